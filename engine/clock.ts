@@ -1,0 +1,23 @@
+/** Processing time in milliseconds since the Unix epoch, handed in so that a test can own it. */
+export interface Clock {
+  now(): number;
+}
+
+export const systemClock: Clock = { now: () => Date.now() };
+
+/** A clock that moves only when told to: for tests and the simulation. */
+export class ManualClock implements Clock {
+  #now_ms: number;
+
+  constructor(start_ms = 0) {
+    this.#now_ms = start_ms;
+  }
+
+  now(): number {
+    return this.#now_ms;
+  }
+
+  advance(by_ms: number): void {
+    this.#now_ms += by_ms;
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * An error of the system with a stable code. `message` says what happened and what the reader can do.
+ * `retriable` marks a condition that passes by itself (a full disk, a server that is away): the
+ * supervisor starts the task again; any other error stops it until somebody acts.
+ */
+export class MillraceError extends Error {
+  readonly code: string;
+  readonly retriable: boolean;
+
+  constructor(code: string, message: string, options: { cause?: unknown; retriable?: boolean } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'MillraceError';
+    this.code = code;
+    this.retriable = options.retriable ?? false;
+  }
+}
+
+/** Any thrown value as a MillraceError: an unknown one becomes `internal`, keeping its cause. */
+export function asMillraceError(thrown: unknown): MillraceError {
+  if (thrown instanceof MillraceError) return thrown;
+  if (isDiskFull(thrown)) {
+    return new MillraceError(
+      'disk_full',
+      'The disk that holds the state is full: nothing was committed since the last position. Free space on it; processing goes on by itself.',
+      { cause: thrown, retriable: true },
+    );
+  }
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  return new MillraceError('internal', message, { cause: thrown });
+}
+
+function isDiskFull(thrown: unknown): boolean {
+  if (!(thrown instanceof Error)) return false;
+  const code = 'code' in thrown ? thrown.code : undefined;
+  return code === 28 || code === 'ENOSPC' || /no space left on device|MDB_MAP_FULL/i.test(thrown.message);
+}
+
+/** Stops the task when an invariant is broken: a wrong number must never be served. Stays on in production. */
+export function invariant(condition: boolean, what: string): asserts condition {
+  if (!condition) throw new MillraceError('invariant_broken', `Invariant broken: ${what}`);
+}

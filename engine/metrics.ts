@@ -1,0 +1,63 @@
+/** Counters and gauges of a task, plain data so that they cross a thread. Names are OpenTelemetry style. */
+export type MetricLabels = Readonly<Record<string, string>>;
+
+export interface MetricSample {
+  readonly name: string;
+  readonly kind: 'counter' | 'gauge';
+  readonly help: string;
+  readonly labels: MetricLabels;
+  readonly value: number;
+}
+
+export interface Counter {
+  add(by?: number): void;
+  readonly value: number;
+}
+
+interface Entry {
+  readonly name: string;
+  readonly kind: 'counter' | 'gauge';
+  readonly help: string;
+  readonly labels: MetricLabels;
+  read(): number;
+}
+
+/** The task's registry. A counter asked for twice with the same labels is the same counter. */
+export class Metrics {
+  readonly #entries = new Map<string, Entry>();
+  readonly #counters = new Map<string, Counter & { value: number }>();
+
+  counter(name: string, help: string, labels: MetricLabels = {}): Counter {
+    const key = keyOf(name, labels);
+    const known = this.#counters.get(key);
+    if (known !== undefined) return known;
+    const counter = {
+      value: 0,
+      add(by = 1): void {
+        counter.value += by;
+      },
+    };
+    this.#counters.set(key, counter);
+    this.#entries.set(key, { name, kind: 'counter', help, labels, read: () => counter.value });
+    return counter;
+  }
+
+  /** `read` is called when samples are taken. */
+  gauge(name: string, help: string, read: () => number, labels: MetricLabels = {}): void {
+    this.#entries.set(keyOf(name, labels), { name, kind: 'gauge', help, labels, read });
+  }
+
+  samples(): MetricSample[] {
+    return [...this.#entries.values()].map(({ name, kind, help, labels, read }) => ({
+      name,
+      kind,
+      help,
+      labels,
+      value: read(),
+    }));
+  }
+}
+
+function keyOf(name: string, labels: MetricLabels): string {
+  return `${name}${JSON.stringify(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)))}`;
+}

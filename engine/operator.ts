@@ -1,0 +1,196 @@
+import { Observable, type OperatorFunction } from 'rxjs';
+import type { Clock } from './clock.ts';
+import { MillraceError } from './errors.ts';
+import type { KvStore } from './kv.ts';
+import type { Metrics } from './metrics.ts';
+import type { OutMessage } from './outbox.ts';
+import type { Barrier, Signal } from './signal.ts';
+import { type Flushable, MapTable, openTables, type TableSpecs, type TablesOf } from './tables.ts';
+
+/** Anything that checks and types an input; a zod schema is one. */
+export interface Schema<T> {
+  parse(input: unknown): T;
+}
+
+/** A notable event that was not simply processed: it can be read in the diagnostics. */
+export interface Notice {
+  readonly kind: string;
+  /** Whose it is: a tenant. */
+  readonly scope: string;
+  readonly sequence: number;
+  readonly detail: Readonly<Record<string, string | number>>;
+}
+
+/** What the runner hands to every operator: its only access to the world. */
+export interface Runtime {
+  readonly store: KvStore;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly partition: string;
+  /** Owes a message to the outside: sent after the commit, exactly once for who honours ids. */
+  send(message: OutMessage): void;
+  /** Counts it (part of the commit) and keeps the newest of each kind (a bounded ring). */
+  notice(notice: Notice): void;
+  /** Tells the runner the task's watermark, so that it is part of the commit. */
+  watermark(time_ms: number): void;
+  /** The committed watermark that the task begins with, or null before the first. */
+  readonly initialWatermark_ms: number | null;
+  /** Tables to flush inside the commit, in the order of registration. */
+  register(operator: string, flushable: Flushable): void;
+  timers(operator: string): Timers;
+}
+
+/** Event-time timers, part of the commit. One per (time, key); setting it twice is setting it once. */
+export interface Timers {
+  set(time_ms: number, key: string): void;
+  clear(time_ms: number, key: string): void;
+  /** Takes the timers due at the watermark out, earliest first. */
+  due(watermark_ms: number): readonly { readonly time_ms: number; readonly key: string }[];
+}
+
+export interface OperatorContext<C, S extends TableSpecs, B> {
+  readonly name: string;
+  readonly config: C;
+  readonly state: TablesOf<S>;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly partition: string;
+  readonly timers: Pick<Timers, 'set' | 'clear'>;
+  emit(items: readonly B[]): void;
+  /** Moves event time downstream; only for the operator that generates watermarks. */
+  emitWatermark(time_ms: number): void;
+  readonly initialWatermark_ms: number | null;
+  send(message: OutMessage): void;
+  notice(notice: Notice): void;
+}
+
+export interface Handlers<A> {
+  onBatch(items: readonly A[]): void;
+  /** The watermark is passed on after it, unless `ownsWatermark`. */
+  onWatermark?(time_ms: number): void;
+  onTimer?(time_ms: number, key: string): void;
+  /** Inside the commit's transaction: raw tables may be written here. */
+  onBarrier?(barrier: Barrier): void;
+  /** The operator generates watermarks itself: those from upstream end here. */
+  readonly ownsWatermark?: boolean;
+}
+
+export interface OperatorSpec<A, B, C, S extends TableSpecs> {
+  /** What kind of operator it is, e.g. `dedup`. */
+  readonly kind: string;
+  readonly summary: string;
+  readonly config?: Schema<C>;
+  readonly state?: (config: C) => S;
+  start(context: OperatorContext<C, S, B>): Handlers<A>;
+}
+
+/** A named operator, ready to be put into a topology. */
+export interface Operator<A, B> {
+  readonly name: string;
+  readonly kind: string;
+  readonly summary: string;
+  readonly state: TableSpecs;
+  readonly config: unknown;
+  bind(runtime: Runtime): OperatorFunction<Signal<A>, Signal<B>>;
+}
+
+const NAME = /^[a-z][a-z0-9-]{0,62}$/;
+
+/**
+ * Makes an operator constructor. The name is mandatory because it keys the operator's state: a
+ * generated one would orphan the state when the topology changes.
+ */
+export function defineOperator<A, B, C = undefined, S extends TableSpecs = Record<never, never>>(
+  spec: OperatorSpec<A, B, C, S>,
+): (name: string, config: C) => Operator<A, B> {
+  return (name, given) => {
+    if (!NAME.test(name)) {
+      throw new MillraceError(
+        'bad_operator_name',
+        `"${name}" is no operator name: use a-z, 0-9 and "-", at most 63 characters, a letter first.`,
+      );
+    }
+    const config = spec.config === undefined ? given : spec.config.parse(given);
+    const specs = spec.state?.(config) ?? ({} as S);
+    return {
+      name,
+      kind: spec.kind,
+      summary: spec.summary,
+      state: specs,
+      config,
+      bind: (runtime) => bind(spec, name, config, specs, runtime),
+    };
+  };
+}
+
+function bind<A, B, C, S extends TableSpecs>(
+  spec: OperatorSpec<A, B, C, S>,
+  name: string,
+  config: C,
+  specs: S,
+  runtime: Runtime,
+): OperatorFunction<Signal<A>, Signal<B>> {
+  return (input) =>
+    new Observable<Signal<B>>((output) => {
+      const state = openTables(runtime.store, name, specs);
+      const maps: MapTable<string | number, unknown>[] = [];
+      for (const table of Object.values(state)) {
+        if (table instanceof MapTable) {
+          maps.push(table);
+          runtime.register(name, table);
+        }
+      }
+      const timers = runtime.timers(name);
+      const handlers = spec.start({
+        name,
+        config,
+        state,
+        clock: runtime.clock,
+        metrics: runtime.metrics,
+        partition: runtime.partition,
+        timers,
+        emit: (items) => {
+          if (items.length > 0) output.next({ kind: 'batch', items });
+        },
+        emitWatermark: (time_ms) => {
+          runtime.watermark(time_ms);
+          output.next({ kind: 'watermark', time_ms });
+        },
+        initialWatermark_ms: runtime.initialWatermark_ms,
+        send: runtime.send,
+        notice: runtime.notice,
+      });
+      const onTimer = handlers.onTimer?.bind(handlers);
+      const handle = (signal: Signal<A>): void => {
+        switch (signal.kind) {
+          case 'batch':
+            handlers.onBatch(signal.items);
+            break;
+          case 'watermark':
+            for (const map of maps) map.advance(signal.time_ms);
+            if (onTimer !== undefined) {
+              for (const { time_ms, key } of timers.due(signal.time_ms)) onTimer(time_ms, key);
+            }
+            handlers.onWatermark?.(signal.time_ms);
+            if (handlers.ownsWatermark !== true) output.next(signal);
+            break;
+          case 'barrier':
+            handlers.onBarrier?.(signal);
+            output.next(signal);
+            break;
+        }
+      };
+      return input.subscribe({
+        next: (signal) => {
+          // RxJS reports what a subscriber throws later and elsewhere; the runner must know before it commits.
+          try {
+            handle(signal);
+          } catch (error) {
+            output.error(error);
+          }
+        },
+        error: (error) => output.error(error),
+        complete: () => output.complete(),
+      });
+    });
+}

@@ -1,0 +1,27 @@
+/** What flows through a topology. Times are ms since the Unix epoch. */
+export type Signal<T> = Batch<T> | Watermark | Barrier;
+
+export interface Batch<T> {
+  readonly kind: 'batch';
+  readonly items: readonly T[];
+}
+
+/** No event with an earlier time is expected. Never moves back. */
+export interface Watermark {
+  readonly kind: 'watermark';
+  readonly time_ms: number;
+}
+
+/** Everything before it is one commit. Operators put their changed state into their tables when it passes. */
+export interface Barrier {
+  readonly kind: 'barrier';
+  /** Rises by one with each commit. */
+  readonly commit: number;
+  readonly now_ms: number;
+  /** How long the source has had nothing pending and nothing in flight; 0 while it has. */
+  readonly idle_ms: number;
+}
+
+export function batch<T>(items: readonly T[]): Batch<T> {
+  return { kind: 'batch', items };
+}

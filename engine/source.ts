@@ -1,0 +1,48 @@
+/** Where a task has got to: the last applied sequence of each partition of each stream. */
+export type Position = Readonly<Record<string, Readonly<Record<string, number>>>>;
+
+/** One message of a source. `data` may be a view of a larger buffer; it is valid until the next `take`. */
+export interface SourceRecord {
+  readonly sequence: number;
+  readonly subject: string;
+  readonly data: Uint8Array;
+  header(name: string): string | undefined;
+}
+
+/** What a source knows of its stream when it opens; positions are checked against it. */
+export interface StreamFacts {
+  readonly stream: string;
+  /** Changes when the stream is deleted and made again. */
+  readonly incarnation: string;
+  /** First sequence still stored; `lastSequence + 1` when the stream is empty. */
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+}
+
+export interface Take {
+  readonly max: number;
+  /** How long to wait for a first record, ms. */
+  readonly wait_ms: number;
+}
+
+export interface SourceState {
+  /** Sequence of the newest record in the stream, as far as the source knows. */
+  readonly headSequence: number;
+  /** Nothing pending in the stream and nothing in flight to this source. */
+  readonly caughtUp: boolean;
+  readonly connected: boolean;
+  /** Records that the stream dropped before they were read (a purge, a limit). */
+  readonly skipped: number;
+}
+
+/** A bounded, pull-based source of one partition. Implementations never drop or reorder. */
+export interface Source {
+  readonly partition: string;
+  facts(): Promise<StreamFacts>;
+  /** Begins to read at `after + 1`. */
+  start(after: number): Promise<void>;
+  /** Up to `max` records in sequence order, fewer when fewer are there, none when `wait_ms` passed. */
+  take(request: Take): Promise<readonly SourceRecord[]>;
+  state(): SourceState;
+  stop(): Promise<void>;
+}

@@ -1,0 +1,146 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Database, open, type RootDatabase } from 'lmdb';
+import { asMillraceError, invariant } from './errors.ts';
+import type { KvEntry, KvRange, KvReader, KvStore, KvTable, KvView } from './kv.ts';
+
+const MAX_TABLES = 128;
+const DATA_FILE = 'data.mdb';
+
+export interface LmdbOptions {
+  /** false trades the fsync of each commit away: only for tests. */
+  readonly durable?: boolean;
+}
+
+type Db = Database<Buffer, Buffer>;
+
+function openRoot(path: string, readOnly: boolean, durable: boolean): RootDatabase<Buffer, Buffer> {
+  return open<Buffer, Buffer>({
+    path,
+    maxDbs: MAX_TABLES,
+    encoding: 'binary',
+    keyEncoding: 'binary',
+    readOnly,
+    noSubdir: false,
+    compression: false,
+    cache: false,
+    // One commit is one fsync; the default's overlapping sync acknowledges before the disk has it.
+    overlappingSync: false,
+    noSync: !durable,
+  });
+}
+
+const TABLE_OPTIONS = { encoding: 'binary', keyEncoding: 'binary', cache: false } as const;
+
+function* scanDb(db: Db, range: KvRange, transaction?: unknown): Iterable<KvEntry> {
+  const options: Record<string, unknown> = { reverse: range.reverse ?? false };
+  if (transaction !== undefined) options.transaction = transaction;
+  if (range.limit !== undefined) options.limit = range.limit;
+  // lmdb's reverse ranges start at the upper bound, inclusive; ours are half-open at the top.
+  if (range.reverse === true) {
+    if (range.end !== undefined) options.start = asBuffer(range.end);
+    if (range.start !== undefined) options.end = asBuffer(range.start);
+    for (const { key, value } of db.getRange({ ...options, exclusiveStart: true, inclusiveEnd: true })) {
+      yield { key, value };
+    }
+    return;
+  }
+  if (range.start !== undefined) options.start = asBuffer(range.start);
+  if (range.end !== undefined) options.end = asBuffer(range.end);
+  for (const { key, value } of db.getRange(options)) yield { key, value };
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** The task's store: one LMDB environment, one writer. Throws `disk_full` (retriable) when a commit finds no space. */
+export function openLmdbStore(path: string, options: LmdbOptions = {}): KvStore {
+  const root = openRoot(path, false, options.durable ?? true);
+  const tables = new Map<string, KvTable>();
+  let writing = false;
+  const table = (name: string): KvTable => {
+    const known = tables.get(name);
+    if (known !== undefined) return known;
+    const db = root.openDB<Buffer, Buffer>(name, TABLE_OPTIONS);
+    const made: KvTable = {
+      get: (key) => db.getBinaryFast(asBuffer(key)),
+      scan: (range = {}) => scanDb(db, range),
+      put: (key, value) => {
+        invariant(writing, `a write to ${name} happens inside a commit`);
+        db.putSync(asBuffer(key), asBuffer(value));
+      },
+      remove: (key) => {
+        invariant(writing, `a removal from ${name} happens inside a commit`);
+        db.removeSync(asBuffer(key));
+      },
+    };
+    tables.set(name, made);
+    return made;
+  };
+  return {
+    table,
+    tableNames: () => listTables(root),
+    transaction: (work) => {
+      invariant(!writing, 'transactions do not nest');
+      writing = true;
+      try {
+        return root.transactionSync(work);
+      } catch (error) {
+        throw asMillraceError(error);
+      } finally {
+        writing = false;
+        root.resetReadTxn();
+      }
+    },
+    sizeBytes: () => statSync(join(path, DATA_FILE)).size,
+    close: () => root.close(),
+  };
+}
+
+function listTables(root: RootDatabase<Buffer, Buffer>): string[] {
+  const names: string[] = [];
+  for (const key of root.getKeys({})) {
+    const name = Buffer.from(key as unknown as Buffer)
+      .toString('utf8')
+      .replace(/\0+$/, '');
+    names.push(name);
+  }
+  return names;
+}
+
+/** Opens the same environment for reading, from any thread or process, without blocking the writer. */
+export function openLmdbReader(path: string): KvReader {
+  const root = openRoot(path, true, true);
+  const dbs = new Map<string, Db>();
+  const empty: KvView = { get: () => undefined, scan: () => [] };
+  return {
+    snapshot: (work) => {
+      root.resetReadTxn();
+      const transaction = root.useReadTransaction();
+      try {
+        return work((name) => {
+          let db: Db | undefined = dbs.get(name);
+          if (db === undefined) {
+            // In a read-only environment a table that does not exist yet opens as undefined.
+            db = root.openDB<Buffer, Buffer>(name, TABLE_OPTIONS) as Db | undefined;
+            if (db === undefined) return empty;
+            dbs.set(name, db);
+          }
+          const opened = db;
+          return {
+            get: (key) => opened.get(asBuffer(key), { transaction }),
+            scan: (range = {}) => scanDb(opened, range, transaction),
+          };
+        });
+      } finally {
+        transaction.done();
+      }
+    },
+    tableNames: () => {
+      root.resetReadTxn();
+      return listTables(root);
+    },
+    close: () => root.close(),
+  };
+}

@@ -1,0 +1,290 @@
+import { ByteReader, ByteWriter } from './bytes.ts';
+import type { Codec, KeyCodec } from './codec.ts';
+import { stringKey } from './codec.ts';
+import { invariant, MillraceError } from './errors.ts';
+import type { KvEntry, KvRange, KvStore, KvTable, KvView } from './kv.ts';
+import { prefixEnd } from './kv.ts';
+
+/** How long a row lives after its own event time, judged by the watermark. */
+export interface Ttl<V> {
+  readonly retain_ms: number;
+  readonly timeOf: (value: V) => number;
+}
+
+export interface MapSpec<K extends string | number, V> {
+  readonly kind: 'map';
+  readonly key: KeyCodec<K>;
+  readonly value: Codec<V>;
+  /** Raise it when the value's bytes change meaning. */
+  readonly version: number;
+  /** Turns a value of an older version into this one's; without it an older table is refused. */
+  readonly migrate?: (bytes: Uint8Array, fromVersion: number) => V;
+  readonly ttl?: Ttl<V>;
+  /** Clean rows kept in memory, in rows. */
+  readonly cacheRows?: number;
+}
+
+export interface RawSpec {
+  readonly kind: 'raw';
+  readonly version: number;
+  /**
+   * The table's logical rows as bytes, in an order that depends on content only. Without it the rows
+   * are taken as they lie: right for a table whose layout is a function of its content.
+   */
+  readonly logicalRows?: (view: KvView, watermark_ms: number) => Iterable<Uint8Array>;
+}
+
+// The variance of codecs needs a wide constraint; `TablesOf` gives each table its exact type.
+export type TableSpecs = Readonly<Record<string, { readonly kind: 'map' | 'raw'; readonly version: number }>>;
+
+export type TablesOf<S> = {
+  readonly [N in keyof S]: S[N] extends MapSpec<infer K, infer V>
+    ? MapTable<K, V>
+    : S[N] extends RawSpec
+      ? RawTable
+      : never;
+};
+
+export function mapTable<K extends string | number, V>(spec: Omit<MapSpec<K, V>, 'kind'>): MapSpec<K, V> {
+  return { kind: 'map', ...spec };
+}
+
+/** A table whose operator lays out bytes itself: bulk data, composite ranges. */
+export function rawTable(spec: Omit<RawSpec, 'kind'>): RawSpec {
+  return { kind: 'raw', ...spec };
+}
+
+export const DEFAULT_CACHE_ROWS = 100_000;
+const SWEEP_ROWS_PER_COMMIT = 500;
+
+interface Row<V> {
+  value: V | undefined;
+  dirty: boolean;
+}
+
+interface Scope<K, V> {
+  readonly prefix: Uint8Array;
+  young: Map<K, Row<V>>;
+  old: Map<K, Row<V>>;
+}
+
+/** State that the runner flushes inside the commit and refreshes after it. */
+export interface Flushable {
+  flush(watermark_ms: number): void;
+}
+
+/**
+ * Keyed state with a write-back cache: a row that changes a thousand times between two commits is
+ * encoded and written once. Rows live in scopes (one per tenant, say), so that a key needs no prefix.
+ * The cache is two generations: when the young one is full it becomes the old one, and clean rows of
+ * the former old one go. Rows changed since the last commit are never dropped.
+ */
+export class MapTable<K extends string | number, V> implements Flushable {
+  readonly #spec: MapSpec<K, V>;
+  readonly #table: KvTable;
+  readonly #writer = new ByteWriter();
+  readonly #scopes = new Map<string, Scope<K, V>>();
+  readonly #dirty: { scope: Scope<K, V>; key: K; row: Row<V> }[] = [];
+  readonly #limit_rows: number;
+  #young_rows = 0;
+  #watermark_ms = 0;
+  #sweepFrom: Uint8Array | undefined;
+
+  constructor(spec: MapSpec<K, V>, table: KvTable) {
+    this.#spec = spec;
+    this.#table = table;
+    this.#limit_rows = Math.max(1, Math.floor((spec.cacheRows ?? DEFAULT_CACHE_ROWS) / 2));
+  }
+
+  /** The part of the table that belongs to `name`. */
+  scope(name: string): ScopedMap<K, V> {
+    let scope = this.#scopes.get(name);
+    if (scope === undefined) {
+      const prefix = new ByteWriter().orderedString(name).copy();
+      scope = { prefix, young: new Map(), old: new Map() };
+      this.#scopes.set(name, scope);
+    }
+    const held = scope;
+    return {
+      get: (key) => this.#get(held, key),
+      set: (key, value) => this.#set(held, key, value),
+      delete: (key) => this.#set(held, key, undefined),
+    };
+  }
+
+  get dirtyRows(): number {
+    return this.#dirty.length;
+  }
+
+  get cachedRows(): number {
+    let rows = 0;
+    for (const scope of this.#scopes.values()) rows += scope.young.size + scope.old.size;
+    return rows;
+  }
+
+  #row(scope: Scope<K, V>, key: K): Row<V> {
+    let row = scope.young.get(key);
+    if (row !== undefined) return row;
+    row = scope.old.get(key);
+    if (row === undefined) {
+      const bytes = this.#table.get(this.#keyBytes(scope, key));
+      row = { value: bytes === undefined ? undefined : this.#decode(bytes), dirty: false };
+    } else {
+      scope.old.delete(key);
+    }
+    scope.young.set(key, row);
+    if (++this.#young_rows > this.#limit_rows) this.#turn();
+    return row;
+  }
+
+  #get(scope: Scope<K, V>, key: K): V | undefined {
+    const value = this.#row(scope, key).value;
+    return value !== undefined && this.#expired(value) ? undefined : value;
+  }
+
+  #set(scope: Scope<K, V>, key: K, value: V | undefined): void {
+    const row = this.#row(scope, key);
+    row.value = value;
+    if (!row.dirty) {
+      row.dirty = true;
+      this.#dirty.push({ scope, key, row });
+    }
+  }
+
+  #turn(): void {
+    this.#young_rows = 0;
+    for (const scope of this.#scopes.values()) {
+      const young = scope.young;
+      for (const [key, row] of scope.old) {
+        if (row.dirty) {
+          young.set(key, row);
+        }
+      }
+      scope.old = young;
+      scope.young = new Map();
+    }
+  }
+
+  #expired(value: V): boolean {
+    const ttl = this.#spec.ttl;
+    return ttl !== undefined && ttl.timeOf(value) + ttl.retain_ms < this.#watermark_ms;
+  }
+
+  #keyBytes(scope: Scope<K, V>, key: K): Uint8Array {
+    const writer = this.#writer.reset().bytes(scope.prefix);
+    this.#spec.key.write(writer, key);
+    return writer.view();
+  }
+
+  #decode(bytes: Uint8Array): V {
+    return this.#spec.value.read(new ByteReader(bytes));
+  }
+
+  /** Time moves before the operator's next batch, never within one: expiry must not depend on arrival. */
+  advance(watermark_ms: number): void {
+    this.#watermark_ms = watermark_ms;
+  }
+
+  /** Writes what changed, in key order (random order costs LMDB several times as many page writes). */
+  flush(watermark_ms: number): void {
+    const dirty = this.#dirty;
+    if (dirty.length > 1) dirty.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+    const valueWriter = new ByteWriter();
+    for (const { scope, key, row } of dirty) {
+      const keyBytes = this.#keyBytes(scope, key);
+      if (row.value === undefined) this.#table.remove(keyBytes);
+      else {
+        this.#spec.value.write(valueWriter.reset(), row.value);
+        this.#table.put(keyBytes, valueWriter.view());
+      }
+      row.dirty = false;
+    }
+    dirty.length = 0;
+    this.#watermark_ms = watermark_ms;
+    if (this.#spec.ttl !== undefined) this.#sweep();
+  }
+
+  /** Looks at a bounded number of rows each commit and removes the expired: cost stays flat. */
+  #sweep(): void {
+    const range: KvRange = this.#sweepFrom === undefined ? {} : { start: this.#sweepFrom };
+    const gone: Uint8Array[] = [];
+    let seen = 0;
+    let last: Uint8Array | undefined;
+    for (const entry of this.#table.scan({ ...range, limit: SWEEP_ROWS_PER_COMMIT })) {
+      seen++;
+      last = entry.key;
+      if (this.#expired(this.#decode(entry.value))) gone.push(Uint8Array.from(entry.key));
+    }
+    this.#sweepFrom = seen < SWEEP_ROWS_PER_COMMIT || last === undefined ? undefined : Uint8Array.from(last);
+    for (const key of gone) this.#table.remove(key);
+  }
+}
+
+export interface ScopedMap<K, V> {
+  get(key: K): V | undefined;
+  /** Marks the row changed, also when `value` is the object that `get` gave. */
+  set(key: K, value: V): void;
+  delete(key: K): void;
+}
+
+/** Bytes in, bytes out; writes only while a barrier passes (inside the commit's transaction). */
+export type RawTable = KvTable;
+
+const SCHEMA_TABLE = 'meta';
+
+/** Opens an operator's tables, checking each one's stored schema version and migrating where it can. */
+export function openTables<S extends TableSpecs>(store: KvStore, operator: string, specs: S): TablesOf<S> {
+  const tables: Record<string, unknown> = {};
+  for (const [name, spec] of Object.entries(specs)) {
+    const id = `${operator}/${name}`;
+    const table = store.table(id);
+    checkVersion(store, id, spec, table);
+    tables[name] = spec.kind === 'raw' ? table : new MapTable(spec as MapSpec<string, unknown>, table);
+  }
+  return tables as TablesOf<S>;
+}
+
+function checkVersion(store: KvStore, id: string, spec: TableSpecs[string], table: KvTable): void {
+  const meta = store.table(SCHEMA_TABLE);
+  const key = new ByteWriter().orderedString('schema').orderedString(id).copy();
+  const stored = meta.get(key);
+  const found = stored === undefined ? undefined : new ByteReader(stored).varint();
+  if (found === spec.version) return;
+  const migrate = spec.kind === 'map' ? (spec as MapSpec<string, unknown>).migrate : undefined;
+  if (found !== undefined && (migrate === undefined || found > spec.version)) {
+    throw new MillraceError(
+      'state_schema_mismatch',
+      `State table "${id}" was written with schema version ${found}; this program reads version ${spec.version} and has no migration. Run the version that wrote it, or rebuild the state from the stream by moving the state folder away.`,
+    );
+  }
+  store.transaction(() => {
+    if (found !== undefined && migrate !== undefined) rewrite(table, spec as MapSpec<string, unknown>, found);
+    store.table(SCHEMA_TABLE).put(key, new ByteWriter().varint(spec.version).copy());
+  });
+}
+
+function rewrite(table: KvTable, spec: MapSpec<string, unknown>, from: number): void {
+  invariant(spec.migrate !== undefined, 'a migration is needed here');
+  const rows: KvEntry[] = [];
+  const writer = new ByteWriter();
+  for (const entry of table.scan()) {
+    rows.push({ key: Uint8Array.from(entry.key), value: Uint8Array.from(entry.value) });
+  }
+  for (const row of rows) {
+    spec.value.write(writer.reset(), spec.migrate(row.value, from));
+    table.put(row.key, writer.view());
+  }
+}
+
+/** The range of keys of one scope of a map table, for readers. */
+export function scopeRange(scope: string): KvRange & { prefix: Uint8Array } {
+  const prefix = new ByteWriter().bytes(encodeScope(scope)).copy();
+  const end = prefixEnd(prefix);
+  return end === undefined ? { prefix, start: prefix } : { prefix, start: prefix, end };
+}
+
+function encodeScope(scope: string): Uint8Array {
+  const writer = new ByteWriter();
+  stringKey.write(writer, scope);
+  return writer.copy();
+}

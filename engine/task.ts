@@ -1,0 +1,268 @@
+import type { Clock } from './clock.ts';
+import { asMillraceError, invariant, MillraceError } from './errors.ts';
+import type { KvStore } from './kv.ts';
+import {
+  checkPosition,
+  META_TABLE,
+  NoticeBoard,
+  type Progress,
+  readProgress,
+  writeProgress,
+} from './meta.ts';
+import { Metrics } from './metrics.ts';
+import type { Notice, Runtime } from './operator.ts';
+import { DEFAULT_OUTBOX_LIMITS, OUTBOX_TABLE, Outbox, type OutboxLimits, type Publisher } from './outbox.ts';
+import { batch } from './signal.ts';
+import type { Source, StreamFacts } from './source.ts';
+import type { Flushable } from './tables.ts';
+import { TimerService } from './timers.ts';
+import type { Graph, Topology } from './topology.ts';
+
+export interface TaskLimits {
+  /** Records pushed through the graph at once: bounds the time that the event loop is held. */
+  readonly batch_max_events: number;
+  readonly barrier_interval_ms: number;
+  readonly barrier_max_events: number;
+  /** How often a quiet source's barrier passes, so that the watermark can follow the clock. */
+  readonly idle_barrier_interval_ms: number;
+  readonly outbox: OutboxLimits;
+}
+
+export const DEFAULT_TASK_LIMITS: TaskLimits = {
+  batch_max_events: 4_096,
+  barrier_interval_ms: 250,
+  barrier_max_events: 50_000,
+  idle_barrier_interval_ms: 5_000,
+  outbox: DEFAULT_OUTBOX_LIMITS,
+};
+
+export interface TaskOptions {
+  readonly topology: Topology;
+  readonly source: Source;
+  readonly store: KvStore;
+  readonly publisher: Publisher;
+  readonly clock: Clock;
+  readonly limits?: Partial<TaskLimits>;
+  readonly onCommit?: (progress: Progress) => void;
+}
+
+/**
+ * One partition's pipeline: takes bounded batches from the source, pushes them through the graph
+ * synchronously, and commits at barriers. State, position, watermark, timers, dedup entries and owed
+ * outputs are one transaction; the position in it is the only cursor.
+ */
+export class Task {
+  readonly metrics = new Metrics();
+  readonly #options: TaskOptions;
+  readonly #limits: TaskLimits;
+  readonly #flushables: Flushable[] = [];
+  readonly #timers: TimerService[] = [];
+  #graph: Graph | undefined;
+  #outbox: Outbox | undefined;
+  #notices = new NoticeBoard({});
+  #facts: StreamFacts | undefined;
+  #failure: unknown;
+  #sequence = 0;
+  #commit = 0;
+  #watermark_ms: number | null = null;
+  #uncommitted = 0;
+  #barrier_at_ms = 0;
+  #idle_since_ms: number | undefined;
+
+  constructor(options: TaskOptions) {
+    this.#options = options;
+    this.#limits = { ...DEFAULT_TASK_LIMITS, ...options.limits };
+  }
+
+  /** Opens state and source and checks that they fit together. Must be called once, before `run`. */
+  async open(): Promise<void> {
+    const { store, source, topology, publisher, clock } = this.#options;
+    const facts = await source.facts();
+    const progress = readProgress(store.table(META_TABLE));
+    checkPosition(progress, facts);
+    this.#facts = facts;
+    this.#sequence = progress?.sequence ?? facts.firstSequence - 1;
+    this.#commit = progress?.commit ?? 0;
+    this.#watermark_ms = progress?.watermark_ms ?? null;
+    this.#notices = new NoticeBoard(progress?.notices ?? {});
+    this.#outbox = new Outbox(
+      store.table(OUTBOX_TABLE),
+      publisher,
+      progress?.outbox_next ?? 0,
+      this.#limits.outbox,
+    );
+    this.#graph = topology.start(this.#runtime(), (error) => {
+      this.#failure ??= error;
+    });
+    if (this.#watermark_ms !== null) this.#graph.push({ kind: 'watermark', time_ms: this.#watermark_ms });
+    this.#raise();
+    this.#describeMetrics();
+    await source.start(this.#sequence);
+    this.#barrier_at_ms = clock.now();
+    this.#outbox.pump();
+  }
+
+  #runtime(): Runtime {
+    const { store, clock, source } = this.#options;
+    return {
+      store,
+      clock,
+      metrics: this.metrics,
+      partition: source.partition,
+      send: (message) => this.#opened().outbox.stage(message),
+      notice: (notice: Notice) => this.#notices.add(notice),
+      watermark: (time_ms) => {
+        invariant(
+          this.#watermark_ms === null || time_ms >= this.#watermark_ms,
+          'the watermark never moves back',
+        );
+        this.#watermark_ms = time_ms;
+      },
+      initialWatermark_ms: this.#watermark_ms,
+      register: (_, flushable) => this.#flushables.push(flushable),
+      timers: (operator) => {
+        const timers = new TimerService(store.table(`${operator}/timers`));
+        this.#timers.push(timers);
+        return timers;
+      },
+    };
+  }
+
+  #opened(): { graph: Graph; outbox: Outbox; facts: StreamFacts } {
+    if (this.#graph === undefined || this.#outbox === undefined || this.#facts === undefined) {
+      throw new MillraceError('task_not_open', 'Call open() before anything else of a task.');
+    }
+    return { graph: this.#graph, outbox: this.#outbox, facts: this.#facts };
+  }
+
+  #raise(): void {
+    if (this.#failure !== undefined) throw asMillraceError(this.#failure);
+  }
+
+  /** Processes until `stop` is aborted, then commits what it has taken. Throws what broke it, uncommitted work undone. */
+  async run(stop: AbortSignal): Promise<void> {
+    const { source, clock } = this.#options;
+    const { outbox } = this.#opened();
+    const wake = (): void => {
+      outbox.stop();
+      void source.stop();
+    };
+    stop.addEventListener('abort', wake, { once: true });
+    try {
+      while (!stop.aborted) {
+        await outbox.room();
+        await this.step(Math.max(0, this.#nextBarrier_ms() - clock.now()));
+      }
+      if (this.#uncommitted > 0) this.commit();
+    } finally {
+      stop.removeEventListener('abort', wake);
+      this.close();
+    }
+  }
+
+  /** One take, one push through the graph, and the commit that is due. Exposed for the simulation. */
+  async step(wait_ms: number): Promise<number> {
+    const { source, clock } = this.#options;
+    const { graph } = this.#opened();
+    const records = await source.take({ max: this.#limits.batch_max_events, wait_ms });
+    const last = records.at(-1);
+    if (last !== undefined) {
+      invariant((records[0]?.sequence ?? 0) > this.#sequence, 'the source never repeats what was taken');
+      this.#sequence = last.sequence;
+      this.#uncommitted += records.length;
+      graph.push(batch(records));
+      this.#raise();
+    }
+    const now_ms = clock.now();
+    const quiet = last === undefined && source.state().caughtUp && source.state().connected;
+    if (!quiet) this.#idle_since_ms = undefined;
+    else this.#idle_since_ms ??= now_ms;
+    if (this.#uncommitted >= this.#limits.barrier_max_events || now_ms >= this.#nextBarrier_ms())
+      this.commit();
+    return records.length;
+  }
+
+  #nextBarrier_ms(): number {
+    const busy = this.#uncommitted > 0 || this.#opened().outbox.hasChanges;
+    return (
+      this.#barrier_at_ms + (busy ? this.#limits.barrier_interval_ms : this.#limits.idle_barrier_interval_ms)
+    );
+  }
+
+  /** Sends a barrier through the graph inside one transaction that writes everything, or nothing. */
+  commit(): void {
+    const { store, clock, source, onCommit } = this.#options;
+    const { graph, outbox, facts } = this.#opened();
+    const started_ms = performance.now();
+    const now_ms = clock.now();
+    const commit = this.#commit + 1;
+    const idle_ms = this.#idle_since_ms === undefined ? 0 : now_ms - this.#idle_since_ms;
+    const before = graph.arrivals();
+    const { progress, sending } = store.transaction(() => {
+      graph.push({ kind: 'barrier', commit, now_ms, idle_ms });
+      this.#raise();
+      invariant(graph.arrivals() - before === graph.ends, 'a barrier reaches every end of the graph');
+      for (const flushable of this.#flushables) flushable.flush(this.#watermark_ms ?? 0);
+      for (const timers of this.#timers) timers.flush();
+      const flushed = outbox.flush();
+      const meta = store.table(META_TABLE);
+      this.#notices.flush(meta);
+      const written: Progress = {
+        commit,
+        stream: facts.stream,
+        incarnation: facts.incarnation,
+        partition: source.partition,
+        sequence: this.#sequence,
+        watermark_ms: this.#watermark_ms,
+        committed_at_ms: now_ms,
+        head: Math.max(this.#sequence, source.state().headSequence),
+        outbox_next: outbox.next,
+        notices: this.#notices.counts(),
+      };
+      writeProgress(meta, written);
+      return { progress: written, sending: flushed };
+    });
+    this.#commit = commit;
+    this.#barrier_at_ms = clock.now();
+    this.#events.add(this.#uncommitted);
+    this.#uncommitted = 0;
+    this.#commits.add();
+    this.#commit_ms.add(performance.now() - started_ms);
+    sending.sendCommitted();
+    onCommit?.(progress);
+  }
+
+  readonly #events = this.metrics.counter(
+    'millrace.task.records',
+    'Records of the stream applied and committed',
+  );
+  readonly #commits = this.metrics.counter('millrace.task.commits', 'Commits');
+  readonly #commit_ms = this.metrics.counter('millrace.task.commit_ms', 'Time spent in commits, ms');
+
+  #describeMetrics(): void {
+    const { store, source } = this.#options;
+    const { outbox } = this.#opened();
+    const gauge = (name: string, help: string, read: () => number): void =>
+      this.metrics.gauge(name, help, read);
+    gauge('millrace.task.position', 'Last applied stream sequence', () => this.#sequence);
+    gauge('millrace.task.lag', 'Records in the stream that are not applied yet', () =>
+      Math.max(0, source.state().headSequence - this.#sequence),
+    );
+    gauge('millrace.task.uncommitted', 'Records applied since the last commit', () => this.#uncommitted);
+    gauge(
+      'millrace.task.skipped',
+      'Records the stream dropped before they were read',
+      () => source.state().skipped,
+    );
+    gauge('millrace.outbox.owed', 'Messages that are owed to the outside', () => outbox.owed);
+    gauge('millrace.outbox.retries', 'Sends that had to be repeated', () => outbox.retries);
+    gauge('millrace.state.size_bytes', 'Size of the state file', () => store.sizeBytes());
+  }
+
+  /** Lets go of the graph; the store stays open, it is the caller's. */
+  close(): void {
+    this.#graph?.stop();
+    this.#outbox?.stop();
+    this.#graph = undefined;
+  }
+}
