@@ -1,0 +1,84 @@
+import { ByteReader, ByteWriter, type KvView } from '../engine/index.ts';
+import { type Cell, emptyDetail, MINUTE_MS, readCell, readDetail, writeCellPrefix } from './cube-cell.ts';
+import type { CubeDefinition } from './cube-types.ts';
+
+export interface CellQuery {
+  readonly scope: string;
+  readonly cube: CubeDefinition;
+  /** Index of the granularity in the cubes operator's list. */
+  readonly granularity: number;
+  /** Half-open, ms, whole buckets. */
+  readonly start_ms: number;
+  readonly end_ms: number;
+  /** Number of measures of the cubes operator. */
+  readonly measures: number;
+  /** Also read distributions and distinct sets. */
+  readonly withDetail: boolean;
+}
+
+export interface CellRow {
+  readonly bucket_ms: number;
+  readonly values: readonly string[];
+  readonly unit: string;
+  readonly cell: Cell;
+}
+
+/** The cells of a cube in a range, in time order. `cells` and `details` are the operator's tables. */
+export function* readCells(cells: KvView, details: KvView, query: CellQuery): Iterable<CellRow> {
+  const { scope, cube, granularity, start_ms, end_ms, measures, withDetail } = query;
+  const prefix = writeCellPrefix(new ByteWriter(), scope, cube.name, granularity).copy();
+  const bound = (time_ms: number): Uint8Array =>
+    new ByteWriter()
+      .bytes(prefix)
+      .u32(Math.max(0, Math.ceil(time_ms / MINUTE_MS)))
+      .copy();
+  for (const { key, value } of cells.scan({ start: bound(start_ms), end: bound(end_ms) })) {
+    const reader = new ByteReader(key.subarray(prefix.length));
+    const bucket_ms = reader.u32() * MINUTE_MS;
+    const values: string[] = [];
+    for (let left = cube.dimensions.length; left > 0; left--) values.push(reader.orderedString());
+    const unit = reader.orderedString();
+    const cell = readCell(value, measures, withDetail);
+    if (withDetail && cell.spilled) {
+      const detail = details.get(key);
+      cell.detail = detail === undefined ? emptyDetail() : readDetail(new ByteReader(detail));
+    }
+    yield { bucket_ms, values, unit, cell };
+  }
+}
+
+/** How full a cube is on a UTC day. */
+export interface Cardinality {
+  readonly cube: string;
+  readonly day_ms: number;
+  readonly cells: number;
+  /** Rows that went to OTHER because the day's cells were used up. */
+  readonly other_rows: number;
+}
+
+export function cardinalityKey(scope: string, cube: string, day_ms: number): Uint8Array {
+  return new ByteWriter()
+    .orderedString(scope)
+    .orderedString(cube)
+    .u32(day_ms / MINUTE_MS)
+    .copy();
+}
+
+/** Cardinality of one cube over days in [start, end), from the operator's `cardinality` table. */
+export function* readCardinality(
+  table: KvView,
+  scope: string,
+  cube: string,
+  start_ms: number,
+  end_ms: number,
+): Iterable<Cardinality> {
+  const range = { start: cardinalityKey(scope, cube, start_ms), end: cardinalityKey(scope, cube, end_ms) };
+  for (const { key, value } of table.scan(range)) {
+    const keyReader = new ByteReader(key);
+    keyReader.orderedString();
+    keyReader.orderedString();
+    const day_ms = keyReader.u32() * MINUTE_MS;
+    const reader = new ByteReader(value);
+    yield { cube, day_ms, cells: reader.varint(), other_rows: reader.varint() };
+  }
+}
