@@ -43,7 +43,7 @@ export async function download(
     const total = Number.isFinite(length) ? ` of ${mebibytes(length)}` : '';
     const chunks: Uint8Array[] = [];
     let size_bytes = 0;
-    let shownAt_ms = 0;
+    let shownAt_ms = Number.NEGATIVE_INFINITY;
     for await (const chunk of response.body) {
       clearTimeout(idle);
       idle = setTimeout(() => {

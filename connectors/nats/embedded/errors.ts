@@ -43,7 +43,8 @@ export class StepFailure extends Error {
 /** What went wrong, in one line, with the cause that `fetch` hides behind "fetch failed". */
 export function describeError(thrown: unknown): string {
   if (!(thrown instanceof Error)) return String(thrown);
-  if (!(thrown.cause instanceof Error)) return thrown.message;
+  // A step's reason already holds its cause's.
+  if (thrown instanceof StepFailure || !(thrown.cause instanceof Error)) return thrown.message;
   const cause = thrown.cause;
   const code = 'code' in cause ? String(cause.code) : '';
   const detail = cause.message.includes(code) ? cause.message : `${code} ${cause.message}`;

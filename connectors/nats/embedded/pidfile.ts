@@ -6,8 +6,8 @@ import { describeError, hasCode, NatsServerError } from './errors.ts';
 import { runCommand } from './run.ts';
 
 const POLL_MS = 100;
-/** A start takes less than this; a mark that is older was left by a process that died in the middle of one. */
-const STARTING_STALE_MS = 120_000;
+/** From the claim to the server's pid takes well under a second; an older mark was left by a process that died in between. */
+const STARTING_STALE_MS = 30_000;
 /** A pid file is empty for the moment between its creation and its content. */
 const EMPTY_STALE_MS = 2_000;
 
