@@ -11,6 +11,8 @@ const money = (what: string) =>
     .max(MAX_AMOUNT)
     .describe(`${what}, integer in minor units of \`currency\` (ISO 4217 exponent)`);
 
+export const MAX_ITEMS = 1_000;
+
 export const itemSchema = z
   .object({
     sku: z.string().max(128),
@@ -57,7 +59,14 @@ export const eventSchema = z
     discount: money('Discount').nullish(),
     shipping: money('Shipping').nullish(),
     tax: money('Tax').nullish(),
-    items: z.array(itemSchema).max(1_000).nullish(),
+    items: z
+      .array(itemSchema)
+      .max(MAX_ITEMS)
+      .refine(
+        (items) => items.reduce((sum, { quantity, unit_price }) => sum + Math.abs(quantity * unit_price), 0) <= MAX_AMOUNT,
+        'the lines add up to more than 2^53-1 minor units',
+      )
+      .nullish(),
     data: z.looseObject({}).nullish().describe('Anything else'),
   })
   .loose();

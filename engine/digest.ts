@@ -24,7 +24,7 @@ export function stateDigest(topology: Topology, reader: KvReader): StateDigest {
     for (const { id, spec } of topology.tables().sort((a, b) => (a.id < b.id ? -1 : 1))) {
       const hash = createHash('sha256');
       let rows = 0;
-      for (const row of logicalRows(spec, table(id), watermark_ms)) {
+      for (const row of logicalRows(spec, id, table, watermark_ms)) {
         hash.update(`${row.length}:`).update(row);
         rows++;
       }
@@ -38,13 +38,16 @@ export function stateDigest(topology: Topology, reader: KvReader): StateDigest {
 
 function* logicalRows(
   spec: TableSpecs[string] | undefined,
-  view: KvView,
+  id: string,
+  table: (name: string) => KvView,
   watermark_ms: number,
 ): Iterable<Uint8Array> {
+  const view = table(id);
   if (spec?.kind === 'raw') {
     const { logicalRows: rows } = spec as RawSpec;
     if (rows !== undefined) {
-      yield* rows(view, watermark_ms);
+      const operator = id.slice(0, id.indexOf('/'));
+      yield* rows(view, watermark_ms, (name) => table(`${operator}/${name}`));
       return;
     }
   }

@@ -1,6 +1,7 @@
 export * from './bytes.ts';
 export * from './clock.ts';
 export * from './codec.ts';
+export * from './control.ts';
 export * from './digest.ts';
 export * from './errors.ts';
 export * from './generation.ts';

@@ -31,6 +31,8 @@ export interface Runtime {
   send(message: OutMessage): void;
   /** Counts it (part of the commit) and keeps the newest of each kind (a bounded ring). */
   notice(notice: Notice): void;
+  /** Asks for a barrier before the next batch: an operator's uncommitted work has reached its limit. */
+  requestBarrier(): void;
   /** Tells the runner the task's watermark, so that it is part of the commit. */
   watermark(time_ms: number): void;
   /** The committed watermark that the task begins with, or null before the first. */
@@ -62,6 +64,7 @@ export interface OperatorContext<C, S extends TableSpecs, B> {
   readonly initialWatermark_ms: number | null;
   send(message: OutMessage): void;
   notice(notice: Notice): void;
+  requestBarrier(): void;
 }
 
 export interface Handlers<A> {
@@ -159,6 +162,7 @@ function bind<A, B, C, S extends TableSpecs>(
         initialWatermark_ms: runtime.initialWatermark_ms,
         send: runtime.send,
         notice: runtime.notice,
+        requestBarrier: runtime.requestBarrier,
       });
       const onTimer = handlers.onTimer?.bind(handlers);
       const handle = (signal: Signal<A>): void => {

@@ -6,6 +6,9 @@ export interface SourceRecord {
   readonly sequence: number;
   readonly subject: string;
   readonly data: Uint8Array;
+  /** Whether there are any: most messages have none, and need no look. */
+  readonly hasHeaders: boolean;
+  /** Names are compared without case. */
   header(name: string): string | undefined;
 }
 

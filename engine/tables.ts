@@ -31,7 +31,12 @@ export interface RawSpec {
    * The table's logical rows as bytes, in an order that depends on content only. Without it the rows
    * are taken as they lie: right for a table whose layout is a function of its content.
    */
-  readonly logicalRows?: (view: KvView, watermark_ms: number) => Iterable<Uint8Array>;
+  readonly logicalRows?: (
+    view: KvView,
+    watermark_ms: number,
+    /** Another table of the same operator. */
+    sibling: (table: string) => KvView,
+  ) => Iterable<Uint8Array>;
 }
 
 // The variance of codecs needs a wide constraint; `TablesOf` gives each table its exact type.

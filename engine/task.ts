@@ -67,6 +67,7 @@ export class Task {
   #watermark_ms: number | null = null;
   #uncommitted = 0;
   #barrier_at_ms = 0;
+  #barrierRequested = false;
   #idle_since_ms: number | undefined;
 
   constructor(options: TaskOptions) {
@@ -111,6 +112,9 @@ export class Task {
       partition: source.partition,
       send: (message) => this.#opened().outbox.stage(message),
       notice: (notice: Notice) => this.#notices.add(notice),
+      requestBarrier: () => {
+        this.#barrierRequested = true;
+      },
       watermark: (time_ms) => {
         invariant(
           this.#watermark_ms === null || time_ms >= this.#watermark_ms,
@@ -226,6 +230,7 @@ export class Task {
     this.#barrier_at_ms = clock.now();
     this.#events.add(this.#uncommitted);
     this.#uncommitted = 0;
+    this.#barrierRequested = false;
     this.#commits.add();
     this.#commit_ms.add(performance.now() - started_ms);
     sending.sendCommitted();

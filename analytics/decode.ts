@@ -1,0 +1,169 @@
+import type { SourceRecord } from '../engine/index.ts';
+import type { Decoded } from '../operators/index.ts';
+import { MAX_MESSAGE_BYTES } from './event-schema.ts';
+import { FastDecoder } from './fast-decoder.ts';
+import { eventFromJson, type OrderEvent, type Place, type Rejection } from './order-event.ts';
+
+const NDJSON = 'application/x-ndjson';
+const OPEN_ARRAY = 0x5b;
+const NEWLINE = 0x0a;
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+const encoder = new TextEncoder();
+
+/** Token 2 of the subject is the tenant, and authoritative. */
+export function tenantOf(subject: string): string {
+  const start = subject.indexOf('.') + 1;
+  const end = subject.indexOf('.', start);
+  return end < 0 ? subject.slice(start) : subject.slice(start, end);
+}
+
+/**
+ * A decoder of messages: one flat event, an array or NDJSON of them, or CloudEvents. Keeps a layout
+ * cache, so one decoder per task.
+ */
+export function messageDecoder(): (record: SourceRecord, now_ms: number, out: Decoded<OrderEvent>) => void {
+  const fast = new FastDecoder();
+  let lastSubject = '';
+  let lastTenant = '';
+  return (record, now_ms, out) => {
+    const { data, subject } = record;
+    if (subject !== lastSubject) {
+      lastSubject = subject;
+      lastTenant = tenantOf(subject);
+    }
+    const tenant = lastTenant;
+    if (data.length > MAX_MESSAGE_BYTES) {
+      const detail = `The message has ${data.length} bytes; at most ${MAX_MESSAGE_BYTES} are taken`;
+      out.reject({ tenant, record, part: 0 }, { code: 'too_large', detail }, data.subarray(0, MAX_MESSAGE_BYTES));
+      return;
+    }
+    // A binary CloudEvent's identity is in its headers, whatever its payload looks like.
+    const isCloudEvent = record.hasHeaders && record.header('ce-specversion') !== undefined;
+    const place: Place = { tenant, record, part: 0 };
+    const event = isCloudEvent ? undefined : fast.decode(data, 0, data.length, place, now_ms);
+    if (event !== undefined) out.accept(event);
+    else decodeCarefully(fast, record, tenant, now_ms, out);
+  };
+}
+
+function decodeCarefully(
+  fast: FastDecoder,
+  record: SourceRecord,
+  tenant: string,
+  now_ms: number,
+  out: Decoded<OrderEvent>,
+): void {
+  const { data } = record;
+  const settle = (value: unknown, part: number, bytes: () => Uint8Array): void => {
+    const place: Place = { tenant, record, part };
+    const result = eventFromJson(flattenCloudEvent(value), place, now_ms);
+    if ('code' in result) out.reject(place, result, bytes());
+    else out.accept(result);
+  };
+  if (record.header('Content-Type')?.startsWith(NDJSON) === true) {
+    let part = 0;
+    for (const [start, end] of linesOf(data)) {
+      const place: Place = { tenant, record, part: part++ };
+      const event = fast.decode(data, start, end, place, now_ms);
+      if (event !== undefined) {
+        out.accept(event);
+        continue;
+      }
+      const line = data.subarray(start, end);
+      const parsed = parseJson(line);
+      if (parsed.ok) settle(parsed.value, place.part, () => line);
+      else out.reject(place, parsed.rejection, line);
+    }
+    return;
+  }
+  const parsed = parseJson(data);
+  if (!parsed.ok) {
+    out.reject({ tenant, record, part: 0 }, parsed.rejection, data);
+    return;
+  }
+  const binary = binaryCloudEvent(record, parsed.value);
+  if (data[firstByte(data)] === OPEN_ARRAY && Array.isArray(binary)) {
+    for (const [part, item] of binary.entries()) settle(item, part, () => encoder.encode(JSON.stringify(item)));
+  } else {
+    settle(binary, 0, () => data);
+  }
+}
+
+function firstByte(data: Uint8Array): number {
+  let at = 0;
+  while (at < data.length && (data[at] as number) <= 0x20) at++;
+  return at;
+}
+
+type Parsed = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly rejection: Rejection };
+
+function parseJson(bytes: Uint8Array): Parsed {
+  try {
+    return { ok: true, value: JSON.parse(utf8.decode(bytes)) };
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    return { ok: false, rejection: { code: 'malformed_json', detail } };
+  }
+}
+
+/** Ranges of the non-empty lines. */
+function* linesOf(data: Uint8Array): Iterable<[number, number]> {
+  let start = 0;
+  while (start < data.length) {
+    let end = data.indexOf(NEWLINE, start);
+    if (end < 0) end = data.length;
+    let last = end;
+    while (last > start && (data[last - 1] as number) <= 0x20) last--;
+    let first = start;
+    while (first < last && (data[first] as number) <= 0x20) first++;
+    if (last > first) yield [first, last];
+    start = end + 1;
+  }
+}
+
+/** CloudEvents 1.0: context attributes that say how the data is encoded, not what happened. */
+const ENVELOPE = new Set(['specversion', 'id', 'datacontenttype', 'dataschema', 'data', 'data_base64']);
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A structured CloudEvent as a flat event; anything else as it is. */
+function flattenCloudEvent(value: unknown): unknown {
+  if (!isObject(value) || typeof value.specversion !== 'string') return value;
+  const flat: Record<string, unknown> = isObject(value.data) ? { ...value.data } : {};
+  if (!isObject(value.data) && value.data !== undefined) flat.data = { value: value.data };
+  for (const [name, member] of Object.entries(value)) {
+    if (!ENVELOPE.has(name)) flat[name] = member;
+  }
+  flat.event_id = value.id;
+  return flat;
+}
+
+const CE_ATTRIBUTES = ['id', 'type', 'time', 'source', 'subject'] as const;
+
+/** A binary CloudEvent (attributes in `ce-*` headers, the data as payload) in structured form. */
+function binaryCloudEvent(record: SourceRecord, data: unknown): unknown {
+  const specversion = record.header('ce-specversion');
+  if (specversion === undefined) return data;
+  const event: Record<string, unknown> = { specversion, data };
+  for (const name of CE_ATTRIBUTES) {
+    const value = record.header(`ce-${name}`);
+    if (value !== undefined) event[name] = value;
+  }
+  return event;
+}
+
+/** The bytes of one event of a message, as they came. */
+export function rawOf(event: OrderEvent): Uint8Array {
+  const { record, part } = event;
+  if (record.header('Content-Type')?.startsWith(NDJSON) === true) {
+    let index = 0;
+    for (const [start, end] of linesOf(record.data)) {
+      if (index++ === part) return record.data.subarray(start, end);
+    }
+  }
+  const parsed = parseJson(record.data);
+  if (parsed.ok && Array.isArray(parsed.value)) return encoder.encode(JSON.stringify(parsed.value[part]));
+  return record.data;
+}

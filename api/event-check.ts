@@ -1,0 +1,117 @@
+import {
+  EVENT_TIME,
+  eventSchema,
+  MAX_MESSAGE_BYTES,
+} from '../analytics/event-schema.ts';
+import { parseEventTime } from '../analytics/event-time.ts';
+import { checkTime, type RejectCode, withTimeAlias } from '../analytics/order-event.ts';
+import { hasLoneSurrogate } from './json.ts';
+import { errorsOf, type FieldError } from './problem.ts';
+
+/** Why an event is not taken. Codes are stable, and those of the dead letters where these have one. */
+export type EventRejectCode = RejectCode | 'invalid_unicode' | 'json_too_deep';
+
+export type EventCheck =
+  | {
+      readonly ok: true;
+      readonly event_id: string;
+      readonly type: string;
+      readonly time_ms: number;
+      /** The customer, else the order, else ''. */
+      readonly partition_key: string;
+      /** What goes into the stream: the event's JSON, members as given. */
+      readonly payload: Uint8Array;
+    }
+  | {
+      readonly ok: false;
+      /** null where there is none to name. */
+      readonly event_id: string | null;
+      readonly code: EventRejectCode;
+      readonly message: string;
+      readonly errors: readonly FieldError[];
+    };
+
+type Members = Readonly<Record<string, unknown>>;
+
+function isObject(value: unknown): value is Members {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** CloudEvents 1.0: context attributes that say how the data is encoded, not what happened. */
+const ENVELOPE = new Set(['specversion', 'id', 'datacontenttype', 'dataschema', 'data', 'data_base64']);
+
+/** A structured CloudEvent as the flat event that it stands for; anything else as it is. */
+function flat(value: Members): Members {
+  if (typeof value.specversion !== 'string') return value;
+  const attributes = Object.entries(value).filter(([name]) => !ENVELOPE.has(name));
+  return {
+    ...(isObject(value.data) ? value.data : {}),
+    ...Object.fromEntries(attributes),
+    event_id: value.id,
+  };
+}
+
+const encoder = new TextEncoder();
+const REQUIRED = ['event_id', 'type', 'time'] as const;
+
+/**
+ * Checks one event as the stream's decoder will, so that what the API accepts is not dead-lettered
+ * later: a flat event or a structured CloudEvent. Never throws.
+ */
+export function checkEvent(value: unknown, now_ms: number): EventCheck {
+  if (!isObject(value)) return rejected(null, 'not_an_object', 'An event is a JSON object.', '');
+  const members = withTimeAlias(flat(value));
+  const event_id = typeof members.event_id === 'string' ? members.event_id.slice(0, 128) : null;
+  const missing = REQUIRED.filter((name) => members[name] === undefined || members[name] === null);
+  if (missing.length > 0) {
+    const errors = missing.map((path) => ({
+      path,
+      message: path === 'time' ? `is required: ${EVENT_TIME}` : 'is required',
+    }));
+    return { ok: false, event_id, code: 'missing_field', message: `${missing.join(', ')}: required`, errors };
+  }
+  const parsed = eventSchema.safeParse(members);
+  if (!parsed.success) {
+    const errors = errorsOf(parsed.error);
+    const first = errors[0];
+    return { ok: false, event_id, code: 'bad_field', message: `${first?.path}: ${first?.message}`, errors };
+  }
+  const { time, type, customer_id, order_id } = parsed.data;
+  const bytes = encoder.encode(time);
+  const time_ms = parseEventTime(bytes, 0, bytes.length);
+  const bad = checkTime(time_ms, now_ms, () => time);
+  if (bad !== undefined) return rejected(event_id, bad.code, bad.detail, 'time');
+  const text = JSON.stringify(value);
+  if (hasLoneSurrogate(text)) {
+    return rejected(event_id, 'invalid_unicode', 'A text holds half of a surrogate pair, which UTF-8 cannot carry.', '');
+  }
+  const payload = encoder.encode(text);
+  if (payload.length > MAX_MESSAGE_BYTES) {
+    const message = `The event has ${payload.length} bytes; at most ${MAX_MESSAGE_BYTES} are taken.`;
+    return rejected(event_id, 'too_large', message, '');
+  }
+  return {
+    ok: true,
+    event_id: parsed.data.event_id,
+    type,
+    time_ms,
+    partition_key: customer_id || order_id || '',
+    payload,
+  };
+}
+
+function rejected(event_id: string | null, code: EventRejectCode, message: string, path: string): EventCheck {
+  return { ok: false, event_id, code, message, errors: [{ path, message }] };
+}
+
+
+const RESERVED = /[\u0000- .*>\u007f]/g;
+
+/**
+ * A partition key as one token of a subject: `.`, `*`, `>` and spaces percent-encoded, as every
+ * publisher does, and control characters, which a subject cannot carry. `_` for an empty one.
+ */
+export function subjectToken(key: string): string {
+  if (key === '') return '_';
+  return key.replaceAll(RESERVED, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`);
+}

@@ -1,0 +1,51 @@
+/** What a key may do. A route needs one of these. */
+export const PERMISSIONS = [
+  'events:write',
+  'kpis:read',
+  'jobs:read',
+  'jobs:cancel',
+  'keys:manage',
+  'metrics:read',
+  'diagnostics:read',
+] as const;
+export type Permission = (typeof PERMISSIONS)[number];
+
+export const ROLES = ['viewer', 'analyst', 'admin', 'ingest'] as const;
+export type Role = (typeof ROLES)[number];
+
+interface RoleRules {
+  readonly summary: string;
+  readonly permissions: readonly Permission[];
+}
+
+const READ = ['kpis:read', 'jobs:read', 'metrics:read', 'diagnostics:read'] as const;
+
+/** The one place that says which role allows what. */
+export const ROLE_RULES: Readonly<Record<Role, RoleRules>> = {
+  viewer: { summary: 'Reads analytics', permissions: READ },
+  analyst: { summary: 'Reads analytics, and makes definitions, ad-hoc queries and exports', permissions: READ },
+  admin: { summary: 'Everything, keys and jobs too', permissions: PERMISSIONS },
+  ingest: {
+    summary: 'Writes events only, and follows the jobs that it started',
+    permissions: ['events:write', 'jobs:read', 'jobs:cancel'],
+  },
+};
+
+export function roleAllows(role: Role, permission: Permission): boolean {
+  return ROLE_RULES[role].permissions.includes(permission);
+}
+
+/** A tenant's name: one token of a NATS subject. */
+export const TENANT_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
+
+export const DEFAULT_TENANT = 'default';
+
+/** Who makes a request. */
+export interface Principal {
+  readonly key_id: string;
+  readonly name: string;
+  readonly role: Role;
+  readonly tenant: string;
+  /** `*`: may name any tenant. */
+  readonly tenants: 'own' | '*';
+}

@@ -1,0 +1,65 @@
+const DOT = 46;
+const ZERO = 48;
+/** Dots before the delivery count: `$JS.ACK.<stream>.<consumer>.`, and with a domain and an account hash. */
+/** Nanoseconds since 1970 have as many until the year 2286. */
+const TIMESTAMP_DIGITS = 19;
+const DOTS_SHORT = 4;
+const DOTS_LONG = 6;
+/** Dots in the whole of the short form; the long one has two more, or three with its random tail. */
+const ALL_DOTS_SHORT = 8;
+
+/**
+ * Reads JetStream's delivery metadata out of reply subjects,
+ * `$JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<timestamp>.<pending>`, into its own
+ * fields, without making a string or an object: it runs once a message.
+ *
+ * All subjects given to one reader must be of one consumer: what stands before the numbers has one length.
+ */
+export class DeliveryReader {
+  streamSequence = 0;
+  consumerSequence = 0;
+  /** Messages of the stream that the consumer had not delivered yet after this one. */
+  pending = 0;
+  #prefix = 0;
+
+  /** False when the subject is no delivery's; the fields then mean nothing. */
+  read(reply: Uint8Array): boolean {
+    if (this.#prefix === 0) this.#prefix = prefixLength(reply);
+    let at = this.#prefix;
+    if (reply[at - 1] !== DOT) return false;
+    // A consumer without acknowledgements delivers each message once.
+    at += reply[at + 1] === DOT ? 2 : numberLength(reply, at);
+    let value = 0;
+    let digit = 0;
+    // Beyond the end a typed array gives undefined, and every comparison with that is false.
+    for (; (digit = (reply[at] as number) - ZERO) >= 0 && digit <= 9; at++) value = value * 10 + digit;
+    this.streamSequence = value;
+    value = 0;
+    for (at++; (digit = (reply[at] as number) - ZERO) >= 0 && digit <= 9; at++) value = value * 10 + digit;
+    this.consumerSequence = value;
+    at++;
+    at += reply[at + TIMESTAMP_DIGITS] === DOT ? TIMESTAMP_DIGITS + 1 : numberLength(reply, at);
+    value = 0;
+    for (; (digit = (reply[at] as number) - ZERO) >= 0 && digit <= 9; at++) value = value * 10 + digit;
+    this.pending = value;
+    const isWhole = at === reply.length || reply[at] === DOT;
+    return isWhole && this.streamSequence > 0 && this.consumerSequence > 0;
+  }
+}
+
+/** Bytes to the next token, its dot included. */
+function numberLength(reply: Uint8Array, from: number): number {
+  const dot = reply.indexOf(DOT, from);
+  return (dot === -1 ? reply.length : dot) - from + 1;
+}
+
+function prefixLength(reply: Uint8Array): number {
+  let dots = 0;
+  for (const byte of reply) if (byte === DOT) dots++;
+  const wanted = dots === ALL_DOTS_SHORT ? DOTS_SHORT : DOTS_LONG;
+  let seen = 0;
+  for (const [index, byte] of reply.entries()) {
+    if (byte === DOT && ++seen === wanted) return index + 1;
+  }
+  return 0;
+}

@@ -1,0 +1,150 @@
+import { JetStreamApiError, StorageType } from '@nats-io/jetstream';
+import { type KV, type KvEntry, Kvm } from '@nats-io/kv';
+import {
+  type KeyValueChange,
+  type KeyValueConflict,
+  type KeyValueDelete,
+  type KeyValueEntry,
+  type KeyValueStore,
+  type KeyValueWrite,
+  MillraceError,
+} from '../../engine/index.ts';
+import { byKey, checkKey, decodeValue, encodeValue } from '../memory-kv.ts';
+import type { NatsLink } from './connection.ts';
+import { describe, isWrongLastSequence, refusal } from './errors.ts';
+import { BucketWatch, readBucket } from './kv-watch.ts';
+
+export interface KeyValueOptions {
+  readonly replicas?: number;
+}
+
+/**
+ * A NATS KV bucket, created when it is not there. Throws `kv_unavailable` (retriable) when the server
+ * cannot be reached.
+ */
+export async function openKeyValueStore(
+  link: NatsLink,
+  bucket: string,
+  options: KeyValueOptions = {},
+): Promise<KeyValueStore> {
+  const kv = await reaching(bucket, () =>
+    new Kvm(link.connection).create(bucket, {
+      history: 1,
+      storage: StorageType.File,
+      replicas: options.replicas ?? 1,
+      // A direct read may be answered by a replica that is behind the write which the caller has seen.
+      allow_direct: false,
+    }),
+  );
+  return new NatsKeyValueStore(link, bucket, kv);
+}
+
+class NatsKeyValueStore implements KeyValueStore {
+  readonly #link: NatsLink;
+  readonly #bucket: string;
+  readonly #kv: KV;
+
+  constructor(link: NatsLink, bucket: string, kv: KV) {
+    this.#link = link;
+    this.#bucket = bucket;
+    this.#kv = kv;
+  }
+
+  async get(key: string): Promise<KeyValueEntry | undefined> {
+    const entry = await reaching(this.#bucket, () => this.#kv.get(encodeKey(key)));
+    return entry === null || isRemoval(entry)
+      ? undefined
+      : { key, value: decodeValue(key, entry.string()), revision: entry.revision };
+  }
+
+  async create(key: string, value: unknown): Promise<KeyValueWrite> {
+    const text = encodeValue(key, value);
+    return await this.#comparing(key, () => this.#kv.create(encodeKey(key), text));
+  }
+
+  async update(key: string, value: unknown, revision: number): Promise<KeyValueWrite> {
+    const text = encodeValue(key, value);
+    if (!isRevision(revision)) return await this.#conflict(key);
+    return await this.#comparing(key, () => this.#kv.update(encodeKey(key), text, revision));
+  }
+
+  async delete(key: string, revision?: number): Promise<KeyValueDelete> {
+    if (revision !== undefined && !isRevision(revision)) return await this.#conflict(key);
+    const current = await this.get(key);
+    // A second marker would only wake the watchers; and one of an absent key has no revision to lose to.
+    if (current === undefined) return revision === undefined ? { ok: true } : { ok: false, current };
+    return await this.#comparing(key, async () => {
+      await this.#kv.delete(encodeKey(key), revision === undefined ? {} : { previousSeq: revision });
+      return 0;
+    });
+  }
+
+  async list(): Promise<readonly KeyValueEntry[]> {
+    const { entries } = await reaching(this.#bucket, () => readBucket(this.#link, this.#bucket));
+    return [...entries.values()].map((read) => read()).sort(byKey);
+  }
+
+  async watch(
+    onChange: (change: KeyValueChange) => void,
+    onError: (error: unknown) => void,
+  ): Promise<() => Promise<void>> {
+    const watch = new BucketWatch(this.#link, this.#bucket, { onChange, onError });
+    await reaching(this.#bucket, () => watch.start());
+    return () => watch.stop();
+  }
+
+  async #comparing(key: string, write: () => Promise<number>): Promise<KeyValueWrite> {
+    try {
+      return { ok: true, revision: await reaching(this.#bucket, write) };
+    } catch (error) {
+      if (error instanceof MillraceError && isWrongLastSequence(error.cause))
+        return await this.#conflict(key);
+      throw error;
+    }
+  }
+
+  async #conflict(key: string): Promise<KeyValueConflict> {
+    return { ok: false, current: await this.get(key) };
+  }
+}
+
+const isRemoval = (entry: KvEntry): boolean => entry.operation === 'DEL' || entry.operation === 'PURGE';
+
+const isRevision = (revision: number): boolean => Number.isSafeInteger(revision) && revision > 0;
+
+/** Runs a request; what is not a named error becomes `kv_unavailable`, or what the server said of it. */
+async function reaching<T>(bucket: string, request: () => Promise<T>): Promise<T> {
+  try {
+    return await request();
+  } catch (error) {
+    if (error instanceof MillraceError) throw error;
+    const refused = refusal(error, bucket);
+    if (refused !== undefined) throw refused;
+    const said = error instanceof JetStreamApiError ? 'refused' : 'did not answer';
+    throw new MillraceError(
+      'kv_unavailable',
+      `The store of bucket "${bucket}" ${said} (${describe(error)}).`,
+      {
+        cause: error,
+        retriable: true,
+      },
+    );
+  }
+}
+
+const PLAIN = /[A-Za-z0-9_-]/;
+
+/**
+ * A key as NATS takes it: `[A-Za-z0-9_.-]` stand for themselves, every other byte of the UTF-8 text is
+ * `=` and two hex digits, and so is a dot at an end or after another. Throws `kv_key_invalid`.
+ */
+export function encodeKey(key: string): string {
+  checkKey(key);
+  let encoded = '';
+  for (const [index, character] of [...key].entries()) {
+    const isDotInside = character === '.' && index > 0 && !encoded.endsWith('.');
+    if (PLAIN.test(character) || isDotInside) encoded += character;
+    else for (const byte of Buffer.from(character)) encoded += `=${byte.toString(16).padStart(2, '0')}`;
+  }
+  return encoded.endsWith('.') ? `${encoded.slice(0, -1)}=2e` : encoded;
+}

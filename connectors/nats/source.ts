@@ -1,0 +1,305 @@
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
+import { AckPolicy, DeliverPolicy, type JetStreamManager, ReplayPolicy } from '@nats-io/jetstream';
+import { nanos, nuid } from 'nats';
+import {
+  asMillraceError,
+  invariant,
+  MillraceError,
+  type Source,
+  type SourceState,
+  type StreamFacts,
+  type Take,
+} from '../../engine/index.ts';
+import type { NatsLink } from './connection.ts';
+import { describe } from './errors.ts';
+import { DEFAULT_PULL_LIMITS, type PullLimits, PullSession } from './pull-session.ts';
+import type { NatsRecord } from './record.ts';
+import { RecordBuffer } from './record-buffer.ts';
+import { checkContinuity } from './stream-continuity.ts';
+import { openManager, streamFacts } from './streams.ts';
+
+export interface JetStreamSourceOptions {
+  readonly link: NatsLink;
+  readonly stream: string;
+  /** The partition's name in positions; default `0`. */
+  readonly partition?: string;
+  /** Reads only what matches one of them; then gaps are normal and `skipped` stays 0. */
+  readonly filter_subjects?: readonly string[];
+  /** The stream's messages replace one another, as a KV bucket's do: gaps are normal. */
+  readonly sparse?: boolean;
+  readonly limits?: Partial<PullLimits>;
+}
+
+export interface SourceDiagnostics {
+  readonly buffered_messages: number;
+  readonly buffered_bytes: number;
+  /** How often the consumer had to be made anew, and why the last time. */
+  readonly recreations: number;
+  readonly lastProblem: string | undefined;
+}
+
+/** The server removes a consumer that was not used for so long, ms: what a crash leaves behind. */
+const CONSUMER_IDLE_MS = 300_000;
+const BACKOFF_FIRST_MS = 50;
+const BACKOFF_MAX_MS = 2_000;
+const STOP_TIMEOUT_MS = 1_000;
+/** The longest that takes served from the buffer hold the event loop, ms. */
+const HOLD_MAX_MS = 5;
+
+/**
+ * One JetStream stream as a source: a nameless consumer without acknowledgements, since the position is
+ * the task's. Survives the server, the connection and the consumer going away; ends with a named error
+ * when the stream is another one or has lost what was not read.
+ */
+export class JetStreamSource implements Source {
+  readonly partition: string;
+  readonly #options: JetStreamSourceOptions;
+  readonly #limits: PullLimits;
+  readonly #hasGaps: boolean;
+  readonly #buffer = new RecordBuffer();
+  readonly #stopping = new AbortController();
+  #manager: JetStreamManager | undefined;
+  #known: StreamFacts | undefined;
+  #session: PullSession | undefined;
+  #consumer: string | undefined;
+  #supervision: Promise<void> | undefined;
+  #failure: MillraceError | undefined;
+  #wake: (() => void) | undefined;
+  /** Last sequence that was received; 0 before the first. */
+  #received = 0;
+  #head = 0;
+  #pending = 0;
+  #skipped = 0;
+  #recreations = 0;
+  #problem: string | undefined;
+  #held_since_ms = 0;
+
+  constructor(options: JetStreamSourceOptions) {
+    this.#options = options;
+    this.partition = options.partition ?? '0';
+    this.#limits = { ...DEFAULT_PULL_LIMITS, ...options.limits };
+    this.#hasGaps = options.sparse === true || (options.filter_subjects ?? []).length > 0;
+  }
+
+  /** Throws `stream_missing`, `nats_server_too_old`, `jetstream_disabled`. */
+  async facts(): Promise<StreamFacts> {
+    const facts = await streamFacts(await this.#openManager(), this.#options.stream);
+    this.#known ??= facts;
+    return facts;
+  }
+
+  async #openManager(): Promise<JetStreamManager> {
+    this.#manager ??= await openManager(this.#options.link);
+    return this.#manager;
+  }
+
+  /** Resolves when the first consumer is there; throws what keeps it from being made. Once only. */
+  async start(after: number): Promise<void> {
+    invariant(this.#supervision === undefined, 'a source is started once');
+    if (this.#known === undefined) await this.facts();
+    this.#received = after;
+    const first = await this.#openSession();
+    this.#supervision = this.#supervise(first);
+  }
+
+  /** Keeps a session open until stopped, or until going on would be wrong. Does not throw. */
+  async #supervise(first: PullSession): Promise<void> {
+    const { link } = this.#options;
+    const unwatch = link.onStatus((status) => {
+      if (status !== 'connected') this.#session?.end('the connection was lost');
+    });
+    let session: PullSession | undefined = first;
+    let backoff_ms = BACKOFF_FIRST_MS;
+    try {
+      while (!this.#isStopped) {
+        if (session !== undefined) {
+          if (!link.connected) session.end('the connection was lost');
+          this.#problem = await session.ended;
+          if (session.hasWorked) backoff_ms = BACKOFF_FIRST_MS;
+          await this.#closeSession();
+        }
+        if (link.connection.isClosed()) throw closedError(link.url);
+        await this.#pause(backoff_ms);
+        backoff_ms = Math.min(2 * backoff_ms, BACKOFF_MAX_MS);
+        session = link.connected && !this.#isStopped ? await this.#reopen() : undefined;
+      }
+    } catch (error) {
+      this.#failure = asMillraceError(error);
+    } finally {
+      unwatch();
+      this.#wake?.();
+      await this.#closeSession();
+    }
+  }
+
+  get #isStopped(): boolean {
+    return this.#stopping.signal.aborted;
+  }
+
+  async #pause(ms: number): Promise<void> {
+    try {
+      await sleep(ms, undefined, { signal: this.#stopping.signal });
+    } catch (error) {
+      if (!this.#isStopped) throw error;
+    }
+  }
+
+  /** Undefined when it did not work this time; throws when it never will. */
+  async #reopen(): Promise<PullSession | undefined> {
+    try {
+      const session = await this.#openSession();
+      this.#recreations++;
+      return session;
+    } catch (error) {
+      // Ours are the named ones: of those only the retriable pass by themselves.
+      if (error instanceof MillraceError && !error.retriable) throw error;
+      this.#problem = describe(error);
+      return undefined;
+    }
+  }
+
+  async #openSession(): Promise<PullSession> {
+    const { stream, filter_subjects, sparse, link } = this.#options;
+    const manager = await this.#openManager();
+    // One name until a consumer of it was used: a request whose answer was lost does not leave another.
+    this.#consumer ??= `millrace_${this.partition}_${nuid.next()}`.replace(/[^\w-]/g, '_');
+    const name = this.#consumer;
+    const info = await manager.consumers.add(stream, {
+      name,
+      ack_policy: AckPolicy.None,
+      deliver_policy: DeliverPolicy.StartSequence,
+      opt_start_seq: this.#received + 1,
+      replay_policy: ReplayPolicy.Instant,
+      mem_storage: true,
+      num_replicas: 1,
+      inactive_threshold: nanos(CONSUMER_IDLE_MS),
+      ...(filter_subjects === undefined ? {} : { filter_subjects: [...filter_subjects] }),
+    });
+    // After the consumer, so that what is checked is the stream which that reads.
+    const facts = await streamFacts(manager, stream);
+    checkContinuity(this.#known ?? facts, facts, this.#received, sparse === true);
+    const isWhole = filter_subjects === undefined || filter_subjects.length === 0;
+    this.#head = Math.max(this.#head, this.#received, isWhole ? facts.lastSequence : 0);
+    this.#pending = info.num_pending;
+    const session = new PullSession(link.connection, stream, name, this.#limits, {
+      buffered: () => ({ messages: this.#buffer.length, bytes: this.#buffer.size_bytes }),
+      receive: (record, pending) => this.#receive(record, pending),
+      quiet: () => void this.#refreshPending(name),
+    });
+    this.#session = session;
+    session.start();
+    return session;
+  }
+
+  #receive(record: NatsRecord, pending: number): void {
+    const { sequence } = record;
+    this.#pending = pending;
+    if (sequence + pending > this.#head) this.#head = sequence + pending;
+    if (sequence <= this.#received) return;
+    // No delivery is missing, so what lies between was removed from the stream before it was read.
+    if (sequence !== this.#received + 1 && !this.#hasGaps) this.#skipped += sequence - this.#received - 1;
+    this.#received = sequence;
+    this.#buffer.push(record);
+    if (this.#wake !== undefined) this.#wake();
+  }
+
+  /** A quiet server that announced more than it sent: the rest was removed, or is held back. */
+  async #refreshPending(consumer: string): Promise<void> {
+    if (this.#pending === 0) return;
+    const received = this.#received;
+    try {
+      const manager = await this.#openManager();
+      const { num_pending } = await manager.consumers.info(this.#options.stream, consumer);
+      if (this.#received === received && this.#consumer === consumer) this.#pending = num_pending;
+    } catch (error) {
+      // Asked again at the next heartbeat; until then the source does not call itself caught up.
+      this.#problem = describe(error);
+    }
+  }
+
+  async #closeSession(): Promise<void> {
+    const consumer = this.#consumer;
+    this.#session?.end('closed');
+    this.#session = undefined;
+    this.#consumer = undefined;
+    if (consumer === undefined || !this.#options.link.connected) return;
+    const remove = async (): Promise<void> => {
+      await (await this.#openManager()).consumers.delete(this.#options.stream, consumer);
+    };
+    // Whether it is gone already or cannot be reached: the server removes an unused one by itself.
+    await Promise.race([remove().catch(() => undefined), briefly()]);
+  }
+
+  /** One at a time. Throws, after everything that was received has been taken, what ended the source. */
+  async take({ max, wait_ms }: Take): Promise<readonly NatsRecord[]> {
+    invariant(this.#wake === undefined, 'one take of a source at a time');
+    invariant(max >= 1, 'a take asks for at least one record');
+    if (this.#buffer.length > 0) await this.#yield();
+    else if (!this.#isStopped && this.#failure === undefined) await this.#arrival(wait_ms);
+    if (this.#isStopped) return [];
+    const records = this.#buffer.take(max);
+    if (records.length > 0) this.#session?.pull();
+    else if (this.#failure !== undefined) throw this.#failure;
+    return records;
+  }
+
+  /** Takes that are served at once must not keep the event loop from the socket and the timers. */
+  async #yield(): Promise<void> {
+    if (performance.now() - this.#held_since_ms < HOLD_MAX_MS) return;
+    await turn();
+    this.#held_since_ms = performance.now();
+  }
+
+  async #arrival(wait_ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, wait_ms);
+      // Once: the rest of what arrives with the first record must not pay for it again.
+      this.#wake = () => {
+        this.#wake = undefined;
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#wake = undefined;
+    this.#held_since_ms = performance.now();
+  }
+
+  state(): SourceState {
+    const connected = this.#session !== undefined && this.#options.link.connected;
+    return {
+      headSequence: this.#head,
+      caughtUp: connected && this.#pending === 0 && this.#buffer.length === 0,
+      connected,
+      skipped: this.#skipped,
+    };
+  }
+
+  diagnostics(): SourceDiagnostics {
+    return {
+      buffered_messages: this.#buffer.length,
+      buffered_bytes: this.#buffer.size_bytes,
+      recreations: this.#recreations,
+      lastProblem: this.#problem,
+    };
+  }
+
+  /** Pending takes resolve with nothing; the consumer is removed if that can be done within 1 s. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#session?.end('stopped');
+    this.#wake?.();
+    // A request to a server that is away takes longer to fail; what follows it sees that this is stopped.
+    await Promise.race([this.#supervision ?? this.#closeSession(), briefly()]);
+  }
+}
+
+const briefly = (): Promise<void> => sleep(STOP_TIMEOUT_MS, undefined, { ref: false });
+
+const closedError = (url: string): MillraceError =>
+  new MillraceError(
+    'nats_connection_closed',
+    `The connection to ${url} was closed while a source read from it.`,
+    {
+      retriable: true,
+    },
+  );

@@ -1,0 +1,90 @@
+import { defineOperator, type SourceRecord } from '../engine/index.ts';
+
+/** Where in the stream something came from. */
+export interface DecodedPlace {
+  readonly tenant: string;
+  readonly record: SourceRecord;
+  readonly part: number;
+}
+
+export interface DecodeRejection {
+  /** Stable. */
+  readonly code: string;
+  readonly detail: string;
+}
+
+/** What a decode function reports, in message order. */
+export interface Decoded<E> {
+  accept(event: E): void;
+  reject(place: DecodedPlace, why: DecodeRejection, bytes: Uint8Array): void;
+}
+
+export interface DecodeConfig<E> {
+  /** Made once a task, so that it may keep caches. Must not throw for any bytes. */
+  readonly decoder: () => (record: SourceRecord, now_ms: number, out: Decoded<E>) => void;
+}
+
+/**
+ * Turns records into events. What cannot be decoded goes to the dead letters (subject
+ * `deadletter.<tenant>`, headers `Reason`, `Reason-Detail`, `Original-Subject`, `Original-Seq`) through the
+ * outbox, is counted by reason, and the rest of its message is processed. A dead letter's id is its
+ * place in the stream, so a repeat after a crash is the same message. No state.
+ */
+export function decode<E>(name: string, config: DecodeConfig<E>) {
+  return make<E>()(name, config);
+}
+
+const make = <E>() =>
+  defineOperator<SourceRecord, E, DecodeConfig<E>>({
+    kind: 'decode',
+    summary: 'Records to events; what is malformed to the dead letters',
+    start: ({ config, clock, metrics, emit, send, notice }) => {
+      const run = config.decoder();
+      const accepted = metrics.counter('millrace.decode.accepted', 'Events decoded');
+      let events: E[] = [];
+      const out: Decoded<E> = {
+        accept: (event) => {
+          events.push(event);
+        },
+        reject: (place, why, bytes) => {
+          metrics.counter('millrace.decode.rejected', 'Dead letters', { reason: why.code }).add();
+          send(deadLetter(place, why, bytes));
+          notice({
+            kind: 'dead_letter',
+            scope: place.tenant,
+            sequence: place.record.sequence,
+            detail: { reason: why.code, detail: why.detail, part: place.part },
+          });
+        },
+      };
+      return {
+        onBatch: (records) => {
+          const now_ms = clock.now();
+          for (const record of records) run(record, now_ms, out);
+          const decoded = events;
+          events = [];
+          accepted.add(decoded.length);
+          emit(decoded);
+        },
+      };
+    },
+  });
+
+const DETAIL_MAX_CHARS = 300;
+
+/** A dead letter as an owed message. */
+export function deadLetter({ tenant, record, part }: DecodedPlace, why: DecodeRejection, bytes: Uint8Array) {
+  return {
+    id: `deadletter-${record.sequence}-${part}-${why.code}`,
+    subject: `deadletter.${tenant}`,
+    headers: {
+      Reason: why.code,
+      // Header values are one line of ASCII.
+      'Reason-Detail': why.detail.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, DETAIL_MAX_CHARS),
+      'Original-Subject': record.subject,
+      'Original-Seq': String(record.sequence),
+      'Original-Part': String(part),
+    },
+    payload: bytes,
+  };
+}

@@ -1,0 +1,185 @@
+import {
+  type Barrier,
+  ByteReader,
+  ByteWriter,
+  defineOperator,
+  type KvView,
+  type OutMessage,
+  rawTable,
+} from '../engine/index.ts';
+import { mix32 } from './hash.ts';
+import { OldIds, storedIds } from './old-ids.ts';
+import { ID_BYTES, ID_WORDS, RecentIds } from './recent-ids.ts';
+
+/** What an item must carry to be deduplicated. */
+export interface Identified {
+  /** 96 bits of a hash of the id (the tenant is part of it). */
+  readonly id0: number;
+  readonly id1: number;
+  readonly id2: number;
+  /** 32 bits of a hash of the rest: tells a conflict from a duplicate. */
+  readonly payload: number;
+  readonly time_ms: number;
+}
+
+export interface DedupConfig<E extends Identified> {
+  /** Ids kept in memory, newest first to stay. */
+  readonly memory_ids: number;
+  /** How long an id is remembered after its event time, by the watermark, ms. */
+  readonly retain_ms: number;
+  readonly describe: (event: E) => { scope: string; sequence: number; detail: Record<string, string | number> };
+  /** What to send for an event whose id is known with another payload. */
+  readonly conflict: (event: E) => OutMessage;
+}
+
+/** A log row is extended until it holds this many ids, so that a quiet stream makes no tiny rows. */
+const LOG_ROW_IDS = 2_048;
+const tables = () => ({
+  // Which ids are known is content; which of them are in the log is a matter of the way.
+  log: rawTable({ version: 1, logicalRows: (log, _, sibling) => [idSetDigest(log, sibling('blocks'))] }),
+  blocks: rawTable({ version: 1, logicalRows: () => [] }),
+  directory: rawTable({ version: 1, logicalRows: () => [] }),
+});
+
+/**
+ * Passes the first event of each id by stream sequence. The newest ids are found in memory by id alone;
+ * older ones on disk by id and event time (`OldIds`), for as long as `retain_ms`. A known id with another
+ * payload is a conflict: counted, and sent to the dead letters.
+ * State: a log of the ids in memory, appended to at each commit and read back at start, and the runs of
+ * the older ones; each id is in exactly one of them.
+ */
+export function dedup<E extends Identified>(name: string, config: DedupConfig<E>) {
+  return make<E>()(name, config);
+}
+
+const make = <E extends Identified>() =>
+  defineOperator<E, E, DedupConfig<E>, ReturnType<typeof tables>>({
+    kind: 'dedup',
+    summary: 'The first event of each id; conflicts to the dead letters',
+    state: tables,
+    start: ({ config, state, metrics, emit, send, notice, initialWatermark_ms }) => {
+      const recent = new RecentIds();
+      const old = new OldIds(state.blocks, state.directory);
+      /** First ordinals of the log's rows, oldest first. */
+      const rows = restore(state.log, recent);
+      let logged = recent.next;
+      let watermark_ms = initialWatermark_ms ?? 0;
+      const duplicates = metrics.counter('millrace.dedup.duplicates', 'Events dropped because their id is known');
+      const conflicts = metrics.counter('millrace.dedup.conflicts', 'Duplicates whose payload differs');
+      metrics.gauge('millrace.dedup.memory_ids', 'Ids in memory', () => recent.size);
+      metrics.gauge('millrace.dedup.memory_bytes', 'Memory of the ids', () => recent.memory_bytes);
+      metrics.gauge('millrace.dedup.disk_runs', 'Runs of ids on disk', () => old.runCount);
+      metrics.gauge('millrace.dedup.disk_blocks_read', 'Blocks of ids read', () => old.blocksRead);
+
+      const refuse = (event: E, payload: number): void => {
+        duplicates.add();
+        const kind = payload === event.payload ? 'duplicate' : 'conflict';
+        notice({ kind, ...config.describe(event) });
+        if (kind === 'conflict') {
+          conflicts.add();
+          send(config.conflict(event));
+        }
+      };
+
+      const appendLog = (): void => {
+        while (logged < recent.next) {
+          const last = rows.at(-1);
+          const extend = last !== undefined && logged - last < LOG_ROW_IDS;
+          const from = extend ? last : logged;
+          if (!extend) rows.push(from);
+          state.log.put(rowKey(from), wordsToBytes(recent.copy(from, recent.next)));
+          logged = recent.next;
+        }
+      };
+
+      const evict = (): void => {
+        while (recent.size > config.memory_ids && rows.length > 1) {
+          const from = rows.shift() as number;
+          const to = rows[0] as number;
+          old.store(recent.copy(from, to));
+          recent.forget(to);
+          state.log.remove(rowKey(from));
+        }
+      };
+
+      return {
+        onBatch: (events) => {
+          const fresh: E[] = [];
+          for (const event of events) {
+            const { id0, id1, id2 } = event;
+            const time_s = Math.floor(event.time_ms / 1_000);
+            let payload = recent.find(id0, id1, id2);
+            if (payload < 0) payload = old.find(id0, id1, id2, time_s);
+            if (payload >= 0) refuse(event, payload);
+            else {
+              recent.add(id0, id1, id2, event.payload, time_s);
+              fresh.push(event);
+            }
+          }
+          emit(fresh);
+        },
+        onWatermark: (time_ms) => {
+          watermark_ms = time_ms;
+        },
+        onBarrier: (_: Barrier) => {
+          appendLog();
+          evict();
+          old.expire((watermark_ms - config.retain_ms) / 1_000);
+        },
+      };
+    },
+  });
+
+function rowKey(ordinal: number): Uint8Array {
+  return new ByteWriter().u48(ordinal).copy();
+}
+
+function wordsToBytes(words: Uint32Array): Uint8Array {
+  return new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
+}
+
+function bytesToWords(bytes: Uint8Array): Uint32Array {
+  const copy = Uint8Array.from(bytes);
+  return new Uint32Array(copy.buffer, 0, copy.length / 4);
+}
+
+function restore(log: KvView, recent: RecentIds): number[] {
+  const rows: number[] = [];
+  for (const { key, value } of log.scan()) {
+    const from = new ByteReader(key).u48();
+    if (rows.length === 0) recent.startAt(from);
+    rows.push(from);
+    const words = bytesToWords(value);
+    for (let at = 0; at < words.length; at += ID_WORDS) {
+      recent.add(
+        words[at] as number,
+        words[at + 1] as number,
+        words[at + 2] as number,
+        words[at + 3] as number,
+        words[at + 4] as number,
+      );
+    }
+  }
+  return rows;
+}
+
+/**
+ * A digest of the set of remembered ids, for tests and tools: the sum of the mixed words, so that the
+ * order and the place (log or runs) make no difference.
+ */
+export function idSetDigest(log: KvView, blocks: KvView): Uint8Array {
+  let ids = 0;
+  let sum = 0n;
+  const add = (id0: number, id1: number, id2: number): void => {
+    ids++;
+    sum = BigInt.asUintN(64, sum + BigInt(mix32(id0) >>> 0) * 0x1_0000_0000n + BigInt(mix32(id1 ^ mix32(id2)) >>> 0));
+  };
+  for (const { value } of log.scan()) {
+    const words = bytesToWords(value);
+    for (let at = 0; at < words.length; at += ID_WORDS) add(words[at] as number, words[at + 1] as number, words[at + 2] as number);
+  }
+  for (const [id0, id1, id2] of storedIds(blocks)) add(id0, id1, id2);
+  return Buffer.from(`${ids} ids, sum ${sum.toString(16)}`);
+}
+
+export { ID_BYTES };

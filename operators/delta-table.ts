@@ -1,0 +1,175 @@
+const INITIAL_SLOTS = 4_096;
+const KEY_WORDS = 4;
+const NONE = -1;
+/** Beyond this an accumulator leaves its double for an exact bigint: two of them still add exactly. */
+export const SPILL = 2 ** 52;
+
+/**
+ * What a commit adds to the cells of one granularity: an open-addressing table from
+ * (frame, cube, first code, second code) to a slot of dense accumulators. Reused from commit to commit.
+ */
+export class DeltaTable {
+  readonly #width: number;
+  #keys = new Int32Array(INITIAL_SLOTS * KEY_WORDS);
+  #index: Int32Array = new Int32Array(INITIAL_SLOTS * 2).fill(NONE);
+  #mask = INITIAL_SLOTS * 2 - 1;
+  #sums: Float64Array;
+  /** Head of each slot's list of observing rows, and how many rows came. */
+  #heads = new Int32Array(INITIAL_SLOTS);
+  #rows = new Int32Array(INITIAL_SLOTS);
+  /** The lists: row number and next link. */
+  #listRow: Int32Array = new Int32Array(INITIAL_SLOTS);
+  #listNext: Int32Array = new Int32Array(INITIAL_SLOTS);
+  #listLength = 0;
+  #count = 0;
+
+  /** `width` is the number of accumulators of a slot. */
+  constructor(width: number) {
+    this.#width = width;
+    this.#sums = new Float64Array(INITIAL_SLOTS * width);
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get sums(): Float64Array {
+    return this.#sums;
+  }
+
+  /** The slot of a key, made where it is new. */
+  slot(frame: number, cube: number, first: number, second: number): number {
+    let hash = Math.imul(frame, 0x9e3779b1) ^ Math.imul(cube + 1, 0x85ebca6b);
+    hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d) ^ Math.imul(first, 0x297a2d39);
+    hash = Math.imul(hash ^ (hash >>> 13), 0x7feb352d) ^ Math.imul(second, 0x165667b1);
+    hash ^= hash >>> 16;
+    const keys = this.#keys;
+    for (let probe = hash & this.#mask; ; probe = (probe + 1) & this.#mask) {
+      const slot = this.#index[probe] as number;
+      if (slot === NONE) return this.#add(probe, frame, cube, first, second);
+      const at = slot * KEY_WORDS;
+      if (keys[at + 2] === first && keys[at + 3] === second && keys[at] === frame && keys[at + 1] === cube) return slot;
+    }
+  }
+
+  #add(probe: number, frame: number, cube: number, first: number, second: number): number {
+    if (this.#count * KEY_WORDS === this.#keys.length) {
+      this.#grow();
+      return this.slot(frame, cube, first, second);
+    }
+    const slot = this.#count++;
+    this.#index[probe] = slot;
+    const at = slot * KEY_WORDS;
+    this.#keys[at] = frame;
+    this.#keys[at + 1] = cube;
+    this.#keys[at + 2] = first;
+    this.#keys[at + 3] = second;
+    this.#heads[slot] = NONE;
+    this.#rows[slot] = 0;
+    return slot;
+  }
+
+  #grow(): void {
+    const slots = this.#count * 2;
+    this.#keys = grown(this.#keys, slots * KEY_WORDS);
+    this.#heads = grown(this.#heads, slots);
+    this.#rows = grown(this.#rows, slots);
+    const sums = new Float64Array(slots * this.#width);
+    sums.set(this.#sums);
+    this.#sums = sums;
+    const old = this.#keys;
+    const count = this.#count;
+    this.#index = new Int32Array(slots * 2).fill(NONE);
+    this.#mask = slots * 2 - 1;
+    this.#count = 0;
+    for (let slot = 0; slot < count; slot++) {
+      const at = slot * KEY_WORDS;
+      const head = this.#heads[slot] as number;
+      const rows = this.#rows[slot] as number;
+      this.slot(old[at] as number, old[at + 1] as number, old[at + 2] as number, old[at + 3] as number);
+      this.#heads[slot] = head;
+      this.#rows[slot] = rows;
+    }
+  }
+
+  frame(slot: number): number {
+    return this.#keys[slot * KEY_WORDS] as number;
+  }
+
+  cube(slot: number): number {
+    return this.#keys[slot * KEY_WORDS + 1] as number;
+  }
+
+  first(slot: number): number {
+    return this.#keys[slot * KEY_WORDS + 2] as number;
+  }
+
+  second(slot: number): number {
+    return this.#keys[slot * KEY_WORDS + 3] as number;
+  }
+
+  rows(slot: number): number {
+    return this.#rows[slot] as number;
+  }
+
+  countRows(slot: number, rows: number): void {
+    this.#rows[slot] = (this.#rows[slot] as number) + rows;
+  }
+
+  /** Notes that an observing row belongs to the slot. */
+  link(slot: number, row: number): void {
+    if (this.#listLength === this.#listRow.length) {
+      this.#listRow = grown(this.#listRow, this.#listLength * 2);
+      this.#listNext = grown(this.#listNext, this.#listLength * 2);
+    }
+    const at = this.#listLength++;
+    this.#listRow[at] = row;
+    this.#listNext[at] = this.#heads[slot] as number;
+    this.#heads[slot] = at;
+  }
+
+  hasLinks(slot: number): boolean {
+    return this.#heads[slot] !== NONE;
+  }
+
+  /** Calls `visit` with each observing row of the slot, newest first. */
+  eachLink(slot: number, visit: (row: number) => void): void {
+    for (let at = this.#heads[slot] as number; at !== NONE; at = this.#listNext[at] as number) {
+      visit(this.#listRow[at] as number);
+    }
+  }
+
+  /** Adds a slot of another table (or this one) to a slot of this one; sums too large for a double go to `spill`. */
+  mergeFrom(other: DeltaTable, from: number, to: number, spill: (measure: number, sum: number) => void): void {
+    const width = this.#width;
+    const source = from * width;
+    const target = to * width;
+    const sums = this.#sums;
+    const others = other.#sums;
+    for (let index = 0; index < width; index++) {
+      const value = others[source + index] as number;
+      if (value === 0) continue;
+      const sum = (sums[target + index] as number) + value;
+      if (sum < SPILL && sum > -SPILL) sums[target + index] = sum;
+      else {
+        spill(index, sum);
+        sums[target + index] = 0;
+      }
+    }
+    this.countRows(to, other.rows(from));
+    if (other.hasLinks(from)) other.eachLink(from, (row) => this.link(to, row));
+  }
+
+  clear(): void {
+    this.#sums.fill(0, 0, this.#count * this.#width);
+    this.#index.fill(NONE);
+    this.#count = 0;
+    this.#listLength = 0;
+  }
+}
+
+function grown(array: Int32Array, length: number): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(length);
+  larger.set(array);
+  return larger;
+}

@@ -1,0 +1,27 @@
+import { defineOperator } from '../engine/index.ts';
+
+export interface FlatMapConfig<A, B> {
+  /** Pure: pushes what `item` becomes. */
+  readonly each: (item: A, push: (out: B) => void) => void;
+}
+
+/** Each item to any number of others, in order. No state. */
+export function flatMap<A, B>(name: string, config: FlatMapConfig<A, B>) {
+  return make<A, B>()(name, config);
+}
+
+const make = <A, B>() =>
+  defineOperator<A, B, FlatMapConfig<A, B>>({
+    kind: 'flat-map',
+    summary: 'Each item to any number of others',
+    start: ({ config, emit }) => ({
+      onBatch: (items) => {
+        const out: B[] = [];
+        const push = (item: B): void => {
+          out.push(item);
+        };
+        for (const item of items) config.each(item, push);
+        emit(out);
+      },
+    }),
+  });

@@ -1,0 +1,56 @@
+import { defineOperator } from '../engine/index.ts';
+
+export interface WatermarkConfig<E> {
+  readonly timeOf: (event: E) => number;
+  /** How far behind the newest event time others may still come without being late, ms. */
+  readonly outOfOrderness_ms: number;
+  /** After this long with nothing pending and nothing in flight the watermark follows the clock, ms. */
+  readonly idle_ms: number;
+  /** Describes a late event for the diagnostics. */
+  readonly late: (event: E) => { scope: string; sequence: number; detail: Record<string, string | number> };
+}
+
+/**
+ * Bounded out-of-orderness: the watermark is the largest event time seen minus the allowance. It never
+ * moves back and is part of the commit. A late event is passed on like any other (downstream state is
+ * a function of the set of events); it is counted and listed. Whether an event is late is judged
+ * event by event, so the cut into batches makes no difference. State: one number.
+ */
+export function watermark<E>(name: string, config: WatermarkConfig<E>) {
+  return make<E>()(name, config);
+}
+
+const make = <E>() =>
+  defineOperator<E, E, WatermarkConfig<E>>({
+    kind: 'watermark',
+    summary: 'Event time from the events themselves; follows the clock while the source is idle',
+    start: ({ config, metrics, emit, emitWatermark, initialWatermark_ms, notice }) => {
+      const { timeOf, outOfOrderness_ms, idle_ms, late } = config;
+      let current_ms = initialWatermark_ms ?? Number.NEGATIVE_INFINITY;
+      const lateEvents = metrics.counter('millrace.watermark.late', 'Events older than the watermark');
+      const moveTo = (time_ms: number): void => {
+        if (time_ms > current_ms) {
+          current_ms = time_ms;
+          emitWatermark(time_ms);
+        }
+      };
+      return {
+        ownsWatermark: true,
+        onBatch: (events) => {
+          let reached_ms = current_ms;
+          for (const event of events) {
+            const time_ms = timeOf(event);
+            if (time_ms < reached_ms) {
+              lateEvents.add();
+              notice({ kind: 'late', ...late(event) });
+            } else if (time_ms - outOfOrderness_ms > reached_ms) reached_ms = time_ms - outOfOrderness_ms;
+          }
+          emit(events);
+          moveTo(reached_ms);
+        },
+        onBarrier: (barrier) => {
+          if (barrier.idle_ms >= idle_ms) moveTo(barrier.now_ms - outOfOrderness_ms);
+        },
+      };
+    },
+  });
