@@ -28,12 +28,28 @@ const LONE_ORDER = new Map<number, number>([
 const NOTHING: readonly number[] = [];
 const scratch = new Uint32Array(4);
 const encoder = new TextEncoder();
+/** Room for the UTF-8 of the longest id. */
+const idBytes = new Uint8Array(128 * 3);
 
 /** A customer as a 53-bit member of a distinct set. */
 export function customerMember(customer_id: string): number {
-  const bytes = encoder.encode(customer_id);
-  murmur128(bytes, 0, bytes.length, 0, scratch);
+  const { written } = encoder.encodeInto(customer_id, idBytes);
+  murmur128(idBytes, 0, written, 0, scratch);
   return hash53(scratch);
+}
+
+/** One shape for every row: spreading objects together costs several times as much. */
+function rowOf(
+  scope: string,
+  time_ms: number,
+  unit: string,
+  dimensions: readonly string[],
+  mask: number,
+  sums: readonly number[],
+  observed: readonly number[],
+  member: number,
+): CubeRow {
+  return { scope, time_ms, unit, dimensions, mask, sums, observed, member };
 }
 
 /** Which item groups the configured cubes need: masks of model.ts. */
@@ -65,14 +81,18 @@ function pushPlaced(
   push: (row: CubeRow) => void,
 ): void {
   const { currency: unit, dimensions, items } = payload;
-  const row = { scope, time_ms, unit, sums, observed: NOTHING, member: -1 };
+  const at = (placed: readonly string[], mask: number): void =>
+    push(rowOf(scope, time_ms, unit, placed, mask, sums, NOTHING, -1));
   if (items === null) {
-    push({ ...row, dimensions, mask: groups.reduce((mask, group) => mask | group.mask, WHOLE) });
+    at(
+      dimensions,
+      groups.reduce((mask, group) => mask | group.mask, WHOLE),
+    );
     return;
   }
-  push({ ...row, dimensions, mask: WHOLE });
+  at(dimensions, WHOLE);
   for (const group of groups) {
-    for (const placed of groupPlace(group, dimensions, items)) push({ ...row, dimensions: placed, mask: group.mask });
+    for (const placed of groupPlace(group, dimensions, items)) at(placed, group.mask);
   }
 }
 
@@ -130,15 +150,13 @@ function pushEvent(
   const lines = items !== null && items.length > 0 ? items : null;
   const whole = amountsOf(event, counts);
   if (whole.sums.length === 0 && member < 0) return;
-  const row = { scope, time_ms, unit, member };
-  if (lines === null) {
-    push({ ...row, dimensions, mask: all, ...whole });
-    return;
-  }
-  push({ ...row, dimensions, mask: WHOLE, ...whole });
+  const { sums, observed } = whole;
+  push(rowOf(scope, time_ms, unit, dimensions, lines === null ? all : WHOLE, sums, observed, member));
+  if (lines === null) return;
   for (const group of groups) {
     for (const part of groupLines(group, event, lines)) {
-      push({ ...row, dimensions: part.dimensions, mask: group.mask, ...partAmounts(event, part, counts) });
+      const amounts = partAmounts(event, part, counts);
+      push(rowOf(scope, time_ms, unit, part.dimensions, group.mask, amounts.sums, amounts.observed, member));
     }
   }
 }

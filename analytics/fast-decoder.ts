@@ -249,7 +249,7 @@ function unknownField(b: Uint8Array, at: number, end: number): Field | undefined
   for (let to = at + 1; to < end; to++) {
     const byte = b[to] as number;
     if (byte === QUOTE) {
-      return { name: '', key: b.slice(at, to + 1), kind: 'unknown', max_length: MAX_MESSAGE_BYTES, hash, index: -1 };
+      return { name: '', key: Uint8Array.from(b.subarray(at, to + 1)), kind: 'unknown', max_length: MAX_MESSAGE_BYTES, hash, index: -1 };
     }
     if (byte === BACKSLASH || byte >= 0x80 || byte < 0x20) return undefined;
     hash = Math.imul(hash ^ byte, FNV_PRIME);

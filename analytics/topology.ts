@@ -35,6 +35,10 @@ export const TOPOLOGY_NAME = 'order-analytics';
 /** Touched cells of the finest granularity between two commits; about 200 bytes each. */
 const DELTA_MAX_CELLS = 100_000;
 
+/** What a query adds up at most beside the cells: a few ms. */
+const FOLD_MAX_ENTRIES = 20_000;
+const FOLD_MAX_COMMITS = 40;
+
 const described = (event: OrderEvent) => ({
   scope: event.tenant,
   sequence: event.sequence,
@@ -87,6 +91,8 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
         distributions: DISTRIBUTIONS.length,
         cells_per_day: config.cells_per_day,
         delta_max_cells: DELTA_MAX_CELLS,
+        fold_max_entries: FOLD_MAX_ENTRIES,
+        fold_max_commits: FOLD_MAX_COMMITS,
       }),
     );
   });

@@ -2,9 +2,9 @@ import {
   EVENT_TIME,
   eventSchema,
   MAX_MESSAGE_BYTES,
-} from '../analytics/event-schema.ts';
-import { parseEventTime } from '../analytics/event-time.ts';
-import { checkTime, type RejectCode, withTimeAlias } from '../analytics/order-event.ts';
+} from '../analytics/index.ts';
+import { parseEventTime } from '../analytics/index.ts';
+import { checkTime, type RejectCode, withTimeAlias } from '../analytics/index.ts';
 import { hasLoneSurrogate } from './json.ts';
 import { errorsOf, type FieldError } from './problem.ts';
 

@@ -79,7 +79,7 @@ export class HttpMetrics {
       const key = `${method} ${route}`;
       const entry = byRoute.get(key) ?? { route, method, counts: new Map<number, number>(), count: 0 };
       byRoute.set(key, entry);
-      const le = Number(labels.le);
+      const le = Number((labels as { readonly le?: number }).le);
       if (metricName?.endsWith('_count') === true) entry.count += value;
       else if (metricName?.endsWith('_bucket') === true && Number.isFinite(le)) {
         entry.counts.set(le, (entry.counts.get(le) ?? 0) + value);
@@ -113,7 +113,11 @@ function prometheusName({ name, kind }: MetricSample): string {
 
 async function textOf(samples: readonly MetricSample[]): Promise<string> {
   const registry = new Registry();
-  const byName = Map.groupBy(samples, prometheusName);
+  const byName = new Map<string, MetricSample[]>();
+  for (const sample of samples) {
+    const name = prometheusName(sample);
+    byName.set(name, [...(byName.get(name) ?? []), sample]);
+  }
   for (const [name, group] of byName) {
     const [first] = group;
     if (first === undefined) continue;

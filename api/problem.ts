@@ -6,6 +6,7 @@ import { asMillraceError, MillraceError } from '../engine/index.ts';
  */
 export const PROBLEMS = {
   malformed_json: [400, 'The body is not JSON'],
+  malformed_request: [400, 'The request is not valid HTTP'],
   malformed_body: [400, 'The body cannot be read'],
   unauthorized: [401, 'No valid credentials'],
   key_revoked: [401, 'The key was revoked'],

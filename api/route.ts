@@ -67,8 +67,8 @@ export interface RouteInfo {
   readonly tag: string;
   readonly summary: string;
   readonly description?: string;
-  /** What the caller's role has to allow; `none`: anybody, without a key. */
-  readonly permission: Permission | 'none';
+  /** What the caller's role has to allow; `any`: every key; `none`: anybody, without a key. */
+  readonly permission: Permission | 'any' | 'none';
   /** A body that the handler reads itself, for the documentation. */
   readonly raw_body?: DocumentedBody;
   /** The largest JSON body, bytes. */

@@ -6,10 +6,11 @@ import {
   DEFAULT_CUBES,
   DIMENSIONS,
   type Dimension,
-} from '../analytics/model.ts';
+} from '../analytics/index.ts';
 import { MillraceError } from '../engine/index.ts';
-import type { CubeDefinition } from '../operators/index.ts';
 import { durationOf } from './duration.ts';
+
+type CubeDefinition = ReturnType<typeof cubeOf>;
 
 const MAX_EXTRA_CUBES = 16;
 const MIB = 1_048_576;

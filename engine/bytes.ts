@@ -1,6 +1,8 @@
 import { invariant } from './errors.ts';
 
 const INITIAL_BYTES = 256;
+/** Below this a loop is faster than a native call (and a length fits one varint byte). */
+const SHORT_CHARS = 64;
 const TWO_32 = 2 ** 32;
 const utf8 = new TextDecoder();
 
@@ -40,7 +42,7 @@ export class ByteWriter {
   }
 
   u8(value: number): this {
-    const at = this.#reserve(1);
+    const at = this.#length < this.#buffer.length ? this.#length++ : this.#reserve(1);
     this.#buffer[at] = value;
     return this;
   }
@@ -88,29 +90,49 @@ export class ByteWriter {
 
   /** UTF-8 with its length before it. */
   string(value: string): this {
+    const { length } = value;
+    if (length < SHORT_CHARS) {
+      const start = this.#reserve(length + 1);
+      if (this.#ascii(value, start + 1)) {
+        this.#buffer[start] = length;
+        return this;
+      }
+      this.#length = start;
+    }
     const bytes = Buffer.byteLength(value);
     this.varint(bytes);
     const at = this.#reserve(bytes);
-    if (bytes === value.length) this.#buffer.write(value, at, 'latin1');
-    else this.#buffer.write(value, at, 'utf8');
+    this.#buffer.write(value, at, 'utf8');
     return this;
+  }
+
+  /** Writes a short string of ASCII without a call out of JavaScript; false when it is not ASCII. */
+  #ascii(value: string, at: number): boolean {
+    const buffer = this.#buffer;
+    for (let index = 0; index < value.length; index++) {
+      const code = value.charCodeAt(index);
+      if (code > 127 || code === 0) return false;
+      buffer[at + index] = code;
+    }
+    return true;
   }
 
   /** A string in a composite key: sorts by UTF-8 bytes, ends with 00; a 00 inside is written 00 FF. */
   orderedString(value: string): this {
-    if (value.includes('\0')) {
-      for (const byte of Buffer.from(value)) {
-        this.u8(byte);
-        if (byte === 0) this.u8(0xff);
+    const { length } = value;
+    if (length < SHORT_CHARS) {
+      const start = this.#reserve(length + 1);
+      if (this.#ascii(value, start)) {
+        this.#buffer[start + length] = 0;
+        return this;
       }
-      return this.u8(0);
+      this.#length = start;
     }
-    const bytes = Buffer.byteLength(value);
-    const at = this.#reserve(bytes + 1);
-    if (bytes === value.length) this.#buffer.write(value, at, 'latin1');
-    else this.#buffer.write(value, at, 'utf8');
-    this.#buffer[at + bytes] = 0;
-    return this;
+    for (const byte of Buffer.from(value)) {
+      this.u8(byte);
+      if (byte === 0) this.u8(0xff);
+    }
+    return this.u8(0);
   }
 
   bytes(value: Uint8Array): this {
@@ -217,6 +239,12 @@ export class ByteReader {
   }
 }
 
+interface Utf8 {
+  utf8Slice(this: Uint8Array, start: number, end: number): string;
+}
+// Works on any byte array, without making a Buffer of it first.
+const { utf8Slice } = Buffer.prototype as unknown as Utf8;
+
 function decodeUtf8(buffer: Uint8Array, start: number, end: number): string {
-  return Buffer.from(buffer.buffer, buffer.byteOffset + start, end - start).toString('utf8');
+  return utf8Slice.call(buffer, start, end);
 }

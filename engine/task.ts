@@ -125,7 +125,8 @@ export class Task {
       initialWatermark_ms: this.#watermark_ms,
       register: (_, flushable) => this.#flushables.push(flushable),
       timers: (operator) => {
-        const timers = new TimerService(store.table(`${operator}/timers`));
+        const id = `${operator}/timers`;
+        const timers = new TimerService(() => store.table(id), store.tableNames().includes(id));
         this.#timers.push(timers);
         return timers;
       },

@@ -12,12 +12,15 @@ interface Due {
  * in the store, in time order, and only its due head is read.
  */
 export class TimerService implements Timers {
-  readonly #table: KvTable;
+  readonly #open: () => KvTable;
+  #opened: KvTable | undefined;
   /** By encoded (time, key): true to set, false to clear. */
   #changed = new Map<string, { readonly timer: Due; readonly set: boolean }>();
 
-  constructor(table: KvTable) {
-    this.#table = table;
+  /** `exists`: the operator had timers before; without it the table is made with the first one. */
+  constructor(open: () => KvTable, exists: boolean) {
+    this.#open = open;
+    if (exists) this.#opened = open();
   }
 
   set(time_ms: number, key: string): void {
@@ -36,7 +39,7 @@ export class TimerService implements Timers {
     const found = new Map<string, Due>();
     if (watermark_ms < 0) return [];
     const end = new ByteWriter().u48(Math.floor(watermark_ms) + 1).copy();
-    for (const { key } of this.#table.scan({ end })) {
+    for (const { key } of this.#opened?.scan({ end }) ?? []) {
       const reader = new ByteReader(key);
       const timer = { time_ms: reader.u48(), key: reader.orderedString() };
       found.set(encode(timer).toString('latin1'), timer);
@@ -51,9 +54,11 @@ export class TimerService implements Timers {
   }
 
   flush(): void {
+    if (this.#changed.size === 0) return;
+    this.#opened ??= this.#open();
     for (const { timer, set } of this.#changed.values()) {
-      if (set) this.#table.put(encode(timer), new Uint8Array(0));
-      else this.#table.remove(encode(timer));
+      if (set) this.#opened.put(encode(timer), new Uint8Array(0));
+      else this.#opened.remove(encode(timer));
     }
     this.#changed = new Map();
   }

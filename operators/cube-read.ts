@@ -1,5 +1,17 @@
 import { ByteReader, ByteWriter, type KvView } from '../engine/index.ts';
-import { type Cell, emptyDetail, MINUTE_MS, readCell, readDetail, writeCellPrefix } from './cube-cell.ts';
+import {
+  type Cell,
+  type CellDetail,
+  emptyDetail,
+  MINUTE_MS,
+  mergeDetail,
+  mergeSums,
+  readCell,
+  readDetail,
+  writeCellPrefix,
+} from './cube-cell.ts';
+import { type Accumulated, accumulate, accumulatedKey, detailOf } from './cube-accumulate.ts';
+import { type DeltaEntry, readDelta, readDeltaHeader, scanRecent } from './cube-delta.ts';
 import type { CubeDefinition } from './cube-types.ts';
 
 export interface CellQuery {
@@ -45,6 +57,62 @@ export function* readCells(cells: KvView, details: KvView, query: CellQuery): It
     }
     yield { bucket_ms, values, unit, cell };
   }
+}
+
+/** The tables of a cubes operator that a reader needs. */
+export interface CubeViews {
+  readonly cells: KvView;
+  readonly details: KvView;
+  readonly recent: KvView;
+}
+
+/** The views of the cubes operator called `operator` in a snapshot. */
+export function cubeViews(table: (name: string) => KvView, operator: string): CubeViews {
+  return {
+    cells: table(`${operator}/cells`),
+    details: table(`${operator}/details`),
+    recent: table(`${operator}/recent`),
+  };
+}
+
+/** As `readCells`, with what is not folded yet added in; rows of new cells come last. */
+export function* readCube(
+  { cells, details, recent }: CubeViews,
+  query: CellQuery & { readonly width_ms: number; readonly distributions: number },
+): Iterable<CellRow> {
+  const { scope, cube, start_ms, end_ms, measures, width_ms, withDetail, distributions } = query;
+  const pending = new Map<string, Accumulated>();
+  for (const { value } of scanRecent(recent, scope, cube.name)) {
+    const { min_ms, max_ms } = readDeltaHeader(value);
+    if (max_ms < start_ms || min_ms >= end_ms) continue;
+    accumulate(pending, within(readDelta(value, cube.dimensions.length), start_ms, end_ms), width_ms, measures);
+  }
+  const detailed = (added: Accumulated): CellDetail | undefined =>
+    withDetail ? detailOf(added, distributions) : undefined;
+  for (const row of readCells(cells, details, query)) {
+    if (pending.size > 0) {
+      const key = accumulatedKey(row.bucket_ms, row.unit, row.values);
+      const added = pending.get(key);
+      if (added !== undefined) {
+        pending.delete(key);
+        mergeSums(row.cell.sums, added.sums);
+        const detail = detailed(added);
+        if (detail !== undefined) {
+          row.cell.detail ??= emptyDetail();
+          mergeDetail(row.cell.detail, detail);
+        }
+      }
+    }
+    yield row;
+  }
+  for (const added of pending.values()) {
+    const { bucket_ms, values, unit, sums } = added;
+    yield { bucket_ms, values, unit, cell: { sums, detail: detailed(added) ?? emptyDetail(), spilled: false } };
+  }
+}
+
+function* within(entries: Iterable<DeltaEntry>, start_ms: number, end_ms: number): Iterable<DeltaEntry> {
+  for (const entry of entries) if (entry.bucket_ms >= start_ms && entry.bucket_ms < end_ms) yield entry;
 }
 
 /** How full a cube is on a UTC day. */

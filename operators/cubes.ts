@@ -7,122 +7,215 @@ import {
   type KvView,
   rawTable,
 } from '../engine/index.ts';
-import { readCellKey } from './cube-cell.ts';
-import { CubeWriter } from './cube-writer.ts';
+import { emptyDetail, writeCell, writeCellKey, writeDetail } from './cube-cell.ts';
+import { readDeltaHeader, recentKey } from './cube-delta.ts';
+import { CubeFolder, type CubeTables } from './cube-fold.ts';
+import { CubeGatherer } from './cube-gather.ts';
+import { readCube } from './cube-read.ts';
 import type { CubeDefinition, CubeRow, Granularity } from './cube-types.ts';
 
 export interface CubesConfig {
   /** Names of the dimensions of a row, in its order. */
   readonly dimensions: readonly string[];
   readonly cubes: readonly CubeDefinition[];
-  /** Finest first. */
+  /** Finest first; the last one's buckets are days. */
   readonly granularities: readonly Granularity[];
   readonly measures: number;
   readonly distributions: number;
   /** Cells of one cube, day and scope before new values go to OTHER. */
   readonly cells_per_day: number;
-  /** Touched cells of the finest granularity before a barrier is asked for: bounds memory. */
+  /** Touched cells between two commits before a barrier is asked for: bounds memory. */
   readonly delta_max_cells: number;
+  /** A cube's delta entries before they are folded into its cells: bounds what a query adds up. */
+  readonly fold_max_entries: number;
+  /** Commits after which a cube's deltas are folded however few they are. */
+  readonly fold_max_commits: number;
 }
 
+/** Folds of cubes that are merely old, a commit: spreads them out. */
+const AGED_FOLDS_PER_COMMIT = 2;
+const SWEEP_CELLS_PER_COMMIT = 2_000;
+
 function tables(config: CubesConfig) {
-  const retained = function* (view: KvView, watermark_ms: number): Iterable<Uint8Array> {
-    const dimensions = new Map(config.cubes.map((cube) => [cube.name, cube.dimensions.length]));
-    for (const { key, value } of view.scan()) {
-      const place = new ByteReader(key);
-      place.orderedString();
-      const count = dimensions.get(place.orderedString()) ?? 0;
-      const { granularity, bucket_ms } = readCellKey(key, count);
-      const { bucket_ms: width_ms, retain_ms } = config.granularities[granularity] as Granularity;
-      if (retain_ms !== undefined && bucket_ms + width_ms + retain_ms <= watermark_ms) continue;
-      yield Buffer.concat([key, Uint8Array.of(0), value]);
-    }
-  };
+  const none = (): Iterable<Uint8Array> => [];
   return {
-    cells: rawTable({ version: 1, logicalRows: retained }),
-    details: rawTable({ version: 1, logicalRows: retained }),
-    cardinality: rawTable({ version: 1 }),
+    cells: rawTable({
+      version: 1,
+      logicalRows: (cells, watermark_ms, sibling) =>
+        logicalCells(config, { cells, details: sibling('details'), recent: sibling('recent') }, sibling('cardinality'), watermark_ms),
+    }),
+    details: rawTable({ version: 1, logicalRows: none }),
+    cardinality: rawTable({ version: 1, logicalRows: none }),
+    recent: rawTable({ version: 1, logicalRows: none }),
   };
+}
+
+/** Every cell within its retention as one row, folded or not, in key order. */
+function* logicalCells(
+  config: CubesConfig,
+  views: { readonly cells: KvView; readonly details: KvView; readonly recent: KvView },
+  cardinality: KvView,
+  watermark_ms: number,
+): Iterable<Uint8Array> {
+  const known = new CubeCatalog(config.cubes);
+  known.restore(cardinality, views.recent);
+  const everything = { start_ms: 0, end_ms: 2 ** 32 * 60_000, measures: config.measures, distributions: config.distributions };
+  for (const { scope, cube } of known.sorted()) {
+    for (const [granularity, { bucket_ms: width_ms, retain_ms }] of config.granularities.entries()) {
+      const rows: Buffer[] = [];
+      for (const row of readCube(views, { ...everything, scope, cube, granularity, width_ms, withDetail: true })) {
+        if (retain_ms !== undefined && row.bucket_ms + width_ms + retain_ms <= watermark_ms) continue;
+        if (row.cell.sums.every((sum) => sum === 0) && row.cell.detail === undefined) continue;
+        const writer = new ByteWriter();
+        writeCellKey(writer, { scope, cube: cube.name, granularity, bucket_ms: row.bucket_ms, values: row.values, unit: row.unit });
+        writeCell(writer, { ...row.cell, spilled: false }, undefined);
+        writeDetail(writer, row.cell.detail ?? emptyDetail());
+        rows.push(writer.copy());
+      }
+      yield* rows.sort(Buffer.compare);
+    }
+  }
+}
+
+/** The cubes of each scope that have data, with the delta entries that wait to be folded. */
+class CubeCatalog {
+  readonly #byName: ReadonlyMap<string, CubeDefinition>;
+  readonly #known = new Map<string, { scope: string; cube: CubeDefinition; entries: number; commits: number }>();
+
+  constructor(cubeList: readonly CubeDefinition[]) {
+    this.#byName = new Map(cubeList.map((cube) => [cube.name, cube]));
+  }
+
+  restore(cardinality: KvView, recent: KvView): void {
+    for (const { key } of cardinality.scan()) {
+      const reader = new ByteReader(key);
+      this.#entry(reader.orderedString(), reader.orderedString());
+    }
+    for (const { key, value } of recent.scan()) {
+      const reader = new ByteReader(key);
+      const entry = this.#entry(reader.orderedString(), reader.orderedString());
+      if (entry === undefined) continue;
+      entry.entries += readDeltaHeader(value).entries;
+      entry.commits++;
+    }
+  }
+
+  #entry(scope: string, cubeName: string) {
+    const id = `${scope}\0${cubeName}`;
+    const known = this.#known.get(id);
+    // A cube that is no longer configured keeps its cells; nobody asks for them.
+    const cube = this.#byName.get(cubeName);
+    if (known !== undefined || cube === undefined) return known;
+    const entry = { scope, cube, entries: 0, commits: 0 };
+    this.#known.set(id, entry);
+    return entry;
+  }
+
+  stored(scope: string, cube: CubeDefinition, entries: number): void {
+    const entry = this.#entry(scope, cube.name);
+    if (entry !== undefined) entry.entries += entries;
+  }
+
+  all() {
+    return [...this.#known.values()];
+  }
+
+  sorted() {
+    const id = (entry: { scope: string; cube: CubeDefinition }): string => `${entry.scope}\0${entry.cube.name}`;
+    return this.all().sort((a, b) => (id(a) < id(b) ? -1 : 1));
+  }
 }
 
 /**
  * Tumbling rollup into cubes: for each cube, granularity, bucket, dimension values and unit, exact sums,
  * distributions and distinct members. Rows only add (an earlier contribution is taken back by a row with
  * negative counts), so the cells are a function of the set of rows. Late rows correct their buckets for
- * as long as those are kept. Between commits a row costs one table probe a cube; the coarser
- * granularities are summed from the finest when the barrier passes, and every touched cell is read,
- * merged and written once.
- * State: a row a cell; buckets past their retention are removed as the watermark moves.
+ * as long as those are kept.
+ *
+ * A row costs one table probe a cube. A commit appends one delta row a cube; every few commits a cube's
+ * deltas are folded into its cells, so that a cell that changes in every commit is not rewritten in every
+ * commit. Readers add cells and deltas up in one snapshot (`readCube`), so an answer is as fresh as the
+ * commit. State: a row a cell, plus at most `fold_max_entries` and one commit's entries a cube; buckets past
+ * their retention are removed as the watermark moves.
  */
 export const cubes = defineOperator<CubeRow, never, CubesConfig, ReturnType<typeof tables>>({
   kind: 'cubes',
   summary: 'Tumbling rollup into cubes of dimensions',
   state: tables,
   start: ({ config, state, metrics, requestBarrier, initialWatermark_ms }) => {
-    const writer = new CubeWriter(config, state);
-    const sweeper = new RetentionSweeper(config, state, () => writer.knownCubes());
+    const gatherer = new CubeGatherer({ ...config, bucket_ms: (config.granularities[0] as Granularity).bucket_ms });
+    const folder = new CubeFolder(config, state);
+    const catalog = new CubeCatalog(config.cubes);
+    catalog.restore(state.cardinality, state.recent);
     let watermark_ms = initialWatermark_ms ?? Number.NEGATIVE_INFINITY;
+    let turn = 0;
     const written = metrics.counter('millrace.cubes.cells_written', 'Cells written');
+    const folds = metrics.counter('millrace.cubes.folds', 'Folds of a cube');
     const swept = metrics.counter('millrace.cubes.cells_expired', 'Cells removed after their retention');
-    metrics.gauge('millrace.cubes.dictionary_values', 'Dimension values in memory', () => writer.dictionaryValues);
+    metrics.gauge('millrace.cubes.dictionary_values', 'Dimension values in memory', () => gatherer.dictionaryValues);
+    metrics.gauge('millrace.cubes.delta_entries', 'Delta entries that wait to be folded', () =>
+      catalog.all().reduce((sum, { entries }) => sum + entries, 0),
+    );
+
+    const foldDue = (): void => {
+      let aged = AGED_FOLDS_PER_COMMIT;
+      for (const entry of catalog.all()) {
+        if (entry.entries === 0) continue;
+        entry.commits++;
+        if (entry.entries < config.fold_max_entries) {
+          if (entry.commits < config.fold_max_commits || aged === 0) continue;
+          aged--;
+        }
+        written.add(folder.fold(entry.scope, entry.cube, watermark_ms));
+        folds.add();
+        entry.entries = 0;
+        entry.commits = 0;
+      }
+    };
+
     return {
       onBatch: (rows) => {
-        for (const row of rows) writer.add(row);
-        if (writer.touched >= config.delta_max_cells) requestBarrier();
+        for (const row of rows) gatherer.add(row);
+        if (gatherer.touched >= config.delta_max_cells) requestBarrier();
       },
       onWatermark: (time_ms) => {
         watermark_ms = time_ms;
       },
-      onBarrier: (_: Barrier) => {
-        written.add(writer.flush(watermark_ms));
-        swept.add(sweeper.sweep(watermark_ms));
+      onBarrier: ({ commit }: Barrier) => {
+        gatherer.drain((scope, cube, entries, bytes) => {
+          state.recent.put(recentKey(scope, cube.name, commit), bytes);
+          catalog.stored(scope, cube, entries);
+        });
+        foldDue();
+        const targets = catalog.all();
+        const target = targets[turn++ % Math.max(1, targets.length)];
+        if (target !== undefined) swept.add(sweep(config, state, target.scope, target.cube.name, watermark_ms));
       },
     };
   },
 });
 
-const SWEEP_CELLS_PER_COMMIT = 2_000;
-
-/** Removes buckets past their retention, a bounded number a commit, one cube after the other. */
-class RetentionSweeper {
-  readonly #config: CubesConfig;
-  readonly #state: { readonly cells: KvTable; readonly details: KvTable };
-  readonly #cubes: () => readonly { readonly scope: string; readonly cube: string }[];
-  #turn = 0;
-
-  constructor(
-    config: CubesConfig,
-    state: { readonly cells: KvTable; readonly details: KvTable },
-    cubesOf: () => readonly { readonly scope: string; readonly cube: string }[],
-  ) {
-    this.#config = config;
-    this.#state = state;
-    this.#cubes = cubesOf;
+/** Removes a bounded number of one cube's buckets past their retention. */
+function sweep(config: CubesConfig, { cells, details }: CubeTables, scope: string, cube: string, watermark_ms: number): number {
+  if (!Number.isFinite(watermark_ms)) return 0;
+  let removed = 0;
+  for (const [index, { bucket_ms, retain_ms }] of config.granularities.entries()) {
+    if (retain_ms === undefined) continue;
+    const cutoff_ms = watermark_ms - retain_ms - bucket_ms;
+    if (cutoff_ms <= 0) continue;
+    const start = new ByteWriter().orderedString(scope).orderedString(cube).u8(index).copy();
+    const end = new ByteWriter()
+      .bytes(start)
+      .u32(Math.floor(cutoff_ms / 60_000) + 1)
+      .copy();
+    const keys = [...cells.scan({ start, end, limit: SWEEP_CELLS_PER_COMMIT })].map(({ key }) => Uint8Array.from(key));
+    for (const key of keys) removeCell(cells, details, key);
+    removed += keys.length;
   }
+  return removed;
+}
 
-  sweep(watermark_ms: number): number {
-    const targets = this.#cubes();
-    if (targets.length === 0 || !Number.isFinite(watermark_ms)) return 0;
-    const { scope, cube } = targets[this.#turn++ % targets.length] as { scope: string; cube: string };
-    let removed = 0;
-    for (const [index, { bucket_ms, retain_ms }] of this.#config.granularities.entries()) {
-      if (retain_ms === undefined) continue;
-      const cutoff_ms = watermark_ms - retain_ms - bucket_ms;
-      if (cutoff_ms <= 0) continue;
-      const prefix = new ByteWriter().orderedString(scope).orderedString(cube).u8(index).copy();
-      const end = new ByteWriter()
-        .bytes(prefix)
-        .u32(Math.floor(cutoff_ms / 60_000) + 1)
-        .copy();
-      const keys = [...this.#state.cells.scan({ start: prefix, end, limit: SWEEP_CELLS_PER_COMMIT })].map(({ key }) =>
-        Uint8Array.from(key),
-      );
-      for (const key of keys) {
-        this.#state.cells.remove(key);
-        this.#state.details.remove(key);
-      }
-      removed += keys.length;
-    }
-    return removed;
-  }
+function removeCell(cells: KvTable, details: KvTable, key: Uint8Array): void {
+  cells.remove(key);
+  details.remove(key);
 }

@@ -5,7 +5,7 @@ const NONE = -1;
 export const SPILL = 2 ** 52;
 
 /**
- * What a commit adds to the cells of one granularity: an open-addressing table from
+ * What the rows since the last commit add to each cell: an open-addressing table from
  * (frame, cube, first code, second code) to a slot of dense accumulators. Reused from commit to commit.
  */
 export class DeltaTable {
@@ -14,9 +14,8 @@ export class DeltaTable {
   #index: Int32Array = new Int32Array(INITIAL_SLOTS * 2).fill(NONE);
   #mask = INITIAL_SLOTS * 2 - 1;
   #sums: Float64Array;
-  /** Head of each slot's list of observing rows, and how many rows came. */
+  /** Head of each slot's list of observing rows. */
   #heads = new Int32Array(INITIAL_SLOTS);
-  #rows = new Int32Array(INITIAL_SLOTS);
   /** The lists: row number and next link. */
   #listRow: Int32Array = new Int32Array(INITIAL_SLOTS);
   #listNext: Int32Array = new Int32Array(INITIAL_SLOTS);
@@ -65,7 +64,6 @@ export class DeltaTable {
     this.#keys[at + 2] = first;
     this.#keys[at + 3] = second;
     this.#heads[slot] = NONE;
-    this.#rows[slot] = 0;
     return slot;
   }
 
@@ -73,7 +71,6 @@ export class DeltaTable {
     const slots = this.#count * 2;
     this.#keys = grown(this.#keys, slots * KEY_WORDS);
     this.#heads = grown(this.#heads, slots);
-    this.#rows = grown(this.#rows, slots);
     const sums = new Float64Array(slots * this.#width);
     sums.set(this.#sums);
     this.#sums = sums;
@@ -85,10 +82,8 @@ export class DeltaTable {
     for (let slot = 0; slot < count; slot++) {
       const at = slot * KEY_WORDS;
       const head = this.#heads[slot] as number;
-      const rows = this.#rows[slot] as number;
       this.slot(old[at] as number, old[at + 1] as number, old[at + 2] as number, old[at + 3] as number);
       this.#heads[slot] = head;
-      this.#rows[slot] = rows;
     }
   }
 
@@ -106,14 +101,6 @@ export class DeltaTable {
 
   second(slot: number): number {
     return this.#keys[slot * KEY_WORDS + 3] as number;
-  }
-
-  rows(slot: number): number {
-    return this.#rows[slot] as number;
-  }
-
-  countRows(slot: number, rows: number): void {
-    this.#rows[slot] = (this.#rows[slot] as number) + rows;
   }
 
   /** Notes that an observing row belongs to the slot. */
@@ -137,27 +124,6 @@ export class DeltaTable {
     for (let at = this.#heads[slot] as number; at !== NONE; at = this.#listNext[at] as number) {
       visit(this.#listRow[at] as number);
     }
-  }
-
-  /** Adds a slot of another table (or this one) to a slot of this one; sums too large for a double go to `spill`. */
-  mergeFrom(other: DeltaTable, from: number, to: number, spill: (measure: number, sum: number) => void): void {
-    const width = this.#width;
-    const source = from * width;
-    const target = to * width;
-    const sums = this.#sums;
-    const others = other.#sums;
-    for (let index = 0; index < width; index++) {
-      const value = others[source + index] as number;
-      if (value === 0) continue;
-      const sum = (sums[target + index] as number) + value;
-      if (sum < SPILL && sum > -SPILL) sums[target + index] = sum;
-      else {
-        spill(index, sum);
-        sums[target + index] = 0;
-      }
-    }
-    this.countRows(to, other.rows(from));
-    if (other.hasLinks(from)) other.eachLink(from, (row) => this.link(to, row));
   }
 
   clear(): void {

@@ -2,8 +2,10 @@ import {
   countDistinct,
   type Distinct,
   type Distribution,
+  mergeDistribution,
+  quantile,
   unionDistinct,
-  valueOf,
+  valueOf as valueOfSketchBin,
 } from '../../operators/index.ts';
 
 /** The values that stand for sketch bins cost a power each; there are under 4,000 bins of safe integers. */
@@ -12,7 +14,7 @@ const valueOfBin = new Map<number, number>();
 function representative(bin: number): number {
   let value = valueOfBin.get(bin);
   if (value === undefined) {
-    value = valueOf(bin);
+    value = valueOfSketchBin(bin);
     valueOfBin.set(bin, value);
   }
   return value;
@@ -32,49 +34,86 @@ export interface AmountScale {
  * smallest of values that are each within 1 % is within 1 % of the k-th smallest.
  */
 export class Amounts {
-  count = 0;
-  min = Number.POSITIVE_INFINITY;
-  max = Number.NEGATIVE_INFINITY;
-  readonly #counts = new Map<number, number>();
+  /** What came as it is: bins with bins. */
+  #plain: Distribution | undefined;
+  /** What was converted: counts by representative value, since scaled bins are no bins. */
+  #scaled: Map<number, number> | undefined;
+  #scaledCount = 0;
+  #min = Number.POSITIVE_INFINITY;
+  #max = Number.NEGATIVE_INFINITY;
+
+  get count(): number {
+    return this.#scaledCount + (this.#plain?.count ?? 0);
+  }
+
+  get min(): number {
+    return this.#min;
+  }
+
+  get max(): number {
+    return this.#max;
+  }
+
+  /** Bins and values held. */
+  get entries(): number {
+    return (this.#plain?.bins.length ?? 0) + (this.#scaled?.size ?? 0);
+  }
 
   addDistribution(distribution: Distribution, scale: AmountScale | undefined): void {
-    const { bins, counts } = distribution;
-    const min = scale === undefined ? distribution.min : scale.convert(distribution.min);
-    const max = scale === undefined ? distribution.max : scale.convert(distribution.max);
-    this.#extend(distribution.count, min, max);
-    const factor = scale === undefined ? 1 : scale.factor;
-    for (let index = 0; index < bins.length; index++) {
-      const value = representative(bins[index] as number) * factor;
-      this.#counts.set(value, (this.#counts.get(value) ?? 0) + (counts[index] as number));
+    if (scale === undefined) {
+      this.#extend(distribution.min, distribution.max);
+      if (this.#plain === undefined) this.#plain = { ...distribution };
+      else mergeDistribution(this.#plain, distribution);
+      return;
     }
+    this.#extend(scale.convert(distribution.min), scale.convert(distribution.max));
+    this.#addScaled(distribution, scale.factor);
   }
 
   addAll(other: Amounts): void {
-    this.#extend(other.count, other.min, other.max);
-    for (const [value, count] of other.#counts) this.#counts.set(value, (this.#counts.get(value) ?? 0) + count);
+    if (other.#plain !== undefined) this.addDistribution(other.#plain, undefined);
+    if (other.#scaled === undefined) return;
+    this.#extend(other.#min, other.#max);
+    this.#scaled ??= new Map();
+    this.#scaledCount += other.#scaledCount;
+    for (const [value, count] of other.#scaled) addTo(this.#scaled, value, count);
   }
 
-  #extend(count: number, min: number, max: number): void {
-    this.count += count;
-    if (min < this.min) this.min = min;
-    if (max > this.max) this.max = max;
+  #addScaled({ bins, counts, count }: Distribution, factor: number): void {
+    this.#scaled ??= new Map();
+    this.#scaledCount += count;
+    for (let index = 0; index < bins.length; index++) {
+      addTo(this.#scaled, representative(bins[index] as number) * factor, counts[index] as number);
+    }
+  }
+
+  #extend(min: number, max: number): void {
+    if (min < this.#min) this.#min = min;
+    if (max > this.#max) this.#max = max;
   }
 
   /** The value at rank ⌊q·(n−1)⌋ as in the DDSketch paper, in whole minor units; null when empty. */
   quantile(q: number): number | null {
-    if (this.count === 0) return null;
+    if (this.#scaled === undefined) {
+      const value = this.#plain === undefined ? null : quantile(this.#plain, q);
+      return value === null ? null : Math.round(value);
+    }
+    const all = new Map(this.#scaled);
+    for (const [index, bin] of (this.#plain?.bins ?? []).entries()) {
+      addTo(all, representative(bin), this.#plain?.counts[index] ?? 0);
+    }
     const rank = Math.floor(q * (this.count - 1));
     let seen = 0;
-    for (const value of [...this.#counts.keys()].sort((a, b) => a - b)) {
-      seen += this.#counts.get(value) as number;
-      if (seen > rank) return Math.round(Math.min(this.max, Math.max(this.min, value)));
+    for (const value of [...all.keys()].sort((a, b) => a - b)) {
+      seen += all.get(value) ?? 0;
+      if (seen > rank) return Math.round(Math.min(this.#max, Math.max(this.#min, value)));
     }
-    return this.max;
+    return this.#max;
   }
+}
 
-  get entries(): number {
-    return this.#counts.size;
-  }
+function addTo(counts: Map<number, number>, value: number, count: number): void {
+  counts.set(value, (counts.get(value) ?? 0) + count);
 }
 
 /**

@@ -32,8 +32,7 @@ export function estimateCells(cells: KvView, scope: string, { cube, segments }: 
     const { bucket_ms } = GRANULARITIES[granularity] as Granularity;
     // The last bucket seen may be cut by the sample, so its share of time is not counted.
     const seen_ms = Math.max(bucket_ms, last_ms - start_ms);
-    estimate +=
-      rows < limit ? rows : Math.max(rows, Math.round((rows / seen_ms) * (end_ms - start_ms)));
+    estimate += rows < limit ? rows : Math.max(rows, Math.round((rows / seen_ms) * (end_ms - start_ms)));
   }
   return estimate;
 }

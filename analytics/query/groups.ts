@@ -1,6 +1,6 @@
 import { addExact, type ExactSum } from '../../operators/index.ts';
 import type { DistributionName, Measure } from '../model.ts';
-import type { Accumulator } from './accumulate.ts';
+import type { Accumulator } from './accumulator.ts';
 import { Amounts, DistinctUnion } from './details.ts';
 import type { Point } from './evaluate.ts';
 
@@ -37,13 +37,17 @@ export interface GroupingOptions {
  */
 export function groupSeries(accumulator: Accumulator, options: GroupingOptions): Grouping {
   const { groupBy, monetary, target } = options;
-  const active = accumulator.series.map((_, index) => index).filter((index) => accumulator.isActive(index, false));
+  const active = accumulator.series
+    .map((_, index) => index)
+    .filter((index) => accumulator.isActive(index, false));
   const units = new Set(active.map((index) => unitOf(accumulator, index)).filter((unit) => unit !== ''));
   const looseMoney = active.some((index) => isLooseMoney(accumulator, index));
   const several = units.size + (looseMoney ? 1 : 0) > 1;
   const split = monetary && target === undefined && several && !groupBy.includes('currency');
   const groups = new Map<string, { key: GroupKey; series: number[] }>();
-  for (const [unit, index] of split ? byCurrency(accumulator, active) : active.map((i) => [undefined, i] as const)) {
+  for (const [unit, index] of split
+    ? byCurrency(accumulator, active)
+    : active.map((i) => [undefined, i] as const)) {
     const values = accumulator.series[index]?.values ?? [];
     const id = JSON.stringify([...values, unit ?? null]);
     const group = groups.get(id);
@@ -102,11 +106,13 @@ export class GroupPoint implements Point {
   }
 
   sum(measure: Measure): ExactSum {
-    const slot = this.#accumulator.needs.measures.indexOf(measure);
+    const accumulator = this.#accumulator;
+    const slot = accumulator.slotOf(measure);
     let sum: ExactSum = 0;
     for (const series of this.#series) {
       for (let bucket = this.#from; bucket < this.#to; bucket++) {
-        sum = addExact(sum, this.#accumulator.sum(series, bucket, slot));
+        const part = accumulator.sum(series, bucket, slot);
+        if (part !== 0) sum = sum === 0 ? part : addExact(sum, part);
       }
     }
     return sum;

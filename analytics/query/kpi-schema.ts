@@ -20,9 +20,10 @@ const filterSchema = z
 
 const filtersSchema = z
   .strictObject(
-    Object.fromEntries(
-      QUERY_DIMENSIONS.map((dimension) => [dimension, filterSchema.optional()]),
-    ) as Record<QueryDimension, z.ZodOptional<typeof filterSchema>>,
+    Object.fromEntries(QUERY_DIMENSIONS.map((dimension) => [dimension, filterSchema.optional()])) as Record<
+      QueryDimension,
+      z.ZodOptional<typeof filterSchema>
+    >,
   )
   .describe('Accepted values by dimension; an event must match all of them');
 

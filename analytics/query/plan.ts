@@ -1,22 +1,12 @@
-import { invariant } from '../../engine/index.ts';
 import type { CubeDefinition, Granularity } from '../../operators/index.ts';
-import { MIN_EVENT_TIME_MS } from '../event-schema.ts';
 import { GRANULARITIES, maskOf } from '../model.ts';
 import { QueryError } from './error.ts';
+import { type PlanSegment, tileBuckets } from './tiling.ts';
 import type { TimeBuckets } from './time.ts';
 import { formatUtc } from './zone.ts';
 
-/** A stretch of the range that is read from cells of one width. Half-open, whole cells. */
-export interface PlanSegment {
-  /** Index in GRANULARITIES. */
-  readonly granularity: number;
-  readonly start_ms: number;
-  readonly end_ms: number;
-}
-
 export interface QueryPlan {
   readonly cube: CubeDefinition;
-  /** In time order, without gaps except before the first possible event time. */
   readonly segments: readonly PlanSegment[];
   /** E.g. `rollup:country@1d+15m`: the cube and the widths of cells that are read, widest first. */
   readonly source: string;
@@ -28,16 +18,23 @@ export interface PlanRequest {
   readonly buckets: TimeBuckets;
   readonly cubes: readonly CubeDefinition[];
   readonly watermark_ms: number | null;
+  /** Whether cells of this cube may be taken away from others: only sums are read, and none are missing. */
+  readonly canSubtract: (cube: CubeDefinition) => boolean;
 }
 
 /**
  * Chooses what to read: the smallest cube that covers the dimensions, and for each output bucket the
  * widest cells that tile it exactly. Throws QueryError `no_cube` or `granularity_not_retained`.
  */
-export function planQuery({ dimensions, buckets, cubes, watermark_ms }: PlanRequest): QueryPlan {
-  const cube = chooseCube(dimensions, cubes);
-  const segments = segmentsOf(buckets);
-  if (watermark_ms !== null) for (const segment of segments) checkRetained(segment, watermark_ms);
+export function planQuery(request: PlanRequest): QueryPlan {
+  const { buckets, watermark_ms } = request;
+  const cube = chooseCube(request.dimensions, request.cubes);
+  const expired = (segment: PlanSegment): boolean => !isRetained(segment, watermark_ms);
+  let segments = tileBuckets(buckets, request.canSubtract(cube));
+  // What is taken away may begin a little earlier than the range does.
+  if (segments.some(expired)) segments = tileBuckets(buckets, false);
+  const lost = segments.find(expired);
+  if (lost !== undefined && watermark_ms !== null) throw notRetained(lost, watermark_ms);
   const widths = [...new Set(segments.map(({ granularity }) => granularity))].sort((a, b) => b - a);
   const names = widths.map((index) => GRANULARITIES[index]?.name).join('+');
   return { cube, segments, source: `rollup:${cube.name}${names === '' ? '' : `@${names}`}` };
@@ -61,47 +58,19 @@ function chooseCube(dimensions: readonly string[], cubes: readonly CubeDefinitio
   );
 }
 
-function segmentsOf({ edges_ms, length }: TimeBuckets): PlanSegment[] {
-  const segments: PlanSegment[] = [];
-  for (let index = 0; index < length; index++) {
-    // Nothing lies before the first possible event time, where zones had offsets of odd seconds.
-    const start_ms = Math.max(edges_ms[index] as number, MIN_EVENT_TIME_MS);
-    tile(segments, GRANULARITIES.length - 1, start_ms, edges_ms[index + 1] as number);
-  }
-  return segments;
+function isRetained({ granularity, start_ms }: PlanSegment, watermark_ms: number | null): boolean {
+  const { bucket_ms, retain_ms } = GRANULARITIES[granularity] as Granularity;
+  return retain_ms === undefined || watermark_ms === null || start_ms + bucket_ms + retain_ms > watermark_ms;
 }
 
-/** Whole cells of the widest kind inside, narrower ones at the edges. */
-function tile(segments: PlanSegment[], granularity: number, start_ms: number, end_ms: number): void {
-  if (start_ms >= end_ms) return;
-  invariant(granularity >= 0, 'every bound of a bucket is a whole minute');
-  const { bucket_ms } = GRANULARITIES[granularity] as Granularity;
-  const from_ms = Math.ceil(start_ms / bucket_ms) * bucket_ms;
-  const to_ms = Math.floor(end_ms / bucket_ms) * bucket_ms;
-  if (from_ms >= to_ms) {
-    tile(segments, granularity - 1, start_ms, end_ms);
-    return;
-  }
-  tile(segments, granularity - 1, start_ms, from_ms);
-  const last = segments.at(-1);
-  if (last?.granularity === granularity && last.end_ms === from_ms) {
-    segments[segments.length - 1] = { ...last, end_ms: to_ms };
-  } else {
-    segments.push({ granularity, start_ms: from_ms, end_ms: to_ms });
-  }
-  tile(segments, granularity - 1, to_ms, end_ms);
-}
-
-function checkRetained({ granularity, start_ms }: PlanSegment, watermark_ms: number): void {
-  const { name, bucket_ms, retain_ms } = GRANULARITIES[granularity] as Granularity;
-  if (retain_ms === undefined || start_ms + bucket_ms + retain_ms > watermark_ms) return;
+function notRetained({ granularity, start_ms }: PlanSegment, watermark_ms: number): QueryError {
   const kept = GRANULARITIES.map((kind) =>
     kind.retain_ms === undefined
       ? `${kind.name} for ever`
       : `${kind.name} from ${formatUtc(Math.ceil((watermark_ms - kind.retain_ms) / kind.bucket_ms) * kind.bucket_ms)}`,
   ).join(', ');
-  throw new QueryError(
+  return new QueryError(
     'granularity_not_retained',
-    `The answer needs cells of ${name} from ${formatUtc(start_ms)}, which are no longer kept. Kept are (UTC): ${kept}. Ask for a coarser granularity, a range that begins and ends on such cells, or another time zone.`,
+    `The answer needs cells of ${GRANULARITIES[granularity]?.name} from ${formatUtc(start_ms)}, which are no longer kept. Kept are (UTC): ${kept}. Ask for a coarser granularity, a range that begins and ends on such cells, or another time zone.`,
   );
 }

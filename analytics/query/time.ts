@@ -144,7 +144,16 @@ export function bucketsOf(options: BucketOptions): TimeBuckets {
   const firstPartial = (starts_ms[0] as number) < range.start_ms;
   const lastPartial = (bounds.at(-1) as number) > range.end_ms;
   const edges_ms = [range.start_ms, ...bounds.slice(1, -1), range.end_ms];
-  return { range, granularity, zone, length: starts_ms.length, starts_ms, edges_ms, firstPartial, lastPartial };
+  return {
+    range,
+    granularity,
+    zone,
+    length: starts_ms.length,
+    starts_ms,
+    edges_ms,
+    firstPartial,
+    lastPartial,
+  };
 }
 
 export function tooManyPoints(buckets: number, groups: number): QueryError {

@@ -1,8 +1,9 @@
 const DOT = 46;
 const ZERO = 48;
-/** Dots before the delivery count: `$JS.ACK.<stream>.<consumer>.`, and with a domain and an account hash. */
+const NINE = 57;
 /** Nanoseconds since 1970 have as many until the year 2286. */
 const TIMESTAMP_DIGITS = 19;
+/** Dots before the delivery count: `$JS.ACK.<stream>.<consumer>.`, and with a domain and an account hash. */
 const DOTS_SHORT = 4;
 const DOTS_LONG = 6;
 /** Dots in the whole of the short form; the long one has two more, or three with its random tail. */
@@ -29,18 +30,20 @@ export class DeliveryReader {
     if (reply[at - 1] !== DOT) return false;
     // A consumer without acknowledgements delivers each message once.
     at += reply[at + 1] === DOT ? 2 : numberLength(reply, at);
+    // One loop written three times: a function for it would return both the number and its end.
+    let byte = reply[at] ?? DOT;
     let value = 0;
-    let digit = 0;
-    // Beyond the end a typed array gives undefined, and every comparison with that is false.
-    for (; (digit = (reply[at] as number) - ZERO) >= 0 && digit <= 9; at++) value = value * 10 + digit;
+    for (; byte >= ZERO && byte <= NINE; byte = reply[++at] ?? DOT) value = value * 10 + byte - ZERO;
     this.streamSequence = value;
     value = 0;
-    for (at++; (digit = (reply[at] as number) - ZERO) >= 0 && digit <= 9; at++) value = value * 10 + digit;
+    byte = reply[++at] ?? DOT;
+    for (; byte >= ZERO && byte <= NINE; byte = reply[++at] ?? DOT) value = value * 10 + byte - ZERO;
     this.consumerSequence = value;
     at++;
     at += reply[at + TIMESTAMP_DIGITS] === DOT ? TIMESTAMP_DIGITS + 1 : numberLength(reply, at);
     value = 0;
-    for (; (digit = (reply[at] as number) - ZERO) >= 0 && digit <= 9; at++) value = value * 10 + digit;
+    byte = reply[at] ?? DOT;
+    for (; byte >= ZERO && byte <= NINE; byte = reply[++at] ?? DOT) value = value * 10 + byte - ZERO;
     this.pending = value;
     const isWhole = at === reply.length || reply[at] === DOT;
     return isWhole && this.streamSequence > 0 && this.consumerSequence > 0;

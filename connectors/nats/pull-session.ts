@@ -2,7 +2,6 @@ import { createInbox, type Msg, type NatsConnection, nanos, type Subscription } 
 import { DeliveryReader } from './delivery.ts';
 import { describe } from './errors.ts';
 import { type NatsRecord, readRecord, readStatus, replyBytes } from './record.ts';
-import { SubjectTable } from './subjects.ts';
 
 export interface PullLimits {
   /** Records received and not taken, and asked for, in messages. */
@@ -70,7 +69,6 @@ export class PullSession {
   readonly #owner: SessionOwner;
   readonly #lanes: readonly [Lane, Lane];
   readonly #delivery = new DeliveryReader();
-  readonly #subjects = new SubjectTable();
   #resolveEnded: (reason: string) => void = () => undefined;
   #isEnded = false;
   #consumerSequence = 0;
@@ -193,7 +191,7 @@ export class PullSession {
     this.#consumerSequence = delivery.consumerSequence;
     this.#hasWorked = true;
     lane.isTouched = true;
-    const record = readRecord(delivery.streamSequence, message, this.#subjects);
+    const record = readRecord(delivery.streamSequence, message);
     lane.messages--;
     lane.bytes -= record.size_bytes;
     this.#owner.receive(record, delivery.pending);

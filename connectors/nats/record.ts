@@ -1,6 +1,5 @@
 import type { Msg } from 'nats';
 import type { SourceRecord } from '../../engine/index.ts';
-import type { SubjectTable } from './subjects.ts';
 
 /**
  * What the client keeps of a message before it decodes anything. Its public interface gives subjects and
@@ -22,19 +21,27 @@ export function replyBytes(message: Msg): Uint8Array {
   return message.reply === undefined ? EMPTY : Buffer.from(message.reply);
 }
 
-/** A message of the stream. Does not hold on to the client's message: what dies young costs little. */
+/**
+ * A message of the stream. Subject and headers are decoded when they are asked for; it does not hold on to
+ * the client's message, for what dies young costs little.
+ */
 export class NatsRecord implements SourceRecord {
   readonly sequence: number;
-  readonly subject: string;
   readonly data: Uint8Array;
+  private name: Uint8Array | string;
   /** The header block: its text, or how many bytes of it lie in front of the payload. */
   private readonly block: number | string;
 
-  constructor(sequence: number, subject: string, data: Uint8Array, block: number | string) {
+  constructor(sequence: number, name: Uint8Array | string, data: Uint8Array, block: number | string) {
     this.sequence = sequence;
-    this.subject = subject;
+    this.name = name;
     this.data = data;
     this.block = block;
+  }
+
+  get subject(): string {
+    if (typeof this.name !== 'string') this.name = utf8(this.name);
+    return this.name;
   }
 
   /** Of headers and payload, bytes. */
@@ -51,15 +58,19 @@ export class NatsRecord implements SourceRecord {
   }
 }
 
-export function readRecord(sequence: number, message: Msg, subjects: SubjectTable): NatsRecord {
+export function readRecord(sequence: number, message: Msg): NatsRecord {
   const { _msg, _rdata } = message as unknown as RawMessage;
   if (_msg?.subject === undefined || _msg.hdr === undefined || _rdata === undefined) {
     return new NatsRecord(sequence, message.subject, message.data, publicBlock(message));
   }
-  const subject = subjects.text(_msg.subject);
-  if (_msg.hdr <= 0) return new NatsRecord(sequence, subject, _rdata, 0);
-  return new NatsRecord(sequence, subject, _rdata.subarray(_msg.hdr), _msg.hdr);
+  if (_msg.hdr <= 0) return new NatsRecord(sequence, _msg.subject, _rdata, 0);
+  return new NatsRecord(sequence, _msg.subject, _rdata.subarray(_msg.hdr), _msg.hdr);
 }
+
+const utf8 = (bytes: Uint8Array): string =>
+  (bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)).toString(
+    'utf8',
+  );
 
 function blockText(data: Uint8Array, block: number | string): string {
   if (typeof block === 'string') return block;

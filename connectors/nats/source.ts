@@ -1,6 +1,7 @@
+import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { AckPolicy, DeliverPolicy, type JetStreamManager, ReplayPolicy } from '@nats-io/jetstream';
-import { nanos, nuid } from 'nats';
+import { nanos } from 'nats';
 import {
   asMillraceError,
   invariant,
@@ -162,10 +163,12 @@ export class JetStreamSource implements Source {
     const { stream, filter_subjects, sparse, link } = this.#options;
     const manager = await this.#openManager();
     // One name until a consumer of it was used: a request whose answer was lost does not leave another.
-    this.#consumer ??= `millrace_${this.partition}_${nuid.next()}`.replace(/[^\w-]/g, '_');
+    // A short one: it is in every delivery's reply subject, whose bytes the client looks at one by one.
+    this.#consumer ??= `m${randomBytes(6).toString('base64url')}`;
     const name = this.#consumer;
     const info = await manager.consumers.add(stream, {
       name,
+      description: `Millrace source of partition ${this.partition}`,
       ack_policy: AckPolicy.None,
       deliver_policy: DeliverPolicy.StartSequence,
       opt_start_seq: this.#received + 1,

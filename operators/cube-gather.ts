@@ -1,0 +1,230 @@
+import { addExact, type ExactSum, narrow } from './exact-sum.ts';
+import type { CubeDefinition, CubeRow } from './cube-types.ts';
+import { DeltaEncoder } from './cube-delta.ts';
+import { DeltaTable, SPILL } from './delta-table.ts';
+
+const NO_CODE = -1;
+/** Dictionaries are emptied after a commit when they hold more values than this, all dimensions together. */
+const DICTIONARY_LIMIT = 1_000_000;
+/** A single value this large takes the exact way at once: with what a slot may hold it still adds exactly. */
+const LARGE = 2 ** 51;
+
+interface GatherConfig {
+  readonly cubes: readonly CubeDefinition[];
+  readonly dimensions: readonly string[];
+  readonly measures: number;
+  /** Bucket width of the finest granularity, ms. */
+  readonly bucket_ms: number;
+}
+
+/** A scope, a unit and a bucket: what the cells of a row share. */
+interface Frame {
+  readonly scope: number;
+  readonly unit: string;
+  readonly bucket_ms: number;
+}
+
+/** Indexes of a cube's dimensions in a row, -1 where it has fewer than two; those beyond two are joined. */
+interface Pair {
+  readonly first: number;
+  readonly second: number;
+  readonly rest: readonly number[];
+}
+
+/** Adds up the rows between two commits by touched cell: one table probe a row and cube. */
+export class CubeGatherer {
+  readonly #config: GatherConfig;
+  readonly #table: DeltaTable;
+  readonly #encoder = new DeltaEncoder();
+  readonly #scopes: string[] = [];
+  readonly #frames: Frame[] = [];
+  readonly #frameOf = new Map<string, Map<number, number>>();
+  readonly #codes: Map<string, number>[];
+  readonly #values: string[][];
+  readonly #pairs: readonly Pair[];
+  readonly #joined = new Map<string, number>();
+  readonly #joinedValues: (readonly string[])[] = [];
+  #observing: CubeRow[] = [];
+  /** Sums that left their doubles, by `slot:measure`. */
+  readonly #spilled = new Map<string, bigint>();
+  #lastScope = '';
+  #lastUnit = '';
+  #lastBucket = -1;
+  #lastFrame = -1;
+
+  constructor(config: GatherConfig) {
+    this.#config = config;
+    this.#table = new DeltaTable(config.measures);
+    this.#codes = config.dimensions.map(() => new Map());
+    this.#values = config.dimensions.map(() => []);
+    this.#pairs = config.cubes.map(({ dimensions }) => {
+      const [first = NO_CODE, second = NO_CODE, ...rest] = dimensions.map((name) => config.dimensions.indexOf(name));
+      return { first, second, rest };
+    });
+  }
+
+  /** Cells touched since the last commit. */
+  get touched(): number {
+    return this.#table.count;
+  }
+
+  get dictionaryValues(): number {
+    return this.#values.reduce((sum, values) => sum + values.length, 0);
+  }
+
+  add(row: CubeRow): void {
+    const table = this.#table;
+    const frame = this.#frame(row);
+    const { cubes, measures } = this.#config;
+    const { sums, mask, dimensions } = row;
+    const observing = row.observed.length > 0 || row.member >= 0 ? this.#observing.push(row) - 1 : NO_CODE;
+    for (let cube = 0; cube < cubes.length; cube++) {
+      if (((cubes[cube] as CubeDefinition).mask & mask) === 0) continue;
+      const pair = this.#pairs[cube] as Pair;
+      const first = pair.first < 0 ? NO_CODE : this.#code(pair.first, dimensions[pair.first] as string);
+      let second = pair.second < 0 ? NO_CODE : this.#code(pair.second, dimensions[pair.second] as string);
+      if (pair.rest.length > 0) second = this.#join(second, pair, row);
+      const slot = table.slot(frame, cube, first, second);
+      const accumulators = table.sums;
+      const base = slot * measures;
+      for (let index = 0; index < sums.length; index += 2) {
+        const at = base + (sums[index] as number);
+        const value = sums[index + 1] as number;
+        const sum = (accumulators[at] as number) + value;
+        if (value < LARGE && value > -LARGE && sum < SPILL && sum > -SPILL) accumulators[at] = sum;
+        else this.#spill(slot, sums[index] as number, value);
+      }
+      if (observing >= 0) table.link(slot, observing);
+    }
+  }
+
+  /** Moves what an accumulator holds, and a value that it could not take exactly, to a bigint. */
+  #spill(slot: number, measure: number, value: number): void {
+    const at = slot * this.#config.measures + measure;
+    const { sums } = this.#table;
+    const key = `${slot}:${measure}`;
+    this.#spilled.set(key, (this.#spilled.get(key) ?? 0n) + BigInt(sums[at] as number) + BigInt(value));
+    sums[at] = 0;
+  }
+
+  #frame(row: CubeRow): number {
+    const { bucket_ms: width_ms } = this.#config;
+    const bucket_ms = row.time_ms - (row.time_ms % width_ms);
+    if (this.#lastBucket === bucket_ms && this.#lastUnit === row.unit && this.#lastScope === row.scope) {
+      return this.#lastFrame;
+    }
+    const context = `${row.scope}\0${row.unit}`;
+    let byBucket = this.#frameOf.get(context);
+    if (byBucket === undefined) {
+      byBucket = new Map();
+      this.#frameOf.set(context, byBucket);
+    }
+    let frame = byBucket.get(bucket_ms);
+    if (frame === undefined) {
+      let scope = this.#scopes.indexOf(row.scope);
+      if (scope < 0) scope = this.#scopes.push(row.scope) - 1;
+      frame = this.#frames.push({ scope, unit: row.unit, bucket_ms }) - 1;
+      byBucket.set(bucket_ms, frame);
+    }
+    this.#lastScope = row.scope;
+    this.#lastUnit = row.unit;
+    this.#lastBucket = bucket_ms;
+    this.#lastFrame = frame;
+    return frame;
+  }
+
+  #code(dimension: number, value: string): number {
+    const codes = this.#codes[dimension] as Map<string, number>;
+    let code = codes.get(value);
+    if (code === undefined) {
+      code = (this.#values[dimension] as string[]).push(value) - 1;
+      codes.set(value, code);
+    }
+    return code;
+  }
+
+  /** Cubes of three and more dimensions: the values after the first are one code of their own. */
+  #join(second: number, pair: Pair, row: CubeRow): number {
+    const values = [pair.second, ...pair.rest].map((index) => row.dimensions[index] as string);
+    const key = `${second}\0${values.join('\0')}`;
+    let code = this.#joined.get(key);
+    if (code === undefined) {
+      code = this.#joinedValues.push(values) - 1;
+      this.#joined.set(key, code);
+    }
+    return code;
+  }
+
+  /** Encodes what was gathered, a row for each scope and cube, and begins anew. */
+  drain(store: (scope: string, cube: CubeDefinition, entries: number, bytes: Uint8Array) => void): void {
+    const table = this.#table;
+    const groups = new Map<number, number[]>();
+    const { cubes } = this.#config;
+    for (let slot = 0; slot < table.count; slot++) {
+      const group = (this.#frames[table.frame(slot)] as Frame).scope * cubes.length + table.cube(slot);
+      let slots = groups.get(group);
+      if (slots === undefined) {
+        slots = [];
+        groups.set(group, slots);
+      }
+      slots.push(slot);
+    }
+    for (const [group, slots] of groups) {
+      this.#encoder.reset();
+      for (const slot of slots) this.#encode(slot);
+      const scope = this.#scopes[Math.floor(group / cubes.length)] as string;
+      store(scope, cubes[group % cubes.length] as CubeDefinition, slots.length, this.#encoder.finish());
+    }
+    this.#reset();
+  }
+
+  #encode(slot: number): void {
+    const table = this.#table;
+    const encoder = this.#encoder;
+    const frame = this.#frames[table.frame(slot)] as Frame;
+    const pair = this.#pairs[table.cube(slot)] as Pair;
+    encoder.begin(frame.bucket_ms, frame.unit);
+    if (pair.first >= 0) encoder.value((this.#values[pair.first] as string[])[table.first(slot)] as string);
+    if (pair.rest.length > 0) {
+      for (const value of this.#joinedValues[table.second(slot)] as readonly string[]) encoder.value(value);
+    } else if (pair.second >= 0) {
+      encoder.value((this.#values[pair.second] as string[])[table.second(slot)] as string);
+    }
+    const { measures } = this.#config;
+    const base = slot * measures;
+    const { sums } = table;
+    for (let measure = 0; measure < measures; measure++) {
+      let sum: ExactSum = sums[base + measure] as number;
+      if (this.#spilled.size > 0) sum = addExact(sum, narrow(this.#spilled.get(`${slot}:${measure}`) ?? 0n));
+      if (sum !== 0) encoder.sum(measure, sum);
+    }
+    encoder.endSums();
+    const members: number[] = [];
+    if (table.hasLinks(slot)) {
+      table.eachLink(slot, (index) => {
+        const { observed, member } = this.#observing[index] as CubeRow;
+        for (let at = 0; at < observed.length; at += 2) {
+          encoder.observe(observed[at] as number, observed[at + 1] as number);
+        }
+        if (member >= 0) members.push(member);
+      });
+    }
+    encoder.endObserved();
+    encoder.members(members);
+  }
+
+  #reset(): void {
+    this.#table.clear();
+    this.#frames.length = 0;
+    this.#frameOf.clear();
+    this.#lastBucket = -1;
+    this.#observing = [];
+    this.#spilled.clear();
+    this.#joined.clear();
+    this.#joinedValues.length = 0;
+    if (this.dictionaryValues > DICTIONARY_LIMIT) {
+      for (const codes of this.#codes) codes.clear();
+      for (const values of this.#values) values.length = 0;
+    }
+  }
+}
