@@ -149,7 +149,10 @@ function methodTable(app: App): () => (path: string) => string[] {
 function noRoute(methodsOf: (path: string) => string[], context: AppContext): ApiError {
   const methods = methodsOf(context.req.path);
   if (methods.length === 0) {
-    return new ApiError('route_not_found', 'There is nothing at this path. /openapi.json lists what there is.');
+    return new ApiError(
+      'route_not_found',
+      'There is nothing at this path. /openapi.json lists what there is.',
+    );
   }
   const allow = methods.includes('GET') ? [...methods, 'HEAD'] : methods;
   return new ApiError('method_not_allowed', `This path takes ${allow.join(', ')}.`, {

@@ -24,7 +24,8 @@ export function authenticate(keys: KeyRing, request: Request): Principal {
   const header = request.headers.get('authorization');
   if (header === null) throw unauthorized('The request has no Authorization header.');
   const token = BEARER.exec(header.trim())?.[1];
-  if (token === undefined) throw unauthorized('The Authorization header is not of the form "Bearer <api key>".');
+  if (token === undefined)
+    throw unauthorized('The Authorization header is not of the form "Bearer <api key>".');
   return keys.verify(token);
 }
 

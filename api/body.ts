@@ -20,9 +20,13 @@ export class BodyBudget {
   /** Takes room for a body, or throws 429 `too_busy`. The returned function gives it back. */
   take(bytes: number): () => void {
     if (this.#held_bytes > 0 && this.#held_bytes + bytes > this.#limit_bytes) {
-      throw new ApiError('too_busy', 'The server holds as many request bodies as it may. Try again shortly.', {
-        retryAfter_s: 1,
-      });
+      throw new ApiError(
+        'too_busy',
+        'The server holds as many request bodies as it may. Try again shortly.',
+        {
+          retryAfter_s: 1,
+        },
+      );
     }
     this.#held_bytes += bytes;
     let held = true;
@@ -68,7 +72,10 @@ export function lengthOf(request: Request): number | undefined {
 }
 
 export function tooLarge(limit_bytes: number): ApiError {
-  return new ApiError('body_too_large', `The body may have ${limit_bytes} bytes, unpacked. Send less at once.`);
+  return new ApiError(
+    'body_too_large',
+    `The body may have ${limit_bytes} bytes, unpacked. Send less at once.`,
+  );
 }
 
 /** Reads a whole body, unpacked, of at most `limit_bytes`; more is a 413. */
@@ -89,7 +96,11 @@ export async function readBody(request: Request, limit_bytes: number): Promise<U
   }
 }
 
-async function readRaw(request: Request, length: number | undefined, limit_bytes: number): Promise<Uint8Array> {
+async function readRaw(
+  request: Request,
+  length: number | undefined,
+  limit_bytes: number,
+): Promise<Uint8Array> {
   try {
     // A declared length is enforced by the HTTP parser, so the body can be taken in one go.
     if (length !== undefined) {

@@ -77,7 +77,11 @@ export function bulkRoutes(parts: { spool: Spool; jobs: JobManager; once: Idempo
         },
       },
       answers: {
-        202: { description: 'The job that publishes the file', schema: jobSchema, headers: { Location: 'The job' } },
+        202: {
+          description: 'The job that publishes the file',
+          schema: jobSchema,
+          headers: { Location: 'The job' },
+        },
       },
       problems: [
         'malformed_body',

@@ -40,9 +40,13 @@ export class Cursors {
     const body = bytes.subarray(MAC_BYTES);
     const mac = bytes.subarray(0, MAC_BYTES);
     if (body.length <= FILTER_BYTES || !timingSafeEqual(this.#mac(body), mac)) {
-      throw new ApiError('invalid_cursor', 'The cursor was not made by this service. Begin again without one.', {
-        errors: [{ path: 'cursor', message: 'not valid' }],
-      });
+      throw new ApiError(
+        'invalid_cursor',
+        'The cursor was not made by this service. Begin again without one.',
+        {
+          errors: [{ path: 'cursor', message: 'not valid' }],
+        },
+      );
     }
     if (!timingSafeEqual(body.subarray(0, FILTER_BYTES), filterHash(filter))) {
       throw new ApiError(

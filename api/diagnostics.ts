@@ -2,7 +2,13 @@ import { z } from 'zod';
 import { CUBES_OPERATOR } from '../analytics/index.ts';
 import { META_TABLE, type Notice, type Progress, readNotices, readProgress } from '../engine/index.ts';
 import { readCardinality } from '../operators/index.ts';
-import { EVENTS_STREAM, type Freshness, type FreshnessTracker, PARTITION, requireReader } from './freshness.ts';
+import {
+  EVENTS_STREAM,
+  type Freshness,
+  type FreshnessTracker,
+  PARTITION,
+  requireReader,
+} from './freshness.ts';
 import type { JobManager } from './job-manager.ts';
 import type { ApiPorts } from './ports.ts';
 import { type Answer, type Route, route } from './route.ts';
@@ -41,9 +47,7 @@ const diagnosticsSchema = z.object({
   notices: z
     .record(z.string(), z.object({ count: z.int(), newest: z.array(noticeSchema) }))
     .describe('By kind: late, duplicate, conflict, dead_letter'),
-  dead_letters_by_reason: z
-    .record(z.string(), z.int())
-    .describe(`Of the newest ${REASON_NOTICES}`),
+  dead_letters_by_reason: z.record(z.string(), z.int()).describe(`Of the newest ${REASON_NOTICES}`),
   cardinality: z.object({
     cells_per_day_max: z.int(),
     near_cap: z.array(
@@ -90,12 +94,20 @@ export function diagnosticsRoutes(ports: ApiPorts, parts: Parts): readonly Route
       }),
       answers: { 200: { description: 'The diagnostics', schema: diagnosticsSchema } },
       problems: ['state_not_ready'],
-      handle: ({ tenant, query }): Answer => ({ status: 200, json: diagnose(ports, parts, tenant, query.limit) }),
+      handle: ({ tenant, query }): Answer => ({
+        status: 200,
+        json: diagnose(ports, parts, tenant, query.limit),
+      }),
     }),
   ];
 }
 
-function diagnose(ports: ApiPorts, { tracker, jobs, spool }: Parts, tenant: string, limit: number): Diagnostics {
+function diagnose(
+  ports: ApiPorts,
+  { tracker, jobs, spool }: Parts,
+  tenant: string,
+  limit: number,
+): Diagnostics {
   const { generation, reader } = requireReader(ports);
   const pipeline = ports.pipeline();
   const now_ms = ports.clock.now();
@@ -106,7 +118,10 @@ function diagnose(ports: ApiPorts, { tracker, jobs, spool }: Parts, tenant: stri
     const progress = readProgress(meta);
     const counts = progress?.notices[tenant] ?? {};
     const notices = Object.entries(counts).map(([kind, count]) => {
-      const newest = readNotices(meta, tenant, kind, limit).map(({ sequence, detail }) => ({ sequence, detail }));
+      const newest = readNotices(meta, tenant, kind, limit).map(({ sequence, detail }) => ({
+        sequence,
+        detail,
+      }));
       return [kind, { count, newest }] as const;
     });
     return {
@@ -120,7 +135,12 @@ function diagnose(ports: ApiPorts, { tracker, jobs, spool }: Parts, tenant: stri
       dead_letters_by_reason: byReason(readNotices(meta, tenant, 'dead_letter', REASON_NOTICES)),
       cardinality: {
         cells_per_day_max: ports.settings.cubeCellsPerDay,
-        near_cap: nearCap(ports, table(`${CUBES_OPERATOR}/cardinality`), tenant, progress?.watermark_ms ?? now_ms),
+        near_cap: nearCap(
+          ports,
+          table(`${CUBES_OPERATOR}/cardinality`),
+          tenant,
+          progress?.watermark_ms ?? now_ms,
+        ),
       },
       outbox: { owed: sample('millrace.outbox.owed'), retries: sample('millrace.outbox.retries') },
       jobs: { ...jobs.counts(), spool_bytes: spool.size_bytes },
@@ -170,5 +190,10 @@ function nearCap(
     .filter(({ cells, other_rows }) => other_rows > 0 || cells >= NEAR_CAP * settings.cubeCellsPerDay)
     .sort((a, b) => b.other_rows - a.other_rows || b.cells - a.cells)
     .slice(0, MAX_LISTED_CUBE_DAYS)
-    .map(({ cube, day_ms, cells, other_rows }) => ({ cube, day: timeText(day_ms).slice(0, 10), cells, other_rows }));
+    .map(({ cube, day_ms, cells, other_rows }) => ({
+      cube,
+      day: timeText(day_ms).slice(0, 10),
+      cells,
+      other_rows,
+    }));
 }

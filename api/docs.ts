@@ -70,9 +70,13 @@ function html(text: string): Response {
 }
 
 /** `/openapi.json`, Swagger UI at `/docs`, ReDoc at `/redoc`, and an index at `/`. */
-export function addDocs(app: App, document: object, version: string): void {
-  const json = JSON.stringify(document);
-  app.get('/openapi.json', () => new Response(json, { headers: { 'Content-Type': 'application/json; charset=utf-8' } }));
+export function addDocs(app: App, document: () => object, version: string): void {
+  // Made when it is first asked for: it takes longer than the rest of the start.
+  let json: string | undefined;
+  app.get('/openapi.json', () => {
+    json ??= JSON.stringify(document());
+    return new Response(json, { headers: { 'Content-Type': 'application/json; charset=utf-8' } });
+  });
   app.get('/', (context) =>
     context.json({
       service: 'Millrace order analytics',

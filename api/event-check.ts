@@ -1,10 +1,12 @@
 import {
+  checkTime,
   EVENT_TIME,
   eventSchema,
   MAX_MESSAGE_BYTES,
+  parseEventTime,
+  type RejectCode,
+  withTimeAlias,
 } from '../analytics/index.ts';
-import { parseEventTime } from '../analytics/index.ts';
-import { checkTime, type RejectCode, withTimeAlias } from '../analytics/index.ts';
 import { hasLoneSurrogate } from './json.ts';
 import { errorsOf, type FieldError } from './problem.ts';
 
@@ -51,6 +53,9 @@ function flat(value: Members): Members {
   };
 }
 
+/** The largest event: a NATS server of default settings takes 1 MiB with the message's headers. */
+export const MAX_EVENT_BYTES = MAX_MESSAGE_BYTES - 512;
+
 const encoder = new TextEncoder();
 const REQUIRED = ['event_id', 'type', 'time'] as const;
 
@@ -83,11 +88,16 @@ export function checkEvent(value: unknown, now_ms: number): EventCheck {
   if (bad !== undefined) return rejected(event_id, bad.code, bad.detail, 'time');
   const text = JSON.stringify(value);
   if (hasLoneSurrogate(text)) {
-    return rejected(event_id, 'invalid_unicode', 'A text holds half of a surrogate pair, which UTF-8 cannot carry.', '');
+    return rejected(
+      event_id,
+      'invalid_unicode',
+      'A text holds half of a surrogate pair, which UTF-8 cannot carry.',
+      '',
+    );
   }
   const payload = encoder.encode(text);
-  if (payload.length > MAX_MESSAGE_BYTES) {
-    const message = `The event has ${payload.length} bytes; at most ${MAX_MESSAGE_BYTES} are taken.`;
+  if (payload.length > MAX_EVENT_BYTES) {
+    const message = `The event has ${payload.length} bytes; at most ${MAX_EVENT_BYTES} are taken.`;
     return rejected(event_id, 'too_large', message, '');
   }
   return {
@@ -104,14 +114,17 @@ function rejected(event_id: string | null, code: EventRejectCode, message: strin
   return { ok: false, event_id, code, message, errors: [{ path, message }] };
 }
 
-
-const RESERVED = /[\u0000- .*>\u007f]/g;
-
 /**
  * A partition key as one token of a subject: `.`, `*`, `>` and spaces percent-encoded, as every
  * publisher does, and control characters, which a subject cannot carry. `_` for an empty one.
  */
 export function subjectToken(key: string): string {
   if (key === '') return '_';
-  return key.replaceAll(RESERVED, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`);
+  let token = '';
+  for (const character of key) {
+    const code = character.charCodeAt(0);
+    const reserved = code <= 0x20 || code === 0x7f || '.*>'.includes(character);
+    token += reserved ? `%${code.toString(16).toUpperCase().padStart(2, '0')}` : character;
+  }
+  return token;
 }

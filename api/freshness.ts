@@ -89,7 +89,9 @@ export class FreshnessTracker {
     const covered = this.#samples.findLastIndex(({ head }) => head <= applied);
     if (covered > 0) this.#samples.splice(0, covered);
     if (this.#samples.length > MAX_SAMPLES) {
-      this.#samples = this.#samples.filter((_, index) => index % 2 === 0 || index === this.#samples.length - 1);
+      this.#samples = this.#samples.filter(
+        (_, index) => index % 2 === 0 || index === this.#samples.length - 1,
+      );
     }
   }
 
@@ -127,9 +129,13 @@ export class FreshnessTracker {
   async reach(sequence: number): Promise<boolean> {
     if (this.reached(sequence)) return true;
     if (this.#waiting.size >= MAX_WAITING) {
-      throw new ApiError('too_busy', `${MAX_WAITING} requests wait for fresh data already. Try again shortly.`, {
-        retryAfter_s: 1,
-      });
+      throw new ApiError(
+        'too_busy',
+        `${MAX_WAITING} requests wait for fresh data already. Try again shortly.`,
+        {
+          retryAfter_s: 1,
+        },
+      );
     }
     return new Promise((resolve) => {
       // Real time, not the clock's: this is how long a caller is kept, whatever the events say.
@@ -184,7 +190,9 @@ export async function awaitFreshness(
       throw new ApiError('position_unknown', message, { errors: [{ path: 'min_position', message }] });
     }
     if (!(await tracker.reach(min_sequence))) {
-      throw new ApiError('position_unmet', waited(`position ${min_sequence} is applied`), { retryAfter_s: 1 });
+      throw new ApiError('position_unmet', waited(`position ${min_sequence} is applied`), {
+        retryAfter_s: 1,
+      });
     }
   }
   if (force_fresh && !(await tracker.reach(await ports.stream.head()))) {
@@ -216,5 +224,7 @@ export function requireFreshness(freshness: Freshness, max_staleness_ms: number 
 export function requireReader(ports: Pick<ApiPorts, 'reader'>): StateReader {
   const state = ports.reader();
   if (state !== undefined) return state;
-  throw new ApiError('state_not_ready', 'The state is being opened. Ask again in a moment.', { retryAfter_s: 1 });
+  throw new ApiError('state_not_ready', 'The state is being opened. Ask again in a moment.', {
+    retryAfter_s: 1,
+  });
 }

@@ -42,7 +42,8 @@ function natsHealth({ nats, state }: PipelineStatus): Subsystem {
   return {
     status: state === 'starting' ? 'starting' : 'degraded',
     code: 'nats_disconnected',
-    message: 'There is no connection to NATS. It is tried again by itself; answers come from the last commit.',
+    message:
+      'There is no connection to NATS. It is tried again by itself; answers come from the last commit.',
   };
 }
 
@@ -56,7 +57,11 @@ function queryHealth(ports: ApiPorts): Subsystem {
     return OK;
   } catch (error) {
     ports.log.error({ err: error }, 'the state cannot be read');
-    return { status: 'failed', code: 'state_unreadable', message: 'The state cannot be read; the log has the cause.' };
+    return {
+      status: 'failed',
+      code: 'state_unreadable',
+      message: 'The state cannot be read; the log has the cause.',
+    };
   }
 }
 
@@ -85,7 +90,8 @@ export function healthRoutes(ports: ApiPorts, jobs: JobManager): readonly Route[
       path: '/health',
       tag: 'Operation',
       summary: 'Whether the service works, by subsystem',
-      description: 'Needs no key. 200 only when the pipeline runs, NATS is connected and the state can be read.',
+      description:
+        'Needs no key. 200 only when the pipeline runs, NATS is connected and the state can be read.',
       permission: 'none',
       // Probes add parameters of their own against caches.
       query: z.looseObject({}),

@@ -72,7 +72,10 @@ export class HttpMetrics {
   /** Latencies of each route, over all statuses. */
   async latencies(): Promise<LatencySummary[]> {
     const { values } = await this.#duration.get();
-    const byRoute = new Map<string, { route: string; method: string; counts: Map<number, number>; count: number }>();
+    const byRoute = new Map<
+      string,
+      { route: string; method: string; counts: Map<number, number>; count: number }
+    >();
     for (const { labels, value, metricName } of values) {
       const route = String(labels.http_route);
       const method = String(labels.http_request_method);

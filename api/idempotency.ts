@@ -25,7 +25,11 @@ const CLAIM_MS = 120_000;
 const claimSchema = z.object({ fingerprint: z.string(), claimed_at_ms: z.number() });
 const answerSchema = z.object({ fingerprint: z.string(), answered_at_ms: z.number(), packed: z.string() });
 const recordSchema = z.union([answerSchema, claimSchema]);
-const storedSchema = z.object({ status: z.int(), headers: z.record(z.string(), z.string()), body: z.string() });
+const storedSchema = z.object({
+  status: z.int(),
+  headers: z.record(z.string(), z.string()),
+  body: z.string(),
+});
 
 interface Remembered {
   readonly fingerprint: string;
@@ -74,7 +78,9 @@ export class Idempotency {
     fingerprint: string,
     work: () => Promise<StoredAnswer>,
   ): Promise<{ readonly answer: StoredAnswer; readonly replayed: boolean }> {
-    const id = createHash('sha256').update(JSON.stringify([...scope, key])).digest('hex');
+    const id = createHash('sha256')
+      .update(JSON.stringify([...scope, key]))
+      .digest('hex');
     const remembered = this.#recall(id);
     if (remembered !== undefined) return { answer: match(remembered, fingerprint).answer, replayed: true };
     const running = this.#running.get(id);

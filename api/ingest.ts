@@ -59,15 +59,25 @@ const EVENTS_BODY: DocumentedBody = {
       schema: z.union([eventSchema, eventListSchema]),
       examples: {
         one: { summary: 'One event', value: EVENT },
-        several: { summary: 'Several events', value: [EVENT, { ...EVENT, event_id: 'evt-1002', type: 'order.shipped' }] },
+        several: {
+          summary: 'Several events',
+          value: [EVENT, { ...EVENT, event_id: 'evt-1002', type: 'order.shipped' }],
+        },
       },
     },
     'application/x-ndjson': {
       schema: NDJSON_BODY,
-      examples: { lines: { summary: 'Two events', value: `${JSON.stringify(EVENT)}\n${JSON.stringify({ ...EVENT, event_id: 'evt-1002' })}\n` } },
+      examples: {
+        lines: {
+          summary: 'Two events',
+          value: `${JSON.stringify(EVENT)}\n${JSON.stringify({ ...EVENT, event_id: 'evt-1002' })}\n`,
+        },
+      },
     },
     'application/cloudevents+json': { schema: z.looseObject({ specversion: z.literal('1.0') }) },
-    'application/cloudevents-batch+json': { schema: z.array(z.looseObject({ specversion: z.literal('1.0') })) },
+    'application/cloudevents-batch+json': {
+      schema: z.array(z.looseObject({ specversion: z.literal('1.0') })),
+    },
   },
 };
 
@@ -128,7 +138,9 @@ export function ingestRoutes(events: EventPublisher, once: Idempotency, clock: C
       summary: 'Check events without storing them',
       permission: 'events:write',
       raw_body: EVENTS_BODY,
-      answers: { 200: { description: 'What is right and wrong with each event', schema: validateAnswerSchema } },
+      answers: {
+        200: { description: 'What is right and wrong with each event', schema: validateAnswerSchema },
+      },
       problems: [
         'malformed_json',
         'malformed_body',

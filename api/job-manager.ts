@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { asMillraceError, type Clock } from '../engine/index.ts';
 import { isFinished, type JobRecord, type JobStore } from './job-store.ts';
@@ -6,6 +7,8 @@ import { ApiError } from './problem.ts';
 
 /** Finished jobs that can still be looked up; the oldest go first. */
 const MAX_FINISHED_JOBS = 1_000;
+/** How long a stop waits for the running job. */
+const STOP_MS = 1_000;
 
 /** A job as its runner sees it. */
 export interface RunningJob {
@@ -52,7 +55,10 @@ export class JobManager {
   /** In order of creation. */
   readonly #jobs = new Map<string, JobRecord>();
   readonly #stop = new AbortController();
-  #running: { readonly job_id: string; readonly cancel: AbortController; readonly done: Promise<void> } | undefined;
+  #started = false;
+  #running:
+    | { readonly job_id: string; readonly cancel: AbortController; readonly done: Promise<void> }
+    | undefined;
 
   constructor(options: { store: JobStore; clock: Clock; log: Logger; queued_max: number }) {
     this.#store = options.store;
@@ -65,19 +71,27 @@ export class JobManager {
     this.#runners.set(type, runner);
   }
 
-  /** Loads the records and takes up the work; all runners must be registered. */
-  async open(): Promise<void> {
+  /** Loads the records; interrupted jobs are queued again. */
+  async load(): Promise<void> {
     for (const record of await this.#store.load()) {
       if (record.status === 'running') record.status = 'queued';
       this.#jobs.set(record.job_id, record);
     }
+  }
+
+  /** Takes up the work; all runners must be registered. */
+  start(): void {
+    this.#started = true;
     this.#next();
   }
 
-  /** Interrupts the running job at its next step; it goes on when the process starts again. */
+  /**
+   * Interrupts the running job at its next step; it goes on when the process starts again. One that is
+   * stuck (NATS is away) is left: it then goes on from its last checkpoint.
+   */
   async close(): Promise<void> {
     this.#stop.abort(new Error('The process stops.'));
-    await this.#running?.done;
+    await Promise.race([this.#running?.done, sleep(STOP_MS, undefined, { ref: false })]);
   }
 
   get closed(): boolean {
@@ -126,7 +140,10 @@ export class JobManager {
   get(tenant: string, job_id: string): JobRecord {
     const record = this.#jobs.get(job_id);
     if (record === undefined || record.tenant !== tenant) {
-      throw new ApiError('not_found', 'There is no job with this id. Finished jobs are forgotten after a while.');
+      throw new ApiError(
+        'not_found',
+        'There is no job with this id. Finished jobs are forgotten after a while.',
+      );
     }
     return record;
   }
@@ -161,12 +178,14 @@ export class JobManager {
   }
 
   #next(): void {
-    if (this.#running !== undefined || this.#stop.signal.aborted) return;
+    if (!this.#started || this.#running !== undefined || this.#stop.signal.aborted) return;
     const record = [...this.#jobs.values()].find(({ status }) => status === 'queued');
     if (record === undefined) return;
     const cancel = new AbortController();
     const done = this.#run(record, cancel.signal)
-      .catch((error: unknown) => this.#log.error({ err: error, job_id: record.job_id }, 'a job cannot be kept'))
+      .catch((error: unknown) =>
+        this.#log.error({ err: error, job_id: record.job_id }, 'a job cannot be kept'),
+      )
       .finally(() => {
         this.#running = undefined;
         this.#next();

@@ -12,7 +12,9 @@ export const jobSchema = z.object({
   job_id: z.string(),
   type: z.string(),
   status: z.enum(JOB_STATUSES),
-  progress: z.record(z.string(), z.number()).describe('How far it is, e.g. done_bytes, total_bytes, accepted, rejected'),
+  progress: z
+    .record(z.string(), z.number())
+    .describe('How far it is, e.g. done_bytes, total_bytes, accepted, rejected'),
   result: z.unknown().describe('What came out so far; of an upload: position, and the first rejected lines'),
   error: z.object({ code: z.string(), message: z.string() }).nullable(),
   created_at: timestamp('When it was created'),
@@ -24,7 +26,14 @@ const EXAMPLE = {
   job_id: 'job_5f0c6a1f0a6b4f0f9b7a2f6f3a1c9d42',
   type: 'bulk_ingest',
   status: 'running',
-  progress: { done_bytes: 52428800, total_bytes: 104857600, done_lines: 209715, accepted: 209713, rejected: 2, sequence: 309713 },
+  progress: {
+    done_bytes: 52428800,
+    total_bytes: 104857600,
+    done_lines: 209715,
+    accepted: 209713,
+    rejected: 2,
+    sequence: 309713,
+  },
   result: {
     position: { EVENTS: { 0: 309713 } },
     rejected: [{ line: 17, event_id: 'evt-17', reason: 'bad_field: amount: Invalid input' }],
@@ -69,7 +78,11 @@ export function jobRoutes(jobs: JobManager, cursors: Cursors): readonly Route[] 
     if (maySee(principal, record)) return record;
     throw new ApiError('not_found', 'There is no job with this id.');
   };
-  const cancel = async (call: { tenant: string; principal: Principal; params: { jobId: string } }): Promise<Answer> => {
+  const cancel = async (call: {
+    tenant: string;
+    principal: Principal;
+    params: { jobId: string };
+  }): Promise<Answer> => {
     const { job_id } = find(call.tenant, call.principal, call.params.jobId);
     return { status: 200, json: jobView(await jobs.cancel(call.tenant, job_id)) };
   };
@@ -103,7 +116,9 @@ export function jobRoutes(jobs: JobManager, cursors: Cursors): readonly Route[] 
           .filter((job) => (status ?? job.status) === job.status && (type ?? job.type) === job.type);
         const filter = { list: 'jobs', tenant, status, type };
         const sortKey = (job: JobRecord): readonly [number, string] => [-job.created_at_ms, job.job_id];
-        const sorted = found.sort((a, b) => b.created_at_ms - a.created_at_ms || (a.job_id < b.job_id ? -1 : 1));
+        const sorted = found.sort(
+          (a, b) => b.created_at_ms - a.created_at_ms || (a.job_id < b.job_id ? -1 : 1),
+        );
         const { items, next_cursor } = pageOf(cursors, sorted, sortKey, filter, page);
         return { status: 200, json: { jobs: items.map(jobView), next_cursor } };
       },
@@ -118,7 +133,10 @@ export function jobRoutes(jobs: JobManager, cursors: Cursors): readonly Route[] 
       params,
       answers: { 200: { description: 'The job', schema: jobSchema, example: EXAMPLE } },
       problems: ['not_found'],
-      handle: (call) => ({ status: 200, json: jobView(find(call.tenant, call.principal, call.params.jobId)) }),
+      handle: (call) => ({
+        status: 200,
+        json: jobView(find(call.tenant, call.principal, call.params.jobId)),
+      }),
     }),
     route({
       id: 'deleteJob',

@@ -130,9 +130,13 @@ export class KeyRing {
     if (keys.length < MAX_KEYS_PER_TENANT) return;
     const oldest = keys.find(({ revoked_at_ms }) => revoked_at_ms !== null);
     if (oldest === undefined) {
-      throw new ApiError('too_many_keys', `A tenant may have ${MAX_KEYS_PER_TENANT} keys. Revoke some first.`, {
-        retryAfter_s: 3_600,
-      });
+      throw new ApiError(
+        'too_many_keys',
+        `A tenant may have ${MAX_KEYS_PER_TENANT} keys. Revoke some first.`,
+        {
+          retryAfter_s: 3_600,
+        },
+      );
     }
     await this.#store.delete(PREFIX + oldest.id);
     this.#keys.delete(oldest.id);

@@ -66,7 +66,9 @@ function expiryOf(text: string | undefined, now_ms: number): number | null {
   const expires_at_ms = parseEventTime(bytes, 0, bytes.length);
   if (expires_at_ms > now_ms) return expires_at_ms;
   const message = 'must be a time in the future, RFC 3339 with offset, e.g. 2030-01-01T00:00:00Z';
-  throw new ApiError('validation_failed', `expires_at ${message}.`, { errors: [{ path: 'expires_at', message }] });
+  throw new ApiError('validation_failed', `expires_at ${message}.`, {
+    errors: [{ path: 'expires_at', message }],
+  });
 }
 
 /** Section 14: keys, roles and what the caller may do. */
@@ -105,7 +107,9 @@ export function keyRoutes(keys: KeyRing, cursors: Cursors, clock: Clock): readon
       description: '`key` is told only in this answer; only a salted hash of it is kept.',
       permission: 'keys:manage',
       body: newKeySchema,
-      body_examples: { ingest: { summary: 'A key that writes events', value: { name: 'checkout service', role: 'ingest' } } },
+      body_examples: {
+        ingest: { summary: 'A key that writes events', value: { name: 'checkout service', role: 'ingest' } },
+      },
       answers: {
         201: {
           description: 'The key',
@@ -114,7 +118,13 @@ export function keyRoutes(keys: KeyRing, cursors: Cursors, clock: Clock): readon
           headers: { Location: 'The key' },
         },
       },
-      problems: ['malformed_json', 'malformed_body', 'unsupported_media_type', 'body_too_large', 'too_many_keys'],
+      problems: [
+        'malformed_json',
+        'malformed_body',
+        'unsupported_media_type',
+        'body_too_large',
+        'too_many_keys',
+      ],
       handle: async ({ tenant, principal, body, base }) => {
         const { name, role, tenants } = body;
         if (tenants === '*' && principal.tenants !== '*') {
@@ -159,7 +169,11 @@ export function keyRoutes(keys: KeyRing, cursors: Cursors, clock: Clock): readon
           description: 'The roles',
           schema: z.object({
             roles: z.array(
-              z.object({ role: z.enum(ROLES), summary: z.string(), permissions: z.array(z.enum(PERMISSIONS)) }),
+              z.object({
+                role: z.enum(ROLES),
+                summary: z.string(),
+                permissions: z.array(z.enum(PERMISSIONS)),
+              }),
             ),
           }),
         },

@@ -61,7 +61,12 @@ export function openApiDocument(routes: readonly Route[], version: string): obje
   }
   return app.getOpenAPI31Document({
     openapi: '3.1.0',
-    info: { title: 'Millrace order analytics', version, description: DESCRIPTION, license: { name: 'Private' } },
+    info: {
+      title: 'Millrace order analytics',
+      version,
+      description: DESCRIPTION,
+      license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
+    },
     servers: [{ url: '/' }],
     tags: TAGS,
   });
@@ -105,7 +110,11 @@ function paramsOf(route: Route, inPath: boolean): z.ZodObject | undefined {
 
 function headersOf(route: Route, inPath: boolean): z.ZodObject | undefined {
   const tenant = z.string().optional().describe('The tenant, for a key that may name it');
-  const key = z.string().max(255).optional().describe('A repeat with the same key gives the first answer again');
+  const key = z
+    .string()
+    .max(255)
+    .optional()
+    .describe('A repeat with the same key gives the first answer again');
   const shape = {
     ...(route.permission === 'none' || inPath ? {} : { 'X-Tenant-ID': tenant }),
     ...(route.idempotent === true ? { 'Idempotency-Key': key } : {}),
@@ -120,7 +129,10 @@ function bodyOf(route: Route): NonNullable<PathConfig['request']>['body'] | unde
   }
   if (route.body === undefined) return undefined;
   const examples = route.body_examples;
-  const media = { schema: route.body, ...(examples === undefined ? {} : { examples }) };
+  const media = {
+    schema: route.documented_body ?? route.body,
+    ...(examples === undefined ? {} : { examples }),
+  };
   return {
     description: `At most ${route.body_max_bytes ?? JSON_MAX_BYTES} bytes`,
     required: true,
@@ -128,7 +140,9 @@ function bodyOf(route: Route): NonNullable<PathConfig['request']>['body'] | unde
   };
 }
 
-function contentOf(media: Readonly<Record<string, { readonly schema: z.ZodType; readonly examples?: Examples }>>): Content {
+function contentOf(
+  media: Readonly<Record<string, { readonly schema: z.ZodType; readonly examples?: Examples }>>,
+): Content {
   return Object.fromEntries(
     Object.entries(media).map(([type, { schema, examples }]) => [
       type,
@@ -143,7 +157,13 @@ function answersOf(route: Route): PathConfig['responses'] {
   );
 }
 
-function answerOf({ description, schema, example, content, headers }: DocumentedAnswer): PathConfig['responses'][string] {
+function answerOf({
+  description,
+  schema,
+  example,
+  content,
+  headers,
+}: DocumentedAnswer): PathConfig['responses'][string] {
   const json = schema === undefined ? undefined : { schema, ...(example === undefined ? {} : { example }) };
   return {
     description,
@@ -151,7 +171,10 @@ function answerOf({ description, schema, example, content, headers }: Documented
       ? {}
       : {
           headers: Object.fromEntries(
-            Object.entries(headers).map(([name, what]) => [name, { description: what, schema: { type: 'string' } }]),
+            Object.entries(headers).map(([name, what]) => [
+              name,
+              { description: what, schema: { type: 'string' } },
+            ]),
           ),
         }),
     ...(json === undefined ? {} : { content: { 'application/json': json } }),
@@ -161,26 +184,34 @@ function answerOf({ description, schema, example, content, headers }: Documented
 
 /** Problems by status; where several share one, each is an example. */
 function problemsOf(route: Route, problem: z.ZodType): PathConfig['responses'] {
-  const role: readonly ProblemCode[] = route.permission === 'any' || route.permission === 'none' ? [] : ['role_forbidden'];
-  const codes = new Set([...COMMON, ...(route.permission === 'none' ? [] : WITH_KEY), ...role, ...route.problems]);
+  const role: readonly ProblemCode[] =
+    route.permission === 'any' || route.permission === 'none' ? [] : ['role_forbidden'];
+  const codes = new Set([
+    ...COMMON,
+    ...(route.permission === 'none' ? [] : WITH_KEY),
+    ...role,
+    ...route.problems,
+  ]);
   const byStatus = new Map<number, ProblemCode[]>();
   for (const code of codes) {
     const [status] = PROBLEMS[code];
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }
   return Object.fromEntries(
-    [...byStatus].filter(([status]) => route.answers[status] === undefined).map(([status, group]) => [
-      status,
-      {
-        description: group.map((code) => `\`${code}\`: ${PROBLEMS[code][1]}`).join('; '),
-        content: {
-          [PROBLEM_TYPE]: {
-            schema: problem,
-            examples: Object.fromEntries(group.map((code) => [code, { value: exampleOf(code) }])),
+    [...byStatus]
+      .filter(([status]) => route.answers[status] === undefined)
+      .map(([status, group]) => [
+        status,
+        {
+          description: group.map((code) => `\`${code}\`: ${PROBLEMS[code][1]}`).join('; '),
+          content: {
+            [PROBLEM_TYPE]: {
+              schema: problem,
+              examples: Object.fromEntries(group.map((code) => [code, { value: exampleOf(code) }])),
+            },
           },
         },
-      },
-    ]),
+      ]),
   );
 }
 

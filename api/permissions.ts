@@ -23,7 +23,10 @@ const READ = ['kpis:read', 'jobs:read', 'metrics:read', 'diagnostics:read'] as c
 /** The one place that says which role allows what. */
 export const ROLE_RULES: Readonly<Record<Role, RoleRules>> = {
   viewer: { summary: 'Reads analytics', permissions: READ },
-  analyst: { summary: 'Reads analytics, and makes definitions, ad-hoc queries and exports', permissions: READ },
+  analyst: {
+    summary: 'Reads analytics, and makes definitions, ad-hoc queries and exports',
+    permissions: READ,
+  },
   admin: { summary: 'Everything, keys and jobs too', permissions: PERMISSIONS },
   ingest: {
     summary: 'Writes events only, and follows the jobs that it started',

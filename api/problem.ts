@@ -76,7 +76,9 @@ export class ApiError extends MillraceError {
     this.errors = options.errors;
     this.headers = {
       ...options.headers,
-      ...(options.retryAfter_s === undefined ? {} : { 'Retry-After': String(Math.max(1, options.retryAfter_s)) }),
+      ...(options.retryAfter_s === undefined
+        ? {}
+        : { 'Retry-After': String(Math.max(1, options.retryAfter_s)) }),
     };
   }
 }

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import { parseJson } from './json.ts';
 import { type BodyBudget, lengthOf, readBody, requireMediaType } from './body.ts';
+import { parseJson } from './json.ts';
 import type { Permission, Principal } from './permissions.ts';
 import { ApiError, type FieldError, invalid, type ProblemCode } from './problem.ts';
 
@@ -74,6 +74,8 @@ export interface RouteInfo {
   /** The largest JSON body, bytes. */
   readonly body_max_bytes?: number;
   readonly body_examples?: Examples;
+  /** What the documentation shows where the body's own check is looser. */
+  readonly documented_body?: z.ZodType;
   /** Takes an `Idempotency-Key`. */
   readonly idempotent?: boolean;
   readonly answers: Readonly<Record<number, DocumentedAnswer>>;
@@ -123,7 +125,9 @@ export function route<
         ...call,
         params: checkParams(params, call.path_params) as z.output<P>,
         query: checkQuery(querySchema, call.request.url),
-        body: (body === undefined ? undefined : await checkBody(body, call, spec.body_max_bytes)) as z.output<B>,
+        body: (body === undefined
+          ? undefined
+          : await checkBody(body, call, spec.body_max_bytes)) as z.output<B>,
       };
       return handle(checked);
     },

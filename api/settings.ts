@@ -83,7 +83,9 @@ export const settingsSchema = z.object({
     })
     .default('info')
     .describe('Least severe level that is logged'),
-  CUBES: cubes.describe('More cubes beside the default ones, e.g. `country+payment_method+channel,sku+channel`'),
+  CUBES: cubes.describe(
+    'More cubes beside the default ones, e.g. `country+payment_method+channel,sku+channel`',
+  ),
   CUBE_CELLS_PER_DAY: integer(DEFAULT_CUBE_CELLS_PER_DAY, 1, 10_000_000).describe(
     'Cells of one cube, UTC day and tenant before new values go to `__other__`',
   ),
@@ -133,7 +135,10 @@ export interface Settings {
  */
 export function readSettings(env: Readonly<Record<string, string | undefined>>): Settings {
   const given = Object.fromEntries(
-    Object.keys(settingsSchema.shape).map((name) => [name, env[name]?.trim() === '' ? undefined : env[name]?.trim()]),
+    Object.keys(settingsSchema.shape).map((name) => [
+      name,
+      env[name]?.trim() === '' ? undefined : env[name]?.trim(),
+    ]),
   );
   const parsed = settingsSchema.safeParse(given);
   if (!parsed.success) {

@@ -68,9 +68,13 @@ export class Spool {
       throw tooLarge(this.#limits.upload_max_bytes);
     }
     if (this.#uploads >= MAX_UPLOADS || this.size_bytes >= this.#limits.spool_max_bytes) {
-      throw new ApiError('too_busy', 'As many uploads are on disk or on their way as may be. Try again later.', {
-        retryAfter_s: 10,
-      });
+      throw new ApiError(
+        'too_busy',
+        'As many uploads are on disk or on their way as may be. Try again later.',
+        {
+          retryAfter_s: 10,
+        },
+      );
     }
     this.#uploads++;
     try {
@@ -123,9 +127,13 @@ export class Spool {
 }
 
 function spoolFull(): ApiError {
-  return new ApiError('too_busy', 'The disk space for uploads is used up. Try again when some jobs are done.', {
-    retryAfter_s: 30,
-  });
+  return new ApiError(
+    'too_busy',
+    'The disk space for uploads is used up. Try again when some jobs are done.',
+    {
+      retryAfter_s: 30,
+    },
+  );
 }
 
 function uploadError(error: unknown): Error {

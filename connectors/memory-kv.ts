@@ -55,25 +55,23 @@ export class MemoryKeyValueStore implements KeyValueStore {
   #revision = 0;
 
   async get(key: string): Promise<KeyValueEntry | undefined> {
-    checkKey(key);
-    const row = this.#rows.get(key);
-    return row === undefined ? undefined : { key, value: JSON.parse(row.text), revision: row.revision };
+    return this.#read(key);
   }
 
   async create(key: string, value: unknown): Promise<KeyValueWrite> {
     const text = encodeValue(key, value);
-    const current = await this.get(key);
+    const current = this.#read(key);
     return current === undefined ? this.#put(key, text) : { ok: false, current };
   }
 
   async update(key: string, value: unknown, revision: number): Promise<KeyValueWrite> {
     const text = encodeValue(key, value);
-    const current = await this.get(key);
+    const current = this.#read(key);
     return current?.revision === revision ? this.#put(key, text) : { ok: false, current };
   }
 
   async delete(key: string, revision?: number): Promise<KeyValueDelete> {
-    const current = await this.get(key);
+    const current = this.#read(key);
     if (revision !== undefined && current?.revision !== revision) return { ok: false, current };
     if (current !== undefined) {
       this.#rows.delete(key);
@@ -84,9 +82,7 @@ export class MemoryKeyValueStore implements KeyValueStore {
   }
 
   async list(): Promise<readonly KeyValueEntry[]> {
-    return [...this.#rows]
-      .map(([key, { text, revision }]) => ({ key, value: JSON.parse(text) as unknown, revision }))
-      .sort(byKey);
+    return this.#all();
   }
 
   async watch(
@@ -94,11 +90,23 @@ export class MemoryKeyValueStore implements KeyValueStore {
     onError: (error: unknown) => void,
   ): Promise<() => Promise<void>> {
     const watcher = { onChange, onError };
-    for (const entry of await this.list()) notify(watcher, { kind: 'put', ...entry });
+    const present = this.#all();
     this.#watchers.add(watcher);
+    for (const entry of present) notify(watcher, { kind: 'put', ...entry });
     return async () => {
       this.#watchers.delete(watcher);
     };
+  }
+
+  // Reading and writing must not be parted by an await: that is what makes it a compare-and-set.
+  #read(key: string): KeyValueEntry | undefined {
+    checkKey(key);
+    const row = this.#rows.get(key);
+    return row === undefined ? undefined : { key, value: JSON.parse(row.text), revision: row.revision };
+  }
+
+  #all(): KeyValueEntry[] {
+    return [...this.#rows.keys()].flatMap((key) => this.#read(key) ?? []).sort(byKey);
   }
 
   #put(key: string, text: string): KeyValueWrite {
@@ -110,8 +118,9 @@ export class MemoryKeyValueStore implements KeyValueStore {
 
   /** Afterwards, as from a server: a watcher that writes must not be inside the write it is told of. */
   #announce(change: KeyValueChange): void {
+    const told = [...this.#watchers];
     queueMicrotask(() => {
-      for (const watcher of [...this.#watchers]) notify(watcher, change);
+      for (const watcher of told) if (this.#watchers.has(watcher)) notify(watcher, change);
     });
   }
 }

@@ -14,6 +14,7 @@ export * from './signal.ts';
 export * from './source.ts';
 export * from './store-lmdb.ts';
 export * from './store-memory.ts';
+export * from './supervisor.ts';
 export * from './tables.ts';
 export * from './task.ts';
 export * from './topology.ts';

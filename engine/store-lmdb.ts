@@ -30,11 +30,11 @@ function openRoot(path: string, readOnly: boolean, durable: boolean): RootDataba
   });
 }
 
+const PROBE = Buffer.from([0]);
 const TABLE_OPTIONS = { encoding: 'binary', keyEncoding: 'binary', cache: false } as const;
 
-function* scanDb(db: Db, range: KvRange, transaction?: unknown): Iterable<KvEntry> {
+function* scanDb(db: Db, range: KvRange): Iterable<KvEntry> {
   const options: Record<string, unknown> = { reverse: range.reverse ?? false };
-  if (transaction !== undefined) options.transaction = transaction;
   if (range.limit !== undefined) options.limit = range.limit;
   // lmdb's reverse ranges start at the upper bound, inclusive; ours are half-open at the top.
   if (range.reverse === true) {
@@ -64,7 +64,11 @@ export function openLmdbStore(path: string, options: LmdbOptions = {}): KvStore 
     if (known !== undefined) return known;
     const db = root.openDB<Buffer, Buffer>(name, TABLE_OPTIONS);
     const made: KvTable = {
-      get: (key) => db.getBinaryFast(asBuffer(key)),
+      get: (key) => {
+        // What comes back is one shared buffer that only says it is as short as the value.
+        const bytes = db.getBinaryFast(asBuffer(key));
+        return bytes?.subarray(0, bytes.length);
+      },
       scan: (range = {}) => scanDb(db, range),
       put: (key, value) => {
         invariant(writing, `a write to ${name} happens inside a commit`);
@@ -109,36 +113,45 @@ function listTables(root: RootDatabase<Buffer, Buffer>): string[] {
   return names;
 }
 
-/** Opens the same environment for reading, from any thread or process, without blocking the writer. */
-export function openLmdbReader(path: string): KvReader {
-  const root = openRoot(path, true, true);
+export interface LmdbReaderOptions {
+  /**
+   * The writer is a thread of this process. lmdb shares one environment between the threads of a
+   * process, with the flags of the first to open it: opened read-only here, the writer could not write.
+   */
+  readonly sharedWithWriter?: boolean;
+}
+
+/** Opens an environment for reading, from any thread or process, without blocking the writer. */
+export function openLmdbReader(path: string, options: LmdbReaderOptions = {}): KvReader {
+  const root = openRoot(path, options.sharedWithWriter !== true, true);
   const dbs = new Map<string, Db>();
+  const renew = (): void => {
+    root.resetReadTxn();
+    root.getBinaryFast(PROBE);
+  };
   const empty: KvView = { get: () => undefined, scan: () => [] };
   return {
+    // lmdb keeps one read transaction for a turn of the event loop. Dropping the last one and reading
+    // once takes a new one, before any cursor is opened on it; `work` is synchronous, so it stays.
     snapshot: (work) => {
-      root.resetReadTxn();
-      const transaction = root.useReadTransaction();
-      try {
-        return work((name) => {
-          let db: Db | undefined = dbs.get(name);
-          if (db === undefined) {
-            // In a read-only environment a table that does not exist yet opens as undefined.
-            db = root.openDB<Buffer, Buffer>(name, TABLE_OPTIONS) as Db | undefined;
-            if (db === undefined) return empty;
-            dbs.set(name, db);
-          }
-          const opened = db;
-          return {
-            get: (key) => opened.get(asBuffer(key), { transaction }),
-            scan: (range = {}) => scanDb(opened, range, transaction),
-          };
-        });
-      } finally {
-        transaction.done();
-      }
+      renew();
+      return work((name) => {
+        let db: Db | undefined = dbs.get(name);
+        if (db === undefined) {
+          // Opening a table that is not there would create it.
+          if (!listTables(root).includes(name)) return empty;
+          db = root.openDB<Buffer, Buffer>(name, TABLE_OPTIONS);
+          dbs.set(name, db);
+        }
+        const opened = db;
+        return {
+          get: (key) => opened.getBinary(asBuffer(key)),
+          scan: (range = {}) => scanDb(opened, range),
+        };
+      });
     },
     tableNames: () => {
-      root.resetReadTxn();
+      renew();
       return listTables(root);
     },
     close: () => root.close(),

@@ -211,6 +211,7 @@ export class Task {
       for (const timers of this.#timers) timers.flush();
       const flushed = outbox.flush();
       const meta = store.table(META_TABLE);
+      this.#requireSoleWriter(readProgress(meta)?.commit ?? 0);
       this.#notices.flush(meta);
       const written: Progress = {
         commit,
@@ -236,6 +237,15 @@ export class Task {
     this.#commit_ms.add(performance.now() - started_ms);
     sending.sendCommitted();
     onCommit?.(progress);
+  }
+
+  /** Two tasks on one state would each undo the other's work: the second to commit stops. */
+  #requireSoleWriter(committed: number): void {
+    if (committed === this.#commit) return;
+    throw new MillraceError(
+      'state_has_another_writer',
+      `The state is at commit ${committed}, this task at ${this.#commit}: another process writes to the same state folder. Stop one of them, or give each its own DATA_DIR.`,
+    );
   }
 
   readonly #events = this.metrics.counter(

@@ -6,6 +6,7 @@ import { startEmbeddedNats } from '../connectors/nats/embedded/index.ts';
 export interface TestNats {
   readonly url: string;
   readonly port: number;
+  readonly pid: number;
   readonly storeDir: string;
   /** Ends the server and removes its store. */
   stop(): Promise<void>;
@@ -27,6 +28,7 @@ export async function startTestNats(options: { port?: number; storeDir?: string 
   return {
     url: server.url,
     port: server.port,
+    pid: server.pid,
     storeDir,
     stop: async () => {
       await server.stop();

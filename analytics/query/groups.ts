@@ -97,6 +97,8 @@ export class GroupPoint implements Point {
   readonly #series: readonly number[];
   readonly #from: number;
   readonly #to: number;
+  /** Unions are costly, and totals are asked for twice: to order groups and to answer. */
+  #union: DistinctUnion | undefined;
 
   constructor(accumulator: Accumulator, { series }: Group, bucket?: number) {
     this.#accumulator = accumulator;
@@ -127,10 +129,11 @@ export class GroupPoint implements Point {
   }
 
   members(): DistinctUnion | undefined {
-    return this.#merge(
+    this.#union ??= this.#merge(
       (series, bucket) => this.#accumulator.members(series, bucket),
       () => new DistinctUnion(),
     );
+    return this.#union;
   }
 
   #merge<T extends { addAll(other: T): void }>(

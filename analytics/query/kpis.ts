@@ -116,20 +116,26 @@ export function runKpiQuery(table: Tables, tenant: string, query: KpiQuery, cont
   const note = (what: string): void => {
     approximate.add(what);
   };
-  const kept = largest(grouping.groups, query.limit, (group) =>
-    evaluate(prepared.asked[0] as AskedMetric, new GroupPoint(accumulator, group), () => {}),
+  const [first] = prepared.asked as readonly [AskedMetric];
+  const kept = largest(
+    grouping.groups.map((group) => ({ group, total: new GroupPoint(accumulator, group) })),
+    query.limit,
+    ({ total }) => evaluate(first, total, () => {}),
   );
   if (kept.length * buckets.length > MAX_POINTS) throw tooManyPoints(buckets.length, kept.length);
-  const stamps = stampsOf(buckets, context.watermark_ms);
-  const fill = <T extends Record<string, unknown>>(target: T, point: GroupPoint) => {
-    const values: Record<string, unknown> = target;
-    for (const metric of prepared.asked) values[metric.name] = evaluate(metric, point, note);
-    return target;
+  const fill = (row: Row, point: GroupPoint): Row => {
+    for (const metric of prepared.asked) row[metric.name] = evaluate(metric, point, note);
+    return row;
   };
-  const groups = kept.map((group) => ({
+  // Copying a row that has all its members is several times as fast as adding them one by one.
+  const blank = Object.fromEntries(prepared.asked.map(({ name }) => [name, null]));
+  const rows = stampsOf(buckets, context.watermark_ms).map((stamp) => ({ ...stamp, ...blank }));
+  const groups = kept.map(({ group, total }) => ({
     key: group.key,
-    buckets: stamps.map((stamp, index) => fill({ ...stamp }, new GroupPoint(accumulator, group, index))),
-    totals: fill({} as Record<string, MetricValue>, new GroupPoint(accumulator, group)),
+    buckets: rows.map(
+      (row, index) => fill({ ...row }, new GroupPoint(accumulator, group, index)) as KpiBucket,
+    ),
+    totals: fill({ ...blank }, total) as KpiGroup['totals'],
   }));
   const overflow = overflowWarning(table, tenant, plan.cube, buckets.range);
   return {
@@ -234,6 +240,8 @@ function filterSets(filters: KpiQuery['filters']): Map<string, ReadonlySet<strin
   return sets;
 }
 
+type Row = Record<string, MetricValue | string | true | undefined>;
+
 interface Stamp {
   readonly time: string;
   readonly incomplete?: true;
@@ -253,18 +261,23 @@ function stampsOf(buckets: TimeBuckets, watermark_ms: number | null): Stamp[] {
   });
 }
 
+interface Ranked {
+  readonly group: Group;
+  readonly total: GroupPoint;
+}
+
 /** The groups with the largest totals, null last, ties by key. */
 function largest(
-  groups: readonly Group[],
+  groups: readonly Ranked[],
   limit: number,
-  total: (group: Group) => MetricValue,
-): readonly Group[] {
+  rank: (ranked: Ranked) => MetricValue,
+): readonly Ranked[] {
   if (groups.length < 2) return groups;
   return groups
-    .map((group) => ({ group, total: total(group), key: JSON.stringify(Object.values(group.key)) }))
-    .sort((a, b) => descending(a.total, b.total) || (a.key < b.key ? -1 : 1))
+    .map((ranked) => ({ ranked, by: rank(ranked), key: JSON.stringify(Object.values(ranked.group.key)) }))
+    .sort((a, b) => descending(a.by, b.by) || (a.key < b.key ? -1 : 1))
     .slice(0, limit)
-    .map(({ group }) => group);
+    .map(({ ranked }) => ranked);
 }
 
 function descending(a: MetricValue, b: MetricValue): number {

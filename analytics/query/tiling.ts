@@ -83,9 +83,9 @@ function tileNearest(pieces: Piece[], bucket: number, start_ms: number, end_ms: 
   const width_ms = widthOf(WIDEST);
   const from_ms = Math.round(start_ms / width_ms) * width_ms;
   const to_ms = Math.round(end_ms / width_ms) * width_ms;
-  if (start_ms >= end_ms) return;
-  if (from_ms >= to_ms) {
-    tileInside(pieces, bucket, WIDEST - 1, start_ms, end_ms);
+  const edges_ms = Math.abs(start_ms - from_ms) + Math.abs(end_ms - to_ms);
+  if (from_ms >= to_ms || edges_ms >= end_ms - start_ms) {
+    tileInside(pieces, bucket, WIDEST, start_ms, end_ms);
     return;
   }
   tileInside(pieces, bucket, WIDEST - 1, start_ms, from_ms);

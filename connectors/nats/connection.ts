@@ -178,3 +178,18 @@ class Link implements NatsLink {
     this.#become('closed');
   }
 }
+
+/** Waits for the link to be connected, `wait_ms` at most; says whether it is. */
+export async function untilConnected(link: NatsLink, wait_ms: number): Promise<boolean> {
+  if (link.connected || link.connection.isClosed()) return link.connected;
+  await new Promise<void>((resolve) => {
+    const finish = (): void => {
+      clearTimeout(timer);
+      forget();
+      resolve();
+    };
+    const timer = setTimeout(finish, wait_ms);
+    const forget = link.onStatus(finish);
+  });
+  return link.connected;
+}

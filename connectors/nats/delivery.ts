@@ -1,7 +1,7 @@
 const DOT = 46;
 const ZERO = 48;
 const NINE = 57;
-/** Nanoseconds since 1970 have as many until the year 2286. */
+/** Nanoseconds since 1970 have as many from the year 2001 to 2286. */
 const TIMESTAMP_DIGITS = 19;
 /** Dots before the delivery count: `$JS.ACK.<stream>.<consumer>.`, and with a domain and an account hash. */
 const DOTS_SHORT = 4;
@@ -33,17 +33,17 @@ export class DeliveryReader {
     // One loop written three times: a function for it would return both the number and its end.
     let byte = reply[at] ?? DOT;
     let value = 0;
-    for (; byte >= ZERO && byte <= NINE; byte = reply[++at] ?? DOT) value = value * 10 + byte - ZERO;
+    for (; byte >= ZERO && byte <= NINE; byte = reply[++at] ?? DOT) value = value * 10 + (byte - ZERO);
     this.streamSequence = value;
     value = 0;
     byte = reply[++at] ?? DOT;
-    for (; byte >= ZERO && byte <= NINE; byte = reply[++at] ?? DOT) value = value * 10 + byte - ZERO;
+    for (; byte >= ZERO && byte <= NINE; byte = reply[++at] ?? DOT) value = value * 10 + (byte - ZERO);
     this.consumerSequence = value;
     at++;
     at += reply[at + TIMESTAMP_DIGITS] === DOT ? TIMESTAMP_DIGITS + 1 : numberLength(reply, at);
     value = 0;
     byte = reply[at] ?? DOT;
-    for (; byte >= ZERO && byte <= NINE; byte = reply[++at] ?? DOT) value = value * 10 + byte - ZERO;
+    for (; byte >= ZERO && byte <= NINE; byte = reply[++at] ?? DOT) value = value * 10 + (byte - ZERO);
     this.pending = value;
     const isWhole = at === reply.length || reply[at] === DOT;
     return isWhole && this.streamSequence > 0 && this.consumerSequence > 0;

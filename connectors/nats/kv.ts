@@ -1,4 +1,4 @@
-import { JetStreamApiError, StorageType } from '@nats-io/jetstream';
+import { StorageType } from '@nats-io/jetstream';
 import { type KV, type KvEntry, Kvm } from '@nats-io/kv';
 import {
   type KeyValueChange,
@@ -10,13 +10,18 @@ import {
   MillraceError,
 } from '../../engine/index.ts';
 import { byKey, checkKey, decodeValue, encodeValue } from '../memory-kv.ts';
-import type { NatsLink } from './connection.ts';
+import { type NatsLink, untilConnected } from './connection.ts';
 import { describe, isWrongLastSequence, refusal } from './errors.ts';
 import { BucketWatch, readBucket } from './kv-watch.ts';
 
 export interface KeyValueOptions {
+  /** Age after which an entry goes, ms; default: never. */
+  readonly ttl_ms?: number;
   readonly replicas?: number;
 }
+
+/** How long a request waits for a connection that was lost to come back, ms. */
+const RECONNECT_WAIT_MS = 2_000;
 
 /**
  * A NATS KV bucket, created when it is not there. Throws `kv_unavailable` (retriable) when the server
@@ -27,9 +32,10 @@ export async function openKeyValueStore(
   bucket: string,
   options: KeyValueOptions = {},
 ): Promise<KeyValueStore> {
-  const kv = await reaching(bucket, () =>
+  const kv = await reaching(link, bucket, () =>
     new Kvm(link.connection).create(bucket, {
       history: 1,
+      ...(options.ttl_ms === undefined ? {} : { ttl: options.ttl_ms }),
       storage: StorageType.File,
       replicas: options.replicas ?? 1,
       // A direct read may be answered by a replica that is behind the write which the caller has seen.
@@ -51,7 +57,7 @@ class NatsKeyValueStore implements KeyValueStore {
   }
 
   async get(key: string): Promise<KeyValueEntry | undefined> {
-    const entry = await reaching(this.#bucket, () => this.#kv.get(encodeKey(key)));
+    const entry = await this.#reaching(() => this.#kv.get(encodeKey(key)));
     return entry === null || isRemoval(entry)
       ? undefined
       : { key, value: decodeValue(key, entry.string()), revision: entry.revision };
@@ -59,13 +65,17 @@ class NatsKeyValueStore implements KeyValueStore {
 
   async create(key: string, value: unknown): Promise<KeyValueWrite> {
     const text = encodeValue(key, value);
-    return await this.#comparing(key, () => this.#kv.create(encodeKey(key), text));
+    return await this.#comparing(key, async () => {
+      return { ok: true, revision: await this.#kv.create(encodeKey(key), text) };
+    });
   }
 
   async update(key: string, value: unknown, revision: number): Promise<KeyValueWrite> {
     const text = encodeValue(key, value);
     if (!isRevision(revision)) return await this.#conflict(key);
-    return await this.#comparing(key, () => this.#kv.update(encodeKey(key), text, revision));
+    return await this.#comparing(key, async () => {
+      return { ok: true, revision: await this.#kv.update(encodeKey(key), text, revision) };
+    });
   }
 
   async delete(key: string, revision?: number): Promise<KeyValueDelete> {
@@ -73,14 +83,15 @@ class NatsKeyValueStore implements KeyValueStore {
     const current = await this.get(key);
     // A second marker would only wake the watchers; and one of an absent key has no revision to lose to.
     if (current === undefined) return revision === undefined ? { ok: true } : { ok: false, current };
+    const options = revision === undefined ? {} : { previousSeq: revision };
     return await this.#comparing(key, async () => {
-      await this.#kv.delete(encodeKey(key), revision === undefined ? {} : { previousSeq: revision });
-      return 0;
+      await this.#kv.delete(encodeKey(key), options);
+      return { ok: true };
     });
   }
 
   async list(): Promise<readonly KeyValueEntry[]> {
-    const { entries } = await reaching(this.#bucket, () => readBucket(this.#link, this.#bucket));
+    const { entries } = await this.#reaching(() => readBucket(this.#link, this.#bucket));
     return [...entries.values()].map((read) => read()).sort(byKey);
   }
 
@@ -89,18 +100,22 @@ class NatsKeyValueStore implements KeyValueStore {
     onError: (error: unknown) => void,
   ): Promise<() => Promise<void>> {
     const watch = new BucketWatch(this.#link, this.#bucket, { onChange, onError });
-    await reaching(this.#bucket, () => watch.start());
+    await this.#reaching(() => watch.start());
     return () => watch.stop();
   }
 
-  async #comparing(key: string, write: () => Promise<number>): Promise<KeyValueWrite> {
+  async #comparing<T>(key: string, write: () => Promise<T>): Promise<T | KeyValueConflict> {
     try {
-      return { ok: true, revision: await reaching(this.#bucket, write) };
+      return await this.#reaching(write);
     } catch (error) {
       if (error instanceof MillraceError && isWrongLastSequence(error.cause))
         return await this.#conflict(key);
       throw error;
     }
+  }
+
+  #reaching<T>(request: () => Promise<T>): Promise<T> {
+    return reaching(this.#link, this.#bucket, request);
   }
 
   async #conflict(key: string): Promise<KeyValueConflict> {
@@ -113,24 +128,26 @@ const isRemoval = (entry: KvEntry): boolean => entry.operation === 'DEL' || entr
 const isRevision = (revision: number): boolean => Number.isSafeInteger(revision) && revision > 0;
 
 /** Runs a request; what is not a named error becomes `kv_unavailable`, or what the server said of it. */
-async function reaching<T>(bucket: string, request: () => Promise<T>): Promise<T> {
+async function reaching<T>(link: NatsLink, bucket: string, request: () => Promise<T>): Promise<T> {
+  // A request that is made without a connection is dropped, and would only time out when there is one.
+  if (!(await untilConnected(link, RECONNECT_WAIT_MS))) {
+    throw unavailable(bucket, `there is no connection to ${link.url}`);
+  }
   try {
     return await request();
   } catch (error) {
     if (error instanceof MillraceError) throw error;
     const refused = refusal(error, bucket);
     if (refused !== undefined) throw refused;
-    const said = error instanceof JetStreamApiError ? 'refused' : 'did not answer';
-    throw new MillraceError(
-      'kv_unavailable',
-      `The store of bucket "${bucket}" ${said} (${describe(error)}).`,
-      {
-        cause: error,
-        retriable: true,
-      },
-    );
+    throw unavailable(bucket, describe(error), error);
   }
 }
+
+const unavailable = (bucket: string, why: string, cause?: unknown): MillraceError =>
+  new MillraceError('kv_unavailable', `Bucket "${bucket}" cannot be used now: ${why}. Try again.`, {
+    cause,
+    retriable: true,
+  });
 
 const PLAIN = /[A-Za-z0-9_-]/;
 

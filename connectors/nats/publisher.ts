@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type JetStreamClient, jetstream, type PubAck } from '@nats-io/jetstream';
 import { headers, type MsgHdrs, nuid } from 'nats';
 import { MillraceError, type OutMessage, type Publisher } from '../../engine/index.ts';
-import type { NatsLink } from './connection.ts';
+import { type NatsLink, untilConnected } from './connection.ts';
 import { describe, refusal } from './errors.ts';
 
 const OUTBOX_TIMEOUT_MS = 5_000;
@@ -165,6 +165,7 @@ export class EventPublisher {
         );
       }
       await sleep(retry_pause_ms);
+      await untilConnected(this.#link, deadline_ms - performance.now());
     }
   }
 }

@@ -1,7 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
-import { AckPolicy, DeliverPolicy, type JetStreamManager, ReplayPolicy } from '@nats-io/jetstream';
-import { nanos } from 'nats';
+import type { JetStreamManager } from '@nats-io/jetstream';
 import {
   asMillraceError,
   invariant,
@@ -11,7 +9,8 @@ import {
   type StreamFacts,
   type Take,
 } from '../../engine/index.ts';
-import type { NatsLink } from './connection.ts';
+import { type NatsLink, untilConnected } from './connection.ts';
+import { createConsumer, newConsumerName } from './consumer.ts';
 import { describe } from './errors.ts';
 import { DEFAULT_PULL_LIMITS, type PullLimits, PullSession } from './pull-session.ts';
 import type { NatsRecord } from './record.ts';
@@ -39,10 +38,10 @@ export interface SourceDiagnostics {
   readonly lastProblem: string | undefined;
 }
 
-/** The server removes a consumer that was not used for so long, ms: what a crash leaves behind. */
-const CONSUMER_IDLE_MS = 300_000;
 const BACKOFF_FIRST_MS = 50;
 const BACKOFF_MAX_MS = 2_000;
+/** How long a lost connection is waited for before looking whether this was stopped, ms. */
+const RECONNECT_LOOK_MS = 500;
 const STOP_TIMEOUT_MS = 1_000;
 /** The longest that takes served from the buffer hold the event loop, ms. */
 const HOLD_MAX_MS = 5;
@@ -120,9 +119,11 @@ export class JetStreamSource implements Source {
           await this.#closeSession();
         }
         if (link.connection.isClosed()) throw closedError(link.url);
+        session = undefined;
+        if (!(await untilConnected(link, RECONNECT_LOOK_MS))) continue;
         await this.#pause(backoff_ms);
         backoff_ms = Math.min(2 * backoff_ms, BACKOFF_MAX_MS);
-        session = link.connected && !this.#isStopped ? await this.#reopen() : undefined;
+        if (!this.#isStopped) session = await this.#reopen();
       }
     } catch (error) {
       this.#failure = asMillraceError(error);
@@ -163,27 +164,20 @@ export class JetStreamSource implements Source {
     const { stream, filter_subjects, sparse, link } = this.#options;
     const manager = await this.#openManager();
     // One name until a consumer of it was used: a request whose answer was lost does not leave another.
-    // A short one: it is in every delivery's reply subject, whose bytes the client looks at one by one.
-    this.#consumer ??= `m${randomBytes(6).toString('base64url')}`;
+    this.#consumer ??= newConsumerName();
     const name = this.#consumer;
-    const info = await manager.consumers.add(stream, {
+    const pending = await createConsumer(manager, stream, {
       name,
-      description: `Millrace source of partition ${this.partition}`,
-      ack_policy: AckPolicy.None,
-      deliver_policy: DeliverPolicy.StartSequence,
-      opt_start_seq: this.#received + 1,
-      replay_policy: ReplayPolicy.Instant,
-      mem_storage: true,
-      num_replicas: 1,
-      inactive_threshold: nanos(CONSUMER_IDLE_MS),
-      ...(filter_subjects === undefined ? {} : { filter_subjects: [...filter_subjects] }),
+      partition: this.partition,
+      first: this.#received + 1,
+      filter_subjects: filter_subjects ?? [],
     });
     // After the consumer, so that what is checked is the stream which that reads.
     const facts = await streamFacts(manager, stream);
     checkContinuity(this.#known ?? facts, facts, this.#received, sparse === true);
     const isWhole = filter_subjects === undefined || filter_subjects.length === 0;
     this.#head = Math.max(this.#head, this.#received, isWhole ? facts.lastSequence : 0);
-    this.#pending = info.num_pending;
+    this.#pending = pending;
     const session = new PullSession(link.connection, stream, name, this.#limits, {
       buffered: () => ({ messages: this.#buffer.length, bytes: this.#buffer.size_bytes }),
       receive: (record, pending) => this.#receive(record, pending),
@@ -299,10 +293,6 @@ export class JetStreamSource implements Source {
 const briefly = (): Promise<void> => sleep(STOP_TIMEOUT_MS, undefined, { ref: false });
 
 const closedError = (url: string): MillraceError =>
-  new MillraceError(
-    'nats_connection_closed',
-    `The connection to ${url} was closed while a source read from it.`,
-    {
-      retriable: true,
-    },
-  );
+  new MillraceError('nats_connection_closed', `The connection to ${url} was closed under a source.`, {
+    retriable: true,
+  });
