@@ -8,12 +8,13 @@ export interface FactPlace {
   readonly currency: string;
   /** By index in DIMENSIONS. */
   readonly dimensions: readonly string[];
-  /** Distinct (sku, category) of the items, in order; null when the event had none. */
+  /** Distinct (sku, category) of the items, in order; null when the event had none; never empty. */
   readonly items: readonly (readonly [sku: string, category: string])[] | null;
 }
 
-export function placeOf(event: OrderEvent): FactPlace {
-  return { currency: event.currency, dimensions: event.dimensions, items: event.items === null ? null : distinctItems(event.items) };
+export function placeOf({ currency, dimensions, items }: OrderEvent): FactPlace {
+  // An empty list counts as none, as in the event's own rows: both must name the same cells.
+  return { currency, dimensions, items: items === null || items.length === 0 ? null : distinctItems(items) };
 }
 
 function distinctItems(lines: readonly Line[]): readonly (readonly [string, string])[] {

@@ -5,7 +5,7 @@ import { messageDecoder, rawOf } from './decode.ts';
 import { ENTITIES, factPlaceCodec, placeOf } from './facts.ts';
 import { fxRates } from './fx-rates.ts';
 import { LINE_GROUPS } from './lines.ts';
-import { CUBES_OPERATOR, DEFAULT_CUBE_CELLS_PER_DAY, DEFAULT_CUBES, DIMENSIONS, DISTRIBUTIONS, FX_OPERATOR, GRANULARITIES, MEASURES } from './model.ts';
+import { CUBES_OPERATOR, DEFAULT_CUBE_CELLS_PER_DAY, DEFAULT_CUBES, DIMENSIONS, FX_OPERATOR, GRANULARITIES, MEASURES } from './model.ts';
 import type { OrderEvent } from './order-event.ts';
 
 export interface OrderAnalyticsOptions {
@@ -19,6 +19,10 @@ export interface OrderAnalyticsOptions {
   readonly idle_ms: number;
   /** Entities of each kind kept in memory, in rows. */
   readonly facts_cache_rows: number;
+  /** Delta entries of one cube that a query adds up at most beside the cells: about half a µs each. */
+  readonly fold_max_entries: number;
+  /** Commits after which a cube's deltas are folded however few they are. */
+  readonly fold_max_commits: number;
 }
 
 export const DEFAULT_OPTIONS: OrderAnalyticsOptions = {
@@ -29,15 +33,13 @@ export const DEFAULT_OPTIONS: OrderAnalyticsOptions = {
   outOfOrderness_ms: 30_000,
   idle_ms: 60_000,
   facts_cache_rows: 100_000,
+  fold_max_entries: 50_000,
+  fold_max_commits: 40,
 };
 
 export const TOPOLOGY_NAME = 'order-analytics';
 /** Touched cells of the finest granularity between two commits; about 200 bytes each. */
 const DELTA_MAX_CELLS = 100_000;
-
-/** What a query adds up at most beside the cells: a few ms. */
-const FOLD_MAX_ENTRIES = 20_000;
-const FOLD_MAX_COMMITS = 40;
 
 const described = (event: OrderEvent) => ({
   scope: event.tenant,
@@ -88,11 +90,10 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
         cubes: config.cubes,
         granularities: GRANULARITIES,
         measures: MEASURES.length,
-        distributions: DISTRIBUTIONS.length,
         cells_per_day: config.cells_per_day,
         delta_max_cells: DELTA_MAX_CELLS,
-        fold_max_entries: FOLD_MAX_ENTRIES,
-        fold_max_commits: FOLD_MAX_COMMITS,
+        fold_max_entries: config.fold_max_entries,
+        fold_max_commits: config.fold_max_commits,
       }),
     );
   });

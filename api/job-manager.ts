@@ -127,8 +127,9 @@ export class JobManager {
     };
     await this.#store.save(record);
     this.#jobs.set(record.job_id, record);
+    const created = { ...record };
     this.#next();
-    return { ...record };
+    return created;
   }
 
   /** A tenant's jobs, newest first. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable, Transform } from 'node:stream';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { asMillraceError } from '../engine/index.ts';
@@ -90,26 +90,33 @@ export class Spool {
   async #write(request: Request, id: string, encoding: 'identity' | 'gzip'): Promise<Spooled> {
     const hash = createHash('sha256');
     let size_bytes = 0;
-    const meter = new Transform({
-      transform: (chunk: Uint8Array, _, done) => {
-        size_bytes += chunk.length;
-        this.#sizes_bytes.set(id, size_bytes);
-        if (size_bytes > this.#limits.upload_max_bytes) done(tooLarge(this.#limits.upload_max_bytes));
-        else if (this.size_bytes > this.#limits.spool_max_bytes) done(spoolFull());
-        else {
-          hash.update(chunk);
-          done(null, chunk);
-        }
-      },
-    });
-    const source = Readable.from(bodyChunks(request), { objectMode: false });
     const file = await open(this.#path(id), 'w');
+    let failure: unknown;
+    const keepChunk = async (chunk: Uint8Array): Promise<void> => {
+      size_bytes += chunk.length;
+      this.#sizes_bytes.set(id, size_bytes);
+      if (size_bytes > this.#limits.upload_max_bytes) throw tooLarge(this.#limits.upload_max_bytes);
+      if (this.size_bytes > this.#limits.spool_max_bytes) throw spoolFull();
+      hash.update(chunk);
+      await file.appendFile(chunk);
+    };
+    const keep = async (chunks: AsyncIterable<Uint8Array>): Promise<void> => {
+      try {
+        for await (const chunk of chunks) await keepChunk(chunk);
+      } catch (error) {
+        // The pipeline may report that it was cut short instead of what cut it.
+        failure = error;
+        throw error;
+      }
+    };
     try {
-      const target = file.createWriteStream({ autoClose: false });
-      if (encoding === 'gzip') await pipeline(source, createGunzip(), meter, target);
-      else await pipeline(source, meter, target);
+      const source = Readable.from(bodyChunks(request), { objectMode: false });
+      if (encoding === 'gzip') await pipeline(source, createGunzip(), keep);
+      else await pipeline(source, keep);
       // The answer promises that the job will run: the file has to outlive a power cut.
       await file.sync();
+    } catch (error) {
+      throw failure ?? error;
     } finally {
       await file.close();
     }

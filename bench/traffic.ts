@@ -11,8 +11,35 @@ export function random(seed: number): () => number {
 }
 
 const CHANNELS = ['web', 'mobile', 'store', 'marketplace'];
-const COUNTRIES = ['GB', 'DE', 'FR', 'ES', 'IT', 'NL', 'PL', 'SE', 'US', 'CA', 'AU', 'JP', 'BR', 'MX', 'IN', 'IE', 'AT', 'BE', 'DK', 'NO'];
-const CURRENCY_OF = new Map([['GB', 'GBP'], ['US', 'USD'], ['CA', 'USD'], ['SE', 'SEK'], ['PL', 'PLN']]);
+const COUNTRIES = [
+  'GB',
+  'DE',
+  'FR',
+  'ES',
+  'IT',
+  'NL',
+  'PL',
+  'SE',
+  'US',
+  'CA',
+  'AU',
+  'JP',
+  'BR',
+  'MX',
+  'IN',
+  'IE',
+  'AT',
+  'BE',
+  'DK',
+  'NO',
+];
+const CURRENCY_OF = new Map([
+  ['GB', 'GBP'],
+  ['US', 'USD'],
+  ['CA', 'USD'],
+  ['SE', 'SEK'],
+  ['PL', 'PLN'],
+]);
 const METHODS = ['card', 'paypal', 'klarna', 'invoice', 'apple_pay'];
 const SEGMENTS = ['new', 'returning', 'vip', 'wholesale'];
 const WAREHOUSES = ['ams', 'ber', 'lon'];
@@ -40,7 +67,16 @@ interface Session {
 
 /** The life of a session and its order; about one session in three buys. */
 const BROWSE = ['visit', 'product_viewed', 'add_to_cart'];
-const BUY = ['visit', 'product_viewed', 'add_to_cart', 'checkout_initiated', 'order.created', 'payment.succeeded', 'order.shipped', 'order.delivered'];
+const BUY = [
+  'visit',
+  'product_viewed',
+  'add_to_cart',
+  'checkout_initiated',
+  'order.created',
+  'payment.succeeded',
+  'order.shipped',
+  'order.delivered',
+];
 const ACTIVE_SESSIONS = 2_000;
 
 /**
@@ -75,7 +111,8 @@ export function traffic({ seed, start_ms, step_ms, disorder_ms }: TrafficOptions
     const order = `"order_id":"o-${session.id.toString().padStart(9, '0')}"`;
     const amount = 500 + ((session.id * 7_919) % 20_000);
     const end = `"payment_method":"${METHODS[session.id % METHODS.length]}","customer_segment":"${SEGMENTS[session.id % SEGMENTS.length]}"}`;
-    if (type === 'order.created') return `${head},${order},${product},"amount":${amount},"shipping":495,${end}`;
+    if (type === 'order.created')
+      return `${head},${order},${product},"amount":${amount},"shipping":495,${end}`;
     if (type === 'payment.succeeded') return `${head},${order},"amount":${amount + 495},${end}`;
     return `${head},${order},"warehouse":"${WAREHOUSES[session.id % WAREHOUSES.length]}"}`;
   };

@@ -18,21 +18,27 @@ export class MillraceError extends Error {
 /** Any thrown value as a MillraceError: an unknown one becomes `internal`, keeping its cause. */
 export function asMillraceError(thrown: unknown): MillraceError {
   if (thrown instanceof MillraceError) return thrown;
-  if (isDiskFull(thrown)) {
-    return new MillraceError(
-      'disk_full',
-      'The disk that holds the state is full: nothing was committed since the last position. Free space on it; processing goes on by itself.',
-      { cause: thrown, retriable: true },
-    );
-  }
+  if (isDiskFull(thrown)) return diskFull(thrown);
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return new MillraceError('internal', message, { cause: thrown });
 }
 
+/** The error of a commit for which there was no space. */
+export function diskFull(cause: unknown): MillraceError {
+  return new MillraceError(
+    'disk_full',
+    'The disk that holds the state is full: nothing was committed since the last position. Free space on it; processing goes on by itself.',
+    { cause, retriable: true },
+  );
+}
+
+/** ENOSPC and EDQUOT: LMDB gives the number, Node the name. */
+const NO_SPACE_CODES: readonly unknown[] = [28, 122, 'ENOSPC', 'EDQUOT'];
+
 function isDiskFull(thrown: unknown): boolean {
   if (!(thrown instanceof Error)) return false;
   const code = 'code' in thrown ? thrown.code : undefined;
-  return code === 28 || code === 'ENOSPC' || /no space left on device|MDB_MAP_FULL/i.test(thrown.message);
+  return NO_SPACE_CODES.includes(code) || /no space left on device|MDB_MAP_FULL/i.test(thrown.message);
 }
 
 /** Stops the task when an invariant is broken: a wrong number must never be served. Stays on in production. */

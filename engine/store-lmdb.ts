@@ -1,7 +1,7 @@
-import { statSync } from 'node:fs';
+import { statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
-import { asMillraceError, invariant } from './errors.ts';
+import { asMillraceError, diskFull, invariant, MillraceError } from './errors.ts';
 import type { KvEntry, KvRange, KvReader, KvStore, KvTable, KvView } from './kv.ts';
 
 const MAX_TABLES = 128;
@@ -54,7 +54,30 @@ function asBuffer(bytes: Uint8Array): Buffer {
   return bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** The task's store: one LMDB environment, one writer. Throws `disk_full` (retriable) when a commit finds no space. */
+const EIO = 5;
+/** With less than this left, a write that was cut short is put down to the lack of space, bytes. */
+const NEARLY_FULL_BYTES = 16 * 1_048_576;
+
+/**
+ * LMDB reports a write of which only a part found room as an I/O error, like one of a failing disk; only
+ * the file system can tell them apart. Either may pass, and nothing was committed.
+ */
+function writeError(path: string, thrown: unknown): MillraceError {
+  const isIo = thrown instanceof Error && 'code' in thrown && thrown.code === EIO;
+  if (!isIo) return asMillraceError(thrown);
+  const { bavail, bsize } = statfsSync(path);
+  if (bavail * bsize < NEARLY_FULL_BYTES) return diskFull(thrown);
+  return new MillraceError(
+    'state_write_failed',
+    `The state in ${path} could not be written (${thrown.message}): a quota or a limit on file sizes is reached, or the disk is failing. Nothing was committed since the last position, and it is tried again. Raise the limit, or see the system's log and move DATA_DIR to another disk.`,
+    { cause: thrown, retriable: true },
+  );
+}
+
+/**
+ * The task's store: one LMDB environment, one writer. A commit throws `disk_full` when it finds no space and
+ * `state_write_failed` when it cannot be written otherwise, both retriable.
+ */
 export function openLmdbStore(path: string, options: LmdbOptions = {}): KvStore {
   const root = openRoot(path, false, options.durable ?? true);
   const tables = new Map<string, KvTable>();
@@ -91,7 +114,7 @@ export function openLmdbStore(path: string, options: LmdbOptions = {}): KvStore 
       try {
         return root.transactionSync(work);
       } catch (error) {
-        throw asMillraceError(error);
+        throw writeError(path, error);
       } finally {
         writing = false;
         root.resetReadTxn();

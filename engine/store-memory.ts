@@ -5,8 +5,10 @@ type Rows = Map<string, Uint8Array>;
 
 interface MemoryTable {
   rows: Rows;
-  /** Sorted keys, made anew after a change: scans are rare beside gets. */
-  sorted: string[] | undefined;
+  /** Sorted keys as of the last scan; what changed since then is merged in by the next. */
+  sorted: readonly string[];
+  /** Keys that came or went since the last scan. */
+  changed: Set<string>;
 }
 
 /**
@@ -15,6 +17,8 @@ interface MemoryTable {
  */
 export class MemoryDisk {
   readonly tables = new Map<string, MemoryTable>();
+  /** Rows of the open transaction as they were before it, oldest change first. */
+  readonly uncommitted: { readonly table: MemoryTable; readonly key: string; readonly before: Uint8Array | undefined }[] = [];
   /** Called at the start and just before the end of each commit: a simulated crash throws from here. */
   fault: ((step: 'begin' | 'end') => void) | undefined;
 
@@ -24,10 +28,27 @@ export class MemoryDisk {
 
   reader(): KvReader {
     return {
-      snapshot: (work) => work((name) => viewOf(() => this.tables.get(name))),
+      snapshot: (work) => work((name) => viewOf(() => this.#committed(name))),
       tableNames: () => [...this.tables.keys()].sort(),
       close: () => Promise.resolve(),
     };
+  }
+
+  /** A table without what the open transaction, if there is one, has done to it. */
+  #committed(name: string): MemoryTable | undefined {
+    const table = this.tables.get(name);
+    if (table === undefined || this.uncommitted.length === 0) return table;
+    const rows = new Map(table.rows);
+    const copy: MemoryTable = { rows, sorted: [], changed: new Set(rows.keys()) };
+    for (const change of this.uncommitted.toReversed()) {
+      if (change.table === table) apply(copy, change.key, change.before);
+    }
+    return copy;
+  }
+
+  /** Undoes the open transaction. */
+  revert(): void {
+    for (const { table, key, before } of this.uncommitted.reverse()) apply(table, key, before);
   }
 }
 
@@ -35,15 +56,31 @@ function text(key: Uint8Array): string {
   return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1');
 }
 
+function sortedKeys(table: MemoryTable): readonly string[] {
+  const { changed, rows, sorted } = table;
+  if (changed.size === 0) return sorted;
+  const fresh = [...changed].filter((key) => rows.has(key)).sort();
+  const merged: string[] = [];
+  let at = 0;
+  for (const key of sorted) {
+    if (changed.has(key)) continue;
+    while (at < fresh.length && (fresh[at] as string) < key) merged.push(fresh[at++] as string);
+    merged.push(key);
+  }
+  while (at < fresh.length) merged.push(fresh[at++] as string);
+  table.sorted = merged;
+  changed.clear();
+  return merged;
+}
+
 function scanRows(table: MemoryTable | undefined, range: KvRange): KvEntry[] {
   if (table === undefined) return [];
-  table.sorted ??= [...table.rows.keys()].sort();
-  const { sorted } = table;
+  const sorted = sortedKeys(table);
   const from = range.start === undefined ? 0 : lowerBound(sorted, text(range.start));
   const to = range.end === undefined ? sorted.length : lowerBound(sorted, text(range.end));
-  const keys = sorted.slice(from, Math.max(from, to));
-  if (range.reverse === true) keys.reverse();
-  return keys.slice(0, range.limit ?? keys.length).map((key) => {
+  const count = Math.max(0, Math.min(to - from, range.limit ?? sorted.length));
+  const keys = range.reverse === true ? sorted.slice(to - count, to).reverse() : sorted.slice(from, from + count);
+  return keys.map((key) => {
     const value = table.rows.get(key);
     invariant(value !== undefined, 'a sorted key has a row');
     return { key: Buffer.from(key, 'latin1'), value };
@@ -70,7 +107,7 @@ function viewOf(table: () => MemoryTable | undefined): KvView {
 
 class MemoryStore implements KvStore {
   readonly #disk: MemoryDisk;
-  #undo: (() => void)[] | undefined;
+  #writing = false;
 
   constructor(disk: MemoryDisk) {
     this.#disk = disk;
@@ -79,16 +116,14 @@ class MemoryStore implements KvStore {
   table(name: string): KvTable {
     let table = this.#disk.tables.get(name);
     if (table === undefined) {
-      table = { rows: new Map(), sorted: undefined };
+      table = { rows: new Map(), sorted: [], changed: new Set() };
       this.#disk.tables.set(name, table);
     }
     const held = table;
     const change = (key: Uint8Array, value: Uint8Array | undefined): void => {
-      const undo = this.#undo;
-      invariant(undo !== undefined, `a write to ${name} happens inside a commit`);
+      invariant(this.#writing, `a write to ${name} happens inside a commit`);
       const id = text(key);
-      const before = held.rows.get(id);
-      undo.push(() => apply(held, id, before));
+      this.#disk.uncommitted.push({ table: held, key: id, before: held.rows.get(id) });
       apply(held, id, value === undefined ? undefined : Uint8Array.from(value));
     };
     return {
@@ -103,19 +138,19 @@ class MemoryStore implements KvStore {
   }
 
   transaction<T>(work: () => T): T {
-    invariant(this.#undo === undefined, 'transactions do not nest');
-    const undo: (() => void)[] = [];
-    this.#undo = undo;
+    invariant(!this.#writing, 'transactions do not nest');
+    this.#writing = true;
     try {
       this.#disk.fault?.('begin');
       const result = work();
       this.#disk.fault?.('end');
       return result;
     } catch (error) {
-      for (const revert of undo.reverse()) revert();
+      this.#disk.revert();
       throw error;
     } finally {
-      this.#undo = undefined;
+      this.#disk.uncommitted.length = 0;
+      this.#writing = false;
     }
   }
 
@@ -136,5 +171,5 @@ function apply(table: MemoryTable, key: string, value: Uint8Array | undefined): 
   const had = table.rows.has(key);
   if (value === undefined) table.rows.delete(key);
   else table.rows.set(key, value);
-  if (had !== (value !== undefined)) table.sorted = undefined;
+  if (had !== (value !== undefined)) table.changed.add(key);
 }

@@ -60,7 +60,7 @@ export function rawTable(spec: Omit<RawSpec, 'kind'>): RawSpec {
 }
 
 export const DEFAULT_CACHE_ROWS = 100_000;
-const SWEEP_ROWS_PER_COMMIT = 500;
+const SWEEP_ROWS_PER_COMMIT = 100;
 
 interface Row<V> {
   value: V | undefined;

@@ -1,23 +1,27 @@
-import { type CellDetail, mergeSums } from './cube-cell.ts';
+import { type CellDetail, emptyDetail, mergeDetail, mergeSums } from './cube-cell.ts';
 import type { DeltaEntry } from './cube-delta.ts';
-import { distinctOf } from './distinct.ts';
+import { distinctOf, EMPTY_DISTINCT } from './distinct.ts';
 import { addExact, type ExactSum } from './exact-sum.ts';
 import { distributionOf } from './sketch.ts';
 
-/** Sums and observations for one cell, from several delta entries. */
+/** What several delta entries add to one cell. */
 export interface Accumulated {
   readonly bucket_ms: number;
   readonly unit: string;
   readonly values: readonly string[];
   readonly sums: ExactSum[];
-  /** Observed values by distribution. */
+  /** Observed values by distribution, and distinct members, not summed up yet. */
   readonly observed: (number[] | undefined)[];
   readonly members: number[];
+  /** What was summed up of observations. */
+  detail: CellDetail | undefined;
 }
 
 /** Identifies a cell within a cube and granularity. */
 export function accumulatedKey(bucket_ms: number, unit: string, values: readonly string[]): string {
-  return `${bucket_ms}\0${unit}\0${values.join('\0')}`;
+  let key = `${bucket_ms}\0${unit}`;
+  for (let index = 0; index < values.length; index++) key += `\0${values[index]}`;
+  return key;
 }
 
 /** Adds delta entries up by cell of a granularity. */
@@ -30,9 +34,9 @@ export function accumulate(
   for (const entry of entries) {
     const bucket_ms = entry.bucket_ms - (entry.bucket_ms % width_ms);
     const cell = cellOf(into, bucket_ms, entry.unit, entry.values, measures);
-    const { sums, observed } = entry;
+    const { sums, observed, members } = entry;
     for (let index = 0; index < sums.length; index += 2) {
-      const measure = Number(sums[index]);
+      const measure = sums[index] as number;
       cell.sums[measure] = addExact(cell.sums[measure] as ExactSum, sums[index + 1] as ExactSum);
     }
     for (let index = 0; index < observed.length; index += 2) {
@@ -41,7 +45,7 @@ export function accumulate(
       if (list === undefined) cell.observed[distribution] = [observed[index + 1] as number];
       else list.push(observed[index + 1] as number);
     }
-    if (entry.members.length > 0) cell.members.push(...entry.members);
+    for (let index = 0; index < members.length; index++) cell.members.push(members[index] as number);
   }
 }
 
@@ -55,34 +59,39 @@ function cellOf(
   const key = accumulatedKey(bucket_ms, unit, values);
   let cell = into.get(key);
   if (cell === undefined) {
-    cell = { bucket_ms, unit, values, sums: new Array<ExactSum>(measures).fill(0), observed: [], members: [] };
+    const sums = new Array<ExactSum>(measures).fill(0);
+    cell = { bucket_ms, unit, values, sums, observed: [], members: [], detail: undefined };
     into.set(key, cell);
   }
   return cell;
 }
 
-/** Adds one cell's accumulation to the cell of another bucket or other values. */
-export function addAccumulated(into: Map<string, Accumulated>, from: Accumulated, bucket_ms: number, values: readonly string[]): void {
+/** Adds one cell to the cell of another bucket or other values; observations as what they sum up to. */
+export function addAccumulated(
+  into: Map<string, Accumulated>,
+  from: Accumulated,
+  bucket_ms: number,
+  values: readonly string[],
+): void {
   const cell = cellOf(into, bucket_ms, from.unit, values, from.sums.length);
   mergeSums(cell.sums, from.sums);
-  for (const [distribution, list] of from.observed.entries()) {
-    if (list === undefined) continue;
-    const mine = cell.observed[distribution];
-    if (mine === undefined) cell.observed[distribution] = list.slice();
-    else for (const value of list) mine.push(value);
-  }
-  for (const member of from.members) cell.members.push(member);
+  const detail = detailOf(from);
+  if (detail === undefined) return;
+  cell.detail ??= emptyDetail();
+  mergeDetail(cell.detail, detail);
 }
 
 /** The observations as a cell's detail; undefined where there are none. */
-export function detailOf({ observed, members }: Accumulated, distributions: number): CellDetail | undefined {
-  if (observed.length === 0 && members.length === 0) return undefined;
-  return {
-    distributions: Array.from({ length: distributions }, (_, index) => {
-      const list = observed[index];
-      return list === undefined ? undefined : distributionOf(list);
-    }),
-    distinct: distinctOf(members),
+export function detailOf(cell: Accumulated): CellDetail | undefined {
+  const { observed, members } = cell;
+  if (observed.length === 0 && members.length === 0) return cell.detail;
+  const fresh: CellDetail = {
+    distributions: observed.map((list) => (list === undefined ? undefined : distributionOf(list))),
+    distinct: members.length === 0 ? EMPTY_DISTINCT : distinctOf(members),
   };
+  observed.length = 0;
+  members.length = 0;
+  if (cell.detail === undefined) cell.detail = fresh;
+  else mergeDetail(cell.detail, fresh);
+  return cell.detail;
 }
-

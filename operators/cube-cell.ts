@@ -32,13 +32,15 @@ export function emptyDetail(): CellDetail {
 }
 
 export function mergeSums(into: ExactSum[], other: readonly ExactSum[]): void {
-  for (const [index, sum] of other.entries()) {
+  for (let index = 0; index < other.length; index++) {
+    const sum = other[index] as ExactSum;
     if (sum !== 0) into[index] = addExact(into[index] ?? 0, sum);
   }
 }
 
 export function mergeDetail(into: CellDetail, other: CellDetail): void {
-  for (const [index, distribution] of other.distributions.entries()) {
+  for (let index = 0; index < other.distributions.length; index++) {
+    const distribution = other.distributions[index];
     if (distribution === undefined) continue;
     const mine = into.distributions[index];
     if (mine === undefined) into.distributions[index] = { ...distribution };
@@ -80,9 +82,13 @@ export function writeCell(writer: ByteWriter, cell: Cell, detailBytes: Uint8Arra
     bigMask = bigMask * 2 + (typeof sum === 'bigint' ? 1 : 0);
   }
   writer.varint(mask);
-  for (const sum of cell.sums) if (sum !== 0 && typeof sum === 'number') writer.zigzag(sum);
+  const { sums } = cell;
+  for (let index = 0; index < sums.length; index++) {
+    const sum = sums[index] as ExactSum;
+    if (sum !== 0 && typeof sum === 'number') writer.zigzag(sum);
+  }
   writer.varint(bigMask);
-  for (const sum of cell.sums) if (typeof sum === 'bigint') writer.string(sum.toString());
+  if (bigMask !== 0) for (const sum of sums) if (typeof sum === 'bigint') writer.string(sum.toString());
   if (cell.spilled) writer.u8(SPILLED);
   else if (detailBytes === undefined) writer.u8(NO_DETAIL);
   else writer.u8(INLINE).bytes(detailBytes);

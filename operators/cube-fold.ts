@@ -30,7 +30,6 @@ export interface CubeTables {
 interface FoldConfig {
   readonly granularities: readonly Granularity[];
   readonly measures: number;
-  readonly distributions: number;
   readonly cells_per_day: number;
 }
 
@@ -83,7 +82,7 @@ export class CubeFolder {
   }
 
   #merge(scope: string, cube: string, granularity: number, added: Accumulated): void {
-    const { measures, distributions } = this.#config;
+    const { measures } = this.#config;
     const { cells, details } = this.#tables;
     const key = writeCellKey(this.#keyWriter.reset(), {
       scope,
@@ -96,7 +95,7 @@ export class CubeFolder {
     const stored = cells.get(key);
     const cell: Cell = stored === undefined ? emptyCell(measures) : readCell(stored, measures, true);
     mergeSums(cell.sums, added.sums);
-    const fresh = detailOf(added, distributions);
+    const fresh = detailOf(added);
     if (fresh !== undefined) {
       const detail = cell.spilled ? this.#storedDetail(details, key) : (cell.detail ?? emptyDetail());
       mergeDetail(detail, fresh);

@@ -10,8 +10,8 @@ import {
   readDetail,
   writeCellPrefix,
 } from './cube-cell.ts';
-import { type Accumulated, accumulate, accumulatedKey, detailOf } from './cube-accumulate.ts';
-import { type DeltaEntry, readDelta, readDeltaHeader, scanRecent } from './cube-delta.ts';
+import { type Accumulated, accumulatedKey, detailOf } from './cube-accumulate.ts';
+import { PendingDeltas } from './cube-pending.ts';
 import type { CubeDefinition } from './cube-types.ts';
 
 export interface CellQuery {
@@ -78,17 +78,13 @@ export function cubeViews(table: (name: string) => KvView, operator: string): Cu
 /** As `readCells`, with what is not folded yet added in; rows of new cells come last. */
 export function* readCube(
   { cells, details, recent }: CubeViews,
-  query: CellQuery & { readonly width_ms: number; readonly distributions: number },
+  query: CellQuery & { readonly width_ms: number },
 ): Iterable<CellRow> {
-  const { scope, cube, start_ms, end_ms, measures, width_ms, withDetail, distributions } = query;
-  const pending = new Map<string, Accumulated>();
-  for (const { value } of scanRecent(recent, scope, cube.name)) {
-    const { min_ms, max_ms } = readDeltaHeader(value);
-    if (max_ms < start_ms || min_ms >= end_ms) continue;
-    accumulate(pending, within(readDelta(value, cube.dimensions.length), start_ms, end_ms), width_ms, measures);
-  }
+  const { scope, cube, start_ms, end_ms, measures, width_ms, withDetail } = query;
+  const deltas = new PendingDeltas(recent, scope, cube.name, cube.dimensions.length);
+  const pending = deltas.within(start_ms, end_ms, width_ms, measures);
   const detailed = (added: Accumulated): CellDetail | undefined =>
-    withDetail ? detailOf(added, distributions) : undefined;
+    withDetail ? detailOf(added) : undefined;
   for (const row of readCells(cells, details, query)) {
     if (pending.size > 0) {
       const key = accumulatedKey(row.bucket_ms, row.unit, row.values);
@@ -109,10 +105,6 @@ export function* readCube(
     const { bucket_ms, values, unit, sums } = added;
     yield { bucket_ms, values, unit, cell: { sums, detail: detailed(added) ?? emptyDetail(), spilled: false } };
   }
-}
-
-function* within(entries: Iterable<DeltaEntry>, start_ms: number, end_ms: number): Iterable<DeltaEntry> {
-  for (const entry of entries) if (entry.bucket_ms >= start_ms && entry.bucket_ms < end_ms) yield entry;
 }
 
 /** How full a cube is on a UTC day. */

@@ -7,7 +7,7 @@ import {
   type KvView,
   rawTable,
 } from '../engine/index.ts';
-import { emptyDetail, writeCell, writeCellKey, writeDetail } from './cube-cell.ts';
+import { type CellDetail, emptyDetail, writeCell, writeCellKey, writeDetail } from './cube-cell.ts';
 import { readDeltaHeader, recentKey } from './cube-delta.ts';
 import { CubeFolder, type CubeTables } from './cube-fold.ts';
 import { CubeGatherer } from './cube-gather.ts';
@@ -21,7 +21,6 @@ export interface CubesConfig {
   /** Finest first; the last one's buckets are days. */
   readonly granularities: readonly Granularity[];
   readonly measures: number;
-  readonly distributions: number;
   /** Cells of one cube, day and scope before new values go to OTHER. */
   readonly cells_per_day: number;
   /** Touched cells between two commits before a barrier is asked for: bounds memory. */
@@ -59,22 +58,34 @@ function* logicalCells(
 ): Iterable<Uint8Array> {
   const known = new CubeCatalog(config.cubes);
   known.restore(cardinality, views.recent);
-  const everything = { start_ms: 0, end_ms: 2 ** 32 * 60_000, measures: config.measures, distributions: config.distributions };
+  const everything = { start_ms: 0, end_ms: (2 ** 32 - 1) * 60_000, measures: config.measures };
   for (const { scope, cube } of known.sorted()) {
     for (const [granularity, { bucket_ms: width_ms, retain_ms }] of config.granularities.entries()) {
       const rows: Buffer[] = [];
       for (const row of readCube(views, { ...everything, scope, cube, granularity, width_ms, withDetail: true })) {
         if (retain_ms !== undefined && row.bucket_ms + width_ms + retain_ms <= watermark_ms) continue;
-        if (row.cell.sums.every((sum) => sum === 0) && row.cell.detail === undefined) continue;
+        const detail = trimmed(row.cell.detail ?? emptyDetail());
+        // A contribution that was taken back may have left a cell that other orders of arrival never made.
+        if (row.cell.sums.every((sum) => sum === 0) && isEmpty(detail)) continue;
         const writer = new ByteWriter();
         writeCellKey(writer, { scope, cube: cube.name, granularity, bucket_ms: row.bucket_ms, values: row.values, unit: row.unit });
         writeCell(writer, { ...row.cell, spilled: false }, undefined);
-        writeDetail(writer, row.cell.detail ?? emptyDetail());
+        writeDetail(writer, detail);
         rows.push(writer.copy());
       }
       yield* rows.sort(Buffer.compare);
     }
   }
+}
+
+/** Without empty distributions at the end: how many were written depends on the way. */
+function trimmed({ distributions, distinct }: CellDetail): CellDetail {
+  const length = distributions.findLastIndex((distribution) => distribution !== undefined) + 1;
+  return { distributions: distributions.slice(0, length), distinct };
+}
+
+function isEmpty({ distributions, distinct }: CellDetail): boolean {
+  return distributions.length === 0 && distinct.kind === 'exact' && distinct.members.length === 0;
 }
 
 /** The cubes of each scope that have data, with the delta entries that wait to be folded. */

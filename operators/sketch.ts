@@ -64,13 +64,16 @@ export function mergeDistribution(into: Distribution, other: Distribution): void
 /** A distribution of raw values. */
 export function distributionOf(values: readonly number[]): Distribution {
   const result = emptyDistribution();
-  const bins = values.map(binOf).sort((a, b) => a - b);
-  for (const bin of bins) {
-    if (result.bins.at(-1) === bin) (result.counts[result.counts.length - 1] as number)++;
-    else {
-      result.bins.push(bin);
-      result.counts.push(1);
-    }
+  // A typed array sorts by number without a comparator.
+  const bins = new Int32Array(values.length);
+  for (let index = 0; index < bins.length; index++) bins[index] = binOf(values[index] as number);
+  bins.sort();
+  for (let index = 0; index < bins.length; ) {
+    const bin = bins[index] as number;
+    const first = index;
+    while (index < bins.length && bins[index] === bin) index++;
+    result.bins.push(bin);
+    result.counts.push(index - first);
   }
   result.count = values.length;
   for (const value of values) {
@@ -100,7 +103,8 @@ export function writeDistribution(writer: ByteWriter, { count, min, max, bins, c
   if (count === 0) return;
   writer.zigzag(min).zigzag(max).varint(bins.length);
   let last = 0;
-  for (const [index, bin] of bins.entries()) {
+  for (let index = 0; index < bins.length; index++) {
+    const bin = bins[index] as number;
     writer.zigzag(bin - last).varint(counts[index] as number);
     last = bin;
   }

@@ -20,6 +20,11 @@ export interface Needs {
   readonly distinct: boolean;
 }
 
+/** Whether distributions or distinct sets are needed, which are read apart from the sums. */
+export function needsDetail({ distributions, distinct }: Needs): boolean {
+  return distinct || distributions.length > 0;
+}
+
 /** Cells of one combination of group values and one unit. */
 export interface Series {
   readonly values: readonly string[];
@@ -72,7 +77,7 @@ export class Accumulator {
     return index;
   }
 
-  /** `sums` in the order of `needs.measures`; `rate` where money has to be converted. */
+  /** `sums` in the order of `needs.measures`, or none; `rate` where money has to be converted. */
   add(
     series: number,
     bucket: number,
@@ -82,7 +87,7 @@ export class Accumulator {
   ): void {
     const point = series * this.buckets + bucket;
     const base = point * this.#money.length;
-    for (let slot = 0; slot < this.#money.length; slot++) {
+    for (let slot = 0; slot < sums.length; slot++) {
       const sum = sums[slot] as ExactSum;
       if (sum === 0) continue;
       const converted = rate !== undefined && this.#money[slot] === true ? rate().convertSum(sum) : sum;

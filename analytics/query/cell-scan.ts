@@ -13,6 +13,9 @@ import { M, MEASURES, type Measure } from '../model.ts';
 const INLINE = 1;
 const SPILLED = 2;
 
+/** The number that a combination of values and unit goes by, or -1 to skip its cells. */
+export type Classify = (values: readonly string[], unit: string) => number;
+
 /** What is read of each cell. */
 export interface CellScanOptions {
   readonly scope: string;
@@ -22,11 +25,8 @@ export interface CellScanOptions {
   readonly measures: readonly Measure[];
   /** Also read distributions and distinct sets. */
   readonly withDetail: boolean;
-  /**
-   * Called once for each combination of values and unit: the number that the visitor gets for it, or
-   * -1 to skip its cells.
-   */
-  readonly classify: (values: readonly string[], unit: string) => number;
+  /** Called once for each combination of values and unit. */
+  readonly classify: Classify;
 }
 
 /** `sums` is valid only during the call. */

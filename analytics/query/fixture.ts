@@ -3,11 +3,13 @@ import {
   addExact,
   type CubeDefinition,
   cardinalityKey,
+  DeltaEncoder,
   distinctOf,
   distributionOf,
   emptyCell,
   emptyDetail,
   INLINE_DETAIL_BYTES,
+  recentKey,
   writeCell,
   writeCellKey,
   writeDetail,
@@ -104,6 +106,20 @@ export class CubeStore {
     this.#store.table('cubes/cells').put(key, row.view());
   }
 
+  /** As a commit that is not folded into cells yet: one entry for each fact. */
+  recent(commit: number, facts: readonly Fact[], cubes: readonly CubeDefinition[] = DEFAULT_CUBES): this {
+    this.#store.transaction(() => {
+      for (const cube of cubes) {
+        const encoder = new DeltaEncoder();
+        encoder.reset();
+        for (const fact of facts) if (((fact.mask ?? 15) & cube.mask) !== 0) encode(encoder, fact, cube);
+        if (encoder.entries === 0) continue;
+        this.#store.table('cubes/recent').put(recentKey(TENANT, cube.name, commit), encoder.finish());
+      }
+    });
+    return this;
+  }
+
   rate(base: string, quote: string, at: string, rate: string): this {
     const key = new ByteWriter().orderedString(TENANT).orderedString(base).orderedString(quote);
     this.#store.transaction(() =>
@@ -122,6 +138,22 @@ export class CubeStore {
   query(query: KpiQueryInput, context: Partial<KpiContext> = {}): KpiResult {
     return runKpiQuery(this.tables, TENANT, kpiQuerySchema.parse(query), { ...CONTEXT, ...context });
   }
+}
+
+function encode(encoder: DeltaEncoder, fact: Fact, cube: CubeDefinition): void {
+  const { sums = {}, members = [] } = fact;
+  encoder.begin(Math.floor(timeOf(fact) / 60_000) * 60_000, fact.unit ?? '');
+  for (const name of cube.dimensions) encoder.value(fact.dimensions?.[name as Dimension] ?? '');
+  for (const measure of MEASURES) {
+    const sum = sums[measure] ?? 0;
+    if (sum !== 0) encoder.sum(M[measure], addExact(sum, 0));
+  }
+  encoder.endSums();
+  for (const name of DISTRIBUTIONS) {
+    if (sums[name] !== undefined) encoder.observe(D[name], Number(sums[name]));
+  }
+  encoder.endObserved();
+  encoder.members(members);
 }
 
 /** An `order.created` of an amount. */

@@ -104,7 +104,6 @@ function tileNearest(pieces: Piece[], bucket: number, start_ms: number, end_ms: 
 /** What one bucket takes away and its neighbour adds is read once. Sorted by granularity and time. */
 function paired(pieces: readonly Piece[]): Piece[] {
   const byStretch = new Map<string, Piece>();
-  const result: Piece[] = [];
   for (const piece of pieces) {
     const id = `${piece.granularity} ${piece.start_ms} ${piece.end_ms}`;
     const other = byStretch.get(id);
@@ -115,8 +114,7 @@ function paired(pieces: readonly Piece[]): Piece[] {
     const addTo = other.addTo ?? piece.addTo;
     byStretch.set(id, { ...other, addTo, takeFrom: other.takeFrom ?? piece.takeFrom });
   }
-  result.push(...byStretch.values());
-  return result.sort((a, b) => b.granularity - a.granularity || a.start_ms - b.start_ms);
+  return [...byStretch.values()].sort((a, b) => b.granularity - a.granularity || a.start_ms - b.start_ms);
 }
 
 /** Pieces that follow each other are one scan. */

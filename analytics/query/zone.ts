@@ -3,7 +3,7 @@ import { QueryError } from './error.ts';
 
 const MINUTE_MS = 60_000;
 export const DAY_MS = 86_400_000;
-/** Beyond it the least used zone is looked up again. There are about 600 names. */
+/** Beyond it the zone known longest is looked up again. There are about 600 names. */
 const MAX_CACHED_ZONES = 256;
 
 /** A stretch of time with one UTC offset, half-open. */

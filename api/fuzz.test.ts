@@ -1,0 +1,177 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { orderEvent, startTestApi, type TestApi } from './testing.ts';
+
+/** Whatever a client sends, the answer is no 5xx and every error is a problem. */
+
+const TIME_MS = 10_000;
+const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31);
+
+let test: TestApi;
+let key: string;
+
+beforeAll(async () => {
+  test = await startTestApi({ RATE_LIMIT_RPS: '1000000', RATE_LIMIT_BURST: '1000000' });
+  key = await test.key('admin', { tenants: '*' });
+  await test.send('/ingest', { key, json: [orderEvent('e1'), orderEvent('e2', { currency: 'EUR' })] });
+  await test.apply();
+});
+afterAll(() => test.close());
+
+const nasty = fc.constantFrom<unknown>(
+  '__proto__',
+  'constructor',
+  '\ud800',
+  '\u0000',
+  '%2e%2e%2f',
+  '999999999999999999999999',
+  1e308,
+  -0,
+  2 ** 53,
+  Number.MAX_SAFE_INTEGER,
+  '',
+  null,
+  {},
+  [],
+  '2025-02-30T00:00:00Z',
+  '2025-09-01T10:00:00Z',
+  '+275760-09-13T00:00:00Z',
+  '0000-01-01T00:00:00Z',
+  'Europe/London',
+  'x'.repeat(10_000),
+  JSON.parse('{"__proto__":{"polluted":true}}'),
+);
+const value = fc.oneof(
+  { weight: 3, arbitrary: nasty },
+  fc.jsonValue({ maxDepth: 3 }),
+  fc.integer(),
+  fc.boolean(),
+);
+
+const QUERY = {
+  metrics: ['orders_count', 'revenue', 'customers_active'],
+  start: '2025-09-01T00:00:00Z',
+  end: '2025-09-02T00:00:00Z',
+  granularity: '1h',
+  group_by: ['country'],
+  filters: { channel: 'web' },
+  aggregation: 'sum',
+  timezone: 'UTC',
+  currency: 'GBP',
+  limit: 10,
+  dry_run: false,
+  min_position: { EVENTS: { 0: 1 } },
+};
+
+/** A good object with some of its members put in another's place, changed or taken away. */
+function mutated(good: Record<string, unknown>): fc.Arbitrary<unknown> {
+  const member = fc.tuple(
+    fc.oneof(fc.constantFrom(...Object.keys(good)), fc.string()),
+    fc.oneof(value, fc.constant(undefined)),
+  );
+  return fc
+    .array(member, { maxLength: 3 })
+    .map((changes) => Object.assign(Object.create(null), good, Object.fromEntries(changes)));
+}
+
+const event = mutated(orderEvent('e', { items: [{ sku: 's', quantity: 1, unit_price: 5 }], data: { a: 1 } }));
+const body = fc.oneof(
+  mutated(QUERY),
+  event,
+  fc.array(event, { maxLength: 5 }),
+  fc.array(mutated({ id: 'a', ...QUERY }), { maxLength: 3 }).map((queries) => ({ queries })),
+  mutated({ name: 'k', role: 'viewer', tenants: 'own', expires_at: '2030-01-01T00:00:00Z' }),
+  value,
+);
+const bytes = fc.oneof(
+  { weight: 6, arbitrary: body.map((json) => Buffer.from(JSON.stringify(json) ?? '')) },
+  { weight: 2, arbitrary: fc.uint8Array({ maxLength: 200 }).map((random) => Buffer.from(random)) },
+  { weight: 1, arbitrary: fc.string().map((text) => Buffer.from(`{"a":"${text}`)) },
+);
+
+const header = fc.oneof(fc.constantFrom('', '0', '*', 'x'.repeat(300), 'default', '..', 'a b'), fc.string());
+const headers = fc.record(
+  {
+    'content-type': fc.constantFrom(
+      'application/json',
+      'application/json; charset=x',
+      'application/x-ndjson',
+      'text/plain',
+      'x',
+      '',
+    ),
+    'content-encoding': fc.constantFrom('gzip', 'identity', 'br', ''),
+    'idempotency-key': header,
+    'x-tenant-id': header,
+    'x-request-id': header,
+    accept: fc.constantFrom('application/json', '*/*', 'text/html', ''),
+  },
+  { requiredKeys: [] },
+);
+
+const parameter = fc.tuple(
+  fc.constantFrom(
+    'limit',
+    'cursor',
+    'page',
+    'status',
+    'type',
+    'start',
+    'end',
+    'timezone',
+    'currency',
+    'min_position',
+    'dry_run',
+    '__proto__',
+    'x',
+  ),
+  fc.oneof(nasty.map(String), fc.string(), fc.integer().map(String)),
+);
+const search = fc.array(parameter, { maxLength: 3 }).map((pairs) => {
+  const text = pairs
+    .map(([name, text]) => `${name}=${encodeURIComponent(text.replaceAll(/[\ud800-\udfff]/g, ''))}`)
+    .join('&');
+  return text === '' ? '' : `?${text}`;
+});
+const segment = fc.oneof(
+  fc.constantFrom('x', '%00', '%ff', '..', 'job_x', 'preset', '%2F', '__proto__'),
+  fc.webSegment(),
+);
+
+it('answers anything without a 5xx', { timeout: TIME_MS + 20_000 }, async () => {
+  console.info(`FUZZ_SEED=${seed}`);
+  const targets = test.api.routes.map(({ method, path }) => ({ method, path }));
+  const request = fc.record({
+    target: fc.constantFrom(...targets),
+    method: fc.oneof(
+      { weight: 9, arbitrary: fc.constant(undefined) },
+      fc.constantFrom('PUT', 'PATCH', 'HEAD', 'OPTIONS'),
+    ),
+    base: fc.oneof(
+      { weight: 3, arbitrary: fc.constant('/v1/order-analytics') },
+      segment.map((tenant) => `/v1/${tenant}/order-analytics`),
+    ),
+    id: segment,
+    search: fc.oneof({ weight: 2, arbitrary: fc.constant('') }, search),
+    headers,
+    bytes,
+  });
+  const property = fc.asyncProperty(request, async (sent) => {
+    const method = sent.method ?? sent.target.method;
+    const path = `${sent.base}${sent.target.path.replaceAll(/\{\w+\}/g, sent.id)}${sent.search}`;
+    const given = new Headers({ authorization: `Bearer ${key}` });
+    for (const [name, text] of Object.entries(sent.headers)) {
+      // What a header cannot carry does not reach the app.
+      if (/^[\t\x20-\x7e]*$/.test(text)) given.set(name, text);
+    }
+    const bodyless = method === 'GET' || method === 'HEAD';
+    const init = { method, headers: given, ...(bodyless ? {} : { body: Uint8Array.from(sent.bytes) }) };
+    const response = await test.api.app.request(path, init);
+    expect(response.status, `${method} ${path}`).toBeLessThan(500);
+    if (response.status >= 400 && method !== 'HEAD') {
+      expect(await response.json()).toMatchObject({ status: response.status, code: expect.any(String) });
+    }
+  });
+  await fc.assert(property, { seed, numRuns: 100_000, interruptAfterTimeLimit: TIME_MS, endOnFailure: true });
+  expect(Object.hasOwn(Object.prototype, 'polluted')).toBe(false);
+});

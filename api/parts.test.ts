@@ -1,0 +1,170 @@
+import { describe, expect, it } from 'vitest';
+import { ManualClock } from '../engine/index.ts';
+import { BodyBudget } from './body.ts';
+import { Cursors } from './cursor.ts';
+import { durationOf } from './duration.ts';
+import { subjectToken } from './event-check.ts';
+import { FreshnessTracker } from './freshness.ts';
+import { hasLoneSurrogate, tryParseJson } from './json.ts';
+import { pageOf } from './page.ts';
+import { problemOf } from './problem.ts';
+import { RateLimiter } from './rate-limit.ts';
+import { MemoryKeyValueStore } from './testing.ts';
+
+describe('JSON', () => {
+  const parse = (text: string) => tryParseJson(Buffer.from(text));
+
+  it('is refused when deep, whatever is in its strings', () => {
+    expect(parse(`${'['.repeat(64)}${']'.repeat(64)}`)).toMatchObject({ ok: true });
+    expect(parse(`${'{"a":'.repeat(65)}1${'}'.repeat(65)}`)).toMatchObject({
+      ok: false,
+      code: 'json_too_deep',
+    });
+    expect(parse(JSON.stringify('['.repeat(1_000)))).toMatchObject({ ok: true });
+    expect(parse(JSON.stringify(`\\"${'{'.repeat(1_000)}\\`))).toMatchObject({ ok: true });
+    expect(parse(`"${'\\'.repeat(100_000)}`)).toMatchObject({ ok: false, code: 'malformed_json' });
+  });
+
+  it('tells half surrogates from escaped text that looks like them', () => {
+    expect(hasLoneSurrogate(JSON.stringify('a\ud800'))).toBe(true);
+    expect(hasLoneSurrogate(JSON.stringify('\\ud800'))).toBe(false);
+    expect(hasLoneSurrogate(JSON.stringify('\\\ud800'))).toBe(true);
+    expect(hasLoneSurrogate(JSON.stringify('😀'))).toBe(false);
+  });
+});
+
+describe('durations', () => {
+  it.each([
+    ['500ms', 500],
+    ['30s', 30_000],
+    ['5m', 300_000],
+    ['1h', 3_600_000],
+    ['2d', 172_800_000],
+  ])('%s', (text, value_ms) => expect(durationOf(text)).toBe(value_ms));
+  it.each(['', '5', 's', '-1s', '1.5s', '5 s', '1M', '999999999999999d'])('%j is none', (text) => {
+    expect(durationOf(text)).toBeUndefined();
+  });
+});
+
+describe('subject tokens', () => {
+  it.each([
+    ['', '_'],
+    ['c-1', 'c-1'],
+    ['a.b*c>d e', 'a%2Eb%2Ac%3Ed%20e'],
+    ['tab\there', 'tab%09here'],
+    ['ünï😀@x%', 'ünï😀@x%'],
+  ])('%j', (key, token) => expect(subjectToken(key)).toBe(token));
+});
+
+describe('cursors', () => {
+  it('are bound to their filter, whatever the order of its members, and to the secret', async () => {
+    const store = new MemoryKeyValueStore();
+    const [one, other] = [await Cursors.open(store), await Cursors.open(store)];
+    const cursor = one.encode({ a: 1, b: 2 }, ['x', 3]);
+    expect(other.decode({ b: 2, a: 1 }, cursor)).toEqual(['x', 3]);
+    expect(() => other.decode({ b: 2, a: 2 }, cursor)).toThrow(
+      expect.objectContaining({ code: 'cursor_mismatch' }),
+    );
+    const stranger = await Cursors.open(new MemoryKeyValueStore());
+    for (const bad of [cursor.slice(0, -1), `${cursor}A`, 'x', '😀', cursor.toLowerCase()]) {
+      expect(() => one.decode({ a: 1, b: 2 }, bad)).toThrow(
+        expect.objectContaining({ code: 'invalid_cursor' }),
+      );
+    }
+    expect(() => stranger.decode({ a: 1, b: 2 }, cursor)).toThrow(
+      expect.objectContaining({ code: 'invalid_cursor' }),
+    );
+  });
+
+  it('go on behind an entry that is gone, before one that is new', async () => {
+    const cursors = await Cursors.open(new MemoryKeyValueStore());
+    const key = (value: number): readonly [number, string] => [value, ''];
+    const first = pageOf(cursors, [1, 3, 5, 7], key, null, { limit: 2 });
+    const cursor = first.next_cursor ?? '';
+    expect(pageOf(cursors, [2, 5, 6, 7], key, null, { limit: 2, cursor }).items).toEqual([5, 6]);
+    expect(pageOf(cursors, [2, 3], key, null, { limit: 2, cursor })).toEqual({
+      items: [],
+      next_cursor: null,
+    });
+  });
+});
+
+describe('limits', () => {
+  it('refill with time, for each caller', () => {
+    const limiter = new RateLimiter({ requests_per_s: 2, burst: 1 });
+    limiter.take('a', 0);
+    expect(() => limiter.take('a', 400)).toThrow(
+      expect.objectContaining({ headers: { 'Retry-After': '1' } }),
+    );
+    limiter.take('b', 400);
+    limiter.take('a', 600);
+  });
+
+  it('bound the bodies in memory, but let a single one through', () => {
+    const budget = new BodyBudget(10);
+    const release = budget.take(20);
+    expect(() => budget.take(1)).toThrow(expect.objectContaining({ code: 'too_busy' }));
+    release();
+    release();
+    expect(budget.held_bytes).toBe(0);
+  });
+});
+
+describe('freshness', () => {
+  it('is not told from the last commit while there is a backlog', () => {
+    const clock = new ManualClock(1_000);
+    let head = 100;
+    const tracker = new FreshnessTracker({
+      clock,
+      reader: () => undefined,
+      stream: { head: async () => head, headHint: () => ({ sequence: head, observed_at_ms: clock.now() }) },
+    });
+    const progress = (sequence: number) => ({
+      commit: 1,
+      stream: 'EVENTS',
+      incarnation: 'x',
+      partition: '0',
+      sequence,
+      watermark_ms: null,
+      committed_at_ms: clock.now(),
+      head,
+      outbox_next: 0,
+      notices: {},
+    });
+    // Nothing is known of how old it is, but that it is at least as old as this process.
+    clock.advance(500);
+    expect(tracker.of(progress(50))).toEqual({
+      sequence: 50,
+      lag_messages: 50,
+      staleness_ms: 500,
+      known: false,
+    });
+    clock.advance(500);
+    head = 200;
+    expect(tracker.of(progress(60))).toMatchObject({ lag_messages: 140, known: false });
+    // The end as it was seen at 1,500 is reached.
+    clock.advance(500);
+    expect(tracker.of(progress(100))).toEqual({
+      sequence: 100,
+      lag_messages: 100,
+      staleness_ms: 1_000,
+      known: true,
+    });
+    expect(tracker.of(progress(200))).toEqual({
+      sequence: 200,
+      lag_messages: 0,
+      staleness_ms: 0,
+      known: true,
+    });
+    tracker.close();
+  });
+});
+
+describe('problems', () => {
+  it('of unknown errors tell nothing', () => {
+    const { problem, fault } = problemOf(new TypeError('secret'), 'r1');
+    expect(problem).toMatchObject({ status: 500, code: 'internal', instance: 'urn:request:r1' });
+    expect(JSON.stringify(problem)).not.toContain('secret');
+    expect(fault?.cause).toBeInstanceOf(TypeError);
+  });
+});

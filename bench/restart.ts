@@ -1,0 +1,70 @@
+import { call, fill, machine, median, startApp, until, withScratch } from './rig.ts';
+
+const ORDERS = Number(process.env.BENCH_ORDERS ?? 1_000_000);
+/** The traffic has about one order in five events of a buying session, and others: events for an order. */
+const EVENTS_PER_ORDER = 13.5;
+const STEP_MS = 5;
+const REPETITIONS = Number(process.env.BENCH_REPETITIONS ?? 3);
+
+interface Totals {
+  readonly groups: readonly { readonly totals?: { readonly orders_count: number } }[];
+  readonly meta: { readonly position: { readonly EVENTS: { readonly 0: number } } };
+}
+
+/** Seconds from `kill -9` of everything to the first right answer of the new process. */
+export async function restartBench(): Promise<object> {
+  return withScratch(async (folder) => {
+    const env = { DATA_DIR: folder, RATE_LIMIT_RPS: '100000' };
+    let app = await startApp(env);
+    const health = await call<{ readonly status: string }>(app, '/health').catch(() => undefined);
+    process.stdout.write(`${machine()}\nstarted: ${health?.status ?? 'starting'}\n`);
+    const events = Math.round(ORDERS * EVENTS_PER_ORDER);
+    const start_ms = Date.now() - events * STEP_MS;
+    const natsUrl = await natsUrlOf(folder);
+    await fill(natsUrl, events, { seed: 1, start_ms, step_ms: STEP_MS, disorder_ms: 5_000 });
+    const body = {
+      metrics: ['orders_count'],
+      start: new Date(start_ms - 86_400_000).toISOString().replace(/T.*/, 'T00:00:00Z'),
+      end: new Date(Date.now() + 86_400_000).toISOString().replace(/T.*/, 'T00:00:00Z'),
+    };
+    const ask = (): Promise<Totals> => call<Totals>(app, '/kpis/query', body);
+    await until(async () => (await ask()).meta.position.EVENTS[0] >= events, 500, 900_000);
+    const before = await ask();
+    const seconds: number[] = [];
+    for (let repetition = 0; repetition < REPETITIONS; repetition++) {
+      const killed_ms = performance.now();
+      await app.kill();
+      app = await startApp(env);
+      await until(
+        async () => {
+          const state = await call<{ readonly status: string }>(app, '/health').catch(() => undefined);
+          return state?.status === 'ok';
+        },
+        10,
+        60_000,
+      );
+      const after = await ask();
+      seconds.push((performance.now() - killed_ms) / 1_000);
+      if (JSON.stringify(after.groups) !== JSON.stringify(before.groups))
+        throw new Error('another answer after the restart');
+      process.stdout.write(`restart ${seconds.at(-1)?.toFixed(2)} s\n`);
+    }
+    await app.stop();
+    return {
+      seconds: Number(median(seconds).toFixed(2)),
+      max_seconds: Number(Math.max(...seconds).toFixed(2)),
+      orders: before.groups[0]?.totals?.orders_count ?? 0,
+      events,
+    };
+  });
+}
+
+/** The embedded server's address, from the ports file that it writes beside its store. */
+async function natsUrlOf(folder: string): Promise<string> {
+  const { readdir, readFile } = await import('node:fs/promises');
+  for (const name of await readdir(`${folder}/nats.ports`).catch(() => [])) {
+    const ports = JSON.parse(await readFile(`${folder}/nats.ports/${name}`, 'utf8')) as { nats?: string[] };
+    if (ports.nats?.[0] !== undefined) return ports.nats[0];
+  }
+  throw new Error('the embedded NATS server left no ports file');
+}

@@ -1,0 +1,122 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { cpus, tmpdir, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { jetstream } from '@nats-io/jetstream';
+import { connectNats, ensureStreams, type NatsLink } from '../connectors/index.ts';
+import { type TrafficOptions, traffic } from './traffic.ts';
+
+/** A folder that is removed after `work`, whatever happens. */
+export async function withScratch<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
+  try {
+    return await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The machine, for beside the figures. */
+export function machine(): string {
+  const { length } = cpus();
+  return `${length} cores, ${cpus()[0]?.model ?? 'unknown CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`;
+}
+
+export function median(values: readonly number[]): number {
+  return quantileOf(values, 0.5);
+}
+
+export function quantileOf(values: readonly number[], q: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? Number.NaN;
+}
+
+const SYNC_EVERY = 4_000;
+
+/** Publishes `count` events of the traffic to the stream, one a message, without waiting for each. */
+export async function fill(
+  url: string,
+  count: number,
+  options: TrafficOptions,
+): Promise<{ readonly average_bytes: number }> {
+  const link = await connectNats({ url, name: 'millrace-bench-fill' });
+  try {
+    await ensureStreams(link);
+    return await publish(link, count, traffic(options));
+  } finally {
+    await link.close();
+  }
+}
+
+async function publish(
+  link: NatsLink,
+  count: number,
+  next: () => string,
+): Promise<{ average_bytes: number }> {
+  const client = jetstream(link.connection);
+  const encoder = new TextEncoder();
+  let size_bytes = 0;
+  for (let sent = 1; sent <= count; sent++) {
+    const payload = encoder.encode(next());
+    size_bytes += payload.length;
+    // The acknowledgement of one covers those before it: the stream stores in order.
+    if (sent % SYNC_EVERY === 0 || sent === count) await client.publish('events.default.shop', payload);
+    else link.connection.publish('events.default.shop', payload);
+  }
+  return { average_bytes: size_bytes / count };
+}
+
+export const ADMIN_KEY = 'bench-admin-key-0123456789';
+
+export interface RunningApp {
+  readonly url: string;
+  readonly process: ChildProcess;
+  /** SIGTERM, and waits for the end. */
+  stop(): Promise<void>;
+  kill(): Promise<void>;
+}
+
+/** Starts the built application and waits until it prints its URL. */
+export async function startApp(env: Readonly<Record<string, string>>): Promise<RunningApp> {
+  const child = spawn(process.execPath, [new URL('../main.js', import.meta.url).pathname], {
+    env: { ...process.env, PORT: '0', LOG_LEVEL: 'warn', ADMIN_KEY, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const url = await new Promise<string>((resolve, reject) => {
+    let text = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+      const found = /listens on (\S+)/.exec(text);
+      if (found?.[1] !== undefined) resolve(found[1]);
+    });
+    child.once('exit', (code) =>
+      reject(new Error(`the application ended with code ${code} before it listened`)),
+    );
+  });
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    child.kill(signal);
+    await exited;
+  };
+  return { url, process: child, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') };
+}
+
+/** Calls the API; throws for an answer that is no 2xx. */
+export async function call<T>(app: RunningApp, path: string, body?: unknown): Promise<T> {
+  const response = await fetch(`${app.url}/v1/order-analytics${path}`, {
+    headers: { Authorization: `Bearer ${ADMIN_KEY}`, 'Content-Type': 'application/json' },
+    ...(body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }),
+  });
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+  return (await response.json()) as T;
+}
+
+/** Waits until `done`, asking every `every_ms`; throws after `limit_ms`. */
+export async function until(done: () => Promise<boolean>, every_ms: number, limit_ms: number): Promise<void> {
+  const deadline = performance.now() + limit_ms;
+  while (!(await done())) {
+    if (performance.now() > deadline) throw new Error(`not reached within ${limit_ms} ms`);
+    await sleep(every_ms);
+  }
+}

@@ -1,0 +1,20 @@
+import { pipelineBench } from './pipeline.ts';
+import { queryBench } from './query.ts';
+import { restartBench } from './restart.ts';
+
+/** Every figure that the README or the docs name, each a command: `npm run bench -- NAME`. */
+const BENCHES: Readonly<Record<string, () => Promise<object>>> = {
+  pipeline: pipelineBench,
+  query: queryBench,
+  restart: restartBench,
+};
+
+const name = process.argv[2] ?? '';
+const bench = BENCHES[name];
+if (bench === undefined) {
+  process.stderr.write(`Usage: npm run bench -- NAME, one of ${Object.keys(BENCHES).join(', ')}\n`);
+  process.exitCode = 2;
+} else {
+  // The last line is the figures, as one JSON object.
+  process.stdout.write(`${JSON.stringify(await bench())}\n`);
+}

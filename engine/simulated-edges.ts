@@ -1,0 +1,201 @@
+import type { ManualClock } from './clock.ts';
+import { invariant } from './errors.ts';
+import type { OutMessage, Publisher } from './outbox.ts';
+import type { SeededRandom } from './random.ts';
+import type { Source, SourceRecord, SourceState, StreamFacts, Take } from './source.ts';
+
+/** One message of the simulated stream. */
+export interface SimulatedMessage {
+  readonly subject: string;
+  readonly data: Uint8Array;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Thrown where the simulated process dies. */
+export class SimulatedCrash extends Error {}
+
+const STREAM = 'SIMULATED';
+/** What a record's bytes become once they may not be looked at any more. */
+const STALE_BYTE = 0x23;
+const MAX_TAKE_RECORDS = 64;
+
+/** The stream: outlives crashes. What is not published yet is not there for the source. */
+export class SimulatedStream {
+  readonly messages: readonly SimulatedMessage[];
+  readonly firstSequence: number;
+  published = 0;
+
+  constructor(messages: readonly SimulatedMessage[], firstSequence: number) {
+    this.messages = messages;
+    this.firstSequence = firstSequence;
+  }
+
+  get lastSequence(): number {
+    return this.firstSequence + this.published - 1;
+  }
+}
+
+/** A source of the simulated stream for one task: seeded take sizes, pauses, interruptions. */
+export class SimulatedSource implements Source {
+  readonly partition = '0';
+  readonly #stream: SimulatedStream;
+  readonly #clock: ManualClock;
+  readonly #random: SeededRandom;
+  readonly #latest_ms: number;
+  #next = 0;
+  #connected = true;
+  #calm = false;
+  #given: Uint8Array[] = [];
+
+  /** The clock is never moved beyond `latest_ms`. */
+  constructor(stream: SimulatedStream, clock: ManualClock, random: SeededRandom, latest_ms: number) {
+    this.#stream = stream;
+    this.#clock = clock;
+    this.#random = random;
+    this.#latest_ms = latest_ms;
+  }
+
+  facts(): Promise<StreamFacts> {
+    const { firstSequence, lastSequence } = this.#stream;
+    return Promise.resolve({ stream: STREAM, incarnation: 'first', firstSequence, lastSequence });
+  }
+
+  start(after: number): Promise<void> {
+    this.#next = after + 1;
+    return Promise.resolve();
+  }
+
+  /** Everything published has been taken. */
+  get readToEnd(): boolean {
+    const { messages, firstSequence } = this.#stream;
+    return this.#next === firstSequence + messages.length;
+  }
+
+  /** From now on the connection is steady, and time moves only from outside. */
+  calm(): void {
+    this.#calm = true;
+    this.#connected = true;
+  }
+
+  #wait(ms: number): void {
+    this.#clock.advance(Math.max(0, Math.min(ms, this.#latest_ms - this.#clock.now())));
+  }
+
+  take({ max, wait_ms }: Take): Promise<readonly SourceRecord[]> {
+    const random = this.#random;
+    // The contract says that records are valid until the next take: whoever looks later shall see rubbish.
+    for (const data of this.#given) data.fill(STALE_BYTE);
+    this.#given = [];
+    if (this.#calm) return Promise.resolve([]);
+    const stream = this.#stream;
+    if (random.chance(0.7)) stream.published += random.int(0, MAX_TAKE_RECORDS);
+    stream.published = Math.min(stream.published, stream.messages.length);
+    this.#connected = !random.chance(0.05);
+    this.#wait(random.chance(0.02) ? random.int(0, 200_000) : random.int(0, 120));
+    const there = this.#connected ? stream.lastSequence - this.#next + 1 : 0;
+    const count = Math.min(max, there, random.int(0, MAX_TAKE_RECORDS));
+    if (count <= 0) this.#wait(wait_ms);
+    const records: SourceRecord[] = [];
+    for (let index = 0; index < count; index++) records.push(this.#record(this.#next++));
+    return Promise.resolve(records);
+  }
+
+  #record(sequence: number): SourceRecord {
+    const message = this.#stream.messages[sequence - this.#stream.firstSequence];
+    invariant(message !== undefined, 'the simulated stream has the message');
+    const data = Uint8Array.from(message.data);
+    this.#given.push(data);
+    const headers = new Map(
+      Object.entries(message.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]),
+    );
+    return {
+      sequence,
+      subject: message.subject,
+      data,
+      hasHeaders: headers.size > 0,
+      header: (name) => headers.get(name.toLowerCase()),
+    };
+  }
+
+  state(): SourceState {
+    const { lastSequence } = this.#stream;
+    const caughtUp = this.#next > lastSequence;
+    return { headSequence: lastSequence, caughtUp, connected: this.#connected, skipped: 0 };
+  }
+
+  stop(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+/** What the outside has received: outlives crashes. */
+export class SimulatedReceiver {
+  readonly received = new Map<string, OutMessage>();
+  sends = 0;
+
+  store(message: OutMessage): void {
+    this.sends++;
+    const known = this.received.get(message.id);
+    if (known === undefined) this.received.set(message.id, message);
+    else {
+      const same = known.subject === message.subject && Buffer.compare(known.payload, message.payload) === 0;
+      invariant(same, `the message ${message.id} is the same each time it is sent`);
+    }
+  }
+}
+
+/** The publisher of one task: seeded refusals, acknowledgements lost or late, and death around a send. */
+export class SimulatedPublisher implements Publisher {
+  readonly #receiver: SimulatedReceiver;
+  readonly #random: SeededRandom;
+  readonly #faults: boolean;
+  #late: (() => void)[] = [];
+  #died = false;
+  /** Rejected sends that the outbox has not repeated yet. */
+  readonly #rejected = new Set<string>();
+
+  constructor(receiver: SimulatedReceiver, random: SeededRandom, faults: boolean) {
+    this.#receiver = receiver;
+    this.#random = random;
+    this.#faults = faults;
+  }
+
+  /** The process died while sending. */
+  get died(): boolean {
+    return this.#died;
+  }
+
+  get repeatsDue(): number {
+    return this.#rejected.size;
+  }
+
+  publish(message: OutMessage): Promise<void> {
+    const never = new Promise<void>(() => {});
+    if (this.#died) return never;
+    this.#rejected.delete(message.id);
+    const fate = this.#faults ? this.#random.int(0, 99) : 99;
+    if (fate < 2) {
+      this.#died = true;
+      return never;
+    }
+    if (fate < 4) return this.#reject(message);
+    this.#receiver.store(message);
+    if (fate < 6) {
+      this.#died = true;
+      return never;
+    }
+    if (fate < 8) return this.#reject(message);
+    if (fate < 30) return new Promise((resolve) => this.#late.push(resolve));
+    return Promise.resolve();
+  }
+
+  #reject({ id }: OutMessage): Promise<void> {
+    this.#rejected.add(id);
+    return Promise.reject(new Error('simulated: no acknowledgement'));
+  }
+
+  /** Late acknowledgements arrive. */
+  acknowledge(): void {
+    for (const resolve of this.#late.splice(0)) resolve();
+  }
+}

@@ -1,0 +1,199 @@
+import { MAX_ITEMS } from '../../analytics/event-schema.ts';
+import { MillraceError } from '../../engine/index.ts';
+
+/** One line of the file, as text, with where it stands. */
+export interface RetailRow {
+  /** In the file, the header being line 1; for messages. */
+  readonly line: number;
+  readonly InvoiceNo: string;
+  readonly StockCode: string;
+  readonly Description: string;
+  readonly Quantity: string;
+  readonly InvoiceDate: string;
+  readonly UnitPrice: string;
+  readonly CustomerID: string;
+  readonly Country: string;
+}
+
+export interface RetailItem {
+  readonly sku: string;
+  readonly name?: string;
+  readonly quantity: number;
+  /** Minor units; rounded where the file has tenths of a penny. */
+  readonly unit_price: number;
+}
+
+/** What is published: events of the engine's flat form, with what the file says and nothing else. */
+export interface RetailEvent {
+  readonly event_id: string;
+  readonly type: 'order.created' | 'refund.issued' | 'stock.adjusted';
+  readonly time: string;
+  readonly source: 'online-retail';
+  /** Of orders. The file does not say which order a cancellation is of. */
+  readonly order_id?: string;
+  readonly customer_id?: string;
+  readonly country: string;
+  readonly currency: 'GBP';
+  readonly reason?: string;
+  readonly amount?: number;
+  readonly items: readonly RetailItem[];
+  /** The number of a cancellation, an adjustment or a stock movement. */
+  readonly data?: { readonly invoice: string };
+}
+
+interface Line {
+  readonly item: RetailItem;
+  /** Quantity × price in minor units, rounded once, half away from zero. */
+  readonly amount: number;
+  readonly free: boolean;
+}
+
+interface Group {
+  readonly invoice: string;
+  readonly time: string;
+  readonly customer: string;
+  readonly country: string;
+  readonly lines: Line[];
+}
+
+const MINOR_DIGITS = 2;
+const PRICE = /^(-?)(\d{1,12})(?:\.(\d{1,6}))?$/;
+const QUANTITY = /^-?\d{1,9}$/;
+const DATE = /^(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2})(:\d{2})?$/;
+
+/** `numerator / 10^digits`, rounded half away from zero. */
+function scaleDown(numerator: bigint, digits: number): bigint {
+  const divisor = 10n ** BigInt(digits);
+  const half = numerator < 0n ? -divisor / 2n : divisor / 2n;
+  return (numerator + half) / divisor;
+}
+
+/** Quantity × price in minor units, exact until it is rounded once. */
+export function minorUnits(quantity: number, price: string): number {
+  const [, sign = '', whole = '', fraction = ''] = PRICE.exec(price) ?? [];
+  const units = BigInt(`${whole}${fraction.padEnd(MINOR_DIGITS, '0')}`) * (sign === '' ? 1n : -1n);
+  return Number(scaleDown(BigInt(quantity) * units, Math.max(0, fraction.length - MINOR_DIGITS)));
+}
+
+function bad(row: RetailRow, what: string): MillraceError {
+  return new MillraceError('bad_row', `Line ${row.line} of the file: ${what}.`);
+}
+
+function lineOf(row: RetailRow, sign: 1 | -1): Line {
+  const { StockCode: sku, Description: name, Quantity, UnitPrice } = row;
+  if (!QUANTITY.test(Quantity)) throw bad(row, `Quantity "${Quantity}" is not a whole number`);
+  if (!PRICE.test(UnitPrice)) throw bad(row, `UnitPrice "${UnitPrice}" is not a decimal number`);
+  // `+ 0` turns a negative zero into the zero that JSON knows.
+  const quantity = sign * Number(Quantity) + 0;
+  const unit_price = minorUnits(1, UnitPrice);
+  const item = { sku, ...(name === '' ? {} : { name }), quantity, unit_price };
+  return { item, amount: minorUnits(quantity, UnitPrice), free: Number(UnitPrice) === 0 };
+}
+
+function timeOf(row: RetailRow): string {
+  const [, date, minutes, seconds = ':00'] = DATE.exec(row.InvoiceDate) ?? [];
+  const time = `${date}T${minutes}${seconds}Z`;
+  // The file names no zone: its times are taken as UTC.
+  if (Number.isNaN(Date.parse(time))) {
+    throw bad(row, `InvoiceDate "${row.InvoiceDate}" is not of the form 2011-08-01 08:26:00`);
+  }
+  return time;
+}
+
+/** Cancellations and adjustments: what they take back is stated with a positive sign. */
+function isRefund(invoice: string): boolean {
+  return invoice.startsWith('C') || invoice.startsWith('A');
+}
+
+/**
+ * Turns the file's lines into events. Lines that follow one another with the same invoice number and
+ * time become one event, or several of at most `max_items` lines. The order of the lines decides
+ * nothing else: an event's id is its invoice, its time and its place among the events of both, so that
+ * the same file gives the same ids, and identical lines of an invoice are all kept.
+ */
+export class RetailEvents {
+  readonly #max_items: number;
+  /** Events so far of an invoice at a time: one that is interrupted in the file goes on counting. */
+  readonly #parts = new Map<string, number>();
+  #group: Group | undefined;
+
+  constructor({ max_items = MAX_ITEMS }: { readonly max_items?: number } = {}) {
+    this.#max_items = max_items;
+  }
+
+  /** Takes the next line; the events that it completes. */
+  add(row: RetailRow): RetailEvent[] {
+    if (row.InvoiceNo === '' || row.Country === '') throw bad(row, 'InvoiceNo and Country must not be empty');
+    const time = timeOf(row);
+    // Some copies of the file carry the number as a fraction: "17850.0".
+    const customer = row.CustomerID.replace(/\.0$/, '');
+    const { InvoiceNo: invoice, Country: country } = row;
+    const group = this.#group;
+    const same =
+      group !== undefined &&
+      group.invoice === invoice &&
+      group.time === time &&
+      group.customer === customer &&
+      group.country === country;
+    const done = same ? [] : this.end();
+    this.#group ??= { invoice, time, customer, country, lines: [] };
+    this.#group.lines.push(lineOf(row, isRefund(invoice) ? -1 : 1));
+    return done;
+  }
+
+  /** The events of the last lines. */
+  end(): RetailEvent[] {
+    const group = this.#group;
+    this.#group = undefined;
+    if (group === undefined) return [];
+    const events: RetailEvent[] = [];
+    for (let from = 0; from < group.lines.length; from += this.#max_items) {
+      events.push(this.#event(group, group.lines.slice(from, from + this.#max_items)));
+    }
+    return events;
+  }
+
+  #event(group: Group, lines: readonly Line[]): RetailEvent {
+    const { invoice, time, customer, country } = group;
+    const place = `${invoice}/${time}`;
+    const part = this.#parts.get(place) ?? 0;
+    this.#parts.set(place, part + 1);
+    const common = {
+      event_id: `online-retail/${place}/${part}`,
+      time,
+      source: 'online-retail',
+      ...(customer === '' ? {} : { customer_id: customer }),
+      country,
+      currency: 'GBP',
+    } as const;
+    const items = lines.map(({ item }) => item);
+    const amount = lines.reduce((sum, line) => sum + line.amount, 0);
+    if (isRefund(invoice)) {
+      const reason = invoice.startsWith('A') ? lines[0]?.item.name : undefined;
+      const why = reason === undefined ? {} : { reason };
+      return { ...common, type: 'refund.issued', ...why, amount, items, data: { invoice } };
+    }
+    // Nobody buys and nothing is paid: goods that were lost, found or counted again.
+    if (customer === '' && group.lines.every(({ free }) => free)) {
+      return { ...common, type: 'stock.adjusted', items, data: { invoice } };
+    }
+    return { ...common, type: 'order.created', order_id: invoice, amount, items };
+  }
+}
+
+/** All events of some lines. */
+export function retailEvents(
+  rows: Iterable<RetailRow>,
+  options: { readonly max_items?: number } = {},
+): RetailEvent[] {
+  const mapper = new RetailEvents(options);
+  const events: RetailEvent[] = [];
+  for (const row of rows) events.push(...mapper.add(row));
+  events.push(...mapper.end());
+  return events;
+}
+
+/** What an event adds to net revenue, minor units. */
+export function netOf({ type, amount = 0 }: RetailEvent): number {
+  return type === 'refund.issued' ? -amount : amount;
+}

@@ -1,0 +1,346 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { connectNats, type EventMessage, EventPublisher } from '../connectors/index.ts';
+import type { StateDigest } from '../engine/index.ts';
+
+/** The built product: what `npm start` runs. */
+const MAIN = resolve(import.meta.dirname, '../dist/main.js');
+export const ADMIN_KEY = 'acceptance-admin-key-0123456789';
+const BASE = '/v1/order-analytics';
+const LISTENING_TIMEOUT_MS = 30_000;
+const POLL_MS = 50;
+const OUTPUT_MAX_CHARS = 20_000;
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** From the signal that asked for it, ms. */
+  readonly took_ms: number;
+}
+
+export interface Health {
+  readonly http: number;
+  readonly status: string;
+  readonly subsystems: Readonly<Record<string, { status: string; code?: string; message?: string }>>;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly contentType: string;
+  // biome-ignore lint/suspicious/noExplicitAny: bodies are looked at by the test that knows them
+  readonly json: any;
+}
+
+export interface StartOptions {
+  readonly dataDir: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+const alive = new Set<ChildProcess>();
+// A test runner that is stopped in the middle must not leave servers behind.
+process.on('exit', () => {
+  for (const child of alive) child.kill('SIGKILL');
+});
+
+function environment(dataDir: string, env: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
+  const { NODE_OPTIONS: _options, NATS_URL: _url, CUBES: _cubes, ...inherited } = process.env;
+  return {
+    ...inherited,
+    PORT: '0',
+    DATA_DIR: dataDir,
+    ADMIN_KEY,
+    LOG_LEVEL: 'warn',
+    ...env,
+  };
+}
+
+/** One real process of the product, from its start on; it may be killed before it listens. */
+export class Millrace {
+  readonly exited: Promise<Exit>;
+  /** The API listens. Rejects, with what the process said, when it ends before. */
+  readonly listening: Promise<{ readonly url: string; readonly natsUrl: string }>;
+  readonly #child: ChildProcess;
+  #output = '';
+  #signalled_ms = 0;
+  #isRunning = true;
+  #urls: { readonly url: string; readonly natsUrl: string } | undefined;
+
+  constructor({ dataDir, env }: StartOptions) {
+    if (!existsSync(MAIN)) throw new Error(`${MAIN} is not there: run "npm run build" first.`);
+    this.#child = spawn(process.execPath, [MAIN], {
+      env: environment(dataDir, env),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    alive.add(this.#child);
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        this.#output = (this.#output + text).slice(-OUTPUT_MAX_CHARS);
+        this.#readUrls();
+      });
+    }
+    this.exited = new Promise((done) => {
+      this.#child.once('exit', (code, signal) => {
+        this.#isRunning = false;
+        alive.delete(this.#child);
+        done({ code, signal, took_ms: performance.now() - this.#signalled_ms });
+      });
+    });
+    this.listening = this.#untilListening();
+    // Whoever needs it waits for it; a process that is killed at once is nobody's error.
+    this.listening.catch(() => undefined);
+  }
+
+  get isRunning(): boolean {
+    return this.#isRunning;
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? -1;
+  }
+
+  /** The end of what it wrote, both streams. */
+  get output(): string {
+    return this.#output;
+  }
+
+  /** The embedded server's pid; undefined without one. */
+  get natsPid(): number | undefined {
+    const pid = /nats-server .* pid (\d+)/.exec(this.#output)?.[1];
+    return pid === undefined ? undefined : Number(pid);
+  }
+
+  #readUrls(): void {
+    if (this.#urls !== undefined) return;
+    const url = /^millrace listens on (\S+)$/m.exec(this.#output)?.[1];
+    const natsUrl = /^ {2}nats {4}(\S+)/m.exec(this.#output)?.[1];
+    if (url !== undefined && natsUrl !== undefined) this.#urls = { url, natsUrl };
+  }
+
+  async #untilListening(): Promise<{ readonly url: string; readonly natsUrl: string }> {
+    const deadline_ms = performance.now() + LISTENING_TIMEOUT_MS;
+    while (this.#urls === undefined) {
+      if (!this.#isRunning) throw new Error(`The process ended before it listened:\n${this.#output}`);
+      if (performance.now() > deadline_ms) throw new Error(`The process does not listen:\n${this.#output}`);
+      await sleep(10);
+    }
+    return this.#urls;
+  }
+
+  /** SIGKILL to the main process, as a crash would; resolves when it is gone. */
+  kill(): Promise<Exit> {
+    return this.#signal('SIGKILL');
+  }
+
+  /** SIGTERM, and how it ended. */
+  terminate(): Promise<Exit> {
+    return this.#signal('SIGTERM');
+  }
+
+  #signal(signal: NodeJS.Signals): Promise<Exit> {
+    this.#signalled_ms = performance.now();
+    this.#child.kill(signal);
+    return this.exited;
+  }
+
+  async request(
+    method: 'GET' | 'POST',
+    path: string,
+    { tenant = 'default', body }: { readonly tenant?: string; readonly body?: unknown } = {},
+  ): Promise<HttpAnswer> {
+    const { url } = await this.listening;
+    const response = await fetch(`${url}${BASE}${path}`, {
+      method,
+      headers: {
+        Authorization: `Bearer ${ADMIN_KEY}`,
+        'X-Tenant-ID': tenant,
+        ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const contentType = response.headers.get('content-type') ?? '';
+    return { status: response.status, contentType, json: await response.json() };
+  }
+
+  async health(): Promise<Health> {
+    const { status, json } = await this.request('GET', '/health');
+    return { http: status, status: json.status, subsystems: json.subsystems };
+  }
+
+  /** Waits until the health is as wanted, and returns it. */
+  async untilHealth(wanted: (health: Health) => boolean, what: string, timeout_ms = 20_000): Promise<Health> {
+    let last: Health | undefined;
+    return until(
+      async () => {
+        last = await this.health();
+        return wanted(last) ? last : undefined;
+      },
+      () => `${what}; the last health was ${JSON.stringify(last)}`,
+      timeout_ms,
+    );
+  }
+
+  untilOk(timeout_ms?: number): Promise<Health> {
+    return this.untilHealth(({ status }) => status === 'ok', 'the health is ok', timeout_ms);
+  }
+
+  /** Waits for a named error of the pipeline. */
+  untilPipeline(code: string, timeout_ms?: number): Promise<Health> {
+    return this.untilHealth(
+      ({ subsystems }) => subsystems.ingest_pipeline?.code === code,
+      `the pipeline says ${code}`,
+      timeout_ms,
+    );
+  }
+
+  /** A KPI query's answer; throws unless it is a 200. */
+  async kpis(tenant: string, query: object): Promise<HttpAnswer['json']> {
+    const { status, json } = await this.request('POST', '/kpis/query', { tenant, body: query });
+    if (status !== 200) throw new Error(`${status} for ${JSON.stringify(query)}: ${JSON.stringify(json)}`);
+    return json;
+  }
+
+  /** Waits until everything is applied that the stream holds now. */
+  async untilApplied(timeout_ms = 30_000): Promise<void> {
+    const query = { metrics: ['orders_count'], start: '2025-01-01T00:00:00Z', end: '2025-01-02T00:00:00Z' };
+    let last: HttpAnswer | undefined;
+    await until(
+      async () => {
+        last = await this.request('POST', '/kpis/query', { body: { ...query, force_fresh: true } });
+        return last.status === 200 ? true : undefined;
+      },
+      () => `everything is applied; the last answer was ${JSON.stringify(last?.json)}`,
+      timeout_ms,
+    );
+  }
+}
+
+/** Starts the product and waits until it listens. */
+export async function startMillrace(options: StartOptions): Promise<Millrace> {
+  const started = new Millrace(options);
+  await started.listening;
+  return started;
+}
+
+/** Polls until `check` returns something. Errors of `check` count as "not yet". */
+export async function until<T>(
+  check: () => Promise<T | undefined> | T | undefined,
+  what: () => string,
+  timeout_ms: number,
+): Promise<T> {
+  const deadline_ms = performance.now() + timeout_ms;
+  let problem: unknown;
+  for (;;) {
+    try {
+      const found = await check();
+      if (found !== undefined) return found;
+      problem = undefined;
+    } catch (error) {
+      problem = error;
+    }
+    if (performance.now() > deadline_ms) {
+      throw new Error(`Waited ${timeout_ms} ms in vain until ${what()}`, { cause: problem });
+    }
+    await sleep(POLL_MS);
+  }
+}
+
+/** Whether a process of this pid is there. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What `node dist/main.js state digest` prints for a data folder, running or not. */
+export async function stateDigestOf(dataDir: string): Promise<StateDigest> {
+  const run = promisify(execFile);
+  const { stdout } = await run(process.execPath, [MAIN, 'state', 'digest'], { env: environment(dataDir) });
+  return JSON.parse(stdout) as StateDigest;
+}
+
+/** Scratch folders and processes of one test file; `clean` ends and removes them all. */
+export class Scratch {
+  readonly #dirs: string[] = [];
+  readonly #processes: Millrace[] = [];
+
+  async dir(name: string): Promise<string> {
+    const path = await mkdtemp(join(tmpdir(), `millrace-test-${name}-`));
+    this.#dirs.push(path);
+    return path;
+  }
+
+  /** Launches without waiting for anything. */
+  launch(options: StartOptions): Millrace {
+    const launched = new Millrace(options);
+    this.#processes.push(launched);
+    return launched;
+  }
+
+  async start(options: StartOptions): Promise<Millrace> {
+    const launched = this.launch(options);
+    await launched.listening;
+    return launched;
+  }
+
+  async clean(): Promise<void> {
+    const running = this.#processes.filter(({ isRunning }) => isRunning);
+    await Promise.all(running.map((one) => one.kill()));
+    // The embedded server ends by itself once its parent is gone, and writes until then.
+    for (const { natsPid } of this.#processes) {
+      if (natsPid === undefined) continue;
+      await until(
+        () => (isAlive(natsPid) ? undefined : true),
+        () => `server ${natsPid} ends`,
+        15_000,
+      );
+    }
+    await Promise.all(this.#dirs.map((path) => rm(path, { recursive: true, force: true, maxRetries: 5 })));
+  }
+}
+
+export interface PublishPlan {
+  /** Where the server is now; waits while it is nowhere. */
+  readonly target: () => Promise<string>;
+  readonly chunk: number;
+  /** Pause after each chunk, ms. */
+  readonly pause_ms: number;
+  /** Called after each chunk that the stream has stored. */
+  readonly onProgress?: (published: number) => void;
+}
+
+/**
+ * Publishes every message at least once, in order, however often the server goes away: a chunk that was
+ * not confirmed is published again.
+ */
+export async function publishRetrying(messages: readonly EventMessage[], plan: PublishPlan): Promise<void> {
+  let published = 0;
+  while (published < messages.length) {
+    const url = await plan.target();
+    const link = await connectNats({ url, name: 'test-publisher', connect_timeout_ms: 500 }).catch(
+      () => undefined,
+    );
+    if (link === undefined) continue;
+    const publisher = new EventPublisher(link, { attempt_timeout_ms: 500, total_timeout_ms: 1_000 });
+    try {
+      while (published < messages.length) {
+        const chunk = messages.slice(published, published + plan.chunk);
+        await publisher.publishAll(chunk);
+        published += chunk.length;
+        plan.onProgress?.(published);
+        await sleep(plan.pause_ms);
+      }
+    } catch {
+      // Not confirmed is not "not stored": it may now be in the stream twice, which is part of the test.
+    } finally {
+      await link.close();
+    }
+  }
+}

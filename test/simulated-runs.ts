@@ -1,0 +1,83 @@
+import { SeededRandom, type SimulationResult, simulate } from '../engine/index.ts';
+import { cubeOf, type OrderAnalyticsOptions, orderAnalytics } from '../analytics/index.ts';
+import { END_MS, type GeneratedSet, publish, START_MS } from './simulated-orders.ts';
+
+export interface OrdersRun {
+  readonly result: SimulationResult;
+  /** Ids of the dead letters that the run had to give. */
+  readonly expectedIds: readonly string[];
+}
+
+/** One cube of each kind: whole orders, items, both, and more than two dimensions. */
+export const SIMULATED_CUBES = [
+  cubeOf([]),
+  cubeOf(['country']),
+  cubeOf(['sku']),
+  cubeOf(['sku', 'country']),
+  cubeOf(['category', 'channel']),
+  cubeOf(['channel', 'country', 'campaign']),
+];
+
+/** Limits small enough that a few hundred events reach eviction, runs on disk, merges and folds. */
+const SMALL: readonly Partial<OrderAnalyticsOptions>[] = [
+  {},
+  { dedup_memory_ids: 16, facts_cache_rows: 4, fold_max_entries: 5, fold_max_commits: 1 },
+  { dedup_memory_ids: 64, fold_max_entries: 50, fold_max_commits: 3 },
+  { facts_cache_rows: 2, fold_max_entries: 200, fold_max_commits: 2 },
+];
+
+/** Each event once, in order, without faults: what every other run of the set must come to. */
+export function runStraight(set: GeneratedSet, options: Partial<OrderAnalyticsOptions> = {}): Promise<OrdersRun> {
+  return run(set, 0, false, options);
+}
+
+/** Shuffled, partly duplicated, in varied forms, with crashes and failed sends, all by the seed. */
+export function runDisturbed(set: GeneratedSet, seed: number, options: Partial<OrderAnalyticsOptions> = {}): Promise<OrdersRun> {
+  return run(set, seed, true, { ...new SeededRandom(~seed).pick(SMALL), ...options });
+}
+
+async function run(
+  set: GeneratedSet,
+  seed: number,
+  disturbed: boolean,
+  options: Partial<OrderAnalyticsOptions>,
+): Promise<OrdersRun> {
+  const stream = publish(set, new SeededRandom(seed ^ 0x5eed), disturbed);
+  const result = await simulate({
+    topology: () => orderAnalytics({ cubes: SIMULATED_CUBES, ...options }),
+    messages: stream.messages,
+    seed,
+    faults: disturbed,
+    start_ms: START_MS,
+    end_ms: END_MS,
+  });
+  const expectedIds = stream.deadLetters.map(
+    ({ index, part, code }) => `deadletter-${result.firstSequence + index}-${part}-${code}`,
+  );
+  return { result, expectedIds: expectedIds.sort() };
+}
+
+/** What is wrong with a disturbed run beside the straight one; empty when nothing is. */
+export function differences(straight: OrdersRun, disturbed: OrdersRun): string[] {
+  const found: string[] = [];
+  for (const [table, { rows, digest }] of Object.entries(straight.result.digest.tables)) {
+    const other = disturbed.result.digest.tables[table];
+    if (other?.digest !== digest) found.push(`table ${table} differs: ${rows} rows, then ${other?.rows}`);
+  }
+  if (straight.result.progress.watermark_ms !== disturbed.result.progress.watermark_ms) found.push('the final watermark differs');
+  const published = [...disturbed.result.published.keys()].sort();
+  if (published.join() !== disturbed.expectedIds.join()) {
+    const missing = disturbed.expectedIds.filter((id) => !published.includes(id));
+    const extra = published.filter((id) => !disturbed.expectedIds.includes(id));
+    found.push(`dead letters missing: ${missing.join(' ')}; not expected: ${extra.join(' ')}`);
+  }
+  return found;
+}
+
+export const ORDERS_PER_SET = 14;
+/** Seeds that share one generated set. */
+export const SEEDS_PER_SET = 50;
+
+export function setOf(seed: number): number {
+  return Math.floor(seed / SEEDS_PER_SET);
+}
