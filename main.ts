@@ -21,12 +21,12 @@ import {
   EventPublisher,
   ensureStreams,
   JetStreamPublisher,
-  JetStreamSource,
   type NatsLink,
   openKeyValueStore,
   openManager,
   startEmbeddedNats,
   streamFacts,
+  ThreadedSource,
 } from './connectors/index.ts';
 import {
   asMillraceError,
@@ -83,7 +83,7 @@ async function runTask(
   const link = await connectNats({ url: order.natsUrl, name: 'millrace-task' });
   const store = openLmdbStore(order.statePath);
   try {
-    const source = new JetStreamSource({ link, stream: EVENTS_STREAM.name, partition: PARTITION });
+    const source = new ThreadedSource({ url: order.natsUrl, stream: EVENTS_STREAM.name, partition: PARTITION });
     const task = new Task({
       topology: topologyOf(order.settings),
       source,

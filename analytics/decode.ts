@@ -99,7 +99,8 @@ type Parsed = { readonly ok: true; readonly value: unknown } | { readonly ok: fa
 
 function parseJson(bytes: Uint8Array): Parsed {
   try {
-    return { ok: true, value: JSON.parse(utf8.decode(bytes)) };
+    // A copy: the bytes may lie in memory that threads share, which decoders refuse.
+    return { ok: true, value: JSON.parse(utf8.decode(Uint8Array.from(bytes))) };
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);
     return { ok: false, rejection: { code: 'malformed_json', detail } };

@@ -2,8 +2,11 @@ import { z } from 'zod';
 
 const MAX_AMOUNT = Number.MAX_SAFE_INTEGER;
 
-const id = (what: string) => z.string().max(128).describe(what);
-const dimension = (what: string) => z.string().max(128).describe(what);
+/** What keys of the state cannot tell apart: NUL separates their parts, half a surrogate pair has no UTF-8. */
+const TEXT = /^[^\0\p{Cs}]*$/u;
+const text = () => z.string().max(128).regex(TEXT, 'must not contain NUL or half of a surrogate pair');
+const id = (what: string) => text().describe(what);
+const dimension = (what: string) => text().describe(what);
 const money = (what: string) =>
   z
     .int()
@@ -15,9 +18,9 @@ export const MAX_ITEMS = 1_000;
 
 export const itemSchema = z
   .object({
-    sku: z.string().max(128),
+    sku: text(),
     name: z.string().max(1_024).nullish(),
-    category: z.string().max(128).nullish(),
+    category: text().nullish(),
     quantity: z.int().min(-1_000_000_000).max(1_000_000_000),
     unit_price: z.int().min(-MAX_AMOUNT).max(MAX_AMOUNT).describe('Minor units'),
   })
@@ -31,7 +34,7 @@ export const EVENT_TIME = 'RFC 3339 date-time with offset; aliases `ts`, `timest
  */
 export const eventSchema = z
   .object({
-    event_id: z.string().min(1).max(128).describe('Unique within the tenant: the dedup key'),
+    event_id: text().min(1).describe('Unique within the tenant: the dedup key'),
     type: z
       .string()
       .min(1)

@@ -31,11 +31,10 @@ export function parseEventTime(b: Uint8Array, start: number, end: number): numbe
     let scale = 100;
     const first = ++at;
     for (; at < end && isDigit(b[at] as number); at++) {
-      fraction_ms += ((b[at] as number) - 0x30) * scale;
+      if (scale >= 1) fraction_ms += ((b[at] as number) - 0x30) * scale;
       scale /= 10;
     }
     if (at === first) return BAD_TIME;
-    fraction_ms = Math.floor(fraction_ms + 1e-6);
   }
   return day_ms + hour * 3_600_000 + minute * 60_000 + second * 1_000 + fraction_ms - offsetOf(b, at, end);
 }

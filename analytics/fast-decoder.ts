@@ -63,6 +63,7 @@ const REQUIRED = (1 << EVENT_ID) | (1 << TYPE) | (1 << TIME);
 /** Dimension index by field index, or -1. */
 const DIMENSION_OF = FIELDS.map(({ name }) => (DIMENSIONS as readonly string[]).includes(name) ? X[name as keyof typeof X] : -1);
 
+const SPECVERSION = fnv1aOfString('specversion');
 const INTERN_SLOTS = 8_192;
 
 interface Latin1 {
@@ -79,6 +80,8 @@ const { latin1Slice } = Buffer.prototype as unknown as Latin1;
 export class FastDecoder {
   /** The field expected at each place: the layout seen last. */
   readonly #layout: Field[] = [];
+  /** Name hashes of the message's members that the schema does not name: JSON takes the last of equals. */
+  readonly #unknown: number[] = [];
   readonly #internHash = new Int32Array(INTERN_SLOTS);
   readonly #interned = new Array<string>(INTERN_SLOTS).fill('');
   /** Results of the last scan. */
@@ -97,6 +100,7 @@ export class FastDecoder {
     const event = emptyEvent(place);
     let seen = 0;
     let payload = 0;
+    this.#unknown.length = 0;
     let at = start + 1;
     for (let place_index = 0; ; place_index++) {
       if (b[at] === SPACE) at++;
@@ -105,7 +109,8 @@ export class FastDecoder {
       if (field.index >= 0) {
         if ((seen & (1 << field.index)) !== 0) return undefined;
         seen |= 1 << field.index;
-      }
+      } else if (this.#unknown.includes(field.hash)) return undefined;
+      else this.#unknown.push(field.hash);
       at += field.key.length;
       if (b[at] !== COLON) return undefined;
       at++;
@@ -234,10 +239,10 @@ export class FastDecoder {
       at++;
     }
     const length = at - first;
-    // JSON has no leading zeros; fractions and exponents take the careful way.
-    if (length === 0 || length > MAX_DIGITS || (length > 1 && b[first] === 0x30)) return false;
+    // JSON has no leading zeros; fractions, exponents and -0 take the careful way.
+    if (length === 0 || length > MAX_DIGITS || (b[first] === 0x30 && (length > 1 || negative))) return false;
     this.#at = at;
-    this.#number = negative && value !== 0 ? -value : value;
+    this.#number = negative ? -value : value;
     return b[at] === COMMA || b[at] === CLOSE;
   }
 }
@@ -249,6 +254,8 @@ function unknownField(b: Uint8Array, at: number, end: number): Field | undefined
   for (let to = at + 1; to < end; to++) {
     const byte = b[to] as number;
     if (byte === QUOTE) {
+      // A CloudEvent: its members mean other things.
+      if (hash === SPECVERSION) return undefined;
       return { name: '', key: Uint8Array.from(b.subarray(at, to + 1)), kind: 'unknown', max_length: MAX_MESSAGE_BYTES, hash, index: -1 };
     }
     if (byte === BACKSLASH || byte >= 0x80 || byte < 0x20) return undefined;

@@ -40,7 +40,7 @@ export const fxRates = defineOperator<WithFacts<OrderEvent, FactPlace>, WithFact
       onBarrier: () => {
         for (const { key, rate } of staged) {
           const stored = state.rates.get(key);
-          if (stored === undefined || Number(Buffer.from(stored).toString()) < Number(rate)) {
+          if (stored === undefined || isGreater(rate, Buffer.from(stored).toString())) {
             state.rates.put(key, Buffer.from(rate));
           }
         }
@@ -49,6 +49,12 @@ export const fxRates = defineOperator<WithFacts<OrderEvent, FactPlace>, WithFact
     };
   },
 });
+
+/** Equal numbers in other words (1.1, 1.10) must not depend on which came first either. */
+function isGreater(rate: string, than: string): boolean {
+  const difference = Number(rate) - Number(than);
+  return difference === 0 ? rate > than : difference > 0;
+}
 
 function rateOf({ tenant, time_ms, extra }: OrderEvent): { key: Uint8Array; rate: string } | undefined {
   const { base, quote, rate } = extra ?? {};

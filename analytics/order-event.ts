@@ -145,8 +145,8 @@ const KNOWN = new Set<string>(Object.keys(eventSchema.shape));
 
 /** The event's members with an alias of `time` in its place. */
 export function withTimeAlias(members: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  if (members.time !== undefined) return members;
-  const alias = TIME_ALIASES.find((name) => members[name] !== undefined);
+  if (members.time != null) return members;
+  const alias = TIME_ALIASES.find((name) => members[name] != null);
   if (alias === undefined) return members;
   const { [alias]: time, ...rest } = members;
   return { ...rest, time };

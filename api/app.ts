@@ -65,7 +65,9 @@ function observe(ports: ApiPorts, metrics: HttpMetrics) {
     const ms = end(context.get('route'), method, status);
     context.header('X-Request-Id', request_id);
     context.header('X-Content-Type-Options', 'nosniff');
-    ports.log.info(
+    // Probes and scrapers come every few seconds for ever.
+    const level = QUIET_ROUTES.has(context.get('route')) && status < 400 ? 'debug' : 'info';
+    ports.log[level](
       {
         request_id,
         method,
@@ -127,6 +129,7 @@ function failure(ports: ApiPorts, context: AppContext, error: unknown): Response
   });
 }
 
+const QUIET_ROUTES = new Set(['getHealth', 'getMetrics']);
 const KNOWN_METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
 /** Finds the methods that a path takes; built on first use, when all routes are there. */

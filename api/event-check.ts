@@ -7,11 +7,10 @@ import {
   type RejectCode,
   withTimeAlias,
 } from '../analytics/index.ts';
-import { hasLoneSurrogate } from './json.ts';
 import { errorsOf, type FieldError } from './problem.ts';
 
 /** Why an event is not taken. Codes are stable, and those of the dead letters where these have one. */
-export type EventRejectCode = RejectCode | 'invalid_unicode' | 'json_too_deep';
+export type EventRejectCode = RejectCode | 'json_too_deep';
 
 export type EventCheck =
   | {
@@ -86,16 +85,7 @@ export function checkEvent(value: unknown, now_ms: number): EventCheck {
   const time_ms = parseEventTime(bytes, 0, bytes.length);
   const bad = checkTime(time_ms, now_ms, () => time);
   if (bad !== undefined) return rejected(event_id, bad.code, bad.detail, 'time');
-  const text = JSON.stringify(value);
-  if (hasLoneSurrogate(text)) {
-    return rejected(
-      event_id,
-      'invalid_unicode',
-      'A text holds half of a surrogate pair, which UTF-8 cannot carry.',
-      '',
-    );
-  }
-  const payload = encoder.encode(text);
+  const payload = encoder.encode(JSON.stringify(value));
   if (payload.length > MAX_EVENT_BYTES) {
     const message = `The event has ${payload.length} bytes; at most ${MAX_EVENT_BYTES} are taken.`;
     return rejected(event_id, 'too_large', message, '');

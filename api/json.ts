@@ -74,14 +74,3 @@ function endOfString(text: string, start: number): number {
   }
   return text.length;
 }
-
-/** Whether a serialised value holds half of a surrogate pair, which no UTF-8 can carry. */
-export function hasLoneSurrogate(json: string): boolean {
-  // JSON.stringify writes lone halves as escapes, and only those.
-  for (let at = json.indexOf('\\ud'); at !== -1; at = json.indexOf('\\ud', at + 1)) {
-    let slashes = 0;
-    while (json.charCodeAt(at - 1 - slashes) === 0x5c) slashes++;
-    if (slashes % 2 === 0) return true;
-  }
-  return false;
-}

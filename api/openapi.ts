@@ -59,7 +59,7 @@ export function openApiDocument(routes: readonly Route[], version: string): obje
   for (const [index, base] of BASES.entries()) {
     for (const route of routes) registry.registerPath(pathOf(route, base, index, problem));
   }
-  return app.getOpenAPI31Document({
+  const document = app.getOpenAPI31Document({
     openapi: '3.1.0',
     info: {
       title: 'Millrace order analytics',
@@ -70,6 +70,12 @@ export function openApiDocument(routes: readonly Route[], version: string): obje
     servers: [{ url: '/' }],
     tags: TAGS,
   });
+  return JSON.parse(JSON.stringify(document), withoutFlags) as object;
+}
+
+/** The generator writes a regular expression's flags into its pattern; JSON Schema's have none. */
+function withoutFlags(name: string, value: unknown): unknown {
+  return name === 'pattern' && typeof value === 'string' ? value.replace(/\$\/[dgimsuvy]+$/, '$$') : value;
 }
 
 function pathOf(route: Route, base: string, index: number, problem: z.ZodType): PathConfig {

@@ -5,7 +5,7 @@ import { Cursors } from './cursor.ts';
 import { durationOf } from './duration.ts';
 import { subjectToken } from './event-check.ts';
 import { FreshnessTracker } from './freshness.ts';
-import { hasLoneSurrogate, tryParseJson } from './json.ts';
+import { tryParseJson } from './json.ts';
 import { pageOf } from './page.ts';
 import { problemOf } from './problem.ts';
 import { RateLimiter } from './rate-limit.ts';
@@ -23,13 +23,6 @@ describe('JSON', () => {
     expect(parse(JSON.stringify('['.repeat(1_000)))).toMatchObject({ ok: true });
     expect(parse(JSON.stringify(`\\"${'{'.repeat(1_000)}\\`))).toMatchObject({ ok: true });
     expect(parse(`"${'\\'.repeat(100_000)}`)).toMatchObject({ ok: false, code: 'malformed_json' });
-  });
-
-  it('tells half surrogates from escaped text that looks like them', () => {
-    expect(hasLoneSurrogate(JSON.stringify('a\ud800'))).toBe(true);
-    expect(hasLoneSurrogate(JSON.stringify('\\ud800'))).toBe(false);
-    expect(hasLoneSurrogate(JSON.stringify('\\\ud800'))).toBe(true);
-    expect(hasLoneSurrogate(JSON.stringify('😀'))).toBe(false);
   });
 });
 

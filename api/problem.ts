@@ -110,7 +110,7 @@ const MAX_ERRORS = 100;
  * request's id, under which the log has the cause.
  */
 export function problemOf(thrown: unknown, request_id: string): ProblemAnswer {
-  const error = asMillraceError(thrown);
+  const error = clientsOwn(asMillraceError(thrown));
   const instance = `urn:request:${request_id}`;
   const answer = (
     status: number,
@@ -143,6 +143,15 @@ export function problemOf(thrown: unknown, request_id: string): ProblemAnswer {
   }
   const detail = `The server failed to answer; its log has the cause under request ${request_id}.`;
   return { problem: answer(500, PROBLEMS.internal[1], 'internal', detail), headers: {}, fault: error };
+}
+
+/** A NATS server of lower limits than ours refuses what a client sent: that is the client's to mend. */
+function clientsOwn(error: MillraceError): MillraceError {
+  return error.code === 'message_too_large'
+    ? new ApiError('body_too_large', 'An event is larger than the NATS server takes. Send a smaller one.', {
+        cause: error,
+      })
+    : error;
 }
 
 function clientStatus(error: MillraceError): number | undefined {

@@ -6,8 +6,8 @@ import {
   connectNats,
   EVENTS_STREAM,
   JetStreamPublisher,
-  JetStreamSource,
   startEmbeddedNats,
+  ThreadedSource,
 } from '../connectors/index.ts';
 import { openLmdbStore, systemClock, Task } from '../engine/index.ts';
 import { fill, machine, median, withScratch } from './rig.ts';
@@ -72,7 +72,7 @@ interface PipelineRun {
 async function pipeline(url: string, folder: string): Promise<PipelineRun> {
   const link = await connectNats({ url, name: 'bench-pipeline' });
   const store = openLmdbStore(folder);
-  const source = new JetStreamSource({ link, stream: EVENTS_STREAM.name });
+  const source = new ThreadedSource({ url, stream: EVENTS_STREAM.name });
   const stop = new AbortController();
   let commits = 0;
   const task = new Task({

@@ -1,9 +1,11 @@
+import { dedupBench } from './dedup.ts';
 import { pipelineBench } from './pipeline.ts';
 import { queryBench } from './query.ts';
 import { restartBench } from './restart.ts';
 
 /** Every figure that the README or the docs name, each a command: `npm run bench -- NAME`. */
 const BENCHES: Readonly<Record<string, () => Promise<object>>> = {
+  dedup: dedupBench,
   pipeline: pipelineBench,
   query: queryBench,
   restart: restartBench,

@@ -23,3 +23,4 @@ export {
   type StreamSpec,
   streamFacts,
 } from './nats/streams.ts';
+export { ThreadedSource, type ThreadedSourceOptions } from './nats/threaded-source.ts';

@@ -4,7 +4,6 @@ const INITIAL_BYTES = 256;
 /** Below this a loop is faster than a native call (and a length fits one varint byte). */
 const SHORT_CHARS = 64;
 const TWO_32 = 2 ** 32;
-const utf8 = new TextDecoder();
 
 /** A growing buffer that codecs write into. `finish` returns a view that the next `reset` invalidates. */
 export class ByteWriter {
@@ -229,7 +228,7 @@ export class ByteReader {
       bytes.push(byte);
     }
     this.#at = end + 1;
-    return utf8.decode(Uint8Array.from(bytes));
+    return decodeUtf8(Uint8Array.from(bytes), 0, bytes.length);
   }
 
   /** A view of the next `length` bytes, valid as long as the buffer read from. */

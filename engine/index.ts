@@ -12,7 +12,7 @@ export * from './operator.ts';
 export * from './outbox.ts';
 export * from './random.ts';
 export * from './signal.ts';
-export { type SimulatedMessage } from './simulated-edges.ts';
+export type { SimulatedMessage } from './simulated-edges.ts';
 export * from './simulation.ts';
 export * from './source.ts';
 export * from './store-lmdb.ts';

@@ -48,6 +48,9 @@ export function writeProgress(meta: KvTable, progress: Progress): void {
 /** How many notices of each scope and kind can be read back; the counters count all. */
 export const NOTICES_PER_KIND = 1_000;
 
+/** Uncommitted notices before those that were overwritten are let go. */
+const THIN_AT = 8 * NOTICES_PER_KIND;
+
 /** Counters by scope (tenant) and kind, e.g. `{default: {late: 2}}`. */
 export type NoticeCounts = Readonly<Record<string, Readonly<Record<string, number>>>>;
 
@@ -60,6 +63,7 @@ interface Slotted {
 export class NoticeBoard {
   readonly #counts = new Map<string, Map<string, number>>();
   #fresh: Slotted[] = [];
+  #thinAt = THIN_AT;
 
   constructor(stored: NoticeCounts) {
     for (const [scope, kinds] of Object.entries(stored)) {
@@ -77,7 +81,11 @@ export class NoticeBoard {
     kinds.set(notice.kind, count + 1);
     this.#fresh.push({ slot: count % NOTICES_PER_KIND, notice });
     // A flood between two commits overwrites its own slots: only the newest can matter.
-    if (this.#fresh.length > 8 * NOTICES_PER_KIND) this.#fresh = this.#newest();
+    if (this.#fresh.length >= this.#thinAt) {
+      this.#fresh = this.#newest();
+      // With many scopes and kinds most of them stay: twice as many before the next look keeps it linear.
+      this.#thinAt = Math.max(THIN_AT, 2 * this.#fresh.length);
+    }
   }
 
   #newest(): Slotted[] {
@@ -98,6 +106,7 @@ export class NoticeBoard {
       writeJson(meta, key, notice);
     }
     this.#fresh = [];
+    this.#thinAt = THIN_AT;
   }
 }
 

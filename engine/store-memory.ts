@@ -18,7 +18,11 @@ interface MemoryTable {
 export class MemoryDisk {
   readonly tables = new Map<string, MemoryTable>();
   /** Rows of the open transaction as they were before it, oldest change first. */
-  readonly uncommitted: { readonly table: MemoryTable; readonly key: string; readonly before: Uint8Array | undefined }[] = [];
+  readonly uncommitted: {
+    readonly table: MemoryTable;
+    readonly key: string;
+    readonly before: Uint8Array | undefined;
+  }[] = [];
   /** Called at the start and just before the end of each commit: a simulated crash throws from here. */
   fault: ((step: 'begin' | 'end') => void) | undefined;
 
@@ -79,7 +83,8 @@ function scanRows(table: MemoryTable | undefined, range: KvRange): KvEntry[] {
   const from = range.start === undefined ? 0 : lowerBound(sorted, text(range.start));
   const to = range.end === undefined ? sorted.length : lowerBound(sorted, text(range.end));
   const count = Math.max(0, Math.min(to - from, range.limit ?? sorted.length));
-  const keys = range.reverse === true ? sorted.slice(to - count, to).reverse() : sorted.slice(from, from + count);
+  const keys =
+    range.reverse === true ? sorted.slice(to - count, to).reverse() : sorted.slice(from, from + count);
   return keys.map((key) => {
     const value = table.rows.get(key);
     invariant(value !== undefined, 'a sorted key has a row');

@@ -17,10 +17,14 @@ export interface SupervisorOptions {
   readonly onChange?: (state: SupervisedState, error: MillraceError | undefined) => void;
   readonly backoff_first_ms?: number;
   readonly backoff_max_ms?: number;
+  /** How long a run has to last after an error before it counts as running again. */
+  readonly steady_ms?: number;
 }
 
 const BACKOFF_FIRST_MS = 250;
 const BACKOFF_MAX_MS = 5_000;
+/** Longer than a run needs to its first commit, which is where a full disk shows. */
+const STEADY_MS = 2_000;
 
 /**
  * Keeps a task running: after a retriable error (a full disk, a server that is away) it starts a new run
@@ -43,7 +47,11 @@ export class Supervisor {
     this.#since_ms = options.clock.now();
   }
 
-  get status(): { readonly state: SupervisedState; readonly error: MillraceError | undefined; readonly since_ms: number } {
+  get status(): {
+    readonly state: SupervisedState;
+    readonly error: MillraceError | undefined;
+    readonly since_ms: number;
+  } {
     return { state: this.#state, error: this.#error, since_ms: this.#since_ms };
   }
 
@@ -63,12 +71,18 @@ export class Supervisor {
     let pause_ms = first_ms;
     this.#change('starting', undefined);
     while (!this.#stopping) {
-      this.#run = this.#options.spawn(() => {
+      let steady: NodeJS.Timeout | undefined;
+      const settle = (): void => {
         pause_ms = first_ms;
         this.#change('running', undefined);
+      };
+      this.#run = this.#options.spawn(() => {
+        // A run that is about to fail like the one before must not look like a recovery in between.
+        if (this.#error === undefined) settle();
+        else steady = setTimeout(settle, this.#options.steady_ms ?? STEADY_MS);
       });
       try {
-        await this.#run.ended;
+        await this.#run.ended.finally(() => clearTimeout(steady));
         break;
       } catch (thrown) {
         const error = asMillraceError(thrown);

@@ -65,6 +65,8 @@ const SWEEP_ROWS_PER_COMMIT = 100;
 interface Row<V> {
   value: V | undefined;
   dirty: boolean;
+  /** Watermark beyond which the value has expired. */
+  until_ms: number;
 }
 
 interface Scope<K, V> {
@@ -133,7 +135,8 @@ export class MapTable<K extends string | number, V> implements Flushable {
     row = scope.old.get(key);
     if (row === undefined) {
       const bytes = this.#table.get(this.#keyBytes(scope, key));
-      row = { value: bytes === undefined ? undefined : this.#decode(bytes), dirty: false };
+      const value = bytes === undefined ? undefined : this.#decode(bytes);
+      row = { value, dirty: false, until_ms: this.#until(value) };
     } else {
       scope.old.delete(key);
     }
@@ -143,13 +146,14 @@ export class MapTable<K extends string | number, V> implements Flushable {
   }
 
   #get(scope: Scope<K, V>, key: K): V | undefined {
-    const value = this.#row(scope, key).value;
-    return value !== undefined && this.#expired(value) ? undefined : value;
+    const { value, until_ms } = this.#row(scope, key);
+    return until_ms < this.#watermark_ms ? undefined : value;
   }
 
   #set(scope: Scope<K, V>, key: K, value: V | undefined): void {
     const row = this.#row(scope, key);
     row.value = value;
+    row.until_ms = this.#until(value);
     if (!row.dirty) {
       row.dirty = true;
       this.#dirty.push({ scope, key, row });
@@ -170,9 +174,11 @@ export class MapTable<K extends string | number, V> implements Flushable {
     }
   }
 
-  #expired(value: V): boolean {
+  #until(value: V | undefined): number {
     const ttl = this.#spec.ttl;
-    return ttl !== undefined && ttl.timeOf(value) + ttl.retain_ms < this.#watermark_ms;
+    return ttl === undefined || value === undefined
+      ? Number.POSITIVE_INFINITY
+      : ttl.timeOf(value) + ttl.retain_ms;
   }
 
   #keyBytes(scope: Scope<K, V>, key: K): Uint8Array {
@@ -218,7 +224,7 @@ export class MapTable<K extends string | number, V> implements Flushable {
     for (const entry of this.#table.scan({ ...range, limit: SWEEP_ROWS_PER_COMMIT })) {
       seen++;
       last = entry.key;
-      if (this.#expired(this.#decode(entry.value))) gone.push(Uint8Array.from(entry.key));
+      if (this.#until(this.#decode(entry.value)) < this.#watermark_ms) gone.push(Uint8Array.from(entry.key));
     }
     this.#sweepFrom = seen < SWEEP_ROWS_PER_COMMIT || last === undefined ? undefined : Uint8Array.from(last);
     for (const key of gone) this.#table.remove(key);

@@ -54,7 +54,12 @@ export class CubeFolder {
     const keys: Uint8Array[] = [];
     for (const { key, value } of scanRecent(recent, scope, cube.name)) {
       keys.push(Uint8Array.from(key));
-      accumulate(finest, readDelta(value, cube.dimensions.length), (granularities[0] as Granularity).bucket_ms, measures);
+      accumulate(
+        finest,
+        readDelta(value, cube.dimensions.length),
+        (granularities[0] as Granularity).bucket_ms,
+        measures,
+      );
     }
     const levels = [finest];
     for (const { bucket_ms: width_ms } of granularities.slice(1)) {
@@ -130,7 +135,14 @@ export class CubeFolder {
     const counts = new Map<number, { cells: number; other_rows: number }>();
     const granularity = this.#config.granularities.length - 1;
     for (const [key, { bucket_ms, unit, values }] of days) {
-      const cellKey = writeCellKey(this.#keyWriter.reset(), { scope, cube: cube.name, granularity, bucket_ms, values, unit });
+      const cellKey = writeCellKey(this.#keyWriter.reset(), {
+        scope,
+        cube: cube.name,
+        granularity,
+        bucket_ms,
+        values,
+        unit,
+      });
       if (cells.get(cellKey.view()) !== undefined) continue;
       let count = counts.get(bucket_ms);
       if (count === undefined) {
@@ -156,7 +168,11 @@ export class CubeFolder {
 }
 
 /** Moves the cells without a place of their own into those of OTHER. */
-function redirect(cells: Map<string, Accumulated>, redirected: ReadonlySet<string>, cube: CubeDefinition): void {
+function redirect(
+  cells: Map<string, Accumulated>,
+  redirected: ReadonlySet<string>,
+  cube: CubeDefinition,
+): void {
   const other = cube.dimensions.map(() => OTHER);
   for (const [key, cell] of [...cells]) {
     const day_ms = cell.bucket_ms - (cell.bucket_ms % DAY_MS);
@@ -167,5 +183,7 @@ function redirect(cells: Map<string, Accumulated>, redirected: ReadonlySet<strin
 }
 
 function isEmptyDetail({ distributions, distinct }: CellDetail): boolean {
-  return distinct.kind === 'exact' && distinct.members.length === 0 && distributions.every((d) => d === undefined);
+  return (
+    distinct.kind === 'exact' && distinct.members.length === 0 && distributions.every((d) => d === undefined)
+  );
 }

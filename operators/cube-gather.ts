@@ -1,7 +1,7 @@
-import { addExact, type ExactSum, narrow } from './exact-sum.ts';
-import type { CubeDefinition, CubeRow } from './cube-types.ts';
 import { DeltaEncoder } from './cube-delta.ts';
+import type { CubeDefinition, CubeRow } from './cube-types.ts';
 import { DeltaTable, SPILL } from './delta-table.ts';
+import { addExact, type ExactSum, narrow } from './exact-sum.ts';
 
 const NO_CODE = -1;
 /** Dictionaries are emptied after a commit when they hold more values than this, all dimensions together. */
@@ -44,6 +44,8 @@ export class CubeGatherer {
   readonly #pairs: readonly Pair[];
   readonly #joined = new Map<string, number>();
   readonly #joinedValues: (readonly string[])[] = [];
+  /** Of the row in hand, by dimension. */
+  readonly #rowCodes: Int32Array;
   #observing: CubeRow[] = [];
   /** Sums that left their doubles, by `slot:measure`. */
   readonly #spilled = new Map<string, bigint>();
@@ -57,8 +59,11 @@ export class CubeGatherer {
     this.#table = new DeltaTable(config.measures);
     this.#codes = config.dimensions.map(() => new Map());
     this.#values = config.dimensions.map(() => []);
+    this.#rowCodes = new Int32Array(config.dimensions.length);
     this.#pairs = config.cubes.map(({ dimensions }) => {
-      const [first = NO_CODE, second = NO_CODE, ...rest] = dimensions.map((name) => config.dimensions.indexOf(name));
+      const [first = NO_CODE, second = NO_CODE, ...rest] = dimensions.map((name) =>
+        config.dimensions.indexOf(name),
+      );
       return { first, second, rest };
     });
   }
@@ -78,11 +83,14 @@ export class CubeGatherer {
     const { cubes, measures } = this.#config;
     const { sums, mask, dimensions } = row;
     const observing = row.observed.length > 0 || row.member >= 0 ? this.#observing.push(row) - 1 : NO_CODE;
+    const codes = this.#rowCodes;
+    for (let index = 0; index < codes.length; index++)
+      codes[index] = this.#code(index, dimensions[index] as string);
     for (let cube = 0; cube < cubes.length; cube++) {
       if (((cubes[cube] as CubeDefinition).mask & mask) === 0) continue;
       const pair = this.#pairs[cube] as Pair;
-      const first = pair.first < 0 ? NO_CODE : this.#code(pair.first, dimensions[pair.first] as string);
-      let second = pair.second < 0 ? NO_CODE : this.#code(pair.second, dimensions[pair.second] as string);
+      const first = pair.first < 0 ? NO_CODE : (codes[pair.first] as number);
+      let second = pair.second < 0 ? NO_CODE : (codes[pair.second] as number);
       if (pair.rest.length > 0) second = this.#join(second, pair, row);
       const slot = table.slot(frame, cube, first, second);
       const accumulators = table.sums;
@@ -134,6 +142,8 @@ export class CubeGatherer {
   }
 
   #code(dimension: number, value: string): number {
+    // Most values of a row are missing: the empty string's code is -1, and needs no look-up.
+    if (value === '') return NO_CODE;
     const codes = this.#codes[dimension] as Map<string, number>;
     let code = codes.get(value);
     if (code === undefined) {
@@ -141,6 +151,10 @@ export class CubeGatherer {
       codes.set(value, code);
     }
     return code;
+  }
+
+  #valueOf(dimension: number, code: number): string {
+    return code === NO_CODE ? '' : ((this.#values[dimension] as string[])[code] as string);
   }
 
   /** Cubes of three and more dimensions: the values after the first are one code of their own. */
@@ -184,11 +198,11 @@ export class CubeGatherer {
     const frame = this.#frames[table.frame(slot)] as Frame;
     const pair = this.#pairs[table.cube(slot)] as Pair;
     encoder.begin(frame.bucket_ms, frame.unit);
-    if (pair.first >= 0) encoder.value((this.#values[pair.first] as string[])[table.first(slot)] as string);
+    if (pair.first >= 0) encoder.value(this.#valueOf(pair.first, table.first(slot)));
     if (pair.rest.length > 0) {
       for (const value of this.#joinedValues[table.second(slot)] as readonly string[]) encoder.value(value);
     } else if (pair.second >= 0) {
-      encoder.value((this.#values[pair.second] as string[])[table.second(slot)] as string);
+      encoder.value(this.#valueOf(pair.second, table.second(slot)));
     }
     const { measures } = this.#config;
     const base = slot * measures;

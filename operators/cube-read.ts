@@ -1,4 +1,5 @@
 import { ByteReader, ByteWriter, type KvView } from '../engine/index.ts';
+import { type Accumulated, accumulatedKey, detailOf } from './cube-accumulate.ts';
 import {
   type Cell,
   type CellDetail,
@@ -10,7 +11,6 @@ import {
   readDetail,
   writeCellPrefix,
 } from './cube-cell.ts';
-import { type Accumulated, accumulatedKey, detailOf } from './cube-accumulate.ts';
 import { PendingDeltas } from './cube-pending.ts';
 import type { CubeDefinition } from './cube-types.ts';
 
@@ -83,8 +83,7 @@ export function* readCube(
   const { scope, cube, start_ms, end_ms, measures, width_ms, withDetail } = query;
   const deltas = new PendingDeltas(recent, scope, cube.name, cube.dimensions.length);
   const pending = deltas.within(start_ms, end_ms, width_ms, measures);
-  const detailed = (added: Accumulated): CellDetail | undefined =>
-    withDetail ? detailOf(added) : undefined;
+  const detailed = (added: Accumulated): CellDetail | undefined => (withDetail ? detailOf(added) : undefined);
   for (const row of readCells(cells, details, query)) {
     if (pending.size > 0) {
       const key = accumulatedKey(row.bucket_ms, row.unit, row.values);
@@ -103,7 +102,12 @@ export function* readCube(
   }
   for (const added of pending.values()) {
     const { bucket_ms, values, unit, sums } = added;
-    yield { bucket_ms, values, unit, cell: { sums, detail: detailed(added) ?? emptyDetail(), spilled: false } };
+    yield {
+      bucket_ms,
+      values,
+      unit,
+      cell: { sums, detail: detailed(added) ?? emptyDetail(), spilled: false },
+    };
   }
 }
 

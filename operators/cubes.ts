@@ -41,7 +41,12 @@ function tables(config: CubesConfig) {
     cells: rawTable({
       version: 1,
       logicalRows: (cells, watermark_ms, sibling) =>
-        logicalCells(config, { cells, details: sibling('details'), recent: sibling('recent') }, sibling('cardinality'), watermark_ms),
+        logicalCells(
+          config,
+          { cells, details: sibling('details'), recent: sibling('recent') },
+          sibling('cardinality'),
+          watermark_ms,
+        ),
     }),
     details: rawTable({ version: 1, logicalRows: none }),
     cardinality: rawTable({ version: 1, logicalRows: none }),
@@ -62,13 +67,27 @@ function* logicalCells(
   for (const { scope, cube } of known.sorted()) {
     for (const [granularity, { bucket_ms: width_ms, retain_ms }] of config.granularities.entries()) {
       const rows: Buffer[] = [];
-      for (const row of readCube(views, { ...everything, scope, cube, granularity, width_ms, withDetail: true })) {
+      for (const row of readCube(views, {
+        ...everything,
+        scope,
+        cube,
+        granularity,
+        width_ms,
+        withDetail: true,
+      })) {
         if (retain_ms !== undefined && row.bucket_ms + width_ms + retain_ms <= watermark_ms) continue;
         const detail = trimmed(row.cell.detail ?? emptyDetail());
         // A contribution that was taken back may have left a cell that other orders of arrival never made.
         if (row.cell.sums.every((sum) => sum === 0) && isEmpty(detail)) continue;
         const writer = new ByteWriter();
-        writeCellKey(writer, { scope, cube: cube.name, granularity, bucket_ms: row.bucket_ms, values: row.values, unit: row.unit });
+        writeCellKey(writer, {
+          scope,
+          cube: cube.name,
+          granularity,
+          bucket_ms: row.bucket_ms,
+          values: row.values,
+          unit: row.unit,
+        });
         writeCell(writer, { ...row.cell, spilled: false }, undefined);
         writeDetail(writer, detail);
         rows.push(writer.copy());
@@ -91,7 +110,10 @@ function isEmpty({ distributions, distinct }: CellDetail): boolean {
 /** The cubes of each scope that have data, with the delta entries that wait to be folded. */
 class CubeCatalog {
   readonly #byName: ReadonlyMap<string, CubeDefinition>;
-  readonly #known = new Map<string, { scope: string; cube: CubeDefinition; entries: number; commits: number }>();
+  readonly #known = new Map<
+    string,
+    { scope: string; cube: CubeDefinition; entries: number; commits: number }
+  >();
 
   constructor(cubeList: readonly CubeDefinition[]) {
     this.#byName = new Map(cubeList.map((cube) => [cube.name, cube]));
@@ -132,7 +154,8 @@ class CubeCatalog {
   }
 
   sorted() {
-    const id = (entry: { scope: string; cube: CubeDefinition }): string => `${entry.scope}\0${entry.cube.name}`;
+    const id = (entry: { scope: string; cube: CubeDefinition }): string =>
+      `${entry.scope}\0${entry.cube.name}`;
     return this.all().sort((a, b) => (id(a) < id(b) ? -1 : 1));
   }
 }
@@ -154,7 +177,10 @@ export const cubes = defineOperator<CubeRow, never, CubesConfig, ReturnType<type
   summary: 'Tumbling rollup into cubes of dimensions',
   state: tables,
   start: ({ config, state, metrics, requestBarrier, initialWatermark_ms }) => {
-    const gatherer = new CubeGatherer({ ...config, bucket_ms: (config.granularities[0] as Granularity).bucket_ms });
+    const gatherer = new CubeGatherer({
+      ...config,
+      bucket_ms: (config.granularities[0] as Granularity).bucket_ms,
+    });
     const folder = new CubeFolder(config, state);
     const catalog = new CubeCatalog(config.cubes);
     catalog.restore(state.cardinality, state.recent);
@@ -163,7 +189,11 @@ export const cubes = defineOperator<CubeRow, never, CubesConfig, ReturnType<type
     const written = metrics.counter('millrace.cubes.cells_written', 'Cells written');
     const folds = metrics.counter('millrace.cubes.folds', 'Folds of a cube');
     const swept = metrics.counter('millrace.cubes.cells_expired', 'Cells removed after their retention');
-    metrics.gauge('millrace.cubes.dictionary_values', 'Dimension values in memory', () => gatherer.dictionaryValues);
+    metrics.gauge(
+      'millrace.cubes.dictionary_values',
+      'Dimension values in memory',
+      () => gatherer.dictionaryValues,
+    );
     metrics.gauge('millrace.cubes.delta_entries', 'Delta entries that wait to be folded', () =>
       catalog.all().reduce((sum, { entries }) => sum + entries, 0),
     );
@@ -200,14 +230,21 @@ export const cubes = defineOperator<CubeRow, never, CubesConfig, ReturnType<type
         foldDue();
         const targets = catalog.all();
         const target = targets[turn++ % Math.max(1, targets.length)];
-        if (target !== undefined) swept.add(sweep(config, state, target.scope, target.cube.name, watermark_ms));
+        if (target !== undefined)
+          swept.add(sweep(config, state, target.scope, target.cube.name, watermark_ms));
       },
     };
   },
 });
 
 /** Removes a bounded number of one cube's buckets past their retention. */
-function sweep(config: CubesConfig, { cells, details }: CubeTables, scope: string, cube: string, watermark_ms: number): number {
+function sweep(
+  config: CubesConfig,
+  { cells, details }: CubeTables,
+  scope: string,
+  cube: string,
+  watermark_ms: number,
+): number {
   if (!Number.isFinite(watermark_ms)) return 0;
   let removed = 0;
   for (const [index, { bucket_ms, retain_ms }] of config.granularities.entries()) {
@@ -219,7 +256,9 @@ function sweep(config: CubesConfig, { cells, details }: CubeTables, scope: strin
       .bytes(start)
       .u32(Math.floor(cutoff_ms / 60_000) + 1)
       .copy();
-    const keys = [...cells.scan({ start, end, limit: SWEEP_CELLS_PER_COMMIT })].map(({ key }) => Uint8Array.from(key));
+    const keys = [...cells.scan({ start, end, limit: SWEEP_CELLS_PER_COMMIT })].map(({ key }) =>
+      Uint8Array.from(key),
+    );
     for (const key of keys) removeCell(cells, details, key);
     removed += keys.length;
   }

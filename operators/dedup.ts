@@ -9,7 +9,7 @@ import {
 } from '../engine/index.ts';
 import { mix32 } from './hash.ts';
 import { OldIds, storedIds } from './old-ids.ts';
-import { ID_BYTES, ID_WORDS, RecentIds } from './recent-ids.ts';
+import { ID_WORDS, RecentIds } from './recent-ids.ts';
 
 /** What an item must carry to be deduplicated. */
 export interface Identified {
@@ -27,16 +27,27 @@ export interface DedupConfig<E extends Identified> {
   readonly memory_ids: number;
   /** How long an id is remembered after its event time, by the watermark, ms. */
   readonly retain_ms: number;
-  readonly describe: (event: E) => { scope: string; sequence: number; detail: Record<string, string | number> };
+  readonly describe: (event: E) => {
+    scope: string;
+    sequence: number;
+    detail: Record<string, string | number>;
+  };
   /** What to send for an event whose id is known with another payload. */
   readonly conflict: (event: E) => OutMessage;
 }
 
 /** A log row is extended until it holds this many ids, so that a quiet stream makes no tiny rows. */
 const LOG_ROW_IDS = 2_048;
-const tables = () => ({
+/** Rows that the ids in memory have at least, as the oldest row leaves memory whole. */
+const LOG_ROWS_MIN = 8;
+const DAY_MS = 86_400_000;
+
+const tables = ({ retain_ms }: { readonly retain_ms: number }) => ({
   // Which ids are known is content; which of them are in the log is a matter of the way.
-  log: rawTable({ version: 1, logicalRows: (log, _, sibling) => [idSetDigest(log, sibling('blocks'))] }),
+  log: rawTable({
+    version: 1,
+    logicalRows: (log, watermark_ms, sibling) => [idSetDigest(log, sibling('blocks'), watermark_ms - retain_ms)],
+  }),
   blocks: rawTable({ version: 1, logicalRows: () => [] }),
   directory: rawTable({ version: 1, logicalRows: () => [] }),
 });
@@ -58,13 +69,18 @@ const make = <E extends Identified>() =>
     summary: 'The first event of each id; conflicts to the dead letters',
     state: tables,
     start: ({ config, state, metrics, emit, send, notice, initialWatermark_ms }) => {
+      const rowIds = Math.max(1, Math.min(LOG_ROW_IDS, Math.floor(config.memory_ids / LOG_ROWS_MIN)));
       const recent = new RecentIds();
       const old = new OldIds(state.blocks, state.directory);
       /** First ordinals of the log's rows, oldest first. */
       const rows = restore(state.log, recent);
       let logged = recent.next;
-      let watermark_ms = initialWatermark_ms ?? 0;
-      const duplicates = metrics.counter('millrace.dedup.duplicates', 'Events dropped because their id is known');
+      // The operator that makes watermarks comes after this one, so event times have to do.
+      let newest_ms = initialWatermark_ms ?? 0;
+      const duplicates = metrics.counter(
+        'millrace.dedup.duplicates',
+        'Events dropped because their id is known',
+      );
       const conflicts = metrics.counter('millrace.dedup.conflicts', 'Duplicates whose payload differs');
       metrics.gauge('millrace.dedup.memory_ids', 'Ids in memory', () => recent.size);
       metrics.gauge('millrace.dedup.memory_bytes', 'Memory of the ids', () => recent.memory_bytes);
@@ -84,7 +100,7 @@ const make = <E extends Identified>() =>
       const appendLog = (): void => {
         while (logged < recent.next) {
           const last = rows.at(-1);
-          const extend = last !== undefined && logged - last < LOG_ROW_IDS;
+          const extend = last !== undefined && logged - last < rowIds;
           const from = extend ? last : logged;
           if (!extend) rows.push(from);
           state.log.put(rowKey(from), wordsToBytes(recent.copy(from, recent.next)));
@@ -106,8 +122,9 @@ const make = <E extends Identified>() =>
         onBatch: (events) => {
           const fresh: E[] = [];
           for (const event of events) {
-            const { id0, id1, id2 } = event;
-            const time_s = Math.floor(event.time_ms / 1_000);
+            const { id0, id1, id2, time_ms } = event;
+            if (time_ms > newest_ms) newest_ms = time_ms;
+            const time_s = Math.floor(time_ms / 1_000);
             let payload = recent.find(id0, id1, id2);
             if (payload < 0) payload = old.find(id0, id1, id2, time_s);
             if (payload >= 0) refuse(event, payload);
@@ -118,13 +135,11 @@ const make = <E extends Identified>() =>
           }
           emit(fresh);
         },
-        onWatermark: (time_ms) => {
-          watermark_ms = time_ms;
-        },
         onBarrier: (_: Barrier) => {
           appendLog();
           evict();
-          old.expire((watermark_ms - config.retain_ms) / 1_000);
+          // A day more than asked for: the watermark is somewhat behind the newest event.
+          old.expire((newest_ms - config.retain_ms - DAY_MS) / 1_000);
         },
       };
     },
@@ -165,21 +180,28 @@ function restore(log: KvView, recent: RecentIds): number[] {
 
 /**
  * A digest of the set of remembered ids, for tests and tools: the sum of the mixed words, so that the
- * order and the place (log or runs) make no difference.
+ * order and the place (log or runs) make no difference. Ids of UTC days before `from_ms` are left out:
+ * when they are forgotten is a matter of the way.
  */
-export function idSetDigest(log: KvView, blocks: KvView): Uint8Array {
+export function idSetDigest(log: KvView, blocks: KvView, from_ms: number): Uint8Array {
+  const firstDay = Math.floor(from_ms / DAY_MS);
   let ids = 0;
   let sum = 0n;
-  const add = (id0: number, id1: number, id2: number): void => {
+  const add = (id0: number, id1: number, id2: number, day: number): void => {
+    if (day < firstDay) return;
     ids++;
-    sum = BigInt.asUintN(64, sum + BigInt(mix32(id0) >>> 0) * 0x1_0000_0000n + BigInt(mix32(id1 ^ mix32(id2)) >>> 0));
+    sum = BigInt.asUintN(
+      64,
+      sum + BigInt(mix32(id0) >>> 0) * 0x1_0000_0000n + BigInt(mix32(id1 ^ mix32(id2)) >>> 0),
+    );
   };
   for (const { value } of log.scan()) {
     const words = bytesToWords(value);
-    for (let at = 0; at < words.length; at += ID_WORDS) add(words[at] as number, words[at + 1] as number, words[at + 2] as number);
+    for (let at = 0; at < words.length; at += ID_WORDS) {
+      const day = Math.floor(((words[at + 4] as number) * 1_000) / DAY_MS);
+      add(words[at] as number, words[at + 1] as number, words[at + 2] as number, day);
+    }
   }
-  for (const [id0, id1, id2] of storedIds(blocks)) add(id0, id1, id2);
+  for (const [id0, id1, id2, day] of storedIds(blocks)) add(id0, id1, id2, day);
   return Buffer.from(`${ids} ids, sum ${sum.toString(16)}`);
 }
-
-export { ID_BYTES };

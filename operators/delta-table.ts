@@ -47,7 +47,8 @@ export class DeltaTable {
       const slot = this.#index[probe] as number;
       if (slot === NONE) return this.#add(probe, frame, cube, first, second);
       const at = slot * KEY_WORDS;
-      if (keys[at + 2] === first && keys[at + 3] === second && keys[at] === frame && keys[at + 1] === cube) return slot;
+      if (keys[at + 2] === first && keys[at + 3] === second && keys[at] === frame && keys[at + 1] === cube)
+        return slot;
     }
   }
 

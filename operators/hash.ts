@@ -1,5 +1,11 @@
 /** MurmurHash3_x86_128 (Austin Appleby, public domain), in place into `out` as four unsigned words. */
-export function murmur128(bytes: Uint8Array, start: number, end: number, seed: number, out: Uint32Array): void {
+export function murmur128(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  seed: number,
+  out: Uint32Array,
+): void {
   let h1 = seed | 0;
   let h2 = seed | 0;
   let h3 = seed | 0;
@@ -62,7 +68,8 @@ function word(bytes: Uint8Array, at: number): number {
 /** Up to four bytes, little-endian, zeros past the end. */
 function partial(bytes: Uint8Array, at: number, end: number): number {
   let value = 0;
-  for (let index = Math.min(end, at + 4) - 1; index >= at; index--) value = (value << 8) | (bytes[index] as number);
+  for (let index = Math.min(end, at + 4) - 1; index >= at; index--)
+    value = (value << 8) | (bytes[index] as number);
   return value;
 }
 
@@ -109,7 +116,8 @@ export function hashJson(value: unknown): number {
   }
   if (typeof value === 'object' && value !== null) {
     let hash = 0x1b873593;
-    for (const [name, member] of Object.entries(value)) hash = (hash + hashMember(fnv1aOfString(name), hashJson(member))) | 0;
+    for (const [name, member] of Object.entries(value))
+      hash = (hash + hashMember(fnv1aOfString(name), hashJson(member))) | 0;
     return mix32(hash);
   }
   return value === true ? 0x3c6ef372 : value === false ? 0x1f83d9ab : 0x510e527f;

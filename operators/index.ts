@@ -12,5 +12,7 @@ export * from './exact-sum.ts';
 export * from './flat-map.ts';
 export * from './hash.ts';
 export * from './keyed-facts.ts';
+export * from './old-ids.ts';
+export { ID_BYTES, ID_WORDS, RecentIds } from './recent-ids.ts';
 export * from './sketch.ts';
 export * from './watermark.ts';

@@ -101,7 +101,9 @@ const make = <E, P>() =>
       const tables = entities.map(({ name }) => {
         const table = state[name];
         if (table === undefined) throw new Error(`no table for entity ${name}`);
-        metrics.gauge('millrace.facts.cached', 'Entities in memory', () => table.cachedRows, { entity: name });
+        metrics.gauge('millrace.facts.cached', 'Entities in memory', () => table.cachedRows, {
+          entity: name,
+        });
         return table;
       });
       const displaced = metrics.counter('millrace.facts.displaced', 'Facts displaced by an earlier event');
@@ -117,7 +119,8 @@ const make = <E, P>() =>
           if (key === '') continue;
           const table = scoped[entity] as ScopedMap<string, FactRecord<P>>;
           const known = table.get(key);
-          const record: FactRecord<P> = known ?? new Array<Fact<P> | undefined>(definition.slots.length).fill(undefined);
+          const record: FactRecord<P> =
+            known ?? new Array<Fact<P> | undefined>(definition.slots.length).fill(undefined);
           const time_ms = timeOf(event);
           let after: Fact<P> | undefined;
           for (const slot of slots) {

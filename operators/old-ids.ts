@@ -147,7 +147,10 @@ export class OldIds {
 
   *#readRun(run: Run): Iterable<Uint8Array> {
     const start = blockKey(run, 0);
-    const end = new ByteWriter().u32(run.day).u32(run.number + 1).copy();
+    const end = new ByteWriter()
+      .u32(run.day)
+      .u32(run.number + 1)
+      .copy();
     for (const { value } of this.#blocks.scan({ start, end })) yield value;
   }
 
@@ -223,11 +226,16 @@ function search(bytes: Uint8Array, id0: number, id1: number, id2: number): numbe
   return -1;
 }
 
-/** Every stored id as four words, in no useful order. */
+/** Every stored id with its UTC day, in no useful order. */
 export function* storedIds(blocks: KvView): Iterable<readonly [number, number, number, number]> {
   for (const { key, value } of blocks.scan()) {
     const day = new ByteReader(key).u32();
     const reader = new ByteReader(value);
-    while (reader.remaining > 0) yield [reader.u32(), reader.u32(), reader.u32(), day];
+    while (reader.remaining > 0) {
+      const id = [reader.u32(), reader.u32(), reader.u32(), day] as const;
+      // The payload's hash.
+      reader.u32();
+      yield id;
+    }
   }
 }

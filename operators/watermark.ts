@@ -36,6 +36,12 @@ const make = <E>() =>
       };
       return {
         ownsWatermark: true,
+        // The committed watermark at start: tables and timers downstream go on from it.
+        onWatermark: (time_ms) => {
+          if (time_ms < current_ms) return;
+          current_ms = time_ms;
+          emitWatermark(time_ms);
+        },
         onBatch: (events) => {
           let reached_ms = current_ms;
           for (const event of events) {

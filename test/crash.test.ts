@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EventMessage } from '../connectors/index.ts';
 import { SeededRandom, type SimulatedMessage, type StateDigest } from '../engine/index.ts';
-import { isAlive, type Millrace, publishRetrying, Scratch, stateDigestOf, until } from './process.ts';
+import { isAlive, type Millrace, Scratch, stateDigestOf, until } from './process.ts';
+import { publishRetrying } from './retrying-publisher.ts';
 import { type GeneratedSet, generate, publish, TENANTS } from './simulated-orders.ts';
 
 /** Replay one: `CRASH_SEEDS=3 npx vitest run test/crash.test.ts`. */
@@ -41,6 +42,15 @@ const QUERIES: readonly object[] = [
   { ...YEAR, metrics: EVERYTHING, group_by: ['sku'] },
   { ...YEAR, metrics: EVERYTHING, group_by: ['category', 'channel'], granularity: '1w' },
   { ...YEAR, metrics: EVERYTHING, group_by: ['sku', 'country'], filters: { country: ['DE', null] } },
+  // Converts, or names the pair without a rate.
+  { ...DAYS, metrics: MONEY, granularity: '1d', currency: 'USD', filters: { currency: ['EUR', 'USD'] } },
+  {
+    start: '2025-03-12T12:00:00Z',
+    end: DAYS.end,
+    metrics: MONEY,
+    currency: 'USD',
+    filters: { currency: ['EUR', 'USD'] },
+  },
   ...['avg', 'min', 'max', 'count', 'p50', 'p90', 'p99'].map((aggregation) => ({
     ...DAYS,
     metrics: MONEY,
@@ -66,19 +76,24 @@ const toEvent = ({ subject, data, headers }: SimulatedMessage): EventMessage => 
   ...(headers === undefined ? {} : { headers }),
 });
 
-/** What must not depend on the way, as text: parsed, sums beyond 2^53 would look equal that are not. */
+/** What must not depend on the way: everything but ids, ages and counts of what came late. */
 async function answersOf(instance: Millrace): Promise<string[]> {
   const answers: string[] = [];
   for (const tenant of TENANTS) {
     for (const query of QUERIES) {
-      const { groups, groups_total, truncated, currency, meta } = await instance.kpis(tenant, query);
+      const { status, json } = await instance.request('POST', '/kpis/query', { tenant, body: query });
+      const { groups, groups_total, truncated, currency, code, errors, meta = {} } = json;
       const { watermark, complete_until, source, approximate, resolved_range, warnings } = meta;
       const way = { watermark, complete_until, source, approximate, resolved_range, warnings };
-      answers.push(JSON.stringify({ tenant, query, groups, groups_total, truncated, currency, way }));
+      const answer = { groups, groups_total, truncated, currency, code, errors };
+      answers.push(JSON.stringify({ tenant, query, status, answer, way }));
     }
   }
   return answers;
 }
+
+const tablesOf = ({ digest }: Result): object =>
+  Object.fromEntries(Object.entries(digest.tables).map(([table, { digest: hash }]) => [table, hash]));
 
 async function resultOf(instance: Millrace, dataDir: string): Promise<Result> {
   await instance.untilApplied();
@@ -159,7 +174,9 @@ async function runSeed(seed: number): Promise<void> {
   const result = await resultOf(victim.instance, dataDir);
   expect(victim.kills).toBeGreaterThanOrEqual(2);
   for (const [index, answer] of result.answers.entries()) expect(answer).toBe(reference.answers[index]);
-  expect(result.digest).toEqual(reference.digest);
+  // By table first: that says where to look.
+  expect(tablesOf(result)).toEqual(tablesOf(reference));
+  expect(result.digest.digest).toBe(reference.digest.digest);
   const { code } = await victim.instance.terminate();
   expect(code).toBe(0);
 }
@@ -187,8 +204,8 @@ describe('crashes', () => {
       return new Set(created.flatMap(({ members }) => members.order_id ?? [])).size + lone;
     };
     for (const [index, tenant] of TENANTS.entries()) {
-      const answer = JSON.parse(reference.answers[index * QUERIES.length] as string) as {
-        groups: { totals: Record<string, number> }[];
+      const { answer } = JSON.parse(reference.answers[index * QUERIES.length] as string) as {
+        answer: { groups: { totals: Record<string, number> }[] };
       };
       const counted = answer.groups.reduce((sum, { totals }) => sum + (totals.orders_count ?? 0), 0);
       expect(counted).toBe(orders(tenant));
@@ -208,6 +225,7 @@ describe('crashes', () => {
           } catch (error) {
             console.error(
               `seed ${seed} fails; replay it: CRASH_SEEDS=${seed} npx vitest run test/crash.test.ts`,
+              error,
             );
             failures.push(error);
           }

@@ -8,11 +8,14 @@ export interface OrdersRun {
   readonly expectedIds: readonly string[];
 }
 
+export const TOTAL = cubeOf([]);
+export const BY_COUNTRY = cubeOf(['country']);
+export const BY_SKU = cubeOf(['sku']);
 /** One cube of each kind: whole orders, items, both, and more than two dimensions. */
 export const SIMULATED_CUBES = [
-  cubeOf([]),
-  cubeOf(['country']),
-  cubeOf(['sku']),
+  TOTAL,
+  BY_COUNTRY,
+  BY_SKU,
   cubeOf(['sku', 'country']),
   cubeOf(['category', 'channel']),
   cubeOf(['channel', 'country', 'campaign']),

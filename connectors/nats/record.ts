@@ -53,6 +53,11 @@ export class NatsRecord implements SourceRecord {
     return this.block !== 0 && this.block !== NO_HEADERS;
   }
 
+  /** The header block as text, `` when there is none. */
+  get headerBlock(): string {
+    return this.hasHeaders ? blockText(this.data, this.block) : NO_HEADERS;
+  }
+
   header(name: string): string | undefined {
     return this.hasHeaders ? headerValue(blockText(this.data, this.block), name) : undefined;
   }

@@ -83,8 +83,17 @@ export async function readRows(path: string, each: (row: RetailRow) => void): Pr
       Country: cell(7),
     });
   };
+  // The pipeline may report that it was stopped, and not what stopped it.
+  let refused: { readonly error: unknown } | undefined;
   const collect = async (records: AsyncIterable<readonly string[]>): Promise<void> => {
-    for await (const record of records) take(record);
+    for await (const record of records) {
+      try {
+        take(record);
+      } catch (error) {
+        refused = { error };
+        throw error;
+      }
+    }
   };
   try {
     const packed = await isGzip(path);
@@ -92,7 +101,7 @@ export async function readRows(path: string, each: (row: RetailRow) => void): Pr
     const file = createReadStream(path);
     await (packed ? pipeline(file, createGunzip(), parser, collect) : pipeline(file, parser, collect));
   } catch (error) {
-    throw unreadable(path, error);
+    throw refused === undefined ? unreadable(path, error) : refused.error;
   }
   if (places === undefined) placesOf(path, []);
 }

@@ -91,10 +91,11 @@ function lineOf(row: RetailRow, sign: 1 | -1): Line {
 }
 
 function timeOf(row: RetailRow): string {
-  const [, date, minutes, seconds = ':00'] = DATE.exec(row.InvoiceDate) ?? [];
-  const time = `${date}T${minutes}${seconds}Z`;
+  const match = DATE.exec(row.InvoiceDate);
+  const [, date, minutes, seconds = ':00'] = match ?? [];
   // The file names no zone: its times are taken as UTC.
-  if (Number.isNaN(Date.parse(time))) {
+  const time = `${date}T${minutes}${seconds}Z`;
+  if (match === null || Number.isNaN(Date.parse(time))) {
     throw bad(row, `InvoiceDate "${row.InvoiceDate}" is not of the form 2011-08-01 08:26:00`);
   }
   return time;

@@ -90,12 +90,12 @@ async function main(): Promise<void> {
     process.stdout.write(HELP);
     return;
   }
+  const prepared = await load(options.file);
   let interrupt: () => void = () => {};
   const interrupted = new Promise<void>((resolve) => {
     interrupt = resolve;
   });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, interrupt);
-  const prepared = await load(options.file);
   say('\nStarting NATS, the engine and the API on a scratch folder');
   const app = await startApp({ log: (line) => process.stderr.write(`  ${line}\n`) });
   try {

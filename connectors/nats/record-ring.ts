@@ -1,0 +1,214 @@
+import type { SourceRecord, SourceState } from '../../engine/index.ts';
+import type { NatsRecord } from './record.ts';
+import { headerValue } from './record.ts';
+
+/**
+ * A ring of records in memory that two threads share: one writes, one reads, nothing is copied twice and
+ * nothing is locked. Positions only grow (modulo 2^32); what is between them belongs to the reader.
+ */
+
+/** A power of two, so that positions wrap where the ring does; holds several messages of the largest size. */
+export const RING_BYTES = 2 ** 25;
+const CONTROL_BYTES = 128;
+/** Int32 cells of the control block. */
+const WRITTEN = 0;
+const READ = 1;
+const CAUGHT_UP = 2;
+const CONNECTED = 3;
+/** Float64 cells. */
+const HEAD = 4;
+const SKIPPED = 5;
+
+/** size u32, data length u32, sequence f64, subject length u32, header length u32. */
+const RECORD_HEADER_BYTES = 24;
+const SAME_SUBJECT = 0xffff_ffff;
+/** In place of a size: the rest of the ring is empty, the next record is at its start. */
+const WRAP = 0xffff_ffff;
+
+export function newRing(): SharedArrayBuffer {
+  return new SharedArrayBuffer(CONTROL_BYTES + RING_BYTES);
+}
+
+interface Views {
+  readonly cells: Int32Array;
+  readonly numbers: Float64Array;
+  readonly view: DataView;
+  readonly bytes: Buffer;
+}
+
+function viewsOf(ring: SharedArrayBuffer): Views {
+  return {
+    cells: new Int32Array(ring, 0, 16),
+    numbers: new Float64Array(ring, 0, 16),
+    view: new DataView(ring, CONTROL_BYTES, RING_BYTES),
+    bytes: Buffer.from(ring, CONTROL_BYTES, RING_BYTES),
+  };
+}
+
+function aligned(bytes: number): number {
+  return (bytes + 7) & ~7;
+}
+
+export class RingWriter {
+  readonly #views: Views;
+  #written = 0;
+  #lastSubject: string | undefined;
+
+  constructor(ring: SharedArrayBuffer) {
+    this.#views = viewsOf(ring);
+  }
+
+  /** Writes records until one does not fit; returns how many it took. `publish` shows them to the reader. */
+  write(records: readonly NatsRecord[], from: number): number {
+    let count = 0;
+    while (from + count < records.length && this.#one(records[from + count] as NatsRecord)) count++;
+    return count;
+  }
+
+  get #free(): number {
+    return RING_BYTES - ((this.#written - Atomics.load(this.#views.cells, READ)) >>> 0);
+  }
+
+  #one(record: NatsRecord): boolean {
+    const { bytes, view } = this.#views;
+    const { data, subject, sequence } = record;
+    const isSame = subject === this.#lastSubject;
+    const block = record.hasHeaders ? record.headerBlock : '';
+    const subjectBytes = isSame ? 0 : Buffer.byteLength(subject);
+    const blockBytes = block === '' ? 0 : Buffer.byteLength(block);
+    const size = aligned(RECORD_HEADER_BYTES + data.length + subjectBytes + blockBytes);
+    let at = this.#written & (RING_BYTES - 1);
+    const toEnd = RING_BYTES - at;
+    const gap = size > toEnd ? toEnd : 0;
+    // One byte stays free: a full ring must not look like an empty one.
+    if (gap + size >= this.#free) return false;
+    if (gap > 0) {
+      view.setUint32(at, WRAP);
+      at = 0;
+    }
+    view.setUint32(at, size);
+    view.setUint32(at + 4, data.length);
+    view.setFloat64(at + 8, sequence);
+    view.setUint32(at + 16, isSame ? SAME_SUBJECT : subjectBytes);
+    view.setUint32(at + 20, blockBytes);
+    let end = at + RECORD_HEADER_BYTES;
+    bytes.set(data, end);
+    end += data.length;
+    if (!isSame) {
+      bytes.write(subject, end, 'utf8');
+      this.#lastSubject = subject;
+    }
+    if (blockBytes > 0) bytes.write(block, end + subjectBytes, 'utf8');
+    this.#written = (this.#written + gap + size) >>> 0;
+    return true;
+  }
+
+  /** Shows what was written and how the source is, and wakes the reader. */
+  publish(state: SourceState): void {
+    const { cells, numbers } = this.#views;
+    numbers[HEAD] = state.headSequence;
+    numbers[SKIPPED] = state.skipped;
+    Atomics.store(cells, CAUGHT_UP, state.caughtUp ? 1 : 0);
+    Atomics.store(cells, CONNECTED, state.connected ? 1 : 0);
+    Atomics.store(cells, WRITTEN, this.#written | 0);
+    Atomics.notify(cells, WRITTEN);
+  }
+
+  /** Resolves when the reader has moved on, or after `wait_ms`. */
+  async room(wait_ms: number): Promise<void> {
+    const { cells } = this.#views;
+    const { async, value } = Atomics.waitAsync(cells, READ, Atomics.load(cells, READ), wait_ms);
+    if (async) await value;
+  }
+}
+
+/** A record that lies in the ring; its bytes are valid until the next `take`. */
+class RingRecord implements SourceRecord {
+  readonly sequence: number;
+  readonly subject: string;
+  readonly data: Uint8Array;
+  private readonly block: string;
+
+  constructor(sequence: number, subject: string, data: Uint8Array, block: string) {
+    this.sequence = sequence;
+    this.subject = subject;
+    this.data = data;
+    this.block = block;
+  }
+
+  get hasHeaders(): boolean {
+    return this.block !== '';
+  }
+
+  header(name: string): string | undefined {
+    return this.block === '' ? undefined : headerValue(this.block, name);
+  }
+}
+
+export class RingReader {
+  readonly #ring: SharedArrayBuffer;
+  readonly #views: Views;
+  #read = 0;
+  #subject = '';
+
+  constructor(ring: SharedArrayBuffer) {
+    this.#ring = ring;
+    this.#views = viewsOf(ring);
+  }
+
+  get isEmpty(): boolean {
+    return ((Atomics.load(this.#views.cells, WRITTEN) - this.#read) | 0) === 0;
+  }
+
+  /** Gives what was taken before back to the writer, and takes up to `max` records. */
+  take(max: number): SourceRecord[] {
+    const { cells, view, bytes } = this.#views;
+    Atomics.store(cells, READ, this.#read | 0);
+    Atomics.notify(cells, READ);
+    const written = Atomics.load(cells, WRITTEN) >>> 0;
+    const records: SourceRecord[] = [];
+    while (records.length < max && this.#read !== written) {
+      const at = this.#read & (RING_BYTES - 1);
+      const size = view.getUint32(at);
+      if (size === WRAP) {
+        this.#read = (this.#read + RING_BYTES - at) >>> 0;
+        continue;
+      }
+      const dataBytes = view.getUint32(at + 4);
+      const subjectBytes = view.getUint32(at + 16);
+      const blockBytes = view.getUint32(at + 20);
+      const start = at + RECORD_HEADER_BYTES;
+      let end = start + dataBytes;
+      if (subjectBytes !== SAME_SUBJECT) {
+        this.#subject = bytes.toString('utf8', end, end + subjectBytes);
+        end += subjectBytes;
+      }
+      const block = blockBytes === 0 ? '' : bytes.toString('utf8', end, end + blockBytes);
+      const data = new Uint8Array(this.#ring, CONTROL_BYTES + start, dataBytes);
+      records.push(new RingRecord(view.getFloat64(at + 8), this.#subject, data, block));
+      this.#read = (this.#read + size) >>> 0;
+    }
+    return records;
+  }
+
+  /** Resolves when there is something to take, or after `wait_ms`. */
+  async arrival(wait_ms: number): Promise<void> {
+    const { async, value } = Atomics.waitAsync(this.#views.cells, WRITTEN, this.#read | 0, wait_ms);
+    if (async) await value;
+  }
+
+  /** Wakes whoever waits in `arrival`. */
+  wake(): void {
+    Atomics.notify(this.#views.cells, WRITTEN);
+  }
+
+  state(): SourceState {
+    const { cells, numbers } = this.#views;
+    return {
+      headSequence: numbers[HEAD] as number,
+      skipped: numbers[SKIPPED] as number,
+      caughtUp: Atomics.load(cells, CAUGHT_UP) === 1 && this.isEmpty,
+      connected: Atomics.load(cells, CONNECTED) === 1,
+    };
+  }
+}

@@ -1,0 +1,272 @@
+import { execFileSync } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { orderAnalytics } from '../analytics/index.ts';
+import {
+  connectNats,
+  EVENTS_STREAM,
+  type EventMessage,
+  ensureStreams,
+  JetStreamPublisher,
+  JetStreamSource,
+  type NatsLink,
+  openManager,
+  streamFacts,
+} from '../connectors/index.ts';
+import {
+  type KvStore,
+  META_TABLE,
+  openLmdbReader,
+  openLmdbStore,
+  readProgress,
+  type StateDigest,
+  Supervisor,
+  stateDigest,
+  systemClock,
+  Task,
+} from '../engine/index.ts';
+import { startTestNats, type TestNats } from './nats.ts';
+import { type Millrace, Scratch, stateDigestOf, until } from './process.ts';
+import { publishRetrying } from './retrying-publisher.ts';
+
+const MIB = 1_048_576;
+const DISK_BYTES = 32 * MIB;
+const ORDERS = 250;
+const QUERY = {
+  metrics: ['orders_count', 'revenue_gross'],
+  start: '2025-08-01T00:00:00Z',
+  end: '2025-08-02T00:00:00Z',
+};
+
+/** A small file system of its own: needs root, and leave to mount. */
+function mountSmallDisk(): { readonly path?: string; readonly whyNot?: string } {
+  const path = mkdtempSync(join(tmpdir(), 'millrace-test-disk-'));
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES}`, 'tmpfs', path], { stdio: 'pipe' });
+    return { path };
+  } catch (error) {
+    rmSync(path, { recursive: true });
+    const whyNot = error instanceof Error ? error.message.replaceAll(/\s+/g, ' ').trim() : String(error);
+    console.warn(`The test with a real full disk is skipped, a tmpfs cannot be mounted here: ${whyNot}`);
+    return { whyNot };
+  }
+}
+
+const disk = mountSmallDisk();
+const scratch = new Scratch();
+let nats: TestNats;
+
+beforeAll(async () => {
+  nats = await startTestNats();
+});
+
+afterAll(async () => {
+  await scratch.clean();
+  await nats.stop();
+  if (disk.path === undefined) return;
+  execFileSync('umount', [disk.path]);
+  rmSync(disk.path, { recursive: true });
+});
+
+let published = 0;
+
+/** Publishes the next orders, no two alike, so that the state grows with them. */
+async function publishOrders(): Promise<void> {
+  const messages = Array.from({ length: ORDERS }, (): EventMessage => {
+    const number = published++;
+    const event = {
+      event_id: `full-${number}`,
+      type: 'order.created',
+      time: new Date(Date.UTC(2025, 7, 1) + number * 10_000).toISOString(),
+      order_id: `o-${number}`,
+      customer_id: `c-${number}`,
+      session_id: `s-${number}`,
+      currency: 'EUR',
+      amount: 100,
+      sku: `sku-${number}`,
+      campaign: `campaign-${number}`,
+    };
+    return { subject: 'events.default.x', payload: Buffer.from(JSON.stringify(event)) };
+  });
+  await publishRetrying(messages, { target: () => Promise.resolve(nats.url), chunk: 500, pause_ms: 0 });
+}
+
+/** Takes all but `leave_bytes` of the disk. */
+function fill(path: string, leave_bytes: number): string {
+  const ballast = join(path, 'ballast');
+  const file = openSync(ballast, 'w');
+  const { bavail, bsize } = statfsSync(path);
+  const bytes = bavail * bsize - leave_bytes;
+  for (let written = 0; written < bytes; ) {
+    written += writeSync(file, Buffer.alloc(Math.min(MIB, bytes - written)));
+  }
+  closeSync(file);
+  return ballast;
+}
+
+async function totalsOf(instance: Millrace): Promise<object> {
+  const { groups } = await instance.kpis('default', QUERY);
+  return groups[0].totals;
+}
+
+const totals = (orders: number): object => ({ orders_count: orders, revenue_gross: orders * 100 });
+
+describe('a full disk', () => {
+  it.skipIf(disk.path === undefined)(
+    `stops the task with disk_full and lets it go on when there is space again${disk.whyNot === undefined ? '' : ` (skipped: ${disk.whyNot})`}`,
+    async () => {
+      const path = disk.path ?? '';
+      const dataDir = join(path, 'data');
+      const instance = await scratch.start({ dataDir, env: { NATS_URL: nats.url } });
+      await publishOrders();
+      await instance.untilApplied();
+      // Some left: the write is cut short, which LMDB reports like a failing disk. None left: it fails.
+      for (const leave_bytes of [100_000, 0]) {
+        const before = published;
+        const ballast = fill(path, leave_bytes);
+        await publishOrders();
+        await instance.untilPipeline('disk_full');
+        for (let look = 0; look < 10; look++) {
+          const { http, status, subsystems } = await instance.health();
+          expect({ http, status }).toEqual({ http: 503, status: 'degraded' });
+          expect(subsystems.ingest_pipeline).toMatchObject({ status: 'degraded', code: 'disk_full' });
+          expect(await totalsOf(instance)).toEqual(totals(before));
+          await sleep(200);
+        }
+        rmSync(ballast);
+        await instance.untilOk();
+        await instance.untilApplied();
+        expect(await totalsOf(instance)).toEqual(totals(published));
+      }
+      // The same events, on a disk with space.
+      const roomy = await scratch.dir('roomy');
+      const other = await scratch.start({ dataDir: roomy, env: { NATS_URL: nats.url } });
+      await other.untilApplied();
+      expect(await stateDigestOf(dataDir)).toEqual(await stateDigestOf(roomy));
+      expect((await instance.terminate()).code).toBe(0);
+      await other.terminate();
+    },
+    90_000,
+  );
+
+  // Runs everywhere: the same engine and store, with commits that end in LMDB's errors.
+  it('is a named error to the supervisor, and nothing is applied in part', async () => {
+    const link = await connectNats({ url: nats.url, name: 'test-task' });
+    await ensureStreams(link);
+    const failing = await supervise(link, 'failing');
+    const plain = await supervise(link, 'plain');
+    for (const [code, name] of LMDB_ERRORS) {
+      failing.failWith(code);
+      await publishOrders();
+      const before = failing.position();
+      const named = (): number => failing.seen.filter((state) => state === `restarting ${name}`).length;
+      const times = named() + 3;
+      await until(
+        () => (named() >= times ? true : undefined),
+        () => `${name}, three times`,
+        10_000,
+      );
+      expect(failing.seen.slice(-3)).toEqual(Array(3).fill(`restarting ${name}`));
+      expect(failing.position()).toBe(before);
+      failing.failWith(undefined);
+      await until(
+        () => (failing.seen.at(-1) === 'running' ? true : undefined),
+        () => 'it runs again',
+        10_000,
+      );
+    }
+    const { lastSequence } = await streamFacts(await openManager(link), EVENTS_STREAM.name);
+    for (const run of [failing, plain]) {
+      await until(
+        () => (run.position() === lastSequence ? true : undefined),
+        () => 'all is applied',
+        20_000,
+      );
+      await run.supervisor.stop();
+    }
+    expect(failing.digest()).toEqual(plain.digest());
+    await failing.close();
+    await plain.close();
+    await link.close();
+  }, 60_000);
+});
+
+/** What LMDB's commits throw, and what it has to become: no space, a quota, a write cut short. */
+const LMDB_ERRORS = [
+  [28, 'disk_full'],
+  [122, 'disk_full'],
+  [5, 'state_write_failed'],
+] as const;
+
+interface SupervisedRun {
+  readonly supervisor: Supervisor;
+  /** States as the supervisor reported them, with the code of the error. */
+  readonly seen: readonly string[];
+  failWith(code: number | undefined): void;
+  position(): number | undefined;
+  digest(): StateDigest;
+  close(): Promise<void>;
+}
+
+async function supervise(link: NatsLink, name: string): Promise<SupervisedRun> {
+  const path = await scratch.dir(name);
+  const store = openLmdbStore(path);
+  const reader = openLmdbReader(path, { sharedWithWriter: true });
+  const seen: string[] = [];
+  let broken: number | undefined;
+  const breakable: KvStore = {
+    ...store,
+    transaction: (work) =>
+      store.transaction(() => {
+        const result = work();
+        if (broken !== undefined) throw Object.assign(new Error('a write failed'), { code: broken });
+        return result;
+      }),
+  };
+  const run = async (running: () => void, stop: AbortSignal): Promise<void> => {
+    const source = new JetStreamSource({ link, stream: EVENTS_STREAM.name });
+    const publisher = new JetStreamPublisher(link);
+    const task = new Task({
+      topology: orderAnalytics(),
+      source,
+      store: breakable,
+      publisher,
+      clock: systemClock,
+    });
+    try {
+      await task.open();
+      running();
+      await task.run(stop);
+    } finally {
+      await source.stop();
+    }
+  };
+  const supervisor = new Supervisor({
+    clock: systemClock,
+    backoff_first_ms: 10,
+    backoff_max_ms: 50,
+    steady_ms: 600,
+    onChange: (state, error) => seen.push(error === undefined ? state : `${state} ${error.code}`),
+    spawn: (running) => {
+      const stop = new AbortController();
+      return { ended: run(running, stop.signal), stop: () => stop.abort() };
+    },
+  });
+  supervisor.start();
+  return {
+    supervisor,
+    seen,
+    failWith: (code) => {
+      broken = code;
+    },
+    position: () => reader.snapshot((table) => readProgress(table(META_TABLE))?.sequence),
+    digest: () => stateDigest(orderAnalytics(), reader),
+    close: async () => {
+      await reader.close();
+      await store.close();
+    },
+  };
+}
