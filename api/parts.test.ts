@@ -9,7 +9,7 @@ import { tryParseJson } from './json.ts';
 import { pageOf } from './page.ts';
 import { problemOf } from './problem.ts';
 import { RateLimiter } from './rate-limit.ts';
-import { MemoryKeyValueStore } from './testing.ts';
+import { MemoryKeyValueStore } from './testing-memory.ts';
 
 describe('JSON', () => {
   const parse = (text: string) => tryParseJson(Buffer.from(text));
