@@ -58,8 +58,8 @@ type TaskReport =
   | {
       readonly kind: 'status';
       readonly head: number;
+      readonly connected: boolean;
       readonly at_ms: number;
-      readonly caughtUp: boolean;
       readonly metrics: readonly MetricSample[];
     }
   | { readonly kind: 'failed'; readonly code: string; readonly message: string; readonly retriable: boolean; readonly stack: string | undefined };
@@ -82,8 +82,9 @@ async function runTask(
 ): Promise<void> {
   const link = await connectNats({ url: order.natsUrl, name: 'millrace-task' });
   const store = openLmdbStore(order.statePath);
+  const source = new ThreadedSource({ url: order.natsUrl, stream: EVENTS_STREAM.name, partition: PARTITION });
+  let reporter: NodeJS.Timeout | undefined;
   try {
-    const source = new ThreadedSource({ url: order.natsUrl, stream: EVENTS_STREAM.name, partition: PARTITION });
     const task = new Task({
       topology: topologyOf(order.settings),
       source,
@@ -93,22 +94,14 @@ async function runTask(
     });
     await task.open();
     report({ kind: 'running' });
-    const status = (): void => {
-      const { headSequence, caughtUp, connected } = source.state();
-      // Without a connection nothing is known of the stream's end: the last word stands.
-      if (connected) {
-        const metrics = task.metrics.samples();
-        report({ kind: 'status', head: headSequence, at_ms: systemClock.now(), caughtUp, metrics });
-      }
-    };
-    const reporter = setInterval(status, REPORT_INTERVAL_MS);
-    try {
-      await task.run(stop);
-    } finally {
-      clearInterval(reporter);
-      await source.stop();
-    }
+    reporter = setInterval(() => {
+      const { headSequence: head, connected } = source.state();
+      report({ kind: 'status', head, connected, at_ms: systemClock.now(), metrics: task.metrics.samples() });
+    }, REPORT_INTERVAL_MS);
+    await task.run(stop);
   } finally {
+    clearInterval(reporter);
+    await source.stop();
     await store.close();
     await link.close();
   }
@@ -142,6 +135,8 @@ async function taskThread(order: TaskOrder): Promise<void> {
 /** What is known of the pipeline's thread, for the API. */
 class Pipeline {
   metrics: readonly MetricSample[] = [];
+  /** Whether the source reads from the stream. */
+  connected = true;
   head: { sequence: number; observed_at_ms: number } | undefined;
 
   spawn(order: TaskOrder, running: () => void): TaskRun {
@@ -156,7 +151,9 @@ class Pipeline {
         }
         else {
           this.metrics = message.metrics;
-          this.head = { sequence: message.head, observed_at_ms: message.at_ms };
+          this.connected = message.connected;
+          // Without a connection nothing is known of the stream's end: the last word stands.
+          if (message.connected) this.head = { sequence: message.head, observed_at_ms: message.at_ms };
         }
       });
       worker.on('error', (error) => {
@@ -230,7 +227,7 @@ async function ports(
         since_ms,
         ...(error === undefined ? {} : { error: { code: error.code, message: error.message } }),
         metrics: pipeline.metrics,
-        nats: { connected: link.connected, url: link.url },
+        nats: { connected: link.connected && pipeline.connected, url: link.url },
         topology: described,
         mermaid,
       };

@@ -34,7 +34,7 @@ export function messageDecoder(): (record: SourceRecord, now_ms: number, out: De
     const tenant = lastTenant;
     if (data.length > MAX_MESSAGE_BYTES) {
       const detail = `The message has ${data.length} bytes; at most ${MAX_MESSAGE_BYTES} are taken`;
-      out.reject({ tenant, record, part: 0 }, { code: 'too_large', detail }, data.subarray(0, MAX_MESSAGE_BYTES));
+      out.reject({ tenant, record, part: 0 }, { code: 'too_large', detail }, data);
       return;
     }
     // A binary CloudEvent's identity is in its headers, whatever its payload looks like.

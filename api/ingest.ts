@@ -117,7 +117,9 @@ export function ingestRoutes(events: EventPublisher, once: Idempotency, clock: C
         'unsupported_media_type',
         'unsupported_encoding',
         'too_busy',
-        'unavailable',
+        'stream_unavailable',
+        'stream_full',
+        'kv_unavailable',
       ],
       handle: async (call) => {
         const key = idempotencyKeyOf(call.request);

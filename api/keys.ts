@@ -124,6 +124,7 @@ export function keyRoutes(keys: KeyRing, cursors: Cursors, clock: Clock): readon
         'unsupported_media_type',
         'body_too_large',
         'too_many_keys',
+        'kv_unavailable',
       ],
       handle: async ({ tenant, principal, body, base }) => {
         const { name, role, tenants } = body;
@@ -151,7 +152,7 @@ export function keyRoutes(keys: KeyRing, cursors: Cursors, clock: Clock): readon
       permission: 'keys:manage',
       params: z.object({ id: z.string().max(64) }),
       answers: { 204: { description: 'Revoked' } },
-      problems: ['not_found'],
+      problems: ['not_found', 'kv_unavailable'],
       handle: async ({ tenant, params }) => {
         await keys.revoke(tenant, params.id);
         return { status: 204 };

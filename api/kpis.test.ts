@@ -123,6 +123,8 @@ describe('POST /kpis/query', () => {
     ['a bad zone', { ...QUERY, timezone: 'Mars/Olympus' }, 'unknown_timezone'],
     ['no cube', { ...QUERY, group_by: ['country', 'warehouse', 'campaign'] }, 'no_cube'],
     ['an aggregation that is none', { ...QUERY, aggregation: 'p90' }, 'aggregation_not_supported'],
+    ['a range within a minute', { ...QUERY, start: '2025-09-01T00:00:30Z' }, 'range_not_aligned'],
+    ['too much', { ...QUERY, start: '2000-01-01T00:00:00Z', granularity: '1m' }, 'too_many_points'],
     ['another stream', { ...QUERY, min_position: { ORDERS: { 0: 1 } } }, 'position_unknown'],
     ['no object', [], 'validation_failed'],
     ['null', null, 'validation_failed'],
@@ -132,6 +134,15 @@ describe('POST /kpis/query', () => {
     const problem = (await response.json()) as { code: string; detail: string };
     expect(problem.code).toBe(code);
     expect(problem.detail).not.toBe('');
+  });
+
+  it('refuses a conversion without a rate, and cells that are no longer kept', async () => {
+    await ingest(orderEvent('e1'));
+    await test.apply();
+    const refused = async (json: object) => codeOf(await test.send('/kpis/query', { key, json }));
+    expect(await refused({ ...QUERY, currency: 'USD' })).toBe('fx_rate_missing');
+    const old = { start: '2020-01-01T00:00:00Z', end: '2020-01-02T00:00:00Z', granularity: '1m' };
+    expect(await refused({ ...QUERY, ...old })).toBe('granularity_not_retained');
   });
 
   it('answers 503 before the state can be read', async () => {

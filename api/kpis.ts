@@ -15,10 +15,10 @@ import {
   runKpiQuery,
 } from '../analytics/index.ts';
 import { type AnswerParts, metaOf, metaSchema, readFresh, type Snapshot, wishOf } from './answer-meta.ts';
-import { ApiError, PROBLEMS } from './problem.ts';
+import { ApiError, titleOf } from './problem.ts';
 import { type Route, route } from './route.ts';
 import { booleanParam, timeText } from './schemas.ts';
-import { summaryRoute } from './summary.ts';
+import { QUERY_PROBLEMS, summaryRoute } from './summary.ts';
 
 const valueSchema = z.union([z.number(), z.null()]);
 
@@ -131,16 +131,6 @@ const batchAnswerSchema = z.object({
   calculated_at: z.string(),
 });
 
-/** What a query asks of the state or of the server may come back as these. */
-const QUERY_PROBLEMS = [
-  'invalid_query',
-  'position_unknown',
-  'position_unmet',
-  'freshness_unmet',
-  'state_not_ready',
-  'too_busy',
-  'unavailable',
-] as const;
 const BODY_PROBLEMS = [
   'malformed_json',
   'malformed_body',
@@ -177,7 +167,13 @@ export function kpiRoutes(parts: AnswerParts): readonly Route[] {
           example: ANSWER_EXAMPLE,
         },
       },
-      problems: [...BODY_PROBLEMS, ...QUERY_PROBLEMS],
+      problems: [
+        ...BODY_PROBLEMS,
+        ...QUERY_PROBLEMS,
+
+        'aggregation_not_supported',
+        'no_cube',
+      ],
       handle: async ({ tenant, body, query }) => {
         const json = await readFresh(parts, wishOf(body), (snapshot) =>
           query.dry_run === true || body.dry_run === true
@@ -208,7 +204,13 @@ export function kpiRoutes(parts: AnswerParts): readonly Route[] {
       answers: {
         200: { description: 'An answer or a problem for each query, in order', schema: batchAnswerSchema },
       },
-      problems: [...BODY_PROBLEMS, ...QUERY_PROBLEMS],
+      problems: [
+        ...BODY_PROBLEMS,
+        ...QUERY_PROBLEMS,
+
+        'aggregation_not_supported',
+        'no_cube',
+      ],
       handle: async ({ tenant, body }) => {
         refuseOwnFreshness(body);
         const calculated_at = now();
@@ -242,7 +244,10 @@ function refuseOwnFreshness({ queries }: KpiBatch): void {
 
 function batchView(snapshot: Snapshot, tenant: string, entry: BatchEntry, calculated_at: string): object {
   if ('problem' in entry)
-    return { id: entry.id, problem: { title: PROBLEMS.invalid_query[1], ...entry.problem } };
+    return {
+      id: entry.id,
+      problem: { title: titleOf(entry.problem.code, 'The query cannot be answered'), ...entry.problem },
+    };
   return { id: entry.id, ...answerView(snapshot, tenant, entry.result, calculated_at) };
 }
 

@@ -1,3 +1,4 @@
+import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../engine/index.ts';
 import { BodyBudget } from './body.ts';
@@ -6,6 +7,7 @@ import { durationOf } from './duration.ts';
 import { subjectToken } from './event-check.ts';
 import { FreshnessTracker } from './freshness.ts';
 import { tryParseJson } from './json.ts';
+import { KeyRing, MAX_KEYS_PER_TENANT } from './key-ring.ts';
 import { pageOf } from './page.ts';
 import { problemOf } from './problem.ts';
 import { RateLimiter } from './rate-limit.ts';
@@ -47,6 +49,31 @@ describe('subject tokens', () => {
     ['tab\there', 'tab%09here'],
     ['ünï😀@x%', 'ünï😀@x%'],
   ])('%j', (key, token) => expect(subjectToken(key)).toBe(token));
+});
+
+describe('keys', () => {
+  it('are bounded for a tenant, and make room by forgetting revoked ones', async () => {
+    const clock = new ManualClock(1_000);
+    const ring = new KeyRing({ keys: new MemoryKeyValueStore(), clock, log: pino({ level: 'silent' }) });
+    await ring.open();
+    const make = (tenant: string) =>
+      ring.create({
+        name: 'k',
+        tenant,
+        role: 'viewer',
+        tenants: 'own',
+        expires_at_ms: null,
+        created_by: 'test',
+      });
+    for (let count = 0; count < MAX_KEYS_PER_TENANT; count++) await make('a');
+    await expect(make('a')).rejects.toMatchObject({ code: 'too_many_keys', status: 429 });
+    await make('b');
+    const [revoked] = ring.list('a');
+    await ring.revoke('a', revoked?.id ?? '');
+    await make('a');
+    expect(ring.list('a')).toHaveLength(MAX_KEYS_PER_TENANT);
+    await expect(ring.revoke('a', revoked?.id ?? '')).rejects.toMatchObject({ code: 'not_found' });
+  });
 });
 
 describe('cursors', () => {

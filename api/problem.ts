@@ -25,7 +25,14 @@ export const PROBLEMS = {
   invalid_event: [422, 'The event is not valid'],
   too_many_events: [422, 'Too many events in one request'],
   json_too_deep: [422, 'The JSON is nested too deeply'],
-  invalid_query: [422, 'The query cannot be answered'],
+  aggregation_not_supported: [422, 'The metric does not take this aggregation'],
+  unknown_timezone: [422, 'There is no such time zone'],
+  invalid_range: [422, 'The time range is not valid'],
+  range_not_aligned: [422, 'The time range does not lie on whole minutes'],
+  too_many_points: [422, 'The answer would be too large'],
+  no_cube: [422, 'No aggregate is kept by these dimensions'],
+  granularity_not_retained: [422, 'The cells that the answer needs are no longer kept'],
+  fx_rate_missing: [422, 'There is no exchange rate for the conversion'],
   tenant_mismatch: [422, 'Path and header name two tenants'],
   position_unknown: [422, 'The stream has no such position'],
   not_supported: [422, 'Not supported by this installation'],
@@ -41,8 +48,10 @@ export const PROBLEMS = {
   freshness_unmet: [503, 'The data are not fresh enough'],
   position_unmet: [503, 'The position is not applied yet'],
   state_not_ready: [503, 'The state cannot be read yet'],
-  shutting_down: [503, 'The server is shutting down'],
-  unavailable: [503, 'A part of the system is away'],
+  stream_unavailable: [503, 'The stream cannot be reached'],
+  stream_full: [503, 'The stream takes no more events'],
+  kv_unavailable: [503, 'The key-value store cannot be reached'],
+  disk_full: [503, 'The disk is full'],
 } as const satisfies Record<string, readonly [number, string]>;
 
 export type ProblemCode = keyof typeof PROBLEMS;
@@ -134,15 +143,25 @@ export function problemOf(thrown: unknown, request_id: string): ProblemAnswer {
   }
   const status = clientStatus(error);
   if (status !== undefined) {
-    const title = PROBLEMS.invalid_query[1];
+    const title = titleOf(error.code, 'The request cannot be answered');
     return { problem: answer(status, title, error.code, error.message, fieldErrors(error)), headers: {} };
   }
   if (error.retriable) {
-    const problem = answer(503, PROBLEMS.unavailable[1], error.code, error.message);
+    const problem = answer(
+      503,
+      titleOf(error.code, 'A part of the system is away'),
+      error.code,
+      error.message,
+    );
     return { problem, headers: { 'Retry-After': '1' }, fault: error };
   }
   const detail = `The server failed to answer; its log has the cause under request ${request_id}.`;
   return { problem: answer(500, PROBLEMS.internal[1], 'internal', detail), headers: {}, fault: error };
+}
+
+/** The title of a code of another room, where the table knows it. */
+export function titleOf(code: string, otherwise: string): string {
+  return code in PROBLEMS ? PROBLEMS[code as ProblemCode][1] : otherwise;
 }
 
 /** A NATS server of lower limits than ours refuses what a client sent: that is the client's to mend. */

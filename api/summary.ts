@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type KpiContext, kpiQuerySchema, kpiSummarySchema, runKpiSummary } from '../analytics/index.ts';
 import { type AnswerParts, metaOf, metaSchema, readFresh, type Snapshot, wishOf } from './answer-meta.ts';
 import { EVENTS_STREAM, PARTITION } from './freshness.ts';
+import type { ProblemCode } from './problem.ts';
 import { type Route, route } from './route.ts';
 import { booleanParam, timeText } from './schemas.ts';
 
@@ -27,6 +28,22 @@ const summaryAnswerSchema = z.object({
   calculated_at: z.string(),
   meta: metaSchema,
 });
+
+/** What a query asks of the cubes, the state or the server may come back as these. */
+export const QUERY_PROBLEMS = [
+  'unknown_timezone',
+  'invalid_range',
+  'range_not_aligned',
+  'too_many_points',
+  'granularity_not_retained',
+  'fx_rate_missing',
+  'position_unknown',
+  'position_unmet',
+  'freshness_unmet',
+  'state_not_ready',
+  'too_busy',
+  'stream_unavailable',
+] as const satisfies readonly ProblemCode[];
 
 const positionParam = z
   .string()
@@ -62,15 +79,7 @@ export function summaryRoute(parts: AnswerParts, contextOf: (snapshot: Snapshot)
         .describe('Position that the answer must include, or its sequence'),
     }),
     answers: { 200: { description: 'The summary', schema: summaryAnswerSchema } },
-    problems: [
-      'invalid_query',
-      'position_unknown',
-      'position_unmet',
-      'freshness_unmet',
-      'state_not_ready',
-      'too_busy',
-      'unavailable',
-    ],
+    problems: QUERY_PROBLEMS,
     handle: async ({ tenant, query }) => {
       const { force_fresh, min_position, ...summary } = query;
       const { max_staleness } = summary;

@@ -1,4 +1,5 @@
 import { ByteReader, ByteWriter } from './bytes.ts';
+import { MillraceError } from './errors.ts';
 import type { KvTable } from './kv.ts';
 
 /** A message that a task owes the outside. `id` is deterministic, so that a repeated send is recognised. */
@@ -35,6 +36,7 @@ export class Outbox {
   readonly #table: KvTable;
   readonly #publisher: Publisher;
   readonly #limits: OutboxLimits;
+  readonly #onRefused: (message: OutMessage, error: MillraceError) => void;
   #next: number;
   #staged: OutMessage[] = [];
   /** Committed rows that wait for their first or next send, in order. */
@@ -45,8 +47,16 @@ export class Outbox {
   #retries = 0;
   #roomWaiters: (() => void)[] = [];
 
-  constructor(table: KvTable, publisher: Publisher, next: number, limits: OutboxLimits) {
+  /** `onRefused` hears of messages that the receiver will never take; they are not sent again. */
+  constructor(
+    table: KvTable,
+    publisher: Publisher,
+    next: number,
+    limits: OutboxLimits,
+    onRefused: (message: OutMessage, error: MillraceError) => void,
+  ) {
     this.#table = table;
+    this.#onRefused = onRefused;
     this.#publisher = publisher;
     this.#limits = limits;
     this.#next = next;
@@ -111,7 +121,13 @@ export class Outbox {
         await this.#publisher.publish(message);
         this.#acknowledged.push(row);
         break;
-      } catch {
+      } catch (error) {
+        if (error instanceof MillraceError && !error.retriable) {
+          // It would be refused for ever, and hold up everything behind it.
+          this.#acknowledged.push(row);
+          this.#onRefused(message, error);
+          break;
+        }
         // Not knowing is not "not stored": the same id makes the repeat harmless.
         this.#retries++;
         await new Promise((resolve) => setTimeout(resolve, this.#limits.retry_ms).unref());

@@ -91,6 +91,10 @@ export class Task {
       publisher,
       progress?.outbox_next ?? 0,
       this.#limits.outbox,
+      ({ id, subject }, { code }) => {
+        this.metrics.counter('millrace.outbox.refused', 'Messages that the receiver will never take').add();
+        this.#notices.add({ kind: 'outbox_refused', scope: subject, sequence: this.#sequence, detail: { id, code } });
+      },
     );
     this.#graph = topology.start(this.#runtime(), (error) => {
       this.#failure ??= error;

@@ -71,6 +71,8 @@ const make = <E>() =>
   });
 
 const DETAIL_MAX_CHARS = 300;
+/** With its headers a dead letter must fit a server's default limit of 1 MiB a message. */
+const PAYLOAD_MAX_BYTES = 1_000_000;
 
 /** A dead letter as an owed message. */
 export function deadLetter({ tenant, record, part }: DecodedPlace, why: DecodeRejection, bytes: Uint8Array) {
@@ -84,7 +86,8 @@ export function deadLetter({ tenant, record, part }: DecodedPlace, why: DecodeRe
       'Original-Subject': record.subject,
       'Original-Seq': String(record.sequence),
       'Original-Part': String(part),
+      ...(bytes.length > PAYLOAD_MAX_BYTES ? { 'Truncated-From': String(bytes.length) } : {}),
     },
-    payload: bytes,
+    payload: bytes.subarray(0, PAYLOAD_MAX_BYTES),
   };
 }

@@ -1,0 +1,40 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { ByteReader, ByteWriter } from './bytes.ts';
+import { type Codec, floatCodec, intCodec, jsonCodec, stringCodec, stringKey, trustedJsonCodec, uintKey } from './codec.ts';
+
+function roundTrip<T>(codec: Codec<T>, value: T): T {
+  const writer = new ByteWriter();
+  codec.write(writer, value);
+  const reader = new ByteReader(writer.view());
+  const read = codec.read(reader);
+  expect(reader.remaining).toBe(0);
+  return read;
+}
+
+const wellFormed = fc.string({ unit: 'binary' });
+
+describe('codecs', () => {
+  it('give back what they wrote', () => {
+    fc.assert(fc.property(wellFormed, (value) => roundTrip(stringCodec, value) === value));
+    fc.assert(fc.property(wellFormed, (value) => roundTrip(stringKey, value) === value));
+    fc.assert(fc.property(fc.maxSafeInteger(), (value) => roundTrip(intCodec, value) === value));
+    fc.assert(fc.property(fc.double(), (value) => Object.is(roundTrip(floatCodec, value), value)));
+    fc.assert(fc.property(fc.integer({ min: 0, max: 2 ** 48 - 1 }), (value) => roundTrip(uintKey, value) === value));
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        expect(roundTrip(trustedJsonCodec(), value)).toEqual(JSON.parse(JSON.stringify(value)));
+      }),
+    );
+  });
+
+  it('a JSON codec checks what it reads', () => {
+    const onlyNumbers = jsonCodec((value) => {
+      if (typeof value !== 'number') throw new Error('not a number');
+      return value;
+    });
+    expect(roundTrip(onlyNumbers, 4)).toBe(4);
+    const bytes = new ByteWriter().string('"text"').copy();
+    expect(() => onlyNumbers.read(new ByteReader(bytes))).toThrow('not a number');
+  });
+});
