@@ -1,3 +1,5 @@
+// What the API shows of the cubes' state.
+export { readCardinality } from '../operators/index.ts';
 export * from './decode.ts';
 export * from './event-schema.ts';
 export * from './event-time.ts';

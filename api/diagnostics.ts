@@ -1,7 +1,6 @@
 import { z } from 'zod';
-import { CUBES_OPERATOR } from '../analytics/index.ts';
+import { CUBES_OPERATOR, readCardinality } from '../analytics/index.ts';
 import { META_TABLE, type Notice, type Progress, readNotices, readProgress } from '../engine/index.ts';
-import { readCardinality } from '../operators/index.ts';
 import {
   EVENTS_STREAM,
   type Freshness,

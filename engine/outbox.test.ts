@@ -31,35 +31,146 @@ const message = (id: string): OutMessage => ({
 });
 
 class Fixture {
-  readonly disk = new MemoryDisk();
-  receiver = new Receiver();
+  readonly #disk = new MemoryDisk();
+  #store = this.#disk.open();
   #next = 0;
+  receiver = new Receiver();
 
+  /** A new process on the same disk. */
   open(limits: Partial<OutboxLimits> = {}): Outbox {
     this.receiver = new Receiver();
-    const store = this.disk.open();
-    return new Outbox(store.table(OUTBOX_TABLE), this.receiver, this.#next, { ...DEFAULT_OUTBOX_LIMITS, retry_ms: 1, ...limits });
-  }
-
-  commit(outbox: Outbox): void {
-    const sending = this.disk.open();
-    const store = sending;
-    const table = this.disk.open();
-    void store;
-    void table;
-    this.writing(outbox).sendCommitted();
+    this.#store = this.#disk.open();
+    const all = { ...DEFAULT_OUTBOX_LIMITS, retry_ms: 1, ...limits };
+    const outbox = new Outbox(this.#store.table(OUTBOX_TABLE), this.receiver, this.#next, all);
+    outbox.pump();
+    return outbox;
   }
 
   /** The commit without what follows it. */
-  writing(outbox: Outbox): { sendCommitted(): void } {
-    const flushed = this.store.transaction(() => outbox.flush());
+  write(outbox: Outbox): { sendCommitted(): void } {
+    const flushed = this.#store.transaction(() => outbox.flush());
     this.#next = outbox.next;
     return flushed;
   }
 
-  store = this.disk.open();
+  commit(outbox: Outbox): void {
+    this.write(outbox).sendCommitted();
+  }
 
   get rows(): number {
-    return [...this.disk.open().table(OUTBOX_TABLE).scan()].length;
+    return [...this.#store.table(OUTBOX_TABLE).scan()].length;
   }
 }
+
+const settled = (): Promise<void> => setTimeout(0);
+
+describe('outbox', () => {
+  it('sends after the commit, in order, with everything that was staged', () => {
+    const fixture = new Fixture();
+    const outbox = fixture.open();
+    for (const id of ['a', 'b', 'c']) outbox.stage(message(id));
+    expect(fixture.receiver.ids).toEqual([]);
+    const { sendCommitted } = fixture.write(outbox);
+    expect(fixture.receiver.ids).toEqual([]);
+    sendCommitted();
+    expect(fixture.receiver.ids).toEqual(['a', 'b', 'c']);
+    expect(fixture.receiver.sends[0]?.message).toEqual(message('a'));
+  });
+
+  it('copies the payload: the receive buffer is used again before the commit', () => {
+    const fixture = new Fixture();
+    const outbox = fixture.open();
+    const staged = message('a');
+    outbox.stage(staged);
+    staged.payload.fill(9);
+    fixture.commit(outbox);
+    expect(fixture.receiver.sends[0]?.message.payload).toEqual(message('a').payload);
+  });
+
+  it('a row goes with the commit after its acknowledgement', async () => {
+    const fixture = new Fixture();
+    const outbox = fixture.open();
+    outbox.stage(message('a'));
+    outbox.stage(message('b'));
+    fixture.commit(outbox);
+    expect([fixture.rows, outbox.hasChanges, outbox.owed]).toEqual([2, false, 2]);
+    fixture.receiver.sends[1]?.acknowledge();
+    await settled();
+    expect([fixture.rows, outbox.hasChanges, outbox.owed]).toEqual([2, true, 1]);
+    fixture.commit(outbox);
+    expect(fixture.rows).toBe(1);
+  });
+
+  it('repeats a send without an answer, with the same id', async () => {
+    const fixture = new Fixture();
+    const outbox = fixture.open();
+    outbox.stage(message('a'));
+    fixture.commit(outbox);
+    fixture.receiver.sends[0]?.refuse();
+    await setTimeout(20);
+    expect(fixture.receiver.ids).toEqual(['a', 'a']);
+    expect([outbox.retries, outbox.owed]).toEqual([1, 1]);
+    fixture.receiver.sends[1]?.acknowledge();
+    await settled();
+    expect(outbox.owed).toBe(0);
+  });
+
+  it('after a crash sends again what was not known to be stored, with the same ids and in order', async () => {
+    const fixture = new Fixture();
+    const first = fixture.open();
+    for (const id of ['a', 'b', 'c']) first.stage(message(id));
+    fixture.commit(first);
+    fixture.receiver.sends[1]?.acknowledge();
+    await settled();
+    first.stage(message('never committed'));
+    first.stop();
+    const second = fixture.open();
+    expect(fixture.receiver.ids).toEqual(['a', 'b', 'c']);
+    expect(fixture.receiver.sends[2]?.message).toEqual(message('c'));
+    for (const send of fixture.receiver.sends) send.acknowledge();
+    await settled();
+    second.stage(message('d'));
+    fixture.commit(second);
+    expect([fixture.rows, fixture.receiver.ids.at(-1)]).toEqual([1, 'd']);
+  });
+
+  it('has no more sends in flight than its window', async () => {
+    const fixture = new Fixture();
+    const outbox = fixture.open({ window: 2 });
+    for (const id of ['a', 'b', 'c', 'd']) outbox.stage(message(id));
+    fixture.commit(outbox);
+    expect(fixture.receiver.ids).toEqual(['a', 'b']);
+    fixture.receiver.sends[0]?.acknowledge();
+    await settled();
+    expect(fixture.receiver.ids).toEqual(['a', 'b', 'c']);
+  });
+
+  it('room opens when less than the limit is owed', async () => {
+    const fixture = new Fixture();
+    const outbox = fixture.open({ max_rows: 2 });
+    await outbox.room();
+    outbox.stage(message('a'));
+    outbox.stage(message('b'));
+    let open = false;
+    const room = outbox.room().then(() => {
+      open = true;
+    });
+    fixture.commit(outbox);
+    await settled();
+    expect(open).toBe(false);
+    fixture.receiver.sends[0]?.acknowledge();
+    await room;
+    expect(outbox.owed).toBe(1);
+  });
+
+  it('stop opens the room and sends nothing more', async () => {
+    const fixture = new Fixture();
+    const outbox = fixture.open({ max_rows: 1 });
+    outbox.stage(message('a'));
+    const room = outbox.room();
+    outbox.stop();
+    await room;
+    fixture.commit(outbox);
+    expect([fixture.receiver.ids, fixture.rows]).toEqual([[], 1]);
+  });
+});

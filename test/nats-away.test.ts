@@ -105,7 +105,6 @@ describe('a NATS server that goes away', () => {
         published = count;
       },
     });
-    const refused: number[] = [];
     for (const part of [1, 2]) {
       const moment = (ORDERS * part) / 3;
       await until(
@@ -123,13 +122,13 @@ describe('a NATS server that goes away', () => {
       expect(health.subsystems.query_engine).toMatchObject({ status: 'ok' });
       await totalsOf(instance);
       if (part === 1) {
-        // As long as the server takes to give up: what may come back must not be refused at once.
+        // After 15 s: a server that may come back is waited for. The event is a known one, for nobody
+        // can say of an unanswered publish whether it was stored.
         const { status, contentType, json } = await instance.request('POST', '/ingest', {
-          body: orderOf(ORDERS),
+          body: orderOf(0),
         });
         expect({ status, contentType }).toEqual({ status: 503, contentType: 'application/problem+json' });
         expect(json.code).toBe('stream_unavailable');
-        refused.push(ORDERS);
       }
       nats = await serverOf('away');
       await instance.untilOk();
