@@ -1,20 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import { type Context, Hono } from 'hono';
 import { toJsonText } from '../analytics/index.ts';
-import { ANONYMOUS, authenticate, requirePermission, tenantOf } from './auth.ts';
+import { ANONYMOUS, authenticate, type Credentials, requirePermission, tenantOf } from './auth.ts';
 import type { BodyBudget } from './body.ts';
 import type { HttpMetrics } from './http-metrics.ts';
-import type { KeyRing } from './key-ring.ts';
 import type { ApiPorts } from './ports.ts';
 import { ApiError, PROBLEM_TYPE, problemOf } from './problem.ts';
 import type { RateLimiter } from './rate-limit.ts';
 import type { Answer, Route } from './route.ts';
 
-/** Where the routes lie: the tenant of the key or of `X-Tenant-ID`, and the tenant of the path. */
+/** Where the routes lie: the tenant of the caller or of `X-Tenant-ID`, and the tenant of the path. */
 export const BASES = ['/v1/order-analytics', '/v1/{tenantId}/order-analytics'] as const;
 
 export interface AppParts {
-  readonly keys: KeyRing;
+  readonly credentials: Credentials;
   readonly limiter: RateLimiter;
   readonly budget: BodyBudget;
   readonly metrics: HttpMetrics;
@@ -90,7 +89,7 @@ async function serve(ports: ApiPorts, parts: AppParts, route: Route, context: Ap
   let principal = ANONYMOUS;
   let tenant = principal.tenant;
   if (route.permission !== 'none') {
-    principal = authenticate(parts.keys, request);
+    principal = await authenticate(parts.credentials, request);
     context.set('key_id', principal.key_id);
     tenant = tenantOf(principal, request, tenantId);
     context.set('tenant', tenant);

@@ -1,4 +1,5 @@
-import { type KeyRing, unauthorized } from './key-ring.ts';
+import { invalidCredentials, unauthorized } from './challenge.ts';
+import type { KeyRing } from './key-ring.ts';
 import {
   DEFAULT_TENANT,
   type Permission,
@@ -7,31 +8,47 @@ import {
   TENANT_PATTERN,
 } from './permissions.ts';
 import { ApiError } from './problem.ts';
+import { looksLikeJwt, type TokenVerifier } from './token-verifier.ts';
 
 const BEARER = /^Bearer +(\S+)$/i;
 
 /** The caller of routes that need no key. */
 export const ANONYMOUS: Principal = {
+  kind: 'anonymous',
   key_id: 'anonymous',
   name: 'anonymous',
   role: 'viewer',
   tenant: DEFAULT_TENANT,
   tenants: 'own',
+  expires_at_ms: null,
 };
 
+/** What bearers are checked against. */
+export interface Credentials {
+  readonly keys: KeyRing;
+  /** Undefined: tokens are not accepted. */
+  readonly tokens: TokenVerifier | undefined;
+}
+
 /** Who sent the request, by its `Authorization` header; 401 when that is missing or not valid. */
-export function authenticate(keys: KeyRing, request: Request): Principal {
+export async function authenticate({ keys, tokens }: Credentials, request: Request): Promise<Principal> {
   const header = request.headers.get('authorization');
   if (header === null) throw unauthorized('The request has no Authorization header.');
-  const token = BEARER.exec(header.trim())?.[1];
-  if (token === undefined)
-    throw unauthorized('The Authorization header is not of the form "Bearer <api key>".');
-  return keys.verify(token);
+  const bearer = BEARER.exec(header.trim())?.[1];
+  if (bearer === undefined) {
+    throw unauthorized('The Authorization header is not of the form "Bearer <api key or token>".');
+  }
+  // Keys first, whatever the bearer looks like: a preset key may have the form of a token, and the
+  // comparison takes as long for any bearer.
+  const principal = keys.match(bearer);
+  if (principal !== undefined) return principal;
+  if (tokens !== undefined && looksLikeJwt(bearer)) return tokens.verify(bearer);
+  throw invalidCredentials('unauthorized', 'The API key is not known.');
 }
 
 /**
- * The tenant that a request is for: of the path, else of `X-Tenant-ID`, else the key's own. A key that
- * may name only its own tenant gets 403 for another one.
+ * The tenant that a request is for: of the path, else of `X-Tenant-ID`, else the caller's own. A caller
+ * that may name only its own tenant gets 403 for another one.
  */
 export function tenantOf(principal: Principal, request: Request, path_tenant: string | undefined): string {
   const header_tenant = request.headers.get('x-tenant-id') ?? undefined;
@@ -40,7 +57,7 @@ export function tenantOf(principal: Principal, request: Request, path_tenant: st
   if (!allowed(path_tenant) || !allowed(header_tenant)) {
     throw new ApiError(
       'tenant_forbidden',
-      `This key belongs to the tenant "${principal.tenant}" and reads no other. Use a key of that tenant.`,
+      `This ${principal.kind === 'jwt' ? 'token' : 'key'} belongs to the tenant "${principal.tenant}" and reads no other. Use one of the other tenant.`,
     );
   }
   if (path_tenant !== undefined && header_tenant !== undefined && path_tenant !== header_tenant) {
@@ -61,6 +78,6 @@ export function requirePermission({ role }: Principal, permission: Permission): 
   if (roleAllows(role, permission)) return;
   throw new ApiError(
     'role_forbidden',
-    `The role "${role}" does not allow ${permission}. Use a key whose role does; GET /roles lists them.`,
+    `The role "${role}" does not allow ${permission}. Use a key or token whose role does; GET /roles lists them.`,
   );
 }

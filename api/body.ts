@@ -127,7 +127,7 @@ export function unreadable(cause: unknown): ApiError {
 }
 
 /** The chunks of a body as they arrive, unread bytes are left when the caller stops. */
-export async function* bodyChunks(request: Request): AsyncGenerator<Uint8Array> {
+export async function* bodyChunks(request: Pick<Request, 'body'>): AsyncGenerator<Uint8Array> {
   if (request.body === null) return;
   const reader = request.body.getReader();
   try {

@@ -32,7 +32,10 @@ describe('/openapi.json', () => {
   it('documents every route under both bases, with answers, errors and security', async () => {
     const { openapi, paths, components } = await document();
     expect(openapi).toBe('3.1.0');
-    expect(components.securitySchemes).toHaveProperty('apiKey');
+    expect(components.securitySchemes).toMatchObject({
+      apiKey: { scheme: 'bearer' },
+      jwt: { scheme: 'bearer', bearerFormat: 'JWT' },
+    });
     const ids = new Set<string>();
     for (const route of test.api.routes) {
       for (const base of ['/v1/order-analytics', '/v1/{tenantId}/order-analytics']) {
@@ -40,7 +43,7 @@ describe('/openapi.json', () => {
         expect(operation, base + route.path).toBeDefined();
         if (operation === undefined) continue;
         ids.add(operation.operationId);
-        expect(operation.security).toHaveLength(route.permission === 'none' ? 0 : 1);
+        expect(operation.security).toEqual(route.permission === 'none' ? [] : [{ apiKey: [] }, { jwt: [] }]);
         for (const [status, { description, content }] of Object.entries(operation.responses)) {
           expect(description).not.toBe('');
           if (Number(status) >= 400 && route.id !== 'getHealth') {

@@ -23,6 +23,7 @@ import type { ApiPorts } from './ports.ts';
 import { RateLimiter } from './rate-limit.ts';
 import type { Route } from './route.ts';
 import { Spool } from './spool.ts';
+import { TokenVerifier } from './token-verifier.ts';
 
 export type { App } from './app.ts';
 export { bootstrapAdminKey } from './key-ring.ts';
@@ -72,7 +73,8 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   ];
   const limiter = new RateLimiter(settings.rateLimit);
   const budget = new BodyBudget(settings.inflightBody_bytes);
-  const app = buildApp(ports, { keys, limiter, budget, metrics }, routes);
+  const tokens = settings.jwt === undefined ? undefined : new TokenVerifier(settings.jwt, ports);
+  const app = buildApp(ports, { credentials: { keys, tokens }, limiter, budget, metrics }, routes);
   addDocs(app, () => openApiDocument(routes, API_VERSION), API_VERSION);
   jobs.start();
   return {

@@ -2,6 +2,7 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Clock, KeyValueConflict, KeyValueStore } from '../engine/index.ts';
+import { invalidCredentials } from './challenge.ts';
 import { DEFAULT_TENANT, type Principal, ROLES, type Role } from './permissions.ts';
 import type { ApiPorts } from './ports.ts';
 import { ApiError } from './problem.ts';
@@ -93,23 +94,23 @@ export class KeyRing {
     this.#keys.set(record.id, { record, hash: Buffer.from(record.hash, 'hex'), revision });
   }
 
-  /** Who the bearer of a token is, or a 401. */
-  verify(token: string): Principal {
+  /** Whose key this is; undefined when it is no key. Throws 401 for one that works no longer. */
+  match(token: string): Principal | undefined {
     const id = TOKEN.exec(token)?.[1];
     const entry = (id === undefined ? undefined : this.#keys.get(id)) ?? this.#keys.get(PRESET_ID);
     const { salt } = entry?.record ?? NOBODY;
     const given = hashOf(token.slice(0, MAX_TOKEN_CHARS), salt);
     const matches = timingSafeEqual(given, entry?.hash ?? NOBODY.hash) && token.length <= MAX_TOKEN_CHARS;
-    if (!matches || entry === undefined) throw unauthorized('The API key is not known.');
+    if (!matches || entry === undefined) return undefined;
     const { record } = entry;
     if (record.revoked_at_ms !== null) {
-      throw new ApiError('key_revoked', 'This API key was revoked. Use another one.', CHALLENGE);
+      throw invalidCredentials('key_revoked', 'This API key was revoked. Use another one.');
     }
     if (record.expires_at_ms !== null && record.expires_at_ms <= this.#clock.now()) {
-      throw new ApiError('key_expired', 'This API key has expired. Use another one.', CHALLENGE);
+      throw invalidCredentials('key_expired', 'This API key has expired. Use another one.');
     }
-    const { name, role, tenant, tenants } = record;
-    return { key_id: record.id, name, role, tenant, tenants };
+    const { id: key_id, name, role, tenant, tenants, expires_at_ms } = record;
+    return { kind: 'api_key', key_id, name, role, tenant, tenants, expires_at_ms };
   }
 
   /** Makes a key; `token` is told only here. */
@@ -223,12 +224,6 @@ const ADMIN: NewKey = {
   expires_at_ms: null,
   created_by: 'bootstrap',
 };
-
-const CHALLENGE = { headers: { 'WWW-Authenticate': 'Bearer realm="millrace"' } };
-
-export function unauthorized(detail: string): ApiError {
-  return new ApiError('unauthorized', `${detail} Send Authorization: Bearer <api key>.`, CHALLENGE);
-}
 
 /**
  * Makes sure that the tenant `default` has an admin key: the one that ADMIN_KEY presets, else a

@@ -17,7 +17,7 @@ const keySchema = z.object({
   tenants: z.enum(['own', '*']).describe('`*`: may name any tenant'),
   status: z.enum(['active', 'expired', 'revoked']),
   created_at: timestamp('When it was made'),
-  created_by: z.string().describe('Id of the key that made it'),
+  created_by: z.string().describe('The `key_id` of who made it'),
   expires_at: z.string().nullable(),
   revoked_at: z.string().nullable(),
 });
@@ -196,20 +196,29 @@ export function keyRoutes(keys: KeyRing, cursors: Cursors, clock: Clock): readon
         200: {
           description: 'The caller',
           schema: z.object({
-            key_id: z.string(),
-            name: z.string(),
+            kind: z.enum(['api_key', 'jwt']).describe('What the caller showed'),
+            key_id: z
+              .string()
+              .describe('Of an API key its id, of a token `jwt:<issuer>|<subject>`: limits go by it'),
+            name: z.string().describe('Of an API key its name, of a token its subject'),
             tenant: z.string().describe('The tenant of this request'),
             tenants: z.enum(['own', '*']),
             role: z.enum(ROLES),
             permissions: z.array(z.enum(PERMISSIONS)),
+            expires_at: z.string().nullable().describe('When the key or token ends; null: never'),
           }),
         },
       },
       problems: [],
-      handle: ({ principal: { key_id, name, tenants, role }, tenant }) => ({
-        status: 200,
-        json: { key_id, name, tenant, tenants, role, permissions: ROLE_RULES[role].permissions },
-      }),
+      handle: ({ principal, tenant }) => {
+        const { kind, key_id, name, tenants, role, expires_at_ms } = principal;
+        const { permissions } = ROLE_RULES[role];
+        const expires_at = timeTextOrNull(expires_at_ms);
+        return {
+          status: 200,
+          json: { kind, key_id, name, tenant, tenants, role, permissions, expires_at },
+        };
+      },
     }),
   ];
 }

@@ -10,9 +10,13 @@ const DESCRIPTION = `Counts and sums of an order business, answered from a strea
 **Answers** say how fresh and how complete they are (\`meta\`). **Money** is an integer in minor units of its
 currency, never added across currencies. **Ranges** are half-open, \`[start, end)\`.
 
-Every path exists twice: under \`/v1/order-analytics\` (the tenant is that of the key, or \`X-Tenant-ID\` for a
+Every path exists twice: under \`/v1/order-analytics\` (the tenant is that of the key or token, or \`X-Tenant-ID\` for a
 key that may name it) and under \`/v1/{tenantId}/order-analytics\`. Errors are \`application/problem+json\`
 (RFC 9457) with a stable \`code\`.`;
+
+const JWT_DESCRIPTION = `A JWT of the issuer that this installation is configured for, if it is: signed with
+HS256, or with RS256 or ES256 by a key of the issuer's JWKS. \`iss\`, \`aud\`, \`exp\` and \`sub\` are required, \`nbf\`
+and \`iat\` are honoured. Claims name the role and the one tenant (by default \`role\` and \`tenant\`).`;
 
 const TAGS = [
   { name: 'Ingestion', description: 'Events in' },
@@ -37,9 +41,12 @@ const WITH_KEY: readonly ProblemCode[] = [
   'unauthorized',
   'key_revoked',
   'key_expired',
+  'token_invalid',
+  'token_expired',
   'tenant_forbidden',
   'tenant_mismatch',
   'rate_limited',
+  'jwks_unavailable',
 ];
 
 type Registry = OpenAPIHono['openAPIRegistry'];
@@ -54,6 +61,12 @@ export function openApiDocument(routes: readonly Route[], version: string): obje
     type: 'http',
     scheme: 'bearer',
     description: 'An API key: mr_<id>_<secret>',
+  });
+  registry.registerComponent('securitySchemes', 'jwt', {
+    type: 'http',
+    scheme: 'bearer',
+    bearerFormat: 'JWT',
+    description: JWT_DESCRIPTION,
   });
   const problem = registry.register('Problem', problemSchema);
   for (const [index, base] of BASES.entries()) {
@@ -97,7 +110,8 @@ function pathOf(route: Route, base: string, index: number, problem: z.ZodType): 
     tags: [route.tag],
     summary: route.summary,
     description: `${route.description ?? route.summary}${permissionNote(route)}`,
-    security: open ? [] : [{ apiKey: [] }],
+    // Either of them.
+    security: open ? [] : [{ apiKey: [] }, { jwt: [] }],
     request,
     responses: { ...answersOf(route), ...problemsOf(route, problem) },
   };

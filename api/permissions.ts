@@ -1,4 +1,4 @@
-/** What a key may do. A route needs one of these. */
+/** What a key or token may do. A route needs one of these. */
 export const PERMISSIONS = [
   'events:write',
   'kpis:read',
@@ -45,10 +45,14 @@ export const DEFAULT_TENANT = 'default';
 
 /** Who makes a request. */
 export interface Principal {
+  readonly kind: 'api_key' | 'jwt' | 'anonymous';
+  /** An API key's id, a token's `jwt:<issuer>|<subject>`: limits, jobs and logs go by it. */
   readonly key_id: string;
   readonly name: string;
   readonly role: Role;
   readonly tenant: string;
   /** `*`: may name any tenant. */
   readonly tenants: 'own' | '*';
+  /** null: never. */
+  readonly expires_at_ms: number | null;
 }

@@ -11,8 +11,10 @@ export const PROBLEMS = {
   unauthorized: [401, 'No valid credentials'],
   key_revoked: [401, 'The key was revoked'],
   key_expired: [401, 'The key has expired'],
+  token_invalid: [401, 'The token is not valid'],
+  token_expired: [401, 'The token has expired'],
   role_forbidden: [403, 'The role does not allow this'],
-  tenant_forbidden: [403, 'The key does not belong to this tenant'],
+  tenant_forbidden: [403, 'The key or token does not belong to this tenant'],
   not_found: [404, 'Not found'],
   route_not_found: [404, 'There is no such route'],
   method_not_allowed: [405, 'The route does not take this method'],
@@ -51,6 +53,7 @@ export const PROBLEMS = {
   stream_unavailable: [503, 'The stream cannot be reached'],
   stream_full: [503, 'The stream takes no more events'],
   kv_unavailable: [503, 'The key-value store cannot be reached'],
+  jwks_unavailable: [503, 'The keys of the token issuer cannot be read'],
   disk_full: [503, 'The disk is full'],
 } as const satisfies Record<string, readonly [number, string]>;
 

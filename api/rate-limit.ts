@@ -37,7 +37,7 @@ export class RateLimiter {
       const wait_s = Math.ceil((1 - bucket.tokens) / this.#requests_per_s);
       throw new ApiError(
         'rate_limited',
-        `This key may make ${this.#requests_per_s} requests a second. Wait as long as Retry-After says.`,
+        `One key or token subject may make ${this.#requests_per_s} requests a second. Wait as long as Retry-After says.`,
         { retryAfter_s: wait_s },
       );
     }

@@ -67,7 +67,7 @@ export interface RouteInfo {
   readonly tag: string;
   readonly summary: string;
   readonly description?: string;
-  /** What the caller's role has to allow; `any`: every key; `none`: anybody, without a key. */
+  /** What the caller's role has to allow; `any`: every caller that is known; `none`: anybody. */
   readonly permission: Permission | 'any' | 'none';
   /** A body that the handler reads itself, for the documentation. */
   readonly raw_body?: DocumentedBody;

@@ -45,6 +45,55 @@ describe('readSettings', () => {
     expect(read).toThrow(new RegExp(`Bad setting: ${name} .+\\.`));
   });
 
+  const long = 'x'.repeat(32);
+  const who = { JWT_ISSUER: 'https://id.example.com', JWT_AUDIENCE: 'millrace' };
+  const url = 'https://id.example.com/jwks';
+
+  it('reads the settings of tokens', () => {
+    expect(readSettings({}).jwt).toBeUndefined();
+    const rest = { issuer: who.JWT_ISSUER, audience: 'millrace', clockTolerance_ms: 30_000 };
+    expect(readSettings({ ...who, JWT_HS256_SECRET: long }).jwt).toEqual({
+      ...rest,
+      key: { kind: 'secret', secret: long },
+      algorithms: ['HS256'],
+      tenantClaim: 'tenant',
+      roleClaim: 'role',
+    });
+    expect(readSettings({ ...who, JWT_JWKS_URL: url, JWT_ROLE_CLAIM: 'r' }).jwt).toMatchObject({
+      key: { kind: 'jwks', url },
+      algorithms: ['RS256', 'ES256'],
+      roleClaim: 'r',
+    });
+    const one = readSettings({ ...who, JWT_JWKS_URL: url, JWT_ALGORITHMS: 'ES256' });
+    expect(one.jwt?.algorithms).toEqual(['ES256']);
+    // The settings go to a worker thread.
+    expect(structuredClone(one)).toEqual(one);
+  });
+
+  it.each<[string, Record<string, string>]>([
+    ['JWT_HS256_SECRET', { ...who, JWT_HS256_SECRET: 'x'.repeat(31) }],
+    ['JWT_JWKS_URL', { ...who, JWT_JWKS_URL: url, JWT_HS256_SECRET: long }],
+    ['JWT_JWKS_URL', { ...who, JWT_JWKS_URL: 'file:///etc/passwd' }],
+    ['JWT_JWKS_URL', { ...who, JWT_JWKS_URL: 'https://user:pass@id.example.com/jwks' }],
+    ['JWT_JWKS_URL', { ...who, JWT_JWKS_URL: 'id.example.com' }],
+    ['JWT_ALGORITHMS', { ...who, JWT_HS256_SECRET: long, JWT_ALGORITHMS: 'RS256' }],
+    ['JWT_ALGORITHMS', { ...who, JWT_JWKS_URL: url, JWT_ALGORITHMS: 'RS256,HS256' }],
+    ['JWT_ALGORITHMS', { ...who, JWT_JWKS_URL: url, JWT_ALGORITHMS: 'none' }],
+    ['JWT_ALGORITHMS', { ...who, JWT_JWKS_URL: url, JWT_ALGORITHMS: 'RS256,' }],
+    ['JWT_ISSUER', { JWT_AUDIENCE: 'a', JWT_JWKS_URL: url }],
+    ['JWT_AUDIENCE', { JWT_ISSUER: 'i', JWT_HS256_SECRET: long }],
+    ['JWT_ISSUER', { JWT_ISSUER: 'i' }],
+    ['JWT_ROLE_CLAIM', { ...who, JWT_JWKS_URL: url, JWT_ROLE_CLAIM: 'tenant' }],
+    ['JWT_ROLE_CLAIM', { ...who, JWT_JWKS_URL: url, JWT_ROLE_CLAIM: 'iss' }],
+    ['JWT_TENANT_CLAIM', { ...who, JWT_JWKS_URL: url, JWT_TENANT_CLAIM: 'a "b"' }],
+    ['JWT_CLOCK_TOLERANCE', { ...who, JWT_JWKS_URL: url, JWT_CLOCK_TOLERANCE: '1h' }],
+  ])('stops for a bad %s: %j', (name, env) => {
+    const read = (): unknown => readSettings(env);
+    expect(read).toThrow(expect.objectContaining({ code: 'bad_setting' }));
+    expect(read).toThrow(new RegExp(`Bad setting: ${name} [^.]+\\.`));
+    expect(read).not.toThrow(/xxxx/);
+  });
+
   it('does not repeat secrets', () => {
     expect(() => readSettings({ ADMIN_KEY: 'my secret' })).toThrow(/^(?!.*my secret)/);
   });

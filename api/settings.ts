@@ -8,33 +8,13 @@ import {
   type Dimension,
 } from '../analytics/index.ts';
 import { MillraceError } from '../engine/index.ts';
-import { durationOf } from './duration.ts';
+import { checkJwt, type JwtSettings, jwtFields, jwtOf } from './jwt-settings.ts';
+import { duration, integer } from './setting-fields.ts';
 
 type CubeDefinition = ReturnType<typeof cubeOf>;
 
 const MAX_EXTRA_CUBES = 16;
 const MIB = 1_048_576;
-
-function integer(fallback: number, min: number, max: number) {
-  return z
-    .string()
-    .regex(/^\d{1,16}$/, `must be an integer from ${min} to ${max}`)
-    .transform(Number)
-    .refine((value) => value >= min && value <= max, `must be an integer from ${min} to ${max}`)
-    .default(fallback);
-}
-
-function duration(fallback: string, max_ms: number) {
-  return z
-    .string()
-    .default(fallback)
-    .transform((text, context) => {
-      const value_ms = durationOf(text);
-      if (value_ms !== undefined && value_ms <= max_ms) return value_ms;
-      context.addIssue(`must be a duration such as 500ms, 30s, 5m or 1h, at most ${max_ms} ms`);
-      return z.NEVER;
-    });
-}
 
 const cubes = z
   .string()
@@ -69,8 +49,7 @@ const adminKey = z
   .regex(/^[\x21-\x7e]{1,512}$/, 'must be 1 to 512 printable ASCII characters without spaces')
   .optional();
 
-/** Every setting, by its environment variable. */
-export const settingsSchema = z.object({
+const fields = z.object({
   PORT: integer(8080, 0, 65_535).describe('TCP port of the API; 0 takes a free one'),
   HOST: z.string().default('127.0.0.1').describe('Address that the API listens on'),
   DATA_DIR: z.string().default('./data').describe('Where state, spool and jobs are kept'),
@@ -94,15 +73,21 @@ export const settingsSchema = z.object({
   ALLOWED_OUT_OF_ORDERNESS: duration('30s', 7 * 86_400_000).describe(
     'How far the watermark stays behind the newest event time',
   ),
-  RATE_LIMIT_RPS: integer(2_000, 1, 1_000_000).describe('Requests a second of one API key, sustained'),
-  RATE_LIMIT_BURST: integer(4_000, 1, 1_000_000).describe('Requests of one API key at once'),
+  RATE_LIMIT_RPS: integer(2_000, 1, 1_000_000).describe(
+    'Requests a second of one API key or token subject, sustained',
+  ),
+  RATE_LIMIT_BURST: integer(4_000, 1, 1_000_000).describe('Requests of one API key or token subject at once'),
   INFLIGHT_BODY_BYTES: integer(256 * MIB, 16 * MIB, 64 * 1_024 * MIB).describe(
     'Bytes of request bodies held in memory at once',
   ),
   BULK_MAX_BYTES: integer(2_048 * MIB, 1_024, 1_048_576 * MIB).describe('Size of one bulk upload, unpacked'),
   SPOOL_MAX_BYTES: integer(10_240 * MIB, 1_024, 1_048_576 * MIB).describe('Size of all bulk uploads on disk'),
   BULK_MAX_QUEUED_JOBS: integer(100, 1, 10_000).describe('Jobs that wait for their turn'),
+  ...jwtFields,
 });
+
+/** Every setting, by its environment variable. */
+export const settingsSchema = fields.superRefine(checkJwt);
 
 /** The settings of the process, checked. Durations are in ms, sizes in bytes. */
 export interface Settings {
@@ -127,6 +112,8 @@ export interface Settings {
     readonly spool_max_bytes: number;
     readonly queued_jobs_max: number;
   };
+  /** Undefined: only API keys are accepted. */
+  readonly jwt: JwtSettings | undefined;
 }
 
 /**
@@ -166,5 +153,6 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
       spool_max_bytes: s.SPOOL_MAX_BYTES,
       queued_jobs_max: s.BULK_MAX_QUEUED_JOBS,
     },
+    jwt: jwtOf(s),
   };
 }

@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { MillraceError } from './errors.ts';
 import { DEFAULT_OUTBOX_LIMITS, OUTBOX_TABLE, type OutMessage, Outbox, type OutboxLimits } from './outbox.ts';
 import { MemoryDisk } from './store-memory.ts';
 
@@ -7,7 +8,7 @@ interface Send {
   readonly id: string;
   readonly message: OutMessage;
   acknowledge(): void;
-  refuse(): void;
+  refuse(error?: Error): void;
 }
 
 class Receiver {
@@ -15,7 +16,7 @@ class Receiver {
 
   publish = (message: OutMessage): Promise<void> =>
     new Promise((resolve, reject) => {
-      this.sends.push({ id: message.id, message, acknowledge: resolve, refuse: () => reject(new Error('no answer')) });
+      this.sends.push({ id: message.id, message, acknowledge: resolve, refuse: (error) => reject(error ?? new Error('no answer')) });
     });
 
   get ids(): string[] {
@@ -35,13 +36,15 @@ class Fixture {
   #store = this.#disk.open();
   #next = 0;
   receiver = new Receiver();
+  readonly refused: string[] = [];
 
   /** A new process on the same disk. */
   open(limits: Partial<OutboxLimits> = {}): Outbox {
     this.receiver = new Receiver();
     this.#store = this.#disk.open();
     const all = { ...DEFAULT_OUTBOX_LIMITS, retry_ms: 1, ...limits };
-    const outbox = new Outbox(this.#store.table(OUTBOX_TABLE), this.receiver, this.#next, all);
+    const refused = ({ id }: OutMessage): void => void this.refused.push(id);
+    const outbox = new Outbox(this.#store.table(OUTBOX_TABLE), this.receiver, this.#next, all, refused);
     outbox.pump();
     return outbox;
   }
@@ -113,6 +116,28 @@ describe('outbox', () => {
     fixture.receiver.sends[1]?.acknowledge();
     await settled();
     expect(outbox.owed).toBe(0);
+  });
+
+  it('gives up what will never be taken, reports it, and goes on with the next', async () => {
+    const fixture = new Fixture();
+    const outbox = fixture.open({ window: 1 });
+    outbox.stage(message('a'));
+    outbox.stage(message('b'));
+    fixture.commit(outbox);
+    fixture.receiver.sends[0]?.refuse(new MillraceError('too_large', 'The stream does not take it.'));
+    await settled();
+    expect([fixture.refused, fixture.receiver.ids]).toEqual([['a'], ['a', 'b']]);
+    fixture.commit(outbox);
+    expect(fixture.rows).toBe(1);
+  });
+
+  it('takes a flood in one commit', () => {
+    const fixture = new Fixture();
+    const outbox = fixture.open();
+    for (let index = 0; index < 200_000; index++) outbox.stage({ id: String(index), subject: 's', headers: {}, payload: new Uint8Array(0) });
+    fixture.commit(outbox);
+    expect([outbox.owed, fixture.receiver.sends.length]).toEqual([200_000, 256]);
+    outbox.stop();
   });
 
   it('after a crash sends again what was not known to be stored, with the same ids and in order', async () => {

@@ -97,7 +97,8 @@ export class Outbox {
     this.#acknowledged = [];
     return {
       sendCommitted: () => {
-        this.#queue.push(...rows);
+        // One by one: a flood of dead letters has more rows than a call takes arguments.
+        for (const row of rows) this.#queue.push(row);
         this.pump();
       },
     };

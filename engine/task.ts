@@ -22,6 +22,8 @@ export interface TaskLimits {
   /** Records pushed through the graph at once: bounds the time that the event loop is held. */
   readonly batch_max_events: number;
   readonly barrier_interval_ms: number;
+  /** The interval while more than `barrier_max_events` wait in the stream: nobody sees the difference, and larger commits cost less a record. */
+  readonly backlog_barrier_interval_ms: number;
   readonly barrier_max_events: number;
   /** How often a quiet source's barrier passes, so that the watermark can follow the clock. */
   readonly idle_barrier_interval_ms: number;
@@ -31,6 +33,7 @@ export interface TaskLimits {
 export const DEFAULT_TASK_LIMITS: TaskLimits = {
   batch_max_events: 4_096,
   barrier_interval_ms: 250,
+  backlog_barrier_interval_ms: 1_000,
   barrier_max_events: 50_000,
   idle_barrier_interval_ms: 5_000,
   outbox: DEFAULT_OUTBOX_LIMITS,
@@ -192,10 +195,11 @@ export class Task {
   }
 
   #nextBarrier_ms(): number {
-    const busy = this.#uncommitted > 0 || this.#opened().outbox.hasChanges;
-    return (
-      this.#barrier_at_ms + (busy ? this.#limits.barrier_interval_ms : this.#limits.idle_barrier_interval_ms)
-    );
+    const { barrier_interval_ms, backlog_barrier_interval_ms, barrier_max_events, idle_barrier_interval_ms } = this.#limits;
+    const isBusy = this.#uncommitted > 0 || this.#opened().outbox.hasChanges;
+    if (!isBusy) return this.#barrier_at_ms + idle_barrier_interval_ms;
+    const isBehind = this.#options.source.state().headSequence - this.#sequence > barrier_max_events;
+    return this.#barrier_at_ms + (isBehind ? backlog_barrier_interval_ms : barrier_interval_ms);
   }
 
   /** Sends a barrier through the graph inside one transaction that writes everything, or nothing. */

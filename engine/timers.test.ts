@@ -36,9 +36,10 @@ describe('timers', () => {
 
   it('those that are due and not committed fire again after a crash', () => {
     const disk = new MemoryDisk();
-    const timers = open(disk.open());
+    const store = disk.open();
+    const timers = open(store);
     timers.set(10, 'a');
-    commit(disk.open(), timers);
+    commit(store, timers);
     expect(timers.due(10)).toHaveLength(1);
     expect(open(disk.open()).due(10)).toHaveLength(1);
   });

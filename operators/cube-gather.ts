@@ -31,6 +31,59 @@ interface Pair {
   readonly rest: readonly number[];
 }
 
+const INITIAL_OBSERVATIONS = 4_096;
+
+/** What rows observed, flat: the rows themselves die young instead of living until the commit. */
+class Observations {
+  #values = new Float64Array(INITIAL_OBSERVATIONS * 4);
+  #ends = new Int32Array(INITIAL_OBSERVATIONS);
+  #members = new Float64Array(INITIAL_OBSERVATIONS);
+  #length = 0;
+  #rows = 0;
+
+  add(observed: readonly number[], member: number): number {
+    if (this.#length + observed.length > this.#values.length) this.#values = widened(this.#values);
+    if (this.#rows === this.#members.length) {
+      this.#members = widened(this.#members);
+      const ends = new Int32Array(this.#members.length);
+      ends.set(this.#ends);
+      this.#ends = ends;
+    }
+    for (let index = 0; index < observed.length; index++) this.#values[this.#length++] = observed[index] as number;
+    const row = this.#rows++;
+    this.#ends[row] = this.#length;
+    this.#members[row] = member;
+    return row;
+  }
+
+  start(row: number): number {
+    return row === 0 ? 0 : (this.#ends[row - 1] as number);
+  }
+
+  end(row: number): number {
+    return this.#ends[row] as number;
+  }
+
+  value(at: number): number {
+    return this.#values[at] as number;
+  }
+
+  member(row: number): number {
+    return this.#members[row] as number;
+  }
+
+  clear(): void {
+    this.#length = 0;
+    this.#rows = 0;
+  }
+}
+
+function widened(array: Float64Array): Float64Array<ArrayBuffer> {
+  const wider = new Float64Array(array.length * 2);
+  wider.set(array);
+  return wider;
+}
+
 /** Adds up the rows between two commits by touched cell: one table probe a row and cube. */
 export class CubeGatherer {
   readonly #config: GatherConfig;
@@ -46,7 +99,7 @@ export class CubeGatherer {
   readonly #joinedValues: (readonly string[])[] = [];
   /** Of the row in hand, by dimension. */
   readonly #rowCodes: Int32Array;
-  #observing: CubeRow[] = [];
+  readonly #observations = new Observations();
   /** Sums that left their doubles, by `slot:measure`. */
   readonly #spilled = new Map<string, bigint>();
   #lastScope = '';
@@ -82,7 +135,9 @@ export class CubeGatherer {
     const frame = this.#frame(row);
     const { cubes, measures } = this.#config;
     const { sums, mask, dimensions } = row;
-    const observing = row.observed.length > 0 || row.member >= 0 ? this.#observing.push(row) - 1 : NO_CODE;
+    const observing = row.observed.length > 0 || row.member >= 0 ? this.#observations.add(row.observed, row.member) : NO_CODE;
+    let touched = 0;
+    for (let index = 0; index < sums.length; index += 2) touched |= 1 << (sums[index] as number);
     const codes = this.#rowCodes;
     for (let index = 0; index < codes.length; index++)
       codes[index] = this.#code(index, dimensions[index] as string);
@@ -93,6 +148,7 @@ export class CubeGatherer {
       let second = pair.second < 0 ? NO_CODE : (codes[pair.second] as number);
       if (pair.rest.length > 0) second = this.#join(second, pair, row);
       const slot = table.slot(frame, cube, first, second);
+      table.touch(slot, touched);
       const accumulators = table.sums;
       const base = slot * measures;
       for (let index = 0; index < sums.length; index += 2) {
@@ -207,21 +263,22 @@ export class CubeGatherer {
     const { measures } = this.#config;
     const base = slot * measures;
     const { sums } = table;
-    for (let measure = 0; measure < measures; measure++) {
+    for (let left = table.touched(slot); left !== 0; left &= left - 1) {
+      const measure = 31 - Math.clz32(left & -left);
       let sum: ExactSum = sums[base + measure] as number;
       if (this.#spilled.size > 0) sum = addExact(sum, narrow(this.#spilled.get(`${slot}:${measure}`) ?? 0n));
       if (sum !== 0) encoder.sum(measure, sum);
     }
     encoder.endSums();
     const members: number[] = [];
-    if (table.hasLinks(slot)) {
-      table.eachLink(slot, (index) => {
-        const { observed, member } = this.#observing[index] as CubeRow;
-        for (let at = 0; at < observed.length; at += 2) {
-          encoder.observe(observed[at] as number, observed[at + 1] as number);
-        }
-        if (member >= 0) members.push(member);
-      });
+    const observations = this.#observations;
+    for (let link = table.firstLink(slot); link !== NO_CODE; link = table.nextLink(link)) {
+      const row = table.linked(link);
+      for (let at = observations.start(row); at < observations.end(row); at += 2) {
+        encoder.observe(observations.value(at), observations.value(at + 1));
+      }
+      const member = observations.member(row);
+      if (member >= 0) members.push(member);
     }
     encoder.endObserved();
     encoder.members(members);
@@ -232,7 +289,7 @@ export class CubeGatherer {
     this.#frames.length = 0;
     this.#frameOf.clear();
     this.#lastBucket = -1;
-    this.#observing = [];
+    this.#observations.clear();
     this.#spilled.clear();
     this.#joined.clear();
     this.#joinedValues.length = 0;

@@ -1,3 +1,5 @@
+import { invariant } from '../engine/index.ts';
+
 const INITIAL_SLOTS = 4_096;
 const KEY_WORDS = 4;
 const NONE = -1;
@@ -14,6 +16,8 @@ export class DeltaTable {
   #index: Int32Array = new Int32Array(INITIAL_SLOTS * 2).fill(NONE);
   #mask = INITIAL_SLOTS * 2 - 1;
   #sums: Float64Array;
+  /** Measures that were added to, a bit each. */
+  #touched = new Int32Array(INITIAL_SLOTS);
   /** Head of each slot's list of observing rows. */
   #heads = new Int32Array(INITIAL_SLOTS);
   /** The lists: row number and next link. */
@@ -24,6 +28,7 @@ export class DeltaTable {
 
   /** `width` is the number of accumulators of a slot. */
   constructor(width: number) {
+    invariant(width <= 31, 'a slot has at most 31 accumulators: which of them were used is a 32-bit mask');
     this.#width = width;
     this.#sums = new Float64Array(INITIAL_SLOTS * width);
   }
@@ -65,6 +70,7 @@ export class DeltaTable {
     this.#keys[at + 2] = first;
     this.#keys[at + 3] = second;
     this.#heads[slot] = NONE;
+    this.#touched[slot] = 0;
     return slot;
   }
 
@@ -72,6 +78,7 @@ export class DeltaTable {
     const slots = this.#count * 2;
     this.#keys = grown(this.#keys, slots * KEY_WORDS);
     this.#heads = grown(this.#heads, slots);
+    this.#touched = grown(this.#touched, slots);
     const sums = new Float64Array(slots * this.#width);
     sums.set(this.#sums);
     this.#sums = sums;
@@ -83,9 +90,19 @@ export class DeltaTable {
     for (let slot = 0; slot < count; slot++) {
       const at = slot * KEY_WORDS;
       const head = this.#heads[slot] as number;
+      const touched = this.#touched[slot] as number;
       this.slot(old[at] as number, old[at + 1] as number, old[at + 2] as number, old[at + 3] as number);
       this.#heads[slot] = head;
+      this.#touched[slot] = touched;
     }
+  }
+
+  touch(slot: number, measures: number): void {
+    this.#touched[slot] = (this.#touched[slot] as number) | measures;
+  }
+
+  touched(slot: number): number {
+    return this.#touched[slot] as number;
   }
 
   frame(slot: number): number {
@@ -116,15 +133,19 @@ export class DeltaTable {
     this.#heads[slot] = at;
   }
 
-  hasLinks(slot: number): boolean {
-    return this.#heads[slot] !== NONE;
+  /** The slot's newest link, or -1. */
+  firstLink(slot: number): number {
+    return this.#heads[slot] as number;
   }
 
-  /** Calls `visit` with each observing row of the slot, newest first. */
-  eachLink(slot: number, visit: (row: number) => void): void {
-    for (let at = this.#heads[slot] as number; at !== NONE; at = this.#listNext[at] as number) {
-      visit(this.#listRow[at] as number);
-    }
+  /** The link before it, or -1. */
+  nextLink(link: number): number {
+    return this.#listNext[link] as number;
+  }
+
+  /** The observing row of a link. */
+  linked(link: number): number {
+    return this.#listRow[link] as number;
   }
 
   clear(): void {

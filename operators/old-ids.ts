@@ -91,7 +91,8 @@ export class OldIds {
         max_s = Math.max(max_s, time_s);
       }
       this.#write(day, words, min_s, max_s);
-      this.#mergeDay(day);
+      // A merged run may be one too many of its own size.
+      while (this.#mergeDay(day)) {}
     }
   }
 
@@ -123,14 +124,15 @@ export class OldIds {
     this.#directory.put(runKey(run), entry);
   }
 
-  #mergeDay(day: number): void {
+  /** Merges the runs of the newest one's size, if they are many; false when they are not. */
+  #mergeDay(day: number): boolean {
     const runs = this.#runs(day);
     const sizeClass = (run: Run): number => Math.floor(Math.log2(Math.max(1, run.ids)) / 3);
     const last = runs.at(-1);
-    if (last === undefined) return;
+    if (last === undefined) return false;
     const alike = runs.filter((run) => sizeClass(run) === sizeClass(last));
     const ids = alike.reduce((sum, run) => sum + run.ids, 0);
-    if (alike.length < MERGE_RUNS || ids > MAX_MERGED_IDS) return;
+    if (alike.length < MERGE_RUNS || ids > MAX_MERGED_IDS) return false;
     const words = new Uint32Array(ids * RUN_WORDS);
     let at = 0;
     for (const run of alike) {
@@ -143,6 +145,7 @@ export class OldIds {
     const max_s = Math.max(...alike.map((run) => run.max_s));
     for (const run of alike) this.#drop(run);
     this.#write(day, words, min_s, max_s);
+    return true;
   }
 
   *#readRun(run: Run): Iterable<Uint8Array> {

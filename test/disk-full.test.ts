@@ -29,8 +29,9 @@ import {
   Task,
 } from '../engine/index.ts';
 import { startTestNats, type TestNats } from './nats.ts';
-import { type Millrace, Scratch, stateDigestOf, until } from './process.ts';
+import { stateDigestOf, until } from './process.ts';
 import { publishRetrying } from './retrying-publisher.ts';
+import { Scratch } from './scratch.ts';
 
 const MIB = 1_048_576;
 const DISK_BYTES = 32 * MIB;
@@ -107,11 +108,6 @@ function fill(path: string, leave_bytes: number): string {
   return ballast;
 }
 
-async function totalsOf(instance: Millrace): Promise<object> {
-  const { groups } = await instance.kpis('default', QUERY);
-  return groups[0].totals;
-}
-
 const totals = (orders: number): object => ({ orders_count: orders, revenue_gross: orders * 100 });
 
 describe('a full disk', () => {
@@ -133,13 +129,13 @@ describe('a full disk', () => {
           const { http, status, subsystems } = await instance.health();
           expect({ http, status }).toEqual({ http: 503, status: 'degraded' });
           expect(subsystems.ingest_pipeline).toMatchObject({ status: 'degraded', code: 'disk_full' });
-          expect(await totalsOf(instance)).toEqual(totals(before));
+          expect(await instance.totals('default', QUERY)).toEqual(totals(before));
           await sleep(200);
         }
         rmSync(ballast);
         await instance.untilOk();
         await instance.untilApplied();
-        expect(await totalsOf(instance)).toEqual(totals(published));
+        expect(await instance.totals('default', QUERY)).toEqual(totals(published));
       }
       // The same events, on a disk with space.
       const roomy = await scratch.dir('roomy');

@@ -9,8 +9,9 @@ import {
   openManager,
 } from '../connectors/index.ts';
 import { startTestNats, type TestNats } from './nats.ts';
-import { type Millrace, Scratch, stateDigestOf, until } from './process.ts';
+import { type Millrace, stateDigestOf, until } from './process.ts';
 import { publishRetrying } from './retrying-publisher.ts';
+import { Scratch } from './scratch.ts';
 
 const QUERY = {
   metrics: ['orders_count', 'revenue_gross'],
@@ -55,11 +56,6 @@ async function publishTo(url: string, messages: readonly EventMessage[]): Promis
   await publishRetrying(messages, { target: () => Promise.resolve(url), chunk: 500, pause_ms: 0 });
 }
 
-async function totalsOf(instance: Millrace): Promise<object> {
-  const { groups } = await instance.kpis('default', QUERY);
-  return groups[0].totals;
-}
-
 const totals = (orders: number): object => ({ orders_count: orders, revenue_gross: orders * 100 });
 
 /** An instance that has applied this many orders of its server's stream. */
@@ -72,7 +68,7 @@ async function instanceWith(
   const instance = await scratch.start({ dataDir, env: { NATS_URL: nats.url } });
   await publishTo(nats.url, ordersOf(0, orders));
   await instance.untilApplied();
-  expect(await totalsOf(instance)).toEqual(totals(orders));
+  expect(await instance.totals('default', QUERY)).toEqual(totals(orders));
   return { instance, dataDir, nats };
 }
 
@@ -82,7 +78,7 @@ async function expectStopped(instance: Millrace, code: string, orders: number): 
   expect(health).toMatchObject({ http: 503, status: 'failed' });
   expect(health.subsystems.ingest_pipeline).toMatchObject({ status: 'failed', code });
   expect(health.subsystems.query_engine).toMatchObject({ status: 'ok' });
-  expect(await totalsOf(instance)).toEqual(totals(orders));
+  expect(await instance.totals('default', QUERY)).toEqual(totals(orders));
 }
 
 describe('a NATS server that goes away', () => {
@@ -120,7 +116,7 @@ describe('a NATS server that goes away', () => {
       expect(health.http).toBe(503);
       expect(health.subsystems.nats).toMatchObject({ status: 'degraded', code: 'nats_disconnected' });
       expect(health.subsystems.query_engine).toMatchObject({ status: 'ok' });
-      await totalsOf(instance);
+      await instance.totals('default', QUERY);
       if (part === 1) {
         // After 15 s: a server that may come back is waited for. The event is a known one, for nobody
         // can say of an unanswered publish whether it was stored.
@@ -135,7 +131,7 @@ describe('a NATS server that goes away', () => {
     }
     await publishing;
     await instance.untilApplied();
-    expect(await totalsOf(instance)).toEqual(totals(ORDERS));
+    expect(await instance.totals('default', QUERY)).toEqual(totals(ORDERS));
     // The same stream, read without an interruption.
     const calmDir = await scratch.dir('calm');
     const calm = await scratch.start({ dataDir: calmDir, env });

@@ -1,8 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { StateDigest } from '../engine/index.ts';
@@ -31,8 +29,16 @@ export interface Health {
 export interface HttpAnswer {
   readonly status: number;
   readonly contentType: string;
-  // biome-ignore lint/suspicious/noExplicitAny: bodies are looked at by the test that knows them
-  readonly json: any;
+  readonly json: Readonly<Record<string, unknown>>;
+}
+
+/** The members of a KPI answer that tests look at. */
+export interface KpiAnswer {
+  readonly groups: readonly {
+    readonly key: Readonly<Record<string, string | null>>;
+    readonly totals: Readonly<Record<string, number | null>>;
+  }[];
+  readonly meta: Readonly<Record<string, unknown>>;
 }
 
 export interface StartOptions {
@@ -162,12 +168,13 @@ export class Millrace {
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const contentType = response.headers.get('content-type') ?? '';
-    return { status: response.status, contentType, json: await response.json() };
+    const json = (await response.json()) as HttpAnswer['json'];
+    return { status: response.status, contentType, json };
   }
 
   async health(): Promise<Health> {
     const { status, json } = await this.request('GET', '/health');
-    return { http: status, status: json.status, subsystems: json.subsystems };
+    return { http: status, ...(json as Omit<Health, 'http'>) };
   }
 
   /** Waits until the health is as wanted, and returns it. */
@@ -197,10 +204,16 @@ export class Millrace {
   }
 
   /** A KPI query's answer; throws unless it is a 200. */
-  async kpis(tenant: string, query: object): Promise<HttpAnswer['json']> {
+  async kpis(tenant: string, query: object): Promise<KpiAnswer> {
     const { status, json } = await this.request('POST', '/kpis/query', { tenant, body: query });
     if (status !== 200) throw new Error(`${status} for ${JSON.stringify(query)}: ${JSON.stringify(json)}`);
-    return json;
+    return json as unknown as KpiAnswer;
+  }
+
+  /** The totals of a query's first group. */
+  async totals(tenant: string, query: object): Promise<KpiAnswer['groups'][number]['totals']> {
+    const { groups } = await this.kpis(tenant, query);
+    return groups[0]?.totals ?? {};
   }
 
   /** Waits until everything is applied that the stream holds now. */
@@ -216,13 +229,6 @@ export class Millrace {
       timeout_ms,
     );
   }
-}
-
-/** Starts the product and waits until it listens. */
-export async function startMillrace(options: StartOptions): Promise<Millrace> {
-  const started = new Millrace(options);
-  await started.listening;
-  return started;
 }
 
 /** Polls until `check` returns something. Errors of `check` count as "not yet". */
@@ -263,44 +269,4 @@ export async function stateDigestOf(dataDir: string): Promise<StateDigest> {
   const run = promisify(execFile);
   const { stdout } = await run(process.execPath, [MAIN, 'state', 'digest'], { env: environment(dataDir) });
   return JSON.parse(stdout) as StateDigest;
-}
-
-/** Scratch folders and processes of one test file; `clean` ends and removes them all. */
-export class Scratch {
-  readonly #dirs: string[] = [];
-  readonly #processes: Millrace[] = [];
-
-  async dir(name: string): Promise<string> {
-    const path = await mkdtemp(join(tmpdir(), `millrace-test-${name}-`));
-    this.#dirs.push(path);
-    return path;
-  }
-
-  /** Launches without waiting for anything. */
-  launch(options: StartOptions): Millrace {
-    const launched = new Millrace(options);
-    this.#processes.push(launched);
-    return launched;
-  }
-
-  async start(options: StartOptions): Promise<Millrace> {
-    const launched = this.launch(options);
-    await launched.listening;
-    return launched;
-  }
-
-  async clean(): Promise<void> {
-    const running = this.#processes.filter(({ isRunning }) => isRunning);
-    await Promise.all(running.map((one) => one.kill()));
-    // The embedded server ends by itself once its parent is gone, and writes until then.
-    for (const { natsPid } of this.#processes) {
-      if (natsPid === undefined) continue;
-      await until(
-        () => (isAlive(natsPid) ? undefined : true),
-        () => `server ${natsPid} ends`,
-        15_000,
-      );
-    }
-    await Promise.all(this.#dirs.map((path) => rm(path, { recursive: true, force: true, maxRetries: 5 })));
-  }
 }

@@ -11,11 +11,14 @@ export function rateOf(count: number, ms: number): number {
 }
 
 /**
- * Shows how far the publishing is and how fast: a bar that is drawn over on a terminal, now and then a
- * line elsewhere.
+ * Shows how far it is and how fast since `started_ms`: a bar that is drawn over on a terminal, now and
+ * then a line elsewhere.
  */
-export function progressBar(total: number, out: NodeJS.WriteStream): (done: number) => void {
-  const started_ms = performance.now();
+export function progressBar(
+  total: number,
+  out: NodeJS.WriteStream,
+  started_ms: number = performance.now(),
+): (done: number) => void {
   let drawn_ms = Number.NEGATIVE_INFINITY;
   let nextShare = LOG_SHARE;
   return (done) => {

@@ -62,7 +62,7 @@ export async function prepare(path: string): Promise<Prepared> {
 }
 
 /** Messages handed to the publisher at once; its own window bounds what is in flight. */
-const BATCH = 1_000;
+const BATCH = 500;
 
 /** Publishes into the stream; returns once it has stored everything. */
 export async function publish(

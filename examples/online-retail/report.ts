@@ -98,6 +98,28 @@ export async function askKpis(
   }
 }
 
+const POLL_MS = 100;
+
+/** Waits until the state has applied the stream up to `sequence`, and tells how far it is. */
+export async function untilApplied(
+  app: Pick<RunningApp, 'url' | 'key'>,
+  sequence: number,
+  progress: (applied: number) => void,
+): Promise<void> {
+  const body: KpiBody = {
+    metrics: ['orders_count'],
+    start: '2011-01-01T00:00:00Z',
+    end: '2011-01-02T00:00:00Z',
+  };
+  for (;;) {
+    const { meta } = await askKpis(app, body);
+    const applied = Math.min(sequence, meta.position.EVENTS?.['0'] ?? 0);
+    progress(applied);
+    if (applied >= sequence) return;
+    await sleep(POLL_MS);
+  }
+}
+
 const NUMBER_LOCALE = 'en-GB';
 const TOP_COUNTRIES = 5;
 const ALL = 'All countries';

@@ -1,10 +1,19 @@
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { asMillraceError, MillraceError } from '../../engine/index.ts';
 import { packageRoot, type RunningApp, startApp } from './app.ts';
 import { progressBar, rateOf } from './progress.ts';
 import { type Prepared, prepare, publish } from './publish.ts';
-import { askKpis, curlOf, metaLines, moneyFormat, revenueQuery, revenueTable, totalNet } from './report.ts';
+import {
+  askKpis,
+  curlOf,
+  metaLines,
+  moneyFormat,
+  revenueQuery,
+  revenueTable,
+  totalNet,
+  untilApplied,
+} from './report.ts';
 
 const HELP = `Online Retail: a shop's orders and refunds through NATS, and its revenue from the API.
 
@@ -51,7 +60,7 @@ async function load(file: string): Promise<Prepared> {
   if (prepared.messages.length === 0) throw new MillraceError('empty_file', `"${file}" has no lines.`);
   const { lines, bytes, types, net, first, last } = prepared;
   const kinds = Object.entries(types).map(([type, count]) => `${numbers.format(count)} ${type}`);
-  say(`Read ${file} in ${seconds(performance.now() - started_ms)}`);
+  say(`Read ${relative('', file)} in ${seconds(performance.now() - started_ms)}`);
   say(`  ${numbers.format(lines)} lines from ${first} to ${last}`);
   say(`  ${kinds.join(', ')}; ${numbers.format(bytes / MIB)} MiB of JSON`);
   say(`  Σ quantity × price: ${moneyFormat(CURRENCY)(net)}`);
@@ -60,16 +69,20 @@ async function load(file: string): Promise<Prepared> {
 
 /** Publishes, waits until everything is applied, and shows the answer; whether it is the file's sum. */
 async function show(app: RunningApp, { messages, lines, net, first, last }: Prepared): Promise<boolean> {
+  const { length } = messages;
   say(`\nPublishing to ${app.natsUrl}, subject events.default.<customer or order>`);
   const started_ms = performance.now();
-  await publish(app.natsUrl, messages, progressBar(messages.length, process.stdout));
+  await publish(app.natsUrl, messages, progressBar(length, process.stdout));
   const published_ms = performance.now();
+  say('Applied by the engine, since the first was published');
+  await untilApplied(app, length, progressBar(length, process.stdout, started_ms));
+  const applied_ms = performance.now();
   const query = revenueQuery(first, last);
   const reply = await askKpis(app, query);
-  const applied_ms = performance.now() - started_ms;
-  const { length } = messages;
+  const answered_ms = performance.now();
+  const rate = (count: number): string => numbers.format(Math.round(rateOf(count, applied_ms - started_ms)));
   say(
-    `  published in ${seconds(published_ms - started_ms)}; applied and answered ${seconds(performance.now() - published_ms)} later: ${numbers.format(Math.round(rateOf(length, applied_ms)))} events/s (${numbers.format(Math.round(rateOf(lines, applied_ms)))} lines/s) in all`,
+    `  stored in ${seconds(published_ms - started_ms)}, applied in ${seconds(applied_ms - started_ms)} (${rate(length)} events/s, ${rate(lines)} lines/s), answered in ${numbers.format(answered_ms - applied_ms)} ms`,
   );
   say(
     `\nNet revenue (orders − refunds) by month and country\n\n${revenueTable(reply)}\n\n${metaLines(reply)}`,
@@ -96,6 +109,8 @@ async function main(): Promise<void> {
     interrupt = resolve;
   });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, interrupt);
+  // Whoever reads the output may go away, as `head` does: what runs here must still be ended.
+  process.stdout.on('error', interrupt);
   say('\nStarting NATS, the engine and the API on a scratch folder');
   const app = await startApp({ log: (line) => process.stderr.write(`  ${line}\n`) });
   try {
