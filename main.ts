@@ -62,7 +62,13 @@ type TaskReport =
       readonly at_ms: number;
       readonly metrics: readonly MetricSample[];
     }
-  | { readonly kind: 'failed'; readonly code: string; readonly message: string; readonly retriable: boolean; readonly stack: string | undefined };
+  | {
+      readonly kind: 'failed';
+      readonly code: string;
+      readonly message: string;
+      readonly retriable: boolean;
+      readonly stack: string | undefined;
+    };
 
 function topologyOf(settings: Settings) {
   return orderAnalytics({
@@ -148,8 +154,7 @@ class Pipeline {
         else if (message.kind === 'failed') {
           const { code, retriable, stack: cause } = message;
           failure = new MillraceError(code, message.message, { retriable, cause });
-        }
-        else {
+        } else {
           this.metrics = message.metrics;
           this.connected = message.connected;
           // Without a connection nothing is known of the stream's end: the last word stands.

@@ -1,14 +1,32 @@
 import type { CubeRow, Fact, FactChange, WithFacts } from '../operators/index.ts';
 import { hash53, murmur128 } from '../operators/index.ts';
 import { T } from './event-types.ts';
-import { CREATED, CUSTOMER, FIRST_RESPONSE, type FactPlace, OPENED, ORDER, SESSION, SHIPPED, TICKET } from './facts.ts';
+import {
+  CREATED,
+  CUSTOMER,
+  type FactPlace,
+  FIRST_RESPONSE,
+  OPENED,
+  ORDER,
+  SESSION,
+  SHIPPED,
+  TICKET,
+} from './facts.ts';
 import { type Group, groupLines, groupPlace, type LineGroup } from './lines.ts';
 import { D, M, WHOLE } from './model.ts';
 import type { OrderEvent } from './order-event.ts';
 
 /** Measure that a slot of an entity counts, by entity and slot; -1 for slots that only take part in a duration. */
 const COUNTED: readonly (readonly number[])[] = [
-  [M.orders, M.orders_paid, M.orders_shipped, M.orders_delivered, M.orders_cancelled, M.orders_rto, M.orders_refunded],
+  [
+    M.orders,
+    M.orders_paid,
+    M.orders_shipped,
+    M.orders_delivered,
+    M.orders_cancelled,
+    M.orders_rto,
+    M.orders_refunded,
+  ],
   [M.customers_new],
   [M.sessions, M.sessions_with_cart, M.sessions_with_order],
   [-1, -1],
@@ -102,7 +120,8 @@ function pushDurations(
   groups: readonly LineGroup[],
   push: (row: CubeRow) => void,
 ): void {
-  if (change.entity === ORDER) pushDuration(scope, change, CREATED, SHIPPED, M.ship_ms, M.ship_count, groups, push);
+  if (change.entity === ORDER)
+    pushDuration(scope, change, CREATED, SHIPPED, M.ship_ms, M.ship_count, groups, push);
   else if (change.entity === TICKET) {
     pushDuration(scope, change, OPENED, FIRST_RESPONSE, M.response_ms, M.response_count, groups, push);
   }
@@ -131,7 +150,13 @@ function pushDuration(
   pushPlaced(scope, end, [sum, end.time_ms - start.time_ms, count, 1], groups, push);
 }
 
-function addMoney(sums: number[], observed: number[], measure: number, distribution: number, amount: number): void {
+function addMoney(
+  sums: number[],
+  observed: number[],
+  measure: number,
+  distribution: number,
+  amount: number,
+): void {
   if (Number.isNaN(amount)) return;
   sums.push(measure, amount);
   observed.push(distribution, amount);
@@ -146,7 +171,8 @@ function pushEvent(
   push: (row: CubeRow) => void,
 ): void {
   const { tenant: scope, time_ms, currency: unit, dimensions, items, type } = event;
-  const member = type === T['order.created'] && event.customer_id !== '' ? customerMember(event.customer_id) : -1;
+  const member =
+    type === T['order.created'] && event.customer_id !== '' ? customerMember(event.customer_id) : -1;
   const lines = items !== null && items.length > 0 ? items : null;
   const whole = amountsOf(event, counts);
   if (whole.sums.length === 0 && member < 0) return;
@@ -205,7 +231,8 @@ function partAmounts(event: OrderEvent, part: Group, counts: readonly number[]):
     addMoney(sums, observed, M.tax, D.tax, part.share(event.tax));
     return { sums, observed };
   }
-  if (type === T['payment.succeeded']) return money(counts, M.revenue_paid, D.revenue_paid, part.share(event.amount));
+  if (type === T['payment.succeeded'])
+    return money(counts, M.revenue_paid, D.revenue_paid, part.share(event.amount));
   if (type === T['refund.issued']) return money(counts, M.refund, D.refund, part.share(event.amount));
   return amountsOf(event, counts);
 }

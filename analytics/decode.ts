@@ -83,7 +83,8 @@ function decodeCarefully(
   }
   const binary = binaryCloudEvent(record, parsed.value);
   if (data[firstByte(data)] === OPEN_ARRAY && Array.isArray(binary)) {
-    for (const [part, item] of binary.entries()) settle(item, part, () => encoder.encode(JSON.stringify(item)));
+    for (const [part, item] of binary.entries())
+      settle(item, part, () => encoder.encode(JSON.stringify(item)));
   } else {
     settle(binary, 0, () => data);
   }
@@ -95,7 +96,9 @@ function firstByte(data: Uint8Array): number {
   return at;
 }
 
-type Parsed = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly rejection: Rejection };
+type Parsed =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly rejection: Rejection };
 
 function parseJson(bytes: Uint8Array): Parsed {
   try {

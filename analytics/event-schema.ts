@@ -66,7 +66,9 @@ export const eventSchema = z
       .array(itemSchema)
       .max(MAX_ITEMS)
       .refine(
-        (items) => items.reduce((sum, { quantity, unit_price }) => sum + Math.abs(quantity * unit_price), 0) <= MAX_AMOUNT,
+        (items) =>
+          items.reduce((sum, { quantity, unit_price }) => sum + Math.abs(quantity * unit_price), 0) <=
+          MAX_AMOUNT,
         'the lines add up to more than 2^53-1 minor units',
       )
       .nullish(),

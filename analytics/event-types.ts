@@ -40,7 +40,10 @@ export const EVENT_TYPES = [
 export type EventType = (typeof EVENT_TYPES)[number];
 
 /** Index of a type; -1 for types that the analytics do not know. */
-export const T = Object.fromEntries(EVENT_TYPES.map((name, index) => [name, index])) as Record<EventType, number>;
+export const T = Object.fromEntries(EVENT_TYPES.map((name, index) => [name, index])) as Record<
+  EventType,
+  number
+>;
 export const OTHER_TYPE = -1;
 
 /** `payment_succeeded`, `Payment.Succeeded` and `payment-succeeded` are one type: the normal form. */

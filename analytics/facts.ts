@@ -27,7 +27,8 @@ export const factPlaceCodec: Codec<FactPlace> = {
   write: (writer: ByteWriter, { currency, dimensions, items }: FactPlace) => {
     writer.string(currency);
     let mask = 0;
-    for (let index = dimensions.length - 1; index >= 0; index--) mask = mask * 2 + (dimensions[index] === '' ? 0 : 1);
+    for (let index = dimensions.length - 1; index >= 0; index--)
+      mask = mask * 2 + (dimensions[index] === '' ? 0 : 1);
     writer.varint(mask).u8(dimensions.length);
     for (const value of dimensions) if (value !== '') writer.string(value);
     writer.varint(items === null ? 0 : items.length + 1);
@@ -65,7 +66,15 @@ export const CUSTOMER = 1;
 export const SESSION = 2;
 export const TICKET = 3;
 
-export const ORDER_SLOTS = ['created', 'paid', 'shipped', 'delivered', 'cancelled', 'rto', 'refunded'] as const;
+export const ORDER_SLOTS = [
+  'created',
+  'paid',
+  'shipped',
+  'delivered',
+  'cancelled',
+  'rto',
+  'refunded',
+] as const;
 export const CREATED = 0;
 export const SHIPPED = 2;
 export const OPENED = 0;

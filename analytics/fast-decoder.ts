@@ -1,10 +1,27 @@
 import { z } from 'zod';
-import { FNV_OFFSET, FNV_PRIME, fnv1aOfString, hashInteger, hashJson, hashMember, mix32 } from '../operators/index.ts';
+import {
+  FNV_OFFSET,
+  FNV_PRIME,
+  fnv1aOfString,
+  hashInteger,
+  hashJson,
+  hashMember,
+  mix32,
+} from '../operators/index.ts';
 import { eventSchema, MAX_MESSAGE_BYTES, TIME_ALIASES } from './event-schema.ts';
 import { parseEventTime } from './event-time.ts';
 import { typeCode } from './event-types.ts';
 import { DIMENSIONS, X } from './model.ts';
-import { checkTime, emptyEvent, type Line, linesFrom, needsExtra, type OrderEvent, type Place, setIdentity } from './order-event.ts';
+import {
+  checkTime,
+  emptyEvent,
+  type Line,
+  linesFrom,
+  needsExtra,
+  type OrderEvent,
+  type Place,
+  setIdentity,
+} from './order-event.ts';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -35,9 +52,22 @@ function fieldsOf(): Field[] {
     const inner = schema instanceof z.ZodOptional ? schema.unwrap() : schema;
     const type = inner instanceof z.ZodNullable ? inner.unwrap() : inner;
     const kind: FieldKind =
-      type instanceof z.ZodString ? 'string' : type instanceof z.ZodNumber ? 'integer' : name === 'items' ? 'items' : 'json';
+      type instanceof z.ZodString
+        ? 'string'
+        : type instanceof z.ZodNumber
+          ? 'integer'
+          : name === 'items'
+            ? 'items'
+            : 'json';
     const max_length = type instanceof z.ZodString ? (type.maxLength ?? 0) : 0;
-    return { name, key: new TextEncoder().encode(`"${name}"`), kind, max_length, hash: fnv1aOfString(name), index };
+    return {
+      name,
+      key: new TextEncoder().encode(`"${name}"`),
+      kind,
+      max_length,
+      hash: fnv1aOfString(name),
+      index,
+    };
   });
 }
 
@@ -47,7 +77,8 @@ const FIELDS: readonly Field[] = [
   ...NAMED,
   ...TIME_ALIASES.map((name) => ({ ...TIME_FIELD, key: new TextEncoder().encode(`"${name}"`) })),
 ];
-const fieldIndex = (name: keyof typeof eventSchema.shape): number => FIELDS.findIndex((field) => field.name === name);
+const fieldIndex = (name: keyof typeof eventSchema.shape): number =>
+  FIELDS.findIndex((field) => field.name === name);
 const EVENT_ID = fieldIndex('event_id');
 const TYPE = fieldIndex('type');
 const TIME = fieldIndex('time');
@@ -61,7 +92,9 @@ const SHIPPING = fieldIndex('shipping');
 const TAX = fieldIndex('tax');
 const REQUIRED = (1 << EVENT_ID) | (1 << TYPE) | (1 << TIME);
 /** Dimension index by field index, or -1. */
-const DIMENSION_OF = FIELDS.map(({ name }) => (DIMENSIONS as readonly string[]).includes(name) ? X[name as keyof typeof X] : -1);
+const DIMENSION_OF = FIELDS.map(({ name }) =>
+  (DIMENSIONS as readonly string[]).includes(name) ? X[name as keyof typeof X] : -1,
+);
 
 const SPECVERSION = fnv1aOfString('specversion');
 const INTERN_SLOTS = 8_192;
@@ -89,13 +122,7 @@ export class FastDecoder {
   #hash = 0;
   #number = 0;
 
-  decode(
-    b: Uint8Array,
-    start: number,
-    end: number,
-    place: Place,
-    now_ms: number,
-  ): OrderEvent | undefined {
+  decode(b: Uint8Array, start: number, end: number, place: Place, now_ms: number): OrderEvent | undefined {
     if (b[start] !== OPEN) return undefined;
     const event = emptyEvent(place);
     let seen = 0;
@@ -256,7 +283,14 @@ function unknownField(b: Uint8Array, at: number, end: number): Field | undefined
     if (byte === QUOTE) {
       // A CloudEvent: its members mean other things.
       if (hash === SPECVERSION) return undefined;
-      return { name: '', key: Uint8Array.from(b.subarray(at, to + 1)), kind: 'unknown', max_length: MAX_MESSAGE_BYTES, hash, index: -1 };
+      return {
+        name: '',
+        key: Uint8Array.from(b.subarray(at, to + 1)),
+        kind: 'unknown',
+        max_length: MAX_MESSAGE_BYTES,
+        hash,
+        index: -1,
+      };
     }
     if (byte === BACKSLASH || byte >= 0x80 || byte < 0x20) return undefined;
     hash = Math.imul(hash ^ byte, FNV_PRIME);

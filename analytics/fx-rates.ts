@@ -18,7 +18,12 @@ const tables = () => ({ rates: rawTable({ version: 1 }) });
  * the greater rate stands, whatever the order of arrival. Events without a usable pair and rate are listed
  * as `bad_rate` in the diagnostics. Passes everything on.
  */
-export const fxRates = defineOperator<WithFacts<OrderEvent, FactPlace>, WithFacts<OrderEvent, FactPlace>, undefined, ReturnType<typeof tables>>({
+export const fxRates = defineOperator<
+  WithFacts<OrderEvent, FactPlace>,
+  WithFacts<OrderEvent, FactPlace>,
+  undefined,
+  ReturnType<typeof tables>
+>({
   kind: 'fx-rates',
   summary: 'Exchange rates by pair and time',
   state: tables,
@@ -60,6 +65,10 @@ function rateOf({ tenant, time_ms, extra }: OrderEvent): { key: Uint8Array; rate
   const { base, quote, rate } = extra ?? {};
   const text = typeof rate === 'number' ? String(rate) : rate;
   if (typeof base !== 'string' || typeof quote !== 'string' || typeof text !== 'string') return undefined;
-  if (!CURRENCY.test(base) || !CURRENCY.test(quote) || !RATE.test(text) || Number(text) <= 0) return undefined;
-  return { key: new ByteWriter().orderedString(tenant).orderedString(base).orderedString(quote).u48(time_ms).copy(), rate: text };
+  if (!CURRENCY.test(base) || !CURRENCY.test(quote) || !RATE.test(text) || Number(text) <= 0)
+    return undefined;
+  return {
+    key: new ByteWriter().orderedString(tenant).orderedString(base).orderedString(quote).u48(time_ms).copy(),
+    rate: text,
+  };
 }

@@ -32,7 +32,12 @@ interface Sum {
   value: number;
 }
 
-function keyed(dimensions: readonly string[], group: LineGroup, sku: string, category: string): readonly string[] {
+function keyed(
+  dimensions: readonly string[],
+  group: LineGroup,
+  sku: string,
+  category: string,
+): readonly string[] {
   const placed = dimensions.slice();
   if (group.bySku) placed[X.sku] = sku;
   if (group.byCategory) placed[X.category] = category;

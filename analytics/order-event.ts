@@ -1,6 +1,12 @@
 import type { SourceRecord } from '../engine/index.ts';
 import { fnv1aOfString, hashInteger, hashJson, hashMember, murmur128 } from '../operators/index.ts';
-import { type EventInput, eventSchema, MAX_FUTURE_MS, MIN_EVENT_TIME_MS, TIME_ALIASES } from './event-schema.ts';
+import {
+  type EventInput,
+  eventSchema,
+  MAX_FUTURE_MS,
+  MIN_EVENT_TIME_MS,
+  TIME_ALIASES,
+} from './event-schema.ts';
 import { parseEventTime } from './event-time.ts';
 import { T, typeCode } from './event-types.ts';
 import { DIMENSIONS } from './model.ts';
@@ -156,11 +162,7 @@ export function withTimeAlias(members: Readonly<Record<string, unknown>>): Reado
  * The careful way from parsed JSON to an event: the schema checks it, and names what is wrong. The
  * fast decoder gives the same events for the bytes that it takes.
  */
-export function eventFromJson(
-  value: unknown,
-  place: Place,
-  now_ms: number,
-): OrderEvent | Rejection {
+export function eventFromJson(value: unknown, place: Place, now_ms: number): OrderEvent | Rejection {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return { code: 'not_an_object', detail: 'An event is a JSON object' };
   }
@@ -183,7 +185,12 @@ export function eventFromJson(
 
 /** Checked items as lines. */
 export function linesFrom(items: NonNullable<EventInput['items']>): Line[] {
-  return items.map(({ sku, category, quantity, unit_price }) => ({ sku, category: category ?? '', quantity, unit_price }));
+  return items.map(({ sku, category, quantity, unit_price }) => ({
+    sku,
+    category: category ?? '',
+    quantity,
+    unit_price,
+  }));
 }
 
 function build(

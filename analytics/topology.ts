@@ -1,11 +1,28 @@
 import { type Topology, topology } from '../engine/index.ts';
-import { type CubeDefinition, cubes, deadLetter, decode, dedup, flatMap, keyedFacts, watermark } from '../operators/index.ts';
+import {
+  type CubeDefinition,
+  cubes,
+  deadLetter,
+  decode,
+  dedup,
+  flatMap,
+  keyedFacts,
+  watermark,
+} from '../operators/index.ts';
 import { contributionsOf } from './contributions.ts';
 import { messageDecoder, rawOf } from './decode.ts';
 import { ENTITIES, factPlaceCodec, placeOf } from './facts.ts';
 import { fxRates } from './fx-rates.ts';
 import { LINE_GROUPS } from './lines.ts';
-import { CUBES_OPERATOR, DEFAULT_CUBE_CELLS_PER_DAY, DEFAULT_CUBES, DIMENSIONS, FX_OPERATOR, GRANULARITIES, MEASURES } from './model.ts';
+import {
+  CUBES_OPERATOR,
+  DEFAULT_CUBE_CELLS_PER_DAY,
+  DEFAULT_CUBES,
+  DIMENSIONS,
+  FX_OPERATOR,
+  GRANULARITIES,
+  MEASURES,
+} from './model.ts';
 import type { OrderEvent } from './order-event.ts';
 
 export interface OrderAnalyticsOptions {
@@ -60,7 +77,11 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
         retain_ms: config.retain_ms,
         describe: described,
         conflict: (event) =>
-          deadLetter(event, { code: 'conflict', detail: 'The event id is known with another payload' }, rawOf(event)),
+          deadLetter(
+            event,
+            { code: 'conflict', detail: 'The event id is known with another payload' },
+            rawOf(event),
+          ),
       }),
       watermark<OrderEvent>('watermark', {
         timeOf: (event) => event.time_ms,

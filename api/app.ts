@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type Context, Hono } from 'hono';
 import { toJsonText } from '../analytics/index.ts';
 import { ANONYMOUS, authenticate, type Credentials, requirePermission, tenantOf } from './auth.ts';
-import type { BodyBudget } from './body.ts';
+import { type BodyBudget, BodyLease } from './body.ts';
 import type { HttpMetrics } from './http-metrics.ts';
 import type { ApiPorts } from './ports.ts';
 import { ApiError, PROBLEM_TYPE, problemOf } from './problem.ts';
@@ -91,23 +91,29 @@ async function serve(ports: ApiPorts, parts: AppParts, route: Route, context: Ap
   if (route.permission !== 'none') {
     principal = await authenticate(parts.credentials, request);
     context.set('key_id', principal.key_id);
+    parts.limiter.take(principal.key_id, ports.clock.now());
     tenant = tenantOf(principal, request, tenantId);
     context.set('tenant', tenant);
-    parts.limiter.take(principal.key_id, ports.clock.now());
     if (route.permission !== 'any') requirePermission(principal, route.permission);
   }
   const request_id = context.get('request_id');
-  const answer = await route.serve({
-    request,
-    request_id,
-    principal,
-    tenant,
-    base: tenantId === undefined ? BASES[0] : `/v1/${tenant}/order-analytics`,
-    path_params,
-    log: ports.log,
-    budget: parts.budget,
-  });
-  return respond(answer);
+  const memory = new BodyLease(parts.budget);
+  try {
+    const answer = await route.serve({
+      request,
+      request_id,
+      principal,
+      tenant,
+      base: tenantId === undefined ? BASES[0] : `/v1/${tenant}/order-analytics`,
+      path_params,
+      log: ports.log,
+      memory,
+    });
+    return respond(answer);
+  } finally {
+    // Not before: a body is held for as long as the stream takes to store it.
+    memory.release();
+  }
 }
 
 function respond({ status, headers, json, text }: Answer): Response {

@@ -37,6 +37,26 @@ export class BodyBudget {
   }
 }
 
+/** What one request holds of the budget, from when its body is read until it is answered. */
+export class BodyLease {
+  readonly #budget: BodyBudget;
+  #release: () => void = () => {};
+
+  constructor(budget: BodyBudget) {
+    this.#budget = budget;
+  }
+
+  /** Holds `bytes` instead of what it held before; 429 `too_busy` when there is no room. */
+  hold(bytes: number): void {
+    this.#release();
+    this.#release = this.#budget.take(bytes);
+  }
+
+  release(): void {
+    this.#release();
+  }
+}
+
 /** The media type of a `Content-Type` header, lower case, without parameters; '' without one. */
 export function mediaTypeOf(request: Request): string {
   return (request.headers.get('content-type') ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';

@@ -92,6 +92,7 @@ describe('freshness', () => {
       const waiting = Promise.all([
         test.send('/kpis/query', { key, json: { ...QUERY, force_fresh: true } }),
         test.send('/kpis/query', { key, json: { ...QUERY, min_position } }),
+        test.send('/kpis/query', { key, json: { ...QUERY, min_position, force_fresh: true } }),
       ]);
       const settled = vi.fn();
       void waiting.then(settled);
@@ -101,9 +102,10 @@ describe('freshness', () => {
       await turn();
       expect(settled).not.toHaveBeenCalled();
       vi.advanceTimersByTime(200);
-      const [fresh, position] = await waiting;
+      const [fresh, position, both] = await waiting;
       expect([fresh.status, await codeOf(fresh)]).toEqual([503, 'freshness_unmet']);
       expect([position.status, await codeOf(position)]).toEqual([503, 'position_unmet']);
+      expect([both.status, await codeOf(both)]).toEqual([503, 'position_unmet']);
     } finally {
       vi.useRealTimers();
     }

@@ -175,33 +175,29 @@ export interface FreshnessWish {
   readonly min_sequence?: number;
 }
 
-/** Waits as `force_fresh` and `min_position` ask; 503 after MAX_WAIT_MS. */
+/** Waits as `force_fresh` and `min_position` ask, once for both; 503 after MAX_WAIT_MS. */
 export async function awaitFreshness(
   ports: Pick<ApiPorts, 'stream' | 'reader'>,
   tracker: FreshnessTracker,
   wish: FreshnessWish,
 ): Promise<void> {
-  const { force_fresh, min_sequence } = wish;
-  if (!force_fresh && min_sequence === undefined) return;
-  if (min_sequence !== undefined && !tracker.reached(min_sequence)) {
-    const head = await ports.stream.head();
-    if (min_sequence > head) {
-      const message = `The stream ends at ${head}; ask for a position that POST /ingest returned.`;
-      throw new ApiError('position_unknown', message, { errors: [{ path: 'min_position', message }] });
-    }
-    if (!(await tracker.reach(min_sequence))) {
-      throw new ApiError('position_unmet', waited(`position ${min_sequence} is applied`), {
-        retryAfter_s: 1,
-      });
-    }
+  const { force_fresh, min_sequence = 0 } = wish;
+  if (!force_fresh && (wish.min_sequence === undefined || tracker.reached(min_sequence))) return;
+  // Asked for before any waiting: what counts is the stream as it was when the request arrived.
+  const head = await ports.stream.head();
+  if (min_sequence > head) {
+    const message = `The stream ends at ${head}; ask for a position that POST /ingest returned.`;
+    throw new ApiError('position_unknown', message, { errors: [{ path: 'min_position', message }] });
   }
-  if (force_fresh && !(await tracker.reach(await ports.stream.head()))) {
-    throw new ApiError(
-      'freshness_unmet',
-      waited('everything is applied that was in the stream when the request arrived'),
-      { retryAfter_s: 1 },
-    );
+  if (await tracker.reach(force_fresh ? head : min_sequence)) return;
+  if (!tracker.reached(min_sequence)) {
+    throw new ApiError('position_unmet', waited(`position ${min_sequence} is applied`), { retryAfter_s: 1 });
   }
+  throw new ApiError(
+    'freshness_unmet',
+    waited('everything is applied that was in the stream when the request arrived'),
+    { retryAfter_s: 1 },
+  );
 }
 
 function waited(what: string): string {

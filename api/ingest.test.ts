@@ -1,5 +1,5 @@
 import { gzipSync } from 'node:zlib';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { codeOf, orderEvent, startTestApi, type TestApi } from './testing.ts';
 
 interface Ingested {
@@ -149,6 +149,31 @@ describe('POST /ingest', () => {
     ];
     const { rejected } = (await (await test.send('/ingest', { key, json })).json()) as Ingested;
     expect(rejected.map(({ reason }) => reason.split(':')[0])).toEqual(['too_large', 'bad_field']);
+  });
+
+  it('holds no more bodies than INFLIGHT_BODY_BYTES until the stream has them, packed ones too', async () => {
+    const own = await startTestApi({ INFLIGHT_BODY_BYTES: String(16 * 1_048_576) });
+    try {
+      const own_key = await own.key('ingest');
+      let open = (): void => {};
+      own.stream.gate = new Promise((resolve) => {
+        open = resolve;
+      });
+      const text = 'x'.repeat(1_000_000);
+      const events = Array.from({ length: 9 }, (_, index) => orderEvent(`e${index}`, { data: { text } }));
+      const body = gzipSync(JSON.stringify(events));
+      const headers = { 'content-encoding': 'gzip', 'content-length': String(body.length) };
+      const send = () => own.send('/ingest', { key: own_key, body, headers });
+      const held = send();
+      await vi.waitFor(() => expect(own.stream.waiting).toBe(1));
+      const refused = await send();
+      expect([refused.status, await codeOf(refused)]).toEqual([429, 'too_busy']);
+      open();
+      expect((await held).status).toBe(202);
+      expect((await send()).status).toBe(202);
+    } finally {
+      await own.close();
+    }
   });
 
   it('answers 503 with Retry-After while the stream is away', async () => {

@@ -167,13 +167,7 @@ export function kpiRoutes(parts: AnswerParts): readonly Route[] {
           example: ANSWER_EXAMPLE,
         },
       },
-      problems: [
-        ...BODY_PROBLEMS,
-        ...QUERY_PROBLEMS,
-
-        'aggregation_not_supported',
-        'no_cube',
-      ],
+      problems: [...BODY_PROBLEMS, ...QUERY_PROBLEMS, 'aggregation_not_supported', 'no_cube'],
       handle: async ({ tenant, body, query }) => {
         const json = await readFresh(parts, wishOf(body), (snapshot) =>
           query.dry_run === true || body.dry_run === true
@@ -204,13 +198,7 @@ export function kpiRoutes(parts: AnswerParts): readonly Route[] {
       answers: {
         200: { description: 'An answer or a problem for each query, in order', schema: batchAnswerSchema },
       },
-      problems: [
-        ...BODY_PROBLEMS,
-        ...QUERY_PROBLEMS,
-
-        'aggregation_not_supported',
-        'no_cube',
-      ],
+      problems: [...BODY_PROBLEMS, ...QUERY_PROBLEMS, 'aggregation_not_supported', 'no_cube'],
       handle: async ({ tenant, body }) => {
         refuseOwnFreshness(body);
         const calculated_at = now();

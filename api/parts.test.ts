@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../engine/index.ts';
-import { BodyBudget } from './body.ts';
+import { BodyBudget, BodyLease } from './body.ts';
 import { Cursors } from './cursor.ts';
 import { durationOf } from './duration.ts';
 import { subjectToken } from './event-check.ts';
@@ -126,6 +126,14 @@ describe('limits', () => {
     expect(() => budget.take(1)).toThrow(expect.objectContaining({ code: 'too_busy' }));
     release();
     release();
+    expect(budget.held_bytes).toBe(0);
+    const lease = new BodyLease(budget);
+    lease.hold(10);
+    lease.hold(4);
+    expect(budget.held_bytes).toBe(4);
+    expect(() => new BodyLease(budget).hold(7)).toThrow(expect.objectContaining({ code: 'too_busy' }));
+    lease.release();
+    lease.release();
     expect(budget.held_bytes).toBe(0);
   });
 });

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import { type BodyBudget, lengthOf, readBody, requireMediaType } from './body.ts';
+import { type BodyLease, encodingOf, lengthOf, readBody, requireMediaType } from './body.ts';
 import { parseJson } from './json.ts';
 import type { Permission, Principal } from './permissions.ts';
 import { ApiError, type FieldError, invalid, type ProblemCode } from './problem.ts';
@@ -25,7 +25,7 @@ export interface RawCall {
   readonly base: string;
   readonly path_params: Readonly<Record<string, string>>;
   readonly log: Logger;
-  readonly budget: BodyBudget;
+  readonly memory: BodyLease;
 }
 
 /** A request whose parts are checked and typed. */
@@ -164,11 +164,11 @@ async function checkBody(schema: z.ZodType, call: RawCall, max_bytes = JSON_MAX_
 }
 
 /** Reads a whole body within its own limit and the server's. */
-export async function readWithin(call: RawCall, max_bytes: number): Promise<Uint8Array> {
-  const release = call.budget.take(Math.min(lengthOf(call.request) ?? max_bytes, max_bytes));
-  try {
-    return await readBody(call.request, max_bytes);
-  } finally {
-    release();
-  }
+export async function readWithin({ request, memory }: RawCall, max_bytes: number): Promise<Uint8Array> {
+  // The length that is declared is the packed one: how large it gets is not known before it is read.
+  const declared = encodingOf(request) === 'identity' ? lengthOf(request) : undefined;
+  memory.hold(Math.min(declared ?? max_bytes, max_bytes));
+  const body = await readBody(request, max_bytes);
+  memory.hold(body.length);
+  return body;
 }

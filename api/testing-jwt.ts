@@ -70,7 +70,7 @@ export async function signingKey(kid: string, alg: 'RS256' | 'ES256'): Promise<S
 export interface Issuer {
   readonly url: string;
   /** Requests so far. */
-  readonly asked: number;
+  asked: number;
   keys: readonly JWK[];
   /** `cut`: closes the connection. */
   answer: 'keys' | 'cut' | 'error' | 'moved' | 'text' | 'huge';
@@ -78,10 +78,9 @@ export interface Issuer {
 }
 
 export async function startIssuer(keys: readonly JWK[]): Promise<Issuer> {
-  let asked = 0;
-  const issuer = { keys, answer: 'keys' as Issuer['answer'] };
+  const issuer = { keys, asked: 0, answer: 'keys' as Issuer['answer'] };
   const server = createServer((_, response) => {
-    asked += 1;
+    issuer.asked += 1;
     if (issuer.answer === 'cut') response.destroy();
     else if (issuer.answer === 'error') response.writeHead(500).end('no');
     else if (issuer.answer === 'moved') response.writeHead(302, { Location: '/elsewhere' }).end();
@@ -95,9 +94,6 @@ export async function startIssuer(keys: readonly JWK[]): Promise<Issuer> {
   const { port } = server.address() as AddressInfo;
   return Object.assign(issuer, {
     url: `http://127.0.0.1:${port}/jwks`,
-    get asked() {
-      return asked;
-    },
     close: () =>
       new Promise<void>((resolve) => {
         server.close(() => resolve());

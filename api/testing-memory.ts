@@ -81,6 +81,8 @@ export class MemoryStream implements EventPublisher, StreamHead {
   readonly #ids = new Map<string, number>();
   readonly #clock: ManualClock;
   away = false;
+  /** Publishes that are held. */
+  waiting = 0;
   /** Awaited by each publish: a test can hold it. */
   gate: Promise<void> = Promise.resolve();
 
@@ -89,7 +91,9 @@ export class MemoryStream implements EventPublisher, StreamHead {
   }
 
   async publishAll(messages: readonly EventMessage[]): Promise<{ sequences: number[] }> {
+    this.waiting += 1;
     await this.gate;
+    this.waiting -= 1;
     if (this.away) throw new MillraceError('stream_unavailable', 'The stream is away.', { retriable: true });
     return { sequences: messages.map((message) => this.#store(message)) };
   }

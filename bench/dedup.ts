@@ -68,7 +68,7 @@ async function oldIds(next: () => number): Promise<object> {
     const store_ns = nsEach(OLD_IDS, () => {
       for (let from = 0; from < OLD_IDS; from += CHUNK_IDS) {
         const chunk = entries.subarray(from * ID_WORDS, (from + CHUNK_IDS) * ID_WORDS);
-        store.transaction(() => old.store(chunk));
+        store.transaction(() => old.store(chunk, DAYS * 86_400));
       }
     });
     let found = 0;

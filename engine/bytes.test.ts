@@ -3,7 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { ByteReader, ByteWriter } from './bytes.ts';
 
 const MAX = Number.MAX_SAFE_INTEGER;
-const uint = fc.oneof(fc.maxSafeNat(), fc.constantFrom(0, 127, 128, 16_383, 16_384, 2 ** 32, 2 ** 32 - 1, MAX));
+const uint = fc.oneof(
+  fc.maxSafeNat(),
+  fc.constantFrom(0, 127, 128, 16_383, 16_384, 2 ** 32, 2 ** 32 - 1, MAX),
+);
 const int = fc.oneof(fc.maxSafeInteger(), fc.constantFrom(0, -1, 63, -63, 64, -64, 8_191, -8_192, MAX, -MAX));
 /** Text that has UTF-8, with what codecs trip over: NUL, a byte order mark, astral characters, many characters. */
 const text = fc.oneof(
@@ -64,7 +67,9 @@ describe('strings', () => {
   it('come back as they were, each reading exactly its own bytes', () => {
     fc.assert(
       fc.property(fc.array(text, { maxLength: 6 }), (values) => {
-        const reader = new ByteReader(written((writer) => values.forEach((value) => void writer.string(value))));
+        const reader = new ByteReader(
+          written((writer) => values.forEach((value) => void writer.string(value))),
+        );
         expect(values.map(() => reader.string())).toEqual(values);
         expect(reader.remaining).toBe(0);
       }),
@@ -74,7 +79,9 @@ describe('strings', () => {
   it('ordered strings come back as they were, each reading exactly its own bytes', () => {
     fc.assert(
       fc.property(fc.array(text, { maxLength: 6 }), (values) => {
-        const reader = new ByteReader(written((writer) => values.forEach((value) => void writer.orderedString(value))));
+        const reader = new ByteReader(
+          written((writer) => values.forEach((value) => void writer.orderedString(value))),
+        );
         expect(values.map(() => reader.orderedString())).toEqual(values);
         expect(reader.remaining).toBe(0);
       }),
@@ -91,7 +98,8 @@ describe('strings', () => {
     const bytes = (value: string): Buffer => Buffer.from(value);
     fc.assert(
       fc.property(pair, pair, ([a1, a2], [b1, b2]) => {
-        const key = (one: string, two: string): Buffer => written((writer) => writer.orderedString(one).orderedString(two));
+        const key = (one: string, two: string): Buffer =>
+          written((writer) => writer.orderedString(one).orderedString(two));
         const order = Buffer.compare(bytes(a1), bytes(b1)) || Buffer.compare(bytes(a2), bytes(b2));
         expect(Buffer.compare(key(a1, a2), key(b1, b2))).toBe(order);
       }),

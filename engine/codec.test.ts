@@ -1,7 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ByteReader, ByteWriter } from './bytes.ts';
-import { type Codec, floatCodec, intCodec, jsonCodec, stringCodec, stringKey, trustedJsonCodec, uintKey } from './codec.ts';
+import {
+  type Codec,
+  floatCodec,
+  intCodec,
+  jsonCodec,
+  stringCodec,
+  stringKey,
+  trustedJsonCodec,
+  uintKey,
+} from './codec.ts';
 
 function roundTrip<T>(codec: Codec<T>, value: T): T {
   const writer = new ByteWriter();
@@ -20,7 +29,9 @@ describe('codecs', () => {
     fc.assert(fc.property(wellFormed, (value) => roundTrip(stringKey, value) === value));
     fc.assert(fc.property(fc.maxSafeInteger(), (value) => roundTrip(intCodec, value) === value));
     fc.assert(fc.property(fc.double(), (value) => Object.is(roundTrip(floatCodec, value), value)));
-    fc.assert(fc.property(fc.integer({ min: 0, max: 2 ** 48 - 1 }), (value) => roundTrip(uintKey, value) === value));
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 2 ** 48 - 1 }), (value) => roundTrip(uintKey, value) === value),
+    );
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
         expect(roundTrip(trustedJsonCodec(), value)).toEqual(JSON.parse(JSON.stringify(value)));

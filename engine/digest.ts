@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
-import { ByteReader } from './bytes.ts';
 import type { KvReader, KvView } from './kv.ts';
 import { META_TABLE, readProgress } from './meta.ts';
-import type { MapSpec, RawSpec, TableSpecs } from './tables.ts';
+import { expiryOf, type MapSpec, type RawSpec, type TableSpecs, TTL_PREFIX_BYTES } from './tables.ts';
 import type { Topology } from './topology.ts';
 
 export interface StateDigest {
@@ -51,11 +50,11 @@ function* logicalRows(
       return;
     }
   }
-  const { ttl, value: codec } = spec as MapSpec<string, unknown>;
+  const { ttl } = spec as MapSpec<string, unknown>;
   for (const { key, value } of view.scan()) {
-    // Expired rows are gone for every reader; when the sweep comes past is a matter of the way.
-    if (ttl !== undefined && ttl.timeOf(codec.read(new ByteReader(value))) + ttl.retain_ms < watermark_ms)
-      continue;
-    yield Buffer.concat([key, Uint8Array.of(0), value]);
+    // Forgotten rows are gone for every reader; when the sweep comes past is a matter of the way.
+    if (ttl !== undefined && expiryOf(value, ttl) < watermark_ms) continue;
+    const content = ttl === undefined ? value : value.subarray(TTL_PREFIX_BYTES);
+    yield Buffer.concat([key, Uint8Array.of(0), content]);
   }
 }

@@ -9,7 +9,13 @@ import { Task, type TaskLimits } from './task.ts';
 import type { Topology } from './topology.ts';
 
 export function record(sequence: number, text: string): SourceRecord {
-  return { sequence, subject: 'events.acme.x', data: Buffer.from(text), hasHeaders: false, header: () => undefined };
+  return {
+    sequence,
+    subject: 'events.acme.x',
+    data: Buffer.from(text),
+    hasHeaders: false,
+    header: () => undefined,
+  };
 }
 
 /** A source that gives what a test lays down for it, one array a take. */
@@ -123,4 +129,3 @@ export const keep = defineOperator({
     };
   },
 })('keep', undefined);
-

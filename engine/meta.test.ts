@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { checkPosition, META_TABLE, NOTICES_PER_KIND, NoticeBoard, type Progress, readNotices, readProgress, writeProgress } from './meta.ts';
+import {
+  checkPosition,
+  META_TABLE,
+  NOTICES_PER_KIND,
+  NoticeBoard,
+  type Progress,
+  readNotices,
+  readProgress,
+  writeProgress,
+} from './meta.ts';
 import { MemoryDisk } from './store-memory.ts';
 
 const progress: Progress = {
@@ -31,7 +40,11 @@ describe('checkPosition', () => {
     ['a new state', undefined, facts],
     ['a stream with more', progress, facts],
     ['a stream that ends at the position', progress, { ...facts, lastSequence: 100 }],
-    ['a stream that begins just after the position', progress, { ...facts, firstSequence: 101, lastSequence: 100 }],
+    [
+      'a stream that begins just after the position',
+      progress,
+      { ...facts, firstSequence: 101, lastSequence: 100 },
+    ],
   ])('takes %s', (_, known, given) => {
     expect(() => checkPosition(known, given)).not.toThrow();
   });
@@ -48,12 +61,19 @@ describe('checkPosition', () => {
   });
 
   it('says how many messages are gone', () => {
-    expect(() => checkPosition(progress, { ...facts, firstSequence: 111 })).toThrow(/: 10 messages were removed/);
+    expect(() => checkPosition(progress, { ...facts, firstSequence: 111 })).toThrow(
+      /: 10 messages were removed/,
+    );
   });
 });
 
 describe('notices', () => {
-  const notice = (sequence: number, kind = 'late', scope = 'acme') => ({ kind, scope, sequence, detail: { part: 0 } });
+  const notice = (sequence: number, kind = 'late', scope = 'acme') => ({
+    kind,
+    scope,
+    sequence,
+    detail: { part: 0 },
+  });
   const flushed = (board: NoticeBoard) => {
     const store = new MemoryDisk().open();
     store.transaction(() => board.flush(store.table(META_TABLE)));
@@ -90,7 +110,9 @@ describe('notices', () => {
     for (let sequence = 1; sequence <= many; sequence++) board.add(notice(sequence));
     const kept = readNotices(flushed(board), 'acme', 'late', many);
     expect(kept.length).toBe(NOTICES_PER_KIND);
-    expect(kept.map(({ sequence }) => sequence)).toEqual(Array.from({ length: NOTICES_PER_KIND }, (_, index) => many - index));
+    expect(kept.map(({ sequence }) => sequence)).toEqual(
+      Array.from({ length: NOTICES_PER_KIND }, (_, index) => many - index),
+    );
     expect(board.counts()).toEqual({ acme: { late: many } });
   });
 
@@ -98,7 +120,8 @@ describe('notices', () => {
     const board = new NoticeBoard({});
     const tenants = Array.from({ length: 20 }, (_, index) => `tenant-${index}`);
     const started = performance.now();
-    for (let sequence = 0; sequence < 100_000; sequence++) board.add(notice(sequence, 'duplicate', tenants[sequence % 20] as string));
+    for (let sequence = 0; sequence < 100_000; sequence++)
+      board.add(notice(sequence, 'duplicate', tenants[sequence % 20] as string));
     expect(performance.now() - started).toBeLessThan(2_000);
     expect(readNotices(flushed(board), 'tenant-0', 'duplicate', 1)[0]?.sequence).toBe(99_980);
   });

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { MillraceError } from './errors.ts';
-import { DEFAULT_OUTBOX_LIMITS, OUTBOX_TABLE, type OutMessage, Outbox, type OutboxLimits } from './outbox.ts';
+import { DEFAULT_OUTBOX_LIMITS, OUTBOX_TABLE, Outbox, type OutboxLimits, type OutMessage } from './outbox.ts';
 import { MemoryDisk } from './store-memory.ts';
 
 interface Send {
@@ -16,7 +16,12 @@ class Receiver {
 
   publish = (message: OutMessage): Promise<void> =>
     new Promise((resolve, reject) => {
-      this.sends.push({ id: message.id, message, acknowledge: resolve, refuse: (error) => reject(error ?? new Error('no answer')) });
+      this.sends.push({
+        id: message.id,
+        message,
+        acknowledge: resolve,
+        refuse: (error) => reject(error ?? new Error('no answer')),
+      });
     });
 
   get ids(): string[] {
@@ -134,7 +139,8 @@ describe('outbox', () => {
   it('takes a flood in one commit', () => {
     const fixture = new Fixture();
     const outbox = fixture.open();
-    for (let index = 0; index < 200_000; index++) outbox.stage({ id: String(index), subject: 's', headers: {}, payload: new Uint8Array(0) });
+    for (let index = 0; index < 200_000; index++)
+      outbox.stage({ id: String(index), subject: 's', headers: {}, payload: new Uint8Array(0) });
     fixture.commit(outbox);
     expect([outbox.owed, fixture.receiver.sends.length]).toEqual([200_000, 256]);
     outbox.stop();

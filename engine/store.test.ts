@@ -58,7 +58,8 @@ const IMPLEMENTATIONS: readonly (readonly [string, () => Opened])[] = [
 const bytes = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'latin1'));
 const text = (value: Uint8Array | undefined): string | undefined =>
   value === undefined ? undefined : Buffer.from(value).toString('latin1');
-const pairs = (entries: Iterable<KvEntry>): string[] => [...entries].map(({ key, value }) => `${text(key)}=${text(value)}`);
+const pairs = (entries: Iterable<KvEntry>): string[] =>
+  [...entries].map(({ key, value }) => `${text(key)}=${text(value)}`);
 
 function fill(store: KvStore, name: string, keys: readonly string[]): void {
   store.transaction(() => {
@@ -145,7 +146,8 @@ describe.each(IMPLEMENTATIONS)('the %s store', (_, open) => {
     const { store } = open();
     const table = store.table('t');
     fill(store, 't', ['a', 'ab', 'b', '\xff', 'c', 'a\0']);
-    const keys = (range: KvRange): (string | undefined)[] => [...table.scan(range)].map(({ key }) => text(key));
+    const keys = (range: KvRange): (string | undefined)[] =>
+      [...table.scan(range)].map(({ key }) => text(key));
     expect(keys({})).toEqual(['a', 'a\0', 'ab', 'b', 'c', '\xff']);
     expect(keys({ start: bytes('a\0'), end: bytes('c') })).toEqual(['a\0', 'ab', 'b']);
     expect(keys({ reverse: true })).toEqual(['\xff', 'c', 'b', 'ab', 'a\0', 'a']);
@@ -157,7 +159,9 @@ describe.each(IMPLEMENTATIONS)('the %s store', (_, open) => {
   });
 
   it('scans as a sorted map does, for any keys and range', () => {
-    const key = fc.uint8Array({ minLength: 1, maxLength: 4 }).map((value) => Buffer.from(value).toString('latin1'));
+    const key = fc
+      .uint8Array({ minLength: 1, maxLength: 4 })
+      .map((value) => Buffer.from(value).toString('latin1'));
     const { store } = open();
     let run = 0;
     fc.assert(
@@ -182,7 +186,9 @@ describe.each(IMPLEMENTATIONS)('the %s store', (_, open) => {
             ...(end === undefined ? {} : { end: bytes(end) }),
             ...(limit === undefined ? {} : { limit }),
           };
-          let expected = keys.filter((name) => (start === undefined || name >= start) && (end === undefined || name < end)).sort();
+          let expected = keys
+            .filter((name) => (start === undefined || name >= start) && (end === undefined || name < end))
+            .sort();
           if (reverse) expected = expected.reverse();
           expect([...table.scan(range)].map((entry) => text(entry.key))).toEqual(expected.slice(0, limit));
         },
@@ -193,7 +199,11 @@ describe.each(IMPLEMENTATIONS)('the %s store', (_, open) => {
 
   it('entries of a scan stay good when the next ones are read', () => {
     const { store } = open();
-    fill(store, 't', Array.from({ length: 300 }, (_unused, index) => `key-${index}`));
+    fill(
+      store,
+      't',
+      Array.from({ length: 300 }, (_unused, index) => `key-${index}`),
+    );
     const entries = [...store.table('t').scan()];
     expect(entries.every(({ key, value }) => text(value) === text(key)?.toUpperCase())).toBe(true);
   });
@@ -256,8 +266,10 @@ describe('prefixEnd', () => {
     fc.assert(
       fc.property(key, key, (prefix, other) => {
         const end = prefixEnd(prefix);
-        const hasPrefix = Buffer.compare(other.subarray(0, prefix.length), prefix) === 0 && other.length >= prefix.length;
-        const inRange = Buffer.compare(other, prefix) >= 0 && (end === undefined || Buffer.compare(other, end) < 0);
+        const hasPrefix =
+          Buffer.compare(other.subarray(0, prefix.length), prefix) === 0 && other.length >= prefix.length;
+        const inRange =
+          Buffer.compare(other, prefix) >= 0 && (end === undefined || Buffer.compare(other, end) < 0);
         expect(inRange).toBe(hasPrefix);
       }),
     );

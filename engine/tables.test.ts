@@ -7,12 +7,12 @@ import { MemoryDisk } from './store-memory.ts';
 import { MapTable, mapTable, openTables, rawTable, scopeRange, type TableSpecs } from './tables.ts';
 
 const counts = mapTable<string, number>({ key: stringKey, value: intCodec, version: 1 });
-/** Values are their own event time. */
+const DAY_MS = 86_400_000;
 const aging = mapTable<string, number>({
   key: stringKey,
   value: intCodec,
   version: 1,
-  ttl: { retain_ms: 100, timeOf: (value) => value },
+  ttl: { retain_ms: 10 * DAY_MS },
 });
 
 function commit(store: KvStore, table: MapTable<string, number>, watermark_ms = 0): void {
@@ -61,7 +61,9 @@ describe('MapTable', () => {
     commit(store, t);
     const again = openTables(disk.open(), 'op', { t: counts }).t;
     expect(['a', 'ab', 'a\0', ''].map((name) => again.scope(name).get('key'))).toEqual([0, 1, 2, 3]);
-    const values = [...store.table('op/t').scan(scopeRange('ab'))].map(({ value }) => intCodec.read(new ByteReader(value)));
+    const values = [...store.table('op/t').scan(scopeRange('ab'))].map(({ value }) =>
+      intCodec.read(new ByteReader(value)),
+    );
     expect(values).toEqual([1]);
   });
 
@@ -79,8 +81,22 @@ describe('MapTable', () => {
 
   it('is a map, whatever the order of changes, commits and restarts, with a cache of any size', () => {
     const step = fc.oneof(
-      { weight: 8, arbitrary: fc.record({ kind: fc.constantFrom('set' as const, 'get' as const, 'delete' as const), key: fc.integer({ min: 0, max: 30 }), scope: fc.constantFrom('x', 'y') }) },
-      { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('commit' as const, 'restart' as const), key: fc.constant(0), scope: fc.constant('x') }) },
+      {
+        weight: 8,
+        arbitrary: fc.record({
+          kind: fc.constantFrom('set' as const, 'get' as const, 'delete' as const),
+          key: fc.integer({ min: 0, max: 30 }),
+          scope: fc.constantFrom('x', 'y'),
+        }),
+      },
+      {
+        weight: 1,
+        arbitrary: fc.record({
+          kind: fc.constantFrom('commit' as const, 'restart' as const),
+          key: fc.constant(0),
+          scope: fc.constant('x'),
+        }),
+      },
     );
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), fc.integer({ min: 1, max: 12 }), (steps, cacheRows) => {
@@ -118,7 +134,9 @@ describe('MapTable', () => {
 
   it('keeps no more clean rows than the cache is meant to hold', () => {
     const store = new MemoryDisk().open();
-    const { t } = openTables(store, 'op', { t: mapTable<string, number>({ key: stringKey, value: intCodec, version: 1, cacheRows: 10 }) });
+    const { t } = openTables(store, 'op', {
+      t: mapTable<string, number>({ key: stringKey, value: intCodec, version: 1, cacheRows: 10 }),
+    });
     for (let index = 0; index < 500; index++) {
       t.scope('s').set(`k${index}`, index);
       if (index % 5 === 0) commit(store, t);
@@ -131,14 +149,28 @@ describe('MapTable', () => {
 
 describe('expiry', () => {
   it('hides a row from its time plus the retention on, by the watermark', () => {
-    const { t } = openTables(new MemoryDisk().open(), 'op', { t: aging });
+    const store = new MemoryDisk().open();
+    const { t } = openTables(store, 'op', { t: aging });
     t.scope('s').set('a', 50);
-    t.advance(150);
+    // Written on day 3: kept until ten days after that day's end.
+    commit(store, t, 3 * DAY_MS);
+    t.advance(14 * DAY_MS);
     expect(t.scope('s').get('a')).toBe(50);
-    t.advance(151);
+    t.advance(14 * DAY_MS + 1);
     expect(t.scope('s').get('a')).toBeUndefined();
     t.scope('s').set('a', 60);
     expect(t.scope('s').get('a')).toBe(60);
+  });
+
+  it('a row that is written again lives on, whatever it says', () => {
+    const store = new MemoryDisk().open();
+    const { t } = openTables(store, 'op', { t: aging });
+    t.scope('s').set('a', 50);
+    commit(store, t, 0);
+    t.scope('s').set('a', 50);
+    commit(store, t, 9 * DAY_MS);
+    t.advance(19 * DAY_MS);
+    expect(t.scope('s').get('a')).toBe(50);
   });
 
   it('hides rows that were read before they expired, and rows on disk', () => {
@@ -149,8 +181,8 @@ describe('expiry', () => {
     commit(store, t, 0);
     const { t: again } = openTables(disk.open(), 'op', { t: aging });
     expect(again.scope('s').get('a')).toBe(50);
-    again.advance(1_000);
-    t.advance(1_000);
+    again.advance(20 * DAY_MS);
+    t.advance(20 * DAY_MS);
     expect([t.scope('s').get('a'), again.scope('s').get('a')]).toEqual([undefined, undefined]);
   });
 
@@ -158,9 +190,12 @@ describe('expiry', () => {
     const disk = new MemoryDisk();
     const store = disk.open();
     const { t } = openTables(store, 'op', { t: aging });
-    for (let index = 0; index < 2_000; index++) t.scope('s').set(`k${String(index).padStart(4, '0')}`, index);
+    const key = (index: number): string => `k${String(index).padStart(4, '0')}`;
+    for (let index = 0; index < 1_000; index++) t.scope('s').set(key(index), index);
     commit(store, t, 0);
-    for (let left = 60; left > 0; left--) commit(store, t, 1_100);
+    for (let index = 1_000; index < 2_000; index++) t.scope('s').set(key(index), index);
+    commit(store, t, 5 * DAY_MS);
+    for (let left = 60; left > 0; left--) commit(store, t, 12 * DAY_MS);
     expect(rows(store)).toBe(1_000);
     expect(t.scope('s').get('k0999')).toBeUndefined();
     expect(t.scope('s').get('k1000')).toBe(1_000);

@@ -5,10 +5,22 @@ import { invariant, MillraceError } from './errors.ts';
 import type { KvEntry, KvRange, KvStore, KvTable, KvView } from './kv.ts';
 import { prefixEnd } from './kv.ts';
 
-/** How long a row lives after its own event time, judged by the watermark. */
-export interface Ttl<V> {
+/**
+ * A row is forgotten this long after it was last written, both by the watermark, to the day. Not by the
+ * time of what it says: events from years ago are remembered as long as any others.
+ */
+export interface Ttl {
   readonly retain_ms: number;
-  readonly timeOf: (value: V) => number;
+}
+
+const DAY_MS = 86_400_000;
+/** In front of the value of a row with a TTL: the day of the watermark when it was written. */
+export const TTL_PREFIX_BYTES = 2;
+
+/** The watermark beyond which a stored row with a TTL is forgotten. */
+export function expiryOf(row: Uint8Array, { retain_ms }: Ttl): number {
+  const day = ((row[0] as number) << 8) | (row[1] as number);
+  return (day + 1) * DAY_MS + retain_ms;
 }
 
 export interface MapSpec<K extends string | number, V> {
@@ -19,7 +31,7 @@ export interface MapSpec<K extends string | number, V> {
   readonly version: number;
   /** Turns a value of an older version into this one's; without it an older table is refused. */
   readonly migrate?: (bytes: Uint8Array, fromVersion: number) => V;
-  readonly ttl?: Ttl<V>;
+  readonly ttl?: Ttl;
   /** Clean rows kept in memory, in rows. */
   readonly cacheRows?: number;
 }
@@ -136,7 +148,11 @@ export class MapTable<K extends string | number, V> implements Flushable {
     if (row === undefined) {
       const bytes = this.#table.get(this.#keyBytes(scope, key));
       const value = bytes === undefined ? undefined : this.#decode(bytes);
-      row = { value, dirty: false, until_ms: this.#until(value) };
+      row = {
+        value,
+        dirty: false,
+        until_ms: bytes === undefined ? Number.POSITIVE_INFINITY : this.#until(bytes),
+      };
     } else {
       scope.old.delete(key);
     }
@@ -153,7 +169,7 @@ export class MapTable<K extends string | number, V> implements Flushable {
   #set(scope: Scope<K, V>, key: K, value: V | undefined): void {
     const row = this.#row(scope, key);
     row.value = value;
-    row.until_ms = this.#until(value);
+    row.until_ms = Number.POSITIVE_INFINITY;
     if (!row.dirty) {
       row.dirty = true;
       this.#dirty.push({ scope, key, row });
@@ -174,11 +190,8 @@ export class MapTable<K extends string | number, V> implements Flushable {
     }
   }
 
-  #until(value: V | undefined): number {
-    const ttl = this.#spec.ttl;
-    return ttl === undefined || value === undefined
-      ? Number.POSITIVE_INFINITY
-      : ttl.timeOf(value) + ttl.retain_ms;
+  #until(row: Uint8Array): number {
+    return this.#spec.ttl === undefined ? Number.POSITIVE_INFINITY : expiryOf(row, this.#spec.ttl);
   }
 
   #keyBytes(scope: Scope<K, V>, key: K): Uint8Array {
@@ -187,8 +200,10 @@ export class MapTable<K extends string | number, V> implements Flushable {
     return writer.view();
   }
 
-  #decode(bytes: Uint8Array): V {
-    return this.#spec.value.read(new ByteReader(bytes));
+  #decode(row: Uint8Array): V {
+    return this.#spec.value.read(
+      new ByteReader(this.#spec.ttl === undefined ? row : row.subarray(TTL_PREFIX_BYTES)),
+    );
   }
 
   /** Time moves before the operator's next batch, never within one: expiry must not depend on arrival. */
@@ -201,12 +216,18 @@ export class MapTable<K extends string | number, V> implements Flushable {
     const dirty = this.#dirty;
     if (dirty.length > 1) dirty.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
     const valueWriter = new ByteWriter();
+    const { ttl } = this.#spec;
+    const day = Math.floor(watermark_ms / DAY_MS);
     for (const { scope, key, row } of dirty) {
       const keyBytes = this.#keyBytes(scope, key);
       if (row.value === undefined) this.#table.remove(keyBytes);
       else {
-        this.#spec.value.write(valueWriter.reset(), row.value);
-        this.#table.put(keyBytes, valueWriter.view());
+        valueWriter.reset();
+        if (ttl !== undefined) valueWriter.u8(day >> 8).u8(day & 0xff);
+        this.#spec.value.write(valueWriter, row.value);
+        const bytes = valueWriter.view();
+        row.until_ms = this.#until(bytes);
+        this.#table.put(keyBytes, bytes);
       }
       row.dirty = false;
     }
@@ -224,7 +245,7 @@ export class MapTable<K extends string | number, V> implements Flushable {
     for (const entry of this.#table.scan({ ...range, limit: SWEEP_ROWS_PER_COMMIT })) {
       seen++;
       last = entry.key;
-      if (this.#until(this.#decode(entry.value)) < this.#watermark_ms) gone.push(Uint8Array.from(entry.key));
+      if (this.#until(entry.value) < this.#watermark_ms) gone.push(Uint8Array.from(entry.key));
     }
     this.#sweepFrom = seen < SWEEP_ROWS_PER_COMMIT || last === undefined ? undefined : Uint8Array.from(last);
     for (const key of gone) this.#table.remove(key);
@@ -281,8 +302,10 @@ function rewrite(table: KvTable, spec: MapSpec<string, unknown>, from: number): 
   for (const entry of table.scan()) {
     rows.push({ key: Uint8Array.from(entry.key), value: Uint8Array.from(entry.value) });
   }
+  const prefix = spec.ttl === undefined ? 0 : TTL_PREFIX_BYTES;
   for (const row of rows) {
-    spec.value.write(writer.reset(), spec.migrate(row.value, from));
+    writer.reset().bytes(row.value.subarray(0, prefix));
+    spec.value.write(writer, spec.migrate(row.value.subarray(prefix), from));
     table.put(row.key, writer.view());
   }
 }

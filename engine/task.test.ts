@@ -21,29 +21,43 @@ describe('a commit', () => {
     expect([fixture.kept(), fixture.progress, fixture.sent]).toEqual([[], undefined, []]);
     fixture.task.commit();
     expect(fixture.kept()).toEqual(['a', 'send:b']);
-    expect(fixture.progress).toMatchObject({ commit: 1, sequence: 2, outbox_next: 1, notices: { acme: { kept: 2 } } });
+    expect(fixture.progress).toMatchObject({
+      commit: 1,
+      sequence: 2,
+      outbox_next: 1,
+      notices: { acme: { kept: 2 } },
+    });
     expect(fixture.sent.map(({ id }) => id)).toEqual(['send:b']);
-    expect(readNotices(fixture.disk.open().table(META_TABLE), 'acme', 'kept', 9).map(({ sequence }) => sequence)).toEqual([2, 1]);
+    expect(
+      readNotices(fixture.disk.open().table(META_TABLE), 'acme', 'kept', 9).map(({ sequence }) => sequence),
+    ).toEqual([2, 1]);
   });
 
-  it.each(['begin', 'end'] as const)('that fails at its %s leaves nothing behind, and sends nothing', async (step) => {
-    const fixture = await opened(keeping);
-    await fixture.push(1, 'a');
-    fixture.task.commit();
-    await fixture.push(2, 'send:b');
-    fixture.disk.fault = (at) => {
-      if (at === step) throw new Error('power cut');
-    };
-    expect(() => fixture.task.commit()).toThrow('power cut');
-    fixture.disk.fault = undefined;
-    expect([fixture.kept(), fixture.progress?.sequence, fixture.sent]).toEqual([['a'], 1, []]);
-    expect([...fixture.disk.open().table(OUTBOX_TABLE).scan()]).toEqual([]);
-    const again = await opened(keeping, { disk: fixture.disk });
-    expect(again.source.startedAfter).toBe(1);
-    await again.push(2, 'send:b');
-    again.task.commit();
-    expect([again.kept(), again.progress?.sequence, again.progress?.commit]).toEqual([['a', 'send:b'], 2, 2]);
-  });
+  it.each(['begin', 'end'] as const)(
+    'that fails at its %s leaves nothing behind, and sends nothing',
+    async (step) => {
+      const fixture = await opened(keeping);
+      await fixture.push(1, 'a');
+      fixture.task.commit();
+      await fixture.push(2, 'send:b');
+      fixture.disk.fault = (at) => {
+        if (at === step) throw new Error('power cut');
+      };
+      expect(() => fixture.task.commit()).toThrow('power cut');
+      fixture.disk.fault = undefined;
+      expect([fixture.kept(), fixture.progress?.sequence, fixture.sent]).toEqual([['a'], 1, []]);
+      expect([...fixture.disk.open().table(OUTBOX_TABLE).scan()]).toEqual([]);
+      const again = await opened(keeping, { disk: fixture.disk });
+      expect(again.source.startedAfter).toBe(1);
+      await again.push(2, 'send:b');
+      again.task.commit();
+      expect([again.kept(), again.progress?.sequence, again.progress?.commit]).toEqual([
+        ['a', 'send:b'],
+        2,
+        2,
+      ]);
+    },
+  );
 
   it('is due after the interval, or after so many records', async () => {
     const fixture = await opened(keeping, { limits: { barrier_interval_ms: 250, barrier_max_events: 3 } });
@@ -92,7 +106,9 @@ describe('a failure', () => {
   it('of the source to go on in order breaks an invariant', async () => {
     const fixture = await opened(keeping);
     await fixture.push(5, 'a');
-    await expect(fixture.push(5, 'again')).rejects.toThrow(expect.objectContaining({ code: 'invariant_broken' }));
+    await expect(fixture.push(5, 'again')).rejects.toThrow(
+      expect.objectContaining({ code: 'invariant_broken' }),
+    );
   });
 
   it('of stream and position to fit together stops the start', async () => {
@@ -101,11 +117,15 @@ describe('a failure', () => {
     fixture.task.commit();
     const again = new TaskFixture(keeping, { disk: fixture.disk });
     again.source.streamFacts = { ...again.source.streamFacts, lastSequence: 6 };
-    await expect(again.task.open()).rejects.toThrow(expect.objectContaining({ code: 'position_ahead_of_stream' }));
+    await expect(again.task.open()).rejects.toThrow(
+      expect.objectContaining({ code: 'position_ahead_of_stream' }),
+    );
   });
 
   it('before open is named', async () => {
-    await expect(new TaskFixture(keeping).task.step(0)).rejects.toThrow(expect.objectContaining({ code: 'task_not_open' }));
+    await expect(new TaskFixture(keeping).task.step(0)).rejects.toThrow(
+      expect.objectContaining({ code: 'task_not_open' }),
+    );
   });
 });
 
@@ -156,6 +176,10 @@ describe('run', () => {
     await setTimeout(5);
     stop.abort();
     await ended;
-    expect([fixture.source.stopped, fixture.kept(), fixture.progress?.sequence]).toEqual([true, ['a', 'b'], 2]);
+    expect([fixture.source.stopped, fixture.kept(), fixture.progress?.sequence]).toEqual([
+      true,
+      ['a', 'b'],
+      2,
+    ]);
   });
 });

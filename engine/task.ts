@@ -19,8 +19,10 @@ import { TimerService } from './timers.ts';
 import type { Graph, Topology } from './topology.ts';
 
 export interface TaskLimits {
-  /** Records pushed through the graph at once: bounds the time that the event loop is held. */
+  /** Records pushed through the graph at once, at most. */
   readonly batch_max_events: number;
+  /** How long a push should hold the event loop: batches of costly records are made smaller. */
+  readonly batch_target_ms: number;
   readonly barrier_interval_ms: number;
   /** The interval while more than `barrier_max_events` wait in the stream: nobody sees the difference, and larger commits cost less a record. */
   readonly backlog_barrier_interval_ms: number;
@@ -32,6 +34,7 @@ export interface TaskLimits {
 
 export const DEFAULT_TASK_LIMITS: TaskLimits = {
   batch_max_events: 4_096,
+  batch_target_ms: 50,
   barrier_interval_ms: 250,
   backlog_barrier_interval_ms: 1_000,
   barrier_max_events: 50_000,
@@ -48,6 +51,8 @@ export interface TaskOptions {
   readonly limits?: Partial<TaskLimits>;
   readonly onCommit?: (progress: Progress) => void;
 }
+
+const BATCH_MIN_EVENTS = 64;
 
 /**
  * One partition's pipeline: takes bounded batches from the source, pushes them through the graph
@@ -71,11 +76,13 @@ export class Task {
   #uncommitted = 0;
   #barrier_at_ms = 0;
   #barrierRequested = false;
+  #batch_max: number;
   #idle_since_ms: number | undefined;
 
   constructor(options: TaskOptions) {
     this.#options = options;
     this.#limits = { ...DEFAULT_TASK_LIMITS, ...options.limits };
+    this.#batch_max = this.#limits.batch_max_events;
   }
 
   /** Opens state and source and checks that they fit together. Must be called once, before `run`. */
@@ -96,7 +103,12 @@ export class Task {
       this.#limits.outbox,
       ({ id, subject }, { code }) => {
         this.metrics.counter('millrace.outbox.refused', 'Messages that the receiver will never take').add();
-        this.#notices.add({ kind: 'outbox_refused', scope: subject, sequence: this.#sequence, detail: { id, code } });
+        this.#notices.add({
+          kind: 'outbox_refused',
+          scope: subject,
+          sequence: this.#sequence,
+          detail: { id, code },
+        });
       },
     );
     this.#graph = topology.start(this.#runtime(), (error) => {
@@ -176,26 +188,36 @@ export class Task {
   async step(wait_ms: number): Promise<number> {
     const { source, clock } = this.#options;
     const { graph } = this.#opened();
-    const records = await source.take({ max: this.#limits.batch_max_events, wait_ms });
+    const records = await source.take({ max: this.#batch_max, wait_ms });
     const last = records.at(-1);
     if (last !== undefined) {
       invariant((records[0]?.sequence ?? 0) > this.#sequence, 'the source never repeats what was taken');
       this.#sequence = last.sequence;
       this.#uncommitted += records.length;
+      const pushed_ms = performance.now();
       graph.push(batch(records));
       this.#raise();
+      this.#adaptBatch(records.length, performance.now() - pushed_ms);
     }
     const now_ms = clock.now();
     const quiet = last === undefined && source.state().caughtUp && source.state().connected;
     if (!quiet) this.#idle_since_ms = undefined;
     else this.#idle_since_ms ??= now_ms;
-    if (this.#uncommitted >= this.#limits.barrier_max_events || now_ms >= this.#nextBarrier_ms())
-      this.commit();
+    const isFull = this.#barrierRequested || this.#uncommitted >= this.#limits.barrier_max_events;
+    if (isFull || now_ms >= this.#nextBarrier_ms()) this.commit();
     return records.length;
   }
 
+  /** Records differ in cost by a factor of a hundred (an order has up to 1,000 lines). */
+  #adaptBatch(records: number, took_ms: number): void {
+    const { batch_max_events, batch_target_ms } = this.#limits;
+    if (took_ms > batch_target_ms) this.#batch_max = Math.max(BATCH_MIN_EVENTS, Math.floor(records / 2));
+    else if (took_ms * 4 < batch_target_ms) this.#batch_max = Math.min(batch_max_events, this.#batch_max * 2);
+  }
+
   #nextBarrier_ms(): number {
-    const { barrier_interval_ms, backlog_barrier_interval_ms, barrier_max_events, idle_barrier_interval_ms } = this.#limits;
+    const { barrier_interval_ms, backlog_barrier_interval_ms, barrier_max_events, idle_barrier_interval_ms } =
+      this.#limits;
     const isBusy = this.#uncommitted > 0 || this.#opened().outbox.hasChanges;
     if (!isBusy) return this.#barrier_at_ms + idle_barrier_interval_ms;
     const isBehind = this.#options.source.state().headSequence - this.#sequence > barrier_max_events;

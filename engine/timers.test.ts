@@ -52,7 +52,14 @@ describe('timers', () => {
 
   it('behave like a sorted set, whatever is set, cleared, fired, committed and restored', () => {
     const step = fc.record({
-      kind: fc.constantFrom('set' as const, 'set' as const, 'clear' as const, 'due' as const, 'commit' as const, 'restart' as const),
+      kind: fc.constantFrom(
+        'set' as const,
+        'set' as const,
+        'clear' as const,
+        'due' as const,
+        'commit' as const,
+        'restart' as const,
+      ),
       time_ms: fc.integer({ min: 0, max: 20 }),
       key: fc.constantFrom('a', 'b', 'a\0', 'ü'),
     });
@@ -75,7 +82,9 @@ describe('timers', () => {
             const due = timers.due(time_ms);
             const expected = [...model].filter((entry) => (JSON.parse(entry) as [number])[0] <= time_ms);
             expect(due.map((timer) => id(timer.time_ms, timer.key)).sort()).toEqual(expected.sort());
-            expect(due.map((timer) => timer.time_ms)).toEqual(due.map((timer) => timer.time_ms).sort((a, b) => a - b));
+            expect(due.map((timer) => timer.time_ms)).toEqual(
+              due.map((timer) => timer.time_ms).sort((a, b) => a - b),
+            );
             for (const entry of expected) model.delete(entry);
           } else if (kind === 'commit') {
             commit(store, timers);

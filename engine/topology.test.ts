@@ -1,6 +1,6 @@
 import { Subject } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { TaskFixture, record } from './fixture.ts';
+import { record, TaskFixture } from './fixture.ts';
 import { defineOperator } from './operator.ts';
 import type { Signal } from './signal.ts';
 import type { SourceRecord } from './source.ts';
@@ -27,12 +27,14 @@ const collect = defineOperator<SourceRecord, SourceRecord, string[]>({
   }),
 });
 
-const stateful = defineOperator<SourceRecord, SourceRecord, undefined, { rows: ReturnType<typeof rawTable> }>({
-  kind: 'stateful',
-  summary: 'Has state',
-  state: () => ({ rows: rawTable({ version: 3 }) }),
-  start: ({ emit }) => ({ onBatch: (items) => emit(items) }),
-});
+const stateful = defineOperator<SourceRecord, SourceRecord, undefined, { rows: ReturnType<typeof rawTable> }>(
+  {
+    kind: 'stateful',
+    summary: 'Has state',
+    state: () => ({ rows: rawTable({ version: 3 }) }),
+    start: ({ emit }) => ({ onBatch: (items) => emit(items) }),
+  },
+);
 
 const diamond = (seen: string[]) =>
   topology('diamond', (t) => {
@@ -56,7 +58,11 @@ describe('a topology', () => {
       ['end', 'collect', ['both']],
     ]);
     expect(nodes[3]?.state).toEqual({ rows: { kind: 'raw', version: 3 } });
-    expect(diamond([]).tables().map(({ id }) => id)).toEqual(['left-2/rows']);
+    expect(
+      diamond([])
+        .tables()
+        .map(({ id }) => id),
+    ).toEqual(['left-2/rows']);
   });
 
   it('draws itself as a flowchart', () => {
@@ -68,7 +74,8 @@ describe('a topology', () => {
   });
 
   it('refuses two nodes of one name, and names that could not key state', () => {
-    const twice = () => topology('t', (t) => void t.source('a').pipe(pass('p', undefined), pass('p', undefined)));
+    const twice = () =>
+      topology('t', (t) => void t.source('a').pipe(pass('p', undefined), pass('p', undefined)));
     expect(twice).toThrow(expect.objectContaining({ code: 'duplicate_operator_name' }));
     for (const name of ['', 'A', '1a', 'a/b', 'a'.repeat(64)]) {
       expect(() => pass(name, undefined)).toThrow(expect.objectContaining({ code: 'bad_operator_name' }));

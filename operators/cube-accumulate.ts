@@ -19,8 +19,12 @@ export interface Accumulated {
 
 /** Identifies a cell within a cube and granularity. */
 export function accumulatedKey(bucket_ms: number, unit: string, values: readonly string[]): string {
-  let key = `${bucket_ms}\0${unit}`;
-  for (let index = 0; index < values.length; index++) key += `\0${values[index]}`;
+  // Lengths keep apart what holds the separator itself.
+  let key = `${bucket_ms} ${unit.length} ${unit}`;
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index] as string;
+    key += ` ${value.length} ${value}`;
+  }
   return key;
 }
 
@@ -31,22 +35,30 @@ export function accumulate(
   width_ms: number,
   measures: number,
 ): void {
-  for (const entry of entries) {
-    const bucket_ms = entry.bucket_ms - (entry.bucket_ms % width_ms);
-    const cell = cellOf(into, bucket_ms, entry.unit, entry.values, measures);
-    const { sums, observed, members } = entry;
-    for (let index = 0; index < sums.length; index += 2) {
-      const measure = sums[index] as number;
-      cell.sums[measure] = addExact(cell.sums[measure] as ExactSum, sums[index + 1] as ExactSum);
-    }
-    for (let index = 0; index < observed.length; index += 2) {
-      const distribution = observed[index] as number;
-      const list = cell.observed[distribution];
-      if (list === undefined) cell.observed[distribution] = [observed[index + 1] as number];
-      else list.push(observed[index + 1] as number);
-    }
-    for (let index = 0; index < members.length; index++) cell.members.push(members[index] as number);
+  for (const entry of entries) accumulateEntry(into, entry, width_ms, measures);
+}
+
+/** Adds one delta entry to its cell of buckets `width_ms` wide. */
+export function accumulateEntry(
+  into: Map<string, Accumulated>,
+  entry: DeltaEntry,
+  width_ms: number,
+  measures: number,
+): void {
+  const bucket_ms = entry.bucket_ms - (entry.bucket_ms % width_ms);
+  const cell = cellOf(into, bucket_ms, entry.unit, entry.values, measures);
+  const { sums, observed, members } = entry;
+  for (let index = 0; index < sums.length; index += 2) {
+    const measure = sums[index] as number;
+    cell.sums[measure] = addExact(cell.sums[measure] as ExactSum, sums[index + 1] as ExactSum);
   }
+  for (let index = 0; index < observed.length; index += 2) {
+    const distribution = observed[index] as number;
+    const list = cell.observed[distribution];
+    if (list === undefined) cell.observed[distribution] = [observed[index + 1] as number];
+    else list.push(observed[index + 1] as number);
+  }
+  for (let index = 0; index < members.length; index++) cell.members.push(members[index] as number);
 }
 
 function cellOf(

@@ -1,7 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ByteReader, ByteWriter } from '../engine/index.ts';
-import { type Cell, type CellDetail, emptyDetail, readCell, readCellKey, readDetail, writeCell, writeCellKey, writeDetail } from './cube-cell.ts';
+import {
+  type Cell,
+  type CellDetail,
+  emptyDetail,
+  readCell,
+  readCellKey,
+  readDetail,
+  writeCell,
+  writeCellKey,
+  writeDetail,
+} from './cube-cell.ts';
 import { distinctOf } from './distinct.ts';
 import { type ExactSum, narrow } from './exact-sum.ts';
 import { distributionOf } from './sketch.ts';
@@ -13,7 +23,12 @@ const sum: fc.Arbitrary<ExactSum> = fc.oneof(
   fc.bigInt({ min: -(2n ** 80n), max: 2n ** 80n }).map(narrow),
 );
 const detail: fc.Arbitrary<CellDetail> = fc
-  .tuple(fc.array(fc.option(fc.array(fc.integer(), { minLength: 1, maxLength: 5 }), { nil: undefined }), { maxLength: 6 }), fc.array(fc.maxSafeNat(), { maxLength: 9 }))
+  .tuple(
+    fc.array(fc.option(fc.array(fc.integer(), { minLength: 1, maxLength: 5 }), { nil: undefined }), {
+      maxLength: 6,
+    }),
+    fc.array(fc.maxSafeNat(), { maxLength: 9 }),
+  )
   .map(([observed, members]) => ({
     distributions: observed.map((list) => (list === undefined ? undefined : distributionOf(list))),
     distinct: distinctOf(members),
@@ -28,16 +43,20 @@ const encoded = (value: CellDetail): Buffer => {
 describe('a cell', () => {
   it('comes back with its sums and its inline detail', () => {
     fc.assert(
-      fc.property(fc.array(sum, { minLength: MEASURES, maxLength: MEASURES }), fc.option(detail, { nil: undefined }), (sums, inline) => {
-        const cell: Cell = { sums, detail: inline, spilled: false };
-        const writer = new ByteWriter();
-        writeCell(writer, cell, inline === undefined ? undefined : encoded(inline));
-        const read = readCell(writer.copy(), MEASURES, true);
-        expect(read.sums).toEqual(sums);
-        expect(encoded(read.detail ?? emptyDetail()).equals(encoded(inline ?? emptyDetail()))).toBe(true);
-        expect(read.spilled).toBe(false);
-        expect(readCell(writer.copy(), MEASURES, false).sums).toEqual(sums);
-      }),
+      fc.property(
+        fc.array(sum, { minLength: MEASURES, maxLength: MEASURES }),
+        fc.option(detail, { nil: undefined }),
+        (sums, inline) => {
+          const cell: Cell = { sums, detail: inline, spilled: false };
+          const writer = new ByteWriter();
+          writeCell(writer, cell, inline === undefined ? undefined : encoded(inline));
+          const read = readCell(writer.copy(), MEASURES, true);
+          expect(read.sums).toEqual(sums);
+          expect(encoded(read.detail ?? emptyDetail()).equals(encoded(inline ?? emptyDetail()))).toBe(true);
+          expect(read.spilled).toBe(false);
+          expect(readCell(writer.copy(), MEASURES, false).sums).toEqual(sums);
+        },
+      ),
     );
   });
 
@@ -72,7 +91,8 @@ describe('cell keys', () => {
   });
 
   it('come back, and sort by scope, cube, granularity and bucket', () => {
-    const bytes = (one: Parameters<typeof writeCellKey>[1]): Buffer => writeCellKey(new ByteWriter(), one).copy();
+    const bytes = (one: Parameters<typeof writeCellKey>[1]): Buffer =>
+      writeCellKey(new ByteWriter(), one).copy();
     fc.assert(
       fc.property(key, key, (a, b) => {
         expect(readCellKey(bytes(a), 2)).toEqual(a);

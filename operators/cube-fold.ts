@@ -1,5 +1,11 @@
 import { ByteReader, ByteWriter, invariant, type KvTable } from '../engine/index.ts';
-import { type Accumulated, accumulate, accumulatedKey, addAccumulated, detailOf } from './cube-accumulate.ts';
+import {
+  type Accumulated,
+  accumulatedKey,
+  accumulateEntry,
+  addAccumulated,
+  detailOf,
+} from './cube-accumulate.ts';
 import {
   type Cell,
   type CellDetail,
@@ -33,6 +39,11 @@ interface FoldConfig {
   readonly cells_per_day: number;
 }
 
+/** Whether the bucket that holds a time is within its retention. */
+function isKept(time_ms: number, { bucket_ms, retain_ms }: Granularity, watermark_ms: number): boolean {
+  return retain_ms === undefined || time_ms - (time_ms % bucket_ms) + bucket_ms + retain_ms > watermark_ms;
+}
+
 /** Moves the delta rows of one cube into its cells: each touched cell is read, merged and written once. */
 export class CubeFolder {
   readonly #config: FoldConfig;
@@ -50,34 +61,35 @@ export class CubeFolder {
   fold(scope: string, cube: CubeDefinition, watermark_ms: number): number {
     const { granularities, measures } = this.#config;
     const { recent } = this.#tables;
-    const finest = new Map<string, Accumulated>();
     const keys: Uint8Array[] = [];
+    const levels = granularities.map(() => new Map<string, Accumulated>());
     for (const { key, value } of scanRecent(recent, scope, cube.name)) {
       keys.push(Uint8Array.from(key));
-      accumulate(
-        finest,
-        readDelta(value, cube.dimensions.length),
-        (granularities[0] as Granularity).bucket_ms,
-        measures,
-      );
-    }
-    const levels = [finest];
-    for (const { bucket_ms: width_ms } of granularities.slice(1)) {
-      const coarser = new Map<string, Accumulated>();
-      for (const cell of (levels.at(-1) as Map<string, Accumulated>).values()) {
-        addAccumulated(coarser, cell, cell.bucket_ms - (cell.bucket_ms % width_ms), cell.values);
+      for (const entry of readDelta(value, cube.dimensions.length)) {
+        // Into the finest buckets that are still kept: those of a load of old events are not even made.
+        const level = granularities.findIndex((granularity) =>
+          isKept(entry.bucket_ms, granularity, watermark_ms),
+        );
+        const { bucket_ms } = granularities[level] as Granularity;
+        accumulateEntry(levels[level] as Map<string, Accumulated>, entry, bucket_ms, measures);
       }
-      levels.push(coarser);
+    }
+    for (let level = 1; level < levels.length; level++) {
+      const { bucket_ms: width_ms } = granularities[level] as Granularity;
+      for (const cell of (levels[level - 1] as Map<string, Accumulated>).values()) {
+        const bucket_ms = cell.bucket_ms - (cell.bucket_ms % width_ms);
+        addAccumulated(levels[level] as Map<string, Accumulated>, cell, bucket_ms, cell.values);
+      }
     }
     const redirected = this.#admit(scope, cube, levels.at(-1) as Map<string, Accumulated>);
     let written = 0;
     for (const [level, cells] of levels.entries()) {
-      const { bucket_ms: width_ms, retain_ms } = granularities[level] as Granularity;
+      const granularity = granularities[level] as Granularity;
       if (redirected.size > 0) redirect(cells, redirected, cube);
       const ordered = [...cells.values()].sort((a, b) => a.bucket_ms - b.bucket_ms);
       for (const cell of ordered) {
         // A bucket past its retention would be removed again: it is not written at all.
-        if (retain_ms !== undefined && cell.bucket_ms + width_ms + retain_ms <= watermark_ms) continue;
+        if (!isKept(cell.bucket_ms, granularity, watermark_ms)) continue;
         this.#merge(scope, cube.name, level, cell);
         written++;
       }

@@ -49,7 +49,8 @@ class Observations {
       ends.set(this.#ends);
       this.#ends = ends;
     }
-    for (let index = 0; index < observed.length; index++) this.#values[this.#length++] = observed[index] as number;
+    for (let index = 0; index < observed.length; index++)
+      this.#values[this.#length++] = observed[index] as number;
     const row = this.#rows++;
     this.#ends[row] = this.#length;
     this.#members[row] = member;
@@ -135,7 +136,8 @@ export class CubeGatherer {
     const frame = this.#frame(row);
     const { cubes, measures } = this.#config;
     const { sums, mask, dimensions } = row;
-    const observing = row.observed.length > 0 || row.member >= 0 ? this.#observations.add(row.observed, row.member) : NO_CODE;
+    const observing =
+      row.observed.length > 0 || row.member >= 0 ? this.#observations.add(row.observed, row.member) : NO_CODE;
     let touched = 0;
     for (let index = 0; index < sums.length; index += 2) touched |= 1 << (sums[index] as number);
     const codes = this.#rowCodes;
@@ -216,7 +218,7 @@ export class CubeGatherer {
   /** Cubes of three and more dimensions: the values after the first are one code of their own. */
   #join(second: number, pair: Pair, row: CubeRow): number {
     const values = [pair.second, ...pair.rest].map((index) => row.dimensions[index] as string);
-    const key = `${second}\0${values.join('\0')}`;
+    const key = JSON.stringify(values);
     let code = this.#joined.get(key);
     if (code === undefined) {
       code = this.#joinedValues.push(values) - 1;

@@ -4,7 +4,7 @@ import { SeededRandom, type Stream } from '../engine/index.ts';
 import { cubeViews, readCardinality, readCube } from './cube-read.ts';
 import type { CubeDefinition, CubeRow, Granularity } from './cube-types.ts';
 import { OTHER } from './cube-types.ts';
-import { cubes, type CubesConfig } from './cubes.ts';
+import { type CubesConfig, cubes } from './cubes.ts';
 import { countDistinct } from './distinct.ts';
 import { Pipeline } from './fixture.ts';
 import { watermark } from './watermark.ts';
@@ -63,16 +63,34 @@ const row = (given: Partial<CubeRow>): CubeRow => ({
 type Cells = Map<string, unknown>;
 
 /** All cells of a cube and granularity, sums as text, without those that are nothing. */
-function cellsOf(pipeline: Pipeline<CubeRow, never>, cube: CubeDefinition, granularity: number, scopes = ['s', 't']): Cells {
+function cellsOf(
+  pipeline: Pipeline<CubeRow, never>,
+  cube: CubeDefinition,
+  granularity: number,
+  scopes = ['s', 't'],
+): Cells {
   const { bucket_ms: width_ms } = GRANULARITIES[granularity] as Granularity;
   return pipeline.disk.reader().snapshot((table) => {
     const found: Cells = new Map();
     for (const scope of scopes) {
-      const query = { scope, cube, granularity, width_ms, start_ms: T - 10 * DAY_MS, end_ms: T + 100 * DAY_MS, measures: MEASURES, withDetail: true };
+      const query = {
+        scope,
+        cube,
+        granularity,
+        width_ms,
+        start_ms: T - 10 * DAY_MS,
+        end_ms: T + 100 * DAY_MS,
+        measures: MEASURES,
+        withDetail: true,
+      };
       for (const { bucket_ms, values, unit, cell } of readCube(cubeViews(table, 'cubes'), query)) {
         const { detail } = cell;
         const counts = Array.from({ length: 2 }, (_, index) => detail?.distributions[index]?.count ?? 0);
-        const described = [cell.sums.map(String), counts, detail === undefined ? 0 : countDistinct(detail.distinct).count];
+        const described = [
+          cell.sums.map(String),
+          counts,
+          detail === undefined ? 0 : countDistinct(detail.distinct).count,
+        ];
         if (described.flat(2).every((value) => Number(value) === 0)) continue;
         const key = JSON.stringify([scope, bucket_ms, unit, ...values]);
         expect(found.has(key), `cell ${key} comes once`).toBe(false);
@@ -84,20 +102,32 @@ function cellsOf(pipeline: Pipeline<CubeRow, never>, cube: CubeDefinition, granu
 }
 
 /** The same from the rows by plain maps. */
-function expectedCells(rows: readonly CubeRow[], { dimensions, mask }: CubeDefinition, granularity: number): Cells {
+function expectedCells(
+  rows: readonly CubeRow[],
+  { dimensions, mask }: CubeDefinition,
+  granularity: number,
+): Cells {
   const { bucket_ms: width_ms } = GRANULARITIES[granularity] as Granularity;
   const cells = new Map<string, { sums: bigint[]; counts: number[]; members: Set<number> }>();
   for (const one of rows) {
     if ((one.mask & mask) === 0) continue;
     const values = dimensions.map((name) => one.dimensions[['a', 'b', 'c'].indexOf(name)]);
-    const key = JSON.stringify([one.scope, Math.floor(one.time_ms / width_ms) * width_ms, one.unit, ...values]);
+    const key = JSON.stringify([
+      one.scope,
+      Math.floor(one.time_ms / width_ms) * width_ms,
+      one.unit,
+      ...values,
+    ]);
     const cell = cells.get(key) ?? { sums: [0n, 0n, 0n], counts: [0, 0], members: new Set() };
     cells.set(key, cell);
-    for (let at = 0; at < one.sums.length; at += 2) (cell.sums[one.sums[at] as number] as bigint) += BigInt(one.sums[at + 1] as number);
+    for (let at = 0; at < one.sums.length; at += 2)
+      (cell.sums[one.sums[at] as number] as bigint) += BigInt(one.sums[at + 1] as number);
     for (let at = 0; at < one.observed.length; at += 2) (cell.counts[one.observed[at] as number] as number)++;
     if (one.member >= 0) cell.members.add(one.member);
   }
-  const described = [...cells].map(([key, { sums, counts, members }]) => [key, [sums.map(String), counts, members.size]] as const);
+  const described = [...cells].map(
+    ([key, { sums, counts, members }]) => [key, [sums.map(String), counts, members.size]] as const,
+  );
   return new Map(described.filter(([, value]) => value.flat(2).some((part) => Number(part) !== 0)).sort());
 }
 
@@ -108,7 +138,12 @@ const anyRow: fc.Arbitrary<CubeRow> = fc.record({
   unit: fc.constantFrom('EUR', ''),
   dimensions: fc.tuple(fc.constantFrom('', 'x', 'ü'), fc.constantFrom('', 'x'), fc.constantFrom('', 'z')),
   mask: fc.constantFrom(1, 2, 3),
-  sums: fc.array(fc.tuple(fc.nat(MEASURES - 1), fc.oneof(fc.integer(), fc.constantFrom(HUGE, -HUGE, 2 ** 52, -1))), { maxLength: 3 }).map((pairs) => pairs.flat()),
+  sums: fc
+    .array(
+      fc.tuple(fc.nat(MEASURES - 1), fc.oneof(fc.integer(), fc.constantFrom(HUGE, -HUGE, 2 ** 52, -1))),
+      { maxLength: 3 },
+    )
+    .map((pairs) => pairs.flat()),
   observed: fc.array(fc.tuple(fc.nat(1), fc.integer()), { maxLength: 2 }).map((pairs) => pairs.flat()),
   member: fc.constantFrom(-1, -1, 1, 2, HUGE),
 });
@@ -118,7 +153,10 @@ describe('cubes', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(anyRow, { maxLength: 40 }), fc.integer(), async (rows, seed) => {
         const random = new SeededRandom(seed);
-        const limits = { fold_max_entries: random.pick([1, 5, 1_000]), fold_max_commits: random.pick([1, 3, 1_000]) };
+        const limits = {
+          fold_max_entries: random.pick([1, 5, 1_000]),
+          fold_max_commits: random.pick([1, 3, 1_000]),
+        };
         let pipeline = await Pipeline.start(build(limits));
         for (let at = 0; at < rows.length; ) {
           const size = random.int(1, 6);
@@ -133,7 +171,9 @@ describe('cubes', () => {
         pipeline.commit();
         for (const cube of CUBES) {
           for (const granularity of GRANULARITIES.keys()) {
-            expect(cellsOf(pipeline, cube, granularity), cube.name).toEqual(expectedCells(rows, cube, granularity));
+            expect(cellsOf(pipeline, cube, granularity), cube.name).toEqual(
+              expectedCells(rows, cube, granularity),
+            );
           }
         }
       }),
@@ -143,36 +183,44 @@ describe('cubes', () => {
 
   it('their digest depends on the rows, not on batches, commits and folds', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(anyRow, { minLength: 1, maxLength: 20 }), fc.integer(), async (rows, seed) => {
-        const random = new SeededRandom(seed);
-        const newest = row({ scope: 's', time_ms: T + 2 * DAY_MS });
-        const digest = async (order: readonly CubeRow[], fold: number): Promise<string> => {
-          const pipeline = await Pipeline.start(build({ fold_max_entries: fold, fold_max_commits: fold }));
-          for (const one of order) {
-            await pipeline.push(one);
-            if (random.chance(0.4)) pipeline.commit();
-          }
-          await pipeline.push(newest);
-          pipeline.commit();
-          return pipeline.digest();
-        };
-        const straight = await digest(rows, 1_000);
-        expect(await digest(random.shuffled(rows), 1)).toBe(straight);
-        expect(await digest([...rows, row({ sums: [1, 1] })], 2)).not.toBe(straight);
-      }),
+      fc.asyncProperty(
+        fc.array(anyRow, { minLength: 1, maxLength: 20 }),
+        fc.integer(),
+        async (rows, seed) => {
+          const random = new SeededRandom(seed);
+          const newest = row({ scope: 's', time_ms: T + 2 * DAY_MS });
+          const digest = async (order: readonly CubeRow[], fold: number): Promise<string> => {
+            const pipeline = await Pipeline.start(build({ fold_max_entries: fold, fold_max_commits: fold }));
+            for (const one of order) {
+              await pipeline.push(one);
+              if (random.chance(0.4)) pipeline.commit();
+            }
+            await pipeline.push(newest);
+            pipeline.commit();
+            return pipeline.digest();
+          };
+          const straight = await digest(rows, 1_000);
+          expect(await digest(random.shuffled(rows), 1)).toBe(straight);
+          expect(await digest([...rows, row({ sums: [1, 1] })], 2)).not.toBe(straight);
+        },
+      ),
       { numRuns: 40 },
     );
   });
 
   it('sums beyond 2^53 are exact, also across folds and back again', async () => {
     const pipeline = await Pipeline.start(build({ fold_max_entries: 1 }));
-    const sums = (): unknown => ([...cellsOf(pipeline, CUBES[0] as CubeDefinition, 1).values()][0] as [string[]])[0][0];
+    const sums = (): unknown =>
+      ([...cellsOf(pipeline, CUBES[0] as CubeDefinition, 1).values()][0] as [string[]])[0][0];
     for (let left = 3; left > 0; left--) {
       await pipeline.push(...Array.from({ length: 5 }, () => row({ sums: [0, HUGE] })));
       pipeline.commit();
     }
     expect(sums()).toBe(String(15n * BigInt(HUGE)));
-    await pipeline.push(...Array.from({ length: 15 }, () => row({ sums: [0, -HUGE] })), row({ sums: [0, 7] }));
+    await pipeline.push(
+      ...Array.from({ length: 15 }, () => row({ sums: [0, -HUGE] })),
+      row({ sums: [0, 7] }),
+    );
     pipeline.commit();
     expect(sums()).toBe('7');
   });
@@ -183,12 +231,18 @@ describe('cubes', () => {
     pipeline.commit();
     await pipeline.push(row({ sums: [0, -1] }), row({ sums: [0, 1], dimensions: ['other', '', ''] }));
     pipeline.commit();
-    expect([...cellsOf(pipeline, CUBES[1] as CubeDefinition, 1).keys()]).toEqual([JSON.stringify(['s', T, 'EUR', 'other'])]);
+    expect([...cellsOf(pipeline, CUBES[1] as CubeDefinition, 1).keys()]).toEqual([
+      JSON.stringify(['s', T, 'EUR', 'other']),
+    ]);
   });
 
   it('values that hold separators of keys stay apart', async () => {
     const pipeline = await Pipeline.start(build({ fold_max_entries: 1 }));
-    const rows = [row({ dimensions: ['x\0', 'y', 'z'] }), row({ dimensions: ['x', '\0y', 'z'] }), row({ dimensions: ['x', 'y\0', 'z'], unit: 'EUR\0' })];
+    const rows = [
+      row({ dimensions: ['x\0', 'y', 'z'] }),
+      row({ dimensions: ['x', '\0y', 'z'] }),
+      row({ dimensions: ['x', 'y\0', 'z'], unit: 'EUR\0' }),
+    ];
     await pipeline.push(...rows);
     pipeline.commit();
     for (const cube of CUBES) expect(cellsOf(pipeline, cube, 1)).toEqual(expectedCells(rows, cube, 1));
@@ -211,15 +265,25 @@ describe('cubes', () => {
   it('a full day sends new values to __other__; known ones keep their cells', async () => {
     const pipeline = await Pipeline.start(build({ cells_per_day: 2, fold_max_entries: 1 }));
     for (const value of ['p', 'q', 'r', 'p', 's', 'r']) {
-      await pipeline.push(row({ dimensions: [value, '', ''] }), row({ dimensions: [value, '', ''], time_ms: T + DAY_MS }));
+      await pipeline.push(
+        row({ dimensions: [value, '', ''] }),
+        row({ dimensions: [value, '', ''], time_ms: T + DAY_MS }),
+      );
       pipeline.commit();
     }
-    const counts = new Map([...cellsOf(pipeline, CUBES[1] as CubeDefinition, 1)].map(([key, value]) => [key, (value as [string[]])[0][0]]));
+    const counts = new Map(
+      [...cellsOf(pipeline, CUBES[1] as CubeDefinition, 1)].map(([key, value]) => [
+        key,
+        (value as [string[]])[0][0],
+      ]),
+    );
     for (const day of [T, T + DAY_MS]) {
       const of = (value: string): unknown => counts.get(JSON.stringify(['s', day, 'EUR', value]));
       expect([of('p'), of('q'), of(OTHER), of('r'), of('s')]).toEqual(['2', '1', '3', undefined, undefined]);
     }
-    const fullness = pipeline.disk.reader().snapshot((table) => [...readCardinality(table('cubes/cardinality'), 's', 'a', T, T + DAY_MS)]);
+    const fullness = pipeline.disk
+      .reader()
+      .snapshot((table) => [...readCardinality(table('cubes/cardinality'), 's', 'a', T, T + DAY_MS)]);
     expect(fullness).toMatchObject([{ cube: 'a', day_ms: T, cells: 2 }]);
     expect(fullness[0]?.other_rows).toBeGreaterThan(0);
   });
@@ -230,7 +294,9 @@ describe('cubes', () => {
     await pipeline.push(...many.slice(0, 75_000));
     await pipeline.push(...many.slice(75_000));
     pipeline.commit();
-    const [cell] = [...cellsOf(pipeline, CUBES[0] as CubeDefinition, 1).values()] as [[string[], number[], number]];
+    const [cell] = [...cellsOf(pipeline, CUBES[0] as CubeDefinition, 1).values()] as [
+      [string[], number[], number],
+    ];
     expect([cell[0][0], cell[1][0]]).toEqual(['150000', 150_000]);
   });
 

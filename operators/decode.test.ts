@@ -18,7 +18,8 @@ const start = () =>
         decoder: () => (from, _now, out) => {
           for (const [part, text] of Buffer.from(from.data).toString().split(',').entries()) {
             const place = { tenant: 'acme', record: from, part };
-            if (text.startsWith('bad')) out.reject(place, { code: 'bad', detail: `${text}: größer\nthan` }, Buffer.from(text));
+            if (text.startsWith('bad'))
+              out.reject(place, { code: 'bad', detail: `${text}: größer\nthan` }, Buffer.from(text));
             else out.accept(text);
           }
         },
@@ -32,8 +33,15 @@ describe('decode', () => {
     await pipeline.push(record(7, 'a,bad 1,b,bad 2'), record(8, 'bad 3'), record(9, 'c'));
     pipeline.commit();
     expect(pipeline.out).toEqual(['a', 'b', 'c']);
-    expect(pipeline.sent.map(({ id }) => id)).toEqual(['deadletter-7-1-bad', 'deadletter-7-3-bad', 'deadletter-8-0-bad']);
-    expect([pipeline.counter('millrace.decode.accepted'), pipeline.counter('millrace.decode.rejected')]).toEqual([3, 3]);
+    expect(pipeline.sent.map(({ id }) => id)).toEqual([
+      'deadletter-7-1-bad',
+      'deadletter-7-3-bad',
+      'deadletter-8-0-bad',
+    ]);
+    expect([
+      pipeline.counter('millrace.decode.accepted'),
+      pipeline.counter('millrace.decode.rejected'),
+    ]).toEqual([3, 3]);
   });
 
   it('a dead letter says why and where from, in one line of ASCII, with the bytes', async () => {
@@ -43,10 +51,18 @@ describe('decode', () => {
     const [letter] = pipeline.sent;
     expect(letter).toMatchObject({
       subject: 'deadletter.acme',
-      headers: { Reason: 'bad', 'Reason-Detail': 'bad 1: gr??er?than', 'Original-Subject': 'events.acme.x', 'Original-Seq': '7', 'Original-Part': '0' },
+      headers: {
+        Reason: 'bad',
+        'Reason-Detail': 'bad 1: gr??er?than',
+        'Original-Subject': 'events.acme.x',
+        'Original-Seq': '7',
+        'Original-Part': '0',
+      },
     });
     expect(Buffer.from(letter?.payload ?? []).toString()).toBe('bad 1');
-    expect(readNotices(pipeline.disk.open().table(META_TABLE), 'acme', 'dead_letter', 9)).toMatchObject([{ sequence: 7, detail: { reason: 'bad', part: 0 } }]);
+    expect(readNotices(pipeline.disk.open().table(META_TABLE), 'acme', 'dead_letter', 9)).toMatchObject([
+      { sequence: 7, detail: { reason: 'bad', part: 0 } },
+    ]);
   });
 
   it('counts rejections by reason', async () => {

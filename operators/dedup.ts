@@ -25,7 +25,7 @@ export interface Identified {
 export interface DedupConfig<E extends Identified> {
   /** Ids kept in memory, newest first to stay. */
   readonly memory_ids: number;
-  /** How long an id is remembered after its event time, by the watermark, ms. */
+  /** How long an id is remembered after it left memory, by the clock, ms. */
   readonly retain_ms: number;
   readonly describe: (event: E) => {
     scope: string;
@@ -40,14 +40,10 @@ export interface DedupConfig<E extends Identified> {
 const LOG_ROW_IDS = 2_048;
 /** Rows that the ids in memory have at least, as the oldest row leaves memory whole. */
 const LOG_ROWS_MIN = 8;
-const DAY_MS = 86_400_000;
 
-const tables = ({ retain_ms }: { readonly retain_ms: number }) => ({
+const tables = () => ({
   // Which ids are known is content; which of them are in the log is a matter of the way.
-  log: rawTable({
-    version: 1,
-    logicalRows: (log, watermark_ms, sibling) => [idSetDigest(log, sibling('blocks'), watermark_ms - retain_ms)],
-  }),
+  log: rawTable({ version: 1, logicalRows: (log, _, sibling) => [idSetDigest(log, sibling('blocks'))] }),
   blocks: rawTable({ version: 1, logicalRows: () => [] }),
   directory: rawTable({ version: 1, logicalRows: () => [] }),
 });
@@ -68,15 +64,13 @@ const make = <E extends Identified>() =>
     kind: 'dedup',
     summary: 'The first event of each id; conflicts to the dead letters',
     state: tables,
-    start: ({ config, state, metrics, emit, send, notice, initialWatermark_ms }) => {
+    start: ({ config, state, metrics, emit, send, notice }) => {
       const rowIds = Math.max(1, Math.min(LOG_ROW_IDS, Math.floor(config.memory_ids / LOG_ROWS_MIN)));
       const recent = new RecentIds();
       const old = new OldIds(state.blocks, state.directory);
       /** First ordinals of the log's rows, oldest first. */
       const rows = restore(state.log, recent);
       let logged = recent.next;
-      // The operator that makes watermarks comes after this one, so event times have to do.
-      let newest_ms = initialWatermark_ms ?? 0;
       const duplicates = metrics.counter(
         'millrace.dedup.duplicates',
         'Events dropped because their id is known',
@@ -108,11 +102,11 @@ const make = <E extends Identified>() =>
         }
       };
 
-      const evict = (): void => {
+      const evict = (now_ms: number): void => {
         while (recent.size > config.memory_ids && rows.length > 1) {
           const from = rows.shift() as number;
           const to = rows[0] as number;
-          old.store(recent.copy(from, to));
+          old.store(recent.copy(from, to), Math.floor(now_ms / 1_000));
           recent.forget(to);
           state.log.remove(rowKey(from));
         }
@@ -123,7 +117,6 @@ const make = <E extends Identified>() =>
           const fresh: E[] = [];
           for (const event of events) {
             const { id0, id1, id2, time_ms } = event;
-            if (time_ms > newest_ms) newest_ms = time_ms;
             const time_s = Math.floor(time_ms / 1_000);
             let payload = recent.find(id0, id1, id2);
             if (payload < 0) payload = old.find(id0, id1, id2, time_s);
@@ -135,11 +128,10 @@ const make = <E extends Identified>() =>
           }
           emit(fresh);
         },
-        onBarrier: (_: Barrier) => {
+        onBarrier: ({ now_ms }: Barrier) => {
           appendLog();
-          evict();
-          // A day more than asked for: the watermark is somewhat behind the newest event.
-          old.expire((newest_ms - config.retain_ms - DAY_MS) / 1_000);
+          evict(now_ms);
+          old.expire((now_ms - config.retain_ms) / 1_000);
         },
       };
     },
@@ -180,15 +172,12 @@ function restore(log: KvView, recent: RecentIds): number[] {
 
 /**
  * A digest of the set of remembered ids, for tests and tools: the sum of the mixed words, so that the
- * order and the place (log or runs) make no difference. Ids of UTC days before `from_ms` are left out:
- * when they are forgotten is a matter of the way.
+ * order and the place (log or runs) make no difference.
  */
-export function idSetDigest(log: KvView, blocks: KvView, from_ms: number): Uint8Array {
-  const firstDay = Math.floor(from_ms / DAY_MS);
+export function idSetDigest(log: KvView, blocks: KvView): Uint8Array {
   let ids = 0;
   let sum = 0n;
-  const add = (id0: number, id1: number, id2: number, day: number): void => {
-    if (day < firstDay) return;
+  const add = (id0: number, id1: number, id2: number): void => {
     ids++;
     sum = BigInt.asUintN(
       64,
@@ -198,10 +187,9 @@ export function idSetDigest(log: KvView, blocks: KvView, from_ms: number): Uint8
   for (const { value } of log.scan()) {
     const words = bytesToWords(value);
     for (let at = 0; at < words.length; at += ID_WORDS) {
-      const day = Math.floor(((words[at + 4] as number) * 1_000) / DAY_MS);
-      add(words[at] as number, words[at + 1] as number, words[at + 2] as number, day);
+      add(words[at] as number, words[at + 1] as number, words[at + 2] as number);
     }
   }
-  for (const [id0, id1, id2, day] of storedIds(blocks)) add(id0, id1, id2, day);
+  for (const [id0, id1, id2] of storedIds(blocks)) add(id0, id1, id2);
   return Buffer.from(`${ids} ids, sum ${sum.toString(16)}`);
 }

@@ -1,14 +1,27 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ByteReader, ByteWriter, SeededRandom } from '../engine/index.ts';
-import { countDistinct, type Distinct, distinctOf, EMPTY_DISTINCT, EXACT_LIMIT, HLL_RELATIVE_ERROR, readDistinct, unionDistinct, writeDistinct } from './distinct.ts';
+import {
+  countDistinct,
+  type Distinct,
+  distinctOf,
+  EMPTY_DISTINCT,
+  EXACT_LIMIT,
+  HLL_RELATIVE_ERROR,
+  readDistinct,
+  unionDistinct,
+  writeDistinct,
+} from './distinct.ts';
 
 const MAX_HASH = 2 ** 53 - 1;
 const hash = fc.oneof(fc.maxSafeNat(), fc.constantFrom(0, 1, MAX_HASH, 2 ** 39, 2 ** 39 - 1, 2 ** 32));
 
 function hashes(count: number, seed: number): number[] {
   const random = new SeededRandom(seed);
-  return Array.from({ length: count }, () => random.int(0, 2 ** 21 - 1) * 2 ** 32 + random.int(0, 2 ** 32 - 1));
+  return Array.from(
+    { length: count },
+    () => random.int(0, 2 ** 21 - 1) * 2 ** 32 + random.int(0, 2 ** 32 - 1),
+  );
 }
 
 function bytes(distinct: Distinct): Buffer {
@@ -49,7 +62,9 @@ describe('many members', () => {
 });
 
 describe('a union', () => {
-  const set = fc.tuple(fc.constantFrom(0, 3, 6_000, 12_000), fc.integer({ min: 1, max: 3 })).map(([count, seed]) => hashes(count, seed));
+  const set = fc
+    .tuple(fc.constantFrom(0, 3, 6_000, 12_000), fc.integer({ min: 1, max: 3 }))
+    .map(([count, seed]) => hashes(count, seed));
 
   it('is that of the members, in any order and grouping', () => {
     fc.assert(

@@ -4,7 +4,9 @@ import { addExact, type ExactSum, narrow } from './exact-sum.ts';
 
 describe('addExact', () => {
   it('adds any safe integers exactly, in any order', () => {
-    const numbers = fc.array(fc.oneof(fc.maxSafeInteger(), fc.constantFrom(Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER)));
+    const numbers = fc.array(
+      fc.oneof(fc.maxSafeInteger(), fc.constantFrom(Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER)),
+    );
     fc.assert(
       fc.property(numbers, (values) => {
         const exact = values.reduce((sum, value) => sum + BigInt(value), 0n);

@@ -28,7 +28,9 @@ class BatchSource implements Source {
   }
 
   push(sequence: number): void {
-    this.#due = [{ sequence, subject: 's', data: new Uint8Array(0), hasHeaders: false, header: () => undefined }];
+    this.#due = [
+      { sequence, subject: 's', data: new Uint8Array(0), hasHeaders: false, header: () => undefined },
+    ];
   }
 
   take(): Promise<readonly SourceRecord[]> {
@@ -62,7 +64,12 @@ export class Pipeline<A, B> {
   #items: readonly A[] = [];
   #sequence: number;
 
-  private constructor(build: (input: Stream<A>) => Stream<B>, disk: MemoryDisk, clock: ManualClock, sequence: number) {
+  private constructor(
+    build: (input: Stream<A>) => Stream<B>,
+    disk: MemoryDisk,
+    clock: ManualClock,
+    sequence: number,
+  ) {
     this.#build = build;
     this.disk = disk;
     this.clock = clock;
@@ -91,14 +98,20 @@ export class Pipeline<A, B> {
       store: disk.open(),
       publisher: { publish: (message) => Promise.resolve(void this.sent.push(message)) },
       clock,
-      limits: { barrier_interval_ms: Number.POSITIVE_INFINITY, idle_barrier_interval_ms: Number.POSITIVE_INFINITY },
+      limits: {
+        barrier_interval_ms: Number.POSITIVE_INFINITY,
+        idle_barrier_interval_ms: Number.POSITIVE_INFINITY,
+      },
       onCommit: (progress) => {
         this.progress = progress;
       },
     });
   }
 
-  static async start<A, B>(build: (input: Stream<A>) => Stream<B>, disk = new MemoryDisk()): Promise<Pipeline<A, B>> {
+  static async start<A, B>(
+    build: (input: Stream<A>) => Stream<B>,
+    disk = new MemoryDisk(),
+  ): Promise<Pipeline<A, B>> {
     const pipeline = new Pipeline(build, disk, new ManualClock(1_750_000_000_000), 0);
     await pipeline.#task.open();
     return pipeline;

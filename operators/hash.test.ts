@@ -30,7 +30,8 @@ function reference(bytes: Uint8Array, seed: number): string {
       h[i] = mask((h[i] as bigint) * 5n + (adds[i] as bigint));
     }
   }
-  for (let i = 0; i < 4; i++) if (bytes.length - whole > 4 * i) h[i] = (h[i] as bigint) ^ key(word(whole + 4 * i), i);
+  for (let i = 0; i < 4; i++)
+    if (bytes.length - whole > 4 * i) h[i] = (h[i] as bigint) ^ key(word(whole + 4 * i), i);
   for (let i = 0; i < 4; i++) h[i] = (h[i] as bigint) ^ BigInt(bytes.length);
   const spread = (): void => {
     for (let i = 1; i < 4; i++) h[0] = mask((h[0] as bigint) + (h[i] as bigint));
@@ -68,14 +69,19 @@ describe('murmur128', () => {
 
   it('is the algorithm, for any bytes and seed, anywhere in a buffer', () => {
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 70 }), fc.integer(), fc.integer({ min: 0, max: 5 }), (bytes, seed, offset) => {
-        const buffer = new Uint8Array(bytes.length + offset + 4).fill(0xaa);
-        buffer.set(bytes, offset);
-        const out = new Uint32Array(4);
-        murmur128(buffer, offset, offset + bytes.length, seed, out);
-        const found = [...out].map((word) => word.toString(16).padStart(8, '0')).join('');
-        expect(found).toBe(reference(bytes, seed));
-      }),
+      fc.property(
+        fc.uint8Array({ maxLength: 70 }),
+        fc.integer(),
+        fc.integer({ min: 0, max: 5 }),
+        (bytes, seed, offset) => {
+          const buffer = new Uint8Array(bytes.length + offset + 4).fill(0xaa);
+          buffer.set(bytes, offset);
+          const out = new Uint32Array(4);
+          murmur128(buffer, offset, offset + bytes.length, seed, out);
+          const found = [...out].map((word) => word.toString(16).padStart(8, '0')).join('');
+          expect(found).toBe(reference(bytes, seed));
+        },
+      ),
     );
   });
 
@@ -101,18 +107,52 @@ describe('hashJson', () => {
     const shuffled = (value: unknown): unknown => {
       if (Array.isArray(value)) return value.map(shuffled);
       if (typeof value !== 'object' || value === null) return value;
-      return Object.fromEntries(Object.entries(value).reverse().map(([name, member]) => [name, shuffled(member)]));
+      return Object.fromEntries(
+        Object.entries(value)
+          .reverse()
+          .map(([name, member]) => [name, shuffled(member)]),
+      );
     };
     fc.assert(fc.property(fc.jsonValue(), (value) => hashJson(value) === hashJson(shuffled(value))));
   });
 
   it('tells values, types, orders of items and places of members apart', () => {
-    const values = ['1', 1, true, false, null, [], {}, [1], [[1]], [1, 2], [2, 1], { a: 1 }, { b: 1 }, { a: { b: 1 } }, { a: '1' }, 1.5, 2 ** 53, -1, ''];
+    const values = [
+      '1',
+      1,
+      true,
+      false,
+      null,
+      [],
+      {},
+      [1],
+      [[1]],
+      [1, 2],
+      [2, 1],
+      { a: 1 },
+      { b: 1 },
+      { a: { b: 1 } },
+      { a: '1' },
+      1.5,
+      2 ** 53,
+      -1,
+      '',
+    ];
     expect(new Set(values.map(hashJson)).size).toBe(values.length);
   });
 
   it('integers of all sizes spread', () => {
-    const integers = [0, 1, -1, 2 ** 31, 2 ** 32, 2 ** 32 + 1, -(2 ** 32), Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER];
+    const integers = [
+      0,
+      1,
+      -1,
+      2 ** 31,
+      2 ** 32,
+      2 ** 32 + 1,
+      -(2 ** 32),
+      Number.MAX_SAFE_INTEGER,
+      Number.MIN_SAFE_INTEGER,
+    ];
     expect(new Set(integers.map(hashInteger)).size).toBe(integers.length);
   });
 });

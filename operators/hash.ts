@@ -93,8 +93,15 @@ export function fnv1a(bytes: Uint8Array, start = 0, end = bytes.length): number 
 
 const encoder = new TextEncoder();
 
+/** FNV-1a of the string's UTF-8. */
 export function fnv1aOfString(text: string): number {
-  return fnv1a(encoder.encode(text));
+  let hash = FNV_OFFSET;
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code > 127) return fnv1a(encoder.encode(text));
+    hash = Math.imul(hash ^ code, FNV_PRIME);
+  }
+  return hash;
 }
 
 /** A hash of a safe integer, signed 32 bits. */

@@ -19,7 +19,14 @@ const build =
   (input: Stream<Event>): Stream<WithFacts<Event, string>> =>
     input.pipe(
       keyedFacts<Event, string>('facts', {
-        entities: [{ name: 'order', slots: ['created', 'paid'], slotsOf: ({ kind }) => SLOTS[kind], keyOf: ({ order }) => order }],
+        entities: [
+          {
+            name: 'order',
+            slots: ['created', 'paid'],
+            slotsOf: ({ kind }) => SLOTS[kind],
+            keyOf: ({ order }) => order,
+          },
+        ],
         scopeOf: ({ scope }) => scope,
         timeOf: ({ time_ms }) => time_ms,
         tieOf: ({ id }) => id,
@@ -31,8 +38,15 @@ const build =
       }),
     );
 
-const event = (kind: Event['kind'], time_ms: number, id: number, order = 'o', scope = 's'): Event => ({ scope, order, kind, time_ms, id });
-const changesOf = (pipeline: Pipeline<Event, WithFacts<Event, string>>): FactChange<string>[] => pipeline.out.flatMap(({ changes }) => changes);
+const event = (kind: Event['kind'], time_ms: number, id: number, order = 'o', scope = 's'): Event => ({
+  scope,
+  order,
+  kind,
+  time_ms,
+  id,
+});
+const changesOf = (pipeline: Pipeline<Event, WithFacts<Event, string>>): FactChange<string>[] =>
+  pipeline.out.flatMap(({ changes }) => changes);
 
 describe('keyedFacts', () => {
   it('an event becomes a fact; an earlier one displaces it, a later one does not', async () => {
@@ -42,7 +56,10 @@ describe('keyedFacts', () => {
     expect(pipeline.out).toHaveLength(3);
     expect(changesOf(pipeline)).toHaveLength(2);
     expect(first).toMatchObject({ slot: 0, before: undefined, after: { time_ms: 10, payload: 'payload 1' } });
-    expect(second).toMatchObject({ before: { time_ms: 10, payload: 'payload 1' }, after: { time_ms: 5, payload: 'payload 2' } });
+    expect(second).toMatchObject({
+      before: { time_ms: 10, payload: 'payload 1' },
+      after: { time_ms: 5, payload: 'payload 2' },
+    });
   });
 
   it('of equal times the smaller tie stands, whatever the order', async () => {
@@ -69,7 +86,13 @@ describe('keyedFacts', () => {
 
   it('scopes and keys are apart, and events without a key or a slot change nothing', async () => {
     const pipeline = await Pipeline.start(build());
-    await pipeline.push(event('created', 1, 1), event('created', 2, 2, 'o', 'other'), event('created', 3, 3, 'p'), event('created', 0, 4, ''), event('none', 0, 5));
+    await pipeline.push(
+      event('created', 1, 1),
+      event('created', 2, 2, 'o', 'other'),
+      event('created', 3, 3, 'p'),
+      event('created', 0, 4, ''),
+      event('none', 0, 5),
+    );
     expect(pipeline.out.map(({ changes }) => changes.length)).toEqual([1, 1, 1, 0, 0]);
     expect(changesOf(pipeline).every(({ before }) => before === undefined)).toBe(true);
   });
@@ -92,41 +115,48 @@ describe('keyedFacts', () => {
       id: fc.nat(1_000_000),
     });
     await fc.assert(
-      fc.asyncProperty(fc.uniqueArray(anyEvent, { maxLength: 30, selector: ({ id }) => id }), fc.integer(), async (events, seed) => {
-        const expected = new Map<string, string>();
-        for (const { scope, order, kind, time_ms, id } of events) {
-          for (const slot of SLOTS[kind]) {
-            const key = `${scope}/${order}/${slot}`;
-            const known = expected.get(key);
-            const rank = `${time_ms}/${String(id).padStart(8, '0')}`;
-            if (known === undefined || rank < known) expected.set(key, rank);
+      fc.asyncProperty(
+        fc.uniqueArray(anyEvent, { maxLength: 30, selector: ({ id }) => id }),
+        fc.integer(),
+        async (events, seed) => {
+          const expected = new Map<string, string>();
+          for (const { scope, order, kind, time_ms, id } of events) {
+            for (const slot of SLOTS[kind]) {
+              const key = `${scope}/${order}/${slot}`;
+              const known = expected.get(key);
+              const rank = `${time_ms}/${String(id).padStart(8, '0')}`;
+              if (known === undefined || rank < known) expected.set(key, rank);
+            }
           }
-        }
-        const random = new SeededRandom(seed);
-        let pipeline = await Pipeline.start(build(random.int(1, 4)));
-        const counted = new Map<string, number>();
-        const count = (key: string, by: number): void => {
-          const sum = (counted.get(key) ?? 0) + by;
-          if (sum === 0) counted.delete(key);
-          else counted.set(key, sum);
-        };
-        for (const item of random.shuffled(events)) {
-          await pipeline.push(item);
-          const rank = (fact: { time_ms: number; tie: number }): string => `${fact.time_ms}/${String(fact.tie).padStart(8, '0')}`;
-          for (const { slot, before, after } of changesOf(pipeline)) {
-            const place = `${item.scope}/${item.order}/${slot}`;
-            if (before !== undefined) count(`${place}=${rank(before)}`, -1);
-            count(`${place}=${rank(after)}`, 1);
+          const random = new SeededRandom(seed);
+          let pipeline = await Pipeline.start(build(random.int(1, 4)));
+          const counted = new Map<string, number>();
+          const count = (key: string, by: number): void => {
+            const sum = (counted.get(key) ?? 0) + by;
+            if (sum === 0) counted.delete(key);
+            else counted.set(key, sum);
+          };
+          for (const item of random.shuffled(events)) {
+            await pipeline.push(item);
+            const rank = (fact: { time_ms: number; tie: number }): string =>
+              `${fact.time_ms}/${String(fact.tie).padStart(8, '0')}`;
+            for (const { slot, before, after } of changesOf(pipeline)) {
+              const place = `${item.scope}/${item.order}/${slot}`;
+              if (before !== undefined) count(`${place}=${rank(before)}`, -1);
+              count(`${place}=${rank(after)}`, 1);
+            }
+            pipeline.out.length = 0;
+            if (random.chance(0.3)) pipeline.commit();
+            if (random.chance(0.1)) {
+              pipeline.commit();
+              pipeline = await pipeline.restart();
+            }
           }
-          pipeline.out.length = 0;
-          if (random.chance(0.3)) pipeline.commit();
-          if (random.chance(0.1)) {
-            pipeline.commit();
-            pipeline = await pipeline.restart();
-          }
-        }
-        expect([...counted].sort()).toEqual([...expected].map(([key, rank]) => [`${key}=${rank}`, 1]).sort());
-      }),
+          expect([...counted].sort()).toEqual(
+            [...expected].map(([key, rank]) => [`${key}=${rank}`, 1]).sort(),
+          );
+        },
+      ),
       { numRuns: 60 },
     );
   });

@@ -52,7 +52,7 @@ export interface KeyedFactsConfig<E, P> {
   readonly payloadOf: (event: E) => P;
   readonly payloadCodec: Codec<P>;
   readonly version: number;
-  /** Facts are forgotten this long after the entity's newest, by the watermark, ms. */
+  /** An entity is forgotten this long after its facts last changed, by the watermark, ms. */
   readonly retain_ms: number;
   /** Entities of each kind kept in memory, in rows. */
   readonly cacheRows: number;
@@ -78,17 +78,11 @@ function tablesOf<E, P>(config: KeyedFactsConfig<E, P>) {
         key: stringKey,
         value: recordCodec(slots.length, config.payloadCodec),
         version: config.version,
-        ttl: { retain_ms: config.retain_ms, timeOf: newestTime },
+        ttl: { retain_ms: config.retain_ms },
         cacheRows: config.cacheRows,
       }),
     ]),
   );
-}
-
-function newestTime<P>(record: FactRecord<P>): number {
-  let newest_ms = 0;
-  for (const fact of record) if (fact !== undefined && fact.time_ms > newest_ms) newest_ms = fact.time_ms;
-  return newest_ms;
 }
 
 const make = <E, P>() =>

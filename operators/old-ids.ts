@@ -17,6 +17,8 @@ interface Run {
   readonly blockBits: number;
   readonly min_s: number;
   readonly max_s: number;
+  /** When the newest of them came here. */
+  readonly stored_s: number;
 }
 
 /**
@@ -68,8 +70,8 @@ export class OldIds {
     return -1;
   }
 
-  /** Inside the commit: takes entries of ID_WORDS words that leave memory. */
-  store(entries: Uint32Array): void {
+  /** Inside the commit: takes entries of ID_WORDS words that leave memory at the time `stored_s`. */
+  store(entries: Uint32Array, stored_s: number): void {
     const byDay = new Map<number, number[]>();
     for (let at = 0; at < entries.length; at += ID_WORDS) {
       const day = Math.floor((entries[at + 4] as number) / DAY_S);
@@ -90,18 +92,18 @@ export class OldIds {
         min_s = Math.min(min_s, time_s);
         max_s = Math.max(max_s, time_s);
       }
-      this.#write(day, words, min_s, max_s);
+      this.#write(day, words, min_s, max_s, stored_s);
       // A merged run may be one too many of its own size.
       while (this.#mergeDay(day)) {}
     }
   }
 
-  #write(day: number, words: Uint32Array, min_s: number, max_s: number): void {
+  #write(day: number, words: Uint32Array, min_s: number, max_s: number, stored_s: number): void {
     const runs = this.#runs(day);
     const ids = words.length / RUN_WORDS;
     const number = runs.reduce((highest, run) => Math.max(highest, run.number), -1) + 1;
     const blockBits = Math.max(0, Math.ceil(Math.log2(ids / BLOCK_IDS)));
-    const run: Run = { day, number, ids, blockBits, min_s, max_s };
+    const run: Run = { day, number, ids, blockBits, min_s, max_s, stored_s };
     const order = sortedOrder(words);
     const writer = new ByteWriter();
     let block = -1;
@@ -120,7 +122,13 @@ export class OldIds {
     }
     flush();
     runs.push(run);
-    const entry = new ByteWriter().varint(ids).varint(blockBits).varint(min_s).varint(max_s).copy();
+    const entry = new ByteWriter()
+      .varint(ids)
+      .varint(blockBits)
+      .varint(min_s)
+      .varint(max_s)
+      .varint(stored_s)
+      .copy();
     this.#directory.put(runKey(run), entry);
   }
 
@@ -143,8 +151,9 @@ export class OldIds {
     }
     const min_s = Math.min(...alike.map((run) => run.min_s));
     const max_s = Math.max(...alike.map((run) => run.max_s));
+    const stored_s = Math.max(...alike.map((run) => run.stored_s));
     for (const run of alike) this.#drop(run);
-    this.#write(day, words, min_s, max_s);
+    this.#write(day, words, min_s, max_s, stored_s);
     return true;
   }
 
@@ -165,13 +174,15 @@ export class OldIds {
     else this.#days.set(run.day, runs);
   }
 
-  /** Inside the commit: forgets whole days before `time_s`. At most one a commit, to keep commits short. */
+  /**
+   * Inside the commit: forgets runs that were stored before `time_s`. One day's at most a
+   * commit, to keep commits short.
+   */
   expire(time_s: number): void {
-    for (const [day, runs] of this.#days) {
-      if ((day + 1) * DAY_S <= time_s) {
-        for (const run of [...runs]) this.#drop(run);
-        return;
-      }
+    for (const runs of this.#days.values()) {
+      const gone = runs.filter(({ stored_s }) => stored_s < time_s);
+      for (const run of gone) this.#drop(run);
+      if (gone.length > 0) return;
     }
   }
 }
@@ -199,6 +210,7 @@ function* readDirectory(directory: KvView): Iterable<Run> {
       blockBits: reader.varint(),
       min_s: reader.varint(),
       max_s: reader.varint(),
+      stored_s: reader.varint(),
     };
   }
 }

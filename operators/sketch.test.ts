@@ -1,16 +1,32 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ByteReader, ByteWriter } from '../engine/index.ts';
-import { binOf, distributionOf, emptyDistribution, mergeDistribution, quantile, readDistribution, SKETCH_RELATIVE_ERROR, valueOf, writeDistribution } from './sketch.ts';
+import {
+  binOf,
+  distributionOf,
+  emptyDistribution,
+  mergeDistribution,
+  quantile,
+  readDistribution,
+  SKETCH_RELATIVE_ERROR,
+  valueOf,
+  writeDistribution,
+} from './sketch.ts';
 
-const value = fc.oneof(fc.integer({ min: -1_000, max: 1_000 }), fc.maxSafeInteger(), fc.constantFrom(0, 1, -1, Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER));
+const value = fc.oneof(
+  fc.integer({ min: -1_000, max: 1_000 }),
+  fc.maxSafeInteger(),
+  fc.constantFrom(0, 1, -1, Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER),
+);
 const values = fc.array(value, { maxLength: 60 });
 
 describe('bins', () => {
   it('the value that stands for a bin is within the relative error of every value in it', () => {
     fc.assert(
       fc.property(value, (number) => {
-        expect(Math.abs(valueOf(binOf(number)) - number)).toBeLessThanOrEqual(SKETCH_RELATIVE_ERROR * Math.abs(number) * (1 + 1e-9));
+        expect(Math.abs(valueOf(binOf(number)) - number)).toBeLessThanOrEqual(
+          SKETCH_RELATIVE_ERROR * Math.abs(number) * (1 + 1e-9),
+        );
       }),
       { numRuns: 1_000 },
     );
@@ -25,11 +41,17 @@ describe('bins', () => {
 describe('a distribution', () => {
   it('quantiles are within the relative error of the exact ones', () => {
     fc.assert(
-      fc.property(fc.array(value, { minLength: 1, maxLength: 60 }), fc.constantFrom(0, 0.25, 0.5, 0.9, 0.99, 1), (numbers, q) => {
-        const exact = numbers.toSorted((a, b) => a - b)[Math.floor(q * (numbers.length - 1))] as number;
-        const found = quantile(distributionOf(numbers), q) as number;
-        expect(Math.abs(found - exact)).toBeLessThanOrEqual(SKETCH_RELATIVE_ERROR * Math.abs(exact) * (1 + 1e-9));
-      }),
+      fc.property(
+        fc.array(value, { minLength: 1, maxLength: 60 }),
+        fc.constantFrom(0, 0.25, 0.5, 0.9, 0.99, 1),
+        (numbers, q) => {
+          const exact = numbers.toSorted((a, b) => a - b)[Math.floor(q * (numbers.length - 1))] as number;
+          const found = quantile(distributionOf(numbers), q) as number;
+          expect(Math.abs(found - exact)).toBeLessThanOrEqual(
+            SKETCH_RELATIVE_ERROR * Math.abs(exact) * (1 + 1e-9),
+          );
+        },
+      ),
       { numRuns: 500 },
     );
     expect(quantile(emptyDistribution(), 0.5)).toBeNull();

@@ -53,7 +53,10 @@ describe('watermark', () => {
     expect(second.watermarks).toEqual([T - OUT_OF_ORDER_MS]);
     await second.push(T - OUT_OF_ORDER_MS - 1, T);
     second.commit();
-    expect(second.progress).toMatchObject({ watermark_ms: T - OUT_OF_ORDER_MS, notices: { acme: { late: 1 } } });
+    expect(second.progress).toMatchObject({
+      watermark_ms: T - OUT_OF_ORDER_MS,
+      notices: { acme: { late: 1 } },
+    });
   });
 
   it('follows the clock once the source has idled for long enough, not before', async () => {

@@ -42,22 +42,39 @@ const QUERY = {
   end: '2025-08-02T00:00:00Z',
 };
 
-/** A small file system of its own: needs root, and leave to mount. */
-function mountSmallDisk(): { readonly path?: string; readonly whyNot?: string } {
+/** Mounts a small file system of its own: needs root, and leave to mount. */
+function mountSmallDisk(): string {
   const path = mkdtempSync(join(tmpdir(), 'millrace-test-disk-'));
   try {
     execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES}`, 'tmpfs', path], { stdio: 'pipe' });
-    return { path };
+    return path;
   } catch (error) {
     rmSync(path, { recursive: true });
-    const whyNot = error instanceof Error ? error.message.replaceAll(/\s+/g, ' ').trim() : String(error);
-    console.warn(`The test with a real full disk is skipped, a tmpfs cannot be mounted here: ${whyNot}`);
-    return { whyNot };
+    throw error;
   }
 }
 
-const disk = mountSmallDisk();
+function unmount(path: string): void {
+  execFileSync('umount', [path]);
+  rmSync(path, { recursive: true });
+}
+
+/** Why the test with a real full disk cannot run here; undefined when it can. */
+function whyNotMounted(): string | undefined {
+  try {
+    unmount(mountSmallDisk());
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message.replaceAll(/\s+/g, ' ').trim() : String(error);
+  }
+}
+
+const whyNot = whyNotMounted();
+if (whyNot !== undefined) {
+  console.warn(`Skipped: the test with a real full disk, since no tmpfs can be mounted here: ${whyNot}`);
+}
 const scratch = new Scratch();
+let disk: string | undefined;
 let nats: TestNats;
 
 beforeAll(async () => {
@@ -65,11 +82,12 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await scratch.clean();
-  await nats.stop();
-  if (disk.path === undefined) return;
-  execFileSync('umount', [disk.path]);
-  rmSync(disk.path, { recursive: true });
+  try {
+    await scratch.clean();
+    await nats.stop();
+  } finally {
+    if (disk !== undefined) unmount(disk);
+  }
 });
 
 let published = 0;
@@ -111,10 +129,11 @@ function fill(path: string, leave_bytes: number): string {
 const totals = (orders: number): object => ({ orders_count: orders, revenue_gross: orders * 100 });
 
 describe('a full disk', () => {
-  it.skipIf(disk.path === undefined)(
-    `stops the task with disk_full and lets it go on when there is space again${disk.whyNot === undefined ? '' : ` (skipped: ${disk.whyNot})`}`,
+  it.skipIf(whyNot !== undefined)(
+    `stops the task with disk_full, which goes on when there is space again${whyNot === undefined ? '' : ` (skipped: ${whyNot})`}`,
     async () => {
-      const path = disk.path ?? '';
+      const path = mountSmallDisk();
+      disk = path;
       const dataDir = join(path, 'data');
       const instance = await scratch.start({ dataDir, env: { NATS_URL: nats.url } });
       await publishOrders();

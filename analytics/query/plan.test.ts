@@ -160,20 +160,19 @@ describe('retention', () => {
     expect(error.message).toContain('1d for ever');
   });
 
-  it('answers whole days of any age, and hours of 400 days', () => {
-    const old = ['2020-01-01T00:00:00Z', '2020-02-01T00:00:00Z'] as const;
+  it('answers whole days, hours and local days of any age; minutes of two days', () => {
+    const old = ['2010-12-01T00:00:00Z', '2011-01-01T00:00:00Z'] as const;
     expect(plan(...old, '1d', 'UTC', { watermark_ms }).source).toBe('rollup:total@1d');
-    expect(failure(() => plan(...old, '1h', 'UTC', { watermark_ms })).code).toBe('granularity_not_retained');
-    expect(failure(() => plan(...old, '1d', 'Asia/Tokyo', { watermark_ms })).code).toBe(
-      'granularity_not_retained',
-    );
+    expect(plan(...old, '1h', 'UTC', { watermark_ms }).source).toBe('rollup:total@15m');
+    expect(plan(...old, '15m', 'UTC', { watermark_ms }).source).toBe('rollup:total@15m');
+    expect(failure(() => plan(...old, '5m', 'UTC', { watermark_ms })).code).toBe('granularity_not_retained');
   });
 
   it('takes nothing away that is gone where adding alone answers', () => {
-    // The day would be whole less its first 8 hours, which are past their 400 days.
-    const start = '2024-07-06T08:00:00Z';
-    const at = Date.parse(start) + 400 * 86_400_000;
-    const got = plan(start, '2024-07-08T00:00:00Z', 'total', 'UTC', { watermark_ms: at, subtract: true });
-    expect(read(got)[0]).toBe('15m 07-06T08:00 07-07T00:00');
+    // The quarter of an hour would be whole less its first minute, which is past its two days.
+    const start = '2025-08-08T00:01:00Z';
+    const at = Date.parse(start) + 2 * 86_400_000;
+    const got = plan(start, '2025-08-08T00:15:00Z', 'total', 'UTC', { watermark_ms: at, subtract: true });
+    expect(read(got)[0]).toBe('1m 08-08T00:01 08-08T00:15');
   });
 });
