@@ -17,8 +17,16 @@ const run = (...events: Members[]) => runEvents(events.map((event) => [event]));
 
 describe('firsts', () => {
   it('an earlier payment that comes later moves the count, not the money', async () => {
-    const { cells } = await run(at('20', 'payment.succeeded', { amount: 5 }), at('22', 'payment.succeeded', { amount: 7 }), at('10', 'payment.succeeded', { amount: 3 }));
-    expect(cells()).toEqual({ '10': { orders_paid: 1, revenue_paid: 3 }, '20': { revenue_paid: 5 }, '22': { revenue_paid: 7 } });
+    const { cells } = await run(
+      at('20', 'payment.succeeded', { amount: 5 }),
+      at('22', 'payment.succeeded', { amount: 7 }),
+      at('10', 'payment.succeeded', { amount: 3 }),
+    );
+    expect(cells()).toEqual({
+      '10': { orders_paid: 1, revenue_paid: 3 },
+      '20': { revenue_paid: 5 },
+      '22': { revenue_paid: 7 },
+    });
   });
 
   it('the count moves with the dimensions, the currency and the items of its event', async () => {
@@ -59,7 +67,13 @@ describe('firsts', () => {
 
   it('an event that names no order is an order by itself', async () => {
     const lone = { order_id: undefined };
-    const { cells } = await run(at('05', 'order.created', lone), at('05', 'order.created', lone), at('05', 'payment.succeeded', lone), at('06', 'order.rto', lone), at('06', 'return.received', lone));
+    const { cells } = await run(
+      at('05', 'order.created', lone),
+      at('05', 'order.created', lone),
+      at('05', 'payment.succeeded', lone),
+      at('06', 'order.rto', lone),
+      at('06', 'return.received', lone),
+    );
     expect(cells()).toEqual({ '05': { orders: 2, orders_paid: 1 }, '06': { orders_rto: 1, returns: 1 } });
   });
 });
@@ -77,10 +91,24 @@ describe('durations', () => {
   });
 
   it('an earlier creation or shipment that comes later corrects them', async () => {
-    const created = await run(at('05', 'order.created'), at('08', 'order.shipped'), at('02', 'order.created'));
-    expect(created.cells()).toEqual({ '02': { orders: 1 }, '08': { orders_shipped: 1, ship_ms: 6 * DAY_MS, ship_count: 1 } });
-    const shipped = await run(at('01', 'order.created'), at('08', 'order.shipped'), at('03', 'order.shipped'));
-    expect(shipped.cells()).toEqual({ '01': { orders: 1 }, '03': { orders_shipped: 1, ship_ms: 2 * DAY_MS, ship_count: 1 } });
+    const created = await run(
+      at('05', 'order.created'),
+      at('08', 'order.shipped'),
+      at('02', 'order.created'),
+    );
+    expect(created.cells()).toEqual({
+      '02': { orders: 1 },
+      '08': { orders_shipped: 1, ship_ms: 6 * DAY_MS, ship_count: 1 },
+    });
+    const shipped = await run(
+      at('01', 'order.created'),
+      at('08', 'order.shipped'),
+      at('03', 'order.shipped'),
+    );
+    expect(shipped.cells()).toEqual({
+      '01': { orders: 1 },
+      '03': { orders_shipped: 1, ship_ms: 2 * DAY_MS, ship_count: 1 },
+    });
   });
 
   it('the first response of a ticket counts from its opening', async () => {
@@ -100,7 +128,14 @@ describe('items', () => {
     { sku: 'b', category: 'x', quantity: 1, unit_price: 40 },
     { sku: 'a', category: 'y', quantity: 1, unit_price: 0 },
   ];
-  const order = at('05', 'order.created', { sku: 'ignored', amount: 110, discount: 10, tax: 7, customer_id: 'c', items });
+  const order = at('05', 'order.created', {
+    sku: 'ignored',
+    amount: 110,
+    discount: 10,
+    tax: 7,
+    customer_id: 'c',
+    items,
+  });
 
   it('the whole order counts in cubes without them, each sku or category once in the others', async () => {
     const { cells } = await run(order);
@@ -122,17 +157,26 @@ describe('items', () => {
   });
 
   it('an order with an empty list of items is taken back everywhere', async () => {
-    const { cells } = await run(at('20', 'order.created', { items: [] }), at('10', 'order.created', { items: [] }));
-    for (const found of [cells(), cells('sku'), cells('category')]) expect(found).toEqual({ '10': { orders: 1 } });
+    const { cells } = await run(
+      at('20', 'order.created', { items: [] }),
+      at('10', 'order.created', { items: [] }),
+    );
+    for (const found of [cells(), cells('sku'), cells('category')])
+      expect(found).toEqual({ '10': { orders: 1 } });
   });
 });
 
 describe('money', () => {
   it('is kept by currency, exactly, beyond 2^53', async () => {
     const huge = Number.MAX_SAFE_INTEGER;
-    const orders = ['EUR', 'EUR', 'EUR', 'USD'].map((currency, index) => at('05', 'order.created', { currency, amount: huge, order_id: `o${index}` }));
+    const orders = ['EUR', 'EUR', 'EUR', 'USD'].map((currency, index) =>
+      at('05', 'order.created', { currency, amount: huge, order_id: `o${index}` }),
+    );
     const { cells } = await run(...orders);
-    expect(cells()).toEqual({ '05 EUR': { orders: 3, revenue_gross: 3 * huge }, '05 USD': { orders: 1, revenue_gross: huge } });
+    expect(cells()).toEqual({
+      '05 EUR': { orders: 3, revenue_gross: 3 * huge },
+      '05 USD': { orders: 1, revenue_gross: huge },
+    });
   });
 
   it('of a duplicate counts once', async () => {

@@ -5,35 +5,86 @@ import { T } from './event-types.ts';
 import { decoded, NOW_MS, recordOf } from './fixture.ts';
 
 const good = { event_id: 'e1', type: 'order.created', time: '2025-08-01T10:00:00Z' };
-const event = (members: Readonly<Record<string, unknown>> = {}): string => JSON.stringify({ ...good, ...members });
+const event = (members: Readonly<Record<string, unknown>> = {}): string =>
+  JSON.stringify({ ...good, ...members });
 const iso = (time_ms: number): string => new Date(time_ms).toISOString();
 const NDJSON = { 'Content-Type': 'application/x-ndjson; charset=utf-8' };
 
 describe('one event', () => {
   it('becomes an event with its fields, and empty ones where it has none', () => {
-    const { events, rejected } = decoded(recordOf(event({ country: 'DE', amount: -5, customer_id: 'c', data: { x: 1 }, mine: true })));
+    const { events, rejected } = decoded(
+      recordOf(event({ country: 'DE', amount: -5, customer_id: 'c', data: { x: 1 }, mine: true })),
+    );
     expect(rejected).toEqual([]);
-    expect(events).toMatchObject([{ tenant: 'acme', sequence: 42, part: 0, type: T['order.created'], time_ms: Date.UTC(2025, 7, 1, 10), customer_id: 'c', order_id: '', amount: -5, items: null }]);
+    expect(events).toMatchObject([
+      {
+        tenant: 'acme',
+        sequence: 42,
+        part: 0,
+        type: T['order.created'],
+        time_ms: Date.UTC(2025, 7, 1, 10),
+        customer_id: 'c',
+        order_id: '',
+        amount: -5,
+        items: null,
+      },
+    ]);
     expect(events[0]?.discount).toBeNaN();
     expect(events[0]?.dimensions).toEqual(['', 'DE', '', '', '', '', '', '']);
   });
 
-  it.each(['ts', 'timestamp', 'occurred_at'])('takes its time from %s, also beside a time of null', (alias) => {
-    const { time, ...rest } = good;
-    const plain = decoded(recordOf(event())).events[0];
-    for (const text of [JSON.stringify({ ...rest, [alias]: time }), JSON.stringify({ ...rest, time: null, [alias]: time }, null, 1)]) {
-      const { events } = decoded(recordOf(text));
-      expect([events[0]?.time_ms, events[0]?.payload]).toEqual([plain?.time_ms, plain?.payload]);
-    }
-  });
+  it.each(['ts', 'timestamp', 'occurred_at'])(
+    'takes its time from %s, also beside a time of null',
+    (alias) => {
+      const { time, ...rest } = good;
+      const plain = decoded(recordOf(event())).events[0];
+      for (const text of [
+        JSON.stringify({ ...rest, [alias]: time }),
+        JSON.stringify({ ...rest, time: null, [alias]: time }, null, 1),
+      ]) {
+        const { events } = decoded(recordOf(text));
+        expect([events[0]?.time_ms, events[0]?.payload]).toEqual([plain?.time_ms, plain?.payload]);
+      }
+    },
+  );
 
   it('its payload hash does not depend on form, only on what it says', () => {
     const hash = (text: string): number | undefined => decoded(recordOf(text)).events[0]?.payload;
     const plain = hash(event({ country: 'DE', items: [{ sku: 'a', quantity: 1, unit_price: 2 }] }));
-    expect(hash(JSON.stringify({ items: [{ unit_price: 2, quantity: 1, sku: 'a' }], tax: null, country: 'DE', ...good, event_id: 'e2' }, null, 3))).toBe(plain);
-    expect(hash(event({ country: 'DE', time: '2025-08-01T12:00:00.000+02:00', items: [{ sku: 'a', quantity: 1, unit_price: 2 }] }))).toBe(plain);
-    for (const other of [{ country: 'FR' }, { amount: 1 }, { mine: 1 }, { data: { a: 1 } }, { time: '2025-08-01T10:00:00.001Z' }]) {
-      expect(hash(event({ country: 'DE', items: [{ sku: 'a', quantity: 1, unit_price: 2 }], ...other }))).not.toBe(plain);
+    expect(
+      hash(
+        JSON.stringify(
+          {
+            items: [{ unit_price: 2, quantity: 1, sku: 'a' }],
+            tax: null,
+            country: 'DE',
+            ...good,
+            event_id: 'e2',
+          },
+          null,
+          3,
+        ),
+      ),
+    ).toBe(plain);
+    expect(
+      hash(
+        event({
+          country: 'DE',
+          time: '2025-08-01T12:00:00.000+02:00',
+          items: [{ sku: 'a', quantity: 1, unit_price: 2 }],
+        }),
+      ),
+    ).toBe(plain);
+    for (const other of [
+      { country: 'FR' },
+      { amount: 1 },
+      { mine: 1 },
+      { data: { a: 1 } },
+      { time: '2025-08-01T10:00:00.001Z' },
+    ]) {
+      expect(
+        hash(event({ country: 'DE', items: [{ sku: 'a', quantity: 1, unit_price: 2 }], ...other })),
+      ).not.toBe(plain);
     }
   });
 
@@ -50,7 +101,14 @@ describe('one event', () => {
 
   it('at the limits of its fields is taken', () => {
     const items = Array.from({ length: MAX_ITEMS }, () => ({ sku: 's', quantity: 1, unit_price: 1 }));
-    const limits = { event_id: 'x'.repeat(128), type: 't'.repeat(64), amount: 2 ** 53 - 1, tax: -(2 ** 53 - 1), country: 'ü'.repeat(128), items };
+    const limits = {
+      event_id: 'x'.repeat(128),
+      type: 't'.repeat(64),
+      amount: 2 ** 53 - 1,
+      tax: -(2 ** 53 - 1),
+      country: 'ü'.repeat(128),
+      items,
+    };
     expect(decoded(recordOf(event(limits))).rejected).toEqual([]);
     expect(decoded(recordOf(event({ time: iso(NOW_MS + 86_400_000) }))).rejected).toEqual([]);
     expect(decoded(recordOf(event({ time: '2000-01-01T00:00:00Z' }))).rejected).toEqual([]);
@@ -82,7 +140,12 @@ describe('a dead letter', () => {
     ['bad_field', event({ items: {} })],
     ['bad_field', event({ items: [{ sku: 'a', quantity: 1 }] })],
     ['bad_field', event({ items: [{ sku: 'a', quantity: 1_000_000_000, unit_price: 2 ** 40 }] })],
-    ['bad_field', event({ items: Array.from({ length: MAX_ITEMS + 1 }, () => ({ sku: 's', quantity: 1, unit_price: 1 })) })],
+    [
+      'bad_field',
+      event({
+        items: Array.from({ length: MAX_ITEMS + 1 }, () => ({ sku: 's', quantity: 1, unit_price: 1 })),
+      }),
+    ],
     ['bad_field', event({ data: [1] })],
     ['bad_field', event({ time: 1_754_000_000 })],
     ['bad_time', event({ time: '2025-08-01' })],
@@ -113,20 +176,30 @@ describe('a dead letter', () => {
   });
 
   it('names the field that is wrong', () => {
-    expect(decoded(recordOf(event({ items: [{ sku: 'a', quantity: 1, unit_price: 'x' }] }))).details[0]).toMatch(/^items\.0\.unit_price: /);
+    expect(
+      decoded(recordOf(event({ items: [{ sku: 'a', quantity: 1, unit_price: 'x' }] }))).details[0],
+    ).toMatch(/^items\.0\.unit_price: /);
     expect(decoded(recordOf(event({ type: undefined }))).details[0]).toBe('type: required');
   });
 });
 
 describe('several events', () => {
-  const parts = [event(), event({ amount: 'x' }), event({ event_id: 'e2' }), '5', event({ event_id: 'e3', country: 'ü' })];
+  const parts = [
+    event(),
+    event({ amount: 'x' }),
+    event({ event_id: 'e2' }),
+    '5',
+    event({ event_id: 'e3', country: 'ü' }),
+  ];
 
   it('of an array: the bad ones are dead letters, the rest is processed', () => {
     const { events, rejected, rejectedBytes } = decoded(recordOf(` [${parts.join(',\n ')}] `));
     expect(events.map(({ part }) => part)).toEqual([0, 2, 4]);
     expect(rejected).toEqual(['bad_field@1', 'not_an_object@3']);
     expect(rejectedBytes[0]).toBe(parts[1]);
-    expect(events.map((one) => JSON.parse(Buffer.from(rawOf(one)).toString()))).toEqual([0, 2, 4].map((part) => JSON.parse(parts[part] as string)));
+    expect(events.map((one) => JSON.parse(Buffer.from(rawOf(one)).toString()))).toEqual(
+      [0, 2, 4].map((part) => JSON.parse(parts[part] as string)),
+    );
   });
 
   it('of NDJSON likewise, whatever the ends of lines, broken JSON on one line included', () => {
@@ -135,7 +208,9 @@ describe('several events', () => {
     expect(events.map(({ part }) => part)).toEqual([0, 2, 4]);
     expect(rejected).toEqual(['bad_field@1', 'malformed_json@3']);
     expect(rejectedBytes[1]).toBe('{"broken');
-    expect(events.map((one) => Buffer.from(rawOf(one)).toString())).toEqual([0, 2, 4].map((part) => lines[part]));
+    expect(events.map((one) => Buffer.from(rawOf(one)).toString())).toEqual(
+      [0, 2, 4].map((part) => lines[part]),
+    );
   });
 
   it('of an empty array or no lines are none', () => {
@@ -152,30 +227,59 @@ describe('several events', () => {
 describe('CloudEvents', () => {
   const { event_id, ...data } = { ...good, amount: 7, country: 'DE', source: 'shop' };
   const flat = decoded(recordOf(event({ amount: 7, country: 'DE', source: 'shop' }))).events[0];
-  const envelope = { specversion: '1.0', id: event_id, source: 'shop', type: data.type, time: data.time, datacontenttype: 'application/json' };
+  const envelope = {
+    specversion: '1.0',
+    id: event_id,
+    source: 'shop',
+    type: data.type,
+    time: data.time,
+    datacontenttype: 'application/json',
+  };
   const payload = { amount: 7, country: 'DE' };
   const same = (one: unknown): void => expect(one).toEqual({ ...flat, record: expect.anything() });
 
   it('structured are the flat event of their attributes and data', () => {
     same(decoded(recordOf(JSON.stringify({ ...envelope, data: payload }))).events[0]);
-    const { events } = decoded(recordOf(JSON.stringify([{ ...envelope, data: payload }, { ...envelope, id: 'other', data: payload }])));
+    const { events } = decoded(
+      recordOf(
+        JSON.stringify([
+          { ...envelope, data: payload },
+          { ...envelope, id: 'other', data: payload },
+        ]),
+      ),
+    );
     same(events[0]);
     expect(events).toHaveLength(2);
   });
 
   it('binary have their attributes in headers, whatever the case', () => {
-    const headers = { 'CE-Specversion': '1.0', 'ce-id': event_id, 'ce-source': 'shop', 'ce-type': data.type, 'ce-time': data.time };
+    const headers = {
+      'CE-Specversion': '1.0',
+      'ce-id': event_id,
+      'ce-source': 'shop',
+      'ce-type': data.type,
+      'ce-time': data.time,
+    };
     same(decoded(recordOf(JSON.stringify(payload), headers)).events[0]);
   });
 
   it('the attributes stand before members of the data', () => {
-    const { events } = decoded(recordOf(JSON.stringify({ ...envelope, data: { ...payload, event_id: 'no', type: 'visit', time: 'never' } })));
+    const { events } = decoded(
+      recordOf(
+        JSON.stringify({ ...envelope, data: { ...payload, event_id: 'no', type: 'visit', time: 'never' } }),
+      ),
+    );
     same(events[0]);
   });
 
   it('without an id or a time are dead letters', () => {
-    expect(decoded(recordOf(JSON.stringify({ ...envelope, id: undefined, data: payload }))).rejected).toEqual(['missing_field@0']);
-    expect(decoded(recordOf(JSON.stringify(payload), { 'ce-specversion': '1.0', 'ce-id': 'x', 'ce-type': 'v' })).rejected).toEqual(['missing_field@0']);
+    expect(decoded(recordOf(JSON.stringify({ ...envelope, id: undefined, data: payload }))).rejected).toEqual(
+      ['missing_field@0'],
+    );
+    expect(
+      decoded(recordOf(JSON.stringify(payload), { 'ce-specversion': '1.0', 'ce-id': 'x', 'ce-type': 'v' }))
+        .rejected,
+    ).toEqual(['missing_field@0']);
   });
 
   it('a flat event inside NDJSON may be one, too', () => {
@@ -194,7 +298,9 @@ describe('the tenant', () => {
 
   it('follows each message of one decoder', () => {
     const decoder = messageDecoder();
-    const tenants = ['events.a.x', 'events.b.x', 'events.b.y', 'events.a.x'].map((subject) => decoded(recordOf(event(), {}, subject), decoder).events[0]?.tenant);
+    const tenants = ['events.a.x', 'events.b.x', 'events.b.y', 'events.a.x'].map(
+      (subject) => decoded(recordOf(event(), {}, subject), decoder).events[0]?.tenant,
+    );
     expect(tenants).toEqual(['a', 'b', 'b', 'a']);
   });
 });

@@ -26,8 +26,23 @@ describe('a fact place', () => {
 
   it('has each sku and category of the items once', () => {
     const line = { quantity: 1, unit_price: 1 };
-    const event = eventOf({ currency: 'EUR', items: [{ sku: 'a', category: 'x', ...line }, { sku: 'b', ...line }, { sku: 'a', category: 'x', ...line }, { sku: 'a', ...line }] });
-    expect(placeOf(event)).toMatchObject({ currency: 'EUR', items: [['a', 'x'], ['b', ''], ['a', '']] });
+    const event = eventOf({
+      currency: 'EUR',
+      items: [
+        { sku: 'a', category: 'x', ...line },
+        { sku: 'b', ...line },
+        { sku: 'a', category: 'x', ...line },
+        { sku: 'a', ...line },
+      ],
+    });
+    expect(placeOf(event)).toMatchObject({
+      currency: 'EUR',
+      items: [
+        ['a', 'x'],
+        ['b', ''],
+        ['a', ''],
+      ],
+    });
   });
 
   it('without items and with an empty list of them is the same', () => {
@@ -37,10 +52,16 @@ describe('a fact place', () => {
 });
 
 describe('entities', () => {
-  const claims = (entity: number, members: Readonly<Record<string, unknown>>): readonly [string[], string] => {
+  const claims = (
+    entity: number,
+    members: Readonly<Record<string, unknown>>,
+  ): readonly [string[], string] => {
     const definition = ENTITIES[entity] as (typeof ENTITIES)[number];
     const event = eventOf(members);
-    return [definition.slotsOf(event).map((slot) => definition.slots[slot] as string), definition.keyOf(event)];
+    return [
+      definition.slotsOf(event).map((slot) => definition.slots[slot] as string),
+      definition.keyOf(event),
+    ];
   };
 
   it.each([
@@ -61,7 +82,10 @@ describe('entities', () => {
     expect(claims(SESSION, { type: 'add_to_cart', session_id: 's' })).toEqual([['cart'], 's']);
     expect(claims(SESSION, { type: 'order.created', session_id: 's' })).toEqual([['order'], 's']);
     expect(claims(TICKET, { type: 'ticket.opened', ticket_id: 7, order_id: 'o' })).toEqual([['opened'], '7']);
-    expect(claims(TICKET, { type: 'ticket.first_response', data: { ticket_id: 't' } })).toEqual([['first_response'], 't']);
+    expect(claims(TICKET, { type: 'ticket.first_response', data: { ticket_id: 't' } })).toEqual([
+      ['first_response'],
+      't',
+    ]);
     expect(claims(TICKET, { type: 'ticket.opened', order_id: 'o' })).toEqual([['opened'], 'o']);
   });
 

@@ -9,7 +9,10 @@ const MAX = Number.MAX_SAFE_INTEGER;
 
 describe('allocate', () => {
   const amount = fc.oneof(fc.integer(), fc.maxSafeInteger(), fc.constantFrom(0, MAX, -MAX));
-  const weights = fc.array(fc.oneof(fc.nat(1_000), fc.maxSafeNat(), fc.constant(0)), { minLength: 1, maxLength: 8 });
+  const weights = fc.array(fc.oneof(fc.nat(1_000), fc.maxSafeNat(), fc.constant(0)), {
+    minLength: 1,
+    maxLength: 8,
+  });
 
   it('the parts add up exactly, have the sign of the amount and are next to their proportion', () => {
     fc.assert(
@@ -53,12 +56,27 @@ describe('groups of lines', () => {
     ],
   });
   const described = (group: LineGroup): unknown[] =>
-    groupLines(group, event, event.items ?? []).map(({ dimensions, quantity, value }) => [dimensions[X.sku], dimensions[X.category], quantity, value]);
+    groupLines(group, event, event.items ?? []).map(({ dimensions, quantity, value }) => [
+      dimensions[X.sku],
+      dimensions[X.category],
+      quantity,
+      value,
+    ]);
 
   it('by sku, by category and by both have each once, with quantity and value', () => {
-    expect(described(bySku)).toEqual([['a', 'of the order', 4, 45], ['b', 'of the order', 1, 30]]);
-    expect(described(byCategory)).toEqual([['of the order', 'x', 2, 45], ['of the order', 'y', 3, 30]]);
-    expect(described(byBoth)).toEqual([['a', 'x', 1, 15], ['b', 'x', 1, 30], ['a', 'y', 3, 30]]);
+    expect(described(bySku)).toEqual([
+      ['a', 'of the order', 4, 45],
+      ['b', 'of the order', 1, 30],
+    ]);
+    expect(described(byCategory)).toEqual([
+      ['of the order', 'x', 2, 45],
+      ['of the order', 'y', 3, 30],
+    ]);
+    expect(described(byBoth)).toEqual([
+      ['a', 'x', 1, 15],
+      ['b', 'x', 1, 30],
+      ['a', 'y', 3, 30],
+    ]);
   });
 
   it('share an amount of the order in proportion to their value, exactly', () => {
@@ -71,7 +89,9 @@ describe('groups of lines', () => {
   it('the places of a fact are those of the groups, in the same cells', () => {
     const items = (event.items ?? []).map(({ sku, category }) => [sku, category] as const);
     for (const group of LINE_GROUPS) {
-      expect(groupPlace(group, event.dimensions, items)).toEqual(groupLines(group, event, event.items ?? []).map(({ dimensions }) => dimensions));
+      expect(groupPlace(group, event.dimensions, items)).toEqual(
+        groupLines(group, event, event.items ?? []).map(({ dimensions }) => dimensions),
+      );
     }
   });
 });

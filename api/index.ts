@@ -26,6 +26,7 @@ import { Spool } from './spool.ts';
 import { TokenVerifier } from './token-verifier.ts';
 
 export type { App } from './app.ts';
+export { subjectToken } from './event-check.ts';
 export { bootstrapAdminKey } from './key-ring.ts';
 export * from './ports.ts';
 export { ApiError } from './problem.ts';

@@ -43,7 +43,13 @@ describe('MapTable', () => {
     let writes = 0;
     const table = store.table('op/t');
     const { put } = table;
-    const counting = { ...table, put: (key: Uint8Array, value: Uint8Array) => (writes++, put(key, value)) };
+    const counting = {
+      ...table,
+      put: (key: Uint8Array, value: Uint8Array) => {
+        writes++;
+        put(key, value);
+      },
+    };
     const map = new MapTable(counts, counting);
     for (let value = 0; value < 1_000; value++) map.scope('').set('hot', value);
     expect(map.dirtyRows).toBe(1);

@@ -148,7 +148,7 @@ export class CubeGatherer {
       const pair = this.#pairs[cube] as Pair;
       const first = pair.first < 0 ? NO_CODE : (codes[pair.first] as number);
       let second = pair.second < 0 ? NO_CODE : (codes[pair.second] as number);
-      if (pair.rest.length > 0) second = this.#join(second, pair, row);
+      if (pair.rest.length > 0) second = this.#join(pair, row);
       const slot = table.slot(frame, cube, first, second);
       table.touch(slot, touched);
       const accumulators = table.sums;
@@ -216,7 +216,7 @@ export class CubeGatherer {
   }
 
   /** Cubes of three and more dimensions: the values after the first are one code of their own. */
-  #join(second: number, pair: Pair, row: CubeRow): number {
+  #join(pair: Pair, row: CubeRow): number {
     const values = [pair.second, ...pair.rest].map((index) => row.dimensions[index] as string);
     const key = JSON.stringify(values);
     let code = this.#joined.get(key);

@@ -9,7 +9,7 @@ import {
   quantile,
   readDistribution,
   SKETCH_RELATIVE_ERROR,
-  valueOf,
+  valueOfBin,
   writeDistribution,
 } from './sketch.ts';
 
@@ -24,7 +24,7 @@ describe('bins', () => {
   it('the value that stands for a bin is within the relative error of every value in it', () => {
     fc.assert(
       fc.property(value, (number) => {
-        expect(Math.abs(valueOf(binOf(number)) - number)).toBeLessThanOrEqual(
+        expect(Math.abs(valueOfBin(binOf(number)) - number)).toBeLessThanOrEqual(
           SKETCH_RELATIVE_ERROR * Math.abs(number) * (1 + 1e-9),
         );
       }),

@@ -20,7 +20,7 @@ export function binOf(value: number): number {
 }
 
 /** The value that stands for a bin: within the relative error of every value in it. */
-export function valueOf(bin: number): number {
+export function valueOfBin(bin: number): number {
   if (bin === 0) return 0;
   const magnitude = (2 * GAMMA ** (Math.abs(bin) - OFFSET)) / (GAMMA + 1);
   return bin < 0 ? -magnitude : magnitude;
@@ -93,7 +93,7 @@ export function quantile(distribution: Distribution, q: number): number | null {
   let seen = 0;
   for (const [index, bin] of distribution.bins.entries()) {
     seen += distribution.counts[index] as number;
-    if (seen > rank) return Math.min(distribution.max, Math.max(distribution.min, valueOf(bin)));
+    if (seen > rank) return Math.min(distribution.max, Math.max(distribution.min, valueOfBin(bin)));
   }
   return distribution.max;
 }

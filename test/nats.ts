@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startEmbeddedNats } from '../connectors/nats/embedded/index.ts';
+import { startEmbeddedNats } from '../connectors/index.ts';
 
 export interface TestNats {
   readonly url: string;

@@ -133,7 +133,12 @@ class Cells {
     this.#dimensions = dimensions;
   }
 
-  add(event: GeneratedEvent, item: { sku?: string; category?: string } | undefined, measure: string, amount: bigint): void {
+  add(
+    event: GeneratedEvent,
+    item: { sku?: string; category?: string } | undefined,
+    measure: string,
+    amount: bigint,
+  ): void {
     const values = this.#dimensions.map((name) => {
       if (item !== undefined && (name === 'sku' || name === 'category')) return item[name] ?? '';
       return text(event, name);
@@ -182,7 +187,10 @@ export function oracle(events: readonly GeneratedEvent[], dimensions: readonly s
       const item = split ? items[0] : undefined;
       if (units !== 0n) cells.add(event, item, 'units', units);
       if (!split) continue;
-      const value = items.reduce((sum, { quantity, unit_price }) => sum + BigInt(quantity) * BigInt(unit_price), 0n);
+      const value = items.reduce(
+        (sum, { quantity, unit_price }) => sum + BigInt(quantity) * BigInt(unit_price),
+        0n,
+      );
       cells.add(event, item, 'revenue_gross', value);
     }
   }
@@ -190,12 +198,20 @@ export function oracle(events: readonly GeneratedEvent[], dimensions: readonly s
 }
 
 /** Distinct customers of orders by cell of whole orders. */
-export function oracleCustomers(events: readonly GeneratedEvent[], dimensions: readonly string[]): ReadonlyMap<string, number> {
+export function oracleCustomers(
+  events: readonly GeneratedEvent[],
+  dimensions: readonly string[],
+): ReadonlyMap<string, number> {
   const found = new Map<string, Set<string>>();
   for (const event of events) {
     if (typeOf(event) !== 'order.created' || customerOf(event) === '') continue;
     const day = Math.floor(event.time_ms / DAY_MS) * DAY_MS;
-    const key = JSON.stringify([event.tenant, day, text(event, 'currency'), ...dimensions.map((name) => text(event, name))]);
+    const key = JSON.stringify([
+      event.tenant,
+      day,
+      text(event, 'currency'),
+      ...dimensions.map((name) => text(event, name)),
+    ]);
     found.set(key, (found.get(key) ?? new Set()).add(customerOf(event)));
   }
   return new Map([...found].map(([key, customers]) => [key, customers.size]));

@@ -1,9 +1,20 @@
 import { parseArgs } from 'node:util';
 import { generate } from './simulated-orders.ts';
-import { differences, ORDERS_PER_SET, type OrdersRun, runDisturbed, runStraight, setOf } from './simulated-runs.ts';
+import {
+  differences,
+  ORDERS_PER_SET,
+  type OrdersRun,
+  runDisturbed,
+  runStraight,
+  setOf,
+} from './simulated-runs.ts';
 
 const { values } = parseArgs({
-  options: { seed: { type: 'string' }, from: { type: 'string', default: '1' }, seeds: { type: 'string', default: '2000' } },
+  options: {
+    seed: { type: 'string' },
+    from: { type: 'string', default: '1' },
+    seeds: { type: 'string', default: '2000' },
+  },
 });
 
 const first = Number(values.seed ?? values.from);

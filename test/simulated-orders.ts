@@ -122,7 +122,8 @@ class Generator {
       ['return.received', 1],
     ];
     for (const [type, max] of counts) {
-      for (let left = random.int(type === 'order.created' ? 1 : 0, max); left > 0; left--) this.add(tenant, type, ids);
+      for (let left = random.int(type === 'order.created' ? 1 : 0, max); left > 0; left--)
+        this.add(tenant, type, ids);
     }
     for (const type of ['visit', 'visit', 'add_to_cart', 'product_viewed', 'custom.thing']) {
       if (random.chance(0.5)) this.add(tenant, type, { session_id: `s${random.int(0, 9)}` });
@@ -130,8 +131,10 @@ class Generator {
     for (const type of ['ticket.opened', 'ticket.first_response']) {
       if (random.chance(0.3)) this.add(tenant, type, { ticket_id: random.int(1, 4) });
     }
-    if (random.chance(0.2)) this.add(tenant, random.pick(['order.created', 'payment.succeeded', 'refund.issued']), {});
-    if (random.chance(0.2)) this.add(tenant, 'fx.rate', { base: 'EUR', quote: 'USD', rate: random.pick(['1.1', '1.10', '1.2']) });
+    if (random.chance(0.2))
+      this.add(tenant, random.pick(['order.created', 'payment.succeeded', 'refund.issued']), {});
+    if (random.chance(0.2))
+      this.add(tenant, 'fx.rate', { base: 'EUR', quote: 'USD', rate: random.pick(['1.1', '1.10', '1.2']) });
   }
 }
 
@@ -185,7 +188,12 @@ export function publish(set: GeneratedSet, random: SeededRandom, shuffled: boole
     // An array cannot hold what is no JSON.
     const fits = (item: GeneratedEvent | Malformed | undefined): boolean =>
       item !== undefined && item.tenant === first.tenant && !(form === 'array' && isBroken(item));
-    while (form !== 'single' && !(form === 'array' && isBroken(first)) && group.length < length && fits(given[at + group.length])) {
+    while (
+      form !== 'single' &&
+      !(form === 'array' && isBroken(first)) &&
+      group.length < length &&
+      fits(given[at + group.length])
+    ) {
       group.push(given[at + group.length] as GeneratedEvent | Malformed);
     }
     at += group.length;
@@ -210,21 +218,39 @@ function several(
   const subject = `events.${group[0]?.tenant}.batch`;
   return form === 'array'
     ? { subject, data: Buffer.from(` [${texts.join(' ,\n')}]\n`) }
-    : { subject, data: Buffer.from(texts.join(random.pick(['\n', '\r\n\n']))), headers: { 'content-type': 'application/x-ndjson' } };
+    : {
+        subject,
+        data: Buffer.from(texts.join(random.pick(['\n', '\r\n\n']))),
+        headers: { 'content-type': 'application/x-ndjson' },
+      };
 }
 
 function single(item: GeneratedEvent | Malformed, random: SeededRandom, varied: boolean): SimulatedMessage {
   const subject = `events.${item.tenant}.x`;
   if ('code' in item) return { subject, data: Buffer.from(item.text) };
-  if (!varied) return { subject, data: Buffer.from(JSON.stringify({ ...item.members, time: isoTime(item.time_ms) })) };
+  if (!varied)
+    return { subject, data: Buffer.from(JSON.stringify({ ...item.members, time: isoTime(item.time_ms) })) };
   const { event_id, type, source, ...rest } = item.members;
   switch (random.int(0, 9)) {
     case 0: {
-      const event = { specversion: '1.0', id: event_id, type, source, time: isoTime(item.time_ms), data: rest };
+      const event = {
+        specversion: '1.0',
+        id: event_id,
+        type,
+        source,
+        time: isoTime(item.time_ms),
+        data: rest,
+      };
       return { subject, data: Buffer.from(JSON.stringify(event)) };
     }
     case 1: {
-      const headers = { 'ce-specversion': '1.0', 'ce-id': String(event_id), 'ce-type': String(type), 'ce-source': String(source), 'ce-time': isoTime(item.time_ms) };
+      const headers = {
+        'ce-specversion': '1.0',
+        'ce-id': String(event_id),
+        'ce-type': String(type),
+        'ce-source': String(source),
+        'ce-time': isoTime(item.time_ms),
+      };
       return { subject, data: Buffer.from(JSON.stringify(rest)), headers };
     }
     case 2:

@@ -1,5 +1,5 @@
-import { SeededRandom, type SimulationResult, simulate } from '../engine/index.ts';
 import { cubeOf, type OrderAnalyticsOptions, orderAnalytics } from '../analytics/index.ts';
+import { SeededRandom, type SimulationResult, simulate } from '../engine/index.ts';
 import { END_MS, type GeneratedSet, publish, START_MS } from './simulated-orders.ts';
 
 export interface OrdersRun {
@@ -30,12 +30,19 @@ const SMALL: readonly Partial<OrderAnalyticsOptions>[] = [
 ];
 
 /** Each event once, in order, without faults: what every other run of the set must come to. */
-export function runStraight(set: GeneratedSet, options: Partial<OrderAnalyticsOptions> = {}): Promise<OrdersRun> {
+export function runStraight(
+  set: GeneratedSet,
+  options: Partial<OrderAnalyticsOptions> = {},
+): Promise<OrdersRun> {
   return run(set, 0, false, options);
 }
 
 /** Shuffled, partly duplicated, in varied forms, with crashes and failed sends, all by the seed. */
-export function runDisturbed(set: GeneratedSet, seed: number, options: Partial<OrderAnalyticsOptions> = {}): Promise<OrdersRun> {
+export function runDisturbed(
+  set: GeneratedSet,
+  seed: number,
+  options: Partial<OrderAnalyticsOptions> = {},
+): Promise<OrdersRun> {
   return run(set, seed, true, { ...new SeededRandom(~seed).pick(SMALL), ...options });
 }
 
@@ -67,7 +74,8 @@ export function differences(straight: OrdersRun, disturbed: OrdersRun): string[]
     const other = disturbed.result.digest.tables[table];
     if (other?.digest !== digest) found.push(`table ${table} differs: ${rows} rows, then ${other?.rows}`);
   }
-  if (straight.result.progress.watermark_ms !== disturbed.result.progress.watermark_ms) found.push('the final watermark differs');
+  if (straight.result.progress.watermark_ms !== disturbed.result.progress.watermark_ms)
+    found.push('the final watermark differs');
   const published = [...disturbed.result.published.keys()].sort();
   if (published.join() !== disturbed.expectedIds.join()) {
     const missing = disturbed.expectedIds.filter((id) => !published.includes(id));

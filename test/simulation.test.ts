@@ -1,10 +1,29 @@
 import { describe, expect, it } from 'vitest';
 import { CUBES_OPERATOR, GRANULARITIES, MEASURES, orderAnalytics } from '../analytics/index.ts';
 import { SeededRandom, type SimulationResult, simulate } from '../engine/index.ts';
-import { type CellRow, type CubeDefinition, countDistinct, cubeViews, OTHER, readCardinality, readCube } from '../operators/index.ts';
+import {
+  type CellRow,
+  type CubeDefinition,
+  countDistinct,
+  cubeViews,
+  OTHER,
+  readCardinality,
+  readCube,
+} from '../operators/index.ts';
 import { oracle, oracleCustomers, SHARED } from './order-oracle.ts';
 import { END_MS, type GeneratedEvent, generate, START_MS, TENANTS } from './simulated-orders.ts';
-import { BY_COUNTRY, BY_SKU, differences, ORDERS_PER_SET, runDisturbed, runStraight, SEEDS_PER_SET, SIMULATED_CUBES, setOf, TOTAL } from './simulated-runs.ts';
+import {
+  BY_COUNTRY,
+  BY_SKU,
+  differences,
+  ORDERS_PER_SET,
+  runDisturbed,
+  runStraight,
+  SEEDS_PER_SET,
+  SIMULATED_CUBES,
+  setOf,
+  TOTAL,
+} from './simulated-runs.ts';
 
 const SEEDS = 200;
 const ORACLE_SEEDS = 12;
@@ -15,8 +34,21 @@ const DAY_MS = 86_400_000;
 function dayRows(result: SimulationResult, cube: CubeDefinition): (readonly [string, CellRow])[] {
   return result.disk.reader().snapshot((table) =>
     TENANTS.flatMap((scope) => {
-      const query = { scope, cube, granularity: DAY, width_ms: DAY_MS, start_ms: 0, end_ms: START_MS + DAY_MS };
-      const rows = [...readCube(cubeViews(table, CUBES_OPERATOR), { ...query, measures: MEASURES.length, withDetail: true })];
+      const query = {
+        scope,
+        cube,
+        granularity: DAY,
+        width_ms: DAY_MS,
+        start_ms: 0,
+        end_ms: START_MS + DAY_MS,
+      };
+      const rows = [
+        ...readCube(cubeViews(table, CUBES_OPERATOR), {
+          ...query,
+          measures: MEASURES.length,
+          withDetail: true,
+        }),
+      ];
       return rows.map((row) => [scope, row] as const);
     }),
   );
@@ -25,7 +57,9 @@ function dayRows(result: SimulationResult, cube: CubeDefinition): (readonly [str
 function sumsByCell(result: SimulationResult, cube: CubeDefinition): Map<string, Map<string, bigint>> {
   const cells = new Map<string, Map<string, bigint>>();
   for (const [scope, { bucket_ms, unit, values, cell }] of dayRows(result, cube)) {
-    const sums = cell.sums.flatMap((sum, index) => (BigInt(sum) === 0n ? [] : [[MEASURES[index] as string, BigInt(sum)] as const]));
+    const sums = cell.sums.flatMap((sum, index) =>
+      BigInt(sum) === 0n ? [] : [[MEASURES[index] as string, BigInt(sum)] as const],
+    );
     if (sums.length > 0) cells.set(JSON.stringify([scope, bucket_ms, unit, ...values]), new Map(sums));
   }
   return cells;
@@ -33,12 +67,18 @@ function sumsByCell(result: SimulationResult, cube: CubeDefinition): Map<string,
 
 /** Without the measures that items share, and without cells that had nothing else. */
 function withoutShared(cells: ReadonlyMap<string, ReadonlyMap<string, bigint>>) {
-  const kept = [...cells].map(([key, sums]) => [key, [...sums].filter(([name]) => !SHARED.some((shared) => shared === name)).sort()] as const);
+  const kept = [...cells].map(
+    ([key, sums]) =>
+      [key, [...sums].filter(([name]) => !SHARED.some((shared) => shared === name)).sort()] as const,
+  );
   return new Map(kept.filter(([, sums]) => sums.length > 0).sort());
 }
 
 /** Sum of a measure over all cells, by tenant, day and currency. */
-function totals(cells: ReadonlyMap<string, ReadonlyMap<string, bigint>>, measure: string): Map<string, bigint> {
+function totals(
+  cells: ReadonlyMap<string, ReadonlyMap<string, bigint>>,
+  measure: string,
+): Map<string, bigint> {
   const sums = new Map<string, bigint>();
   for (const [key, cell] of cells) {
     const place = JSON.stringify((JSON.parse(key) as unknown[]).slice(0, 3));
@@ -51,14 +91,18 @@ function totals(cells: ReadonlyMap<string, ReadonlyMap<string, bigint>>, measure
 
 describe('order analytics under shuffles, duplicates and crashes', () => {
   for (let first = 0; first < SEEDS; first += SEEDS_PER_SET) {
-    it(`seeds ${first} to ${first + SEEDS_PER_SET - 1} come to the state of a straight run`, { timeout: 60_000 }, async () => {
+    it(`seeds ${first} to ${first + SEEDS_PER_SET - 1} come to the state of a straight run`, {
+      timeout: 60_000,
+    }, async () => {
       const set = generate({ seed: setOf(first), orders: ORDERS_PER_SET, ties: true });
       const straight = await runStraight(set);
       let crashes = 0;
       for (let seed = first; seed < first + SEEDS_PER_SET; seed++) {
         const run = await runDisturbed(set, seed);
         crashes += run.result.crashes;
-        expect(differences(straight, run), `seed ${seed}; again: npm run simulate -- --seed ${seed}`).toEqual([]);
+        expect(differences(straight, run), `seed ${seed}; again: npm run simulate -- --seed ${seed}`).toEqual(
+          [],
+        );
       }
       expect(crashes).toBeGreaterThan(SEEDS_PER_SET / 2);
     });
@@ -74,7 +118,9 @@ describe('order analytics under shuffles, duplicates and crashes', () => {
         const expected = oracle(set.events, cube.dimensions);
         expect(withoutShared(found), `seed ${seed}, cube ${cube.name}`).toEqual(withoutShared(expected));
         for (const measure of SHARED) {
-          expect(totals(found, measure), `seed ${seed}, ${measure} of cube ${cube.name}`).toEqual(totals(total, measure));
+          expect(totals(found, measure), `seed ${seed}, ${measure} of cube ${cube.name}`).toEqual(
+            totals(total, measure),
+          );
         }
       }
     }
@@ -95,23 +141,45 @@ describe('order analytics under shuffles, duplicates and crashes', () => {
   it('is the same run when the seed is the same', async () => {
     const set = generate({ seed: 5, orders: ORDERS_PER_SET, ties: true });
     const [one, two] = [await runDisturbed(set, 3), await runDisturbed(set, 3)];
-    const facts = ({ result: { crashes, sends, progress } }: typeof one) => ({ crashes, sends, commits: progress.commit });
+    const facts = ({ result: { crashes, sends, progress } }: typeof one) => ({
+      crashes,
+      sends,
+      commits: progress.commit,
+    });
     expect(facts(one)).toEqual(facts(two));
   });
 });
 
 describe('conflicts', () => {
   it('the first payload by sequence wins, each other one becomes a dead letter', async () => {
-    const event = (event_id: string, amount: number): object => ({ event_id, type: 'order.created', time: '2025-03-10T10:00:00Z', amount });
+    const event = (event_id: string, amount: number): object => ({
+      event_id,
+      type: 'order.created',
+      time: '2025-03-10T10:00:00Z',
+      amount,
+    });
     for (let seed = 0; seed < 20; seed++) {
       const random = new SeededRandom(seed);
-      const order = random.shuffled([1, 2, 3, 2, 1].flatMap((amount) => [['a', amount] as const, ['b', amount * 10] as const]));
-      const messages = order.map(([id, amount]) => ({ subject: 'events.acme.x', data: Buffer.from(JSON.stringify(event(id, amount))) }));
+      const order = random.shuffled(
+        [1, 2, 3, 2, 1].flatMap((amount) => [['a', amount] as const, ['b', amount * 10] as const]),
+      );
+      const messages = order.map(([id, amount]) => ({
+        subject: 'events.acme.x',
+        data: Buffer.from(JSON.stringify(event(id, amount))),
+      }));
       const options = { cubes: SIMULATED_CUBES, dedup_memory_ids: random.pick([1, 4, 100]) };
       const times = { start_ms: START_MS, end_ms: END_MS };
-      const result = await simulate({ topology: () => orderAnalytics(options), messages, seed, faults: true, ...times });
+      const result = await simulate({
+        topology: () => orderAnalytics(options),
+        messages,
+        seed,
+        faults: true,
+        ...times,
+      });
       const winner = (id: string): number => order.find(([other]) => other === id)?.[1] ?? 0;
-      const conflicts = order.flatMap(([id, amount], index) => (amount === winner(id) ? [] : [`deadletter-${result.firstSequence + index}-0-conflict`]));
+      const conflicts = order.flatMap(([id, amount], index) =>
+        amount === winner(id) ? [] : [`deadletter-${result.firstSequence + index}-0-conflict`],
+      );
       expect([...result.published.keys()].sort(), `seed ${seed}`).toEqual(conflicts.sort());
       const [cell] = [...sumsByCell(result, TOTAL).values()];
       expect(cell?.get('revenue_gross'), `seed ${seed}`).toBe(BigInt(winner('a') + winner('b')));
@@ -129,13 +197,27 @@ describe('a full day', () => {
       members: { event_id: `e${number}`, type: 'order.created', sku: sku(number % 10), amount: 100 + number },
     }));
     for (let seed = 0; seed < 10; seed++) {
-      const { result } = await runDisturbed({ events, malformed: [] }, seed, { cells_per_day: limit, fold_max_commits: 1, fold_max_entries: 1 });
+      const { result } = await runDisturbed({ events, malformed: [] }, seed, {
+        cells_per_day: limit,
+        fold_max_commits: 1,
+        fold_max_entries: 1,
+      });
       const rows = dayRows(result, BY_SKU).map(([, row]) => row);
-      expect(rows.map(({ values }) => values[0]), `seed ${seed}`).toContain(OTHER);
+      expect(
+        rows.map(({ values }) => values[0]),
+        `seed ${seed}`,
+      ).toContain(OTHER);
       expect(rows.filter(({ values }) => values[0] !== OTHER).length).toBe(limit);
-      const revenue = rows.reduce((sum, { cell }) => sum + BigInt(cell.sums[MEASURES.indexOf('revenue_gross')] ?? 0), 0n);
+      const revenue = rows.reduce(
+        (sum, { cell }) => sum + BigInt(cell.sums[MEASURES.indexOf('revenue_gross')] ?? 0),
+        0n,
+      );
       expect(revenue).toBe(40n * 100n + (39n * 40n) / 2n);
-      const [fullness] = result.disk.reader().snapshot((table) => [...readCardinality(table(`${CUBES_OPERATOR}/cardinality`), 'acme', 'sku', 0, START_MS)]);
+      const [fullness] = result.disk
+        .reader()
+        .snapshot((table) => [
+          ...readCardinality(table(`${CUBES_OPERATOR}/cardinality`), 'acme', 'sku', 0, START_MS),
+        ]);
       expect(fullness).toMatchObject({ cube: 'sku', cells: limit });
       expect(fullness?.other_rows).toBeGreaterThan(0);
     }

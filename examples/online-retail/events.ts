@@ -1,4 +1,4 @@
-import { MAX_ITEMS } from '../../analytics/event-schema.ts';
+import { MAX_ITEMS } from '../../analytics/index.ts';
 import { MillraceError } from '../../engine/index.ts';
 
 /** One line of the file, as text, with where it stands. */

@@ -1,4 +1,4 @@
-import { subjectToken } from '../../api/event-check.ts';
+import { subjectToken } from '../../api/index.ts';
 import { connectNats, type EventMessage, EventPublisher } from '../../connectors/index.ts';
 import { readRows } from './csv.ts';
 import { netOf, type RetailEvent, RetailEvents } from './events.ts';

@@ -1,4 +1,4 @@
-import { MillraceError } from '../../../engine/errors.ts';
+import { MillraceError } from '../../../engine/index.ts';
 
 export type NatsServerErrorCode =
   | 'nats_server_unavailable'

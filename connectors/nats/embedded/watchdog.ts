@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { invariant } from '../../../engine/errors.ts';
+import { invariant } from '../../../engine/index.ts';
 
 /** How a process ended: one of the two is null; both when its watchdog was lost before it. */
 export interface ProcessExit {
