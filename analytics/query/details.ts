@@ -5,7 +5,7 @@ import {
   mergeDistribution,
   quantile,
   unionDistinct,
-  valueOf as valueOfSketchBin,
+  valueOfBin as valueOfSketchBin,
 } from '../../operators/index.ts';
 
 /** The values that stand for sketch bins cost a power each; there are under 4,000 bins of safe integers. */
