@@ -14,7 +14,7 @@ import {
 } from './facts.ts';
 import { type Group, groupLines, groupPlace, type LineGroup } from './lines.ts';
 import { D, M, WHOLE } from './model.ts';
-import type { OrderEvent } from './order-event.ts';
+import { ABSENT, type Amount, type OrderEvent } from './order-event.ts';
 
 /** Measure that a slot of an entity counts, by entity and slot; -1 for slots that only take part in a duration. */
 const COUNTED: readonly (readonly number[])[] = [
@@ -155,9 +155,9 @@ function addMoney(
   observed: number[],
   measure: number,
   distribution: number,
-  amount: number,
+  amount: Amount,
 ): void {
-  if (Number.isNaN(amount)) return;
+  if (amount === ABSENT) return;
   sums.push(measure, amount);
   observed.push(distribution, amount);
 }
@@ -212,7 +212,7 @@ function amountsOf(event: OrderEvent, counts: readonly number[]): Amounts {
   return { sums: counts, observed: NOTHING };
 }
 
-function money(counts: readonly number[], measure: number, distribution: number, amount: number): Amounts {
+function money(counts: readonly number[], measure: number, distribution: number, amount: Amount): Amounts {
   const sums = [...counts];
   const observed: number[] = [];
   addMoney(sums, observed, measure, distribution, amount);

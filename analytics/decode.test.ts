@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { messageDecoder, rawOf, tenantOf } from './decode.ts';
-import { MAX_ITEMS, MAX_MESSAGE_BYTES } from './event-schema.ts';
+import { MAX_ITEMS } from './event-schema.ts';
 import { T } from './event-types.ts';
 import { decoded, NOW_MS, recordOf } from './fixture.ts';
 
@@ -29,7 +29,7 @@ describe('one event', () => {
         items: null,
       },
     ]);
-    expect(events[0]?.discount).toBeNaN();
+    expect(events[0]?.discount).toBeNull();
     expect(events[0]?.dimensions).toEqual(['', 'DE', '', '', '', '', '', '']);
   });
 
@@ -99,6 +99,13 @@ describe('one event', () => {
     expect(identity(event({ event_id: 'ü' }))).not.toBe(identity(event({ event_id: 'u' })));
   });
 
+  it('with very many members of its own is taken, in reasonable time', () => {
+    const many = Object.fromEntries(Array.from({ length: 60_000 }, (_, index) => [`k${index}`, 1]));
+    const started = performance.now();
+    expect(decoded(recordOf(event(many))).rejected).toEqual([]);
+    expect(performance.now() - started).toBeLessThan(2_000);
+  });
+
   it('at the limits of its fields is taken', () => {
     const items = Array.from({ length: MAX_ITEMS }, () => ({ sku: 's', quantity: 1, unit_price: 1 }));
     const limits = {
@@ -112,74 +119,6 @@ describe('one event', () => {
     expect(decoded(recordOf(event(limits))).rejected).toEqual([]);
     expect(decoded(recordOf(event({ time: iso(NOW_MS + 86_400_000) }))).rejected).toEqual([]);
     expect(decoded(recordOf(event({ time: '2000-01-01T00:00:00Z' }))).rejected).toEqual([]);
-  });
-});
-
-describe('a dead letter', () => {
-  it.each([
-    ['malformed_json', '{"event_id":"e1"'],
-    ['malformed_json', ''],
-    ['malformed_json', '\u0000'],
-    ['not_an_object', '7'],
-    ['not_an_object', '"text"'],
-    ['not_an_object', 'null'],
-    ['missing_field', event({ event_id: undefined })],
-    ['missing_field', event({ type: null })],
-    ['missing_field', event({ time: undefined })],
-    ['bad_field', event({ event_id: '' })],
-    ['bad_field', event({ event_id: 'x'.repeat(129) })],
-    ['bad_field', event({ event_id: 7 })],
-    ['bad_field', event({ type: '' })],
-    ['bad_field', event({ type: 't'.repeat(65) })],
-    ['bad_field', event({ country: 'x'.repeat(129) })],
-    ['bad_field', event({ country: 'a\0b' })],
-    ['bad_field', event({ order_id: '\ud800' })],
-    ['bad_field', event({ amount: 1.5 })],
-    ['bad_field', event({ amount: '5' })],
-    ['bad_field', event({ amount: 2 ** 53 })],
-    ['bad_field', event({ items: {} })],
-    ['bad_field', event({ items: [{ sku: 'a', quantity: 1 }] })],
-    ['bad_field', event({ items: [{ sku: 'a', quantity: 1_000_000_000, unit_price: 2 ** 40 }] })],
-    [
-      'bad_field',
-      event({
-        items: Array.from({ length: MAX_ITEMS + 1 }, () => ({ sku: 's', quantity: 1, unit_price: 1 })),
-      }),
-    ],
-    ['bad_field', event({ data: [1] })],
-    ['bad_field', event({ time: 1_754_000_000 })],
-    ['bad_time', event({ time: '2025-08-01' })],
-    ['bad_time', event({ time: '2025-08-01T10:00:00' })],
-    ['bad_time', event({ time: '' })],
-    ['time_in_future', event({ time: iso(NOW_MS + 86_400_001) })],
-    ['time_too_old', event({ time: '1999-12-31T23:59:59.999Z' })],
-  ])('for %s: %.60s', (code, text) => {
-    const { events, rejected, rejectedBytes, details } = decoded(recordOf(text));
-    expect([events.length, rejected]).toEqual([0, [`${code}@0`]]);
-    expect(rejectedBytes).toEqual([text]);
-    expect(details[0]).not.toBe('');
-  });
-
-  it('for bytes that are no UTF-8', () => {
-    const bytes = Buffer.concat([Buffer.from('{"event_id":"'), Buffer.from([0xff]), Buffer.from('"}')]);
-    expect(decoded(recordOf(bytes)).rejected).toEqual(['malformed_json@0']);
-  });
-
-  it('for a message over 1 MiB; one of just 1 MiB is taken', () => {
-    const padded = (bytes: number): string => {
-      const bare = event({ data: { pad: '' } });
-      return event({ data: { pad: 'x'.repeat(bytes - bare.length) } });
-    };
-    expect(decoded(recordOf(padded(MAX_MESSAGE_BYTES))).rejected).toEqual([]);
-    const { rejected, rejectedBytes } = decoded(recordOf(padded(MAX_MESSAGE_BYTES + 1)));
-    expect([rejected, rejectedBytes[0]?.length]).toEqual([['too_large@0'], MAX_MESSAGE_BYTES + 1]);
-  });
-
-  it('names the field that is wrong', () => {
-    expect(
-      decoded(recordOf(event({ items: [{ sku: 'a', quantity: 1, unit_price: 'x' }] }))).details[0],
-    ).toMatch(/^items\.0\.unit_price: /);
-    expect(decoded(recordOf(event({ type: undefined }))).details[0]).toBe('type: required');
   });
 });
 

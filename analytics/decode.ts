@@ -1,6 +1,6 @@
 import type { SourceRecord } from '../engine/index.ts';
 import type { Decoded } from '../operators/index.ts';
-import { MAX_MESSAGE_BYTES } from './event-schema.ts';
+import { MAX_MESSAGE_BYTES, MAX_TENANT_CHARS } from './event-schema.ts';
 import { FastDecoder } from './fast-decoder.ts';
 import { eventFromJson, type OrderEvent, type Place, type Rejection } from './order-event.ts';
 
@@ -32,6 +32,12 @@ export function messageDecoder(): (record: SourceRecord, now_ms: number, out: De
       lastTenant = tenantOf(subject);
     }
     const tenant = lastTenant;
+    if (tenant.length > MAX_TENANT_CHARS) {
+      const detail = `The tenant in the subject has ${tenant.length} characters; at most ${MAX_TENANT_CHARS} are taken`;
+      const place = { tenant: tenant.slice(0, MAX_TENANT_CHARS), record, part: 0 };
+      out.reject(place, { code: 'bad_subject', detail }, data);
+      return;
+    }
     if (data.length > MAX_MESSAGE_BYTES) {
       const detail = `The message has ${data.length} bytes; at most ${MAX_MESSAGE_BYTES} are taken`;
       out.reject({ tenant, record, part: 0 }, { code: 'too_large', detail }, data);
@@ -83,10 +89,18 @@ function decodeCarefully(
   }
   const binary = binaryCloudEvent(record, parsed.value);
   if (data[firstByte(data)] === OPEN_ARRAY && Array.isArray(binary)) {
-    for (const [part, item] of binary.entries())
-      settle(item, part, () => encoder.encode(JSON.stringify(item)));
+    for (const [part, item] of binary.entries()) settle(item, part, () => partBytes(item, data));
   } else {
     settle(binary, 0, () => data);
+  }
+}
+
+/** One item of an array as JSON; the whole message where it is too deep to be written. */
+function partBytes(item: unknown, data: Uint8Array): Uint8Array {
+  try {
+    return encoder.encode(JSON.stringify(item));
+  } catch {
+    return data;
   }
 }
 

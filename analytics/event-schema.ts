@@ -15,6 +15,10 @@ const money = (what: string) =>
     .describe(`${what}, integer in minor units of \`currency\` (ISO 4217 exponent)`);
 
 export const MAX_ITEMS = 1_000;
+/** Levels of objects and arrays in an event, itself included: what reads it may recurse. */
+export const MAX_NESTING = 64;
+/** A tenant is part of every key of the state. */
+export const MAX_TENANT_CHARS = 128;
 
 export const itemSchema = z
   .object({

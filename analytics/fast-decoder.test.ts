@@ -183,6 +183,10 @@ describe('the fast decoder', () => {
     ['a CloudEvent', '{"specversion":"1.0","event_id":"e1","type":"v","time":"2025-08-01T10:00:00Z"}'],
     ['a type with members of its own', '{"event_id":"e1","type":"fx.rate","time":"2025-08-01T10:00:00Z"}'],
     ['nothing', ''],
+    [
+      'deep nesting',
+      `{"event_id":"e1","type":"v","time":"2025-08-01T10:00:00Z","data":{"a":${'['.repeat(63)}${']'.repeat(63)}}}`,
+    ],
   ])('leaves %s to the careful way', (_, written) => {
     expect(fast(written)).toBeUndefined();
   });

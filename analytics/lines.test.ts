@@ -83,7 +83,7 @@ describe('groups of lines', () => {
     const groups = groupLines(bySku, event, event.items ?? []);
     expect(groups.map(({ share }) => share(100))).toEqual([60, 40]);
     expect(groups.map(({ share }) => share(-1))).toEqual([-1, 0].map((part) => part + 0));
-    expect(groups[0]?.share(Number.NaN)).toBeNaN();
+    expect(groups[0]?.share(null)).toBeNull();
   });
 
   it('the places of a fact are those of the groups, in the same cells', () => {

@@ -1,5 +1,5 @@
 import { BY_CATEGORY, BY_SKU, BY_SKU_AND_CATEGORY, X } from './model.ts';
-import type { Line, OrderEvent } from './order-event.ts';
+import { ABSENT, type Amount, type Line, type OrderEvent } from './order-event.ts';
 
 /** A way to tell an order's items apart: by sku, by category, or by both. */
 export interface LineGroup {
@@ -22,7 +22,7 @@ export interface Group {
   /** Σ quantity × unit_price, minor units. */
   readonly value: number;
   /** This group's part of an amount of the whole order; the parts of all groups add up to it exactly. */
-  share(amount: number): number;
+  share(amount: Amount): Amount;
 }
 
 interface Sum {
@@ -63,7 +63,7 @@ export function groupLines(group: LineGroup, event: OrderEvent, lines: readonly 
     quantity,
     value,
     share: (amount) => {
-      if (Number.isNaN(amount)) return amount;
+      if (amount === ABSENT) return ABSENT;
       let parts = shares.get(amount);
       if (parts === undefined) {
         parts = allocate(

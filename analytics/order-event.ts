@@ -4,6 +4,7 @@ import {
   type EventInput,
   eventSchema,
   MAX_FUTURE_MS,
+  MAX_NESTING,
   MIN_EVENT_TIME_MS,
   TIME_ALIASES,
 } from './event-schema.ts';
@@ -27,7 +28,7 @@ export interface OrderEvent {
   /** Stream sequence, and the place within a message that carries several events. */
   sequence: number;
   part: number;
-  /** 96 bits of the event id's hash: its identity. */
+  /** 96 bits of the event id's hash: its identity. Signed words, which V8 need not box. */
   id0: number;
   id1: number;
   id2: number;
@@ -43,17 +44,19 @@ export interface OrderEvent {
   currency: string;
   /** By index in DIMENSIONS; '' where absent. */
   dimensions: string[];
-  /** Minor units; NaN where absent. */
-  amount: number;
-  discount: number;
-  shipping: number;
-  tax: number;
+  /** Minor units. */
+  amount: Amount;
+  discount: Amount;
+  shipping: Amount;
+  tax: Amount;
   items: readonly Line[] | null;
   /** Members for the few types that need more than the fields above (tickets, rates). */
   extra: Readonly<Record<string, unknown>> | null;
 }
 
-export const ABSENT = Number.NaN;
+/** An amount that is not there. Not NaN: V8 keeps every double of an object in a box of its own. */
+export const ABSENT = null;
+export type Amount = number | typeof ABSENT;
 
 /** Where an event came from. */
 export interface Place {
@@ -91,6 +94,7 @@ export function emptyEvent({ tenant, record, part }: Place): OrderEvent {
 /** Why an event goes to the dead letters. Codes are stable. */
 export type RejectCode =
   | 'too_large'
+  | 'bad_subject'
   | 'malformed_json'
   | 'not_an_object'
   | 'missing_field'
@@ -120,9 +124,9 @@ export function tenantSeed(tenant: string): number {
 
 export function setIdentity(event: OrderEvent, bytes: Uint8Array, start: number, end: number): void {
   murmur128(bytes, start, end, tenantSeed(event.tenant), scratch);
-  event.id0 = scratch[0] as number;
-  event.id1 = scratch[1] as number;
-  event.id2 = scratch[2] as number;
+  event.id0 = (scratch[0] as number) | 0;
+  event.id1 = (scratch[1] as number) | 0;
+  event.id2 = (scratch[2] as number) | 0;
 }
 
 /** Types whose analytics read members beyond the schema's fields. */
@@ -149,6 +153,12 @@ export function checkTime(time_ms: number, now_ms: number, text: () => string): 
 
 const KNOWN = new Set<string>(Object.keys(eventSchema.shape));
 
+/** Whether objects and arrays are nested deeper than `levels`. */
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((member) => isDeeper(member, levels - 1));
+}
+
 /** The event's members with an alias of `time` in its place. */
 export function withTimeAlias(members: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   if (members.time != null) return members;
@@ -165,6 +175,9 @@ export function withTimeAlias(members: Readonly<Record<string, unknown>>): Reado
 export function eventFromJson(value: unknown, place: Place, now_ms: number): OrderEvent | Rejection {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return { code: 'not_an_object', detail: 'An event is a JSON object' };
+  }
+  if (isDeeper(value, MAX_NESTING)) {
+    return { code: 'bad_field', detail: `nested more than ${MAX_NESTING} levels deep` };
   }
   const members = withTimeAlias(value as Record<string, unknown>);
   for (const name of ['event_id', 'type', 'time']) {
@@ -220,7 +233,7 @@ function build(
     const valueHash = name === 'time' ? hashInteger(time_ms) : hashJson(member);
     hash = (hash + hashMember(fnv1aOfString(name), valueHash)) | 0;
   }
-  event.payload = hash >>> 0;
+  event.payload = hash;
   if (needsExtra(event.type)) event.extra = extraOf(input.data ?? {}, members);
   return event;
 }

@@ -95,7 +95,7 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
         entities: ENTITIES,
         scopeOf: (event) => event.tenant,
         timeOf: (event) => event.time_ms,
-        tieOf: (event) => event.id0 * 0x20_0000 + (event.id1 >>> 11),
+        tieOf: (event) => (event.id0 >>> 0) * 0x20_0000 + (event.id1 >>> 11),
         payloadOf: placeOf,
         payloadCodec: factPlaceCodec,
         version: 1,

@@ -74,7 +74,9 @@ export function rawTable(spec: Omit<RawSpec, 'kind'>): RawSpec {
 export const DEFAULT_CACHE_ROWS = 100_000;
 const SWEEP_ROWS_PER_COMMIT = 100;
 
-interface Row<V> {
+interface Row<K, V> {
+  readonly scope: Scope<K, V>;
+  readonly key: K;
   value: V | undefined;
   dirty: boolean;
   /** Watermark beyond which the value has expired. */
@@ -83,8 +85,8 @@ interface Row<V> {
 
 interface Scope<K, V> {
   readonly prefix: Uint8Array;
-  young: Map<K, Row<V>>;
-  old: Map<K, Row<V>>;
+  young: Map<K, Row<K, V>>;
+  old: Map<K, Row<K, V>>;
 }
 
 /** State that the runner flushes inside the commit and refreshes after it. */
@@ -103,7 +105,7 @@ export class MapTable<K extends string | number, V> implements Flushable {
   readonly #table: KvTable;
   readonly #writer = new ByteWriter();
   readonly #scopes = new Map<string, Scope<K, V>>();
-  readonly #dirty: { scope: Scope<K, V>; key: K; row: Row<V> }[] = [];
+  readonly #dirty: Row<K, V>[] = [];
   readonly #limit_rows: number;
   #young_rows = 0;
   #watermark_ms = 0;
@@ -141,7 +143,7 @@ export class MapTable<K extends string | number, V> implements Flushable {
     return rows;
   }
 
-  #row(scope: Scope<K, V>, key: K): Row<V> {
+  #row(scope: Scope<K, V>, key: K): Row<K, V> {
     let row = scope.young.get(key);
     if (row !== undefined) return row;
     row = scope.old.get(key);
@@ -149,6 +151,8 @@ export class MapTable<K extends string | number, V> implements Flushable {
       const bytes = this.#table.get(this.#keyBytes(scope, key));
       const value = bytes === undefined ? undefined : this.#decode(bytes);
       row = {
+        scope,
+        key,
         value,
         dirty: false,
         until_ms: bytes === undefined ? Number.POSITIVE_INFINITY : this.#until(bytes),
@@ -172,7 +176,7 @@ export class MapTable<K extends string | number, V> implements Flushable {
     row.until_ms = Number.POSITIVE_INFINITY;
     if (!row.dirty) {
       row.dirty = true;
-      this.#dirty.push({ scope, key, row });
+      this.#dirty.push(row);
     }
   }
 
@@ -218,8 +222,8 @@ export class MapTable<K extends string | number, V> implements Flushable {
     const valueWriter = new ByteWriter();
     const { ttl } = this.#spec;
     const day = Math.floor(watermark_ms / DAY_MS);
-    for (const { scope, key, row } of dirty) {
-      const keyBytes = this.#keyBytes(scope, key);
+    for (const row of dirty) {
+      const keyBytes = this.#keyBytes(row.scope, row.key);
       if (row.value === undefined) this.#table.remove(keyBytes);
       else {
         valueWriter.reset();

@@ -17,7 +17,7 @@ export interface Identified {
   readonly id0: number;
   readonly id1: number;
   readonly id2: number;
-  /** 32 bits of a hash of the rest: tells a conflict from a duplicate. */
+  /** 32 bits of a hash of the rest, signed or not: tells a conflict from a duplicate. */
   readonly payload: number;
   readonly time_ms: number;
 }
@@ -83,7 +83,7 @@ const make = <E extends Identified>() =>
 
       const refuse = (event: E, payload: number): void => {
         duplicates.add();
-        const kind = payload === event.payload ? 'duplicate' : 'conflict';
+        const kind = payload === event.payload >>> 0 ? 'duplicate' : 'conflict';
         notice({ kind, ...config.describe(event) });
         if (kind === 'conflict') {
           conflicts.add();

@@ -64,7 +64,7 @@ export class OldIds {
       const bytes = this.#blocks.get(blockKey(run, blockOf(run, id0)));
       this.blocksRead++;
       if (bytes === undefined) continue;
-      const found = search(bytes, id0, id1, id2);
+      const found = search(bytes, id0 >>> 0, id1 >>> 0, id2 >>> 0);
       if (found >= 0) return found;
     }
     return -1;

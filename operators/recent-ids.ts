@@ -11,7 +11,7 @@ const NOT_FOUND = -1;
  * vol. 3, 6.4 algorithm R). 20 bytes an entry plus 4 bytes a slot at a load of at most a half.
  */
 export class RecentIds {
-  readonly #chunks = new Map<number, Uint32Array>();
+  readonly #chunks = new Map<number, Int32Array>();
   /** Ordinal + 1 of an entry, modulo 2^32; 0 is empty. */
   #index: Uint32Array = new Uint32Array(INITIAL_SLOTS);
   #mask = INITIAL_SLOTS - 1;
@@ -19,7 +19,7 @@ export class RecentIds {
   #next = 0;
   /** Of the chunk looked at last: most lookups stay near. */
   #chunkNumber = -1;
-  #chunk: Uint32Array = new Uint32Array(0);
+  #chunk: Int32Array = new Int32Array(0);
 
   /** Ordinal of the oldest entry. */
   get first(): number {
@@ -50,7 +50,7 @@ export class RecentIds {
     if (number !== this.#chunkNumber) {
       let chunk = this.#chunks.get(number);
       if (chunk === undefined) {
-        chunk = new Uint32Array(CHUNK_IDS * ID_WORDS);
+        chunk = new Int32Array(CHUNK_IDS * ID_WORDS);
         this.#chunks.set(number, chunk);
       }
       this.#chunkNumber = number;
@@ -59,14 +59,18 @@ export class RecentIds {
     return (ordinal - number * CHUNK_IDS) * ID_WORDS;
   }
 
-  /** The payload hash of an id, or -1. */
-  find(id0: number, id1: number, id2: number): number {
+  /** The payload hash of an id, 0..2^32-1, or -1. Words may be signed or not. */
+  find(word0: number, word1: number, word2: number): number {
+    const id0 = word0 | 0;
+    const id1 = word1 | 0;
+    const id2 = word2 | 0;
     for (let slot = id0 & this.#mask; ; slot = (slot + 1) & this.#mask) {
       const entry = this.#index[slot] as number;
       if (entry === 0) return NOT_FOUND;
       const at = this.#at(this.#ordinalOf(entry));
       const chunk = this.#chunk;
-      if (chunk[at] === id0 && chunk[at + 1] === id1 && chunk[at + 2] === id2) return chunk[at + 3] as number;
+      if (chunk[at] === id0 && chunk[at + 1] === id1 && chunk[at + 2] === id2)
+        return (chunk[at + 3] as number) >>> 0;
     }
   }
 
@@ -109,14 +113,14 @@ export class RecentIds {
 
   /** Copies entries [from, to) as ID_WORDS words each. */
   copy(from: number, to: number): Uint32Array {
-    const out = new Uint32Array((to - from) * ID_WORDS);
+    const out = new Int32Array((to - from) * ID_WORDS);
     for (let ordinal = from; ordinal < to; ) {
       const at = this.#at(ordinal);
       const run = Math.min(to - ordinal, CHUNK_IDS - at / ID_WORDS);
       out.set(this.#chunk.subarray(at, at + run * ID_WORDS), (ordinal - from) * ID_WORDS);
       ordinal += run;
     }
-    return out;
+    return new Uint32Array(out.buffer);
   }
 
   /** Forgets the oldest entries, up to ordinal `to`. */

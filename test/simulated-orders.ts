@@ -165,10 +165,18 @@ const MALFORMED: readonly Malformed[] = (
   ] as const
 ).map(([code, text], index) => ({ tenant: TENANTS[index % 2] as string, code, text }));
 
-/** A stream of messages, and the dead letters that it must give: message index, part and reason. */
+/** A dead letter by its message, its part of it, its reason and its payload. */
+interface ExpectedLetter {
+  readonly index: number;
+  readonly part: number;
+  readonly code: string;
+  readonly text: string;
+}
+
+/** A stream of messages, and the dead letters that it must give. */
 export interface GeneratedStream {
   readonly messages: readonly SimulatedMessage[];
-  readonly deadLetters: readonly { readonly index: number; readonly part: number; readonly code: string }[];
+  readonly deadLetters: readonly ExpectedLetter[];
 }
 
 /**
@@ -179,7 +187,7 @@ export function publish(set: GeneratedSet, random: SeededRandom, shuffled: boole
   const all: (GeneratedEvent | Malformed)[] = [...set.events, ...set.malformed];
   const given = shuffled ? random.shuffled([...all, ...set.events.filter(() => random.chance(0.3))]) : all;
   const messages: SimulatedMessage[] = [];
-  const deadLetters: { index: number; part: number; code: string }[] = [];
+  const deadLetters: ExpectedLetter[] = [];
   for (let at = 0; at < given.length; ) {
     const first = given[at] as GeneratedEvent | Malformed;
     const length = shuffled && random.chance(0.2) ? random.int(1, 6) : 1;
@@ -198,7 +206,8 @@ export function publish(set: GeneratedSet, random: SeededRandom, shuffled: boole
     }
     at += group.length;
     for (const [part, item] of group.entries()) {
-      if ('code' in item) deadLetters.push({ index: messages.length, part, code: item.code });
+      if ('code' in item)
+        deadLetters.push({ index: messages.length, part, code: item.code, text: item.text });
     }
     messages.push(group.length === 1 ? single(first, random, shuffled) : several(group, form, random));
   }

@@ -4,8 +4,8 @@ import { END_MS, type GeneratedSet, publish, START_MS } from './simulated-orders
 
 export interface OrdersRun {
   readonly result: SimulationResult;
-  /** Ids of the dead letters that the run had to give. */
-  readonly expectedIds: readonly string[];
+  /** The dead letters that the run had to give: payload by id. */
+  readonly expectedLetters: ReadonlyMap<string, string>;
 }
 
 export const TOTAL = cubeOf([]);
@@ -61,10 +61,13 @@ async function run(
     start_ms: START_MS,
     end_ms: END_MS,
   });
-  const expectedIds = stream.deadLetters.map(
-    ({ index, part, code }) => `deadletter-${result.firstSequence + index}-${part}-${code}`,
+  const expectedLetters = new Map(
+    stream.deadLetters.map(({ index, part, code, text }) => [
+      `deadletter-${result.firstSequence + index}-${part}-${code}`,
+      text,
+    ]),
   );
-  return { result, expectedIds: expectedIds.sort() };
+  return { result, expectedLetters };
 }
 
 /** What is wrong with a disturbed run beside the straight one; empty when nothing is. */
@@ -76,11 +79,14 @@ export function differences(straight: OrdersRun, disturbed: OrdersRun): string[]
   }
   if (straight.result.progress.watermark_ms !== disturbed.result.progress.watermark_ms)
     found.push('the final watermark differs');
-  const published = [...disturbed.result.published.keys()].sort();
-  if (published.join() !== disturbed.expectedIds.join()) {
-    const missing = disturbed.expectedIds.filter((id) => !published.includes(id));
-    const extra = published.filter((id) => !disturbed.expectedIds.includes(id));
-    found.push(`dead letters missing: ${missing.join(' ')}; not expected: ${extra.join(' ')}`);
+  const { result, expectedLetters } = disturbed;
+  for (const [id, text] of expectedLetters) {
+    const letter = result.published.get(id);
+    if (letter === undefined) found.push(`dead letter ${id} is missing`);
+    else if (Buffer.from(letter.payload).toString() !== text) found.push(`dead letter ${id} has other bytes`);
+  }
+  for (const id of result.published.keys()) {
+    if (!expectedLetters.has(id)) found.push(`message ${id} is not expected`);
   }
   return found;
 }
