@@ -38,6 +38,7 @@ import {
   Supervisor,
   stateDigest,
   systemClock,
+  TASK_THREAD_LIMITS,
   Task,
   type TaskRun,
 } from './engine/index.ts';
@@ -146,7 +147,11 @@ class Pipeline {
   head: { sequence: number; observed_at_ms: number } | undefined;
 
   spawn(order: TaskOrder, running: () => void): TaskRun {
-    const worker = new Worker(new URL(import.meta.url), { workerData: order, name: 'task' });
+    const worker = new Worker(new URL(import.meta.url), {
+      workerData: order,
+      name: 'task',
+      resourceLimits: TASK_THREAD_LIMITS,
+    });
     const ended = new Promise<void>((resolve, reject) => {
       let failure: unknown;
       worker.on('message', (message: TaskReport) => {

@@ -1,15 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { AckPolicy, DeliverPolicy, jetstreamManager } from '@nats-io/jetstream';
-import { orderAnalytics } from '../analytics/index.ts';
-import {
-  connectNats,
-  EVENTS_STREAM,
-  JetStreamPublisher,
-  startEmbeddedNats,
-  ThreadedSource,
-} from '../connectors/index.ts';
-import { openLmdbStore, systemClock, Task } from '../engine/index.ts';
+import { connectNats, EVENTS_STREAM, startEmbeddedNats } from '../connectors/index.ts';
+import { TASK_THREAD_LIMITS } from '../engine/index.ts';
+import type { PipelineOrder, PipelineRun } from './pipeline-thread.ts';
 import { fill, machine, median, withScratch } from './rig.ts';
 
 const EVENTS = Number(process.env.BENCH_EVENTS ?? 1_000_000);
@@ -62,39 +57,19 @@ async function baseline(url: string): Promise<number> {
   return rate;
 }
 
-interface PipelineRun {
-  readonly rate: number;
-  readonly commit_share: number;
-  readonly commits: number;
-}
-
-/** Events a second through the default topology, from the first pull to the last commit. */
-async function pipeline(url: string, folder: string): Promise<PipelineRun> {
-  const link = await connectNats({ url, name: 'bench-pipeline' });
-  const store = openLmdbStore(folder);
-  const source = new ThreadedSource({ url, stream: EVENTS_STREAM.name });
-  const stop = new AbortController();
-  let commits = 0;
-  const task = new Task({
-    topology: orderAnalytics(),
-    source,
-    store,
-    publisher: new JetStreamPublisher(link),
-    clock: systemClock,
-    onCommit: ({ sequence }) => {
-      commits++;
-      if (sequence >= EVENTS) stop.abort();
-    },
+/** The default topology over the whole stream, in a thread like the product's. */
+async function pipeline(url: string, folder: string): Promise<PipelineRun & { readonly rate: number }> {
+  const order: PipelineOrder = { url, folder, events: EVENTS };
+  const worker = new Worker(new URL('./pipeline-thread.js', import.meta.url), {
+    workerData: order,
+    resourceLimits: TASK_THREAD_LIMITS,
   });
-  const started_ms = performance.now();
-  await task.open();
-  await task.run(stop.signal);
-  const elapsed_ms = performance.now() - started_ms;
-  const commit_ms = task.metrics.samples().find(({ name }) => name === 'millrace.task.commit_ms')?.value ?? 0;
-  await source.stop();
-  await store.close();
-  await link.close();
-  return { rate: (EVENTS / elapsed_ms) * 1_000, commit_share: commit_ms / elapsed_ms, commits };
+  const run = await new Promise<PipelineRun>((resolve, reject) => {
+    worker.once('message', resolve);
+    worker.once('error', reject);
+  });
+  await new Promise((resolve) => worker.once('exit', resolve));
+  return { ...run, rate: (EVENTS / run.elapsed_ms) * 1_000 };
 }
 
 /** Throughput of the default topology against a bare consumer, on one stream, in one run. */

@@ -55,6 +55,12 @@ export interface TaskOptions {
 const BATCH_MIN_EVENTS = 64;
 
 /**
+ * For the worker thread that a task runs in. What changes between two commits outlives many batches; a
+ * larger young generation copies it less often.
+ */
+export const TASK_THREAD_LIMITS = { maxYoungGenerationSizeMb: 192 } as const;
+
+/**
  * One partition's pipeline: takes bounded batches from the source, pushes them through the graph
  * synchronously, and commits at barriers. State, position, watermark, timers, dedup entries and owed
  * outputs are one transaction; the position in it is the only cursor.

@@ -1,0 +1,50 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { orderAnalytics } from '../analytics/index.ts';
+import { connectNats, EVENTS_STREAM, JetStreamPublisher, ThreadedSource } from '../connectors/index.ts';
+import { openLmdbStore, systemClock, Task } from '../engine/index.ts';
+
+export interface PipelineOrder {
+  readonly url: string;
+  readonly folder: string;
+  readonly events: number;
+}
+
+export interface PipelineRun {
+  /** From opening the task to the last commit, ms. */
+  readonly elapsed_ms: number;
+  /** Part of it spent in commits, 0..1. */
+  readonly commit_share: number;
+  readonly commits: number;
+}
+
+/** Reads the whole stream through the default topology into a new state. */
+async function run({ url, folder, events }: PipelineOrder): Promise<PipelineRun> {
+  const link = await connectNats({ url, name: 'bench-pipeline' });
+  const store = openLmdbStore(folder);
+  const source = new ThreadedSource({ url, stream: EVENTS_STREAM.name });
+  const stop = new AbortController();
+  let commits = 0;
+  const task = new Task({
+    topology: orderAnalytics(),
+    source,
+    store,
+    publisher: new JetStreamPublisher(link),
+    clock: systemClock,
+    onCommit: ({ sequence }) => {
+      commits++;
+      if (sequence >= events) stop.abort();
+    },
+  });
+  await source.facts();
+  const started_ms = performance.now();
+  await task.open();
+  await task.run(stop.signal);
+  const elapsed_ms = performance.now() - started_ms;
+  const commit_ms = task.metrics.samples().find(({ name }) => name === 'millrace.task.commit_ms')?.value ?? 0;
+  await source.stop();
+  await store.close();
+  await link.close();
+  return { elapsed_ms, commit_share: commit_ms / elapsed_ms, commits };
+}
+
+parentPort?.postMessage(await run(workerData as PipelineOrder));
