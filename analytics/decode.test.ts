@@ -243,3 +243,13 @@ describe('the tenant', () => {
     expect(tenants).toEqual(['a', 'b', 'b', 'a']);
   });
 });
+
+describe('a message of rubbish', () => {
+  it('makes a thousand dead letters and one for the rest, and keeps what is good', () => {
+    const lines = [...Array.from({ length: 1_500 }, () => '0'), event({ event_id: 'last' })].join('\n');
+    const { events, rejected } = decoded(recordOf(lines, NDJSON));
+    expect(events).toHaveLength(1);
+    expect(rejected).toHaveLength(1_001);
+    expect(rejected.at(-1)).toContain('too_many_rejections');
+  });
+});

@@ -52,7 +52,47 @@ export function messageDecoder(): (record: SourceRecord, now_ms: number, out: De
   };
 }
 
+/** Parts of one message that become dead letters of their own. */
+const REJECTIONS_MAX = 1_000;
+
+/** After REJECTIONS_MAX parts the rest of a message's bad parts go to the dead letters as one: the message. */
+class BoundedRejections implements Decoded<OrderEvent> {
+  readonly #out: Decoded<OrderEvent>;
+  #rejected = 0;
+
+  constructor(out: Decoded<OrderEvent>) {
+    this.#out = out;
+  }
+
+  accept(event: OrderEvent): void {
+    this.#out.accept(event);
+  }
+
+  reject(place: Place, why: Rejection, bytes: Uint8Array): void {
+    if (++this.#rejected <= REJECTIONS_MAX) this.#out.reject(place, why, bytes);
+  }
+
+  finish(record: SourceRecord, tenant: string): void {
+    const more = this.#rejected - REJECTIONS_MAX;
+    if (more <= 0) return;
+    const detail = `${more} more parts of this message were rejected after the first ${REJECTIONS_MAX}`;
+    this.#out.reject({ tenant, record, part: 0 }, { code: 'too_many_rejections', detail }, record.data);
+  }
+}
+
 function decodeCarefully(
+  fast: FastDecoder,
+  record: SourceRecord,
+  tenant: string,
+  now_ms: number,
+  out: Decoded<OrderEvent>,
+): void {
+  const bounded = new BoundedRejections(out);
+  decodeParts(fast, record, tenant, now_ms, bounded);
+  bounded.finish(record, tenant);
+}
+
+function decodeParts(
   fast: FastDecoder,
   record: SourceRecord,
   tenant: string,

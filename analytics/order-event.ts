@@ -94,6 +94,7 @@ export function emptyEvent({ tenant, record, part }: Place): OrderEvent {
 /** Why an event goes to the dead letters. Codes are stable. */
 export type RejectCode =
   | 'too_large'
+  | 'too_many_rejections'
   | 'bad_subject'
   | 'malformed_json'
   | 'not_an_object'

@@ -50,7 +50,7 @@ export const DEFAULT_OPTIONS: OrderAnalyticsOptions = {
   outOfOrderness_ms: 30_000,
   idle_ms: 60_000,
   facts_cache_rows: 100_000,
-  fold_max_entries: 50_000,
+  fold_max_entries: 100_000,
   fold_max_commits: 40,
 };
 
