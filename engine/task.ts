@@ -24,9 +24,13 @@ export interface TaskLimits {
   /** How long a push should hold the event loop: batches of costly records are made smaller. */
   readonly batch_target_ms: number;
   readonly barrier_interval_ms: number;
-  /** The interval while more than `barrier_max_events` wait in the stream: nobody sees the difference, and larger commits cost less a record. */
-  readonly backlog_barrier_interval_ms: number;
   readonly barrier_max_events: number;
+  /**
+   * Both while more than `barrier_max_events` wait in the stream: nobody sees the difference, and larger
+   * commits cost less a record.
+   */
+  readonly backlog_barrier_interval_ms: number;
+  readonly backlog_barrier_max_events: number;
   /** How often a quiet source's barrier passes, so that the watermark can follow the clock. */
   readonly idle_barrier_interval_ms: number;
   readonly outbox: OutboxLimits;
@@ -36,8 +40,9 @@ export const DEFAULT_TASK_LIMITS: TaskLimits = {
   batch_max_events: 4_096,
   batch_target_ms: 50,
   barrier_interval_ms: 250,
-  backlog_barrier_interval_ms: 1_000,
   barrier_max_events: 50_000,
+  backlog_barrier_interval_ms: 2_000,
+  backlog_barrier_max_events: 150_000,
   idle_barrier_interval_ms: 5_000,
   outbox: DEFAULT_OUTBOX_LIMITS,
 };
@@ -209,7 +214,9 @@ export class Task {
     const quiet = last === undefined && source.state().caughtUp && source.state().connected;
     if (!quiet) this.#idle_since_ms = undefined;
     else this.#idle_since_ms ??= now_ms;
-    const isFull = this.#barrierRequested || this.#uncommitted >= this.#limits.barrier_max_events;
+    const { barrier_max_events, backlog_barrier_max_events } = this.#limits;
+    const max_events = this.#isBehind ? backlog_barrier_max_events : barrier_max_events;
+    const isFull = this.#barrierRequested || this.#uncommitted >= max_events;
     if (isFull || now_ms >= this.#nextBarrier_ms()) this.commit();
     return records.length;
   }
@@ -221,13 +228,15 @@ export class Task {
     else if (took_ms * 4 < batch_target_ms) this.#batch_max = Math.min(batch_max_events, this.#batch_max * 2);
   }
 
+  get #isBehind(): boolean {
+    return this.#options.source.state().headSequence - this.#sequence > this.#limits.barrier_max_events;
+  }
+
   #nextBarrier_ms(): number {
-    const { barrier_interval_ms, backlog_barrier_interval_ms, barrier_max_events, idle_barrier_interval_ms } =
-      this.#limits;
+    const { barrier_interval_ms, backlog_barrier_interval_ms, idle_barrier_interval_ms } = this.#limits;
     const isBusy = this.#uncommitted > 0 || this.#opened().outbox.hasChanges;
     if (!isBusy) return this.#barrier_at_ms + idle_barrier_interval_ms;
-    const isBehind = this.#options.source.state().headSequence - this.#sequence > barrier_max_events;
-    return this.#barrier_at_ms + (isBehind ? backlog_barrier_interval_ms : barrier_interval_ms);
+    return this.#barrier_at_ms + (this.#isBehind ? backlog_barrier_interval_ms : barrier_interval_ms);
   }
 
   /** Sends a barrier through the graph inside one transaction that writes everything, or nothing. */

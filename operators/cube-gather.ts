@@ -9,6 +9,10 @@ const DICTIONARY_LIMIT = 1_000_000;
 /** A single value this large takes the exact way at once: with what a slot may hold it still adds exactly. */
 const LARGE = 2 ** 51;
 
+/** Codes and frames that have an array: 14 cubes × 513 codes × 4 bytes are 29 kB a frame. */
+const DIRECT_CODES = 512;
+const DIRECT_FRAMES = 128;
+
 interface GatherConfig {
   readonly cubes: readonly CubeDefinition[];
   readonly dimensions: readonly string[];
@@ -103,6 +107,8 @@ export class CubeGatherer {
   readonly #observations = new Observations();
   /** Sums that left their doubles, by `slot:measure`. */
   readonly #spilled = new Map<string, bigint>();
+  /** Slots by frame, then cube and code. */
+  readonly #direct: Int32Array[] = [];
   #lastScope = '';
   #lastUnit = '';
   #lastBucket = -1;
@@ -149,7 +155,10 @@ export class CubeGatherer {
       const first = pair.first < 0 ? NO_CODE : (codes[pair.first] as number);
       let second = pair.second < 0 ? NO_CODE : (codes[pair.second] as number);
       if (pair.rest.length > 0) second = this.#join(pair, row);
-      const slot = table.slot(frame, cube, first, second);
+      const slot =
+        second === NO_CODE && first < DIRECT_CODES && frame < DIRECT_FRAMES
+          ? this.#directSlot(frame, cube, first)
+          : table.slot(frame, cube, first, second);
       table.touch(slot, touched);
       const accumulators = table.sums;
       const base = slot * measures;
@@ -162,6 +171,25 @@ export class CubeGatherer {
       }
       if (observing >= 0) table.link(slot, observing);
     }
+  }
+
+  /**
+   * The slot of a cube of one dimension: most probes are for these, and a frame has few common values, so
+   * an array answers.
+   */
+  #directSlot(frame: number, cube: number, code: number): number {
+    let direct = this.#direct[frame];
+    if (direct === undefined) {
+      direct = new Int32Array(this.#config.cubes.length * (DIRECT_CODES + 1));
+      this.#direct[frame] = direct;
+    }
+    // Codes begin at NO_CODE; 0 is a slot not asked for yet.
+    const at = cube * (DIRECT_CODES + 1) + code + 1;
+    const known = direct[at] as number;
+    if (known > 0) return known - 1;
+    const slot = this.#table.slot(frame, cube, code, NO_CODE);
+    direct[at] = slot + 1;
+    return slot;
   }
 
   /** Moves what an accumulator holds, and a value that it could not take exactly, to a bigint. */
@@ -289,6 +317,7 @@ export class CubeGatherer {
   #reset(): void {
     this.#table.clear();
     this.#frames.length = 0;
+    this.#direct.length = 0;
     this.#frameOf.clear();
     this.#lastBucket = -1;
     this.#observations.clear();

@@ -1,7 +1,10 @@
 import { invariant } from '../engine/index.ts';
 
 const INITIAL_SLOTS = 4_096;
-const KEY_WORDS = 4;
+/** Words of a slot: its key (4), the mask of measures added to, the head of its list; one cache line holds two. */
+const KEY_WORDS = 8;
+const TOUCHED = 4;
+const HEAD = 5;
 const NONE = -1;
 /** Beyond this an accumulator leaves its double for an exact bigint: two of them still add exactly. */
 export const SPILL = 2 ** 52;
@@ -16,10 +19,6 @@ export class DeltaTable {
   #index: Int32Array = new Int32Array(INITIAL_SLOTS * 2).fill(NONE);
   #mask = INITIAL_SLOTS * 2 - 1;
   #sums: Float64Array;
-  /** Measures that were added to, a bit each. */
-  #touched = new Int32Array(INITIAL_SLOTS);
-  /** Head of each slot's list of observing rows. */
-  #heads = new Int32Array(INITIAL_SLOTS);
   /** The lists: row number and next link. */
   #listRow: Int32Array = new Int32Array(INITIAL_SLOTS);
   #listNext: Int32Array = new Int32Array(INITIAL_SLOTS);
@@ -69,16 +68,14 @@ export class DeltaTable {
     this.#keys[at + 1] = cube;
     this.#keys[at + 2] = first;
     this.#keys[at + 3] = second;
-    this.#heads[slot] = NONE;
-    this.#touched[slot] = 0;
+    this.#keys[at + TOUCHED] = 0;
+    this.#keys[at + HEAD] = NONE;
     return slot;
   }
 
   #grow(): void {
     const slots = this.#count * 2;
     this.#keys = grown(this.#keys, slots * KEY_WORDS);
-    this.#heads = grown(this.#heads, slots);
-    this.#touched = grown(this.#touched, slots);
     const sums = new Float64Array(slots * this.#width);
     sums.set(this.#sums);
     this.#sums = sums;
@@ -89,20 +86,21 @@ export class DeltaTable {
     this.#count = 0;
     for (let slot = 0; slot < count; slot++) {
       const at = slot * KEY_WORDS;
-      const head = this.#heads[slot] as number;
-      const touched = this.#touched[slot] as number;
+      const head = old[at + HEAD] as number;
+      const touched = old[at + TOUCHED] as number;
       this.slot(old[at] as number, old[at + 1] as number, old[at + 2] as number, old[at + 3] as number);
-      this.#heads[slot] = head;
-      this.#touched[slot] = touched;
+      this.#keys[at + HEAD] = head;
+      this.#keys[at + TOUCHED] = touched;
     }
   }
 
   touch(slot: number, measures: number): void {
-    this.#touched[slot] = (this.#touched[slot] as number) | measures;
+    const at = slot * KEY_WORDS + TOUCHED;
+    this.#keys[at] = (this.#keys[at] as number) | measures;
   }
 
   touched(slot: number): number {
-    return this.#touched[slot] as number;
+    return this.#keys[slot * KEY_WORDS + TOUCHED] as number;
   }
 
   frame(slot: number): number {
@@ -129,13 +127,14 @@ export class DeltaTable {
     }
     const at = this.#listLength++;
     this.#listRow[at] = row;
-    this.#listNext[at] = this.#heads[slot] as number;
-    this.#heads[slot] = at;
+    const head = slot * KEY_WORDS + HEAD;
+    this.#listNext[at] = this.#keys[head] as number;
+    this.#keys[head] = at;
   }
 
   /** The slot's newest link, or -1. */
   firstLink(slot: number): number {
-    return this.#heads[slot] as number;
+    return this.#keys[slot * KEY_WORDS + HEAD] as number;
   }
 
   /** The link before it, or -1. */

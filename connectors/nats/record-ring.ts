@@ -52,7 +52,7 @@ function aligned(bytes: number): number {
 export class RingWriter {
   readonly #views: Views;
   #written = 0;
-  #lastSubject: string | undefined;
+  #lastSubjectBytes: Uint8Array = new Uint8Array(0);
 
   constructor(ring: SharedArrayBuffer) {
     this.#views = viewsOf(ring);
@@ -71,8 +71,9 @@ export class RingWriter {
 
   #one(record: NatsRecord): boolean {
     const { bytes, view } = this.#views;
-    const { data, subject, sequence } = record;
-    const isSame = subject === this.#lastSubject;
+    const { data, sequence } = record;
+    const isSame = record.hasSubject(this.#lastSubjectBytes);
+    const subject = isSame ? '' : record.subject;
     const block = record.hasHeaders ? record.headerBlock : '';
     const subjectBytes = isSame ? 0 : Buffer.byteLength(subject);
     const blockBytes = block === '' ? 0 : Buffer.byteLength(block);
@@ -96,7 +97,7 @@ export class RingWriter {
     end += data.length;
     if (!isSame) {
       bytes.write(subject, end, 'utf8');
-      this.#lastSubject = subject;
+      this.#lastSubjectBytes = Buffer.from(subject);
     }
     if (blockBytes > 0) bytes.write(block, end + subjectBytes, 'utf8');
     this.#written = (this.#written + gap + size) >>> 0;

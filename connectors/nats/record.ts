@@ -44,6 +44,14 @@ export class NatsRecord implements SourceRecord {
     return this.name;
   }
 
+  /** Whether the subject is these bytes, without decoding it. */
+  hasSubject(bytes: Uint8Array): boolean {
+    const { name } = this;
+    if (typeof name === 'string' || name.length !== bytes.length || bytes.length === 0) return false;
+    for (let index = 0; index < bytes.length; index++) if (name[index] !== bytes[index]) return false;
+    return true;
+  }
+
   /** Of headers and payload, bytes. */
   get size_bytes(): number {
     return this.data.length + (typeof this.block === 'number' ? this.block : this.block.length);
