@@ -5,16 +5,7 @@ import { join } from 'node:path';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { type Logger, pino } from 'pino';
 import { orderAnalytics, TOPOLOGY_NAME } from './analytics/index.ts';
-import {
-  type ApiPorts,
-  bootstrapAdminKey,
-  createApp,
-  IDEMPOTENCY_TTL_MS,
-  readSettings,
-  type Settings,
-  type StateReader,
-  serve,
-} from './api/index.ts';
+import type { ApiPorts, Settings, StateReader } from './api/index.ts';
 import {
   connectNats,
   EVENTS_STREAM,
@@ -214,6 +205,7 @@ async function ports(
   supervisor: Supervisor,
   reader: ApiPorts['reader'],
 ): Promise<ApiPorts> {
+  const { IDEMPOTENCY_TTL_MS } = await loadApi();
   const manager = await openManager(link);
   const topology = topologyOf(settings);
   const described = topology.describe();
@@ -245,8 +237,12 @@ async function ports(
   };
 }
 
+/** The API's code; loaded when it is needed, for the pipeline's thread never needs it. */
+const loadApi = () => import('./api/index.ts');
+
 /** Runs everything until SIGTERM or SIGINT. */
 async function start(): Promise<void> {
+  const { bootstrapAdminKey, createApp, readSettings, serve } = await loadApi();
   const settings = readSettings(process.env);
   const log = pino({ level: settings.logLevel }, pino.destination({ fd: 2, sync: true }));
   await mkdir(settings.dataDir, { recursive: true });
@@ -265,6 +261,8 @@ async function start(): Promise<void> {
       else log.error({ state, code: error.code, cause: error.cause }, error.message);
     },
   });
+  // Before the API is built: restoring the state takes longest.
+  supervisor.start();
   const apiPorts = await ports(
     settings,
     log,
@@ -274,7 +272,6 @@ async function start(): Promise<void> {
     stateReader(statePath, layout.generation),
   );
   const { created, key } = await bootstrapAdminKey(apiPorts);
-  supervisor.start();
   const api = await createApp(apiPorts);
   const server = await serve(api.app, settings);
   process.stdout.write(
@@ -308,6 +305,7 @@ async function start(): Promise<void> {
 
 /** Prints a hash of the logical content of the state: equal for equal sets of events. */
 async function digest(): Promise<void> {
+  const { readSettings } = await loadApi();
   const settings = readSettings(process.env);
   const path = currentGeneration(join(settings.dataDir, 'state'), TOPOLOGY_NAME).partitionPath(PARTITION);
   if (!existsSync(join(path, 'data.mdb'))) {

@@ -7,7 +7,7 @@ import { TASK_THREAD_LIMITS } from '../engine/index.ts';
 import type { PipelineOrder, PipelineRun } from './pipeline-thread.ts';
 import { fill, machine, median, withScratch } from './rig.ts';
 
-const EVENTS = Number(process.env.BENCH_EVENTS ?? 1_000_000);
+const EVENTS = Number(process.env.BENCH_EVENTS ?? 2_000_000);
 const REPETITIONS = Number(process.env.BENCH_REPETITIONS ?? 3);
 /** Event time between two events, ms: a shop with 20,000 events a second. */
 const STEP_MS = Number(process.env.BENCH_STEP_MS ?? 0.05);

@@ -1,9 +1,10 @@
 import { call, fill, machine, median, startApp, until, withScratch } from './rig.ts';
+import { orders } from './traffic.ts';
 
 const ORDERS = Number(process.env.BENCH_ORDERS ?? 1_000_000);
-/** The traffic has about one order in five events of a buying session, and others: events for an order. */
-const EVENTS_PER_ORDER = 13.5;
-const STEP_MS = 5;
+const EVENTS_PER_ORDER = 2;
+/** Event time between two events, ms: the orders of two months. */
+const STEP_MS = 2_500;
 const REPETITIONS = Number(process.env.BENCH_REPETITIONS ?? 3);
 
 interface Totals {
@@ -18,10 +19,10 @@ export async function restartBench(): Promise<object> {
     let app = await startApp(env);
     const health = await call<{ readonly status: string }>(app, '/health').catch(() => undefined);
     process.stdout.write(`${machine()}\nstarted: ${health?.status ?? 'starting'}\n`);
-    const events = Math.round(ORDERS * EVENTS_PER_ORDER);
+    const events = ORDERS * EVENTS_PER_ORDER;
     const start_ms = Date.now() - events * STEP_MS;
     const natsUrl = await natsUrlOf(folder);
-    await fill(natsUrl, events, { seed: 1, start_ms, step_ms: STEP_MS, disorder_ms: 5_000 });
+    await fill(natsUrl, events, { seed: 1, start_ms, step_ms: STEP_MS, disorder_ms: 0 }, orders);
     const body = {
       metrics: ['orders_count'],
       start: new Date(start_ms - 86_400_000).toISOString().replace(/T.*/, 'T00:00:00Z'),

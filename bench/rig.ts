@@ -39,11 +39,12 @@ export async function fill(
   url: string,
   count: number,
   options: TrafficOptions,
+  kind: (options: TrafficOptions) => () => string = traffic,
 ): Promise<{ readonly average_bytes: number }> {
   const link = await connectNats({ url, name: 'millrace-bench-fill' });
   try {
     await ensureStreams(link);
-    return await publish(link, count, traffic(options));
+    return await publish(link, count, kind(options));
   } finally {
     await link.close();
   }

@@ -117,3 +117,21 @@ export function traffic({ seed, start_ms, step_ms, disorder_ms }: TrafficOptions
     return `${head},${order},"warehouse":"${WAREHOUSES[session.id % WAREHOUSES.length]}"}`;
   };
 }
+
+/** A shop seen from its back office: each order is created and paid, two events of about 250 bytes. */
+export function orders({ seed, start_ms, step_ms }: TrafficOptions): () => string {
+  const next = random(seed);
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(next() * next() * list.length)] as T;
+  let events = 0;
+  let payment = '';
+  return () => {
+    const number = events++;
+    const time = new Date(start_ms + number * step_ms).toISOString();
+    const id = `"event_id":"or-${seed}-${number.toString().padStart(10, '0')}","time":"${time}"`;
+    if (number % 2 === 1) return `{${id},"type":"payment.succeeded",${payment}`;
+    const country = pick(COUNTRIES);
+    const order = `"order_id":"o-${(number / 2).toString().padStart(9, '0')}","customer_id":"c-${Math.floor(next() * 300_000)}"`;
+    payment = `${order},"country":"${country}","currency":"${CURRENCY_OF.get(country) ?? 'EUR'}","amount":${500 + Math.floor(next() * 20_000)},"payment_method":"${pick(METHODS)}","channel":"${pick(CHANNELS)}"}`;
+    return `{${id},"type":"order.created","sku":"SKU-${Math.floor(next() * next() * SKUS)}","campaign":"cmp-${Math.floor(next() * CAMPAIGNS)}",${payment}`;
+  };
+}
