@@ -25,7 +25,7 @@ export interface CubesConfig {
   readonly cells_per_day: number;
   /** Touched cells between two commits before a barrier is asked for: bounds memory. */
   readonly delta_max_cells: number;
-  /** A cube's delta entries before they are folded into its cells: bounds what a query adds up. */
+  /** A cube's delta entries before they are folded into its cells, a tenth of it with at most one dimension: bounds what a query adds up. */
   readonly fold_max_entries: number;
   /** Commits after which a cube's deltas are folded however few they are. */
   readonly fold_max_commits: number;
@@ -33,6 +33,13 @@ export interface CubesConfig {
 
 /** Folds of cubes that are merely old, a commit: spreads them out. */
 const AGED_FOLDS_PER_COMMIT = 2;
+/** Narrow cubes answer most queries, and their deltas merge into few cells: they are folded this much sooner. */
+const NARROW_FOLD_DIVISOR = 10;
+
+function foldLimit({ fold_max_entries }: CubesConfig, { dimensions }: CubeDefinition): number {
+  return dimensions.length > 1 ? fold_max_entries : Math.ceil(fold_max_entries / NARROW_FOLD_DIVISOR);
+}
+
 const SWEEP_CELLS_PER_COMMIT = 2_000;
 
 function tables(config: CubesConfig) {
@@ -203,7 +210,7 @@ export const cubes = defineOperator<CubeRow, never, CubesConfig, ReturnType<type
       for (const entry of catalog.all()) {
         if (entry.entries === 0) continue;
         entry.commits++;
-        if (entry.entries < config.fold_max_entries) {
+        if (entry.entries < foldLimit(config, entry.cube)) {
           if (entry.commits < config.fold_max_commits || aged === 0) continue;
           aged--;
         }
