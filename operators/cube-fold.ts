@@ -1,12 +1,5 @@
 import { ByteReader, ByteWriter, invariant, type KvTable } from '../engine/index.ts';
 import {
-  type Accumulated,
-  accumulatedKey,
-  accumulateEntry,
-  addAccumulated,
-  detailOf,
-} from './cube-accumulate.ts';
-import {
   type Cell,
   type CellDetail,
   emptyCell,
@@ -20,7 +13,8 @@ import {
   writeCellKey,
   writeDetail,
 } from './cube-cell.ts';
-import { readDelta, scanRecent } from './cube-delta.ts';
+import { scanRecent } from './cube-delta.ts';
+import { Combinations, PendingCells } from './cube-pending.ts';
 import { cardinalityKey } from './cube-read.ts';
 import { type CubeDefinition, type Granularity, OTHER } from './cube-types.ts';
 
@@ -44,6 +38,13 @@ function isKept(time_ms: number, { bucket_ms, retain_ms }: Granularity, watermar
   return retain_ms === undefined || time_ms - (time_ms % bucket_ms) + bucket_ms + retain_ms > watermark_ms;
 }
 
+/** The day and combination of cells that found their day full. */
+type Redirected = Set<string>;
+
+function redirectKey(day_ms: number, combination: number): string {
+  return `${day_ms} ${combination}`;
+}
+
 /** Moves the delta rows of one cube into its cells: each touched cell is read, merged and written once. */
 export class CubeFolder {
   readonly #config: FoldConfig;
@@ -51,6 +52,9 @@ export class CubeFolder {
   readonly #keyWriter = new ByteWriter();
   readonly #cellWriter = new ByteWriter();
   readonly #detailWriter = new ByteWriter();
+  /** By granularity. */
+  #combinations = new Combinations();
+  #levels: readonly PendingCells[] = [];
 
   constructor(config: FoldConfig, tables: CubeTables) {
     this.#config = config;
@@ -61,36 +65,32 @@ export class CubeFolder {
   fold(scope: string, cube: CubeDefinition, watermark_ms: number): number {
     const { granularities, measures } = this.#config;
     const { recent } = this.#tables;
+    this.#combinations = new Combinations();
+    this.#levels = granularities.map(() => new PendingCells(this.#combinations, measures));
+    const place = this.#finestKept(watermark_ms);
     const keys: Uint8Array[] = [];
-    const levels = granularities.map(() => new Map<string, Accumulated>());
     for (const { key, value } of scanRecent(recent, scope, cube.name)) {
       keys.push(Uint8Array.from(key));
-      for (const entry of readDelta(value, cube.dimensions.length)) {
-        // Into the finest buckets that are still kept: those of a load of old events are not even made.
-        const level = granularities.findIndex((granularity) =>
-          isKept(entry.bucket_ms, granularity, watermark_ms),
-        );
-        const { bucket_ms } = granularities[level] as Granularity;
-        accumulateEntry(levels[level] as Map<string, Accumulated>, entry, bucket_ms, measures);
-      }
+      PendingCells.addDelta(value, cube.dimensions.length, this.#combinations, measures, place);
     }
-    for (let level = 1; level < levels.length; level++) {
+    for (let level = 1; level < this.#levels.length; level++) {
       const { bucket_ms: width_ms } = granularities[level] as Granularity;
-      for (const cell of (levels[level - 1] as Map<string, Accumulated>).values()) {
-        const bucket_ms = cell.bucket_ms - (cell.bucket_ms % width_ms);
-        addAccumulated(levels[level] as Map<string, Accumulated>, cell, bucket_ms, cell.values);
+      const finer = this.#levels[level - 1] as PendingCells;
+      const coarser = this.#levels[level] as PendingCells;
+      for (let cell = 0; cell < finer.count; cell++) {
+        const time_ms = finer.bucket_ms(cell);
+        coarser.addCell(finer, cell, finer.combination(cell), time_ms - (time_ms % width_ms));
       }
     }
-    const redirected = this.#admit(scope, cube, levels.at(-1) as Map<string, Accumulated>);
+    const redirected = this.#admit(scope, cube, this.#levels.at(-1) as PendingCells);
     let written = 0;
-    for (const [level, cells] of levels.entries()) {
+    for (const [level, cells] of this.#levels.entries()) {
       const granularity = granularities[level] as Granularity;
-      if (redirected.size > 0) redirect(cells, redirected, cube);
-      const ordered = [...cells.values()].sort((a, b) => a.bucket_ms - b.bucket_ms);
-      for (const cell of ordered) {
+      const placed = redirected.size === 0 ? cells : this.#redirect(cells, redirected, cube);
+      for (const cell of inTimeOrder(placed)) {
         // A bucket past its retention would be removed again: it is not written at all.
-        if (!isKept(cell.bucket_ms, granularity, watermark_ms)) continue;
-        this.#merge(scope, cube.name, level, cell);
+        if (!isKept(placed.bucket_ms(cell), granularity, watermark_ms)) continue;
+        this.#merge(scope, cube.name, level, placed, cell);
         written++;
       }
     }
@@ -98,21 +98,36 @@ export class CubeFolder {
     return written;
   }
 
-  #merge(scope: string, cube: string, granularity: number, added: Accumulated): void {
+  /** Into the finest buckets that are still kept: those of a load of old events are not even made. */
+  #finestKept(watermark_ms: number) {
+    const { granularities } = this.#config;
+    let last_ms = -1;
+    let last: { readonly cells: PendingCells; readonly bucket_ms: number } | undefined;
+    return (time_ms: number) => {
+      if (time_ms === last_ms) return last;
+      const level = granularities.findIndex((granularity) => isKept(time_ms, granularity, watermark_ms));
+      const { bucket_ms: width_ms } = granularities[level] as Granularity;
+      last_ms = time_ms;
+      last = { cells: this.#levels[level] as PendingCells, bucket_ms: time_ms - (time_ms % width_ms) };
+      return last;
+    };
+  }
+
+  #key(scope: string, cube: string, granularity: number, cells: PendingCells, cell: number): Uint8Array {
+    const { unit, values } = this.#combinations.at(cells.combination(cell));
+    const bucket_ms = cells.bucket_ms(cell);
+    const key = { scope, cube, granularity, bucket_ms, values, unit };
+    return writeCellKey(this.#keyWriter.reset(), key).view();
+  }
+
+  #merge(scope: string, cube: string, granularity: number, added: PendingCells, from: number): void {
     const { measures } = this.#config;
     const { cells, details } = this.#tables;
-    const key = writeCellKey(this.#keyWriter.reset(), {
-      scope,
-      cube,
-      granularity,
-      bucket_ms: added.bucket_ms,
-      values: added.values,
-      unit: added.unit,
-    }).view();
+    const key = this.#key(scope, cube, granularity, added, from);
     const stored = cells.get(key);
     const cell: Cell = stored === undefined ? emptyCell(measures) : readCell(stored, measures, true);
-    mergeSums(cell.sums, added.sums);
-    const fresh = detailOf(added);
+    mergeSums(cell.sums, added.sums(from));
+    const fresh = added.detail(from);
     if (fresh !== undefined) {
       const detail = cell.spilled ? this.#storedDetail(details, key) : (cell.detail ?? emptyDetail());
       mergeDetail(detail, fresh);
@@ -141,32 +156,25 @@ export class CubeFolder {
    * Counts new cells of each day, and finds those that get none because their day is full. Whether values
    * have been admitted is remembered by their day cell being there, so it holds for what comes later.
    */
-  #admit(scope: string, cube: CubeDefinition, days: Map<string, Accumulated>): Set<string> {
-    const redirected = new Set<string>();
+  #admit(scope: string, cube: CubeDefinition, days: PendingCells): Redirected {
+    const redirected: Redirected = new Set();
     const { cells, cardinality } = this.#tables;
     const counts = new Map<number, { cells: number; other_rows: number }>();
     const granularity = this.#config.granularities.length - 1;
-    for (const [key, { bucket_ms, unit, values }] of days) {
-      const cellKey = writeCellKey(this.#keyWriter.reset(), {
-        scope,
-        cube: cube.name,
-        granularity,
-        bucket_ms,
-        values,
-        unit,
-      });
-      if (cells.get(cellKey.view()) !== undefined) continue;
-      let count = counts.get(bucket_ms);
+    for (let day = 0; day < days.count; day++) {
+      const day_ms = days.bucket_ms(day);
+      if (cells.get(this.#key(scope, cube.name, granularity, days, day)) !== undefined) continue;
+      let count = counts.get(day_ms);
       if (count === undefined) {
-        const bytes = cardinality.get(cardinalityKey(scope, cube.name, bucket_ms));
+        const bytes = cardinality.get(cardinalityKey(scope, cube.name, day_ms));
         const reader = bytes === undefined ? undefined : new ByteReader(bytes);
         count = { cells: reader?.varint() ?? 0, other_rows: reader?.varint() ?? 0 };
-        counts.set(bucket_ms, count);
+        counts.set(day_ms, count);
       }
       if (count.cells < this.#config.cells_per_day) count.cells++;
       else {
         count.other_rows++;
-        redirected.add(key);
+        redirected.add(redirectKey(day_ms, days.combination(day)));
       }
     }
     for (const [day_ms, count] of counts) {
@@ -177,21 +185,27 @@ export class CubeFolder {
     }
     return redirected;
   }
+
+  /** The cells with those that have no place of their own moved into those of OTHER. */
+  #redirect(cells: PendingCells, redirected: Redirected, cube: CubeDefinition): PendingCells {
+    const placed = new PendingCells(this.#combinations, this.#config.measures);
+    const values = cube.dimensions.map(() => OTHER);
+    for (let cell = 0; cell < cells.count; cell++) {
+      const bucket_ms = cells.bucket_ms(cell);
+      const own = cells.combination(cell);
+      const day_ms = bucket_ms - (bucket_ms % DAY_MS);
+      const combination = redirected.has(redirectKey(day_ms, own))
+        ? this.#combinations.numberOf({ unit: this.#combinations.at(own).unit, values })
+        : own;
+      placed.addCell(cells, cell, combination, bucket_ms);
+    }
+    return placed;
+  }
 }
 
-/** Moves the cells without a place of their own into those of OTHER. */
-function redirect(
-  cells: Map<string, Accumulated>,
-  redirected: ReadonlySet<string>,
-  cube: CubeDefinition,
-): void {
-  const other = cube.dimensions.map(() => OTHER);
-  for (const [key, cell] of [...cells]) {
-    const day_ms = cell.bucket_ms - (cell.bucket_ms % DAY_MS);
-    if (!redirected.has(accumulatedKey(day_ms, cell.unit, cell.values))) continue;
-    cells.delete(key);
-    addAccumulated(cells, cell, cell.bucket_ms, other);
-  }
+function inTimeOrder(cells: PendingCells): readonly number[] {
+  const order = Array.from({ length: cells.count }, (_, cell) => cell);
+  return order.sort((a, b) => cells.bucket_ms(a) - cells.bucket_ms(b));
 }
 
 function isEmptyDetail({ distributions, distinct }: CellDetail): boolean {

@@ -25,6 +25,7 @@ interface GatherConfig {
 interface Frame {
   readonly scope: number;
   readonly unit: string;
+  readonly unitCode: number;
   readonly bucket_ms: number;
 }
 
@@ -95,6 +96,7 @@ export class CubeGatherer {
   readonly #table: DeltaTable;
   readonly #encoder = new DeltaEncoder();
   readonly #scopes: string[] = [];
+  readonly #units: string[] = [];
   readonly #frames: Frame[] = [];
   readonly #frameOf = new Map<string, Map<number, number>>();
   readonly #codes: Map<string, number>[];
@@ -217,7 +219,9 @@ export class CubeGatherer {
     if (frame === undefined) {
       let scope = this.#scopes.indexOf(row.scope);
       if (scope < 0) scope = this.#scopes.push(row.scope) - 1;
-      frame = this.#frames.push({ scope, unit: row.unit, bucket_ms }) - 1;
+      let unitCode = this.#units.indexOf(row.unit);
+      if (unitCode < 0) unitCode = this.#units.push(row.unit) - 1;
+      frame = this.#frames.push({ scope, unit: row.unit, unitCode, bucket_ms }) - 1;
       byBucket.set(bucket_ms, frame);
     }
     this.#lastScope = row.scope;
@@ -256,7 +260,7 @@ export class CubeGatherer {
   }
 
   /** Encodes what was gathered, a row for each scope and cube, and begins anew. */
-  drain(store: (scope: string, cube: CubeDefinition, entries: number, bytes: Uint8Array) => void): void {
+  drain(store: (scope: string, cube: CubeDefinition, bytes: Uint8Array) => void): void {
     const table = this.#table;
     const groups = new Map<number, number[]>();
     const { cubes } = this.#config;
@@ -273,7 +277,7 @@ export class CubeGatherer {
       this.#encoder.reset();
       for (const slot of slots) this.#encode(slot);
       const scope = this.#scopes[Math.floor(group / cubes.length)] as string;
-      store(scope, cubes[group % cubes.length] as CubeDefinition, slots.length, this.#encoder.finish());
+      store(scope, cubes[group % cubes.length] as CubeDefinition, this.#encoder.finish());
     }
     this.#reset();
   }
@@ -282,36 +286,65 @@ export class CubeGatherer {
     const table = this.#table;
     const encoder = this.#encoder;
     const frame = this.#frames[table.frame(slot)] as Frame;
-    const pair = this.#pairs[table.cube(slot)] as Pair;
-    encoder.begin(frame.bucket_ms, frame.unit);
-    if (pair.first >= 0) encoder.value(this.#valueOf(pair.first, table.first(slot)));
-    if (pair.rest.length > 0) {
-      for (const value of this.#joinedValues[table.second(slot)] as readonly string[]) encoder.value(value);
-    } else if (pair.second >= 0) {
-      encoder.value(this.#valueOf(pair.second, table.second(slot)));
+    const first = table.first(slot);
+    const second = table.second(slot);
+    if (encoder.begin(frame.bucket_ms, frame.unitCode, first, second)) {
+      const pair = this.#pairs[table.cube(slot)] as Pair;
+      encoder.text(frame.unit);
+      if (pair.first >= 0) encoder.text(this.#valueOf(pair.first, first));
+      if (pair.rest.length > 0) {
+        for (const value of this.#joinedValues[second] as readonly string[]) encoder.text(value);
+      } else if (pair.second >= 0) {
+        encoder.text(this.#valueOf(pair.second, second));
+      }
     }
-    const { measures } = this.#config;
-    const base = slot * measures;
-    const { sums } = table;
-    for (let left = table.touched(slot); left !== 0; left &= left - 1) {
-      const measure = 31 - Math.clz32(left & -left);
-      let sum: ExactSum = sums[base + measure] as number;
-      if (this.#spilled.size > 0) sum = addExact(sum, narrow(this.#spilled.get(`${slot}:${measure}`) ?? 0n));
-      if (sum !== 0) encoder.sum(measure, sum);
-    }
-    encoder.endSums();
+    this.#encodeSums(slot);
+    const observed: number[] = [];
     const members: number[] = [];
     const observations = this.#observations;
     for (let link = table.firstLink(slot); link !== NO_CODE; link = table.nextLink(link)) {
       const row = table.linked(link);
-      for (let at = observations.start(row); at < observations.end(row); at += 2) {
-        encoder.observe(observations.value(at), observations.value(at + 1));
-      }
+      for (let at = observations.start(row); at < observations.end(row); at++)
+        observed.push(observations.value(at));
       const member = observations.member(row);
       if (member >= 0) members.push(member);
     }
-    encoder.endObserved();
-    encoder.members(members);
+    if (observed.length > 0 || members.length > 0) encoder.detail(observed, members);
+  }
+
+  #encodeSums(slot: number): void {
+    const { measures } = this.#config;
+    const { sums } = this.#table;
+    const base = slot * measures;
+    const touched = this.#table.touched(slot);
+    if (this.#spilled.size > 0) {
+      this.#encodeSpilled(slot, touched);
+      return;
+    }
+    // What was added and taken back is no sum.
+    let mask = touched;
+    for (let left = touched; left !== 0; left &= left - 1) {
+      if (sums[base + 31 - Math.clz32(left & -left)] === 0) mask &= ~(left & -left);
+    }
+    this.#encoder.sums(mask);
+    for (let left = mask; left !== 0; left &= left - 1) {
+      this.#encoder.sum(sums[base + 31 - Math.clz32(left & -left)] as number);
+    }
+  }
+
+  #encodeSpilled(slot: number, touched: number): void {
+    const exact: ExactSum[] = [];
+    let mask = 0;
+    for (let left = touched; left !== 0; left &= left - 1) {
+      const measure = 31 - Math.clz32(left & -left);
+      const dense = this.#table.sums[slot * this.#config.measures + measure] as number;
+      const sum = addExact(dense, narrow(this.#spilled.get(`${slot}:${measure}`) ?? 0n));
+      if (sum === 0) continue;
+      mask |= 1 << measure;
+      exact.push(sum);
+    }
+    this.#encoder.sums(mask);
+    for (const sum of exact) this.#encoder.sum(sum);
   }
 
   #reset(): void {
@@ -324,6 +357,7 @@ export class CubeGatherer {
     this.#spilled.clear();
     this.#joined.clear();
     this.#joinedValues.length = 0;
+    this.#units.length = 0;
     if (this.dictionaryValues > DICTIONARY_LIMIT) {
       for (const codes of this.#codes) codes.clear();
       for (const values of this.#values) values.length = 0;

@@ -1,8 +1,6 @@
 import { ByteReader, ByteWriter, type KvView } from '../engine/index.ts';
-import { type Accumulated, accumulatedKey, detailOf } from './cube-accumulate.ts';
 import {
   type Cell,
-  type CellDetail,
   emptyDetail,
   MINUTE_MS,
   mergeDetail,
@@ -11,7 +9,8 @@ import {
   readDetail,
   writeCellPrefix,
 } from './cube-cell.ts';
-import { PendingDeltas } from './cube-pending.ts';
+import { readDeltaHeader, scanRecent } from './cube-delta.ts';
+import { Combinations, PendingCells } from './cube-pending.ts';
 import type { CubeDefinition } from './cube-types.ts';
 
 export interface CellQuery {
@@ -80,35 +79,52 @@ export function* readCube(
   { cells, details, recent }: CubeViews,
   query: CellQuery & { readonly width_ms: number },
 ): Iterable<CellRow> {
-  const { scope, cube, start_ms, end_ms, measures, width_ms, withDetail } = query;
-  const deltas = new PendingDeltas(recent, scope, cube.name, cube.dimensions.length);
-  const pending = deltas.within(start_ms, end_ms, width_ms, measures);
-  const detailed = (added: Accumulated): CellDetail | undefined => (withDetail ? detailOf(added) : undefined);
+  const { withDetail } = query;
+  const combinations = new Combinations();
+  const pending = pendingOf(recent, query, combinations);
+  const added = new Set<number>();
   for (const row of readCells(cells, details, query)) {
-    if (pending.size > 0) {
-      const key = accumulatedKey(row.bucket_ms, row.unit, row.values);
-      const added = pending.get(key);
-      if (added !== undefined) {
-        pending.delete(key);
-        mergeSums(row.cell.sums, added.sums);
-        const detail = detailed(added);
-        if (detail !== undefined) {
-          row.cell.detail ??= emptyDetail();
-          mergeDetail(row.cell.detail, detail);
-        }
+    const found = pending.count === 0 ? -1 : pending.find(combinations.find(row), row.bucket_ms);
+    if (found >= 0) {
+      added.add(found);
+      mergeSums(row.cell.sums, pending.sums(found));
+      const detail = withDetail ? pending.detail(found) : undefined;
+      if (detail !== undefined) {
+        row.cell.detail ??= emptyDetail();
+        mergeDetail(row.cell.detail, detail);
       }
     }
     yield row;
   }
-  for (const added of pending.values()) {
-    const { bucket_ms, values, unit, sums } = added;
+  for (let cell = 0; cell < pending.count; cell++) {
+    if (added.has(cell)) continue;
+    const detail = (withDetail ? pending.detail(cell) : undefined) ?? emptyDetail();
     yield {
-      bucket_ms,
-      values,
-      unit,
-      cell: { sums, detail: detailed(added) ?? emptyDetail(), spilled: false },
+      bucket_ms: pending.bucket_ms(cell),
+      ...combinations.at(pending.combination(cell)),
+      cell: { sums: pending.sums(cell), detail, spilled: false },
     };
   }
+}
+
+/** What waits to be folded into the cells of a query. */
+function pendingOf(
+  recent: KvView,
+  query: CellQuery & { readonly width_ms: number },
+  combinations: Combinations,
+): PendingCells {
+  const { scope, cube, start_ms, end_ms, measures, width_ms } = query;
+  const cells = new PendingCells(combinations, measures);
+  const place = (time_ms: number) =>
+    time_ms >= start_ms && time_ms < end_ms
+      ? { cells, bucket_ms: time_ms - (time_ms % width_ms) }
+      : undefined;
+  for (const { value } of scanRecent(recent, scope, cube.name)) {
+    const { min_ms, max_ms } = readDeltaHeader(value);
+    if (max_ms < start_ms || min_ms >= end_ms) continue;
+    PendingCells.addDelta(value, cube.dimensions.length, combinations, measures, place);
+  }
+  return cells;
 }
 
 /** How full a cube is on a UTC day. */

@@ -7,8 +7,15 @@ import {
   type KvView,
   rawTable,
 } from '../engine/index.ts';
-import { type CellDetail, emptyDetail, writeCell, writeCellKey, writeDetail } from './cube-cell.ts';
-import { readDeltaHeader, recentKey } from './cube-delta.ts';
+import {
+  type CellDetail,
+  emptyDetail,
+  MINUTE_MS,
+  writeCell,
+  writeCellKey,
+  writeDetail,
+} from './cube-cell.ts';
+import { type DeltaHeader, readDeltaHeader, recentKey } from './cube-delta.ts';
 import { CubeFolder, type CubeTables } from './cube-fold.ts';
 import { CubeGatherer } from './cube-gather.ts';
 import { readCube } from './cube-read.ts';
@@ -25,7 +32,7 @@ export interface CubesConfig {
   readonly cells_per_day: number;
   /** Touched cells between two commits before a barrier is asked for: bounds memory. */
   readonly delta_max_cells: number;
-  /** A cube's delta entries before they are folded into its cells, a tenth of it with at most one dimension: bounds what a query adds up. */
+  /** A cube's delta entries before they are folded into its cells: bounds what a query adds up. See `foldLimit`. */
   readonly fold_max_entries: number;
   /** Commits after which a cube's deltas are folded however few they are. */
   readonly fold_max_commits: number;
@@ -33,11 +40,16 @@ export interface CubesConfig {
 
 /** Folds of cubes that are merely old, a commit: spreads them out. */
 const AGED_FOLDS_PER_COMMIT = 2;
-/** Narrow cubes answer most queries, and their deltas merge into few cells: they are folded this much sooner. */
+/** Narrow cubes answer most queries: where waiting saves nothing, they are folded this much sooner. */
 const NARROW_FOLD_DIVISOR = 10;
 
-function foldLimit({ fold_max_entries }: CubesConfig, { dimensions }: CubeDefinition): number {
-  return dimensions.length > 1 ? fold_max_entries : Math.ceil(fold_max_entries / NARROW_FOLD_DIVISOR);
+/**
+ * Commits that touch the same minutes again and again are worth waiting for: their entries become one write
+ * a cell. Commits that each touch new minutes (a backlog of a quiet stream) are not.
+ */
+function foldLimit({ fold_max_entries }: CubesConfig, { cube, minutes, newMinutes }: Waiting): number {
+  const isWorthWaiting = cube.dimensions.length > 1 || newMinutes * 2 <= minutes;
+  return isWorthWaiting ? fold_max_entries : Math.ceil(fold_max_entries / NARROW_FOLD_DIVISOR);
 }
 
 const SWEEP_CELLS_PER_COMMIT = 2_000;
@@ -57,7 +69,7 @@ function tables(config: CubesConfig) {
     }),
     details: rawTable({ version: 1, logicalRows: none }),
     cardinality: rawTable({ version: 1, logicalRows: none }),
-    recent: rawTable({ version: 1, logicalRows: none }),
+    recent: rawTable({ version: 2, logicalRows: none }),
   };
 }
 
@@ -114,13 +126,23 @@ function isEmpty({ distributions, distinct }: CellDetail): boolean {
   return distributions.length === 0 && distinct.kind === 'exact' && distinct.members.length === 0;
 }
 
-/** The cubes of each scope that have data, with the delta entries that wait to be folded. */
+/** A cube of a scope, and its delta entries that wait to be folded. */
+interface Waiting {
+  readonly scope: string;
+  readonly cube: CubeDefinition;
+  entries: number;
+  commits: number;
+  /** Minutes that the rows span, added up, and those of them that the row before did not reach. */
+  minutes: number;
+  newMinutes: number;
+  /** Of the newest row, folded or not, ms. */
+  last_ms: number;
+}
+
+/** The cubes of each scope that have data. */
 class CubeCatalog {
   readonly #byName: ReadonlyMap<string, CubeDefinition>;
-  readonly #known = new Map<
-    string,
-    { scope: string; cube: CubeDefinition; entries: number; commits: number }
-  >();
+  readonly #known = new Map<string, Waiting>();
 
   constructor(cubeList: readonly CubeDefinition[]) {
     this.#byName = new Map(cubeList.map((cube) => [cube.name, cube]));
@@ -135,25 +157,26 @@ class CubeCatalog {
       const reader = new ByteReader(key);
       const entry = this.#entry(reader.orderedString(), reader.orderedString());
       if (entry === undefined) continue;
-      entry.entries += readDeltaHeader(value).entries;
+      count(entry, readDeltaHeader(value));
       entry.commits++;
     }
   }
 
-  #entry(scope: string, cubeName: string) {
+  #entry(scope: string, cubeName: string): Waiting | undefined {
     const id = `${scope}\0${cubeName}`;
     const known = this.#known.get(id);
     // A cube that is no longer configured keeps its cells; nobody asks for them.
     const cube = this.#byName.get(cubeName);
     if (known !== undefined || cube === undefined) return known;
-    const entry = { scope, cube, entries: 0, commits: 0 };
+    const nothing = { entries: 0, commits: 0, minutes: 0, newMinutes: 0 };
+    const entry: Waiting = { scope, cube, ...nothing, last_ms: Number.NEGATIVE_INFINITY };
     this.#known.set(id, entry);
     return entry;
   }
 
-  stored(scope: string, cube: CubeDefinition, entries: number): void {
+  stored(scope: string, cube: CubeDefinition, header: DeltaHeader): void {
     const entry = this.#entry(scope, cube.name);
-    if (entry !== undefined) entry.entries += entries;
+    if (entry !== undefined) count(entry, header);
   }
 
   all() {
@@ -165,6 +188,13 @@ class CubeCatalog {
       `${entry.scope}\0${entry.cube.name}`;
     return this.all().sort((a, b) => (id(a) < id(b) ? -1 : 1));
   }
+}
+
+function count(waiting: Waiting, { entries, min_ms, max_ms }: DeltaHeader): void {
+  waiting.entries += entries;
+  waiting.minutes += (max_ms - min_ms) / MINUTE_MS + 1;
+  waiting.newMinutes += Math.max(0, max_ms - Math.max(waiting.last_ms, min_ms - MINUTE_MS)) / MINUTE_MS;
+  waiting.last_ms = max_ms;
 }
 
 /**
@@ -210,14 +240,13 @@ export const cubes = defineOperator<CubeRow, never, CubesConfig, ReturnType<type
       for (const entry of catalog.all()) {
         if (entry.entries === 0) continue;
         entry.commits++;
-        if (entry.entries < foldLimit(config, entry.cube)) {
+        if (entry.entries < foldLimit(config, entry)) {
           if (entry.commits < config.fold_max_commits || aged === 0) continue;
           aged--;
         }
         written.add(folder.fold(entry.scope, entry.cube, watermark_ms));
         folds.add();
-        entry.entries = 0;
-        entry.commits = 0;
+        Object.assign(entry, { entries: 0, commits: 0, minutes: 0, newMinutes: 0 });
       }
     };
 
@@ -230,9 +259,9 @@ export const cubes = defineOperator<CubeRow, never, CubesConfig, ReturnType<type
         watermark_ms = time_ms;
       },
       onBarrier: ({ commit }: Barrier) => {
-        gatherer.drain((scope, cube, entries, bytes) => {
+        gatherer.drain((scope, cube, bytes) => {
           state.recent.put(recentKey(scope, cube.name, commit), bytes);
-          catalog.stored(scope, cube, entries);
+          catalog.stored(scope, cube, readDeltaHeader(bytes));
         });
         foldDue();
         const targets = catalog.all();

@@ -15,21 +15,26 @@ export const SPILL = 2 ** 52;
  */
 export class DeltaTable {
   readonly #width: number;
-  #keys = new Int32Array(INITIAL_SLOTS * KEY_WORDS);
-  #index: Int32Array = new Int32Array(INITIAL_SLOTS * 2).fill(NONE);
-  #mask = INITIAL_SLOTS * 2 - 1;
+  #keys: Int32Array;
+  #index: Int32Array;
+  #mask: number;
   #sums: Float64Array;
   /** The lists: row number and next link. */
-  #listRow: Int32Array = new Int32Array(INITIAL_SLOTS);
-  #listNext: Int32Array = new Int32Array(INITIAL_SLOTS);
+  #listRow: Int32Array;
+  #listNext: Int32Array;
   #listLength = 0;
   #count = 0;
 
-  /** `width` is the number of accumulators of a slot. */
-  constructor(width: number) {
+  /** `width` is the number of accumulators of a slot, `slots` (a power of two) the room to begin with. */
+  constructor(width: number, slots = INITIAL_SLOTS) {
     invariant(width <= 31, 'a slot has at most 31 accumulators: which of them were used is a 32-bit mask');
     this.#width = width;
-    this.#sums = new Float64Array(INITIAL_SLOTS * width);
+    this.#keys = new Int32Array(slots * KEY_WORDS);
+    this.#index = new Int32Array(slots * 2).fill(NONE);
+    this.#mask = slots * 2 - 1;
+    this.#sums = new Float64Array(slots * width);
+    this.#listRow = new Int32Array(slots);
+    this.#listNext = new Int32Array(slots);
   }
 
   get count(): number {
@@ -40,8 +45,25 @@ export class DeltaTable {
     return this.#sums;
   }
 
+  /** Slots that there is room for. */
+  get room(): number {
+    return this.#keys.length / KEY_WORDS;
+  }
+
   /** The slot of a key, made where it is new. */
   slot(frame: number, cube: number, first: number, second: number): number {
+    const probe = this.#probe(frame, cube, first, second);
+    const slot = this.#index[probe] as number;
+    return slot === NONE ? this.#add(probe, frame, cube, first, second) : slot;
+  }
+
+  /** The slot of a key, or -1. */
+  find(frame: number, cube: number, first: number, second: number): number {
+    return this.#index[this.#probe(frame, cube, first, second)] as number;
+  }
+
+  /** Where the index has a key, or has room for it. */
+  #probe(frame: number, cube: number, first: number, second: number): number {
     let hash = Math.imul(frame, 0x9e3779b1) ^ Math.imul(cube + 1, 0x85ebca6b);
     hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d) ^ Math.imul(first, 0x297a2d39);
     hash = Math.imul(hash ^ (hash >>> 13), 0x7feb352d) ^ Math.imul(second, 0x165667b1);
@@ -49,10 +71,10 @@ export class DeltaTable {
     const keys = this.#keys;
     for (let probe = hash & this.#mask; ; probe = (probe + 1) & this.#mask) {
       const slot = this.#index[probe] as number;
-      if (slot === NONE) return this.#add(probe, frame, cube, first, second);
+      if (slot === NONE) return probe;
       const at = slot * KEY_WORDS;
       if (keys[at + 2] === first && keys[at + 3] === second && keys[at] === frame && keys[at + 1] === cube)
-        return slot;
+        return probe;
     }
   }
 
@@ -130,6 +152,11 @@ export class DeltaTable {
     const head = slot * KEY_WORDS + HEAD;
     this.#listNext[at] = this.#keys[head] as number;
     this.#keys[head] = at;
+  }
+
+  /** Forgets the links of a slot. */
+  unlink(slot: number): void {
+    this.#keys[slot * KEY_WORDS + HEAD] = NONE;
   }
 
   /** The slot's newest link, or -1. */

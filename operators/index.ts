@@ -1,4 +1,3 @@
-export * from './cube-accumulate.ts';
 export * from './cube-cell.ts';
 export * from './cube-delta.ts';
 export * from './cube-pending.ts';

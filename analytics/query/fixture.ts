@@ -112,7 +112,9 @@ export class CubeStore {
       for (const cube of cubes) {
         const encoder = new DeltaEncoder();
         encoder.reset();
-        for (const fact of facts) if (((fact.mask ?? 15) & cube.mask) !== 0) encode(encoder, fact, cube);
+        const known: string[] = [];
+        for (const fact of facts)
+          if (((fact.mask ?? 15) & cube.mask) !== 0) encode(encoder, fact, cube, known);
         if (encoder.entries === 0) continue;
         this.#store.table('cubes/recent').put(recentKey(TENANT, cube.name, commit), encoder.finish());
       }
@@ -140,20 +142,26 @@ export class CubeStore {
   }
 }
 
-function encode(encoder: DeltaEncoder, fact: Fact, cube: CubeDefinition): void {
+function encode(encoder: DeltaEncoder, fact: Fact, cube: CubeDefinition, known: string[]): void {
   const { sums = {}, members = [] } = fact;
-  encoder.begin(Math.floor(timeOf(fact) / 60_000) * 60_000, fact.unit ?? '');
-  for (const name of cube.dimensions) encoder.value(fact.dimensions?.[name as Dimension] ?? '');
-  for (const measure of MEASURES) {
-    const sum = sums[measure] ?? 0;
-    if (sum !== 0) encoder.sum(M[measure], addExact(sum, 0));
+  const texts = [
+    fact.unit ?? '',
+    ...cube.dimensions.map((name) => fact.dimensions?.[name as Dimension] ?? ''),
+  ];
+  const id = JSON.stringify(texts);
+  const number = known.includes(id) ? known.indexOf(id) : known.push(id) - 1;
+  if (encoder.begin(Math.floor(timeOf(fact) / 60_000) * 60_000, 0, number, -1)) {
+    for (const text of texts) encoder.text(text);
   }
-  encoder.endSums();
-  for (const name of DISTRIBUTIONS) {
-    if (sums[name] !== undefined) encoder.observe(D[name], Number(sums[name]));
-  }
-  encoder.endObserved();
-  encoder.members(members);
+  const values = MEASURES.map((measure) => [M[measure], sums[measure] ?? 0] as const).filter(
+    ([, value]) => value !== 0,
+  );
+  encoder.sums(values.reduce((mask, [measure]) => mask + 2 ** measure, 0));
+  for (const [, value] of values) encoder.sum(addExact(value, 0));
+  const observed = DISTRIBUTIONS.flatMap((name) =>
+    sums[name] === undefined ? [] : [D[name], Number(sums[name])],
+  );
+  if (observed.length + members.length > 0) encoder.detail(observed, members);
 }
 
 /** An `order.created` of an amount. */

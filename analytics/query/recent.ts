@@ -1,10 +1,11 @@
 import type { KvView } from '../../engine/index.ts';
 import {
-  type DeltaEntry,
+  type Combination,
+  DeltaReader,
+  type DetailVisitor,
   distinctOf,
   distributionOf,
   type ExactSum,
-  readDelta,
   readDeltaHeader,
   scanRecent,
 } from '../../operators/index.ts';
@@ -15,8 +16,6 @@ import type { Classify } from './cell-scan.ts';
 import { bucketAt } from './time.ts';
 
 interface Observations {
-  readonly series: number;
-  readonly bucket: number;
   /** By distribution index. */
   readonly observed: (number[] | undefined)[];
   readonly members: number[];
@@ -35,47 +34,100 @@ export function addRecent(
   const { start_ms, end_ms } = buckets.range;
   const slots = new Int32Array(MEASURES.length).fill(-1);
   for (const [slot, measure] of needs.measures.entries()) slots[M[measure]] = slot;
-  const observations = needsDetail(needs) ? new Map<string, Observations>() : undefined;
-  const sums = new Array<ExactSum>(needs.measures.length);
+  const sums = new Array<ExactSum>(needs.measures.length).fill(0);
+  const isInside = (time_ms: number): boolean => time_ms >= start_ms && time_ms < end_ms;
+  // Entries of one minute lie together: its bucket is looked up once.
+  let last_ms = -1;
+  let lastBucket = -1;
+  const bucketOf = (time_ms: number): number => {
+    if (time_ms === last_ms) return lastBucket;
+    last_ms = time_ms;
+    lastBucket = isInside(time_ms) ? bucketAt(buckets, time_ms) : -1;
+    return lastBucket;
+  };
+  const observations = needsDetail(needs) ? new ObservationLists(bucketOf, buckets.length) : undefined;
   for (const { value } of scanRecent(recent, tenant, plan.cube.name)) {
     const { min_ms, max_ms } = readDeltaHeader(value);
     if (max_ms < start_ms || min_ms >= end_ms) continue;
-    for (const entry of readDelta(value, plan.cube.dimensions.length)) {
-      if (entry.bucket_ms < start_ms || entry.bucket_ms >= end_ms) continue;
-      const series = classify(entry.values, entry.unit);
-      if (series < 0) continue;
-      const bucket = bucketAt(buckets, entry.bucket_ms);
-      sums.fill(0);
-      for (let index = 0; index < entry.sums.length; index += 2) {
-        const slot = slots[Number(entry.sums[index])] as number;
-        if (slot >= 0) sums[slot] = entry.sums[index + 1] as ExactSum;
-      }
-      accumulator.add(series, bucket, sums, undefined, undefined);
-      if (observations !== undefined) observe(observations, series, bucket, entry);
+    const delta = new DeltaReader(value, plan.cube.dimensions.length);
+    const seriesOf = seriesByCombination(delta, classify);
+    delta.visitSums(slots, sums, (combination, time_ms) => {
+      const bucket = bucketOf(time_ms);
+      const series = bucket < 0 ? -1 : seriesOf(combination);
+      if (series >= 0) accumulator.add(series, bucket, sums, undefined, undefined);
+    });
+    if (observations !== undefined) delta.visitDetails(observations.visitor(seriesOf));
+  }
+  observations?.addTo(accumulator);
+}
+
+const UNKNOWN = -2;
+
+/** Asked for once a combination, and only for those with entries in the range. */
+function seriesByCombination(
+  { combinations }: DeltaReader,
+  classify: Classify,
+): (combination: number) => number {
+  const known = new Int32Array(combinations.length).fill(UNKNOWN);
+  return (combination) => {
+    let series = known[combination] as number;
+    if (series === UNKNOWN) {
+      const { values, unit } = combinations[combination] as Combination;
+      series = classify(values, unit);
+      known[combination] = series;
     }
-  }
-  for (const { series, bucket, observed, members } of observations?.values() ?? []) {
-    const distributions = observed.map((values) =>
-      values === undefined ? undefined : distributionOf(values),
-    );
-    accumulator.add(series, bucket, [], { distributions, distinct: distinctOf(members) }, undefined);
-  }
+    return series;
+  };
 }
 
 /** Single observations are summed up at the end: merging sketches one by one costs their size each time. */
-function observe(into: Map<string, Observations>, series: number, bucket: number, entry: DeltaEntry): void {
-  if (entry.observed.length === 0 && entry.members.length === 0) return;
-  const key = `${series} ${bucket}`;
-  let found = into.get(key);
-  if (found === undefined) {
-    found = { series, bucket, observed: [], members: [] };
-    into.set(key, found);
+class ObservationLists {
+  readonly #bucketOf: (time_ms: number) => number;
+  readonly #buckets: number;
+  /** By series × buckets + bucket. */
+  readonly #lists = new Map<number, Observations>();
+
+  constructor(bucketOf: (time_ms: number) => number, buckets: number) {
+    this.#bucketOf = bucketOf;
+    this.#buckets = buckets;
   }
-  for (let index = 0; index < entry.observed.length; index += 2) {
-    const distribution = entry.observed[index] as number;
-    const values = found.observed[distribution] ?? [];
-    found.observed[distribution] = values;
-    values.push(entry.observed[index + 1] as number);
+
+  #at(combination: number, time_ms: number, seriesOf: (at: number) => number): Observations | undefined {
+    const bucket = this.#bucketOf(time_ms);
+    const series = bucket < 0 ? -1 : seriesOf(combination);
+    if (series < 0) return undefined;
+    const point = series * this.#buckets + bucket;
+    let found = this.#lists.get(point);
+    if (found === undefined) {
+      found = { observed: [], members: [] };
+      this.#lists.set(point, found);
+    }
+    return found;
   }
-  for (const member of entry.members) found.members.push(member);
+
+  visitor(seriesOf: (combination: number) => number): DetailVisitor {
+    return {
+      observed: (combination, time_ms, distribution, value) => {
+        const lists = this.#at(combination, time_ms, seriesOf);
+        if (lists === undefined) return;
+        const values = lists.observed[distribution] ?? [];
+        lists.observed[distribution] = values;
+        values.push(value);
+      },
+      member: (combination, time_ms, hash) => {
+        this.#at(combination, time_ms, seriesOf)?.members.push(hash);
+      },
+    };
+  }
+
+  addTo(accumulator: Accumulator): void {
+    for (const [point, { observed, members }] of this.#lists) {
+      const distributions = Array.from(observed, (values) =>
+        values === undefined ? undefined : distributionOf(values),
+      );
+      const bucket = point % this.#buckets;
+      const detail = { distributions, distinct: distinctOf(members) };
+      accumulator.add((point - bucket) / this.#buckets, bucket, [], detail, undefined);
+    }
+  }
 }
