@@ -26,7 +26,10 @@ export function messageDecoder(): (record: SourceRecord, now_ms: number, out: De
   let lastSubject = '';
   let lastTenant = '';
   return (record, now_ms, out) => {
-    const { data, subject } = record;
+    const { subject, region } = record;
+    const buffer = region === undefined ? record.data : region.buffer;
+    const start = region === undefined ? 0 : region.start;
+    const end = region === undefined ? buffer.length : region.end;
     if (subject !== lastSubject) {
       lastSubject = subject;
       lastTenant = tenantOf(subject);
@@ -35,18 +38,18 @@ export function messageDecoder(): (record: SourceRecord, now_ms: number, out: De
     if (tenant.length > MAX_TENANT_CHARS) {
       const detail = `The tenant in the subject has ${tenant.length} characters; at most ${MAX_TENANT_CHARS} are taken`;
       const place = { tenant: tenant.slice(0, MAX_TENANT_CHARS), record, part: 0 };
-      out.reject(place, { code: 'bad_subject', detail }, data);
+      out.reject(place, { code: 'bad_subject', detail }, record.data);
       return;
     }
-    if (data.length > MAX_MESSAGE_BYTES) {
-      const detail = `The message has ${data.length} bytes; at most ${MAX_MESSAGE_BYTES} are taken`;
-      out.reject({ tenant, record, part: 0 }, { code: 'too_large', detail }, data);
+    if (end - start > MAX_MESSAGE_BYTES) {
+      const detail = `The message has ${end - start} bytes; at most ${MAX_MESSAGE_BYTES} are taken`;
+      out.reject({ tenant, record, part: 0 }, { code: 'too_large', detail }, record.data);
       return;
     }
     // A binary CloudEvent's identity is in its headers, whatever its payload looks like.
     const isCloudEvent = record.hasHeaders && record.header('ce-specversion') !== undefined;
     const place: Place = { tenant, record, part: 0 };
-    const event = isCloudEvent ? undefined : fast.decode(data, 0, data.length, place, now_ms);
+    const event = isCloudEvent ? undefined : fast.decode(buffer, start, end, place, now_ms);
     if (event !== undefined) out.accept(event);
     else decodeCarefully(fast, record, tenant, now_ms, out);
   };

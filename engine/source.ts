@@ -1,11 +1,20 @@
 /** Where a task has got to: the last applied sequence of each partition of each stream. */
 export type Position = Readonly<Record<string, Readonly<Record<string, number>>>>;
 
+export interface ByteRegion {
+  readonly buffer: Uint8Array;
+  readonly start: number;
+  /** Exclusive. */
+  readonly end: number;
+}
+
 /** One message of a source. `data` may be a view of a larger buffer; it is valid until the next `take`. */
 export interface SourceRecord {
   readonly sequence: number;
   readonly subject: string;
   readonly data: Uint8Array;
+  /** Where `data` lies in a larger buffer, for who reads it in place: a view costs more than reading a short message. */
+  readonly region?: ByteRegion;
   /** Whether there are any: most messages have none, and need no look. */
   readonly hasHeaders: boolean;
   /** Names are compared without case. */

@@ -107,6 +107,8 @@ export class MapTable<K extends string | number, V> implements Flushable {
   readonly #scopes = new Map<string, Scope<K, V>>();
   readonly #dirty: Row<K, V>[] = [];
   readonly #limit_rows: number;
+  /** In one of the generations as long as it is here. */
+  #last: Row<K, V> | undefined;
   #young_rows = 0;
   #watermark_ms = 0;
   #sweepFrom: Uint8Array | undefined;
@@ -144,6 +146,15 @@ export class MapTable<K extends string | number, V> implements Flushable {
   }
 
   #row(scope: Scope<K, V>, key: K): Row<K, V> {
+    // What is read is often written next.
+    const last = this.#last;
+    if (last !== undefined && last.key === key && last.scope === scope) return last;
+    const row = this.#find(scope, key);
+    this.#last = row;
+    return row;
+  }
+
+  #find(scope: Scope<K, V>, key: K): Row<K, V> {
     let row = scope.young.get(key);
     if (row !== undefined) return row;
     row = scope.old.get(key);
@@ -182,6 +193,7 @@ export class MapTable<K extends string | number, V> implements Flushable {
 
   #turn(): void {
     this.#young_rows = 0;
+    this.#last = undefined;
     for (const scope of this.#scopes.values()) {
       const young = scope.young;
       for (const [key, row] of scope.old) {

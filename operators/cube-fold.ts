@@ -17,6 +17,7 @@ import { scanRecent } from './cube-delta.ts';
 import { Combinations, PendingCells } from './cube-pending.ts';
 import { cardinalityKey } from './cube-read.ts';
 import { type CubeDefinition, type Granularity, OTHER } from './cube-types.ts';
+import type { ExactSum } from './exact-sum.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -52,13 +53,16 @@ export class CubeFolder {
   readonly #keyWriter = new ByteWriter();
   readonly #cellWriter = new ByteWriter();
   readonly #detailWriter = new ByteWriter();
-  /** By granularity. */
+  /** Of the cell in hand. */
+  readonly #sums: ExactSum[];
   #combinations = new Combinations();
+  /** By granularity. */
   #levels: readonly PendingCells[] = [];
 
   constructor(config: FoldConfig, tables: CubeTables) {
     this.#config = config;
     this.#tables = tables;
+    this.#sums = new Array<ExactSum>(config.measures).fill(0);
   }
 
   /** Inside the commit. Returns the number of cells written. */
@@ -126,7 +130,7 @@ export class CubeFolder {
     const key = this.#key(scope, cube, granularity, added, from);
     const stored = cells.get(key);
     const cell: Cell = stored === undefined ? emptyCell(measures) : readCell(stored, measures, true);
-    mergeSums(cell.sums, added.sums(from));
+    mergeSums(cell.sums, added.sumsInto(from, this.#sums));
     const fresh = added.detail(from);
     if (fresh !== undefined) {
       const detail = cell.spilled ? this.#storedDetail(details, key) : (cell.detail ?? emptyDetail());

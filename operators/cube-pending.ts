@@ -6,8 +6,6 @@ import { addExact, type ExactSum } from './exact-sum.ts';
 import { distributionOf } from './sketch.ts';
 
 const INITIAL_CELLS = 256;
-/** A table with more room than this is not kept for the next use: 200 bytes a cell. */
-const KEPT_CELLS = 16_384;
 /** In place of a distribution, for members. */
 const MEMBER = -1;
 
@@ -54,7 +52,7 @@ function keyOf({ unit, values }: Combination): string {
 export class PendingCells {
   readonly #combinations: Combinations;
   readonly #measures: number;
-  #table: DeltaTable;
+  readonly #table: DeltaTable;
   readonly #buckets: number[] = [];
   readonly #bucketNumbers = new Map<number, number>();
   #lastBucket_ms = -1;
@@ -64,10 +62,13 @@ export class PendingCells {
   readonly #kinds: number[] = [];
   readonly #values: number[] = [];
   readonly #details: (CellDetail | undefined)[] = [];
+  /** Of the cell in hand. */
+  readonly #row: ExactSum[];
 
   constructor(combinations: Combinations, measures: number) {
     this.#combinations = combinations;
     this.#measures = measures;
+    this.#row = new Array<ExactSum>(measures).fill(0);
     this.#table = new DeltaTable(measures, INITIAL_CELLS);
   }
 
@@ -143,7 +144,7 @@ export class PendingCells {
 
   /** Adds a cell of another table to the one of a combination and bucket. */
   addCell(from: PendingCells, cell: number, combination: number, bucket_ms: number): void {
-    const to = this.add(combination, bucket_ms, from.sums(cell));
+    const to = this.add(combination, bucket_ms, from.sumsInto(cell, this.#row));
     const detail = from.detail(cell);
     if (detail === undefined) return;
     const mine = this.#details[to] ?? emptyDetail();
@@ -167,15 +168,21 @@ export class PendingCells {
 
   /** A new array of the cell's sums, by measure. */
   sums(cell: number): ExactSum[] {
+    return this.sumsInto(cell, new Array<ExactSum>(this.#measures).fill(0));
+  }
+
+  /** Writes the cell's sums, by measure, to `out`, and returns it. */
+  sumsInto(cell: number, out: ExactSum[]): ExactSum[] {
+    const { sums } = this.#table;
     const base = cell * this.#measures;
-    const sums: ExactSum[] = Array.from(this.#table.sums.subarray(base, base + this.#measures));
+    for (let measure = 0; measure < this.#measures; measure++) out[measure] = sums[base + measure] as number;
     if (this.#spilled.size > 0) {
-      for (let measure = 0; measure < sums.length; measure++) {
+      for (let measure = 0; measure < this.#measures; measure++) {
         const spilled = this.#spilled.get(base + measure);
-        if (spilled !== undefined) sums[measure] = addExact(sums[measure] as ExactSum, spilled);
+        if (spilled !== undefined) out[measure] = addExact(out[measure] as ExactSum, spilled);
       }
     }
-    return sums;
+    return out;
   }
 
   /** What the cell's observations add up to; undefined where there are none. Not to be changed. */
@@ -204,17 +211,5 @@ export class PendingCells {
     if (known !== undefined) mergeDetail(detail, known);
     this.#details[cell] = detail;
     return detail;
-  }
-
-  clear(): void {
-    if (this.#table.room > KEPT_CELLS) this.#table = new DeltaTable(this.#measures, INITIAL_CELLS);
-    else this.#table.clear();
-    this.#buckets.length = 0;
-    this.#bucketNumbers.clear();
-    this.#lastBucket_ms = -1;
-    this.#spilled.clear();
-    this.#kinds.length = 0;
-    this.#values.length = 0;
-    this.#details.length = 0;
   }
 }

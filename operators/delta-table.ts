@@ -45,11 +45,6 @@ export class DeltaTable {
     return this.#sums;
   }
 
-  /** Slots that there is room for. */
-  get room(): number {
-    return this.#keys.length / KEY_WORDS;
-  }
-
   /** The slot of a key, made where it is new. */
   slot(frame: number, cube: number, first: number, second: number): number {
     const probe = this.#probe(frame, cube, first, second);

@@ -101,6 +101,9 @@ const make = <E, P>() =>
         return table;
       });
       const displaced = metrics.counter('millrace.facts.displaced', 'Facts displaced by an earlier event');
+      const unknown = entities.map(({ slots }) =>
+        new Array<Fact<P> | undefined>(slots.length).fill(undefined),
+      );
       let scopeName: string | undefined;
       let scoped: ScopedMap<string, FactRecord<P>>[] = [];
       const changesOf = (event: E): readonly FactChange<P>[] => {
@@ -113,8 +116,7 @@ const make = <E, P>() =>
           if (key === '') continue;
           const table = scoped[entity] as ScopedMap<string, FactRecord<P>>;
           const known = table.get(key);
-          const record: FactRecord<P> =
-            known ?? new Array<Fact<P> | undefined>(definition.slots.length).fill(undefined);
+          const record: FactRecord<P> = known ?? (unknown[entity] as FactRecord<P>).slice();
           const time_ms = timeOf(event);
           let after: Fact<P> | undefined;
           for (const slot of slots) {
