@@ -76,6 +76,10 @@ export function contributionsOf(groups: readonly LineGroup[]) {
 
   /** What an event and the facts that it changed add to the cubes; pure. */
   return ({ event, changes }: WithFacts<OrderEvent, FactPlace>, push: (row: CubeRow) => void): void => {
+    if (changes.length === 0 && event.order_id !== '') {
+      pushEvent(event, NOTHING, groups, all, push);
+      return;
+    }
     const sums: number[] = [];
     const lone = event.order_id === '' ? LONE_ORDER.get(event.type) : undefined;
     if (lone !== undefined) sums.push(lone, 1);

@@ -47,7 +47,13 @@ function encode(encoder: DeltaEncoder, entries: readonly Entry[]): Uint8Array {
     for (const measure of sums.keys()) mask += 2 ** measure;
     encoder.sums(mask);
     for (const value of sums.values()) encoder.sum(value);
-    if (observed.length + members.length > 0) encoder.detail(observed, members);
+    if (observed.length + members.length > 0) {
+      encoder.detail(observed.length / 2);
+      for (let at = 0; at < observed.length; at += 2)
+        encoder.observe(observed[at] as number, observed[at + 1] as number);
+      encoder.members(members.length);
+      for (const member of members) encoder.member(member);
+    }
   }
   return Uint8Array.from(encoder.finish());
 }

@@ -102,17 +102,25 @@ export class DeltaEncoder {
     else this.#entries.zigzag(0).string(sum.toString());
   }
 
-  /** Pairs (distribution, observed value), flat, and distinct members; only for entries that have any. */
-  detail(observed: readonly number[], members: readonly number[]): void {
-    const writer = this.#details;
-    writer.varint(this.#combination).zigzag(this.#minute - this.#lastDetailMinute);
+  /** For entries with observations or members: `observe` that often, then `members` and `member` that often. */
+  detail(observations: number): void {
+    this.#details
+      .varint(this.#combination)
+      .zigzag(this.#minute - this.#lastDetailMinute)
+      .varint(observations);
     this.#lastDetailMinute = this.#minute;
-    writer.varint(observed.length / 2);
-    for (let index = 0; index < observed.length; index += 2) {
-      writer.u8(observed[index] as number).zigzag(observed[index + 1] as number);
-    }
-    writer.varint(members.length);
-    for (let index = 0; index < members.length; index++) writer.f64(members[index] as number);
+  }
+
+  observe(distribution: number, value: number): void {
+    this.#details.u8(distribution).zigzag(value);
+  }
+
+  members(count: number): void {
+    this.#details.varint(count);
+  }
+
+  member(hash: number): void {
+    this.#details.f64(hash);
   }
 
   /** The row's bytes, valid until the next use. */

@@ -299,17 +299,33 @@ export class CubeGatherer {
       }
     }
     this.#encodeSums(slot);
-    const observed: number[] = [];
-    const members: number[] = [];
+    if (table.firstLink(slot) !== NO_CODE) this.#encodeDetail(slot);
+  }
+
+  /** Counts first, so that nothing is collected in between. */
+  #encodeDetail(slot: number): void {
+    const table = this.#table;
     const observations = this.#observations;
+    const encoder = this.#encoder;
+    let values = 0;
+    let members = 0;
     for (let link = table.firstLink(slot); link !== NO_CODE; link = table.nextLink(link)) {
       const row = table.linked(link);
-      for (let at = observations.start(row); at < observations.end(row); at++)
-        observed.push(observations.value(at));
-      const member = observations.member(row);
-      if (member >= 0) members.push(member);
+      values += observations.end(row) - observations.start(row);
+      if (observations.member(row) >= 0) members++;
     }
-    if (observed.length > 0 || members.length > 0) encoder.detail(observed, members);
+    encoder.detail(values / 2);
+    for (let link = table.firstLink(slot); link !== NO_CODE; link = table.nextLink(link)) {
+      const row = table.linked(link);
+      for (let at = observations.start(row); at < observations.end(row); at += 2)
+        encoder.observe(observations.value(at), observations.value(at + 1));
+    }
+    encoder.members(members);
+    if (members === 0) return;
+    for (let link = table.firstLink(slot); link !== NO_CODE; link = table.nextLink(link)) {
+      const member = observations.member(table.linked(link));
+      if (member >= 0) encoder.member(member);
+    }
   }
 
   #encodeSums(slot: number): void {

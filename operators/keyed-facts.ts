@@ -108,6 +108,7 @@ const make = <E, P>() =>
       let scoped: ScopedMap<string, FactRecord<P>>[] = [];
       const changesOf = (event: E): readonly FactChange<P>[] => {
         let changes: FactChange<P>[] | undefined;
+        let fact: Fact<P> | undefined;
         for (let entity = 0; entity < entities.length; entity++) {
           const definition = entities[entity] as EntityDefinition<E>;
           const slots = definition.slotsOf(event);
@@ -118,7 +119,7 @@ const make = <E, P>() =>
           const known = table.get(key);
           const record: FactRecord<P> = known ?? (unknown[entity] as FactRecord<P>).slice();
           const time_ms = timeOf(event);
-          let after: Fact<P> | undefined;
+          let isChanged = false;
           for (const slot of slots) {
             const before = record[slot];
             if (before !== undefined) {
@@ -127,13 +128,14 @@ const make = <E, P>() =>
               if (time_ms === before.time_ms && tie >= before.tie) continue;
               displaced.add();
             }
-            after ??= { time_ms, tie: tieOf(event), payload: payloadOf(event) };
-            record[slot] = after;
+            fact ??= { time_ms, tie: tieOf(event), payload: payloadOf(event) };
+            record[slot] = fact;
+            isChanged = true;
             changes ??= [];
             // A copy: later events of the batch change the record before anybody downstream looks.
-            changes.push({ entity, slot, before, after, record: record.slice() });
+            changes.push({ entity, slot, before, after: fact, record: record.slice() });
           }
-          if (after !== undefined) table.set(key, record);
+          if (isChanged) table.set(key, record);
         }
         return changes ?? NO_CHANGES;
       };

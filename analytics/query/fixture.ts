@@ -161,7 +161,12 @@ function encode(encoder: DeltaEncoder, fact: Fact, cube: CubeDefinition, known: 
   const observed = DISTRIBUTIONS.flatMap((name) =>
     sums[name] === undefined ? [] : [D[name], Number(sums[name])],
   );
-  if (observed.length + members.length > 0) encoder.detail(observed, members);
+  if (observed.length + members.length === 0) return;
+  encoder.detail(observed.length / 2);
+  for (let at = 0; at < observed.length; at += 2)
+    encoder.observe(observed[at] as number, observed[at + 1] as number);
+  encoder.members(members.length);
+  for (const member of members) encoder.member(member);
 }
 
 /** An `order.created` of an amount. */
