@@ -20,4 +20,5 @@ export * from './store-memory.ts';
 export * from './supervisor.ts';
 export * from './tables.ts';
 export * from './task.ts';
+export * from './test-driver.ts';
 export * from './topology.ts';

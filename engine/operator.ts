@@ -50,7 +50,11 @@ export interface Timers {
   due(watermark_ms: number): readonly { readonly time_ms: number; readonly key: string }[];
 }
 
-export interface OperatorContext<C, S extends TableSpecs, B> {
+/** Item types by side output. */
+export type Sides = Readonly<Record<string, unknown>>;
+export type NoSides = Readonly<Record<never, never>>;
+
+export interface OperatorContext<C, S extends TableSpecs, B, O extends Sides = NoSides> {
   readonly name: string;
   readonly config: C;
   readonly state: TablesOf<S>;
@@ -59,12 +63,28 @@ export interface OperatorContext<C, S extends TableSpecs, B> {
   readonly partition: string;
   readonly timers: Pick<Timers, 'set' | 'clear'>;
   emit(items: readonly B[]): void;
+  /** To a side output; what nobody reads there is gone, so count it. */
+  emitTo<N extends keyof O & string>(side: N, items: readonly O[N][]): void;
   /** Moves event time downstream; only for the operator that generates watermarks. */
   emitWatermark(time_ms: number): void;
   readonly initialWatermark_ms: number | null;
   send(message: OutMessage): void;
   notice(notice: Notice): void;
   requestBarrier(): void;
+}
+
+/** What the documentation says of a kind of operator; the pages are generated from it. */
+export interface OperatorDoc {
+  readonly kind: string;
+  readonly summary: string;
+  /** What it does, in a paragraph or two. */
+  readonly does: string;
+  /** What it keeps, how large it gets, and when it goes. */
+  readonly state: string;
+  /** What becomes of late input, of duplicates, and of a crash or a failing input. */
+  readonly late: string;
+  readonly duplicates: string;
+  readonly failure: string;
 }
 
 export interface Handlers<A> {
@@ -78,22 +98,26 @@ export interface Handlers<A> {
   readonly ownsWatermark?: boolean;
 }
 
-export interface OperatorSpec<A, B, C, S extends TableSpecs> {
+export interface OperatorSpec<A, B, C, S extends TableSpecs, O extends Sides = NoSides> {
   /** What kind of operator it is, e.g. `dedup`. */
   readonly kind: string;
   readonly summary: string;
   readonly config?: Schema<C>;
   readonly state?: (config: C) => S;
-  start(context: OperatorContext<C, S, B>): Handlers<A>;
+  /** Names of the outputs beside the main one. */
+  readonly sides?: readonly (keyof O & string)[];
+  start(context: OperatorContext<C, S, B, O>): Handlers<A>;
 }
 
 /** A named operator, ready to be put into a topology. */
-export interface Operator<A, B> {
+export interface Operator<A, B, O extends Sides = NoSides> {
   readonly name: string;
   readonly kind: string;
   readonly summary: string;
   readonly state: TableSpecs;
   readonly config: unknown;
+  readonly sides: readonly (keyof O & string)[];
+  /** Batches of side outputs come tagged with their name. */
   bind(runtime: Runtime): OperatorFunction<Signal<A>, Signal<B>>;
 }
 
@@ -103,9 +127,13 @@ const NAME = /^[a-z][a-z0-9-]{0,62}$/;
  * Makes an operator constructor. The name is mandatory because it keys the operator's state: a
  * generated one would orphan the state when the topology changes.
  */
-export function defineOperator<A, B, C = undefined, S extends TableSpecs = Record<never, never>>(
-  spec: OperatorSpec<A, B, C, S>,
-): (name: string, config: C) => Operator<A, B> {
+export function defineOperator<
+  A,
+  B,
+  C = undefined,
+  S extends TableSpecs = Record<never, never>,
+  O extends Sides = NoSides,
+>(spec: OperatorSpec<A, B, C, S, O>): (name: string, config: C) => Operator<A, B, O> {
   return (name, given) => {
     if (!NAME.test(name)) {
       throw new MillraceError(
@@ -121,13 +149,14 @@ export function defineOperator<A, B, C = undefined, S extends TableSpecs = Recor
       summary: spec.summary,
       state: specs,
       config,
+      sides: spec.sides ?? [],
       bind: (runtime) => bind(spec, name, config, specs, runtime),
     };
   };
 }
 
-function bind<A, B, C, S extends TableSpecs>(
-  spec: OperatorSpec<A, B, C, S>,
+function bind<A, B, C, S extends TableSpecs, O extends Sides>(
+  spec: OperatorSpec<A, B, C, S, O>,
   name: string,
   config: C,
   specs: S,
@@ -154,6 +183,10 @@ function bind<A, B, C, S extends TableSpecs>(
         timers,
         emit: (items) => {
           if (items.length > 0) output.next({ kind: 'batch', items });
+        },
+        emitTo: (side, items) => {
+          // The readers of a side output take what its type says; the tag keeps it from all others.
+          if (items.length > 0) output.next({ kind: 'batch', items: items as readonly never[], side });
         },
         emitWatermark: (time_ms) => {
           runtime.watermark(time_ms);

@@ -4,7 +4,14 @@ export type Signal<T> = Batch<T> | Watermark | Barrier;
 export interface Batch<T> {
   readonly kind: 'batch';
   readonly items: readonly T[];
+  /** The side output that they belong to; absent for the main one. */
+  readonly side?: string;
 }
+
+/** An item of one of two inputs. */
+export type Either<L, R> =
+  | { readonly input: 'left'; readonly value: L }
+  | { readonly input: 'right'; readonly value: R };
 
 /** No event with an earlier time is expected. Never moves back. */
 export interface Watermark {

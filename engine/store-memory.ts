@@ -30,6 +30,18 @@ export class MemoryDisk {
     return new MemoryStore(this);
   }
 
+  /** Another disk with the committed content of this one. */
+  copy(): MemoryDisk {
+    const copy = new MemoryDisk();
+    for (const name of this.tables.keys()) {
+      const table = this.#committed(name);
+      if (table === undefined) continue;
+      const rows = new Map(table.rows);
+      copy.tables.set(name, { rows, sorted: [], changed: new Set(rows.keys()) });
+    }
+    return copy;
+  }
+
   reader(): KvReader {
     return {
       snapshot: (work) => work((name) => viewOf(() => this.#committed(name))),

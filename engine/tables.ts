@@ -106,6 +106,7 @@ export class MapTable<K extends string | number, V> implements Flushable {
   readonly #writer = new ByteWriter();
   readonly #scopes = new Map<string, Scope<K, V>>();
   readonly #dirty: Row<K, V>[] = [];
+  readonly #dropped = new Set<string>();
   readonly #limit_rows: number;
   /** In one of the generations as long as it is here. */
   #last: Row<K, V> | undefined;
@@ -132,7 +133,32 @@ export class MapTable<K extends string | number, V> implements Flushable {
       get: (key) => this.#get(held, key),
       set: (key, value) => this.#set(held, key, value),
       delete: (key) => this.#set(held, key, undefined),
+      entries: () => this.#entries(held),
     };
+  }
+
+  /** Deletes every row of a scope and lets go of its cache: handles of it must not be used any more. */
+  drop(name: string): void {
+    const scope = this.#scopes.get(name);
+    for (const [key] of this.scope(name).entries()) this.scope(name).delete(key);
+    if (scope !== undefined) this.#dropped.add(name);
+  }
+
+  #entries(scope: Scope<K, V>): readonly (readonly [K, V])[] {
+    const found = new Map<string, readonly [K, V]>();
+    const put = (row: Row<K, V>): void => {
+      const id = Buffer.from(this.#keyBytes(scope, row.key)).toString('latin1');
+      if (row.value === undefined || row.until_ms < this.#watermark_ms) found.delete(id);
+      else found.set(id, [row.key, row.value]);
+    };
+    const end = prefixEnd(scope.prefix);
+    for (const entry of this.#table.scan({ start: scope.prefix, ...(end === undefined ? {} : { end }) })) {
+      if (this.#until(entry.value) < this.#watermark_ms) continue;
+      const key = this.#spec.key.read(new ByteReader(entry.key.subarray(scope.prefix.length)));
+      found.set(Buffer.from(entry.key).toString('latin1'), [key, this.#decode(entry.value)]);
+    }
+    for (const rows of [scope.old, scope.young]) for (const row of rows.values()) put(row);
+    return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry);
   }
 
   get dirtyRows(): number {
@@ -247,6 +273,9 @@ export class MapTable<K extends string | number, V> implements Flushable {
       row.dirty = false;
     }
     dirty.length = 0;
+    for (const name of this.#dropped) this.#scopes.delete(name);
+    this.#dropped.clear();
+    this.#last = undefined;
     this.#watermark_ms = watermark_ms;
     if (this.#spec.ttl !== undefined) this.#sweep();
   }
@@ -272,6 +301,8 @@ export interface ScopedMap<K, V> {
   /** Marks the row changed, also when `value` is the object that `get` gave. */
   set(key: K, value: V): void;
   delete(key: K): void;
+  /** Every row of the scope, committed or not, in key order: reads all of them. */
+  entries(): readonly (readonly [K, V])[];
 }
 
 /** Bytes in, bytes out; writes only while a barrier passes (inside the commit's transaction). */

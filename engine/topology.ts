@@ -1,7 +1,7 @@
-import { Observable, type OperatorFunction, Subject } from 'rxjs';
+import { filter, map, Observable, type OperatorFunction, Subject, tap } from 'rxjs';
 import { invariant, MillraceError } from './errors.ts';
-import type { Operator, Runtime } from './operator.ts';
-import type { Signal } from './signal.ts';
+import type { NoSides, Operator, Runtime, Sides } from './operator.ts';
+import type { Either, Signal } from './signal.ts';
 import type { SourceRecord } from './source.ts';
 import type { TableSpecs } from './tables.ts';
 
@@ -20,6 +20,8 @@ export interface TopologyDescription {
 
 interface Node extends Omit<NodeDescription, 'state'> {
   readonly state: TableSpecs;
+  /** Its output carries batches of side outputs too. */
+  readonly hasSides: boolean;
   /** How the node's inputs become its output, once bound to a runtime. */
   connect(runtime: Runtime, inputs: readonly Observable<Signal<unknown>>[]): Observable<Signal<unknown>>;
 }
@@ -33,40 +35,122 @@ export interface Graph {
   stop(): void;
 }
 
-/** A place in a topology under construction, typed by what flows there. */
-export class Stream<T> {
+/** A place in a topology under construction, typed by what flows there and in the side outputs. */
+export class Stream<T, O extends Sides = NoSides> {
   readonly #builder: Builder;
   readonly name: string;
+  readonly #sides: readonly string[];
 
-  constructor(builder: Builder, name: string) {
+  constructor(builder: Builder, name: string, sides: readonly string[] = []) {
     this.#builder = builder;
     this.name = name;
+    this.#sides = sides;
   }
 
-  pipe<B>(a: Operator<T, B>): Stream<B>;
-  pipe<B, D>(a: Operator<T, B>, b: Operator<B, D>): Stream<D>;
-  pipe<B, D, E>(a: Operator<T, B>, b: Operator<B, D>, c: Operator<D, E>): Stream<E>;
-  pipe<B, D, E, F>(a: Operator<T, B>, b: Operator<B, D>, c: Operator<D, E>, d: Operator<E, F>): Stream<F>;
-  pipe(...operators: Operator<never, unknown>[]): Stream<unknown> {
+  /** Operators one after the other; the stream returned has the side outputs of the last. */
+  pipe<B, P extends Sides>(a: Operator<T, B, P>): Stream<B, P>;
+  pipe<B, C, P extends Sides>(a: Operator<T, B, Sides>, b: Operator<B, C, P>): Stream<C, P>;
+  pipe<B, C, D, P extends Sides>(
+    a: Operator<T, B, Sides>,
+    b: Operator<B, C, Sides>,
+    c: Operator<C, D, P>,
+  ): Stream<D, P>;
+  pipe<B, C, D, E, P extends Sides>(
+    a: Operator<T, B, Sides>,
+    b: Operator<B, C, Sides>,
+    c: Operator<C, D, Sides>,
+    d: Operator<D, E, P>,
+  ): Stream<E, P>;
+  pipe<B, C, D, E, F, P extends Sides>(
+    a: Operator<T, B, Sides>,
+    b: Operator<B, C, Sides>,
+    c: Operator<C, D, Sides>,
+    d: Operator<D, E, Sides>,
+    e: Operator<E, F, P>,
+  ): Stream<F, P>;
+  pipe<B, C, D, E, F, G, P extends Sides>(
+    a: Operator<T, B, Sides>,
+    b: Operator<B, C, Sides>,
+    c: Operator<C, D, Sides>,
+    d: Operator<D, E, Sides>,
+    e: Operator<E, F, Sides>,
+    f: Operator<F, G, P>,
+  ): Stream<G, P>;
+  pipe(...operators: Operator<never, unknown, Sides>[]): Stream<unknown, Sides> {
     let at: string = this.name;
     for (const operator of operators) {
-      const { name, kind, summary, state } = operator;
-      this.#builder.add({
-        name,
-        kind,
-        summary,
-        state,
-        inputs: [at],
-        connect: (runtime, [input]) => {
-          invariant(input !== undefined, `operator ${name} has an input`);
-          const bound = operator.bind(runtime) as OperatorFunction<Signal<unknown>, Signal<unknown>>;
-          return input.pipe(bound);
-        },
+      this.#builder.addOperator(operator, [at], ([input]) => {
+        invariant(input !== undefined, `operator ${operator.name} has an input`);
+        return input;
       });
-      at = name;
+      at = operator.name;
     }
-    return new Stream<unknown>(this.#builder, at);
+    return new Stream<unknown, Sides>(this.#builder, at, operators.at(-1)?.sides ?? this.#sides);
   }
+
+  /** A side output of the operator that this stream comes from, e.g. its late events. */
+  side<N extends keyof O & string>(side: N): Stream<O[N]> {
+    if (!this.#sides.includes(side)) {
+      throw new MillraceError(
+        'unknown_side_output',
+        `"${this.name}" has no side output "${side}"; it has: ${this.#sides.join(', ') || 'none'}.`,
+      );
+    }
+    const name = `${this.name}-${side}`;
+    this.#builder.add({
+      name,
+      kind: 'side-output',
+      summary: `What ${this.name} puts aside as ${side}`,
+      inputs: [this.name],
+      state: {},
+      hasSides: false,
+      connect: (_, [input]) => {
+        invariant(input !== undefined, `side output ${name} has an input`);
+        return outputOf(input, side);
+      },
+    });
+    return new Stream<O[N]>(this.#builder, name);
+  }
+
+  /** An operator of two inputs: a join. Barriers wait for both, the watermark is the smaller one. */
+  connect<R, B, P extends Sides>(
+    right: Stream<R, Sides>,
+    operator: Operator<Either<T, R>, B, P>,
+  ): Stream<B, P> {
+    this.#builder.addOperator(
+      operator as Operator<never, unknown, Sides>,
+      [this.name, right.name],
+      (inputs) => {
+        const [a, b] = inputs;
+        invariant(a !== undefined && b !== undefined, `operator ${operator.name} has two inputs`);
+        return mergeSignals([tagged(a, 'left'), tagged(b, 'right')]);
+      },
+    );
+    return new Stream<B, P>(this.#builder, operator.name, operator.sides);
+  }
+}
+
+/** One output of a node that has several: the main one where `side` is undefined. */
+function outputOf(input: Observable<Signal<unknown>>, side: string | undefined): Observable<Signal<unknown>> {
+  return input.pipe(
+    filter((signal) => signal.kind !== 'batch' || signal.side === side),
+    map((signal) =>
+      signal.kind === 'batch' && side !== undefined ? { kind: 'batch', items: signal.items } : signal,
+    ),
+  );
+}
+
+function tagged(
+  stream: Observable<Signal<unknown>>,
+  input: 'left' | 'right',
+): Observable<Signal<{ readonly input: string; readonly value: unknown }>> {
+  return stream.pipe(
+    map((signal) =>
+      signal.kind === 'batch'
+        ? { kind: 'batch', items: signal.items.map((value) => ({ input, value })) }
+        : signal,
+    ),
+  );
 }
 
 export class Builder {
@@ -82,6 +166,27 @@ export class Builder {
     this.nodes.push(node);
   }
 
+  /** `join` makes one input of the streams named. */
+  addOperator(
+    operator: Operator<never, unknown, Sides>,
+    inputs: readonly string[],
+    join: (inputs: readonly Observable<Signal<unknown>>[]) => Observable<Signal<unknown>>,
+  ): void {
+    const { name, kind, summary, state, sides } = operator;
+    this.add({
+      name,
+      kind,
+      summary,
+      state,
+      inputs,
+      hasSides: sides.length > 0,
+      connect: (runtime, all) => {
+        const bound = operator.bind(runtime) as OperatorFunction<Signal<unknown>, Signal<unknown>>;
+        return join(all).pipe(bound);
+      },
+    });
+  }
+
   /** Where records enter; one per topology, as a task owns one partition of one stream. */
   source(name: string): Stream<SourceRecord> {
     this.add({
@@ -90,13 +195,14 @@ export class Builder {
       summary: 'Records of a stream',
       inputs: [],
       state: {},
+      hasSides: false,
       connect: unreachable,
     });
     return new Stream(this, name);
   }
 
   /** Several streams of one type as one: barriers wait for all inputs, the watermark is their minimum. */
-  merge<T>(name: string, ...streams: Stream<T>[]): Stream<T> {
+  merge<T>(name: string, ...streams: Stream<T, Sides>[]): Stream<T> {
     const inputs = streams.map((stream) => stream.name);
     this.add({
       name,
@@ -104,6 +210,7 @@ export class Builder {
       summary: 'Inputs as one stream',
       inputs,
       state: {},
+      hasSides: false,
       connect: (_, all) => mergeSignals(all),
     });
     return new Stream(this, name);
@@ -143,6 +250,13 @@ export function mergeSignals<T>(inputs: readonly Observable<Signal<T>>[]): Obser
       for (const subscription of subscriptions) subscription.unsubscribe();
     };
   });
+}
+
+/** Hears the batches that leave nodes, by node name: for tests and inspection. */
+export type Listen = (node: string, items: readonly unknown[]) => void;
+
+function hear(node: string, signal: Signal<unknown>, listen: Listen): void {
+  if (signal.kind === 'batch' && signal.side === undefined) listen(node, signal.items);
 }
 
 /** A named dataflow graph. Data until `start`: it can be described, drawn and compared. */
@@ -189,11 +303,15 @@ export class Topology {
     return lines.join('\n');
   }
 
-  /** Builds the RxJS graph and subscribes to its ends. `failed` hears the first error of an operator. */
-  start(runtime: Runtime, failed: (error: unknown) => void): Graph {
+  /**
+   * Builds the RxJS graph and subscribes to its ends. `failed` hears the first error of an operator,
+   * `listen` every batch that leaves a node's main output.
+   */
+  start(runtime: Runtime, failed: (error: unknown) => void, listen?: Listen): Graph {
     const entry = new Subject<Signal<SourceRecord>>();
     const outputs = new Map<string, Observable<Signal<unknown>>>();
     const used = new Set(this.#nodes.flatMap(({ inputs }) => inputs));
+    const byName = new Map(this.#nodes.map((node) => [node.name, node]));
     const subscriptions: { unsubscribe(): void }[] = [];
     let arrived = 0;
     let ends = 0;
@@ -203,10 +321,15 @@ export class Topology {
       const inputs = node.inputs.map((input) => {
         const output = outputs.get(input);
         invariant(output !== undefined, `node ${node.name} reads from ${input}, which comes before it`);
-        return output;
+        const isWhole = node.kind === 'side-output' || byName.get(input)?.hasSides !== true;
+        return isWhole ? output : outputOf(output, undefined);
       });
-      const output = node.kind === 'source' ? entry : node.connect(runtime, inputs);
-      const readers = this.#nodes.filter(({ inputs: from }) => from.includes(node.name)).length;
+      const made = node.kind === 'source' ? entry : node.connect(runtime, inputs);
+      const output =
+        listen === undefined ? made : made.pipe(tap((signal) => hear(node.name, signal, listen)));
+      const readers = this.#nodes
+        .flatMap(({ inputs: from }) => from)
+        .filter((from) => from === node.name).length;
       if (readers > 1 && node.kind !== 'source') {
         const subject = new Subject<Signal<unknown>>();
         joints.push({ subject, from: output });

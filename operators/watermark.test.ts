@@ -86,7 +86,7 @@ describe('watermark', () => {
       }),
     });
     const withAlarm = (input: Stream<number>): Stream<number> => build(input).pipe(alarm('alarm', undefined));
-    const first = await Pipeline.start(withAlarm, new MemoryDisk());
+    const first = await Pipeline.start(withAlarm);
     await first.push(T, T + 5);
     first.commit();
     const second = await first.restart();
