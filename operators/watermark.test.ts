@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { defineOperator, MemoryDisk, type Stream } from '../engine/index.ts';
+import { defineOperator, type Stream } from '../engine/index.ts';
 import { Pipeline } from './fixture.ts';
 import { watermark } from './watermark.ts';
 
