@@ -11,6 +11,13 @@ export {
   type PublishResult,
 } from './nats/publisher.ts';
 export { DEFAULT_PULL_LIMITS, type PullLimits } from './nats/pull-session.ts';
+export {
+  type JetStreamInputOptions,
+  jetstream,
+  type RunningTopology,
+  type RunOptions,
+  run,
+} from './nats/run.ts';
 export { JetStreamSource, type JetStreamSourceOptions, type SourceDiagnostics } from './nats/source.ts';
 export {
   checkServerVersion,
@@ -18,6 +25,7 @@ export {
   type EnsuredStreams,
   type EnsureStreamsOptions,
   EVENTS_STREAM,
+  ensureStream,
   ensureStreams,
   openManager,
   type StreamSpec,

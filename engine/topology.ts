@@ -18,6 +18,15 @@ export interface TopologyDescription {
   readonly nodes: readonly NodeDescription[];
 }
 
+/** Where the records of a source come from. What the options mean is the connector's business. */
+export interface SourceSpec {
+  /** Of the node. */
+  readonly name: string;
+  /** Of the connector, e.g. `jetstream`. */
+  readonly kind: string;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
 interface Node extends Omit<NodeDescription, 'state'> {
   readonly state: TableSpecs;
   /** Its output carries batches of side outputs too. */
@@ -155,6 +164,7 @@ function tagged(
 
 export class Builder {
   readonly nodes: Node[] = [];
+  readonly sources: SourceSpec[] = [];
 
   add(node: Node): void {
     if (this.nodes.some(({ name }) => name === node.name)) {
@@ -188,7 +198,9 @@ export class Builder {
   }
 
   /** Where records enter; one per topology, as a task owns one partition of one stream. */
-  source(name: string): Stream<SourceRecord> {
+  source(input: string | SourceSpec): Stream<SourceRecord> {
+    const { name, ...spec } = typeof input === 'string' ? { name: input } : input;
+    if ('kind' in spec) this.sources.push({ name, ...spec });
     this.add({
       name,
       kind: 'source',
@@ -262,11 +274,14 @@ function hear(node: string, signal: Signal<unknown>, listen: Listen): void {
 /** A named dataflow graph. Data until `start`: it can be described, drawn and compared. */
 export class Topology {
   readonly name: string;
+  /** Those that say where their records come from. */
+  readonly sources: readonly SourceSpec[];
   readonly #nodes: readonly Node[];
 
-  constructor(name: string, nodes: readonly Node[]) {
+  constructor(name: string, nodes: readonly Node[], sources: readonly SourceSpec[] = []) {
     this.name = name;
     this.#nodes = nodes;
+    this.sources = sources;
   }
 
   describe(): TopologyDescription {
@@ -365,5 +380,5 @@ export class Topology {
 export function topology(name: string, build: (builder: Builder) => void): Topology {
   const builder = new Builder();
   build(builder);
-  return new Topology(name, builder.nodes);
+  return new Topology(name, builder.nodes, builder.sources);
 }

@@ -102,11 +102,20 @@ export async function ensureStreams(
   const deadletter = { ...DEADLETTER_STREAM, ...options.deadletter };
   const warnings: string[] = [];
   const ensure = async (spec: StreamSpec): Promise<StreamFacts> => {
-    const info = await findOrCreate(manager, spec);
-    warnings.push(...checkStream(info.config, spec));
-    return factsOf(info);
+    const ensured = await ensureStream(manager, spec);
+    warnings.push(...ensured.warnings);
+    return ensured.facts;
   };
   return { events: await ensure(events), deadletter: await ensure(deadletter), warnings };
+}
+
+/** One stream, created if it is not there. Throws `stream_conflict` when an existing one cannot be read from. */
+export async function ensureStream(
+  manager: JetStreamManager,
+  spec: StreamSpec,
+): Promise<{ readonly facts: StreamFacts; readonly warnings: readonly string[] }> {
+  const info = await findOrCreate(manager, spec);
+  return { facts: factsOf(info), warnings: checkStream(info.config, spec) };
 }
 
 async function findOrCreate(manager: JetStreamManager, spec: StreamSpec): Promise<StreamInfo> {
