@@ -191,6 +191,16 @@ describe('CloudEvents', () => {
     expect(events).toHaveLength(2);
   });
 
+  it('structured may have their data in base64', () => {
+    const inBase64 = (text: string): unknown => ({
+      ...envelope,
+      data_base64: Buffer.from(text).toString('base64'),
+    });
+    same(decoded(recordOf(JSON.stringify(inBase64(JSON.stringify(payload))))).events[0]);
+    const opaque = decoded(recordOf(JSON.stringify(inBase64('not JSON'))));
+    expect([opaque.rejected, opaque.events[0]?.amount]).toEqual([[], null]);
+  });
+
   it('binary have their attributes in headers, whatever the case', () => {
     const headers = {
       'CE-Specversion': '1.0',

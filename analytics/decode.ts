@@ -192,13 +192,21 @@ function isObject(value: unknown): value is Record<string, unknown> {
 /** A structured CloudEvent as a flat event; anything else as it is. */
 function flattenCloudEvent(value: unknown): unknown {
   if (!isObject(value) || typeof value.specversion !== 'string') return value;
-  const flat: Record<string, unknown> = isObject(value.data) ? { ...value.data } : {};
-  if (!isObject(value.data) && value.data !== undefined) flat.data = { value: value.data };
+  const data = value.data ?? fromBase64(value.data_base64);
+  const flat: Record<string, unknown> = isObject(data) ? { ...data } : {};
+  if (!isObject(data) && data !== undefined) flat.data = { value: data };
   for (const [name, member] of Object.entries(value)) {
     if (!ENVELOPE.has(name)) flat[name] = member;
   }
   flat.event_id = value.id;
   return flat;
+}
+
+/** `data_base64` is for data that is no JSON, but some producers put all of theirs there. */
+function fromBase64(text: unknown): unknown {
+  if (typeof text !== 'string') return undefined;
+  const parsed = parseJson(Buffer.from(text, 'base64'));
+  return parsed.ok ? parsed.value : text;
 }
 
 const CE_ATTRIBUTES = ['id', 'type', 'time', 'source', 'subject'] as const;

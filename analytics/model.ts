@@ -92,6 +92,12 @@ export function maskOf(dimensions: readonly string[]): number {
   return sku ? BY_SKU : category ? BY_CATEGORY : WHOLE;
 }
 
+/**
+ * Dimensions of one cube at most: the key of a cell holds them all, each of up to 128 characters, and a key has
+ * at most 1,978 bytes.
+ */
+export const MAX_CUBE_DIMENSIONS = 3;
+
 /** The name of a cube is its dimensions in DIMENSIONS' order, joined by "+"; the total is `total`. */
 export function cubeOf(dimensions: readonly Dimension[]): CubeDefinition {
   const ordered = DIMENSIONS.filter((dimension) => dimensions.includes(dimension));

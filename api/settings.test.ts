@@ -34,6 +34,7 @@ describe('readSettings', () => {
     ['LOG_LEVEL', 'loud'],
     ['NATS_URL', 'http://x'],
     ['CUBES', 'country+colour'],
+    ['CUBES', 'country+channel+sku+campaign'],
     ['CUBE_CELLS_PER_DAY', '0'],
     ['ALLOWED_OUT_OF_ORDERNESS', '30'],
     ['ALLOWED_OUT_OF_ORDERNESS', '9d'],

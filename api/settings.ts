@@ -6,6 +6,7 @@ import {
   DEFAULT_CUBES,
   DIMENSIONS,
   type Dimension,
+  MAX_CUBE_DIMENSIONS,
 } from '../analytics/index.ts';
 import { MillraceError } from '../engine/index.ts';
 import { checkJwt, type JwtSettings, jwtFields, jwtOf } from './jwt-settings.ts';
@@ -33,6 +34,10 @@ const cubes = z
         return z.NEVER;
       }
       const cube = cubeOf(names as Dimension[]);
+      if (cube.dimensions.length > MAX_CUBE_DIMENSIONS) {
+        context.addIssue(`has a cube of more than ${MAX_CUBE_DIMENSIONS} dimensions: ${list.trim()}`);
+        return z.NEVER;
+      }
       wanted.set(cube.name, cube);
     }
     return [...wanted.values()];

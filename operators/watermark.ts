@@ -4,11 +4,13 @@ export interface WatermarkConfig<E> {
   readonly timeOf: (event: E) => number;
   /** How far behind the newest event time others may still come without being late, ms. */
   readonly outOfOrderness_ms: number;
-  /** After this long with nothing pending and nothing in flight the watermark follows the clock, ms. */
-  readonly idle_ms: number;
-  /** Describes a late event for the diagnostics. */
-  readonly late: (event: E) => { scope: string; sequence: number; detail: Record<string, string | number> };
+  /** After this long with nothing pending and nothing in flight the watermark follows the clock, ms; default 60,000. */
+  readonly idle_ms?: number;
+  /** Describes a late event for the diagnostics; without it late events are only counted. */
+  readonly late?: (event: E) => { scope: string; sequence: number; detail: Record<string, string | number> };
 }
+
+const DEFAULT_IDLE_MS = 60_000;
 
 /**
  * Bounded out-of-orderness: the watermark is the largest event time seen minus the allowance. It never
@@ -25,7 +27,7 @@ const make = <E>() =>
     kind: 'watermark',
     summary: 'Event time from the events themselves; follows the clock while the source is idle',
     start: ({ config, metrics, emit, emitWatermark, initialWatermark_ms, notice }) => {
-      const { timeOf, outOfOrderness_ms, idle_ms, late } = config;
+      const { timeOf, outOfOrderness_ms, idle_ms = DEFAULT_IDLE_MS, late } = config;
       let current_ms = initialWatermark_ms ?? Number.NEGATIVE_INFINITY;
       const lateEvents = metrics.counter('millrace.watermark.late', 'Events older than the watermark');
       const moveTo = (time_ms: number): void => {
@@ -48,7 +50,7 @@ const make = <E>() =>
             const time_ms = timeOf(event);
             if (time_ms < reached_ms) {
               lateEvents.add();
-              notice({ kind: 'late', ...late(event) });
+              if (late !== undefined) notice({ kind: 'late', ...late(event) });
             } else if (time_ms - outOfOrderness_ms > reached_ms) reached_ms = time_ms - outOfOrderness_ms;
           }
           emit(events);
