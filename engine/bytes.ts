@@ -3,6 +3,8 @@ import { invariant } from './errors.ts';
 const INITIAL_BYTES = 256;
 /** Below this a loop is faster than a native call (and a length fits one varint byte). */
 const SHORT_CHARS = 64;
+/** The same of copies. */
+const COPY_BYTES = 128;
 const TWO_32 = 2 ** 32;
 
 /** A growing buffer that codecs write into. `finish` returns a view that the next `reset` invalidates. */
@@ -27,6 +29,15 @@ export class ByteWriter {
   /** A copy of the bytes written since `reset`. */
   copy(): Buffer {
     return Buffer.from(this.view());
+  }
+
+  /** Copies the bytes written since `reset` into `target`, which has room for them. */
+  copyTo(target: Uint8Array, at: number): void {
+    const buffer = this.#buffer;
+    const length = this.#length;
+    if (length < COPY_BYTES)
+      for (let index = 0; index < length; index++) target[at + index] = buffer[index] as number;
+    else target.set(this.view(), at);
   }
 
   #reserve(bytes: number): number {

@@ -5,7 +5,7 @@ import type { OutMessage } from './outbox.ts';
 import type { Source, SourceRecord, SourceState, StreamFacts } from './source.ts';
 import { MemoryDisk } from './store-memory.ts';
 import { rawTable } from './tables.ts';
-import { Task, type TaskLimits } from './task.ts';
+import { Task, type TaskOptions } from './task.ts';
 import type { Topology } from './topology.ts';
 
 export function record(sequence: number, text: string): SourceRecord {
@@ -57,6 +57,8 @@ export class ScriptedSource implements Source {
   }
 }
 
+type TaskFixtureOptions = Pick<TaskOptions, 'limits' | 'listen' | 'allowTopologyChange' | 'onTopologyChange'>;
+
 /** A task on a memory disk, with what it committed and sent. */
 export class TaskFixture {
   readonly disk: MemoryDisk;
@@ -66,8 +68,11 @@ export class TaskFixture {
   readonly commits: Progress[] = [];
   readonly task: Task;
 
-  constructor(topology: Topology, options: { disk?: MemoryDisk; limits?: Partial<TaskLimits> } = {}) {
-    this.disk = options.disk ?? new MemoryDisk();
+  constructor(
+    topology: Topology,
+    { disk = new MemoryDisk(), ...options }: { readonly disk?: MemoryDisk } & TaskFixtureOptions = {},
+  ) {
+    this.disk = disk;
     this.task = new Task({
       topology,
       source: this.source,
@@ -79,8 +84,8 @@ export class TaskFixture {
         },
       },
       clock: this.clock,
-      ...(options.limits === undefined ? {} : { limits: options.limits }),
       onCommit: (progress) => this.commits.push(progress),
+      ...options,
     });
   }
 

@@ -1,5 +1,6 @@
 import { ByteWriter } from './bytes.ts';
 import { MillraceError } from './errors.ts';
+import type { StoredEventTime } from './event-time.ts';
 import { type KvTable, type KvView, prefixEnd } from './kv.ts';
 import type { Notice } from './operator.ts';
 import type { StreamFacts } from './source.ts';
@@ -7,18 +8,23 @@ import type { StreamFacts } from './source.ts';
 /** The name of the engine's own table, beside those of the operators. */
 export const META_TABLE = 'meta';
 
-/** What each commit says of itself, in the same transaction as the state. */
-export interface Progress {
-  readonly commit: number;
+/** How far one source has been applied. */
+export interface InputPosition {
   readonly stream: string;
   readonly incarnation: string;
   readonly partition: string;
   /** Last applied stream sequence. */
   readonly sequence: number;
-  readonly watermark_ms: number | null;
-  readonly committed_at_ms: number;
   /** The newest sequence that the source knew of when it committed. */
   readonly head: number;
+}
+
+/** What each commit says of itself, in the same transaction as the state; the position is the first source's. */
+export interface Progress extends StoredEventTime, InputPosition {
+  readonly commit: number;
+  readonly committed_at_ms: number;
+  /** Of the other sources, by node. */
+  readonly others?: Readonly<Record<string, InputPosition>>;
   /** The outbox's next row number. */
   readonly outbox_next: number;
   readonly notices: NoticeCounts;
@@ -129,7 +135,7 @@ export function readNotices(meta: KvView, scope: string, kind: string, limit: nu
  * Refuses to go on where the stored position and the stream do not fit together. Silence here would
  * be wrong numbers: each case is a named error that says what can be done.
  */
-export function checkPosition(progress: Progress | undefined, facts: StreamFacts): void {
+export function checkPosition(progress: InputPosition | undefined, facts: StreamFacts): void {
   if (progress === undefined) return;
   const { stream, firstSequence, lastSequence } = facts;
   const rebuild =

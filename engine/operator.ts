@@ -1,6 +1,7 @@
 import { Observable, type OperatorFunction } from 'rxjs';
 import type { Clock } from './clock.ts';
 import { MillraceError } from './errors.ts';
+import type { EventTime } from './event-time.ts';
 import type { KvStore } from './kv.ts';
 import type { Metrics } from './metrics.ts';
 import type { OutMessage } from './outbox.ts';
@@ -33,10 +34,8 @@ export interface Runtime {
   notice(notice: Notice): void;
   /** Asks for a barrier before the next batch: an operator's uncommitted work has reached its limit. */
   requestBarrier(): void;
-  /** Tells the runner the task's watermark, so that it is part of the commit. */
-  watermark(time_ms: number): void;
-  /** The committed watermark that the task begins with, or null before the first. */
-  readonly initialWatermark_ms: number | null;
+  /** Event time, part of the commit. */
+  readonly eventTime: EventTime;
   /** Tables to flush inside the commit, in the order of registration. */
   register(operator: string, flushable: Flushable): void;
   timers(operator: string): Timers;
@@ -67,6 +66,7 @@ export interface OperatorContext<C, S extends TableSpecs, B, O extends Sides = N
   emitTo<N extends keyof O & string>(side: N, items: readonly O[N][]): void;
   /** Moves event time downstream; only for the operator that generates watermarks. */
   emitWatermark(time_ms: number): void;
+  /** The committed watermark that the operator begins with, or null before the first. */
   readonly initialWatermark_ms: number | null;
   send(message: OutMessage): void;
   notice(notice: Notice): void;
@@ -173,6 +173,8 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
         }
       }
       const timers = runtime.timers(name);
+      const { eventTime } = runtime;
+      const initial_ms = eventTime.initialOf(name);
       const handlers = spec.start({
         name,
         config,
@@ -189,27 +191,33 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
           if (items.length > 0) output.next({ kind: 'batch', items: items as readonly never[], side });
         },
         emitWatermark: (time_ms) => {
-          runtime.watermark(time_ms);
+          eventTime.move(name, time_ms);
           output.next({ kind: 'watermark', time_ms });
         },
-        initialWatermark_ms: runtime.initialWatermark_ms,
+        initialWatermark_ms: initial_ms,
         send: runtime.send,
         notice: runtime.notice,
         requestBarrier: runtime.requestBarrier,
       });
       const onTimer = handlers.onTimer?.bind(handlers);
+      const owns = handlers.ownsWatermark === true;
+      if (owns) eventTime.expect(name);
+      const pass = (watermark_ms: number): void => {
+        for (const map of maps) map.advance(watermark_ms);
+        if (onTimer !== undefined) {
+          for (const { time_ms, key } of timers.due(watermark_ms)) onTimer(time_ms, key);
+        }
+        handlers.onWatermark?.(watermark_ms);
+      };
       const handle = (signal: Signal<A>): void => {
         switch (signal.kind) {
           case 'batch':
             handlers.onBatch(signal.items);
             break;
           case 'watermark':
-            for (const map of maps) map.advance(signal.time_ms);
-            if (onTimer !== undefined) {
-              for (const { time_ms, key } of timers.due(signal.time_ms)) onTimer(time_ms, key);
-            }
-            handlers.onWatermark?.(signal.time_ms);
-            if (handlers.ownsWatermark !== true) output.next(signal);
+            // A task begins with the smallest of its watermarks; who generates one goes on from its own.
+            pass(owns ? Math.max(signal.time_ms, initial_ms ?? signal.time_ms) : signal.time_ms);
+            if (!owns) output.next(signal);
             break;
           case 'barrier':
             handlers.onBarrier?.(signal);

@@ -26,6 +26,12 @@ export interface SimulationOptions {
   readonly seed: number;
   /** Without: no crash and no failed send, only the seeded cut into batches and commits. */
   readonly faults: boolean;
+  /**
+   * Some crashes take the disk with them: the next task goes on from an older snapshot, and the stream is
+   * read again from there. What was sent after it is sent once more, so its ids and contents must not
+   * depend on where commits are. Default: false.
+   */
+  readonly restores?: boolean;
   /** The clock when the task first starts, ms. */
   readonly start_ms: number;
   /** The clock at the last commit, ms: with the source idle it decides the final watermark. */
@@ -39,6 +45,8 @@ export interface SimulationResult {
   /** Messages that the outside received, repeats included. */
   readonly sends: number;
   readonly crashes: number;
+  /** Crashes after which an older snapshot was gone on from. */
+  readonly restores: number;
   /** The last commit. */
   readonly progress: Progress;
   /** The final state, for readers. */
@@ -51,6 +59,9 @@ export interface SimulationResult {
 const FINAL_IDLE_MS = 120_000;
 /** Crashes of one run at most, so that it comes to its end. */
 const MAX_CRASHES = 12;
+const RESTORE_SHARE = 0.3;
+/** Commits of which a snapshot is taken. */
+const SNAPSHOT_SHARE = 0.2;
 
 /**
  * Runs a topology through a real `Task` on a simulated stream, disk, clock and receiver: everything that
@@ -67,7 +78,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
 class Simulation {
   readonly #options: SimulationOptions;
   readonly #random: SeededRandom;
-  readonly #disk = new MemoryDisk();
+  #disk = new MemoryDisk();
   readonly #clock: ManualClock;
   readonly #stream: SimulatedStream;
   readonly #receiver = new SimulatedReceiver();
@@ -75,7 +86,9 @@ class Simulation {
   readonly #commitFault: number;
   readonly #takeFault: number;
   #progress: Progress | undefined;
+  #snapshot: { readonly disk: MemoryDisk; readonly progress: Progress } | undefined;
   #crashes = 0;
+  #restores = 0;
 
   constructor(options: SimulationOptions) {
     const random = new SeededRandom(options.seed);
@@ -85,6 +98,8 @@ class Simulation {
     this.#stream = new SimulatedStream(options.messages, random.pick([1, 1, 2, 1_000_000_007]));
     this.#limits = {
       batch_max_events: random.pick([1, 7, 50, 4_096]),
+      // What the machine can do must not decide where batches are cut.
+      batch_target_ms: Number.POSITIVE_INFINITY,
       barrier_interval_ms: random.pick([0, 50, 250, 5_000]),
       barrier_max_events: random.pick([1, 20, 100, 50_000]),
       idle_barrier_interval_ms: 5_000,
@@ -99,7 +114,10 @@ class Simulation {
   }
 
   async run(): Promise<SimulationResult> {
-    while (!(await this.#live())) this.#crashes++;
+    while (!(await this.#live())) {
+      this.#crashes++;
+      this.#restore();
+    }
     const { topology } = this.#options;
     const progress = this.#progress;
     invariant(progress !== undefined, 'the simulation ends with a commit');
@@ -108,10 +126,19 @@ class Simulation {
       published: this.#receiver.received,
       sends: this.#receiver.sends,
       crashes: this.#crashes,
+      restores: this.#restores,
       progress,
       disk: this.#disk,
       firstSequence: this.#stream.firstSequence,
     };
+  }
+
+  #restore(): void {
+    if (this.#snapshot === undefined || !this.#random.chance(RESTORE_SHARE)) return;
+    const { disk, progress } = this.#snapshot;
+    this.#disk = disk.copy();
+    this.#progress = progress;
+    this.#restores++;
   }
 
   /** One life of the process; false when it crashed. */
@@ -156,6 +183,9 @@ class Simulation {
     const before = this.#progress;
     this.#progress = progress;
     invariant(progress.commit === (before?.commit ?? 0) + 1, 'commits are gapless across crashes');
+    if (this.#options.restores === true && this.#random.chance(SNAPSHOT_SHARE)) {
+      this.#snapshot = { disk: this.#disk.copy(), progress };
+    }
     if (before === undefined) return;
     invariant(progress.sequence >= before.sequence, 'the position never moves back');
     invariant((progress.watermark_ms ?? 0) >= (before.watermark_ms ?? 0), 'the watermark never moves back');

@@ -1,9 +1,10 @@
 import { ByteReader, ByteWriter } from './bytes.ts';
 import type { Codec, KeyCodec } from './codec.ts';
 import { stringKey } from './codec.ts';
-import { invariant, MillraceError } from './errors.ts';
+import { invariant } from './errors.ts';
 import type { KvEntry, KvRange, KvStore, KvTable, KvView } from './kv.ts';
 import { prefixEnd } from './kv.ts';
+import { checkVersion } from './schema-version.ts';
 
 /**
  * A row is forgotten this long after it was last written, both by the watermark, to the day. Not by the
@@ -84,7 +85,12 @@ interface Row<K, V> {
 }
 
 interface Scope<K, V> {
+  readonly name: string;
   readonly prefix: Uint8Array;
+  /** Let go of with its cache: who holds it takes the one that is in its place now. */
+  gone: boolean;
+  /** Dropped: what the store holds of it counts no more, and is removed at the flush. */
+  dropped: boolean;
   young: Map<K, Row<K, V>>;
   old: Map<K, Row<K, V>>;
 }
@@ -106,7 +112,7 @@ export class MapTable<K extends string | number, V> implements Flushable {
   readonly #writer = new ByteWriter();
   readonly #scopes = new Map<string, Scope<K, V>>();
   readonly #dirty: Row<K, V>[] = [];
-  readonly #dropped = new Set<string>();
+  readonly #dropped = new Set<Scope<K, V>>();
   readonly #limit_rows: number;
   /** In one of the generations as long as it is here. */
   #last: Row<K, V> | undefined;
@@ -120,28 +126,46 @@ export class MapTable<K extends string | number, V> implements Flushable {
     this.#limit_rows = Math.max(1, Math.floor((spec.cacheRows ?? DEFAULT_CACHE_ROWS) / 2));
   }
 
-  /** The part of the table that belongs to `name`. */
+  /** The part of the table that belongs to `name`. A handle may be kept: it is good for the table's life. */
   scope(name: string): ScopedMap<K, V> {
-    let scope = this.#scopes.get(name);
-    if (scope === undefined) {
-      const prefix = new ByteWriter().orderedString(name).copy();
-      scope = { prefix, young: new Map(), old: new Map() };
-      this.#scopes.set(name, scope);
-    }
-    const held = scope;
+    let held = this.#scope(name);
+    const current = (): Scope<K, V> => {
+      if (held.gone) held = this.#scope(name);
+      return held;
+    };
     return {
-      get: (key) => this.#get(held, key),
-      set: (key, value) => this.#set(held, key, value),
-      delete: (key) => this.#set(held, key, undefined),
-      entries: () => this.#entries(held),
+      get: (key) => this.#get(current(), key),
+      set: (key, value) => this.#set(current(), key, value),
+      delete: (key) => this.#set(current(), key, undefined),
+      entries: () => this.#entries(current()),
     };
   }
 
-  /** Deletes every row of a scope and lets go of its cache: handles of it must not be used any more. */
+  #scope(name: string): Scope<K, V> {
+    let scope = this.#scopes.get(name);
+    if (scope === undefined) {
+      const prefix = new ByteWriter().orderedString(name).copy();
+      scope = { name, prefix, gone: false, dropped: false, young: new Map(), old: new Map() };
+      this.#scopes.set(name, scope);
+    }
+    return scope;
+  }
+
+  /** Deletes every row of a scope, and at the commit lets go of what is cached of it. */
   drop(name: string): void {
-    const scope = this.#scopes.get(name);
-    for (const [key] of this.scope(name).entries()) this.scope(name).delete(key);
-    if (scope !== undefined) this.#dropped.add(name);
+    const scope = this.#scope(name);
+    // Without a look at the rows in the store: those of a large window would all have to be read first.
+    for (const rows of [scope.old, scope.young]) for (const row of rows.values()) row.dirty = false;
+    scope.old = new Map();
+    scope.young = new Map();
+    scope.dropped = true;
+    this.#last = undefined;
+    this.#dropped.add(scope);
+  }
+
+  #release(scope: Scope<K, V>): void {
+    scope.gone = true;
+    if (this.#scopes.get(scope.name) === scope) this.#scopes.delete(scope.name);
   }
 
   #entries(scope: Scope<K, V>): readonly (readonly [K, V])[] {
@@ -151,8 +175,7 @@ export class MapTable<K extends string | number, V> implements Flushable {
       if (row.value === undefined || row.until_ms < this.#watermark_ms) found.delete(id);
       else found.set(id, [row.key, row.value]);
     };
-    const end = prefixEnd(scope.prefix);
-    for (const entry of this.#table.scan({ start: scope.prefix, ...(end === undefined ? {} : { end }) })) {
+    for (const entry of scope.dropped ? [] : this.#stored(scope)) {
       if (this.#until(entry.value) < this.#watermark_ms) continue;
       const key = this.#spec.key.read(new ByteReader(entry.key.subarray(scope.prefix.length)));
       found.set(Buffer.from(entry.key).toString('latin1'), [key, this.#decode(entry.value)]);
@@ -161,8 +184,17 @@ export class MapTable<K extends string | number, V> implements Flushable {
     return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry);
   }
 
+  #stored({ prefix }: Scope<K, V>): Iterable<KvEntry> {
+    const end = prefixEnd(prefix);
+    return this.#table.scan({ start: prefix, ...(end === undefined ? {} : { end }) });
+  }
+
   get dirtyRows(): number {
     return this.#dirty.length;
+  }
+
+  get cachedScopes(): number {
+    return this.#scopes.size;
   }
 
   get cachedRows(): number {
@@ -185,7 +217,7 @@ export class MapTable<K extends string | number, V> implements Flushable {
     if (row !== undefined) return row;
     row = scope.old.get(key);
     if (row === undefined) {
-      const bytes = this.#table.get(this.#keyBytes(scope, key));
+      const bytes = scope.dropped ? undefined : this.#table.get(this.#keyBytes(scope, key));
       const value = bytes === undefined ? undefined : this.#decode(bytes);
       row = {
         scope,
@@ -229,6 +261,8 @@ export class MapTable<K extends string | number, V> implements Flushable {
       }
       scope.old = young;
       scope.young = new Map();
+      // Without it a scope for each window or session would stay here for ever.
+      if (young.size === 0 && !scope.dropped) this.#release(scope);
     }
   }
 
@@ -258,8 +292,16 @@ export class MapTable<K extends string | number, V> implements Flushable {
     const dirty = this.#dirty;
     const valueWriter = new ByteWriter();
     const { ttl } = this.#spec;
-    const day = Math.floor(watermark_ms / DAY_MS);
+    // The branches of a topology may be further than the task.
+    this.#watermark_ms = Math.max(this.#watermark_ms, watermark_ms);
+    const day = Math.floor(this.#watermark_ms / DAY_MS);
+    for (const scope of this.#dropped) {
+      for (const key of Array.from(this.#stored(scope), (entry) => Uint8Array.from(entry.key)))
+        this.#table.remove(key);
+    }
     for (const row of dirty) {
+      // Of a scope that was dropped since.
+      if (!row.dirty) continue;
       const keyBytes = this.#keyBytes(row.scope, row.key);
       if (row.value === undefined) this.#table.remove(keyBytes);
       else {
@@ -273,15 +315,14 @@ export class MapTable<K extends string | number, V> implements Flushable {
       row.dirty = false;
     }
     dirty.length = 0;
-    for (const name of this.#dropped) this.#scopes.delete(name);
+    for (const scope of this.#dropped) this.#release(scope);
     this.#dropped.clear();
     this.#last = undefined;
-    this.#watermark_ms = watermark_ms;
-    if (this.#spec.ttl !== undefined) this.#sweep();
+    if (this.#spec.ttl !== undefined) this.#sweep(watermark_ms);
   }
 
   /** Looks at a bounded number of rows each commit and removes the expired: cost stays flat. */
-  #sweep(): void {
+  #sweep(watermark_ms: number): void {
     const range: KvRange = this.#sweepFrom === undefined ? {} : { start: this.#sweepFrom };
     const gone: Uint8Array[] = [];
     let seen = 0;
@@ -289,7 +330,7 @@ export class MapTable<K extends string | number, V> implements Flushable {
     for (const entry of this.#table.scan({ ...range, limit: SWEEP_ROWS_PER_COMMIT })) {
       seen++;
       last = entry.key;
-      if (this.#until(entry.value) < this.#watermark_ms) gone.push(Uint8Array.from(entry.key));
+      if (this.#until(entry.value) < watermark_ms) gone.push(Uint8Array.from(entry.key));
     }
     this.#sweepFrom = seen < SWEEP_ROWS_PER_COMMIT || last === undefined ? undefined : Uint8Array.from(last);
     for (const key of gone) this.#table.remove(key);
@@ -308,37 +349,18 @@ export interface ScopedMap<K, V> {
 /** Bytes in, bytes out; writes only while a barrier passes (inside the commit's transaction). */
 export type RawTable = KvTable;
 
-const SCHEMA_TABLE = 'meta';
-
 /** Opens an operator's tables, checking each one's stored schema version and migrating where it can. */
 export function openTables<S extends TableSpecs>(store: KvStore, operator: string, specs: S): TablesOf<S> {
   const tables: Record<string, unknown> = {};
   for (const [name, spec] of Object.entries(specs)) {
     const id = `${operator}/${name}`;
     const table = store.table(id);
-    checkVersion(store, id, spec, table);
-    tables[name] = spec.kind === 'raw' ? table : new MapTable(spec as MapSpec<string, unknown>, table);
+    const map = spec.kind === 'map' ? (spec as MapSpec<string, unknown>) : undefined;
+    const canMigrate = map?.migrate !== undefined;
+    checkVersion(store, id, spec.version, canMigrate ? (from) => rewrite(table, map, from) : undefined);
+    tables[name] = map === undefined ? table : new MapTable(map, table);
   }
   return tables as TablesOf<S>;
-}
-
-function checkVersion(store: KvStore, id: string, spec: TableSpecs[string], table: KvTable): void {
-  const meta = store.table(SCHEMA_TABLE);
-  const key = new ByteWriter().orderedString('schema').orderedString(id).copy();
-  const stored = meta.get(key);
-  const found = stored === undefined ? undefined : new ByteReader(stored).varint();
-  if (found === spec.version) return;
-  const migrate = spec.kind === 'map' ? (spec as MapSpec<string, unknown>).migrate : undefined;
-  if (found !== undefined && (migrate === undefined || found > spec.version)) {
-    throw new MillraceError(
-      'state_schema_mismatch',
-      `State table "${id}" was written with schema version ${found}; this program reads version ${spec.version} and has no migration. Run the version that wrote it, or rebuild the state from the stream by moving the state folder away.`,
-    );
-  }
-  store.transaction(() => {
-    if (found !== undefined && migrate !== undefined) rewrite(table, spec as MapSpec<string, unknown>, found);
-    store.table(SCHEMA_TABLE).put(key, new ByteWriter().varint(spec.version).copy());
-  });
 }
 
 function rewrite(table: KvTable, spec: MapSpec<string, unknown>, from: number): void {

@@ -1,22 +1,19 @@
 import type { Clock } from './clock.ts';
 import { asMillraceError, invariant, MillraceError } from './errors.ts';
+import { EventTime } from './event-time.ts';
+import { Inputs, type InputsOptions, type Sources, watermarkOwners } from './inputs.ts';
 import type { KvStore } from './kv.ts';
-import {
-  checkPosition,
-  META_TABLE,
-  NoticeBoard,
-  type Progress,
-  readProgress,
-  writeProgress,
-} from './meta.ts';
+import { META_TABLE, NoticeBoard, type Progress, readProgress, writeProgress } from './meta.ts';
 import { Metrics } from './metrics.ts';
 import type { Notice, Runtime } from './operator.ts';
 import { DEFAULT_OUTBOX_LIMITS, OUTBOX_TABLE, Outbox, type OutboxLimits, type Publisher } from './outbox.ts';
 import { batch } from './signal.ts';
-import type { Source, StreamFacts } from './source.ts';
+import type { Source } from './source.ts';
 import type { Flushable } from './tables.ts';
 import { TimerService } from './timers.ts';
-import type { Graph, Topology } from './topology.ts';
+import type { Graph, Listen, Topology } from './topology.ts';
+import type { TopologyChange } from './topology-diff.ts';
+import { upgradeTopology, writeTopology } from './upgrade.ts';
 
 export interface TaskLimits {
   /** Records pushed through the graph at once, at most. */
@@ -33,6 +30,8 @@ export interface TaskLimits {
   readonly backlog_barrier_max_events: number;
   /** How often a quiet source's barrier passes, so that the watermark can follow the clock. */
   readonly idle_barrier_interval_ms: number;
+  /** Of several sources: how far one may be ahead of the slowest in event time before it has to wait, ms. */
+  readonly max_drift_ms: number;
   readonly outbox: OutboxLimits;
 }
 
@@ -44,17 +43,25 @@ export const DEFAULT_TASK_LIMITS: TaskLimits = {
   backlog_barrier_interval_ms: 2_000,
   backlog_barrier_max_events: 150_000,
   idle_barrier_interval_ms: 5_000,
+  max_drift_ms: 300_000,
   outbox: DEFAULT_OUTBOX_LIMITS,
 };
 
 export interface TaskOptions {
   readonly topology: Topology;
-  readonly source: Source;
+  /** One, or one for each source node of the topology, by name. */
+  readonly source: Source | Sources;
   readonly store: KvStore;
   readonly publisher: Publisher;
   readonly clock: Clock;
   readonly limits?: Partial<TaskLimits>;
   readonly onCommit?: (progress: Progress) => void;
+  /** Starts also where the topology changed so that state is given up, and deletes that state. Default: false. */
+  readonly allowTopologyChange?: boolean;
+  /** Hears what is different from the topology that wrote the state. */
+  readonly onTopologyChange?: (changes: readonly TopologyChange[]) => void;
+  /** Hears every batch that leaves a node: for tests and inspection. */
+  readonly listen?: Listen;
 }
 
 const BATCH_MIN_EVENTS = 64;
@@ -79,33 +86,40 @@ export class Task {
   #graph: Graph | undefined;
   #outbox: Outbox | undefined;
   #notices = new NoticeBoard({});
-  #facts: StreamFacts | undefined;
+  #inputs: Inputs | undefined;
+  readonly #watermarkOf = new Map<string, readonly string[]>();
   #failure: unknown;
-  #sequence = 0;
   #commit = 0;
-  #watermark_ms: number | null = null;
+  #eventTime = new EventTime();
   #uncommitted = 0;
   #barrier_at_ms = 0;
   #barrierRequested = false;
   #batch_max: number;
-  #idle_since_ms: number | undefined;
+  /** The topology is part of a commit of this task. */
+  #isDescribed = false;
 
   constructor(options: TaskOptions) {
     this.#options = options;
     this.#limits = { ...DEFAULT_TASK_LIMITS, ...options.limits };
     this.#batch_max = this.#limits.batch_max_events;
+    this.#alignment = {
+      watermarkOf: (node) => this.#eventTimeOf(node),
+      max_drift_ms: this.#limits.max_drift_ms,
+    };
   }
 
   /** Opens state and source and checks that they fit together. Must be called once, before `run`. */
   async open(): Promise<void> {
     const { store, source, topology, publisher, clock } = this.#options;
-    const facts = await source.facts();
+    const described = topology.describe();
+    const inputs = new Inputs(source, described);
     const progress = readProgress(store.table(META_TABLE));
-    checkPosition(progress, facts);
-    this.#facts = facts;
-    this.#sequence = progress?.sequence ?? facts.firstSequence - 1;
+    await inputs.open(progress);
+    this.#inputs = inputs;
+    const changes = upgradeTopology(store, described, this.#options.allowTopologyChange === true);
+    if (changes.length > 0) this.#options.onTopologyChange?.(changes);
     this.#commit = progress?.commit ?? 0;
-    this.#watermark_ms = progress?.watermark_ms ?? null;
+    this.#eventTime = new EventTime(progress);
     this.#notices = new NoticeBoard(progress?.notices ?? {});
     this.#outbox = new Outbox(
       store.table(OUTBOX_TABLE),
@@ -117,42 +131,43 @@ export class Task {
         this.#notices.add({
           kind: 'outbox_refused',
           scope: subject,
-          sequence: this.#sequence,
+          sequence: inputs.first.sequence,
           detail: { id, code },
         });
       },
     );
-    this.#graph = topology.start(this.#runtime(), (error) => {
+    const failed = (error: unknown): void => {
       this.#failure ??= error;
-    });
-    if (this.#watermark_ms !== null) this.#graph.push({ kind: 'watermark', time_ms: this.#watermark_ms });
+    };
+    this.#graph = topology.start(this.#runtime(), failed, this.#options.listen);
+    const { watermark_ms } = this.#eventTime;
+    if (watermark_ms !== null) this.#graph.push({ kind: 'watermark', time_ms: watermark_ms });
     this.#raise();
+    for (const { node } of inputs.all) {
+      this.#watermarkOf.set(
+        node,
+        watermarkOwners(described, node, (name) => this.#eventTime.isOwner(name)),
+      );
+    }
     this.#describeMetrics();
-    await source.start(this.#sequence);
+    await inputs.start();
     this.#barrier_at_ms = clock.now();
     this.#outbox.pump();
   }
 
   #runtime(): Runtime {
-    const { store, clock, source } = this.#options;
+    const { store, clock } = this.#options;
     return {
       store,
       clock,
       metrics: this.metrics,
-      partition: source.partition,
+      partition: this.#inputs?.first.source.partition ?? '0',
       send: (message) => this.#opened().outbox.stage(message),
       notice: (notice: Notice) => this.#notices.add(notice),
       requestBarrier: () => {
         this.#barrierRequested = true;
       },
-      watermark: (time_ms) => {
-        invariant(
-          this.#watermark_ms === null || time_ms >= this.#watermark_ms,
-          'the watermark never moves back',
-        );
-        this.#watermark_ms = time_ms;
-      },
-      initialWatermark_ms: this.#watermark_ms,
+      eventTime: this.#eventTime,
       register: (_, flushable) => this.#flushables.push(flushable),
       timers: (operator) => {
         const id = `${operator}/timers`;
@@ -163,11 +178,17 @@ export class Task {
     };
   }
 
-  #opened(): { graph: Graph; outbox: Outbox; facts: StreamFacts } {
-    if (this.#graph === undefined || this.#outbox === undefined || this.#facts === undefined) {
+  #opened(): { graph: Graph; outbox: Outbox; inputs: Inputs } {
+    if (this.#graph === undefined || this.#outbox === undefined || this.#inputs === undefined) {
       throw new MillraceError('task_not_open', 'Call open() before anything else of a task.');
     }
-    return { graph: this.#graph, outbox: this.#outbox, facts: this.#facts };
+    return { graph: this.#graph, outbox: this.#outbox, inputs: this.#inputs };
+  }
+
+  /** The event time that a source has reached: the least of what is made of its records. */
+  #eventTimeOf(node: string): number | undefined {
+    const owners = this.#watermarkOf.get(node) ?? [];
+    return owners.length === 0 ? undefined : Math.min(...owners.map((name) => this.#eventTime.ownOf(name)));
   }
 
   #raise(): void {
@@ -176,11 +197,11 @@ export class Task {
 
   /** Processes until `stop` is aborted, then commits what it has taken. Throws what broke it, uncommitted work undone. */
   async run(stop: AbortSignal): Promise<void> {
-    const { source, clock } = this.#options;
-    const { outbox } = this.#opened();
+    const { clock } = this.#options;
+    const { outbox, inputs } = this.#opened();
     const wake = (): void => {
       outbox.stop();
-      void source.stop();
+      inputs.stop();
     };
     stop.addEventListener('abort', wake, { once: true });
     try {
@@ -197,23 +218,23 @@ export class Task {
 
   /** One take, one push through the graph, and the commit that is due. Exposed for the simulation. */
   async step(wait_ms: number): Promise<number> {
-    const { source, clock } = this.#options;
-    const { graph } = this.#opened();
-    const records = await source.take({ max: this.#batch_max, wait_ms });
+    const { clock } = this.#options;
+    const { graph, inputs } = this.#opened();
+    const { input, records } = await inputs.take({ max: this.#batch_max, wait_ms }, this.#alignment);
     const last = records.at(-1);
     if (last !== undefined) {
-      invariant((records[0]?.sequence ?? 0) > this.#sequence, 'the source never repeats what was taken');
-      this.#sequence = last.sequence;
+      invariant((records[0]?.sequence ?? 0) > input.sequence, 'the source never repeats what was taken');
+      input.sequence = last.sequence;
       this.#uncommitted += records.length;
       const pushed_ms = performance.now();
-      graph.push(batch(records));
+      graph.push(batch(records), input.node);
       this.#raise();
       this.#adaptBatch(records.length, performance.now() - pushed_ms);
     }
     const now_ms = clock.now();
-    const quiet = last === undefined && source.state().caughtUp && source.state().connected;
-    if (!quiet) this.#idle_since_ms = undefined;
-    else this.#idle_since_ms ??= now_ms;
+    for (const each of inputs.all) {
+      each.observe(each.ready === undefined && (last === undefined || each !== input), now_ms);
+    }
     const { barrier_max_events, backlog_barrier_max_events } = this.#limits;
     const max_events = this.#isBehind ? backlog_barrier_max_events : barrier_max_events;
     const isFull = this.#barrierRequested || this.#uncommitted >= max_events;
@@ -228,8 +249,10 @@ export class Task {
     else if (took_ms * 4 < batch_target_ms) this.#batch_max = Math.min(batch_max_events, this.#batch_max * 2);
   }
 
+  readonly #alignment: InputsOptions;
+
   get #isBehind(): boolean {
-    return this.#options.source.state().headSequence - this.#sequence > this.#limits.barrier_max_events;
+    return this.#opened().inputs.lag > this.#limits.barrier_max_events;
   }
 
   #nextBarrier_ms(): number {
@@ -241,18 +264,20 @@ export class Task {
 
   /** Sends a barrier through the graph inside one transaction that writes everything, or nothing. */
   commit(): void {
-    const { store, clock, source, onCommit } = this.#options;
-    const { graph, outbox, facts } = this.#opened();
+    const { store, clock, topology, onCommit } = this.#options;
+    const { graph, outbox, inputs } = this.#opened();
     const started_ms = performance.now();
     const now_ms = clock.now();
     const commit = this.#commit + 1;
-    const idle_ms = this.#idle_since_ms === undefined ? 0 : now_ms - this.#idle_since_ms;
     const before = graph.arrivals();
     const { progress, sending } = store.transaction(() => {
-      graph.push({ kind: 'barrier', commit, now_ms, idle_ms });
+      for (const input of inputs.all) {
+        graph.push({ kind: 'barrier', commit, now_ms, idle_ms: input.idle_ms(now_ms) }, input.node);
+      }
       this.#raise();
       invariant(graph.arrivals() - before === graph.ends, 'a barrier reaches every end of the graph');
-      for (const flushable of this.#flushables) flushable.flush(this.#watermark_ms ?? 0);
+      const { watermark_ms, watermarks } = this.#eventTime;
+      for (const flushable of this.#flushables) flushable.flush(watermark_ms ?? 0);
       for (const timers of this.#timers) timers.flush();
       const flushed = outbox.flush();
       const meta = store.table(META_TABLE);
@@ -260,20 +285,20 @@ export class Task {
       this.#notices.flush(meta);
       const written: Progress = {
         commit,
-        stream: facts.stream,
-        incarnation: facts.incarnation,
-        partition: source.partition,
-        sequence: this.#sequence,
-        watermark_ms: this.#watermark_ms,
+        ...inputs.first.position,
+        ...(inputs.all.length > 1 ? { others: inputs.others } : {}),
+        watermark_ms,
+        watermarks,
         committed_at_ms: now_ms,
-        head: Math.max(this.#sequence, source.state().headSequence),
         outbox_next: outbox.next,
         notices: this.#notices.counts(),
       };
       writeProgress(meta, written);
+      if (!this.#isDescribed) writeTopology(meta, topology.describe());
       return { progress: written, sending: flushed };
     });
     this.#commit = commit;
+    this.#isDescribed = true;
     this.#barrier_at_ms = clock.now();
     this.#events.add(this.#uncommitted);
     this.#uncommitted = 0;
@@ -301,19 +326,30 @@ export class Task {
   readonly #commit_ms = this.metrics.counter('millrace.task.commit_ms', 'Time spent in commits, ms');
 
   #describeMetrics(): void {
-    const { store, source } = this.#options;
-    const { outbox } = this.#opened();
+    const { store } = this.#options;
+    const { outbox, inputs } = this.#opened();
     const gauge = (name: string, help: string, read: () => number): void =>
       this.metrics.gauge(name, help, read);
-    gauge('millrace.task.position', 'Last applied stream sequence', () => this.#sequence);
-    gauge('millrace.task.lag', 'Records in the stream that are not applied yet', () =>
-      Math.max(0, source.state().headSequence - this.#sequence),
+    const { first } = inputs;
+    gauge('millrace.task.position', 'Last applied stream sequence', () => first.sequence);
+    for (const input of inputs.all.slice(1)) {
+      const labels = { source: input.node };
+      this.metrics.gauge(
+        'millrace.task.position',
+        'Last applied stream sequence',
+        () => input.sequence,
+        labels,
+      );
+    }
+    gauge('millrace.task.lag', 'Records in the streams that are not applied yet', () => inputs.lag);
+    gauge(
+      'millrace.task.sources_held',
+      'Sources that wait because they are ahead of others in event time',
+      () => inputs.held(this.#alignment).length,
     );
     gauge('millrace.task.uncommitted', 'Records applied since the last commit', () => this.#uncommitted);
-    gauge(
-      'millrace.task.skipped',
-      'Records the stream dropped before they were read',
-      () => source.state().skipped,
+    gauge('millrace.task.skipped', 'Records the stream dropped before they were read', () =>
+      inputs.all.reduce((sum, { source }) => sum + source.state().skipped, 0),
     );
     gauge('millrace.outbox.owed', 'Messages that are owed to the outside', () => outbox.owed);
     gauge('millrace.outbox.retries', 'Sends that had to be repeated', () => outbox.retries);

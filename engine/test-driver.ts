@@ -14,7 +14,12 @@ class BatchSource implements Source {
   #due: SourceRecord[] = [];
 
   facts() {
-    return Promise.resolve({ stream: 'S', incarnation: 'i', firstSequence: 1, lastSequence: 1_000_000 });
+    return Promise.resolve({
+      stream: 'S',
+      incarnation: 'i',
+      firstSequence: 1,
+      lastSequence: Number.MAX_SAFE_INTEGER,
+    });
   }
 
   start(): Promise<void> {

@@ -1,11 +1,12 @@
 import { Subject } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { record, TaskFixture } from './fixture.ts';
+import { mergeSignals } from './merge.ts';
 import { defineOperator } from './operator.ts';
 import type { Signal } from './signal.ts';
 import type { SourceRecord } from './source.ts';
 import { rawTable } from './tables.ts';
-import { mergeSignals, topology } from './topology.ts';
+import { topology } from './topology.ts';
 
 const pass = defineOperator<SourceRecord, SourceRecord>({
   kind: 'pass',

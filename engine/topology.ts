@@ -1,5 +1,6 @@
-import { filter, map, Observable, type OperatorFunction, Subject, tap } from 'rxjs';
+import { type Observable, type OperatorFunction, Subject, tap } from 'rxjs';
 import { invariant, MillraceError } from './errors.ts';
+import { mergeSignals, outputOf, tagged } from './merge.ts';
 import type { NoSides, Operator, Runtime, Sides } from './operator.ts';
 import type { Either, Signal } from './signal.ts';
 import type { SourceRecord } from './source.ts';
@@ -35,14 +36,17 @@ interface Node extends Omit<NodeDescription, 'state'> {
   connect(runtime: Runtime, inputs: readonly Observable<Signal<unknown>>[]): Observable<Signal<unknown>>;
 }
 
-/** A running graph: push signals in at the source; `arrivals` counts the ends that a barrier reached. */
+/** A running graph: push signals in at the sources; `arrivals` counts the ends that a barrier reached. */
 export interface Graph {
-  push(signal: Signal<SourceRecord>): void;
+  /** Into one source, or all of them. */
+  push(signal: Signal<SourceRecord>, source?: string): void;
   /** How many ends a barrier has to reach. */
   readonly ends: number;
   arrivals(): number;
   stop(): void;
 }
+
+const SIDE_OUTPUT = 'side-output';
 
 /** A place in a topology under construction, typed by what flows there and in the side outputs. */
 export class Stream<T, O extends Sides = NoSides> {
@@ -106,9 +110,12 @@ export class Stream<T, O extends Sides = NoSides> {
       );
     }
     const name = `${this.name}-${side}`;
+    const made = new Stream<O[N]>(this.#builder, name);
+    // Any number of readers share one node.
+    if (this.#builder.nodes.some((node) => node.name === name && node.kind === SIDE_OUTPUT)) return made;
     this.#builder.add({
       name,
-      kind: 'side-output',
+      kind: SIDE_OUTPUT,
       summary: `What ${this.name} puts aside as ${side}`,
       inputs: [this.name],
       state: {},
@@ -118,7 +125,7 @@ export class Stream<T, O extends Sides = NoSides> {
         return outputOf(input, side);
       },
     });
-    return new Stream<O[N]>(this.#builder, name);
+    return made;
   }
 
   /** An operator of two inputs: a join. Barriers wait for both, the watermark is the smaller one. */
@@ -137,29 +144,6 @@ export class Stream<T, O extends Sides = NoSides> {
     );
     return new Stream<B, P>(this.#builder, operator.name, operator.sides);
   }
-}
-
-/** One output of a node that has several: the main one where `side` is undefined. */
-function outputOf(input: Observable<Signal<unknown>>, side: string | undefined): Observable<Signal<unknown>> {
-  return input.pipe(
-    filter((signal) => signal.kind !== 'batch' || signal.side === side),
-    map((signal) =>
-      signal.kind === 'batch' && side !== undefined ? { kind: 'batch', items: signal.items } : signal,
-    ),
-  );
-}
-
-function tagged(
-  stream: Observable<Signal<unknown>>,
-  input: 'left' | 'right',
-): Observable<Signal<{ readonly input: string; readonly value: unknown }>> {
-  return stream.pipe(
-    map((signal) =>
-      signal.kind === 'batch'
-        ? { kind: 'batch', items: signal.items.map((value) => ({ input, value })) }
-        : signal,
-    ),
-  );
 }
 
 export class Builder {
@@ -197,7 +181,7 @@ export class Builder {
     });
   }
 
-  /** Where records enter; one per topology, as a task owns one partition of one stream. */
+  /** Where records of one stream enter. A topology may have several sources. */
   source(input: string | SourceSpec): Stream<SourceRecord> {
     const { name, ...spec } = typeof input === 'string' ? { name: input } : input;
     if ('kind' in spec) this.sources.push({ name, ...spec });
@@ -231,37 +215,6 @@ export class Builder {
 
 function unreachable(): never {
   throw new MillraceError('invariant_broken', 'A source has no inputs to connect.');
-}
-
-/** Aligns barriers (emitted once all inputs have sent theirs) and takes the minimum watermark. */
-export function mergeSignals<T>(inputs: readonly Observable<Signal<T>>[]): Observable<Signal<T>> {
-  return new Observable((output) => {
-    const watermarks = inputs.map(() => Number.NEGATIVE_INFINITY);
-    let emitted_ms = Number.NEGATIVE_INFINITY;
-    let waiting = inputs.length;
-    const subscriptions = inputs.map((input, index) =>
-      input.subscribe({
-        next: (signal) => {
-          if (signal.kind === 'batch') output.next(signal);
-          else if (signal.kind === 'watermark') {
-            watermarks[index] = signal.time_ms;
-            const time_ms = Math.min(...watermarks);
-            if (time_ms > emitted_ms) {
-              emitted_ms = time_ms;
-              output.next({ kind: 'watermark', time_ms });
-            }
-          } else if (--waiting === 0) {
-            waiting = inputs.length;
-            output.next(signal);
-          }
-        },
-        error: (error) => output.error(error),
-      }),
-    );
-    return () => {
-      for (const subscription of subscriptions) subscription.unsubscribe();
-    };
-  });
 }
 
 /** Hears the batches that leave nodes, by node name: for tests and inspection. */
@@ -323,7 +276,7 @@ export class Topology {
    * `listen` every batch that leaves a node's main output.
    */
   start(runtime: Runtime, failed: (error: unknown) => void, listen?: Listen): Graph {
-    const entry = new Subject<Signal<SourceRecord>>();
+    const entries = new Map<string, Subject<Signal<SourceRecord>>>();
     const outputs = new Map<string, Observable<Signal<unknown>>>();
     const used = new Set(this.#nodes.flatMap(({ inputs }) => inputs));
     const byName = new Map(this.#nodes.map((node) => [node.name, node]));
@@ -336,16 +289,17 @@ export class Topology {
       const inputs = node.inputs.map((input) => {
         const output = outputs.get(input);
         invariant(output !== undefined, `node ${node.name} reads from ${input}, which comes before it`);
-        const isWhole = node.kind === 'side-output' || byName.get(input)?.hasSides !== true;
+        const isWhole = node.kind === SIDE_OUTPUT || byName.get(input)?.hasSides !== true;
         return isWhole ? output : outputOf(output, undefined);
       });
-      const made = node.kind === 'source' ? entry : node.connect(runtime, inputs);
+      const made = node.kind === 'source' ? entryOf(entries, node.name) : node.connect(runtime, inputs);
       const output =
         listen === undefined ? made : made.pipe(tap((signal) => hear(node.name, signal, listen)));
       const readers = this.#nodes
         .flatMap(({ inputs: from }) => from)
         .filter((from) => from === node.name).length;
-      if (readers > 1 && node.kind !== 'source') {
+      // The entry is shared as it is; what listens to it must hear each batch once.
+      if (readers > 1 && (node.kind !== 'source' || listen !== undefined)) {
         const subject = new Subject<Signal<unknown>>();
         joints.push({ subject, from: output });
         outputs.set(node.name, subject);
@@ -366,7 +320,10 @@ export class Topology {
     }
     for (const { subject, from } of joints.reverse()) subscriptions.push(from.subscribe(subject));
     return {
-      push: (signal) => entry.next(signal),
+      push: (signal, source) => {
+        if (source === undefined) for (const entry of entries.values()) entry.next(signal);
+        else entryOf(entries, source).next(signal);
+      },
       ends,
       arrivals: () => arrived,
       stop: () => {
@@ -374,6 +331,15 @@ export class Topology {
       },
     };
   }
+}
+
+function entryOf(
+  entries: Map<string, Subject<Signal<SourceRecord>>>,
+  source: string,
+): Subject<Signal<SourceRecord>> {
+  const entry = entries.get(source) ?? new Subject();
+  entries.set(source, entry);
+  return entry;
 }
 
 /** Builds a topology: `topology('orders', (t) => { t.source('events').pipe(…); })`. */

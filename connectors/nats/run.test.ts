@@ -84,6 +84,24 @@ describe('run', () => {
     await rm(dataDir, { recursive: true, force: true });
   });
 
+  it('reads several streams as one', async () => {
+    const dataDir = await mkdtemp(join(tmpdir(), 'millrace-test-run-'));
+    const both = topology('both', (t) => {
+      const left = t.source(jetstream('LEFT', { subjects: ['left.>'] }));
+      const right = t.source(jetstream('RIGHT', { subjects: ['right.>'] }));
+      t.merge('all', left, right).pipe(tally('tally', undefined));
+    });
+    const app = await run(both, { dataDir, natsUrl: nats.url, streams: { TALLIED: ['tallied'] } });
+    const publisher = new JetStreamPublisher(app.link);
+    for (const [id, subject] of ['left.a', 'right.a', 'left.a'].entries()) {
+      await publisher.publish({ id: `both-${id}`, subject, headers: {}, payload: Buffer.from('.') });
+    }
+    await app.caughtUp(10_000);
+    expect(countsOf(app)).toEqual([2, 1]);
+    await app.stop();
+    await rm(dataDir, { recursive: true, force: true });
+  });
+
   it('refuses a topology that does not say what it reads', async () => {
     const nowhere = topology('nowhere', (t) => {
       t.source('records').pipe(tally('tally', undefined));

@@ -9,6 +9,7 @@ import {
   MillraceError,
   openLmdbReader,
   openLmdbStore,
+  positionOf,
   readProgress,
   type SourceSpec,
   Supervisor,
@@ -34,7 +35,7 @@ export interface JetStreamInputOptions {
   readonly subjects: readonly string[];
 }
 
-/** A JetStream stream as the source of a topology: `t.source(jetstream('ORDERS', { subjects: ['orders.>'] }))`. */
+/** A JetStream stream as a source of a topology: `t.source(jetstream('ORDERS', { subjects: ['orders.>'] }))`. */
 export function jetstream(stream: string, { name, subjects }: JetStreamInputOptions): SourceSpec {
   return { name: name ?? stream.toLowerCase(), kind: 'jetstream', options: { stream, subjects } };
 }
@@ -71,17 +72,16 @@ export interface RunningTopology {
  */
 export async function run(topology: Topology, options: RunOptions): Promise<RunningTopology> {
   const log = options.log ?? (() => undefined);
-  const input = inputOf(topology);
+  const inputs = inputsOf(topology);
   await mkdir(options.dataDir, { recursive: true });
   const server = await serverOf(options, log);
   const link = await connectNats({ url: server.url, name: `millrace-${topology.name}` });
   const manager = await openManager(link);
-  await makeStreams(manager, input, options, log);
+  await makeStreams(manager, inputs, options, log);
   const path = currentGeneration(join(options.dataDir, 'state'), topology.name).partitionPath(PARTITION);
   const store = openLmdbStore(path);
   const supervisor = new Supervisor({
-    spawn: (running) =>
-      runTask({ topology, store, link, url: server.url, stream: input.stream, options }, running),
+    spawn: (running) => runTask({ topology, store, link, url: server.url, inputs, options }, running),
     clock: systemClock,
     onChange: (state, error) =>
       log(error === undefined ? state : `${state}: ${error.code}: ${error.message}`),
@@ -92,7 +92,7 @@ export async function run(topology: Topology, options: RunOptions): Promise<Runn
     url: server.url,
     link,
     reader,
-    caughtUp: (timeout_ms) => caughtUp(manager, input.stream, reader, supervisor, timeout_ms),
+    caughtUp: (timeout_ms) => caughtUp(manager, inputs, reader, supervisor, timeout_ms),
     stop: async () => {
       await supervisor.stop();
       await reader.close();
@@ -104,21 +104,24 @@ export async function run(topology: Topology, options: RunOptions): Promise<Runn
 }
 
 interface Input {
+  readonly node: string;
   readonly stream: string;
   readonly subjects: readonly string[];
 }
 
-function inputOf({ name, sources }: Topology): Input {
-  const [source] = sources;
-  const stream = source?.options.stream;
-  const subjects = source?.options.subjects;
-  if (source?.kind !== 'jetstream' || typeof stream !== 'string' || !Array.isArray(subjects)) {
+function inputsOf({ name, sources }: Topology): readonly Input[] {
+  const inputs = sources.flatMap(({ name: node, kind, options: { stream, subjects } }) =>
+    kind === 'jetstream' && typeof stream === 'string' && Array.isArray(subjects)
+      ? [{ node, stream, subjects: subjects.map(String) }]
+      : [],
+  );
+  if (inputs.length === 0) {
     throw new MillraceError(
       'no_source',
       `The topology "${name}" does not say which stream it reads: give its source as t.source(jetstream('STREAM', { subjects: [...] })).`,
     );
   }
-  return { stream, subjects: subjects.map(String) };
+  return inputs;
 }
 
 async function serverOf({ natsUrl, dataDir }: RunOptions, log: (line: string) => void) {
@@ -128,14 +131,15 @@ async function serverOf({ natsUrl, dataDir }: RunOptions, log: (line: string) =>
 
 async function makeStreams(
   manager: JetStreamManager,
-  { stream, subjects }: Input,
+  inputs: readonly Input[],
   { streams = {} }: RunOptions,
   log: (line: string) => void,
 ): Promise<void> {
-  const wanted = Object.entries({ [stream]: subjects, ...streams }).map(([name, taken]) => ({
+  const read = inputs.map(({ stream, subjects }) => [stream, subjects] as const);
+  const wanted = [...read, ...Object.entries(streams)].map(([name, subjects]) => ({
     ...EVENTS_STREAM,
     name,
-    subjects: taken,
+    subjects,
   }));
   for (const spec of [...wanted, DEADLETTER_STREAM]) {
     const { warnings } = await ensureStream(manager, spec);
@@ -148,18 +152,20 @@ interface TaskParts {
   readonly store: KvStore;
   readonly link: NatsLink;
   readonly url: string;
-  readonly stream: string;
+  readonly inputs: readonly Input[];
   readonly options: RunOptions;
 }
 
-function runTask({ topology, store, link, url, stream, options }: TaskParts, running: () => void): TaskRun {
+function runTask({ topology, store, link, url, inputs, options }: TaskParts, running: () => void): TaskRun {
   const stop = new AbortController();
   const work = async (): Promise<void> => {
-    const source = new ThreadedSource({ url, stream, partition: PARTITION });
+    const sources = Object.fromEntries(
+      inputs.map(({ node, stream }) => [node, new ThreadedSource({ url, stream, partition: PARTITION })]),
+    );
     try {
       const task = new Task({
         topology,
-        source,
+        source: sources,
         store,
         publisher: new JetStreamPublisher(link),
         clock: systemClock,
@@ -169,7 +175,7 @@ function runTask({ topology, store, link, url, stream, options }: TaskParts, run
       running();
       await task.run(stop.signal);
     } finally {
-      await source.stop();
+      await Promise.all(Object.values(sources).map((source) => source.stop()));
     }
   };
   return { ended: work(), stop: () => stop.abort() };
@@ -177,22 +183,29 @@ function runTask({ topology, store, link, url, stream, options }: TaskParts, run
 
 async function caughtUp(
   manager: JetStreamManager,
-  stream: string,
+  inputs: readonly Input[],
   reader: KvReader,
   supervisor: Supervisor,
   timeout_ms: number,
 ): Promise<void> {
-  const { lastSequence } = await streamFacts(manager, stream);
+  const wanted = await Promise.all(inputs.map(({ stream }) => streamFacts(manager, stream)));
   const until_ms = systemClock.now() + timeout_ms;
   for (;;) {
-    const applied = reader.snapshot((table) => readProgress(table(META_TABLE)))?.sequence ?? 0;
-    if (applied >= lastSequence) return;
+    const progress = reader.snapshot((table) => readProgress(table(META_TABLE)));
+    const position = progress === undefined ? {} : positionOf(progress);
+    const behind = wanted.find(
+      ({ stream, firstSequence, lastSequence }) =>
+        // An empty stream has nothing to catch up with.
+        firstSequence <= lastSequence && (position[stream]?.[PARTITION] ?? 0) < lastSequence,
+    );
+    if (behind === undefined) return;
     const { state, error } = supervisor.status;
     if (state === 'failed' && error !== undefined) throw error;
     if (systemClock.now() >= until_ms) {
+      const { stream, lastSequence } = behind;
       throw new MillraceError(
         'not_caught_up',
-        `After ${timeout_ms} ms ${applied} of ${lastSequence} messages of "${stream}" are committed. Wait longer, or see the log for what holds the task up.`,
+        `After ${timeout_ms} ms ${position[stream]?.[PARTITION] ?? 0} of ${lastSequence} messages of "${stream}" are committed. Wait longer, or see the log for what holds the task up.`,
         { retriable: true },
       );
     }

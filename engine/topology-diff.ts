@@ -1,0 +1,134 @@
+import type { NodeDescription, TopologyDescription } from './topology.ts';
+
+/** One difference between the topology that wrote a state and the one that is to run on it. */
+export interface TopologyChange {
+  readonly kind:
+    | 'topology_renamed'
+    | 'operator_added'
+    | 'operator_removed'
+    | 'operator_renamed'
+    | 'kind_changed'
+    | 'inputs_changed'
+    | 'table_added'
+    | 'table_removed'
+    | 'table_kind_changed'
+    | 'version_changed';
+  /** The operator's name; the topology's for `topology_renamed`. */
+  readonly name: string;
+  /** State would be given up: it takes somebody's word to go on. */
+  readonly losesState: boolean;
+  /** Tables whose rows would be left without a reader, by id. */
+  readonly orphans: readonly string[];
+  /** A sentence. */
+  readonly text: string;
+}
+
+const NOTHING_LOST = { losesState: false, orphans: [] } as const;
+
+/**
+ * What was added, went and changed, in words, in the order of the running topology and then of the stored
+ * one. Whether a changed schema version can be read is the tables' own check: they migrate or refuse.
+ */
+export function diffTopology(stored: TopologyDescription, running: TopologyDescription): TopologyChange[] {
+  const before = new Map(stored.nodes.map((node) => [node.name, node]));
+  const after = new Map(running.nodes.map((node) => [node.name, node]));
+  const added = running.nodes.filter(({ name }) => !before.has(name));
+  const removed = stored.nodes.filter(({ name }) => !after.has(name));
+  const renamed = renames(removed, added);
+  return [
+    ...renamedTopology(stored.name, running.name),
+    ...running.nodes.flatMap((node) => {
+      const old = before.get(node.name);
+      return old === undefined ? [] : changesOf(old, node);
+    }),
+    ...added.filter(({ name }) => ![...renamed.values()].includes(name)).map(addition),
+    ...removed.map((node) => removal(node, renamed.get(node.name))),
+  ];
+}
+
+function renamedTopology(stored: string, running: string): TopologyChange[] {
+  if (stored === running) return [];
+  const text = `The state was written by topology "${stored}", this one is "${running}".`;
+  return [{ kind: 'topology_renamed', name: running, losesState: true, orphans: [], text }];
+}
+
+function tablesOf({ name, state }: NodeDescription): string[] {
+  return Object.keys(state).map((table) => `${name}/${table}`);
+}
+
+function addition({ name, kind }: NodeDescription): TopologyChange {
+  const text = `Operator "${name}" (${kind}) is new: it begins with what comes from now on.`;
+  return { kind: 'operator_added', name, ...NOTHING_LOST, text };
+}
+
+function removal(node: NodeDescription, newName: string | undefined): TopologyChange {
+  const { name, kind } = node;
+  const orphans = tablesOf(node);
+  const losesState = orphans.length > 0;
+  if (newName !== undefined && losesState) {
+    const text = `Operator "${name}" (${kind}) is now called "${newName}", it seems: the name keys its state (${orphans.join(', ')}), which the new name does not find. Give it its old name back to keep it.`;
+    return { kind: 'operator_renamed', name, losesState, orphans, text };
+  }
+  const lost = losesState ? `, and its state (${orphans.join(', ')}) has no reader` : '; it had no state';
+  const text = `Operator "${name}" (${kind}) is gone${lost}.`;
+  return { kind: 'operator_removed', name, losesState, orphans, text };
+}
+
+/** Old names to new ones: the one added operator that has the kind and the tables of the one removed. */
+function renames(
+  removed: readonly NodeDescription[],
+  added: readonly NodeDescription[],
+): Map<string, string> {
+  const shape = ({ kind, state }: NodeDescription): string =>
+    JSON.stringify([kind, Object.keys(state).toSorted()]);
+  const found = new Map<string, string>();
+  for (const node of removed) {
+    const alike = added.filter((other) => shape(other) === shape(node));
+    const rivals = removed.filter((other) => shape(other) === shape(node));
+    const [only] = alike;
+    if (only !== undefined && alike.length === 1 && rivals.length === 1) found.set(node.name, only.name);
+  }
+  return found;
+}
+
+function changesOf(old: NodeDescription, node: NodeDescription): TopologyChange[] {
+  const { name } = node;
+  if (old.kind !== node.kind) {
+    const text = `Operator "${name}" was of kind "${old.kind}" and is of kind "${node.kind}": what the one kept means nothing to the other. Give the new one a name of its own.`;
+    return [{ kind: 'kind_changed', name, losesState: true, orphans: tablesOf(old), text }];
+  }
+  const changes: TopologyChange[] = [];
+  if (old.inputs.join() !== node.inputs.join()) {
+    const text = `Operator "${name}" now reads from ${node.inputs.join(', ')}, not from ${old.inputs.join(', ')}.`;
+    changes.push({ kind: 'inputs_changed', name, ...NOTHING_LOST, text });
+  }
+  for (const [table, { kind, version }] of Object.entries(node.state)) {
+    changes.push(...tableChanges(name, table, old.state[table], kind, version));
+  }
+  for (const id of tablesOf(old).filter((table) => !tablesOf(node).includes(table))) {
+    const text = `Operator "${name}" has no table "${id}" any more, and its rows have no reader.`;
+    changes.push({ kind: 'table_removed', name, losesState: true, orphans: [id], text });
+  }
+  return changes;
+}
+
+function tableChanges(
+  name: string,
+  table: string,
+  old: NodeDescription['state'][string] | undefined,
+  kind: string,
+  version: number,
+): TopologyChange[] {
+  const id = `${name}/${table}`;
+  if (old === undefined) {
+    const text = `Table "${id}" is new: it begins empty.`;
+    return [{ kind: 'table_added', name, ...NOTHING_LOST, text }];
+  }
+  if (old.kind !== kind) {
+    const text = `Table "${id}" was a ${old.kind} table and is a ${kind} table: its rows cannot be read as such. Give the new table a name of its own.`;
+    return [{ kind: 'table_kind_changed', name, losesState: true, orphans: [id], text }];
+  }
+  if (old.version === version) return [];
+  const text = `Table "${id}" changes from schema version ${old.version} to ${version}.`;
+  return [{ kind: 'version_changed', name, ...NOTHING_LOST, text }];
+}

@@ -1,0 +1,216 @@
+import { describe, expect, it } from 'vitest';
+import { intCodec, stringKey } from './codec.ts';
+import { record, TaskFixture } from './fixture.ts';
+import { META_TABLE } from './meta.ts';
+import { defineOperator } from './operator.ts';
+import type { SourceRecord } from './source.ts';
+import type { MemoryDisk } from './store-memory.ts';
+import { mapTable, rawTable, type TableSpecs } from './tables.ts';
+import { type Topology, topology } from './topology.ts';
+import { diffTopology, type TopologyChange } from './topology-diff.ts';
+import { readTopology } from './upgrade.ts';
+
+const counts = (version = 1) => mapTable<string, number>({ key: stringKey, value: intCodec, version });
+
+interface CountConfig {
+  readonly tables: TableSpecs;
+  readonly setsTimers?: boolean;
+}
+
+/** Counts records in each of its map tables. */
+const counter = (kind: string) =>
+  defineOperator<SourceRecord, SourceRecord, CountConfig, TableSpecs>({
+    kind,
+    summary: 'Counts',
+    state: ({ tables }) => tables,
+    start: ({ config, state, timers, emit }) => ({
+      onBatch: (items) => {
+        if (config.setsTimers === true) timers.set(1, 'k');
+        for (const table of Object.values(state)) {
+          const scope = (
+            table as { scope?: (name: string) => { get(k: string): number; set(k: string, v: number): void } }
+          ).scope?.('s');
+          scope?.set('n', (scope.get('n') ?? 0) + items.length);
+        }
+        emit(items);
+      },
+    }),
+  });
+const count = counter('count');
+const tally = counter('tally');
+const pass = defineOperator<SourceRecord, SourceRecord>({
+  kind: 'pass',
+  summary: 'Passes on',
+  start: ({ emit }) => ({ onBatch: (items) => emit(items) }),
+});
+
+const base = topology('shop', (t) => {
+  const first = t.source('in').pipe(pass('pass', undefined));
+  first.pipe(count('orders', { tables: { rows: counts() }, setsTimers: true }));
+  first.pipe(count('visits', { tables: { rows: counts(), other: counts() } }));
+});
+
+/** The fixture of a run of `next` on what `before` has committed. */
+async function upgraded(
+  before: Topology,
+  next: Topology,
+  allow = false,
+): Promise<{ fixture: TaskFixture; heard: readonly TopologyChange[]; disk: MemoryDisk }> {
+  const first = new TaskFixture(before);
+  await first.task.open();
+  first.source.takes.push([record(1, 'a')]);
+  await first.task.step(0);
+  first.task.commit();
+  const heard: TopologyChange[] = [];
+  const fixture = new TaskFixture(next, {
+    disk: first.disk,
+    allowTopologyChange: allow,
+    onTopologyChange: (changes) => void heard.push(...changes),
+  });
+  await fixture.task.open();
+  return { fixture, heard, disk: first.disk };
+}
+
+const rows = (disk: MemoryDisk, table: string): number => [...disk.open().table(table).scan()].length;
+const kinds = (changes: readonly TopologyChange[]): string[] =>
+  changes.map(({ kind, name }) => `${kind} ${name}`);
+
+const without = topology('shop', (t) => {
+  t.source('in').pipe(
+    pass('pass', undefined),
+    count('visits', { tables: { rows: counts(), other: counts() } }),
+  );
+});
+const otherKind = topology('shop', (t) => {
+  const first = t.source('in').pipe(pass('pass', undefined));
+  first.pipe(tally('orders', { tables: { rows: counts() } }));
+  first.pipe(count('visits', { tables: { rows: counts(), other: counts() } }));
+});
+
+describe('the difference of two topologies', () => {
+  it('is none of one with itself', () => {
+    expect(diffTopology(base.describe(), base.describe())).toEqual([]);
+  });
+
+  it('names what was added, went and changed, and what of it loses state', () => {
+    const next = topology('shop', (t) => {
+      const first = t.source('in');
+      first.pipe(
+        pass('second', undefined),
+        tally('orders', { tables: { rows: counts() } }),
+        count('new', { tables: {} }),
+      );
+      first.pipe(count('visits', { tables: { rows: rawTable({ version: 1 }), more: counts() } }));
+    });
+    const changes = diffTopology(base.describe(), next.describe());
+    expect(kinds(changes)).toEqual([
+      'kind_changed orders',
+      'inputs_changed visits',
+      'table_kind_changed visits',
+      'table_added visits',
+      'table_removed visits',
+      'operator_added new',
+      'operator_removed pass',
+    ]);
+    expect(changes.filter(({ losesState }) => losesState).flatMap(({ orphans }) => orphans)).toEqual([
+      'orders/rows',
+      'visits/rows',
+      'visits/other',
+    ]);
+    for (const { text } of changes) expect(text).toMatch(/^[A-Z].*\.$/);
+  });
+
+  it('takes a lone operator of the same kind and tables for the same under a new name', () => {
+    const next = topology('shop', (t) => {
+      const first = t.source('in').pipe(pass('pass', undefined));
+      first.pipe(count('purchases', { tables: { rows: counts() } }));
+      first.pipe(count('visits', { tables: { rows: counts(), other: counts(2) } }));
+    });
+    const changes = diffTopology(base.describe(), next.describe());
+    expect(kinds(changes)).toEqual(['version_changed visits', 'operator_renamed orders']);
+    expect(changes[1]?.text).toContain('"purchases"');
+  });
+
+  it('says so when the state is of another topology', () => {
+    const next = topology('store', () => undefined);
+    expect(kinds(diffTopology({ ...base.describe(), nodes: [] }, next.describe()))).toEqual([
+      'topology_renamed store',
+    ]);
+  });
+});
+
+describe('a start on the state of another topology', () => {
+  it('finds the description in the first commit, and nothing before', async () => {
+    const fixture = new TaskFixture(base);
+    await fixture.task.open();
+    const meta = () => readTopology(fixture.disk.open().table(META_TABLE));
+    expect(meta()).toBeUndefined();
+    fixture.task.commit();
+    expect(meta()).toEqual(base.describe());
+  });
+
+  it('goes on with additions, says what they are, and keeps the new description', async () => {
+    const next = topology('shop', (t) => {
+      const first = t.source('in').pipe(pass('pass', undefined));
+      first.pipe(count('orders', { tables: { rows: counts(), more: counts() }, setsTimers: true }));
+      first.pipe(count('visits', { tables: { rows: counts(), other: counts() } }), pass('end', undefined));
+    });
+    const { fixture, heard, disk } = await upgraded(base, next);
+    expect(kinds(heard)).toEqual(['table_added orders', 'operator_added end']);
+    expect(readTopology(disk.open().table(META_TABLE))).toEqual(base.describe());
+    fixture.task.commit();
+    expect(readTopology(disk.open().table(META_TABLE))).toEqual(next.describe());
+    expect(rows(disk, 'orders/rows')).toBe(1);
+  });
+
+  it.each([
+    ['an operator with state is gone', without],
+    ['a name has another kind', otherKind],
+  ])('is refused where %s, and leaves everything as it is', async (_, next) => {
+    const refused = upgraded(base, next);
+    await expect(refused).rejects.toThrow(
+      expect.objectContaining({ code: 'topology_changed', message: expect.stringContaining('"orders"') }),
+    );
+    await expect(refused).rejects.toThrow(/ALLOW_TOPOLOGY_CHANGE=1/);
+  });
+
+  it.each([
+    ['an operator with state is gone', without],
+    ['a name has another kind', otherKind],
+  ])('is allowed by option where %s, and deletes what has no reader', async (_, next) => {
+    const { fixture, heard, disk } = await upgraded(base, next, true);
+    expect(heard.some(({ losesState }) => losesState)).toBe(true);
+    expect([rows(disk, 'orders/rows'), rows(disk, 'orders/timers'), rows(disk, 'visits/rows')]).toEqual([
+      0, 0, 1,
+    ]);
+    fixture.task.commit();
+    // What comes back under the old name begins anew.
+    const again = new TaskFixture(base, { disk, allowTopologyChange: true });
+    await again.task.open();
+    again.source.takes.push([record(2, 'b')]);
+    await again.task.step(0);
+    again.task.commit();
+    expect(rows(disk, 'orders/rows')).toBe(1);
+  });
+
+  it('may lose operators that have no state', async () => {
+    const next = topology('shop', (t) => {
+      const first = t.source('in');
+      first.pipe(count('orders', { tables: { rows: counts() }, setsTimers: true }));
+      first.pipe(count('visits', { tables: { rows: counts(), other: counts() } }));
+    });
+    const { heard } = await upgraded(base, next);
+    expect(kinds(heard)).toEqual(['inputs_changed orders', 'inputs_changed visits', 'operator_removed pass']);
+  });
+
+  it('of another schema version migrates or is refused by its table', async () => {
+    const next = topology('shop', (t) => {
+      const first = t.source('in').pipe(pass('pass', undefined));
+      first.pipe(count('orders', { tables: { rows: counts(2) }, setsTimers: true }));
+      first.pipe(count('visits', { tables: { rows: counts(), other: counts() } }));
+    });
+    await expect(upgraded(base, next)).rejects.toThrow(
+      expect.objectContaining({ code: 'state_schema_mismatch' }),
+    );
+  });
+});

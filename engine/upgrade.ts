@@ -1,0 +1,67 @@
+import { ByteWriter } from './bytes.ts';
+import { MillraceError } from './errors.ts';
+import type { KvStore, KvTable, KvView } from './kv.ts';
+import { META_TABLE } from './meta.ts';
+import { schemaKey } from './schema-version.ts';
+import type { TopologyDescription } from './topology.ts';
+import { diffTopology, type TopologyChange } from './topology-diff.ts';
+
+const KEY = new ByteWriter().orderedString('engine').orderedString('topology').copy();
+/** So that giving up a large state does not take one large transaction. */
+const ROWS_PER_TRANSACTION = 10_000;
+
+/** The topology that wrote the last commit, or undefined where none has said so yet. */
+export function readTopology(meta: KvView): TopologyDescription | undefined {
+  const bytes = meta.get(KEY);
+  return bytes === undefined
+    ? undefined
+    : (JSON.parse(Buffer.from(bytes).toString('utf8')) as TopologyDescription);
+}
+
+/** Inside a commit. */
+export function writeTopology(meta: KvTable, description: TopologyDescription): void {
+  meta.put(KEY, Buffer.from(JSON.stringify(description)));
+}
+
+/**
+ * Compares the stored topology with the one that is to run on its state and returns the differences.
+ * Throws `topology_changed` where state would be given up, unless `allow`: then the rows that lose their
+ * reader are deleted, since an operator that comes back under the old name must not go on from them.
+ */
+export function upgradeTopology(
+  store: KvStore,
+  running: TopologyDescription,
+  allow: boolean,
+): readonly TopologyChange[] {
+  const stored = readTopology(store.table(META_TABLE));
+  if (stored === undefined) return [];
+  const changes = diffTopology(stored, running);
+  const losses = changes.filter(({ losesState }) => losesState);
+  if (losses.length > 0 && !allow) {
+    throw new MillraceError(
+      'topology_changed',
+      `${losses.map(({ text }) => text).join(' ')} To go on without that state, which deletes it, start once with ALLOW_TOPOLOGY_CHANGE=1 (the task option allowTopologyChange); to keep it, run the topology that wrote it.`,
+    );
+  }
+  for (const id of orphansOf(losses, store.tableNames())) deleteRows(store, id);
+  return changes;
+}
+
+/** Tables that lose their reader, and the timers of operators that are not what they were. */
+function orphansOf(losses: readonly TopologyChange[], names: readonly string[]): readonly string[] {
+  const whole = losses.filter(({ kind }) => kind !== 'table_removed' && kind !== 'table_kind_changed');
+  const timers = whole.map(({ name }) => `${name}/timers`).filter((id) => names.includes(id));
+  return [...losses.flatMap(({ orphans }) => orphans), ...timers];
+}
+
+function deleteRows(store: KvStore, id: string): void {
+  const table = store.table(id);
+  for (;;) {
+    const keys = [...table.scan({ limit: ROWS_PER_TRANSACTION })].map(({ key }) => Uint8Array.from(key));
+    store.transaction(() => {
+      for (const key of keys) table.remove(key);
+      if (keys.length < ROWS_PER_TRANSACTION) store.table(META_TABLE).remove(schemaKey(id));
+    });
+    if (keys.length < ROWS_PER_TRANSACTION) return;
+  }
+}
