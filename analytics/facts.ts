@@ -61,6 +61,11 @@ function slotsByType(types: Readonly<Record<number, number>>): (event: OrderEven
   return (event) => (event.type < 0 ? NONE : (lists[event.type] ?? NONE));
 }
 
+/** Events of one type claim the same slots. */
+export function kindOf({ type }: OrderEvent): number {
+  return type + 1;
+}
+
 export const ORDER = 0;
 export const CUSTOMER = 1;
 export const SESSION = 2;
@@ -80,6 +85,11 @@ export const SHIPPED = 2;
 export const OPENED = 0;
 export const FIRST_RESPONSE = 1;
 
+/** Of these slots each needs the other, for the time between the two. */
+function pair(slots: number, from: number, to: number): readonly (readonly number[])[] {
+  return Array.from({ length: slots }, (_, slot) => (slot === from ? [to] : slot === to ? [from] : NONE));
+}
+
 /** The entities whose firsts the metrics count. The order is that of the constants above. */
 export const ENTITIES: readonly EntityDefinition<OrderEvent>[] = [
   {
@@ -95,24 +105,28 @@ export const ENTITIES: readonly EntityDefinition<OrderEvent>[] = [
       [T['refund.issued']]: 6,
     }),
     keyOf: (event) => event.order_id,
+    alongWith: pair(ORDER_SLOTS.length, CREATED, SHIPPED),
   },
   {
     name: 'customer',
     slots: ['first_order'],
     slotsOf: slotsByType({ [T['order.created']]: 0 }),
     keyOf: (event) => event.customer_id,
+    alongWith: [],
   },
   {
     name: 'session',
     slots: ['visit', 'cart', 'order'],
     slotsOf: slotsByType({ [T.visit]: 0, [T['add.to.cart']]: 1, [T['order.created']]: 2 }),
     keyOf: (event) => event.session_id,
+    alongWith: [],
   },
   {
     name: 'ticket',
     slots: ['opened', 'first_response'],
     slotsOf: slotsByType({ [T['ticket.opened']]: OPENED, [T['ticket.first.response']]: FIRST_RESPONSE }),
     keyOf: ticketKey,
+    alongWith: pair(2, OPENED, FIRST_RESPONSE),
   },
 ];
 

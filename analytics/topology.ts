@@ -11,7 +11,7 @@ import {
 } from '../operators/index.ts';
 import { contributionsOf } from './contributions.ts';
 import { messageDecoder, rawOf } from './decode.ts';
-import { ENTITIES, factPlaceCodec, placeOf } from './facts.ts';
+import { ENTITIES, factPlaceCodec, kindOf, placeOf } from './facts.ts';
 import { fxRates } from './fx-rates.ts';
 import { LINE_GROUPS } from './lines.ts';
 import {
@@ -93,12 +93,13 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
     const withFacts = first.pipe(
       keyedFacts('facts', {
         entities: ENTITIES,
+        kindOf,
         scopeOf: (event) => event.tenant,
         timeOf: (event) => event.time_ms,
         tieOf: (event) => (event.id0 >>> 0) * 0x20_0000 + (event.id1 >>> 11),
         payloadOf: placeOf,
         payloadCodec: factPlaceCodec,
-        version: 1,
+        version: 2,
         retain_ms: config.retain_ms,
         cacheRows: config.facts_cache_rows,
       }),

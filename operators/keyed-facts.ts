@@ -1,31 +1,21 @@
-import {
-  type ByteReader,
-  type ByteWriter,
-  type Codec,
-  defineOperator,
-  mapTable,
-  type ScopedMap,
-  stringKey,
-} from '../engine/index.ts';
+import { ByteWriter, type Codec, defineOperator, type RawSpec } from '../engine/index.ts';
+import { FactKey } from './fact-key.ts';
+import { type Fact, FactTable, factTableSpec, MAX_SLOTS } from './fact-table.ts';
 
-/** The earliest event that claimed a slot of an entity. */
-export interface Fact<P> {
-  readonly time_ms: number;
-  /** Breaks ties on time the same way whatever the order of arrival, e.g. a hash of the event id. */
-  readonly tie: number;
-  readonly payload: P;
-}
-
+export type { Fact } from './fact-table.ts';
 export type FactRecord<P> = (Fact<P> | undefined)[];
 
 export interface EntityDefinition<E> {
   /** Keys the entity's table. */
   readonly name: string;
+  /** At most 256. */
   readonly slots: readonly string[];
   /** The slots an event claims, as indexes; empty for events that say nothing of the entity. */
   readonly slotsOf: (event: E) => readonly number[];
   /** The entity's key; '' when the event has none. */
   readonly keyOf: (event: E) => string;
+  /** By slot: the slots whose facts go along in `record` when it changes; without it all of the entity's. */
+  readonly alongWith?: readonly (readonly number[])[];
 }
 
 /** A slot's fact became another: `before` is to be taken back, `after` to be counted. */
@@ -34,7 +24,10 @@ export interface FactChange<P> {
   readonly slot: number;
   readonly before: Fact<P> | undefined;
   readonly after: Fact<P>;
-  /** The entity's facts just after this change. */
+  /**
+   * By slot, the facts just after this change: this one and those that `alongWith` names; empty when none of
+   * these is there.
+   */
   readonly record: Readonly<FactRecord<P>>;
 }
 
@@ -45,6 +38,11 @@ export interface WithFacts<E, P> {
 
 export interface KeyedFactsConfig<E, P> {
   readonly entities: readonly EntityDefinition<E>[];
+  /**
+   * Small integers from 0. Events of one kind claim the same slots, so that `slotsOf` is asked once a kind;
+   * without it, once an event.
+   */
+  readonly kindOf?: (event: E) => number;
   readonly scopeOf: (event: E) => string;
   readonly timeOf: (event: E) => number;
   readonly tieOf: (event: E) => number;
@@ -59,128 +57,167 @@ export interface KeyedFactsConfig<E, P> {
 }
 
 const NO_CHANGES: readonly never[] = [];
+const NO_RECORD: readonly never[] = [];
+/** Facts of one entity kind that wait for a commit before a barrier is asked for. */
+const CHANGED_MAX_BYTES = 64 * 1_048_576;
+
+/** The slots of an entity that an event claims. */
+interface Claims<E, P> {
+  readonly entity: number;
+  readonly slots: readonly number[];
+  readonly keyOf: (event: E) => string;
+  readonly table: FactTable<P>;
+  readonly alongWith: readonly (readonly number[])[];
+  readonly width: number;
+}
 
 /**
  * Firsts: for each entity (an order, a customer, a session) and slot (its payment, its first visit) the
  * earliest event by time. An earlier-timed event that arrives later displaces the fact, and the change
  * carries both: so what is counted downstream is a function of the set of events.
- * State: a row an entity, written once a commit however often it changes.
+ * State: a row an entity, written once a commit however often it changes; a bounded number of them in memory.
  */
 export function keyedFacts<E, P>(name: string, config: KeyedFactsConfig<E, P>) {
   return make<E, P>()(name, config);
 }
 
-function tablesOf<E, P>(config: KeyedFactsConfig<E, P>) {
-  return Object.fromEntries(
-    config.entities.map(({ name, slots }) => [
-      name,
-      mapTable<string, FactRecord<P>>({
-        key: stringKey,
-        value: recordCodec(slots.length, config.payloadCodec),
-        version: config.version,
-        ttl: { retain_ms: config.retain_ms },
-        cacheRows: config.cacheRows,
-      }),
-    ]),
-  );
+function tablesOf<E, P>({ entities, version, retain_ms }: KeyedFactsConfig<E, P>): Record<string, RawSpec> {
+  return Object.fromEntries(entities.map(({ name }) => [name, factTableSpec(version, retain_ms)]));
 }
 
 const make = <E, P>() =>
-  defineOperator<E, WithFacts<E, P>, KeyedFactsConfig<E, P>, ReturnType<typeof tablesOf<E, P>>>({
+  defineOperator<E, WithFacts<E, P>, KeyedFactsConfig<E, P>, Record<string, RawSpec>>({
     kind: 'keyed-facts',
     summary: 'The earliest event of each kind for each entity, with retractions',
     state: tablesOf,
-    start: ({ config, state, metrics, emit }) => {
-      const { entities, scopeOf, timeOf, tieOf, payloadOf } = config;
-      const tables = entities.map(({ name }) => {
-        const table = state[name];
-        if (table === undefined) throw new Error(`no table for entity ${name}`);
-        metrics.gauge('millrace.facts.cached', 'Entities in memory', () => table.cachedRows, {
-          entity: name,
-        });
+    start: ({ config, state, metrics, emit, requestBarrier, initialWatermark_ms }) => {
+      const { entities, payloadCodec, retain_ms, cacheRows, scopeOf } = config;
+      const tables = entities.map(({ name, slots }) => {
+        const stored = state[name];
+        if (stored === undefined) throw new Error(`no table for entity ${name}`);
+        if (slots.length > MAX_SLOTS) throw new Error(`entity ${name} has more than ${MAX_SLOTS} slots`);
+        const table = new FactTable(stored, payloadCodec, retain_ms, cacheRows);
+        const label = { entity: name };
+        metrics.gauge('millrace.facts.cached', 'Entities in memory', () => table.cachedRows, label);
         return table;
       });
       const displaced = metrics.counter('millrace.facts.displaced', 'Facts displaced by an earlier event');
-      const unknown = entities.map(({ slots }) =>
-        new Array<Fact<P> | undefined>(slots.length).fill(undefined),
-      );
-      let scopeName: string | undefined;
-      let scoped: ScopedMap<string, FactRecord<P>>[] = [];
-      const changesOf = (event: E): readonly FactChange<P>[] => {
-        let changes: FactChange<P>[] | undefined;
-        let fact: Fact<P> | undefined;
-        for (let entity = 0; entity < entities.length; entity++) {
-          const definition = entities[entity] as EntityDefinition<E>;
-          const slots = definition.slotsOf(event);
-          if (slots.length === 0) continue;
-          const key = definition.keyOf(event);
-          if (key === '') continue;
-          const table = scoped[entity] as ScopedMap<string, FactRecord<P>>;
-          const known = table.get(key);
-          const record: FactRecord<P> = known ?? (unknown[entity] as FactRecord<P>).slice();
-          const time_ms = timeOf(event);
-          let isChanged = false;
-          for (const slot of slots) {
-            const before = record[slot];
-            if (before !== undefined) {
-              if (time_ms > before.time_ms) continue;
-              const tie = tieOf(event);
-              if (time_ms === before.time_ms && tie >= before.tie) continue;
-              displaced.add();
-            }
-            fact ??= { time_ms, tie: tieOf(event), payload: payloadOf(event) };
-            record[slot] = fact;
-            isChanged = true;
-            changes ??= [];
-            // A copy: later events of the batch change the record before anybody downstream looks.
-            changes.push({ entity, slot, before, after: fact, record: record.slice() });
-          }
-          if (isChanged) table.set(key, record);
-        }
-        return changes ?? NO_CHANGES;
-      };
+      const key = new FactKey();
+      const claimsOf = claimsReader(config, tables);
+      const changesOf = changesReader(config, key, () => displaced.add());
+      let watermark_ms = initialWatermark_ms ?? 0;
       return {
+        onWatermark: (time_ms) => {
+          watermark_ms = time_ms;
+          for (const table of tables) table.advance(time_ms);
+        },
         onBatch: (events) => {
           const out = new Array<WithFacts<E, P>>(events.length);
           for (let index = 0; index < events.length; index++) {
             const event = events[index] as E;
-            const scope = scopeOf(event);
-            if (scope !== scopeName) {
-              scopeName = scope;
-              scoped = tables.map((table) => table.scope(scope));
-            }
-            out[index] = { event, changes: changesOf(event) };
+            const claims = claimsOf(event);
+            if (claims.length > 0) key.scope(scopeOf(event));
+            out[index] = { event, changes: claims.length === 0 ? NO_CHANGES : changesOf(event, claims) };
           }
+          if (tables.some(({ changed_bytes }) => changed_bytes > CHANGED_MAX_BYTES)) requestBarrier();
           emit(out);
+        },
+        onBarrier: () => {
+          for (const table of tables) table.flush(watermark_ms);
         },
       };
     },
   });
 
-/** A mask of the slots that are there, then each of them. */
-function recordCodec<P>(slots: number, payload: Codec<P>): Codec<FactRecord<P>> {
-  return {
-    write: (writer: ByteWriter, record: FactRecord<P>) => {
-      let mask = 0;
-      for (let slot = slots - 1; slot >= 0; slot--) mask = mask * 2 + (record[slot] === undefined ? 0 : 1);
-      writer.varint(mask);
-      for (const fact of record) {
-        if (fact === undefined) continue;
-        writer.u48(fact.time_ms).f64(fact.tie);
-        payload.write(writer, fact.payload);
-      }
-    },
-    read: (reader: ByteReader) => {
-      const record: FactRecord<P> = new Array<Fact<P> | undefined>(slots).fill(undefined);
-      let mask = reader.varint();
-      for (let slot = 0; mask > 0; slot++, mask = Math.floor(mask / 2)) {
-        if (mask % 2 === 1) {
-          const time_ms = reader.u48();
-          const tie = reader.f64();
-          record[slot] = { time_ms, tie, payload: payload.read(reader) };
-        }
-      }
-      return record;
-    },
+/** What an event claims, from memory where the configuration says what kind of event it is. */
+function claimsReader<E, P>(
+  { entities, kindOf }: KeyedFactsConfig<E, P>,
+  tables: readonly FactTable<P>[],
+): (event: E) => readonly Claims<E, P>[] {
+  const all = entities.map(({ slots, keyOf, alongWith }, entity) => {
+    const everything = [...slots.keys()];
+    return {
+      entity,
+      keyOf,
+      table: tables[entity] as FactTable<P>,
+      alongWith: alongWith ?? slots.map(() => everything),
+      width: slots.length,
+    };
+  });
+  const read = (event: E): readonly Claims<E, P>[] => {
+    const claims: Claims<E, P>[] = [];
+    for (const [entity, claim] of all.entries()) {
+      const slots = (entities[entity] as EntityDefinition<E>).slotsOf(event);
+      if (slots.length > 0) claims.push({ ...claim, slots });
+    }
+    return claims;
   };
+  if (kindOf === undefined) return read;
+  const known: (readonly Claims<E, P>[] | undefined)[] = [];
+  return (event) => {
+    const kind = kindOf(event);
+    let claims = known[kind];
+    if (claims === undefined) {
+      claims = read(event);
+      known[kind] = claims;
+    }
+    return claims;
+  };
+}
+
+/** Applies what an event claims; gives what changed. */
+function changesReader<E, P>(
+  { timeOf, tieOf, payloadOf, payloadCodec }: KeyedFactsConfig<E, P>,
+  key: FactKey,
+  displaced: () => void,
+): (event: E, claims: readonly Claims<E, P>[]) => readonly FactChange<P>[] {
+  const payload = new ByteWriter();
+  return (event, claims) => {
+    const time_ms = timeOf(event);
+    const tie = tieOf(event);
+    let changes: FactChange<P>[] | undefined;
+    let after: Fact<P> | undefined;
+    for (let index = 0; index < claims.length; index++) {
+      const { entity, slots, keyOf, table, alongWith, width } = claims[index] as Claims<E, P>;
+      const name = keyOf(event);
+      if (name === '') continue;
+      key.set(name);
+      table.open(key);
+      for (const slot of slots) {
+        const claim = table.claim(slot, time_ms, tie);
+        if (claim === 'later') continue;
+        const before = claim === 'earlier' ? table.read(slot) : undefined;
+        if (before !== undefined) displaced();
+        if (after === undefined) {
+          after = { time_ms, tie, payload: payloadOf(event) };
+          payloadCodec.write(payload.reset(), after.payload);
+        }
+        table.write(slot, time_ms, tie, payload);
+        const record = recordOf(table, slot, after, alongWith[slot] ?? NO_RECORD, width);
+        const change = { entity, slot, before, after, record };
+        if (changes === undefined) changes = [change];
+        else changes.push(change);
+      }
+    }
+    return changes ?? NO_CHANGES;
+  };
+}
+
+function recordOf<P>(
+  table: FactTable<P>,
+  slot: number,
+  fact: Fact<P>,
+  others: readonly number[],
+  width: number,
+): Readonly<FactRecord<P>> {
+  let record: FactRecord<P> | undefined;
+  for (const other of others) {
+    const found = other === slot ? fact : table.read(other);
+    if (found === undefined) continue;
+    record ??= new Array<Fact<P> | undefined>(width).fill(undefined);
+    record[other] = found;
+  }
+  if (record === undefined) return NO_RECORD;
+  record[slot] = fact;
+  return record;
 }

@@ -1,6 +1,7 @@
 import { cubeOf, type OrderAnalyticsOptions, orderAnalytics } from '../analytics/index.ts';
 import { SeededRandom, type SimulationResult, simulate } from '../engine/index.ts';
-import { END_MS, type GeneratedSet, publish, START_MS } from './simulated-orders.ts';
+import type { CubeDefinition } from '../operators/index.ts';
+import { END_MS, type GeneratedSet, generate, publish, START_MS } from './simulated-orders.ts';
 
 export interface OrdersRun {
   readonly result: SimulationResult;
@@ -58,6 +59,7 @@ async function run(
     messages: stream.messages,
     seed,
     faults: disturbed,
+    restores: disturbed,
     start_ms: START_MS,
     end_ms: END_MS,
   });
@@ -91,10 +93,58 @@ export function differences(straight: OrdersRun, disturbed: OrdersRun): string[]
   return found;
 }
 
-export const ORDERS_PER_SET = 14;
 /** Seeds that share one generated set. */
 export const SEEDS_PER_SET = 50;
 
 export function setOf(seed: number): number {
   return Math.floor(seed / SEEDS_PER_SET);
+}
+
+/** Mostly small sets and few cubes, for many seeds in little time; some large enough for what only shows then. */
+function setNumber(number: number): {
+  readonly set: GeneratedSet;
+  readonly cubes: readonly CubeDefinition[];
+} {
+  const isLarge = number % 10 === 0;
+  return {
+    set: generate({ seed: number, orders: isLarge ? 14 : 5, ties: true }),
+    cubes: isLarge ? SIMULATED_CUBES : [TOTAL, BY_SKU, cubeOf(['channel', 'country', 'campaign'])],
+  };
+}
+
+export interface OrdersSeeds {
+  readonly seeds: number;
+  readonly crashes: number;
+  readonly restores: number;
+  readonly sends: number;
+  readonly failures: readonly { readonly seed: number; readonly problems: readonly string[] }[];
+}
+
+/** Disturbed runs of the order analytics, one a seed, each compared with the straight run of its set. */
+export async function runSeeds(from: number, count: number): Promise<OrdersSeeds> {
+  const totals = { crashes: 0, restores: 0, sends: 0 };
+  const failures: { seed: number; problems: readonly string[] }[] = [];
+  let straight: (ReturnType<typeof setNumber> & { number: number; run: OrdersRun }) | undefined;
+  for (let seed = from; seed < from + count; seed++) {
+    const number = setOf(seed);
+    if (straight?.number !== number) {
+      const { set, cubes } = setNumber(number);
+      straight = { number, set, cubes, run: await runStraight(set, { cubes }) };
+    }
+    const { set, cubes } = straight;
+    try {
+      const run = await runDisturbed(set, seed, { cubes });
+      totals.crashes += run.result.crashes;
+      totals.restores += run.result.restores;
+      totals.sends += run.result.sends;
+      const problems = differences(straight.run, run);
+      if (problems.length > 0) failures.push({ seed, problems });
+    } catch (error) {
+      failures.push({
+        seed,
+        problems: [error instanceof Error ? (error.stack ?? error.message) : String(error)],
+      });
+    }
+  }
+  return { seeds: count, ...totals, failures };
 }

@@ -12,21 +12,10 @@ import {
 } from '../operators/index.ts';
 import { oracle, oracleCustomers, SHARED } from './order-oracle.ts';
 import { END_MS, type GeneratedEvent, generate, START_MS, TENANTS } from './simulated-orders.ts';
-import {
-  BY_COUNTRY,
-  BY_SKU,
-  differences,
-  ORDERS_PER_SET,
-  runDisturbed,
-  runStraight,
-  SEEDS_PER_SET,
-  SIMULATED_CUBES,
-  setOf,
-  TOTAL,
-} from './simulated-runs.ts';
+import { BY_COUNTRY, BY_SKU, runDisturbed, SIMULATED_CUBES, TOTAL } from './simulated-runs.ts';
 
-const SEEDS = 200;
 const ORACLE_SEEDS = 12;
+const ORDERS_PER_SET = 14;
 const DAY = GRANULARITIES.length - 1;
 const DAY_MS = 86_400_000;
 
@@ -90,24 +79,6 @@ function totals(
 }
 
 describe('order analytics under shuffles, duplicates and crashes', () => {
-  for (let first = 0; first < SEEDS; first += SEEDS_PER_SET) {
-    it(`seeds ${first} to ${first + SEEDS_PER_SET - 1} come to the state of a straight run`, {
-      timeout: 60_000,
-    }, async () => {
-      const set = generate({ seed: setOf(first), orders: ORDERS_PER_SET, ties: true });
-      const straight = await runStraight(set);
-      let crashes = 0;
-      for (let seed = first; seed < first + SEEDS_PER_SET; seed++) {
-        const run = await runDisturbed(set, seed);
-        crashes += run.result.crashes;
-        expect(differences(straight, run), `seed ${seed}; again: npm run simulate -- --seed ${seed}`).toEqual(
-          [],
-        );
-      }
-      expect(crashes).toBeGreaterThan(SEEDS_PER_SET / 2);
-    });
-  }
-
   it('the cells are what plain maps over the set of events give', { timeout: 60_000 }, async () => {
     for (let seed = 0; seed < ORACLE_SEEDS; seed++) {
       const set = generate({ seed: 1_000 + seed, orders: ORDERS_PER_SET, ties: false });

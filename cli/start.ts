@@ -1,0 +1,174 @@
+import { mkdir } from 'node:fs/promises';
+import { type Logger, pino } from 'pino';
+import type { ApiPorts, Settings, StateReader } from '../api/index.ts';
+import {
+  connectNats,
+  EVENTS_STREAM,
+  EventPublisher,
+  ensureStreams,
+  type NatsLink,
+  openKeyValueStore,
+  openManager,
+  startEmbeddedNats,
+  streamFacts,
+} from '../connectors/index.ts';
+import { openLmdbReader, Supervisor, systemClock } from '../engine/index.ts';
+import { hasState, layoutOf, loadApi, PARTITION, topologyOf } from './app.ts';
+import { type Command, type CommandContext, PLACE_OPTIONS } from './command.ts';
+import { Pipeline } from './pipeline.ts';
+
+const DAY_MS = 86_400_000;
+
+/** Opens the committed state for reading as soon as there is one. */
+function stateReader(statePath: string, generation: number): () => StateReader | undefined {
+  let opened: StateReader | undefined;
+  return () => {
+    if (opened === undefined && hasState(statePath)) {
+      opened = { generation, reader: openLmdbReader(statePath, { sharedWithWriter: true }) };
+    }
+    return opened;
+  };
+}
+
+interface Broker {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+async function broker(
+  settings: Settings,
+  env: CommandContext['env'],
+  log: Logger,
+): Promise<Broker> {
+  if (settings.natsUrl !== undefined) return { url: settings.natsUrl, stop: () => Promise.resolve() };
+  const server = await startEmbeddedNats({
+    dataDir: settings.dataDir,
+    env,
+    progress: (line) => process.stderr.write(`${line}\n`),
+    onExit: (exit) => {
+      log.fatal({ exit, log: server.logFile }, 'the embedded NATS server ended; restart millrace');
+      process.kill(process.pid, 'SIGTERM');
+      process.exitCode = 1;
+    },
+  });
+  return { url: server.url, stop: () => server.stop() };
+}
+
+async function ports(
+  settings: Settings,
+  log: Logger,
+  link: NatsLink,
+  pipeline: Pipeline,
+  supervisor: Supervisor,
+  reader: ApiPorts['reader'],
+): Promise<ApiPorts> {
+  const { IDEMPOTENCY_TTL_MS } = await loadApi();
+  const manager = await openManager(link);
+  const topology = topologyOf(settings);
+  const described = topology.describe();
+  const mermaid = topology.draw();
+  return {
+    settings,
+    clock: systemClock,
+    log,
+    reader,
+    events: new EventPublisher(link),
+    stream: {
+      head: async () => (await streamFacts(manager, EVENTS_STREAM.name)).lastSequence,
+      headHint: () => pipeline.head,
+    },
+    keys: await openKeyValueStore(link, 'millrace-keys'),
+    idempotency: await openKeyValueStore(link, 'millrace-idempotency', { ttl_ms: IDEMPOTENCY_TTL_MS }),
+    pipeline: () => {
+      const { state, error, since_ms } = supervisor.status;
+      return {
+        state,
+        since_ms,
+        ...(error === undefined ? {} : { error: { code: error.code, message: error.message } }),
+        metrics: pipeline.metrics,
+        nats: { connected: link.connected && pipeline.connected, url: link.url },
+        topology: described,
+        mermaid,
+      };
+    },
+  };
+}
+
+/** Runs everything until SIGTERM or SIGINT. */
+async function start(env: CommandContext['env']): Promise<void> {
+  const { bootstrapAdminKey, createApp, readSettings, serve } = await loadApi();
+  const settings = readSettings(env);
+  const log = pino({ level: settings.logLevel }, pino.destination({ fd: 2, sync: true }));
+  await mkdir(settings.dataDir, { recursive: true });
+  const nats = await broker(settings, env, log);
+  const link = await connectNats({ url: nats.url, name: 'millrace-api' });
+  const { warnings } = await ensureStreams(link, { events: { max_age_ms: settings.retentionDays * DAY_MS } });
+  for (const warning of warnings) log.warn(warning);
+  const layout = layoutOf(settings);
+  const statePath = layout.partitionPath(PARTITION);
+  const pipeline = new Pipeline((changes) => {
+    for (const change of changes) log.warn(`the topology changed: ${change}`);
+  });
+  const allowTopologyChange = env.ALLOW_TOPOLOGY_CHANGE === '1';
+  const order = { task: 'order-analytics', natsUrl: nats.url, statePath, settings, allowTopologyChange } as const;
+  const supervisor = new Supervisor({
+    spawn: (running) => pipeline.spawn(order, running),
+    clock: systemClock,
+    onChange: (state, error) => {
+      if (error === undefined) log.info({ state }, 'pipeline');
+      else log.error({ state, code: error.code, cause: error.cause }, error.message);
+    },
+  });
+  // Before the API is built: restoring the state takes longest.
+  supervisor.start();
+  const apiPorts = await ports(
+    settings,
+    log,
+    link,
+    pipeline,
+    supervisor,
+    stateReader(statePath, layout.generation),
+  );
+  const { created, key } = await bootstrapAdminKey(apiPorts);
+  const api = await createApp(apiPorts);
+  const server = await serve(api.app, settings);
+  process.stdout.write(
+    `millrace listens on ${server.url}\n  docs    ${server.url}/docs\n  health  ${server.url}/v1/order-analytics/health\n  nats    ${link.url}  (publish to events.<tenant>.<key>)\n  data    ${settings.dataDir}\n`,
+  );
+  if (created && key !== undefined) {
+    process.stdout.write(`  admin API key of tenant "default" (shown once): ${key}\n`);
+  }
+  let stopping = false;
+  const shutdown = async (): Promise<void> => {
+    if (stopping) return;
+    stopping = true;
+    log.info('stopping: requests are answered, what was taken is committed');
+    await server.close();
+    await api.close();
+    await supervisor.stop();
+    await link.close();
+    await nats.stop();
+    log.info('stopped');
+    process.exit();
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      shutdown().catch((error: unknown) => {
+        log.fatal({ error }, 'the shutdown failed');
+        process.exit(1);
+      });
+    });
+  }
+}
+
+/** Never ends by itself: the signals that end it end the process. */
+export const startCommand: Command = {
+  name: 'start',
+  summary: 'Runs the pipeline, the API and, without NATS_URL, a NATS server, until SIGTERM',
+  details: ['All settings are environment variables; see the README.'],
+  options: PLACE_OPTIONS,
+  run: async (_, { env }) => {
+    await start(env);
+    return 0;
+  },
+};

@@ -1,0 +1,147 @@
+import { type ByteReader, type ByteWriter, type Codec, trustedJsonCodec } from '../engine/index.ts';
+
+/**
+ * How the events of a window become one value. Pure: no clock, no randomness, nothing outside the
+ * accumulator. `add` and `merge` may change their first argument and return it; they never change the
+ * second one, nor keep a mutable part of it. For results that do not depend on the order of arrival, `add`
+ * must commute and `merge` must be associative and commutative with `init()` as its neutral element.
+ */
+export interface Aggregate<E, A, R> {
+  init(): A;
+  add(acc: A, event: E, time_ms: number): A;
+  merge(a: A, b: A): A;
+  /** Undoes `add`, exactly. */
+  retract?(acc: A, event: E, time_ms: number): A;
+  /** A value that later changes of the accumulator do not reach. */
+  result(acc: A): R;
+  /** How an accumulator is stored; JSON without it. */
+  readonly codec?: Codec<A>;
+}
+
+/** An aggregate, or aggregates by name (to any depth) whose result is an object of their results. */
+export type AggregateSpec<E> = Aggregate<E, unknown, unknown> | { readonly [name: string]: AggregateSpec<E> };
+
+/** The type of the result: `{ orders: count(), revenue: sum(…) }` gives `{ orders: number; revenue: number }`. */
+export type ResultOf<S> = S extends { init(): unknown; result(acc: never): infer R }
+  ? R
+  : { -readonly [N in keyof S]: ResultOf<S[N]> };
+
+/** An aggregate as operators use it: a composition is one aggregate, and the codec is always there. */
+export interface ResolvedAggregate<E, A, R> extends Aggregate<E, A, R> {
+  readonly codec: Codec<A>;
+  /** The names of a composition's parts: what is stored depends on them. */
+  readonly shape: string;
+}
+
+/** One aggregate of a specification. */
+export function resolveAggregate<E, S extends AggregateSpec<E>>(
+  spec: S,
+): ResolvedAggregate<E, unknown, ResultOf<S>> {
+  const resolved = isAggregate<E>(spec)
+    ? withCodec(spec)
+    : compose(spec as Readonly<Record<string, AggregateSpec<E>>>);
+  // ResultOf follows the same two cases; the compiler cannot see that.
+  return resolved as ResolvedAggregate<E, unknown, ResultOf<S>>;
+}
+
+function isAggregate<E>(spec: AggregateSpec<E>): spec is Aggregate<E, unknown, unknown> {
+  return typeof spec.init === 'function';
+}
+
+/** Delegates, for an aggregate may be an instance of a class. */
+function withCodec<E>(aggregate: Aggregate<E, unknown, unknown>): ResolvedAggregate<E, unknown, unknown> {
+  return {
+    init: () => aggregate.init(),
+    add: (acc, event, time_ms) => aggregate.add(acc, event, time_ms),
+    merge: (a, b) => aggregate.merge(a, b),
+    result: (acc) => aggregate.result(acc),
+    ...(aggregate.retract === undefined
+      ? {}
+      : { retract: (acc, event, time_ms) => aggregate.retract?.(acc, event, time_ms) }),
+    codec: aggregate.codec ?? trustedJsonCodec<unknown>(),
+    shape: '',
+  };
+}
+
+/** The accumulator of a composition is an array, one element a part. */
+function compose<E>(
+  spec: Readonly<Record<string, AggregateSpec<E>>>,
+): ResolvedAggregate<E, unknown[], Record<string, unknown>> {
+  const names = Object.keys(spec);
+  const parts = names.map((name) => resolveAggregate<E, AggregateSpec<E>>(spec[name] as AggregateSpec<E>));
+  const retractable = parts.every(({ retract }) => retract !== undefined);
+  return {
+    init: () => parts.map((part) => part.init()),
+    add: (acc, event, time_ms) => {
+      for (let index = 0; index < parts.length; index++) {
+        acc[index] = parts[index]?.add(acc[index], event, time_ms);
+      }
+      return acc;
+    },
+    merge: (a, b) => {
+      for (let index = 0; index < parts.length; index++) a[index] = parts[index]?.merge(a[index], b[index]);
+      return a;
+    },
+    ...(retractable
+      ? {
+          retract: (acc, event, time_ms) =>
+            acc.map((held, index) => parts[index]?.retract?.(held, event, time_ms)),
+        }
+      : {}),
+    result: (acc) => {
+      const results: Record<string, unknown> = {};
+      for (let index = 0; index < parts.length; index++) {
+        results[names[index] as string] = parts[index]?.result(acc[index]);
+      }
+      return results;
+    },
+    codec: {
+      write: (writer: ByteWriter, acc) => {
+        for (let index = 0; index < parts.length; index++) parts[index]?.codec.write(writer, acc[index]);
+      },
+      read: (reader: ByteReader) => parts.map((part) => part.codec.read(reader)),
+    },
+    shape: `{${parts.map(({ shape }, index) => `${names[index]}${shape}`).join(',')}}`,
+  };
+}
+
+/** Counts only the events that the predicate holds for: SQL's `FILTER (WHERE …)`. */
+export function filtered<E, A, R>(
+  predicate: (event: E) => boolean,
+  aggregate: Aggregate<NoInfer<E>, A, R>,
+): Aggregate<E, A, R> {
+  const { retract } = aggregate;
+  return {
+    init: () => aggregate.init(),
+    add: (acc, event, time_ms) => (predicate(event) ? aggregate.add(acc, event, time_ms) : acc),
+    merge: (a, b) => aggregate.merge(a, b),
+    ...(retract === undefined
+      ? {}
+      : {
+          retract: (acc: A, event: E, time_ms: number) =>
+            predicate(event) ? retract.call(aggregate, acc, event, time_ms) : acc,
+        }),
+    result: (acc) => aggregate.result(acc),
+    ...(aggregate.codec === undefined ? {} : { codec: aggregate.codec }),
+  };
+}
+
+/** An aggregate whose result goes through a pure function, e.g. `mapResult(first<Order>(), (o) => o?.status)`. */
+export function mapResult<E, A, R, Q>(
+  aggregate: Aggregate<E, A, R>,
+  project: (result: R) => Q,
+): Aggregate<E, A, Q> {
+  const { retract } = aggregate;
+  return {
+    init: () => aggregate.init(),
+    add: (acc, event, time_ms) => aggregate.add(acc, event, time_ms),
+    merge: (a, b) => aggregate.merge(a, b),
+    ...(retract === undefined
+      ? {}
+      : {
+          retract: (acc: A, event: E, time_ms: number) => retract.call(aggregate, acc, event, time_ms),
+        }),
+    result: (acc) => project(aggregate.result(acc)),
+    ...(aggregate.codec === undefined ? {} : { codec: aggregate.codec }),
+  };
+}

@@ -1,0 +1,281 @@
+import {
+  type Counter,
+  defineOperator,
+  MillraceError,
+  mapTable,
+  type OperatorContext,
+  type OperatorDoc,
+  type ScopedMap,
+  stringKey,
+  trustedJsonCodec,
+} from '../engine/index.ts';
+import { compileFunnel, type FunnelDefinition, type FunnelRules } from './funnel-definition.ts';
+import { type FunnelResult, resultOf } from './funnel-evaluate.ts';
+import {
+  admit,
+  closeAttempts,
+  currentAttempt,
+  type FunnelRow,
+  newRow,
+  nextWake_ms,
+  trim,
+} from './funnel-row.ts';
+
+/** An entity's state came (`insert`) or is taken back (`retract`): the sum over all changes is the funnel. */
+export interface FunnelChange extends FunnelResult {
+  readonly key: string;
+  readonly kind: 'insert' | 'retract';
+}
+
+export interface FunnelConfig<E> extends FunnelDefinition<E> {
+  /** The entity; '' for an event that belongs to none. */
+  readonly keyOf: (event: E) => string;
+  /** How far behind the watermark an event may still come and correct its entity, ms; by default a day. */
+  readonly allowed_lateness_ms?: number;
+  /** Events kept of one entity, at most; by default 1,000. */
+  readonly max_events_per_key?: number;
+  /**
+   * An entity is forgotten this long after the newest of its events, ms; when it comes back it counts anew.
+   * Without it, and without a `range`, every entity that ever entered keeps a row of about 100 bytes.
+   */
+  readonly retain_ms?: number;
+  /** Entities kept in memory, in rows. */
+  readonly cacheRows?: number;
+}
+
+type FunnelSides<E> = {
+  /** The changes of `dropped` entities only: sequences that ran out of time. */
+  readonly timeout: FunnelChange;
+  /** Events that came too late to be taken. */
+  readonly late: E;
+};
+
+const DAY_MS = 86_400_000;
+const DEFAULT_MAX_EVENTS_PER_KEY = 1_000;
+/** A table has one scope: the keys are the entities. */
+const SCOPE = '';
+
+/**
+ * A conversion funnel, incrementally: who came how far through a sequence of steps within a window. The
+ * semantics are those of `FunnelDefinition`. Each entity counts once, at its furthest attempt. When that
+ * changes, by an event in or out of order or by the watermark passing the end of a window, the old record is
+ * retracted and the new one inserted; so a count over the changes is a function of the set of events.
+ * Within a batch or a move of the watermark each entity changes at most once, in the order of the keys.
+ *
+ * State: for each entity the steps (not the events) that an attempt still open can use, in one row, and
+ * one timer. An attempt is closed when watermark − allowed lateness has passed the end of its window; then only its
+ * result is kept. After the end of `range`, or `retain_ms`, the row goes.
+ * Limit: beyond `max_events_per_key` the oldest events go (with `entry: 'first'` the newest): counted, and noted.
+ */
+export function funnel<E>(name: string, config: FunnelConfig<E>) {
+  return make<E>()(name, config);
+}
+
+export const funnelDoc: OperatorDoc = {
+  kind: 'funnel',
+  summary: 'How far each entity came through a sequence of steps within a window, with retractions',
+  does:
+    'Follows each entity (a customer, a session, an order) through 2 to 32 steps, in order, strictly in order or in any ' +
+    'order, within a window that begins at the first step. Each entity counts once, at its furthest attempt, as ' +
+    '`converted`, `in_progress` or `dropped`. Exclusions drop attempts or entities, held properties must be equal on all ' +
+    'steps, events of equal time are evaluated as a group. The output is changes: the record that no longer holds ' +
+    'with `kind: retract`, the new one with `kind: insert`. The side output `timeout` carries the changes of `dropped` ' +
+    'entities only. `evaluateFunnel` is the same evaluation as a pure function, for queries over history.',
+  state:
+    'One row an entity: what its events fill (a few dozen bytes each), for as long as an attempt can still change, and its ' +
+    'last record; one timer an entity. Events that can no longer be part of a better attempt go when the watermark says ' +
+    'so; the whole row goes after the `range`, or `retain_ms` after the newest event. At most `max_events_per_key` ' +
+    'events (default 1,000): beyond that the oldest go (with `entry: first` the newest), counted in ' +
+    '`millrace.funnel.overflowed`.',
+  late:
+    'Taken until `allowed_lateness_ms` (default a day) behind the watermark: the entity is evaluated again and its record ' +
+    'corrected. Later ones go to the side output `late` and are counted in `millrace.funnel.late`.',
+  duplicates:
+    'With `idOf`, an event with the id and the time of one that is still kept is ignored and counted in ' +
+    '`millrace.funnel.duplicates`. Without it every event counts, so put `dedup` before it.',
+  failure:
+    'Rows and timers are part of the commit: after a crash the uncommitted input is replayed and gives the same changes. ' +
+    'A definition that makes no sense is refused at the start with `bad_funnel`.',
+};
+
+function tablesOf<E>({ cacheRows }: FunnelConfig<E>) {
+  return {
+    entities: mapTable<string, FunnelRow>({
+      key: stringKey,
+      value: trustedJsonCodec(),
+      version: 1,
+      ...(cacheRows === undefined ? {} : { cacheRows }),
+    }),
+  };
+}
+
+type Tables<E> = ReturnType<typeof tablesOf<E>>;
+type Context<E> = OperatorContext<FunnelConfig<E>, Tables<E>, FunnelChange, FunnelSides<E>>;
+
+const make = <E>() =>
+  defineOperator<E, FunnelChange, FunnelConfig<E>, Tables<E>, FunnelSides<E>>({
+    kind: funnelDoc.kind,
+    summary: funnelDoc.summary,
+    state: tablesOf,
+    sides: ['timeout', 'late'],
+    start: (context) => {
+      const entities = new Entities(context);
+      return {
+        onBatch: (events) => entities.take(events),
+        onTimer: (_, key) => entities.wake(key),
+        onWatermark: (time_ms) => entities.moveTo(time_ms),
+      };
+    },
+  });
+
+class Entities<E> {
+  readonly #context: Context<E>;
+  readonly #rules: FunnelRules;
+  readonly #read: ReturnType<typeof compileFunnel<E>>['read'];
+  readonly #rows: ScopedMap<string, FunnelRow>;
+  readonly #lateness_ms: number;
+  readonly #maxEvents: number;
+  readonly #late: Counter;
+  readonly #keyless: Counter;
+  readonly #duplicates: Counter;
+  readonly #overflowed: Counter;
+  #watermark_ms: number;
+  /** Entities whose timer is due; handled once the watermark that woke them is known. */
+  #woken: string[] = [];
+
+  constructor(context: Context<E>) {
+    const { config, state, metrics, initialWatermark_ms } = context;
+    const { rules, read } = compileFunnel(config);
+    this.#context = context;
+    this.#rules = rules;
+    this.#read = read;
+    this.#rows = state.entities.scope(SCOPE);
+    this.#lateness_ms = config.allowed_lateness_ms ?? DAY_MS;
+    this.#maxEvents = config.max_events_per_key ?? DEFAULT_MAX_EVENTS_PER_KEY;
+    this.#watermark_ms = initialWatermark_ms ?? Number.NEGATIVE_INFINITY;
+    checkLimits(this.#lateness_ms, this.#maxEvents, config.retain_ms);
+    this.#late = metrics.counter('millrace.funnel.late', 'Events later than the allowed lateness');
+    this.#keyless = metrics.counter('millrace.funnel.keyless', 'Events without an entity');
+    this.#duplicates = metrics.counter('millrace.funnel.duplicates', 'Events that were kept already');
+    this.#overflowed = metrics.counter(
+      'millrace.funnel.overflowed',
+      'Events dropped because their entity had too many',
+    );
+    metrics.gauge('millrace.funnel.cached', 'Entities in memory', () => state.entities.cachedRows, {
+      operator: context.name,
+    });
+  }
+
+  take(events: readonly E[]): void {
+    const { keyOf } = this.#context.config;
+    const touched = new Set<string>();
+    const late: E[] = [];
+    for (const event of events) {
+      const read = this.#read(event);
+      if (read === undefined) continue;
+      const key = keyOf(event);
+      if (key === '') this.#keyless.add();
+      else if (read.time_ms < this.#horizon_ms) late.push(event);
+      else {
+        const row = this.#rows.get(key) ?? newRow(read.time_ms);
+        if (!admit(row, read, this.#context.config.idOf !== undefined)) {
+          this.#duplicates.add();
+          continue;
+        }
+        this.#rows.set(key, row);
+        touched.add(key);
+      }
+    }
+    this.#late.add(late.length);
+    this.#context.emitTo('late', late);
+    this.#refresh([...touched], false);
+  }
+
+  wake(key: string): void {
+    this.#woken.push(key);
+  }
+
+  moveTo(time_ms: number): void {
+    this.#watermark_ms = Math.max(this.#watermark_ms, time_ms);
+    const woken = this.#woken;
+    this.#woken = [];
+    this.#refresh(woken, true);
+  }
+
+  /** No event that is earlier is taken any more. */
+  get #horizon_ms(): number {
+    return this.#watermark_ms - this.#lateness_ms;
+  }
+
+  /** `areWoken`: their timers are gone. */
+  #refresh(keys: string[], areWoken: boolean): void {
+    const changes: FunnelChange[] = [];
+    for (const key of keys.sort()) {
+      const row = this.#rows.get(key);
+      if (row === undefined) continue;
+      if (areWoken) delete row.wake_ms;
+      closeAttempts(row, this.#rules, this.#horizon_ms);
+      this.#limit(key, row);
+      const attempt = currentAttempt(row, this.#rules);
+      const result = attempt && resultOf(attempt, this.#rules, this.#watermark_ms);
+      if (!isSame(row.said, result)) {
+        if (row.said !== undefined) changes.push({ key, ...row.said, kind: 'retract' });
+        if (result !== undefined) changes.push({ key, ...result, kind: 'insert' });
+        if (result === undefined) delete row.said;
+        else row.said = result;
+      }
+      this.#keep(key, row);
+    }
+    this.#context.emit(changes);
+    this.#context.emitTo(
+      'timeout',
+      changes.filter(({ status }) => status === 'dropped'),
+    );
+  }
+
+  #limit(key: string, row: FunnelRow): void {
+    const dropped = trim(row, this.#rules, this.#maxEvents);
+    if (dropped === 0) return;
+    this.#overflowed.add(dropped);
+    this.#context.notice({ kind: 'funnel_overflowed', scope: key, sequence: 0, detail: { dropped } });
+  }
+
+  /** Writes the row and sees to it that it is looked at again in time; or lets it go. */
+  #keep(key: string, row: FunnelRow): void {
+    const { timers, config } = this.#context;
+    const wake_ms = nextWake_ms(row, this.#rules, this.#lateness_ms, config.retain_ms);
+    const isGone = row.events.length === 0 && wake_ms !== undefined && wake_ms <= this.#watermark_ms;
+    const isNothing = row.events.length === 0 && row.said === undefined && row.isClosed !== true;
+    if (isGone || isNothing) {
+      if (row.wake_ms !== undefined) timers.clear(row.wake_ms, key);
+      this.#rows.delete(key);
+      return;
+    }
+    // A timer that is early does no harm: it sets the next one.
+    if (wake_ms !== undefined && (row.wake_ms === undefined || wake_ms < row.wake_ms)) {
+      if (row.wake_ms !== undefined) timers.clear(row.wake_ms, key);
+      timers.set(wake_ms, key);
+      row.wake_ms = wake_ms;
+    }
+    this.#rows.set(key, row);
+  }
+}
+
+function isSame(a: FunnelResult | undefined, b: FunnelResult | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return (
+    a.status === b.status &&
+    a.group === b.group &&
+    a.furthest === b.furthest &&
+    a.times_ms.every((time_ms, step) => time_ms === b.times_ms[step])
+  );
+}
+
+function checkLimits(lateness_ms: number, maxEvents: number, retain_ms: number | undefined): void {
+  const isWhole = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;
+  if (isWhole(lateness_ms) && isWhole(maxEvents) && maxEvents > 0 && isWhole(retain_ms ?? 0)) return;
+  throw new MillraceError(
+    'bad_funnel',
+    'The funnel cannot be run: allowed_lateness_ms, retain_ms and max_events_per_key are whole numbers, the last one above 0.',
+  );
+}

@@ -1,0 +1,58 @@
+import { intCodec, mapTable, type OperatorContext, stringKey } from '../engine/index.ts';
+
+export interface OutputConfig<A> {
+  /** By default the item as JSON. A string becomes UTF-8. */
+  readonly encode?: (item: A) => Uint8Array | string;
+  /** ASCII, one line each; `Nats-Msg-Id` is the message's id and not for here. */
+  readonly headers?: (item: A) => Readonly<Record<string, string>>;
+  /**
+   * The message's id, unique within the receiving stream. By default operator, partition and a counter
+   * that is part of the commit. Give one made of the item (an order number) where the state may be
+   * rebuilt from the stream: the counter then begins again.
+   */
+  readonly idOf?: (item: A) => string;
+}
+
+/** What could not be sent because its subject is none. */
+export type RefusedOutput<A> = { readonly refused: A };
+
+export const outputTables = () => ({ counter: mapTable({ key: stringKey, value: intCodec, version: 1 }) });
+export type OutputTables = ReturnType<typeof outputTables>;
+
+/** One subject to publish to: non-empty tokens between dots, no white space, no wildcards. */
+export function isSubject(subject: string): boolean {
+  return /^[^\s.*>]+(\.[^\s.*>]+)*$/.test(subject);
+}
+
+const NEXT = 'next';
+
+/** Gives items to the outbox, with ids; false for one whose subject is none. */
+export function oweBy<A>(
+  context: Pick<
+    OperatorContext<OutputConfig<A>, OutputTables, never, RefusedOutput<A>>,
+    'name' | 'partition' | 'state' | 'config' | 'send'
+  >,
+  subjectOf: (item: A) => string,
+): (item: A) => boolean {
+  const { name, partition, send } = context;
+  const { encode = (item: A) => JSON.stringify(item), headers, idOf } = context.config;
+  const counter = context.state.counter.scope('');
+  return (item) => {
+    const subject = subjectOf(item);
+    if (!isSubject(subject)) return false;
+    let id: string;
+    if (idOf === undefined) {
+      const number = counter.get(NEXT) ?? 0;
+      counter.set(NEXT, number + 1);
+      id = `${name}-${partition}-${number}`;
+    } else id = idOf(item);
+    const payload = encode(item);
+    send({
+      id,
+      subject,
+      headers: headers?.(item) ?? {},
+      payload: typeof payload === 'string' ? Buffer.from(payload) : payload,
+    });
+    return true;
+  };
+}

@@ -1,0 +1,63 @@
+import {
+  type Codec,
+  defineOperator,
+  MillraceError,
+  mapTable,
+  type Operator,
+  type OperatorDoc,
+  rawTable,
+  type Sides,
+  stringKey,
+  trustedJsonCodec,
+} from '../engine/index.ts';
+import type { LateSide, ProcessConfig } from './process.ts';
+import { ProcessRun, type ProcessTables } from './process-run.ts';
+
+/** `process`, and the operators that are composed of it under a name of their own. */
+export const makeProcess = <A, B, S, O extends Sides>(doc: Pick<OperatorDoc, 'kind' | 'summary'>) => {
+  type Config = ProcessConfig<A, B, S, O>;
+  type Tables = ProcessTables<A, Exclude<S, undefined>>;
+  return (name: string, config: Config): Operator<A, B, O & LateSide<A>> => {
+    if (config.order === 'time' && config.timeOf === undefined) {
+      throw new MillraceError('bad_config', `"${name}" handles events in the order of time: give it timeOf.`);
+    }
+    return defineOperator<A, B, Config, Tables, O & LateSide<A>>({
+      kind: doc.kind,
+      summary: doc.summary,
+      state: tablesOf,
+      sides: ['late', ...(config.sides ?? [])],
+      start: (context) => {
+        const run = new ProcessRun<A, B, S, O>(doc.kind, config, context);
+        return {
+          onBatch: (events) => run.onBatch(events),
+          onTimer: (time_ms, id) => run.onDue(time_ms, id),
+          onWatermark: (time_ms) => run.onWatermark(time_ms),
+          onBarrier: () => run.onBarrier(),
+        };
+      },
+    })(name, config);
+  };
+};
+
+function tablesOf<A, B, S, O extends Sides>(
+  config: ProcessConfig<A, B, S, O>,
+): ProcessTables<A, Exclude<S, undefined>> {
+  const { version = 1, cacheRows, codec, eventCodec } = config;
+  const common = { key: stringKey, version, ...(cacheRows === undefined ? {} : { cacheRows }) };
+  return {
+    state: mapTable({ ...common, value: codec ?? trustedJsonCodec<Exclude<S, undefined>>() }),
+    waiting: mapTable({ ...common, value: listCodec(eventCodec ?? trustedJsonCodec<A>()) }),
+    // How far the watermark has come is the way, not the content.
+    progress: rawTable({ version: 1, logicalRows: () => [] }),
+  };
+}
+
+function listCodec<T>(item: Codec<T>): Codec<T[]> {
+  return {
+    write: (writer, list) => {
+      writer.varint(list.length);
+      for (const one of list) item.write(writer, one);
+    },
+    read: (reader) => Array.from({ length: reader.varint() }, () => item.read(reader)),
+  };
+}

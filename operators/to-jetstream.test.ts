@@ -1,0 +1,98 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type Stream, TestDriver } from '../engine/index.ts';
+import { toJetStream } from './to-jetstream.ts';
+
+interface Alert {
+  readonly shop: string;
+  readonly level: number;
+}
+
+const alert = (shop: string, level = 1): Alert => ({ shop, level });
+const plain = (input: Stream<Alert>) => input.pipe(toJetStream<Alert>('alerts', { subject: 'alerts.all' }));
+
+describe('toJetStream', () => {
+  it('sends each item once, after the commit, as JSON with a counted id', async () => {
+    const driver = await TestDriver.start(plain);
+    await driver.push(alert('a'), alert('b'));
+    expect(driver.sent).toEqual([]);
+    driver.commit();
+    expect(driver.sent.map(({ id }) => id)).toEqual(['alerts-0-0', 'alerts-0-1']);
+    expect(driver.sent[0]).toMatchObject({ subject: 'alerts.all', headers: {} });
+    expect(JSON.parse(Buffer.from(driver.sent[0]?.payload ?? []).toString())).toEqual(alert('a'));
+  });
+
+  it('takes subject, bytes, headers and id from the item', async () => {
+    const driver = await TestDriver.start<Alert, never>((input) =>
+      input.pipe(
+        toJetStream('alerts', {
+          subject: ({ shop }) => `alerts.${shop}`,
+          encode: ({ level }) => Uint8Array.of(level),
+          headers: ({ level }) => ({ Level: `${level}` }),
+          idOf: ({ shop, level }) => `${shop}/${level}`,
+        }),
+      ),
+    );
+    await driver.push(alert('a', 7));
+    driver.commit();
+    expect(driver.sent).toEqual([
+      { id: 'a/7', subject: 'alerts.a', headers: { Level: '7' }, payload: Uint8Array.of(7) },
+    ]);
+  });
+
+  it('puts items aside whose subject is none', async () => {
+    const driver = await TestDriver.start<Alert, Alert>((input) =>
+      input.pipe(toJetStream<Alert>('alerts', { subject: ({ shop }) => `alerts.${shop}` })).side('refused'),
+    );
+    const bad = ['', 'a b', '*', 'x.>', '.a', 'a.'].map((shop) => alert(shop));
+    await driver.push(...bad, alert('a.b'));
+    driver.commit();
+    expect(driver.out).toEqual(bad);
+    expect(driver.sent.map(({ id, subject }) => [id, subject])).toEqual([['alerts-0-0', 'alerts.a.b']]);
+    expect(driver.counter('millrace.to-jetstream.refused')).toBe(bad.length);
+  });
+
+  it('refuses a fixed subject that is none', () => {
+    expect(() => toJetStream('alerts', { subject: 'alerts.*' })).toThrow('no subject');
+  });
+
+  it('an id stands for one item, whatever is lost and sent again', async () => {
+    const steps = fc.array(fc.constantFrom('push', 'commit', 'crash'), { maxLength: 30 });
+    await fc.assert(
+      fc.asyncProperty(steps, async (plan) => {
+        let driver = await TestDriver.start(plain);
+        const sent = new Map<string, string>();
+        let committed: number[] = [];
+        let uncommitted: number[] = [];
+        let next = 0;
+        const collect = (): void => {
+          for (const { id, payload } of driver.sent) {
+            const text = Buffer.from(payload).toString();
+            expect(sent.get(id) ?? text).toBe(text);
+            sent.set(id, text);
+          }
+        };
+        for (const step of [...plan, 'commit']) {
+          if (step === 'push') {
+            await driver.push(alert('a', next));
+            uncommitted.push(next++);
+          } else if (step === 'commit') {
+            driver.commit();
+            committed = [...committed, ...uncommitted];
+            uncommitted = [];
+          } else {
+            collect();
+            // What was not committed comes again from the stream.
+            driver = await driver.restart();
+            for (const level of uncommitted) await driver.push(alert('a', level));
+          }
+        }
+        await driver.idle();
+        collect();
+        const levels = [...sent.values()].map((text) => (JSON.parse(text) as Alert).level);
+        expect(levels).toEqual(committed);
+      }),
+      { numRuns: 60 },
+    );
+  });
+});

@@ -1,0 +1,68 @@
+import { defineOperator, MillraceError, type Operator, type OperatorDoc } from '../engine/index.ts';
+import {
+  isSubject,
+  type OutputConfig,
+  type OutputTables,
+  outputTables,
+  oweBy,
+  type RefusedOutput,
+} from './output.ts';
+
+export type { OutputConfig, RefusedOutput } from './output.ts';
+
+export interface ToJetStreamConfig<A> extends OutputConfig<A> {
+  readonly subject: string | ((item: A) => string);
+}
+
+export const toJetStreamDoc: OperatorDoc = {
+  kind: 'to-jetstream',
+  summary: 'Each item as a message on a subject, exactly once for consumers that honour ids',
+  does: "Owes a message for each item: it is written to the outbox in the commit that contains the item, and published after it, in order, until the stream has acknowledged it. The message id (`Nats-Msg-Id`) is fixed with the commit, so whatever is sent again carries the same one: JetStream stores it once within the stream's duplicate window (two minutes by default; make it longer than the longest outage after which a repeat may come), and a consumer that remembers ids has each message exactly once for ever. Order is that of the items as long as no send fails; sends are pipelined, so a repeat may come after later messages.",
+  state:
+    'One number, the counter of the ids. Messages wait in the outbox until they are acknowledged; when too many are owed the task takes no more input (`outbox.max_rows`).',
+  late: 'Late items are sent like all others.',
+  duplicates:
+    'Two items are two messages, unless `idOf` gives both the same id: then the stream keeps the first within its duplicate window.',
+  failure:
+    'A crash before the commit sends nothing; one after it sends what is still owed, under the same ids. If state is rebuilt from the stream the counter begins again: messages carry the ids of the first run, which within the duplicate window are taken for repeats. Use `idOf` with an id from the item where that matters. An item whose subject is malformed goes to the side output `refused` and is counted as `millrace.to-jetstream.refused`; what the server refuses for good is counted as `millrace.outbox.refused` and listed as a notice.',
+};
+
+/**
+ * A sink: each item becomes a message, sent after the commit and repeated under the same id until it is
+ * acknowledged. Emits nothing. Throws `bad_subject` for a fixed subject that is none.
+ */
+export function toJetStream<A>(
+  name: string,
+  config: ToJetStreamConfig<A>,
+): Operator<A, never, RefusedOutput<A>> {
+  const { subject } = config;
+  if (typeof subject === 'string' && !isSubject(subject)) {
+    throw new MillraceError(
+      'bad_subject',
+      `"${subject}" is no subject to publish to: tokens between dots, no spaces, no wildcards.`,
+    );
+  }
+  return make<A>()(name, config);
+}
+
+const make = <A>() =>
+  defineOperator<A, never, ToJetStreamConfig<A>, OutputTables, RefusedOutput<A>>({
+    kind: toJetStreamDoc.kind,
+    summary: toJetStreamDoc.summary,
+    state: outputTables,
+    sides: ['refused'],
+    start: (context) => {
+      const { subject } = context.config;
+      const owe = oweBy(context, typeof subject === 'string' ? () => subject : subject);
+      const refusals = context.metrics.counter('millrace.to-jetstream.refused', 'Items without a subject', {
+        operator: context.name,
+      });
+      return {
+        onBatch: (items) => {
+          const refused = items.filter((item) => !owe(item));
+          refusals.add(refused.length);
+          context.emitTo('refused', refused);
+        },
+      };
+    },
+  });

@@ -1,0 +1,112 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { floatCodec, queryTable, type Stream, TestDriver, type WindowedValue } from '../engine/index.ts';
+import { rowsOf, runAnyWay } from './fixture-any-way.ts';
+import { map } from './map.ts';
+import { toWindowTable, windowTableOf } from './to-window-table.ts';
+
+interface Result {
+  readonly shop: string;
+  readonly start_ms: number;
+  /** undefined: taken back. */
+  readonly total: number | undefined;
+}
+
+const MINUTE_MS = 60_000;
+const RETAIN_MS = 10 * MINUTE_MS;
+const result = (shop: string, minute: number, total?: number): Result => ({
+  shop,
+  start_ms: minute * MINUTE_MS,
+  total,
+});
+
+const build = (input: Stream<Result>) =>
+  input.pipe(
+    toWindowTable<Result, number>('totals', {
+      keyOf: ({ shop }) => shop,
+      windowOf: ({ start_ms }) => ({ start_ms, end_ms: start_ms + MINUTE_MS }),
+      value: ({ total }) => total,
+      retain_ms: RETAIN_MS,
+      codec: floatCodec,
+    }),
+  );
+const table = windowTableOf('totals', floatCodec);
+
+function totalsIn(
+  { disk }: Pick<TestDriver<Result, unknown>, 'disk'>,
+  shop: string,
+  from: number,
+  to: number,
+) {
+  const query = { kind: 'window', key: shop, start_ms: from * MINUTE_MS, end_ms: to * MINUTE_MS } as const;
+  const answer = queryTable(disk.reader(), table, query);
+  if (!answer.ok) throw new Error(answer.message);
+  return answer.values.map(({ start_ms, value }) => [start_ms / MINUTE_MS, value]);
+}
+
+describe('toWindowTable', () => {
+  it('gives the windows of a key that start in a range, in order', async () => {
+    const driver = await TestDriver.start(build);
+    await driver.push(result('x', 7, 70), result('x', 5, 50), result('xy', 5, 1), result('x', 6, 60));
+    await driver.push(result('x', 6, 61), result('x', 7));
+    driver.commit();
+    expect(totalsIn(driver, 'x', 0, 100)).toEqual([
+      [5, 50],
+      [6, 61],
+    ]);
+    expect(totalsIn(driver, 'x', 6, 7)).toEqual([[6, 61]]);
+    expect(totalsIn(driver, 'xy', 5, 6)).toEqual([[5, 1]]);
+    expect(totalsIn(driver, 'x', 7, 5)).toEqual([]);
+    const last: WindowedValue<number | undefined> | undefined = driver.out.at(-1);
+    expect(last).toEqual({ key: 'x', start_ms: 7 * MINUTE_MS, end_ms: 8 * MINUTE_MS, value: undefined });
+  });
+
+  it('removes windows after their retention, and puts aside what comes later', async () => {
+    const driver = await TestDriver.start<Result, string>((input) =>
+      build(input)
+        .side('late')
+        .pipe(map('late-shop', ({ shop }) => shop)),
+    );
+    await driver.push(result('x', 0, 1), result('x', 1, 2));
+    await driver.advanceTo(MINUTE_MS + RETAIN_MS);
+    await driver.push(result('y', 0, 1));
+    driver.commit();
+    expect(totalsIn(driver, 'x', 0, 9)).toEqual([[1, 2]]);
+    expect(driver.out).toEqual(['y']);
+    expect(driver.counter('millrace.to-window-table.late')).toBe(1);
+    await driver.advanceTo(2 * MINUTE_MS + RETAIN_MS);
+    driver.commit();
+    expect(rowsOf(driver, 'totals')).toEqual({ windows: 0, timers: 0 });
+  });
+
+  it('refuses a window that is none', async () => {
+    const driver = await TestDriver.start(build);
+    await expect(driver.push(result('x', Number.NaN, 1))).rejects.toMatchObject({ code: 'bad_window' });
+  });
+
+  it('is the same after crashes and moves', async () => {
+    const anyResult = fc.record({ shop: fc.constantFrom('x', 'y'), minute: fc.nat(5) });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.uniqueArray(anyResult, { maxLength: 10, selector: (r) => `${r.shop}${r.minute}` }),
+        fc.integer(),
+        async (windows, seed) => {
+          const results = windows.map(({ shop, minute }, index) => result(shop, minute, index));
+          const { driver } = await runAnyWay(build, results, {
+            timeOf: ({ start_ms }) => start_ms,
+            seed,
+            end_ms: 3 * MINUTE_MS + RETAIN_MS,
+          });
+          for (const shop of ['x', 'y']) {
+            const expected = results
+              .filter((one) => one.shop === shop && one.start_ms >= 3 * MINUTE_MS)
+              .map(({ start_ms, total }) => [start_ms / MINUTE_MS, total as number] as const)
+              .sort(([a], [b]) => a - b);
+            expect(totalsIn(driver, shop, 0, 100)).toEqual(expected);
+          }
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
+});

@@ -1,0 +1,131 @@
+import {
+  type Codec,
+  defineOperator,
+  type MapSpec,
+  MillraceError,
+  mapTable,
+  type Operator,
+  type OperatorDoc,
+  type QueryableTable,
+  trustedJsonCodec,
+  WINDOWS_TABLE,
+  type WindowedValue,
+  windowRow,
+  windowRowKey,
+} from '../engine/index.ts';
+
+export interface ToWindowTableConfig<A, V = A> {
+  readonly keyOf: (item: A) => string;
+  /** The window that the item is a result of; `end_ms` is exclusive. */
+  readonly windowOf: (item: A) => { readonly start_ms: number; readonly end_ms: number };
+  /** The window's value; undefined deletes it. By default the item itself. */
+  readonly value?: (item: A) => V | undefined;
+  /** A window can be queried until the watermark is this far past its end, ms. */
+  readonly retain_ms: number;
+  /** How values are stored. By default JSON, trusted to be what was written. */
+  readonly codec?: Codec<V>;
+  /** Raise it when the codec's bytes change meaning. */
+  readonly version?: number;
+  /** Rows kept in memory. */
+  readonly cacheRows?: number;
+}
+
+export const toWindowTableDoc: OperatorDoc = {
+  kind: 'to-window-table',
+  summary: 'A table by key and window that other threads and processes can query',
+  does: 'Each item, typically the result of a windowed aggregation, inserts, replaces or (where its value is undefined) deletes the row of its key and window. `queryTable` reads the windows of a key that start within a range of time, in order, as of one commit. The last item of a window to come is its value: an operator that emits a window again with a correction replaces the row. Windows that changed are emitted.',
+  state:
+    'One row for each key and window, and one timer for it. A window is removed when the watermark is `retain_ms` past its end; with `retain_ms: Infinity` it stays for ever.',
+  late: 'An item whose window is past its retention goes to the side output `late` and is counted as `millrace.to-window-table.late`.',
+  duplicates: 'The same item twice leaves the same row; both are emitted.',
+  failure:
+    'Rows and timers are part of the commit that moves the position: readers never see half a commit, and after a crash the table is that of the last one.',
+};
+
+/**
+ * A queryable table of window results. Query it with `queryTable(reader, windowTableOf('name', codec),
+ * { kind: 'window', key, start_ms, end_ms })`.
+ */
+export function toWindowTable<A, V = A>(
+  name: string,
+  config: ToWindowTableConfig<A, V>,
+): Operator<A, WindowedValue<V | undefined>, { readonly late: A }> {
+  return make<A, V>()(name, config);
+}
+
+/** The table that `toWindowTable` of this name writes, for `queryTable`. */
+export function windowTableOf<V>(name: string, codec?: Codec<V>): QueryableTable<V> {
+  return { id: `${name}/${WINDOWS_TABLE}`, ...(codec === undefined ? {} : { codec }) };
+}
+
+function specOf<A, V>({ codec, version = 1, cacheRows }: ToWindowTableConfig<A, V>): MapSpec<string, V> {
+  return mapTable({
+    key: windowRowKey,
+    value: codec ?? trustedJsonCodec<V>(),
+    version,
+    ...(cacheRows === undefined ? {} : { cacheRows }),
+  });
+}
+
+const make = <A, V>() =>
+  defineOperator<
+    A,
+    WindowedValue<V | undefined>,
+    ToWindowTableConfig<A, V>,
+    { readonly [WINDOWS_TABLE]: MapSpec<string, V> },
+    { readonly late: A }
+  >({
+    kind: toWindowTableDoc.kind,
+    summary: toWindowTableDoc.summary,
+    state: (config) => ({ [WINDOWS_TABLE]: specOf(config) }),
+    sides: ['late'],
+    start: ({ name, config, state, metrics, timers, initialWatermark_ms, emit, emitTo }) => {
+      const { keyOf, windowOf, value: valueFrom, retain_ms } = config;
+      const windows = state[WINDOWS_TABLE].scope('');
+      const lateItems = metrics.counter('millrace.to-window-table.late', 'Items of windows that are gone', {
+        operator: name,
+      });
+      let watermark_ms = initialWatermark_ms ?? Number.NEGATIVE_INFINITY;
+      return {
+        onBatch: (items) => {
+          const changed: WindowedValue<V | undefined>[] = [];
+          const late: A[] = [];
+          for (const item of items) {
+            const key = keyOf(item);
+            const { start_ms, end_ms } = windowOf(item);
+            requireWindow(start_ms, end_ms, name);
+            const until_ms = end_ms + retain_ms;
+            if (until_ms <= watermark_ms) {
+              late.push(item);
+              continue;
+            }
+            const row = windowRow({ key, start_ms, end_ms });
+            // Without `value` the item is the value.
+            const value = valueFrom === undefined ? (item as unknown as V) : valueFrom(item);
+            if (value === undefined) windows.delete(row);
+            else windows.set(row, value);
+            if (value === undefined) timers.clear(until_ms, row);
+            else if (until_ms < Number.POSITIVE_INFINITY) timers.set(until_ms, row);
+            changed.push({ key, start_ms, end_ms, value });
+          }
+          lateItems.add(late.length);
+          emitTo('late', late);
+          emit(changed);
+        },
+        onTimer: (_, row) => windows.delete(row),
+        onWatermark: (time_ms) => {
+          watermark_ms = Math.max(watermark_ms, time_ms);
+        },
+      };
+    },
+  });
+
+function requireWindow(start_ms: number, end_ms: number, name: string): void {
+  const isTime = (time_ms: number): boolean =>
+    Number.isInteger(time_ms) && time_ms >= 0 && time_ms < 2 ** 48 - 1;
+  if (isTime(start_ms) && isTime(end_ms) && start_ms <= end_ms) return;
+  throw new MillraceError(
+    'bad_window',
+    `"${name}" was given a window from ${start_ms} to ${end_ms}: bounds are whole ms since 1970, the start first.`,
+  );
+}

@@ -1,0 +1,228 @@
+import type {
+  ByteReader,
+  ByteWriter,
+  Codec,
+  Handlers,
+  MapTable,
+  ScopedMap,
+  Timers,
+} from '../engine/index.ts';
+import type { WindowControl } from './window-control.ts';
+import { byKey, resultOf, type WindowOutput, type WindowPlan, type WindowResult } from './window-types.ts';
+import { KeyWakes, type WakingRow } from './window-wakes.ts';
+import type { SlidingWindow, TimeWindow } from './windows.ts';
+
+/** The events of a key at one time. */
+interface Instant {
+  readonly time_ms: number;
+  acc: unknown;
+  /** Results given for the window around it. */
+  given: number;
+  /** The first of them was on time. */
+  isOnTime: boolean;
+}
+
+export interface SlidingRow extends WakingRow {
+  /** Sorted by time. */
+  instants: Instant[];
+}
+
+export function slidingRowCodec(accumulator: Codec<unknown>): Codec<SlidingRow> {
+  return {
+    write: (writer: ByteWriter, { instants, wake_ms }) => {
+      writer.f64(wake_ms).varint(instants.length);
+      for (const { time_ms, acc, given, isOnTime } of instants) {
+        writer.f64(time_ms).varint(given * 2 + (isOnTime ? 1 : 0));
+        accumulator.write(writer, acc);
+      }
+    },
+    read: (reader: ByteReader) => {
+      const row: SlidingRow = { wake_ms: reader.f64(), instants: [] };
+      for (let left = reader.varint(); left > 0; left--) {
+        const time_ms = reader.f64();
+        const state = reader.varint();
+        const acc = accumulator.read(reader);
+        row.instants.push({ time_ms, acc, given: Math.floor(state / 2), isOnTime: state % 2 === 1 });
+      }
+      return row;
+    },
+  };
+}
+
+/**
+ * A window around each event. One row a key with an accumulator for each time at which it has events, kept as
+ * long as a window that may still be given reaches back to it. A result is the merge of the accumulators in it.
+ */
+export class SlidingWindows<E> implements Handlers<E> {
+  readonly #plan: WindowPlan<E, SlidingWindow>;
+  readonly #rows: ScopedMap<string, SlidingRow>;
+  readonly #table: MapTable<string, SlidingRow>;
+  readonly #control: WindowControl;
+  readonly #wakes: KeyWakes<SlidingRow>;
+  readonly #output: WindowOutput<E>;
+
+  constructor(
+    plan: WindowPlan<E, SlidingWindow>,
+    table: MapTable<string, SlidingRow>,
+    control: WindowControl,
+    output: WindowOutput<E>,
+    timers: Pick<Timers, 'set' | 'clear'>,
+  ) {
+    this.#plan = plan;
+    this.#table = table;
+    this.#rows = table.scope('');
+    this.#control = control;
+    this.#wakes = new KeyWakes(this.#rows, timers);
+    this.#output = output;
+  }
+
+  onBatch(events: readonly E[]): void {
+    const { keyOf, timeOf, allowedLateness_ms, max_open_per_key } = this.#plan;
+    const openAfter_ms = this.#control.watermark_ms - allowedLateness_ms;
+    const late: E[] = [];
+    const overflow: E[] = [];
+    const results: WindowResult<unknown>[] = [];
+    for (const event of events) {
+      const key = keyOf(event);
+      const time_ms = timeOf(event);
+      if (this.#windowOf(time_ms).end_ms <= openAfter_ms) {
+        late.push(event);
+        continue;
+      }
+      const row = this.#rows.get(key) ?? { instants: [], wake_ms: Number.POSITIVE_INFINITY };
+      const at = lowerBound(row.instants, time_ms);
+      const isNew = row.instants[at]?.time_ms !== time_ms;
+      if (isNew && row.instants.length >= max_open_per_key) {
+        overflow.push(event);
+        continue;
+      }
+      this.#add(key, row, { at, isNew, event, time_ms }, results);
+      this.#wakes.at(this.#wakeOf(row.instants[at] as Instant), key, row);
+      this.#rows.set(key, row);
+    }
+    this.#output.emit(results);
+    this.#output.late(late);
+    this.#output.overflow(overflow);
+    if (this.#table.dirtyRows > this.#plan.max_uncommitted_rows) this.#output.requestBarrier();
+  }
+
+  onTimer(_: number, key: string): void {
+    this.#wakes.onTimer(key);
+  }
+
+  onWatermark(time_ms: number): void {
+    const before_ms = this.#control.watermark_ms;
+    if (time_ms <= before_ms) return;
+    this.#control.advance(time_ms);
+    const results: WindowResult<unknown>[] = [];
+    for (const [key, row] of this.#wakes.take(time_ms)) {
+      for (const instant of row.instants) {
+        const window = this.#windowOf(instant.time_ms);
+        if (window.end_ms > time_ms) break;
+        if (window.end_ms <= before_ms) continue;
+        instant.isOnTime = true;
+        this.#give(key, row, instant, 'onTime', results);
+      }
+      row.instants = row.instants.filter((instant) => this.#goneAt(instant) > time_ms);
+      for (const instant of row.instants) this.#wakes.at(this.#wakeOf(instant), key, row);
+      if (row.instants.length === 0) this.#rows.delete(key);
+      else this.#rows.set(key, row);
+    }
+    results.sort((a, b) => a.window.end_ms - b.window.end_ms || byKey([a.key, a], [b.key, b]));
+    this.#output.emit(results);
+  }
+
+  /** Both bounds belong to the window: it ends just after the last of its times. */
+  #windowOf(time_ms: number): TimeWindow {
+    const { before_ms, after_ms } = this.#plan.window;
+    return { start_ms: time_ms - before_ms, end_ms: time_ms + after_ms + 1 };
+  }
+
+  /** When no window that may still be given or amended has the instant in it. */
+  #goneAt({ time_ms }: Instant): number {
+    return this.#windowOf(time_ms).end_ms + this.#plan.window.before_ms + this.#plan.allowedLateness_ms;
+  }
+
+  #wakeOf(instant: Instant): number {
+    const { end_ms } = this.#windowOf(instant.time_ms);
+    return end_ms > this.#control.watermark_ms ? end_ms : this.#goneAt(instant);
+  }
+
+  #add(
+    key: string,
+    row: SlidingRow,
+    input: { readonly at: number; readonly isNew: boolean; readonly event: E; readonly time_ms: number },
+    results: WindowResult<unknown>[],
+  ): void {
+    const { aggregate, mode, allowedLateness_ms } = this.#plan;
+    const { at, isNew, event, time_ms } = input;
+    const watermark_ms = this.#control.watermark_ms;
+    if (isNew) {
+      row.instants.splice(at, 0, { time_ms, acc: aggregate.init(), given: 0, isOnTime: false });
+    }
+    const fired = this.#around(row, time_ms).filter((instant) => {
+      const { end_ms } = this.#windowOf(instant.time_ms);
+      return end_ms <= watermark_ms && end_ms + allowedLateness_ms > watermark_ms;
+    });
+    const before = fired.map((instant) =>
+      mode === 'retract' && instant.given > 0 ? aggregate.result(this.#accOf(row, instant)) : undefined,
+    );
+    const instant = row.instants[at] as Instant;
+    instant.acc = aggregate.add(instant.acc, event, time_ms);
+    for (const [index, other] of fired.entries()) {
+      if (mode === 'retract' && other.given > 0) {
+        const wasOnTime = other.given === 1 && other.isOnTime;
+        const pane = { kind: wasOnTime ? 'onTime' : 'late', index: other.given - 1 } as const;
+        results.push(resultOf(key, this.#windowOf(other.time_ms), before[index], pane, 'retract'));
+      }
+      const fresh =
+        mode === 'discard' && other.given > 0 ? aggregate.add(aggregate.init(), event, time_ms) : undefined;
+      this.#give(key, row, other, 'late', results, fresh);
+    }
+  }
+
+  #give(
+    key: string,
+    row: SlidingRow,
+    instant: Instant,
+    kind: 'onTime' | 'late',
+    results: WindowResult<unknown>[],
+    acc: unknown = this.#accOf(row, instant),
+  ): void {
+    const { aggregate, mode } = this.#plan;
+    const pane = { kind, index: instant.given++ };
+    const change = mode === 'retract' ? 'insert' : undefined;
+    results.push(resultOf(key, this.#windowOf(instant.time_ms), aggregate.result(acc), pane, change));
+  }
+
+  /** The instants whose windows a time is in. */
+  #around({ instants }: SlidingRow, time_ms: number): Instant[] {
+    const { before_ms, after_ms } = this.#plan.window;
+    return instants.slice(
+      lowerBound(instants, time_ms - after_ms),
+      lowerBound(instants, time_ms + before_ms + 1),
+    );
+  }
+
+  #accOf({ instants }: SlidingRow, { time_ms }: Instant): unknown {
+    const { aggregate } = this.#plan;
+    const { start_ms, end_ms } = this.#windowOf(time_ms);
+    const merged = aggregate.init();
+    const last = lowerBound(instants, end_ms);
+    return instants
+      .slice(lowerBound(instants, start_ms), last)
+      .reduce((into, { acc }) => aggregate.merge(into, acc), merged);
+  }
+}
+
+/** The index of the first instant at or after a time. */
+function lowerBound(instants: readonly Instant[], time_ms: number): number {
+  let low = 0;
+  let high = instants.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((instants[middle] as Instant).time_ms < time_ms) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
