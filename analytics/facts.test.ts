@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ByteReader, ByteWriter } from '../engine/index.ts';
-import { CUSTOMER, ENTITIES, factPlaceCodec, ORDER, placeOf, SESSION, TICKET } from './facts.ts';
+import { CUSTOMER, ENTITIES, factPlaceCodec, kindOf, ORDER, placeOf, SESSION, TICKET } from './facts.ts';
 import { eventOf } from './fixture.ts';
 
 const text = fc.string({ unit: 'binary', maxLength: 4 });
@@ -87,6 +87,25 @@ describe('entities', () => {
       't',
     ]);
     expect(claims(TICKET, { type: 'ticket.opened', order_id: 'o' })).toEqual([['opened'], 'o']);
+  });
+
+  it('orders and tickets carry the other end of a duration', () => {
+    const along = ENTITIES.map(({ slots, alongWith }) =>
+      slots.map((_, slot) => (alongWith?.[slot] ?? []).map((other) => slots[other])),
+    );
+    expect(along).toEqual([
+      [['shipped'], [], ['created'], [], [], [], []],
+      [[]],
+      [[], [], []],
+      [['first_response'], ['opened']],
+    ]);
+  });
+
+  it('a kind of events claims the same of each entity', () => {
+    const types = ['order.created', 'visit', 'ticket.opened', 'fx.rate', 'never.heard.of'];
+    const kinds = types.map((type) => kindOf(eventOf({ type, order_id: 'o', session_id: 's' })));
+    expect(new Set(kinds).size).toBe(types.length);
+    expect(Math.min(...kinds)).toBe(0);
   });
 
   it('other types say nothing of any', () => {

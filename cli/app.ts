@@ -47,7 +47,10 @@ export function hasState(path: string): boolean {
 }
 
 /** Reads the current state, whether millrace runs or not. Throws `no_state` where there is none. */
-export async function withState<T>(settings: Settings, work: (reader: KvReader) => T | Promise<T>): Promise<T> {
+export async function withState<T>(
+  settings: Settings,
+  work: (reader: KvReader) => T | Promise<T>,
+): Promise<T> {
   // Looking must not make a folder that was not there.
   const path = existsSync(stateRoot(settings)) ? layoutOf(settings).partitionPath(PARTITION) : undefined;
   if (path === undefined || !hasState(path)) {

@@ -28,8 +28,8 @@ export interface CommandContext {
   readonly print: (line: string) => void;
   /** A line for a person: progress, warnings. */
   readonly note: (line: string) => void;
-  /** Aborted by SIGINT and SIGTERM. */
-  readonly stop: AbortSignal;
+  /** From this call on SIGINT and SIGTERM abort the signal instead of ending the process. */
+  readonly interruptible: () => AbortSignal;
 }
 
 export interface Command {
@@ -57,7 +57,10 @@ export const JSON_OPTION = {
 
 const usage = (message: string): MillraceError => new MillraceError('usage', message);
 
-function argumentsOf(command: Command, words: readonly string[]): CommandArguments & { readonly help: boolean } {
+function argumentsOf(
+  command: Command,
+  words: readonly string[],
+): CommandArguments & { readonly help: boolean } {
   const options = { ...command.options, help: { type: 'boolean', short: 'h' } as const };
   const parsed = (() => {
     try {
@@ -106,7 +109,9 @@ export function helpOf({ name, parameters, summary, details = [], options }: Com
   const call = ['millrace', name, parameters, '[options]'].filter((part) => part !== undefined).join(' ');
   const lines = Object.entries(options).map(([option, spec]) => optionHelp(option, spec));
   const text = details.length === 0 ? [] : ['', ...details];
-  return [`Usage: ${call}`, '', summary, ...text, '', 'Options:', ...lines, optionHelp('help', HELP)].join('\n');
+  return [`Usage: ${call}`, '', summary, ...text, '', 'Options:', ...lines, optionHelp('help', HELP)].join(
+    '\n',
+  );
 }
 
 const HELP: OptionSpec = { type: 'boolean', help: 'this text' };

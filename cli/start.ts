@@ -35,11 +35,7 @@ interface Broker {
   stop(): Promise<void>;
 }
 
-async function broker(
-  settings: Settings,
-  env: CommandContext['env'],
-  log: Logger,
-): Promise<Broker> {
+async function broker(settings: Settings, env: CommandContext['env'], log: Logger): Promise<Broker> {
   if (settings.natsUrl !== undefined) return { url: settings.natsUrl, stop: () => Promise.resolve() };
   const server = await startEmbeddedNats({
     dataDir: settings.dataDir,
@@ -110,7 +106,13 @@ async function start(env: CommandContext['env']): Promise<void> {
     for (const change of changes) log.warn(`the topology changed: ${change}`);
   });
   const allowTopologyChange = env.ALLOW_TOPOLOGY_CHANGE === '1';
-  const order = { task: 'order-analytics', natsUrl: nats.url, statePath, settings, allowTopologyChange } as const;
+  const order = {
+    task: 'order-analytics',
+    natsUrl: nats.url,
+    statePath,
+    settings,
+    allowTopologyChange,
+  } as const;
   const supervisor = new Supervisor({
     spawn: (running) => pipeline.spawn(order, running),
     clock: systemClock,

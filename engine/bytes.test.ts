@@ -131,6 +131,14 @@ describe('mixed', () => {
     );
   });
 
+  it('what was written is copied to any place of other bytes', () => {
+    for (const length of [0, 1, 127, 128, 1_000]) {
+      const target = new Uint8Array(length + 2).fill(9);
+      new ByteWriter().bytes(new Uint8Array(length).fill(7)).copyTo(target, 1);
+      expect([...target]).toEqual([9, ...new Array<number>(length).fill(7), 9]);
+    }
+  });
+
   it('bytes are given back as a view, and reset begins anew', () => {
     const writer = new ByteWriter().u32(7);
     const data = new Uint8Array(1_000).map((_, index) => index);

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { currentGeneration } from './generation.ts';
+import { currentGeneration, makeCurrent, nextGeneration } from './generation.ts';
 
 let root = '';
 beforeEach(() => {
@@ -31,6 +31,20 @@ describe('currentGeneration', () => {
     writeFileSync(join(root, 'orders', 'CURRENT'), text);
     expect(() => currentGeneration(root, 'orders')).toThrow(
       expect.objectContaining({ code: 'bad_generation_pointer', message: expect.stringContaining('g<n>') }),
+    );
+  });
+});
+
+describe('a rebuild', () => {
+  it('gets a folder after all there are, and is current once it is made so', () => {
+    currentGeneration(root, 'orders').partitionPath('0');
+    const [second, third] = [nextGeneration(root, 'orders'), nextGeneration(root, 'orders')];
+    expect([second.generation, third.generation]).toEqual([2, 3]);
+    expect(currentGeneration(root, 'orders').generation).toBe(1);
+    makeCurrent(root, 'orders', third.generation);
+    expect(currentGeneration(root, 'orders').generation).toBe(third.generation);
+    expect(() => makeCurrent(root, 'orders', 9)).toThrow(
+      expect.objectContaining({ code: 'no_such_generation' }),
     );
   });
 });

@@ -153,7 +153,7 @@ export function queryTable<V, const Q extends TableQuery>(
   });
 }
 
-/** What has been applied, in the form of a bound for queries. */
+/** What has been applied of every stream, in the form of a bound for queries. */
 export function positionOf(progress: Progress): Position {
   const position: Record<string, Record<string, number>> = {};
   for (const { stream, partition, sequence } of [progress, ...Object.values(progress.others ?? {})]) {
@@ -212,10 +212,14 @@ class Answering<V> {
     if (progress === undefined) {
       return Object.keys(bound).length > 0 ? 'Nothing has been committed yet.' : undefined;
     }
-    const { stream, partition, sequence } = progress;
-    const wanted = bound[stream]?.[partition];
-    if (wanted === undefined || sequence >= wanted) return undefined;
-    return `Stream "${stream}", partition ${partition} has been applied up to ${sequence}, the query asks for ${wanted}.`;
+    for (const [stream, partitions] of Object.entries(positionOf(progress))) {
+      for (const [partition, sequence] of Object.entries(partitions)) {
+        const wanted = bound[stream]?.[partition];
+        if (wanted === undefined || sequence >= wanted) continue;
+        return `Stream "${stream}", partition ${partition} has been applied up to ${sequence}, the query asks for ${wanted}.`;
+      }
+    }
+    return undefined;
   }
 
   #find(names: readonly string[]): string | undefined {

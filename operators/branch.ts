@@ -10,9 +10,11 @@ import {
 /** By the branch's name: which items go there. A type guard gives the branch its type. */
 export type Branches<A> = Readonly<Record<string, (item: A) => boolean>>;
 
+type Guard<A, B extends A> = (item: A) => item is B;
+
 /** What flows in each branch. */
 export type BranchItems<A, P extends Branches<A>> = {
-  readonly [N in keyof P]: P[N] extends (item: A) => item is (infer B extends A) ? B : A;
+  readonly [N in keyof P]: P[N] extends Guard<A, infer B> ? B : A;
 };
 
 /** The branches as streams, by name. */

@@ -159,7 +159,7 @@ describe('FactTable', () => {
 
   it('a million keys pass through a bounded memory', () => {
     const nowhere: KvTable = { get: () => undefined, scan: () => [], put: () => {}, remove: () => {} };
-    const table = new FactTable(nowhere, stringCodec, RETAIN_MS, 1_000);
+    const table = new FactTable(nowhere, stringCodec, RETAIN_MS, 10_000);
     const key = new FactKey();
     const payload = new ByteWriter().string('payload');
     key.scope('s');
@@ -167,9 +167,9 @@ describe('FactTable', () => {
       key.set(`k${index}`);
       table.open(key);
       table.write(0, index, 0, payload);
-      if (index % 20_000 === 19_999) table.flush(0);
+      if (index % 10_000 === 9_999) table.flush(0);
     }
-    expect(table.cachedRows).toBeLessThan(25_000);
+    expect(table.cachedRows).toBeLessThan(20_000);
     expect(table.memory_bytes).toBeLessThan(16 * 1_048_576);
   });
 

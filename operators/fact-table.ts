@@ -3,6 +3,7 @@ import {
   type ByteWriter,
   type Codec,
   expiryOf,
+  invariant,
   type KvTable,
   type KvView,
   type RawSpec,
@@ -23,6 +24,8 @@ export interface Fact<P> {
 
 const DAY_MS = 86_400_000;
 const TWO_32 = 2 ** 32;
+/** Times are stored in 48 bits. */
+const END_MS = 2 ** 48;
 /** Offsets within a fact. */
 const TIME = 1;
 const TIE = 7;
@@ -179,8 +182,9 @@ export class FactTable<P> {
     return { time_ms, tie, payload: this.#payload.read(reader) };
   }
 
-  /** Makes this the fact of a slot, with the payload's bytes. */
+  /** Makes this the fact of a slot, with the payload's bytes. Times are whole ms from 1970 on. */
   write(slot: number, time_ms: number, tie: number, payload: ByteWriter): void {
+    invariant(time_ms >= 0 && time_ms < END_MS && time_ms % 1 === 0, 'the time of a fact is a time in ms');
     this.#locate(slot);
     const length = payload.length;
     const size = LENGTH + varintSize(length) + length;

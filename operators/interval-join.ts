@@ -16,7 +16,7 @@ export type IntervalJoinConfig<L, R, Out> = JoinLimits &
     readonly allowedLateness_ms?: number;
     /**
      * State goes, and rows without a match come out, in time buckets of this length, ms: at most this much
-     * of event time after the watermark allows it. Default a quarter of the interval, at least 100.
+     * of event time after the watermark allows it. Default half the interval, at least 100.
      */
     readonly bucket_ms?: number;
   };

@@ -71,13 +71,24 @@ export const anyRows = (max_ms: number, maxLength = 40): fc.Arbitrary<Row[]> =>
     )
     .map((rows) => rows.map((row, id) => ({ ...row, id })));
 
+/** The order of the bytes of the default codec: the length of the JSON comes first. */
+export function byBytes(a: Row, b: Row): number {
+  const [one, other] = [JSON.stringify(a), JSON.stringify(b)];
+  return one.length - other.length || (one < other ? -1 : 1);
+}
+
 type Step = { readonly rows: readonly Row[] } | { readonly to_ms: number };
 
-/** Rows in an order that the allowance permits, cut into batches, with the watermark moving between them. */
-function stepsOf(rows: readonly Row[], outOfOrderness_ms: number, random: SeededRandom): Step[] {
+/** Rows in an order (that the allowance permits, unless the disorder is larger), cut into batches, with the watermark moving between them. */
+function stepsOf(
+  rows: readonly Row[],
+  outOfOrderness_ms: number,
+  disorder_ms: number,
+  random: SeededRandom,
+): Step[] {
   const arriving = random
     .shuffled(rows)
-    .map((row) => ({ row, at_ms: row.time_ms + random.int(0, outOfOrderness_ms) }))
+    .map((row) => ({ row, at_ms: row.time_ms + random.int(0, disorder_ms) }))
     .sort((a, b) => a.at_ms - b.at_ms);
   const steps: Step[] = [];
   let newest_ms = 0;
@@ -97,9 +108,10 @@ export async function resultsOf(
   rows: readonly Row[],
   seed: number,
   outOfOrderness_ms: number,
+  disorder_ms = outOfOrderness_ms,
 ): Promise<string[]> {
   const random = new SeededRandom(seed);
-  const steps: Step[] = [...stepsOf(rows, outOfOrderness_ms, random), { to_ms: 1_000_000_000 }];
+  const steps: Step[] = [...stepsOf(rows, outOfOrderness_ms, disorder_ms, random), { to_ms: 1_000_000_000 }];
   let driver = await TestDriver.start(build);
   const committed: string[] = [];
   let committedAt = 0;

@@ -165,9 +165,9 @@ export class IntervalJoiner<L, R, Out> implements Handlers<Either<L, R>> {
 
 const MIN_BUCKET_MS = 100;
 
-/** A quarter of the span that a row matches: few buckets to look in, little kept for too long. */
+/** Half the span that a row matches: three buckets to look in at most, and half as much again kept. */
 export function defaultBucket_ms(lower_ms: number, upper_ms: number): number {
-  return Math.max(MIN_BUCKET_MS, Math.ceil((upper_ms - lower_ms) / 4));
+  return Math.max(MIN_BUCKET_MS, Math.ceil((upper_ms - lower_ms) / 2));
 }
 
 /** Whether it is the first time. */

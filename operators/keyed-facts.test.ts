@@ -14,8 +14,14 @@ interface Event {
 
 const SLOTS = { created: [0], paid: [1], both: [0, 1], none: [] };
 
+const DAY_MS = 86_400_000;
+
 const build =
-  (cacheRows = 100, retain_ms = 1_000_000) =>
+  (
+    cacheRows = 100,
+    retain_ms = 1_000_000,
+    more: { kindOf?: (event: Event) => number; alongWith?: readonly (readonly number[])[] } = {},
+  ) =>
   (input: Stream<Event>): Stream<WithFacts<Event, string>> =>
     input.pipe(
       keyedFacts<Event, string>('facts', {
@@ -25,8 +31,10 @@ const build =
             slots: ['created', 'paid'],
             slotsOf: ({ kind }) => SLOTS[kind],
             keyOf: ({ order }) => order,
+            ...(more.alongWith === undefined ? {} : { alongWith: more.alongWith }),
           },
         ],
+        ...(more.kindOf === undefined ? {} : { kindOf: more.kindOf }),
         scopeOf: ({ scope }) => scope,
         timeOf: ({ time_ms }) => time_ms,
         tieOf: ({ id }) => id,
@@ -97,13 +105,61 @@ describe('keyedFacts', () => {
     expect(changesOf(pipeline).every(({ before }) => before === undefined)).toBe(true);
   });
 
+  it('a change carries only the facts that it is to go along with', async () => {
+    const pipeline = await Pipeline.start(build(100, 1_000_000, { alongWith: [[], [0]] }));
+    await pipeline.push(event('paid', 20, 1), event('created', 10, 2), event('paid', 15, 3));
+    const times = changesOf(pipeline).map(({ record }) => record.map((fact) => fact?.time_ms));
+    expect(times).toEqual([[], [], [10, 15]]);
+  });
+
+  it('events of a kind claim what the first of the kind did', async () => {
+    const kinds = Object.keys(SLOTS);
+    let asked = 0;
+    const kindOf = ({ kind }: Event): number => {
+      asked++;
+      return kinds.indexOf(kind);
+    };
+    const events = kinds.flatMap((kind, index) => [
+      event(kind as Event['kind'], 10 - index, index, 'a'),
+      event(kind as Event['kind'], 20, index, `b${index}`),
+    ]);
+    const [plain, known] = await Promise.all([
+      Pipeline.start(build()),
+      Pipeline.start(build(100, 1_000_000, { kindOf })),
+    ]);
+    await plain.push(...events);
+    await known.push(...events);
+    expect(known.out).toEqual(plain.out);
+    expect(asked).toBe(events.length);
+  });
+
   it('forgets an entity its retention after its newest fact, by the watermark', async () => {
     // Forgetting is what expiry of the table does; without a watermark nothing is forgotten.
-    const pipeline = await Pipeline.start(build(100, 1_000));
+    const pipeline = await Pipeline.start(build(100, DAY_MS));
     await pipeline.push(event('created', 10, 1));
     pipeline.commit();
-    await pipeline.push(event('created', 900_000, 2));
+    await pipeline.push(event('created', 9 * DAY_MS, 2));
     expect(changesOf(pipeline)).toHaveLength(1);
+    await pipeline.advanceTo(2 * DAY_MS);
+    await pipeline.push(event('created', 9 * DAY_MS, 3));
+    expect(changesOf(pipeline)).toHaveLength(1);
+    await pipeline.advanceTo(2 * DAY_MS + 1);
+    await pipeline.push(event('created', 9 * DAY_MS, 4));
+    expect(changesOf(pipeline)).toHaveLength(2);
+    const again = await pipeline.restart();
+    await again.advanceTo(2 * DAY_MS + 1);
+    await again.push(event('created', 9 * DAY_MS, 4));
+    expect(changesOf(again)).toHaveLength(1);
+    again.commit();
+    await again.push(event('created', 9 * DAY_MS, 5));
+    expect(changesOf(again)).toHaveLength(1);
+  });
+
+  it('stops at a time that is none', async () => {
+    for (const time_ms of [-1, 0.5, Number.NaN, 2 ** 48]) {
+      const pipeline = await Pipeline.start(build());
+      await expect(pipeline.push(event('created', time_ms, 1))).rejects.toThrow('time in ms');
+    }
   });
 
   it('what is counted by the changes is the earliest of each, for any order, batches, commits, restarts and cache', async () => {

@@ -44,6 +44,7 @@ export interface KeyedFactsConfig<E, P> {
    */
   readonly kindOf?: (event: E) => number;
   readonly scopeOf: (event: E) => string;
+  /** Whole ms from 1970 on. */
   readonly timeOf: (event: E) => number;
   readonly tieOf: (event: E) => number;
   /** What has to be known of a fact to take it back later. */
@@ -99,6 +100,7 @@ const make = <E, P>() =>
         const table = new FactTable(stored, payloadCodec, retain_ms, cacheRows);
         const label = { entity: name };
         metrics.gauge('millrace.facts.cached', 'Entities in memory', () => table.cachedRows, label);
+        metrics.gauge('millrace.facts.cached_bytes', 'Memory they take', () => table.memory_bytes, label);
         return table;
       });
       const displaced = metrics.counter('millrace.facts.displaced', 'Facts displaced by an earlier event');

@@ -101,9 +101,9 @@ interface Decided {
   readonly at: number;
 }
 
-export interface BruteForce {
-  readonly matches: PatternMatch<Tick, string>[];
-  readonly timeouts: PatternMatch<Tick, string>[];
+export interface Expected {
+  readonly match: PatternMatch<Tick, string>;
+  readonly at_ms: number;
 }
 
 /** The definition of a match read literally: every way to pick events for the stages is tried. One key's events. */
@@ -112,33 +112,36 @@ export function bruteForce(
   pattern: Pattern<Tick, string>,
   skip: SkipStrategy,
   watermark_ms: number,
-): BruteForce {
+): { readonly matches: Expected[]; readonly timeouts: Expected[] } {
   const sorted = events
     .filter(({ time_ms }) => time_ms < watermark_ms)
     .toSorted((a, b) => a.time_ms - b.time_ms || (a.id < b.id ? -1 : 1));
   const search = new Search(sorted, pattern, watermark_ms);
   const valid = search.all([]);
   const decided = valid.flatMap((picks) => search.decidedAt(picks) ?? []).sort(byDecision);
+  const isSkipped = (match: Decided, by: Decided): boolean =>
+    skip === 'skipPastLast'
+      ? startOf(match.picks) <= (by.picks.at(-1)?.[0] ?? 0)
+      : skip === 'skipToNext' && startOf(match.picks) === startOf(by.picks);
   const accepted: Decided[] = [];
   for (const match of decided) {
-    const isSkipped = accepted.some((other) =>
-      skip === 'skipPastLast'
-        ? startOf(match.picks) <= (other.picks.at(-1)?.[0] ?? 0)
-        : skip === 'skipToNext' && startOf(match.picks) === startOf(other.picks),
-    );
-    if (!isSkipped) accepted.push(match);
+    if (!accepted.some((other) => isSkipped(match, other))) accepted.push(match);
   }
   const timeouts = valid
     .filter((picks) => search.isTimedOut(picks, valid))
     .map((picks) => ({ picks, at_ms: search.end_ms(picks), at: sorted.length }))
+    .filter((over) => !accepted.some((other) => byDecision(other, over) < 0 && isSkipped(over, other)))
     .sort(byDecision);
-  const asMatch = ({ picks }: Decided): PatternMatch<Tick, string> => ({
-    key: sorted[0]?.key ?? '',
-    start_ms: sorted[startOf(picks)]?.time_ms ?? 0,
-    end_ms: sorted[picks.at(-1)?.[0] ?? 0]?.time_ms ?? 0,
-    events: search.matched(picks),
+  const asExpected = ({ picks, at_ms }: Decided): Expected => ({
+    at_ms,
+    match: {
+      key: sorted[0]?.key ?? '',
+      start_ms: sorted[startOf(picks)]?.time_ms ?? 0,
+      end_ms: sorted[picks.at(-1)?.[0] ?? 0]?.time_ms ?? 0,
+      events: search.matched(picks),
+    },
   });
-  return { matches: accepted.map(asMatch), timeouts: timeouts.map(asMatch) };
+  return { matches: accepted.map(asExpected), timeouts: timeouts.map(asExpected) };
 }
 
 function startOf(picks: Picks): number {

@@ -47,29 +47,56 @@ export function dropUnpicked<E>(row: PatternRow<E>): void {
   for (const event of row.picked.keys()) if (!used.has(event)) row.picked.delete(event);
 }
 
-/** Everything as JSON but the events, which have a codec of their own. */
+/** Numbers as they are; events by a codec of their own. */
 export function patternRowCodec<E>(events: Codec<E>): Codec<PatternRow<E>> {
   return {
-    write: (writer: ByteWriter, { buffer, picked, ...rest }: PatternRow<E>) => {
-      const head = {
-        ...rest,
-        buffer: buffer.map(({ time_ms, id }) => [time_ms, id]),
-        picked: [...picked.keys()],
-      };
-      writer.string(JSON.stringify(head));
-      for (const { event } of buffer) events.write(writer, event);
-      for (const event of picked.values()) events.write(writer, event);
+    write: (writer: ByteWriter, { buffer, picked, partials, next, wake_ms }: PatternRow<E>) => {
+      writer
+        .varint(next)
+        .zigzag(wake_ms ?? -1)
+        .varint(buffer.length);
+      for (const { time_ms, id, event } of buffer) {
+        writer.zigzag(time_ms).string(id);
+        events.write(writer, event);
+      }
+      writer.varint(picked.size);
+      for (const [number, event] of picked) {
+        writer.varint(number);
+        events.write(writer, event);
+      }
+      writer.varint(partials.length);
+      for (const match of partials) writePartial(writer, match);
     },
     read: (reader: ByteReader) => {
-      const head = JSON.parse(reader.string()) as Omit<PatternRow<E>, 'buffer' | 'picked'> & {
-        readonly buffer: readonly (readonly [number, string])[];
-        readonly picked: readonly number[];
-      };
-      return {
-        ...head,
-        buffer: head.buffer.map(([time_ms, id]) => ({ time_ms, id, event: events.read(reader) })),
-        picked: new Map(head.picked.map((event) => [event, events.read(reader)])),
-      };
+      const next = reader.varint();
+      const wake_ms = reader.zigzag();
+      const row: PatternRow<E> = { ...newPatternRow<E>(), next, ...(wake_ms < 0 ? {} : { wake_ms }) };
+      for (let left = reader.varint(); left > 0; left--) {
+        row.buffer.push({ time_ms: reader.zigzag(), id: reader.string(), event: events.read(reader) });
+      }
+      for (let left = reader.varint(); left > 0; left--) {
+        row.picked.set(reader.varint(), events.read(reader));
+      }
+      for (let left = reader.varint(); left > 0; left--) row.partials.push(readPartial(reader));
+      return row;
     },
   };
+}
+
+function writePartial(writer: ByteWriter, match: PartialMatch): void {
+  const { start_ms, count, dead, isFresh, isComplete, isExtended, picks } = match;
+  const flags = (isFresh ? 1 : 0) | (isComplete ? 2 : 0) | (isExtended ? 4 : 0);
+  writer.zigzag(start_ms).varint(count).varint(dead).varint(flags).varint(picks.length);
+  for (const [event, stage] of picks) writer.varint(event).varint(stage);
+}
+
+function readPartial(reader: ByteReader): PartialMatch {
+  const start_ms = reader.zigzag();
+  const count = reader.varint();
+  const dead = reader.varint();
+  const flags = reader.varint();
+  const picks: [number, number][] = [];
+  for (let left = reader.varint(); left > 0; left--) picks.push([reader.varint(), reader.varint()]);
+  const has = (flag: number): boolean => (flags & flag) !== 0;
+  return { start_ms, count, dead, isFresh: has(1), isComplete: has(2), isExtended: has(4), picks };
 }

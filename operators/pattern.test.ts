@@ -161,20 +161,19 @@ describe('pattern', () => {
             const { matches: found, timeouts } = bruteForce(mine, searched, skip, end_ms);
             return side === 'timeout' ? timeouts : found;
           });
-          if (side === 'timeout' && skip !== 'noSkip') return;
-          const byKey = ['k', 'l'].flatMap((key) => out.filter((match) => match.key === key));
-          expect(byKey).toEqual(expected);
+          expected.sort((x, y) => x.at_ms - y.at_ms);
+          expect(out).toEqual(expected.map(({ match }) => match));
         },
       ),
       { numRuns: 1_500 },
     );
   });
 
-  it('keys that expire leave nothing: 200,000 of them', async () => {
+  it('keys that expire leave nothing: 60,000 of them', async () => {
     const searched = a.followedBy('b', is('b')).notFollowedBy('c', is('c')).within(1_000);
     const driver = await TestDriver.start(build(configOf(searched, { cacheRows: 1_000 })));
     const perStep = 2_000;
-    for (let step = 0; step < 100; step++) {
+    for (let step = 0; step < 30; step++) {
       const time_ms = step * 1_000;
       await driver.push(
         ...Array.from({ length: perStep }, (_, index) => {

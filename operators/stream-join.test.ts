@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { TestDriver } from '../engine/index.ts';
+import { defineOperator, type Stream, TestDriver } from '../engine/index.ts';
 import {
   anyRows,
   bruteForce,
@@ -93,5 +93,21 @@ describe('streamJoin', () => {
     expect(stateRows(driver.disk.reader(), 'join')).toBeLessThan(20_000 / 64 + 5);
     await driver.push(right(0, 99_999));
     expect(driver.take()).toHaveLength(20_000);
+  });
+
+  it('hands the matches of a hot key on in bounded batches', async () => {
+    const sizes: number[] = [];
+    const measure = defineOperator<string, string>({
+      kind: 'measure',
+      summary: 'Notes how large batches are',
+      start: () => ({ onBatch: (items) => void sizes.push(items.length) }),
+    });
+    const driver = await TestDriver.start((input: Stream<Row>) =>
+      joined(forEver)(input).pipe(measure('measure', undefined)),
+    );
+    await driver.push(...Array.from({ length: 500 }, (_, id) => left(0, id)));
+    await driver.push(...Array.from({ length: 100 }, (_, id) => right(0, id)));
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(50_000);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(4_096);
   });
 });

@@ -41,7 +41,7 @@ export const streamJoinDoc: OperatorDoc = {
   state:
     'Without ttl_ms every row of both sides, for ever: for sides that are bounded by nature (the people and the ' +
     'auctions of a sale), else set ttl_ms. With ttl_ms each row until the watermark has passed its time by ' +
-    'ttl_ms, rounded up to a quarter of the span. Rows lie by key in chunks of 64, so that one more row of a hot ' +
+    'ttl_ms, rounded up to half of that. Rows lie by key in chunks of 64, so that one more row of a hot ' +
     'key costs the same as its first. At most max_entries_per_key rows of a key and side (with ttl_ms: also of a ' +
     'time bucket).',
   late:
@@ -98,7 +98,7 @@ const make = <L, R, Out>() =>
         right: config.right,
         lower_ms: -config.ttl_ms,
         upper_ms: config.ttl_ms,
-        bucket_ms: defaultBucket_ms(-config.ttl_ms, config.ttl_ms),
+        bucket_ms: defaultBucket_ms(0, config.ttl_ms),
       });
     },
   });

@@ -4,6 +4,7 @@ import { TestDriver } from '../engine/index.ts';
 import type { JoinLimits } from './join-config.ts';
 import {
   anyRows,
+  byBytes,
   joined,
   lateOf,
   left,
@@ -36,11 +37,10 @@ const join =
       ...more,
     });
 
-/** Of versions with one time the one whose JSON sorts last counts. */
 function versionOf(rows: readonly Row[], l: Row, retain_ms = Number.POSITIVE_INFINITY): Row | undefined {
   const newest = rows
     .filter(({ side, key, time_ms }) => side === 'right' && key === l.key && time_ms <= l.time_ms)
-    .sort((a, b) => a.time_ms - b.time_ms || (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
+    .sort((a, b) => a.time_ms - b.time_ms || byBytes(a, b))
     .at(-1);
   if (newest === undefined || newest.id >= DELETIONS || l.time_ms - newest.time_ms > retain_ms)
     return undefined;
@@ -161,11 +161,11 @@ describe('the state of a temporal join', () => {
     }
   });
 
-  it('is empty after 100,000 keys whose retention has passed', async () => {
+  it('is empty after 50,000 keys whose retention has passed', async () => {
     const more = { retain_ms: 200, bucket_ms: 10, cache_rows: 20_000 };
     const driver = await TestDriver.start(joined(join('left', more)));
     let most = 0;
-    for (let at = 0; at < 100_000; at += 2_000) {
+    for (let at = 0; at < 50_000; at += 2_000) {
       const rows = Array.from({ length: 2_000 }, (_, index) => {
         const id = at + index;
         return id % 2 === 0 ? right(id / 50, 1, `k${id}`) : left(id / 50, id, `k${id - 1}`);

@@ -1,12 +1,5 @@
-import {
-  type Clock,
-  defineOperator,
-  MillraceError,
-  type Operator,
-  type OperatorDoc,
-  type OutMessage,
-  type Publisher,
-} from '../engine/index.ts';
+import { defineOperator, MillraceError, type Operator, type OperatorDoc } from '../engine/index.ts';
+import { CALLBACK_SUBJECTS } from './callback-publisher.ts';
 import {
   isSubject,
   type OutputConfig,
@@ -16,27 +9,10 @@ import {
   type RefusedOutput,
 } from './output.ts';
 
-const CALLBACK_SUBJECTS = 'callback.';
-
 export interface ToCallbackConfig<A> extends OutputConfig<A> {
   /** The name under which the `CallbackPublisher` has the function. By default the operator's. */
   readonly callback?: string;
 }
-
-/** A message as a callback gets it. */
-export interface CallbackMessage {
-  /** The same for every repeat: what is done twice under one id is done once too often. */
-  readonly id: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly payload: Uint8Array;
-  /** From 1. A repeat after a restart begins at 1 again. */
-  readonly attempt: number;
-  /** The payload as JSON. */
-  json(): unknown;
-}
-
-/** Resolves when it is done. What it rejects with is tried again; a `MillraceError` that is not retriable is not. */
-export type Callback = (message: CallbackMessage, signal: AbortSignal) => Promise<void>;
 
 export const toCallbackDoc: OperatorDoc = {
   kind: 'to-callback',
@@ -58,7 +34,10 @@ export function toCallback<A>(
 ): Operator<A, never, RefusedOutput<A>> {
   const { callback = name } = config;
   if (!isSubject(callback)) {
-    throw new MillraceError('bad_config', `"${callback}" cannot be a callback's name: no spaces, no wildcards.`);
+    throw new MillraceError(
+      'bad_config',
+      `"${callback}" cannot be a callback's name: no spaces, no wildcards.`,
+    );
   }
   return make<A>(CALLBACK_SUBJECTS + callback)(name, config);
 }

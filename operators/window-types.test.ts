@@ -1,6 +1,6 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { type Stream, TestDriver } from '../engine/index.ts';
-import { type Aggregate, filtered, type ResultOf } from './aggregates.ts';
+import { filtered } from './aggregates.ts';
 import { avg, count, max, sum, sumExact } from './aggregates-numeric.ts';
 import { window } from './window.ts';
 import type { WindowResult } from './window-types.ts';

@@ -65,6 +65,24 @@ function expectSessions(
   }
 }
 
+/** Early ones, one on time, late ones, numbered; a retraction is the result before it, but for its kind. */
+function expectPanes(results: readonly ObservedResult[]): void {
+  const order = ['early', 'onTime', 'late'];
+  const before = new Map<string, ObservedResult>();
+  for (const result of results) {
+    const previous = before.get(idOf(result));
+    if (result.kind === 'retract') {
+      expect({ ...result, kind: 'insert' }).toEqual(previous);
+      continue;
+    }
+    expect(result.pane.index).toBe(previous === undefined ? 0 : previous.pane.index + 1);
+    const rank = order.indexOf(result.pane.kind);
+    const least = previous === undefined ? 0 : order.indexOf(previous.pane.kind);
+    expect(rank === 1 ? least === 0 : rank >= least).toBe(true);
+    before.set(idOf(result), result);
+  }
+}
+
 describe('windows contain what their definition says, for any order, batches, commits, crashes and moves', () => {
   for (const [kind, specs] of Object.entries(kinds)) {
     if (specs === undefined) continue;
@@ -95,6 +113,7 @@ describe('windows contain what their definition says, for any order, batches, co
               } else if (kind === 'session' && mode !== 'retract') {
                 expectSessions(mode, results, expected, items);
               } else expect(sorted(folded(mode, results))).toEqual(sorted(expected));
+              if (kind !== 'session' && kind !== 'count') expectPanes(results);
               expect(driver.counter('millrace.window.late')).toBe(0);
               expect(rowsLeft(driver)).toEqual(['definition', 'watermark']);
             },

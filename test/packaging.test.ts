@@ -23,6 +23,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
       ...['pino', 'prom-client', 'swagger-ui-dist', 'redoc', 'jose'],
     ],
   },
+  cli: { rooms: ['engine', 'connectors', 'analytics', 'api'], packages: ['pino'] },
   web: { rooms: [], packages: [] },
 };
 /** Not rooms: they may import every room, through its index. */

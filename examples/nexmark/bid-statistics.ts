@@ -2,16 +2,19 @@ import {
   type ByteReader,
   type ByteWriter,
   type Codec,
+  type Counter,
   defineOperator,
+  type Handlers,
   intCodec,
-  invariant,
+  MillraceError,
   mapTable,
   type Operator,
+  type OperatorContext,
   type ScopedMap,
   stringKey,
   uintKey,
 } from '../../index.ts';
-import type { NexmarkEvent } from './model.ts';
+import type { Bid, NexmarkEvent } from './model.ts';
 
 /** Counts of bids by price rank, and of the distinct bidders and auctions in them. */
 export interface BidStatistics {
@@ -73,9 +76,18 @@ const GROUPS_LIMIT = 2 ** 16;
 
 /** One number of 48 bits for a bidder or an auction of a group. */
 function seenKey(group: number, kind: 0 | 1, id: number): number {
-  invariant(id < ID_LIMIT && group < GROUPS_LIMIT, 'an id and the number of groups a day fit a key');
+  if (id >= ID_LIMIT || group >= GROUPS_LIMIT) {
+    throw new MillraceError(
+      'bid_statistics_limit',
+      `The id ${id} or the group number ${group} does not fit: ids end at ${ID_LIMIT}, groups of a day at ${GROUPS_LIMIT}.`,
+    );
+  }
   return (group * 2 + kind) * ID_LIMIT + id;
 }
+
+export type LateBids = { readonly late: Bid };
+
+const dayEnd = (time_ms: number): number => (Math.floor(time_ms / DAY_MS) + 1) * DAY_MS;
 
 const tables = () => ({
   groups: mapTable<string, Group>({ key: stringKey, value: groupCodec, version: 1 }),
@@ -98,91 +110,139 @@ export interface BidStatisticsConfig {
 
 /**
  * Statistics of the bids of each day, kept exactly. The groups that a batch has changed come out after it, in the
- * order of (day, channel). State: a row for each group, and one for each bidder and each auction in a group, until
- * the watermark passes the end of the day.
+ * order of (day, channel). Bids that come when their day is over go to the side output `late`, counted as
+ * `millrace.bid-statistics.late`. State: a row for each group, and one for each bidder and each auction in a group,
+ * until the watermark reaches the end of the day. Throws `bid_statistics_limit` for ids from 2^31 on, and for more
+ * than 65,536 groups in a day.
  */
 export function bidStatistics(
   name: string,
   config: BidStatisticsConfig,
-): Operator<NexmarkEvent, GroupStatistics> {
+): Operator<NexmarkEvent, GroupStatistics, LateBids> {
   return make(name, config);
 }
 
-const make = defineOperator<NexmarkEvent, GroupStatistics, BidStatisticsConfig, ReturnType<typeof tables>>({
+const make = defineOperator<
+  NexmarkEvent,
+  GroupStatistics,
+  BidStatisticsConfig,
+  ReturnType<typeof tables>,
+  LateBids
+>({
   kind: 'bid-statistics',
   summary: 'Counts of bids, bidders and auctions by day, channel and price rank',
   state: tables,
-  start: ({ config: { byChannel }, state, timers, emit }) => {
-    const days = state.days.scope('');
-    let day: Day = { name: '', groups: state.groups.scope(''), seen: state.seen.scope('') };
-    let dayNumber = Number.NaN;
-    const changed = new Map<string, Map<string, Group>>();
-    const openDay = (number: number): void => {
-      dayNumber = number;
-      const name = new Date(number * DAY_MS).toISOString().slice(0, 10);
-      day = { name, groups: state.groups.scope(name), seen: state.seen.scope(name) };
-      if (days.get(name) === undefined) {
-        days.set(name, 0);
-        timers.set((number + 1) * DAY_MS, name);
-      }
-    };
-    const openGroup = (channel: string): Group => {
-      const known = day.groups.get(channel);
-      if (known !== undefined) return known;
-      const number = days.get(day.name) ?? 0;
-      days.set(day.name, number + 1);
-      return { number, latest_ms: 0, counts: new Array<number>(COUNTS).fill(0) };
-    };
-    const see = (counts: number[], at: number, key: number, rank: number): void => {
-      const ranks = day.seen.get(key) ?? 0;
-      const bit = 1 << rank;
-      if ((ranks & bit) !== 0) return;
-      day.seen.set(key, ranks | bit);
-      if (ranks === 0) counts[at] = (counts[at] as number) + 1;
-      counts[at + rank] = (counts[at + rank] as number) + 1;
-    };
-    const add = (channel: string, dateTime: number, price: number, bidder: number, auction: number): void => {
-      const number = Math.floor(dateTime / DAY_MS);
-      if (number !== dayNumber) openDay(number);
-      const group = openGroup(channel);
-      const { counts } = group;
-      const rank = price < RANK2_FROM ? 1 : price < RANK3_FROM ? 2 : 3;
-      counts[BIDS] = (counts[BIDS] as number) + 1;
-      counts[BIDS + rank] = (counts[BIDS + rank] as number) + 1;
-      see(counts, BIDDERS, seenKey(group.number, 0, bidder), rank);
-      see(counts, AUCTIONS, seenKey(group.number, 1, auction), rank);
-      if (dateTime > group.latest_ms) group.latest_ms = dateTime;
-      day.groups.set(channel, group);
-      let groups = changed.get(day.name);
-      if (groups === undefined) {
-        groups = new Map();
-        changed.set(day.name, groups);
-      }
-      groups.set(channel, group);
-    };
-    return {
-      onBatch: (events) => {
-        for (const event of events) {
-          if (event.kind !== 'bid') continue;
-          add(byChannel ? event.channel : '', event.dateTime, event.price, event.bidder, event.auction);
-        }
-        const rows: GroupStatistics[] = [];
-        for (const [name, groups] of changed) {
-          for (const [channel, group] of groups) rows.push(rowOf(name, channel, group));
-        }
-        changed.clear();
-        emit(rows.sort(byDayAndChannel));
-      },
-      onTimer: (_, name) => {
-        state.groups.drop(name);
-        state.seen.drop(name);
-        days.delete(name);
-        // Late bids of the day would begin it anew, with handles of their own.
-        dayNumber = Number.NaN;
-      },
-    };
-  },
+  sides: ['late'],
+  start: (context) => new Statistics(context),
 });
+
+type Context = OperatorContext<BidStatisticsConfig, ReturnType<typeof tables>, GroupStatistics, LateBids>;
+
+class Statistics implements Handlers<NexmarkEvent> {
+  readonly #context: Context;
+  readonly #days: ScopedMap<string, number>;
+  readonly #late: Counter;
+  #watermark_ms: number;
+  #day: Day;
+  /** Of `#day`; NaN when it has to be looked up. */
+  #dayNumber = Number.NaN;
+  /** Groups of the batch in hand, by day and channel. */
+  readonly #changed = new Map<string, Map<string, Group>>();
+
+  constructor(context: Context) {
+    const { name, state, metrics, initialWatermark_ms } = context;
+    this.#context = context;
+    this.#days = state.days.scope('');
+    this.#day = { name: '', groups: state.groups.scope(''), seen: state.seen.scope('') };
+    this.#watermark_ms = initialWatermark_ms ?? Number.NEGATIVE_INFINITY;
+    this.#late = metrics.counter('millrace.bid-statistics.late', 'Bids of days that are over', {
+      operator: name,
+    });
+  }
+
+  onBatch(events: readonly NexmarkEvent[]): void {
+    const { byChannel } = this.#context.config;
+    const late: Bid[] = [];
+    for (const event of events) {
+      if (event.kind !== 'bid') continue;
+      const isBehind = event.dateTime < this.#watermark_ms;
+      if (isBehind && dayEnd(event.dateTime) <= this.#watermark_ms) late.push(event);
+      else this.#add(byChannel ? event.channel : '', event);
+    }
+    this.#late.add(late.length);
+    this.#context.emitTo('late', late);
+    const rows: GroupStatistics[] = [];
+    for (const [day, groups] of this.#changed) {
+      for (const [channel, group] of groups) rows.push(rowOf(day, channel, group));
+    }
+    this.#changed.clear();
+    this.#context.emit(rows.sort(byDayAndChannel));
+  }
+
+  #add(channel: string, { dateTime, price, bidder, auction }: Bid): void {
+    const number = Math.floor(dateTime / DAY_MS);
+    if (number !== this.#dayNumber) this.#openDay(number);
+    const group = this.#openGroup(channel);
+    const { counts } = group;
+    const rank = price < RANK2_FROM ? 1 : price < RANK3_FROM ? 2 : 3;
+    increment(counts, BIDS);
+    increment(counts, BIDS + rank);
+    this.#see(counts, BIDDERS, seenKey(group.number, 0, bidder), rank);
+    this.#see(counts, AUCTIONS, seenKey(group.number, 1, auction), rank);
+    if (dateTime > group.latest_ms) group.latest_ms = dateTime;
+    this.#day.groups.set(channel, group);
+    let groups = this.#changed.get(this.#day.name);
+    if (groups === undefined) {
+      groups = new Map();
+      this.#changed.set(this.#day.name, groups);
+    }
+    groups.set(channel, group);
+  }
+
+  #openDay(number: number): void {
+    const { state, timers } = this.#context;
+    const name = new Date(number * DAY_MS).toISOString().slice(0, 10);
+    this.#dayNumber = number;
+    this.#day = { name, groups: state.groups.scope(name), seen: state.seen.scope(name) };
+    if (this.#days.get(name) !== undefined) return;
+    this.#days.set(name, 0);
+    timers.set((number + 1) * DAY_MS, name);
+  }
+
+  #openGroup(channel: string): Group {
+    const known = this.#day.groups.get(channel);
+    if (known !== undefined) return known;
+    const number = this.#days.get(this.#day.name) ?? 0;
+    this.#days.set(this.#day.name, number + 1);
+    return { number, latest_ms: 0, counts: new Array<number>(COUNTS).fill(0) };
+  }
+
+  #see(counts: number[], at: number, key: number, rank: number): void {
+    const ranks = this.#day.seen.get(key) ?? 0;
+    const bit = 1 << rank;
+    if ((ranks & bit) !== 0) return;
+    this.#day.seen.set(key, ranks | bit);
+    if (ranks === 0) increment(counts, at);
+    increment(counts, at + rank);
+  }
+
+  onTimer(_: number, day: string): void {
+    const { state } = this.#context;
+    state.groups.drop(day);
+    state.seen.drop(day);
+    this.#days.delete(day);
+  }
+
+  onWatermark(time_ms: number): void {
+    this.#watermark_ms = Math.max(this.#watermark_ms, time_ms);
+    // The day may have been dropped, and its handles are of no use then.
+    this.#dayNumber = Number.NaN;
+  }
+}
+
+function increment(counts: number[], at: number): void {
+  counts[at] = (counts[at] as number) + 1;
+}
 
 function byDayAndChannel(a: GroupStatistics, b: GroupStatistics): number {
   if (a.day !== b.day) return a.day < b.day ? -1 : 1;

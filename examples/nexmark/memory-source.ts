@@ -36,7 +36,10 @@ export function packMessages(events: Iterable<NexmarkEvent>, count: number): Mes
 const SUBJECT = 'events.nexmark';
 const noHeader = (): undefined => undefined;
 
-/** A source of messages that are all there from the beginning. Message n has the sequence n + 1. */
+/**
+ * A source of messages that are all there from the beginning. Message n has the sequence n + 1. `take` never
+ * waits: drive the task with `step` until everything is taken.
+ */
 export class MemorySource implements Source {
   readonly partition = '0';
   readonly #block: MessageBlock;

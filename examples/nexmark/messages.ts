@@ -3,8 +3,27 @@ import type { Auction, Bid, NexmarkEvent, Person } from './model.ts';
 
 /** One event as the JSON message that producers send, in the layout of Flink's benchmark; times in ms. */
 export function encodeEvent(event: NexmarkEvent): string {
-  const { kind, ...fields } = event;
-  return `{"event_type":${EVENT_TYPES[kind]},"${kind}":${JSON.stringify(fields)}}`;
+  const { kind } = event;
+  return `{"event_type":${EVENT_TYPES[kind]},"${kind}":${JSON.stringify(fieldsOf(event))}}`;
+}
+
+/** In the order of the layout, one by one: copying the rest of an object costs more than writing it as JSON. */
+function fieldsOf(event: NexmarkEvent): object {
+  const { dateTime, extra } = event;
+  switch (event.kind) {
+    case 'person': {
+      const { id, name, emailAddress, creditCard, city, state } = event;
+      return { id, name, emailAddress, creditCard, city, state, dateTime, extra };
+    }
+    case 'auction': {
+      const { id, itemName, description, initialBid, reserve, expires, seller, category } = event;
+      return { id, itemName, description, initialBid, reserve, dateTime, expires, seller, category, extra };
+    }
+    case 'bid': {
+      const { auction, bidder, price, channel, url } = event;
+      return { auction, bidder, price, channel, url, dateTime, extra };
+    }
+  }
 }
 
 const EVENT_TYPES = { person: 0, auction: 1, bid: 2 } as const;

@@ -1,4 +1,13 @@
-import { type Codec, defineOperator, mapTable, type Operator, uintKey } from '../../index.ts';
+import {
+  type Codec,
+  defineOperator,
+  type Handlers,
+  mapTable,
+  type Operator,
+  type OperatorContext,
+  type ScopedMap,
+  uintKey,
+} from '../../index.ts';
 import { auctionCodec, bidCodec, listCodec, optionalCodec } from './codecs.ts';
 import { type Auction, type Bid, compareBids, type NexmarkEvent } from './model.ts';
 
@@ -16,6 +25,8 @@ export interface Raise {
   readonly before: number | undefined;
   readonly after: number;
 }
+
+export type WinningBidsSides = { readonly raised: Raise };
 
 interface OpenAuction {
   readonly auction: Auction;
@@ -35,6 +46,9 @@ const WAITING_STEP_MS = 1_000;
 const WAITING = 'w';
 const OPEN = 'o';
 
+const beats = (bid: Bid, other: Bid): boolean =>
+  bid.price > other.price || (bid.price === other.price && compareBids(bid, other) < 0);
+
 /**
  * The winning bid of each auction: the highest of those within its life, the earliest of equals. What wins
  * comes out once, when the watermark has passed the end of the auction, in the order of (end, id); each new
@@ -42,7 +56,7 @@ const OPEN = 'o';
  * the watermark says that the auction cannot come any more. An auction without a bid in its life gives nothing.
  * State: a row for each auction until its end, and the bids that wait.
  */
-export function winningBids(name: string): Operator<NexmarkEvent, WonAuction, { readonly raised: Raise }> {
+export function winningBids(name: string): Operator<NexmarkEvent, WonAuction, WinningBidsSides> {
   return make(name, undefined);
 }
 
@@ -51,95 +65,104 @@ const tables = () => ({
   waiting: mapTable<number, readonly Bid[]>({ key: uintKey, value: listCodec(bidCodec), version: 1 }),
 });
 
-const beats = (bid: Bid, other: Bid): boolean =>
-  bid.price > other.price || (bid.price === other.price && compareBids(bid, other) < 0);
-
-const make = defineOperator<
-  NexmarkEvent,
-  WonAuction,
-  undefined,
-  ReturnType<typeof tables>,
-  { readonly raised: Raise }
->({
-  kind: 'winning-bids',
-  summary: 'The highest bid of each auction within its life',
-  state: tables,
-  sides: ['raised'],
-  start: ({ state, timers, emit, emitTo, initialWatermark_ms }) => {
-    const open = state.open.scope('');
-    const waiting = state.waiting.scope('');
-    let watermark_ms = initialWatermark_ms ?? Number.NEGATIVE_INFINITY;
-    let raises: Raise[] = [];
-    let won: WonAuction[] = [];
-    const offer = (at: OpenAuction, bid: Bid): OpenAuction => {
-      const { auction, best } = at;
-      if (bid.dateTime < auction.dateTime || bid.dateTime > auction.expires) return at;
-      if (best !== undefined && !beats(bid, best)) return at;
-      if (best?.price !== bid.price) {
-        raises.push({
-          auction: auction.id,
-          category: auction.category,
-          before: best?.price,
-          after: bid.price,
-        });
-      }
-      return { auction, best: bid };
-    };
-    const addBid = (bid: Bid): void => {
-      const at = open.get(bid.auction);
-      if (at !== undefined) {
-        const after = offer(at, bid);
-        if (after !== at) open.set(bid.auction, after);
-        return;
-      }
-      // An auction that begins after the bid never counts it, and one before it has come and is over.
-      if (bid.dateTime < watermark_ms) return;
-      waiting.set(bid.auction, [...(waiting.get(bid.auction) ?? []), bid]);
-      const step = Math.floor(bid.dateTime / WAITING_STEP_MS) + 1;
-      timers.set(step * WAITING_STEP_MS, `${WAITING}${bid.auction}`);
-    };
-    const addAuction = (auction: Auction): void => {
-      let at: OpenAuction = { auction, best: undefined };
-      const early = waiting.get(auction.id);
-      if (early !== undefined) {
-        for (const bid of early) at = offer(at, bid);
-        waiting.delete(auction.id);
-      }
-      open.set(auction.id, at);
-      timers.set(auction.expires + 1, `${OPEN}${auction.id}`);
-    };
-    const close = (id: number): void => {
-      const at = open.get(id);
-      if (at?.best !== undefined) won.push({ auction: at.auction, bid: at.best });
-      open.delete(id);
-    };
-    const expire = (id: number): void => {
-      const left = waiting.get(id)?.filter(({ dateTime }) => dateTime >= watermark_ms) ?? [];
-      if (left.length > 0) waiting.set(id, left);
-      else waiting.delete(id);
-    };
-    return {
-      onBatch: (events) => {
-        for (const event of events) {
-          if (event.kind === 'bid') addBid(event);
-          else if (event.kind === 'auction') addAuction(event);
-        }
-        const fresh = raises;
-        raises = [];
-        emitTo('raised', fresh);
-      },
-      onTimer: (time_ms, key) => {
-        watermark_ms = Math.max(watermark_ms, time_ms);
-        const id = Number(key.slice(1));
-        if (key.startsWith(OPEN)) close(id);
-        else expire(id);
-      },
-      onWatermark: (time_ms) => {
-        watermark_ms = Math.max(watermark_ms, time_ms);
-        const over = won;
-        won = [];
-        emit(over.sort((a, b) => a.auction.expires - b.auction.expires || a.auction.id - b.auction.id));
-      },
-    };
+const make = defineOperator<NexmarkEvent, WonAuction, undefined, ReturnType<typeof tables>, WinningBidsSides>(
+  {
+    kind: 'winning-bids',
+    summary: 'The highest bid of each auction within its life',
+    state: tables,
+    sides: ['raised'],
+    start: (context) => new WinningBids(context),
   },
-});
+);
+
+type Context = OperatorContext<undefined, ReturnType<typeof tables>, WonAuction, WinningBidsSides>;
+
+class WinningBids implements Handlers<NexmarkEvent> {
+  readonly #context: Context;
+  readonly #open: ScopedMap<number, OpenAuction>;
+  readonly #waiting: ScopedMap<number, readonly Bid[]>;
+  #watermark_ms: number;
+  #raised: Raise[] = [];
+  #won: WonAuction[] = [];
+
+  constructor(context: Context) {
+    this.#context = context;
+    this.#open = context.state.open.scope('');
+    this.#waiting = context.state.waiting.scope('');
+    this.#watermark_ms = context.initialWatermark_ms ?? Number.NEGATIVE_INFINITY;
+  }
+
+  onBatch(events: readonly NexmarkEvent[]): void {
+    for (const event of events) {
+      if (event.kind === 'bid') this.#onBid(event);
+      else if (event.kind === 'auction') this.#onAuction(event);
+    }
+    const raised = this.#raised;
+    this.#raised = [];
+    this.#context.emitTo('raised', raised);
+  }
+
+  #onBid(bid: Bid): void {
+    const at = this.#open.get(bid.auction);
+    if (at !== undefined) {
+      const after = this.#offer(at, bid);
+      if (after !== at) this.#open.set(bid.auction, after);
+      return;
+    }
+    // An auction that begins after the bid never counts it, and one before it has come and is over.
+    if (bid.dateTime < this.#watermark_ms) return;
+    this.#waiting.set(bid.auction, [...(this.#waiting.get(bid.auction) ?? []), bid]);
+    const step = Math.floor(bid.dateTime / WAITING_STEP_MS) + 1;
+    this.#context.timers.set(step * WAITING_STEP_MS, `${WAITING}${bid.auction}`);
+  }
+
+  #onAuction(auction: Auction): void {
+    let at: OpenAuction = { auction, best: undefined };
+    const early = this.#waiting.get(auction.id);
+    if (early !== undefined) {
+      for (const bid of early) at = this.#offer(at, bid);
+      this.#waiting.delete(auction.id);
+    }
+    this.#open.set(auction.id, at);
+    this.#context.timers.set(auction.expires + 1, `${OPEN}${auction.id}`);
+  }
+
+  /** The auction after the bid: itself when nothing changes. */
+  #offer(at: OpenAuction, bid: Bid): OpenAuction {
+    const { auction, best } = at;
+    if (bid.dateTime < auction.dateTime || bid.dateTime > auction.expires) return at;
+    if (best !== undefined && !beats(bid, best)) return at;
+    if (best?.price !== bid.price) {
+      const { id, category } = auction;
+      this.#raised.push({ auction: id, category, before: best?.price, after: bid.price });
+    }
+    return { auction, best: bid };
+  }
+
+  onTimer(time_ms: number, key: string): void {
+    const id = Number(key.slice(1));
+    if (key.startsWith(OPEN)) this.#close(id);
+    else this.#expire(id, time_ms);
+  }
+
+  #close(id: number): void {
+    const at = this.#open.get(id);
+    if (at?.best !== undefined) this.#won.push({ auction: at.auction, bid: at.best });
+    this.#open.delete(id);
+  }
+
+  #expire(id: number, until_ms: number): void {
+    const left = this.#waiting.get(id)?.filter(({ dateTime }) => dateTime >= until_ms) ?? [];
+    if (left.length > 0) this.#waiting.set(id, left);
+    else this.#waiting.delete(id);
+  }
+
+  onWatermark(time_ms: number): void {
+    this.#watermark_ms = Math.max(this.#watermark_ms, time_ms);
+    const won = this.#won;
+    this.#won = [];
+    this.#context.emit(
+      won.sort((a, b) => a.auction.expires - b.auction.expires || a.auction.id - b.auction.id),
+    );
+  }
+}

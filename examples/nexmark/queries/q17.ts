@@ -1,5 +1,6 @@
 import { type Codec, filter, process } from '../../../index.ts';
 import { RANK2_FROM, RANK3_FROM } from '../bid-statistics.ts';
+import { memoLast } from '../memo-last.ts';
 import type { Bid, NexmarkEvent } from '../model.ts';
 import { BID_NUMBERS, type NexmarkQuery } from '../query.ts';
 
@@ -58,16 +59,12 @@ function withPrice(of: Statistics, price: number): Statistics {
   };
 }
 
-let known = { number: Number.NaN, name: '' };
+const dayName = memoLast((number) => new Date(number * DAY_MS).toISOString().slice(0, 10));
 
-function dayName(number: number): string {
-  if (known.number !== number) {
-    known = { number, name: new Date(number * DAY_MS).toISOString().slice(0, 10) };
-  }
-  return known.name;
-}
-
-/** Auction statistics by day: a row with each bid. */
+/**
+ * Auction statistics by day: a row with each bid. A day's statistics go when the watermark has passed its end; bids
+ * that come later still are put aside.
+ */
 export const q17: NexmarkQuery<AuctionStatistics> = {
   name: 'q17',
   title: 'Auction statistics report',
@@ -76,16 +73,19 @@ export const q17: NexmarkQuery<AuctionStatistics> = {
   build: (events) =>
     events.pipe(
       filter<NexmarkEvent, Bid>('bids', (event): event is Bid => event.kind === 'bid'),
-      process<Bid, AuctionStatistics, Statistics>('statistics', {
+      process<Bid, AuctionStatistics, Statistics, { readonly afterDay: Bid }>('statistics', {
+        sides: ['afterDay'],
         keyOf: ({ auction, dateTime }) => `${Math.floor(dateTime / DAY_MS)} ${auction}`,
         timeOf: ({ dateTime }) => dateTime,
         initial: () => NONE,
         codec,
-        onEvent: ({ auction, price, dateTime }, context) => {
-          const before = context.state;
+        onEvent: (bid, context) => {
+          const { auction, price, dateTime } = bid;
           const number = Math.floor(dateTime / DAY_MS);
-          // The statistics of a day are complete when it is over.
-          if (before === NONE) context.timers.set((number + 1) * DAY_MS);
+          const end_ms = (number + 1) * DAY_MS;
+          if (end_ms <= context.watermark_ms) return context.emitTo('afterDay', bid);
+          const before = context.state;
+          if (before === NONE) context.timers.set(end_ms);
           const after = withPrice(before, price);
           context.setState(after);
           const { total_bids, rank1_bids, rank2_bids, rank3_bids, min_price, max_price, sum_price } = after;

@@ -1,0 +1,221 @@
+import {
+  DEADLETTER_STREAM,
+  EventPublisher,
+  ensureStreams,
+  JetStreamSource,
+  type NatsLink,
+  openKeyValueStore,
+} from '../connectors/index.ts';
+import { type KeyValueStore, MillraceError, type SourceRecord, systemClock } from '../engine/index.ts';
+import { settingsOf } from './app.ts';
+import { type Command, type CommandArguments, JSON_OPTION, PLACE_OPTIONS } from './command.ts';
+import { withNats } from './nats.ts';
+
+const RETRIES_BUCKET = 'millrace-deadletter-retries';
+const DEFAULT_LIMIT = 100;
+const TAKE_MAX_RECORDS = 500;
+const TAKE_WAIT_MS = 1_000;
+const SHOWN_CHARS = 80;
+
+interface DeadLetter {
+  /** In the dead-letter stream. */
+  readonly sequence: number;
+  readonly subject: string;
+  readonly reason: string;
+  readonly detail: string;
+  readonly original_subject: string;
+  readonly original_sequence: number;
+  readonly payload: Uint8Array;
+  /** Bytes of the original payload, where only its beginning was kept. */
+  readonly truncated_from: number | undefined;
+}
+
+/** What is known of sends of a dead letter back to its subject. */
+interface Retry {
+  readonly attempts: number;
+  readonly at: string;
+  readonly message_id: string;
+  /** Where the stream stored it. */
+  readonly stream_sequence: number;
+}
+
+function letterOf(record: SourceRecord): DeadLetter {
+  const truncated = record.header('Truncated-From');
+  return {
+    sequence: record.sequence,
+    subject: record.subject,
+    reason: record.header('Reason') ?? '',
+    detail: record.header('Reason-Detail') ?? '',
+    original_subject: record.header('Original-Subject') ?? '',
+    original_sequence: Number(record.header('Original-Seq') ?? 0),
+    // The record's bytes are valid until the next take.
+    payload: Uint8Array.from(record.data),
+    truncated_from: truncated === undefined ? undefined : Number(truncated),
+  };
+}
+
+/** Every dead letter of the stream that is wanted, oldest first, in bounded memory. */
+async function* deadLetters(
+  link: NatsLink,
+  wanted: (letter: DeadLetter) => boolean,
+): AsyncGenerator<DeadLetter> {
+  const source = new JetStreamSource({ link, stream: DEADLETTER_STREAM.name });
+  const { firstSequence, lastSequence } = await source.facts();
+  if (lastSequence < firstSequence) return;
+  await source.start(firstSequence - 1);
+  try {
+    for (let sequence = firstSequence - 1; sequence < lastSequence; ) {
+      const records = await source.take({ max: TAKE_MAX_RECORDS, wait_ms: TAKE_WAIT_MS });
+      for (const letter of records.map(letterOf)) {
+        if (letter.sequence <= lastSequence && wanted(letter)) yield letter;
+      }
+      sequence = records.at(-1)?.sequence ?? (source.state().caughtUp ? lastSequence : sequence);
+    }
+  } finally {
+    await source.stop();
+  }
+}
+
+const SELECTION = {
+  reason: { type: 'string', value: 'CODE', help: 'only of this reason, e.g. missing_field' },
+  tenant: { type: 'string', value: 'NAME', help: 'only of this tenant' },
+} as const;
+
+function selection(args: CommandArguments): (letter: DeadLetter) => boolean {
+  const [reason, tenant] = [args.text('reason'), args.text('tenant')];
+  return (letter) =>
+    (reason === undefined || letter.reason === reason) &&
+    (tenant === undefined || letter.subject === `deadletter.${tenant}`);
+}
+
+async function openRetries(link: NatsLink): Promise<KeyValueStore> {
+  return await openKeyValueStore(link, RETRIES_BUCKET);
+}
+
+async function retryOf(retries: KeyValueStore, sequence: number): Promise<Retry | undefined> {
+  return (await retries.get(String(sequence)))?.value as Retry | undefined;
+}
+
+const listCommand: Command = {
+  name: 'deadletters ls',
+  summary: 'Lists the messages that could not be processed, with the reason',
+  options: {
+    ...PLACE_OPTIONS,
+    ...JSON_OPTION,
+    ...SELECTION,
+    limit: { type: 'string', value: 'N', help: `at most so many; default ${DEFAULT_LIMIT}` },
+  },
+  run: async (args, context) => {
+    const limit = args.whole('limit', DEFAULT_LIMIT);
+    const settings = await settingsOf(context.env);
+    await withNats(settings, context, async (link) => {
+      await ensureStreams(link);
+      const retries = await openRetries(link);
+      let listed = 0;
+      for await (const letter of deadLetters(link, selection(args))) {
+        const retry = await retryOf(retries, letter.sequence);
+        context.print(args.flag('json') ? jsonOf(letter, retry) : lineOf(letter, retry));
+        if (++listed >= limit) break;
+      }
+      if (!args.flag('json')) context.note(`${listed} dead letters`);
+    });
+    return 0;
+  },
+};
+
+function jsonOf({ payload, ...letter }: DeadLetter, retry: Retry | undefined): string {
+  return JSON.stringify({ ...letter, payload: Buffer.from(payload).toString('utf8'), retry });
+}
+
+function lineOf(letter: DeadLetter, retry: Retry | undefined): string {
+  const text = Buffer.from(letter.payload).toString('utf8').replaceAll(/\s+/g, ' ').slice(0, SHOWN_CHARS);
+  const retried = retry === undefined ? '' : ` (sent again ${retry.at})`;
+  return `${letter.sequence}  ${letter.original_subject}@${letter.original_sequence}  ${letter.reason}: ${letter.detail}${retried}\n    ${text}`;
+}
+
+const retryCommand: Command = {
+  name: 'deadletters retry',
+  parameters: '[SEQUENCE...]',
+  max_positionals: 1_000,
+  summary: 'Publishes dead letters to their original subjects again, under new message ids',
+  details: [
+    'Name dead letters by the sequence that "deadletters ls" shows, or select them with --all.',
+    'What was sent again before is left out, unless it is named. Exit code 1: some could not be sent.',
+  ],
+  options: {
+    ...PLACE_OPTIONS,
+    ...SELECTION,
+    all: { type: 'boolean', help: 'all that the other options select' },
+    'dry-run': { type: 'boolean', help: 'only say what would be sent' },
+  },
+  run: async (args, context) => {
+    const named = new Set(args.positionals.map(Number));
+    if (named.size === 0 && !args.flag('all')) {
+      throw new MillraceError('usage', 'Name the dead letters by their sequences, or give --all.');
+    }
+    const isSelected = selection(args);
+    const wanted = (letter: DeadLetter): boolean =>
+      isSelected(letter) && (named.size === 0 || named.has(letter.sequence));
+    const settings = await settingsOf(context.env);
+    return await withNats(settings, context, async (link) => {
+      await ensureStreams(link);
+      const retries = await openRetries(link);
+      const publisher = new EventPublisher(link);
+      const counts = { sent: 0, skipped: 0 };
+      for await (const letter of deadLetters(link, wanted)) {
+        const before = await retryOf(retries, letter.sequence);
+        if (before !== undefined && named.size === 0) continue;
+        const problem = problemOf(letter);
+        if (problem !== undefined) {
+          context.note(`${letter.sequence}: not sent, ${problem}`);
+          counts.skipped++;
+          continue;
+        }
+        if (!args.flag('dry-run')) await sendAgain(letter, before, publisher, retries);
+        context.print(`${letter.sequence} -> ${letter.original_subject}`);
+        counts.sent++;
+      }
+      context.note(`${counts.sent} sent again, ${counts.skipped} not`);
+      return counts.skipped > 0 || (named.size > 0 && counts.sent < named.size) ? 1 : 0;
+    });
+  },
+};
+
+function problemOf({ original_subject, truncated_from }: DeadLetter): string | undefined {
+  if (original_subject === '') return 'it does not say where it came from';
+  if (truncated_from !== undefined) return `only its beginning was kept, of ${truncated_from} bytes`;
+  return undefined;
+}
+
+async function sendAgain(
+  letter: DeadLetter,
+  before: Retry | undefined,
+  publisher: EventPublisher,
+  retries: KeyValueStore,
+): Promise<void> {
+  const attempts = (before?.attempts ?? 0) + 1;
+  const message_id = `deadletter-retry-${letter.sequence}-${attempts}`;
+  const { lastSequence } = await publisher.publishAll([
+    { subject: letter.original_subject, payload: letter.payload, msgId: message_id },
+  ]);
+  const retry: Retry = {
+    attempts,
+    at: new Date(systemClock.now()).toISOString(),
+    message_id,
+    stream_sequence: lastSequence,
+  };
+  const key = String(letter.sequence);
+  const written = await retries
+    .get(key)
+    .then((entry) =>
+      entry === undefined ? retries.create(key, retry) : retries.update(key, retry, entry.revision),
+    );
+  if (!written.ok) {
+    throw new MillraceError(
+      'retried_elsewhere',
+      `Somebody else sends dead letter ${letter.sequence} again at the same time; it was sent as ${message_id}.`,
+    );
+  }
+}
+
+export const deadletterCommands: readonly Command[] = [listCommand, retryCommand];

@@ -1,0 +1,60 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Settings } from '../api/index.ts';
+import { connectNats, type NatsLink, startEmbeddedNats } from '../connectors/index.ts';
+import { MillraceError } from '../engine/index.ts';
+import type { CommandContext } from './command.ts';
+
+const CONNECT_TIMEOUT_MS = 3_000;
+
+/** The URL that the embedded server of a data folder wrote down when it last started. */
+export async function embeddedUrl(dataDir: string): Promise<string | undefined> {
+  try {
+    const folder = join(dataDir, 'nats.ports');
+    const name = (await readdir(folder)).find((entry) => entry.endsWith('.ports'));
+    if (name === undefined) return undefined;
+    return /nats:\/\/[^"]*:\d+/.exec(await readFile(join(folder, name), 'utf8'))?.[0];
+  } catch (error) {
+    // Nothing ran here yet.
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+export function connect(url: string): Promise<NatsLink> {
+  return connectNats({ url, name: 'millrace-cli', connect_timeout_ms: CONNECT_TIMEOUT_MS });
+}
+
+/** A connection to the embedded server of a running millrace; undefined when none answers. */
+async function connectRunning(dataDir: string): Promise<NatsLink | undefined> {
+  const url = await embeddedUrl(dataDir);
+  if (url === undefined) return undefined;
+  try {
+    return await connect(url);
+  } catch (error) {
+    if (error instanceof MillraceError && error.code === 'nats_unreachable') return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Works with the server of the settings: the one of NATS_URL, the embedded one of a millrace that runs on
+ * the data folder, or else an embedded one that is started for as long as the work takes.
+ */
+export async function withNats<T>(
+  settings: Settings,
+  { env, note }: CommandContext,
+  work: (link: NatsLink) => Promise<T>,
+): Promise<T> {
+  const { natsUrl, dataDir } = settings;
+  const running = natsUrl === undefined ? await connectRunning(dataDir) : await connect(natsUrl);
+  const server =
+    running === undefined ? await startEmbeddedNats({ dataDir, env, progress: note }) : undefined;
+  const link = running ?? (await connect(server?.url ?? ''));
+  try {
+    return await work(link);
+  } finally {
+    await link.close();
+    await server?.stop();
+  }
+}

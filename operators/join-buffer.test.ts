@@ -1,0 +1,63 @@
+import { describe, expect, it } from 'vitest';
+import { TestDriver } from '../engine/index.ts';
+import type { JoinLimits } from './join-config.ts';
+import { joined, left, pair, type Row, type RowJoin, right, rowInput, stateRows } from './join-fixture.ts';
+import { windowJoin } from './window-join.ts';
+
+const join =
+  (type: 'inner' | 'left', limits: JoinLimits = {}) =>
+  (): RowJoin =>
+    windowJoin<Row, Row, string>('join', {
+      left: rowInput,
+      right: rowInput,
+      size_ms: 10,
+      type,
+      join: pair,
+      cache_rows: 4,
+      ...limits,
+    });
+
+describe('the buffer of a join', () => {
+  it('holds a hot key in chunks: all matches, also after a restart, and rows without one', async () => {
+    let driver = await TestDriver.start(joined(join('left')));
+    const hot = Array.from({ length: 1_000 }, (_, id) => left(1, id, 'hot'));
+    for (let at = 0; at < hot.length; at += 50) {
+      await driver.push(...hot.slice(at, at + 50));
+      driver.commit();
+    }
+    expect(stateRows(driver.disk.reader(), 'join')).toBeLessThan(25);
+    driver = await driver.restart();
+    await driver.push(right(2, 5_000, 'hot'));
+    expect(new Set(driver.take())).toEqual(new Set(hot.map(({ id }) => `${id}+5000`)));
+    await driver.push(...hot.map((row) => ({ ...row, key: 'lonely' })));
+    await driver.advanceTo(10);
+    expect(driver.take()).toHaveLength(1_000);
+    driver.commit();
+    expect(stateRows(driver.disk.reader(), 'join')).toBe(0);
+  });
+
+  it('writes of a hot key at a commit no more than its open chunk', async () => {
+    const driver = await TestDriver.start(joined(join('inner')));
+    await driver.push(...Array.from({ length: 50_000 }, (_, id) => left(1, id, 'hot')));
+    driver.commit();
+    const bytes = (): number =>
+      driver.disk
+        .reader()
+        .snapshot((table) =>
+          [...table('join/left').scan()].reduce((sum, { value }) => sum + value.length, 0),
+        );
+    await driver.push(left(1, 50_000, 'hot'));
+    driver.commit();
+    expect(bytes()).toBeLessThan(64 * 100);
+  });
+
+  it('stops with a named error at its limit, and goes on with a higher one', async () => {
+    const driver = await TestDriver.start(joined(join('inner', { max_entries_per_key: 3 })));
+    await driver.push(left(1, 1), left(1, 2), left(1, 3), left(11, 4), left(1, 5, 'other'));
+    const snapshot = driver.snapshot();
+    await expect(driver.push(left(1, 6))).rejects.toMatchObject({ code: 'join_buffer_full' });
+    const again = await TestDriver.start(joined(join('inner', { max_entries_per_key: 4 })), { snapshot });
+    await again.push(left(1, 6), right(1, 7));
+    expect(again.take().sort()).toEqual(['1+7', '2+7', '3+7', '6+7']);
+  });
+});

@@ -1,0 +1,150 @@
+import { execFile } from 'node:child_process';
+import { resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { COMMANDS } from '../cli/index.ts';
+import { connectNats, EventPublisher, type NatsLink } from '../connectors/index.ts';
+import type { Millrace } from './process.ts';
+import { until } from './process.ts';
+import { Scratch } from './scratch.ts';
+
+const MAIN = resolve(import.meta.dirname, '../dist/main.js');
+
+interface Run {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** The built binary, as `npx millrace` runs it. */
+function millrace(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Run> {
+  const { DATA_DIR: _dir, NATS_URL: _url, PORT: _port, NODE_OPTIONS: _options, ...inherited } = process.env;
+  return new Promise((done) => {
+    execFile(process.execPath, [MAIN, ...args], { env: { ...inherited, ...env } }, (error, out, err) => {
+      const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
+      done({ code, out, err });
+    });
+  });
+}
+
+const scratch = new Scratch();
+afterAll(() => scratch.clean());
+
+describe('the binary without a server', () => {
+  it('has help for every command', async () => {
+    const { code, out } = await millrace(['--help']);
+    expect(code).toBe(0);
+    for (const { name } of COMMANDS) expect(out).toContain(name);
+    for (const { name } of COMMANDS.slice(0, 3)) {
+      const help = await millrace([...name.split(' '), '--help']);
+      expect([help.code, help.out]).toEqual([0, expect.stringContaining(`Usage: millrace ${name}`)]);
+    }
+  });
+
+  it('ends with 2 for what it does not know', async () => {
+    expect(await millrace(['stat', 'ls'])).toMatchObject({ code: 2, out: '' });
+    expect(await millrace(['state', 'ls', '--nonsense'])).toMatchObject({ code: 2, out: '' });
+  });
+
+  it('describes and draws the topology', async () => {
+    const described = await millrace(['topology', 'describe', '--json']);
+    expect(JSON.parse(described.out)).toMatchObject({ name: 'order-analytics' });
+    expect((await millrace(['topology', 'draw'])).out).toMatch(/^flowchart LR\n/);
+  });
+
+  it('says that there is no state, and makes none by looking', async () => {
+    const dir = await scratch.dir('cli-empty');
+    for (const words of [['ls'], ['get', 'meta'], ['verify'], ['digest']]) {
+      const { code, err } = await millrace(['state', ...words, '--data-dir', dir]);
+      expect([code, err]).toEqual([1, expect.stringContaining('[no_state]')]);
+    }
+  });
+
+  it('doctor names what fails and what to do', async () => {
+    const dir = await scratch.dir('cli-doctor');
+    const { code, out } = await millrace(['doctor', '--json', '--data-dir', dir], {
+      NATS_URL: 'nats://127.0.0.1:9',
+      PORT: '0',
+    });
+    const findings = JSON.parse(out) as { check: string; ok: boolean; text: string }[];
+    expect(code).toBe(1);
+    expect(findings.filter(({ ok }) => !ok).map(({ check }) => check)).toEqual(['jetstream']);
+    expect(findings.find(({ check }) => check === 'jetstream')?.text).toContain('NATS_URL');
+  });
+});
+
+describe('the binary beside a running service', () => {
+  let dir: string;
+  let service: Millrace;
+  let link: NatsLink;
+  const run = (...args: string[]): Promise<Run> => millrace([...args, '--data-dir', dir], { PORT: '0' });
+
+  beforeAll(async () => {
+    dir = await scratch.dir('cli');
+    service = await scratch.start({ dataDir: dir });
+    link = await connectNats({ url: (await service.listening).natsUrl, name: 'cli-test' });
+    const event = (event_id: string, extra: object = {}): string =>
+      JSON.stringify({
+        event_id,
+        type: 'order.created',
+        time: '2025-03-10T10:00:00Z',
+        amount: 100,
+        ...extra,
+      });
+    const texts = [event('a'), event('b'), '{"broken', event('c', { time: null })];
+    await new EventPublisher(link).publishAll(
+      texts.map((text) => ({ subject: 'events.acme.x', payload: Buffer.from(text) })),
+    );
+    await untilLetters(2);
+  });
+  afterAll(() => link.close());
+
+  async function letters(): Promise<{ sequence: number; reason: string; retry?: object }[]> {
+    const { out } = await run('deadletters', 'ls', '--json');
+    return out
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as { sequence: number; reason: string });
+  }
+  const untilLetters = (count: number) =>
+    until(
+      async () => ((await letters()).length === count ? true : undefined),
+      () => `${count} dead letters`,
+      20_000,
+    );
+
+  it('lists dead letters with their reasons, and sends one again, once', async () => {
+    expect((await letters()).map(({ reason }) => reason)).toEqual(['malformed_json', 'missing_field']);
+    const retried = await run('deadletters', 'retry', '--all', '--reason', 'missing_field');
+    expect(retried).toMatchObject({ code: 0, out: '2 -> events.acme.x\n' });
+    await untilLetters(3);
+    const all = await letters();
+    expect(all.map(({ reason }) => reason)).toEqual(['malformed_json', 'missing_field', 'missing_field']);
+    expect(all[1]?.retry).toMatchObject({ attempts: 1, message_id: 'deadletter-retry-2-1' });
+    const again = await run('deadletters', 'retry', '--all', '--reason', 'missing_field', '--dry-run');
+    expect(again.out).toBe('3 -> events.acme.x\n');
+    expect((await run('deadletters', 'retry', '99')).code).toBe(1);
+    expect((await run('deadletters', 'retry')).code).toBe(2);
+  });
+
+  it('shows, verifies and compares the state', async () => {
+    const listed = JSON.parse((await run('state', 'ls', '--json')).out) as { tables: { table: string }[] };
+    expect(listed.tables.map(({ table }) => table)).toContain('meta');
+    const { out } = await run('state', 'get', 'meta', '--key', 'engine/progress');
+    expect(JSON.parse(out)).toMatchObject({ value: { stream: 'EVENTS' } });
+    expect(await run('state', 'get', 'meta', '--key', 'nothing')).toMatchObject({ code: 1, out: '' });
+    expect((await run('state', 'get', 'nothing')).err).toContain('[unknown_table]');
+    expect(await run('state', 'verify')).toMatchObject({ code: 0, err: '' });
+    expect((await run('topology', 'diff')).code).toBe(0);
+    const findings = JSON.parse((await run('doctor', '--json')).out) as { check: string; text: string }[];
+    expect(findings.find(({ check }) => check === 'jetstream')?.text).toContain('answers');
+  });
+
+  it('replays the stream to the same state, and makes it current when it is told to', async () => {
+    const compared = await run('replay', '--json');
+    expect(JSON.parse(compared.out)).toMatchObject({ generation: 2, same: true, different: [] });
+    expect(await service.terminate()).toMatchObject({ code: 0 });
+    const made = await run('replay', '--make-current');
+    expect(made).toMatchObject({ code: 0, err: expect.stringContaining('Generation 2 is current') });
+    expect((await run('state', 'verify')).code).toBe(0);
+  });
+});
