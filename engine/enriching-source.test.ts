@@ -29,7 +29,7 @@ async function takeAll(source: Source, records: number, max = 100): Promise<Sour
   return all;
 }
 
-const valueOf = (one: SourceRecord): unknown => {
+const lookedUp = (one: SourceRecord): unknown => {
   const enrichment = enrichmentOf<string>(one);
   return enrichment?.status === 'done' ? enrichment.value : enrichment?.status;
 };
@@ -55,7 +55,7 @@ describe('enrichingSource', () => {
           const total = delays.flat().length;
           const all = await takeAll(source, total, max);
           expect(all.map(({ sequence }) => sequence)).toEqual(Array.from({ length: total }, (_, n) => n + 1));
-          expect(all.map(valueOf)).toEqual(all.map(({ sequence }) => `value of ${sequence}`));
+          expect(all.map(lookedUp)).toEqual(all.map(({ sequence }) => `value of ${sequence}`));
           expect(most).toBeLessThanOrEqual(max_in_flight);
           expect(source.enrichments()).toEqual({ in_flight: 0, buffered: 0, timeouts: 0, failures: 0 });
         },
@@ -97,7 +97,7 @@ describe('enrichingSource', () => {
       scripted(['a', 'hangs', 'b']),
       options(enrich, { ...limits, onTimeout: 'pass' }),
     );
-    expect((await takeAll(passing, 3)).map(valueOf)).toEqual(['found', 'timed_out', 'found']);
+    expect((await takeAll(passing, 3)).map(lookedUp)).toEqual(['found', 'timed_out', 'found']);
     expect(passing.enrichments()).toMatchObject({ timeouts: 1, failures: 0 });
     const failing = enrichingSource(scripted(['a', 'hangs', 'b']), options(enrich, limits));
     // What came before it is not held back.
@@ -118,7 +118,7 @@ describe('enrichingSource', () => {
     const [bad, down, good] = await takeAll(passing, 3);
     const ofBad: Enrichment<string> | undefined = enrichmentOf<string>(bad as SourceRecord);
     expect(ofBad).toMatchObject({ status: 'failed', error: { code: 'no_such_customer' } });
-    expect([down, good].map((one) => valueOf(one as SourceRecord))).toEqual(['failed', 'found']);
+    expect([down, good].map((one) => lookedUp(one as SourceRecord))).toEqual(['failed', 'found']);
     for (const [given, retriable] of [
       ['bad', false],
       ['down', true],

@@ -52,6 +52,12 @@ export interface EnrichingSource extends Source {
  * one stream may differ, also within the records since the last commit. Where that matters, look up what
  * does not change (a version in the record, a value as of its time), or bring the reference data in as a
  * stream and join it with `process` or a table join.
+ *
+ *     const source = enrichingSource(orders, { enrich: customerOf, max_in_flight: 64, timeout_ms: 500, onTimeout: 'pass' });
+ *     json('orders', { parse: (value, record) => ({ ...order(value), customer: enrichmentOf<Customer>(record) }) });
+ *
+ * Throws `bad_config` for limits that are not above 0. `take` rejects with `enrichment_timeout` (retriable) or
+ * `enrichment_failed` where that is asked for.
  */
 export function enrichingSource<E>(source: Source, options: EnrichOptions<E>): EnrichingSource {
   const { max_in_flight, timeout_ms, max_buffered = DEFAULT_MAX_BUFFERED } = options;
@@ -130,7 +136,8 @@ class Enriching<E> implements EnrichingSource {
       this.#fill();
     }
     await this.#firstDone(until_ms - performance.now());
-    return this.#giveOut(max);
+    // Look-ups that stopping has ended say nothing of their records.
+    return this.#stopped ? [] : this.#giveOut(max);
   }
 
   /** Begins as many look-ups as may run. */

@@ -32,4 +32,5 @@ export * from './task.ts';
 export * from './test-driver.ts';
 export * from './topology.ts';
 export * from './topology-diff.ts';
+export * from './topology-test-driver.ts';
 export * from './upgrade.ts';

@@ -123,6 +123,25 @@ describe('outbox', () => {
     expect(outbox.owed).toBe(0);
   });
 
+  it('sends nothing new before what failed is repeated, the oldest first', async () => {
+    const fixture = new Fixture();
+    const outbox = fixture.open({ window: 3 });
+    for (const id of ['a', 'b', 'c', 'd', 'e']) outbox.stage(message(id));
+    fixture.commit(outbox);
+    fixture.receiver.sends[1]?.refuse();
+    fixture.receiver.sends[0]?.refuse();
+    await setTimeout(20);
+    // "c" has no answer yet: what comes after it must not overtake it either.
+    expect(fixture.receiver.ids).toEqual(['a', 'b', 'c']);
+    expect(outbox.owed).toBe(5);
+    fixture.receiver.sends[2]?.acknowledge();
+    await setTimeout(20);
+    expect(fixture.receiver.ids).toEqual(['a', 'b', 'c', 'a', 'b', 'd']);
+    for (const send of fixture.receiver.sends.slice(3)) send.acknowledge();
+    await settled();
+    expect(fixture.receiver.ids.slice(6)).toEqual(['e']);
+  });
+
   it('gives up what will never be taken, reports it, and goes on with the next', async () => {
     const fixture = new Fixture();
     const outbox = fixture.open({ window: 1 });

@@ -28,8 +28,14 @@ export interface OutboxLimits {
 
 export const DEFAULT_OUTBOX_LIMITS: OutboxLimits = { max_rows: 20_000, window: 256, retry_ms: 500 };
 
+interface Owed {
+  readonly row: number;
+  readonly message: OutMessage;
+}
+
 /**
- * Messages that are written with the commit and sent after it. A row goes when its receiver has
+ * Messages that are written with the commit and sent after it, in order: after a failed send no other begins
+ * until what is in flight has its answer and what failed is repeated, the oldest first. A row goes when its receiver has
  * acknowledged it, in a later commit: a crash in between repeats the send, with the same id.
  */
 export class Outbox {
@@ -40,7 +46,9 @@ export class Outbox {
   #next: number;
   #staged: OutMessage[] = [];
   /** Committed rows that wait for their first or next send, in order. */
-  #queue: { readonly row: number; readonly message: OutMessage }[] = [];
+  readonly #queue: Owed[] = [];
+  /** Whose send failed; until they are repeated nothing behind them is sent. */
+  #failed: Owed[] = [];
   #in_flight = 0;
   #acknowledged: number[] = [];
   #stopped = false;
@@ -71,7 +79,7 @@ export class Outbox {
 
   /** Messages that are owed: staged, committed, or in flight. */
   get owed(): number {
-    return this.#staged.length + this.#queue.length + this.#in_flight;
+    return this.#staged.length + this.#queue.length + this.#failed.length + this.#in_flight;
   }
 
   get hasChanges(): boolean {
@@ -106,39 +114,45 @@ export class Outbox {
 
   /** Starts as many sends as the window allows. */
   pump(): void {
-    while (!this.#stopped && this.#in_flight < this.#limits.window) {
+    while (!this.#stopped && this.#failed.length === 0 && this.#in_flight < this.#limits.window) {
       const entry = this.#queue.shift();
       if (entry === undefined) return;
       this.#in_flight++;
-      this.#send(entry.row, entry.message).catch(() => {
+      this.#send(entry).catch(() => {
         // #send handles every failure of the publisher itself and never rejects.
       });
     }
   }
 
-  async #send(row: number, message: OutMessage): Promise<void> {
-    while (!this.#stopped) {
-      try {
-        await this.#publisher.publish(message);
+  async #send(entry: Owed): Promise<void> {
+    const { row, message } = entry;
+    try {
+      await this.#publisher.publish(message);
+      this.#acknowledged.push(row);
+    } catch (error) {
+      if (error instanceof MillraceError && !error.retriable) {
+        // It would be refused for ever, and hold up everything behind it.
         this.#acknowledged.push(row);
-        break;
-      } catch (error) {
-        if (error instanceof MillraceError && !error.retriable) {
-          // It would be refused for ever, and hold up everything behind it.
-          this.#acknowledged.push(row);
-          this.#onRefused(message, error);
-          break;
-        }
+        this.#onRefused(message, error);
+      } else {
         // Not knowing is not "not stored": the same id makes the repeat harmless.
         this.#retries++;
-        await new Promise((resolve) => setTimeout(resolve, this.#limits.retry_ms).unref());
+        this.#failed.push(entry);
       }
     }
     this.#in_flight--;
-    this.pump();
+    if (this.#failed.length === 0) this.pump();
+    else if (this.#in_flight === 0) setTimeout(() => this.#repeat(), this.#limits.retry_ms).unref();
     if (this.owed < this.#limits.max_rows) {
       for (const wake of this.#roomWaiters.splice(0)) wake();
     }
+  }
+
+  #repeat(): void {
+    const failed = this.#failed.sort((a, b) => a.row - b.row);
+    this.#failed = [];
+    this.#queue.unshift(...failed);
+    this.pump();
   }
 
   /** Resolves when less than `max_rows` are owed: the task takes no input before. */

@@ -195,7 +195,11 @@ class Simulation {
   async #settle(publisher: SimulatedPublisher): Promise<void> {
     if (this.#random.chance(0.5)) publisher.acknowledge();
     for (let turn = 0; turn < 4; turn++) await Promise.resolve();
-    while (publisher.repeatsDue > 0 && !publisher.died) await setTimeout(1);
+    while (publisher.repeatsDue > 0 && !publisher.died) {
+      // Repeats wait for what is in flight.
+      publisher.acknowledge();
+      await setTimeout(1);
+    }
     if (publisher.died) throw new SimulatedCrash();
   }
 

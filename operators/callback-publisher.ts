@@ -179,7 +179,6 @@ function sleep(pause_ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
     const timer = setTimeout(done, pause_ms);
-    timer.unref();
     function done(): void {
       clearTimeout(timer);
       signal.removeEventListener('abort', done);

@@ -4,6 +4,7 @@ import {
   ByteWriter,
   defineOperator,
   type KvView,
+  type OperatorDoc,
   type OutMessage,
   rawTable,
 } from '../engine/index.ts';
@@ -47,6 +48,19 @@ const tables = () => ({
   blocks: rawTable({ version: 1, logicalRows: () => [] }),
   directory: rawTable({ version: 1, logicalRows: () => [] }),
 });
+
+export const dedupDoc: OperatorDoc = {
+  kind: 'dedup',
+  summary: 'The first event of each id; conflicts to the dead letters',
+  does: 'Passes on the first event of each id in the order of the stream, and drops those whose id is known. An id is 96 bits of a hash (the tenant is part of it). The newest ids are found in memory; older ones on disk, in sorted runs by the day of their event time, so that a live event costs no read. A known id with other content (by a 32-bit hash of the payload) is a conflict: it is dropped too, and sent to the dead letters, because a publisher has used an id twice.',
+  state:
+    'Up to `memory_ids` ids in memory, 20 bytes each, with a log of them that is read back at start; older ones on disk, 16 bytes each, until `retain_ms` after they left memory, by the clock.',
+  late: 'A late event is judged like any other, as long as its id is remembered.',
+  duplicates:
+    'Dropped, counted as `millrace.dedup.duplicates` and listed as notices of the kind `duplicate`; conflicts as `millrace.dedup.conflicts` and `conflict`. A repeat that comes later than ids are remembered passes.',
+  failure:
+    'Ids are part of the commit: after a crash those of uncommitted events are forgotten with the events, and both come again.',
+};
 
 /**
  * Passes the first event of each id by stream sequence. The newest ids are found in memory by id alone;

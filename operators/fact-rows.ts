@@ -15,8 +15,6 @@ const VALUE_AT = 3;
 const VALUE_LENGTH = 4;
 const DIRTY = 5;
 export const NO_ROW = -1;
-/** Memory that nobody touches costs nothing; memory that is outgrown is garbage. */
-const GROWTH = 4;
 
 /**
  * Rows of keys and values as bytes in one buffer outside the collected heap, found by an open-addressing
@@ -25,7 +23,7 @@ const GROWTH = 4;
  */
 export class FactRows {
   bytes: Buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
-  view = new DataView(this.bytes.buffer, 0, INITIAL_BYTES);
+  view = new DataView(this.bytes.buffer, this.bytes.byteOffset, INITIAL_BYTES);
   #end = 0;
   #words = new Int32Array(INITIAL_ROWS * ROW_WORDS);
   #count = 0;
@@ -133,7 +131,7 @@ export class FactRows {
     const end = at + bytes;
     if (end > this.bytes.length) {
       invariant(end <= MAX_BYTES, 'the facts between two commits fit into 2 GiB');
-      const grown = Buffer.allocUnsafeSlow(Math.min(MAX_BYTES, Math.max(this.bytes.length * GROWTH, end)));
+      const grown = Buffer.allocUnsafeSlow(Math.min(MAX_BYTES, Math.max(this.bytes.length * 2, end)));
       this.bytes.copy(grown, 0, 0, at);
       this.bytes = grown;
       this.view = new DataView(grown.buffer, grown.byteOffset, grown.length);

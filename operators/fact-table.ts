@@ -53,8 +53,8 @@ function* liveRows(view: KvView, watermark_ms: number, retain_ms: number): Itera
 
 /**
  * The facts of the entities of one kind, a row an entity. Rows are kept as the bytes that are stored, so
- * that nothing of them is an object: two days' bytes (as in front of every row with a TTL), then the facts
- * by slot: slot (1 byte), time (6), tie (8), length of the payload (varint), payload.
+ * that nothing of them is an object: two bytes of the day (as in front of every row with a TTL), then the
+ * facts by slot: slot (1 byte), time (6), tie (8), length of the payload (varint), payload.
  * A write-back cache of two generations: when the young one is full it becomes the old one, and the clean
  * rows of the former old one go. Rows changed since the last commit are never dropped. A row is forgotten
  * `retain_ms` after its last commit, by the watermark, to the day.
@@ -98,7 +98,7 @@ export class FactTable<P> {
     return this.#young.memory_bytes + this.#old.memory_bytes;
   }
 
-  /** What was written into the cache since the last commit, bytes. */
+  /** Rows written into the cache since the last commit, each as often as it was: no less than waits for it. */
   get changed_bytes(): number {
     return this.#changed_bytes;
   }
@@ -212,7 +212,7 @@ export class FactTable<P> {
     for (; left >= 128; left >>>= 7) bytes[to++] = (left & 127) | 128;
     bytes[to++] = left;
     payload.copyTo(bytes, to);
-    this.#changed_bytes += size;
+    this.#changed_bytes += rows.valueLength(this.#row);
     rows.markDirty(this.#row);
   }
 

@@ -46,14 +46,15 @@ export const intervalJoinDoc: OperatorDoc = {
   failure:
     'After a crash the rows since the last commit are read again and give the same matches again. More rows of ' +
     'a key than max_entries_per_key stop the task with join_buffer_full, and an event time that is no whole ' +
-    'number of ms with bad_event_time; nothing of the batch is committed.',
+    'number of ms with bad_event_time; nothing of the batch is committed. ' +
+    'Another type, interval or bucket than that of the rows in the state is refused at the start (join_changed).',
 };
 
 /**
  * Interval join: left and right rows with one key whose times are within bounds of each other, as
  * `left.connect(right, intervalJoin(…))`. Matches come out at once, rows without one when none can come
  * any more. The set of results is a function of the set of rows that are not late.
- * State: each side's rows until the watermark has passed their last match. Errors: `join_buffer_full`,
+ * State: each side's rows until the watermark has passed their last match. Errors: `join_buffer_full`, `join_changed`,
  * `bad_event_time`, `bad_join_config`.
  */
 export function intervalJoin<L, R, Out>(name: string, config: IntervalJoinConfig<L, R, Out>) {

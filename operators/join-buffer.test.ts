@@ -40,15 +40,17 @@ describe('the buffer of a join', () => {
     const driver = await TestDriver.start(joined(join('inner')));
     await driver.push(...Array.from({ length: 50_000 }, (_, id) => left(1, id, 'hot')));
     driver.commit();
-    const bytes = (): number =>
-      driver.disk
-        .reader()
-        .snapshot((table) =>
-          [...table('join/left').scan()].reduce((sum, { value }) => sum + value.length, 0),
-        );
+    const stored = (): Map<string, string> =>
+      driver.disk.reader().snapshot((table) => {
+        const rows = [...table('join/left').scan()];
+        return new Map(rows.map(({ key, value }) => [String(key), Buffer.from(value).toString('latin1')]));
+      });
+    const before = stored();
     await driver.push(left(1, 50_000, 'hot'));
     driver.commit();
-    expect(bytes()).toBeLessThan(64 * 100);
+    const changed = [...stored()].filter(([key, value]) => before.get(key) !== value);
+    expect(changed).toHaveLength(1);
+    expect(changed[0]?.[1].length).toBeLessThan(64 * 100);
   });
 
   it('stops with a named error at its limit, and goes on with a higher one', async () => {
@@ -59,5 +61,31 @@ describe('the buffer of a join', () => {
     const again = await TestDriver.start(joined(join('inner', { max_entries_per_key: 4 })), { snapshot });
     await again.push(left(1, 6), right(1, 7));
     expect(again.take().sort()).toEqual(['1+7', '2+7', '3+7', '6+7']);
+  });
+
+  it('refuses rows that were kept with other windows, and takes the new ones once there are none', async () => {
+    const driver = await TestDriver.start(joined(join('left')));
+    await driver.push(left(1, 1));
+    const full = driver.snapshot();
+    const changed = joined(() =>
+      windowJoin<Row, Row, string>('join', {
+        left: rowInput,
+        right: rowInput,
+        size_ms: 7,
+        type: 'left',
+        join: pair,
+      }),
+    );
+    await expect(TestDriver.start(changed, { snapshot: full })).rejects.toMatchObject({
+      code: 'join_changed',
+    });
+    await driver.advanceTo(10);
+    const again = await TestDriver.start(changed, { snapshot: driver.snapshot() });
+    await again.push(left(20, 2));
+    await again.advanceTo(21);
+    expect(again.take()).toEqual(['2+']);
+    await expect(
+      TestDriver.start(joined(join('left')), { snapshot: again.snapshot() }),
+    ).resolves.toBeDefined();
   });
 });

@@ -3,6 +3,7 @@ import {
   type ByteWriter,
   type Codec,
   intCodec,
+  invariant,
   type MapSpec,
   type MapTable,
   MillraceError,
@@ -10,7 +11,6 @@ import {
   type ScopedMap,
   stringKey,
   type TablesOf,
-  uintKey,
 } from '../engine/index.ts';
 
 /** Rows of a key that are written together. A commit rewrites at most the open chunk of a key. */
@@ -23,35 +23,22 @@ export interface BufferEntry<V> {
   matched: boolean;
 }
 
-/** What is known of a key in a bucket: full chunks lie in rows of their own. */
-interface BufferHead<V> {
+/** Rows of a key in a bucket: those of the open chunk, and how many full ones lie in rows of their own. */
+interface Chunk<V> {
   sealed: number;
-  open: BufferEntry<V>[];
+  entries: BufferEntry<V>[];
 }
 
-/** The tables of one side of a join, in the operator's state. */
-export interface BufferTables<V> {
-  readonly heads: MapTable<string, BufferHead<V>>;
-  readonly chunks: MapTable<string, BufferEntry<V>[]>;
-  /** The buckets that hold rows. */
-  readonly buckets: MapTable<number, number>;
-}
-
-/** The tables of both sides. */
+/** The tables of both sides. In each a bucket has a scope for the open chunks and one for the full ones. */
 export function joinState<L, R>(left: Codec<L>, right: Codec<R>, cacheRows: number | undefined) {
   const cache = cacheRows === undefined ? {} : { cacheRows };
-  const heads = <V>(codec: Codec<V>): MapSpec<string, BufferHead<V>> =>
-    mapTable({ key: stringKey, value: headCodec(entriesCodec(codec)), version: 1, ...cache });
-  const chunks = <V>(codec: Codec<V>): MapSpec<string, BufferEntry<V>[]> =>
-    mapTable({ key: stringKey, value: entriesCodec(codec), version: 1, ...cache });
-  const buckets: MapSpec<number, number> = mapTable({ key: uintKey, value: intCodec, version: 1 });
+  const rows = <V>(codec: Codec<V>): MapSpec<string, Chunk<V>> =>
+    mapTable({ key: stringKey, value: chunkCodec(codec), version: 1, ...cache });
   return {
-    left: heads(left),
-    leftChunks: chunks(left),
-    leftBuckets: buckets,
-    right: heads(right),
-    rightChunks: chunks(right),
-    rightBuckets: buckets,
+    left: rows(left),
+    right: rows(right),
+    /** The buckets that hold rows, by side; and the layout. */
+    control: mapTable<string, number>({ key: stringKey, value: intCodec, version: 1 }),
   };
 }
 
@@ -62,29 +49,41 @@ export interface JoinBuffers<L, R> {
   readonly right: JoinBuffer<R>;
 }
 
+/**
+ * `layout` says in words what the rows in the state depend on: rows of another layout would be taken for
+ * what they are not. Throws `join_changed` when there are such rows.
+ */
 export function joinBuffers<L, R>(
   state: TablesOf<JoinState<L, R>>,
   operator: string,
   max_entries_per_key: number,
+  layout: string,
 ): JoinBuffers<L, R> {
-  const { left, leftChunks, leftBuckets, right, rightChunks, rightBuckets } = state;
-  return {
-    left: new JoinBuffer(
-      { heads: left, chunks: leftChunks, buckets: leftBuckets },
-      operator,
-      max_entries_per_key,
-    ),
-    right: new JoinBuffer(
-      { heads: right, chunks: rightChunks, buckets: rightBuckets },
-      operator,
-      max_entries_per_key,
-    ),
+  const { left, right, control } = state;
+  const limits = { operator, max_entries_per_key };
+  const buffers = {
+    left: new JoinBuffer(left, control.scope('left'), limits),
+    right: new JoinBuffer(right, control.scope('right'), limits),
   };
+  const known = control.scope('layout');
+  const stored = known.entries()[0]?.[0];
+  if (stored === layout) return buffers;
+  if (stored !== undefined) {
+    if (buffers.left.buckets + buffers.right.buckets > 0) {
+      throw new MillraceError(
+        'join_changed',
+        `Operator "${operator}" is to run with ${layout}, but the rows in its state were kept with ${stored}. Give it another name, under which it begins with no rows, or set it back.`,
+      );
+    }
+    known.delete(stored);
+  }
+  known.set(layout, 0);
+  return buffers;
 }
 
 interface Bucket<V> {
-  readonly heads: ScopedMap<string, BufferHead<V>>;
-  readonly chunks: ScopedMap<string, BufferEntry<V>[]>;
+  readonly open: ScopedMap<string, Chunk<V>>;
+  readonly full: ScopedMap<string, Chunk<V>>;
 }
 
 /**
@@ -94,26 +93,28 @@ interface Bucket<V> {
  * bounded caches of the tables.
  */
 export class JoinBuffer<V> {
-  readonly #tables: BufferTables<V>;
-  readonly #registry: ScopedMap<number, number>;
+  readonly #table: MapTable<string, Chunk<V>>;
+  /** Buckets that hold rows. */
+  readonly #registry: ScopedMap<string, number>;
   readonly #limit: number;
   readonly #operator: string;
   readonly #live = new Map<number, Bucket<V>>();
   #oldest = Number.POSITIVE_INFINITY;
 
-  constructor(tables: BufferTables<V>, operator: string, max_entries_per_key: number) {
-    this.#tables = tables;
-    this.#operator = operator;
-    this.#limit = max_entries_per_key;
-    this.#registry = tables.buckets.scope('live');
-    for (const [bucket] of this.#registry.entries()) this.#open(bucket);
+  constructor(
+    table: MapTable<string, Chunk<V>>,
+    registry: ScopedMap<string, number>,
+    limits: { readonly operator: string; readonly max_entries_per_key: number },
+  ) {
+    this.#table = table;
+    this.#operator = limits.operator;
+    this.#limit = limits.max_entries_per_key;
+    this.#registry = registry;
+    for (const [bucket] of registry.entries()) this.#open(Number(bucket));
   }
 
   #open(bucket: number): Bucket<V> {
-    const rows = {
-      heads: this.#tables.heads.scope(String(bucket)),
-      chunks: this.#tables.chunks.scope(String(bucket)),
-    };
+    const rows = { open: this.#table.scope(openScope(bucket)), full: this.#table.scope(fullScope(bucket)) };
     this.#live.set(bucket, rows);
     if (bucket < this.#oldest) this.#oldest = bucket;
     return rows;
@@ -139,23 +140,23 @@ export class JoinBuffer<V> {
     let rows = this.#live.get(bucket);
     if (rows === undefined) {
       rows = this.#open(bucket);
-      this.#registry.set(bucket, 0);
+      this.#registry.set(String(bucket), 0);
     }
-    const head = rows.heads.get(key);
-    if (head === undefined) {
-      rows.heads.set(key, { sealed: 0, open: [entry] });
+    const chunk = rows.open.get(key);
+    if (chunk === undefined) {
+      rows.open.set(key, { sealed: 0, entries: [entry] });
       return;
     }
-    const { length } = head.open;
-    if (head.sealed * CHUNK_ENTRIES + length >= this.#limit) this.#full(key);
+    const { length } = chunk.entries;
+    if (chunk.sealed * CHUNK_ENTRIES + length >= this.#limit) this.#full(key);
     if (length < CHUNK_ENTRIES) {
-      head.open.push(entry);
+      chunk.entries.push(entry);
     } else {
-      rows.chunks.set(chunkKey(head.sealed, key), head.open);
-      head.sealed++;
-      head.open = [entry];
+      rows.full.set(fullKey(chunk.sealed, key), { sealed: 0, entries: chunk.entries });
+      chunk.sealed++;
+      chunk.entries = [entry];
     }
-    rows.heads.set(key, head);
+    rows.open.set(key, chunk);
   }
 
   #full(key: string): never {
@@ -167,7 +168,7 @@ export class JoinBuffer<V> {
 
   /** Whether a key has rows in a bucket. */
   has(bucket: number, key: string): boolean {
-    return this.#live.get(bucket)?.heads.get(key) !== undefined;
+    return this.#live.get(bucket)?.open.get(key) !== undefined;
   }
 
   /** Shows each row of a key in some buckets to `visit`, which says whether it changed the row. */
@@ -188,16 +189,16 @@ export class JoinBuffer<V> {
   *keys(bucket: number): Iterable<readonly [string, readonly BufferEntry<V>[]]> {
     const rows = this.#live.get(bucket);
     if (rows === undefined) return;
-    for (const [key, { sealed, open }] of rows.heads.entries()) {
+    for (const [key, { sealed, entries }] of rows.open.entries()) {
       if (sealed === 0) {
-        yield [key, open];
+        yield [key, entries];
         continue;
       }
       const all: BufferEntry<V>[] = [];
-      for (let chunk = 0; chunk < sealed; chunk++) {
-        for (const entry of rows.chunks.get(chunkKey(chunk, key)) ?? []) all.push(entry);
+      for (let number = 0; number < sealed; number++) {
+        for (const entry of fullChunk(rows, number, key).entries) all.push(entry);
       }
-      for (const entry of open) all.push(entry);
+      for (const entry of entries) all.push(entry);
       yield [key, all];
     }
   }
@@ -205,9 +206,9 @@ export class JoinBuffer<V> {
   /** Removes a bucket, which must never be written to again. */
   drop(bucket: number): void {
     if (!this.#live.delete(bucket)) return;
-    this.#registry.delete(bucket);
-    this.#tables.heads.drop(String(bucket));
-    this.#tables.chunks.drop(String(bucket));
+    this.#registry.delete(String(bucket));
+    this.#table.drop(openScope(bucket));
+    this.#table.drop(fullScope(bucket));
     if (bucket === this.#oldest) {
       this.#oldest = Number.POSITIVE_INFINITY;
       for (const other of this.#live.keys()) if (other < this.#oldest) this.#oldest = other;
@@ -215,19 +216,32 @@ export class JoinBuffer<V> {
   }
 }
 
-function chunkKey(chunk: number, key: string): string {
-  return `${chunk}|${key}`;
+function openScope(bucket: number): string {
+  return `${bucket}`;
+}
+
+function fullScope(bucket: number): string {
+  return `${bucket} full`;
+}
+
+function fullKey(number: number, key: string): string {
+  return `${number}|${key}`;
+}
+
+function fullChunk<V>(rows: Bucket<V>, number: number, key: string): Chunk<V> {
+  const chunk = rows.full.get(fullKey(number, key));
+  invariant(chunk !== undefined, 'every full chunk of a join buffer is there');
+  return chunk;
 }
 
 function visitKey<V>(rows: Bucket<V>, key: string, visit: (entry: BufferEntry<V>) => boolean): void {
-  const head = rows.heads.get(key);
-  if (head === undefined) return;
-  for (let chunk = 0; chunk < head.sealed; chunk++) {
-    const id = chunkKey(chunk, key);
-    const entries = rows.chunks.get(id) ?? [];
-    if (visitAll(entries, visit)) rows.chunks.set(id, entries);
+  const open = rows.open.get(key);
+  if (open === undefined) return;
+  for (let number = 0; number < open.sealed; number++) {
+    const full = fullChunk(rows, number, key);
+    if (visitAll(full.entries, visit)) rows.full.set(fullKey(number, key), full);
   }
-  if (visitAll(head.open, visit)) rows.heads.set(key, head);
+  if (visitAll(open.entries, visit)) rows.open.set(key, open);
 }
 
 function visitAll<V>(entries: readonly BufferEntry<V>[], visit: (entry: BufferEntry<V>) => boolean): boolean {
@@ -236,34 +250,25 @@ function visitAll<V>(entries: readonly BufferEntry<V>[], visit: (entry: BufferEn
   return changed;
 }
 
-/** Each: twice the time, plus one when it is matched; then the value. */
-function entriesCodec<V>(codec: Codec<V>): Codec<BufferEntry<V>[]> {
+/** Of each row twice the time, plus one when it is matched; then the value. */
+function chunkCodec<V>(codec: Codec<V>): Codec<Chunk<V>> {
   return {
-    write: (writer: ByteWriter, entries) => {
-      writer.varint(entries.length);
+    write: (writer: ByteWriter, { sealed, entries }) => {
+      writer.varint(sealed).varint(entries.length);
       for (const { time_ms, value, matched } of entries) {
         writer.varint(time_ms * 2 + (matched ? 1 : 0));
         codec.write(writer, value);
       }
     },
     read: (reader: ByteReader) => {
+      const sealed = reader.varint();
       const entries = new Array<BufferEntry<V>>(reader.varint());
       for (let index = 0; index < entries.length; index++) {
         const stamp = reader.varint();
         const matched = stamp % 2 === 1;
         entries[index] = { time_ms: (stamp - (matched ? 1 : 0)) / 2, value: codec.read(reader), matched };
       }
-      return entries;
+      return { sealed, entries };
     },
-  };
-}
-
-function headCodec<V>(entries: Codec<BufferEntry<V>[]>): Codec<BufferHead<V>> {
-  return {
-    write: (writer, { sealed, open }) => {
-      writer.varint(sealed);
-      entries.write(writer, open);
-    },
-    read: (reader) => ({ sealed: reader.varint(), open: entries.read(reader) }),
   };
 }

@@ -3,6 +3,7 @@ import type { Either } from '../engine/index.ts';
 import {
   defineOperator,
   type KvReader,
+  type KvView,
   type Operator,
   SeededRandom,
   type Stream,
@@ -160,12 +161,16 @@ export function bruteForce(
   return out;
 }
 
-/** Rows of all state tables of an operator. */
+/** Rows of all state tables of an operator, but for the one that describes its layout. */
 export function stateRows(reader: KvReader, operator: string): number {
+  const rows = (name: string, view: KvView): number => {
+    const { length } = [...view.scan()];
+    return name.endsWith('/control') ? Math.max(0, length - 1) : length;
+  };
   return reader.snapshot((table) =>
     reader
       .tableNames()
       .filter((name) => name.startsWith(`${operator}/`))
-      .reduce((sum, name) => sum + [...table(name).scan()].length, 0),
+      .reduce((sum, name) => sum + rows(name, table(name)), 0),
   );
 }

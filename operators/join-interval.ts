@@ -51,10 +51,11 @@ export class IntervalJoiner<L, R, Out> implements Handlers<Either<L, R>> {
 
   constructor(context: Context<L, R, Out>, settings: IntervalSettings<L, R, Out>) {
     const { name, state, metrics } = context;
-    const { max_entries_per_key = DEFAULT_MAX_ENTRIES_PER_KEY, metric } = settings;
+    const { max_entries_per_key = DEFAULT_MAX_ENTRIES_PER_KEY, metric, lower_ms, upper_ms } = settings;
     this.#context = context;
     this.#settings = settings;
-    const buffers = joinBuffers(state, name, max_entries_per_key);
+    const layout = `type ${settings.type}, ${lower_ms} to ${upper_ms} ms, in buckets of ${settings.bucket_ms} ms`;
+    const buffers = joinBuffers<L, R>(state, name, max_entries_per_key, layout);
     this.#left = buffers.left;
     this.#right = buffers.right;
     this.#output = new JoinOutput(context.emit);

@@ -100,7 +100,12 @@ const make = <E, P>() =>
         const table = new FactTable(stored, payloadCodec, retain_ms, cacheRows);
         const label = { entity: name };
         metrics.gauge('millrace.facts.cached', 'Entities in memory', () => table.cachedRows, label);
-        metrics.gauge('millrace.facts.cached_bytes', 'Memory they take', () => table.memory_bytes, label);
+        metrics.gauge(
+          'millrace.facts.cached_bytes',
+          'Memory for entities, bytes',
+          () => table.memory_bytes,
+          label,
+        );
         return table;
       });
       const displaced = metrics.counter('millrace.facts.displaced', 'Facts displaced by an earlier event');

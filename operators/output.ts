@@ -1,17 +1,5 @@
 import { intCodec, mapTable, type OperatorContext, stringKey } from '../engine/index.ts';
-
-export interface OutputConfig<A> {
-  /** By default the item as JSON. A string becomes UTF-8. */
-  readonly encode?: (item: A) => Uint8Array | string;
-  /** ASCII, one line each; `Nats-Msg-Id` is the message's id and not for here. */
-  readonly headers?: (item: A) => Readonly<Record<string, string>>;
-  /**
-   * The message's id, unique within the receiving stream. By default operator, partition and a counter
-   * that is part of the commit. Give one made of the item (an order number) where the state may be
-   * rebuilt from the stream: the counter then begins again.
-   */
-  readonly idOf?: (item: A) => string;
-}
+import type { OutputConfig } from './to-jetstream.ts';
 
 /** What could not be sent because its subject is none. */
 export type RefusedOutput<A> = { readonly refused: A };

@@ -10,18 +10,18 @@ import {
   stringKey,
   trustedJsonCodec,
 } from '../engine/index.ts';
-import type { LateSide, ProcessConfig } from './process.ts';
+import type { LateEvents, ProcessConfig } from './process.ts';
 import { ProcessRun, type ProcessTables } from './process-run.ts';
 
 /** `process`, and the operators that are composed of it under a name of their own. */
 export const makeProcess = <A, B, S, O extends Sides>(doc: Pick<OperatorDoc, 'kind' | 'summary'>) => {
   type Config = ProcessConfig<A, B, S, O>;
   type Tables = ProcessTables<A, Exclude<S, undefined>>;
-  return (name: string, config: Config): Operator<A, B, O & LateSide<A>> => {
+  return (name: string, config: Config): Operator<A, B, O & LateEvents<A>> => {
     if (config.order === 'time' && config.timeOf === undefined) {
       throw new MillraceError('bad_config', `"${name}" handles events in the order of time: give it timeOf.`);
     }
-    return defineOperator<A, B, Config, Tables, O & LateSide<A>>({
+    return defineOperator<A, B, Config, Tables, O & LateEvents<A>>({
       kind: doc.kind,
       summary: doc.summary,
       state: tablesOf,

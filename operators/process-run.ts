@@ -14,7 +14,7 @@ import {
   type Timers,
   trustedJsonCodec,
 } from '../engine/index.ts';
-import type { LateSide, ProcessConfig, ProcessContext } from './process.ts';
+import type { LateEvents, ProcessConfig, ProcessContext } from './process.ts';
 import { type Due, DueTimers } from './process-timers.ts';
 
 export type ProcessTables<A, S> = {
@@ -33,7 +33,10 @@ interface World<A, B, S, O extends Sides> {
   readonly metrics: Metrics;
   readonly timers: Pick<Timers, 'set' | 'clear'>;
   emit(items: readonly B[]): void;
-  emitTo<N extends keyof (O & LateSide<A>) & string>(side: N, items: readonly (O & LateSide<A>)[N][]): void;
+  emitTo<N extends keyof (O & LateEvents<A>) & string>(
+    side: N,
+    items: readonly (O & LateEvents<A>)[N][],
+  ): void;
 }
 
 type Stored<S> = Exclude<S, undefined>;

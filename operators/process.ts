@@ -27,7 +27,7 @@ export interface ProcessContext<S, B, O extends Sides = NoSides> {
   };
 }
 
-interface ProcessHandlers<A, S, B, O extends Sides> {
+export interface ProcessCommonConfig<A, S, B, O extends Sides> {
   readonly keyOf: (event: A) => string;
   readonly timeOf?: (event: A) => number;
   /**
@@ -50,19 +50,19 @@ interface ProcessHandlers<A, S, B, O extends Sides> {
   onTimer?(time_ms: number, context: ProcessContext<S, B, O>): void;
 }
 
-export interface ProcessConfig<A, B, S, O extends Sides = NoSides> extends ProcessHandlers<A, S, B, O> {
+export interface ProcessConfig<A, B, S, O extends Sides = NoSides> extends ProcessCommonConfig<A, S, B, O> {
   /** The state of a key that has none stored. */
   readonly initial: (key: string) => S;
 }
 
 /** Without `initial` the state of a new key is undefined. */
 export interface ProcessConfigWithoutInitial<A, B, S, O extends Sides = NoSides>
-  extends ProcessHandlers<A, S | undefined, B, O> {
+  extends ProcessCommonConfig<A, S | undefined, B, O> {
   readonly initial?: undefined;
 }
 
 /** With `order: 'time'`, events that came after the watermark had passed them. */
-export type LateSide<A> = { readonly late: A };
+export type LateEvents<A> = { readonly late: A };
 
 export const processDoc: OperatorDoc = {
   kind: 'process',
@@ -84,15 +84,15 @@ export const processDoc: OperatorDoc = {
 export function process<A, B, S, O extends Sides = NoSides>(
   name: string,
   config: ProcessConfig<A, B, S, O>,
-): Operator<A, B, O & LateSide<A>>;
+): Operator<A, B, O & LateEvents<A>>;
 export function process<A, B, S, O extends Sides = NoSides>(
   name: string,
   config: ProcessConfigWithoutInitial<A, B, S, O>,
-): Operator<A, B, O & LateSide<A>>;
+): Operator<A, B, O & LateEvents<A>>;
 export function process<A, B, S, O extends Sides>(
   name: string,
   config: ProcessConfig<A, B, S, O> | ProcessConfigWithoutInitial<A, B, S, O>,
-): Operator<A, B, O & LateSide<A>> {
+): Operator<A, B, O & LateEvents<A>> {
   // A state without an initial value is one that may be undefined.
   return makeProcess<A, B, S, O>(processDoc)(name, config as ProcessConfig<A, B, S, O>);
 }

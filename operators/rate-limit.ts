@@ -1,5 +1,5 @@
 import { type Codec, MillraceError, type Operator, type OperatorDoc } from '../engine/index.ts';
-import type { LateSide } from './process.ts';
+import type { LateEvents } from './process.ts';
 import { makeProcess } from './process-make.ts';
 
 export interface RateLimitConfig<A> {
@@ -47,7 +47,7 @@ interface Used {
 export function rateLimit<A>(
   name: string,
   config: RateLimitConfig<A>,
-): Operator<A, A, RateLimitSides<A> & LateSide<A>> {
+): Operator<A, A, RateLimitSides<A> & LateEvents<A>> {
   const { keyOf, timeOf, max_events, per_ms, algorithm = 'window', codec } = config;
   for (const limit of [max_events, per_ms, max_events * per_ms]) {
     if (Number.isSafeInteger(limit) && limit > 0) continue;

@@ -1,5 +1,5 @@
 import { type Codec, MillraceError, type Operator, type OperatorDoc } from '../engine/index.ts';
-import type { LateSide } from './process.ts';
+import type { LateEvents } from './process.ts';
 import { makeProcess } from './process-make.ts';
 
 export interface SessionizeConfig<A> {
@@ -44,7 +44,7 @@ interface Open {
 export function sessionize<A>(
   name: string,
   config: SessionizeConfig<A>,
-): Operator<A, InSession<A>, LateSide<A>> {
+): Operator<A, InSession<A>, LateEvents<A>> {
   const { keyOf, timeOf, gap_ms, codec } = config;
   requireGap(name, gap_ms);
   return makeProcess<A, InSession<A>, Open | undefined, Record<never, never>>(sessionizeDoc)(name, {

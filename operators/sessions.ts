@@ -1,5 +1,5 @@
 import { type Codec, MillraceError, type Operator, type OperatorDoc } from '../engine/index.ts';
-import type { LateSide } from './process.ts';
+import type { LateEvents } from './process.ts';
 import { makeProcess } from './process-make.ts';
 import { requireGap, type SessionizeConfig } from './sessionize.ts';
 
@@ -44,7 +44,7 @@ interface Open<A> {
 }
 
 /** Sessions as lists, when they are over. Throws `bad_config` for a gap or a limit that is none. */
-export function sessions<A>(name: string, config: SessionsConfig<A>): Operator<A, Session<A>, LateSide<A>> {
+export function sessions<A>(name: string, config: SessionsConfig<A>): Operator<A, Session<A>, LateEvents<A>> {
   const { keyOf, timeOf, gap_ms, max_events, codec } = config;
   requireGap(name, gap_ms);
   if (!Number.isSafeInteger(max_events) || max_events < 1) {

@@ -51,13 +51,14 @@ export const streamJoinDoc: OperatorDoc = {
   failure:
     'After a crash the rows since the last commit are read again and give the same matches again. More rows of ' +
     'a key than max_entries_per_key stop the task with join_buffer_full, and with ttl_ms an event time that is ' +
-    'no whole number of ms with bad_event_time; nothing of the batch is committed.',
+    'no whole number of ms with bad_event_time; nothing of the batch is committed. ' +
+    'Another ttl_ms than that of the rows in the state is refused at the start (join_changed).',
 };
 
 /**
  * Unwindowed inner join: every left row with every right row of its key, as `left.connect(right,
  * streamJoin(…))`. The set of results is a function of the set of rows (with `ttl_ms`, of those not late).
- * State: both sides, for ever or for `ttl_ms`. Errors: `join_buffer_full`, `bad_event_time`,
+ * State: both sides, for ever or for `ttl_ms`. Errors: `join_buffer_full`, `join_changed`, `bad_event_time`,
  * `bad_join_config`.
  */
 export function streamJoin<L, R, Out>(name: string, config: StreamJoinConfig<L, R, Out>) {

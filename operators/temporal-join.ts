@@ -65,7 +65,8 @@ export const temporalJoinDoc: OperatorDoc = {
   failure:
     'After a crash the rows since the last commit are read again and give the same results again. More rows of ' +
     'a key than max_entries_per_key stop the task with join_buffer_full, and an event time that is no whole ' +
-    'number of ms with bad_event_time; nothing of the batch is committed.',
+    'number of ms with bad_event_time; nothing of the batch is committed. ' +
+    'Another bucket_ms than that of the rows in the state is refused at the start (join_changed).',
 };
 
 /**
@@ -73,7 +74,7 @@ export const temporalJoinDoc: OperatorDoc = {
  * time, as `left.connect(right, temporalJoin(…))`. Results are a function of the set of rows that are
  * not late, and come out in a fixed order, behind the watermark.
  * State: what the watermark has not passed, and the newest version of each key. Errors:
- * `join_buffer_full`, `bad_event_time`, `bad_join_config`.
+ * `join_buffer_full`, `join_changed`, `bad_event_time`, `bad_join_config`.
  */
 export function temporalJoin<L, R, Out>(name: string, config: TemporalJoinConfig<L, R, Out>) {
   checkedSetting('retain_ms', config.retain_ms ?? 0, 0);
@@ -131,7 +132,9 @@ class TemporalJoin<L, R, Out> implements Handlers<Either<L, R>> {
   constructor(context: Context<L, R, Out>) {
     const { config, state, name, metrics } = context;
     this.#context = context;
-    const buffers = joinBuffers<L, R>(state, name, config.max_entries_per_key ?? DEFAULT_MAX_ENTRIES_PER_KEY);
+    this.#bucket_ms = config.bucket_ms ?? DEFAULT_BUCKET_MS;
+    const limit = config.max_entries_per_key ?? DEFAULT_MAX_ENTRIES_PER_KEY;
+    const buffers = joinBuffers<L, R>(state, name, limit, `buckets of ${this.#bucket_ms} ms`);
     this.#left = buffers.left;
     this.#right = buffers.right;
     this.#current = state.current.scope('current');
@@ -139,7 +142,6 @@ class TemporalJoin<L, R, Out> implements Handlers<Either<L, R>> {
     this.#leftCodec = codecOf(config.left);
     this.#rightCodec = codecOf(config.right);
     this.#output = new JoinOutput(context.emit);
-    this.#bucket_ms = config.bucket_ms ?? DEFAULT_BUCKET_MS;
     const step_ms = (config.retain_ms ?? 0) / RETAIN_STEPS;
     this.#retainStep_ms = Math.max(1, Math.ceil(step_ms / this.#bucket_ms)) * this.#bucket_ms;
     const labels = { operator: name };

@@ -1,13 +1,7 @@
 import { defineOperator, MillraceError, type Operator, type OperatorDoc } from '../engine/index.ts';
 import { CALLBACK_SUBJECTS } from './callback-publisher.ts';
-import {
-  isSubject,
-  type OutputConfig,
-  type OutputTables,
-  outputTables,
-  oweBy,
-  type RefusedOutput,
-} from './output.ts';
+import { isSubject, type OutputTables, outputTables, oweBy, type RefusedOutput } from './output.ts';
+import type { OutputConfig } from './to-jetstream.ts';
 
 export interface ToCallbackConfig<A> extends OutputConfig<A> {
   /** The name under which the `CallbackPublisher` has the function. By default the operator's. */

@@ -1,14 +1,20 @@
 import { defineOperator, MillraceError, type Operator, type OperatorDoc } from '../engine/index.ts';
-import {
-  isSubject,
-  type OutputConfig,
-  type OutputTables,
-  outputTables,
-  oweBy,
-  type RefusedOutput,
-} from './output.ts';
+import { isSubject, type OutputTables, outputTables, oweBy, type RefusedOutput } from './output.ts';
 
-export type { OutputConfig, RefusedOutput } from './output.ts';
+export type { RefusedOutput } from './output.ts';
+
+export interface OutputConfig<A> {
+  /** By default the item as JSON. A string becomes UTF-8. */
+  readonly encode?: (item: A) => Uint8Array | string;
+  /** ASCII, one line each; `Nats-Msg-Id` is the message's id and not for here. */
+  readonly headers?: (item: A) => Readonly<Record<string, string>>;
+  /**
+   * The message's id, unique within the receiving stream. By default operator, partition and a counter
+   * that is part of the commit. Give one made of the item (an order number) where the state may be
+   * rebuilt from the stream: the counter then begins again.
+   */
+  readonly idOf?: (item: A) => string;
+}
 
 export interface ToJetStreamConfig<A> extends OutputConfig<A> {
   readonly subject: string | ((item: A) => string);

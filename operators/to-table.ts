@@ -15,7 +15,7 @@ import {
   trustedJsonCodec,
 } from '../engine/index.ts';
 
-interface TableOptions<V> {
+export interface TableOptions<V> {
   /** How values are stored. By default JSON, trusted to be what was written. */
   readonly codec?: Codec<V>;
   /** Raise it when the codec's bytes change meaning. */
@@ -47,7 +47,7 @@ type Late<A> = { readonly late: A };
 export const toTableDoc: OperatorDoc = {
   kind: 'to-table',
   summary: 'A table by key that other threads and processes can query',
-  does: 'Each item inserts, replaces or (where its value is undefined) deletes the row of its key. `queryTable` reads the table by key, range of keys or prefix, from any thread or process that can open the state, always as of one commit. With `timeOf` the row is that of the newest item by event time; of items with the same time a deletion wins, then the one whose stored bytes are larger, so the table is a function of the set of items. Without `timeOf` the last to arrive wins. Rows that changed are emitted with what they were before. A stream of changes becomes a table with `value: (change) => change.kind === \'retract\' ? undefined : change.value`, without `timeOf`: a retraction and what follows it come in that order.',
+  does: "Each item inserts, replaces or (where its value is undefined) deletes the row of its key. `queryTable` reads the table by key, range of keys or prefix, from any thread or process that can open the state, always as of one commit. With `timeOf` the row is that of the newest item by event time; of items with the same time a deletion wins, then the one whose stored bytes are larger, so the table is a function of the set of items. Without `timeOf` the last to arrive wins. Rows that changed are emitted with what they were before. A stream of changes becomes a table with `value: (change) => change.kind === 'retract' ? undefined : change.value`, without `timeOf`: a retraction and what follows it come in that order.",
   state:
     'One row for each key that is not deleted. With `timeOf` a deleted key is remembered until the watermark has passed the time of its deletion, so that an older item that comes later does not bring it back. Changed rows are written once a commit; the rest is a bounded cache.',
   late: 'With `timeOf` an item behind the watermark still takes part where its key has a row. Where it has none, a deletion may have been forgotten: the item goes to the side output `late` and is counted as `millrace.to-table.late`.',

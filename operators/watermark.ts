@@ -1,4 +1,4 @@
-import { defineOperator } from '../engine/index.ts';
+import { defineOperator, type OperatorDoc } from '../engine/index.ts';
 
 export interface WatermarkConfig<E> {
   readonly timeOf: (event: E) => number;
@@ -11,6 +11,17 @@ export interface WatermarkConfig<E> {
 }
 
 const DEFAULT_IDLE_MS = 60_000;
+
+export const watermarkDoc: OperatorDoc = {
+  kind: 'watermark',
+  summary: 'Event time from the events themselves; follows the clock while the source is idle',
+  does: 'Says how far event time has come: the largest time seen minus the allowed out-of-orderness. Windows close and timers fire by it, so an event that is at most `outOfOrderness_ms` behind the newest one is in time everywhere. It never moves back. While the source has had nothing to give for `idle_ms`, it follows the clock by the same distance, so that the last windows of a quiet stream close too. Put it before the operators that need event time; every branch of a join may have its own, and a join goes by the smaller one.',
+  state: 'One number, in the commit.',
+  late: 'An event older than the watermark is passed on like any other; what becomes of it is said by the operators behind. It is counted as `millrace.watermark.late` and listed as a notice of the kind `late`. Events are judged one by one, so the cut into batches makes no difference.',
+  duplicates: 'They have the same time and move nothing.',
+  failure:
+    'After a crash it goes on from the committed watermark, and the events since then move it again. One event with a time far in the future moves it there, and everything after that is late: refuse such times where events are decoded.',
+};
 
 /**
  * Bounded out-of-orderness: the watermark is the largest event time seen minus the allowance. It never

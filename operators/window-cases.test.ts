@@ -142,11 +142,10 @@ describe('results', () => {
 
 describe('late events', () => {
   const late = async (config: ObservedConfig) => {
-    const sides: Reading[] = [];
     const driver = await TestDriver.start<Reading, Reading>((input) =>
       input.pipe(window('w', base(config))).side('late'),
     );
-    return { driver, sides };
+    return { driver };
   };
   const base = (config: ObservedConfig) => ({
     keyOf: ({ key }: Reading) => key,
@@ -174,6 +173,21 @@ describe('late events', () => {
     await driver.advanceTo(1_000);
     await driver.push(at(999));
     expect(driver.counter('millrace.window.late')).toBe(1);
+  });
+
+  it('go there too when they have no time', async () => {
+    for (const config of [
+      { window: tumbling({ size_ms: 10 }) },
+      { window: tumbling({ size_ms: 10 }), trigger: earlyEvery(5) },
+      { window: global(), trigger: earlyEvery(5) },
+      { window: session({ gap_ms: 10 }) },
+      { window: sliding({ before_ms: 3, after_ms: 3 }) },
+      { window: countWindow({ count: 5 }) },
+    ]) {
+      const { driver } = await late(config);
+      await driver.push(at(Number.NaN), at(Number.POSITIVE_INFINITY), at(Number.NEGATIVE_INFINITY), at(1));
+      expect(driver.counter('millrace.window.late')).toBe(3);
+    }
   });
 
   it('behind the watermark an event still counts for the windows that are open', async () => {
@@ -339,9 +353,9 @@ describe('state is bounded', () => {
   it.each([
     ['tumbling', { window: tumbling({ size_ms: 100 }) }, 250_000],
     ['paned', { window: tumbling({ size_ms: 100 }), trigger: earlyEveryEvents(2) }, 100_000],
-    ['session', { window: session({ gap_ms: 5 }) }, 100_000],
-    ['sliding', { window: sliding({ before_ms: 5, after_ms: 5 }) }, 50_000],
-    ['count', { window: countWindow({ count: 3, idle_ms: 50 }) }, 50_000],
+    ['session', { window: session({ gap_ms: 5 }) }, 50_000],
+    ['sliding', { window: sliding({ before_ms: 5, after_ms: 5 }) }, 25_000],
+    ['count', { window: countWindow({ count: 3, idle_ms: 50 }) }, 25_000],
   ] satisfies [string, ObservedConfig, number][])(
     '%s: keys that come once leave nothing',
     async (_, config, keys) => {

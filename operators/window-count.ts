@@ -103,7 +103,7 @@ export class CountWindows<E> implements Handlers<E> {
     for (const event of events) {
       const key = keyOf(event);
       const time_ms = timeOf(event);
-      if (time_ms < final_ms) {
+      if (time_ms < final_ms || !Number.isFinite(time_ms)) {
         late.push(event);
         continue;
       }

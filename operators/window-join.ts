@@ -60,14 +60,15 @@ export const windowJoinDoc: OperatorDoc = {
   failure:
     'After a crash the rows since the last commit are read again and give the same matches again. More rows of ' +
     'a key than max_entries_per_key stop the task with join_buffer_full, and an event time that is no whole ' +
-    'number of ms with bad_event_time; nothing of the batch is committed.',
+    'number of ms with bad_event_time; nothing of the batch is committed. ' +
+    'Other windows than those of the rows in the state are refused at the start (join_changed).',
 };
 
 /**
  * Tumbling-window join: left and right rows with one key in one window of event time, as `left.connect(
  * right, windowJoin(…))`. Matches come out at once, rows without one when their window closes. The set of
  * results is a function of the set of rows that are not late.
- * State: the rows of the open windows. Errors: `join_buffer_full`, `bad_event_time`, `bad_join_config`.
+ * State: the rows of the open windows. Errors: `join_buffer_full`, `join_changed`, `bad_event_time`, `bad_join_config`.
  */
 export function windowJoin<L, R, Out>(name: string, config: WindowJoinConfig<L, R, Out>) {
   checkedSetting('size_ms', config.size_ms, 1);
@@ -102,14 +103,16 @@ class WindowJoin<L, R, Out> implements Handlers<Either<L, R>> {
   constructor(context: OperatorContext<WindowJoinConfig<L, R, Out>, JoinState<L, R>, Out, LateRows<L, R>>) {
     const { config, state, name, metrics } = context;
     this.#context = context;
-    const buffers = joinBuffers(state, name, config.max_entries_per_key ?? DEFAULT_MAX_ENTRIES_PER_KEY);
-    this.#left = buffers.left;
-    this.#right = buffers.right;
     this.#join = config.join as JoinFunction<L, R, Out, [JoinWindow]>;
     this.#output = new JoinOutput(context.emit);
     this.#size_ms = config.size_ms;
     const offset_ms = (config.offset_ms ?? 0) % config.size_ms;
     this.#offset_ms = offset_ms < 0 ? offset_ms + config.size_ms : offset_ms;
+    const limit = config.max_entries_per_key ?? DEFAULT_MAX_ENTRIES_PER_KEY;
+    const layout = `windows of ${this.#size_ms} ms from ${this.#offset_ms} ms on`;
+    const buffers = joinBuffers<L, R>(state, name, limit, layout);
+    this.#left = buffers.left;
+    this.#right = buffers.right;
     this.#late = metrics.counter('millrace.window_join.late', 'Rows that came after their window closed', {
       operator: name,
     });

@@ -1,7 +1,7 @@
 import type { Handlers, MapTable, ScopedMap } from '../engine/index.ts';
 import type { WindowControl } from './window-control.ts';
 import { firePane, newPanedRow, type PanedRow } from './window-pane.ts';
-import { byKey, type WindowOutput, type WindowPlan, type WindowResult } from './window-types.ts';
+import { byKey, isClosed, type WindowOutput, type WindowPlan, type WindowResult } from './window-types.ts';
 import {
   type AlignedSpec,
   type AlignedWindows,
@@ -65,7 +65,7 @@ export class PanedWindows<E> implements Handlers<E> {
       const time_ms = timeOf(event);
       const slice_ms = sliceOf(this.#windows, time_ms);
       const last_ms = this.#windows.lastEnd(slice_ms);
-      if (last_ms <= openAfter_ms) {
+      if (!Number.isFinite(time_ms) || isClosed(last_ms, openAfter_ms)) {
         late.push(event);
         continue;
       }

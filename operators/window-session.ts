@@ -9,7 +9,7 @@ import type {
 } from '../engine/index.ts';
 import type { WindowControl } from './window-control.ts';
 import { firePane, newPanedRow, type PanedRow, panedRowCodec } from './window-pane.ts';
-import { byKey, type WindowOutput, type WindowPlan, type WindowResult } from './window-types.ts';
+import { byKey, isClosed, type WindowOutput, type WindowPlan, type WindowResult } from './window-types.ts';
 import { KeyWakes, type WakingRow } from './window-wakes.ts';
 import type { SessionWindow, TimeWindow } from './windows.ts';
 
@@ -85,11 +85,9 @@ export class SessionWindows<E> implements Handlers<E> {
       const key = keyOf(event);
       const time_ms = timeOf(event);
       const row = this.#rows.get(key) ?? { sessions: [], wake_ms: Number.POSITIVE_INFINITY };
-      const touched = row.sessions.filter(
-        ({ start_ms, end_ms }) => end_ms > time_ms && start_ms < time_ms + gap_ms,
-      );
+      const touched = touchedBy(row.sessions, time_ms, gap_ms);
       if (touched.length === 0) {
-        if (time_ms + gap_ms <= openAfter_ms) {
+        if (isClosed(time_ms + gap_ms, openAfter_ms)) {
           late.push(event);
           continue;
         }
@@ -172,10 +170,10 @@ export class SessionWindows<E> implements Handlers<E> {
     const { aggregate, trigger } = this.#plan;
     session.acc = aggregate.add(session.acc ?? aggregate.init(), event, time_ms);
     session.fresh++;
-    const pane = { key, window: windowOf(session), row: session };
-    if (session.end_ms <= this.#control.watermark_ms) firePane(this.#plan, pane, 'late', results);
-    else if (trigger.kind === 'events' && session.fresh >= trigger.every_events) {
-      firePane(this.#plan, pane, 'early', results);
+    const isLate = session.end_ms <= this.#control.watermark_ms;
+    if (isLate || (trigger.kind === 'events' && session.fresh >= trigger.every_events)) {
+      const pane = { key, window: windowOf(session), row: session };
+      firePane(this.#plan, pane, isLate ? 'late' : 'early', results);
     }
   }
 
@@ -203,6 +201,17 @@ export class SessionWindows<E> implements Handlers<E> {
     const turn = Math.floor((Math.max(watermark_ms, start_ms) - start_ms) / trigger.every_ms) + 1;
     return Math.min(end_ms, start_ms + turn * trigger.every_ms);
   }
+}
+
+/** The sessions that an event at a time belongs to. */
+function touchedBy(sessions: readonly Session[], time_ms: number, gap_ms: number): readonly Session[] {
+  const isTouched = ({ start_ms, end_ms }: Session): boolean =>
+    end_ms > time_ms && start_ms < time_ms + gap_ms;
+  // The usual case without a copy: the key has one session and the event is in it.
+  const [only] = sessions;
+  return sessions.length === 1 && only !== undefined && isTouched(only)
+    ? sessions
+    : sessions.filter(isTouched);
 }
 
 function windowOf({ start_ms, end_ms }: Session): TimeWindow {

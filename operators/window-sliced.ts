@@ -1,6 +1,13 @@
 import type { Handlers, MapTable, ScopedMap } from '../engine/index.ts';
 import type { WindowControl } from './window-control.ts';
-import { byKey, resultOf, type WindowOutput, type WindowPlan, type WindowResult } from './window-types.ts';
+import {
+  byKey,
+  isClosed,
+  resultOf,
+  type WindowOutput,
+  type WindowPlan,
+  type WindowResult,
+} from './window-types.ts';
 import {
   type AlignedSpec,
   type AlignedWindows,
@@ -77,7 +84,7 @@ export class SlicedWindows<E> implements Handlers<E> {
       if (slice?.start_ms !== start_ms) {
         slice = this.#slices.get(start_ms);
         if (slice === undefined) {
-          if (this.#windows.lastEnd(start_ms) + allowedLateness_ms <= watermark_ms) {
+          if (isClosed(this.#windows.lastEnd(start_ms), watermark_ms - allowedLateness_ms)) {
             late.push(event);
             continue;
           }

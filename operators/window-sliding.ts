@@ -8,7 +8,14 @@ import type {
   Timers,
 } from '../engine/index.ts';
 import type { WindowControl } from './window-control.ts';
-import { byKey, resultOf, type WindowOutput, type WindowPlan, type WindowResult } from './window-types.ts';
+import {
+  byKey,
+  isClosed,
+  resultOf,
+  type WindowOutput,
+  type WindowPlan,
+  type WindowResult,
+} from './window-types.ts';
 import { KeyWakes, type WakingRow } from './window-wakes.ts';
 import type { SlidingWindow, TimeWindow } from './windows.ts';
 
@@ -85,7 +92,7 @@ export class SlidingWindows<E> implements Handlers<E> {
     for (const event of events) {
       const key = keyOf(event);
       const time_ms = timeOf(event);
-      if (this.#windowOf(time_ms).end_ms <= openAfter_ms) {
+      if (isClosed(this.#windowOf(time_ms).end_ms, openAfter_ms)) {
         late.push(event);
         continue;
       }

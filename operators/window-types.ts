@@ -28,7 +28,7 @@ export interface WindowResult<R> {
   readonly kind?: 'insert' | 'retract';
 }
 
-/** Events that no window takes: too late, or past a limit. */
+/** Events that no window takes: too late or without a finite time, or past a limit. */
 export type WindowSides<E> = {
   readonly late: E;
   readonly overflow: E;
@@ -40,7 +40,10 @@ export interface WindowConfig<E, S extends AggregateSpec<E>> {
   /** Event time in ms since the epoch; may be negative. */
   readonly timeOf: (event: E) => number;
   readonly window: WindowSpec;
-  /** One aggregate, or several by name: `{ orders: count(), revenue: sum((order) => order.amount) }`. */
+  /**
+   * One aggregate, or several by name: `{ orders: count(), revenue: sum((order) => order.amount) }`. Inside
+   * `pipe` the type of `order` is known there; a single one needs it written: `sum((order: Order) => …)`.
+   */
   readonly aggregate: S;
   /** How long after its end, by the watermark, a window still takes events; ms, by default 0. */
   readonly allowedLateness_ms?: number;
@@ -85,6 +88,14 @@ export function resultOf<R>(
   kind: 'insert' | 'retract' | undefined,
 ): WindowResult<R> {
   return kind === undefined ? { key, window, value, pane } : { key, window, value, pane, kind };
+}
+
+/**
+ * Whether a window that ends here takes no more events, when those that end after `openAfter_ms` do. Without a
+ * finite end, the event that asks has no time.
+ */
+export function isClosed(end_ms: number, openAfter_ms: number): boolean {
+  return !(end_ms > openAfter_ms && end_ms < Number.POSITIVE_INFINITY);
 }
 
 /** For sorting by key: strings as JavaScript compares them. */

@@ -222,6 +222,16 @@ describe('q10', () => {
     });
   });
 
+  it('refuses a file that is shorter than what was committed', async () => {
+    await withScratch(async (folder) => {
+      const files = localFiles(folder);
+      expect(files.append('a/b/part', 0, 'one\n')).toBe(4);
+      expect(files.append('a/b/part', 2, 'x')).toBe(3);
+      expect(readFileSync(join(folder, 'a/b/part'), 'utf8')).toBe('onx');
+      expect(() => files.append('a/b/part', 4, 'two\n')).toThrow(/has 3 bytes, and 4 were committed/);
+    });
+  });
+
   it('writes each line once when it dies between the files and the commit', async () => {
     await withScratch(async (folder) => {
       const files = localFiles(folder);

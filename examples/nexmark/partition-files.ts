@@ -1,10 +1,21 @@
-import { closeSync, fsyncSync, ftruncateSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import {
   type ByteReader,
   type ByteWriter,
   type Codec,
   defineOperator,
+  MillraceError,
   mapTable,
   type Operator,
   stringKey,
@@ -21,19 +32,20 @@ export interface PartitionFiles {
   mark(path: string): void;
 }
 
+/** Files below a folder of this machine. Throws `file_too_short` where something else has cut a file. */
 export function localFiles(folder: string): PartitionFiles {
-  const open = (path: string): number => {
-    const whole = join(folder, path);
-    mkdirSync(dirname(whole), { recursive: true });
-    // 'a' creates the file; only 'r+' may write where it likes.
-    closeSync(openSync(whole, 'a'));
-    return openSync(whole, 'r+');
-  };
   return {
     append: (path, length_bytes, text) => {
-      const file = open(path);
+      const file = openFile(folder, path);
       try {
         const bytes = Buffer.from(text);
+        const { size } = fstatSync(file);
+        if (size < length_bytes) {
+          throw new MillraceError(
+            'file_too_short',
+            `"${path}" has ${size} bytes, and ${length_bytes} were committed: something else has written to ${folder}. Restore the file, or begin anew with an empty folder and state.`,
+          );
+        }
         ftruncateSync(file, length_bytes);
         for (let at = 0; at < bytes.length; ) {
           at += writeSync(file, bytes, at, bytes.length - at, length_bytes + at);
@@ -49,6 +61,22 @@ export function localFiles(folder: string): PartitionFiles {
       writeFileSync(join(folder, path), '', { flag: 'a' });
     },
   };
+}
+
+/** Opens a file for writing anywhere in it; a new one is on disk, with its folders, before it is used. */
+function openFile(folder: string, path: string): number {
+  const whole = join(folder, path);
+  if (!existsSync(whole)) {
+    mkdirSync(dirname(whole), { recursive: true });
+    closeSync(openSync(whole, 'a'));
+    for (let at = path; at !== '.'; ) {
+      at = dirname(at);
+      const parent = openSync(join(folder, at), 'r');
+      fsyncSync(parent);
+      closeSync(parent);
+    }
+  }
+  return openSync(whole, 'r+');
 }
 
 /** Each partition is complete once: no line of it is expected any more. */
