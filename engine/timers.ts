@@ -7,15 +7,24 @@ interface Due {
   readonly key: string;
 }
 
+interface Change {
+  readonly timer: Due;
+  readonly set: boolean;
+}
+
 /**
- * Event-time timers of one operator. What was set since the last commit waits in memory; the rest is
- * in the store, in time order, and only its due head is read.
+ * Event-time timers of one operator. What was set since the last commit waits in a heap; the rest is in the
+ * store, in time order, and each watermark reads only what lies between it and the one before.
  */
 export class TimerService implements Timers {
   readonly #open: () => KvTable;
   #opened: KvTable | undefined;
-  /** By encoded (time, key): true to set, false to clear. */
-  #changed = new Map<string, { readonly timer: Due; readonly set: boolean }>();
+  /** Since the last commit, by encoded (time, key), which sorts as the timers do. */
+  #changed = new Map<string, Change>();
+  /** Ids of set timers that a scan of the store would not find, or not any more. */
+  #waiting = new MinHeap();
+  /** Stored timers up to here have fired. */
+  #scanned_ms = -1;
 
   /** `exists`: the operator had timers before; without it the table is made with the first one. */
   constructor(open: () => KvTable, exists: boolean) {
@@ -24,46 +33,115 @@ export class TimerService implements Timers {
   }
 
   set(time_ms: number, key: string): void {
-    this.#change({ time_ms, key }, true);
+    const timer = { time_ms, key };
+    const id = idOf(timer);
+    if (this.#changed.get(id)?.set === true) return;
+    this.#changed.set(id, { timer, set: true });
+    this.#waiting.push(id);
   }
 
   clear(time_ms: number, key: string): void {
-    this.#change({ time_ms, key }, false);
-  }
-
-  #change(timer: Due, set: boolean): void {
-    this.#changed.set(encode(timer).toString('latin1'), { timer, set });
+    const timer = { time_ms, key };
+    this.#changed.set(idOf(timer), { timer, set: false });
   }
 
   due(watermark_ms: number): readonly Due[] {
-    const found = new Map<string, Due>();
     if (watermark_ms < 0) return [];
-    const end = new ByteWriter().u48(Math.floor(watermark_ms) + 1).copy();
-    for (const { key } of this.#opened?.scan({ end }) ?? []) {
-      const reader = new ByteReader(key);
-      const timer = { time_ms: reader.u48(), key: reader.orderedString() };
-      found.set(encode(timer).toString('latin1'), timer);
+    const found = new Map<string, Due>();
+    this.#scan(Math.floor(watermark_ms), found);
+    const end = new ByteWriter()
+      .u48(Math.floor(watermark_ms) + 1)
+      .copy()
+      .toString('latin1');
+    for (let id = this.#waiting.peek(); id !== undefined && id < end; id = this.#waiting.peek()) {
+      this.#waiting.pop();
+      // Cleared since, or set, cleared and set again: then it is in the heap twice.
+      const change = this.#changed.get(id);
+      if (change?.set === true) found.set(id, change.timer);
+      else if (change === undefined) found.set(id, timerOf(Buffer.from(id, 'latin1')));
     }
-    for (const [id, { timer, set }] of this.#changed) {
-      if (!set) found.delete(id);
-      else if (timer.time_ms <= watermark_ms) found.set(id, timer);
+    const due = [...found].sort(([a], [b]) => (a < b ? -1 : 1));
+    for (const [id, timer] of due) this.#changed.set(id, { timer, set: false });
+    return due.map(([, timer]) => timer);
+  }
+
+  /** Stored timers between the last watermark and this one, but for those that were cleared since the commit. */
+  #scan(to_ms: number, found: Map<string, Due>): void {
+    if (to_ms <= this.#scanned_ms) return;
+    const start = new ByteWriter().u48(this.#scanned_ms + 1).copy();
+    const end = new ByteWriter().u48(to_ms + 1).copy();
+    for (const { key } of this.#opened?.scan({ start, end }) ?? []) {
+      const id = Buffer.from(key).toString('latin1');
+      if (this.#changed.get(id)?.set !== false) found.set(id, timerOf(key));
     }
-    const due = [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, timer]) => timer);
-    for (const timer of due) this.clear(timer.time_ms, timer.key);
-    return due;
+    this.#scanned_ms = to_ms;
   }
 
   flush(): void {
     if (this.#changed.size === 0) return;
     this.#opened ??= this.#open();
-    for (const { timer, set } of this.#changed.values()) {
+    const waiting = new MinHeap();
+    for (const [id, { timer, set }] of this.#changed) {
       if (set) this.#opened.put(encode(timer), new Uint8Array(0));
       else this.#opened.remove(encode(timer));
+      // Behind the last scan the store is not looked at again.
+      if (set && timer.time_ms <= this.#scanned_ms) waiting.push(id);
     }
+    for (const id of this.#waiting.ids) {
+      if (!this.#changed.has(id)) waiting.push(id);
+    }
+    this.#waiting = waiting;
     this.#changed = new Map();
+  }
+}
+
+/** A binary heap of strings, the smallest first (Williams 1964). */
+class MinHeap {
+  readonly ids: string[] = [];
+
+  peek(): string | undefined {
+    return this.ids[0];
+  }
+
+  push(id: string): void {
+    const { ids } = this;
+    let at = ids.push(id) - 1;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      const above = ids[parent] as string;
+      if (above <= id) break;
+      ids[at] = above;
+      at = parent;
+    }
+    ids[at] = id;
+  }
+
+  pop(): void {
+    const { ids } = this;
+    const last = ids.pop();
+    if (last === undefined || ids.length === 0) return;
+    let at = 0;
+    for (;;) {
+      let child = 2 * at + 1;
+      if (child >= ids.length) break;
+      if (child + 1 < ids.length && (ids[child + 1] as string) < (ids[child] as string)) child++;
+      if ((ids[child] as string) >= last) break;
+      ids[at] = ids[child] as string;
+      at = child;
+    }
+    ids[at] = last;
   }
 }
 
 function encode({ time_ms, key }: Due): Buffer {
   return new ByteWriter().u48(time_ms).orderedString(key).copy();
+}
+
+function idOf(timer: Due): string {
+  return encode(timer).toString('latin1');
+}
+
+function timerOf(key: Uint8Array): Due {
+  const reader = new ByteReader(key);
+  return { time_ms: reader.u48(), key: reader.orderedString() };
 }
