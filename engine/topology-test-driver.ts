@@ -230,10 +230,11 @@ export class TopologyTestDriver {
   #rows<K extends string | number, V>(id: string, spec: MapSpec<K, V>, scope: string): (readonly [K, V])[] {
     const { prefix, ...range } = scopeRange(scope);
     const { ttl } = spec;
-    const isThere = ({ value }: KvEntry): boolean =>
-      ttl === undefined || expiryOf(value, ttl) >= watermark_ms;
-    return this.disk.reader().snapshot((table) =>
-      [...table(id).scan(range)].filter(isThere).map(({ key, value }) => {
+    return this.disk.reader().snapshot((table) => {
+      const watermark_ms = readProgress(table(META_TABLE))?.watermark_ms ?? 0;
+      const isThere = ({ value }: KvEntry): boolean =>
+        ttl === undefined || expiryOf(value, ttl) >= watermark_ms;
+      return [...table(id).scan(range)].filter(isThere).map(({ key, value }) => {
         const bytes = ttl === undefined ? value : value.subarray(TTL_PREFIX_BYTES);
         return [
           spec.key.read(new ByteReader(key.subarray(prefix.length))),

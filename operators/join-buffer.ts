@@ -84,6 +84,7 @@ export function joinBuffers<L, R>(
 interface Bucket<V> {
   readonly open: ScopedMap<string, Chunk<V>>;
   readonly full: ScopedMap<string, Chunk<V>>;
+  hasFull: boolean;
 }
 
 /**
@@ -94,7 +95,7 @@ interface Bucket<V> {
  */
 export class JoinBuffer<V> {
   readonly #table: MapTable<string, Chunk<V>>;
-  /** Buckets that hold rows. */
+  /** Buckets that hold rows: 1 where some of them lie in full chunks, else 0. */
   readonly #registry: ScopedMap<string, number>;
   readonly #limit: number;
   readonly #operator: string;
@@ -110,11 +111,12 @@ export class JoinBuffer<V> {
     this.#operator = limits.operator;
     this.#limit = limits.max_entries_per_key;
     this.#registry = registry;
-    for (const [bucket] of registry.entries()) this.#open(Number(bucket));
+    for (const [bucket, full] of registry.entries()) this.#open(Number(bucket), full === 1);
   }
 
-  #open(bucket: number): Bucket<V> {
-    const rows = { open: this.#table.scope(openScope(bucket)), full: this.#table.scope(fullScope(bucket)) };
+  #open(bucket: number, hasFull: boolean): Bucket<V> {
+    const open = this.#table.scope(openScope(bucket));
+    const rows = { open, full: this.#table.scope(fullScope(bucket)), hasFull };
     this.#live.set(bucket, rows);
     if (bucket < this.#oldest) this.#oldest = bucket;
     return rows;
@@ -139,7 +141,7 @@ export class JoinBuffer<V> {
   append(bucket: number, key: string, entry: BufferEntry<V>): void {
     let rows = this.#live.get(bucket);
     if (rows === undefined) {
-      rows = this.#open(bucket);
+      rows = this.#open(bucket, false);
       this.#registry.set(String(bucket), 0);
     }
     const chunk = rows.open.get(key);
@@ -154,6 +156,10 @@ export class JoinBuffer<V> {
     } else {
       rows.full.set(fullKey(chunk.sealed, key), { sealed: 0, entries: chunk.entries });
       chunk.sealed++;
+      if (!rows.hasFull) {
+        rows.hasFull = true;
+        this.#registry.set(String(bucket), 1);
+      }
       chunk.entries = [entry];
     }
     rows.open.set(key, chunk);
@@ -205,10 +211,12 @@ export class JoinBuffer<V> {
 
   /** Removes a bucket, which must never be written to again. */
   drop(bucket: number): void {
-    if (!this.#live.delete(bucket)) return;
+    const rows = this.#live.get(bucket);
+    if (rows === undefined) return;
+    this.#live.delete(bucket);
     this.#registry.delete(String(bucket));
     this.#table.drop(openScope(bucket));
-    this.#table.drop(fullScope(bucket));
+    if (rows.hasFull) this.#table.drop(fullScope(bucket));
     if (bucket === this.#oldest) {
       this.#oldest = Number.POSITIVE_INFINITY;
       for (const other of this.#live.keys()) if (other < this.#oldest) this.#oldest = other;

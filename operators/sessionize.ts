@@ -1,6 +1,7 @@
-import { type Codec, MillraceError, type Operator, type OperatorDoc } from '../engine/index.ts';
+import type { Codec, Operator, OperatorDoc } from '../engine/index.ts';
 import type { LateEvents } from './process.ts';
 import { makeProcess } from './process-make.ts';
+import { requireGap } from './session-gap.ts';
 
 export interface SessionizeConfig<A> {
   readonly keyOf: (event: A) => string;
@@ -64,10 +65,4 @@ export function sessionize<A>(
     },
     onTimer: (_, { clearState }) => clearState(),
   });
-}
-
-/** Refuses a gap that is no whole number of ms. */
-export function requireGap(name: string, gap_ms: number): void {
-  if (Number.isSafeInteger(gap_ms) && gap_ms >= 0) return;
-  throw new MillraceError('bad_config', `"${name}" needs whole ms as gap_ms.`);
 }

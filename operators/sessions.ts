@@ -1,7 +1,8 @@
 import { type Codec, MillraceError, type Operator, type OperatorDoc } from '../engine/index.ts';
 import type { LateEvents } from './process.ts';
 import { makeProcess } from './process-make.ts';
-import { requireGap, type SessionizeConfig } from './sessionize.ts';
+import { requireGap } from './session-gap.ts';
+import type { SessionizeConfig } from './sessionize.ts';
 
 export interface SessionsConfig<A> extends SessionizeConfig<A> {
   /** A session of so many events is closed, and another begins: what is kept of a key has a limit. */

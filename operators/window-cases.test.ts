@@ -198,10 +198,11 @@ describe('late events', () => {
       });
       await driver.push(at(5, 1));
       await driver.advanceTo(20);
-      await driver.push(at(6, 2));
+      await driver.push(at(6, 2), at(7, 4, 'b'));
       await driver.advanceTo(100);
       expect(told(driver.out.filter(({ pane }) => pane.kind === 'onTime'))).toEqual([
-        ...['a [-20, 10) 1 onTime 0', 'a [-10, 20) 1 onTime 0', 'a [0, 30) 3 onTime 0'],
+        ...['a [-20, 10) 1 onTime 0', 'a [-10, 20) 1 onTime 0'],
+        ...['a [0, 30) 3 onTime 0', 'b [0, 30) 4 onTime 0'],
       ]);
       expect(driver.counter('millrace.window.late')).toBe(0);
     }
@@ -351,9 +352,9 @@ describe('limits and refusals', () => {
 
 describe('state is bounded', () => {
   it.each([
-    ['tumbling', { window: tumbling({ size_ms: 100 }) }, 250_000],
-    ['paned', { window: tumbling({ size_ms: 100 }), trigger: earlyEveryEvents(2) }, 100_000],
-    ['session', { window: session({ gap_ms: 5 }) }, 50_000],
+    ['tumbling', { window: tumbling({ size_ms: 100 }) }, 100_000],
+    ['paned', { window: tumbling({ size_ms: 100 }), trigger: earlyEveryEvents(2) }, 50_000],
+    ['session', { window: session({ gap_ms: 5 }) }, 25_000],
     ['sliding', { window: sliding({ before_ms: 5, after_ms: 5 }) }, 25_000],
     ['count', { window: countWindow({ count: 3, idle_ms: 50 }) }, 25_000],
   ] satisfies [string, ObservedConfig, number][])(
