@@ -50,7 +50,7 @@ export interface Timers {
 }
 
 /** Item types by side output. */
-export type Sides = Readonly<Record<string, unknown>>;
+export type Sides = object;
 export type NoSides = Readonly<Record<never, never>>;
 
 export interface OperatorContext<C, S extends TableSpecs, B, O extends Sides = NoSides> {
@@ -116,7 +116,9 @@ export interface Operator<A, B, O extends Sides = NoSides> {
   readonly summary: string;
   readonly state: TableSpecs;
   readonly config: unknown;
-  readonly sides: readonly (keyof O & string)[];
+  readonly sides: readonly string[];
+  /** Says the types of the side outputs to the type checker; never there. */
+  readonly sideTypes?: O;
   /** Batches of side outputs come tagged with their name. */
   bind(runtime: Runtime): OperatorFunction<Signal<A>, Signal<B>>;
 }

@@ -59,7 +59,8 @@ const make = <A, O extends Sides>(branches: Branches<A>) =>
   defineOperator<A, A, Branches<A>, Record<never, never>, O>({
     kind: branchDoc.kind,
     summary: branchDoc.summary,
-    sides: Object.keys(branches),
+    // The names of the branches are those of the side outputs.
+    sides: Object.keys(branches) as (keyof O & string)[],
     start: ({ name, metrics, emit, emitTo }) => {
       const ways = Object.entries(branches);
       const unmatched = metrics.counter('millrace.branch.unmatched', 'Items that no branch takes', {
@@ -76,7 +77,7 @@ const make = <A, O extends Sides>(branches: Branches<A>) =>
           unmatched.add(rest.length);
           emit(rest);
           // What a branch takes is of its type: that is what its predicate says.
-          ways.forEach(([side], way) => void emitTo(side, taken[way] as never[]));
+          ways.forEach(([side], way) => void emitTo(side as keyof O & string, taken[way] as never[]));
         },
       };
     },

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { Either } from '../engine/index.ts';
+import type { Either, Sides } from '../engine/index.ts';
 import {
   defineOperator,
   type KvReader,
@@ -32,7 +32,7 @@ export type RowJoin = Operator<Either<Row, Row>, string, LateRows<Row, Row>>;
 
 /** Left and right are two branches of one stream; late rows come out as `late 1`. */
 export const joined =
-  (join: () => RowJoin) =>
+  (join: () => Operator<Either<Row, Row>, string, Sides>) =>
   (input: Stream<Row>): Stream<string> => {
     const [a, b] = sides(input);
     return a.connect(b, join());

@@ -24,9 +24,28 @@ export function operatorDocs(): readonly OperatorDoc[] {
   return exported.filter(isDoc).sort((a, b) => (a.kind < b.kind ? -1 : 1));
 }
 
+/** Examples whose name does not begin with the kind that they are of. */
+const ALSO: Readonly<Record<string, string>> = { aggregates: 'window' };
+
+/** Names of all examples of operators. */
+export function exampleNames(root: string): readonly string[] {
+  return readdirSync(join(root, 'examples', 'operators'))
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => name.slice(0, -'.ts'.length))
+    .sort();
+}
+
+/** The kind that an example is of: the longest that its name begins with. */
+export function kindOf(example: string): string | undefined {
+  return operatorDocs()
+    .map(({ kind }) => kind)
+    .filter((kind) => example === kind || example.startsWith(`${kind}-`) || ALSO[example] === kind)
+    .sort((a, b) => b.length - a.length)[0];
+}
+
 /** The example as a reader would write it, and what it gives. */
-function exampleOf(root: string, kind: string): Example {
-  const text = readFileSync(join(root, 'examples', 'operators', `${kind}.ts`), 'utf8');
+function exampleOf(root: string, name: string): Example {
+  const text = readFileSync(join(root, 'examples', 'operators', `${name}.ts`), 'utf8');
   const at = text.indexOf('export const expected');
   const code = (at < 0 ? text : text.slice(0, at))
     .replaceAll("'../../index.ts'", "'millrace'")
@@ -42,12 +61,22 @@ function exampleOf(root: string, kind: string): Example {
   return { code, output };
 }
 
-/** The exported configuration interfaces of an operator's file, as they stand there. */
+function exampleParts(root: string, name: string): readonly string[] {
+  const { code, output } = exampleOf(root, name);
+  return [
+    `\`\`\`ts\n${code}\n\`\`\``,
+    ...(output === '' ? [] : ['It gives:', `\`\`\`ts\n${output}\n\`\`\``]),
+  ];
+}
+
+/** The exported configuration types of an operator's file, as they stand there. */
 function configOf(root: string, file: string): readonly string[] {
   const text = readFileSync(join(root, 'operators', file), 'utf8');
-  return [
-    ...text.matchAll(/^export (?:interface|type) \w*(?:Config|Options|Side|Input)\b[\s\S]*?^(?:\}|.*;)$/gm),
-  ].map(([block]) => block);
+  const interfaces = [
+    ...text.matchAll(/^export interface (\w*(?:Config|Options|Definition))\b[\s\S]*?^\}$/gm),
+  ];
+  const aliases = [...text.matchAll(/^export type \w*(?:Config|Options)\b[\s\S]*?(?=\n\n)/gm)];
+  return [...interfaces, ...aliases].map(([block]) => block);
 }
 
 /** The file that documents a kind. */
@@ -62,20 +91,21 @@ function fileOf(root: string, kind: string): string {
 
 function pageOf(root: string, doc: OperatorDoc): Page {
   const file = fileOf(root, doc.kind);
-  const { code, output } = exampleOf(root, doc.kind);
   const config = configOf(root, file);
+  const more = exampleNames(root).filter((name) => name !== doc.kind && kindOf(name) === doc.kind);
   const parts = [
     `# ${doc.kind}`,
     `${doc.summary}.`,
     doc.does,
     '## Example',
-    `\`\`\`ts\n${code}\n\`\`\``,
-    ...(output === '' ? [] : ['It gives:', `\`\`\`ts\n${output}\n\`\`\``]),
+    ...exampleParts(root, doc.kind),
     ...(config.length === 0 ? [] : ['## Configuration', `\`\`\`ts\n${config.join('\n\n')}\n\`\`\``]),
     '## State',
     doc.state,
     '## Guarantees',
     `- **Late input.** ${doc.late}\n- **Duplicates.** ${doc.duplicates}\n- **Failure.** ${doc.failure}`,
+    ...(more.length === 0 ? [] : ['## More examples']),
+    ...more.flatMap((name) => exampleParts(root, name)),
     `Source: [\`operators/${file}\`](../../operators/${file}), example: [\`examples/operators/${doc.kind}.ts\`](../../examples/operators/${doc.kind}.ts).`,
   ];
   return { path: `docs/operators/${doc.kind}.md`, text: `${parts.join('\n\n')}\n` };
