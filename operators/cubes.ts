@@ -5,6 +5,7 @@ import {
   defineOperator,
   type KvTable,
   type KvView,
+  type OperatorDoc,
   rawTable,
 } from '../engine/index.ts';
 import {
@@ -197,6 +198,19 @@ function count(waiting: Waiting, { entries, min_ms, max_ms }: DeltaHeader): void
   waiting.last_ms = max_ms;
 }
 
+export const cubesDoc: OperatorDoc = {
+  kind: 'cubes',
+  summary: 'Tumbling rollup into cubes of dimensions',
+  does: 'Each row (a scope, a time, a unit, dimension values, sums, observations, perhaps a distinct member) is added to a cell of every cube that takes it: for each granularity one cell a bucket, combination of values and unit, with exact sums, quantile sketches (DDSketch) and a distinct set (exact to 10,000 members, HyperLogLog beyond). `readCube` reads cells and what is not folded into them yet in one snapshot, so an answer is as fresh as the commit. Beyond `cells_per_day` cells of a cube on a day new values go to `__other__`.',
+  state:
+    'A row a cell, and one row a commit and cube of what waits to be folded, at most `fold_max_entries` entries of a cube. Buckets past the retention of their granularity are removed as the watermark moves.',
+  late: 'A late row corrects its bucket for as long as that is kept, and the coarser ones after that.',
+  duplicates:
+    'Every row is added: put `dedup` in front. What was counted wrongly is taken back by a row with negative sums.',
+  failure:
+    'Cells, waiting deltas and position are one commit. Sums are exact at any size and sketches are functions of the multiset, so rows in any order, and read again after a crash, come to the same cells.',
+};
+
 /**
  * Tumbling rollup into cubes: for each cube, granularity, bucket, dimension values and unit, exact sums,
  * distributions and distinct members. Rows only add (an earlier contribution is taken back by a row with
@@ -210,8 +224,8 @@ function count(waiting: Waiting, { entries, min_ms, max_ms }: DeltaHeader): void
  * their retention are removed as the watermark moves.
  */
 export const cubes = defineOperator<CubeRow, never, CubesConfig, ReturnType<typeof tables>>({
-  kind: 'cubes',
-  summary: 'Tumbling rollup into cubes of dimensions',
+  kind: cubesDoc.kind,
+  summary: cubesDoc.summary,
   state: tables,
   start: ({ config, state, metrics, requestBarrier, initialWatermark_ms }) => {
     const gatherer = new CubeGatherer({
