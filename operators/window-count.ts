@@ -1,15 +1,7 @@
-import {
-  ByteReader,
-  ByteWriter,
-  type Codec,
-  type Handlers,
-  type MapTable,
-  type ScopedMap,
-  type Timers,
-} from '../engine/index.ts';
-import type { WindowControl } from './window-control.ts';
-import { byKey, resultOf, type WindowOutput, type WindowPlan, type WindowResult } from './window-types.ts';
-import { KeyWakes, type WakingRow } from './window-wakes.ts';
+import { ByteReader, ByteWriter, type Codec, type Handlers } from '../engine/index.ts';
+import { KeyedWindows } from './window-keyed.ts';
+import { byKey, resultOf, type WindowResult } from './window-types.ts';
+import type { WakingRow } from './window-wakes.ts';
 import type { CountWindow } from './windows.ts';
 
 interface Waiting {
@@ -72,32 +64,10 @@ function byPlace(a: Waiting, b: Waiting): number {
  * Every n events of a key, in the order of (event time, stored bytes). Events wait until they are older than the
  * watermark by more than the allowed lateness; so their place is final, and each window has one result.
  */
-export class CountWindows<E> implements Handlers<E> {
-  readonly #plan: WindowPlan<E, CountWindow>;
-  readonly #rows: ScopedMap<string, CountRow>;
-  readonly #table: MapTable<string, CountRow>;
-  readonly #control: WindowControl;
-  readonly #wakes: KeyWakes<CountRow>;
-  readonly #output: WindowOutput<E>;
-
-  constructor(
-    plan: WindowPlan<E, CountWindow>,
-    table: MapTable<string, CountRow>,
-    control: WindowControl,
-    output: WindowOutput<E>,
-    timers: Pick<Timers, 'set' | 'clear'>,
-  ) {
-    this.#plan = plan;
-    this.#table = table;
-    this.#rows = table.scope('');
-    this.#control = control;
-    this.#wakes = new KeyWakes(this.#rows, timers);
-    this.#output = output;
-  }
-
+export class CountWindows<E> extends KeyedWindows<E, CountWindow, CountRow> implements Handlers<E> {
   onBatch(events: readonly E[]): void {
-    const { keyOf, timeOf, codec, allowedLateness_ms, max_open_per_key } = this.#plan;
-    const final_ms = this.#control.watermark_ms - allowedLateness_ms;
+    const { keyOf, timeOf, codec, allowedLateness_ms, max_open_per_key } = this.plan;
+    const final_ms = this.control.watermark_ms - allowedLateness_ms;
     const late: E[] = [];
     const overflow: E[] = [];
     for (const event of events) {
@@ -107,7 +77,7 @@ export class CountWindows<E> implements Handlers<E> {
         late.push(event);
         continue;
       }
-      const row = this.#rows.get(key) ?? {
+      const row = this.rows.get(key) ?? {
         waiting: [],
         filling: undefined,
         wake_ms: Number.POSITIVE_INFINITY,
@@ -119,45 +89,39 @@ export class CountWindows<E> implements Handlers<E> {
       const writer = new ByteWriter();
       codec.write(writer, event);
       row.waiting.push({ time_ms, bytes: writer.copy() });
-      this.#wakes.at(time_ms + allowedLateness_ms + 1, key, row);
-      this.#rows.set(key, row);
+      this.wakes.at(time_ms + allowedLateness_ms + 1, key, row);
+      this.rows.set(key, row);
     }
-    this.#output.late(late);
-    this.#output.overflow(overflow);
-    if (this.#table.dirtyRows > this.#plan.max_uncommitted_rows) this.#output.requestBarrier();
-  }
-
-  onTimer(_: number, key: string): void {
-    this.#wakes.onTimer(key);
+    this.finish(late, overflow);
   }
 
   onWatermark(time_ms: number): void {
-    if (time_ms <= this.#control.watermark_ms) return;
-    this.#control.advance(time_ms);
-    const { allowedLateness_ms } = this.#plan;
-    const { idle_ms } = this.#plan.window;
+    if (time_ms <= this.control.watermark_ms) return;
+    this.control.advance(time_ms);
+    const { allowedLateness_ms } = this.plan;
+    const { idle_ms } = this.plan.window;
     const final_ms = time_ms - allowedLateness_ms;
     const results: WindowResult<unknown>[] = [];
-    for (const [key, row] of this.#wakes.take(time_ms)) {
+    for (const [key, row] of this.wakes.take(time_ms)) {
       const final = row.waiting.filter((event) => event.time_ms < final_ms).sort(byPlace);
       row.waiting = row.waiting.filter((event) => event.time_ms >= final_ms);
       for (const event of final) this.#fill(key, row, event, results);
       if (row.filling !== undefined && row.filling.last_ms + idle_ms <= final_ms)
         this.#close(key, row, results);
-      for (const event of row.waiting) this.#wakes.at(event.time_ms + allowedLateness_ms + 1, key, row);
+      for (const event of row.waiting) this.wakes.at(event.time_ms + allowedLateness_ms + 1, key, row);
       if (row.filling !== undefined) {
-        this.#wakes.at(row.filling.last_ms + idle_ms + allowedLateness_ms, key, row);
+        this.wakes.at(row.filling.last_ms + idle_ms + allowedLateness_ms, key, row);
       }
-      if (row.waiting.length === 0 && row.filling === undefined) this.#rows.delete(key);
-      else this.#rows.set(key, row);
+      if (row.waiting.length === 0 && row.filling === undefined) this.rows.delete(key);
+      else this.rows.set(key, row);
     }
     results.sort((a, b) => a.window.end_ms - b.window.end_ms || byKey([a.key, a], [b.key, b]));
-    this.#output.emit(results);
+    this.output.emit(results);
   }
 
   #fill(key: string, row: CountRow, { time_ms, bytes }: Waiting, results: WindowResult<unknown>[]): void {
-    const { aggregate, codec } = this.#plan;
-    const { count, idle_ms } = this.#plan.window;
+    const { aggregate, codec } = this.plan;
+    const { count, idle_ms } = this.plan.window;
     if (row.filling !== undefined && row.filling.last_ms + idle_ms <= time_ms) this.#close(key, row, results);
     row.filling ??= { acc: aggregate.init(), events: 0, first_ms: time_ms, last_ms: time_ms };
     const { filling } = row;
@@ -169,7 +133,7 @@ export class CountWindows<E> implements Handlers<E> {
   #close(key: string, row: CountRow, results: WindowResult<unknown>[]): void {
     const { filling } = row;
     if (filling === undefined) return;
-    const { aggregate, mode } = this.#plan;
+    const { aggregate, mode } = this.plan;
     const window = { start_ms: filling.first_ms, end_ms: filling.last_ms + 1 };
     const change = mode === 'retract' ? 'insert' : undefined;
     const value = aggregate.result(filling.acc);

@@ -1,16 +1,8 @@
-import type {
-  ByteReader,
-  ByteWriter,
-  Codec,
-  Handlers,
-  MapTable,
-  ScopedMap,
-  Timers,
-} from '../engine/index.ts';
-import type { WindowControl } from './window-control.ts';
+import type { ByteReader, ByteWriter, Codec, Handlers } from '../engine/index.ts';
+import { KeyedWindows } from './window-keyed.ts';
 import { firePane, newPanedRow, type PanedRow, panedRowCodec } from './window-pane.ts';
-import { byKey, isClosed, type WindowOutput, type WindowPlan, type WindowResult } from './window-types.ts';
-import { KeyWakes, type WakingRow } from './window-wakes.ts';
+import { byKey, isClosed, type WindowResult } from './window-types.ts';
+import type { WakingRow } from './window-wakes.ts';
 import type { SessionWindow, TimeWindow } from './windows.ts';
 
 interface Session extends PanedRow {
@@ -51,40 +43,18 @@ export function sessionRowCodec(accumulator: Codec<unknown>): Codec<SessionRow> 
  * Sessions: events of a key less than a gap apart. One row a key with its open sessions. An event between two
  * sessions merges them.
  */
-export class SessionWindows<E> implements Handlers<E> {
-  readonly #plan: WindowPlan<E, SessionWindow>;
-  readonly #rows: ScopedMap<string, SessionRow>;
-  readonly #table: MapTable<string, SessionRow>;
-  readonly #control: WindowControl;
-  readonly #wakes: KeyWakes<SessionRow>;
-  readonly #output: WindowOutput<E>;
-
-  constructor(
-    plan: WindowPlan<E, SessionWindow>,
-    table: MapTable<string, SessionRow>,
-    control: WindowControl,
-    output: WindowOutput<E>,
-    timers: Pick<Timers, 'set' | 'clear'>,
-  ) {
-    this.#plan = plan;
-    this.#table = table;
-    this.#rows = table.scope('');
-    this.#control = control;
-    this.#wakes = new KeyWakes(this.#rows, timers);
-    this.#output = output;
-  }
-
+export class SessionWindows<E> extends KeyedWindows<E, SessionWindow, SessionRow> implements Handlers<E> {
   onBatch(events: readonly E[]): void {
-    const { keyOf, timeOf, allowedLateness_ms, max_open_per_key } = this.#plan;
-    const { gap_ms } = this.#plan.window;
-    const openAfter_ms = this.#control.watermark_ms - allowedLateness_ms;
+    const { keyOf, timeOf, allowedLateness_ms, max_open_per_key } = this.plan;
+    const { gap_ms } = this.plan.window;
+    const openAfter_ms = this.control.watermark_ms - allowedLateness_ms;
     const late: E[] = [];
     const overflow: E[] = [];
     const results: WindowResult<unknown>[] = [];
     for (const event of events) {
       const key = keyOf(event);
       const time_ms = timeOf(event);
-      const row = this.#rows.get(key) ?? { sessions: [], wake_ms: Number.POSITIVE_INFINITY };
+      const row = this.rows.get(key) ?? { sessions: [], wake_ms: Number.POSITIVE_INFINITY };
       const touched = touchedBy(row.sessions, time_ms, gap_ms);
       if (touched.length === 0) {
         if (isClosed(time_ms + gap_ms, openAfter_ms)) {
@@ -98,48 +68,42 @@ export class SessionWindows<E> implements Handlers<E> {
       }
       const session = this.#sessionOf(row, touched, time_ms);
       this.#add(key, session, event, time_ms, results);
-      this.#wakes.at(this.#wakeOf(session), key, row);
-      this.#rows.set(key, row);
+      this.wakes.at(this.#wakeOf(session), key, row);
+      this.rows.set(key, row);
     }
-    this.#output.emit(results);
-    this.#output.late(late);
-    this.#output.overflow(overflow);
-    if (this.#table.dirtyRows > this.#plan.max_uncommitted_rows) this.#output.requestBarrier();
-  }
-
-  onTimer(_: number, key: string): void {
-    this.#wakes.onTimer(key);
+    this.output.emit(results);
+    this.finish(late, overflow);
   }
 
   onWatermark(time_ms: number): void {
-    const before_ms = this.#control.watermark_ms;
+    const before_ms = this.control.watermark_ms;
     if (time_ms <= before_ms) return;
-    this.#control.advance(time_ms);
+    this.control.advance(time_ms);
     const fired: {
       readonly at_ms: number;
       readonly key: string;
       readonly results: WindowResult<unknown>[];
     }[] = [];
-    for (const [key, row] of this.#wakes.take(time_ms)) {
+    for (const [key, row] of this.wakes.take(time_ms)) {
       for (const session of row.sessions) {
         const firing = this.#firingOf(session, before_ms, time_ms);
         if (firing === undefined) continue;
         const results: WindowResult<unknown>[] = [];
-        firePane(this.#plan, { key, window: windowOf(session), row: session }, firing.kind, results);
+        firePane(this.plan, { key, window: windowOf(session), row: session }, firing.kind, results);
         fired.push({ at_ms: firing.at_ms, key, results });
       }
-      row.sessions = row.sessions.filter(({ end_ms }) => end_ms + this.#plan.allowedLateness_ms > time_ms);
-      for (const session of row.sessions) this.#wakes.at(this.#wakeOf(session), key, row);
-      if (row.sessions.length === 0) this.#rows.delete(key);
-      else this.#rows.set(key, row);
+      row.sessions = row.sessions.filter(({ end_ms }) => end_ms + this.plan.allowedLateness_ms > time_ms);
+      for (const session of row.sessions) this.wakes.at(this.#wakeOf(session), key, row);
+      if (row.sessions.length === 0) this.rows.delete(key);
+      else this.rows.set(key, row);
     }
     fired.sort((a, b) => a.at_ms - b.at_ms || byKey([a.key, a], [b.key, b]));
-    this.#output.emit(fired.flatMap(({ results }) => results));
+    this.output.emit(fired.flatMap(({ results }) => results));
   }
 
   /** The session that an event belongs to: a new one, one that grows, or one merged from several. */
   #sessionOf(row: SessionRow, touched: readonly Session[], time_ms: number): Session {
-    const end_ms = time_ms + this.#plan.window.gap_ms;
+    const end_ms = time_ms + this.plan.window.gap_ms;
     const [first, ...others] = touched;
     if (first === undefined) {
       const session: Session = { start_ms: time_ms, end_ms, ...newPanedRow() };
@@ -155,7 +119,7 @@ export class SessionWindows<E> implements Handlers<E> {
   }
 
   #merge(into: Session, other: Session): void {
-    const { aggregate } = this.#plan;
+    const { aggregate } = this.plan;
     into.end_ms = Math.max(into.end_ms, other.end_ms);
     if (into.acc === undefined) into.acc = other.acc;
     else if (other.acc !== undefined) into.acc = aggregate.merge(into.acc, other.acc);
@@ -167,13 +131,13 @@ export class SessionWindows<E> implements Handlers<E> {
   }
 
   #add(key: string, session: Session, event: E, time_ms: number, results: WindowResult<unknown>[]): void {
-    const { aggregate, trigger } = this.#plan;
+    const { aggregate, trigger } = this.plan;
     session.acc = aggregate.add(session.acc ?? aggregate.init(), event, time_ms);
     session.fresh++;
-    const isLate = session.end_ms <= this.#control.watermark_ms;
+    const isLate = session.end_ms <= this.control.watermark_ms;
     if (isLate || (trigger.kind === 'events' && session.fresh >= trigger.every_events)) {
       const pane = { key, window: windowOf(session), row: session };
-      firePane(this.#plan, pane, isLate ? 'late' : 'early', results);
+      firePane(this.plan, pane, isLate ? 'late' : 'early', results);
     }
   }
 
@@ -184,7 +148,7 @@ export class SessionWindows<E> implements Handlers<E> {
   ): { readonly at_ms: number; readonly kind: 'early' | 'onTime' } | undefined {
     if (end_ms <= before_ms) return undefined;
     if (end_ms <= time_ms) return { at_ms: end_ms, kind: 'onTime' };
-    const { trigger } = this.#plan;
+    const { trigger } = this.plan;
     if (trigger.kind !== 'interval' || time_ms <= start_ms) return undefined;
     const { every_ms } = trigger;
     const turn = Math.floor((time_ms - start_ms) / every_ms);
@@ -194,9 +158,9 @@ export class SessionWindows<E> implements Handlers<E> {
 
   /** When the watermark next matters to the session. */
   #wakeOf({ start_ms, end_ms }: Session): number {
-    const watermark_ms = this.#control.watermark_ms;
-    if (end_ms <= watermark_ms) return end_ms + this.#plan.allowedLateness_ms;
-    const { trigger } = this.#plan;
+    const watermark_ms = this.control.watermark_ms;
+    if (end_ms <= watermark_ms) return end_ms + this.plan.allowedLateness_ms;
+    const { trigger } = this.plan;
     if (trigger.kind !== 'interval') return end_ms;
     const turn = Math.floor((Math.max(watermark_ms, start_ms) - start_ms) / trigger.every_ms) + 1;
     return Math.min(end_ms, start_ms + turn * trigger.every_ms);

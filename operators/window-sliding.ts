@@ -1,22 +1,7 @@
-import type {
-  ByteReader,
-  ByteWriter,
-  Codec,
-  Handlers,
-  MapTable,
-  ScopedMap,
-  Timers,
-} from '../engine/index.ts';
-import type { WindowControl } from './window-control.ts';
-import {
-  byKey,
-  isClosed,
-  resultOf,
-  type WindowOutput,
-  type WindowPlan,
-  type WindowResult,
-} from './window-types.ts';
-import { KeyWakes, type WakingRow } from './window-wakes.ts';
+import type { ByteReader, ByteWriter, Codec, Handlers } from '../engine/index.ts';
+import { KeyedWindows } from './window-keyed.ts';
+import { byKey, isClosed, resultOf, type WindowResult } from './window-types.ts';
+import type { WakingRow } from './window-wakes.ts';
 import type { SlidingWindow, TimeWindow } from './windows.ts';
 
 /** The events of a key at one time. */
@@ -60,32 +45,10 @@ export function slidingRowCodec(accumulator: Codec<unknown>): Codec<SlidingRow> 
  * A window around each event. One row a key with an accumulator for each time at which it has events, kept as
  * long as a window that may still be given reaches back to it. A result is the merge of the accumulators in it.
  */
-export class SlidingWindows<E> implements Handlers<E> {
-  readonly #plan: WindowPlan<E, SlidingWindow>;
-  readonly #rows: ScopedMap<string, SlidingRow>;
-  readonly #table: MapTable<string, SlidingRow>;
-  readonly #control: WindowControl;
-  readonly #wakes: KeyWakes<SlidingRow>;
-  readonly #output: WindowOutput<E>;
-
-  constructor(
-    plan: WindowPlan<E, SlidingWindow>,
-    table: MapTable<string, SlidingRow>,
-    control: WindowControl,
-    output: WindowOutput<E>,
-    timers: Pick<Timers, 'set' | 'clear'>,
-  ) {
-    this.#plan = plan;
-    this.#table = table;
-    this.#rows = table.scope('');
-    this.#control = control;
-    this.#wakes = new KeyWakes(this.#rows, timers);
-    this.#output = output;
-  }
-
+export class SlidingWindows<E> extends KeyedWindows<E, SlidingWindow, SlidingRow> implements Handlers<E> {
   onBatch(events: readonly E[]): void {
-    const { keyOf, timeOf, allowedLateness_ms, max_open_per_key } = this.#plan;
-    const openAfter_ms = this.#control.watermark_ms - allowedLateness_ms;
+    const { keyOf, timeOf, allowedLateness_ms, max_open_per_key } = this.plan;
+    const openAfter_ms = this.control.watermark_ms - allowedLateness_ms;
     const late: E[] = [];
     const overflow: E[] = [];
     const results: WindowResult<unknown>[] = [];
@@ -96,7 +59,7 @@ export class SlidingWindows<E> implements Handlers<E> {
         late.push(event);
         continue;
       }
-      const row = this.#rows.get(key) ?? { instants: [], wake_ms: Number.POSITIVE_INFINITY };
+      const row = this.rows.get(key) ?? { instants: [], wake_ms: Number.POSITIVE_INFINITY };
       const at = lowerBound(row.instants, time_ms);
       const isNew = row.instants[at]?.time_ms !== time_ms;
       if (isNew && row.instants.length >= max_open_per_key) {
@@ -104,25 +67,19 @@ export class SlidingWindows<E> implements Handlers<E> {
         continue;
       }
       this.#add(key, row, { at, isNew, event, time_ms }, results);
-      this.#wakes.at(this.#wakeOf(row.instants[at] as Instant), key, row);
-      this.#rows.set(key, row);
+      this.wakes.at(this.#wakeOf(row.instants[at] as Instant), key, row);
+      this.rows.set(key, row);
     }
-    this.#output.emit(results);
-    this.#output.late(late);
-    this.#output.overflow(overflow);
-    if (this.#table.dirtyRows > this.#plan.max_uncommitted_rows) this.#output.requestBarrier();
-  }
-
-  onTimer(_: number, key: string): void {
-    this.#wakes.onTimer(key);
+    this.output.emit(results);
+    this.finish(late, overflow);
   }
 
   onWatermark(time_ms: number): void {
-    const before_ms = this.#control.watermark_ms;
+    const before_ms = this.control.watermark_ms;
     if (time_ms <= before_ms) return;
-    this.#control.advance(time_ms);
+    this.control.advance(time_ms);
     const results: WindowResult<unknown>[] = [];
-    for (const [key, row] of this.#wakes.take(time_ms)) {
+    for (const [key, row] of this.wakes.take(time_ms)) {
       for (const instant of row.instants) {
         const window = this.#windowOf(instant.time_ms);
         if (window.end_ms > time_ms) break;
@@ -131,28 +88,28 @@ export class SlidingWindows<E> implements Handlers<E> {
         this.#give(key, row, instant, 'onTime', results);
       }
       row.instants = row.instants.filter((instant) => this.#goneAt(instant) > time_ms);
-      for (const instant of row.instants) this.#wakes.at(this.#wakeOf(instant), key, row);
-      if (row.instants.length === 0) this.#rows.delete(key);
-      else this.#rows.set(key, row);
+      for (const instant of row.instants) this.wakes.at(this.#wakeOf(instant), key, row);
+      if (row.instants.length === 0) this.rows.delete(key);
+      else this.rows.set(key, row);
     }
     results.sort((a, b) => a.window.end_ms - b.window.end_ms || byKey([a.key, a], [b.key, b]));
-    this.#output.emit(results);
+    this.output.emit(results);
   }
 
   /** Both bounds belong to the window: it ends just after the last of its times. */
   #windowOf(time_ms: number): TimeWindow {
-    const { before_ms, after_ms } = this.#plan.window;
+    const { before_ms, after_ms } = this.plan.window;
     return { start_ms: time_ms - before_ms, end_ms: time_ms + after_ms + 1 };
   }
 
   /** When no window that may still be given or amended has the instant in it. */
   #goneAt({ time_ms }: Instant): number {
-    return this.#windowOf(time_ms).end_ms + this.#plan.window.before_ms + this.#plan.allowedLateness_ms;
+    return this.#windowOf(time_ms).end_ms + this.plan.window.before_ms + this.plan.allowedLateness_ms;
   }
 
   #wakeOf(instant: Instant): number {
     const { end_ms } = this.#windowOf(instant.time_ms);
-    return end_ms > this.#control.watermark_ms ? end_ms : this.#goneAt(instant);
+    return end_ms > this.control.watermark_ms ? end_ms : this.#goneAt(instant);
   }
 
   #add(
@@ -161,9 +118,9 @@ export class SlidingWindows<E> implements Handlers<E> {
     input: { readonly at: number; readonly isNew: boolean; readonly event: E; readonly time_ms: number },
     results: WindowResult<unknown>[],
   ): void {
-    const { aggregate, mode, allowedLateness_ms } = this.#plan;
+    const { aggregate, mode, allowedLateness_ms } = this.plan;
     const { at, isNew, event, time_ms } = input;
-    const watermark_ms = this.#control.watermark_ms;
+    const watermark_ms = this.control.watermark_ms;
     if (isNew) {
       row.instants.splice(at, 0, { time_ms, acc: aggregate.init(), given: 0, isOnTime: false });
     }
@@ -196,7 +153,7 @@ export class SlidingWindows<E> implements Handlers<E> {
     results: WindowResult<unknown>[],
     acc: unknown = this.#accOf(row, instant),
   ): void {
-    const { aggregate, mode } = this.#plan;
+    const { aggregate, mode } = this.plan;
     const pane = { kind, index: instant.given++ };
     const change = mode === 'retract' ? 'insert' : undefined;
     results.push(resultOf(key, this.#windowOf(instant.time_ms), aggregate.result(acc), pane, change));
@@ -204,7 +161,7 @@ export class SlidingWindows<E> implements Handlers<E> {
 
   /** The instants whose windows a time is in. */
   #around({ instants }: SlidingRow, time_ms: number): Instant[] {
-    const { before_ms, after_ms } = this.#plan.window;
+    const { before_ms, after_ms } = this.plan.window;
     return instants.slice(
       lowerBound(instants, time_ms - after_ms),
       lowerBound(instants, time_ms + before_ms + 1),
@@ -212,7 +169,7 @@ export class SlidingWindows<E> implements Handlers<E> {
   }
 
   #accOf({ instants }: SlidingRow, { time_ms }: Instant): unknown {
-    const { aggregate } = this.#plan;
+    const { aggregate } = this.plan;
     const { start_ms, end_ms } = this.#windowOf(time_ms);
     const merged = aggregate.init();
     const last = lowerBound(instants, end_ms);
