@@ -1,7 +1,443 @@
 /**
- * The public face of the package `millrace`: the programming model, the operators, the edges and what tests
- * need. The order analytics (`main.ts`) is one application of it.
+ * The public face of the package `millrace`: what a program, an operator, a connector or a test is written with.
+ * Whatever is not here is an internal of a room and may change without notice. The order analytics (`main.ts`)
+ * is one application of it. `test/public-api.txt` lists the face.
  */
-export * from './connectors/index.ts';
-export * from './engine/index.ts';
-export * from './operators/index.ts';
+
+// Topologies: streams and operators as a graph, which is data until it runs.
+
+export {
+  type Builder,
+  diffTopology,
+  type NodeDescription,
+  type SourceSpec,
+  type Stream,
+  type Topology,
+  type TopologyChange,
+  type TopologyDescription,
+  topology,
+} from './engine/index.ts';
+
+// Running: sources on JetStream, look-ups at the edge, the server and its streams, publishing.
+
+export {
+  connectNats,
+  type EmbeddedNatsOptions,
+  type EventMessage,
+  EventPublisher,
+  type EventPublisherLimits,
+  ensureStream,
+  type FailedStep,
+  type JetStreamInputOptions,
+  JetStreamPublisher,
+  jetstream,
+  type LinkOptions,
+  type LinkStatus,
+  type NatsLink,
+  NatsServerError,
+  type NatsServerErrorCode,
+  type NatsServerHandle,
+  openManager,
+  type ProcessExit,
+  type PublishResult,
+  type RunningTopology,
+  type RunOptions,
+  run,
+  type StreamSpec,
+  startEmbeddedNats,
+} from './connectors/index.ts';
+export {
+  type EnrichingSource,
+  type Enrichment,
+  type EnrichOptions,
+  enrichingSource,
+  enrichmentOf,
+} from './engine/index.ts';
+
+// Records to events, what cannot be processed, and events one by one.
+
+export {
+  deadLetter,
+  Quarantine,
+  type QuarantineOptions,
+  type RecordFailure,
+  type RecordPlace,
+  type Rejection,
+} from './engine/index.ts';
+export {
+  type Branches,
+  type BranchItems,
+  type BranchStreams,
+  type ByHashConfig,
+  type ByIdConfig,
+  branch,
+  type DecodeConfig,
+  type Decoded,
+  type DedupConfig,
+  type DedupLimits,
+  type DedupSides,
+  decode,
+  dedup,
+  type FlatMapConfig,
+  filter,
+  flatMap,
+  type Identified,
+  identify,
+  type JsonConfig,
+  json,
+  lift,
+  type MapConfig,
+  map,
+  type RateLimitConfig,
+  rateLimit,
+  type SampleConfig,
+  sample,
+  split,
+} from './operators/index.ts';
+
+// Event time, windows and triggers.
+
+export {
+  type CountWindow,
+  type CumulateWindow,
+  countWindow,
+  cumulate,
+  earlyEvery,
+  earlyEveryEvents,
+  type GlobalWindow,
+  global,
+  type HoppingWindow,
+  hopping,
+  type InSession,
+  onWatermark,
+  type Pane,
+  type PaneKind,
+  type Session,
+  type SessionizeConfig,
+  type SessionsConfig,
+  type SessionWindow,
+  type SlidingWindow,
+  session,
+  sessionize,
+  sessions,
+  sliding,
+  type TimeWindow,
+  type Trigger,
+  type TumblingWindow,
+  tumbling,
+  type WatermarkConfig,
+  type WindowConfig,
+  type WindowMode,
+  type WindowResult,
+  type WindowSides,
+  type WindowSpec,
+  watermark,
+  window,
+} from './operators/index.ts';
+
+// Aggregates; for declaration files also the types of what they keep.
+
+export {
+  type Aggregate,
+  type AggregateSpec,
+  type ApproxValues,
+  avg,
+  type Bins,
+  collect,
+  count,
+  type DistinctValue,
+  distinct,
+  distinctApprox,
+  type ExactValues,
+  filtered,
+  first,
+  type ItemOptions,
+  last,
+  type Moments,
+  mapResult,
+  max,
+  min,
+  quantiles,
+  type Ranked,
+  type RealSum,
+  type ResultOf,
+  sum,
+  sumExact,
+  topK,
+  variance,
+} from './operators/index.ts';
+
+// Joins.
+
+export {
+  type EnrichMode,
+  type IntervalJoinConfig,
+  intervalJoin,
+  type JoinInput,
+  type JoinLimits,
+  type JoinMode,
+  type JoinWindow,
+  type LateRows,
+  type LookupConfig,
+  type LookupJoinConfig,
+  lookup,
+  lookupJoin,
+  type StreamJoinConfig,
+  type StreamJoinInput,
+  streamJoin,
+  type TableInput,
+  type TemporalJoinConfig,
+  temporalJoin,
+  type WindowJoinConfig,
+  windowJoin,
+} from './operators/index.ts';
+
+// Sequences of events, and state by key.
+
+export {
+  begin,
+  type CompiledFunnel,
+  compareFunnelEvents,
+  compileFunnel,
+  type EntityDefinition,
+  type ExclusionSpan,
+  evaluateFunnel,
+  type Fact,
+  type FactChange,
+  type FactRecord,
+  type FunnelAttempt,
+  type FunnelAttribution,
+  type FunnelChange,
+  type FunnelConfig,
+  type FunnelDefinition,
+  type FunnelEvent,
+  type FunnelExclusion,
+  type FunnelOrder,
+  type FunnelResult,
+  type FunnelRules,
+  type FunnelStatus,
+  type FunnelStep,
+  funnel,
+  type KeyedFactsConfig,
+  keyedFacts,
+  type LateEvents,
+  type Matched,
+  type Pattern,
+  type PatternConfig,
+  type PatternMatch,
+  type ProcessCommonConfig,
+  type ProcessConfig,
+  type ProcessConfigWithoutInitial,
+  type ProcessContext,
+  pattern,
+  process,
+  type SkipStrategy,
+  type Where,
+  type WithFacts,
+} from './operators/index.ts';
+
+// Rollup cubes, and reading them.
+
+export {
+  type Cell,
+  type CellDetail,
+  type CellQuery,
+  type CellRow,
+  type CubeDefinition,
+  type CubeRow,
+  type CubesConfig,
+  type CubeViews,
+  countDistinct,
+  cubes,
+  cubeViews,
+  type Distinct,
+  type Distribution,
+  type ExactSet,
+  type ExactSum,
+  type Granularity,
+  type HyperLogLog,
+  quantile,
+  readCube,
+} from './operators/index.ts';
+
+// Sinks.
+
+export {
+  type Callback,
+  type CallbackLimits,
+  type CallbackMessage,
+  CallbackPublisher,
+  DEFAULT_CALLBACK_LIMITS,
+  type OutputConfig,
+  type RefusedOutput,
+  type TableChange,
+  type TableOptions,
+  type ToCallbackConfig,
+  type ToJetStreamConfig,
+  type ToTableConfig,
+  type ToWindowTableConfig,
+  tableOf,
+  toCallback,
+  toJetStream,
+  toTable,
+  toWindowTable,
+  windowTableOf,
+} from './operators/index.ts';
+
+// Interactive queries: tables read beside the running topology.
+
+export {
+  type AnswerTo,
+  type FailedAnswer,
+  type KeyAnswer,
+  type KeyedValue,
+  type KeyQuery,
+  MAX_QUERY_ROWS,
+  type Position,
+  type PrefixQuery,
+  positionOf,
+  type QueryableTable,
+  type QueryFailure,
+  type QueryOptions,
+  queryTable,
+  type RangeQuery,
+  type RowsAnswer,
+  type TableQuery,
+  type WindowedValue,
+  type WindowKey,
+  type WindowQuery,
+  type WindowsAnswer,
+} from './engine/index.ts';
+
+// Codecs: how values become rows.
+
+export {
+  ByteReader,
+  ByteWriter,
+  type Codec,
+  floatCodec,
+  intCodec,
+  jsonCodec,
+  type KeyCodec,
+  stringCodec,
+  stringKey,
+  trustedJsonCodec,
+  uintKey,
+} from './engine/index.ts';
+
+// Operators of your own.
+
+export {
+  type Barrier,
+  type Batch,
+  type Definition,
+  type DescribedRow,
+  defineOperator,
+  type Either,
+  type Handlers,
+  type LogicalRows,
+  type MapSpec,
+  type MapTable,
+  mapTable,
+  type NoSides,
+  type Notice,
+  type Operator,
+  type OperatorContext,
+  type OperatorSpec,
+  type RawSpec,
+  type RawTable,
+  rawTable,
+  type Schema,
+  type ScopedMap,
+  type Sides,
+  type Signal,
+  type TableSpecs,
+  type TablesOf,
+  type Timers,
+  type Ttl,
+  type Watermark,
+} from './engine/index.ts';
+
+// Connectors of your own, and a task that reads and sends through them.
+
+export {
+  JetStreamSource,
+  type JetStreamSourceOptions,
+  type PullLimits,
+  type SourceDiagnostics,
+  ThreadedSource,
+  type ThreadedSourceOptions,
+} from './connectors/index.ts';
+export {
+  type ByteRegion,
+  type Clock,
+  type Counter,
+  DEFAULT_TASK_LIMITS,
+  type KvEntry,
+  type KvRange,
+  type KvReader,
+  type KvStore,
+  type KvTable,
+  type KvView,
+  type Listen,
+  type LmdbOptions,
+  type LmdbReaderOptions,
+  type MetricLabels,
+  type MetricSample,
+  type Metrics,
+  type OutboxLimits,
+  type OutMessage,
+  openLmdbReader,
+  openLmdbStore,
+  type Progress,
+  type Publisher,
+  type Source,
+  type SourceRecord,
+  type SourceState,
+  type Sources,
+  type StreamFacts,
+  type SupervisedState,
+  Supervisor,
+  type SupervisorOptions,
+  systemClock,
+  type Take,
+  Task,
+  type TaskLimits,
+  type TaskOptions,
+  type TaskRun,
+} from './engine/index.ts';
+
+// Tests: drivers without a broker, and the simulation of a whole topology.
+
+export {
+  type Disorder,
+  ManualClock,
+  MemoryDisk,
+  type NoticeCounts,
+  SeededRandom,
+  type SeedFailure,
+  type SeedsOptions,
+  type SeedsReport,
+  type SimulatedMessage,
+  type SimulatedMessages,
+  type SimulationOptions,
+  type SimulationResult,
+  type StateDigest,
+  simulate,
+  simulateSeeds,
+  TestDriver,
+  type TestDriverOptions,
+  type TestMessage,
+  type TestSnapshot,
+  type TestTable,
+  type TopologySnapshot,
+  TopologyTestDriver,
+  type TopologyTestDriverOptions,
+} from './engine/index.ts';
+
+// Errors.
+
+export {
+  asMillraceError,
+  MillraceError,
+} from './engine/index.ts';

@@ -2,5 +2,5 @@
 import { runCli } from './cli/index.ts';
 
 const code = await runCli(process.argv.slice(2));
-// What is still running after an error must not keep the process; what was printed goes out first.
-if (code !== 0) process.stdout.write('', () => process.exit(code));
+// What a user's module or an error has left open must not keep the process; what was printed goes out first.
+if (code !== 'running') process.stdout.write('', () => process.exit(code));

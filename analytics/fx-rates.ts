@@ -1,4 +1,11 @@
-import { ByteWriter, defineOperator, rawTable } from '../engine/index.ts';
+import {
+  ByteReader,
+  ByteWriter,
+  type DescribedRow,
+  defineOperator,
+  type KvEntry,
+  rawTable,
+} from '../engine/index.ts';
 import type { WithFacts } from '../operators/index.ts';
 import { T } from './event-types.ts';
 import type { FactPlace } from './facts.ts';
@@ -10,7 +17,18 @@ const CURRENCY = /^[A-Z]{3}$/;
 /** Rates that wait for a commit, in rows. */
 const STAGED_MAX = 10_000;
 
-const tables = () => ({ rates: rawTable({ version: 1 }) });
+const tables = () => ({ rates: rawTable({ version: 1, describeRow }) });
+
+function describeRow({ key, value }: KvEntry): DescribedRow {
+  const reader = new ByteReader(key);
+  const scope = reader.orderedString();
+  const pair = `${reader.orderedString()}/${reader.orderedString()}`;
+  return {
+    scope,
+    key: `${pair} ${new Date(reader.u48()).toISOString()}`,
+    value: Buffer.from(value).toString(),
+  };
+}
 
 /**
  * Keeps every `fx.rate` event (members `base`, `quote`, `rate`: units of quote for one of base) by pair and

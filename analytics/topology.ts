@@ -1,8 +1,7 @@
-import { type Topology, topology } from '../engine/index.ts';
+import { deadLetter, type Topology, topology } from '../engine/index.ts';
 import {
   type CubeDefinition,
   cubes,
-  deadLetter,
   decode,
   dedup,
   flatMap,
@@ -73,6 +72,7 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
     const first = t.source('events').pipe(
       decode<OrderEvent>('decode', { decoder: messageDecoder }),
       dedup<OrderEvent>('dedup', {
+        identify: (event) => event,
         memory_ids: config.dedup_memory_ids,
         retain_ms: config.retain_ms,
         describe: described,

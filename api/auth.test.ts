@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { bootstrapAdminKey } from './index.ts';
+import { bootstrapAdminKey } from './key-ring.ts';
 import { codeOf, startTestApi, TEST_NOW_MS, type TestApi } from './testing.ts';
 
 let test: TestApi;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { bootstrapAdminKey } from './index.ts';
+import { bootstrapAdminKey } from './key-ring.ts';
 import { codeOf, startTestApi, TEST_NOW_MS, type TestApi } from './testing.ts';
 import { claims, forged, HS256_ENV, hs256, SECRET } from './testing-jwt.ts';
 import { MAX_TOKEN_CHARS } from './token-verifier.ts';

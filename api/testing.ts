@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { orderAnalytics } from '../analytics/index.ts';
 import { ManualClock, MemoryDisk, Task } from '../engine/index.ts';
-import { type Api, createApp } from './index.ts';
 import { KeyRing } from './key-ring.ts';
 import type { Role } from './permissions.ts';
 import type { ApiPorts, PipelineStatus } from './ports.ts';
+import { type Api, createApp } from './service.ts';
 import { readSettings } from './settings.ts';
 import { MemoryKeyValueStore, MemoryStream } from './testing-memory.ts';
 

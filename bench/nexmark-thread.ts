@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
+import { EVENTS_STREAM } from '../connectors/index.ts';
 import { MemorySource, type MessageBlock } from '../examples/nexmark/memory-source.ts';
 import { QUERIES } from '../examples/nexmark/queries/index.ts';
 import { queryTopology } from '../examples/nexmark/query.ts';
@@ -7,7 +8,6 @@ import {
   ByteReader,
   connectNats,
   defineOperator,
-  EVENTS_STREAM,
   intCodec,
   JetStreamPublisher,
   mapTable,

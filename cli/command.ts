@@ -1,5 +1,4 @@
 import { parseArgs } from 'node:util';
-import { asMillraceError, MillraceError } from '../engine/index.ts';
 
 /** 0: done, and all is well. 1: it failed, or a check found something. 2: it was called wrongly. */
 export type ExitCode = 0 | 1 | 2;
@@ -8,14 +7,21 @@ export interface OptionSpec {
   readonly type: 'string' | 'boolean';
   /** What a value stands for in the help, e.g. `N`. */
   readonly value?: string;
+  /** May be given more than once. */
+  readonly multiple?: boolean;
   readonly help: string;
 }
+
+/** The command line is not one that the command understands. */
+export class UsageError extends Error {}
 
 export interface CommandArguments {
   readonly positionals: readonly string[];
   /** Throws `usage` when it is not given. */
   required(index: number): string;
   text(option: string): string | undefined;
+  /** All values of an option that may be given more than once. */
+  texts(option: string): readonly string[];
   flag(option: string): boolean;
   /** A whole number from `min` on; throws `usage` for anything else. */
   whole(option: string, fallback: number, min?: number): number;
@@ -42,20 +48,31 @@ export interface Command {
   /** More than the summary, a line each. */
   readonly details?: readonly string[];
   readonly options: Readonly<Record<string, OptionSpec>>;
-  run(args: CommandArguments, context: CommandContext): Promise<ExitCode>;
+  /** Loads the command's code first: the command line itself must start fast. */
+  run(args: CommandArguments, context: CommandContext): Promise<ExitCode | Running>;
 }
 
-/** For every command that reads the settings. */
+/** The command left something behind that runs until a signal ends the process. */
+export type Running = 'running';
+
+/** For every command that has to know where state and streams are. */
 export const PLACE_OPTIONS = {
   'data-dir': { type: 'string', value: 'DIR', help: 'data folder; default: DATA_DIR, else ./data' },
   'nats-url': { type: 'string', value: 'URL', help: 'NATS server; default: NATS_URL, else the embedded one' },
 } as const satisfies Readonly<Record<string, OptionSpec>>;
 
+/** For every command that works on a topology. */
+export const TOPOLOGY_OPTION = {
+  topology: {
+    type: 'string',
+    value: 'FILE[#NAME]',
+    help: 'your topology: a module that exports one; default: MILLRACE_TOPOLOGY, else the order analytics',
+  },
+} as const satisfies Readonly<Record<string, OptionSpec>>;
+
 export const JSON_OPTION = {
   json: { type: 'boolean', help: 'answer as JSON' },
 } as const satisfies Readonly<Record<string, OptionSpec>>;
-
-const usage = (message: string): MillraceError => new MillraceError('usage', message);
 
 function argumentsOf(
   command: Command,
@@ -66,14 +83,15 @@ function argumentsOf(
     try {
       return parseArgs({ args: [...words], options, allowPositionals: true, strict: true });
     } catch (error) {
-      throw usage(error instanceof Error ? error.message : String(error));
+      const message = error instanceof Error ? error.message : String(error);
+      throw new UsageError(`${message.split('. ')[0]?.replace(/\.$/, '')}.`);
     }
   })();
-  const values = parsed.values as Readonly<Record<string, string | boolean | undefined>>;
+  const values = parsed.values as Readonly<Record<string, string | boolean | string[] | undefined>>;
   const { positionals } = parsed;
   const help = values.help === true;
   if (!help && positionals.length > (command.max_positionals ?? 0)) {
-    throw usage(`"${command.name}" does not take "${positionals.at(-1)}".`);
+    throw new UsageError(`"${command.name}" does not take "${positionals.at(-1)}".`);
   }
   const text = (option: string): string | undefined => {
     const value = values[option];
@@ -83,17 +101,22 @@ function argumentsOf(
     help,
     positionals,
     text,
+    texts: (option) => {
+      const given = values[option];
+      return Array.isArray(given) ? given : [];
+    },
     flag: (option) => values[option] === true,
     required: (index) => {
       const given = positionals[index];
-      if (given === undefined) throw usage(`"${command.name}" needs ${command.parameters ?? 'an argument'}.`);
+      if (given === undefined)
+        throw new UsageError(`"${command.name}" needs ${command.parameters ?? 'an argument'}.`);
       return given;
     },
     whole: (option, fallback, min = 1) => {
       const given = text(option);
       const number = given === undefined ? fallback : Number(given);
       if (!Number.isSafeInteger(number) || number < min) {
-        throw usage(`--${option} takes a whole number from ${min} on, not "${given}".`);
+        throw new UsageError(`--${option} takes a whole number from ${min} on, not "${given}".`);
       }
       return number;
     },
@@ -102,8 +125,10 @@ function argumentsOf(
 
 function optionHelp(name: string, { value, help }: OptionSpec): string {
   const flag = value === undefined ? `--${name}` : `--${name} ${value}`;
-  return `  ${flag.padEnd(22)} ${help}`;
+  return `  ${flag.padEnd(OPTION_WIDTH)} ${help}`;
 }
+
+const OPTION_WIDTH = 24;
 
 export function helpOf({ name, parameters, summary, details = [], options }: Command): string {
   const call = ['millrace', name, parameters, '[options]'].filter((part) => part !== undefined).join(' ');
@@ -116,14 +141,23 @@ export function helpOf({ name, parameters, summary, details = [], options }: Com
 
 const HELP: OptionSpec = { type: 'boolean', help: 'this text' };
 
-function overview(commands: readonly Command[]): string {
+function overview(commands: readonly Command[], words: readonly string[] = []): string {
+  const [group] = words;
+  const ofGroup = commands.filter(({ name }) => name.startsWith(`${group} `));
+  return ofGroup.length === 0
+    ? overviewOf(commands, 'Commands (without one: start):')
+    : overviewOf(ofGroup, 'Commands:');
+}
+
+function overviewOf(commands: readonly Command[], title: string): string {
   const lines = commands.map(({ name, summary }) => `  ${name.padEnd(20)} ${summary}`);
   return [
     'Usage: millrace [command] [options]',
     '',
-    'Commands (without one: start):',
+    title,
     ...lines,
     '',
+    'They work on the order analytics that come with millrace, or with --topology FILE on a topology of yours.',
     '"millrace COMMAND --help" says more. Exit codes: 0 done, 1 failed or something found, 2 wrong usage.',
   ].join('\n');
 }
@@ -140,7 +174,7 @@ export async function runCommand(
   commands: readonly Command[],
   argv: readonly string[],
   context: CommandContext,
-): Promise<ExitCode> {
+): Promise<ExitCode | Running> {
   const words = argv.length === 0 ? ['start'] : argv;
   if (['--help', '-h', 'help'].includes(words[0] ?? '')) {
     context.print(overview(commands));
@@ -148,7 +182,12 @@ export async function runCommand(
   }
   const command = find(commands, words[0]?.startsWith('-') === true ? ['start', ...words] : words);
   if (command === undefined) {
-    context.note(`millrace: unknown command "${words.join(' ')}" [unknown_command]\n\n${overview(commands)}`);
+    const known = overview(commands, words);
+    if (['--help', '-h'].includes(words[1] ?? '')) {
+      context.print(known);
+      return 0;
+    }
+    context.note(`millrace: unknown command "${words.join(' ')}" [unknown_command]\n\n${known}`);
     return 2;
   }
   try {
@@ -160,22 +199,25 @@ export async function runCommand(
     }
     return await command.run(args, withPlace(args, context));
   } catch (thrown) {
+    if (thrown instanceof UsageError) {
+      context.note(`millrace: ${thrown.message} "millrace ${command.name} --help" says more. [usage]`);
+      return 2;
+    }
+    const { asMillraceError } = await import('../engine/index.ts');
     const error = asMillraceError(thrown);
     context.note(`millrace: ${error.message} [${error.code}]`);
     if (error.code === 'internal' && thrown instanceof Error) context.note(String(thrown.stack));
-    return error.code === 'usage' ? 2 : 1;
+    return 1;
   }
 }
 
-/** The options of a place stand for the settings of that name. */
+/** Options that stand for the settings of their name. */
+const SETTING_OF = { 'data-dir': 'DATA_DIR', 'nats-url': 'NATS_URL', topology: 'MILLRACE_TOPOLOGY' } as const;
+
 function withPlace(args: CommandArguments, context: CommandContext): CommandContext {
-  const [dataDir, natsUrl] = [args.text('data-dir'), args.text('nats-url')];
-  return {
-    ...context,
-    env: {
-      ...context.env,
-      ...(dataDir === undefined ? {} : { DATA_DIR: dataDir }),
-      ...(natsUrl === undefined ? {} : { NATS_URL: natsUrl }),
-    },
-  };
+  const given = Object.entries(SETTING_OF).flatMap(([option, setting]) => {
+    const value = args.text(option);
+    return value === undefined ? [] : [[setting, value]];
+  });
+  return { ...context, env: { ...context.env, ...Object.fromEntries(given) } };
 }

@@ -1,15 +1,16 @@
 import {
   DEADLETTER_STREAM,
   EventPublisher,
-  ensureStreams,
+  ensureStream,
   JetStreamSource,
   type NatsLink,
   openKeyValueStore,
+  openManager,
 } from '../connectors/index.ts';
 import { type KeyValueStore, MillraceError, type SourceRecord, systemClock } from '../engine/index.ts';
-import { settingsOf } from './app.ts';
-import { type Command, type CommandArguments, JSON_OPTION, PLACE_OPTIONS } from './command.ts';
+import { type CommandArguments, type CommandContext, type ExitCode, UsageError } from './command.ts';
 import { withNats } from './nats.ts';
+import { folderOf } from './place.ts';
 
 const RETRIES_BUCKET = 'millrace-deadletter-retries';
 const DEFAULT_LIMIT = 100;
@@ -28,6 +29,9 @@ interface DeadLetter {
   readonly payload: Uint8Array;
   /** Bytes of the original payload, where only its beginning was kept. */
   readonly truncated_from: number | undefined;
+  readonly original_headers: readonly (readonly [name: string, value: string])[];
+  /** Headers that it had and that were not kept. */
+  readonly omitted_headers: number;
 }
 
 /** What is known of sends of a dead letter back to its subject. */
@@ -51,6 +55,8 @@ function letterOf(record: SourceRecord): DeadLetter {
     // The record's bytes are valid until the next take.
     payload: Uint8Array.from(record.data),
     truncated_from: truncated === undefined ? undefined : Number(truncated),
+    original_headers: JSON.parse(record.header('Original-Headers') ?? '[]') as DeadLetter['original_headers'],
+    omitted_headers: Number(record.header('Original-Headers-Omitted') ?? 0),
   };
 }
 
@@ -76,11 +82,6 @@ async function* deadLetters(
   }
 }
 
-const SELECTION = {
-  reason: { type: 'string', value: 'CODE', help: 'only of this reason, e.g. missing_field' },
-  tenant: { type: 'string', value: 'NAME', help: 'only of this tenant' },
-} as const;
-
 function selection(args: CommandArguments): (letter: DeadLetter) => boolean {
   const [reason, tenant] = [args.text('reason'), args.text('tenant')];
   return (letter) =>
@@ -89,6 +90,7 @@ function selection(args: CommandArguments): (letter: DeadLetter) => boolean {
 }
 
 async function openRetries(link: NatsLink): Promise<KeyValueStore> {
+  await ensureStream(await openManager(link), DEADLETTER_STREAM);
   return await openKeyValueStore(link, RETRIES_BUCKET);
 }
 
@@ -96,32 +98,20 @@ async function retryOf(retries: KeyValueStore, sequence: number): Promise<Retry 
   return (await retries.get(String(sequence)))?.value as Retry | undefined;
 }
 
-const listCommand: Command = {
-  name: 'deadletters ls',
-  summary: 'Lists the messages that could not be processed, with the reason',
-  options: {
-    ...PLACE_OPTIONS,
-    ...JSON_OPTION,
-    ...SELECTION,
-    limit: { type: 'string', value: 'N', help: `at most so many; default ${DEFAULT_LIMIT}` },
-  },
-  run: async (args, context) => {
-    const limit = args.whole('limit', DEFAULT_LIMIT);
-    const settings = await settingsOf(context.env);
-    await withNats(settings, context, async (link) => {
-      await ensureStreams(link);
-      const retries = await openRetries(link);
-      let listed = 0;
-      for await (const letter of deadLetters(link, selection(args))) {
-        const retry = await retryOf(retries, letter.sequence);
-        context.print(args.flag('json') ? jsonOf(letter, retry) : lineOf(letter, retry));
-        if (++listed >= limit) break;
-      }
-      if (!args.flag('json')) context.note(`${listed} dead letters`);
-    });
-    return 0;
-  },
-};
+export async function list(args: CommandArguments, context: CommandContext): Promise<ExitCode> {
+  const limit = args.whole('limit', DEFAULT_LIMIT);
+  await withNats(folderOf(context.env), context, async (link) => {
+    const retries = await openRetries(link);
+    let listed = 0;
+    for await (const letter of deadLetters(link, selection(args))) {
+      const retried = await retryOf(retries, letter.sequence);
+      context.print(args.flag('json') ? jsonOf(letter, retried) : lineOf(letter, retried));
+      if (++listed >= limit) break;
+    }
+    if (!args.flag('json')) context.note(listed === 1 ? '1 dead letter' : `${listed} dead letters`);
+  });
+  return 0;
+}
 
 function jsonOf({ payload, ...letter }: DeadLetter, retry: Retry | undefined): string {
   return JSON.stringify({ ...letter, payload: Buffer.from(payload).toString('utf8'), retry });
@@ -133,58 +123,47 @@ function lineOf(letter: DeadLetter, retry: Retry | undefined): string {
   return `${letter.sequence}  ${letter.original_subject}@${letter.original_sequence}  ${letter.reason}: ${letter.detail}${retried}\n    ${text}`;
 }
 
-const retryCommand: Command = {
-  name: 'deadletters retry',
-  parameters: '[SEQUENCE...]',
-  max_positionals: 1_000,
-  summary: 'Publishes dead letters to their original subjects again, under new message ids',
-  details: [
-    'Name dead letters by the sequence that "deadletters ls" shows, or select them with --all.',
-    'What was sent again before is left out, unless it is named. Exit code 1: some could not be sent.',
-  ],
-  options: {
-    ...PLACE_OPTIONS,
-    ...SELECTION,
-    all: { type: 'boolean', help: 'all that the other options select' },
-    'dry-run': { type: 'boolean', help: 'only say what would be sent' },
-  },
-  run: async (args, context) => {
-    const named = new Set(args.positionals.map(Number));
-    if (named.size === 0 && !args.flag('all')) {
-      throw new MillraceError('usage', 'Name the dead letters by their sequences, or give --all.');
-    }
-    const isSelected = selection(args);
-    const wanted = (letter: DeadLetter): boolean =>
-      isSelected(letter) && (named.size === 0 || named.has(letter.sequence));
-    const settings = await settingsOf(context.env);
-    return await withNats(settings, context, async (link) => {
-      await ensureStreams(link);
-      const retries = await openRetries(link);
-      const publisher = new EventPublisher(link);
-      const counts = { sent: 0, skipped: 0 };
-      for await (const letter of deadLetters(link, wanted)) {
-        const before = await retryOf(retries, letter.sequence);
-        if (before !== undefined && named.size === 0) continue;
-        const problem = problemOf(letter);
-        if (problem !== undefined) {
-          context.note(`${letter.sequence}: not sent, ${problem}`);
-          counts.skipped++;
-          continue;
-        }
-        if (!args.flag('dry-run')) await sendAgain(letter, before, publisher, retries);
-        context.print(`${letter.sequence} -> ${letter.original_subject}`);
-        counts.sent++;
+export async function retry(args: CommandArguments, context: CommandContext): Promise<ExitCode> {
+  const named = new Set(args.positionals.map(Number));
+  if (named.size === 0 && !args.flag('all')) {
+    throw new UsageError('Name the dead letters by their sequences, or give --all.');
+  }
+  const isSelected = selection(args);
+  const wanted = (letter: DeadLetter): boolean =>
+    isSelected(letter) && (named.size === 0 || named.has(letter.sequence));
+  return await withNats(folderOf(context.env), context, async (link) => {
+    const retries = await openRetries(link);
+    const publisher = new EventPublisher(link);
+    const isDry = args.flag('dry-run');
+    const counts = { sent: 0, skipped: 0 };
+    for await (const letter of deadLetters(link, wanted)) {
+      const before = await retryOf(retries, letter.sequence);
+      if (before !== undefined && named.size === 0) continue;
+      const problem = problemOf(letter);
+      if (problem !== undefined) {
+        context.note(`${letter.sequence}: not sent, ${problem}`);
+        counts.skipped++;
+        continue;
       }
-      context.note(`${counts.sent} sent again, ${counts.skipped} not`);
-      return counts.skipped > 0 || (named.size > 0 && counts.sent < named.size) ? 1 : 0;
-    });
-  },
-};
+      if (!isDry) await sendAgain(letter, before, publisher, retries);
+      context.print(`${letter.sequence} -> ${letter.original_subject}`);
+      counts.sent++;
+    }
+    context.note(`${counts.sent} ${isDry ? 'would be sent' : 'sent'} again, ${counts.skipped} not`);
+    return counts.skipped > 0 || (named.size > 0 && counts.sent < named.size) ? 1 : 0;
+  });
+}
 
-function problemOf({ original_subject, truncated_from }: DeadLetter): string | undefined {
+/** What a client takes as the name of a header. */
+const HEADER_NAME = /^[!-9;-~]+$/;
+
+function problemOf(letter: DeadLetter): string | undefined {
+  const { original_subject, truncated_from, omitted_headers, original_headers } = letter;
   if (original_subject === '') return 'it does not say where it came from';
   if (truncated_from !== undefined) return `only its beginning was kept, of ${truncated_from} bytes`;
-  return undefined;
+  if (omitted_headers > 0) return `${omitted_headers} of its headers were not kept`;
+  const malformed = original_headers.find(([name]) => !HEADER_NAME.test(name));
+  return malformed === undefined ? undefined : `its header "${malformed[0]}" has no valid name`;
 }
 
 async function sendAgain(
@@ -196,7 +175,12 @@ async function sendAgain(
   const attempts = (before?.attempts ?? 0) + 1;
   const message_id = `deadletter-retry-${letter.sequence}-${attempts}`;
   const { lastSequence } = await publisher.publishAll([
-    { subject: letter.original_subject, payload: letter.payload, msgId: message_id },
+    {
+      subject: letter.original_subject,
+      payload: letter.payload,
+      msgId: message_id,
+      headers: headersOf(letter),
+    },
   ]);
   const retry: Retry = {
     attempts,
@@ -218,4 +202,8 @@ async function sendAgain(
   }
 }
 
-export const deadletterCommands: readonly Command[] = [listCommand, retryCommand];
+function headersOf({ original_headers }: DeadLetter): Readonly<Record<string, readonly string[]>> {
+  const headers = new Map<string, string[]>();
+  for (const [name, value] of original_headers) headers.set(name, [...(headers.get(name) ?? []), value]);
+  return Object.fromEntries(headers);
+}

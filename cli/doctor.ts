@@ -1,25 +1,16 @@
 import { mkdir, rm, statfs, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import type { Settings } from '../api/index.ts';
 import { openManager, resolveNatsServer } from '../connectors/index.ts';
 import { asMillraceError } from '../engine/index.ts';
-import { settingsOf } from './app.ts';
-import { type Command, type CommandContext, JSON_OPTION, PLACE_OPTIONS } from './command.ts';
+import type { CommandArguments, CommandContext, ExitCode } from './command.ts';
+import { checkTopology } from './doctor-topology.ts';
+import { type Finding, failed, ok } from './findings.ts';
 import { connect, embeddedUrl } from './nats.ts';
-
-interface Finding {
-  readonly check: string;
-  readonly ok: boolean;
-  /** What was found, or what is wrong and what to do. */
-  readonly text: string;
-}
+import { type Folder, folderOf, settingOf } from './place.ts';
 
 const MIN_NODE = [20, 19] as const;
 const MIN_FREE_BYTES = 1024 ** 3;
-
-const ok = (check: string, text: string): Finding => ({ check, ok: true, text });
-const failed = (check: string, text: string): Finding => ({ check, ok: false, text });
 
 function nodeVersion(): Finding {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
@@ -28,8 +19,8 @@ function nodeVersion(): Finding {
   return isNew ? ok('node', text) : failed('node', `${text}: install ${MIN_NODE.join('.')} or newer.`);
 }
 
-async function natsServer(settings: Settings, { env, note }: CommandContext): Promise<Finding> {
-  if (settings.natsUrl !== undefined) return ok('nats-server', 'not needed: NATS_URL is set');
+async function natsServer(folder: Folder, { env, note }: CommandContext): Promise<Finding> {
+  if (folder.natsUrl !== undefined) return ok('nats-server', 'not needed: NATS_URL is set');
   try {
     const found = await resolveNatsServer({ env, progress: note });
     return ok('nats-server', `${found.version} at ${found.path} (${found.from})`);
@@ -39,7 +30,7 @@ async function natsServer(settings: Settings, { env, note }: CommandContext): Pr
 }
 
 /** The server of NATS_URL, or the embedded one where millrace runs. */
-async function jetStream({ natsUrl, dataDir }: Settings): Promise<Finding> {
+async function jetStream({ natsUrl, dataDir }: Folder): Promise<Finding> {
   const url = natsUrl ?? (await embeddedUrl(dataDir));
   if (url === undefined)
     return ok('jetstream', 'the embedded server does not run now; it starts with millrace');
@@ -61,7 +52,7 @@ async function jetStream({ natsUrl, dataDir }: Settings): Promise<Finding> {
   }
 }
 
-async function dataFolder({ dataDir }: Settings): Promise<Finding> {
+async function dataFolder({ dataDir }: Folder): Promise<Finding> {
   const probe = join(dataDir, `.doctor-${process.pid}`);
   try {
     await mkdir(dataDir, { recursive: true });
@@ -76,7 +67,7 @@ async function dataFolder({ dataDir }: Settings): Promise<Finding> {
   }
 }
 
-async function freeDisk({ dataDir }: Settings): Promise<Finding> {
+async function freeDisk({ dataDir }: Folder): Promise<Finding> {
   try {
     const { bavail, bsize } = await statfs(dataDir);
     const free_bytes = bavail * bsize;
@@ -89,7 +80,7 @@ async function freeDisk({ dataDir }: Settings): Promise<Finding> {
   }
 }
 
-function port({ host, port: number }: Settings): Promise<Finding> {
+function port(host: string, number: number): Promise<Finding> {
   if (number === 0) return Promise.resolve(ok('port', 'any free one (PORT=0)'));
   return new Promise((resolve) => {
     const server = createServer();
@@ -105,27 +96,30 @@ function port({ host, port: number }: Settings): Promise<Finding> {
   });
 }
 
-export const doctorCommand: Command = {
-  name: 'doctor',
-  summary: 'Checks what millrace needs: node, nats-server, JetStream, the data folder, disk and port',
-  details: ['Fetches a nats-server where none is found, as a start would. Exit code 1: something failed.'],
-  options: { ...PLACE_OPTIONS, ...JSON_OPTION },
-  run: async (args, context) => {
-    const settings = await settingsOf(context.env);
-    const findings = [
-      nodeVersion(),
-      await natsServer(settings, context),
-      await jetStream(settings),
-      await dataFolder(settings),
-      await freeDisk(settings),
-      await port(settings),
-    ];
-    if (args.flag('json')) context.print(JSON.stringify(findings, null, 2));
-    else {
-      for (const finding of findings) {
-        context.print(`${finding.ok ? 'ok    ' : 'failed'}  ${finding.check.padEnd(12)} ${finding.text}`);
-      }
+/** What the order analytics need beside a pipeline. */
+async function service(env: CommandContext['env']): Promise<Finding[]> {
+  const { settingsOf } = await import('./order-analytics.ts');
+  const { host, port: number } = settingsOf(env);
+  return [await port(host, number)];
+}
+
+export async function doctor(args: CommandArguments, context: CommandContext): Promise<ExitCode> {
+  const folder = folderOf(context.env);
+  const hasTopology = settingOf(context.env, 'MILLRACE_TOPOLOGY') !== undefined;
+  const findings = [
+    nodeVersion(),
+    await natsServer(folder, context),
+    await jetStream(folder),
+    await dataFolder(folder),
+    await freeDisk(folder),
+    ...(hasTopology ? await checkTopology(args, context) : await service(context.env)),
+  ];
+  if (args.flag('json')) context.print(JSON.stringify(findings, null, 2));
+  else {
+    const width = Math.max(...findings.map(({ check }) => check.length));
+    for (const { check, ok: isOk, text } of findings) {
+      context.print(`${isOk ? 'ok    ' : 'failed'}  ${check.padEnd(width)}  ${text}`);
     }
-    return findings.every((finding) => finding.ok) ? 0 : 1;
-  },
-};
+  }
+  return findings.every((finding) => finding.ok) ? 0 : 1;
+}

@@ -1,19 +1,7 @@
-import { type Command, type CommandContext, type ExitCode, runCommand } from './command.ts';
-import { deadletterCommands } from './deadletters.ts';
-import { doctorCommand } from './doctor.ts';
-import { replayCommand } from './replay.ts';
-import { startCommand } from './start.ts';
-import { stateCommands } from './state.ts';
-import { topologyCommands } from './topology.ts';
+import { type CommandContext, type ExitCode, type Running, runCommand } from './command.ts';
+import { COMMANDS } from './commands.ts';
 
-export const COMMANDS: readonly Command[] = [
-  startCommand,
-  ...topologyCommands,
-  ...stateCommands,
-  replayCommand,
-  ...deadletterCommands,
-  doctorCommand,
-];
+export { COMMANDS } from './commands.ts';
 
 function interruptible(): AbortSignal {
   const stop = new AbortController();
@@ -34,7 +22,10 @@ process.stdout.on('error', (error: Error & { readonly code?: string }) => {
   process.exit(0);
 });
 
-/** Runs the command line of this process. A started service goes on after it has resolved. */
-export function runCli(argv: readonly string[], context: CommandContext = PROCESS): Promise<ExitCode> {
+/** Runs the command line of this process. */
+export function runCli(
+  argv: readonly string[],
+  context: CommandContext = PROCESS,
+): Promise<ExitCode | Running> {
   return runCommand(COMMANDS, argv, context);
 }

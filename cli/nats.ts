@@ -1,9 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Settings } from '../api/index.ts';
 import { connectNats, type NatsLink, startEmbeddedNats } from '../connectors/index.ts';
 import { MillraceError } from '../engine/index.ts';
 import type { CommandContext } from './command.ts';
+import type { Folder } from './place.ts';
 
 const CONNECT_TIMEOUT_MS = 3_000;
 
@@ -38,15 +38,14 @@ async function connectRunning(dataDir: string): Promise<NatsLink | undefined> {
 }
 
 /**
- * Works with the server of the settings: the one of NATS_URL, the embedded one of a millrace that runs on
+ * Works with the server of a folder: the one of NATS_URL, the embedded one of a millrace that runs on
  * the data folder, or else an embedded one that is started for as long as the work takes.
  */
 export async function withNats<T>(
-  settings: Settings,
+  { dataDir, natsUrl }: Folder,
   { env, note }: CommandContext,
   work: (link: NatsLink) => Promise<T>,
 ): Promise<T> {
-  const { natsUrl, dataDir } = settings;
   const running = natsUrl === undefined ? await connectRunning(dataDir) : await connect(natsUrl);
   const server =
     running === undefined ? await startEmbeddedNats({ dataDir, env, progress: note }) : undefined;

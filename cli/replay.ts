@@ -1,11 +1,21 @@
 import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { TOPOLOGY_NAME } from '../analytics/index.ts';
-import type { Settings } from '../api/index.ts';
-import { EVENTS_STREAM, JetStreamSource, type NatsLink } from '../connectors/index.ts';
+import { isDeepStrictEqual } from 'node:util';
 import {
+  deadLetterQuarantine,
+  EVENTS_STREAM,
+  type JetStreamInput,
+  JetStreamSource,
+  jetstreamInputs,
+  type NatsLink,
+} from '../connectors/index.ts';
+import {
+  asMillraceError,
+  type Clock,
   type GenerationLayout,
+  type InputPosition,
   type KvReader,
+  type KvStore,
   META_TABLE,
   MillraceError,
   makeCurrent,
@@ -13,194 +23,246 @@ import {
   openLmdbReader,
   openLmdbStore,
   type Progress,
+  type Quarantine,
   readProgress,
   type Source,
-  type SourceRecord,
-  type SourceState,
   type StateDigest,
-  type StreamFacts,
   stateDigest,
   systemClock,
-  type Take,
   Task,
 } from '../engine/index.ts';
-import { hasState, layoutOf, PARTITION, settingsOf, stateRoot, topologyOf } from './app.ts';
-import { type Command, type CommandContext, JSON_OPTION, PLACE_OPTIONS } from './command.ts';
+import type { CommandArguments, CommandContext, ExitCode } from './command.ts';
 import { withNats } from './nats.ts';
+import { hasState, layoutOf, PARTITION, type Place, placeOf, stateRoot } from './place.ts';
+import { BoundedSource, EndedSource } from './replay-source.ts';
+import { failingRecordsOf } from './start-topology.ts';
 
 const PROGRESS_INTERVAL_MS = 1_000;
 const STEP_WAIT_MS = 250;
 /** Rounds of catching up with a state that goes on, before the comparison is given up. */
 const MAX_ROUNDS = 10;
-
-/** A source that ends where another state stands, so that the two can be compared. */
-class BoundedSource implements Source {
-  readonly partition = PARTITION;
-  readonly #source: Source;
-  readonly #held: SourceRecord[] = [];
-  /** Nothing after it is given. */
-  last = 0;
-  /** The last one that was given. */
-  position = 0;
-
-  constructor(source: Source) {
-    this.#source = source;
-  }
-
-  facts(): Promise<StreamFacts> {
-    return this.#source.facts();
-  }
-
-  start(after: number): Promise<void> {
-    this.position = after;
-    return this.#source.start(after);
-  }
-
-  async take(request: Take): Promise<readonly SourceRecord[]> {
-    const records = await this.#take(request);
-    this.position = records.at(-1)?.sequence ?? this.position;
-    return records;
-  }
-
-  async #take(request: Take): Promise<readonly SourceRecord[]> {
-    const records =
-      this.#held.length > 0 ? this.#held.splice(0, request.max) : await this.#source.take(request);
-    const beyond = records.findIndex(({ sequence }) => sequence > this.last);
-    if (beyond < 0) return records;
-    // The next take makes the source's bytes invalid: what waits for a later bound is copied.
-    const copies = records.slice(beyond).map((record) => heldRecord(record));
-    this.#held.unshift(...copies);
-    return records.slice(0, beyond);
-  }
-
-  state(): SourceState {
-    return this.#source.state();
-  }
-
-  stop(): Promise<void> {
-    return this.#source.stop();
-  }
-}
-
-/** Headers are read in place, too, and are kept as the record has them. */
-function heldRecord(record: SourceRecord): SourceRecord {
-  const { sequence, subject, hasHeaders } = record;
-  return {
-    sequence,
-    subject,
-    hasHeaders,
-    data: Uint8Array.from(record.data),
-    header: (name) => record.header(name),
-  };
-}
+/** Longer than any stream has to be quiet for event time to follow the clock. */
+const LONG_MS = 10 * 365 * 86_400_000;
 
 interface Replayed {
   readonly generation: number;
   readonly path: string;
   readonly records: number;
-  readonly sequence: number;
+  /** Last applied sequence by stream. */
+  readonly position: Readonly<Record<string, number>>;
   readonly digest: StateDigest;
   /** Undefined: there was no state to compare with, or it did not stand still. */
   readonly same: boolean | undefined;
   /** Tables that differ from those of the current state. */
   readonly different: readonly string[];
+  /** In the current state event time had followed the clock, as it does while streams are quiet. */
+  readonly followed_clock: boolean;
 }
 
-/** Runs the topology over the stream into `layout`, sending nothing, up to where the current state stands. */
+type Input = Pick<JetStreamInput, 'node' | 'stream' | 'through'>;
+
+/** Last sequences by source. */
+type Goal = Readonly<Record<string, number>>;
+
+/** Runs a topology over its streams into `layout`, sending nothing, up to where the current state stands. */
 class Replay {
-  readonly #settings: Settings;
+  readonly #place: Place;
   readonly #context: CommandContext;
   readonly #stop: AbortSignal;
   readonly #layout: GenerationLayout;
-  readonly #source: BoundedSource;
+  readonly #link: NatsLink;
+  readonly #inputs: readonly Input[];
+  readonly #quarantine: Quarantine | undefined;
   #applied = 0;
+  #followedClock = false;
 
   constructor(
-    settings: Settings,
+    place: Place,
     context: CommandContext,
     stop: AbortSignal,
     layout: GenerationLayout,
     link: NatsLink,
+    quarantine: Quarantine | undefined,
   ) {
-    this.#settings = settings;
+    this.#place = place;
+    this.#quarantine = quarantine;
     this.#context = context;
     this.#stop = stop;
     this.#layout = layout;
-    this.#source = new BoundedSource(
-      new JetStreamSource({ link, stream: EVENTS_STREAM.name, partition: PARTITION }),
-    );
+    this.#link = link;
+    this.#inputs = inputsOf(place);
   }
 
   async run(current: KvReader | undefined): Promise<Replayed> {
     const path = this.#layout.partitionPath(PARTITION);
-    const topology = topologyOf(this.#settings);
     const store = openLmdbStore(path);
-    const task = new Task({
-      topology,
-      source: this.#source,
-      store,
-      // What the stream's first reading owed to the outside was sent then.
-      publisher: { publish: () => Promise.resolve() },
-      clock: systemClock,
-    });
+    const reader = openLmdbReader(path, { sharedWithWriter: true });
     try {
-      const { lastSequence } = await this.#source.facts();
-      await task.open();
-      const reader = openLmdbReader(path, { sharedWithWriter: true });
-      try {
-        return await this.#rounds(task, reader, current, lastSequence);
-      } finally {
-        await reader.close();
+      const end: Record<string, number> = {};
+      for (const { node, stream } of this.#inputs)
+        end[node] = (await this.#source(stream).facts()).lastSequence;
+      for (let round = 0; round < MAX_ROUNDS; round++) {
+        const before = current === undefined ? undefined : progressOf(current);
+        const goal = before === undefined ? end : this.#goalOf(before);
+        await this.#readTo(store, goal);
+        if (before !== undefined) await this.#followClock(store, reader, before);
+        const digest = stateDigest(this.#place.topology, reader);
+        if (current === undefined) return this.#done(reader, digest);
+        const other = stateDigest(this.#place.topology, current);
+        const after = progressOf(current);
+        const hasMoved = after !== undefined && !isDeepStrictEqual(this.#goalOf(after), goal);
+        const hasAged = after?.watermark_ms !== before?.watermark_ms;
+        if (hasMoved || (hasAged && other.digest !== digest.digest)) continue;
+        return this.#done(reader, digest, other);
       }
+      this.#context.note(
+        'The current state goes on all the time; it is not compared. Stop millrace for that.',
+      );
+      return this.#done(reader, stateDigest(this.#place.topology, reader));
     } finally {
-      task.close();
-      await this.#source.stop();
+      await reader.close();
       await store.close();
     }
   }
 
-  async #rounds(task: Task, reader: KvReader, current: KvReader | undefined, end: number): Promise<Replayed> {
-    const topology = topologyOf(this.#settings);
-    const done = (digest: StateDigest, other?: StateDigest): Replayed => ({
+  #source(stream: string): JetStreamSource {
+    return new JetStreamSource({ link: this.#link, stream, partition: PARTITION });
+  }
+
+  #goalOf(progress: Progress): Goal {
+    return Object.fromEntries(
+      this.#inputs.map(({ node }, at) => [node, positionOf(progress, node, at === 0)?.sequence ?? 0]),
+    );
+  }
+
+  #done(reader: KvReader, digest: StateDigest, other?: StateDigest): Replayed {
+    const progress = progressOf(reader);
+    const position = this.#inputs.map(({ node, stream }, at) => [
+      stream,
+      progress === undefined ? 0 : (positionOf(progress, node, at === 0)?.sequence ?? 0),
+    ]);
+    return {
       generation: this.#layout.generation,
       path: this.#layout.path,
       records: this.#applied,
-      sequence: this.#source.last,
+      position: Object.fromEntries(position),
       digest,
       same: other === undefined ? undefined : other.digest === digest.digest,
       different: other === undefined ? [] : differentTables(digest, other),
-    });
-    for (let round = 0; round < MAX_ROUNDS; round++) {
-      const goal = current === undefined ? end : (progressOf(current)?.sequence ?? end);
-      await this.#readTo(task, goal);
-      const digest = stateDigest(topology, reader);
-      if (current === undefined) return done(digest);
-      const other = stateDigest(topology, current);
-      if (progressOf(current)?.sequence === goal) return done(digest, other);
-    }
-    this.#context.note('The current state goes on all the time; it is not compared. Stop millrace for that.');
-    return done(stateDigest(topology, reader));
+      followed_clock: this.#followedClock,
+    };
   }
 
-  async #readTo(task: Task, goal: number): Promise<void> {
-    this.#source.last = goal;
-    let told_ms = systemClock.now();
-    while (this.#source.position < goal) {
-      if (this.#stop.aborted) {
-        throw new MillraceError(
-          'replay_cancelled',
-          'The replay was cancelled; what it had built is removed.',
-        );
-      }
-      this.#applied += await task.step(STEP_WAIT_MS);
-      if (systemClock.now() - told_ms >= PROGRESS_INTERVAL_MS) {
-        told_ms = systemClock.now();
-        const { position } = this.#source;
-        this.#context.note(`replay: ${position} of ${goal} (${((100 * position) / goal).toFixed(0)} %)`);
+  async #task(store: KvStore, source: Readonly<Record<string, Source>>, clock: Clock): Promise<Task> {
+    const task = new Task({
+      topology: this.#place.topology,
+      source,
+      store,
+      // What the streams' first reading owed to the outside was sent then.
+      publisher: { publish: () => Promise.resolve() },
+      clock,
+      ...(this.#quarantine === undefined ? {} : { quarantine: this.#quarantine }),
+    });
+    await task.open();
+    return task;
+  }
+
+  async #readTo(store: KvStore, goal: Goal): Promise<void> {
+    for (;;) {
+      try {
+        await this.#readOnce(store, goal);
+        return;
+      } catch (error) {
+        // The next task knows the record, or comes nearer to it.
+        if (asMillraceError(error).code !== 'record_failed') throw error;
       }
     }
-    task.commit();
   }
+
+  async #readOnce(store: KvStore, goal: Goal): Promise<void> {
+    const sources = Object.fromEntries(
+      this.#inputs.map(({ node, stream }) => [
+        node,
+        new BoundedSource(this.#source(stream), goal[node] ?? 0),
+      ]),
+    );
+    const all = Object.values(sources);
+    const given = (): number => all.reduce((sum, source) => sum + source.given, 0);
+    const inputs = Object.fromEntries(
+      this.#inputs.map(({ node, through }) => [node, through(sources[node] as Source)]),
+    );
+    const task = await this.#task(store, inputs, systemClock);
+    try {
+      let told_ms = systemClock.now();
+      let applied = 0;
+      while (!all.every(({ isAtEnd }) => isAtEnd) || applied < given()) {
+        this.#requireGoingOn();
+        applied += await task.step(STEP_WAIT_MS);
+        if (systemClock.now() - told_ms < PROGRESS_INTERVAL_MS) continue;
+        told_ms = systemClock.now();
+        this.#tellProgress(sources);
+      }
+      task.commit();
+    } finally {
+      const samples = task.metrics.samples().filter(({ name }) => name === 'millrace.task.records');
+      this.#applied += samples.reduce((sum, { value }) => sum + value, 0);
+      task.close();
+      for (const source of Object.values(inputs)) await source.stop();
+    }
+  }
+
+  #requireGoingOn(): void {
+    if (!this.#stop.aborted) return;
+    throw new MillraceError('replay_cancelled', 'The replay was cancelled; what it had built is removed.');
+  }
+
+  #tellProgress(sources: Readonly<Record<string, BoundedSource>>): void {
+    const lines = this.#inputs.flatMap(({ node, stream }) => {
+      const { position = 0, last = 0 } = sources[node] ?? {};
+      return last === 0
+        ? []
+        : [`${stream} ${position} of ${last} (${((100 * position) / last).toFixed(0)} %)`];
+    });
+    this.#context.note(`replay: ${lines.join(', ')}`);
+  }
+
+  /**
+   * While streams are quiet event time follows the clock, and windows close by that. Where it did in the
+   * current state, it does in the new one, up to the time of the current state's commit.
+   */
+  async #followClock(store: KvStore, reader: KvReader, current: Progress): Promise<void> {
+    const rebuilt = progressOf(reader);
+    if (rebuilt === undefined || current.watermark_ms === null) return;
+    if (rebuilt.watermark_ms !== null && rebuilt.watermark_ms >= current.watermark_ms) return;
+    this.#followedClock = true;
+    const sources = this.#inputs.map(({ node }, at) => {
+      const { stream, incarnation, sequence } = positionOf(rebuilt, node, at === 0) ?? rebuilt;
+      const live = positionOf(current, node, at === 0);
+      const facts = { stream, incarnation, firstSequence: sequence + 1, lastSequence: sequence };
+      return [node, new EndedSource(PARTITION, facts, live === undefined || live.head <= live.sequence)];
+    });
+    let now_ms = current.committed_at_ms - LONG_MS;
+    const task = await this.#task(store, Object.fromEntries(sources), { now: () => now_ms });
+    try {
+      await task.step(0);
+      now_ms = current.committed_at_ms;
+      task.commit();
+    } finally {
+      task.close();
+    }
+  }
+}
+
+function inputsOf({ topology, file }: Place): readonly Input[] {
+  if (file !== undefined) return jetstreamInputs(topology);
+  return topology
+    .describe()
+    .nodes.filter(({ kind }) => kind === 'source')
+    .map(({ name }) => ({ node: name, stream: EVENTS_STREAM.name, through: (source) => source }));
+}
+
+function positionOf(progress: Progress, node: string, isFirst: boolean): InputPosition | undefined {
+  return isFirst ? progress : progress.others?.[node];
 }
 
 function progressOf(reader: KvReader): Progress | undefined {
@@ -211,57 +273,52 @@ function differentTables(a: StateDigest, b: StateDigest): string[] {
   return Object.keys(a.tables).filter((table) => a.tables[table]?.digest !== b.tables[table]?.digest);
 }
 
-export const replayCommand: Command = {
-  name: 'replay',
-  summary: 'Rebuilds the state from the stream beside the current one, and compares the two',
-  details: [
-    'Nothing is sent to the outside. With --make-current the next start goes on from the new state.',
-    'Exit code 1: the states differ (then nothing is made current, unless --force), or it was cancelled.',
-  ],
-  options: {
-    ...PLACE_OPTIONS,
-    ...JSON_OPTION,
-    into: { type: 'string', value: 'DIR', help: 'data folder for the new state; default: the same' },
-    keep: { type: 'boolean', help: 'leave the new state where it is also when it is not made current' },
-    'make-current': { type: 'boolean', help: 'the next start uses the new state' },
-    force: { type: 'boolean', help: 'make it current also when it is not the same' },
-  },
-  run: async (args, context) => {
-    const settings = await settingsOf(context.env);
-    const into = args.text('into');
-    const root = into === undefined ? stateRoot(settings) : join(resolve(into), 'state');
-    const stop = context.interruptible();
-    const currentPath = layoutOf(settings).partitionPath(PARTITION);
-    const current = hasState(currentPath) ? openLmdbReader(currentPath) : undefined;
-    const layout = nextGeneration(root, TOPOLOGY_NAME);
-    try {
-      const replayed = await withNats(settings, context, (link) =>
-        new Replay(settings, context, stop, layout, link).run(current),
-      );
-      tell(replayed, args.flag('json'), context);
-      const isFine = replayed.same !== false;
-      if (args.flag('make-current') && (isFine || args.flag('force'))) {
-        makeCurrent(root, TOPOLOGY_NAME, layout.generation);
-        context.note(`Generation ${layout.generation} is current: start millrace again to use it.`);
-      } else if (!args.flag('keep')) await rm(layout.path, { recursive: true, force: true });
-      return isFine ? 0 : 1;
-    } catch (error) {
-      await rm(layout.path, { recursive: true, force: true });
-      throw error;
-    } finally {
-      await current?.close();
-    }
-  },
-};
+export async function replay(args: CommandArguments, context: CommandContext): Promise<ExitCode> {
+  const place = await placeOf(context.env);
+  const { name } = place.topology;
+  const into = args.text('into');
+  const root = into === undefined ? stateRoot(place) : join(resolve(into), 'state');
+  const quarantine = failingRecordsOf(args) === 'deadLetter' ? deadLetterQuarantine() : undefined;
+  const stop = context.interruptible();
+  const currentPath = layoutOf(place).partitionPath(PARTITION);
+  const current = hasState(currentPath) ? openLmdbReader(currentPath) : undefined;
+  const layout = nextGeneration(root, name);
+  try {
+    const replayed = await withNats(place, context, (link) =>
+      new Replay(place, context, stop, layout, link, quarantine).run(current),
+    );
+    tell(replayed, args.flag('json'), context);
+    const isFine = replayed.same !== false;
+    if (args.flag('make-current') && (isFine || args.flag('force'))) {
+      makeCurrent(root, name, layout.generation);
+      context.note(`Generation ${layout.generation} is current: start millrace again to use it.`);
+    } else if (!args.flag('keep')) await rm(layout.path, { recursive: true, force: true });
+    return isFine ? 0 : 1;
+  } catch (error) {
+    await rm(layout.path, { recursive: true, force: true });
+    throw error;
+  } finally {
+    await current?.close();
+  }
+}
 
 function tell(replayed: Replayed, asJson: boolean, { print }: CommandContext): void {
   if (asJson) {
     print(JSON.stringify(replayed, null, 2));
     return;
   }
-  const { generation, path, records, sequence, same, different, digest } = replayed;
-  print(`generation ${generation} in ${path}: ${records} records up to ${sequence}, digest ${digest.digest}`);
+  const { generation, path, records, position, same, different, digest, followed_clock } = replayed;
+  const to = Object.entries(position).map(([stream, sequence]) => `${stream} ${sequence}`);
+  print(
+    `generation ${generation} in ${path}: ${records} records up to ${to.join(', ')}, digest ${digest.digest}`,
+  );
   if (same === true) print('It is the same as the current state.');
   if (same === false) print(`It differs from the current state in: ${different.join(', ')}.`);
+  if (same === false && followed_clock) {
+    print(
+      'Event time had followed the clock while the streams were quiet: records that came late after that',
+    );
+    print('were too late then, and are not in a replay.');
+  }
   if (same === undefined) print('There was no current state to compare it with.');
 }

@@ -1,8 +1,10 @@
 import {
   ByteReader,
+  type DescribedRow,
   type KvEntry,
   type MapSpec,
   META_TABLE,
+  type RawSpec,
   type TableSpecs,
   type Topology,
   TTL_PREFIX_BYTES,
@@ -11,7 +13,7 @@ import {
 /** What kind of bytes a table of the store holds. */
 export type TableShape =
   | { readonly kind: 'map'; readonly spec: MapSpec<string | number, unknown> }
-  | { readonly kind: 'raw' }
+  | { readonly kind: 'raw'; readonly describeRow: RawSpec['describeRow'] }
   | { readonly kind: 'timers' }
   | { readonly kind: 'engine' }
   /** No operator of the topology reads it. */
@@ -26,23 +28,18 @@ export function shapesOf(topology: Topology): (table: string) => TableShape {
   return (table) => {
     const spec = specs.get(table);
     if (spec?.kind === 'map') return { kind: 'map', spec: spec as MapSpec<string | number, unknown> };
-    if (spec !== undefined) return { kind: 'raw' };
+    if (spec !== undefined) return { kind: 'raw', describeRow: (spec as RawSpec).describeRow };
     if (ENGINE_TABLES.includes(table)) return { kind: 'engine' };
     const [operator = '', name] = table.split('/');
     return name === 'timers' && operators.has(operator) ? { kind: 'timers' } : { kind: 'unknown' };
   };
 }
 
-export interface DecodedRow {
-  /** Of a map table's row: whose it is, e.g. a tenant. */
-  readonly scope?: string;
-  readonly key: string | number;
-  readonly value: unknown;
-}
-
-/** Decodes a row through its table's codecs; throws what a codec throws, and where bytes are left over. */
-export function decodeRow(shape: TableShape, entry: KvEntry): DecodedRow {
+/** Decodes a row as its table says; throws what a codec throws, and where bytes are left over. */
+export function decodeRow(shape: TableShape, entry: KvEntry): DescribedRow {
   if (shape.kind === 'map') return decodeMapRow(shape.spec, entry);
+  if (shape.kind === 'raw' && shape.describeRow !== undefined) return shape.describeRow(entry);
+  if (shape.kind === 'engine') return describeEngineRow(entry);
   if (shape.kind === 'timers') {
     const reader = new ByteReader(entry.key);
     const at_ms = reader.u48();
@@ -51,7 +48,7 @@ export function decodeRow(shape: TableShape, entry: KvEntry): DecodedRow {
   return { key: shownKey(entry.key), value: shownValue(entry.value) };
 }
 
-function decodeMapRow(spec: MapSpec<string | number, unknown>, { key, value }: KvEntry): DecodedRow {
+function decodeMapRow(spec: MapSpec<string | number, unknown>, { key, value }: KvEntry): DescribedRow {
   const keys = new ByteReader(key);
   const scope = keys.orderedString();
   const decodedKey = spec.key.read(keys);
@@ -66,12 +63,30 @@ function requireEnd(reader: ByteReader, what: string): void {
   if (reader.remaining > 0) throw new Error(`the codec leaves ${reader.remaining} bytes of the ${what}`);
 }
 
+/** Rows of the engine: its own key is in readable words, but for a notice's number and a table's version. */
+function describeEngineRow({ key, value }: KvEntry): DescribedRow {
+  const reader = new ByteReader(key);
+  const name = key.length > U48_BYTES ? reader.orderedString() : '';
+  if (name === 'notice') {
+    const [scope, kind] = [reader.orderedString(), reader.orderedString()];
+    return { key: `notice/${scope}/${kind}/${reader.u32()}`, value: shownValue(value) };
+  }
+  if (name === 'schema') {
+    return { key: `schema/${reader.orderedString()}`, value: { version: new ByteReader(value).varint() } };
+  }
+  if (key.length === U48_BYTES) return { key: new ByteReader(key).u48(), value: shownValue(value) };
+  return { key: shownKey(key), value: shownValue(value) };
+}
+
+/** Keys of the outbox. */
+const U48_BYTES = 6;
+
 const PRINTABLE = /^[\x20-\x7e]+$/;
 
 /** A key without a codec: its text where it is text, else hex. */
 function shownKey(key: Uint8Array): string {
-  const text = Buffer.from(key).toString('latin1').replace(/\0$/, '').replaceAll('\0', '/');
-  return PRINTABLE.test(text) ? text : Buffer.from(key).toString('hex');
+  const words = Buffer.from(key).toString('latin1').replace(/\0$/, '').split('\0');
+  return words.every((word) => PRINTABLE.test(word)) ? words.join('/') : Buffer.from(key).toString('hex');
 }
 
 function shownValue(value: Uint8Array): unknown {
@@ -96,4 +111,10 @@ export function toJson(value: unknown): string {
     if (ArrayBuffer.isView(held)) return Array.from(held as unknown as ArrayLike<number>);
     return held;
   });
+}
+
+/** A time in ms as people read it; what no calendar has stays a number. */
+export function timeText(time_ms: number): string {
+  const date = new Date(time_ms);
+  return Number.isNaN(date.getTime()) ? `${time_ms} ms` : date.toISOString();
 }

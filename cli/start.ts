@@ -1,6 +1,13 @@
 import { mkdir } from 'node:fs/promises';
 import { type Logger, pino } from 'pino';
-import type { ApiPorts, Settings, StateReader } from '../api/index.ts';
+import {
+  type ApiPorts,
+  IDEMPOTENCY_TTL_MS,
+  loadService,
+  readSettings,
+  type Settings,
+  type StateReader,
+} from '../api/index.ts';
 import {
   connectNats,
   EVENTS_STREAM,
@@ -13,9 +20,10 @@ import {
   streamFacts,
 } from '../connectors/index.ts';
 import { openLmdbReader, Supervisor, systemClock } from '../engine/index.ts';
-import { hasState, layoutOf, loadApi, PARTITION, topologyOf } from './app.ts';
-import { type Command, type CommandContext, PLACE_OPTIONS } from './command.ts';
+import { type CommandArguments, type CommandContext, type Running, UsageError } from './command.ts';
+import { topologyOf } from './order-analytics.ts';
 import { Pipeline } from './pipeline.ts';
+import { hasState, layoutOf, PARTITION } from './place.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -58,7 +66,6 @@ async function ports(
   supervisor: Supervisor,
   reader: ApiPorts['reader'],
 ): Promise<ApiPorts> {
-  const { IDEMPOTENCY_TTL_MS } = await loadApi();
   const manager = await openManager(link);
   const topology = topologyOf(settings);
   const described = topology.describe();
@@ -90,9 +97,10 @@ async function ports(
   };
 }
 
-/** Runs everything until SIGTERM or SIGINT. */
-async function start(env: CommandContext['env']): Promise<void> {
-  const { bootstrapAdminKey, createApp, readSettings, serve } = await loadApi();
+/** Runs the order analytics until SIGTERM or SIGINT; the signals end the process. */
+export async function start(args: CommandArguments, { env }: CommandContext): Promise<Running> {
+  if (args.texts('stream').length > 0) throw new UsageError('--stream goes with --topology.');
+  const { bootstrapAdminKey, createApp, serve } = await loadService();
   const settings = readSettings(env);
   const log = pino({ level: settings.logLevel }, pino.destination({ fd: 2, sync: true }));
   await mkdir(settings.dataDir, { recursive: true });
@@ -100,7 +108,7 @@ async function start(env: CommandContext['env']): Promise<void> {
   const link = await connectNats({ url: nats.url, name: 'millrace-api' });
   const { warnings } = await ensureStreams(link, { events: { max_age_ms: settings.retentionDays * DAY_MS } });
   for (const warning of warnings) log.warn(warning);
-  const layout = layoutOf(settings);
+  const layout = layoutOf({ dataDir: settings.dataDir, topology: topologyOf(settings) });
   const statePath = layout.partitionPath(PARTITION);
   const pipeline = new Pipeline((changes) => {
     for (const change of changes) log.warn(`the topology changed: ${change}`);
@@ -161,16 +169,5 @@ async function start(env: CommandContext['env']): Promise<void> {
       });
     });
   }
+  return 'running';
 }
-
-/** Never ends by itself: the signals that end it end the process. */
-export const startCommand: Command = {
-  name: 'start',
-  summary: 'Runs the pipeline, the API and, without NATS_URL, a NATS server, until SIGTERM',
-  details: ['All settings are environment variables; see the README.'],
-  options: PLACE_OPTIONS,
-  run: async (_, { env }) => {
-    await start(env);
-    return 0;
-  },
-};

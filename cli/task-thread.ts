@@ -9,7 +9,8 @@ import {
   systemClock,
   Task,
 } from '../engine/index.ts';
-import { PARTITION, topologyOf } from './app.ts';
+import { topologyOf } from './order-analytics.ts';
+import { PARTITION } from './place.ts';
 
 /** What the task's thread runs. */
 export const TASK_THREAD = new URL(import.meta.url);

@@ -1,6 +1,7 @@
 export { MemoryKeyValueStore } from './memory-kv.ts';
 export { connectNats, type LinkOptions, type LinkStatus, type NatsLink } from './nats/connection.ts';
 export * from './nats/embedded/index.ts';
+export { jetstreamDoc } from './nats/jetstream-doc.ts';
 export { type KeyValueOptions, openKeyValueStore } from './nats/kv.ts';
 export {
   DEFAULT_EVENT_PUBLISHER_LIMITS,
@@ -12,8 +13,11 @@ export {
 } from './nats/publisher.ts';
 export { DEFAULT_PULL_LIMITS, type PullLimits } from './nats/pull-session.ts';
 export {
+  deadLetterQuarantine,
+  type JetStreamInput,
   type JetStreamInputOptions,
   jetstream,
+  jetstreamInputs,
   type RunningTopology,
   type RunOptions,
   run,
@@ -27,6 +31,7 @@ export {
   EVENTS_STREAM,
   ensureStream,
   ensureStreams,
+  inspectStream,
   openManager,
   type StreamSpec,
   streamFacts,

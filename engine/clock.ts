@@ -3,6 +3,7 @@ export interface Clock {
   now(): number;
 }
 
+/** The clock of the machine. */
 export const systemClock: Clock = { now: () => Date.now() };
 
 /** A clock that moves only when told to: for tests and the simulation. */

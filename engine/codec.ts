@@ -11,6 +11,7 @@ export interface KeyCodec<K extends string | number> extends Codec<K> {
   readonly ordered: true;
 }
 
+/** Text in the order of its UTF-8 bytes. */
 export const stringKey: KeyCodec<string> = {
   ordered: true,
   write: (writer, value) => void writer.orderedString(value),
@@ -24,6 +25,7 @@ export const uintKey: KeyCodec<number> = {
   read: (reader) => reader.u48(),
 };
 
+/** Text as UTF-8. */
 export const stringCodec: Codec<string> = {
   write: (writer, value) => void writer.string(value),
   read: (reader) => reader.string(),
@@ -35,6 +37,7 @@ export const intCodec: Codec<number> = {
   read: (reader) => reader.zigzag(),
 };
 
+/** Any double, in eight bytes. */
 export const floatCodec: Codec<number> = {
   write: (writer, value) => void writer.f64(value),
   read: (reader) => reader.f64(),

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { intCodec, stringKey } from './codec.ts';
+import { ByteWriter } from './bytes.ts';
+import { type Codec, intCodec, jsonCodec, stringKey } from './codec.ts';
 import { stateDigest } from './digest.ts';
 import { TaskFixture } from './fixture.ts';
 import { META_TABLE, writeProgress } from './meta.ts';
@@ -34,6 +35,9 @@ const count = defineOperator({
   }),
 });
 const counting = topology('counting', (t) => void t.source('in').pipe(count('count', undefined)));
+
+/** Of the row `a` in the scope `s`. */
+const KEY = new ByteWriter().orderedString('s').orderedString('a').copy();
 
 async function digestOf(
   takes: readonly (readonly string[])[],
@@ -72,6 +76,51 @@ describe('stateDigest', () => {
     const empty = await digestOf([[]], later_ms);
     expect(await digestOf([['a', 'b']], later_ms)).toBe(empty);
     expect(await digestOf([['a', 'b']], 500)).not.toBe(empty);
+  });
+
+  it('takes of a value, or of a table, what is said to be its content', async () => {
+    const list: Codec<string[]> = jsonCodec((value) => value as string[]);
+    const common = { key: stringKey, value: list, version: 1 };
+    const tables = () => ({
+      sorted: mapTable<string, string[]>({ ...common, logical: (texts) => texts.sort() }),
+      plain: mapTable<string, string[]>(common),
+      whole: mapTable<string, string[]>({ ...common, logicalRows: (view) => [view.get(KEY) ?? Buffer.of()] }),
+    });
+    const append = defineOperator<SourceRecord, never, undefined, ReturnType<typeof tables>>({
+      kind: 'append',
+      summary: 'Texts in the order of arrival',
+      state: tables,
+      start: ({ state }) => ({
+        onBatch: (records) => {
+          for (const { data } of records) {
+            const text = Buffer.from(data).toString();
+            for (const table of [state.sorted, state.plain]) {
+              const scope = table.scope('s');
+              scope.set('all', [...(scope.get('all') ?? []), text]);
+            }
+            state.whole.scope('s').set(text, []);
+          }
+        },
+      }),
+    });
+    const appending = topology('appending', (t) => void t.source('in').pipe(append('append', undefined)));
+    const tablesOf = async (...texts: readonly string[]) => {
+      const fixture = new TaskFixture(appending);
+      await fixture.task.open();
+      await fixture.push(1, ...texts);
+      fixture.task.commit();
+      return stateDigest(appending, fixture.disk.reader()).tables;
+    };
+    const [one, other, third] = [
+      await tablesOf('a', 'b'),
+      await tablesOf('b', 'a'),
+      await tablesOf('b', 'c'),
+    ];
+    expect(one['append/sorted']).toEqual(other['append/sorted']);
+    expect(one['append/sorted']).not.toEqual(third['append/sorted']);
+    expect(one['append/plain']).not.toEqual(other['append/plain']);
+    expect(one['append/whole']).toEqual(other['append/whole']);
+    expect(one['append/whole']).not.toEqual(third['append/whole']);
   });
 
   it('names every table with its rows', async () => {

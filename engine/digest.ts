@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
+import { ByteReader, ByteWriter } from './bytes.ts';
 import type { KvReader, KvView } from './kv.ts';
 import { META_TABLE, readProgress } from './meta.ts';
-import { expiryOf, type MapSpec, type RawSpec, type TableSpecs, TTL_PREFIX_BYTES } from './tables.ts';
+import type { MapSpec, RawSpec, TableSpecs } from './tables.ts';
 import type { Topology } from './topology.ts';
+import { expiryOf, TTL_PREFIX_BYTES } from './ttl.ts';
 
 export interface StateDigest {
   /** SHA-256 over all tables. */
@@ -42,19 +44,22 @@ function* logicalRows(
   watermark_ms: number,
 ): Iterable<Uint8Array> {
   const view = table(id);
-  if (spec?.kind === 'raw') {
-    const { logicalRows: rows } = spec as RawSpec;
-    if (rows !== undefined) {
-      const operator = id.slice(0, id.indexOf('/'));
-      yield* rows(view, watermark_ms, (name) => table(`${operator}/${name}`));
-      return;
-    }
+  const { logicalRows: rows } = spec as RawSpec | MapSpec<string, unknown>;
+  if (rows !== undefined) {
+    const operator = id.slice(0, id.indexOf('/'));
+    yield* rows(view, watermark_ms, (name) => table(`${operator}/${name}`));
+    return;
   }
-  const { ttl } = spec as MapSpec<string, unknown>;
+  const { ttl, logical, value: codec } = spec as MapSpec<string, unknown>;
+  const writer = new ByteWriter();
   for (const { key, value } of view.scan()) {
     // Forgotten rows are gone for every reader; when the sweep comes past is a matter of the way.
     if (ttl !== undefined && expiryOf(value, ttl) < watermark_ms) continue;
-    const content = ttl === undefined ? value : value.subarray(TTL_PREFIX_BYTES);
+    let content = ttl === undefined ? value : value.subarray(TTL_PREFIX_BYTES);
+    if (logical !== undefined) {
+      codec.write(writer.reset(), logical(codec.read(new ByteReader(content))));
+      content = writer.view();
+    }
     yield Buffer.concat([key, Uint8Array.of(0), content]);
   }
 }

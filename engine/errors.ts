@@ -18,9 +18,20 @@ export class MillraceError extends Error {
 /** Any thrown value as a MillraceError: an unknown one becomes `internal`, keeping its cause. */
 export function asMillraceError(thrown: unknown): MillraceError {
   if (thrown instanceof MillraceError) return thrown;
+  if (isOfAnotherCopy(thrown)) {
+    const { code, message, retriable } = thrown;
+    return new MillraceError(code, message, { cause: thrown, retriable });
+  }
   if (isDiskFull(thrown)) return diskFull(thrown);
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return new MillraceError('internal', message, { cause: thrown });
+}
+
+/** A topology may come from another copy of the package, whose class is another one. */
+function isOfAnotherCopy(thrown: unknown): thrown is MillraceError {
+  if (!(thrown instanceof Error) || thrown.name !== 'MillraceError') return false;
+  const { code, retriable } = thrown as Partial<MillraceError>;
+  return typeof code === 'string' && typeof retriable === 'boolean';
 }
 
 /** The error of a commit for which there was no space. */

@@ -82,6 +82,7 @@ export class TaskFixture {
           this.sent.push(message);
           return Promise.resolve();
         },
+        maxInFlight: () => Number.POSITIVE_INFINITY,
       },
       clock: this.clock,
       onCommit: (progress) => this.commits.push(progress),

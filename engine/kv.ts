@@ -1,7 +1,12 @@
+import { invariant, MillraceError } from './errors.ts';
+
 /**
  * What the engine needs of an ordered key-value store. Two implementations pass one contract suite:
- * LMDB (production) and memory (simulation).
+ * LMDB (production) and memory (simulation). Keys have 1 to `MAX_KEY_BYTES` bytes and sort by them.
  */
+
+/** As many as a message has by NATS' default. */
+export const MAX_KEY_BYTES = 1_048_576;
 
 export interface KvEntry {
   readonly key: Uint8Array;
@@ -24,10 +29,12 @@ export interface KvView {
 }
 
 export interface KvTable extends KvView {
-  /** Only inside `KvStore.transaction`. Key and value are copied. */
+  /** Only inside `KvStore.transaction`. Key and value are copied. Throws `key_too_long`. */
   put(key: Uint8Array, value: Uint8Array): void;
   /** Only inside `KvStore.transaction`. */
   remove(key: Uint8Array): void;
+  /** Only inside `KvStore.transaction`. Takes time for each row, and memory for a fixed number of them. */
+  removeRange(range: Pick<KvRange, 'start' | 'end'>): void;
 }
 
 /** The single writer's side. */
@@ -46,6 +53,16 @@ export interface KvReader {
   snapshot<T>(work: (table: (name: string) => KvView) => T): T;
   tableNames(): readonly string[];
   close(): Promise<void>;
+}
+
+/** Throws for a key that no store takes. */
+export function checkKey(key: Uint8Array, table: string): void {
+  invariant(key.length > 0, `a key of ${table} has at least one byte`);
+  if (key.length <= MAX_KEY_BYTES) return;
+  throw new MillraceError(
+    'key_too_long',
+    `A key of table "${table}" has ${key.length} bytes; ${MAX_KEY_BYTES} are possible.`,
+  );
 }
 
 /** The smallest key above every key that begins with `prefix`, or undefined when there is none. */

@@ -5,6 +5,7 @@ import type { EventTime } from './event-time.ts';
 import type { KvStore } from './kv.ts';
 import type { Metrics } from './metrics.ts';
 import type { OutMessage } from './outbox.ts';
+import type { FailureWatch } from './quarantine.ts';
 import type { Barrier, Signal } from './signal.ts';
 import { type Flushable, MapTable, openTables, type TableSpecs, type TablesOf } from './tables.ts';
 
@@ -39,6 +40,7 @@ export interface Runtime {
   /** Tables to flush inside the commit, in the order of registration. */
   register(operator: string, flushable: Flushable): void;
   timers(operator: string): Timers;
+  readonly failures: FailureWatch;
 }
 
 /** Event-time timers, part of the commit. One per (time, key); setting it twice is setting it once. */
@@ -98,12 +100,20 @@ export interface Handlers<A> {
   readonly ownsWatermark?: boolean;
 }
 
+/** By name, as a person would write it. */
+export type Definition = Readonly<Record<string, string | number | boolean>>;
+
 export interface OperatorSpec<A, B, C, S extends TableSpecs, O extends Sides = NoSides> {
   /** What kind of operator it is, e.g. `dedup`. */
   readonly kind: string;
   readonly summary: string;
   readonly config?: Schema<C>;
   readonly state?: (config: C) => S;
+  /**
+   * What of the configuration the rows in the state depend on, besides their schema. A start with another
+   * definition than that of the stored state is refused: the rows would be taken for what they are not.
+   */
+  readonly definition?: (config: C) => Definition;
   /** Names of the outputs beside the main one. */
   readonly sides?: readonly (keyof O & string)[];
   start(context: OperatorContext<C, S, B, O>): Handlers<A>;
@@ -116,6 +126,7 @@ export interface Operator<A, B, O extends Sides = NoSides> {
   readonly summary: string;
   readonly state: TableSpecs;
   readonly config: unknown;
+  readonly definition?: Definition;
   readonly sides: readonly string[];
   /** Says the types of the side outputs to the type checker; never there. */
   readonly sideTypes?: O;
@@ -151,6 +162,7 @@ export function defineOperator<
       summary: spec.summary,
       state: specs,
       config,
+      ...(spec.definition === undefined ? {} : { definition: spec.definition(config) }),
       sides: spec.sides ?? [],
       bind: (runtime) => bind(spec, name, config, specs, runtime),
     };
@@ -204,12 +216,24 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
       const onTimer = handlers.onTimer?.bind(handlers);
       const owns = handlers.ownsWatermark === true;
       if (owns) eventTime.expect(name);
+      const { failures } = runtime;
       const pass = (watermark_ms: number): void => {
         for (const map of maps) map.advance(watermark_ms);
         if (onTimer !== undefined) {
           for (const { time_ms, key } of timers.due(watermark_ms)) onTimer(time_ms, key);
         }
         handlers.onWatermark?.(watermark_ms);
+      };
+      const onWatermark = (time_ms: number): void => {
+        failures.enterTime();
+        try {
+          pass(time_ms);
+        } catch (error) {
+          failures.report(name, error);
+          throw error;
+        } finally {
+          failures.leaveTime();
+        }
       };
       const handle = (signal: Signal<A>): void => {
         switch (signal.kind) {
@@ -218,7 +242,7 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
             break;
           case 'watermark':
             // A task begins with the smallest of its watermarks; who generates one goes on from its own.
-            pass(owns ? Math.max(signal.time_ms, initial_ms ?? signal.time_ms) : signal.time_ms);
+            onWatermark(owns ? Math.max(signal.time_ms, initial_ms ?? signal.time_ms) : signal.time_ms);
             if (!owns) output.next(signal);
             break;
           case 'barrier':
@@ -233,6 +257,7 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
           try {
             handle(signal);
           } catch (error) {
+            failures.report(name, error);
             output.error(error);
           }
         },

@@ -1,7 +1,15 @@
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { MillraceError } from './errors.ts';
-import { DEFAULT_OUTBOX_LIMITS, OUTBOX_TABLE, Outbox, type OutboxLimits, type OutMessage } from './outbox.ts';
+import {
+  DEFAULT_OUTBOX_LIMITS,
+  OUTBOX_TABLE,
+  Outbox,
+  type OutboxLimits,
+  type OutMessage,
+  type Publisher,
+} from './outbox.ts';
+import { SeededRandom } from './random.ts';
 import { MemoryDisk } from './store-memory.ts';
 
 interface Send {
@@ -11,8 +19,9 @@ interface Send {
   refuse(error?: Error): void;
 }
 
-class Receiver {
+class Receiver implements Publisher {
   readonly sends: Send[] = [];
+  maxInFlight: (subject: string) => number = () => 1;
 
   publish = (message: OutMessage): Promise<void> =>
     new Promise((resolve, reject) => {
@@ -44,12 +53,18 @@ class Fixture {
   readonly refused: string[] = [];
 
   /** A new process on the same disk. */
-  open(limits: Partial<OutboxLimits> = {}): Outbox {
+  open(limits: Partial<OutboxLimits> = {}, publisher?: Publisher): Outbox {
     this.receiver = new Receiver();
     this.#store = this.#disk.open();
     const all = { ...DEFAULT_OUTBOX_LIMITS, retry_ms: 1, ...limits };
     const refused = ({ id }: OutMessage): void => void this.refused.push(id);
-    const outbox = new Outbox(this.#store.table(OUTBOX_TABLE), this.receiver, this.#next, all, refused);
+    const outbox = new Outbox(
+      this.#store.table(OUTBOX_TABLE),
+      publisher ?? this.receiver,
+      this.#next,
+      all,
+      refused,
+    );
     outbox.pump();
     return outbox;
   }
@@ -71,6 +86,46 @@ class Fixture {
 }
 
 const settled = (): Promise<void> => setTimeout(0);
+
+const SUBJECTS = ['a', 'b', 'c'];
+
+/** Messages on a few subjects to a receiver that loses them, or its answers, across lives of the process. */
+async function ordered(seed: number): Promise<void> {
+  const random = new SeededRandom(seed);
+  const stored: string[] = [];
+  const staged: string[] = [];
+  const busy = new Set<string>();
+  const window = random.pick([1, 2, 5, 256]);
+  const fixture = new Fixture();
+  const publish = async ({ id, subject }: OutMessage): Promise<void> => {
+    expect(busy.has(subject)).toBe(false);
+    busy.add(subject);
+    expect(busy.size).toBeLessThanOrEqual(window);
+    for (let turns = random.int(0, 6); turns > 0; turns--) await settled();
+    if (random.chance(0.8) && !stored.includes(id)) stored.push(id);
+    else if (random.chance(0.5)) await setTimeout(random.int(0, 2));
+    busy.delete(subject);
+    if (!stored.includes(id) || random.chance(0.2)) throw new Error('no answer');
+  };
+  for (let life = 0; life < 3; life++) {
+    const outbox = fixture.open({ window }, { publish });
+    for (let commits = 0; commits < 5; commits++) {
+      for (let count = random.int(0, 12); count > 0; count--) {
+        const id = `${random.pick(SUBJECTS)}${staged.length}`;
+        staged.push(id);
+        outbox.stage({ ...message(id), subject: id.slice(0, 1) });
+      }
+      fixture.commit(outbox);
+      await settled();
+    }
+    while (life === 2 && outbox.owed > 0) await setTimeout(1);
+    outbox.stop();
+    // What this life has in flight is answered, and not stored later than by the next life.
+    while (busy.size > 0) await setTimeout(1);
+  }
+  const of = (subject: string, ids: readonly string[]) => ids.filter((id) => id.startsWith(subject));
+  for (const subject of SUBJECTS) expect(of(subject, stored), `seed ${seed}`).toEqual(of(subject, staged));
+}
 
 describe('outbox', () => {
   it('sends after the commit, in order, with everything that was staged', () => {
@@ -123,31 +178,48 @@ describe('outbox', () => {
     expect(outbox.owed).toBe(0);
   });
 
-  it('sends nothing new before what failed is repeated, the oldest first', async () => {
+  it('a subject goes on when its failed send is repeated, and holds up no other', async () => {
     const fixture = new Fixture();
-    const outbox = fixture.open({ window: 3 });
-    for (const id of ['a', 'b', 'c', 'd', 'e']) outbox.stage(message(id));
+    const outbox = fixture.open({ window: 3, retry_ms: 300 });
+    for (const id of ['a1', 'a2', 'b1', 'c1', 'd1', 'b2'])
+      outbox.stage({ ...message(id), subject: id.slice(0, 1) });
     fixture.commit(outbox);
-    fixture.receiver.sends[1]?.refuse();
+    expect(fixture.receiver.ids).toEqual(['a1', 'b1', 'c1']);
     fixture.receiver.sends[0]?.refuse();
-    await setTimeout(20);
-    // "c" has no answer yet: what comes after it must not overtake it either.
-    expect(fixture.receiver.ids).toEqual(['a', 'b', 'c']);
-    expect(outbox.owed).toBe(5);
     fixture.receiver.sends[2]?.acknowledge();
-    await setTimeout(20);
-    expect(fixture.receiver.ids).toEqual(['a', 'b', 'c', 'a', 'b', 'd']);
-    for (const send of fixture.receiver.sends.slice(3)) send.acknowledge();
     await settled();
-    expect(fixture.receiver.ids.slice(6)).toEqual(['e']);
+    // "a1" keeps its place until it is repeated, and "c1" has given its own to "d1".
+    expect(fixture.receiver.ids.slice(3)).toEqual(['d1']);
+    fixture.receiver.sends[1]?.acknowledge();
+    await settled();
+    expect(fixture.receiver.ids.slice(4)).toEqual(['b2']);
+    while (fixture.receiver.sends.length < 6) await setTimeout(10);
+    expect(fixture.receiver.ids.slice(5)).toEqual(['a1']);
+    fixture.receiver.sends[5]?.acknowledge();
+    await settled();
+    expect([fixture.receiver.ids.slice(6), outbox.owed]).toEqual([['a2'], 3]);
+  });
+
+  it('has as many of a subject in flight as the publisher says', () => {
+    const fixture = new Fixture();
+    const outbox = fixture.open();
+    fixture.receiver.maxInFlight = (subject) => (subject === 'calls' ? 2 : 1);
+    for (const subject of ['calls', 'calls', 'calls', 's', 's']) outbox.stage({ ...message('x'), subject });
+    fixture.commit(outbox);
+    expect(fixture.receiver.sends.map((send) => send.message.subject)).toEqual(['calls', 'calls', 's']);
+  });
+
+  it('keeps the order of each subject through failures and restarts, for any fates of the sends', async () => {
+    await Promise.all(Array.from({ length: 40 }, (_, seed) => ordered(seed)));
   });
 
   it('gives up what will never be taken, reports it, and goes on with the next', async () => {
     const fixture = new Fixture();
-    const outbox = fixture.open({ window: 1 });
-    outbox.stage(message('a'));
-    outbox.stage(message('b'));
+    const outbox = fixture.open();
+    outbox.stage({ ...message('a'), subject: 's' });
+    outbox.stage({ ...message('b'), subject: 's' });
     fixture.commit(outbox);
+    expect(fixture.receiver.ids).toEqual(['a']);
     fixture.receiver.sends[0]?.refuse(new MillraceError('too_large', 'The stream does not take it.'));
     await settled();
     expect([fixture.refused, fixture.receiver.ids]).toEqual([['a'], ['a', 'b']]);
@@ -155,13 +227,16 @@ describe('outbox', () => {
     expect(fixture.rows).toBe(1);
   });
 
-  it('takes a flood in one commit', () => {
+  it.each([
+    ['one after the other', {}, 1],
+    ['many at once where order does not matter', { unordered: true }, 256],
+  ] as const)('sends a flood from one commit, %s', (_, order, sends) => {
     const fixture = new Fixture();
     const outbox = fixture.open();
-    for (let index = 0; index < 200_000; index++)
-      outbox.stage({ id: String(index), subject: 's', headers: {}, payload: new Uint8Array(0) });
+    for (let index = 0; index < 50_000; index++)
+      outbox.stage({ id: String(index), subject: 's', headers: {}, payload: new Uint8Array(0), ...order });
     fixture.commit(outbox);
-    expect([outbox.owed, fixture.receiver.sends.length]).toEqual([200_000, 256]);
+    expect([outbox.owed, fixture.receiver.sends.length]).toEqual([50_000, sends]);
     outbox.stop();
   });
 

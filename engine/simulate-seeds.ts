@@ -1,6 +1,6 @@
 import { asMillraceError } from './errors.ts';
 import { SeededRandom } from './random.ts';
-import type { SimulatedMessage } from './simulated-edges.ts';
+import { isOneStream, type SimulatedMessage, type SimulatedMessages } from './simulated-edges.ts';
 import { type SimulationResult, simulate } from './simulation.ts';
 import type { Topology } from './topology.ts';
 
@@ -16,8 +16,11 @@ export interface SeedsOptions {
   readonly topology: () => Topology;
   /** What the disturbed run uses instead, e.g. with small caches. Default: `topology`. */
   readonly disturbed?: (random: SeededRandom) => Topology;
-  /** Makes a set of messages, in order and each once, from its number and nothing else. */
-  readonly generate: (set: number, random: SeededRandom) => readonly SimulatedMessage[];
+  /**
+   * Makes a set of messages, in order and each once, from its number and nothing else; of a topology with
+   * several sources a stream for each source node, by name.
+   */
+  readonly generate: (set: number, random: SeededRandom) => SimulatedMessages;
   /** How many seeds. */
   readonly seeds: number;
   /** The first of them. Default: 1. */
@@ -33,6 +36,9 @@ export interface SeedsOptions {
   /** The clock at the start and at the end, ms. Default: 1 January 2025 and an hour later. */
   readonly start_ms?: number;
   readonly end_ms?: number;
+  /** See `SimulationOptions`. */
+  readonly max_take_records?: number;
+  readonly max_crashes?: number;
   /** What is wrong with a disturbed run, in sentences; empty when nothing is. Default: `compareRuns`. */
   readonly compare?: (straight: SimulationResult, disturbed: SimulationResult) => readonly string[];
   /** The command that runs one seed again. */
@@ -62,9 +68,10 @@ const START_MS = Date.UTC(2025, 0, 1);
 const HOUR_MS = 3_600_000;
 
 /**
- * Runs a topology once for each seed on a disturbed stream (out of order, partly twice, with pauses, failed
+ * Runs a topology once for each seed on disturbed streams (out of order, partly twice, with pauses, failed
  * sends, crashes at every step of a commit and restores) and compares it with a straight run of the same
- * set: each message once, in order, without faults. Everything follows from the seed, so one that fails
+ * set: each message once, in order, without faults. Several sources are independent of each other in both:
+ * how their messages interleave is left to the seed. Everything follows from the seed, so one that fails
  * fails again with `{ from: seed, seeds: 1 }`.
  */
 export async function simulateSeeds(options: SeedsOptions): Promise<SeedsReport> {
@@ -94,31 +101,37 @@ export async function simulateSeeds(options: SeedsOptions): Promise<SeedsReport>
   return { seeds, ...totals, failure: undefined };
 }
 
-const timesOf = ({ start_ms = START_MS, end_ms = start_ms + HOUR_MS }: SeedsOptions) => ({
-  start_ms,
-  end_ms,
-});
+const worldOf = (options: SeedsOptions) => {
+  const { start_ms = START_MS, end_ms = start_ms + HOUR_MS, max_take_records, max_crashes } = options;
+  return { start_ms, end_ms, max_take_records, max_crashes };
+};
 
-function generated({ generate }: SeedsOptions, set: number): readonly SimulatedMessage[] {
+function generated({ generate }: SeedsOptions, set: number): SimulatedMessages {
   return generate(set, new SeededRandom(set));
 }
 
 function runStraight(options: SeedsOptions, set: number): Promise<SimulationResult> {
   const { topology } = options;
   const messages = generated(options, set);
-  return simulate({ topology, messages, seed: 0, faults: false, ...timesOf(options) });
+  return simulate({ topology, messages, seed: 0, faults: false, ...worldOf(options) });
 }
 
 function runDisturbed(options: SeedsOptions, set: number, seed: number): Promise<SimulationResult> {
   const { topology, disturbed, restores = true } = options;
-  const messages = disturb(generated(options, set), options, new SeededRandom(seed ^ 0x5eed));
+  const random = new SeededRandom(seed ^ 0x5eed);
+  const straight = generated(options, set);
+  const messages = isOneStream(straight)
+    ? disturb(straight, options, random)
+    : Object.fromEntries(
+        Object.entries(straight).map(([node, stream]) => [node, disturb(stream, options, random)]),
+      );
   return simulate({
     topology: disturbed === undefined ? topology : () => disturbed(new SeededRandom(~seed)),
     messages,
     seed,
     faults: true,
     restores,
-    ...timesOf(options),
+    ...worldOf(options),
   });
 }
 

@@ -14,24 +14,39 @@ export interface SimulatedMessage {
 /** Thrown where the simulated process dies. */
 export class SimulatedCrash extends Error {}
 
-const STREAM = 'SIMULATED';
+/** The messages of the topology's only source, or of each source by its node's name; each a stream, in order. */
+export type SimulatedMessages =
+  | readonly SimulatedMessage[]
+  | Readonly<Record<string, readonly SimulatedMessage[]>>;
+
+/** Of a topology whose only source need not be named. */
+export function isOneStream(given: SimulatedMessages): given is readonly SimulatedMessage[] {
+  return Array.isArray(given);
+}
+
 /** What a record's bytes become once they may not be looked at any more. */
 const STALE_BYTE = 0x23;
 const MAX_TAKE_RECORDS = 64;
 
 /** The stream: outlives crashes. What is not published yet is not there for the source. */
 export class SimulatedStream {
+  readonly name: string;
   readonly messages: readonly SimulatedMessage[];
   readonly firstSequence: number;
   published = 0;
 
-  constructor(messages: readonly SimulatedMessage[], firstSequence: number) {
+  constructor(name: string, messages: readonly SimulatedMessage[], firstSequence: number) {
+    this.name = name;
     this.messages = messages;
     this.firstSequence = firstSequence;
   }
 
   get lastSequence(): number {
     return this.firstSequence + this.published - 1;
+  }
+
+  publishAll(): void {
+    this.published = this.messages.length;
   }
 }
 
@@ -42,13 +57,22 @@ export class SimulatedSource implements Source {
   readonly #clock: ManualClock;
   readonly #random: SeededRandom;
   readonly #latest_ms: number;
+  readonly #maxTake: number;
   #next = 0;
   #connected = true;
+  #steady = false;
   #calm = false;
   #given: Uint8Array[] = [];
 
   /** The clock is never moved beyond `latest_ms`. */
-  constructor(stream: SimulatedStream, clock: ManualClock, random: SeededRandom, latest_ms: number) {
+  constructor(
+    stream: SimulatedStream,
+    clock: ManualClock,
+    random: SeededRandom,
+    latest_ms: number,
+    max_take_records = MAX_TAKE_RECORDS,
+  ) {
+    this.#maxTake = max_take_records;
     this.#stream = stream;
     this.#clock = clock;
     this.#random = random;
@@ -56,8 +80,8 @@ export class SimulatedSource implements Source {
   }
 
   facts(): Promise<StreamFacts> {
-    const { firstSequence, lastSequence } = this.#stream;
-    return Promise.resolve({ stream: STREAM, incarnation: 'first', firstSequence, lastSequence });
+    const { name, firstSequence, lastSequence } = this.#stream;
+    return Promise.resolve({ stream: name, incarnation: 'first', firstSequence, lastSequence });
   }
 
   start(after: number): Promise<void> {
@@ -71,10 +95,16 @@ export class SimulatedSource implements Source {
     return this.#next === firstSequence + messages.length;
   }
 
-  /** From now on the connection is steady, and time moves only from outside. */
-  calm(): void {
-    this.#calm = true;
+  /** From now on the connection holds. */
+  steady(): void {
+    this.#steady = true;
     this.#connected = true;
+  }
+
+  /** From now on the connection holds, and time moves only from outside. */
+  calm(): void {
+    this.steady();
+    this.#calm = true;
   }
 
   #wait(ms: number): void {
@@ -88,12 +118,12 @@ export class SimulatedSource implements Source {
     this.#given = [];
     if (this.#calm) return Promise.resolve([]);
     const stream = this.#stream;
-    if (random.chance(0.7)) stream.published += random.int(0, MAX_TAKE_RECORDS);
+    if (random.chance(0.7)) stream.published += random.int(0, this.#maxTake);
     stream.published = Math.min(stream.published, stream.messages.length);
-    this.#connected = !random.chance(0.05);
+    this.#connected = !random.chance(0.05) || this.#steady;
     this.#wait(random.chance(0.02) ? random.int(0, 200_000) : random.int(0, 120));
     const there = this.#connected ? stream.lastSequence - this.#next + 1 : 0;
-    const count = Math.min(max, there, random.int(0, MAX_TAKE_RECORDS));
+    const count = Math.min(max, there, random.int(0, this.#maxTake));
     if (count <= 0) this.#wait(wait_ms);
     const records: SourceRecord[] = [];
     for (let index = 0; index < count; index++) records.push(this.#record(this.#next++));
@@ -148,7 +178,7 @@ export class SimulatedReceiver {
 export class SimulatedPublisher implements Publisher {
   readonly #receiver: SimulatedReceiver;
   readonly #random: SeededRandom;
-  readonly #faults: boolean;
+  #faults: boolean;
   #late: (() => void)[] = [];
   #died = false;
   /** Rejected sends that the outbox has not repeated yet. */
@@ -167,6 +197,11 @@ export class SimulatedPublisher implements Publisher {
 
   get repeatsDue(): number {
     return this.#rejected.size;
+  }
+
+  /** From now on every message arrives, and its acknowledgement too. */
+  calm(): void {
+    this.#faults = false;
   }
 
   publish(message: OutMessage): Promise<void> {

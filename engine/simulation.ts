@@ -6,8 +6,9 @@ import type { Progress } from './meta.ts';
 import { OUTBOX_TABLE, type OutMessage } from './outbox.ts';
 import { SeededRandom } from './random.ts';
 import {
+  isOneStream,
   SimulatedCrash,
-  type SimulatedMessage,
+  type SimulatedMessages,
   SimulatedPublisher,
   SimulatedReceiver,
   SimulatedSource,
@@ -20,8 +21,8 @@ import type { Topology } from './topology.ts';
 export interface SimulationOptions {
   /** Called once for each life of the task, as a start of the process would. */
   readonly topology: () => Topology;
-  /** The stream, in order. */
-  readonly messages: readonly SimulatedMessage[];
+  /** The stream, in order; of a topology with several sources one for each source node, by name. */
+  readonly messages: SimulatedMessages;
   /** Decides sizes of takes and batches, pauses, failures and crashes. */
   readonly seed: number;
   /** Without: no crash and no failed send, only the seeded cut into batches and commits. */
@@ -36,6 +37,10 @@ export interface SimulationOptions {
   readonly start_ms: number;
   /** The clock at the last commit, ms: with the source idle it decides the final watermark. */
   readonly end_ms: number;
+  /** What a source publishes and gives at once, at most; less makes more batches and commits. Default: 64. */
+  readonly max_take_records?: number | undefined;
+  /** Of one run, so that it comes to its end: what follows the last one is undisturbed. Default: 12. */
+  readonly max_crashes?: number | undefined;
 }
 
 export interface SimulationResult {
@@ -51,25 +56,35 @@ export interface SimulationResult {
   readonly progress: Progress;
   /** The final state, for readers. */
   readonly disk: MemoryDisk;
-  /** Sequence of the stream's first message. */
+  /** Sequence of the first message in the stream of the topology's first source. */
   readonly firstSequence: number;
+  /** The same by source node. */
+  readonly firstSequences: Readonly<Record<string, number>>;
 }
 
+/** The stream of a topology's only source. */
+const ONLY = 'SIMULATED';
 /** Long enough for every idle time-out, ms. */
 const FINAL_IDLE_MS = 120_000;
-/** Crashes of one run at most, so that it comes to its end. */
 const MAX_CRASHES = 12;
 const RESTORE_SHARE = 0.3;
 /** Commits of which a snapshot is taken. */
 const SNAPSHOT_SHARE = 0.2;
+/** Sequences that a stream may begin with: what is not deleted yet need not be the first. */
+const FIRST_SEQUENCES = [1, 1, 2, 1_000_000_007];
+/** How far one of several sources may be ahead of another, ms. */
+const DRIFTS_MS = [0, 2_000, 300_000, Number.POSITIVE_INFINITY];
+/** Steps in a row that find nothing although there is something: sources wait for one that has ended. */
+const STUCK_STEPS = 30;
 
 /**
- * Runs a topology through a real `Task` on a simulated stream, disk, clock and receiver: everything that
+ * Runs a topology through a real `Task` on simulated streams, disk, clock and receiver: everything that
  * happens follows from the seed. Crashes come at the begin and the end of a commit, around a send and
- * between takes; after each, a new task opens the same disk. The last phase is without faults: the stream
- * is read to its end, all that is owed is sent, and the source idles until `end_ms`.
- * Throws `invariant_broken` when commits are not gapless, positions move back, or a message id is sent with
- * two contents.
+ * between takes; after each, a new task opens the same disk. The last phase is without faults: each stream
+ * is read to its end, all that is owed is sent, and the sources idle until `end_ms`. Streams are published
+ * and read independently of each other, each with its own pauses.
+ * Throws `invariant_broken` when commits are not gapless, the position in a stream or a watermark moves
+ * back, or a message id is sent with two contents.
  */
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
   return await new Simulation(options).run();
@@ -80,7 +95,7 @@ class Simulation {
   readonly #random: SeededRandom;
   #disk = new MemoryDisk();
   readonly #clock: ManualClock;
-  readonly #stream: SimulatedStream;
+  readonly #streams: readonly SimulatedStream[];
   readonly #receiver = new SimulatedReceiver();
   readonly #limits: Partial<TaskLimits>;
   readonly #commitFault: number;
@@ -95,7 +110,12 @@ class Simulation {
     this.#options = options;
     this.#random = random;
     this.#clock = new ManualClock(options.start_ms);
-    this.#stream = new SimulatedStream(options.messages, random.pick([1, 1, 2, 1_000_000_007]));
+    const { messages } = options;
+    const isOne = isOneStream(messages);
+    const named = isOne ? [[ONLY, messages] as const] : Object.entries(messages);
+    this.#streams = named.map(
+      ([name, each]) => new SimulatedStream(name, each, random.pick(FIRST_SEQUENCES)),
+    );
     this.#limits = {
       batch_max_events: random.pick([1, 7, 50, 4_096]),
       // What the machine can do must not decide where batches are cut.
@@ -104,13 +124,15 @@ class Simulation {
       barrier_max_events: random.pick([1, 20, 100, 50_000]),
       idle_barrier_interval_ms: 5_000,
       outbox: { max_rows: 20_000, window: random.pick([1, 3, 256]), retry_ms: 0 },
+      ...(isOne ? {} : { max_drift_ms: random.pick(DRIFTS_MS) }),
     };
     this.#commitFault = random.pick([0, 0.02, 0.1]);
     this.#takeFault = random.pick([0, 0.02, 0.1]);
   }
 
   get #faulty(): boolean {
-    return this.#options.faults && this.#crashes < MAX_CRASHES;
+    const { faults, max_crashes = MAX_CRASHES } = this.#options;
+    return faults && this.#crashes < max_crashes;
   }
 
   async run(): Promise<SimulationResult> {
@@ -121,16 +143,31 @@ class Simulation {
     const { topology } = this.#options;
     const progress = this.#progress;
     invariant(progress !== undefined, 'the simulation ends with a commit');
+    const built = topology();
+    const firstSequences = this.#firstSequences(built);
     return {
-      digest: stateDigest(topology(), this.#disk.reader()),
+      digest: stateDigest(built, this.#disk.reader()),
       published: this.#receiver.received,
       sends: this.#receiver.sends,
       crashes: this.#crashes,
       restores: this.#restores,
       progress,
       disk: this.#disk,
-      firstSequence: this.#stream.firstSequence,
+      firstSequence: Object.values(firstSequences)[0] as number,
+      firstSequences,
     };
+  }
+
+  /** In the order of the topology. */
+  #firstSequences(built: Topology): Record<string, number> {
+    const nodes = built.describe().nodes.filter(({ kind }) => kind === 'source');
+    return Object.fromEntries(
+      nodes.map(({ name }) => {
+        const stream = this.#streams.find((each) => each.name === name) ?? this.#streams[0];
+        invariant(stream !== undefined, 'each source has a stream');
+        return [name, stream.firstSequence];
+      }),
+    );
   }
 
   #restore(): void {
@@ -143,17 +180,25 @@ class Simulation {
 
   /** One life of the process; false when it crashed. */
   async #live(): Promise<boolean> {
-    const { topology, end_ms } = this.#options;
+    const { topology, messages, end_ms, max_take_records } = this.#options;
     const random = this.#random;
-    const publisher = new SimulatedPublisher(this.#receiver, random, this.#faulty);
-    const faulty = this.#faulty;
+    let faulty = this.#faulty;
+    const publisher = new SimulatedPublisher(this.#receiver, random, faulty);
     this.#disk.fault = () => {
       if (faulty && random.chance(this.#commitFault)) throw new SimulatedCrash();
     };
-    const source = new SimulatedSource(this.#stream, this.#clock, random, end_ms - FINAL_IDLE_MS);
+    // Each of several may once have to be idle before others are read on.
+    const passes = isOneStream(messages) ? 0 : this.#streams.length;
+    const latest_ms = end_ms - (passes + 1) * FINAL_IDLE_MS;
+    const sources = this.#streams.map(
+      (stream) =>
+        [stream.name, new SimulatedSource(stream, this.#clock, random, latest_ms, max_take_records)] as const,
+    );
+    const [first] = sources;
+    invariant(first !== undefined, 'a simulation has a stream');
     const task = new Task({
       topology: topology(),
-      source,
+      source: isOneStream(messages) ? first[1] : Object.fromEntries(sources),
       store: this.#disk.open(),
       publisher,
       clock: this.#clock,
@@ -162,13 +207,24 @@ class Simulation {
     });
     try {
       await task.open();
-      while (!source.readToEnd) {
-        await task.step(random.int(0, 1_000));
+      let emptySteps = 0;
+      while (!sources.every(([, source]) => source.readToEnd) || gauge(task, 'millrace.task.lag') > 0) {
+        const taken = await task.step(random.int(0, 1_000));
+        emptySteps = taken > 0 ? 0 : emptySteps + 1;
+        if (emptySteps === STUCK_STEPS) {
+          // A crash from here on would find no time left in which a source can idle.
+          faulty = false;
+          publisher.calm();
+          for (const [, source] of sources) source.steady();
+          for (const stream of this.#streams) stream.publishAll();
+        }
+        if (emptySteps === STUCK_STEPS + 2) this.#passTime(latest_ms);
+        invariant(emptySteps < 10 * STUCK_STEPS, 'a source whose others have ended is read');
         await this.#settle(publisher);
         if (faulty && random.chance(this.#takeFault)) throw new SimulatedCrash();
       }
       this.#disk.fault = undefined;
-      source.calm();
+      for (const [, source] of sources) source.calm();
       await this.#finish(task, publisher);
       return true;
     } catch (error) {
@@ -179,6 +235,19 @@ class Simulation {
     }
   }
 
+  /**
+   * A source far ahead in event time waits until those behind have gone on, or have been idle for long
+   * enough. All is published by then: who is idle has ended, so that nothing comes late by it.
+   */
+  #passTime(latest_ms: number): void {
+    const now_ms = this.#clock.now();
+    const next_ms = Math.min(
+      Math.max(latest_ms, now_ms) + FINAL_IDLE_MS,
+      this.#options.end_ms - FINAL_IDLE_MS,
+    );
+    this.#clock.advance(Math.max(0, next_ms - now_ms));
+  }
+
   #committed(progress: Progress): void {
     const before = this.#progress;
     this.#progress = progress;
@@ -187,8 +256,13 @@ class Simulation {
       this.#snapshot = { disk: this.#disk.copy(), progress };
     }
     if (before === undefined) return;
-    invariant(progress.sequence >= before.sequence, 'the position never moves back');
+    const isOnwards = progress.sequence >= before.sequence && isAhead(progress, before);
+    invariant(isOnwards, 'the position in a stream never moves back');
     invariant((progress.watermark_ms ?? 0) >= (before.watermark_ms ?? 0), 'the watermark never moves back');
+    for (const [node, time_ms] of Object.entries(before.watermarks ?? {})) {
+      const now_ms = progress.watermarks?.[node] ?? Number.NEGATIVE_INFINITY;
+      invariant(now_ms >= time_ms, `the watermark of ${node} never moves back`);
+    }
   }
 
   /** Lets what was sent be acknowledged or repeated, so that nothing depends on real time. */
@@ -206,18 +280,26 @@ class Simulation {
   async #finish(task: Task, publisher: SimulatedPublisher): Promise<void> {
     const { end_ms } = this.#options;
     task.commit();
-    while (owed(task) > 0) {
-      publisher.acknowledge();
-      await setImmediate();
-      await this.#settle(publisher);
-    }
+    await this.#sendOwed(task, publisher);
+    // A crash from here on would find the clock at its end, where no source can idle any more.
+    publisher.calm();
     this.#clock.advance(Math.max(0, end_ms - FINAL_IDLE_MS - this.#clock.now()));
     // Finds the source with nothing to give: idleness begins.
     await task.step(0);
     this.#clock.advance(end_ms - this.#clock.now());
     task.commit();
+    await this.#sendOwed(task, publisher);
+    task.commit();
     const rows = [...this.#disk.open().table(OUTBOX_TABLE).scan()].length;
     invariant(rows === 0, 'acknowledged messages leave the outbox');
+  }
+
+  async #sendOwed(task: Task, publisher: SimulatedPublisher): Promise<void> {
+    while (gauge(task, 'millrace.outbox.owed') > 0) {
+      publisher.acknowledge();
+      await setImmediate();
+      await this.#settle(publisher);
+    }
   }
 }
 
@@ -226,9 +308,15 @@ function isCrash(error: unknown): boolean {
   return error instanceof SimulatedCrash || (error instanceof Error && error.cause instanceof SimulatedCrash);
 }
 
-/** Messages that the task still owes to the outside. */
-function owed(task: Task): number {
-  const sample = task.metrics.samples().find(({ name }) => name === 'millrace.outbox.owed');
-  invariant(sample !== undefined, 'the task says what it owes');
+/** Whether none of the other sources' positions moved back, or is missing. */
+function isAhead(after: Progress, before: Progress): boolean {
+  return Object.entries(before.others ?? {}).every(
+    ([node, { sequence }]) => (after.others?.[node]?.sequence ?? -1) >= sequence,
+  );
+}
+
+function gauge(task: Task, name: string): number {
+  const sample = task.metrics.samples().find((each) => each.name === name);
+  invariant(sample !== undefined, `the task has the metric ${name}`);
   return sample.value;
 }

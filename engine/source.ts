@@ -19,6 +19,8 @@ export interface SourceRecord {
   readonly hasHeaders: boolean;
   /** Names are compared without case. */
   header(name: string): string | undefined;
+  /** Every header as it was written, in order; absent where a source only knows single ones. */
+  headers?(): Iterable<readonly [name: string, value: string]>;
 }
 
 /** What a source knows of its stream when it opens; positions are checked against it. */

@@ -2,10 +2,22 @@ import { statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { asMillraceError, diskFull, invariant, MillraceError } from './errors.ts';
-import type { KvEntry, KvRange, KvReader, KvStore, KvTable, KvView } from './kv.ts';
+import { checkKey, type KvEntry, type KvReader, type KvStore, type KvTable, type KvView } from './kv.ts';
+import {
+  HEAD_BYTES,
+  LongKeys,
+  type RowRange,
+  type Rows,
+  WritableLongKeys,
+  type WritableRows,
+} from './long-keys.ts';
 
 const MAX_TABLES = 128;
+/** Keys of a range that are held in memory while it is removed. */
+const REMOVED_AT_ONCE = 1_000;
 const DATA_FILE = 'data.mdb';
+/** Where the rests of long keys lie; not one of the tables that the store shows. */
+const REST_TABLE = '.long-keys';
 
 export interface LmdbOptions {
   /** false trades the fsync of each commit away: only for tests. */
@@ -33,21 +45,30 @@ function openRoot(path: string, readOnly: boolean, durable: boolean): RootDataba
 const PROBE = Buffer.from([0]);
 const TABLE_OPTIONS = { encoding: 'binary', keyEncoding: 'binary', cache: false } as const;
 
-function* scanDb(db: Db, range: KvRange): Iterable<KvEntry> {
-  const options: Record<string, unknown> = { reverse: range.reverse ?? false };
-  if (range.limit !== undefined) options.limit = range.limit;
+function rangeOf(db: Db, { start, end, inclusiveEnd, reverse }: RowRange): Iterable<KvEntry> {
   // lmdb's reverse ranges start at the upper bound, inclusive; ours are half-open at the top.
-  if (range.reverse === true) {
-    if (range.end !== undefined) options.start = asBuffer(range.end);
-    if (range.start !== undefined) options.end = asBuffer(range.start);
-    for (const { key, value } of db.getRange({ ...options, exclusiveStart: true, inclusiveEnd: true })) {
-      yield { key, value };
-    }
-    return;
-  }
-  if (range.start !== undefined) options.start = asBuffer(range.start);
-  if (range.end !== undefined) options.end = asBuffer(range.end);
-  for (const { key, value } of db.getRange(options)) yield { key, value };
+  const options: Record<string, unknown> = reverse
+    ? { reverse, exclusiveStart: !inclusiveEnd, inclusiveEnd: true }
+    : { reverse, inclusiveEnd };
+  const [from, to] = reverse ? [end, start] : [start, end];
+  if (from !== undefined) options.start = asBuffer(from);
+  if (to !== undefined) options.end = asBuffer(to);
+  return db.getRange(options);
+}
+
+/** What comes back is one shared buffer that only says it is as short as the value. */
+function getFast(db: Db, key: Uint8Array): Buffer | undefined {
+  const bytes = db.getBinaryFast(asBuffer(key));
+  return bytes?.subarray(0, bytes.length);
+}
+
+function rowsOf(db: Db): WritableRows {
+  return {
+    get: (key) => getFast(db, key),
+    range: (range) => rangeOf(db, range),
+    put: (key, value) => void db.putSync(asBuffer(key), asBuffer(value)),
+    remove: (key) => void db.removeSync(asBuffer(key)),
+  };
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {
@@ -80,26 +101,35 @@ function writeError(path: string, thrown: unknown): MillraceError {
  */
 export function openLmdbStore(path: string, options: LmdbOptions = {}): KvStore {
   const root = openRoot(path, false, options.durable ?? true);
+  const longKeys = new WritableLongKeys(rowsOf(root.openDB<Buffer, Buffer>(REST_TABLE, TABLE_OPTIONS)));
   const tables = new Map<string, KvTable>();
   let writing = false;
   const table = (name: string): KvTable => {
     const known = tables.get(name);
     if (known !== undefined) return known;
-    const db = root.openDB<Buffer, Buffer>(name, TABLE_OPTIONS);
+    const rows = rowsOf(root.openDB<Buffer, Buffer>(name, TABLE_OPTIONS));
     const made: KvTable = {
-      get: (key) => {
-        // What comes back is one shared buffer that only says it is as short as the value.
-        const bytes = db.getBinaryFast(asBuffer(key));
-        return bytes?.subarray(0, bytes.length);
-      },
-      scan: (range = {}) => scanDb(db, range),
+      ...viewOf(rows, longKeys),
       put: (key, value) => {
         invariant(writing, `a write to ${name} happens inside a commit`);
-        db.putSync(asBuffer(key), asBuffer(value));
+        checkKey(key, name);
+        if (key.length < HEAD_BYTES) rows.put(key, value);
+        else longKeys.put(rows, key, value);
       },
       remove: (key) => {
         invariant(writing, `a removal from ${name} happens inside a commit`);
-        db.removeSync(asBuffer(key));
+        if (key.length === 0) return;
+        if (key.length < HEAD_BYTES) rows.remove(key);
+        else longKeys.remove(rows, key);
+      },
+      removeRange: (range) => {
+        invariant(writing, `a removal from ${name} happens inside a commit`);
+        // lmdb removes key by key, and not under an open cursor.
+        for (let removed = REMOVED_AT_ONCE; removed === REMOVED_AT_ONCE; ) {
+          const keys = Array.from(made.scan({ ...range, limit: REMOVED_AT_ONCE }), ({ key }) => key);
+          for (const key of keys) made.remove(key);
+          removed = keys.length;
+        }
       },
     };
     tables.set(name, made);
@@ -125,7 +155,21 @@ export function openLmdbStore(path: string, options: LmdbOptions = {}): KvStore 
   };
 }
 
+function viewOf(rows: Rows, longKeys: LongKeys): KvView {
+  return {
+    get: (key) => {
+      if (key.length === 0) return undefined;
+      return key.length < HEAD_BYTES ? rows.get(key) : longKeys.get(rows, key);
+    },
+    scan: (range = {}) => longKeys.scan(rows, range),
+  };
+}
+
 function listTables(root: RootDatabase<Buffer, Buffer>): string[] {
+  return storedTables(root).filter((name) => name !== REST_TABLE);
+}
+
+function storedTables(root: RootDatabase<Buffer, Buffer>): string[] {
   const names: string[] = [];
   for (const key of root.getKeys({})) {
     const name = Buffer.from(key as unknown as Buffer)
@@ -147,31 +191,33 @@ export interface LmdbReaderOptions {
 /** Opens an environment for reading, from any thread or process, without blocking the writer. */
 export function openLmdbReader(path: string, options: LmdbReaderOptions = {}): KvReader {
   const root = openRoot(path, options.sharedWithWriter !== true, true);
-  const dbs = new Map<string, Db>();
+  const open = (name: string): Rows => {
+    const db = root.openDB<Buffer, Buffer>(name, TABLE_OPTIONS);
+    // A copy: views of several tables are in use at once.
+    return { ...rowsOf(db), get: (key) => db.getBinary(asBuffer(key)) };
+  };
+  const opened = new Map<string, Rows>();
+  const none: Rows = { get: () => undefined, range: () => [] };
+  const longKeys = new LongKeys({
+    get: (key) => opened.get(REST_TABLE)?.get(key),
+    range: (range) => opened.get(REST_TABLE)?.range(range) ?? [],
+  });
+  // lmdb keeps one read transaction for a turn of the event loop. Dropping the last one and reading
+  // once takes a new one, before any cursor is opened on it; `work` is synchronous, so it stays.
   const renew = (): void => {
     root.resetReadTxn();
     root.getBinaryFast(PROBE);
   };
-  const empty: KvView = { get: () => undefined, scan: () => [] };
   return {
-    // lmdb keeps one read transaction for a turn of the event loop. Dropping the last one and reading
-    // once takes a new one, before any cursor is opened on it; `work` is synchronous, so it stays.
     snapshot: (work) => {
       renew();
-      return work((name) => {
-        let db: Db | undefined = dbs.get(name);
-        if (db === undefined) {
-          // Opening a table that is not there would create it.
-          if (!listTables(root).includes(name)) return empty;
-          db = root.openDB<Buffer, Buffer>(name, TABLE_OPTIONS);
-          dbs.set(name, db);
-        }
-        const opened = db;
-        return {
-          get: (key) => opened.getBinary(asBuffer(key)),
-          scan: (range = {}) => scanDb(opened, range),
-        };
-      });
+      // To open a table ends the read transaction: those that are there are opened before `work` begins.
+      // One that is not there would be created.
+      while (opened.size < root.getKeysCount({})) {
+        for (const name of storedTables(root)) if (!opened.has(name)) opened.set(name, open(name));
+        renew();
+      }
+      return work((name) => viewOf(opened.get(name) ?? none, longKeys));
     },
     tableNames: () => {
       renew();

@@ -1,5 +1,13 @@
 import { invariant } from './errors.ts';
-import type { KvEntry, KvRange, KvReader, KvStore, KvTable, KvView } from './kv.ts';
+import {
+  checkKey,
+  type KvEntry,
+  type KvRange,
+  type KvReader,
+  type KvStore,
+  type KvTable,
+  type KvView,
+} from './kv.ts';
 
 type Rows = Map<string, Uint8Array>;
 
@@ -139,6 +147,7 @@ class MemoryStore implements KvStore {
     const held = table;
     const change = (key: Uint8Array, value: Uint8Array | undefined): void => {
       invariant(this.#writing, `a write to ${name} happens inside a commit`);
+      if (value !== undefined) checkKey(key, name);
       const id = text(key);
       this.#disk.uncommitted.push({ table: held, key: id, before: held.rows.get(id) });
       apply(held, id, value === undefined ? undefined : Uint8Array.from(value));
@@ -147,6 +156,10 @@ class MemoryStore implements KvStore {
       ...viewOf(() => held),
       put: change,
       remove: (key) => change(key, undefined),
+      removeRange: (range) => {
+        invariant(this.#writing, `a removal from ${name} happens inside a commit`);
+        for (const { key } of scanRows(held, { ...range, limit: held.rows.size })) change(key, undefined);
+      },
     };
   }
 

@@ -1,59 +1,12 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { MillraceError } from './errors.ts';
-import { type KvEntry, type KvRange, type KvReader, type KvStore, prefixEnd } from './kv.ts';
-import { openLmdbReader, openLmdbStore } from './store-lmdb.ts';
+import { type KvEntry, type KvRange, type KvStore, prefixEnd } from './kv.ts';
+import { STORE_KINDS, StoreFixture } from './store-fixture.ts';
 import { MemoryDisk } from './store-memory.ts';
 
-interface Opened {
-  readonly store: KvStore;
-  reader(): KvReader;
-  /** Closes the store and opens it again on the same disk. */
-  reopen(): Promise<KvStore>;
-}
-
-const cleanups: (() => void | Promise<void>)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-const IMPLEMENTATIONS: readonly (readonly [string, () => Opened])[] = [
-  [
-    'memory',
-    () => {
-      const disk = new MemoryDisk();
-      return { store: disk.open(), reader: () => disk.reader(), reopen: () => Promise.resolve(disk.open()) };
-    },
-  ],
-  [
-    'lmdb',
-    () => {
-      const path = mkdtempSync(join(tmpdir(), 'millrace-store-'));
-      cleanups.push(() => rmSync(path, { recursive: true, force: true }));
-      const open = (): KvStore => {
-        const opened = openLmdbStore(path, { durable: false });
-        cleanups.push(() => opened.close());
-        return opened;
-      };
-      const store = open();
-      return {
-        store,
-        reader: () => {
-          const reader = openLmdbReader(path, { sharedWithWriter: true });
-          cleanups.push(() => reader.close());
-          return reader;
-        },
-        reopen: async () => {
-          await store.close();
-          return open();
-        },
-      };
-    },
-  ],
-];
+const stores = new StoreFixture();
+afterEach(() => stores.close());
 
 const bytes = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'latin1'));
 const text = (value: Uint8Array | undefined): string | undefined =>
@@ -67,7 +20,9 @@ function fill(store: KvStore, name: string, keys: readonly string[]): void {
   });
 }
 
-describe.each(IMPLEMENTATIONS)('the %s store', (_, open) => {
+describe.each(STORE_KINDS)('the %s store', (kind) => {
+  const open = () => stores.open(kind);
+
   it('gives back what was put, and nothing for what was not', () => {
     const { store } = open();
     fill(store, 'one', ['a', 'b']);
@@ -140,6 +95,30 @@ describe.each(IMPLEMENTATIONS)('the %s store', (_, open) => {
     expect(() => table.remove(bytes('a'))).toThrow(/inside a commit/);
     expect(() => store.transaction(() => store.transaction(() => 0))).toThrow(/do not nest/);
     expect(store.transaction(() => 7)).toBe(7);
+  });
+
+  it('removes half-open ranges, however many rows they have', () => {
+    const { store } = open();
+    const table = store.table('t');
+    const keys = Array.from({ length: 4_500 }, (_unused, index) => `k${10_000 + index}`);
+    fill(store, 't', keys);
+    const range = { start: bytes('k10002'), end: bytes('k14498') };
+    store.transaction(() => {
+      table.removeRange(range);
+      expect([...table.scan()].length).toBe(4);
+    });
+    const left = ['k10000', 'k10001', 'k14498', 'k14499'];
+    expect([...table.scan()].map(({ key }) => text(key))).toEqual(left);
+    const aborted = (): void => {
+      table.removeRange({});
+      throw new MillraceError('aborted', 'aborted');
+    };
+    expect(() => store.transaction(aborted)).toThrow('aborted');
+    expect([...table.scan()].length).toBe(4);
+    expect(() => table.removeRange(range)).toThrow(/inside a commit/);
+    store.transaction(() => table.removeRange({ start: bytes('k2'), end: bytes('k1') }));
+    store.transaction(() => table.removeRange({ start: bytes('k10001') }));
+    expect([...table.scan()].map(({ key }) => text(key))).toEqual(['k10000']);
   });
 
   it('scans half-open ranges in byte order, either way, up to a limit', () => {
@@ -244,6 +223,24 @@ describe.each(IMPLEMENTATIONS)('the %s store', (_, open) => {
     expect(again.tableNames()).toEqual(['t']);
     expect(pairs(again.table('t').scan())).toEqual(['a=A', 'b=B']);
     expect(again.sizeBytes()).toBeGreaterThan(0);
+  });
+});
+
+describe('a snapshot of an lmdb reader', () => {
+  it('stays one state when it meets a table for the first time', () => {
+    const { store, reader: openReader } = stores.open('lmdb');
+    fill(store, 'first', ['a']);
+    fill(store, 'second', ['a']);
+    const reader = openReader();
+    const seen = reader.snapshot((table) => {
+      const first = pairs(table('first').scan());
+      fill(store, 'first', ['b']);
+      fill(store, 'second', ['b']);
+      fill(store, 'third', ['b']);
+      return [first, pairs(table('second').scan()), pairs(table('third').scan())];
+    });
+    expect(seen).toEqual([['a=A'], ['a=A'], []]);
+    expect(reader.snapshot((table) => pairs(table('third').scan()))).toEqual(['b=B']);
   });
 });
 

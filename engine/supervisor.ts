@@ -93,6 +93,8 @@ export class Supervisor {
         }
         this.restarts++;
         this.#change('restarting', error);
+        // Each start puts a record aside or comes nearer to it: nothing to wait for.
+        if (error.code === 'record_failed') continue;
         await this.#sleep(pause_ms);
         pause_ms = Math.min(pause_ms * 2, this.#options.backoff_max_ms ?? BACKOFF_MAX_MS);
       }

@@ -5,24 +5,17 @@ import { invariant } from './errors.ts';
 import type { KvEntry, KvRange, KvStore, KvTable, KvView } from './kv.ts';
 import { prefixEnd } from './kv.ts';
 import { checkVersion } from './schema-version.ts';
+import { expiryOf, TTL_DAY_MS, TTL_PREFIX_BYTES, type Ttl, TtlSweep } from './ttl.ts';
 
 /**
- * A row is forgotten this long after it was last written, both by the watermark, to the day. Not by the
- * time of what it says: events from years ago are remembered as long as any others.
+ * A table's logical rows as bytes, in an order that depends on content only. `sibling` is another table of
+ * the same operator.
  */
-export interface Ttl {
-  readonly retain_ms: number;
-}
-
-const DAY_MS = 86_400_000;
-/** In front of the value of a row with a TTL: the day of the watermark when it was written. */
-export const TTL_PREFIX_BYTES = 2;
-
-/** The watermark beyond which a stored row with a TTL is forgotten. */
-export function expiryOf(row: Uint8Array, { retain_ms }: Ttl): number {
-  const day = ((row[0] as number) << 8) | (row[1] as number);
-  return (day + 1) * DAY_MS + retain_ms;
-}
+export type LogicalRows = (
+  view: KvView,
+  watermark_ms: number,
+  sibling: (table: string) => KvView,
+) => Iterable<Uint8Array>;
 
 export interface MapSpec<K extends string | number, V> {
   readonly kind: 'map';
@@ -35,21 +28,30 @@ export interface MapSpec<K extends string | number, V> {
   readonly ttl?: Ttl;
   /** Clean rows kept in memory, in rows. */
   readonly cacheRows?: number;
+  /**
+   * For the digest, where a value's bytes also tell of the way: gives the content only, e.g. a list that
+   * grows in the order of arrival as a sorted one. May change `value`, which nobody else holds.
+   */
+  readonly logical?: (value: V) => V;
+  /** For the digest, where also the division into rows tells of the way; instead of the rows as they lie. */
+  readonly logicalRows?: LogicalRows;
 }
 
 export interface RawSpec {
   readonly kind: 'raw';
   readonly version: number;
-  /**
-   * The table's logical rows as bytes, in an order that depends on content only. Without it the rows
-   * are taken as they lie: right for a table whose layout is a function of its content.
-   */
-  readonly logicalRows?: (
-    view: KvView,
-    watermark_ms: number,
-    /** Another table of the same operator. */
-    sibling: (table: string) => KvView,
-  ) => Iterable<Uint8Array>;
+  /** Without it the rows are taken as they lie: right for a table whose layout is a function of its content. */
+  readonly logicalRows?: LogicalRows;
+  /** For people who look into the state; without it they see text, JSON or hex. */
+  readonly describeRow?: (row: KvEntry) => DescribedRow;
+}
+
+/** A row as people and JSON can read it. */
+export interface DescribedRow {
+  /** Whose it is, e.g. a tenant. */
+  readonly scope?: string;
+  readonly key: string | number;
+  readonly value: unknown;
 }
 
 // The variance of codecs needs a wide constraint; `TablesOf` gives each table its exact type.
@@ -63,6 +65,7 @@ export type TablesOf<S> = {
       : never;
 };
 
+/** A table of values by key: typed, cached, written once a commit. Declare it in an operator's `state`. */
 export function mapTable<K extends string | number, V>(spec: Omit<MapSpec<K, V>, 'kind'>): MapSpec<K, V> {
   return { kind: 'map', ...spec };
 }
@@ -73,13 +76,13 @@ export function rawTable(spec: Omit<RawSpec, 'kind'>): RawSpec {
 }
 
 export const DEFAULT_CACHE_ROWS = 100_000;
-const SWEEP_ROWS_PER_COMMIT = 100;
-
 interface Row<K, V> {
   readonly scope: Scope<K, V>;
   readonly key: K;
   value: V | undefined;
   dirty: boolean;
+  /** The store may have a row of the key. */
+  stored: boolean;
   /** Watermark beyond which the value has expired. */
   until_ms: number;
 }
@@ -118,11 +121,12 @@ export class MapTable<K extends string | number, V> implements Flushable {
   #last: Row<K, V> | undefined;
   #young_rows = 0;
   #watermark_ms = 0;
-  #sweepFrom: Uint8Array | undefined;
+  readonly #sweep: TtlSweep | undefined;
 
   constructor(spec: MapSpec<K, V>, table: KvTable) {
     this.#spec = spec;
     this.#table = table;
+    this.#sweep = spec.ttl === undefined ? undefined : new TtlSweep(table, spec.ttl);
     this.#limit_rows = Math.max(1, Math.floor((spec.cacheRows ?? DEFAULT_CACHE_ROWS) / 2));
   }
 
@@ -175,18 +179,13 @@ export class MapTable<K extends string | number, V> implements Flushable {
       if (row.value === undefined || row.until_ms < this.#watermark_ms) found.delete(id);
       else found.set(id, [row.key, row.value]);
     };
-    for (const entry of scope.dropped ? [] : this.#stored(scope)) {
+    for (const entry of scope.dropped ? [] : this.#table.scan(rangeOf(scope))) {
       if (this.#until(entry.value) < this.#watermark_ms) continue;
       const key = this.#spec.key.read(new ByteReader(entry.key.subarray(scope.prefix.length)));
       found.set(Buffer.from(entry.key).toString('latin1'), [key, this.#decode(entry.value)]);
     }
     for (const rows of [scope.old, scope.young]) for (const row of rows.values()) put(row);
     return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry);
-  }
-
-  #stored({ prefix }: Scope<K, V>): Iterable<KvEntry> {
-    const end = prefixEnd(prefix);
-    return this.#table.scan({ start: prefix, ...(end === undefined ? {} : { end }) });
   }
 
   get dirtyRows(): number {
@@ -224,6 +223,7 @@ export class MapTable<K extends string | number, V> implements Flushable {
         key,
         value,
         dirty: false,
+        stored: bytes !== undefined,
         until_ms: bytes === undefined ? Number.POSITIVE_INFINITY : this.#until(bytes),
       };
     } else {
@@ -294,46 +294,43 @@ export class MapTable<K extends string | number, V> implements Flushable {
     const { ttl } = this.#spec;
     // The branches of a topology may be further than the task.
     this.#watermark_ms = Math.max(this.#watermark_ms, watermark_ms);
-    const day = Math.floor(this.#watermark_ms / DAY_MS);
-    for (const scope of this.#dropped) {
-      for (const key of Array.from(this.#stored(scope), (entry) => Uint8Array.from(entry.key)))
-        this.#table.remove(key);
-    }
+    const day = Math.floor(this.#watermark_ms / TTL_DAY_MS);
+    for (const scope of this.#dropped) this.#table.removeRange(rangeOf(scope));
     for (const row of dirty) {
       // Of a scope that was dropped since.
       if (!row.dirty) continue;
       const keyBytes = this.#keyBytes(row.scope, row.key);
-      if (row.value === undefined) this.#table.remove(keyBytes);
-      else {
+      if (row.value === undefined) {
+        // What comes and goes between two commits never was there.
+        if (row.stored) this.#table.remove(keyBytes);
+        // That it is gone is no reason to stay in memory: keys that end are seldom asked for again.
+        if (!row.scope.young.delete(row.key)) row.scope.old.delete(row.key);
+      } else {
         valueWriter.reset();
         if (ttl !== undefined) valueWriter.u8(day >> 8).u8(day & 0xff);
         this.#spec.value.write(valueWriter, row.value);
         const bytes = valueWriter.view();
         row.until_ms = this.#until(bytes);
         this.#table.put(keyBytes, bytes);
+        row.stored = true;
       }
       row.dirty = false;
     }
+    const written = dirty.length;
     dirty.length = 0;
     for (const scope of this.#dropped) this.#release(scope);
     this.#dropped.clear();
     this.#last = undefined;
-    if (this.#spec.ttl !== undefined) this.#sweep(watermark_ms);
+    if (this.#sweep?.run(watermark_ms, written) === true) this.#forgetExpired();
   }
 
-  /** Looks at a bounded number of rows each commit and removes the expired: cost stays flat. */
-  #sweep(watermark_ms: number): void {
-    const range: KvRange = this.#sweepFrom === undefined ? {} : { start: this.#sweepFrom };
-    const gone: Uint8Array[] = [];
-    let seen = 0;
-    let last: Uint8Array | undefined;
-    for (const entry of this.#table.scan({ ...range, limit: SWEEP_ROWS_PER_COMMIT })) {
-      seen++;
-      last = entry.key;
-      if (this.#until(entry.value) < watermark_ms) gone.push(Uint8Array.from(entry.key));
+  /** What the sweep removes from the store goes from the cache too. */
+  #forgetExpired(): void {
+    for (const { young, old } of this.#scopes.values()) {
+      for (const rows of [young, old]) {
+        for (const [key, row] of rows) if (row.until_ms < this.#watermark_ms) rows.delete(key);
+      }
     }
-    this.#sweepFrom = seen < SWEEP_ROWS_PER_COMMIT || last === undefined ? undefined : Uint8Array.from(last);
-    for (const key of gone) this.#table.remove(key);
   }
 }
 
@@ -348,6 +345,11 @@ export interface ScopedMap<K, V> {
 
 /** Bytes in, bytes out; writes only while a barrier passes (inside the commit's transaction). */
 export type RawTable = KvTable;
+
+function rangeOf({ prefix }: { readonly prefix: Uint8Array }): KvRange {
+  const end = prefixEnd(prefix);
+  return end === undefined ? { start: prefix } : { start: prefix, end };
+}
 
 /** Opens an operator's tables, checking each one's stored schema version and migrating where it can. */
 export function openTables<S extends TableSpecs>(store: KvStore, operator: string, specs: S): TablesOf<S> {
@@ -381,8 +383,7 @@ function rewrite(table: KvTable, spec: MapSpec<string, unknown>, from: number): 
 /** The range of keys of one scope of a map table, for readers. */
 export function scopeRange(scope: string): KvRange & { prefix: Uint8Array } {
   const prefix = new ByteWriter().bytes(encodeScope(scope)).copy();
-  const end = prefixEnd(prefix);
-  return end === undefined ? { prefix, start: prefix } : { prefix, start: prefix, end };
+  return { prefix, ...rangeOf({ prefix }) };
 }
 
 function encodeScope(scope: string): Uint8Array {

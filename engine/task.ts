@@ -1,14 +1,15 @@
 import type { Clock } from './clock.ts';
 import { asMillraceError, invariant, MillraceError } from './errors.ts';
 import { EventTime } from './event-time.ts';
-import { Inputs, type InputsOptions, type Sources, watermarkOwners } from './inputs.ts';
+import { type Input, Inputs, type InputsOptions, type Sources, watermarkOwners } from './inputs.ts';
 import type { KvStore } from './kv.ts';
 import { META_TABLE, NoticeBoard, type Progress, readProgress, writeProgress } from './meta.ts';
 import { Metrics } from './metrics.ts';
 import type { Notice, Runtime } from './operator.ts';
 import { DEFAULT_OUTBOX_LIMITS, OUTBOX_TABLE, Outbox, type OutboxLimits, type Publisher } from './outbox.ts';
+import { FailureWatch, type Quarantine } from './quarantine.ts';
 import { batch } from './signal.ts';
-import type { Source } from './source.ts';
+import type { Source, SourceRecord } from './source.ts';
 import type { Flushable } from './tables.ts';
 import { TimerService } from './timers.ts';
 import type { Graph, Listen, Topology } from './topology.ts';
@@ -35,6 +36,7 @@ export interface TaskLimits {
   readonly outbox: OutboxLimits;
 }
 
+/** Limits of a task that is not given others. */
 export const DEFAULT_TASK_LIMITS: TaskLimits = {
   batch_max_events: 4_096,
   batch_target_ms: 50,
@@ -62,6 +64,8 @@ export interface TaskOptions {
   readonly onTopologyChange?: (changes: readonly TopologyChange[]) => void;
   /** Hears every batch that leaves a node: for tests and inspection. */
   readonly listen?: Listen;
+  /** Puts records aside whose processing throws; to be handed to every run of the task. Default: they stop it. */
+  readonly quarantine?: Quarantine;
 }
 
 const BATCH_MIN_EVENTS = 64;
@@ -88,7 +92,7 @@ export class Task {
   #notices = new NoticeBoard({});
   #inputs: Inputs | undefined;
   readonly #watermarkOf = new Map<string, readonly string[]>();
-  #failure: unknown;
+  readonly #failures = new FailureWatch();
   #commit = 0;
   #eventTime = new EventTime();
   #uncommitted = 0;
@@ -136,9 +140,7 @@ export class Task {
         });
       },
     );
-    const failed = (error: unknown): void => {
-      this.#failure ??= error;
-    };
+    const failed = (error: unknown): void => this.#failures.reportUnknown(error);
     this.#graph = topology.start(this.#runtime(), failed, this.#options.listen);
     const { watermark_ms } = this.#eventTime;
     if (watermark_ms !== null) this.#graph.push({ kind: 'watermark', time_ms: watermark_ms });
@@ -168,6 +170,7 @@ export class Task {
         this.#barrierRequested = true;
       },
       eventTime: this.#eventTime,
+      failures: this.#failures,
       register: (_, flushable) => this.#flushables.push(flushable),
       timers: (operator) => {
         const id = `${operator}/timers`;
@@ -192,7 +195,8 @@ export class Task {
   }
 
   #raise(): void {
-    if (this.#failure !== undefined) throw asMillraceError(this.#failure);
+    const { first } = this.#failures;
+    if (first !== undefined) throw asMillraceError(first.error);
   }
 
   /** Processes until `stop` is aborted, then commits what it has taken. Throws what broke it, uncommitted work undone. */
@@ -219,18 +223,11 @@ export class Task {
   /** One take, one push through the graph, and the commit that is due. Exposed for the simulation. */
   async step(wait_ms: number): Promise<number> {
     const { clock } = this.#options;
-    const { graph, inputs } = this.#opened();
-    const { input, records } = await inputs.take({ max: this.#batch_max, wait_ms }, this.#alignment);
+    const { inputs } = this.#opened();
+    const max = this.#options.quarantine?.maxRecords(this.#batch_max, inputs.all) ?? this.#batch_max;
+    const { input, records } = await inputs.take({ max, wait_ms }, this.#alignment);
     const last = records.at(-1);
-    if (last !== undefined) {
-      invariant((records[0]?.sequence ?? 0) > input.sequence, 'the source never repeats what was taken');
-      input.sequence = last.sequence;
-      this.#uncommitted += records.length;
-      const pushed_ms = performance.now();
-      graph.push(batch(records), input.node);
-      this.#raise();
-      this.#adaptBatch(records.length, performance.now() - pushed_ms);
-    }
+    if (last !== undefined) this.#push(input, records, last.sequence);
     const now_ms = clock.now();
     for (const each of inputs.all) {
       each.observe(each.ready === undefined && (last === undefined || each !== input), now_ms);
@@ -240,6 +237,29 @@ export class Task {
     const isFull = this.#barrierRequested || this.#uncommitted >= max_events;
     if (isFull || now_ms >= this.#nextBarrier_ms()) this.commit();
     return records.length;
+  }
+
+  #push(input: Input, records: readonly SourceRecord[], last: number): void {
+    const { graph } = this.#opened();
+    const { quarantine } = this.#options;
+    invariant((records[0]?.sequence ?? 0) > input.sequence, 'the source never repeats what was taken');
+    input.sequence = last;
+    this.#uncommitted += records.length;
+    const admitted =
+      quarantine?.admit(input.node, records, (letter, { sequence }, { operator, message }) => {
+        this.#opened().outbox.stage(letter);
+        this.metrics.counter('millrace.task.failing_records', 'Records put aside, for they fail').add();
+        const detail = { operator, message, source: input.node };
+        this.#notices.add({ kind: 'record_failed', scope: letter.subject, sequence, detail });
+      }) ?? records;
+    const pushed_ms = performance.now();
+    if (admitted.length > 0) graph.push(batch(admitted), input.node);
+    const failure = this.#failures.first;
+    if (failure !== undefined && quarantine !== undefined) {
+      throw asMillraceError(quarantine.blame(input.node, admitted, failure));
+    }
+    this.#raise();
+    this.#adaptBatch(records.length, performance.now() - pushed_ms);
   }
 
   /** Records differ in cost by a factor of a hundred (an order has up to 1,000 lines). */
@@ -298,6 +318,7 @@ export class Task {
       return { progress: written, sending: flushed };
     });
     this.#commit = commit;
+    for (const { node, sequence } of inputs.all) this.#options.quarantine?.committed(node, sequence);
     this.#isDescribed = true;
     this.#barrier_at_ms = clock.now();
     this.#events.add(this.#uncommitted);

@@ -6,7 +6,7 @@ import type { OutMessage } from './outbox.ts';
 import type { Source, SourceRecord, SourceState } from './source.ts';
 import { MemoryDisk } from './store-memory.ts';
 import { Task } from './task.ts';
-import { type Stream, type Topology, topology } from './topology.ts';
+import { type Builder, type Stream, type Topology, topology } from './topology.ts';
 
 /** A source whose records carry the number of a batch of items. */
 class BatchSource implements Source {
@@ -61,6 +61,9 @@ export interface TestSnapshot {
   readonly now_ms: number;
 }
 
+/** What is tested: operators behind `input`; `t.merge` puts several outputs together. */
+export type Build<A, B> = (input: Stream<A>, t: Builder) => Stream<B, Sides>;
+
 /**
  * Runs operators in a real task on state in memory, without a broker and without waiting: items go in as
  * values. `push` is one batch, `commit` one barrier, `restart` a new process on the same disk.
@@ -73,7 +76,7 @@ export class TestDriver<A, B> {
   readonly clock: ManualClock;
   readonly disk: MemoryDisk;
   progress: Progress | undefined;
-  readonly #build: (input: Stream<A>) => Stream<B, Sides>;
+  readonly #build: Build<A, B>;
   readonly #source = new BatchSource();
   readonly #topology: Topology;
   readonly #task: Task;
@@ -82,12 +85,7 @@ export class TestDriver<A, B> {
   #taken = 0;
   #sequence: number;
 
-  private constructor(
-    build: (input: Stream<A>) => Stream<B, Sides>,
-    disk: MemoryDisk,
-    clock: ManualClock,
-    sequence: number,
-  ) {
+  private constructor(build: Build<A, B>, disk: MemoryDisk, clock: ManualClock, sequence: number) {
     this.#build = build;
     this.disk = disk;
     this.clock = clock;
@@ -113,13 +111,17 @@ export class TestDriver<A, B> {
       }),
     });
     this.#topology = topology('test', (t) => {
-      build(t.source('source').pipe(feed('feed', undefined))).pipe(collect('collect', undefined));
+      build(t.source('source').pipe(feed('feed', undefined)), t).pipe(collect('collect', undefined));
     });
     this.#task = new Task({
       topology: this.#topology,
       source: this.#source,
       store: disk.open(),
-      publisher: { publish: (message) => Promise.resolve(void this.sent.push(message)) },
+      publisher: {
+        publish: (message) => Promise.resolve(void this.sent.push(message)),
+        // No send fails: all of a commit's can be seen when it returns.
+        maxInFlight: () => Number.POSITIVE_INFINITY,
+      },
       clock,
       limits: {
         barrier_interval_ms: Number.POSITIVE_INFINITY,
@@ -132,7 +134,7 @@ export class TestDriver<A, B> {
   }
 
   static async start<A, B>(
-    build: (input: Stream<A>) => Stream<B, Sides>,
+    build: Build<A, B>,
     { start_ms = START_MS, snapshot }: TestDriverOptions = {},
   ): Promise<TestDriver<A, B>> {
     const disk = snapshot?.disk.copy() ?? new MemoryDisk();

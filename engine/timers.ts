@@ -12,6 +12,16 @@ interface Change {
   readonly set: boolean;
 }
 
+interface Found {
+  readonly id: string;
+  readonly timer: Due;
+}
+
+/** Ids sort as the timers do. */
+function byId(a: Found, b: Found): number {
+  return a.id < b.id ? -1 : 1;
+}
+
 /**
  * Event-time timers of one operator. What was set since the last commit waits in a heap; the rest is in the
  * store, in time order, and each watermark reads only what lies between it and the one before.
@@ -23,6 +33,8 @@ export class TimerService implements Timers {
   #changed = new Map<string, Change>();
   /** Ids of set timers that a scan of the store would not find, or not any more. */
   #waiting = new MinHeap();
+  /** A timer was set: the table is there from then on, whether or not one waits at a commit. */
+  #isUsed = false;
   /** Stored timers up to here have fired. */
   #scanned_ms = -1;
 
@@ -36,6 +48,7 @@ export class TimerService implements Timers {
     const timer = { time_ms, key };
     const id = idOf(timer);
     if (this.#changed.get(id)?.set === true) return;
+    this.#isUsed = true;
     this.#changed.set(id, { timer, set: true });
     this.#waiting.push(id);
   }
@@ -47,43 +60,53 @@ export class TimerService implements Timers {
 
   due(watermark_ms: number): readonly Due[] {
     if (watermark_ms < 0) return [];
-    const found = new Map<string, Due>();
-    this.#scan(Math.floor(watermark_ms), found);
-    const end = new ByteWriter()
-      .u48(Math.floor(watermark_ms) + 1)
-      .copy()
-      .toString('latin1');
+    const scanned_ms = this.#scanned_ms;
+    const stored = this.#scan(Math.floor(watermark_ms));
+    for (const { id, timer } of stored) this.#changed.set(id, { timer, set: false });
+    const fresh: Found[] = [];
+    const end = textOf(writer.reset().u48(Math.floor(watermark_ms) + 1));
+    let last: string | undefined;
     for (let id = this.#waiting.peek(); id !== undefined && id < end; id = this.#waiting.peek()) {
       this.#waiting.pop();
-      // Cleared since, or set, cleared and set again: then it is in the heap twice.
+      // Set, cleared and set again it is in the heap twice.
+      if (id === last) continue;
+      last = id;
       const change = this.#changed.get(id);
-      if (change?.set === true) found.set(id, change.timer);
-      else if (change === undefined) found.set(id, timerOf(Buffer.from(id, 'latin1')));
+      // Cleared since, or found by the scan.
+      if (change?.set === false) continue;
+      const timer = change?.timer ?? timerOf(Buffer.from(id, 'latin1'));
+      fresh.push({ id, timer });
+      // What the scan would have found, and has not, comes and goes between two commits: no row to remove.
+      if (change !== undefined && timer.time_ms > scanned_ms) this.#changed.delete(id);
+      else this.#changed.set(id, { timer, set: false });
     }
-    const due = [...found].sort(([a], [b]) => (a < b ? -1 : 1));
-    for (const [id, timer] of due) this.#changed.set(id, { timer, set: false });
-    return due.map(([, timer]) => timer);
+    // Both are in order.
+    const due = stored.length === 0 ? fresh : fresh.length === 0 ? stored : [...stored, ...fresh].sort(byId);
+    return due.map(({ timer }) => timer);
   }
 
   /** Stored timers between the last watermark and this one, but for those that were cleared since the commit. */
-  #scan(to_ms: number, found: Map<string, Due>): void {
-    if (to_ms <= this.#scanned_ms) return;
+  #scan(to_ms: number): Found[] {
+    const found: Found[] = [];
+    if (to_ms <= this.#scanned_ms) return found;
     const start = new ByteWriter().u48(this.#scanned_ms + 1).copy();
     const end = new ByteWriter().u48(to_ms + 1).copy();
     for (const { key } of this.#opened?.scan({ start, end }) ?? []) {
       const id = Buffer.from(key).toString('latin1');
-      if (this.#changed.get(id)?.set !== false) found.set(id, timerOf(key));
+      if (this.#changed.get(id)?.set !== false) found.push({ id, timer: timerOf(key) });
     }
     this.#scanned_ms = to_ms;
+    return found;
   }
 
   flush(): void {
+    if (this.#isUsed) this.#opened ??= this.#open();
     if (this.#changed.size === 0) return;
-    this.#opened ??= this.#open();
     const waiting = new MinHeap();
     for (const [id, { timer, set }] of this.#changed) {
-      if (set) this.#opened.put(encode(timer), new Uint8Array(0));
-      else this.#opened.remove(encode(timer));
+      const key = Buffer.from(id, 'latin1');
+      if (set) this.#opened?.put(key, NOTHING);
+      else this.#opened?.remove(key);
       // Behind the last scan the store is not looked at again.
       if (set && timer.time_ms <= this.#scanned_ms) waiting.push(id);
     }
@@ -133,12 +156,16 @@ class MinHeap {
   }
 }
 
-function encode({ time_ms, key }: Due): Buffer {
-  return new ByteWriter().u48(time_ms).orderedString(key).copy();
+/** Of one id at a time. */
+const writer = new ByteWriter();
+const NOTHING = new Uint8Array(0);
+
+function idOf({ time_ms, key }: Due): string {
+  return textOf(writer.reset().u48(time_ms).orderedString(key));
 }
 
-function idOf(timer: Due): string {
-  return encode(timer).toString('latin1');
+function textOf(bytes: ByteWriter): string {
+  return bytes.view().toString('latin1');
 }
 
 function timerOf(key: Uint8Array): Due {

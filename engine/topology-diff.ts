@@ -8,6 +8,7 @@ export interface TopologyChange {
     | 'operator_removed'
     | 'operator_renamed'
     | 'kind_changed'
+    | 'definition_changed'
     | 'inputs_changed'
     | 'table_added'
     | 'table_removed'
@@ -97,6 +98,8 @@ function changesOf(old: NodeDescription, node: NodeDescription): TopologyChange[
     const text = `Operator "${name}" was of kind "${old.kind}" and is of kind "${node.kind}": what the one kept means nothing to the other. Give the new one a name of its own.`;
     return [{ kind: 'kind_changed', name, losesState: true, orphans: tablesOf(old), text }];
   }
+  const redefined = redefinition(old, node);
+  if (redefined !== undefined) return [redefined];
   const changes: TopologyChange[] = [];
   if (old.inputs.join() !== node.inputs.join()) {
     const text = `Operator "${name}" now reads from ${node.inputs.join(', ')}, not from ${old.inputs.join(', ')}.`;
@@ -110,6 +113,24 @@ function changesOf(old: NodeDescription, node: NodeDescription): TopologyChange[
     changes.push({ kind: 'table_removed', name, losesState: true, orphans: [id], text });
   }
   return changes;
+}
+
+/** Of an operator whose rows depend on more than their schema; a state from before that was kept says nothing. */
+function redefinition(
+  old: NodeDescription,
+  { name, kind, definition }: NodeDescription,
+): TopologyChange | undefined {
+  const before = old.definition;
+  if (before === undefined || definition === undefined) return undefined;
+  const names = [...new Set([...Object.keys(before), ...Object.keys(definition)])];
+  const said = (value: unknown): string => (value === undefined ? 'not there' : JSON.stringify(value));
+  const differences = names
+    .filter((each) => before[each] !== definition[each])
+    .map((each) => `${each} was ${said(before[each])} and is ${said(definition[each])}`);
+  if (differences.length === 0) return undefined;
+  const orphans = tablesOf(old);
+  const text = `Operator "${name}" (${kind}) is defined otherwise: ${differences.join('; ')}. What it kept (${orphans.join(', ')}) was made by the old definition. Give the new one a name of its own, or rebuild the state from the stream.`;
+  return { kind: 'definition_changed', name, losesState: true, orphans, text };
 }
 
 function tableChanges(

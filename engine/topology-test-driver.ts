@@ -7,9 +7,10 @@ import { META_TABLE, type NoticeCounts, type Progress, readProgress } from './me
 import type { OutMessage } from './outbox.ts';
 import type { Source, SourceRecord, SourceState, StreamFacts } from './source.ts';
 import { MemoryDisk } from './store-memory.ts';
-import { expiryOf, type MapSpec, scopeRange, TTL_PREFIX_BYTES } from './tables.ts';
+import { type MapSpec, scopeRange } from './tables.ts';
 import { Task } from './task.ts';
 import type { Topology } from './topology.ts';
+import { expiryOf, TTL_PREFIX_BYTES } from './ttl.ts';
 
 /** A message as a publisher would send it; the payload as bytes, as text, or as what its JSON says. */
 export interface TestMessage {
@@ -135,7 +136,11 @@ export class TopologyTestDriver {
       topology: of,
       source: Object.fromEntries(this.#sources),
       store: disk.open(),
-      publisher: { publish: (message) => Promise.resolve(void this.sent.push(message)) },
+      publisher: {
+        publish: (message) => Promise.resolve(void this.sent.push(message)),
+        // No send fails: all of a commit's can be seen when it returns.
+        maxInFlight: () => Number.POSITIVE_INFINITY,
+      },
       clock: this.clock,
       limits: {
         barrier_interval_ms: Number.POSITIVE_INFINITY,

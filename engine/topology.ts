@@ -1,9 +1,9 @@
 import { type Observable, type OperatorFunction, Subject, tap } from 'rxjs';
 import { invariant, MillraceError } from './errors.ts';
 import { mergeSignals, outputOf, tagged } from './merge.ts';
-import type { NoSides, Operator, Runtime, Sides } from './operator.ts';
+import type { Definition, NoSides, Operator, Runtime, Sides } from './operator.ts';
 import type { Either, Signal } from './signal.ts';
-import type { SourceRecord } from './source.ts';
+import type { Source, SourceRecord } from './source.ts';
 import type { TableSpecs } from './tables.ts';
 
 export interface NodeDescription {
@@ -12,6 +12,8 @@ export interface NodeDescription {
   readonly summary: string;
   readonly inputs: readonly string[];
   readonly state: Readonly<Record<string, { readonly kind: string; readonly version: number }>>;
+  /** What the rows of its state depend on, besides their schema. */
+  readonly definition?: Definition;
 }
 
 export interface TopologyDescription {
@@ -26,6 +28,8 @@ export interface SourceSpec {
   /** Of the connector, e.g. `jetstream`. */
   readonly kind: string;
   readonly options: Readonly<Record<string, unknown>>;
+  /** What stands between the connector's source and the graph, e.g. an `enrichingSource`. */
+  readonly through?: (source: Source) => Source;
 }
 
 interface Node extends Omit<NodeDescription, 'state'> {
@@ -60,7 +64,10 @@ export class Stream<T, O extends Sides = NoSides> {
     this.#sides = sides;
   }
 
-  /** Operators one after the other; the stream returned has the side outputs of the last. */
+  /**
+   * Operators one after the other; the stream returned has the side outputs of the last. The types are
+   * followed through up to nine: for more, pipe again.
+   */
   pipe<B, P extends Sides>(a: Operator<T, B, P>): Stream<B, P>;
   pipe<B, C, P extends Sides>(a: Operator<T, B, Sides>, b: Operator<B, C, P>): Stream<C, P>;
   pipe<B, C, D, P extends Sides>(
@@ -89,6 +96,36 @@ export class Stream<T, O extends Sides = NoSides> {
     e: Operator<E, F, Sides>,
     f: Operator<F, G, P>,
   ): Stream<G, P>;
+  pipe<B, C, D, E, F, G, H, P extends Sides>(
+    a: Operator<T, B, Sides>,
+    b: Operator<B, C, Sides>,
+    c: Operator<C, D, Sides>,
+    d: Operator<D, E, Sides>,
+    e: Operator<E, F, Sides>,
+    f: Operator<F, G, Sides>,
+    g: Operator<G, H, P>,
+  ): Stream<H, P>;
+  pipe<B, C, D, E, F, G, H, I, P extends Sides>(
+    a: Operator<T, B, Sides>,
+    b: Operator<B, C, Sides>,
+    c: Operator<C, D, Sides>,
+    d: Operator<D, E, Sides>,
+    e: Operator<E, F, Sides>,
+    f: Operator<F, G, Sides>,
+    g: Operator<G, H, Sides>,
+    h: Operator<H, I, P>,
+  ): Stream<I, P>;
+  pipe<B, C, D, E, F, G, H, I, J, P extends Sides>(
+    a: Operator<T, B, Sides>,
+    b: Operator<B, C, Sides>,
+    c: Operator<C, D, Sides>,
+    d: Operator<D, E, Sides>,
+    e: Operator<E, F, Sides>,
+    f: Operator<F, G, Sides>,
+    g: Operator<G, H, Sides>,
+    h: Operator<H, I, Sides>,
+    i: Operator<I, J, P>,
+  ): Stream<J, P>;
   pipe(...operators: Operator<never, unknown, Sides>[]): Stream<unknown, Sides> {
     let at: string = this.name;
     for (const operator of operators) {
@@ -166,12 +203,13 @@ export class Builder {
     inputs: readonly string[],
     join: (inputs: readonly Observable<Signal<unknown>>[]) => Observable<Signal<unknown>>,
   ): void {
-    const { name, kind, summary, state, sides } = operator;
+    const { name, kind, summary, state, definition, sides } = operator;
     this.add({
       name,
       kind,
       summary,
       state,
+      ...(definition === undefined ? {} : { definition }),
       inputs,
       hasSides: sides.length > 0,
       connect: (runtime, all) => {
@@ -240,7 +278,7 @@ export class Topology {
   describe(): TopologyDescription {
     return {
       name: this.name,
-      nodes: this.#nodes.map(({ name, kind, summary, inputs, state }) => ({
+      nodes: this.#nodes.map(({ name, kind, summary, inputs, state, definition }) => ({
         name,
         kind,
         summary,
@@ -248,6 +286,7 @@ export class Topology {
         state: Object.fromEntries(
           Object.entries(state).map(([table, spec]) => [table, { kind: spec.kind, version: spec.version }]),
         ),
+        ...(definition === undefined ? {} : { definition }),
       })),
     };
   }

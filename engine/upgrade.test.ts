@@ -15,6 +15,7 @@ const counts = (version = 1) => mapTable<string, number>({ key: stringKey, value
 interface CountConfig {
   readonly tables: TableSpecs;
   readonly setsTimers?: boolean;
+  readonly every?: number;
 }
 
 /** Counts records in each of its map tables. */
@@ -23,6 +24,7 @@ const counter = (kind: string) =>
     kind,
     summary: 'Counts',
     state: ({ tables }) => tables,
+    definition: ({ every = 1 }) => ({ every, of: kind }),
     start: ({ config, state, timers, emit }) => ({
       onBatch: (items) => {
         if (config.setsTimers === true) timers.set(1, 'k');
@@ -191,6 +193,23 @@ describe('a start on the state of another topology', () => {
     await again.task.step(0);
     again.task.commit();
     expect(rows(disk, 'orders/rows')).toBe(1);
+  });
+
+  it('of another definition is refused, or given up with its timers', async () => {
+    const every = (n: number) =>
+      topology('shop', (t) => {
+        t.source('in').pipe(count('orders', { tables: { rows: counts() }, setsTimers: true, every: n }));
+      });
+    const [change] = diffTopology(every(1).describe(), every(2).describe());
+    expect(change).toMatchObject({ kind: 'definition_changed', losesState: true, orphans: ['orders/rows'] });
+    expect(change?.text).toContain('Operator "orders" (count) is defined otherwise: every was 1 and is 2.');
+    await expect(upgraded(every(1), every(2))).rejects.toMatchObject({ code: 'topology_changed' });
+    const { disk } = await upgraded(every(1), every(2), true);
+    expect([rows(disk, 'orders/rows'), rows(disk, 'orders/timers')]).toEqual([0, 0]);
+    // A state from before definitions were kept says nothing of them.
+    const { nodes, name } = every(1).describe();
+    const old = { name, nodes: nodes.map(({ definition: _, ...node }) => node) };
+    expect(diffTopology(old, every(2).describe())).toEqual([]);
   });
 
   it('may lose operators that have no state', async () => {

@@ -6,7 +6,8 @@ export interface ItemOptions<E> {
   readonly codec?: Codec<E>;
 }
 
-interface Ranked<E> {
+/** An event that `first`, `last`, `topK` and `collect` keep. */
+export interface Ranked<E> {
   readonly rank: number;
   readonly event: E;
   /** The event as stored, for ties; made when first needed. */

@@ -89,7 +89,8 @@ function realAggregate<E>(numberOf: (event: E) => number): Omit<Aggregate<E, Rea
   };
 }
 
-interface Moments {
+/** What `avg` and `variance` keep. */
+export interface Moments {
   count: number;
   readonly sum: RealSum;
   /** Sum of squares. */

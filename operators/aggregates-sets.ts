@@ -20,7 +20,8 @@ function identityOf(value: DistinctValue): string {
   return typeof value === 'string' ? `s${value}` : `${typeof value}:${value}`;
 }
 
-interface ExactValues {
+/** What `distinct` keeps. */
+export interface ExactValues {
   /** Identities; null when there are more than the limit. */
   values: Set<string> | null;
 }
@@ -66,7 +67,8 @@ export function distinct<E>(
   };
 }
 
-interface ApproxValues {
+/** What `distinctApprox` keeps. */
+export interface ApproxValues {
   set: Distinct;
   /** Hashes not yet in the set. */
   fresh: number[];
@@ -114,7 +116,8 @@ function hashOf(text: string): number {
   return hash53(words);
 }
 
-interface Bins {
+/** What `quantiles` keeps. */
+export interface Bins {
   count: number;
   nans: number;
   min: number;

@@ -30,6 +30,7 @@ export interface CallbackLimits {
   readonly max_attempts: number;
 }
 
+/** Limits of a callback that is registered without its own. */
 export const DEFAULT_CALLBACK_LIMITS: CallbackLimits = {
   max_in_flight: 1,
   timeout_ms: 30_000,
@@ -45,8 +46,8 @@ interface Waiting {
 }
 
 /**
- * Routes the messages of `toCallback` to async functions and all others to the publisher behind it. How many
- * wait here is limited by the outbox (`window`). A message is acknowledged when its call has succeeded.
+ * Routes the messages of `toCallback` to async functions and all others to the publisher behind it. The outbox
+ * gives as many as may run at once. A message is acknowledged when its call has succeeded.
  */
 export class CallbackPublisher implements Publisher {
   readonly #next: Publisher | undefined;
@@ -65,6 +66,12 @@ export class CallbackPublisher implements Publisher {
     const all = { ...DEFAULT_CALLBACK_LIMITS, ...limits };
     this.#lanes.set(name, new Lane(name, callback, all, this.#closing.signal));
     return this;
+  }
+
+  /** The outbox keeps the order of calls that run one at a time also when one has to be repeated. */
+  maxInFlight(subject: string): number {
+    if (!subject.startsWith(CALLBACK_SUBJECTS)) return this.#next?.maxInFlight?.(subject) ?? 1;
+    return this.#lanes.get(subject.slice(CALLBACK_SUBJECTS.length))?.maxInFlight ?? 1;
   }
 
   async publish(message: OutMessage): Promise<void> {
@@ -104,6 +111,10 @@ class Lane {
     this.#callback = callback;
     this.#limits = limits;
     this.#closing = closing;
+  }
+
+  get maxInFlight(): number {
+    return this.#limits.max_in_flight;
   }
 
   run(message: OutMessage): Promise<void> {

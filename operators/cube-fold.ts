@@ -102,7 +102,10 @@ export class CubeFolder {
     return written;
   }
 
-  /** Into the finest buckets that are still kept: those of a load of old events are not even made. */
+  /**
+   * Into the finest buckets that are still kept: those of a load of old events are not even made. Nowhere when
+   * none is.
+   */
   #finestKept(watermark_ms: number) {
     const { granularities } = this.#config;
     let last_ms = -1;
@@ -110,9 +113,13 @@ export class CubeFolder {
     return (time_ms: number) => {
       if (time_ms === last_ms) return last;
       const level = granularities.findIndex((granularity) => isKept(time_ms, granularity, watermark_ms));
-      const { bucket_ms: width_ms } = granularities[level] as Granularity;
       last_ms = time_ms;
-      last = { cells: this.#levels[level] as PendingCells, bucket_ms: time_ms - (time_ms % width_ms) };
+      const granularity = granularities[level];
+      if (granularity === undefined) last = undefined;
+      else {
+        const bucket_ms = time_ms - (time_ms % granularity.bucket_ms);
+        last = { cells: this.#levels[level] as PendingCells, bucket_ms };
+      }
       return last;
     };
   }

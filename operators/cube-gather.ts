@@ -1,11 +1,12 @@
 import { DeltaEncoder } from './cube-delta.ts';
 import type { CubeDefinition, CubeRow } from './cube-types.ts';
 import { DeltaTable, SPILL } from './delta-table.ts';
+import { checkedTime } from './event-time.ts';
 import { addExact, type ExactSum, narrow } from './exact-sum.ts';
 
 const NO_CODE = -1;
 /** Dictionaries are emptied after a commit when they hold more values than this, all dimensions together. */
-const DICTIONARY_LIMIT = 1_000_000;
+const DICTIONARY_LIMIT = 100_000;
 /** A single value this large takes the exact way at once: with what a slot may hold it still adds exactly. */
 const LARGE = 2 ** 51;
 
@@ -14,6 +15,8 @@ const DIRECT_CODES = 512;
 const DIRECT_FRAMES = 128;
 
 interface GatherConfig {
+  /** Of the operator. */
+  readonly name: string;
   readonly cubes: readonly CubeDefinition[];
   readonly dimensions: readonly string[];
   readonly measures: number;
@@ -217,6 +220,8 @@ export class CubeGatherer {
     }
     let frame = byBucket.get(bucket_ms);
     if (frame === undefined) {
+      // NaN and times that a key cannot hold.
+      checkedTime(bucket_ms, this.#config.name);
       let scope = this.#scopes.indexOf(row.scope);
       if (scope < 0) scope = this.#scopes.push(row.scope) - 1;
       let unitCode = this.#units.indexOf(row.unit);

@@ -19,8 +19,9 @@ import {
 import { type DeltaHeader, readDeltaHeader, recentKey } from './cube-delta.ts';
 import { CubeFolder, type CubeTables } from './cube-fold.ts';
 import { CubeGatherer } from './cube-gather.ts';
-import { readCube } from './cube-read.ts';
+import { cardinalityKey, readCube } from './cube-read.ts';
 import type { CubeDefinition, CubeRow, Granularity } from './cube-types.ts';
+import { cubeDescribers } from './describe-cubes.ts';
 
 export interface CubesConfig {
   /** Names of the dimensions of a row, in its order. */
@@ -53,13 +54,19 @@ function foldLimit({ fold_max_entries }: CubesConfig, { cube, minutes, newMinute
   return isWorthWaiting ? fold_max_entries : Math.ceil(fold_max_entries / NARROW_FOLD_DIVISOR);
 }
 
-const SWEEP_CELLS_PER_COMMIT = 2_000;
+const DAY_MS = 86_400_000;
+/** Cells of each granularity that are removed in a commit: of one cube in turn; and of each that is folded. */
+const SWEEP_MIN_CELLS = 2_000;
+/** More go than come, however fast event time moves. */
+const SWEEP_CELLS_PER_WRITE = 2;
 
 function tables(config: CubesConfig) {
   const none = (): Iterable<Uint8Array> => [];
+  const describe = cubeDescribers(config);
   return {
     cells: rawTable({
       version: 1,
+      describeRow: describe.cell,
       logicalRows: (cells, watermark_ms, sibling) =>
         logicalCells(
           config,
@@ -68,9 +75,9 @@ function tables(config: CubesConfig) {
           watermark_ms,
         ),
     }),
-    details: rawTable({ version: 1, logicalRows: none }),
-    cardinality: rawTable({ version: 1, logicalRows: none }),
-    recent: rawTable({ version: 2, logicalRows: none }),
+    details: rawTable({ version: 1, logicalRows: none, describeRow: describe.detail }),
+    cardinality: rawTable({ version: 1, logicalRows: none, describeRow: describe.cardinality }),
+    recent: rawTable({ version: 2, logicalRows: none, describeRow: describe.recent }),
   };
 }
 
@@ -203,7 +210,7 @@ export const cubesDoc: OperatorDoc = {
   summary: 'Tumbling rollup into cubes of dimensions',
   does: 'Each row (a scope, a time, a unit, dimension values, sums, observations, perhaps a distinct member) is added to a cell of every cube that takes it: for each granularity one cell a bucket, combination of values and unit, with exact sums, quantile sketches (DDSketch) and a distinct set (exact to 10,000 members, HyperLogLog beyond). `readCube` reads cells and what is not folded into them yet in one snapshot, so an answer is as fresh as the commit. Beyond `cells_per_day` cells of a cube on a day new values go to `__other__`.',
   state:
-    'A row a cell, and one row a commit and cube of what waits to be folded, at most `fold_max_entries` entries of a cube. Buckets past the retention of their granularity are removed as the watermark moves.',
+    'A row a cell, and one row a commit and cube of what waits to be folded, at most `fold_max_entries` entries of a cube. Buckets past the retention of their granularity are removed as the watermark moves: with each fold twice as many cells as it wrote, and 2,000 of one cube in turn with each commit. A granularity without `retain_ms` is kept for ever, and with it a row for each cube and day that counts its cells. In memory what a commit touches (`delta_max_cells`), and up to 100,000 dimension values beside those of the commit.',
   late: 'A late row corrects its bucket for as long as that is kept, and the coarser ones after that.',
   duplicates:
     'Every row is added: put `dedup` in front. What was counted wrongly is taken back by a row with negative sums.',
@@ -227,9 +234,10 @@ export const cubes = defineOperator<CubeRow, never, CubesConfig, ReturnType<type
   kind: cubesDoc.kind,
   summary: cubesDoc.summary,
   state: tables,
-  start: ({ config, state, metrics, requestBarrier, initialWatermark_ms }) => {
+  start: ({ name, config, state, metrics, requestBarrier, initialWatermark_ms }) => {
     const gatherer = new CubeGatherer({
       ...config,
+      name,
       bucket_ms: (config.granularities[0] as Granularity).bucket_ms,
     });
     const folder = new CubeFolder(config, state);
@@ -258,8 +266,10 @@ export const cubes = defineOperator<CubeRow, never, CubesConfig, ReturnType<type
           if (entry.commits < config.fold_max_commits || aged === 0) continue;
           aged--;
         }
-        written.add(folder.fold(entry.scope, entry.cube, watermark_ms));
+        const cells = folder.fold(entry.scope, entry.cube, watermark_ms);
+        written.add(cells);
         folds.add();
+        swept.add(sweep(config, state, entry, { watermark_ms, max_cells: cells * SWEEP_CELLS_PER_WRITE }));
         Object.assign(entry, { entries: 0, commits: 0, minutes: 0, newMinutes: 0 });
       }
     };
@@ -280,37 +290,47 @@ export const cubes = defineOperator<CubeRow, never, CubesConfig, ReturnType<type
         foldDue();
         const targets = catalog.all();
         const target = targets[turn++ % Math.max(1, targets.length)];
-        if (target !== undefined)
-          swept.add(sweep(config, state, target.scope, target.cube.name, watermark_ms));
+        if (target !== undefined) {
+          swept.add(sweep(config, state, target, { watermark_ms, max_cells: SWEEP_MIN_CELLS }));
+        }
       },
     };
   },
 });
 
-/** Removes a bounded number of one cube's buckets past their retention. */
+/** Removes a bounded number of one cube's cells past their retention; of each granularity the oldest. */
 function sweep(
   config: CubesConfig,
-  { cells, details }: CubeTables,
-  scope: string,
-  cube: string,
-  watermark_ms: number,
+  { cells, details, cardinality }: CubeTables,
+  { scope, cube: { name } }: Pick<Waiting, 'scope' | 'cube'>,
+  { watermark_ms, max_cells }: { readonly watermark_ms: number; readonly max_cells: number },
 ): number {
-  if (!Number.isFinite(watermark_ms)) return 0;
+  if (!Number.isFinite(watermark_ms) || max_cells === 0) return 0;
   let removed = 0;
-  for (const [index, { bucket_ms, retain_ms }] of config.granularities.entries()) {
-    if (retain_ms === undefined) continue;
+  /** Nothing is left of what was before it. */
+  let emptyUntil_ms = Number.POSITIVE_INFINITY;
+  for (const [index, { bucket_ms, retain_ms = Number.POSITIVE_INFINITY }] of config.granularities.entries()) {
     const cutoff_ms = watermark_ms - retain_ms - bucket_ms;
-    if (cutoff_ms <= 0) continue;
-    const start = new ByteWriter().orderedString(scope).orderedString(cube).u8(index).copy();
+    if (cutoff_ms <= 0) {
+      emptyUntil_ms = 0;
+      continue;
+    }
+    const start = new ByteWriter().orderedString(scope).orderedString(name).u8(index).copy();
     const end = new ByteWriter()
       .bytes(start)
-      .u32(Math.floor(cutoff_ms / 60_000) + 1)
+      .u32(Math.floor(cutoff_ms / MINUTE_MS) + 1)
       .copy();
-    const keys = [...cells.scan({ start, end, limit: SWEEP_CELLS_PER_COMMIT })].map(({ key }) =>
-      Uint8Array.from(key),
-    );
+    const keys = [...cells.scan({ start, end, limit: max_cells })].map(({ key }) => Uint8Array.from(key));
     for (const key of keys) removeCell(cells, details, key);
     removed += keys.length;
+    emptyUntil_ms = keys.length === max_cells ? 0 : Math.min(emptyUntil_ms, cutoff_ms + bucket_ms);
+  }
+  if (emptyUntil_ms > DAY_MS) {
+    const start = cardinalityKey(scope, name, 0);
+    const end = cardinalityKey(scope, name, Math.floor((emptyUntil_ms - DAY_MS) / MINUTE_MS) * MINUTE_MS);
+    for (const key of [...cardinality.scan({ start, end })].map((row) => Uint8Array.from(row.key))) {
+      cardinality.remove(key);
+    }
   }
   return removed;
 }

@@ -34,9 +34,9 @@ describe('decode', () => {
     pipeline.commit();
     expect(pipeline.out).toEqual(['a', 'b', 'c']);
     expect(pipeline.sent.map(({ id }) => id)).toEqual([
-      'deadletter-7-1-bad',
-      'deadletter-7-3-bad',
-      'deadletter-8-0-bad',
+      'deadletter-events.acme.x-7-1-bad',
+      'deadletter-events.acme.x-7-3-bad',
+      'deadletter-events.acme.x-8-0-bad',
     ]);
     expect([
       pipeline.counter('millrace.decode.accepted'),

@@ -1,22 +1,16 @@
-import { defineOperator, type OperatorDoc, type SourceRecord } from '../engine/index.ts';
-
-/** Where in the stream something came from. */
-export interface DecodedPlace {
-  readonly tenant: string;
-  readonly record: SourceRecord;
-  readonly part: number;
-}
-
-export interface DecodeRejection {
-  /** Stable. */
-  readonly code: string;
-  readonly detail: string;
-}
+import {
+  deadLetter,
+  defineOperator,
+  type OperatorDoc,
+  type RecordPlace,
+  type Rejection,
+  type SourceRecord,
+} from '../engine/index.ts';
 
 /** What a decode function reports, in message order. */
 export interface Decoded<E> {
   accept(event: E): void;
-  reject(place: DecodedPlace, why: DecodeRejection, bytes: Uint8Array): void;
+  reject(place: RecordPlace, why: Rejection, bytes: Uint8Array): void;
 }
 
 export interface DecodeConfig<E> {
@@ -27,7 +21,7 @@ export interface DecodeConfig<E> {
 export const decodeDoc: OperatorDoc = {
   kind: 'decode',
   summary: 'Records to events; what is malformed to the dead letters',
-  does: 'Hands each record of the stream to a decoder of yours, which reports in message order what it accepts (any number of events) and what it rejects, part by part, with a stable code and a detail. Events are passed on; a rejected part goes to the subject `deadletter.<tenant>` with its bytes and, in headers, the reason and its place in the stream. The decoder is made once a task, so it may keep caches. For records that are one JSON value each, `json` does the work.',
+  does: 'Hands each record of the stream to a decoder of yours, which reports in message order what it accepts (any number of events) and what it rejects, part by part, with a stable code and a detail. Events are passed on; a rejected part goes to the subject `deadletter.<tenant>` with its bytes and, in headers, the reason, its place in the stream and the headers that it had (`Original-Headers`, a JSON list of name and value, at most 8,192 characters). The decoder is made once a task, so it may keep caches. For records that are one JSON value each, `json` does the work.',
   state: 'None.',
   late: 'Time plays no part: records are read in the order of the stream.',
   duplicates: 'Each record is read by itself; put `dedup` behind it to pass each id once.',
@@ -37,8 +31,8 @@ export const decodeDoc: OperatorDoc = {
 
 /**
  * Turns records into events. What cannot be decoded goes to the dead letters (subject
- * `deadletter.<tenant>`, headers `Reason`, `Reason-Detail`, `Original-Subject`, `Original-Seq`) through the
- * outbox, is counted by reason, and the rest of its message is processed. A dead letter's id is its
+ * `deadletter.<tenant>`, headers `Reason`, `Reason-Detail`, `Original-Subject`, `Original-Seq`,
+ * `Original-Headers`) through the outbox, is counted by reason, and the rest of its message is processed. A dead letter's id is its
  * place in the stream, so a repeat after a crash is the same message. No state.
  */
 export function decode<E>(name: string, config: DecodeConfig<E>) {
@@ -80,25 +74,3 @@ const make = <E>() =>
       };
     },
   });
-
-const DETAIL_MAX_CHARS = 300;
-/** With its headers a dead letter must fit a server's default limit of 1 MiB a message. */
-const PAYLOAD_MAX_BYTES = 1_000_000;
-
-/** A dead letter as an owed message. */
-export function deadLetter({ tenant, record, part }: DecodedPlace, why: DecodeRejection, bytes: Uint8Array) {
-  return {
-    id: `deadletter-${record.sequence}-${part}-${why.code}`,
-    subject: `deadletter.${tenant}`,
-    headers: {
-      Reason: why.code,
-      // Header values are one line of ASCII.
-      'Reason-Detail': why.detail.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, DETAIL_MAX_CHARS),
-      'Original-Subject': record.subject,
-      'Original-Seq': String(record.sequence),
-      'Original-Part': String(part),
-      ...(bytes.length > PAYLOAD_MAX_BYTES ? { 'Truncated-From': String(bytes.length) } : {}),
-    },
-    payload: bytes.subarray(0, PAYLOAD_MAX_BYTES),
-  };
-}

@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { META_TABLE, type MemoryDisk, readNotices, SeededRandom, type Stream } from '../engine/index.ts';
+import {
+  META_TABLE,
+  type MemoryDisk,
+  readNotices,
+  SeededRandom,
+  type Stream,
+  TestDriver,
+} from '../engine/index.ts';
 import { dedup, type Identified } from './dedup.ts';
 import { Pipeline } from './fixture.ts';
+import { map } from './map.ts';
 
 interface Event extends Identified {
   readonly name: string;
@@ -27,6 +35,7 @@ const build =
   (input: Stream<Event>): Stream<Event> =>
     input.pipe(
       dedup<Event>('dedup', {
+        identify: (item) => item,
         memory_ids,
         retain_ms,
         describe: ({ id1 }) => ({ scope: 'acme', sequence: id1, detail: {} }),
@@ -144,5 +153,37 @@ describe('dedup', () => {
     expect(await digest(2, 16, ids)).toBe(straight);
     expect(await digest(3, 64, ids)).toBe(straight);
     expect(await digest(1, 10_000, ids.slice(1))).not.toBe(straight);
+  });
+
+  it('of plain items by id, after a restart and beyond memory; what is dropped goes to the side outputs', async () => {
+    interface Payment {
+      readonly id: string;
+      readonly cents: number;
+    }
+    const driver = await TestDriver.start((payments: Stream<Payment>, t) => {
+      const once = payments.pipe(
+        dedup('once', {
+          idOf: ({ id }) => id,
+          timeOf: () => START_MS,
+          contentOf: ({ cents }) => cents,
+          memory_ids: 16,
+        }),
+      );
+      const labelled = (label: string) => map(label, ({ id, cents }: Payment) => `${label} ${id} ${cents}`);
+      return t.merge(
+        'all',
+        once.pipe(labelled('first')),
+        once.side('duplicates').pipe(labelled('duplicate')),
+        once.side('conflicts').pipe(labelled('conflict')),
+      );
+    });
+    const ids = Array.from({ length: 100 }, (_, index) => ({ id: `p${index}`, cents: index }));
+    await driver.push(...ids);
+    driver.commit();
+    expect(driver.take().length).toBe(100);
+    const again = await driver.restart();
+    await again.push({ id: 'p0', cents: 0 }, { id: 'p99', cents: 1 }, { id: 'P0', cents: 0 });
+    expect(again.take().sort()).toEqual(['conflict p99 1', 'duplicate p0 0', 'first P0 0']);
+    expect(again.sent).toEqual([]);
   });
 });

@@ -4,15 +4,17 @@ import {
   ByteWriter,
   defineOperator,
   type KvView,
+  type Operator,
   type OperatorDoc,
   type OutMessage,
   rawTable,
 } from '../engine/index.ts';
 import { mix32 } from './hash.ts';
+import { identify } from './identify.ts';
 import { OldIds, storedIds } from './old-ids.ts';
 import { ID_WORDS, RecentIds } from './recent-ids.ts';
 
-/** What an item must carry to be deduplicated. */
+/** By what an item is known. */
 export interface Identified {
   /** 96 bits of a hash of the id (the tenant is part of it). */
   readonly id0: number;
@@ -20,21 +22,55 @@ export interface Identified {
   readonly id2: number;
   /** 32 bits of a hash of the rest, signed or not: tells a conflict from a duplicate. */
   readonly payload: number;
+  /** Event time; an id that has left memory is looked for on the day of its event time only. */
   readonly time_ms: number;
 }
 
-export interface DedupConfig<E extends Identified> {
-  /** Ids kept in memory, newest first to stay. */
-  readonly memory_ids: number;
-  /** How long an id is remembered after it left memory, by the clock, ms. */
-  readonly retain_ms: number;
-  readonly describe: (event: E) => {
+export interface DedupLimits<E> {
+  /** Ids kept in memory, newest first to stay; 20 bytes each. By default 1,000,000. */
+  readonly memory_ids?: number;
+  /** How long an id is remembered after it left memory, by the clock, ms. By default 7 days. */
+  readonly retain_ms?: number;
+  /** What the notice of a dropped item says. By default that the operator dropped it. */
+  readonly describe?: (event: E) => {
     scope: string;
     sequence: number;
     detail: Record<string, string | number>;
   };
-  /** What to send for an event whose id is known with another payload. */
-  readonly conflict: (event: E) => OutMessage;
+  /** What to send for an item whose id is known with other content. By default nothing is sent. */
+  readonly conflict?: (event: E) => OutMessage;
+}
+
+/** For items of any type. */
+export interface ByIdConfig<E> extends DedupLimits<E> {
+  /** Unique: put the tenant into it where ids are a tenant's own. */
+  readonly idOf: (event: E) => string;
+  /** Event time, ms: that of a repeat must be the same once its id has left memory. */
+  readonly timeOf: (event: E) => number;
+  /** What a repeat has to say again, as JSON; a known id with other content is a conflict. By default nothing. */
+  readonly contentOf?: (event: E) => unknown;
+}
+
+/** For items whose hashes are known from elsewhere, a decoder say. */
+export interface ByHashConfig<E> extends DedupLimits<E> {
+  readonly identify: (event: E) => Identified;
+}
+
+export type DedupConfig<E> = ByIdConfig<E> | ByHashConfig<E>;
+
+/** Items that were dropped: repeats, and those whose id is known with other content. */
+export interface DedupSides<E> {
+  readonly duplicates: E;
+  readonly conflicts: E;
+}
+
+const DEFAULT_MEMORY_IDS = 1_000_000;
+const DEFAULT_RETAIN_MS = 7 * 86_400_000;
+
+function identification<E>(config: DedupConfig<E>): (event: E) => Identified {
+  if ('identify' in config) return config.identify;
+  const { idOf, timeOf, contentOf = () => null } = config;
+  return (event) => ({ ...identify(idOf(event), contentOf(event)), time_ms: timeOf(event) });
 }
 
 /** A log row is extended until it holds this many ids, so that a quiet stream makes no tiny rows. */
@@ -52,12 +88,12 @@ const tables = () => ({
 export const dedupDoc: OperatorDoc = {
   kind: 'dedup',
   summary: 'The first event of each id; conflicts to the dead letters',
-  does: 'Passes on the first event of each id in the order of the stream, and drops those whose id is known. An id is 96 bits of a hash (the tenant is part of it). The newest ids are found in memory; older ones on disk, in sorted runs by the day of their event time, so that a live event costs no read. A known id with other content (by a 32-bit hash of the payload) is a conflict: it is dropped too, and sent to the dead letters, because a publisher has used an id twice.',
+  does: 'Passes on the first event of each id in the order of the stream, and drops those whose id is known. An id is remembered as 96 bits of its MurmurHash3. The newest ids are found in memory by id alone; older ones on disk by id and event time, in sorted runs by the day of event time, so that a live event costs no read. With `contentOf`, a known id with other content (by a 32-bit hash) is a conflict: it is dropped too, and `conflict` can send it to the dead letters, because a publisher has used an id twice. Dropped items go to the side outputs `duplicates` and `conflicts`.',
   state:
     'Up to `memory_ids` ids in memory, 20 bytes each, with a log of them that is read back at start; older ones on disk, 16 bytes each, until `retain_ms` after they left memory, by the clock.',
   late: 'A late event is judged like any other, as long as its id is remembered.',
   duplicates:
-    'Dropped, counted as `millrace.dedup.duplicates` and listed as notices of the kind `duplicate`; conflicts as `millrace.dedup.conflicts` and `conflict`. A repeat that comes later than ids are remembered passes.',
+    'Dropped, counted as `millrace.dedup.duplicates` and listed as notices of the kind `duplicate`; conflicts as `millrace.dedup.conflicts` and `conflict`. A repeat that comes later than ids are remembered passes; so does one whose id has left memory and whose event time is another than the first one’s.',
   failure:
     'Ids are part of the commit: after a crash those of uncommitted events are forgotten with the events, and both come again.',
 };
@@ -65,21 +101,25 @@ export const dedupDoc: OperatorDoc = {
 /**
  * Passes the first event of each id by stream sequence. The newest ids are found in memory by id alone;
  * older ones on disk by id and event time (`OldIds`), for as long as `retain_ms`. A known id with another
- * payload is a conflict: counted, and sent to the dead letters.
+ * payload is a conflict: counted, and sent to the dead letters where `conflict` says how.
  * State: a log of the ids in memory, appended to at each commit and read back at start, and the runs of
  * the older ones; each id is in exactly one of them.
  */
-export function dedup<E extends Identified>(name: string, config: DedupConfig<E>) {
+export function dedup<E>(name: string, config: DedupConfig<E>): Operator<E, E, DedupSides<E>> {
   return make<E>()(name, config);
 }
 
-const make = <E extends Identified>() =>
-  defineOperator<E, E, DedupConfig<E>, ReturnType<typeof tables>>({
+const make = <E>() =>
+  defineOperator<E, E, DedupConfig<E>, ReturnType<typeof tables>, DedupSides<E>>({
     kind: 'dedup',
     summary: 'The first event of each id; conflicts to the dead letters',
     state: tables,
-    start: ({ config, state, metrics, emit, send, notice }) => {
-      const rowIds = Math.max(1, Math.min(LOG_ROW_IDS, Math.floor(config.memory_ids / LOG_ROWS_MIN)));
+    sides: ['duplicates', 'conflicts'],
+    start: ({ name, config, state, metrics, emit, emitTo, send, notice }) => {
+      const { memory_ids = DEFAULT_MEMORY_IDS, retain_ms = DEFAULT_RETAIN_MS, conflict } = config;
+      const { describe = () => ({ scope: name, sequence: 0, detail: {} }) } = config;
+      const identified = identification(config);
+      const rowIds = Math.max(1, Math.min(LOG_ROW_IDS, Math.floor(memory_ids / LOG_ROWS_MIN)));
       const recent = new RecentIds();
       const old = new OldIds(state.blocks, state.directory);
       /** First ordinals of the log's rows, oldest first. */
@@ -95,14 +135,12 @@ const make = <E extends Identified>() =>
       metrics.gauge('millrace.dedup.disk_runs', 'Runs of ids on disk', () => old.runCount);
       metrics.gauge('millrace.dedup.disk_blocks_read', 'Blocks of ids read', () => old.blocksRead);
 
-      const refuse = (event: E, payload: number): void => {
+      const refuse = (event: E, isConflict: boolean): void => {
         duplicates.add();
-        const kind = payload === event.payload >>> 0 ? 'duplicate' : 'conflict';
-        notice({ kind, ...config.describe(event) });
-        if (kind === 'conflict') {
-          conflicts.add();
-          send(config.conflict(event));
-        }
+        notice({ kind: isConflict ? 'conflict' : 'duplicate', ...describe(event) });
+        if (!isConflict) return;
+        conflicts.add();
+        if (conflict !== undefined) send(conflict(event));
       };
 
       const appendLog = (): void => {
@@ -117,7 +155,7 @@ const make = <E extends Identified>() =>
       };
 
       const evict = (now_ms: number): void => {
-        while (recent.size > config.memory_ids && rows.length > 1) {
+        while (recent.size > memory_ids && rows.length > 1) {
           const from = rows.shift() as number;
           const to = rows[0] as number;
           old.store(recent.copy(from, to), Math.floor(now_ms / 1_000));
@@ -129,23 +167,30 @@ const make = <E extends Identified>() =>
       return {
         onBatch: (events) => {
           const fresh: E[] = [];
+          const repeated: E[] = [];
+          const conflicting: E[] = [];
           for (const event of events) {
-            const { id0, id1, id2, time_ms } = event;
+            const { id0, id1, id2, payload, time_ms } = identified(event);
             const time_s = Math.floor(time_ms / 1_000);
-            let payload = recent.find(id0, id1, id2);
-            if (payload < 0) payload = old.find(id0, id1, id2, time_s);
-            if (payload >= 0) refuse(event, payload);
-            else {
-              recent.add(id0, id1, id2, event.payload, time_s);
+            let known = recent.find(id0, id1, id2);
+            if (known < 0) known = old.find(id0, id1, id2, time_s);
+            if (known < 0) {
+              recent.add(id0, id1, id2, payload, time_s);
               fresh.push(event);
+              continue;
             }
+            const isConflict = known !== payload >>> 0;
+            refuse(event, isConflict);
+            (isConflict ? conflicting : repeated).push(event);
           }
           emit(fresh);
+          emitTo('duplicates', repeated);
+          emitTo('conflicts', conflicting);
         },
         onBarrier: ({ now_ms }: Barrier) => {
           appendLog();
           evict(now_ms);
-          old.expire((now_ms - config.retain_ms) / 1_000);
+          old.expire((now_ms - retain_ms) / 1_000);
         },
       };
     },

@@ -158,7 +158,14 @@ describe('FactTable', () => {
   });
 
   it('a million keys pass through a bounded memory', () => {
-    const nowhere: KvTable = { get: () => undefined, scan: () => [], put: () => {}, remove: () => {} };
+    const ignore = (): void => {};
+    const nowhere: KvTable = {
+      get: () => undefined,
+      scan: () => [],
+      put: ignore,
+      remove: ignore,
+      removeRange: ignore,
+    };
     const table = new FactTable(nowhere, stringCodec, RETAIN_MS, 10_000);
     const key = new FactKey();
     const payload = new ByteWriter().string('payload');

@@ -6,9 +6,12 @@ import {
   invariant,
   type KvTable,
   type KvView,
+  oldestDay,
   type RawSpec,
   rawTable,
+  TTL_DAY_MS,
   TTL_PREFIX_BYTES,
+  TtlSweep,
 } from '../engine/index.ts';
 import { copyBytes, Scratch } from './fact-bytes.ts';
 import type { FactKey } from './fact-key.ts';
@@ -22,7 +25,6 @@ export interface Fact<P> {
   readonly payload: P;
 }
 
-const DAY_MS = 86_400_000;
 const TWO_32 = 2 ** 32;
 /** Times are stored in 48 bits. */
 const END_MS = 2 ** 48;
@@ -34,7 +36,6 @@ export const MAX_SLOTS = 256;
 /** Of one generation of the cache; it then turns, however few its rows. */
 const GENERATION_MAX_BYTES = 32 * 1_048_576;
 const INITIAL_SCRATCH_BYTES = 512;
-const SWEEP_ROWS_PER_COMMIT = 100;
 
 export type Claim = 'new' | 'earlier' | 'later';
 
@@ -78,7 +79,7 @@ export class FactTable<P> {
   #changed_bytes = 0;
   /** Rows last written on a day before this one are forgotten. */
   #oldest_day = 0;
-  #sweepFrom: Uint8Array | undefined;
+  readonly #sweep: TtlSweep;
   readonly #keyScratch = new Scratch(INITIAL_SCRATCH_BYTES);
   readonly #valueScratch = new Scratch(INITIAL_SCRATCH_BYTES);
 
@@ -86,6 +87,7 @@ export class FactTable<P> {
     this.#table = table;
     this.#payload = payload;
     this.#retain_ms = retain_ms;
+    this.#sweep = new TtlSweep(table, { retain_ms });
     this.#limit_rows = Math.max(1, Math.floor(cacheRows / 2));
     this.advance(0);
   }
@@ -105,8 +107,7 @@ export class FactTable<P> {
 
   /** Time moves between batches, never within one: expiry must not depend on arrival. */
   advance(watermark_ms: number): void {
-    // The first day whose rows' `expiryOf` is not before the watermark.
-    this.#oldest_day = Math.ceil((watermark_ms - this.#retain_ms) / DAY_MS - 1);
+    this.#oldest_day = oldestDay(watermark_ms, { retain_ms: this.#retain_ms });
   }
 
   /** Goes to the entity of a key; what follows is about it. The key must stay until then. */
@@ -229,9 +230,11 @@ export class FactTable<P> {
 
   /** Writes what changed, and looks at a bounded number of stored rows to remove the forgotten. Inside a commit. */
   flush(watermark_ms: number): void {
-    const day = Math.floor(watermark_ms / DAY_MS);
+    const day = Math.floor(watermark_ms / TTL_DAY_MS);
+    let written = 0;
     for (const rows of [this.#old, this.#young]) {
       rows.drain((row) => {
+        written++;
         rows.view.setUint16(rows.valueAt(row), day);
         const key = copied(rows, rows.keyAt(row), rows.keyLength(row), this.#keyScratch);
         this.#table.put(key, copied(rows, rows.valueAt(row), rows.valueLength(row), this.#valueScratch));
@@ -239,21 +242,7 @@ export class FactTable<P> {
     }
     this.#changed_bytes = 0;
     this.#row = NO_ROW;
-    this.#sweep();
-  }
-
-  #sweep(): void {
-    const gone: Uint8Array[] = [];
-    let seen = 0;
-    let last: Uint8Array | undefined;
-    const range = this.#sweepFrom === undefined ? {} : { start: this.#sweepFrom };
-    for (const { key, value } of this.#table.scan({ ...range, limit: SWEEP_ROWS_PER_COMMIT })) {
-      seen++;
-      last = key;
-      if (this.#isForgotten(value, 0)) gone.push(Uint8Array.from(key));
-    }
-    this.#sweepFrom = seen < SWEEP_ROWS_PER_COMMIT || last === undefined ? undefined : Uint8Array.from(last);
-    for (const key of gone) this.#table.remove(key);
+    this.#sweep.run(watermark_ms, written);
   }
 }
 

@@ -22,13 +22,18 @@ export class AttemptFinder {
       if (steps === 0) continue;
       let lists = filling.get(hold);
       if (lists === undefined) {
-        lists = Array.from({ length: rules.steps }, () => []);
+        lists = [];
+        for (let step = 0; step < rules.steps; step++) lists.push([]);
         filling.set(hold, lists);
       }
-      for (const [step, list] of lists.entries()) if (fills(steps, step)) list.push(index);
+      for (let step = 0; step < rules.steps; step++) {
+        if (fills(steps, step)) (lists[step] as number[]).push(index);
+      }
     }
     this.#filling = filling;
-    this.#stepNumbers = Array.from({ length: rules.steps }, (_, step) => step);
+    const stepNumbers: number[] = [];
+    for (let step = 0; step < rules.steps; step++) stepNumbers.push(step);
+    this.#stepNumbers = stepNumbers;
   }
 
   from(entry: number): readonly number[] {

@@ -151,6 +151,23 @@ export function compileFunnel<E>(definition: FunnelDefinition<E>): CompiledFunne
   };
 }
 
+/** What rows of a funnel's state depend on. Functions cannot be compared. */
+export function funnelInWords<E>(definition: FunnelDefinition<E>): Readonly<Record<string, string | number>> {
+  const { steps, holdConstant = [], range } = definition;
+  const { window_ms, order, entry, ties, exclusions, attribution } = compileFunnel(definition).rules;
+  return {
+    steps: steps.map(({ name }) => name).join(', '),
+    window_ms,
+    order,
+    entry,
+    ties,
+    exclusions: exclusions.map(({ from, to, effect }) => `${from} to ${to}: ${effect}`).join(', '),
+    hold_constant: holdConstant.length,
+    attribution: attribution ?? 'none',
+    range: range === undefined ? 'all time' : `${range.start_ms} to ${range.end_ms}`,
+  };
+}
+
 function bitsOf<E>(tests: readonly { readonly matches: (event: E) => boolean }[], event: E): number {
   let bits = 0;
   for (let index = 0; index < tests.length; index++) {

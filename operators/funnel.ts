@@ -9,7 +9,13 @@ import {
   stringKey,
   trustedJsonCodec,
 } from '../engine/index.ts';
-import { compileFunnel, type FunnelDefinition, type FunnelRules } from './funnel-definition.ts';
+import { checkedSignedTime } from './event-time.ts';
+import {
+  compileFunnel,
+  type FunnelDefinition,
+  type FunnelRules,
+  funnelInWords,
+} from './funnel-definition.ts';
 import { type FunnelResult, resultOf } from './funnel-evaluate.ts';
 import {
   admit,
@@ -84,7 +90,8 @@ export const funnelDoc: OperatorDoc = {
   state:
     'One row an entity: what its events fill (a few dozen bytes each), for as long as an attempt can still change, and its ' +
     'last record; one timer an entity. Events that can no longer be part of a better attempt go when the watermark says ' +
-    'so; the whole row goes after the `range`, or `retain_ms` after the newest event. At most `max_events_per_key` ' +
+    'so; the whole row goes after the `range`, or `retain_ms` after the newest event; without either an entity keeps a ' +
+    'row of about 100 bytes for ever. At most `max_events_per_key` ' +
     'events (default 1,000): beyond that the oldest go (with `entry: first` the newest), counted in ' +
     '`millrace.funnel.overflowed`.',
   late:
@@ -95,7 +102,9 @@ export const funnelDoc: OperatorDoc = {
     '`millrace.funnel.duplicates`. Without it every event counts, so put `dedup` before it.',
   failure:
     'Rows and timers are part of the commit: after a crash the uncommitted input is replayed and gives the same changes. ' +
-    'A definition that makes no sense is refused at the start with `bad_funnel`.',
+    'A definition that makes no sense is refused with `bad_funnel`, and another one than that of the rows in the state ' +
+    'with `topology_changed` (of `matches` and `holdConstant` only their names and number are compared). An ' +
+    'event time that is no whole number of ms stops the task with `bad_event_time`.',
 };
 
 function tablesOf<E>({ cacheRows }: FunnelConfig<E>) {
@@ -104,6 +113,8 @@ function tablesOf<E>({ cacheRows }: FunnelConfig<E>) {
       key: stringKey,
       value: trustedJsonCodec(),
       version: 1,
+      // When it is looked at again is a matter of the way.
+      logical: ({ wake_ms: _, ...row }) => row,
       ...(cacheRows === undefined ? {} : { cacheRows }),
     }),
   };
@@ -118,6 +129,7 @@ const make = <E>() =>
     summary: funnelDoc.summary,
     state: tablesOf,
     sides: ['timeout', 'late'],
+    definition: funnelInWords,
     start: (context) => {
       const entities = new Entities(context);
       return {
@@ -173,6 +185,7 @@ class Entities<E> {
     for (const event of events) {
       const read = this.#read(event);
       if (read === undefined) continue;
+      checkedSignedTime(read.time_ms, this.#context.name);
       const key = keyOf(event);
       if (key === '') this.#keyless.add();
       else if (read.time_ms < this.#horizon_ms) late.push(event);

@@ -1,6 +1,7 @@
 export * from './aggregates.ts';
 export * from './aggregates-items.ts';
 export * from './aggregates-numeric.ts';
+export type { RealSum } from './aggregates-real.ts';
 export * from './aggregates-sets.ts';
 export * from './branch.ts';
 export * from './callback-publisher.ts';
@@ -20,6 +21,7 @@ export * from './funnel.ts';
 export * from './funnel-definition.ts';
 export * from './funnel-evaluate.ts';
 export * from './hash.ts';
+export * from './identify.ts';
 export * from './interval-join.ts';
 export * from './join-config.ts';
 export * from './json.ts';

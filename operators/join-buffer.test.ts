@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { TestDriver } from '../engine/index.ts';
+import { SeededRandom, TestDriver } from '../engine/index.ts';
 import type { JoinLimits } from './join-config.ts';
 import { joined, left, pair, type Row, type RowJoin, right, rowInput, stateRows } from './join-fixture.ts';
 import { windowJoin } from './window-join.ts';
@@ -51,6 +51,25 @@ describe('the buffer of a join', () => {
     const changed = [...stored()].filter(([key, value]) => before.get(key) !== value);
     expect(changed).toHaveLength(1);
     expect(changed[0]?.[1].length).toBeLessThan(64 * 100);
+  });
+
+  it('has one digest for one set of rows, whatever the order in which they came and the chunks they are in', async () => {
+    const rows = Array.from({ length: 300 }, (_, id) =>
+      (id % 3 === 0 ? right : left)(id % 20, id, id % 7 === 0 ? 'rare' : 'hot'),
+    );
+    const digestOf = async (given: readonly Row[], batch: number): Promise<string> => {
+      const driver = await TestDriver.start(joined(join('left')));
+      for (let at = 0; at < given.length; at += batch) {
+        await driver.push(...given.slice(at, at + batch));
+        driver.commit();
+      }
+      return driver.digest();
+    };
+    const wanted = await digestOf(rows, 300);
+    expect(await digestOf(rows.toReversed(), 7)).toBe(wanted);
+    expect(await digestOf(new SeededRandom(1).shuffled(rows), 50)).toBe(wanted);
+    expect(await digestOf(rows.slice(1), 50)).not.toBe(wanted);
+    expect(await digestOf([...rows.slice(1), right(0, 301, 'hot')], 50)).not.toBe(wanted);
   });
 
   it('stops with a named error at its limit, and goes on with a higher one', async () => {

@@ -1,9 +1,10 @@
 import {
-  type ByteReader,
-  type ByteWriter,
+  ByteReader,
+  ByteWriter,
   type Codec,
   intCodec,
   invariant,
+  type KvView,
   type MapSpec,
   type MapTable,
   MillraceError,
@@ -33,7 +34,13 @@ interface Chunk<V> {
 export function joinState<L, R>(left: Codec<L>, right: Codec<R>, cacheRows: number | undefined) {
   const cache = cacheRows === undefined ? {} : { cacheRows };
   const rows = <V>(codec: Codec<V>): MapSpec<string, Chunk<V>> =>
-    mapTable({ key: stringKey, value: chunkCodec(codec), version: 1, ...cache });
+    mapTable({
+      key: stringKey,
+      value: chunkCodec(codec),
+      version: 1,
+      logicalRows: (view) => logicalEntries(view, codec),
+      ...cache,
+    });
   return {
     left: rows(left),
     right: rows(right),
@@ -228,8 +235,10 @@ function openScope(bucket: number): string {
   return `${bucket}`;
 }
 
+const FULL = ' full';
+
 function fullScope(bucket: number): string {
-  return `${bucket} full`;
+  return `${bucket}${FULL}`;
 }
 
 function fullKey(number: number, key: string): string {
@@ -258,15 +267,21 @@ function visitAll<V>(entries: readonly BufferEntry<V>[], visit: (entry: BufferEn
   return changed;
 }
 
-/** Of each row twice the time, plus one when it is matched; then the value. */
+/** Twice the time, plus one when it is matched; then the value. */
+function writeEntry<V>(
+  writer: ByteWriter,
+  { time_ms, value, matched }: BufferEntry<V>,
+  codec: Codec<V>,
+): void {
+  writer.varint(time_ms * 2 + (matched ? 1 : 0));
+  codec.write(writer, value);
+}
+
 function chunkCodec<V>(codec: Codec<V>): Codec<Chunk<V>> {
   return {
     write: (writer: ByteWriter, { sealed, entries }) => {
       writer.varint(sealed).varint(entries.length);
-      for (const { time_ms, value, matched } of entries) {
-        writer.varint(time_ms * 2 + (matched ? 1 : 0));
-        codec.write(writer, value);
-      }
+      for (const entry of entries) writeEntry(writer, entry, codec);
     },
     read: (reader: ByteReader) => {
       const sealed = reader.varint();
@@ -279,4 +294,29 @@ function chunkCodec<V>(codec: Codec<V>): Codec<Chunk<V>> {
       return { sealed, entries };
     },
   };
+}
+
+/** Each entry of each bucket and key, sorted: which chunk it lies in, and where, is due to its arrival. */
+function* logicalEntries<V>(view: KvView, codec: Codec<V>): Iterable<Uint8Array> {
+  const chunks = chunkCodec(codec);
+  let bucket = '';
+  let rows: Buffer[] = [];
+  for (const { key, value } of view.scan()) {
+    const reader = new ByteReader(key);
+    const scope = reader.orderedString();
+    const isFull = scope.endsWith(FULL);
+    const of = isFull ? scope.slice(0, -FULL.length) : scope;
+    // The scopes of one bucket lie one after the other.
+    if (of !== bucket) yield* rows.sort(Buffer.compare);
+    if (of !== bucket) rows = [];
+    bucket = of;
+    const stored = stringKey.read(reader);
+    const name = isFull ? stored.slice(stored.indexOf('|') + 1) : stored;
+    for (const entry of chunks.read(new ByteReader(value)).entries) {
+      const writer = new ByteWriter().orderedString(bucket).orderedString(name);
+      writeEntry(writer, entry, codec);
+      rows.push(writer.copy());
+    }
+  }
+  yield* rows.sort(Buffer.compare);
 }

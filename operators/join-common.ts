@@ -33,18 +33,6 @@ export class JoinOutput<T> {
   }
 }
 
-/** What tables and timers can hold, in ms: the year 10889. */
-const MAX_TIME_MS = 2 ** 48 - 1;
-
-/** Throws `bad_event_time` for what is no time of an event: state by time could not hold it. */
-export function checkedTime(time_ms: number, operator: string): number {
-  if (Number.isInteger(time_ms) && time_ms >= 0 && time_ms <= MAX_TIME_MS) return time_ms;
-  throw new MillraceError(
-    'bad_event_time',
-    `Operator "${operator}" was given the event time ${time_ms}: timeOf has to return whole ms since 1970. Filter out events without a time before it.`,
-  );
-}
-
 export function codecOf<V>({ codec }: { readonly codec?: Codec<V> }): Codec<V> {
   return codec ?? trustedJsonCodec<V>();
 }

@@ -1,8 +1,8 @@
 import type { Counter, Either, Handlers, OperatorContext } from '../engine/index.ts';
+import { checkedTime } from './event-time.ts';
 import { type JoinBuffer, type JoinState, joinBuffers } from './join-buffer.ts';
 import {
   byTimeAndKey,
-  checkedTime,
   codecOf,
   DEFAULT_MAX_ENTRIES_PER_KEY,
   encoded,
@@ -98,8 +98,10 @@ export class IntervalJoiner<L, R, Out> implements Handlers<Either<L, R>> {
       return type === 'outer' && markMatched(other);
     });
     const bucket = this.#bucketOf(time_ms);
+    // A mark that nobody reads would only tell which of two rows came first.
+    const isMarked = matched && type !== 'inner';
     // Where every match lies in the past of a row, nothing can come for it any more.
-    if (bucket >= this.#leftFloor) this.#left.append(bucket, key, { time_ms, value, matched });
+    if (bucket >= this.#leftFloor) this.#left.append(bucket, key, { time_ms, value, matched: isMarked });
     else if (!matched && type !== 'inner') this.#output.push(join(value, undefined));
     return false;
   }
@@ -120,7 +122,8 @@ export class IntervalJoiner<L, R, Out> implements Handlers<Either<L, R>> {
       return type !== 'inner' && markMatched(other);
     });
     const bucket = this.#bucketOf(time_ms);
-    if (bucket >= this.#rightFloor) this.#right.append(bucket, key, { time_ms, value, matched });
+    const isMarked = matched && type === 'outer';
+    if (bucket >= this.#rightFloor) this.#right.append(bucket, key, { time_ms, value, matched: isMarked });
     else if (!matched && type === 'outer') this.#output.push(join(undefined, value));
     return false;
   }

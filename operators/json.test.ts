@@ -47,9 +47,9 @@ describe('json', () => {
       { id: 'c', cents: 7 },
     ]);
     expect(driver.sent.map(({ id, subject }) => `${subject} ${id}`)).toEqual([
-      'deadletter.default deadletter-2-0-invalid_json',
-      'deadletter.default deadletter-3-0-invalid_value',
-      'deadletter.default deadletter-4-0-invalid_utf8',
+      'deadletter.default deadletter-orders.eu-2-0-invalid_json',
+      'deadletter.default deadletter-orders.eu-3-0-invalid_value',
+      'deadletter.default deadletter-orders.eu-4-0-invalid_utf8',
     ]);
     expect(driver.sent[1]).toMatchObject({
       headers: { Reason: 'invalid_value', 'Reason-Detail': 'an order has id and cents', 'Original-Seq': '3' },
@@ -84,6 +84,6 @@ describe('json', () => {
     await again.push(record(9, '{'));
     again.commit();
     expect(driver.sent).toEqual([]);
-    expect(again.sent.map(({ id }) => id)).toEqual(['deadletter-9-0-invalid_json']);
+    expect(again.sent.map(({ id }) => id)).toEqual(['deadletter-orders.eu-9-0-invalid_json']);
   });
 });

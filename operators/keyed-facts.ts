@@ -1,4 +1,5 @@
-import { ByteWriter, type Codec, defineOperator, type RawSpec } from '../engine/index.ts';
+import { ByteWriter, type Codec, defineOperator, type OperatorDoc, type RawSpec } from '../engine/index.ts';
+import { factDescriber } from './describe-facts.ts';
 import { FactKey } from './fact-key.ts';
 import { type Fact, FactTable, factTableSpec, MAX_SLOTS } from './fact-table.ts';
 
@@ -72,6 +73,19 @@ interface Claims<E, P> {
   readonly width: number;
 }
 
+export const keyedFactsDoc: OperatorDoc = {
+  kind: 'keyed-facts',
+  summary: 'The earliest event of each kind for each entity, with retractions',
+  does: 'Keeps, for each entity (an order, a customer, a session) and slot (its placement, its payment, its first visit), the earliest event by time; of equal times the one with the smaller `tieOf`. Each event comes out with the changes that it makes: `after` is the new fact, `before` the one that it displaces, `record` the facts of the entity just after it. Count `after`, take `before` back, and what is counted (first orders, times from order to payment) is a function of the set of events, whatever their order: an earlier event that arrives late corrects it. One event may claim slots of several entities.',
+  state:
+    'A row for each entity: for each slot that is filled a time, a tie and the payload. Up to `cacheRows` of each kind in memory; those that changed are written once a commit. An entity goes when its facts have not changed for `retain_ms` by the watermark, to the day.',
+  late: 'Nothing is too late as long as the entity is remembered: an earlier event displaces the fact. Events of an entity that has been forgotten begin a new one, and its firsts are counted again; choose `retain_ms` longer than an entity lives.',
+  duplicates:
+    'A repeat has the time and the tie of its first copy and changes nothing; it comes out without changes. Copies whose tie differs count by the rule: the smallest wins.',
+  failure:
+    'Rows are part of the commit; after a crash the events since then come again and make the same changes. Displaced facts are counted as `millrace.facts.displaced`. When too many changed rows wait for a commit (64 MiB) one is asked for. An event time that is no whole number of ms since 1970 stops the task (`invariant_broken`), as does what `keyOf`, `slotsOf` and `payloadOf` throw, before anything of the batch is committed.',
+};
+
 /**
  * Firsts: for each entity (an order, a customer, a session) and slot (its payment, its first visit) the
  * earliest event by time. An earlier-timed event that arrives later displaces the fact, and the change
@@ -82,8 +96,14 @@ export function keyedFacts<E, P>(name: string, config: KeyedFactsConfig<E, P>) {
   return make<E, P>()(name, config);
 }
 
-function tablesOf<E, P>({ entities, version, retain_ms }: KeyedFactsConfig<E, P>): Record<string, RawSpec> {
-  return Object.fromEntries(entities.map(({ name }) => [name, factTableSpec(version, retain_ms)]));
+function tablesOf<E, P>(config: KeyedFactsConfig<E, P>): Record<string, RawSpec> {
+  const { entities, version, retain_ms, payloadCodec } = config;
+  return Object.fromEntries(
+    entities.map(({ name, slots }) => [
+      name,
+      { ...factTableSpec(version, retain_ms), describeRow: factDescriber(slots, payloadCodec) },
+    ]),
+  );
 }
 
 const make = <E, P>() =>

@@ -6,10 +6,10 @@ import {
   type OperatorDoc,
   stringKey,
 } from '../engine/index.ts';
+import { checkedTime } from './event-time.ts';
 import {
   byVersion,
   checkedSetting,
-  checkedTime,
   codecOf,
   type JoinFunction,
   type Version,
@@ -43,7 +43,9 @@ export const lookupJoinDoc: OperatorDoc = {
     'where results have to be the same in every replay, use temporal-join.',
   state:
     'One row a key, for ever or, with retain_ms, until it has not been written for that long. Deleted rows stay ' +
-    'as such, so that older ones that come later do not bring them back. Left rows are not kept.',
+    'as such, so that older ones that come later do not bring them back. Left rows are not kept. Forgotten rows are ' +
+    'looked for in a pass over the table for each day of event time, at least 1,000 rows a commit and four for each ' +
+    'row written, so they never pile up, however fast a backlog is read.',
   late:
     'Nothing is late. A right row older than the one that the table has changes nothing and is counted in ' +
     'millrace.lookup_join.superseded.',

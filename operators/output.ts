@@ -21,6 +21,7 @@ export function oweBy<A>(
     'name' | 'partition' | 'state' | 'config' | 'send'
   >,
   subjectOf: (item: A) => string,
+  order: { readonly unordered?: true } = {},
 ): (item: A) => boolean {
   const { name, partition, send } = context;
   const { encode = (item: A) => JSON.stringify(item), headers, idOf } = context.config;
@@ -40,6 +41,7 @@ export function oweBy<A>(
       subject,
       headers: headers?.(item) ?? {},
       payload: typeof payload === 'string' ? Buffer.from(payload) : payload,
+      ...order,
     });
     return true;
   };

@@ -119,6 +119,15 @@ export function checkPattern<E, N extends string>({ stages, within_ms }: Pattern
   }
 }
 
+/** What rows of a pattern's state depend on: `order, followedBy paid 1..3 optional`. Conditions cannot be compared. */
+export function patternInWords<E, N extends string>({ stages, within_ms }: Pattern<E, N>): string {
+  const words = stages.map(({ kind, name, min, max, isOptional }) => {
+    const count = min === 1 && max === 1 ? '' : ` ${min}..${max}`;
+    return `${kind} ${name}${count}${isOptional ? ' optional' : ''}`;
+  });
+  return [...words, within_ms === undefined ? 'without limit' : `within ${within_ms} ms`].join(', ');
+}
+
 function bad(what: string): never {
   throw new MillraceError('bad_pattern', `The pattern cannot be run: ${what}.`);
 }

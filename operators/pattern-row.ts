@@ -47,6 +47,21 @@ export function dropUnpicked<E>(row: PatternRow<E>): void {
   for (const event of row.picked.keys()) if (!used.has(event)) row.picked.delete(event);
 }
 
+/** Events numbered anew: how far a key's numbers have come, and when it is looked at, is a matter of the way. */
+export function logicalPatternRow<E>({ buffer, picked, partials }: PatternRow<E>): PatternRow<E> {
+  const numbers = new Map([...picked.keys()].sort((a, b) => a - b).map((number, at) => [number, at]));
+  const anew = (number: number): number => numbers.get(number) as number;
+  return {
+    buffer,
+    picked: new Map([...numbers].map(([number, at]) => [at, picked.get(number) as E])),
+    partials: partials.map((match) => ({
+      ...match,
+      picks: match.picks.map(([event, stage]) => [anew(event), stage]),
+    })),
+    next: numbers.size,
+  };
+}
+
 /** Numbers as they are; events by a codec of their own. */
 export function patternRowCodec<E>(events: Codec<E>): Codec<PatternRow<E>> {
   return {

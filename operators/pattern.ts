@@ -10,9 +10,17 @@ import {
   stringKey,
   trustedJsonCodec,
 } from '../engine/index.ts';
-import { checkPattern, type Matched, type Pattern } from './pattern-builder.ts';
+import { checkedSignedTime } from './event-time.ts';
+import { checkPattern, type Matched, type Pattern, patternInWords } from './pattern-builder.ts';
 import { type Outcome, PatternNfa, type SkipStrategy } from './pattern-nfa.ts';
-import { bufferEvent, dropUnpicked, newPatternRow, type PatternRow, patternRowCodec } from './pattern-row.ts';
+import {
+  bufferEvent,
+  dropUnpicked,
+  logicalPatternRow,
+  newPatternRow,
+  type PatternRow,
+  patternRowCodec,
+} from './pattern-row.ts';
 
 export interface PatternMatch<E, N extends string> {
   readonly key: string;
@@ -85,12 +93,14 @@ export const patternDoc: OperatorDoc = {
     'One row a key: the events that the watermark has not passed (at most `max_buffered_events`, more go to the side output ' +
     '`overflow`), partial matches (at most `max_partial_matches`, beyond it the oldest are given up and counted in ' +
     '`millrace.pattern.given_up`) and the events they picked; one timer a key. With `within` all of it goes when the ' +
-    'watermark passes the end of the last window.',
+    'watermark passes the end of the last window; without it a key keeps its row as long as a match is open.',
   late: 'An event behind the watermark goes to the side output `late` and is counted in `millrace.pattern.late`.',
   duplicates: 'Each event is evaluated, repeated ones too: put `dedup` before it.',
   failure:
     'Rows and timers are part of the commit: after a crash the uncommitted input is replayed and gives the same matches. ' +
-    'A pattern that could never be decided is refused with `bad_pattern`. A condition that throws stops the task.',
+    'A pattern that could never be decided is refused with `bad_pattern`. Another pattern than that of the rows in the state is refused at the start with `topology_changed` (of conditions ' +
+    'only the names are compared). A condition that throws stops the task, and so ' +
+    'does an event time that is no whole number of ms (`bad_event_time`).',
 };
 
 function tablesOf<E, N extends string>({ codec, cacheRows }: PatternConfig<E, N>) {
@@ -99,6 +109,7 @@ function tablesOf<E, N extends string>({ codec, cacheRows }: PatternConfig<E, N>
       key: stringKey,
       value: patternRowCodec(codec ?? trustedJsonCodec<E>()),
       version: 1,
+      logical: logicalPatternRow,
       ...(cacheRows === undefined ? {} : { cacheRows }),
     }),
   };
@@ -118,6 +129,7 @@ const make = <E, N extends string>() =>
     summary: patternDoc.summary,
     state: tablesOf,
     sides: ['timeout', 'late', 'overflow'],
+    definition: ({ pattern: sought, skip = 'noSkip' }) => ({ pattern: patternInWords(sought), skip }),
     start: (context) => {
       const matcher = new Matcher(context);
       return {
@@ -184,7 +196,7 @@ class Matcher<E, N extends string> {
     const overflow: E[] = [];
     for (const event of events) {
       const key = keyOf(event);
-      const time_ms = timeOf(event);
+      const time_ms = checkedSignedTime(timeOf(event), this.#context.name);
       if (key === '') this.#keyless.add();
       else if (time_ms < this.#watermark_ms) late.push(event);
       else {

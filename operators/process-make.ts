@@ -1,6 +1,9 @@
 import {
+  ByteReader,
   type Codec,
+  type DescribedRow,
   defineOperator,
+  type KvEntry,
   MillraceError,
   mapTable,
   type Operator,
@@ -11,7 +14,7 @@ import {
   trustedJsonCodec,
 } from '../engine/index.ts';
 import type { LateEvents, ProcessConfig } from './process.ts';
-import { ProcessRun, type ProcessTables } from './process-run.ts';
+import { ProcessRun, type ProcessTables, sortedByBytes } from './process-run.ts';
 
 /** `process`, and the operators that are composed of it under a name of their own. */
 export const makeProcess = <A, B, S, O extends Sides>(doc: Pick<OperatorDoc, 'kind' | 'summary'>) => {
@@ -46,10 +49,20 @@ function tablesOf<A, B, S, O extends Sides>(
   const common = { key: stringKey, version, ...(cacheRows === undefined ? {} : { cacheRows }) };
   return {
     state: mapTable({ ...common, value: codec ?? trustedJsonCodec<Exclude<S, undefined>>() }),
-    waiting: mapTable({ ...common, value: listCodec(eventCodec ?? trustedJsonCodec<A>()) }),
+    waiting: mapTable({
+      ...common,
+      value: listCodec(eventCodec ?? trustedJsonCodec<A>()),
+      // They lie in the order of arrival, and are sorted when they are handled.
+      logical: (events) => sortedByBytes(events, eventCodec ?? trustedJsonCodec<A>()),
+    }),
     // How far the watermark has come is the way, not the content.
-    progress: rawTable({ version: 1, logicalRows: () => [] }),
+    progress: rawTable({ version: 1, logicalRows: () => [], describeRow: describeProgress }),
   };
+}
+
+/** Its one row. */
+function describeProgress({ value }: KvEntry): DescribedRow {
+  return { key: 'watermark', value: { watermark_ms: new ByteReader(value).f64() } };
 }
 
 function listCodec<T>(item: Codec<T>): Codec<T[]> {

@@ -6,7 +6,6 @@ import {
   type Counter,
   type MapSpec,
   type Metrics,
-  MillraceError,
   type RawSpec,
   type ScopedMap,
   type Sides,
@@ -14,6 +13,7 @@ import {
   type Timers,
   trustedJsonCodec,
 } from '../engine/index.ts';
+import { checkedTime } from './event-time.ts';
 import type { LateEvents, ProcessConfig, ProcessContext } from './process.ts';
 import { type Due, DueTimers } from './process-timers.ts';
 
@@ -46,8 +46,6 @@ const EVENT = 'e';
 const TIMER = 't';
 /** The only key of `progress`. */
 const WATERMARK = Uint8Array.of(0);
-/** Exclusive: what a 48-bit time holds, and one more. */
-const TIME_END_MS = 2 ** 48 - 1;
 
 /** A process function at work; it is itself the context that the function's calls are given. */
 export class ProcessRun<A, B, S, O extends Sides> implements ProcessContext<S, B, O> {
@@ -126,7 +124,7 @@ export class ProcessRun<A, B, S, O extends Sides> implements ProcessContext<S, B
   }
 
   #wait(event: A, time_ms: number, key: string): void {
-    requireTime(time_ms, this.#world.name);
+    checkedTime(time_ms, this.#world.name);
     const row = rowOf(time_ms, key);
     const others = this.#waiting.get(row);
     if (others === undefined) {
@@ -163,8 +161,7 @@ export class ProcessRun<A, B, S, O extends Sides> implements ProcessContext<S, B
       return;
     }
     this.watermark_ms = time_ms;
-    const turn = new DueTimers();
-    for (const due of taken) turn.add(due);
+    const turn = new DueTimers(taken);
     this.#turn = turn;
     for (let due = turn.next(); due !== undefined; due = turn.next()) this.#fire(due);
     this.#turn = undefined;
@@ -188,20 +185,7 @@ export class ProcessRun<A, B, S, O extends Sides> implements ProcessContext<S, B
     const row = rowOf(time_ms, key);
     const events = this.#waiting.get(row) ?? [];
     this.#waiting.delete(row);
-    for (const event of this.#sorted(events)) this.#handle(event, time_ms, key);
-  }
-
-  /** Events of one time and key by their stored bytes: any order will do that does not depend on arrival. */
-  #sorted(events: readonly A[]): readonly A[] {
-    if (events.length === 1) return events;
-    return events
-      .map((event) => {
-        const writer = new ByteWriter();
-        this.#eventCodec.write(writer, event);
-        return { event, bytes: writer.view() };
-      })
-      .sort((a, b) => Buffer.compare(a.bytes, b.bytes))
-      .map(({ event }) => event);
+    for (const event of sortedByBytes(events, this.#eventCodec)) this.#handle(event, time_ms, key);
   }
 
   #schedule({ time_ms, isTimer, key }: Due): void {
@@ -209,7 +193,7 @@ export class ProcessRun<A, B, S, O extends Sides> implements ProcessContext<S, B
   }
 
   #timerAt(time_ms: number): Due {
-    requireTime(time_ms, this.#world.name);
+    checkedTime(time_ms, this.#world.name);
     return { time_ms, isTimer: true, key: this.key };
   }
 
@@ -239,14 +223,19 @@ export class ProcessRun<A, B, S, O extends Sides> implements ProcessContext<S, B
   }
 }
 
-function rowOf(time_ms: number, key: string): string {
-  return `${time_ms}:${key}`;
+/** Events of one time and key by their stored bytes: any order will do that does not depend on arrival. */
+export function sortedByBytes<A>(events: A[], codec: Codec<A>): A[] {
+  if (events.length === 1) return events;
+  return events
+    .map((event) => {
+      const writer = new ByteWriter();
+      codec.write(writer, event);
+      return { event, bytes: writer.view() };
+    })
+    .sort((a, b) => Buffer.compare(a.bytes, b.bytes))
+    .map(({ event }) => event);
 }
 
-function requireTime(time_ms: number, name: string): void {
-  if (Number.isInteger(time_ms) && time_ms >= 0 && time_ms < TIME_END_MS) return;
-  throw new MillraceError(
-    'bad_event_time',
-    `"${name}" was given the time ${time_ms}: event times and timers are whole ms since 1970. Refuse such events where they are decoded.`,
-  );
+function rowOf(time_ms: number, key: string): string {
+  return `${time_ms}:${key}`;
 }

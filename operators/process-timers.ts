@@ -13,18 +13,27 @@ function isBefore(a: Due, b: Due): boolean {
 }
 
 /**
- * What is due at one watermark, earliest first; more may be added and removed while it is worked off. A
- * binary heap: a far jump of the watermark makes a hundred thousand due at once.
+ * What is due at one watermark, earliest first; more may be added and removed while it is worked off. What is
+ * known from the start is a sorted list, what is added a binary heap: a far jump of the watermark makes a hundred
+ * thousand due at once, and few of them are ever touched again.
  */
 export class DueTimers {
+  readonly #known: Due[];
+  /** Of the first of them that is not taken. */
+  #at = 0;
   readonly #heap: Due[] = [];
-  /** Ids of what is in the heap and was not removed. */
-  readonly #live = new Set<string>();
+  /** Ids of what is due and not removed; made with the first one that is added or removed. */
+  #live: Set<string> | undefined;
+
+  constructor(known: readonly Due[]) {
+    this.#known = known.toSorted((a, b) => (isBefore(a, b) ? -1 : isBefore(b, a) ? 1 : 0));
+  }
 
   add(due: Due): void {
     const id = idOf(due);
-    if (this.#live.has(id)) return;
-    this.#live.add(id);
+    const live = this.#ids();
+    if (live.has(id)) return;
+    live.add(id);
     const heap = this.#heap;
     let at = heap.push(due) - 1;
     while (at > 0) {
@@ -37,17 +46,33 @@ export class DueTimers {
   }
 
   remove(due: Due): void {
-    this.#live.delete(idOf(due));
+    if (this.#at < this.#known.length || this.#heap.length > 0) this.#ids().delete(idOf(due));
+  }
+
+  #ids(): Set<string> {
+    this.#live ??= new Set(this.#known.slice(this.#at).map(idOf));
+    return this.#live;
   }
 
   /** Takes the earliest out. */
   next(): Due | undefined {
     for (;;) {
-      const first = this.#heap[0];
-      if (first === undefined) return undefined;
-      this.#sinkLast();
-      if (this.#live.delete(idOf(first))) return first;
+      const first = this.#first();
+      // Taken twice it is not live any more: it was added again while its first copy, removed, was still in line.
+      if (first === undefined || this.#live === undefined || this.#live.delete(idOf(first))) return first;
     }
+  }
+
+  #first(): Due | undefined {
+    const known = this.#known[this.#at];
+    const added = this.#heap[0];
+    if (known === undefined && added === undefined) return undefined;
+    if (known !== undefined && (added === undefined || !isBefore(added, known))) {
+      this.#at++;
+      return known;
+    }
+    this.#sinkLast();
+    return added;
   }
 
   /** Puts the last one in the place of the first. */

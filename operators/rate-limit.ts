@@ -31,7 +31,7 @@ export const rateLimitDoc: OperatorDoc = {
   late: 'An event older than the watermark goes to the side output `late`, uses no allowance, and is counted as `millrace.rate-limit.late`: to let it displace another would take back what has been passed on.',
   duplicates: 'Each copy uses the allowance. Put `dedup` in front.',
   failure:
-    'Waiting events and counts are part of the commit; after a crash the same events pass. What is held back is counted as `millrace.rate-limit.limited`, by operator.',
+    'Waiting events and counts are part of the commit; after a crash the same events pass. What is held back is counted as `millrace.rate-limit.limited`, by operator. An event time that is no whole number of ms since 1970 stops the task with `bad_event_time` before anything of the batch is committed.',
 };
 
 /** What has been used at a time, in tokens of `per_ms` parts each: what is refilled in a ms is a whole number. */

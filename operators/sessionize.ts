@@ -32,7 +32,8 @@ export const sessionizeDoc: OperatorDoc = {
     'One row for each (time, key) that waits for the watermark, and one small row and one timer for each open session. Both go when the watermark is past the last event by more than the gap.',
   late: 'An event older than the watermark goes to the side output `late` and is counted as `millrace.sessionize.late`: its session has been given out.',
   duplicates: 'Each copy is an event of the session. Put `dedup` in front.',
-  failure: 'Waiting events and open sessions are part of the commit; after a crash the same ids come out.',
+  failure:
+    'Waiting events and open sessions are part of the commit; after a crash the same ids come out. An event time that is no whole number of ms since 1970 stops the task with `bad_event_time` before anything of the batch is committed.',
 };
 
 interface Open {
@@ -58,7 +59,7 @@ export function sessionize<A>(
       const { start_ms, last_ms, count } = state ?? { start_ms: time_ms, last_ms: time_ms, count: 0 };
       setState({ start_ms, last_ms: time_ms, count: count + 1 });
       if (count === 0 || time_ms > last_ms) {
-        timers.clear(last_ms + gap_ms);
+        if (state !== undefined) timers.clear(last_ms + gap_ms);
         timers.set(time_ms + gap_ms);
       }
       emit({ event, key, session: `${key}@${start_ms}`, start_ms, index: count });

@@ -31,7 +31,7 @@ export const sessionsDoc: OperatorDoc = {
   late: 'An event older than the watermark goes to the side output `late` and is counted as `millrace.sessions.late`.',
   duplicates: 'Each copy is an event of the session. Put `dedup` in front.',
   failure:
-    'Open sessions are part of the commit; after a crash the same lists come out. Sessions cut by the limit are counted as `millrace.sessions.cut`, by operator.',
+    'Open sessions are part of the commit; after a crash the same lists come out. Sessions cut by the limit are counted as `millrace.sessions.cut`, by operator. An event time that is no whole number of ms since 1970 stops the task with `bad_event_time` before anything of the batch is committed.',
 };
 
 interface Open<A> {
@@ -60,7 +60,7 @@ export function sessions<A>(name: string, config: SessionsConfig<A>): Operator<A
     onEvent: (event, { key, state, time_ms, metrics, timers, setState, emit }) => {
       const { start_ms, last_ms, part, part_start_ms, events } = state ?? begin<A>(time_ms);
       if (state === undefined || time_ms > last_ms) {
-        timers.clear(last_ms + gap_ms);
+        if (state !== undefined) timers.clear(last_ms + gap_ms);
         timers.set(time_ms + gap_ms);
       }
       events.push(event);

@@ -11,12 +11,12 @@ import {
   type ScopedMap,
   stringKey,
 } from '../engine/index.ts';
+import { checkedTime } from './event-time.ts';
 import { type BufferEntry, type JoinBuffer, type JoinState, joinBuffers, joinState } from './join-buffer.ts';
 import {
   byTimeAndKey,
   byVersion,
   checkedSetting,
-  checkedTime,
   codecOf,
   DEFAULT_MAX_ENTRIES_PER_KEY,
   encoded,

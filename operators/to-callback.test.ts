@@ -4,6 +4,7 @@ import {
   ManualClock,
   MemoryDisk,
   MillraceError,
+  Outbox,
   type OutMessage,
   type Source,
   type SourceRecord,
@@ -65,6 +66,22 @@ describe('CallbackPublisher', () => {
     );
     await Promise.all(['a', 'b', 'c'].map((id) => publisher.publish(message(id))));
     expect(log).toEqual(['a1', 'a2', 'a3', 'b1', 'c1']);
+  });
+
+  it('keeps the order of what waits for its callback, and takes from the outbox what may run at once', async () => {
+    const log: string[] = [];
+    const call = ({ id }: CallbackMessage): Promise<void> => Promise.resolve(void log.push(id));
+    const publisher = new CallbackPublisher().register('sms', call, { max_in_flight: 3 });
+    const table = new MemoryDisk().open();
+    const limits = { max_rows: 100, window: 10, retry_ms: 1 };
+    const outbox = new Outbox(table.table('outbox'), publisher, 0, limits, () => {});
+    for (const id of ['a', 'b', 'c']) outbox.stage(message(id));
+    table.transaction(() => outbox.flush()).sendCommitted();
+    await sleep(10);
+    publisher.register('mail', call);
+    while (outbox.owed > 0) await sleep(1);
+    expect(log).toEqual(['a', 'b', 'c']);
+    expect(['mail', 'sms'].map((name) => publisher.maxInFlight(`callback.${name}`))).toEqual([1, 3]);
   });
 
   it('runs as many at once as allowed', async () => {

@@ -11,7 +11,7 @@ export interface ToCallbackConfig<A> extends OutputConfig<A> {
 export const toCallbackDoc: OperatorDoc = {
   kind: 'to-callback',
   summary: 'Calls an async function with each item, after the commit that contains it',
-  does: 'Owes a message for each item, as `toJetStream` does; the `CallbackPublisher` that the task is given calls the function registered under the name with it, after the commit, and everything else it hands on to the publisher behind it. So a pipeline can call an API, write to a database or send a mail without anything in the graph waiting. Calls of one callback run one at a time and in order, unless `max_in_flight` allows more. A call that fails or takes longer than `timeout_ms` is repeated with growing pauses.',
+  does: 'Owes a message for each item, as `toJetStream` does; the `CallbackPublisher` that the task is given (`run(topology, { publisher: (next) => new CallbackPublisher(next).register("mail", sendMail) })`) calls the function registered under the name with it, after the commit, and everything else it hands on to the publisher behind it. So a pipeline can call an API, write to a database or send a mail without anything in the graph waiting. Calls of one callback run one at a time and in order, unless `max_in_flight` allows more. A call that fails or takes longer than `timeout_ms` is repeated with growing pauses.',
   state:
     'One number, the counter of the ids. Messages wait in the outbox until their call has succeeded; when too many are owed the task takes no more input (`outbox.max_rows`).',
   late: 'Late items are handed over like all others.',

@@ -40,6 +40,15 @@ describe('toJetStream', () => {
     ]);
   });
 
+  it('may give up the order of a subject for many messages in flight', async () => {
+    const driver = await TestDriver.start<Alert, never>((input) =>
+      input.pipe(toJetStream('alerts', { subject: 'alerts.all', order: 'none' })),
+    );
+    await driver.push(alert('a'));
+    driver.commit();
+    expect(driver.sent).toMatchObject([{ id: 'alerts-0-0', unordered: true }]);
+  });
+
   it('puts items aside whose subject is none', async () => {
     const driver = await TestDriver.start<Alert, Alert>((input) =>
       input.pipe(toJetStream<Alert>('alerts', { subject: ({ shop }) => `alerts.${shop}` })).side('refused'),

@@ -18,12 +18,18 @@ export interface OutputConfig<A> {
 
 export interface ToJetStreamConfig<A> extends OutputConfig<A> {
   readonly subject: string | ((item: A) => string);
+  /**
+   * `subject`, the default: messages of one subject are stored in the order of the items, one for each round
+   * trip to the server. `none`: many are in flight at once, and one that has to be repeated may come after
+   * later ones. Not remembered over a restart: what was owed then is sent in order.
+   */
+  readonly order?: 'subject' | 'none';
 }
 
 export const toJetStreamDoc: OperatorDoc = {
   kind: 'to-jetstream',
   summary: 'Each item as a message on a subject, exactly once for consumers that honour ids',
-  does: "Owes a message for each item: it is written to the outbox in the commit that contains the item, and published after it, in order, until the stream has acknowledged it. The message id (`Nats-Msg-Id`) is fixed with the commit, so whatever is sent again carries the same one: JetStream stores it once within the stream's duplicate window (two minutes by default; make it longer than the longest outage after which a repeat may come), and a consumer that remembers ids has each message exactly once for ever. Order is that of the items as long as no send fails; sends are pipelined, so a repeat may come after later messages.",
+  does: "Owes a message for each item: it is written to the outbox in the commit that contains the item, and published after it, and again until the stream has acknowledged it. The message id (`Nats-Msg-Id`) is fixed with the commit, so whatever is sent again carries the same one: JetStream stores it once within the stream's duplicate window (two minutes by default; make it longer than the longest outage after which a repeat may come), and a consumer that remembers ids has each message exactly once for ever. Messages of one subject are stored in the order of the items, also when sends fail and across restarts: each is sent when the one before it is acknowledged or refused for good. Different subjects do not wait for each other. One subject therefore takes one message for each round trip to the server; where that is too slow, put a key into the subject (`results.<key>`: order is then that of each key), or give up order with `order: 'none'`, which pipelines sends and lets a repeated one come after later ones.",
   state:
     'One number, the counter of the ids. Messages wait in the outbox until they are acknowledged; when too many are owed the task takes no more input (`outbox.max_rows`).',
   late: 'Late items are sent like all others.',
@@ -58,8 +64,9 @@ const make = <A>() =>
     state: outputTables,
     sides: ['refused'],
     start: (context) => {
-      const { subject } = context.config;
-      const owe = oweBy(context, typeof subject === 'string' ? () => subject : subject);
+      const { subject, order } = context.config;
+      const unordered = order === 'none' ? { unordered: true as const } : {};
+      const owe = oweBy(context, typeof subject === 'string' ? () => subject : subject, unordered);
       const refusals = context.metrics.counter('millrace.to-jetstream.refused', 'Items without a subject', {
         operator: context.name,
       });

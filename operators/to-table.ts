@@ -3,7 +3,6 @@ import {
   type Codec,
   defineOperator,
   type MapSpec,
-  MillraceError,
   mapTable,
   type Operator,
   type OperatorDoc,
@@ -14,6 +13,7 @@ import {
   tableRowCodec,
   trustedJsonCodec,
 } from '../engine/index.ts';
+import { checkedTime } from './event-time.ts';
 
 export interface TableOptions<V> {
   /** How values are stored. By default JSON, trusted to be what was written. */
@@ -49,11 +49,11 @@ export const toTableDoc: OperatorDoc = {
   summary: 'A table by key that other threads and processes can query',
   does: "Each item inserts, replaces or (where its value is undefined) deletes the row of its key. `queryTable` reads the table by key, range of keys or prefix, from any thread or process that can open the state, always as of one commit. With `timeOf` the row is that of the newest item by event time; of items with the same time a deletion wins, then the one whose stored bytes are larger, so the table is a function of the set of items. Without `timeOf` the last to arrive wins. Rows that changed are emitted with what they were before. A stream of changes becomes a table with `value: (change) => change.kind === 'retract' ? undefined : change.value`, without `timeOf`: a retraction and what follows it come in that order.",
   state:
-    'One row for each key that is not deleted. With `timeOf` a deleted key is remembered until the watermark has passed the time of its deletion, so that an older item that comes later does not bring it back. Changed rows are written once a commit; the rest is a bounded cache.',
+    'One row for each key that is not deleted: nothing but a deletion removes one, so let the keys be bounded or delete what has ended. With `timeOf` a deleted key is remembered until the watermark has passed the time of its deletion, so that an older item that comes later does not bring it back. Changed rows are written once a commit; the rest is a bounded cache.',
   late: 'With `timeOf` an item behind the watermark still takes part where its key has a row. Where it has none, a deletion may have been forgotten: the item goes to the side output `late` and is counted as `millrace.to-table.late`.',
   duplicates: 'The same item twice leaves the same row, and nothing is emitted for the second one.',
   failure:
-    'Rows are part of the commit that moves the position: readers never see half a commit, and after a crash the table is that of the last one.',
+    'Rows are part of the commit that moves the position: readers never see half a commit, and after a crash the table is that of the last one. A `timeOf` that is no whole number of ms since 1970 stops the task with `bad_event_time` before anything of the batch is committed.',
 };
 
 /**
@@ -119,7 +119,7 @@ const make = <A, V>() =>
           for (const item of items) {
             const key = keyOf(item);
             const time_ms = timeOf?.(item);
-            if (time_ms !== undefined) requireTime(time_ms, name);
+            if (time_ms !== undefined) checkedTime(time_ms, name);
             // Without `value` the item is the value.
             const value = valueFrom === undefined ? (item as unknown as V) : valueFrom(item);
             const row: TableRow<V> = { time_ms, value };
@@ -163,12 +163,4 @@ function newerBy<V>(codec: Codec<V>): (row: TableRow<V>, known: TableRow<V>) => 
     const order = Buffer.compare(bytesOf(row.value), bytesOf(known.value));
     return row.time_ms === undefined ? order !== 0 : order > 0;
   };
-}
-
-function requireTime(time_ms: number, name: string): void {
-  if (Number.isInteger(time_ms) && time_ms >= 0 && time_ms < 2 ** 48 - 1) return;
-  throw new MillraceError(
-    'bad_event_time',
-    `"${name}" was given the time ${time_ms}: event times are whole ms since 1970. Refuse such events where they are decoded.`,
-  );
 }

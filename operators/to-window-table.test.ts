@@ -79,6 +79,27 @@ describe('toWindowTable', () => {
     expect(rowsOf(driver, 'totals')).toEqual({ windows: 0, timers: 0 });
   });
 
+  it('without an end of the retention a window stays, and can be taken back', async () => {
+    const of = { start_ms: 0, end_ms: MINUTE_MS };
+    const driver = await TestDriver.start<string, WindowedValue<string | undefined>>((input) =>
+      input.pipe(
+        toWindowTable<string>('totals', {
+          keyOf: () => 'x',
+          windowOf: () => of,
+          value: (text) => (text === 'none' ? undefined : text),
+          retain_ms: Number.POSITIVE_INFINITY,
+        }),
+      ),
+    );
+    await driver.push('one');
+    await driver.advanceTo(1_000 * MINUTE_MS);
+    driver.commit();
+    expect(rowsOf(driver, 'totals')).toEqual({ windows: 1 });
+    await driver.push('none');
+    driver.commit();
+    expect(rowsOf(driver, 'totals')).toEqual({ windows: 0 });
+  });
+
   it('refuses a window that is none', async () => {
     const driver = await TestDriver.start(build);
     await expect(driver.push(result('x', Number.NaN, 1))).rejects.toMatchObject({ code: 'bad_window' });

@@ -39,7 +39,7 @@ export const toWindowTableDoc: OperatorDoc = {
   late: 'An item whose window is past its retention goes to the side output `late` and is counted as `millrace.to-window-table.late`.',
   duplicates: 'The same item twice leaves the same row; both are emitted.',
   failure:
-    'Rows and timers are part of the commit that moves the position: readers never see half a commit, and after a crash the table is that of the last one.',
+    'Rows and timers are part of the commit that moves the position: readers never see half a commit, and after a crash the table is that of the last one. A window whose bounds are no whole ms since 1970, or whose end is before its start, stops the task with `bad_window` before anything of the batch is committed.',
 };
 
 /**
@@ -104,8 +104,10 @@ const make = <A, V>() =>
             const value = valueFrom === undefined ? (item as unknown as V) : valueFrom(item);
             if (value === undefined) windows.delete(row);
             else windows.set(row, value);
-            if (value === undefined) timers.clear(until_ms, row);
-            else if (until_ms < Number.POSITIVE_INFINITY) timers.set(until_ms, row);
+            if (until_ms < Number.POSITIVE_INFINITY) {
+              if (value === undefined) timers.clear(until_ms, row);
+              else timers.set(until_ms, row);
+            }
             changed.push({ key, start_ms, end_ms, value });
           }
           lateItems.add(late.length);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { defineOperator, type Stream } from '../engine/index.ts';
+import { defineOperator, type Stream, TestDriver } from '../engine/index.ts';
 import { Pipeline } from './fixture.ts';
 import { watermark } from './watermark.ts';
 
@@ -97,5 +97,25 @@ describe('watermark', () => {
     const third = await second.restart();
     await third.push(T + 100_000 + OUT_OF_ORDER_MS);
     expect(fired).toEqual(['t0@60000', 't5@60005']);
+  });
+
+  it('does not believe infinite times, nor those too far ahead of the clock', async () => {
+    const start_ms = 1_000_000;
+    const build = (max_ahead_ms?: number) => (times: Stream<number>) =>
+      times.pipe(
+        watermark('time', {
+          timeOf: (time_ms) => time_ms,
+          outOfOrderness_ms: 10,
+          ...(max_ahead_ms === undefined ? {} : { max_ahead_ms }),
+        }),
+      );
+    const driver = await TestDriver.start(build(500), { start_ms });
+    await driver.push(Number.POSITIVE_INFINITY, Number.NaN, start_ms + 501, start_ms + 500);
+    expect(driver.out.length).toBe(4);
+    expect(driver.watermarks.at(-1)).toBe(start_ms + 490);
+    expect(driver.counter('millrace.watermark.ahead')).toBe(2);
+    const believing = await TestDriver.start(build(), { start_ms });
+    await believing.push(Number.POSITIVE_INFINITY, start_ms + 501);
+    expect(believing.watermarks.at(-1)).toBe(start_ms + 491);
   });
 });

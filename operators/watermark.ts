@@ -6,6 +6,11 @@ export interface WatermarkConfig<E> {
   readonly outOfOrderness_ms: number;
   /** After this long with nothing pending and nothing in flight the watermark follows the clock, ms; default 60,000. */
   readonly idle_ms?: number;
+  /**
+   * An event further than this ahead of the clock does not move event time, ms: one publisher with a wrong clock
+   * would make everybody else's events late. By default any finite time is believed.
+   */
+  readonly max_ahead_ms?: number;
   /** Describes a late event for the diagnostics; without it late events are only counted. */
   readonly late?: (event: E) => { scope: string; sequence: number; detail: Record<string, string | number> };
 }
@@ -20,7 +25,7 @@ export const watermarkDoc: OperatorDoc = {
   late: 'An event older than the watermark is passed on like any other; what becomes of it is said by the operators behind. It is counted as `millrace.watermark.late` and listed as a notice of the kind `late`. Events are judged one by one, so the cut into batches makes no difference.',
   duplicates: 'They have the same time and move nothing.',
   failure:
-    'After a crash it goes on from the committed watermark, and the events since then move it again. One event with a time far in the future moves it there, and everything after that is late: refuse such times where events are decoded.',
+    'After a crash it goes on from the committed watermark, and the events since then move it again. An event whose time is NaN or infinite (JSON has such numbers: `1e999`), or with `max_ahead_ms` one that is further ahead of the clock, is passed on and moves nothing; the latter two are counted as `millrace.watermark.ahead`. Without `max_ahead_ms` an event from the far future moves time there, and everything after it is late.',
 };
 
 /**
@@ -37,10 +42,14 @@ const make = <E>() =>
   defineOperator<E, E, WatermarkConfig<E>>({
     kind: 'watermark',
     summary: 'Event time from the events themselves; follows the clock while the source is idle',
-    start: ({ config, metrics, emit, emitWatermark, initialWatermark_ms, notice }) => {
-      const { timeOf, outOfOrderness_ms, idle_ms = DEFAULT_IDLE_MS, late } = config;
+    start: ({ config, clock, metrics, emit, emitWatermark, initialWatermark_ms, notice }) => {
+      const { timeOf, outOfOrderness_ms, idle_ms = DEFAULT_IDLE_MS, max_ahead_ms, late } = config;
       let current_ms = initialWatermark_ms ?? Number.NEGATIVE_INFINITY;
       const lateEvents = metrics.counter('millrace.watermark.late', 'Events older than the watermark');
+      const ahead = metrics.counter(
+        'millrace.watermark.ahead',
+        'Events whose time is not believed: infinite, or too far ahead of the clock',
+      );
       const moveTo = (time_ms: number): void => {
         if (time_ms > current_ms) {
           current_ms = time_ms;
@@ -57,12 +66,14 @@ const make = <E>() =>
         },
         onBatch: (events) => {
           let reached_ms = current_ms;
+          const believed_ms = max_ahead_ms === undefined ? Number.MAX_VALUE : clock.now() + max_ahead_ms;
           for (const event of events) {
             const time_ms = timeOf(event);
             if (time_ms < reached_ms) {
               lateEvents.add();
               if (late !== undefined) notice({ kind: 'late', ...late(event) });
-            } else if (time_ms - outOfOrderness_ms > reached_ms) reached_ms = time_ms - outOfOrderness_ms;
+            } else if (time_ms > believed_ms) ahead.add();
+            else if (time_ms - outOfOrderness_ms > reached_ms) reached_ms = time_ms - outOfOrderness_ms;
           }
           emit(events);
           moveTo(reached_ms);

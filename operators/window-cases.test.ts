@@ -331,10 +331,13 @@ describe('limits and refusals', () => {
     const snapshot = driver.snapshot();
     const open = (config: ObservedConfig) => TestDriver.start(observe(config), { snapshot });
     await expect(open({ window: tumbling({ size_ms: 20 }) })).rejects.toMatchObject({
-      code: 'window_changed',
+      code: 'topology_changed',
+      message: expect.stringContaining(
+        'window was "tumbling, size_ms 10, offset_ms 0" and is "tumbling, size_ms 20, offset_ms 0"',
+      ),
     });
     await expect(open({ window: session({ gap_ms: 20 }) })).rejects.toMatchObject({
-      code: 'state_schema_mismatch',
+      code: 'topology_changed',
     });
     const other = (input: Stream<Reading>): Stream<WindowResult<{ ids: number[] }>> =>
       input.pipe(
@@ -345,7 +348,7 @@ describe('limits and refusals', () => {
           aggregate: { ids: observed.ids },
         }),
       );
-    await expect(TestDriver.start(other, { snapshot })).rejects.toMatchObject({ code: 'window_changed' });
+    await expect(TestDriver.start(other, { snapshot })).rejects.toMatchObject({ code: 'topology_changed' });
     await expect(open({ window: tumbling({ size_ms: 10 }), allowedLateness_ms: 7 })).resolves.toBeDefined();
   });
 });

@@ -1,4 +1,5 @@
 import {
+  ByteReader,
   floatCodec,
   type MapSpec,
   type MapTable,
@@ -8,9 +9,23 @@ import {
   stringKey,
 } from '../engine/index.ts';
 
+/** Before the names of scopes that say how often windows have fired after their ends. */
+export const AMENDED = 'amended';
+
 /** Small facts of a window operator, by scope: what is open, up to when it has fired, what it is. */
 export function controlTable(): MapSpec<string, number> {
-  return mapTable<string, number>({ key: stringKey, value: floatCodec, version: 1 });
+  return mapTable<string, number>({
+    key: stringKey,
+    value: floatCodec,
+    version: 1,
+    logicalRows: function* (view) {
+      for (const { key, value } of view.scan()) {
+        // Which events came after the end of their window is a matter of the way.
+        if (new ByteReader(key).orderedString().startsWith(AMENDED)) continue;
+        yield Buffer.concat([key, value]);
+      }
+    },
+  });
 }
 
 /**

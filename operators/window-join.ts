@@ -7,11 +7,11 @@ import {
   type OperatorContext,
   type OperatorDoc,
 } from '../engine/index.ts';
+import { checkedTime } from './event-time.ts';
 import { type BufferEntry, type JoinBuffer, type JoinState, joinBuffers, joinState } from './join-buffer.ts';
 import {
   byTimeAndKey,
   checkedSetting,
-  checkedTime,
   codecOf,
   DEFAULT_MAX_ENTRIES_PER_KEY,
   encoded,

@@ -4,6 +4,7 @@ import {
   type PaneKind,
   paneCodec,
   resultOf,
+  type WindowMode,
   type WindowPlan,
   type WindowResult,
 } from './window-types.ts';
@@ -58,6 +59,11 @@ export function panedRowCodec(accumulator: Codec<unknown>): Codec<PanedRow> {
       return { acc, given, fresh, standing };
     },
   };
+}
+
+/** What the set of events determines of a row: not how often it has fired, nor in `discard` what came since. */
+export function logicalPane<R extends PanedRow>(row: R, mode: WindowMode): R {
+  return { ...row, acc: mode === 'discard' ? undefined : row.acc, given: 0, fresh: 0, standing: [] };
 }
 
 export function newPanedRow(): PanedRow {

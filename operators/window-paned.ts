@@ -13,6 +13,8 @@ import {
 interface OpenWindow {
   readonly window: TimeWindow;
   readonly rows: ScopedMap<string, PanedRow>;
+  /** Keys with events since their last result; undefined: not known, and all rows have to be looked at. */
+  fresh: Set<string> | undefined;
 }
 
 /** Something that the watermark has reached: an end, or a time for early results. */
@@ -48,7 +50,7 @@ export class PanedWindows<E> implements Handlers<E> {
     this.#rows = rows;
     this.#control = control;
     this.#output = output;
-    for (const end_ms of control.times(WINDOWS)) this.#opened(end_ms);
+    for (const end_ms of control.times(WINDOWS)) this.#opened(end_ms, undefined);
   }
 
   get openWindows(): number {
@@ -80,7 +82,7 @@ export class PanedWindows<E> implements Handlers<E> {
       }
       for (const end of created) {
         this.#control.add(WINDOWS, end);
-        this.#opened(end);
+        this.#opened(end, new Set());
       }
       const key = keyOf(event);
       for (const end of ends) this.#add(end, key, event, time_ms, results);
@@ -104,25 +106,39 @@ export class PanedWindows<E> implements Handlers<E> {
     for (const { open, kind } of firings) {
       const { window, rows } = open;
       const results: WindowResult<unknown>[] = [];
-      for (const [key, row] of rows.entries().toSorted(byKey)) {
+      for (const [key, row] of this.#rowsToFire(open, kind)) {
         if (firePane(this.#plan, { key, window, row }, kind, results)) rows.set(key, row);
       }
+      open.fresh = new Set();
       this.#output.emit(results);
     }
     this.#expire(time_ms);
   }
 
-  #opened(end_ms: number): void {
+  #opened(end_ms: number, fresh: Set<string> | undefined): void {
     const window = { start_ms: this.#windows.startOf(end_ms), end_ms };
-    this.#open.set(end_ms, { window, rows: this.#rows.scope(String(end_ms)) });
+    this.#open.set(end_ms, { window, rows: this.#rows.scope(String(end_ms)), fresh });
+  }
+
+  /** A window may have far more keys than have events between two results. */
+  #rowsToFire({ rows, fresh }: OpenWindow, kind: Firing['kind']): readonly (readonly [string, PanedRow])[] {
+    if (fresh === undefined || (kind === 'onTime' && this.#plan.mode === 'accumulate')) {
+      return rows.entries().toSorted(byKey);
+    }
+    return [...fresh].sort().flatMap((key) => {
+      const row = rows.get(key);
+      return row === undefined ? [] : [[key, row] as const];
+    });
   }
 
   #add(end_ms: number, key: string, event: E, time_ms: number, results: WindowResult<unknown>[]): void {
     const { aggregate, trigger } = this.#plan;
     const open = this.#open.get(end_ms);
     if (open === undefined) return;
-    const { window, rows } = open;
+    const { window, rows, fresh } = open;
     const row = rows.get(key) ?? newPanedRow();
+    fresh?.add(key);
+    if (fresh !== undefined && fresh.size > this.#plan.max_cached_rows) open.fresh = undefined;
     row.acc = aggregate.add(row.acc ?? aggregate.init(), event, time_ms);
     row.fresh++;
     if (end_ms <= this.#control.watermark_ms) firePane(this.#plan, { key, window, row }, 'late', results);

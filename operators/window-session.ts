@@ -1,7 +1,7 @@
 import type { ByteReader, ByteWriter, Codec, Handlers } from '../engine/index.ts';
 import { KeyedWindows } from './window-keyed.ts';
-import { firePane, newPanedRow, type PanedRow, panedRowCodec } from './window-pane.ts';
-import { byKey, isClosed, type WindowResult } from './window-types.ts';
+import { firePane, logicalPane, newPanedRow, type PanedRow, panedRowCodec } from './window-pane.ts';
+import { byKey, isClosed, type WindowMode, type WindowResult } from './window-types.ts';
 import type { WakingRow } from './window-wakes.ts';
 import type { SessionWindow, TimeWindow } from './windows.ts';
 
@@ -37,6 +37,12 @@ export function sessionRowCodec(accumulator: Codec<unknown>): Codec<SessionRow> 
       return row;
     },
   };
+}
+
+/** When it is looked at, and how often its sessions have fired, is a matter of the way. */
+export function logicalSessions({ sessions }: SessionRow, mode: WindowMode): SessionRow {
+  const wake_ms = Number.POSITIVE_INFINITY;
+  return { wake_ms, sessions: sessions.map((session) => logicalPane(session, mode)) };
 }
 
 /**

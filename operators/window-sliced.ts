@@ -1,5 +1,5 @@
 import type { Handlers, MapTable, ScopedMap } from '../engine/index.ts';
-import type { WindowControl } from './window-control.ts';
+import { AMENDED, type WindowControl } from './window-control.ts';
 import {
   byKey,
   isClosed,
@@ -27,7 +27,6 @@ interface Slice {
 }
 
 const SLICES = 'slices';
-const AMENDED = 'amended';
 
 /** By key: twice the results given for a window that was fired again, plus one if the first was on time. */
 function amendedOf(end_ms: number): string {

@@ -41,6 +41,12 @@ export function slidingRowCodec(accumulator: Codec<unknown>): Codec<SlidingRow> 
   };
 }
 
+/** When it is looked at, and how often its windows have fired, is a matter of the way. */
+export function logicalInstants({ instants }: SlidingRow): SlidingRow {
+  const wake_ms = Number.POSITIVE_INFINITY;
+  return { wake_ms, instants: instants.map((instant) => ({ ...instant, given: 0, isOnTime: false })) };
+}
+
 /**
  * A window around each event. One row a key with an accumulator for each time at which it has events, kept as
  * long as a window that may still be given reaches back to it. A result is the merge of the accumulators in it.

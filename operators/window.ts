@@ -14,15 +14,22 @@ import {
   trustedJsonCodec,
 } from '../engine/index.ts';
 import { type AggregateSpec, type ResultOf, resolveAggregate } from './aggregates.ts';
-import { onWatermark } from './trigger.ts';
+import { onWatermark, type Trigger } from './trigger.ts';
 import { controlTable, WindowControl } from './window-control.ts';
 import { type CountRow, CountWindows, countRowCodec } from './window-count.ts';
-import { type PanedRow, panedRowCodec } from './window-pane.ts';
+import { logicalPane, type PanedRow, panedRowCodec } from './window-pane.ts';
 import { PanedWindows } from './window-paned.ts';
-import { type SessionRow, SessionWindows, sessionRowCodec } from './window-session.ts';
+import { logicalSessions, type SessionRow, SessionWindows, sessionRowCodec } from './window-session.ts';
 import { SlicedWindows } from './window-sliced.ts';
-import { type SlidingRow, SlidingWindows, slidingRowCodec } from './window-sliding.ts';
-import type { WindowConfig, WindowOutput, WindowPlan, WindowResult, WindowSides } from './window-types.ts';
+import { logicalInstants, type SlidingRow, SlidingWindows, slidingRowCodec } from './window-sliding.ts';
+import type {
+  WindowConfig,
+  WindowMode,
+  WindowOutput,
+  WindowPlan,
+  WindowResult,
+  WindowSides,
+} from './window-types.ts';
 import type { AlignedSpec, CountWindow, SessionWindow, SlidingWindow, WindowSpec } from './windows.ts';
 
 export const windowDoc: OperatorDoc = {
@@ -30,11 +37,11 @@ export const windowDoc: OperatorDoc = {
   summary: 'An aggregate of the events of each key and window of event time',
   does: "Puts each event into the windows that its time falls into (tumbling, hopping, cumulating, sessions, sliding around each event, every n events, or one global window) and gives one result for each key and window when the watermark reaches its end: in the order of (end of window, key). The aggregate is one of `count`, `sum`, `min`, `max`, `avg`, `variance`, `distinct`, `distinctApprox`, `quantiles`, `topK`, `first`, `last`, `collect`, several of them by name, or your own. A trigger gives early results before the end; within `allowedLateness_ms` after it every late event gives its window's result again. The mode says what a further result of the same window is: everything so far (`accumulate`), only what is new (`discard`), or everything so far after a retraction of the last one (`retract`). The last result of a window (with `discard`: all of them merged) is a function of the set of events within the allowed lateness, whatever their order, batches and restarts.",
   state:
-    'One accumulator for each key and slice of time: a tumbling window is one slice, a hopping one is size / gcd(size, hop) slices that its neighbours share, so an event costs one update however many windows overlap. With early triggers one row for each key and window; sessions one row for each key with open sessions. What is open goes when its end plus the allowed lateness is at or before the watermark. Changed rows are written once a commit; others are a bounded cache.',
+    'One accumulator for each key and slice of time: a tumbling window is one slice, a hopping one is size / gcd(size, hop) slices that its neighbours share, so an event costs one update however many windows overlap. With early triggers one row for each key and window; sessions one row for each key with open sessions. What is open goes when its end plus the allowed lateness is at or before the watermark (of a sliding window `before_ms` after that, when no window reaches back to it). Of a count window the last, smaller one goes `idle_ms` after its last event. A global window ends never: it keeps one row for each key for ever, so let the keys be few. Beside that two rows: the definition and the watermark. Changed rows are written once a commit; others are a bounded cache.',
   late: 'An event is late when every window that it is in has ended at least `allowedLateness_ms` before the watermark. It goes to the side output `late` and is counted as `millrace.window.late`. So does an event whose time is no finite number. An event behind the watermark whose window is still open is not late. Events that would open more than the configured number of windows go to the side output `overflow`, counted as `millrace.window.overflow`.',
   duplicates: 'Each copy is an event. Put `dedup` in front where a source may repeat.',
   failure:
-    'Accumulators, open windows and the watermark up to which results were given are part of the commit: after a crash the events since the last one are aggregated again, and results that were given after it come again, equal. A changed window, trigger, mode or composition is refused at start (`window_changed`, `state_schema_mismatch`) rather than mixed with state of the old one. What an aggregate throws stops the task before anything of the batch is committed.',
+    'Accumulators, open windows and the watermark up to which results were given are part of the commit: after a crash the events since the last one are aggregated again, and results that were given after it come again, equal. A changed window, trigger, mode or composition is refused at start (`topology_changed`, `state_schema_mismatch`) rather than mixed with state of the old one. What an aggregate throws stops the task before anything of the batch is committed.',
 };
 
 /**
@@ -99,6 +106,7 @@ function operatorOf<E>(
         'paned',
         panedRowCodec(aggregate.codec),
         PanedWindows<E>,
+        logicalPane,
       )(name, aligned);
     }
     case 'session':
@@ -106,23 +114,31 @@ function operatorOf<E>(
         'session',
         sessionRowCodec(aggregate.codec),
         SessionWindows<E>,
+        logicalSessions,
       )(name, { ...plan, window: spec });
     case 'sliding':
       return make<E, SlidingWindow, SlidingRow>(
         'sliding',
         slidingRowCodec(aggregate.codec),
         SlidingWindows<E>,
+        logicalInstants,
       )(name, { ...plan, window: spec });
     case 'count':
       return make<E, CountWindow, CountRow>(
         'count',
         countRowCodec(aggregate.codec),
         CountWindows<E>,
+        (row) => ({ ...row, wake_ms: Number.POSITIVE_INFINITY }),
       )(name, {
         ...plan,
         window: spec,
       });
   }
+}
+
+/** `hopping, size_ms 60000, hop_ms 1000` */
+function inWords({ kind, ...parts }: WindowSpec | Trigger): string {
+  return [kind, ...Object.entries(parts).map(([name, value]) => `${name} ${value}`)].join(', ');
 }
 
 /** Layouts of the rows: state of one is refused by another, through the version of the table. */
@@ -147,17 +163,26 @@ function make<E, W extends WindowSpec, V>(
   layout: keyof typeof LAYOUTS,
   rowCodec: Codec<V>,
   Windows: WindowHandlers<E, W, V>,
+  /** What of a row is content, for the digest. */
+  logical?: (row: V, mode: WindowMode) => V,
 ) {
   return defineOperator<E, WindowResult<unknown>, WindowPlan<E, W>, Tables<V>, WindowSides<E>>({
     kind: windowDoc.kind,
     summary: windowDoc.summary,
     sides: ['late', 'overflow'],
-    state: ({ version, max_cached_rows }) => ({
+    definition: ({ window: spec, mode, trigger, aggregate }) => ({
+      window: inWords(spec),
+      mode,
+      trigger: inWords(trigger),
+      aggregate: aggregate.shape,
+    }),
+    state: ({ version, max_cached_rows, mode }) => ({
       rows: mapTable<string, V>({
         key: stringKey,
         value: rowCodec,
         version: version * LAYOUT_ROOM + LAYOUTS[layout],
         cacheRows: max_cached_rows,
+        ...(logical === undefined ? {} : { logical: (row) => logical(row, mode) }),
       }),
       control: controlTable(),
     }),

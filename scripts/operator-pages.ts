@@ -1,7 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { OperatorDoc } from '../engine/index.ts';
+import * as connectors from '../connectors/index.ts';
+import * as engine from '../engine/index.ts';
 import * as operators from '../operators/index.ts';
+import type { Guide } from './guide.ts';
+import { guides } from './guides.ts';
 
 /** A page of the documentation, by its path from the root. */
 export interface Page {
@@ -14,18 +17,18 @@ interface Example {
   readonly output: string;
 }
 
-function isDoc(value: unknown): value is OperatorDoc {
+function isDoc(value: unknown): value is engine.OperatorDoc {
   return typeof value === 'object' && value !== null && 'kind' in value && 'duplicates' in value;
 }
 
-/** What the operators say of themselves, by kind. */
-export function operatorDocs(): readonly OperatorDoc[] {
-  const exported: readonly unknown[] = Object.values(operators);
+/** What the operators, and what goes with them, say of themselves, by kind. */
+export function operatorDocs(): readonly engine.OperatorDoc[] {
+  const exported: readonly unknown[] = [operators, engine, connectors].flatMap((room) => Object.values(room));
   return exported.filter(isDoc).sort((a, b) => (a.kind < b.kind ? -1 : 1));
 }
 
-/** Examples whose name does not begin with the kind that they are of. */
-const ALSO: Readonly<Record<string, string>> = { aggregates: 'window' };
+/** Where kinds are documented. */
+const FOLDERS = ['operators', 'engine', 'connectors/nats'];
 
 /** Names of all examples of operators. */
 export function exampleNames(root: string): readonly string[] {
@@ -35,11 +38,10 @@ export function exampleNames(root: string): readonly string[] {
     .sort();
 }
 
-/** The kind that an example is of: the longest that its name begins with. */
+/** The kind or the guide that an example is of: the longest that its name begins with. */
 export function kindOf(example: string): string | undefined {
-  return operatorDocs()
-    .map(({ kind }) => kind)
-    .filter((kind) => example === kind || example.startsWith(`${kind}-`) || ALSO[example] === kind)
+  return [...operatorDocs().map(({ kind }) => kind), ...guides.map(({ name }) => name)]
+    .filter((kind) => example === kind || example.startsWith(`${kind}-`))
     .sort((a, b) => b.length - a.length)[0];
 }
 
@@ -71,7 +73,7 @@ function exampleParts(root: string, name: string): readonly string[] {
 
 /** The exported configuration types of an operator's file, as they stand there. */
 function configOf(root: string, file: string): readonly string[] {
-  const text = readFileSync(join(root, 'operators', file), 'utf8');
+  const text = readFileSync(join(root, file), 'utf8');
   const interfaces = [
     ...text.matchAll(/^export interface (\w*(?:Config|Options|Definition))\b[\s\S]*?^\}$/gm),
   ];
@@ -82,14 +84,16 @@ function configOf(root: string, file: string): readonly string[] {
 /** The file that documents a kind. */
 function fileOf(root: string, kind: string): string {
   const marker = new RegExp(`Doc: OperatorDoc = \\{\\s*kind: '${kind}'`);
-  const found = readdirSync(join(root, 'operators'))
-    .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
-    .find((name) => marker.test(readFileSync(join(root, 'operators', name), 'utf8')));
-  if (found === undefined) throw new Error(`no file in operators/ documents "${kind}"`);
+  const found = FOLDERS.flatMap((folder) =>
+    readdirSync(join(root, folder)).map((name) => `${folder}/${name}`),
+  )
+    .filter((path) => path.endsWith('.ts') && !path.endsWith('.test.ts'))
+    .find((path) => marker.test(readFileSync(join(root, path), 'utf8')));
+  if (found === undefined) throw new Error(`no file in ${FOLDERS.join(', ')} documents "${kind}"`);
   return found;
 }
 
-function pageOf(root: string, doc: OperatorDoc): Page {
+function pageOf(root: string, doc: engine.OperatorDoc): Page {
   const file = fileOf(root, doc.kind);
   const config = configOf(root, file);
   const more = exampleNames(root).filter((name) => name !== doc.kind && kindOf(name) === doc.kind);
@@ -106,22 +110,39 @@ function pageOf(root: string, doc: OperatorDoc): Page {
     `- **Late input.** ${doc.late}\n- **Duplicates.** ${doc.duplicates}\n- **Failure.** ${doc.failure}`,
     ...(more.length === 0 ? [] : ['## More examples']),
     ...more.flatMap((name) => exampleParts(root, name)),
-    `Source: [\`operators/${file}\`](../../operators/${file}), example: [\`examples/operators/${doc.kind}.ts\`](../../examples/operators/${doc.kind}.ts).`,
+    `Source: [\`${file}\`](../../${file}), example: [\`examples/operators/${doc.kind}.ts\`](../../examples/operators/${doc.kind}.ts).`,
   ];
   return { path: `docs/operators/${doc.kind}.md`, text: `${parts.join('\n\n')}\n` };
 }
 
-/** A page for each operator and one that lists them: generated, so that they say what the code says. */
+function guideOf(root: string, { name, title, summary, parts }: Guide): Page {
+  const more = exampleNames(root).filter((example) => example !== name && kindOf(example) === name);
+  const text = [
+    `# ${title}`,
+    `${summary}.`,
+    ...parts,
+    '## Example',
+    ...[name, ...more].flatMap((example) => exampleParts(root, example)),
+    `Example: [\`examples/operators/${name}.ts\`](../../examples/operators/${name}.ts).`,
+  ];
+  return { path: `docs/operators/${name}.md`, text: `${text.join('\n\n')}\n` };
+}
+
+/** A page for each operator and guide, and one that lists them: generated, so that they say what the code says. */
 export function operatorPages(root: string): readonly Page[] {
   const docs = operatorDocs();
   const list = docs.map(({ kind, summary }) => `| [${kind}](${kind}.md) | ${summary} |`);
+  const overviews = guides.map(({ name, title, summary }) => `| [${title}](${name}.md) | ${summary} |`);
   const index = [
     '# Operators',
-    'Every operator of the library, each with an example that the tests run. The pages are made by `npm run docs` from what the operators say of themselves.',
+    'Every operator of the library, and what brings streams together and apart, each with an example that the tests run. The pages are made by `npm run docs` from what the operators say of themselves.',
     `| operator | what it does |\n|---|---|\n${list.join('\n')}`,
+    '## Overviews',
+    `| page | what it is about |\n|---|---|\n${overviews.join('\n')}`,
   ];
   return [
     { path: 'docs/operators/README.md', text: `${index.join('\n\n')}\n` },
     ...docs.map((doc) => pageOf(root, doc)),
+    ...guides.map((guide) => guideOf(root, guide)),
   ];
 }

@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { guides } from '../scripts/guides.ts';
 import { exampleNames, kindOf, operatorDocs, operatorPages } from '../scripts/operator-pages.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
@@ -29,6 +30,7 @@ describe('the documentation of operators', () => {
   it('has a page and an example for each that says something of itself', () => {
     expect(operatorDocs().length).toBeGreaterThan(20);
     for (const { kind } of operatorDocs()) expect(examples).toContain(kind);
+    for (const { name } of guides) expect(examples).toContain(name);
     expect(examples.filter((name) => kindOf(name) === undefined)).toEqual([]);
   });
 
@@ -42,6 +44,28 @@ describe('the documentation of operators', () => {
       const file = join(ROOT, path);
       expect(existsSync(file) ? readFileSync(file, 'utf8') : `${path} is missing: npm run docs`).toBe(text);
     }
+  });
+
+  it('says of each operator what becomes of late, repeated and failing input', () => {
+    const isVague = (text: string): boolean => text.length < 15 || !/\.$/.test(text);
+    const vague = operatorDocs().filter(({ late, duplicates, failure }) =>
+      [late, duplicates, failure].some(isVague),
+    );
+    expect(vague.map(({ kind }) => kind)).toEqual([]);
+  });
+
+  it('has no page of what is no more, and no link to nowhere', () => {
+    const folder = join(ROOT, 'docs', 'operators');
+    const pages = operatorPages(ROOT);
+    const made = pages.map(({ path }) => path);
+    expect(readdirSync(folder).filter((name) => !made.includes(`docs/operators/${name}`))).toEqual([]);
+    const links = pages.flatMap(({ path, text }) =>
+      [...text.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(([, link = '']) => [path, link] as const),
+    );
+    const broken = links.filter(
+      ([path, link]) => !made.includes(join(path, '..', link)) && !existsSync(join(ROOT, path, '..', link)),
+    );
+    expect(broken).toEqual([]);
   });
 
   const pages = ['tutorial.md', 'testing.md', 'concepts.md'].filter((name) =>

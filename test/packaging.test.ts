@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
@@ -93,6 +94,21 @@ function problemOf({ path, room, forTests }: SourceFile, specifier: string): str
   return target === `${other}/index.ts` ? undefined : `${path} imports ${target}, past ${other}/index.ts`;
 }
 
+/** Started as threads: no import names them. */
+const WORKERS = ['connectors/nats/source-thread.ts'];
+
+/** The sources that these import, and those that they import. */
+function reachableFrom(entries: readonly string[]): readonly string[] {
+  const found = new Set(entries);
+  for (const path of found) {
+    const file = files.find((one) => one.path === path);
+    for (const name of file?.imports ?? []) {
+      if (name.startsWith('.')) found.add(join(dirname(path), name));
+    }
+  }
+  return [...found].sort();
+}
+
 describe('rooms', () => {
   it('import only what they may, and other rooms only by their index.ts', () => {
     expect(files.length).toBeGreaterThan(100);
@@ -126,7 +142,10 @@ describe('sources', () => {
   });
 
   it(`have at most ${MAX_LINES} lines a file`, () => {
-    const long = files.filter(({ text }) => text.trimEnd().split('\n').length > MAX_LINES);
+    // The public face is a list of names: test/public-api.test.ts looks after it.
+    const long = files
+      .filter(({ path }) => path !== 'index.ts')
+      .filter(({ text }) => text.trimEnd().split('\n').length > MAX_LINES);
     expect(long.map(({ path, text }) => `${path}: ${text.trimEnd().split('\n').length}`)).toEqual([]);
   });
 });
@@ -155,6 +174,27 @@ describe('packaging', () => {
     const shipped = files.filter(({ forTests }) => !forTests);
     const isUsed = (name: string): boolean => shipped.some(({ text }) => text.includes(`'${name}`));
     expect(declared.filter((name) => !isUsed(name))).toEqual([]);
+  });
+
+  it('packs what a user of the package runs, and nothing else', () => {
+    // It lists what lies in `dist`, which `npm test` has built before.
+    const output = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+      cwd: ROOT,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    const [packed] = JSON.parse(output) as [{ readonly files: readonly { readonly path: string }[] }];
+    const ends = ['.js', '.d.ts'];
+    const wanted = reachableFrom(['index.ts', 'main.ts', ...WORKERS])
+      .flatMap((path) => ends.map((end) => `dist/${path.slice(0, -'.ts'.length)}${end}`))
+      .concat('package.json', 'README.md');
+    expect(wanted.length).toBeGreaterThan(300);
+    const paths = packed.files.map(({ path }) => path);
+    expect(wanted.filter((path) => !paths.includes(path))).toEqual([]);
+    // A file whose source is gone may lie in `dist`, but not in a package: that is packed from an empty one.
+    const hasSource = (path: string): boolean =>
+      existsSync(join(ROOT, path.replace(/^dist\//, '').replace(/(\.d\.ts|\.js)$/, '.ts')));
+    expect(paths.filter((path) => !wanted.includes(path) && hasSource(path))).toEqual([]);
   });
 
   it('every script of package.json has what it runs', () => {

@@ -65,7 +65,7 @@ async function run(
   });
   const expectedLetters = new Map(
     stream.deadLetters.map(({ index, part, code, text }) => [
-      `deadletter-${result.firstSequence + index}-${part}-${code}`,
+      `deadletter-${stream.messages[index]?.subject}-${result.firstSequence + index}-${part}-${code}`,
       text,
     ]),
   );

@@ -149,7 +149,9 @@ describe('conflicts', () => {
       });
       const winner = (id: string): number => order.find(([other]) => other === id)?.[1] ?? 0;
       const conflicts = order.flatMap(([id, amount], index) =>
-        amount === winner(id) ? [] : [`deadletter-${result.firstSequence + index}-0-conflict`],
+        amount === winner(id)
+          ? []
+          : [`deadletter-${messages[index]?.subject}-${result.firstSequence + index}-0-conflict`],
       );
       expect([...result.published.keys()].sort(), `seed ${seed}`).toEqual(conflicts.sort());
       const [cell] = [...sumsByCell(result, TOTAL).values()];

@@ -43,7 +43,8 @@ export interface EventMessage {
   readonly payload: Uint8Array;
   /** The server stores one message of an id within its duplicate window. Default: one of its own. */
   readonly msgId?: string;
-  readonly headers?: Readonly<Record<string, string>>;
+  /** Several values of one name are several headers. */
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
 }
 
 export interface PublishResult {
@@ -65,6 +66,7 @@ export interface EventPublisherLimits {
   readonly retry_pause_ms: number;
 }
 
+/** Limits of an `EventPublisher` that is made without its own. */
 export const DEFAULT_EVENT_PUBLISHER_LIMITS: EventPublisherLimits = {
   window_messages: 512,
   attempt_timeout_ms: 2_000,
@@ -180,9 +182,11 @@ function withCount(failure: unknown, acks: readonly (PubAck | undefined)[]): unk
   );
 }
 
-function toHeaders(names: Readonly<Record<string, string>>): MsgHdrs {
+function toHeaders(names: Readonly<Record<string, string | readonly string[]>>): MsgHdrs {
   const set = headers();
-  // A line break would end the header; the client throws at it, and the message would never leave.
-  for (const [name, value] of Object.entries(names)) set.set(name, value.replace(/[\r\n]+/g, ' '));
+  for (const [name, values] of Object.entries(names)) {
+    // A line break would end the header; the client throws at it, and the message would never leave.
+    for (const value of [values].flat()) set.append(name, value.replace(/[\r\n]+/g, ' '));
+  }
   return set;
 }

@@ -1,6 +1,6 @@
 import type { ByteRegion, SourceRecord, SourceState } from '../../engine/index.ts';
 import type { NatsRecord } from './record.ts';
-import { headerValue } from './record.ts';
+import { headerEntries, headerValue } from './record.ts';
 
 /**
  * A ring of records in memory that two threads share: one writes, one reads, nothing is copied twice and
@@ -162,6 +162,10 @@ class RingRecord implements SourceRecord, ByteRegion {
 
   header(name: string): string | undefined {
     return this.block === '' ? undefined : headerValue(this.block, name);
+  }
+
+  headers(): Iterable<readonly [string, string]> {
+    return headerEntries(this.block);
   }
 }
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { headers, type Msg } from 'nats';
 import { describe, expect, it } from 'vitest';
-import { headerValue, readRecord, readStatus, replyBytes } from './record.ts';
+import { headerEntries, headerValue, readRecord, readStatus, replyBytes } from './record.ts';
 
 const message = (part: Partial<Msg>): Msg =>
   ({ subject: 'a.b', sid: 1, data: new Uint8Array(0), ...part }) as Msg;
@@ -18,6 +18,7 @@ describe('headerValue', () => {
           const set = headers();
           for (const [key, text] of all) set.append(key, text);
           const block = Buffer.from((set as unknown as { encode(): Uint8Array }).encode()).toString();
+          expect([...headerEntries(block)]).toEqual(all.map(([key, text]) => [key, text.trim()]));
           for (const [key, text] of all) {
             expect(headerValue(block, key.toUpperCase())).toBe(text.trim());
           }
@@ -32,6 +33,11 @@ describe('headerValue', () => {
   it('gives the first of several, and passes over what is no header', () => {
     const block = 'NATS/1.0\r\nbroken line\r\n: x\r\nA b: no\r\nReason: one\r\nReason: two\r\n\r\n';
     expect(headerValue(block, 'reason')).toBe('one');
+    expect([...headerEntries(block)]).toEqual([
+      ['A b', 'no'],
+      ['Reason', 'one'],
+      ['Reason', 'two'],
+    ]);
     expect(headerValue(block, 'Missing')).toBeUndefined();
     expect(headerValue('', 'Reason')).toBeUndefined();
     expect(headerValue('NATS/1.0\r\nReason: cut', 'Reason')).toBeUndefined();

@@ -69,6 +69,10 @@ export class NatsRecord implements SourceRecord {
   header(name: string): string | undefined {
     return this.hasHeaders ? headerValue(blockText(this.data, this.block), name) : undefined;
   }
+
+  headers(): Iterable<readonly [string, string]> {
+    return headerEntries(this.headerBlock);
+  }
 }
 
 export function readRecord(sequence: number, message: Msg): NatsRecord {
@@ -115,6 +119,16 @@ export function headerValue(block: string, name: string): string | undefined {
       return block.slice(colon + 1, end).trim();
     }
     start = end + 2;
+  }
+}
+
+/** Every header of a block, in order; lines that are no headers are passed over. */
+export function* headerEntries(block: string): Iterable<readonly [name: string, value: string]> {
+  const lines = block.split('\r\n');
+  // The first line is the protocol's, and after the last line break there is nothing.
+  for (const line of lines.slice(1, -1)) {
+    const colon = line.indexOf(':');
+    if (colon > 0) yield [line.slice(0, colon), line.slice(colon + 1).trim()];
   }
 }
 

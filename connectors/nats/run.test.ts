@@ -1,11 +1,14 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   defineOperator,
+  enrichingSource,
+  enrichmentOf,
   intCodec,
   mapTable,
+  type Source,
   type SourceRecord,
   stringKey,
   topology,
@@ -13,6 +16,7 @@ import {
 import { startTestNats, type TestNats } from '../../test/nats.ts';
 import { JetStreamPublisher } from './publisher.ts';
 import { jetstream, type RunningTopology, run } from './run.ts';
+import { JetStreamSource } from './source.ts';
 
 const tables = () => ({
   counts: mapTable<string, number>({ key: stringKey, value: intCodec, version: 1 }),
@@ -53,7 +57,94 @@ beforeAll(async () => {
 });
 afterAll(() => nats.stop());
 
+/** Refuses one message, after it has counted it. */
+const picky = defineOperator<SourceRecord, SourceRecord, undefined, ReturnType<typeof tables>>({
+  kind: 'picky',
+  summary: 'Messages by subject',
+  state: tables,
+  start: ({ state, emit }) => ({
+    onBatch: (records) => {
+      const counts = state.counts.scope('');
+      for (const { subject, data } of records) {
+        counts.set(subject, (counts.get(subject) ?? 0) + 1);
+        if (Buffer.from(data).toString() === 'bad') throw new TypeError('cannot take it');
+      }
+      emit(records);
+    },
+  }),
+});
+
 describe('run', () => {
+  it('stops at a record that fails, or makes a dead letter of it and goes on exactly', async () => {
+    const dataDir = await mkdtemp(join(tmpdir(), 'millrace-test-run-'));
+    const failing = topology('failing', (t) => {
+      t.source(jetstream('PICKY', { subjects: ['picky.>'] })).pipe(picky('tally', undefined));
+    });
+    const options = { dataDir, natsUrl: nats.url };
+    const first = await run(failing, options);
+    const publisher = new JetStreamPublisher(first.link);
+    for (const [index, text] of ['a', 'b', 'bad', 'c', 'd'].entries()) {
+      await publisher.publish({
+        id: `picky-${index}`,
+        subject: 'picky.x',
+        headers: {},
+        payload: Buffer.from(text),
+      });
+    }
+    await expect(first.ended).rejects.toMatchObject({ code: 'internal', message: 'cannot take it' });
+    await first.stop();
+    const second = await run(failing, { ...options, failingRecords: 'deadLetter' });
+    await second.caughtUp(10_000);
+    expect(countsOf(second)).toEqual([4]);
+    const letters = new JetStreamSource({ link: second.link, stream: 'DEADLETTER' });
+    const { firstSequence } = await letters.facts();
+    await letters.start(firstSequence - 1);
+    const [letter] = await letters.take({ max: 1, wait_ms: 5_000 });
+    expect(Buffer.from(letter?.data ?? []).toString()).toBe('bad');
+    expect(
+      ['Reason', 'Reason-Detail', 'Original-Subject', 'Original-Seq'].map((name) => letter?.header(name)),
+    ).toEqual(['processing_failed', 'tally: cannot take it', 'picky.x', '3']);
+    await letters.stop();
+    await second.stop();
+    await rm(dataDir, { recursive: true, force: true });
+  }, 30_000);
+
+  it('lets records through what stands between the stream and the graph', async () => {
+    const dataDir = await mkdtemp(join(tmpdir(), 'millrace-test-run-'));
+    const seen: string[] = [];
+    const enriched = topology('enriched', (t) => {
+      const through = (source: Source): Source =>
+        enrichingSource(source, {
+          enrich: async ({ subject }) => subject.toUpperCase(),
+          max_in_flight: 4,
+          timeout_ms: 1_000,
+          onTimeout: 'fail',
+        });
+      t.source(jetstream('ENRICHED', { subjects: ['enriched.>'], through })).pipe(
+        defineOperator<SourceRecord, never>({
+          kind: 'see',
+          summary: 'What was looked up',
+          start: () => ({
+            onBatch: (records) => {
+              for (const record of records) seen.push(JSON.stringify(enrichmentOf<string>(record)));
+            },
+          }),
+        })('see', undefined),
+      );
+    });
+    const running = await run(enriched, { dataDir, natsUrl: nats.url });
+    await new JetStreamPublisher(running.link).publish({
+      id: 'enriched-1',
+      subject: 'enriched.a',
+      headers: {},
+      payload: Buffer.from('.'),
+    });
+    await running.caughtUp(10_000);
+    expect(seen).toEqual(['{"status":"done","value":"ENRICHED.A"}']);
+    await running.stop();
+    await rm(dataDir, { recursive: true, force: true });
+  }, 30_000);
+
   it('makes the streams, keeps the state, and goes on after a stop', async () => {
     const dataDir = await mkdtemp(join(tmpdir(), 'millrace-test-run-'));
     const options = { dataDir, natsUrl: nats.url, streams: { TALLIED: ['tallied'] } };
@@ -100,6 +191,51 @@ describe('run', () => {
     expect(countsOf(app)).toEqual([2, 1]);
     await app.stop();
     await rm(dataDir, { recursive: true, force: true });
+  });
+
+  it('refuses a topology that would lose state, says so in `ended`, and goes on when it may', async () => {
+    const dataDir = await mkdtemp(join(tmpdir(), 'millrace-test-run-'));
+    const named = (name: string) =>
+      topology('renaming', (t) => {
+        t.source(jetstream('NAMES', { subjects: ['names.>'] })).pipe(tally(name, undefined));
+      });
+    const options = { dataDir, natsUrl: nats.url, streams: { TALLIED: ['tallied'] } };
+    const first = await run(named('before'), options);
+    const message = { id: 'n-1', subject: 'names.a', headers: {}, payload: Buffer.from('.') };
+    await new JetStreamPublisher(first.link).publish(message);
+    await first.caughtUp(10_000);
+    expect(first.metrics()).toContainEqual(
+      expect.objectContaining({ name: 'millrace.task.records', value: 1 }),
+    );
+    await first.stop();
+    await expect(first.ended).resolves.toBeUndefined();
+
+    const refused = await run(named('after'), options);
+    await expect(refused.ended).rejects.toMatchObject({ code: 'topology_changed' });
+    await refused.stop();
+
+    const log: string[] = [];
+    const changes: string[] = [];
+    const allowed = await run(named('after'), {
+      ...options,
+      allowTopologyChange: true,
+      onTopologyChange: (found) => changes.push(...found.map(({ kind }) => kind)),
+      log: (line) => log.push(line),
+    });
+    await allowed.caughtUp(10_000);
+    await expect.poll(() => changes, { timeout: 20_000 }).toEqual(['operator_renamed']);
+    expect(log.some((line) => line.startsWith('the topology changed: Operator "before"'))).toBe(true);
+    await allowed.stop();
+    await rm(dataDir, { recursive: true, force: true });
+  });
+
+  it('names a data folder that cannot be', async () => {
+    const file = join(await mkdtemp(join(tmpdir(), 'millrace-test-run-')), 'file');
+    await writeFile(file, '');
+    await expect(run(counting, { dataDir: join(file, 'x'), natsUrl: nats.url })).rejects.toMatchObject({
+      code: 'data_dir_unusable',
+    });
+    await rm(dirname(file), { recursive: true, force: true });
   });
 
   it('refuses a topology that does not say what it reads', async () => {

@@ -3,14 +3,19 @@ import { join } from 'node:path';
 import type { JetStreamManager } from '@nats-io/jetstream';
 import {
   currentGeneration,
+  deadLetter,
   type KvReader,
   type KvStore,
   META_TABLE,
+  type MetricSample,
   MillraceError,
   openLmdbReader,
   openLmdbStore,
+  type Publisher,
   positionOf,
+  Quarantine,
   readProgress,
+  type Source,
   type SourceSpec,
   Supervisor,
   systemClock,
@@ -18,6 +23,7 @@ import {
   type TaskLimits,
   type TaskRun,
   type Topology,
+  type TopologyChange,
 } from '../../engine/index.ts';
 import { connectNats, type NatsLink } from './connection.ts';
 import { startEmbeddedNats } from './embedded/index.ts';
@@ -33,11 +39,18 @@ export interface JetStreamInputOptions {
   readonly name?: string;
   /** What the stream takes when it has to be made. */
   readonly subjects: readonly string[];
+  /** What stands between the stream and the graph: `(source) => enrichingSource(source, { … })`. */
+  readonly through?: (source: Source) => Source;
 }
 
 /** A JetStream stream as a source of a topology: `t.source(jetstream('ORDERS', { subjects: ['orders.>'] }))`. */
-export function jetstream(stream: string, { name, subjects }: JetStreamInputOptions): SourceSpec {
-  return { name: name ?? stream.toLowerCase(), kind: 'jetstream', options: { stream, subjects } };
+export function jetstream(stream: string, { name, subjects, through }: JetStreamInputOptions): SourceSpec {
+  return {
+    name: name ?? stream.toLowerCase(),
+    kind: 'jetstream',
+    options: { stream, subjects },
+    ...(through === undefined ? {} : { through }),
+  };
 }
 
 export interface RunOptions {
@@ -48,6 +61,21 @@ export interface RunOptions {
   /** Streams that the topology's sinks write to, by name, with their subjects; made if they are not there. */
   readonly streams?: Readonly<Record<string, readonly string[]>>;
   readonly limits?: Partial<TaskLimits>;
+  /**
+   * What sends the messages that the topology owes, around the one to JetStream:
+   * `(next) => new CallbackPublisher(next).register('mail', sendMail)` for `toCallback`.
+   */
+  readonly publisher?: (next: Publisher) => Publisher;
+  /** Starts also where the topology changed so that state is given up, and deletes that state; default: false. */
+  readonly allowTopologyChange?: boolean;
+  /** Hears what is different from the topology that wrote the state; also in the log. */
+  readonly onTopologyChange?: (changes: readonly TopologyChange[]) => void;
+  /**
+   * What becomes of a record whose processing throws. `stop` (default): nothing of its batch is committed, and the
+   * task ends. `deadLetter`: the task finds it, sends it to the dead letters with the reason
+   * `processing_failed`, and goes on without it.
+   */
+  readonly failingRecords?: 'stop' | 'deadLetter';
   /** Hears what happens, a line each; default: nowhere. */
   readonly log?: (line: string) => void;
 }
@@ -59,6 +87,13 @@ export interface RunningTopology {
   readonly link: NatsLink;
   /** The committed state, for `queryTable` and other readers. */
   readonly reader: KvReader;
+  /**
+   * Resolves once `stop` was called. Rejects with what ended the task for good: an error that does not pass by
+   * itself, or the end of the embedded server. What was committed can be read on until `stop`.
+   */
+  readonly ended: Promise<void>;
+  /** The counters and gauges of the task that runs now; a restart begins new ones. */
+  metrics(): readonly MetricSample[];
   /** Resolves when everything that is in the stream now is committed; rejects after `timeout_ms`. */
   caughtUp(timeout_ms: number): Promise<void>;
   /** Commits what was taken, and ends. */
@@ -68,52 +103,104 @@ export interface RunningTopology {
 /**
  * Runs a topology on JetStream until stopped: makes the streams that are missing, keeps the state under
  * `dataDir`, goes on from the last commit, and after a failure that may pass starts again from there.
- * Throws `no_source` for a topology without a `jetstream(…)` source, and what keeps the streams from being made.
+ * Throws `no_source` for a topology without a `jetstream(…)` source, `data_dir_unusable`, and what keeps the
+ * streams from being made. A task that fails later fails `ended`.
  */
 export async function run(topology: Topology, options: RunOptions): Promise<RunningTopology> {
   const log = options.log ?? (() => undefined);
-  const inputs = inputsOf(topology);
-  await mkdir(options.dataDir, { recursive: true });
-  const server = await serverOf(options, log);
-  const link = await connectNats({ url: server.url, name: `millrace-${topology.name}` });
-  const manager = await openManager(link);
-  await makeStreams(manager, inputs, options, log);
-  const path = currentGeneration(join(options.dataDir, 'state'), topology.name).partitionPath(PARTITION);
-  const store = openLmdbStore(path);
-  const supervisor = new Supervisor({
-    spawn: (running) => runTask({ topology, store, link, url: server.url, inputs, options }, running),
-    clock: systemClock,
-    onChange: (state, error) =>
-      log(error === undefined ? state : `${state}: ${error.code}: ${error.message}`),
-  });
-  supervisor.start();
-  const reader = openLmdbReader(path, { sharedWithWriter: true });
-  return {
-    url: server.url,
-    link,
-    reader,
-    caughtUp: (timeout_ms) => caughtUp(manager, inputs, reader, supervisor, timeout_ms),
-    stop: async () => {
-      await supervisor.stop();
-      await reader.close();
-      await store.close();
-      await link.close();
-      await server.stop();
-    },
+  const inputs = jetstreamInputs(topology);
+  await makeFolder(options.dataDir);
+  const end = ending();
+  const server = await serverOf(options, log, end.fail);
+  const opened: (() => Promise<void>)[] = [() => server.stop()];
+  const close = async (): Promise<void> => {
+    for (const work of opened.toReversed()) await work();
   };
+  try {
+    const link = await connectNats({ url: server.url, name: `millrace-${topology.name}` });
+    opened.push(() => link.close());
+    const manager = await openManager(link);
+    await makeStreams(manager, inputs, options, log);
+    const path = currentGeneration(join(options.dataDir, 'state'), topology.name).partitionPath(PARTITION);
+    const store = openLmdbStore(path);
+    opened.push(() => store.close());
+    const reader = openLmdbReader(path, { sharedWithWriter: true });
+    opened.push(() => reader.close());
+    let task: Task | undefined;
+    const quarantine = options.failingRecords === 'deadLetter' ? deadLetterQuarantine() : undefined;
+    const jetStream = new JetStreamPublisher(link);
+    const publisher = options.publisher?.(jetStream) ?? jetStream;
+    const parts = { topology, store, url: server.url, inputs, options, log, quarantine, publisher };
+    const supervisor = new Supervisor({
+      spawn: (running) =>
+        runTask(parts, (state, made) => {
+          task = made;
+          if (state === 'running') running();
+        }),
+      clock: systemClock,
+      onChange: (state, error) => {
+        log(error === undefined ? state : `${state}: ${error.code}: ${error.message}`);
+        if (state === 'failed' && error !== undefined) end.fail(error);
+      },
+    });
+    supervisor.start();
+    opened.push(() => supervisor.stop());
+    return {
+      url: server.url,
+      link,
+      reader,
+      ended: end.promise,
+      metrics: () => task?.metrics.samples() ?? [],
+      caughtUp: (timeout_ms) => caughtUp(manager, inputs, reader, supervisor, timeout_ms),
+      stop: async () => {
+        await close();
+        end.done();
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
 
-interface Input {
+async function makeFolder(dataDir: string): Promise<void> {
+  try {
+    await mkdir(dataDir, { recursive: true });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    const message = `The data folder ${dataDir} cannot be made (${why}): give another one, or correct the permissions of the folder that it lies in.`;
+    throw new MillraceError('data_dir_unusable', message, { cause: error });
+  }
+}
+
+/** A promise with its ends outside; nobody has to listen. */
+function ending() {
+  let [done, fail] = [() => {}, (_: MillraceError) => {}];
+  const promise = new Promise<void>((resolve, reject) => {
+    [done, fail] = [resolve, reject];
+  });
+  promise.catch(() => undefined);
+  return { promise, done: () => done(), fail: (error: MillraceError) => fail(error) };
+}
+
+/** A stream that a topology reads. */
+export interface JetStreamInput {
+  /** Its source in the topology. */
   readonly node: string;
   readonly stream: string;
+  /** What the stream takes when it has to be made. */
   readonly subjects: readonly string[];
+  /** What stands between the stream and the graph. */
+  readonly through: (source: Source) => Source;
 }
 
-function inputsOf({ name, sources }: Topology): readonly Input[] {
-  const inputs = sources.flatMap(({ name: node, kind, options: { stream, subjects } }) =>
-    kind === 'jetstream' && typeof stream === 'string' && Array.isArray(subjects)
-      ? [{ node, stream, subjects: subjects.map(String) }]
-      : [],
+/** The streams that a topology reads. Throws `no_source` where it says of none. */
+export function jetstreamInputs({ name, sources }: Topology): readonly JetStreamInput[] {
+  const inputs = sources.flatMap(
+    ({ name: node, kind, options: { stream, subjects }, through = (source) => source }) =>
+      kind === 'jetstream' && typeof stream === 'string' && Array.isArray(subjects)
+        ? [{ node, stream, subjects: subjects.map(String), through }]
+        : [],
   );
   if (inputs.length === 0) {
     throw new MillraceError(
@@ -124,14 +211,26 @@ function inputsOf({ name, sources }: Topology): readonly Input[] {
   return inputs;
 }
 
-async function serverOf({ natsUrl, dataDir }: RunOptions, log: (line: string) => void) {
+async function serverOf(
+  { natsUrl, dataDir }: RunOptions,
+  log: (line: string) => void,
+  fail: (error: MillraceError) => void,
+) {
   if (natsUrl !== undefined) return { url: natsUrl, stop: () => Promise.resolve() };
-  return await startEmbeddedNats({ dataDir, env: process.env, progress: log });
+  return await startEmbeddedNats({
+    dataDir,
+    env: process.env,
+    progress: log,
+    onExit: ({ code, signal }) => {
+      const message = `The embedded NATS server ended (${signal ?? `exit code ${code}`}); its log is ${join(dataDir, 'nats.log')}. What was committed is safe: start again.`;
+      fail(new MillraceError('nats_server_ended', message));
+    },
+  });
 }
 
 async function makeStreams(
   manager: JetStreamManager,
-  inputs: readonly Input[],
+  inputs: readonly JetStreamInput[],
   { streams = {} }: RunOptions,
   log: (line: string) => void,
 ): Promise<void> {
@@ -150,29 +249,52 @@ async function makeStreams(
 interface TaskParts {
   readonly topology: Topology;
   readonly store: KvStore;
-  readonly link: NatsLink;
   readonly url: string;
-  readonly inputs: readonly Input[];
+  readonly inputs: readonly JetStreamInput[];
   readonly options: RunOptions;
+  readonly log: (line: string) => void;
+  readonly quarantine: Quarantine | undefined;
+  readonly publisher: Publisher;
 }
 
-function runTask({ topology, store, link, url, inputs, options }: TaskParts, running: () => void): TaskRun {
+/** Puts failing records among the dead letters; to be handed to every task that reads the same streams. */
+export function deadLetterQuarantine(): Quarantine {
+  return new Quarantine({
+    letterOf: (record, { operator, message }) => {
+      const why = { code: 'processing_failed', detail: `${operator}: ${message}` };
+      return deadLetter({ tenant: 'default', record, part: 0 }, why, record.data);
+    },
+  });
+}
+
+function runTask(parts: TaskParts, tell: (state: 'made' | 'running', task: Task) => void): TaskRun {
+  const { topology, store, url, inputs, options, log, quarantine, publisher } = parts;
   const stop = new AbortController();
   const work = async (): Promise<void> => {
     const sources = Object.fromEntries(
-      inputs.map(({ node, stream }) => [node, new ThreadedSource({ url, stream, partition: PARTITION })]),
+      inputs.map(({ node, stream, through }) => [
+        node,
+        through(new ThreadedSource({ url, stream, partition: PARTITION })),
+      ]),
     );
     try {
       const task = new Task({
         topology,
         source: sources,
         store,
-        publisher: new JetStreamPublisher(link),
+        publisher,
         clock: systemClock,
+        allowTopologyChange: options.allowTopologyChange ?? false,
+        onTopologyChange: (changes) => {
+          for (const { text } of changes) log(`the topology changed: ${text}`);
+          options.onTopologyChange?.(changes);
+        },
         ...(options.limits === undefined ? {} : { limits: options.limits }),
+        ...(quarantine === undefined ? {} : { quarantine }),
       });
+      tell('made', task);
       await task.open();
-      running();
+      tell('running', task);
       await task.run(stop.signal);
     } finally {
       await Promise.all(Object.values(sources).map((source) => source.stop()));
@@ -183,7 +305,7 @@ function runTask({ topology, store, link, url, inputs, options }: TaskParts, run
 
 async function caughtUp(
   manager: JetStreamManager,
-  inputs: readonly Input[],
+  inputs: readonly JetStreamInput[],
   reader: KvReader,
   supervisor: Supervisor,
   timeout_ms: number,

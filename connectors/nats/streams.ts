@@ -151,6 +151,27 @@ async function findOrCreate(manager: JetStreamManager, spec: StreamSpec): Promis
   }
 }
 
+/**
+ * What `ensureStream` would find, without making anything: undefined where the stream is missing and can be made,
+ * else its warnings. Throws `stream_conflict`.
+ */
+export async function inspectStream(
+  manager: JetStreamManager,
+  spec: StreamSpec,
+): Promise<readonly string[] | undefined> {
+  try {
+    return checkStream((await manager.streams.info(spec.name)).config, spec);
+  } catch (error) {
+    if (!isStreamNotFound(error)) throw error;
+  }
+  for (const subject of spec.subjects) {
+    const [taken] = await manager.streams.names(subject).next();
+    if (taken !== undefined)
+      throw conflict(spec.name, `stream "${taken}" already takes subjects of ${subject}`);
+  }
+  return undefined;
+}
+
 /** Throws where the contract cannot be kept; returns a sentence for what is merely risky. */
 function checkStream(config: StreamConfig, spec: StreamSpec): string[] {
   const { name } = spec;

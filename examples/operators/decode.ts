@@ -37,5 +37,5 @@ export default async function example(): Promise<unknown[]> {
 export const expected: unknown[] = [
   { sensor: 'a', celsius: 20.5 },
   { sensor: 'c', celsius: 19 },
-  'deadletter.hall-7 deadletter-1-1-no_value',
+  'deadletter.hall-7 deadletter-readings.hall-7-1-1-no_value',
 ];

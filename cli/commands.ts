@@ -1,0 +1,189 @@
+import { type Command, JSON_OPTION, PLACE_OPTIONS, TOPOLOGY_OPTION } from './command.ts';
+
+/** Every command with its options and its help. Its code is loaded when it runs. */
+
+const DATA_DIR = { 'data-dir': PLACE_OPTIONS['data-dir'] };
+
+const STREAM_OPTION = {
+  stream: {
+    type: 'string',
+    multiple: true,
+    value: 'NAME=SUBJECTS',
+    help: 'a stream that your topology writes to, with its subjects, e.g. ALERTS=alerts.>,pages; repeatable',
+  },
+} as const;
+
+const FAILING_OPTION = {
+  'failing-records': {
+    type: 'string',
+    value: 'WHAT',
+    help: 'with --topology: records that an operator fails on "stop" it (default), or go to the "deadletters"',
+  },
+} as const;
+
+const start: Command = {
+  name: 'start',
+  summary: 'Runs a topology, and without NATS_URL a NATS server for it, until SIGTERM',
+  details: [
+    'Without --topology: the order analytics and their API. Settings are environment variables; see the README.',
+    'With --topology: that topology. Streams that it reads, and those of --stream, are made where they are missing.',
+    'Its state goes to DATA_DIR/state; a start goes on from the last commit.',
+    'A topology that would lose state is refused [topology_changed]; ALLOW_TOPOLOGY_CHANGE=1 deletes that state.',
+  ],
+  options: {
+    ...TOPOLOGY_OPTION,
+    ...PLACE_OPTIONS,
+    ...STREAM_OPTION,
+    ...FAILING_OPTION,
+  },
+  run: async (args, context) => {
+    const isOfUser = (context.env.MILLRACE_TOPOLOGY ?? '').trim() !== '';
+    if (isOfUser) return await (await import('./start-topology.ts')).start(args, context);
+    return await (await import('./start.ts')).start(args, context);
+  },
+};
+
+const topologyCommands: readonly Command[] = [
+  {
+    name: 'topology describe',
+    summary: 'Lists the operators, what they read and what they keep',
+    options: { ...TOPOLOGY_OPTION, ...JSON_OPTION },
+    run: async (args, context) => (await import('./topology.ts')).describe(args, context),
+  },
+  {
+    name: 'topology draw',
+    summary: 'Draws the topology as a Mermaid flowchart',
+    options: TOPOLOGY_OPTION,
+    run: async (_, context) => (await import('./topology.ts')).draw(context),
+  },
+  {
+    name: 'topology diff',
+    summary: 'Compares the topology that wrote the state with the one that would run on it',
+    details: ['Exit code 1: a start would refuse, for state would be given up.'],
+    options: { ...TOPOLOGY_OPTION, ...DATA_DIR, ...JSON_OPTION },
+    run: async (args, context) => (await import('./topology.ts')).diff(args, context),
+  },
+];
+
+const stateCommands: readonly Command[] = [
+  {
+    name: 'state ls',
+    summary: 'Lists the tables of the state with their rows and bytes',
+    options: { ...TOPOLOGY_OPTION, ...DATA_DIR, ...JSON_OPTION },
+    run: async (args, context) => (await import('./state.ts')).list(args, context),
+  },
+  {
+    name: 'state get',
+    parameters: 'TABLE',
+    max_positionals: 1,
+    summary: 'Prints rows of a table, one JSON object a line',
+    details: [
+      'TABLE is one that "state ls" shows. Rows are decoded as their operator does; where it cannot, they show',
+      'text, JSON or hex. Exit code 1: there is no row of that key.',
+    ],
+    options: {
+      ...TOPOLOGY_OPTION,
+      ...DATA_DIR,
+      scope: {
+        type: 'string',
+        value: 'NAME',
+        help: 'only rows of this scope, as rows show it: a tenant, a window',
+      },
+      key: { type: 'string', value: 'KEY', help: 'only the row of this key' },
+      prefix: { type: 'string', value: 'TEXT', help: 'only keys that begin so' },
+      limit: { type: 'string', value: 'N', help: 'rows at most; default 100' },
+    },
+    run: async (args, context) => (await import('./state.ts')).get(args, context),
+  },
+  {
+    name: 'state digest',
+    summary: 'Prints a hash of what the state says: equal for equal sets of events',
+    options: { ...TOPOLOGY_OPTION, ...DATA_DIR },
+    run: async (_, context) => (await import('./state.ts')).digest(context),
+  },
+  {
+    name: 'state verify',
+    summary: 'Reads every row of every table, and checks that position, tables and topology fit together',
+    details: ['Exit code 1: something is wrong.'],
+    options: { ...TOPOLOGY_OPTION, ...DATA_DIR, ...JSON_OPTION },
+    run: async (args, context) => (await import('./state.ts')).verify(args, context),
+  },
+];
+
+const replay: Command = {
+  name: 'replay',
+  summary: 'Rebuilds the state from the stream beside the current one, and compares the two',
+  details: [
+    'Nothing is sent to the outside. With --make-current the next start goes on from the new state.',
+    'Give it the --failing-records that the topology runs with.',
+    'Exit code 1: the states differ (then nothing is made current, unless --force), or it was cancelled.',
+  ],
+  options: {
+    ...TOPOLOGY_OPTION,
+    ...PLACE_OPTIONS,
+    ...JSON_OPTION,
+    ...FAILING_OPTION,
+    into: { type: 'string', value: 'DIR', help: 'data folder for the new state; default: the same' },
+    keep: { type: 'boolean', help: 'leave the new state where it is also when it is not made current' },
+    'make-current': { type: 'boolean', help: 'the next start uses the new state' },
+    force: { type: 'boolean', help: 'make it current also when it is not the same' },
+  },
+  run: async (args, context) => (await import('./replay.ts')).replay(args, context),
+};
+
+const SELECTION = {
+  reason: { type: 'string', value: 'CODE', help: 'only of this reason, e.g. missing_field' },
+  tenant: { type: 'string', value: 'NAME', help: 'only of this tenant: the subject deadletter.NAME' },
+} as const;
+
+const deadletterCommands: readonly Command[] = [
+  {
+    name: 'deadletters ls',
+    summary: 'Lists the messages that could not be processed, with the reason',
+    options: {
+      ...PLACE_OPTIONS,
+      ...JSON_OPTION,
+      ...SELECTION,
+      limit: { type: 'string', value: 'N', help: 'at most so many; default 100' },
+    },
+    run: async (args, context) => (await import('./deadletters.ts')).list(args, context),
+  },
+  {
+    name: 'deadletters retry',
+    parameters: '[SEQUENCE...]',
+    max_positionals: 1_000,
+    summary: 'Publishes dead letters to their original subjects again, under new message ids',
+    details: [
+      'Name dead letters by the sequence that "deadletters ls" shows, or select them with --all.',
+      'They get back the headers that they had. What was sent again before is left out, unless it is named.',
+      'Exit code 1: some could not be sent.',
+    ],
+    options: {
+      ...PLACE_OPTIONS,
+      ...SELECTION,
+      all: { type: 'boolean', help: 'all that the other options select' },
+      'dry-run': { type: 'boolean', help: 'only say what would be sent' },
+    },
+    run: async (args, context) => (await import('./deadletters.ts')).retry(args, context),
+  },
+];
+
+const doctor: Command = {
+  name: 'doctor',
+  summary: 'Checks what millrace needs: node, nats-server, JetStream, the data folder, disk and port',
+  details: [
+    'With --topology also that its module loads, that its state fits, and that its streams take its subjects.',
+    'Fetches a nats-server where none is found, as a start would. Exit code 1: something failed.',
+  ],
+  options: { ...TOPOLOGY_OPTION, ...PLACE_OPTIONS, ...JSON_OPTION, ...STREAM_OPTION },
+  run: async (args, context) => (await import('./doctor.ts')).doctor(args, context),
+};
+
+export const COMMANDS: readonly Command[] = [
+  start,
+  ...topologyCommands,
+  ...stateCommands,
+  replay,
+  ...deadletterCommands,
+  doctor,
+];

@@ -1,0 +1,103 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import {
+  currentGeneration,
+  type GenerationLayout,
+  type KvReader,
+  MillraceError,
+  openLmdbReader,
+  type Topology,
+} from '../engine/index.ts';
+import type { CommandContext } from './command.ts';
+
+export const PARTITION = '0';
+
+type Env = CommandContext['env'];
+
+/** Where state and streams are. */
+export interface Folder {
+  /** Absolute. */
+  readonly dataDir: string;
+  /** Undefined: the embedded server of the data folder. */
+  readonly natsUrl: string | undefined;
+}
+
+/** A topology and where it runs. */
+export interface Place extends Folder {
+  readonly topology: Topology;
+  /** What was given for it; undefined: the one that comes with millrace. */
+  readonly file: string | undefined;
+}
+
+/** As all settings: an empty one counts as absent. */
+export function settingOf(env: Env, name: string): string | undefined {
+  const value = env[name]?.trim();
+  return value === '' ? undefined : value;
+}
+
+export function folderOf(env: Env): Folder {
+  return { dataDir: resolve(settingOf(env, 'DATA_DIR') ?? './data'), natsUrl: settingOf(env, 'NATS_URL') };
+}
+
+/** The topology of MILLRACE_TOPOLOGY, or else the order analytics as the settings ask for them. */
+export async function placeOf(env: Env): Promise<Place> {
+  const file = settingOf(env, 'MILLRACE_TOPOLOGY');
+  if (file !== undefined) {
+    const { loadTopology } = await import('./load-topology.ts');
+    return { ...folderOf(env), topology: await loadTopology(file), file };
+  }
+  const { settingsOf, topologyOf } = await import('./order-analytics.ts');
+  const settings = await settingsOf(env);
+  const { dataDir, natsUrl } = settings;
+  return { dataDir, natsUrl, topology: topologyOf(settings), file };
+}
+
+export function stateRoot({ dataDir }: Pick<Folder, 'dataDir'>): string {
+  return join(dataDir, 'state');
+}
+
+export function layoutOf({ dataDir, topology }: Pick<Place, 'dataDir' | 'topology'>): GenerationLayout {
+  return currentGeneration(stateRoot({ dataDir }), topology.name);
+}
+
+/** Whether a state was ever committed in this folder. */
+export function hasState(path: string): boolean {
+  return existsSync(join(path, 'data.mdb'));
+}
+
+/** Reads the current state, whether millrace runs or not. Throws `no_state` where there is none. */
+export async function withState<T>(place: Place, work: (reader: KvReader) => T | Promise<T>): Promise<T> {
+  // Looking must not make a folder that was not there.
+  const isThere = existsSync(join(stateRoot(place), place.topology.name));
+  const path = isThere ? layoutOf(place).partitionPath(PARTITION) : undefined;
+  if (path === undefined || !hasState(path)) throw noState(place);
+  const reader = openLmdbReader(path);
+  try {
+    return await work(reader);
+  } finally {
+    await reader.close();
+  }
+}
+
+function noState(place: Place): MillraceError {
+  const { topology, file } = place;
+  const root = stateRoot(place);
+  const others = statesIn(root).filter((name) => name !== topology.name);
+  const found =
+    others.length === 0 ? '' : ` There is state of ${others.map((name) => `"${name}"`).join(', ')} there.`;
+  const otherTopology =
+    others.length > 0 && file === undefined
+      ? ' Name the topology of your state with --topology, or set'
+      : ' Set';
+  return new MillraceError(
+    'no_state',
+    `There is no state of "${topology.name}" in ${root}.${found}${otherTopology} DATA_DIR (--data-dir) to the folder that it ran with.`,
+  );
+}
+
+function statesIn(root: string): string[] {
+  if (!existsSync(root)) return [];
+  return readdirSync(root, { withFileTypes: true }).flatMap((entry) =>
+    entry.isDirectory() ? [entry.name] : [],
+  );
+}

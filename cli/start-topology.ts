@@ -1,0 +1,129 @@
+import { jetstreamInputs, type RunningTopology, run } from '../connectors/index.ts';
+import {
+  type InputPosition,
+  type KvReader,
+  META_TABLE,
+  type MetricSample,
+  type Progress,
+  readProgress,
+  systemClock,
+} from '../engine/index.ts';
+import { type CommandArguments, type CommandContext, type ExitCode, UsageError } from './command.ts';
+import { placeOf, withState } from './place.ts';
+import { timeText } from './rows.ts';
+
+const PROGRESS_INTERVAL_MS = 5_000;
+const MS_PER_SECOND = 1_000;
+const STREAM = /^([A-Za-z0-9_-]+)=(.+)$/;
+
+/** Streams by name with their subjects, from `NAME=subject,subject`. */
+export function streamsOf(args: CommandArguments): Readonly<Record<string, readonly string[]>> {
+  return Object.fromEntries(
+    args.texts('stream').map((text) => {
+      const [, name, subjects = ''] = STREAM.exec(text) ?? [];
+      const list = subjects.split(',').map((subject) => subject.trim());
+      if (name === undefined || list.some((subject) => subject === '' || /\s/.test(subject))) {
+        throw new UsageError(`--stream takes NAME=SUBJECT,SUBJECT, e.g. ALERTS=alerts.>, not "${text}".`);
+      }
+      return [name, list];
+    }),
+  );
+}
+
+/** What `--failing-records` asks for. */
+export function failingRecordsOf(args: CommandArguments): 'stop' | 'deadLetter' {
+  const given = args.text('failing-records') ?? 'stop';
+  if (given === 'stop') return 'stop';
+  if (given === 'deadletters') return 'deadLetter';
+  throw new UsageError(`--failing-records is "stop" or "deadletters", not "${given}".`);
+}
+
+/** Runs a topology of the user's until SIGTERM or SIGINT; throws what ends it for good. */
+export async function start(args: CommandArguments, context: CommandContext): Promise<ExitCode> {
+  const { env, print, note } = context;
+  const streams = streamsOf(args);
+  const failingRecords = failingRecordsOf(args);
+  const stop = context.interruptible();
+  const place = await placeOf(env);
+  const { topology, dataDir, natsUrl } = place;
+  const log = (line: string): void => note(`${timeText(systemClock.now())}  ${line}`);
+  const app = await run(topology, {
+    dataDir,
+    ...(natsUrl === undefined ? {} : { natsUrl }),
+    streams,
+    failingRecords,
+    allowTopologyChange: env.ALLOW_TOPOLOGY_CHANGE === '1',
+    // How it ends is said below, or by the command's error.
+    log: (line) => {
+      if (line !== 'stopped' && !line.startsWith('failed: ')) log(line);
+    },
+  });
+  const reads = jetstreamInputs(topology).map(({ stream, subjects }) => `${stream} (${subjects.join(', ')})`);
+  const writes = Object.entries(streams).map(([name, subjects]) => `${name} (${subjects.join(', ')})`);
+  print(`millrace runs the topology "${topology.name}"`);
+  print(`  reads   ${reads.join(', ')}`);
+  if (writes.length > 0) print(`  writes  ${writes.join(', ')}`);
+  print(`  nats    ${app.link.url}`);
+  print(`  data    ${dataDir}`);
+  const reporter = setInterval(progressReporter(app, log), PROGRESS_INTERVAL_MS);
+  try {
+    await Promise.race([app.ended, untilAborted(stop)]);
+    log('stopping: what was taken is committed');
+  } finally {
+    clearInterval(reporter);
+    await app.stop();
+  }
+  const end = await withState(place, progressOf);
+  log(end === undefined ? 'stopped; nothing was committed' : `stopped at ${positionsOf(end)}`);
+  return 0;
+}
+
+const progressOf = (reader: KvReader): Progress | undefined =>
+  reader.snapshot((table) => readProgress(table(META_TABLE)));
+
+const inputsOf = (progress: Progress): InputPosition[] => [progress, ...Object.values(progress.others ?? {})];
+
+const positionsOf = (progress: Progress): string =>
+  inputsOf(progress)
+    .map(({ stream, sequence, head }) => `${stream} ${sequence} of ${head}`)
+    .join(', ');
+
+/** What a person wants to hear of: what was not simply processed. */
+const NOTABLE = /\.(late|rejected|refused|conflicts|limited|overflow|overflowed|failing_records)$/;
+const RECORDS = 'millrace.task.records';
+
+/** Says every time what has happened since the last: how far it is, how fast, and what was put aside. */
+function progressReporter(app: RunningTopology, log: (line: string) => void): () => void {
+  let told = new Map<string, number>();
+  return () => {
+    const counters = app.metrics().filter(({ kind }) => kind === 'counter');
+    const moved = counters.map((sample) => {
+      const before = told.get(keyOf(sample)) ?? 0;
+      // A task that was started again counts from 0.
+      return { ...sample, by: sample.value < before ? sample.value : sample.value - before };
+    });
+    told = new Map(counters.map((sample) => [keyOf(sample), sample.value]));
+    const notable = moved.filter(({ name, by }) => by > 0 && NOTABLE.test(name));
+    const records = moved.find(({ name }) => name === RECORDS)?.by ?? 0;
+    const progress = progressOf(app.reader);
+    if (progress === undefined || (records === 0 && notable.length === 0)) return;
+    const { watermark_ms } = progress;
+    const rate = Math.round((records * MS_PER_SECOND) / PROGRESS_INTERVAL_MS);
+    const time = watermark_ms === null ? 'no watermark yet' : `watermark ${timeText(watermark_ms)}`;
+    const asides = notable.map((sample) => `, ${sample.by} ${keyOf(sample).replace(/^millrace\./, '')}`);
+    log(`${positionsOf(progress)}, ${rate} records/s, ${time}${asides.join('')}`);
+  };
+}
+
+/** The name, with what tells counters of one name apart. */
+function keyOf({ name, labels }: MetricSample): string {
+  const values = Object.values(labels);
+  return values.length === 0 ? name : `${name} (${values.join(', ')})`;
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

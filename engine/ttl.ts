@@ -1,0 +1,80 @@
+import type { KvTable } from './kv.ts';
+
+/**
+ * A row is forgotten this long after it was last written, both by the watermark, to the day. Not by the
+ * time of what it says: events from years ago are remembered as long as any others.
+ */
+export interface Ttl {
+  readonly retain_ms: number;
+}
+
+export const TTL_DAY_MS = 86_400_000;
+/** In front of the value of a row with a TTL: the day of the watermark when it was written. */
+export const TTL_PREFIX_BYTES = 2;
+
+/** The watermark beyond which a stored row with a TTL is forgotten. */
+export function expiryOf(row: Uint8Array, { retain_ms }: Ttl): number {
+  return (dayOf(row) + 1) * TTL_DAY_MS + retain_ms;
+}
+
+/** Rows that were last written on a day before this one are forgotten. */
+export function oldestDay(watermark_ms: number, { retain_ms }: Ttl): number {
+  return Math.ceil((watermark_ms - retain_ms) / TTL_DAY_MS - 1);
+}
+
+function dayOf(row: Uint8Array): number {
+  return ((row[0] as number) << 8) | (row[1] as number);
+}
+
+/**
+ * Rows looked at in a commit: so many, or so many for each row written if that is more. With r looked at for each
+ * new row, the forgotten ones that are still there are about 1 / (r - 1) of those that live, however fast event
+ * time goes.
+ */
+const MIN_ROWS_PER_COMMIT = 1_000;
+const ROWS_PER_WRITE = 4;
+const FIRST_KEY = new Uint8Array(0);
+
+/**
+ * Removes the forgotten rows of a table, some in each commit, so that the cost of a commit stays flat. Rows are
+ * forgotten by the day: there is one pass over the table for each day that passes, and in between nothing to do.
+ */
+export class TtlSweep {
+  readonly #table: KvTable;
+  readonly #ttl: Ttl;
+  /** Where the pass goes on; undefined: none is under way. */
+  #from: Uint8Array | undefined;
+  /** What the last pass has looked for. */
+  #day = Number.NEGATIVE_INFINITY;
+
+  constructor(table: KvTable, ttl: Ttl) {
+    this.#table = table;
+    this.#ttl = ttl;
+  }
+
+  /** Inside the commit, which has written this many rows. Whether a pass begins. */
+  run(watermark_ms: number, written: number): boolean {
+    const day = oldestDay(watermark_ms, this.#ttl);
+    const begins = this.#from === undefined;
+    if (this.#from === undefined) {
+      if (day <= this.#day) return false;
+      this.#day = day;
+      this.#from = FIRST_KEY;
+    }
+    const limit = Math.max(MIN_ROWS_PER_COMMIT, written * ROWS_PER_WRITE);
+    const gone: Uint8Array[] = [];
+    let seen = 0;
+    let last: Uint8Array | undefined;
+    for (const { key, value } of this.#table.scan(
+      this.#from === FIRST_KEY ? { limit } : { start: this.#from, limit },
+    )) {
+      seen++;
+      // Copied where it is needed: a commit looks at many rows.
+      if (dayOf(value) < day) gone.push(Uint8Array.from(key));
+      if (seen === limit) last = Uint8Array.from(key);
+    }
+    this.#from = last;
+    for (const key of gone) this.#table.remove(key);
+    return begins;
+  }
+}

@@ -1,0 +1,4 @@
+import { itIsBounded } from './bounded-state.ts';
+import { keyedCases } from './bounded-state-keyed.ts';
+
+itIsBounded(keyedCases);

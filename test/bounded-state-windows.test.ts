@@ -1,0 +1,4 @@
+import { itIsBounded } from './bounded-state.ts';
+import { windowCases } from './bounded-state-windows.ts';
+
+itIsBounded(windowCases);

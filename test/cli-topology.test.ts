@@ -1,0 +1,208 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { connectNats, EventPublisher, type NatsLink, openManager, streamFacts } from '../connectors/index.ts';
+import { environment, MAIN, millrace, type Run } from './command.ts';
+import { startTestNats, type TestNats } from './nats.ts';
+import { until } from './process.ts';
+import { Scratch } from './scratch.ts';
+
+/** The package as it was built, as a user's module imports it. */
+const PACKAGE = pathToFileURL(resolve(import.meta.dirname, '../dist/index.js')).href;
+const TIMEOUT_MS = 20_000;
+
+/** A module that keeps the last amount of each order in a table of this name, and sends each order on. */
+const moduleOf = (table: string): string => `
+import { jetstream, json, toJetStream, topology, toTable } from ${JSON.stringify(PACKAGE)};
+
+export const orders = topology('orders', (t) => {
+  const parsed = t
+    .source(jetstream('ORDERS', { subjects: ['orders.>'] }))
+    .pipe(json('parse', { parse: (order) => order }));
+  parsed.pipe(toTable('${table}', { keyOf: ({ id }) => id, value: ({ cents }) => cents }));
+  parsed.pipe(toJetStream('seen', { subject: 'seen' }));
+});
+export const empty = topology('empty', (t) => void t.source('nothing'));
+`;
+
+/** A process that runs a topology. */
+class Service {
+  readonly #child: ChildProcess;
+  readonly exited: Promise<number | null>;
+  output = '';
+
+  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+    this.#child = spawn(process.execPath, [MAIN, 'start', ...args], { env: environment(env) });
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        this.output += text;
+      });
+    }
+    this.exited = once(this.#child, 'exit').then(([code]) => code as number | null);
+  }
+
+  untilSaid(text: string): Promise<true> {
+    return until(
+      () => (this.output.includes(text) ? true : undefined),
+      () => `the service says "${text}"; it said ${this.output}`,
+      TIMEOUT_MS,
+    );
+  }
+
+  end(signal: NodeJS.Signals): Promise<number | null> {
+    this.#child.kill(signal);
+    return this.exited;
+  }
+}
+
+const scratch = new Scratch();
+const services: Service[] = [];
+let dir: string;
+let nats: TestNats;
+let link: NatsLink;
+
+const file = (name: string): string => join(dir, name);
+const topologyOf = (name: string): string[] => [
+  '--topology',
+  `${file(name)}#orders`,
+  '--data-dir',
+  file('data'),
+];
+const run = (...args: string[]): Promise<Run> => millrace([...args, ...topologyOf('orders.mjs')]);
+const start = (name: string, env: Readonly<Record<string, string>> = {}): Service => {
+  const args = [...topologyOf(name), '--nats-url', nats.url, '--stream', 'SEEN=seen'];
+  const service = new Service(args, env);
+  services.push(service);
+  return service;
+};
+const rows = async (table = 'latest'): Promise<string[]> =>
+  (await run('state', 'get', `${table}/rows`)).out.split('\n').filter((line) => line !== '');
+const untilRows = (count: number): Promise<string[]> =>
+  until(
+    async () => {
+      const found = await rows();
+      return found.length === count ? found : undefined;
+    },
+    () => `${count} rows`,
+    TIMEOUT_MS,
+  );
+const order = (...ids: string[]) =>
+  new EventPublisher(link).publishAll(
+    ids.map((id) => ({ subject: 'orders.x', payload: Buffer.from(JSON.stringify({ id, cents: 100 })) })),
+  );
+
+beforeAll(async () => {
+  dir = await scratch.dir('cli-topology');
+  nats = await startTestNats();
+  link = await connectNats({ url: nats.url, name: 'cli-topology-test' });
+  await writeFile(file('orders.mjs'), moduleOf('latest'));
+  await writeFile(file('renamed.mjs'), moduleOf('newest'));
+});
+afterAll(async () => {
+  for (const service of services) await service.end('SIGKILL');
+  await link.close();
+  await nats.stop();
+  await scratch.clean();
+});
+
+describe('a topology of the user, from the command line', () => {
+  it('runs until SIGTERM, goes on after a kill, and shows its state', async () => {
+    expect((await run('doctor', '--nats-url', nats.url)).out).toMatch(/ok +state +none yet/);
+    const first = start('orders.mjs');
+    await first.untilSaid('running');
+    expect(first.output).toContain('reads   ORDERS (orders.>)');
+    await order('a', 'b');
+    await untilRows(2);
+    await first.end('SIGKILL');
+    await order('c', 'b', 'd');
+    const second = start('orders.mjs');
+    await untilRows(4);
+    expect(await second.end('SIGTERM')).toBe(0);
+    expect(second.output).toContain('stopped at ORDERS 5 of 5');
+
+    expect(JSON.parse((await rows())[0] ?? '')).toEqual({
+      scope: '',
+      key: 'a',
+      value: expect.objectContaining({ value: 100 }),
+    });
+    const { out } = await run('state', 'ls');
+    expect(out).toMatch(/^latest\/rows +map +4 rows/m);
+    expect(out).toContain('position: ORDERS 5 of 5');
+    expect(await run('state', 'verify')).toMatchObject({ code: 0, err: '' });
+    expect(JSON.parse((await run('state', 'digest')).out)).toMatchObject({
+      tables: { 'latest/rows': { rows: 4 } },
+    });
+    expect((await streamFacts(await openManager(link), 'SEEN')).lastSequence).toBe(5);
+  });
+
+  it('is named by an environment variable, too, and is not taken for the order analytics', async () => {
+    const env = { DATA_DIR: file('data'), MILLRACE_TOPOLOGY: `${file('orders.mjs')}#orders` };
+    expect((await millrace(['state', 'ls'], env)).out).toContain('latest/rows');
+    expect((await millrace(['topology', 'draw'], env)).out).toContain('latest');
+    const { code, err } = await millrace(['state', 'ls'], { DATA_DIR: file('data') });
+    expect([code, err]).toEqual([
+      1,
+      expect.stringMatching(/state of "orders" there.*--topology.*\[no_state\]/),
+    ]);
+  });
+
+  it('is rebuilt from its stream to the same state', async () => {
+    const { code, out } = await run('replay', '--nats-url', nats.url, '--json');
+    expect(JSON.parse(out)).toMatchObject({ same: true, records: 5, position: { ORDERS: 5 } });
+    expect(code).toBe(0);
+  });
+
+  it('refuses a change that loses state until it is allowed', async () => {
+    const diff = await millrace(['topology', 'diff', ...topologyOf('renamed.mjs')]);
+    expect([diff.code, diff.out]).toEqual([1, expect.stringMatching(/^refused +Operator "latest"/m)]);
+    const refused = start('renamed.mjs');
+    expect(await refused.exited).toBe(1);
+    expect(refused.output).toContain('[topology_changed]');
+    const allowed = start('renamed.mjs', { ALLOW_TOPOLOGY_CHANGE: '1' });
+    await allowed.untilSaid('the topology changed: Operator "latest"');
+    await allowed.untilSaid('running');
+    await order('e');
+    await allowed.untilSaid('ORDERS 6 of 6');
+    expect(await allowed.end('SIGTERM')).toBe(0);
+    const after = await millrace(['topology', 'diff', ...topologyOf('renamed.mjs')]);
+    expect([after.code, after.out]).toEqual([0, 'The topology is the one that wrote the state.\n']);
+  });
+
+  it('stops one of two processes on one data folder', async () => {
+    const both = [start('renamed.mjs'), start('renamed.mjs')];
+    for (const service of both) await service.untilSaid('running');
+    await order('f', 'g');
+    expect(await Promise.race(both.map(({ exited }) => exited))).toBe(1);
+    const said = both.map(({ output }) => output).join('');
+    expect(said).toContain('[state_has_another_writer]');
+  });
+});
+
+describe('what keeps a topology from being loaded', () => {
+  it.each([
+    ['missing.mjs', /missing.mjs is not there.*\[topology_not_found\]/],
+    ['orders.mjs', /several topologies: empty, orders\..*\[topology_ambiguous\]/],
+    ['orders.mjs#none', /no topology "none". Its topologies are empty, orders.*\[topology_not_found\]/],
+    ['orders.mjs#empty', /says? which stream it reads.*\[no_source\]/],
+  ])('%s', async (name, message) => {
+    const { code, err } = await millrace(['start', '--topology', file(name), '--data-dir', file('none')]);
+    expect([code, err]).toEqual([1, expect.stringMatching(message)]);
+  });
+
+  it('TypeScript, where node does not run it', async () => {
+    await writeFile(file('orders.ts'), 'export const a: number = 1;');
+    const { err } = await millrace(['topology', 'draw', '--topology', file('orders.ts')]);
+    const runsIt = 'typescript' in process.features && process.features.typescript !== false;
+    expect(err).toContain(runsIt ? '[topology_not_found]' : 'Build it first');
+  });
+
+  it('doctor says it among the other findings', async () => {
+    const args = ['doctor', '--json', '--topology', file('missing.mjs'), '--data-dir', file('data')];
+    const { code, out } = await millrace([...args, '--nats-url', nats.url]);
+    const findings = JSON.parse(out) as { check: string; ok: boolean }[];
+    expect([code, findings.filter(({ ok }) => !ok).map(({ check }) => check)]).toEqual([1, ['topology']]);
+  });
+});
