@@ -12,6 +12,8 @@ export interface AnyWayOptions<A> {
   readonly end_ms: number;
   /** How far behind the watermark items may come, ms. Default: 0, so that none is late. */
   readonly lateness_ms?: number;
+  /** How far out of the order of time they come, ms: with less the watermark moves earlier. Default: without a bound. */
+  readonly disorder_ms?: number;
 }
 
 export interface AnyWayRun<A, B> {
@@ -43,12 +45,12 @@ export function planStraight<A>(
  */
 export function planAnyWay<A>(
   items: readonly A[],
-  { timeOf, end_ms, lateness_ms = 0 }: AnyWayOptions<A>,
+  { timeOf, end_ms, lateness_ms = 0, disorder_ms = Number.POSITIVE_INFINITY }: AnyWayOptions<A>,
   random: SeededRandom,
 ): Op<A>[] {
   const ops: Op<A>[] = [];
   let watermark_ms = 0;
-  const left = random.shuffled(items);
+  const left = arriving(items, timeOf, disorder_ms, random);
   while (left.length > 0) {
     ops.push({ items: left.splice(0, random.int(1, 5)) });
     const latest_ms = Math.min(end_ms, ...left.map((item) => timeOf(item) + lateness_ms));
@@ -58,6 +60,20 @@ export function planAnyWay<A>(
     }
   }
   return [...ops, { advanceTo_ms: end_ms }];
+}
+
+function arriving<A>(
+  items: readonly A[],
+  timeOf: (item: A) => number,
+  disorder_ms: number,
+  random: SeededRandom,
+): A[] {
+  const shuffled = random.shuffled(items);
+  if (disorder_ms === Number.POSITIVE_INFINITY) return shuffled;
+  return shuffled
+    .map((item) => ({ item, at_ms: timeOf(item) + random.int(0, disorder_ms) }))
+    .sort((a, b) => a.at_ms - b.at_ms)
+    .map(({ item }) => item);
 }
 
 /** As planned, with a commit at the end. */

@@ -81,11 +81,15 @@ export function trialsOf(of: PropertyCase, seeds: number, count: number): Trial[
   }).flat();
 }
 
+/** With a small one much happens before the end, with a large one there is much that waits. */
+const DISORDERS_MS = [6, 20, Number.POSITIVE_INFINITY];
+
 const optionsOf = ({ of, end_ms, seed }: Trial) => ({
   timeOf,
   end_ms,
   seed,
   lateness_ms: of.lateness_ms ?? 0,
+  disorder_ms: DISORDERS_MS[seed % DISORDERS_MS.length] as number,
 });
 
 export async function straight(trial: Trial): Promise<Outcome> {
