@@ -93,8 +93,8 @@ export function maskOf(dimensions: readonly string[]): number {
 }
 
 /**
- * Dimensions of one cube at most: the key of a cell holds them all, each of up to 128 characters, and a key has
- * at most 1,978 bytes.
+ * Dimensions of one cube at most. The key of a cell holds all values, each of up to 128 characters: up to here
+ * it is one key of LMDB, which has at most 1,978 bytes; longer ones are stored in parts, at a cost.
  */
 export const MAX_CUBE_DIMENSIONS = 3;
 

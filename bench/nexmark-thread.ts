@@ -158,7 +158,8 @@ async function fromStream(order: NexmarkOrder, url: string): Promise<NexmarkRun>
 
 async function run(order: NexmarkOrder): Promise<NexmarkRun> {
   const { folder, url, warmUp_events, block } = order;
-  await fromMemory(order, join(folder, 'warm-up'), Math.min(warmUp_events, block.ends.length));
+  const warmUp = join(folder, url === undefined ? 'memory-warm-up' : 'stream-warm-up');
+  await fromMemory(order, warmUp, Math.min(warmUp_events, block.ends.length));
   if (url !== undefined) return fromStream(order, url);
   return fromMemory(order, join(folder, 'memory'), block.ends.length);
 }

@@ -57,7 +57,7 @@ describe('rows with a TTL', () => {
 });
 
 describe('the sweep', () => {
-  it('looks at 1,000 rows a commit until a pass is over, and at none until a day has passed', () => {
+  it('looks at 1,000 rows a commit until a pass is over, and at none until the oldest row left is forgotten', () => {
     const f = new Fixture();
     f.write(0, 2_500, 0);
     f.write(2_500, 1_000, 5);
@@ -70,8 +70,29 @@ describe('the sweep', () => {
     expect(looked.filter((rows) => rows > 0).length).toBeLessThanOrEqual(4);
     expect(Math.max(...looked)).toBe(1_000);
     expect(looked.slice(-2)).toEqual([0, 0]);
-    f.commit(13);
-    expect(f.looked).toBe(1_000);
+    f.commit(15);
+    expect(f.looked).toBe(0);
+    f.commit(17);
+    expect([f.looked, f.rows]).toEqual([1_000, 0]);
+  });
+
+  it('does not look at a large table again while it is younger than the retention', () => {
+    const f = new Fixture();
+    f.commit(0);
+    let looked = 0;
+    for (let day = 0; day < 9; day++) {
+      f.write(day * 2_000, 2_000, day);
+      f.commit(day, 2_000);
+      looked += f.looked;
+    }
+    expect(looked).toBe(0);
+    // After a start it has to find out, and goes slowly about it.
+    const again = new TtlSweep(f.table, ttl);
+    let passes = 0;
+    for (let commit = 0; commit < 40; commit++) {
+      if (f.store.transaction(() => again.run(9 * TTL_DAY_MS, 50_000))) passes++;
+    }
+    expect([passes, f.rows]).toEqual([1, 18_000]);
   });
 
   it('keeps up with rows that come in faster than 1,000 a commit, however fast days go', () => {

@@ -26,42 +26,53 @@ function dayOf(row: Uint8Array): number {
   return ((row[0] as number) << 8) | (row[1] as number);
 }
 
-/**
- * Rows looked at in a commit: so many, or so many for each row written if that is more. With r looked at for each
- * new row, the forgotten ones that are still there are about 1 / (r - 1) of those that live, however fast event
- * time goes.
- */
+/** Rows looked at in a commit while nothing forgotten has been met. */
 const MIN_ROWS_PER_COMMIT = 1_000;
+/**
+ * And then for each row written, if that is more. With r looked at for each new row, the forgotten ones that are
+ * still there are about 1 / (r - 1) of those that live, however fast event time goes.
+ */
 const ROWS_PER_WRITE = 4;
 const FIRST_KEY = new Uint8Array(0);
 
 /**
  * Removes the forgotten rows of a table, some in each commit, so that the cost of a commit stays flat. Rows are
- * forgotten by the day: there is one pass over the table for each day that passes, and in between nothing to do.
+ * forgotten by the day, and a pass over the table learns the oldest day that is left: until that one is over
+ * there is nothing to do. After a start a first pass finds it out.
  */
 export class TtlSweep {
   readonly #table: KvTable;
   readonly #ttl: Ttl;
   /** Where the pass goes on; undefined: none is under way. */
   #from: Uint8Array | undefined;
-  /** What the last pass has looked for. */
-  #day = Number.NEGATIVE_INFINITY;
+  /** What the pass looks for: rows of earlier days. */
+  #day = 0;
+  /** The oldest day that the pass has left behind; those written since it began are not older. */
+  #left = 0;
+  /** There are forgotten rows, for one was met or the last pass has left some that are over now. */
+  #hasMet = false;
+  /** No row is of an earlier day; undefined before the end of the first pass. */
+  #oldest: number | undefined;
 
   constructor(table: KvTable, ttl: Ttl) {
     this.#table = table;
     this.#ttl = ttl;
   }
 
-  /** Inside the commit, which has written this many rows. Whether a pass begins. */
+  /** Inside the commit, which has written this many rows, all of `watermark_ms` or later. Whether a pass begins. */
   run(watermark_ms: number, written: number): boolean {
-    const day = oldestDay(watermark_ms, this.#ttl);
     const begins = this.#from === undefined;
     if (this.#from === undefined) {
-      if (day <= this.#day) return false;
+      const day = oldestDay(watermark_ms, this.#ttl);
+      if (this.#oldest !== undefined && day <= this.#oldest) return false;
       this.#day = day;
+      this.#left = Math.max(0, Math.floor(watermark_ms / TTL_DAY_MS));
+      this.#hasMet = this.#oldest !== undefined;
       this.#from = FIRST_KEY;
     }
-    const limit = Math.max(MIN_ROWS_PER_COMMIT, written * ROWS_PER_WRITE);
+    const limit = this.#hasMet
+      ? Math.max(MIN_ROWS_PER_COMMIT, written * ROWS_PER_WRITE)
+      : MIN_ROWS_PER_COMMIT;
     const gone: Uint8Array[] = [];
     let seen = 0;
     let last: Uint8Array | undefined;
@@ -69,11 +80,15 @@ export class TtlSweep {
       this.#from === FIRST_KEY ? { limit } : { start: this.#from, limit },
     )) {
       seen++;
+      const day = dayOf(value);
       // Copied where it is needed: a commit looks at many rows.
-      if (dayOf(value) < day) gone.push(Uint8Array.from(key));
+      if (day < this.#day) gone.push(Uint8Array.from(key));
+      else if (day < this.#left) this.#left = day;
       if (seen === limit) last = Uint8Array.from(key);
     }
     this.#from = last;
+    if (last === undefined) this.#oldest = this.#left;
+    if (gone.length > 0) this.#hasMet = true;
     for (const key of gone) this.#table.remove(key);
     return begins;
   }

@@ -5,14 +5,13 @@ import {
   mapTable,
   type OperatorContext,
   type OperatorDoc,
-  type ScopedMap,
   stringKey,
   trustedJsonCodec,
 } from '../engine/index.ts';
-import { checkedSignedTime } from './event-time.ts';
 import {
   compileFunnel,
   type FunnelDefinition,
+  type FunnelEvent,
   type FunnelRules,
   funnelInWords,
 } from './funnel-definition.ts';
@@ -26,6 +25,8 @@ import {
   nextWake_ms,
   trim,
 } from './funnel-row.ts';
+import { Sequences } from './sequence.ts';
+import { byKey } from './window-types.ts';
 
 /** An entity's state came (`insert`) or is taken back (`retract`): the sum over all changes is the funnel. */
 export interface FunnelChange extends FunnelResult {
@@ -130,107 +131,79 @@ const make = <E>() =>
     state: tablesOf,
     sides: ['timeout', 'late'],
     definition: funnelInWords,
-    start: (context) => {
-      const entities = new Entities(context);
-      return {
-        onBatch: (events) => entities.take(events),
-        onTimer: (_, key) => entities.wake(key),
-        onWatermark: (time_ms) => entities.moveTo(time_ms),
-      };
-    },
+    start: (context) => new Entities(context),
   });
 
-class Entities<E> {
+class Entities<E> extends Sequences<E, FunnelEvent, FunnelRow> {
   readonly #context: Context<E>;
   readonly #rules: FunnelRules;
   readonly #read: ReturnType<typeof compileFunnel<E>>['read'];
-  readonly #rows: ScopedMap<string, FunnelRow>;
   readonly #lateness_ms: number;
   readonly #maxEvents: number;
-  readonly #late: Counter;
-  readonly #keyless: Counter;
   readonly #duplicates: Counter;
   readonly #overflowed: Counter;
-  #watermark_ms: number;
-  /** Entities whose timer is due; handled once the watermark that woke them is known. */
-  #woken: string[] = [];
+  /** Of the batch at work. */
+  #touched = new Map<string, FunnelRow>();
 
   constructor(context: Context<E>) {
-    const { config, state, metrics, initialWatermark_ms } = context;
+    const { name, config, state, timers, metrics, initialWatermark_ms } = context;
     const { rules, read } = compileFunnel(config);
+    const lateness_ms = config.allowed_lateness_ms ?? DAY_MS;
+    const maxEvents = config.max_events_per_key ?? DEFAULT_MAX_EVENTS_PER_KEY;
+    checkLimits(lateness_ms, maxEvents, config.retain_ms);
+    super({
+      name,
+      kind: funnelDoc.kind,
+      keyOf: config.keyOf,
+      lateness_ms,
+      rows: state.entities.scope(SCOPE),
+      timers,
+      metrics,
+      initialWatermark_ms,
+      late: (events) => context.emitTo('late', events),
+    });
     this.#context = context;
     this.#rules = rules;
     this.#read = read;
-    this.#rows = state.entities.scope(SCOPE);
-    this.#lateness_ms = config.allowed_lateness_ms ?? DAY_MS;
-    this.#maxEvents = config.max_events_per_key ?? DEFAULT_MAX_EVENTS_PER_KEY;
-    this.#watermark_ms = initialWatermark_ms ?? Number.NEGATIVE_INFINITY;
-    checkLimits(this.#lateness_ms, this.#maxEvents, config.retain_ms);
-    this.#late = metrics.counter('millrace.funnel.late', 'Events later than the allowed lateness');
-    this.#keyless = metrics.counter('millrace.funnel.keyless', 'Events without an entity');
+    this.#lateness_ms = lateness_ms;
+    this.#maxEvents = maxEvents;
     this.#duplicates = metrics.counter('millrace.funnel.duplicates', 'Events that were kept already');
     this.#overflowed = metrics.counter(
       'millrace.funnel.overflowed',
       'Events dropped because their entity had too many',
     );
     metrics.gauge('millrace.funnel.cached', 'Entities in memory', () => state.entities.cachedRows, {
-      operator: context.name,
+      operator: name,
     });
   }
 
-  take(events: readonly E[]): void {
-    const { keyOf } = this.#context.config;
-    const touched = new Set<string>();
-    const late: E[] = [];
-    for (const event of events) {
-      const read = this.#read(event);
-      if (read === undefined) continue;
-      checkedSignedTime(read.time_ms, this.#context.name);
-      const key = keyOf(event);
-      if (key === '') this.#keyless.add();
-      else if (read.time_ms < this.#horizon_ms) late.push(event);
-      else {
-        const row = this.#rows.get(key) ?? newRow(read.time_ms);
-        if (!admit(row, read, this.#context.config.idOf !== undefined)) {
-          this.#duplicates.add();
-          continue;
-        }
-        this.#rows.set(key, row);
-        touched.add(key);
-      }
+  protected override read(event: E): FunnelEvent | undefined {
+    return this.#read(event);
+  }
+
+  protected override offer(key: string, event: FunnelEvent): void {
+    const row = this.rows.get(key) ?? newRow(event.time_ms);
+    if (!admit(row, event, this.#context.config.idOf !== undefined)) {
+      this.#duplicates.add();
+      return;
     }
-    this.#late.add(late.length);
-    this.#context.emitTo('late', late);
-    this.#refresh([...touched], false);
+    this.rows.set(key, row);
+    this.#touched.set(key, row);
   }
 
-  wake(key: string): void {
-    this.#woken.push(key);
+  protected override offered(): void {
+    const touched = this.#touched;
+    this.#touched = new Map();
+    this.look([...touched].sort(byKey));
   }
 
-  moveTo(time_ms: number): void {
-    this.#watermark_ms = Math.max(this.#watermark_ms, time_ms);
-    const woken = this.#woken;
-    this.#woken = [];
-    this.#refresh(woken, true);
-  }
-
-  /** No event that is earlier is taken any more. */
-  get #horizon_ms(): number {
-    return this.#watermark_ms - this.#lateness_ms;
-  }
-
-  /** `areWoken`: their timers are gone. */
-  #refresh(keys: string[], areWoken: boolean): void {
+  protected override look(rows: readonly (readonly [string, FunnelRow])[]): void {
     const changes: FunnelChange[] = [];
-    for (const key of keys.sort()) {
-      const row = this.#rows.get(key);
-      if (row === undefined) continue;
-      if (areWoken) delete row.wake_ms;
-      closeAttempts(row, this.#rules, this.#horizon_ms);
+    for (const [key, row] of rows) {
+      closeAttempts(row, this.#rules, this.horizon_ms);
       this.#limit(key, row);
       const attempt = currentAttempt(row, this.#rules);
-      const result = attempt && resultOf(attempt, this.#rules, this.#watermark_ms);
+      const result = attempt && resultOf(attempt, this.#rules, this.watermark_ms);
       if (!isSame(row.said, result)) {
         if (row.said !== undefined) changes.push({ key, ...row.said, kind: 'retract' });
         if (result !== undefined) changes.push({ key, ...result, kind: 'insert' });
@@ -255,22 +228,15 @@ class Entities<E> {
 
   /** Writes the row and sees to it that it is looked at again in time; or lets it go. */
   #keep(key: string, row: FunnelRow): void {
-    const { timers, config } = this.#context;
-    const wake_ms = nextWake_ms(row, this.#rules, this.#lateness_ms, config.retain_ms);
-    const isGone = row.events.length === 0 && wake_ms !== undefined && wake_ms <= this.#watermark_ms;
+    const wake_ms = nextWake_ms(row, this.#rules, this.#lateness_ms, this.#context.config.retain_ms);
+    const isGone = row.events.length === 0 && wake_ms !== undefined && wake_ms <= this.watermark_ms;
     const isNothing = row.events.length === 0 && row.said === undefined && row.isClosed !== true;
     if (isGone || isNothing) {
-      if (row.wake_ms !== undefined) timers.clear(row.wake_ms, key);
-      this.#rows.delete(key);
+      this.letGo(key, row);
       return;
     }
-    // A timer that is early does no harm: it sets the next one.
-    if (wake_ms !== undefined && (row.wake_ms === undefined || wake_ms < row.wake_ms)) {
-      if (row.wake_ms !== undefined) timers.clear(row.wake_ms, key);
-      timers.set(wake_ms, key);
-      row.wake_ms = wake_ms;
-    }
-    this.#rows.set(key, row);
+    if (wake_ms !== undefined) this.wakeAt(wake_ms, key, row);
+    this.rows.set(key, row);
   }
 }
 

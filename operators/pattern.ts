@@ -6,11 +6,9 @@ import {
   mapTable,
   type OperatorContext,
   type OperatorDoc,
-  type ScopedMap,
   stringKey,
   trustedJsonCodec,
 } from '../engine/index.ts';
-import { checkedSignedTime } from './event-time.ts';
 import { checkPattern, type Matched, type Pattern, patternInWords } from './pattern-builder.ts';
 import { type Outcome, PatternNfa, type SkipStrategy } from './pattern-nfa.ts';
 import {
@@ -21,6 +19,7 @@ import {
   type PatternRow,
   patternRowCodec,
 } from './pattern-row.ts';
+import { Sequences } from './sequence.ts';
 
 export interface PatternMatch<E, N extends string> {
   readonly key: string;
@@ -130,14 +129,7 @@ const make = <E, N extends string>() =>
     state: tablesOf,
     sides: ['timeout', 'late', 'overflow'],
     definition: ({ pattern: sought, skip = 'noSkip' }) => ({ pattern: patternInWords(sought), skip }),
-    start: (context) => {
-      const matcher = new Matcher(context);
-      return {
-        onBatch: (events) => matcher.take(events),
-        onTimer: (_, key) => matcher.wake(key),
-        onWatermark: (time_ms) => matcher.moveTo(time_ms),
-      };
-    },
+    start: (context) => new Matcher(context),
   });
 
 interface Found<E, N extends string> {
@@ -146,37 +138,44 @@ interface Found<E, N extends string> {
   readonly kind: Outcome['kind'];
 }
 
-class Matcher<E, N extends string> {
+/** An event that waits for the watermark. */
+interface Waiting {
+  readonly time_ms: number;
+}
+
+class Matcher<E, N extends string> extends Sequences<E, Waiting, PatternRow<E>> {
   readonly #context: Context<E, N>;
   readonly #nfa: PatternNfa<E>;
-  readonly #rows: ScopedMap<string, PatternRow<E>>;
   readonly #maxPartials: number;
   readonly #maxBuffered: number;
-  readonly #late: Counter;
-  readonly #keyless: Counter;
   readonly #overflowed: Counter;
   readonly #givenUp: Counter;
-  #watermark_ms: number;
-  /** Keys whose timer is due; handled once the watermark that woke them is known. */
-  #woken: string[] = [];
+  #overflow: E[] = [];
   /** Events by number of the key at work. */
   #picked: ReadonlyMap<number, E> = new Map();
 
   constructor(context: Context<E, N>) {
-    const { config, state, metrics, initialWatermark_ms } = context;
+    const { name, config, state, timers, metrics, initialWatermark_ms } = context;
     checkPattern(config.pattern);
+    super({
+      name,
+      kind: patternDoc.kind,
+      keyOf: config.keyOf,
+      lateness_ms: 0,
+      rows: state.keys.scope(SCOPE),
+      timers,
+      metrics,
+      initialWatermark_ms,
+      late: (events) => context.emitTo('late', events),
+    });
     this.#context = context;
     this.#nfa = new PatternNfa<E>(
       config.pattern,
       config.skip ?? 'noSkip',
       (event) => this.#picked.get(event) as E,
     );
-    this.#rows = state.keys.scope(SCOPE);
     this.#maxPartials = limit('max_partial_matches', config.max_partial_matches, DEFAULT_MAX_PARTIAL_MATCHES);
     this.#maxBuffered = limit('max_buffered_events', config.max_buffered_events, DEFAULT_MAX_BUFFERED_EVENTS);
-    this.#watermark_ms = initialWatermark_ms ?? Number.NEGATIVE_INFINITY;
-    this.#late = metrics.counter('millrace.pattern.late', 'Events that the watermark had passed');
-    this.#keyless = metrics.counter('millrace.pattern.keyless', 'Events without a key');
     this.#overflowed = metrics.counter(
       'millrace.pattern.overflowed',
       'Events beyond what a key may have waiting',
@@ -186,53 +185,40 @@ class Matcher<E, N extends string> {
       'Partial matches given up because their key had too many',
     );
     metrics.gauge('millrace.pattern.cached', 'Keys in memory', () => state.keys.cachedRows, {
-      operator: context.name,
+      operator: name,
     });
   }
 
-  take(events: readonly E[]): void {
-    const { keyOf, timeOf, idOf = JSON.stringify } = this.#context.config;
-    const late: E[] = [];
-    const overflow: E[] = [];
-    for (const event of events) {
-      const key = keyOf(event);
-      const time_ms = checkedSignedTime(timeOf(event), this.#context.name);
-      if (key === '') this.#keyless.add();
-      else if (time_ms < this.#watermark_ms) late.push(event);
-      else {
-        const row = this.#rows.get(key) ?? newPatternRow<E>();
-        if (row.buffer.length === this.#maxBuffered) {
-          overflow.push(event);
-          continue;
-        }
-        bufferEvent(row, { time_ms, id: idOf(event), event });
-        this.#wakeAfter(key, row, time_ms);
-        this.#rows.set(key, row);
-      }
+  protected override read(event: E): Waiting {
+    return { time_ms: this.#context.config.timeOf(event) };
+  }
+
+  protected override offer(key: string, { time_ms }: Waiting, event: E): void {
+    const { idOf = JSON.stringify } = this.#context.config;
+    const row = this.rows.get(key) ?? newPatternRow<E>();
+    if (row.buffer.length === this.#maxBuffered) {
+      this.#overflow.push(event);
+      return;
     }
-    this.#late.add(late.length);
+    bufferEvent(row, { time_ms, id: idOf(event), event });
+    this.#wakeAfter(key, row, time_ms);
+    this.rows.set(key, row);
+  }
+
+  protected override offered(): void {
+    const overflow = this.#overflow;
+    this.#overflow = [];
     this.#overflowed.add(overflow.length);
-    this.#context.emitTo('late', late);
     this.#context.emitTo('overflow', overflow);
   }
 
-  wake(key: string): void {
-    this.#woken.push(key);
-  }
-
   /** Evaluates the keys that have something earlier than the watermark: events, or the end of a window. */
-  moveTo(time_ms: number): void {
-    this.#watermark_ms = Math.max(this.#watermark_ms, time_ms);
-    if (this.#woken.length === 0) return;
+  protected override look(woken: readonly (readonly [string, PatternRow<E>])[]): void {
     const found: Found<E, N>[] = [];
-    for (const key of this.#woken.sort()) {
-      const row = this.#rows.get(key);
-      if (row === undefined) continue;
-      delete row.wake_ms;
+    for (const [key, row] of woken) {
       this.#evaluate(key, row, found);
       this.#keep(key, row);
     }
-    this.#woken = [];
     // Stable: what one key found at one moment stays in its order, keys stay in theirs.
     found.sort((a, b) => a.at_ms - b.at_ms);
     this.#context.emit(found.filter(({ kind }) => kind === 'match').map(({ match }) => match));
@@ -255,7 +241,7 @@ class Matcher<E, N extends string> {
     };
     let done = 0;
     for (const { time_ms, event } of buffer) {
-      if (time_ms >= this.#watermark_ms) break;
+      if (time_ms >= this.watermark_ms) break;
       done++;
       const number = row.next++;
       picked.set(number, event);
@@ -267,7 +253,7 @@ class Matcher<E, N extends string> {
       }
     }
     buffer.splice(0, done);
-    report(this.#nfa.expire(partials, this.#watermark_ms));
+    report(this.#nfa.expire(partials, this.watermark_ms));
     dropUnpicked(row);
   }
 
@@ -275,26 +261,18 @@ class Matcher<E, N extends string> {
   #keep(key: string, row: PatternRow<E>): void {
     const [first] = row.buffer;
     if (first === undefined && row.partials.length === 0) {
-      if (row.wake_ms !== undefined) this.#context.timers.clear(row.wake_ms, key);
-      this.#rows.delete(key);
+      this.letGo(key, row);
       return;
     }
     let time_ms = first?.time_ms ?? Number.POSITIVE_INFINITY;
     for (const match of row.partials) time_ms = Math.min(time_ms, this.#nfa.expiry_ms(match));
     if (time_ms < Number.POSITIVE_INFINITY) this.#wakeAfter(key, row, time_ms);
-    this.#rows.set(key, row);
+    this.rows.set(key, row);
   }
 
   /** When the watermark is after the time: while it is equal, an event of that time may come. */
   #wakeAfter(key: string, row: PatternRow<E>, time_ms: number): void {
-    const { timers } = this.#context;
-    const wake_ms = Math.max(0, time_ms + 1);
-    if (row.wake_ms !== undefined) {
-      if (row.wake_ms <= wake_ms) return;
-      timers.clear(row.wake_ms, key);
-    }
-    timers.set(wake_ms, key);
-    row.wake_ms = wake_ms;
+    this.wakeAt(Math.max(0, time_ms + 1), key, row);
   }
 }
 
