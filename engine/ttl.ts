@@ -45,8 +45,6 @@ export class TtlSweep {
   readonly #ttl: Ttl;
   /** Where the pass goes on; undefined: none is under way. */
   #from: Uint8Array | undefined;
-  /** What the pass looks for: rows of earlier days. */
-  #day = 0;
   /** The oldest day that the pass has left behind; those written since it began are not older. */
   #left = 0;
   /** There are forgotten rows, for one was met or the last pass has left some that are over now. */
@@ -62,10 +60,9 @@ export class TtlSweep {
   /** Inside the commit, which has written this many rows, all of `watermark_ms` or later. Whether a pass begins. */
   run(watermark_ms: number, written: number): boolean {
     const begins = this.#from === undefined;
+    const oldest = oldestDay(watermark_ms, this.#ttl);
     if (this.#from === undefined) {
-      const day = oldestDay(watermark_ms, this.#ttl);
-      if (this.#oldest !== undefined && day <= this.#oldest) return false;
-      this.#day = day;
+      if (this.#oldest !== undefined && oldest <= this.#oldest) return false;
       this.#left = Math.max(0, Math.floor(watermark_ms / TTL_DAY_MS));
       this.#hasMet = this.#oldest !== undefined;
       this.#from = FIRST_KEY;
@@ -82,7 +79,7 @@ export class TtlSweep {
       seen++;
       const day = dayOf(value);
       // Copied where it is needed: a commit looks at many rows.
-      if (day < this.#day) gone.push(Uint8Array.from(key));
+      if (day < oldest) gone.push(Uint8Array.from(key));
       else if (day < this.#left) this.#left = day;
       if (seen === limit) last = Uint8Array.from(key);
     }
