@@ -144,11 +144,18 @@ describe('a full disk', () => {
         const ballast = fill(path, leave_bytes);
         await publishOrders();
         await instance.untilPipeline('disk_full');
+        let committed = before;
         for (let look = 0; look < 10; look++) {
           const { http, status, subsystems } = await instance.health();
           expect({ http, status }).toEqual({ http: 503, status: 'degraded' });
           expect(subsystems.ingest_pipeline).toMatchObject({ status: 'degraded', code: 'disk_full' });
-          expect(await instance.totals('default', QUERY)).toEqual(totals(before));
+          // Pages that are free within the file may have taken a first small commit, whole as every one.
+          const answer = await instance.totals('default', QUERY);
+          const orders = Number(answer.orders_count);
+          expect(answer).toEqual(totals(orders));
+          expect(orders).toBeGreaterThanOrEqual(committed);
+          expect(orders).toBeLessThan(published);
+          committed = orders;
           await sleep(200);
         }
         rmSync(ballast);
