@@ -166,19 +166,26 @@ function decompose(value: number): Dyadic {
   return { digits: value < 0 ? -digits : digits, exponent: Math.max(biased, 1) - EXPONENT_BIAS };
 }
 
-/** Enough bits that cutting off the rest does not change the double, but for a half-way case. */
+/** More bits than a double has and than half-way cases need: the lowest says whether anything is below. */
 const QUOTIENT_BITS = 80;
 
-/** `numerator` · 2^`exponent` / `denominator`, denominator > 0, as a double. */
+/** `digits` · 2^`exponent` / `denominator`, denominator > 0, as the nearest double, at any size. */
 export function ratio({ digits, exponent }: Dyadic, denominator: bigint): number {
   if (digits === 0n) return 0;
   const magnitude = digits < 0n ? -digits : digits;
-  const bits = magnitude.toString(16).length * 4 - denominator.toString(16).length * 4;
-  const shift = Math.max(0, QUOTIENT_BITS - bits);
-  const quotient = Number((magnitude << BigInt(shift)) / denominator);
+  const shift = QUOTIENT_BITS - (bitLength(magnitude) - bitLength(denominator));
+  const dividend = shift > 0 ? magnitude << BigInt(shift) : magnitude;
+  const divisor = shift < 0 ? denominator << BigInt(-shift) : denominator;
+  const rest = dividend % divisor === 0n ? 0n : 1n;
+  const quotient = Number((dividend / divisor) | rest);
   const scale = exponent - shift;
   // In two steps, since 2^scale alone may be beyond the range.
   const half = Math.trunc(scale / 2);
   const value = quotient * 2 ** half * 2 ** (scale - half);
   return digits < 0n ? -value : value;
+}
+
+/** To the next multiple of four. */
+function bitLength(value: bigint): number {
+  return value.toString(16).length * 4;
 }

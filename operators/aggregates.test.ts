@@ -56,6 +56,20 @@ function inParts<S extends AggregateSpec<Sale>>(spec: S, sales: readonly Sale[],
   return { result: aggregate.result(merged), bytes: bytesOf(merged) };
 }
 
+/** value · 2^1000, for a value with no bits below 2^-970. */
+function thousandBits(value: number): bigint {
+  return value < 2 ** 53 ? BigInt(value * 2 ** 970) << 30n : BigInt(value) << 1000n;
+}
+
+/** The next double after a positive one, or the one before it. */
+function neighbour(value: number, step: bigint): number {
+  if (value === 0) return 0;
+  const view = new DataView(new ArrayBuffer(8));
+  view.setFloat64(0, value);
+  view.setBigUint64(0, view.getBigUint64(0) + step);
+  return view.getFloat64(0);
+}
+
 const amounts = fc.oneof(
   fc.integer({ min: -20, max: 20 }),
   fc.maxSafeInteger(),
@@ -184,6 +198,32 @@ describe('numbers', () => {
       v: Number.NaN,
       m: Number.NaN,
     });
+  });
+
+  it('a variance is the nearest double of the rational variance, however far apart the values are', () => {
+    expect(of(variance(amountOf), [sale(-1e16), sale(4.3476843261074944e-123)])).toBe(2.5e31);
+    fc.assert(
+      fc.property(
+        fc.array(fc.record({ digits: fc.maxSafeInteger(), power: fc.integer({ min: -450, max: 400 }) }), {
+          minLength: 1,
+          maxLength: 20,
+        }),
+        (items) => {
+          const n = BigInt(items.length);
+          const scaled = items.map(({ digits, power }) => BigInt(digits) << BigInt(power + 450));
+          const total = scaled.reduce((a, b) => a + b, 0n);
+          const squares = scaled.reduce((a, b) => a + b * b, 0n);
+          // The variance is numerator / denominator.
+          const numerator = n * squares - total * total;
+          const denominator = (n * n) << 900n;
+          const values = items.map(({ digits, power }) => sale(digits * 2 ** power));
+          const found = of(variance(amountOf), values);
+          const doubled = numerator << 1001n;
+          const around = (step: bigint): bigint => thousandBits(neighbour(found, step)) + thousandBits(found);
+          expect(doubled >= around(-1n) * denominator && doubled <= around(1n) * denominator).toBe(true);
+        },
+      ),
+    );
   });
 
   it('quantiles are within one per cent, fractions and negative values included', () => {
