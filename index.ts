@@ -232,6 +232,7 @@ export {
   pattern,
   process,
   type SkipStrategy,
+  type SkipTo,
   type Where,
   type WithFacts,
 } from './operators/index.ts';
@@ -306,6 +307,8 @@ export {
   type WindowedValue,
   type WindowKey,
   type WindowQuery,
+  type WindowRangeAnswer,
+  type WindowRangeQuery,
   type WindowsAnswer,
 } from './engine/index.ts';
 
@@ -427,6 +430,7 @@ export {
   simulateSeeds,
   TestDriver,
   type TestDriverOptions,
+  type TestHeaders,
   type TestMessage,
   type TestSnapshot,
   type TestTable,

@@ -206,9 +206,18 @@ export async function runCommand(
     const { asMillraceError } = await import('../engine/index.ts');
     const error = asMillraceError(thrown);
     context.note(`millrace: ${error.message} [${error.code}]`);
-    if (error.code === 'internal' && thrown instanceof Error) context.note(String(thrown.stack));
+    if (error.operator !== undefined)
+      context.note(`It came from a function of the operator "${error.operator}":`);
+    if (error.code === 'internal') context.note(String(rootOf(thrown).stack));
     return 1;
   }
+}
+
+/** The first error of a chain of causes: its stack shows whose function it was. */
+function rootOf(thrown: unknown): Error {
+  let error = thrown instanceof Error ? thrown : new Error(String(thrown));
+  while (error.cause instanceof Error) error = error.cause;
+  return error;
 }
 
 /** Options that stand for the settings of their name. */

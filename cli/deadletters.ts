@@ -124,7 +124,7 @@ function lineOf(letter: DeadLetter, retry: Retry | undefined): string {
 }
 
 export async function retry(args: CommandArguments, context: CommandContext): Promise<ExitCode> {
-  const named = new Set(args.positionals.map(Number));
+  const named = new Set(args.positionals.map(sequenceOf));
   if (named.size === 0 && !args.flag('all')) {
     throw new UsageError('Name the dead letters by their sequences, or give --all.');
   }
@@ -136,7 +136,9 @@ export async function retry(args: CommandArguments, context: CommandContext): Pr
     const publisher = new EventPublisher(link);
     const isDry = args.flag('dry-run');
     const counts = { sent: 0, skipped: 0 };
+    const missing = new Set(named);
     for await (const letter of deadLetters(link, wanted)) {
+      missing.delete(letter.sequence);
       const before = await retryOf(retries, letter.sequence);
       if (before !== undefined && named.size === 0) continue;
       const problem = problemOf(letter);
@@ -149,9 +151,19 @@ export async function retry(args: CommandArguments, context: CommandContext): Pr
       context.print(`${letter.sequence} -> ${letter.original_subject}`);
       counts.sent++;
     }
+    for (const sequence of missing) {
+      context.note(`${sequence}: not sent, there is no such dead letter`);
+      counts.skipped++;
+    }
     context.note(`${counts.sent} ${isDry ? 'would be sent' : 'sent'} again, ${counts.skipped} not`);
-    return counts.skipped > 0 || (named.size > 0 && counts.sent < named.size) ? 1 : 0;
+    return counts.skipped > 0 ? 1 : 0;
   });
+}
+
+function sequenceOf(text: string): number {
+  const sequence = Number(text);
+  if (Number.isSafeInteger(sequence) && sequence > 0) return sequence;
+  throw new UsageError(`"${text}" is no sequence of a dead letter; "deadletters ls" shows them.`);
 }
 
 /** What a client takes as the name of a header. */

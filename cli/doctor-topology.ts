@@ -5,7 +5,7 @@ import {
   jetstreamInputs,
   openManager,
 } from '../connectors/index.ts';
-import { asMillraceError, diffTopology, META_TABLE, MillraceError, readTopology } from '../engine/index.ts';
+import { asMillraceError, changesFrom, isRefused, MillraceError } from '../engine/index.ts';
 import type { CommandArguments, CommandContext } from './command.ts';
 import { type Finding, failed, ok } from './findings.ts';
 import { connect, embeddedUrl } from './nats.ts';
@@ -28,13 +28,13 @@ export async function checkTopology(args: CommandArguments, { env }: CommandCont
 async function state(place: Place): Promise<Finding> {
   const running = place.topology.describe();
   try {
-    const stored = await withState(place, (reader) =>
-      reader.snapshot((table) => readTopology(table(META_TABLE))),
+    const changes = await withState(place, (reader) =>
+      reader.snapshot((table) => changesFrom(table, running)),
     );
-    const lost = stored === undefined ? [] : diffTopology(stored, running).filter((one) => one.losesState);
-    if (lost.length === 0) return ok('state', 'it is of this topology');
-    const changes = lost.map(({ text }) => text).join(' ');
-    return failed('state', `${changes} A start refuses: see "millrace topology diff".`);
+    const refused = changes?.filter(isRefused) ?? [];
+    if (refused.length === 0) return ok('state', 'it is of this topology');
+    const why = refused.map(({ text }) => text).join(' ');
+    return failed('state', `${why} A start refuses: see "millrace topology diff".`);
   } catch (thrown) {
     const { code, message } = asMillraceError(thrown);
     return code === 'no_state' ? ok('state', 'none yet: a start makes it') : failed('state', message);

@@ -1,4 +1,5 @@
 import { existsSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { MillraceError, type Topology } from '../engine/index.ts';
@@ -28,7 +29,7 @@ function fileOf(given: string, cwd: string): { readonly path: string; readonly n
     const what = existsSync(path) ? 'is a folder, not a file' : 'is not there';
     throw new MillraceError(
       'topology_not_found',
-      `${path} ${what}. Name the module that exports your topology, built to JavaScript: FILE or FILE#EXPORT.`,
+      `${path} ${what}. Name the module that exports your topology: FILE or FILE#EXPORT.`,
     );
   }
   return { path, name: isSplit ? given.slice(hash + 1) : undefined };
@@ -36,6 +37,7 @@ function fileOf(given: string, cwd: string): { readonly path: string; readonly n
 
 async function exportsOf(path: string): Promise<Readonly<Record<string, unknown>>> {
   try {
+    if (TYPESCRIPT.test(path) && !RUNS_TYPESCRIPT) await useTsx(path);
     return (await import(pathToFileURL(path).href)) as Readonly<Record<string, unknown>>;
   } catch (thrown) {
     throw new MillraceError('topology_module_failed', `${path} could not be loaded: ${whyOf(path, thrown)}`, {
@@ -45,11 +47,26 @@ async function exportsOf(path: string): Promise<Readonly<Record<string, unknown>
 }
 
 const TYPESCRIPT = /\.[cm]?tsx?$/;
+/** Newer versions of node do it by themselves. */
+const RUNS_TYPESCRIPT = Boolean(Reflect.get(process.features, 'typescript'));
+
+/** A project that has tsx need not be built. */
+async function useTsx(path: string): Promise<void> {
+  let loader: string;
+  try {
+    loader = createRequire(path).resolve('tsx');
+  } catch {
+    // Then the import says that node does not run TypeScript.
+    return;
+  }
+  // As "node --import tsx" does.
+  await import(pathToFileURL(loader).href);
+}
 
 function whyOf(path: string, thrown: unknown): string {
   const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
   if (code === 'ERR_UNKNOWN_FILE_EXTENSION' && TYPESCRIPT.test(path)) {
-    return `node ${process.versions.node} does not run TypeScript. Build it first (npx tsc), and name the .js file that comes of it.`;
+    return `node ${process.versions.node} does not run TypeScript by itself. Build it first (npx tsc) and name the .js file that comes of it, or install tsx in its project (npm install --save-dev tsx).`;
   }
   if (!(thrown instanceof Error)) return `it threw ${String(thrown)}.`;
   const message = thrown.message.replace(/\.$/, '');

@@ -2,7 +2,6 @@ import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import {
-  deadLetterQuarantine,
   EVENTS_STREAM,
   type JetStreamInput,
   JetStreamSource,
@@ -12,6 +11,7 @@ import {
 import {
   asMillraceError,
   type Clock,
+  deadLetterQuarantine,
   type GenerationLayout,
   type InputPosition,
   type KvReader,

@@ -4,6 +4,7 @@ import {
   type KvReader,
   META_TABLE,
   type MetricSample,
+  MillraceError,
   type Progress,
   readProgress,
   systemClock,
@@ -55,7 +56,7 @@ export async function start(args: CommandArguments, context: CommandContext): Pr
     allowTopologyChange: env.ALLOW_TOPOLOGY_CHANGE === '1',
     // How it ends is said below, or by the command's error.
     log: (line) => {
-      if (line !== 'stopped' && !line.startsWith('failed: ')) log(line);
+      if (!line.startsWith('stopped') && !line.startsWith('failed: ')) log(line);
     },
   });
   const reads = jetstreamInputs(topology).map(({ stream, subjects }) => `${stream} (${subjects.join(', ')})`);
@@ -69,6 +70,11 @@ export async function start(args: CommandArguments, context: CommandContext): Pr
   try {
     await Promise.race([app.ended, untilAborted(stop)]);
     log('stopping: what was taken is committed');
+  } catch (error) {
+    if (failingRecords === 'stop' && error instanceof MillraceError && error.operator !== undefined) {
+      note('With --failing-records deadletters a record that a function throws on is put aside instead.');
+    }
+    throw error;
   } finally {
     clearInterval(reporter);
     await app.stop();

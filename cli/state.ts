@@ -57,10 +57,11 @@ function sizeOf(view: KvView): { rows: number; bytes: number } {
   return { rows, bytes };
 }
 
-export async function get(args: CommandArguments, { env, print }: CommandContext): Promise<ExitCode> {
+export async function get(args: CommandArguments, { env, print, note }: CommandContext): Promise<ExitCode> {
   const name = args.required(0);
   const limit = args.whole('limit', DEFAULT_LIMIT_ROWS);
   const [scope, wanted, prefix] = [args.text('scope'), args.text('key'), args.text('prefix')];
+  const isAny = [scope, wanted, prefix].every((each) => each === undefined);
   const place = await placeOf(env);
   const shape = shapesOf(place.topology)(name);
   return await withState(place, (reader) => {
@@ -75,6 +76,7 @@ export async function get(args: CommandArguments, { env, print }: CommandContext
         print(toJson(row));
         if (++found >= limit) break;
       }
+      if (found === 0) note(`No row of ${name} ${isAny ? 'is there' : 'is like that'}.`);
       return found > 0 || wanted === undefined ? 0 : 1;
     });
   });

@@ -1,10 +1,4 @@
-import {
-  diffTopology,
-  META_TABLE,
-  MillraceError,
-  readTopology,
-  type TopologyDescription,
-} from '../engine/index.ts';
+import { changesFrom, isRefused, MillraceError, type TopologyDescription } from '../engine/index.ts';
 import type { CommandArguments, CommandContext, ExitCode } from './command.ts';
 import { placeOf, withState } from './place.ts';
 
@@ -34,23 +28,26 @@ export async function draw({ env, print }: CommandContext): Promise<ExitCode> {
 
 export async function diff(args: CommandArguments, { env, print }: CommandContext): Promise<ExitCode> {
   const place = await placeOf(env);
-  const stored = await withState(place, (reader) =>
-    reader.snapshot((table) => readTopology(table(META_TABLE))),
+  const changes = await withState(place, (reader) =>
+    reader.snapshot((table) => changesFrom(table, place.topology.describe())),
   );
-  if (stored === undefined) {
+  if (changes === undefined) {
     throw new MillraceError(
       'no_stored_topology',
       'The state does not say which topology wrote it: it is from before that was kept. The next start writes it down.',
     );
   }
-  const changes = diffTopology(stored, place.topology.describe());
-  const isRefused = changes.some(({ losesState }) => losesState);
+  const isLosing = changes.some(({ losesState }) => losesState);
+  const isUnreadable = changes.some((change) => change.isUnreadable === true);
   if (args.flag('json')) print(JSON.stringify(changes, null, 2));
   else {
     if (changes.length === 0) print('The topology is the one that wrote the state.');
-    for (const { text, losesState } of changes) print(`${losesState ? 'refused' : 'fine   '}  ${text}`);
-    if (isRefused)
+    for (const change of changes) print(`${isRefused(change) ? 'refused' : 'fine   '}  ${change.text}`);
+    if (isUnreadable) print('A start refuses: this program cannot read the state.');
+    else if (isLosing) {
       print('A start refuses; with ALLOW_TOPOLOGY_CHANGE=1 it deletes the state that is given up.');
+      print('"millrace replay --make-current --force" rebuilds all of it from the stream instead.');
+    }
   }
-  return isRefused ? 1 : 0;
+  return changes.some(isRefused) ? 1 : 0;
 }

@@ -1,13 +1,12 @@
 import {
   ByteReader,
-  diffTopology,
+  changesFrom,
   type KvReader,
   type KvView,
   META_TABLE,
   OUTBOX_TABLE,
   type Progress,
   readProgress,
-  readTopology,
   schemaKey,
   type Topology,
 } from '../engine/index.ts';
@@ -33,7 +32,7 @@ export function verifyState(reader: KvReader, topology: Topology): VerifyReport 
       tables: read.map(({ table: name, rows }) => ({ table: name, rows })),
       problems: [
         ...progressProblems(readProgress(meta), table(OUTBOX_TABLE)),
-        ...topologyProblems(meta, topology),
+        ...topologyProblems(table, topology),
         ...versionProblems(meta, topology, names),
         ...read.flatMap(({ problems }) => problems),
       ],
@@ -86,10 +85,8 @@ function progressProblems(progress: Progress | undefined, outbox: KvView): strin
   return problems;
 }
 
-function topologyProblems(meta: KvView, topology: Topology): string[] {
-  const stored = readTopology(meta);
-  if (stored === undefined) return [];
-  return diffTopology(stored, topology.describe())
+function topologyProblems(table: (name: string) => KvView, topology: Topology): string[] {
+  return (changesFrom(table, topology.describe()) ?? [])
     .filter(({ losesState }) => losesState)
     .map(({ text }) => text);
 }

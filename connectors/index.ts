@@ -13,7 +13,6 @@ export {
 } from './nats/publisher.ts';
 export { DEFAULT_PULL_LIMITS, type PullLimits } from './nats/pull-session.ts';
 export {
-  deadLetterQuarantine,
   type JetStreamInput,
   type JetStreamInputOptions,
   jetstream,

@@ -131,6 +131,11 @@ describe('mixed', () => {
     );
   });
 
+  it('a number that is none has one form', () => {
+    const other = new Float64Array(new BigUint64Array([0xfff8_0000_dead_beefn]).buffer)[0] as number;
+    expect(written((writer) => writer.f64(other))).toEqual(written((writer) => writer.f64(Number.NaN)));
+  });
+
   it('what was written is copied to any place of other bytes', () => {
     for (const length of [0, 1, 127, 128, 1_000]) {
       const target = new Uint8Array(length + 2).fill(9);

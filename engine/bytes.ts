@@ -1,4 +1,5 @@
 import { invariant } from './errors.ts';
+import { decodeUtf8, writeHalves } from './utf8.ts';
 
 const INITIAL_BYTES = 256;
 /** Below this a loop is faster than a native call (and a length fits one varint byte). */
@@ -72,7 +73,8 @@ export class ByteWriter {
 
   f64(value: number): this {
     const at = this.#reserve(8);
-    this.#buffer.writeDoubleBE(value, at);
+    // NaN has many forms, of which one is written: equal values are equal bytes.
+    this.#buffer.writeDoubleBE(Number.isNaN(value) ? Number.NaN : value, at);
     return this;
   }
 
@@ -113,6 +115,7 @@ export class ByteWriter {
     this.varint(bytes);
     const at = this.#reserve(bytes);
     this.#buffer.write(value, at, 'utf8');
+    writeHalves(value, this.#buffer, at);
     return this;
   }
 
@@ -138,7 +141,9 @@ export class ByteWriter {
       }
       this.#length = start;
     }
-    for (const byte of Buffer.from(value)) {
+    const bytes = Buffer.from(value);
+    writeHalves(value, bytes, 0);
+    for (const byte of bytes) {
       this.u8(byte);
       if (byte === 0) this.u8(0xff);
     }
@@ -247,14 +252,4 @@ export class ByteReader {
     const at = this.#take(length);
     return this.#buffer.subarray(at, at + length);
   }
-}
-
-interface Utf8 {
-  utf8Slice(this: Uint8Array, start: number, end: number): string;
-}
-// Works on any byte array, without making a Buffer of it first.
-const { utf8Slice } = Buffer.prototype as unknown as Utf8;
-
-function decodeUtf8(buffer: Uint8Array, start: number, end: number): string {
-  return utf8Slice.call(buffer, start, end);
 }

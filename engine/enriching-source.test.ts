@@ -108,6 +108,24 @@ describe('enrichingSource', () => {
     });
   });
 
+  it('a look-up may take as long as it likes; what stopping ends has not timed out', async () => {
+    const enrich = async (one: SourceRecord): Promise<string> => {
+      await sleep(text(one) === 'long' ? 60_000 : 20, undefined, { ref: false });
+      return 'found';
+    };
+    for (const timeout_ms of [Number.POSITIVE_INFINITY, 2 ** 31]) {
+      const source = enrichingSource(scripted(['a', 'b'], ['long']), options(enrich, { timeout_ms }));
+      expect((await takeAll(source, 2)).map(lookedUp)).toEqual(['found', 'found']);
+      expect(await source.take({ max: 9, wait_ms: 1 })).toEqual([]);
+      await source.stop();
+      await sleep(1);
+      expect(source.enrichments()).toMatchObject({ in_flight: 0, timeouts: 0, failures: 0 });
+    }
+    for (const limits of [{ max_in_flight: 1.5 }, { max_buffered: 0.5 }, { timeout_ms: Number.NaN }]) {
+      expect(() => enrichingSource(scripted(), options(enrich, limits))).toThrow(Object.keys(limits)[0]);
+    }
+  });
+
   it('a look-up that fails is passed on with its error, or stops the task', async () => {
     const enrich = (one: SourceRecord): Promise<string> => {
       if (text(one) === 'bad') return Promise.reject(new MillraceError('no_such_customer', 'unknown'));

@@ -25,7 +25,7 @@ export interface EnrichOptions<E> {
   readonly enrich: (record: SourceRecord, signal: AbortSignal) => Promise<E>;
   /** Look-ups at once. */
   readonly max_in_flight: number;
-  /** How long one may take, ms. */
+  /** How long one may take, ms; Infinity: as long as it likes. */
   readonly timeout_ms: number;
   /** `fail`: the task stops and starts again from its last commit. `pass`: the record goes on without a value. */
   readonly onTimeout: 'fail' | 'pass';
@@ -36,6 +36,8 @@ export interface EnrichOptions<E> {
 }
 
 const DEFAULT_MAX_BUFFERED = 1_024;
+/** A timer's longest; one that is set for longer fires at once. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
 
 const enrichments = new WeakMap<SourceRecord, Enrichment<unknown>>();
 
@@ -70,7 +72,7 @@ export interface EnrichingSource extends Source {
  *     t.source(jetstream('ORDERS', { subjects: ['orders.>'], through }));
  *     json('orders', { parse: (value, record) => ({ ...order(value), customer: enrichmentOf<Customer>(record) }) });
  *
- * Throws `bad_config` for limits that are not above 0. `take` rejects with `enrichment_timeout` (retriable) or
+ * Throws `bad_config` for limits that are not above 0, or no whole number of look-ups or records. `take` rejects with `enrichment_timeout` (retriable) or
  * `enrichment_failed` where that is asked for.
  */
 export function enrichingSource<E>(source: Source, options: EnrichOptions<E>): EnrichingSource {
@@ -78,6 +80,13 @@ export function enrichingSource<E>(source: Source, options: EnrichOptions<E>): E
   for (const [name, limit] of Object.entries({ max_in_flight, timeout_ms, max_buffered })) {
     if (limit > 0) continue;
     throw new MillraceError('bad_config', `An enriching source needs ${name} above 0, not ${limit}.`);
+  }
+  for (const [name, limit] of Object.entries({ max_in_flight, max_buffered })) {
+    if (Number.isInteger(limit) || limit === Number.POSITIVE_INFINITY) continue;
+    throw new MillraceError(
+      'bad_config',
+      `An enriching source needs a whole number as ${name}, not ${limit}.`,
+    );
   }
   return new Enriching(source, options);
 }
@@ -177,13 +186,14 @@ class Enriching<E> implements EnrichingSource {
     const { enrich, timeout_ms } = this.#options;
     const controller = new AbortController();
     this.#running.add(controller);
-    const timer = setTimeout(() => controller.abort(), timeout_ms);
+    const timer = setTimeout(() => controller.abort(), Math.min(timeout_ms, TIMER_MAX_MS));
     try {
       const value = await Promise.race([enrich(record, controller.signal), aborted(controller.signal)]);
       return { status: 'done', value };
     } catch (error) {
       if (controller.signal.aborted) {
-        this.#timeouts++;
+        // Stopping ends them too, which says nothing of how long they take.
+        if (!this.#stopped) this.#timeouts++;
         return { status: 'timed_out' };
       }
       this.#failures++;
@@ -198,7 +208,7 @@ class Enriching<E> implements EnrichingSource {
     const first = this.#entries[this.#given];
     if (first === undefined || first.enrichment !== undefined || wait_ms <= 0) return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.#wake?.(), wait_ms);
+      const timer = setTimeout(() => this.#wake?.(), Math.min(wait_ms, TIMER_MAX_MS));
       this.#wake = () => {
         clearTimeout(timer);
         this.#wake = undefined;

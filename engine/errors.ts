@@ -6,12 +6,19 @@
 export class MillraceError extends Error {
   readonly code: string;
   readonly retriable: boolean;
+  /** Whose function threw it, where it is the user's. */
+  readonly operator: string | undefined;
 
-  constructor(code: string, message: string, options: { cause?: unknown; retriable?: boolean } = {}) {
+  constructor(
+    code: string,
+    message: string,
+    options: { cause?: unknown; retriable?: boolean; operator?: string } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'MillraceError';
     this.code = code;
     this.retriable = options.retriable ?? false;
+    this.operator = options.operator;
   }
 }
 

@@ -18,7 +18,13 @@ export * from './metrics.ts';
 export * from './operator.ts';
 export * from './original-headers.ts';
 export * from './outbox.ts';
-export { Quarantine, type QuarantineOptions, type RecordFailure } from './quarantine.ts';
+export type { TestHeaders } from './pushed-source.ts';
+export {
+  deadLetterQuarantine,
+  Quarantine,
+  type QuarantineOptions,
+  type RecordFailure,
+} from './quarantine.ts';
 export * from './random.ts';
 export * from './schema-version.ts';
 export * from './signal.ts';

@@ -139,6 +139,51 @@ describe('several sources', () => {
     expect([next.fast.startedAfter, next.slow.startedAfter]).toEqual([2, 50]);
   });
 
+  it('keep their positions by name, in whatever order the topology has them', async () => {
+    const disk = new MemoryDisk();
+    const sourceAt = (): ScriptedSource => new ScriptedSource();
+    const open = async (names: readonly string[], allowTopologyChange = false) => {
+      const source = Object.fromEntries(names.map((name) => [name, sourceAt()]));
+      const task = new Task({
+        topology: topology('several', (t) => {
+          t.merge('all', ...names.map((name) => t.source(name)));
+        }),
+        source: source as Record<string, ScriptedSource>,
+        store: disk.open(),
+        publisher: { publish: () => Promise.resolve() },
+        clock: new ManualClock(0),
+        limits: { barrier_interval_ms: 1e9, idle_barrier_interval_ms: 1e9 },
+        allowTopologyChange,
+      });
+      await task.open();
+      return { task, source, after: names.map((name) => source[name]?.startedAfter) };
+    };
+    // Both read one stream, as sources of different subjects do.
+    const { task, source } = await open(['a', 'b']);
+    source.a?.takes.push([at(1, 1), at(2, 1), at(3, 1)]);
+    source.b?.takes.push([at(1, 1)]);
+    for (let step = 0; step < 3; step++) await task.step(0);
+    task.commit();
+    const reordered = await open(['b', 'a']);
+    expect(reordered.after).toEqual([1, 3]);
+    reordered.task.commit();
+    expect((await open(['a', 'b'])).after).toEqual([3, 1]);
+    const added = await open(['new', 'b', 'a']);
+    expect(added.after).toEqual([0, 1, 3]);
+    expect((await open(['b'])).after).toEqual([1]);
+    await expect(open(['a', 'c'])).rejects.toMatchObject({ code: 'source_renamed' });
+    await expect(open(['c'])).rejects.toMatchObject({ code: 'source_renamed' });
+    const anew = await open(['a', 'c'], true);
+    expect(anew.after).toEqual([3, 0]);
+    anew.task.commit();
+    const one = await open(['c']);
+    one.source.c?.takes.push([at(1, 1), at(2, 1)]);
+    await one.task.step(0);
+    one.task.commit();
+    // One alone is who it was, under any name.
+    expect((await open(['d'])).after).toEqual([2]);
+  });
+
   it('have the least of their watermarks', async () => {
     const rig = new Rig();
     await rig.task.open();

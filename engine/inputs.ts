@@ -120,9 +120,27 @@ export class Inputs {
     return this.all[0] as Input;
   }
 
-  async open(progress: Progress | undefined): Promise<void> {
+  /**
+   * `stored` is the topology that wrote `progress`: it says whose position comes first. A name keys a position as
+   * it keys state: throws `source_renamed` where a source would begin anew although one of another name has read
+   * its stream, unless `allow`.
+   */
+  async open(progress: Progress | undefined, stored?: TopologyDescription, allow = false): Promise<void> {
+    const positions = positionsIn(progress, stored, this.first.node);
+    const isOnly = this.all.length === 1 && positions.size === 1;
+    const gone = [...positions].filter(([node]) => this.all.every((input) => input.node !== node));
     for (const input of this.all) {
-      await input.open(input === this.first ? progress : progress?.others?.[input.node]);
+      // One alone cannot be taken for another.
+      const position = isOnly ? progress : positions.get(input.node);
+      await input.open(position);
+      const { stream } = input.facts;
+      const { partition } = input.source;
+      const [other] = gone.find(([, of]) => of.stream === stream && of.partition === partition) ?? [];
+      if (position !== undefined || other === undefined || allow) continue;
+      throw new MillraceError(
+        'source_renamed',
+        `The source "${input.node}" is new and reads the stream "${stream}", which "${other}" has read up to now: under another name it would read all of it again. Give it its old name; or, to begin anew, start once with ALLOW_TOPOLOGY_CHANGE=1 (the task option allowTopologyChange).`,
+      );
     }
   }
 
@@ -176,6 +194,17 @@ export class Inputs {
   }
 }
 
+/** By node. */
+function positionsIn(
+  progress: Progress | undefined,
+  stored: TopologyDescription | undefined,
+  otherwise: string,
+): ReadonlyMap<string, InputPosition> {
+  if (progress === undefined) return new Map();
+  const first = stored?.nodes.find(({ kind }) => kind === 'source')?.name ?? otherwise;
+  return new Map<string, InputPosition>([[first, progress], ...Object.entries(progress.others ?? {})]);
+}
+
 function compare(a: number, b: number): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
@@ -184,11 +213,14 @@ function isSource(given: Source | Sources): given is Source {
   return typeof given.take === 'function';
 }
 
+/** A timer's longest; one that is set for longer fires at once. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
 /** Until one of them is done, or the time has passed. */
 async function raceFor(work: readonly Promise<void>[], wait_ms: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, wait_ms);
+    timer = setTimeout(resolve, Math.min(wait_ms, TIMER_MAX_MS));
   });
   await Promise.race([...work, timeout]);
   clearTimeout(timer);

@@ -10,14 +10,18 @@ import {
   type FailedAnswer,
   type KeyAnswer,
   MAX_QUERY_ROWS,
+  positionOf,
   type QueryableTable,
   queryTable,
   type RowsAnswer,
+  type WindowQuery,
+  type WindowRangeAnswer,
+  type WindowRangeQuery,
   type WindowsAnswer,
 } from './interactive.ts';
-import { tableRowCodec, windowRow, windowRowKey } from './interactive-layout.ts';
+import { tableRowCodec, type WindowKey, windowRow, windowRowKey } from './interactive-layout.ts';
 import type { KvReader, KvStore } from './kv.ts';
-import { META_TABLE, type Progress, writeProgress } from './meta.ts';
+import { META_TABLE, type Progress, readProgress, writeProgress } from './meta.ts';
 import { openLmdbReader, openLmdbStore } from './store-lmdb.ts';
 import { MemoryDisk } from './store-memory.ts';
 import { MapTable, mapTable, openTables } from './tables.ts';
@@ -199,6 +203,66 @@ describe.each([
     expect(ask(30, 10)).toMatchObject({ ok: true, values: [] });
   });
 
+  it('windows that begin together, as growing ones do, are paged without a repeat or a gap', () => {
+    const time = fc.integer({ min: 0, max: 4 });
+    const window = fc.record({ key: fc.constantFrom('a', 'a\0', ''), start_ms: time, length_ms: time });
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(window, { maxLength: 25, selector: (each) => JSON.stringify(each) }),
+        ...([time, time, fc.integer({ min: 1, max: 3 })] as const),
+        (windows, from_ms, to_ms, limit) => {
+          const { store, reader } = openMemory();
+          const writer = new Writer(store);
+          const all = windows.map(({ key, start_ms, length_ms }) => ({
+            ...{ key, start_ms, end_ms: start_ms + length_ms },
+          }));
+          for (const each of all) writer.tables.windows.scope('').set(windowRow(each), windowRow(each));
+          writer.commit();
+          for (const key of ['a', 'a\0', '']) {
+            const found: unknown[] = [];
+            let next: { start_ms: number; first_end_ms?: number } | undefined = { start_ms: from_ms };
+            while (next !== undefined) {
+              const query: WindowQuery = { kind: 'window', key, end_ms: to_ms, limit, ...next };
+              const page = queryTable(reader, WINDOWS, query);
+              if (!page.ok) throw new Error(page.message);
+              const { values, next_ms, next_end_ms } = page;
+              expect(values.length).toBeLessThanOrEqual(limit);
+              found.push(...values);
+              next =
+                next_ms === undefined
+                  ? undefined
+                  : { start_ms: next_ms, first_end_ms: next_end_ms as number };
+            }
+            const expected = all
+              .filter((each) => each.key === key && each.start_ms >= from_ms && each.start_ms < to_ms)
+              .sort((a, b) => a.start_ms - b.start_ms || a.end_ms - b.end_ms)
+              .map((each) => ({ ...each, value: windowRow(each) }));
+            expect(found).toEqual(expected);
+          }
+          const found: unknown[] = [];
+          let from: WindowKey | undefined;
+          do {
+            const query: WindowRangeQuery = { kind: 'windows', start_ms: from_ms, end_ms: to_ms, limit };
+            const page = queryTable(reader, WINDOWS, from === undefined ? query : { ...query, from });
+            if (!page.ok) throw new Error(page.message);
+            expect(page.values.length).toBeLessThanOrEqual(limit);
+            found.push(...page.values);
+            from = page.next;
+          } while (from !== undefined);
+          const ofAll = all
+            .filter((each) => each.start_ms >= from_ms && each.start_ms < to_ms)
+            .sort(
+              (a, b) =>
+                (a.key < b.key ? -1 : a.key > b.key ? 1 : 0) ||
+                a.start_ms - b.start_ms ||
+                a.end_ms - b.end_ms,
+            );
+          expect(found).toEqual(ofAll.map((each) => ({ ...each, value: windowRow(each) })));
+        },
+      ),
+    );
+  });
+
   it('read any map table with string keys too, by scope', () => {
     const { store, reader } = open();
     const writer = new Writer(store);
@@ -229,6 +293,11 @@ describe.each([
       message: 'Stream "ORDERS", partition 0 has been applied up to 10, the query asks for 11.',
       position: { ORDERS: { '0': 10 } },
     });
+    const twice = { ...(readProgress(store.table(META_TABLE)) as Progress), others: {} };
+    const slower = { ...twice, sequence: 7 };
+    // Two sources read one stream: it has been applied as far as both have.
+    expect(positionOf({ ...twice, others: { slower } })).toEqual({ ORDERS: { '0': 7 } });
+    expect(positionOf({ ...slower, others: { faster: twice } })).toEqual({ ORDERS: { '0': 7 } });
     // Another task's business.
     const elsewhere = { position: { ORDERS: { '1': 99 }, OTHER: { '0': 99 } } };
     expect(queryTable(reader, ROWS, query, elsewhere)).toMatchObject({ ok: true });
@@ -258,6 +327,29 @@ describe.each([
     expect(reasonOf(ROWS, { kind: 'key', key: 5 })).toBe('bad_query');
     expect(reasonOf(ROWS, { kind: 'key' })).toBe('bad_query');
     expect(reasonOf(WINDOWS, { kind: 'window', key: 'a', start_ms: -1, end_ms: 1 })).toBe('bad_query');
+    for (const query of [null, undefined, 'key', 5]) expect(reasonOf(ROWS, query)).toBe('bad_query');
+    const all = { kind: 'windows', start_ms: 0, end_ms: 1, limit: 9 };
+    expect([reasonOf(WINDOWS, all), reasonOf(ROWS, all)]).toEqual(['ok', 'unknown_query']);
+    for (const query of [
+      { kind: 'window', key: 'a', start_ms: 0, end_ms: 1, first_end_ms: null },
+      ...[{ limit: undefined }, { end_ms: -1 }, { from: null }, { from: 'a' }].map((odd) => ({
+        ...all,
+        ...odd,
+      })),
+      { ...all, from: { key: 5, start_ms: 0, end_ms: 1 } },
+      { ...all, from: { key: 'a', start_ms: 0 } },
+    ]) {
+      expect(reasonOf(WINDOWS, query)).toBe('bad_query');
+    }
+    for (const position of [
+      5,
+      { ORDERS: null },
+      { ORDERS: { '0': '10' } },
+      { ORDERS: { '0': Number.NaN } },
+    ]) {
+      const answer = queryTable(reader, ROWS, { kind: 'key', key: 'b' }, { position: position as never });
+      expect(answer).toMatchObject({ ok: false, reason: 'bad_query' });
+    }
     expect(reasonOf('op/rows', key)).toBe('wrong_codec');
     expect(reasonOf({ ...ROWS, version: 2 }, key)).toBe('wrong_codec');
     expect(reasonOf({ ...ROWS, version: 3 }, key)).toBe('ok');
@@ -273,12 +365,14 @@ describe('queries', () => {
       key: queryTable(reader, ROWS, { kind: 'key', key: 'a' }),
       range: queryTable(reader, ROWS, { kind: 'range', limit: 1 }),
       window: queryTable(reader, WINDOWS, { kind: 'window', key: 'a', start_ms: 0, end_ms: 1 }),
+      windows: queryTable(reader, WINDOWS, { kind: 'windows', start_ms: 0, end_ms: 1, limit: 1 }),
       untyped: queryTable(reader, 'op', { kind: 'key', key: 'a' }),
     });
     type Answers = ReturnType<typeof ask>;
     expectTypeOf<Answers['key']>().toEqualTypeOf<FailedAnswer | KeyAnswer<string>>();
     expectTypeOf<Answers['range']>().toEqualTypeOf<FailedAnswer | RowsAnswer<string>>();
     expectTypeOf<Answers['window']>().toEqualTypeOf<FailedAnswer | WindowsAnswer<string>>();
+    expectTypeOf<Answers['windows']>().toEqualTypeOf<FailedAnswer | WindowRangeAnswer<string>>();
     expectTypeOf<Answers['untyped']>().toEqualTypeOf<FailedAnswer | KeyAnswer<unknown>>();
   });
 

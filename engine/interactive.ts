@@ -1,6 +1,7 @@
 import { ByteReader, ByteWriter } from './bytes.ts';
 import { type Codec, trustedJsonCodec } from './codec.ts';
 import { invariant } from './errors.ts';
+import { isKind, isObject, isPosition, MAX_QUERY_ROWS, wrongIn } from './interactive-check.ts';
 import {
   keyPrefix,
   keysPrefix,
@@ -14,9 +15,9 @@ import {
 import { type KvReader, type KvView, prefixEnd } from './kv.ts';
 import { META_TABLE, type Progress, readProgress } from './meta.ts';
 import type { Position } from './source.ts';
+import { readTopology } from './upgrade.ts';
 
-/** Rows that one query may ask for, at most. */
-export const MAX_QUERY_ROWS = 10_000;
+export { MAX_QUERY_ROWS } from './interactive-check.ts';
 
 /** The value of one key. */
 export interface KeyQuery {
@@ -48,11 +49,25 @@ export interface WindowQuery {
   readonly start_ms: number;
   /** Exclusive. */
   readonly end_ms: number;
+  /** Of the windows that start at `start_ms` only those that end here or later: to go on where an answer ends. */
+  readonly first_end_ms?: number;
   /** In rows, 1 to `MAX_QUERY_ROWS`, which it is by default. */
   readonly limit?: number;
 }
 
-export type TableQuery = KeyQuery | RangeQuery | PrefixQuery | WindowQuery;
+/** Windows of all keys that start at `start_ms` or later and before `end_ms`, by key, then time. Reads every key. */
+export interface WindowRangeQuery {
+  readonly kind: 'windows';
+  readonly start_ms: number;
+  /** Exclusive. */
+  readonly end_ms: number;
+  /** The first window to look at: where an answer ended. */
+  readonly from?: WindowKey;
+  /** In rows, 1 to `MAX_QUERY_ROWS`. */
+  readonly limit: number;
+}
+
+export type TableQuery = KeyQuery | RangeQuery | PrefixQuery | WindowQuery | WindowRangeQuery;
 
 export type QueryFailure =
   /** The state has not applied the position that the query asks for: try again, or ask another copy. */
@@ -105,11 +120,25 @@ export interface WindowsAnswer<V> extends Answered {
   readonly values: readonly WindowedValue<V>[];
   /** The limit was reached: the start of the first window that is missing, ms; go on from there. */
   readonly next_ms: number | undefined;
+  /** And its end, for `first_end_ms`: windows that grow begin together. */
+  readonly next_end_ms: number | undefined;
 }
 
-export type AnswerTo<Q extends TableQuery, V> =
-  | FailedAnswer
-  | (Q extends KeyQuery ? KeyAnswer<V> : Q extends WindowQuery ? WindowsAnswer<V> : RowsAnswer<V>);
+export interface WindowRangeAnswer<V> extends Answered {
+  readonly values: readonly WindowedValue<V>[];
+  /** The limit was reached: the first window that is missing, to go on `from`. */
+  readonly next: WindowKey | undefined;
+}
+
+interface Answers<V> {
+  readonly key: KeyAnswer<V>;
+  readonly range: RowsAnswer<V>;
+  readonly prefix: RowsAnswer<V>;
+  readonly window: WindowsAnswer<V>;
+  readonly windows: WindowRangeAnswer<V>;
+}
+
+export type AnswerTo<Q extends TableQuery, V> = FailedAnswer | Answers<V>[Q['kind']];
 
 /** A table to query: its id in the store and how its values are stored. */
 export interface QueryableTable<V> {
@@ -121,7 +150,10 @@ export interface QueryableTable<V> {
   readonly id: string;
   /** By default JSON. */
   readonly codec?: Codec<V>;
-  /** The scope within the table; '' (all of what `toTable`, `toWindowTable` and `process` write) by default. */
+  /**
+   * The scope within the table; '' (all of what `toTable`, `toWindowTable` and `process` write) by default. Where
+   * an operator has all rows in other scopes, as `window` has, and none is given, the answer is `bad_query`.
+   */
   readonly scope?: string;
   /** The schema version that the caller's codec reads; unchecked where it is not given. */
   readonly version?: number;
@@ -153,11 +185,12 @@ export function queryTable<V, const Q extends TableQuery>(
   });
 }
 
-/** What has been applied of every stream, in the form of a bound for queries. */
+/** What has been applied of every stream, in the form of a bound for queries; of one with two readers, by both. */
 export function positionOf(progress: Progress): Position {
   const position: Record<string, Record<string, number>> = {};
   for (const { stream, partition, sequence } of [progress, ...Object.values(progress.others ?? {})]) {
-    position[stream] = { ...position[stream], [partition]: sequence };
+    const other = position[stream]?.[partition] ?? sequence;
+    position[stream] = { ...position[stream], [partition]: Math.min(sequence, other) };
   }
   return position;
 }
@@ -176,6 +209,10 @@ class Answering<V> {
   }
 
   run(names: readonly string[], query: TableQuery, bound: Position): AnswerTo<TableQuery, V> {
+    if (!isObject(query)) return this.#failed('bad_query', 'A query is an object with a "kind".');
+    if (!isPosition(bound)) {
+      return this.#failed('bad_query', 'A position has a sequence for each partition of each stream.');
+    }
     const behind = this.#behind(bound);
     if (behind !== undefined) return this.#failed('not_up_to_bound', behind);
     const id = this.#find(names);
@@ -186,15 +223,18 @@ class Answering<V> {
     const version = this.#wrongVersion(id);
     if (version !== undefined) return this.#failed('wrong_codec', version);
     const isWindowed = id.endsWith(`/${WINDOWS_TABLE}`);
-    if (!Object.hasOwn(TEXTS, query.kind) || isWindowed !== (query.kind === 'window')) {
-      const answers = isWindowed ? 'window' : 'key, range and prefix';
+    const asksWindows = query.kind === 'window' || query.kind === 'windows';
+    if (!isKind(query.kind) || isWindowed !== asksWindows) {
+      const answers = isWindowed ? 'window and windows' : 'key, range and prefix';
       return this.#failed('unknown_query', `Table "${id}" answers ${answers} queries, not "${query.kind}".`);
     }
     const wrong = wrongIn(query);
     if (wrong !== undefined) return this.#failed('bad_query', wrong);
     const place = { ok: true, position: positionOf(progress), watermark_ms: progress.watermark_ms } as const;
     try {
-      return { ...place, ...this.#read(id, query) };
+      const read = this.#read(id, query);
+      const elsewhere = isEmpty(read) ? this.#elsewhere(id) : undefined;
+      return elsewhere === undefined ? { ...place, ...read } : this.#failed('bad_query', elsewhere);
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       return this.#failed('wrong_codec', `Rows of "${id}" cannot be read with this codec: ${why}`);
@@ -235,10 +275,27 @@ class Answering<V> {
     return stored === version ? undefined : `Table "${id}" has schema version ${stored}, not ${version}.`;
   }
 
+  /** Why an empty answer would mislead: the operator keeps its rows in scopes, as a window does, and none was named. */
+  #elsewhere(id: string): string | undefined {
+    if (this.#table.scope !== undefined) return undefined;
+    const operator = readTopology(this.#open(META_TABLE))?.nodes.find(({ name }) =>
+      id.startsWith(`${name}/`),
+    );
+    if (operator === undefined) return undefined;
+    // The empty scope comes before all others.
+    for (const { key } of this.#open(id).scan({ limit: 1 })) {
+      const scope = new ByteReader(key).orderedString();
+      if (scope === '') return undefined;
+      return `"${operator.name}" is of kind "${operator.kind}", which keeps its rows in scopes ("${scope}" for one). Make a table of what it emits with toTable or toWindowTable, or name the scope to read.`;
+    }
+    return undefined;
+  }
+
   #read(id: string, query: TableQuery) {
     const view = this.#open(id);
     const codec = this.#table.codec ?? trustedJsonCodec<V>();
     if (query.kind === 'window') return this.#windows(view, codec, query);
+    if (query.kind === 'windows') return this.#windowRange(view, codec, query);
     const rows = tableRowCodec(codec);
     const read = (bytes: Uint8Array): V | undefined =>
       id.endsWith(`/${ROWS_TABLE}`) ? readWhole(rows, bytes).value : readWhole(codec, bytes);
@@ -266,48 +323,44 @@ class Answering<V> {
     return { values, next: undefined };
   }
 
+  #windowRange(view: KvView, codec: Codec<V>, { start_ms, end_ms, from, limit }: WindowRangeQuery) {
+    const scope = new ByteWriter().orderedString(this.#scope).copy();
+    const windowAt = ({ key, start_ms: at_ms, end_ms: to_ms }: WindowKey): Uint8Array =>
+      new ByteWriter().bytes(keyPrefix(this.#scope, key)).u48(at_ms).u48(to_ms).copy();
+    const end = prefixEnd(scope);
+    const range = {
+      start: from === undefined ? scope : windowAt(from),
+      ...(end === undefined ? {} : { end }),
+    };
+    const values: WindowedValue<V>[] = [];
+    for (const row of view.scan(range)) {
+      const key = readWindowKey(new ByteReader(row.key.subarray(scope.length)));
+      if (key.start_ms < start_ms || key.start_ms >= end_ms) continue;
+      if (values.length === limit) return { values, next: key };
+      values.push({ ...key, value: readWhole(codec, row.value) });
+    }
+    return { values, next: undefined };
+  }
+
   #windows(view: KvView, codec: Codec<V>, query: WindowQuery) {
     const prefix = keyPrefix(this.#scope, query.key);
-    const at = (time_ms: number): Uint8Array => new ByteWriter().bytes(prefix).u48(time_ms).copy();
+    const { start_ms, end_ms, first_end_ms = 0 } = query;
+    const at = (from_ms: number, to_ms: number): Uint8Array =>
+      new ByteWriter().bytes(prefix).u48(from_ms).u48(to_ms).copy();
     const limit = query.limit ?? MAX_QUERY_ROWS;
     const scopeBytes = new ByteWriter().orderedString(this.#scope).length;
     const values: WindowedValue<V>[] = [];
-    for (const row of view.scan({ start: at(query.start_ms), end: at(query.end_ms) })) {
+    for (const row of view.scan({ start: at(start_ms, first_end_ms), end: at(end_ms, 0) })) {
       const key = readWindowKey(new ByteReader(row.key.subarray(scopeBytes)));
-      if (values.length === limit) return { values, next_ms: key.start_ms };
+      if (values.length === limit) return { values, next_ms: key.start_ms, next_end_ms: key.end_ms };
       values.push({ ...key, value: readWhole(codec, row.value) });
     }
-    return { values, next_ms: undefined };
+    return { values, next_ms: undefined, next_end_ms: undefined };
   }
 }
 
-/** The members of each kind that must be strings, and those that may be there. */
-const TEXTS: Readonly<Record<TableQuery['kind'], { must: readonly string[]; may: readonly string[] }>> = {
-  key: { must: ['key'], may: [] },
-  range: { must: [], may: ['from', 'to'] },
-  prefix: { must: ['prefix'], may: [] },
-  window: { must: ['key'], may: [] },
-};
-/** Exclusive: the end of what a stored time holds. */
-const TIME_END_MS = 2 ** 48;
-
-/** What of a query of a known kind makes no sense: it may have come over a network, whatever its type says. */
-function wrongIn(query: TableQuery): string | undefined {
-  const members: Readonly<Record<string, unknown>> = { ...query };
-  const { must, may } = TEXTS[query.kind];
-  const isText = (name: string): boolean => typeof members[name] === 'string';
-  const odd = must.find((name) => !isText(name)) ?? may.find((name) => name in members && !isText(name));
-  if (odd !== undefined) return `"${odd}" must be a string.`;
-  if (query.kind === 'key') return undefined;
-  const { limit = query.kind === 'window' ? MAX_QUERY_ROWS : Number.NaN } = query;
-  if (!(Number.isInteger(limit) && limit >= 1 && limit <= MAX_QUERY_ROWS)) {
-    return `The limit must be 1 to ${MAX_QUERY_ROWS} rows.`;
-  }
-  if (query.kind !== 'window') return undefined;
-  const isTime = (time_ms: number): boolean =>
-    Number.isInteger(time_ms) && time_ms >= 0 && time_ms < TIME_END_MS;
-  if (isTime(query.start_ms) && isTime(query.end_ms)) return undefined;
-  return 'Window bounds are whole ms since 1970.';
+function isEmpty(read: { value?: unknown; values?: readonly unknown[] }): boolean {
+  return read.value === undefined && (read.values === undefined || read.values.length === 0);
 }
 
 function readWhole<T>(codec: Codec<T>, bytes: Uint8Array): T {

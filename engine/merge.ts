@@ -11,7 +11,7 @@ export const mergeDoc: OperatorDoc = {
   duplicates:
     'Every copy passes. An item that reaches the merge by two branches comes out twice: divide with `branch`, which sends each item one way, rather than with filters that overlap.',
   failure:
-    'After a crash all inputs are read again from the positions of one commit. Batches of different sources may come in another order then, so what is behind should be a function of the set of items, as windows and joins by event time are.',
+    'After a crash all inputs are read again from the positions of one commit. Batches of different sources may come in another order then, so what is behind should be a function of the set of items, as windows and joins by event time are. The name of a source keys its position, as that of an operator keys its state: sources may come in another order, others may be added (each begins at the first record of its stream), and one of several that has another name is refused (`source_renamed`). A merge of no streams is refused (`bad_config`).',
 };
 
 export const connectDoc: OperatorDoc = {

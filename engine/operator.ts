@@ -114,6 +114,8 @@ export interface OperatorSpec<A, B, C, S extends TableSpecs, O extends Sides = N
    * definition than that of the stored state is refused: the rows would be taken for what they are not.
    */
   readonly definition?: (config: C) => Definition;
+  /** The tables whose rows the definition is of: while they are empty another one is taken. Default: always refused. */
+  readonly definedTables?: readonly (keyof S & string)[];
   /** Names of the outputs beside the main one. */
   readonly sides?: readonly (keyof O & string)[];
   start(context: OperatorContext<C, S, B, O>): Handlers<A>;
@@ -127,6 +129,7 @@ export interface Operator<A, B, O extends Sides = NoSides> {
   readonly state: TableSpecs;
   readonly config: unknown;
   readonly definition?: Definition;
+  readonly definedTables?: readonly string[];
   readonly sides: readonly string[];
   /** Says the types of the side outputs to the type checker; never there. */
   readonly sideTypes?: O;
@@ -163,6 +166,7 @@ export function defineOperator<
       state: specs,
       config,
       ...(spec.definition === undefined ? {} : { definition: spec.definition(config) }),
+      ...(spec.definedTables === undefined ? {} : { definedTables: spec.definedTables }),
       sides: spec.sides ?? [],
       bind: (runtime) => bind(spec, name, config, specs, runtime),
     };

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { ByteReader, ByteWriter } from './bytes.ts';
 import { MillraceError } from './errors.ts';
 import type { KvTable } from './kv.ts';
@@ -175,7 +175,9 @@ export class Outbox {
   /** Sends until there is a final answer. */
   async #deliver(entry: Owed, lane: Lane | undefined): Promise<void> {
     while (!(await this.#send(entry))) {
-      await sleep(this.#limits.retry_ms, undefined, { ref: false });
+      const { retry_ms } = this.#limits;
+      // Without a pause repeats keep their order, which timers of the same time do not: the simulation depends on it.
+      await (retry_ms > 0 ? sleep(retry_ms, undefined, { ref: false }) : setImmediate());
       if (this.#stopped) return;
     }
     this.#acknowledged.push(entry.row);

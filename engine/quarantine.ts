@@ -1,4 +1,5 @@
-import { MillraceError } from './errors.ts';
+import { deadLetter } from './dead-letter.ts';
+import { asMillraceError, MillraceError } from './errors.ts';
 import type { OutMessage } from './outbox.ts';
 import type { SourceRecord } from './source.ts';
 
@@ -23,6 +24,13 @@ export interface GraphFailure {
   readonly operator: string | undefined;
   /** Time moved: a timer or a window threw, which no single record is to blame for. */
   readonly isOfTime: boolean;
+}
+
+/** The error that ends a task: what has no code of its own says which operator threw it. */
+export function errorOf({ error, operator }: GraphFailure): MillraceError {
+  const named = asMillraceError(error);
+  if (named.code !== 'internal' || operator === undefined) return named;
+  return new MillraceError(named.code, named.message, { cause: named.cause, operator });
 }
 
 const MAX_IN_A_ROW = 100;
@@ -118,13 +126,10 @@ export class Quarantine {
    * Takes note of a failed push, and gives the error to end the task with: `record_failed`, retriable, when
    * a new start will come further; else what was thrown, or `too_many_failing_records`.
    */
-  blame(
-    node: string,
-    records: readonly SourceRecord[],
-    { error, operator, isOfTime }: GraphFailure,
-  ): unknown {
+  blame(node: string, records: readonly SourceRecord[], failure: GraphFailure): unknown {
+    const { error, operator, isOfTime } = failure;
     const last = records.at(-1);
-    if (last === undefined || operator === undefined || isOfTime || isCoded(error)) return error;
+    if (last === undefined || operator === undefined || isOfTime || isCoded(error)) return errorOf(failure);
     const message = error instanceof Error ? error.message : String(error);
     const input = this.#input(node);
     if (records.length > 1) {
@@ -136,7 +141,7 @@ export class Quarantine {
     if (input.in_a_row > (this.#options.max_in_a_row ?? MAX_IN_A_ROW)) {
       return new MillraceError(
         'too_many_failing_records',
-        `${input.in_a_row} records of "${node}" up to ${last.sequence} fail one after the other in "${operator}": ${message}. That is hardly the records' fault: correct the operator and start again. Those before are dead letters, and can be sent again.`,
+        `${input.in_a_row} records of "${node}" up to ${last.sequence} fail one after the other in "${operator}": ${message.replace(/\.$/, '')}. That is hardly the records' fault: correct the operator and start again. Those before are dead letters, and can be sent again.`,
         { cause: error },
       );
     }
@@ -152,6 +157,16 @@ export class Quarantine {
   }
 }
 
+/** Puts failing records among the dead letters; to be handed to every task that reads the same streams. */
+export function deadLetterQuarantine(): Quarantine {
+  return new Quarantine({
+    letterOf: (record, { operator, message }) => {
+      const why = { code: 'processing_failed', detail: `${operator}: ${message}` };
+      return deadLetter({ tenant: 'default', record, part: 0 }, why, record.data);
+    },
+  });
+}
+
 /** What user code throws, and what operators say of the values that it gives them. */
 const CODES_OF_RECORDS: readonly string[] = ['internal', 'bad_event_time'];
 
@@ -163,7 +178,7 @@ function isCoded(error: unknown): boolean {
 function again(what: string, why: string, cause: unknown): MillraceError {
   return new MillraceError(
     'record_failed',
-    `${what}: ${why}. The task starts again from its last commit to put that record aside.`,
+    `${what}: ${why.replace(/\.$/, '')}. The task starts again from its last commit to put that record aside.`,
     { cause, retriable: true },
   );
 }

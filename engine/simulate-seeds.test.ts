@@ -146,6 +146,13 @@ describe('simulated seeds', () => {
     60_000,
   );
 
+  it('do the same each time, to the last repeated send', async () => {
+    const report = await simulateSeeds(options());
+    expect(report.failure).toBeUndefined();
+    expect(report.sends).toBeGreaterThan(0);
+    expect(await simulateSeeds(options())).toEqual(report);
+  }, 60_000);
+
   it('name the error of a topology that breaks', async () => {
     const breaking = defineOperator<SourceRecord, never>({
       kind: 'breaking',

@@ -1,6 +1,7 @@
 import type { ManualClock } from './clock.ts';
 import { invariant } from './errors.ts';
 import type { OutMessage, Publisher } from './outbox.ts';
+import { headersOf, type TestHeaders } from './pushed-source.ts';
 import type { SeededRandom } from './random.ts';
 import type { Source, SourceRecord, SourceState, StreamFacts, Take } from './source.ts';
 
@@ -8,7 +9,7 @@ import type { Source, SourceRecord, SourceState, StreamFacts, Take } from './sou
 export interface SimulatedMessage {
   readonly subject: string;
   readonly data: Uint8Array;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: TestHeaders;
 }
 
 /** Thrown where the simulated process dies. */
@@ -135,16 +136,7 @@ export class SimulatedSource implements Source {
     invariant(message !== undefined, 'the simulated stream has the message');
     const data = Uint8Array.from(message.data);
     this.#given.push(data);
-    const headers = new Map(
-      Object.entries(message.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]),
-    );
-    return {
-      sequence,
-      subject: message.subject,
-      data,
-      hasHeaders: headers.size > 0,
-      header: (name) => headers.get(name.toLowerCase()),
-    };
+    return { sequence, subject: message.subject, data, ...headersOf(message.headers) };
   }
 
   state(): SourceState {
@@ -156,6 +148,36 @@ export class SimulatedSource implements Source {
   stop(): Promise<void> {
     return Promise.resolve();
   }
+}
+
+/** Longer than a look-up of a simulation takes, ms. */
+const LOOK_UP_MS = 600_000;
+
+/**
+ * A simulated source behind what stands between a stream and its graph. How long that may wait is real time, of
+ * which nothing may depend: it waits for its look-ups, however long, and simulated time passes in the source.
+ */
+export function behind(source: Source, through: (source: Source) => Source): Source {
+  let simulated_ms = 0;
+  const outer = through({
+    partition: source.partition,
+    facts: () => source.facts(),
+    start: (after) => source.start(after),
+    take: ({ max }) => source.take({ max, wait_ms: simulated_ms }),
+    state: () => source.state(),
+    stop: () => source.stop(),
+  });
+  return {
+    partition: outer.partition,
+    facts: () => outer.facts(),
+    start: (after) => outer.start(after),
+    take: ({ max, wait_ms }) => {
+      simulated_ms = wait_ms;
+      return outer.take({ max, wait_ms: LOOK_UP_MS });
+    },
+    state: () => outer.state(),
+    stop: () => outer.stop(),
+  };
 }
 
 /** What the outside has received: outlives crashes. */

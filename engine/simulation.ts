@@ -1,4 +1,4 @@
-import { setImmediate, setTimeout } from 'node:timers/promises';
+import { setImmediate } from 'node:timers/promises';
 import { ManualClock } from './clock.ts';
 import { type StateDigest, stateDigest } from './digest.ts';
 import { invariant } from './errors.ts';
@@ -6,6 +6,7 @@ import type { Progress } from './meta.ts';
 import { OUTBOX_TABLE, type OutMessage } from './outbox.ts';
 import { SeededRandom } from './random.ts';
 import {
+  behind,
   isOneStream,
   SimulatedCrash,
   type SimulatedMessages,
@@ -14,6 +15,7 @@ import {
   SimulatedSource,
   SimulatedStream,
 } from './simulated-edges.ts';
+import type { Source } from './source.ts';
 import { MemoryDisk } from './store-memory.ts';
 import { Task, type TaskLimits } from './task.ts';
 import type { Topology } from './topology.ts';
@@ -196,9 +198,13 @@ class Simulation {
     );
     const [first] = sources;
     invariant(first !== undefined, 'a simulation has a stream');
+    const running = topology();
+    const inputs = isOneStream(messages)
+      ? inputsOf(running, [[running.sources[0]?.name ?? ONLY, first[1]]])
+      : inputsOf(running, sources);
     const task = new Task({
-      topology: topology(),
-      source: isOneStream(messages) ? first[1] : Object.fromEntries(sources),
+      topology: running,
+      source: isOneStream(messages) ? (Object.values(inputs)[0] as Source) : inputs,
       store: this.#disk.open(),
       publisher,
       clock: this.#clock,
@@ -232,6 +238,7 @@ class Simulation {
       throw error;
     } finally {
       task.close();
+      for (const source of Object.values(inputs)) await source.stop();
     }
   }
 
@@ -272,7 +279,7 @@ class Simulation {
     while (publisher.repeatsDue > 0 && !publisher.died) {
       // Repeats wait for what is in flight.
       publisher.acknowledge();
-      await setTimeout(1);
+      await setImmediate();
     }
     if (publisher.died) throw new SimulatedCrash();
   }
@@ -301,6 +308,19 @@ class Simulation {
       await this.#settle(publisher);
     }
   }
+}
+
+/** The sources of a task, each behind the `through` of its node. */
+function inputsOf(
+  { sources: specs }: Topology,
+  sources: readonly (readonly [string, SimulatedSource])[],
+): Readonly<Record<string, Source>> {
+  return Object.fromEntries(
+    sources.map(([name, source]) => {
+      const through = specs.find((spec) => spec.name === name)?.through;
+      return [name, through === undefined ? source : behind(source, through)];
+    }),
+  );
 }
 
 /** Also where an operator's start passed it on as its own failure. */

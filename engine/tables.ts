@@ -1,11 +1,11 @@
 import { ByteReader, ByteWriter } from './bytes.ts';
 import type { Codec, KeyCodec } from './codec.ts';
 import { stringKey } from './codec.ts';
-import { invariant } from './errors.ts';
 import type { KvEntry, KvRange, KvStore, KvTable, KvView } from './kv.ts';
 import { prefixEnd } from './kv.ts';
+import { migrateRows } from './migration.ts';
 import { checkVersion } from './schema-version.ts';
-import { expiryOf, TTL_DAY_MS, TTL_PREFIX_BYTES, type Ttl, TtlSweep } from './ttl.ts';
+import { expiryOf, TTL_PREFIX_BYTES, type Ttl, TtlSweep, ttlDay } from './ttl.ts';
 
 /**
  * A table's logical rows as bytes, in an order that depends on content only. `sibling` is another table of
@@ -54,6 +54,14 @@ export interface DescribedRow {
   readonly value: unknown;
 }
 
+/** What can be said of a table without its codecs. */
+export interface TableDescription {
+  readonly kind: string;
+  readonly version: number;
+  /** It turns rows of older versions into its own. */
+  readonly migrates?: boolean;
+}
+
 // The variance of codecs needs a wide constraint; `TablesOf` gives each table its exact type.
 export type TableSpecs = Readonly<Record<string, { readonly kind: 'map' | 'raw'; readonly version: number }>>;
 
@@ -64,6 +72,12 @@ export type TablesOf<S> = {
       ? RawTable
       : never;
 };
+
+export function describeTable(spec: TableSpecs[string]): TableDescription {
+  const { kind, version } = spec;
+  const migrates = 'migrate' in spec && spec.migrate !== undefined;
+  return { kind, version, ...(migrates ? { migrates } : {}) };
+}
 
 /** A table of values by key: typed, cached, written once a commit. Declare it in an operator's `state`. */
 export function mapTable<K extends string | number, V>(spec: Omit<MapSpec<K, V>, 'kind'>): MapSpec<K, V> {
@@ -294,7 +308,7 @@ export class MapTable<K extends string | number, V> implements Flushable {
     const { ttl } = this.#spec;
     // The branches of a topology may be further than the task.
     this.#watermark_ms = Math.max(this.#watermark_ms, watermark_ms);
-    const day = Math.floor(this.#watermark_ms / TTL_DAY_MS);
+    const day = ttlDay(this.#watermark_ms);
     for (const scope of this.#dropped) this.#table.removeRange(rangeOf(scope));
     for (const row of dirty) {
       // Of a scope that was dropped since.
@@ -359,25 +373,10 @@ export function openTables<S extends TableSpecs>(store: KvStore, operator: strin
     const table = store.table(id);
     const map = spec.kind === 'map' ? (spec as MapSpec<string, unknown>) : undefined;
     const canMigrate = map?.migrate !== undefined;
-    checkVersion(store, id, spec.version, canMigrate ? (from) => rewrite(table, map, from) : undefined);
+    checkVersion(store, id, spec.version, canMigrate ? (from) => migrateRows(table, map, from) : undefined);
     tables[name] = map === undefined ? table : new MapTable(map, table);
   }
   return tables as TablesOf<S>;
-}
-
-function rewrite(table: KvTable, spec: MapSpec<string, unknown>, from: number): void {
-  invariant(spec.migrate !== undefined, 'a migration is needed here');
-  const rows: KvEntry[] = [];
-  const writer = new ByteWriter();
-  for (const entry of table.scan()) {
-    rows.push({ key: Uint8Array.from(entry.key), value: Uint8Array.from(entry.value) });
-  }
-  const prefix = spec.ttl === undefined ? 0 : TTL_PREFIX_BYTES;
-  for (const row of rows) {
-    writer.reset().bytes(row.value.subarray(0, prefix));
-    spec.value.write(writer, spec.migrate(row.value.subarray(prefix), from));
-    table.put(row.key, writer.view());
-  }
 }
 
 /** The range of keys of one scope of a map table, for readers. */

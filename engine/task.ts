@@ -7,14 +7,14 @@ import { META_TABLE, NoticeBoard, type Progress, readProgress, writeProgress } f
 import { Metrics } from './metrics.ts';
 import type { Notice, Runtime } from './operator.ts';
 import { DEFAULT_OUTBOX_LIMITS, OUTBOX_TABLE, Outbox, type OutboxLimits, type Publisher } from './outbox.ts';
-import { FailureWatch, type Quarantine } from './quarantine.ts';
+import { errorOf, FailureWatch, type Quarantine } from './quarantine.ts';
 import { batch } from './signal.ts';
 import type { Source, SourceRecord } from './source.ts';
 import type { Flushable } from './tables.ts';
 import { TimerService } from './timers.ts';
 import type { Graph, Listen, Topology } from './topology.ts';
 import type { TopologyChange } from './topology-diff.ts';
-import { upgradeTopology, writeTopology } from './upgrade.ts';
+import { readTopology, upgradeTopology, writeTopology } from './upgrade.ts';
 
 export interface TaskLimits {
   /** Records pushed through the graph at once, at most. */
@@ -115,12 +115,14 @@ export class Task {
   /** Opens state and source and checks that they fit together. Must be called once, before `run`. */
   async open(): Promise<void> {
     const { store, source, topology, publisher, clock } = this.#options;
+    const allow = this.#options.allowTopologyChange === true;
     const described = topology.describe();
     const inputs = new Inputs(source, described);
-    const progress = readProgress(store.table(META_TABLE));
-    await inputs.open(progress);
+    const meta = store.table(META_TABLE);
+    const progress = readProgress(meta);
+    await inputs.open(progress, readTopology(meta), allow);
     this.#inputs = inputs;
-    const changes = upgradeTopology(store, described, this.#options.allowTopologyChange === true);
+    const changes = upgradeTopology(store, described, allow);
     if (changes.length > 0) this.#options.onTopologyChange?.(changes);
     this.#commit = progress?.commit ?? 0;
     this.#eventTime = new EventTime(progress);
@@ -196,7 +198,7 @@ export class Task {
 
   #raise(): void {
     const { first } = this.#failures;
-    if (first !== undefined) throw asMillraceError(first.error);
+    if (first !== undefined) throw errorOf(first);
   }
 
   /** Processes until `stop` is aborted, then commits what it has taken. Throws what broke it, uncommitted work undone. */

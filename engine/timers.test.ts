@@ -44,6 +44,22 @@ describe('timers', () => {
     expect(open(disk.open()).due(10)).toHaveLength(1);
   });
 
+  it('all fire at a watermark beyond what a timer can hold', () => {
+    for (const watermark_ms of [2 ** 48 - 1, 2 ** 48, 1.7e15, Number.MAX_VALUE, Number.POSITIVE_INFINITY]) {
+      const store = new MemoryDisk().open();
+      const timers = open(store);
+      timers.set(2 ** 48 - 1, '\u{10ffff}');
+      timers.set(10, 'a');
+      commit(store, timers);
+      timers.set(2 ** 48 - 1, 'new');
+      expect(timers.due(watermark_ms).map(({ key }) => key)).toEqual(['a', 'new', '\u{10ffff}']);
+      expect(timers.due(watermark_ms)).toEqual([]);
+      timers.set(20, 'b');
+      commit(store, timers);
+      expect(timers.due(Number.POSITIVE_INFINITY)).toEqual([{ time_ms: 20, key: 'b' }]);
+    }
+  });
+
   it('an operator without timers makes no table', () => {
     const store = new MemoryDisk().open();
     commit(store, open(store));

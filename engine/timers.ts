@@ -61,10 +61,11 @@ export class TimerService implements Timers {
   due(watermark_ms: number): readonly Due[] {
     if (watermark_ms < 0) return [];
     const scanned_ms = this.#scanned_ms;
-    const stored = this.#scan(Math.floor(watermark_ms));
+    const to_ms = Math.min(MAX_TIME_MS, Math.floor(watermark_ms));
+    const stored = this.#scan(to_ms);
     for (const { id, timer } of stored) this.#changed.set(id, { timer, set: false });
     const fresh: Found[] = [];
-    const end = textOf(writer.reset().u48(Math.floor(watermark_ms) + 1));
+    const end = Buffer.from(endOf(to_ms)).toString('latin1');
     let last: string | undefined;
     for (let id = this.#waiting.peek(); id !== undefined && id < end; id = this.#waiting.peek()) {
       this.#waiting.pop();
@@ -90,7 +91,7 @@ export class TimerService implements Timers {
     const found: Found[] = [];
     if (to_ms <= this.#scanned_ms) return found;
     const start = new ByteWriter().u48(this.#scanned_ms + 1).copy();
-    const end = new ByteWriter().u48(to_ms + 1).copy();
+    const end = endOf(to_ms);
     for (const { key } of this.#opened?.scan({ start, end }) ?? []) {
       const id = Buffer.from(key).toString('latin1');
       if (this.#changed.get(id)?.set !== false) found.push({ id, timer: timerOf(key) });
@@ -154,6 +155,16 @@ class MinHeap {
     }
     ids[at] = last;
   }
+}
+
+/** The last time of a timer. A watermark may be beyond it: one says that nothing more comes by Infinity. */
+const MAX_TIME_MS = 2 ** 48 - 1;
+/** Behind the ids of all timers. */
+const AFTER_ALL = new Uint8Array(7).fill(0xff);
+
+/** Behind the ids of the timers of a time. */
+function endOf(time_ms: number): Uint8Array {
+  return time_ms < MAX_TIME_MS ? new ByteWriter().u48(time_ms + 1).copy() : AFTER_ALL;
 }
 
 /** Of one id at a time. */

@@ -1,3 +1,4 @@
+import type { TableDescription } from './tables.ts';
 import type { NodeDescription, TopologyDescription } from './topology.ts';
 
 /** One difference between the topology that wrote a state and the one that is to run on it. */
@@ -18,6 +19,8 @@ export interface TopologyChange {
   readonly name: string;
   /** State would be given up: it takes somebody's word to go on. */
   readonly losesState: boolean;
+  /** A start refuses, with a word or without: the program cannot read what is there. */
+  readonly isUnreadable?: true;
   /** Tables whose rows would be left without a reader, by id. */
   readonly orphans: readonly string[];
   /** A sentence. */
@@ -28,9 +31,14 @@ const NOTHING_LOST = { losesState: false, orphans: [] } as const;
 
 /**
  * What was added, went and changed, in words, in the order of the running topology and then of the stored
- * one. Whether a changed schema version can be read is the tables' own check: they migrate or refuse.
+ * one. `isEmpty` says of a stored table, by its id, whether it has no rows: operators whose rows have all gone
+ * may be defined otherwise, if they say so.
  */
-export function diffTopology(stored: TopologyDescription, running: TopologyDescription): TopologyChange[] {
+export function diffTopology(
+  stored: TopologyDescription,
+  running: TopologyDescription,
+  isEmpty: (table: string) => boolean = () => false,
+): TopologyChange[] {
   const before = new Map(stored.nodes.map((node) => [node.name, node]));
   const after = new Map(running.nodes.map((node) => [node.name, node]));
   const added = running.nodes.filter(({ name }) => !before.has(name));
@@ -40,7 +48,7 @@ export function diffTopology(stored: TopologyDescription, running: TopologyDescr
     ...renamedTopology(stored.name, running.name),
     ...running.nodes.flatMap((node) => {
       const old = before.get(node.name);
-      return old === undefined ? [] : changesOf(old, node);
+      return old === undefined ? [] : changesOf(old, node, isEmpty);
     }),
     ...added.filter(({ name }) => ![...renamed.values()].includes(name)).map(addition),
     ...removed.map((node) => removal(node, renamed.get(node.name))),
@@ -92,21 +100,25 @@ function renames(
   return found;
 }
 
-function changesOf(old: NodeDescription, node: NodeDescription): TopologyChange[] {
+function changesOf(
+  old: NodeDescription,
+  node: NodeDescription,
+  isEmpty: (table: string) => boolean,
+): TopologyChange[] {
   const { name } = node;
   if (old.kind !== node.kind) {
     const text = `Operator "${name}" was of kind "${old.kind}" and is of kind "${node.kind}": what the one kept means nothing to the other. Give the new one a name of its own.`;
     return [{ kind: 'kind_changed', name, losesState: true, orphans: tablesOf(old), text }];
   }
-  const redefined = redefinition(old, node);
-  if (redefined !== undefined) return [redefined];
-  const changes: TopologyChange[] = [];
+  const redefined = redefinition(old, node, isEmpty);
+  if (redefined?.losesState === true) return [redefined];
+  const changes: TopologyChange[] = redefined === undefined ? [] : [redefined];
   if (old.inputs.join() !== node.inputs.join()) {
     const text = `Operator "${name}" now reads from ${node.inputs.join(', ')}, not from ${old.inputs.join(', ')}.`;
     changes.push({ kind: 'inputs_changed', name, ...NOTHING_LOST, text });
   }
-  for (const [table, { kind, version }] of Object.entries(node.state)) {
-    changes.push(...tableChanges(name, table, old.state[table], kind, version));
+  for (const [table, description] of Object.entries(node.state)) {
+    changes.push(...tableChanges(name, table, old.state[table], description));
   }
   for (const id of tablesOf(old).filter((table) => !tablesOf(node).includes(table))) {
     const text = `Operator "${name}" has no table "${id}" any more, and its rows have no reader.`;
@@ -118,18 +130,24 @@ function changesOf(old: NodeDescription, node: NodeDescription): TopologyChange[
 /** Of an operator whose rows depend on more than their schema; a state from before that was kept says nothing. */
 function redefinition(
   old: NodeDescription,
-  { name, kind, definition }: NodeDescription,
+  { name, kind, definition, definedTables }: NodeDescription,
+  isEmpty: (table: string) => boolean,
 ): TopologyChange | undefined {
   const before = old.definition;
   if (before === undefined || definition === undefined) return undefined;
   const names = [...new Set([...Object.keys(before), ...Object.keys(definition)])];
-  const said = (value: unknown): string => (value === undefined ? 'not there' : JSON.stringify(value));
+  const quoted = (value: unknown): string => (value === undefined ? 'not there' : JSON.stringify(value));
   const differences = names
     .filter((each) => before[each] !== definition[each])
-    .map((each) => `${each} was ${said(before[each])} and is ${said(definition[each])}`);
+    .map((each) => `${each} was ${quoted(before[each])} and is ${quoted(definition[each])}`);
   if (differences.length === 0) return undefined;
+  const said = `Operator "${name}" (${kind}) is defined otherwise: ${differences.join('; ')}.`;
+  if (definedTables?.every((table) => isEmpty(`${name}/${table}`)) === true) {
+    const text = `${said} It holds no rows of the old definition.`;
+    return { kind: 'definition_changed', name, ...NOTHING_LOST, text };
+  }
   const orphans = tablesOf(old);
-  const text = `Operator "${name}" (${kind}) is defined otherwise: ${differences.join('; ')}. What it kept (${orphans.join(', ')}) was made by the old definition. Give the new one a name of its own, or rebuild the state from the stream.`;
+  const text = `${said} What it kept (${orphans.join(', ')}) was made by the old definition. Give the new one a name of its own, or rebuild the state from the stream.`;
   return { kind: 'definition_changed', name, losesState: true, orphans, text };
 }
 
@@ -137,8 +155,7 @@ function tableChanges(
   name: string,
   table: string,
   old: NodeDescription['state'][string] | undefined,
-  kind: string,
-  version: number,
+  { kind, version, migrates = false }: TableDescription,
 ): TopologyChange[] {
   const id = `${name}/${table}`;
   if (old === undefined) {
@@ -150,6 +167,11 @@ function tableChanges(
     return [{ kind: 'table_kind_changed', name, losesState: true, orphans: [id], text }];
   }
   if (old.version === version) return [];
+  if (old.version > version || !migrates) {
+    const why = old.version > version ? 'is older than that' : 'has no migration from it';
+    const text = `Table "${id}" was written with schema version ${old.version}; this program reads version ${version} and ${why}. Run the version that wrote it, or rebuild the state from the stream by moving the state folder away.`;
+    return [{ kind: 'version_changed', name, ...NOTHING_LOST, isUnreadable: true, text }];
+  }
   const text = `Table "${id}" changes from schema version ${old.version} to ${version}.`;
   return [{ kind: 'version_changed', name, ...NOTHING_LOST, text }];
 }

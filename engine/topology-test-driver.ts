@@ -1,11 +1,14 @@
+import { setImmediate } from 'node:timers/promises';
 import { ByteReader } from './bytes.ts';
 import { ManualClock } from './clock.ts';
 import { stateDigest } from './digest.ts';
-import { MillraceError } from './errors.ts';
+import { asMillraceError, MillraceError } from './errors.ts';
 import type { KvEntry } from './kv.ts';
 import { META_TABLE, type NoticeCounts, type Progress, readProgress } from './meta.ts';
 import type { OutMessage } from './outbox.ts';
-import type { Source, SourceRecord, SourceState, StreamFacts } from './source.ts';
+import { PushedSource, type TestHeaders } from './pushed-source.ts';
+import { deadLetterQuarantine, type Quarantine } from './quarantine.ts';
+import type { Source } from './source.ts';
 import { MemoryDisk } from './store-memory.ts';
 import { type MapSpec, scopeRange } from './tables.ts';
 import { Task } from './task.ts';
@@ -15,7 +18,7 @@ import { expiryOf, TTL_PREFIX_BYTES } from './ttl.ts';
 /** A message as a publisher would send it; the payload as bytes, as text, or as what its JSON says. */
 export interface TestMessage {
   readonly subject: string;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: TestHeaders;
   readonly data?: Uint8Array | string;
   readonly json?: unknown;
 }
@@ -33,6 +36,11 @@ export interface TopologyTestDriverOptions {
   /** State to go on from: a snapshot of another driver, perhaps of an older topology. */
   readonly snapshot?: TopologySnapshot;
   readonly allowTopologyChange?: boolean;
+  /**
+   * As of `run`: `stop` (default) rejects the push of a record whose processing throws; `deadLetter` starts the
+   * task again from its last commit, as `run` does, and puts the record among the dead letters, in `sent`.
+   */
+  readonly failingRecords?: 'stop' | 'deadLetter';
 }
 
 /** Committed rows of a map table. */
@@ -43,59 +51,14 @@ export interface TestTable<K, V> {
 }
 
 const START_MS = 1_750_000_000_000;
+/** Longer than any look-up of a source's `through` may take, ms. */
+const LOOK_UP_MS = 600_000;
 
-class PushedSource implements Source {
-  readonly partition = '0';
-  readonly node: string;
-  readonly #due: SourceRecord[] = [];
-  sequence: number;
-
-  constructor(node: string, sequence: number) {
-    this.node = node;
-    this.sequence = sequence;
-  }
-
-  facts(): Promise<StreamFacts> {
-    const { node } = this;
-    return Promise.resolve({
-      stream: node,
-      incarnation: 'test',
-      firstSequence: 1,
-      lastSequence: Number.MAX_SAFE_INTEGER,
-    });
-  }
-
-  start(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  push(message: TestMessage): void {
-    const headers = Object.entries(message.headers ?? {});
-    const named = new Map(headers.map(([name, value]) => [name.toLowerCase(), value]));
-    this.#due.push({
-      sequence: ++this.sequence,
-      subject: message.subject,
-      data: bytesOf(message),
-      hasHeaders: named.size > 0,
-      header: (name) => named.get(name.toLowerCase()),
-    });
-  }
-
-  get pending(): number {
-    return this.#due.length;
-  }
-
-  take({ max }: { readonly max: number }): Promise<readonly SourceRecord[]> {
-    return Promise.resolve(this.#due.splice(0, max));
-  }
-
-  state(): SourceState {
-    return { headSequence: this.sequence, caughtUp: this.#due.length === 0, connected: true, skipped: 0 };
-  }
-
-  stop(): Promise<void> {
-    return Promise.resolve();
-  }
+/** What a driver goes on with when it is started again. */
+interface Life {
+  readonly allowTopologyChange: boolean;
+  /** Of all lives: what it knows of failing records must outlive a restart. */
+  readonly quarantine: Quarantine | undefined;
 }
 
 function bytesOf({ data, json }: TestMessage): Uint8Array {
@@ -105,39 +68,56 @@ function bytesOf({ data, json }: TestMessage): Uint8Array {
 
 /**
  * Runs a whole topology in a real task without a broker and without waiting: messages go in as they would
- * come from a stream, what each named node emits and what is owed to the outside can be read, and event and
- * wall-clock time move only when told to. After the manner of Kafka Streams' TopologyTestDriver.
+ * come from a stream, through what stands between it and the graph (an `enrichingSource`); what each named node
+ * emits and what is owed to the outside can be read, and event and wall-clock time move only when told to. After the manner of Kafka Streams' TopologyTestDriver.
  */
 export class TopologyTestDriver {
-  /** What was sent to the outside, after the commits. */
+  /** What was sent to the outside, after the commits; what a failing record has sent again is there once. */
   readonly sent: OutMessage[] = [];
   readonly clock: ManualClock;
   readonly disk: MemoryDisk;
   progress: Progress | undefined;
   readonly #topology: Topology;
   readonly #sources: ReadonlyMap<string, PushedSource>;
+  /** What the task reads: the sources behind their `through`. */
+  #inputs: Readonly<Record<string, Source>> = {};
   readonly #outputs = new Map<string, unknown[]>();
   readonly #taken = new Map<string, number>();
-  readonly #task: Task;
+  /** How much of each output is of the last commit and those before it. */
+  readonly #committed = new Map<string, number>();
+  /** By tasks before this one: a repeat has the same id, by which a receiver knows it. */
+  #sentBefore: ReadonlySet<string> = new Set();
+  readonly #life: Life;
+  #task: Task;
 
-  private constructor(
-    of: Topology,
-    { disk, sequences, now_ms }: TopologySnapshot,
-    allowTopologyChange: boolean,
-  ) {
+  private constructor(of: Topology, { disk, sequences, now_ms }: TopologySnapshot, life: Life) {
     this.#topology = of;
+    this.#life = life;
     this.disk = disk;
     this.clock = new ManualClock(now_ms);
     const { nodes } = of.describe();
     for (const { name } of nodes) this.#outputs.set(name, []);
     const names = nodes.filter(({ kind }) => kind === 'source').map(({ name }) => name);
-    this.#sources = new Map(names.map((name) => [name, new PushedSource(name, sequences[name] ?? 0)]));
-    this.#task = new Task({
-      topology: of,
-      source: Object.fromEntries(this.#sources),
-      store: disk.open(),
+    const keeps = life.quarantine !== undefined;
+    this.#sources = new Map(names.map((name) => [name, new PushedSource(name, sequences[name] ?? 0, keeps)]));
+    this.#task = this.#newTask();
+  }
+
+  #newTask(): Task {
+    const { quarantine, allowTopologyChange } = this.#life;
+    const specs = new Map(this.#topology.sources.map((spec) => [spec.name, spec]));
+    this.#inputs = Object.fromEntries(
+      [...this.#sources].map(([name, source]) => [name, specs.get(name)?.through?.(source) ?? source]),
+    );
+    return new Task({
+      topology: this.#topology,
+      source: this.#inputs,
+      store: this.disk.open(),
       publisher: {
-        publish: (message) => Promise.resolve(void this.sent.push(message)),
+        publish: (message) => {
+          if (!this.#sentBefore.has(message.id)) this.sent.push(message);
+          return Promise.resolve();
+        },
         // No send fails: all of a commit's can be seen when it returns.
         maxInFlight: () => Number.POSITIVE_INFINITY,
       },
@@ -148,9 +128,8 @@ export class TopologyTestDriver {
         max_drift_ms: Number.POSITIVE_INFINITY,
       },
       allowTopologyChange,
-      onCommit: (progress) => {
-        this.progress = progress;
-      },
+      ...(quarantine === undefined ? {} : { quarantine }),
+      onCommit: (progress) => this.#onCommit(progress),
       listen: (node, items) => {
         const output = this.#outputs.get(node);
         for (const item of items) output?.push(item);
@@ -158,15 +137,29 @@ export class TopologyTestDriver {
     });
   }
 
+  #onCommit(progress: Progress): void {
+    this.progress = progress;
+    for (const [node, items] of this.#outputs) this.#committed.set(node, items.length);
+    for (const [index, [node, source]] of [...this.#sources].entries()) {
+      source.committed((index === 0 ? progress : progress.others?.[node])?.sequence ?? 0);
+    }
+  }
+
   static async start(
     topology: Topology,
-    { start_ms = START_MS, snapshot, allowTopologyChange = false }: TopologyTestDriverOptions = {},
+    {
+      start_ms = START_MS,
+      snapshot,
+      allowTopologyChange = false,
+      failingRecords = 'stop',
+    }: TopologyTestDriverOptions = {},
   ): Promise<TopologyTestDriver> {
     const from =
       snapshot === undefined
         ? { disk: new MemoryDisk(), sequences: {}, now_ms: start_ms }
         : { ...snapshot, disk: snapshot.disk.copy() };
-    const driver = new TopologyTestDriver(topology, from, allowTopologyChange);
+    const quarantine = failingRecords === 'deadLetter' ? deadLetterQuarantine() : undefined;
+    const driver = new TopologyTestDriver(topology, from, { allowTopologyChange, quarantine });
     await driver.#task.open();
     return driver;
   }
@@ -187,9 +180,44 @@ export class TopologyTestDriver {
   async pushTo(node: string, ...messages: TestMessage[]): Promise<void> {
     const source = this.#sources.get(node);
     if (source === undefined) throw this.#unknown('source', node, [...this.#sources.keys()]);
-    for (const message of messages) source.push(message);
-    do await this.#task.step(0);
-    while (source.pending > 0);
+    for (const message of messages) source.push(message.subject, bytesOf(message), message.headers);
+    for (;;) {
+      try {
+        await this.#readToEnd();
+        return;
+      } catch (error) {
+        if (this.#life.quarantine === undefined || asMillraceError(error).code !== 'record_failed')
+          throw error;
+        await this.#beginAgain();
+      }
+    }
+  }
+
+  /** Until every source has given what was pushed; one that looks things up first gives it in real time. */
+  async #readToEnd(): Promise<void> {
+    const isAtEnd = (): boolean => Object.values(this.#inputs).every((source) => source.state().caughtUp);
+    await this.#task.step(LOOK_UP_MS);
+    while (!isAtEnd()) {
+      await setImmediate();
+      await this.#task.step(LOOK_UP_MS);
+    }
+  }
+
+  /** As a supervisor does: what was not committed never happened, and its records come again. */
+  async #beginAgain(): Promise<void> {
+    await this.#close();
+    for (const [node, items] of this.#outputs) {
+      items.length = this.#committed.get(node) ?? 0;
+      this.#taken.set(node, Math.min(this.#taken.get(node) ?? 0, items.length));
+    }
+    this.#sentBefore = new Set(this.sent.map(({ id }) => id));
+    this.#task = this.#newTask();
+    await this.#task.open();
+  }
+
+  async #close(): Promise<void> {
+    this.#task.close();
+    for (const source of Object.values(this.#inputs)) await source.stop();
   }
 
   /** Lets wall-clock time pass while nothing comes, and ends with a barrier, so that idleness shows. */
@@ -269,8 +297,9 @@ export class TopologyTestDriver {
 
   /** A new process on the same disk: what is not committed is lost. */
   async restart(): Promise<TopologyTestDriver> {
-    this.#task.close();
-    const driver = new TopologyTestDriver(this.#topology, this.#place(), false);
+    await this.#close();
+    const life = { ...this.#life, allowTopologyChange: false };
+    const driver = new TopologyTestDriver(this.#topology, this.#place(), life);
     await driver.#task.open();
     return driver;
   }

@@ -4,16 +4,18 @@ import { mergeSignals, outputOf, tagged } from './merge.ts';
 import type { Definition, NoSides, Operator, Runtime, Sides } from './operator.ts';
 import type { Either, Signal } from './signal.ts';
 import type { Source, SourceRecord } from './source.ts';
-import type { TableSpecs } from './tables.ts';
+import { describeTable, type TableDescription, type TableSpecs } from './tables.ts';
 
 export interface NodeDescription {
   readonly name: string;
   readonly kind: string;
   readonly summary: string;
   readonly inputs: readonly string[];
-  readonly state: Readonly<Record<string, { readonly kind: string; readonly version: number }>>;
+  readonly state: Readonly<Record<string, TableDescription>>;
   /** What the rows of its state depend on, besides their schema. */
   readonly definition?: Definition;
+  /** The tables of the rows that do; absent: its state as a whole. */
+  readonly definedTables?: readonly string[];
 }
 
 export interface TopologyDescription {
@@ -203,13 +205,14 @@ export class Builder {
     inputs: readonly string[],
     join: (inputs: readonly Observable<Signal<unknown>>[]) => Observable<Signal<unknown>>,
   ): void {
-    const { name, kind, summary, state, definition, sides } = operator;
+    const { name, kind, summary, state, definition, definedTables, sides } = operator;
     this.add({
       name,
       kind,
       summary,
       state,
       ...(definition === undefined ? {} : { definition }),
+      ...(definedTables === undefined ? {} : { definedTables }),
       inputs,
       hasSides: sides.length > 0,
       connect: (runtime, all) => {
@@ -237,6 +240,12 @@ export class Builder {
 
   /** Several streams of one type as one: barriers wait for all inputs, the watermark is their minimum. */
   merge<T>(name: string, ...streams: Stream<T, Sides>[]): Stream<T> {
+    if (streams.length === 0) {
+      throw new MillraceError(
+        'bad_config',
+        `"${name}" merges no streams: nothing would ever come out of it.`,
+      );
+    }
     const inputs = streams.map((stream) => stream.name);
     this.add({
       name,
@@ -278,15 +287,14 @@ export class Topology {
   describe(): TopologyDescription {
     return {
       name: this.name,
-      nodes: this.#nodes.map(({ name, kind, summary, inputs, state, definition }) => ({
+      nodes: this.#nodes.map(({ name, kind, summary, inputs, state, definition, definedTables }) => ({
         name,
         kind,
         summary,
         inputs,
-        state: Object.fromEntries(
-          Object.entries(state).map(([table, spec]) => [table, { kind: spec.kind, version: spec.version }]),
-        ),
+        state: Object.fromEntries(Object.entries(state).map(([table, spec]) => [table, describeTable(spec)])),
         ...(definition === undefined ? {} : { definition }),
+        ...(definedTables === undefined ? {} : { definedTables }),
       })),
     };
   }

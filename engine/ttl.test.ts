@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { KvStore, KvTable } from './kv.ts';
 import { MemoryDisk } from './store-memory.ts';
-import { expiryOf, oldestDay, TTL_DAY_MS, TtlSweep } from './ttl.ts';
+import { expiryOf, oldestDay, TTL_DAY_MS, TtlSweep, ttlDay } from './ttl.ts';
 
 const ttl = { retain_ms: 10 * TTL_DAY_MS };
 
@@ -49,6 +49,16 @@ describe('rows with a TTL', () => {
     for (const at_ms of [13.5, 14, 14.01, 15].map((days) => days * TTL_DAY_MS)) {
       expect(3 < oldestDay(at_ms, ttl)).toBe(expiryOf(row, ttl) < at_ms);
     }
+  });
+
+  it('stay from the last day on that is told apart, in 2149, and are as good as new before the first', () => {
+    const after_ms = Date.UTC(3000, 0, 1);
+    const row = Buffer.alloc(2);
+    row.writeUInt16BE(ttlDay(after_ms));
+    expect(expiryOf(row, ttl)).toBe(Number.POSITIVE_INFINITY);
+    expect(ttlDay(after_ms) < oldestDay(10 * after_ms, ttl)).toBe(false);
+    expect(ttlDay(Date.UTC(2149, 0, 1)) < oldestDay(after_ms, ttl)).toBe(true);
+    expect([-1, Number.NEGATIVE_INFINITY].map(ttlDay)).toEqual([0, 0]);
   });
 
   it('are never forgotten with an endless retention', () => {
@@ -107,5 +117,5 @@ describe('the sweep', () => {
     expect(peak).toBeLessThan(12 * 2_000 * 1.5);
     for (let commit = 0; commit < 60; commit++) f.commit(80);
     expect(f.rows).toBe(0);
-  });
+  }, 120_000);
 });

@@ -12,14 +12,23 @@ export const TTL_DAY_MS = 86_400_000;
 /** In front of the value of a row with a TTL: the day of the watermark when it was written. */
 export const TTL_PREFIX_BYTES = 2;
 
+/** What the prefix can hold: a day in 2149. What is written from then on is not forgotten. */
+const LAST_DAY = 0xffff;
+
+/** The day of a row that is written now. Before 1970 it is the first. */
+export function ttlDay(watermark_ms: number): number {
+  return Math.min(LAST_DAY, Math.max(0, Math.floor(watermark_ms / TTL_DAY_MS)));
+}
+
 /** The watermark beyond which a stored row with a TTL is forgotten. */
 export function expiryOf(row: Uint8Array, { retain_ms }: Ttl): number {
-  return (dayOf(row) + 1) * TTL_DAY_MS + retain_ms;
+  const day = dayOf(row);
+  return day === LAST_DAY ? Number.POSITIVE_INFINITY : (day + 1) * TTL_DAY_MS + retain_ms;
 }
 
 /** Rows that were last written on a day before this one are forgotten. */
 export function oldestDay(watermark_ms: number, { retain_ms }: Ttl): number {
-  return Math.ceil((watermark_ms - retain_ms) / TTL_DAY_MS - 1);
+  return Math.min(LAST_DAY, Math.ceil((watermark_ms - retain_ms) / TTL_DAY_MS - 1));
 }
 
 function dayOf(row: Uint8Array): number {
@@ -63,7 +72,7 @@ export class TtlSweep {
     const oldest = oldestDay(watermark_ms, this.#ttl);
     if (this.#from === undefined) {
       if (this.#oldest !== undefined && oldest <= this.#oldest) return false;
-      this.#left = Math.max(0, Math.floor(watermark_ms / TTL_DAY_MS));
+      this.#left = ttlDay(watermark_ms);
       this.#hasMet = this.#oldest !== undefined;
       this.#from = FIRST_KEY;
     }

@@ -212,6 +212,65 @@ describe('a start on the state of another topology', () => {
     expect(diffTopology(old, every(2).describe())).toEqual([]);
   });
 
+  it('of another definition is taken where the tables that it is of are empty', () => {
+    const node = (every: number) => ({
+      ...{
+        name: 'join',
+        kind: 'join',
+        summary: '',
+        inputs: [],
+        definedTables: ['rows'],
+        definition: { every },
+      },
+      state: { rows: { kind: 'map', version: 1 }, control: { kind: 'map', version: 1 } },
+    });
+    const described = (every: number) => ({ name: 'shop', nodes: [node(every)] });
+    const diff = (empty: readonly string[]) =>
+      diffTopology(described(1), described(2), (table) => empty.includes(table));
+    expect(diff(['join/rows'])).toMatchObject([
+      {
+        kind: 'definition_changed',
+        losesState: false,
+        orphans: [],
+        text: expect.stringContaining('no rows'),
+      },
+    ]);
+    expect(diff(['join/control'])).toMatchObject([
+      { losesState: true, orphans: ['join/rows', 'join/control'] },
+    ]);
+  });
+
+  it('of versions without a way between them is refused before another table is migrated', async () => {
+    const tables = (version: number, migrating: number) => ({
+      a: mapTable<string, number>({ key: stringKey, value: intCodec, version: migrating, migrate: () => 7 }),
+      b: counts(version),
+    });
+    const of = (version: number, migrating: number) =>
+      topology(
+        'shop',
+        (t) => void t.source('in').pipe(count('orders', { tables: tables(version, migrating) })),
+      );
+    expect(diffTopology(of(1, 1).describe(), of(2, 2).describe())).toMatchObject([
+      { kind: 'version_changed', text: 'Table "orders/a" changes from schema version 1 to 2.' },
+      { kind: 'version_changed', isUnreadable: true, text: expect.stringContaining('no migration') },
+    ]);
+    expect(diffTopology(of(1, 2).describe(), of(1, 1).describe())).toMatchObject([
+      { kind: 'version_changed', isUnreadable: true, text: expect.stringContaining('is older than that') },
+    ]);
+    const first = new TaskFixture(of(1, 1));
+    await first.task.open();
+    first.source.takes.push([record(1, 'a')]);
+    await first.task.step(0);
+    first.task.commit();
+    const { disk } = first;
+    await expect(new TaskFixture(of(2, 2), { disk }).task.open()).rejects.toMatchObject({
+      code: 'state_schema_mismatch',
+      message: expect.stringContaining('orders/b'),
+    });
+    // Nothing was migrated: the program that wrote the state goes on.
+    await expect(new TaskFixture(of(1, 1), { disk }).task.open()).resolves.toBeUndefined();
+  });
+
   it('may lose operators that have no state', async () => {
     const next = topology('shop', (t) => {
       const first = t.source('in');

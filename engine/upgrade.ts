@@ -24,18 +24,38 @@ export function writeTopology(meta: KvTable, description: TopologyDescription): 
 }
 
 /**
+ * The differences between the topology that wrote a state and the one that is to run on it; undefined where the
+ * state does not say which wrote it.
+ */
+export function changesFrom(
+  table: (name: string) => KvView,
+  running: TopologyDescription,
+): readonly TopologyChange[] | undefined {
+  const stored = readTopology(table(META_TABLE));
+  if (stored === undefined) return undefined;
+  return diffTopology(stored, running, (id) => [...table(id).scan({ limit: 1 })].length === 0);
+}
+
+/** Whether a start on the state refuses. */
+export function isRefused({ losesState, isUnreadable }: TopologyChange): boolean {
+  return losesState || isUnreadable === true;
+}
+
+/**
  * Compares the stored topology with the one that is to run on its state and returns the differences.
- * Throws `topology_changed` where state would be given up, unless `allow`: then the rows that lose their
- * reader are deleted, since an operator that comes back under the old name must not go on from them.
+ * Throws `state_schema_mismatch` where the program cannot read a table, before any other is migrated, and `topology_changed` where state would be given up, unless `allow`: then the rows that lose
+ * their reader are deleted, since an operator that comes back under the old name must not go on from them.
  */
 export function upgradeTopology(
   store: KvStore,
   running: TopologyDescription,
   allow: boolean,
 ): readonly TopologyChange[] {
-  const stored = readTopology(store.table(META_TABLE));
-  if (stored === undefined) return [];
-  const changes = diffTopology(stored, running);
+  const changes = changesFrom((name) => store.table(name), running) ?? [];
+  const unreadable = changes.filter(({ isUnreadable }) => isUnreadable === true);
+  if (unreadable.length > 0) {
+    throw new MillraceError('state_schema_mismatch', unreadable.map(({ text }) => text).join(' '));
+  }
   const losses = changes.filter(({ losesState }) => losesState);
   if (losses.length > 0 && !allow) {
     throw new MillraceError(

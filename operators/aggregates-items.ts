@@ -66,13 +66,19 @@ class Ranking<E> {
         for (let left = reader.varint(); left > 0; left--) {
           kept.push({ rank: reader.f64(), event: this.#codec.read(reader), bytes: undefined });
         }
+        // More may have been kept when it was stored.
+        if (kept.length > this.#max_items) kept.length = this.#max_items;
         return kept;
       },
     };
   }
 
   #compare(a: Ranked<E>, b: Ranked<E>): number {
-    if (a.rank !== b.rank) return a.rank < b.rank ? -this.#sign : this.#sign;
+    if (a.rank < b.rank) return -this.#sign;
+    if (a.rank > b.rank) return this.#sign;
+    // NaN comes last of all, whichever way the ranks are sorted.
+    const byNaN = Number(Number.isNaN(a.rank)) - Number(Number.isNaN(b.rank));
+    if (byNaN !== 0) return byNaN;
     return Buffer.compare(this.#bytesOf(a), this.#bytesOf(b));
   }
 
@@ -90,12 +96,16 @@ function ranked<E, R>(
   ranking: Ranking<E>,
   rankOf: (event: E, time_ms: number) => number,
   result: (kept: readonly Ranked<E>[]) => R,
+  kind: string,
 ): Aggregate<E, Ranked<E>[], R> {
   return {
+    kind,
     init: () => [],
     add: (acc, event, time_ms) => {
       const rank = rankOf(event, time_ms);
-      return ranking.put(acc, { rank, event, bytes: undefined });
+      // One form of NaN, and 0 for -0: they rank alike, and are stored alike.
+      const stored = Number.isNaN(rank) ? Number.NaN : rank + 0;
+      return ranking.put(acc, { rank: stored, event, bytes: undefined });
     },
     merge: (a, b) => ranking.merge(a, b),
     result,
@@ -108,12 +118,12 @@ const all = <E>(kept: readonly Ranked<E>[]): E[] => kept.map(({ event }) => even
 
 /** The event with the earliest time; of several the one whose stored bytes sort first. */
 export function first<E>(options: ItemOptions<E> = {}): Aggregate<E, Ranked<E>[], E | undefined> {
-  return ranked(new Ranking<E>(1, 1, options), (_, time_ms) => time_ms, only);
+  return ranked(new Ranking<E>(1, 1, options), (_, time_ms) => time_ms, only, 'first');
 }
 
 /** The event with the latest time; of several the one whose stored bytes sort first. */
 export function last<E>(options: ItemOptions<E> = {}): Aggregate<E, Ranked<E>[], E | undefined> {
-  return ranked(new Ranking<E>(1, -1, options), (_, time_ms) => time_ms, only);
+  return ranked(new Ranking<E>(1, -1, options), (_, time_ms) => time_ms, only, 'last');
 }
 
 /**
@@ -124,11 +134,7 @@ export function topK<E>(
   by: (event: E) => number,
   options: ItemOptions<E> = {},
 ): Aggregate<E, Ranked<E>[], E[]> {
-  const rankOf = (event: E): number => {
-    const rank = by(event);
-    return Number.isNaN(rank) ? Number.NEGATIVE_INFINITY : rank;
-  };
-  return ranked(new Ranking<E>(k, -1, options), rankOf, all);
+  return ranked(new Ranking<E>(k, -1, options), by, all, 'topK');
 }
 
 /**
@@ -136,5 +142,5 @@ export function topK<E>(
  * how many there were.
  */
 export function collect<E>(max_items: number, options: ItemOptions<E> = {}): Aggregate<E, Ranked<E>[], E[]> {
-  return ranked(new Ranking<E>(max_items, 1, options), (_, time_ms) => time_ms, all);
+  return ranked(new Ranking<E>(max_items, 1, options), (_, time_ms) => time_ms, all, 'collect');
 }

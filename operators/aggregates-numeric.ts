@@ -3,6 +3,7 @@ import type { Aggregate } from './aggregates.ts';
 import {
   addInteger,
   addReal,
+  addSquare,
   type Dyadic,
   dyadicOf,
   mergeReal,
@@ -11,14 +12,22 @@ import {
   ratio,
   realSumCodec,
   realValue,
+  takeReal,
 } from './aggregates-real.ts';
 
+const BELOW_ZERO = 2 ** 53;
+
+/** Counts; one below zero, of which more was taken back than added, as an even number beyond all counts. */
 const countCodec: Codec<number> = {
-  write: (writer, value) => void writer.varint(value),
-  read: (reader) => reader.varint(),
+  write: (writer, value) => void writer.varint(value < 0 ? BELOW_ZERO - 2 * value : value),
+  read: (reader) => {
+    const value = reader.varint();
+    return value < BELOW_ZERO ? value : (BELOW_ZERO - value) / 2;
+  },
 };
 
 const COUNT: Aggregate<unknown, number, number> = {
+  kind: 'count',
   init: () => 0,
   add: (acc) => acc + 1,
   merge: (a, b) => a + b,
@@ -37,7 +46,7 @@ export function count(): Aggregate<unknown, number, number> {
  * exact to ±(2^53 - 1), and 0.1 ten times is 1. For integers beyond that use `sumExact`.
  */
 export function sum<E>(numberOf: (event: E) => number): Aggregate<E, RealSum, number> {
-  return { ...realAggregate(numberOf), result: realValue };
+  return { ...realAggregate(numberOf), kind: 'sum', result: realValue };
 }
 
 /**
@@ -53,6 +62,7 @@ export function sumExact<E>(numberOf: (event: E) => number | bigint): Aggregate<
     return value;
   };
   return {
+    kind: 'sumExact',
     init: newRealSum,
     add: (acc, event) => {
       addInteger(acc, integerOf(event));
@@ -81,7 +91,7 @@ function realAggregate<E>(numberOf: (event: E) => number): Omit<Aggregate<E, Rea
       return acc;
     },
     retract: (acc, event) => {
-      addReal(acc, -numberOf(event));
+      takeReal(acc, numberOf(event));
       return acc;
     },
     merge: mergeInto,
@@ -97,9 +107,13 @@ export interface Moments {
   readonly squares: RealSum;
 }
 
-/** The mean of `numberOf`: the exact sum, rounded, over the count. NaN when there are no values. */
+/**
+ * The mean of `numberOf`: the exact sum, rounded, over the count; right also where the sum is beyond the range of
+ * a double. NaN when there are no values.
+ */
 export function avg<E>(numberOf: (event: E) => number): Aggregate<E, Pick<Moments, 'count' | 'sum'>, number> {
   return {
+    kind: 'avg',
     init: () => ({ count: 0, sum: newRealSum() }),
     add: (acc, event) => {
       acc.count++;
@@ -108,7 +122,7 @@ export function avg<E>(numberOf: (event: E) => number): Aggregate<E, Pick<Moment
     },
     retract: (acc, event) => {
       acc.count--;
-      addReal(acc.sum, -numberOf(event));
+      takeReal(acc.sum, numberOf(event));
       return acc;
     },
     merge: (a, b) => {
@@ -116,21 +130,28 @@ export function avg<E>(numberOf: (event: E) => number): Aggregate<E, Pick<Moment
       mergeReal(a.sum, b.sum);
       return a;
     },
-    result: ({ count: n, sum: total }) => realValue(total) / n,
+    result: meanOf,
     codec: {
       write: (writer: ByteWriter, acc) => {
-        writer.varint(acc.count);
+        countCodec.write(writer, acc.count);
         realSumCodec.write(writer, acc.sum);
       },
-      read: (reader: ByteReader) => ({ count: reader.varint(), sum: realSumCodec.read(reader) }),
+      read: (reader: ByteReader) => ({ count: countCodec.read(reader), sum: realSumCodec.read(reader) }),
     },
   };
 }
 
+function meanOf({ count: n, sum: total }: Pick<Moments, 'count' | 'sum'>): number {
+  const rounded = realValue(total);
+  if (n <= 0 || Number.isFinite(rounded) || total.special !== undefined) return rounded / n;
+  // The sum is beyond the range of a double, the mean is not.
+  return ratio(dyadicOf(total), BigInt(n));
+}
+
 /**
  * The variance of `numberOf` (by default of the population: over n; `sample`: over n - 1, Bessel). From exact
- * sums of the values and of their squares, so that nothing cancels and the order plays no part; exact up to
- * the last rounding while squares are within 1e-290 and 1e300. NaN when there are too few values.
+ * sums of the values and of their squares, so that nothing cancels and the order plays no part: the nearest double of
+ * the exact variance. NaN when there are too few values, or one is not finite.
  */
 export function variance<E>(
   numberOf: (event: E) => number,
@@ -138,11 +159,13 @@ export function variance<E>(
 ): Aggregate<E, Moments, number> {
   const change = (acc: Moments, value: number, sign: 1 | -1): Moments => {
     acc.count += sign;
-    addReal(acc.sum, sign * value);
+    if (sign === 1) addReal(acc.sum, value);
+    else takeReal(acc.sum, value);
     addSquare(acc.squares, value, sign);
     return acc;
   };
   return {
+    kind: 'variance',
     init: () => ({ count: 0, sum: newRealSum(), squares: newRealSum() }),
     add: (acc, event) => change(acc, numberOf(event), 1),
     retract: (acc, event) => change(acc, numberOf(event), -1),
@@ -155,12 +178,12 @@ export function variance<E>(
     result: (acc) => varianceOf(acc, of),
     codec: {
       write: (writer: ByteWriter, acc) => {
-        writer.varint(acc.count);
+        countCodec.write(writer, acc.count);
         realSumCodec.write(writer, acc.sum);
         realSumCodec.write(writer, acc.squares);
       },
       read: (reader: ByteReader) => ({
-        count: reader.varint(),
+        count: countCodec.read(reader),
         sum: realSumCodec.read(reader),
         squares: realSumCodec.read(reader),
       }),
@@ -171,7 +194,7 @@ export function variance<E>(
 /** (n·Σx² - (Σx)²) / (n·(n - ddof)), the numerator without rounding. */
 function varianceOf({ count: n, sum: total, squares }: Moments, of: 'population' | 'sample'): number {
   const freedom = of === 'population' ? n : n - 1;
-  if (freedom <= 0 || total.special !== 0 || squares.special !== 0) return Number.NaN;
+  if (freedom <= 0 || total.special !== undefined) return Number.NaN;
   const first = dyadicOf(total);
   const second = dyadicOf(squares);
   const a: Dyadic = { digits: second.digits * BigInt(n), exponent: second.exponent };
@@ -179,27 +202,6 @@ function varianceOf({ count: n, sum: total, squares }: Moments, of: 'population'
   const exponent = Math.min(a.exponent, b.exponent);
   const digits = (a.digits << BigInt(a.exponent - exponent)) - (b.digits << BigInt(b.exponent - exponent));
   return ratio({ digits, exponent }, BigInt(n) * BigInt(freedom));
-}
-
-/** Up to here the square of an integer is a safe integer. */
-const MAX_ROOT = 94_906_265;
-/** 2^27 + 1: splits a double into two halves whose products are exact (Dekker 1971). */
-const SPLITTER = 134_217_729;
-
-/** Adds ±value², exactly: an integer, or the product with its rounding error. */
-function addSquare(squares: RealSum, value: number, sign: 1 | -1): void {
-  if (Number.isSafeInteger(value)) {
-    if (Math.abs(value) <= MAX_ROOT) addReal(squares, sign * value * value);
-    else addInteger(squares, BigInt(sign) * BigInt(value) * BigInt(value));
-    return;
-  }
-  const product = value * value;
-  const scaled = SPLITTER * value;
-  const high = scaled - (scaled - value);
-  const low = value - high;
-  const error = low * low - (product - high * high - 2 * high * low);
-  addReal(squares, sign * product);
-  if (Number.isFinite(error)) addReal(squares, sign * error);
 }
 
 /** Null as long as there is no value. */
@@ -213,19 +215,21 @@ const extremeCodec: Codec<number | null> = {
 
 /** The least value; NaN when there are none, or one is NaN. */
 export function min<E>(numberOf: (event: E) => number): Aggregate<E, number | null, number> {
-  return extreme(numberOf, Math.min);
+  return extreme('min', numberOf, Math.min);
 }
 
 /** The greatest value; NaN when there are none, or one is NaN. */
 export function max<E>(numberOf: (event: E) => number): Aggregate<E, number | null, number> {
-  return extreme(numberOf, Math.max);
+  return extreme('max', numberOf, Math.max);
 }
 
 function extreme<E>(
+  kind: string,
   numberOf: (event: E) => number,
   pick: (a: number, b: number) => number,
 ): Aggregate<E, number | null, number> {
   return {
+    kind,
     init: () => null,
     add: (acc, event) => (acc === null ? numberOf(event) : pick(acc, numberOf(event))),
     merge: (a, b) => (a === null ? b : b === null ? a : pick(a, b)),

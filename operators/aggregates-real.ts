@@ -2,39 +2,88 @@ import type { ByteReader, ByteWriter, Codec } from '../engine/index.ts';
 import { addExact, type ExactSum } from './exact-sum.ts';
 
 /**
- * An exact sum of doubles, rounded once, when it is read: so it does not depend on the order of the
- * additions. Safe integers are summed as such; others in an expansion of doubles that do not overlap
- * (Shewchuk, "Adaptive Precision Floating-Point Arithmetic and Fast Robust Geometric Predicates", 1997; the
- * final rounding as in Python's `math.fsum`). Infinities and NaN give what IEEE 754 gives. Exactness ends
- * where a partial sum leaves the range of a double (beyond 1.7e308).
+ * An exact sum of numbers, rounded once, when it is read: so it does not depend on the order of the
+ * additions, and what was added can be taken back. Safe integers are summed as such; others in an expansion
+ * of doubles that do not overlap (Shewchuk, "Adaptive Precision Floating-Point Arithmetic and Fast Robust
+ * Geometric Predicates", 1997; the final rounding as in Python's `math.fsum`); those near the bounds of the
+ * range as integers of any size. Infinities and NaN are counted, and give what IEEE 754 gives.
  */
 export interface RealSum {
+  /** Of safe integers, and of numbers from `HUGE` on. */
   integers: ExactSum;
-  /** Increasing in magnitude; empty as long as every value was a safe integer. */
+  /** Of other numbers; increasing in magnitude. */
   partials: number[];
-  /** The sum of what was not finite; 0 when all was. */
-  special: number;
+  /** Of what a double is too coarse for, in units of 2^-2148. */
+  tiny: bigint;
+  /** How many were not finite; undefined when all were. */
+  special: Specials | undefined;
 }
+
+interface Specials {
+  readonly positive: number;
+  readonly negative: number;
+  readonly nan: number;
+}
+
+/** Sums of 2^53 numbers below it are still doubles. */
+const HUGE = 2 ** 970;
+const TINY_EXPONENT = -2148;
 
 export function newRealSum(): RealSum {
-  return { integers: 0, partials: [], special: 0 };
+  return { integers: 0, partials: [], tiny: 0n, special: undefined };
 }
 
-/** Adds `value` into `sum`; adding -value takes it back, except for what is not finite. */
+/** Adds `value` into `sum`. */
 export function addReal(sum: RealSum, value: number): void {
   if (Number.isSafeInteger(value)) {
     const { integers } = sum;
     const next = typeof integers === 'number' ? integers + value : Number.NaN;
     sum.integers = Number.isSafeInteger(next) ? next : addExact(integers, value);
-  } else if (Number.isFinite(value)) addPartial(sum, value);
-  else sum.special += value;
+  } else if (!Number.isFinite(value)) sum.special = addSpecials(sum.special, specialOf(value, 1));
+  else if (Math.abs(value) < HUGE) addPartial(sum.partials, value);
+  else addInteger(sum, BigInt(value));
+}
+
+/** Takes back what was added. */
+export function takeReal(sum: RealSum, value: number): void {
+  if (Number.isFinite(value)) addReal(sum, -value);
+  else sum.special = addSpecials(sum.special, specialOf(value, -1));
+}
+
+/** Up to here the square of an integer is a safe integer. */
+const MAX_ROOT = 94_906_265;
+/** 2^27 + 1: splits a double into two halves whose products are exact (Dekker 1971). */
+const SPLITTER = 134_217_729;
+/** Squares of what is not an integer are the sum of two doubles within these bounds. */
+const MIN_EXACT_ROOT = 2 ** -480;
+const MAX_EXACT_ROOT = 2 ** 485;
+
+/** Adds `value`² into `sum`, exactly, or with -1 takes it back. Of what is not finite nothing. */
+export function addSquare(sum: RealSum, value: number, sign: 1 | -1): void {
+  const magnitude = Math.abs(value);
+  if (magnitude <= MAX_ROOT && Number.isInteger(value)) addReal(sum, sign * value * value);
+  else if (magnitude >= MIN_EXACT_ROOT && magnitude < MAX_EXACT_ROOT) {
+    // The product and its rounding error.
+    const product = value * value;
+    const scaled = SPLITTER * value;
+    const high = scaled - (scaled - value);
+    const low = value - high;
+    addReal(sum, sign * product);
+    addReal(sum, sign * (low * low - (product - high * high - 2 * high * low)));
+  } else if (Number.isFinite(value)) {
+    const { digits, exponent } = decompose(value);
+    const square = BigInt(sign) * digits * digits;
+    if (magnitude >= MAX_EXACT_ROOT) addInteger(sum, square << BigInt(2 * exponent));
+    else sum.tiny += square << BigInt(2 * exponent - TINY_EXPONENT);
+  }
 }
 
 /** Adds `b` into `a`. */
 export function mergeReal(a: RealSum, b: RealSum): void {
   a.integers = addExact(a.integers, b.integers);
-  for (const partial of b.partials) addPartial(a, partial);
-  a.special += b.special;
+  for (const partial of b.partials) addPartial(a.partials, partial);
+  a.tiny += b.tiny;
+  if (b.special !== undefined) a.special = addSpecials(a.special, b.special);
 }
 
 /** Adds an integer of any size. */
@@ -42,11 +91,33 @@ export function addInteger(sum: RealSum, value: ExactSum): void {
   sum.integers = addExact(sum.integers, value);
 }
 
-function addPartial(sum: RealSum, value: number): void {
-  const { partials } = sum;
+function specialOf(value: number, sign: 1 | -1): Specials {
+  return {
+    positive: value === Number.POSITIVE_INFINITY ? sign : 0,
+    negative: value === Number.NEGATIVE_INFINITY ? sign : 0,
+    nan: Math.abs(value) === Number.POSITIVE_INFINITY ? 0 : sign,
+  };
+}
+
+function addSpecials(a: Specials | undefined, b: Specials): Specials | undefined {
+  if (a === undefined) return b;
+  const positive = a.positive + b.positive;
+  const negative = a.negative + b.negative;
+  const nan = a.nan + b.nan;
+  return positive === 0 && negative === 0 && nan === 0 ? undefined : { positive, negative, nan };
+}
+
+function specialValue({ positive, negative, nan }: Specials): number {
+  if (nan !== 0 || (positive !== 0 && negative !== 0)) return Number.NaN;
+  return positive !== 0 ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
+}
+
+function addPartial(partials: number[], value: number): void {
+  const { length } = partials;
   let carry = value;
   let kept = 0;
-  for (const partial of partials) {
+  for (let index = 0; index < length; index++) {
+    const partial = partials[index] as number;
     const large = Math.abs(carry) < Math.abs(partial) ? partial : carry;
     const small = large === carry ? partial : carry;
     const high = large + small;
@@ -54,22 +125,19 @@ function addPartial(sum: RealSum, value: number): void {
     if (low !== 0) partials[kept++] = low;
     carry = high;
   }
-  partials.length = kept;
-  if (!Number.isFinite(carry)) sum.special += carry;
-  else if (carry !== 0) partials.push(carry);
+  if (carry !== 0) partials[kept++] = carry;
+  if (kept < length) partials.length = kept;
 }
 
 /** The sum as the nearest double. */
-export function realValue({ integers, partials, special }: RealSum): number {
-  if (special !== 0) return special;
+export function realValue(sum: RealSum): number {
+  const { integers, partials, tiny, special } = sum;
+  if (special !== undefined) return specialValue(special);
+  if (tiny !== 0n || (typeof integers === 'bigint' && partials.length > 0)) return ratio(dyadicOf(sum), 1n);
   if (partials.length === 0) return Number(integers);
-  const all: RealSum = { integers: 0, partials: partials.slice(), special: 0 };
-  for (let rest = BigInt(integers); rest !== 0n; ) {
-    const high = Number(rest);
-    addPartial(all, high);
-    rest -= BigInt(high);
-  }
-  return all.special === 0 ? roundPartials(all.partials) : all.special;
+  const all = partials.slice();
+  addPartial(all, Number(integers));
+  return roundPartials(all);
 }
 
 /** The double nearest to the sum of an expansion, ties to even. */
@@ -97,10 +165,10 @@ function roundPartials(partials: readonly number[]): number {
 /** Partials that depend on the sum only, not on the way to it: each is what is left, rounded. */
 function canonical(partials: readonly number[]): number[] {
   if (partials.length < 2) return partials.slice();
-  const rest: RealSum = { integers: 0, partials: partials.slice(), special: 0 };
+  const rest = partials.slice();
   const found: number[] = [];
-  while (rest.partials.length > 0 && rest.special === 0) {
-    const rounded = roundPartials(rest.partials);
+  while (rest.length > 0) {
+    const rounded = roundPartials(rest);
     found.push(rounded);
     addPartial(rest, -rounded);
   }
@@ -109,13 +177,19 @@ function canonical(partials: readonly number[]): number[] {
 
 const HAS_BIG = 1;
 const HAS_PARTIALS = 2;
-const HAS_SPECIAL = 4;
+/** Before infinities and NaN were counted: their sum. */
+const HAS_SPECIAL_SUM = 4;
+const HAS_SPECIALS = 8;
+const HAS_TINY = 16;
 
 export const realSumCodec: Codec<RealSum> = {
-  write: (writer: ByteWriter, { integers, partials, special }) => {
+  write: (writer: ByteWriter, { integers, partials, tiny, special }) => {
     const isBig = typeof integers === 'bigint';
     writer.u8(
-      (isBig ? HAS_BIG : 0) + (partials.length > 0 ? HAS_PARTIALS : 0) + (special !== 0 ? HAS_SPECIAL : 0),
+      (isBig ? HAS_BIG : 0) |
+        (partials.length > 0 ? HAS_PARTIALS : 0) |
+        (special === undefined ? 0 : HAS_SPECIALS) |
+        (tiny === 0n ? 0 : HAS_TINY),
     );
     if (isBig) writer.string(integers.toString());
     else writer.zigzag(integers);
@@ -124,7 +198,8 @@ export const realSumCodec: Codec<RealSum> = {
       writer.varint(written.length);
       for (const partial of written) writer.f64(partial);
     }
-    if (special !== 0) writer.f64(special);
+    if (special !== undefined) writer.zigzag(special.positive).zigzag(special.negative).zigzag(special.nan);
+    if (tiny !== 0n) writer.string(tiny.toString());
   },
   read: (reader: ByteReader) => {
     const flags = reader.u8();
@@ -133,7 +208,11 @@ export const realSumCodec: Codec<RealSum> = {
     if ((flags & HAS_PARTIALS) !== 0) {
       for (let left = reader.varint(); left > 0; left--) sum.partials.push(reader.f64());
     }
-    if ((flags & HAS_SPECIAL) !== 0) sum.special = reader.f64();
+    if ((flags & HAS_SPECIAL_SUM) !== 0) addReal(sum, reader.f64());
+    if ((flags & HAS_SPECIALS) !== 0) {
+      sum.special = { positive: reader.zigzag(), negative: reader.zigzag(), nan: reader.zigzag() };
+    }
+    if ((flags & HAS_TINY) !== 0) sum.tiny = BigInt(reader.string());
     return sum;
   },
 };
@@ -145,8 +224,9 @@ export interface Dyadic {
 }
 
 /** The exact value of a finite sum. */
-export function dyadicOf({ integers, partials }: RealSum): Dyadic {
+export function dyadicOf({ integers, partials, tiny }: RealSum): Dyadic {
   const parts = partials.map(decompose);
+  if (tiny !== 0n) parts.push({ digits: tiny, exponent: TINY_EXPONENT });
   const exponent = Math.min(0, ...parts.map((part) => part.exponent));
   let digits = BigInt(integers) << BigInt(-exponent);
   for (const part of parts) digits += part.digits << BigInt(part.exponent - exponent);
@@ -166,26 +246,38 @@ function decompose(value: number): Dyadic {
   return { digits: value < 0 ? -digits : digits, exponent: Math.max(biased, 1) - EXPONENT_BIAS };
 }
 
-/** More bits than a double has and than half-way cases need: the lowest says whether anything is below. */
-const QUOTIENT_BITS = 80;
+const DOUBLE_BITS = 53;
+/** Of the smallest double. */
+const MIN_EXPONENT = -1074;
 
-/** `digits` · 2^`exponent` / `denominator`, denominator > 0, as the nearest double, at any size. */
+/** `digits` · 2^`exponent` / `denominator`, denominator > 0, as the nearest double, ties to even, at any size. */
 export function ratio({ digits, exponent }: Dyadic, denominator: bigint): number {
   if (digits === 0n) return 0;
   const magnitude = digits < 0n ? -digits : digits;
-  const shift = QUOTIENT_BITS - (bitLength(magnitude) - bitLength(denominator));
+  // The quotient has at least two bits more than a double.
+  const shift = DOUBLE_BITS + 2 - (bitLength(magnitude) - bitLength(denominator));
   const dividend = shift > 0 ? magnitude << BigInt(shift) : magnitude;
   const divisor = shift < 0 ? denominator << BigInt(-shift) : denominator;
-  const rest = dividend % divisor === 0n ? 0n : 1n;
-  const quotient = Number((dividend / divisor) | rest);
-  const scale = exponent - shift;
-  // In two steps, since 2^scale alone may be beyond the range.
-  const half = Math.trunc(scale / 2);
-  const value = quotient * 2 ** half * 2 ** (scale - half);
+  const quotient = dividend / divisor;
+  // Its last bit says also whether anything is below it.
+  const odd = dividend % divisor === 0n ? quotient : quotient | 1n;
+  const lowest = Math.max(bitLength(odd) - DOUBLE_BITS + exponent - shift, MIN_EXPONENT);
+  const rounded = Number(roundedShift(odd, BigInt(lowest - (exponent - shift))));
+  // In two steps, since 2^lowest alone may be beyond the range.
+  const half = Math.trunc(lowest / 2);
+  const value = rounded * 2 ** half * 2 ** (lowest - half);
   return digits < 0n ? -value : value;
 }
 
-/** To the next multiple of four. */
+/** `value` / 2^`bits` as the nearest integer, ties to even. */
+function roundedShift(value: bigint, bits: bigint): bigint {
+  const kept = value >> bits;
+  const below = value - (kept << bits);
+  const half = 1n << (bits - 1n);
+  return below > half || (below === half && (kept & 1n) === 1n) ? kept + 1n : kept;
+}
+
 function bitLength(value: bigint): number {
-  return value.toString(16).length * 4;
+  const hex = value.toString(16);
+  return hex.length * 4 - (Math.clz32(Number.parseInt(hex.charAt(0), 16)) - 28);
 }

@@ -1,4 +1,4 @@
-import type { ByteReader, ByteWriter, Codec } from '../engine/index.ts';
+import { type ByteReader, ByteWriter, type Codec } from '../engine/index.ts';
 import type { Aggregate } from './aggregates.ts';
 import {
   countDistinct,
@@ -28,17 +28,22 @@ export interface ExactValues {
 
 /**
  * How many different values: exact up to `max_values` of them (default 10,000; about 50 bytes each are kept).
- * A result of `max_values` + 1 says that there are more than that.
+ * A result of `max_values` + 1 says that there are more than that. Throws `RangeError` for a limit that is no
+ * positive integer.
  */
 export function distinct<E>(
   read: (event: E) => DistinctValue,
   { max_values = 10_000 }: { readonly max_values?: number } = {},
 ): Aggregate<E, ExactValues, number> {
+  if (!Number.isSafeInteger(max_values) || max_values < 1) {
+    throw new RangeError(`max_values must be a positive integer, got ${max_values}`);
+  }
   const put = (acc: ExactValues, identity: string): void => {
     acc.values?.add(identity);
     if (acc.values !== null && acc.values.size > max_values) acc.values = null;
   };
   return {
+    kind: 'distinct',
     init: () => ({ values: new Set() }),
     add: (acc, event) => {
       put(acc, identityOf(read(event)));
@@ -59,9 +64,10 @@ export function distinct<E>(
       },
       read: (reader: ByteReader) => {
         if (reader.u8() === 0) return { values: null };
-        const values = new Set<string>();
-        for (let left = reader.varint(); left > 0; left--) values.add(reader.string());
-        return { values };
+        const acc: ExactValues = { values: new Set() };
+        // The limit may have been another when it was stored.
+        for (let left = reader.varint(); left > 0; left--) put(acc, reader.string());
+        return acc;
       },
     },
   };
@@ -90,6 +96,7 @@ function settle(acc: ApproxValues): Distinct {
  */
 export function distinctApprox<E>(read: (event: E) => DistinctValue): Aggregate<E, ApproxValues, number> {
   return {
+    kind: 'distinctApprox',
     init: () => ({ set: EMPTY_DISTINCT, fresh: [] }),
     add: (acc, event) => {
       acc.fresh.push(hashOf(identityOf(read(event))));
@@ -109,10 +116,12 @@ export function distinctApprox<E>(read: (event: E) => DistinctValue): Aggregate<
 }
 
 const words = new Uint32Array(4);
+const writer = new ByteWriter();
 
 function hashOf(text: string): number {
-  const bytes = Buffer.from(text);
-  murmur128(bytes, 0, bytes.length, 0, words);
+  // As it would be stored, where different text never is the same; without the length before it.
+  const bytes = writer.reset().string(text).view();
+  murmur128(bytes, bytes.length - Buffer.byteLength(text), bytes.length, 0, words);
   return hash53(words);
 }
 
@@ -143,6 +152,7 @@ export function quantiles<E>(
     if (!(q >= 0 && q <= 1)) throw new RangeError(`a quantile is between 0 and 1, got ${q}`);
   }
   return {
+    kind: 'quantiles',
     init: () => ({
       count: 0,
       nans: 0,

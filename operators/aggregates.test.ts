@@ -116,6 +116,19 @@ describe('every aggregate', () => {
     });
   }
 
+  it('says what it keeps: state of one is not that of another', () => {
+    const { few, some, spread, sample, positive, ...named } = everything;
+    const kinds = Object.values(named).map(
+      (aggregate) => resolveAggregate<Sale, AggregateSpec<Sale>>(aggregate).kind,
+    );
+    expect(new Set(kinds).size).toBe(kinds.length);
+    expect(kinds).not.toContain('custom');
+    expect(positive.kind).toBe('filtered count');
+    expect(resolveAggregate<Sale, AggregateSpec<Sale>>({ a: count(), b: { c: first<Sale>() } }).kind).toBe(
+      '{a: count, b: {c: first}}',
+    );
+  });
+
   it('takes back what it added, where it can', () => {
     const spec = { n: count(), total: sum(amountOf), mean: avg(amountOf), spread: variance(amountOf) };
     const aggregate = resolveAggregate<Sale, typeof spec>(spec);
@@ -257,6 +270,49 @@ describe('sets and items', () => {
     expect(Math.abs(of(distinctApprox(amountOf), many) - 20_000)).toBeLessThan(20_000 * 0.03);
     const mixed = ({ amount }: Sale) => (amount === 0 ? '1' : amount === 1 ? 1 : true);
     expect(of(distinct(mixed), [sale(0), sale(1), sale(2), sale(0)])).toBe(3);
+    for (const max_values of [0, -1, 1.5, Number.NaN]) {
+      expect(() => distinct(amountOf, { max_values })).toThrow(RangeError);
+    }
+  });
+
+  it('text that UTF-8 does not tell apart is counted apart, stored or not', () => {
+    const texts = ['\ud800', '\ud801', '\ufffd', 'x'.repeat(100), '\0'];
+    const textOf = ({ amount }: Sale): string => texts[amount] ?? '';
+    const spec = { exact: distinct(textOf), approx: distinctApprox(textOf) };
+    const { result } = inParts(
+      spec,
+      texts.map((_, index) => sale(index)),
+      1,
+    );
+    expect(result).toEqual({ exact: 5, approx: 5 });
+  });
+
+  it('a smaller limit counts for what was stored with a larger one', () => {
+    const of3 = resolveAggregate<Sale, AggregateSpec<Sale>>({
+      top: topK(3, amountOf),
+      d: distinct(amountOf),
+    });
+    const spec = { top: topK(2, amountOf), d: distinct(amountOf, { max_values: 1 }) };
+    const of2 = resolveAggregate<Sale, typeof spec>(spec);
+    const writer = new ByteWriter();
+    of3.codec.write(
+      writer,
+      [3, 1, 2].map((amount) => sale(amount)).reduce((acc, event) => of3.add(acc, event, 0), of3.init()),
+    );
+    const reader = new ByteReader(writer.copy());
+    expect(of2.result(of2.codec.read(reader))).toEqual({ top: [sale(3), sale(2)], d: 2 });
+    expect(reader.remaining).toBe(0);
+  });
+
+  it('NaN ranks below all numbers, -0 as 0', () => {
+    const ranked = [Number.NaN, Number.NEGATIVE_INFINITY, -0, 0, 1];
+    const items = ranked.map((_, index) => sale(index));
+    const spec = topK(5, ({ amount }: Sale) => ranked[amount] as number);
+    for (let seed = 0; seed < 20; seed++) {
+      const { result, bytes } = inParts(spec, items, seed);
+      expect(result.map(amountOf)).toEqual([4, 2, 3, 1, 0]);
+      expect(bytes).toEqual(inParts(spec, items, seed + 100).bytes);
+    }
   });
 
   it('first, last, top and collect go by time and rank; ties by what is stored', () => {

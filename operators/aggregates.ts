@@ -4,7 +4,8 @@ import { type ByteReader, type ByteWriter, type Codec, trustedJsonCodec } from '
  * How the events of a window become one value. Pure: no clock, no randomness, nothing outside the
  * accumulator. `add` and `merge` may change their first argument and return it; they never change the
  * second one, nor keep a mutable part of it. For results that do not depend on the order of arrival, `add`
- * must commute and `merge` must be associative and commutative with `init()` as its neutral element.
+ * must commute and `merge` must be associative and commutative with `init()` as its neutral element. An
+ * accumulator may be null, but never undefined, which stands for none.
  */
 export interface Aggregate<E, A, R> {
   init(): A;
@@ -16,6 +17,11 @@ export interface Aggregate<E, A, R> {
   result(acc: A): R;
   /** How an accumulator is stored; JSON without it. */
   readonly codec?: Codec<A>;
+  /**
+   * What accumulators hold, in a word: part of a window's definition, so that state of one aggregate is not read
+   * as that of another. By default `custom`.
+   */
+  readonly kind?: string;
 }
 
 /** An aggregate, or aggregates by name (to any depth) whose result is an object of their results. */
@@ -29,6 +35,7 @@ export type ResultOf<S> = S extends { init(): unknown; result(acc: never): infer
 /** An aggregate as operators use it: a composition is one aggregate, and the codec is always there. */
 export interface ResolvedAggregate<E, A, R> extends Aggregate<E, A, R> {
   readonly codec: Codec<A>;
+  readonly kind: string;
   /** The names of a composition's parts: what is stored depends on them. */
   readonly shape: string;
 }
@@ -59,6 +66,7 @@ function withCodec<E>(aggregate: Aggregate<E, unknown, unknown>): ResolvedAggreg
       ? {}
       : { retract: (acc, event, time_ms) => aggregate.retract?.(acc, event, time_ms) }),
     codec: aggregate.codec ?? trustedJsonCodec<unknown>(),
+    kind: aggregate.kind ?? 'custom',
     shape: '',
   };
 }
@@ -101,6 +109,7 @@ function compose<E>(
       },
       read: (reader: ByteReader) => parts.map((part) => part.codec.read(reader)),
     },
+    kind: `{${parts.map(({ kind }, index) => `${names[index]}: ${kind}`).join(', ')}}`,
     shape: `{${parts.map(({ shape }, index) => `${names[index]}${shape}`).join(',')}}`,
   };
 }
@@ -123,6 +132,7 @@ export function filtered<E, A, R>(
         }),
     result: (acc) => aggregate.result(acc),
     ...(aggregate.codec === undefined ? {} : { codec: aggregate.codec }),
+    kind: `filtered ${aggregate.kind ?? 'custom'}`,
   };
 }
 
@@ -143,5 +153,6 @@ export function mapResult<E, A, R, Q>(
         }),
     result: (acc) => project(aggregate.result(acc)),
     ...(aggregate.codec === undefined ? {} : { codec: aggregate.codec }),
+    ...(aggregate.kind === undefined ? {} : { kind: aggregate.kind }),
   };
 }

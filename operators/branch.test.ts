@@ -73,4 +73,10 @@ describe('branch', () => {
   it('refuses to be without branches', () => {
     expect(() => split('none', {})).toThrow('no branches');
   });
+
+  it('refuses names that would not keep their place', () => {
+    const all = (): boolean => true;
+    expect(() => split('by-size', { small: all, 100: all })).toThrow('the branch "100"');
+    expect(() => topology('none', (t) => void t.merge('none'))).toThrow('no streams');
+  });
 });

@@ -25,7 +25,7 @@ export type BranchStreams<A, P extends Branches<A>> = {
 export const branchDoc: OperatorDoc = {
   kind: 'branch',
   summary: 'Each item to the first branch whose predicate holds for it',
-  does: 'Sends each item one way: the predicates are asked in the order in which they are written, and the item goes to the first that holds, on a stream of that name. A type guard gives its branch the narrower type. `branch(stream, name, branches)` gives the streams by name; `split(name, branches)` is the same as an operator, with the branches as side outputs and the items that no branch takes as its main output. End with `rest: () => true` to take them all. To send an item several ways, put several `filter` on one stream.',
+  does: 'Sends each item one way: the predicates are asked in the order in which they are written, and the item goes to the first that holds, on a stream of that name. A type guard gives its branch the narrower type. `branch(stream, name, branches)` gives the streams by name; `split(name, branches)` is the same as an operator, with the branches as side outputs and the items that no branch takes as its main output. End with `rest: () => true` to take them all. A name that is a number is refused (`bad_config`): JavaScript would move it to the front. To send an item several ways, put several `filter` on one stream.',
   state: 'None.',
   late: 'Late items are sent like all others; watermarks go down every branch.',
   duplicates: 'Each is sent by itself, so equal items go the same way.',
@@ -38,8 +38,14 @@ export function split<A, P extends Branches<A>>(
   name: string,
   branches: P & Branches<A>,
 ): Operator<A, A, BranchItems<A, P>> {
-  if (Object.keys(branches).length === 0) {
-    throw new MillraceError('bad_config', `"${name}" has no branches.`);
+  const names = Object.keys(branches);
+  if (names.length === 0) throw new MillraceError('bad_config', `"${name}" has no branches.`);
+  const number = names.find((each) => /^\d+$/.test(each));
+  if (number !== undefined) {
+    throw new MillraceError(
+      'bad_config',
+      `"${name}" has the branch "${number}": names that are numbers come before all others in JavaScript, not where they are written. Give it another name.`,
+    );
   }
   return make<A, BranchItems<A, P>>(branches)(name, branches);
 }

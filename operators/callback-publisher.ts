@@ -21,7 +21,7 @@ export type Callback = (message: CallbackMessage, signal: AbortSignal) => Promis
 export interface CallbackLimits {
   /** Calls at once; with more than one their order is not kept. */
   readonly max_in_flight: number;
-  /** A call that takes longer has failed, ms. Its signal is aborted: a function that goes on runs beside its repeat. */
+  /** A call that takes longer has failed, ms; Infinity: none does. Its signal is aborted: a function that goes on runs beside its repeat. */
   readonly timeout_ms: number;
   /** Pause before the first repeat, ms; it doubles with each. */
   readonly retry_first_ms: number;
@@ -38,6 +38,9 @@ export const DEFAULT_CALLBACK_LIMITS: CallbackLimits = {
   retry_max_ms: 30_000,
   max_attempts: 10,
 };
+
+/** A timer's longest; one that is set for longer fires at once. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
 
 interface Waiting {
   readonly message: OutMessage;
@@ -58,12 +61,19 @@ export class CallbackPublisher implements Publisher {
     this.#next = next;
   }
 
-  /** Throws `duplicate_callback` for a name that is taken. */
+  /** Throws `duplicate_callback` for a name that is taken, `bad_config` for limits that let no call be. */
   register(name: string, callback: Callback, limits: Partial<CallbackLimits> = {}): this {
     if (this.#lanes.has(name)) {
       throw new MillraceError('duplicate_callback', `There is a callback "${name}" already.`);
     }
     const all = { ...DEFAULT_CALLBACK_LIMITS, ...limits };
+    for (const [what, limit] of Object.entries(all)) {
+      if (limit >= (what.startsWith('max_') ? 1 : 0)) continue;
+      throw new MillraceError(
+        'bad_config',
+        `Callback "${name}" has the ${what} ${limit}, with which it is never called.`,
+      );
+    }
     this.#lanes.set(name, new Lane(name, callback, all, this.#closing.signal));
     return this;
   }
@@ -171,7 +181,7 @@ class Lane {
         controller.abort();
         reject(new MillraceError('callback_timeout', why, { retriable: true }));
       };
-      timer = setTimeout(end, timeout_ms, `it took more than ${timeout_ms} ms`);
+      timer = setTimeout(end, Math.min(timeout_ms, TIMER_MAX_MS), `it took more than ${timeout_ms} ms`);
       this.#closing.addEventListener('abort', () => end('it was closed'), { signal: controller.signal });
     });
     try {
@@ -189,7 +199,7 @@ class Lane {
 function sleep(pause_ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
-    const timer = setTimeout(done, pause_ms);
+    const timer = setTimeout(done, Math.min(pause_ms, TIMER_MAX_MS));
     function done(): void {
       clearTimeout(timer);
       signal.removeEventListener('abort', done);

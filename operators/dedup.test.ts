@@ -102,6 +102,68 @@ describe('dedup', () => {
     expect(pipeline.counter('millrace.dedup.conflicts')).toBe(1);
   });
 
+  it('keeps to its memory whatever one commit brings, and forgets nothing', async () => {
+    const ids = (from: number, to: number): Event[] =>
+      Array.from({ length: to - from }, (_, index) => event(from + index));
+    for (const memory_ids of [0, 1, 7, 100, 3_000]) {
+      let pipeline = await Pipeline.start(build(memory_ids));
+      let known = 0;
+      for (const count of [5_000, 1, 64, 3, 4_000, 2_047]) {
+        await pipeline.push(...ids(known, known + count));
+        known += count;
+        pipeline.commit();
+        const kept = pipeline.counter('millrace.dedup.memory_ids');
+        expect(kept).toBeLessThanOrEqual(memory_ids);
+        expect(kept).toBeGreaterThanOrEqual(memory_ids - Math.ceil(memory_ids / 8));
+        pipeline = await pipeline.restart();
+        expect(pipeline.counter('millrace.dedup.memory_ids')).toBe(kept);
+        await pipeline.push(...ids(0, known));
+        expect(pipeline.out).toEqual([]);
+      }
+    }
+  });
+
+  it('asks for a commit when the ids since the last one are many', async () => {
+    const pipeline = await Pipeline.start(build(10));
+    await pipeline.push(...Array.from({ length: 65_536 }, (_, id) => event(id)));
+    expect(pipeline.progress?.commit).toBeUndefined();
+    await pipeline.push(event(65_536));
+    expect(pipeline.progress?.commit).toBe(1);
+    expect(pipeline.counter('millrace.dedup.memory_ids')).toBe(10);
+  });
+
+  it('may have other limits after a restart', async () => {
+    let pipeline = await Pipeline.start(build(1_000));
+    const all = Array.from({ length: 1_000 }, (_, id) => event(id));
+    await pipeline.push(...all);
+    for (const memory_ids of [10, 2_000, 0, 64]) {
+      const snapshot = pipeline.snapshot();
+      pipeline = await TestDriver.start(build(memory_ids), { snapshot });
+      await pipeline.push(...all);
+      expect(pipeline.out).toEqual([]);
+      pipeline.commit();
+      expect(pipeline.counter('millrace.dedup.memory_ids')).toBeLessThanOrEqual(memory_ids);
+    }
+    expect(() => build(-1)({} as never)).toThrow('memory_ids');
+    expect(() => build(1.5)({} as never)).toThrow('memory_ids');
+    expect(() => build(1, Number.NaN)({} as never)).toThrow('retain_ms');
+  });
+
+  it('finds an id again on disk whatever its event time is', async () => {
+    const times = [-1, -86_400_000, 0, 4_200_000_000_000, 8.64e15, Number.NaN, Number.POSITIVE_INFINITY, 0.5];
+    const all = times.map((time_ms, id) => event(id, { time_ms }));
+    let pipeline = await Pipeline.start(build(0));
+    await pipeline.push(...all);
+    for (const restart of [false, true]) {
+      pipeline.commit();
+      if (restart) pipeline = await pipeline.restart();
+      expect(pipeline.counter('millrace.dedup.memory_ids')).toBe(0);
+      pipeline.out.length = 0;
+      await pipeline.push(...all);
+      expect(pipeline.out).toEqual([]);
+    }
+  });
+
   it('an id on disk with another event time is not recognised; in memory the id alone decides', async () => {
     const pipeline = await Pipeline.start(build(8));
     for (let id = 0; id < 100; id++) {

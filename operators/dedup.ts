@@ -4,6 +4,7 @@ import {
   ByteWriter,
   defineOperator,
   type KvView,
+  MillraceError,
   type Operator,
   type OperatorDoc,
   type OutMessage,
@@ -27,9 +28,9 @@ export interface Identified {
 }
 
 export interface DedupLimits<E> {
-  /** Ids kept in memory, newest first to stay; 20 bytes each. By default 1,000,000. */
+  /** Ids kept in memory at a commit, newest first to stay; 20 bytes each. By default 1,000,000. */
   readonly memory_ids?: number;
-  /** How long an id is remembered after it left memory, by the clock, ms. By default 7 days. */
+  /** How long an id is remembered after it left memory, by the clock, ms; 0 or more. By default 7 days. */
   readonly retain_ms?: number;
   /** What the notice of a dropped item says. By default that the operator dropped it. */
   readonly describe?: (event: E) => {
@@ -73,10 +74,12 @@ function identification<E>(config: DedupConfig<E>): (event: E) => Identified {
   return (event) => ({ ...identify(idOf(event), contentOf(event)), time_ms: timeOf(event) });
 }
 
-/** A log row is extended until it holds this many ids, so that a quiet stream makes no tiny rows. */
+/** Ids of a log row at most; the last one is extended until it has them, so that a quiet stream makes no tiny rows. */
 const LOG_ROW_IDS = 2_048;
 /** Rows that the ids in memory have at least, as the oldest row leaves memory whole. */
 const LOG_ROWS_MIN = 8;
+/** So many new ids ask for a commit, where memory holds fewer: until then they are there beside the others. */
+const UNCOMMITTED_MIN_IDS = 65_536;
 
 const tables = () => ({
   // Which ids are known is content; which of them are in the log is a matter of the way.
@@ -90,12 +93,12 @@ export const dedupDoc: OperatorDoc = {
   summary: 'The first event of each id; conflicts to the dead letters',
   does: 'Passes on the first event of each id in the order of the stream, and drops those whose id is known. An id is remembered as 96 bits of its MurmurHash3. The newest ids are found in memory by id alone; older ones on disk by id and event time, in sorted runs by the day of event time, so that a live event costs no read. With `contentOf`, a known id with other content (by a 32-bit hash) is a conflict: it is dropped too, and `conflict` can send it to the dead letters, because a publisher has used an id twice. Dropped items go to the side outputs `duplicates` and `conflicts`.',
   state:
-    'Up to `memory_ids` ids in memory, 20 bytes each, with a log of them that is read back at start; older ones on disk, 16 bytes each, until `retain_ms` after they left memory, by the clock.',
+    'After each commit up to `memory_ids` ids in memory, 20 bytes each, with a log of them that is read back at start; older ones on disk, 16 bytes each, until `retain_ms` after they left memory, by the clock. New ids are in memory beside them until the commit, which is asked for when there are as many again (at least 65,536).',
   late: 'A late event is judged like any other, as long as its id is remembered.',
   duplicates:
     'Dropped, counted as `millrace.dedup.duplicates` and listed as notices of the kind `duplicate`; conflicts as `millrace.dedup.conflicts` and `conflict`. A repeat that comes later than ids are remembered passes; so does one whose id has left memory and whose event time is another than the first one’s.',
   failure:
-    'Ids are part of the commit: after a crash those of uncommitted events are forgotten with the events, and both come again.',
+    'Ids are part of the commit: after a crash those of uncommitted events are forgotten with the events, and both come again. Limits may change with a restart. Any `timeOf` is taken, also NaN: it only says where on disk an id lies.',
 };
 
 /**
@@ -103,9 +106,16 @@ export const dedupDoc: OperatorDoc = {
  * older ones on disk by id and event time (`OldIds`), for as long as `retain_ms`. A known id with another
  * payload is a conflict: counted, and sent to the dead letters where `conflict` says how.
  * State: a log of the ids in memory, appended to at each commit and read back at start, and the runs of
- * the older ones; each id is in exactly one of them.
+ * the older ones; each id is in exactly one of them. Throws `bad_config` for limits that are none.
  */
 export function dedup<E>(name: string, config: DedupConfig<E>): Operator<E, E, DedupSides<E>> {
+  const { memory_ids = 0, retain_ms = 0 } = config;
+  if (!Number.isSafeInteger(memory_ids) || memory_ids < 0 || !(retain_ms >= 0)) {
+    throw new MillraceError(
+      'bad_config',
+      `"${name}" has memory_ids ${memory_ids} and retain_ms ${retain_ms}: give it a whole number of ids and a time, 0 or more.`,
+    );
+  }
   return make<E>()(name, config);
 }
 
@@ -115,11 +125,12 @@ const make = <E>() =>
     summary: 'The first event of each id; conflicts to the dead letters',
     state: tables,
     sides: ['duplicates', 'conflicts'],
-    start: ({ name, config, state, metrics, emit, emitTo, send, notice }) => {
+    start: ({ name, config, state, metrics, emit, emitTo, send, notice, requestBarrier }) => {
       const { memory_ids = DEFAULT_MEMORY_IDS, retain_ms = DEFAULT_RETAIN_MS, conflict } = config;
       const { describe = () => ({ scope: name, sequence: 0, detail: {} }) } = config;
       const identified = identification(config);
       const rowIds = Math.max(1, Math.min(LOG_ROW_IDS, Math.floor(memory_ids / LOG_ROWS_MIN)));
+      const uncommittedIds = Math.max(UNCOMMITTED_MIN_IDS, memory_ids);
       const recent = new RecentIds();
       const old = new OldIds(state.blocks, state.directory);
       /** First ordinals of the log's rows, oldest first. */
@@ -149,19 +160,21 @@ const make = <E>() =>
           const extend = last !== undefined && logged - last < rowIds;
           const from = extend ? last : logged;
           if (!extend) rows.push(from);
-          state.log.put(rowKey(from), wordsToBytes(recent.copy(from, recent.next)));
-          logged = recent.next;
+          logged = Math.min(recent.next, from + rowIds);
+          state.log.put(rowKey(from), wordsToBytes(recent.copy(from, logged)));
         }
       };
 
+      /** What is in the log goes by whole rows; what is new and too much never comes into it. */
       const evict = (now_ms: number): void => {
-        while (recent.size > memory_ids && rows.length > 1) {
-          const from = rows.shift() as number;
-          const to = rows[0] as number;
-          old.store(recent.copy(from, to), Math.floor(now_ms / 1_000));
-          recent.forget(to);
-          state.log.remove(rowKey(from));
-        }
+        const enough = recent.next - memory_ids;
+        if (enough <= recent.first) return;
+        while (rows.length > 0 && (rows[0] as number) < enough)
+          state.log.remove(rowKey(rows.shift() as number));
+        const to = rows[0] ?? Math.max(enough, logged);
+        old.store(recent.copy(recent.first, to), Math.floor(now_ms / 1_000));
+        recent.forget(to);
+        logged = Math.max(logged, to);
       };
 
       return {
@@ -171,7 +184,8 @@ const make = <E>() =>
           const conflicting: E[] = [];
           for (const event of events) {
             const { id0, id1, id2, payload, time_ms } = identified(event);
-            const time_s = Math.floor(time_ms / 1_000);
+            // As it is stored, whatever it is.
+            const time_s = Math.floor(time_ms / 1_000) >>> 0;
             let known = recent.find(id0, id1, id2);
             if (known < 0) known = old.find(id0, id1, id2, time_s);
             if (known < 0) {
@@ -183,13 +197,14 @@ const make = <E>() =>
             refuse(event, isConflict);
             (isConflict ? conflicting : repeated).push(event);
           }
+          if (recent.next - logged > uncommittedIds) requestBarrier();
           emit(fresh);
           emitTo('duplicates', repeated);
           emitTo('conflicts', conflicting);
         },
         onBarrier: ({ now_ms }: Barrier) => {
-          appendLog();
           evict(now_ms);
+          appendLog();
           old.expire((now_ms - retain_ms) / 1_000);
         },
       };

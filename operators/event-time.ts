@@ -15,6 +15,11 @@ export function checkedSignedTime(time_ms: number, operator: string): number {
   throw bad(time_ms, operator, 'event times are whole ms since 1970, or before it');
 }
 
+/** Whether a time is one that windows take: within what timers can hold, before 1970 too. NaN is none. */
+export function isTime(time_ms: number): boolean {
+  return Math.abs(time_ms) < TIME_END_MS;
+}
+
 function bad(time_ms: number, operator: string, rule: string): MillraceError {
   return new MillraceError(
     'bad_event_time',

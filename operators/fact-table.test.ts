@@ -275,6 +275,18 @@ describe('FactTable', () => {
     );
   });
 
+  it('forgets nothing that is written after the days that rows tell apart, in 2149', () => {
+    const subject = new Subject(10);
+    subject.advance(Date.UTC(3000, 0, 1));
+    subject.apply('s', 'a', 0, fact(5));
+    subject.commit();
+    subject.advance(100 * DAY_MS);
+    subject.restart();
+    expect(subject.record('s', 'a')[0]).toEqual(fact(5));
+    subject.commit();
+    expect(subject.stored()).toHaveLength(1);
+  });
+
   it('logical rows do not depend on the order of arrival', () => {
     const anyFact = fc.record({
       key: fc.constantFrom('a', 'b'),

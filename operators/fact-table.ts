@@ -9,9 +9,9 @@ import {
   oldestDay,
   type RawSpec,
   rawTable,
-  TTL_DAY_MS,
   TTL_PREFIX_BYTES,
   TtlSweep,
+  ttlDay,
 } from '../engine/index.ts';
 import { copyBytes, Scratch } from './fact-bytes.ts';
 import type { FactKey } from './fact-key.ts';
@@ -38,6 +38,11 @@ const GENERATION_MAX_BYTES = 32 * 1_048_576;
 const INITIAL_SCRATCH_BYTES = 512;
 
 export type Claim = 'new' | 'earlier' | 'later';
+
+/** Throws `invariant_broken` for what a fact cannot have as its time. */
+export function requireTime(time_ms: number): void {
+  invariant(time_ms >= 0 && time_ms < END_MS && time_ms % 1 === 0, 'the time of a fact is a time in ms');
+}
 
 /** How a table of facts lies in the store; see `FactTable`. */
 export function factTableSpec(version: number, retain_ms: number): RawSpec {
@@ -185,7 +190,7 @@ export class FactTable<P> {
 
   /** Makes this the fact of a slot, with the payload's bytes. Times are whole ms from 1970 on. */
   write(slot: number, time_ms: number, tie: number, payload: ByteWriter): void {
-    invariant(time_ms >= 0 && time_ms < END_MS && time_ms % 1 === 0, 'the time of a fact is a time in ms');
+    requireTime(time_ms);
     this.#locate(slot);
     const length = payload.length;
     const size = LENGTH + varintSize(length) + length;
@@ -230,7 +235,7 @@ export class FactTable<P> {
 
   /** Writes what changed, and looks at a bounded number of stored rows to remove the forgotten. Inside a commit. */
   flush(watermark_ms: number): void {
-    const day = Math.floor(watermark_ms / TTL_DAY_MS);
+    const day = ttlDay(watermark_ms);
     let written = 0;
     for (const rows of [this.#old, this.#young]) {
       rows.drain((row) => {

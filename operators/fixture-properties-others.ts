@@ -2,12 +2,11 @@ import { stringCodec } from '../engine/index.ts';
 import { count } from './aggregates-numeric.ts';
 import { dedup } from './dedup.ts';
 import { type Item, keyed, keyOf, type PropertyCase, timeOf } from './fixture-properties.ts';
-import { type FunnelChange, funnel } from './funnel.ts';
-import type { FunnelDefinition } from './funnel-definition.ts';
+import { type FunnelChange, type FunnelConfig, funnel } from './funnel.ts';
 import { keyedFacts, type WithFacts } from './keyed-facts.ts';
 import { pattern } from './pattern.ts';
 import { begin } from './pattern-builder.ts';
-import type { SkipStrategy } from './pattern-nfa.ts';
+import type { SkipStrategy } from './pattern-skip.ts';
 import { process } from './process.ts';
 import { rateLimit } from './rate-limit.ts';
 import { sessionize } from './sessionize.ts';
@@ -34,7 +33,7 @@ function standing(changes: readonly FunnelChange[]): unknown {
   return [...records].filter(([, times]) => times !== 0).sort();
 }
 
-const FUNNELS: Readonly<Record<string, Partial<FunnelDefinition<Item>>>> = {
+const FUNNELS: Readonly<Record<string, Partial<FunnelConfig<Item>>>> = {
   ordered: {},
   strict: { order: 'strict' },
   any: { order: 'any', ties: 'strict_increase' },
@@ -42,6 +41,7 @@ const FUNNELS: Readonly<Record<string, Partial<FunnelDefinition<Item>>>> = {
   excluding: { exclusions: [{ from: 1, to: 2, effect: 'drop_attempt', matches: is('refund') }] },
   dropping: { exclusions: [{ from: 1, to: 3, effect: 'drop_user', matches: is('refund') }] },
   holding: { holdConstant: [({ side }) => side] },
+  forgetting: { retain_ms: 4 },
 };
 
 const funnels: PropertyCase[] = Object.entries(FUNNELS).map(([name, definition]) => ({
@@ -69,6 +69,15 @@ const PATTERNS = {
   strict: begin('visit', is('visit')).next('cart', is('cart')).optional().next('pay', is('pay')).within(20),
 };
 
+const greedy = begin('visit', is('visit'))
+  .followedBy('cart', is('cart'))
+  .oneOrMore()
+  .greedy()
+  .until(is('refund'))
+  .withinPrevious(9)
+  .followedBy('pay', is('pay'))
+  .withinPrevious(14);
+
 const patterns: PropertyCase[] = Object.entries(PATTERNS).flatMap(([name, of]) =>
   (['noSkip', 'skipToNext', 'skipPastLast'] as const).map(
     (skip: SkipStrategy): PropertyCase => ({
@@ -79,6 +88,20 @@ const patterns: PropertyCase[] = Object.entries(PATTERNS).flatMap(([name, of]) =
     }),
   ),
 );
+
+patterns.push({
+  name: 'pattern, greedy, with a limit on each step',
+  kinds: ['pattern'],
+  build: (input) =>
+    input.pipe(
+      pattern<Item, 'visit' | 'cart' | 'pay'>('pattern', {
+        ...keyed,
+        pattern: greedy,
+        skip: { toFirst: 'cart' },
+        cacheRows: 2,
+      }),
+    ),
+});
 
 const processes: PropertyCase[] = [
   {

@@ -65,10 +65,13 @@ export interface FunnelDefinition<E> {
   /** At most 32. */
   readonly exclusions?: readonly FunnelExclusion<E>[];
   readonly holdConstant?: readonly ((event: E) => string)[];
-  /** The group is the value at the named step; `last_step` is the furthest reached. No group if not reached. */
+  /**
+   * The group is the value at the named step: `first_step` (default), `last_step` (the furthest reached) or a number
+   * from 1 on. No group if it was not reached.
+   */
   readonly groupBy?: {
     readonly value: (event: E) => string;
-    readonly attribution: FunnelAttribution;
+    readonly attribution?: FunnelAttribution;
   };
   /** Where entries may lie, half-open; what follows an entry may come after the end. */
   readonly range?: { readonly start_ms: number; readonly end_ms: number };
@@ -124,7 +127,7 @@ export function compileFunnel<E>(definition: FunnelDefinition<E>): CompiledFunne
     entry: definition.entry ?? 'latest',
     ties: definition.ties ?? 'convert',
     exclusions: exclusions.map(({ from, to, effect }) => ({ from, to, effect })),
-    attribution: groupBy?.attribution,
+    attribution: groupBy && (groupBy.attribution ?? 'first_step'),
     start_ms: definition.range?.start_ms ?? Number.NEGATIVE_INFINITY,
     end_ms: definition.range?.end_ms ?? Number.POSITIVE_INFINITY,
   };

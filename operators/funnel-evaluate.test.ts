@@ -150,19 +150,27 @@ describe('evaluateFunnel', () => {
     );
   });
 
-  it('a larger window never lowers how far anybody came', () => {
-    const plain = anyDefinition.map(({ range: _, ...definition }) => ({
-      ...definition,
-      order: 'ordered' as const,
-      entry: 'latest' as const,
-      exclusions: [],
-    }));
+  it('a larger window never lowers how far anybody came, nor a count of those who came to a step', () => {
+    // An exclusion may hit what a larger window takes in.
+    const plain = anyDefinition.map((definition) => ({ ...definition, exclusions: [] }));
+    const counts = (furthest: readonly number[]): number[] =>
+      [1, 2, 3, 4].map((step) => furthest.filter((reached) => reached >= step).length);
     fc.assert(
-      fc.property(plain, anyClicks(12), fc.nat(5), (definition, events, more_ms) => {
-        const larger = { ...definition, window_ms: definition.window_ms + more_ms };
-        const furthest = evaluate(events, definition)?.furthest ?? 0;
-        expect(evaluate(events, larger)?.furthest ?? 0).toBeGreaterThanOrEqual(furthest);
+      fc.property(plain, anyClicks(24, ['k', 'l', 'm']), fc.nat(5), (definition, events, more_ms) => {
+        const furthestIn = (window_ms: number): number[] =>
+          ['k', 'l', 'm'].map((key) => {
+            const mine = events.filter((event) => event.key === key);
+            return evaluate(mine, { ...definition, window_ms })?.furthest ?? 0;
+          });
+        const [small, large] = [definition.window_ms, definition.window_ms + more_ms].map(furthestIn);
+        for (const [index, furthest] of (small ?? []).entries()) {
+          expect(large?.[index]).toBeGreaterThanOrEqual(furthest);
+        }
+        for (const [step, count] of counts(small ?? []).entries()) {
+          expect(counts(large ?? [])[step]).toBeGreaterThanOrEqual(count);
+        }
       }),
+      { numRuns: 2_000 },
     );
   });
 
@@ -173,6 +181,7 @@ describe('evaluateFunnel', () => {
         const unrelated = noise.map((event) => ({ ...event, type: 'unrelated', id: `n${event.id}` }));
         expect(evaluate([...events, ...unrelated], definition)).toEqual(evaluate(events, definition));
       }),
+      { numRuns: 2_000 },
     );
   });
 

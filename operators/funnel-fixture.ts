@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import type { FunnelConfig } from './funnel.ts';
+import type { Stream } from '../engine/index.ts';
+import { type FunnelChange, type FunnelConfig, funnel } from './funnel.ts';
 import type { FunnelDefinition, FunnelExclusion } from './funnel-definition.ts';
 import type { FunnelResult } from './funnel-evaluate.ts';
 
@@ -31,6 +32,16 @@ export function definitionOf(
     ...rest,
   };
 }
+
+export const build =
+  (config: FunnelConfig<Click>) =>
+  (input: Stream<Click>): Stream<FunnelChange> =>
+    input.pipe(funnel('funnel', config));
+
+export const abc = (rest: Partial<FunnelConfig<Click>> = {}): FunnelConfig<Click> => ({
+  ...definitionOf(['a', 'b', 'c'], 10),
+  ...rest,
+});
 
 /** `a@0 b@3`: types and times; ids count up. `a@0:p` has the item p. */
 export function clicks(text: string, key = 'k'): Click[] {

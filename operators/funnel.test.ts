@@ -2,12 +2,16 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SeededRandom, type Stream, TestDriver } from '../engine/index.ts';
 import { type FunnelChange, type FunnelConfig, funnel } from './funnel.ts';
-import { anyClicks, anyDefinition, bruteForce, type Click, clicks, definitionOf } from './funnel-fixture.ts';
-
-const build =
-  (config: FunnelConfig<Click>) =>
-  (input: Stream<Click>): Stream<FunnelChange> =>
-    input.pipe(funnel('funnel', config));
+import {
+  abc,
+  anyClicks,
+  anyDefinition,
+  bruteForce,
+  build,
+  type Click,
+  clicks,
+  definitionOf,
+} from './funnel-fixture.ts';
 
 const start = (config: FunnelConfig<Click>) => TestDriver.start(build(config));
 
@@ -16,11 +20,6 @@ const rowsOf = (driver: TestDriver<Click, unknown>): number =>
     const tables = ['funnel/entities', 'funnel/timers'];
     return tables.reduce((sum, name) => sum + [...table(name).scan()].length, 0);
   });
-
-const abc = (rest: Partial<FunnelConfig<Click>> = {}): FunnelConfig<Click> => ({
-  ...definitionOf(['a', 'b', 'c'], 10),
-  ...rest,
-});
 
 /** What is inserted and not retracted; throws if something is retracted that was not there. */
 function standing(changes: readonly FunnelChange[]): Omit<FunnelChange, 'kind'>[] {
@@ -205,15 +204,88 @@ describe('funnel', () => {
     expect(rowsOf(driver)).toBe(0);
   });
 
-  it('after the range nothing is left, without a retention', async () => {
+  it('after the range each entity goes with its last attempt, without a retention', async () => {
     const driver = await start(abc({ range: { start_ms: 0, end_ms: 100 }, allowed_lateness_ms: 5 }));
     await driver.push(...clicks('a@0 b@1 c@2'), ...clicks('a@99', 'other'));
-    await driver.advanceTo(115);
-    driver.commit();
-    expect(rowsOf(driver)).toBe(4);
-    await driver.advanceTo(116);
+    const rowsAt = async (time_ms: number): Promise<number> => {
+      await driver.advanceTo(time_ms);
+      driver.commit();
+      return rowsOf(driver);
+    };
+    expect(await rowsAt(104)).toBe(4);
+    // No entry can come any more; the attempt of the other one is open until 109, and 5 ms for what is late.
+    expect(await rowsAt(105)).toBe(2);
+    expect(await rowsAt(114)).toBe(2);
+    expect(await rowsAt(115)).toBe(0);
+    await driver.push(...clicks('b@110 c@111', 'third'));
     driver.commit();
     expect(rowsOf(driver)).toBe(0);
     expect(standing(driver.out).map(({ status }) => status)).toEqual(['converted', 'dropped']);
+  });
+
+  it('before 1970 windows end when the watermark says so', async () => {
+    const driver = await start(abc({ allowed_lateness_ms: 5 }));
+    await driver.push(...clicks('a@-100'), ...clicks('a@-50 b@-45', 'other'));
+    driver.commit();
+    await driver.advanceTo(-91);
+    expect(standing(driver.out).map(({ status }) => status)).toEqual(['in_progress', 'in_progress']);
+    await driver.advanceTo(-90);
+    expect(standing(driver.out).map(({ status }) => status)).toEqual(['dropped', 'in_progress']);
+    const again = await driver.restart();
+    await again.advanceTo(-40);
+    expect(again.out.map(({ key, kind, status }) => [key, kind, status])).toEqual([
+      ['k', 'retract', 'in_progress'],
+      ['k', 'insert', 'dropped'],
+      ['other', 'retract', 'in_progress'],
+      ['other', 'insert', 'dropped'],
+    ]);
+  });
+
+  it('a window without an end is in progress for ever', async () => {
+    const driver = await start({ ...definitionOf(['a', 'b'], Number.MAX_SAFE_INTEGER) });
+    await driver.push(...clicks('a@0'));
+    driver.commit();
+    await driver.advanceTo(10_000_000_000_000);
+    driver.commit();
+    expect(standing(driver.out)).toMatchObject([{ status: 'in_progress' }]);
+  });
+
+  it('the group is that of the first step, where nothing else is said', async () => {
+    const driver = await start(abc({ groupBy: { value: ({ item }) => item } }));
+    await driver.push(...clicks('a@0:p b@1:q c@2:r'));
+    expect(standing(driver.out)).toMatchObject([{ status: 'converted', group: 'p' }]);
+  });
+
+  it('unrelated events change nothing of an ordered funnel: no record, no state, no limit, no retention', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        anyDefinition,
+        anyClicks(10, ['k', 'l']),
+        anyClicks(30, ['k', 'l', 'only unrelated']),
+        async (given, events, noise) => {
+          const config = {
+            ...given,
+            order: 'ordered' as const,
+            allowed_lateness_ms: 2,
+            max_events_per_key: 3,
+            retain_ms: 4,
+          };
+          const unrelated = noise.map((event) => ({ ...event, type: 'unrelated', id: `n${event.id}` }));
+          const run = async (all: readonly Click[]) => {
+            const driver = await start(config);
+            for (let time_ms = 0; time_ms < 18; time_ms++) {
+              await driver.push(
+                ...all.filter((event) => event.time_ms + Number(event.item === 'q') * 2 === time_ms),
+              );
+              await driver.advanceTo(time_ms);
+            }
+            driver.commit();
+            return { out: driver.take(), state: driver.digest() };
+          };
+          expect(await run([...unrelated, ...events])).toEqual(await run(events));
+        },
+      ),
+      { numRuns: 200 },
+    );
   });
 });

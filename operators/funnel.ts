@@ -1,4 +1,5 @@
 import {
+  ByteReader,
   type Counter,
   defineOperator,
   MillraceError,
@@ -20,8 +21,8 @@ import {
   admit,
   closeAttempts,
   currentAttempt,
+  type FunnelLife,
   type FunnelRow,
-  newRow,
   nextWake_ms,
   trim,
 } from './funnel-row.ts';
@@ -42,8 +43,9 @@ export interface FunnelConfig<E> extends FunnelDefinition<E> {
   /** Events kept of one entity, at most; by default 1,000. */
   readonly max_events_per_key?: number;
   /**
-   * An entity is forgotten this long after the newest of its events, ms; when it comes back it counts anew.
-   * Without it, and without a `range`, every entity that ever entered keeps a row of about 100 bytes.
+   * An entity that is silent for longer than this in event time is forgotten, ms: its record stands, and when it
+   * comes back it counts anew. (A late event between the two makes them one again.)
+   * Without it, and without a `range`, every entity that ever entered keeps a row.
    */
   readonly retain_ms?: number;
   /** Entities kept in memory, in rows. */
@@ -67,11 +69,12 @@ const SCOPE = '';
  * semantics are those of `FunnelDefinition`. Each entity counts once, at its furthest attempt. When that
  * changes, by an event in or out of order or by the watermark passing the end of a window, the old record is
  * retracted and the new one inserted; so a count over the changes is a function of the set of events.
- * Within a batch or a move of the watermark each entity changes at most once, in the order of the keys.
+ * Within a batch or a move of the watermark each record changes at most once, in the order of the keys.
  *
  * State: for each entity the steps (not the events) that an attempt still open can use, in one row, and
  * one timer. An attempt is closed when watermark − allowed lateness has passed the end of its window; then only its
- * result is kept. After the end of `range`, or `retain_ms`, the row goes.
+ * result is kept. After the end of `range`, or `retain_ms`, the row goes: a silence of more than `retain_ms` in event
+ * time parts an entity into lives that count each by itself, however their events arrive.
  * Limit: beyond `max_events_per_key` the oldest events go (with `entry: 'first'` the newest): counted, and noted.
  */
 export function funnel<E>(name: string, config: FunnelConfig<E>) {
@@ -91,8 +94,9 @@ export const funnelDoc: OperatorDoc = {
   state:
     'One row an entity: what its events fill (a few dozen bytes each), for as long as an attempt can still change, and its ' +
     'last record; one timer an entity. Events that can no longer be part of a better attempt go when the watermark says ' +
-    'so; the whole row goes after the `range`, or `retain_ms` after the newest event; without either an entity keeps a ' +
-    'row of about 100 bytes for ever. At most `max_events_per_key` ' +
+    'so. The whole row goes when nobody can enter the `range` any more and no attempt is open, or when the entity was ' +
+    'silent for longer than `retain_ms`; without either it stays for ever, with about 200 bytes. At most ' +
+    '`max_events_per_key` ' +
     'events (default 1,000): beyond that the oldest go (with `entry: first` the newest), counted in ' +
     '`millrace.funnel.overflowed`.',
   late:
@@ -113,12 +117,22 @@ function tablesOf<E>({ cacheRows }: FunnelConfig<E>) {
     entities: mapTable<string, FunnelRow>({
       key: stringKey,
       value: trustedJsonCodec(),
-      version: 1,
-      // When it is looked at again is a matter of the way.
-      logical: ({ wake_ms: _, ...row }) => row,
+      version: 2,
+      migrate: rowOfOneLife,
+      // When it is looked at again, and what is older than all that may come, is a matter of the way.
+      logical: ({ lives }) => ({ lives: lives.map((life) => ({ ...life, first_ms: 0 })) }),
       ...(cacheRows === undefined ? {} : { cacheRows }),
     }),
   };
+}
+
+/** Rows of version 1 were what is a life now. */
+function rowOfOneLife(bytes: Uint8Array): FunnelRow {
+  const { wake_ms, ...life } = trustedJsonCodec<Omit<FunnelLife, 'first_ms'> & { wake_ms?: number }>().read(
+    new ByteReader(bytes),
+  );
+  const first_ms = Math.min(life.last_ms, ...life.events.map(({ time_ms }) => time_ms));
+  return { lives: [{ ...life, first_ms }], ...(wake_ms === undefined ? {} : { wake_ms }) };
 }
 
 type Tables<E> = ReturnType<typeof tablesOf<E>>;
@@ -139,6 +153,7 @@ class Entities<E> extends Sequences<E, FunnelEvent, FunnelRow> {
   readonly #rules: FunnelRules;
   readonly #read: ReturnType<typeof compileFunnel<E>>['read'];
   readonly #lateness_ms: number;
+  readonly #retain_ms: number;
   readonly #maxEvents: number;
   readonly #duplicates: Counter;
   readonly #overflowed: Counter;
@@ -166,6 +181,7 @@ class Entities<E> extends Sequences<E, FunnelEvent, FunnelRow> {
     this.#rules = rules;
     this.#read = read;
     this.#lateness_ms = lateness_ms;
+    this.#retain_ms = config.retain_ms ?? Number.POSITIVE_INFINITY;
     this.#maxEvents = maxEvents;
     this.#duplicates = metrics.counter('millrace.funnel.duplicates', 'Events that were kept already');
     this.#overflowed = metrics.counter(
@@ -182,8 +198,8 @@ class Entities<E> extends Sequences<E, FunnelEvent, FunnelRow> {
   }
 
   protected override offer(key: string, event: FunnelEvent): void {
-    const row = this.rows.get(key) ?? newRow(event.time_ms);
-    if (!admit(row, event, this.#context.config.idOf !== undefined)) {
+    const row = this.rows.get(key) ?? { lives: [] };
+    if (!admit(row, event, this.#context.config.idOf !== undefined, this.#retain_ms)) {
       this.#duplicates.add();
       return;
     }
@@ -200,16 +216,11 @@ class Entities<E> extends Sequences<E, FunnelEvent, FunnelRow> {
   protected override look(rows: readonly (readonly [string, FunnelRow])[]): void {
     const changes: FunnelChange[] = [];
     for (const [key, row] of rows) {
-      closeAttempts(row, this.#rules, this.horizon_ms);
+      for (const said of row.merged ?? []) changes.push({ key, ...said, kind: 'retract' });
+      delete row.merged;
+      for (const life of row.lives) closeAttempts(life, this.#rules, this.horizon_ms);
       this.#limit(key, row);
-      const attempt = currentAttempt(row, this.#rules);
-      const result = attempt && resultOf(attempt, this.#rules, this.watermark_ms);
-      if (!isSame(row.said, result)) {
-        if (row.said !== undefined) changes.push({ key, ...row.said, kind: 'retract' });
-        if (result !== undefined) changes.push({ key, ...result, kind: 'insert' });
-        if (result === undefined) delete row.said;
-        else row.said = result;
-      }
+      for (const life of row.lives) this.#say(key, life, changes);
       this.#keep(key, row);
     }
     this.#context.emit(changes);
@@ -226,16 +237,31 @@ class Entities<E> extends Sequences<E, FunnelEvent, FunnelRow> {
     this.#context.notice({ kind: 'funnel_overflowed', scope: key, sequence: 0, detail: { dropped } });
   }
 
+  #say(key: string, life: FunnelLife, changes: FunnelChange[]): void {
+    const attempt = currentAttempt(life, this.#rules);
+    const result = attempt && resultOf(attempt, this.#rules, this.watermark_ms);
+    if (isSame(life.said, result)) return;
+    if (life.said !== undefined) changes.push({ key, ...life.said, kind: 'retract' });
+    if (result !== undefined) changes.push({ key, ...result, kind: 'insert' });
+    if (result === undefined) delete life.said;
+    else life.said = result;
+  }
+
   /** Writes the row and sees to it that it is looked at again in time; or lets it go. */
   #keep(key: string, row: FunnelRow): void {
-    const wake_ms = nextWake_ms(row, this.#rules, this.#lateness_ms, this.#context.config.retain_ms);
-    const isGone = row.events.length === 0 && wake_ms !== undefined && wake_ms <= this.watermark_ms;
-    const isNothing = row.events.length === 0 && row.said === undefined && row.isClosed !== true;
-    if (isGone || isNothing) {
+    let wake_ms = Number.POSITIVE_INFINITY;
+    row.lives = row.lives.filter((life) => {
+      const next_ms = nextWake_ms(life, this.#rules, this.#lateness_ms, this.#retain_ms);
+      const isNothing = life.said === undefined && life.isClosed !== true;
+      if (life.events.length === 0 && (isNothing || next_ms <= this.watermark_ms)) return false;
+      wake_ms = Math.min(wake_ms, next_ms);
+      return true;
+    });
+    if (row.lives.length === 0) {
       this.letGo(key, row);
       return;
     }
-    if (wake_ms !== undefined) this.wakeAt(wake_ms, key, row);
+    if (wake_ms < Number.POSITIVE_INFINITY) this.wakeAt(wake_ms, key, row);
     this.rows.set(key, row);
   }
 }

@@ -33,7 +33,7 @@ export * from './map.ts';
 export * from './old-ids.ts';
 export * from './pattern.ts';
 export * from './pattern-builder.ts';
-export type { SkipStrategy } from './pattern-nfa.ts';
+export type { SkipStrategy, SkipTo } from './pattern-skip.ts';
 export * from './process.ts';
 export * from './rate-limit.ts';
 export { ID_BYTES, ID_WORDS, RecentIds } from './recent-ids.ts';

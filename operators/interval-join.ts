@@ -1,5 +1,5 @@
 import { defineOperator, type Either, MillraceError, type OperatorDoc } from '../engine/index.ts';
-import { type JoinState, joinState } from './join-buffer.ts';
+import { JOIN_ROWS, type JoinState, joinState } from './join-buffer.ts';
 import { checkedSetting, codecOf, type JoinFunction } from './join-common.ts';
 import type { JoinInput, JoinLimits, JoinMode, LateRows } from './join-config.ts';
 import { defaultBucket_ms, IntervalJoiner } from './join-interval.ts';
@@ -47,7 +47,8 @@ export const intervalJoinDoc: OperatorDoc = {
     'After a crash the rows since the last commit are read again and give the same matches again. More rows of ' +
     'a key than max_entries_per_key stop the task with join_buffer_full, and an event time that is no whole ' +
     'number of ms with bad_event_time; nothing of the batch is committed. ' +
-    'Another type, interval or bucket than that of the rows in the state is refused at the start (join_changed).',
+    'Another type, interval or bucket than that of the rows in the state is refused at the start (topology_changed); ' +
+    'allowedLateness_ms may change, and what was too late before stays so.',
 };
 
 /**
@@ -65,6 +66,7 @@ export function intervalJoin<L, R, Out>(name: string, config: IntervalJoinConfig
   }
   checkedSetting('allowedLateness_ms', config.allowedLateness_ms ?? 0, 0);
   checkedSetting('bucket_ms', config.bucket_ms ?? 1, 1);
+  checkedSetting('max_entries_per_key', config.max_entries_per_key ?? 1, 1);
   return make<L, R, Out>()(name, config);
 }
 
@@ -74,6 +76,13 @@ const make = <L, R, Out>() =>
     summary: intervalJoinDoc.summary,
     sides: ['late'],
     state: ({ left, right, cache_rows }) => joinState(codecOf(left), codecOf(right), cache_rows),
+    definition: ({ type, lower_ms, upper_ms, bucket_ms = defaultBucket_ms(lower_ms, upper_ms) }) => ({
+      type,
+      lower_ms,
+      upper_ms,
+      bucket_ms,
+    }),
+    definedTables: JOIN_ROWS,
     start: (context) => {
       const { config } = context;
       return new IntervalJoiner<L, R, Out>(context, {

@@ -1,7 +1,22 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SeededRandom, TestDriver } from '../engine/index.ts';
+import { intervalJoin } from './interval-join.ts';
 import type { JoinLimits } from './join-config.ts';
-import { joined, left, pair, type Row, type RowJoin, right, rowInput, stateRows } from './join-fixture.ts';
+import {
+  bruteForce,
+  joined,
+  lateOf,
+  left,
+  pair,
+  type Row,
+  type RowJoin,
+  resultsOf,
+  right,
+  rowInput,
+  stateRows,
+} from './join-fixture.ts';
+import { temporalJoin } from './temporal-join.ts';
 import { windowJoin } from './window-join.ts';
 
 const join =
@@ -96,7 +111,8 @@ describe('the buffer of a join', () => {
       }),
     );
     await expect(TestDriver.start(changed, { snapshot: full })).rejects.toMatchObject({
-      code: 'join_changed',
+      code: 'topology_changed',
+      message: expect.stringContaining('size_ms was 10 and is 7'),
     });
     await driver.advanceTo(10);
     const again = await TestDriver.start(changed, { snapshot: driver.snapshot() });
@@ -106,5 +122,71 @@ describe('the buffer of a join', () => {
     await expect(
       TestDriver.start(joined(join('left')), { snapshot: again.snapshot() }),
     ).resolves.toBeDefined();
+  });
+
+  it('takes no row whose matches have gone when a restart allows more lateness', async () => {
+    const common = { left: rowInput, right: rowInput, join: pair };
+    const joins: Record<string, (allowedLateness_ms: number) => RowJoin> = {
+      window: (allowedLateness_ms) =>
+        windowJoin('join', { ...common, type: 'outer', size_ms: 10, allowedLateness_ms }),
+      interval: (allowedLateness_ms) =>
+        intervalJoin('join', {
+          ...common,
+          ...{ type: 'outer', lower_ms: -2, upper_ms: 2, bucket_ms: 1, allowedLateness_ms },
+        }),
+      temporal: (allowedLateness_ms) => temporalJoin('join', { ...common, type: 'left', allowedLateness_ms }),
+    };
+    for (const [kind, joinOf] of Object.entries(joins)) {
+      const driver = await TestDriver.start(joined(() => joinOf(0)));
+      await driver.push(left(500, 1), right(500, 2), left(501, 3, 'b'));
+      await driver.advanceTo(1_000);
+      expect(driver.take().sort(), kind).toEqual(['1+2', '3+']);
+      const snapshot = driver.snapshot();
+      for (const build of [joined, lateOf]) {
+        const again = await TestDriver.start<Row, string>(
+          build(() => joinOf(100_000)),
+          { snapshot },
+        );
+        await again.push(right(501, 4, 'b'), left(500, 5), right(1_000, 6), left(1_000, 7));
+        await again.advanceTo(5_000_000);
+        const expected = build === joined ? ['7+6'] : ['late left 5', 'late right 4'];
+        expect(again.take().sort(), kind).toEqual(expected);
+        again.commit();
+        const versions = kind === 'temporal' ? 3 : 0;
+        expect(stateRows(again.disk.reader(), 'join')).toBeLessThanOrEqual(versions);
+      }
+    }
+  });
+
+  it('of hot keys is what brute force says, with matches marked in full chunks, for any arrival and restarts', async () => {
+    const side = fc.constantFrom('left' as const, 'right' as const);
+    const row = fc.record({ side, key: fc.constantFrom('', '0|'), time_ms: fc.integer({ min: 0, max: 60 }) });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(row, { minLength: 150, maxLength: 400, size: 'max' }),
+        fc.constantFrom('left' as const, 'outer' as const),
+        fc.constantFrom(7, 1_000),
+        fc.integer(),
+        async (given, type, bucket_ms, seed) => {
+          const rows = given.map((each, id) => ({ ...each, id }));
+          const build = joined(() =>
+            intervalJoin('join', {
+              ...{ left: rowInput, right: rowInput, type, join: pair, cache_rows: 2 },
+              ...{ lower_ms: -1, upper_ms: 0, bucket_ms },
+            }),
+          );
+          const out = await resultsOf(build, rows, seed, 25);
+          const expected = bruteForce(rows, type, (l, r) => [-1, 0].includes(r.time_ms - l.time_ms));
+          expect(out.toSorted()).toEqual(expected.toSorted());
+        },
+      ),
+      { numRuns: 15 },
+    );
+  });
+
+  it('refuses limits that are none', () => {
+    for (const max_entries_per_key of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY]) {
+      expect(join('inner', { max_entries_per_key })).toThrow('max_entries_per_key');
+    }
   });
 });

@@ -44,16 +44,56 @@ export function joinState<L, R>(left: Codec<L>, right: Codec<R>, cacheRows: numb
   return {
     left: rows(left),
     right: rows(right),
-    /** The buckets that hold rows, by side; and the layout. */
-    control: mapTable<string, number>({ key: stringKey, value: intCodec, version: 1 }),
+    /** The buckets that hold rows, by side; and the layout with the time up to which rows have gone. */
+    control: mapTable<string, number>({
+      key: stringKey,
+      value: intCodec,
+      version: 1,
+      // Whether there are full chunks the rows say themselves; how far time has come is the way, not the content.
+      logical: () => 0,
+    }),
   };
 }
 
 export type JoinState<L, R> = ReturnType<typeof joinState<L, R>>;
 
+/** Those whose rows a join's definition is of: while they are empty another one may take its place. */
+export const JOIN_ROWS = ['left', 'right'] as const;
+
 export interface JoinBuffers<L, R> {
   readonly left: JoinBuffer<L>;
   readonly right: JoinBuffer<R>;
+  readonly reached: Reached;
+}
+
+/**
+ * How far the watermark less the allowed lateness has come, in the commit: a start that allows more does not
+ * take rows whose matches have gone.
+ */
+export class Reached {
+  readonly #row: ScopedMap<string, number>;
+  readonly #layout: string;
+  #time_ms: number;
+
+  constructor(row: ScopedMap<string, number>, layout: string) {
+    this.#row = row;
+    this.#layout = layout;
+    this.#time_ms = row.get(layout) ?? 0;
+  }
+
+  get time_ms(): number {
+    return this.#time_ms;
+  }
+
+  /** Gives the later one. */
+  advance(time_ms: number): number {
+    const whole_ms = Math.min(Math.floor(time_ms), Number.MAX_SAFE_INTEGER);
+    if (whole_ms > this.#time_ms) {
+      this.#time_ms = whole_ms;
+      this.#row.set(this.#layout, whole_ms);
+    }
+    return this.#time_ms;
+  }
 }
 
 /**
@@ -73,9 +113,8 @@ export function joinBuffers<L, R>(
     right: new JoinBuffer(right, control.scope('right'), limits),
   };
   const known = control.scope('layout');
-  const stored = known.entries()[0]?.[0];
-  if (stored === layout) return buffers;
-  if (stored !== undefined) {
+  const [stored, reached_ms] = known.entries()[0] ?? [undefined, 0];
+  if (stored !== undefined && stored !== layout) {
     if (buffers.left.buckets + buffers.right.buckets > 0) {
       throw new MillraceError(
         'join_changed',
@@ -84,8 +123,8 @@ export function joinBuffers<L, R>(
     }
     known.delete(stored);
   }
-  known.set(layout, 0);
-  return buffers;
+  if (stored !== layout) known.set(layout, reached_ms);
+  return { ...buffers, reached: new Reached(known, layout) };
 }
 
 interface Bucket<V> {

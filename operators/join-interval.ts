@@ -1,6 +1,6 @@
 import type { Counter, Either, Handlers, OperatorContext } from '../engine/index.ts';
 import { checkedTime } from './event-time.ts';
-import { type JoinBuffer, type JoinState, joinBuffers } from './join-buffer.ts';
+import { type JoinBuffer, type JoinState, joinBuffers, type Reached } from './join-buffer.ts';
 import {
   byTimeAndKey,
   codecOf,
@@ -45,6 +45,7 @@ export class IntervalJoiner<L, R, Out> implements Handlers<Either<L, R>> {
   readonly #right: JoinBuffer<R>;
   readonly #output: JoinOutput<Out>;
   readonly #late: Counter;
+  readonly #reached: Reached;
   /** Buckets below them have gone. */
   #leftFloor = 0;
   #rightFloor = 0;
@@ -58,6 +59,8 @@ export class IntervalJoiner<L, R, Out> implements Handlers<Either<L, R>> {
     const buffers = joinBuffers<L, R>(state, name, max_entries_per_key, layout);
     this.#left = buffers.left;
     this.#right = buffers.right;
+    this.#reached = buffers.reached;
+    this.#raiseFloors(this.#reached.time_ms);
     this.#output = new JoinOutput(context.emit);
     const labels = { operator: name };
     this.#late = metrics.counter(`${metric}.late`, 'Rows that came after their matches had gone', labels);
@@ -128,11 +131,15 @@ export class IntervalJoiner<L, R, Out> implements Handlers<Either<L, R>> {
     return false;
   }
 
-  onWatermark(watermark_ms: number): void {
-    const { type, lower_ms, upper_ms, allowedLateness_ms } = this.#settings;
-    const time_ms = watermark_ms - allowedLateness_ms;
+  #raiseFloors(time_ms: number): void {
+    const { lower_ms, upper_ms } = this.#settings;
     this.#leftFloor = Math.max(this.#leftFloor, this.#bucketOf(time_ms - upper_ms));
     this.#rightFloor = Math.max(this.#rightFloor, this.#bucketOf(time_ms + lower_ms));
+  }
+
+  onWatermark(watermark_ms: number): void {
+    const { type, lower_ms, upper_ms, allowedLateness_ms } = this.#settings;
+    this.#raiseFloors(this.#reached.advance(watermark_ms - allowedLateness_ms));
     if (this.#left.oldest >= this.#leftFloor && this.#right.oldest >= this.#rightFloor) return;
     // In the order of the time at which each goes, so that steps of the watermark make no difference.
     const { bucket_ms } = this.#settings;

@@ -160,6 +160,27 @@ describe('keyedFacts', () => {
       const pipeline = await Pipeline.start(build());
       await expect(pipeline.push(event('created', time_ms, 1))).rejects.toThrow('time in ms');
     }
+    // Whatever came before it.
+    for (const [time_ms, id, why] of [
+      [Number.NaN, 2, 'time in ms'],
+      [10.5, 2, 'time in ms'],
+      [2 ** 48, 2, 'time in ms'],
+      [10, Number.NaN, 'the tie'],
+    ] as const) {
+      const pipeline = await Pipeline.start(build());
+      await pipeline.push(event('created', 10, 1));
+      await expect(pipeline.push(event('created', time_ms, id))).rejects.toThrow(why);
+    }
+  });
+
+  it('forgets also what was written before the watermark came to 1970', async () => {
+    const pipeline = await Pipeline.start(build(100, DAY_MS));
+    await pipeline.advanceTo(-5);
+    await pipeline.push(event('created', 10, 1));
+    pipeline.commit();
+    await pipeline.advanceTo(2 * DAY_MS + 1);
+    await pipeline.push(event('created', 10, 1));
+    expect(changesOf(pipeline)).toHaveLength(2);
   });
 
   it('what is counted by the changes is the earliest of each, for any order, batches, commits, restarts and cache', async () => {

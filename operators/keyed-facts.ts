@@ -1,7 +1,14 @@
-import { ByteWriter, type Codec, defineOperator, type OperatorDoc, type RawSpec } from '../engine/index.ts';
+import {
+  ByteWriter,
+  type Codec,
+  defineOperator,
+  invariant,
+  type OperatorDoc,
+  type RawSpec,
+} from '../engine/index.ts';
 import { factDescriber } from './describe-facts.ts';
 import { FactKey } from './fact-key.ts';
-import { type Fact, FactTable, factTableSpec, MAX_SLOTS } from './fact-table.ts';
+import { type Fact, FactTable, factTableSpec, MAX_SLOTS, requireTime } from './fact-table.ts';
 
 export type { Fact } from './fact-table.ts';
 export type FactRecord<P> = (Fact<P> | undefined)[];
@@ -47,6 +54,7 @@ export interface KeyedFactsConfig<E, P> {
   readonly scopeOf: (event: E) => string;
   /** Whole ms from 1970 on. */
   readonly timeOf: (event: E) => number;
+  /** Breaks ties on time, the smaller first; not NaN. Events of one time and tie should be one and the same. */
   readonly tieOf: (event: E) => number;
   /** What has to be known of a fact to take it back later. */
   readonly payloadOf: (event: E) => P;
@@ -83,7 +91,7 @@ export const keyedFactsDoc: OperatorDoc = {
   duplicates:
     'A repeat has the time and the tie of its first copy and changes nothing; it comes out without changes. Copies whose tie differs count by the rule: the smallest wins.',
   failure:
-    'Rows are part of the commit; after a crash the events since then come again and make the same changes. Displaced facts are counted as `millrace.facts.displaced`. When too many changed rows wait for a commit (64 MiB) one is asked for. An event time that is no whole number of ms since 1970 stops the task (`invariant_broken`), as does what `keyOf`, `slotsOf` and `payloadOf` throw, before anything of the batch is committed.',
+    'Rows are part of the commit; after a crash the events since then come again and make the same changes. Displaced facts are counted as `millrace.facts.displaced`. When too many changed rows wait for a commit (64 MiB) one is asked for. An event time that is no whole number of ms since 1970 and a tie that is NaN stop the task (`invariant_broken`), as does what `keyOf`, `slotsOf` and `payloadOf` throw, before anything of the batch is committed.',
 };
 
 /**
@@ -135,7 +143,8 @@ const make = <E, P>() =>
       let watermark_ms = initialWatermark_ms ?? 0;
       return {
         onWatermark: (time_ms) => {
-          watermark_ms = time_ms;
+          // Rows are written with the day of it, counted from 1970.
+          watermark_ms = Math.max(0, time_ms);
           for (const table of tables) table.advance(time_ms);
         },
         onBatch: (events) => {
@@ -208,6 +217,9 @@ function changesReader<E, P>(
       const { entity, slots, keyOf, table, alongWith, width } = claims[index] as Claims<E, P>;
       const name = keyOf(event);
       if (name === '') continue;
+      // Also where it changes nothing: whether it does depends on what came before.
+      requireTime(time_ms);
+      invariant(!Number.isNaN(tie), 'the tie of a fact is a number');
       key.set(name);
       table.open(key);
       for (const slot of slots) {

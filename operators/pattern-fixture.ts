@@ -1,7 +1,8 @@
 import fc from 'fast-check';
-import type { PatternMatch } from './pattern.ts';
+import { type Stream, TestDriver } from '../engine/index.ts';
+import { type PatternConfig, type PatternMatch, pattern } from './pattern.ts';
 import { begin, type Pattern, type PatternStage } from './pattern-builder.ts';
-import type { SkipStrategy } from './pattern-nfa.ts';
+import type { Skip } from './pattern-skip.ts';
 
 export interface Tick {
   readonly key: string;
@@ -23,15 +24,76 @@ export function ticks(text: string, key = 'k'): Tick[] {
   });
 }
 
+type Rest = Partial<PatternConfig<Tick, string>>;
+
+export const configOf = (searched: Pattern<Tick, string>, rest: Rest = {}): PatternConfig<Tick, string> => ({
+  pattern: searched,
+  keyOf: ({ key }) => key,
+  timeOf: ({ time_ms }) => time_ms,
+  idOf: ({ id }) => id,
+  ...rest,
+});
+
+export const build =
+  (config: PatternConfig<Tick, string>, side?: 'timeout' | 'late' | 'overflow') =>
+  (input: Stream<Tick>): Stream<PatternMatch<Tick, string> | Tick> => {
+    const stream = input.pipe(pattern('pattern', config));
+    return side === undefined ? stream : stream.side(side);
+  };
+
+/** Matches as `a@0 b@1`, in the order of picks. */
+export async function matches(
+  text: string,
+  searched: Pattern<Tick, string>,
+  rest: Rest = {},
+  side?: 'timeout',
+): Promise<string[]> {
+  const driver = await TestDriver.start(build(configOf(searched, rest), side));
+  await driver.push(...ticks(text));
+  await driver.advanceTo(1_000);
+  return (driver.out as PatternMatch<Tick, string>[]).map(({ events }) =>
+    Object.values(events)
+      .flat()
+      .map(({ type, time_ms }) => `${type}@${time_ms}`)
+      .join(' '),
+  );
+}
+
+export const rowsOf = (driver: TestDriver<Tick, unknown>): number =>
+  driver.disk.reader().snapshot((table) => {
+    const tables = ['pattern/keys', 'pattern/timers'];
+    return tables.reduce((sum, name) => sum + [...table(name).scan()].length, 0);
+  });
+
 const KINDS = ['next', 'followedBy', 'followedByAny', 'notNext', 'notFollowedBy'] as const;
-const QUANTIFIERS = ['one', 'one', 'one', 'oneOrMore', 'twice', '1to2', 'optional', 'optionalMore'] as const;
+const QUANTIFIERS: Readonly<Record<string, (of: Pattern<Tick, string>) => Pattern<Tick, string>>> = {
+  one: (of) => of,
+  optional: (of) => of.optional(),
+  twice: (of) => of.times(2),
+  '1 to 2': (of) => of.times(1, 2),
+  'one or more': (of) => of.oneOrMore(),
+  'optional, more': (of) => of.oneOrMore().optional(),
+  'two or more, consecutive': (of) => of.timesOrMore(2).consecutive(),
+  combinations: (of) => of.times(1, 3).allowCombinations(),
+  greedy: (of) => of.oneOrMore().greedy(),
+  'greedy, optional': (of) => of.times(1, 2).greedy().optional(),
+  'greedy, consecutive': (of) => of.oneOrMore().consecutive().greedy(),
+  until: (of) => of.oneOrMore().until(is('c')),
+  'until, looking back': (of) =>
+    of
+      .timesOrMore(1)
+      .allowCombinations()
+      .optional()
+      .until(({ id }, { s0 }) => id === s0?.[0]?.id || s0?.length === 2),
+};
 
 const anyStage = fc.record({
   kind: fc.constantFrom(...KINDS),
   types: fc.constantFrom(['a'], ['b'], ['c'], ['a', 'b']),
-  /** The condition also looks at what was matched: the event's id is larger than that of the first pick. */
-  looksBack: fc.boolean(),
-  quantifier: fc.constantFrom(...QUANTIFIERS),
+  /** The condition also looks at the first pick (the event's id is larger), or at what the stage has (less than two). */
+  looksAt: fc.constantFrom('nothing', 'the first', 'itself'),
+  quantifier: fc.oneof(fc.constant('one'), fc.constantFrom(...Object.keys(QUANTIFIERS))),
+  withinPrevious_ms: fc.option(fc.integer({ min: 0, max: 4 }), { freq: 3 }),
 });
 
 export const anyPattern: fc.Arbitrary<Pattern<Tick, string>> = fc
@@ -42,42 +104,41 @@ export const anyPattern: fc.Arbitrary<Pattern<Tick, string>> = fc
   })
   .map(({ stages, within_ms, isLimited }) => {
     let built: Pattern<Tick, string> | undefined;
-    for (const [index, { kind, types, looksBack, quantifier }] of stages.entries()) {
+    for (const [index, { kind, types, looksAt, quantifier, withinPrevious_ms }] of stages.entries()) {
       const name = `s${index}`;
       const where = (event: Tick, matched: Readonly<Record<string, readonly Tick[]>>): boolean =>
-        is(...types)(event) && (!looksBack || event.id >= (matched.s0?.[0]?.id ?? ''));
-      const isNegation = kind === 'notNext' || kind === 'notFollowedBy';
+        is(...types)(event) &&
+        (looksAt !== 'the first' || event.id >= (matched.s0?.[0]?.id ?? '')) &&
+        (looksAt !== 'itself' || (matched[name] ?? []).length < 2);
+      const isNegation = kind.startsWith('not');
+      const isAtEnd = stages.slice(index).every((stage) => stage.kind.startsWith('not'));
       if (built === undefined) built = begin<Tick, string>(name, where);
-      else if (isNegation) {
-        built = built[kind](name, where);
-        continue;
-      } else built = built[kind](name, where);
-      built = quantified(built, quantifier);
+      else built = built[kind](name, where);
+      if (index === 0 || !isNegation) built = QUANTIFIERS[quantifier]?.(built) ?? built;
+      const isLoop = (built.stages.at(-1)?.max ?? 1) > 1;
+      const hasPrevious = index === 0 ? isLoop : !isNegation || (kind === 'notFollowedBy' && isAtEnd);
+      if (withinPrevious_ms !== null && hasPrevious) built = built.withinPrevious(withinPrevious_ms);
     }
     if (built === undefined) throw new Error('a pattern has a stage');
-    const last = built.stages.at(-1)?.kind;
-    return isLimited || last === 'notNext' || last === 'notFollowedBy' ? built.within(within_ms) : built;
+    return isLimited || !isDecided(built) ? built.within(within_ms) : built;
   });
 
-function quantified(
-  built: Pattern<Tick, string>,
-  quantifier: (typeof QUANTIFIERS)[number],
-): Pattern<Tick, string> {
-  switch (quantifier) {
-    case 'one':
-      return built;
-    case 'oneOrMore':
-      return built.oneOrMore();
-    case 'twice':
-      return built.times(2);
-    case '1to2':
-      return built.times(1, 2);
-    case 'optional':
-      return built.optional();
-    case 'optionalMore':
-      return built.oneOrMore().optional();
-  }
+/** Whether it needs no limit. */
+function isDecided({ stages }: Pattern<Tick, string>): boolean {
+  const last = stages.at(-1);
+  return last?.kind.startsWith('not') !== true;
 }
+
+export const anySkip = fc.constantFrom<Skip>(
+  'noSkip',
+  'noSkip',
+  'skipPastLast',
+  'skipToNext',
+  { toFirst: 's0' },
+  { toFirst: 's1' },
+  { toLast: 's0' },
+  { toLast: 's1' },
+);
 
 export const anyTicks = (max: number, keys = ['k']): fc.Arbitrary<Tick[]> =>
   fc
@@ -110,7 +171,7 @@ export interface Expected {
 export function bruteForce(
   events: readonly Tick[],
   pattern: Pattern<Tick, string>,
-  skip: SkipStrategy,
+  skip: Skip,
   watermark_ms: number,
 ): { readonly matches: Expected[]; readonly timeouts: Expected[] } {
   const sorted = events
@@ -119,17 +180,20 @@ export function bruteForce(
   const search = new Search(sorted, pattern, watermark_ms);
   const valid = search.all([]);
   const decided = valid.flatMap((picks) => search.decidedAt(picks) ?? []).sort(byDecision);
-  const isSkipped = (match: Decided, by: Decided): boolean =>
-    skip === 'skipPastLast'
-      ? startOf(match.picks) <= (by.picks.at(-1)?.[0] ?? 0)
-      : skip === 'skipToNext' && startOf(match.picks) === startOf(by.picks);
+  const isSkipped = (match: Decided, by: Decided): boolean => {
+    if (skip === 'noSkip') return false;
+    if (skip === 'skipToNext') return startOf(match.picks) === startOf(by.picks);
+    if (skip === 'skipPastLast') return startOf(match.picks) <= (by.picks.at(-1)?.[0] ?? 0);
+    const [of, isFirst] = 'toFirst' in skip ? [skip.toFirst, true] : [skip.toLast, false];
+    const ofStage = by.picks.filter(([, stage]) => pattern.stages[stage]?.name === of);
+    return startOf(match.picks) < (ofStage.at(isFirst ? 0 : -1)?.[0] ?? 0);
+  };
   const accepted: Decided[] = [];
   for (const match of decided) {
     if (!accepted.some((other) => isSkipped(match, other))) accepted.push(match);
   }
   const timeouts = valid
-    .filter((picks) => search.isTimedOut(picks, valid))
-    .map((picks) => ({ picks, at_ms: search.end_ms(picks), at: sorted.length }))
+    .flatMap((picks) => search.timedOutAt(picks, valid) ?? [])
     .filter((over) => !accepted.some((other) => byDecision(other, over) < 0 && isSkipped(over, other)))
     .sort(byDecision);
   const asExpected = ({ picks, at_ms }: Decided): Expected => ({
@@ -146,6 +210,10 @@ export function bruteForce(
 
 function startOf(picks: Picks): number {
   return picks[0]?.[0] ?? 0;
+}
+
+function lastOf(picks: Picks): number {
+  return picks.at(-1)?.[0] ?? -1;
 }
 
 function byDecision(a: Decided, b: Decided): number {
@@ -188,67 +256,113 @@ class Search {
     );
   }
 
-  end_ms(picks: Picks): number {
-    return (this.#events[startOf(picks)]?.time_ms ?? 0) + this.#within_ms;
-  }
-
   /** When the picks are known to be a match, with nothing more. */
   decidedAt(picks: Picks): Decided | undefined {
     const end = this.#stages.length;
-    const [last = 0] = picks.at(-1) ?? [];
+    const last = lastOf(picks);
     if (!this.#mayFollow(picks, end)) return undefined;
     const negations = this.#negations(picks, end);
-    if (negations.length === 0) return { picks, at_ms: this.#events[last]?.time_ms ?? 0, at: last };
-    const rest = this.#events.slice(last + 1).filter(({ time_ms }) => time_ms <= this.end_ms(picks));
-    const isHit = negations.some(({ kind, where }) =>
-      (kind === 'notNext' ? rest.slice(0, 1) : rest).some((event) => where(event, this.matched(picks))),
-    );
-    if (isHit) return undefined;
-    const [next] = rest;
-    if (next !== undefined && negations.every(({ kind }) => kind === 'notNext')) {
-      return { picks, at_ms: next.time_ms, at: last + 1 };
-    }
-    const isOver = this.end_ms(picks) < this.#watermark_ms;
-    return isOver ? { picks, at_ms: this.end_ms(picks), at: this.#events.length } : undefined;
+    if (negations.length === 0) return { picks, at_ms: this.#timeAt(last), at: last };
+    const end_ms = this.#end_ms(picks, end);
+    const closed = this.#closedAt(picks, end);
+    const isOfNext = negations.every(({ kind }) => kind === 'notNext') && this.#timeAt(last + 1) <= end_ms;
+    if (isOfNext)
+      return closed === last + 1 ? undefined : { picks, at_ms: this.#timeAt(last + 1), at: last + 1 };
+    if (closed !== undefined || end_ms >= this.#watermark_ms) return undefined;
+    return { picks, at_ms: end_ms, at: this.#events.length };
   }
 
-  /** Over, complete in no way, part of nothing longer, and something could still have followed. */
-  isTimedOut(picks: Picks, valid: readonly Picks[]): boolean {
-    if (this.end_ms(picks) >= this.#watermark_ms || this.decidedAt(picks) !== undefined) return false;
+  /** Complete in no way, part of nothing longer, and the last way to go on was ended by time. */
+  timedOutAt(picks: Picks, valid: readonly Picks[]): Decided | undefined {
+    if (this.decidedAt(picks) !== undefined) return undefined;
     const isExtended = valid.some(
       (other) =>
         other.length === picks.length + 1 && JSON.stringify(other.slice(0, -1)) === JSON.stringify(picks),
     );
-    if (isExtended) return false;
-    const [last = 0] = picks.at(-1) ?? [];
-    const rest = this.#events.slice(last + 1).filter(({ time_ms }) => time_ms <= this.end_ms(picks));
-    return this.#stages.some(({ kind }, stage) => {
-      if (kind.startsWith('not') || !this.#mayFollow(picks, stage)) return false;
-      return this.#isOpen(picks, stage, rest, rest[0]);
+    if (isExtended) return undefined;
+    const ways = [...this.#stages.keys(), this.#stages.length].filter(
+      (stage) => this.#stages[stage]?.kind.startsWith('not') !== true && this.#mayFollow(picks, stage),
+    );
+    let at_ms = Number.NEGATIVE_INFINITY;
+    for (const stage of ways) {
+      if (this.#closedAt(picks, stage) === undefined) at_ms = Math.max(at_ms, this.#end_ms(picks, stage));
+    }
+    const isLast = ways.every((stage) => {
+      const closed = this.#closedAt(picks, stage);
+      return closed === undefined || this.#timeAt(closed) <= at_ms;
     });
+    return isLast && at_ms < this.#watermark_ms ? { picks, at_ms, at: this.#events.length } : undefined;
+  }
+
+  /** The time until which an event may be picked for the stage, or the end be spoilt. */
+  #end_ms(picks: Picks, stage: number): number {
+    const within_ms = this.#timeAt(startOf(picks)) + this.#within_ms;
+    const step_ms = (of: PatternStage<Tick> | undefined): number =>
+      this.#timeAt(lastOf(picks)) + (of?.withinPrevious_ms ?? Number.POSITIVE_INFINITY);
+    if (stage < this.#stages.length) return Math.min(within_ms, step_ms(this.#stages[stage]));
+    const lasting = this.#negations(picks, stage).filter(({ kind }) => kind === 'notFollowedBy');
+    return lasting.length === 0 ? within_ms : Math.min(within_ms, Math.max(...lasting.map(step_ms)));
   }
 
   #isPick(picks: Picks, at: number, stage: number): boolean {
-    const event = this.#events[at] as Tick;
-    if (this.#stages[stage]?.where(event, this.matched(picks)) !== true) return false;
+    if (!this.#isTaken(picks, at, stage) || this.#isTakenBefore(picks, at, stage)) return false;
     if (picks.length === 0) return true;
-    const [last = 0] = picks.at(-1) ?? [];
-    const between = this.#events.slice(last + 1, at);
-    return event.time_ms <= this.end_ms(picks) && this.#isOpen(picks, stage, between, this.#events[last + 1]);
+    if (this.#timeAt(at) > this.#end_ms(picks, stage) || this.#isHitByNext(picks, at, stage)) return false;
+    return (this.#closedAt(picks, stage) ?? at) >= at;
   }
 
-  /** Whether events since the last pick leave it possible that `stage` is picked next. */
-  #isOpen(picks: Picks, stage: number, since: readonly Tick[], next: Tick | undefined): boolean {
-    const { kind, where } = this.#stages[stage] as PatternStage<Tick>;
-    const isLoop = picks.at(-1)?.[1] === stage;
-    const matched = this.matched(picks);
-    if (!isLoop && kind === 'next' && since.length > 0) return false;
-    if ((isLoop || kind === 'followedBy') && since.some((event) => where(event, matched))) return false;
-    return this.#negations(picks, stage).every((negation) =>
-      negation.kind === 'notNext'
-        ? next === undefined || !negation.where(next, matched)
-        : !since.some((event) => negation.where(event, matched)),
+  #isTaken(picks: Picks, at: number, stage: number): boolean {
+    const { where, until } = this.#stages[stage] as PatternStage<Tick>;
+    const event = this.#events[at] as Tick;
+    return where(event, this.matched(picks)) && until?.(event, this.matched(picks)) !== true;
+  }
+
+  /** Whether a greedy stage takes the event before the stage can. */
+  #isTakenBefore(picks: Picks, at: number, stage: number): boolean {
+    return this.#stages
+      .slice(0, stage)
+      .some(
+        ({ kind, isGreedy }, greedy) =>
+          isGreedy &&
+          !kind.startsWith('not') &&
+          this.#mayFollow(picks, greedy) &&
+          this.#isPick(picks, at, greedy),
+      );
+  }
+
+  #isHitByNext(picks: Picks, at: number, stage: number): boolean {
+    return (
+      at === lastOf(picks) + 1 &&
+      this.#negations(picks, stage).some(
+        ({ kind, where }) => kind === 'notNext' && where(this.#events[at] as Tick, this.matched(picks)),
+      )
     );
+  }
+
+  /** The first event since the last pick after which `stage` (or the end) cannot come next. */
+  #closedAt(picks: Picks, stage: number): number | undefined {
+    const of = this.#stages[stage];
+    const isLoop = picks.at(-1)?.[1] === stage;
+    const contiguity = isLoop ? of?.loop : of?.kind;
+    const matched = this.matched(picks);
+    const last_ms = this.#timeAt(lastOf(picks));
+    for (let at = lastOf(picks) + 1; this.#timeAt(at) <= this.#end_ms(picks, stage); at++) {
+      const event = this.#events[at] as Tick;
+      const isSpoilt = this.#negations(picks, stage).some(
+        ({ kind, where, withinPrevious_ms = Number.POSITIVE_INFINITY }) =>
+          kind === 'notFollowedBy' && where(event, matched) && event.time_ms <= last_ms + withinPrevious_ms,
+      );
+      const isTaken = of !== undefined && this.#isTaken(picks, at, stage);
+      const isOver = contiguity === 'next' || (contiguity === 'followedBy' && isTaken);
+      if (isSpoilt || isOver || of?.until?.(event, matched) === true) return at;
+      if (this.#isHitByNext(picks, at, stage) || this.#isTakenBefore(picks, at, stage)) return at;
+    }
+    return undefined;
+  }
+
+  /** NaN after the last event. */
+  #timeAt(at: number): number {
+    return this.#events[at]?.time_ms ?? Number.NaN;
   }
 
   #negations(picks: Picks, stage: number): PatternStage<Tick>[] {

@@ -1,6 +1,10 @@
 import { isNegated, type Pattern, type PatternStage } from './pattern-builder.ts';
+import { type Skip, staysAfter } from './pattern-skip.ts';
 
-export type SkipStrategy = 'noSkip' | 'skipPastLast' | 'skipToNext';
+interface Beginning {
+  readonly start_ms: number;
+  readonly picks: PartialMatch['picks'];
+}
 
 /** Picks of a match that is not decided yet. Plain data: it is part of the state. */
 export interface PartialMatch {
@@ -42,19 +46,28 @@ interface Target<E> {
 export class PatternNfa<E> {
   readonly #stages: readonly PatternStage<E>[];
   readonly #within_ms: number;
-  readonly #skip: SkipStrategy;
+  readonly #hasSteps: boolean;
+  readonly #skip: Skip;
   /** By stage; the last entry is that of the beginning. */
   readonly #targets: readonly (readonly Target<E>[])[];
   readonly #eventOf: (event: number) => E;
+  readonly #timeOf: (event: E) => number;
   /** Derived from the picks; made when a condition first asks. */
   readonly #matched = new WeakMap<PartialMatch, Readonly<Record<string, readonly E[]>>>();
   readonly #nothing: Readonly<Record<string, readonly E[]>>;
 
-  constructor(pattern: Pattern<E, string>, skip: SkipStrategy, eventOf: (event: number) => E) {
+  constructor(
+    pattern: Pattern<E, string>,
+    skip: Skip,
+    eventOf: (event: number) => E,
+    timeOf: (event: E) => number,
+  ) {
     this.#stages = pattern.stages;
     this.#within_ms = pattern.within_ms ?? Number.POSITIVE_INFINITY;
+    this.#hasSteps = pattern.stages.some(({ withinPrevious_ms }) => withinPrevious_ms !== undefined);
     this.#skip = skip;
     this.#eventOf = eventOf;
+    this.#timeOf = timeOf;
     this.#targets = [...this.#stages.keys(), -1].map((stage) => targetsAfter(this.#stages, stage));
     this.#nothing = this.#byStage([]);
   }
@@ -66,44 +79,80 @@ export class PatternNfa<E> {
     const completed: PartialMatch[] = [];
     const next: PartialMatch[] = [];
     for (const partial of partials) {
-      const longer = this.#extend(partial, event, value, completed);
+      const longer = this.#extend(partial, event, value, time_ms, completed);
       if (this.#isAlive(partial)) next.push(partial);
       next.push(...longer.filter((match) => this.#isAlive(match)));
     }
     for (const { stage } of this.#targetsFrom(-1)) {
-      if (stage === this.#stages.length || !this.#fits(stage, value, this.#nothing)) continue;
+      const of = this.#stages[stage];
+      if (of === undefined || !takes(of, value, this.#nothing)) continue;
       const match = this.#pick({ start_ms: time_ms, picks: [] }, event, stage, 1, completed);
       if (this.#isAlive(match)) next.push(match);
+      if (of.isGreedy) break;
     }
     replace(partials, next);
     this.#take(completed, time_ms, partials, outcomes);
     return outcomes;
   }
 
-  /** Decides what no event from `before_ms` on can belong to. */
+  /** Decides what no event from `before_ms` on can belong to, or change. */
   expire(partials: PartialMatch[], before_ms: number): Outcome[] {
     const outcomes: Outcome[] = [];
-    if (this.#within_ms === Number.POSITIVE_INFINITY) return outcomes;
-    const over = partials.filter((match) => this.expiry_ms(match) < before_ms);
+    const over = partials.filter((match) => this.due_ms(match) < before_ms);
     if (over.length === 0) return outcomes;
+    const byTime = (a: PartialMatch, b: PartialMatch): number =>
+      this.due_ms(a) - this.due_ms(b) || compareMatches(a, b);
+    over.sort(byTime);
+    for (let match = over.shift(); match !== undefined; match = over.shift()) {
+      const at_ms = this.due_ms(match);
+      const isThere = this.#passTargets(match, at_ms);
+      const isAlive = this.#isAlive(match);
+      if (isAlive && this.due_ms(match) < before_ms) insert(over, match, byTime);
+      if (isThere) this.#take([match], at_ms, partials, outcomes, over);
+      else if (!isAlive && !match.isComplete && !match.isExtended) {
+        outcomes.push({ match, at_ms, kind: 'timeout' });
+      }
+    }
     replace(
       partials,
-      partials.filter((match) => this.expiry_ms(match) >= before_ms),
+      partials.filter((match) => this.#isAlive(match)),
     );
-    over.sort((a, b) => a.start_ms - b.start_ms || compareMatches(a, b));
-    while (over.length > 0) {
-      const match = over.shift() as PartialMatch;
-      const at_ms = this.expiry_ms(match);
-      const end = this.#openTargets(match).some(({ stage }) => stage === this.#stages.length);
-      if (end) this.#take([match], at_ms, partials, outcomes, over);
-      else if (!match.isComplete && !match.isExtended) outcomes.push({ match, at_ms, kind: 'timeout' });
-    }
     return outcomes;
   }
 
-  /** The time after which no event can belong to the match. */
-  expiry_ms({ start_ms }: PartialMatch): number {
-    return start_ms + this.#within_ms;
+  /** Closes the ways whose time ends now; true if the end was among them, which makes the match complete. */
+  #passTargets(match: PartialMatch, at_ms: number): boolean {
+    let isThere = false;
+    for (const target of this.#openTargets(match)) {
+      if (this.#end_ms(match, target) > at_ms) continue;
+      kill(match, target.stage);
+      if (target.stage === this.#stages.length) isThere = true;
+    }
+    if (isThere) match.isComplete = true;
+    return isThere;
+  }
+
+  /** The time after which something is decided by time alone; Infinity for never. */
+  due_ms(match: PartialMatch): number {
+    if (!this.#hasSteps) return match.start_ms + this.#within_ms;
+    const ends_ms = this.#openTargets(match).map((target) => this.#end_ms(match, target));
+    return Math.min(...ends_ms);
+  }
+
+  /** The time after which a match cannot go there; to the end: after which it is there. */
+  #end_ms(match: PartialMatch, { stage, notFollowedBy }: Target<E>): number {
+    const within_ms = match.start_ms + this.#within_ms;
+    if (!this.#hasSteps) return within_ms;
+    const of = this.#stages[stage];
+    if (of !== undefined) return Math.min(within_ms, this.#stepEnd_ms(match, of));
+    const lasts_ms = notFollowedBy.map((negation) => this.#stepEnd_ms(match, negation));
+    return lasts_ms.length === 0 ? within_ms : Math.min(within_ms, Math.max(...lasts_ms));
+  }
+
+  /** The end of a stage's own limit. */
+  #stepEnd_ms({ picks }: PartialMatch, { withinPrevious_ms }: PatternStage<E>): number {
+    if (withinPrevious_ms === undefined) return Number.POSITIVE_INFINITY;
+    return this.#timeOf(this.#eventOf(picks.at(-1)?.[0] as number)) + withinPrevious_ms;
   }
 
   /** The events of a match by stage; negations have no entry. */
@@ -126,44 +175,50 @@ export class PatternNfa<E> {
   }
 
   /** What an event makes of a partial match: the longer ones; those that are complete also go to `completed`. */
-  #extend(match: PartialMatch, event: number, value: E, completed: PartialMatch[]): PartialMatch[] {
+  #extend(
+    match: PartialMatch,
+    event: number,
+    value: E,
+    time_ms: number,
+    completed: PartialMatch[],
+  ): PartialMatch[] {
     const longer: PartialMatch[] = [];
     const matched = this.eventsOf(match);
-    const fitsAny = (stages: readonly PatternStage<E>[]): boolean =>
-      stages.some(({ where }) => where(value, matched));
+    const last = match.picks.at(-1)?.[1];
+    const isHit = (negations: readonly PatternStage<E>[]): boolean =>
+      negations.some(
+        (negation) => negation.where(value, matched) && this.#stepEnd_ms(match, negation) >= time_ms,
+      );
+    let isTaken = false;
     for (const { stage, notNext, notFollowedBy } of this.#openTargets(match)) {
-      const kill = (): void => {
-        match.dead |= 1 << stage;
-      };
-      if (match.isFresh && fitsAny(notNext)) kill();
-      else if (stage === this.#stages.length) {
-        if (fitsAny(notFollowedBy)) kill();
+      const of = this.#stages[stage];
+      if (isTaken || (match.isFresh && isHit(notNext))) kill(match, stage);
+      else if (of === undefined) {
+        if (isHit(notFollowedBy)) kill(match, stage);
         else if (notFollowedBy.length === 0) {
-          kill();
+          kill(match, stage);
           match.isComplete = true;
           completed.push(match);
         }
       } else {
-        const last = match.picks.at(-1)?.[1];
-        const kind = stage === last ? 'followedBy' : this.#stages[stage]?.kind;
-        const fits = this.#fits(stage, value, matched);
+        const kind = stage === last ? of.loop : of.kind;
+        const fits = takes(of, value, matched);
         if (fits) {
           match.isExtended = true;
           longer.push(this.#pick(match, event, stage, stage === last ? match.count + 1 : 1, completed));
+          isTaken = of.isGreedy;
         }
-        if (kind === 'next' || (kind === 'followedBy' && fits) || fitsAny(notFollowedBy)) kill();
+        const isOver =
+          kind === 'next' || (kind === 'followedBy' && fits) || of.until?.(value, matched) === true;
+        if (isOver || isHit(notFollowedBy)) kill(match, stage);
       }
     }
     match.isFresh = false;
     return longer;
   }
 
-  #fits(stage: number, value: E, matched: Readonly<Record<string, readonly E[]>>): boolean {
-    return this.#stages[stage]?.where(value, matched) === true;
-  }
-
   #pick(
-    { start_ms, picks }: Pick<PartialMatch, 'start_ms' | 'picks'>,
+    { start_ms, picks }: Beginning,
     event: number,
     stage: number,
     count: number,
@@ -216,13 +271,23 @@ export class PatternNfa<E> {
     for (let match = completed.shift(); match !== undefined; match = completed.shift()) {
       outcomes.push({ match, at_ms, kind: 'match' });
       if (this.#skip === 'noSkip') continue;
-      const start = startOf(match);
-      const last = match.picks.at(-1)?.[0] as number;
-      const stays = (other: PartialMatch): boolean =>
-        this.#skip === 'skipPastLast' ? startOf(other) > last : startOf(other) !== start;
+      const stays = staysAfter(match, this.#skip, this.#stages);
       for (const list of [completed, partials, waiting]) replace(list, list.filter(stays));
     }
   }
+}
+
+/** No event can make the match go there any more. */
+function kill(match: PartialMatch, stage: number): void {
+  match.dead |= 1 << stage;
+}
+
+function takes<E>(
+  { where, until }: PatternStage<E>,
+  value: E,
+  matched: Readonly<Record<string, readonly E[]>>,
+): boolean {
+  return where(value, matched) && until?.(value, matched) !== true;
 }
 
 function targetsAfter<E>(stages: readonly PatternStage<E>[], after: number): Target<E>[] {
@@ -241,10 +306,6 @@ function targetsAfter<E>(stages: readonly PatternStage<E>[], after: number): Tar
   return targets;
 }
 
-function startOf({ picks }: PartialMatch): number {
-  return picks[0]?.[0] as number;
-}
-
 /** By first event, then pick by pick the earlier event and the earlier stage; of two of which one begins the other, that one. */
 export function compareMatches(a: PartialMatch, b: PartialMatch): number {
   for (let at = 0; at < Math.min(a.picks.length, b.picks.length); at++) {
@@ -254,6 +315,11 @@ export function compareMatches(a: PartialMatch, b: PartialMatch): number {
     if (stageA !== stageB) return stageA - stageB;
   }
   return a.picks.length - b.picks.length;
+}
+
+function insert<T>(list: T[], item: T, compare: (a: T, b: T) => number): void {
+  const at = list.findIndex((other) => compare(item, other) < 0);
+  list.splice(at < 0 ? list.length : at, 0, item);
 }
 
 function replace<T>(list: T[], by: readonly T[]): void {

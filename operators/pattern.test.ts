@@ -1,50 +1,25 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SeededRandom, type Stream, TestDriver } from '../engine/index.ts';
-import { type PatternConfig, type PatternMatch, pattern } from './pattern.ts';
+import { ByteReader, ByteWriter, SeededRandom, TestDriver, trustedJsonCodec } from '../engine/index.ts';
+import type { PatternConfig, PatternMatch } from './pattern.ts';
 import { begin, type Pattern } from './pattern-builder.ts';
-import { anyPattern, anyTicks, bruteForce, is, type Tick, ticks } from './pattern-fixture.ts';
+import {
+  anyPattern,
+  anySkip,
+  anyTicks,
+  bruteForce,
+  build,
+  configOf,
+  is,
+  matches,
+  rowsOf,
+  type Tick,
+  ticks,
+} from './pattern-fixture.ts';
+import { type PatternRow, patternRowCodec } from './pattern-row.ts';
+import type { Skip } from './pattern-skip.ts';
 
 type Rest = Partial<PatternConfig<Tick, string>>;
-
-const configOf = (searched: Pattern<Tick, string>, rest: Rest = {}): PatternConfig<Tick, string> => ({
-  pattern: searched,
-  keyOf: ({ key }) => key,
-  timeOf: ({ time_ms }) => time_ms,
-  idOf: ({ id }) => id,
-  ...rest,
-});
-
-const build =
-  (config: PatternConfig<Tick, string>, side?: 'timeout' | 'late' | 'overflow') =>
-  (input: Stream<Tick>): Stream<PatternMatch<Tick, string> | Tick> => {
-    const stream = input.pipe(pattern('pattern', config));
-    return side === undefined ? stream : stream.side(side);
-  };
-
-/** Matches as `a@0 b@1`, in the order of picks. */
-async function matches(
-  text: string,
-  searched: Pattern<Tick, string>,
-  rest: Rest = {},
-  side?: 'timeout',
-): Promise<string[]> {
-  const driver = await TestDriver.start(build(configOf(searched, rest), side));
-  await driver.push(...ticks(text));
-  await driver.advanceTo(1_000);
-  return (driver.out as PatternMatch<Tick, string>[]).map(({ events }) =>
-    Object.values(events)
-      .flat()
-      .map(({ type, time_ms }) => `${type}@${time_ms}`)
-      .join(' '),
-  );
-}
-
-const rowsOf = (driver: TestDriver<Tick, unknown>): number =>
-  driver.disk.reader().snapshot((table) => {
-    const tables = ['pattern/keys', 'pattern/timers'];
-    return tables.reduce((sum, name) => sum + [...table(name).scan()].length, 0);
-  });
 
 const a = begin('a', is('a'));
 
@@ -75,7 +50,21 @@ describe('pattern', () => {
     ).toEqual(['a@0 b@1 c@2', 'a@0 c@2']);
   });
 
-  it('a condition looks at what was matched', async () => {
+  it('a condition looks at what was matched, its own stage included', async () => {
+    // The example of Flink's documentation: at most five in total.
+    const total = (events: readonly Tick[] = []): number =>
+      events.reduce((sum, { id }) => sum + Number(id), 0);
+    const few = a.followedBy(
+      'b',
+      (event: Tick, { b }) => event.type === 'b' && total(b) + Number(event.id) <= 5,
+    );
+    expect(await matches('a@0 b@1 b@2 b@3 b@4', few.oneOrMore().consecutive())).toEqual([
+      'a@0 b@1',
+      'a@0 b@1 b@2',
+    ]);
+  });
+
+  it('a condition looks at the stage before', async () => {
     const rising = begin('low', is('a', 'b')).next(
       'high',
       ({ time_ms }: Tick, { low }) => time_ms >= 2 * (low[0]?.time_ms ?? 0),
@@ -102,6 +91,16 @@ describe('pattern', () => {
     ]);
     expect(await matches(text, aab, { skip: 'skipToNext' })).toEqual(['a@0 a@1 b@2', 'a@1 b@2', 'a@3 b@4']);
     expect(await matches(text, aab, { skip: 'skipPastLast' })).toEqual(['a@0 a@1 b@2', 'a@3 b@4']);
+    expect(await matches(text, aab, { skip: { toLast: 'a' } })).toEqual([
+      'a@0 a@1 b@2',
+      'a@1 b@2',
+      'a@1 a@3 b@4',
+      'a@3 b@4',
+    ]);
+    const bc = a.oneOrMore().followedBy('b', is('b')).followedBy('c', is('c'));
+    const skipping = (skip: Skip) => matches('a@0 a@1 b@2 a@3 b@4 c@5', bc, { skip });
+    expect(await skipping({ toFirst: 'b' })).toEqual(['a@0 a@1 b@2 c@5', 'a@3 b@4 c@5']);
+    expect(await skipping({ toFirst: 'a' })).toHaveLength((await skipping('noSkip')).length);
   });
 
   it('evaluates what the watermark has passed; what it had passed before is late', async () => {
@@ -113,6 +112,47 @@ describe('pattern', () => {
     expect(driver.counter('millrace.pattern.late')).toBe(1);
     await driver.advanceTo(3);
     expect(driver.take()).toMatchObject([{ key: 'k', start_ms: 1, end_ms: 2 }]);
+  });
+
+  it('before 1970 as well, and without an end', async () => {
+    const ab = a.followedBy('b', is('b')).within(20);
+    const driver = await TestDriver.start(build(configOf(ab), 'timeout'));
+    await driver.push(...ticks('a@-50 a@-20 b@-10'));
+    await driver.advanceTo(-30);
+    expect(driver.take()).toEqual([]);
+    driver.commit();
+    const again = await driver.restart();
+    await again.advanceTo(-29);
+    expect(again.take()).toMatchObject([{ start_ms: -50 }]);
+    const endless = a.followedBy('b', is('b')).within(Number.MAX_SAFE_INTEGER);
+    const open = await TestDriver.start(build(configOf(endless)));
+    await open.push(...ticks('a@0'));
+    await open.advanceTo(1);
+    open.commit();
+    await open.push(...ticks('b@7000000000000'));
+    await open.advanceTo(8_000_000_000_000);
+    expect(open.out).toMatchObject([{ start_ms: 0, end_ms: 7_000_000_000_000 }]);
+  });
+
+  it('refuses the state of another pattern', async () => {
+    const bs = a.followedBy('b', is('b')).oneOrMore().within(9);
+    const driver = await TestDriver.start(build(configOf(bs)));
+    await driver.push(...ticks('a@0'));
+    const snapshot = driver.snapshot();
+    const others: [Pattern<Tick, string>, Rest][] = [
+      [bs.consecutive(), {}],
+      [bs.allowCombinations(), {}],
+      [bs.greedy(), {}],
+      [bs.until(is('c')), {}],
+      [bs.withinPrevious(9), {}],
+      [bs, { skip: { toFirst: 'b' } }],
+      [bs, { skip: { toLast: 'b' } }],
+    ];
+    for (const [other, rest] of others) {
+      await expect(TestDriver.start(build(configOf(other, rest)), { snapshot })).rejects.toMatchObject({
+        code: 'topology_changed',
+      });
+    }
   });
 
   it('late events and those beyond the limit can be read', async () => {
@@ -141,16 +181,29 @@ describe('pattern', () => {
     expect(() => a.next('a', is('b'))).toThrow('named');
     expect(() => a.times(0)).toThrow('times');
     expect(() => a.notNext('b', is('b')).optional()).toThrow('quantifier');
+    expect(() => a.greedy()).toThrow('greedy');
+    expect(() => a.oneOrMore().allowCombinations().greedy()).toThrow('contradict');
+    expect(() => a.times(2).until(is('b'))).toThrow('until');
+    expect(() => a.withinPrevious(0.5)).toThrow('withinPrevious');
+    const refused = (of: Pattern<Tick, string>, rest: Rest = {}) =>
+      TestDriver.start(build(configOf(of, rest)));
+    await expect(refused(a.withinPrevious(5))).rejects.toThrow('nothing comes before');
+    const between = a.notFollowedBy('x', is('x')).withinPrevious(5).followedBy('b', is('b'));
+    await expect(refused(between)).rejects.toThrow('at the end');
+    const both = a.notFollowedBy('b', is('b')).withinPrevious(5).notFollowedBy('c', is('c'));
+    await expect(refused(both)).rejects.toThrow('"c" at the end');
+    await expect(refused(a, { skip: { toFirst: 'b' } })).rejects.toThrow('skip names "b"');
   });
 
   it('matches and time-outs are those of every pick tried, for any order, batches, commits and restarts', async () => {
     await fc.assert(
       fc.asyncProperty(
         anyPattern,
-        fc.constantFrom('noSkip' as const, 'skipPastLast' as const, 'skipToNext' as const),
+        anySkip,
         anyTicks(9, ['k', 'k', 'l']),
         fc.integer(),
-        async (searched, skip, events, seed) => {
+        async (searched, given, events, seed) => {
+          const skip = skippable(searched, given);
           const random = new SeededRandom(seed);
           const end_ms = random.int(0, 16);
           const config = configOf(searched, { skip, cacheRows: 2, max_partial_matches: 100_000 });
@@ -166,6 +219,38 @@ describe('pattern', () => {
         },
       ),
       { numRuns: 1_500 },
+    );
+  });
+
+  it('a row is read as it was written', () => {
+    const number = fc.oneof(fc.nat(3), fc.nat());
+    const event = fc.record({ key: fc.string(), type: fc.string(), time_ms: fc.integer(), id: fc.string() });
+    const partial = fc.record({
+      start_ms: fc.integer(),
+      picks: fc.array(fc.tuple(number, fc.nat(29)), { minLength: 1, maxLength: 4 }),
+      count: number,
+      dead: fc.nat(2 ** 31 - 1),
+      isFresh: fc.boolean(),
+      isComplete: fc.boolean(),
+      isExtended: fc.boolean(),
+    });
+    const row: fc.Arbitrary<PatternRow<Tick>> = fc.record(
+      {
+        buffer: fc.array(fc.record({ time_ms: fc.integer(), id: fc.string(), event }), { maxLength: 3 }),
+        picked: fc.array(fc.tuple(number, event), { maxLength: 3 }).map((entries) => new Map(entries)),
+        partials: fc.array(partial, { maxLength: 3 }),
+        next: number,
+        wake_ms: fc.nat(),
+      },
+      { requiredKeys: ['buffer', 'picked', 'partials', 'next'], noNullPrototype: true },
+    );
+    const codec = patternRowCodec<Tick>(trustedJsonCodec());
+    fc.assert(
+      fc.property(row, (written) => {
+        const writer = new ByteWriter();
+        codec.write(writer, written);
+        expect(codec.read(new ByteReader(writer.copy()))).toEqual(written);
+      }),
     );
   });
 
@@ -191,6 +276,13 @@ describe('pattern', () => {
     expect(rowsOf(driver)).toBe(0);
   });
 });
+
+/** To a stage that picks events. */
+function skippable({ stages }: Pattern<Tick, string>, skip: Skip): Skip {
+  if (typeof skip === 'string') return skip;
+  const name = 'toFirst' in skip ? skip.toFirst : skip.toLast;
+  return stages.some((stage) => stage.name === name && !stage.kind.startsWith('not')) ? skip : 'noSkip';
+}
 
 /** Runs events in any order and cut that the watermark allows, with commits and lost work on the way. */
 async function runAnyHow(
@@ -220,12 +312,12 @@ async function runAnyHow(
       const time_ms = watermark_ms;
       await act(() => driver.advanceTo(time_ms));
     }
-    if (random.chance(0.3)) {
+    if (random.chance(0.5)) {
       driver.commit();
       committed.push(...driver.take());
       uncommitted = [];
     }
-    if (random.chance(0.2)) {
+    if (random.chance(0.5)) {
       driver = await driver.restart();
       for (const action of uncommitted) await action();
     }

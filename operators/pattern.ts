@@ -10,7 +10,7 @@ import {
   trustedJsonCodec,
 } from '../engine/index.ts';
 import { checkPattern, type Matched, type Pattern, patternInWords } from './pattern-builder.ts';
-import { type Outcome, PatternNfa, type SkipStrategy } from './pattern-nfa.ts';
+import { type Outcome, PatternNfa } from './pattern-nfa.ts';
 import {
   bufferEvent,
   dropUnpicked,
@@ -19,6 +19,7 @@ import {
   type PatternRow,
   patternRowCodec,
 } from './pattern-row.ts';
+import { checkSkip, type SkipStrategy, type SkipTo, skipInWords } from './pattern-skip.ts';
 import { Sequences } from './sequence.ts';
 
 export interface PatternMatch<E, N extends string> {
@@ -41,10 +42,11 @@ export interface PatternConfig<E, N extends string> {
   /**
    * What becomes of other matches after one. Matches are taken as they are decided, those of one moment by their first event.
    * `noSkip` (default): nothing. `skipToNext`: no other match begins with the same event. `skipPastLast`: none begins
-   * at or before the last event of this one, so no two matches overlap. (Flink holds a match back while one that began
-   * earlier is undecided; here none waits.)
+   * at or before the last event of this one, so no two matches overlap. `{ toFirst: stage }`, `{ toLast: stage }`: none
+   * begins before the first or the last event that this one has of the stage; of one without such an event: nothing.
+   * (Flink holds a match back while one that began earlier is undecided; here none waits.)
    */
-  readonly skip?: SkipStrategy;
+  readonly skip?: SkipStrategy | SkipTo<N>;
   /** Undecided matches of one key, at most; by default 1,000. Beyond it the oldest are given up. */
   readonly max_partial_matches?: number;
   /** Events of one key that wait for the watermark, at most; by default 10,000. */
@@ -55,7 +57,7 @@ export interface PatternConfig<E, N extends string> {
 }
 
 type PatternSides<E, N extends string> = {
-  /** Partial matches at the end of `within` that were neither complete nor part of a longer one. */
+  /** Partial matches whose time ran out and that were neither complete nor part of a longer one. */
   readonly timeout: PatternMatch<E, N>;
   /** Events that came after the watermark had passed them. */
   readonly late: E;
@@ -73,8 +75,8 @@ const SCOPE = '';
  * until the watermark has passed them and are then evaluated in order of time, ties by id, so the matches and
  * their order (by the time they were decided, then key) do not depend on the order of arrival.
  *
- * State: a row and a timer for each key that has waiting events or undecided matches; with `within` it goes when
- * their time is over. A pattern without `within` keeps partial matches until `max_partial_matches`.
+ * State: a row and a timer for each key that has waiting events or undecided matches; with `within` (or `withinPrevious`
+ * of each stage) it goes when their time is over. A pattern without keeps partial matches until `max_partial_matches`.
  */
 export function pattern<E, N extends string>(name: string, config: PatternConfig<E, N>) {
   return make<E, N>()(name, config);
@@ -84,15 +86,20 @@ export const patternDoc: OperatorDoc = {
   kind: 'pattern',
   summary: 'Sequences of events by key: strict and relaxed contiguity, negations, quantifiers, a time limit',
   does:
-    'Searches the events of each key for a sequence built with `begin(…).next(…).followedBy(…)…within(ms)`, after Flink CEP. ' +
-    'A condition may look at the events matched so far. Events are evaluated in order of event time once the ' +
-    'watermark has passed them. A match is `{ key, start_ms, end_ms, events }` with the events by stage. `skip` says whether ' +
-    'matches may overlap. Partial matches whose time ran out go to the side output `timeout`: an order that was not paid.',
+    'Searches the events of each key for a sequence built with `begin(…).next(…).followedBy(…)…within(ms)`, after Flink CEP: ' +
+    '`next`, `followedBy`, `followedByAny`, `notNext`, `notFollowedBy`; `times`, `timesOrMore`, `oneOrMore`, each also ' +
+    '`consecutive`, with `allowCombinations`, `greedy` or `until`; `optional`; `within` of the whole and ' +
+    '`withinPrevious` of a stage. ' +
+    'A condition may look at the events matched so far, those of its own stage included. Events are evaluated in order of ' +
+    'event time once the watermark has passed them. A match is `{ key, start_ms, end_ms, events }` with the events by ' +
+    'stage. `skip` says whether matches may overlap. Partial matches whose time ran out go to the side output ' +
+    '`timeout`: an order that was not paid.',
   state:
     'One row a key: the events that the watermark has not passed (at most `max_buffered_events`, more go to the side output ' +
     '`overflow`), partial matches (at most `max_partial_matches`, beyond it the oldest are given up and counted in ' +
-    '`millrace.pattern.given_up`) and the events they picked; one timer a key. With `within` all of it goes when the ' +
-    'watermark passes the end of the last window; without it a key keeps its row as long as a match is open.',
+    '`millrace.pattern.given_up`) and the events they picked; one timer a key. With `within`, or `withinPrevious` of ' +
+    'each stage, all of it goes when the watermark has passed the last limit; else a key keeps its row as long as a ' +
+    'match is open.',
   late: 'An event behind the watermark goes to the side output `late` and is counted in `millrace.pattern.late`.',
   duplicates: 'Each event is evaluated, repeated ones too: put `dedup` before it.',
   failure:
@@ -128,7 +135,10 @@ const make = <E, N extends string>() =>
     summary: patternDoc.summary,
     state: tablesOf,
     sides: ['timeout', 'late', 'overflow'],
-    definition: ({ pattern: sought, skip = 'noSkip' }) => ({ pattern: patternInWords(sought), skip }),
+    definition: ({ pattern: sought, skip = 'noSkip' }) => ({
+      pattern: patternInWords(sought),
+      skip: skipInWords(skip),
+    }),
     start: (context) => new Matcher(context),
   });
 
@@ -156,7 +166,9 @@ class Matcher<E, N extends string> extends Sequences<E, Waiting, PatternRow<E>> 
 
   constructor(context: Context<E, N>) {
     const { name, config, state, timers, metrics, initialWatermark_ms } = context;
-    checkPattern(config.pattern);
+    const { pattern: sought, skip = 'noSkip', timeOf } = config;
+    checkPattern(sought);
+    checkSkip(skip, sought.stages);
     super({
       name,
       kind: patternDoc.kind,
@@ -169,11 +181,7 @@ class Matcher<E, N extends string> extends Sequences<E, Waiting, PatternRow<E>> 
       late: (events) => context.emitTo('late', events),
     });
     this.#context = context;
-    this.#nfa = new PatternNfa<E>(
-      config.pattern,
-      config.skip ?? 'noSkip',
-      (event) => this.#picked.get(event) as E,
-    );
+    this.#nfa = new PatternNfa<E>(sought, skip, (event) => this.#picked.get(event) as E, timeOf);
     this.#maxPartials = limit('max_partial_matches', config.max_partial_matches, DEFAULT_MAX_PARTIAL_MATCHES);
     this.#maxBuffered = limit('max_buffered_events', config.max_buffered_events, DEFAULT_MAX_BUFFERED_EVENTS);
     this.#overflowed = metrics.counter(
@@ -265,14 +273,14 @@ class Matcher<E, N extends string> extends Sequences<E, Waiting, PatternRow<E>> 
       return;
     }
     let time_ms = first?.time_ms ?? Number.POSITIVE_INFINITY;
-    for (const match of row.partials) time_ms = Math.min(time_ms, this.#nfa.expiry_ms(match));
+    for (const match of row.partials) time_ms = Math.min(time_ms, this.#nfa.due_ms(match));
     if (time_ms < Number.POSITIVE_INFINITY) this.#wakeAfter(key, row, time_ms);
     this.rows.set(key, row);
   }
 
   /** When the watermark is after the time: while it is equal, an event of that time may come. */
   #wakeAfter(key: string, row: PatternRow<E>, time_ms: number): void {
-    this.wakeAt(Math.max(0, time_ms + 1), key, row);
+    this.wakeAt(time_ms + 1, key, row);
   }
 }
 

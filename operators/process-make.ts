@@ -28,6 +28,8 @@ export const makeProcess = <A, B, S, O extends Sides>(doc: Pick<OperatorDoc, 'ki
       kind: doc.kind,
       summary: doc.summary,
       state: tablesOf,
+      // In the order of time a timer is kept for the ms after its own.
+      definition: ({ order = 'arrival' }) => ({ order }),
       sides: ['late', ...(config.sides ?? [])],
       start: (context) => {
         const run = new ProcessRun<A, B, S, O>(doc.kind, config, context);

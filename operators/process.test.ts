@@ -144,6 +144,17 @@ describe('process', () => {
     expect(build).toBeInstanceOf(Function);
   });
 
+  it('refuses the state of another order: its timers lie at other times', async () => {
+    const ordered = (order: 'arrival' | 'time') => (input: Stream<Click>) =>
+      input.pipe(process<Click, never, undefined>('x', { keyOf, timeOf, order, onEvent: () => undefined }));
+    const driver = await TestDriver.start(ordered('time'));
+    const snapshot = driver.snapshot();
+    await expect(TestDriver.start(ordered('arrival'), { snapshot })).rejects.toMatchObject({
+      code: 'topology_changed',
+      message: expect.stringContaining('order was "time" and is "arrival"'),
+    });
+  });
+
   it('refuses the order of time without a time, and times that are none', async () => {
     const config = { keyOf, onEvent: () => undefined } as const;
     expect(() => process<Click, never, undefined>('x', { ...config, order: 'time' })).toThrow('timeOf');

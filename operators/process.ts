@@ -73,7 +73,7 @@ export const processDoc: OperatorDoc = {
   late: "With `order: 'time'` an event older than the watermark is not handled: it goes to the side output `late` and is counted as `millrace.process.late`, by operator. With `order: 'arrival'` every event is handled; compare `context.time_ms` with `context.watermark_ms` to tell late ones.",
   duplicates: 'Each copy is an event. Put `dedup` in front where a source may repeat.',
   failure:
-    "State, timers, waiting events, position and outputs to the outside are one commit: after a crash the function continues from the last one, and events since then are handled again on the state of then. What the function throws stops the task before anything of the batch is committed, and so do, as `bad_event_time`, a timer and with `order: 'time'` an event whose time is no whole number of ms since 1970.",
+    "State, timers, waiting events, position and outputs to the outside are one commit: after a crash the function continues from the last one, and events since then are handled again on the state of then. What the function throws stops the task before anything of the batch is committed, and so do, as `bad_event_time`, a timer and with `order: 'time'` an event whose time is no whole number of ms since 1970. Another `order` than that of the state is refused at the start (`topology_changed`).",
 };
 
 /**

@@ -1,11 +1,25 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SeededRandom } from '../engine/index.ts';
-import { runCrashedAnywhere, runFromEverySnapshot } from './fixture-any-way.ts';
+import { count, sumExact } from './aggregates-numeric.ts';
+import { runAnyWay, runCrashedAnywhere, runFromEverySnapshot } from './fixture-any-way.ts';
 import { anyWay, outcomeOf, planOf, straight, trialsOf } from './fixture-properties.ts';
 import { JOIN_CASES } from './fixture-properties-joins.ts';
 import { OTHER_CASES } from './fixture-properties-others.ts';
 import { WINDOW_CASES } from './fixture-properties-windows.ts';
 import * as operators from './index.ts';
+import { window } from './window.ts';
+import type { WindowResult } from './window-types.ts';
+import { countWindow, session, tumbling } from './windows.ts';
+
+interface Reading {
+  readonly key: string;
+  readonly time_ms: number;
+  readonly amount: number;
+}
+
+const keyOf = ({ key }: Reading): string => key;
+const timeOf = ({ time_ms }: Reading): number => time_ms;
 
 const CASES = [...WINDOW_CASES, ...JOIN_CASES, ...OTHER_CASES];
 /** Not among the cases, for a reason. */
@@ -44,6 +58,53 @@ describe.each(CASES)('$name', (of) => {
         expect(outcomeOf(of, run), `until ${trial.end_ms}`).toEqual(wanted);
       }
     }
+  });
+});
+
+describe('windows that part the time', () => {
+  const anyWindow = fc.oneof(
+    fc
+      .record({ size_ms: fc.integer({ min: 1, max: 40 }), offset_ms: fc.integer({ min: -50, max: 50 }) })
+      .map(tumbling),
+    fc.record({ gap_ms: fc.integer({ min: 1, max: 20 }) }).map(session),
+    fc.record({ count: fc.integer({ min: 1, max: 5 }), idle_ms: fc.constant(1) }).map(countWindow),
+  );
+  const anyReading = fc.record({
+    key: fc.constantFrom('a', 'b', 'c'),
+    time_ms: fc.nat(120),
+    amount: fc.integer({ min: -1_000, max: 1_000 }),
+  });
+
+  it('hold each event once: their counts and sums are those of the whole, by key', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        anyWindow,
+        fc.array(anyReading, { maxLength: 40 }),
+        fc.nat(7),
+        fc.integer(),
+        async (parted, readings, allowedLateness_ms, seed) => {
+          const config = { keyOf, timeOf, window: parted, allowedLateness_ms, mode: 'retract' as const };
+          const numbers = { count: count(), sum: sumExact((reading: Reading) => reading.amount) };
+          const { out } = await runAnyWay<Reading, WindowResult<{ count: number; sum: bigint }>>(
+            (input) => input.pipe(window('parts', { ...config, aggregate: numbers })),
+            readings,
+            { timeOf, seed, end_ms: 10_000, disorder_ms: 10 },
+          );
+          const parts = new Map<string, { count: number; sum: number }>();
+          const add = (key: string, counted: number, summed: number): void => {
+            const { count: soFar, sum } = parts.get(key) ?? { count: 0, sum: 0 };
+            parts.set(key, { count: soFar + counted, sum: sum + summed });
+          };
+          for (const { key, kind, value } of out) {
+            const sign = kind === 'retract' ? -1 : 1;
+            add(key, sign * value.count, sign * Number(value.sum));
+          }
+          for (const { key, amount } of readings) add(key, -1, -amount);
+          expect([...parts.values()].filter((left) => left.count !== 0 || left.sum !== 0)).toEqual([]);
+        },
+      ),
+      { numRuns: 300 },
+    );
   });
 });
 

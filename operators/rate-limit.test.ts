@@ -97,6 +97,33 @@ describe('rateLimit', () => {
     );
   });
 
+  it('a key leaves nothing when it has had no events for twice the span', async () => {
+    for (const algorithm of ['window', 'bucket'] as const) {
+      const driver = await TestDriver.start(limited(algorithm));
+      await driver.push(call(0), call(10));
+      await driver.advanceTo(30);
+      driver.commit();
+      expect(rowsOf(driver, 'limit')).toMatchObject({ state: 0, waiting: 0, timers: 0 });
+    }
+  });
+
+  it('goes by the limits of the last start; what was used under others holds up nobody for longer', async () => {
+    for (const algorithm of ['window', 'bucket'] as const) {
+      const limitedTo = (max_events: number, per_ms: number) => (input: Stream<Call>) =>
+        input.pipe(rateLimit<Call>('limit', { ...LIMITS, algorithm, max_events, per_ms }));
+      const driver = await TestDriver.start(limitedTo(100, 1_000_000));
+      await driver.push(...Array.from({ length: 100 }, (_, id) => call(1_000, id)));
+      await driver.advanceTo(1_001);
+      expect(driver.take()).toHaveLength(100);
+      const again = await TestDriver.start(limitedTo(2, 10), { snapshot: driver.snapshot() });
+      await again.push(call(1_020, 1), call(1_020, 2), call(1_020, 3));
+      await again.advanceTo(3_000_000);
+      expect(again.take(), algorithm).toHaveLength(2);
+      again.commit();
+      expect(rowsOf(again, 'limit')).toMatchObject({ state: 0, waiting: 0, timers: 0 });
+    }
+  });
+
   it('refuses limits that are none', () => {
     for (const limits of [{ max_events: 0 }, { per_ms: 1.5 }, { max_events: 2 ** 52, per_ms: 2 ** 10 }]) {
       expect(() => rateLimit<Call>('x', { ...LIMITS, ...limits })).toThrow('positive whole numbers');

@@ -1,5 +1,6 @@
 import type { Counter, Handlers, Metrics, ScopedMap, Timers } from '../engine/index.ts';
-import { checkedSignedTime } from './event-time.ts';
+import { checkedSignedTime, TIME_END_MS } from './event-time.ts';
+import { byKey } from './window-types.ts';
 
 /** What is kept of a key. */
 export interface SequenceRow {
@@ -87,6 +88,8 @@ export abstract class Sequences<E, Step extends { readonly time_ms: number }, R 
 
   onWatermark(time_ms: number): void {
     this.watermark_ms = Math.max(this.watermark_ms, time_ms);
+    // Timers begin in 1970: the rows that wait for an earlier time are found by looking at all.
+    if (this.watermark_ms < 0) this.look([...this.rows.entries()].sort(byKey));
     if (this.#woken.length === 0) return;
     const woken: (readonly [string, R])[] = [];
     for (const key of this.#woken.sort()) {
@@ -100,7 +103,8 @@ export abstract class Sequences<E, Step extends { readonly time_ms: number }, R 
   }
 
   /** The row is to be looked at when the watermark is here. A timer that is early does no harm: it sets the next one. */
-  protected wakeAt(wake_ms: number, key: string, row: R): void {
+  protected wakeAt(time_ms: number, key: string, row: R): void {
+    const wake_ms = Math.min(TIME_END_MS, Math.max(0, time_ms));
     if (row.wake_ms !== undefined) {
       if (row.wake_ms <= wake_ms) return;
       this.#world.timers.clear(row.wake_ms, key);

@@ -110,6 +110,44 @@ describe('sessions', () => {
     ]);
   });
 
+  it('goes by the gap of the last start, for open sessions too', async () => {
+    const gapOf = (gap_ms: number) => (input: Stream<View>) =>
+      input.pipe(
+        sessionize<View>('gaps', { keyOf, timeOf, gap_ms }),
+        map('text', ({ event, session }) => `${session} ${event.time_ms}`),
+      );
+    const listsOf = (gap_ms: number) => (input: Stream<View>) =>
+      input.pipe(
+        sessions<View>('gaps', { keyOf, timeOf, gap_ms, max_events: 3 }),
+        map('text', ({ session, events: all, closed_by }) => `${session} ${all.map(timeOf)} ${closed_by}`),
+      );
+    const run = async (
+      build: (gap_ms: number) => (input: Stream<View>) => Stream<string>,
+      gap_ms: number,
+    ) => {
+      const before = await TestDriver.start(build(10));
+      await before.push(view('a', 0), view('b', 0), view('b', 1), view('b', 2));
+      await before.advanceTo(5);
+      const after = await TestDriver.start(build(gap_ms), { snapshot: before.snapshot() });
+      await after.push(view('a', 6), view('b', 6), view('a', 20), view('a', 60));
+      await after.advanceTo(21);
+      await after.advanceTo(500);
+      after.commit();
+      expect(rowsOf(after, 'gaps')).toMatchObject({ state: 0, waiting: 0, timers: 0 });
+      return after.out;
+    };
+    expect(await run(gapOf, 30)).toEqual(['a@0 6', 'b@0 6', 'a@0 20', 'a@60 60']);
+    expect(await run(gapOf, 2)).toEqual(['a@6 6', 'b@6 6', 'a@20 20', 'a@60 60']);
+    expect(await run(listsOf, 30)).toEqual(['a@0 0,6,20 limit', 'b@0/1 6 gap', 'a@60 60 gap']);
+    expect(await run(listsOf, 2)).toEqual([
+      'a@0 0 gap',
+      'a@6 6 gap',
+      'b@6 6 gap',
+      'a@20 20 gap',
+      'a@60 60 gap',
+    ]);
+  });
+
   it('cuts a session that has reached its limit', async () => {
     const driver = await TestDriver.start(lists(2));
     await driver.push(...[0, 1, 2, 3, 4].map((time_ms) => view('a', time_ms)), view('b', 0), view('b', 1));

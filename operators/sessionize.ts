@@ -33,7 +33,7 @@ export const sessionizeDoc: OperatorDoc = {
   late: 'An event older than the watermark goes to the side output `late` and is counted as `millrace.sessionize.late`: its session has been given out.',
   duplicates: 'Each copy is an event of the session. Put `dedup` in front.',
   failure:
-    'Waiting events and open sessions are part of the commit; after a crash the same ids come out. An event time that is no whole number of ms since 1970 stops the task with `bad_event_time` before anything of the batch is committed.',
+    'Waiting events and open sessions are part of the commit; after a crash the same ids come out. After a restart with another `gap_ms` it counts for the open sessions too. An event time that is no whole number of ms since 1970 stops the task with `bad_event_time` before anything of the batch is committed.',
 };
 
 interface Open {
@@ -56,14 +56,20 @@ export function sessionize<A>(
     initial: () => undefined,
     ...(codec === undefined ? {} : { eventCodec: codec }),
     onEvent: (event, { key, state, time_ms, timers, setState, emit }) => {
-      const { start_ms, last_ms, count } = state ?? { start_ms: time_ms, last_ms: time_ms, count: 0 };
+      // One that was opened with a longer gap may be over before its timer.
+      const open = state !== undefined && time_ms - state.last_ms <= gap_ms ? state : undefined;
+      const { start_ms, last_ms, count } = open ?? { start_ms: time_ms, last_ms: time_ms, count: 0 };
       setState({ start_ms, last_ms: time_ms, count: count + 1 });
       if (count === 0 || time_ms > last_ms) {
-        if (state !== undefined) timers.clear(last_ms + gap_ms);
+        if (state !== undefined) timers.clear(state.last_ms + gap_ms);
         timers.set(time_ms + gap_ms);
       }
       emit({ event, key, session: `${key}@${start_ms}`, start_ms, index: count });
     },
-    onTimer: (_, { clearState }) => clearState(),
+    onTimer: (time_ms, { state, timers, clearState }) => {
+      if (state === undefined || state.last_ms + gap_ms <= time_ms) clearState();
+      // Set for a shorter gap.
+      else timers.set(state.last_ms + gap_ms);
+    },
   });
 }

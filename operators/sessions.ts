@@ -31,7 +31,7 @@ export const sessionsDoc: OperatorDoc = {
   late: 'An event older than the watermark goes to the side output `late` and is counted as `millrace.sessions.late`.',
   duplicates: 'Each copy is an event of the session. Put `dedup` in front.',
   failure:
-    'Open sessions are part of the commit; after a crash the same lists come out. Sessions cut by the limit are counted as `millrace.sessions.cut`, by operator. An event time that is no whole number of ms since 1970 stops the task with `bad_event_time` before anything of the batch is committed.',
+    'Open sessions are part of the commit; after a crash the same lists come out. Sessions cut by the limit are counted as `millrace.sessions.cut`, by operator. After a restart with another `gap_ms` it counts for the open sessions too. An event time that is no whole number of ms since 1970 stops the task with `bad_event_time` before anything of the batch is committed.',
 };
 
 interface Open<A> {
@@ -58,9 +58,13 @@ export function sessions<A>(name: string, config: SessionsConfig<A>): Operator<A
     initial: () => undefined,
     ...(codec === undefined ? {} : { codec: openCodec(codec), eventCodec: codec }),
     onEvent: (event, { key, state, time_ms, metrics, timers, setState, emit }) => {
-      const { start_ms, last_ms, part, part_start_ms, events } = state ?? begin<A>(time_ms);
-      if (state === undefined || time_ms > last_ms) {
-        if (state !== undefined) timers.clear(last_ms + gap_ms);
+      // One that was opened with a longer gap may be over before its timer.
+      const isOver = state !== undefined && time_ms - state.last_ms > gap_ms;
+      if (isOver && state.events.length > 0) emit(closed(key, state, 'gap'));
+      const { start_ms, part, part_start_ms, events } =
+        isOver || state === undefined ? begin<A>(time_ms) : state;
+      if (state === undefined || time_ms > state.last_ms) {
+        if (state !== undefined) timers.clear(state.last_ms + gap_ms);
         timers.set(time_ms + gap_ms);
       }
       events.push(event);
@@ -73,7 +77,12 @@ export function sessions<A>(name: string, config: SessionsConfig<A>): Operator<A
         setState({ ...open, part: open.part + 1, events: [] });
       }
     },
-    onTimer: (_, { key, state, emit, clearState }) => {
+    onTimer: (time_ms, { key, state, timers, emit, clearState }) => {
+      // Set for a shorter gap.
+      if (state !== undefined && state.last_ms + gap_ms > time_ms) {
+        timers.set(state.last_ms + gap_ms);
+        return;
+      }
       if (state !== undefined && state.events.length > 0) emit(closed(key, state, 'gap'));
       clearState();
     },

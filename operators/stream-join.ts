@@ -1,5 +1,5 @@
 import { type Codec, defineOperator, type Either, type OperatorDoc } from '../engine/index.ts';
-import { type JoinState, joinState } from './join-buffer.ts';
+import { JOIN_ROWS, type JoinState, joinState } from './join-buffer.ts';
 import { checkedSetting, codecOf, type JoinFunction } from './join-common.ts';
 import type { JoinLimits, LateRows } from './join-config.ts';
 import { defaultBucket_ms, IntervalJoiner } from './join-interval.ts';
@@ -47,12 +47,14 @@ export const streamJoinDoc: OperatorDoc = {
   late:
     'Without ttl_ms nothing is late. With it a row that comes when matches of it may have gone goes to the side ' +
     'output "late" as {input, value} and is counted in millrace.stream_join.late.',
-  duplicates: 'A row that comes twice is two rows and matches twice; put a dedup before the join.',
+  duplicates:
+    'A row that comes twice is two rows and matches twice; put a dedup before the join. No row is ever taken back: ' +
+    'of a side whose rows are corrected make the table of a lookup-join or temporal-join.',
   failure:
     'After a crash the rows since the last commit are read again and give the same matches again. More rows of ' +
     'a key than max_entries_per_key stop the task with join_buffer_full, and with ttl_ms an event time that is ' +
     'no whole number of ms with bad_event_time; nothing of the batch is committed. ' +
-    'Another ttl_ms than that of the rows in the state is refused at the start (join_changed).',
+    'Another ttl_ms than that of the rows in the state is refused at the start (topology_changed).',
 };
 
 /**
@@ -63,6 +65,7 @@ export const streamJoinDoc: OperatorDoc = {
  */
 export function streamJoin<L, R, Out>(name: string, config: StreamJoinConfig<L, R, Out>) {
   if (config.ttl_ms !== undefined) checkedSetting('ttl_ms', config.ttl_ms, 0);
+  checkedSetting('max_entries_per_key', config.max_entries_per_key ?? 1, 1);
   return make<L, R, Out>()(name, config);
 }
 
@@ -74,6 +77,8 @@ const make = <L, R, Out>() =>
     summary: streamJoinDoc.summary,
     sides: ['late'],
     state: ({ left, right, cache_rows }) => joinState(codecOf(left), codecOf(right), cache_rows),
+    definition: ({ ttl_ms }) => ({ ttl_ms: ttl_ms ?? 'for ever' }),
+    definedTables: JOIN_ROWS,
     start: (context) => {
       const { config } = context;
       const common = {

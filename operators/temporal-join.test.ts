@@ -183,6 +183,24 @@ describe('the state of a temporal join', () => {
     expect(driver.counter('millrace.temporal_join.buckets')).toBe(0);
   });
 
+  it('goes by the retention of the last start', async () => {
+    const driver = await TestDriver.start(joined(join('left', { retain_ms: 100 })));
+    await driver.push(right(10, 1));
+    await driver.advanceTo(50);
+    const longer = joined(join('left', { retain_ms: 1_000 }));
+    const again = await TestDriver.start(longer, { snapshot: driver.snapshot() });
+    await again.advanceTo(900);
+    await again.push(left(1_010, 2), left(1_011, 3));
+    await again.advanceTo(1_012);
+    expect(again.take()).toEqual(['2+1', '3+']);
+    again.commit();
+    // The version and its timer.
+    expect(stateRows(again.disk.reader(), 'join')).toBe(2);
+    await again.advanceTo(1_200);
+    again.commit();
+    expect(stateRows(again.disk.reader(), 'join')).toBe(0);
+  });
+
   it('stops at the limit of rows of a key, and refuses bad settings', async () => {
     const driver = await TestDriver.start(joined(join('left', { max_entries_per_key: 2 })));
     await driver.push(right(1, 1), right(1, 2), left(1, 3));

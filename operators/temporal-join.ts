@@ -12,7 +12,15 @@ import {
   stringKey,
 } from '../engine/index.ts';
 import { checkedTime } from './event-time.ts';
-import { type BufferEntry, type JoinBuffer, type JoinState, joinBuffers, joinState } from './join-buffer.ts';
+import {
+  type BufferEntry,
+  JOIN_ROWS,
+  type JoinBuffer,
+  type JoinState,
+  joinBuffers,
+  joinState,
+  type Reached,
+} from './join-buffer.ts';
 import {
   byTimeAndKey,
   byVersion,
@@ -66,7 +74,9 @@ export const temporalJoinDoc: OperatorDoc = {
     'After a crash the rows since the last commit are read again and give the same results again. More rows of ' +
     'a key than max_entries_per_key stop the task with join_buffer_full, and an event time that is no whole ' +
     'number of ms with bad_event_time; nothing of the batch is committed. ' +
-    'Another bucket_ms than that of the rows in the state is refused at the start (join_changed).',
+    'Another bucket_ms than that of the rows in the state is refused at the start (topology_changed). ' +
+    'allowedLateness_ms and retain_ms may change: what has been joined stays so, and a retain_ms where there ' +
+    'was none removes the versions that come from then on.',
 };
 
 /**
@@ -80,6 +90,7 @@ export function temporalJoin<L, R, Out>(name: string, config: TemporalJoinConfig
   checkedSetting('retain_ms', config.retain_ms ?? 0, 0);
   checkedSetting('allowedLateness_ms', config.allowedLateness_ms ?? 0, 0);
   checkedSetting('bucket_ms', config.bucket_ms ?? DEFAULT_BUCKET_MS, 1);
+  checkedSetting('max_entries_per_key', config.max_entries_per_key ?? 1, 1);
   return make<L, R, Out>()(name, config);
 }
 
@@ -105,6 +116,8 @@ const make = <L, R, Out>() =>
     summary: temporalJoinDoc.summary,
     sides: ['late'],
     state: stateOf,
+    definition: ({ bucket_ms = DEFAULT_BUCKET_MS }) => ({ bucket_ms }),
+    definedTables: JOIN_ROWS,
     start: (context) => new TemporalJoin(context),
   });
 
@@ -125,8 +138,9 @@ class TemporalJoin<L, R, Out> implements Handlers<Either<L, R>> {
   readonly #missing: Counter;
   readonly #bucket_ms: number;
   readonly #retainStep_ms: number;
+  readonly #reached: Reached;
   /** Buckets below it are joined. */
-  #closed = 0;
+  #closed: number;
   #expiring: string[] = [];
 
   constructor(context: Context<L, R, Out>) {
@@ -137,6 +151,8 @@ class TemporalJoin<L, R, Out> implements Handlers<Either<L, R>> {
     const buffers = joinBuffers<L, R>(state, name, limit, `buckets of ${this.#bucket_ms} ms`);
     this.#left = buffers.left;
     this.#right = buffers.right;
+    this.#reached = buffers.reached;
+    this.#closed = Math.floor(this.#reached.time_ms / this.#bucket_ms);
     this.#current = state.current.scope('current');
     this.#join = config.join as JoinFunction<L, R, Out>;
     this.#leftCodec = codecOf(config.left);
@@ -204,6 +220,11 @@ class TemporalJoin<L, R, Out> implements Handlers<Either<L, R>> {
     const known = this.#current.get(key);
     if (known !== undefined && byVersion(version, known, this.#rightCodec) <= 0) return;
     this.#current.set(key, version);
+    this.#remind(key, version, watermark_ms);
+  }
+
+  /** Has the version looked at when its retention is over. */
+  #remind(key: string, version: Version<R>, watermark_ms: number): void {
     const { retain_ms, allowedLateness_ms = 0 } = this.#context.config;
     if (retain_ms === undefined) return;
     const step_ms = this.#retainStep_ms;
@@ -220,7 +241,7 @@ class TemporalJoin<L, R, Out> implements Handlers<Either<L, R>> {
 
   onWatermark(watermark_ms: number): void {
     const { retain_ms, allowedLateness_ms = 0 } = this.#context.config;
-    const closed = Math.floor((watermark_ms - allowedLateness_ms) / this.#bucket_ms);
+    const closed = Math.floor(this.#reached.advance(watermark_ms - allowedLateness_ms) / this.#bucket_ms);
     if (closed > this.#closed) {
       this.#closed = closed;
       const due = new Set([...this.#left.before(closed), ...this.#right.before(closed)]);
@@ -232,9 +253,10 @@ class TemporalJoin<L, R, Out> implements Handlers<Either<L, R>> {
     this.#expiring = [];
     for (const key of expiring) {
       const version = this.#current.get(key);
-      if (version !== undefined && version.time_ms + retain_ms < this.#closed * this.#bucket_ms) {
-        this.#current.delete(key);
-      }
+      if (version === undefined) continue;
+      if (version.time_ms + retain_ms < this.#closed * this.#bucket_ms) this.#current.delete(key);
+      // The timer was an older version's, or set for a shorter retention.
+      else this.#remind(key, version, watermark_ms);
     }
   }
 

@@ -100,6 +100,26 @@ describe('CallbackPublisher', () => {
     expect(most).toBe(3);
   });
 
+  it('may take as long as it likes, but has to be called at all', async () => {
+    for (const timeout_ms of [Number.POSITIVE_INFINITY, 2 ** 31]) {
+      let calls = 0;
+      const call = (): Promise<void> => sleep(20, void calls++);
+      const slow = new CallbackPublisher().register('mail', call, { ...QUICK, timeout_ms });
+      await slow.publish(message('a'));
+      expect(calls).toBe(1);
+    }
+    for (const limits of [
+      { max_in_flight: 0 },
+      { max_attempts: 0 },
+      { timeout_ms: -1 },
+      { retry_first_ms: Number.NaN },
+    ]) {
+      expect(() => new CallbackPublisher().register('mail', () => Promise.resolve(), limits)).toThrow(
+        Object.keys(limits)[0],
+      );
+    }
+  });
+
   it('gives up after its attempts, or when it is told that trying again is useless', async () => {
     let calls = 0;
     const publisher = new CallbackPublisher()

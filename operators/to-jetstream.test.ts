@@ -61,6 +61,32 @@ describe('toJetStream', () => {
     expect(driver.counter('millrace.to-jetstream.refused')).toBe(bad.length);
   });
 
+  it('puts items aside whose id or header no message can have: they would be tried for ever', async () => {
+    const driver = await TestDriver.start<Alert, Alert>((input) =>
+      input
+        .pipe(
+          toJetStream<Alert>('alerts', {
+            subject: 'alerts.all',
+            idOf: ({ shop }) => shop,
+            headers: ({ shop, level }) => (level === 1 ? {} : { [shop]: 'é' }),
+          }),
+        )
+        .side('refused'),
+    );
+    const bad = [
+      ...['', 'a\nb', 'a\r'].map((shop) => alert(shop)),
+      ...['a b', 'a:b', 'é', 'a\0'].map((shop) => alert(shop, 2)),
+    ];
+    await driver.push(...bad, alert('a b:é\0'), alert('X-Shop', 2));
+    driver.commit();
+    expect(driver.out).toEqual(bad);
+    expect(driver.sent.map(({ id, headers }) => [id, headers])).toEqual([
+      ['a b:é\0', {}],
+      ['X-Shop', { 'X-Shop': 'é' }],
+    ]);
+    expect(driver.counter('millrace.to-jetstream.refused')).toBe(bad.length);
+  });
+
   it('refuses a fixed subject that is none', () => {
     expect(() => toJetStream('alerts', { subject: 'alerts.*' })).toThrow('no subject');
   });

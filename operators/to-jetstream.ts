@@ -6,10 +6,10 @@ export type { RefusedOutput } from './output.ts';
 export interface OutputConfig<A> {
   /** By default the item as JSON. A string becomes UTF-8. */
   readonly encode?: (item: A) => Uint8Array | string;
-  /** ASCII, one line each; `Nats-Msg-Id` is the message's id and not for here. */
+  /** Names of printable ASCII without colons, values of one line; `Nats-Msg-Id` is the message's id and not for here. */
   readonly headers?: (item: A) => Readonly<Record<string, string>>;
   /**
-   * The message's id, unique within the receiving stream. By default operator, partition and a counter
+   * The message's id, unique within the receiving stream: one line, not empty. By default operator, partition and a counter
    * that is part of the commit. Give one made of the item (an order number) where the state may be
    * rebuilt from the stream: the counter then begins again.
    */
@@ -36,7 +36,7 @@ export const toJetStreamDoc: OperatorDoc = {
   duplicates:
     'Two items are two messages, unless `idOf` gives both the same id: then the stream keeps the first within its duplicate window.',
   failure:
-    'A crash before the commit sends nothing; one after it sends what is still owed, under the same ids. If state is rebuilt from the stream the counter begins again: messages carry the ids of the first run, which within the duplicate window are taken for repeats. Use `idOf` with an id from the item where that matters. An item whose subject is malformed goes to the side output `refused` and is counted as `millrace.to-jetstream.refused`; what the server refuses for good is counted as `millrace.outbox.refused` and listed as a notice.',
+    'A crash before the commit sends nothing; one after it sends what is still owed, under the same ids. If state is rebuilt from the stream the counter begins again: messages carry the ids of the first run, which within the duplicate window are taken for repeats. Use `idOf` with an id from the item where that matters. An item whose subject is malformed, whose id is empty or has a line break, or whose headers have names that are none goes to the side output `refused` and is counted as `millrace.to-jetstream.refused`; what the server refuses for good is counted as `millrace.outbox.refused` and listed as a notice.',
 };
 
 /**
@@ -66,10 +66,14 @@ const make = <A>() =>
     start: (context) => {
       const { subject, order } = context.config;
       const unordered = order === 'none' ? { unordered: true as const } : {};
-      const owe = oweBy(context, typeof subject === 'string' ? () => subject : subject, unordered);
-      const refusals = context.metrics.counter('millrace.to-jetstream.refused', 'Items without a subject', {
-        operator: context.name,
-      });
+      const owe = oweBy(context, typeof subject === 'string' ? () => subject : subject, unordered, true);
+      const refusals = context.metrics.counter(
+        'millrace.to-jetstream.refused',
+        'Items without a subject or an id',
+        {
+          operator: context.name,
+        },
+      );
       return {
         onBatch: (items) => {
           const refused = items.filter((item) => !owe(item));

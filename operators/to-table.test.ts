@@ -95,6 +95,27 @@ describe('toTable', () => {
     expect(driver.counter('millrace.to-table.late')).toBe(1);
   });
 
+  it('may be kept by arrival after a restart, or by time again', async () => {
+    const arriving = (input: Stream<Price>) =>
+      input.pipe(
+        toTable('prices', {
+          keyOf: ({ sku }) => sku,
+          value: (item: Price) => item.price,
+          codec: stringCodec,
+        }),
+      );
+    let driver = await TestDriver.start(timed);
+    await driver.push(price('a', 50, 'a1'), price('b', 50, 'b1'), price('c', 50), price('d', 0, 'd1'));
+    driver = await TestDriver.start(arriving, { snapshot: driver.snapshot() });
+    await driver.push(price('a', 1, 'a2'), price('b', 1), price('c', 1), price('c', 1, 'c2'));
+    driver = await TestDriver.start(arriving, { snapshot: driver.snapshot() });
+    expect(tableIn(driver)).toEqual({ a: 'a2', c: 'c2', d: 'd1' });
+    driver = await TestDriver.start(timed, { snapshot: driver.snapshot() });
+    await driver.push(price('a', 0, 'a3'), price('a', 0, 'a0'), price('c', 0), price('d', 0));
+    driver.commit();
+    expect(tableIn(driver)).toEqual({ a: 'a3' });
+  });
+
   it('is the newest of each key for any order, batches, commits, crashes and moves', async () => {
     const anyPrice = fc.record({
       sku: fc.constantFrom('a', 'b', 'c'),

@@ -157,8 +157,10 @@ function newerBy<V>(codec: Codec<V>): (row: TableRow<V>, known: TableRow<V>) => 
     return writer.view();
   };
   return (row, known) => {
-    if (row.time_ms !== known.time_ms) return (row.time_ms ?? 0) > (known.time_ms ?? 0);
-    if (known.value === undefined) return false;
+    // A table may have been kept by time before, and by arrival from now on, or the other way round.
+    const isSameTime = row.time_ms === undefined || row.time_ms === known.time_ms;
+    if (!isSameTime) return known.time_ms === undefined || (row.time_ms as number) > known.time_ms;
+    if (known.value === undefined) return row.time_ms === undefined && row.value !== undefined;
     if (row.value === undefined) return true;
     const order = Buffer.compare(bytesOf(row.value), bytesOf(known.value));
     return row.time_ms === undefined ? order !== 0 : order > 0;

@@ -1,9 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { floatCodec, queryTable, type Stream, TestDriver, type WindowedValue } from '../engine/index.ts';
+import { count } from './aggregates-numeric.ts';
 import { rowsOf, runAnyWay } from './fixture-any-way.ts';
 import { map } from './map.ts';
 import { toWindowTable, windowTableOf } from './to-window-table.ts';
+import { window } from './window.ts';
+import { tumbling } from './windows.ts';
 
 interface Result {
   readonly shop: string;
@@ -20,16 +23,17 @@ const result = (shop: string, minute: number, total?: number): Result => ({
   total,
 });
 
-const build = (input: Stream<Result>) =>
+const retained = (retain_ms: number) => (input: Stream<Result>) =>
   input.pipe(
     toWindowTable<Result, number>('totals', {
       keyOf: ({ shop }) => shop,
       windowOf: ({ start_ms }) => ({ start_ms, end_ms: start_ms + MINUTE_MS }),
       value: ({ total }) => total,
-      retain_ms: RETAIN_MS,
+      retain_ms,
       codec: floatCodec,
     }),
   );
+const build = retained(RETAIN_MS);
 const table = windowTableOf('totals', floatCodec);
 
 function totalsIn(
@@ -100,9 +104,54 @@ describe('toWindowTable', () => {
     expect(rowsOf(driver, 'totals')).toEqual({ windows: 0 });
   });
 
-  it('refuses a window that is none', async () => {
+  it('is what can be queried; the state of the window itself gives a reason, not an empty answer', async () => {
+    const driver = await TestDriver.start<Result, unknown>((input) =>
+      input.pipe(
+        window('sales', {
+          keyOf: ({ shop }) => shop,
+          timeOf: ({ start_ms }) => start_ms,
+          window: tumbling({ size_ms: MINUTE_MS }),
+          aggregate: count(),
+        }),
+      ),
+    );
+    await driver.push(result('x', 1, 1));
+    driver.commit();
+    const answer = queryTable(driver.disk.reader(), 'sales', { kind: 'key', key: 'x' });
+    expect(answer).toMatchObject({
+      ok: false,
+      reason: 'bad_query',
+      message: expect.stringContaining('of kind "window"'),
+    });
+  });
+
+  it('refuses a window and a retention that are none', async () => {
     const driver = await TestDriver.start(build);
     await expect(driver.push(result('x', Number.NaN, 1))).rejects.toMatchObject({ code: 'bad_window' });
+    for (const retain_ms of [-1, Number.NaN, 0.5]) {
+      await expect(TestDriver.start(retained(retain_ms))).rejects.toMatchObject({ code: 'bad_config' });
+    }
+  });
+
+  it('goes by the retention of the last start; one beyond all times is for ever', async () => {
+    const driver = await TestDriver.start(build);
+    await driver.push(result('x', 0, 1));
+    for (const retain_ms of [2 * RETAIN_MS, Number.MAX_SAFE_INTEGER, Number.POSITIVE_INFINITY]) {
+      const again = await TestDriver.start(retained(retain_ms), { snapshot: driver.snapshot() });
+      await again.push(result('x', 1, 2));
+      await again.advanceTo(MINUTE_MS + RETAIN_MS);
+      await again.push(result('x', 0, 3));
+      await again.advanceTo(MINUTE_MS + 2 * RETAIN_MS - 1);
+      again.commit();
+      expect(totalsIn(again, 'x', 0, 9)).toEqual([
+        [0, 3],
+        [1, 2],
+      ]);
+      await again.advanceTo(2 * MINUTE_MS + 2 * RETAIN_MS);
+      again.commit();
+      expect(rowsOf(again, 'totals').windows).toBe(retain_ms === 2 * RETAIN_MS ? 0 : 2);
+      expect(rowsOf(again, 'totals').timers).toBe(0);
+    }
   });
 
   it('is the same after crashes and moves', async () => {

@@ -6,6 +6,7 @@ import {
   mapTable,
   type Operator,
   type OperatorDoc,
+  parseWindowRow,
   type QueryableTable,
   trustedJsonCodec,
   WINDOWS_TABLE,
@@ -13,6 +14,7 @@ import {
   windowRow,
   windowRowKey,
 } from '../engine/index.ts';
+import { TIME_END_MS } from './event-time.ts';
 
 export interface ToWindowTableConfig<A, V = A> {
   readonly keyOf: (item: A) => string;
@@ -20,7 +22,7 @@ export interface ToWindowTableConfig<A, V = A> {
   readonly windowOf: (item: A) => { readonly start_ms: number; readonly end_ms: number };
   /** The window's value; undefined deletes it. By default the item itself. */
   readonly value?: (item: A) => V | undefined;
-  /** A window can be queried until the watermark is this far past its end, ms. */
+  /** A window can be queried until the watermark is this far past its end, whole ms; Infinity: for ever. */
   readonly retain_ms: number;
   /** How values are stored. By default JSON, trusted to be what was written. */
   readonly codec?: Codec<V>;
@@ -35,7 +37,7 @@ export const toWindowTableDoc: OperatorDoc = {
   summary: 'A table by key and window that other threads and processes can query',
   does: 'Each item, typically the result of a windowed aggregation, inserts, replaces or (where its value is undefined) deletes the row of its key and window. `queryTable` reads the windows of a key that start within a range of time, in order, as of one commit. The last item of a window to come is its value: an operator that emits a window again with a correction replaces the row. Windows that changed are emitted.',
   state:
-    'One row for each key and window, and one timer for it. A window is removed when the watermark is `retain_ms` past its end; with `retain_ms: Infinity` it stays for ever.',
+    'One row for each key and window, and one timer for it. A window is removed when the watermark is `retain_ms` past its end; with `retain_ms: Infinity` it stays for ever. After a restart with a longer retention it counts for the windows that are there too.',
   late: 'An item whose window is past its retention goes to the side output `late` and is counted as `millrace.to-window-table.late`.',
   duplicates: 'The same item twice leaves the same row; both are emitted.',
   failure:
@@ -44,12 +46,19 @@ export const toWindowTableDoc: OperatorDoc = {
 
 /**
  * A queryable table of window results. Query it with `queryTable(reader, windowTableOf('name', codec),
- * { kind: 'window', key, start_ms, end_ms })`.
+ * { kind: 'window', key, start_ms, end_ms })`. Throws `bad_config` for a retention that is none.
  */
 export function toWindowTable<A, V = A>(
   name: string,
   config: ToWindowTableConfig<A, V>,
 ): Operator<A, WindowedValue<V | undefined>, { readonly late: A }> {
+  const { retain_ms } = config;
+  if (!(retain_ms >= 0) || !(Number.isSafeInteger(retain_ms) || retain_ms === Number.POSITIVE_INFINITY)) {
+    throw new MillraceError(
+      'bad_config',
+      `"${name}" has the retain_ms ${retain_ms}: give it whole ms, 0 or more.`,
+    );
+  }
   return make<A, V>()(name, config);
 }
 
@@ -104,7 +113,7 @@ const make = <A, V>() =>
             const value = valueFrom === undefined ? (item as unknown as V) : valueFrom(item);
             if (value === undefined) windows.delete(row);
             else windows.set(row, value);
-            if (until_ms < Number.POSITIVE_INFINITY) {
+            if (until_ms < TIME_END_MS) {
               if (value === undefined) timers.clear(until_ms, row);
               else timers.set(until_ms, row);
             }
@@ -114,7 +123,12 @@ const make = <A, V>() =>
           emitTo('late', late);
           emit(changed);
         },
-        onTimer: (_, row) => windows.delete(row),
+        onTimer: (time_ms, row) => {
+          const until_ms = parseWindowRow(row).end_ms + retain_ms;
+          // Set for a shorter retention.
+          if (until_ms <= time_ms) windows.delete(row);
+          else if (until_ms < TIME_END_MS) timers.set(until_ms, row);
+        },
         onWatermark: (time_ms) => {
           watermark_ms = Math.max(watermark_ms, time_ms);
         },

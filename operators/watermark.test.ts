@@ -118,4 +118,28 @@ describe('watermark', () => {
     await believing.push(Number.POSITIVE_INFINITY, start_ms + 501);
     expect(believing.watermarks.at(-1)).toBe(start_ms + 491);
   });
+
+  it('takes a time in µs or ns for no time, and leaves those after it in time', async () => {
+    const driver = await Pipeline.start(build);
+    await driver.push(T, T * 1_000, T * 1_000_000, Number.MAX_VALUE, T + 1);
+    expect(driver.out).toHaveLength(5);
+    expect(driver.watermarks.at(-1)).toBe(T + 1 - OUT_OF_ORDER_MS);
+    expect(driver.counter('millrace.watermark.ahead')).toBe(3);
+  });
+
+  it('refuses durations that are none', () => {
+    const timeOf = (time_ms: number): number => time_ms;
+    for (const wrong of [
+      { outOfOrderness_ms: -1 },
+      { outOfOrderness_ms: Number.NaN },
+      { outOfOrderness_ms: Number.POSITIVE_INFINITY },
+      { outOfOrderness_ms: 0, idle_ms: Number.NaN },
+      { outOfOrderness_ms: 0, max_ahead_ms: -1 },
+    ]) {
+      expect(() => watermark('time', { timeOf, ...wrong })).toThrow(/needs ms from 0 on/);
+    }
+    expect(() =>
+      watermark('time', { timeOf, outOfOrderness_ms: 0, idle_ms: Number.POSITIVE_INFINITY }),
+    ).not.toThrow();
+  });
 });

@@ -1,4 +1,5 @@
-import { defineOperator, type OperatorDoc } from '../engine/index.ts';
+import { defineOperator, MillraceError, type OperatorDoc } from '../engine/index.ts';
+import { TIME_END_MS } from './event-time.ts';
 
 export interface WatermarkConfig<E> {
   readonly timeOf: (event: E) => number;
@@ -8,7 +9,8 @@ export interface WatermarkConfig<E> {
   readonly idle_ms?: number;
   /**
    * An event further than this ahead of the clock does not move event time, ms: one publisher with a wrong clock
-   * would make everybody else's events late. By default any finite time is believed.
+   * would make everybody else's events late. By default any time is believed that timers can hold, up to the
+   * year 10889: so times in µs or ns are not.
    */
   readonly max_ahead_ms?: number;
   /** Describes a late event for the diagnostics; without it late events are only counted. */
@@ -25,16 +27,24 @@ export const watermarkDoc: OperatorDoc = {
   late: 'An event older than the watermark is passed on like any other; what becomes of it is said by the operators behind. It is counted as `millrace.watermark.late` and listed as a notice of the kind `late`. Events are judged one by one, so the cut into batches makes no difference.',
   duplicates: 'They have the same time and move nothing.',
   failure:
-    'After a crash it goes on from the committed watermark, and the events since then move it again. An event whose time is NaN or infinite (JSON has such numbers: `1e999`), or with `max_ahead_ms` one that is further ahead of the clock, is passed on and moves nothing; the latter two are counted as `millrace.watermark.ahead`. Without `max_ahead_ms` an event from the far future moves time there, and everything after it is late.',
+    'After a crash it goes on from the committed watermark, and the events since then move it again. An event whose time is NaN, infinite (JSON has such numbers: `1e999`) or after the year 10889 (as one in µs or ns is, read as ms), or with `max_ahead_ms` one that is further ahead of the clock, is passed on and moves nothing; all but NaN are counted as `millrace.watermark.ahead`. Without `max_ahead_ms` an event from the future up to then moves time there, and everything after it is late. Durations that are none are refused with `bad_config`.',
 };
 
 /**
  * Bounded out-of-orderness: the watermark is the largest event time seen minus the allowance. It never
  * moves back and is part of the commit. A late event is passed on like any other (downstream state is
  * a function of the set of events); it is counted and listed. Whether an event is late is judged
- * event by event, so the cut into batches makes no difference. State: one number.
+ * event by event, so the cut into batches makes no difference. State: one number. Throws `bad_config`.
  */
 export function watermark<E>(name: string, config: WatermarkConfig<E>) {
+  const { outOfOrderness_ms, idle_ms = DEFAULT_IDLE_MS, max_ahead_ms = 0 } = config;
+  const isBounded = outOfOrderness_ms < Number.POSITIVE_INFINITY;
+  if (!isBounded || !(outOfOrderness_ms >= 0) || !(idle_ms >= 0) || !(max_ahead_ms >= 0)) {
+    throw new MillraceError(
+      'bad_config',
+      `"${name}" needs ms from 0 on as outOfOrderness_ms, idle_ms and max_ahead_ms, the first of them finite.`,
+    );
+  }
   return make<E>()(name, config);
 }
 
@@ -48,7 +58,7 @@ const make = <E>() =>
       const lateEvents = metrics.counter('millrace.watermark.late', 'Events older than the watermark');
       const ahead = metrics.counter(
         'millrace.watermark.ahead',
-        'Events whose time is not believed: infinite, or too far ahead of the clock',
+        'Events whose time is not believed: after the year 10889, or too far ahead of the clock',
       );
       const moveTo = (time_ms: number): void => {
         if (time_ms > current_ms) {
@@ -66,7 +76,8 @@ const make = <E>() =>
         },
         onBatch: (events) => {
           let reached_ms = current_ms;
-          const believed_ms = max_ahead_ms === undefined ? Number.MAX_VALUE : clock.now() + max_ahead_ms;
+          const ahead_ms = max_ahead_ms === undefined ? TIME_END_MS : clock.now() + max_ahead_ms;
+          const believed_ms = Math.min(ahead_ms, TIME_END_MS);
           for (const event of events) {
             const time_ms = timeOf(event);
             if (time_ms < reached_ms) {

@@ -57,9 +57,11 @@ export class WindowControl {
     return this.#watermark_ms;
   }
 
-  advance(time_ms: number): void {
-    this.#watermark_ms = time_ms;
-    this.#reached.set('', time_ms);
+  /** Moves on. Infinity, which says that nothing more comes, is taken as a number: sums with it are some then. */
+  advance(time_ms: number): number {
+    this.#watermark_ms = Math.min(time_ms, Number.MAX_VALUE);
+    this.#reached.set('', this.#watermark_ms);
+    return this.#watermark_ms;
   }
 
   /** Numbers by key, under a name. */

@@ -1,4 +1,5 @@
 import { ByteReader, ByteWriter, type Codec, type Handlers } from '../engine/index.ts';
+import { isTime } from './event-time.ts';
 import { KeyedWindows } from './window-keyed.ts';
 import { byKey, resultOf, type WindowResult } from './window-types.ts';
 import type { WakingRow } from './window-wakes.ts';
@@ -73,7 +74,7 @@ export class CountWindows<E> extends KeyedWindows<E, CountWindow, CountRow> impl
     for (const event of events) {
       const key = keyOf(event);
       const time_ms = timeOf(event);
-      if (time_ms < final_ms || !Number.isFinite(time_ms)) {
+      if (!isTime(time_ms) || time_ms < final_ms) {
         late.push(event);
         continue;
       }
@@ -95,9 +96,9 @@ export class CountWindows<E> extends KeyedWindows<E, CountWindow, CountRow> impl
     this.finish(late, overflow);
   }
 
-  onWatermark(time_ms: number): void {
-    if (time_ms <= this.control.watermark_ms) return;
-    this.control.advance(time_ms);
+  onWatermark(reached_ms: number): void {
+    if (!this.isFurther(reached_ms)) return;
+    const time_ms = this.control.advance(reached_ms);
     const { allowedLateness_ms } = this.plan;
     const { idle_ms } = this.plan.window;
     const final_ms = time_ms - allowedLateness_ms;

@@ -8,7 +8,15 @@ import {
   type OperatorDoc,
 } from '../engine/index.ts';
 import { checkedTime } from './event-time.ts';
-import { type BufferEntry, type JoinBuffer, type JoinState, joinBuffers, joinState } from './join-buffer.ts';
+import {
+  type BufferEntry,
+  JOIN_ROWS,
+  type JoinBuffer,
+  type JoinState,
+  joinBuffers,
+  joinState,
+  type Reached,
+} from './join-buffer.ts';
 import {
   byTimeAndKey,
   checkedSetting,
@@ -61,7 +69,8 @@ export const windowJoinDoc: OperatorDoc = {
     'After a crash the rows since the last commit are read again and give the same matches again. More rows of ' +
     'a key than max_entries_per_key stop the task with join_buffer_full, and an event time that is no whole ' +
     'number of ms with bad_event_time; nothing of the batch is committed. ' +
-    'Other windows than those of the rows in the state are refused at the start (join_changed).',
+    'Other windows than those of the rows in the state are refused at the start (topology_changed); ' +
+    'allowedLateness_ms may change, and a window that has closed stays closed.',
 };
 
 /**
@@ -74,6 +83,7 @@ export function windowJoin<L, R, Out>(name: string, config: WindowJoinConfig<L, 
   checkedSetting('size_ms', config.size_ms, 1);
   checkedSetting('allowedLateness_ms', config.allowedLateness_ms ?? 0, 0);
   checkedSetting('offset_ms', config.offset_ms ?? 0, Number.MIN_SAFE_INTEGER);
+  checkedSetting('max_entries_per_key', config.max_entries_per_key ?? 1, 1);
   return make<L, R, Out>()(name, config);
 }
 
@@ -83,8 +93,16 @@ const make = <L, R, Out>() =>
     summary: windowJoinDoc.summary,
     sides: ['late'],
     state: ({ left, right, cache_rows }) => joinState(codecOf(left), codecOf(right), cache_rows),
+    definition: ({ size_ms, offset_ms }) => ({ size_ms, offset_ms: offsetIn(size_ms, offset_ms) }),
+    definedTables: JOIN_ROWS,
     start: (context) => new WindowJoin(context),
   });
+
+/** In [0, size_ms). */
+function offsetIn(size_ms: number, offset_ms = 0): number {
+  const rest_ms = offset_ms % size_ms;
+  return rest_ms < 0 ? rest_ms + size_ms : rest_ms;
+}
 
 class WindowJoin<L, R, Out> implements Handlers<Either<L, R>> {
   readonly #context: OperatorContext<WindowJoinConfig<L, R, Out>, JoinState<L, R>, Out, LateRows<L, R>>;
@@ -93,11 +111,11 @@ class WindowJoin<L, R, Out> implements Handlers<Either<L, R>> {
   readonly #join: JoinFunction<L, R, Out, [JoinWindow]>;
   readonly #output: JoinOutput<Out>;
   readonly #size_ms: number;
-  /** In [0, size_ms). */
   readonly #offset_ms: number;
   readonly #late: Counter;
+  readonly #reached: Reached;
   /** Windows below it are closed. */
-  #closed = 0;
+  #closed: number;
   #window: JoinWindow = { start_ms: 0, end_ms: 0 };
 
   constructor(context: OperatorContext<WindowJoinConfig<L, R, Out>, JoinState<L, R>, Out, LateRows<L, R>>) {
@@ -106,13 +124,14 @@ class WindowJoin<L, R, Out> implements Handlers<Either<L, R>> {
     this.#join = config.join as JoinFunction<L, R, Out, [JoinWindow]>;
     this.#output = new JoinOutput(context.emit);
     this.#size_ms = config.size_ms;
-    const offset_ms = (config.offset_ms ?? 0) % config.size_ms;
-    this.#offset_ms = offset_ms < 0 ? offset_ms + config.size_ms : offset_ms;
+    this.#offset_ms = offsetIn(config.size_ms, config.offset_ms);
     const limit = config.max_entries_per_key ?? DEFAULT_MAX_ENTRIES_PER_KEY;
     const layout = `windows of ${this.#size_ms} ms from ${this.#offset_ms} ms on`;
     const buffers = joinBuffers<L, R>(state, name, limit, layout);
     this.#left = buffers.left;
     this.#right = buffers.right;
+    this.#reached = buffers.reached;
+    this.#closed = Math.max(0, this.#numberOf(this.#reached.time_ms));
     this.#late = metrics.counter('millrace.window_join.late', 'Rows that came after their window closed', {
       operator: name,
     });
@@ -183,7 +202,7 @@ class WindowJoin<L, R, Out> implements Handlers<Either<L, R>> {
 
   onWatermark(time_ms: number): void {
     const { type, allowedLateness_ms = 0 } = this.#context.config;
-    const closed = this.#numberOf(time_ms - allowedLateness_ms);
+    const closed = this.#numberOf(this.#reached.advance(time_ms - allowedLateness_ms));
     if (closed <= this.#closed) return;
     this.#closed = closed;
     const due = new Set([...this.#left.before(closed), ...this.#right.before(closed)]);

@@ -32,6 +32,13 @@ export abstract class KeyedWindows<E, W extends WindowSpec, R extends WakingRow>
     this.wakes.onTimer(key);
   }
 
+  /** Whether a watermark is further than the last: the committed one comes again at start. */
+  protected isFurther(reached_ms: number): boolean {
+    if (reached_ms > this.control.watermark_ms) return true;
+    this.wakes.putBack();
+    return false;
+  }
+
   /** Gives out the events that no window took, and asks for a commit where much has changed. */
   protected finish(late: readonly E[], overflow: readonly E[]): void {
     this.output.late(late);

@@ -1,4 +1,5 @@
 import type { Handlers, MapTable, ScopedMap } from '../engine/index.ts';
+import { isTime } from './event-time.ts';
 import type { WindowControl } from './window-control.ts';
 import { firePane, newPanedRow, type PanedRow } from './window-pane.ts';
 import { byKey, isClosed, type WindowOutput, type WindowPlan, type WindowResult } from './window-types.ts';
@@ -67,7 +68,7 @@ export class PanedWindows<E> implements Handlers<E> {
       const time_ms = timeOf(event);
       const slice_ms = sliceOf(this.#windows, time_ms);
       const last_ms = this.#windows.lastEnd(slice_ms);
-      if (!Number.isFinite(time_ms) || isClosed(last_ms, openAfter_ms)) {
+      if (!isTime(time_ms) || isClosed(last_ms, openAfter_ms)) {
         late.push(event);
         continue;
       }
@@ -93,10 +94,10 @@ export class PanedWindows<E> implements Handlers<E> {
     if (this.#rows.dirtyRows > this.#plan.max_uncommitted_rows) this.#output.requestBarrier();
   }
 
-  onWatermark(time_ms: number): void {
+  onWatermark(reached_ms: number): void {
     const before_ms = this.#control.watermark_ms;
-    if (time_ms <= before_ms) return;
-    this.#control.advance(time_ms);
+    if (reached_ms <= before_ms) return;
+    const time_ms = this.#control.advance(reached_ms);
     const firings: Firing[] = [];
     for (const open of this.#open.values()) {
       const firing = this.#firingOf(open, before_ms, time_ms);
@@ -139,7 +140,7 @@ export class PanedWindows<E> implements Handlers<E> {
     const row = rows.get(key) ?? newPanedRow();
     fresh?.add(key);
     if (fresh !== undefined && fresh.size > this.#plan.max_cached_rows) open.fresh = undefined;
-    row.acc = aggregate.add(row.acc ?? aggregate.init(), event, time_ms);
+    row.acc = aggregate.add(row.acc === undefined ? aggregate.init() : row.acc, event, time_ms);
     row.fresh++;
     if (end_ms <= this.#control.watermark_ms) firePane(this.#plan, { key, window, row }, 'late', results);
     else if (trigger.kind === 'events' && row.fresh >= trigger.every_events) {

@@ -1,4 +1,5 @@
 import type { ByteReader, ByteWriter, Codec, Handlers } from '../engine/index.ts';
+import { isTime } from './event-time.ts';
 import { KeyedWindows } from './window-keyed.ts';
 import { firePane, logicalPane, newPanedRow, type PanedRow, panedRowCodec } from './window-pane.ts';
 import { byKey, isClosed, type WindowMode, type WindowResult } from './window-types.ts';
@@ -62,15 +63,14 @@ export class SessionWindows<E> extends KeyedWindows<E, SessionWindow, SessionRow
       const time_ms = timeOf(event);
       const row = this.rows.get(key) ?? { sessions: [], wake_ms: Number.POSITIVE_INFINITY };
       const touched = touchedBy(row.sessions, time_ms, gap_ms);
-      if (touched.length === 0) {
-        if (isClosed(time_ms + gap_ms, openAfter_ms)) {
-          late.push(event);
-          continue;
-        }
-        if (row.sessions.length >= max_open_per_key) {
-          overflow.push(event);
-          continue;
-        }
+      const isNew = touched.length === 0;
+      if (!isTime(time_ms) || (isNew && isClosed(time_ms + gap_ms, openAfter_ms))) {
+        late.push(event);
+        continue;
+      }
+      if (isNew && row.sessions.length >= max_open_per_key) {
+        overflow.push(event);
+        continue;
       }
       const session = this.#sessionOf(row, touched, time_ms);
       this.#add(key, session, event, time_ms, results);
@@ -81,10 +81,10 @@ export class SessionWindows<E> extends KeyedWindows<E, SessionWindow, SessionRow
     this.finish(late, overflow);
   }
 
-  onWatermark(time_ms: number): void {
+  onWatermark(reached_ms: number): void {
+    if (!this.isFurther(reached_ms)) return;
     const before_ms = this.control.watermark_ms;
-    if (time_ms <= before_ms) return;
-    this.control.advance(time_ms);
+    const time_ms = this.control.advance(reached_ms);
     const fired: {
       readonly at_ms: number;
       readonly key: string;
@@ -138,7 +138,8 @@ export class SessionWindows<E> extends KeyedWindows<E, SessionWindow, SessionRow
 
   #add(key: string, session: Session, event: E, time_ms: number, results: WindowResult<unknown>[]): void {
     const { aggregate, trigger } = this.plan;
-    session.acc = aggregate.add(session.acc ?? aggregate.init(), event, time_ms);
+    const acc = session.acc === undefined ? aggregate.init() : session.acc;
+    session.acc = aggregate.add(acc, event, time_ms);
     session.fresh++;
     const isLate = session.end_ms <= this.control.watermark_ms;
     if (isLate || (trigger.kind === 'events' && session.fresh >= trigger.every_events)) {

@@ -1,4 +1,5 @@
 import type { Handlers, MapTable, ScopedMap } from '../engine/index.ts';
+import { isTime } from './event-time.ts';
 import { AMENDED, type WindowControl } from './window-control.ts';
 import {
   byKey,
@@ -64,6 +65,8 @@ export class SlicedWindows<E> implements Handlers<E> {
     this.#output = output;
     this.#amendedEnds = new Set(control.times(AMENDED));
     for (const start_ms of control.times(SLICES)) this.#open(start_ms);
+    // With less allowed lateness than before some are closed already.
+    this.#expire(control.watermark_ms);
   }
 
   get openSlices(): number {
@@ -83,7 +86,8 @@ export class SlicedWindows<E> implements Handlers<E> {
       if (slice?.start_ms !== start_ms) {
         slice = this.#slices.get(start_ms);
         if (slice === undefined) {
-          if (isClosed(this.#windows.lastEnd(start_ms), watermark_ms - allowedLateness_ms)) {
+          const last_ms = this.#windows.lastEnd(start_ms);
+          if (!isTime(start_ms) || isClosed(last_ms, watermark_ms - allowedLateness_ms)) {
             late.push(event);
             continue;
           }
@@ -100,7 +104,8 @@ export class SlicedWindows<E> implements Handlers<E> {
       if (slice.firstEnd_ms <= watermark_ms && allowedLateness_ms > 0) {
         this.#amend(slice, key, event, time_ms, results);
       } else {
-        slice.rows.set(key, aggregate.add(slice.rows.get(key) ?? aggregate.init(), event, time_ms));
+        const acc = slice.rows.get(key);
+        slice.rows.set(key, aggregate.add(acc === undefined ? aggregate.init() : acc, event, time_ms));
         if (slice.read !== undefined) this.#forget(slice);
       }
     }
@@ -110,10 +115,10 @@ export class SlicedWindows<E> implements Handlers<E> {
     if (this.#rows.dirtyRows > this.#plan.max_uncommitted_rows) this.#output.requestBarrier();
   }
 
-  onWatermark(time_ms: number): void {
+  onWatermark(reached_ms: number): void {
     const before_ms = this.#control.watermark_ms;
-    if (time_ms <= before_ms) return;
-    this.#control.advance(time_ms);
+    if (reached_ms <= before_ms) return;
+    const time_ms = this.#control.advance(reached_ms);
     if (time_ms < this.#next_ms) return;
     for (let end = this.#endAfter(before_ms); end <= time_ms; end = this.#endAfter(end)) this.#fire(end);
     this.#expire(time_ms);
@@ -231,7 +236,8 @@ export class SlicedWindows<E> implements Handlers<E> {
         before: mode === 'retract' && before !== undefined ? aggregate.result(before) : undefined,
       });
     }
-    slice.rows.set(key, aggregate.add(slice.rows.get(key) ?? aggregate.init(), event, time_ms));
+    const held = slice.rows.get(key);
+    slice.rows.set(key, aggregate.add(held === undefined ? aggregate.init() : held, event, time_ms));
     this.#forget(slice);
     for (const { window, given, before } of fired) {
       const index = given >> 1;

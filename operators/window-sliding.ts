@@ -1,4 +1,5 @@
 import type { ByteReader, ByteWriter, Codec, Handlers } from '../engine/index.ts';
+import { isTime } from './event-time.ts';
 import { KeyedWindows } from './window-keyed.ts';
 import { byKey, isClosed, resultOf, type WindowResult } from './window-types.ts';
 import type { WakingRow } from './window-wakes.ts';
@@ -61,7 +62,7 @@ export class SlidingWindows<E> extends KeyedWindows<E, SlidingWindow, SlidingRow
     for (const event of events) {
       const key = keyOf(event);
       const time_ms = timeOf(event);
-      if (isClosed(this.#windowOf(time_ms).end_ms, openAfter_ms)) {
+      if (!isTime(time_ms) || isClosed(this.#windowOf(time_ms).end_ms, openAfter_ms)) {
         late.push(event);
         continue;
       }
@@ -80,10 +81,10 @@ export class SlidingWindows<E> extends KeyedWindows<E, SlidingWindow, SlidingRow
     this.finish(late, overflow);
   }
 
-  onWatermark(time_ms: number): void {
+  onWatermark(reached_ms: number): void {
+    if (!this.isFurther(reached_ms)) return;
     const before_ms = this.control.watermark_ms;
-    if (time_ms <= before_ms) return;
-    this.control.advance(time_ms);
+    const time_ms = this.control.advance(reached_ms);
     const results: WindowResult<unknown>[] = [];
     for (const [key, row] of this.wakes.take(time_ms)) {
       for (const instant of row.instants) {
@@ -170,29 +171,37 @@ export class SlidingWindows<E> extends KeyedWindows<E, SlidingWindow, SlidingRow
     const { before_ms, after_ms } = this.plan.window;
     return instants.slice(
       lowerBound(instants, time_ms - after_ms),
-      lowerBound(instants, time_ms + before_ms + 1),
+      upperBound(instants, time_ms + before_ms),
     );
   }
 
   #accOf({ instants }: SlidingRow, { time_ms }: Instant): unknown {
     const { aggregate } = this.plan;
-    const { start_ms, end_ms } = this.#windowOf(time_ms);
-    const merged = aggregate.init();
-    const last = lowerBound(instants, end_ms);
+    const { before_ms, after_ms } = this.plan.window;
     return instants
-      .slice(lowerBound(instants, start_ms), last)
-      .reduce((into, { acc }) => aggregate.merge(into, acc), merged);
+      .slice(lowerBound(instants, time_ms - before_ms), upperBound(instants, time_ms + after_ms))
+      .reduce((into, { acc }) => aggregate.merge(into, acc), aggregate.init());
   }
 }
 
 /** The index of the first instant at or after a time. */
 function lowerBound(instants: readonly Instant[], time_ms: number): number {
+  return firstOf(instants, (instant) => instant.time_ms >= time_ms);
+}
+
+/** The index of the first instant after a time, which need not be whole ms. */
+function upperBound(instants: readonly Instant[], time_ms: number): number {
+  return firstOf(instants, (instant) => instant.time_ms > time_ms);
+}
+
+/** The index of the first instant that something holds for, which then holds for all after it. */
+function firstOf(instants: readonly Instant[], holds: (instant: Instant) => boolean): number {
   let low = 0;
   let high = instants.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if ((instants[middle] as Instant).time_ms < time_ms) low = middle + 1;
-    else high = middle;
+    if (holds(instants[middle] as Instant)) high = middle;
+    else low = middle + 1;
   }
   return low;
 }

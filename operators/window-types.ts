@@ -90,12 +90,9 @@ export function resultOf<R>(
   return kind === undefined ? { key, window, value, pane } : { key, window, value, pane, kind };
 }
 
-/**
- * Whether a window that ends here takes no more events, when those that end after `openAfter_ms` do. Without a
- * finite end, the event that asks has no time.
- */
+/** Whether a window that ends here takes no more events, when those that end after `openAfter_ms` do. */
 export function isClosed(end_ms: number, openAfter_ms: number): boolean {
-  return !(end_ms > openAfter_ms && end_ms < Number.POSITIVE_INFINITY);
+  return !(end_ms > openAfter_ms);
 }
 
 /** For sorting by key: strings as JavaScript compares them. */

@@ -1,12 +1,10 @@
 import type { ScopedMap, Timers } from '../engine/index.ts';
+import { TIME_END_MS } from './event-time.ts';
 
 /** A key's row that knows for when its one timer is set; Infinity for none. */
 export interface WakingRow {
   wake_ms: number;
 }
-
-/** What timers can hold. */
-const MAX_TIMER_MS = 2 ** 48 - 1;
 
 /**
  * One timer a key, for the first thing to be done for it. It is moved to an earlier time only: a key whose
@@ -35,6 +33,15 @@ export class KeyWakes<R extends WakingRow> {
     row.wake_ms = wake_ms;
   }
 
+  /** Sets the timers again that have fired for a watermark that is not new. */
+  putBack(): void {
+    for (const key of this.#due) {
+      const row = this.#rows.get(key);
+      if (row !== undefined) this.#timers.set(timerOf(row.wake_ms), key);
+    }
+    this.#due = [];
+  }
+
   /** Takes the rows to look at now; their timers are gone. */
   take(watermark_ms: number): (readonly [string, R])[] {
     const rows: (readonly [string, R])[] = [];
@@ -54,5 +61,5 @@ export class KeyWakes<R extends WakingRow> {
 
 /** Rounded up, so that what is to be done is due when the timer is. */
 function timerOf(time_ms: number): number {
-  return Math.min(MAX_TIMER_MS, Math.max(0, Math.ceil(time_ms)));
+  return Math.min(TIME_END_MS, Math.max(0, Math.ceil(time_ms)));
 }

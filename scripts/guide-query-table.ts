@@ -19,7 +19,11 @@ export const queryTableGuide: Guide = {
         ['`{ kind: "prefix", prefix, limit }`', 'the same for keys that begin with the prefix'],
         [
           '`{ kind: "window", key, start_ms, end_ms, limit }`',
-          'the windows of a key that start in [start_ms, end_ms), by time; `next_ms` is the start of the first that is missing',
+          'the windows of a key that start in [start_ms, end_ms), by start, then end; `next_ms` and `next_end_ms` are those of the first that is missing: go on with them as `start_ms` and `first_end_ms`',
+        ],
+        [
+          '`{ kind: "windows", start_ms, end_ms, from, limit }`',
+          'the windows of all keys that start in [start_ms, end_ms), by key, then time; reads every key. `next` is the first that is missing: go on with it as `from`',
         ],
       ],
     ),
@@ -44,7 +48,7 @@ export const queryTableGuide: Guide = {
         [
           '`unknown_query`',
           'this table does not answer this kind of query',
-          'windows: `window`; others: `key`, `range`, `prefix`',
+          'windows: `window`, `windows`; others: `key`, `range`, `prefix`',
         ],
         ['`bad_query`', 'a limit or a bound makes no sense; the message says which', 'correct the query'],
         [

@@ -181,6 +181,42 @@ describe('a topology of the user, from the command line', () => {
   });
 });
 
+it('says whose function failed and where, and for which subject there is no stream', async () => {
+  await writeFile(
+    file('fails.mjs'),
+    `import { jetstream, json, map, toJetStream, topology } from ${JSON.stringify(PACKAGE)};
+export const fails = topology('fails', (t) => {
+  t.source(jetstream('FAILS', { subjects: ['fails.>'] })).pipe(
+    json('parse', { parse: (value) => value }),
+    map('picky', (value) => {
+      if (value === 'bad') throw new TypeError('cannot take it');
+      return value;
+    }),
+    toJetStream('nowhere', { subject: 'nowhere.to.go' }),
+  );
+});`,
+  );
+  const service = new Service([
+    '--topology',
+    file('fails.mjs'),
+    '--data-dir',
+    file('fails'),
+    '--nats-url',
+    nats.url,
+  ]);
+  services.push(service);
+  await service.untilSaid('running');
+  const publisher = new EventPublisher(link);
+  await publisher.publishAll([{ subject: 'fails.x', payload: Buffer.from('1') }]);
+  await service.untilSaid('No stream takes the subject "nowhere.to.go"');
+  await publisher.publishAll([{ subject: 'fails.x', payload: Buffer.from('"bad"') }]);
+  expect(await service.exited).toBe(1);
+  expect(service.output).toContain('millrace: cannot take it [internal]');
+  expect(service.output).toContain('It came from a function of the operator "picky"');
+  expect(service.output).toMatch(/TypeError: cannot take it\n +at .*fails\.mjs:6/);
+  expect(service.output).toContain('--failing-records deadletters');
+});
+
 describe('what keeps a topology from being loaded', () => {
   it.each([
     ['missing.mjs', /missing.mjs is not there.*\[topology_not_found\]/],
@@ -197,6 +233,12 @@ describe('what keeps a topology from being loaded', () => {
     const { err } = await millrace(['topology', 'draw', '--topology', file('orders.ts')]);
     const runsIt = 'typescript' in process.features && process.features.typescript !== false;
     expect(err).toContain(runsIt ? '[topology_not_found]' : 'Build it first');
+  });
+
+  it('TypeScript is run as it stands where its project has tsx', async () => {
+    const example = resolve(import.meta.dirname, '../examples/word-count/topology.ts');
+    const { code, out } = await millrace(['topology', 'describe', '--topology', example]);
+    expect([code, out]).toEqual([0, expect.stringContaining('counts (window) <- words')]);
   });
 
   it('doctor says it among the other findings', async () => {

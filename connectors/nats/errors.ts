@@ -65,6 +65,13 @@ export function refusal(thrown: unknown, subject: string): MillraceError | undef
       cause: thrown,
     });
   }
+  if (thrown instanceof errors.InvalidArgumentError) {
+    return new MillraceError(
+      'message_invalid',
+      `A message for "${subject}" cannot be sent: ${thrown.message}. Ids and headers are of one line, names of headers of printable ASCII without colons.`,
+      { cause: thrown },
+    );
+  }
   if (thrown instanceof errors.PermissionViolationError || isPermissionCause(thrown)) {
     return new MillraceError(
       'nats_forbidden',
@@ -83,6 +90,20 @@ export function refusal(thrown: unknown, subject: string): MillraceError | undef
   }
   return undefined;
 }
+
+/** Nobody answered a publish: there is no stream for its subject, or the server has no JetStream, or not yet. */
+export function noStream(thrown: unknown, subject: string): MillraceError | undefined {
+  if (!isUnanswered(thrown)) return undefined;
+  return new MillraceError(
+    'no_stream_for_subject',
+    `No stream takes the subject "${subject}". Make one, or let a start make it: --stream NAME=${subject}, or the option streams of run.`,
+    { cause: thrown, retriable: true },
+  );
+}
+
+const isUnanswered = (thrown: unknown): boolean =>
+  thrown instanceof errors.NoRespondersError ||
+  (thrown instanceof Error && thrown.cause !== undefined && isUnanswered(thrown.cause));
 
 function isOverMaxPayload(thrown: unknown): boolean {
   const message = thrown instanceof Error ? thrown.message : '';

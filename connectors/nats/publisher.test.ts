@@ -49,6 +49,17 @@ describe('JetStreamPublisher', () => {
       publisher.publish({ id: 'x', subject: 'nowhere', headers: {}, payload: new Uint8Array(0) }),
     ).rejects.toThrow();
   });
+
+  it('gives up at once what no message can have', async () => {
+    const publisher = new JetStreamPublisher(link);
+    for (const odd of [{ id: 'a\nb' }, { headers: { 'a b': 'c' } }]) {
+      const message = { id: 'x', subject: 'nowhere', headers: {}, payload: new Uint8Array(0), ...odd };
+      await expect(publisher.publish(message)).rejects.toMatchObject({
+        code: 'message_invalid',
+        retriable: false,
+      });
+    }
+  });
 });
 
 describe('EventPublisher', () => {

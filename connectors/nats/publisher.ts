@@ -3,7 +3,7 @@ import { type JetStreamClient, jetstream, type PubAck } from '@nats-io/jetstream
 import { headers, type MsgHdrs, nuid } from 'nats';
 import { MillraceError, type OutMessage, type Publisher } from '../../engine/index.ts';
 import { type NatsLink, untilConnected } from './connection.ts';
-import { describe, refusal } from './errors.ts';
+import { describe, noStream, refusal } from './errors.ts';
 
 const OUTBOX_TIMEOUT_MS = 5_000;
 
@@ -22,8 +22,8 @@ export class JetStreamPublisher implements Publisher {
   }
 
   /**
-   * Rejects when it is not known whether the message was stored (repeat it), or with a named error of
-   * `refusal` when the stream does not take it.
+   * Rejects when it is not known whether the message was stored (repeat it), with `no_stream_for_subject`
+   * (retriable) when nobody takes the subject, or with a named error of `refusal` when the stream does not take it.
    */
   async publish({ id, subject, headers: names, payload }: OutMessage): Promise<void> {
     try {
@@ -33,7 +33,7 @@ export class JetStreamPublisher implements Publisher {
         timeout: this.#timeout_ms,
       });
     } catch (error) {
-      throw refusal(error, subject) ?? error;
+      throw refusal(error, subject) ?? noStream(error, subject) ?? error;
     }
   }
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { JetStreamManager } from '@nats-io/jetstream';
 import {
   currentGeneration,
-  deadLetter,
+  deadLetterQuarantine,
   type KvReader,
   type KvStore,
   META_TABLE,
@@ -13,7 +13,7 @@ import {
   openLmdbStore,
   type Publisher,
   positionOf,
-  Quarantine,
+  type Quarantine,
   readProgress,
   type Source,
   type SourceSpec,
@@ -30,6 +30,7 @@ import { startEmbeddedNats } from './embedded/index.ts';
 import { JetStreamPublisher } from './publisher.ts';
 import { DEADLETTER_STREAM, EVENTS_STREAM, ensureStream, openManager, streamFacts } from './streams.ts';
 import { ThreadedSource } from './threaded-source.ts';
+import { toldPublisher } from './told-publisher.ts';
 
 const PARTITION = '0';
 const POLL_MS = 20;
@@ -129,7 +130,7 @@ export async function run(topology: Topology, options: RunOptions): Promise<Runn
     let task: Task | undefined;
     const quarantine = options.failingRecords === 'deadLetter' ? deadLetterQuarantine() : undefined;
     const jetStream = new JetStreamPublisher(link);
-    const publisher = options.publisher?.(jetStream) ?? jetStream;
+    const publisher = toldPublisher(options.publisher?.(jetStream) ?? jetStream, systemClock, log);
     const parts = { topology, store, url: server.url, inputs, options, log, quarantine, publisher };
     const supervisor = new Supervisor({
       spawn: (running) =>
@@ -255,16 +256,6 @@ interface TaskParts {
   readonly log: (line: string) => void;
   readonly quarantine: Quarantine | undefined;
   readonly publisher: Publisher;
-}
-
-/** Puts failing records among the dead letters; to be handed to every task that reads the same streams. */
-export function deadLetterQuarantine(): Quarantine {
-  return new Quarantine({
-    letterOf: (record, { operator, message }) => {
-      const why = { code: 'processing_failed', detail: `${operator}: ${message}` };
-      return deadLetter({ tenant: 'default', record, part: 0 }, why, record.data);
-    },
-  });
 }
 
 function runTask(parts: TaskParts, tell: (state: 'made' | 'running', task: Task) => void): TaskRun {

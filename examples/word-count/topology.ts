@@ -15,7 +15,8 @@ type Word = { readonly word: string; readonly at: number };
 
 function sentence(value: unknown): Sentence {
   const { text, at } = value as Partial<Sentence>;
-  if (typeof text !== 'string' || !Number.isSafeInteger(at)) throw new Error('needs text, and at in ms');
+  if (typeof text !== 'string') throw new Error('needs text');
+  if (!Number.isSafeInteger(at) || (at as number) < 0) throw new Error('needs at, in ms since 1970');
   return { text, at: at as number };
 }
 
