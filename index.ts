@@ -131,6 +131,7 @@ export {
   type WindowResult,
   type WindowSides,
   type WindowSpec,
+  type WindowTableSides,
   watermark,
   window,
 } from './operators/index.ts';

@@ -14,6 +14,7 @@ import {
   deadLetterQuarantine,
   type GenerationLayout,
   type InputPosition,
+  inputPositions,
   type KvReader,
   type KvStore,
   META_TABLE,
@@ -25,6 +26,7 @@ import {
   type Progress,
   type Quarantine,
   readProgress,
+  readTopology,
   type Source,
   type StateDigest,
   stateDigest,
@@ -60,6 +62,12 @@ interface Replayed {
 }
 
 type Input = Pick<JetStreamInput, 'node' | 'stream' | 'through'>;
+
+/** Where a state stands, and each source by name. */
+interface Reached {
+  readonly progress: Progress;
+  readonly positions: ReadonlyMap<string, InputPosition>;
+}
 
 /** Last sequences by source. */
 type Goal = Readonly<Record<string, number>>;
@@ -102,16 +110,16 @@ class Replay {
       for (const { node, stream } of this.#inputs)
         end[node] = (await this.#source(stream).facts()).lastSequence;
       for (let round = 0; round < MAX_ROUNDS; round++) {
-        const before = current === undefined ? undefined : progressOf(current);
-        const goal = before === undefined ? end : this.#goalOf(before);
+        const before = current === undefined ? undefined : this.#reachedIn(current);
+        const goal = before === undefined ? end : goalOf(before, end);
         await this.#readTo(store, goal);
         if (before !== undefined) await this.#followClock(store, reader, before);
         const digest = stateDigest(this.#place.topology, reader);
         if (current === undefined) return this.#done(reader, digest);
         const other = stateDigest(this.#place.topology, current);
-        const after = progressOf(current);
-        const hasMoved = after !== undefined && !isDeepStrictEqual(this.#goalOf(after), goal);
-        const hasAged = after?.watermark_ms !== before?.watermark_ms;
+        const after = this.#reachedIn(current);
+        const hasMoved = after !== undefined && !isDeepStrictEqual(goalOf(after, end), goal);
+        const hasAged = after?.progress.watermark_ms !== before?.progress.watermark_ms;
         if (hasMoved || (hasAged && other.digest !== digest.digest)) continue;
         return this.#done(reader, digest, other);
       }
@@ -129,18 +137,19 @@ class Replay {
     return new JetStreamSource({ link: this.#link, stream, partition: PARTITION });
   }
 
-  #goalOf(progress: Progress): Goal {
-    return Object.fromEntries(
-      this.#inputs.map(({ node }, at) => [node, positionOf(progress, node, at === 0)?.sequence ?? 0]),
-    );
+  #reachedIn(reader: KvReader): Reached | undefined {
+    const nodes = this.#inputs.map(({ node }) => node);
+    return reader.snapshot((table) => {
+      const meta = table(META_TABLE);
+      const progress = readProgress(meta);
+      if (progress === undefined) return undefined;
+      return { progress, positions: inputPositions(progress, readTopology(meta), nodes) };
+    });
   }
 
   #done(reader: KvReader, digest: StateDigest, other?: StateDigest): Replayed {
-    const progress = progressOf(reader);
-    const position = this.#inputs.map(({ node, stream }, at) => [
-      stream,
-      progress === undefined ? 0 : (positionOf(progress, node, at === 0)?.sequence ?? 0),
-    ]);
+    const positions = this.#reachedIn(reader)?.positions;
+    const position = this.#inputs.map(({ node, stream }) => [stream, positions?.get(node)?.sequence ?? 0]);
     return {
       generation: this.#layout.generation,
       path: this.#layout.path,
@@ -230,22 +239,23 @@ class Replay {
    * While streams are quiet event time follows the clock, and windows close by that. Where it did in the
    * current state, it does in the new one, up to the time of the current state's commit.
    */
-  async #followClock(store: KvStore, reader: KvReader, current: Progress): Promise<void> {
-    const rebuilt = progressOf(reader);
-    if (rebuilt === undefined || current.watermark_ms === null) return;
-    if (rebuilt.watermark_ms !== null && rebuilt.watermark_ms >= current.watermark_ms) return;
+  async #followClock(store: KvStore, reader: KvReader, { progress, positions }: Reached): Promise<void> {
+    const rebuilt = this.#reachedIn(reader);
+    if (rebuilt === undefined || progress.watermark_ms === null) return;
+    const { watermark_ms } = rebuilt.progress;
+    if (watermark_ms !== null && watermark_ms >= progress.watermark_ms) return;
     this.#followedClock = true;
-    const sources = this.#inputs.map(({ node }, at) => {
-      const { stream, incarnation, sequence } = positionOf(rebuilt, node, at === 0) ?? rebuilt;
-      const live = positionOf(current, node, at === 0);
+    const sources = this.#inputs.map(({ node }) => {
+      const { stream, incarnation, sequence } = rebuilt.positions.get(node) ?? rebuilt.progress;
+      const live = positions.get(node);
       const facts = { stream, incarnation, firstSequence: sequence + 1, lastSequence: sequence };
       return [node, new EndedSource(PARTITION, facts, live === undefined || live.head <= live.sequence)];
     });
-    let now_ms = current.committed_at_ms - LONG_MS;
+    let now_ms = progress.committed_at_ms - LONG_MS;
     const task = await this.#task(store, Object.fromEntries(sources), { now: () => now_ms });
     try {
       await task.step(0);
-      now_ms = current.committed_at_ms;
+      now_ms = progress.committed_at_ms;
       task.commit();
     } finally {
       task.close();
@@ -261,12 +271,11 @@ function inputsOf({ topology, file }: Place): readonly Input[] {
     .map(({ name }) => ({ node: name, stream: EVENTS_STREAM.name, through: (source) => source }));
 }
 
-function positionOf(progress: Progress, node: string, isFirst: boolean): InputPosition | undefined {
-  return isFirst ? progress : progress.others?.[node];
-}
-
-function progressOf(reader: KvReader): Progress | undefined {
-  return reader.snapshot((table) => readProgress(table(META_TABLE)));
+/** As far as the state has come; a source that it does not know is read to the end. */
+function goalOf({ positions }: Reached, end: Goal): Goal {
+  return Object.fromEntries(
+    Object.entries(end).map(([node, last]) => [node, positions.get(node)?.sequence ?? last]),
+  );
 }
 
 function differentTables(a: StateDigest, b: StateDigest): string[] {

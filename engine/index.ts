@@ -8,7 +8,7 @@ export * from './enriching-source.ts';
 export * from './errors.ts';
 export * from './event-time.ts';
 export * from './generation.ts';
-export type { Sources } from './inputs.ts';
+export { inputPositions, type Sources } from './inputs.ts';
 export * from './interactive.ts';
 export * from './interactive-layout.ts';
 export * from './kv.ts';

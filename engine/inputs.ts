@@ -126,12 +126,11 @@ export class Inputs {
    * its stream, unless `allow`.
    */
   async open(progress: Progress | undefined, stored?: TopologyDescription, allow = false): Promise<void> {
-    const positions = positionsIn(progress, stored, this.first.node);
-    const isOnly = this.all.length === 1 && positions.size === 1;
+    const nodes = this.all.map(({ node }) => node);
+    const positions = inputPositions(progress, stored, nodes);
     const gone = [...positions].filter(([node]) => this.all.every((input) => input.node !== node));
     for (const input of this.all) {
-      // One alone cannot be taken for another.
-      const position = isOnly ? progress : positions.get(input.node);
+      const position = positions.get(input.node);
       await input.open(position);
       const { stream } = input.facts;
       const { partition } = input.source;
@@ -194,15 +193,21 @@ export class Inputs {
   }
 }
 
-/** By node. */
-function positionsIn(
+/**
+ * The stored positions by the names of their sources. `stored` is the topology that wrote `progress`; `nodes` are
+ * the sources of the one that goes on from it: where both have one alone, it cannot be taken for another.
+ */
+export function inputPositions(
   progress: Progress | undefined,
   stored: TopologyDescription | undefined,
-  otherwise: string,
+  nodes: readonly string[],
 ): ReadonlyMap<string, InputPosition> {
   if (progress === undefined) return new Map();
-  const first = stored?.nodes.find(({ kind }) => kind === 'source')?.name ?? otherwise;
-  return new Map<string, InputPosition>([[first, progress], ...Object.entries(progress.others ?? {})]);
+  const others = Object.entries(progress.others ?? {});
+  const [only = ''] = nodes;
+  const first = stored?.nodes.find(({ kind }) => kind === 'source')?.name ?? only;
+  const isAlone = nodes.length === 1 && others.length === 0;
+  return new Map<string, InputPosition>([[isAlone ? only : first, progress], ...others]);
 }
 
 function compare(a: number, b: number): number {

@@ -74,6 +74,25 @@ describe('a topology', () => {
     expect(lines).toContain('  right --> both');
   });
 
+  it('draws names that Mermaid takes for its own words under others', () => {
+    const drawn = topology('t', (t) => {
+      t.source('graph').pipe(
+        pass('end-of-day', undefined),
+        pass('a--b', undefined),
+        pass('weekend', undefined),
+      );
+    }).draw();
+    expect(drawn.split('\n').slice(1)).toEqual([
+      '  op_graph(["graph<br/><i>source</i>"])',
+      '  op_end_of_day["end-of-day<br/><i>pass</i>"]',
+      '  op_graph --> op_end_of_day',
+      '  op_a__b["a--b<br/><i>pass</i>"]',
+      '  op_end_of_day --> op_a__b',
+      '  weekend["weekend<br/><i>pass</i>"]',
+      '  op_a__b --> weekend',
+    ]);
+  });
+
   it('refuses two nodes of one name, and names that could not key state', () => {
     const twice = () =>
       topology('t', (t) => void t.source('a').pipe(pass('p', undefined), pass('p', undefined)));

@@ -5,6 +5,7 @@ import type { Definition, NoSides, Operator, Runtime, Sides } from './operator.t
 import type { Either, Signal } from './signal.ts';
 import type { Source, SourceRecord } from './source.ts';
 import { describeTable, type TableDescription, type TableSpecs } from './tables.ts';
+import { drawTopology } from './topology-drawing.ts';
 
 export interface NodeDescription {
   readonly name: string;
@@ -308,14 +309,7 @@ export class Topology {
 
   /** A Mermaid flowchart. */
   draw(): string {
-    const lines = ['flowchart LR'];
-    for (const { name, kind, inputs, state } of this.#nodes) {
-      const tables = Object.keys(state);
-      const label = `${name}<br/><i>${kind}</i>${tables.length > 0 ? `<br/>${tables.join(', ')}` : ''}`;
-      lines.push(`  ${name}${kind === 'source' ? `(["${label}"])` : `["${label}"]`}`);
-      for (const input of inputs) lines.push(`  ${input} --> ${name}`);
-    }
-    return lines.join('\n');
+    return drawTopology(this.describe());
   }
 
   /**

@@ -107,4 +107,30 @@ describe('lookupJoin', () => {
     await driver.push(left(0, 2, 'k1-0'), left(0, 3, 'k50-0'));
     expect(driver.take()).toEqual(['2+', '3+1']);
   });
+
+  it('a retention on rows that had none, or none any more, is refused; another one is not', async () => {
+    const day_ms = 86_400_000;
+    for (const [was, is] of [
+      [undefined, day_ms],
+      [day_ms, undefined],
+    ]) {
+      const driver = await TestDriver.start(build('left', was));
+      const empty = driver.snapshot();
+      await driver.push(right(0, 1));
+      const snapshot = driver.snapshot();
+      await expect(TestDriver.start(build('left', is), { snapshot })).rejects.toMatchObject({
+        code: 'topology_changed',
+        message: expect.stringContaining('retention was'),
+      });
+      const fresh = await TestDriver.start(build('left', is), { snapshot: empty });
+      await fresh.push(right(0, 1));
+      await fresh.push(left(0, 2));
+      expect(fresh.take()).toEqual(['2+1']);
+    }
+    const driver = await TestDriver.start(build('left', day_ms));
+    await driver.push(right(0, 1));
+    const longer = await TestDriver.start(build('left', 2 * day_ms), { snapshot: driver.snapshot() });
+    await longer.push(left(0, 2));
+    expect(longer.take()).toEqual(['2+1']);
+  });
 });

@@ -53,7 +53,8 @@ export const lookupJoinDoc: OperatorDoc = {
   failure:
     'After a crash the rows since the last commit are read again, perhaps in other batches: a left row may then ' +
     'meet another row of the table, but is still passed on once, since what was not committed was not sent. An ' +
-    'event time that is no whole number of ms stops the task with bad_event_time.',
+    'event time that is no whole number of ms stops the task with bad_event_time. retain_ms may be another after a ' +
+    'restart; a table with rows cannot get one, or lose it, under the same name (topology_changed).',
 };
 
 /**
@@ -90,6 +91,9 @@ const make = <L, R, Out>() =>
     kind: lookupJoinDoc.kind,
     summary: lookupJoinDoc.summary,
     state: stateOf,
+    // Rows that expire are stored with a day; for how long they stay may change.
+    definition: ({ retain_ms }) => ({ retention: retain_ms === undefined ? 'for ever' : 'retain_ms' }),
+    definedTables: ['rows'],
     start: ({ name, config, state, metrics, emit }) => {
       const { left, right, type } = config;
       const join = config.join as JoinFunction<L, R, Out>;

@@ -133,6 +133,17 @@ describe('toWindowTable', () => {
     }
   });
 
+  it('puts windows aside that are outside the time it holds, and goes on', async () => {
+    const outside = [result('x', -1, 1), result('x', Math.ceil(2 ** 48 / MINUTE_MS), 2)];
+    const driver = await TestDriver.start<Result, unknown>((input) => build(input).side('refused'));
+    await driver.push(...outside, result('x', 0, 3));
+    expect(driver.out).toEqual(outside);
+    expect(driver.counter('millrace.to-window-table.refused')).toBe(2);
+    driver.commit();
+    expect(totalsIn(driver, 'x', 0, 9)).toEqual([[0, 3]]);
+    expect(rowsOf(driver, 'totals').windows).toBe(1);
+  });
+
   it('goes by the retention of the last start; one beyond all times is for ever', async () => {
     const driver = await TestDriver.start(build);
     await driver.push(result('x', 0, 1));

@@ -32,6 +32,13 @@ export interface ToWindowTableConfig<A, V = A> {
   readonly cacheRows?: number;
 }
 
+export interface WindowTableSides<A> {
+  /** Items whose window is past its retention. */
+  readonly late: A;
+  /** Items whose window is outside the time that the table holds. */
+  readonly refused: A;
+}
+
 export const toWindowTableDoc: OperatorDoc = {
   kind: 'to-window-table',
   summary: 'A table by key and window that other threads and processes can query',
@@ -41,7 +48,7 @@ export const toWindowTableDoc: OperatorDoc = {
   late: 'An item whose window is past its retention goes to the side output `late` and is counted as `millrace.to-window-table.late`.',
   duplicates: 'The same item twice leaves the same row; both are emitted.',
   failure:
-    'Rows and timers are part of the commit that moves the position: readers never see half a commit, and after a crash the table is that of the last one. A window whose bounds are no whole ms since 1970, or whose end is before its start, stops the task with `bad_window` before anything of the batch is committed.',
+    'Rows and timers are part of the commit that moves the position: readers never see half a commit, and after a crash the table is that of the last one. A window whose bounds are no whole ms, or whose end is before its start, stops the task with `bad_window` before anything of the batch is committed. The table holds times since 1970, up to the year 10889: an item whose window is outside (an event with a wrong clock makes one) goes to the side output `refused` and is counted as `millrace.to-window-table.refused`.',
 };
 
 /**
@@ -51,7 +58,7 @@ export const toWindowTableDoc: OperatorDoc = {
 export function toWindowTable<A, V = A>(
   name: string,
   config: ToWindowTableConfig<A, V>,
-): Operator<A, WindowedValue<V | undefined>, { readonly late: A }> {
+): Operator<A, WindowedValue<V | undefined>, WindowTableSides<A>> {
   const { retain_ms } = config;
   if (!(retain_ms >= 0) || !(Number.isSafeInteger(retain_ms) || retain_ms === Number.POSITIVE_INFINITY)) {
     throw new MillraceError(
@@ -82,27 +89,37 @@ const make = <A, V>() =>
     WindowedValue<V | undefined>,
     ToWindowTableConfig<A, V>,
     { readonly [WINDOWS_TABLE]: MapSpec<string, V> },
-    { readonly late: A }
+    WindowTableSides<A>
   >({
     kind: toWindowTableDoc.kind,
     summary: toWindowTableDoc.summary,
     state: (config) => ({ [WINDOWS_TABLE]: specOf(config) }),
-    sides: ['late'],
+    sides: ['late', 'refused'],
     start: ({ name, config, state, metrics, timers, initialWatermark_ms, emit, emitTo }) => {
       const { keyOf, windowOf, value: valueFrom, retain_ms } = config;
       const windows = state[WINDOWS_TABLE].scope('');
       const lateItems = metrics.counter('millrace.to-window-table.late', 'Items of windows that are gone', {
         operator: name,
       });
+      const refusedItems = metrics.counter(
+        'millrace.to-window-table.refused',
+        'Items of windows before 1970 or after the year 10889',
+        { operator: name },
+      );
       let watermark_ms = initialWatermark_ms ?? Number.NEGATIVE_INFINITY;
       return {
         onBatch: (items) => {
           const changed: WindowedValue<V | undefined>[] = [];
           const late: A[] = [];
+          const refused: A[] = [];
           for (const item of items) {
             const key = keyOf(item);
             const { start_ms, end_ms } = windowOf(item);
             requireWindow(start_ms, end_ms, name);
+            if (start_ms < 0 || end_ms >= TIME_END_MS) {
+              refused.push(item);
+              continue;
+            }
             const until_ms = end_ms + retain_ms;
             if (until_ms <= watermark_ms) {
               late.push(item);
@@ -120,7 +137,9 @@ const make = <A, V>() =>
             changed.push({ key, start_ms, end_ms, value });
           }
           lateItems.add(late.length);
+          refusedItems.add(refused.length);
           emitTo('late', late);
+          emitTo('refused', refused);
           emit(changed);
         },
         onTimer: (time_ms, row) => {
@@ -137,11 +156,9 @@ const make = <A, V>() =>
   });
 
 function requireWindow(start_ms: number, end_ms: number, name: string): void {
-  const isTime = (time_ms: number): boolean =>
-    Number.isInteger(time_ms) && time_ms >= 0 && time_ms < 2 ** 48 - 1;
-  if (isTime(start_ms) && isTime(end_ms) && start_ms <= end_ms) return;
+  if (Number.isInteger(start_ms) && Number.isInteger(end_ms) && start_ms <= end_ms) return;
   throw new MillraceError(
     'bad_window',
-    `"${name}" was given a window from ${start_ms} to ${end_ms}: bounds are whole ms since 1970, the start first.`,
+    `"${name}" was given a window from ${start_ms} to ${end_ms}: bounds are whole ms, the start first.`,
   );
 }
