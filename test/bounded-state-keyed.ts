@@ -30,8 +30,8 @@ export const keyedCases: readonly BoundedCase[] = [
     drain_ms: LIVE * 2_000,
     drain_commits: 20,
     max_rows: 200,
-    // The newest ids stay, whatever their age.
-    rest_rows: 1,
+    // The newest `memory_ids` stay, whatever their age, 2,048 in a row.
+    rest_rows: Math.ceil((2 * LIVE) / 2_048),
   },
   {
     name: 'keyed-facts',
