@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { EVENTS_STREAM } from '../connectors/index.ts';
-import { MemorySource, type MessageBlock } from '../examples/nexmark/memory-source.ts';
+import { MemorySource, type MessageBlock, messagesIn } from '../examples/nexmark/memory-source.ts';
 import { QUERIES } from '../examples/nexmark/queries/index.ts';
 import { queryTopology } from '../examples/nexmark/query.ts';
 import {
@@ -21,14 +21,14 @@ import {
   uintKey,
 } from '../index.ts';
 
-/** One query over the messages of a stream, or over a block of them in memory. */
+/** One query over the messages of a stream, or over blocks of them in memory. */
 export interface NexmarkOrder {
   readonly query: string;
   readonly folder: string;
-  readonly block: MessageBlock;
-  /** The stream holds the messages of the block; without it they come from the block. */
+  readonly blocks: readonly MessageBlock[];
+  /** The stream holds the messages of the blocks; without it they come from there. */
   readonly url?: string;
-  /** Messages of the block that are run once before anything is measured. */
+  /** Messages of the blocks that are run once before anything is measured. */
   readonly warmUp_events: number;
   /** Stops after this long, ms; what was committed until then counts. */
   readonly limit_ms: number;
@@ -122,8 +122,7 @@ async function measured(
 
 /** Takes from memory until everything is taken or the time is over, and commits what is left. */
 function fromMemory(order: NexmarkOrder, folder: string, events: number): Promise<NexmarkRun> {
-  const { buffer, ends } = order.block;
-  const source = new MemorySource({ buffer, ends: ends.subarray(0, events) });
+  const source = new MemorySource(order.blocks, events);
   return measured(order.query, { folder, source, publisher: nothingToSend }, async (task) => {
     const deadline_ms = performance.now() + order.limit_ms;
     for (let taken = 0; taken < events && performance.now() < deadline_ms; ) taken += await task.step(0);
@@ -136,7 +135,7 @@ async function fromStream(order: NexmarkOrder, url: string): Promise<NexmarkRun>
   const link = await connectNats({ url, name: 'bench-nexmark' });
   const source = new ThreadedSource({ url, stream: EVENTS_STREAM.name });
   const stop = new AbortController();
-  const events = order.block.ends.length;
+  const events = messagesIn(order.blocks);
   // The reading thread has connected before anything is measured.
   await source.facts();
   const run = await measured(
@@ -157,11 +156,12 @@ async function fromStream(order: NexmarkOrder, url: string): Promise<NexmarkRun>
 }
 
 async function run(order: NexmarkOrder): Promise<NexmarkRun> {
-  const { folder, url, warmUp_events, block } = order;
+  const { folder, url, warmUp_events, blocks } = order;
+  const events = messagesIn(blocks);
   const warmUp = join(folder, url === undefined ? 'memory-warm-up' : 'stream-warm-up');
-  await fromMemory(order, warmUp, Math.min(warmUp_events, block.ends.length));
+  await fromMemory(order, warmUp, Math.min(warmUp_events, events));
   if (url !== undefined) return fromStream(order, url);
-  return fromMemory(order, join(folder, 'memory'), block.ends.length);
+  return fromMemory(order, join(folder, 'memory'), events);
 }
 
 parentPort?.postMessage(await run(workerData as NexmarkOrder));

@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { startEmbeddedNats } from '../connectors/index.ts';
 import { TASK_THREAD_LIMITS } from '../engine/index.ts';
 import { NexmarkGenerator } from '../examples/nexmark/generator.ts';
-import { type MessageBlock, packMessages } from '../examples/nexmark/memory-source.ts';
+import { type MessageBlock, messagesIn, packMessages } from '../examples/nexmark/memory-source.ts';
 import { QUERIES } from '../examples/nexmark/queries/index.ts';
 import type { NexmarkOrder, NexmarkRun } from './nexmark-thread.ts';
 import { fill, machine, withScratch } from './rig.ts';
@@ -81,15 +81,22 @@ async function figuresOf(order: Omit<NexmarkOrder, 'url'>, url: string | undefin
   return figures;
 }
 
-/** The messages of the block to the stream, in order. */
-async function publish(url: string, { buffer, ends }: MessageBlock): Promise<void> {
-  const bytes = Buffer.from(buffer.buffer, buffer.byteOffset, buffer.length);
-  let index = 0;
-  const next = (): string => {
-    const start = index === 0 ? 0 : (ends[index - 1] as number);
-    return bytes.toString('latin1', start, ends[index++]);
-  };
-  await fill(url, ends.length, { seed: 0, start_ms: 0, step_ms: 0, disorder_ms: 0 }, () => next);
+/** The messages of the blocks to the stream, in order. */
+async function publish(url: string, blocks: readonly MessageBlock[]): Promise<void> {
+  const texts = textsIn(blocks);
+  const next = (): string => texts.next().value as string;
+  await fill(url, messagesIn(blocks), { seed: 0, start_ms: 0, step_ms: 0, disorder_ms: 0 }, () => next);
+}
+
+function* textsIn(blocks: readonly MessageBlock[]): Generator<string> {
+  for (const { buffer, ends } of blocks) {
+    const bytes = Buffer.from(buffer.buffer, buffer.byteOffset, buffer.length);
+    let start = 0;
+    for (const end of ends) {
+      yield bytes.toString('latin1', start, end);
+      start = end;
+    }
+  }
 }
 
 /**
@@ -101,16 +108,17 @@ export async function nexmarkBench(): Promise<object> {
   return withScratch(async (folder) => {
     process.stdout.write(`${machine()}\ngenerating ${EVENTS} events\n`);
     const generator = new NexmarkGenerator({ events_per_s: RATE_PER_S });
-    const block = shared(packMessages(generator.events(EVENTS), EVENTS));
-    process.stdout.write(`${Math.round(block.buffer.length / EVENTS)} bytes a message\n`);
+    const blocks = packMessages(generator.events(EVENTS)).map(shared);
+    const bytes = blocks.reduce((sum, { buffer }) => sum + buffer.length, 0);
+    process.stdout.write(`${Math.round(bytes / EVENTS)} bytes a message\n`);
     const nats = FROM.includes('stream')
       ? await startEmbeddedNats({ dataDir: folder, progress: () => {} })
       : undefined;
     try {
-      if (nats !== undefined) await publish(nats.url, block);
+      if (nats !== undefined) await publish(nats.url, blocks);
       const figures: Record<string, Figures> = {};
       for (const query of NAMES) {
-        const order = { query, block, warmUp_events: WARM_UP_EVENTS, limit_ms: LIMIT_MS };
+        const order = { query, blocks, warmUp_events: WARM_UP_EVENTS, limit_ms: LIMIT_MS };
         // One after the other, each on new state.
         figures[query] = await withScratch((state) => figuresOf({ ...order, folder: state }, nats?.url));
       }

@@ -145,7 +145,7 @@ describe('messages', () => {
 
 describe('memory source', () => {
   it('gives its messages once, from where it is started', async () => {
-    const source = new MemorySource(packMessages(events, EVENTS));
+    const source = new MemorySource(packMessages(events, 10_000));
     const texts: string[] = [];
     await source.start(10);
     for (let taken = 1; taken > 0; ) {

@@ -136,7 +136,7 @@ async function fromMessages<R>(query: NexmarkQuery<R>, events: readonly NexmarkE
       { folder: '' },
       (stream) => void stream.pipe(collect('collect', undefined)),
     ),
-    source: new MemorySource(packMessages(events, events.length)),
+    source: new MemorySource(packMessages(events)),
     store: new MemoryDisk().open(),
     publisher: { publish: ({ id }) => Promise.reject(new Error(`${id} was not expected`)) },
     clock: new ManualClock(1),

@@ -5,32 +5,46 @@ import type { NexmarkEvent } from './model.ts';
 /** Messages one after the other in one block of memory, as a receive buffer has them. */
 export interface MessageBlock {
   readonly buffer: Uint8Array;
-  /** Message n lies in [ends[n - 1], ends[n]). */
+  /** Message n of the block lies in [ends[n - 1], ends[n]). */
   readonly ends: Uint32Array;
 }
 
-const MAX_BLOCK_BYTES = 2 ** 32 - 1;
+/** Far below 2 GiB, beyond which a Buffer silently writes nothing. */
+const MAX_BLOCK_BYTES = 2 ** 30;
 const FIRST_BYTES = 2 ** 20;
 
-/** Encodes `count` events. Throws `RangeError` where they are more than 4 GiB. */
-export function packMessages(events: Iterable<NexmarkEvent>, count: number): MessageBlock {
-  const ends = new Uint32Array(count);
+/** Encodes events, in blocks of at most `max_block_bytes`, or of one longer message. */
+export function packMessages(
+  events: Iterable<NexmarkEvent>,
+  max_block_bytes = MAX_BLOCK_BYTES,
+): readonly MessageBlock[] {
+  const blocks: MessageBlock[] = [];
   let buffer = Buffer.alloc(FIRST_BYTES);
+  let ends: number[] = [];
   let length = 0;
-  let index = 0;
+  const finish = (): void => {
+    blocks.push({ buffer: buffer.subarray(0, length), ends: Uint32Array.from(ends) });
+    buffer = Buffer.alloc(FIRST_BYTES);
+    ends = [];
+    length = 0;
+  };
   for (const event of events) {
     const text = encodeEvent(event);
     const size_bytes = Buffer.byteLength(text);
-    if (length + size_bytes > MAX_BLOCK_BYTES) throw new RangeError('more than 4 GiB of messages');
+    if (length > 0 && length + size_bytes > max_block_bytes) finish();
     if (length + size_bytes > buffer.length) {
-      const larger = Math.min(MAX_BLOCK_BYTES, Math.max(buffer.length * 2, length + size_bytes));
+      const larger = Math.max(buffer.length * 2, length + size_bytes);
       buffer = Buffer.concat([buffer.subarray(0, length)], larger);
     }
     length += buffer.write(text, length);
-    ends[index++] = length;
+    ends.push(length);
   }
-  if (index !== count) throw new RangeError(`${index} events given, ${count} promised`);
-  return { buffer: buffer.subarray(0, length), ends };
+  if (ends.length > 0) finish();
+  return blocks;
+}
+
+export function messagesIn(blocks: readonly MessageBlock[]): number {
+  return blocks.reduce((sum, { ends }) => sum + ends.length, 0);
 }
 
 const SUBJECT = 'events.nexmark';
@@ -42,15 +56,21 @@ const noHeader = (): undefined => undefined;
  */
 export class MemorySource implements Source {
   readonly partition = '0';
-  readonly #block: MessageBlock;
+  readonly #blocks: readonly MessageBlock[];
+  readonly #count: number;
   #next = 0;
+  /** The block of the next message, and the number of its first. */
+  #at = 0;
+  #first = 0;
 
-  constructor(block: MessageBlock) {
-    this.#block = block;
+  /** Of the messages of all blocks the first `count`. */
+  constructor(blocks: readonly MessageBlock[], count = messagesIn(blocks)) {
+    this.#blocks = blocks;
+    this.#count = Math.min(count, messagesIn(blocks));
   }
 
   facts(): Promise<StreamFacts> {
-    const lastSequence = this.#block.ends.length;
+    const lastSequence = this.#count;
     return Promise.resolve({ stream: 'NEXMARK', incarnation: 'memory', firstSequence: 1, lastSequence });
   }
 
@@ -60,22 +80,35 @@ export class MemorySource implements Source {
   }
 
   take({ max }: Take): Promise<readonly SourceRecord[]> {
-    const { buffer, ends } = this.#block;
-    const first = this.#next;
-    const last = Math.min(first + max, ends.length);
+    const block = this.#block();
+    if (block === undefined) return Promise.resolve([]);
+    const { buffer, ends } = block;
+    const first = this.#next - this.#first;
+    const last = Math.min(first + max, ends.length, this.#count - this.#first);
     const records = new Array<SourceRecord>(last - first);
     let start = first === 0 ? 0 : (ends[first - 1] as number);
     for (let index = first; index < last; index++) {
       const end = ends[index] as number;
-      records[index - first] = new MemoryRecord(index + 1, buffer, start, end);
+      records[index - first] = new MemoryRecord(this.#first + index + 1, buffer, start, end);
       start = end;
     }
-    this.#next = last;
+    this.#next = this.#first + last;
     return Promise.resolve(records);
   }
 
+  /** That of the next message; undefined at the end. */
+  #block(): MessageBlock | undefined {
+    if (this.#next >= this.#count) return undefined;
+    for (;;) {
+      const block = this.#blocks[this.#at] as MessageBlock;
+      if (this.#next < this.#first + block.ends.length) return block;
+      this.#first += block.ends.length;
+      this.#at++;
+    }
+  }
+
   state(): SourceState {
-    const headSequence = this.#block.ends.length;
+    const headSequence = this.#count;
     return { headSequence, caughtUp: this.#next === headSequence, connected: true, skipped: 0 };
   }
 

@@ -137,7 +137,7 @@ async function run(options: Options, folder: string): Promise<void> {
   if (options.draw) return say(topology.draw());
   const generator = new NexmarkGenerator({ seed, events_per_s: rate });
   const arriving = disordered([...generator.events(events)], seed, disorder_ms);
-  const source = new MemorySource(packMessages(arriving, events));
+  const source = new MemorySource(packMessages(arriving));
   const store = openLmdbStore(join(folder, 'state'));
   const task = new Task({ topology, source, store, publisher: nothingToSend, clock: systemClock });
   const started_ms = performance.now();
