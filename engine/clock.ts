@@ -6,6 +6,9 @@ export interface Clock {
 /** The clock of the machine. */
 export const systemClock: Clock = { now: () => Date.now() };
 
+/** The longest that `setTimeout` waits, ms; one that is set for longer fires at once. */
+export const TIMER_MAX_MS = 2 ** 31 - 1;
+
 /** A clock that moves only when told to: for tests and the simulation. */
 export class ManualClock implements Clock {
   #now_ms: number;

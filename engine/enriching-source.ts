@@ -1,3 +1,4 @@
+import { TIMER_MAX_MS } from './clock.ts';
 import { asMillraceError, MillraceError } from './errors.ts';
 import type { OperatorDoc } from './operator.ts';
 import type { Source, SourceRecord, SourceState, StreamFacts, Take } from './source.ts';
@@ -36,8 +37,6 @@ export interface EnrichOptions<E> {
 }
 
 const DEFAULT_MAX_BUFFERED = 1_024;
-/** A timer's longest; one that is set for longer fires at once. */
-const TIMER_MAX_MS = 2 ** 31 - 1;
 
 const enrichments = new WeakMap<SourceRecord, Enrichment<unknown>>();
 

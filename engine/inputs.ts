@@ -1,3 +1,4 @@
+import { TIMER_MAX_MS } from './clock.ts';
 import { MillraceError } from './errors.ts';
 import { checkPosition, type InputPosition, type Progress } from './meta.ts';
 import type { Source, SourceRecord, StreamFacts, Take } from './source.ts';
@@ -217,9 +218,6 @@ function compare(a: number, b: number): number {
 function isSource(given: Source | Sources): given is Source {
   return typeof given.take === 'function';
 }
-
-/** A timer's longest; one that is set for longer fires at once. */
-const TIMER_MAX_MS = 2 ** 31 - 1;
 
 /** Until one of them is done, or the time has passed. */
 async function raceFor(work: readonly Promise<void>[], wait_ms: number): Promise<void> {

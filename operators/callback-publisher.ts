@@ -1,4 +1,4 @@
-import { MillraceError, type OutMessage, type Publisher } from '../engine/index.ts';
+import { MillraceError, type OutMessage, type Publisher, TIMER_MAX_MS } from '../engine/index.ts';
 
 /** Messages for callbacks have subjects that begin with it; the name of the callback follows. */
 export const CALLBACK_SUBJECTS = 'callback.';
@@ -38,9 +38,6 @@ export const DEFAULT_CALLBACK_LIMITS: CallbackLimits = {
   retry_max_ms: 30_000,
   max_attempts: 10,
 };
-
-/** A timer's longest; one that is set for longer fires at once. */
-const TIMER_MAX_MS = 2 ** 31 - 1;
 
 interface Waiting {
   readonly message: OutMessage;

@@ -1,20 +1,25 @@
-import type { Clock, OutMessage, Publisher } from '../../engine/index.ts';
+import { type Clock, MillraceError, type OutMessage, type Publisher } from '../../engine/index.ts';
 import { describe } from './errors.ts';
 
-/** How long the same failure is not told again, ms. */
+/** How long failures of one kind are not told again, ms. */
 const QUIET_MS = 30_000;
+/** Kinds of failures that are remembered as told. */
+const MAX_KINDS = 16;
 
 /** A publisher whose failures are told as they begin, and then from time to time: the outbox only repeats them. */
 export function toldPublisher(inner: Publisher, clock: Clock, log: (line: string) => void): Publisher {
-  let told = '';
-  let again_ms = 0;
+  /** When each kind may be told again. */
+  const told = new Map<string, number>();
   const tell = ({ subject }: OutMessage, error: unknown): void => {
-    const why = error instanceof Error && 'code' in error ? error.message : describe(error);
-    const line = `a message for "${subject}" could not be sent, and is tried again: ${why}`;
-    if (line === told && clock.now() < again_ms) return;
-    told = line;
-    again_ms = clock.now() + QUIET_MS;
-    log(line);
+    const isNamed = error instanceof MillraceError;
+    const why = isNamed ? error.message : describe(error);
+    const kind = isNamed ? error.code : why;
+    const now_ms = clock.now();
+    if (now_ms < (told.get(kind) ?? Number.NEGATIVE_INFINITY)) return;
+    if (told.size >= MAX_KINDS) told.clear();
+    told.set(kind, now_ms + QUIET_MS);
+    const outcome = isNamed && !error.retriable ? 'is left out' : 'is tried again';
+    log(`a message for "${subject}" could not be sent, and ${outcome}: ${why}`);
   };
   return {
     publish: async (message) => {
