@@ -6,7 +6,8 @@ export default defineConfig({
     exclude: ['node_modules/**', 'dist/**'],
     // Two cores: more files at once only make the timing-sensitive ones slow.
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 120_000,
+    // Bounds for what hangs: a shared machine may be slow, or stand still for seconds.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
   },
 });

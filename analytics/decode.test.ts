@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { cpuTime } from '../test/running-time.ts';
 import { messageDecoder, rawOf, tenantOf } from './decode.ts';
 import { MAX_ITEMS } from './event-schema.ts';
 import { T } from './event-types.ts';
@@ -101,9 +102,9 @@ describe('one event', () => {
 
   it('with very many members of its own is taken, in reasonable time', () => {
     const many = Object.fromEntries(Array.from({ length: 60_000 }, (_, index) => [`k${index}`, 1]));
-    const started = performance.now();
+    const used_ms = cpuTime();
     expect(decoded(recordOf(event(many))).rejected).toEqual([]);
-    expect(performance.now() - started).toBeLessThan(2_000);
+    expect(used_ms()).toBeLessThan(2_000);
   });
 
   it('at the limits of its fields is taken', () => {

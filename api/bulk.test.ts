@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { codeOf, orderEvent, startTestApi, type TestApi } from './testing.ts';
+import { codeOf, orderEvent, PATIENTLY, startTestApi, type TestApi } from './testing.ts';
 
 interface Job {
   job_id: string;
@@ -52,7 +52,11 @@ async function ended(job_id: string): Promise<Job> {
     const job = await jobOf(job_id);
     expect(['succeeded', 'failed', 'cancelled']).toContain(job.status);
     return job;
-  });
+  }, PATIENTLY);
+}
+
+async function untilRunning(job_id: string): Promise<void> {
+  await vi.waitFor(async () => expect(await jobOf(job_id)).toMatchObject({ status: 'running' }), PATIENTLY);
 }
 
 /** Holds publishing until the returned function is called. */
@@ -87,7 +91,7 @@ describe('POST /ingest/bulk', () => {
     });
     expect(job.progress.done_bytes).toBe(job.progress.total_bytes);
     expect(test.stream.messages).toHaveLength(4);
-    await vi.waitFor(async () => expect(await spooled()).toEqual([]));
+    await vi.waitFor(async () => expect(await spooled()).toEqual([]), PATIENTLY);
   });
 
   it('takes gzip', async () => {
@@ -182,7 +186,7 @@ describe('POST /ingest/bulk', () => {
   it('waits while NATS is away', async () => {
     test.stream.away = true;
     const { job_id } = await upload(file(2));
-    await vi.waitFor(async () => expect(await jobOf(job_id)).toMatchObject({ status: 'running' }));
+    await untilRunning(job_id);
     test.stream.away = false;
     expect(await ended(job_id)).toMatchObject({ status: 'succeeded', progress: { accepted: 2 } });
   });
@@ -190,7 +194,7 @@ describe('POST /ingest/bulk', () => {
   it('goes on after a restart', async () => {
     const release = hold();
     const { job_id } = await upload(file(5));
-    await vi.waitFor(async () => expect(await jobOf(job_id)).toMatchObject({ status: 'running' }));
+    await untilRunning(job_id);
     test.stream.gate = Promise.resolve();
     const before = test;
     test = await before.restart();

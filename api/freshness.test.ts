@@ -87,6 +87,7 @@ describe('freshness', () => {
 
   it('gives up waiting after 10 s', async () => {
     const min_position = await ingest(orderEvent('e1'));
+    const heads = vi.spyOn(test.stream, 'head');
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
     try {
       const waiting = Promise.all([
@@ -97,6 +98,8 @@ describe('freshness', () => {
       const settled = vi.fn();
       void waiting.then(settled);
       const turn = () => new Promise((resolve) => setTimeout(resolve, 50));
+      // Each asks for the head once, and waits from then on.
+      while (heads.mock.calls.length < 3) await turn();
       await turn();
       vi.advanceTimersByTime(9_900);
       await turn();

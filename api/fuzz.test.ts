@@ -136,7 +136,7 @@ const segment = fc.oneof(
   fc.webSegment(),
 );
 
-it('answers anything without a 5xx', { timeout: TIME_MS + 20_000 }, async () => {
+it('answers anything without a 5xx', { timeout: TIME_MS + 120_000 }, async () => {
   console.info(`FUZZ_SEED=${seed}`);
   const usual = '/v1/order-analytics';
   const methods = fc.constantFrom<string | undefined>('PUT', 'PATCH', 'HEAD', 'OPTIONS');

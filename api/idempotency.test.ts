@@ -1,5 +1,5 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { codeOf, orderEvent, startTestApi, type TestApi } from './testing.ts';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { codeOf, orderEvent, PATIENTLY, startTestApi, type TestApi } from './testing.ts';
 
 let test: TestApi;
 let key: string;
@@ -45,7 +45,7 @@ describe('Idempotency-Key', () => {
       release = resolve;
     });
     const first = ingest('k1', orderEvent('e1'));
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await vi.waitFor(() => expect(test.stream.waiting).toBe(1), PATIENTLY);
     const second = await ingest('k1', orderEvent('e1'));
     expect([second.status, await codeOf(second)]).toEqual([409, 'idempotency_in_flight']);
     const other = await test.restart();

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { codeOf, orderEvent, startTestApi, type TestApi } from './testing.ts';
+import { codeOf, orderEvent, PATIENTLY, startTestApi, type TestApi } from './testing.ts';
 
 interface Ingested {
   ingestion_id: string;
@@ -165,7 +165,7 @@ describe('POST /ingest', () => {
       const headers = { 'content-encoding': 'gzip', 'content-length': String(body.length) };
       const send = () => own.send('/ingest', { key: own_key, body, headers });
       const held = send();
-      await vi.waitFor(() => expect(own.stream.waiting).toBe(1));
+      await vi.waitFor(() => expect(own.stream.waiting).toBe(1), PATIENTLY);
       const refused = await send();
       expect([refused.status, await codeOf(refused)]).toEqual([429, 'too_busy']);
       open();

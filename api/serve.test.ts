@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { type RunningServer, serve } from './serve.ts';
-import { orderEvent, startTestApi, type TestApi } from './testing.ts';
+import { orderEvent, PATIENTLY, startTestApi, type TestApi } from './testing.ts';
 
 let test: TestApi;
 let server: RunningServer;
@@ -25,7 +25,7 @@ async function raw(request: string): Promise<string> {
   socket.on('data', (chunk: Buffer) => chunks.push(chunk));
   socket.on('error', () => undefined);
   socket.write(request);
-  const timer = setTimeout(() => socket.destroy(), 2_000);
+  const timer = setTimeout(() => socket.destroy(), 60_000);
   await once(socket, 'close');
   clearTimeout(timer);
   return Buffer.concat(chunks).toString();
@@ -79,7 +79,7 @@ it('waits for running requests when it closes, and takes no more', async () => {
       body: JSON.stringify(orderEvent('e1')),
     });
   const running = request();
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await vi.waitFor(() => expect(test.stream.waiting).toBe(1), PATIENTLY);
   const closing = server.close();
   await expect(request()).rejects.toThrow();
   release();

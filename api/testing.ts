@@ -38,6 +38,9 @@ export interface TestApi {
   close(): Promise<void>;
 }
 
+/** For `vi.waitFor`: until something is so on a machine that may be busy or stand still for seconds. */
+export const PATIENTLY = { timeout: 60_000, interval: 10 };
+
 export const TEST_NOW_MS = Date.UTC(2025, 8, 1, 12);
 
 interface Parts {

@@ -18,7 +18,7 @@ function scripted(...takes: (readonly string[])[]): ScriptedSource {
 const options = <E>(enrich: EnrichOptions<E>['enrich'], more: Partial<EnrichOptions<E>> = {}) => ({
   enrich,
   max_in_flight: 4,
-  timeout_ms: 1_000,
+  timeout_ms: 60_000,
   onTimeout: 'fail' as const,
   ...more,
 });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { cpuTime } from '../test/running-time.ts';
 import {
   checkPosition,
   META_TABLE,
@@ -119,10 +120,10 @@ describe('notices', () => {
   it('a flood for many tenants between two commits costs no more for each', () => {
     const board = new NoticeBoard({});
     const tenants = Array.from({ length: 20 }, (_, index) => `tenant-${index}`);
-    const started = performance.now();
+    const used_ms = cpuTime();
     for (let sequence = 0; sequence < 100_000; sequence++)
       board.add(notice(sequence, 'duplicate', tenants[sequence % 20] as string));
-    expect(performance.now() - started).toBeLessThan(2_000);
+    expect(used_ms()).toBeLessThan(2_000);
     expect(readNotices(flushed(board), 'tenant-0', 'duplicate', 1)[0]?.sequence).toBe(99_980);
   });
 });

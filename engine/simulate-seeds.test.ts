@@ -122,7 +122,7 @@ describe('simulated seeds', () => {
     expect(heard).toEqual(Array.from({ length: 60 }, (_, index) => index + 1));
     expect(report.crashes).toBeGreaterThan(60);
     expect(report.restores).toBeGreaterThan(10);
-  }, 60_000);
+  });
 
   it.each([
     ['counts what comes twice', { forgetsIds: true }],
@@ -151,7 +151,7 @@ describe('simulated seeds', () => {
     expect(report.failure).toBeUndefined();
     expect(report.sends).toBeGreaterThan(0);
     expect(await simulateSeeds(options())).toEqual(report);
-  }, 60_000);
+  });
 
   it('name the error of a topology that breaks', async () => {
     const breaking = defineOperator<SourceRecord, never>({

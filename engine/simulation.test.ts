@@ -115,14 +115,14 @@ describe('a simulation of several sources', () => {
     expect(report.failure).toBeUndefined();
     expect(report.crashes).toBeGreaterThan(80);
     expect(report.restores).toBeGreaterThan(10);
-  }, 60_000);
+  });
 
   it('finds what depends on how they interleave, and the seed fails again', async () => {
     const { failure } = await simulateSeeds(options(true));
     expect(failure?.problems[0]).toContain('meet/seen');
     const again = await simulateSeeds({ ...options(true), from: failure?.seed ?? 0, seeds: 1 });
     expect(again.failure).toEqual(failure);
-  }, 60_000);
+  });
 
   it('reads each to its end, with a position for each', async () => {
     const message = (time_ms: number): SimulatedMessage => ({

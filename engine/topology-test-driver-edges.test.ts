@@ -102,7 +102,7 @@ const found = defineOperator<SourceRecord, string>({
 });
 const lookingUp = (enrich: (record: SourceRecord, signal: AbortSignal) => Promise<string>) => {
   const through = (source: Source) =>
-    enrichingSource(source, { enrich, max_in_flight: 3, timeout_ms: 50, onTimeout: 'pass' });
+    enrichingSource(source, { enrich, max_in_flight: 3, timeout_ms: 250, onTimeout: 'pass' });
   return topology('looking-up', (t) => {
     t.source({ name: 'words', kind: 'test', options: {}, through }).pipe(found('found', undefined));
     t.source('plain').pipe(found('not-found', undefined));

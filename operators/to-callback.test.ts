@@ -22,7 +22,7 @@ const message = (id: string, subject = 'callback.mail'): OutMessage => ({
   headers: {},
   payload: Buffer.from(JSON.stringify(id)),
 });
-const QUICK = { retry_first_ms: 1, retry_max_ms: 4, timeout_ms: 50 };
+const QUICK = { retry_first_ms: 1, retry_max_ms: 4, timeout_ms: 60_000 };
 
 describe('toCallback', () => {
   it('owes a message to the callback of its name, after the commit', async () => {

@@ -12,7 +12,7 @@ const SEEDS = (process.env.CRASH_SEEDS ?? '1,2,3,4,5,6,7').split(',').map(Number
 const ORDERS = 260;
 const CHUNK = 40;
 const PAUSE_MS = 15;
-const TIMEOUT_MS = 240_000;
+const TIMEOUT_MS = 600_000;
 
 const MONEY = [
   'revenue_gross',
@@ -127,7 +127,7 @@ class Victim {
     this.kills++;
     if (natsPid !== undefined) {
       const what = (): string => `the embedded server ${natsPid} dies with its parent`;
-      await until(() => (isAlive(natsPid) ? undefined : true), what, 10_000);
+      await until(() => (isAlive(natsPid) ? undefined : true), what, 60_000);
     }
     this.#instance = scratch.launch({ dataDir: this.#dataDir });
   }
@@ -153,7 +153,7 @@ class Victim {
       await until(
         () => (this.#published >= moment ? true : undefined),
         () => `${moment} messages are published`,
-        60_000,
+        120_000,
       );
       // Anywhere between two commits, and in them.
       await sleep(random.int(0, 300));

@@ -170,7 +170,7 @@ describe('a full disk', () => {
       expect((await instance.terminate()).code).toBe(0);
       await other.terminate();
     },
-    90_000,
+    300_000,
   );
 
   // Runs everywhere: the same engine and store, with commits that end in LMDB's errors.
@@ -188,7 +188,7 @@ describe('a full disk', () => {
       await until(
         () => (named() >= times ? true : undefined),
         () => `${name}, three times`,
-        10_000,
+        60_000,
       );
       expect(failing.seen.slice(-3)).toEqual(Array(3).fill(`restarting ${name}`));
       expect(failing.position()).toBe(before);
@@ -196,7 +196,7 @@ describe('a full disk', () => {
       await until(
         () => (failing.seen.at(-1) === 'running' ? true : undefined),
         () => 'it runs again',
-        10_000,
+        60_000,
       );
     }
     const { lastSequence } = await streamFacts(await openManager(link), EVENTS_STREAM.name);
@@ -204,7 +204,7 @@ describe('a full disk', () => {
       await until(
         () => (run.position() === lastSequence ? true : undefined),
         () => 'all is applied',
-        20_000,
+        120_000,
       );
       await run.supervisor.stop();
     }
@@ -212,7 +212,7 @@ describe('a full disk', () => {
     await failing.close();
     await plain.close();
     await link.close();
-  }, 60_000);
+  });
 });
 
 /** What LMDB's commits throw, and what it has to become: no space, a quota, a write cut short. */

@@ -28,7 +28,7 @@ const ORDERS = 6_000;
 const STEP_MS = 100;
 const KILLS = 5;
 const SHOPS = ['oslo', 'rome', 'bern'];
-const TIMEOUT_MS = 180_000;
+const TIMEOUT_MS = 600_000;
 
 const children = new Set<ChildProcess>();
 let nats: TestNats;
@@ -197,7 +197,7 @@ it(
       // Sends follow the commit.
       const lines = settled.map((each) => JSON.stringify(each));
       let sent = await results();
-      for (let wait = 0; wait < 100 && sent.length < lines.length; wait++) {
+      for (let wait = 0; wait < 600 && sent.length < lines.length; wait++) {
         await sleep(100);
         sent = await results();
       }

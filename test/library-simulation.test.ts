@@ -68,7 +68,7 @@ const simulateCounts = (inMemory: boolean) =>
 describe('topologies of library operators under disorder, duplicates, crashes and restores', () => {
   it.each(Object.keys(LIBRARY))(
     '%s come to the tables and messages of a straight run',
-    { timeout: 120_000 },
+    { timeout: 300_000 },
     async (name) => {
       const seeds = SEEDS[name] ?? 0;
       const report = await simulateLibrary(name, 1, seeds);

@@ -106,7 +106,7 @@ describe('a NATS server that goes away', () => {
       await until(
         () => (published >= moment ? true : undefined),
         () => `${moment} are published`,
-        30_000,
+        120_000,
       );
       await nats.kill();
       const health = await instance.untilHealth(
@@ -138,7 +138,7 @@ describe('a NATS server that goes away', () => {
     await calm.untilApplied();
     expect(await stateDigestOf(dataDir)).toEqual(await stateDigestOf(calmDir));
     expect((await instance.terminate()).code).toBe(0);
-  }, 120_000);
+  }, 300_000);
 
   it('ends within 10 s of SIGTERM while it is away', async () => {
     const { instance, nats } = await instanceWith('term', 10);
@@ -147,7 +147,7 @@ describe('a NATS server that goes away', () => {
     const exit = await instance.terminate();
     expect(exit.code).toBe(0);
     expect(exit.took_ms).toBeLessThan(10_000);
-  }, 60_000);
+  });
 });
 
 describe('a stream that does not fit the state', () => {
@@ -164,7 +164,7 @@ describe('a stream that does not fit the state', () => {
     const again = await scratch.start({ dataDir, env: { NATS_URL: nats.url } });
     await expectStopped(again, 'stream_recreated', 200);
     expect((await again.terminate()).code).toBe(0);
-  }, 60_000);
+  });
 
   it('restored from an older backup: position_ahead_of_stream', async () => {
     const { instance, dataDir, nats } = await instanceWith('ahead', 100);
@@ -184,7 +184,7 @@ describe('a stream that does not fit the state', () => {
     const third = await scratch.start({ dataDir, env: { NATS_URL: url } });
     await expectStopped(third, 'position_ahead_of_stream', 150);
     await third.terminate();
-  }, 60_000);
+  });
 
   it('purged past the position while stopped: position_before_stream', async () => {
     const { instance, dataDir, nats } = await instanceWith('before', 100);
@@ -196,5 +196,5 @@ describe('a stream that does not fit the state', () => {
     const second = await scratch.start({ dataDir, env: { NATS_URL: nats.url } });
     await expectStopped(second, 'position_before_stream', 100);
     await second.terminate();
-  }, 60_000);
+  });
 });

@@ -113,7 +113,7 @@ describe('Online Retail through NATS, the process and the API', () => {
       expect(after.meta.position).toEqual({ EVENTS: { '0': 2 * file.messages.length } });
       expect(after.groups).toEqual(before.groups);
     });
-  }, 120_000);
+  }, 300_000);
 
   it.skipIf(!hasWhole)(
     `equals SQL over the whole UCI file, to the penny${hasWhole ? '' : ` (skipped: there is no ${WHOLE})`}`,

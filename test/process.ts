@@ -9,7 +9,7 @@ import type { StateDigest } from '../engine/index.ts';
 const MAIN = resolve(import.meta.dirname, '../dist/main.js');
 export const ADMIN_KEY = 'acceptance-admin-key-0123456789';
 const BASE = '/v1/order-analytics';
-const LISTENING_TIMEOUT_MS = 30_000;
+const LISTENING_TIMEOUT_MS = 120_000;
 const POLL_MS = 50;
 const OUTPUT_MAX_CHARS = 20_000;
 
@@ -178,7 +178,7 @@ export class Millrace {
   }
 
   /** Waits until the health is as wanted, and returns it. */
-  async untilHealth(wanted: (health: Health) => boolean, what: string, timeout_ms = 20_000): Promise<Health> {
+  async untilHealth(wanted: (health: Health) => boolean, what: string, timeout_ms = 90_000): Promise<Health> {
     let last: Health | undefined;
     return until(
       async () => {
@@ -217,7 +217,7 @@ export class Millrace {
   }
 
   /** Waits until everything is applied that the stream holds now. */
-  async untilApplied(timeout_ms = 30_000): Promise<void> {
+  async untilApplied(timeout_ms = 120_000): Promise<void> {
     const query = { metrics: ['orders_count'], start: '2025-01-01T00:00:00Z', end: '2025-01-02T00:00:00Z' };
     let last: HttpAnswer | undefined;
     await until(

@@ -36,7 +36,7 @@ export class Scratch {
       await until(
         () => (isAlive(natsPid) ? undefined : true),
         () => `server ${natsPid} ends`,
-        15_000,
+        60_000,
       );
     }
     await Promise.all(this.#dirs.map((path) => rm(path, { recursive: true, force: true, maxRetries: 5 })));

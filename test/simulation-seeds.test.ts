@@ -19,7 +19,7 @@ describe('order analytics under shuffles, duplicates, crashes and restores', () 
     expect(report.restores).toBeGreaterThan(SEEDS / 10);
   });
 
-  it('run alike in a thread and outside, so that a seed can be replayed', { timeout: 60_000 }, async () => {
+  it('run alike in a thread and outside, so that a seed can be replayed', async () => {
     const [alone, threaded] = [await runSeeds(7, 3), await runSeedsInThreads(7, 3, 1)];
     expect(threaded).toEqual(alone);
   });

@@ -49,7 +49,7 @@ it('two processes on one data folder: one stops with a named error, each event c
       return undefined;
     },
     () => 'one of the two stops',
-    20_000,
+    90_000,
   );
   await publishing;
   const going = failed === first ? second : first;
@@ -63,4 +63,4 @@ it('two processes on one data folder: one stops with a named error, each event c
   const reference = await scratch.start({ dataDir: alone, env });
   await reference.untilApplied();
   expect(await stateDigestOf(dataDir)).toEqual(await stateDigestOf(alone));
-}, 60_000);
+});

@@ -27,7 +27,7 @@ const fail = (error: unknown): void => {
 };
 
 async function until(condition: () => boolean, what: string): Promise<void> {
-  for (const deadline = performance.now() + 15_000; !condition(); await sleep(10)) {
+  for (const deadline = performance.now() + 60_000; !condition(); await sleep(10)) {
     if (performance.now() > deadline) throw new Error(`It did not happen: ${what}`);
   }
 }
@@ -253,7 +253,7 @@ describe('a NATS bucket', () => {
       await own.close();
       await server.stop();
     }
-  }, 40_000);
+  });
 
   it('encodes keys as NATS takes them', () => {
     expect(encodeKey('orders.eu-1_x')).toBe('orders.eu-1_x');

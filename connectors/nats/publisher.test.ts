@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestNats, type TestNats } from '../../test/nats.ts';
+import { runningTime } from '../../test/running-time.ts';
 import { connectNats, type NatsLink } from './connection.ts';
 import { type EventMessage, EventPublisher, JetStreamPublisher } from './publisher.ts';
 
@@ -106,7 +107,7 @@ describe('EventPublisher', () => {
       max_msg_size: 1_000,
     });
     const publisher = new EventPublisher(link);
-    const began = performance.now();
+    const took_ms = runningTime();
     await expect(publisher.publishAll(messages('small.a', 50))).rejects.toMatchObject({
       code: 'stream_full',
       retriable: true,
@@ -123,18 +124,18 @@ describe('EventPublisher', () => {
         code: 'subject_invalid',
       },
     );
-    expect(performance.now() - began).toBeLessThan(2_000);
+    expect(took_ms()).toBeLessThan(2_000);
     expect(publisher.inFlight).toBe(0);
   });
 
   it('gives up after its time, and says so', async () => {
     const publisher = new EventPublisher(link, { total_timeout_ms: 400 });
-    const began = performance.now();
+    const took_ms = runningTime();
     await expect(publisher.publishAll(messages('nowhere.a', 5))).rejects.toMatchObject({
       code: 'stream_unavailable',
       retriable: true,
     });
-    expect(performance.now() - began).toBeLessThan(3_000);
+    expect(took_ms()).toBeLessThan(3_000);
   });
 
   it('publishes each message once through a server that is killed meanwhile', async () => {
@@ -144,7 +145,11 @@ describe('EventPublisher', () => {
     try {
       const ownManager = await jetstreamManager(own.connection);
       await ownManager.streams.add({ name: 'K', subjects: ['k.>'] });
-      const publisher = new EventPublisher(own, { attempt_timeout_ms: 500, window_messages: 64 });
+      const publisher = new EventPublisher(own, {
+        total_timeout_ms: 60_000,
+        attempt_timeout_ms: 500,
+        window_messages: 64,
+      });
       const publishing = publisher.publishAll(messages('k.a', 5_000));
       await sleep(60);
       await server.kill();
@@ -158,5 +163,5 @@ describe('EventPublisher', () => {
       await own.close();
       await server.stop();
     }
-  }, 30_000);
+  });
 });

@@ -94,7 +94,7 @@ describe('run', () => {
     await expect(first.ended).rejects.toMatchObject({ code: 'internal', message: 'cannot take it' });
     await first.stop();
     const second = await run(failing, { ...options, failingRecords: 'deadLetter' });
-    await second.caughtUp(10_000);
+    await second.caughtUp(60_000);
     expect(countsOf(second)).toEqual([4]);
     const letters = new JetStreamSource({ link: second.link, stream: 'DEADLETTER' });
     const { firstSequence } = await letters.facts();
@@ -107,7 +107,7 @@ describe('run', () => {
     await letters.stop();
     await second.stop();
     await rm(dataDir, { recursive: true, force: true });
-  }, 30_000);
+  });
 
   it('lets records through what stands between the stream and the graph', async () => {
     const dataDir = await mkdtemp(join(tmpdir(), 'millrace-test-run-'));
@@ -117,7 +117,7 @@ describe('run', () => {
         enrichingSource(source, {
           enrich: async ({ subject }) => subject.toUpperCase(),
           max_in_flight: 4,
-          timeout_ms: 1_000,
+          timeout_ms: 60_000,
           onTimeout: 'fail',
         });
       t.source(jetstream('ENRICHED', { subjects: ['enriched.>'], through })).pipe(
@@ -139,11 +139,11 @@ describe('run', () => {
       headers: {},
       payload: Buffer.from('.'),
     });
-    await running.caughtUp(10_000);
+    await running.caughtUp(60_000);
     expect(seen).toEqual(['{"status":"done","value":"ENRICHED.A"}']);
     await running.stop();
     await rm(dataDir, { recursive: true, force: true });
-  }, 30_000);
+  });
 
   it('makes the streams, keeps the state, and goes on after a stop', async () => {
     const dataDir = await mkdtemp(join(tmpdir(), 'millrace-test-run-'));
@@ -155,7 +155,7 @@ describe('run', () => {
     await tick('ticks.a', '1');
     await tick('ticks.b', '2');
     await tick('ticks.a', '3');
-    await first.caughtUp(10_000);
+    await first.caughtUp(60_000);
     expect(countsOf(first)).toEqual([2, 1]);
     await first.stop();
 
@@ -167,10 +167,10 @@ describe('run', () => {
       headers: {},
       payload: Buffer.from('.'),
     });
-    await second.caughtUp(10_000);
+    await second.caughtUp(60_000);
     expect(countsOf(second)).toEqual([2, 2]);
     expect(log).toContain('running');
-    await expect(second.caughtUp(10_000)).resolves.toBeUndefined();
+    await expect(second.caughtUp(60_000)).resolves.toBeUndefined();
     await second.stop();
     await rm(dataDir, { recursive: true, force: true });
   });
@@ -187,7 +187,7 @@ describe('run', () => {
     for (const [id, subject] of ['left.a', 'right.a', 'left.a'].entries()) {
       await publisher.publish({ id: `both-${id}`, subject, headers: {}, payload: Buffer.from('.') });
     }
-    await app.caughtUp(10_000);
+    await app.caughtUp(60_000);
     expect(countsOf(app)).toEqual([2, 1]);
     await app.stop();
     await rm(dataDir, { recursive: true, force: true });
@@ -203,7 +203,7 @@ describe('run', () => {
     const first = await run(named('before'), options);
     const message = { id: 'n-1', subject: 'names.a', headers: {}, payload: Buffer.from('.') };
     await new JetStreamPublisher(first.link).publish(message);
-    await first.caughtUp(10_000);
+    await first.caughtUp(60_000);
     expect(first.metrics()).toContainEqual(
       expect.objectContaining({ name: 'millrace.task.records', value: 1 }),
     );
@@ -222,8 +222,8 @@ describe('run', () => {
       onTopologyChange: (found) => changes.push(...found.map(({ kind }) => kind)),
       log: (line) => log.push(line),
     });
-    await allowed.caughtUp(10_000);
-    await expect.poll(() => changes, { timeout: 20_000 }).toEqual(['operator_renamed']);
+    await allowed.caughtUp(60_000);
+    await expect.poll(() => changes, { timeout: 60_000 }).toEqual(['operator_renamed']);
     expect(log.some((line) => line.startsWith('the topology changed: Operator "before"'))).toBe(true);
     await allowed.stop();
     await rm(dataDir, { recursive: true, force: true });

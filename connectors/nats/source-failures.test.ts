@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startTestNats } from '../../test/nats.ts';
+import { runningTime } from '../../test/running-time.ts';
 import { connectNats } from './connection.ts';
 import { EventPublisher } from './publisher.ts';
 import { JetStreamSource } from './source.ts';
@@ -106,7 +107,7 @@ describe('a server that is killed', () => {
       limits: { pull_max_messages: 200, buffer_max_messages: 600 },
     });
     await source.start(0);
-    const publisher = new EventPublisher(own, { total_timeout_ms: 30_000, attempt_timeout_ms: 500 });
+    const publisher = new EventPublisher(own, { total_timeout_ms: 100_000, attempt_timeout_ms: 500 });
     const total = 6_000;
     const publish = (async () => {
       for (let i = 0; i < total; i += 500) {
@@ -122,7 +123,7 @@ describe('a server that is killed', () => {
     const sequences: number[] = [];
     let kills = 0;
     try {
-      const deadline = performance.now() + 40_000;
+      const deadline = performance.now() + 120_000;
       while (sequences.length < total && performance.now() < deadline) {
         for (const record of await source.take({ max: 70, wait_ms: 200 })) {
           sequences.push(record.sequence);
@@ -148,7 +149,7 @@ describe('a server that is killed', () => {
       await own.close();
       await server.stop();
     }
-  }, 60_000);
+  });
 
   it('notices a server that has stopped answering, and goes on when it answers again', async () => {
     const server = await startTestNats();
@@ -175,7 +176,7 @@ describe('a server that is killed', () => {
       await own.close();
       await server.stop();
     }
-  }, 30_000);
+  });
 
   it('rejects when the stream is another one afterwards, and stops in bounded time while it is away', async () => {
     let server = await startTestNats();
@@ -192,9 +193,9 @@ describe('a server that is killed', () => {
       await until(() => !source.state().connected, 'the source notices');
       expect(source.state().caughtUp).toBe(false);
       const spare = new JetStreamSource({ link: own, stream: 'K' });
-      const began = performance.now();
+      const took_ms = runningTime();
       await spare.stop();
-      expect(performance.now() - began).toBeLessThan(2_000);
+      expect(took_ms()).toBeLessThan(2_000);
       // Another store: the same name, another stream.
       await server.stop();
       server = await startTestNats({ port });
@@ -206,5 +207,5 @@ describe('a server that is killed', () => {
       await own.close();
       await server.stop();
     }
-  }, 40_000);
+  });
 });

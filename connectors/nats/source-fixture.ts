@@ -80,7 +80,7 @@ export async function readTo(
   options: ReadOptions = {},
 ): Promise<number[]> {
   const sequences: number[] = [];
-  const deadline_ms = performance.now() + 30_000;
+  const deadline_ms = performance.now() + 120_000;
   while ((sequences.at(-1) ?? options.after ?? 0) < last) {
     if (performance.now() > deadline_ms) throw new Error(`Only ${sequences.length} records came`);
     const max = options.max?.() ?? 1_000;
@@ -92,13 +92,13 @@ export async function readTo(
   return sequences;
 }
 
-/** Takes for at most 10 s. */
+/** Takes for at most 60 s. */
 export async function takeForLong(source: JetStreamSource): Promise<void> {
-  for (let i = 0; i < 100; i++) await source.take({ max: 10, wait_ms: 100 });
+  for (let i = 0; i < 600; i++) await source.take({ max: 10, wait_ms: 100 });
 }
 
 export async function until(condition: () => boolean, what: string): Promise<void> {
-  for (const deadline_ms = performance.now() + 15_000; !condition(); await sleep(20)) {
+  for (const deadline_ms = performance.now() + 60_000; !condition(); await sleep(20)) {
     if (performance.now() > deadline_ms) throw new Error(`It did not happen: ${what}`);
   }
 }

@@ -69,7 +69,7 @@ describe('ThreadedSource', () => {
     );
     expect(all[6]).toEqual({ sequence: first + 6, subject: 'events.a.1', text: 'payload 6', tag: undefined });
     expect(all[7]?.tag).toBe('t7');
-    await expect.poll(() => source.state().caughtUp, { timeout: 5_000 }).toBe(true);
+    await expect.poll(() => source.state().caughtUp, { timeout: 60_000 }).toBe(true);
     expect(source.state()).toMatchObject({ connected: true, skipped: 0, headSequence: first + 499 });
     await source.stop();
     expect(await source.take({ max: 1, wait_ms: 10 })).toEqual([]);
@@ -122,7 +122,7 @@ describe('ThreadedSource', () => {
     for (let sent = 0; sent < 1_000; ) {
       // The connection of the test itself has to come back first.
       const stored = await client
-        .publish('events.a.1', `after ${sent}`, { msgID: `after-${sent}`, timeout: 500 })
+        .publish('events.a.1', `after ${sent}`, { msgID: `after-${sent}`, timeout: 2_000 })
         .catch(() => undefined);
       if (stored !== undefined) sent++;
     }

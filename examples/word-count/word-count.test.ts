@@ -31,19 +31,19 @@ it('counts the words of a minute from JetStream to the table, over a restart, be
   await say(publisher, '1', 'the cat sat on the mat', start_ms + 1);
   await say(publisher, '2', '{malformed', 0);
   await say(publisher, '3', 'The CAT, again', start_ms + 59_999);
-  await first.caughtUp(10_000);
+  await first.caughtUp(60_000);
   await first.stop();
 
   const second = await run(wordCount, options);
   await say(new JetStreamPublisher(second.link), '4', 'a later cat', start_ms + 60_000);
-  await second.caughtUp(10_000);
+  await second.caughtUp(60_000);
   const timesOf = (key: string): unknown => {
     const query = { kind: 'window', key, start_ms, end_ms: start_ms + 2 * MINUTE_MS } as const;
     const answer = queryTable(second.reader, windowTableOf<number>('by-word'), query);
     return answer.ok ? answer.values.map((found) => [found.start_ms - start_ms, found.value]) : answer.reason;
   };
   // The stream is quiet: the watermark follows the clock, and the windows close.
-  await expect.poll(() => timesOf('later'), { timeout: 20_000 }).toEqual([[60_000, 1]]);
+  await expect.poll(() => timesOf('later'), { timeout: 60_000 }).toEqual([[60_000, 1]]);
   expect([timesOf('the'), timesOf('cat'), timesOf('dog')]).toEqual([
     [[0, 3]],
     [

@@ -32,7 +32,7 @@ async function ownTmpdir(): Promise<string> {
 }
 
 describe.skipIf(!isDebian)("the distribution's package, from the machine's mirror", () => {
-  it('is fetched without root into the cache', { timeout: 120_000 }, async () => {
+  it('is fetched without root into the cache', { timeout: 300_000 }, async () => {
     const lines: string[] = [];
     const tmp = await ownTmpdir();
     const chosen = await options({ progress: (line) => lines.push(line) });
@@ -48,7 +48,7 @@ describe.skipIf(!isDebian)("the distribution's package, from the machine's mirro
   });
 
   /** An apt-get whose only mirror is a closed port; everything else is the real one's. */
-  it('fails with each suite that was tried when the mirror is away', { timeout: 120_000 }, async () => {
+  it('fails with each suite that was tried when the mirror is away', { timeout: 300_000 }, async () => {
     const bin = await temporaryFolder();
     const tmp = await ownTmpdir();
     const script =

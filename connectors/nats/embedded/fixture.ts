@@ -85,7 +85,7 @@ export function zip(files: Readonly<Record<string, string>>): Buffer {
   return Buffer.concat([...locals, ...directory, end]);
 }
 
-export async function until(what: string, condition: () => boolean | Promise<boolean>, timeoutMs = 10_000) {
+export async function until(what: string, condition: () => boolean | Promise<boolean>, timeoutMs = 60_000) {
   const deadline_ms = performance.now() + timeoutMs;
   while (!(await condition())) {
     if (performance.now() > deadline_ms) throw new Error(`not within ${timeoutMs} ms: ${what}`);

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { realServer, temporaryFolder } from './fixture.ts';
 import { startEmbeddedNats } from './index.ts';
 
-it('finds a server, runs it on the data folder and prints where', { timeout: 120_000 }, async () => {
+it('finds a server, runs it on the data folder and prints where', { timeout: 300_000 }, async () => {
   const lines: string[] = [];
   const server = await startEmbeddedNats({
     dataDir: await temporaryFolder(),

@@ -17,7 +17,7 @@ vi.setConfig({ testTimeout: 30_000 });
 let binary: string;
 beforeAll(async () => {
   binary = await realServer();
-}, 120_000);
+}, 300_000);
 
 async function start(options: Partial<StartOptions> & { storeDir: string }): Promise<NatsServerHandle> {
   const server = await startNatsServer({ binary, ...options });
