@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ByteReader, ByteWriter } from '../engine/index.ts';
+import { fc } from '../test/property.ts';
 import { CUSTOMER, ENTITIES, factPlaceCodec, kindOf, ORDER, placeOf, SESSION, TICKET } from './facts.ts';
 import { eventOf } from './fixture.ts';
 

@@ -1,5 +1,5 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { fc } from '../test/property.ts';
 import { FastDecoder } from './fast-decoder.ts';
 import { NOW_MS, recordOf } from './fixture.ts';
 import { eventFromJson, type OrderEvent } from './order-event.ts';

@@ -1,5 +1,5 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { fc } from '../test/property.ts';
 import { eventOf } from './fixture.ts';
 import { allocate, groupLines, groupPlace, LINE_GROUPS, type LineGroup } from './lines.ts';
 import { X } from './model.ts';

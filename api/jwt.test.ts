@@ -1,5 +1,5 @@
-import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fc } from '../test/property.ts';
 import { bootstrapAdminKey } from './key-ring.ts';
 import { codeOf, startTestApi, TEST_NOW_MS, type TestApi } from './testing.ts';
 import { claims, forged, HS256_ENV, hs256, SECRET } from './testing-jwt.ts';

@@ -1,5 +1,5 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { fc } from '../test/property.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
 
 const MAX = Number.MAX_SAFE_INTEGER;

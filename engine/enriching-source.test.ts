@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import fc from 'fast-check';
 import { describe, expect, expectTypeOf, it } from 'vitest';
+import { fc } from '../test/property.ts';
 import { type Enrichment, type EnrichOptions, enrichingSource, enrichmentOf } from './enriching-source.ts';
 import { MillraceError } from './errors.ts';
 import { record, ScriptedSource } from './fixture.ts';

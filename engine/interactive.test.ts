@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import fc from 'fast-check';
 import { afterEach, describe, expect, expectTypeOf, it } from 'vitest';
+import { fc } from '../test/property.ts';
 import { stringCodec, stringKey, trustedJsonCodec, uintKey } from './codec.ts';
 import {
   type FailedAnswer,

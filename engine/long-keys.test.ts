@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { open } from 'lmdb';
 import { afterEach, describe, expect, it } from 'vitest';
+import { fc } from '../test/property.ts';
 import { MillraceError } from './errors.ts';
 import { type KvRange, type KvStore, type KvTable, type KvView, MAX_KEY_BYTES } from './kv.ts';
 import { HEAD_BYTES } from './long-keys.ts';

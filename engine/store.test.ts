@@ -1,5 +1,5 @@
-import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
+import { fc } from '../test/property.ts';
 import { MillraceError } from './errors.ts';
 import { type KvEntry, type KvRange, type KvStore, prefixEnd } from './kv.ts';
 import { STORE_KINDS, StoreFixture } from './store-fixture.ts';

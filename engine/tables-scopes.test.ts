@@ -1,5 +1,5 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { fc } from '../test/property.ts';
 import { intCodec, stringKey } from './codec.ts';
 import type { KvStore } from './kv.ts';
 import { MemoryDisk } from './store-memory.ts';

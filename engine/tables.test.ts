@@ -1,5 +1,5 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { fc } from '../test/property.ts';
 import { ByteReader } from './bytes.ts';
 import { intCodec, stringCodec, stringKey, uintKey } from './codec.ts';
 import type { KvStore } from './kv.ts';

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { ByteReader, ByteWriter, SeededRandom, stringCodec } from '../engine/index.ts';
+import { fc } from '../test/property.ts';
 import {
   type Aggregate,
   type AggregateSpec,

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MemoryDisk } from '../engine/index.ts';
+import { fc } from '../test/property.ts';
 import { DeltaEncoder, DeltaReader, readDeltaHeader, recentKey, scanRecent } from './cube-delta.ts';
 import { type ExactSum, narrow } from './exact-sum.ts';
 

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SeededRandom } from '../engine/index.ts';
+import { fc } from '../test/property.ts';
 import type { CubeDefinition, CubeRow } from './cube-types.ts';
 import {
   build,

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ByteWriter, type KvStore, type KvTable, MemoryDisk, stringCodec } from '../engine/index.ts';
+import { fc } from '../test/property.ts';
 import { FactKey } from './fact-key.ts';
 import { type Fact, FactTable, factTableSpec } from './fact-table.ts';
 

@@ -1,5 +1,5 @@
-import fc from 'fast-check';
 import type { Stream } from '../engine/index.ts';
+import { fc } from '../test/property.ts';
 import { type FunnelChange, type FunnelConfig, funnel } from './funnel.ts';
 import type { FunnelDefinition, FunnelExclusion } from './funnel-definition.ts';
 import type { FunnelResult } from './funnel-evaluate.ts';

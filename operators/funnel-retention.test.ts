@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   defineOperator,
@@ -8,6 +7,7 @@ import {
   TestDriver,
   trustedJsonCodec,
 } from '../engine/index.ts';
+import { fc } from '../test/property.ts';
 import { runAnyWay } from './fixture-any-way.ts';
 import type { FunnelConfig } from './funnel.ts';
 import { compileFunnel, funnelInWords } from './funnel-definition.ts';

@@ -1,5 +1,5 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { fc } from '../test/property.ts';
 import { fnv1a, fnv1aOfString, hash53, hashInteger, hashJson, murmur128 } from './hash.ts';
 
 function murmur(text: string | Uint8Array, seed = 0): string {

@@ -1,5 +1,5 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { fc } from '../test/property.ts';
 import { identify } from './identify.ts';
 
 const idOf = ({ id0, id1, id2 }: ReturnType<typeof identify>): string => `${id0}/${id1}/${id2}`;

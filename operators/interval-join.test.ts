@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { TestDriver } from '../engine/index.ts';
+import { fc } from '../test/property.ts';
 import { intervalJoin } from './interval-join.ts';
 import type { JoinLimits } from './join-config.ts';
 import {

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import type { Either, Sides } from '../engine/index.ts';
 import {
   defineOperator,
@@ -9,6 +8,7 @@ import {
   type Stream,
   TestDriver,
 } from '../engine/index.ts';
+import { fc } from '../test/property.ts';
 import type { LateRows } from './join-config.ts';
 
 export interface Row {

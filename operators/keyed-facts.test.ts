@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SeededRandom, type Stream, stringCodec } from '../engine/index.ts';
+import { fc } from '../test/property.ts';
 import { Pipeline } from './fixture.ts';
 import { type FactChange, keyedFacts, type WithFacts } from './keyed-facts.ts';
 

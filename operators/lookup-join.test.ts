@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SeededRandom, type Stream, TestDriver } from '../engine/index.ts';
+import { fc } from '../test/property.ts';
 import {
   anyRows,
   byBytes,

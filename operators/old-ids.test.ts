@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type KvStore, MemoryDisk, SeededRandom } from '../engine/index.ts';
+import { fc } from '../test/property.ts';
 import { OldIds, storedIds } from './old-ids.ts';
 import { ID_WORDS } from './recent-ids.ts';
 

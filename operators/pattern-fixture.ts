@@ -1,5 +1,5 @@
-import fc from 'fast-check';
 import { type Stream, TestDriver } from '../engine/index.ts';
+import { fc } from '../test/property.ts';
 import { type PatternConfig, type PatternMatch, pattern } from './pattern.ts';
 import { begin, type Pattern, type PatternStage } from './pattern-builder.ts';
 import type { Skip } from './pattern-skip.ts';

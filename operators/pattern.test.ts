@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ByteReader, ByteWriter, SeededRandom, TestDriver, trustedJsonCodec } from '../engine/index.ts';
+import { fc } from '../test/property.ts';
 import type { PatternConfig, PatternMatch } from './pattern.ts';
 import { begin, type Pattern } from './pattern-builder.ts';
 import {

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { type Stream, TestDriver, uintKey } from '../engine/index.ts';
+import { fc } from '../test/property.ts';
 import { rowsOf, runAnyWay } from './fixture-any-way.ts';
 import { map } from './map.ts';
 import { process } from './process.ts';

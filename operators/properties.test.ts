@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SeededRandom } from '../engine/index.ts';
+import { fc } from '../test/property.ts';
 import { count, sumExact } from './aggregates-numeric.ts';
 import { runAnyWay, runCrashedAnywhere, runFromEverySnapshot } from './fixture-any-way.ts';
 import { anyWay, outcomeOf, planOf, straight, trialsOf } from './fixture-properties.ts';

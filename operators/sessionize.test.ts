@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Stream, stringCodec, TestDriver } from '../engine/index.ts';
+import { fc } from '../test/property.ts';
 import { rowsOf, runAnyWay } from './fixture-any-way.ts';
 import { map } from './map.ts';
 import { sessionize } from './sessionize.ts';

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ByteReader, ByteWriter } from '../engine/index.ts';
+import { fc } from '../test/property.ts';
 import {
   binOf,
   distributionOf,

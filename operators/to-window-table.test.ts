@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { floatCodec, queryTable, type Stream, TestDriver, type WindowedValue } from '../engine/index.ts';
+import { fc } from '../test/property.ts';
 import { count } from './aggregates-numeric.ts';
 import { rowsOf, runAnyWay } from './fixture-any-way.ts';
 import { map } from './map.ts';

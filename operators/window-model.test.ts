@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Builder, SeededRandom, type Stream, TestDriver } from '../engine/index.ts';
+import { fc } from '../test/property.ts';
 import { map } from './map.ts';
 import { earlyEvery, earlyEveryEvents, onWatermark } from './trigger.ts';
 import { window } from './window.ts';

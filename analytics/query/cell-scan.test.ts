@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type CellRow, readCells } from '../../operators/index.ts';
+import { fc } from '../../test/property.ts';
 import { cubeOf, MEASURES } from '../model.ts';
 import { CellScan } from './cell-scan.ts';
 import { CubeStore, type Fact, TENANT } from './fixture.ts';

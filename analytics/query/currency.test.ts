@@ -1,5 +1,5 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { fc } from '../../test/property.ts';
 import { minorUnitExponent } from './currency.ts';
 import { QueryError } from './error.ts';
 import { CubeStore, type Fact, order } from './fixture.ts';

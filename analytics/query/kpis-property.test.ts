@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { addExact, type ExactSum } from '../../operators/index.ts';
+import { fc } from '../../test/property.ts';
 import { cubeOf } from '../model.ts';
 import { CubeStore, type Fact, timeOf } from './fixture.ts';
 import type { KpiQueryInput } from './kpi-schema.ts';

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { narrow } from '../../operators/index.ts';
+import { fc } from '../../test/property.ts';
 import { SumTable } from './sums.ts';
 
 it('SumTable adds exactly, through 2^53 and back', () => {

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { Temporal } from 'temporal-polyfill';
 import { describe, expect, it } from 'vitest';
+import { fc } from '../../test/property.ts';
 import { QueryError } from './error.ts';
 import { bucketsOf, type GranularityName, granularityOf, parseRange } from './time.ts';
 import { formatUtc, zoneOf } from './zone.ts';

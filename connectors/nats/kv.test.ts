@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
-import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { KeyValueChange, KeyValueStore } from '../../engine/index.ts';
 import { startTestNats, type TestNats } from '../../test/nats.ts';
+import { fc } from '../../test/property.ts';
 import { MemoryKeyValueStore } from '../memory-kv.ts';
 import { connectNats, type NatsLink } from './connection.ts';
 import { encodeKey, openKeyValueStore } from './kv.ts';

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { headers, type Msg } from 'nats';
 import { describe, expect, it } from 'vitest';
+import { fc } from '../../test/property.ts';
 import { headerEntries, headerValue, readRecord, readStatus, replyBytes } from './record.ts';
 
 const message = (part: Partial<Msg>): Msg =>

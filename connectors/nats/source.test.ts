@@ -1,8 +1,8 @@
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import fc from 'fast-check';
 import { headers } from 'nats';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { fc } from '../../test/property.ts';
 import { range, readTo, SourceFixture, text, until } from './source-fixture.ts';
 
 let fixture: SourceFixture;
