@@ -42,7 +42,10 @@ export default defineConfig({
     hookTimeout: 180_000,
     projects: [
       { extends: true, test: { name: 'library', include: SHARED, exclude: OUTSIDE, isolate: false } },
-      { extends: true, test: { name: 'system', include: ['**/*.test.ts'], exclude: [...OUTSIDE, ...SHARED] } },
+      {
+        extends: true,
+        test: { name: 'system', include: ['**/*.test.ts'], exclude: [...OUTSIDE, ...SHARED] },
+      },
     ],
   },
 });
