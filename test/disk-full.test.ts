@@ -190,7 +190,9 @@ describe('a full disk', () => {
         () => `${name}, three times`,
         60_000,
       );
-      expect(failing.seen.slice(-3)).toEqual(Array(3).fill(`restarting ${name}`));
+      // Between two of them it may have run for long enough to be called steady.
+      const failures = failing.seen.filter((state) => state !== 'running');
+      expect(failures.slice(-3)).toEqual(Array(3).fill(`restarting ${name}`));
       expect(failing.position()).toBe(before);
       failing.failWith(undefined);
       await until(
