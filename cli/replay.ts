@@ -61,7 +61,7 @@ interface Replayed {
   readonly followed_clock: boolean;
 }
 
-type Input = Pick<JetStreamInput, 'node' | 'stream' | 'through'>;
+type Input = Pick<JetStreamInput, 'node' | 'stream' | 'filter' | 'through'>;
 
 /** Where a state stands, and each source by name. */
 interface Reached {
@@ -107,8 +107,7 @@ class Replay {
     const reader = openLmdbReader(path, { sharedWithWriter: true });
     try {
       const end: Record<string, number> = {};
-      for (const { node, stream } of this.#inputs)
-        end[node] = (await this.#source(stream).facts()).lastSequence;
+      for (const input of this.#inputs) end[input.node] = (await this.#source(input).facts()).lastSequence;
       for (let round = 0; round < MAX_ROUNDS; round++) {
         const before = current === undefined ? undefined : this.#reachedIn(current);
         const goal = before === undefined ? end : goalOf(before, end);
@@ -133,8 +132,8 @@ class Replay {
     }
   }
 
-  #source(stream: string): JetStreamSource {
-    return new JetStreamSource({ link: this.#link, stream, partition: PARTITION });
+  #source({ stream, filter }: Input): JetStreamSource {
+    return new JetStreamSource({ link: this.#link, stream, partition: PARTITION, filter_subjects: filter });
   }
 
   #reachedIn(reader: KvReader): Reached | undefined {
@@ -190,9 +189,9 @@ class Replay {
 
   async #readOnce(store: KvStore, goal: Goal): Promise<void> {
     const sources = Object.fromEntries(
-      this.#inputs.map(({ node, stream }) => [
-        node,
-        new BoundedSource(this.#source(stream), goal[node] ?? 0),
+      this.#inputs.map((input) => [
+        input.node,
+        new BoundedSource(this.#source(input), goal[input.node] ?? 0),
       ]),
     );
     const all = Object.values(sources);
@@ -268,7 +267,7 @@ function inputsOf({ topology, file }: Place): readonly Input[] {
   return topology
     .describe()
     .nodes.filter(({ kind }) => kind === 'source')
-    .map(({ name }) => ({ node: name, stream: EVENTS_STREAM.name, through: (source) => source }));
+    .map(({ name }) => ({ node: name, stream: EVENTS_STREAM.name, filter: [], through: (source) => source }));
 }
 
 /** As far as the state has come; a source that it does not know is read to the end. */

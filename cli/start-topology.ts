@@ -59,7 +59,9 @@ export async function start(args: CommandArguments, context: CommandContext): Pr
       if (!line.startsWith('stopped') && !line.startsWith('failed: ')) log(line);
     },
   });
-  const reads = jetstreamInputs(topology).map(({ stream, subjects }) => `${stream} (${subjects.join(', ')})`);
+  const reads = jetstreamInputs(topology).map(
+    ({ stream, subjects, filter }) => `${stream} (${(filter.length > 0 ? filter : subjects).join(', ')})`,
+  );
   const writes = Object.entries(streams).map(([name, subjects]) => `${name} (${subjects.join(', ')})`);
   print(`millrace runs the topology "${topology.name}"`);
   print(`  reads   ${reads.join(', ')}`);

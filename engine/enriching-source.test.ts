@@ -149,6 +149,24 @@ describe('enrichingSource', () => {
     }
   });
 
+  it('says how far its source has passed, but not while it holds a record', async () => {
+    const inner = scripted(['slow']);
+    let finish = (): void => {};
+    const slow = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    const source = enrichingSource(
+      inner,
+      options(() => slow),
+    );
+    inner.passedTo = 9;
+    expect(await source.take({ max: 9, wait_ms: 1 })).toEqual([]);
+    expect(source.passed?.()).toBeUndefined();
+    finish();
+    expect(await source.take({ max: 9, wait_ms: 60_000 })).toHaveLength(1);
+    expect(source.passed?.()).toBe(9);
+  });
+
   it('holds a limited number of records, and stops at once', async () => {
     const inner = new ScriptedSource();
     const asked: number[] = [];

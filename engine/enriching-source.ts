@@ -138,6 +138,10 @@ class Enriching<E> implements EnrichingSource {
     return { ...state, caughtUp: state.caughtUp && this.#given === this.#entries.length };
   }
 
+  passed(): number | undefined {
+    return this.#given === this.#entries.length ? this.#source.passed?.() : undefined;
+  }
+
   enrichments() {
     return {
       in_flight: this.#in_flight,

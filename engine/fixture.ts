@@ -25,6 +25,7 @@ export class ScriptedSource implements Source {
   streamFacts: StreamFacts = { stream: 'EVENTS', incarnation: 'i', firstSequence: 1, lastSequence: 1_000 };
   current: SourceState = { headSequence: 0, caughtUp: true, connected: true, skipped: 0 };
   startedAfter: number | undefined;
+  passedTo: number | undefined;
   stopped = false;
   #wake: (() => void) | undefined;
 
@@ -48,6 +49,10 @@ export class ScriptedSource implements Source {
 
   state(): SourceState {
     return this.current;
+  }
+
+  passed(): number | undefined {
+    return this.takes.length === 0 ? this.passedTo : undefined;
   }
 
   stop(): Promise<void> {

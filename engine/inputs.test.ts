@@ -184,6 +184,30 @@ describe('several sources', () => {
     expect((await open(['d'])).after).toEqual([2]);
   });
 
+  it('pass what will never come, and never a record that was not applied', async () => {
+    const rig = new Rig();
+    await rig.task.open();
+    rig.fast.takes.push([at(1, 10)], [at(4, 10_000)]);
+    rig.slow.takes.push([at(50, 10)]);
+    for (let step = 0; step < 3; step++) await rig.task.step(0);
+    rig.fast.takes.push([at(5, 20_000)]);
+    rig.fast.passedTo = 9;
+    rig.slow.passedTo = 60;
+    // "fast" is too far ahead to be read: what it has passed it says when it has nothing more to give.
+    for (let step = 0; step < 3; step++) await rig.task.step(0);
+    rig.task.commit();
+    expect(rig.held).toBe(1);
+    expect(positionOf(rig.progress as Progress)).toEqual({ EVENTS: { 0: 4 }, SLOW: { 0: 60 } });
+    rig.slow.takes.push([at(61, 30_000)]);
+    for (let step = 0; step < 5; step++) await rig.task.step(0);
+    rig.task.commit();
+    expect(positionOf(rig.progress as Progress)).toEqual({ EVENTS: { 0: 9 }, SLOW: { 0: 61 } });
+    expect(rig.counted()).toEqual({ 10: 2, 10000: 1, 20000: 1, 30000: 1 });
+    const next = new Rig(rig.disk);
+    await next.task.open();
+    expect([next.fast.startedAfter, next.slow.startedAfter]).toEqual([9, 61]);
+  });
+
   it('have the least of their watermarks', async () => {
     const rig = new Rig();
     await rig.task.open();

@@ -18,6 +18,8 @@ export class Input {
   /** Taken and not pushed yet. */
   ready: readonly SourceRecord[] | undefined;
   failure: unknown;
+  /** The position has moved without a record since it was committed. */
+  hasMoved = false;
   #facts: StreamFacts | undefined;
   #taking: Promise<void> | undefined;
 
@@ -62,10 +64,22 @@ export class Input {
   async #fetch(request: Take): Promise<void> {
     try {
       const records = await this.source.take(request);
-      this.ready = records.length > 0 ? records : undefined;
+      if (records.length > 0) this.ready = records;
+      else this.pass();
     } catch (error) {
       this.failure = error;
     }
+  }
+
+  /**
+   * To be called after a take that gave nothing, before the next: moves the position over what will never come, so
+   * that nobody waits for it. `hasMoved` says that this is to be committed.
+   */
+  pass(): void {
+    const passed = this.source.passed?.() ?? 0;
+    if (passed <= this.sequence) return;
+    this.sequence = passed;
+    this.hasMoved = true;
   }
 
   /** To be called after each look at the source. */
@@ -152,6 +166,11 @@ export class Inputs {
     for (const { source } of this.all) void source.stop();
   }
 
+  /** A position has moved without a record. */
+  get haveMoved(): boolean {
+    return this.all.some(({ hasMoved }) => hasMoved);
+  }
+
   get lag(): number {
     return this.all.reduce((sum, input) => sum + input.lag, 0);
   }
@@ -175,7 +194,11 @@ export class Inputs {
   /** Records of one input, or none when `wait_ms` passed. */
   async take(request: Take, options: InputsOptions): Promise<Taken> {
     const { first } = this;
-    if (this.all.length === 1) return { input: first, records: await first.source.take(request) };
+    if (this.all.length === 1) {
+      const records = await first.source.take(request);
+      if (records.length === 0) first.pass();
+      return { input: first, records };
+    }
     const held = this.held(options);
     const open = this.all.filter((input) => !held.includes(input));
     const fetches = open.filter(({ ready }) => ready === undefined).map((input) => input.fetch(request));

@@ -58,5 +58,11 @@ export interface Source {
   /** Up to `max` records in sequence order, fewer when fewer are there, none when `wait_ms` passed. */
   take(request: Take): Promise<readonly SourceRecord[]>;
   state(): SourceState;
+  /**
+   * The sequence up to which no record is still to come: what was not given is not of this source's subjects, or was
+   * removed. The task asks after each take that gave nothing, and moves its position there. A source around another
+   * one must answer undefined as long as it holds a record back. Absent: the position is the last record's.
+   */
+  passed?(): number | undefined;
   stop(): Promise<void>;
 }

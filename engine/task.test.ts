@@ -167,6 +167,29 @@ describe('idleness', () => {
   });
 });
 
+describe('a position', () => {
+  it('that moves without a record is committed when a barrier is due, and begun from', async () => {
+    const limits = { barrier_interval_ms: 100, idle_barrier_interval_ms: 1_000 };
+    const fixture = await opened(keeping, { limits });
+    await fixture.push(1, 'a');
+    fixture.task.commit();
+    fixture.source.current = { ...fixture.source.current, headSequence: 7 };
+    fixture.source.passedTo = 7;
+    await fixture.task.step(0);
+    const lag = fixture.task.metrics.samples().find(({ name }) => name === 'millrace.task.lag');
+    expect([lag?.value, fixture.progress?.sequence]).toEqual([0, 1]);
+    fixture.clock.advance(100);
+    await fixture.task.step(0);
+    expect([fixture.progress?.sequence, fixture.commits.length]).toEqual([7, 2]);
+    // Once: nothing has moved since.
+    fixture.clock.advance(100);
+    await fixture.task.step(0);
+    expect(fixture.commits.length).toBe(2);
+    const again = await opened(keeping, { disk: fixture.disk });
+    expect([again.source.startedAfter, again.kept()]).toEqual([7, ['a']]);
+  });
+});
+
 describe('run', () => {
   it('processes until it is stopped, and commits what it has taken', async () => {
     const fixture = await opened(keeping);

@@ -279,7 +279,8 @@ export class Task {
 
   #nextBarrier_ms(): number {
     const { barrier_interval_ms, backlog_barrier_interval_ms, idle_barrier_interval_ms } = this.#limits;
-    const isBusy = this.#uncommitted > 0 || this.#opened().outbox.hasChanges;
+    const { outbox, inputs } = this.#opened();
+    const isBusy = this.#uncommitted > 0 || outbox.hasChanges || inputs.haveMoved;
     if (!isBusy) return this.#barrier_at_ms + idle_barrier_interval_ms;
     return this.#barrier_at_ms + (this.#isBehind ? backlog_barrier_interval_ms : barrier_interval_ms);
   }
@@ -320,7 +321,10 @@ export class Task {
       return { progress: written, sending: flushed };
     });
     this.#commit = commit;
-    for (const { node, sequence } of inputs.all) this.#options.quarantine?.committed(node, sequence);
+    for (const input of inputs.all) {
+      input.hasMoved = false;
+      this.#options.quarantine?.committed(input.node, input.sequence);
+    }
     this.#isDescribed = true;
     this.#barrier_at_ms = clock.now();
     this.#events.add(this.#uncommitted);

@@ -1,3 +1,4 @@
+import type { Definition } from './operator.ts';
 import type { TableDescription } from './tables.ts';
 import type { NodeDescription, TopologyDescription } from './topology.ts';
 
@@ -27,6 +28,8 @@ export interface TopologyChange {
   readonly text: string;
 }
 
+/** The kind of the nodes where records enter. */
+const SOURCE = 'source';
 const NOTHING_LOST = { losesState: false, orphans: [] } as const;
 
 /**
@@ -106,6 +109,7 @@ function changesOf(
   isEmpty: (table: string) => boolean,
 ): TopologyChange[] {
   const { name } = node;
+  if (old.kind === SOURCE && node.kind === SOURCE) return sourceChanges(old, node);
   if (old.kind !== node.kind) {
     const text = `Operator "${name}" was of kind "${old.kind}" and is of kind "${node.kind}": what the one kept means nothing to the other. Give the new one a name of its own.`;
     return [{ kind: 'kind_changed', name, losesState: true, orphans: tablesOf(old), text }];
@@ -125,6 +129,21 @@ function changesOf(
     changes.push({ kind: 'table_removed', name, losesState: true, orphans: [id], text });
   }
   return changes;
+}
+
+/** A source goes on from its position: what that has passed and only the new definition takes is not read again. */
+function sourceChanges(
+  { definition: before = {} }: NodeDescription,
+  node: NodeDescription,
+): TopologyChange[] {
+  const { name, definition: after = {} } = node;
+  const said = (of: Definition): string => {
+    const parts = Object.entries(of).map(([key, value]) => `${key} ${JSON.stringify(value)}`);
+    return parts.length === 0 ? 'all of its stream' : parts.join(', ');
+  };
+  if (said(before) === said(after)) return [];
+  const text = `Source "${name}" read ${said(before)} and now reads ${said(after)}: what lies before its position in the stream is not read again. Give it a name of its own to read from the beginning.`;
+  return [{ kind: 'definition_changed', name, losesState: true, orphans: [], text }];
 }
 
 /** Of an operator whose rows depend on more than their schema; a state from before that was kept says nothing. */

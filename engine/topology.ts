@@ -31,6 +31,8 @@ export interface SourceSpec {
   /** Of the connector, e.g. `jetstream`. */
   readonly kind: string;
   readonly options: Readonly<Record<string, unknown>>;
+  /** What of the stream is read, where it is not all: a start that reads something else is refused, see `changesFrom`. */
+  readonly definition?: Definition;
   /** What stands between the connector's source and the graph, e.g. an `enrichingSource`. */
   readonly through?: (source: Source) => Source;
 }
@@ -233,6 +235,7 @@ export class Builder {
       summary: 'Records of a stream',
       inputs: [],
       state: {},
+      ...('definition' in spec && spec.definition !== undefined ? { definition: spec.definition } : {}),
       hasSides: false,
       connect: unreachable,
     });

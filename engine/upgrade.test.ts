@@ -94,6 +94,24 @@ describe('the difference of two topologies', () => {
     expect(diffTopology(base.describe(), base.describe())).toEqual([]);
   });
 
+  it('says what of its stream a source has read and is to read', () => {
+    const reading = (filter?: string) => {
+      const definition = filter === undefined ? {} : { definition: { filter } };
+      const source = { name: 'in', kind: 'test', options: {}, ...definition };
+      return topology('shop', (t) => void t.source(source).pipe(pass('pass', undefined))).describe();
+    };
+    expect(diffTopology(reading('a.>'), reading('a.>'))).toEqual([]);
+    for (const [before, after, text] of [
+      [undefined, 'a.>', 'read all of its stream and now reads filter "a.>"'],
+      ['a.>', undefined, 'read filter "a.>" and now reads all of its stream'],
+      ['a.>', 'b.>', 'read filter "a.>" and now reads filter "b.>"'],
+    ] as const) {
+      const [change, ...others] = diffTopology(reading(before), reading(after));
+      expect(change).toMatchObject({ kind: 'definition_changed', name: 'in', losesState: true, orphans: [] });
+      expect([change?.text, others]).toEqual([expect.stringContaining(text), []]);
+    }
+  });
+
   it('names what was added, went and changed, and what of it loses state', () => {
     const next = topology('shop', (t) => {
       const first = t.source('in');

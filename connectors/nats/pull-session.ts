@@ -33,6 +33,8 @@ export const DEFAULT_PULL_LIMITS: PullLimits = {
 const ENVELOPE_BYTES = 64 * 1024;
 /** A pull for less than this part of the usual, 1 in so many, waits for more room. */
 const WORTHWHILE = 4;
+/** How often an idle server says how far it has looked, at least, ms. */
+const PROGRESS_MS = 1_000;
 /** Heartbeats in a row whose absence ends a session. */
 const HEARTBEATS_MISSED = 2;
 
@@ -42,8 +44,11 @@ export interface SessionOwner {
   buffered(): { readonly messages: number; readonly bytes: number };
   /** A record in stream order, and how many the stream has after it. */
   receive(record: NatsRecord, pending: number): void;
-  /** The server is heard, and has sent everything it had. */
-  quiet(): void;
+  /**
+   * The server is heard, and has sent everything it had. `passed`: the stream's sequence up to which it has looked
+   * at every message; what it has not sent of them was removed, or is not of the consumer's subjects.
+   */
+  quiet(passed?: number): void;
 }
 
 /** One open or finished pull request. Each has its own inbox, for a message does not say whose it is. */
@@ -148,7 +153,7 @@ export class PullSession {
     const request = {
       batch: messages,
       expires: nanos(limits.pull_expires_ms),
-      idle_heartbeat: nanos(limits.idle_heartbeat_ms),
+      idle_heartbeat: nanos(Math.min(limits.idle_heartbeat_ms, PROGRESS_MS)),
       ...(this.#isSingle ? {} : { max_bytes: lane.bytes }),
     };
     this.#isSingle = false;
@@ -209,7 +214,8 @@ export class PullSession {
       const last = Number(status.header('Nats-Last-Consumer') ?? this.#consumerSequence);
       if (last > this.#consumerSequence) {
         this.end(`the server has made ${last} deliveries, ${this.#consumerSequence} came`);
-      } else this.#owner.quiet();
+      } else if (last < this.#consumerSequence) this.#owner.quiet();
+      else this.#owner.quiet(passedBy(status.header('Nats-Last-Stream')));
       return;
     }
     const isTooLarge = status.code === 409 && status.text === 'message size exceeds maxbytes';
@@ -240,6 +246,11 @@ export class PullSession {
       });
     });
   }
+}
+
+function passedBy(header: string | undefined): number | undefined {
+  const sequence = Number(header);
+  return Number.isSafeInteger(sequence) ? sequence : undefined;
 }
 
 function newLane(): Lane {

@@ -18,6 +18,8 @@ const CONNECTED = 3;
 /** Float64 cells. */
 const HEAD = 4;
 const SKIPPED = 5;
+/** Among the 64-bit integers. */
+const PASSED = 6;
 
 /** size u32, data length u32, sequence f64, subject length u32, header length u32. */
 const RECORD_HEADER_BYTES = 24;
@@ -32,6 +34,7 @@ export function newRing(): SharedArrayBuffer {
 interface Views {
   readonly cells: Int32Array;
   readonly numbers: Float64Array;
+  readonly integers: BigInt64Array;
   readonly view: DataView;
   readonly bytes: Buffer;
 }
@@ -40,6 +43,7 @@ function viewsOf(ring: SharedArrayBuffer): Views {
   return {
     cells: new Int32Array(ring, 0, 16),
     numbers: new Float64Array(ring, 0, 16),
+    integers: new BigInt64Array(ring, 0, 16),
     view: new DataView(ring, CONTROL_BYTES, RING_BYTES),
     bytes: Buffer.from(ring, CONTROL_BYTES, RING_BYTES),
   };
@@ -105,13 +109,15 @@ export class RingWriter {
   }
 
   /** Shows what was written and how the source is, and wakes the reader. */
-  publish(state: SourceState): void {
-    const { cells, numbers } = this.#views;
+  publish(state: SourceState, passed = 0): void {
+    const { cells, numbers, integers } = this.#views;
     numbers[HEAD] = state.headSequence;
     numbers[SKIPPED] = state.skipped;
-    Atomics.store(cells, CAUGHT_UP, state.caughtUp ? 1 : 0);
     Atomics.store(cells, CONNECTED, state.connected ? 1 : 0);
+    // The records first: a reader that sees what is said of them has to see them.
     Atomics.store(cells, WRITTEN, this.#written | 0);
+    Atomics.store(cells, CAUGHT_UP, state.caughtUp ? 1 : 0);
+    Atomics.store(integers, PASSED, BigInt(passed));
     Atomics.notify(cells, WRITTEN);
   }
 
@@ -227,12 +233,21 @@ export class RingReader {
     Atomics.notify(this.#views.cells, WRITTEN);
   }
 
+  /** As `Source.passed`. */
+  passed(): number | undefined {
+    // In this order, too.
+    const sequence = Number(Atomics.load(this.#views.integers, PASSED));
+    return this.isEmpty ? sequence : undefined;
+  }
+
   state(): SourceState {
     const { cells, numbers } = this.#views;
+    // Before the look whether there are records: those that it is said of were written before it.
+    const isCaughtUp = Atomics.load(cells, CAUGHT_UP) === 1;
     return {
       headSequence: numbers[HEAD] as number,
       skipped: numbers[SKIPPED] as number,
-      caughtUp: Atomics.load(cells, CAUGHT_UP) === 1 && this.isEmpty,
+      caughtUp: isCaughtUp && this.isEmpty,
       connected: Atomics.load(cells, CONNECTED) === 1,
     };
   }

@@ -193,6 +193,43 @@ describe('run', () => {
     await rm(dataDir, { recursive: true, force: true });
   });
 
+  it('reads different subjects of one stream with a filter each, and passes what nobody reads', async () => {
+    const dataDir = await mkdtemp(join(tmpdir(), 'millrace-test-run-'));
+    const subjects = ['shared.>'];
+    const reading = (...filter: string[]) =>
+      topology('shared', (t) => {
+        const orders = t.source(jetstream('SHARED', { name: 'orders', subjects, filter }));
+        const clicks = t.source(
+          jetstream('SHARED', { name: 'clicks', subjects, filter: ['shared.clicks.*'] }),
+        );
+        t.merge('all', orders, clicks).pipe(tally('tally', undefined));
+      });
+    const options = { dataDir, natsUrl: nats.url, streams: { TALLIED: ['tallied'] } };
+    const app = await run(reading('shared.orders'), options);
+    const publisher = new JetStreamPublisher(app.link);
+    const names = ['clicks.a', 'orders', 'clicks.a', 'other', 'orders', 'clicks.b', 'other', 'other'];
+    for (const [id, name] of names.entries()) {
+      const message = {
+        id: `shared-${id}`,
+        subject: `shared.${name}`,
+        headers: {},
+        payload: Buffer.from('.'),
+      };
+      await publisher.publish(message);
+    }
+    await app.caughtUp(60_000);
+    // By key: clicks.a, clicks.b, orders.
+    expect(countsOf(app)).toEqual([2, 1, 2]);
+    await app.stop();
+    const wider = await run(reading('shared.orders', 'shared.other'), options);
+    await expect(wider.ended).rejects.toMatchObject({
+      code: 'topology_changed',
+      message: expect.stringContaining('Source "orders" read filter "shared.orders" and now reads'),
+    });
+    await wider.stop();
+    await rm(dataDir, { recursive: true, force: true });
+  });
+
   it('refuses a topology that would lose state, says so in `ended`, and goes on when it may', async () => {
     const dataDir = await mkdtemp(join(tmpdir(), 'millrace-test-run-'));
     const named = (name: string) =>

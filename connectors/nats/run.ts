@@ -40,16 +40,20 @@ export interface JetStreamInputOptions {
   readonly name?: string;
   /** What the stream takes when it has to be made. */
   readonly subjects: readonly string[];
+  /** Reads only messages of these subjects (`*` and `>` as in NATS), which the server picks; default: all of the stream. */
+  readonly filter?: readonly string[];
   /** What stands between the stream and the graph: `(source) => enrichingSource(source, { … })`. */
   readonly through?: (source: Source) => Source;
 }
 
 /** A JetStream stream as a source of a topology: `t.source(jetstream('ORDERS', { subjects: ['orders.>'] }))`. */
-export function jetstream(stream: string, { name, subjects, through }: JetStreamInputOptions): SourceSpec {
+export function jetstream(stream: string, options: JetStreamInputOptions): SourceSpec {
+  const { name, subjects, filter = [], through } = options;
   return {
     name: name ?? stream.toLowerCase(),
     kind: 'jetstream',
-    options: { stream, subjects },
+    options: { stream, subjects, filter },
+    ...(filter.length === 0 ? {} : { definition: { filter: [...filter].sort().join(', ') } }),
     ...(through === undefined ? {} : { through }),
   };
 }
@@ -191,6 +195,8 @@ export interface JetStreamInput {
   readonly stream: string;
   /** What the stream takes when it has to be made. */
   readonly subjects: readonly string[];
+  /** What is read of it; none: all. */
+  readonly filter: readonly string[];
   /** What stands between the stream and the graph. */
   readonly through: (source: Source) => Source;
 }
@@ -198,9 +204,9 @@ export interface JetStreamInput {
 /** The streams that a topology reads. Throws `no_source` where it says of none. */
 export function jetstreamInputs({ name, sources }: Topology): readonly JetStreamInput[] {
   const inputs = sources.flatMap(
-    ({ name: node, kind, options: { stream, subjects }, through = (source) => source }) =>
-      kind === 'jetstream' && typeof stream === 'string' && Array.isArray(subjects)
-        ? [{ node, stream, subjects: subjects.map(String), through }]
+    ({ name: node, kind, options: { stream, subjects, filter }, through = (source) => source }) =>
+      kind === 'jetstream' && typeof stream === 'string' && Array.isArray(subjects) && Array.isArray(filter)
+        ? [{ node, stream, subjects: subjects.map(String), filter: filter.map(String), through }]
         : [],
   );
   if (inputs.length === 0) {
@@ -263,9 +269,9 @@ function runTask(parts: TaskParts, tell: (state: 'made' | 'running', task: Task)
   const stop = new AbortController();
   const work = async (): Promise<void> => {
     const sources = Object.fromEntries(
-      inputs.map(({ node, stream, through }) => [
+      inputs.map(({ node, stream, filter, through }) => [
         node,
-        through(new ThreadedSource({ url, stream, partition: PARTITION })),
+        through(new ThreadedSource({ url, stream, partition: PARTITION, filter_subjects: filter })),
       ]),
     );
     try {

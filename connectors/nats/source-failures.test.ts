@@ -68,6 +68,7 @@ describe('changes from outside', () => {
     await fixture.manager.streams.purge(stream);
     while ((await source.take({ max: 50, wait_ms: 50 })).length > 0);
     await until(() => source.state().caughtUp, 'the source is idle');
+    await until(() => source.passed() === 200, 'what was removed is passed');
     await fixture.publish(subject, 'x');
     expect(await readTo(source, 201, { after: 200 })).toEqual([201]);
     expect(source.state().skipped).toBeGreaterThan(150);

@@ -9,6 +9,7 @@ export interface SourceThreadOrder {
   readonly url: string;
   readonly stream: string;
   readonly partition: string;
+  readonly filter_subjects: readonly string[];
   readonly ring: SharedArrayBuffer;
 }
 
@@ -36,7 +37,8 @@ async function pump(source: JetStreamSource, writer: RingWriter, isStopped: () =
       written += writer.write(records, written);
       // Not caught up as long as anything that was taken is not in the ring.
       const state = source.state();
-      writer.publish(written < records.length ? { ...state, caughtUp: false } : state);
+      if (written < records.length) writer.publish({ ...state, caughtUp: false });
+      else writer.publish(state, source.passed());
       if (written < records.length) await writer.room(ROOM_WAIT_MS);
     } while (written < records.length && !isStopped());
   }
@@ -49,7 +51,8 @@ async function run(order: SourceThreadOrder): Promise<void> {
   let link: NatsLink | undefined;
   try {
     link = await connectNats({ url: order.url, name: 'millrace-source' });
-    const source = new JetStreamSource({ link, stream: order.stream, partition: order.partition });
+    const { stream, partition, filter_subjects } = order;
+    const source = new JetStreamSource({ link, stream, partition, filter_subjects });
     let stopped = false;
     const requests = new Promise<number | undefined>((resolve) => {
       port.on('message', (request: SourceThreadRequest) => {

@@ -111,6 +111,22 @@ describe('reading', () => {
     expect(source.state()).toMatchObject({ skipped: 0, caughtUp: true });
   });
 
+  it('passes messages of other subjects once it has received what came before them', async () => {
+    const { stream, subject } = await fixture.newStream();
+    const other = subject.replace('.a', '.b');
+    const source = fixture.open({ stream, filter_subjects: [other] });
+    await source.start(0);
+    for (const each of [subject, other, subject, subject]) await fixture.publish(each, 'x');
+    await until(() => source.diagnostics().buffered_messages === 1, 'the record comes');
+    expect(source.passed()).toBeUndefined();
+    expect(await readTo(source, 2)).toEqual([2]);
+    await until(() => source.passed() === 4, 'the others are passed');
+    expect(source.state()).toMatchObject({ skipped: 0, caughtUp: true, headSequence: 4 });
+    await fixture.publish(other, 'x');
+    expect(await readTo(source, 5, { after: 4 })).toEqual([5]);
+    expect(source.passed()).toBe(5);
+  });
+
   it('passes messages that are larger than its buffer', async () => {
     const { stream, subject } = await fixture.newStream();
     const payload = new Uint8Array(1024 * 1024);

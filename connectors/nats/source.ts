@@ -65,7 +65,7 @@ export class JetStreamSource implements Source {
   #supervision: Promise<void> | undefined;
   #failure: MillraceError | undefined;
   #wake: (() => void) | undefined;
-  /** Last sequence that was received; 0 before the first. */
+  /** No record up to here is still to be received; 0 before the first. */
   #received = 0;
   #head = 0;
   #pending = 0;
@@ -181,7 +181,10 @@ export class JetStreamSource implements Source {
     const session = new PullSession(link.connection, stream, name, this.#limits, {
       buffered: () => ({ messages: this.#buffer.length, bytes: this.#buffer.size_bytes }),
       receive: (record, pending) => this.#receive(record, pending),
-      quiet: () => void this.#refreshPending(name),
+      quiet: (passed = 0) => {
+        this.#pass(passed);
+        void this.#refreshPending(name);
+      },
     });
     this.#session = session;
     session.start();
@@ -198,6 +201,14 @@ export class JetStreamSource implements Source {
     this.#received = sequence;
     this.#buffer.push(record);
     if (this.#wake !== undefined) this.#wake();
+  }
+
+  /** Everything up to here has been received, or will never come. */
+  #pass(sequence: number): void {
+    if (sequence <= this.#received) return;
+    if (!this.#hasGaps) this.#skipped += sequence - this.#received;
+    this.#received = sequence;
+    this.#head = Math.max(this.#head, sequence);
   }
 
   /** A quiet server that announced more than it sent: the rest was removed, or is held back. */
@@ -269,6 +280,10 @@ export class JetStreamSource implements Source {
       connected,
       skipped: this.#skipped,
     };
+  }
+
+  passed(): number | undefined {
+    return this.#buffer.length === 0 ? this.#received : undefined;
   }
 
   diagnostics(): SourceDiagnostics {

@@ -101,6 +101,40 @@ describe('ThreadedSource', () => {
     await source.stop();
   });
 
+  it('reads only the filtered subjects, and never passes what it has still to give', async () => {
+    await purge();
+    const client = jetstream(link.connection);
+    const first = (await client.publish('events.a.1', 'x')).seq;
+    const filter_subjects = ['events.b.>'];
+    const source = new ThreadedSource({ url: nats.url, stream: EVENTS_STREAM.name, filter_subjects });
+    await source.facts();
+    await source.start(first);
+    const total = 3_000;
+    const publishing = (async () => {
+      for (let index = 1; index <= total; index++) {
+        link.connection.publish(`events.${index % 3 === 0 ? 'b' : 'a'}.1`, 'x');
+        if (index % 10 === 0) await link.connection.flush();
+      }
+    })();
+    const taken: number[] = [];
+    let passed = first;
+    let moves = 0;
+    while (passed < first + total) {
+      const records = await source.take({ max: 7, wait_ms: 1 });
+      for (const { sequence } of records) {
+        expect(sequence).toBeGreaterThan(passed);
+        taken.push(sequence);
+      }
+      const next = records.length > 0 ? passed : (source.passed() ?? passed);
+      if (next > passed) moves++;
+      passed = next;
+    }
+    await publishing;
+    expect(taken).toEqual(Array.from({ length: total / 3 }, (_, n) => first + 3 * (n + 1)));
+    expect(moves).toBeGreaterThan(0);
+    await source.stop();
+  });
+
   it('says why it ends', async () => {
     const source = new ThreadedSource({ url: nats.url, stream: 'ABSENT' });
     await expect(source.facts()).rejects.toMatchObject({ code: 'stream_missing' });

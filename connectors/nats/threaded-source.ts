@@ -15,6 +15,8 @@ export interface ThreadedSourceOptions {
   readonly stream: string;
   /** The partition's name in positions; default `0`. */
   readonly partition?: string;
+  /** Reads only what matches one of them; default: all. */
+  readonly filter_subjects?: readonly string[];
 }
 
 const STOP_TIMEOUT_MS = 3_000;
@@ -40,9 +42,9 @@ export class ThreadedSource implements Source {
   #waiting: (() => void)[] = [];
   #started = false;
 
-  constructor({ url, stream, partition = '0' }: ThreadedSourceOptions) {
+  constructor({ url, stream, partition = '0', filter_subjects = [] }: ThreadedSourceOptions) {
     this.partition = partition;
-    const order: SourceThreadOrder = { url, stream, partition, ring: this.#ring };
+    const order: SourceThreadOrder = { url, stream, partition, filter_subjects, ring: this.#ring };
     this.#worker = new Worker(THREAD, { workerData: order, name: 'source' });
     this.#worker.on('message', (report: SourceThreadReport) => this.#hear(report));
     this.#worker.on('error', (cause) => {
@@ -121,6 +123,10 @@ export class ThreadedSource implements Source {
 
   state(): SourceState {
     return this.#reader.state();
+  }
+
+  passed(): number | undefined {
+    return this.#reader.passed();
   }
 
   async stop(): Promise<void> {
