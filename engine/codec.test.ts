@@ -48,6 +48,26 @@ describe('codecs', () => {
     );
   });
 
+  it('keep what JSON does not know of numbers, and texts that look like it', () => {
+    const value = { nan: Number.NaN, ends: [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY], none: null };
+    expect(roundTrip(trustedJsonCodec(), value)).toEqual(value);
+    expect(roundTrip(trustedJsonCodec(), Number.NaN)).toBe(Number.NaN);
+    const hole = roundTrip(trustedJsonCodec<unknown[]>(), [1, undefined, null]);
+    expect(hole).toStrictEqual([1, undefined, null]);
+    const name = fc.constantFrom('NaN', '-Infinity', 'undefined', 'null', 'x', '');
+    const text = fc.tuple(fc.nat(3), name).map(([marks, rest]) => '\0'.repeat(marks) + rest);
+    const number = fc.double().map((each) => each + 0);
+    fc.assert(
+      fc.property(fc.jsonValue(), fc.array(fc.oneof(text, number, fc.constant(null))), (json, others) => {
+        const written = { json: JSON.parse(JSON.stringify(json)) as unknown, others };
+        expect(roundTrip(trustedJsonCodec(), written)).toEqual(written);
+      }),
+    );
+    // What was written before read as it was.
+    const bytes = new ByteWriter().string('{"a":null,"b":"\\u0000x"}').copy();
+    expect(trustedJsonCodec().read(new ByteReader(bytes))).toEqual({ a: null, b: '\0x' });
+  });
+
   it('a JSON codec checks what it reads', () => {
     const onlyNumbers = jsonCodec((value) => {
       if (typeof value !== 'number') throw new Error('not a number');

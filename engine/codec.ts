@@ -43,15 +43,61 @@ export const floatCodec: Codec<number> = {
   read: (reader) => reader.f64(),
 };
 
-/** Values as JSON, checked by `parse` when read back. For control data, not for the hot path. */
+/**
+ * Values as JSON, checked by `parse` when read back. NaN, the infinities and what is undefined in an array are kept
+ * too, as text behind a mark, for state that is read back must not differ from what was in memory. What else JSON
+ * does not know is lost: a Date becomes a string, a Map empty, -0 is 0. For control data, not for the hot path.
+ */
 export function jsonCodec<T>(parse: (value: unknown) => T): Codec<T> {
   return {
-    write: (writer, value) => void writer.string(JSON.stringify(value)),
-    read: (reader) => parse(JSON.parse(reader.string())),
+    write: (writer, value) => void writer.string(textOf(value)),
+    read: (reader) => {
+      const text = reader.string();
+      return parse(text.includes(MARK_TEXT) ? JSON.parse(text, revived) : JSON.parse(text));
+    },
   };
 }
 
-/** Values that the caller trusts to be what it wrote. */
+/** Begins what stands for a value that JSON does not know, and doubled a text that begins with it itself. */
+const MARK = '\u0000';
+/** As `JSON.stringify` writes it. */
+const MARK_TEXT = '\\u0000';
+const UNKNOWN: ReadonlyMap<string, unknown> = new Map<string, unknown>([
+  [`${MARK}NaN`, Number.NaN],
+  [`${MARK}Infinity`, Number.POSITIVE_INFINITY],
+  [`${MARK}-Infinity`, Number.NEGATIVE_INFINITY],
+  [`${MARK}undefined`, undefined],
+]);
+
+function textOf(value: unknown): string {
+  const text = JSON.stringify(value);
+  // What JSON does not know it makes null. A replacer takes several times as long, so it has to be worth it.
+  const isSuspect = text.includes('null') || text.includes(MARK_TEXT);
+  return isSuspect && needsMark(value) ? JSON.stringify(value, marked) : text;
+}
+
+function needsMark(value: unknown): boolean {
+  if (typeof value === 'number') return !Number.isFinite(value);
+  if (typeof value === 'string') return value.startsWith(MARK);
+  if (typeof value !== 'object' || value === null) return false;
+  if (Array.isArray(value)) return value.some((item) => item === undefined || needsMark(item));
+  return 'toJSON' in value || Object.values(value).some(needsMark);
+}
+
+function marked(this: unknown, _: string, value: unknown): unknown {
+  if (typeof value === 'number') return Number.isFinite(value) ? value : `${MARK}${value}`;
+  if (typeof value === 'string') return value.startsWith(MARK) ? `${MARK}${value}` : value;
+  return value === undefined && Array.isArray(this) ? `${MARK}undefined` : value;
+}
+
+function revived(this: unknown, _: string, value: unknown): unknown {
+  // What a reviver says is undefined is taken out: an array gets it back.
+  if (Array.isArray(value)) return Array.from(value);
+  if (typeof value !== 'string' || !value.startsWith(MARK)) return value;
+  return value.startsWith(MARK + MARK) ? value.slice(1) : UNKNOWN.has(value) ? UNKNOWN.get(value) : value;
+}
+
+/** Values that the caller trusts to be what it wrote: JSON, as `jsonCodec` keeps it. */
 export function trustedJsonCodec<T>(): Codec<T> {
   return jsonCodec((value) => value as T);
 }
