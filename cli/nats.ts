@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connectNats, type NatsLink, startEmbeddedNats } from '../connectors/index.ts';
@@ -6,6 +7,8 @@ import type { CommandContext } from './command.ts';
 import type { Folder } from './place.ts';
 
 const CONNECT_TIMEOUT_MS = 3_000;
+/** The embedded server's files in a data folder. */
+const STREAMS = 'nats';
 
 /** The URL that the embedded server of a data folder wrote down when it last started. */
 export async function embeddedUrl(dataDir: string): Promise<string | undefined> {
@@ -39,7 +42,8 @@ async function connectRunning(dataDir: string): Promise<NatsLink | undefined> {
 
 /**
  * Works with the server of a folder: the one of NATS_URL, the embedded one of a millrace that runs on
- * the data folder, or else an embedded one that is started for as long as the work takes.
+ * the data folder, or else an embedded one that is started for as long as the work takes. Throws `no_streams`
+ * where none has ever run: looking must not make what was not there.
  */
 export async function withNats<T>(
   { dataDir, natsUrl }: Folder,
@@ -47,6 +51,7 @@ export async function withNats<T>(
   work: (link: NatsLink) => Promise<T>,
 ): Promise<T> {
   const running = natsUrl === undefined ? await connectRunning(dataDir) : await connect(natsUrl);
+  if (running === undefined && !existsSync(join(dataDir, STREAMS))) throw noStreams(dataDir);
   const server =
     running === undefined ? await startEmbeddedNats({ dataDir, env, progress: note }) : undefined;
   const link = running ?? (await connect(server?.url ?? ''));
@@ -56,4 +61,11 @@ export async function withNats<T>(
     await link.close();
     await server?.stop();
   }
+}
+
+function noStreams(dataDir: string): MillraceError {
+  return new MillraceError(
+    'no_streams',
+    `There are no streams in ${dataDir}: no millrace has run with it. Set DATA_DIR (--data-dir) to the folder that it ran with, or NATS_URL (--nats-url) to the server that has the streams.`,
+  );
 }

@@ -283,6 +283,16 @@ function differentTables(a: StateDigest, b: StateDigest): string[] {
 
 export async function replay(args: CommandArguments, context: CommandContext): Promise<ExitCode> {
   const place = await placeOf(context.env);
+  // The server first: where there is none, no folder is made.
+  return await withNats(place, context, (link) => replayFrom(link, place, args, context));
+}
+
+async function replayFrom(
+  link: NatsLink,
+  place: Place,
+  args: CommandArguments,
+  context: CommandContext,
+): Promise<ExitCode> {
   const { name } = place.topology;
   const into = args.text('into');
   const root = into === undefined ? stateRoot(place) : join(resolve(into), 'state');
@@ -292,9 +302,7 @@ export async function replay(args: CommandArguments, context: CommandContext): P
   const current = hasState(currentPath) ? openLmdbReader(currentPath) : undefined;
   const layout = nextGeneration(root, name);
   try {
-    const replayed = await withNats(place, context, (link) =>
-      new Replay(place, context, stop, layout, link, quarantine).run(current),
-    );
+    const replayed = await new Replay(place, context, stop, layout, link, quarantine).run(current);
     tell(replayed, args.flag('json'), context);
     const isFine = replayed.same !== false;
     if (args.flag('make-current') && (isFine || args.flag('force'))) {

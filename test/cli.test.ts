@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { COMMANDS } from '../cli/index.ts';
 import { connectNats, EventPublisher, type NatsLink, openManager, streamFacts } from '../connectors/index.ts';
@@ -44,6 +45,11 @@ describe('the binary without a server', () => {
       const { code, err } = await millrace(['state', ...words, '--data-dir', dir]);
       expect([code, err]).toEqual([1, expect.stringContaining('[no_state]')]);
     }
+    for (const words of [['deadletters', 'ls'], ['deadletters', 'retry', '1'], ['replay']]) {
+      const { code, err } = await millrace([...words, '--data-dir', dir]);
+      expect([code, err]).toEqual([1, expect.stringContaining('[no_streams]')]);
+    }
+    expect(await readdir(dir)).toEqual([]);
   });
 
   it('doctor names what fails and what to do', async () => {
