@@ -12,6 +12,10 @@ import {
 /** Before the names of scopes that say how often windows have fired after their ends. */
 export const AMENDED = 'amended';
 
+/** Up to where windows were closed when the allowed lateness was less than it is; gone when that no longer matters. */
+const CLOSED = 'closed';
+const DEFINITION = 'definition';
+
 /** Small facts of a window operator, by scope: what is open, up to when it has fired, what it is. */
 export function controlTable(): MapSpec<string, number> {
   return mapTable<string, number>({
@@ -20,9 +24,10 @@ export function controlTable(): MapSpec<string, number> {
     version: 1,
     logicalRows: function* (view) {
       for (const { key, value } of view.scan()) {
-        // Which events came after the end of their window is a matter of the way.
-        if (new ByteReader(key).orderedString().startsWith(AMENDED)) continue;
-        yield Buffer.concat([key, value]);
+        const scope = new ByteReader(key).orderedString();
+        // Which events came after the end of their window is a matter of the way; so are former settings.
+        if (scope.startsWith(AMENDED) || scope === CLOSED) continue;
+        yield scope === DEFINITION ? key : Buffer.concat([key, value]);
       }
     },
   });
@@ -35,14 +40,17 @@ export function controlTable(): MapSpec<string, number> {
 export class WindowControl {
   readonly #table: MapTable<string, number>;
   readonly #reached: ScopedMap<string, number>;
+  readonly #lateness_ms: number;
   #watermark_ms: number;
+  /** Windows that end until here were closed by a run with less allowed lateness. */
+  #closedBefore_ms: number;
 
   /** Throws `window_changed` when the stored state belongs to another definition. */
-  constructor(table: MapTable<string, number>, operator: string, definition: string) {
+  constructor(table: MapTable<string, number>, operator: string, definition: string, lateness_ms: number) {
     this.#table = table;
-    const stored = table.scope('definition').entries()[0]?.[0];
-    if (stored === undefined) table.scope('definition').set(definition, 1);
-    else if (stored !== definition) {
+    this.#lateness_ms = lateness_ms;
+    const [stored, said] = table.scope(DEFINITION).entries()[0] ?? [];
+    if (stored !== undefined && stored !== definition) {
       throw new MillraceError(
         'window_changed',
         `The state of "${operator}" belongs to ${stored}, the program says ${definition}. Give the operator a new name (its windows then begin anew), or rebuild its state from the stream.`,
@@ -50,6 +58,13 @@ export class WindowControl {
     }
     this.#reached = table.scope('watermark');
     this.#watermark_ms = this.#reached.get('') ?? Number.NEGATIVE_INFINITY;
+    this.#closedBefore_ms = table.scope(CLOSED).get('') ?? Number.NEGATIVE_INFINITY;
+    const formerLateness_ms = saidLateness(said);
+    if (formerLateness_ms === lateness_ms) return;
+    table.scope(DEFINITION).set(definition, sayLateness(lateness_ms));
+    if (formerLateness_ms === undefined || formerLateness_ms > lateness_ms) return;
+    this.#closedBefore_ms = Math.max(this.#closedBefore_ms, this.#watermark_ms - formerLateness_ms);
+    if (this.#closedBefore_ms > Number.NEGATIVE_INFINITY) table.scope(CLOSED).set('', this.#closedBefore_ms);
   }
 
   /** Everything that is due until here has fired. */
@@ -57,10 +72,22 @@ export class WindowControl {
     return this.#watermark_ms;
   }
 
+  /**
+   * Windows that end until here are closed, and stay so: with more allowed lateness than before none is opened
+   * again whose events have been forgotten.
+   */
+  get closed_ms(): number {
+    return Math.max(this.#closedBefore_ms, this.#watermark_ms - this.#lateness_ms);
+  }
+
   /** Moves on. Infinity, which says that nothing more comes, is taken as a number: sums with it are some then. */
   advance(time_ms: number): number {
     this.#watermark_ms = Math.min(time_ms, Number.MAX_VALUE);
     this.#reached.set('', this.#watermark_ms);
+    if (this.#closedBefore_ms > Number.NEGATIVE_INFINITY && this.closed_ms > this.#closedBefore_ms) {
+      this.#closedBefore_ms = Number.NEGATIVE_INFINITY;
+      this.#table.scope(CLOSED).delete('');
+    }
     return this.#watermark_ms;
   }
 
@@ -88,4 +115,13 @@ export class WindowControl {
   remove(name: string, time_ms: number): void {
     this.#table.scope(name).delete(String(time_ms));
   }
+}
+
+/** The allowed lateness is the value of the definition's row: below 0, since rows without it have the value 1. */
+function sayLateness(lateness_ms: number): number {
+  return -1 - lateness_ms;
+}
+
+function saidLateness(said: number | undefined): number | undefined {
+  return said === undefined || said > 0 ? undefined : -1 - said;
 }

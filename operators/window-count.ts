@@ -68,7 +68,7 @@ function byPlace(a: Waiting, b: Waiting): number {
 export class CountWindows<E> extends KeyedWindows<E, CountWindow, CountRow> implements Handlers<E> {
   onBatch(events: readonly E[]): void {
     const { keyOf, timeOf, codec, allowedLateness_ms, max_open_per_key } = this.plan;
-    const final_ms = this.control.watermark_ms - allowedLateness_ms;
+    const final_ms = this.control.closed_ms;
     const late: E[] = [];
     const overflow: E[] = [];
     for (const event of events) {
@@ -101,7 +101,7 @@ export class CountWindows<E> extends KeyedWindows<E, CountWindow, CountRow> impl
     const time_ms = this.control.advance(reached_ms);
     const { allowedLateness_ms } = this.plan;
     const { idle_ms } = this.plan.window;
-    const final_ms = time_ms - allowedLateness_ms;
+    const final_ms = this.control.closed_ms;
     const results: WindowResult<unknown>[] = [];
     for (const [key, row] of this.wakes.take(time_ms)) {
       const final = row.waiting.filter((event) => event.time_ms < final_ms).sort(byPlace);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Stream, TestDriver } from '../engine/index.ts';
+import { fc } from '../test/property.ts';
 import type { Aggregate } from './aggregates.ts';
 import { earlyEvery, earlyEveryEvents } from './trigger.ts';
 import { watermark } from './watermark.ts';
@@ -93,6 +94,59 @@ describe.each(KINDS.map((config) => [nameOf(config), config] as const))('%s', (_
     expect(rowsLeft(driver)).toEqual(['definition', 'watermark']);
     const isIn = results.some(({ value: { ids } }) => ids.includes(nextId - 1));
     expect(late).toBe(isIn ? 0 : 1);
+  });
+
+  it('with other allowed latenesses after restarts, what is taken back was given, and nothing stays', async () => {
+    const step = fc.oneof(
+      { weight: 6, arbitrary: fc.record({ event: fc.integer({ min: -12, max: 6 }) }) },
+      { weight: 3, arbitrary: fc.record({ move: fc.integer({ min: 1, max: 12 }) }) },
+      { weight: 1, arbitrary: fc.record({ lateness: fc.constantFrom(0, 4, 9, 25, 60) }) },
+    );
+    const property = fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+      const build = (allowedLateness_ms: number) =>
+        observe({ ...config, allowedLateness_ms, mode: 'retract' });
+      let driver = await TestDriver.start(build(0));
+      let watermark_ms = 0;
+      await driver.advanceTo(watermark_ms);
+      const results: ObservedResult[] = [];
+      let late = 0;
+      let came = 0;
+      const collect = (): void => {
+        results.push(...driver.out);
+        late += driver.counter('millrace.window.late');
+      };
+      for (const each of steps) {
+        if ('event' in each) {
+          came++;
+          await driver.push(at(watermark_ms + each.event));
+        } else if ('move' in each) {
+          watermark_ms += each.move;
+          await driver.advanceTo(watermark_ms);
+        } else {
+          driver.commit();
+          collect();
+          driver = await TestDriver.start(build(each.lateness), { snapshot: driver.snapshot() });
+        }
+      }
+      await driver.advanceTo(10 ** 9);
+      driver.commit();
+      collect();
+      const held = new Map<string, unknown>();
+      for (const { key, window: of, kind, value } of results) {
+        const name = `${key} ${of.start_ms} ${of.end_ms} ${config.window.kind === 'count' ? value.ids : ''}`;
+        if (kind === 'retract') {
+          expect(held.get(name)).toEqual(value);
+          held.delete(name);
+        } else {
+          expect(held.has(name)).toBe(false);
+          held.set(name, value);
+        }
+      }
+      const given = new Set([...held.values()].flatMap((value) => (value as ObservedResult['value']).ids));
+      expect(given.size + late).toBe(came);
+      expect(rowsLeft(driver)).toEqual(['definition', 'watermark']);
+    });
+    await fc.assert(property, { numRuns: 60 });
   });
 
   it('keys that UTF-8 does not tell apart are keys of their own, also after a restart', async () => {

@@ -59,11 +59,11 @@ export class PanedWindows<E> implements Handlers<E> {
   }
 
   onBatch(events: readonly E[]): void {
-    const { keyOf, timeOf, allowedLateness_ms, max_open_windows } = this.#plan;
+    const { keyOf, timeOf, max_open_windows } = this.#plan;
     const late: E[] = [];
     const overflow: E[] = [];
     const results: WindowResult<unknown>[] = [];
-    const openAfter_ms = this.#control.watermark_ms - allowedLateness_ms;
+    const openAfter_ms = this.#control.closed_ms;
     for (const event of events) {
       const time_ms = timeOf(event);
       const slice_ms = sliceOf(this.#windows, time_ms);

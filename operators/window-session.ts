@@ -52,9 +52,9 @@ export function logicalSessions({ sessions }: SessionRow, mode: WindowMode): Ses
  */
 export class SessionWindows<E> extends KeyedWindows<E, SessionWindow, SessionRow> implements Handlers<E> {
   onBatch(events: readonly E[]): void {
-    const { keyOf, timeOf, allowedLateness_ms, max_open_per_key } = this.plan;
+    const { keyOf, timeOf, max_open_per_key } = this.plan;
     const { gap_ms } = this.plan.window;
-    const openAfter_ms = this.control.watermark_ms - allowedLateness_ms;
+    const openAfter_ms = this.control.closed_ms;
     const late: E[] = [];
     const overflow: E[] = [];
     const results: WindowResult<unknown>[] = [];

@@ -87,7 +87,7 @@ export class SlicedWindows<E> implements Handlers<E> {
         slice = this.#slices.get(start_ms);
         if (slice === undefined) {
           const last_ms = this.#windows.lastEnd(start_ms);
-          if (!isTime(start_ms) || isClosed(last_ms, watermark_ms - allowedLateness_ms)) {
+          if (!isTime(start_ms) || isClosed(last_ms, this.#control.closed_ms)) {
             late.push(event);
             continue;
           }
@@ -219,11 +219,11 @@ export class SlicedWindows<E> implements Handlers<E> {
 
   /** Adds an event of which at least one window has fired, and fires those again. */
   #amend(slice: Slice, key: string, event: E, time_ms: number, results: WindowResult<unknown>[]): void {
-    const { aggregate, mode, allowedLateness_ms } = this.#plan;
+    const { aggregate, mode } = this.#plan;
     const watermark_ms = this.#control.watermark_ms;
     const fired: { window: TimeWindow; given: number; before: unknown }[] = [];
     for (
-      let end_ms = this.#endOf(slice, watermark_ms - allowedLateness_ms);
+      let end_ms = this.#endOf(slice, this.#control.closed_ms);
       end_ms <= watermark_ms;
       end_ms = this.#endOf(slice, end_ms)
     ) {

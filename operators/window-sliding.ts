@@ -54,8 +54,8 @@ export function logicalInstants({ instants }: SlidingRow): SlidingRow {
  */
 export class SlidingWindows<E> extends KeyedWindows<E, SlidingWindow, SlidingRow> implements Handlers<E> {
   onBatch(events: readonly E[]): void {
-    const { keyOf, timeOf, allowedLateness_ms, max_open_per_key } = this.plan;
-    const openAfter_ms = this.control.watermark_ms - allowedLateness_ms;
+    const { keyOf, timeOf, max_open_per_key } = this.plan;
+    const openAfter_ms = this.control.closed_ms;
     const late: E[] = [];
     const overflow: E[] = [];
     const results: WindowResult<unknown>[] = [];
@@ -125,7 +125,7 @@ export class SlidingWindows<E> extends KeyedWindows<E, SlidingWindow, SlidingRow
     input: { readonly at: number; readonly isNew: boolean; readonly event: E; readonly time_ms: number },
     results: WindowResult<unknown>[],
   ): void {
-    const { aggregate, mode, allowedLateness_ms } = this.plan;
+    const { aggregate, mode } = this.plan;
     const { at, isNew, event, time_ms } = input;
     const watermark_ms = this.control.watermark_ms;
     if (isNew) {
@@ -133,7 +133,7 @@ export class SlidingWindows<E> extends KeyedWindows<E, SlidingWindow, SlidingRow
     }
     const fired = this.#around(row, time_ms).filter((instant) => {
       const { end_ms } = this.#windowOf(instant.time_ms);
-      return end_ms <= watermark_ms && end_ms + allowedLateness_ms > watermark_ms;
+      return end_ms <= watermark_ms && !isClosed(end_ms, this.control.closed_ms);
     });
     const before = fired.map((instant) =>
       mode === 'retract' && instant.given > 0 ? aggregate.result(this.#accOf(row, instant)) : undefined,

@@ -41,7 +41,7 @@ export const windowDoc: OperatorDoc = {
   late: 'An event is late when every window that it is in has ended at least `allowedLateness_ms` before the watermark; with sliding windows, when its own has; with count windows, when it is itself older than that. It goes to the side output `late` and is counted as `millrace.window.late`. So does an event whose time is NaN or beyond what timers can hold, the year 10889: a time in µs or ns is, read as ms. An event behind the watermark whose window is still open is not late. Events that would open more than the configured number of windows go to the side output `overflow`, counted as `millrace.window.overflow`.',
   duplicates: 'Each copy is an event. Put `dedup` in front where a source may repeat.',
   failure:
-    'Accumulators, open windows and the watermark up to which results were given are part of the commit: after a crash the events since the last one are aggregated again, and results that were given after it come again, equal. A changed window, trigger, mode or composition is refused at start (`topology_changed`, `state_schema_mismatch`) rather than mixed with state of the old one. What an aggregate throws stops the task before anything of the batch is committed.',
+    'Accumulators, open windows and the watermark up to which results were given are part of the commit: after a crash the events since the last one are aggregated again, and results that were given after it come again, equal. A changed window, trigger, mode or composition is refused at start (`topology_changed`, `state_schema_mismatch`) rather than mixed with state of the old one; `allowedLateness_ms` may change, and a window that has closed stays closed. What an aggregate throws stops the task before anything of the batch is committed.',
 };
 
 /**
@@ -216,7 +216,7 @@ function make<E, W extends WindowSpec, V>(
       return new Windows(
         config,
         state.rows,
-        new WindowControl(state.control, name, definition),
+        new WindowControl(state.control, name, definition, config.allowedLateness_ms),
         output,
         timers,
       );
