@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import * as library from '../index.ts';
 import { guides } from '../scripts/guides.ts';
 import { exampleNames, kindOf, operatorDocs, operatorPages } from '../scripts/operator-pages.ts';
 
@@ -66,6 +67,22 @@ describe('the documentation of operators', () => {
       ([path, link]) => !made.includes(join(path, '..', link)) && !existsSync(join(ROOT, path, '..', link)),
     );
     expect(broken).toEqual([]);
+  });
+
+  it('names what is there to those who come from elsewhere', () => {
+    const docs = join(ROOT, 'docs');
+    const text = readFileSync(join(docs, 'coming-from.md'), 'utf8');
+    const cells = text.split('\n').filter((line) => line.startsWith('| ') && !line.includes('| Millrace |'));
+    const ours = cells.map((line) => line.split(' | ').at(-1) ?? '');
+    const names = ours.flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code));
+    const words = new Set(names.flatMap((code) => code.match(/[A-Za-z]\w{2,}/g) ?? []));
+    expect(words.size).toBeGreaterThan(60);
+    const elsewhere = readdirSync(docs, { recursive: true, encoding: 'utf8' })
+      .filter((path) => path.endsWith('.md') && path !== 'coming-from.md')
+      .map((path) => readFileSync(join(docs, path), 'utf8'))
+      .join('\n');
+    const isKnown = (word: string): boolean => word in library || new RegExp(`\\b${word}\\b`).test(elsewhere);
+    expect([...words].filter((word) => !isKnown(word))).toEqual([]);
   });
 
   const pages = ['tutorial.md', 'testing.md', 'concepts.md'].filter((name) =>
