@@ -1,4 +1,4 @@
-import { invariant } from './errors.ts';
+import { invariant, MillraceError } from './errors.ts';
 import { decodeUtf8, writeHalves } from './utf8.ts';
 
 const INITIAL_BYTES = 256;
@@ -102,6 +102,7 @@ export class ByteWriter {
 
   /** UTF-8 with its length before it. */
   string(value: string): this {
+    requireText(value);
     const { length } = value;
     if (length < SHORT_CHARS) {
       const start = this.#reserve(length + 1);
@@ -132,6 +133,7 @@ export class ByteWriter {
 
   /** A string in a composite key: sorts by UTF-8 bytes, ends with 00; a 00 inside is written 00 FF. */
   orderedString(value: string): this {
+    requireText(value);
     const { length } = value;
     if (length < SHORT_CHARS) {
       const start = this.#reserve(length + 1);
@@ -252,4 +254,13 @@ export class ByteReader {
     const at = this.#take(length);
     return this.#buffer.subarray(at, at + length);
   }
+}
+
+/** Types say so, but items often come out of JSON. Throws `bad_text`. */
+export function requireText(value: unknown): void {
+  if (typeof value === 'string') return;
+  throw new MillraceError(
+    'bad_text',
+    `A key, an id or a value to be stored is ${value === null ? 'null' : typeof value}, and has to be text. Look at keyOf, idOf and what the operator keeps; check the items where they are parsed, so that what has to be there is there.`,
+  );
 }

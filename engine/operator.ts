@@ -28,6 +28,8 @@ export interface Runtime {
   readonly store: KvStore;
   readonly clock: Clock;
   readonly metrics: Metrics;
+  /** The name of the topology. */
+  readonly topology: string;
   readonly partition: string;
   /** Owes a message to the outside: sent after the commit, exactly once for who honours ids. */
   send(message: OutMessage): void;
@@ -61,6 +63,8 @@ export interface OperatorContext<C, S extends TableSpecs, B, O extends Sides = N
   readonly state: TablesOf<S>;
   readonly clock: Clock;
   readonly metrics: Metrics;
+  /** Its name: two topologies may have operators of one name that send to one stream. */
+  readonly topology: string;
   readonly partition: string;
   readonly timers: Pick<Timers, 'set' | 'clear'>;
   emit(items: readonly B[]): void;
@@ -199,6 +203,7 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
         state,
         clock: runtime.clock,
         metrics: runtime.metrics,
+        topology: runtime.topology,
         partition: runtime.partition,
         timers,
         emit: (items) => {

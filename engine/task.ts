@@ -165,6 +165,7 @@ export class Task {
       store,
       clock,
       metrics: this.metrics,
+      topology: this.#options.topology.name,
       partition: this.#inputs?.first.source.partition ?? '0',
       send: (message) => this.#opened().outbox.stage(message),
       notice: (notice: Notice) => this.#notices.add(notice),

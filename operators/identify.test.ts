@@ -5,6 +5,12 @@ import { identify } from './identify.ts';
 const idOf = ({ id0, id1, id2 }: ReturnType<typeof identify>): string => `${id0}/${id1}/${id2}`;
 
 describe('identify', () => {
+  it('takes no id that is missing for one', () => {
+    for (const id of [undefined, null, 7] as unknown as string[]) {
+      expect(() => identify(id, null)).toThrow(expect.objectContaining({ code: 'bad_text' }));
+    }
+  });
+
   it('tells ids apart in all three words, and contents by themselves', () => {
     const known = identify('payment-1', { cents: 5, to: 'ada' });
     expect(identify('payment-1', { to: 'ada', cents: 5 })).toEqual(known);

@@ -32,7 +32,23 @@ describe('toCallback', () => {
     await driver.push({ to: 'a' });
     expect(driver.sent).toEqual([]);
     driver.commit();
-    expect(driver.sent).toMatchObject([{ id: 'mail-0-0', subject: 'callback.mail', headers: { To: 'a' } }]);
+    expect(driver.sent).toMatchObject([
+      { id: 'test-mail-0-0', subject: 'callback.mail', headers: { To: 'a' } },
+    ]);
+  });
+
+  it('puts items aside whose id or header is no text', async () => {
+    type Mail = { to: string };
+    const parsed = [{ to: 'a' }, {}, { to: 7 }] as unknown as Mail[];
+    for (const config of [{ idOf: ({ to }: Mail) => to }, { headers: ({ to }: Mail) => ({ to }) }]) {
+      const driver = await TestDriver.start<Mail, Mail>((input) =>
+        input.pipe(toCallback<Mail>('mail', config)).side('refused'),
+      );
+      await driver.push(...parsed);
+      driver.commit();
+      expect([driver.out, driver.sent.length]).toEqual([parsed.slice(1), 1]);
+      expect(driver.counter('millrace.to-callback.refused')).toBe(2);
+    }
   });
 
   it('refuses a name that is no subject', () => {

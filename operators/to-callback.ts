@@ -18,7 +18,7 @@ export const toCallbackDoc: OperatorDoc = {
   duplicates:
     'Two items are two calls. A call whose success could not be committed is repeated with the same id: at least once, and exactly once for a function that remembers ids (a unique key in its database, an idempotency key of its API).',
   failure:
-    'A crash before the commit calls nothing; one after it calls what is still owed, with the same ids. After `max_attempts`, or when the function throws a `MillraceError` that is not retriable, the message is given up: counted as `millrace.outbox.refused` and listed as a notice. A message for a name that nobody has registered waits for one to be.',
+    'A crash before the commit calls nothing; one after it calls what is still owed, with the same ids. After `max_attempts`, or when the function throws a `MillraceError` that is not retriable, the message is given up: counted as `millrace.outbox.refused` and listed as a notice. An item whose id or header is no text goes to the side output `refused` and is counted as `millrace.to-callback.refused`. A message for a name that nobody has registered waits for one to be.',
 };
 
 /** A sink: an async function is called with each item after the commit. Emits nothing. Throws `bad_config` for a name that is no subject token. */
@@ -41,11 +41,21 @@ const make = <A>(subject: string) =>
     kind: toCallbackDoc.kind,
     summary: toCallbackDoc.summary,
     state: outputTables,
+    sides: ['refused'],
     start: (context) => {
       const owe = oweBy(context, () => subject);
+      const refusals = context.metrics.counter(
+        'millrace.to-callback.refused',
+        'Items without an id or a header',
+        {
+          operator: context.name,
+        },
+      );
       return {
         onBatch: (items) => {
-          for (const item of items) owe(item);
+          const refused = items.filter((item) => !owe(item));
+          refusals.add(refused.length);
+          context.emitTo('refused', refused);
         },
       };
     },

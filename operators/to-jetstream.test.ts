@@ -17,7 +17,7 @@ describe('toJetStream', () => {
     await driver.push(alert('a'), alert('b'));
     expect(driver.sent).toEqual([]);
     driver.commit();
-    expect(driver.sent.map(({ id }) => id)).toEqual(['alerts-0-0', 'alerts-0-1']);
+    expect(driver.sent.map(({ id }) => id)).toEqual(['test-alerts-0-0', 'test-alerts-0-1']);
     expect(driver.sent[0]).toMatchObject({ subject: 'alerts.all', headers: {} });
     expect(JSON.parse(Buffer.from(driver.sent[0]?.payload ?? []).toString())).toEqual(alert('a'));
   });
@@ -46,7 +46,7 @@ describe('toJetStream', () => {
     );
     await driver.push(alert('a'));
     driver.commit();
-    expect(driver.sent).toMatchObject([{ id: 'alerts-0-0', unordered: true }]);
+    expect(driver.sent).toMatchObject([{ id: 'test-alerts-0-0', unordered: true }]);
   });
 
   it('puts items aside whose subject is none', async () => {
@@ -57,7 +57,7 @@ describe('toJetStream', () => {
     await driver.push(...bad, alert('a.b'));
     driver.commit();
     expect(driver.out).toEqual(bad);
-    expect(driver.sent.map(({ id, subject }) => [id, subject])).toEqual([['alerts-0-0', 'alerts.a.b']]);
+    expect(driver.sent.map(({ id, subject }) => [id, subject])).toEqual([['test-alerts-0-0', 'alerts.a.b']]);
     expect(driver.counter('millrace.to-jetstream.refused')).toBe(bad.length);
   });
 
@@ -85,6 +85,22 @@ describe('toJetStream', () => {
       ['X-Shop', { 'X-Shop': 'é' }],
     ]);
     expect(driver.counter('millrace.to-jetstream.refused')).toBe(bad.length);
+  });
+
+  it('puts items aside that lack what their types say', async () => {
+    const parsed = [{ shop: 'a' }, {}, { shop: 1 }, { shop: null }] as unknown as Alert[];
+    for (const config of [
+      { subject: ({ shop }: Alert) => shop },
+      { subject: 'alerts', idOf: ({ shop }: Alert) => shop },
+      { subject: 'alerts', headers: ({ shop }: Alert) => ({ shop }) },
+    ]) {
+      const driver = await TestDriver.start<Alert, Alert>((input) =>
+        input.pipe(toJetStream<Alert>('alerts', config)).side('refused'),
+      );
+      await driver.push(...parsed);
+      driver.commit();
+      expect([driver.out, driver.sent.length]).toEqual([parsed.slice(1), 1]);
+    }
   });
 
   it('refuses a fixed subject that is none', () => {

@@ -9,8 +9,8 @@ export interface OutputConfig<A> {
   /** Names of printable ASCII without colons, values of one line; `Nats-Msg-Id` is the message's id and not for here. */
   readonly headers?: (item: A) => Readonly<Record<string, string>>;
   /**
-   * The message's id, unique within the receiving stream: one line, not empty. By default operator, partition and a counter
-   * that is part of the commit. Give one made of the item (an order number) where the state may be
+   * The message's id, unique within the receiving stream: one line, not empty. By default topology, operator, partition and a
+   * counter that is part of the commit. Give one made of the item (an order number) where the state may be
    * rebuilt from the stream: the counter then begins again.
    */
   readonly idOf?: (item: A) => string;
@@ -34,9 +34,9 @@ export const toJetStreamDoc: OperatorDoc = {
     'One number, the counter of the ids. Messages wait in the outbox until they are acknowledged; when too many are owed the task takes no more input (`outbox.max_rows`).',
   late: 'Late items are sent like all others.',
   duplicates:
-    'Two items are two messages, unless `idOf` gives both the same id: then the stream keeps the first within its duplicate window.',
+    'Two items are two messages, also of two topologies with operators of one name, unless `idOf` gives both the same id: then the stream keeps the first within its duplicate window.',
   failure:
-    'A crash before the commit sends nothing; one after it sends what is still owed, under the same ids. If state is rebuilt from the stream the counter begins again: messages carry the ids of the first run, which within the duplicate window are taken for repeats. Use `idOf` with an id from the item where that matters. An item whose subject is malformed, whose id is empty or has a line break, or whose headers have names that are none goes to the side output `refused` and is counted as `millrace.to-jetstream.refused`; what the server refuses for good is counted as `millrace.outbox.refused` and listed as a notice.',
+    'A crash before the commit sends nothing; one after it sends what is still owed, under the same ids. If state is rebuilt from the stream the counter begins again: messages carry the ids of the first run, which within the duplicate window are taken for repeats. Use `idOf` with an id from the item where that matters. An item whose subject is malformed, whose id is no text, empty or has a line break, or whose headers have names or values that are none goes to the side output `refused` and is counted as `millrace.to-jetstream.refused`; what the server refuses for good is counted as `millrace.outbox.refused` and listed as a notice.',
 };
 
 /**
@@ -69,7 +69,7 @@ const make = <A>() =>
       const owe = oweBy(context, typeof subject === 'string' ? () => subject : subject, unordered, true);
       const refusals = context.metrics.counter(
         'millrace.to-jetstream.refused',
-        'Items without a subject or an id',
+        'Items without a subject, an id or a header',
         {
           operator: context.name,
         },
