@@ -89,7 +89,7 @@ export const patternDoc: OperatorDoc = {
     'Searches the events of each key for a sequence built with `begin(…).next(…).followedBy(…)…within(ms)`, after Flink CEP: ' +
     '`next`, `followedBy`, `followedByAny`, `notNext`, `notFollowedBy`; `times`, `timesOrMore`, `oneOrMore`, each also ' +
     '`consecutive`, with `allowCombinations`, `greedy` or `until`; `optional`; `within` of the whole and ' +
-    '`withinPrevious` of a stage. ' +
+    '`withinPrevious` of a stage, bounds included. ' +
     'A condition may look at the events matched so far, those of its own stage included. Events are evaluated in order of ' +
     'event time once the watermark has passed them. A match is `{ key, start_ms, end_ms, events }` with the events by ' +
     'stage. `skip` says whether matches may overlap. Partial matches whose time ran out go to the side output ' +

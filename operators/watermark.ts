@@ -5,7 +5,10 @@ export interface WatermarkConfig<E> {
   readonly timeOf: (event: E) => number;
   /** How far behind the newest event time others may still come without being late, ms. */
   readonly outOfOrderness_ms: number;
-  /** After this long with nothing pending and nothing in flight the watermark follows the clock, ms; default 60,000. */
+  /**
+   * After this long with nothing pending and nothing in flight the watermark follows the clock, ms; default 60,000.
+   * `Infinity`: never.
+   */
   readonly idle_ms?: number;
   /**
    * An event further than this ahead of the clock does not move event time, ms: one publisher with a wrong clock
@@ -22,7 +25,7 @@ const DEFAULT_IDLE_MS = 60_000;
 export const watermarkDoc: OperatorDoc = {
   kind: 'watermark',
   summary: 'Event time from the events themselves; follows the clock while the source is idle',
-  does: 'Says how far event time has come: the largest time seen minus the allowed out-of-orderness. Windows close and timers fire by it, so an event that is at most `outOfOrderness_ms` behind the newest one is in time everywhere. It never moves back. While the source has had nothing to give for `idle_ms`, it follows the clock by the same distance, so that the last windows of a quiet stream close too. Put it before the operators that need event time; every branch of a join may have its own, and a join goes by the smaller one.',
+  does: 'Says how far event time has come: the largest time seen minus the allowed out-of-orderness. Windows close and timers fire by it, so an event that is at most `outOfOrderness_ms` behind the newest one is in time everywhere. It never moves back. While the source has had nothing to give for `idle_ms`, it follows the clock by the same distance, so that the last windows of a quiet stream close too. What is published after that with older event times, a backfill into a quiet stream, is then late: give it a longer `idle_ms`, or `Infinity`, with which time moves by events only and a quiet stream keeps its last windows open. (Flink’s idleness is another thing: it lets other inputs go on and moves no time.) Put it before the operators that need event time; every branch of a join may have its own, and a join goes by the smaller one.',
   state: 'One number, in the commit.',
   late: 'An event older than the watermark is passed on like any other; what becomes of it is said by the operators behind. It is counted as `millrace.watermark.late` and listed as a notice of the kind `late`. Events are judged one by one, so the cut into batches makes no difference.',
   duplicates: 'They have the same time and move nothing.',

@@ -71,6 +71,12 @@ function exampleParts(root: string, name: string): readonly string[] {
   ];
 }
 
+/** Where configurations are that are not in the file of their documentation. */
+const CONFIG_FILES: Readonly<Record<string, string>> = {
+  window: 'operators/window-types.ts',
+  jetstream: 'connectors/nats/run.ts',
+};
+
 /** The exported configuration types of an operator's file, as they stand there. */
 function configOf(root: string, file: string): readonly string[] {
   const text = readFileSync(join(root, file), 'utf8');
@@ -95,7 +101,7 @@ function fileOf(root: string, kind: string): string {
 
 function pageOf(root: string, doc: engine.OperatorDoc): Page {
   const file = fileOf(root, doc.kind);
-  const config = configOf(root, file);
+  const config = configOf(root, CONFIG_FILES[doc.kind] ?? file);
   const more = exampleNames(root).filter((name) => name !== doc.kind && kindOf(name) === doc.kind);
   const parts = [
     `# ${doc.kind}`,
