@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadTopology } from './load-topology.ts';
+import { loadPublisher, loadTopology } from './load-topology.ts';
 
 /** As one of another copy of the package looks: no instance of our class. */
 const SHAPE = `{ name: 'orders', sources: [], describe() {}, draw() {}, tables() {}, start() {} }`;
@@ -17,6 +17,8 @@ beforeAll(async () => {
     'several.mjs': `export const a = ${SHAPE}; export const b = ${SHAPE};`,
     'function.mjs': `export const make = () => (${SHAPE});`,
     'none.mjs': `export const name = 'orders';`,
+    'calls.mjs': `export const orders = ${SHAPE}; export const publisher = (next) => ({ around: next });`,
+    'no-call.mjs': `export const orders = ${SHAPE}; export const publisher = 'mail';`,
     'throws.mjs': `\nthrow new Error('no such table.');`,
   };
   for (const [name, text] of Object.entries(modules)) await writeFile(join(dir, name), text);
@@ -33,6 +35,15 @@ describe('loadTopology', () => {
     ['twice.mjs', 'orders'],
   ])('finds the topology of %s', async (given, name) => {
     expect((await loadTopology(given, dir)).name).toBe(name);
+  });
+
+  it('finds what sends the messages of the module', async () => {
+    const next = { publish: () => Promise.resolve() };
+    expect((await loadPublisher('calls.mjs', dir))?.(next)).toEqual({ around: next });
+    expect(await loadPublisher('named.mjs#orders', dir)).toBeUndefined();
+    await expect(loadPublisher('no-call.mjs', dir)).rejects.toMatchObject({
+      code: 'topology_module_failed',
+    });
   });
 
   it.each([

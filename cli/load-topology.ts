@@ -2,7 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { MillraceError, type Topology } from '../engine/index.ts';
+import { MillraceError, type Publisher, type Topology } from '../engine/index.ts';
 
 /**
  * Loads a topology from `FILE` or `FILE#NAME`: the export of that name; without one the default export, or
@@ -18,6 +18,28 @@ export async function loadTopology(given: string, cwd: string = process.cwd()): 
   const chosen = name === undefined ? choose(found, given) : found.get(name);
   if (chosen !== undefined) return chosen;
   throw new MillraceError('topology_not_found', missing(path, name, exported, [...found.keys()]));
+}
+
+/**
+ * The export `publisher` of the module that a topology comes from: what sends the messages that it owes, around the
+ * one to JetStream. Undefined where there is none; throws `topology_module_failed` where it is no function.
+ */
+export async function loadPublisher(
+  given: string,
+  cwd: string = process.cwd(),
+): Promise<((next: Publisher) => Publisher) | undefined> {
+  const { path } = fileOf(given, cwd);
+  const { publisher } = await exportsOf(path);
+  if (publisher === undefined || isFunction(publisher)) return publisher;
+  throw new MillraceError(
+    'topology_module_failed',
+    `${path} exports a "publisher" that is no function. Make it (next) => a publisher, e.g. (next) => new CallbackPublisher(next).register("mail", sendMail).`,
+  );
+}
+
+/** What it takes and gives is the module's word. */
+function isFunction(value: unknown): value is (next: Publisher) => Publisher {
+  return typeof value === 'function';
 }
 
 function fileOf(given: string, cwd: string): { readonly path: string; readonly name: string | undefined } {

@@ -1,4 +1,4 @@
-import { jetstreamInputs, type RunningTopology, run } from '../connectors/index.ts';
+import { jetstreamInputs, type RunningTopology, type RunOptions, run } from '../connectors/index.ts';
 import {
   type InputPosition,
   type KvReader,
@@ -9,8 +9,10 @@ import {
   readProgress,
   systemClock,
 } from '../engine/index.ts';
+import { toCallbackDoc } from '../operators/index.ts';
 import { type CommandArguments, type CommandContext, type ExitCode, UsageError } from './command.ts';
-import { placeOf, withState } from './place.ts';
+import { loadPublisher } from './load-topology.ts';
+import { type Place, placeOf, withState } from './place.ts';
 import { timeText } from './rows.ts';
 
 const PROGRESS_INTERVAL_MS = 5_000;
@@ -47,12 +49,14 @@ export async function start(args: CommandArguments, context: CommandContext): Pr
   const stop = context.interruptible();
   const place = await placeOf(env);
   const { topology, dataDir, natsUrl } = place;
+  const publisher = await publisherOf(place);
   const log = (line: string): void => note(`${timeText(systemClock.now())}  ${line}`);
   const app = await run(topology, {
     dataDir,
     ...(natsUrl === undefined ? {} : { natsUrl }),
     streams,
     failingRecords,
+    ...(publisher === undefined ? {} : { publisher }),
     allowTopologyChange: env.ALLOW_TOPOLOGY_CHANGE === '1',
     // How it ends is said below, or by the command's error.
     log: (line) => {
@@ -84,6 +88,18 @@ export async function start(args: CommandArguments, context: CommandContext): Pr
   const end = await withState(place, progressOf);
   log(end === undefined ? 'stopped; nothing was committed' : `stopped at ${positionsOf(end)}`);
   return 0;
+}
+
+/** What calls the callbacks of a topology: messages for one that nobody has registered would wait for ever. */
+async function publisherOf({ file, topology }: Place): Promise<RunOptions['publisher']> {
+  const publisher = file === undefined ? undefined : await loadPublisher(file);
+  const callers = topology.describe().nodes.filter(({ kind }) => kind === toCallbackDoc.kind);
+  if (publisher !== undefined || callers.length === 0) return publisher;
+  const names = callers.map(({ name }) => `"${name}"`).join(', ');
+  throw new MillraceError(
+    'no_callbacks',
+    `The topology "${topology.name}" calls functions (${names}), and its module does not say which. Export from it: export const publisher = (next) => new CallbackPublisher(next).register("name", async (message) => { … });`,
+  );
 }
 
 const progressOf = (reader: KvReader): Progress | undefined =>

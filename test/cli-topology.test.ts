@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -179,6 +180,47 @@ describe('a topology of the user, from the command line', () => {
     const said = both.map(({ output }) => output).join('');
     expect(said).toContain('[state_has_another_writer]');
   });
+});
+
+it('calls the callbacks that the module exports, and refuses where it exports none', async () => {
+  const calls = (publisher: string): string => `
+import { writeFileSync } from 'node:fs';
+import { CallbackPublisher, jetstream, json, toCallback, topology } from ${JSON.stringify(PACKAGE)};
+export const calls = topology('calls', (t) => {
+  t.source(jetstream('CALLS', { subjects: ['calls'] })).pipe(
+    json('parse', { parse: (value) => value }),
+    toCallback('mail'),
+  );
+});
+${publisher}`;
+  await writeFile(file('silent.mjs'), calls(''));
+  const told = file('mail.json');
+  const register = `register('mail', async (mail) => writeFileSync(${JSON.stringify(told)}, JSON.stringify(mail.json())))`;
+  await writeFile(
+    file('calls.mjs'),
+    calls(`export const publisher = (next) => new CallbackPublisher(next).${register};`),
+  );
+  const of = (name: string) => [
+    '--topology',
+    file(name),
+    '--data-dir',
+    file('calls'),
+    '--nats-url',
+    nats.url,
+  ];
+  const { code, err } = await millrace(['start', ...of('silent.mjs')]);
+  expect([code, err]).toEqual([1, expect.stringMatching(/"mail".*export const publisher.*\[no_callbacks\]/)]);
+  const service = new Service(of('calls.mjs'));
+  services.push(service);
+  await service.untilSaid('running');
+  await new EventPublisher(link).publishAll([{ subject: 'calls', payload: Buffer.from('{"to":"a"}') }]);
+  await until(
+    () => (existsSync(told) ? true : undefined),
+    () => 'the callback is called',
+    TIMEOUT_MS,
+  );
+  expect(readFileSync(told, 'utf8')).toBe('{"to":"a"}');
+  expect(await service.end('SIGTERM')).toBe(0);
 });
 
 it('says whose function failed and where, and for which subject there is no stream', async () => {
