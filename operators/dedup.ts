@@ -108,6 +108,8 @@ export const dedupDoc: OperatorDoc = {
  * State: a log of the ids in memory, appended to at each commit and read back at start, and the runs of
  * the older ones; each id is in exactly one of them. Throws `bad_config` for limits that are none.
  */
+export function dedup<E>(name: string, config: DedupConfig<NoInfer<E>>): Operator<E, E, DedupSides<E>>;
+export function dedup<E>(name: string, config: DedupConfig<E>): Operator<E, E, DedupSides<E>>;
 export function dedup<E>(name: string, config: DedupConfig<E>): Operator<E, E, DedupSides<E>> {
   const { memory_ids = 0, retain_ms = 0 } = config;
   if (!Number.isSafeInteger(memory_ids) || memory_ids < 0 || !(retain_ms >= 0)) {

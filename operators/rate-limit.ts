@@ -46,6 +46,14 @@ interface Used {
  */
 export function rateLimit<A>(
   name: string,
+  config: RateLimitConfig<NoInfer<A>>,
+): Operator<A, A, RateLimitSides<A> & LateEvents<A>>;
+export function rateLimit<A>(
+  name: string,
+  config: RateLimitConfig<A>,
+): Operator<A, A, RateLimitSides<A> & LateEvents<A>>;
+export function rateLimit<A>(
+  name: string,
   config: RateLimitConfig<A>,
 ): Operator<A, A, RateLimitSides<A> & LateEvents<A>> {
   const { keyOf, timeOf, max_events, per_ms, algorithm = 'window', codec } = config;

@@ -20,6 +20,8 @@ export const sampleDoc: OperatorDoc = {
 };
 
 /** The items of a share of the ids, the same ids always. Throws `bad_config` for a rate outside 0..1. No state. */
+export function sample<A>(name: string, config: SampleConfig<NoInfer<A>>): Operator<A, A>;
+export function sample<A>(name: string, config: SampleConfig<A>): Operator<A, A>;
 export function sample<A>(name: string, config: SampleConfig<A>): Operator<A, A> {
   if (!(config.rate >= 0 && config.rate <= 1)) {
     throw new MillraceError('bad_config', `"${name}" has the rate ${config.rate}: give it one from 0 to 1.`);

@@ -45,6 +45,14 @@ interface Open {
 /** Each event with its session: events of a key at most `gap_ms` apart. Throws `bad_config` for a gap that is no time. */
 export function sessionize<A>(
   name: string,
+  config: SessionizeConfig<NoInfer<A>>,
+): Operator<A, InSession<A>, LateEvents<A>>;
+export function sessionize<A>(
+  name: string,
+  config: SessionizeConfig<A>,
+): Operator<A, InSession<A>, LateEvents<A>>;
+export function sessionize<A>(
+  name: string,
   config: SessionizeConfig<A>,
 ): Operator<A, InSession<A>, LateEvents<A>> {
   const { keyOf, timeOf, gap_ms, codec } = config;

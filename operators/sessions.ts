@@ -45,6 +45,11 @@ interface Open<A> {
 }
 
 /** Sessions as lists, when they are over. Throws `bad_config` for a gap or a limit that is none. */
+export function sessions<A>(
+  name: string,
+  config: SessionsConfig<NoInfer<A>>,
+): Operator<A, Session<A>, LateEvents<A>>;
+export function sessions<A>(name: string, config: SessionsConfig<A>): Operator<A, Session<A>, LateEvents<A>>;
 export function sessions<A>(name: string, config: SessionsConfig<A>): Operator<A, Session<A>, LateEvents<A>> {
   const { keyOf, timeOf, gap_ms, max_events, codec } = config;
   requireGap(name, gap_ms);

@@ -1,4 +1,4 @@
-import { defineOperator, MillraceError, type OperatorDoc } from '../engine/index.ts';
+import { defineOperator, MillraceError, type Operator, type OperatorDoc } from '../engine/index.ts';
 import { TIME_END_MS } from './event-time.ts';
 
 export interface WatermarkConfig<E> {
@@ -39,7 +39,9 @@ export const watermarkDoc: OperatorDoc = {
  * a function of the set of events); it is counted and listed. Whether an event is late is judged
  * event by event, so the cut into batches makes no difference. State: one number. Throws `bad_config`.
  */
-export function watermark<E>(name: string, config: WatermarkConfig<E>) {
+export function watermark<E>(name: string, config: WatermarkConfig<NoInfer<E>>): Operator<E, E>;
+export function watermark<E>(name: string, config: WatermarkConfig<E>): Operator<E, E>;
+export function watermark<E>(name: string, config: WatermarkConfig<E>): Operator<E, E> {
   const { outOfOrderness_ms, idle_ms = DEFAULT_IDLE_MS, max_ahead_ms = 0 } = config;
   const isBounded = outOfOrderness_ms < Number.POSITIVE_INFINITY;
   if (!isBounded || !(outOfOrderness_ms >= 0) || !(idle_ms >= 0) || !(max_ahead_ms >= 0)) {

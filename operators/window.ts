@@ -50,6 +50,14 @@ export const windowDoc: OperatorDoc = {
  */
 export function window<E, S extends AggregateSpec<E>>(
   name: string,
+  config: WindowConfig<NoInfer<E>, S>,
+): Operator<E, WindowResult<ResultOf<S>>, WindowSides<E>>;
+export function window<E, S extends AggregateSpec<E>>(
+  name: string,
+  config: WindowConfig<E, S>,
+): Operator<E, WindowResult<ResultOf<S>>, WindowSides<E>>;
+export function window<E, S extends AggregateSpec<E>>(
+  name: string,
   config: WindowConfig<E, S>,
 ): Operator<E, WindowResult<ResultOf<S>>, WindowSides<E>> {
   const plan = planOf(config);

@@ -5,6 +5,7 @@ import {
   branch,
   collect,
   count,
+  dedup,
   defineOperator,
   type Either,
   type FunnelChange,
@@ -26,9 +27,13 @@ import {
   quantiles,
   queryTable,
   type RowsAnswer,
+  rateLimit,
   type SourceRecord,
   type Stream,
+  sample,
   session,
+  sessionize,
+  sessions,
   sum,
   sumExact,
   type TableChange,
@@ -62,6 +67,7 @@ interface Payment {
   readonly at: number;
 }
 type Event = Order | Payment;
+type ItemOf<S> = S extends Stream<infer T, infer _> ? T : never;
 
 /** What the compiler says of a topology; building it shows that it can be built too. */
 const given = (build: (events: Stream<Event>, orders: Stream<Order>, payments: Stream<Payment>) => void) =>
@@ -77,6 +83,37 @@ const keys = {
 };
 
 describe('the type of the items flows', () => {
+  it('past functions that take less than an item', () =>
+    given((_, orders) => {
+      const at = (item: { readonly at: number }): number => item.at;
+      const id = (item: { readonly id: string }): string => item.id;
+      const through = orders.pipe(
+        watermark('time', { timeOf: at, outOfOrderness_ms: 0 }),
+        dedup('once', { idOf: id, timeOf: at }),
+        rateLimit('limit', { keyOf: id, timeOf: at, max_events: 1, per_ms: 1 }),
+        sample('some', { rate: 0.5, idOf: id }),
+      );
+      expectTypeOf(through).toExtend<Stream<Order>>();
+      expectTypeOf<ItemOf<typeof through>>().toEqualTypeOf<Order>();
+      const results = through.pipe(
+        window('counts', {
+          keyOf: id,
+          timeOf: at,
+          window: tumbling({ size_ms: 1 }),
+          aggregate: { cents: sum((order) => order.cents) },
+        }),
+      );
+      expectTypeOf<ItemOf<typeof results>>().toEqualTypeOf<WindowResult<{ cents: number }>>();
+      const inSessions = orders.pipe(sessionize('in', { keyOf: id, timeOf: at, gap_ms: 1 }));
+      expectTypeOf<ItemOf<typeof inSessions>['event']>().toEqualTypeOf<Order>();
+      const whole = orders.pipe(sessions('of', { keyOf: id, timeOf: at, gap_ms: 1, max_events: 9 }));
+      expectTypeOf<ItemOf<typeof whole>['events']>().toEqualTypeOf<readonly Order[]>();
+      // Outside of a pipe it is the functions that say what comes.
+      expectTypeOf(
+        watermark('time', { timeOf: ({ at: time }: Order) => time, outOfOrderness_ms: 0 }),
+      ).toExtend<Operator<Order, Order>>();
+    }));
+
   it('through a pipe of nine operators', () =>
     void topology('nine', (t) => {
       const nine = t.source(jetstream('ORDERS', { subjects: ['orders.>'] })).pipe(
