@@ -76,25 +76,27 @@ function quarantine(max_in_a_row = 100): Quarantine {
   });
 }
 
-/** Texts in takes of seeded sizes. */
+/** Texts in takes of seeded sizes, every `step`-th of the stream. */
 class TextSource implements Source {
   readonly partition = '0';
   readonly #texts: readonly string[];
   readonly #random: SeededRandom;
+  readonly #step: number;
   #given = 0;
 
-  constructor(texts: readonly string[], random: SeededRandom) {
+  constructor(texts: readonly string[], random: SeededRandom, step: number) {
     this.#texts = texts;
     this.#random = random;
+    this.#step = step;
   }
 
   facts(): Promise<StreamFacts> {
-    const lastSequence = this.#texts.length;
+    const lastSequence = this.#texts.length * this.#step;
     return Promise.resolve({ stream: 'IN', incarnation: 'i', firstSequence: 1, lastSequence });
   }
 
   start(after: number): Promise<void> {
-    this.#given = after;
+    this.#given = Math.floor(after / this.#step);
     return Promise.resolve();
   }
 
@@ -103,15 +105,25 @@ class TextSource implements Source {
     const count = Math.min(max, this.#random.int(0, 20));
     const texts = this.#texts.slice(first, first + count);
     this.#given += texts.length;
-    return Promise.resolve(texts.map((text, index) => record(first + index + 1, text)));
+    return Promise.resolve(texts.map((text, index) => record((first + index + 1) * this.#step, text)));
   }
 
   get readToEnd(): boolean {
     return this.#given === this.#texts.length;
   }
 
+  /** Up to just before the next one. */
+  passed(): number {
+    return (this.#given + 1) * this.#step - 1;
+  }
+
   state(): SourceState {
-    return { headSequence: this.#texts.length, caughtUp: this.readToEnd, connected: true, skipped: 0 };
+    return {
+      headSequence: this.#texts.length * this.#step,
+      caughtUp: this.readToEnd,
+      connected: true,
+      skipped: 0,
+    };
   }
 
   stop(): Promise<void> {
@@ -129,7 +141,10 @@ class Rig {
   readonly #topology: typeof counting;
   tasks = 0;
 
-  constructor(texts: readonly string[], seed: number, held = quarantine(), of = counting) {
+  readonly #step: number;
+
+  constructor(texts: readonly string[], seed: number, held = quarantine(), of = counting, step = 1) {
+    this.#step = step;
     this.quarantine = held;
     this.#topology = of;
     this.#random = new SeededRandom(seed);
@@ -140,7 +155,7 @@ class Rig {
   async live(held: Quarantine | undefined): Promise<void> {
     this.tasks++;
     const clock = new ManualClock(0);
-    const source = new TextSource(this.#texts, this.#random);
+    const source = new TextSource(this.#texts, this.#random, this.#step);
     const task = new Task({
       topology: this.#topology,
       source,
@@ -200,14 +215,17 @@ describe('records that fail', () => {
       fc.asyncProperty(
         fc.array(fc.constantFrom('a', 'b', 'c', 'a!', 'd!'), { minLength: 1, maxLength: 80 }),
         fc.integer({ min: 0, max: 1_000_000 }),
-        async (texts, seed) => {
-          const rig = new Rig(texts, seed);
+        fc.constantFrom(1, 3),
+        async (texts, seed, step) => {
+          const rig = new Rig(texts, seed, quarantine(), counting, step);
           expect(await rig.supervised()).toBe('read to the end');
           const good = texts.filter((text) => !text.endsWith('!'));
           const wanted: Record<string, number> = {};
           for (const text of good) wanted[text] = (wanted[text] ?? 0) + 1;
           expect(rig.counts()).toEqual(wanted);
-          const bad = texts.flatMap((text, index) => (text.endsWith('!') ? [`letter-${index + 1}`] : []));
+          const bad = texts.flatMap((text, index) =>
+            text.endsWith('!') ? [`letter-${(index + 1) * step}`] : [],
+          );
           expect([...new Set(rig.sent.map(({ id }) => id))].sort()).toEqual(bad.sort());
           // Two starts at most for each, and the last one.
           expect(rig.tasks).toBeLessThanOrEqual(2 * bad.length + 1);
@@ -241,6 +259,21 @@ describe('records that fail', () => {
   it('stop the task when they do not end: the fault is the operator’s', async () => {
     const rig = new Rig(['a', ...Array.from({ length: 20 }, () => 'x!')], 3, quarantine(5));
     expect(await rig.supervised()).toMatch(/^failed: too_many_failing_records: 6 records of "in" up to 7/);
+  });
+
+  it('are counted in a row where the source gives only some of its stream', async () => {
+    const bad = Array.from({ length: 20 }, () => 'x!');
+    const rig = new Rig(['a', ...bad], 3, quarantine(5), counting, 3);
+    expect(await rig.supervised()).toMatch(/^failed: too_many_failing_records: 6 records of "in" up to 21/);
+    const between = new Rig(
+      bad.flatMap((text) => [text, 'a']),
+      3,
+      quarantine(5),
+      counting,
+      3,
+    );
+    expect(await between.supervised()).toBe('read to the end');
+    expect(between.counts()).toEqual({ a: 20 });
   });
 });
 

@@ -67,8 +67,12 @@ interface Input {
   /** Records up to here are pushed one by one, to find the one that fails. */
   suspect_through: number;
   readonly failing: Map<number, RecordFailure>;
+  /** The last one that failed, and how many up to it did with none processed between them. */
   last: number;
   in_a_row: number;
+  /** The last record that went through the graph, and the last one of the push under way. */
+  processed: number;
+  pushed: number;
 }
 
 /**
@@ -78,7 +82,7 @@ interface Input {
  * remembered, and the third start makes it a dead letter and does not process it. What this knows is only in
  * memory: a new process finds out again, and sends the same dead letter.
  *
- * Not taken for a record's fault: errors of the engine (those with a code, but `bad_event_time`), what timers and windows throw
+ * Not taken for a record's fault: errors of the engine (those with a code, but `bad_event_time` and `bad_text`), what timers and windows throw
  * when time moves, and what is thrown inside a commit.
  */
 export class Quarantine {
@@ -92,7 +96,7 @@ export class Quarantine {
   #input(node: string): Input {
     let input = this.#inputs.get(node);
     if (input === undefined) {
-      input = { suspect_through: 0, failing: new Map(), last: 0, in_a_row: 0 };
+      input = { suspect_through: 0, failing: new Map(), last: 0, in_a_row: 0, processed: 0, pushed: 0 };
       this.#inputs.set(node, input);
     }
     return input;
@@ -113,13 +117,19 @@ export class Quarantine {
     records: readonly SourceRecord[],
     reject: (letter: OutMessage, record: SourceRecord, failure: RecordFailure) => void,
   ): readonly SourceRecord[] {
-    const failing = this.#inputs.get(node)?.failing;
-    if (failing === undefined || failing.size === 0) return records;
-    return records.filter((record) => {
+    const input = this.#inputs.get(node);
+    if (input === undefined) return records;
+    const { failing } = input;
+    const isAdmitted = (record: SourceRecord): boolean => {
       const failure = failing.get(record.sequence);
       if (failure !== undefined) reject(this.#options.letterOf(record, failure), record, failure);
       return failure === undefined;
-    });
+    };
+    const admitted = failing.size === 0 ? records : records.filter(isAdmitted);
+    // That there is another push says that the one before it went through.
+    input.processed = Math.max(input.processed, input.pushed);
+    input.pushed = admitted.at(-1)?.sequence ?? input.pushed;
+    return admitted;
   }
 
   /**
@@ -132,11 +142,13 @@ export class Quarantine {
     if (last === undefined || operator === undefined || isOfTime || isCoded(error)) return errorOf(failure);
     const message = error instanceof Error ? error.message : String(error);
     const input = this.#input(node);
+    input.pushed = 0;
     if (records.length > 1) {
       input.suspect_through = Math.max(input.suspect_through, last.sequence);
       return again(`One of ${records.length} records of "${node}" fails in "${operator}"`, message, error);
     }
-    input.in_a_row = last.sequence === input.last + 1 ? input.in_a_row + 1 : 1;
+    // Not by their sequences: a source need not give everything of its stream.
+    input.in_a_row = input.processed <= input.last ? input.in_a_row + 1 : 1;
     input.last = last.sequence;
     if (input.in_a_row > (this.#options.max_in_a_row ?? MAX_IN_A_ROW)) {
       return new MillraceError(
@@ -168,7 +180,7 @@ export function deadLetterQuarantine(): Quarantine {
 }
 
 /** What user code throws, and what operators say of the values that it gives them. */
-const CODES_OF_RECORDS: readonly string[] = ['internal', 'bad_event_time'];
+const CODES_OF_RECORDS: readonly string[] = ['internal', 'bad_event_time', 'bad_text'];
 
 /** Errors of the engine say by their code what is to be done, which is not to leave a record out. */
 function isCoded(error: unknown): boolean {

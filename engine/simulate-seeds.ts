@@ -68,10 +68,10 @@ const START_MS = Date.UTC(2025, 0, 1);
 const HOUR_MS = 3_600_000;
 
 /**
- * Runs a topology once for each seed on disturbed streams (out of order, partly twice, with pauses, failed
- * sends, crashes at every step of a commit and restores) and compares it with a straight run of the same
- * set: each message once, in order, without faults. Several sources are independent of each other in both:
- * how their messages interleave is left to the seed. Everything follows from the seed, so one that fails
+ * Runs a topology once for each seed on disturbed streams (out of order, partly twice, with pauses, holes in
+ * the sequences, failed sends, crashes at every step of a commit and restores) and compares it with a straight
+ * run of the same set: each message once, in order, without faults. Several sources are independent of each
+ * other in both: how their messages interleave is left to the seed. Everything follows from the seed, so one that
  * fails again with `{ from: seed, seeds: 1 }`.
  */
 export async function simulateSeeds(options: SeedsOptions): Promise<SeedsReport> {

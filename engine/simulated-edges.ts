@@ -29,29 +29,73 @@ export function isOneStream(given: SimulatedMessages): given is readonly Simulat
 const STALE_BYTE = 0x23;
 const MAX_TAKE_RECORDS = 64;
 
+/** Shares of the messages before which a stream has something that its source does not give. */
+const HOLE_SHARES = [0, 0.02, 0.06];
+/** How many sequences such a place takes. */
+const HOLE_LENGTHS = [1, 1, 2, 40];
+/** The same behind the last message. */
+const TAIL_LENGTHS = [0, 1, 90];
+
+/**
+ * How many sequences before each message, and lastly behind all of them, are not the source's: messages of other
+ * subjects, or removed ones.
+ */
+export function simulatedHoles(count: number, random: SeededRandom): readonly number[] {
+  const share = random.pick(HOLE_SHARES);
+  const holes = Array.from({ length: count }, () => (random.chance(share) ? random.pick(HOLE_LENGTHS) : 0));
+  return [...holes, random.pick(TAIL_LENGTHS)];
+}
+
 /** The stream: outlives crashes. What is not published yet is not there for the source. */
 export class SimulatedStream {
   readonly name: string;
   readonly messages: readonly SimulatedMessage[];
+  /** Of each message. */
+  readonly sequences: readonly number[];
   readonly firstSequence: number;
-  published = 0;
+  /** Of all that will be published, whether the source gives it or not. */
+  readonly endSequence: number;
+  /** Of what is published now; below `firstSequence` when that is nothing. */
+  lastSequence: number;
 
-  constructor(name: string, messages: readonly SimulatedMessage[], firstSequence: number) {
+  /** `holes` as `simulatedHoles` gives them; none: a stream without. */
+  constructor(
+    name: string,
+    messages: readonly SimulatedMessage[],
+    firstSequence: number,
+    holes: readonly number[] = [],
+  ) {
     this.name = name;
     this.messages = messages;
     this.firstSequence = firstSequence;
+    this.lastSequence = firstSequence - 1;
+    let last = this.lastSequence;
+    this.sequences = messages.map((_, index) => {
+      last += (holes[index] ?? 0) + 1;
+      return last;
+    });
+    this.endSequence = last + (holes[messages.length] ?? 0);
   }
 
-  get lastSequence(): number {
-    return this.firstSequence + this.published - 1;
+  publish(count: number): void {
+    this.lastSequence = Math.min(this.lastSequence + count, this.endSequence);
   }
 
   publishAll(): void {
-    this.published = this.messages.length;
+    this.lastSequence = this.endSequence;
+  }
+
+  /** Index of the first message after a sequence. */
+  indexAfter(sequence: number): number {
+    const index = this.sequences.findIndex((each) => each > sequence);
+    return index < 0 ? this.messages.length : index;
   }
 }
 
-/** A source of the simulated stream for one task: seeded take sizes, pauses, interruptions. */
+/**
+ * A source of the simulated stream for one task: seeded take sizes, pauses, interruptions. What it does not give it
+ * passes some time after it was published, at once or by and by, as a server that says so now and then.
+ */
 export class SimulatedSource implements Source {
   readonly partition = '0';
   readonly #stream: SimulatedStream;
@@ -59,7 +103,10 @@ export class SimulatedSource implements Source {
   readonly #random: SeededRandom;
   readonly #latest_ms: number;
   readonly #maxTake: number;
+  /** Index of the next message. */
   #next = 0;
+  /** No message up to here is still to come. */
+  #passed = 0;
   #connected = true;
   #steady = false;
   #calm = false;
@@ -86,14 +133,19 @@ export class SimulatedSource implements Source {
   }
 
   start(after: number): Promise<void> {
-    this.#next = after + 1;
+    this.#next = this.#stream.indexAfter(after);
+    this.#passed = after;
     return Promise.resolve();
   }
 
-  /** Everything published has been taken. */
+  /** Everything has been taken, or passed. */
   get readToEnd(): boolean {
-    const { messages, firstSequence } = this.#stream;
-    return this.#next === firstSequence + messages.length;
+    return this.#passed === this.#stream.endSequence;
+  }
+
+  /** Infinity when there is none. */
+  get #nextSequence(): number {
+    return this.#stream.sequences[this.#next] ?? Number.POSITIVE_INFINITY;
   }
 
   /** From now on the connection holds. */
@@ -119,29 +171,45 @@ export class SimulatedSource implements Source {
     this.#given = [];
     if (this.#calm) return Promise.resolve([]);
     const stream = this.#stream;
-    if (random.chance(0.7)) stream.published += random.int(0, this.#maxTake);
-    stream.published = Math.min(stream.published, stream.messages.length);
+    if (random.chance(0.7)) stream.publish(random.int(0, this.#maxTake));
     this.#connected = !random.chance(0.05) || this.#steady;
     this.#wait(random.chance(0.02) ? random.int(0, 200_000) : random.int(0, 120));
-    const there = this.#connected ? stream.lastSequence - this.#next + 1 : 0;
-    const count = Math.min(max, there, random.int(0, this.#maxTake));
-    if (count <= 0) this.#wait(wait_ms);
+    const count = Math.min(max, random.int(0, this.#maxTake));
     const records: SourceRecord[] = [];
-    for (let index = 0; index < count; index++) records.push(this.#record(this.#next++));
+    while (this.#connected && records.length < count && this.#nextSequence <= stream.lastSequence) {
+      records.push(this.#record());
+    }
+    if (records.length === 0) {
+      this.#wait(wait_ms);
+      if (this.#connected) this.#pass();
+    }
     return Promise.resolve(records);
   }
 
-  #record(sequence: number): SourceRecord {
-    const message = this.#stream.messages[sequence - this.#stream.firstSequence];
-    invariant(message !== undefined, 'the simulated stream has the message');
+  #record(): SourceRecord {
+    const sequence = this.#nextSequence;
+    const message = this.#stream.messages[this.#next];
+    invariant(message !== undefined && sequence > this.#passed, 'the simulated stream has the message');
+    this.#next++;
+    this.#passed = sequence;
     const data = Uint8Array.from(message.data);
     this.#given.push(data);
     return { sequence, subject: message.subject, data, ...headersOf(message.headers) };
   }
 
+  #pass(): void {
+    const to = Math.min(this.#stream.lastSequence, this.#nextSequence - 1);
+    if (to <= this.#passed) return;
+    this.#passed = this.#random.chance(0.5) ? to : this.#random.int(this.#passed, to);
+  }
+
+  passed(): number {
+    return this.#passed;
+  }
+
   state(): SourceState {
     const { lastSequence } = this.#stream;
-    const caughtUp = this.#next > lastSequence;
+    const caughtUp = this.#nextSequence > lastSequence;
     return { headSequence: lastSequence, caughtUp, connected: this.#connected, skipped: 0 };
   }
 
@@ -165,6 +233,7 @@ export function behind(source: Source, through: (source: Source) => Source): Sou
     start: (after) => source.start(after),
     take: ({ max }) => source.take({ max, wait_ms: simulated_ms }),
     state: () => source.state(),
+    passed: () => source.passed?.(),
     stop: () => source.stop(),
   });
   return {
@@ -176,6 +245,7 @@ export function behind(source: Source, through: (source: Source) => Source): Sou
       return outer.take({ max, wait_ms: LOOK_UP_MS });
     },
     state: () => outer.state(),
+    passed: () => outer.passed?.(),
     stop: () => outer.stop(),
   };
 }

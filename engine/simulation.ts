@@ -14,6 +14,7 @@ import {
   SimulatedReceiver,
   SimulatedSource,
   SimulatedStream,
+  simulatedHoles,
 } from './simulated-edges.ts';
 import type { Source } from './source.ts';
 import { MemoryDisk } from './store-memory.ts';
@@ -27,7 +28,10 @@ export interface SimulationOptions {
   readonly messages: SimulatedMessages;
   /** Decides sizes of takes and batches, pauses, failures and crashes. */
   readonly seed: number;
-  /** Without: no crash and no failed send, only the seeded cut into batches and commits. */
+  /**
+   * Without: no crash, no failed send and nothing in the streams but `messages`, only the seeded cut into batches
+   * and commits.
+   */
   readonly faults: boolean;
   /**
    * Some crashes take the disk with them: the next task goes on from an older snapshot, and the stream is
@@ -62,6 +66,8 @@ export interface SimulationResult {
   readonly firstSequence: number;
   /** The same by source node. */
   readonly firstSequences: Readonly<Record<string, number>>;
+  /** The sequence of each message by source node, in the order of `messages`: there may be holes between them. */
+  readonly sequences: Readonly<Record<string, readonly number[]>>;
 }
 
 /** The stream of a topology's only source. */
@@ -115,9 +121,11 @@ class Simulation {
     const { messages } = options;
     const isOne = isOneStream(messages);
     const named = isOne ? [[ONLY, messages] as const] : Object.entries(messages);
-    this.#streams = named.map(
-      ([name, each]) => new SimulatedStream(name, each, random.pick(FIRST_SEQUENCES)),
-    );
+    const holes = new SeededRandom(~options.seed);
+    this.#streams = named.map(([name, each]) => {
+      const first = random.pick(FIRST_SEQUENCES);
+      return new SimulatedStream(name, each, first, options.faults ? simulatedHoles(each.length, holes) : []);
+    });
     this.#limits = {
       batch_max_events: random.pick([1, 7, 50, 4_096]),
       // What the machine can do must not decide where batches are cut.
@@ -146,7 +154,11 @@ class Simulation {
     const progress = this.#progress;
     invariant(progress !== undefined, 'the simulation ends with a commit');
     const built = topology();
-    const firstSequences = this.#firstSequences(built);
+    const streams = this.#byNode(built);
+    const of = <T>(value: (stream: SimulatedStream) => T): Record<string, T> =>
+      Object.fromEntries(streams.map(([node, stream]) => [node, value(stream)]));
+    const firstSequences = of(({ firstSequence }) => firstSequence);
+    this.#requireEnds(progress, streams);
     return {
       digest: stateDigest(built, this.#disk.reader()),
       published: this.#receiver.received,
@@ -157,19 +169,26 @@ class Simulation {
       disk: this.#disk,
       firstSequence: Object.values(firstSequences)[0] as number,
       firstSequences,
+      sequences: of(({ sequences }) => sequences),
     };
   }
 
   /** In the order of the topology. */
-  #firstSequences(built: Topology): Record<string, number> {
+  #byNode(built: Topology): readonly (readonly [string, SimulatedStream])[] {
     const nodes = built.describe().nodes.filter(({ kind }) => kind === 'source');
-    return Object.fromEntries(
-      nodes.map(({ name }) => {
-        const stream = this.#streams.find((each) => each.name === name) ?? this.#streams[0];
-        invariant(stream !== undefined, 'each source has a stream');
-        return [name, stream.firstSequence];
-      }),
-    );
+    return nodes.map(({ name }) => {
+      const stream = this.#streams.find((each) => each.name === name) ?? this.#streams[0];
+      invariant(stream !== undefined, 'each source has a stream');
+      return [name, stream];
+    });
+  }
+
+  /** Also where the last sequences of a stream are not the source's. */
+  #requireEnds(progress: Progress, streams: readonly (readonly [string, SimulatedStream])[]): void {
+    for (const [at, [node, { endSequence }]] of streams.entries()) {
+      const { sequence } = (at === 0 ? progress : progress.others?.[node]) ?? { sequence: -1 };
+      invariant(sequence === endSequence, `the position of ${node} comes to the end of its stream`);
+    }
   }
 
   #restore(): void {

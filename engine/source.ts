@@ -61,7 +61,8 @@ export interface Source {
   /**
    * The sequence up to which no record is still to come: what was not given is not of this source's subjects, or was
    * removed. The task asks after each take that gave nothing, and moves its position there. A source around another
-   * one must answer undefined as long as it holds a record back. Absent: the position is the last record's.
+   * one must answer undefined as long as it holds a record back. Absent: the position is the last record's. An answer
+   * that is too high loses records: behind a commit with it they are not read again.
    */
   passed?(): number | undefined;
   stop(): Promise<void>;

@@ -63,9 +63,10 @@ async function run(
     start_ms: START_MS,
     end_ms: END_MS,
   });
+  const [sequences = []] = Object.values(result.sequences);
   const expectedLetters = new Map(
     stream.deadLetters.map(({ index, part, code, text }) => [
-      `deadletter-${stream.messages[index]?.subject}-${result.firstSequence + index}-${part}-${code}`,
+      `deadletter-${stream.messages[index]?.subject}-${sequences[index]}-${part}-${code}`,
       text,
     ]),
   );

@@ -147,11 +147,12 @@ describe('conflicts', () => {
         faults: true,
         ...times,
       });
+      const [sequences = []] = Object.values(result.sequences);
       const winner = (id: string): number => order.find(([other]) => other === id)?.[1] ?? 0;
       const conflicts = order.flatMap(([id, amount], index) =>
         amount === winner(id)
           ? []
-          : [`deadletter-${messages[index]?.subject}-${result.firstSequence + index}-0-conflict`],
+          : [`deadletter-${messages[index]?.subject}-${sequences[index]}-0-conflict`],
       );
       expect([...result.published.keys()].sort(), `seed ${seed}`).toEqual(conflicts.sort());
       const [cell] = [...sumsByCell(result, TOTAL).values()];

@@ -10,8 +10,8 @@ export interface ConsumerSpec {
   readonly partition: string;
   /** Sequence of the first message wanted. */
   readonly first: number;
-  /** None: all. */
-  readonly filter_subjects: readonly string[];
+  /** Of the messages wanted; undefined: of all. */
+  readonly filter_subject: string | undefined;
 }
 
 /** A short one: it is in every delivery's reply subject, whose bytes the client looks at one by one. */
@@ -36,7 +36,7 @@ export async function createConsumer(
     mem_storage: true,
     num_replicas: 1,
     inactive_threshold: nanos(CONSUMER_IDLE_MS),
-    ...(spec.filter_subjects.length === 0 ? {} : { filter_subjects: [...spec.filter_subjects] }),
+    ...(spec.filter_subject === undefined ? {} : { filter_subject: spec.filter_subject }),
   });
   return info.num_pending;
 }

@@ -29,6 +29,7 @@ function play(limits: Partial<PullLimits> = {}) {
     },
   } as unknown as NatsConnection;
   let quiet = 0;
+  const passed: number[] = [];
   const session = new PullSession(
     connection,
     'S',
@@ -41,7 +42,10 @@ function play(limits: Partial<PullLimits> = {}) {
         received.push(sequence);
         buffered++;
       },
-      quiet: () => void quiet++,
+      quiet: (sequence) => {
+        quiet++;
+        if (sequence !== undefined) passed.push(sequence);
+      },
     },
   );
   session.start();
@@ -49,6 +53,7 @@ function play(limits: Partial<PullLimits> = {}) {
     session,
     pulls,
     received,
+    passed,
     quiet: () => quiet,
     take: (count: number) => {
       buffered -= count;
@@ -88,6 +93,14 @@ const ENDS: readonly Ending[] = [
   ['nobody answers', 'no responders', (game) => game.status(0, 503, 'No Responders')],
   ['the subscription fails', 'revoked', (game) => game.fail(0)],
   ['a record cannot be received', 'not this one', (game) => game.deliver(0, 666, 1)],
+  [
+    'a heartbeat is of another consumer',
+    'it is another consumer',
+    (game) => {
+      game.deliver(0, 1, 1);
+      game.status(0, 100, 'Idle Heartbeat', { 'Nats-Last-Consumer': '0', 'Nats-Last-Stream': '9' });
+    },
+  ],
   [
     'a pull cannot be sent',
     'could not be sent',
@@ -171,6 +184,35 @@ describe('PullSession', () => {
     expect(game.quiet()).toBe(2);
     expect(game.pulls[2]).toMatchObject({ lane: 0 });
     expect(game.session.hasWorked).toBe(true);
+  });
+
+  it('passes what a heartbeat says, if all deliveries that it knows of have come', () => {
+    const game = play();
+    const beat = (lane: number, values: Record<string, string>): void =>
+      game.status(lane, 100, 'Idle Heartbeat', values);
+    beat(0, { 'Nats-Last-Consumer': '0', 'Nats-Last-Stream': '3' });
+    game.deliver(1, 5, 1);
+    beat(1, { 'Nats-Last-Consumer': '1', 'Nats-Last-Stream': '7' });
+    // Whose pull it is about plays no part, nor whether that has ended.
+    beat(0, { 'Nats-Last-Consumer': '1', 'Nats-Last-Stream': '8' });
+    for (const values of [{}, { 'Nats-Last-Stream': 'x' }, { 'Nats-Last-Stream': '-1' }]) {
+      beat(0, { 'Nats-Last-Consumer': '1', ...values });
+    }
+    beat(0, { 'Nats-Last-Stream': '9' });
+    game.status(0, 408, 'Request Timeout', { 'Nats-Last-Consumer': '1', 'Nats-Last-Stream': '10' });
+    expect(game.passed).toEqual([3, 7, 8]);
+    beat(0, { 'Nats-Last-Consumer': '2', 'Nats-Last-Stream': '12' });
+    expect(game.passed).toEqual([3, 7, 8]);
+  });
+
+  it('ends when the server forgets a pull, as it does with one whose bytes are used up exactly', async () => {
+    const game = play({ pull_expires_ms: 60, idle_heartbeat_ms: 20 });
+    const beats = setInterval(() => {
+      game.status(1, 100, 'Idle Heartbeat', { 'Nats-Last-Consumer': '0' });
+      game.status(1, 408, 'Request Timeout');
+    }, 5);
+    expect(await game.session.ended).toContain('has not said that a pull is over');
+    clearInterval(beats);
   });
 
   it.each(ENDS)('ends, without throwing, when %s', async (_, reason, happen) => {

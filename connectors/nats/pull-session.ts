@@ -59,6 +59,8 @@ interface Lane {
   messages: number;
   bytes: number;
   isTouched: boolean;
+  /** When the server must have ended it. */
+  until_ms: number;
 }
 
 /**
@@ -150,6 +152,7 @@ export class PullSession {
     lane.messages = messages;
     lane.bytes = Math.max(room_bytes, largest);
     lane.isTouched = false;
+    lane.until_ms = performance.now() + limits.pull_expires_ms + HEARTBEATS_MISSED * limits.idle_heartbeat_ms;
     const request = {
       batch: messages,
       expires: nanos(limits.pull_expires_ms),
@@ -211,11 +214,12 @@ export class PullSession {
     if (status.code === 100) {
       this.#hasWorked = true;
       // Sent after everything that was delivered: a higher number means that some of it is lost.
-      const last = Number(status.header('Nats-Last-Consumer') ?? this.#consumerSequence);
-      if (last > this.#consumerSequence) {
-        this.end(`the server has made ${last} deliveries, ${this.#consumerSequence} came`);
-      } else if (last < this.#consumerSequence) this.#owner.quiet();
-      else this.#owner.quiet(passedBy(status.header('Nats-Last-Stream')));
+      const last = sequenceOf(status.header('Nats-Last-Consumer'));
+      const came = this.#consumerSequence;
+      if (last === came) this.#owner.quiet(sequenceOf(status.header('Nats-Last-Stream')));
+      else if (last === undefined) this.#owner.quiet();
+      else if (last > came) this.end(`the server has made ${last} deliveries, ${came} came`);
+      else this.end(`the server has made ${last} deliveries, ${came} came: it is another consumer`);
       return;
     }
     const isTooLarge = status.code === 409 && status.text === 'message size exceeds maxbytes';
@@ -237,24 +241,37 @@ export class PullSession {
     const isWaiting = this.#lanes.some((lane) => lane.messages > 0);
     this.#silences = isWaiting && !this.#isHeard ? this.#silences + 1 : 0;
     this.#isHeard = false;
-    if (this.#silences <= HEARTBEATS_MISSED) return;
+    if (this.#silences <= HEARTBEATS_MISSED && !this.#isOverdue) return;
     // When the event loop was held, the timer runs before what has arrived is read. Read it first.
     setImmediate(() => {
       setImmediate(() => {
-        if (!this.#isHeard)
+        // The server does not tell the end of a pull whose last message was as large as what was left of its bytes.
+        if (this.#isOverdue) this.end('the server has not said that a pull is over');
+        else if (!this.#isHeard && this.#silences > HEARTBEATS_MISSED)
           this.end(`the server was not heard for ${HEARTBEATS_MISSED * this.#limits.idle_heartbeat_ms} ms`);
       });
     });
   }
+
+  get #isOverdue(): boolean {
+    const now_ms = performance.now();
+    return this.#lanes.some(({ messages, until_ms }) => messages > 0 && now_ms > until_ms);
+  }
 }
 
-function passedBy(header: string | undefined): number | undefined {
-  const sequence = Number(header);
-  return Number.isSafeInteger(sequence) ? sequence : undefined;
+function sequenceOf(header: string | undefined): number | undefined {
+  return header !== undefined && /^\d{1,15}$/.test(header) ? Number(header) : undefined;
 }
 
 function newLane(): Lane {
-  return { inbox: createInbox(), subscription: undefined, messages: 0, bytes: 0, isTouched: false };
+  return {
+    inbox: createInbox(),
+    subscription: undefined,
+    messages: 0,
+    bytes: 0,
+    isTouched: false,
+    until_ms: 0,
+  };
 }
 
 function finish(lane: Lane): void {

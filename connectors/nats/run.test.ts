@@ -14,7 +14,7 @@ import {
   topology,
 } from '../../engine/index.ts';
 import { startTestNats, type TestNats } from '../../test/nats.ts';
-import { JetStreamPublisher } from './publisher.ts';
+import { EventPublisher, JetStreamPublisher } from './publisher.ts';
 import { jetstream, type RunningTopology, run } from './run.ts';
 import { JetStreamSource } from './source.ts';
 
@@ -169,10 +169,48 @@ describe('run', () => {
     });
     await second.caughtUp(60_000);
     expect(countsOf(second)).toEqual([2, 2]);
+    const { lastSequence } = await new EventPublisher(second.link).publishAll([
+      { subject: 'ticks.b', payload: Buffer.from('.') },
+    ]);
+    await second.applied('TICKS', lastSequence, 60_000);
+    expect(countsOf(second)).toEqual([2, 3]);
+    await expect(second.applied('TICKS', lastSequence + 1, 1)).rejects.toMatchObject({
+      code: 'not_caught_up',
+    });
+    await expect(second.applied('TOCKS', 1, 1)).rejects.toMatchObject({ code: 'unknown_stream' });
     expect(log).toContain('running');
     await expect(second.caughtUp(60_000)).resolves.toBeUndefined();
     await second.stop();
     await rm(dataDir, { recursive: true, force: true });
+  });
+
+  it('says that NATS is away, and goes on when it is back', async () => {
+    const dataDir = await mkdtemp(join(tmpdir(), 'millrace-test-run-'));
+    let server = await startTestNats();
+    const { url, port, storeDir } = server;
+    const log: string[] = [];
+    const options = {
+      dataDir,
+      natsUrl: url,
+      streams: { TALLIED: ['tallied'] },
+      log: (line: string) => log.push(line),
+    };
+    const app = await run(counting, options);
+    try {
+      await server.kill();
+      await expect.poll(() => log.some((line) => line.includes('is away')), { timeout: 60_000 }).toBe(true);
+      server = await startTestNats({ port, storeDir });
+      await expect.poll(() => log.some((line) => line.includes('is back')), { timeout: 60_000 }).toBe(true);
+      const { lastSequence } = await new EventPublisher(app.link).publishAll([
+        { subject: 'ticks.a', payload: Buffer.from('.') },
+      ]);
+      await app.applied('TICKS', lastSequence, 60_000);
+      expect(countsOf(app)).toEqual([1]);
+    } finally {
+      await app.stop();
+      await server.stop();
+      await rm(dataDir, { recursive: true, force: true });
+    }
   });
 
   it('reads several streams as one', async () => {

@@ -40,7 +40,10 @@ export interface JetStreamInputOptions {
   readonly name?: string;
   /** What the stream takes when it has to be made. */
   readonly subjects: readonly string[];
-  /** Reads only messages of these subjects (`*` and `>` as in NATS), which the server picks; default: all of the stream. */
+  /**
+   * Reads only messages of these subjects (`*` and `>` as in NATS), which the server picks; of several it sends what
+   * the narrowest pattern over them matches, and the rest is left out here. Default: all of the stream.
+   */
   readonly filter?: readonly string[];
   /** What stands between the stream and the graph: `(source) => enrichingSource(source, { … })`. */
   readonly through?: (source: Source) => Source;
@@ -101,6 +104,11 @@ export interface RunningTopology {
   metrics(): readonly MetricSample[];
   /** Resolves when everything that is in the stream now is committed; rejects after `timeout_ms`. */
   caughtUp(timeout_ms: number): Promise<void>;
+  /**
+   * Resolves when the stream (of the topology's) is committed up to the sequence that a publish was acknowledged
+   * with: then `queryTable` answers what that message has changed. Rejects after `timeout_ms` (`not_caught_up`).
+   */
+  applied(stream: string, sequence: number, timeout_ms: number): Promise<void>;
   /** Commits what was taken, and ends. */
   stop(): Promise<void>;
 }
@@ -150,13 +158,33 @@ export async function run(topology: Topology, options: RunOptions): Promise<Runn
     });
     supervisor.start();
     opened.push(() => supervisor.stop());
+    const unwatch = link.onStatus((status) => {
+      if (status === 'disconnected') log(`NATS at ${server.url} is away; the task goes on when it is back`);
+      if (status === 'connected') log(`NATS at ${server.url} is back`);
+    });
+    opened.push(() => Promise.resolve(unwatch()));
     return {
       url: server.url,
       link,
       reader,
       ended: end.promise,
       metrics: () => task?.metrics.samples() ?? [],
-      caughtUp: (timeout_ms) => caughtUp(manager, inputs, reader, supervisor, timeout_ms),
+      caughtUp: async (timeout_ms) => {
+        const facts = await Promise.all(inputs.map(({ stream }) => streamFacts(manager, stream)));
+        // An empty stream has nothing to catch up with.
+        const wanted = facts.filter(({ firstSequence, lastSequence }) => firstSequence <= lastSequence);
+        await committed(
+          wanted.map(({ stream, lastSequence }) => [stream, lastSequence]),
+          reader,
+          supervisor,
+          timeout_ms,
+        );
+      },
+      applied: async (stream, sequence, timeout_ms) => {
+        const streams = inputs.map((input) => input.stream);
+        if (!streams.includes(stream)) throw notRead(stream, streams);
+        await committed([[stream, sequence]], reader, supervisor, timeout_ms);
+      },
       stop: async () => {
         await close();
         end.done();
@@ -300,34 +328,36 @@ function runTask(parts: TaskParts, tell: (state: 'made' | 'running', task: Task)
   return { ended: work(), stop: () => stop.abort() };
 }
 
-async function caughtUp(
-  manager: JetStreamManager,
-  inputs: readonly JetStreamInput[],
+/** Until each of these streams is committed up to its sequence. */
+async function committed(
+  wanted: readonly (readonly [stream: string, sequence: number])[],
   reader: KvReader,
   supervisor: Supervisor,
   timeout_ms: number,
 ): Promise<void> {
-  const wanted = await Promise.all(inputs.map(({ stream }) => streamFacts(manager, stream)));
   const until_ms = systemClock.now() + timeout_ms;
   for (;;) {
     const progress = reader.snapshot((table) => readProgress(table(META_TABLE)));
     const position = progress === undefined ? {} : positionOf(progress);
-    const behind = wanted.find(
-      ({ stream, firstSequence, lastSequence }) =>
-        // An empty stream has nothing to catch up with.
-        firstSequence <= lastSequence && (position[stream]?.[PARTITION] ?? 0) < lastSequence,
-    );
+    const behind = wanted.find(([stream, sequence]) => (position[stream]?.[PARTITION] ?? 0) < sequence);
     if (behind === undefined) return;
     const { state, error } = supervisor.status;
     if (state === 'failed' && error !== undefined) throw error;
     if (systemClock.now() >= until_ms) {
-      const { stream, lastSequence } = behind;
+      const [stream, sequence] = behind;
       throw new MillraceError(
         'not_caught_up',
-        `After ${timeout_ms} ms ${position[stream]?.[PARTITION] ?? 0} of ${lastSequence} messages of "${stream}" are committed. Wait longer, or see the log for what holds the task up.`,
+        `After ${timeout_ms} ms ${position[stream]?.[PARTITION] ?? 0} of ${sequence} messages of "${stream}" are committed. Wait longer, or see the log for what holds the task up.`,
         { retriable: true },
       );
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
+}
+
+function notRead(stream: string, streams: readonly string[]): MillraceError {
+  return new MillraceError(
+    'unknown_stream',
+    `The topology does not read the stream "${stream}"; it reads ${[...new Set(streams)].join(', ')}.`,
+  );
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
-import type { JetStreamManager } from '@nats-io/jetstream';
+import { JetStreamApiError, type JetStreamManager } from '@nats-io/jetstream';
 import {
   asMillraceError,
   invariant,
@@ -17,13 +17,14 @@ import type { NatsRecord } from './record.ts';
 import { RecordBuffer } from './record-buffer.ts';
 import { checkContinuity } from './stream-continuity.ts';
 import { openManager, streamFacts } from './streams.ts';
+import { SubjectFilter } from './subject-filter.ts';
 
 export interface JetStreamSourceOptions {
   readonly link: NatsLink;
   readonly stream: string;
   /** The partition's name in positions; default `0`. */
   readonly partition?: string;
-  /** Reads only what matches one of them; then gaps are normal and `skipped` stays 0. */
+  /** Reads only what matches one of them, see `SubjectFilter`; then gaps are normal and `skipped` stays 0. */
   readonly filter_subjects?: readonly string[];
   /** The stream's messages replace one another, as a KV bucket's do: gaps are normal. */
   readonly sparse?: boolean;
@@ -55,6 +56,7 @@ export class JetStreamSource implements Source {
   readonly partition: string;
   readonly #options: JetStreamSourceOptions;
   readonly #limits: PullLimits;
+  readonly #filter: SubjectFilter;
   readonly #hasGaps: boolean;
   readonly #buffer = new RecordBuffer();
   readonly #stopping = new AbortController();
@@ -78,14 +80,19 @@ export class JetStreamSource implements Source {
     this.#options = options;
     this.partition = options.partition ?? '0';
     this.#limits = { ...DEFAULT_PULL_LIMITS, ...options.limits };
-    this.#hasGaps = options.sparse === true || (options.filter_subjects ?? []).length > 0;
+    this.#filter = new SubjectFilter(options.filter_subjects ?? []);
+    this.#hasGaps = options.sparse === true || !this.#filter.isWhole;
   }
 
-  /** Throws `stream_missing`, `nats_server_too_old`, `jetstream_disabled`. */
+  /** Throws `stream_missing`, `stream_unavailable`, `nats_server_too_old`, `jetstream_disabled`. */
   async facts(): Promise<StreamFacts> {
-    const facts = await streamFacts(await this.#openManager(), this.#options.stream);
-    this.#known ??= facts;
-    return facts;
+    try {
+      const facts = await streamFacts(await this.#openManager(), this.#options.stream);
+      this.#known ??= facts;
+      return facts;
+    } catch (error) {
+      throw named(error, this.#options.stream);
+    }
   }
 
   async #openManager(): Promise<JetStreamManager> {
@@ -98,8 +105,11 @@ export class JetStreamSource implements Source {
     invariant(this.#supervision === undefined, 'a source is started once');
     if (this.#known === undefined) await this.facts();
     this.#received = after;
-    const first = await this.#openSession();
-    this.#supervision = this.#supervise(first);
+    try {
+      this.#supervision = this.#supervise(await this.#openSession());
+    } catch (error) {
+      throw named(error, this.#options.stream);
+    }
   }
 
   /** Keeps a session open until stopped, or until going on would be wrong. Does not throw. */
@@ -118,6 +128,7 @@ export class JetStreamSource implements Source {
           if (session.hasWorked) backoff_ms = BACKOFF_FIRST_MS;
           await this.#closeSession();
         }
+        if (this.#failure !== undefined) return;
         if (link.connection.isClosed()) throw closedError(link.url);
         session = undefined;
         if (!(await untilConnected(link, RECONNECT_LOOK_MS))) continue;
@@ -161,7 +172,7 @@ export class JetStreamSource implements Source {
   }
 
   async #openSession(): Promise<PullSession> {
-    const { stream, filter_subjects, sparse, link } = this.#options;
+    const { stream, sparse, link } = this.#options;
     const manager = await this.#openManager();
     // One name until a consumer of it was used: a request whose answer was lost does not leave another.
     this.#consumer ??= newConsumerName();
@@ -170,13 +181,12 @@ export class JetStreamSource implements Source {
       name,
       partition: this.partition,
       first: this.#received + 1,
-      filter_subjects: filter_subjects ?? [],
+      filter_subject: this.#filter.pattern,
     });
     // After the consumer, so that what is checked is the stream which that reads.
     const facts = await streamFacts(manager, stream);
     checkContinuity(this.#known ?? facts, facts, this.#received, sparse === true);
-    const isWhole = filter_subjects === undefined || filter_subjects.length === 0;
-    this.#head = Math.max(this.#head, this.#received, isWhole ? facts.lastSequence : 0);
+    this.#head = Math.max(this.#head, this.#received, this.#filter.isWhole ? facts.lastSequence : 0);
     this.#pending = pending;
     const session = new PullSession(link.connection, stream, name, this.#limits, {
       buffered: () => ({ messages: this.#buffer.length, bytes: this.#buffer.size_bytes }),
@@ -195,12 +205,21 @@ export class JetStreamSource implements Source {
     const { sequence } = record;
     this.#pending = pending;
     if (sequence + pending > this.#head) this.#head = sequence + pending;
-    if (sequence <= this.#received) return;
+    if (sequence <= this.#received) {
+      this.#fail(wentBackError(this.#options.stream, sequence, this.#received));
+      return;
+    }
     // No delivery is missing, so what lies between was removed from the stream before it was read.
     if (sequence !== this.#received + 1 && !this.#hasGaps) this.#skipped += sequence - this.#received - 1;
     this.#received = sequence;
+    if (!this.#filter.matches(record)) return;
     this.#buffer.push(record);
     if (this.#wake !== undefined) this.#wake();
+  }
+
+  #fail(error: MillraceError): void {
+    this.#failure ??= error;
+    this.#session?.end(error.message);
   }
 
   /** Everything up to here has been received, or will never come. */
@@ -305,7 +324,22 @@ export class JetStreamSource implements Source {
   }
 }
 
+/** What the server has not answered it may answer later; what it has refused is for a person to look at. */
+function named(error: unknown, stream: string): unknown {
+  if (error instanceof MillraceError || (error instanceof JetStreamApiError && error.status < 500))
+    return error;
+  const message = `Stream "${stream}" cannot be read at the moment: ${describe(error)}. It is tried again; see whether the server is there.`;
+  return new MillraceError('stream_unavailable', message, { cause: error, retriable: true });
+}
+
 const briefly = (): Promise<void> => sleep(STOP_TIMEOUT_MS, undefined, { ref: false });
+
+/** A consumer goes only forward. What was passed may be committed by now, and is not read again. */
+const wentBackError = (stream: string, sequence: number, received: number): MillraceError =>
+  new MillraceError(
+    'stream_went_back',
+    `The server has sent message ${sequence} of stream "${stream}", which was read up to sequence ${received}: the stream lost messages and their numbers were given again (a power cut, a restored backup), or the server had passed it over. Restore the stream from its backup, or replay it, and start again.`,
+  );
 
 const closedError = (url: string): MillraceError =>
   new MillraceError('nats_connection_closed', `The connection to ${url} was closed under a source.`, {

@@ -65,7 +65,9 @@ const MINIMUM_SERVER = [2, 10] as const;
  * when the server or the account has no JetStream.
  */
 export async function openManager(link: NatsLink): Promise<JetStreamManager> {
-  checkServerVersion(link.connection.info?.version ?? '0.0.0', link.url);
+  const { info } = link.connection;
+  // Not known while the connection is lost; what comes next says so.
+  if (info !== undefined) checkServerVersion(info.version, link.url);
   try {
     return await jetstreamManager(link.connection, { timeout: API_TIMEOUT_MS });
   } catch (error) {

@@ -101,6 +101,33 @@ describe('ThreadedSource', () => {
     await source.stop();
   });
 
+  it('never passes what it has received and the ring does not hold', async () => {
+    await purge();
+    const size_bytes = 1_000_000;
+    // One more than it holds: the thread has the last one in its hands, and nothing else is to come.
+    const count = Math.floor(RING_BYTES / size_bytes) + 1;
+    const client = jetstream(link.connection);
+    const first = (await client.publish('events.big.1', Buffer.alloc(size_bytes))).seq;
+    for (let index = 1; index < count; index++)
+      await client.publish('events.big.1', Buffer.alloc(size_bytes));
+    const source = open();
+    await source.facts();
+    await source.start(first - 1);
+    await expect.poll(() => source.state().headSequence, { timeout: 60_000 }).toBe(first + count - 1);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    let [last, passed] = [first - 1, 0];
+    while (last < first + count - 1) {
+      for (const { sequence } of await source.take({ max: 100, wait_ms: 20 })) {
+        expect(sequence).toBe(last + 1);
+        expect(sequence).toBeGreaterThan(passed);
+        last = sequence;
+      }
+      passed = Math.max(passed, source.passed() ?? 0);
+    }
+    await expect.poll(() => source.passed(), { timeout: 60_000 }).toBe(last);
+    await source.stop();
+  });
+
   it('reads only the filtered subjects, and never passes what it has still to give', async () => {
     await purge();
     const client = jetstream(link.connection);
