@@ -9,7 +9,6 @@ import {
   readProgress,
   systemClock,
 } from '../engine/index.ts';
-import { toCallbackDoc } from '../operators/index.ts';
 import { type CommandArguments, type CommandContext, type ExitCode, UsageError } from './command.ts';
 import { loadPublisher } from './load-topology.ts';
 import { type Place, placeOf, withState } from './place.ts';
@@ -17,6 +16,8 @@ import { timeText } from './rows.ts';
 
 const PROGRESS_INTERVAL_MS = 5_000;
 const MS_PER_SECOND = 1_000;
+/** The kind of the operators that call functions. */
+const CALLS = 'to-callback';
 const STREAM = /^([A-Za-z0-9_-]+)=(.+)$/;
 
 /** Streams by name with their subjects, from `NAME=subject,subject`. */
@@ -93,7 +94,7 @@ export async function start(args: CommandArguments, context: CommandContext): Pr
 /** What calls the callbacks of a topology: messages for one that nobody has registered would wait for ever. */
 async function publisherOf({ file, topology }: Place): Promise<RunOptions['publisher']> {
   const publisher = file === undefined ? undefined : await loadPublisher(file);
-  const callers = topology.describe().nodes.filter(({ kind }) => kind === toCallbackDoc.kind);
+  const callers = topology.describe().nodes.filter(({ kind }) => kind === CALLS);
   if (publisher !== undefined || callers.length === 0) return publisher;
   const names = callers.map(({ name }) => `"${name}"`).join(', ');
   throw new MillraceError(

@@ -1,62 +1,106 @@
-import type { TableQuery } from './interactive.ts';
+import type { QueryableTable, TableQuery } from './interactive.ts';
 import type { Position } from './source.ts';
 
 /** Rows that one query may ask for, at most. */
 export const MAX_QUERY_ROWS = 10_000;
 
-/** The members of each kind that must be strings, and those that may be there. */
-const TEXTS: Readonly<Record<TableQuery['kind'], { must: readonly string[]; may: readonly string[] }>> = {
-  key: { must: ['key'], may: [] },
-  range: { must: [], may: ['from', 'to'] },
-  prefix: { must: ['prefix'], may: [] },
-  window: { must: ['key'], may: [] },
-  windows: { must: [], may: [] },
-};
-/** Whether there are such queries. */
-export function isKind(kind: string): boolean {
-  return Object.hasOwn(TEXTS, kind);
+interface Members {
+  /** Those that must be strings, and those that are strings where they are there. */
+  readonly texts: readonly string[];
+  readonly mayTexts: readonly string[];
+  /** The same of times. */
+  readonly times: readonly string[];
+  readonly mayTimes: readonly string[];
+  /** Windows, where they are there. */
+  readonly mayWindows: readonly string[];
+  readonly limit: 'must' | 'may' | 'none';
 }
 
-/** Exclusive: the end of what a stored time holds. */
-const TIME_END_MS = 2 ** 48;
+const NONE: Members = { texts: [], mayTexts: [], times: [], mayTimes: [], mayWindows: [], limit: 'must' };
+const MEMBERS: Readonly<Record<TableQuery['kind'], Members>> = {
+  key: { ...NONE, texts: ['key'], limit: 'none' },
+  range: { ...NONE, mayTexts: ['from', 'to'] },
+  prefix: { ...NONE, texts: ['prefix'], mayTexts: ['from', 'to'] },
+  window: {
+    ...NONE,
+    texts: ['key'],
+    times: ['start_ms', 'end_ms'],
+    mayTimes: ['first_end_ms', 'before_end_ms'],
+    limit: 'may',
+  },
+  windows: { ...NONE, times: ['start_ms', 'end_ms'], mayWindows: ['from', 'to'] },
+};
+
+/** Whether there are such queries. */
+export function isKind(kind: unknown): kind is TableQuery['kind'] {
+  return typeof kind === 'string' && Object.hasOwn(MEMBERS, kind);
+}
+
+/** The greatest time that a row's key holds, ms. */
+const LAST_TIME_MS = 2 ** 48 - 1;
+
+type Untyped = Readonly<Record<string, unknown>>;
 
 /** What of a query of a known kind makes no sense: it may have come over a network, whatever its type says. */
 export function wrongIn(query: TableQuery): string | undefined {
-  const members: Readonly<Record<string, unknown>> = { ...query };
-  const { must, may } = TEXTS[query.kind];
-  const isText = (name: string): boolean => typeof members[name] === 'string';
-  const odd = must.find((name) => !isText(name)) ?? may.find((name) => name in members && !isText(name));
-  if (odd !== undefined) return `"${odd}" must be a string.`;
-  if (query.kind === 'key') return undefined;
-  const { limit = query.kind === 'window' ? MAX_QUERY_ROWS : Number.NaN } = query;
-  if (!(Number.isInteger(limit) && limit >= 1 && limit <= MAX_QUERY_ROWS)) {
-    return `The limit must be 1 to ${MAX_QUERY_ROWS} rows.`;
+  const { texts, mayTexts, times, mayTimes, mayWindows, limit } = MEMBERS[query.kind];
+  const members: Untyped = { ...query };
+  const given = (names: readonly string[]): readonly string[] =>
+    names.filter((name) => members[name] !== undefined);
+  const notText = [...texts, ...given(mayTexts)].find((name) => typeof members[name] !== 'string');
+  if (notText !== undefined) return `"${notText}" must be a string.`;
+  const notTime = [...times, ...given(mayTimes)].find((name) => !isTime(members[name]));
+  if (notTime !== undefined) return `"${notTime}" must be ${TIME_RULE}.`;
+  const notWindow = given(mayWindows).find((name) => !isWindow(members[name]));
+  if (notWindow !== undefined) {
+    return `"${notWindow}" must be a window: a key, a start_ms and an end_ms, each ${TIME_RULE}.`;
   }
-  if (query.kind === 'windows') {
-    const { start_ms, end_ms, from } = query;
-    const isKey = from === undefined || (isObject(from) && typeof from.key === 'string');
-    if (!isKey) return '"from" must be a window: a key with its start and end.';
-    return timesIn([start_ms, end_ms, ...(from === undefined ? [] : [from.start_ms, from.end_ms])]);
-  }
-  if (query.kind !== 'window') return undefined;
-  return timesIn([query.start_ms, query.end_ms, query.first_end_ms === undefined ? 0 : query.first_end_ms]);
+  if (limit === 'none') return undefined;
+  const isLimited = members.limit !== undefined || limit === 'must';
+  if (isLimited && !isLimit(members.limit)) return `The limit must be 1 to ${MAX_QUERY_ROWS} rows.`;
+  const { reverse = false } = members;
+  return typeof reverse === 'boolean' ? undefined : '"reverse" must be true or false.';
 }
 
-function timesIn(times: readonly number[]): string | undefined {
-  const isTime = (time_ms: number): boolean =>
-    Number.isInteger(time_ms) && time_ms >= 0 && time_ms < TIME_END_MS;
-  return times.every(isTime) ? undefined : 'Window bounds are whole ms since 1970.';
+const TIME_RULE = `whole ms since 1970, up to ${LAST_TIME_MS}`;
+
+function isTime(value: unknown): boolean {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= LAST_TIME_MS;
+}
+
+function isLimit(value: unknown): boolean {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= MAX_QUERY_ROWS;
+}
+
+function isWindow(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  const { key, start_ms, end_ms }: Untyped = { ...value };
+  return typeof key === 'string' && isTime(start_ms) && isTime(end_ms);
+}
+
+/** What of a table's name makes no sense, whatever its type says. */
+export function wrongInTable(table: QueryableTable<unknown>): string | undefined {
+  if (!isObject(table)) return 'A table is an id or an object with one.';
+  const { id, scope, version }: Untyped = { ...table };
+  if (typeof id !== 'string') return 'The "id" of a table must be a string.';
+  if (scope !== undefined && typeof scope !== 'string') return 'The "scope" of a table must be a string.';
+  if (version === undefined || Number.isSafeInteger(version)) return undefined;
+  return 'The "version" of a table must be a whole number.';
 }
 
 export function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null;
 }
 
+/** A sequence for each partition of each stream. */
 export function isPosition(bound: unknown): bound is Position {
-  return (
-    isObject(bound) &&
-    Object.values(bound).every(
-      (partitions) => isObject(partitions) && Object.values(partitions).every((it) => Number.isInteger(it)),
-    )
-  );
+  return isRecord(bound) && Object.values(bound).every(isPartitions);
+}
+
+function isPartitions(partitions: unknown): boolean {
+  return isRecord(partitions) && Object.values(partitions).every((it) => Number.isInteger(it));
+}
+
+function isRecord(value: unknown): value is object {
+  return isObject(value) && !Array.isArray(value);
 }

@@ -11,6 +11,14 @@ import { invariant } from './errors.ts';
 export const ROWS_TABLE = 'rows';
 /** The state table of an operator whose rows are values by key and window. */
 export const WINDOWS_TABLE = 'windows';
+/** The kind of operator that writes each of them; what others call so has a layout of their own. */
+export const QUERYABLE_KINDS = { [ROWS_TABLE]: 'to-table', [WINDOWS_TABLE]: 'to-window-table' } as const;
+
+/**
+ * Exclusive: a window in a table starts before this, in the year 10854. From here on the first byte of the start
+ * would be FF, which behind the end of a key says that the key goes on with a NUL.
+ */
+export const WINDOW_START_END_MS = 0xff * 2 ** 40;
 
 export interface TableRow<V> {
   /** Event time of what wrote it; undefined where the table takes no notice of time. */

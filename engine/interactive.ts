@@ -1,23 +1,22 @@
-import { ByteReader, ByteWriter } from './bytes.ts';
+import { ByteReader } from './bytes.ts';
 import { type Codec, trustedJsonCodec } from './codec.ts';
-import { invariant } from './errors.ts';
-import { isKind, isObject, isPosition, MAX_QUERY_ROWS, wrongIn } from './interactive-check.ts';
+import { isKind, isObject, isPosition, wrongIn, wrongInTable } from './interactive-check.ts';
 import {
-  keyPrefix,
-  keysPrefix,
+  QUERYABLE_KINDS,
   ROWS_TABLE,
-  readRowKey,
-  readWindowKey,
   tableRowCodec,
   WINDOWS_TABLE,
   type WindowKey,
 } from './interactive-layout.ts';
-import { type KvReader, type KvView, prefixEnd } from './kv.ts';
+import { readWhole, ScopeRows, UnreadableRow } from './interactive-read.ts';
+import type { KvReader, KvView } from './kv.ts';
 import { META_TABLE, type Progress, readProgress } from './meta.ts';
+import { schemaKey } from './schema-version.ts';
 import type { Position } from './source.ts';
 import { readTopology } from './upgrade.ts';
 
 export { MAX_QUERY_ROWS } from './interactive-check.ts';
+export { MAX_SKIPPED_ROWS } from './interactive-read.ts';
 
 /** The value of one key. */
 export interface KeyQuery {
@@ -25,8 +24,13 @@ export interface KeyQuery {
   readonly key: string;
 }
 
+interface Directed {
+  /** The rows in the opposite order, the limit counted from that end; the bounds mean what they mean without. */
+  readonly reverse?: boolean;
+}
+
 /** Keys from `from` (inclusive) to `to` (exclusive) in the order of their UTF-8 bytes. */
-export interface RangeQuery {
+export interface RangeQuery extends Directed {
   readonly kind: 'range';
   readonly from?: string;
   readonly to?: string;
@@ -34,16 +38,18 @@ export interface RangeQuery {
   readonly limit: number;
 }
 
-/** Keys that begin with `prefix`. */
-export interface PrefixQuery {
+/** Keys that begin with `prefix`, all or those from `from` (inclusive) to `to` (exclusive). */
+export interface PrefixQuery extends Directed {
   readonly kind: 'prefix';
   readonly prefix: string;
+  readonly from?: string;
+  readonly to?: string;
   /** In rows, 1 to `MAX_QUERY_ROWS`. */
   readonly limit: number;
 }
 
 /** Windows of a key that start at `start_ms` or later and before `end_ms`, in the order of time. */
-export interface WindowQuery {
+export interface WindowQuery extends Directed {
   readonly kind: 'window';
   readonly key: string;
   readonly start_ms: number;
@@ -51,18 +57,25 @@ export interface WindowQuery {
   readonly end_ms: number;
   /** Of the windows that start at `start_ms` only those that end here or later: to go on where an answer ends. */
   readonly first_end_ms?: number;
+  /** Also the windows that start at `end_ms` and end before this: to go on where an answer in reverse ends. */
+  readonly before_end_ms?: number;
   /** In rows, 1 to `MAX_QUERY_ROWS`, which it is by default. */
   readonly limit?: number;
 }
 
-/** Windows of all keys that start at `start_ms` or later and before `end_ms`, by key, then time. Reads every key. */
-export interface WindowRangeQuery {
+/**
+ * Windows of all keys that start at `start_ms` or later and before `end_ms`, by key, then time. Visits every key
+ * up to where the limit is reached, and of the windows of a key outside that time a few, whatever their number.
+ */
+export interface WindowRangeQuery extends Directed {
   readonly kind: 'windows';
   readonly start_ms: number;
   /** Exclusive. */
   readonly end_ms: number;
   /** The first window to look at: where an answer ended. */
   readonly from?: WindowKey;
+  /** Exclusive: where an answer in reverse ended. */
+  readonly to?: WindowKey;
   /** In rows, 1 to `MAX_QUERY_ROWS`. */
   readonly limit: number;
 }
@@ -72,11 +85,11 @@ export type TableQuery = KeyQuery | RangeQuery | PrefixQuery | WindowQuery | Win
 export type QueryFailure =
   /** The state has not applied the position that the query asks for: try again, or ask another copy. */
   | 'not_up_to_bound'
-  /** Nothing of this name has ever been committed here. */
+  /** Nothing of this name has been committed here, or its operator was given up since. */
   | 'no_such_table'
   /** This table does not answer this kind of query. */
   | 'unknown_query'
-  /** A limit or a bound makes no sense; the message says which. */
+  /** The query, the table's name or the position makes no sense; the message says what of it. */
   | 'bad_query'
   /** The rows are not what the table's codec or version says. */
   | 'wrong_codec';
@@ -108,7 +121,10 @@ export interface KeyedValue<V> {
 
 export interface RowsAnswer<V> extends Answered {
   readonly values: readonly KeyedValue<V>[];
-  /** The limit was reached: the first key that is missing, to go on `from` with a range query. */
+  /**
+   * The limit was reached and rows are missing: ask again with this as `from`. In reverse it is the last key of
+   * this answer: ask again with it as `to`.
+   */
   readonly next: string | undefined;
 }
 
@@ -118,15 +134,21 @@ export interface WindowedValue<V> extends WindowKey {
 
 export interface WindowsAnswer<V> extends Answered {
   readonly values: readonly WindowedValue<V>[];
-  /** The limit was reached: the start of the first window that is missing, ms; go on from there. */
+  /**
+   * The limit was reached: the start of the first window that is missing, ms, to go on with as `start_ms`. In
+   * reverse it is that of the last window of this answer, to go on with as `end_ms`.
+   */
   readonly next_ms: number | undefined;
-  /** And its end, for `first_end_ms`: windows that grow begin together. */
+  /** And its end, for `first_end_ms`, in reverse for `before_end_ms`: windows that grow begin together. */
   readonly next_end_ms: number | undefined;
 }
 
 export interface WindowRangeAnswer<V> extends Answered {
   readonly values: readonly WindowedValue<V>[];
-  /** The limit was reached: the first window that is missing, to go on `from`. */
+  /**
+   * The limit was reached: the first window that is missing, to go on with as `from`. In reverse it is the last
+   * window of this answer, to go on with as `to`.
+   */
   readonly next: WindowKey | undefined;
 }
 
@@ -144,8 +166,8 @@ export type AnswerTo<Q extends TableQuery, V> = FailedAnswer | Answers<V>[Q['kin
 export interface QueryableTable<V> {
   /**
    * `<operator>/rows` (`toTable`), `<operator>/windows` (`toWindowTable`), or any other map table with
-   * string keys and no TTL, such as `<operator>/state` of `process`. Without a `/` it is the operator's
-   * `rows` or, where there are none, its `windows`.
+   * string keys and no TTL, such as `<operator>/state` of `process`. The name of an operator is its `rows`
+   * or, where there are none, its `windows`.
    */
   readonly id: string;
   /** By default JSON. */
@@ -160,7 +182,7 @@ export interface QueryableTable<V> {
 }
 
 export interface QueryOptions {
-  /** Answer only if at least this has been applied; positions of other streams and partitions say nothing here. */
+  /** Answer only if at least this has been applied. Other streams in it say nothing here, but one of them has to be this state's. */
   readonly position?: Position;
 }
 
@@ -176,13 +198,34 @@ export function queryTable<V, const Q extends TableQuery>(
   options: QueryOptions = {},
 ): AnswerTo<Q, V> {
   const target: QueryableTable<V> = typeof table === 'string' ? { id: table } : table;
-  const names = reader.tableNames();
   return reader.snapshot((open) => {
-    const progress = readProgress(open(META_TABLE));
-    const answer = new Answering(target, progress, open).run(names, query, options.position ?? {});
+    const meta = open(META_TABLE);
+    const progress = readProgress(meta);
+    const kinds = kindsOf(reader, progress, meta);
+    const answer = new Answering(target, progress, kinds, open).run(query, options);
     // The kind of the answer follows from that of the query, which the compiler cannot see in a switch.
     return answer as AnswerTo<Q, V>;
   });
+}
+
+/** The kinds of the operators that wrote a state, by name. */
+type Kinds = ReadonlyMap<string, string>;
+
+interface KnownKinds {
+  readonly commit: number;
+  readonly kinds: Kinds;
+}
+
+/** Of the last state that each reader was asked of: a topology is read once a commit, not with each query. */
+const knownKinds = new WeakMap<KvReader, KnownKinds>();
+
+function kindsOf(reader: KvReader, progress: Progress | undefined, meta: KvView): Kinds {
+  const commit = progress?.commit ?? -1;
+  const known = knownKinds.get(reader);
+  if (known?.commit === commit) return known.kinds;
+  const kinds = new Map(readTopology(meta)?.nodes.map(({ name, kind }) => [name, kind]) ?? []);
+  knownKinds.set(reader, { commit, kinds });
+  return kinds;
 }
 
 /** What has been applied of every stream, in the form of a bound for queries; of one with two readers, by both. */
@@ -195,55 +238,92 @@ export function positionOf(progress: Progress): Position {
   return position;
 }
 
+/** How the rows of a table lie: those of `toTable`, those of `toWindowTable`, or the values as they are. */
+type Layout = typeof ROWS_TABLE | typeof WINDOWS_TABLE | 'values';
+
+interface Found {
+  readonly id: string;
+  readonly version: number;
+  readonly operator: string;
+  readonly layout: Layout;
+}
+
 class Answering<V> {
   readonly #table: QueryableTable<V>;
   readonly #progress: Progress | undefined;
+  readonly #kinds: Kinds;
   readonly #open: (name: string) => KvView;
-  readonly #scope: string;
 
-  constructor(table: QueryableTable<V>, progress: Progress | undefined, open: (name: string) => KvView) {
+  constructor(
+    table: QueryableTable<V>,
+    progress: Progress | undefined,
+    kinds: Kinds,
+    open: (name: string) => KvView,
+  ) {
     this.#table = table;
     this.#progress = progress;
+    this.#kinds = kinds;
     this.#open = open;
-    this.#scope = table.scope ?? '';
   }
 
-  run(names: readonly string[], query: TableQuery, bound: Position): AnswerTo<TableQuery, V> {
+  run(query: TableQuery, options: QueryOptions): AnswerTo<TableQuery, V> {
+    const odd = wrongInTable(this.#table);
+    if (odd !== undefined) return this.#failed('bad_query', odd);
     if (!isObject(query)) return this.#failed('bad_query', 'A query is an object with a "kind".');
+    if (!isObject(options)) return this.#failed('bad_query', 'Options are an object with a "position".');
+    const { position: bound = {} } = options;
     if (!isPosition(bound)) {
       return this.#failed('bad_query', 'A position has a sequence for each partition of each stream.');
     }
+    const unknown = this.#unknownIn(bound);
+    if (unknown !== undefined) return this.#failed('bad_query', unknown);
     const behind = this.#behind(bound);
     if (behind !== undefined) return this.#failed('not_up_to_bound', behind);
-    const id = this.#find(names);
+    const found = this.#find();
     const progress = this.#progress;
-    if (id === undefined || progress === undefined) {
+    if (found === undefined || progress === undefined) {
       return this.#failed('no_such_table', `There is no table "${this.#table.id}" in this state.`);
     }
-    const version = this.#wrongVersion(id);
-    if (version !== undefined) return this.#failed('wrong_codec', version);
-    const isWindowed = id.endsWith(`/${WINDOWS_TABLE}`);
-    const asksWindows = query.kind === 'window' || query.kind === 'windows';
-    if (!isKind(query.kind) || isWindowed !== asksWindows) {
-      const answers = isWindowed ? 'window and windows' : 'key, range and prefix';
-      return this.#failed('unknown_query', `Table "${id}" answers ${answers} queries, not "${query.kind}".`);
+    const { version = found.version } = this.#table;
+    if (version !== found.version) {
+      const message = `Table "${found.id}" has schema version ${found.version}, not ${version}.`;
+      return this.#failed('wrong_codec', message);
+    }
+    const { kind } = query;
+    const asksWindows = kind === 'window' || kind === 'windows';
+    if (!isKind(kind) || (found.layout === WINDOWS_TABLE) !== asksWindows) {
+      const answers = found.layout === WINDOWS_TABLE ? 'window and windows' : 'key, range and prefix';
+      const asked = typeof kind === 'string' ? `"${kind}"` : 'what has no kind';
+      return this.#failed('unknown_query', `Table "${found.id}" answers ${answers} queries, not ${asked}.`);
     }
     const wrong = wrongIn(query);
-    if (wrong !== undefined) return this.#failed('bad_query', wrong);
+    return wrong === undefined ? this.#answer(found, query, progress) : this.#failed('bad_query', wrong);
+  }
+
+  #answer(found: Found, query: TableQuery, progress: Progress): AnswerTo<TableQuery, V> {
     const place = { ok: true, position: positionOf(progress), watermark_ms: progress.watermark_ms } as const;
     try {
-      const read = this.#read(id, query);
-      const elsewhere = isEmpty(read) ? this.#elsewhere(id) : undefined;
+      const read = this.#read(found, query);
+      const elsewhere = isEmpty(read) ? this.#elsewhere(found) : undefined;
       return elsewhere === undefined ? { ...place, ...read } : this.#failed('bad_query', elsewhere);
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      return this.#failed('wrong_codec', `Rows of "${id}" cannot be read with this codec: ${why}`);
+      if (!(error instanceof UnreadableRow)) throw error;
+      const message = `Rows of "${found.id}" cannot be read with this codec: ${error.message}`;
+      return this.#failed('wrong_codec', message);
     }
   }
 
   #failed(reason: QueryFailure, message: string): FailedAnswer {
     const position = this.#progress === undefined ? undefined : positionOf(this.#progress);
     return { ok: false, reason, message, position };
+  }
+
+  /** A bound may speak of other tasks' streams too, but one that knows none of ours would hold nothing back. */
+  #unknownIn(bound: Position): string | undefined {
+    const asked = Object.keys(bound);
+    const known = this.#progress === undefined ? asked : Object.keys(positionOf(this.#progress));
+    if (asked.length === 0 || asked.some((stream) => known.includes(stream))) return undefined;
+    return `The position names ${asked.join(', ')}; this state is of ${known.join(', ')}.`;
   }
 
   /** Why the state has not reached the bound; undefined when it has. */
@@ -262,115 +342,59 @@ class Answering<V> {
     return undefined;
   }
 
-  #find(names: readonly string[]): string | undefined {
+  /** The stored version says that there is a table, in the snapshot that the rows are read from. */
+  #find(): Found | undefined {
+    const meta = this.#open(META_TABLE);
     const { id } = this.#table;
-    const candidates = id.includes('/') ? [id] : [`${id}/${ROWS_TABLE}`, `${id}/${WINDOWS_TABLE}`];
-    return candidates.find((name) => names.includes(name));
-  }
-
-  #wrongVersion(id: string): string | undefined {
-    const { version } = this.#table;
-    if (version === undefined) return undefined;
-    const stored = readSchemaVersion(this.#open(META_TABLE), id);
-    return stored === version ? undefined : `Table "${id}" has schema version ${stored}, not ${version}.`;
-  }
-
-  /** Why an empty answer would mislead: the operator keeps its rows in scopes, as a window does, and none was named. */
-  #elsewhere(id: string): string | undefined {
-    if (this.#table.scope !== undefined) return undefined;
-    const operator = readTopology(this.#open(META_TABLE))?.nodes.find(({ name }) =>
-      id.startsWith(`${name}/`),
-    );
-    if (operator === undefined) return undefined;
-    // The empty scope comes before all others.
-    for (const { key } of this.#open(id).scan({ limit: 1 })) {
-      const scope = new ByteReader(key).orderedString();
-      if (scope === '') return undefined;
-      return `"${operator.name}" is of kind "${operator.kind}", which keeps its rows in scopes ("${scope}" for one). Make a table of what it emits with toTable or toWindowTable, or name the scope to read.`;
+    for (const name of [id, `${id}/${ROWS_TABLE}`, `${id}/${WINDOWS_TABLE}`]) {
+      const version = meta.get(schemaKey(name));
+      if (version === undefined) continue;
+      const end = name.lastIndexOf('/');
+      const operator = name.slice(0, Math.max(0, end));
+      const layout = this.#layoutOf(operator, name.slice(end + 1));
+      return { id: name, version: new ByteReader(version).varint(), operator, layout };
     }
     return undefined;
   }
 
-  #read(id: string, query: TableQuery) {
-    const view = this.#open(id);
+  #layoutOf(operator: string, table: string): Layout {
+    if (table !== ROWS_TABLE && table !== WINDOWS_TABLE) return 'values';
+    const kind = this.#kinds.get(operator);
+    return kind === undefined || kind === QUERYABLE_KINDS[table] ? table : 'values';
+  }
+
+  /** Why an empty answer would mislead: the operator keeps its rows in scopes, as a window does, and none was named. */
+  #elsewhere({ id, operator }: Found): string | undefined {
+    const kind = this.#kinds.get(operator);
+    if (this.#table.scope !== undefined || kind === undefined) return undefined;
+    // The empty scope comes before all others.
+    for (const { key } of this.#open(id).scan({ limit: 1 })) {
+      const scope = new ByteReader(key).orderedString();
+      if (scope === '') return undefined;
+      return `"${operator}" is of kind "${kind}", which keeps its rows in scopes ("${scope}" for one). Make a table of what it emits with toTable or toWindowTable, or name the scope to read.`;
+    }
+    return undefined;
+  }
+
+  #read({ id, layout }: Found, query: TableQuery) {
     const codec = this.#table.codec ?? trustedJsonCodec<V>();
-    if (query.kind === 'window') return this.#windows(view, codec, query);
-    if (query.kind === 'windows') return this.#windowRange(view, codec, query);
     const rows = tableRowCodec(codec);
     const read = (bytes: Uint8Array): V | undefined =>
-      id.endsWith(`/${ROWS_TABLE}`) ? readWhole(rows, bytes).value : readWhole(codec, bytes);
-    if (query.kind === 'key') {
-      const bytes = view.get(keyPrefix(this.#scope, query.key));
-      return { value: bytes === undefined ? undefined : read(bytes) };
+      layout === ROWS_TABLE ? readWhole(rows, bytes).value : readWhole(codec, bytes);
+    const scope = new ScopeRows(this.#open(id), this.#table.scope ?? '', read);
+    switch (query.kind) {
+      case 'key':
+        return scope.get(query.key);
+      case 'window':
+        return scope.windows(query);
+      case 'windows':
+        return scope.windowRange(query);
+      default:
+        return scope.keys(query);
     }
-    return this.#keys(view, read, query);
-  }
-
-  #keys(view: KvView, read: (bytes: Uint8Array) => V | undefined, query: RangeQuery | PrefixQuery) {
-    const all = new ByteWriter().orderedString(this.#scope).copy();
-    const { from, to } = query.kind === 'range' ? query : { from: undefined, to: undefined };
-    const whole = query.kind === 'prefix' ? keysPrefix(this.#scope, query.prefix) : all;
-    const start = from === undefined ? whole : keyPrefix(this.#scope, from);
-    const end = to === undefined ? prefixEnd(whole) : keyPrefix(this.#scope, to);
-    const values: KeyedValue<V>[] = [];
-    for (const row of view.scan(end === undefined ? { start } : { start, end })) {
-      const value = read(row.value);
-      if (value === undefined) continue;
-      const key = readRowKey(row.key);
-      if (values.length === query.limit) return { values, next: key };
-      values.push({ key, value });
-    }
-    return { values, next: undefined };
-  }
-
-  #windowRange(view: KvView, codec: Codec<V>, { start_ms, end_ms, from, limit }: WindowRangeQuery) {
-    const scope = new ByteWriter().orderedString(this.#scope).copy();
-    const windowAt = ({ key, start_ms: at_ms, end_ms: to_ms }: WindowKey): Uint8Array =>
-      new ByteWriter().bytes(keyPrefix(this.#scope, key)).u48(at_ms).u48(to_ms).copy();
-    const end = prefixEnd(scope);
-    const range = {
-      start: from === undefined ? scope : windowAt(from),
-      ...(end === undefined ? {} : { end }),
-    };
-    const values: WindowedValue<V>[] = [];
-    for (const row of view.scan(range)) {
-      const key = readWindowKey(new ByteReader(row.key.subarray(scope.length)));
-      if (key.start_ms < start_ms || key.start_ms >= end_ms) continue;
-      if (values.length === limit) return { values, next: key };
-      values.push({ ...key, value: readWhole(codec, row.value) });
-    }
-    return { values, next: undefined };
-  }
-
-  #windows(view: KvView, codec: Codec<V>, query: WindowQuery) {
-    const prefix = keyPrefix(this.#scope, query.key);
-    const { start_ms, end_ms, first_end_ms = 0 } = query;
-    const at = (from_ms: number, to_ms: number): Uint8Array =>
-      new ByteWriter().bytes(prefix).u48(from_ms).u48(to_ms).copy();
-    const limit = query.limit ?? MAX_QUERY_ROWS;
-    const scopeBytes = new ByteWriter().orderedString(this.#scope).length;
-    const values: WindowedValue<V>[] = [];
-    for (const row of view.scan({ start: at(start_ms, first_end_ms), end: at(end_ms, 0) })) {
-      const key = readWindowKey(new ByteReader(row.key.subarray(scopeBytes)));
-      if (values.length === limit) return { values, next_ms: key.start_ms, next_end_ms: key.end_ms };
-      values.push({ ...key, value: readWhole(codec, row.value) });
-    }
-    return { values, next_ms: undefined, next_end_ms: undefined };
   }
 }
 
 function isEmpty(read: { value?: unknown; values?: readonly unknown[] }): boolean {
   return read.value === undefined && (read.values === undefined || read.values.length === 0);
-}
-
-function readWhole<T>(codec: Codec<T>, bytes: Uint8Array): T {
-  const reader = new ByteReader(bytes);
-  const value = codec.read(reader);
-  invariant(reader.remaining === 0, 'a codec reads the whole of a row');
-  return value;
-}
-
-function readSchemaVersion(meta: KvView, id: string): number | undefined {
-  const bytes = meta.get(new ByteWriter().orderedString('schema').orderedString(id).copy());
-  return bytes === undefined ? undefined : new ByteReader(bytes).varint();
 }

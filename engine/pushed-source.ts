@@ -18,7 +18,7 @@ export function headersOf(given: TestHeaders = {}): Pick<SourceRecord, 'hasHeade
 /** A stream of messages that a test pushes, for the task that reads it now and those that follow it. */
 export class PushedSource implements Source {
   readonly partition = '0';
-  readonly #node: string;
+  readonly #stream: string;
   readonly #keeps: boolean;
   #due: SourceRecord[] = [];
   /** What is not committed, for a task that begins again at the last commit. */
@@ -26,15 +26,15 @@ export class PushedSource implements Source {
   sequence: number;
 
   /** `keeps`: what is not committed is given again after a new `start`; else it is gone then. */
-  constructor(node: string, sequence: number, keeps: boolean) {
-    this.#node = node;
+  constructor(stream: string, sequence: number, keeps: boolean) {
+    this.#stream = stream;
     this.sequence = sequence;
     this.#keeps = keeps;
   }
 
   facts(): Promise<StreamFacts> {
     return Promise.resolve({
-      stream: this.#node,
+      stream: this.#stream,
       incarnation: 'test',
       firstSequence: 1,
       lastSequence: Number.MAX_SAFE_INTEGER,

@@ -52,7 +52,15 @@ export class MemoryDisk {
 
   reader(): KvReader {
     return {
-      snapshot: (work) => work((name) => viewOf(() => this.#committed(name))),
+      snapshot: (work) => {
+        // What is committed stays while `work` runs, and a table that is being written is copied for it once.
+        const tables = new Map<string, MemoryTable | undefined>();
+        const committed = (name: string): MemoryTable | undefined => {
+          if (!tables.has(name)) tables.set(name, this.#committed(name));
+          return tables.get(name);
+        };
+        return work((name) => viewOf(() => committed(name)));
+      },
       tableNames: () => [...this.tables.keys()].sort(),
       close: () => Promise.resolve(),
     };
@@ -97,19 +105,19 @@ function sortedKeys(table: MemoryTable): readonly string[] {
   return merged;
 }
 
-function scanRows(table: MemoryTable | undefined, range: KvRange): KvEntry[] {
-  if (table === undefined) return [];
+/** Row by row as they are asked for: a scan that is left early costs what it has given. */
+function* scanRows(table: MemoryTable | undefined, range: KvRange): Generator<KvEntry> {
+  if (table === undefined) return;
   const sorted = sortedKeys(table);
   const from = range.start === undefined ? 0 : lowerBound(sorted, text(range.start));
   const to = range.end === undefined ? sorted.length : lowerBound(sorted, text(range.end));
   const count = Math.max(0, Math.min(to - from, range.limit ?? sorted.length));
-  const keys =
-    range.reverse === true ? sorted.slice(to - count, to).reverse() : sorted.slice(from, from + count);
-  return keys.map((key) => {
+  for (let at = 0; at < count; at++) {
+    const key = sorted[range.reverse === true ? to - 1 - at : from + at] as string;
     const value = table.rows.get(key);
     invariant(value !== undefined, 'a sorted key has a row');
-    return { key: Buffer.from(key, 'latin1'), value };
-  });
+    yield { key: Buffer.from(key, 'latin1'), value };
+  }
 }
 
 function lowerBound(sorted: readonly string[], key: string): number {
@@ -153,12 +161,15 @@ class MemoryStore implements KvStore {
       apply(held, id, value === undefined ? undefined : Uint8Array.from(value));
     };
     return {
-      ...viewOf(() => held),
+      get: (key) => held.rows.get(text(key)),
+      // All at once: the writer may change the table while it goes through them.
+      scan: (range = {}) => [...scanRows(held, range)],
       put: change,
       remove: (key) => change(key, undefined),
       removeRange: (range) => {
         invariant(this.#writing, `a removal from ${name} happens inside a commit`);
-        for (const { key } of scanRows(held, { ...range, limit: held.rows.size })) change(key, undefined);
+        for (const { key } of [...scanRows(held, { ...range, limit: held.rows.size })])
+          change(key, undefined);
       },
     };
   }

@@ -187,6 +187,32 @@ describe.each(STORE_KINDS)('the %s store', (kind) => {
     expect(entries.every(({ key, value }) => text(value) === text(key)?.toUpperCase())).toBe(true);
   });
 
+  it('scans of one snapshot may be left early, begun again elsewhere, and lie within each other', () => {
+    const { store, reader: openReader } = open();
+    const keys = Array.from({ length: 50 }, (_unused, index) => `k${100 + index}`);
+    fill(store, 't', keys);
+    const reader = openReader();
+    const found = reader.snapshot((table) => {
+      const seen: string[] = [];
+      let high = 'k150';
+      // From both ends to the middle, with a new scan from above for each key.
+      for (const { key } of table('t').scan()) {
+        const low = text(key) as string;
+        if (low >= high) break;
+        seen.push(low);
+        const range = { start: bytes(`${low}\0`), end: bytes(high), reverse: true };
+        for (const last of table('t').scan(range)) {
+          high = text(last.key) as string;
+          seen.push(high);
+          break;
+        }
+      }
+      return seen;
+    });
+    expect(found.toSorted()).toEqual(keys);
+    expect(found.slice(0, 4)).toEqual(['k100', 'k149', 'k101', 'k148']);
+  });
+
   it('readers see one committed state', () => {
     const { store, reader: openReader } = open();
     fill(store, 't', ['a', 'b']);

@@ -99,7 +99,10 @@ export class TopologyTestDriver {
     for (const { name } of nodes) this.#outputs.set(name, []);
     const names = nodes.filter(({ kind }) => kind === 'source').map(({ name }) => name);
     const keeps = life.quarantine !== undefined;
-    this.#sources = new Map(names.map((name) => [name, new PushedSource(name, sequences[name] ?? 0, keeps)]));
+    const streams = streamsOf(of);
+    this.#sources = new Map(
+      names.map((name) => [name, new PushedSource(streams[name] ?? name, sequences[name] ?? 0, keeps)]),
+    );
     this.#task = this.#newTask();
   }
 
@@ -317,4 +320,19 @@ export class TopologyTestDriver {
   digest(): string {
     return stateDigest(this.#topology, this.disk.reader()).digest;
   }
+}
+
+/**
+ * The streams that sources read, by node, so that positions look as they do in a run. Where two read one, each has
+ * messages of its own here, and is its own stream.
+ */
+function streamsOf({ sources }: Topology): Readonly<Record<string, string>> {
+  const named = sources.map(({ name, options: { stream } }) => ({ name, stream }));
+  return Object.fromEntries(
+    named.flatMap(({ name, stream }) =>
+      typeof stream === 'string' && named.filter((other) => other.stream === stream).length === 1
+        ? [[name, stream]]
+        : [],
+    ),
+  );
 }

@@ -43,16 +43,25 @@ export default async function example(): Promise<unknown[]> {
   const one = queryTable(reader, now, { kind: 'key', key: 'pen-red' });
   const pens = queryTable(reader, now, { kind: 'prefix', prefix: 'pen-', limit: 10 });
   const first = queryTable(reader, now, { kind: 'range', from: 'pen-c', limit: 1 });
-  const hours = queryTable(reader, windowTableOf<number>('by-hour'), {
-    ...{ kind: 'window', key: 'pen-blue' },
-    ...{ start_ms: 0, end_ms: 24 * HOUR_MS },
+  const last = queryTable(reader, now, { kind: 'range', limit: 1, reverse: true });
+  const byHour = windowTableOf<number>('by-hour');
+  const day = { start_ms: 0, end_ms: 24 * HOUR_MS };
+  const hours = queryTable(reader, byHour, { kind: 'window', key: 'pen-blue', ...day });
+  const newest = queryTable(reader, byHour, {
+    ...{ kind: 'window', key: 'pen-blue', ...day },
+    ...{ limit: 1, reverse: true },
   });
+  const tens = { kind: 'windows', start_ms: 10 * HOUR_MS, end_ms: 11 * HOUR_MS, limit: 10 } as const;
+  const atTen = queryTable(reader, byHour, tens);
   const ahead = queryTable(reader, now, { kind: 'key', key: 'pen-red' }, { position: { S: { '0': 2 } } });
   return [
     one.ok && one.value,
     pens.ok && pens.values,
     first.ok && [first.values[0]?.key, first.next],
+    last.ok && [last.values[0]?.key, last.next],
     hours.ok && hours.values.map(({ start_ms, value }) => [start_ms / HOUR_MS, value]),
+    newest.ok && newest.values.map(({ start_ms, value }) => [start_ms / HOUR_MS, value]),
+    atTen.ok && atTen.values.map(({ key, value }) => [key, value]),
     ahead.ok ? ahead.value : ahead.reason,
   ];
 }
@@ -64,9 +73,15 @@ export const expected: unknown[] = [
     { key: 'pen-red', value: 7 },
   ],
   ['pen-red', 'rubber'],
+  ['rubber', 'rubber'],
   [
     [9, 5],
     [10, 4],
+  ],
+  [[10, 4]],
+  [
+    ['pen-blue', 4],
+    ['rubber', 0],
   ],
   'not_up_to_bound',
 ];
