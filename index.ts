@@ -319,6 +319,7 @@ export {
   ByteReader,
   ByteWriter,
   type Codec,
+  decodeRow,
   floatCodec,
   intCodec,
   jsonCodec,

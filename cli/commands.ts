@@ -28,7 +28,7 @@ const start: Command = {
     'Without --topology: the order analytics and their API. Settings are environment variables; see the README.',
     'With --topology: that topology. Streams that it reads, and those of --stream, are made where they are missing.',
     'Its state goes to DATA_DIR/state; a start goes on from the last commit.',
-    'A topology that would lose state is refused [topology_changed]; ALLOW_TOPOLOGY_CHANGE=1 deletes that state.',
+    'A topology that would lose state, or cannot read it, is refused; ALLOW_TOPOLOGY_CHANGE=1 deletes that state.',
   ],
   options: {
     ...TOPOLOGY_OPTION,

@@ -43,9 +43,10 @@ export async function diff(args: CommandArguments, { env, print }: CommandContex
   else {
     if (changes.length === 0) print('The topology is the one that wrote the state.');
     for (const change of changes) print(`${isRefused(change) ? 'refused' : 'fine   '}  ${change.text}`);
-    if (isUnreadable) print('A start refuses: this program cannot read the state.');
-    else if (isLosing) {
-      print('A start refuses; with ALLOW_TOPOLOGY_CHANGE=1 it deletes the state that is given up.');
+    if (isUnreadable || isLosing) {
+      print(
+        'A start refuses; with ALLOW_TOPOLOGY_CHANGE=1 it deletes the state that is given up or that it cannot read.',
+      );
       print('"millrace replay --make-current --force" rebuilds all of it from the stream instead.');
     }
   }

@@ -15,6 +15,7 @@ export * from './kv.ts';
 export * from './merge.ts';
 export * from './meta.ts';
 export * from './metrics.ts';
+export { decodeRow } from './migration.ts';
 export * from './operator.ts';
 export * from './original-headers.ts';
 export * from './outbox.ts';

@@ -129,6 +129,9 @@ describe.each(Object.entries(QUERIED_STORES))('misuse of queries on %s', (_, ope
         [ROWS, KEY, /not_up_to_bound/, { position: { S: { '0': 1e300 } } }],
         [ROWS, KEY, /^ok/, { position: { S: { '0': -5 }, toString: {}, constructor: { name: 5 } } }],
         [ROWS, KEY, /^ok/, { position: undefined }],
+        // A slip of the pen must not hold back nothing.
+        [ROWS, KEY, /bad_query: The position names T; this state is of S/, { position: { T: { '0': 1 } } }],
+        [ROWS, KEY, /^ok/, { position: { T: { '0': 1 }, S: { '0': 0 } } }],
       ];
     for (const [table, query, expected, options] of cases) {
       expect(told(reader, table, query, options)).toMatch(expected);

@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ByteReader } from './bytes.ts';
-import { intCodec, stringCodec, stringKey } from './codec.ts';
+import { intCodec, stringCodec, stringKey, trustedJsonCodec, uintKey } from './codec.ts';
 import { META_TABLE } from './meta.ts';
+import { decodeRow } from './migration.ts';
 import { schemaKey } from './schema-version.ts';
 import { STORE_KINDS, StoreFixture } from './store-fixture.ts';
 import { openLmdbReader } from './store-lmdb.ts';
@@ -78,6 +79,67 @@ describe.each(STORE_KINDS)('a migration on the %s store', (kind) => {
     const found = ['s0', 's1', 's2'].flatMap((name) => rows.scope(name).entries());
     expect(found.length).toBe(wanted.size);
     expect(found.every(([, text]) => /^x*$/.test(text))).toBe(true);
+  });
+});
+
+describe('a migration', () => {
+  interface Total {
+    readonly cents: number;
+  }
+  const totals = (version: number, migrate?: (bytes: Uint8Array, from: number) => Total) =>
+    mapTable<number, Total>({
+      ...{ key: uintKey, value: trustedJsonCodec<Total>(), version },
+      ...(migrate === undefined ? {} : { migrate }),
+    });
+  function filled() {
+    const { store } = fixture.open('memory');
+    const table = openTables(store, 'shop', { totals: totals(1) }).totals;
+    for (const [scope, key, cents] of [
+      ['', 7, 100_000],
+      ['eu', 8, 200],
+      ['eu', 9, 300],
+    ] as const) {
+      table.scope(scope).set(key, { cents });
+    }
+    store.transaction(() => table.flush(0));
+    return store;
+  }
+
+  it('reads the bytes of before with the codec of before', () => {
+    const spec = totals(2, (bytes) => {
+      const { cents } = decodeRow(trustedJsonCodec<Total>(), bytes);
+      return { cents: cents + 1 };
+    });
+    const { totals: next } = openTables(filled(), 'shop', { totals: spec });
+    expect(next.scope('eu').entries()).toEqual([
+      [8, { cents: 201 }],
+      [9, { cents: 301 }],
+    ]);
+  });
+
+  it.each([
+    ['that is no JSON text', (bytes: Uint8Array) => JSON.parse(Buffer.from(bytes).toString()), 'JSON', '7'],
+    ['of another codec', (bytes: Uint8Array) => ({ cents: decodeRow(intCodec, bytes) }), 'read 1 of', '7'],
+    [
+      'that it throws something on',
+      (bytes: Uint8Array) => {
+        const total = decodeRow(trustedJsonCodec<Total>(), bytes);
+        if (total.cents === 200) throw 'two hundred';
+        return total;
+      },
+      'two hundred',
+      '8 of "eu"',
+    ],
+    ['of which it makes nothing', () => undefined as unknown as Total, 'undefined', '7'],
+  ])('of a row %s fails by name, and changes nothing', (_, migrate, why, row) => {
+    const store = filled();
+    const open = () => openTables(store, 'shop', { totals: totals(2, migrate) });
+    expect(open).toThrow(expect.objectContaining({ code: 'migration_failed', operator: 'shop' }));
+    for (const said of ['"shop/totals"', 'version 1 to 2', `the row ${row}:`, why, 'Nothing is changed']) {
+      expect(open).toThrow(said);
+    }
+    const { totals: same } = openTables(store, 'shop', { totals: totals(1) });
+    expect([same.scope('').get(7), same.scope('eu').get(8)]).toEqual([{ cents: 100_000 }, { cents: 200 }]);
   });
 });
 

@@ -35,6 +35,20 @@ class Fixture {
 }
 
 describe('the entries of a scope', () => {
+  it('are not those of one whose name goes on with a NUL, nor go with them', () => {
+    const f = new Fixture();
+    const names = ['a', 'a\0', 'a\0b', 'a\0\0', '', '\0'];
+    for (const name of names) f.table.scope(name).set(`of ${name}`, 1);
+    f.commit();
+    for (const name of names) expect(f.table.scope(name).entries()).toEqual([[`of ${name}`, 1]]);
+    f.table.drop('a');
+    f.table.drop('');
+    f.commit();
+    f.restart();
+    const left = names.filter((name) => f.table.scope(name).entries().length > 0);
+    expect(left).toEqual(['a\0', 'a\0b', 'a\0\0', '\0']);
+  });
+
   it('are in key order, whether they are committed or not, and only of the scope', () => {
     const f = new Fixture();
     const scope = f.table.scope('s');

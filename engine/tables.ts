@@ -23,7 +23,10 @@ export interface MapSpec<K extends string | number, V> {
   readonly value: Codec<V>;
   /** Raise it when the value's bytes change meaning. */
   readonly version: number;
-  /** Turns a value of an older version into this one's; without it an older table is refused. */
+  /**
+   * Turns a value of an older version into this one's; without it an older table is refused. The bytes are those
+   * that the codec of then wrote: `decodeRow(oldCodec, bytes)`.
+   */
   readonly migrate?: (bytes: Uint8Array, fromVersion: number) => V;
   readonly ttl?: Ttl;
   /** Clean rows kept in memory, in rows. */
@@ -193,7 +196,7 @@ export class MapTable<K extends string | number, V> implements Flushable {
       if (row.value === undefined || row.until_ms < this.#watermark_ms) found.delete(id);
       else found.set(id, [row.key, row.value]);
     };
-    for (const entry of scope.dropped ? [] : this.#table.scan(rangeOf(scope))) {
+    for (const entry of scope.dropped ? [] : this.#table.scan(rangeOf(scope, this.#spec.key))) {
       if (this.#until(entry.value) < this.#watermark_ms) continue;
       const key = this.#spec.key.read(new ByteReader(entry.key.subarray(scope.prefix.length)));
       found.set(Buffer.from(entry.key).toString('latin1'), [key, this.#decode(entry.value)]);
@@ -309,7 +312,7 @@ export class MapTable<K extends string | number, V> implements Flushable {
     // The branches of a topology may be further than the task.
     this.#watermark_ms = Math.max(this.#watermark_ms, watermark_ms);
     const day = ttlDay(this.#watermark_ms);
-    for (const scope of this.#dropped) this.#table.removeRange(rangeOf(scope));
+    for (const scope of this.#dropped) this.#table.removeRange(rangeOf(scope, this.#spec.key));
     for (const row of dirty) {
       // Of a scope that was dropped since.
       if (!row.dirty) continue;
@@ -360,8 +363,12 @@ export interface ScopedMap<K, V> {
 /** Bytes in, bytes out; writes only while a barrier passes (inside the commit's transaction). */
 export type RawTable = KvTable;
 
-function rangeOf({ prefix }: { readonly prefix: Uint8Array }): KvRange {
-  const end = prefixEnd(prefix);
+/**
+ * A scope ends with a 0; in the name of another one that goes on with a NUL there follows 0xff, with which no text
+ * begins. (A number from 0xff * 2^40 on does: there two such scopes are not told apart.)
+ */
+function rangeOf({ prefix }: { readonly prefix: Uint8Array }, key?: unknown): KvRange {
+  const end = key === stringKey ? Buffer.concat([prefix, Uint8Array.of(0xff)]) : prefixEnd(prefix);
   return end === undefined ? { start: prefix } : { start: prefix, end };
 }
 
@@ -373,7 +380,8 @@ export function openTables<S extends TableSpecs>(store: KvStore, operator: strin
     const table = store.table(id);
     const map = spec.kind === 'map' ? (spec as MapSpec<string, unknown>) : undefined;
     const canMigrate = map?.migrate !== undefined;
-    checkVersion(store, id, spec.version, canMigrate ? (from) => migrateRows(table, map, from) : undefined);
+    const migrate = canMigrate ? (from: number) => migrateRows(id, table, map, from) : undefined;
+    checkVersion(store, id, spec.version, migrate);
     tables[name] = map === undefined ? table : new MapTable(map, table);
   }
   return tables as TablesOf<S>;

@@ -20,7 +20,7 @@ export interface TopologyChange {
   readonly name: string;
   /** State would be given up: it takes somebody's word to go on. */
   readonly losesState: boolean;
-  /** A start refuses, with a word or without: the program cannot read what is there. */
+  /** The program cannot read what is in the table that `orphans` names: a start refuses, or gives it up by word. */
   readonly isUnreadable?: true;
   /** Tables whose rows would be left without a reader, by id. */
   readonly orphans: readonly string[];
@@ -188,8 +188,8 @@ function tableChanges(
   if (old.version === version) return [];
   if (old.version > version || !migrates) {
     const why = old.version > version ? 'is older than that' : 'has no migration from it';
-    const text = `Table "${id}" was written with schema version ${old.version}; this program reads version ${version} and ${why}. Run the version that wrote it, or rebuild the state from the stream by moving the state folder away.`;
-    return [{ kind: 'version_changed', name, ...NOTHING_LOST, isUnreadable: true, text }];
+    const text = `Table "${id}" was written with schema version ${old.version}; this program reads version ${version} and ${why}.`;
+    return [{ kind: 'version_changed', name, losesState: false, orphans: [id], isUnreadable: true, text }];
   }
   const text = `Table "${id}" changes from schema version ${old.version} to ${version}.`;
   return [{ kind: 'version_changed', name, ...NOTHING_LOST, text }];

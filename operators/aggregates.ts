@@ -1,4 +1,5 @@
 import { type ByteReader, type ByteWriter, type Codec, trustedJsonCodec } from '../engine/index.ts';
+import { codecFrom } from './value-migration.ts';
 
 /**
  * How the events of a window become one value. Pure: no clock, no randomness, nothing outside the
@@ -18,6 +19,13 @@ export interface Aggregate<E, A, R> {
   /** How an accumulator is stored; JSON without it. */
   readonly codec?: Codec<A>;
   /**
+   * Makes an accumulator of one that was stored under an older `version` of the window. Where no aggregate of the
+   * window has it (or `formerCodec`), a start on an older version refuses; the others' are taken as they are.
+   */
+  migrate?(old: unknown, fromVersion: number): A;
+  /** How accumulators of an older version were stored. By default as those of this one are. */
+  formerCodec?(fromVersion: number): Codec<unknown>;
+  /**
    * What accumulators hold, in a word: part of a window's definition, so that state of one aggregate is not read
    * as that of another. By default `custom`.
    */
@@ -36,6 +44,8 @@ export type ResultOf<S> = S extends { init(): unknown; result(acc: never): infer
 export interface ResolvedAggregate<E, A, R> extends Aggregate<E, A, R> {
   readonly codec: Codec<A>;
   readonly kind: string;
+  /** Reads accumulators of an older version as those of this one; only where one of the aggregates migrates. */
+  readonly codecOf?: (fromVersion: number) => Codec<A>;
   /** The names of a composition's parts: what is stored depends on them. */
   readonly shape: string;
 }
@@ -68,6 +78,31 @@ function withCodec<E>(aggregate: Aggregate<E, unknown, unknown>): ResolvedAggreg
     codec: aggregate.codec ?? trustedJsonCodec<unknown>(),
     kind: aggregate.kind ?? 'custom',
     shape: '',
+    ...(migrates(aggregate)
+      ? {
+          codecOf: (fromVersion) =>
+            codecFrom({ ...codecIn(aggregate), ...migrationIn(aggregate) }, fromVersion),
+        }
+      : {}),
+  };
+}
+
+function migrates<E, A>({ migrate, formerCodec }: Aggregate<E, A, unknown>): boolean {
+  return migrate !== undefined || formerCodec !== undefined;
+}
+
+function codecIn<E, A, R>({ codec }: Aggregate<E, A, R>): Pick<Aggregate<E, A, R>, 'codec'> {
+  return codec === undefined ? {} : { codec };
+}
+
+/** As functions that may be called by themselves. */
+function migrationIn<E, A, R>(
+  aggregate: Aggregate<E, A, R>,
+): Pick<Aggregate<E, A, R>, 'migrate' | 'formerCodec'> {
+  const { migrate, formerCodec } = aggregate;
+  return {
+    ...(migrate === undefined ? {} : { migrate: migrate.bind(aggregate) }),
+    ...(formerCodec === undefined ? {} : { formerCodec: formerCodec.bind(aggregate) }),
   };
 }
 
@@ -103,14 +138,25 @@ function compose<E>(
       }
       return results;
     },
-    codec: {
-      write: (writer: ByteWriter, acc) => {
-        for (let index = 0; index < parts.length; index++) parts[index]?.codec.write(writer, acc[index]);
-      },
-      read: (reader: ByteReader) => parts.map((part) => part.codec.read(reader)),
-    },
+    codec: codecOfParts(parts.map(({ codec }) => codec)),
+    ...(parts.some(({ codecOf }) => codecOf !== undefined)
+      ? {
+          codecOf: (fromVersion) =>
+            codecOfParts(parts.map((part) => part.codecOf?.(fromVersion) ?? part.codec)),
+        }
+      : {}),
     kind: `{${parts.map(({ kind }, index) => `${names[index]}: ${kind}`).join(', ')}}`,
     shape: `{${parts.map(({ shape }, index) => `${names[index]}${shape}`).join(',')}}`,
+  };
+}
+
+/** One after the other. */
+function codecOfParts(codecs: readonly Codec<unknown>[]): Codec<unknown[]> {
+  return {
+    write: (writer: ByteWriter, acc) => {
+      for (let index = 0; index < codecs.length; index++) codecs[index]?.write(writer, acc[index]);
+    },
+    read: (reader: ByteReader) => codecs.map((codec) => codec.read(reader)),
   };
 }
 
@@ -131,7 +177,8 @@ export function filtered<E, A, R>(
             predicate(event) ? retract.call(aggregate, acc, event, time_ms) : acc,
         }),
     result: (acc) => aggregate.result(acc),
-    ...(aggregate.codec === undefined ? {} : { codec: aggregate.codec }),
+    ...codecIn(aggregate),
+    ...migrationIn(aggregate),
     kind: `filtered ${aggregate.kind ?? 'custom'}`,
   };
 }
@@ -152,7 +199,8 @@ export function mapResult<E, A, R, Q>(
           retract: (acc: A, event: E, time_ms: number) => retract.call(aggregate, acc, event, time_ms),
         }),
     result: (acc) => project(aggregate.result(acc)),
-    ...(aggregate.codec === undefined ? {} : { codec: aggregate.codec }),
+    ...codecIn(aggregate),
+    ...migrationIn(aggregate),
     ...(aggregate.kind === undefined ? {} : { kind: aggregate.kind }),
   };
 }

@@ -44,8 +44,10 @@ const standing =
         const times = ((windows.get(given) ?? 0) as number) + (kind === 'insert' ? 1 : -1);
         if (times === 0) windows.delete(given);
         else windows.set(given, times);
-      } else if (mode === 'accumulate') windows.set(name, value);
-      else {
+      } else if (mode === 'accumulate') {
+        if (kind === 'retract') windows.delete(name);
+        else windows.set(name, value);
+      } else {
         const { events, sum: total } = (windows.get(name) ?? { events: 0, sum: 0 }) as Result['value'];
         windows.set(name, { events: events + value.events, sum: total + value.sum });
       }
@@ -110,8 +112,8 @@ const late: PropertyCase[] = Object.keys(SPECS).flatMap((kind) => {
   return (['accumulate', 'discard', 'retract'] as const).flatMap((mode) =>
     triggers.flatMap((trigger) =>
       endsFor(kind)
-        // Results of sessions that merged later stand beside those of the whole, unless they are taken back.
-        .filter(() => kind !== 'session' || mode === 'retract')
+        // Results of sessions that merged later stand beside those of the whole, and add up with them.
+        .filter(() => kind !== 'session' || mode !== 'discard')
         .map((end_ms) => lateCase(kind, mode, trigger, end_ms)),
     ),
   );

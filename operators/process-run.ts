@@ -7,6 +7,7 @@ import {
   type MapSpec,
   type Metrics,
   type RawSpec,
+  requireText,
   type ScopedMap,
   type Sides,
   type TablesOf,
@@ -114,6 +115,7 @@ export class ProcessRun<A, B, S, O extends Sides> implements ProcessContext<S, B
     for (const event of events) {
       const time_ms = this.#config.timeOf === undefined ? Number.NaN : this.#config.timeOf(event);
       const key = this.#config.keyOf(event);
+      requireText(key);
       if (this.#config.order !== 'time') this.#handle(event, time_ms, key);
       else if (time_ms < this.watermark_ms) {
         this.#late.add();

@@ -46,6 +46,12 @@ describe('process', () => {
     expect(rowsOf(driver, 'quiet')).toEqual({ state: 0, waiting: 0, progress: 1, timers: 0 });
   });
 
+  it('takes no key that is missing for one', async () => {
+    const driver = await TestDriver.start<Click, string>((input) => input.pipe(quiet));
+    const missing = { time_ms: 1, page: 'p' } as Click;
+    await expect(driver.push(missing)).rejects.toMatchObject({ code: 'bad_text' });
+  });
+
   it('state and timers come back after a crash, what was not committed does not', async () => {
     const first = await TestDriver.start<Click, string>((input) => input.pipe(quiet));
     await first.push(click('a', 10));

@@ -1,9 +1,10 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
-import { queryTable, type Stream, stringCodec, TestDriver } from '../engine/index.ts';
+import { QUERYABLE_KINDS, queryTable, type Stream, stringCodec, TestDriver } from '../engine/index.ts';
 import { fc } from '../test/property.ts';
 import { rowsOf, runAnyWay } from './fixture-any-way.ts';
 import { map } from './map.ts';
-import { type TableChange, tableOf, toTable } from './to-table.ts';
+import { type TableChange, tableOf, toTable, toTableDoc } from './to-table.ts';
+import { toWindowTableDoc, windowTableOf } from './to-window-table.ts';
 
 interface Price {
   readonly sku: string;
@@ -37,6 +38,24 @@ function tableIn(driver: Driver): Record<string, string> {
 }
 
 describe('toTable', () => {
+  it('is of the kind that queries know its layout by, and may be asked for by version', async () => {
+    expect(QUERYABLE_KINDS).toEqual({ rows: toTableDoc.kind, windows: toWindowTableDoc.kind });
+    expect([tableOf('t'), windowTableOf('t')]).toEqual([{ id: 't/rows' }, { id: 't/windows' }]);
+    const driver = await TestDriver.start(untimed);
+    await driver.push(price('a', 9, '1'));
+    driver.commit();
+    const ask = (version?: number) =>
+      queryTable(driver.disk.reader(), tableOf<string>('prices', undefined, version), {
+        kind: 'key',
+        key: 'a',
+      });
+    expect([ask(), ask(1), ask(2)]).toMatchObject([
+      { value: '1' },
+      { value: '1' },
+      { reason: 'wrong_codec' },
+    ]);
+  });
+
   it('keeps the last of each key to arrive, deletes, and emits what changed', async () => {
     const driver = await TestDriver.start(untimed);
     expectTypeOf(driver.out).toEqualTypeOf<TableChange<string>[]>();

@@ -14,19 +14,28 @@ import {
   trustedJsonCodec,
 } from '../engine/index.ts';
 import { checkedTime } from './event-time.ts';
+import { isRetraction } from './retraction.ts';
+import { migrationOf } from './value-migration.ts';
 
 export interface TableOptions<V> {
   /** How values are stored. By default JSON, trusted to be what was written. */
   readonly codec?: Codec<V>;
-  /** Raise it when the codec's bytes change meaning. */
+  /** Raise it when the stored values change meaning, and say with `migrate` what becomes of older ones. */
   readonly version?: number;
+  /** Makes a value of this version of one of an older version, at the first start; without it that start refuses. */
+  readonly migrate?: (old: unknown, fromVersion: number) => V;
+  /** How values of an older version were stored. By default as those of this one are. */
+  readonly formerCodec?: (fromVersion: number) => Codec<unknown>;
   /** Rows kept in memory. */
   readonly cacheRows?: number;
 }
 
 export interface ToTableConfig<A, V = A> extends TableOptions<V> {
   readonly keyOf: (item: A) => string;
-  /** What the item puts into its key's row; undefined deletes the row. By default the item itself. */
+  /**
+   * What the item puts into its key's row; undefined deletes the row. By default the item itself; without `timeOf`
+   * an item with `kind: 'retract'` then deletes the row.
+   */
   readonly value?: (item: A) => V | undefined;
   /** With it the newest by event time wins, whatever the order of arrival; without it the last to arrive. */
   readonly timeOf?: (item: A) => number;
@@ -47,7 +56,7 @@ type Late<A> = { readonly late: A };
 export const toTableDoc: OperatorDoc = {
   kind: 'to-table',
   summary: 'A table by key that other threads and processes can query',
-  does: "Each item inserts, replaces or (where its value is undefined) deletes the row of its key. `queryTable` reads the table by key, range of keys or prefix, from any thread or process that can open the state, always as of one commit. With `timeOf` the row is that of the newest item by event time; of items with the same time a deletion wins, then the one whose stored bytes are larger, so the table is a function of the set of items. Without `timeOf` the last to arrive wins. Rows that changed are emitted with what they were before. A stream of changes becomes a table with `value: (change) => change.kind === 'retract' ? undefined : change.value`, without `timeOf`: a retraction and what follows it come in that order.",
+  does: "Each item inserts, replaces or (where its value is undefined) deletes the row of its key. `queryTable` reads the table by key, range of keys or prefix, in either order, from any thread or process that can open the state, always as of one commit. With `timeOf` the row is that of the newest item by event time; of items with the same time a deletion wins, then the one whose stored bytes are larger, so the table is a function of the set of items. Without `timeOf` the last to arrive wins. Rows that changed are emitted with what they were before. A stream of changes (`kind: 'retract'` and `kind: 'insert'`, as windows in the mode `retract` and funnels give them) becomes a table without `timeOf`, since a retraction and what follows it come in that order: without `value` a retraction deletes its key's row, and with one say so: `value: (change) => change.kind === 'retract' ? undefined : change.value`.",
   state:
     'One row for each key that is not deleted: nothing but a deletion removes one, so let the keys be bounded or delete what has ended. With `timeOf` a deleted key is remembered until the watermark has passed the time of its deletion, so that an older item that comes later does not bring it back. Changed rows are written once a commit; the rest is a bounded cache.',
   late: 'With `timeOf` an item behind the watermark still takes part where its key has a row. Where it has none, a deletion may have been forgotten: the item goes to the side output `late` and is counted as `millrace.to-table.late`.',
@@ -67,14 +76,24 @@ export function toTable<A, V = A>(
   return make<A, V>()(name, config);
 }
 
-/** The table that `toTable` of this name writes, for `queryTable`. */
-export function tableOf<V>(name: string, codec?: Codec<V>): QueryableTable<V> {
-  return { id: `${name}/${ROWS_TABLE}`, ...(codec === undefined ? {} : { codec }) };
+/** The table that `toTable` of this name writes, for `queryTable`; with a version it is refused where it has another one. */
+export function tableOf<V>(name: string, codec?: Codec<V>, version?: number): QueryableTable<V> {
+  return {
+    id: `${name}/${ROWS_TABLE}`,
+    ...(codec === undefined ? {} : { codec }),
+    ...(version === undefined ? {} : { version }),
+  };
 }
 
-function specOf<V>({ codec, version = 1, cacheRows }: TableOptions<V>): MapSpec<string, TableRow<V>> {
-  const value = tableRowCodec(codec ?? trustedJsonCodec<V>());
-  return mapTable({ key: stringKey, value, version, ...(cacheRows === undefined ? {} : { cacheRows }) });
+function specOf<V>(options: TableOptions<V>): MapSpec<string, TableRow<V>> {
+  const { codec, version = 1, cacheRows } = options;
+  return mapTable({
+    key: stringKey,
+    value: tableRowCodec(codec ?? trustedJsonCodec<V>()),
+    version,
+    ...migrationOf<V, TableRow<V>>(options, tableRowCodec),
+    ...(cacheRows === undefined ? {} : { cacheRows }),
+  });
 }
 
 const make = <A, V>() =>
@@ -92,6 +111,7 @@ const make = <A, V>() =>
     start: ({ name, config, state, metrics, timers, initialWatermark_ms, emit, emitTo }) => {
       const { keyOf, value: valueFrom, timeOf } = config;
       const rows = state[ROWS_TABLE].scope('');
+      const toValue = valueFrom ?? itself<A, V>(timeOf === undefined);
       const isNewer = newerBy(config.codec ?? trustedJsonCodec<V>());
       const lateItems = metrics.counter(
         'millrace.to-table.late',
@@ -120,8 +140,7 @@ const make = <A, V>() =>
             const key = keyOf(item);
             const time_ms = timeOf?.(item);
             if (time_ms !== undefined) checkedTime(time_ms, name);
-            // Without `value` the item is the value.
-            const value = valueFrom === undefined ? (item as unknown as V) : valueFrom(item);
+            const value = toValue(item);
             const row: TableRow<V> = { time_ms, value };
             const known = rows.get(key);
             if (known === undefined && time_ms !== undefined && time_ms < watermark_ms) {
@@ -148,6 +167,11 @@ const make = <A, V>() =>
       };
     },
   });
+
+/** Without `value` the item is the value. By time a retraction and what follows it would have no order. */
+function itself<A, V>(deletesRetracted: boolean): (item: A) => V | undefined {
+  return (item) => (deletesRetracted && isRetraction(item) ? undefined : (item as unknown as V));
+}
 
 /** Whether a row replaces the known one; an equal one does not. */
 function newerBy<V>(codec: Codec<V>): (row: TableRow<V>, known: TableRow<V>) => boolean {

@@ -144,6 +144,24 @@ describe('toWindowTable', () => {
     expect(rowsOf(driver, 'totals').windows).toBe(1);
   });
 
+  it('keeps the last windows of a key apart from those of a key that goes on with a NUL', async () => {
+    const [last_ms, beyond_ms] = [0xff * 2 ** 40 - MINUTE_MS, 0xff * 2 ** 40];
+    const at = (shop: string, start_ms: number): Result => ({ shop, start_ms, total: start_ms });
+    const driver = await TestDriver.start<Result, Result>((input) =>
+      retained(Number.POSITIVE_INFINITY)(input).side('refused'),
+    );
+    await driver.push(at('x', last_ms), at('x\0', 7), at('x', beyond_ms));
+    driver.commit();
+    expect(driver.out).toEqual([at('x', beyond_ms)]);
+    for (const [key, start_ms] of [
+      ['x', last_ms],
+      ['x\0', 7],
+    ] as const) {
+      const query = { kind: 'window', key, start_ms: 0, end_ms: 2 ** 48 - 1, reverse: true } as const;
+      expect(queryTable(driver.disk.reader(), table, query)).toMatchObject({ values: [{ key, start_ms }] });
+    }
+  });
+
   it('goes by the retention of the last start; one beyond all times is for ever', async () => {
     const driver = await TestDriver.start(build);
     await driver.push(result('x', 0, 1));

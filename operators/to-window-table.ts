@@ -9,25 +9,32 @@ import {
   parseWindowRow,
   type QueryableTable,
   trustedJsonCodec,
+  WINDOW_START_END_MS,
   WINDOWS_TABLE,
   type WindowedValue,
   windowRow,
   windowRowKey,
 } from '../engine/index.ts';
 import { TIME_END_MS } from './event-time.ts';
+import { isRetraction } from './retraction.ts';
+import { migrationOf } from './value-migration.ts';
 
 export interface ToWindowTableConfig<A, V = A> {
   readonly keyOf: (item: A) => string;
   /** The window that the item is a result of; `end_ms` is exclusive. */
   readonly windowOf: (item: A) => { readonly start_ms: number; readonly end_ms: number };
-  /** The window's value; undefined deletes it. By default the item itself. */
+  /** The window's value; undefined deletes it. By default the item itself. Not asked for a retraction. */
   readonly value?: (item: A) => V | undefined;
   /** A window can be queried until the watermark is this far past its end, whole ms; Infinity: for ever. */
   readonly retain_ms: number;
   /** How values are stored. By default JSON, trusted to be what was written. */
   readonly codec?: Codec<V>;
-  /** Raise it when the codec's bytes change meaning. */
+  /** Raise it when the stored values change meaning, and say with `migrate` what becomes of older ones. */
   readonly version?: number;
+  /** Makes a value of this version of one of an older version, at the first start; without it that start refuses. */
+  readonly migrate?: (old: unknown, fromVersion: number) => V;
+  /** How values of an older version were stored. By default as those of this one are. */
+  readonly formerCodec?: (fromVersion: number) => Codec<unknown>;
   /** Rows kept in memory. */
   readonly cacheRows?: number;
 }
@@ -42,13 +49,13 @@ export interface WindowTableSides<A> {
 export const toWindowTableDoc: OperatorDoc = {
   kind: 'to-window-table',
   summary: 'A table by key and window that other threads and processes can query',
-  does: 'Each item, typically the result of a windowed aggregation, inserts, replaces or (where its value is undefined) deletes the row of its key and window. `queryTable` reads the windows of a key that start within a range of time, in order, as of one commit. The last item of a window to come is its value: an operator that emits a window again with a correction replaces the row. Windows that changed are emitted.',
+  does: "Each item, typically the result of a windowed aggregation, inserts, replaces or (where its value is undefined) deletes the row of its key and window. `queryTable` reads the windows of a key, or of all keys, that start within a range of time, in order or newest first, as of one commit. The last item of a window to come is its value: an operator that emits a window again with a correction replaces the row. An item with `kind: 'retract'` deletes the row of its window, whatever `value` says: so sessions that have grown or merged since leave nothing, in the modes `accumulate` and `retract` of [`window`](window.md). With `discard` results are parts, of which the table would keep the last: do not put them here. Windows that changed are emitted.",
   state:
     'One row for each key and window, and one timer for it. A window is removed when the watermark is `retain_ms` past its end; with `retain_ms: Infinity` it stays for ever. After a restart with a longer retention it counts for the windows that are there too.',
   late: 'An item whose window is past its retention goes to the side output `late` and is counted as `millrace.to-window-table.late`.',
   duplicates: 'The same item twice leaves the same row; both are emitted.',
   failure:
-    'Rows and timers are part of the commit that moves the position: readers never see half a commit, and after a crash the table is that of the last one. A window whose bounds are no whole ms, or whose end is before its start, stops the task with `bad_window` before anything of the batch is committed. The table holds times since 1970, up to the year 10889: an item whose window is outside (an event with a wrong clock makes one) goes to the side output `refused` and is counted as `millrace.to-window-table.refused`.',
+    'Rows and timers are part of the commit that moves the position: readers never see half a commit, and after a crash the table is that of the last one. A window whose bounds are no whole ms, or whose end is before its start, stops the task with `bad_window` before anything of the batch is committed. The table holds windows that start since 1970 and before the year 10854, and end before 10889: an item whose window is outside (an event with a wrong clock makes one) goes to the side output `refused` and is counted as `millrace.to-window-table.refused`.',
 };
 
 /**
@@ -69,16 +76,22 @@ export function toWindowTable<A, V = A>(
   return make<A, V>()(name, config);
 }
 
-/** The table that `toWindowTable` of this name writes, for `queryTable`. */
-export function windowTableOf<V>(name: string, codec?: Codec<V>): QueryableTable<V> {
-  return { id: `${name}/${WINDOWS_TABLE}`, ...(codec === undefined ? {} : { codec }) };
+/** The table that `toWindowTable` of this name writes, for `queryTable`; with a version it is refused where it has another. */
+export function windowTableOf<V>(name: string, codec?: Codec<V>, version?: number): QueryableTable<V> {
+  return {
+    id: `${name}/${WINDOWS_TABLE}`,
+    ...(codec === undefined ? {} : { codec }),
+    ...(version === undefined ? {} : { version }),
+  };
 }
 
-function specOf<A, V>({ codec, version = 1, cacheRows }: ToWindowTableConfig<A, V>): MapSpec<string, V> {
+function specOf<A, V>(config: ToWindowTableConfig<A, V>): MapSpec<string, V> {
+  const { codec, version = 1, cacheRows } = config;
   return mapTable({
     key: windowRowKey,
     value: codec ?? trustedJsonCodec<V>(),
     version,
+    ...migrationOf<V, V>(config, (value) => value),
     ...(cacheRows === undefined ? {} : { cacheRows }),
   });
 }
@@ -103,9 +116,11 @@ const make = <A, V>() =>
       });
       const refusedItems = metrics.counter(
         'millrace.to-window-table.refused',
-        'Items of windows before 1970 or after the year 10889',
+        'Items of windows before 1970 or after the year 10854',
         { operator: name },
       );
+      // Without `value` the item is the value.
+      const toValue = valueFrom ?? ((item: A) => item as unknown as V);
       let watermark_ms = initialWatermark_ms ?? Number.NEGATIVE_INFINITY;
       return {
         onBatch: (items) => {
@@ -116,7 +131,7 @@ const make = <A, V>() =>
             const key = keyOf(item);
             const { start_ms, end_ms } = windowOf(item);
             requireWindow(start_ms, end_ms, name);
-            if (start_ms < 0 || end_ms >= TIME_END_MS) {
+            if (start_ms < 0 || start_ms >= WINDOW_START_END_MS || end_ms >= TIME_END_MS) {
               refused.push(item);
               continue;
             }
@@ -126,8 +141,7 @@ const make = <A, V>() =>
               continue;
             }
             const row = windowRow({ key, start_ms, end_ms });
-            // Without `value` the item is the value.
-            const value = valueFrom === undefined ? (item as unknown as V) : valueFrom(item);
+            const value = isRetraction(item) ? undefined : toValue(item);
             if (value === undefined) windows.delete(row);
             else windows.set(row, value);
             if (until_ms < TIME_END_MS) {

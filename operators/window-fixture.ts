@@ -205,7 +205,7 @@ export function folded(
         total: known.total + result.value.total,
         ids: [...known.ids, ...result.value.ids].sort((a, b) => a - b),
       });
-    } else if (mode !== 'retract') state.set(id, result.value);
+    } else if (mode !== 'retract' && result.kind === undefined) state.set(id, result.value);
     else if (result.kind === 'insert') {
       if (known !== undefined) throw new Error(`${id} is given twice without a retraction`);
       state.set(id, result.value);

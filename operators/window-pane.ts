@@ -18,7 +18,10 @@ export interface PanedRow {
   given: number;
   /** Events since the last result. */
   fresh: number;
-  /** In the mode `retract`: what has to be taken back with the next result; several after sessions merged. */
+  /**
+   * What has to be taken back with the next result; several after sessions merged. In the mode `retract`, and of
+   * windows whose bounds may change in the mode `accumulate`.
+   */
   standing: readonly StandingResult[];
 }
 
@@ -29,7 +32,13 @@ export interface StandingResult {
   readonly bytes: Uint8Array;
 }
 
-export function panedRowCodec(accumulator: Codec<unknown>): Codec<PanedRow> {
+/** What becomes of the bytes of an accumulator that was given, when they are read. */
+export type RenewBytes = (bytes: Uint8Array) => Uint8Array;
+
+export function panedRowCodec(
+  accumulator: Codec<unknown>,
+  renew: RenewBytes = (bytes) => Uint8Array.from(bytes),
+): Codec<PanedRow> {
   return {
     write: (writer: ByteWriter, { acc, given, fresh, standing }) => {
       writer
@@ -54,7 +63,7 @@ export function panedRowCodec(accumulator: Codec<unknown>): Codec<PanedRow> {
       for (let left = results; left > 0; left--) {
         const window = { start_ms: reader.f64(), end_ms: reader.f64() };
         const pane = paneCodec.read(reader);
-        standing.push({ window, pane, bytes: Uint8Array.from(reader.bytes(reader.varint())) });
+        standing.push({ window, pane, bytes: renew(reader.bytes(reader.varint())) });
       }
       return { acc, given, fresh, standing };
     },
@@ -70,10 +79,19 @@ export function newPanedRow(): PanedRow {
   return { acc: undefined, given: 0, fresh: 0, standing: [] };
 }
 
+/** A window that may fire many times. */
+export interface FiringPane {
+  readonly key: string;
+  readonly window: TimeWindow;
+  readonly row: PanedRow;
+  /** It may have other bounds at its next result: a reader who keeps the newest by bounds has to be told. */
+  readonly mayMove?: boolean;
+}
+
 /** Gives a row's result as the mode says, and notes that it was given. Whether it has anything to say. */
 export function firePane<E>(
   { aggregate, mode }: Pick<WindowPlan<E>, 'aggregate' | 'mode'>,
-  { key, window, row }: { readonly key: string; readonly window: TimeWindow; readonly row: PanedRow },
+  { key, window, row, mayMove = false }: FiringPane,
   kind: PaneKind,
   results: WindowResult<unknown>[],
 ): boolean {
@@ -82,17 +100,23 @@ export function firePane<E>(
   const pane = { kind, index: row.given };
   row.given++;
   row.fresh = 0;
-  if (mode === 'retract') {
-    for (const given of row.standing) {
-      const before = aggregate.codec.read(new ByteReader(given.bytes));
-      results.push(resultOf(key, given.window, aggregate.result(before), given.pane, 'retract'));
-    }
+  for (const given of row.standing) {
+    // With `accumulate` the next result of the same bounds takes the place of the last one by itself.
+    if (mode === 'accumulate' && isSame(given.window, window)) continue;
+    const before = aggregate.codec.read(new ByteReader(given.bytes));
+    results.push(resultOf(key, given.window, aggregate.result(before), given.pane, 'retract'));
+  }
+  if (mode === 'retract' || (mode === 'accumulate' && mayMove)) {
     const writer = new ByteWriter();
     aggregate.codec.write(writer, row.acc);
     row.standing = [{ window, pane, bytes: writer.copy() }];
-  }
+  } else if (row.standing.length > 0) row.standing = [];
   const change = mode === 'retract' ? 'insert' : undefined;
   results.push(resultOf(key, window, aggregate.result(row.acc), pane, change));
   if (mode === 'discard') row.acc = undefined;
   return true;
+}
+
+function isSame(a: TimeWindow, b: TimeWindow): boolean {
+  return a.start_ms === b.start_ms && a.end_ms === b.end_ms;
 }

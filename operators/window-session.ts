@@ -1,8 +1,15 @@
 import type { ByteReader, ByteWriter, Codec, Handlers } from '../engine/index.ts';
 import { isTime } from './event-time.ts';
 import { KeyedWindows } from './window-keyed.ts';
-import { firePane, logicalPane, newPanedRow, type PanedRow, panedRowCodec } from './window-pane.ts';
-import { byKey, isClosed, type WindowMode, type WindowResult } from './window-types.ts';
+import {
+  firePane,
+  logicalPane,
+  newPanedRow,
+  type PanedRow,
+  panedRowCodec,
+  type RenewBytes,
+} from './window-pane.ts';
+import { byKey, isClosed, type PaneKind, type WindowMode, type WindowResult } from './window-types.ts';
 import type { WakingRow } from './window-wakes.ts';
 import type { SessionWindow, TimeWindow } from './windows.ts';
 
@@ -18,8 +25,8 @@ export interface SessionRow extends WakingRow {
   sessions: Session[];
 }
 
-export function sessionRowCodec(accumulator: Codec<unknown>): Codec<SessionRow> {
-  const paned = panedRowCodec(accumulator);
+export function sessionRowCodec(accumulator: Codec<unknown>, renew?: RenewBytes): Codec<SessionRow> {
+  const paned = panedRowCodec(accumulator, renew);
   return {
     write: (writer: ByteWriter, { sessions, wake_ms }) => {
       writer.f64(wake_ms).varint(sessions.length);
@@ -48,7 +55,8 @@ export function logicalSessions({ sessions }: SessionRow, mode: WindowMode): Ses
 
 /**
  * Sessions: events of a key less than a gap apart. One row a key with its open sessions. An event between two
- * sessions merges them.
+ * sessions merges them. What was given of a session that has grown or merged since is taken back before its next
+ * result, other than with `discard`, where results add up.
  */
 export class SessionWindows<E> extends KeyedWindows<E, SessionWindow, SessionRow> implements Handlers<E> {
   onBatch(events: readonly E[]): void {
@@ -95,7 +103,7 @@ export class SessionWindows<E> extends KeyedWindows<E, SessionWindow, SessionRow
         const firing = this.#firingOf(session, before_ms, time_ms);
         if (firing === undefined) continue;
         const results: WindowResult<unknown>[] = [];
-        firePane(this.plan, { key, window: windowOf(session), row: session }, firing.kind, results);
+        this.#fire(key, session, firing.kind, results);
         fired.push({ at_ms: firing.at_ms, key, results });
       }
       row.sessions = row.sessions.filter(({ end_ms }) => end_ms + this.plan.allowedLateness_ms > time_ms);
@@ -143,9 +151,15 @@ export class SessionWindows<E> extends KeyedWindows<E, SessionWindow, SessionRow
     session.fresh++;
     const isLate = session.end_ms <= this.control.watermark_ms;
     if (isLate || (trigger.kind === 'events' && session.fresh >= trigger.every_events)) {
-      const pane = { key, window: windowOf(session), row: session };
-      firePane(this.plan, pane, isLate ? 'late' : 'early', results);
+      this.#fire(key, session, isLate ? 'late' : 'early', results);
     }
+  }
+
+  #fire(key: string, session: Session, kind: PaneKind, results: WindowResult<unknown>[]): void {
+    // The usual case: what goes at its end need not know what it has given.
+    const isLast = session.end_ms + this.plan.allowedLateness_ms <= this.control.watermark_ms;
+    const mayMove = kind !== 'onTime' || !isLast;
+    firePane(this.plan, { key, window: windowOf(session), row: session, mayMove }, kind, results);
   }
 
   #firingOf(

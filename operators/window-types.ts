@@ -4,9 +4,10 @@ import type { Trigger } from './trigger.ts';
 import type { TimeWindow, WindowSpec } from './windows.ts';
 
 /**
- * What a result says when a window fires more than once. `accumulate`: everything so far. `discard`: only
- * what came since the last result; the results of a window add up. `retract`: everything so far, and before
- * it the last result once more as a retraction.
+ * What a result says when a window fires more than once. `accumulate`: everything so far; a session that has
+ * grown or merged since has other bounds, and what was given under the former ones comes before it once more as
+ * a retraction. `discard`: only what came since the last result; the results of a window add up. `retract`:
+ * everything so far, and before it the last result once more as a retraction.
  */
 export type WindowMode = 'accumulate' | 'discard' | 'retract';
 
@@ -24,7 +25,10 @@ export interface WindowResult<R> {
   readonly window: TimeWindow;
   readonly value: R;
   readonly pane: Pane;
-  /** In the mode `retract` only. */
+  /**
+   * With `retract` always; with `accumulate` only `retract`, of a session that is none any more. `toTable` and
+   * `toWindowTable` delete what is retracted.
+   */
   readonly kind?: 'insert' | 'retract';
 }
 
@@ -53,7 +57,7 @@ export interface WindowConfig<E, S extends AggregateSpec<E>> {
   readonly mode?: WindowMode;
   /** How an event is stored, by default as JSON; only count windows store events. */
   readonly codec?: Codec<E>;
-  /** Raise it when the aggregate stores something else than before: older state is then refused. */
+  /** Raise it when an aggregate of your own stores something else than before, and say in its `migrate` what becomes of that. */
   readonly version?: number;
   /** Windows open at once over all keys (hopping and cumulate: slices of them), by default 10,000. */
   readonly max_open_windows?: number;

@@ -1,5 +1,7 @@
 import {
+  ByteWriter,
   type Codec,
+  decodeRow,
   defineOperator,
   type Handlers,
   type MapSpec,
@@ -17,7 +19,7 @@ import { type AggregateSpec, type ResultOf, resolveAggregate } from './aggregate
 import { onWatermark, type Trigger } from './trigger.ts';
 import { controlTable, WindowControl } from './window-control.ts';
 import { type CountRow, CountWindows, countRowCodec } from './window-count.ts';
-import { logicalPane, type PanedRow, panedRowCodec } from './window-pane.ts';
+import { logicalPane, type PanedRow, panedRowCodec, type RenewBytes } from './window-pane.ts';
 import { PanedWindows } from './window-paned.ts';
 import { logicalSessions, type SessionRow, SessionWindows, sessionRowCodec } from './window-session.ts';
 import { SlicedWindows } from './window-sliced.ts';
@@ -35,13 +37,13 @@ import type { AlignedSpec, CountWindow, SessionWindow, SlidingWindow, WindowSpec
 export const windowDoc: OperatorDoc = {
   kind: 'window',
   summary: 'An aggregate of the events of each key and window of event time',
-  does: "Puts each event into the windows that its time falls into (tumbling, hopping, cumulating, sessions, sliding around each event, every n events, or one global window) and gives one result for each key and window when the watermark reaches its end: in the order of (end of window, key). The aggregate is one of `count`, `sum`, `min`, `max`, `avg`, `variance`, `distinct`, `distinctApprox`, `quantiles`, `topK`, `first`, `last`, `collect`, several of them by name, or your own. A trigger gives early results before the end; within `allowedLateness_ms` after it every late event gives its window's result again. The mode says what a further result of the same window is: everything so far (`accumulate`), only what is new (`discard`), or everything so far after a retraction of the last one (`retract`). The last result of a window (with `discard`: all of them merged) is a function of the set of events within the allowed lateness, whatever their order, batches and restarts.",
+  does: "Puts each event into the windows that its time falls into (tumbling, hopping, cumulating, sessions, sliding around each event, every n events, or one global window) and gives one result for each key and window when the watermark reaches its end: in the order of (end of window, key). The aggregate is one of `count`, `sum`, `min`, `max`, `avg`, `variance`, `distinct`, `distinctApprox`, `quantiles`, `topK`, `first`, `last`, `collect`, several of them by name, or your own. A trigger gives early results before the end; within `allowedLateness_ms` after it every late event gives its window's result again. The mode says what a further result of the same window is: everything so far (`accumulate`), only what is new (`discard`), or everything so far after a retraction of the last one (`retract`). A session that has grown or merged since its last result has other bounds: with `accumulate` too, what was given under the former ones is retracted (`kind: 'retract'`) just before its next result. The last result of a window (with `discard`: all of them merged) is a function of the set of events within the allowed lateness, whatever their order, batches and restarts.",
   state:
-    'One accumulator for each key and slice of time: a tumbling window is one slice, a hopping one is size / gcd(size, hop) slices that its neighbours share, so an event costs one update however many windows overlap. With early triggers one row for each key and window; sessions one row for each key with open sessions. What is open goes when its end plus the allowed lateness is at or before the watermark (of a sliding window `before_ms` after that, when no window reaches back to it). Of a count window the last, smaller one goes `idle_ms` after its last event. A global window ends never: it keeps one row for each key for ever, so let the keys be few. Beside that two rows: the definition and the watermark. Changed rows are written once a commit; others are a bounded cache.',
+    'One accumulator for each key and slice of time: a tumbling window is one slice, a hopping one is size / gcd(size, hop) slices that its neighbours share, so an event costs one update however many windows overlap. With early triggers one row for each key and window; sessions one row for each key with open sessions, and in it what was given of those that may still change. What is open goes when its end plus the allowed lateness is at or before the watermark (of a sliding window `before_ms` after that, when no window reaches back to it). Of a count window the last, smaller one goes `idle_ms` after its last event. A global window ends never: it keeps one row for each key for ever, so let the keys be few. Beside that two rows: the definition and the watermark. Changed rows are written once a commit; others are a bounded cache.',
   late: 'An event is late when every window that it is in has ended at least `allowedLateness_ms` before the watermark; with sliding windows, when its own has; with count windows, when it is itself older than that. It goes to the side output `late` and is counted as `millrace.window.late`. So does an event whose time is NaN or beyond what timers can hold, the year 10889: a time in µs or ns is, read as ms. An event behind the watermark whose window is still open is not late. Events that would open more than the configured number of windows go to the side output `overflow`, counted as `millrace.window.overflow`.',
   duplicates: 'Each copy is an event. Put `dedup` in front where a source may repeat.',
   failure:
-    'Accumulators, open windows and the watermark up to which results were given are part of the commit: after a crash the events since the last one are aggregated again, and results that were given after it come again, equal. A changed window, trigger, mode or composition is refused at start (`topology_changed`, `state_schema_mismatch`) rather than mixed with state of the old one; `allowedLateness_ms` may change, and a window that has closed stays closed. What an aggregate throws stops the task before anything of the batch is committed.',
+    'Accumulators, open windows and the watermark up to which results were given are part of the commit: after a crash the events since the last one are aggregated again, and results that were given after it come again, equal. A changed window, trigger, mode or composition is refused at start (`topology_changed`, `state_schema_mismatch`) rather than mixed with state of the old one; what an aggregate of your own stores may change with a larger `version`, where it has a `migrate(old, fromVersion)` for what is stored; `allowedLateness_ms` may change, and a window that has closed stays closed. What an aggregate throws stops the task before anything of the batch is committed.',
 };
 
 /**
@@ -100,7 +102,7 @@ function operatorOf<E>(
   name: string,
   plan: WindowPlan<E>,
 ): Operator<E, WindowResult<unknown>, WindowSides<E>> {
-  const { window: spec, aggregate, trigger } = plan;
+  const { window: spec, trigger } = plan;
   switch (spec.kind) {
     case 'tumbling':
     case 'hopping':
@@ -108,11 +110,15 @@ function operatorOf<E>(
     case 'global': {
       const aligned = { ...plan, window: spec };
       if (trigger.kind === 'watermark') {
-        return make<E, AlignedSpec, unknown>('sliced', aggregate.codec, SlicedWindows<E>)(name, aligned);
+        return make<E, AlignedSpec, unknown>(
+          'sliced',
+          (accumulator) => accumulator,
+          SlicedWindows<E>,
+        )(name, aligned);
       }
       return make<E, AlignedSpec, PanedRow>(
         'paned',
-        panedRowCodec(aggregate.codec),
+        panedRowCodec,
         PanedWindows<E>,
         logicalPane,
       )(name, aligned);
@@ -120,24 +126,22 @@ function operatorOf<E>(
     case 'session':
       return make<E, SessionWindow, SessionRow>(
         'session',
-        sessionRowCodec(aggregate.codec),
+        sessionRowCodec,
         SessionWindows<E>,
         logicalSessions,
       )(name, { ...plan, window: spec });
     case 'sliding':
       return make<E, SlidingWindow, SlidingRow>(
         'sliding',
-        slidingRowCodec(aggregate.codec),
+        slidingRowCodec,
         SlidingWindows<E>,
         logicalInstants,
       )(name, { ...plan, window: spec });
     case 'count':
-      return make<E, CountWindow, CountRow>(
-        'count',
-        countRowCodec(aggregate.codec),
-        CountWindows<E>,
-        (row) => ({ ...row, wake_ms: Number.POSITIVE_INFINITY }),
-      )(name, {
+      return make<E, CountWindow, CountRow>('count', countRowCodec, CountWindows<E>, (row) => ({
+        ...row,
+        wake_ms: Number.POSITIVE_INFINITY,
+      }))(name, {
         ...plan,
         window: spec,
       });
@@ -167,9 +171,33 @@ type WindowHandlers<E, W extends WindowSpec, V> = new (
   timers: Pick<Timers, 'set' | 'clear'>,
 ) => Handlers<E>;
 
+/** How rows lie around accumulators, and what becomes of accumulators that lie in them as bytes. */
+type RowCodecOf<V> = (accumulator: Codec<unknown>, renew?: RenewBytes) => Codec<V>;
+
+/** Where an aggregate migrates, rows of an older version of the same layout are read with its codecs of then. */
+function rowMigration<E, V>(
+  layout: keyof typeof LAYOUTS,
+  rowCodec: RowCodecOf<V>,
+  { codec, codecOf }: WindowPlan<E>['aggregate'],
+): Pick<MapSpec<string, V>, 'migrate'> {
+  if (codecOf === undefined) return {};
+  return {
+    migrate: (bytes, from) => {
+      if (from % LAYOUT_ROOM !== LAYOUTS[layout]) throw bad('The rows are of another kind of windows.');
+      const former = codecOf(Math.floor(from / LAYOUT_ROOM));
+      const renew: RenewBytes = (given) => {
+        const writer = new ByteWriter();
+        codec.write(writer, decodeRow(former, given));
+        return writer.copy();
+      };
+      return decodeRow(rowCodec(former, renew), bytes);
+    },
+  };
+}
+
 function make<E, W extends WindowSpec, V>(
   layout: keyof typeof LAYOUTS,
-  rowCodec: Codec<V>,
+  rowCodec: RowCodecOf<V>,
   Windows: WindowHandlers<E, W, V>,
   /** What of a row is content, for the digest. */
   logical?: (row: V, mode: WindowMode) => V,
@@ -184,11 +212,12 @@ function make<E, W extends WindowSpec, V>(
       trigger: inWords(trigger),
       aggregate: aggregate.kind,
     }),
-    state: ({ version, max_cached_rows, mode }) => ({
+    state: ({ version, max_cached_rows, mode, aggregate }) => ({
       rows: mapTable<string, V>({
         key: stringKey,
-        value: rowCodec,
+        value: rowCodec(aggregate.codec),
         version: version * LAYOUT_ROOM + LAYOUTS[layout],
+        ...rowMigration(layout, rowCodec, aggregate),
         cacheRows: max_cached_rows,
         ...(logical === undefined ? {} : { logical: (row) => logical(row, mode) }),
       }),

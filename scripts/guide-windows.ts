@@ -68,7 +68,11 @@ export const windowsGuide: Guide = {
     table(
       ['mode', 'a further result of the same window', 'for'],
       [
-        ['`accumulate`', 'everything so far (default)', 'a table that keeps the newest: `toWindowTable`'],
+        [
+          '`accumulate`',
+          'everything so far (default); of a session that has grown or merged, after retractions of what was given under its former bounds',
+          'a table that keeps the newest: `toWindowTable`',
+        ],
         [
           '`discard`',
           'only what is new since the last one',
@@ -77,10 +81,12 @@ export const windowsGuide: Guide = {
         [
           '`retract`',
           'the last one again with `kind: "retract"`, then everything so far with `kind: "insert"`',
-          'aggregates of aggregates that cannot overwrite',
+          'aggregates of aggregates that cannot overwrite; `toWindowTable` too',
         ],
       ],
     ),
+    'All windows but sessions keep their bounds, so with `accumulate` a further result takes the place of the last one of its key and window. The bounds of a session are those of its events: an early result says [0, 60), and the next one of the same session [0, 160); or a late event makes one of two sessions that were given. With `accumulate` and `retract` what was given under bounds that are none any more comes once more with `kind: "retract"`, just before the result that stands for it (Kafka Streams sends a tombstone there). It comes with that next result, not with the event that made the session longer. Without early triggers and allowed lateness there are none.',
+    '[`toWindowTable`](to-window-table.md) deletes the rows of retractions by itself, whatever its `value` says; [`toTable`](to-table.md) without `value` and `timeOf` does. What stands in between has to pass `kind` on, and a reader of sessions of its own has to look at it. The parts of `discard` belong into no table of windows, which would keep the last of them: add them up, by key where sessions may merge.',
     '## Limits',
     '`max_open_windows` (10,000) and `max_open_per_key` (10,000) bound what is open; what is beyond goes to the side output `overflow`. Events that no open window takes go to the side output `late`.',
   ],

@@ -122,20 +122,17 @@ function latest(events: Stream<Happening>, name: string, spec: WindowSpec, limit
       ...(hasTrigger ? { trigger: earlyEveryEvents(3) } : {}),
     } satisfies WindowConfig<Happening, typeof small>),
   );
-  // Sessions that merge later have had results of their own; only retractions take these back.
-  if (spec.kind !== 'session') {
-    accumulated.pipe(
-      // Which early results a window has had that is still open is up to chance.
-      filter(`${name}-accumulate-ended`, isDue),
-      toWindowTable<WindowResult<unknown>, unknown>(`${name}-table`, {
-        keyOf: ({ key }) => key,
-        windowOf: ({ window: of }) => of,
-        value: ({ value }) => value,
-        retain_ms: Number.POSITIVE_INFINITY,
-        cacheRows: limits.cacheRows,
-      }),
-    );
-  }
+  accumulated.pipe(
+    // Which early results a window has had that is still open is up to chance.
+    filter(`${name}-accumulate-ended`, isDue),
+    toWindowTable<WindowResult<unknown>, unknown>(`${name}-table`, {
+      keyOf: ({ key }) => key,
+      windowOf: ({ window: of }) => of,
+      value: ({ value }) => value,
+      retain_ms: Number.POSITIVE_INFINITY,
+      cacheRows: limits.cacheRows,
+    }),
+  );
   tally(accumulated.side('late'), `${name}-is-late`);
   tally(accumulated.side('overflow'), `${name}-in-excess`);
   const retracted = events.pipe(

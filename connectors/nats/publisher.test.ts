@@ -66,7 +66,8 @@ describe('JetStreamPublisher', () => {
 describe('EventPublisher', () => {
   it('gives the sequence of each message, and says what was there already', async () => {
     await manager.streams.add({ name: 'EV', subjects: ['ev.>'] });
-    const publisher = new EventPublisher(link);
+    // One attempt each: a repeat after a slow answer would be a duplicate.
+    const publisher = new EventPublisher(link, { attempt_timeout_ms: 60_000, total_timeout_ms: 120_000 });
     const first = await publisher.publishAll(messages('ev.a', 2_000));
     expect(first).toEqual({
       lastSequence: 2_000,

@@ -28,14 +28,24 @@ export default async function example(): Promise<unknown[]> {
   );
   driver.commit();
   const hours = { start_ms: 9 * HOUR_MS, end_ms: 12 * HOUR_MS };
-  const query = { kind: 'window', key: 'berlin', ...hours } as const;
-  const answer = queryTable(driver.disk.reader(), windowTableOf<number>('sales'), query);
-  return answer.ok
-    ? answer.values.map(({ start_ms, value }) => [start_ms / HOUR_MS, value])
-    : [answer.reason];
+  const reader = driver.disk.reader();
+  const sold = windowTableOf<number>('sales');
+  const one = queryTable(reader, sold, { kind: 'window', key: 'berlin', ...hours, reverse: true });
+  const all = queryTable(reader, sold, { kind: 'windows', ...hours, limit: 100 });
+  return [
+    one.ok ? one.values.map(({ start_ms, value }) => [start_ms / HOUR_MS, value]) : one.reason,
+    all.ok ? all.values.map(({ key, start_ms, value }) => [key, start_ms / HOUR_MS, value]) : all.reason,
+  ];
 }
 
 export const expected: unknown[] = [
-  [9, 2_000],
-  [10, 3_000],
+  [
+    [10, 3_000],
+    [9, 2_000],
+  ],
+  [
+    ['berlin', 9, 2_000],
+    ['berlin', 10, 3_000],
+    ['paris', 9, 9_000],
+  ],
 ];
