@@ -72,7 +72,7 @@ export interface OperatorContext<C, S extends TableSpecs, B, O extends Sides = N
   emitTo<N extends keyof O & string>(side: N, items: readonly O[N][]): void;
   /** Moves event time downstream; only for the operator that generates watermarks. */
   emitWatermark(time_ms: number): void;
-  /** The committed watermark that the operator begins with, or null before the first. */
+  /** The committed watermark that the operator begins with (its own, or that of its input), or null before the first. */
   readonly initialWatermark_ms: number | null;
   send(message: OutMessage): void;
   notice(notice: Notice): void;
@@ -95,13 +95,19 @@ export interface OperatorDoc {
 
 export interface Handlers<A> {
   onBatch(items: readonly A[]): void;
-  /** The watermark is passed on after it, unless `ownsWatermark`. */
+  /** The watermark is passed on after it, unless `ownsWatermark`; `delayWatermark_ms` says how much of it. */
   onWatermark?(time_ms: number): void;
   onTimer?(time_ms: number, key: string): void;
   /** Inside the commit's transaction: raw tables may be written here. */
   onBarrier?(barrier: Barrier): void;
   /** The operator generates watermarks itself: those from upstream end here. */
   readonly ownsWatermark?: boolean;
+  /**
+   * How far behind the watermark the event times of what comes out may lie, ms: the watermark that is passed on
+   * stays back by it, so that nothing that comes out is late behind the operator. Never moves back, even where
+   * this is more than before a restart. Default 0.
+   */
+  readonly delayWatermark_ms?: number;
 }
 
 /** By name, as a person would write it. */
@@ -188,15 +194,17 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
     new Observable<Signal<B>>((output) => {
       const state = openTables(runtime.store, name, specs);
       const maps: MapTable<string | number, unknown>[] = [];
+      // Behind an operator that holds the watermark back the task is further: rows expire by what has come here.
+      const initial_ms = runtime.eventTime.initialOf(name);
+      let reached_ms = initial_ms ?? Number.POSITIVE_INFINITY;
       for (const table of Object.values(state)) {
         if (table instanceof MapTable) {
           maps.push(table);
-          runtime.register(name, table);
+          runtime.register(name, { flush: (task_ms) => table.flush(Math.min(task_ms, reached_ms)) });
         }
       }
       const timers = runtime.timers(name);
       const { eventTime } = runtime;
-      const initial_ms = eventTime.initialOf(name);
       const handlers = spec.start({
         name,
         config,
@@ -227,6 +235,7 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
       if (owns) eventTime.expect(name);
       const { failures } = runtime;
       const pass = (watermark_ms: number): void => {
+        reached_ms = watermark_ms;
         for (const map of maps) map.advance(watermark_ms);
         if (onTimer !== undefined) {
           for (const { time_ms, key } of timers.due(watermark_ms)) onTimer(time_ms, key);
@@ -244,6 +253,16 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
           failures.leaveTime();
         }
       };
+      const { delayWatermark_ms: delay_ms = 0 } = handlers;
+      if (!owns && delay_ms > 0) eventTime.expectDelay(name);
+      let passed_ms = Number.NEGATIVE_INFINITY;
+      /** What goes on may stand still for a while: it is not told twice. */
+      const passOn = (time_ms: number): void => {
+        const next_ms = eventTime.delay(name, time_ms - delay_ms);
+        if (next_ms <= passed_ms) return;
+        passed_ms = next_ms;
+        output.next({ kind: 'watermark', time_ms: next_ms });
+      };
       const handle = (signal: Signal<A>): void => {
         switch (signal.kind) {
           case 'batch':
@@ -252,7 +271,8 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
           case 'watermark':
             // A task begins with the smallest of its watermarks; who generates one goes on from its own.
             onWatermark(owns ? Math.max(signal.time_ms, initial_ms ?? signal.time_ms) : signal.time_ms);
-            if (!owns) output.next(signal);
+            if (!owns && delay_ms > 0) passOn(signal.time_ms);
+            else if (!owns) output.next(signal);
             break;
           case 'barrier':
             handlers.onBarrier?.(signal);

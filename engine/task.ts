@@ -300,8 +300,8 @@ export class Task {
       }
       this.#raise();
       invariant(graph.arrivals() - before === graph.ends, 'a barrier reaches every end of the graph');
-      const { watermark_ms, watermarks } = this.#eventTime;
-      for (const flushable of this.#flushables) flushable.flush(watermark_ms ?? 0);
+      const eventTime = this.#eventTime.committed;
+      for (const flushable of this.#flushables) flushable.flush(eventTime.watermark_ms ?? 0);
       for (const timers of this.#timers) timers.flush();
       const flushed = outbox.flush();
       const meta = store.table(META_TABLE);
@@ -311,8 +311,7 @@ export class Task {
         commit,
         ...inputs.first.position,
         ...(inputs.all.length > 1 ? { others: inputs.others } : {}),
-        watermark_ms,
-        watermarks,
+        ...eventTime,
         committed_at_ms: now_ms,
         outbox_next: outbox.next,
         notices: this.#notices.counts(),

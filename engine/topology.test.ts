@@ -176,3 +176,26 @@ describe('merge', () => {
     expect(failed).toBe('broken');
   });
 });
+
+describe('a topology under construction', () => {
+  it('takes no stream of another one', () => {
+    topology('one', (one) => {
+      const mine = one.source('mine');
+      topology('two', (two) => {
+        const other = two.source('other');
+        const refused = expect.objectContaining({
+          code: 'bad_config',
+          message: expect.stringContaining('"mine"'),
+        });
+        expect(() => two.merge('both', other, mine)).toThrow(refused);
+        expect(() => other.connect(mine, pass('join', undefined) as never)).toThrow(refused);
+      });
+    });
+  });
+
+  it('says of what kind two nodes of one name are', () => {
+    expect(() => topology('twice', (t) => void t.source('sla').pipe(pass('sla', undefined)))).toThrow(
+      '"sla" (source and pass)',
+    );
+  });
+});

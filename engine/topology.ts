@@ -6,6 +6,7 @@ import type { Either, Signal } from './signal.ts';
 import type { Source, SourceRecord } from './source.ts';
 import { describeTable, type TableDescription, type TableSpecs } from './tables.ts';
 import { drawTopology } from './topology-drawing.ts';
+import { duplicateName, otherTopology } from './topology-errors.ts';
 
 export interface NodeDescription {
   readonly name: string;
@@ -170,11 +171,17 @@ export class Stream<T, O extends Sides = NoSides> {
     return made;
   }
 
+  /** Throws `bad_config` for a stream of another topology: its items would never come. */
+  requireIn(builder: Builder, reader: string): void {
+    if (this.#builder !== builder) throw otherTopology(reader, this.name);
+  }
+
   /** An operator of two inputs: a join. Barriers wait for both, the watermark is the smaller one. */
   connect<R, B, P extends Sides>(
     right: Stream<R, Sides>,
     operator: Operator<Either<T, R>, B, P>,
   ): Stream<B, P> {
+    right.requireIn(this.#builder, operator.name);
     this.#builder.addOperator(
       operator as Operator<never, unknown, Sides>,
       [this.name, right.name],
@@ -193,12 +200,8 @@ export class Builder {
   readonly sources: SourceSpec[] = [];
 
   add(node: Node): void {
-    if (this.nodes.some(({ name }) => name === node.name)) {
-      throw new MillraceError(
-        'duplicate_operator_name',
-        `Two nodes are named "${node.name}": names key the state, so each needs its own.`,
-      );
-    }
+    const other = this.nodes.find(({ name }) => name === node.name);
+    if (other !== undefined) throw duplicateName(node.name, other.kind, node.kind);
     this.nodes.push(node);
   }
 
@@ -250,6 +253,7 @@ export class Builder {
         `"${name}" merges no streams: nothing would ever come out of it.`,
       );
     }
+    for (const stream of streams) stream.requireIn(this, name);
     const inputs = streams.map((stream) => stream.name);
     this.add({
       name,
@@ -327,6 +331,7 @@ export class Topology {
     const subscriptions: { unsubscribe(): void }[] = [];
     let arrived = 0;
     let ends = 0;
+    runtime.eventTime.follow(this.#nodes);
     // Nodes subscribe from the ends backwards, so that a shared node emits only when all of its readers listen.
     const joints: { subject: Subject<Signal<unknown>>; from: Observable<Signal<unknown>> }[] = [];
     for (const node of this.#nodes) {

@@ -2,7 +2,7 @@ import { defineOperator, type Either, MillraceError, type OperatorDoc } from '..
 import { JOIN_ROWS, type JoinState, joinState } from './join-buffer.ts';
 import { checkedSetting, codecOf, type JoinFunction } from './join-common.ts';
 import type { JoinInput, JoinLimits, JoinMode, LateRows } from './join-config.ts';
-import { defaultBucket_ms, IntervalJoiner } from './join-interval.ts';
+import { defaultBucket_ms, IntervalJoiner, resultDelay_ms } from './join-interval.ts';
 
 export type IntervalJoinConfig<L, R, Out> = JoinLimits &
   JoinMode<L, R, Out> & {
@@ -16,7 +16,8 @@ export type IntervalJoinConfig<L, R, Out> = JoinLimits &
     readonly allowedLateness_ms?: number;
     /**
      * State goes, and rows without a match come out, in time buckets of this length, ms: at most this much
-     * of event time after the watermark allows it. Default half the interval, at least 100.
+     * of event time after the watermark allows it. The watermark behind the join stays back by it too. Default half
+     * the interval, at least 100.
      */
     readonly bucket_ms?: number;
   };
@@ -41,7 +42,10 @@ export const intervalJoinDoc: OperatorDoc = {
   late:
     'A row that comes when matches of it may have gone already goes to the side output "late" as {input, ' +
     'value} and is counted in millrace.interval_join.late. No row at or after the watermark less ' +
-    'allowedLateness_ms is late.',
+    'allowedLateness_ms is late. A result may be older than the watermark: it waited, or its other row did. So ' +
+    'the watermark that goes on behind the join stays back, by max(0, upper_ms, -lower_ms) + allowedLateness_ms + ' +
+    'bucket_ms, and no result is late there by the event time of either row: what is chained behind the join needs ' +
+    'no lateness of its own, and gives its results that much later.',
   duplicates: 'A row that comes twice is two rows and matches twice; put a dedup before the join.',
   failure:
     'After a crash the rows since the last commit are read again and give the same matches again. More rows of ' +
@@ -55,7 +59,8 @@ export const intervalJoinDoc: OperatorDoc = {
  * Interval join: left and right rows with one key whose times are within bounds of each other, as
  * `left.connect(right, intervalJoin(…))`. Matches come out at once, rows without one when none can come
  * any more. The set of results is a function of the set of rows that are not late.
- * State: each side's rows until the watermark has passed their last match. Errors: `join_buffer_full`, `join_changed`,
+ * State: each side's rows until the watermark has passed their last match. The watermark goes on later, so that no
+ * result is late behind the join. Errors: `join_buffer_full`, `join_changed`,
  * `bad_event_time`, `bad_join_config`.
  */
 export function intervalJoin<L, R, Out>(name: string, config: IntervalJoinConfig<L, R, Out>) {
@@ -85,11 +90,14 @@ const make = <L, R, Out>() =>
     definedTables: JOIN_ROWS,
     start: (context) => {
       const { config } = context;
+      const { lower_ms, upper_ms, allowedLateness_ms = 0 } = config;
+      const bucket_ms = config.bucket_ms ?? defaultBucket_ms(lower_ms, upper_ms);
       return new IntervalJoiner<L, R, Out>(context, {
         ...config,
         join: config.join as JoinFunction<L, R, Out>,
-        bucket_ms: config.bucket_ms ?? defaultBucket_ms(config.lower_ms, config.upper_ms),
-        allowedLateness_ms: config.allowedLateness_ms ?? 0,
+        bucket_ms,
+        allowedLateness_ms,
+        delayWatermark_ms: resultDelay_ms({ lower_ms, upper_ms, bucket_ms, allowedLateness_ms }),
         metric: 'millrace.interval_join',
       });
     },

@@ -1,4 +1,4 @@
-import type { Either, Sides } from '../engine/index.ts';
+import type { Builder, Either, Sides } from '../engine/index.ts';
 import {
   defineOperator,
   type KvReader,
@@ -46,14 +46,16 @@ export const lateOf =
     return a.connect(b, join()).side('late').pipe(late);
   };
 
-const each = <A, B>(name: string, what: (item: A) => readonly B[]): Operator<A, B> =>
+/** A step that makes any number of items of each. */
+export const each = <A, B>(name: string, what: (item: A) => readonly B[]): Operator<A, B> =>
   defineOperator<A, B>({
     kind: 'each',
     summary: 'A step of the test',
     start: ({ emit }) => ({ onBatch: (items) => emit(items.flatMap(what)) }),
   })(name, undefined);
 
-function sides(input: Stream<Row>): readonly [Stream<Row>, Stream<Row>] {
+/** The two branches of a stream. */
+export function sides(input: Stream<Row>): readonly [Stream<Row>, Stream<Row>] {
   const only = (side: Row['side']) =>
     each<Row, Row>(`only-${side}`, (row) => (row.side === side ? [row] : []));
   return [input.pipe(only('left')), input.pipe(only('right'))];
@@ -105,7 +107,7 @@ function stepsOf(
 
 /** All results of a run with random arrival, batches, commits, restarts and moves to another disk. */
 export async function resultsOf(
-  build: (input: Stream<Row>) => Stream<string>,
+  build: (input: Stream<Row>, t: Builder) => Stream<string, Sides>,
   rows: readonly Row[],
   seed: number,
   outOfOrderness_ms: number,

@@ -23,6 +23,8 @@ export interface IntervalSettings<L, R, Out> extends JoinLimits {
   /** State goes in steps of this; Infinity where nothing goes. */
   readonly bucket_ms: number;
   readonly allowedLateness_ms: number;
+  /** How far the watermark stays back, so that no result is late behind the join, ms; see `resultDelay_ms`. */
+  readonly delayWatermark_ms: number;
   /** Names the metrics. */
   readonly metric: string;
 }
@@ -46,6 +48,7 @@ export class IntervalJoiner<L, R, Out> implements Handlers<Either<L, R>> {
   readonly #output: JoinOutput<Out>;
   readonly #late: Counter;
   readonly #reached: Reached;
+  readonly delayWatermark_ms: number;
   /** Buckets below them have gone. */
   #leftFloor = 0;
   #rightFloor = 0;
@@ -55,6 +58,7 @@ export class IntervalJoiner<L, R, Out> implements Handlers<Either<L, R>> {
     const { max_entries_per_key = DEFAULT_MAX_ENTRIES_PER_KEY, metric, lower_ms, upper_ms } = settings;
     this.#context = context;
     this.#settings = settings;
+    this.delayWatermark_ms = settings.delayWatermark_ms;
     const layout = `type ${settings.type}, ${lower_ms} to ${upper_ms} ms, in buckets of ${settings.bucket_ms} ms`;
     const buffers = joinBuffers<L, R>(state, name, max_entries_per_key, layout);
     this.#left = buffers.left;
@@ -179,6 +183,23 @@ const MIN_BUCKET_MS = 100;
 /** Half the span that a row matches: three buckets to look in at most, and half as much again kept. */
 export function defaultBucket_ms(lower_ms: number, upper_ms: number): number {
   return Math.max(MIN_BUCKET_MS, Math.ceil((upper_ms - lower_ms) / 2));
+}
+
+/**
+ * How far behind the watermark the times of a result's rows may lie, ms. A left row is kept until the watermark less
+ * the lateness has passed it by `upper_ms`, a right row by `-lower_ms`, both by up to a bucket more; none that has
+ * gone is in a result, and a row that comes is taken up to a bucket behind the lateness.
+ */
+export function resultDelay_ms({
+  lower_ms,
+  upper_ms,
+  bucket_ms,
+  allowedLateness_ms,
+}: Pick<
+  IntervalSettings<never, never, never>,
+  'lower_ms' | 'upper_ms' | 'bucket_ms' | 'allowedLateness_ms'
+>): number {
+  return Math.max(0, upper_ms, -lower_ms) + allowedLateness_ms + bucket_ms;
 }
 
 /** Whether it is the first time. */

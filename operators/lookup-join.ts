@@ -48,7 +48,8 @@ export const lookupJoinDoc: OperatorDoc = {
     'row written, so they never pile up, however fast a backlog is read.',
   late:
     'Nothing is late. A right row older than the one that the table has changes nothing and is counted in ' +
-    'millrace.lookup_join.superseded.',
+    'millrace.lookup_join.superseded. A result has the time of its left row, and is late behind the join where ' +
+    'that was late before it.',
   duplicates: 'A left row that comes twice comes out twice. A right row that comes twice changes nothing.',
   failure:
     'After a crash the rows since the last commit are read again, perhaps in other batches: a left row may then ' +

@@ -46,7 +46,9 @@ export const streamJoinDoc: OperatorDoc = {
     'time bucket).',
   late:
     'Without ttl_ms nothing is late. With it a row that comes when matches of it may have gone goes to the side ' +
-    'output "late" as {input, value} and is counted in millrace.stream_join.late.',
+    'output "late" as {input, value} and is counted in millrace.stream_join.late. A result comes with the later of ' +
+    'its two rows, so by the later time it is no more late behind the join than that row was before it. By the ' +
+    'earlier one it is late with ttl_ms by ttl_ms × 1.5 at most (at least ttl_ms + 100), without by any time.',
   duplicates:
     'A row that comes twice is two rows and matches twice; put a dedup before the join. No row is ever taken back: ' +
     'of a side whose rows are corrected make the table of a lookup-join or temporal-join.',
@@ -86,6 +88,8 @@ const make = <L, R, Out>() =>
         type: 'inner' as const,
         join: config.join as JoinFunction<L, R, Out>,
         allowedLateness_ms: 0,
+        // The later row of a result is never late; what waits for the earlier ones would wait for ttl_ms, or for ever.
+        delayWatermark_ms: 0,
         metric: 'millrace.stream_join',
       };
       if (config.ttl_ms === undefined) {

@@ -68,7 +68,9 @@ export const temporalJoinDoc: OperatorDoc = {
   late:
     'A late left row goes to the side output "late" as {input, value} and is not joined. A late version goes ' +
     'there too, and counts from then on for left rows to come if it is the newest of its key; what has come out ' +
-    'stays. Both are counted in millrace.temporal_join.late.',
+    'stays. Both are counted in millrace.temporal_join.late. The watermark that goes on behind the join stays back by ' +
+    'bucket_ms + allowedLateness_ms, for so long left rows may have waited: no result is late there by the time of ' +
+    'its left row.',
   duplicates: 'A left row that comes twice comes out twice. A version that comes twice is the same version.',
   failure:
     'After a crash the rows since the last commit are read again and give the same results again. More rows of ' +
@@ -139,6 +141,8 @@ class TemporalJoin<L, R, Out> implements Handlers<Either<L, R>> {
   readonly #bucket_ms: number;
   readonly #retainStep_ms: number;
   readonly #reached: Reached;
+  /** A left row waits until the watermark less the lateness has passed its bucket. */
+  readonly delayWatermark_ms: number;
   /** Buckets below it are joined. */
   #closed: number;
   #expiring: string[] = [];
@@ -147,6 +151,7 @@ class TemporalJoin<L, R, Out> implements Handlers<Either<L, R>> {
     const { config, state, name, metrics } = context;
     this.#context = context;
     this.#bucket_ms = config.bucket_ms ?? DEFAULT_BUCKET_MS;
+    this.delayWatermark_ms = this.#bucket_ms + (config.allowedLateness_ms ?? 0);
     const limit = config.max_entries_per_key ?? DEFAULT_MAX_ENTRIES_PER_KEY;
     const buffers = joinBuffers<L, R>(state, name, limit, `buckets of ${this.#bucket_ms} ms`);
     this.#left = buffers.left;

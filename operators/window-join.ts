@@ -63,7 +63,10 @@ export const windowJoinDoc: OperatorDoc = {
     'max_entries_per_key rows of a key, side and window.',
   late:
     'A row whose window has closed goes to the side output "late" as {input, value} and is counted in ' +
-    'millrace.window_join.late.',
+    'millrace.window_join.late. A result may be older than the watermark, but not than the oldest window that is ' +
+    'open. So the watermark that goes on behind the join stays back, by size_ms + allowedLateness_ms, and no result ' +
+    'is late there by the event time of either row: what is chained behind the join needs no lateness of its own, ' +
+    'and gives its results that much later.',
   duplicates: 'A row that comes twice is two rows and matches twice; put a dedup before the join.',
   failure:
     'After a crash the rows since the last commit are read again and give the same matches again. More rows of ' +
@@ -77,7 +80,7 @@ export const windowJoinDoc: OperatorDoc = {
  * Tumbling-window join: left and right rows with one key in one window of event time, as `left.connect(
  * right, windowJoin(…))`. Matches come out at once, rows without one when their window closes. The set of
  * results is a function of the set of rows that are not late.
- * State: the rows of the open windows. Errors: `join_buffer_full`, `join_changed`, `bad_event_time`, `bad_join_config`.
+ * State: the rows of the open windows. The watermark goes on later, so that no result is late behind the join. Errors: `join_buffer_full`, `join_changed`, `bad_event_time`, `bad_join_config`.
  */
 export function windowJoin<L, R, Out>(name: string, config: WindowJoinConfig<L, R, Out>) {
   checkedSetting('size_ms', config.size_ms, 1);
@@ -114,6 +117,8 @@ class WindowJoin<L, R, Out> implements Handlers<Either<L, R>> {
   readonly #offset_ms: number;
   readonly #late: Counter;
   readonly #reached: Reached;
+  /** The oldest row of a result lies in the oldest window that is open. */
+  readonly delayWatermark_ms: number;
   /** Windows below it are closed. */
   #closed: number;
   #window: JoinWindow = { start_ms: 0, end_ms: 0 };
@@ -124,6 +129,7 @@ class WindowJoin<L, R, Out> implements Handlers<Either<L, R>> {
     this.#join = config.join as JoinFunction<L, R, Out, [JoinWindow]>;
     this.#output = new JoinOutput(context.emit);
     this.#size_ms = config.size_ms;
+    this.delayWatermark_ms = config.size_ms + (config.allowedLateness_ms ?? 0);
     this.#offset_ms = offsetIn(config.size_ms, config.offset_ms);
     const limit = config.max_entries_per_key ?? DEFAULT_MAX_ENTRIES_PER_KEY;
     const layout = `windows of ${this.#size_ms} ms from ${this.#offset_ms} ms on`;
