@@ -14,6 +14,7 @@ export const filterDoc: OperatorDoc = {
 /** The items that the type guard holds for, as the type that it guards. No state. */
 export function filter<A, B extends A>(name: string, predicate: (item: A) => item is B): Operator<A, B>;
 /** The items that `predicate` holds for, in order; the others are counted (`millrace.filter.dropped`). No state. */
+export function filter<A>(name: string, predicate: (item: NoInfer<A>) => boolean): Operator<A, A>;
 export function filter<A>(name: string, predicate: (item: A) => boolean): Operator<A, A>;
 export function filter<A>(name: string, predicate: (item: A) => boolean): Operator<A, A> {
   return make<A>()(name, predicate);

@@ -71,6 +71,14 @@ export const toTableDoc: OperatorDoc = {
  */
 export function toTable<A, V = A>(
   name: string,
+  config: ToTableConfig<NoInfer<A>, V>,
+): Operator<A, TableChange<V>, Late<A>>;
+export function toTable<A, V = A>(
+  name: string,
+  config: ToTableConfig<A, V>,
+): Operator<A, TableChange<V>, Late<A>>;
+export function toTable<A, V = A>(
+  name: string,
   config: ToTableConfig<A, V>,
 ): Operator<A, TableChange<V>, Late<A>> {
   return make<A, V>()(name, config);

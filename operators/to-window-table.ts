@@ -64,6 +64,14 @@ export const toWindowTableDoc: OperatorDoc = {
  */
 export function toWindowTable<A, V = A>(
   name: string,
+  config: ToWindowTableConfig<NoInfer<A>, V>,
+): Operator<A, WindowedValue<V | undefined>, WindowTableSides<A>>;
+export function toWindowTable<A, V = A>(
+  name: string,
+  config: ToWindowTableConfig<A, V>,
+): Operator<A, WindowedValue<V | undefined>, WindowTableSides<A>>;
+export function toWindowTable<A, V = A>(
+  name: string,
   config: ToWindowTableConfig<A, V>,
 ): Operator<A, WindowedValue<V | undefined>, WindowTableSides<A>> {
   const { retain_ms } = config;

@@ -108,6 +108,15 @@ describe('the type of the items flows', () => {
       expectTypeOf<ItemOf<typeof inSessions>['event']>().toEqualTypeOf<Order>();
       const whole = orders.pipe(sessions('of', { keyOf: id, timeOf: at, gap_ms: 1, max_events: 9 }));
       expectTypeOf<ItemOf<typeof whole>['events']>().toEqualTypeOf<readonly Order[]>();
+      const table = orders.pipe(toTable('table', { keyOf: id, timeOf: at }));
+      expectTypeOf<ItemOf<typeof table>>().toEqualTypeOf<TableChange<Order>>();
+      const cents = orders.pipe(toTable('cents', { keyOf: id, value: (order) => order.cents }));
+      expectTypeOf<ItemOf<typeof cents>>().toEqualTypeOf<TableChange<number>>();
+      const dear = orders.pipe(
+        filter('dear', (item: { readonly cents: number }) => item.cents > 100),
+        map('id', (order) => order.id),
+      );
+      expectTypeOf<ItemOf<typeof dear>>().toEqualTypeOf<string>();
       // Outside of a pipe it is the functions that say what comes.
       expectTypeOf(
         watermark('time', { timeOf: ({ at: time }: Order) => time, outOfOrderness_ms: 0 }),
