@@ -156,6 +156,9 @@ describe('a simulation of several sources', () => {
       expect(firstSequence).toBe(firstSequences.left);
       expect([sequences.left?.length, sequences.right?.length]).toEqual([1, 3]);
       expect([progress.stream, progress.others?.right?.stream]).toEqual(['left', 'right']);
+      // The end of its stream: behind the last message there may be a hole, which is passed.
+      expect(progress.sequence).toBe(progress.head);
+      expect(progress.others?.right?.sequence).toBe(progress.others?.right?.head);
       expect(progress.sequence).toBeGreaterThanOrEqual(sequences.left?.at(-1) ?? 0);
       expect(progress.others?.right?.sequence).toBeGreaterThanOrEqual(sequences.right?.at(-1) ?? 0);
       expect(progress.watermarks).toEqual({

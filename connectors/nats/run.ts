@@ -232,7 +232,8 @@ export interface JetStreamInput {
 /** The streams that a topology reads. Throws `no_source` where it says of none. */
 export function jetstreamInputs({ name, sources }: Topology): readonly JetStreamInput[] {
   const inputs = sources.flatMap(
-    ({ name: node, kind, options: { stream, subjects, filter }, through = (source) => source }) =>
+    // A topology of an older copy of the package says nothing of a filter.
+    ({ name: node, kind, options: { stream, subjects, filter = [] }, through = (source) => source }) =>
       kind === 'jetstream' && typeof stream === 'string' && Array.isArray(subjects) && Array.isArray(filter)
         ? [{ node, stream, subjects: subjects.map(String), filter: filter.map(String), through }]
         : [],

@@ -158,6 +158,7 @@ describe('bounds', () => {
     await until(() => source.diagnostics().buffered_messages > 3_000, 'the buffer fills');
     await sleep(300);
     const { buffered_messages } = source.diagnostics();
+    expect(buffered_messages).toBeGreaterThan(3_000);
     expect(buffered_messages).toBeLessThanOrEqual(5_000);
     expect(source.state().caughtUp).toBe(false);
     expect(await readTo(source, 100_000)).toEqual(range(1, 100_000));
@@ -173,6 +174,7 @@ describe('bounds', () => {
     await until(() => source.diagnostics().buffered_messages > 10, 'the buffer fills');
     await sleep(200);
     expect(source.diagnostics().buffered_bytes).toBeLessThanOrEqual(limit);
+    expect(source.diagnostics().buffered_messages).toBeGreaterThan(10);
     expect(await readTo(source, 80)).toEqual(range(1, 80));
   });
 
@@ -219,13 +221,12 @@ describe('idleness', () => {
     expect(source.state()).toMatchObject({ caughtUp: false, headSequence: 100 });
   });
 
-  // A machine that stands still makes the server silent, which ends a session: then again.
-  it('outlives many expired pulls', { retry: 5 }, async () => {
+  it('outlives many expired pulls', async () => {
     const { stream, subject } = await fixture.newStream();
-    const source = fixture.open({ stream, limits: { pull_expires_ms: 200, idle_heartbeat_ms: 100 } });
+    const source = fixture.open({ stream, limits: { pull_expires_ms: 1_000, idle_heartbeat_ms: 500 } });
     await source.start(0);
     for (let i = 1; i <= 5; i++) {
-      expect(await source.take({ max: 10, wait_ms: 300 })).toEqual([]);
+      expect(await source.take({ max: 10, wait_ms: 1_500 })).toEqual([]);
       await fixture.publish(subject, 'x');
       expect(await readTo(source, i, { after: i - 1 })).toEqual([i]);
     }
