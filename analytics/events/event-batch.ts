@@ -1,0 +1,92 @@
+import type { SourceRecord } from '../../engine/index.ts';
+import { type Columns, type Dictionary, RowBatch } from '../../engine/log/index.ts';
+import { rowSchema } from '../rows/index.ts';
+
+/** An exchange rate that an `fx.rate` event announces: `rate` units of `quote` for one of `base`, as decimal text. */
+export interface AnnouncedRate {
+  /** Of the event in the batch. */
+  readonly row: number;
+  readonly base: string;
+  readonly quote: string;
+  readonly rate: string;
+}
+
+const INITIAL = 4_096;
+
+/**
+ * The decoded events of one push, as columns. `own` has each event as it was sent: its row's `flags` is `original`,
+ * `marks` 0, `origin` none, `retraction` 0, dimensions and amounts its own. Beside it lies what only dedup and the
+ * ledger need. Used again for the next push: who takes it must not keep it.
+ */
+export class EventBatch {
+  readonly own: RowBatch;
+  /** 96 bits of the event id's hash, its identity; the tenant is part of it. */
+  id0 = new Int32Array(INITIAL);
+  id1 = new Int32Array(INITIAL);
+  id2 = new Int32Array(INITIAL);
+  /** Hash of everything else, whatever the order of members: tells a conflict from a duplicate. */
+  payload = new Int32Array(INITIAL);
+  /** Index in EVENT_TYPES, or -1 for a type that no metric knows; the type's text is the row's `type`. */
+  kind = new Int32Array(INITIAL);
+  /** The ticket that the event is about, 64 bits of its hash; both 0: none. */
+  ticket_hi = new Int32Array(INITIAL);
+  ticket_lo = new Int32Array(INITIAL);
+  /** 1 where the event goes on; dedup sets 0. */
+  live = new Uint8Array(INITIAL);
+  /** Index in `records`. */
+  record = new Int32Array(INITIAL);
+  /** The messages of the push, valid until the source's next take. */
+  records: readonly SourceRecord[] = [];
+  /** Rates that the batch's `fx.rate` events announce. */
+  rates: AnnouncedRate[] = [];
+
+  constructor(dictionary: Dictionary, custom: readonly string[] = []) {
+    this.own = new RowBatch(rowSchema(custom), dictionary);
+  }
+
+  get length(): number {
+    return this.own.length;
+  }
+
+  get dictionary(): Dictionary {
+    return this.own.dictionary;
+  }
+
+  get columns(): Columns {
+    return this.own.columns;
+  }
+
+  clear(records: readonly SourceRecord[]): void {
+    this.own.clear();
+    this.records = records;
+    this.rates = [];
+  }
+
+  /** The index of a new event. */
+  append(): number {
+    const row = this.own.append();
+    if (row >= this.live.length) this.#grow(this.own.columns.capacity);
+    this.live[row] = 1;
+    return row;
+  }
+
+  #grow(capacity: number): void {
+    for (const name of [
+      'id0',
+      'id1',
+      'id2',
+      'payload',
+      'kind',
+      'ticket_hi',
+      'ticket_lo',
+      'record',
+    ] as const) {
+      const grown = new Int32Array(capacity);
+      grown.set(this[name]);
+      this[name] = grown;
+    }
+    const live = new Uint8Array(capacity);
+    live.set(this.live);
+    this.live = live;
+  }
+}
