@@ -68,13 +68,13 @@ export class Columns {
   }
 }
 
-function ints(from: Int32Array, capacity: number): Int32Array {
+function ints(from: Int32Array, capacity: number) {
   const to = new Int32Array(capacity);
   to.set(from);
   return to;
 }
 
-function doubles(from: Float64Array, capacity: number): Float64Array {
+function doubles(from: Float64Array, capacity: number) {
   const to = new Float64Array(capacity);
   to.set(from);
   return to;
