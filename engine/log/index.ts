@@ -1,2 +1,3 @@
 export * from './dictionary.ts';
 export * from './row-batch.ts';
+export * from './scan-types.ts';
