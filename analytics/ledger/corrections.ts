@@ -1,0 +1,126 @@
+import type { RowBatch } from '../../engine/log/index.ts';
+import { CODE, FLAG, HASH, ITEM_CODE, ITEM_NUMBER, NUMBER, ROW_DIMENSIONS } from '../rows/index.ts';
+import { type OwnRow, SOURCE } from './own-row.ts';
+
+const SKU = ROW_DIMENSIONS.indexOf('sku');
+const CATEGORY = ROW_DIMENSIONS.indexOf('category');
+
+/** Whether an event without items of its own takes its order's: one that names a sku or category speaks of that. */
+function takesItems(own: OwnRow): boolean {
+  return own.items <= 0 && own.dimensions[SKU] === 0 && own.dimensions[CATEGORY] === 0;
+}
+
+/** Gives an event what it lacks and its order has. */
+export function inherit(own: OwnRow, order: OwnRow): void {
+  if (takesItems(own)) own.copyItems(order);
+  for (let index = 0; index < own.dimensions.length; index++) {
+    if (index !== SOURCE && own.dimensions[index] === 0)
+      own.dimensions[index] = order.dimensions[index] as number;
+  }
+  if (own.currency === 0) own.currency = order.currency;
+  if (own.customer_hi === 0 && own.customer_lo === 0) {
+    own.customer_hi = order.customer_hi;
+    own.customer_lo = order.customer_lo;
+  }
+}
+
+/** Gives the counted event of an order what the order is now. */
+export function become(own: OwnRow, order: OwnRow): void {
+  for (let index = 0; index < own.dimensions.length; index++) {
+    if (index !== SOURCE) own.dimensions[index] = order.dimensions[index] as number;
+  }
+  own.currency = order.currency;
+  own.customer_hi = order.customer_hi;
+  own.customer_lo = order.customer_lo;
+  own.session_hi = order.session_hi;
+  own.session_lo = order.session_lo;
+  own.amount = order.amount;
+  own.discount = order.discount;
+  own.shipping = order.shipping;
+  own.tax = order.tax;
+  own.copyItems(order);
+}
+
+/** What of an event's columns a row gets beside its own: what it counts for, and the place of its cause. */
+export interface RowPlace {
+  readonly scope: number;
+  readonly sequence: number;
+  readonly part: number;
+}
+
+/** Appends a row that takes an event's row back, or says it anew. */
+export function appendCorrection(
+  out: RowBatch,
+  own: OwnRow,
+  place: RowPlace,
+  isRetraction: boolean,
+  marks: number,
+  value: number,
+): void {
+  const row = out.append();
+  out.time_ms[row] = own.time_ms;
+  out.sequence[row] = place.sequence;
+  out.part[row] = place.part;
+  out.scope[row] = place.scope;
+  const { codes, hashes, numbers } = out.columns;
+  (codes[CODE.retraction] as Int32Array)[row] = isRetraction ? 1 : 0;
+  (codes[CODE.flags] as Int32Array)[row] = FLAG.restated;
+  (numbers[NUMBER.origin] as Float64Array)[row] = own.sequence;
+  (codes[CODE.marks] as Int32Array)[row] = marks;
+  (numbers[NUMBER.value] as Float64Array)[row] = value;
+  (codes[CODE.type] as Int32Array)[row] = own.type;
+  (codes[CODE.event] as Int32Array)[row] = own.event;
+  setHash(hashes[HASH.order], row, own.order_hi, own.order_lo);
+  setHash(hashes[HASH.session], row, own.session_hi, own.session_lo);
+  setInherited(out, row, own);
+  (numbers[NUMBER.amount] as Float64Array)[row] = own.amount;
+  (numbers[NUMBER.discount] as Float64Array)[row] = own.discount;
+  (numbers[NUMBER.shipping] as Float64Array)[row] = own.shipping;
+  (numbers[NUMBER.tax] as Float64Array)[row] = own.tax;
+}
+
+function setHash(
+  column: { hi: Int32Array; lo: Int32Array } | undefined,
+  row: number,
+  hi: number,
+  lo: number,
+): void {
+  if (column === undefined) return;
+  column.hi[row] = hi;
+  column.lo[row] = lo;
+}
+
+/** Sets the columns that an event may have from its order. */
+export function setInherited(out: RowBatch, row: number, own: OwnRow): void {
+  const { codes, hashes } = out.columns;
+  (codes[CODE.currency] as Int32Array)[row] = own.currency;
+  for (let index = 0; index < own.dimensions.length; index++)
+    (codes[CODE.dimensions + index] as Int32Array)[row] = own.dimensions[index] as number;
+  setHash(hashes[HASH.customer], row, own.customer_hi, own.customer_lo);
+  const count = own.items > 0 ? own.items : 0;
+  out.itemCount[row] = count;
+  out.itemStart[row] = out.itemLength;
+  if (count > 0) appendItems(out, own, count);
+}
+
+function appendItems(out: RowBatch, own: OwnRow, count: number): void {
+  const first = out.appendItems(count);
+  const { codes, numbers } = out.items;
+  for (let item = 0; item < count; item++) {
+    (codes[ITEM_CODE.sku] as Int32Array)[first + item] = own.sku[item] as number;
+    (codes[ITEM_CODE.category] as Int32Array)[first + item] = own.category[item] as number;
+    (numbers[ITEM_NUMBER.quantity] as Float64Array)[first + item] = own.quantity[item] as number;
+    (numbers[ITEM_NUMBER.unit_price] as Float64Array)[first + item] = own.unit_price[item] as number;
+  }
+}
+
+/** Sets the columns of an order's counted row that come from its newest version. */
+export function setOrder(out: RowBatch, row: number, own: OwnRow): void {
+  setInherited(out, row, own);
+  const { hashes, numbers } = out.columns;
+  setHash(hashes[HASH.session], row, own.session_hi, own.session_lo);
+  (numbers[NUMBER.amount] as Float64Array)[row] = own.amount;
+  (numbers[NUMBER.discount] as Float64Array)[row] = own.discount;
+  (numbers[NUMBER.shipping] as Float64Array)[row] = own.shipping;
+  (numbers[NUMBER.tax] as Float64Array)[row] = own.tax;
+}

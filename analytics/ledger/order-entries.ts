@@ -1,0 +1,120 @@
+import { CLASS, CLASS_OF, CREATED, KINDS } from './kinds.ts';
+import { RecordReader, type RecordWriter } from './record-bytes.ts';
+
+/** Bytes before the entries: time of the last event (6), flags (1). */
+export const ORDER_HEAD_BYTES = 7;
+const FLAGS_AT = 6;
+/** Bytes of an entry's body that tell its place in time: time (6), event (4). */
+const INITIAL_ENTRIES = 64;
+
+/**
+ * An order's record, read: the events that named it, each an entry of a kind and the bytes of what it said
+ * (`own-row.ts`); versions have their event id behind that. Record: time of the last event (u48), flags (u8: marks
+ * of the counted row beside `orders`), entries.
+ */
+export class OrderEntries {
+  count = 0;
+  /** Kind of each entry. */
+  kind = new Int32Array(INITIAL_ENTRIES);
+  /** Where it begins (its kind), where its body begins, where it ends. */
+  at = new Int32Array(INITIAL_ENTRIES);
+  body = new Int32Array(INITIAL_ENTRIES);
+  end = new Int32Array(INITIAL_ENTRIES);
+  time_ms = new Float64Array(INITIAL_ENTRIES);
+  event = new Int32Array(INITIAL_ENTRIES);
+  bytes: Uint8Array = new Uint8Array(0);
+  last_ms = 0;
+  flags = 0;
+  versions = 0;
+  /** The counted `order.created`: the earliest; -1 where there is none. */
+  created = -1;
+  /** The earliest entry of each kind + 1; -1 where there is none. */
+  readonly first = new Int32Array(KINDS);
+  readonly #reader = new RecordReader();
+
+  clear(): void {
+    this.count = 0;
+    this.versions = 0;
+    this.created = -1;
+    this.first.fill(-1);
+    this.last_ms = 0;
+    this.flags = 0;
+  }
+
+  read(bytes: Uint8Array, start: number, end: number): void {
+    this.clear();
+    this.bytes = bytes;
+    const reader = this.#reader;
+    reader.open(bytes, start);
+    this.last_ms = reader.u48();
+    this.flags = bytes[start + FLAGS_AT] as number;
+    for (let at = start + ORDER_HEAD_BYTES; at < end; ) {
+      reader.open(bytes, at);
+      const kind = reader.u8() - 1;
+      const length = reader.varint();
+      const body = reader.at;
+      this.add(kind, at, body, body + length);
+      at = body + length;
+    }
+  }
+
+  /** Adds an entry that lies in `bytes`. */
+  add(kind: number, at: number, body: number, end: number): void {
+    if (this.count === this.kind.length) this.#grow();
+    const entry = this.count++;
+    const reader = this.#reader;
+    reader.open(this.bytes, body);
+    const time_ms = reader.u48();
+    const event = reader.u32();
+    this.kind[entry] = kind;
+    this.at[entry] = at;
+    this.body[entry] = body;
+    this.end[entry] = end;
+    this.time_ms[entry] = time_ms;
+    this.event[entry] = event;
+    if (CLASS_OF[kind + 1] === CLASS.version) this.versions++;
+    const first = this.first[kind + 1] as number;
+    if (first < 0 || this.isEarlier(entry, first)) this.first[kind + 1] = entry;
+    this.created = this.first[CREATED + 1] as number;
+    if (time_ms > this.last_ms) this.last_ms = time_ms;
+  }
+
+  isEarlier(entry: number, than: number): boolean {
+    const difference = (this.time_ms[entry] as number) - (this.time_ms[than] as number);
+    return (
+      difference < 0 || (difference === 0 && (this.event[entry] as number) < (this.event[than] as number))
+    );
+  }
+
+  /** Writes the record, leaving out entries of which `drop` has a 1. */
+  write(writer: RecordWriter, drop: Uint8Array | undefined): void {
+    writer.reset();
+    writer.u48(this.last_ms);
+    writer.u8(this.flags);
+    if (drop === undefined && this.count > 0 && this.#isContiguous()) {
+      writer.copy(this.bytes, this.at[0] as number, this.end[this.count - 1] as number);
+      return;
+    }
+    for (let entry = 0; entry < this.count; entry++) {
+      if (drop !== undefined && drop[entry] === 1) continue;
+      writer.copy(this.bytes, this.at[entry] as number, this.end[entry] as number);
+    }
+  }
+
+  #isContiguous(): boolean {
+    for (let entry = 1; entry < this.count; entry++) if (this.at[entry] !== this.end[entry - 1]) return false;
+    return true;
+  }
+
+  #grow(): void {
+    const size = this.kind.length * 2;
+    for (const name of ['kind', 'at', 'body', 'end', 'event'] as const) {
+      const grown = new Int32Array(size);
+      grown.set(this[name]);
+      this[name] = grown;
+    }
+    const times = new Float64Array(size);
+    times.set(this.time_ms);
+    this.time_ms = times;
+  }
+}

@@ -1,0 +1,106 @@
+import type { EventBatch } from '../events/event-batch.ts';
+import { EarliestOrders } from './earliest-orders.ts';
+import { type OwnRow, readOwn, writeOwn } from './own-row.ts';
+import { RecordReader, RecordWriter } from './record-bytes.ts';
+import type { RecordHeap } from './record-heap.ts';
+
+/** What `claim` found. */
+export const CLAIM = { first: 0, earlier: 1, later: 2 } as const;
+export type Claim = (typeof CLAIM)[keyof typeof CLAIM];
+
+/** Reads the two parts behind a record's earliest orders: each a length and an event as it was sent. */
+class Parts {
+  readonly start = new Int32Array(2);
+  readonly end = new Int32Array(2);
+}
+
+/**
+ * The earliest event of each of two kinds for an entity: a session's first visit and first cart, a ticket's opening
+ * and first response. A record: time of the last event (u48), the entity's earliest orders, then for each of the two
+ * the length of the event (varint, 0: none), its kind and its bytes (`own-row.ts`).
+ */
+export class PairedFirsts {
+  readonly #heap: RecordHeap;
+  readonly #reader = new RecordReader();
+  readonly #writer = new RecordWriter();
+  readonly #scratch = new RecordWriter();
+  readonly #entry = new RecordWriter();
+  readonly #earliest = new EarliestOrders();
+  readonly #parts = new Parts();
+  #bytes: Uint8Array = new Uint8Array(0);
+  #last_ms = 0;
+
+  constructor(heap: RecordHeap) {
+    this.#heap = heap;
+  }
+
+  /** Opens an entity's record; `has` and `read` speak of it. */
+  open(hi: number, lo: number): void {
+    const heap = this.#heap;
+    const parts = this.#parts;
+    parts.end.fill(0);
+    parts.start.fill(0);
+    this.#last_ms = 0;
+    this.#earliest.clear();
+    if (!heap.open(hi, lo)) return;
+    const reader = this.#reader;
+    reader.open(heap.bytes, heap.start);
+    this.#bytes = heap.bytes;
+    this.#last_ms = reader.u48();
+    this.#earliest.read(reader);
+    for (let slot = 0; slot < 2 && reader.at < heap.end; slot++) {
+      const length = reader.varint();
+      parts.start[slot] = reader.at;
+      parts.end[slot] = reader.at + length;
+      reader.at += length;
+    }
+  }
+
+  has(slot: number): boolean {
+    return (this.#parts.end[slot] as number) > (this.#parts.start[slot] as number);
+  }
+
+  /** The event of a slot that has one. */
+  read(slot: number, own: OwnRow): void {
+    const reader = this.#reader;
+    reader.open(this.#bytes, this.#parts.start[slot] as number);
+    own.kind = reader.u8() - 1;
+    reader.varint();
+    readOwn(reader, own);
+  }
+
+  /** Whether an event comes before that of a slot. */
+  claim(slot: number, time_ms: number, event: number): Claim {
+    if (!this.has(slot)) return CLAIM.first;
+    const reader = this.#reader;
+    reader.open(this.#bytes, this.#parts.start[slot] as number);
+    reader.u8();
+    reader.varint();
+    const known_ms = reader.u48();
+    const isEarlier = time_ms < known_ms || (time_ms === known_ms && event < reader.u32());
+    return isEarlier ? CLAIM.earlier : CLAIM.later;
+  }
+
+  /** Puts a batch's event into a slot of the record that was opened last, and stores it. */
+  put(hi: number, lo: number, slot: number, batch: EventBatch, row: number): void {
+    const writer = this.#writer;
+    const time_ms = batch.own.time_ms[row] as number;
+    writer.reset();
+    writer.u48(Math.max(time_ms, this.#last_ms));
+    this.#earliest.write(writer);
+    for (let each = 0; each < 2; each++) {
+      if (each === slot) {
+        this.#entry.reset();
+        writeOwn(this.#entry, batch, row, this.#scratch);
+        writer.varint(this.#entry.length);
+        writer.copy(this.#entry.bytes, 0, this.#entry.length);
+      } else {
+        const start = this.#parts.start[each] as number;
+        const end = this.#parts.end[each] as number;
+        writer.varint(end - start);
+        writer.copy(this.#bytes, start, end);
+      }
+    }
+    this.#heap.put(hi, lo, writer.bytes, writer.length);
+  }
+}

@@ -1,0 +1,223 @@
+/** Where records lie that are not in memory: the runs of the last commits. */
+export interface RecordSource {
+  /** The record's bytes, valid until the next call; undefined where there is none. */
+  find(hi: number, lo: number): Uint8Array | undefined;
+  /** Every record once. */
+  visit(visitor: (hi: number, lo: number, bytes: Uint8Array, start: number, end: number) => void): void;
+}
+
+/** Records that changed since the last commit. Arrays are valid until the next use of the heap. */
+export interface ChangedRecords {
+  readonly bytes: Uint8Array;
+  readonly count: number;
+  readonly hi: Int32Array;
+  readonly lo: Int32Array;
+  readonly offset: Int32Array;
+  readonly length: Int32Array;
+}
+
+export interface HeapLimits {
+  /** Of one of two generations, when it is time to let go of what was not used since the last turn. */
+  readonly generation_bytes: number;
+}
+
+const INITIAL_RECORDS = 4_096;
+const INITIAL_BYTES = 1 << 18;
+
+/** One generation: records in one buffer, found by open addressing (linear probing). Records only come. */
+class Generation {
+  bytes = new Uint8Array(INITIAL_BYTES);
+  end = 0;
+  count = 0;
+  hi = new Int32Array(INITIAL_RECORDS);
+  lo = new Int32Array(INITIAL_RECORDS);
+  offset = new Int32Array(INITIAL_RECORDS);
+  length = new Int32Array(INITIAL_RECORDS);
+  dirty = new Uint8Array(INITIAL_RECORDS);
+  /** Record + 1, or 0. */
+  #slots = new Int32Array(INITIAL_RECORDS * 2);
+
+  find(hi: number, lo: number): number {
+    const mask = this.#slots.length - 1;
+    for (let slot = lo & mask; ; slot = (slot + 1) & mask) {
+      const record = (this.#slots[slot] as number) - 1;
+      if (record < 0 || (this.lo[record] === lo && this.hi[record] === hi)) return record;
+    }
+  }
+
+  add(hi: number, lo: number): number {
+    if (this.count === this.hi.length) this.#grow();
+    const record = this.count++;
+    this.hi[record] = hi;
+    this.length[record] = 0;
+    this.lo[record] = lo;
+    this.dirty[record] = 0;
+    this.#insert(lo, record);
+    return record;
+  }
+
+  #insert(lo: number, record: number): void {
+    const mask = this.#slots.length - 1;
+    let slot = lo & mask;
+    while (this.#slots[slot] !== 0) slot = (slot + 1) & mask;
+    this.#slots[slot] = record + 1;
+  }
+
+  #grow(): void {
+    const size = this.hi.length * 2;
+    for (const name of ['hi', 'lo', 'offset', 'length'] as const) {
+      const grown = new Int32Array(size);
+      grown.set(this[name]);
+      this[name] = grown;
+    }
+    const dirty = new Uint8Array(size);
+    dirty.set(this.dirty);
+    this.dirty = dirty;
+    this.#slots = new Int32Array(size * 2);
+    for (let record = 0; record < this.count; record++) this.#insert(this.lo[record] as number, record);
+  }
+
+  write(record: number, from: Uint8Array, start: number, length: number): void {
+    // A record that did not grow takes its old place.
+    let at = this.offset[record] as number;
+    if (length > (this.length[record] as number) || at + length > this.end) {
+      at = this.end;
+      if (at + length > this.bytes.length) {
+        let size = this.bytes.length * 2;
+        while (size < at + length) size *= 2;
+        const grown = new Uint8Array(size);
+        grown.set(this.bytes.subarray(0, at));
+        this.bytes = grown;
+      }
+      this.end = at + length;
+      this.offset[record] = at;
+    }
+    const { bytes } = this;
+    for (let index = 0; index < length; index++) bytes[at + index] = from[start + index] as number;
+    this.length[record] = length;
+  }
+
+  clear(): void {
+    this.end = 0;
+    this.count = 0;
+    this.length.fill(0);
+    this.#slots.fill(0);
+  }
+
+  get memory_bytes(): number {
+    return this.bytes.length + this.hi.byteLength * 4 + this.dirty.byteLength + this.#slots.byteLength;
+  }
+}
+
+/**
+ * Records by 64-bit hash as bytes outside the collected heap: a write-back cache of two generations over
+ * `RecordSource`. What was used since the last turn stays in memory; what changed since the last commit always.
+ */
+export class RecordHeap {
+  readonly #source: RecordSource;
+  readonly #limits: HeapLimits;
+  #young = new Generation();
+  #old = new Generation();
+  #changed = 0;
+  /** Of the record opened last: [start, end) of `bytes`, valid until the next call. */
+  bytes: Uint8Array = new Uint8Array(0);
+  start = 0;
+  end = 0;
+
+  constructor(source: RecordSource, limits: HeapLimits) {
+    this.#source = source;
+    this.#limits = limits;
+  }
+
+  get memory_bytes(): number {
+    return this.#young.memory_bytes + this.#old.memory_bytes;
+  }
+
+  get cached(): number {
+    return this.#young.count + this.#old.count;
+  }
+
+  /** Records that changed since the last commit. */
+  get changed(): number {
+    return this.#changed;
+  }
+
+  /** Whether there is a record; then `bytes`, `start` and `end` say where. */
+  open(hi: number, lo: number): boolean {
+    const young = this.#young;
+    let record = young.find(hi, lo);
+    if (record < 0) {
+      const old = this.#old;
+      const former = old.find(hi, lo);
+      if (former >= 0) {
+        record = young.add(hi, lo);
+        young.write(record, old.bytes, old.offset[former] as number, old.length[former] as number);
+      } else {
+        const found = this.#source.find(hi, lo);
+        if (found === undefined) return false;
+        record = young.add(hi, lo);
+        young.write(record, found, 0, found.length);
+      }
+    }
+    this.bytes = young.bytes;
+    this.start = young.offset[record] as number;
+    this.end = this.start + (young.length[record] as number);
+    return true;
+  }
+
+  put(hi: number, lo: number, bytes: Uint8Array, length: number): void {
+    const young = this.#young;
+    let record = young.find(hi, lo);
+    if (record < 0) record = young.add(hi, lo);
+    young.write(record, bytes, 0, length);
+    if (young.dirty[record] === 0) {
+      young.dirty[record] = 1;
+      this.#changed++;
+    }
+  }
+
+  /** Visits every record as it is now; takes as long as there are records. */
+  visit(visitor: (hi: number, lo: number, bytes: Uint8Array, start: number, end: number) => void): void {
+    const young = this.#young;
+    for (let record = 0; record < young.count; record++) {
+      const start = young.offset[record] as number;
+      const end = start + (young.length[record] as number);
+      visitor(young.hi[record] as number, young.lo[record] as number, young.bytes, start, end);
+    }
+    // What is older is the same in the old generation and in the source.
+    this.#source.visit((hi, lo, bytes, start, end) => {
+      if (young.find(hi, lo) < 0) visitor(hi, lo, bytes, start, end);
+    });
+  }
+
+  /** What the commit has to write. */
+  takeChanged(): ChangedRecords {
+    const young = this.#young;
+    const count = this.#changed;
+    const hi = new Int32Array(count);
+    const lo = new Int32Array(count);
+    const offset = new Int32Array(count);
+    const length = new Int32Array(count);
+    let at = 0;
+    for (let record = 0; record < young.count; record++) {
+      if (young.dirty[record] === 0) continue;
+      young.dirty[record] = 0;
+      hi[at] = young.hi[record] as number;
+      lo[at] = young.lo[record] as number;
+      offset[at] = young.offset[record] as number;
+      length[at] = young.length[record] as number;
+      at++;
+    }
+    this.#changed = 0;
+    return { bytes: young.bytes, count, hi, lo, offset, length };
+  }
+
+  /** After the changes are written: the generations turn when the young one is large enough. */
+  turn(): void {
+    if (this.#young.end < this.#limits.generation_bytes) return;
+    const former = this.#old;
+    this.#old = this.#young;
+    former.clear();
+    this.#young = former;
+  }
+}
