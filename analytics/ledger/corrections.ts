@@ -1,4 +1,4 @@
-import type { RowBatch } from '../../engine/log/index.ts';
+import type { RowBatch } from '../../engine/index.ts';
 import { CODE, FLAG, HASH, ITEM_CODE, ITEM_NUMBER, NUMBER, ROW_DIMENSIONS } from '../rows/index.ts';
 import { type OwnRow, SOURCE } from './own-row.ts';
 

@@ -1,7 +1,6 @@
-import type { RowBatch } from '../../engine/log/index.ts';
-import { Dictionary } from '../../engine/log/index.ts';
-import { T } from '../event-types.ts';
-import { EventBatch } from '../events/event-batch.ts';
+import type { RowBatch } from '../../engine/index.ts';
+import { Dictionary } from '../../engine/index.ts';
+import { EventBatch, T } from '../events/index.ts';
 import { CODE, FLAG, HASH, ITEM_CODE, ITEM_NUMBER, NUMBER, ROW_DIMENSIONS } from '../rows/index.ts';
 
 export interface TestItem {

@@ -1,4 +1,4 @@
-import { EVENT_TYPES, T } from '../event-types.ts';
+import { EVENT_TYPES, T } from '../events/index.ts';
 import { MARK } from '../rows/index.ts';
 
 /** Index by kind + 1, so that -1 (a type no metric knows) has a place. */

@@ -1,5 +1,5 @@
-import { type Dictionary, RowBatch } from '../../engine/log/index.ts';
-import type { EventBatch } from '../events/event-batch.ts';
+import { type Dictionary, RowBatch } from '../../engine/index.ts';
+import type { EventBatch } from '../events/index.ts';
 import { CODE, HASH, MARK, NUMBER, ROW_DIMENSIONS, rowSchema } from '../rows/index.ts';
 import { appendCorrection } from './corrections.ts';
 import { ALWAYS, CLASS, CLASS_OF } from './kinds.ts';

@@ -1,6 +1,6 @@
+import type { HashColumn, RowBatch } from '../../engine/index.ts';
 import { invariant } from '../../engine/index.ts';
-import type { HashColumn, RowBatch } from '../../engine/log/index.ts';
-import type { EventBatch } from '../events/event-batch.ts';
+import type { EventBatch } from '../events/index.ts';
 import { CODE, HASH, MARK, NUMBER } from '../rows/index.ts';
 import { appendCorrection, become, inherit, setInherited, setOrder } from './corrections.ts';
 import { ALWAYS, CANCELLED, CLASS, CLASS_OF, CREATED, FIRST_OF_ORDER, SHIPPED } from './kinds.ts';

@@ -1,5 +1,5 @@
-import type { HashColumn, RowBatch } from '../../engine/log/index.ts';
-import type { EventBatch } from '../events/event-batch.ts';
+import type { HashColumn, RowBatch } from '../../engine/index.ts';
+import type { EventBatch } from '../events/index.ts';
 import { CODE, HASH, ITEM_CODE, ITEM_NUMBER, NUMBER } from '../rows/index.ts';
 import type { RecordReader, RecordWriter } from './record-bytes.ts';
 

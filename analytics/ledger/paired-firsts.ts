@@ -1,4 +1,4 @@
-import type { EventBatch } from '../events/event-batch.ts';
+import type { EventBatch } from '../events/index.ts';
 import { EarliestOrders } from './earliest-orders.ts';
 import { type OwnRow, readOwn, writeOwn } from './own-row.ts';
 import { RecordReader, RecordWriter } from './record-bytes.ts';
