@@ -25,6 +25,8 @@ export class OrderEntries {
   bytes: Uint8Array = new Uint8Array(0);
   last_ms = 0;
   flags = 0;
+  /** Of the record that was read. */
+  size_bytes = 0;
   versions = 0;
   /** The counted `order.created`: the earliest; -1 where there is none. */
   created = -1;
@@ -39,11 +41,13 @@ export class OrderEntries {
     this.first.fill(-1);
     this.last_ms = 0;
     this.flags = 0;
+    this.size_bytes = 0;
   }
 
   read(bytes: Uint8Array, start: number, end: number): void {
     this.clear();
     this.bytes = bytes;
+    this.size_bytes = end - start;
     const reader = this.#reader;
     reader.open(bytes, start);
     this.last_ms = reader.u48();

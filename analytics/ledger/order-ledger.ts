@@ -13,6 +13,8 @@ import { RecordReader, RecordWriter } from './record-bytes.ts';
 
 /** Events of an order that are kept to be said anew when it changes; those beyond stay as they came. */
 export const ORDER_EVENTS_MAX = 1_000;
+/** Bytes of an order's record, beyond which no more of its events are kept either. */
+export const ORDER_RECORD_MAX_BYTES = 512 * 1_024;
 
 /** Flags of an order: it is the first of its customer, of its session. */
 const FIRST_OF_CUSTOMER = 1;
@@ -256,7 +258,7 @@ export class OrderLedger {
     const { created } = entries;
     const created_ms = created < 0 ? Number.NaN : (entries.time_ms[created] as number);
     const former = entries.first[kind + 1] as number;
-    const isKept = entries.count < ORDER_EVENTS_MAX;
+    const isKept = entries.count < ORDER_EVENTS_MAX && entries.size_bytes < ORDER_RECORD_MAX_BYTES;
     if (!isKept) this.frozen++;
     const added = isKept ? this.#addEntry(batch, row, false) : -1;
     const isFirst = isKept ? entries.first[kind + 1] === added : former < 0;

@@ -139,6 +139,28 @@ export class RowBatch {
     return first;
   }
 
+  /** Drops the rows of which `live` has a 0; their items stay behind. */
+  keep(live: Uint8Array): void {
+    let kept = 0;
+    while (kept < this.length && live[kept] === 1) kept++;
+    for (let row = kept + 1; row < this.length; row++) {
+      if (live[row] === 1) this.#move(row, kept++);
+    }
+    this.length = kept;
+  }
+
+  #move(from: number, to: number): void {
+    this.time_ms[to] = this.time_ms[from] as number;
+    this.sequence[to] = this.sequence[from] as number;
+    for (const column of [this.part, this.scope, this.itemStart, this.itemCount, ...this.columns.codes])
+      column[to] = column[from] as number;
+    for (const { hi, lo } of this.columns.hashes) {
+      hi[to] = hi[from] as number;
+      lo[to] = lo[from] as number;
+    }
+    for (const column of this.columns.numbers) column[to] = column[from] as number;
+  }
+
   #grow(): void {
     const capacity = this.columns.capacity * 2;
     this.columns.grow(capacity);
