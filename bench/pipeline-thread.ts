@@ -1,4 +1,7 @@
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
+import { open } from 'lmdb';
 import { orderAnalytics } from '../analytics/index.ts';
 import { connectNats, EVENTS_STREAM, JetStreamPublisher, ThreadedSource } from '../connectors/index.ts';
 import { openLmdbStore, systemClock, Task } from '../engine/index.ts';
@@ -15,6 +18,23 @@ export interface PipelineRun {
   /** Part of it spent in commits, 0..1. */
   readonly commit_share: number;
   readonly commits: number;
+  /** Of a compacted copy of the state. */
+  readonly state_bytes: number;
+  /** Resident memory of the process at the end. */
+  readonly rss_bytes: number;
+}
+
+/** Size of a copy of the state without free pages. */
+async function compactedBytes(folder: string): Promise<number> {
+  const copy = `${folder}-copy`;
+  const root = open({ path: folder, readOnly: true, noSubdir: false });
+  await mkdir(copy, { recursive: true });
+  await root.backup(copy, true);
+  await root.close();
+  const files = await readdir(copy);
+  const sizes = await Promise.all(files.map(async (file) => (await stat(join(copy, file))).size));
+  await rm(copy, { recursive: true });
+  return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 /** Reads the whole stream through the default topology into a new state. */
@@ -41,10 +61,12 @@ async function run({ url, folder, events }: PipelineOrder): Promise<PipelineRun>
   await task.run(stop.signal);
   const elapsed_ms = performance.now() - started_ms;
   const commit_ms = task.metrics.samples().find(({ name }) => name === 'millrace.task.commit_ms')?.value ?? 0;
+  const rss_bytes = process.memoryUsage.rss();
   await source.stop();
   await store.close();
+  const state_bytes = await compactedBytes(folder);
   await link.close();
-  return { elapsed_ms, commit_share: commit_ms / elapsed_ms, commits };
+  return { elapsed_ms, commit_share: commit_ms / elapsed_ms, commits, state_bytes, rss_bytes };
 }
 
 parentPort?.postMessage(await run(workerData as PipelineOrder));

@@ -7,10 +7,13 @@ import { TASK_THREAD_LIMITS } from '../engine/index.ts';
 import type { PipelineOrder, PipelineRun } from './pipeline-thread.ts';
 import { fill, machine, median, withScratch } from './rig.ts';
 
-const EVENTS = Number(process.env.BENCH_EVENTS ?? 2_000_000);
+const EVENTS = Number(process.env.BENCH_EVENTS ?? 1_000_000);
 const REPETITIONS = Number(process.env.BENCH_REPETITIONS ?? 3);
-/** Event time between two events, ms: a shop with 20,000 events a second. */
-const STEP_MS = Number(process.env.BENCH_STEP_MS ?? 0.05);
+
+/** Event time between two events, ms, by load: a rush, an ordinary shop, a small one. */
+const LOADS = { dense: 0.05, shop: 1_000, quiet: 20_000 } as const;
+type Load = keyof typeof LOADS;
+
 const PULL_MESSAGES = 4_096;
 
 /** Events a second of a consumer that does nothing but JSON.parse, with the same pulls as the source. */
@@ -72,39 +75,64 @@ async function pipeline(url: string, folder: string): Promise<PipelineRun & { re
   return { ...run, rate: (EVENTS / run.elapsed_ms) * 1_000 };
 }
 
-/** Throughput of the default topology against a bare consumer, on one stream, in one run. */
-export async function pipelineBench(): Promise<object> {
+interface LoadFigures {
+  /** Events a second, divided by those of the bare consumer of the same stream. */
+  readonly ratio: number;
+  readonly events_per_s: number;
+  readonly baseline_events_per_s: number;
+  /** All of the state but the stream, as a compacted copy. */
+  readonly state_bytes_an_event: number;
+  readonly rss_mib: number;
+}
+
+async function measure(load: Load): Promise<LoadFigures> {
   return withScratch(async (folder) => {
     const nats = await startEmbeddedNats({ dataDir: folder, progress: () => {} });
     try {
-      const start_ms = Date.now() - EVENTS * STEP_MS;
-      process.stdout.write(`${machine()}\npublishing ${EVENTS} events\n`);
-      const { average_bytes } = await fill(nats.url, EVENTS, {
-        seed: 1,
-        start_ms,
-        step_ms: STEP_MS,
-        disorder_ms: 5_000,
-      });
-      const runs: { events: number; baseline: number; ratio: number }[] = [];
+      const step_ms = LOADS[load];
+      const start_ms = Date.now() - EVENTS * step_ms;
+      process.stdout.write(`${load}: publishing ${EVENTS} events\n`);
+      await fill(nats.url, EVENTS, { seed: 1, start_ms, step_ms, disorder_ms: 5_000 });
+      const runs: LoadFigures[] = [];
       for (let repetition = 0; repetition < REPETITIONS; repetition++) {
         const bare = await baseline(nats.url);
         const run = await pipeline(nats.url, join(folder, `state-${repetition}`));
-        runs.push({ events: run.rate, baseline: bare, ratio: run.rate / bare });
+        runs.push({
+          ratio: run.rate / bare,
+          events_per_s: run.rate,
+          baseline_events_per_s: bare,
+          state_bytes_an_event: run.state_bytes / EVENTS,
+          rss_mib: run.rss_bytes / 2 ** 20,
+        });
         process.stdout.write(
-          `baseline ${Math.round(bare)}/s, pipeline ${Math.round(run.rate)}/s, ratio ${(run.rate / bare).toFixed(3)}, ${run.commits} commits, ${Math.round(run.commit_share * 100)} % of the time in them\n`,
+          `${load}: baseline ${Math.round(bare)}/s, pipeline ${Math.round(run.rate)}/s, ratio ${(run.rate / bare).toFixed(3)}, ${run.commits} commits, ${Math.round(run.commit_share * 100)} % of the time in them, ${(run.state_bytes / EVENTS).toFixed(1)} bytes of state an event\n`,
         );
       }
+      const of = (figure: keyof LoadFigures, digits: number): number =>
+        Number(median(runs.map((run) => run[figure])).toFixed(digits));
       return {
-        events_per_s: Math.round(median(runs.map(({ events }) => events))),
-        baseline_events_per_s: Math.round(median(runs.map(({ baseline: bare }) => bare))),
-        ratio: Number(median(runs.map(({ ratio }) => ratio)).toFixed(3)),
-        events: EVENTS,
-        average_bytes: Math.round(average_bytes),
-        step_ms: STEP_MS,
-        repetitions: REPETITIONS,
+        ratio: of('ratio', 3),
+        events_per_s: of('events_per_s', 0),
+        baseline_events_per_s: of('baseline_events_per_s', 0),
+        state_bytes_an_event: of('state_bytes_an_event', 1),
+        rss_mib: of('rss_mib', 0),
       };
     } finally {
       await nats.stop();
     }
   });
+}
+
+/**
+ * Throughput of the default topology against a bare consumer, on one stream, in one run, for three loads that differ
+ * in how far apart in event time events lie. `BENCH_LOADS=dense,shop` measures some of them.
+ */
+export async function pipelineBench(): Promise<object> {
+  process.stdout.write(`${machine()}\n`);
+  const asked = (process.env.BENCH_LOADS ?? Object.keys(LOADS).join()).split(',');
+  const figures: Record<string, LoadFigures> = {};
+  for (const load of Object.keys(LOADS) as Load[]) {
+    if (asked.includes(load)) figures[load] = await measure(load);
+  }
+  return { ...figures, events: EVENTS, repetitions: REPETITIONS };
 }

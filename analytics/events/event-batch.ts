@@ -42,6 +42,8 @@ export class EventBatch {
   record = new Int32Array(INITIAL);
   /** The messages of the push, valid until the source's next take. */
   records: readonly SourceRecord[] = [];
+  /** Events before this time are no longer kept: a whole UTC day, ms; 0: all are. */
+  cut_ms = 0;
   /** Rates that the batch's `fx.rate` events announce. */
   rates: AnnouncedRate[] = [];
 

@@ -27,6 +27,8 @@ export interface Barrier {
   readonly now_ms: number;
   /** How long the source has had nothing pending and nothing in flight; 0 while it has. */
   readonly idle_ms: number;
+  /** The task's event time when the barrier began its way; null before the first event, absent in hand-made ones. */
+  readonly watermark_ms?: number | null;
 }
 
 export function batch<T>(items: readonly T[]): Batch<T> {

@@ -97,6 +97,8 @@ export class RowBatch {
   /** Of the codes in `text` columns. */
   readonly dictionary: Dictionary;
   length = 0;
+  /** Rows before this time are no longer kept: a whole UTC day, ms; 0: all are. */
+  cut_ms = 0;
   time_ms = new Float64Array(INITIAL_ROWS);
   sequence = new Float64Array(INITIAL_ROWS);
   part = new Int32Array(INITIAL_ROWS);

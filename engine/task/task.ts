@@ -305,8 +305,10 @@ export class Task {
     const commit = this.#commit + 1;
     const before = graph.arrivals();
     const { progress, sending } = store.transaction(() => {
+      const { watermark_ms } = this.#eventTime.committed;
       for (const input of inputs.all) {
-        graph.push({ kind: 'barrier', commit, now_ms, idle_ms: input.idle_ms(now_ms) }, input.node);
+        const idle_ms = input.idle_ms(now_ms);
+        graph.push({ kind: 'barrier', commit, now_ms, idle_ms, watermark_ms }, input.node);
       }
       this.#raise();
       invariant(graph.arrivals() - before === graph.ends, 'a barrier reaches every end of the graph');
