@@ -1,0 +1,115 @@
+import { defineOperator, type KvTable, RecordArena, type RowBatch, RunTable, rawTable } from '../../engine/index.ts';
+import type { EventBatch } from '../events/index.ts';
+import { Ledger, type LedgerHeaps } from './ledger.ts';
+import { type ChangedRecords, RecordHeap } from './record-heap.ts';
+import { recordRows } from './record-digest.ts';
+
+export interface LedgerConfig {
+  /** Declared dimensions, by name, in the order of their columns. */
+  readonly custom: readonly string[];
+  /** Records of each kind of entity that stay in memory when they were not used for a while, bytes; half of it. */
+  readonly cache_bytes: number;
+}
+
+/** Uncommitted records of all kinds before a commit is asked for. */
+const CHANGED_MAX_RECORDS = 400_000;
+const ENTITIES = ['orders', 'customers', 'sessions', 'tickets'] as const;
+type Entity = (typeof ENTITIES)[number];
+
+const table = (entity: Entity) => rawTable({ version: 1, logicalRows: (view) => recordRows(view, entity) });
+const tables = () => ({
+  orders: table('orders'),
+  customers: table('customers'),
+  sessions: table('sessions'),
+  tickets: table('tickets'),
+});
+
+/** The records of one kind of entity: those in use in memory, all of them in runs. */
+class EntityRecords {
+  readonly heap: RecordHeap;
+  readonly runs: RunTable;
+  readonly #arena = new RecordArena();
+  /** Of events before it nothing is kept. */
+  cut_ms = 0;
+
+  constructor(stored: KvTable, cache_bytes: number) {
+    const runs = new RunTable(stored);
+    this.runs = runs;
+    this.heap = new RecordHeap(
+      {
+        find: (hi, lo) => runs.find(hi, lo),
+        visit: (visitor) => runs.scan((hi, lo, bytes, start, end) => visitor(hi, lo, bytes, start, end)),
+      },
+      { generation_bytes: cache_bytes / 2 },
+    );
+  }
+
+  commit(): void {
+    const changed = this.heap.takeChanged();
+    const arena = this.#arena;
+    arena.clear();
+    copyRecords(changed, arena);
+    this.runs.commit(arena);
+    this.heap.turn();
+  }
+}
+
+function copyRecords({ bytes, count, hi, lo, offset, length }: ChangedRecords, arena: RecordArena): void {
+  for (let index = 0; index < count; index++) {
+    const start = offset[index] as number;
+    arena.put(hi[index] as number, lo[index] as number, bytes, start, start + (length[index] as number));
+  }
+}
+
+/**
+ * Completes the rows of events by what other events say (`Ledger`), and passes on batches of rows: those of the
+ * events, then the corrections of earlier rows. State: a record for each order, customer, session and ticket, in
+ * sorted runs; those in use in memory.
+ */
+export const ledger = defineOperator<EventBatch, RowBatch, LedgerConfig, ReturnType<typeof tables>>({
+  kind: 'ledger',
+  summary: 'Orders with their versions, what events have from their order, and firsts, as rows with retractions',
+  state: tables,
+  start: ({ config, state, metrics, emit, requestBarrier }) => {
+    const entities = Object.fromEntries(
+      ENTITIES.map((entity) => [entity, new EntityRecords(state[entity], config.cache_bytes)]),
+    ) as Readonly<Record<Entity, EntityRecords>>;
+    const all = ENTITIES.map((entity) => entities[entity]);
+    const heaps = Object.fromEntries(
+      ENTITIES.map((entity) => [entity, entities[entity].heap]),
+    ) as unknown as LedgerHeaps;
+    for (const entity of ENTITIES) {
+      const { heap, runs } = entities[entity];
+      metrics.gauge('millrace.ledger.cached', 'Entities in memory', () => heap.cached, { entity });
+      metrics.gauge('millrace.ledger.memory_bytes', 'Memory for entities', () => heap.memory_bytes + runs.memory_bytes, {
+        entity,
+      });
+      metrics.gauge('millrace.ledger.runs', 'Runs of records', () => runs.runs, { entity });
+    }
+    const corrected = metrics.counter('millrace.ledger.corrections', 'Rows that correct earlier ones');
+    const frozen = metrics.counter(
+      'millrace.ledger.frozen',
+      'Events of orders with too many to be corrected when the order changes',
+    );
+    let core: Ledger | undefined;
+    return {
+      onBatch: (batches) => {
+        for (const batch of batches) {
+          core ??= new Ledger(heaps, batch.dictionary, config.custom);
+          const before = core.frozen;
+          core.apply(batch);
+          frozen.add(core.frozen - before);
+          corrected.add(core.corrections.length);
+          batch.own.keep(batch.live);
+          batch.own.cut_ms = batch.cut_ms;
+          core.corrections.cut_ms = batch.cut_ms;
+          emit(core.corrections.length === 0 ? [batch.own] : [batch.own, core.corrections]);
+        }
+        if (all.reduce((sum, { heap }) => sum + heap.changed, 0) > CHANGED_MAX_RECORDS) requestBarrier();
+      },
+      onBarrier: () => {
+        for (const entity of all) entity.commit();
+      },
+    };
+  },
+});

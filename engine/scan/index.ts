@@ -1,0 +1,4 @@
+export * from './dense-ids.ts';
+export * from './entity-events.ts';
+export * from './furthest-steps.ts';
+export * from './periods-active.ts';
