@@ -1,8 +1,7 @@
-import { MillraceError } from '../errors.ts';
-import type { KvStore, KvView } from '../kv.ts';
+import { MillraceError } from '../base/index.ts';
+import type { KvStore, KvView } from '../state/index.ts';
 import { Dictionary } from './dictionary.ts';
-import type { LogLimits } from './log-writer.ts';
-import { LogWriter } from './log-writer.ts';
+import { type LogLimits, LogWriter } from './log-writer.ts';
 import { type HashColumn, type LogSchema, RowBatch } from './row-batch.ts';
 import { planScan, scanChunks, selectRows } from './scan.ts';
 import type { Chunk, LogView, ScanRequest } from './scan-types.ts';
