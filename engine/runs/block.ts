@@ -1,4 +1,5 @@
 import { ByteArea, copyBetween } from './copy-bytes.ts';
+import { rank } from './rank.ts';
 
 /**
  * Records of a block, sorted by key:
@@ -17,9 +18,9 @@ const MAX_RECORDS = Math.ceil(BLOCK_BYTES / 8);
 
 /** Collects records in ascending order until a block is full. */
 export class BlockBuilder {
-  readonly #hi = new Uint32Array(MAX_RECORDS + 1);
-  readonly #lo = new Uint32Array(MAX_RECORDS + 1);
-  readonly #ends = new Uint32Array(MAX_RECORDS + 1);
+  readonly #hi = new Int32Array(MAX_RECORDS + 1);
+  readonly #lo = new Int32Array(MAX_RECORDS + 1);
+  readonly #ends = new Int32Array(MAX_RECORDS + 1);
   readonly #data = new ByteArea(2 * BLOCK_BYTES);
   readonly #block = new ByteArea(2 * BLOCK_BYTES);
   count = 0;
@@ -38,7 +39,7 @@ export class BlockBuilder {
     const { count } = this;
     const size = this.#size + end - start;
     if (count > 0) {
-      const width = widthOf((hi >>> 0) - this.firstHi);
+      const width = widthOf(hi - (this.#hi[0] as number));
       if (HEAD_BYTES + (count + 1) * (width + 6) + size > BLOCK_BYTES) return false;
     }
     this.#data.reserve(size);
@@ -63,19 +64,19 @@ export class BlockBuilder {
     const { view } = block;
     view.setUint32(0, count, true);
     view.setUint32(4, hiWidth | (endWidth << 8), true);
-    view.setUint32(8, base, true);
+    view.setInt32(8, base, true);
     const loAt = HEAD_BYTES + count * hiWidth;
     const endAt = loAt + count * 4;
     for (let index = 0; index < count; index++) {
       // The bytes beyond a short width are written over by what follows.
-      view.setUint32(HEAD_BYTES + index * hiWidth, (this.#hi[index] as number) - base, true);
+      view.setInt32(HEAD_BYTES + index * hiWidth, (this.#hi[index] as number) - base, true);
     }
     for (let index = 0; index < count; index++)
-      view.setUint32(loAt + index * 4, this.#lo[index] as number, true);
+      view.setInt32(loAt + index * 4, this.#lo[index] as number, true);
     for (let index = 0; index < count; index++) {
       const end = this.#ends[index] as number;
       if (endWidth === 2) view.setUint16(endAt + index * 2, end, true);
-      else view.setUint32(endAt + index * 4, end, true);
+      else view.setInt32(endAt + index * 4, end, true);
     }
     block.bytes.set(this.#data.bytes.subarray(0, this.#size), dataAt);
     const bytes = block.bytes.subarray(0, dataAt + this.#size);
@@ -85,9 +86,9 @@ export class BlockBuilder {
   }
 }
 
-/** Bytes that an offset needs; 2 at least. */
-function widthOf(offset: number): number {
-  return offset < 0x1_0000 ? 2 : offset < 0x100_0000 ? 3 : 4;
+/** Bytes that the distance of two words needs, modulo 2^32; 2 at least. */
+function widthOf(distance: number): number {
+  return (distance & 0xffff_0000) === 0 ? 2 : (distance & 0xff00_0000) === 0 ? 3 : 4;
 }
 
 /** One block at a time, copied, so that it stays whatever the store does next. */
@@ -109,28 +110,30 @@ export class BlockReader {
     this.count = count;
     this.#hiWidth = view.getUint8(4);
     this.#endWidth = view.getUint8(5);
-    this.#base = view.getUint32(8, true);
+    this.#base = view.getInt32(8, true);
     this.#loAt = HEAD_BYTES + count * this.#hiWidth;
     this.#endAt = this.#loAt + count * 4;
     this.#dataAt = this.#endAt + count * this.#endWidth;
   }
 
+  /** Signed, as all words here. */
   hi(index: number): number {
     const at = HEAD_BYTES + index * this.#hiWidth;
     const { view } = this.area;
-    if (this.#hiWidth === 3) return this.#base + (view.getUint16(at, true) | (view.getUint8(at + 2) << 16));
-    return this.#base + (this.#hiWidth === 2 ? view.getUint16(at, true) : view.getUint32(at, true));
+    const base = this.#base;
+    if (this.#hiWidth === 3) return (base + (view.getUint16(at, true) | (view.getUint8(at + 2) << 16))) | 0;
+    return (base + (this.#hiWidth === 2 ? view.getUint16(at, true) : view.getInt32(at, true))) | 0;
   }
 
   lo(index: number): number {
-    return this.area.view.getUint32(this.#loAt + index * 4, true);
+    return this.area.view.getInt32(this.#loAt + index * 4, true);
   }
 
   #end(index: number): number {
     const { view } = this.area;
     return this.#endWidth === 2
       ? view.getUint16(this.#endAt + index * 2, true)
-      : view.getUint32(this.#endAt + index * 4, true);
+      : view.getInt32(this.#endAt + index * 4, true);
   }
 
   isTombstone(index: number): boolean {
@@ -148,13 +151,12 @@ export class BlockReader {
 
   /** The index of the first record whose key is not below (hi, lo); `count` if there is none. */
   lowerBound(hi: number, lo: number): number {
-    const wanted = hi >>> 0;
     let low = 0;
     let high = this.count;
     while (low < high) {
       const middle = (low + high) >>> 1;
       const found = this.hi(middle);
-      if (found < wanted || (found === wanted && this.lo(middle) < lo >>> 0)) low = middle + 1;
+      if (found === hi ? rank(this.lo(middle)) < rank(lo) : rank(found) < rank(hi)) low = middle + 1;
       else high = middle;
     }
     return low;
@@ -163,7 +165,6 @@ export class BlockReader {
   /** The index of a key's record, or -1. */
   find(hi: number, lo: number): number {
     const index = this.lowerBound(hi, lo);
-    if (index === this.count || this.hi(index) !== hi >>> 0 || this.lo(index) !== lo >>> 0) return -1;
-    return index;
+    return index < this.count && this.hi(index) === hi && this.lo(index) === lo ? index : -1;
   }
 }

@@ -38,5 +38,6 @@ export function copyBetween(
   }
   const to = target.view;
   const from = source.view;
-  for (let done = 0; done < length; done += 4) to.setUint32(at + done, from.getUint32(start + done));
+  for (let done = 0; done < length; done += 4)
+    to.setInt32(at + done, from.getInt32(start + done, true), true);
 }

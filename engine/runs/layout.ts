@@ -34,6 +34,8 @@ export interface Leftover {
 export interface Manifest {
   /** The number of the next run. */
   readonly next: number;
+  /** Of the runs' bytes, about so many are of records that a newer run has, and of tombstones. */
+  readonly superseded_bytes: number;
   /** Newest first. */
   readonly runs: readonly RunMeta[];
   /** Outputs of merges under way: how many blocks of each are written. */
@@ -41,7 +43,13 @@ export interface Manifest {
   readonly leftovers: readonly Leftover[];
 }
 
-export const EMPTY_MANIFEST: Manifest = { next: 0, runs: [], building: [], leftovers: [] };
+export const EMPTY_MANIFEST: Manifest = {
+  next: 0,
+  superseded_bytes: 0,
+  runs: [],
+  building: [],
+  leftovers: [],
+};
 
 const writer = new ByteWriter();
 
@@ -70,8 +78,8 @@ export function rowKey({ number, blocks }: { number: number; blocks: number }, r
 
 export const manifestKey = MANIFEST_KEY;
 
-export function manifestBytes({ next, runs, building, leftovers }: Manifest): Uint8Array {
-  const out = new ByteWriter().varint(FORMAT).varint(next).varint(runs.length);
+export function manifestBytes({ next, superseded_bytes, runs, building, leftovers }: Manifest): Uint8Array {
+  const out = new ByteWriter().varint(FORMAT).varint(next).varint(superseded_bytes).varint(runs.length);
   for (const { number, records, tombstones, bytes, blocks, filterPages } of runs)
     out.varint(number).varint(records).varint(tombstones).varint(bytes).varint(blocks).varint(filterPages);
   out.varint(building.length);
@@ -96,6 +104,7 @@ export function readManifest(table: KvView): Manifest {
   }
   const list = <T>(read: () => T): T[] => Array.from({ length: reader.varint() }, read);
   const next = reader.varint();
+  const superseded_bytes = reader.varint();
   const runs = list(() => ({
     number: reader.varint(),
     records: reader.varint(),
@@ -111,5 +120,5 @@ export function readManifest(table: KvView): Manifest {
     filterPages: reader.varint(),
     removed: reader.varint(),
   }));
-  return { next, runs, building, leftovers };
+  return { next, superseded_bytes, runs, building, leftovers };
 }

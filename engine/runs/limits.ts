@@ -7,8 +7,8 @@ export interface RunLimits {
   readonly merge_bytes: number;
   /** Must exceed the times that a record is merged in its life, or the runs pile up. */
   readonly merge_ratio: number;
-  /** Everything is merged into one run when what is newer than the oldest run exceeds it, and this, bytes. */
-  readonly newer_bytes: number;
+  /** Everything is merged into one run when what is superseded exceeds half of the rest, and this, bytes. */
+  readonly superseded_bytes: number;
   /** Rows of merged runs that a commit removes at most; besides, as many as `merge_ratio` asks for. */
   readonly removed_rows: number;
   /** Longest record, bytes. */
@@ -20,7 +20,7 @@ export const DEFAULT_RUN_LIMITS: RunLimits = {
   small_run_bytes: 65_536,
   merge_bytes: 4 * 1_048_576,
   merge_ratio: 8,
-  newer_bytes: 8 * 1_048_576,
-  removed_rows: 512,
+  superseded_bytes: 4 * 1_048_576,
+  removed_rows: 1_024,
   record_bytes: 1_048_576,
 };

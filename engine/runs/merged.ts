@@ -1,5 +1,6 @@
 import type { KvView } from '../kv.ts';
 import { BlockReader } from './block.ts';
+import { rank } from './rank.ts';
 import type { Run } from './run.ts';
 
 class Cursor {
@@ -30,9 +31,10 @@ class Cursor {
 export class Merged {
   /** Newest first, those that have ended taken out. */
   readonly #cursors: Cursor[] = [];
-  readonly #hi: Uint32Array;
-  readonly #lo: Uint32Array;
-  /** Of the record. */
+  /** Of the record that each is at, by rank. */
+  readonly #hi: Int32Array;
+  readonly #lo: Int32Array;
+  /** Of the record: two signed words. */
   hi = 0;
   lo = 0;
   isTombstone = false;
@@ -45,12 +47,12 @@ export class Merged {
 
   /** From the first key whose high word is `fromHi` or more, unsigned. */
   constructor(runs: readonly Run[], table: KvView, fromHi = 0) {
-    this.#hi = new Uint32Array(runs.length);
-    this.#lo = new Uint32Array(runs.length);
+    this.#hi = new Int32Array(runs.length);
+    this.#lo = new Int32Array(runs.length);
     for (const run of runs) {
       const cursor = new Cursor(run, run.blockOf(fromHi, 0));
       this.bytesRead += cursor.nextBlock(table);
-      cursor.index = cursor.reader.lowerBound(fromHi, 0);
+      cursor.index = cursor.reader.lowerBound(fromHi | 0, 0);
       const place = this.#cursors.push(cursor) - 1;
       if (!this.#settle(place, cursor, table)) this.#cursors.pop();
     }
@@ -63,8 +65,8 @@ export class Merged {
       if (read === 0) return false;
       this.bytesRead += read;
     }
-    this.#hi[place] = cursor.reader.hi(cursor.index);
-    this.#lo[place] = cursor.reader.lo(cursor.index);
+    this.#hi[place] = rank(cursor.reader.hi(cursor.index));
+    this.#lo[place] = rank(cursor.reader.lo(cursor.index));
     return true;
   }
 
@@ -79,13 +81,14 @@ export class Merged {
     const cursors = this.#cursors;
     const his = this.#hi;
     const los = this.#lo;
-    const lastHi = this.#began ? this.hi : -1;
-    const lastLo = this.lo;
+    const began = this.#began;
+    const lastHi = rank(this.hi);
+    const lastLo = rank(this.lo);
     let best = -1;
     let hi = 0;
     let lo = 0;
     for (let place = 0; place < cursors.length; place++) {
-      if (his[place] === lastHi && los[place] === lastLo) {
+      if (began && his[place] === lastHi && los[place] === lastLo) {
         const cursor = cursors[place] as Cursor;
         cursor.index++;
         if (!this.#settle(place, cursor, table)) {
@@ -103,8 +106,8 @@ export class Merged {
     }
     if (best < 0) return false;
     this.#began = true;
-    this.hi = hi;
-    this.lo = lo;
+    this.hi = rank(hi);
+    this.lo = rank(lo);
     const { reader, index } = cursors[best] as Cursor;
     this.reader = reader;
     this.isTombstone = reader.isTombstone(index);

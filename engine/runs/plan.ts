@@ -13,17 +13,23 @@ export interface MergePlan {
   readonly to: number;
 }
 
+/** Of what counts, what is superseded may be so much. */
+const SUPERSEDED_SHARE = 0.5;
+
 /**
  * Which runs to merge next, or undefined. Size-tiered: when `fanout_runs` neighbours are of one size class
- * (powers of the fanout), they become one; and all become one when those newer than the oldest have more bytes than
- * it, so that what is superseded stays bounded (RocksDB's universal compaction). Only neighbours are merged, as of
- * equal keys the newest counts: a small run that is older than a large one counts as large.
+ * (powers of the fanout), they become one; and all become one when too much of them is superseded (about
+ * `superseded_bytes`), as in RocksDB's universal compaction. Only neighbours are merged, as of equal keys the newest
+ * counts: a small run that is older than a large one counts as large.
  */
-export function planMerge(runs: readonly PlannedRun[], limits: RunLimits): MergePlan | undefined {
-  if (runs.length < 2) return undefined;
-  const oldest = runs.at(-1)?.bytes ?? 0;
-  const newer = runs.reduce((sum, { bytes }) => sum + bytes, -oldest);
-  if (newer > Math.max(oldest, limits.newer_bytes) && runs.every(({ isBusy }) => !isBusy))
+export function planMerge(
+  runs: readonly PlannedRun[],
+  superseded_bytes: number,
+  limits: RunLimits,
+): MergePlan | undefined {
+  const all_bytes = runs.reduce((sum, { bytes }) => sum + bytes, 0);
+  const allowed_bytes = Math.max(limits.superseded_bytes, SUPERSEDED_SHARE * (all_bytes - superseded_bytes));
+  if (superseded_bytes > allowed_bytes && runs.every(({ isBusy }) => !isBusy))
     return { from: 0, to: runs.length };
   let from = 0;
   let size = 0;

@@ -33,7 +33,7 @@ export class RunSet {
     return sum;
   }
 
-  /** The bytes of a key's newest record, valid until the next call; undefined where there is none. */
+  /** The bytes of a key's newest record, valid until the next call; undefined where there is none. Signed words. */
   find(hi: number, lo: number, table: KvView): Uint8Array | undefined {
     const runs = this.runs;
     for (let index = 0; index < runs.length; index++) {
@@ -49,12 +49,20 @@ export class RunSet {
     return undefined;
   }
 
+  /** Whether some run has the key, with a few false answers of yes. */
+  mayHave(hi: number, lo: number, table: KvView): boolean {
+    const runs = this.runs;
+    for (let index = 0; index < runs.length; index++)
+      if ((runs[index] as Run).filter(table).has(hi, lo)) return true;
+    return false;
+  }
+
   /** The newest record of each key whose high word, unsigned, is in [fromHi, toHi), in the order of keys. */
   scan(table: KvView, visit: VisitRecord, fromHi = 0, toHi = ABOVE_ALL): void {
     const merged = new Merged(this.runs, table, fromHi);
-    while (merged.next(table) && merged.hi < toHi) {
+    while (merged.next(table) && merged.hi >>> 0 < toHi) {
       if (merged.isTombstone) continue;
-      visit(merged.hi | 0, merged.lo | 0, merged.reader.area.bytes, merged.start, merged.end);
+      visit(merged.hi, merged.lo, merged.reader.area.bytes, merged.start, merged.end);
     }
   }
 
@@ -65,8 +73,8 @@ export class RunSet {
       if (merged.isTombstone) continue;
       const { hi, lo, reader, start, end } = merged;
       const row = Buffer.allocUnsafe(8 + end - start);
-      row.writeUInt32BE(hi);
-      row.writeUInt32BE(lo, 4);
+      row.writeInt32BE(hi);
+      row.writeInt32BE(lo, 4);
       row.set(reader.area.bytes.subarray(start, end), 8);
       yield row;
     }

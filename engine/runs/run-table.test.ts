@@ -12,7 +12,7 @@ const SMALL: Partial<RunLimits> = {
   small_run_bytes: 200,
   merge_bytes: 300,
   merge_ratio: 2,
-  newer_bytes: 2_000,
+  superseded_bytes: 500,
   removed_rows: 2,
 };
 
@@ -164,7 +164,7 @@ describe.each(STORE_KINDS)('RunTable over %s', (kind) => {
 describe('RunTable', () => {
   it('keeps few runs, and each commit writes a bounded part of what is there', () => {
     const store = new MemoryDisk().open();
-    const limits = { fanout_runs: 4, small_run_bytes: 1_000, merge_bytes: 40_000, newer_bytes: 4_000 };
+    const limits = { fanout_runs: 4, small_run_bytes: 1_000, merge_bytes: 40_000, superseded_bytes: 4_000 };
     let written = 0;
     const counting: KvTable = {
       ...tableOf(store),

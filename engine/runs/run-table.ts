@@ -17,10 +17,13 @@ import type { Run } from './run.ts';
 import { RunSet, type VisitRecord } from './run-set.ts';
 import { RunWriter } from './run-writer.ts';
 
+/** Of so many changed records one is looked up to estimate how many older versions there are. */
+const SAMPLED = 16;
+
 /**
  * Records of bytes by 64-bit hash: a log-structured merge tree over one table. A commit appends what changed as one
  * sorted run; runs of a size are merged, a bounded part in each commit. Of a key the newest record counts. In memory:
- * the first key of each block, a filter of each run, and runs of one block. Keys have to be spread evenly.
+ * the first key of each block, a filter of each run, and runs of one block. Keys are two signed words, spread evenly.
  *
  * What is in memory is of the transaction's inside: after one that failed, `restore`.
  */
@@ -29,6 +32,7 @@ export class RunTable {
   readonly #limits: RunLimits;
   readonly #set = new RunSet();
   #next = 0;
+  #superseded_bytes = 0;
   #jobs: MergeJob[] = [];
   #leftovers: Leftover[] = [];
 
@@ -47,10 +51,11 @@ export class RunTable {
 
   /** Takes what is committed for what is. A merge that was under way begins again. */
   restore(): void {
-    const { next, runs, building, leftovers } = readManifest(this.#table);
+    const { next, superseded_bytes, runs, building, leftovers } = readManifest(this.#table);
     this.#set.runs = [];
     this.#set.follow(runs, this.#table);
     this.#next = next;
+    this.#superseded_bytes = superseded_bytes;
     this.#jobs = [];
     this.#leftovers = [
       ...leftovers,
@@ -114,6 +119,7 @@ export class RunTable {
     const order = changed.sorted();
     const { hi, lo, offset, length, area } = changed;
     const writer = new RunWriter(this.#table, this.#next++, order.length);
+    let known = 0;
     for (let place = 0; place < order.length; place++) {
       const index = order[place] as number;
       const start = offset[index] as number;
@@ -121,10 +127,13 @@ export class RunTable {
       if (size > this.#limits.record_bytes) throw tooLong(size, this.#limits.record_bytes);
       const end = size === REMOVED ? start : start + size;
       writer.add(hi[index] as number, lo[index] as number, area, start, end, size === REMOVED);
+      if (place % SAMPLED !== 0) continue;
+      if (this.#set.mayHave(hi[index] as number, lo[index] as number, this.#table)) known++;
     }
     const run = writer.finish();
     invariant(run !== undefined, 'records make a run');
     this.#set.runs.unshift(run);
+    this.#superseded_bytes += Math.round((run.meta.bytes * known) / Math.ceil(order.length / SAMPLED));
     return run.meta.bytes;
   }
 
@@ -136,6 +145,7 @@ export class RunTable {
       const busy = new Set(this.#jobs.flatMap(({ inputs }) => inputs));
       const plan = planMerge(
         this.#set.runs.map((run) => ({ bytes: run.meta.bytes, isBusy: busy.has(run) })),
+        this.#superseded_bytes,
         this.#limits,
       );
       if (plan !== undefined) this.#begin(plan.from, plan.to);
@@ -170,6 +180,10 @@ export class RunTable {
       'merged runs are neighbours',
     );
     const merged = job.writer.finish();
+    // Exact where nothing else is left, and kept from drifting where something is.
+    const saved_bytes = job.bytes - (merged?.meta.bytes ?? 0);
+    const isAll = job.inputs.length === runs.length;
+    this.#superseded_bytes = isAll ? 0 : Math.max(0, this.#superseded_bytes - saved_bytes);
     runs.splice(at, job.inputs.length, ...(merged === undefined ? [] : [merged]));
     this.#jobs = this.#jobs.filter((each) => each !== job);
     for (const { meta } of job.inputs) {
@@ -193,6 +207,7 @@ export class RunTable {
   #writeManifest(): void {
     const manifest: Manifest = {
       next: this.#next,
+      superseded_bytes: this.#superseded_bytes,
       runs: this.#set.runs.map(({ meta }) => meta),
       building: this.#jobs.map(({ writer }) => ({ number: writer.number, blocks: writer.blocks })),
       leftovers: this.#leftovers,
