@@ -3,6 +3,7 @@ import { nexmarkBench } from './nexmark.ts';
 import { pipelineBench } from './pipeline.ts';
 import { queryBench } from './query.ts';
 import { restartBench } from './restart.ts';
+import { runsBench } from './runs.ts';
 
 /** Every figure that the README or the docs name, each a command: `npm run bench -- NAME`. */
 const BENCHES: Readonly<Record<string, () => Promise<object>>> = {
@@ -11,6 +12,7 @@ const BENCHES: Readonly<Record<string, () => Promise<object>>> = {
   pipeline: pipelineBench,
   query: queryBench,
   restart: restartBench,
+  runs: runsBench,
 };
 
 const name = process.argv[2] ?? '';

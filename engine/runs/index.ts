@@ -1,0 +1,5 @@
+export { DEFAULT_RUN_LIMITS, type RunLimits } from './limits.ts';
+export { REMOVED, RecordArena } from './record-arena.ts';
+export type { VisitRecord } from './run-set.ts';
+export { RunTable } from './run-table.ts';
+export { RunView, runRows } from './run-view.ts';
