@@ -4,6 +4,8 @@ export * from './edges/index.ts';
 export * from './graph/index.ts';
 export * from './log/index.ts';
 export * from './query/index.ts';
+export * from './runs/index.ts';
+export * from './scan/index.ts';
 export * from './state/index.ts';
 export * from './task/index.ts';
 export * from './testing/index.ts';

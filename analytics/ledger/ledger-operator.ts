@@ -1,8 +1,15 @@
-import { defineOperator, type KvTable, RecordArena, type RowBatch, RunTable, rawTable } from '../../engine/index.ts';
+import {
+  defineOperator,
+  type KvTable,
+  RecordArena,
+  type RowBatch,
+  RunTable,
+  rawTable,
+} from '../../engine/index.ts';
 import type { EventBatch } from '../events/index.ts';
 import { Ledger, type LedgerHeaps } from './ledger.ts';
-import { type ChangedRecords, RecordHeap } from './record-heap.ts';
 import { recordRows } from './record-digest.ts';
+import { type ChangedRecords, RecordHeap } from './record-heap.ts';
 
 export interface LedgerConfig {
   /** Declared dimensions, by name, in the order of their columns. */
@@ -68,7 +75,8 @@ function copyRecords({ bytes, count, hi, lo, offset, length }: ChangedRecords, a
  */
 export const ledger = defineOperator<EventBatch, RowBatch, LedgerConfig, ReturnType<typeof tables>>({
   kind: 'ledger',
-  summary: 'Orders with their versions, what events have from their order, and firsts, as rows with retractions',
+  summary:
+    'Orders with their versions, what events have from their order, and firsts, as rows with retractions',
   state: tables,
   start: ({ config, state, metrics, emit, requestBarrier }) => {
     const entities = Object.fromEntries(
@@ -81,9 +89,14 @@ export const ledger = defineOperator<EventBatch, RowBatch, LedgerConfig, ReturnT
     for (const entity of ENTITIES) {
       const { heap, runs } = entities[entity];
       metrics.gauge('millrace.ledger.cached', 'Entities in memory', () => heap.cached, { entity });
-      metrics.gauge('millrace.ledger.memory_bytes', 'Memory for entities', () => heap.memory_bytes + runs.memory_bytes, {
-        entity,
-      });
+      metrics.gauge(
+        'millrace.ledger.memory_bytes',
+        'Memory for entities',
+        () => heap.memory_bytes + runs.memory_bytes,
+        {
+          entity,
+        },
+      );
       metrics.gauge('millrace.ledger.runs', 'Runs of records', () => runs.runs, { entity });
     }
     const corrected = metrics.counter('millrace.ledger.corrections', 'Rows that correct earlier ones');

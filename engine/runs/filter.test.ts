@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { SeededRandom } from '../random.ts';
+import { SeededRandom } from '../base/index.ts';
 import { Filter } from './filter.ts';
 
 const random = new SeededRandom(7);

@@ -1,4 +1,4 @@
-import { invariant } from '../errors.ts';
+import { invariant } from '../base/index.ts';
 
 /** Words of a filter's block: 256 bits, half a cache line. */
 const BLOCK_WORDS = 8;

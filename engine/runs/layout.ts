@@ -1,6 +1,5 @@
-import { ByteReader, ByteWriter } from '../bytes.ts';
-import { MillraceError } from '../errors.ts';
-import type { KvView } from '../kv.ts';
+import { ByteReader, ByteWriter, MillraceError } from '../base/index.ts';
+import type { KvView } from '../state/index.ts';
 
 /** Rows of a filter have so many bytes at most. */
 export const FILTER_PAGE_BYTES = 1 << 20;

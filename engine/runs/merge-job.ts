@@ -1,5 +1,5 @@
-import { invariant } from '../errors.ts';
-import type { KvTable } from '../kv.ts';
+import { invariant } from '../base/index.ts';
+import type { KvTable } from '../state/index.ts';
 import { Merged } from './merged.ts';
 import type { Run } from './run.ts';
 import { RunWriter } from './run-writer.ts';

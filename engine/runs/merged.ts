@@ -1,4 +1,4 @@
-import type { KvView } from '../kv.ts';
+import type { KvView } from '../state/index.ts';
 import { BlockReader } from './block.ts';
 import { rank } from './rank.ts';
 import type { Run } from './run.ts';

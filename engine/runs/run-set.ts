@@ -1,4 +1,4 @@
-import type { KvView } from '../kv.ts';
+import type { KvView } from '../state/index.ts';
 import { BlockReader } from './block.ts';
 import type { RunMeta } from './layout.ts';
 import { Merged } from './merged.ts';

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import { fc } from '../../test/property.ts';
-import type { KvStore, KvTable, KvView } from '../kv.ts';
-import { STORE_KINDS, StoreFixture } from '../store-fixture.ts';
-import { MemoryDisk } from '../store-memory.ts';
+import { STORE_KINDS, StoreFixture } from '../state/fixture-stores.ts';
+import { type KvStore, type KvTable, type KvView, MemoryDisk } from '../state/index.ts';
 import { RecordArena, type RunLimits, RunTable, RunView, runRows } from './index.ts';
 
 /** So small that a few records make many runs, and merges take several commits. */

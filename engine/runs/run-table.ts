@@ -1,5 +1,5 @@
-import { invariant, MillraceError } from '../errors.ts';
-import type { KvTable } from '../kv.ts';
+import { invariant, MillraceError } from '../base/index.ts';
+import type { KvTable } from '../state/index.ts';
 import {
   type Leftover,
   type Manifest,

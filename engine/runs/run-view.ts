@@ -1,4 +1,4 @@
-import type { KvView } from '../kv.ts';
+import type { KvView } from '../state/index.ts';
 import { readManifest } from './layout.ts';
 import { RunSet, type VisitRecord } from './run-set.ts';
 

@@ -1,4 +1,4 @@
-import type { KvTable } from '../kv.ts';
+import type { KvTable } from '../state/index.ts';
 import { BlockBuilder } from './block.ts';
 import type { ByteArea } from './copy-bytes.ts';
 import { Filter } from './filter.ts';

@@ -1,5 +1,5 @@
-import { invariant } from '../errors.ts';
-import type { KvView } from '../kv.ts';
+import { invariant } from '../base/index.ts';
+import type { KvView } from '../state/index.ts';
 import { BlockReader } from './block.ts';
 import { Filter } from './filter.ts';
 import { blockKey, fencesKey, filterKey, type RunMeta } from './layout.ts';

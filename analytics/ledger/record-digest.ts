@@ -1,0 +1,93 @@
+import { type KvView, runRows } from '../../engine/index.ts';
+import { mix32 } from '../../operators/index.ts';
+import { EarliestOrders } from './earliest-orders.ts';
+import { OrderEntries } from './order-entries.ts';
+import { RecordReader } from './record-bytes.ts';
+
+/** Bytes of a key in front of a record. */
+const KEY_BYTES = 8;
+
+/**
+ * One row for all records of a kind of entity: their number and the sum of a hash of each, of what the set of events
+ * decides: which events each record holds, and which orders are first. Codes and positions are a matter of the way.
+ */
+export function* recordRows(
+  view: KvView,
+  entity: 'orders' | 'customers' | 'sessions' | 'tickets',
+): Iterable<Uint8Array> {
+  let records = 0;
+  let sum = 0;
+  for (const row of runRows(view)) {
+    records++;
+    const hash =
+      entity === 'orders' ? orderHash(row) : entity === 'customers' ? ownerHash(row) : pairHash(row);
+    sum = (sum + (hash % 2 ** 32)) % 2 ** 52;
+  }
+  if (records > 0) yield Buffer.from(`${records} records, sum ${sum}`);
+}
+
+/** 32 mixed bits of two words. */
+function mixWords(a: number, b: number): number {
+  return mix32(Math.imul(a | 0, 0x9e3779b1) ^ mix32(b + 0x7f4a7c15)) >>> 0;
+}
+
+const entries = new OrderEntries();
+const earliest = new EarliestOrders();
+const reader = new RecordReader();
+
+/** Of any order of the words that `add` was given together. */
+function keyHash(row: Uint8Array): number {
+  reader.open(row, 0);
+  return mixWords(reader.u32(), reader.u32());
+}
+
+function orderHash(row: Uint8Array): number {
+  const key = keyHash(row);
+  entries.read(row, KEY_BYTES, row.length);
+  let hash = mixWords(key, entries.flags);
+  for (let entry = 0; entry < entries.count; entry++) {
+    const time_ms = entries.time_ms[entry] as number;
+    const place = mixWords(time_ms | 0, Math.floor(time_ms / 2 ** 32));
+    // A sum: entries lie in the order in which they came.
+    hash += mixWords(
+      mixWords(place, entries.event[entry] as number),
+      mixWords(key, entries.kind[entry] as number),
+    );
+  }
+  return hash;
+}
+
+function ownerHash(row: Uint8Array): number {
+  const key = keyHash(row);
+  reader.open(row, KEY_BYTES);
+  reader.u48();
+  earliest.read(reader);
+  let hash = key;
+  for (let index = 0; index < earliest.count; index++)
+    hash += mixWords(
+      mixWords(key, earliest.event[index] as number),
+      mixWords(earliest.hi[index] as number, index),
+    );
+  return hash;
+}
+
+/** A session or a ticket: its orders, and the first of each of two kinds. */
+function pairHash(row: Uint8Array): number {
+  let hash = ownerHash(row);
+  for (let slot = 0; slot < 2 && reader.at < row.length; slot++) {
+    const length = reader.varint();
+    const next = reader.at + length;
+    if (length > 0) {
+      const kind = reader.u8();
+      reader.varint();
+      const time_ms = reader.u48();
+      const event = reader.u32();
+      hash += mixWords(
+        mixWords(event, kind + slot * 256),
+        mixWords(time_ms | 0, Math.floor(time_ms / 2 ** 32)),
+      );
+    }
+    reader.at = next;
+  }
+  return hash;
+}
