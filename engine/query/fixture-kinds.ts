@@ -81,10 +81,10 @@ export const sumKind = defineKind<SumQuery, SumQuery, SumPart, SumAnswer>({
   partial: ({ table }, { shared }, part) => {
     const { gate, bytes: size = 0 } = shared;
     if (part === 'cube') return sumBytes(0, 0, cellOf(table(CUBE)), size);
-    if (gate !== undefined) waitAtGate(gate);
     const bytes = table(ROWS).get(segmentKey(part.segment));
     if (bytes === undefined) throw new PlanStale(`Segment ${part.segment}`);
     const values = doublesOf(bytes);
+    if (gate !== undefined) waitAtGate(gate);
     return sumBytes(
       values.reduce((a, b) => a + b, 0),
       values.length,
@@ -108,7 +108,7 @@ export const sumKind = defineKind<SumQuery, SumQuery, SumPart, SumAnswer>({
 /** Set by `queryKinds`, which is called in scan threads only: tests import the kinds. */
 let isScanThread = false;
 
-export type BusyHow = 'spin' | 'deaf' | 'exit' | 'throw' | 'instant';
+export type BusyHow = 'spin' | 'deaf' | 'exit' | 'throw';
 
 export interface BusyQuery {
   readonly how: BusyHow;
@@ -116,9 +116,6 @@ export interface BusyQuery {
   readonly cost_ms?: number;
   /** First cell: parts that began; second: parts that ended because they were cancelled. */
   readonly counts?: SharedArrayBuffer;
-  readonly label?: number;
-  /** `label` is appended here by each part that begins; the first cell is the count. */
-  readonly log?: SharedArrayBuffer;
 }
 
 function count(counts: SharedArrayBuffer | undefined, cell: number): void {
@@ -131,13 +128,6 @@ function behave({ how, counts }: BusyQuery, cancel: Cancel): void {
   while (how === 'deaf') Math.hypot(1, 2);
   while (how === 'spin' && !cancel.isCancelled());
   if (how === 'spin') count(counts, 1);
-}
-
-function note({ log, label = 0 }: BusyQuery): void {
-  if (log === undefined) return;
-  const cells = new Int32Array(log);
-  const at = Atomics.add(cells, 0, 1) + 1;
-  Atomics.store(cells, at, label);
 }
 
 /** Keeps a thread busy, in several ways. */
@@ -164,7 +154,6 @@ export const busyKind = defineKind<BusyQuery, BusyQuery, number, number>({
     };
   },
   partial: (_, { shared }: PlanHead<BusyQuery>, _at, cancel) => {
-    note(shared);
     count(shared.counts, 0);
     behave(shared, cancel);
     return Uint8Array.of(1);

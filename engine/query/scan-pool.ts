@@ -112,7 +112,7 @@ export class ScanPool {
   #give(thread: Thread, job: ScanJob): void {
     const cost_ms = job.next_ms ?? 0;
     const run = job.take();
-    this.#turns.charge(job, cost_ms);
+    this.#turns.begin(job, cost_ms);
     thread.running = { job, kind: run.kind, cost_ms, watchdog: undefined };
     const message: ToThread = { say: 'run', run, flag: job.flag.shared };
     try {
@@ -154,7 +154,7 @@ export class ScanPool {
     if (running === undefined) return undefined;
     thread.running = undefined;
     clearTimeout(running.watchdog);
-    this.#turns.charge(running.job, busy_ms - running.cost_ms);
+    this.#turns.end(running.job, running.cost_ms, busy_ms);
     this.#options.onBusy?.(running.kind, busy_ms);
     return running.job;
   }

@@ -6,8 +6,10 @@ const SHORT_IN_A_ROW = 4;
 
 interface Tenant {
   jobs: number;
-  /** CPU that it had since it has jobs, on a scale that all tenants share, ms. */
+  /** CPU of ended units since it has jobs, on a scale that all tenants share, ms. */
   used_ms: number;
+  /** Estimated CPU of the units that run, ms. */
+  running_ms: number;
 }
 
 /**
@@ -26,7 +28,11 @@ export class Turns {
     else {
       // Time that it did not use before counts for nothing.
       const others = [...this.#tenants.values()].map(({ used_ms }) => used_ms);
-      this.#tenants.set(name, { jobs: 1, used_ms: others.length === 0 ? 0 : Math.min(...others) });
+      this.#tenants.set(name, {
+        jobs: 1,
+        used_ms: others.length === 0 ? 0 : Math.min(...others),
+        running_ms: 0,
+      });
     }
     this.#jobs.add(job);
   }
@@ -46,11 +52,19 @@ export class Turns {
     return short ?? long;
   }
 
-  /** Counts time for a job: estimated when it is taken, corrected when it is known. */
-  charge(job: ScanJob, ms: number): void {
-    job.used_ms += ms;
+  /** A unit of the job begins, of this estimated time. */
+  begin(job: ScanJob, estimated_ms: number): void {
     const tenant = this.#tenants.get(job.tenant);
-    if (tenant !== undefined) tenant.used_ms += ms;
+    if (tenant !== undefined) tenant.running_ms += estimated_ms;
+  }
+
+  /** It has ended, and took this long. */
+  end(job: ScanJob, estimated_ms: number, taken_ms: number): void {
+    job.used_ms += taken_ms;
+    const tenant = this.#tenants.get(job.tenant);
+    if (tenant === undefined) return;
+    tenant.running_ms -= estimated_ms;
+    tenant.used_ms += taken_ms;
   }
 
   #least(lane: Lane, unitMax_ms: number): ScanJob | undefined {
@@ -68,6 +82,7 @@ export class Turns {
   }
 
   #usedBy({ tenant }: ScanJob): number {
-    return this.#tenants.get(tenant)?.used_ms ?? 0;
+    const { used_ms = 0, running_ms = 0 } = this.#tenants.get(tenant) ?? {};
+    return used_ms + running_ms;
   }
 }
