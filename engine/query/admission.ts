@@ -1,6 +1,6 @@
 import type { QueryStop } from './cancel.ts';
-import { QueryFailure } from './failure.ts';
 import type { Lane } from './limits.ts';
+import { QueryRunError } from './run-error.ts';
 
 export interface PayerLimits {
   readonly running_max: Readonly<Record<Lane, number>>;
@@ -156,7 +156,7 @@ export class Admission {
     const { waiting_max } = this.#limits[full];
     const whose = full === 'all' ? 'of all tenants' : `of this ${full}`;
     const retryAfter_ms = Math.min(MAX_RETRY_MS, Math.max(MIN_RETRY_MS, this.#cost_ms / this.#threads));
-    throw new QueryFailure(
+    throw new QueryRunError(
       'too_many_queries',
       `${waiting_max} queries ${whose} wait already. Ask again later, or fewer at once.`,
       { details: { of: full, waiting_max }, retryAfter_ms: Math.ceil(retryAfter_ms) },

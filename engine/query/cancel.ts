@@ -1,6 +1,6 @@
 import type { MillraceError } from '../errors.ts';
-import { QueryFailure } from './failure.ts';
 import type { Cancel } from './kind.ts';
+import { QueryRunError } from './run-error.ts';
 
 /** A flag of shared memory: raised in the API's thread, polled in a scan thread. */
 export class CancelFlag implements Cancel {
@@ -25,8 +25,8 @@ export class CancelFlag implements Cancel {
   }
 }
 
-function cancelled(): QueryFailure {
-  return new QueryFailure('query_cancelled', 'The query was cancelled.');
+function cancelled(): QueryRunError {
+  return new QueryRunError('query_cancelled', 'The query was cancelled.');
 }
 
 /** What ends a query before its answer: the caller's signal, its deadline, or `stop`; the first one counts. */
@@ -42,7 +42,7 @@ export class QueryStop {
     this.#timer = setTimeout(() => {
       const message = `The query took longer than ${deadline_ms / 1_000} s. Ask for less, or ask again later.`;
       this.stop(
-        new QueryFailure('query_timeout', message, { details: { deadline_ms }, retryAfter_ms: 1_000 }),
+        new QueryRunError('query_timeout', message, { details: { deadline_ms }, retryAfter_ms: 1_000 }),
       );
     }, deadline_ms);
     if (signal?.aborted === true) this.#left();

@@ -5,11 +5,11 @@ import { META_TABLE, type Progress, readProgress } from '../meta.ts';
 import type { MetricSample } from '../metrics.ts';
 import { Admission, type AdmissionLimits, type Caller, DEFAULT_ADMISSION, type Ticket } from './admission.ts';
 import { CancelFlag, QueryStop } from './cancel.ts';
-import { QueryFailure } from './failure.ts';
 import type { AnyQueryKind, Plan, PlanHead, QueryContext, QueryKind } from './kind.ts';
 import { checkLimits, DEFAULT_QUERY_LIMITS, isCheap, laneOf, placeOf, type QueryLimits } from './limits.ts';
 import { QueryMetrics } from './query-metrics.ts';
 import type { KindRegistry } from './registry.ts';
+import { QueryRunError } from './run-error.ts';
 import { addParts, finishesInThread, headOf, mergeAll } from './run-parts.ts';
 import { type JobUnit, ScanJob } from './scan-job.ts';
 import { type Outcome, ownBytes, type ScanResult } from './scan-message.ts';
@@ -30,7 +30,7 @@ export interface QueryExecutorOptions {
   readonly admission?: AdmissionLimits;
 }
 
-export interface QueryOptions {
+export interface QueryRunOptions {
   /** The tenant. */
   readonly scope: string;
   /** The API key or token subject, whose queries are counted. */
@@ -70,7 +70,7 @@ interface Asked {
   readonly scope: string;
   readonly now_ms: number;
   readonly limits: QueryLimits;
-  readonly options: QueryOptions;
+  readonly options: QueryRunOptions;
   readonly stop: QueryStop;
   readonly jobs: ScanJob[];
 }
@@ -128,7 +128,7 @@ export class QueryExecutor {
   async run<Q, S, P, A>(
     kind: QueryKind<Q, S, P, A>,
     query: Q,
-    options: QueryOptions,
+    options: QueryRunOptions,
   ): Promise<QueryAnswer<A>> {
     const { name } = kind;
     const stop = new QueryStop(options.deadline_ms ?? DEFAULT_QUERY_DEADLINE_MS, options.signal);
@@ -150,7 +150,7 @@ export class QueryExecutor {
   plan<Q, S, P, A>(
     { name }: QueryKind<Q, S, P, A>,
     query: Q,
-    { scope, accept, limits = this.#limits }: QueryOptions,
+    { scope, accept, limits = this.#limits }: QueryRunOptions,
   ): PlannedQuery {
     const kind = this.#kinds.get(name);
     return this.#snapshot(scope, this.#clock.now(), (context) => {
@@ -177,7 +177,7 @@ export class QueryExecutor {
     await this.#pool?.close();
   }
 
-  #asked(name: string, query: unknown, options: QueryOptions, stop: QueryStop): Asked {
+  #asked(name: string, query: unknown, options: QueryRunOptions, stop: QueryStop): Asked {
     if (this.#isClosed) throw stopped();
     const { scope, limits = this.#limits } = options;
     return {
@@ -355,8 +355,8 @@ function refusal(plan: Plan, limits: QueryLimits): MillraceError | undefined {
   }
 }
 
-function stopped(): QueryFailure {
-  return new QueryFailure('queries_stopped', 'The service is being stopped. Ask again in a moment.', {
+function stopped(): QueryRunError {
+  return new QueryRunError('queries_stopped', 'The service is being stopped. Ask again in a moment.', {
     retryAfter_ms: 1_000,
   });
 }

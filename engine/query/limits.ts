@@ -1,5 +1,5 @@
-import { QueryFailure } from './failure.ts';
 import type { Plan, PlanHead } from './kind.ts';
+import { QueryRunError } from './run-error.ts';
 
 /** How much one query may read and hold. Checked on its plan, before anything runs. */
 export interface QueryLimits {
@@ -51,7 +51,7 @@ export function checkPartial(plan: PlanHead, bytes: Uint8Array, limits: QueryLim
 function check({ rows, bytes, cells, narrow }: PlanHead, of: string, found: number, allowed: number): void {
   if (found <= allowed) return;
   const advice = narrow.length === 0 ? 'Ask for less' : `To make it smaller, ${narrow.join(', or ')}`;
-  throw new QueryFailure(
+  throw new QueryRunError(
     'query_too_large',
     `The query has ${found.toLocaleString('en')} ${of}, ${allowed.toLocaleString('en')} are allowed. ${advice}.`,
     { details: { of, found, allowed, rows, bytes, ...(cells === undefined ? {} : { cells }), narrow } },

@@ -1,6 +1,6 @@
 import { invariant } from '../errors.ts';
-import { QueryFailure } from './failure.ts';
 import type { AnyQueryKind, QueryKinds } from './kind.ts';
+import { QueryRunError } from './run-error.ts';
 
 /** Kinds by name. */
 export class KindRegistry {
@@ -18,7 +18,7 @@ export class KindRegistry {
     const kind = this.#kinds.get(name);
     if (kind !== undefined) return kind;
     const known = [...this.#kinds.keys()].join(', ');
-    throw new QueryFailure('unknown_query_kind', `There is no query kind "${name}"; there are: ${known}.`);
+    throw new QueryRunError('unknown_query_kind', `There is no query kind "${name}"; there are: ${known}.`);
   }
 }
 

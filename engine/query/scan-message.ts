@@ -1,8 +1,8 @@
 import type { Progress } from '../meta.ts';
 import type { LmdbReaderOptions } from '../store-lmdb.ts';
-import type { SentError } from './failure.ts';
 import type { PlanHead } from './kind.ts';
 import type { QueryLimits } from './limits.ts';
+import type { SentError } from './run-error.ts';
 
 /** What a scan thread opens and loads. */
 export interface ScanThreadOrder {

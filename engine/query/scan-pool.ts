@@ -1,8 +1,8 @@
 import type { Worker } from 'node:worker_threads';
 import { invariant, type MillraceError } from '../errors.ts';
-import { QueryFailure, receivedError } from './failure.ts';
 import { SHORT_QUERY_MAX_MS } from './limits.ts';
 import { startModuleThread } from './module-thread.ts';
+import { QueryRunError, receivedError } from './run-error.ts';
 import type { ScanJob } from './scan-job.ts';
 import type { FromThread, ScanTask, ScanThreadOrder, ToThread } from './scan-message.ts';
 import { Turns } from './turns.ts';
@@ -168,8 +168,8 @@ export class ScanPool {
   }
 }
 
-function threadFailed(message: string, cause: unknown): QueryFailure {
-  return new QueryFailure('query_thread_failed', message, {
+function threadFailed(message: string, cause: unknown): QueryRunError {
+  return new QueryRunError('query_thread_failed', message, {
     retryAfter_ms: 1_000,
     ...(cause === undefined ? {} : { cause }),
   });

@@ -4,9 +4,9 @@ import type { KvReader, KvView } from '../kv.ts';
 import { META_TABLE, readProgress } from '../meta.ts';
 import { openLmdbReader } from '../store-lmdb.ts';
 import { CancelFlag } from './cancel.ts';
-import { PlanStale, sendError } from './failure.ts';
 import type { QueryContext } from './kind.ts';
 import { type KindRegistry, loadKinds } from './registry.ts';
+import { PlanStale, sendError } from './run-error.ts';
 import { addPart, addParts, finishesInThread, headOf, mergeAll, planWithin } from './run-parts.ts';
 import type {
   FinishTask,

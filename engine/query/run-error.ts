@@ -1,7 +1,7 @@
 import { asMillraceError, MillraceError } from '../errors.ts';
 
 /** Why the executor did not answer. Stable. */
-export type QueryFailureCode =
+export type QueryRunErrorCode =
   /** The plan is over a limit: ask for less. Nothing was run. */
   | 'query_too_large'
   /** Too many queries of the tenant or key, or of all, run and wait: ask again after `retryAfter_ms`. */
@@ -19,7 +19,7 @@ export type QueryFailureCode =
   /** What the plan names is no longer there; the executor plans again. Never leaves it. */
   | 'plan_stale';
 
-export interface QueryFailureOptions {
+export interface QueryRunErrorOptions {
   /** Plain data: what was found, what is allowed. */
   readonly details?: Readonly<Record<string, unknown>>;
   /** When it makes sense to ask again, ms. */
@@ -27,29 +27,29 @@ export interface QueryFailureOptions {
   readonly cause?: unknown;
 }
 
-const PASSING: readonly QueryFailureCode[] = [
+const PASSING: readonly QueryRunErrorCode[] = [
   'too_many_queries',
   'query_timeout',
   'query_thread_failed',
   'queries_stopped',
 ];
 
-export class QueryFailure extends MillraceError {
-  declare readonly code: QueryFailureCode;
+export class QueryRunError extends MillraceError {
+  declare readonly code: QueryRunErrorCode;
   readonly details: Readonly<Record<string, unknown>> | undefined;
   readonly retryAfter_ms: number | undefined;
 
-  constructor(code: QueryFailureCode, message: string, options: QueryFailureOptions = {}) {
+  constructor(code: QueryRunErrorCode, message: string, options: QueryRunErrorOptions = {}) {
     const { cause, details, retryAfter_ms } = options;
     super(code, message, { ...(cause === undefined ? {} : { cause }), retriable: PASSING.includes(code) });
-    this.name = 'QueryFailure';
+    this.name = 'QueryRunError';
     this.details = details;
     this.retryAfter_ms = retryAfter_ms;
   }
 }
 
 /** Thrown by `partial` for a segment that its plan names and its snapshot does not have. */
-export class PlanStale extends QueryFailure {
+export class PlanStale extends QueryRunError {
   constructor(what: string) {
     super('plan_stale', `${what} is no longer there: the query has to be planned again.`);
   }
