@@ -5,15 +5,14 @@ import { META_TABLE, type Progress, readProgress } from '../meta.ts';
 import type { MetricSample } from '../metrics.ts';
 import { Admission, type AdmissionLimits, type Caller, DEFAULT_ADMISSION, type Ticket } from './admission.ts';
 import { CancelFlag, QueryStop } from './cancel.ts';
-import type { AnyQueryKind, Plan, PlanHead, QueryContext, QueryKind } from './kind.ts';
+import type { Plan, PlanHead, QueryContext, QueryKind } from './kind.ts';
 import { checkLimits, DEFAULT_QUERY_LIMITS, isCheap, laneOf, placeOf, type QueryLimits } from './limits.ts';
 import { QueryMetrics } from './query-metrics.ts';
 import type { KindRegistry } from './registry.ts';
 import { QueryRunError } from './run-error.ts';
-import { addParts, finishesInThread, headOf, mergeAll } from './run-parts.ts';
-import { type JobUnit, ScanJob } from './scan-job.ts';
-import { type Outcome, ownBytes, type ScanResult } from './scan-message.ts';
+import { addParts, headOf, planWithin } from './run-parts.ts';
 import { DEFAULT_SCAN_THREADS, ScanPool, type ScanPoolOptions } from './scan-pool.ts';
+import { type Asked, type Planned, type RanInThreads, ThreadRuns } from './thread-runs.ts';
 
 export const DEFAULT_QUERY_DEADLINE_MS = 30_000;
 /** After as many plans that were overtaken by merges the query runs in one snapshot, where none can be. */
@@ -63,26 +62,6 @@ export interface PlannedQuery {
   readonly refused: MillraceError | undefined;
 }
 
-/** One query on its way. */
-interface Asked {
-  readonly kind: AnyQueryKind;
-  readonly query: unknown;
-  readonly scope: string;
-  readonly now_ms: number;
-  readonly limits: QueryLimits;
-  readonly options: QueryRunOptions;
-  readonly stop: QueryStop;
-  readonly jobs: ScanJob[];
-}
-
-interface Planned {
-  readonly plan: Plan;
-  readonly head: PlanHead;
-  readonly progress: Progress | undefined;
-  /** What the mutable parts gave. */
-  readonly sum: Uint8Array | undefined;
-}
-
 type Begun =
   | { readonly is: 'answered'; readonly answer: QueryAnswer<unknown> }
   | { readonly is: 'waiting'; readonly caller: Caller }
@@ -103,6 +82,7 @@ export class QueryExecutor {
   readonly #kinds: KindRegistry;
   readonly #limits: QueryLimits;
   readonly #pool: ScanPool | undefined;
+  readonly #runs: ThreadRuns | undefined;
   readonly #admission: Admission;
   readonly #metrics: QueryMetrics;
   readonly #active = new Set<QueryStop>();
@@ -116,6 +96,7 @@ export class QueryExecutor {
     this.#admission = new Admission(admission ?? DEFAULT_ADMISSION, pool?.threads ?? DEFAULT_SCAN_THREADS);
     const onBusy = (kind: string, busy_ms: number): void => this.#metrics.busy(kind, busy_ms);
     this.#pool = pool === undefined ? undefined : new ScanPool({ ...pool, onBusy });
+    this.#runs = this.#pool === undefined ? undefined : new ThreadRuns(this.#pool);
     this.#metrics = new QueryMetrics({
       running: () => this.#admission.running,
       waiting: () => this.#admission.waiting,
@@ -179,17 +160,9 @@ export class QueryExecutor {
 
   #asked(name: string, query: unknown, options: QueryRunOptions, stop: QueryStop): Asked {
     if (this.#isClosed) throw stopped();
-    const { scope, limits = this.#limits } = options;
-    return {
-      kind: this.#kinds.get(name),
-      query,
-      scope,
-      now_ms: this.#clock.now(),
-      limits,
-      options,
-      stop,
-      jobs: [],
-    };
+    const { scope, key, accept, limits = this.#limits } = options;
+    const [kind, now_ms] = [this.#kinds.get(name), this.#clock.now()];
+    return { kind, query, scope, now_ms, limits, key, accept, stop, jobs: [] };
   }
 
   async #run(asked: Asked): Promise<QueryAnswer<unknown>> {
@@ -197,6 +170,8 @@ export class QueryExecutor {
     if (begun.is === 'answered') return begun.answer;
     const ticket =
       begun.is === 'planned' ? begun.ticket : await this.#admission.enter(begun.caller, asked.stop);
+    const runs = this.#runs;
+    invariant(runs !== undefined, 'without threads everything runs inline');
     try {
       for (let attempt = 1; attempt <= MAX_SPLIT_ATTEMPTS; attempt++) {
         // Planned while it waited, or overtaken by a merge: again.
@@ -205,13 +180,16 @@ export class QueryExecutor {
         invariant(begun.is === 'planned', 'who has a ticket does not wait');
         if (placeOf(begun.planned.plan) === 'whole') break;
         try {
-          return await this.#split(asked, begun.planned);
+          return this.#finish(asked, await runs.split(asked, begun.planned));
         } catch (thrown) {
           if (!isStale(thrown)) throw thrown;
           this.#metrics.stale(asked.kind.name);
         }
       }
-      return await this.#whole(asked, begun.is === 'planned' ? begun.planned.head : undefined);
+      return this.#finish(
+        asked,
+        await runs.whole(asked, begun.is === 'planned' ? begun.planned.head : undefined),
+      );
     } finally {
       // Its threads are its own until they have stopped.
       void Promise.all(asked.jobs.map(({ ended }) => ended)).then(() => ticket.leave());
@@ -220,12 +198,11 @@ export class QueryExecutor {
 
   /** Plans in one snapshot, and does all there that has to be done there. */
   #begin(asked: Asked, ticket: Ticket | undefined): Begun {
-    const { kind, query, scope, now_ms, limits, options, stop } = asked;
+    const { kind, query, scope, now_ms, limits, key, accept, stop } = asked;
     stop.check();
     return this.#snapshot(scope, now_ms, (context): Begun => {
-      options.accept?.(context.progress);
-      const plan = kind.plan(context, query);
-      checkLimits(plan, limits);
+      accept?.(context.progress);
+      const plan = planWithin(kind, context, query, limits);
       const head = headOf(plan);
       const { progress } = context;
       const run = { cancel: NEVER, limits };
@@ -233,7 +210,7 @@ export class QueryExecutor {
         const answer = kind.finish(context, head, addParts(kind, context, head, plan.parts, run));
         return { is: 'answered', answer: { answer, plan: head, progress, ran: 'inline' } };
       }
-      const caller = { scope, key: options.key, lane: laneOf(plan), cost_ms: plan.cost_ms };
+      const caller = { scope, key, lane: laneOf(plan), cost_ms: plan.cost_ms };
       const admitted = ticket ?? this.#admission.tryEnter(caller);
       if (admitted === undefined) return { is: 'waiting', caller };
       try {
@@ -247,91 +224,15 @@ export class QueryExecutor {
     });
   }
 
-  /** The immutable parts of a plan in the threads, each in a snapshot of its own. */
-  async #split(asked: Asked, { plan, head, progress, sum }: Planned): Promise<QueryAnswer<unknown>> {
-    const { kind, scope, now_ms, limits } = asked;
-    const base = { kind: kind.name, scope, now_ms, limits, progress, head };
-    // Each thread adds to the sum that it is handed; there are never more of them than threads, and one.
-    const sums: Uint8Array[] = sum === undefined ? [] : [ownBytes(sum)];
-    const units = plan.parts
-      .filter(({ reads }) => reads === 'immutable')
-      .map(
-        ({ cost_ms, work }): JobUnit => ({
-          cost_ms,
-          task: () => ({ ...base, task: 'part', work, sum: sums.pop() }),
-        }),
-      );
-    await this.#inThreads(asked, laneOf(plan), units, (result) => {
-      if (result.task === 'part') sums.push(result.bytes);
-    });
-    const size_bytes = sums.reduce((total, { byteLength }) => total + byteLength, 0);
-    if (!finishesInThread(kind, head, size_bytes)) {
-      const bytes = mergeAll(kind, head, sums, limits);
-      return this.#finish(asked, head, progress, { done: false, bytes }, 'split');
-    }
-    let outcome: Outcome | undefined;
-    const last: JobUnit = { cost_ms: 0, task: () => ({ ...base, task: 'finish', sums }) };
-    await this.#inThreads(asked, 'short', [last], (result) => {
-      if (result.task === 'finish') outcome = result.outcome;
-    });
-    invariant(outcome !== undefined, 'a finish task has an outcome');
-    return this.#finish(asked, head, progress, outcome, 'split');
-  }
-
-  /** Plan and parts in one snapshot of one thread. */
-  async #whole(asked: Asked, planned: PlanHead | undefined): Promise<QueryAnswer<unknown>> {
-    const { kind, query, scope, now_ms, limits } = asked;
-    const cost_ms = planned?.cost_ms ?? 0;
-    const lane = planned === undefined ? 'short' : laneOf(planned);
-    const task: JobUnit = {
-      cost_ms,
-      task: () => ({ kind: kind.name, scope, now_ms, limits, task: 'whole', query }),
-    };
-    let whole: Extract<ScanResult, { task: 'whole' }> | undefined;
-    await this.#inThreads(asked, lane, [task], (result) => {
-      if (result.task === 'whole') whole = result;
-    });
-    invariant(whole !== undefined, 'a whole task has a result');
-    return this.#finish(asked, whole.head, whole.progress, whole.outcome, 'whole');
-  }
-
-  async #inThreads(
-    asked: Asked,
-    lane: ScanJob['lane'],
-    units: readonly JobUnit[],
-    onResult: (result: ScanResult) => void,
-  ): Promise<void> {
-    const pool = this.#pool;
-    invariant(pool !== undefined, 'without threads everything runs inline');
-    asked.stop.check();
-    const job = new ScanJob({ tenant: asked.scope, lane, units, onResult });
-    asked.jobs.push(job);
-    pool.add(job);
-    const release = asked.stop.onStop((reason) => pool.cancel(job, reason));
-    try {
-      await job.done;
-    } catch (thrown) {
-      // The other parts of it need not go on.
-      if (thrown instanceof MillraceError) pool.cancel(job, thrown);
-      throw thrown;
-    } finally {
-      release();
-    }
-  }
-
-  #finish(
-    { kind, scope, now_ms, stop }: Asked,
-    plan: PlanHead,
-    progress: Progress | undefined,
-    outcome: Outcome,
-    ran: 'split' | 'whole',
-  ): QueryAnswer<unknown> {
+  /** Renders what the threads gave, where they have not; the newer snapshot is for what never changes. */
+  #finish({ kind, scope, now_ms, stop }: Asked, ran: RanInThreads): QueryAnswer<unknown> {
     stop.check();
-    if (outcome.done) return { answer: outcome.answer, plan, progress, ran };
+    const { head: plan, progress, outcome, place } = ran;
+    if (outcome.done) return { answer: outcome.answer, plan, progress, ran: place };
     const answer = this.#snapshot(scope, now_ms, (context) =>
       kind.finish({ ...context, progress }, plan, outcome.bytes),
     );
-    return { answer, plan, progress, ran };
+    return { answer, plan, progress, ran: place };
   }
 
   #runsInline(plan: Plan): boolean {
