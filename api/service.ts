@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { KeyRing, TokenVerifier } from './access/index.ts';
+import type { AnswerParts } from './answers/index.ts';
 import { type App, addDocs, buildApp, HttpMetrics, openApiDocument, RateLimiter } from './app/index.ts';
 import {
   type ApiPorts,
@@ -13,7 +14,7 @@ import { diagnosticsRoutes, healthRoutes, metricsRoutes } from './sections/healt
 import { BULK_JOB, bulkRoutes, bulkRunner, ingestRoutes, Spool } from './sections/ingest/index.ts';
 import { JobManager, JobStore, jobRoutes } from './sections/jobs/index.ts';
 import { keyRoutes } from './sections/keys/index.ts';
-import { type AnswerParts, kpiRoutes } from './sections/kpis/index.ts';
+import { kpiRoutes } from './sections/kpis/index.ts';
 
 export { bootstrapAdminKey } from './access/index.ts';
 export { serve } from './app/index.ts';

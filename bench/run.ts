@@ -2,6 +2,7 @@ import { dedupBench } from './dedup.ts';
 import { nexmarkBench } from './nexmark.ts';
 import { pipelineBench } from './pipeline.ts';
 import { queryBench } from './query.ts';
+import { queryLatencyBench } from './query-latency.ts';
 import { restartBench } from './restart.ts';
 import { runsBench } from './runs.ts';
 
@@ -11,6 +12,7 @@ const BENCHES: Readonly<Record<string, () => Promise<object>>> = {
   nexmark: nexmarkBench,
   pipeline: pipelineBench,
   query: queryBench,
+  'query-latency': queryLatencyBench,
   restart: restartBench,
   runs: runsBench,
 };

@@ -224,3 +224,8 @@ export function requireReader(ports: Pick<ApiPorts, 'reader'>): StateReader {
     retryAfter_s: 1,
   });
 }
+
+/** A position that asks for everything up to `sequence`. */
+export function positionOf(sequence: number): Record<string, Record<string, number>> {
+  return { [EVENTS_STREAM]: { [PARTITION]: sequence } };
+}

@@ -17,6 +17,7 @@ export {
   FreshnessTracker,
   type FreshnessWish,
   PARTITION,
+  positionOf,
   requireFreshness,
   requireReader,
 } from './freshness.ts';

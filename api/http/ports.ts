@@ -4,6 +4,7 @@ import type {
   KeyValueStore,
   KvReader,
   MetricSample,
+  QueryExecutor,
   TopologyDescription,
 } from '../../engine/index.ts';
 import type { Settings } from '../settings/index.ts';
@@ -12,6 +13,8 @@ import type { Settings } from '../settings/index.ts';
 export interface StateReader {
   readonly generation: number;
   readonly reader: KvReader;
+  /** Runs queries on this generation; its threads end with it. */
+  readonly queries?: QueryExecutor;
 }
 
 export interface EventMessage {

@@ -10,6 +10,7 @@ import {
   type Idempotency,
   idempotencyKeyOf,
   mediaTypeOf,
+  positionOf,
   type RawCall,
   type Route,
   route,
@@ -25,7 +26,7 @@ import {
   newJobId,
   type RunningJob,
 } from '../jobs/index.ts';
-import { type BodyEvent, isBlank, positionOf, prepare } from './ingest-events.ts';
+import { type BodyEvent, isBlank, prepare } from './ingest-events.ts';
 import { answerOf } from './ingest-routes.ts';
 import type { Spool, Spooled, SpoolLine } from './spool.ts';
 

@@ -1,13 +1,6 @@
 import { hash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import {
-  ApiError,
-  EVENTS_STREAM,
-  type EventMessage,
-  PARTITION,
-  parseJson,
-  tryParseJson,
-} from '../../http/index.ts';
+import { ApiError, type EventMessage, parseJson, tryParseJson } from '../../http/index.ts';
 import { checkEvent, type EventCheck, type EventRejectCode, subjectToken } from './event-check.ts';
 
 /** Limits of one POST /ingest. */
@@ -142,9 +135,4 @@ function messageOf(tenant: string, { event_id, partition_key, payload }: Accepte
     payload,
     msgId: hash('sha256', identity, 'hex'),
   };
-}
-
-/** A position that asks for everything up to `sequence`. */
-export function positionOf(sequence: number): Record<string, Record<string, number>> {
-  return { [EVENTS_STREAM]: { [PARTITION]: sequence } };
 }

@@ -10,6 +10,7 @@ import {
   type FieldError,
   type Idempotency,
   idempotencyKeyOf,
+  positionOf,
   positionSchema,
   type RawCall,
   type Route,
@@ -27,7 +28,6 @@ import {
   MAX_EVENTS,
   MAX_INGEST_BYTES,
   type Prepared,
-  positionOf,
   prepare,
 } from './ingest-events.ts';
 

@@ -1,2 +1,1 @@
-export type { AnswerParts } from './answer-meta.ts';
 export { kpiRoutes } from './kpi-routes.ts';

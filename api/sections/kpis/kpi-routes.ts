@@ -14,8 +14,15 @@ import {
   runKpiBatch,
   runKpiQuery,
 } from '../../../analytics/index.ts';
+import {
+  type AnswerParts,
+  metaOf,
+  metaSchema,
+  readFresh,
+  type Snapshot,
+  wishOf,
+} from '../../answers/index.ts';
 import { ApiError, booleanParam, type Route, route, timeText, titleOf } from '../../http/index.ts';
-import { type AnswerParts, metaOf, metaSchema, readFresh, type Snapshot, wishOf } from './answer-meta.ts';
 import { QUERY_PROBLEMS, summaryRoute } from './summary-routes.ts';
 
 const valueSchema = z.union([z.number(), z.null()]);

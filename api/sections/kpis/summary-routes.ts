@@ -7,6 +7,14 @@ import {
   runKpiSummary,
 } from '../../../analytics/index.ts';
 import {
+  type AnswerParts,
+  metaOf,
+  metaSchema,
+  readFresh,
+  type Snapshot,
+  wishOf,
+} from '../../answers/index.ts';
+import {
   booleanParam,
   EVENTS_STREAM,
   PARTITION,
@@ -15,7 +23,6 @@ import {
   route,
   timeText,
 } from '../../http/index.ts';
-import { type AnswerParts, metaOf, metaSchema, readFresh, type Snapshot, wishOf } from './answer-meta.ts';
 
 const valueSchema = z.object({
   current: z.number().nullable(),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { formatUtc, type KpiHeader, type KpiQuery } from '../../../analytics/index.ts';
-import { type KvView, META_TABLE, type Progress, readProgress } from '../../../engine/index.ts';
+import { formatUtc, type KpiHeader, type KpiQuery } from '../../analytics/index.ts';
+import { type KvView, META_TABLE, type Progress, readProgress } from '../../engine/index.ts';
 import {
   ApiError,
   type ApiPorts,
@@ -11,12 +11,12 @@ import {
   type FreshnessTracker,
   type FreshnessWish,
   PARTITION,
+  positionOf,
   positionSchema,
   requireFreshness,
   requireReader,
-} from '../../http/index.ts';
-import { durationOf } from '../../settings/index.ts';
-import { positionOf } from '../ingest/index.ts';
+} from '../http/index.ts';
+import { durationOf } from '../settings/index.ts';
 
 /** How fresh and how complete an answer is, and what it was made from. */
 export const metaSchema = z.object({
@@ -42,14 +42,18 @@ export const metaSchema = z.object({
 
 export type Meta = z.infer<typeof metaSchema>;
 
-/** One committed state, and all that an answer has to say of it. */
-export interface Snapshot {
-  readonly table: (name: string) => KvView;
+/** What an answer has to say of the committed state that it was made from. */
+export interface AnswerState {
   readonly generation: number;
   readonly progress: Progress | undefined;
   readonly freshness: Freshness;
   /** null before the first event. */
   readonly watermark_ms: number | null;
+}
+
+/** One committed state, to be read. */
+export interface Snapshot extends AnswerState {
+  readonly table: (name: string) => KvView;
 }
 
 export interface AnswerParts {
@@ -78,7 +82,7 @@ export async function readFresh<T>(
 
 /** `meta` of an answer that covers `header`'s range. */
 export function metaOf(
-  { generation, progress, freshness, watermark_ms }: Snapshot,
+  { generation, progress, freshness, watermark_ms }: AnswerState,
   tenant: string,
   header: KpiHeader & { readonly approximate?: readonly string[]; readonly warnings?: readonly string[] },
 ): Meta {

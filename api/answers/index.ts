@@ -1,0 +1,10 @@
+export {
+  type AnswerParts,
+  type AnswerState,
+  metaOf,
+  metaSchema,
+  readFresh,
+  type Snapshot,
+  wishOf,
+} from './answer-meta.ts';
+export * from './query-run.ts';
