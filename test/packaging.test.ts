@@ -264,7 +264,7 @@ describe('packaging', () => {
     const ends = ['.js', '.d.ts'];
     const wanted = reachableFrom(['index.ts', 'main.ts', ...WORKERS])
       .flatMap((path) => ends.map((end) => `dist/${path.slice(0, -'.ts'.length)}${end}`))
-      .concat('package.json', 'README.md');
+      .concat('package.json', 'README.md', 'LICENSE');
     expect(wanted.length).toBeGreaterThan(300);
     const paths = packed.files.map(({ path }) => path);
     expect(wanted.filter((path) => !paths.includes(path))).toEqual([]);
