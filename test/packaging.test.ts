@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 
 const ROOT = resolve(import.meta.dirname, '..');
 const MAX_LINES = 400;
+const MAX_LINE_CHARS = 160;
 
 interface Room {
   readonly rooms: readonly string[];
@@ -216,6 +217,17 @@ describe('sources', () => {
 
   it('have no test that is left out, or run alone', () => {
     expect(matching(/\b(it|test|describe)\.(skip|only|todo)\b/)).toEqual([]);
+  });
+
+  it(`have at most ${MAX_LINE_CHARS} characters a line in the rooms`, () => {
+    const long = files
+      .filter(({ room, forTests }) => room in ROOMS && !forTests)
+      .flatMap(({ path, text }) =>
+        text
+          .split('\n')
+          .flatMap((line, index) => (line.length > MAX_LINE_CHARS ? [`${path}:${index + 1}`] : [])),
+      );
+    expect(long).toEqual([]);
   });
 
   it(`have at most ${MAX_LINES} lines a file beside its imports`, () => {
