@@ -1,20 +1,20 @@
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Files of more than 20 s, the longest first: begun last, one of them would keep one core waiting for the other. */
+/** Files of more than 10 s, the longest first: begun last, one of them would keep one core waiting for the other. */
 const LONG = [
-  'test/bounded-state-keyed.test.ts',
-  'test/bounded-state-tables.test.ts',
-  'test/bounded-state-joins.test.ts',
-  'test/simulation-seeds.test.ts',
-  'test/crash.test.ts',
-  'test/online-retail.test.ts',
-  'test/bounded-state-windows.test.ts',
   'test/nats-away.test.ts',
-  'test/library-simulation.test.ts',
-  'test/cli.test.ts',
-  'test/cli-topology.test.ts',
+  'test/online-retail.test.ts',
+  'test/crash.test.ts',
   'test/disk-full.test.ts',
+  'test/bounded-state-keyed.test.ts',
+  'test/cli-topology.test.ts',
+  'test/cli.test.ts',
+  'test/simulation-seeds.test.ts',
+  'test/bounded-state-windows.test.ts',
+  'test/bounded-state-joins.test.ts',
+  'test/bounded-state-tables.test.ts',
+  'test/library-simulation.test.ts',
 ];
 
 class LongestFirst extends BaseSequencer {

@@ -88,7 +88,10 @@ async function useTsx(path: string): Promise<void> {
 function whyOf(path: string, thrown: unknown): string {
   const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
   if (code === 'ERR_UNKNOWN_FILE_EXTENSION' && TYPESCRIPT.test(path)) {
-    return `node ${process.versions.node} does not run TypeScript by itself. Build it first (npx tsc) and name the .js file that comes of it, or install tsx in its project (npm install --save-dev tsx).`;
+    return (
+      `node ${process.versions.node} does not run TypeScript by itself. Build it first (npx tsc) and name ` +
+      'the .js file that comes of it, or install tsx in its project (npm install --save-dev tsx).'
+    );
   }
   if (!(thrown instanceof Error)) return `it threw ${String(thrown)}.`;
   const message = thrown.message.replace(/\.$/, '');

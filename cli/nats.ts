@@ -66,6 +66,7 @@ export async function withNats<T>(
 function noStreams(dataDir: string): MillraceError {
   return new MillraceError(
     'no_streams',
-    `There are no streams in ${dataDir}: no millrace has run with it. Set DATA_DIR (--data-dir) to the folder that it ran with, or NATS_URL (--nats-url) to the server that has the streams.`,
+    `There are no streams in ${dataDir}: no millrace has run with it. Set DATA_DIR (--data-dir) to the ` +
+      'folder that it ran with, or NATS_URL (--nats-url) to the server that has the streams.',
   );
 }

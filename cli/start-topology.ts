@@ -99,7 +99,9 @@ async function publisherOf({ file, topology }: Place): Promise<RunOptions['publi
   const names = callers.map(({ name }) => `"${name}"`).join(', ');
   throw new MillraceError(
     'no_callbacks',
-    `The topology "${topology.name}" calls functions (${names}), and its module does not say which. Export from it: export const publisher = (next) => new CallbackPublisher(next).register("name", async (message) => { … });`,
+    `The topology "${topology.name}" calls functions (${names}), and its module does not say which. ` +
+      'Export from it: export const publisher = (next) => new CallbackPublisher(next).register("name", ' +
+      'async (message) => { … });',
   );
 }
 

@@ -143,7 +143,8 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
   const api = await createApp(apiPorts);
   const server = await serve(api.app, settings);
   process.stdout.write(
-    `millrace listens on ${server.url}\n  docs    ${server.url}/docs\n  health  ${server.url}/v1/order-analytics/health\n  nats    ${link.url}  (publish to events.<tenant>.<key>)\n  data    ${settings.dataDir}\n`,
+    `millrace listens on ${server.url}\n  docs    ${server.url}/docs\n  health  ${server.url}/v1/order-analytics/health\n` +
+      `  nats    ${link.url}  (publish to events.<tenant>.<key>)\n  data    ${settings.dataDir}\n`,
   );
   if (created && key !== undefined) {
     process.stdout.write(`  admin API key of tenant "default" (shown once): ${key}\n`);

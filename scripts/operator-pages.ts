@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import * as connectors from '../connectors/index.ts';
 import * as engine from '../engine/index.ts';
 import * as operators from '../operators/index.ts';
@@ -17,14 +17,12 @@ interface Example {
   readonly output: string;
 }
 
-function isDoc(value: unknown): value is engine.OperatorDoc {
-  return typeof value === 'object' && value !== null && 'kind' in value && 'duplicates' in value;
-}
-
-/** What the operators, and what goes with them, say of themselves, by kind. */
+/** The operators that have a page, and what goes with them, by kind. */
 export function operatorDocs(): readonly engine.OperatorDoc[] {
-  const exported: readonly unknown[] = [operators, engine, connectors].flatMap((room) => Object.values(room));
-  return exported.filter(isDoc).sort((a, b) => (a.kind < b.kind ? -1 : 1));
+  const docs = [operators, engine, connectors].flatMap((room) =>
+    Object.entries(room).filter(([name]) => name.endsWith('Doc')),
+  );
+  return docs.map(([, doc]) => doc as engine.OperatorDoc).sort((a, b) => (a.kind < b.kind ? -1 : 1));
 }
 
 /** Where kinds are documented. */
@@ -99,21 +97,42 @@ function fileOf(root: string, kind: string): string {
   return found;
 }
 
+/** What an operator does, keeps and guarantees: Markdown beside its file. */
+export interface Prose {
+  readonly does: string;
+  readonly state: string;
+  /** Of late input, duplicates and failures, as a list. */
+  readonly guarantees: string;
+}
+
+const PROSE = /^# (\S+)\n\n([\s\S]+?)\n\n## State\n\n([\s\S]+?)\n\n## Guarantees\n\n([\s\S]+?)\n$/;
+
+/** The prose of a kind; throws where its file does not have the parts. */
+export function proseOf(root: string, kind: string): Prose {
+  const path = join(dirname(fileOf(root, kind)), `${kind}.md`);
+  const [, title, does, state, guarantees] = PROSE.exec(readFileSync(join(root, path), 'utf8')) ?? [];
+  if (title !== kind || does === undefined || state === undefined || guarantees === undefined) {
+    throw new Error(`${path} must have "# ${kind}", what it does, "## State" and "## Guarantees"`);
+  }
+  return { does, state, guarantees };
+}
+
 function pageOf(root: string, doc: engine.OperatorDoc): Page {
   const file = fileOf(root, doc.kind);
+  const prose = proseOf(root, doc.kind);
   const config = configOf(root, CONFIG_FILES[doc.kind] ?? file);
   const more = exampleNames(root).filter((name) => name !== doc.kind && kindOf(name) === doc.kind);
   const parts = [
     `# ${doc.kind}`,
     `${doc.summary}.`,
-    doc.does,
+    prose.does,
     '## Example',
     ...exampleParts(root, doc.kind),
     ...(config.length === 0 ? [] : ['## Configuration', `\`\`\`ts\n${config.join('\n\n')}\n\`\`\``]),
     '## State',
-    doc.state,
+    prose.state,
     '## Guarantees',
-    `- **Late input.** ${doc.late}\n- **Duplicates.** ${doc.duplicates}\n- **Failure.** ${doc.failure}`,
+    prose.guarantees,
     ...(more.length === 0 ? [] : ['## More examples']),
     ...more.flatMap((name) => exampleParts(root, name)),
     `Source: [\`${file}\`](../../${file}), example: [\`examples/operators/${doc.kind}.ts\`](../../examples/operators/${doc.kind}.ts).`,
@@ -141,7 +160,8 @@ export function operatorPages(root: string): readonly Page[] {
   const overviews = guides.map(({ name, title, summary }) => `| [${title}](${name}.md) | ${summary} |`);
   const index = [
     '# Operators',
-    'Every operator of the library, and what brings streams together and apart, each with an example that the tests run. The pages are made by `npm run docs` from what the operators say of themselves.',
+    'Every operator of the library, and what brings streams together and apart, each with an example that the tests run. The pages are made by `npm run docs` from the Markdown ' +
+      'beside the operators, their configuration and their examples.',
     `| operator | what it does |\n|---|---|\n${list.join('\n')}`,
     '## Overviews',
     `| page | what it is about |\n|---|---|\n${overviews.join('\n')}`,

@@ -17,6 +17,7 @@ import {
   type Topology,
   topology,
 } from '../engine/index.ts';
+import { sizes } from './long.ts';
 
 /** One event of a run: its key never comes again. */
 export interface Tick {
@@ -35,14 +36,14 @@ export interface BoundedCase {
   readonly drain_ms?: number;
   /** Commits after that; default: 2. Sweeps take several. */
   readonly drain_commits?: number;
-  /** Rows of all tables together while keys come and go, at most. Default: 60,000. */
+  /** Rows of all tables together while keys come and go, at most. Default: `sizes.bounded_max_rows`. */
   readonly max_rows?: number;
   /** Rows that stay when everything has expired: what an operator knows of itself. */
   readonly rest_rows: number;
   /** Memory above that of before the run, MB: while keys come and go, and when they have gone. Default: 64 and 8. */
   readonly max_live_mb?: number;
   readonly max_rest_mb?: number;
-  /** Keys that come; default: 1,000,000. */
+  /** Keys that come; default: `KEYS`. */
   readonly keys?: number;
 }
 
@@ -58,9 +59,9 @@ export interface BoundedReport {
   readonly cpu_s: number;
 }
 
-export const KEYS = 1_000_000;
+export const KEYS = sizes.bounded_keys;
 /** Of further modes of an operator that has a case with all. */
-export const FEWER_KEYS = 200_000;
+export const FEWER_KEYS = sizes.bounded_fewer_keys;
 /** What is live at a time, in events. */
 export const LIVE = 10_000;
 export const DAY_MS = 86_400_000;
@@ -69,8 +70,7 @@ export const DAILY_STEP_MS = DAY_MS / LIVE;
 export const keyOf = ({ key }: Tick): string => key;
 export const timeOf = ({ time_ms }: Tick): number => time_ms;
 const BATCH = 5_000;
-/** As many as the limits of a task allow between two commits. */
-const COMMIT_KEYS = 50_000;
+const COMMIT_KEYS = sizes.bounded_commit_keys;
 /** Looks at state and memory in a run: each is a full collection. */
 const LOOKS = 5;
 const START_MS = Date.UTC(2025, 0, 1);
@@ -236,7 +236,7 @@ function total(rows: Readonly<Record<string, number>>): number {
   return Object.values(rows).reduce((sum, count) => sum + count, 0);
 }
 
-/** Feeds a million keys that expire, in order, with the watermark at the newest and a commit every 50,000. */
+/** Feeds keys that expire, in order, with the watermark at the newest and a commit every `COMMIT_KEYS`. */
 export async function runBounded(of: BoundedCase): Promise<BoundedReport> {
   const folder = await mkdtemp(join(tmpdir(), 'millrace-test-bounded-'));
   const store = openLmdbStore(folder, { durable: false });
@@ -273,8 +273,6 @@ export async function runBounded(of: BoundedCase): Promise<BoundedReport> {
   }
 }
 
-/** What is live, and what one commit's 50,000 events may have left behind. */
-const MAX_ROWS = 60_000;
 const CASE_TIMEOUT_MS = 300_000;
 /** A state file grows no more than this after a third of the run: what was freed is used again. */
 const MAX_GROWTH_BYTES = 4 * MB;
@@ -282,7 +280,13 @@ const MAX_GROWTH_BYTES = 4 * MB;
 /** State and memory of each case stay bounded while keys come and go, and return when the last ones have gone. */
 export function itIsBounded(cases: readonly BoundedCase[]): void {
   describe.each(cases)('$name', (of) => {
-    const { keys = KEYS, max_rows = MAX_ROWS, rest_rows, max_live_mb = 64, max_rest_mb = 8 } = of;
+    const {
+      keys = KEYS,
+      max_rows = sizes.bounded_max_rows,
+      rest_rows,
+      max_live_mb = 64,
+      max_rest_mb = 8,
+    } = of;
     it(
       `keeps nothing of ${keys.toLocaleString('en')} keys that have expired`,
       async () => {

@@ -2,13 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EventMessage } from '../connectors/index.ts';
 import { SeededRandom, type SimulatedMessage, type StateDigest } from '../engine/index.ts';
+import { sizes } from './long.ts';
 import { isAlive, type Millrace, stateDigestOf, until } from './process.ts';
 import { publishRetrying } from './retrying-publisher.ts';
 import { Scratch } from './scratch.ts';
 import { type GeneratedSet, generate, publish, TENANTS } from './simulated-orders.ts';
 
 /** Replay one: `CRASH_SEEDS=3 npx vitest run test/crash.test.ts`. */
-const SEEDS = (process.env.CRASH_SEEDS ?? '1,2,3,4,5,6,7').split(',').map(Number);
+const SEEDS = process.env.CRASH_SEEDS?.split(',').map(Number) ?? sizes.crash_seeds;
 const ORDERS = 260;
 const CHUNK = 40;
 const PAUSE_MS = 15;

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 
 const ROOT = resolve(import.meta.dirname, '..');
 const MAX_LINES = 400;
+const MAX_LINE_CHARS = 160;
 
 interface Room {
   readonly rooms: readonly string[];
@@ -218,6 +219,17 @@ describe('sources', () => {
     expect(matching(/\b(it|test|describe)\.(skip|only|todo)\b/)).toEqual([]);
   });
 
+  it(`have at most ${MAX_LINE_CHARS} characters a line in the rooms`, () => {
+    const long = files
+      .filter(({ room, forTests }) => room in ROOMS && !forTests)
+      .flatMap(({ path, text }) =>
+        text
+          .split('\n')
+          .flatMap((line, index) => (line.length > MAX_LINE_CHARS ? [`${path}:${index + 1}`] : [])),
+      );
+    expect(long).toEqual([]);
+  });
+
   it(`have at most ${MAX_LINES} lines a file beside its imports`, () => {
     // The public face is a list of names: test/public-api.test.ts looks after it.
     const lengths = files
@@ -264,7 +276,7 @@ describe('packaging', () => {
     const ends = ['.js', '.d.ts'];
     const wanted = reachableFrom(['index.ts', 'main.ts', ...WORKERS])
       .flatMap((path) => ends.map((end) => `dist/${path.slice(0, -'.ts'.length)}${end}`))
-      .concat('package.json', 'README.md');
+      .concat('package.json', 'README.md', 'LICENSE');
     expect(wanted.length).toBeGreaterThan(300);
     const paths = packed.files.map(({ path }) => path);
     expect(wanted.filter((path) => !paths.includes(path))).toEqual([]);

@@ -1,9 +1,10 @@
 import { availableParallelism } from 'node:os';
 import { describe, expect, it } from 'vitest';
+import { sizes } from './long.ts';
 import { runSeedsInThreads } from './simulate-threads.ts';
 import { runSeeds } from './simulated-runs.ts';
 
-const SEEDS = 2_000;
+const SEEDS = sizes.simulation_seeds;
 const LIMIT_MS = 300_000;
 
 describe('order analytics under shuffles, duplicates, crashes and restores', () => {

@@ -159,7 +159,8 @@ export function runKpiQuery(table: Tables, tenant: string, query: KpiQuery, cont
 }
 
 const SPLIT =
-  'The range has money of several currencies (or without one), which is never added: each group is of one currency. Ask for a `currency` to convert, or filter by one.';
+  'The range has money of several currencies (or without one), which is never added: each group is of ' +
+  'one currency. Ask for a `currency` to convert, or filter by one.';
 
 /** What `runKpiQuery` would read; throws what it would throw before reading. */
 export function planKpiQuery(table: Tables, tenant: string, query: KpiQuery, context: KpiContext): KpiPlan {

@@ -25,5 +25,9 @@ export function overflowWarning(
     rows += other_rows;
   }
   if (days === 0) return undefined;
-  return `On ${days} UTC ${days === 1 ? 'day' : 'days'} of the range, ${cube.name} had more combinations of values than are kept: ${rows} contributions are under "${OTHER}" instead of their own values, so groups and filters miss them. Totals without grouping are complete.`;
+  return (
+    `On ${days} UTC ${days === 1 ? 'day' : 'days'} of the range, ${cube.name} had more combinations of ` +
+    `values than are kept: ${rows} contributions are under "${OTHER}" instead of their own values, so ` +
+    'groups and filters miss them. Totals without grouping are complete.'
+  );
 }

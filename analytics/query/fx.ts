@@ -68,7 +68,9 @@ export class FxRates {
     if (inverse !== undefined) return scaled(inverse.denominator, inverse.numerator, exponents);
     throw new QueryError(
       'fx_rate_missing',
-      `No exchange rate from ${unit} to ${this.#target} is known at ${formatUtc(time_ms)}. Publish an fx.rate event of that time or before, or leave \`currency\` out to get a group for each currency.`,
+      `No exchange rate from ${unit} to ${this.#target} is known at ${formatUtc(time_ms)}. Publish an ` +
+        `fx.rate event of that time or before, or leave \`currency\` out to get a group for each ` +
+        'currency.',
     );
   }
 }

@@ -54,7 +54,8 @@ function chooseCube(dimensions: readonly string[], cubes: readonly CubeDefinitio
   const wanted = needed.length === 0 ? 'total' : needed.join('+');
   throw new QueryError(
     'no_cube',
-    `No aggregate is kept by ${wanted}. Kept are: ${cubes.map(({ name }) => name).join(', ')}. Group and filter by fewer dimensions, or add "${wanted}" to the setting CUBES.`,
+    `No aggregate is kept by ${wanted}. Kept are: ${cubes.map(({ name }) => name).join(', ')}. Group ` +
+      `and filter by fewer dimensions, or add "${wanted}" to the setting CUBES.`,
   );
 }
 
@@ -71,6 +72,8 @@ function notRetained({ granularity, start_ms }: PlanSegment, watermark_ms: numbe
   ).join(', ');
   return new QueryError(
     'granularity_not_retained',
-    `The answer needs cells of ${GRANULARITIES[granularity]?.name} from ${formatUtc(start_ms)}, which are no longer kept. Kept are (UTC): ${kept}. Ask for a coarser granularity, a range that begins and ends on such cells, or another time zone.`,
+    `The answer needs cells of ${GRANULARITIES[granularity]?.name} from ${formatUtc(start_ms)}, which ` +
+      `are no longer kept. Kept are (UTC): ${kept}. Ask for a coarser granularity, a range that begins ` +
+      'and ends on such cells, or another time zone.',
   );
 }

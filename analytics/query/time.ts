@@ -171,7 +171,9 @@ export function bucketsOf(options: BucketOptions): TimeBuckets {
 export function tooManyPoints(buckets: number, groups: number): QueryError {
   return new QueryError(
     'too_many_points',
-    `The answer would have ${buckets} buckets × ${groups} groups; at most ${MAX_POINTS} points are given at once. Ask for a coarser granularity, a shorter range, a filter, or a lower \`limit\` of groups.`,
+    `The answer would have ${buckets} buckets × ${groups} groups; at most ${MAX_POINTS} points are ` +
+      `given at once. Ask for a coarser granularity, a shorter range, a filter, or a lower \`limit\` of ` +
+      'groups.',
   );
 }
 

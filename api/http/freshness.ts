@@ -211,7 +211,9 @@ export function requireFreshness(freshness: Freshness, max_staleness_ms: number 
   if (known && staleness_ms <= max_staleness_ms) return;
   throw new ApiError(
     'freshness_unmet',
-    `The data are ${known ? '' : 'at least '}${staleness_ms} ms old (${lag_messages} messages behind), max_staleness allows ${max_staleness_ms} ms. Ask again later, allow more, or use force_fresh to wait.`,
+    `The data are ${known ? '' : 'at least '}${staleness_ms} ms old (${lag_messages} messages behind), ` +
+      `max_staleness allows ${max_staleness_ms} ms. Ask again later, allow more, or use force_fresh to ` +
+      'wait.',
     { retryAfter_s: 1 },
   );
 }

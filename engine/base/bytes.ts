@@ -261,6 +261,8 @@ export function requireText(value: unknown): void {
   if (typeof value === 'string') return;
   throw new MillraceError(
     'bad_text',
-    `A key, an id or a value to be stored is ${value === null ? 'null' : typeof value}, and has to be text. Look at keyOf, idOf and what the operator keeps; check the items where they are parsed, so that what has to be there is there.`,
+    `A key, an id or a value to be stored is ${value === null ? 'null' : typeof value}, and has to be ` +
+      'text. Look at keyOf, idOf and what the operator keeps; check the items where they are parsed, so ' +
+      'that what has to be there is there.',
   );
 }

@@ -19,7 +19,9 @@ export class SynchronousRx<A, B> {
     const late = (): MillraceError =>
       new MillraceError(
         'asynchronous_emission',
-        `"${name}" emitted, failed or completed outside of a call: an operator that waits (delay, debounceTime, mergeMap of a promise) cannot be part of a commit. Use \`process\` with event-time timers, or wait at the edge.`,
+        `"${name}" emitted, failed or completed outside of a call: an operator that waits (delay, ` +
+          `debounceTime, mergeMap of a promise) cannot be part of a commit. Use \`process\` with ` +
+          'event-time timers, or wait at the edge.',
       );
     this.#running = true;
     this.#input.pipe(operator).subscribe({

@@ -153,7 +153,9 @@ export class Quarantine {
     if (input.in_a_row > (this.#options.max_in_a_row ?? MAX_IN_A_ROW)) {
       return new MillraceError(
         'too_many_failing_records',
-        `${input.in_a_row} records of "${node}" up to ${last.sequence} fail one after the other in "${operator}": ${message.replace(/\.$/, '')}. That is hardly the records' fault: correct the operator and start again. Those before are dead letters, and can be sent again.`,
+        `${input.in_a_row} records of "${node}" up to ${last.sequence} fail one after the other in ` +
+          `"${operator}": ${message.replace(/\.$/, '')}. That is hardly the records' fault: correct the ` +
+          'operator and start again. Those before are dead letters, and can be sent again.',
         { cause: error },
       );
     }

@@ -87,18 +87,13 @@ export interface OperatorContext<C, S extends TableSpecs, B, O extends Sides = N
   requestBarrier(): void;
 }
 
-/** What the documentation says of a kind of operator; the pages are generated from it. */
+/**
+ * A kind of operator that has a page. What it does, keeps and guarantees stands in `<kind>.md` beside its file;
+ * the page is generated from both.
+ */
 export interface OperatorDoc {
   readonly kind: string;
   readonly summary: string;
-  /** What it does, in a paragraph or two. */
-  readonly does: string;
-  /** What it keeps, how large it gets, and when it goes. */
-  readonly state: string;
-  /** What becomes of late input, of duplicates, and of a crash or a failing input. */
-  readonly late: string;
-  readonly duplicates: string;
-  readonly failure: string;
 }
 
 export interface Handlers<A> {

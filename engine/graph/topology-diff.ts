@@ -78,7 +78,9 @@ function removal(node: NodeDescription, newName: string | undefined): TopologyCh
   const orphans = tablesOf(node);
   const losesState = orphans.length > 0;
   if (newName !== undefined && losesState) {
-    const text = `Operator "${name}" (${kind}) is now called "${newName}", it seems: the name keys its state (${orphans.join(', ')}), which the new name does not find. Give it its old name back to keep it.`;
+    const text =
+      `Operator "${name}" (${kind}) is now called "${newName}", it seems: the name keys its state ` +
+      `(${orphans.join(', ')}), which the new name does not find. Give it its old name back to keep it.`;
     return { kind: 'operator_renamed', name, losesState, orphans, text };
   }
   const lost = losesState ? `, and its state (${orphans.join(', ')}) has no reader` : '; it had no state';
@@ -111,7 +113,9 @@ function changesOf(
   const { name } = node;
   if (old.kind === SOURCE && node.kind === SOURCE) return sourceChanges(old, node);
   if (old.kind !== node.kind) {
-    const text = `Operator "${name}" was of kind "${old.kind}" and is of kind "${node.kind}": what the one kept means nothing to the other. Give the new one a name of its own.`;
+    const text =
+      `Operator "${name}" was of kind "${old.kind}" and is of kind "${node.kind}": what the one kept ` +
+      'means nothing to the other. Give the new one a name of its own.';
     return [{ kind: 'kind_changed', name, losesState: true, orphans: tablesOf(old), text }];
   }
   const redefined = redefinition(old, node, isEmpty);
@@ -142,7 +146,9 @@ function sourceChanges(
     return parts.length === 0 ? 'all of its stream' : parts.join(', ');
   };
   if (said(before) === said(after)) return [];
-  const text = `Source "${name}" read ${said(before)} and now reads ${said(after)}: what lies before its position in the stream is not read again. Give it a name of its own to read from the beginning.`;
+  const text =
+    `Source "${name}" read ${said(before)} and now reads ${said(after)}: what lies before its position in ` +
+    'the stream is not read again. Give it a name of its own to read from the beginning.';
   return [{ kind: 'definition_changed', name, losesState: true, orphans: [], text }];
 }
 
@@ -166,7 +172,9 @@ function redefinition(
     return { kind: 'definition_changed', name, ...NOTHING_LOST, text };
   }
   const orphans = tablesOf(old);
-  const text = `${said} What it kept (${orphans.join(', ')}) was made by the old definition. Give the new one a name of its own, or rebuild the state from the stream.`;
+  const text =
+    `${said} What it kept (${orphans.join(', ')}) was made by the old definition. Give the new one a name ` +
+    'of its own, or rebuild the state from the stream.';
   return { kind: 'definition_changed', name, losesState: true, orphans, text };
 }
 

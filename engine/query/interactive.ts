@@ -368,7 +368,10 @@ class Answering<V> {
     for (const { key } of this.#open(id).scan({ limit: 1 })) {
       const scope = new ByteReader(key).orderedString();
       if (scope === '') return undefined;
-      return `"${operator}" is of kind "${kind}", which keeps its rows in scopes ("${scope}" for one). Make a table of what it emits with toTable or toWindowTable, or name the scope to read.`;
+      return (
+        `"${operator}" is of kind "${kind}", which keeps its rows in scopes ("${scope}" for one). Make a ` +
+        'table of what it emits with toTable or toWindowTable, or name the scope to read.'
+      );
     }
     return undefined;
   }

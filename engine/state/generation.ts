@@ -32,7 +32,8 @@ export function currentGeneration(root: string, topology: string): GenerationLay
   if (!Number.isSafeInteger(generation) || generation < 1) {
     throw new MillraceError(
       'bad_generation_pointer',
-      `${pointer} must hold the number of the current generation, a positive integer; it holds ${JSON.stringify(text)}. Write the number of the newest folder g<n> beside it.`,
+      `${pointer} must hold the number of the current generation, a positive integer; it holds ` +
+        `${JSON.stringify(text)}. Write the number of the newest folder g<n> beside it.`,
     );
   }
   return layoutOf(base, generation);

@@ -68,7 +68,10 @@ function failed(
   const named = nameOf(key, row).slice(0, MAX_KEY_CHARS);
   return new MillraceError(
     'migration_failed',
-    `The migration of table "${id}" from schema version ${from} to ${version} failed on the row ${named}: ${why.replace(/\.$/, '')}. Nothing is changed: the table is as it was, and the program that wrote it can go on. Correct its migrate, and the codec that it reads the old bytes with, or run the version that wrote it.`,
+    `The migration of table "${id}" from schema version ${from} to ${version} failed on the row ` +
+      `${named}: ${why.replace(/\.$/, '')}. Nothing is changed: the table is as it was, and the program ` +
+      'that wrote it can go on. Correct its migrate, and the codec that it reads the old bytes with, or ' +
+      'run the version that wrote it.',
     { cause: error, operator: id.slice(0, id.indexOf('/')) },
   );
 }

@@ -25,7 +25,9 @@ export function checkVersion(
   if (found !== undefined && (migrate === undefined || found > version)) {
     throw new MillraceError(
       'state_schema_mismatch',
-      `State table "${id}" was written with schema version ${found}; this program reads version ${version} and has no migration. Give the table a migrate, run the version that wrote it, or rebuild the state from the stream by moving the state folder away.`,
+      `State table "${id}" was written with schema version ${found}; this program reads version ` +
+        `${version} and has no migration. Give the table a migrate, run the version that wrote it, or ` +
+        'rebuild the state from the stream by moving the state folder away.',
     );
   }
   store.transaction(() => {

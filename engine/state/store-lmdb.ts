@@ -90,7 +90,9 @@ function writeError(path: string, thrown: unknown): MillraceError {
   if (bavail * bsize < NEARLY_FULL_BYTES) return diskFull(thrown);
   return new MillraceError(
     'state_write_failed',
-    `The state in ${path} could not be written (${thrown.message}): a quota or a limit on file sizes is reached, or the disk is failing. Nothing was committed since the last position, and it is tried again. Raise the limit, or see the system's log and move DATA_DIR to another disk.`,
+    `The state in ${path} could not be written (${thrown.message}): a quota or a limit on file sizes is ` +
+      'reached, or the disk is failing. Nothing was committed since the last position, and it is tried ' +
+      `again. Raise the limit, or see the system's log and move DATA_DIR to another disk.`,
     { cause: thrown, retriable: true },
   );
 }

@@ -5,13 +5,6 @@ import type { OperatorDoc } from '../graph/index.ts';
 export const enrichingSourceDoc: OperatorDoc = {
   kind: 'enriching-source',
   summary: 'Asynchronous look-ups for each record, before it enters the graph',
-  does: 'Nothing in a graph waits, so a call to a service is done at the edge: `enrichingSource(source, options)` is a source that looks something up for each record of another one. `enrichmentOf(record)` gives what was found to the `parse` of `json` or to a decoder. Up to `max_in_flight` look-ups run at once, and one may take `timeout_ms`; then its signal is aborted. Order is kept: records come out in the order of the stream, a slow look-up holds back those behind it, and these go on meanwhile. The records of a take are looked up before the next is taken, so at most `max_buffered` are held. With `run` it stands between the stream and the graph: `jetstream(stream, { subjects, through: (source) => enrichingSource(source, { … }) })`; a `Task` of your own takes it as its source. Calls that need not come first, such as a notification, belong after the commit: `to-callback`.',
-  state:
-    'Nothing is stored. In memory the records of one take, at most `max_buffered` (default 1,024); `enrichments()` says how many are in flight and waiting.',
-  late: 'Time plays no part. A long look-up delays event time with the records: choose `timeout_ms` with the latency that windows may have.',
-  duplicates: 'Each record is looked up by itself, a repeat too. To save the calls keep a cache in `enrich`.',
-  failure:
-    'With `onTimeout: "fail"` a look-up that takes too long stops the task with `enrichment_timeout` (it may pass: the supervisor starts again from the last commit); with `"pass"` the record goes on with `{ status: "timed_out" }`. A look-up that rejects stops it with `enrichment_failed`, or with `onError: "pass"` goes on with `{ status: "failed", error }`. Both are counted in `enrichments()`. After a crash the records since the last commit are looked up again, and the answer may be another one: nothing is lost or doubled, but two readings of a stream may differ. Where that must not be, bring the reference data in as a stream and use `temporal-join`.',
 };
 
 /** What became of the look-up for a record. */

@@ -152,7 +152,9 @@ export class Inputs {
       if (position !== undefined || other === undefined || allow) continue;
       throw new MillraceError(
         'source_renamed',
-        `The source "${input.node}" is new and reads the stream "${stream}", which "${other}" has read up to now: under another name it would read all of it again. Give it its old name; or, to begin anew, start once with ALLOW_TOPOLOGY_CHANGE=1 (the task option allowTopologyChange).`,
+        `The source "${input.node}" is new and reads the stream "${stream}", which "${other}" has read ` +
+          'up to now: under another name it would read all of it again. Give it its old name; or, to ' +
+          'begin anew, start once with ALLOW_TOPOLOGY_CHANGE=1 (the task option allowTopologyChange).',
       );
     }
   }

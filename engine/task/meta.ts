@@ -147,19 +147,26 @@ export function checkPosition(progress: InputPosition | undefined, facts: Stream
   if (progress.incarnation !== facts.incarnation) {
     throw new MillraceError(
       'stream_recreated',
-      `Stream "${stream}" was deleted and created again (now ${facts.incarnation}, the state knows ${progress.incarnation}): its sequence numbers mean other events. Restore the stream from its backup, or keep the state as it is for reading. ${rebuild}`,
+      `Stream "${stream}" was deleted and created again (now ${facts.incarnation}, the state knows ` +
+        `${progress.incarnation}): its sequence numbers mean other events. Restore the stream from its ` +
+        `backup, or keep the state as it is for reading. ${rebuild}`,
     );
   }
   if (lastSequence < progress.sequence) {
     throw new MillraceError(
       'position_ahead_of_stream',
-      `The state has applied stream "${stream}" up to sequence ${progress.sequence}, but the stream ends at ${lastSequence}: the server lost acknowledged messages (a power cut, a restored backup). Publish the missing events again after restoring the stream. ${rebuild}`,
+      `The state has applied stream "${stream}" up to sequence ${progress.sequence}, but the stream ` +
+        `ends at ${lastSequence}: the server lost acknowledged messages (a power cut, a restored backup). ` +
+        `Publish the missing events again after restoring the stream. ${rebuild}`,
     );
   }
   if (firstSequence > progress.sequence + 1) {
     throw new MillraceError(
       'position_before_stream',
-      `The state has applied stream "${stream}" up to sequence ${progress.sequence}, but its oldest message is now ${firstSequence}: ${firstSequence - progress.sequence - 1} messages were removed before they were read (retention, a purge). Raise the stream's limits, and restore the messages from a backup. ${rebuild}`,
+      `The state has applied stream "${stream}" up to sequence ${progress.sequence}, but its oldest ` +
+        `message is now ${firstSequence}: ${firstSequence - progress.sequence - 1} messages were removed ` +
+        `before they were read (retention, a purge). Raise the stream's limits, and restore the messages ` +
+        `from a backup. ${rebuild}`,
     );
   }
 }

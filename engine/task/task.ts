@@ -353,7 +353,8 @@ export class Task {
     if (committed === this.#commit) return;
     throw new MillraceError(
       'state_has_another_writer',
-      `The state is at commit ${committed}, this task at ${this.#commit}: another process writes to the same state folder. Stop one of them, or give each its own DATA_DIR.`,
+      `The state is at commit ${committed}, this task at ${this.#commit}: another process writes to the ` +
+        'same state folder. Stop one of them, or give each its own DATA_DIR.',
     );
   }
 

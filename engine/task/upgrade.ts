@@ -57,7 +57,10 @@ export function upgradeTopology(
     const tables = unreadable.flatMap(({ orphans }) => orphans).join(', ');
     throw new MillraceError(
       'state_schema_mismatch',
-      `${unreadable.map(({ text }) => text).join(' ')} Give the table a migrate, give its operator a new name, or run the version that wrote it. To go on without the rows of ${tables}, which deletes them and nothing else for that reason, ${BY_WORD}; to make them anew, rebuild the state from the stream by moving the state folder away.`,
+      `${unreadable.map(({ text }) => text).join(' ')} Give the table a migrate, give its operator a ` +
+        `new name, or run the version that wrote it. To go on without the rows of ${tables}, which ` +
+        `deletes them and nothing else for that reason, ${BY_WORD}; to make them anew, rebuild the state ` +
+        'from the stream by moving the state folder away.',
     );
   }
   const losses = changes.filter(({ losesState }) => losesState);

@@ -74,7 +74,8 @@ function bytesOf({ data, json }: TestMessage): Uint8Array {
 /**
  * Runs a whole topology in a real task without a broker and without waiting: messages go in as they would
  * come from a stream, through what stands between it and the graph (an `enrichingSource`); what each named node
- * emits and what is owed to the outside can be read, and event and wall-clock time move only when told to. After the manner of Kafka Streams' TopologyTestDriver.
+ * emits and what is owed to the outside can be read, and event and wall-clock time move only when told to.
+ * After the manner of Kafka Streams' TopologyTestDriver.
  */
 export class TopologyTestDriver {
   /** What was sent to the outside, after the commits; what a failing record has sent again is there once. */

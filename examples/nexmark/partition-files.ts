@@ -43,7 +43,8 @@ export function localFiles(folder: string): PartitionFiles {
         if (size < length_bytes) {
           throw new MillraceError(
             'file_too_short',
-            `"${path}" has ${size} bytes, and ${length_bytes} were committed: something else has written to ${folder}. Restore the file, or begin anew with an empty folder and state.`,
+            `"${path}" has ${size} bytes, and ${length_bytes} were committed: something else has ` +
+              `written to ${folder}. Restore the file, or begin anew with an empty folder and state.`,
           );
         }
         ftruncateSync(file, length_bytes);

@@ -82,7 +82,9 @@ async function show(app: RunningApp, { messages, lines, net, first, last }: Prep
   const answered_ms = performance.now();
   const rate = (count: number): string => numbers.format(Math.round(rateOf(count, applied_ms - started_ms)));
   say(
-    `  stored in ${seconds(published_ms - started_ms)}, applied in ${seconds(applied_ms - started_ms)} (${rate(length)} events/s, ${rate(lines)} lines/s), answered in ${numbers.format(answered_ms - applied_ms)} ms`,
+    `  stored in ${seconds(published_ms - started_ms)}, applied in ${seconds(applied_ms - started_ms)} ` +
+      `(${rate(length)} events/s, ${rate(lines)} lines/s), answered in ` +
+      `${numbers.format(answered_ms - applied_ms)} ms`,
   );
   say(
     `\nNet revenue (orders − refunds) by month and country\n\n${revenueTable(reply)}\n\n${metaLines(reply)}`,

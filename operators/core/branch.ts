@@ -25,12 +25,6 @@ export type BranchStreams<A, P extends Branches<A>> = {
 export const branchDoc: OperatorDoc = {
   kind: 'branch',
   summary: 'Each item to the first branch whose predicate holds for it',
-  does: 'Sends each item one way: the predicates are asked in the order in which they are written, and the item goes to the first that holds, on a stream of that name. A type guard gives its branch the narrower type. `branch(stream, name, branches)` gives the streams by name; `split(name, branches)` is the same as an operator, with the branches as side outputs and the items that no branch takes as its main output. End with `rest: () => true` to take them all. A name that is a number is refused (`bad_config`): JavaScript would move it to the front. To send an item several ways, put several `filter` on one stream.',
-  state: 'None.',
-  late: 'Late items are sent like all others; watermarks go down every branch.',
-  duplicates: 'Each is sent by itself, so equal items go the same way.',
-  failure:
-    'After a crash the items since the last commit are sent again, the same ways. Items that no branch takes are counted as `millrace.branch.unmatched`, by operator. What a predicate throws stops the task before anything of the batch is committed.',
 };
 
 /** An operator whose side outputs are the branches; what none takes is its main output. No state. */

@@ -21,12 +21,6 @@ export interface DecodeConfig<E> {
 export const decodeDoc: OperatorDoc = {
   kind: 'decode',
   summary: 'Records to events; what is malformed to the dead letters',
-  does: 'Hands each record of the stream to a decoder of yours, which reports in message order what it accepts (any number of events) and what it rejects, part by part, with a stable code and a detail. Events are passed on; a rejected part goes to the subject `deadletter.<tenant>` with its bytes and, in headers, the reason, its place in the stream and the headers that it had (`Original-Headers`, a JSON list of name and value, at most 8,192 characters). The decoder is made once a task, so it may keep caches. For records that are one JSON value each, `json` does the work.',
-  state: 'None.',
-  late: 'Time plays no part: records are read in the order of the stream.',
-  duplicates: 'Each record is read by itself; put `dedup` behind it to pass each id once.',
-  failure:
-    'A decoder must not throw, whatever the bytes: that stops the task. Dead letters are owed through the outbox, in the commit that moves the position past their record, with ids made of their place in the stream: after a crash they are sent again under the same ids. Counted as `millrace.decode.accepted` and, by reason, `millrace.decode.rejected`, and listed as notices of the kind `dead_letter`. Payloads over 1 MB are cut, which the header `Truncated-From` says.',
 };
 
 /**

@@ -3,12 +3,6 @@ import { defineOperator, type Operator, type OperatorDoc } from '../../engine/in
 export const filterDoc: OperatorDoc = {
   kind: 'filter',
   summary: 'The items that a predicate holds for',
-  does: "Passes on the items for which a pure predicate returns true, in their order. A type guard as predicate narrows the type of what flows on: after `filter('paid', (e: Event): e is Paid => e.type === 'paid')` the next operator takes `Paid`. To send items different ways instead of leaving some out, use `branch`.",
-  state: 'None.',
-  late: 'Late items are judged like all others.',
-  duplicates: 'Each is judged by itself, so equal items share one fate.',
-  failure:
-    'After a crash the items since the last commit are judged again. What the predicate throws stops the task before anything of the batch is committed. Items left out are counted as `millrace.filter.dropped`, by operator.',
 };
 
 /** The items that the type guard holds for, as the type that it guards. No state. */

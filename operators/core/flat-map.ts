@@ -8,12 +8,6 @@ export interface FlatMapConfig<A, B> {
 export const flatMapDoc: OperatorDoc = {
   kind: 'flat-map',
   summary: 'Each item to any number of others',
-  does: 'Calls a pure function with each item and a `push` that takes what the item becomes: nothing, one item or several, in order. Outputs keep the order of their inputs. A batch in is one batch out.',
-  state: 'None.',
-  late: 'Late items are treated like all others.',
-  duplicates: 'Each copy is an item.',
-  failure:
-    'After a crash the items since the last commit are treated again, which a pure function does not notice. What the function throws stops the task before anything of the batch is committed.',
 };
 
 /** Each item to any number of others, in order. No state. */

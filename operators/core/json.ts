@@ -14,12 +14,6 @@ export interface JsonConfig<T> {
 export const jsonDoc: OperatorDoc = {
   kind: 'json',
   summary: 'Records of JSON to checked, typed events',
-  does: 'Reads each record as UTF-8 and JSON and gives the value to `parse`: a schema such as one of zod, or a function that throws. What comes back is passed on, typed. A record that is no UTF-8 (`invalid_utf8`), no JSON (`invalid_json`) or refused by `parse` (`invalid_value`) goes to the dead letters with the reason, its bytes and its place in the stream; the records around it are processed.',
-  state: 'None.',
-  late: 'Time plays no part: records are read in the order of the stream.',
-  duplicates: 'Each record is read by itself; put `dedup` behind it to pass each id once.',
-  failure:
-    'Malformed records never stop the task. A dead letter is owed through the outbox, in the commit that moves the position past its record, with an id made of its place in the stream: after a crash it is sent again under the same id. Counted as `millrace.decode.accepted` and, by reason, `millrace.decode.rejected`.',
 };
 
 /**

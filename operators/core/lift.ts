@@ -9,13 +9,6 @@ import {
 export const liftDoc: OperatorDoc = {
   kind: 'lift',
   summary: 'A synchronous RxJS operator on the values; what it remembers is LOST on a restart',
-  does: 'Puts any operator of RxJS that works on values at once into a pipeline: `map`, `scan`, `pairwise`, `bufferCount`, `distinctUntilChanged`, `take`, or several of them made one with `pipe`. It sees single values in the order of arrival, not signals: watermarks and barriers go around it, behind what the values before them became.',
-  state:
-    'NONE THAT IS KEPT. What the RxJS operator holds (the sum of a `scan`, the half-full buffer of a `bufferCount`, the count of a `take`) is in memory only. After a restart, and after a crash, it begins anew while the position in the stream goes on: results then depend on when the process was restarted. Use it for operators without a memory, for a prototype, or in tests; for everything else `process`, whose state is part of the commit.',
-  late: 'Late values are handed to the operator like all others; the order of arrival decides.',
-  duplicates: 'Each copy is a value.',
-  failure:
-    'What the operator emits asynchronously (`delay`, `debounceTime`, `mergeMap` of a promise) stops the task with `asynchronous_emission` at the next signal, before anything of it is committed: it would belong to no commit. An error of the operator stops the task. Once it has completed, further values are left out and counted as `millrace.lift.ignored`.',
 };
 
 /**

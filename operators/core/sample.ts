@@ -11,12 +11,6 @@ export interface SampleConfig<A> {
 export const sampleDoc: OperatorDoc = {
   kind: 'sample',
   summary: 'A share of the items, chosen by a hash of an id',
-  does: 'Passes on the items whose id hashes below the rate (FNV-1a, then the finaliser of Murmur3, 32 bits). No chance is involved: an id is in the sample or it is not, today and in a replay, in every topology and on every partition. All items of an id share one fate, so choose the id of what has to stay whole: the session for a funnel, the event for a plain share. A sample of a smaller rate is part of every sample of a larger one.',
-  state: 'None.',
-  late: 'Late items are judged like all others.',
-  duplicates: 'They have the same id and share one fate.',
-  failure:
-    'Nothing to lose: the choice depends on the id alone. Items left out are counted as `millrace.sample.dropped`, by operator. The share of ids comes close to the rate, that of items only where ids have about as many items each.',
 };
 
 /** The items of a share of the ids, the same ids always. Throws `bad_config` for a rate outside 0..1. No state. */

@@ -25,12 +25,6 @@ const DEFAULT_IDLE_MS = 60_000;
 export const watermarkDoc: OperatorDoc = {
   kind: 'watermark',
   summary: 'Event time from the events themselves; follows the clock while the source is idle',
-  does: 'Says how far event time has come: the largest time seen minus the allowed out-of-orderness. Windows close and timers fire by it, so an event that is at most `outOfOrderness_ms` behind the newest one is in time everywhere. It never moves back. While the source has had nothing to give for `idle_ms`, it follows the clock by the same distance, so that the last windows of a quiet stream close too. What is published after that with older event times, a backfill into a quiet stream, is then late: give it a longer `idle_ms`, or `Infinity`, with which time moves by events only and a quiet stream keeps its last windows open. (Flink’s idleness is another thing: it lets other inputs go on and moves no time.) Put it before the operators that need event time; every branch of a join may have its own, and a join goes by the smaller one.',
-  state: 'One number, in the commit.',
-  late: 'An event older than the watermark is passed on like any other; what becomes of it is said by the operators behind. It is counted as `millrace.watermark.late` and listed as a notice of the kind `late`. Events are judged one by one, so the cut into batches makes no difference.',
-  duplicates: 'They have the same time and move nothing.',
-  failure:
-    'After a crash it goes on from the committed watermark, and the events since then move it again. An event whose time is NaN, infinite (JSON has such numbers: `1e999`) or after the year 10889 (as one in µs or ns is, read as ms), or with `max_ahead_ms` one that is further ahead of the clock, is passed on and moves nothing; all but NaN are counted as `millrace.watermark.ahead`. Without `max_ahead_ms` an event from the future up to then moves time there, and everything after it is late. Durations that are none are refused with `bad_config`.',
 };
 
 /**

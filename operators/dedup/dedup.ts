@@ -91,14 +91,6 @@ const tables = () => ({
 export const dedupDoc: OperatorDoc = {
   kind: 'dedup',
   summary: 'The first event of each id; conflicts to the dead letters',
-  does: 'Passes on the first event of each id in the order of the stream, and drops those whose id is known. An id is remembered as 96 bits of its MurmurHash3. The newest ids are found in memory by id alone; older ones on disk by id and event time, in sorted runs by the day of event time, so that a live event costs no read. With `contentOf`, a known id with other content (by a 32-bit hash) is a conflict: it is dropped too, and `conflict` can send it to the dead letters, because a publisher has used an id twice. Dropped items go to the side outputs `duplicates` and `conflicts`.',
-  state:
-    'After each commit up to `memory_ids` ids in memory, 20 bytes each, with a log of them that is read back at start; older ones on disk, 16 bytes each, until `retain_ms` after they left memory, by the clock. New ids are in memory beside them until the commit, which is asked for when there are as many again (at least 65,536).',
-  late: 'A late event is judged like any other, as long as its id is remembered.',
-  duplicates:
-    'Dropped, counted as `millrace.dedup.duplicates` and listed as notices of the kind `duplicate`; conflicts as `millrace.dedup.conflicts` and `conflict`. A repeat that comes later than ids are remembered passes; so does one whose id has left memory and whose event time is another than the first one’s.',
-  failure:
-    'Ids are part of the commit: after a crash those of uncommitted events are forgotten with the events, and both come again. Limits may change with a restart. Any `timeOf` is taken, also NaN: it only says where on disk an id lies.',
 };
 
 /**

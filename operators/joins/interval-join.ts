@@ -25,34 +25,6 @@ export type IntervalJoinConfig<L, R, Out> = JoinLimits &
 export const intervalJoinDoc: OperatorDoc = {
   kind: 'interval-join',
   summary: 'Joins two streams by key where their event times lie within bounds of each other',
-  does:
-    'A left and a right row with the same key match when lower_ms <= right time - left time <= upper_ms, both ' +
-    'inclusive: an order and its payments in the following hour are lower_ms 0, upper_ms 3,600,000. join makes ' +
-    'an output of each match as soon as both rows are there. Left rows without a match (left, outer) and right ' +
-    'rows without one (outer) come out when the watermark says that none can come any more, and never before, ' +
-    'so that nothing has to be taken back: a left row at t when the watermark less allowedLateness_ms has ' +
-    'passed t + upper_ms, a right row when it has passed t - lower_ms, both up to bucket_ms later. Of the ' +
-    'matches the set is determined by the rows, not their order; what comes out by the watermark is in a fixed ' +
-    'order.',
-  state:
-    'Left rows for upper_ms, right rows for -lower_ms after the watermark has reached them (plus ' +
-    'allowedLateness_ms, rounded up to bucket_ms), by time bucket and key, in chunks of 64, so that one more ' +
-    'row of a hot key costs the same as its first. A bucket goes as a whole. At most max_entries_per_key rows ' +
-    'of a key, side and bucket.',
-  late:
-    'A row that comes when matches of it may have gone already goes to the side output "late" as {input, ' +
-    'value} and is counted in millrace.interval_join.late. No row at or after the watermark less ' +
-    'allowedLateness_ms is late. A result may be older than the watermark: it waited, or its other row did. So ' +
-    'the watermark that goes on behind the join stays back, by max(0, upper_ms, -lower_ms) + allowedLateness_ms + ' +
-    'bucket_ms, and no result is late there by the event time of either row: what is chained behind the join needs ' +
-    'no lateness of its own, and gives its results that much later.',
-  duplicates: 'A row that comes twice is two rows and matches twice; put a dedup before the join.',
-  failure:
-    'After a crash the rows since the last commit are read again and give the same matches again. More rows of ' +
-    'a key than max_entries_per_key stop the task with join_buffer_full, and an event time that is no whole ' +
-    'number of ms with bad_event_time; nothing of the batch is committed. ' +
-    'Another type, interval or bucket than that of the rows in the state is refused at the start (topology_changed); ' +
-    'allowedLateness_ms may change, and what was too late before stays so.',
 };
 
 /**

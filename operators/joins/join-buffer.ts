@@ -118,7 +118,8 @@ export function joinBuffers<L, R>(
     if (buffers.left.buckets + buffers.right.buckets > 0) {
       throw new MillraceError(
         'join_changed',
-        `Operator "${operator}" is to run with ${layout}, but the rows in its state were kept with ${stored}. Give it another name, under which it begins with no rows, or set it back.`,
+        `Operator "${operator}" is to run with ${layout}, but the rows in its state were kept with ` +
+          `${stored}. Give it another name, under which it begins with no rows, or set it back.`,
       );
     }
     known.delete(stored);
@@ -214,7 +215,9 @@ export class JoinBuffer<V> {
   #full(key: string): never {
     throw new MillraceError(
       'join_buffer_full',
-      `Operator "${this.#operator}" holds ${this.#limit} rows of the key "${key}" in one time bucket, its limit. Nothing is lost: raise max_entries_per_key and start again, or keep rows without a real key (empty, "unknown") away from the join.`,
+      `Operator "${this.#operator}" holds ${this.#limit} rows of the key "${key}" in one time bucket, ` +
+        'its limit. Nothing is lost: raise max_entries_per_key and start again, or keep rows without a ' +
+        'real key (empty, "unknown") away from the join.',
     );
   }
 

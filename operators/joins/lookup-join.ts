@@ -30,32 +30,6 @@ export type LookupJoinConfig<L, R, Out> = EnrichMode<L, R, Out> & {
 export const lookupJoinDoc: OperatorDoc = {
   kind: 'lookup-join',
   summary: 'Enriches a stream at once with the current row of a table that another stream builds',
-  does:
-    'The right stream builds a table: by key the row with the newest event time, of equal times the one whose ' +
-    'bytes (by the codec) sort last. A left row comes out at once, joined with the row that the table has for its ' +
-    'key at that moment; without one it is dropped and counted in millrace.lookup_join.missing (inner) or ' +
-    'comes out alone (left). isDeletion of the right side says which rows end the row of their key. ' +
-    'So the result depends on the order of the stream, as that of a KStream-KTable join of Kafka Streams does: a ' +
-    'left row meets the right rows that were processed before it, whatever their event times, and nothing is ' +
-    'corrected when a right row comes later. It depends on the cut into batches too: where both sides are ' +
-    'branches of one stream, the left rows of a batch go before its right rows. The table itself does not depend ' +
-    'on the order. It is right where the table changes seldom and the newest row is wanted as fast as possible; ' +
-    'where results have to be the same in every replay, use temporal-join.',
-  state:
-    'One row a key, for ever or, with retain_ms, until it has not been written for that long. Deleted rows stay ' +
-    'as such, so that older ones that come later do not bring them back. Left rows are not kept. Forgotten rows are ' +
-    'looked for in a pass over the table for each day of event time, at least 1,000 rows a commit and four for each ' +
-    'row written, so they never pile up, however fast a backlog is read.',
-  late:
-    'Nothing is late. A right row older than the one that the table has changes nothing and is counted in ' +
-    'millrace.lookup_join.superseded. A result has the time of its left row, and is late behind the join where ' +
-    'that was late before it.',
-  duplicates: 'A left row that comes twice comes out twice. A right row that comes twice changes nothing.',
-  failure:
-    'After a crash the rows since the last commit are read again, perhaps in other batches: a left row may then ' +
-    'meet another row of the table, but is still passed on once, since what was not committed was not sent. An ' +
-    'event time that is no whole number of ms stops the task with bad_event_time. retain_ms may be another after a ' +
-    'restart; a table with rows cannot get one, or lose it, under the same name (topology_changed).',
 };
 
 /**

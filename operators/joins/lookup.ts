@@ -14,17 +14,6 @@ export type LookupConfig<A, R, Out> = EnrichMode<A, R, Out> & {
 export const lookupDoc: OperatorDoc = {
   kind: 'lookup',
   summary: 'Enriches each item from a table in memory that the program brings along',
-  does:
-    'Looks the key of each item up in a side input, a map or a function handed in the configuration, and passes ' +
-    'on what join makes of the item and the row. Items without a row are dropped and counted (inner) or come out ' +
-    'alone (left). The table is part of the program: country codes, categories, a file read before the start. ' +
-    'Where it changes while the task runs, make a stream of its changes and use lookup-join or temporal-join.',
-  state: 'None; the table is the caller’s.',
-  late: 'Nothing is late. Items dropped by an inner lookup are counted in millrace.lookup.missing.',
-  duplicates: 'An item that comes twice comes out twice.',
-  failure:
-    'The same input gives the same output after a crash, as long as the table is the same. An error thrown by ' +
-    'the table’s function stops the task.',
 };
 
 /**

@@ -33,30 +33,6 @@ export type StreamJoinConfig<L, R, Out> = JoinLimits & {
 export const streamJoinDoc: OperatorDoc = {
   kind: 'stream-join',
   summary: 'Joins two streams by key without windows: every left row with every right row of its key',
-  does:
-    'The incremental inner join of SQL: both sides are kept, and join makes an output of each pair of a left and ' +
-    'a right row with the same key, when the second of them comes. With ttl_ms a pair matches only when its ' +
-    'event times are at most that far apart, so that the state is bounded. The set of results is determined by ' +
-    'the rows, not their order.',
-  state:
-    'Without ttl_ms every row of both sides, for ever: for sides that are bounded by nature (the people and the ' +
-    'auctions of a sale), else set ttl_ms. With ttl_ms each row until the watermark has passed its time by ' +
-    'ttl_ms, rounded up to half of that. Rows lie by key in chunks of 64, so that one more row of a hot ' +
-    'key costs the same as its first. At most max_entries_per_key rows of a key and side (with ttl_ms: also of a ' +
-    'time bucket).',
-  late:
-    'Without ttl_ms nothing is late. With it a row that comes when matches of it may have gone goes to the side ' +
-    'output "late" as {input, value} and is counted in millrace.stream_join.late. A result comes with the later of ' +
-    'its two rows, so by the later time it is no more late behind the join than that row was before it. By the ' +
-    'earlier one it is late with ttl_ms by ttl_ms × 1.5 at most (at least ttl_ms + 100), without by any time.',
-  duplicates:
-    'A row that comes twice is two rows and matches twice; put a dedup before the join. No row is ever taken back: ' +
-    'of a side whose rows are corrected make the table of a lookup-join or temporal-join.',
-  failure:
-    'After a crash the rows since the last commit are read again and give the same matches again. More rows of ' +
-    'a key than max_entries_per_key stop the task with join_buffer_full, and with ttl_ms an event time that is ' +
-    'no whole number of ms with bad_event_time; nothing of the batch is committed. ' +
-    'Another ttl_ms than that of the rows in the state is refused at the start (topology_changed).',
 };
 
 /**

@@ -52,33 +52,6 @@ export type TemporalJoinConfig<L, R, Out> = JoinLimits &
 export const temporalJoinDoc: OperatorDoc = {
   kind: 'temporal-join',
   summary: 'Enriches a stream with the version of a table that was valid at each event time',
-  does:
-    'The right stream is the history of a table: each of its rows is the row of its key from its event time on, ' +
-    'until the next version. A left row is joined with the newest version of its key at or before its own event ' +
-    'time: an order with the exchange rate, price or address as of the order. Of two versions with one time the ' +
-    'one whose bytes (by the codec) sort last counts. Left rows without a version are dropped and counted in ' +
-    'millrace.temporal_join.missing (inner) or come out alone (left). Left rows wait until the watermark less allowedLateness_ms has passed their time bucket, ' +
-    'so that the order of arrival of the two sides makes no difference, and come out in the order of time, then ' +
-    'key. isDeletion of the right side says which versions end the row.',
-  state:
-    'Rows of both sides that the watermark has not passed, by time bucket and key, in chunks of 64; of what it ' +
-    'has passed one version a key, the newest. With retain_ms that goes too, at most a sixteenth of it late; ' +
-    'without it there is one row for each key ever seen, deleted ones included. At most max_entries_per_key ' +
-    'rows of a key, side and bucket.',
-  late:
-    'A late left row goes to the side output "late" as {input, value} and is not joined. A late version goes ' +
-    'there too, and counts from then on for left rows to come if it is the newest of its key; what has come out ' +
-    'stays. Both are counted in millrace.temporal_join.late. The watermark that goes on behind the join stays back by ' +
-    'bucket_ms + allowedLateness_ms, for so long left rows may have waited: no result is late there by the time of ' +
-    'its left row.',
-  duplicates: 'A left row that comes twice comes out twice. A version that comes twice is the same version.',
-  failure:
-    'After a crash the rows since the last commit are read again and give the same results again. More rows of ' +
-    'a key than max_entries_per_key stop the task with join_buffer_full, and an event time that is no whole ' +
-    'number of ms with bad_event_time; nothing of the batch is committed. ' +
-    'Another bucket_ms than that of the rows in the state is refused at the start (topology_changed). ' +
-    'allowedLateness_ms and retain_ms may change: what has been joined stays so, and a retain_ms where there ' +
-    'was none removes the versions that come from then on.',
 };
 
 /**

@@ -50,37 +50,14 @@ export type WindowJoinConfig<L, R, Out> = JoinLimits &
 export const windowJoinDoc: OperatorDoc = {
   kind: 'window-join',
   summary: 'Joins two streams by key within tumbling windows of event time',
-  does:
-    'Each row belongs to one window, by its event time: [start, start + size_ms). A left and a right row with ' +
-    'the same key in the same window are a match, and join makes an output of each match. Matches come out as ' +
-    'soon as both rows are there. Left rows without a match (left, outer) and right rows without one (outer) ' +
-    'come out when the window closes, in the order of time, then key, and never before, so that nothing has to ' +
-    'be taken back. A window closes when the watermark reaches its end plus allowedLateness_ms. Of the matches ' +
-    'the set is determined by the rows, not their order; what comes out at a close is in a fixed order.',
-  state:
-    'All rows of both sides of the windows that are open, by window and key, in chunks of 64, so that one more ' +
-    'row of a hot key costs the same as its first. A window goes as a whole when it closes. At most ' +
-    'max_entries_per_key rows of a key, side and window.',
-  late:
-    'A row whose window has closed goes to the side output "late" as {input, value} and is counted in ' +
-    'millrace.window_join.late. A result may be older than the watermark, but not than the oldest window that is ' +
-    'open. So the watermark that goes on behind the join stays back, by size_ms + allowedLateness_ms, and no result ' +
-    'is late there by the event time of either row: what is chained behind the join needs no lateness of its own, ' +
-    'and gives its results that much later.',
-  duplicates: 'A row that comes twice is two rows and matches twice; put a dedup before the join.',
-  failure:
-    'After a crash the rows since the last commit are read again and give the same matches again. More rows of ' +
-    'a key than max_entries_per_key stop the task with join_buffer_full, and an event time that is no whole ' +
-    'number of ms with bad_event_time; nothing of the batch is committed. ' +
-    'Other windows than those of the rows in the state are refused at the start (topology_changed); ' +
-    'allowedLateness_ms may change, and a window that has closed stays closed.',
 };
 
 /**
  * Tumbling-window join: left and right rows with one key in one window of event time, as `left.connect(
  * right, windowJoin(…))`. Matches come out at once, rows without one when their window closes. The set of
  * results is a function of the set of rows that are not late.
- * State: the rows of the open windows. The watermark goes on later, so that no result is late behind the join. Errors: `join_buffer_full`, `join_changed`, `bad_event_time`, `bad_join_config`.
+ * State: the rows of the open windows. The watermark goes on later, so that no result is late behind
+ * the join. Errors: `join_buffer_full`, `join_changed`, `bad_event_time`, `bad_join_config`.
  */
 export function windowJoin<L, R, Out>(name: string, config: WindowJoinConfig<L, R, Out>) {
   checkedSetting('size_ms', config.size_ms, 1);

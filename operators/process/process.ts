@@ -84,13 +84,6 @@ export type LateEvents<A> = { readonly late: A };
 export const processDoc: OperatorDoc = {
   kind: 'process',
   summary: 'Your own keyed operator: a function with state and event-time timers',
-  does: "Calls `onEvent` for each event with the state of its key, and `onTimer` when the watermark reaches a timer that the key has set. Both may read and replace the state, set and clear timers, and emit to the main output and to named side outputs. Timers fire in the order of (time, key); one that is set by another timer for a time that the watermark has already reached fires in the same turn, in its place. With `order: 'time'` events wait for the watermark and are handled in the order of (time, key, stored bytes), before timers of the same time: write the function as if the stream were sorted, and the result is a function of the set of events.",
-  state:
-    "One row for each key whose state is set and not cleared, one row for each timer, and with `order: 'time'` one row for each (time, key) that still waits for the watermark. State goes when the function calls `clearState`: do that in a timer, or keys stay for ever. With a larger `version` the first start turns every state with `migrate(old, fromVersion)`; waiting events have an `eventVersion` and a `migrateEvent` of their own. Changed rows are written once a commit; the rest is a bounded cache.",
-  late: "With `order: 'time'` an event older than the watermark is not handled: it goes to the side output `late` and is counted as `millrace.process.late`, by operator. With `order: 'arrival'` every event is handled; compare `context.time_ms` with `context.watermark_ms` to tell late ones.",
-  duplicates: 'Each copy is an event. Put `dedup` in front where a source may repeat.',
-  failure:
-    "State, timers, waiting events, position and outputs to the outside are one commit: after a crash the function continues from the last one, and events since then are handled again on the state of then. What the function throws stops the task before anything of the batch is committed, and so do, as `bad_event_time`, a timer and with `order: 'time'` an event whose time is no whole number of ms since 1970. Another `order` than that of the state is refused at the start (`topology_changed`), and so is another `version` where `migrate` is missing (`state_schema_mismatch`) or throws (`migration_failed`): the state is then as it was.",
 };
 
 /**

@@ -25,13 +25,6 @@ type RateLimitSides<A> = { readonly limited: A };
 export const rateLimitDoc: OperatorDoc = {
   kind: 'rate-limit',
   summary: 'So many events of a key in a span of event time; the excess aside',
-  does: 'Takes the events of each key in the order of event time (events of one ms by their stored bytes) and passes on those that the limit allows: the first `max_events` of each fixed window of event time, or those for which a token bucket that is refilled with event time has a token. All others go to the side output `limited`. Events wait until the watermark has passed them, so which ones pass depends on nothing but the set of events that come in time: not on their order of arrival, batches, commits or restarts. The price is a delay of the allowed out-of-orderness.',
-  state:
-    'One row for each (time, key) that waits for the watermark, and one small row and one timer for each key with events in the running window or a bucket that is not full again yet. A key without events for twice `per_ms` leaves nothing.',
-  late: 'An event older than the watermark goes to the side output `late`, uses no allowance, and is counted as `millrace.rate-limit.late`: to let it displace another would take back what has been passed on.',
-  duplicates: 'Each copy uses the allowance. Put `dedup` in front.',
-  failure:
-    'Waiting events and counts are part of the commit; after a crash the same events pass. What is held back is counted as `millrace.rate-limit.limited`, by operator. An event time that is no whole number of ms since 1970 stops the task with `bad_event_time` before anything of the batch is committed. Limits may change with a restart; what a key has used is then reckoned in the new ones for `per_ms` at most.',
 };
 
 /** What has been used at a time, in tokens of `per_ms` parts each: what is refilled in a ms is a whole number. */

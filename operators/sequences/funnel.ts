@@ -84,32 +84,6 @@ export function funnel<E>(name: string, config: FunnelConfig<E>) {
 export const funnelDoc: OperatorDoc = {
   kind: 'funnel',
   summary: 'How far each entity came through a sequence of steps within a window, with retractions',
-  does:
-    'Follows each entity (a customer, a session, an order) through 2 to 32 steps, in order, strictly in order or in any ' +
-    'order, within a window that begins at the first step. Each entity counts once, at its furthest attempt, as ' +
-    '`converted`, `in_progress` or `dropped`. Exclusions drop attempts or entities, held properties must be equal on all ' +
-    'steps, events of equal time are evaluated as a group. The output is changes: the record that no longer holds ' +
-    'with `kind: retract`, the new one with `kind: insert`. The side output `timeout` carries the changes of `dropped` ' +
-    'entities only. `evaluateFunnel` is the same evaluation as a pure function, for queries over history.',
-  state:
-    'One row an entity: what its events fill (a few dozen bytes each), for as long as an attempt can still change, and its ' +
-    'last record; one timer an entity. Events that can no longer be part of a better attempt go when the watermark says ' +
-    'so. The whole row goes when nobody can enter the `range` any more and no attempt is open, or when the entity was ' +
-    'silent for longer than `retain_ms`; without either it stays for ever, with about 200 bytes. At most ' +
-    '`max_events_per_key` ' +
-    'events (default 1,000): beyond that the oldest go (with `entry: first` the newest), counted in ' +
-    '`millrace.funnel.overflowed`.',
-  late:
-    'Taken until `allowed_lateness_ms` (default a day) behind the watermark: the entity is evaluated again and its record ' +
-    'corrected. Later ones go to the side output `late` and are counted in `millrace.funnel.late`.',
-  duplicates:
-    'With `idOf`, an event with the id and the time of one that is still kept is ignored and counted in ' +
-    '`millrace.funnel.duplicates`. Without it every event counts, so put `dedup` before it.',
-  failure:
-    'Rows and timers are part of the commit: after a crash the uncommitted input is replayed and gives the same changes. ' +
-    'A definition that makes no sense is refused with `bad_funnel`, and another one than that of the rows in the state ' +
-    'with `topology_changed` (of `matches` and `holdConstant` only their names and number are compared). An ' +
-    'event time that is no whole number of ms stops the task with `bad_event_time`.',
 };
 
 function tablesOf<E>({ cacheRows }: FunnelConfig<E>) {

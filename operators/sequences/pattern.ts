@@ -85,28 +85,6 @@ export function pattern<E, N extends string>(name: string, config: PatternConfig
 export const patternDoc: OperatorDoc = {
   kind: 'pattern',
   summary: 'Sequences of events by key: strict and relaxed contiguity, negations, quantifiers, a time limit',
-  does:
-    'Searches the events of each key for a sequence built with `begin(…).next(…).followedBy(…)…within(ms)`, after Flink CEP: ' +
-    '`next`, `followedBy`, `followedByAny`, `notNext`, `notFollowedBy`; `times`, `timesOrMore`, `oneOrMore`, each also ' +
-    '`consecutive`, with `allowCombinations`, `greedy` or `until`; `optional`; `within` of the whole and ' +
-    '`withinPrevious` of a stage, bounds included. ' +
-    'A condition may look at the events matched so far, those of its own stage included. Events are evaluated in order of ' +
-    'event time once the watermark has passed them. A match is `{ key, start_ms, end_ms, events }` with the events by ' +
-    'stage. `skip` says whether matches may overlap. Partial matches whose time ran out go to the side output ' +
-    '`timeout`: an order that was not paid.',
-  state:
-    'One row a key: the events that the watermark has not passed (at most `max_buffered_events`, more go to the side output ' +
-    '`overflow`), partial matches (at most `max_partial_matches`, beyond it the oldest are given up and counted in ' +
-    '`millrace.pattern.given_up`) and the events they picked; one timer a key. With `within`, or `withinPrevious` of ' +
-    'each stage, all of it goes when the watermark has passed the last limit; else a key keeps its row as long as a ' +
-    'match is open.',
-  late: 'An event behind the watermark goes to the side output `late` and is counted in `millrace.pattern.late`.',
-  duplicates: 'Each event is evaluated, repeated ones too: put `dedup` before it.',
-  failure:
-    'Rows and timers are part of the commit: after a crash the uncommitted input is replayed and gives the same matches. ' +
-    'A pattern that could never be decided is refused with `bad_pattern`. Another pattern than that of the rows in the state is refused at the start with `topology_changed` (of conditions ' +
-    'only the names are compared). A condition that throws stops the task, and so ' +
-    'does an event time that is no whole number of ms (`bad_event_time`).',
 };
 
 function tablesOf<E, N extends string>({ codec, cacheRows }: PatternConfig<E, N>) {

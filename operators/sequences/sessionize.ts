@@ -26,13 +26,6 @@ export interface InSession<A> {
 export const sessionizeDoc: OperatorDoc = {
   kind: 'sessionize',
   summary: 'Each event with the session that it belongs to',
-  does: 'Events of a key that follow each other within `gap_ms` of event time are one session; a longer pause begins another. Each event is passed on with the id of its session (key and start), the start, and its number within the session, in the order of event time (events of one ms by their stored bytes), as soon as the watermark has passed it: earlier the session could still get an earlier start, or be joined with the one before by an event in between. What comes out is therefore a function of the set of events that come in time. For whole sessions as lists use `sessions`.',
-  state:
-    'One row for each (time, key) that waits for the watermark, and one small row and one timer for each open session. Both go when the watermark is past the last event by more than the gap.',
-  late: 'An event older than the watermark goes to the side output `late` and is counted as `millrace.sessionize.late`: its session has been given out.',
-  duplicates: 'Each copy is an event of the session. Put `dedup` in front.',
-  failure:
-    'Waiting events and open sessions are part of the commit; after a crash the same ids come out. After a restart with another `gap_ms` it counts for the open sessions too. An event time that is no whole number of ms since 1970 stops the task with `bad_event_time` before anything of the batch is committed.',
 };
 
 interface Open {

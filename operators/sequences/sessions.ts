@@ -24,13 +24,6 @@ export interface Session<A> {
 export const sessionsDoc: OperatorDoc = {
   kind: 'sessions',
   summary: 'Whole sessions, as lists of their events',
-  does: "Collects the events of a key that follow each other within `gap_ms` of event time, and emits them as one list when the watermark is past the last one by more than the gap. A session that reaches `max_events` is emitted at once (`closed_by: 'limit'`) and the rest of it as further parts, so one key cannot fill the memory. Lists come in the order in which their sessions end. For aggregates of sessions use session windows, which keep no events.",
-  state:
-    'The events of open sessions, at most `max_events` for each key, in one row; one timer for each; and one row for each (time, key) that waits for the watermark.',
-  late: 'An event older than the watermark goes to the side output `late` and is counted as `millrace.sessions.late`.',
-  duplicates: 'Each copy is an event of the session. Put `dedup` in front.',
-  failure:
-    'Open sessions are part of the commit; after a crash the same lists come out. Sessions cut by the limit are counted as `millrace.sessions.cut`, by operator. After a restart with another `gap_ms` it counts for the open sessions too. An event time that is no whole number of ms since 1970 stops the task with `bad_event_time` before anything of the batch is committed.',
 };
 
 interface Open<A> {

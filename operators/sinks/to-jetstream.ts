@@ -29,14 +29,6 @@ export interface ToJetStreamConfig<A> extends OutputConfig<A> {
 export const toJetStreamDoc: OperatorDoc = {
   kind: 'to-jetstream',
   summary: 'Each item as a message on a subject, exactly once for consumers that honour ids',
-  does: "Owes a message for each item: it is written to the outbox in the commit that contains the item, and published after it, and again until the stream has acknowledged it. The message id (`Nats-Msg-Id`) is fixed with the commit, so whatever is sent again carries the same one: JetStream stores it once within the stream's duplicate window (two minutes by default; make it longer than the longest outage after which a repeat may come), and a consumer that remembers ids has each message exactly once for ever. Messages of one subject are stored in the order of the items, also when sends fail and across restarts: each is sent when the one before it is acknowledged or refused for good. Different subjects do not wait for each other. One subject therefore takes one message for each round trip to the server; where that is too slow, put a key into the subject (`results.<key>`: order is then that of each key), or give up order with `order: 'none'`, which pipelines sends and lets a repeated one come after later ones.",
-  state:
-    'One number, the counter of the ids. Messages wait in the outbox until they are acknowledged; when too many are owed the task takes no more input (`outbox.max_rows`).',
-  late: 'Late items are sent like all others.',
-  duplicates:
-    'Two items are two messages, also of two topologies with operators of one name, unless `idOf` gives both the same id: then the stream keeps the first within its duplicate window.',
-  failure:
-    'A crash before the commit sends nothing; one after it sends what is still owed, under the same ids. If state is rebuilt from the stream the counter begins again: messages carry the ids of the first run, which within the duplicate window are taken for repeats. Use `idOf` with an id from the item where that matters. An item whose subject is malformed, whose id is no text, empty or has a line break, or whose headers have names or values that are none goes to the side output `refused` and is counted as `millrace.to-jetstream.refused`; what the server refuses for good is counted as `millrace.outbox.refused` and listed as a notice.',
 };
 
 /**

@@ -54,13 +54,6 @@ type Late<A> = { readonly late: A };
 export const toTableDoc: OperatorDoc = {
   kind: 'to-table',
   summary: 'A table by key that other threads and processes can query',
-  does: "Each item inserts, replaces or (where its value is undefined) deletes the row of its key. `queryTable` reads the table by key, range of keys or prefix, in either order, from any thread or process that can open the state, always as of one commit. With `timeOf` the row is that of the newest item by event time; of items with the same time a deletion wins, then the one whose stored bytes are larger, so the table is a function of the set of items. Without `timeOf` the last to arrive wins. Rows that changed are emitted with what they were before. A stream of changes (`kind: 'retract'` and `kind: 'insert'`, as windows in the mode `retract` and funnels give them) becomes a table without `timeOf`, since a retraction and what follows it come in that order: without `value` a retraction deletes its key's row, and with one say so: `value: (change) => change.kind === 'retract' ? undefined : change.value`.",
-  state:
-    'One row for each key that is not deleted: nothing but a deletion removes one, so let the keys be bounded or delete what has ended. With `timeOf` a deleted key is remembered until the watermark has passed the time of its deletion, so that an older item that comes later does not bring it back. Changed rows are written once a commit; the rest is a bounded cache.',
-  late: 'With `timeOf` an item behind the watermark still takes part where its key has a row. Where it has none, a deletion may have been forgotten: the item goes to the side output `late` and is counted as `millrace.to-table.late`.',
-  duplicates: 'The same item twice leaves the same row, and nothing is emitted for the second one.',
-  failure:
-    'Rows are part of the commit that moves the position: readers never see half a commit, and after a crash the table is that of the last one. A `timeOf` that is no whole number of ms since 1970 stops the task with `bad_event_time` before anything of the batch is committed.',
 };
 
 /**

@@ -47,13 +47,6 @@ export interface WindowTableSides<A> {
 export const toWindowTableDoc: OperatorDoc = {
   kind: 'to-window-table',
   summary: 'A table by key and window that other threads and processes can query',
-  does: "Each item, typically the result of a windowed aggregation, inserts, replaces or (where its value is undefined) deletes the row of its key and window. `queryTable` reads the windows of a key, or of all keys, that start within a range of time, in order or newest first, as of one commit. The last item of a window to come is its value: an operator that emits a window again with a correction replaces the row. An item with `kind: 'retract'` deletes the row of its window, whatever `value` says: so sessions that have grown or merged since leave nothing, in the modes `accumulate` and `retract` of [`window`](window.md). With `discard` results are parts, of which the table would keep the last: do not put them here. Windows that changed are emitted.",
-  state:
-    'One row for each key and window, and one timer for it. A window is removed when the watermark is `retain_ms` past its end; with `retain_ms: Infinity` it stays for ever. After a restart with a longer retention it counts for the windows that are there too.',
-  late: 'An item whose window is past its retention goes to the side output `late` and is counted as `millrace.to-window-table.late`.',
-  duplicates: 'The same item twice leaves the same row; both are emitted.',
-  failure:
-    'Rows and timers are part of the commit that moves the position: readers never see half a commit, and after a crash the table is that of the last one. A window whose bounds are no whole ms, or whose end is before its start, stops the task with `bad_window` before anything of the batch is committed. The table holds windows that start since 1970 and before the year 10854, and end before 10889: an item whose window is outside (an event with a wrong clock makes one) goes to the side output `refused` and is counted as `millrace.to-window-table.refused`.',
 };
 
 /**

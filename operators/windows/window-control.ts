@@ -53,7 +53,8 @@ export class WindowControl {
     if (stored !== undefined && stored !== definition) {
       throw new MillraceError(
         'window_changed',
-        `The state of "${operator}" belongs to ${stored}, the program says ${definition}. Give the operator a new name (its windows then begin anew), or rebuild its state from the stream.`,
+        `The state of "${operator}" belongs to ${stored}, the program says ${definition}. Give the ` +
+          'operator a new name (its windows then begin anew), or rebuild its state from the stream.',
       );
     }
     this.#reached = table.scope('watermark');

@@ -81,7 +81,9 @@ export function bulkRoutes(parts: { spool: Spool; jobs: JobManager; once: Idempo
       tag: 'Ingestion',
       summary: 'Upload a file of events',
       description:
-        'Takes an NDJSON file as the body, also with Content-Encoding: gzip, and answers when it is on disk; a job then publishes it line by line. A job that a restart interrupts goes on. The job lists the lines that it could not take. Pointers to S3 are not supported.',
+        'Takes an NDJSON file as the body, also with Content-Encoding: gzip, and answers when it is on ' +
+        'disk; a job then publishes it line by line. A job that a restart interrupts goes on. The job ' +
+        'lists the lines that it could not take. Pointers to S3 are not supported.',
       permission: 'events:write',
       idempotent: true,
       raw_body: {

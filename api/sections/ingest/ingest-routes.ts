@@ -64,7 +64,9 @@ const EVENT = {
 const NDJSON_BODY = z.string().describe('One event a line');
 
 const EVENTS_BODY: DocumentedBody = {
-  description: `One event, an array of events or NDJSON; at most ${MAX_EVENTS} events and ${MAX_INGEST_BYTES} bytes, unpacked. CloudEvents 1.0 in structured form are events too.`,
+  description:
+    `One event, an array of events or NDJSON; at most ${MAX_EVENTS} events and ${MAX_INGEST_BYTES} bytes, ` +
+    'unpacked. CloudEvents 1.0 in structured form are events too.',
   content: {
     'application/json': {
       schema: z.union([eventSchema, eventListSchema]),
@@ -102,7 +104,9 @@ export function ingestRoutes(events: EventPublisher, once: Idempotency, clock: C
       tag: 'Ingestion',
       summary: 'Store events',
       description:
-        'Answers 202 after the stream has stored the events. A list may be taken in part: `rejected` says which events were not, even when it is all of them. A single event that is not valid is a 422. Repeating a request is harmless: an event counts once by its `event_id`.',
+        'Answers 202 after the stream has stored the events. A list may be taken in part: `rejected` ' +
+        'says which events were not, even when it is all of them. A single event that is not valid is a ' +
+        '422. Repeating a request is harmless: an event counts once by its `event_id`.',
       permission: 'events:write',
       raw_body: EVENTS_BODY,
       idempotent: true,

@@ -160,7 +160,8 @@ export function kpiRoutes(parts: AnswerParts): readonly Route[] {
       tag: 'KPIs',
       summary: 'Time series of one or several metrics, by group',
       description:
-        'Buckets without events are there with zeros. `max_staleness` refuses an answer that is older, `force_fresh` and `min_position` wait for what they name, at most 10 s.',
+        'Buckets without events are there with zeros. `max_staleness` refuses an answer that is older, ' +
+        '`force_fresh` and `min_position` wait for what they name, at most 10 s.',
       permission: 'kpis:read',
       query: z.strictObject(dryRun),
       body: kpiQuerySchema,
@@ -193,7 +194,10 @@ export function kpiRoutes(parts: AnswerParts): readonly Route[] {
       path: '/kpis/batch',
       tag: 'KPIs',
       summary: 'Several KPI queries at once, of one state',
-      description: `Up to ${MAX_BATCH_QUERIES} queries, answered in order from one commit, so that a dashboard's numbers fit together. A query that cannot be answered has a \`problem\` instead; the others are answered. Always synchronous. Freshness is asked for the whole batch.`,
+      description:
+        `Up to ${MAX_BATCH_QUERIES} queries, answered in order from one commit, so that a dashboard's ` +
+        `numbers fit together. A query that cannot be answered has a \`problem\` instead; the others are ` +
+        'answered. Always synchronous. Freshness is asked for the whole batch.',
       permission: 'kpis:read',
       body: kpiBatchSchema,
       documented_body: kpiBatchSchema.extend({

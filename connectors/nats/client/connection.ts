@@ -74,7 +74,8 @@ export async function connectNats(options: LinkOptions): Promise<NatsLink> {
       if (performance.now() + RETRY_PAUSE_MS >= deadline_ms) {
         throw new MillraceError(
           'nats_unreachable',
-          `No NATS server answered at ${shown} within ${limit_ms} ms (${describe(error)}). Start one there, correct NATS_URL, or leave NATS_URL unset to run the embedded one.`,
+          `No NATS server answered at ${shown} within ${limit_ms} ms (${describe(error)}). Start one ` +
+            'there, correct NATS_URL, or leave NATS_URL unset to run the embedded one.',
           { cause: error, retriable: true },
         );
       }

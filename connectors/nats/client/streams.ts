@@ -87,7 +87,8 @@ export function checkServerVersion(version: string, url: string): void {
   if (major > wantedMajor || (major === wantedMajor && minor >= wantedMinor)) return;
   throw new MillraceError(
     'nats_server_too_old',
-    `The NATS server at ${url} is version ${version}; ${MINIMUM_SERVER.join('.')} or newer is needed. Update it, or leave NATS_URL unset to run the embedded one.`,
+    `The NATS server at ${url} is version ${version}; ${MINIMUM_SERVER.join('.')} or newer is needed. ` +
+      'Update it, or leave NATS_URL unset to run the embedded one.',
   );
 }
 

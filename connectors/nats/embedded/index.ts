@@ -46,7 +46,8 @@ export async function startEmbeddedNats(options: EmbeddedNatsOptions): Promise<N
     ...(options.onExit === undefined ? {} : { onExit: options.onExit }),
   });
   progress(
-    `nats-server ${found.version} from ${ORIGIN[found.from]} (${found.path}) at ${server.url}, port ${server.port}, pid ${server.pid}; log in ${server.logFile}`,
+    `nats-server ${found.version} from ${ORIGIN[found.from]} (${found.path}) at ${server.url}, port ` +
+      `${server.port}, pid ${server.pid}; log in ${server.logFile}`,
   );
   return server;
 }

@@ -98,7 +98,8 @@ function busy(holder: Holder, claim: StoreClaim): NatsServerError {
       : `Process ${holder.pid} is starting a nats-server on ${claim.storeDir}`;
   return new NatsServerError(
     'nats_store_busy',
-    `${who}, and two servers on one store would corrupt it. Stop the Millrace that runs there, or, if that is gone, end process ${holder.pid}; or choose another DATA_DIR.`,
+    `${who}, and two servers on one store would corrupt it. Stop the Millrace that runs there, or, if ` +
+      `that is gone, end process ${holder.pid}; or choose another DATA_DIR.`,
   );
 }
 

@@ -161,7 +161,9 @@ export class EventPublisher {
       if (performance.now() + retry_pause_ms > deadline_ms || this.#link.connection.isClosed()) {
         throw new MillraceError(
           'stream_unavailable',
-          `The stream of "${subject}" did not confirm a message within ${total_timeout_ms} ms (${describe(problem)}); it may have been stored. Publish again with the same message ids when the server is back.`,
+          `The stream of "${subject}" did not confirm a message within ${total_timeout_ms} ms ` +
+            `(${describe(problem)}); it may have been stored. Publish again with the same message ids ` +
+            'when the server is back.',
           { cause: problem, retriable: true },
         );
       }

@@ -264,7 +264,9 @@ async function serverOf(
     env: process.env,
     progress: log,
     onExit: ({ code, signal }) => {
-      const message = `The embedded NATS server ended (${signal ?? `exit code ${code}`}); its log is ${join(dataDir, 'nats.log')}. What was committed is safe: start again.`;
+      const message =
+        `The embedded NATS server ended (${signal ?? `exit code ${code}`}); its log is ` +
+        `${join(dataDir, 'nats.log')}. What was committed is safe: start again.`;
       fail(new MillraceError('nats_server_ended', message));
     },
   });
@@ -354,7 +356,8 @@ async function committed(
       const [stream, sequence] = behind;
       throw new MillraceError(
         'not_caught_up',
-        `After ${timeout_ms} ms ${position[stream]?.[PARTITION] ?? 0} of ${sequence} messages of "${stream}" are committed. Wait longer, or see the log for what holds the task up.`,
+        `After ${timeout_ms} ms ${position[stream]?.[PARTITION] ?? 0} of ${sequence} messages of ` +
+          `"${stream}" are committed. Wait longer, or see the log for what holds the task up.`,
         { retriable: true },
       );
     }

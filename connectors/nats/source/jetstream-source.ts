@@ -336,7 +336,10 @@ const briefly = (): Promise<void> => sleep(STOP_TIMEOUT_MS, undefined, { ref: fa
 const wentBackError = (stream: string, sequence: number, received: number): MillraceError =>
   new MillraceError(
     'stream_went_back',
-    `The server has sent message ${sequence} of stream "${stream}", which was read up to sequence ${received}: the stream lost messages and their numbers were given again (a power cut, a restored backup), or the server had passed it over. Restore the stream from its backup, or replay it, and start again.`,
+    `The server has sent message ${sequence} of stream "${stream}", which was read up to sequence ` +
+      `${received}: the stream lost messages and their numbers were given again (a power cut, a restored ` +
+      'backup), or the server had passed it over. Restore the stream from its backup, or replay it, and ' +
+      'start again.',
   );
 
 const closedError = (url: string): MillraceError =>

@@ -208,14 +208,6 @@ function count(waiting: Waiting, { entries, min_ms, max_ms }: DeltaHeader): void
 export const cubesDoc: OperatorDoc = {
   kind: 'cubes',
   summary: 'Tumbling rollup into cubes of dimensions',
-  does: 'Each row (a scope, a time, a unit, dimension values, sums, observations, perhaps a distinct member) is added to a cell of every cube that takes it: for each granularity one cell a bucket, combination of values and unit, with exact sums, quantile sketches (DDSketch) and a distinct set (exact to 10,000 members, HyperLogLog beyond). `readCube` reads cells and what is not folded into them yet in one snapshot, so an answer is as fresh as the commit. Beyond `cells_per_day` cells of a cube on a day new values go to `__other__`.',
-  state:
-    'A row a cell, and one row a commit and cube of what waits to be folded, at most `fold_max_entries` entries of a cube. Buckets past the retention of their granularity are removed as the watermark moves: with each fold twice as many cells as it wrote, and 2,000 of one cube in turn with each commit. A granularity without `retain_ms` is kept for ever, and with it a row for each cube and day that counts its cells. In memory what a commit touches (`delta_max_cells`), and up to 100,000 dimension values beside those of the commit.',
-  late: 'A late row corrects its bucket for as long as that is kept, and the coarser ones after that.',
-  duplicates:
-    'Every row is added: put `dedup` in front. What was counted wrongly is taken back by a row with negative sums.',
-  failure:
-    'Cells, waiting deltas and position are one commit. Sums are exact at any size and sketches are functions of the multiset, so rows in any order, and read again after a crash, come to the same cells.',
 };
 
 /**

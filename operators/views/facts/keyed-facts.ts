@@ -84,14 +84,6 @@ interface Claims<E, P> {
 export const keyedFactsDoc: OperatorDoc = {
   kind: 'keyed-facts',
   summary: 'The earliest event of each kind for each entity, with retractions',
-  does: 'Keeps, for each entity (an order, a customer, a session) and slot (its placement, its payment, its first visit), the earliest event by time; of equal times the one with the smaller `tieOf`. Each event comes out with the changes that it makes: `after` is the new fact, `before` the one that it displaces, `record` the facts of the entity just after it. Count `after`, take `before` back, and what is counted (first orders, times from order to payment) is a function of the set of events, whatever their order: an earlier event that arrives late corrects it. One event may claim slots of several entities.',
-  state:
-    'A row for each entity: for each slot that is filled a time, a tie and the payload. Up to `cacheRows` of each kind in memory; those that changed are written once a commit. An entity goes when its facts have not changed for `retain_ms` by the watermark, to the day.',
-  late: 'Nothing is too late as long as the entity is remembered: an earlier event displaces the fact. Events of an entity that has been forgotten begin a new one, and its firsts are counted again; choose `retain_ms` longer than an entity lives.',
-  duplicates:
-    'A repeat has the time and the tie of its first copy and changes nothing; it comes out without changes. Copies whose tie differs count by the rule: the smallest wins.',
-  failure:
-    'Rows are part of the commit; after a crash the events since then come again and make the same changes. Displaced facts are counted as `millrace.facts.displaced`. When too many changed rows wait for a commit (64 MiB) one is asked for. An event time that is no whole number of ms since 1970 and a tie that is NaN stop the task (`invariant_broken`), as does what `keyOf`, `slotsOf` and `payloadOf` throw, before anything of the batch is committed.',
 };
 
 /**

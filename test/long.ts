@@ -1,0 +1,30 @@
+/**
+ * Sizes of the tests that are long by nature. `npm test` runs the short form, `npm run test:long` the long one:
+ * the same assertions on more.
+ */
+const SHORT = {
+  /** Keys that come and expire in a case of bounded state. */
+  bounded_keys: 200_000,
+  /** The same for further modes of an operator that has a case with all. */
+  bounded_fewer_keys: 100_000,
+  /** Keys between two commits there. */
+  bounded_commit_keys: 10_000,
+  /** Rows while they come, at most: what is live, and what the commits that sweep are behind. */
+  bounded_max_rows: 40_000,
+  /** Simulated runs of the order analytics. */
+  simulation_seeds: 500,
+  /** Processes killed with SIGKILL while events are published. */
+  crash_seeds: [1, 2, 3],
+};
+
+const LONG: typeof SHORT = {
+  bounded_keys: 1_000_000,
+  bounded_fewer_keys: 200_000,
+  // As many as the limits of a task allow.
+  bounded_commit_keys: 50_000,
+  bounded_max_rows: 60_000,
+  simulation_seeds: 2_000,
+  crash_seeds: [1, 2, 3, 4, 5, 6, 7],
+};
+
+export const sizes = process.env.TEST_LONG === '1' ? LONG : SHORT;
