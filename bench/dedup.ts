@@ -30,7 +30,7 @@ export async function dedupBench(): Promise<object> {
     words[index * 3 + 2] as number,
   ];
   const add_ns = nsEach(IDS, () => {
-    for (let index = 0; index < IDS; index++) recent.add(...id(index), 1, index);
+    for (let index = 0; index < IDS; index++) recent.add(...id(index), 1);
   });
   let found = 0;
   const hit_ns = nsEach(LOOKUPS, () => {

@@ -1,0 +1,6 @@
+export {
+  type DedupEventsConfig,
+  dedupEvents,
+  dedupEventsDoc,
+  type IdentifiedColumns,
+} from './dedup-events.ts';
