@@ -1,9 +1,12 @@
 import { stringCodec } from '../engine/index.ts';
 import { count } from './aggregates-numeric.ts';
 import { dedup } from './dedup.ts';
+import { TestBatch } from './dedup-columns/fixture.ts';
+import { dedupEvents } from './dedup-columns/index.ts';
 import { type Item, keyed, keyOf, type PropertyCase, timeOf } from './fixture-properties.ts';
 import { type FunnelChange, type FunnelConfig, funnel } from './funnel.ts';
 import { keyedFacts, type WithFacts } from './keyed-facts.ts';
+import { map } from './map.ts';
 import { pattern } from './pattern.ts';
 import { begin } from './pattern-builder.ts';
 import type { SkipStrategy } from './pattern-skip.ts';
@@ -184,6 +187,16 @@ const tables: PropertyCase[] = [
         dedup<Item>('dedup', { idOf: ({ key, kind }) => `${key} ${kind}`, timeOf: () => 0, memory_ids: 4 }),
       ),
     final: (out: readonly Item[]) => out.map(({ key, kind }) => `${key} ${kind}`).sort(),
+  },
+  {
+    name: 'dedup of columns: the ids that are live',
+    kinds: ['dedup-events'],
+    build: (input) =>
+      input.pipe(
+        map('columns', ({ key, kind }: Item) => new TestBatch([{ id: `${key} ${kind}`, time_ms: 0 }])),
+        dedupEvents<TestBatch>('dedup', { memory_ids: 4 }),
+      ),
+    final: (out: readonly TestBatch[]) => out.flatMap(({ left }) => left).sort(),
   },
   {
     name: 'to-table with times',

@@ -2,13 +2,14 @@
 export const ID_WORDS = 5;
 /** What memory has of it: the id and the payload's hash. */
 const SLOT_WORDS = 4;
-export const SLOT_BYTES = SLOT_WORDS * 4;
+/** Ids to touch at once: as many loads as a core has under way. */
+export const TOUCHED_IDS = 32;
 const PART_BITS = 6;
 const PARTS = 1 << PART_BITS;
 const INITIAL_SLOTS = 64;
 /** A part that is fuller grows to the other share. */
-const FULLEST = 0.75;
-const AFTER_GROWTH = 0.55;
+const FULLEST = 0.8;
+const AFTER_GROWTH = 0.5;
 const NOT_FOUND = -1;
 /** An odd multiplier spreads the first word over its high bits: Knuth, TAOCP vol. 3, 6.4, Fibonacci hashing. */
 const SPREAD = 0x9e3779b1;
@@ -16,7 +17,7 @@ const SPREAD = 0x9e3779b1;
 /**
  * A set of ids, each with a word: open addressing with linear probing, deletion by backward shift (Knuth, TAOCP
  * vol. 3, 6.4 algorithm R). 64 parts that grow one at a time, so that no growth takes long; a slot has the whole
- * entry, so that a look-up touches one or two cache lines. 21 to 29 bytes an id. The high bits of the first word's
+ * entry, so that a look-up touches one or two cache lines. 20 to 32 bytes an id. The high bits of the first word's
  * hash choose the slot, so a part grows in one pass through memory.
  */
 export class RecentIds {
@@ -31,6 +32,8 @@ export class RecentIds {
   /** The slot that the last `find` ended at in vain. */
   #missPart = -1;
   #missSlot = 0;
+  /** Without meaning: a load that nobody uses would not be made. */
+  #touched = 0;
   size = 0;
 
   constructor() {
@@ -72,6 +75,21 @@ export class RecentIds {
     const slots = Math.ceil(ids / PARTS / AFTER_GROWTH);
     for (let part = 0; part < PARTS; part++)
       if (slots * SLOT_WORDS > (this.#parts[part] as Int32Array).length) this.#resize(part, slots);
+  }
+
+  /**
+   * Loads the slots of `count` ids before they are asked for: words[from], words[from + stride] and so on are their
+   * first words. Independent loads wait for memory together, where look-ups would wait one after the other.
+   */
+  touch(words: Int32Array, from: number, count: number, stride: number): void {
+    let touched = this.#touched;
+    for (let left = count, at = from; left > 0; left--, at += stride) {
+      const id0 = words[at] as number;
+      const part = partOf(id0);
+      const home = homeOf(id0, this.#scales[part] as number) * SLOT_WORDS;
+      touched ^= (this.#parts[part] as Int32Array)[home] as number;
+    }
+    this.#touched = touched;
   }
 
   /** The payload's hash of an id, 0..2^32-1, or -1. Words may be signed or not. */

@@ -91,7 +91,7 @@ function configOf(root: string, file: string): readonly string[] {
 function fileOf(root: string, kind: string): string {
   const marker = new RegExp(`Doc: OperatorDoc = \\{\\s*kind: '${kind}'`);
   const found = FOLDERS.flatMap((folder) =>
-    readdirSync(join(root, folder)).map((name) => `${folder}/${name}`),
+    readdirSync(join(root, folder), { recursive: true }).map((name) => `${folder}/${name}`),
   )
     .filter((path) => path.endsWith('.ts') && !path.endsWith('.test.ts'))
     .find((path) => marker.test(readFileSync(join(root, path), 'utf8')));

@@ -6,6 +6,7 @@ import {
   type OutMessage,
 } from '../../engine/index.ts';
 import { idTables, KnownIds } from '../known-ids.ts';
+import { TOUCHED_IDS } from '../recent-ids.ts';
 
 /** What the operator needs of a batch of events in columns. */
 export interface IdentifiedColumns {
@@ -111,6 +112,7 @@ const make = <B extends IdentifiedColumns>() =>
         const { id0, id1, id2, payload, live, length } = batch;
         const { time_ms } = batch.own;
         for (let row = 0; row < length; row++) {
+          if (row % TOUCHED_IDS === 0) known.touch(id0, row, Math.min(TOUCHED_IDS, length - row));
           const time = time_ms[row] as number;
           if (live[row] === 0 || time < from_ms) continue;
           const own = payload[row] as number;
