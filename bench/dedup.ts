@@ -1,6 +1,6 @@
 import { openLmdbStore } from '../engine/index.ts';
-import { ID_WORDS, OldIds, RecentIds } from '../operators/index.ts';
-import { machine, withScratch } from './rig.ts';
+import { ID_WORDS, KnownIds, OldIds, RecentIds, TOUCHED_IDS } from '../operators/index.ts';
+import { machine, nsEach, withScratch } from './rig.ts';
 import { random } from './traffic.ts';
 
 const IDS = Number(process.env.BENCH_IDS ?? 10_000_000);
@@ -9,12 +9,8 @@ const OLD_IDS = 1_000_000;
 const OLD_LOOKUPS = 50_000;
 const DAYS = 30;
 const CHUNK_IDS = 50_000;
-
-function nsEach(count: number, work: () => void): number {
-  const started_ms = performance.now();
-  work();
-  return Math.round(((performance.now() - started_ms) * 1e6) / count);
-}
+/** What a process knows after a while, for the whole of the operator's state. */
+const KNOWN_IDS = Number(process.env.BENCH_KNOWN_IDS ?? 3_000_000);
 
 /** Memory and look-up cost of the dedup operator's two tiers. */
 export async function dedupBench(): Promise<object> {
@@ -30,7 +26,7 @@ export async function dedupBench(): Promise<object> {
     words[index * 3 + 2] as number,
   ];
   const add_ns = nsEach(IDS, () => {
-    for (let index = 0; index < IDS; index++) recent.add(...id(index), 1, index);
+    for (let index = 0; index < IDS; index++) recent.add(...id(index), 1);
   });
   let found = 0;
   const hit_ns = nsEach(LOOKUPS, () => {
@@ -51,6 +47,7 @@ export async function dedupBench(): Promise<object> {
     miss_ns,
     found,
     ...old,
+    ...(await knownIds(next)),
   };
 }
 
@@ -86,6 +83,48 @@ async function oldIds(next: () => number): Promise<object> {
       disk_hit_ns,
       disk_found: found,
       disk_runs: old.runCount,
+    };
+    await store.close();
+    return result;
+  });
+}
+
+/** New ids through memory and log, a commit after so many, and the restart that reads the log. */
+async function knownIds(next: () => number): Promise<object> {
+  return withScratch(async (folder) => {
+    const store = openLmdbStore(folder, { durable: false });
+    const [log, blocks, directory] = ['log', 'blocks', 'directory'].map((name) => store.table(name));
+    const tables = { log, blocks, directory } as ConstructorParameters<typeof KnownIds>[0];
+    const known = new KnownIds(tables, 2 * KNOWN_IDS);
+    const columns = Array.from({ length: 4 }, () => new Int32Array(CHUNK_IDS));
+    const [id0, id1, id2, payload] = columns as [Int32Array, Int32Array, Int32Array, Int32Array];
+    let [meet_ns, commit_ns, meet_ns_1m] = [0, 0, 0];
+    for (let done = 0; done < KNOWN_IDS; done += CHUNK_IDS) {
+      for (const column of columns) for (let id = 0; id < CHUNK_IDS; id++) column[id] = next() * 2 ** 32;
+      meet_ns += nsEach(CHUNK_IDS, () => {
+        for (let id = 0; id < CHUNK_IDS; id++) {
+          if (id % TOUCHED_IDS === 0) known.touch(id0, id, Math.min(TOUCHED_IDS, CHUNK_IDS - id));
+          const time_s = 1_700_000_000 + ((done + id) >>> 2);
+          const [word0, word1] = [id0[id] as number, id1[id] as number];
+          known.meet(word0, word1, id2[id] as number, payload[id] as number, time_s);
+        }
+      });
+      if (done + CHUNK_IDS === 1_000_000) meet_ns_1m = Math.round(meet_ns / (1_000_000 / CHUNK_IDS));
+      commit_ns += nsEach(CHUNK_IDS, () => store.transaction(() => known.commit(0)));
+    }
+    const commits = KNOWN_IDS / CHUNK_IDS;
+    let memoryIds = 0;
+    const restart_ns = nsEach(1, () => {
+      memoryIds = new KnownIds(tables, 2 * KNOWN_IDS).memoryIds;
+    });
+    const result = {
+      known_ids: memoryIds,
+      meet_ns_1m,
+      meet_ns: Math.round(meet_ns / commits),
+      commit_ns: Math.round(commit_ns / commits),
+      known_disk_bytes_an_id: Math.round((store.sizeBytes() / KNOWN_IDS) * 10) / 10,
+      known_memory_bytes_an_id: Math.round((known.memory_bytes / KNOWN_IDS) * 10) / 10,
+      restart_ms: Math.round(restart_ns / 1e6),
     };
     await store.close();
     return result;

@@ -23,6 +23,19 @@ export function machine(): string {
   return `${length} cores, ${cpus()[0]?.model ?? 'unknown CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`;
 }
 
+/** CPU time of the process, as others may be busy on the machine. */
+export function cpu_ms(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
+}
+
+/** CPU time of `work` for each of `count`, ns. */
+export function nsEach(count: number, work: () => void): number {
+  const started_ms = cpu_ms();
+  work();
+  return Math.round(((cpu_ms() - started_ms) * 1e6) / count);
+}
+
 export function median(values: readonly number[]): number {
   return quantileOf(values, 0.5);
 }

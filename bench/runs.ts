@@ -1,6 +1,6 @@
 import { openLmdbStore } from '../engine/index.ts';
 import { RecordArena, RunTable, RunView } from '../engine/runs/index.ts';
-import { machine, withScratch } from './rig.ts';
+import { cpu_ms, machine, nsEach, withScratch } from './rig.ts';
 import { random } from './traffic.ts';
 
 const RECORDS = Number(process.env.BENCH_RECORDS ?? 1_000_000);
@@ -14,18 +14,6 @@ const MAX_BYTES = 140;
 
 /** Of several rounds the best one counts: others may be busy on the machine. */
 const ROUNDS = 5;
-
-/** CPU time of the process, as others may be busy on the machine. */
-function cpu_ms(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1_000;
-}
-
-function nsEach(count: number, work: () => void): number {
-  const started_ms = cpu_ms();
-  work();
-  return Math.round(((cpu_ms() - started_ms) * 1e6) / count);
-}
 
 function bestNsEach(count: number, work: () => void): number {
   return Math.min(...Array.from({ length: ROUNDS }, () => nsEach(count, work)));

@@ -1,6 +1,8 @@
 import { stringCodec } from '../engine/index.ts';
 import { count } from './aggregates/index.ts';
-import { dedup } from './dedup/index.ts';
+import { map } from './core/index.ts';
+import { TestBatch } from './dedup/fixture-columns.ts';
+import { dedup, dedupEvents } from './dedup/index.ts';
 import { type Item, keyed, keyOf, type PropertyCase, timeOf } from './fixture-properties.ts';
 import { process, rateLimit } from './process/index.ts';
 import {
@@ -185,6 +187,16 @@ const tables: PropertyCase[] = [
         dedup<Item>('dedup', { idOf: ({ key, kind }) => `${key} ${kind}`, timeOf: () => 0, memory_ids: 4 }),
       ),
     final: (out: readonly Item[]) => out.map(({ key, kind }) => `${key} ${kind}`).sort(),
+  },
+  {
+    name: 'dedup of columns: the ids that are live',
+    kinds: ['dedup-events'],
+    build: (input) =>
+      input.pipe(
+        map('columns', ({ key, kind }: Item) => new TestBatch([{ id: `${key} ${kind}`, time_ms: 0 }])),
+        dedupEvents<TestBatch>('dedup', { memory_ids: 4 }),
+      ),
+    final: (out: readonly TestBatch[]) => out.flatMap(({ left }) => left).sort(),
   },
   {
     name: 'to-table with times',

@@ -30,8 +30,8 @@ export const keyedCases: readonly BoundedCase[] = [
     drain_ms: LIVE * 2_000,
     drain_commits: 20,
     max_rows: 200,
-    // The newest `memory_ids` stay, whatever their age, 2,048 in a row.
-    rest_rows: Math.ceil((2 * LIVE) / 2_048),
+    // The newest `memory_ids` stay, whatever their age, 908 in a row with times of two bytes.
+    rest_rows: Math.ceil((2 * LIVE) / 908),
   },
   {
     name: 'keyed-facts',

@@ -11,6 +11,7 @@ const ROOT = resolve(import.meta.dirname, '..');
 
 /** State that is meant to grow, and why. */
 const UNBOUNDED: Readonly<Record<string, string>> = {
+  'dedup-events': 'ids are known for as long as the events are kept: only the retention cuts them',
   'fx-rates': 'exchange rates are the history that queries ask for: a row for each rate that was ever given',
 };
 /** They say something of state, but have no table of their own. */
@@ -79,6 +80,7 @@ describe('bounded state', () => {
     const stateful = docs.filter(
       ({ kind }) => !/^None\b/.test(proseOf(ROOT, kind).state) && !WITHOUT_TABLES.includes(kind),
     );
-    expect(stateful.map(({ kind }) => kind).filter((kind) => !covered.has(kind))).toEqual([]);
+    const kinds = stateful.map(({ kind }) => kind);
+    expect(kinds.filter((kind) => !covered.has(kind) && !(kind in UNBOUNDED))).toEqual([]);
   });
 });

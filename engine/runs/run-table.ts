@@ -25,7 +25,7 @@ const SAMPLED = 16;
  * sorted run; runs of a size are merged, a bounded part in each commit. Of a key the newest record counts. In memory:
  * the first key of each block, a filter of each run, and runs of one block. Keys are two signed words, spread evenly.
  *
- * What is in memory is of the transaction's inside: after one that failed, `restore`.
+ * After a transaction that failed, call `restore`: memory has what `commit` did in it.
  */
 export class RunTable {
   readonly #table: KvTable;

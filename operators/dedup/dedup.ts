@@ -1,19 +1,13 @@
 import {
   type Barrier,
-  ByteReader,
-  ByteWriter,
   defineOperator,
-  type KvView,
   MillraceError,
   type Operator,
   type OperatorDoc,
   type OutMessage,
-  rawTable,
 } from '../../engine/index.ts';
-import { mix32 } from '../core/index.ts';
 import { identify } from './identify.ts';
-import { OldIds, storedIds } from './old-ids.ts';
-import { ID_WORDS, RecentIds } from './recent-ids.ts';
+import { idTables, KnownIds } from './known-ids.ts';
 
 /** By what an item is known. */
 export interface Identified {
@@ -28,7 +22,7 @@ export interface Identified {
 }
 
 export interface DedupLimits<E> {
-  /** Ids kept in memory at a commit, newest first to stay; 20 bytes each. By default 1,000,000. */
+  /** Ids kept in memory at a commit, newest first to stay; about 25 bytes each. By default 1,000,000. */
   readonly memory_ids?: number;
   /** How long an id is remembered after it left memory, by the clock, ms; 0 or more. By default 7 days. */
   readonly retain_ms?: number;
@@ -74,20 +68,6 @@ function identification<E>(config: DedupConfig<E>): (event: E) => Identified {
   return (event) => ({ ...identify(idOf(event), contentOf(event)), time_ms: timeOf(event) });
 }
 
-/** Ids of a log row at most; the last one is extended until it has them, so that a quiet stream makes no tiny rows. */
-const LOG_ROW_IDS = 2_048;
-/** Rows that the ids in memory have at least, as the oldest row leaves memory whole. */
-const LOG_ROWS_MIN = 8;
-/** So many new ids ask for a commit, where memory holds fewer: until then they are there beside the others. */
-const UNCOMMITTED_MIN_IDS = 65_536;
-
-const tables = () => ({
-  // Which ids are known is content; which of them are in the log is a matter of the way.
-  log: rawTable({ version: 1, logicalRows: (log, _, sibling) => [idSetDigest(log, sibling('blocks'))] }),
-  blocks: rawTable({ version: 1, logicalRows: () => [] }),
-  directory: rawTable({ version: 1, logicalRows: () => [] }),
-});
-
 export const dedupDoc: OperatorDoc = {
   kind: 'dedup',
   summary: 'The first event of each id; conflicts to the dead letters',
@@ -114,31 +94,25 @@ export function dedup<E>(name: string, config: DedupConfig<E>): Operator<E, E, D
 }
 
 const make = <E>() =>
-  defineOperator<E, E, DedupConfig<E>, ReturnType<typeof tables>, DedupSides<E>>({
+  defineOperator<E, E, DedupConfig<E>, ReturnType<typeof idTables>, DedupSides<E>>({
     kind: 'dedup',
     summary: 'The first event of each id; conflicts to the dead letters',
-    state: tables,
+    state: idTables,
     sides: ['duplicates', 'conflicts'],
     start: ({ name, config, state, metrics, emit, emitTo, send, notice, requestBarrier }) => {
       const { memory_ids = DEFAULT_MEMORY_IDS, retain_ms = DEFAULT_RETAIN_MS, conflict } = config;
       const { describe = () => ({ scope: name, sequence: 0, detail: {} }) } = config;
       const identified = identification(config);
-      const rowIds = Math.max(1, Math.min(LOG_ROW_IDS, Math.floor(memory_ids / LOG_ROWS_MIN)));
-      const uncommittedIds = Math.max(UNCOMMITTED_MIN_IDS, memory_ids);
-      const recent = new RecentIds();
-      const old = new OldIds(state.blocks, state.directory);
-      /** First ordinals of the log's rows, oldest first. */
-      const rows = restore(state.log, recent);
-      let logged = recent.next;
+      const known = new KnownIds(state, memory_ids);
       const duplicates = metrics.counter(
         'millrace.dedup.duplicates',
         'Events dropped because their id is known',
       );
       const conflicts = metrics.counter('millrace.dedup.conflicts', 'Duplicates whose payload differs');
-      metrics.gauge('millrace.dedup.memory_ids', 'Ids in memory', () => recent.size);
-      metrics.gauge('millrace.dedup.memory_bytes', 'Memory of the ids', () => recent.memory_bytes);
-      metrics.gauge('millrace.dedup.disk_runs', 'Runs of ids on disk', () => old.runCount);
-      metrics.gauge('millrace.dedup.disk_blocks_read', 'Blocks of ids read', () => old.blocksRead);
+      metrics.gauge('millrace.dedup.memory_ids', 'Ids in memory', () => known.memoryIds);
+      metrics.gauge('millrace.dedup.memory_bytes', 'Memory of the ids', () => known.memory_bytes);
+      metrics.gauge('millrace.dedup.disk_runs', 'Runs of ids on disk', () => known.diskRuns);
+      metrics.gauge('millrace.dedup.disk_blocks_read', 'Blocks of ids read', () => known.blocksRead);
 
       const refuse = (event: E, isConflict: boolean): void => {
         duplicates.add();
@@ -146,29 +120,6 @@ const make = <E>() =>
         if (!isConflict) return;
         conflicts.add();
         if (conflict !== undefined) send(conflict(event));
-      };
-
-      const appendLog = (): void => {
-        while (logged < recent.next) {
-          const last = rows.at(-1);
-          const extend = last !== undefined && logged - last < rowIds;
-          const from = extend ? last : logged;
-          if (!extend) rows.push(from);
-          logged = Math.min(recent.next, from + rowIds);
-          state.log.put(rowKey(from), wordsToBytes(recent.copy(from, logged)));
-        }
-      };
-
-      /** What is in the log goes by whole rows; what is new and too much never comes into it. */
-      const evict = (now_ms: number): void => {
-        const enough = recent.next - memory_ids;
-        if (enough <= recent.first) return;
-        while (rows.length > 0 && (rows[0] as number) < enough)
-          state.log.remove(rowKey(rows.shift() as number));
-        const to = rows[0] ?? Math.max(enough, logged);
-        old.store(recent.copy(recent.first, to), Math.floor(now_ms / 1_000));
-        recent.forget(to);
-        logged = Math.max(logged, to);
       };
 
       return {
@@ -180,84 +131,24 @@ const make = <E>() =>
             const { id0, id1, id2, payload, time_ms } = identified(event);
             // As it is stored, whatever it is.
             const time_s = Math.floor(time_ms / 1_000) >>> 0;
-            let known = recent.find(id0, id1, id2);
-            if (known < 0) known = old.find(id0, id1, id2, time_s);
-            if (known < 0) {
-              recent.add(id0, id1, id2, payload, time_s);
+            const first = known.meet(id0, id1, id2, payload, time_s);
+            if (first < 0) {
               fresh.push(event);
               continue;
             }
-            const isConflict = known !== payload >>> 0;
+            const isConflict = first !== payload >>> 0;
             refuse(event, isConflict);
             (isConflict ? conflicting : repeated).push(event);
           }
-          if (recent.next - logged > uncommittedIds) requestBarrier();
+          if (known.isCommitDue) requestBarrier();
           emit(fresh);
           emitTo('duplicates', repeated);
           emitTo('conflicts', conflicting);
         },
         onBarrier: ({ now_ms }: Barrier) => {
-          evict(now_ms);
-          appendLog();
-          old.expire((now_ms - retain_ms) / 1_000);
+          known.commit(now_ms);
+          known.expire((now_ms - retain_ms) / 1_000);
         },
       };
     },
   });
-
-function rowKey(ordinal: number): Uint8Array {
-  return new ByteWriter().u48(ordinal).copy();
-}
-
-function wordsToBytes(words: Uint32Array): Uint8Array {
-  return new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
-}
-
-function bytesToWords(bytes: Uint8Array): Uint32Array {
-  const copy = Uint8Array.from(bytes);
-  return new Uint32Array(copy.buffer, 0, copy.length / 4);
-}
-
-function restore(log: KvView, recent: RecentIds): number[] {
-  const rows: number[] = [];
-  for (const { key, value } of log.scan()) {
-    const from = new ByteReader(key).u48();
-    if (rows.length === 0) recent.startAt(from);
-    rows.push(from);
-    const words = bytesToWords(value);
-    for (let at = 0; at < words.length; at += ID_WORDS) {
-      recent.add(
-        words[at] as number,
-        words[at + 1] as number,
-        words[at + 2] as number,
-        words[at + 3] as number,
-        words[at + 4] as number,
-      );
-    }
-  }
-  return rows;
-}
-
-/**
- * A digest of the set of remembered ids, for tests and tools: the sum of the mixed words, so that the
- * order and the place (log or runs) make no difference.
- */
-export function idSetDigest(log: KvView, blocks: KvView): Uint8Array {
-  let ids = 0;
-  let sum = 0n;
-  const add = (id0: number, id1: number, id2: number): void => {
-    ids++;
-    sum = BigInt.asUintN(
-      64,
-      sum + BigInt(mix32(id0) >>> 0) * 0x1_0000_0000n + BigInt(mix32(id1 ^ mix32(id2)) >>> 0),
-    );
-  };
-  for (const { value } of log.scan()) {
-    const words = bytesToWords(value);
-    for (let at = 0; at < words.length; at += ID_WORDS) {
-      add(words[at] as number, words[at + 1] as number, words[at + 2] as number);
-    }
-  }
-  for (const [id0, id1, id2] of storedIds(blocks)) add(id0, id1, id2);
-  return Buffer.from(`${ids} ids, sum ${sum.toString(16)}`);
-}

@@ -1,4 +1,11 @@
 export * from './dedup.ts';
+export {
+  type DedupEventsConfig,
+  dedupEvents,
+  dedupEventsDoc,
+  type IdentifiedColumns,
+} from './dedup-events.ts';
 export * from './identify.ts';
+export { idSetDigest, KnownIds } from './known-ids.ts';
 export * from './old-ids.ts';
-export * from './recent-ids.ts';
+export { ID_WORDS, RecentIds, TOUCHED_IDS } from './recent-ids.ts';

@@ -1,0 +1,136 @@
+import {
+  defineOperator,
+  MillraceError,
+  type Operator,
+  type OperatorDoc,
+  type OutMessage,
+} from '../../engine/index.ts';
+import { idTables, KnownIds } from './known-ids.ts';
+import { TOUCHED_IDS } from './recent-ids.ts';
+
+/** What the operator needs of a batch of events in columns. */
+export interface IdentifiedColumns {
+  readonly length: number;
+  /** 96 bits of a hash of the id, spread evenly; the tenant is part of it. */
+  readonly id0: Int32Array;
+  readonly id1: Int32Array;
+  readonly id2: Int32Array;
+  /** 32 bits of a hash of the rest: tells a conflict from a duplicate. */
+  readonly payload: Int32Array;
+  /** 1 where an event goes on. */
+  readonly live: Uint8Array;
+  /** Event times, ms. */
+  readonly own: { readonly time_ms: Float64Array };
+}
+
+export interface DedupEventsConfig<B> {
+  /** Ids kept in memory at a commit, newest first to stay; about 25 bytes each. By default 10,000,000. */
+  readonly memory_ids?: number;
+  /**
+   * The retention's cut, ms, taken to the beginning of its UTC day: ids of earlier events are forgotten. Never
+   * moves back, and is the same for all operators. By default nothing is forgotten.
+   */
+  readonly cut_ms?: () => number;
+  /** What the notice of a dropped event says. By default that the operator dropped it. */
+  readonly describe?: (
+    batch: B,
+    row: number,
+  ) => {
+    readonly scope: string;
+    readonly sequence: number;
+    readonly detail: Readonly<Record<string, string | number>>;
+  };
+  /** What to send for an event whose id is known with another payload. By default nothing is sent. */
+  readonly conflict?: (batch: B, row: number) => OutMessage;
+}
+
+const DEFAULT_MEMORY_IDS = 10_000_000;
+const DAY_MS = 86_400_000;
+
+export const dedupEventsDoc: OperatorDoc = {
+  kind: 'dedup-events',
+  summary: 'The first event of each id, in batches of columns; conflicts to the dead letters',
+};
+
+/**
+ * Sets `live` to 0 for events whose id is known. Which ids are known after a cut depends on the set of events after
+ * it only, not on their order. Throws `bad_config` for a limit that is none.
+ */
+export function dedupEvents<B extends IdentifiedColumns>(
+  name: string,
+  config: DedupEventsConfig<B>,
+): Operator<B, B> {
+  const { memory_ids = 0 } = config;
+  if (!Number.isSafeInteger(memory_ids) || memory_ids < 0) {
+    throw new MillraceError(
+      'bad_config',
+      `"${name}" has memory_ids ${memory_ids}: give it a whole number of ids, 0 or more.`,
+    );
+  }
+  return make<B>()(name, config);
+}
+
+const make = <B extends IdentifiedColumns>() =>
+  defineOperator<B, B, DedupEventsConfig<B>, ReturnType<typeof idTables>>({
+    kind: 'dedup-events',
+    summary: dedupEventsDoc.summary,
+    state: idTables,
+    start: ({ name, config, state, metrics, emit, send, notice, requestBarrier }) => {
+      const { memory_ids = DEFAULT_MEMORY_IDS, cut_ms = () => Number.NEGATIVE_INFINITY, conflict } = config;
+      const { describe = () => ({ scope: name, sequence: 0, detail: {} }) } = config;
+      const known = new KnownIds(state, memory_ids);
+      const duplicates = metrics.counter(
+        'millrace.dedup.duplicates',
+        'Events dropped because their id is known',
+      );
+      const conflicts = metrics.counter('millrace.dedup.conflicts', 'Duplicates whose payload differs');
+      metrics.gauge('millrace.dedup.memory_ids', 'Ids in memory', () => known.memoryIds);
+      metrics.gauge('millrace.dedup.memory_bytes', 'Memory of the ids', () => known.memory_bytes);
+      metrics.gauge('millrace.dedup.disk_runs', 'Runs of ids on disk', () => known.diskRuns);
+      metrics.gauge('millrace.dedup.disk_blocks_read', 'Blocks of ids read', () => known.blocksRead);
+
+      const cutDay_ms = (): number => Math.floor(cut_ms() / DAY_MS) * DAY_MS;
+
+      const refuse = (batch: B, row: number, isConflict: boolean): void => {
+        batch.live[row] = 0;
+        duplicates.add();
+        notice({ kind: isConflict ? 'conflict' : 'duplicate', ...describe(batch, row) });
+        if (!isConflict) return;
+        conflicts.add();
+        if (conflict !== undefined) send(conflict(batch, row));
+      };
+
+      const judge = (batch: B, from_ms: number): void => {
+        const { id0, id1, id2, payload, live, length } = batch;
+        const { time_ms } = batch.own;
+        for (let row = 0; row < length; row++) {
+          if (row % TOUCHED_IDS === 0) known.touch(id0, row, Math.min(TOUCHED_IDS, length - row));
+          const time = time_ms[row] as number;
+          if (live[row] === 0 || time < from_ms) continue;
+          const own = payload[row] as number;
+          const first = known.meet(
+            id0[row] as number,
+            id1[row] as number,
+            id2[row] as number,
+            own,
+            Math.floor(time / 1_000) >>> 0,
+          );
+          if (first >= 0) refuse(batch, row, first !== own >>> 0);
+        }
+      };
+
+      return {
+        onBatch: (batches) => {
+          const from_ms = cutDay_ms();
+          for (const batch of batches) judge(batch, from_ms);
+          if (known.isCommitDue) requestBarrier();
+          emit(batches);
+        },
+        onBarrier: ({ now_ms }) => {
+          const from_ms = cutDay_ms();
+          if (from_ms > 0) known.cut(from_ms / 1_000);
+          known.commit(now_ms);
+        },
+      };
+    },
+  });
