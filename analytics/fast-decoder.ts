@@ -10,7 +10,7 @@ import {
 } from '../operators/index.ts';
 import { eventSchema, MAX_MESSAGE_BYTES, MAX_NESTING, TIME_ALIASES } from './event-schema.ts';
 import { parseEventTime } from './event-time.ts';
-import { typeCode } from './event-types.ts';
+import { T, typeCode } from './event-types.ts';
 import { DIMENSIONS, X } from './model.ts';
 import {
   checkTime,
@@ -96,6 +96,7 @@ const DIMENSION_OF = FIELDS.map(({ name }) =>
   (DIMENSIONS as readonly string[]).includes(name) ? X[name as keyof typeof X] : -1,
 );
 
+const CURRENCY_CODE = /^[A-Z]{3}$/;
 const SPECVERSION = fnv1aOfString('specversion');
 /** Members that the schema does not name, before the careful way is the faster one. */
 const MAX_UNKNOWN = 32;
@@ -152,6 +153,9 @@ export class FastDecoder {
       else break;
     }
     if (b[at] !== CLOSE || at + 1 !== end || (seen & REQUIRED) !== REQUIRED) return undefined;
+    // What the schema checks beyond a field's type.
+    if ((seen & (1 << CURRENCY)) !== 0 && !CURRENCY_CODE.test(event.currency)) return undefined;
+    if (event.type === T['refund.issued'] && (event.amount ?? 0) < 0) return undefined;
     if (needsExtra(event.type) || checkTime(event.time_ms, now_ms, String) !== undefined) return undefined;
     event.payload = payload;
     return event;

@@ -7,6 +7,7 @@ import {
   MAX_NESTING,
   MIN_EVENT_TIME_MS,
   TIME_ALIASES,
+  TIME_FORMS,
 } from './event-schema.ts';
 import { parseEventTime } from './event-time.ts';
 import { T, typeCode } from './event-types.ts';
@@ -102,7 +103,8 @@ export type RejectCode =
   | 'bad_field'
   | 'bad_time'
   | 'time_in_future'
-  | 'time_too_old';
+  | 'time_too_old'
+  | 'behind_retention';
 
 export interface Rejection {
   readonly code: RejectCode;
@@ -140,7 +142,7 @@ export function checkTime(time_ms: number, now_ms: number, text: () => string): 
   if (Number.isNaN(time_ms)) {
     return {
       code: 'bad_time',
-      detail: `time: ${JSON.stringify(text())} is no RFC 3339 date-time with an offset, e.g. 2025-08-01T12:00:00Z`,
+      detail: `time: ${JSON.stringify(text())} is not ${TIME_FORMS}`,
     };
   }
   if (time_ms > now_ms + MAX_FUTURE_MS) {
@@ -221,7 +223,7 @@ function build(
   event.order_id = input.order_id ?? '';
   event.customer_id = input.customer_id ?? '';
   event.session_id = input.session_id ?? '';
-  event.currency = input.currency ?? '';
+  event.currency = (input.currency ?? '').toUpperCase();
   event.dimensions = DIMENSIONS.map((name) => input[name] ?? '');
   event.amount = input.amount ?? ABSENT;
   event.discount = input.discount ?? ABSENT;
