@@ -13,13 +13,15 @@ import { writeMembers } from './member-writer.ts';
 const CUSTOM = ['loyalty', 'gift', 'ticket_id'];
 const limits = { now_ms: NOW_MS, cut_ms: Date.UTC(2001) };
 
+const batch = new EventBatch(new Dictionary(), CUSTOM);
+
 /** What the careful path alone makes of a text: its row, or the code of its rejection. */
 function careful(text: string): Record<string, unknown> | string {
   const parsed = parseExact(Buffer.from(text), EXACT_DEPTH);
   if (!parsed.ok) return 'malformed_json';
   const event = checkEventMembers(flatten(parsed.value), limits);
   if (!event.ok) return event.code;
-  const batch = new EventBatch(new Dictionary(), CUSTOM);
+  batch.clear([]);
   const place = { sequence: 42, part: 0, record: 0, tenant: 'acme', scope: -1, seed: tenantSeed('acme') };
   return rowOf(batch, writeMembers(event, CUSTOM, batch, place), CUSTOM);
 }
@@ -187,7 +189,7 @@ describe('the two paths of the decoder', () => {
         if (scan.scan(bytes, 2, bytes.length - 1)) counts.scanned++;
         const region = { buffer: bytes, start: 2, end: bytes.length - 1 };
         const record = { ...recordOf(written), region };
-        const { rows, rejected, batch } = decode(record);
+        const { rows, rejected, batch: found } = decode(record);
         const wanted = careful(written);
         if (typeof wanted === 'string') {
           counts.rejected++;
@@ -196,15 +198,15 @@ describe('the two paths of the decoder', () => {
           counts.taken++;
           expect(rows, written).toStrictEqual([wanted]);
         }
-        expect(batch.own.itemLength).toBe(
+        expect(found.own.itemLength).toBe(
           typeof wanted === 'string' ? 0 : (wanted.items as readonly unknown[]).length,
         );
       }),
-      { numRuns: 6_000 },
+      { numRuns: 4_000 },
     );
     // Each way is taken often enough to be compared.
-    expect(counts.scanned).toBeGreaterThan(800);
-    expect(counts.taken - counts.scanned).toBeGreaterThan(300);
-    expect(counts.rejected).toBeGreaterThan(300);
+    expect(counts.scanned).toBeGreaterThan(600);
+    expect(counts.taken - counts.scanned).toBeGreaterThan(200);
+    expect(counts.rejected).toBeGreaterThan(200);
   });
 });
