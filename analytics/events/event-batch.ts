@@ -1,5 +1,4 @@
-import type { SourceRecord } from '../../engine/index.ts';
-import { type Columns, type Dictionary, RowBatch } from '../../engine/index.ts';
+import { type Columns, type Dictionary, RowBatch, type SourceRecord } from '../../engine/index.ts';
 import { rowSchema } from '../rows/index.ts';
 
 /** An exchange rate that an `fx.rate` event announces: `rate` units of `quote` for one of `base`, as decimal text. */

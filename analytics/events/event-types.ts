@@ -23,6 +23,7 @@ export const EVENT_TYPES = [
   'campaign.sent',
   'campaign.opened',
   'campaign.clicked',
+  'voucher.validated',
   'voucher.redeemed',
   'inventory.level',
   'ticket.opened',
@@ -46,9 +47,20 @@ export const T = Object.fromEntries(EVENT_TYPES.map((name, index) => [name, inde
 >;
 export const OTHER_TYPE = -1;
 
-/** `payment_succeeded`, `Payment.Succeeded` and `payment-succeeded` are one type: the normal form. */
+/** Other names of known types, in normal form. */
+const ALIASES: ReadonlyMap<string, EventType> = new Map([
+  ['order.canceled', 'order.cancelled'],
+  ['order.placed', 'order.created'],
+  ['order.completed', 'order.created'],
+]);
+
+/**
+ * The one name of a type: `payment_succeeded`, `Payment.Succeeded` and `payment-succeeded` are
+ * `payment.succeeded`, and `order.placed` is `order.created`.
+ */
 export function normalType(type: string): string {
-  return type.toLowerCase().replaceAll(/[_-]/g, '.');
+  const plain = type.toLowerCase().replaceAll(/[_-]/g, '.');
+  return ALIASES.get(plain) ?? plain;
 }
 
 const codes = new Map<string, number>(EVENT_TYPES.map((name, index) => [name, index]));

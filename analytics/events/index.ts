@@ -1,6 +1,24 @@
+export * from './check.ts';
+export { flatten, isObject, type Members, own, structuredOf, valueOfPart } from './cloud-event.ts';
+export * from './column-decoder.ts';
 export * from './decode-events.ts';
 export * from './event-batch.ts';
 export * from './event-schema.ts';
 export * from './event-types.ts';
-export * from './order-event.ts';
+export { exactJsonText, isDeeper, type ParsedJson } from './exact-json.ts';
+export { eventCode, hashId, idWords, tenantSeed } from './identity.ts';
+export * from './nearest-type.ts';
+export {
+  type Body,
+  type BodyForm,
+  type HeaderSource,
+  isBinary,
+  isLineType,
+  mediaTypeOf,
+  partOf,
+  splitBody,
+  trimLine,
+} from './parts.ts';
+export * from './raw-parts.ts';
+export * from './rejection.ts';
 export * from './rfc3339.ts';

@@ -1,6 +1,3 @@
-export { contributionsOf } from './contributions.ts';
-export { ENTITIES, factPlaceCodec, kindOf, placeOf } from './facts.ts';
-export * from './fx-rates.ts';
-export * from './ledger.ts';
-export { LINE_GROUPS } from './lines.ts';
-export * from './record-heap.ts';
+export * from './event-rates.ts';
+export * from './event-watermark.ts';
+export * from './ledger-operator.ts';

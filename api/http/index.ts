@@ -30,6 +30,7 @@ export {
   ApiError,
   errorsOf,
   type FieldError,
+  MAX_ERRORS,
   PROBLEM_TYPE,
   PROBLEMS,
   type ProblemCode,

@@ -116,6 +116,8 @@ export function hashJson(value: unknown): number {
   if (typeof value === 'number') {
     return Number.isSafeInteger(value) ? hashInteger(value) : mix32(fnv1aOfString(String(value)));
   }
+  // An integer beyond what a number holds.
+  if (typeof value === 'bigint') return mix32(fnv1aOfString(String(value)));
   if (Array.isArray(value)) {
     let hash = 0x2545f491;
     for (const item of value) hash = mix32(Math.imul(hash, 31) + hashJson(item));
