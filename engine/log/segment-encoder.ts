@@ -1,7 +1,7 @@
 import type { KvTable } from '../kv.ts';
 import { ChunkBuilder } from './chunk-store.ts';
 import type { ColumnEncoder } from './column-encoder.ts';
-import { CHUNK_MAX_ROWS, LIST, LIST_SIZE, SEQUENCE, TIME } from './layout.ts';
+import { LIST, LIST_SIZE, SEQUENCE, TIME } from './layout.ts';
 import type { ChunkEntry } from './manifest.ts';
 import type { ColumnSpec } from './row-batch.ts';
 import type { ColumnVisitor, HashValues, ItemLists } from './row-source.ts';
@@ -29,8 +29,9 @@ export class SegmentEncoder implements ColumnVisitor {
   readonly #table: KvTable;
   readonly #columns: number;
   readonly #chunks: OpenChunk[] = [];
-  #ints = new Int32Array(CHUNK_MAX_ROWS);
-  #doubles = new Float64Array(CHUNK_MAX_ROWS);
+  /** Room for the rows of the largest chunk. */
+  #ints = new Int32Array(0);
+  #doubles = new Float64Array(0);
   /** Number of a list within its chunk, from 1, where #listChunk says that it is of this chunk. */
   #listNumber = new Int32Array(0);
   #listChunk = new Int32Array(0);
@@ -45,6 +46,10 @@ export class SegmentEncoder implements ColumnVisitor {
   /** Before the first column. */
   add(segment: Uint8Array, chunk: number, rows: ChunkRows): void {
     const builder = new ChunkBuilder(this.#table, segment, chunk, this.#columns, rows.to - rows.from);
+    if (this.#ints.length < rows.to - rows.from) {
+      this.#ints = new Int32Array(rows.to - rows.from);
+      this.#doubles = new Float64Array(rows.to - rows.from);
+    }
     const nothing = { min_ms: 0, max_ms: 0, min_sequence: 0, max_sequence: 0 };
     this.#chunks.push({ ...rows, builder, isRange: isRange(rows), ...nothing });
   }
