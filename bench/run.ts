@@ -1,5 +1,6 @@
 import { decodeBench } from './decode.ts';
 import { dedupBench } from './dedup.ts';
+import { logBench } from './log.ts';
 import { nexmarkBench } from './nexmark.ts';
 import { pipelineBench } from './pipeline.ts';
 import { queryBench } from './query.ts';
@@ -11,6 +12,7 @@ import { runsBench } from './runs.ts';
 const BENCHES: Readonly<Record<string, () => Promise<object>>> = {
   decode: decodeBench,
   dedup: dedupBench,
+  log: logBench,
   nexmark: nexmarkBench,
   pipeline: pipelineBench,
   query: queryBench,

@@ -75,15 +75,20 @@ export class StoredChunkBytes {
   }
 }
 
+/** Room in a head to begin with, bytes a column: what a segment of one row needs. */
+const INITIAL_COLUMN_BYTES = 16;
+
 /** Puts a chunk together from its columns, in any order. */
 export class ChunkBuilder {
   readonly #chunks: KvTable;
   readonly #keys = new ChunkKeys();
   readonly #segment: Uint8Array;
   readonly #chunk: number;
+  readonly #columns: number;
   readonly #inlineMax: number;
-  readonly #directory: Uint32Array;
-  readonly #inline: Uint8Array[] = [];
+  /** Number of columns, their directory, then the small ones. */
+  #head: Uint8Array;
+  #directory: Uint32Array;
   #headBytes: number;
   #bytes = 0;
 
@@ -91,37 +96,41 @@ export class ChunkBuilder {
     this.#chunks = chunks;
     this.#segment = segment;
     this.#chunk = chunk;
+    this.#columns = columns;
     this.#inlineMax = rows <= PACKED_MAX_ROWS ? Number.POSITIVE_INFINITY : INLINE_MAX_BYTES;
-    this.#directory = new Uint32Array(columns);
     this.#headBytes = (4 + columns * 4 + 7) & ~7;
+    this.#head = new Uint8Array(this.#headBytes + columns * INITIAL_COLUMN_BYTES);
+    this.#directory = new Uint32Array(this.#head.buffer, 0, columns + 1);
+    this.#directory[0] = columns;
   }
 
   /** `encoded` has a multiple of 8 bytes, none when all values are none; it is copied. */
   add(place: number, encoded: Uint8Array): void {
-    if (encoded.length === 0) return;
-    if (encoded.length > this.#inlineMax) {
+    const { length } = encoded;
+    if (length === 0) return;
+    if (length > this.#inlineMax) {
       this.#chunks.put(this.#keys.column(this.#segment, this.#chunk, place), encoded);
-      this.#directory[place] = EXTERNAL;
-      this.#bytes += encoded.length;
+      this.#directory[place + 1] = EXTERNAL;
+      this.#bytes += length;
       return;
     }
-    this.#directory[place] = this.#headBytes;
-    this.#headBytes += encoded.length;
-    this.#inline.push(encoded.slice());
+    const at = this.#headBytes;
+    if (at + length > this.#head.length) this.#grow(at + length);
+    this.#head.set(encoded, at);
+    this.#directory[place + 1] = at;
+    this.#headBytes = at + length;
+  }
+
+  #grow(needed: number): void {
+    const head = new Uint8Array(Math.max(needed, this.#head.length * 2));
+    head.set(this.#head);
+    this.#head = head;
+    this.#directory = new Uint32Array(head.buffer, 0, this.#columns + 1);
   }
 
   /** Writes the head; the chunk's bytes. */
   finish(): number {
-    const head = new Uint8Array(this.#headBytes);
-    const columns = this.#directory.length;
-    const words = new Uint32Array(head.buffer, 0, columns + 1);
-    words[0] = columns;
-    words.set(this.#directory, 1);
-    let at = (4 + columns * 4 + 7) & ~7;
-    for (const encoded of this.#inline) {
-      head.set(encoded, at);
-      at += encoded.length;
-    }
+    const head = this.#head.subarray(0, this.#headBytes);
     this.#chunks.put(this.#keys.head(this.#segment, this.#chunk), head);
     return this.#bytes + head.length;
   }

@@ -1,4 +1,4 @@
-const INITIAL = 1_024;
+const INITIAL = 128;
 const GOLDEN = 0x9e3779b1;
 
 /** Numbers distinct hashes; 0 is the one of two zero words, which stands for none. Reused from column to column. */

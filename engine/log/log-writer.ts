@@ -12,7 +12,7 @@ import type { LogView } from './scan-types.ts';
 import { ScopeSegments } from './scope-segments.ts';
 import { SegmentEncoder } from './segment-encoder.ts';
 import { type LogTables, type MergeContext, mergeSegments } from './segment-merge.ts';
-import { physicalColumns, StoredSchemas, unionOf } from './stored-schema.ts';
+import { physicalColumns, type StoredSchema, StoredSchemas, unionOf } from './stored-schema.ts';
 import { dueMerge, type TierLimits } from './tiers.ts';
 
 export interface LogLimits extends TierLimits {
@@ -29,8 +29,11 @@ export const DEFAULT_LOG_LIMITS: LogLimits = {
   sealed_min_rows: 524_288,
   segment_max_rows: 1_048_576,
   sort_min_rows: 65_536,
-  merge_max_rows: 524_288,
+  merge_max_rows: 262_144,
 };
+
+/** A segment costs a merge as much as so many rows, however few it has. */
+const SEGMENT_COST_ROWS = 100;
 
 /** What a commit did, in rows and segments. */
 export interface LogCommit {
@@ -51,6 +54,7 @@ export class LogWriter {
   readonly #limits: LogLimits;
   readonly #buffer: RowBuffer;
   readonly #schemas: StoredSchemas;
+  #own: StoredSchema | undefined;
   readonly #encoder = new ColumnEncoder();
   readonly #scopes = new Map<string, ScopeSegments>();
   readonly #byCode: (ScopeSegments | undefined)[] = [];
@@ -165,7 +169,7 @@ export class LogWriter {
     invariant(dictionary !== undefined, 'rows have a dictionary');
     this.#hasher ??= new RowHasher(dictionary, this.#schema.retraction);
     const groups = this.#group(tables);
-    const stored = this.#schemas.store(tables.segments, this.#schema);
+    const stored = this.#ownSchema(tables);
     const encoder = new SegmentEncoder(this.#encoder, tables.chunks, physicalColumns(stored));
     let kept = 0;
     const tails = groups.map(({ scope, order, from, to }) => {
@@ -188,6 +192,11 @@ export class LogWriter {
       this.#due.add(scope);
     }
     return { count: tails.length, dropped: source.rows - kept };
+  }
+
+  #ownSchema({ segments }: LogTables): StoredSchema {
+    this.#own ??= this.#schemas.store(segments, this.#schema);
+    return this.#own;
   }
 
   /** The rows of each tenant, in order of arrival, without those behind its cut. */
@@ -242,19 +251,22 @@ export class LogWriter {
   }
 
   #merge(tables: LogTables): { readonly merges: number; readonly merged: number } {
+    if (this.#due.size === 0) return { merges: 0, merged: 0 };
     const { merge_max_rows, sort_min_rows } = this.#limits;
     const context: MergeContext = {
       ...{ tables, schema: this.#schema, schemas: this.#schemas },
-      ...{ encoder: this.#encoder, sort_min_rows },
+      ...{ own: this.#ownSchema(tables), encoder: this.#encoder, sort_min_rows },
     };
     let merges = 0;
     let merged = 0;
+    let cost_rows = 0;
     for (const scope of this.#due) {
       for (;;) {
         const due = dueMerge(scope.entries, this.#limits);
         if (due === undefined) break;
         // The rest is done with the next commits.
-        if (merges > 0 && merged + due.rows > merge_max_rows) return { merges, merged };
+        cost_rows += due.rows + (due.to - due.from) * SEGMENT_COST_ROWS;
+        if (merges > 0 && cost_rows > merge_max_rows) return { merges, merged };
         mergeSegments(context, scope, due.from, due.to);
         merges++;
         merged += due.rows;

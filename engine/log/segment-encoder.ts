@@ -1,7 +1,7 @@
 import type { KvTable } from '../state/index.ts';
 import { ChunkBuilder } from './chunk-store.ts';
 import type { ColumnEncoder } from './column-encoder.ts';
-import { CHUNK_MAX_ROWS, LIST, LIST_SIZE, SEQUENCE, TIME } from './layout.ts';
+import { LIST, LIST_SIZE, SEQUENCE, TIME } from './layout.ts';
 import type { ChunkEntry } from './manifest.ts';
 import type { ColumnSpec } from './row-batch.ts';
 import type { ColumnVisitor, HashValues, ItemLists } from './row-source.ts';
@@ -15,6 +15,8 @@ export interface ChunkRows {
 
 interface OpenChunk extends ChunkRows {
   readonly builder: ChunkBuilder;
+  /** Its rows follow one another in the source: nothing has to be gathered. */
+  readonly isRange: boolean;
   min_ms: number;
   max_ms: number;
   min_sequence: number;
@@ -27,8 +29,9 @@ export class SegmentEncoder implements ColumnVisitor {
   readonly #table: KvTable;
   readonly #columns: number;
   readonly #chunks: OpenChunk[] = [];
-  #ints = new Int32Array(CHUNK_MAX_ROWS);
-  #doubles = new Float64Array(CHUNK_MAX_ROWS);
+  /** Room for the rows of the largest chunk. */
+  #ints = new Int32Array(0);
+  #doubles = new Float64Array(0);
   /** Number of a list within its chunk, from 1, where #listChunk says that it is of this chunk. */
   #listNumber = new Int32Array(0);
   #listChunk = new Int32Array(0);
@@ -43,8 +46,12 @@ export class SegmentEncoder implements ColumnVisitor {
   /** Before the first column. */
   add(segment: Uint8Array, chunk: number, rows: ChunkRows): void {
     const builder = new ChunkBuilder(this.#table, segment, chunk, this.#columns, rows.to - rows.from);
+    if (this.#ints.length < rows.to - rows.from) {
+      this.#ints = new Int32Array(rows.to - rows.from);
+      this.#doubles = new Float64Array(rows.to - rows.from);
+    }
     const nothing = { min_ms: 0, max_ms: 0, min_sequence: 0, max_sequence: 0 };
-    this.#chunks.push({ ...rows, builder, ...nothing });
+    this.#chunks.push({ ...rows, builder, isRange: isRange(rows), ...nothing });
   }
 
   /** After the last column: the chunks in the order of `add`. */
@@ -57,32 +64,40 @@ export class SegmentEncoder implements ColumnVisitor {
 
   codes(place: number, values: Int32Array): void {
     for (const chunk of this.#chunks) {
-      const rows = this.#gatherInts(values, chunk);
-      chunk.builder.add(place, this.#encoder.codes(this.#ints, rows));
+      const own = this.#gatherInts(values, chunk);
+      chunk.builder.add(place, this.#encoder.codes(own, chunk.to - chunk.from));
     }
   }
 
   hashes(place: number, { ids, hi, lo }: HashValues): void {
     for (const chunk of this.#chunks) {
-      const rows = this.#gatherInts(ids, chunk);
-      chunk.builder.add(place, this.#encoder.hashes(this.#ints, rows, hi, lo));
+      const own = this.#gatherInts(ids, chunk);
+      chunk.builder.add(place, this.#encoder.hashes(own, chunk.to - chunk.from, hi, lo));
     }
   }
 
   numbers(place: number, values: Float64Array): void {
     for (const chunk of this.#chunks) {
-      const { order, from, to } = chunk;
-      const gathered = this.#doubles;
-      for (let at = from; at < to; at++) gathered[at - from] = values[order[at] as number] as number;
-      if (place === TIME || place === SEQUENCE) measure(chunk, place, gathered);
-      chunk.builder.add(place, this.#encoder.numbers(gathered, to - from));
+      const own = this.#gatherDoubles(values, chunk);
+      if (place === TIME || place === SEQUENCE) measure(chunk, place, own);
+      chunk.builder.add(place, this.#encoder.numbers(own, chunk.to - chunk.from));
     }
   }
 
-  #gatherInts(values: Int32Array, { order, from, to }: ChunkRows): number {
+  #gatherInts(values: Int32Array, { order, from, to, isRange }: OpenChunk): Int32Array {
+    const first = order[from] as number;
+    if (isRange) return values.subarray(first, first + to - from);
     const gathered = this.#ints;
     for (let at = from; at < to; at++) gathered[at - from] = values[order[at] as number] as number;
-    return to - from;
+    return gathered;
+  }
+
+  #gatherDoubles(values: Float64Array, { order, from, to, isRange }: OpenChunk): Float64Array {
+    const first = order[from] as number;
+    if (isRange) return values.subarray(first, first + to - from);
+    const gathered = this.#doubles;
+    for (let at = from; at < to; at++) gathered[at - from] = values[order[at] as number] as number;
+    return gathered;
   }
 
   items(first: number, specs: readonly ColumnSpec[], lists: ItemLists): void {
@@ -144,6 +159,11 @@ export class SegmentEncoder implements ColumnVisitor {
       }
     }
   }
+}
+
+function isRange({ order, from, to }: ChunkRows): boolean {
+  for (let at = from + 1; at < to; at++) if (order[at] !== (order[at - 1] as number) + 1) return false;
+  return true;
 }
 
 function measure(chunk: OpenChunk, place: number, values: Float64Array): void {

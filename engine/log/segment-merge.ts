@@ -10,7 +10,7 @@ import { visitColumns } from './row-source.ts';
 import type { ScopeSegments, SegmentEntry } from './scope-segments.ts';
 import { type ChunkRows, SegmentEncoder } from './segment-encoder.ts';
 import { SegmentRows, type StoredSegment } from './segment-rows.ts';
-import { physicalColumns, type StoredSchemas, unionOf } from './stored-schema.ts';
+import { physicalColumns, type StoredSchema, type StoredSchemas, unionOf } from './stored-schema.ts';
 
 /** The writer's side of a `LogView`. */
 export interface LogTables {
@@ -23,6 +23,8 @@ export interface MergeContext {
   readonly tables: LogTables;
   readonly schema: LogSchema;
   readonly schemas: StoredSchemas;
+  /** The stored form of `schema`. */
+  readonly own: StoredSchema;
   readonly encoder: ColumnEncoder;
   /** Smaller segments keep the order of arrival. */
   readonly sort_min_rows: number;
@@ -39,14 +41,11 @@ export function readManifest(segments: KvTable, key: Uint8Array): Manifest {
  * commit. A row keeps its sequence, and nothing is netted out.
  */
 export function mergeSegments(context: MergeContext, scope: ScopeSegments, from: number, to: number): void {
-  const { tables, schema, schemas } = context;
+  const { tables, schemas } = context;
   const old = scope.entries.slice(from, to);
   const segments = old.map(({ key }) => ({ key, manifest: readManifest(tables.segments, key) }));
-  const columns = unionOf(
-    schema,
-    segments.map(({ manifest }) => schemas.get(manifest.schema)),
-  );
-  const source = new SegmentRows(tables.chunks, segments, columns, schemas);
+  const stored = columnsOf(context, segments);
+  const source = new SegmentRows(tables.chunks, segments, stored, schemas);
   const order = liveRows(source, scope.firstDay);
   const sums = new DaySums();
   for (const { manifest } of segments)
@@ -55,11 +54,10 @@ export function mergeSegments(context: MergeContext, scope: ScopeSegments, from:
   const merged: SegmentEntry[] = [];
   if (order.length > 0) {
     const { key, order: place, id } = scope.newKey(old[0]?.order);
-    const encoder = new SegmentEncoder(context.encoder, tables.chunks, physicalColumns(columns));
-    for (const [chunk, rows] of divide(context, source, order, days[0]?.day ?? 0, columns).entries())
+    const encoder = new SegmentEncoder(context.encoder, tables.chunks, physicalColumns(stored));
+    for (const [chunk, rows] of divide(context, source, order, days[0]?.day ?? 0, stored).entries())
       encoder.add(key, chunk, rows);
-    visitColumns(source, columns, [encoder]);
-    const stored = schemas.store(tables.segments, columns);
+    visitColumns(source, stored, [encoder]);
     const manifest: Manifest = { schema: stored.id, chunks: encoder.finish(), days };
     tables.segments.put(key, encodeManifest(manifest));
     merged.push(scope.entryOf(key, place, id, manifest));
@@ -67,6 +65,22 @@ export function mergeSegments(context: MergeContext, scope: ScopeSegments, from:
   source.remove(tables.chunks);
   for (const { key } of old) tables.segments.remove(key);
   scope.entries.splice(from, to - from, ...merged);
+}
+
+/** The columns of the writer, and what else the segments have. */
+function columnsOf(
+  { tables, schema, schemas, own }: MergeContext,
+  segments: readonly StoredSegment[],
+): StoredSchema {
+  const others = new Set(segments.map(({ manifest }) => manifest.schema).filter((id) => id !== own.id));
+  if (others.size === 0) return own;
+  return schemas.store(
+    tables.segments,
+    unionOf(
+      schema,
+      [...others].map((id) => schemas.get(id)),
+    ),
+  );
 }
 
 /** Removes a segment with its chunks; inside a commit. */

@@ -44,8 +44,10 @@ export class SegmentRows implements RowSource {
   ) {
     this.#schema = schema;
     let rows = 0;
+    const known = new Map<number, ColumnPlaces>();
     for (const { key, manifest } of segments) {
-      const places = placesOf(schema, schemas.get(manifest.schema));
+      const places = known.get(manifest.schema) ?? placesOf(schema, schemas.get(manifest.schema));
+      known.set(manifest.schema, places);
       for (const [chunk, entry] of manifest.chunks.entries()) {
         const bytes = new StoredChunkBytes(chunks, key, chunk, new Reusable());
         this.#chunks.push({ bytes, places, start: rows, rows: entry.rows });
