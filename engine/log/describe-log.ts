@@ -1,5 +1,4 @@
-import type { KvEntry } from '../kv.ts';
-import type { DescribedRow } from '../tables.ts';
+import type { KvEntry, DescribedRow } from '../state/index.ts';
 import { parseKey, SCOPE_KEY } from './layout.ts';
 import { decodeManifest, decodeScope, rowsOf } from './manifest.ts';
 

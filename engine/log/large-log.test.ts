@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { STORE_KINDS, StoreFixture } from '../store-fixture.ts';
+import { STORE_KINDS, StoreFixture } from '../state/fixture-stores.ts';
 import { fillBatch, LogUnderTest, type Row, SCHEMA, scanRows, viewOf } from './fixture-log.ts';
 import { DAY_MS } from './layout.ts';
 import { logDigest } from './log-digest.ts';
