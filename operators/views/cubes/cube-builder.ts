@@ -1,6 +1,7 @@
 import { invariant } from '../../../engine/errors.ts';
 import type { RowBatch } from '../../../engine/log/index.ts';
 import type { Cube, LeftRow } from './cube.ts';
+import { ALL_TIME_MS } from './definition.ts';
 import { type CubeHistory, nextSlice } from './history.ts';
 
 /**
@@ -9,7 +10,8 @@ import { type CubeHistory, nextSlice } from './history.ts';
  * come later are added as they come. Cubes that stand at one time are built by one read.
  */
 export class CubeBuilder {
-  readonly #cubes: readonly Cube[];
+  /** Those that do not have all rows that there are. */
+  #building: readonly Cube[];
   readonly #history: CubeHistory;
   readonly #max_rows: number;
   readonly #take: (building: readonly Cube[], rows: RowBatch) => void;
@@ -20,31 +22,35 @@ export class CubeBuilder {
     max_rows: number,
     take: (building: readonly Cube[], rows: RowBatch) => void,
   ) {
-    this.#cubes = cubes;
+    this.#building = cubes;
     this.#history = history;
     this.#max_rows = max_rows;
     this.#take = take;
-  }
-
-  #building(): readonly Cube[] {
-    const start_ms = this.#history.start_ms();
-    return this.#cubes.filter(({ info }) => info.from_ms > start_ms);
+    this.#forgetComplete();
   }
 
   get incomplete(): number {
-    return this.#building().length;
+    return this.#building.length;
+  }
+
+  /** The log's start only moves on: what has reached it once is not asked again. */
+  #forgetComplete(): void {
+    const left = this.#building.filter(({ info }) => info.from_ms > ALL_TIME_MS);
+    const start_ms = left.length === 0 ? ALL_TIME_MS : this.#history.start_ms();
+    this.#building = left.filter(({ info }) => info.from_ms > start_ms);
   }
 
   /** Inside a commit. Reads about `max_rows` rows, at least one slice. `left` is of the rows of this commit. */
   step(left: LeftRow): void {
     let budget = this.#max_rows;
     while (budget > 0) {
-      const building = this.#building();
-      if (building.length === 0) return;
-      const from_ms = Math.max(...building.map(({ info }) => info.from_ms));
-      const group = building.filter(({ info }) => info.from_ms === from_ms);
+      this.#forgetComplete();
+      if (this.#building.length === 0) return;
+      const from_ms = Math.max(...this.#building.map(({ info }) => info.from_ms));
+      const group = this.#building.filter(({ info }) => info.from_ms === from_ms);
       budget -= this.#buildSlice(group, from_ms, left);
     }
+    this.#forgetComplete();
   }
 
   /** Gives the rows that were read. */

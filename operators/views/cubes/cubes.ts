@@ -34,15 +34,15 @@ export interface CubesConfig {
   /** Id of the table that holds the dictionary of the rows' codes: for the digest. */
   readonly dictionaryTable: string;
   /**
-   * The rows of the past, from the tables of the log, which stands before this operator in the graph. Without it a
-   * cube that is added to a state with others stays incomplete.
+   * The rows of the past, from the tables of the log, which stands before this operator in the graph, or in a branch
+   * that is made before its own. Without it a cube that is added to a state with others stays incomplete.
    */
   readonly history?: (table: (id: string) => KvView) => CubeHistory;
   /** Cells of one cube, UTC day and scope before additions to new ones go to `__other__`. Default: 100,000. */
   readonly cells_per_day?: number;
   /** Cells in memory before a commit is asked for. Default: 100,000. */
   readonly touched_max_cells?: number;
-  /** Rows of the log that are read in a commit to build cubes, about. Default: 100,000. */
+  /** Rows of the log that are read in a commit to build cubes, about. Default: 50,000. */
   readonly build_max_rows?: number;
   /** Rows of a dropped cube that are removed in a commit. Default: 1,000. */
   readonly drop_max_rows?: number;
@@ -50,7 +50,7 @@ export interface CubesConfig {
 
 export const DEFAULT_CELLS_PER_DAY = 100_000;
 const DEFAULT_TOUCHED_CELLS = 100_000;
-const DEFAULT_BUILD_ROWS = 100_000;
+const DEFAULT_BUILD_ROWS = 50_000;
 const DEFAULT_DROP_ROWS = 1_000;
 
 function tables({ dictionaryTable }: CubesConfig) {
@@ -73,7 +73,7 @@ function tables({ dictionaryTable }: CubesConfig) {
 export const cubesDoc: OperatorDoc = {
   kind: 'cubes',
   summary: 'Sums by time and dimensions, kept to be read',
-  does: 'Adds each row to one cell of every cube: for a bucket of time (an hour, a UTC day), the row’s dimension values and its currency, a cell holds exact sums of what a `RowReader` says that the row counts. A retraction takes away what its row added, so a cell is a function of the set of rows, and a cell whose sums are all 0 is gone. Rows pass on unchanged. `scanCells` reads cells, `readCubeInfo` says which cubes there are and from when each is complete: a cube that is new in a state with rows is built from the event log, newest day first, and answers for no time before that. Put the log before it in the graph: at a barrier the cubes read what the log has just written, so each row of the commit counts once.',
+  does: 'Adds each row to one cell of every cube: for a bucket of time (an hour, a UTC day), the row’s dimension values and its currency, a cell holds exact sums of what a `RowReader` says that the row counts. A retraction takes away what its row added, so a cell is a function of the set of rows, and a cell whose sums are all 0 is gone. Rows pass on unchanged. `scanCells` reads cells, `readCubeInfo` says which cubes there are and from when each is complete: a cube that is new in a state with rows is built from the event log, newest day first, and answers for no time before that. Put the log before it in the graph, or in a branch that is made before its own: at a barrier the cubes read what the log has just written, so each row of the commit counts once (where that is not so, the task stops).',
   state:
     'Cells of one cube lie sorted in blocks of up to 4 KB, some 30 bytes each; a commit rewrites the blocks that it touches. They are never expired: they stay when the days of the log go. Beyond `cells_per_day` cells of a cube with dimensions on a UTC day (by scope), what is new goes to `__other__`, and `readCardinality` says so: on such a day only sums over all values are right. In memory what the commit touches: `touched_max_cells` cells ask for a commit. A cube that is no longer configured is removed, `drop_max_rows` blocks a commit.',
   late: 'A late row is added to its bucket, however old.',

@@ -3,7 +3,8 @@ import { ALL_TIME_MS, DAY_MS, NEVER_MS } from './definition.ts';
 
 /**
  * The rows of the past, of all scopes: the event log. Read at a barrier, it has the rows of the commit under way,
- * too: the log stands before the cubes in the graph, so its handler has run.
+ * too: the log stands before the cubes in the graph, or in a branch that was made before theirs, so its handler
+ * has run.
  */
 export interface CubeHistory {
   /** From this time on it has every row; ALL_TIME_MS: nothing was ever dropped. */

@@ -11,6 +11,7 @@ export {
   readCubeInfo,
 } from './definition.ts';
 export type { CubeHistory } from './history.ts';
+export { type LogHistoryConfig, type LogReads, type LogScope, logHistory } from './log-history.ts';
 export type { ReaderColumns, RowReader } from './row-reader.ts';
 export {
   type CellScan,

@@ -40,7 +40,7 @@ export interface CellSums {
   readonly presentCount: number;
 }
 
-/** `codes` are those of the cube's dimensions; valid until it returns. */
+/** `codes` are those of the cube's dimensions; valid until it returns. It reads nothing of the store. */
 export type CellVisitor = (bucket_ms: number, codes: Int32Array, currency: number, cell: CellSums) => void;
 
 /** Visits the cells of a cube in a range, by time; each once. */
