@@ -1,15 +1,14 @@
 import {
-  type Barrier,
   defineOperator,
   type KvTable,
   type KvView,
+  type Metrics,
   type OperatorDoc,
   rawTable,
 } from '../../../engine/index.ts';
-import type { Dictionary, LogSchema, RowBatch } from '../../../engine/log/index.ts';
-import { addRows, Cube, type LeftRow } from './cube.ts';
+import type { LogSchema, RowBatch } from '../../../engine/log/index.ts';
 import { CubeBuilder } from './cube-builder.ts';
-import { CubeWriter } from './cube-writer.ts';
+import { CubeSet } from './cube-set.ts';
 import {
   ALL_TIME_MS,
   type CubeDefinition,
@@ -101,74 +100,72 @@ export const cubes = defineOperator<RowBatch, RowBatch, CubesConfig, ReturnType<
     const history = config.history?.(view);
     const stored = readCubeInfo(state.definitions);
     const infos = reconcile(stored, config.cubes, reader, newCubesFrom(history, stored));
-    let dropped = infos.filter(({ isDropped }) => isDropped);
-    const live = infos.filter(({ isDropped }) => !isDropped).map((info) => new Cube(info));
-    let dictionary: Dictionary | undefined;
-    let sequence = 0;
-
-    const full = metrics.counter(
+    const fullDays = metrics.counter(
       'millrace.cubes.full_days',
       'Days of a cube on which its cells were used up',
     );
-    const writers = live.map(
-      (cube) =>
-        new CubeWriter(cube, state, cells_per_day, ({ scope, cube: name, day_ms }) => {
-          full.add();
-          notice({ kind: 'cube_full', scope, sequence, detail: { cube: name, day_ms, cells_per_day } });
-        }),
+    const set = new CubeSet(
+      infos.filter(({ isDropped }) => !isDropped),
+      reader,
+      state,
+      {
+        cells_per_day,
+        filled: ({ scope, cube, day_ms }) => {
+          fullDays.add();
+          notice({
+            kind: 'cube_full',
+            scope,
+            sequence: set.sequence,
+            detail: { cube, day_ms, cells_per_day },
+          });
+        },
+      },
     );
-    const touched = (): number => live.reduce((sum, cube) => sum + cube.touched.count, 0);
-    const drain = (): void => {
-      // Nothing was added before the first batch.
-      if (dictionary === undefined) return;
-      for (const writer of writers) writer.drain(dictionary);
-    };
-    const left: LeftRow = { time_ms: Number.NEGATIVE_INFINITY, sequence: 0 };
     const built = metrics.counter('millrace.cubes.rows_built', 'Rows of the log read to build cubes');
     const builder =
       history === undefined
         ? undefined
-        : new CubeBuilder(live, history, build_max_rows, (building, rows) => {
-            addRows(building, reader, rows, undefined);
-            dictionary = rows.dictionary;
+        : new CubeBuilder(set.cubes, history, build_max_rows, (building, rows) => {
+            set.addHistory(building, rows);
             built.add(rows.length);
-            if (touched() >= touched_max_cells) drain();
+            if (set.touchedCells >= touched_max_cells) set.drain();
           });
-    metrics.gauge('millrace.cubes.touched_cells', 'Cells added to since the last commit', touched);
-    metrics.gauge('millrace.cubes.blocks_written', 'Blocks of cells written', () =>
-      writers.reduce((sum, writer) => sum + writer.blocksWritten, 0),
-    );
-    metrics.gauge('millrace.cubes.incomplete', 'Cubes that are being built from the log', () =>
-      builder === undefined ? 0 : builder.incomplete,
-    );
+    describeMetrics(metrics, set, builder);
 
+    let dropped = infos.filter(({ isDropped }) => isDropped);
     let written: readonly CubeInfo[] = stored;
-    const writeDefinitions = (): void => {
-      const now = [...dropped, ...live.map(({ info }) => info)];
-      for (const info of now) if (!written.includes(info)) writeCubeInfo(state.definitions, info);
-      written = now;
-    };
-
     return {
       onBatch: (batches) => {
-        for (const rows of batches) {
-          addRows(live, reader, rows, left);
-          dictionary = rows.dictionary;
-          if (rows.length > 0) sequence = rows.sequence[rows.length - 1] as number;
-        }
-        if (touched() >= touched_max_cells) requestBarrier();
+        for (const rows of batches) set.add(rows);
+        if (set.touchedCells >= touched_max_cells) requestBarrier();
         emit(batches);
       },
-      onBarrier: (_: Barrier) => {
-        builder?.step(left);
-        left.time_ms = Number.NEGATIVE_INFINITY;
-        drain();
+      onBarrier: () => {
+        builder?.step(set.left);
+        set.drain();
+        set.next();
         dropped = dropped.filter(({ id }) => !removeRows(state, id, drop_max_rows));
-        writeDefinitions();
+        const now = [...dropped, ...set.cubes.map(({ info }) => info)];
+        for (const info of now) if (!written.includes(info)) writeCubeInfo(state.definitions, info);
+        written = now;
       },
     };
   },
 });
+
+function describeMetrics(metrics: Metrics, set: CubeSet, builder: CubeBuilder | undefined): void {
+  metrics.gauge(
+    'millrace.cubes.touched_cells',
+    'Cells added to since the last commit',
+    () => set.touchedCells,
+  );
+  metrics.gauge('millrace.cubes.blocks_written', 'Blocks of cells written', () => set.blocksWritten);
+  metrics.gauge(
+    'millrace.cubes.incomplete',
+    'Cubes that are being built from the log',
+    () => builder?.incomplete ?? 0,
+  );
+}
 
 /** In a state without rows a new cube has them all; else it begins with none. */
 function newCubesFrom(history: CubeHistory | undefined, stored: readonly CubeInfo[]): number {
