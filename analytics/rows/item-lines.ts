@@ -1,4 +1,4 @@
-import { invariant } from '../../engine/errors.ts';
+import { invariant } from '../../engine/index.ts';
 
 /** From here on remainders are sorted instead of searched. */
 const SORTED_LINES = 32;

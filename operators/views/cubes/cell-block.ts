@@ -1,4 +1,4 @@
-import { invariant } from '../../../engine/errors.ts';
+import { invariant } from '../../../engine/index.ts';
 
 /**
  * A block is a run of cells of one cube and scope, sorted by key: a row of the table `cells`. Of each cell its

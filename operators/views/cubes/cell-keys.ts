@@ -1,4 +1,4 @@
-import { ByteWriter } from '../../../engine/bytes.ts';
+import { ByteWriter } from '../../../engine/index.ts';
 
 const BIAS = 2 ** 31;
 /** Above every key of a scope: no bucket's first byte is so high. */

@@ -1,5 +1,4 @@
-import { invariant } from '../../../engine/errors.ts';
-import type { KvTable } from '../../../engine/kv.ts';
+import { invariant, type KvTable } from '../../../engine/index.ts';
 import { BLOCK_MAX_BYTES, BlockReader, BlockWriter, CELL_WORDS } from './cell-block.ts';
 import { blockKey, prefixRange, wordsOfKey } from './cell-keys.ts';
 import type { TouchedCells } from './touched-cells.ts';

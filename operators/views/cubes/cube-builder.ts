@@ -1,4 +1,4 @@
-import { invariant } from '../../../engine/errors.ts';
+import { invariant } from '../../../engine/index.ts';
 import type { RowBatch } from '../../../engine/log/index.ts';
 import type { Cube, LeftRow } from './cube.ts';
 import { ALL_TIME_MS } from './definition.ts';

@@ -1,4 +1,4 @@
-import type { KvTable } from '../../../engine/kv.ts';
+import type { KvTable } from '../../../engine/index.ts';
 import { type Dictionary, OTHER_TEXT } from '../../../engine/log/index.ts';
 import { scopePrefix } from './cell-keys.ts';
 import { CellStore, NO_LIMIT } from './cell-store.ts';

@@ -1,5 +1,4 @@
-import { ByteReader, ByteWriter } from '../../../engine/bytes.ts';
-import type { KvTable, KvView } from '../../../engine/kv.ts';
+import { ByteReader, ByteWriter, type KvTable, type KvView } from '../../../engine/index.ts';
 import { bucketKey, prefixRange, scopePrefix, wordsOfKey } from './cell-keys.ts';
 import type { CellLimit } from './cell-store.ts';
 import { DAY_MS } from './definition.ts';

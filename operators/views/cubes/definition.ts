@@ -1,6 +1,4 @@
-import { ByteReader, ByteWriter } from '../../../engine/bytes.ts';
-import { MillraceError } from '../../../engine/errors.ts';
-import type { KvTable, KvView } from '../../../engine/kv.ts';
+import { ByteReader, ByteWriter, type KvTable, type KvView, MillraceError } from '../../../engine/index.ts';
 import type { LogSchema } from '../../../engine/log/index.ts';
 
 export const DAY_MS = 86_400_000;

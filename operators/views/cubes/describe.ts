@@ -1,5 +1,4 @@
-import { ByteReader } from '../../../engine/bytes.ts';
-import type { DescribedRow, KvEntry } from '../../../engine/index.ts';
+import { ByteReader, type DescribedRow, type KvEntry } from '../../../engine/index.ts';
 import { wordsOfKey } from './cell-keys.ts';
 
 function placeOf(key: Uint8Array): { scope: string; cube: number; rest: number | undefined } {

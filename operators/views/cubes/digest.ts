@@ -1,5 +1,4 @@
-import { ByteReader, ByteWriter } from '../../../engine/bytes.ts';
-import type { KvView } from '../../../engine/kv.ts';
+import { ByteReader, ByteWriter, type KvView } from '../../../engine/index.ts';
 import { Dictionary, OTHER_TEXT } from '../../../engine/log/index.ts';
 import { scopePrefix } from './cell-keys.ts';
 import { fullDays } from './day-cells.ts';

@@ -1,5 +1,4 @@
-import { invariant } from '../../../engine/errors.ts';
-import type { KvView } from '../../../engine/kv.ts';
+import { invariant, type KvView } from '../../../engine/index.ts';
 import { BlockReader, CELL_WORDS } from './cell-block.ts';
 import { bucketKey, prefixRange, scopePrefix } from './cell-keys.ts';
 import type { CubeInfo } from './definition.ts';

@@ -1,4 +1,4 @@
-import { invariant } from '../../../engine/errors.ts';
+import { invariant } from '../../../engine/index.ts';
 
 const INITIAL_CELLS = 256;
 /** Words of a key before the dimension codes: scope, bucket, currency. */
