@@ -1,6 +1,5 @@
 import { ColumnDecoder, EventBatch } from '../analytics/events/index.ts';
-import type { SourceRecord } from '../engine/index.ts';
-import { Dictionary } from '../engine/log/index.ts';
+import { type SourceRecord, Dictionary } from '../engine/index.ts';
 import { machine, median } from './rig.ts';
 import { traffic } from './traffic.ts';
 

@@ -1,4 +1,5 @@
 import { decodeBench } from './decode.ts';
+import { cubesBench } from './cubes.ts';
 import { dedupBench } from './dedup.ts';
 import { logBench } from './log.ts';
 import { nexmarkBench } from './nexmark.ts';
@@ -11,6 +12,7 @@ import { runsBench } from './runs.ts';
 /** Every figure that the README or the docs name, each a command: `npm run bench -- NAME`. */
 const BENCHES: Readonly<Record<string, () => Promise<object>>> = {
   decode: decodeBench,
+  cubes: cubesBench,
   dedup: dedupBench,
   log: logBench,
   nexmark: nexmarkBench,

@@ -8,4 +8,5 @@ export * from './sinks/index.ts';
 export * from './views/cubes/index.ts';
 export * from './views/facts/index.ts';
 export * from './views/index.ts';
+export * from './views/log/index.ts';
 export * from './windows/index.ts';

@@ -11,6 +11,7 @@ import type { FailureWatch, OutMessage } from '../edges/index.ts';
 import {
   type Flushable,
   type KvStore,
+  type KvView,
   MapTable,
   openTables,
   type TableSpecs,
@@ -69,6 +70,8 @@ export interface OperatorContext<C, S extends TableSpecs, B, O extends Sides = N
   readonly name: string;
   readonly config: C;
   readonly state: TablesOf<S>;
+  /** A table of another operator, by its id; during a barrier with what those before this one have written. */
+  readonly view: (table: string) => KvView;
   readonly clock: Clock;
   readonly metrics: Metrics;
   /** Its name: two topologies may have operators of one name that send to one stream. */
@@ -212,6 +215,7 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
         name,
         config,
         state,
+        view: (table) => runtime.store.table(table),
         clock: runtime.clock,
         metrics: runtime.metrics,
         topology: runtime.topology,

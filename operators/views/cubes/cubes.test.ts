@@ -1,134 +1,159 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRandom } from '../../../engine/index.ts';
 import { fc } from '../../../test/property.ts';
-import { Pipeline } from '../../fixture-pipeline.ts';
-import type { CubeDefinition, CubeRow } from './cube-types.ts';
-import {
-  build,
-  CUBES,
-  cellsOf,
-  DAY_MS,
-  expectedCells,
-  GRANULARITIES,
-  MEASURES,
-  row,
-  T,
-} from './fixture-cubes.ts';
-
-const HUGE = Number.MAX_SAFE_INTEGER;
-const anyRow: fc.Arbitrary<CubeRow> = fc.record({
-  scope: fc.constantFrom('s', 't'),
-  time_ms: fc.integer({ min: 0, max: 40 }).map((step) => T + step * 3_333_333),
-  unit: fc.constantFrom('EUR', ''),
-  dimensions: fc.tuple(fc.constantFrom('', 'x', 'ü'), fc.constantFrom('', 'x'), fc.constantFrom('', 'z')),
-  mask: fc.constantFrom(1, 2, 3),
-  sums: fc
-    .array(
-      fc.tuple(fc.nat(MEASURES - 1), fc.oneof(fc.integer(), fc.constantFrom(HUGE, -HUGE, 2 ** 52, -1))),
-      { maxLength: 3 },
-    )
-    .map((pairs) => pairs.flat()),
-  observed: fc.array(fc.tuple(fc.nat(1), fc.integer()), { maxLength: 2 }).map((pairs) => pairs.flat()),
-  member: fc.constantFrom(-1, -1, 1, 2, HUGE),
-});
+import { ALL, anyRow, byCountry, HOUR_MS, MAX, pair, row, T, total } from './fixture-cubes-cases.ts';
+import { expectedCells, Rig } from './fixture-cubes.ts';
+import { DAY_MS } from './definition.ts';
+import type { TestRow } from './fixture-rows.ts';
 
 describe('cubes', () => {
-  it('say what plain maps over the rows say, for any batches, commits, folds and restarts', async () => {
+  it('say what a plain map over the rows says, for any batches, commits and crashes', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(anyRow, { maxLength: 40 }), fc.integer(), async (rows, seed) => {
         const random = new SeededRandom(seed);
-        const limits = {
-          fold_max_entries: random.pick([1, 5, 1_000]),
-          fold_max_commits: random.pick([1, 3, 1_000]),
-        };
-        let pipeline = await Pipeline.start(build(limits));
+        const rig = await Rig.start({ cubes: ALL });
         for (let at = 0; at < rows.length; ) {
-          const size = random.int(1, 6);
-          await pipeline.push(...rows.slice(at, at + size));
+          const size = random.int(1, 8);
+          await rig.push(...rows.slice(at, at + size));
           at += size;
-          if (random.chance(0.5)) pipeline.commit();
-          if (random.chance(0.2)) {
-            pipeline.commit();
-            pipeline = await pipeline.restart();
-          }
+          if (random.chance(0.4)) rig.commit();
+          if (random.chance(0.2)) await rig.restart();
         }
-        pipeline.commit();
-        for (const cube of CUBES) {
-          for (const granularity of GRANULARITIES.keys()) {
-            expect(cellsOf(pipeline, cube, granularity), cube.name).toEqual(
-              expectedCells(rows, cube, granularity),
-            );
-          }
-        }
+        rig.commit();
+        for (const cube of ALL) expect(rig.cells(cube.name), cube.name).toEqual(expectedCells(rows, cube));
       }),
-      { numRuns: 60 },
+      { numRuns: 80 },
     );
   });
 
-  it('their digest depends on the rows, not on batches, commits and folds', async () => {
+  it('have a digest that goes by the rows, not by their order, batches and codes', async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(anyRow, { minLength: 1, maxLength: 20 }),
+        fc.array(anyRow, { minLength: 1, maxLength: 25 }),
         fc.integer(),
         async (rows, seed) => {
           const random = new SeededRandom(seed);
-          const newest = row({ scope: 's', time_ms: T + 2 * DAY_MS });
-          const digest = async (order: readonly CubeRow[], fold: number): Promise<string> => {
-            const pipeline = await Pipeline.start(build({ fold_max_entries: fold, fold_max_commits: fold }));
+          const digest = async (order: readonly TestRow[], commits: number): Promise<string> => {
+            const rig = await Rig.start({ cubes: ALL });
             for (const one of order) {
-              await pipeline.push(one);
-              if (random.chance(0.4)) pipeline.commit();
+              await rig.push(one);
+              if (random.chance(commits)) rig.commit();
             }
-            await pipeline.push(newest);
-            pipeline.commit();
-            return pipeline.digest();
+            rig.commit();
+            return rig.driver.digest();
           };
-          const straight = await digest(rows, 1_000);
-          expect(await digest(random.shuffled(rows), 1)).toBe(straight);
-          expect(await digest([...rows, row({ sums: [1, 1] })], 2)).not.toBe(straight);
+          const straight = await digest(rows, 0);
+          expect(await digest(random.shuffled(rows), 0.5)).toBe(straight);
+          // What is taken back never was.
+          const more = row({ country: 'NO' });
+          expect(await digest([more, ...rows, { ...more, retraction: true }], 0.5)).toBe(straight);
+          expect(await digest([...rows, more], 0.5)).not.toBe(straight);
         },
       ),
-      { numRuns: 40 },
+      { numRuns: 30 },
     );
   });
 
-  it('sums beyond 2^53 are exact, also across folds and back again', async () => {
-    const pipeline = await Pipeline.start(build({ fold_max_entries: 1 }));
-    const sums = (): unknown =>
-      ([...cellsOf(pipeline, CUBES[0] as CubeDefinition, 1).values()][0] as [string[]])[0][0];
+  it('keep no cell whose sums are all 0', async () => {
+    const rig = await Rig.start({ cubes: ALL });
+    await rig.push(row(), row({ country: 'FR' }));
+    rig.commit();
+    expect(rig.rowsIn('cells')).toBe(ALL.length);
+    await rig.push(row({ retraction: true }), row({ country: 'FR', retraction: true }));
+    rig.commit();
+    expect(rig.rowsIn('cells')).toBe(0);
+    expect(rig.rowsIn('days')).toBe(0);
+  });
+
+  it('add up beyond 2^53 exactly, within a commit and over commits, and back again', async () => {
+    const rig = await Rig.start({ cubes: [total] });
+    const key = `s|${T}|EUR`;
     for (let left = 3; left > 0; left--) {
-      await pipeline.push(...Array.from({ length: 5 }, () => row({ sums: [0, HUGE] })));
-      pipeline.commit();
+      await rig.push(...Array.from({ length: 5 }, () => row({ amount: MAX })));
+      rig.commit();
     }
-    expect(sums()).toBe(String(15n * BigInt(HUGE)));
-    await pipeline.push(
-      ...Array.from({ length: 15 }, () => row({ sums: [0, -HUGE] })),
-      row({ sums: [0, 7] }),
+    expect(rig.cells('total')).toEqual({ [key]: `15,${15n * BigInt(MAX)}` });
+    await rig.push(...Array.from({ length: 15 }, () => row({ amount: MAX, retraction: true })));
+    await rig.push(row({ amount: 7 }));
+    rig.commit();
+    expect(rig.cells('total')).toEqual({ [key]: '1,7' });
+  });
+
+  it('split and thin out blocks: thousands of cells in any order', async () => {
+    const random = new SeededRandom(7);
+    const rows = Array.from({ length: 6_000 }, (_, index) =>
+      row({ country: `c${index % 1_500}`, time_ms: T + random.int(0, 3) * DAY_MS, amount: index }),
     );
-    pipeline.commit();
-    expect(sums()).toBe('7');
+    const rig = await Rig.start({ cubes: [pair, total] });
+    const order = random.shuffled(rows);
+    for (let at = 0; at < order.length; at += 1_000) {
+      await rig.push(...order.slice(at, at + 1_000));
+      rig.commit();
+    }
+    expect(rig.cells('pair')).toEqual(expectedCells(rows, pair));
+    expect(rig.rowsIn('cells')).toBeGreaterThan(10);
+    await rig.push(
+      ...rows.filter(({ amount }) => amount % 10 > 0).map((one) => ({ ...one, retraction: true })),
+    );
+    rig.commit();
+    const left = rows.filter(({ amount }) => amount % 10 === 0);
+    expect(rig.cells('pair')).toEqual(expectedCells(left, pair));
+    await rig.push(...left.map((one) => ({ ...one, retraction: true })));
+    rig.commit();
+    expect(rig.rowsIn('cells')).toBe(0);
+  });
+});
+
+describe('a day of a cube with too many cells', () => {
+  const limited = { cubes: [total, byCountry, { ...pair, bucket_ms: HOUR_MS }], cells_per_day: 3 };
+  const countries = ['a', 'b', 'c', 'd', 'e', 'f'];
+  const rows = countries.map((country, index) =>
+    row({ country, time_ms: T + index * HOUR_MS, amount: index }),
+  );
+
+  it('puts what is new into __other__, tells so, and loses nothing', async () => {
+    const rig = await Rig.start(limited);
+    await rig.push(...rows);
+    rig.commit();
+    expect(rig.cells('country')).toEqual({
+      ...expectedCells(rows.slice(0, 3), byCountry),
+      [`s|${T}|EUR|__other__`]: '3,12',
+    });
+    expect(rig.driver.progress?.notices.s?.cube_full).toBe(2);
+    expect(rig.cardinality('country')).toEqual([{ day_ms: T, cells: 3, refused: 3 }]);
+    // Cells that are there go on, and it is not told twice; the next day has room again.
+    const later = [rows[0], rows[5], row({ time_ms: T + DAY_MS })] as TestRow[];
+    await rig.push(...later);
+    rig.commit();
+    expect(rig.cells('country')).toEqual({
+      ...expectedCells([...rows.slice(0, 3), ...later.filter((_, at) => at !== 1)], byCountry),
+      [`s|${T}|EUR|__other__`]: '4,17',
+    });
+    expect(rig.cells('total')).toEqual(expectedCells([...rows, ...later], total));
+    expect(rig.driver.progress?.notices.s?.cube_full).toBe(2);
   });
 
-  it('a contribution that is taken back leaves no number behind', async () => {
-    const pipeline = await Pipeline.start(build({ fold_max_entries: 1 }));
-    await pipeline.push(row({ sums: [0, 1] }));
-    pipeline.commit();
-    await pipeline.push(row({ sums: [0, -1] }), row({ sums: [0, 1], dimensions: ['other', '', ''] }));
-    pipeline.commit();
-    expect([...cellsOf(pipeline, CUBES[1] as CubeDefinition, 1).keys()]).toEqual([
-      JSON.stringify(['s', T, 'EUR', 'other']),
-    ]);
+  it('takes back what it added from where it is, and stays full', async () => {
+    const rig = await Rig.start(limited);
+    await rig.push(...rows);
+    rig.commit();
+    await rig.push(...rows.map((one) => ({ ...one, retraction: true })));
+    rig.commit();
+    expect(rig.cells('country')).toEqual({});
+    await rig.push(rows[0] as TestRow);
+    rig.commit();
+    expect(rig.cells('country')).toEqual({ [`s|${T}|EUR|__other__`]: '1,0' });
   });
 
-  it('values that hold separators of keys stay apart', async () => {
-    const pipeline = await Pipeline.start(build({ fold_max_entries: 1 }));
-    const rows = [
-      row({ dimensions: ['x\0', 'y', 'z'] }),
-      row({ dimensions: ['x', '\0y', 'z'] }),
-      row({ dimensions: ['x', 'y\0', 'z'], unit: 'EUR\0' }),
-    ];
-    await pipeline.push(...rows);
-    pipeline.commit();
-    for (const cube of CUBES) expect(cellsOf(pipeline, cube, 1)).toEqual(expectedCells(rows, cube, 1));
+  it('has a digest that does not tell which values had come first', async () => {
+    const digest = async (order: readonly TestRow[]): Promise<string> => {
+      const rig = await Rig.start(limited);
+      for (const one of order) {
+        await rig.push(one);
+        rig.commit();
+      }
+      return rig.driver.digest();
+    };
+    expect(await digest(rows.toReversed())).toBe(await digest(rows));
   });
 });

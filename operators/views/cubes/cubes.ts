@@ -1,333 +1,183 @@
+import { defineOperator, type KvTable, type KvView, type Metrics, type OperatorDoc, rawTable, type LogSchema, type RowBatch } from '../../../engine/index.ts';
+import { CubeBuilder } from './cube-builder.ts';
+import { CubeSet } from './cube-set.ts';
 import {
-  type Barrier,
-  ByteReader,
-  ByteWriter,
-  defineOperator,
-  type KvTable,
-  type KvView,
-  type OperatorDoc,
-  rawTable,
-} from '../../../engine/index.ts';
-import {
-  type CellDetail,
-  emptyDetail,
-  MINUTE_MS,
-  writeCell,
-  writeCellKey,
-  writeDetail,
-} from './cube-cell.ts';
-import { type DeltaHeader, readDeltaHeader, recentKey } from './cube-delta.ts';
-import { CubeFolder, type CubeTables } from './cube-fold.ts';
-import { CubeGatherer } from './cube-gather.ts';
-import { cardinalityKey, readCube } from './cube-read.ts';
-import type { CubeDefinition, CubeRow, Granularity } from './cube-types.ts';
-import { cubeDescribers } from './describe-cubes.ts';
+  ALL_TIME_MS,
+  type CubeDefinition,
+  type CubeInfo,
+  checkCube,
+  NEVER_MS,
+  readCubeInfo,
+  reconcile,
+  removeCubeInfo,
+  writeCubeInfo,
+} from './definition.ts';
+import { describeBlock, describeDay } from './describe.ts';
+import { logicalCells } from './digest.ts';
+import type { CubeHistory } from './history.ts';
+import type { RowReader } from './row-reader.ts';
 
 export interface CubesConfig {
-  /** Names of the dimensions of a row, in its order. */
-  readonly dimensions: readonly string[];
+  readonly schema: LogSchema;
   readonly cubes: readonly CubeDefinition[];
-  /** Finest first; the last one's buckets are days. */
-  readonly granularities: readonly Granularity[];
-  readonly measures: number;
-  /** Cells of one cube, day and scope before new values go to OTHER. */
-  readonly cells_per_day: number;
-  /** Touched cells between two commits before a barrier is asked for: bounds memory. */
-  readonly delta_max_cells: number;
-  /** A cube's delta entries before they are folded into its cells: bounds what a query adds up. See `foldLimit`. */
-  readonly fold_max_entries: number;
-  /** Commits after which a cube's deltas are folded however few they are. */
-  readonly fold_max_commits: number;
+  /** What a row adds; an operator has one of its own. */
+  readonly reader: () => RowReader;
+  /** Id of the table that holds the dictionary of the rows' codes: for the digest. */
+  readonly dictionaryTable: string;
+  /**
+   * The rows of the past, from the tables of the log, which stands before this operator in the graph, or in a branch
+   * that is made before its own. Without it a cube that is added to a state with others stays incomplete.
+   */
+  readonly history?: (table: (id: string) => KvView) => CubeHistory;
+  /** Cells of one cube, UTC day and scope before additions to new ones go to `__other__`. Default: 100,000. */
+  readonly cells_per_day?: number;
+  /** Cells in memory before a commit is asked for. Default: 100,000. */
+  readonly touched_max_cells?: number;
+  /** Rows of the log that are read in a commit to build cubes, about. Default: 50,000. */
+  readonly build_max_rows?: number;
+  /** Rows of a dropped cube that are removed in a commit. Default: 1,000. */
+  readonly drop_max_rows?: number;
 }
 
-/** Folds of cubes that are merely old, a commit: spreads them out. */
-const AGED_FOLDS_PER_COMMIT = 2;
-/** Narrow cubes answer most queries: where waiting saves nothing, they are folded this much sooner. */
-const NARROW_FOLD_DIVISOR = 10;
+export const DEFAULT_CELLS_PER_DAY = 100_000;
+const DEFAULT_TOUCHED_CELLS = 100_000;
+const DEFAULT_BUILD_ROWS = 50_000;
+const DEFAULT_DROP_ROWS = 1_000;
 
-/**
- * Commits that touch the same minutes again and again are worth waiting for: their entries become one write
- * a cell. Commits that each touch new minutes (a backlog of a quiet stream) are not.
- */
-function foldLimit({ fold_max_entries }: CubesConfig, { cube, minutes, newMinutes }: Waiting): number {
-  const isWorthWaiting = cube.dimensions.length > 1 || newMinutes * 2 <= minutes;
-  return isWorthWaiting ? fold_max_entries : Math.ceil(fold_max_entries / NARROW_FOLD_DIVISOR);
-}
-
-const DAY_MS = 86_400_000;
-/** Cells of each granularity that are removed in a commit: of one cube in turn; and of each that is folded. */
-const SWEEP_MIN_CELLS = 2_000;
-/** More go than come, however fast event time moves. */
-const SWEEP_CELLS_PER_WRITE = 2;
-
-function tables(config: CubesConfig) {
+function tables({ dictionaryTable }: CubesConfig) {
   const none = (): Iterable<Uint8Array> => [];
-  const describe = cubeDescribers(config);
   return {
     cells: rawTable({
-      version: 1,
-      describeRow: describe.cell,
-      logicalRows: (cells, watermark_ms, sibling) =>
+      version: 3,
+      describeRow: describeBlock,
+      logicalRows: (cells, _, table) =>
         logicalCells(
-          config,
-          { cells, details: sibling('details'), recent: sibling('recent') },
-          sibling('cardinality'),
-          watermark_ms,
+          { cells, definitions: table('definitions'), days: table('days') },
+          table(dictionaryTable),
         ),
     }),
-    details: rawTable({ version: 1, logicalRows: none, describeRow: describe.detail }),
-    cardinality: rawTable({ version: 1, logicalRows: none, describeRow: describe.cardinality }),
-    recent: rawTable({ version: 2, logicalRows: none, describeRow: describe.recent }),
+    definitions: rawTable({ version: 1, logicalRows: none }),
+    days: rawTable({ version: 1, logicalRows: none, describeRow: describeDay }),
   };
-}
-
-/** Every cell within its retention as one row, folded or not, in key order. */
-function* logicalCells(
-  config: CubesConfig,
-  views: { readonly cells: KvView; readonly details: KvView; readonly recent: KvView },
-  cardinality: KvView,
-  watermark_ms: number,
-): Iterable<Uint8Array> {
-  const known = new CubeCatalog(config.cubes);
-  known.restore(cardinality, views.recent);
-  const everything = { start_ms: 0, end_ms: (2 ** 32 - 1) * 60_000, measures: config.measures };
-  for (const { scope, cube } of known.sorted()) {
-    for (const [granularity, { bucket_ms: width_ms, retain_ms }] of config.granularities.entries()) {
-      const rows: Buffer[] = [];
-      for (const row of readCube(views, {
-        ...everything,
-        scope,
-        cube,
-        granularity,
-        width_ms,
-        withDetail: true,
-      })) {
-        if (retain_ms !== undefined && row.bucket_ms + width_ms + retain_ms <= watermark_ms) continue;
-        const detail = trimmed(row.cell.detail ?? emptyDetail());
-        // A contribution that was taken back may have left a cell that other orders of arrival never made.
-        if (row.cell.sums.every((sum) => sum === 0) && isEmpty(detail)) continue;
-        const writer = new ByteWriter();
-        writeCellKey(writer, {
-          scope,
-          cube: cube.name,
-          granularity,
-          bucket_ms: row.bucket_ms,
-          values: row.values,
-          unit: row.unit,
-        });
-        writeCell(writer, { ...row.cell, spilled: false }, undefined);
-        writeDetail(writer, detail);
-        rows.push(writer.copy());
-      }
-      yield* rows.sort(Buffer.compare);
-    }
-  }
-}
-
-/** Without empty distributions at the end: how many were written depends on the way. */
-function trimmed({ distributions, distinct }: CellDetail): CellDetail {
-  const length = distributions.findLastIndex((distribution) => distribution !== undefined) + 1;
-  return { distributions: distributions.slice(0, length), distinct };
-}
-
-function isEmpty({ distributions, distinct }: CellDetail): boolean {
-  return distributions.length === 0 && distinct.kind === 'exact' && distinct.members.length === 0;
-}
-
-/** A cube of a scope, and its delta entries that wait to be folded. */
-interface Waiting {
-  readonly scope: string;
-  readonly cube: CubeDefinition;
-  entries: number;
-  commits: number;
-  /** Minutes that the rows span, added up, and those of them that the row before did not reach. */
-  minutes: number;
-  newMinutes: number;
-  /** Of the newest row, folded or not, ms. */
-  last_ms: number;
-}
-
-/** The cubes of each scope that have data. */
-class CubeCatalog {
-  readonly #byName: ReadonlyMap<string, CubeDefinition>;
-  readonly #known = new Map<string, Waiting>();
-
-  constructor(cubeList: readonly CubeDefinition[]) {
-    this.#byName = new Map(cubeList.map((cube) => [cube.name, cube]));
-  }
-
-  restore(cardinality: KvView, recent: KvView): void {
-    for (const { key } of cardinality.scan()) {
-      const reader = new ByteReader(key);
-      this.#entry(reader.orderedString(), reader.orderedString());
-    }
-    for (const { key, value } of recent.scan()) {
-      const reader = new ByteReader(key);
-      const entry = this.#entry(reader.orderedString(), reader.orderedString());
-      if (entry === undefined) continue;
-      count(entry, readDeltaHeader(value));
-      entry.commits++;
-    }
-  }
-
-  #entry(scope: string, cubeName: string): Waiting | undefined {
-    const id = `${scope}\0${cubeName}`;
-    const known = this.#known.get(id);
-    // A cube that is no longer configured keeps its cells; nobody asks for them.
-    const cube = this.#byName.get(cubeName);
-    if (known !== undefined || cube === undefined) return known;
-    const nothing = { entries: 0, commits: 0, minutes: 0, newMinutes: 0 };
-    const entry: Waiting = { scope, cube, ...nothing, last_ms: Number.NEGATIVE_INFINITY };
-    this.#known.set(id, entry);
-    return entry;
-  }
-
-  stored(scope: string, cube: CubeDefinition, header: DeltaHeader): void {
-    const entry = this.#entry(scope, cube.name);
-    if (entry !== undefined) count(entry, header);
-  }
-
-  all() {
-    return [...this.#known.values()];
-  }
-
-  sorted() {
-    const id = (entry: { scope: string; cube: CubeDefinition }): string =>
-      `${entry.scope}\0${entry.cube.name}`;
-    return this.all().sort((a, b) => (id(a) < id(b) ? -1 : 1));
-  }
-}
-
-function count(waiting: Waiting, { entries, min_ms, max_ms }: DeltaHeader): void {
-  waiting.entries += entries;
-  waiting.minutes += (max_ms - min_ms) / MINUTE_MS + 1;
-  waiting.newMinutes += Math.max(0, max_ms - Math.max(waiting.last_ms, min_ms - MINUTE_MS)) / MINUTE_MS;
-  waiting.last_ms = max_ms;
 }
 
 export const cubesDoc: OperatorDoc = {
   kind: 'cubes',
-  summary: 'Tumbling rollup into cubes of dimensions',
+  summary: 'Sums by time and dimensions, kept to be read',
 };
 
-/**
- * Tumbling rollup into cubes: for each cube, granularity, bucket, dimension values and unit, exact sums,
- * distributions and distinct members. Rows only add (an earlier contribution is taken back by a row with
- * negative counts), so the cells are a function of the set of rows. Late rows correct their buckets for
- * as long as those are kept.
- *
- * A row costs one table probe a cube. A commit appends one delta row a cube; every few commits a cube's
- * deltas are folded into its cells, so that a cell that changes in every commit is not rewritten in every
- * commit. Readers add cells and deltas up in one snapshot (`readCube`), so an answer is as fresh as the
- * commit. State: a row a cell, plus at most `fold_max_entries` and one commit's entries a cube; buckets past
- * their retention are removed as the watermark moves.
- */
-export const cubes = defineOperator<CubeRow, never, CubesConfig, ReturnType<typeof tables>>({
+/** See `cubesDoc`. Throws `bad_config` for a cube that the schema's rows cannot have. */
+export const cubes = defineOperator<RowBatch, RowBatch, CubesConfig, ReturnType<typeof tables>>({
   kind: cubesDoc.kind,
   summary: cubesDoc.summary,
+  config: {
+    parse: (input) => {
+      const config = input as CubesConfig;
+      for (const cube of config.cubes) checkCube(cube, config.schema);
+      return config;
+    },
+  },
   state: tables,
-  start: ({ name, config, state, metrics, requestBarrier, initialWatermark_ms }) => {
-    const gatherer = new CubeGatherer({
-      ...config,
-      name,
-      bucket_ms: (config.granularities[0] as Granularity).bucket_ms,
-    });
-    const folder = new CubeFolder(config, state);
-    const catalog = new CubeCatalog(config.cubes);
-    catalog.restore(state.cardinality, state.recent);
-    let watermark_ms = initialWatermark_ms ?? Number.NEGATIVE_INFINITY;
-    let turn = 0;
-    const written = metrics.counter('millrace.cubes.cells_written', 'Cells written');
-    const folds = metrics.counter('millrace.cubes.folds', 'Folds of a cube');
-    const swept = metrics.counter('millrace.cubes.cells_expired', 'Cells removed after their retention');
-    metrics.gauge(
-      'millrace.cubes.dictionary_values',
-      'Dimension values in memory',
-      () => gatherer.dictionaryValues,
+  start: ({ config, state, view, metrics, emit, notice, requestBarrier }) => {
+    const { cells_per_day = DEFAULT_CELLS_PER_DAY, touched_max_cells = DEFAULT_TOUCHED_CELLS } = config;
+    const { build_max_rows = DEFAULT_BUILD_ROWS, drop_max_rows = DEFAULT_DROP_ROWS } = config;
+    const reader = config.reader();
+    const history = config.history?.(view);
+    const stored = readCubeInfo(state.definitions);
+    const infos = reconcile(stored, config.cubes, reader, newCubesFrom(history, stored));
+    const fullDays = metrics.counter(
+      'millrace.cubes.full_days',
+      'Days of a cube on which its cells were used up',
     );
-    metrics.gauge('millrace.cubes.delta_entries', 'Delta entries that wait to be folded', () =>
-      catalog.all().reduce((sum, { entries }) => sum + entries, 0),
+    const set = new CubeSet(
+      infos.filter(({ isDropped }) => !isDropped),
+      reader,
+      state,
+      {
+        cells_per_day,
+        filled: ({ scope, cube, day_ms }) => {
+          fullDays.add();
+          notice({
+            kind: 'cube_full',
+            scope,
+            sequence: set.sequence,
+            detail: { cube, day_ms, cells_per_day },
+          });
+        },
+      },
     );
+    const built = metrics.counter('millrace.cubes.rows_built', 'Rows of the log read to build cubes');
+    const builder =
+      history === undefined
+        ? undefined
+        : new CubeBuilder(set.cubes, history, build_max_rows, (building, rows) => {
+            set.addHistory(building, rows);
+            built.add(rows.length);
+            if (set.touchedCells >= touched_max_cells) set.drain();
+          });
+    describeMetrics(metrics, set, builder);
 
-    const foldDue = (): void => {
-      let aged = AGED_FOLDS_PER_COMMIT;
-      for (const entry of catalog.all()) {
-        if (entry.entries === 0) continue;
-        entry.commits++;
-        if (entry.entries < foldLimit(config, entry)) {
-          if (entry.commits < config.fold_max_commits || aged === 0) continue;
-          aged--;
-        }
-        const cells = folder.fold(entry.scope, entry.cube, watermark_ms);
-        written.add(cells);
-        folds.add();
-        swept.add(sweep(config, state, entry, { watermark_ms, max_cells: cells * SWEEP_CELLS_PER_WRITE }));
-        Object.assign(entry, { entries: 0, commits: 0, minutes: 0, newMinutes: 0 });
-      }
-    };
-
+    let dropped = infos.filter(({ isDropped }) => isDropped);
+    let written: readonly CubeInfo[] = stored;
     return {
-      onBatch: (rows) => {
-        for (const row of rows) gatherer.add(row);
-        if (gatherer.touched >= config.delta_max_cells) requestBarrier();
+      onBatch: (batches) => {
+        for (const rows of batches) set.add(rows);
+        if (set.touchedCells >= touched_max_cells) requestBarrier();
+        emit(batches);
       },
-      onWatermark: (time_ms) => {
-        watermark_ms = time_ms;
-      },
-      onBarrier: ({ commit }: Barrier) => {
-        gatherer.drain((scope, cube, bytes) => {
-          state.recent.put(recentKey(scope, cube.name, commit), bytes);
-          catalog.stored(scope, cube, readDeltaHeader(bytes));
-        });
-        foldDue();
-        const targets = catalog.all();
-        const target = targets[turn++ % Math.max(1, targets.length)];
-        if (target !== undefined) {
-          swept.add(sweep(config, state, target, { watermark_ms, max_cells: SWEEP_MIN_CELLS }));
-        }
+      onBarrier: () => {
+        builder?.step(set.left);
+        set.drain();
+        set.next();
+        dropped = dropped.filter(({ id }) => !removeRows(state, id, drop_max_rows));
+        const now = [...dropped, ...set.cubes.map(({ info }) => info)];
+        for (const info of now) if (!written.includes(info)) writeCubeInfo(state.definitions, info);
+        written = now;
       },
     };
   },
 });
 
-/** Removes a bounded number of one cube's cells past their retention; of each granularity the oldest. */
-function sweep(
-  config: CubesConfig,
-  { cells, details, cardinality }: CubeTables,
-  { scope, cube: { name } }: Pick<Waiting, 'scope' | 'cube'>,
-  { watermark_ms, max_cells }: { readonly watermark_ms: number; readonly max_cells: number },
-): number {
-  if (!Number.isFinite(watermark_ms) || max_cells === 0) return 0;
-  let removed = 0;
-  /** Nothing is left of what was before it. */
-  let emptyUntil_ms = Number.POSITIVE_INFINITY;
-  for (const [index, { bucket_ms, retain_ms = Number.POSITIVE_INFINITY }] of config.granularities.entries()) {
-    const cutoff_ms = watermark_ms - retain_ms - bucket_ms;
-    if (cutoff_ms <= 0) {
-      emptyUntil_ms = 0;
-      continue;
-    }
-    const start = new ByteWriter().orderedString(scope).orderedString(name).u8(index).copy();
-    const end = new ByteWriter()
-      .bytes(start)
-      .u32(Math.floor(cutoff_ms / MINUTE_MS) + 1)
-      .copy();
-    const keys = [...cells.scan({ start, end, limit: max_cells })].map(({ key }) => Uint8Array.from(key));
-    for (const key of keys) removeCell(cells, details, key);
-    removed += keys.length;
-    emptyUntil_ms = keys.length === max_cells ? 0 : Math.min(emptyUntil_ms, cutoff_ms + bucket_ms);
-  }
-  if (emptyUntil_ms > DAY_MS) {
-    const start = cardinalityKey(scope, name, 0);
-    const end = cardinalityKey(scope, name, Math.floor((emptyUntil_ms - DAY_MS) / MINUTE_MS) * MINUTE_MS);
-    for (const key of [...cardinality.scan({ start, end })].map((row) => Uint8Array.from(row.key))) {
-      cardinality.remove(key);
-    }
-  }
-  return removed;
+function describeMetrics(metrics: Metrics, set: CubeSet, builder: CubeBuilder | undefined): void {
+  metrics.gauge(
+    'millrace.cubes.touched_cells',
+    'Cells added to since the last commit',
+    () => set.touchedCells,
+  );
+  metrics.gauge('millrace.cubes.blocks_written', 'Blocks of cells written', () => set.blocksWritten);
+  metrics.gauge(
+    'millrace.cubes.incomplete',
+    'Cubes that are being built from the log',
+    () => builder?.incomplete ?? 0,
+  );
 }
 
-function removeCell(cells: KvTable, details: KvTable, key: Uint8Array): void {
-  cells.remove(key);
-  details.remove(key);
+/** In a state without rows a new cube has them all; else it begins with none. */
+function newCubesFrom(history: CubeHistory | undefined, stored: readonly CubeInfo[]): number {
+  if (history === undefined) return stored.length === 0 ? ALL_TIME_MS : NEVER_MS;
+  return history.newestBefore(NEVER_MS) === undefined ? history.start_ms() : NEVER_MS;
+}
+
+/** Removes up to `max_rows` rows of a cube; true when none is left, nor its definition. */
+function removeRows(
+  { cells, days, definitions }: Readonly<Record<'cells' | 'days' | 'definitions', KvTable>>,
+  id: number,
+  max_rows: number,
+): boolean {
+  let left = max_rows;
+  for (const table of [cells, days]) {
+    const range = { start: idPrefix(id), end: idPrefix(id + 1), limit: left };
+    const keys = Array.from(table.scan(range), ({ key }) => Uint8Array.from(key));
+    for (const key of keys) table.remove(key);
+    left -= keys.length;
+    if (left === 0) return false;
+  }
+  removeCubeInfo(definitions, id);
+  return true;
+}
+
+function idPrefix(id: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, id);
+  return bytes;
 }

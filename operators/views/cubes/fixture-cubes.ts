@@ -1,129 +1,203 @@
-import type { Stream } from '../../../engine/index.ts';
-import { countDistinct } from '../../aggregates/index.ts';
-import { watermark } from '../../core/index.ts';
-import type { Pipeline } from '../../fixture-pipeline.ts';
-import { cubeViews, readCube } from './cube-read.ts';
-import type { CubeDefinition, CubeRow, Granularity } from './cube-types.ts';
+import { ByteWriter, defineOperator, type KvView, rawTable, TestDriver, Dictionary, type RowBatch } from '../../../engine/index.ts';
 import { type CubesConfig, cubes } from './cubes.ts';
+import { readCardinality } from './day-cells.ts';
+import { ALL_TIME_MS, type CubeDefinition, DAY_MS, readCubeInfo } from './definition.ts';
+import type { CubeHistory } from './history.ts';
+import { batchOf, SCHEMA, TestReader, type TestRow } from './fixture-rows.ts';
+import { cubeViews, scanCells } from './scan-cells.ts';
 
-export const MINUTE_MS = 60_000;
-export const DAY_MS = 86_400_000;
-export const T = Date.UTC(2025, 5, 1);
-export const MEASURES = 3;
-export const GRANULARITIES: readonly Granularity[] = [
-  { name: '1m', bucket_ms: MINUTE_MS, retain_ms: 2 * DAY_MS },
-  { name: '1d', bucket_ms: DAY_MS },
-];
-export const CUBES: readonly CubeDefinition[] = [
-  { name: 'total', dimensions: [], mask: 1 },
-  { name: 'a', dimensions: ['a'], mask: 1 },
-  { name: 'b+a', dimensions: ['b', 'a'], mask: 2 },
-  { name: 'a+b+c', dimensions: ['a', 'b', 'c'], mask: 1 },
-  { name: 'c+a+b', dimensions: ['c', 'a', 'b'], mask: 3 },
-];
-
-export const build =
-  (config: Partial<CubesConfig>) =>
-  (input: Stream<CubeRow>): Stream<never> =>
-    input.pipe(
-      watermark<CubeRow>('watermark', {
-        timeOf: ({ time_ms }) => time_ms,
-        outOfOrderness_ms: 0,
-        idle_ms: DAY_MS,
-        late: ({ scope }) => ({ scope, sequence: 0, detail: {} }),
-      }),
-      cubes('cubes', {
-        dimensions: ['a', 'b', 'c'],
-        cubes: CUBES,
-        granularities: GRANULARITIES,
-        measures: MEASURES,
-        cells_per_day: 1_000,
-        delta_max_cells: 1_000,
-        fold_max_entries: 1_000,
-        fold_max_commits: 1_000,
-        ...config,
-      }),
-    );
-
-export const row = (given: Partial<CubeRow>): CubeRow => ({
-  scope: 's',
-  time_ms: T,
-  unit: 'EUR',
-  dimensions: ['x', 'y', 'z'],
-  mask: 1,
-  sums: [0, 1],
-  observed: [],
-  member: -1,
-  ...given,
-});
-
-export type Cells = Map<string, unknown>;
-
-/** All cells of a cube and granularity, sums as text, without those that are nothing; each once. */
-export function cellsOf(
-  pipeline: Pipeline<CubeRow, never>,
-  cube: CubeDefinition,
-  granularity: number,
-  scopes = ['s', 't'],
-): Cells {
-  const { bucket_ms: width_ms } = GRANULARITIES[granularity] as Granularity;
-  return pipeline.disk.reader().snapshot((table) => {
-    const found: Cells = new Map();
-    for (const scope of scopes) {
-      const query = {
-        scope,
-        cube,
-        granularity,
-        width_ms,
-        start_ms: T - 10 * DAY_MS,
-        end_ms: T + 100 * DAY_MS,
-        measures: MEASURES,
-        withDetail: true,
-      };
-      for (const { bucket_ms, values, unit, cell } of readCube(cubeViews(table, 'cubes'), query)) {
-        const { detail } = cell;
-        const counts = Array.from({ length: 2 }, (_, index) => detail?.distributions[index]?.count ?? 0);
-        const described = [
-          cell.sums.map(String),
-          counts,
-          detail === undefined ? 0 : countDistinct(detail.distinct).count,
-        ];
-        if (described.flat(2).every((value) => Number(value) === 0)) continue;
-        const key = JSON.stringify([scope, bucket_ms, unit, ...values]);
-        if (found.has(key)) throw new Error(`cell ${key} comes twice`);
-        found.set(key, described);
-      }
-    }
-    return new Map([...found].sort());
-  });
+interface StoredRow {
+  readonly row: TestRow;
+  readonly sequence: number;
 }
 
-/** The same from the rows by plain maps. */
-export function expectedCells(
-  rows: readonly CubeRow[],
-  { dimensions, mask }: CubeDefinition,
-  granularity: number,
-): Cells {
-  const { bucket_ms: width_ms } = GRANULARITIES[granularity] as Granularity;
-  const cells = new Map<string, { sums: bigint[]; counts: number[]; members: Set<number> }>();
-  for (const one of rows) {
-    if ((one.mask & mask) === 0) continue;
-    const values = dimensions.map((name) => one.dimensions[['a', 'b', 'c'].indexOf(name)]);
-    const key = JSON.stringify([
-      one.scope,
-      Math.floor(one.time_ms / width_ms) * width_ms,
-      one.unit,
-      ...values,
-    ]);
-    const cell = cells.get(key) ?? { sums: [0n, 0n, 0n], counts: [0, 0], members: new Set() };
-    cells.set(key, cell);
-    for (let at = 0; at < one.sums.length; at += 2)
-      (cell.sums[one.sums[at] as number] as bigint) += BigInt(one.sums[at + 1] as number);
-    for (let at = 0; at < one.observed.length; at += 2) (cell.counts[one.observed[at] as number] as number)++;
-    if (one.member >= 0) cell.members.add(one.member);
+/** The log of a test: a JSON row each, written at the barrier; from `start_ms` on. */
+function historyOf(rows: KvView, dictionary: Dictionary, start_ms: number): CubeHistory {
+  const all = (): readonly StoredRow[] =>
+    Array.from(rows.scan(), ({ value }) => JSON.parse(Buffer.from(value).toString()) as StoredRow).filter(
+      ({ row }) => row.time_ms >= start_ms,
+    );
+  const between = (from_ms: number, to_ms: number): readonly StoredRow[] =>
+    all().filter(({ row }) => row.time_ms >= from_ms && row.time_ms < to_ms);
+  return {
+    start_ms: () => start_ms,
+    newestBefore: (time_ms) => {
+      const times = between(ALL_TIME_MS, time_ms).map(({ row }) => row.time_ms);
+      return times.length === 0 ? undefined : Math.max(...times);
+    },
+    rows: (from_ms, to_ms) => between(from_ms, to_ms).length,
+    read: (from_ms, to_ms, take) => {
+      for (const { row, sequence } of between(from_ms, to_ms)) take(batchOf([row], dictionary, sequence));
+    },
+  };
+}
+
+export interface RigOptions extends Partial<Omit<CubesConfig, 'history'>> {
+  readonly version?: string;
+  /** What the log still has; null: there is no log. */
+  readonly logStart_ms?: number | null;
+  /** A graph that is put together wrongly. */
+  readonly cubesFirst?: boolean;
+}
+
+/** Cubes behind a log in a task on memory, fed with rows. */
+export class Rig {
+  dictionary = new Dictionary();
+  /** What is committed, and what came since. */
+  readonly committed: TestRow[] = [];
+  #since: TestRow[] = [];
+  #sequence = 0;
+  #driver: TestDriver<RowBatch, RowBatch> | undefined;
+  #options: RigOptions = {};
+
+  static async start(options: RigOptions): Promise<Rig> {
+    const rig = new Rig();
+    rig.#options = options;
+    rig.#driver = await TestDriver.start((input) => rig.#build(input));
+    return rig;
   }
-  const described = [...cells].map(
-    ([key, { sums, counts, members }]) => [key, [sums.map(String), counts, members.size]] as const,
-  );
-  return new Map(described.filter(([, value]) => value.flat(2).some((part) => Number(part) !== 0)).sort());
+
+  get driver(): TestDriver<RowBatch, RowBatch> {
+    if (this.#driver === undefined) throw new Error('start() comes first');
+    return this.#driver;
+  }
+
+  #build(input: Parameters<Parameters<typeof TestDriver.start<RowBatch, RowBatch>>[0]>[0]) {
+    const { version, logStart_ms = ALL_TIME_MS, cubesFirst = false, ...given } = this.#options;
+    const texts = defineOperator<RowBatch, RowBatch, undefined, { codes: ReturnType<typeof rawTable> }>({
+      kind: 'texts',
+      summary: 'The dictionary',
+      state: () => ({ codes: rawTable({ version: 1, logicalRows: () => [] }) }),
+      start: ({ state, emit }) => ({ onBatch: emit, onBarrier: () => this.dictionary.flush(state.codes) }),
+    });
+    const log = defineOperator<RowBatch, RowBatch, undefined, { rows: ReturnType<typeof rawTable> }>({
+      kind: 'log',
+      summary: 'All rows',
+      state: () => ({ rows: rawTable({ version: 1, logicalRows: () => [] }) }),
+      start: ({ state, emit }) => {
+        let count = [...state.rows.scan()].length;
+        return {
+          onBatch: emit,
+          onBarrier: () => {
+            for (const [at, row] of this.#since.entries()) {
+              const sequence = this.#sequences[at];
+              const value = Buffer.from(JSON.stringify({ row, sequence }));
+              state.rows.put(new ByteWriter().u48(count++).copy(), value);
+            }
+          },
+        };
+      },
+    });
+    const view = cubes('cubes', {
+      schema: SCHEMA,
+      cubes: [],
+      reader: () => new TestReader(version),
+      dictionaryTable: 'texts/codes',
+      ...given,
+      ...(logStart_ms === null
+        ? {}
+        : { history: (table) => historyOf(table('log/rows'), this.dictionary, logStart_ms) }),
+    });
+    const out = input.pipe(texts('texts', undefined));
+    return cubesFirst
+      ? out.pipe(view).pipe(log('log', undefined))
+      : out.pipe(log('log', undefined)).pipe(view);
+  }
+
+  #sequences: number[] = [];
+
+  async push(...rows: readonly TestRow[]): Promise<void> {
+    this.#since.push(...rows);
+    this.#sequence++;
+    this.#sequences.push(...rows.map(() => this.#sequence));
+    await this.driver.push(batchOf(rows, this.dictionary, this.#sequence));
+  }
+
+  commit(): void {
+    this.driver.commit();
+    this.committed.push(...this.#since);
+    this.#forget();
+  }
+
+  #forget(): void {
+    this.#since = [];
+    this.#sequences = [];
+  }
+
+  /** A new process, with other options; what was not committed comes again. */
+  async restart(options: RigOptions = this.#options): Promise<void> {
+    const again = this.#since;
+    this.#forget();
+    this.#options = options;
+    this.dictionary = new Dictionary();
+    this.driver.disk.reader().snapshot((table) => this.dictionary.follow(table('texts/codes')));
+    this.#driver = await this.driver.restart();
+    if (again.length > 0) await this.push(...again);
+  }
+
+  info() {
+    return this.driver.disk.reader().snapshot((table) => readCubeInfo(cubeViews(table, 'cubes').definitions));
+  }
+
+  /** Non-zero cells of a cube from `start_ms` on, as text by key. */
+  cells(name: string, start_ms = -1_000 * DAY_MS): Readonly<Record<string, string>> {
+    const cube = this.info().find((each) => each.name === name && !each.isDropped);
+    if (cube === undefined) throw new Error(`there is no cube ${name}`);
+    return this.driver.disk.reader().snapshot((table) => {
+      const { cells } = cubeViews(table, 'cubes');
+      const found: Record<string, string> = {};
+      for (const scope of ['s', 't', 's2'])
+        scanCells(
+          cells,
+          { scope, cube, start_ms, end_ms: 100_000 * DAY_MS },
+          (bucket_ms, codes, currency, { sums, wide }) => {
+            const texts = [currency, ...codes].map((code) => this.dictionary.textOf(code));
+            const key = [scope, bucket_ms, ...texts].join('|');
+            if (found[key] !== undefined) throw new Error(`cell ${key} comes twice`);
+            found[key] = [0, 10]
+              .map((measure) => wide.get(measure) ?? BigInt(sums[measure] as number))
+              .join();
+          },
+        );
+      return found;
+    });
+  }
+
+  cardinality(name: string) {
+    const cube = this.info().find((each) => each.name === name)?.id ?? 0;
+    const range = { scope: 's', cube, start_ms: 0, end_ms: 100_000 * DAY_MS };
+    return this.driver.disk
+      .reader()
+      .snapshot((table) => [...readCardinality(cubeViews(table, 'cubes').days, range)]);
+  }
+
+  rowsIn(table: string): number {
+    return this.driver.disk.reader().snapshot((open) => [...open(`cubes/${table}`).scan()].length);
+  }
+}
+
+/** The same by a plain map over rows. */
+export function expectedCells(
+  rows: readonly TestRow[],
+  { dimensions, bucket_ms }: CubeDefinition,
+  start_ms = ALL_TIME_MS,
+): Readonly<Record<string, string>> {
+  const cells = new Map<string, [bigint, bigint]>();
+  for (const row of rows) {
+    if (row.time_ms < start_ms) continue;
+    const groups = new Map<string, bigint>();
+    if (!dimensions.includes('sku') || row.items.length === 0) groups.set(row.sku, BigInt(row.amount));
+    else for (const [sku, amount] of row.items) groups.set(sku, (groups.get(sku) ?? 0n) + BigInt(amount));
+    for (const [sku, amount] of groups) {
+      const values = dimensions.map((name) => (name === 'sku' ? sku : row[name as 'country']));
+      const bucket = Math.floor(row.time_ms / bucket_ms) * bucket_ms;
+      const key = [row.scope, bucket, row.currency, ...values].join('|');
+      const cell = cells.get(key) ?? [0n, 0n];
+      cells.set(key, cell);
+      cell[0] += row.retraction ? -1n : 1n;
+      cell[1] += row.retraction ? -amount : amount;
+    }
+  }
+  const full = [...cells].filter(([, sums]) => sums.some((sum) => sum !== 0n));
+  return Object.fromEntries(full.map(([key, sums]) => [key, sums.join()]));
 }

@@ -1,14 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { SeededRandom, type Stream, TestDriver } from '../../../engine/index.ts';
-import {
-  Dictionary,
-  type LogSchema,
-  planScan,
-  RowBatch,
-  scanChunks,
-  selectRows,
-  verifyLog,
-} from '../../../engine/log/index.ts';
+import { SeededRandom, type Stream, TestDriver, Dictionary, type LogSchema, planScan, RowBatch, scanChunks, selectRows, verifyLog } from '../../../engine/index.ts';
 import { type EventLogConfig, eventLog, eventLogView } from './event-log.ts';
 
 const DAY_MS = 86_400_000;

@@ -1,14 +1,4 @@
-import { defineOperator, type KvView, type OperatorDoc, rawTable } from '../../../engine/index.ts';
-import {
-  describeLogChunk,
-  describeLogSegment,
-  type LogLimits,
-  type LogSchema,
-  type LogView,
-  LogWriter,
-  logDigestRows,
-  type RowBatch,
-} from '../../../engine/log/index.ts';
+import { defineOperator, type KvView, type OperatorDoc, rawTable, describeLogChunk, describeLogSegment, type LogLimits, type LogSchema, type LogView, LogWriter, logDigestRows, type RowBatch } from '../../../engine/index.ts';
 
 export interface EventLogConfig {
   readonly schema: LogSchema;
@@ -25,13 +15,6 @@ const DEFAULT_PENDING_MAX_ROWS = 250_000;
 export const eventLogDoc: OperatorDoc = {
   kind: 'event-log',
   summary: 'Every row in columns, kept to be scanned',
-  does: 'Each item is a `RowBatch`, whose rows are copied. A commit appends them as one segment a tenant; small segments are merged, those of many rows sorted by (UTC day, entity, time). `planScan` and `scanChunks` read them from any thread, by time and up to a sequence, a column at a time. Rows only come: what is no longer so is taken back by a retraction row, so every former answer can be given again.',
-  state:
-    'About 33 bytes a row of an ordinary shop, for ever, or for `retention_days`, or up to `limits.scope_max_bytes` a tenant. A tenant has at most a few dozen segments and one for each half million rows. In memory the rows since the last commit (`pending_max_rows`), and while segments are merged their columns.',
-  late: 'A late row is appended like any other; its segment overlaps older ones. A row behind the cut is dropped and counted.',
-  duplicates: 'Every row is kept: put `dedup` in front.',
-  failure:
-    'Segments and position are one commit. The digest is that of the rows that were not taken back, so any order, batches, commits and merges come to the same.',
 };
 
 function tables() {
