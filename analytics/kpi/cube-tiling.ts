@@ -1,0 +1,116 @@
+import { MIN_EVENT_TIME_MS } from '../event-schema.ts';
+import { isItemDimension } from './dimensions.ts';
+import type { Prepared } from './prepare.ts';
+import type { KpiCube } from './sources.ts';
+
+/** A stretch of time that is read of one cube: whole buckets, half-open. Plain data. */
+export interface CubeStretch {
+  readonly cube: KpiCube;
+  readonly start_ms: number;
+  readonly end_ms: number;
+}
+
+/** Half-open, ms. */
+export interface Stretch {
+  readonly start_ms: number;
+  readonly end_ms: number;
+}
+
+/** What answers which time: together the whole range, once. */
+export interface Tiling {
+  readonly cubes: readonly CubeStretch[];
+  readonly scans: readonly Stretch[];
+}
+
+/** Stretches that are scanned apart beside cubes; beyond, the whole range is scanned. */
+const MAX_SCANS = 64;
+
+/**
+ * Covers the slots with cells of cubes where they hold the answer, the widest first, and leaves the rest to scans.
+ * `cut_ms`: a scan knows nothing before it, so cubes have to be taken there.
+ */
+export function tileSlots(prepared: Prepared, cubes: readonly KpiCube[], cut_ms: number | undefined): Tiling {
+  const { edges_ms } = prepared.slots;
+  const start_ms = Math.max(edges_ms[0] as number, MIN_EVENT_TIME_MS);
+  const end_ms = edges_ms.at(-1) as number;
+  if (start_ms >= end_ms) return { cubes: [], scans: [] };
+  let best: Tiling = { cubes: [], scans: [{ start_ms, end_ms }] };
+  for (const family of familiesOf(cubes.filter((cube) => canAnswer(prepared, cube)))) {
+    const tiling = tile(edges_ms, family);
+    if (lengthOf(tiling.scans) < lengthOf(best.scans)) best = tiling;
+  }
+  const isBehind = cut_ms !== undefined && start_ms < cut_ms;
+  const isPoor = best.scans.length > MAX_SCANS || lengthOf(best.scans) * 2 > end_ms - start_ms;
+  return isPoor && !isBehind ? { cubes: [], scans: [{ start_ms, end_ms }] } : best;
+}
+
+/** Whether the cells of a cube hold the sums that a query asks for, by the same groups and filters. */
+function canAnswer({ query, seriesBy, filters, distinct, ...needs }: Prepared, cube: KpiCube): boolean {
+  if (distinct || needs.observed.length > 0 || needs.distributions.length > 0) return false;
+  if (query.as_of !== undefined) return false;
+  const asked = [...seriesBy, ...filters.map(({ dimension }) => dimension)];
+  const has = (dimension: string): boolean => dimension === 'currency' || cube.dimensions.includes(dimension);
+  if (!asked.every(has)) return false;
+  // A row counts once in each cell of its items: cells of several must not be added up.
+  return cube.dimensions.filter(isItemDimension).every((dimension) => {
+    const filter = filters.find((each) => each.dimension === dimension);
+    return seriesBy.includes(dimension) || (filter !== undefined && !filter.not && filter.values.size === 1);
+  });
+}
+
+/** Cubes of the same dimensions in several widths, the widest first; those of fewest dimensions first. */
+function familiesOf(cubes: readonly KpiCube[]): KpiCube[][] {
+  const families = new Map<string, KpiCube[]>();
+  for (const cube of cubes) {
+    const family = families.get(cube.name);
+    if (family === undefined) families.set(cube.name, [cube]);
+    else family.push(cube);
+  }
+  for (const family of families.values()) family.sort((a, b) => b.bucket_ms - a.bucket_ms);
+  return [...families.values()].sort(
+    (a, b) => (a[0]?.dimensions.length ?? 0) - (b[0]?.dimensions.length ?? 0),
+  );
+}
+
+function tile(edges_ms: readonly number[], family: readonly KpiCube[]): Tiling {
+  const cubes = family.map((cube) => ({ cube, stretches: [] as Mutable[] }));
+  const scans: Mutable[] = [];
+  const cover = (level: number, start_ms: number, end_ms: number): void => {
+    if (start_ms >= end_ms) return;
+    const at = cubes[level];
+    if (at === undefined) {
+      push(scans, start_ms, end_ms);
+      return;
+    }
+    const { bucket_ms, from_ms } = at.cube;
+    const first_ms = Math.ceil(Math.max(start_ms, from_ms) / bucket_ms) * bucket_ms;
+    const last_ms = Math.floor(end_ms / bucket_ms) * bucket_ms;
+    if (first_ms >= last_ms) {
+      cover(level + 1, start_ms, end_ms);
+      return;
+    }
+    cover(level + 1, start_ms, first_ms);
+    push(at.stretches, first_ms, last_ms);
+    cover(level + 1, last_ms, end_ms);
+  };
+  for (let slot = 0; slot + 1 < edges_ms.length; slot++) {
+    cover(0, Math.max(edges_ms[slot] as number, MIN_EVENT_TIME_MS), edges_ms[slot + 1] as number);
+  }
+  return { cubes: cubes.flatMap(({ cube, stretches }) => stretches.map((each) => ({ cube, ...each }))), scans };
+}
+
+interface Mutable {
+  start_ms: number;
+  end_ms: number;
+}
+
+/** Stretches come in order of time; those that touch are one. */
+function push(stretches: Mutable[], start_ms: number, end_ms: number): void {
+  const last = stretches.at(-1);
+  if (last?.end_ms === start_ms) last.end_ms = end_ms;
+  else stretches.push({ start_ms, end_ms });
+}
+
+function lengthOf(stretches: readonly Stretch[]): number {
+  return stretches.reduce((sum, { start_ms, end_ms }) => sum + end_ms - start_ms, 0);
+}
