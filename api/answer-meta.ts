@@ -41,14 +41,18 @@ export const metaSchema = z.object({
 
 export type Meta = z.infer<typeof metaSchema>;
 
-/** One committed state, and all that an answer has to say of it. */
-export interface Snapshot {
-  readonly table: (name: string) => KvView;
+/** What an answer has to say of the committed state that it was made from. */
+export interface AnswerState {
   readonly generation: number;
   readonly progress: Progress | undefined;
   readonly freshness: Freshness;
   /** null before the first event. */
   readonly watermark_ms: number | null;
+}
+
+/** One committed state, to be read. */
+export interface Snapshot extends AnswerState {
+  readonly table: (name: string) => KvView;
 }
 
 export interface AnswerParts {
@@ -77,7 +81,7 @@ export async function readFresh<T>(
 
 /** `meta` of an answer that covers `header`'s range. */
 export function metaOf(
-  { generation, progress, freshness, watermark_ms }: Snapshot,
+  { generation, progress, freshness, watermark_ms }: AnswerState,
   tenant: string,
   header: KpiHeader & { readonly approximate?: readonly string[]; readonly warnings?: readonly string[] },
 ): Meta {

@@ -1,11 +1,20 @@
 import type { Logger } from 'pino';
-import type { Clock, KeyValueStore, KvReader, MetricSample, TopologyDescription } from '../engine/index.ts';
+import type {
+  Clock,
+  KeyValueStore,
+  KvReader,
+  MetricSample,
+  QueryExecutor,
+  TopologyDescription,
+} from '../engine/index.ts';
 import type { Settings } from './settings.ts';
 
 /** The state that answers are read from: one generation and its committed snapshots. */
 export interface StateReader {
   readonly generation: number;
   readonly reader: KvReader;
+  /** Runs queries on this generation; its threads end with it. */
+  readonly queries?: QueryExecutor;
 }
 
 export interface EventMessage {

@@ -26,6 +26,7 @@ export {
   type QuarantineOptions,
   type RecordFailure,
 } from './quarantine.ts';
+export * from './query/index.ts';
 export * from './random.ts';
 export * from './schema-version.ts';
 export * from './signal.ts';

@@ -95,7 +95,7 @@ function problemOf({ path, room, forTests }: SourceFile, specifier: string): str
 }
 
 /** Started as threads: no import names them. */
-const WORKERS = ['connectors/nats/source-thread.ts'];
+const WORKERS = ['connectors/nats/source-thread.ts', 'engine/query/scan-thread.ts'];
 
 /** The sources that these import, and those that they import. */
 function reachableFrom(entries: readonly string[]): readonly string[] {

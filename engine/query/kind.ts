@@ -93,7 +93,10 @@ export interface QueryKind<Q, S, P, A> {
    * is appended and never changed (dictionaries) may be read.
    */
   finish(context: QueryContext, plan: PlanHead<S>, bytes: Uint8Array | undefined): A;
-  /** Where a query went to threads: whether `finish` runs there too, then its answer is copied. Default: false. */
+  /**
+   * Of a query that went to threads: whether `finish` runs there too; then its answer is copied to the API's
+   * thread. By default it does when there are more than `FINISH_IN_API_MAX_BYTES`.
+   */
   finishesInThread?(plan: PlanHead<S>, bytes: number): boolean;
 }
 
@@ -106,8 +109,7 @@ export type AnyQueryKind = QueryKind<unknown, unknown, unknown, unknown>;
  */
 export type QueryKinds = (config: unknown) => readonly AnyQueryKind[];
 
-/** A kind for a registry. */
-export function defineKind<Q, S, P, A>(kind: QueryKind<Q, S, P, A>): AnyQueryKind {
-  // Each kind is only ever given what it made itself: its plans, its bytes.
-  return kind as unknown as AnyQueryKind;
+/** Infers the types of a kind from its functions. */
+export function defineKind<Q, S, P, A>(kind: QueryKind<Q, S, P, A>): QueryKind<Q, S, P, A> {
+  return kind;
 }

@@ -1,0 +1,168 @@
+import type {
+  PlannedQuery,
+  Progress,
+  QueryAnswer,
+  QueryExecutor,
+  QueryKind,
+  QueryLimits,
+  QueryRunErrorCode,
+  QueryRunOptions,
+} from '../engine/index.ts';
+import { asMillraceError, type MillraceError } from '../engine/index.ts';
+import type { AnswerParts, AnswerState } from './answer-meta.ts';
+import {
+  awaitFreshness,
+  type Freshness,
+  type FreshnessWish,
+  requireFreshness,
+  requireReader,
+} from './freshness.ts';
+import { ApiError, type FieldError, type ProblemCode } from './problem.ts';
+import type { RawCall } from './route.ts';
+
+/** Problems of every route that runs a query. */
+export const QUERY_RUN_PROBLEMS = [
+  'query_too_large',
+  'too_many_queries',
+  'query_timeout',
+  'query_thread_failed',
+  'queries_stopped',
+  'state_not_ready',
+  'freshness_unmet',
+  'position_unmet',
+  'position_unknown',
+] as const satisfies readonly ProblemCode[];
+
+/** An answer with the state that it was made from, for `meta`. */
+export interface Answered<A> extends QueryAnswer<A> {
+  readonly state: AnswerState;
+}
+
+export interface Planned extends PlannedQuery {
+  readonly state: AnswerState;
+}
+
+export interface QueryWish {
+  readonly wish: FreshnessWish;
+  /** Narrower than the service's. */
+  readonly limits?: QueryLimits;
+  readonly deadline_ms?: number;
+}
+
+type Asker = Pick<RawCall, 'request' | 'tenant' | 'principal'>;
+
+/**
+ * Runs a query for a caller: waits as it wishes, counts it for its tenant and key, drops it when the client's
+ * connection closes. Throws ApiError for what the executor refuses; what a kind throws passes.
+ */
+export async function runQuery<Q, S, P, A>(
+  parts: AnswerParts,
+  call: Asker,
+  kind: QueryKind<Q, S, P, A>,
+  query: Q,
+  wish: QueryWish,
+): Promise<Answered<A>> {
+  const asking = await begin(parts, call, wish);
+  try {
+    const answered = await asking.executor.run(kind, query, asking.options);
+    return { ...answered, state: asking.stateAt(answered.progress) };
+  } catch (thrown) {
+    throw asProblem(thrown);
+  }
+}
+
+/** What the query would read and cost, for `dry_run`; `refused` is an ApiError. */
+export async function planQuery<Q, S, P, A>(
+  parts: AnswerParts,
+  call: Asker,
+  kind: QueryKind<Q, S, P, A>,
+  query: Q,
+  wish: QueryWish,
+): Promise<Planned> {
+  const asking = await begin(parts, call, wish);
+  const planned = asking.executor.plan(kind, query, asking.options);
+  const refused = planned.refused === undefined ? undefined : asProblem(planned.refused);
+  return { ...planned, refused, state: asking.stateAt(planned.progress) };
+}
+
+interface Asking {
+  readonly executor: QueryExecutor;
+  readonly options: QueryRunOptions;
+  /** How fresh an answer of a commit is, now that it is there. */
+  stateAt(progress: Progress | undefined): AnswerState;
+}
+
+async function begin(
+  { ports, tracker }: AnswerParts,
+  { request, tenant, principal }: Asker,
+  { wish, ...rest }: QueryWish,
+): Promise<Asking> {
+  await awaitFreshness(ports, tracker, wish);
+  const { generation, queries } = requireReader(ports);
+  if (queries === undefined) {
+    throw new ApiError('state_not_ready', 'Queries cannot be run yet. Ask again in a moment.', {
+      retryAfter_s: 1,
+    });
+  }
+  let seen: { readonly freshness: Freshness; readonly at_ms: number } | undefined;
+  const accept = (progress: Progress | undefined): void => {
+    const freshness = tracker.of(progress);
+    requireFreshness(freshness, wish.max_staleness_ms);
+    seen = { freshness, at_ms: ports.clock.now() };
+  };
+  return {
+    executor: queries,
+    options: { ...rest, scope: tenant, key: principal.key_id, signal: request.signal, accept },
+    stateAt: (progress) => {
+      const { freshness, at_ms } = seen ?? { freshness: tracker.of(progress), at_ms: ports.clock.now() };
+      const watermark_ms = progress?.watermark_ms ?? null;
+      const aged = agedTo(freshness, progress, ports.clock.now() - at_ms);
+      return { generation, progress, freshness: aged, watermark_ms };
+    },
+  };
+}
+
+/** The answer may be of a commit after the one whose freshness was looked at, and took its time. */
+function agedTo(freshness: Freshness, progress: Progress | undefined, elapsed_ms: number): Freshness {
+  const sequence = progress?.sequence ?? 0;
+  const lag_messages = Math.max(0, freshness.lag_messages - (sequence - freshness.sequence));
+  return {
+    ...freshness,
+    sequence,
+    lag_messages,
+    staleness_ms: freshness.staleness_ms + Math.max(0, elapsed_ms),
+  };
+}
+
+/** Codes of the executor that a caller may see; the others are faults of ours. */
+const CODES = new Set<string>([
+  'query_too_large',
+  'too_many_queries',
+  'query_timeout',
+  'query_cancelled',
+  'query_thread_failed',
+  'queries_stopped',
+] satisfies readonly (QueryRunErrorCode & ProblemCode)[]);
+
+function asProblem(thrown: unknown): MillraceError {
+  const error = asMillraceError(thrown);
+  if (error instanceof ApiError || !CODES.has(error.code)) return error;
+  // Errors that come from a thread have the members, not the class.
+  const { retryAfter_ms, details } = error as Partial<{
+    readonly retryAfter_ms: number;
+    readonly details: Readonly<Record<string, unknown>>;
+  }>;
+  const errors = narrowing(details);
+  return new ApiError(error.code as ProblemCode, error.message, {
+    cause: error,
+    ...(errors.length === 0 ? {} : { errors }),
+    ...(retryAfter_ms === undefined ? {} : { retryAfter_s: Math.ceil(retryAfter_ms / 1_000) }),
+  });
+}
+
+/** What would make the query smaller, each as an entry that a program can show. */
+function narrowing(details: Readonly<Record<string, unknown>> | undefined): FieldError[] {
+  const { narrow } = details ?? {};
+  if (!Array.isArray(narrow)) return [];
+  return narrow.map((clause) => ({ path: '', message: String(clause) }));
+}

@@ -1,0 +1,267 @@
+import type { Clock } from '../clock.ts';
+import { invariant, MillraceError } from '../errors.ts';
+import type { KvReader, KvView } from '../kv.ts';
+import { META_TABLE, type Progress, readProgress } from '../meta.ts';
+import type { MetricSample } from '../metrics.ts';
+import { Admission, type AdmissionLimits, type Caller, DEFAULT_ADMISSION, type Ticket } from './admission.ts';
+import { CancelFlag, QueryStop } from './cancel.ts';
+import type { Plan, PlanHead, QueryContext, QueryKind } from './kind.ts';
+import { checkLimits, DEFAULT_QUERY_LIMITS, isCheap, laneOf, placeOf, type QueryLimits } from './limits.ts';
+import { QueryMetrics } from './query-metrics.ts';
+import type { KindRegistry } from './registry.ts';
+import { QueryRunError } from './run-error.ts';
+import { addParts, headOf, planWithin } from './run-parts.ts';
+import { DEFAULT_SCAN_THREADS, ScanPool, type ScanPoolOptions } from './scan-pool.ts';
+import { type Asked, type Planned, type RanInThreads, ThreadRuns } from './thread-runs.ts';
+
+export const DEFAULT_QUERY_DEADLINE_MS = 30_000;
+/** After as many plans that were overtaken by merges the query runs in one snapshot, where none can be. */
+const MAX_SPLIT_ATTEMPTS = 2;
+
+export interface QueryExecutorOptions {
+  /** Of one generation; another one has an executor of its own. */
+  readonly reader: KvReader;
+  readonly kinds: KindRegistry;
+  readonly clock: Clock;
+  /** Absent: everything runs in the caller's thread (simulations, command line). */
+  readonly pool?: Omit<ScanPoolOptions, 'onBusy'>;
+  readonly limits?: QueryLimits;
+  readonly admission?: AdmissionLimits;
+}
+
+export interface QueryRunOptions {
+  /** The tenant. */
+  readonly scope: string;
+  /** The API key or token subject, whose queries are counted. */
+  readonly key?: string;
+  /** Aborted when whoever asked has left. */
+  readonly signal?: AbortSignal;
+  /** From now, ms; default `DEFAULT_QUERY_DEADLINE_MS`. Waiting counts. */
+  readonly deadline_ms?: number;
+  /** Narrower than the executor's. */
+  readonly limits?: QueryLimits;
+  /** Looks at the state before a plan is made, and throws where it is not fresh enough. */
+  readonly accept?: (progress: Progress | undefined) => void;
+}
+
+export interface QueryAnswer<A> {
+  readonly answer: A;
+  readonly plan: PlanHead;
+  /** The answer is the state after exactly this commit. */
+  readonly progress: Progress | undefined;
+  readonly ran: 'inline' | 'split' | 'whole';
+}
+
+export interface PlannedQuery {
+  readonly plan: PlanHead;
+  readonly parts: number;
+  readonly progress: Progress | undefined;
+  /** Where it would run. */
+  readonly runs: 'inline' | 'split' | 'whole';
+  /** Why it would not be run. */
+  readonly refused: MillraceError | undefined;
+}
+
+type Begun =
+  | { readonly is: 'answered'; readonly answer: QueryAnswer<unknown> }
+  | { readonly is: 'waiting'; readonly caller: Caller }
+  | { readonly is: 'planned'; readonly planned: Planned; readonly ticket: Ticket };
+
+const NEVER = new CancelFlag();
+
+/**
+ * Answers queries: cheap ones at once in this thread, others in scan threads. The answer is always a function of one
+ * commit; docs/queries.md has the argument.
+ *
+ * Throws, beside what a kind throws: `query_too_large`, `too_many_queries`, `query_timeout`, `query_cancelled`,
+ * `query_thread_failed`, `queries_stopped`.
+ */
+export class QueryExecutor {
+  readonly #reader: KvReader;
+  readonly #clock: Clock;
+  readonly #kinds: KindRegistry;
+  readonly #limits: QueryLimits;
+  readonly #pool: ScanPool | undefined;
+  readonly #runs: ThreadRuns | undefined;
+  readonly #admission: Admission;
+  readonly #metrics: QueryMetrics;
+  readonly #active = new Set<QueryStop>();
+  #isClosed = false;
+
+  constructor({ reader, kinds, clock, pool, limits, admission }: QueryExecutorOptions) {
+    this.#reader = reader;
+    this.#kinds = kinds;
+    this.#clock = clock;
+    this.#limits = limits ?? DEFAULT_QUERY_LIMITS;
+    this.#admission = new Admission(admission ?? DEFAULT_ADMISSION, pool?.threads ?? DEFAULT_SCAN_THREADS);
+    const onBusy = (kind: string, busy_ms: number): void => this.#metrics.busy(kind, busy_ms);
+    this.#pool = pool === undefined ? undefined : new ScanPool({ ...pool, onBusy });
+    this.#runs = this.#pool === undefined ? undefined : new ThreadRuns(this.#pool);
+    this.#metrics = new QueryMetrics({
+      running: () => this.#admission.running,
+      waiting: () => this.#admission.waiting,
+      threads: () => this.#pool?.threads ?? 0,
+      busyThreads: () => this.#pool?.busyThreads ?? 0,
+    });
+  }
+
+  /** Runs a query of a registered kind. `query` is what its schema gave. */
+  async run<Q, S, P, A>(
+    kind: QueryKind<Q, S, P, A>,
+    query: Q,
+    options: QueryRunOptions,
+  ): Promise<QueryAnswer<A>> {
+    const { name } = kind;
+    const stop = new QueryStop(options.deadline_ms ?? DEFAULT_QUERY_DEADLINE_MS, options.signal);
+    this.#active.add(stop);
+    try {
+      const answer = await this.#run(this.#asked(name, query, options, stop));
+      this.#metrics.answered(name, answer.ran, answer.plan);
+      return answer as QueryAnswer<A>;
+    } catch (thrown) {
+      this.#metrics.failed(name, thrown instanceof MillraceError ? thrown.code : 'internal');
+      throw thrown;
+    } finally {
+      stop.end();
+      this.#active.delete(stop);
+    }
+  }
+
+  /** What a query would read and cost, and whether it would be run: for `dry_run`. */
+  plan<Q, S, P, A>(
+    { name }: QueryKind<Q, S, P, A>,
+    query: Q,
+    { scope, accept, limits = this.#limits }: QueryRunOptions,
+  ): PlannedQuery {
+    const kind = this.#kinds.get(name);
+    return this.#snapshot(scope, this.#clock.now(), (context) => {
+      accept?.(context.progress);
+      const plan = kind.plan(context, query);
+      return {
+        plan: headOf(plan),
+        parts: plan.parts.length,
+        progress: context.progress,
+        runs: this.#runsInline(plan) ? 'inline' : placeOf(plan),
+        refused: refusal(plan, limits),
+      };
+    });
+  }
+
+  samples(): MetricSample[] {
+    return this.#metrics.samples();
+  }
+
+  /** Ends what runs and waits with `queries_stopped`, then the threads. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const stop of [...this.#active]) stop.stop(stopped());
+    await this.#pool?.close();
+  }
+
+  #asked(name: string, query: unknown, options: QueryRunOptions, stop: QueryStop): Asked {
+    if (this.#isClosed) throw stopped();
+    const { scope, key, accept, limits = this.#limits } = options;
+    const [kind, now_ms] = [this.#kinds.get(name), this.#clock.now()];
+    return { kind, query, scope, now_ms, limits, key, accept, stop, jobs: [] };
+  }
+
+  async #run(asked: Asked): Promise<QueryAnswer<unknown>> {
+    let begun = this.#begin(asked, undefined);
+    if (begun.is === 'answered') return begun.answer;
+    const ticket =
+      begun.is === 'planned' ? begun.ticket : await this.#admission.enter(begun.caller, asked.stop);
+    const runs = this.#runs;
+    invariant(runs !== undefined, 'without threads everything runs inline');
+    try {
+      for (let attempt = 1; attempt <= MAX_SPLIT_ATTEMPTS; attempt++) {
+        // Planned while it waited, or overtaken by a merge: again.
+        if (begun.is !== 'planned' || attempt > 1) begun = this.#begin(asked, ticket);
+        if (begun.is === 'answered') return begun.answer;
+        invariant(begun.is === 'planned', 'who has a ticket does not wait');
+        if (placeOf(begun.planned.plan) === 'whole') break;
+        try {
+          return this.#finish(asked, await runs.split(asked, begun.planned));
+        } catch (thrown) {
+          if (!isStale(thrown)) throw thrown;
+          this.#metrics.stale(asked.kind.name);
+        }
+      }
+      return this.#finish(
+        asked,
+        await runs.whole(asked, begun.is === 'planned' ? begun.planned.head : undefined),
+      );
+    } finally {
+      // Its threads are its own until they have stopped.
+      void Promise.all(asked.jobs.map(({ ended }) => ended)).then(() => ticket.leave());
+    }
+  }
+
+  /** Plans in one snapshot, and does all there that has to be done there. */
+  #begin(asked: Asked, ticket: Ticket | undefined): Begun {
+    const { kind, query, scope, now_ms, limits, key, accept, stop } = asked;
+    stop.check();
+    return this.#snapshot(scope, now_ms, (context): Begun => {
+      accept?.(context.progress);
+      const plan = planWithin(kind, context, query, limits);
+      const head = headOf(plan);
+      const { progress } = context;
+      const run = { cancel: NEVER, limits };
+      if (this.#runsInline(plan)) {
+        const answer = kind.finish(context, head, addParts(kind, context, head, plan.parts, run));
+        return { is: 'answered', answer: { answer, plan: head, progress, ran: 'inline' } };
+      }
+      const caller = { scope, key, lane: laneOf(plan), cost_ms: plan.cost_ms };
+      const admitted = ticket ?? this.#admission.tryEnter(caller);
+      if (admitted === undefined) return { is: 'waiting', caller };
+      try {
+        const here = placeOf(plan) === 'split' ? plan.parts.filter(({ reads }) => reads === 'mutable') : [];
+        const sum = addParts(kind, context, head, here, run);
+        return { is: 'planned', planned: { plan, head, progress, sum }, ticket: admitted };
+      } catch (thrown) {
+        if (ticket === undefined) admitted.leave();
+        throw thrown;
+      }
+    });
+  }
+
+  /** Renders what the threads gave, where they have not; the newer snapshot is for what never changes. */
+  #finish({ kind, scope, now_ms, stop }: Asked, ran: RanInThreads): QueryAnswer<unknown> {
+    stop.check();
+    const { head: plan, progress, outcome, place } = ran;
+    if (outcome.done) return { answer: outcome.answer, plan, progress, ran: place };
+    const answer = this.#snapshot(scope, now_ms, (context) =>
+      kind.finish({ ...context, progress }, plan, outcome.bytes),
+    );
+    return { answer, plan, progress, ran: place };
+  }
+
+  #runsInline(plan: Plan): boolean {
+    return this.#pool === undefined || isCheap(plan);
+  }
+
+  #snapshot<T>(scope: string, now_ms: number, work: (context: QueryContext) => T): T {
+    return this.#reader.snapshot((table: (name: string) => KvView) =>
+      work({ table, scope, now_ms, progress: readProgress(table(META_TABLE)) }),
+    );
+  }
+}
+
+function refusal(plan: Plan, limits: QueryLimits): MillraceError | undefined {
+  try {
+    checkLimits(plan, limits);
+    return undefined;
+  } catch (thrown) {
+    if (thrown instanceof MillraceError) return thrown;
+    throw thrown;
+  }
+}
+
+function stopped(): QueryRunError {
+  return new QueryRunError('queries_stopped', 'The service is being stopped. Ask again in a moment.', {
+    retryAfter_ms: 1_000,
+  });
+}
+
+function isStale(thrown: unknown): boolean {
+  return thrown instanceof MillraceError && thrown.code === 'plan_stale';
+}

@@ -1,0 +1,182 @@
+import type { Worker } from 'node:worker_threads';
+import { invariant, type MillraceError } from '../errors.ts';
+import { SHORT_QUERY_MAX_MS } from './limits.ts';
+import { startModuleThread } from './module-thread.ts';
+import { QueryRunError, receivedError } from './run-error.ts';
+import type { ScanJob } from './scan-job.ts';
+import type { FromThread, ScanTask, ScanThreadOrder, ToThread } from './scan-message.ts';
+import { Turns } from './turns.ts';
+
+export const DEFAULT_SCAN_THREADS = 2;
+/** A kind that does not look at its flag for this long after it was raised loses its thread. */
+const CANCEL_GRACE_MS = 2_000;
+const STOP_GRACE_MS = 2_000;
+/** Beside typed arrays, which are not in it: what one query's objects may take before its thread ends. */
+const HEAP_MAX_MB = 1_024;
+const THREAD = new URL(
+  import.meta.url.endsWith('.ts') ? './scan-thread.ts' : './scan-thread.js',
+  import.meta.url,
+);
+
+export interface ScanPoolOptions extends ScanThreadOrder {
+  /** Default `DEFAULT_SCAN_THREADS`. */
+  readonly threads?: number;
+  /** Units that ended: for metrics. */
+  readonly onBusy?: (kind: string, busy_ms: number) => void;
+}
+
+interface Running {
+  readonly job: ScanJob;
+  readonly kind: string;
+  readonly cost_ms: number;
+  watchdog: NodeJS.Timeout | undefined;
+}
+
+interface Thread {
+  readonly worker: Worker;
+  running: Running | undefined;
+  cause: unknown;
+}
+
+/**
+ * Threads that run units of queries, started when there is work. One that ends fails the unit it ran with
+ * `query_thread_failed`; another takes its place.
+ */
+export class ScanPool {
+  readonly #options: ScanPoolOptions;
+  readonly #max: number;
+  readonly #threads = new Set<Thread>();
+  readonly #turns = new Turns();
+  #isClosed = false;
+
+  constructor(options: ScanPoolOptions) {
+    this.#options = options;
+    this.#max = options.threads ?? DEFAULT_SCAN_THREADS;
+    invariant(this.#max >= 1, 'a pool has at least one thread');
+  }
+
+  get threads(): number {
+    return this.#threads.size;
+  }
+
+  get busyThreads(): number {
+    return [...this.#threads].filter(({ running }) => running !== undefined).length;
+  }
+
+  add(job: ScanJob): void {
+    invariant(!this.#isClosed, 'a closed pool gets no jobs');
+    this.#turns.add(job);
+    void job.ended.then(() => this.#turns.remove(job));
+    this.#dispatch();
+  }
+
+  /** Drops what waits of a job and stops what runs of it; a thread that does not listen is ended. */
+  cancel(job: ScanJob, reason: MillraceError): void {
+    job.fail(reason);
+    for (const thread of this.#threads) {
+      const { running } = thread;
+      if (running?.job !== job) continue;
+      running.watchdog ??= setTimeout(() => void thread.worker.terminate(), CANCEL_GRACE_MS);
+    }
+  }
+
+  /** Ends the threads. Whoever closes has cancelled the jobs. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const exits = [...this.#threads].map(async ({ worker }) => {
+      const exited = new Promise((resolve) => worker.once('exit', resolve));
+      const timer = setTimeout(() => void worker.terminate(), STOP_GRACE_MS);
+      worker.postMessage({ say: 'stop' } satisfies ToThread);
+      await exited;
+      clearTimeout(timer);
+    });
+    await Promise.all(exits);
+  }
+
+  #dispatch(): void {
+    while (!this.#isClosed) {
+      const idle = [...this.#threads].find(({ running }) => running === undefined);
+      if (idle === undefined && this.#threads.size >= this.#max) return;
+      const job = this.#turns.next(this.#unitMax_ms());
+      if (job === undefined) return;
+      this.#give(idle ?? this.#start(), job);
+    }
+  }
+
+  /** One thread is kept free of long units, where there are several: a short query waits for no long unit. */
+  #unitMax_ms(): number {
+    const long = [...this.#threads].filter(({ running }) => (running?.cost_ms ?? 0) > SHORT_QUERY_MAX_MS);
+    return long.length < Math.max(1, this.#max - 1) ? Number.MAX_VALUE : SHORT_QUERY_MAX_MS;
+  }
+
+  #give(thread: Thread, job: ScanJob): void {
+    const cost_ms = job.next_ms ?? 0;
+    const run = job.take();
+    this.#turns.begin(job, cost_ms);
+    thread.running = { job, kind: run.kind, cost_ms, watchdog: undefined };
+    const message: ToThread = { say: 'run', run, flag: job.flag.shared };
+    try {
+      thread.worker.postMessage(message, handedOver(run));
+    } catch (cause) {
+      // What a kind planned is not plain data.
+      this.#release(thread, 0);
+      job.unitFailed(threadFailed(`A part of the plan cannot be sent to a thread: ${String(cause)}`, cause));
+    }
+  }
+
+  #start(): Thread {
+    const { path, reader, modules, config } = this.#options;
+    const order: ScanThreadOrder = { path, reader, modules, config };
+    const worker = startModuleThread(THREAD, {
+      workerData: order,
+      name: 'scan',
+      resourceLimits: { maxOldGenerationSizeMb: HEAP_MAX_MB },
+    });
+    const thread: Thread = { worker, running: undefined, cause: undefined };
+    this.#threads.add(thread);
+    worker.on('message', (message: FromThread) => this.#hear(thread, message));
+    worker.on('error', (cause) => {
+      thread.cause = cause;
+    });
+    worker.once('exit', () => this.#lose(thread));
+    return thread;
+  }
+
+  #hear(thread: Thread, message: FromThread): void {
+    const job = this.#release(thread, message.busy_ms);
+    if (message.say === 'done') job?.unitDone(message.result);
+    else job?.unitFailed(receivedError(message.error));
+    this.#dispatch();
+  }
+
+  #release(thread: Thread, busy_ms: number): ScanJob | undefined {
+    const { running } = thread;
+    if (running === undefined) return undefined;
+    thread.running = undefined;
+    clearTimeout(running.watchdog);
+    this.#turns.end(running.job, running.cost_ms, busy_ms);
+    this.#options.onBusy?.(running.kind, busy_ms);
+    return running.job;
+  }
+
+  #lose(thread: Thread): void {
+    this.#threads.delete(thread);
+    const job = this.#release(thread, 0);
+    const why = thread.cause === undefined ? 'it ended by itself' : String(thread.cause);
+    job?.unitFailed(threadFailed(`The thread that ran the query failed: ${why}.`, thread.cause));
+    this.#dispatch();
+  }
+}
+
+function threadFailed(message: string, cause: unknown): QueryRunError {
+  return new QueryRunError('query_thread_failed', message, {
+    retryAfter_ms: 1_000,
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+function handedOver(run: ScanTask): ArrayBuffer[] {
+  if (run.task === 'whole') return [];
+  const bytes = run.task === 'part' ? [run.sum] : run.sums;
+  return bytes.flatMap((each) => (each === undefined ? [] : [each.buffer as ArrayBuffer]));
+}
