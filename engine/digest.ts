@@ -47,7 +47,7 @@ function* logicalRows(
   const { logicalRows: rows } = spec as RawSpec | MapSpec<string, unknown>;
   if (rows !== undefined) {
     const operator = id.slice(0, id.indexOf('/'));
-    yield* rows(view, watermark_ms, (name) => table(`${operator}/${name}`));
+    yield* rows(view, watermark_ms, (name) => table(name.includes('/') ? name : `${operator}/${name}`));
     return;
   }
   const { ttl, logical, value: codec } = spec as MapSpec<string, unknown>;

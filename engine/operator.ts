@@ -2,7 +2,7 @@ import { Observable, type OperatorFunction } from 'rxjs';
 import type { Clock } from './clock.ts';
 import { MillraceError } from './errors.ts';
 import type { EventTime } from './event-time.ts';
-import type { KvStore } from './kv.ts';
+import type { KvStore, KvView } from './kv.ts';
 import type { Metrics } from './metrics.ts';
 import type { OutMessage } from './outbox.ts';
 import type { FailureWatch } from './quarantine.ts';
@@ -61,6 +61,8 @@ export interface OperatorContext<C, S extends TableSpecs, B, O extends Sides = N
   readonly name: string;
   readonly config: C;
   readonly state: TablesOf<S>;
+  /** A table of another operator, by its id; during a barrier with what those before this one have written. */
+  readonly view: (table: string) => KvView;
   readonly clock: Clock;
   readonly metrics: Metrics;
   /** Its name: two topologies may have operators of one name that send to one stream. */
@@ -209,6 +211,7 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
         name,
         config,
         state,
+        view: (table) => runtime.store.table(table),
         clock: runtime.clock,
         metrics: runtime.metrics,
         topology: runtime.topology,

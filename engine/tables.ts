@@ -9,7 +9,7 @@ import { expiryOf, TTL_PREFIX_BYTES, type Ttl, TtlSweep, ttlDay } from './ttl.ts
 
 /**
  * A table's logical rows as bytes, in an order that depends on content only. `sibling` is another table of
- * the same operator.
+ * the same operator, by name, or of another one, by id.
  */
 export type LogicalRows = (
   view: KvView,

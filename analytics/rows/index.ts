@@ -1,1 +1,4 @@
+export * from './contribution.ts';
+export * from './item-lines.ts';
+export * from './measures.ts';
 export * from './row-schema.ts';

@@ -1,0 +1,134 @@
+import type { RowBatch } from '../../../engine/log/index.ts';
+import type { CubeInfo } from './definition.ts';
+import type { RowReader } from './row-reader.ts';
+import { KEY_WORDS, TouchedCells } from './touched-cells.ts';
+
+const placeOf = (specs: readonly { readonly name: string; readonly kind: string }[], name: string): number =>
+  specs.filter(({ kind }) => kind === 'code').findIndex((spec) => spec.name === name);
+
+/** One cube and what was added to it since the last commit. */
+export class Cube {
+  info: CubeInfo;
+  readonly touched: TouchedCells;
+  /** Some of its dimensions are columns of items. */
+  #isByItems = false;
+  readonly #dimensions: number;
+  readonly #bucket_ms: number;
+  /** The dimensions' columns of the open batch. */
+  #codes: readonly Int32Array[] = [];
+  /** Code columns of items by which to group, and of each dimension its place among them, or -1. */
+  #itemColumns = new Int32Array(0);
+  #itemPlace = new Int32Array(0);
+  #schema: unknown;
+  #columns: readonly number[] = [];
+
+  constructor(info: CubeInfo) {
+    this.info = info;
+    this.#dimensions = info.dimensions.length;
+    this.#bucket_ms = info.bucket_ms;
+    this.touched = new TouchedCells(info.dimensions.length, info.measures);
+  }
+
+  get isByItems(): boolean {
+    return this.#isByItems;
+  }
+
+  open(batch: RowBatch): void {
+    if (this.#schema !== batch.schema) this.#learn(batch);
+    this.#codes = this.#columns.map((column) => batch.columns.codes[column] as Int32Array);
+  }
+
+  #learn({ schema }: RowBatch): void {
+    const { dimensions } = this.info;
+    this.#schema = schema;
+    this.#columns = dimensions.map((name) => placeOf(schema.columns, name));
+    const itemColumns = dimensions.map((name) => placeOf(schema.items, name));
+    this.#itemColumns = Int32Array.from(itemColumns.filter((column) => column >= 0));
+    this.#itemPlace = Int32Array.from(itemColumns, (column) => this.#itemColumns.indexOf(column));
+    this.#isByItems = this.#itemColumns.length > 0;
+  }
+
+  /** A row as a whole, with the additions that the reader holds. */
+  add(batch: RowBatch, row: number, reader: RowReader, currency: number, additions: number): void {
+    const { touched } = this;
+    const { key } = touched;
+    key[0] = batch.scope[row] as number;
+    key[1] = Math.floor((batch.time_ms[row] as number) / this.#bucket_ms);
+    key[2] = currency;
+    const codes = this.#codes;
+    for (let at = 0; at < this.#dimensions; at++)
+      key[KEY_WORDS + at] = (codes[at] as Int32Array)[row] as number;
+    touched.add(additions, reader.measure, reader.value);
+  }
+
+  /** A row once for each group of its items; the reader's additions are others afterwards. */
+  addGroups(batch: RowBatch, row: number, reader: RowReader, currency: number): void {
+    const { touched } = this;
+    const { key } = touched;
+    const width = this.#itemColumns.length;
+    const groups = reader.group(row, this.#itemColumns);
+    key[0] = batch.scope[row] as number;
+    key[1] = Math.floor((batch.time_ms[row] as number) / this.#bucket_ms);
+    key[2] = currency;
+    for (let group = 0; group < groups; group++) {
+      for (let at = 0; at < this.#dimensions; at++) {
+        const place = this.#itemPlace[at] as number;
+        key[KEY_WORDS + at] =
+          place < 0
+            ? ((this.#codes[at] as Int32Array)[row] as number)
+            : (reader.groupCodes[group * width + place] as number);
+      }
+      touched.add(reader.readGroup(group), reader.measure, reader.value);
+    }
+  }
+}
+
+/** Of the rows since the last commit that a cube left to its build, the newest in time. */
+export interface LeftRow {
+  time_ms: number;
+  sequence: number;
+}
+
+/**
+ * Adds the rows of a batch to cubes. Rows that come in count only where a cube counts their time already; what is
+ * `left` is in the log when that time is built. Rows of the log (without `left`) are of the time that is being built.
+ */
+export function addRows(
+  cubes: readonly Cube[],
+  reader: RowReader,
+  batch: RowBatch,
+  left: LeftRow | undefined,
+): void {
+  if (cubes.length === 0) return;
+  reader.open(batch);
+  for (let at = 0; at < cubes.length; at++) (cubes[at] as Cube).open(batch);
+  const whole = cubes.filter((cube) => !cube.isByItems);
+  const byItems = cubes.filter((cube) => cube.isByItems);
+  const currencies = batch.columns.codes[reader.currency] as Int32Array;
+  for (let row = 0; row < batch.length; row++) {
+    const additions = reader.read(row);
+    if (additions === 0) continue;
+    const time_ms = batch.time_ms[row] as number;
+    const currency = currencies[row] as number;
+    for (let at = 0; at < whole.length; at++) {
+      const cube = whole[at] as Cube;
+      if (left === undefined || time_ms >= cube.info.from_ms)
+        cube.add(batch, row, reader, currency, additions);
+      else leave(left, batch, row);
+    }
+    const hasItems = byItems.length > 0 && (batch.itemCount[row] as number) > 0;
+    for (let at = 0; at < byItems.length; at++) {
+      const cube = byItems[at] as Cube;
+      if (left !== undefined && time_ms < cube.info.from_ms) leave(left, batch, row);
+      else if (hasItems) cube.addGroups(batch, row, reader, currency);
+      else cube.add(batch, row, reader, currency, additions);
+    }
+  }
+}
+
+function leave(left: LeftRow, batch: RowBatch, row: number): void {
+  const time_ms = batch.time_ms[row] as number;
+  if (time_ms <= left.time_ms) return;
+  left.time_ms = time_ms;
+  left.sequence = batch.sequence[row] as number;
+}

@@ -1,0 +1,314 @@
+import { ByteWriter, defineOperator, type KvView, rawTable, TestDriver } from '../../../engine/index.ts';
+import { columnIndex, Dictionary, type LogSchema, RowBatch } from '../../../engine/log/index.ts';
+import { type CubesConfig, cubes } from './cubes.ts';
+import { readCardinality } from './day-cells.ts';
+import { ALL_TIME_MS, type CubeDefinition, DAY_MS, NEVER_MS, readCubeInfo } from './definition.ts';
+import type { CubeHistory } from './history.ts';
+import type { RowReader } from './row-reader.ts';
+import { cubeViews, scanCells } from './scan-cells.ts';
+
+/** A row as a test writes it. */
+export interface TestRow {
+  readonly scope: string;
+  readonly time_ms: number;
+  readonly currency: string;
+  readonly country: string;
+  readonly channel: string;
+  readonly sku: string;
+  readonly amount: number;
+  readonly retraction: boolean;
+  readonly items: readonly (readonly [sku: string, amount: number])[];
+}
+
+const text = (name: string) => ({ name, kind: 'code', text: true }) as const;
+export const SCHEMA: LogSchema = {
+  columns: [
+    { name: 'retraction', kind: 'code' },
+    ...['currency', 'country', 'channel', 'sku'].map(text),
+    { name: 'customer', kind: 'hash' },
+    { name: 'amount', kind: 'number' },
+  ],
+  items: [text('sku'), { name: 'amount', kind: 'number' }],
+  sortBy: 'customer',
+  retraction: 'retraction',
+};
+const CODES = ['currency', 'country', 'channel', 'sku'] as const;
+const RETRACTION = columnIndex(SCHEMA.columns, 'retraction');
+const [CURRENCY] = CODES.map((name) => columnIndex(SCHEMA.columns, name));
+
+/** Counts rows and adds up their amounts; a group of items has their own amounts. Nine more sums are never added to. */
+export class TestReader implements RowReader {
+  readonly measures = 11;
+  readonly version: string;
+  readonly currency = CURRENCY as number;
+  readonly columns = { codes: [RETRACTION, this.currency], numbers: [0], itemNumbers: [0] };
+  readonly measure = Int32Array.of(0, 10);
+  readonly value = new Float64Array(2);
+  groupCodes = new Int32Array(64);
+  #batch: RowBatch | undefined;
+  #row = 0;
+  #groups: number[] = [];
+
+  constructor(version = '1') {
+    this.version = version;
+  }
+
+  open(batch: RowBatch): void {
+    this.#batch = batch;
+  }
+
+  read(row: number): number {
+    return this.#add(row, this.#opened.columns.numbers[0]?.[row] as number);
+  }
+
+  group(row: number): number {
+    const { items, itemStart, itemCount } = this.#opened;
+    const sums = new Map<number, number>();
+    const first = itemStart[row] as number;
+    for (let item = first; item < first + (itemCount[row] as number); item++) {
+      const sku = items.codes[0]?.[item] as number;
+      sums.set(sku, (sums.get(sku) ?? 0) + (items.numbers[0]?.[item] as number));
+    }
+    this.#row = row;
+    this.#groups = [...sums.values()];
+    this.groupCodes = Int32Array.from(sums.keys());
+    return sums.size;
+  }
+
+  readGroup(group: number): number {
+    return this.#add(this.#row, this.#groups[group] as number);
+  }
+
+  #add(row: number, amount: number): number {
+    const sign = this.#opened.columns.codes[RETRACTION]?.[row] === 1 ? -1 : 1;
+    this.value[0] = sign;
+    this.value[1] = sign * amount;
+    return 2;
+  }
+
+  get #opened(): RowBatch {
+    if (this.#batch === undefined) throw new Error('open() comes first');
+    return this.#batch;
+  }
+}
+
+export function batchOf(rows: readonly TestRow[], dictionary: Dictionary, sequence: number): RowBatch {
+  const batch = new RowBatch(SCHEMA, dictionary);
+  for (const given of rows) {
+    const row = batch.append();
+    batch.time_ms[row] = given.time_ms;
+    batch.sequence[row] = sequence;
+    batch.scope[row] = dictionary.codeOf(given.scope);
+    const { codes, numbers } = batch.columns;
+    (codes[RETRACTION] as Int32Array)[row] = given.retraction ? 1 : 0;
+    for (const name of CODES)
+      (codes[columnIndex(SCHEMA.columns, name)] as Int32Array)[row] = dictionary.codeOf(given[name]);
+    (numbers[0] as Float64Array)[row] = given.amount;
+    batch.itemCount[row] = given.items.length;
+    const first = batch.appendItems(given.items.length);
+    batch.itemStart[row] = first;
+    for (const [at, [sku, amount]] of given.items.entries()) {
+      (batch.items.codes[0] as Int32Array)[first + at] = dictionary.codeOf(sku);
+      (batch.items.numbers[0] as Float64Array)[first + at] = amount;
+    }
+  }
+  return batch;
+}
+
+interface StoredRow {
+  readonly row: TestRow;
+  readonly sequence: number;
+}
+
+/** The log of a test: a JSON row each, written at the barrier; from `start_ms` on. */
+function historyOf(rows: KvView, dictionary: Dictionary, start_ms: number): CubeHistory {
+  const all = (): readonly StoredRow[] =>
+    Array.from(rows.scan(), ({ value }) => JSON.parse(Buffer.from(value).toString()) as StoredRow).filter(
+      ({ row }) => row.time_ms >= start_ms,
+    );
+  const between = (from_ms: number, to_ms: number): readonly StoredRow[] =>
+    all().filter(({ row }) => row.time_ms >= from_ms && row.time_ms < to_ms);
+  return {
+    start_ms: () => start_ms,
+    newestBefore: (time_ms) => {
+      const times = between(ALL_TIME_MS, time_ms).map(({ row }) => row.time_ms);
+      return times.length === 0 ? undefined : Math.max(...times);
+    },
+    rows: (from_ms, to_ms) => between(from_ms, to_ms).length,
+    read: (from_ms, to_ms, take) => {
+      for (const { row, sequence } of between(from_ms, to_ms)) take(batchOf([row], dictionary, sequence));
+    },
+  };
+}
+
+export interface RigOptions extends Partial<Omit<CubesConfig, 'history'>> {
+  readonly version?: string;
+  /** What the log still has; null: there is no log. */
+  readonly logStart_ms?: number | null;
+  /** A graph that is put together wrongly. */
+  readonly cubesFirst?: boolean;
+}
+
+/** Cubes behind a log in a task on memory, fed with rows. */
+export class Rig {
+  dictionary = new Dictionary();
+  /** What is committed, and what came since. */
+  readonly committed: TestRow[] = [];
+  #since: TestRow[] = [];
+  #sequence = 0;
+  #driver: TestDriver<RowBatch, RowBatch> | undefined;
+  #options: RigOptions = {};
+
+  static async start(options: RigOptions): Promise<Rig> {
+    const rig = new Rig();
+    rig.#options = options;
+    rig.#driver = await TestDriver.start((input) => rig.#build(input));
+    return rig;
+  }
+
+  get driver(): TestDriver<RowBatch, RowBatch> {
+    if (this.#driver === undefined) throw new Error('start() comes first');
+    return this.#driver;
+  }
+
+  #build(input: Parameters<Parameters<typeof TestDriver.start<RowBatch, RowBatch>>[0]>[0]) {
+    const { version, logStart_ms = ALL_TIME_MS, cubesFirst = false, ...given } = this.#options;
+    const texts = defineOperator<RowBatch, RowBatch, undefined, { codes: ReturnType<typeof rawTable> }>({
+      kind: 'texts',
+      summary: 'The dictionary',
+      state: () => ({ codes: rawTable({ version: 1, logicalRows: () => [] }) }),
+      start: ({ state, emit }) => ({ onBatch: emit, onBarrier: () => this.dictionary.flush(state.codes) }),
+    });
+    const log = defineOperator<RowBatch, RowBatch, undefined, { rows: ReturnType<typeof rawTable> }>({
+      kind: 'log',
+      summary: 'All rows',
+      state: () => ({ rows: rawTable({ version: 1, logicalRows: () => [] }) }),
+      start: ({ state, emit }) => {
+        let count = [...state.rows.scan()].length;
+        return {
+          onBatch: emit,
+          onBarrier: () => {
+            for (const [at, row] of this.#since.entries()) {
+              const sequence = this.#sequences[at];
+              const value = Buffer.from(JSON.stringify({ row, sequence }));
+              state.rows.put(new ByteWriter().u48(count++).copy(), value);
+            }
+          },
+        };
+      },
+    });
+    const view = cubes('cubes', {
+      schema: SCHEMA,
+      cubes: [],
+      reader: () => new TestReader(version),
+      dictionaryTable: 'texts/codes',
+      ...given,
+      ...(logStart_ms === null
+        ? {}
+        : { history: (table) => historyOf(table('log/rows'), this.dictionary, logStart_ms) }),
+    });
+    const out = input.pipe(texts('texts', undefined));
+    return cubesFirst
+      ? out.pipe(view).pipe(log('log', undefined))
+      : out.pipe(log('log', undefined)).pipe(view);
+  }
+
+  #sequences: number[] = [];
+
+  async push(...rows: readonly TestRow[]): Promise<void> {
+    this.#since.push(...rows);
+    this.#sequence++;
+    this.#sequences.push(...rows.map(() => this.#sequence));
+    await this.driver.push(batchOf(rows, this.dictionary, this.#sequence));
+  }
+
+  commit(): void {
+    this.driver.commit();
+    this.committed.push(...this.#since);
+    this.#forget();
+  }
+
+  #forget(): void {
+    this.#since = [];
+    this.#sequences = [];
+  }
+
+  /** A new process, with other options; what was not committed comes again. */
+  async restart(options: RigOptions = this.#options): Promise<void> {
+    const again = this.#since;
+    this.#forget();
+    this.#options = options;
+    this.dictionary = new Dictionary();
+    this.driver.disk.reader().snapshot((table) => this.dictionary.follow(table('texts/codes')));
+    this.#driver = await this.driver.restart();
+    if (again.length > 0) await this.push(...again);
+  }
+
+  info() {
+    return this.driver.disk.reader().snapshot((table) => readCubeInfo(cubeViews(table, 'cubes').definitions));
+  }
+
+  /** Non-zero cells of a cube from `start_ms` on, as text by key. */
+  cells(name: string, start_ms = -1_000 * DAY_MS): Readonly<Record<string, string>> {
+    const cube = this.info().find((each) => each.name === name && !each.isDropped);
+    if (cube === undefined) throw new Error(`there is no cube ${name}`);
+    return this.driver.disk.reader().snapshot((table) => {
+      const { cells } = cubeViews(table, 'cubes');
+      const found: Record<string, string> = {};
+      for (const scope of ['s', 't', 's2'])
+        scanCells(
+          cells,
+          { scope, cube, start_ms, end_ms: 100_000 * DAY_MS },
+          (bucket_ms, codes, currency, { sums, wide }) => {
+            const texts = [currency, ...codes].map((code) => this.dictionary.textOf(code));
+            const key = [scope, bucket_ms, ...texts].join('|');
+            if (found[key] !== undefined) throw new Error(`cell ${key} comes twice`);
+            found[key] = [0, 10]
+              .map((measure) => wide.get(measure) ?? BigInt(sums[measure] as number))
+              .join();
+          },
+        );
+      return found;
+    });
+  }
+
+  cardinality(name: string) {
+    const cube = this.info().find((each) => each.name === name)?.id ?? 0;
+    const range = { scope: 's', cube, start_ms: 0, end_ms: 100_000 * DAY_MS };
+    return this.driver.disk
+      .reader()
+      .snapshot((table) => [...readCardinality(cubeViews(table, 'cubes').days, range)]);
+  }
+
+  rowsIn(table: string): number {
+    return this.driver.disk.reader().snapshot((open) => [...open(`cubes/${table}`).scan()].length);
+  }
+}
+
+/** The same by a plain map over rows. */
+export function expectedCells(
+  rows: readonly TestRow[],
+  { dimensions, bucket_ms }: CubeDefinition,
+  start_ms = ALL_TIME_MS,
+): Readonly<Record<string, string>> {
+  const cells = new Map<string, [bigint, bigint]>();
+  for (const row of rows) {
+    if (row.time_ms < start_ms) continue;
+    const groups = new Map<string, bigint>();
+    if (!dimensions.includes('sku') || row.items.length === 0) groups.set(row.sku, BigInt(row.amount));
+    else for (const [sku, amount] of row.items) groups.set(sku, (groups.get(sku) ?? 0n) + BigInt(amount));
+    for (const [sku, amount] of groups) {
+      const values = dimensions.map((name) => (name === 'sku' ? sku : row[name as 'country']));
+      const bucket = Math.floor(row.time_ms / bucket_ms) * bucket_ms;
+      const key = [row.scope, bucket, row.currency, ...values].join('|');
+      const cell = cells.get(key) ?? [0n, 0n];
+      cells.set(key, cell);
+      cell[0] += row.retraction ? -1n : 1n;
+      cell[1] += row.retraction ? -amount : amount;
+    }
+  }
+  const full = [...cells].filter(([, sums]) => sums.some((sum) => sum !== 0n));
+  return Object.fromEntries(full.map(([key, sums]) => [key, sums.join()]));
+}
+
+export { DAY_MS, NEVER_MS };
