@@ -1,4 +1,5 @@
 import { MIN_EVENT_TIME_MS } from '../event-schema.ts';
+import { DAY_MS } from '../query/zone.ts';
 import { isItemDimension } from './dimensions.ts';
 import type { Prepared } from './prepare.ts';
 import type { KpiCube } from './sources.ts';
@@ -36,7 +37,7 @@ export function tileSlots(prepared: Prepared, cubes: readonly KpiCube[], cut_ms:
   if (start_ms >= end_ms) return { cubes: [], scans: [] };
   let best: Tiling = { cubes: [], scans: [{ start_ms, end_ms }] };
   for (const family of familiesOf(cubes.filter((cube) => canAnswer(prepared, cube)))) {
-    const tiling = tile(edges_ms, family);
+    const tiling = tile(edges_ms, family, cut_ms ?? Number.NEGATIVE_INFINITY);
     if (lengthOf(tiling.scans) < lengthOf(best.scans)) best = tiling;
   }
   const isBehind = cut_ms !== undefined && start_ms < cut_ms;
@@ -49,10 +50,10 @@ function canAnswer({ query, seriesBy, filters, distinct, ...needs }: Prepared, c
   if (distinct || needs.observed.length > 0 || needs.distributions.length > 0) return false;
   if (query.as_of !== undefined) return false;
   const asked = [...seriesBy, ...filters.map(({ dimension }) => dimension)];
-  const has = (dimension: string): boolean => dimension === 'currency' || cube.dimensions.includes(dimension);
+  const has = (dimension: string): boolean => dimension === 'currency' || cube.info.dimensions.includes(dimension);
   if (!asked.every(has)) return false;
   // A row counts once in each cell of its items: cells of several must not be added up.
-  return cube.dimensions.filter(isItemDimension).every((dimension) => {
+  return cube.info.dimensions.filter(isItemDimension).every((dimension) => {
     const filter = filters.find((each) => each.dimension === dimension);
     return seriesBy.includes(dimension) || (filter !== undefined && !filter.not && filter.values.size === 1);
   });
@@ -62,41 +63,60 @@ function canAnswer({ query, seriesBy, filters, distinct, ...needs }: Prepared, c
 function familiesOf(cubes: readonly KpiCube[]): KpiCube[][] {
   const families = new Map<string, KpiCube[]>();
   for (const cube of cubes) {
-    const family = families.get(cube.name);
-    if (family === undefined) families.set(cube.name, [cube]);
+    const dimensions = cube.info.dimensions.toSorted().join('+');
+    const family = families.get(dimensions);
+    if (family === undefined) families.set(dimensions, [cube]);
     else family.push(cube);
   }
-  for (const family of families.values()) family.sort((a, b) => b.bucket_ms - a.bucket_ms);
+  for (const family of families.values()) family.sort((a, b) => b.info.bucket_ms - a.info.bucket_ms);
   return [...families.values()].sort(
-    (a, b) => (a[0]?.dimensions.length ?? 0) - (b[0]?.dimensions.length ?? 0),
+    (a, b) => (a[0]?.info.dimensions.length ?? 0) - (b[0]?.info.dimensions.length ?? 0),
   );
 }
 
-function tile(edges_ms: readonly number[], family: readonly KpiCube[]): Tiling {
-  const cubes = family.map((cube) => ({ cube, stretches: [] as Mutable[] }));
+/** Widest cells first; what they leave goes to the next width, and what all leave to scans. */
+function tile(edges_ms: readonly number[], family: readonly KpiCube[], cut_ms: number): Tiling {
+  const levels = family.map((cube) => ({ cube, stretches: [] as Mutable[] }));
   const scans: Mutable[] = [];
   const cover = (level: number, start_ms: number, end_ms: number): void => {
     if (start_ms >= end_ms) return;
-    const at = cubes[level];
+    const at = levels[level];
     if (at === undefined) {
       push(scans, start_ms, end_ms);
       return;
     }
-    const { bucket_ms, from_ms } = at.cube;
-    const first_ms = Math.ceil(Math.max(start_ms, from_ms) / bucket_ms) * bucket_ms;
-    const last_ms = Math.floor(end_ms / bucket_ms) * bucket_ms;
-    if (first_ms >= last_ms) {
-      cover(level + 1, start_ms, end_ms);
-      return;
+    const { bucket_ms } = at.cube.info;
+    let left_ms = start_ms;
+    for (const whole of keptOf(at.cube, start_ms, end_ms, cut_ms)) {
+      const first_ms = Math.ceil(whole.start_ms / bucket_ms) * bucket_ms;
+      const last_ms = Math.floor(whole.end_ms / bucket_ms) * bucket_ms;
+      if (first_ms >= last_ms) continue;
+      cover(level + 1, left_ms, first_ms);
+      push(at.stretches, first_ms, last_ms);
+      left_ms = last_ms;
     }
-    cover(level + 1, start_ms, first_ms);
-    push(at.stretches, first_ms, last_ms);
-    cover(level + 1, last_ms, end_ms);
+    cover(level + 1, left_ms, end_ms);
   };
   for (let slot = 0; slot + 1 < edges_ms.length; slot++) {
     cover(0, Math.max(edges_ms[slot] as number, MIN_EVENT_TIME_MS), edges_ms[slot + 1] as number);
   }
-  return { cubes: cubes.flatMap(({ cube, stretches }) => stretches.map((each) => ({ cube, ...each }))), scans };
+  return {
+    cubes: levels.flatMap(({ cube, stretches }) => stretches.map((each) => ({ cube, ...each }))),
+    scans,
+  };
+}
+
+/** The stretches of a range in which a cube is complete and tells all values apart, where a scan can do better. */
+function keptOf({ from_ms, full_days }: KpiCube, start_ms: number, end_ms: number, cut_ms: number): Stretch[] {
+  const kept: Stretch[] = [];
+  let left_ms = Math.max(start_ms, from_ms);
+  for (const day_ms of full_days) {
+    if (day_ms < cut_ms || day_ms + DAY_MS <= left_ms || day_ms >= end_ms) continue;
+    if (day_ms > left_ms) kept.push({ start_ms: left_ms, end_ms: day_ms });
+    left_ms = day_ms + DAY_MS;
+  }
+  if (left_ms < end_ms) kept.push({ start_ms: left_ms, end_ms });
+  return kept;
 }
 
 interface Mutable {

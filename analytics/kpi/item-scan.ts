@@ -1,9 +1,8 @@
 import type { Chunk, ChunkCodes, ChunkHashes, ChunkItems } from '../../engine/log/index.ts';
-import { CODE, HASH, ITEM_NUMBER } from '../rows/index.ts';
+import { CODE, HASH, ITEM_NUMBER, ItemLines } from '../rows/index.ts';
 import type { KpiSums } from './kpi-sums.ts';
 import type { MeasureRule } from './measures.ts';
 import type { ScanSpec } from './row-scan.ts';
-import { splitAmount } from './split-amount.ts';
 import type { SlotFinder } from './time-slots.ts';
 
 /**
@@ -15,12 +14,9 @@ export class ItemScan {
   readonly #sums: KpiSums;
   readonly #finder: SlotFinder;
   readonly #tuple: Int32Array;
-  /** Of a row's lines: |quantity × unit_price|, its signed value, the quantity, the group (-1: not asked for). */
-  #weights = new Float64Array(64);
-  #values = new Float64Array(64);
-  #quantities = new Float64Array(64);
+  readonly #lines = new ItemLines();
+  /** The group of each line of a row; -1: not asked for. */
   #lineGroups = new Int32Array(64);
-  #parts = new Float64Array(64);
   /** Of a row's groups: the series, and the sum that is being added. */
   #groupSeries = new Int32Array(64);
   #groupSums = new Float64Array(64);
@@ -73,7 +69,8 @@ export class ItemScan {
   #groupLines(columns: Columns, items: ChunkItems, row: number): number {
     const first = items.start[row] as number;
     const lines = items.count[row] as number;
-    if (lines > this.#weights.length) this.#growLines(lines);
+    if (lines > this.#lineGroups.length) this.#growLines(lines);
+    this.#lines.load(columns.quantity, columns.unitPrice, first, lines);
     this.#row++;
     const specs = this.#spec.groups;
     for (let at = 0; at < specs.length; at++) {
@@ -82,11 +79,6 @@ export class ItemScan {
     let groups = 0;
     for (let line = 0; line < lines; line++) {
       const item = first + line;
-      const quantity = orZero(columns.quantity[item] as number);
-      const value = quantity * orZero(columns.unitPrice[item] as number);
-      this.#quantities[line] = quantity;
-      this.#values[line] = value;
-      this.#weights[line] = Math.abs(value);
       this.#lineGroups[line] = -1;
       if (!isAccepted(columns, item)) continue;
       for (let at = 0; at < specs.length; at++) {
@@ -134,18 +126,17 @@ export class ItemScan {
 
   /** What each group takes of a measure, in `#groupSums`; false where the row has no such amount. */
   #sumGroups(columns: Columns, rule: MeasureRule, lines: number, groups: number, row: number): boolean {
-    if (rule.lines === 'once') {
+    if (rule.byItems === 'whole') {
       const amount = rule.kind === 'count' ? 1 : (columns.numbers.get(rule.column)?.[row] ?? 0);
       if (amount !== amount) return false;
       this.#groupSums.fill(amount, 0, groups);
       return true;
     }
-    let parts = rule.lines === 'quantity' ? this.#quantities : this.#values;
-    if (rule.lines === 'split') {
+    let parts: Float64Array = rule.byItems === 'units' ? this.#lines.quantity : this.#lines.value;
+    if (rule.byItems === 'parts') {
       const amount = columns.numbers.get(rule.column)?.[row] ?? Number.NaN;
       if (amount !== amount) return false;
-      splitAmount(amount, this.#weights, lines, this.#parts);
-      parts = this.#parts;
+      parts = this.#lines.split(amount);
     }
     this.#groupSums.fill(0, 0, groups);
     for (let line = 0; line < lines; line++) {
@@ -166,11 +157,7 @@ export class ItemScan {
 
   #growLines(lines: number): void {
     const size = lines * 2;
-    this.#weights = new Float64Array(size);
-    this.#values = new Float64Array(size);
-    this.#quantities = new Float64Array(size);
     this.#lineGroups = new Int32Array(size);
-    this.#parts = new Float64Array(size);
     this.#groupSeries = new Int32Array(size);
     this.#groupSums = new Float64Array(size);
   }
@@ -200,10 +187,6 @@ interface Columns {
 
 function codeAt({ index, values }: ChunkCodes, at: number): number {
   return values[index === null ? 0 : (index[at] as number)] as number;
-}
-
-function orZero(value: number): number {
-  return value === value ? value : 0;
 }
 
 function isAccepted({ filters }: Columns, item: number): boolean {

@@ -1,5 +1,5 @@
 import type { Plan, PlanPart, QueryContext } from '../../engine/query/kind.ts';
-import type { ChunkPlace, ScanPlan } from '../../engine/log/index.ts';
+import { type ChunkPlace, OTHER_TEXT, type ScanPlan } from '../../engine/log/index.ts';
 import { QueryError } from '../query/error.ts';
 import { DAY_MS, formatUtc } from '../query/zone.ts';
 import { answerPosition } from './as-of.ts';
@@ -44,7 +44,9 @@ export function planKpis(
 ): Plan<KpiShared, KpiWork> {
   const prepared = prepareKpis(query, settings, now_ms);
   const { position, upTo } = answerPosition(query, progress);
-  const { cubes, scans } = tileSlots(prepared, sources.cubes, sources.cut_ms);
+  const { range } = prepared.buckets;
+  const known = sources.cubes(range.start_ms, range.end_ms);
+  const { cubes, scans } = tileSlots(prepared, known, sources.cut_ms);
   requireKept(scans, sources.cut_ms, cubes);
   const plans = scans
     .map(({ start_ms, end_ms }) =>
@@ -58,7 +60,6 @@ export function planKpis(
   const parts = [...cellParts(cubes, cells), ...plans.flatMap(scanParts)];
   const rows = plans.reduce((sum, plan) => sum + plan.rows, 0);
   const source = sourceOf(cubes, scans);
-  const { range } = prepared.buckets;
   const shared: KpiShared = {
     query,
     settings,
@@ -69,7 +70,7 @@ export function planKpis(
       prepared.target === undefined
         ? {}
         : readDayRates(sources.rates, scope, prepared.target, range.start_ms, range.end_ms),
-    warnings: prepared.target !== undefined && query.as_of !== undefined ? [RATES_NOW] : [],
+    warnings: warningsOf(prepared, cubes),
   };
   return {
     kind: KPI_KIND,
@@ -88,6 +89,21 @@ export function planKpis(
 
 const RATES_NOW =
   'Exchange rates are those known now: as_of holds for the events, not for the rates that convert them.';
+
+function warningsOf({ target, query }: Prepared, cubes: readonly CubeStretch[]): string[] {
+  const full = cubes.flatMap(({ cube, start_ms, end_ms }) =>
+    cube.full_days.filter((day_ms) => day_ms >= start_ms && day_ms < end_ms),
+  );
+  const days = new Set(full).size;
+  return [
+    ...(target !== undefined && query.as_of !== undefined ? [RATES_NOW] : []),
+    ...(days === 0 ? [] : [fullDays(days)]),
+  ];
+}
+
+function fullDays(days: number): string {
+  return `On ${days} UTC ${days === 1 ? 'day' : 'days'} of the range, whose events are no longer kept, there were more combinations of values than a rollup keeps: some are under "${OTHER_TEXT}" instead of their own, so groups and filters miss them. Totals are complete.`;
+}
 
 function requireKept(
   scans: readonly Stretch[],
@@ -140,7 +156,7 @@ function sourceOf(cubes: readonly CubeStretch[], scans: readonly Stretch[]): str
 }
 
 function widthsOf(cubes: readonly CubeStretch[]): string[] {
-  const widths = new Set(cubes.map(({ cube }) => cube.bucket_ms));
+  const widths = new Set(cubes.map(({ cube }) => cube.info.bucket_ms));
   return [...widths].sort((a, b) => b - a).map(widthName);
 }
 
@@ -161,12 +177,12 @@ function explainOf(
   return {
     source,
     cube: first?.cube.name ?? null,
-    dimensions: first?.cube.dimensions ?? [],
+    dimensions: first?.cube.info.dimensions ?? [],
     cell_granularities: widthsOf(cubes),
     buckets: buckets.length,
     time_slots: slots.buckets.length,
     cells_estimated: cells,
-    rollup_ranges: cubes.map((stretch) => ({ ...shown(stretch), granularity: widthName(stretch.cube.bucket_ms) })),
+    rollup_ranges: cubes.map((stretch) => ({ ...shown(stretch), granularity: widthName(stretch.cube.info.bucket_ms) })),
     scan_ranges: scans.map(shown),
     scan: {
       segments: plans.reduce((sum, { segments }) => sum + segments, 0),
