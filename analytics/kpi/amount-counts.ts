@@ -66,9 +66,10 @@ export class AmountCounts {
   /** Each amount with its net count: as it is, or the value that stands for its bin. */
   forEach(visit: (value: number, net: number) => void): void {
     if (this.#sketch === undefined) this.#values.forEach(visit);
-    else this.#sketch.bins.forEach((bin, net) => {
-      visit(valueOfBin(bin), net);
-    });
+    else
+      this.#sketch.bins.forEach((bin, net) => {
+        visit(valueOfBin(bin), net);
+      });
   }
 
   /** The least and the greatest amount of which there is one; undefined where there is none. */

@@ -18,7 +18,9 @@ export class AmountValues {
   add(counts: AmountCounts, convert: ConvertAmount | undefined): void {
     const extremes = counts.extremes();
     if (extremes === undefined) return;
-    const [min, max] = [extremes.min, extremes.max].map((value) => (convert === undefined ? value : convert(value)));
+    const [min, max] = [extremes.min, extremes.max].map((value) =>
+      convert === undefined ? value : convert(value),
+    );
     if (min !== undefined && min < this.#min) this.#min = min;
     if (max !== undefined && max > this.#max) this.#max = max;
     if (!extremes.exact) this.#hasExactExtremes = false;

@@ -3,7 +3,7 @@ import { MAX_POINTS, type TimeBuckets, tooManyPoints } from '../query/time.ts';
 import { Converter } from './converter.ts';
 import { DayRates, type RatesByCurrency } from './day-rates.ts';
 import { Evaluator, type MetricValue } from './evaluate.ts';
-import { type Group, type GroupKey, type Grouping, groupSeries, unitOf } from './groups.ts';
+import { type Group, type Grouping, type GroupKey, groupSeries, unitOf } from './groups.ts';
 import type { NamedSums } from './kpi-sums.ts';
 import { isMoneyMeasure } from './metrics.ts';
 import type { AskedMetric, KpiHeader, Prepared } from './prepare.ts';
@@ -143,7 +143,8 @@ function rowsOf(
 /** The first slot of each bucket, and the end of the last. */
 function boundsOf({ buckets }: TimeSlots, length: number): number[] {
   const bounds: number[] = [];
-  for (let slot = 0; slot < buckets.length; slot++) if (buckets[slot] !== buckets[slot - 1]) bounds.push(slot);
+  for (let slot = 0; slot < buckets.length; slot++)
+    if (buckets[slot] !== buckets[slot - 1]) bounds.push(slot);
   invariant(bounds.length === length, 'each bucket has a slot');
   return [...bounds, buckets.length];
 }

@@ -24,24 +24,29 @@ export interface Tiling {
 }
 
 /** Stretches that are scanned apart beside cubes; beyond, the whole range is scanned. */
-const MAX_SCANS = 64;
+const MAX_SCANS = 16;
 
 /**
  * Covers the slots with cells of cubes where they hold the answer, the widest first, and leaves the rest to scans.
  * `cut_ms`: a scan knows nothing before it, so cubes have to be taken there.
  */
-export function tileSlots(prepared: Prepared, cubes: readonly KpiCube[], cut_ms: number | undefined): Tiling {
+export function tileSlots(
+  prepared: Prepared,
+  cubes: readonly KpiCube[],
+  cut_ms: () => number | undefined,
+): Tiling {
   const { edges_ms } = prepared.slots;
   const start_ms = Math.max(edges_ms[0] as number, MIN_EVENT_TIME_MS);
   const end_ms = edges_ms.at(-1) as number;
   if (start_ms >= end_ms) return { cubes: [], scans: [] };
   let best: Tiling = { cubes: [], scans: [{ start_ms, end_ms }] };
   for (const family of familiesOf(cubes.filter((cube) => canAnswer(prepared, cube)))) {
-    const tiling = tile(edges_ms, family, cut_ms ?? Number.NEGATIVE_INFINITY);
+    const isFull = family.some(({ full_days }) => full_days.length > 0);
+    const tiling = tile(edges_ms, family, (isFull ? cut_ms() : undefined) ?? Number.NEGATIVE_INFINITY);
     if (lengthOf(tiling.scans) < lengthOf(best.scans)) best = tiling;
   }
-  const isBehind = cut_ms !== undefined && start_ms < cut_ms;
   const isPoor = best.scans.length > MAX_SCANS || lengthOf(best.scans) * 2 > end_ms - start_ms;
+  const isBehind = best.cubes.length > 0 && isPoor && start_ms < (cut_ms() ?? start_ms);
   return isPoor && !isBehind ? { cubes: [], scans: [{ start_ms, end_ms }] } : best;
 }
 
@@ -50,7 +55,8 @@ function canAnswer({ query, seriesBy, filters, distinct, ...needs }: Prepared, c
   if (distinct || needs.observed.length > 0 || needs.distributions.length > 0) return false;
   if (query.as_of !== undefined) return false;
   const asked = [...seriesBy, ...filters.map(({ dimension }) => dimension)];
-  const has = (dimension: string): boolean => dimension === 'currency' || cube.info.dimensions.includes(dimension);
+  const has = (dimension: string): boolean =>
+    dimension === 'currency' || cube.info.dimensions.includes(dimension);
   if (!asked.every(has)) return false;
   // A row counts once in each cell of its items: cells of several must not be added up.
   return cube.info.dimensions.filter(isItemDimension).every((dimension) => {
@@ -107,7 +113,12 @@ function tile(edges_ms: readonly number[], family: readonly KpiCube[], cut_ms: n
 }
 
 /** The stretches of a range in which a cube is complete and tells all values apart, where a scan can do better. */
-function keptOf({ from_ms, full_days }: KpiCube, start_ms: number, end_ms: number, cut_ms: number): Stretch[] {
+function keptOf(
+  { from_ms, full_days }: KpiCube,
+  start_ms: number,
+  end_ms: number,
+  cut_ms: number,
+): Stretch[] {
   const kept: Stretch[] = [];
   let left_ms = Math.max(start_ms, from_ms);
   for (const day_ms of full_days) {

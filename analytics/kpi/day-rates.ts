@@ -128,7 +128,11 @@ function readPair(
   return rates;
 }
 
-function merged(direct: readonly Announced[], inverse: readonly Announced[], exponents: number): CurrencyRates {
+function merged(
+  direct: readonly Announced[],
+  inverse: readonly Announced[],
+  exponents: number,
+): CurrencyRates {
   const days = [...new Set([...direct, ...inverse].map(({ day }) => day))].sort((a, b) => a - b);
   const numerators: string[] = [];
   const denominators: string[] = [];

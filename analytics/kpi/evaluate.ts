@@ -1,17 +1,13 @@
-import {
-  addExact,
-  type ExactSum,
-  SKETCH_RELATIVE_ERROR,
-} from '../../operators/index.ts';
+import { addExact, type ExactSum, SKETCH_RELATIVE_ERROR } from '../../operators/index.ts';
 import { AmountValues } from './amount-values.ts';
 import { ConvertedSum, type Converter } from './converter.ts';
+import { DetailBudget } from './detail-budget.ts';
 import { type Group, unitOf } from './groups.ts';
 import type { NamedSums } from './kpi-sums.ts';
 import type { Distribution, Measure } from './measures.ts';
 import { MemberCounts } from './member-counts.ts';
 import { type Aggregation, type Formula, isMoneyMeasure, type Term } from './metrics.ts';
 import type { AskedMetric, Prepared } from './prepare.ts';
-import { DetailBudget } from './detail-budget.ts';
 
 /** Money and counts are exact at any size; a ratio without a denominator is null. */
 export type MetricValue = number | bigint | null;

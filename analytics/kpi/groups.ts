@@ -42,7 +42,9 @@ export function groupSeries(named: NamedSums, prepared: Prepared): Grouping {
   for (const { byUnit } of gathered) for (const unit of byUnit.keys()) units.add(unit);
   const several = units.size > 1;
   const split = monetary && target === undefined && several && !query.group_by.includes('currency');
-  const groups = gathered.flatMap((each) => (split ? byCurrency(each, query.group_by) : whole(each, query.group_by)));
+  const groups = gathered.flatMap((each) =>
+    split ? byCurrency(each, query.group_by) : whole(each, query.group_by),
+  );
   if (groups.length === 0 && query.group_by.length === 0) groups.push({ key: {}, whole: [], money: [] });
   const [only] = several ? [] : units;
   return { groups, currency: target ?? (only === '' ? undefined : only), split };
@@ -54,7 +56,9 @@ function gather(named: NamedSums, prepared: Prepared, activity: Activity): Gathe
   const byKey = new Map<string, Gathered>();
   for (let series = 0; series < sums.series.count; series++) {
     if (!activity.isActive(series)) continue;
-    const values = Array.from({ length: dimensions }, (_, at) => texts.textOf(sums.series.codeOf(series, at)));
+    const values = Array.from({ length: dimensions }, (_, at) =>
+      texts.textOf(sums.series.codeOf(series, at)),
+    );
     const id = JSON.stringify(values);
     let group = byKey.get(id);
     if (group === undefined) {
@@ -88,7 +92,11 @@ function byCurrency({ values, series, byUnit }: Gathered, groupBy: readonly stri
     const [unit = ''] = byUnit.keys();
     return [{ key: { ...key, currency: unit || null }, whole: series, money: series }];
   }
-  return Array.from(byUnit, ([unit, money]) => ({ key: { ...key, currency: unit || null }, whole: series, money }));
+  return Array.from(byUnit, ([unit, money]) => ({
+    key: { ...key, currency: unit || null },
+    whole: series,
+    money,
+  }));
 }
 
 function keyOf(groupBy: readonly string[], values: readonly string[]): Record<string, string | null> {
@@ -110,7 +118,9 @@ class Activity {
     this.#named = named;
     this.#slots = shape.slots;
     this.#amounts = shape.amounts;
-    const used = new Set(asked.filter(({ isMonetary }) => isMonetary).flatMap(({ metric }) => measuresOf(metric)));
+    const used = new Set(
+      asked.filter(({ isMonetary }) => isMonetary).flatMap(({ metric }) => measuresOf(metric)),
+    );
     const counted = observed.map((_, at) => measures.length + at);
     const columnsOf = (isWanted: (measure: Measure) => boolean): number[] => [
       ...measures.flatMap((measure, at) => (isWanted(measure) ? [at] : [])),
@@ -157,4 +167,3 @@ class Activity {
     return false;
   }
 }
-

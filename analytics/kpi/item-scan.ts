@@ -82,7 +82,8 @@ export class ItemScan {
       this.#lineGroups[line] = -1;
       if (!isAccepted(columns, item)) continue;
       for (let at = 0; at < specs.length; at++) {
-        if ((specs[at]?.item as number) >= 0) this.#tuple[at] = codeAt(columns.groups[at] as ChunkCodes, item);
+        if ((specs[at]?.item as number) >= 0)
+          this.#tuple[at] = codeAt(columns.groups[at] as ChunkCodes, item);
       }
       const series = this.#sums.series.find(this.#tuple);
       if (series >= this.#seenBy.length) this.#growSeries(series);
@@ -152,7 +153,8 @@ export class ItemScan {
     const hi = customers.hi[local] as number;
     const lo = customers.lo[local] as number;
     if (hi === 0 && lo === 0) return;
-    for (let group = 0; group < groups; group++) this.#sums.addMember(this.#pointOf(group, slot), hi, lo, sign);
+    for (let group = 0; group < groups; group++)
+      this.#sums.addMember(this.#pointOf(group, slot), hi, lo, sign);
   }
 
   #growLines(lines: number): void {

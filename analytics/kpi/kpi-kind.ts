@@ -1,4 +1,10 @@
-import { type Cancel, defineKind, type PlanHead, type QueryContext, type QueryKind } from '../../engine/query/kind.ts';
+import {
+  type Cancel,
+  defineKind,
+  type PlanHead,
+  type QueryContext,
+  type QueryKind,
+} from '../../engine/query/kind.ts';
 import { answerOf, type KpiResult } from './answer.ts';
 import { addCells } from './cube-cells.ts';
 import { KPI_KIND, type KpiShared, type KpiWork, planKpis } from './kpi-plan.ts';

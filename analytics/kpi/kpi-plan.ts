@@ -1,5 +1,5 @@
-import type { Plan, PlanPart, QueryContext } from '../../engine/query/kind.ts';
 import { type ChunkPlace, OTHER_TEXT, type ScanPlan } from '../../engine/log/index.ts';
+import type { Plan, PlanPart, QueryContext } from '../../engine/query/kind.ts';
 import { QueryError } from '../query/error.ts';
 import { DAY_MS, formatUtc } from '../query/zone.ts';
 import { answerPosition } from './as-of.ts';
@@ -46,12 +46,15 @@ export function planKpis(
   const { position, upTo } = answerPosition(query, progress);
   const { range } = prepared.buckets;
   const known = sources.cubes(range.start_ms, range.end_ms);
-  const { cubes, scans } = tileSlots(prepared, known, sources.cut_ms);
-  requireKept(scans, sources.cut_ms, cubes);
+  const { cubes, scans } = tileSlots(prepared, known, () => sources.cut_ms());
   const plans = scans
-    .map(({ start_ms, end_ms }) =>
-      sources.planScan({ scope, start_ms, end_ms, ...(upTo === undefined ? {} : { upTo }) }),
-    )
+    .map(({ start_ms, end_ms }) => {
+      const request = { scope, start_ms, end_ms, ...(upTo === undefined ? {} : { upTo }) };
+      const plan = sources.planScan(request);
+      // The log begins at its cut.
+      if (plan.request.start_ms > start_ms) throw behindRetention(start_ms, plan.request.start_ms, cubes);
+      return plan;
+    })
     .filter(({ chunks }) => chunks.length > 0);
   const cells = cubes.reduce(
     (sum, { cube, start_ms, end_ms }) => sum + sources.estimateCells(cube, start_ms, end_ms),
@@ -105,18 +108,14 @@ function fullDays(days: number): string {
   return `On ${days} UTC ${days === 1 ? 'day' : 'days'} of the range, whose events are no longer kept, there were more combinations of values than a rollup keeps: some are under "${OTHER_TEXT}" instead of their own, so groups and filters miss them. Totals are complete.`;
 }
 
-function requireKept(
-  scans: readonly Stretch[],
-  cut_ms: number | undefined,
-  cubes: readonly CubeStretch[],
-): void {
-  const lost = scans.find(({ start_ms }) => cut_ms !== undefined && start_ms < cut_ms);
-  if (lost === undefined || cut_ms === undefined) return;
-  const kept = cubes.length === 0 ? 'no rollup has these dimensions for that time' : 'its rollup lacks a part of it';
-  throw new QueryError(
+function behindRetention(start_ms: number, cut_ms: number, cubes: readonly CubeStretch[]): QueryError {
+  const kept =
+    cubes.length === 0 ? 'no rollup has these dimensions for that time' : 'a rollup lacks a part of it';
+  const cut = formatUtc(cut_ms);
+  return new QueryError(
     'behind_retention',
-    `Events before ${formatUtc(cut_ms)} are no longer kept, and ${kept} (from ${formatUtc(lost.start_ms)}). Ask from ${formatUtc(cut_ms)} on, for whole days, or by fewer dimensions.`,
-    [{ path: 'start', message: `is before ${formatUtc(cut_ms)}` }],
+    `Events before ${cut} are no longer kept, and ${kept} (from ${formatUtc(start_ms)}). Ask from ${cut} on, for whole days, or by fewer dimensions.`,
+    [{ path: 'start', message: `is before ${cut}` }],
   );
 }
 
@@ -182,7 +181,10 @@ function explainOf(
     buckets: buckets.length,
     time_slots: slots.buckets.length,
     cells_estimated: cells,
-    rollup_ranges: cubes.map((stretch) => ({ ...shown(stretch), granularity: widthName(stretch.cube.info.bucket_ms) })),
+    rollup_ranges: cubes.map((stretch) => ({
+      ...shown(stretch),
+      granularity: widthName(stretch.cube.info.bucket_ms),
+    })),
     scan_ranges: scans.map(shown),
     scan: {
       segments: plans.reduce((sum, { segments }) => sum + segments, 0),

@@ -50,4 +50,3 @@ export function ruleOf(measure: Measure): MeasureRule {
 export function observedRule(name: Distribution): MeasureRule {
   return { ...ruleOf(name), kind: 'observed' };
 }
-

@@ -128,7 +128,10 @@ export class MemberCounts {
     for (let slot = 0; slot < this.#hi.length; slot++) {
       const net = this.#nets[slot] as number;
       if (net === 0) continue;
-      writer.u32((this.#hi[slot] as number) >>> 0).u32((this.#lo[slot] as number) >>> 0).zigzag(net);
+      writer
+        .u32((this.#hi[slot] as number) >>> 0)
+        .u32((this.#lo[slot] as number) >>> 0)
+        .zigzag(net);
     }
   }
 

@@ -122,7 +122,11 @@ export const METRICS: readonly MetricDefinition[] = [
     'Orders returned to origin',
     'Orders, counted at their earliest `order.rto`',
   ]),
-  money('revenue_gross', ['revenue_gross', 'Gross revenue', 'Σ `amount` of orders, as their newest version says it'], ['revenue']),
+  money(
+    'revenue_gross',
+    ['revenue_gross', 'Gross revenue', 'Σ `amount` of orders, as their newest version says it'],
+    ['revenue'],
+  ),
   money('revenue_paid', ['revenue_paid', 'Paid revenue', 'Σ `amount` of `payment.succeeded`']),
   money('discount', ['discount_total', 'Discounts', 'Σ `discount` of orders']),
   money('shipping', ['shipping_total', 'Shipping', 'Σ `shipping` of orders']),

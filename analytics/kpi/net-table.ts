@@ -30,7 +30,8 @@ export class NetTable {
       if (known === known) continue;
       keys[slot] = key;
       this.#nets[slot] = net;
-      if (++this.used * 2 > keys.length) this.#rebuild(keys.length * 2, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY);
+      if (++this.used * 2 > keys.length)
+        this.#rebuild(keys.length * 2, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY);
       return;
     }
   }

@@ -1,6 +1,5 @@
 import type { Dictionary } from '../../engine/log/index.ts';
 import { normalType } from '../event-types.ts';
-import { MARK } from '../rows/index.ts';
 import { QueryError } from '../query/error.ts';
 import {
   bucketsOf,
@@ -10,6 +9,7 @@ import {
   type TimeBuckets,
 } from '../query/time.ts';
 import { formatUtc, zoneOf } from '../query/zone.ts';
+import { MARK } from '../rows/index.ts';
 import { columnOf } from './dimensions.ts';
 import type { SumsShape } from './kpi-sums.ts';
 import { type Distribution, type Measure, type MeasureRule, observedRule, ruleOf } from './measures.ts';

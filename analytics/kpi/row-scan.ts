@@ -70,7 +70,10 @@ export class RowScan {
     this.#spec = spec;
     this.#sums = sums;
     this.#finder = new SlotFinder(spec.slots);
-    this.#marks = [...spec.measures, ...spec.amounts].reduce((marks, { mark }) => marks | mark, spec.membersMark);
+    this.#marks = [...spec.measures, ...spec.amounts].reduce(
+      (marks, { mark }) => marks | mark,
+      spec.membersMark,
+    );
     const tellsItems = [...spec.groups, ...spec.filters].some(({ item }) => item >= 0);
     this.#items = tellsItems ? new ItemScan(spec, sums, this.#finder) : undefined;
     this.#groupIndexes = spec.groups.map(() => new WideIndex());
@@ -154,8 +157,10 @@ export class RowScan {
     for (const mark of needed) {
       const rows = this.#withMark(mark, marks);
       if (rows.count === 0) continue;
-      for (const [at, rule] of measures.entries()) if (rule.mark === mark) this.#addMeasure(chunk, rows, rule, at);
-      for (const [at, rule] of amounts.entries()) if (rule.mark === mark) this.#addValues(chunk, rows, rule, at);
+      for (const [at, rule] of measures.entries())
+        if (rule.mark === mark) this.#addMeasure(chunk, rows, rule, at);
+      for (const [at, rule] of amounts.entries())
+        if (rule.mark === mark) this.#addValues(chunk, rows, rule, at);
       if (mark === membersMark) this.#addMembers(chunk, rows);
     }
   }
@@ -275,12 +280,22 @@ export class RowScan {
     }
   }
 
-  #addValues(chunk: Chunk, { count, rows, points, signs }: PointRows, rule: MeasureRule, index: number): void {
+  #addValues(
+    chunk: Chunk,
+    { count, rows, points, signs }: PointRows,
+    rule: MeasureRule,
+    index: number,
+  ): void {
     const amounts = chunk.number(rule.column);
     for (let at = 0; at < count; at++) {
       const amount = amounts[rows[at] as number] as number;
       if (amount !== amount) continue;
-      this.#sums.addAmount(points[at] as number, index, amount, signs === undefined ? 1 : (signs[at] as number));
+      this.#sums.addAmount(
+        points[at] as number,
+        index,
+        amount,
+        signs === undefined ? 1 : (signs[at] as number),
+      );
     }
   }
 

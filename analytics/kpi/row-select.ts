@@ -35,7 +35,12 @@ export function acceptTable(values: Int32Array, accepts: (code: number) => boole
 }
 
 /** Writes the accepted rows of a whole chunk; returns how many. */
-export function selectRows(index: Uint32Array, accept: Uint8Array, length: number, rows: Uint32Array): number {
+export function selectRows(
+  index: Uint32Array,
+  accept: Uint8Array,
+  length: number,
+  rows: Uint32Array,
+): number {
   let count = 0;
   for (let row = 0; row < length; row++) {
     rows[count] = row;

@@ -40,7 +40,9 @@ const MEMBERS = {
     .string()
     .regex(/^[A-Z]{3}$/, 'An ISO 4217 code')
     .optional()
-    .describe("Converts money to this currency with the tenant's fx.rate events, at the rate of each UTC day"),
+    .describe(
+      "Converts money to this currency with the tenant's fx.rate events, at the rate of each UTC day",
+    ),
   limit: z
     .int()
     .min(1)

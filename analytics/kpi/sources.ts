@@ -18,7 +18,7 @@ export interface KpiCube {
 export interface KpiSources {
   readonly dictionary: Dictionary;
   planScan(request: ScanRequest): ScanPlan;
-  /** Calls `take` for each chunk of the plan; a chunk is valid during the call. */
+  /** Calls `take` for each chunk of the plan; a chunk is valid during the call. Throws `plan_stale`. */
   scan(plan: ScanPlan, take: (chunk: Chunk) => void): void;
   /** The cubes there are; `full_days` are those of the range. */
   cubes(start_ms: number, end_ms: number): readonly KpiCube[];
@@ -28,7 +28,7 @@ export interface KpiSources {
   /** The raw table of exchange rates. */
   readonly rates: KvView;
   /** The log has no rows before it: retention; undefined where nothing was forgotten. */
-  readonly cut_ms: number | undefined;
+  cut_ms(): number | undefined;
   /** null before the tenant's first event. */
   readonly complete_until_ms: number | null;
 }

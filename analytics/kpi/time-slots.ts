@@ -60,7 +60,8 @@ export class SlotFinder {
     const last = edges_ms.length - 1;
     // The outer edges are cut by the range; what lies between the others decides the step.
     let step_ms = 0;
-    for (let at = 2; at < last; at++) step_ms = gcd(step_ms, (edges_ms[at] as number) - (edges_ms[1] as number));
+    for (let at = 2; at < last; at++)
+      step_ms = gcd(step_ms, (edges_ms[at] as number) - (edges_ms[1] as number));
     if (step_ms === 0) step_ms = Math.max((edges_ms[last] as number) - (edges_ms[0] as number), 1);
     this.#step_ms = step_ms;
     const inner_ms = edges_ms[Math.min(1, last - 1)] as number;
