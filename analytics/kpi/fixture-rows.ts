@@ -1,4 +1,4 @@
-import type { Dictionary, HashColumn, RowBatch } from '../../engine/log/index.ts';
+import type { HashColumn, RowBatch } from '../../engine/log/index.ts';
 import {
   CODE,
   FLAG,

@@ -129,14 +129,14 @@ export class ItemScan {
   #sumGroups(columns: Columns, rule: MeasureRule, lines: number, groups: number, row: number): boolean {
     if (rule.byItems === 'whole') {
       const amount = rule.kind === 'count' ? 1 : (columns.numbers.get(rule.column)?.[row] ?? 0);
-      if (amount !== amount) return false;
+      if (Number.isNaN(amount)) return false;
       this.#groupSums.fill(amount, 0, groups);
       return true;
     }
     let parts: Float64Array = rule.byItems === 'units' ? this.#lines.quantity : this.#lines.value;
     if (rule.byItems === 'parts') {
       const amount = columns.numbers.get(rule.column)?.[row] ?? Number.NaN;
-      if (amount !== amount) return false;
+      if (Number.isNaN(amount)) return false;
       parts = this.#lines.split(amount);
     }
     this.#groupSums.fill(0, 0, groups);

@@ -27,7 +27,7 @@ export class NetTable {
         (this.#nets[slot] as number) += net;
         return;
       }
-      if (known === known) continue;
+      if (!Number.isNaN(known)) continue;
       keys[slot] = key;
       this.#nets[slot] = net;
       if (++this.used * 2 > keys.length)
@@ -41,7 +41,7 @@ export class NetTable {
     for (let slot = 0; slot < this.#keys.length; slot++) {
       const key = this.#keys[slot] as number;
       const net = this.#nets[slot] as number;
-      if (key === key && net !== 0) visit(key, net);
+      if (!Number.isNaN(key) && net !== 0) visit(key, net);
     }
   }
 

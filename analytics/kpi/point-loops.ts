@@ -28,7 +28,7 @@ export function addAmounts(
   if (signs === undefined) {
     for (let at = 0; at < count; at++) {
       const amount = amounts[rows[at] as number] as number;
-      if (amount !== amount) continue;
+      if (Number.isNaN(amount)) continue;
       const point = points[at] as number;
       const sum = (values[point] as number) + amount;
       if (sum > MAX_EXACT || sum < -MAX_EXACT) column.spill(point, amount);
@@ -38,7 +38,7 @@ export function addAmounts(
   }
   for (let at = 0; at < count; at++) {
     const amount = (amounts[rows[at] as number] as number) * (signs[at] as number);
-    if (amount !== amount) continue;
+    if (Number.isNaN(amount)) continue;
     const point = points[at] as number;
     const sum = (values[point] as number) + amount;
     if (sum > MAX_EXACT || sum < -MAX_EXACT) column.spill(point, amount);
@@ -55,7 +55,7 @@ export function addObserved(
   const { values } = column;
   for (let at = 0; at < count; at++) {
     const amount = amounts[rows[at] as number] as number;
-    if (amount !== amount) continue;
+    if (Number.isNaN(amount)) continue;
     (values[points[at] as number] as number) += signs === undefined ? 1 : (signs[at] as number);
   }
 }
@@ -74,7 +74,7 @@ export function addUnits(
     let sum = 0;
     for (let item = first; item < end; item++) {
       const quantity = quantities[item] as number;
-      if (quantity === quantity) sum += quantity;
+      if (!Number.isNaN(quantity)) sum += quantity;
     }
     if (sum !== 0) column.add(points[at] as number, signs === undefined ? sum : sum * (signs[at] as number));
   }

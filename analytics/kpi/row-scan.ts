@@ -289,7 +289,7 @@ export class RowScan {
     const amounts = chunk.number(rule.column);
     for (let at = 0; at < count; at++) {
       const amount = amounts[rows[at] as number] as number;
-      if (amount !== amount) continue;
+      if (Number.isNaN(amount)) continue;
       this.#sums.addAmount(
         points[at] as number,
         index,
