@@ -4,7 +4,7 @@ import {
   type PlanHead,
   type QueryContext,
   type QueryKind,
-} from '../../engine/query/kind.ts';
+} from '../../engine/query/index.ts';
 import { answerOf, type KpiResult } from './answer.ts';
 import { addCells } from './cube-cells.ts';
 import { KPI_KIND, type KpiShared, type KpiWork, planKpis } from './kpi-plan.ts';
@@ -29,13 +29,14 @@ export function kpiKind(
     name: KPI_KIND,
     schema: kpiSchemaOf(settings.custom),
     plan: (context, query) => planKpis(context, open(context), query, settings),
-    partial: (context, plan, work, cancel) => addWork(context, open, plan, work, cancel),
+    partial: (context, plan, work, cancel) => addKpiWork(context, open, plan, work, cancel),
     merge: mergeSums,
     finish: (_context, plan, bytes) => finishKpis(plan, bytes),
   });
 }
 
-function addWork(
+/** One part of a plan: what it adds up, as bytes. Throws what `cancel.check()` throws, and `plan_stale`. */
+export function addKpiWork(
   context: QueryContext,
   open: OpenSources,
   { shared }: PlanHead<KpiShared>,
@@ -60,7 +61,8 @@ function addWork(
   return sums.write((code) => sources.dictionary.textOf(code));
 }
 
-function finishKpis(plan: PlanHead<KpiShared>, bytes: Uint8Array | undefined): KpiAnswer {
+/** Throws QueryError `too_many_points` or `fx_rate_missing`. */
+export function finishKpis(plan: PlanHead<KpiShared>, bytes: Uint8Array | undefined): KpiAnswer {
   const { query, settings, now_ms, position, ...facts } = plan.shared;
   const prepared = prepareKpis(query, settings, now_ms);
   const named = readSums(shapeOf(prepared), bytes === undefined ? [] : [bytes]);

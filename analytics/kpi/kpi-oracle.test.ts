@@ -8,9 +8,9 @@ import { type AskOptions, cubeOf, KpiStore } from './fixture-store.ts';
 import type { KpiAnswer } from './kpi-kind.ts';
 import { type KpiQueryInput, kpiSchemaOf } from './schema.ts';
 
-/** Of `npm test`; KPI_QUERIES=600 is the long form. */
+/** The long form is KPI_QUERIES=600. */
 const QUERIES = Number(process.env.KPI_QUERIES ?? 60);
-const EVENTS = 3_000;
+const EVENTS = 2_500;
 // Across the ends of summer time in London (October 26), New York (November 2) and Lord Howe's beginning.
 const START_MS = Date.parse('2025-09-25T00:00:00Z');
 const END_MS = Date.parse('2025-11-10T00:00:00Z');
@@ -38,7 +38,6 @@ const RATES: readonly TestRate[] = [
   { base: 'USD', quote: 'JPY', at: '2025-10-15T00:00:00Z', rate: '150.77' },
 ];
 
-const T={exp:0,ask:0,groups:0,nz:0,check:0};
 let store: KpiStore;
 let oracle: Oracle;
 
@@ -81,34 +80,29 @@ describe('random queries', () => {
     const all = fc.sample(queries(START_MS, END_MS), { numRuns: QUERIES, seed: propertySeed });
     for (const [at, given] of all.entries()) {
       // An amount without a currency cannot be converted.
+      const currency = { not: at % 3 === 0 ? [null, 'JPY'] : null };
       const query: KpiQueryInput =
-        given.currency === undefined
-          ? given
-          : { ...given, filters: { ...given.filters, currency: given.filters?.currency ?? { not: null } } };
-      const filter = query.filters?.currency;
-      if (query.currency !== undefined && JSON.stringify(filter ?? '').includes('null') && filter === null)
-        continue;
+        given.currency === undefined ? given : { ...given, filters: { ...given.filters, currency } };
       await checkQuery(query, at, sources);
     }
     const used = (pattern: RegExp): number =>
       [...sources].reduce((sum, [source, count]) => sum + (pattern.test(source) ? count : 0), 0);
-    console.log(T, sources);
     // Otherwise the comparison says less than it seems to.
-    expect(used(/^rollup.*@[^+]+$/)).toBeGreaterThan(QUERIES / 20);
-    expect(used(/^rollup.*scan$/)).toBeGreaterThan(QUERIES / 20);
-    expect(used(/^scan$/)).toBeGreaterThan(QUERIES / 3);
+    expect(used(/^rollup/)).toBeGreaterThan(QUERIES / 6);
+    expect(used(/^rollup.*scan$/)).toBeGreaterThan(QUERIES / 12);
+    expect(used(/^scan$/)).toBeGreaterThan(QUERIES);
   });
 });
 
 async function checkQuery(query: KpiQueryInput, at: number, sources: Map<string, number>): Promise<void> {
   const parsed = kpiSchemaOf(CUSTOM).parse(query);
   const upTo = at % 4 === 3 ? 1 + ((at * 811) % EVENTS) : undefined;
-  const t0=performance.now(); const expected = await expectedOf(oracle, parsed, upTo, RATES); T.exp+=performance.now()-t0;
+  const expected = await expectedOf(oracle, parsed, upTo, RATES);
   const asked = upTo === undefined ? query : { ...query, as_of: { EVENTS: { '0': upTo } } };
   const middle_ms =
     Math.floor((Date.parse(query.start) + Date.parse(query.end)) / 2 / 86_400_000) * 86_400_000;
   for (const options of [{}, { cubes: () => undefined }, joined(middle_ms)]) {
-    const t1=performance.now(); const answer = store.ask(asked, options); T.ask+=performance.now()-t1; T.groups+=answer.groups.length; T.nz += answer.groups.some(g=>Object.values(g.totals).some(v=>v)) ? 1:0; const t2=performance.now();
+    const answer = store.ask(asked, options);
     sources.set(answer.source, (sources.get(answer.source) ?? 0) + 1);
     try {
       checkAnswer(answer, expected);

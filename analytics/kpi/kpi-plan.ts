@@ -1,5 +1,5 @@
 import { type ChunkPlace, OTHER_TEXT, type ScanPlan } from '../../engine/log/index.ts';
-import type { Plan, PlanPart, QueryContext } from '../../engine/query/kind.ts';
+import type { Plan, PlanPart, QueryContext } from '../../engine/query/index.ts';
 import { QueryError } from '../query/error.ts';
 import { DAY_MS, formatUtc } from '../query/zone.ts';
 import { answerPosition } from './as-of.ts';

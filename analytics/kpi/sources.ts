@@ -1,6 +1,6 @@
 import type { KvView } from '../../engine/index.ts';
 import type { Chunk, Dictionary, ScanPlan, ScanRequest } from '../../engine/log/index.ts';
-import type { QueryContext } from '../../engine/query/kind.ts';
+import type { QueryContext } from '../../engine/query/index.ts';
 import type { CellVisitor, CubeInfo } from '../../operators/views/cubes/index.ts';
 
 /** A cube that can be read. Plain data. */
