@@ -1,4 +1,5 @@
 import { dedupBench } from './dedup.ts';
+import { logBench } from './log.ts';
 import { nexmarkBench } from './nexmark.ts';
 import { pipelineBench } from './pipeline.ts';
 import { queryBench } from './query.ts';
@@ -7,6 +8,7 @@ import { restartBench } from './restart.ts';
 /** Every figure that the README or the docs name, each a command: `npm run bench -- NAME`. */
 const BENCHES: Readonly<Record<string, () => Promise<object>>> = {
   dedup: dedupBench,
+  log: logBench,
   nexmark: nexmarkBench,
   pipeline: pipelineBench,
   query: queryBench,

@@ -1,3 +1,4 @@
+export * from './describe-log.ts';
 export * from './dictionary.ts';
 export { logDigest, logDigestRows, type ScopeDigest } from './log-digest.ts';
 export { DEFAULT_LOG_LIMITS, type LogCommit, type LogLimits, LogWriter } from './log-writer.ts';

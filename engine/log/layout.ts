@@ -30,7 +30,7 @@ export const NONE = 0;
 export const EXTERNAL = 1;
 
 const SCHEMA_KEY = 0;
-const SCOPE_KEY = 1;
+export const SCOPE_KEY = 1;
 /** Order of the first segment: below it lies the scope's state. */
 export const FIRST_ORDER = 1;
 
@@ -69,7 +69,7 @@ export interface ParsedKey {
   readonly id?: number;
 }
 
-/** Of a key in the range of scopes. */
+/** Of a key in the range of scopes, or of a chunk, which begins with its segment's. */
 export function parseKey(key: Uint8Array): ParsedKey {
   const reader = new ByteReader(key);
   reader.u8();

@@ -6,6 +6,8 @@ import type { ColumnVisitor, HashValues, ItemLists } from './row-source.ts';
 
 const TWO_32 = 2 ** 32;
 const GOLDEN = 0x9e3779b1;
+const double = new Float64Array(1);
+const doubleWords = new Int32Array(double.buffer);
 
 /** Murmur3's finaliser (Austin Appleby, public domain). Signed 32 bits. */
 function mix(value: number): number {
@@ -166,10 +168,14 @@ export class RowHasher implements ColumnVisitor {
     for (let at = 0; at < count; at++) {
       const value = values[at] as number;
       if (Number.isNaN(value)) continue;
-      // Both words of a safe integer; a fraction is a third.
-      const floor = Math.floor(value);
-      const low = floor | 0;
-      const high = (Math.floor(floor / TWO_32) | 0) ^ ((value - floor) * TWO_32);
+      let low = value | 0;
+      let high = Math.floor(value / TWO_32) | 0;
+      if (low + (high + (low < 0 ? 1 : 0)) * TWO_32 !== value) {
+        // No safe integer: its bits.
+        double[0] = value;
+        low = ~(doubleWords[0] as number);
+        high = doubleWords[1] as number;
+      }
       first[at] = (first[at] as number) + mix(low ^ mix(high ^ a));
       second[at] = (second[at] as number) + mix(high + mix(low + b));
     }

@@ -15,6 +15,8 @@ export interface ChunkRows {
 
 interface OpenChunk extends ChunkRows {
   readonly builder: ChunkBuilder;
+  /** Its rows follow one another in the source: nothing has to be gathered. */
+  readonly isRange: boolean;
   min_ms: number;
   max_ms: number;
   min_sequence: number;
@@ -44,7 +46,7 @@ export class SegmentEncoder implements ColumnVisitor {
   add(segment: Uint8Array, chunk: number, rows: ChunkRows): void {
     const builder = new ChunkBuilder(this.#table, segment, chunk, this.#columns, rows.to - rows.from);
     const nothing = { min_ms: 0, max_ms: 0, min_sequence: 0, max_sequence: 0 };
-    this.#chunks.push({ ...rows, builder, ...nothing });
+    this.#chunks.push({ ...rows, builder, isRange: isRange(rows), ...nothing });
   }
 
   /** After the last column: the chunks in the order of `add`. */
@@ -57,32 +59,40 @@ export class SegmentEncoder implements ColumnVisitor {
 
   codes(place: number, values: Int32Array): void {
     for (const chunk of this.#chunks) {
-      const rows = this.#gatherInts(values, chunk);
-      chunk.builder.add(place, this.#encoder.codes(this.#ints, rows));
+      const own = this.#gatherInts(values, chunk);
+      chunk.builder.add(place, this.#encoder.codes(own, chunk.to - chunk.from));
     }
   }
 
   hashes(place: number, { ids, hi, lo }: HashValues): void {
     for (const chunk of this.#chunks) {
-      const rows = this.#gatherInts(ids, chunk);
-      chunk.builder.add(place, this.#encoder.hashes(this.#ints, rows, hi, lo));
+      const own = this.#gatherInts(ids, chunk);
+      chunk.builder.add(place, this.#encoder.hashes(own, chunk.to - chunk.from, hi, lo));
     }
   }
 
   numbers(place: number, values: Float64Array): void {
     for (const chunk of this.#chunks) {
-      const { order, from, to } = chunk;
-      const gathered = this.#doubles;
-      for (let at = from; at < to; at++) gathered[at - from] = values[order[at] as number] as number;
-      if (place === TIME || place === SEQUENCE) measure(chunk, place, gathered);
-      chunk.builder.add(place, this.#encoder.numbers(gathered, to - from));
+      const own = this.#gatherDoubles(values, chunk);
+      if (place === TIME || place === SEQUENCE) measure(chunk, place, own);
+      chunk.builder.add(place, this.#encoder.numbers(own, chunk.to - chunk.from));
     }
   }
 
-  #gatherInts(values: Int32Array, { order, from, to }: ChunkRows): number {
+  #gatherInts(values: Int32Array, { order, from, to, isRange }: OpenChunk): Int32Array {
+    const first = order[from] as number;
+    if (isRange) return values.subarray(first, first + to - from);
     const gathered = this.#ints;
     for (let at = from; at < to; at++) gathered[at - from] = values[order[at] as number] as number;
-    return to - from;
+    return gathered;
+  }
+
+  #gatherDoubles(values: Float64Array, { order, from, to, isRange }: OpenChunk): Float64Array {
+    const first = order[from] as number;
+    if (isRange) return values.subarray(first, first + to - from);
+    const gathered = this.#doubles;
+    for (let at = from; at < to; at++) gathered[at - from] = values[order[at] as number] as number;
+    return gathered;
   }
 
   items(first: number, specs: readonly ColumnSpec[], lists: ItemLists): void {
@@ -144,6 +154,11 @@ export class SegmentEncoder implements ColumnVisitor {
       }
     }
   }
+}
+
+function isRange({ order, from, to }: ChunkRows): boolean {
+  for (let at = from + 1; at < to; at++) if (order[at] !== (order[at - 1] as number) + 1) return false;
+  return true;
 }
 
 function measure(chunk: OpenChunk, place: number, values: Float64Array): void {
