@@ -1,3 +1,4 @@
+import { cubesBench } from './cubes.ts';
 import { dedupBench } from './dedup.ts';
 import { logBench } from './log.ts';
 import { nexmarkBench } from './nexmark.ts';
@@ -7,6 +8,7 @@ import { restartBench } from './restart.ts';
 
 /** Every figure that the README or the docs name, each a command: `npm run bench -- NAME`. */
 const BENCHES: Readonly<Record<string, () => Promise<object>>> = {
+  cubes: cubesBench,
   dedup: dedupBench,
   log: logBench,
   nexmark: nexmarkBench,

@@ -1,4 +1,5 @@
 export * from './contribution.ts';
+export * from './default-cubes.ts';
 export * from './item-lines.ts';
 export * from './measures.ts';
 export * from './row-schema.ts';

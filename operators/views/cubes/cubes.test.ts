@@ -289,7 +289,7 @@ describe('a day of a cube with too many cells', () => {
       ...expectedCells(rows.slice(0, 3), byCountry),
       [`s|${T}|EUR|__other__`]: '3,12',
     });
-    expect(rig.driver.progress?.notices['cube_full']).toBe(2);
+    expect(rig.driver.progress?.notices.s?.cube_full).toBe(2);
     expect(rig.cardinality('country')).toEqual([{ day_ms: T, cells: 3, refused: 3 }]);
     // Cells that are there go on, and it is not told twice; the next day has room again.
     const later = [rows[0], rows[5], row({ time_ms: T + DAY_MS })] as TestRow[];
@@ -300,7 +300,7 @@ describe('a day of a cube with too many cells', () => {
       [`s|${T}|EUR|__other__`]: '4,17',
     });
     expect(rig.cells('total')).toEqual(expectedCells([...rows, ...later], total));
-    expect(rig.driver.progress?.notices['cube_full']).toBe(2);
+    expect(rig.driver.progress?.notices.s?.cube_full).toBe(2);
   });
 
   it('takes back what it added from where it is, and stays full', async () => {
