@@ -14,16 +14,16 @@ import {
   type QueryExecutorOptions,
 } from '../engine/index.ts';
 import { metaOf } from './answer-meta.ts';
+import { instantKind, queryKinds, spinKind } from './fixture-kinds.ts';
 import { FreshnessTracker } from './freshness.ts';
 import { problemOf } from './problem.ts';
 import { planQuery, runQuery } from './query-run.ts';
 import type { RawCall } from './route.ts';
 import { type RunningServer, serve } from './serve.ts';
 import { PATIENTLY, startTestApi, type TestApi } from './testing.ts';
-import { instantKind, queryKinds, spinKind } from './testing-kinds.ts';
 
 const KINDS = new URL(
-  import.meta.url.endsWith('.ts') ? './testing-kinds.ts' : './testing-kinds.js',
+  import.meta.url.endsWith('.ts') ? './fixture-kinds.ts' : './fixture-kinds.js',
   import.meta.url,
 );
 const wish = { force_fresh: false };

@@ -8,7 +8,7 @@ import {
   type Dimension,
   MAX_CUBE_DIMENSIONS,
 } from '../analytics/index.ts';
-import { MillraceError } from '../engine/index.ts';
+import { DEFAULT_SCAN_THREADS, MillraceError } from '../engine/index.ts';
 import { checkJwt, type JwtSettings, jwtFields, jwtOf } from './jwt-settings.ts';
 import { duration, integer } from './setting-fields.ts';
 
@@ -85,6 +85,9 @@ const fields = z.object({
   INFLIGHT_BODY_BYTES: integer(256 * MIB, 16 * MIB, 64 * 1_024 * MIB).describe(
     'Bytes of request bodies held in memory at once',
   ),
+  SCAN_THREADS: integer(DEFAULT_SCAN_THREADS, 1, 64).describe(
+    'Threads that run queries which are too dear for the API thread',
+  ),
   BULK_MAX_BYTES: integer(2_048 * MIB, 1_024, 1_048_576 * MIB).describe('Size of one bulk upload, unpacked'),
   SPOOL_MAX_BYTES: integer(10_240 * MIB, 1_024, 1_048_576 * MIB).describe('Size of all bulk uploads on disk'),
   BULK_MAX_QUEUED_JOBS: integer(100, 1, 10_000).describe('Jobs that wait for their turn'),
@@ -112,6 +115,7 @@ export interface Settings {
   readonly allowedOutOfOrderness_ms: number;
   readonly rateLimit: { readonly requests_per_s: number; readonly burst: number };
   readonly inflightBody_bytes: number;
+  readonly scanThreads: number;
   readonly bulk: {
     readonly upload_max_bytes: number;
     readonly spool_max_bytes: number;
@@ -153,6 +157,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     allowedOutOfOrderness_ms: s.ALLOWED_OUT_OF_ORDERNESS,
     rateLimit: { requests_per_s: s.RATE_LIMIT_RPS, burst: s.RATE_LIMIT_BURST },
     inflightBody_bytes: s.INFLIGHT_BODY_BYTES,
+    scanThreads: s.SCAN_THREADS,
     bulk: {
       upload_max_bytes: s.BULK_MAX_BYTES,
       spool_max_bytes: s.SPOOL_MAX_BYTES,

@@ -4,6 +4,7 @@ import { logBench } from './log.ts';
 import { nexmarkBench } from './nexmark.ts';
 import { pipelineBench } from './pipeline.ts';
 import { queryBench } from './query.ts';
+import { queryLatencyBench } from './query-latency.ts';
 import { restartBench } from './restart.ts';
 
 /** Every figure that the README or the docs name, each a command: `npm run bench -- NAME`. */
@@ -14,6 +15,7 @@ const BENCHES: Readonly<Record<string, () => Promise<object>>> = {
   nexmark: nexmarkBench,
   pipeline: pipelineBench,
   query: queryBench,
+  'query-latency': queryLatencyBench,
   restart: restartBench,
 };
 
