@@ -8,6 +8,7 @@ import {
   TestDriver,
 } from '../../engine/index.ts';
 import { Dictionary, type LogLimits, type LogView, LogWriter, RowBatch } from '../../engine/log/index.ts';
+import type { Plan, QueryContext, QueryKind } from '../../engine/query/index.ts';
 import { type CubeDefinition, cubes, cubeViews } from '../../operators/views/cubes/index.ts';
 import { RowContribution, rowSchema } from '../rows/index.ts';
 import { cubeSource } from './cube-source.ts';
@@ -15,8 +16,8 @@ import { appendRow, CUSTOM, TENANT, type TestRow } from './fixture-rows.ts';
 import { type KpiAnswer, kpiKind } from './kpi-kind.ts';
 import { logSource } from './log-source.ts';
 import type { KpiSettings } from './prepare.ts';
-import { type KpiQueryInput, kpiSchemaOf } from './schema.ts';
-import type { KpiCube, KpiSources } from './sources.ts';
+import type { KpiQueryInput } from './schema.ts';
+import type { KpiCube, KpiSources, OpenSources } from './sources.ts';
 
 const SCHEMA = rowSchema(CUSTOM);
 const DAY_MS = 86_400_000;
@@ -36,6 +37,8 @@ export interface StoreOptions {
   /** Rows of one commit. */
   readonly commit_rows?: number;
   readonly limits?: Partial<LogLimits>;
+  /** The UTC day before which the log forgets everything at last. */
+  readonly cut?: string;
 }
 
 export interface AskOptions {
@@ -57,7 +60,8 @@ export class KpiStore {
   }
 
   static async of(rows: readonly TestRow[], options: StoreOptions = {}): Promise<KpiStore> {
-    const { commit_rows = 500, limits = SMALL, ...rest } = options;
+    const { commit_rows = 500, limits = SMALL, cut, ...rest } = options;
+    let isLast = false;
     const log = defineOperator<RowBatch, RowBatch, undefined, ReturnType<typeof logTables>>({
       kind: 'log',
       summary: 'The event log',
@@ -70,6 +74,7 @@ export class KpiStore {
             emit(batches);
           },
           onBarrier: () => {
+            if (isLast && cut !== undefined) writer.dropAllBefore(Date.parse(cut));
             writer.commit(state);
           },
         };
@@ -89,6 +94,7 @@ export class KpiStore {
     for (let from = 0; from < rows.length; from += commit_rows) {
       const batch = new RowBatch(SCHEMA, store.dictionary);
       for (const row of rows.slice(from, from + commit_rows)) appendRow(batch, row);
+      isLast = from + commit_rows >= rows.length;
       await driver.push(batch);
       driver.commit();
     }
@@ -104,9 +110,13 @@ export class KpiStore {
     return this;
   }
 
-  /** Runs a query as its kind says: the plan, each part, merged, finished. */
   ask(query: KpiQueryInput, options: AskOptions = {}): KpiAnswer {
-    return this.#run(query, options, (kind, context, plan) => {
+    return this.run(kpiKind, query, options);
+  }
+
+  /** Runs a query as its kind says: the plan, each part, merged, finished. */
+  run<Q, S, P, A>(make: MakeKind<Q, S, P, A>, query: unknown, options: AskOptions = {}): A {
+    return this.#open(make, query, options, (kind, context, plan) => {
       const parts = plan.parts.map(({ work }) =>
         kind.partial(context, structuredClone(plan), work, NO_CANCEL),
       );
@@ -117,10 +127,15 @@ export class KpiStore {
   }
 
   plan(query: KpiQueryInput, options: AskOptions = {}) {
-    return this.#run(query, options, (_kind, _context, plan) => plan);
+    return this.#open(kpiKind, query, options, (_kind, _context, plan) => plan);
   }
 
-  #run<T>(query: KpiQueryInput, options: AskOptions, work: Work<T>): T {
+  #open<Q, S, P, A, T>(
+    make: MakeKind<Q, S, P, A>,
+    query: unknown,
+    options: AskOptions,
+    work: (kind: QueryKind<Q, S, P, A>, context: QueryContext, plan: Plan<S, P>) => T,
+  ): T {
     const { custom = [...CUSTOM], ...settings } = options.settings ?? {};
     return this.#reader.snapshot((table) => {
       const view: LogView = { segments: table('log/segments'), chunks: table('log/chunks') };
@@ -134,16 +149,15 @@ export class KpiStore {
         rates: this.#rates.table('rates'),
         complete_until_ms: options.complete_until_ms ?? null,
       };
-      const kind = kpiKind({ custom, ...settings }, () => sources);
+      const kind = make({ custom, ...settings }, () => sources);
       const progress = { stream: 'EVENTS', partition: '0', sequence: this.#sequence } as Progress;
       const context = { table, scope: TENANT, progress, now_ms: NOW_MS };
-      return work(kind, context, kind.plan(context, kpiSchemaOf(custom).parse(query)));
+      return work(kind, context, kind.plan(context, kind.schema.parse(query)));
     });
   }
 }
 
-type Kind = ReturnType<typeof kpiKind>;
-type Work<T> = (kind: Kind, context: Parameters<Kind['plan']>[0], plan: ReturnType<Kind['plan']>) => T;
+type MakeKind<Q, S, P, A> = (settings: KpiSettings, open: OpenSources) => QueryKind<Q, S, P, A>;
 
 export const NOW_MS = Date.UTC(2026, 0, 1);
 const NO_CANCEL = { isCancelled: () => false, check: () => undefined };

@@ -7,6 +7,7 @@ import { addAmounts, addCounts, addObserved, addUnits, type PointRows } from './
 import {
   acceptTable,
   addKeys,
+  lookUpPairs,
   refineRange,
   refineRows,
   selectRows,
@@ -192,6 +193,18 @@ export class RowScan {
     if (this.#series.length < keys) this.#series = new Int32Array(keys * 2);
     const series = this.#series;
     series.fill(-1, 0, keys);
+    const [first, second, third] = groups.filter(({ index }) => index !== undefined);
+    if (first?.index !== undefined && second?.index !== undefined && third === undefined) {
+      const stride = first.values.length;
+      for (let at = 0; at < count; ) {
+        at = lookUpPairs(first.index, second.index, stride, series, rows, at, count, points);
+        if (at === count) return;
+        const row = rows[at] as number;
+        const key = (first.index[row] as number) + (second.index[row] as number) * stride;
+        series[key] = this.#resolve(groups, row);
+      }
+      return;
+    }
     points.fill(0, 0, count);
     let stride = 1;
     for (const { index, values } of groups) {
@@ -244,15 +257,8 @@ export class RowScan {
     const has = acceptTable(values, (marks) => (marks & mark) !== 0);
     if (index === undefined || !has.includes(0)) return has[0] === 1 ? selected : NO_ROWS;
     const marked = this.#marked;
-    const { rows, points, signs, count } = selected;
-    let kept = 0;
-    for (let at = 0; at < count; at++) {
-      const row = rows[at] as number;
-      marked.rows[kept] = row;
-      marked.points[kept] = points[at] as number;
-      kept += has[index[row] as number] as number;
-    }
-    marked.count = kept;
+    marked.count = keepMarked(selected, index, has, marked);
+    const { signs } = selected;
     marked.signs = signs === undefined ? undefined : this.#signsOf(signs, index, has);
     return marked;
   }
@@ -308,6 +314,20 @@ export class RowScan {
       this.#sums.addMember(points[at] as number, hi[local] as number, lo[local] as number, sign);
     }
   }
+}
+
+/** Copies the rows that have the mark; returns how many. */
+function keepMarked(from: PointRows, index: Uint32Array, has: Uint8Array, to: PointRows): number {
+  const { rows, points, count } = from;
+  const { rows: keptRows, points: keptPoints } = to;
+  let kept = 0;
+  for (let at = 0; at < count; at++) {
+    const row = rows[at] as number;
+    keptRows[kept] = row;
+    keptPoints[kept] = points[at] as number;
+    kept += has[index[row] as number] as number;
+  }
+  return kept;
 }
 
 function emptyRows(rows: number): PointRows {

@@ -90,3 +90,26 @@ export function addKeys(
     (keys[at] as number) += (index[rows[at] as number] as number) * stride;
   }
 }
+
+/**
+ * Looks the series of rows up in a table by the indexes of two columns, from `from` on, until it finds none (below
+ * 0); returns the place where it stopped. One loop for both, because most queries group by two columns at most.
+ */
+export function lookUpPairs(
+  first: Uint32Array,
+  second: Uint32Array,
+  stride: number,
+  series: Int32Array,
+  rows: Uint32Array,
+  from: number,
+  count: number,
+  found: Int32Array,
+): number {
+  for (let at = from; at < count; at++) {
+    const row = rows[at] as number;
+    const known = series[(first[row] as number) + (second[row] as number) * stride] as number;
+    if (known < 0) return at;
+    found[at] = known;
+  }
+  return count;
+}
