@@ -1,126 +1,129 @@
-import { deadLetter, type Topology, topology } from '../engine/index.ts';
+import { Dictionary, deadLetter, type KvView, planScan, logScopes, scanChunks, type Topology, topology } from '../engine/index.ts';
 import {
   type CubeDefinition,
   cubes,
-  decode,
-  dedup,
-  flatMap,
-  keyedFacts,
-  watermark,
+  dedupEvents,
+  eventLog,
+  eventLogView,
+  logHistory,
 } from '../operators/index.ts';
-import { messageDecoder, type OrderEvent, rawOf } from './events/index.ts';
-import {
-  contributionsOf,
-  ENTITIES,
-  factPlaceCodec,
-  fxRates,
-  kindOf,
-  LINE_GROUPS,
-  placeOf,
-} from './ledger/index.ts';
-import {
-  CUBES_OPERATOR,
-  DEFAULT_CUBE_CELLS_PER_DAY,
-  DEFAULT_CUBES,
-  DIMENSIONS,
-  FX_OPERATOR,
-  GRANULARITIES,
-  MEASURES,
-} from './model/index.ts';
+import { decodeEvents, type EventBatch, rawOf } from './events/index.ts';
+import { eventRates, eventWatermark, ledger } from './ledger/index.ts';
+import { DEFAULT_ROW_CUBES, RowContribution, rowSchema } from './rows/index.ts';
 
 export interface OrderAnalyticsOptions {
   readonly cubes: readonly CubeDefinition[];
+  /** Cells of one cube, UTC day and tenant before new values go to `__other__`. */
   readonly cells_per_day: number;
+  /** Names of declared dimensions, in the order of their columns. */
+  readonly custom: readonly string[];
   /** Newest event ids found in memory by id alone. */
   readonly dedup_memory_ids: number;
-  /** How long event ids, orders, customers and sessions are remembered, ms. */
-  readonly retain_ms: number;
+  /** Whole UTC days of event time that are kept behind the watermark; undefined: all are. */
+  readonly retention_days: number | undefined;
   readonly outOfOrderness_ms: number;
   readonly idle_ms: number;
-  /** Entities of each kind kept in memory, in rows. */
-  readonly facts_cache_rows: number;
-  /** Delta entries of one cube that a query adds up at most beside the cells: about half a µs each. */
-  readonly fold_max_entries: number;
-  /** Commits after which a cube's deltas are folded however few they are. */
-  readonly fold_max_commits: number;
+  /** Memory for the records of each kind of entity that are in use, bytes. */
+  readonly ledger_cache_bytes: number;
 }
 
 export const DEFAULT_OPTIONS: OrderAnalyticsOptions = {
-  cubes: DEFAULT_CUBES,
-  cells_per_day: DEFAULT_CUBE_CELLS_PER_DAY,
+  cubes: DEFAULT_ROW_CUBES,
+  cells_per_day: 100_000,
+  custom: [],
   dedup_memory_ids: 10_000_000,
-  retain_ms: 400 * 86_400_000,
+  retention_days: undefined,
   outOfOrderness_ms: 30_000,
   idle_ms: 60_000,
-  facts_cache_rows: 100_000,
-  fold_max_entries: 100_000,
-  fold_max_commits: 40,
+  ledger_cache_bytes: 32 * 1_048_576,
 };
 
 export const TOPOLOGY_NAME = 'order-analytics';
-/** Touched cells of the finest granularity between two commits; about 200 bytes each. */
-const DELTA_MAX_CELLS = 100_000;
+/** The operators' names: they key the tables that queries read. */
+export const OPERATORS = {
+  decode: 'decode',
+  dedup: 'dedup',
+  watermark: 'watermark',
+  rates: 'fx-rates',
+  ledger: 'ledger',
+  log: 'log',
+  cubes: 'cubes',
+} as const;
+/** Table of the texts behind all codes. */
+export const DICTIONARY_TABLE = `${OPERATORS.decode}/dictionary`;
+export const RATES_TABLE = `${OPERATORS.rates}/rates`;
 
-const described = (event: OrderEvent) => ({
-  scope: event.tenant,
-  sequence: event.sequence,
-  detail: { part: event.part, time: new Date(event.time_ms).toISOString() },
+const described = ({ own, dictionary }: EventBatch, row: number) => ({
+  scope: dictionary.textOf(own.scope[row] as number),
+  sequence: own.sequence[row] as number,
+  detail: { part: own.part[row] as number, time: new Date(own.time_ms[row] as number).toISOString() },
 });
 
-/** The default topology: from messages of the stream to the cubes that queries read. */
+function conflictOf(batch: EventBatch, row: number) {
+  const { own, dictionary } = batch;
+  const record = batch.records[batch.record[row] as number];
+  if (record === undefined) throw new Error('an event lies in a record of its batch');
+  const part = own.part[row] as number;
+  const place = { tenant: dictionary.textOf(own.scope[row] as number), record, part };
+  const why = { code: 'conflict', detail: 'The event id is known with another payload' };
+  return deadLetter(place, why, rawOf(record, part) ?? record.data);
+}
+
+/** The default topology: from messages of the stream to the event log and the cubes that queries read. */
 export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): Topology {
   const config = { ...DEFAULT_OPTIONS, ...options };
-  const used = config.cubes.reduce((mask, cube) => mask | cube.mask, 0);
-  const groups = LINE_GROUPS.filter(({ mask }) => (used & mask) !== 0);
+  const schema = rowSchema(config.custom);
+  const { retention_days } = config;
+  const columns = new RowContribution().columns;
   return topology(TOPOLOGY_NAME, (t) => {
-    const first = t.source('events').pipe(
-      decode<OrderEvent>('decode', { decoder: messageDecoder }),
-      dedup<OrderEvent>('dedup', {
-        identify: (event) => event,
-        memory_ids: config.dedup_memory_ids,
-        retain_ms: config.retain_ms,
-        describe: described,
-        conflict: (event) =>
-          deadLetter(
-            event,
-            { code: 'conflict', detail: 'The event id is known with another payload' },
-            rawOf(event),
-          ),
+    const rows = t.source('events').pipe(
+      decodeEvents(OPERATORS.decode, {
+        custom: config.custom,
+        ...(retention_days === undefined ? {} : { retention_days }),
       }),
-      watermark<OrderEvent>('watermark', {
-        timeOf: (event) => event.time_ms,
+      dedupEvents<EventBatch>(OPERATORS.dedup, {
+        memory_ids: config.dedup_memory_ids,
+        describe: described,
+        conflict: conflictOf,
+      }),
+      eventWatermark(OPERATORS.watermark, {
         outOfOrderness_ms: config.outOfOrderness_ms,
         idle_ms: config.idle_ms,
-        late: described,
       }),
+      eventRates(OPERATORS.rates, undefined),
+      ledger(OPERATORS.ledger, { custom: config.custom, cache_bytes: config.ledger_cache_bytes }),
     );
-    const withFacts = first.pipe(
-      keyedFacts('facts', {
-        entities: ENTITIES,
-        kindOf,
-        scopeOf: (event) => event.tenant,
-        timeOf: (event) => event.time_ms,
-        tieOf: (event) => (event.id0 >>> 0) * 0x20_0000 + (event.id1 >>> 11),
-        payloadOf: placeOf,
-        payloadCodec: factPlaceCodec,
-        version: 2,
-        retain_ms: config.retain_ms,
-        cacheRows: config.facts_cache_rows,
-      }),
-      fxRates(FX_OPERATOR, undefined),
-    );
-    withFacts.pipe(
-      flatMap('contributions', { each: contributionsOf(groups) }),
-      cubes(CUBES_OPERATOR, {
-        dimensions: DIMENSIONS,
+    // Before the cubes, which read the log at a barrier.
+    rows.pipe(eventLog(OPERATORS.log, { schema }));
+    rows.pipe(
+      cubes(OPERATORS.cubes, {
+        schema,
         cubes: config.cubes,
-        granularities: GRANULARITIES,
-        measures: MEASURES.length,
+        reader: () => new RowContribution(),
+        dictionaryTable: DICTIONARY_TABLE,
         cells_per_day: config.cells_per_day,
-        delta_max_cells: DELTA_MAX_CELLS,
-        fold_max_entries: config.fold_max_entries,
-        fold_max_commits: config.fold_max_commits,
+        history: (table) =>
+          logHistory(logReads(table, schema), {
+            schema,
+            cubes: config.cubes,
+            columns,
+            dictionary: () => {
+              const dictionary = new Dictionary();
+              dictionary.follow(table(DICTIONARY_TABLE));
+              return dictionary;
+            },
+          }),
       }),
     );
   });
+}
+
+function logReads(table: (id: string) => KvView, schema: ReturnType<typeof rowSchema>) {
+  const view = eventLogView(table, OPERATORS.log);
+  return {
+    scopes: () => logScopes(view.segments),
+    plan: (request: Parameters<typeof planScan>[1]) => planScan(view, request),
+    scan: (plan: ReturnType<typeof planScan>, visit: Parameters<typeof scanChunks>[3]) =>
+      scanChunks(view, plan, schema, visit),
+  };
 }

@@ -1,4 +1,6 @@
 import {
+  ByteReader,
+  ByteWriter,
   DEFAULT_DICTIONARY_TEXTS,
   Dictionary,
   deadLetter,
@@ -13,8 +15,11 @@ import { EventBatch } from './event-batch.ts';
 export interface DecodeEventsConfig {
   /** Names of the declared dimensions, in the order of their columns. */
   readonly custom?: readonly string[];
-  /** Event time before which a tenant's events are forgotten, ms; by default nothing is. Asked once a push. */
-  readonly retentionCut?: (tenant: string) => number;
+  /**
+   * Whole UTC days of event time that are kept behind the watermark; by default all are. What lies before the cut is
+   * rejected, and `cut_ms` of each batch says it to the operators behind. The cut never moves back.
+   */
+  readonly retention_days?: number;
   /** Texts of the dictionary; later ones are `__other__`. */
   readonly dictionaryTexts?: number;
 }
@@ -24,7 +29,13 @@ export const decodeEventsDoc: OperatorDoc = {
   summary: 'Messages to columns of events; what is malformed to the dead letters',
 };
 
-const tables = () => ({ dictionary: rawTable({ version: 1, logicalRows: () => [] }) });
+const DAY_MS = 86_400_000;
+const CUT_KEY = Uint8Array.of(1);
+
+const tables = () => ({
+  dictionary: rawTable({ version: 1, logicalRows: () => [] }),
+  retention: rawTable({ version: 1, logicalRows: () => [] }),
+});
 
 /**
  * Messages of the stream to one EventBatch a push, which is used again for the next: nobody behind it may keep it.
@@ -40,17 +51,19 @@ export const decodeEvents = defineOperator<
   summary: decodeEventsDoc.summary,
   state: tables,
   start: ({ config, state, clock, metrics, emit, send, notice }) => {
-    const { custom = [], retentionCut, dictionaryTexts = DEFAULT_DICTIONARY_TEXTS } = config;
+    const { custom = [], retention_days, dictionaryTexts = DEFAULT_DICTIONARY_TEXTS } = config;
     const dictionary = new Dictionary(dictionaryTexts);
     dictionary.follow(state.dictionary);
-    const cut = retentionCut === undefined ? {} : { retentionCut };
-    const decoder = new ColumnDecoder({ dictionary, custom, ...cut });
+    const storedCut = state.retention.get(CUT_KEY);
+    let cut_ms = storedCut === undefined ? 0 : new ByteReader(storedCut).u48();
+    const decoder = new ColumnDecoder({ dictionary, custom, retentionCut: () => cut_ms });
     const batch = new EventBatch(dictionary, custom);
     const out = [batch];
     const accepted = metrics.counter('millrace.decode.accepted', 'Events decoded');
     return {
       onBatch: (records) => {
         batch.clear(records);
+        batch.cut_ms = cut_ms;
         decoder.decodeAll(batch, clock.now(), {
           reject: (place, why, bytes) => {
             metrics.counter('millrace.decode.rejected', 'Dead letters', { reason: why.code }).add();
@@ -68,7 +81,14 @@ export const decodeEvents = defineOperator<
         accepted.add(batch.length);
         if (batch.length > 0) emit(out);
       },
-      onBarrier: () => dictionary.flush(state.dictionary),
+      onBarrier: ({ watermark_ms }) => {
+        dictionary.flush(state.dictionary);
+        if (retention_days === undefined || watermark_ms === undefined || watermark_ms === null) return;
+        const day_ms = Math.floor(watermark_ms / DAY_MS - retention_days) * DAY_MS;
+        if (day_ms <= cut_ms) return;
+        cut_ms = day_ms;
+        state.retention.put(CUT_KEY, new ByteWriter().u48(cut_ms).copy());
+      },
     };
   },
 });

@@ -32,7 +32,7 @@ export class EventBatch {
   ticket_lo = new Int32Array(INITIAL);
   /** 1 where the event goes on; dedup sets 0. */
   live = new Uint8Array(INITIAL);
-  /** The event id's UTF-8: `ids`[id_start, id_end). */
+  /** The event id's UTF-8 where the event is a version of an order: `ids`[id_start, id_end). */
   ids = new Uint8Array(INITIAL * 16);
   id_start = new Int32Array(INITIAL);
   id_end = new Int32Array(INITIAL);

@@ -7,10 +7,11 @@ import type { EventBatch } from './event-batch.ts';
 import { normalType, typeCode } from './event-types.ts';
 import { MAX_SCALAR_CHARS } from './fields.ts';
 import { hashId } from './identity.ts';
-import { isTicket, newRow, type RowPlace, setHash, setIdentity, setTicket } from './row.ts';
+import { isTicket, isVersion, newRow, type RowPlace, setHash, setIdentity, setTicket } from './row.ts';
 
 const NO_MEMBERS: Members = Object.freeze(Object.create(null) as Members);
 const AMOUNTS = ['amount', 'discount', 'shipping', 'tax'] as const;
+const encoder = new TextEncoder();
 const words = new Uint32Array(4);
 
 /** `data` of an event, empty where it has none. */
@@ -59,6 +60,10 @@ export function writeMembers(
     (numbers[NUMBER[name]] as Float64Array)[row] = input[name] == null ? Number.NaN : input[name] + 0;
   hashId(input.event_id, place.seed, words);
   setIdentity(batch, row, words);
+  if (isVersion(kind)) {
+    const id = encoder.encode(input.event_id);
+    batch.setId(row, id, 0, id.length);
+  }
   const hash = (text: string | null | undefined): Uint32Array | undefined => {
     if (text == null || text === '') return undefined;
     hashId(text, place.seed, words);

@@ -65,6 +65,11 @@ export function setTicket(batch: EventBatch, row: number, words: Uint32Array): v
   batch.ticket_lo[row] = loOf(words);
 }
 
+/** Versions of an order, of which the newest is found by event time, then by event id. */
+export function isVersion(kind: number): boolean {
+  return kind === T['order.created'] || kind === T['order.updated'];
+}
+
 /** Types about a ticket. */
 export function isTicket(kind: number): boolean {
   return kind === T['ticket.opened'] || kind === T['ticket.first.response'] || kind === T['ticket.resolved'];

@@ -4,7 +4,7 @@ import { CODE, HASH, ITEM_CODE, ITEM_NUMBER, NUMBER, ROW_DIMENSIONS } from '../r
 import type { EventBatch } from './event-batch.ts';
 import type { EventScan } from './event-scan.ts';
 import { SLOT, scalarNames } from './fields.ts';
-import { isTicket, newRow, type RowPlace, setHash, setIdentity, setTicket } from './row.ts';
+import { isTicket, isVersion, newRow, type RowPlace, setHash, setIdentity, setTicket } from './row.ts';
 import type { TypeCodes } from './type-codes.ts';
 
 const LETTERS = 26;
@@ -99,6 +99,8 @@ export class ScanWriter {
     const { start, stop } = scan;
     murmur128(b, start[SLOT.event_id] as number, stop[SLOT.event_id] as number, seed, words);
     setIdentity(batch, row, words);
+    if (isVersion(kind))
+      batch.setId(row, b, start[SLOT.event_id] as number, stop[SLOT.event_id] as number);
     setHash(batch, row, HASH.customer, this.#hash(b, scan, SLOT.customer_id, seed));
     setHash(batch, row, HASH.session, this.#hash(b, scan, SLOT.session_id, seed));
     const order = this.#hash(b, scan, SLOT.order_id, seed);

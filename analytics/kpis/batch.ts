@@ -1,7 +1,12 @@
 import { z } from 'zod';
+import { defineKind, type QueryKind } from '../../engine/index.ts';
 import { type FieldError, QueryError } from '../query/index.ts';
-import { kpiQuerySchema } from './kpi-schema.ts';
-import { type KpiContext, type KpiResult, runKpiQuery, type Tables } from './kpis.ts';
+import type { KpiAnswer } from './kpi-kind.ts';
+import { planKpis } from './kpi-plan.ts';
+import type { KpiSettings } from './prepare.ts';
+import { addSetWork, finishSet, mergeSets, planSet, type SetShared, type SetWork } from './query-set.ts';
+import { kpiQuerySchema, kpiSchemaOf } from './schema.ts';
+import type { OpenSources } from './sources.ts';
 
 export const MAX_BATCH_QUERIES = 50;
 
@@ -11,8 +16,8 @@ const idSchema = z.string().min(1).max(64).describe('Names the answer; unique wi
 export const kpiBatchItemSchema = kpiQuerySchema.extend({ id: idSchema });
 
 /**
- * The body of a batch. Only the ids are checked here: each query is validated by itself, so that a bad
- * one fails alone. Freshness applies to the batch, which is answered from one snapshot.
+ * The body of a batch. Only the ids are checked here: each query is validated by itself, so that a bad one fails
+ * alone. Freshness applies to the batch, which is answered from one snapshot.
  */
 export const kpiBatchSchema = z.strictObject({
   queries: z
@@ -26,7 +31,7 @@ export const kpiBatchSchema = z.strictObject({
 });
 export type KpiBatch = z.output<typeof kpiBatchSchema>;
 
-/** Why one query of a batch has no answer: the members of an RFC 9457 problem. */
+/** Why one query of a batch has no answer: the members of an RFC 9457 problem. Plain data. */
 export interface BatchProblem {
   readonly code: string;
   readonly status: number;
@@ -35,28 +40,58 @@ export interface BatchProblem {
 }
 
 export type BatchEntry =
-  | { readonly id: string; readonly result: KpiResult }
+  | { readonly id: string; readonly result: KpiAnswer }
   | { readonly id: string; readonly problem: BatchProblem };
 
-/** Answers every query of a batch, in order, from one snapshot; a failed one carries its problem. */
-export function runKpiBatch(
-  table: Tables,
-  tenant: string,
-  { queries }: KpiBatch,
-  context: KpiContext,
-): readonly BatchEntry[] {
-  return queries.map(({ id, ...body }) => {
-    const parsed = kpiQuerySchema.safeParse(body);
-    if (!parsed.success) return { id, problem: invalidBody(parsed.error) };
-    try {
-      return { id, result: runKpiQuery(table, tenant, parsed.data, context) };
-    } catch (error) {
-      // Only what the client can mend is answered; anything else is ours and fails the request.
-      if (!(error instanceof QueryError)) throw error;
-      const { code, status, message: detail, errors } = error;
-      return { id, problem: { code, status, detail, errors } };
-    }
+/** By query: its id, and why it could not be planned. */
+type Planned = readonly { readonly id: string; readonly problem: BatchProblem | null }[];
+
+export const BATCH_KIND = 'kpi-batch';
+
+/** Several KPI queries of one state, answered in order; a failed one carries its problem. */
+export function kpiBatchKind(
+  settings: KpiSettings,
+  open: OpenSources,
+): QueryKind<KpiBatch, SetShared<Planned>, SetWork, readonly BatchEntry[]> {
+  const schema = kpiSchemaOf(settings.custom);
+  return defineKind<KpiBatch, SetShared<Planned>, SetWork, readonly BatchEntry[]>({
+    name: BATCH_KIND,
+    schema: kpiBatchSchema,
+    plan: (context, { queries }) => {
+      const sources = open(context);
+      const planned = queries.map(({ id, ...body }) => {
+        const parsed = schema.safeParse(body);
+        if (!parsed.success) return { id, plan: null, problem: invalidBody(parsed.error) };
+        try {
+          return { id, plan: planKpis(context, sources, parsed.data, settings), problem: null };
+        } catch (error) {
+          return { id, plan: null, problem: problemOf(error) };
+        }
+      });
+      return planSet(
+        BATCH_KIND,
+        planned.map(({ plan }) => plan),
+        planned.map(({ id, problem }) => ({ id, problem })),
+      );
+    },
+    partial: (context, plan, work, cancel) => addSetWork(context, open, plan, work, cancel),
+    merge: mergeSets,
+    finish: (_context, plan, bytes) => {
+      const answers = finishSet(plan, bytes, problemOf);
+      return plan.shared.extra.map(({ id, problem }, index): BatchEntry => {
+        const answer = problem ?? answers[index];
+        if (answer === undefined) throw new Error(`the query "${id}" has neither an answer nor a problem`);
+        return 'code' in answer ? { id, problem: answer } : { id, result: answer };
+      });
+    },
   });
+}
+
+/** Only what the client can mend is answered; anything else is ours and fails the request. */
+function problemOf(error: unknown): BatchProblem {
+  if (!(error instanceof QueryError)) throw error;
+  const { code, status, message: detail, errors } = error;
+  return { code, status, detail, errors };
 }
 
 function invalidBody({ issues }: z.ZodError): BatchProblem {

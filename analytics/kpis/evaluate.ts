@@ -1,88 +1,174 @@
-import { addExact, type ExactSum, HLL_RELATIVE_ERROR, SKETCH_RELATIVE_ERROR } from '../../operators/index.ts';
-import type {
-  Aggregation,
-  DistributionName,
-  Formula,
-  Measure,
-  MetricDefinition,
-  Term,
-} from '../model/index.ts';
-import type { Amounts, DistinctUnion } from '../query/index.ts';
+import { addExact, type ExactSum, SKETCH_RELATIVE_ERROR } from '../../operators/index.ts';
+import { AmountValues } from './amount-values.ts';
+import { ConvertedSum, type Converter } from './converter.ts';
+import { DetailBudget } from './detail-budget.ts';
+import { type Group, unitOf } from './groups.ts';
+import type { NamedSums } from './kpi-sums.ts';
+import type { Distribution, Measure } from './measures.ts';
+import { MemberCounts } from './member-counts.ts';
+import { type Aggregation, type Formula, isMoneyMeasure, type Term } from './metrics.ts';
+import type { AskedMetric, Prepared } from './prepare.ts';
 
 /** Money and counts are exact at any size; a ratio without a denominator is null. */
 export type MetricValue = number | bigint | null;
 
-/** The accumulators of one group and bucket, or of one group over the whole range. */
-export interface Point {
-  sum(measure: Measure): ExactSum;
-  /** undefined where nothing was observed. */
-  amounts(name: DistributionName): Amounts | undefined;
-  members(): DistinctUnion | undefined;
-}
+/** Evaluates the metrics of groups over stretches of slots. */
+export class Evaluator {
+  readonly #named: NamedSums;
+  readonly #prepared: Prepared;
+  readonly #converter: Converter | undefined;
+  readonly #budget = new DetailBudget();
+  /** Which values are estimates: the greatest error by what is estimated. */
+  readonly #errors = new Map<string, number>();
+  readonly #sketched = new Set<string>();
 
-/** A metric of a query, under the name that it was asked for. */
-export interface AskedMetric {
-  readonly name: string;
-  readonly metric: MetricDefinition;
-  readonly aggregation: Aggregation;
-}
-
-/** The value; `approximated` is called when it is an estimate, with the metric and its error. */
-export function evaluate(
-  { name, metric, aggregation }: AskedMetric,
-  point: Point,
-  approximated: (what: string) => void,
-): MetricValue {
-  const { formula, distribution } = metric;
-  if (aggregation !== 'sum' && distribution !== undefined) {
-    return aggregate(name, aggregation, distribution, point, approximated);
+  constructor(named: NamedSums, prepared: Prepared, converter: Converter | undefined) {
+    this.#named = named;
+    this.#prepared = prepared;
+    this.#converter = converter;
   }
-  if (formula.kind === 'sum') return total(formula.terms, point);
-  if (formula.kind === 'ratio') return ratio(formula, point);
-  const members = point.members()?.count();
-  if (members?.approximate === true) {
-    approximated(`${name}: ±${percent(HLL_RELATIVE_ERROR)} (HyperLogLog, one standard error)`);
+
+  /** What was estimated so far, each with its error. */
+  approximate(): string[] {
+    const estimated = Array.from(
+      this.#errors,
+      ([name, error]) => `${name}: ±${percent(error)} (threshold sample, one standard error)`,
+    );
+    return [...this.#sketched, ...estimated];
   }
-  return members?.count ?? 0;
+
+  /** A metric of a group over the slots [from, to). */
+  value(metric: AskedMetric, group: Group, from: number, to: number): MetricValue {
+    const { formula, distribution } = metric.metric;
+    const series = metric.isMonetary ? group.money : group.whole;
+    if (metric.aggregation !== 'sum' && distribution !== undefined) {
+      return this.#aggregate(metric, distribution, series, from, to);
+    }
+    if (formula.kind === 'distinct') return this.#distinct(metric.name, series, from, to);
+    const sum = (measure: Measure): ExactSum => this.#sum(measure, series, from, to);
+    return formula.kind === 'sum' ? total(formula.terms, sum) : ratio(formula, sum);
+  }
+
+  #sum(measure: Measure, series: readonly number[], from: number, to: number): ExactSum {
+    const column = this.#prepared.measures.indexOf(measure);
+    if (this.#converter !== undefined && isMoneyMeasure(measure)) {
+      const converted = new ConvertedSum(this.#converter);
+      for (const each of series) {
+        const unit = unitOf(this.#named, this.#prepared, each);
+        for (let slot = from; slot < to; slot++) converted.add(this.#at(column, each, slot), unit, slot);
+      }
+      return converted.value;
+    }
+    return this.#total(column, series, from, to);
+  }
+
+  #total(column: number, series: readonly number[], from: number, to: number): ExactSum {
+    let sum: ExactSum = 0;
+    for (const each of series) {
+      for (let slot = from; slot < to; slot++) {
+        const part = this.#at(column, each, slot);
+        if (part !== 0) sum = addExact(sum, part);
+      }
+    }
+    return sum;
+  }
+
+  #at(column: number, series: number, slot: number): ExactSum {
+    const { columns, shape } = this.#named.sums;
+    return columns[column]?.get(series * shape.slots + slot) ?? 0;
+  }
+
+  #distinct(name: string, series: readonly number[], from: number, to: number): number {
+    const { sums } = this.#named;
+    let first: MemberCounts | undefined;
+    let union: MemberCounts | undefined;
+    for (const each of series) {
+      for (let slot = from; slot < to; slot++) {
+        const members = sums.membersAt(each * sums.shape.slots + slot);
+        if (members === undefined) continue;
+        if (first === undefined) {
+          first = members;
+          continue;
+        }
+        if (union === undefined) {
+          // The parts are asked for again: they are not added to each other.
+          union = new MemberCounts(this.#budget);
+          union.addAll(first);
+        }
+        union.addAll(members);
+      }
+    }
+    const { count, error } = (union ?? first)?.count() ?? { count: 0, error: 0 };
+    if (error > 0) this.#errors.set(name, Math.max(error, this.#errors.get(name) ?? 0));
+    return count;
+  }
+
+  /** avg is a plain double; min, max and quantiles are whole minor units. */
+  #aggregate(
+    { name, aggregation }: AskedMetric,
+    distribution: Distribution,
+    series: readonly number[],
+    from: number,
+    to: number,
+  ): MetricValue {
+    if (aggregation === 'count' || aggregation === 'avg') {
+      const { measures, observed } = this.#prepared;
+      const column = measures.length + observed.indexOf(distribution);
+      const count = this.#total(column, series, from, to);
+      if (aggregation === 'count') return count;
+      return Number(count) === 0 ? null : Number(this.#sum(distribution, series, from, to)) / Number(count);
+    }
+    const values = this.#amounts(distribution, series, from, to);
+    if (values.count === 0) return null;
+    if (aggregation === 'min' || aggregation === 'max') {
+      if (!values.hasExactExtremes) this.#sketched.add(sketched(name, aggregation));
+      return aggregation === 'min' ? values.min : values.max;
+    }
+    if (!values.isExact) this.#sketched.add(sketched(name, aggregation));
+    return values.quantile(PERCENTS[aggregation] ?? 50);
+  }
+
+  #amounts(distribution: Distribution, series: readonly number[], from: number, to: number): AmountValues {
+    const { sums } = this.#named;
+    const index = this.#prepared.distributions.indexOf(distribution);
+    const values = new AmountValues();
+    for (const each of series) {
+      for (let slot = from; slot < to; slot++) {
+        const counts = sums.amountsAt(each * sums.shape.slots + slot, index);
+        if (counts?.extremes() === undefined) continue;
+        const unit = this.#converter === undefined ? '' : unitOf(this.#named, this.#prepared, each);
+        values.add(counts, this.#converter?.amounts(unit, slot));
+      }
+    }
+    return values;
+  }
 }
 
-function total(terms: readonly Term[], point: Point): ExactSum {
+const PERCENTS: Partial<Record<Aggregation, number>> = { p50: 50, p90: 90, p99: 99 };
+
+function total(terms: readonly Term[], sumOf: (measure: Measure) => ExactSum): ExactSum {
   let sum: ExactSum = 0;
   for (const { measure, factor } of terms) {
-    const value = point.sum(measure);
+    const value = sumOf(measure);
     sum = addExact(sum, factor === 1 ? value : -value);
   }
   return sum;
 }
 
-function ratio(formula: Extract<Formula, { kind: 'ratio' }>, point: Point): number | null {
-  const denominator = total(formula.denominator, point);
+function ratio(
+  formula: Extract<Formula, { kind: 'ratio' }>,
+  sumOf: (measure: Measure) => ExactSum,
+): number | null {
+  const denominator = total(formula.denominator, sumOf);
   if (Number(denominator) === 0) return null;
-  const numerator = total(formula.numerator, point);
+  const numerator = total(formula.numerator, sumOf);
   // 1 − n/d as (d − n)/d: one rounding instead of two.
   const above = formula.complement ? addExact(denominator, -numerator) : numerator;
   return Number(above) / (Number(denominator) * formula.divisor);
 }
 
-const QUANTILES: Partial<Record<Aggregation, number>> = { p50: 0.5, p90: 0.9, p99: 0.99 };
-
-/** avg is a plain double; min, max and quantiles are whole minor units. */
-function aggregate(
-  name: string,
-  aggregation: Aggregation,
-  distribution: DistributionName,
-  point: Point,
-  approximated: (what: string) => void,
-): MetricValue {
-  const amounts = point.amounts(distribution);
-  if (aggregation === 'count') return amounts?.count ?? 0;
-  if (amounts === undefined || amounts.count === 0) return null;
-  if (aggregation === 'min') return amounts.min;
-  if (aggregation === 'max') return amounts.max;
-  const q = QUANTILES[aggregation];
-  if (q === undefined) return Number(point.sum(distribution)) / amounts.count;
-  approximated(`${name} ${aggregation}: within ${percent(SKETCH_RELATIVE_ERROR)} (DDSketch)`);
-  return amounts.quantile(q);
+function sketched(name: string, aggregation: Aggregation): string {
+  return `${name} ${aggregation}: within ${percent(SKETCH_RELATIVE_ERROR)} (DDSketch)`;
 }
 
 function percent(share: number): string {

@@ -1,15 +1,16 @@
-import { addExact, type ExactSum } from '../../operators/index.ts';
-import type { DistributionName, Measure } from '../model/index.ts';
-import { type Accumulator, Amounts, DistinctUnion } from '../query/index.ts';
-import type { Point } from './evaluate.ts';
+import type { NamedSums } from './kpi-sums.ts';
+import type { Measure } from './measures.ts';
+import { isMoneyMeasure, measuresOf } from './metrics.ts';
+import type { Prepared } from './prepare.ts';
 
 /** The values of a group by dimension; null where events had none. */
 export type GroupKey = Readonly<Record<string, string | null>>;
 
-/** Series that are answered as one. */
+/** Series that are answered as one: money is that of `money`, everything else that of `whole`. */
 export interface Group {
   readonly key: GroupKey;
-  readonly series: readonly number[];
+  readonly whole: readonly number[];
+  readonly money: readonly number[];
 }
 
 export interface Grouping {
@@ -20,143 +21,149 @@ export interface Grouping {
   readonly split: boolean;
 }
 
-export interface GroupingOptions {
-  readonly groupBy: readonly string[];
-  /** A metric depends on money. */
-  readonly monetary: boolean;
-  /** The currency that money was converted to. */
-  readonly target: string | undefined;
+interface Gathered {
+  readonly values: readonly string[];
+  readonly series: number[];
+  /** Series with money of a currency, or with money of none. */
+  readonly byUnit: Map<string, number[]>;
 }
 
 /**
- * Which series are added together. Money of different currencies never is: where the answer has money
- * and several currencies (an amount without one counts as one), each group is split by currency. What
- * has no currency and no money (visits) joins the group's currency where it has only one.
- * Series without anything that was asked for make no group, so that a fact which moved away leaves no trace.
+ * Which series are added together. Money of different currencies never is: where the answer has money of several
+ * (an amount without one counts as one), each group is given once for each currency; its counts are those of the
+ * whole group each time. What has no currency and no money joins the currency of a group that has only one.
+ * Series without anything that was asked for make no group, so that a fact that moved away leaves no trace.
  */
-export function groupSeries(accumulator: Accumulator, options: GroupingOptions): Grouping {
-  const { groupBy, monetary, target } = options;
-  const active = accumulator.series
-    .map((_, index) => index)
-    .filter((index) => accumulator.isActive(index, false));
-  const units = new Set(active.map((index) => unitOf(accumulator, index)).filter((unit) => unit !== ''));
-  const looseMoney = active.some((index) => isLooseMoney(accumulator, index));
-  const several = units.size + (looseMoney ? 1 : 0) > 1;
-  const split = monetary && target === undefined && several && !groupBy.includes('currency');
-  const groups = new Map<string, { key: GroupKey; series: number[] }>();
-  for (const [unit, index] of split
-    ? byCurrency(accumulator, active)
-    : active.map((i) => [undefined, i] as const)) {
-    const values = accumulator.series[index]?.values ?? [];
-    const id = JSON.stringify([...values, unit ?? null]);
-    const group = groups.get(id);
-    if (group === undefined) groups.set(id, { key: keyOf(groupBy, values, unit), series: [index] });
-    else group.series.push(index);
-  }
-  if (groups.size === 0 && groupBy.length === 0) groups.set('', { key: {}, series: [] });
+export function groupSeries(named: NamedSums, prepared: Prepared): Grouping {
+  const { query, monetary, target } = prepared;
+  const activity = new Activity(named, prepared);
+  const gathered = gather(named, prepared, activity);
+  const units = new Set<string>();
+  for (const { byUnit } of gathered) for (const unit of byUnit.keys()) units.add(unit);
+  const several = units.size > 1;
+  const split = monetary && target === undefined && several && !query.group_by.includes('currency');
+  const groups = gathered.flatMap((each) =>
+    split ? byCurrency(each, query.group_by) : whole(each, query.group_by),
+  );
+  if (groups.length === 0 && query.group_by.length === 0) groups.push({ key: {}, whole: [], money: [] });
   const [only] = several ? [] : units;
-  return { groups: [...groups.values()], currency: target ?? (monetary ? only : undefined), split };
+  return { groups, currency: target ?? (only === '' ? undefined : only), split };
 }
 
-function unitOf(accumulator: Accumulator, series: number): string {
-  return accumulator.series[series]?.unit ?? '';
-}
-
-function isLooseMoney(accumulator: Accumulator, series: number): boolean {
-  return unitOf(accumulator, series) === '' && accumulator.isActive(series, true);
-}
-
-/** Each series with the currency whose group it belongs to. */
-function byCurrency(accumulator: Accumulator, active: readonly number[]): (readonly [string, number])[] {
-  const unitsOf = new Map<string, Set<string>>();
-  const idOf = (index: number): string => JSON.stringify(accumulator.series[index]?.values);
-  for (const index of active) {
-    const units = unitsOf.get(idOf(index)) ?? new Set();
-    unitsOf.set(idOf(index), units);
-    if (unitOf(accumulator, index) !== '') units.add(unitOf(accumulator, index));
-  }
-  return active.map((index) => {
-    const unit = unitOf(accumulator, index);
-    const [first = '', second] = unitsOf.get(idOf(index)) ?? [];
-    const joins = unit === '' && second === undefined && !isLooseMoney(accumulator, index);
-    return [joins ? first : unit, index] as const;
-  });
-}
-
-function keyOf(groupBy: readonly string[], values: readonly string[], unit: string | undefined): GroupKey {
-  const key: Record<string, string | null> = {};
-  for (const [index, dimension] of groupBy.entries()) key[dimension] = values[index] || null;
-  if (unit !== undefined) key.currency = unit || null;
-  return key;
-}
-
-/** One group's accumulators in one bucket, or over the whole range. */
-export class GroupPoint implements Point {
-  readonly #accumulator: Accumulator;
-  readonly #series: readonly number[];
-  readonly #from: number;
-  readonly #to: number;
-  /** Unions are costly, and totals are asked for twice: to order groups and to answer. */
-  #union: DistinctUnion | undefined;
-
-  constructor(accumulator: Accumulator, { series }: Group, bucket?: number) {
-    this.#accumulator = accumulator;
-    this.#series = series;
-    this.#from = bucket ?? 0;
-    this.#to = bucket === undefined ? accumulator.buckets : bucket + 1;
-  }
-
-  sum(measure: Measure): ExactSum {
-    const accumulator = this.#accumulator;
-    const slot = accumulator.slotOf(measure);
-    let sum: ExactSum = 0;
-    for (const series of this.#series) {
-      for (let bucket = this.#from; bucket < this.#to; bucket++) {
-        const part = accumulator.sum(series, bucket, slot);
-        if (part !== 0) sum = sum === 0 ? part : addExact(sum, part);
-      }
-    }
-    return sum;
-  }
-
-  amounts(name: DistributionName): Amounts | undefined {
-    const index = this.#accumulator.needs.distributions.indexOf(name);
-    return this.#merge(
-      (series, bucket) => this.#accumulator.amounts(series, bucket, index),
-      () => new Amounts(),
+function gather(named: NamedSums, prepared: Prepared, activity: Activity): Gathered[] {
+  const { sums, texts } = named;
+  const dimensions = prepared.query.group_by.length;
+  const byKey = new Map<string, Gathered>();
+  for (let series = 0; series < sums.series.count; series++) {
+    if (!activity.isActive(series)) continue;
+    const values = Array.from({ length: dimensions }, (_, at) =>
+      texts.textOf(sums.series.codeOf(series, at)),
     );
-  }
-
-  members(): DistinctUnion | undefined {
-    this.#union ??= this.#merge(
-      (series, bucket) => this.#accumulator.members(series, bucket),
-      () => new DistinctUnion(),
-    );
-    return this.#union;
-  }
-
-  #merge<T extends { addAll(other: T): void }>(
-    part: (series: number, bucket: number) => T | undefined,
-    empty: () => T,
-  ): T | undefined {
-    let first: T | undefined;
-    let merged: T | undefined;
-    for (const series of this.#series) {
-      for (let bucket = this.#from; bucket < this.#to; bucket++) {
-        const next = part(series, bucket);
-        if (next === undefined) continue;
-        if (first === undefined) {
-          first = next;
-          continue;
-        }
-        // The parts belong to the accumulator and are asked for again.
-        if (merged === undefined) {
-          merged = empty();
-          merged.addAll(first);
-        }
-        merged.addAll(next);
-      }
+    const id = JSON.stringify(values);
+    let group = byKey.get(id);
+    if (group === undefined) {
+      group = { values, series: [], byUnit: new Map() };
+      byKey.set(id, group);
     }
-    return merged ?? first;
+    group.series.push(series);
+    if (!prepared.monetary) continue;
+    const unit = unitOf(named, prepared, series);
+    const counts = unit === '' ? activity.hasMoney(series) : activity.countsForMoney(series);
+    if (!counts) continue;
+    const known = group.byUnit.get(unit);
+    if (known === undefined) group.byUnit.set(unit, [series]);
+    else known.push(series);
+  }
+  return [...byKey.values()];
+}
+
+/** The currency of a series of a query for money; '' for none. */
+export function unitOf({ sums, texts }: NamedSums, { seriesBy }: Prepared, series: number): string {
+  return texts.textOf(sums.series.codeOf(series, seriesBy.indexOf('currency')));
+}
+
+function whole({ values, series }: Gathered, groupBy: readonly string[]): Group {
+  return { key: keyOf(groupBy, values), whole: series, money: series };
+}
+
+function byCurrency({ values, series, byUnit }: Gathered, groupBy: readonly string[]): Group[] {
+  const key = keyOf(groupBy, values);
+  if (byUnit.size < 2) {
+    const [unit = ''] = byUnit.keys();
+    return [{ key: { ...key, currency: unit || null }, whole: series, money: series }];
+  }
+  return Array.from(byUnit, ([unit, money]) => ({
+    key: { ...key, currency: unit || null },
+    whole: series,
+    money,
+  }));
+}
+
+function keyOf(groupBy: readonly string[], values: readonly string[]): Record<string, string | null> {
+  return Object.fromEntries(groupBy.map((dimension, at) => [dimension, values[at] || null]));
+}
+
+/** What of a series is not nothing. */
+class Activity {
+  readonly #named: NamedSums;
+  readonly #slots: number;
+  readonly #amounts: number;
+  readonly #all: readonly number[];
+  /** Columns that a money metric is made of, and those of money itself. */
+  readonly #forMoney: readonly number[];
+  readonly #money: readonly number[];
+
+  constructor(named: NamedSums, { asked, measures, observed }: Prepared) {
+    const { shape, columns } = named.sums;
+    this.#named = named;
+    this.#slots = shape.slots;
+    this.#amounts = shape.amounts;
+    const used = new Set(
+      asked.filter(({ isMonetary }) => isMonetary).flatMap(({ metric }) => measuresOf(metric)),
+    );
+    const counted = observed.map((_, at) => measures.length + at);
+    const columnsOf = (isWanted: (measure: Measure) => boolean): number[] => [
+      ...measures.flatMap((measure, at) => (isWanted(measure) ? [at] : [])),
+      ...counted,
+    ];
+    this.#all = columns.map((_, at) => at);
+    this.#forMoney = columnsOf((measure) => used.has(measure));
+    this.#money = columnsOf(isMoneyMeasure);
+  }
+
+  isActive(series: number): boolean {
+    if (this.#hasSome(series, this.#all) || this.#hasAmounts(series)) return true;
+    return this.#points(series, (point) => this.#named.sums.membersAt(point)?.isEmpty === false);
+  }
+
+  countsForMoney(series: number): boolean {
+    return this.#hasSome(series, this.#forMoney) || this.#hasAmounts(series);
+  }
+
+  hasMoney(series: number): boolean {
+    return this.#hasSome(series, this.#money) || this.#hasAmounts(series);
+  }
+
+  #hasAmounts(series: number): boolean {
+    if (this.#amounts === 0) return false;
+    return this.#points(series, (point) => {
+      for (let index = 0; index < this.#amounts; index++) {
+        if (this.#named.sums.amountsAt(point, index)?.extremes() !== undefined) return true;
+      }
+      return false;
+    });
+  }
+
+  #hasSome(series: number, columns: readonly number[]): boolean {
+    return this.#points(series, (point) => {
+      for (const column of columns) if (this.#named.sums.columns[column]?.get(point) !== 0) return true;
+      return false;
+    });
+  }
+
+  #points(series: number, test: (point: number) => boolean): boolean {
+    const end = (series + 1) * this.#slots;
+    for (let point = series * this.#slots; point < end; point++) if (test(point)) return true;
+    return false;
   }
 }

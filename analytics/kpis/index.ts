@@ -1,6 +1,15 @@
+export type { KpiBucket, KpiGroup, KpiResult } from './answer.ts';
 export * from './batch.ts';
+export { cubeSource } from './cube-source.ts';
+export { KPI_DIMENSIONS } from './dimensions.ts';
 export type { MetricValue } from './evaluate.ts';
 export type { GroupKey } from './groups.ts';
-export * from './kpi-schema.ts';
-export * from './kpis.ts';
+export { type KpiAnswer, kpiKind } from './kpi-kind.ts';
+export { KPI_KIND, type KpiShared, type KpiWork } from './kpi-plan.ts';
+export { logSource } from './log-source.ts';
+export * from './metrics.ts';
+export type { KpiHeader, KpiSettings } from './prepare.ts';
+export { positionOfQueryId, queryIdOf, type StreamPosition } from './query-id.ts';
+export * from './schema.ts';
+export type { KpiCube, KpiSources, OpenSources } from './sources.ts';
 export * from './summary.ts';

@@ -1,12 +1,17 @@
 import { z } from 'zod';
+import { defineKind, type QueryKind } from '../../engine/index.ts';
 import { addExact } from '../../operators/index.ts';
-import { findMetric, isMonetary } from '../model/index.ts';
-import { formatUtc, parseRange, QueryError, type TimeRange, type Zone, zoneOf } from '../query/index.ts';
+import { type TimeRange, formatUtc, zoneOf } from '../query/index.ts';
+import type { KpiResult } from './answer.ts';
 import type { MetricValue } from './evaluate.ts';
-import { kpiQuerySchema } from './kpi-schema.ts';
-import { type KpiContext, type KpiResult, runKpiQuery, type Tables } from './kpis.ts';
-
-const MINUTE_MS = 60_000;
+import type { KpiAnswer } from './kpi-kind.ts';
+import { planKpis } from './kpi-plan.ts';
+import { findMetric, isMonetary } from './metrics.ts';
+import type { KpiSettings } from './prepare.ts';
+import { addSetWork, finishSet, mergeSets, planSet, type SetShared, type SetWork } from './query-set.ts';
+import { kpiQuerySchema } from './schema.ts';
+import type { OpenSources } from './sources.ts';
+import { summaryPeriods } from './summary-periods.ts';
 
 /** What a summary shows. */
 export const SUMMARY_METRICS = [
@@ -41,11 +46,6 @@ export const kpiSummarySchema = z.strictObject({
 });
 export type KpiSummaryQuery = z.output<typeof kpiSummarySchema>;
 
-export interface SummaryContext extends KpiContext {
-  /** The clock, ms: what "today" is. */
-  readonly now_ms: number;
-}
-
 /** delta = current − previous; delta_pct in percent of |previous|, null where that is 0 or unknown. */
 export interface SummaryValue {
   readonly current: MetricValue;
@@ -64,99 +64,103 @@ export interface KpiSummary {
   readonly kpis: SummaryValues;
   /** Metrics of money, for each currency with any in either period; null: amounts without one. */
   readonly currencies: readonly { readonly currency: string | null; readonly kpis: SummaryValues }[];
-  /** The current period ends after the watermark. */
+  /** The current period ends after the time up to which events are complete. */
   readonly incomplete?: true;
   readonly source: string;
   readonly approximate: readonly string[];
   readonly warnings: readonly string[];
 }
 
+/** Plain data. */
+interface Periods {
+  readonly timezone: string;
+  readonly isComplete: boolean;
+}
+
+export const SUMMARY_KIND = 'kpi-summary';
+
 /**
- * The common KPIs of a period and of the one before it. Without a range: the local day so far, to the
- * end of the running minute, against the same length of the day before. With one: against the range of
- * equal length before it, in local days where it is whole local days.
- * Throws QueryError as `runKpiQuery` does, and `invalid_range` for a start without an end.
+ * The common KPIs of a period and of the one before it. Without a range: the local day so far, to the end of the
+ * running minute, against the same length of the day before. With one: against the range of equal length before
+ * it, in local days where it is whole local days. Throws QueryError as a KPI query does, and `invalid_range` for a
+ * start without an end.
  */
-export function runKpiSummary(
-  table: Tables,
-  tenant: string,
-  query: KpiSummaryQuery,
-  context: SummaryContext,
-): KpiSummary {
-  const zone = zoneOf(query.timezone ?? context.defaultTimezone ?? 'UTC');
-  const { current, previous } = periodsOf(query, zone, context.now_ms);
-  const run = (range: TimeRange, monetary: boolean): KpiResult => {
-    const body = {
-      metrics: SUMMARY_METRICS.filter((name) => isMoney(name) === monetary),
-      start: formatUtc(range.start_ms),
-      end: formatUtc(range.end_ms),
-      timezone: zone.id,
-      group_by: monetary && query.currency === undefined ? ['currency'] : [],
-      ...(monetary && query.currency !== undefined ? { currency: query.currency } : {}),
-      limit: 1_000,
-    };
-    return runKpiQuery(table, tenant, kpiQuerySchema.parse(body), context);
-  };
-  const plain = { current: run(current, false), previous: run(previous, false) };
-  const money = { current: run(current, true), previous: run(previous, true) };
-  const now = byCurrency(money.current);
-  const before = byCurrency(money.previous);
-  const results = [plain.current, plain.previous, money.current, money.previous];
-  const { watermark_ms } = context;
+export function kpiSummaryKind(
+  settings: KpiSettings,
+  open: OpenSources,
+): QueryKind<KpiSummaryQuery, SetShared<Periods>, SetWork, KpiSummary> {
+  return defineKind<KpiSummaryQuery, SetShared<Periods>, SetWork, KpiSummary>({
+    name: SUMMARY_KIND,
+    schema: kpiSummarySchema,
+    plan: (context, query) => {
+      const sources = open(context);
+      const zone = zoneOf(query.timezone ?? settings.timezone ?? 'UTC');
+      const { current, previous } = summaryPeriods(query, zone, context.now_ms);
+      const plans = [false, true].flatMap((monetary) =>
+        [current, previous].map((range) =>
+          planKpis(context, sources, kpiQuerySchema.parse(bodyOf(query, zone.id, range, monetary)), settings),
+        ),
+      );
+      const { complete_until_ms } = sources;
+      const isComplete = complete_until_ms !== null && current.end_ms <= complete_until_ms;
+      return planSet(SUMMARY_KIND, plans, { timezone: zone.id, isComplete });
+    },
+    partial: (context, plan, work, cancel) => addSetWork(context, open, plan, work, cancel),
+    merge: mergeSets,
+    finish: (_context, plan, bytes) => {
+      const answers = finishSet(plan, bytes, (error): never => {
+        throw error;
+      });
+      return summaryOf(
+        answers.filter((answer) => answer !== undefined),
+        plan.shared.extra,
+      );
+    },
+  });
+}
+
+function bodyOf(
+  { currency }: KpiSummaryQuery,
+  timezone: string,
+  range: TimeRange,
+  monetary: boolean,
+): object {
   return {
-    resolved_range: plain.current.resolved_range,
-    previous_range: plain.previous.resolved_range,
-    timezone: zone.id,
-    kpis: compare(plain.current.groups[0]?.totals, plain.previous.groups[0]?.totals, false),
+    metrics: SUMMARY_METRICS.filter((name) => isMoney(name) === monetary),
+    start: formatUtc(range.start_ms),
+    end: formatUtc(range.end_ms),
+    timezone,
+    group_by: monetary && currency === undefined ? ['currency'] : [],
+    ...(monetary && currency !== undefined ? { currency } : {}),
+    limit: 1_000,
+  };
+}
+
+function summaryOf(answers: readonly KpiAnswer[], { timezone, isComplete }: Periods): KpiSummary {
+  const [plain, plainBefore, money, moneyBefore] = answers;
+  if (plain === undefined || plainBefore === undefined || money === undefined || moneyBefore === undefined)
+    throw new Error('a summary is made of four answers');
+  const now = byCurrency(money);
+  const before = byCurrency(moneyBefore);
+  return {
+    resolved_range: plain.resolved_range,
+    previous_range: plainBefore.resolved_range,
+    timezone,
+    kpis: compare(plain.groups[0]?.totals, plainBefore.groups[0]?.totals, false),
     currencies: [...new Set([...now.keys(), ...before.keys()])].map((currency) => ({
       currency,
       kpis: compare(now.get(currency), before.get(currency), true),
     })),
-    ...(watermark_ms === null || current.end_ms > watermark_ms ? { incomplete: true } : {}),
-    source: [...new Set(results.map(({ source }) => source))].join(', '),
-    approximate: [...new Set(results.flatMap(({ approximate }) => approximate))],
-    warnings: [...new Set(results.flatMap(({ warnings }) => warnings))],
+    ...(isComplete ? {} : { incomplete: true }),
+    source: [...new Set(answers.map(({ source }) => source))].join(', '),
+    approximate: [...new Set(answers.flatMap(({ approximate }) => approximate))],
+    warnings: [...new Set(answers.flatMap(({ warnings }) => warnings))],
   };
 }
 
 function isMoney(name: string): boolean {
   const metric = findMetric(name);
   return metric !== undefined && isMonetary(metric);
-}
-
-function periodsOf(
-  { start, end }: KpiSummaryQuery,
-  zone: Zone,
-  now_ms: number,
-): { readonly current: TimeRange; readonly previous: TimeRange } {
-  if (start === undefined && end === undefined) {
-    const today = zone.localDay(now_ms);
-    const start_ms = zone.startOfDay(today);
-    const length_ms = (Math.floor((now_ms - start_ms) / MINUTE_MS) + 1) * MINUTE_MS;
-    const before_ms = zone.startOfDay(today - 1);
-    return {
-      current: { start_ms, end_ms: start_ms + length_ms },
-      // The day before can be an hour shorter than today has lasted.
-      previous: { start_ms: before_ms, end_ms: Math.min(before_ms + length_ms, start_ms) },
-    };
-  }
-  if (start === undefined || end === undefined) {
-    const path = start === undefined ? 'start' : 'end';
-    const message = 'Give both `start` and `end`, or neither for today so far.';
-    throw new QueryError('invalid_range', message, [{ path, message }]);
-  }
-  const current = parseRange(start, end);
-  return { current, previous: rangeBefore(current, zone) };
-}
-
-function rangeBefore({ start_ms, end_ms }: TimeRange, zone: Zone): TimeRange {
-  const first = zone.localDay(start_ms);
-  const last = zone.localDay(end_ms);
-  const wholeDays = zone.startOfDay(first) === start_ms && zone.startOfDay(last) === end_ms;
-  return {
-    start_ms: wholeDays ? zone.startOfDay(first - (last - first)) : start_ms - (end_ms - start_ms),
-    end_ms: start_ms,
-  };
 }
 
 type Totals = Readonly<Record<string, MetricValue>>;

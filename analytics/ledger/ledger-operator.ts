@@ -36,8 +36,6 @@ class EntityRecords {
   readonly heap: RecordHeap;
   readonly runs: RunTable;
   readonly #arena = new RecordArena();
-  /** Of events before it nothing is kept. */
-  cut_ms = 0;
 
   constructor(stored: KvTable, cache_bytes: number) {
     const runs = new RunTable(stored);
@@ -110,6 +108,7 @@ export const ledger = defineOperator<EventBatch, RowBatch, LedgerConfig, ReturnT
         for (const batch of batches) {
           core ??= new Ledger(heaps, batch.dictionary, config.custom);
           const before = core.frozen;
+          for (const { heap } of all) heap.cut_ms = batch.cut_ms;
           core.apply(batch);
           frozen.add(core.frozen - before);
           corrected.add(core.corrections.length);

@@ -1,3 +1,5 @@
+import { RecordReader } from './record-bytes.ts';
+
 /** Where records lie that are not in memory: the runs of the last commits. */
 export interface RecordSource {
   /** The record's bytes, valid until the next call; undefined where there is none. */
@@ -23,6 +25,14 @@ export interface HeapLimits {
 
 const INITIAL_RECORDS = 4_096;
 const INITIAL_BYTES = 1 << 18;
+
+/** A record begins with the time of its entity's last event. */
+function lastEventOf(bytes: Uint8Array, start: number): number {
+  reader.open(bytes, start);
+  return reader.u48();
+}
+
+const reader = new RecordReader();
 
 /** One generation: records in one buffer, found by open addressing (linear probing). Records only come. */
 class Generation {
@@ -123,6 +133,8 @@ export class RecordHeap {
   bytes: Uint8Array = new Uint8Array(0);
   start = 0;
   end = 0;
+  /** Records whose last event (their first six bytes) was before this time are forgotten, ms. */
+  cut_ms = 0;
 
   constructor(source: RecordSource, limits: HeapLimits) {
     this.#source = source;
@@ -162,7 +174,7 @@ export class RecordHeap {
     this.bytes = young.bytes;
     this.start = young.offset[record] as number;
     this.end = this.start + (young.length[record] as number);
-    return true;
+    return this.cut_ms === 0 || lastEventOf(this.bytes, this.start) >= this.cut_ms;
   }
 
   put(hi: number, lo: number, bytes: Uint8Array, length: number): void {

@@ -7,3 +7,4 @@ export * from './scan.ts';
 export * from './scan-types.ts';
 export type { LogTables } from './segment-merge.ts';
 export { type VerifiedLog, verifyLog } from './verify-log.ts';
+export { type LogScopeDays, logScopes } from './log-scopes.ts';

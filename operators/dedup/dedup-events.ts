@@ -21,6 +21,8 @@ export interface IdentifiedColumns {
   readonly live: Uint8Array;
   /** Event times, ms. */
   readonly own: { readonly time_ms: Float64Array };
+  /** Events before it are no longer kept, ms: the beginning of a UTC day. Absent: as the configuration says. */
+  readonly cut_ms?: number;
 }
 
 export interface DedupEventsConfig<B> {
@@ -89,7 +91,8 @@ const make = <B extends IdentifiedColumns>() =>
       metrics.gauge('millrace.dedup.disk_runs', 'Runs of ids on disk', () => known.diskRuns);
       metrics.gauge('millrace.dedup.disk_blocks_read', 'Blocks of ids read', () => known.blocksRead);
 
-      const cutDay_ms = (): number => Math.floor(cut_ms() / DAY_MS) * DAY_MS;
+      let batchCut_ms = Number.NEGATIVE_INFINITY;
+      const cutDay_ms = (): number => Math.floor(Math.max(cut_ms(), batchCut_ms) / DAY_MS) * DAY_MS;
 
       const refuse = (batch: B, row: number, isConflict: boolean): void => {
         batch.live[row] = 0;
@@ -121,8 +124,10 @@ const make = <B extends IdentifiedColumns>() =>
 
       return {
         onBatch: (batches) => {
-          const from_ms = cutDay_ms();
-          for (const batch of batches) judge(batch, from_ms);
+          for (const batch of batches) {
+            batchCut_ms = Math.max(batchCut_ms, batch.cut_ms ?? batchCut_ms);
+            judge(batch, cutDay_ms());
+          }
           if (known.isCommitDue) requestBarrier();
           emit(batches);
         },

@@ -2,7 +2,10 @@ import { defineOperator, type KvView, type OperatorDoc, rawTable, describeLogChu
 
 export interface EventLogConfig {
   readonly schema: LogSchema;
-  /** Whole UTC days of event time that are kept behind the watermark, in days. Absent: everything is. */
+  /**
+   * Whole UTC days of event time that are kept behind the watermark, in days. Absent: what the batches' `cut_ms`
+   * says.
+   */
   readonly retention_days?: number;
   /** Rows between two commits before a barrier is asked for: bounds memory. */
   readonly pending_max_rows?: number;
@@ -41,6 +44,7 @@ export const eventLog = defineOperator<RowBatch, never, EventLogConfig, ReturnTy
   start: ({ config, state, metrics, requestBarrier, initialWatermark_ms }) => {
     const { schema, limits, retention_days, pending_max_rows = DEFAULT_PENDING_MAX_ROWS } = config;
     const writer = new LogWriter(state, schema, limits);
+    let cut_ms = 0;
     let watermark_ms = initialWatermark_ms ?? Number.NEGATIVE_INFINITY;
     const counter = (name: string, help: string) => metrics.counter(`millrace.event-log.${name}`, help);
     const appended = counter('rows_appended', 'Rows written');
@@ -52,7 +56,10 @@ export const eventLog = defineOperator<RowBatch, never, EventLogConfig, ReturnTy
     metrics.gauge('millrace.event-log.bytes', 'Bytes of segments', () => writer.totals().bytes);
     return {
       onBatch: (items) => {
-        for (const batch of items) writer.append(batch);
+        for (const batch of items) {
+          cut_ms = Math.max(cut_ms, batch.cut_ms);
+          writer.append(batch);
+        }
         if (writer.pendingRows >= pending_max_rows) requestBarrier();
       },
       onWatermark: (time_ms) => {
@@ -61,6 +68,7 @@ export const eventLog = defineOperator<RowBatch, never, EventLogConfig, ReturnTy
       onBarrier: () => {
         if (retention_days !== undefined && watermark_ms !== Number.NEGATIVE_INFINITY)
           writer.dropAllBefore(watermark_ms - retention_days * DAY_MS);
+        if (cut_ms > 0) writer.dropAllBefore(cut_ms);
         const done = writer.commit(state);
         appended.add(done.appended);
         dropped.add(done.dropped);

@@ -1,0 +1,206 @@
+import { type ChunkPlace, OTHER_TEXT, type ScanPlan, type Plan, type PlanPart, type QueryContext } from '../../engine/index.ts';
+import { QueryError, DAY_MS, formatUtc } from '../query/index.ts';
+import { answerPosition } from './as-of.ts';
+import { type CubeStretch, type Stretch, tileSlots } from './cube-tiling.ts';
+import { type RatesByCurrency, readDayRates } from './day-rates.ts';
+import { type KpiSettings, type Prepared, prepareKpis } from './prepare.ts';
+import type { StreamPosition } from './query-id.ts';
+import type { KpiQuery } from './schema.ts';
+import type { KpiSources } from './sources.ts';
+
+/** What the parts of a plan share, and what its answer says. Plain data. */
+export interface KpiShared {
+  readonly query: KpiQuery;
+  readonly settings: KpiSettings;
+  /** The clock when the query was planned. */
+  readonly now_ms: number;
+  readonly position: StreamPosition;
+  readonly complete_until_ms: number | null;
+  readonly rates: RatesByCurrency;
+  readonly warnings: readonly string[];
+}
+
+/** One part: cells of cubes, or chunks of the log. Plain data. */
+export type KpiWork =
+  | { readonly kind: 'cells'; readonly stretches: readonly CubeStretch[] }
+  | { readonly kind: 'scan'; readonly plan: ScanPlan };
+
+export const KPI_KIND = 'kpis';
+/** Rows of one part of a scan: some 50 ms. */
+const PART_ROWS = 2_000_000;
+/** What a scan and a read of cells cost, measured on one core, for estimates only. */
+const ROWS_PER_MS = 40_000;
+const CELLS_PER_MS = 2_000;
+const PLAN_MS = 0.1;
+
+/** Throws QueryError (422): what `prepareKpis` and `answerPosition` throw, and `behind_retention`. */
+export function planKpis(
+  { progress, now_ms, scope }: Pick<QueryContext, 'progress' | 'now_ms' | 'scope'>,
+  sources: KpiSources,
+  query: KpiQuery,
+  settings: KpiSettings,
+): Plan<KpiShared, KpiWork> {
+  const prepared = prepareKpis(query, settings, now_ms);
+  const { position, upTo } = answerPosition(query, progress);
+  const { range } = prepared.buckets;
+  const known = sources.cubes(range.start_ms, range.end_ms);
+  const { cubes, scans } = tileSlots(prepared, known, () => sources.cut_ms());
+  const plans = scans
+    .map(({ start_ms, end_ms }) => {
+      const request = { scope, start_ms, end_ms, ...(upTo === undefined ? {} : { upTo }) };
+      const plan = sources.planScan(request);
+      // The log begins at its cut.
+      if (plan.request.start_ms > start_ms) throw behindRetention(start_ms, plan.request.start_ms, cubes);
+      return plan;
+    })
+    .filter(({ chunks }) => chunks.length > 0);
+  const cells = cubes.reduce(
+    (sum, { cube, start_ms, end_ms }) => sum + sources.estimateCells(cube, start_ms, end_ms),
+    0,
+  );
+  const parts = [...cellParts(cubes, cells), ...plans.flatMap(scanParts)];
+  const rows = plans.reduce((sum, plan) => sum + plan.rows, 0);
+  const source = sourceOf(cubes, scans);
+  const shared: KpiShared = {
+    query,
+    settings,
+    now_ms,
+    position,
+    complete_until_ms: sources.complete_until_ms,
+    rates:
+      prepared.target === undefined
+        ? {}
+        : readDayRates(sources.rates, scope, prepared.target, range.start_ms, range.end_ms),
+    warnings: warningsOf(prepared, cubes),
+  };
+  return {
+    kind: KPI_KIND,
+    rows,
+    bytes: plans.reduce((sum, plan) => sum + plan.bytes, 0),
+    cells,
+    chunks: plans.reduce((sum, plan) => sum + plan.chunks.length, 0),
+    cost_ms: parts.reduce((sum, { cost_ms }) => sum + cost_ms, PLAN_MS),
+    source,
+    explain: explainOf(prepared, cubes, scans, plans, { cells, rows, source }),
+    narrow: narrowings(prepared),
+    shared,
+    parts,
+  };
+}
+
+const RATES_NOW =
+  'Exchange rates are those known now: as_of holds for the events, not for the rates that convert them.';
+
+function warningsOf({ target, query }: Prepared, cubes: readonly CubeStretch[]): string[] {
+  const full = cubes.flatMap(({ cube, start_ms, end_ms }) =>
+    cube.full_days.filter((day_ms) => day_ms >= start_ms && day_ms < end_ms),
+  );
+  const days = new Set(full).size;
+  return [
+    ...(target !== undefined && query.as_of !== undefined ? [RATES_NOW] : []),
+    ...(days === 0 ? [] : [fullDays(days)]),
+  ];
+}
+
+function fullDays(days: number): string {
+  return `On ${days} UTC ${days === 1 ? 'day' : 'days'} of the range, whose events are no longer kept, there were more combinations of values than a rollup keeps: some are under "${OTHER_TEXT}" instead of their own, so groups and filters miss them. Totals are complete.`;
+}
+
+function behindRetention(start_ms: number, cut_ms: number, cubes: readonly CubeStretch[]): QueryError {
+  const kept =
+    cubes.length === 0 ? 'no rollup has these dimensions for that time' : 'a rollup lacks a part of it';
+  const cut = formatUtc(cut_ms);
+  return new QueryError(
+    'behind_retention',
+    `Events before ${cut} are no longer kept, and ${kept} (from ${formatUtc(start_ms)}). Ask from ${cut} on, for whole days, or by fewer dimensions.`,
+    [{ path: 'start', message: `is before ${cut}` }],
+  );
+}
+
+function cellParts(stretches: readonly CubeStretch[], cells: number): PlanPart<KpiWork>[] {
+  if (stretches.length === 0) return [];
+  return [{ reads: 'mutable', rows: 0, cost_ms: cells / CELLS_PER_MS, work: { kind: 'cells', stretches } }];
+}
+
+function scanParts(plan: ScanPlan): PlanPart<KpiWork>[] {
+  const parts: PlanPart<KpiWork>[] = [];
+  let chunks: ChunkPlace[] = [];
+  let rows = 0;
+  const end = (): void => {
+    if (chunks.length === 0) return;
+    const bytes = Math.round((plan.bytes * rows) / Math.max(1, plan.rows));
+    const segments = new Set(chunks.map(({ segment }) => segment)).size;
+    const work: KpiWork = { kind: 'scan', plan: { request: plan.request, chunks, segments, rows, bytes } };
+    parts.push({ reads: 'immutable', rows, cost_ms: rows / ROWS_PER_MS, work });
+    chunks = [];
+    rows = 0;
+  };
+  for (const chunk of plan.chunks) {
+    if (rows + chunk.rows > PART_ROWS) end();
+    chunks.push(chunk);
+    rows += chunk.rows;
+  }
+  end();
+  return parts;
+}
+
+/** `rollup:country@1d`, `scan`, `rollup:country@1d+15m+scan`: what is read, the widest cells first. */
+function sourceOf(cubes: readonly CubeStretch[], scans: readonly Stretch[]): string {
+  const [first] = cubes;
+  if (first === undefined) return 'scan';
+  const widths = widthsOf(cubes);
+  return `rollup:${first.cube.name}@${[...widths, ...(scans.length > 0 ? ['scan'] : [])].join('+')}`;
+}
+
+function widthsOf(cubes: readonly CubeStretch[]): string[] {
+  const widths = new Set(cubes.map(({ cube }) => cube.info.bucket_ms));
+  return [...widths].sort((a, b) => b - a).map(widthName);
+}
+
+function widthName(width_ms: number): string {
+  if (width_ms % DAY_MS === 0) return `${width_ms / DAY_MS}d`;
+  return width_ms % 3_600_000 === 0 ? `${width_ms / 3_600_000}h` : `${width_ms / 60_000}m`;
+}
+
+function explainOf(
+  { buckets, slots, seriesBy, filters, measures }: Prepared,
+  cubes: readonly CubeStretch[],
+  scans: readonly Stretch[],
+  plans: readonly ScanPlan[],
+  { cells, rows, source }: { readonly cells: number; readonly rows: number; readonly source: string },
+): Readonly<Record<string, unknown>> {
+  const [first] = cubes;
+  const shown = ({ start_ms, end_ms }: Stretch) => ({ start: formatUtc(start_ms), end: formatUtc(end_ms) });
+  return {
+    source,
+    cube: first?.cube.name ?? null,
+    dimensions: first?.cube.info.dimensions ?? [],
+    cell_granularities: widthsOf(cubes),
+    buckets: buckets.length,
+    time_slots: slots.buckets.length,
+    cells_estimated: cells,
+    rollup_ranges: cubes.map((stretch) => ({
+      ...shown(stretch),
+      granularity: widthName(stretch.cube.info.bucket_ms),
+    })),
+    scan_ranges: scans.map(shown),
+    scan: {
+      segments: plans.reduce((sum, { segments }) => sum + segments, 0),
+      chunks: plans.reduce((sum, { chunks }) => sum + chunks.length, 0),
+      rows,
+      bytes: plans.reduce((sum, { bytes }) => sum + bytes, 0),
+    },
+    groups_by: seriesBy,
+    filters: filters.map(({ dimension, not, values }) => ({ dimension, not, values: values.size })),
+    measures,
+  };
+}
+
+function narrowings({ query, seriesBy }: Prepared): string[] {
+  return [
+    'ask for a shorter range (start, end)',
+    ...(seriesBy.length > 1 ? ['group by fewer dimensions (group_by)'] : []),
+    ...(query.aggregation === 'sum' ? [] : ['leave out `aggregation`, so that rollups can answer']),
+    ...(query.as_of === undefined ? [] : ['leave out `as_of`, so that rollups can answer']),
+  ];
+}

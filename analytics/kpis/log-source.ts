@@ -1,0 +1,29 @@
+import { MillraceError, type LogSchema, type LogView, planScan, scanChunks, PlanStale } from '../../engine/index.ts';
+import type { KpiSources } from './sources.ts';
+
+/** Before every time. */
+const ALL_TIME_MS = -8.64e15;
+
+/** The log of a snapshot as a source of KPI queries of one tenant. */
+export function logSource(
+  view: LogView,
+  schema: Pick<LogSchema, 'columns' | 'items'>,
+  scope: string,
+): Pick<KpiSources, 'planScan' | 'scan' | 'cut_ms'> {
+  return {
+    planScan: (request) => planScan(view, request),
+    scan: (plan, take) => {
+      try {
+        scanChunks(view, plan, schema, take);
+      } catch (error) {
+        const isGone = error instanceof MillraceError && error.code === 'log_segment_gone';
+        throw isGone ? new PlanStale('A segment of the log') : error;
+      }
+    },
+    cut_ms: () => {
+      // The plan of a range before every row begins at the tenant's cut.
+      const { request } = planScan(view, { scope, start_ms: ALL_TIME_MS, end_ms: ALL_TIME_MS });
+      return request.start_ms === ALL_TIME_MS ? undefined : request.start_ms;
+    },
+  };
+}

@@ -1,0 +1,203 @@
+import type { Dictionary } from '../../engine/index.ts';
+import { normalType } from '../events/index.ts';
+import { QueryError, bucketsOf, type GranularityName, granularityOf, parseRange, type TimeBuckets, formatUtc, zoneOf } from '../query/index.ts';
+import { MARK } from '../rows/index.ts';
+import { columnOf } from './dimensions.ts';
+import type { SumsShape } from './kpi-sums.ts';
+import { type Distribution, type Measure, type MeasureRule, observedRule, ruleOf } from './measures.ts';
+import {
+  type Aggregation,
+  allowsAggregation,
+  findMetric,
+  isMonetary,
+  type MetricDefinition,
+  measuresOf,
+} from './metrics.ts';
+import type { DimensionColumn, RowFilter, ScanSpec } from './row-scan.ts';
+import type { KpiFilter, KpiQuery } from './schema.ts';
+import { slotsOf, type TimeSlots } from './time-slots.ts';
+
+/** What an answer depends on besides the query and the state. Plain data. */
+export interface KpiSettings {
+  /** Declared custom dimensions, in the order of their columns. */
+  readonly custom: readonly string[];
+  /** The tenant's IANA zone; UTC where there is none. */
+  readonly timezone?: string;
+  /** First day of a week: 1 (Monday, the default) to 7 (Sunday). */
+  readonly weekStart?: number;
+}
+
+/** A metric of a query, under the name that it was asked for. */
+export interface AskedMetric {
+  readonly name: string;
+  readonly metric: MetricDefinition;
+  readonly aggregation: Aggregation;
+  /** Its value depends on amounts of money. */
+  readonly isMonetary: boolean;
+}
+
+/** Accepted values of a dimension, or refused ones; '' is none. */
+export interface AskedFilter {
+  readonly dimension: string;
+  readonly not: boolean;
+  readonly values: ReadonlySet<string>;
+}
+
+export interface KpiHeader {
+  readonly resolved_range: { readonly start: string; readonly end: string };
+  readonly timezone: string;
+  readonly granularity: GranularityName | 'total';
+}
+
+/** A query with everything that follows from it alone. */
+export interface Prepared {
+  readonly query: KpiQuery;
+  readonly asked: readonly AskedMetric[];
+  /** A metric depends on money. */
+  readonly monetary: boolean;
+  /** The currency that money is converted to. */
+  readonly target: string | undefined;
+  readonly buckets: TimeBuckets;
+  readonly slots: TimeSlots;
+  /** Dimensions that tell series apart: those of `group_by`, and the currency where there is money. */
+  readonly seriesBy: readonly string[];
+  readonly filters: readonly AskedFilter[];
+  /** What is summed, in the order of the columns of sums: measures, then the numbers of amounts. */
+  readonly measures: readonly Measure[];
+  readonly observed: readonly Distribution[];
+  /** Amounts whose multisets are needed. */
+  readonly distributions: readonly Distribution[];
+  readonly distinct: boolean;
+  readonly header: KpiHeader;
+}
+
+/**
+ * Throws QueryError (422): `aggregation_not_supported`, `unknown_timezone`, `invalid_range`, `range_not_aligned`,
+ * `too_many_points`.
+ */
+export function prepareKpis(query: KpiQuery, settings: KpiSettings, now_ms: number): Prepared {
+  const asked = askedMetrics(query);
+  const range = parseRange(query.start, query.end);
+  const zone = zoneOf(query.timezone ?? settings.timezone ?? 'UTC');
+  const granularity = granularityOf(query.granularity);
+  const buckets = bucketsOf({ range, granularity, zone, weekStart: settings.weekStart ?? 1 });
+  const monetary = asked.some((metric) => metric.isMonetary);
+  const target = monetary ? query.currency : undefined;
+  const addCurrency = monetary && !query.group_by.includes('currency');
+  return {
+    query,
+    asked,
+    monetary,
+    target,
+    buckets,
+    slots: slotsOf(buckets, target !== undefined, now_ms),
+    seriesBy: addCurrency ? [...query.group_by, 'currency'] : query.group_by,
+    filters: filtersOf(query.filters),
+    ...needsOf(asked),
+    distinct: asked.some(({ metric }) => metric.formula.kind === 'distinct'),
+    header: {
+      resolved_range: { start: formatUtc(range.start_ms), end: formatUtc(range.end_ms) },
+      timezone: zone.id,
+      granularity,
+    },
+  };
+}
+
+function askedMetrics({ metrics, aggregation }: KpiQuery): AskedMetric[] {
+  return [...new Set(metrics)].map((name) => {
+    const metric = findMetric(name);
+    const path = `metrics.${metrics.indexOf(name)}`;
+    if (metric === undefined) {
+      const message = `There is no metric "${name}".`;
+      throw new QueryError('unknown_metric', message, [{ path, message }]);
+    }
+    if (!allowsAggregation(metric, aggregation)) {
+      const message = `${name} has a definition of its own (${metric.description}): it takes no aggregation but sum.`;
+      throw new QueryError('aggregation_not_supported', message, [{ path, message }]);
+    }
+    return { name, metric, aggregation, isMonetary: isMonetary(metric) };
+  });
+}
+
+function needsOf(asked: readonly AskedMetric[]): Pick<Prepared, 'measures' | 'observed' | 'distributions'> {
+  const spread = (wanted: readonly Aggregation[]): Distribution[] => [
+    ...new Set(
+      asked
+        .filter(({ aggregation }) => wanted.includes(aggregation))
+        .flatMap(({ metric }) => metric.distribution ?? []),
+    ),
+  ];
+  const summed = asked.filter(({ aggregation }) => aggregation === 'sum' || aggregation === 'avg');
+  return {
+    measures: [...new Set(summed.flatMap(({ metric }) => measuresOf(metric)))],
+    observed: spread(['avg', 'count']),
+    distributions: spread(['min', 'max', 'p50', 'p90', 'p99']),
+  };
+}
+
+function filtersOf(filters: KpiQuery['filters']): AskedFilter[] {
+  return Object.entries(filters).flatMap(([dimension, given]) => {
+    if (given === undefined) return [];
+    const isNot = isNegation(given);
+    const values = isNot ? given.not : given;
+    const texts = (Array.isArray(values) ? values : [values]).map((value) => value ?? '');
+    return [{ dimension, not: isNot, values: new Set(texts) }];
+  });
+}
+
+function isNegation(filter: KpiFilter): filter is Extract<KpiFilter, { not: unknown }> {
+  return typeof filter === 'object' && filter !== null && !Array.isArray(filter);
+}
+
+export function shapeOf(prepared: Prepared): SumsShape {
+  return {
+    width: prepared.seriesBy.length,
+    slots: prepared.slots.buckets.length,
+    measures: prepared.measures.length + prepared.observed.length,
+    amounts: prepared.distributions.length,
+    members: prepared.distinct,
+  };
+}
+
+/** What a scan adds up for a query; `dictionary` has the texts of the log. */
+export function scanSpecOf(prepared: Prepared, settings: KpiSettings, dictionary: Dictionary): ScanSpec {
+  const { measures, observed, distributions } = prepared;
+  const rules: MeasureRule[] = [...measures.map(ruleOf), ...observed.map(observedRule)];
+  return {
+    groups: prepared.seriesBy.map((dimension) => requireColumn(dimension, settings)),
+    filters: prepared.filters.map((filter) => rowFilter(filter, settings, dictionary)),
+    measures: rules,
+    amounts: distributions.map(ruleOf),
+    membersMark: prepared.distinct ? MARK.orders : 0,
+    slots: prepared.slots,
+  };
+}
+
+function requireColumn(dimension: string, { custom }: KpiSettings): DimensionColumn {
+  const column = columnOf(dimension, custom);
+  if (column !== undefined) return column;
+  const message = `There is no dimension "${dimension}".`;
+  throw new QueryError('unknown_dimension', message, [{ path: 'group_by', message }]);
+}
+
+function rowFilter(filter: AskedFilter, settings: KpiSettings, dictionary: Dictionary): RowFilter {
+  const test = textTest(filter);
+  // Each code is looked up once: many chunks have the same values.
+  const known = new Map<number, boolean>();
+  const accepts = (code: number): boolean => {
+    let accepted = known.get(code);
+    if (accepted === undefined) {
+      accepted = test(dictionary.textOf(code));
+      known.set(code, accepted);
+    }
+    return accepted;
+  };
+  return { ...requireColumn(filter.dimension, settings), accepts };
+}
+
+/** Whether a filter accepts a text. Types are compared in their normal form. */
+export function textTest({ dimension, not, values }: AskedFilter): (text: string) => boolean {
+  if (dimension !== 'type') return (text) => values.has(text) !== not;
+  const normal = new Set([...values].map(normalType));
+  return (text) => normal.has(normalType(text)) !== not;
+}

@@ -1,0 +1,105 @@
+import { ByteReader, ByteWriter, type Cancel, type Plan, type PlanHead, type QueryContext } from '../../engine/index.ts';
+import { addKpiWork, finishKpis, type KpiAnswer } from './kpi-kind.ts';
+import type { KpiShared, KpiWork } from './kpi-plan.ts';
+import { mergeSums } from './kpi-sums.ts';
+import type { OpenSources } from './sources.ts';
+
+/** Several KPI queries that run as one, of one snapshot. `heads` has null for a query that could not be planned. */
+export interface SetShared<X> {
+  readonly heads: readonly (PlanHead<KpiShared> | null)[];
+  /** What `finish` needs besides. Plain data. */
+  readonly extra: X;
+}
+
+/** Work of the query at `index`. */
+export interface SetWork {
+  readonly index: number;
+  readonly work: KpiWork;
+}
+
+/** The plans of a set as one plan. */
+export function planSet<X>(
+  kind: string,
+  plans: readonly (Plan<KpiShared, KpiWork> | null)[],
+  extra: X,
+): Plan<SetShared<X>, SetWork> {
+  const made = plans.filter((plan) => plan !== null);
+  const total = (of: (plan: Plan<KpiShared, KpiWork>) => number): number =>
+    made.reduce((sum, plan) => sum + of(plan), 0);
+  return {
+    kind,
+    rows: total(({ rows }) => rows),
+    bytes: total(({ bytes }) => bytes),
+    cells: total(({ cells = 0 }) => cells),
+    chunks: total(({ chunks = 0 }) => chunks),
+    cost_ms: total(({ cost_ms }) => cost_ms),
+    source: [...new Set(made.map(({ source }) => source))].join(', '),
+    explain: { queries: plans.map((plan) => plan?.explain ?? null) },
+    narrow: [...new Set(made.flatMap(({ narrow }) => narrow))],
+    shared: {
+      heads: plans.map((plan) => {
+        if (plan === null) return null;
+        const { parts: _, ...head } = plan;
+        return head;
+      }),
+      extra,
+    },
+    parts: plans.flatMap((plan, index) =>
+      (plan?.parts ?? []).map(({ work, ...part }) => ({ ...part, work: { index, work } })),
+    ),
+  };
+}
+
+export function addSetWork<X>(
+  context: QueryContext,
+  open: OpenSources,
+  { shared }: PlanHead<SetShared<X>>,
+  { index, work }: SetWork,
+  cancel: Cancel,
+): Uint8Array {
+  const head = shared.heads[index];
+  if (head === undefined || head === null) throw new Error(`a set of queries has no plan ${index}`);
+  return writeSums(new Map([[index, addKpiWork(context, open, head, work, cancel)]]));
+}
+
+export function mergeSets(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const merged = readSet(a);
+  for (const [index, bytes] of readSet(b)) {
+    const own = merged.get(index);
+    merged.set(index, own === undefined ? bytes : mergeSums(own, bytes));
+  }
+  return writeSums(merged);
+}
+
+/**
+ * The answer of each query; undefined where there is no plan, and what `refused` makes of an error where it has
+ * no answer.
+ */
+export function finishSet<X, R>(
+  { shared }: PlanHead<SetShared<X>>,
+  bytes: Uint8Array | undefined,
+  refused: (error: unknown) => R,
+): readonly (KpiAnswer | R | undefined)[] {
+  const sums = bytes === undefined ? new Map<number, Uint8Array>() : readSet(bytes);
+  return shared.heads.map((head, index) => {
+    if (head === null) return undefined;
+    try {
+      return finishKpis(head, sums.get(index));
+    } catch (error) {
+      return refused(error);
+    }
+  });
+}
+
+function writeSums(sums: ReadonlyMap<number, Uint8Array>): Uint8Array {
+  const writer = new ByteWriter();
+  for (const [index, bytes] of sums) writer.varint(index).varint(bytes.length).bytes(bytes);
+  return writer.copy();
+}
+
+function readSet(bytes: Uint8Array): Map<number, Uint8Array> {
+  const sums = new Map<number, Uint8Array>();
+  const reader = new ByteReader(bytes);
+  while (reader.position < bytes.length) sums.set(reader.varint(), reader.bytes(reader.varint()));
+  return sums;
+}

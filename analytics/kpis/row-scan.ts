@@ -1,0 +1,337 @@
+import type { Chunk, ChunkItems } from '../../engine/index.ts';
+import { CODE, HASH, ITEM_NUMBER } from '../rows/index.ts';
+import { ItemScan } from './item-scan.ts';
+import type { KpiSums } from './kpi-sums.ts';
+import type { MeasureRule } from './measures.ts';
+import { addAmounts, addCounts, addObserved, addUnits, type PointRows } from './point-loops.ts';
+import {
+  acceptTable,
+  addKeys,
+  lookUpPairs,
+  refineRange,
+  refineRows,
+  selectRows,
+  type WideCodes,
+  WideIndex,
+} from './row-select.ts';
+import { SlotFinder, type TimeSlots } from './time-slots.ts';
+
+/** A dimension's code column, and its column of items where rows with items have it there; -1: nowhere. */
+export interface DimensionColumn {
+  readonly column: number;
+  readonly item: number;
+}
+
+export interface RowFilter extends DimensionColumn {
+  readonly accepts: (code: number) => boolean;
+}
+
+/** What is added up. */
+export interface ScanSpec {
+  readonly groups: readonly DimensionColumn[];
+  readonly filters: readonly RowFilter[];
+  readonly measures: readonly MeasureRule[];
+  /** Multisets of amounts. */
+  readonly amounts: readonly MeasureRule[];
+  /** The mark of the rows whose customers are counted; 0: none. */
+  readonly membersMark: number;
+  readonly slots: TimeSlots;
+}
+
+/** Rows of a chunk that is not whole: half-open times, sequences up to `upTo`. */
+export interface RowRange {
+  readonly start_ms: number;
+  readonly end_ms: number;
+  readonly upTo?: number;
+}
+
+/** Combinations of a chunk's values that are looked up in a table. */
+const MAX_KEYS = 131_072;
+
+/** Adds the rows of chunks up into `sums`. */
+export class RowScan {
+  readonly #spec: ScanSpec;
+  readonly #sums: KpiSums;
+  readonly #finder: SlotFinder;
+  readonly #marks: number;
+  readonly #items: ItemScan | undefined;
+  readonly #marksIndex = new WideIndex();
+  readonly #signsIndex = new WideIndex();
+  readonly #filterIndex = new WideIndex();
+  readonly #groupIndexes: readonly WideIndex[];
+  readonly #tuple: Int32Array;
+  /** Series by combined local indexes, -1 where it is not known yet. */
+  #series = new Int32Array(256);
+  #selected: PointRows & { signs: Int8Array | undefined } = emptyRows(0);
+  #marked = emptyRows(0);
+  #signs = new Int8Array(0);
+  #itemRows = new Uint32Array(0);
+
+  constructor(spec: ScanSpec, sums: KpiSums) {
+    this.#spec = spec;
+    this.#sums = sums;
+    this.#finder = new SlotFinder(spec.slots);
+    this.#marks = [...spec.measures, ...spec.amounts].reduce(
+      (marks, { mark }) => marks | mark,
+      spec.membersMark,
+    );
+    const tellsItems = [...spec.groups, ...spec.filters].some(({ item }) => item >= 0);
+    this.#items = tellsItems ? new ItemScan(spec, sums, this.#finder) : undefined;
+    this.#groupIndexes = spec.groups.map(() => new WideIndex());
+    this.#tuple = new Int32Array(spec.groups.length);
+  }
+
+  scan(chunk: Chunk, range: RowRange): void {
+    this.#makeRoom(chunk.rows);
+    const selected = this.#selected;
+    const marks = this.#marksIndex.codes(chunk.code(CODE.marks), chunk.rows);
+    selected.count = this.#select(chunk.rows, marks);
+    if (!chunk.isWhole) this.#cut(chunk, range);
+    for (const filter of this.#spec.filters) if (filter.item < 0) this.#filter(chunk, filter);
+    if (selected.count === 0) return;
+    const items = this.#items !== undefined && chunk.hasItems ? chunk.items() : undefined;
+    const itemRows = items === undefined ? 0 : this.#parted(items);
+    for (const filter of this.#spec.filters) if (filter.item >= 0) this.#filter(chunk, filter);
+    if (selected.count > 0) this.#add(chunk, marks);
+    if (itemRows > 0 && items !== undefined) this.#items?.scan(chunk, items, this.#itemRows, itemRows);
+  }
+
+  #makeRoom(rows: number): void {
+    if (this.#selected.rows.length >= rows) return;
+    this.#selected = emptyRows(rows);
+    this.#marked = emptyRows(rows);
+    this.#signs = new Int8Array(rows);
+    this.#itemRows = new Uint32Array(rows);
+  }
+
+  /** Rows that count for something that is asked for. */
+  #select(length: number, { index, values }: WideCodes): number {
+    const { rows } = this.#selected;
+    const accept = acceptTable(values, (marks) => (marks & this.#marks) !== 0);
+    if (index !== undefined) return accept.includes(1) ? selectRows(index, accept, length, rows) : 0;
+    if (accept[0] !== 1) return 0;
+    for (let row = 0; row < length; row++) rows[row] = row;
+    return length;
+  }
+
+  #cut(chunk: Chunk, { start_ms, end_ms, upTo }: RowRange): void {
+    const selected = this.#selected;
+    if (chunk.min_ms < start_ms || chunk.max_ms >= end_ms) {
+      selected.count = refineRange(chunk.time_ms(), start_ms, end_ms, selected.rows, selected.count);
+    }
+    if (upTo !== undefined && chunk.max_sequence > upTo) {
+      selected.count = refineRange(chunk.sequence(), 0, upTo + 1, selected.rows, selected.count);
+    }
+  }
+
+  #filter(chunk: Chunk, { column, accepts }: RowFilter): void {
+    const selected = this.#selected;
+    if (selected.count === 0) return;
+    const { index, values } = this.#filterIndex.codes(chunk.code(column), chunk.rows);
+    const accept = acceptTable(values, accepts);
+    if (!accept.includes(1)) selected.count = 0;
+    else if (index !== undefined && accept.includes(0)) {
+      selected.count = refineRows(index, accept, selected.rows, selected.count);
+    }
+  }
+
+  /** Moves the selected rows that have items to `#itemRows`; returns how many. */
+  #parted(items: ChunkItems): number {
+    const { rows, count } = this.#selected;
+    let plain = 0;
+    let withItems = 0;
+    for (let at = 0; at < count; at++) {
+      const row = rows[at] as number;
+      if (items.count[row] === 0) rows[plain++] = row;
+      else this.#itemRows[withItems++] = row;
+    }
+    this.#selected.count = plain;
+    return withItems;
+  }
+
+  #add(chunk: Chunk, marks: WideCodes): void {
+    const { measures, amounts, membersMark } = this.#spec;
+    this.#placeRows(chunk);
+    this.#signRows(chunk);
+    const needed = new Set([...measures, ...amounts].map(({ mark }) => mark));
+    if (membersMark !== 0) needed.add(membersMark);
+    for (const mark of needed) {
+      const rows = this.#withMark(mark, marks);
+      if (rows.count === 0) continue;
+      for (const [at, rule] of measures.entries())
+        if (rule.mark === mark) this.#addMeasure(chunk, rows, rule, at);
+      for (const [at, rule] of amounts.entries())
+        if (rule.mark === mark) this.#addValues(chunk, rows, rule, at);
+      if (mark === membersMark) this.#addMembers(chunk, rows);
+    }
+  }
+
+  /** The point of each selected row. */
+  #placeRows(chunk: Chunk): void {
+    const { rows, points, count } = this.#selected;
+    const { slots } = this.#sums.shape;
+    const groups = this.#spec.groups.map(({ column }, at) =>
+      (this.#groupIndexes[at] as WideIndex).codes(chunk.code(column), chunk.rows),
+    );
+    let keys = 1;
+    for (const { index, values } of groups) if (index !== undefined) keys *= values.length;
+    if (keys > MAX_KEYS) this.#findSeries(groups);
+    else this.#mapSeries(groups, keys);
+    this.#sums.reserve();
+    if (slots === 1) return;
+    for (let at = 0; at < count; at++) (points[at] as number) *= slots;
+    const { edges_ms } = this.#spec.slots;
+    const first = this.#finder.slotAt(Math.max(chunk.min_ms, edges_ms[0] as number));
+    const last = this.#finder.slotAt(chunk.max_ms);
+    if (first !== last) this.#finder.addSlots(chunk.time_ms(), rows, count, points);
+    else for (let at = 0; at < count; at++) (points[at] as number) += first;
+  }
+
+  /** Series by a table of the combinations of the chunk's values. */
+  #mapSeries(groups: readonly WideCodes[], keys: number): void {
+    const { rows, points, count } = this.#selected;
+    if (this.#series.length < keys) this.#series = new Int32Array(keys * 2);
+    const series = this.#series;
+    series.fill(-1, 0, keys);
+    const [first, second, third] = groups.filter(({ index }) => index !== undefined);
+    if (first?.index !== undefined && second?.index !== undefined && third === undefined) {
+      const stride = first.values.length;
+      for (let at = 0; at < count; ) {
+        at = lookUpPairs(first.index, second.index, stride, series, rows, at, count, points);
+        if (at === count) return;
+        const row = rows[at] as number;
+        const key = (first.index[row] as number) + (second.index[row] as number) * stride;
+        series[key] = this.#resolve(groups, row);
+      }
+      return;
+    }
+    points.fill(0, 0, count);
+    let stride = 1;
+    for (const { index, values } of groups) {
+      if (index === undefined) continue;
+      addKeys(index, stride, rows, count, points);
+      stride *= values.length;
+    }
+    for (let at = 0; at < count; at++) {
+      const key = points[at] as number;
+      let found = series[key] as number;
+      if (found < 0) {
+        found = this.#resolve(groups, rows[at] as number);
+        series[key] = found;
+      }
+      points[at] = found;
+    }
+  }
+
+  /** Series one row after the other, where the combinations are too many for a table. */
+  #findSeries(groups: readonly WideCodes[]): void {
+    const { rows, points, count } = this.#selected;
+    for (let at = 0; at < count; at++) points[at] = this.#resolve(groups, rows[at] as number);
+  }
+
+  #resolve(groups: readonly WideCodes[], row: number): number {
+    const tuple = this.#tuple;
+    for (let at = 0; at < groups.length; at++) {
+      const { index, values } = groups[at] as WideCodes;
+      tuple[at] = values[index === undefined ? 0 : (index[row] as number)] as number;
+    }
+    return this.#sums.series.find(tuple);
+  }
+
+  #signRows(chunk: Chunk): void {
+    const selected = this.#selected;
+    const { rows, count } = selected;
+    const { index, values } = this.#signsIndex.codes(chunk.code(CODE.retraction), chunk.rows);
+    selected.signs = undefined;
+    if (!values.includes(1)) return;
+    selected.signs = this.#signs;
+    for (let at = 0; at < count; at++) {
+      const retraction = values[index === undefined ? 0 : (index[rows[at] as number] as number)];
+      this.#signs[at] = retraction === 1 ? -1 : 1;
+    }
+  }
+
+  #withMark(mark: number, { index, values }: WideCodes): PointRows {
+    const selected = this.#selected;
+    if (mark === this.#marks) return selected;
+    const has = acceptTable(values, (marks) => (marks & mark) !== 0);
+    if (index === undefined || !has.includes(0)) return has[0] === 1 ? selected : NO_ROWS;
+    const marked = this.#marked;
+    marked.count = keepMarked(selected, index, has, marked);
+    const { signs } = selected;
+    marked.signs = signs === undefined ? undefined : this.#signsOf(signs, index, has);
+    return marked;
+  }
+
+  #signsOf(signs: Int8Array, index: Uint32Array, has: Uint8Array): Int8Array {
+    const { rows, count } = this.#selected;
+    const kept = new Int8Array(count);
+    let length = 0;
+    for (let at = 0; at < count; at++) {
+      kept[length] = signs[at] as number;
+      length += has[index[rows[at] as number] as number] as number;
+    }
+    return kept;
+  }
+
+  #addMeasure(chunk: Chunk, rows: PointRows, { kind, column }: MeasureRule, at: number): void {
+    const sums = this.#sums.columns[at];
+    if (sums === undefined) return;
+    if (kind === 'count') addCounts(rows, sums);
+    else if (kind === 'amount') addAmounts(rows, chunk.number(column), sums);
+    else if (kind === 'observed') addObserved(rows, chunk.number(column), sums);
+    else if (chunk.hasItems) {
+      const items = chunk.items();
+      addUnits(rows, items, items.number(ITEM_NUMBER.quantity), sums);
+    }
+  }
+
+  #addValues(
+    chunk: Chunk,
+    { count, rows, points, signs }: PointRows,
+    rule: MeasureRule,
+    index: number,
+  ): void {
+    const amounts = chunk.number(rule.column);
+    for (let at = 0; at < count; at++) {
+      const amount = amounts[rows[at] as number] as number;
+      if (Number.isNaN(amount)) continue;
+      this.#sums.addAmount(
+        points[at] as number,
+        index,
+        amount,
+        signs === undefined ? 1 : (signs[at] as number),
+      );
+    }
+  }
+
+  #addMembers(chunk: Chunk, { count, rows, points, signs }: PointRows): void {
+    const { index, hi, lo } = chunk.hash(HASH.customer);
+    for (let at = 0; at < count; at++) {
+      const local = index === null ? 0 : (index[rows[at] as number] as number);
+      if (hi[local] === 0 && lo[local] === 0) continue;
+      const sign = signs === undefined ? 1 : (signs[at] as number);
+      this.#sums.addMember(points[at] as number, hi[local] as number, lo[local] as number, sign);
+    }
+  }
+}
+
+/** Copies the rows that have the mark; returns how many. */
+function keepMarked(from: PointRows, index: Uint32Array, has: Uint8Array, to: PointRows): number {
+  const { rows, points, count } = from;
+  const { rows: keptRows, points: keptPoints } = to;
+  let kept = 0;
+  for (let at = 0; at < count; at++) {
+    const row = rows[at] as number;
+    keptRows[kept] = row;
+    keptPoints[kept] = points[at] as number;
+    kept += has[index[row] as number] as number;
+  }
+  return kept;
+}
+
+function emptyRows(rows: number): PointRows {
+  return { count: 0, rows: new Uint32Array(rows), points: new Int32Array(rows), signs: undefined };
+}
+
+const NO_ROWS: PointRows = emptyRows(0);

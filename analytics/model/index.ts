@@ -1,2 +1,0 @@
-export * from './metric-catalogue.ts';
-export * from './model.ts';
