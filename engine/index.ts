@@ -12,6 +12,7 @@ export { inputPositions, type Sources } from './inputs.ts';
 export * from './interactive.ts';
 export * from './interactive-layout.ts';
 export * from './kv.ts';
+export * from './long-value.ts';
 export * from './merge.ts';
 export * from './meta.ts';
 export * from './metrics.ts';

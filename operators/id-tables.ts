@@ -8,8 +8,8 @@ import { ID_WORDS } from './recent-ids.ts';
 export const idTables = () => ({
   // Which ids are known is content; which of them are in the log is a matter of the way.
   log: rawTable({ version: 2, logicalRows: (log, _, sibling) => [idSetDigest(log, sibling('blocks'))] }),
-  blocks: rawTable({ version: 1, logicalRows: () => [] }),
-  directory: rawTable({ version: 1, logicalRows: () => [] }),
+  blocks: rawTable({ version: 2, logicalRows: () => [] }),
+  directory: rawTable({ version: 2, logicalRows: () => [] }),
 });
 
 /**
