@@ -83,6 +83,7 @@ export async function runsBench(): Promise<object> {
     });
     const commit_ns = Math.round((table_ms * 1e6) / RECORDS);
     const { record_bytes } = load;
+    const loaded_file_bytes = store.sizeBytes();
     const restart_ms = nsEach(1, () => void new RunTable(kv).find(1, 1)) / 1e6;
     const reading = lookups(load, table);
     while (!store.transaction(() => table.compact(64 * 1_048_576))) {}
@@ -106,6 +107,7 @@ export async function runsBench(): Promise<object> {
       ...many,
       bytes_a_record: Math.round((record_bytes / RECORDS) * 10) / 10,
       compacted_bytes_a_record: Math.round((compacted.stored_bytes / RECORDS) * 10) / 10,
+      loaded_file_bytes_a_record: Math.round((loaded_file_bytes / RECORDS) * 10) / 10,
       file_bytes_a_record: Math.round((store.sizeBytes() / RECORDS) * 10) / 10,
       memory_bytes_a_record: Math.round((table.memory_bytes / RECORDS) * 10) / 10,
       restart_ms: Math.round(restart_ms),

@@ -1,3 +1,4 @@
+import { longValueBytes } from '../state/index.ts';
 import { ByteArea, copyBetween } from './copy-bytes.ts';
 import { rank } from './rank.ts';
 
@@ -10,8 +11,8 @@ import { rank } from './rank.ts';
  * All little-endian. An end is where the record's bytes end, doubled, plus 1 for a tombstone.
  */
 const HEAD_BYTES = 12;
-/** Four pages of LMDB less the head that it puts before a long value: a fuller block would take a fifth page. */
-export const BLOCK_BYTES = 4 * 4_096 - 16;
+/** A fuller block would take a fifth page. */
+export const BLOCK_BYTES = longValueBytes(4);
 const SHORT_ENDS = 1 << 15;
 /** A record has 8 bytes at least: 2 of the high word, the low word and its end. */
 const MAX_RECORDS = Math.ceil(BLOCK_BYTES / 8);

@@ -247,10 +247,16 @@ describe('RunTable', () => {
   it('refuses a record that is too long, limits that are none, and another format', () => {
     const store = new MemoryDisk().open();
     const table = new RunTable(tableOf(store), { record_bytes: 10 });
-    expect(() => commit(store, table, (arena) => put(arena, 1, 1, 11))).toThrow(
+    const withLong = (arena: RecordArena): void => {
+      put(arena, 0, 1, 5);
+      put(arena, 1, 1, 11);
+    };
+    expect(() => commit(store, table, withLong)).toThrow(
       expect.objectContaining({ code: 'record_too_long' }),
     );
     table.restore();
+    commit(store, table, (arena) => put(arena, 2, 2, 10));
+    expect([table.recordCount, text(table.find(word(2), 2))]).toEqual([1, '02'.repeat(10)]);
     expect(() => new RunTable(tableOf(store), { fanout_runs: 1 })).toThrow(
       expect.objectContaining({ code: 'bad_config' }),
     );

@@ -1,5 +1,6 @@
 import { invariant, MillraceError } from '../base/index.ts';
 import type { KvTable } from '../state/index.ts';
+import { BlockBuilder } from './block.ts';
 import {
   type Leftover,
   type Manifest,
@@ -35,6 +36,8 @@ export class RunTable {
   #superseded_bytes = 0;
   #jobs: MergeJob[] = [];
   #leftovers: Leftover[] = [];
+  /** For the runs of commits, which may be small and many. */
+  #builder = new BlockBuilder();
 
   constructor(table: KvTable, limits: Partial<RunLimits> = {}) {
     this.#table = table;
@@ -57,6 +60,8 @@ export class RunTable {
     this.#next = next;
     this.#superseded_bytes = superseded_bytes;
     this.#jobs = [];
+    // What a failed commit has left in it.
+    this.#builder = new BlockBuilder();
     this.#leftovers = [
       ...leftovers,
       ...building.map(({ number, blocks }) => ({ number, blocks, filterPages: 0, removed: 0 })),
@@ -118,7 +123,7 @@ export class RunTable {
   #append(changed: RecordArena): number {
     const order = changed.sorted();
     const { hi, lo, offset, length, area } = changed;
-    const writer = new RunWriter(this.#table, this.#next++, order.length);
+    const writer = new RunWriter(this.#table, this.#next++, order.length, this.#builder);
     let known = 0;
     for (let place = 0; place < order.length; place++) {
       const index = order[place] as number;

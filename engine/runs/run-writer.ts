@@ -11,7 +11,7 @@ const INITIAL_BLOCKS = 16;
 export class RunWriter {
   readonly number: number;
   readonly #table: KvTable;
-  readonly #builder = new BlockBuilder();
+  readonly #builder: BlockBuilder;
   readonly #filter: Filter;
   #firstHi = new Uint32Array(INITIAL_BLOCKS);
   #firstLo = new Uint32Array(INITIAL_BLOCKS);
@@ -21,8 +21,9 @@ export class RunWriter {
   records = 0;
   #tombstones = 0;
 
-  /** For `records` records at most. */
-  constructor(table: KvTable, number: number, records: number) {
+  /** For `records` records at most. `builder` is empty, and nobody else's until the end. */
+  constructor(table: KvTable, number: number, records: number, builder = new BlockBuilder()) {
+    this.#builder = builder;
     this.#table = table;
     this.number = number;
     this.#filter = Filter.for(records);

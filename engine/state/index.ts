@@ -7,3 +7,4 @@ export * from './store-lmdb.ts';
 export * from './store-memory.ts';
 export * from './tables.ts';
 export * from './ttl.ts';
+export * from './long-value.ts';

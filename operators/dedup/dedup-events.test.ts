@@ -160,7 +160,7 @@ describe('the retention of dedupEvents', () => {
     first.commit();
     const cut_ms = START_MS + DAY_MS;
     const pipeline = await Pipeline.start(
-      build(4_000, () => cut_ms),
+      build(2_600, () => cut_ms),
       { snapshot: first.snapshot() },
     );
     pipeline.commit();

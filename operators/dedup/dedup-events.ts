@@ -5,7 +5,8 @@ import {
   type OperatorDoc,
   type OutMessage,
 } from '../../engine/index.ts';
-import { idTables, KnownIds } from './known-ids.ts';
+import { idTables } from './id-tables.ts';
+import { KnownIds } from './known-ids.ts';
 import { TOUCHED_IDS } from './recent-ids.ts';
 
 /** What the operator needs of a batch of events in columns. */
@@ -81,15 +82,7 @@ const make = <B extends IdentifiedColumns>() =>
       const { memory_ids = DEFAULT_MEMORY_IDS, cut_ms = () => Number.NEGATIVE_INFINITY, conflict } = config;
       const { describe = () => ({ scope: name, sequence: 0, detail: {} }) } = config;
       const known = new KnownIds(state, memory_ids);
-      const duplicates = metrics.counter(
-        'millrace.dedup.duplicates',
-        'Events dropped because their id is known',
-      );
-      const conflicts = metrics.counter('millrace.dedup.conflicts', 'Duplicates whose payload differs');
-      metrics.gauge('millrace.dedup.memory_ids', 'Ids in memory', () => known.memoryIds);
-      metrics.gauge('millrace.dedup.memory_bytes', 'Memory of the ids', () => known.memory_bytes);
-      metrics.gauge('millrace.dedup.disk_runs', 'Runs of ids on disk', () => known.diskRuns);
-      metrics.gauge('millrace.dedup.disk_blocks_read', 'Blocks of ids read', () => known.blocksRead);
+      const { duplicates, conflicts } = known.observe(metrics);
 
       let batchCut_ms = Number.NEGATIVE_INFINITY;
       const cutDay_ms = (): number => Math.floor(Math.max(cut_ms(), batchCut_ms) / DAY_MS) * DAY_MS;

@@ -6,8 +6,9 @@ import {
   type OperatorDoc,
   type OutMessage,
 } from '../../engine/index.ts';
+import { idTables } from './id-tables.ts';
 import { identify } from './identify.ts';
-import { idTables, KnownIds } from './known-ids.ts';
+import { KnownIds } from './known-ids.ts';
 
 /** By what an item is known. */
 export interface Identified {
@@ -104,15 +105,7 @@ const make = <E>() =>
       const { describe = () => ({ scope: name, sequence: 0, detail: {} }) } = config;
       const identified = identification(config);
       const known = new KnownIds(state, memory_ids);
-      const duplicates = metrics.counter(
-        'millrace.dedup.duplicates',
-        'Events dropped because their id is known',
-      );
-      const conflicts = metrics.counter('millrace.dedup.conflicts', 'Duplicates whose payload differs');
-      metrics.gauge('millrace.dedup.memory_ids', 'Ids in memory', () => known.memoryIds);
-      metrics.gauge('millrace.dedup.memory_bytes', 'Memory of the ids', () => known.memory_bytes);
-      metrics.gauge('millrace.dedup.disk_runs', 'Runs of ids on disk', () => known.diskRuns);
-      metrics.gauge('millrace.dedup.disk_blocks_read', 'Blocks of ids read', () => known.blocksRead);
+      const { duplicates, conflicts } = known.observe(metrics);
 
       const refuse = (event: E, isConflict: boolean): void => {
         duplicates.add();

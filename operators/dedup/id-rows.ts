@@ -1,8 +1,7 @@
-import { invariant } from '../../engine/index.ts';
+import { invariant, longValueBytes } from '../../engine/index.ts';
 import { ID_WORDS } from './recent-ids.ts';
 
-/** Four pages of LMDB less the head that it puts before a long value. */
-const ROW_BYTES = 4 * 4_096 - 16;
+const ROW_BYTES = longValueBytes(4);
 const HEAD_BYTES = 8;
 const COLUMNS = 4;
 const MAX_ROW_IDS = Math.floor((ROW_BYTES - HEAD_BYTES) / (COLUMNS * 4));

@@ -6,6 +6,7 @@ export {
   type IdentifiedColumns,
 } from './dedup-events.ts';
 export * from './identify.ts';
-export { idSetDigest, KnownIds } from './known-ids.ts';
+export { idSetDigest } from './id-tables.ts';
+export { KnownIds } from './known-ids.ts';
 export * from './old-ids.ts';
 export { ID_WORDS, RecentIds, TOUCHED_IDS } from './recent-ids.ts';

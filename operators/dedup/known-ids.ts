@@ -1,7 +1,13 @@
-import { ByteReader, ByteWriter, type KvTable, type KvView, rawTable } from '../../engine/index.ts';
-import { mix32 } from '../core/index.ts';
+import {
+  ByteReader,
+  ByteWriter,
+  type Counter,
+  invariant,
+  type KvTable,
+  type Metrics,
+} from '../../engine/index.ts';
 import { IdRows } from './id-rows.ts';
-import { DAY_S, OldIds, storedIds } from './old-ids.ts';
+import { DAY_S, OldIds } from './old-ids.ts';
 import { ID_WORDS, RecentIds, TOUCHED_IDS } from './recent-ids.ts';
 
 /** Rows that the ids in memory have at least, as the oldest row leaves memory whole. */
@@ -13,14 +19,6 @@ const STORED_IDS = 1 << 20;
 /** Later rows may have fewer ids than the first one. */
 const RESERVED_SHARE = 0.9;
 const INITIAL_ENTRIES = 4_096;
-
-/** The tables that `KnownIds` needs. */
-export const idTables = () => ({
-  // Which ids are known is content; which of them are in the log is a matter of the way.
-  log: rawTable({ version: 2, logicalRows: (log, _, sibling) => [idSetDigest(log, sibling('blocks'))] }),
-  blocks: rawTable({ version: 1, logicalRows: () => [] }),
-  directory: rawTable({ version: 1, logicalRows: () => [] }),
-});
 
 interface LogRow {
   readonly number: number;
@@ -64,6 +62,7 @@ export class KnownIds {
     this.#restore();
   }
 
+  /** Ids in memory. */
   get memoryIds(): number {
     return this.#recent.size;
   }
@@ -72,12 +71,16 @@ export class KnownIds {
     return this.#recent.memory_bytes + this.#tail.byteLength;
   }
 
-  get diskRuns(): number {
-    return this.#old.runCount;
-  }
-
-  get blocksRead(): number {
-    return this.#old.blocksRead;
+  /** Shows its figures, and gives the counters of what is dropped. */
+  observe(metrics: Metrics): { readonly duplicates: Counter; readonly conflicts: Counter } {
+    metrics.gauge('millrace.dedup.memory_ids', 'Ids in memory', () => this.memoryIds);
+    metrics.gauge('millrace.dedup.memory_bytes', 'Memory of the ids', () => this.memory_bytes);
+    metrics.gauge('millrace.dedup.disk_runs', 'Runs of ids on disk', () => this.#old.runCount);
+    metrics.gauge('millrace.dedup.disk_blocks_read', 'Blocks of ids read', () => this.#old.blocksRead);
+    return {
+      duplicates: metrics.counter('millrace.dedup.duplicates', 'Events dropped because their id is known'),
+      conflicts: metrics.counter('millrace.dedup.conflicts', 'Duplicates whose payload differs'),
+    };
   }
 
   /** There are so many new ids that a commit is due. */
@@ -175,7 +178,7 @@ export class KnownIds {
 
   #row(number: number): Uint8Array {
     const row = this.#log.get(rowKey(number));
-    if (row === undefined) throw new Error(`row ${number} of the log of ids is missing`);
+    invariant(row !== undefined, `row ${number} of the log of ids is stored`);
     return row;
   }
 
@@ -278,29 +281,4 @@ export class KnownIds {
 
 function rowKey(number: number): Uint8Array {
   return new ByteWriter().u48(number).view();
-}
-
-/**
- * A digest of the set of remembered ids, for tests and tools: the sum of the mixed words, so that the
- * order and the place (log or runs) make no difference.
- */
-export function idSetDigest(log: KvView, blocks: KvView): Uint8Array {
-  let ids = 0;
-  let sum = 0n;
-  const add = (id0: number, id1: number, id2: number): void => {
-    ids++;
-    sum = BigInt.asUintN(
-      64,
-      sum + BigInt(mix32(id0) >>> 0) * 0x1_0000_0000n + BigInt(mix32(id1 ^ mix32(id2)) >>> 0),
-    );
-  };
-  const codec = new IdRows(IdRows.maxIds);
-  const entries = new Int32Array(IdRows.maxIds * ID_WORDS);
-  for (const { value } of log.scan()) {
-    const end = codec.read(value, entries, 0) * ID_WORDS;
-    for (let at = 0; at < end; at += ID_WORDS)
-      add(entries[at] as number, entries[at + 1] as number, entries[at + 2] as number);
-  }
-  for (const [id0, id1, id2] of storedIds(blocks)) add(id0, id1, id2);
-  return Buffer.from(`${ids} ids, sum ${sum.toString(16)}`);
 }

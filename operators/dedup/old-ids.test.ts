@@ -72,7 +72,7 @@ describe('OldIds', () => {
     const ids = open(store);
     const entries = many(20_000);
     put(store, ids, entries);
-    expect(rows(store)).toBe(16);
+    expect(rows(store)).toBe(11);
     for (const [id0, id1, id2, payload, time_s] of entries.slice(0, 500))
       expect(ids.find(id0, id1, id2, time_s)).toBe(payload);
     expect(ids.blocksRead).toBe(500);

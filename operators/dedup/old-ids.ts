@@ -2,8 +2,8 @@ import { ByteReader, ByteWriter, invariant, type KvTable, type KvView } from '..
 import { ID_WORDS } from './recent-ids.ts';
 
 export const DAY_S = 86_400;
-/** Ids in a block on disk: what one lookup reads (16 bytes each). */
-const BLOCK_IDS = 2_048;
+/** Ids in a block on disk, about: what one look-up reads. 16 bytes each fill eight pages, with room for chance. */
+const BLOCK_IDS = 1_900;
 /** Runs of a similar size are merged when there are this many. */
 const MERGE_RUNS = 8;
 /** 21 bits beside a word of 32 are an exact number. */
@@ -15,8 +15,8 @@ interface Run {
   readonly day: number;
   readonly number: number;
   readonly ids: number;
-  /** Bits of id0 that choose the block. */
-  readonly blockBits: number;
+  /** The first word of an id chooses the block. */
+  readonly blocks: number;
   readonly min_s: number;
   readonly max_s: number;
   /** When the newest of them came here. */
@@ -25,7 +25,7 @@ interface Run {
 
 /**
  * Ids that left memory, on disk by UTC day of event time: sorted runs in blocks chosen by the first
- * bits of the id, with the range of event times of each run in memory. Live events are newer than
+ * word of the id, with the range of event times of each run in memory. Live events are newer than
  * every run, so they cost no read; an old event reads one block of each run of its day that covers
  * its time. Runs of a day are merged by size (as in a tiered LSM tree), so their number stays logarithmic.
  */
@@ -104,8 +104,8 @@ export class OldIds {
     const runs = this.#runs(day);
     const ids = words.length / RUN_WORDS;
     const number = runs.reduce((highest, run) => Math.max(highest, run.number), -1) + 1;
-    const blockBits = Math.max(0, Math.ceil(Math.log2(ids / BLOCK_IDS)));
-    const run: Run = { day, number, ids, blockBits, min_s, max_s, stored_s };
+    const blocks = Math.ceil(ids / BLOCK_IDS);
+    const run: Run = { day, number, ids, blocks, min_s, max_s, stored_s };
     const order = sortedOrder(words);
     const writer = new ByteWriter();
     let block = -1;
@@ -126,7 +126,7 @@ export class OldIds {
     runs.push(run);
     const entry = new ByteWriter()
       .varint(ids)
-      .varint(blockBits)
+      .varint(blocks)
       .varint(min_s)
       .varint(max_s)
       .varint(stored_s)
@@ -169,7 +169,7 @@ export class OldIds {
   }
 
   #drop(run: Run): void {
-    for (let block = 0; block < 2 ** run.blockBits; block++) this.#blocks.remove(blockKey(run, block));
+    for (let block = 0; block < run.blocks; block++) this.#blocks.remove(blockKey(run, block));
     this.#directory.remove(runKey(run));
     const runs = this.#runs(run.day).filter((other) => other !== run);
     if (runs.length === 0) this.#days.delete(run.day);
@@ -195,7 +195,7 @@ export class OldIds {
 }
 
 function blockOf(run: Run, id0: number): number {
-  return run.blockBits === 0 ? 0 : id0 >>> (32 - run.blockBits);
+  return Math.floor(((id0 >>> 0) * run.blocks) / 2 ** 32);
 }
 
 function runKey({ day, number }: { day: number; number: number }): Uint8Array {
@@ -214,7 +214,7 @@ function* readDirectory(directory: KvView): Iterable<Run> {
       day: place.u32(),
       number: place.u32(),
       ids: reader.varint(),
-      blockBits: reader.varint(),
+      blocks: reader.varint(),
       min_s: reader.varint(),
       max_s: reader.varint(),
       stored_s: reader.varint(),
