@@ -4,16 +4,8 @@ import { ItemScan } from './item-scan.ts';
 import type { KpiSums } from './kpi-sums.ts';
 import type { MeasureRule } from './measures.ts';
 import { addAmounts, addCounts, addObserved, addUnits, type PointRows } from './point-loops.ts';
-import {
-  acceptTable,
-  addKeys,
-  lookUpPairs,
-  refineRange,
-  refineRows,
-  selectRows,
-  type WideCodes,
-  WideIndex,
-} from './row-select.ts';
+import { RowPlacer } from './row-placer.ts';
+import { acceptTable, refineRange, refineRows, selectRows, type WideCodes, WideIndex } from './row-select.ts';
 import { SlotFinder, type TimeSlots } from './time-slots.ts';
 
 /** A dimension's code column, and its column of items where rows with items have it there; -1: nowhere. */
@@ -45,9 +37,6 @@ export interface RowRange {
   readonly upTo?: number;
 }
 
-/** Combinations of a chunk's values that are looked up in a table. */
-const MAX_KEYS = 131_072;
-
 /** Adds the rows of chunks up into `sums`. */
 export class RowScan {
   readonly #spec: ScanSpec;
@@ -58,10 +47,7 @@ export class RowScan {
   readonly #marksIndex = new WideIndex();
   readonly #signsIndex = new WideIndex();
   readonly #filterIndex = new WideIndex();
-  readonly #groupIndexes: readonly WideIndex[];
-  readonly #tuple: Int32Array;
-  /** Series by combined local indexes, -1 where it is not known yet. */
-  #series = new Int32Array(256);
+  readonly #placer: RowPlacer;
   #selected: PointRows & { signs: Int8Array | undefined } = emptyRows(0);
   #marked = emptyRows(0);
   #signs = new Int8Array(0);
@@ -77,8 +63,7 @@ export class RowScan {
     );
     const tellsItems = [...spec.groups, ...spec.filters].some(({ item }) => item >= 0);
     this.#items = tellsItems ? new ItemScan(spec, sums, this.#finder) : undefined;
-    this.#groupIndexes = spec.groups.map(() => new WideIndex());
-    this.#tuple = new Int32Array(spec.groups.length);
+    this.#placer = new RowPlacer(spec, sums, this.#finder);
   }
 
   scan(chunk: Chunk, range: RowRange): void {
@@ -151,7 +136,7 @@ export class RowScan {
 
   #add(chunk: Chunk, marks: WideCodes): void {
     const { measures, amounts, membersMark } = this.#spec;
-    this.#placeRows(chunk);
+    this.#placer.place(chunk, this.#selected);
     this.#signRows(chunk);
     const needed = new Set([...measures, ...amounts].map(({ mark }) => mark));
     if (membersMark !== 0) needed.add(membersMark);
@@ -164,78 +149,6 @@ export class RowScan {
         if (rule.mark === mark) this.#addValues(chunk, rows, rule, at);
       if (mark === membersMark) this.#addMembers(chunk, rows);
     }
-  }
-
-  /** The point of each selected row. */
-  #placeRows(chunk: Chunk): void {
-    const { rows, points, count } = this.#selected;
-    const { slots } = this.#sums.shape;
-    const groups = this.#spec.groups.map(({ column }, at) =>
-      (this.#groupIndexes[at] as WideIndex).codes(chunk.code(column), chunk.rows),
-    );
-    let keys = 1;
-    for (const { index, values } of groups) if (index !== undefined) keys *= values.length;
-    if (keys > MAX_KEYS) this.#findSeries(groups);
-    else this.#mapSeries(groups, keys);
-    this.#sums.reserve();
-    if (slots === 1) return;
-    for (let at = 0; at < count; at++) (points[at] as number) *= slots;
-    const { edges_ms } = this.#spec.slots;
-    const first = this.#finder.slotAt(Math.max(chunk.min_ms, edges_ms[0] as number));
-    const last = this.#finder.slotAt(chunk.max_ms);
-    if (first !== last) this.#finder.addSlots(chunk.time_ms(), rows, count, points);
-    else for (let at = 0; at < count; at++) (points[at] as number) += first;
-  }
-
-  /** Series by a table of the combinations of the chunk's values. */
-  #mapSeries(groups: readonly WideCodes[], keys: number): void {
-    const { rows, points, count } = this.#selected;
-    if (this.#series.length < keys) this.#series = new Int32Array(keys * 2);
-    const series = this.#series;
-    series.fill(-1, 0, keys);
-    const [first, second, third] = groups.filter(({ index }) => index !== undefined);
-    if (first?.index !== undefined && second?.index !== undefined && third === undefined) {
-      const stride = first.values.length;
-      for (let at = 0; at < count; ) {
-        at = lookUpPairs(first.index, second.index, stride, series, rows, at, count, points);
-        if (at === count) return;
-        const row = rows[at] as number;
-        const key = (first.index[row] as number) + (second.index[row] as number) * stride;
-        series[key] = this.#resolve(groups, row);
-      }
-      return;
-    }
-    points.fill(0, 0, count);
-    let stride = 1;
-    for (const { index, values } of groups) {
-      if (index === undefined) continue;
-      addKeys(index, stride, rows, count, points);
-      stride *= values.length;
-    }
-    for (let at = 0; at < count; at++) {
-      const key = points[at] as number;
-      let found = series[key] as number;
-      if (found < 0) {
-        found = this.#resolve(groups, rows[at] as number);
-        series[key] = found;
-      }
-      points[at] = found;
-    }
-  }
-
-  /** Series one row after the other, where the combinations are too many for a table. */
-  #findSeries(groups: readonly WideCodes[]): void {
-    const { rows, points, count } = this.#selected;
-    for (let at = 0; at < count; at++) points[at] = this.#resolve(groups, rows[at] as number);
-  }
-
-  #resolve(groups: readonly WideCodes[], row: number): number {
-    const tuple = this.#tuple;
-    for (let at = 0; at < groups.length; at++) {
-      const { index, values } = groups[at] as WideCodes;
-      tuple[at] = values[index === undefined ? 0 : (index[row] as number)] as number;
-    }
-    return this.#sums.series.find(tuple);
   }
 
   #signRows(chunk: Chunk): void {

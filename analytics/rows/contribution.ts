@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { RowBatch } from '../../engine/index.ts';
-import type { ReaderColumns, RowReader } from '../../operators/views/cubes/index.ts';
+import type { ReaderColumns, RowReader } from '../../operators/index.ts';
 import { ItemLines, LineGroups } from './item-lines.ts';
 import { CONTRIBUTIONS, type Contribution, M, MEASURES } from './measures.ts';
 import { CODE, ITEM_NUMBER, MARK, NUMBER } from './row-schema.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Stream, TestDriver, Dictionary, RowBatch } from '../../engine/index.ts';
-import { cubes, cubeViews, readCubeInfo, scanCells } from '../../operators/views/cubes/index.ts';
+import { cubes, cubeViews, readCubeInfo, scanCells } from '../../operators/index.ts';
 import { RowContribution } from './contribution.ts';
 import { cubeOf, DEFAULT_ROW_CUBES } from './default-cubes.ts';
 import { M } from './measures.ts';

@@ -1,4 +1,4 @@
-import type { CubeDefinition } from '../../operators/views/cubes/index.ts';
+import type { CubeDefinition } from '../../operators/index.ts';
 import type { RowDimension } from './row-schema.ts';
 
 const HOUR_MS = 3_600_000;
