@@ -14,6 +14,11 @@ export class Reusable {
   }
 }
 
+/** A value that is copied at once, so that the store need not. */
+function large(chunks: KvView, key: Uint8Array): Uint8Array | undefined {
+  return chunks.getShared === undefined ? chunks.get(key) : chunks.getShared(key);
+}
+
 /** A segment was merged or dropped since the plan: the state has moved on. */
 export function segmentGone(): MillraceError {
   return new MillraceError(
@@ -39,7 +44,7 @@ export class StoredChunkBytes {
     this.#chunks = chunks;
     this.#segment = segment;
     this.#chunk = chunk;
-    const value = chunks.get(this.#keys.head(segment, chunk));
+    const value = large(chunks, this.#keys.head(segment, chunk));
     if (value === undefined) throw segmentGone();
     this.#head = memory.copyOf(value);
     invariant(value.length >= 8, 'the head of a chunk has a directory');
@@ -54,7 +59,7 @@ export class StoredChunkBytes {
     const at = this.#directory[place] ?? NONE;
     if (at === NONE) return undefined;
     if (at !== EXTERNAL) return this.#head.subarray(at);
-    const value = this.#chunks.get(this.#keys.column(this.#segment, this.#chunk, place));
+    const value = large(this.#chunks, this.#keys.column(this.#segment, this.#chunk, place));
     if (value === undefined) throw segmentGone();
     return memory.copyOf(value);
   }

@@ -26,8 +26,8 @@ export interface LogLimits extends TierLimits {
 
 export const DEFAULT_LOG_LIMITS: LogLimits = {
   fanout: 8,
-  sealed_min_rows: 524_288,
-  segment_max_rows: 1_048_576,
+  sealed_min_rows: 262_144,
+  segment_max_rows: 524_288,
   sort_min_rows: 65_536,
   merge_max_rows: 262_144,
 };

@@ -25,6 +25,11 @@ export interface KvRange {
 export interface KvView {
   /** The value's bytes, valid only until the next call on any table of the store. */
   get(key: Uint8Array): Uint8Array | undefined;
+  /**
+   * As `get`, but without a copy of the store's own where a view has that: for large values that the caller copies
+   * at once.
+   */
+  getShared?(key: Uint8Array): Uint8Array | undefined;
   scan(range?: KvRange): Iterable<KvEntry>;
 }
 

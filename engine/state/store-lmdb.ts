@@ -182,6 +182,11 @@ function storedTables(root: RootDatabase<Buffer, Buffer>): string[] {
   return names;
 }
 
+interface ReaderRows extends Rows {
+  /** Valid until the next read of this thread; a large value is copied once less. */
+  getShared(key: Uint8Array): Uint8Array | undefined;
+}
+
 export interface LmdbReaderOptions {
   /**
    * The writer is a thread of this process. lmdb shares one environment between the threads of a
@@ -193,12 +198,12 @@ export interface LmdbReaderOptions {
 /** Opens an environment for reading, from any thread or process, without blocking the writer. */
 export function openLmdbReader(path: string, options: LmdbReaderOptions = {}): KvReader {
   const root = openRoot(path, options.sharedWithWriter !== true, true);
-  const open = (name: string): Rows => {
+  const open = (name: string): ReaderRows => {
     const db = root.openDB<Buffer, Buffer>(name, TABLE_OPTIONS);
     // A copy: views of several tables are in use at once.
-    return { ...rowsOf(db), get: (key) => db.getBinary(asBuffer(key)) };
+    return { ...rowsOf(db), get: (key) => db.getBinary(asBuffer(key)), getShared: (key) => getFast(db, key) };
   };
-  const opened = new Map<string, Rows>();
+  const opened = new Map<string, ReaderRows>();
   const none: Rows = { get: () => undefined, range: () => [] };
   const longKeys = new LongKeys({
     get: (key) => opened.get(REST_TABLE)?.get(key),
@@ -219,7 +224,16 @@ export function openLmdbReader(path: string, options: LmdbReaderOptions = {}): K
         for (const name of storedTables(root)) if (!opened.has(name)) opened.set(name, open(name));
         renew();
       }
-      return work((name) => viewOf(opened.get(name) ?? none, longKeys));
+      return work((name) => {
+        const rows = opened.get(name);
+        if (rows === undefined) return viewOf(none, longKeys);
+        const { getShared } = rows;
+        const view = viewOf(rows, longKeys);
+        return {
+          ...view,
+          getShared: (key) => (key.length > 0 && key.length < HEAD_BYTES ? getShared(key) : view.get(key)),
+        };
+      });
     },
     tableNames: () => {
       renew();
