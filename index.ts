@@ -241,28 +241,42 @@ export {
   type WithFacts,
 } from './operators/index.ts';
 
-// Rollup cubes, and reading them.
+// Rows in columns: the event log and rollup cubes, and reading them.
 
 export {
-  type Cell,
-  type CellDetail,
-  type CellQuery,
-  type CellRow,
+  type Chunk,
+  type ColumnSpec,
+  Dictionary,
+  type LogSchema,
+  type LogView,
+  planScan,
+  RowBatch,
+  type ScanPlan,
+  type ScanRequest,
+  scanChunks,
+} from './engine/index.ts';
+export {
+  type CellVisitor,
   type CubeDefinition,
-  type CubeRow,
+  type CubeInfo,
   type CubesConfig,
   type CubeViews,
+  completeFrom,
   countDistinct,
   cubes,
   cubeViews,
   type Distinct,
   type Distribution,
+  type EventLogConfig,
   type ExactSet,
   type ExactSum,
-  type Granularity,
+  eventLog,
+  eventLogView,
   type HyperLogLog,
   quantile,
-  readCube,
+  type RowReader,
+  readCubeInfo,
+  scanCells,
 } from './operators/index.ts';
 
 // Sinks.

@@ -1,3 +1,4 @@
+export { analyticsSettings } from './answers/index.ts';
 export type { App, RunningServer } from './app/index.ts';
 export {
   ApiError,

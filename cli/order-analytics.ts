@@ -3,8 +3,6 @@ import { readSettings, type Settings } from '../api/index.ts';
 import type { Topology } from '../engine/index.ts';
 import type { CommandContext } from './command.ts';
 
-const DAY_MS = 86_400_000;
-
 export const settingsOf = (env: CommandContext['env']): Settings => readSettings(env);
 
 /** The order analytics, as the settings ask for them. */
@@ -13,7 +11,8 @@ export function topologyOf(settings: Settings): Topology {
     cubes: settings.cubes,
     cells_per_day: settings.cubeCellsPerDay,
     dedup_memory_ids: settings.dedupMemoryIds,
-    retain_ms: settings.retentionDays * DAY_MS,
+    custom: settings.customDimensions,
+    retention_days: settings.retentionDays,
     outOfOrderness_ms: settings.allowedOutOfOrderness_ms,
   });
 }

@@ -3,6 +3,7 @@ import { type Logger, pino } from 'pino';
 import {
   type ApiPorts,
   IDEMPOTENCY_TTL_MS,
+  analyticsSettings,
   loadService,
   readSettings,
   type Settings,
@@ -19,7 +20,8 @@ import {
   startEmbeddedNats,
   streamFacts,
 } from '../connectors/index.ts';
-import { openLmdbReader, Supervisor, systemClock } from '../engine/index.ts';
+import { KindRegistry, openLmdbReader, QueryExecutor, Supervisor, systemClock } from '../engine/index.ts';
+import { QUERY_KINDS_MODULE, queryKinds } from '../analytics/index.ts';
 import { type CommandArguments, type CommandContext, type Running, UsageError } from './command.ts';
 import { topologyOf } from './order-analytics.ts';
 import { Pipeline } from './pipeline.ts';
@@ -28,11 +30,29 @@ import { hasState, layoutOf, PARTITION } from './place.ts';
 const DAY_MS = 86_400_000;
 
 /** Opens the committed state for reading as soon as there is one. */
-function stateReader(statePath: string, generation: number): () => StateReader | undefined {
+function stateReader(
+  statePath: string,
+  generation: number,
+  settings: Settings,
+): () => StateReader | undefined {
   let opened: StateReader | undefined;
   return () => {
     if (opened === undefined && hasState(statePath)) {
-      opened = { generation, reader: openLmdbReader(statePath, { sharedWithWriter: true }) };
+      const reader = openLmdbReader(statePath, { sharedWithWriter: true });
+      const config = analyticsSettings(settings);
+      const queries = new QueryExecutor({
+        reader,
+        kinds: new KindRegistry(queryKinds(config)),
+        clock: systemClock,
+        pool: {
+          path: statePath,
+          reader: { sharedWithWriter: true },
+          modules: [QUERY_KINDS_MODULE],
+          config,
+          threads: settings.scanThreads,
+        },
+      });
+      opened = { generation, reader, queries };
     }
     return opened;
   };
@@ -106,7 +126,9 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
   await mkdir(settings.dataDir, { recursive: true });
   const nats = await broker(settings, env, log);
   const link = await connectNats({ url: nats.url, name: 'millrace-api' });
-  const { warnings } = await ensureStreams(link, { events: { max_age_ms: settings.retentionDays * DAY_MS } });
+  const { warnings } = await ensureStreams(link, {
+    events: { max_age_ms: (settings.retentionDays ?? 0) * DAY_MS },
+  });
   for (const warning of warnings) log.warn(warning);
   const layout = layoutOf({ dataDir: settings.dataDir, topology: topologyOf(settings) });
   const statePath = layout.partitionPath(PARTITION);
@@ -131,13 +153,14 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
   });
   // Before the API is built: restoring the state takes longest.
   supervisor.start();
+  const reader = stateReader(statePath, layout.generation, settings);
   const apiPorts = await ports(
     settings,
     log,
     link,
     pipeline,
     supervisor,
-    stateReader(statePath, layout.generation),
+    reader,
   );
   const { created, key } = await bootstrapAdminKey(apiPorts);
   const api = await createApp(apiPorts);
@@ -156,6 +179,7 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
     log.info('stopping: requests are answered, what was taken is committed');
     await server.close();
     await api.close();
+    await reader()?.queries?.close();
     await supervisor.stop();
     await link.close();
     await nats.stop();

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { formatUtc, type KpiHeader, type KpiQuery } from '../../analytics/index.ts';
+import { formatUtc, type KpiQuery } from '../../analytics/index.ts';
 import { type KvView, META_TABLE, type Progress, readProgress } from '../../engine/index.ts';
 import {
   ApiError,
@@ -80,11 +80,22 @@ export async function readFresh<T>(
   });
 }
 
+/** What `meta` says of the answer itself. */
+export interface AnswerHeader {
+  /** What was read, e.g. `rollup:country@1d+scan`. */
+  readonly source: string;
+  readonly resolved_range: { readonly start: string; readonly end: string };
+  readonly timezone: string;
+  readonly granularity: string;
+  readonly approximate?: readonly string[];
+  readonly warnings?: readonly string[];
+}
+
 /** `meta` of an answer that covers `header`'s range. */
 export function metaOf(
   { generation, progress, freshness, watermark_ms }: AnswerState,
   tenant: string,
-  header: KpiHeader & { readonly approximate?: readonly string[]; readonly warnings?: readonly string[] },
+  header: AnswerHeader,
 ): Meta {
   const { source, resolved_range, timezone, granularity } = header;
   const end_ms = Date.parse(resolved_range.end);

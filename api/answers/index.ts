@@ -8,3 +8,4 @@ export {
   wishOf,
 } from './answer-meta.ts';
 export * from './query-run.ts';
+export { analyticsOf, analyticsSettings } from './queries.ts';

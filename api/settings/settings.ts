@@ -2,11 +2,11 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import {
   cubeOf,
-  DEFAULT_CUBE_CELLS_PER_DAY,
-  DEFAULT_CUBES,
-  DIMENSIONS,
-  type Dimension,
-  MAX_CUBE_DIMENSIONS,
+  DEFAULT_OPTIONS,
+  DEFAULT_ROW_CUBES,
+  eventSchema,
+  ROW_DIMENSIONS,
+  type RowDimension,
 } from '../../analytics/index.ts';
 import { DEFAULT_SCAN_THREADS, MillraceError } from '../../engine/index.ts';
 import { checkJwt, type JwtSettings, jwtFields, jwtOf } from './jwt-settings.ts';
@@ -15,25 +15,31 @@ import { duration, integer } from './setting-fields.ts';
 type CubeDefinition = ReturnType<typeof cubeOf>;
 
 const MAX_EXTRA_CUBES = 16;
+/** As the cubes operator has it. */
+const MAX_CUBE_DIMENSIONS = 4;
+const MAX_CUSTOM_DIMENSIONS = 32;
+const BUCKETS = ['1h', '1d'] as const;
 const MIB = 1_048_576;
 
 const cubes = z
   .string()
   .default('')
   .transform((text, context): readonly CubeDefinition[] => {
-    const wanted = new Map(DEFAULT_CUBES.map((cube) => [cube.name, cube]));
+    const wanted = new Map(DEFAULT_ROW_CUBES.map((cube) => [cube.name, cube]));
     const lists = text.split(',').filter((list) => list.trim() !== '');
     if (lists.length > MAX_EXTRA_CUBES) context.addIssue(`names more than ${MAX_EXTRA_CUBES} cubes`);
     for (const list of lists) {
-      const names = list.split('+').map((name) => name.trim());
-      const unknown = names.find((name) => !DIMENSIONS.includes(name as Dimension));
-      if (unknown !== undefined) {
+      const [dimensions = '', bucket = '1d'] = list.trim().split('@');
+      const names = [...new Set(dimensions.split('+').map((name) => name.trim()))];
+      const unknown = names.find((name) => !ROW_DIMENSIONS.includes(name as RowDimension));
+      if (unknown !== undefined || !BUCKETS.includes(bucket as '1h')) {
         context.addIssue(
-          `lists cubes as dimensions joined by "+", e.g. country+channel; "${unknown}" is none of ${DIMENSIONS.join(', ')}`,
+          `lists cubes as dimensions joined by "+", with @1h or @1d behind them, e.g. country+channel@1d; "${unknown ?? bucket}" is none of ${[...ROW_DIMENSIONS, ...BUCKETS].join(', ')}`,
         );
         return z.NEVER;
       }
-      const cube = cubeOf(names as Dimension[]);
+      const ordered = ROW_DIMENSIONS.filter((name) => names.includes(name));
+      const cube = cubeOf(ordered, bucket as '1h' | '1d');
       if (cube.dimensions.length > MAX_CUBE_DIMENSIONS) {
         context.addIssue(`has a cube of more than ${MAX_CUBE_DIMENSIONS} dimensions: ${list.trim()}`);
         return z.NEVER;
@@ -41,6 +47,21 @@ const cubes = z
       wanted.set(cube.name, cube);
     }
     return [...wanted.values()];
+  });
+
+/** Names that an event's own fields do not have, in order: they are columns. */
+const customDimensions = z
+  .string()
+  .default('')
+  .transform((text, context): readonly string[] => {
+    const names = [...new Set(text.split(',').map((name) => name.trim()))].filter((name) => name !== '');
+    const taken = new Set<string>([...Object.keys(eventSchema.shape), 'type', 'currency']);
+    const bad = names.find((name) => !/^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(name) || taken.has(name));
+    if (bad !== undefined)
+      context.addIssue(`lists names of letters, digits and "_" that no field of an event has; "${bad}" is none`);
+    if (names.length > MAX_CUSTOM_DIMENSIONS)
+      context.addIssue(`lists more than ${MAX_CUSTOM_DIMENSIONS} dimensions`);
+    return names;
   });
 
 const url = z
@@ -68,13 +89,18 @@ const fields = z.object({
     .default('info')
     .describe('Least severe level that is logged'),
   CUBES: cubes.describe(
-    'More cubes beside the default ones, e.g. `country+payment_method+channel,sku+channel`',
+    'More cubes beside the default ones, e.g. `country+payment_method@1h,sku+channel`; by day without @1h',
   ),
-  CUBE_CELLS_PER_DAY: integer(DEFAULT_CUBE_CELLS_PER_DAY, 1, 10_000_000).describe(
+  CUBE_CELLS_PER_DAY: integer(DEFAULT_OPTIONS.cells_per_day, 1, 10_000_000).describe(
     'Cells of one cube, UTC day and tenant before new values go to `__other__`',
   ),
   DEDUP_MEMORY_IDS: integer(10_000_000, 1_000, 100_000_000).describe('Event ids kept in memory'),
-  RETENTION_DAYS: integer(400, 1, 36_500).describe('How long raw events are kept, in days'),
+  CUSTOM_DIMENSIONS: customDimensions.describe(
+    'More dimensions, by the names of members of an event or of its `data`, e.g. `loyalty_tier,store`',
+  ),
+  RETENTION_DAYS: integer(0, 0, 36_500).describe(
+    'Whole UTC days of event time that are kept behind the watermark; 0: everything is',
+  ),
   ALLOWED_OUT_OF_ORDERNESS: duration('30s', 7 * 86_400_000).describe(
     'How far the watermark stays behind the newest event time',
   ),
@@ -111,7 +137,10 @@ export interface Settings {
   readonly cubes: readonly CubeDefinition[];
   readonly cubeCellsPerDay: number;
   readonly dedupMemoryIds: number;
-  readonly retentionDays: number;
+  /** Names of declared dimensions, in the order of their columns. */
+  readonly customDimensions: readonly string[];
+  /** Undefined: events are kept for ever. */
+  readonly retentionDays: number | undefined;
   readonly allowedOutOfOrderness_ms: number;
   readonly rateLimit: { readonly requests_per_s: number; readonly burst: number };
   readonly inflightBody_bytes: number;
@@ -153,7 +182,8 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     cubes: s.CUBES,
     cubeCellsPerDay: s.CUBE_CELLS_PER_DAY,
     dedupMemoryIds: s.DEDUP_MEMORY_IDS,
-    retentionDays: s.RETENTION_DAYS,
+    customDimensions: s.CUSTOM_DIMENSIONS,
+    retentionDays: s.RETENTION_DAYS === 0 ? undefined : s.RETENTION_DAYS,
     allowedOutOfOrderness_ms: s.ALLOWED_OUT_OF_ORDERNESS,
     rateLimit: { requests_per_s: s.RATE_LIMIT_RPS, burst: s.RATE_LIMIT_BURST },
     inflightBody_bytes: s.INFLIGHT_BODY_BYTES,

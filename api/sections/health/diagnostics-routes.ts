@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { CUBES_OPERATOR, readCardinality } from '../../../analytics/index.ts';
-import { META_TABLE, type Notice, type Progress, readNotices, readProgress } from '../../../engine/index.ts';
+import { cubeViews, OPERATORS, readCubeInfo, readCardinality } from '../../../analytics/index.ts';
+import { type KvView, META_TABLE, type Notice, type Progress, readNotices, readProgress } from '../../../engine/index.ts';
 import {
   type Answer,
   type ApiPorts,
@@ -139,7 +139,7 @@ function diagnose(
         cells_per_day_max: ports.settings.cubeCellsPerDay,
         near_cap: nearCap(
           ports,
-          table(`${CUBES_OPERATOR}/cardinality`),
+          table,
           tenant,
           progress?.watermark_ms ?? now_ms,
         ),
@@ -179,23 +179,31 @@ function byReason(notices: readonly Notice[]): Record<string, number> {
   return Object.fromEntries(counts);
 }
 
+/** Days of cubes that are full, or nearly so. */
 function nearCap(
   { settings }: ApiPorts,
-  table: Parameters<typeof readCardinality>[0],
+  table: (name: string) => KvView,
   tenant: string,
   watermark_ms: number,
 ): Diagnostics['cardinality']['near_cap'] {
   const end_ms = (Math.floor(watermark_ms / DAY_MS) + 2) * DAY_MS;
   const start_ms = Math.max(0, end_ms - CARDINALITY_DAYS * DAY_MS);
-  return settings.cubes
-    .flatMap(({ name }) => [...readCardinality(table, tenant, name, start_ms, end_ms)])
-    .filter(({ cells, other_rows }) => other_rows > 0 || cells >= NEAR_CAP * settings.cubeCellsPerDay)
-    .sort((a, b) => b.other_rows - a.other_rows || b.cells - a.cells)
+  const { days, definitions } = cubeViews(table, OPERATORS.cubes);
+  return readCubeInfo(definitions)
+    .filter(({ isDropped }) => !isDropped)
+    .flatMap(({ id, name }) =>
+      Array.from(readCardinality(days, { cube: id, scope: tenant, start_ms, end_ms }), (day) => ({
+        cube: name,
+        ...day,
+      })),
+    )
+    .filter(({ cells, refused }) => refused > 0 || cells >= NEAR_CAP * settings.cubeCellsPerDay)
+    .sort((a, b) => b.refused - a.refused || b.cells - a.cells)
     .slice(0, MAX_LISTED_CUBE_DAYS)
-    .map(({ cube, day_ms, cells, other_rows }) => ({
+    .map(({ cube, day_ms, cells, refused }) => ({
       cube,
       day: timeText(day_ms).slice(0, 10),
       cells,
-      other_rows,
+      other_rows: refused,
     }));
 }

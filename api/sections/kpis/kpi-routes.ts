@@ -1,25 +1,24 @@
-import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import {
   type BatchEntry,
+  type KpiAnswer,
   type KpiBatch,
-  type KpiContext,
-  type KpiPlan,
-  type KpiResult,
+  type KpiShared,
   kpiBatchItemSchema,
   kpiBatchSchema,
-  kpiQuerySchema,
+  kpiSchemaOf,
   MAX_BATCH_QUERIES,
-  planKpiQuery,
-  runKpiBatch,
-  runKpiQuery,
+  prepareKpis,
 } from '../../../analytics/index.ts';
 import {
   type AnswerParts,
+  type AnswerState,
+  analyticsOf,
   metaOf,
   metaSchema,
-  readFresh,
-  type Snapshot,
+  type Planned,
+  planQuery,
+  runQuery,
   wishOf,
 } from '../../answers/index.ts';
 import { ApiError, booleanParam, type Route, route, timeText, titleOf } from '../../http/index.ts';
@@ -48,18 +47,29 @@ export const kpiAnswerSchema = z.object({
   truncated: z.boolean().describe('There are more groups than `limit`'),
   currency: z.string().optional().describe('Of the money, where the whole answer has one'),
   calculated_at: z.string(),
+  explain: z.looseObject({}).optional().describe('The plan, where `explain` asks for it'),
   meta: metaSchema,
 });
 
 export const kpiPlanSchema = z.object({
   dry_run: z.literal(true),
-  plan: z.object({
-    cube: z.string(),
-    dimensions: z.array(z.string()),
-    cell_granularities: z.array(z.string()),
-    buckets: z.int(),
-    cells_estimated: z.int().describe('About how many cells the query reads'),
-  }),
+  plan: z
+    .looseObject({
+      cube: z.string().nullable(),
+      dimensions: z.array(z.string()),
+      cell_granularities: z.array(z.string()),
+      buckets: z.int(),
+      cells_estimated: z.int().describe('About how many cells the query reads'),
+      rows: z.int().describe('Rows of the event log to be looked at'),
+      bytes: z.int(),
+      cost_ms: z.number().describe('CPU time, estimated'),
+      runs: z.string().describe('Where it would run: `inline`, `split` or `whole`'),
+    })
+    .describe('What the query would read'),
+  refused: z
+    .object({ code: z.string(), detail: z.string() })
+    .optional()
+    .describe('Why it would not be run'),
   meta: metaSchema,
 });
 
@@ -116,7 +126,10 @@ const ANSWER_EXAMPLE = {
   meta: META_EXAMPLE,
 };
 
-const dryRun = { dry_run: booleanParam.optional().describe('Checks the query and answers its plan') };
+const onPlan = {
+  dry_run: booleanParam.optional().describe('Checks the query and answers its plan'),
+  explain: booleanParam.optional().describe('Answers the plan beside the numbers'),
+};
 
 const problemSchema = z.object({
   title: z.string(),
@@ -147,11 +160,9 @@ const BODY_PROBLEMS = [
 
 /** Section 3: time series, summaries and batches of them. */
 export function kpiRoutes(parts: AnswerParts): readonly Route[] {
-  const context = ({ watermark_ms }: Snapshot): KpiContext => ({
-    watermark_ms,
-    cubes: parts.ports.settings.cubes,
-  });
+  const { custom, queries } = analyticsOf(parts.ports.settings);
   const now = (): string => timeText(parts.ports.clock.now());
+  const querySchema = kpiSchemaOf(custom);
   return [
     route({
       id: 'queryKpis',
@@ -160,11 +171,13 @@ export function kpiRoutes(parts: AnswerParts): readonly Route[] {
       tag: 'KPIs',
       summary: 'Time series of one or several metrics, by group',
       description:
-        'Buckets without events are there with zeros. `max_staleness` refuses an answer that is older, ' +
-        '`force_fresh` and `min_position` wait for what they name, at most 10 s.',
+        'Any dimensions, filters, granularity and zone: cubes answer where they are complete, a scan of the ' +
+        'events does the rest, and both give the same numbers. Buckets without events are there with zeros. ' +
+        '`as_of` answers as it was at a position or at an earlier answer. `max_staleness` refuses an answer ' +
+        'that is older, `force_fresh` and `min_position` wait for what they name, at most 10 s.',
       permission: 'kpis:read',
-      query: z.strictObject(dryRun),
-      body: kpiQuerySchema,
+      query: z.strictObject(onPlan),
+      body: querySchema,
       body_examples: { daily: { summary: 'Orders and revenue by day and country', value: QUERY_EXAMPLE } },
       answers: {
         200: {
@@ -173,19 +186,17 @@ export function kpiRoutes(parts: AnswerParts): readonly Route[] {
           example: ANSWER_EXAMPLE,
         },
       },
-      problems: [...BODY_PROBLEMS, ...QUERY_PROBLEMS, 'aggregation_not_supported', 'no_cube'],
-      handle: async ({ tenant, body, query }) => {
-        const json = await readFresh(parts, wishOf(body), (snapshot) =>
-          query.dry_run === true || body.dry_run === true
-            ? planView(snapshot, tenant, planKpiQuery(snapshot.table, tenant, body, context(snapshot)))
-            : answerView(
-                snapshot,
-                tenant,
-                runKpiQuery(snapshot.table, tenant, body, context(snapshot)),
-                now(),
-              ),
-        );
-        return { status: 200, json };
+      problems: [...BODY_PROBLEMS, ...QUERY_PROBLEMS, 'aggregation_not_supported'],
+      handle: async (call) => {
+        const { tenant, query } = call;
+        const body = query.explain === true ? { ...call.body, explain: true } : call.body;
+        const wish = { wish: wishOf(body) };
+        if (query.dry_run === true || body.dry_run === true) {
+          const planned = await planQuery(parts, call, queries.kpis, body, wish);
+          return { status: 200, json: planView(planned, tenant) };
+        }
+        const { answer, state } = await runQuery(parts, call, queries.kpis, body, wish);
+        return { status: 200, json: answerView(state, tenant, answer, now()) };
       },
     }),
     route({
@@ -207,19 +218,17 @@ export function kpiRoutes(parts: AnswerParts): readonly Route[] {
       answers: {
         200: { description: 'An answer or a problem for each query, in order', schema: batchAnswerSchema },
       },
-      problems: [...BODY_PROBLEMS, ...QUERY_PROBLEMS, 'aggregation_not_supported', 'no_cube'],
-      handle: async ({ tenant, body }) => {
+      problems: [...BODY_PROBLEMS, ...QUERY_PROBLEMS, 'aggregation_not_supported'],
+      handle: async (call) => {
+        const { tenant, body } = call;
         refuseOwnFreshness(body);
+        const { answer, state } = await runQuery(parts, call, queries.batch, body, { wish: wishOf(body) });
         const calculated_at = now();
-        const results = await readFresh(parts, wishOf(body), (snapshot) =>
-          runKpiBatch(snapshot.table, tenant, body, context(snapshot)).map((entry) =>
-            batchView(snapshot, tenant, entry, calculated_at),
-          ),
-        );
+        const results = answer.map((entry) => batchView(state, tenant, entry, calculated_at));
         return { status: 200, json: { results, calculated_at } };
       },
     }),
-    summaryRoute(parts, context),
+    summaryRoute(parts, queries.summary),
   ];
 }
 
@@ -239,39 +248,38 @@ function refuseOwnFreshness({ queries }: KpiBatch): void {
   });
 }
 
-function batchView(snapshot: Snapshot, tenant: string, entry: BatchEntry, calculated_at: string): object {
+function batchView(state: AnswerState, tenant: string, entry: BatchEntry, calculated_at: string): object {
   if ('problem' in entry)
     return {
       id: entry.id,
       problem: { title: titleOf(entry.problem.code, 'The query cannot be answered'), ...entry.problem },
     };
-  return { id: entry.id, ...answerView(snapshot, tenant, entry.result, calculated_at) };
+  return { id: entry.id, ...answerView(state, tenant, entry.result, calculated_at) };
 }
 
 /** As the spec's example answers: groups and buckets first, everything about them in `meta`. */
-export function answerView(
-  snapshot: Snapshot,
-  tenant: string,
-  result: KpiResult,
-  calculated_at: string,
-): object {
-  const { groups, groups_total, truncated, currency } = result;
+function answerView(state: AnswerState, tenant: string, answer: KpiAnswer, calculated_at: string): object {
+  const { query_id, groups, groups_total, truncated, currency, explain } = answer;
   return {
-    query_id: `q_${randomUUID()}`,
+    query_id,
     groups,
     groups_total,
     truncated,
     ...(currency === undefined ? {} : { currency }),
     calculated_at,
-    meta: metaOf(snapshot, tenant, result),
+    ...(explain === undefined ? {} : { explain }),
+    meta: metaOf(state, tenant, answer),
   };
 }
 
-function planView(snapshot: Snapshot, tenant: string, plan: KpiPlan): object {
-  const { cube, dimensions, cell_granularities, buckets, cells_estimated } = plan;
+function planView({ plan, refused, runs, state }: Planned, tenant: string): object {
+  const { rows, bytes, cells = 0, cost_ms, source, explain } = plan;
+  const shared = plan.shared as KpiShared;
+  const { header } = prepareKpis(shared.query, shared.settings, shared.now_ms);
   return {
     dry_run: true,
-    plan: { cube, dimensions, cell_granularities, buckets, cells_estimated },
-    meta: metaOf(snapshot, tenant, plan),
+    plan: { ...explain, rows, bytes, cells, cost_ms, runs },
+    ...(refused === undefined ? {} : { refused: { code: refused.code, detail: refused.message } }),
+    meta: metaOf(state, tenant, { ...header, source }),
   };
 }

@@ -1,19 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import {
-  type KpiContext,
-  kpiQuerySchema,
-  kpiSummarySchema,
-  runKpiSummary,
-} from '../../../analytics/index.ts';
-import {
-  type AnswerParts,
-  metaOf,
-  metaSchema,
-  readFresh,
-  type Snapshot,
-  wishOf,
-} from '../../answers/index.ts';
+import { randomUUID } from 'node:crypto';
+import { kpiQuerySchema, kpiSummarySchema, type OrderQueries } from '../../../analytics/index.ts';
+import { type AnswerParts, metaOf, metaSchema, QUERY_RUN_PROBLEMS, runQuery, wishOf } from '../../answers/index.ts';
 import {
   booleanParam,
   EVENTS_STREAM,
@@ -52,12 +40,12 @@ export const QUERY_PROBLEMS = [
   'invalid_range',
   'range_not_aligned',
   'too_many_points',
-  'granularity_not_retained',
+  'behind_retention',
   'fx_rate_missing',
-  'position_unknown',
-  'position_unmet',
-  'freshness_unmet',
-  'state_not_ready',
+  'position_ahead',
+  'unknown_query_id',
+  'unknown_dimension',
+  ...QUERY_RUN_PROBLEMS,
   'too_busy',
   'stream_unavailable',
 ] as const satisfies readonly ProblemCode[];
@@ -78,7 +66,7 @@ const positionParam = z
   });
 
 /** The common KPIs of a period beside those of the one before. */
-export function summaryRoute(parts: AnswerParts, contextOf: (snapshot: Snapshot) => KpiContext): Route {
+export function summaryRoute(parts: AnswerParts, kind: OrderQueries['summary']): Route {
   const { clock } = parts.ports;
   return route({
     id: 'summarizeKpis',
@@ -97,28 +85,22 @@ export function summaryRoute(parts: AnswerParts, contextOf: (snapshot: Snapshot)
     }),
     answers: { 200: { description: 'The summary', schema: summaryAnswerSchema } },
     problems: QUERY_PROBLEMS,
-    handle: async ({ tenant, query }) => {
-      const { force_fresh, min_position, ...summary } = query;
+    handle: async (call) => {
+      const { force_fresh, min_position, ...summary } = call.query;
       const { max_staleness } = summary;
-      const json = await readFresh(
-        parts,
-        wishOf({ max_staleness, force_fresh, min_position }),
-        (snapshot) => {
-          const now_ms = clock.now();
-          const found = runKpiSummary(snapshot.table, tenant, summary, { ...contextOf(snapshot), now_ms });
-          const { resolved_range, previous_range, kpis, currencies, incomplete } = found;
-          return {
-            query_id: `q_${randomUUID()}`,
-            range: resolved_range,
-            previous_range,
-            kpis,
-            currencies,
-            ...(incomplete === undefined ? {} : { incomplete }),
-            calculated_at: timeText(now_ms),
-            meta: metaOf(snapshot, tenant, { ...found, granularity: 'total' }),
-          };
-        },
-      );
+      const wish = wishOf({ max_staleness, force_fresh, min_position });
+      const { answer, state } = await runQuery(parts, call, kind, summary, { wish });
+      const { resolved_range, previous_range, kpis, currencies, incomplete } = answer;
+      const json = {
+        query_id: `q_${randomUUID()}`,
+        range: resolved_range,
+        previous_range,
+        kpis,
+        currencies,
+        ...(incomplete === undefined ? {} : { incomplete }),
+        calculated_at: timeText(clock.now()),
+        meta: metaOf(state, call.tenant, { ...answer, granularity: 'total' }),
+      };
       return { status: 200, json };
     },
   });

@@ -1,0 +1,52 @@
+import {
+  type AnyQueryKind,
+  Dictionary,
+  type QueryContext,
+  type QueryKinds,
+} from '../engine/index.ts';
+import { cubeViews, eventLogView } from '../operators/index.ts';
+import {
+  cubeSource,
+  type KpiSettings,
+  type KpiSources,
+  kpiBatchKind,
+  kpiKind,
+  kpiSummaryKind,
+  logSource,
+} from './kpis/index.ts';
+import { rowSchema } from './rows/index.ts';
+import { DICTIONARY_TABLE, OPERATORS, RATES_TABLE } from './topology.ts';
+
+/** What the kinds of query need to know: plain data, which goes to the scan threads. */
+export type AnalyticsSettings = KpiSettings;
+
+/** The module that scan threads load. */
+export const QUERY_KINDS_MODULE = import.meta.url;
+
+/** The kinds of query of the order analytics, for one generation of its state in one thread. */
+export function orderQueries(settings: AnalyticsSettings) {
+  const schema = rowSchema(settings.custom);
+  const dictionary = new Dictionary(Number.POSITIVE_INFINITY);
+  const open = ({ table, scope, progress }: QueryContext): KpiSources => {
+    // Codes are only ever added: it may be ahead of the snapshot.
+    dictionary.follow(table(DICTIONARY_TABLE));
+    return {
+      dictionary,
+      ...logSource(eventLogView(table, OPERATORS.log), schema, scope),
+      ...cubeSource(cubeViews(table, OPERATORS.cubes), scope),
+      rates: table(RATES_TABLE),
+      complete_until_ms: progress?.watermark_ms ?? null,
+    };
+  };
+  return {
+    kpis: kpiKind(settings, open),
+    batch: kpiBatchKind(settings, open),
+    summary: kpiSummaryKind(settings, open),
+  };
+}
+
+export type OrderQueries = ReturnType<typeof orderQueries>;
+
+/** As scan threads ask for them. */
+export const queryKinds: QueryKinds = (config) =>
+  Object.values(orderQueries(config as AnalyticsSettings)) as unknown as readonly AnyQueryKind[];
