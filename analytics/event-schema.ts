@@ -1,18 +1,21 @@
 import { z } from 'zod';
 import { T, typeCode } from './event-types.ts';
 
+/** Characters of an id or a dimension. */
+export const MAX_TEXT_CHARS = 128;
 const MAX_AMOUNT = Number.MAX_SAFE_INTEGER;
 
 /** What keys of the state cannot tell apart: NUL separates their parts, half a surrogate pair has no UTF-8. */
 const TEXT = /^[^\0\p{Cs}]*$/u;
 const NO_TEXT = 'must not contain NUL or half of a surrogate pair';
-const text = () => z.string().max(128).regex(TEXT, NO_TEXT);
+const text = () => z.string().max(MAX_TEXT_CHARS).regex(TEXT, NO_TEXT);
 /** What is said of an id that is no string; where it is absent the default says so. */
 const NO_ID = ({ input }: { readonly input?: unknown }) =>
   input == null || typeof input === 'string'
     ? undefined
     : 'must be a string: put a number in quotes, so that no digit of it is lost';
-const id = (what: string) => z.string({ error: NO_ID }).max(128).regex(TEXT, NO_TEXT).describe(what);
+const id = (what: string) =>
+  z.string({ error: NO_ID }).max(MAX_TEXT_CHARS).regex(TEXT, NO_TEXT).describe(what);
 const NO_CURRENCY = 'must be three letters, a code of ISO 4217 such as EUR';
 const dimension = (what: string) => text().describe(what);
 const money = (what: string) =>
@@ -25,6 +28,9 @@ const money = (what: string) =>
 const NEGATIVE_REFUND = 'must not be negative: a refund is said by its positive amount';
 
 export const MAX_ITEMS = 1_000;
+export const MAX_ITEM_NAME_CHARS = 1_024;
+/** Of one line, either way: money times it stays exact. */
+export const MAX_QUANTITY = 1_000_000_000;
 /** Levels of objects and arrays in an event, itself included: what reads it may recurse. */
 export const MAX_NESTING = 64;
 /** A tenant is part of every key of the state. */
@@ -33,9 +39,9 @@ export const MAX_TENANT_CHARS = 128;
 export const itemSchema = z
   .object({
     sku: text(),
-    name: z.string().max(1_024).nullish(),
+    name: z.string().max(MAX_ITEM_NAME_CHARS).nullish(),
     category: text().nullish(),
-    quantity: z.int().min(-1_000_000_000).max(1_000_000_000),
+    quantity: z.int().min(-MAX_QUANTITY).max(MAX_QUANTITY),
     unit_price: z.int().min(-MAX_AMOUNT).max(MAX_AMOUNT).describe('Minor units'),
   })
   .loose();

@@ -1,3 +1,4 @@
+import { decodeBench } from './decode.ts';
 import { dedupBench } from './dedup.ts';
 import { nexmarkBench } from './nexmark.ts';
 import { pipelineBench } from './pipeline.ts';
@@ -6,6 +7,7 @@ import { restartBench } from './restart.ts';
 
 /** Every figure that the README or the docs name, each a command: `npm run bench -- NAME`. */
 const BENCHES: Readonly<Record<string, () => Promise<object>>> = {
+  decode: decodeBench,
   dedup: dedupBench,
   nexmark: nexmarkBench,
   pipeline: pipelineBench,

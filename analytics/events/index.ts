@@ -1,0 +1,20 @@
+export * from './check.ts';
+export { flatten, isObject, type Members, own, structuredOf, valueOfPart } from './cloud-event.ts';
+export * from './column-decoder.ts';
+export * from './decode-events.ts';
+export * from './event-batch.ts';
+export { exactJsonText, type ParsedJson } from './exact-json.ts';
+export { eventCode, hashId, idWords, tenantSeed } from './identity.ts';
+export * from './nearest-type.ts';
+export {
+  type Body,
+  type BodyForm,
+  type HeaderSource,
+  isBinary,
+  isLineType,
+  mediaTypeOf,
+  partOf,
+  splitBody,
+  trimLine,
+} from './parts.ts';
+export * from './raw-parts.ts';
