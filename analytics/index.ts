@@ -4,6 +4,27 @@ export * from './decode.ts';
 export * from './event-schema.ts';
 export * from './event-time.ts';
 export * from './event-types.ts';
+export {
+  type BadEvent,
+  checkEventMembers,
+  flatPart,
+  flatten,
+  type HeaderSource,
+  isBinary,
+  isDeeper,
+  isLineType,
+  mediaTypeOf,
+  nearestType,
+  type ParsedJson,
+  partOf,
+  splitBody,
+  structuredOf,
+  type TimeLimits,
+  trimLine,
+  type UncountedType,
+  uncountedWarning,
+  valueOfPart,
+} from './events/index.ts';
 export * from './metrics.ts';
 export * from './model.ts';
 export * from './order-event.ts';

@@ -1,5 +1,6 @@
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
+import { mediaTypeOf as typeOf } from '../analytics/index.ts';
 import { ApiError } from './problem.ts';
 
 const unpack = promisify(gunzip);
@@ -59,7 +60,7 @@ export class BodyLease {
 
 /** The media type of a `Content-Type` header, lower case, without parameters; '' without one. */
 export function mediaTypeOf(request: Request): string {
-  return (request.headers.get('content-type') ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
+  return typeOf(request.headers.get('content-type') ?? undefined);
 }
 
 /** Refuses a body of another type with 415. A body without a type is taken as the first of `types`. */

@@ -99,6 +99,59 @@ describe('POST /ingest/bulk', () => {
     expect(await ended(job_id)).toMatchObject({ status: 'succeeded', progress: { accepted: 10 } });
   });
 
+  it('takes a .gz file that nothing is said of', async () => {
+    const headers = { 'content-type': 'application/octet-stream' };
+    const { job_id } = await upload(Uint8Array.from(gzipSync(file(10))), headers);
+    expect(await ended(job_id)).toMatchObject({ status: 'succeeded', progress: { accepted: 10 } });
+  });
+
+  it('takes one JSON array, pretty or not, and lists the items that it did not take', async () => {
+    const events = [orderEvent('a', { note: ']},"[' }), 5, orderEvent('b', { amount: 'x' }), orderEvent('c')];
+    for (const body of [JSON.stringify(events), `\ufeff ${JSON.stringify(events, null, 2)}\n`]) {
+      const job = await ended((await upload(body)).job_id);
+      expect(job).toMatchObject({
+        status: 'succeeded',
+        progress: { accepted: 2, rejected: 2, done_lines: 4 },
+        result: {
+          rejected: [
+            { line: 2, event_id: null },
+            { line: 3, event_id: 'b' },
+          ],
+        },
+      });
+      expect(job.progress.done_bytes).toBe(job.progress.total_bytes);
+    }
+    const payload = Buffer.from(test.stream.messages[0]?.payload ?? []).toString();
+    expect(payload).toBe(JSON.stringify(events[0]));
+  });
+
+  it.each([
+    ['an array that does not end', `[${JSON.stringify(orderEvent('a'))}`, 1, [/^malformed_json/]],
+    ['more behind an array', `[${JSON.stringify(orderEvent('a'))}] {}`, 1, [/^malformed_json/]],
+    ['an item that is not there', `[${JSON.stringify(orderEvent('a'))},]`, 1, [/^malformed_json/]],
+  ])('takes what it can of %s, and says so', async (_, body, accepted, reasons) => {
+    const job = await ended((await upload(body)).job_id);
+    expect(job).toMatchObject({ status: 'succeeded', progress: { accepted } });
+    expect(job.result?.rejected.map(({ reason }) => reason)).toEqual(
+      reasons.map((reason) => expect.stringMatching(reason)),
+    );
+  });
+
+  it.each([
+    ['of another kind', 'a,b\n1,2\n', 2],
+    ['of white space', ' \n\n', 0],
+    ['of an empty array', '[]', 0],
+    ['of bad events', JSON.stringify([{ event_id: 'x' }]), 1],
+  ])('fails for a file %s, of which nothing is accepted', async (_, body, rejected) => {
+    const job = await ended((await upload(body)).job_id);
+    expect(job).toMatchObject({
+      status: 'failed',
+      error: { code: 'nothing_accepted' },
+      progress: { accepted: 0, rejected },
+    });
+    expect(job.result?.rejected).toHaveLength(rejected);
+  });
+
   it.each([
     ['S3 pointers', { json: { s3: 's3://bucket/key' } }, 422, 'not_supported'],
     ['other types', { body: 'a,b', headers: { 'content-type': 'text/csv' } }, 415, 'unsupported_media_type'],

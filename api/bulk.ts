@@ -6,14 +6,14 @@ import { type Clock, MillraceError } from '../engine/index.ts';
 import { mediaTypeOf } from './body.ts';
 import { type Idempotency, idempotencyKeyOf, type StoredAnswer } from './idempotency.ts';
 import { answerOf } from './ingest.ts';
-import { type BodyEvent, isBlank, positionOf, prepare } from './ingest-events.ts';
+import { type BodyEvent, checkAll, positionOf, prepare, timeLimits } from './ingest-events.ts';
 import { type JobManager, type JobRunner, newJobId, type RunningJob } from './job-manager.ts';
 import { jobLocation, jobSchema, jobView } from './jobs.ts';
-import { tryParseJson } from './json.ts';
 import type { EventPublisher } from './ports.ts';
 import { ApiError } from './problem.ts';
 import { type Answer, type RawCall, type Route, route } from './route.ts';
-import type { Spool, Spooled, SpoolLine } from './spool.ts';
+import type { Spool, Spooled } from './spool.ts';
+import type { SpoolPart } from './spool-parts.ts';
 
 export const BULK_JOB = 'bulk_ingest';
 /** Rejected lines that a job lists; all are counted. */
@@ -30,11 +30,13 @@ const UPLOAD_TYPES = [
   'application/ndjson',
   'application/jsonl',
   'application/octet-stream',
+  'application/gzip',
+  'application/x-gzip',
   'text/plain',
 ] as const;
 
 interface RejectedLine {
-  /** From 1, as editors count. */
+  /** From 1, as editors count; of an array its item. */
   readonly line: number;
   readonly event_id: string | null;
   readonly reason: string;
@@ -66,11 +68,11 @@ export function bulkRoutes(parts: { spool: Spool; jobs: JobManager; once: Idempo
       tag: 'Ingestion',
       summary: 'Upload a file of events',
       description:
-        'Takes an NDJSON file as the body, also with Content-Encoding: gzip, and answers when it is on disk; a job then publishes it line by line. A job that a restart interrupts goes on. The job lists the lines that it could not take. Pointers to S3 are not supported.',
+        'Takes an NDJSON file or one JSON array of events as the body, also packed by gzip, and answers when it is on disk; a job then publishes it event by event. A job that a restart interrupts goes on. The job lists the lines (or items) that it could not take, and fails when it could take none. Pointers to S3 are not supported.',
       permission: 'events:write',
       idempotent: true,
       raw_body: {
-        description: 'NDJSON: one event a line',
+        description: 'NDJSON, one event a line, or one JSON array of events',
         content: {
           'application/x-ndjson': { schema: z.string().describe('One event a line') },
           'application/octet-stream': { schema: z.string().describe('The same') },
@@ -187,7 +189,7 @@ export function bulkRunner(parts: {
       let at = progress as BulkProgress;
       let known = (result as BulkResult | null) ?? { position: null, rejected: [] };
       let saved_ms = performance.now();
-      let batch: SpoolLine[] = [];
+      let batch: SpoolPart[] = [];
       let batch_bytes = 0;
       const flush = async (): Promise<void> => {
         ({ at, known } = await publishBatch(parts, job, batch, at, known));
@@ -198,32 +200,41 @@ export function bulkRunner(parts: {
         await job.checkpoint();
         saved_ms = performance.now();
       };
-      for await (const line of spool.lines(job_id, at.done_bytes, MAX_MESSAGE_BYTES)) {
+      for await (const part of spool.parts(job_id, at.done_bytes, MAX_MESSAGE_BYTES)) {
         job.signal.throwIfAborted();
-        batch.push(line);
-        batch_bytes += line.bytes?.length ?? 0;
+        batch.push(part);
+        batch_bytes += part.bytes?.length ?? 0;
         if (batch.length >= BATCH_LINES || batch_bytes >= BATCH_BYTES) await flush();
       }
       if (batch.length > 0) await flush();
+      job.advance({ ...at, done_bytes: at.total_bytes }, known);
+      if (at.accepted === 0) throw nothingAccepted(at, known);
       return known;
     },
   };
 }
 
+/** A file of which nothing was taken is no success: it is of another kind than the caller thought. */
+function nothingAccepted({ rejected }: BulkProgress, known: BulkResult): MillraceError {
+  const why = known.rejected[0]?.reason ?? 'it holds only white space';
+  return new MillraceError(
+    'nothing_accepted',
+    `No event of the file was accepted; ${rejected} were rejected. The first: ${why}. Send NDJSON, one event a line, or one JSON array of events.`,
+  );
+}
+
 async function publishBatch(
   { events, clock, log }: { events: EventPublisher; clock: Clock; log: Logger },
   job: RunningJob,
-  batch: readonly SpoolLine[],
+  batch: readonly SpoolPart[],
   at: BulkProgress,
   known: BulkResult,
 ): Promise<{ at: BulkProgress; known: BulkResult }> {
-  const numbered = batch.map(({ bytes }, index) => ({ bytes, line: at.done_lines + index + 1 }));
-  const lines = numbered.filter(({ bytes }) => bytes === undefined || !isBlank(bytes));
-  const prepared = await prepare(
-    job.record.tenant,
-    lines.map(({ bytes }) => eventOf(bytes)),
-    clock.now(),
-  );
+  const numbered = batch.map((part, index) => ({ part, line: at.done_lines + index + 1 }));
+  const lines = numbered.filter(({ part }) => !isBlank(part));
+  const parts = lines.map(({ part }) => eventOf(part));
+  const checks = await checkAll({ events: parts, whole: false }, timeLimits(clock));
+  const prepared = prepare(job.record.tenant, checks);
   const { messages } = prepared;
   const sequences = messages.length === 0 ? [] : await publishPatiently(events, job, messages, log);
   const sequence = sequences.reduce((a, b) => Math.max(a, b), at.sequence);
@@ -248,10 +259,18 @@ async function publishBatch(
   };
 }
 
-function eventOf(bytes: Uint8Array | undefined): BodyEvent {
-  if (bytes !== undefined) return tryParseJson(bytes);
-  const message = `The line is longer than ${MAX_MESSAGE_BYTES} bytes.`;
-  return { ok: false, code: 'too_large', message };
+/** A blank line is no event. */
+function isBlank({ bytes }: SpoolPart): boolean {
+  return bytes?.length === 0;
+}
+
+function eventOf({ bytes, problem }: SpoolPart): BodyEvent {
+  if (bytes !== undefined) return { ok: true, bytes };
+  const message =
+    problem === 'malformed_json'
+      ? 'The array does not end, lacks an item, or something follows it.'
+      : `The event is longer than ${MAX_MESSAGE_BYTES} bytes.`;
+  return { ok: false, code: problem ?? 'too_large', message };
 }
 
 async function publishPatiently(

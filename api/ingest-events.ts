@@ -1,8 +1,17 @@
 import { hash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { checkEvent, type EventCheck, type EventRejectCode, subjectToken } from './event-check.ts';
+import {
+  type HeaderSource,
+  isBinary,
+  partOf,
+  splitBody,
+  structuredOf,
+  type TimeLimits,
+} from '../analytics/index.ts';
+import type { Clock } from '../engine/index.ts';
+import { requireMediaType } from './body.ts';
+import { checkEvent, type EventCheck, type EventRejectCode, rejected, subjectToken } from './event-check.ts';
 import { EVENTS_STREAM, PARTITION } from './freshness.ts';
-import { parseJson, tryParseJson } from './json.ts';
 import type { EventMessage } from './ports.ts';
 import { ApiError } from './problem.ts';
 
@@ -11,7 +20,6 @@ export const MAX_EVENTS = 10_000;
 export const MAX_INGEST_BYTES = 10 * 1_048_576;
 /** Events checked before others get their turn: bounds how long the event loop is held. */
 const SLICE_EVENTS = 500;
-const NEWLINE = 0x0a;
 
 /** What `POST /ingest` takes, by media type. */
 export const INGEST_TYPES = [
@@ -22,67 +30,94 @@ export const INGEST_TYPES = [
   'application/cloudevents+json',
   'application/cloudevents-batch+json',
 ] as const;
-type IngestType = (typeof INGEST_TYPES)[number];
 
-/** One event of a body: its JSON value, or why it has none. */
+/** One event of a body: its bytes as they were sent, or why it has none that can be read. */
 export type BodyEvent =
-  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: true; readonly bytes: Uint8Array }
   | { readonly ok: false; readonly code: EventRejectCode; readonly message: string };
 
 export interface EventBody {
   /** The body was one event by itself, not a list of one. */
   readonly single: boolean;
+  /** The body is one JSON value: where a part is none, nothing of it is taken. */
+  readonly whole: boolean;
   readonly events: readonly BodyEvent[];
 }
 
-/** Takes a body apart into events. Malformed JSON is a 400; a malformed line of NDJSON is that line's. */
-export function eventsOf(bytes: Uint8Array, type: IngestType): EventBody {
-  const body = type.endsWith('ndjson') || type.endsWith('jsonl') ? ndjson(bytes) : json(bytes);
-  if (body.events.length === 0) {
+/** The headers of a request, as a message's. */
+export function headersOf(request: Request): HeaderSource {
+  const { headers } = request;
+  return {
+    header: (name) => {
+      const value = headers.get(name);
+      return value === null ? undefined : utf8Of(value);
+    },
+    headers: () => [...headers].map(([name, value]) => [name, utf8Of(value)] as const),
+  };
+}
+
+/** HTTP hands over a header's bytes as characters; what is UTF-8 was meant as such. */
+function utf8Of(value: string): string {
+  const text = Buffer.from(value, 'latin1').toString('utf8');
+  return text.includes('\ufffd') ? value : text;
+}
+
+/** Refuses a body of a type that is none of events with 415; a binary CloudEvent's data may be of any. */
+export function requireEventType(request: Request, headers: HeaderSource): void {
+  if (!isBinary(headers)) requireMediaType(request, INGEST_TYPES);
+}
+
+/** What makes one request another one besides its body: its type, and the attributes of a binary CloudEvent. */
+export function identityOf(request: Request): string {
+  const attributes = [...request.headers].filter(([name]) => name.startsWith('ce-'));
+  return JSON.stringify([request.headers.get('content-type'), ...attributes]);
+}
+
+/**
+ * Takes a body apart into events, whose bytes stay as they were sent. An array that does not end is a 400; whether
+ * a part is JSON is seen when it is checked.
+ */
+export function eventsOf(bytes: Uint8Array, headers: HeaderSource): EventBody {
+  const body = splitBody(bytes, headers, MAX_EVENTS);
+  if (body === undefined) throw malformed('The array does not end.');
+  const count = body.ranges.length / 2;
+  if (count === 0) {
     const message = 'must hold at least one event';
     throw new ApiError('validation_failed', `The body ${message}.`, { errors: [{ path: '', message }] });
   }
-  if (body.events.length > MAX_EVENTS) {
+  if (count > MAX_EVENTS) {
     throw new ApiError(
       'too_many_events',
       `At most ${MAX_EVENTS} events are taken at once. Send several requests, or POST /ingest/bulk.`,
     );
   }
-  return body;
-}
-
-function json(bytes: Uint8Array): EventBody {
-  const value = parseJson(bytes);
-  if (Array.isArray(value)) {
-    return { single: false, events: value.map((item: unknown) => ({ ok: true, value: item })) };
-  }
-  return { single: true, events: [{ ok: true, value }] };
-}
-
-function ndjson(bytes: Uint8Array): EventBody {
   const events: BodyEvent[] = [];
-  for (let start = 0; start < bytes.length; ) {
-    const newline = bytes.indexOf(NEWLINE, start);
-    const end = newline === -1 ? bytes.length : newline;
-    const line = bytes.subarray(start, end);
-    if (!isBlank(line)) events.push(tryParseJson(line));
-    // One more than allowed is enough to refuse the body.
-    if (events.length > MAX_EVENTS) break;
-    start = end + 1;
+  for (let part = 0; part < count; part++) {
+    const sent = partOf(bytes, body, part) ?? bytes;
+    const stored = body.form === 'binary' ? structuredOf(headers, sent) : sent;
+    if (stored === undefined) throw malformed('The data of the event is not JSON, as its type says.');
+    events.push({ ok: true, bytes: stored });
   }
-  return { single: false, events };
+  return {
+    single: body.form === 'one' || body.form === 'binary',
+    whole: body.form !== 'lines',
+    events,
+  };
 }
 
-/** Only white space. */
-export function isBlank(line: Uint8Array): boolean {
-  return line.every((byte) => byte <= 0x20);
+function malformed(message: string): ApiError {
+  return new ApiError('malformed_json', `The body must be JSON in UTF-8. ${message}`, {
+    errors: [{ path: '', message }],
+  });
 }
 
-/** The check of one event of a body. */
-export function checkOf(event: BodyEvent, now_ms: number): EventCheck {
-  if (event.ok) return checkEvent(event.value, now_ms);
-  const { code, message } = event;
-  return { ok: false, event_id: null, code, message, errors: [{ path: '', message }] };
+/** What the check of an event's time goes by. */
+export function timeLimits(clock: Clock): TimeLimits {
+  return { now_ms: clock.now(), cut_ms: Number.NEGATIVE_INFINITY };
+}
+
+function checkOf(event: BodyEvent, limits: TimeLimits): EventCheck {
+  return event.ok ? checkEvent(event.bytes, limits) : rejected(null, event.code, event.message);
 }
 
 export interface RejectedEvent {
@@ -97,32 +132,39 @@ export interface Prepared {
   readonly rejected: readonly RejectedEvent[];
 }
 
-/** Checks events in order, giving way to others in between. */
-export async function checkAll(events: readonly BodyEvent[], now_ms: number): Promise<EventCheck[]> {
+/** Checks events in order, giving way to others in between. Throws where the body as a whole is no JSON. */
+export async function checkAll(
+  { events, whole }: Pick<EventBody, 'events' | 'whole'>,
+  limits: TimeLimits,
+): Promise<EventCheck[]> {
   const checks: EventCheck[] = [];
   for (const event of events) {
     if (checks.length > 0 && checks.length % SLICE_EVENTS === 0) await nextTurn();
-    checks.push(checkOf(event, now_ms));
+    const check = checkOf(event, limits);
+    if (whole && !check.ok) refuseWhole(check);
+    checks.push(check);
   }
   return checks;
 }
 
+function refuseWhole({ code, message, errors }: Extract<EventCheck, { ok: false }>): void {
+  if (code === 'malformed_json') throw malformed(message);
+  if (code === 'json_too_deep')
+    throw new ApiError(code, `The body must be JSON in UTF-8. ${message}`, { errors });
+}
+
 /** Messages for the good events, reasons for the others. */
-export async function prepare(
-  tenant: string,
-  events: readonly BodyEvent[],
-  now_ms: number,
-): Promise<Prepared> {
+export function prepare(tenant: string, checks: readonly EventCheck[]): Prepared {
   const messages: EventMessage[] = [];
-  const rejected: RejectedEvent[] = [];
-  for (const [index, check] of (await checkAll(events, now_ms)).entries()) {
+  const refused: RejectedEvent[] = [];
+  for (const [index, check] of checks.entries()) {
     if (check.ok) messages.push(messageOf(tenant, check));
     else {
       const { event_id, code, message } = check;
-      rejected.push({ index, event_id, reason: `${code}: ${message.slice(0, 300)}` });
+      refused.push({ index, event_id, reason: `${code}: ${message.slice(0, 300)}` });
     }
   }
-  return { messages, rejected };
+  return { messages, rejected: refused };
 }
 
 type Accepted = Extract<EventCheck, { ok: true }>;

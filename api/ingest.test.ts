@@ -18,6 +18,7 @@ beforeEach(async () => {
 });
 afterEach(() => test.close());
 
+const json = { 'content-type': 'application/json' };
 const ndjson = { 'content-type': 'application/x-ndjson' };
 
 describe('POST /ingest', () => {
@@ -98,6 +99,77 @@ describe('POST /ingest', () => {
     const response = await test.send('/ingest', { key, body, headers });
     expect(response.status).toBe(202);
     expect(test.stream.messages[0]?.subject).toBe('events.default.c-1');
+  });
+
+  const stored = (): string[] => test.stream.messages.map(({ payload }) => Buffer.from(payload).toString());
+  const text = (id: string, more = ''): string =>
+    JSON.stringify(orderEvent(id, { data: { ticket_id: 0 } }))
+      .replace('"ticket_id":0', '"ticket_id":820982911946154508')
+      .replace(/\}$/, `${more}}`);
+
+  it('stores the bytes of each event as they were sent', async () => {
+    const events = [text('a', ', "price" : 12.50'), text('b', ',"__proto__":{"amount":1}')];
+    await test.send('/ingest', { key, body: `\ufeff[ ${events.join(' ,\n')} ]`, headers: json });
+    await test.send('/ingest', { key, body: `\ufeff${events.join('\r\n')}\r\n`, headers: ndjson });
+    await test.send('/ingest', { key, body: ` ${text('c')}\n`, headers: json });
+    expect(stored()).toEqual([...events, text('c')]);
+  });
+
+  it.each(['Application/X-NDJSON', 'application/ndjson; charset=utf-8', 'application/jsonl'])(
+    'takes lines as %s',
+    async (type) => {
+      const body = `${text('a')}\n${text('b')}`;
+      const response = await test.send('/ingest', { key, body, headers: { 'content-type': type } });
+      expect(await response.json()).toMatchObject({ accepted: 2 });
+    },
+  );
+
+  it('takes a CloudEvent in binary mode, and stores it as a structured one', async () => {
+    const headers = {
+      'content-type': 'application/json',
+      'ce-specversion': '1.0',
+      'ce-id': 'Caf%C3%A9-1',
+      'ce-type': 'order%2Ecreated',
+      'ce-time': '2025-09-01T10%3A00%3A00Z',
+      'ce-source': '/shop',
+      'ce-region': 'Bretagne',
+    };
+    const data = '{"customer_id":"c.1", "ticket_id":820982911946154508}';
+    const response = await test.send('/ingest', { key, body: data, headers });
+    expect(response.status).toBe(202);
+    expect(test.stream.messages[0]?.subject).toBe('events.default.c%2E1');
+    expect(JSON.parse(stored()[0] ?? '')).toMatchObject({
+      specversion: '1.0',
+      id: 'Café-1',
+      type: 'order.created',
+      time: '2025-09-01T10:00:00Z',
+      region: 'Bretagne',
+      data: { customer_id: 'c.1' },
+    });
+    expect(stored()[0]).toContain(`"data":${data}}`);
+    const broken = await test.send('/ingest', { key, body: '1},"x":{"a":1', headers });
+    expect([broken.status, await codeOf(broken)]).toEqual([400, 'malformed_json']);
+  });
+
+  it.each([
+    [
+      'the data of a CloudEvent in base64',
+      { data_base64: Buffer.from('{"amount":"12.50"}').toString('base64') },
+    ],
+    ['the data of a CloudEvent', { data: { amount: '12.50' } }],
+  ])('refuses what the decoder would refuse: %s', async (_, members) => {
+    const { event_id, type, time } = orderEvent('ce1');
+    const event = { specversion: '1.0', id: event_id, type, time, source: '/shop', ...members };
+    const response = await test.send('/ingest', { key, json: event });
+    expect([response.status, await codeOf(response)]).toEqual([422, 'invalid_event']);
+  });
+
+  it('takes nothing of an array that is no JSON', async () => {
+    for (const body of [`[${text('a')},{broken}]`, `[${text('a')}`]) {
+      const response = await test.send('/ingest', { key, body, headers: json });
+      expect([response.status, await codeOf(response)]).toEqual([400, 'malformed_json']);
+    }
+    expect(test.stream.messages).toEqual([]);
   });
 
   it('gives the same message id to the same event only', async () => {
@@ -205,5 +277,40 @@ describe('POST /ingest/validate', () => {
       ],
     });
     expect(test.stream.messages).toHaveLength(0);
+  });
+
+  it('warns of types that no metric counts, with the nearest that one does', async () => {
+    const types = ['order.craeted', 'Order_Canceled', 'parcel.lost'];
+    const json = types.map((type, index) => orderEvent(`e${index}`, { type }));
+    const response = await test.send('/ingest/validate', { key, json });
+    expect(await response.json()).toMatchObject({
+      valid: true,
+      events: [
+        {
+          warnings: [
+            {
+              code: 'uncounted_type',
+              type: 'order.craeted',
+              nearest: 'order.created',
+              message: expect.stringContaining('order.created'),
+            },
+          ],
+        },
+        { valid: true },
+        { warnings: [{ code: 'uncounted_type', type: 'parcel.lost', nearest: null }] },
+      ],
+    });
+    expect(
+      (await (await test.send('/ingest/validate', { key, json: json[1] })).json()) as unknown,
+    ).not.toHaveProperty('events.0.warnings');
+  });
+
+  it('says which forms of a time are taken', async () => {
+    const json = orderEvent('e1', { time: 1_754_000_000 });
+    expect(await (await test.send('/ingest/validate', { key, json })).json()).toMatchObject({
+      events: [
+        { code: 'bad_field', errors: [{ path: 'time', message: expect.stringMatching(/RFC 3339.*2025-/) }] },
+      ],
+    });
   });
 });

@@ -1,19 +1,21 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { eventSchema } from '../analytics/index.ts';
+import { eventSchema, nearestType, uncountedWarning } from '../analytics/index.ts';
 import type { Clock } from '../engine/index.ts';
-import { requireMediaType } from './body.ts';
+import type { EventCheck } from './event-check.ts';
 import { type Idempotency, idempotencyKeyOf, type StoredAnswer } from './idempotency.ts';
 import {
   checkAll,
-  checkOf,
   eventsOf,
-  INGEST_TYPES,
+  headersOf,
+  identityOf,
   MAX_EVENTS,
   MAX_INGEST_BYTES,
   type Prepared,
   positionOf,
   prepare,
+  requireEventType,
+  timeLimits,
 } from './ingest-events.ts';
 import type { EventPublisher } from './ports.ts';
 import { ApiError, type FieldError } from './problem.ts';
@@ -53,7 +55,7 @@ const EVENT = {
 const NDJSON_BODY = z.string().describe('One event a line');
 
 const EVENTS_BODY: DocumentedBody = {
-  description: `One event, an array of events or NDJSON; at most ${MAX_EVENTS} events and ${MAX_INGEST_BYTES} bytes, unpacked. CloudEvents 1.0 in structured form are events too.`,
+  description: `One event, an array of events or NDJSON; at most ${MAX_EVENTS} events and ${MAX_INGEST_BYTES} bytes, unpacked. CloudEvents 1.0 are events too: structured, batched, or binary with ce-* headers. Numbers and members that are not described here are stored as they were sent.`,
   content: {
     'application/json': {
       schema: z.union([eventSchema, eventListSchema]),
@@ -123,11 +125,12 @@ export function ingestRoutes(events: EventPublisher, once: Idempotency, clock: C
       ],
       handle: async (call) => {
         const key = idempotencyKeyOf(call.request);
-        const type = requireMediaType(call.request, INGEST_TYPES);
+        requireEventType(call.request, headersOf(call.request));
         const bytes = await readWithin(call, MAX_INGEST_BYTES);
-        const work = (): Promise<StoredAnswer> => ingest(events, clock, call, bytes, type);
+        const work = (): Promise<StoredAnswer> => ingest(events, clock, call, bytes);
         if (key === undefined) return answerOf(await work(), false);
-        const fingerprint = createHash('sha256').update(`${type}\n`).update(bytes).digest('hex');
+        const identity = `${identityOf(call.request)}\n`;
+        const fingerprint = createHash('sha256').update(identity).update(bytes).digest('hex');
         const { answer, replayed } = await once.once([call.tenant, 'ingest'], key, fingerprint, work);
         return answerOf(answer, replayed);
       },
@@ -176,17 +179,15 @@ async function ingest(
   clock: Clock,
   call: RawCall,
   bytes: Uint8Array,
-  type: (typeof INGEST_TYPES)[number],
 ): Promise<StoredAnswer> {
-  const body = eventsOf(bytes, type);
-  const now_ms = clock.now();
-  if (body.single) refuseInvalid(body.events[0], now_ms);
-  const prepared = await prepare(call.tenant, body.events, now_ms);
-  return { status: 202, headers: {}, body: JSON.stringify(await publish(events, prepared)) };
+  const body = eventsOf(bytes, headersOf(call.request));
+  const checks = await checkAll(body, timeLimits(clock));
+  if (body.single) refuseInvalid(checks[0]);
+  const answer = await publish(events, prepare(call.tenant, checks));
+  return { status: 202, headers: {}, body: JSON.stringify(answer) };
 }
 
-function refuseInvalid(event: Parameters<typeof checkOf>[0] | undefined, now_ms: number): void {
-  const check = event === undefined ? undefined : checkOf(event, now_ms);
+function refuseInvalid(check: EventCheck | undefined): void {
   if (check === undefined || check.ok) return;
   throw new ApiError('invalid_event', `The event is not valid. ${check.code}: ${check.message}`, {
     errors: check.errors,
@@ -216,6 +217,17 @@ const validateAnswerSchema = z.object({
       time: z.string().optional().describe('Event time as it was understood, UTC'),
       code: z.string().optional(),
       errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+      warnings: z
+        .array(
+          z.object({
+            code: z.literal('uncounted_type'),
+            message: z.string(),
+            type: z.string().describe('In its normal form'),
+            nearest: z.string().nullable().describe('The nearest type that a metric counts'),
+          }),
+        )
+        .optional()
+        .describe('What is right and perhaps not meant'),
     }),
   ),
 });
@@ -228,16 +240,39 @@ interface EventReport {
   readonly time?: string;
   readonly code?: string;
   readonly errors?: readonly FieldError[];
+  readonly warnings?: readonly Warning[];
+}
+
+interface Warning {
+  readonly code: 'uncounted_type';
+  readonly message: string;
+  readonly type: string;
+  readonly nearest: string | null;
+}
+
+/** A type that no metric counts is right, and often a slip. */
+function warningsOf(type: string): { readonly warnings?: readonly Warning[] } {
+  const uncounted = nearestType(type);
+  if (uncounted === undefined) return {};
+  return { warnings: [{ code: 'uncounted_type', message: uncountedWarning(uncounted), ...uncounted }] };
 }
 
 async function validate(call: RawCall, clock: Clock): Promise<Answer> {
-  const type = requireMediaType(call.request, INGEST_TYPES);
-  const body = eventsOf(await readWithin(call, MAX_INGEST_BYTES), type);
-  const checks = await checkAll(body.events, clock.now());
+  const headers = headersOf(call.request);
+  requireEventType(call.request, headers);
+  const body = eventsOf(await readWithin(call, MAX_INGEST_BYTES), headers);
+  const checks = await checkAll(body, timeLimits(clock));
   const events = checks.map((check, index): EventReport => {
     const { event_id } = check;
     return check.ok
-      ? { index, event_id, valid: true, type: check.type, time: timeText(check.time_ms) }
+      ? {
+          index,
+          event_id,
+          valid: true,
+          type: check.type,
+          time: timeText(check.time_ms),
+          ...warningsOf(check.type),
+        }
       : { index, event_id, valid: false, code: check.code, errors: check.errors };
   });
   const rejected = events.filter(({ valid }) => !valid).length;

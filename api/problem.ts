@@ -114,7 +114,7 @@ export interface ProblemAnswer {
 }
 
 export const PROBLEM_TYPE = 'application/problem+json';
-const MAX_ERRORS = 100;
+export const MAX_ERRORS = 100;
 
 /**
  * Any thrown value as an answer. Errors that carry a 4xx `status` (the query engine's) keep their code;

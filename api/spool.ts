@@ -7,11 +7,12 @@ import { createGunzip } from 'node:zlib';
 import { asMillraceError } from '../engine/index.ts';
 import { bodyChunks, encodingOf, lengthOf, tooLarge, unreadable } from './body.ts';
 import { ApiError } from './problem.ts';
+import { partsOf, type SpoolPart } from './spool-parts.ts';
 
 /** Uploads that are written to disk at once. */
 const MAX_UPLOADS = 8;
-const READ_BYTES = 262_144;
-const NEWLINE = 0x0a;
+/** What a file that is packed by gzip begins with. */
+const GZIP_MAGIC = [0x1f, 0x8b] as const;
 
 export interface Spooled {
   readonly size_bytes: number;
@@ -110,8 +111,10 @@ export class Spool {
       }
     };
     try {
-      const source = Readable.from(bodyChunks(request), { objectMode: false });
-      if (encoding === 'gzip') await pipeline(source, createGunzip(), keep);
+      const { packed, chunks } = await peek(bodyChunks(request));
+      const source = Readable.from(chunks, { objectMode: false });
+      // A .gz file is sent as it lies on a disk, without a word in the headers.
+      if (packed || encoding === 'gzip') await pipeline(source, createGunzip(), keep);
       else await pipeline(source, keep);
       // The answer promises that the job will run: the file has to outlive a power cut.
       await file.sync();
@@ -128,9 +131,27 @@ export class Spool {
     await rm(this.#path(id), { force: true });
   }
 
-  lines(id: string, from_bytes: number, line_max_bytes: number): AsyncGenerator<SpoolLine> {
-    return linesOf(this.#path(id), from_bytes, line_max_bytes);
+  /** The lines of an upload, or the items of the array that it is, from an offset on. */
+  parts(id: string, from_bytes: number, part_max_bytes: number): AsyncGenerator<SpoolPart> {
+    return partsOf(this.#path(id), from_bytes, part_max_bytes);
   }
+}
+
+/** Looks at the first bytes of a body: whether they are those of gzip. */
+async function peek(
+  body: AsyncGenerator<Uint8Array>,
+): Promise<{ readonly packed: boolean; readonly chunks: AsyncGenerator<Uint8Array> }> {
+  let head = new Uint8Array();
+  while (head.length < GZIP_MAGIC.length) {
+    const { done, value } = await body.next();
+    if (done === true) break;
+    head = Buffer.concat([head, value]);
+  }
+  const chunks = async function* (): AsyncGenerator<Uint8Array> {
+    if (head.length > 0) yield head;
+    yield* body;
+  };
+  return { packed: GZIP_MAGIC.every((byte, index) => head[index] === byte), chunks: chunks() };
 }
 
 function spoolFull(): ApiError {
@@ -154,49 +175,4 @@ function uploadError(error: unknown): Error {
   // What the file system says is the server's trouble; everything else is a broken upload.
   const mine = error instanceof Error && 'syscall' in error && 'path' in error;
   return mine || code === 'ENOSPC' ? asMillraceError(error) : unreadable(error);
-}
-
-export interface SpoolLine {
-  /** Without its line end; undefined when it is longer than allowed. */
-  readonly bytes: Uint8Array | undefined;
-  /** Where the next line begins. */
-  readonly end_bytes: number;
-}
-
-/** The lines of a file from an offset on, reading a block at a time; long ones are skipped, not held. */
-async function* linesOf(path: string, from_bytes: number, line_max_bytes: number): AsyncGenerator<SpoolLine> {
-  const file = await open(path);
-  try {
-    let rest: Uint8Array = new Uint8Array();
-    let skipping = false;
-    let at_bytes = from_bytes;
-    for (let read_bytes = from_bytes; ; ) {
-      const block = Buffer.allocUnsafe(READ_BYTES);
-      const { bytesRead } = await file.read(block, 0, READ_BYTES, read_bytes);
-      read_bytes += bytesRead;
-      const fresh = block.subarray(0, bytesRead);
-      const data = rest.length === 0 ? fresh : Buffer.concat([rest, fresh]);
-      let start = 0;
-      for (let end = data.indexOf(NEWLINE); end !== -1; end = data.indexOf(NEWLINE, start)) {
-        const line = data.subarray(start, end);
-        at_bytes += end + 1 - start;
-        start = end + 1;
-        yield { bytes: skipping || line.length > line_max_bytes ? undefined : line, end_bytes: at_bytes };
-        skipping = false;
-      }
-      rest = data.subarray(start);
-      if (bytesRead === 0) {
-        const bytes = skipping || rest.length > line_max_bytes ? undefined : rest;
-        if (skipping || rest.length > 0) yield { bytes, end_bytes: at_bytes + rest.length };
-        return;
-      }
-      if (rest.length > line_max_bytes) {
-        at_bytes += rest.length;
-        rest = new Uint8Array();
-        skipping = true;
-      }
-    }
-  } finally {
-    await file.close();
-  }
 }

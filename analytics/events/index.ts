@@ -3,7 +3,7 @@ export { flatten, isObject, type Members, own, structuredOf, valueOfPart } from 
 export * from './column-decoder.ts';
 export * from './decode-events.ts';
 export * from './event-batch.ts';
-export { exactJsonText, type ParsedJson } from './exact-json.ts';
+export { exactJsonText, isDeeper, type ParsedJson } from './exact-json.ts';
 export { eventCode, hashId, idWords, tenantSeed } from './identity.ts';
 export * from './nearest-type.ts';
 export {
