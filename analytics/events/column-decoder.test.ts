@@ -92,6 +92,36 @@ describe('one event', () => {
     }
   });
 
+  it('has nothing of what the batch held before it, grown or taken back', () => {
+    const decode = decoding();
+    const full = {
+      amount: 1,
+      tax: 2,
+      sku: 's',
+      order_id: 'o',
+      ticket_id: 't',
+      type: 'ticket.opened',
+      currency: 'EUR',
+    };
+    const [wanted] = decode(recordOf(text())).rows;
+    for (const count of [1, 10_000, 3]) {
+      decode(...Array.from({ length: count }, () => recordOf(text(full))));
+      expect(decode(recordOf(text())).rows).toStrictEqual([wanted]);
+    }
+    const list = `[${text(full)},${text(full)},{]`;
+    const { rows } = decode(
+      recordOf(list),
+      recordOf(text()),
+      ...Array.from({ length: 20_000 }, () => recordOf(text())),
+    );
+    expect(rows.slice(-1)).toStrictEqual([{ ...wanted, record: 20_001 }]);
+    expect(rows[0]).toStrictEqual({ ...wanted, record: 1 });
+  });
+
+  it('may have a member without a name', () => {
+    expect(row({ '': 1, a: 2, data: { '': 3 } })?.payload).not.toBe(row({ a: 2, data: { '': 3 } })?.payload);
+  });
+
   it('its payload hash does not depend on form, only on what it says', () => {
     const items = [{ sku: 'a', quantity: 1, unit_price: 2 }];
     const plain = row({ country: 'DE', items })?.payload;

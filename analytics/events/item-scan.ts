@@ -93,7 +93,7 @@ export class ItemScan extends ValueScan {
     let sum = 0;
     let at = open + 1;
     for (;;) {
-      const next = this.#itemLayout.next(node, b, at, end);
+      const next = this.#itemLayout.next(node, b, this.view, at, end);
       if (next === undefined) return false;
       node = next;
       at += node.key.length;

@@ -22,7 +22,15 @@ function careful(text: string): Record<string, unknown> | string {
   const event = checkEventMembers(flatten(parsed.value), limits);
   if (!event.ok) return event.code;
   batch.clear([]);
-  const place = { sequence: 42, part: 0, record: 0, tenant: 'acme', scope: -1, seed: tenantSeed('acme') };
+  const place = {
+    sequence: 42,
+    part: 0,
+    record: 0,
+    tenant: 'acme',
+    scope: -1,
+    seed: tenantSeed('acme'),
+    emptied: 0,
+  };
   return rowOf(batch, writeMembers(event, CUSTOM, batch, place), CUSTOM);
 }
 
