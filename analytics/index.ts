@@ -12,7 +12,6 @@ export {
   type HeaderSource,
   isBinary,
   isDeeper,
-  isLineType,
   mediaTypeOf,
   nearestType,
   type ParsedJson,

@@ -78,6 +78,8 @@ export class EventScan extends ItemScan {
       if (next === undefined) return false;
       node = next;
       at += node.key.length;
+      // Another producer writes the same name with a space behind its colon.
+      if ((b[at] as number) <= 0x20) at = this.skipSpace(b, at);
       const { field } = node;
       if (field === undefined) {
         if (!this.remember(node.name, 0) || !this.value(b, at, end, DATA_DEPTH)) return false;

@@ -11,7 +11,6 @@ export {
   type BodyForm,
   type HeaderSource,
   isBinary,
-  isLineType,
   mediaTypeOf,
   partOf,
   splitBody,

@@ -97,6 +97,8 @@ export class ItemScan extends ValueScan {
       if (next === undefined) return false;
       node = next;
       at += node.key.length;
+      // Another producer writes the same name with a space behind its colon.
+      if ((b[at] as number) <= 0x20) at = this.skipSpace(b, at);
       const { field } = node;
       if (!this.remember(node.name, base)) return false;
       if (field === undefined) {
