@@ -3,6 +3,6 @@ export { cubeViews, readCardinality, readCubeInfo } from '../operators/index.ts'
 export * from './events/index.ts';
 export * from './kpis/index.ts';
 export * from './query/index.ts';
+export * from './query-kinds.ts';
 export * from './rows/index.ts';
 export * from './topology.ts';
-export * from './query-kinds.ts';

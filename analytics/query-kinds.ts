@@ -1,9 +1,4 @@
-import {
-  type AnyQueryKind,
-  Dictionary,
-  type QueryContext,
-  type QueryKinds,
-} from '../engine/index.ts';
+import { type AnyQueryKind, Dictionary, type QueryContext, type QueryKinds } from '../engine/index.ts';
 import { cubeViews, eventLogView } from '../operators/index.ts';
 import {
   cubeSource,

@@ -1,4 +1,13 @@
-import { Dictionary, deadLetter, type KvView, planScan, logScopes, scanChunks, type Topology, topology } from '../engine/index.ts';
+import {
+  Dictionary,
+  deadLetter,
+  type KvView,
+  logScopes,
+  planScan,
+  scanChunks,
+  type Topology,
+  topology,
+} from '../engine/index.ts';
 import {
   type CubeDefinition,
   cubes,

@@ -2,9 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { orderAnalytics } from '../analytics/index.ts';
-import { ManualClock, MemoryDisk, Task } from '../engine/index.ts';
+import { orderAnalytics, queryKinds } from '../analytics/index.ts';
+import { KindRegistry, ManualClock, MemoryDisk, QueryExecutor, Task } from '../engine/index.ts';
 import { KeyRing } from './access/index.ts';
+import { analyticsSettings } from './answers/index.ts';
 import { MemoryKeyValueStore, MemoryStream } from './fixture-memory.ts';
 import type { ApiPorts, PipelineStatus, Role } from './http/index.ts';
 import { type Api, createApp } from './service.ts';
@@ -71,7 +72,8 @@ async function build(parts: Parts): Promise<TestApi> {
   const settings = readSettings({ DATA_DIR: dataDir, LOG_LEVEL: 'silent', ...parts.env });
   const topology = orderAnalytics({
     cubes: settings.cubes,
-    facts_cache_rows: 1_000,
+    custom: settings.customDimensions,
+    retention_days: settings.retentionDays,
     dedup_memory_ids: 10_000,
   });
   const store = disk.open();
@@ -79,11 +81,14 @@ async function build(parts: Parts): Promise<TestApi> {
   const source = stream.source();
   const task = new Task({ topology, source, store, publisher, clock });
   await task.open();
+  const reader = disk.reader();
+  const kinds = new KindRegistry(queryKinds(analyticsSettings(settings)));
+  const queries = new QueryExecutor({ reader, kinds, clock });
   const ports: ApiPorts = {
     settings,
     clock,
     log: pino({ level: 'silent' }),
-    reader: () => (test.stateReady ? { generation: 1, reader: disk.reader() } : undefined),
+    reader: () => (test.stateReady ? { generation: 1, reader, queries } : undefined),
     events: stream,
     stream,
     keys,

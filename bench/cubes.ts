@@ -1,5 +1,16 @@
 import { cubeOf, DEFAULT_ROW_CUBES, RowContribution, rowSchema } from '../analytics/rows/index.ts';
-import { defineOperator, type KvStore, ManualClock, openLmdbStore, type Source, type SourceRecord, Task, topology, Dictionary, type RowBatch } from '../engine/index.ts';
+import {
+  Dictionary,
+  defineOperator,
+  type KvStore,
+  ManualClock,
+  openLmdbStore,
+  type RowBatch,
+  type Source,
+  type SourceRecord,
+  Task,
+  topology,
+} from '../engine/index.ts';
 import {
   type CubeDefinition,
   cubes,

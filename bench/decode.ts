@@ -1,5 +1,6 @@
-import { ColumnDecoder, EventBatch } from '../analytics/events/index.ts';
-import { type SourceRecord, Dictionary } from '../engine/index.ts';
+import { ColumnDecoder, EventBatch } from '../analytics/index.ts';
+import type { ByteRegion, SourceRecord } from '../engine/index.ts';
+import { Dictionary } from '../engine/index.ts';
 import { machine, median } from './rig.ts';
 import { traffic } from './traffic.ts';
 
@@ -19,32 +20,46 @@ function cost(events: number, work: () => void): number {
   return ((user + system) * 1_000) / events;
 }
 
-/** Fills the memory that two threads share with one push, as the source's ring lies there. */
-function pushes(next: () => string): () => { records: SourceRecord[]; texts: string[]; bytes: Buffer } {
+/** A message in the memory that two threads share, as the threaded source gives it. */
+class RingRecord implements SourceRecord, ByteRegion {
+  readonly subject = 'events.default.orders';
+  readonly hasHeaders = false;
+  readonly sequence: number;
+  readonly buffer: Buffer;
+  readonly start: number;
+  readonly end: number;
+
+  constructor(sequence: number, buffer: Buffer, start: number, end: number) {
+    this.sequence = sequence;
+    this.buffer = buffer;
+    this.start = start;
+    this.end = end;
+  }
+
+  get region(): ByteRegion {
+    return this;
+  }
+
+  get data(): Uint8Array {
+    return this.buffer.subarray(this.start, this.end);
+  }
+
+  header(): undefined {
+    return undefined;
+  }
+}
+
+/** Writes one push after the other into one ring. */
+function pushes(next: () => string): () => RingRecord[] {
   const bytes = Buffer.from(new SharedArrayBuffer(BUFFER_BYTES));
   let sequence = 0;
   return () => {
     let at = 0;
-    const records: SourceRecord[] = [];
-    const texts: string[] = [];
-    for (let count = 0; count < PUSH_EVENTS; count++) {
-      const text = next();
+    return Array.from({ length: PUSH_EVENTS }, () => {
       const start = at;
-      at += bytes.write(text, at);
-      const end = at;
-      texts.push(text);
-      records.push({
-        sequence: ++sequence,
-        subject: 'events.default.orders',
-        region: { buffer: bytes, start, end },
-        get data() {
-          return bytes.subarray(start, end);
-        },
-        hasHeaders: false,
-        header: () => undefined,
-      });
-    }
-    return { records, texts, bytes };
+      at += bytes.write(next(), at);
+      return new RingRecord(++sequence, bytes, start, at);
+    });
   };
 }
 
@@ -61,17 +76,17 @@ export async function decodeBench(): Promise<object> {
   const columns: number[] = [];
   const parsing: number[] = [];
   for (let count = 0; count * PUSH_EVENTS < EVENTS; count++) {
-    const { records, bytes, texts } = push();
+    const records = push();
     batch.clear(records);
     const columns_ns = cost(PUSH_EVENTS, () => decoder.decodeAll(batch, START_MS + 86_400_000, report));
     if (batch.length !== PUSH_EVENTS || rejected > 0) throw new Error('the decoder took not every event');
     const parse_ns = cost(PUSH_EVENTS, () => {
-      for (const { region } of records) {
-        const text = bytes.toString('utf8', region?.start, region?.end);
+      for (const { buffer, start, end } of records) {
+        const text = buffer.toString('utf8', start, end);
         checksum += (JSON.parse(text) as { type: string }).type.length;
       }
     });
-    size_bytes = texts.reduce((sum, text) => sum + text.length, 0) / PUSH_EVENTS;
+    size_bytes = (records.at(-1)?.end ?? 0) / PUSH_EVENTS;
     if (count < WARM_PUSHES) continue;
     columns.push(columns_ns);
     parsing.push(parse_ns);

@@ -7,7 +7,17 @@ import {
   ROW_DIMENSIONS,
   rowSchema,
 } from '../analytics/rows/row-schema.ts';
-import { openLmdbReader, openLmdbStore, Dictionary, type HashColumn, type LogView, LogWriter, planScan, RowBatch, scanChunks } from '../engine/index.ts';
+import {
+  Dictionary,
+  type HashColumn,
+  type LogView,
+  LogWriter,
+  openLmdbReader,
+  openLmdbStore,
+  planScan,
+  RowBatch,
+  scanChunks,
+} from '../engine/index.ts';
 import { murmur128 } from '../operators/index.ts';
 import { machine, withScratch } from './rig.ts';
 import { traffic } from './traffic.ts';

@@ -1,5 +1,5 @@
-import { decodeBench } from './decode.ts';
 import { cubesBench } from './cubes.ts';
+import { decodeBench } from './decode.ts';
 import { dedupBench } from './dedup.ts';
 import { logBench } from './log.ts';
 import { nexmarkBench } from './nexmark.ts';

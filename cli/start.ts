@@ -1,9 +1,10 @@
 import { mkdir } from 'node:fs/promises';
 import { type Logger, pino } from 'pino';
+import { QUERY_KINDS_MODULE, queryKinds } from '../analytics/index.ts';
 import {
   type ApiPorts,
-  IDEMPOTENCY_TTL_MS,
   analyticsSettings,
+  IDEMPOTENCY_TTL_MS,
   loadService,
   readSettings,
   type Settings,
@@ -21,7 +22,6 @@ import {
   streamFacts,
 } from '../connectors/index.ts';
 import { KindRegistry, openLmdbReader, QueryExecutor, Supervisor, systemClock } from '../engine/index.ts';
-import { QUERY_KINDS_MODULE, queryKinds } from '../analytics/index.ts';
 import { type CommandArguments, type CommandContext, type Running, UsageError } from './command.ts';
 import { topologyOf } from './order-analytics.ts';
 import { Pipeline } from './pipeline.ts';
@@ -154,14 +154,7 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
   // Before the API is built: restoring the state takes longest.
   supervisor.start();
   const reader = stateReader(statePath, layout.generation, settings);
-  const apiPorts = await ports(
-    settings,
-    log,
-    link,
-    pipeline,
-    supervisor,
-    reader,
-  );
+  const apiPorts = await ports(settings, log, link, pipeline, supervisor, reader);
   const { created, key } = await bootstrapAdminKey(apiPorts);
   const api = await createApp(apiPorts);
   const server = await serve(api.app, settings);

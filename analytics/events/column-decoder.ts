@@ -10,7 +10,7 @@ import { checkCustom, SLOT } from './fields.ts';
 import { tenantSeed } from './identity.ts';
 import { dataOf, writeMembers } from './member-writer.ts';
 import { type Body, isBinary, splitBody } from './parts.ts';
-import type { RowPlace } from './row.ts';
+import { emptyRows, type RowPlace } from './row.ts';
 import { ScanWriter } from './scan-writer.ts';
 import { TypeCodes } from './type-codes.ts';
 
@@ -73,9 +73,13 @@ export class ColumnDecoder {
   readonly #scan: EventScan;
   readonly #types: TypeCodes;
   readonly #writer: ScanWriter;
-  /** The tenant of the message before. */
+  /** The subject of the message before, and what subjects of its tenant begin with. */
+  #subject = '\0';
   #prefix = '\0';
-  readonly #place: RowPlace = { sequence: 0, part: 0, record: 0, tenant: '', scope: -1, seed: 0 };
+  /** The batch that was filled last, and up to where. */
+  #last: EventBatch | undefined;
+  #used = 0;
+  readonly #place: RowPlace = { sequence: 0, part: 0, record: 0, tenant: '', scope: -1, seed: 0, emptied: 0 };
   readonly #limits: { now_ms: number; cut_ms: number } = { now_ms: 0, cut_ms: Number.NEGATIVE_INFINITY };
 
   constructor({ dictionary, custom = [], retentionCut }: ColumnDecoderConfig) {
@@ -89,16 +93,31 @@ export class ColumnDecoder {
 
   /** Appends the events of the batch's `records`; `now_ms` is the clock for all of them. */
   decodeAll(batch: EventBatch, now_ms: number, report: DecodeReport): void {
+    // A cut may have moved since the last push.
+    this.#subject = '\0';
     this.#prefix = '\0';
     this.#limits.now_ms = now_ms;
+    this.#empty(batch);
     const { records } = batch;
     for (let index = 0; index < records.length; index++)
       this.#decode(records[index] as SourceRecord, index, batch, report);
+    this.#used = batch.length;
+  }
+
+  /** Empties what the batch's last use left in it. */
+  #empty(batch: EventBatch): void {
+    const { capacity } = batch.columns;
+    emptyRows(batch, batch.length, batch === this.#last ? this.#used : capacity);
+    this.#place.emptied = capacity;
+    this.#last = batch;
   }
 
   #decode(record: SourceRecord, index: number, batch: EventBatch, report: DecodeReport): void {
     const { subject, region } = record;
-    if (!subject.startsWith(this.#prefix)) this.#enter(subject);
+    if (subject !== this.#subject) {
+      if (!subject.startsWith(this.#prefix)) this.#enter(subject);
+      this.#subject = subject;
+    }
     const bytes = region === undefined ? record.data : region.buffer;
     const start = region === undefined ? 0 : region.start;
     const end = region === undefined ? bytes.length : region.end;
@@ -161,6 +180,7 @@ export class ColumnDecoder {
       return;
     }
     // A list that is no JSON as a whole is nothing at all.
+    emptyRows(batch, rows, batch.own.length);
     batch.own.length = rows;
     batch.own.itemLength = items;
     batch.rates.length = rates;

@@ -22,6 +22,9 @@ export class EventScan extends ItemScan {
   readonly start: Int32Array;
   readonly stop: Int32Array;
   readonly fnvs: Int32Array;
+  /** Slots of the dimensions, ids and amounts that the event has, in its order. */
+  readonly present: Int32Array;
+  presentCount = 0;
   /** Amounts by slot, from SLOT.amount on. */
   readonly amounts = new Float64Array(4);
   readonly time_ms = new Float64Array(1);
@@ -45,6 +48,7 @@ export class EventScan extends ItemScan {
     this.stop = new Int32Array(slots);
     this.fnvs = new Int32Array(slots);
     this.#filled = new Int32Array(slots);
+    this.present = new Int32Array(slots);
     this.#layout = new Layout(fields, ['specversion']);
     this.#scalars = names.map((name) => encoder.encode(name));
     this.#scalarHashes = Int32Array.from(this.#scalars, (name) => fnv1a(name));
@@ -64,15 +68,18 @@ export class EventScan extends ItemScan {
 
   scan(b: Uint8Array, from: number, end: number): boolean {
     if (b[from] !== OPEN) return false;
+    this.look(b);
     this.#begin();
     let payload = 0;
     let node = this.#layout.root;
     let at = from + 1;
     for (;;) {
-      const next = this.#layout.next(node, b, at, end);
+      const next = this.#layout.next(node, b, this.view, at, end);
       if (next === undefined) return false;
       node = next;
       at += node.key.length;
+      // Another producer writes the same name with a space behind its colon.
+      if ((b[at] as number) <= 0x20) at = this.skipSpace(b, at);
       const { field } = node;
       if (field === undefined) {
         if (!this.remember(node.name, 0) || !this.value(b, at, end, DATA_DEPTH)) return false;
@@ -105,6 +112,7 @@ export class EventScan extends ItemScan {
     this.#inData = false;
     this.#unsure = false;
     this.itemCount = 0;
+    this.presentCount = 0;
     if (this.#event === 0x7fff_ffff) {
       this.#event = 0;
       this.#filled.fill(0);
@@ -121,6 +129,7 @@ export class EventScan extends ItemScan {
     switch (kind) {
       case KIND.text:
         if (!this.#text(b, at, end, field)) return false;
+        this.present[this.presentCount++] = slot;
         return slot !== SLOT.type || this.to > this.from;
       case KIND.event_id:
         if (!this.#plain(b, at, end) || this.to === this.from) return false;
@@ -135,6 +144,7 @@ export class EventScan extends ItemScan {
       case KIND.amount:
         if (!this.whole(b, at)) return false;
         this.stop[slot] = 0;
+        this.present[this.presentCount++] = slot;
         this.amounts[slot - SLOT.amount] = this.integer[0] as number;
         this.hash = hashInteger(this.integer[0] as number);
         return true;

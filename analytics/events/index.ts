@@ -13,7 +13,6 @@ export {
   type BodyForm,
   type HeaderSource,
   isBinary,
-  isLineType,
   mediaTypeOf,
   partOf,
   splitBody,

@@ -93,10 +93,12 @@ export class ItemScan extends ValueScan {
     let sum = 0;
     let at = open + 1;
     for (;;) {
-      const next = this.#itemLayout.next(node, b, at, end);
+      const next = this.#itemLayout.next(node, b, this.view, at, end);
       if (next === undefined) return false;
       node = next;
       at += node.key.length;
+      // Another producer writes the same name with a space behind its colon.
+      if ((b[at] as number) <= 0x20) at = this.skipSpace(b, at);
       const { field } = node;
       if (!this.remember(node.name, base)) return false;
       if (field === undefined) {

@@ -1,5 +1,5 @@
 import type { HashColumn } from '../../engine/index.ts';
-import { CODE, FLAG, NUMBER } from '../rows/index.ts';
+import { CODE, FLAG } from '../rows/index.ts';
 import type { EventBatch } from './event-batch.ts';
 import { T } from './event-types.ts';
 import { eventCode, hiOf, loOf } from './identity.ts';
@@ -15,27 +15,42 @@ export interface RowPlace {
   scope: number;
   /** Of the tenant's ids. */
   seed: number;
+  /** Rows of the batch before it are empty, or written. */
+  emptied: number;
 }
 
-/** A new row with what every event has: its writer sets dimensions, amounts, items and ids. */
+/**
+ * Empties the rows from `from` to `to`, so that writers set only what an event has: no code, no hash, no number.
+ * A batch that is used again still has the rows of its last use.
+ */
+export function emptyRows({ columns, ticket_hi, ticket_lo }: EventBatch, from: number, to: number): void {
+  for (const codes of columns.codes) codes.fill(0, from, to);
+  for (const { hi, lo } of columns.hashes) {
+    hi.fill(0, from, to);
+    lo.fill(0, from, to);
+  }
+  for (const numbers of columns.numbers) numbers.fill(Number.NaN, from, to);
+  ticket_hi.fill(0, from, to);
+  ticket_lo.fill(0, from, to);
+}
+
+/** A new row, empty but for what every event has; its writer sets dimensions, amounts, items and ids. */
 export function newRow(batch: EventBatch, place: RowPlace, time_ms: number, payload: number): number {
   if (place.scope < 0) place.scope = batch.dictionary.codeOf(place.tenant);
   const row = batch.append();
   const { own } = batch;
-  const { codes, numbers } = own.columns;
+  if (row >= place.emptied) {
+    // The batch has grown.
+    place.emptied = own.columns.capacity;
+    emptyRows(batch, row, place.emptied);
+  }
   own.time_ms[row] = time_ms;
   own.sequence[row] = place.sequence;
   own.part[row] = place.part;
   own.scope[row] = place.scope;
   batch.record[row] = place.record;
   batch.payload[row] = payload;
-  (codes[CODE.retraction] as Int32Array)[row] = 0;
-  (codes[CODE.flags] as Int32Array)[row] = FLAG.original;
-  (codes[CODE.marks] as Int32Array)[row] = 0;
-  (numbers[NUMBER.value] as Float64Array)[row] = Number.NaN;
-  (numbers[NUMBER.origin] as Float64Array)[row] = Number.NaN;
-  batch.ticket_hi[row] = 0;
-  batch.ticket_lo[row] = 0;
+  (own.columns.codes[CODE.flags] as Int32Array)[row] = FLAG.original;
   return row;
 }
 

@@ -1,10 +1,11 @@
-import { type Dictionary, NO_TEXT } from '../../engine/index.ts';
+import type { Dictionary, HashColumn } from '../../engine/index.ts';
 import { murmur128 } from '../../operators/index.ts';
 import { CODE, HASH, ITEM_CODE, ITEM_NUMBER, NUMBER, ROW_DIMENSIONS } from '../rows/index.ts';
 import type { EventBatch } from './event-batch.ts';
 import type { EventScan } from './event-scan.ts';
 import { SLOT, scalarNames } from './fields.ts';
-import { isTicket, isVersion, newRow, type RowPlace, setHash, setIdentity, setTicket } from './row.ts';
+import { hiOf, loOf } from './identity.ts';
+import { isTicket, isVersion, newRow, type RowPlace, setIdentity, setTicket } from './row.ts';
 import type { TypeCodes } from './type-codes.ts';
 
 const LETTERS = 26;
@@ -12,7 +13,6 @@ const A = 0x41;
 /** The bit by which small letters differ. */
 const SMALL = 0x20;
 const TICKET = 0;
-const AMOUNTS = [NUMBER.amount, NUMBER.discount, NUMBER.shipping, NUMBER.tax];
 
 /** Puts what an EventScan found into a batch. */
 export class ScanWriter {
@@ -54,28 +54,46 @@ export class ScanWriter {
     const row = newRow(batch, place, scan.time_ms[0] as number, scan.payload);
     const kind = this.#types.kindAt(type);
     batch.kind[row] = kind;
-    const { codes, numbers } = batch.columns;
+    const { codes } = batch.columns;
     (codes[CODE.type] as Int32Array)[row] = this.#types.codeAt(type);
-    (codes[CODE.currency] as Int32Array)[row] = currency < 0 ? NO_TEXT : this.#currencyCode(currency);
-    for (let index = 0; index < ROW_DIMENSIONS.length; index++) {
-      const slot = SLOT.dimensions + index;
-      (codes[CODE.dimensions + index] as Int32Array)[row] = scan.has(slot)
-        ? this.#code(b, scan, slot)
-        : NO_TEXT;
-    }
+    if (currency >= 0) (codes[CODE.currency] as Int32Array)[row] = this.#currencyCode(currency);
+    const { seed } = place;
+    this.#present(b, scan, batch, row, seed);
     const custom = this.#custom;
     for (let index = 0; index < custom.length; index++) {
       const slot = scan.scalarSlot(custom[index] as number);
-      (codes[CODE.dimensions + ROW_DIMENSIONS.length + index] as Int32Array)[row] =
-        slot < 0 ? NO_TEXT : this.#code(b, scan, slot);
+      if (slot >= 0)
+        (codes[CODE.dimensions + ROW_DIMENSIONS.length + index] as Int32Array)[row] = this.#code(
+          b,
+          scan,
+          slot,
+        );
     }
-    for (let index = 0; index < AMOUNTS.length; index++) {
-      (numbers[AMOUNTS[index] as number] as Float64Array)[row] = scan.has(SLOT.amount + index)
-        ? (scan.amounts[index] as number)
-        : Number.NaN;
-    }
-    this.#ids(b, scan, kind, batch, row, place.seed);
+    murmur128(b, scan.start[SLOT.event_id] as number, scan.stop[SLOT.event_id] as number, seed, this.#words);
+    setIdentity(batch, row, this.#words);
+    if (isVersion(kind))
+      batch.setId(row, b, scan.start[SLOT.event_id] as number, scan.stop[SLOT.event_id] as number);
+    if (isTicket(kind)) this.#ticket(b, scan, batch, row, seed);
     this.#items(b, scan, batch, row);
+  }
+
+  /** What the event has of dimensions, ids and amounts; the columns of what it has not are empty already. */
+  #present(b: Uint8Array, scan: EventScan, batch: EventBatch, row: number, seed: number): void {
+    const { present, presentCount } = scan;
+    const { codes, numbers, hashes } = batch.columns;
+    for (let index = 0; index < presentCount; index++) {
+      const slot = present[index] as number;
+      if (slot >= SLOT.dimensions)
+        (codes[CODE.dimensions + slot - SLOT.dimensions] as Int32Array)[row] = this.#code(b, scan, slot);
+      else if (slot >= SLOT.amount) {
+        const amount = slot - SLOT.amount;
+        (numbers[NUMBER.amount + amount] as Float64Array)[row] = scan.amounts[amount] as number;
+      } else if (slot >= SLOT.order_id && this.#hash(b, scan, slot, seed)) {
+        const column = hashes[HASH.order + slot - SLOT.order_id] as HashColumn;
+        column.hi[row] = hiOf(this.#words);
+        column.lo[row] = loOf(this.#words);
+      }
+    }
   }
 
   #code(b: Uint8Array, scan: EventScan, slot: number): number {
@@ -94,30 +112,19 @@ export class ScanWriter {
     return code;
   }
 
-  #ids(b: Uint8Array, scan: EventScan, kind: number, batch: EventBatch, row: number, seed: number): void {
-    const words = this.#words;
-    const { start, stop } = scan;
-    murmur128(b, start[SLOT.event_id] as number, stop[SLOT.event_id] as number, seed, words);
-    setIdentity(batch, row, words);
-    if (isVersion(kind))
-      batch.setId(row, b, start[SLOT.event_id] as number, stop[SLOT.event_id] as number);
-    setHash(batch, row, HASH.customer, this.#hash(b, scan, SLOT.customer_id, seed));
-    setHash(batch, row, HASH.session, this.#hash(b, scan, SLOT.session_id, seed));
-    const order = this.#hash(b, scan, SLOT.order_id, seed);
-    setHash(batch, row, HASH.order, order);
-    if (!isTicket(kind)) return;
-    const slot = scan.scalarSlot(TICKET);
-    const ticket = slot < 0 ? order : this.#hash(b, scan, slot, seed);
-    if (ticket !== undefined) setTicket(batch, row, ticket);
+  #ticket(b: Uint8Array, scan: EventScan, batch: EventBatch, row: number, seed: number): void {
+    const scalar = scan.scalarSlot(TICKET);
+    const slot = scalar < 0 ? SLOT.order_id : scalar;
+    if (scan.has(slot) && this.#hash(b, scan, slot, seed)) setTicket(batch, row, this.#words);
   }
 
-  /** The hash of an id; undefined where there is none. Valid until the next. */
-  #hash(b: Uint8Array, scan: EventScan, slot: number, seed: number): Uint32Array | undefined {
+  /** Hashes an id into `#words`; false for an empty one, which is none. */
+  #hash(b: Uint8Array, scan: EventScan, slot: number, seed: number): boolean {
     const from = scan.start[slot] as number;
     const to = scan.stop[slot] as number;
-    if (!scan.has(slot) || to === from) return undefined;
+    if (to === from) return false;
     murmur128(b, from, to, seed, this.#words);
-    return this.#words;
+    return true;
   }
 
   #items(b: Uint8Array, scan: EventScan, batch: EventBatch, row: number): void {

@@ -22,7 +22,15 @@ function careful(text: string): Record<string, unknown> | string {
   const event = checkEventMembers(flatten(parsed.value), limits);
   if (!event.ok) return event.code;
   batch.clear([]);
-  const place = { sequence: 42, part: 0, record: 0, tenant: 'acme', scope: -1, seed: tenantSeed('acme') };
+  const place = {
+    sequence: 42,
+    part: 0,
+    record: 0,
+    tenant: 'acme',
+    scope: -1,
+    seed: tenantSeed('acme'),
+    emptied: 0,
+  };
   return rowOf(batch, writeMembers(event, CUSTOM, batch, place), CUSTOM);
 }
 
@@ -202,11 +210,11 @@ describe('the two paths of the decoder', () => {
           typeof wanted === 'string' ? 0 : (wanted.items as readonly unknown[]).length,
         );
       }),
-      { numRuns: 4_000 },
+      { numRuns: 3_000 },
     );
     // Each way is taken often enough to be compared.
-    expect(counts.scanned).toBeGreaterThan(600);
-    expect(counts.taken - counts.scanned).toBeGreaterThan(200);
-    expect(counts.rejected).toBeGreaterThan(200);
+    expect(counts.scanned).toBeGreaterThan(500);
+    expect(counts.taken - counts.scanned).toBeGreaterThan(150);
+    expect(counts.rejected).toBeGreaterThan(150);
   });
 });

@@ -70,11 +70,21 @@ export class ValueScan {
   fnv = 0;
   /** Of the value read last, as `hashJson` gives it. */
   hash = 0;
+  /** The bytes that are read, as words. */
+  protected view: DataView = new DataView(new ArrayBuffer(0));
+  #bytes: Uint8Array | undefined;
   /** The integer read last. */
   readonly integer = new Float64Array(1);
   /** Hashes of the names of the objects that are open. */
   readonly #names = new Int32Array(MAX_MEMBERS * MAX_NESTING);
   #open = 0;
+
+  /** To be called before bytes are read. */
+  protected look(b: Uint8Array): void {
+    if (b === this.#bytes) return;
+    this.#bytes = b;
+    this.view = new DataView(b.buffer, b.byteOffset, b.byteLength);
+  }
 
   skipSpace(b: Uint8Array, from: number): number {
     let at = from;

@@ -1,5 +1,5 @@
 import { type ExactSum, narrow } from '../../operators/index.ts';
-import { QueryError, DAY_MS, formatUtc } from '../query/index.ts';
+import { DAY_MS, formatUtc, QueryError } from '../query/index.ts';
 import type { ConvertAmount } from './amount-values.ts';
 import type { DayRate, DayRates } from './day-rates.ts';
 import { divideHalfAway, FractionSum } from './rounding.ts';

@@ -1,5 +1,5 @@
 import { ByteReader, ByteWriter, type KvView, prefixEnd } from '../../engine/index.ts';
-import { minorUnitExponent, parseDecimal, DAY_MS } from '../query/index.ts';
+import { DAY_MS, minorUnitExponent, parseDecimal } from '../query/index.ts';
 
 /** Target minor units for one minor unit of a currency: numerator / denominator, both positive. */
 export interface DayRate {

@@ -1,4 +1,20 @@
-import { ByteWriter, defineOperator, type KvReader, MemoryDisk, type Progress, rawTable, TestDriver, Dictionary, type LogLimits, type LogView, LogWriter, RowBatch, type Plan, type QueryContext, type QueryKind } from '../../engine/index.ts';
+import {
+  ByteWriter,
+  Dictionary,
+  defineOperator,
+  type KvReader,
+  type LogLimits,
+  type LogView,
+  LogWriter,
+  MemoryDisk,
+  type Plan,
+  type Progress,
+  type QueryContext,
+  type QueryKind,
+  RowBatch,
+  rawTable,
+  TestDriver,
+} from '../../engine/index.ts';
 import { type CubeDefinition, cubes, cubeViews } from '../../operators/index.ts';
 import { RowContribution, rowSchema } from '../rows/index.ts';
 import { cubeSource } from './cube-source.ts';

@@ -1,5 +1,12 @@
-import { type ChunkPlace, OTHER_TEXT, type ScanPlan, type Plan, type PlanPart, type QueryContext } from '../../engine/index.ts';
-import { QueryError, DAY_MS, formatUtc } from '../query/index.ts';
+import {
+  type ChunkPlace,
+  OTHER_TEXT,
+  type Plan,
+  type PlanPart,
+  type QueryContext,
+  type ScanPlan,
+} from '../../engine/index.ts';
+import { DAY_MS, formatUtc, QueryError } from '../query/index.ts';
 import { answerPosition } from './as-of.ts';
 import { type CubeStretch, type Stretch, tileSlots } from './cube-tiling.ts';
 import { type RatesByCurrency, readDayRates } from './day-rates.ts';

@@ -1,4 +1,11 @@
-import { MillraceError, type LogSchema, type LogView, planScan, scanChunks, PlanStale } from '../../engine/index.ts';
+import {
+  type LogSchema,
+  type LogView,
+  MillraceError,
+  PlanStale,
+  planScan,
+  scanChunks,
+} from '../../engine/index.ts';
 import type { KpiSources } from './sources.ts';
 
 /** Before every time. */

@@ -1,6 +1,15 @@
 import type { Dictionary } from '../../engine/index.ts';
 import { normalType } from '../events/index.ts';
-import { QueryError, bucketsOf, type GranularityName, granularityOf, parseRange, type TimeBuckets, formatUtc, zoneOf } from '../query/index.ts';
+import {
+  bucketsOf,
+  formatUtc,
+  type GranularityName,
+  granularityOf,
+  parseRange,
+  QueryError,
+  type TimeBuckets,
+  zoneOf,
+} from '../query/index.ts';
 import { MARK } from '../rows/index.ts';
 import { columnOf } from './dimensions.ts';
 import type { SumsShape } from './kpi-sums.ts';

@@ -1,4 +1,11 @@
-import { ByteReader, ByteWriter, type Cancel, type Plan, type PlanHead, type QueryContext } from '../../engine/index.ts';
+import {
+  ByteReader,
+  ByteWriter,
+  type Cancel,
+  type Plan,
+  type PlanHead,
+  type QueryContext,
+} from '../../engine/index.ts';
 import { addKpiWork, finishKpis, type KpiAnswer } from './kpi-kind.ts';
 import type { KpiShared, KpiWork } from './kpi-plan.ts';
 import { mergeSums } from './kpi-sums.ts';

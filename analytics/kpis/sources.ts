@@ -1,4 +1,4 @@
-import type { KvView, Chunk, Dictionary, ScanPlan, ScanRequest, QueryContext } from '../../engine/index.ts';
+import type { Chunk, Dictionary, KvView, QueryContext, ScanPlan, ScanRequest } from '../../engine/index.ts';
 import type { CellVisitor, CubeInfo } from '../../operators/index.ts';
 
 /** A cube that can be read. Plain data. */

@@ -1,4 +1,4 @@
-import { QueryError, parseRange, type TimeRange, type Zone } from '../query/index.ts';
+import { parseRange, QueryError, type TimeRange, type Zone } from '../query/index.ts';
 
 const MINUTE_MS = 60_000;
 

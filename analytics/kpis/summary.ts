@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { defineKind, type QueryKind } from '../../engine/index.ts';
 import { addExact } from '../../operators/index.ts';
-import { type TimeRange, formatUtc, zoneOf } from '../query/index.ts';
+import { formatUtc, type TimeRange, zoneOf } from '../query/index.ts';
 import type { KpiResult } from './answer.ts';
 import type { MetricValue } from './evaluate.ts';
 import type { KpiAnswer } from './kpi-kind.ts';

@@ -1,5 +1,5 @@
 import { MIN_EVENT_TIME_MS } from '../events/index.ts';
-import { type TimeBuckets, DAY_MS } from '../query/index.ts';
+import { DAY_MS, type TimeBuckets } from '../query/index.ts';
 
 /**
  * The stretches of time that are added up apart: the buckets of the answer, cut at the UTC midnights between

@@ -1,4 +1,4 @@
-import { type RowBatch, Dictionary } from '../../engine/index.ts';
+import { Dictionary, type RowBatch } from '../../engine/index.ts';
 import { EventBatch, T } from '../events/index.ts';
 import { CODE, FLAG, HASH, ITEM_CODE, ITEM_NUMBER, NUMBER, ROW_DIMENSIONS } from '../rows/index.ts';
 

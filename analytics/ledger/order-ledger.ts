@@ -1,4 +1,4 @@
-import { type HashColumn, type RowBatch, invariant } from '../../engine/index.ts';
+import { type HashColumn, invariant, type RowBatch } from '../../engine/index.ts';
 import type { EventBatch } from '../events/index.ts';
 import { CODE, HASH, MARK, NUMBER } from '../rows/index.ts';
 import { appendCorrection, become, inherit, setInherited, setOrder } from './corrections.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Stream, TestDriver, Dictionary, RowBatch } from '../../engine/index.ts';
+import { Dictionary, RowBatch, type Stream, TestDriver } from '../../engine/index.ts';
 import { cubes, cubeViews, readCubeInfo, scanCells } from '../../operators/index.ts';
 import { RowContribution } from './contribution.ts';
 import { cubeOf, DEFAULT_ROW_CUBES } from './default-cubes.ts';

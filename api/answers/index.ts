@@ -7,5 +7,5 @@ export {
   type Snapshot,
   wishOf,
 } from './answer-meta.ts';
-export * from './query-run.ts';
 export { analyticsOf, analyticsSettings } from './queries.ts';
+export * from './query-run.ts';

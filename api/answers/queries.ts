@@ -2,7 +2,9 @@ import { type AnalyticsSettings, type OrderQueries, orderQueries } from '../../a
 import type { Settings } from '../settings/index.ts';
 
 /** What the kinds of query are told: plain data, the same in every thread. */
-export function analyticsSettings({ customDimensions }: Pick<Settings, 'customDimensions'>): AnalyticsSettings {
+export function analyticsSettings({
+  customDimensions,
+}: Pick<Settings, 'customDimensions'>): AnalyticsSettings {
   return { custom: customDimensions };
 }
 

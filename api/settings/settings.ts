@@ -58,7 +58,9 @@ const customDimensions = z
     const taken = new Set<string>([...Object.keys(eventSchema.shape), 'type', 'currency']);
     const bad = names.find((name) => !/^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(name) || taken.has(name));
     if (bad !== undefined)
-      context.addIssue(`lists names of letters, digits and "_" that no field of an event has; "${bad}" is none`);
+      context.addIssue(
+        `lists names of letters, digits and "_" that no field of an event has; "${bad}" is none`,
+      );
     if (names.length > MAX_CUSTOM_DIMENSIONS)
       context.addIssue(`lists more than ${MAX_CUSTOM_DIMENSIONS} dimensions`);
     return names;

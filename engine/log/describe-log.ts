@@ -1,4 +1,4 @@
-import type { KvEntry, DescribedRow } from '../state/index.ts';
+import type { DescribedRow, KvEntry } from '../state/index.ts';
 import { parseKey, SCOPE_KEY } from './layout.ts';
 import { decodeManifest, decodeScope, rowsOf } from './manifest.ts';
 

@@ -1,6 +1,6 @@
 import { afterEach, expect, it } from 'vitest';
-import { longValueBytes } from './long-value.ts';
 import { StoreFixture } from './fixture-stores.ts';
+import { longValueBytes } from './long-value.ts';
 
 const fixture = new StoreFixture();
 afterEach(() => fixture.close());

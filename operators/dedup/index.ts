@@ -5,8 +5,8 @@ export {
   dedupEventsDoc,
   type IdentifiedColumns,
 } from './dedup-events.ts';
-export * from './identify.ts';
 export { idSetDigest } from './id-tables.ts';
+export * from './identify.ts';
 export { KnownIds } from './known-ids.ts';
 export * from './old-ids.ts';
 export { ID_WORDS, RecentIds, TOUCHED_IDS } from './recent-ids.ts';

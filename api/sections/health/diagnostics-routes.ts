@@ -1,6 +1,13 @@
 import { z } from 'zod';
-import { cubeViews, OPERATORS, readCubeInfo, readCardinality } from '../../../analytics/index.ts';
-import { type KvView, META_TABLE, type Notice, type Progress, readNotices, readProgress } from '../../../engine/index.ts';
+import { cubeViews, OPERATORS, readCardinality, readCubeInfo } from '../../../analytics/index.ts';
+import {
+  type KvView,
+  META_TABLE,
+  type Notice,
+  type Progress,
+  readNotices,
+  readProgress,
+} from '../../../engine/index.ts';
 import {
   type Answer,
   type ApiPorts,
@@ -137,12 +144,7 @@ function diagnose(
       dead_letters_by_reason: byReason(readNotices(meta, tenant, 'dead_letter', REASON_NOTICES)),
       cardinality: {
         cells_per_day_max: ports.settings.cubeCellsPerDay,
-        near_cap: nearCap(
-          ports,
-          table,
-          tenant,
-          progress?.watermark_ms ?? now_ms,
-        ),
+        near_cap: nearCap(ports, table, tenant, progress?.watermark_ms ?? now_ms),
       },
       outbox: { owed: sample('millrace.outbox.owed'), retries: sample('millrace.outbox.retries') },
       jobs: { ...jobs.counts(), spool_bytes: spool.size_bytes },

@@ -9,7 +9,7 @@ import {
   type TimeLimits,
 } from '../../../analytics/index.ts';
 import type { Clock } from '../../../engine/index.ts';
-import { ApiError, EVENTS_STREAM, type EventMessage, PARTITION, requireMediaType } from '../../http/index.ts';
+import { ApiError, type EventMessage, requireMediaType } from '../../http/index.ts';
 import { checkEvent, type EventCheck, type EventRejectCode, rejected, subjectToken } from './event-check.ts';
 
 /** Limits of one POST /ingest. */

@@ -66,10 +66,7 @@ export const kpiPlanSchema = z.object({
       runs: z.string().describe('Where it would run: `inline`, `split` or `whole`'),
     })
     .describe('What the query would read'),
-  refused: z
-    .object({ code: z.string(), detail: z.string() })
-    .optional()
-    .describe('Why it would not be run'),
+  refused: z.object({ code: z.string(), detail: z.string() }).optional().describe('Why it would not be run'),
   meta: metaSchema,
 });
 

@@ -1,7 +1,14 @@
-import { z } from 'zod';
 import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
 import { kpiQuerySchema, kpiSummarySchema, type OrderQueries } from '../../../analytics/index.ts';
-import { type AnswerParts, metaOf, metaSchema, QUERY_RUN_PROBLEMS, runQuery, wishOf } from '../../answers/index.ts';
+import {
+  type AnswerParts,
+  metaOf,
+  metaSchema,
+  QUERY_RUN_PROBLEMS,
+  runQuery,
+  wishOf,
+} from '../../answers/index.ts';
 import {
   booleanParam,
   EVENTS_STREAM,

@@ -1,4 +1,4 @@
-import { type KvTable, type Dictionary, OTHER_TEXT } from '../../../engine/index.ts';
+import { type Dictionary, type KvTable, OTHER_TEXT } from '../../../engine/index.ts';
 import { scopePrefix } from './cell-keys.ts';
 import { CellStore, NO_LIMIT } from './cell-store.ts';
 import type { Cube } from './cube.ts';

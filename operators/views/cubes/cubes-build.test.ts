@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRandom } from '../../../engine/index.ts';
 import { fc } from '../../../test/property.ts';
-import { ALL, anyRow, byCountry, bySku, hourly, pair, row, T, total } from './fixture-cubes-cases.ts';
-import { expectedCells, Rig } from './fixture-cubes.ts';
 import { ALL_TIME_MS, type CubeDefinition, completeFrom, DAY_MS, NEVER_MS } from './definition.ts';
+import { expectedCells, Rig } from './fixture-cubes.ts';
+import { ALL, anyRow, byCountry, bySku, hourly, pair, row, T, total } from './fixture-cubes-cases.ts';
 
 describe('a cube that comes later', () => {
   it('has all 101 of 101 orders, or says that it has not', async () => {

@@ -1,4 +1,13 @@
-import { defineOperator, type KvTable, type KvView, type Metrics, type OperatorDoc, rawTable, type LogSchema, type RowBatch } from '../../../engine/index.ts';
+import {
+  defineOperator,
+  type KvTable,
+  type KvView,
+  type LogSchema,
+  type Metrics,
+  type OperatorDoc,
+  type RowBatch,
+  rawTable,
+} from '../../../engine/index.ts';
 import { CubeBuilder } from './cube-builder.ts';
 import { CubeSet } from './cube-set.ts';
 import {

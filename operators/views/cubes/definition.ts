@@ -1,4 +1,11 @@
-import { ByteReader, ByteWriter, type KvTable, type KvView, MillraceError, type LogSchema } from '../../../engine/index.ts';
+import {
+  ByteReader,
+  ByteWriter,
+  type KvTable,
+  type KvView,
+  type LogSchema,
+  MillraceError,
+} from '../../../engine/index.ts';
 
 export const DAY_MS = 86_400_000;
 const MIN_BUCKET_MS = 60_000;

@@ -1,4 +1,4 @@
-import { ByteReader, ByteWriter, type KvView, Dictionary, OTHER_TEXT } from '../../../engine/index.ts';
+import { ByteReader, ByteWriter, Dictionary, type KvView, OTHER_TEXT } from '../../../engine/index.ts';
 import { scopePrefix } from './cell-keys.ts';
 import { fullDays } from './day-cells.ts';
 import { type CubeInfo, DAY_MS, readCubeInfo } from './definition.ts';

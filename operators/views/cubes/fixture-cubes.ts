@@ -1,9 +1,17 @@
-import { ByteWriter, defineOperator, type KvView, rawTable, TestDriver, Dictionary, type RowBatch } from '../../../engine/index.ts';
+import {
+  ByteWriter,
+  Dictionary,
+  defineOperator,
+  type KvView,
+  type RowBatch,
+  rawTable,
+  TestDriver,
+} from '../../../engine/index.ts';
 import { type CubesConfig, cubes } from './cubes.ts';
 import { readCardinality } from './day-cells.ts';
 import { ALL_TIME_MS, type CubeDefinition, DAY_MS, readCubeInfo } from './definition.ts';
-import type { CubeHistory } from './history.ts';
 import { batchOf, SCHEMA, TestReader, type TestRow } from './fixture-rows.ts';
+import type { CubeHistory } from './history.ts';
 import { cubeViews, scanCells } from './scan-cells.ts';
 
 interface StoredRow {

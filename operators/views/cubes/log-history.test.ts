@@ -8,8 +8,8 @@ import {
 } from '../../../engine/index.ts';
 import { fc } from '../../../test/property.ts';
 import { ALL_TIME_MS, DAY_MS, NEVER_MS } from './definition.ts';
-import { type LogReads, logHistory } from './log-history.ts';
 import { batchOf, SCHEMA, TestReader, type TestRow } from './fixture-rows.ts';
+import { type LogReads, logHistory } from './log-history.ts';
 
 /** A chunk with the rows of a batch; a column with one value has no index, as in the log. */
 function chunkOf(batch: RowBatch): Chunk {

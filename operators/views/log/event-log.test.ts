@@ -1,5 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { SeededRandom, type Stream, TestDriver, Dictionary, type LogSchema, planScan, RowBatch, scanChunks, selectRows, verifyLog } from '../../../engine/index.ts';
+import {
+  Dictionary,
+  type LogSchema,
+  planScan,
+  RowBatch,
+  SeededRandom,
+  type Stream,
+  scanChunks,
+  selectRows,
+  TestDriver,
+  verifyLog,
+} from '../../../engine/index.ts';
 import { type EventLogConfig, eventLog, eventLogView } from './event-log.ts';
 
 const DAY_MS = 86_400_000;

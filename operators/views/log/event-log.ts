@@ -1,4 +1,17 @@
-import { defineOperator, type KvView, type OperatorDoc, rawTable, describeLogChunk, describeLogSegment, type LogLimits, type LogSchema, type LogView, LogWriter, logDigestRows, type RowBatch } from '../../../engine/index.ts';
+import {
+  defineOperator,
+  describeLogChunk,
+  describeLogSegment,
+  type KvView,
+  type LogLimits,
+  type LogSchema,
+  type LogView,
+  LogWriter,
+  logDigestRows,
+  type OperatorDoc,
+  type RowBatch,
+  rawTable,
+} from '../../../engine/index.ts';
 
 export interface EventLogConfig {
   readonly schema: LogSchema;
