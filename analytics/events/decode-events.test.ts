@@ -76,7 +76,7 @@ describe('decodeEvents', () => {
 
   it('rejects what its retention has left behind, and notes a rate that is none', async () => {
     const driver = await start({ retention_days: 1 });
-    await driver.advanceWatermark(NOW_MS);
+    await driver.advanceTo(NOW_MS);
     driver.commit();
     await driver.push(
       at(1, eventText({ time: '2025-07-01T00:00:00Z' })),

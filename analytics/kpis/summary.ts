@@ -72,7 +72,7 @@ export interface KpiSummary {
 }
 
 /** Plain data. */
-interface Periods {
+export interface Periods {
   readonly timezone: string;
   readonly isComplete: boolean;
 }
