@@ -1,11 +1,7 @@
 // What the API shows of the cubes' state.
 export { readCardinality } from '../operators/index.ts';
-export * from './decode.ts';
-export * from './event-schema.ts';
-export * from './event-time.ts';
-export * from './event-types.ts';
-export * from './metrics.ts';
-export * from './model.ts';
-export * from './order-event.ts';
+export * from './events/index.ts';
+export * from './kpis/index.ts';
+export * from './model/index.ts';
 export * from './query/index.ts';
 export * from './topology.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { ENTITIES } from './facts.ts';
-import { cubeOf, DEFAULT_CUBES, DIMENSIONS, maskOf } from './model.ts';
+import { ENTITIES } from './ledger/index.ts';
+import { cubeOf, DEFAULT_CUBES, DIMENSIONS, maskOf } from './model/index.ts';
 import { orderAnalytics } from './topology.ts';
 
 describe('the default topology', () => {

@@ -8,11 +8,16 @@ import {
   keyedFacts,
   watermark,
 } from '../operators/index.ts';
-import { contributionsOf } from './contributions.ts';
-import { messageDecoder, rawOf } from './decode.ts';
-import { ENTITIES, factPlaceCodec, kindOf, placeOf } from './facts.ts';
-import { fxRates } from './fx-rates.ts';
-import { LINE_GROUPS } from './lines.ts';
+import { messageDecoder, type OrderEvent, rawOf } from './events/index.ts';
+import {
+  contributionsOf,
+  ENTITIES,
+  factPlaceCodec,
+  fxRates,
+  kindOf,
+  LINE_GROUPS,
+  placeOf,
+} from './ledger/index.ts';
 import {
   CUBES_OPERATOR,
   DEFAULT_CUBE_CELLS_PER_DAY,
@@ -21,8 +26,7 @@ import {
   FX_OPERATOR,
   GRANULARITIES,
   MEASURES,
-} from './model.ts';
-import type { OrderEvent } from './order-event.ts';
+} from './model/index.ts';
 
 export interface OrderAnalyticsOptions {
   readonly cubes: readonly CubeDefinition[];

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { fc, propertySeed } from '../test/property.ts';
-import { orderEvent, startTestApi, type TestApi } from './testing.ts';
+import { orderEvent, startTestApi, type TestApi } from './fixture-api.ts';
 
 /** Whatever a client sends, the answer is no 5xx and every error is a problem. */
 

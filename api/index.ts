@@ -1,10 +1,17 @@
-export type { App } from './app.ts';
-export { subjectToken } from './event-check.ts';
-export * from './ports.ts';
-export { ApiError } from './problem.ts';
-export type { RunningServer } from './serve.ts';
+export type { App, RunningServer } from './app/index.ts';
+export {
+  ApiError,
+  type ApiPorts,
+  type EventMessage,
+  type EventPublisher,
+  IDEMPOTENCY_TTL_MS,
+  type PipelineStatus,
+  type StateReader,
+  type StreamHead,
+} from './http/index.ts';
+export { subjectToken } from './sections/ingest/index.ts';
 export type { Api } from './service.ts';
-export { readSettings, type Settings, settingsSchema } from './settings.ts';
+export { readSettings, type Settings, settingsSchema } from './settings/index.ts';
 
 /** What builds and serves the API. Loaded when it is asked for: who only reads the settings starts faster. */
 export const loadService = () => import('./service.ts');

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { codeOf, orderEvent, startTestApi, type TestApi } from './testing.ts';
+import { codeOf, orderEvent, startTestApi, type TestApi } from './fixture-api.ts';
 
 let test: TestApi;
 let key: string;

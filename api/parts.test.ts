@@ -1,17 +1,20 @@
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../engine/index.ts';
-import { BodyBudget, BodyLease } from './body.ts';
-import { Cursors } from './cursor.ts';
-import { durationOf } from './duration.ts';
-import { subjectToken } from './event-check.ts';
-import { FreshnessTracker } from './freshness.ts';
-import { tryParseJson } from './json.ts';
-import { KeyRing, MAX_KEYS_PER_TENANT } from './key-ring.ts';
-import { pageOf } from './page.ts';
-import { problemOf } from './problem.ts';
-import { RateLimiter } from './rate-limit.ts';
-import { MemoryKeyValueStore } from './testing-memory.ts';
+import { KeyRing, MAX_KEYS_PER_TENANT } from './access/index.ts';
+import { RateLimiter } from './app/index.ts';
+import { MemoryKeyValueStore } from './fixture-memory.ts';
+import {
+  BodyBudget,
+  BodyLease,
+  Cursors,
+  FreshnessTracker,
+  pageOf,
+  problemOf,
+  tryParseJson,
+} from './http/index.ts';
+import { subjectToken } from './sections/ingest/index.ts';
+import { durationOf } from './settings/index.ts';
 
 describe('JSON', () => {
   const parse = (text: string) => tryParseJson(Buffer.from(text));

@@ -1,32 +1,22 @@
 import { join } from 'node:path';
-import type { AnswerParts } from './answer-meta.ts';
-import { type App, buildApp } from './app.ts';
-import { BodyBudget } from './body.ts';
-import { BULK_JOB, bulkRoutes, bulkRunner } from './bulk.ts';
-import { Cursors } from './cursor.ts';
-import { diagnosticsRoutes } from './diagnostics.ts';
-import { addDocs } from './docs.ts';
-import { FreshnessTracker } from './freshness.ts';
-import { healthRoutes } from './health.ts';
-import { HttpMetrics } from './http-metrics.ts';
-import { Idempotency } from './idempotency.ts';
-import { ingestRoutes } from './ingest.ts';
-import { JobManager } from './job-manager.ts';
-import { JobStore } from './job-store.ts';
-import { jobRoutes } from './jobs.ts';
-import { KeyRing } from './key-ring.ts';
-import { keyRoutes } from './keys.ts';
-import { kpiRoutes } from './kpis.ts';
-import { metricsRoutes } from './metrics.ts';
-import { openApiDocument } from './openapi.ts';
-import type { ApiPorts } from './ports.ts';
-import { RateLimiter } from './rate-limit.ts';
-import type { Route } from './route.ts';
-import { Spool } from './spool.ts';
-import { TokenVerifier } from './token-verifier.ts';
+import { KeyRing, TokenVerifier } from './access/index.ts';
+import { type App, addDocs, buildApp, HttpMetrics, openApiDocument, RateLimiter } from './app/index.ts';
+import {
+  type ApiPorts,
+  BodyBudget,
+  Cursors,
+  FreshnessTracker,
+  Idempotency,
+  type Route,
+} from './http/index.ts';
+import { diagnosticsRoutes, healthRoutes, metricsRoutes } from './sections/health/index.ts';
+import { BULK_JOB, bulkRoutes, bulkRunner, ingestRoutes, Spool } from './sections/ingest/index.ts';
+import { JobManager, JobStore, jobRoutes } from './sections/jobs/index.ts';
+import { keyRoutes } from './sections/keys/index.ts';
+import { type AnswerParts, kpiRoutes } from './sections/kpis/index.ts';
 
-export { bootstrapAdminKey } from './key-ring.ts';
-export { serve } from './serve.ts';
+export { bootstrapAdminKey } from './access/index.ts';
+export { serve } from './app/index.ts';
 
 export const API_VERSION = '1.0.0';
 

@@ -48,20 +48,20 @@ const topologyCommands: readonly Command[] = [
     name: 'topology describe',
     summary: 'Lists the operators, what they read and what they keep',
     options: { ...TOPOLOGY_OPTION, ...JSON_OPTION },
-    run: async (args, context) => (await import('./topology.ts')).describe(args, context),
+    run: async (args, context) => (await import('./topology-commands.ts')).describe(args, context),
   },
   {
     name: 'topology draw',
     summary: 'Draws the topology as a Mermaid flowchart',
     options: TOPOLOGY_OPTION,
-    run: async (_, context) => (await import('./topology.ts')).draw(context),
+    run: async (_, context) => (await import('./topology-commands.ts')).draw(context),
   },
   {
     name: 'topology diff',
     summary: 'Compares the topology that wrote the state with the one that would run on it',
     details: ['Exit code 1: a start would refuse, for state would be given up.'],
     options: { ...TOPOLOGY_OPTION, ...DATA_DIR, ...JSON_OPTION },
-    run: async (args, context) => (await import('./topology.ts')).diff(args, context),
+    run: async (args, context) => (await import('./topology-commands.ts')).diff(args, context),
   },
 ];
 

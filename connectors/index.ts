@@ -1,29 +1,7 @@
-export { MemoryKeyValueStore } from './memory-kv.ts';
-export { connectNats, type LinkOptions, type LinkStatus, type NatsLink } from './nats/connection.ts';
-export * from './nats/embedded/index.ts';
-export { jetstreamDoc } from './nats/jetstream-doc.ts';
-export { type KeyValueOptions, openKeyValueStore } from './nats/kv.ts';
-export {
-  DEFAULT_EVENT_PUBLISHER_LIMITS,
-  type EventMessage,
-  EventPublisher,
-  type EventPublisherLimits,
-  JetStreamPublisher,
-  type PublishResult,
-} from './nats/publisher.ts';
-export { DEFAULT_PULL_LIMITS, type PullLimits } from './nats/pull-session.ts';
-export {
-  type JetStreamInput,
-  type JetStreamInputOptions,
-  jetstream,
-  jetstreamInputs,
-  type RunningTopology,
-  type RunOptions,
-  run,
-} from './nats/run.ts';
-export { JetStreamSource, type JetStreamSourceOptions, type SourceDiagnostics } from './nats/source.ts';
+export { MemoryKeyValueStore } from './memory/index.ts';
 export {
   checkServerVersion,
+  connectNats,
   DEADLETTER_STREAM,
   type EnsuredStreams,
   type EnsureStreamsOptions,
@@ -31,8 +9,39 @@ export {
   ensureStream,
   ensureStreams,
   inspectStream,
+  type LinkOptions,
+  type LinkStatus,
+  type NatsLink,
   openManager,
   type StreamSpec,
   streamFacts,
-} from './nats/streams.ts';
-export { ThreadedSource, type ThreadedSourceOptions } from './nats/threaded-source.ts';
+} from './nats/client/index.ts';
+export * from './nats/embedded/index.ts';
+export { type KeyValueOptions, openKeyValueStore } from './nats/kv/index.ts';
+export {
+  DEFAULT_EVENT_PUBLISHER_LIMITS,
+  type EventMessage,
+  EventPublisher,
+  type EventPublisherLimits,
+  JetStreamPublisher,
+  type PublishResult,
+} from './nats/publish/index.ts';
+export {
+  type JetStreamInput,
+  type JetStreamInputOptions,
+  jetstream,
+  jetstreamDoc,
+  jetstreamInputs,
+  type RunningTopology,
+  type RunOptions,
+  run,
+} from './nats/run/index.ts';
+export {
+  DEFAULT_PULL_LIMITS,
+  JetStreamSource,
+  type JetStreamSourceOptions,
+  type PullLimits,
+  type SourceDiagnostics,
+  ThreadedSource,
+  type ThreadedSourceOptions,
+} from './nats/source/index.ts';

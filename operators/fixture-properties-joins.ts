@@ -1,11 +1,13 @@
 import type { Either, Operator, Sides } from '../engine/index.ts';
 import { type Item, keyed, type PropertyCase, sidesOf } from './fixture-properties.ts';
-import { intervalJoin } from './interval-join.ts';
-import type { JoinMode } from './join-config.ts';
-import { lookupJoin } from './lookup-join.ts';
-import { streamJoin } from './stream-join.ts';
-import { temporalJoin } from './temporal-join.ts';
-import { windowJoin } from './window-join.ts';
+import {
+  intervalJoin,
+  type JoinMode,
+  lookupJoin,
+  streamJoin,
+  temporalJoin,
+  windowJoin,
+} from './joins/index.ts';
 
 const LATE_MS = 5;
 

@@ -1,21 +1,22 @@
 import { stringCodec } from '../engine/index.ts';
-import { count } from './aggregates-numeric.ts';
-import { dedup } from './dedup.ts';
+import { count } from './aggregates/index.ts';
+import { dedup } from './dedup/index.ts';
 import { type Item, keyed, keyOf, type PropertyCase, timeOf } from './fixture-properties.ts';
-import { type FunnelChange, type FunnelConfig, funnel } from './funnel.ts';
-import { keyedFacts, type WithFacts } from './keyed-facts.ts';
-import { pattern } from './pattern.ts';
-import { begin } from './pattern-builder.ts';
-import type { SkipStrategy } from './pattern-skip.ts';
-import { process } from './process.ts';
-import { rateLimit } from './rate-limit.ts';
-import { sessionize } from './sessionize.ts';
-import { sessions } from './sessions.ts';
-import { toJetStream } from './to-jetstream.ts';
-import { toTable } from './to-table.ts';
-import { toWindowTable } from './to-window-table.ts';
-import { window } from './window.ts';
-import { tumbling } from './windows.ts';
+import { process, rateLimit } from './process/index.ts';
+import {
+  begin,
+  type FunnelChange,
+  type FunnelConfig,
+  funnel,
+  pattern,
+  type SkipStrategy,
+  sessionize,
+  sessions,
+} from './sequences/index.ts';
+import { toJetStream } from './sinks/index.ts';
+import { keyedFacts, type WithFacts } from './views/facts/index.ts';
+import { toTable, toWindowTable } from './views/index.ts';
+import { tumbling, window } from './windows/index.ts';
 
 const LATE_MS = 6;
 const is =

@@ -1,20 +1,21 @@
-import { collect } from './aggregates-items.ts';
-import { count, sum } from './aggregates-numeric.ts';
-import { distinct, quantiles } from './aggregates-sets.ts';
+import { collect, count, distinct, quantiles, sum } from './aggregates/index.ts';
 import { type Item, keyed, type PropertyCase } from './fixture-properties.ts';
-import { earlyEvery, earlyEveryEvents, type Trigger } from './trigger.ts';
-import { window } from './window.ts';
-import type { WindowMode, WindowResult } from './window-types.ts';
 import {
   countWindow,
   cumulate,
+  earlyEvery,
+  earlyEveryEvents,
   global,
   hopping,
   session,
   sliding,
+  type Trigger,
   tumbling,
+  type WindowMode,
+  type WindowResult,
   type WindowSpec,
-} from './windows.ts';
+  window,
+} from './windows/index.ts';
 
 const LATE_MS = 7;
 

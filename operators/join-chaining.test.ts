@@ -1,15 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { type Builder, type Either, type Operator, type Stream, TestDriver } from '../engine/index.ts';
 import { fc } from '../test/property.ts';
-import { collect } from './aggregates-items.ts';
-import { type By, inputs, type Joined, modeOf, nothingLate, type Type, timeBy } from './chaining-fixture.ts';
-import { intervalJoin } from './interval-join.ts';
-import type { LateRows } from './join-config.ts';
-import { anyRows, bruteForce, each, pair, type Row, resultsOf, sides } from './join-fixture.ts';
-import { temporalJoin } from './temporal-join.ts';
-import { window } from './window.ts';
-import { windowJoin } from './window-join.ts';
-import { tumbling } from './windows.ts';
+import { collect } from './aggregates/index.ts';
+import { type By, inputs, type Joined, modeOf, nothingLate, type Type, timeBy } from './fixture-chaining.ts';
+import { anyRows, bruteForce, each, pair, type Row, resultsOf, sides } from './joins/fixture-join.ts';
+import { intervalJoin, type LateRows, temporalJoin, windowJoin } from './joins/index.ts';
+import { tumbling, window } from './windows/index.ts';
 
 type Join = Operator<Either<Row, Row>, Joined, LateRows<Row, Row>>;
 

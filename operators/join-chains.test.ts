@@ -8,20 +8,14 @@ import {
   TestDriver,
   topology,
 } from '../engine/index.ts';
-import { filtered } from './aggregates.ts';
-import { count } from './aggregates-numeric.ts';
-import { inputs, type Joined, modeOf, timeBy } from './chaining-fixture.ts';
-import { intervalJoin } from './interval-join.ts';
-import { each, left, pair, type Row, right, rowInput, sides } from './join-fixture.ts';
-import { json } from './json.ts';
-import { map } from './map.ts';
-import { pattern } from './pattern.ts';
-import { begin } from './pattern-builder.ts';
-import { temporalJoin } from './temporal-join.ts';
-import { toJetStream } from './to-jetstream.ts';
-import { watermark } from './watermark.ts';
-import { window } from './window.ts';
-import { tumbling } from './windows.ts';
+import { count, filtered } from './aggregates/index.ts';
+import { json, map, watermark } from './core/index.ts';
+import { inputs, type Joined, modeOf, timeBy } from './fixture-chaining.ts';
+import { each, left, pair, type Row, right, rowInput, sides } from './joins/fixture-join.ts';
+import { intervalJoin, temporalJoin } from './joins/index.ts';
+import { begin, pattern } from './sequences/index.ts';
+import { toJetStream } from './sinks/index.ts';
+import { tumbling, window } from './windows/index.ts';
 
 const DAY_MS = 86_400_000;
 

@@ -12,15 +12,12 @@ import {
   Task,
   topology,
 } from '../engine/index.ts';
-import { count } from './aggregates-numeric.ts';
-import { dedup } from './dedup.ts';
-import { map } from './map.ts';
-import { process } from './process.ts';
-import { tableOf, toTable } from './to-table.ts';
-import { toWindowTable, windowTableOf } from './to-window-table.ts';
-import { watermark } from './watermark.ts';
-import { window } from './window.ts';
-import { tumbling } from './windows.ts';
+import { count } from './aggregates/index.ts';
+import { map, watermark } from './core/index.ts';
+import { dedup } from './dedup/index.ts';
+import { process } from './process/index.ts';
+import { tableOf, toTable, toWindowTable, windowTableOf } from './views/index.ts';
+import { tumbling, window } from './windows/index.ts';
 
 interface Visit {
   readonly id: string;

@@ -1,16 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRandom } from '../engine/index.ts';
 import { fc } from '../test/property.ts';
-import { count, sumExact } from './aggregates-numeric.ts';
+import { count, sumExact } from './aggregates/index.ts';
 import { runAnyWay, runCrashedAnywhere, runFromEverySnapshot } from './fixture-any-way.ts';
 import { anyWay, outcomeOf, planOf, straight, trialsOf } from './fixture-properties.ts';
 import { JOIN_CASES } from './fixture-properties-joins.ts';
 import { OTHER_CASES } from './fixture-properties-others.ts';
 import { WINDOW_CASES } from './fixture-properties-windows.ts';
 import * as operators from './index.ts';
-import { window } from './window.ts';
-import type { WindowResult } from './window-types.ts';
-import { countWindow, session, tumbling } from './windows.ts';
+import { countWindow, session, tumbling, type WindowResult, window } from './windows/index.ts';
 
 interface Reading {
   readonly key: string;

@@ -28,7 +28,7 @@ export function operatorDocs(): readonly engine.OperatorDoc[] {
 }
 
 /** Where kinds are documented. */
-const FOLDERS = ['operators', 'engine', 'connectors/nats'];
+const ROOMS = ['operators', 'engine', 'connectors'];
 
 /** Names of all examples of operators. */
 export function exampleNames(root: string): readonly string[] {
@@ -73,8 +73,8 @@ function exampleParts(root: string, name: string): readonly string[] {
 
 /** Where configurations are that are not in the file of their documentation. */
 const CONFIG_FILES: Readonly<Record<string, string>> = {
-  window: 'operators/window-types.ts',
-  jetstream: 'connectors/nats/run.ts',
+  window: 'operators/windows/window-types.ts',
+  jetstream: 'connectors/nats/run/run.ts',
 };
 
 /** The exported configuration types of an operator's file, as they stand there. */
@@ -90,12 +90,12 @@ function configOf(root: string, file: string): readonly string[] {
 /** The file that documents a kind. */
 function fileOf(root: string, kind: string): string {
   const marker = new RegExp(`Doc: OperatorDoc = \\{\\s*kind: '${kind}'`);
-  const found = FOLDERS.flatMap((folder) =>
-    readdirSync(join(root, folder)).map((name) => `${folder}/${name}`),
+  const found = ROOMS.flatMap((room) =>
+    readdirSync(join(root, room), { recursive: true, encoding: 'utf8' }).map((name) => `${room}/${name}`),
   )
     .filter((path) => path.endsWith('.ts') && !path.endsWith('.test.ts'))
     .find((path) => marker.test(readFileSync(join(root, path), 'utf8')));
-  if (found === undefined) throw new Error(`no file in ${FOLDERS.join(', ')} documents "${kind}"`);
+  if (found === undefined) throw new Error(`no file in ${ROOMS.join(', ')} documents "${kind}"`);
   return found;
 }
 

@@ -18,7 +18,7 @@ const WITHOUT_TABLES = ['watermark', 'lift'];
 /** The files of a room that are neither tests nor theirs. */
 function sourcesOf(room: string): string[] {
   return readdirSync(join(ROOT, room), { recursive: true, encoding: 'utf8' })
-    .filter((path) => path.endsWith('.ts') && !/(\.test|fixture[\w-]*)\.ts$/.test(path))
+    .filter((path) => path.endsWith('.ts') && !/(\.test|\/fixture-[\w-]+)\.ts$/.test(path))
     .map((path) => readFileSync(join(ROOT, room, path), 'utf8'));
 }
 

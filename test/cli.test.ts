@@ -3,8 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { COMMANDS } from '../cli/index.ts';
 import { connectNats, EventPublisher, type NatsLink, openManager, streamFacts } from '../connectors/index.ts';
 import { millrace, type Run } from './command.ts';
-import type { Millrace } from './process.ts';
-import { until } from './process.ts';
+import { type Millrace, until } from './process.ts';
 import { Scratch } from './scratch.ts';
 
 const CLOUD_EVENT = {

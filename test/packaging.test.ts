@@ -30,8 +30,11 @@ const ROOMS: Readonly<Record<string, Room>> = {
 /** Not rooms: they may import every room, through its index. */
 const OUTSIDE = ['test', 'bench', 'examples', 'scripts'];
 const TEST_PACKAGES = ['vitest', 'fast-check'];
+/** What only tests use: `fixture-*.ts`, in the folder of what it is for. */
+const FIXTURE = /(^|\/)fixture-[\w-]+\.ts$/;
 /** A test, or what only tests use, wherever it lies. */
-const FOR_TESTS = /(\.test|^vitest\.config|(^|[/-])fixture(-[\w-]+)?|(^|\/)testing(-[\w-]+)?)\.ts$/;
+const FOR_TESTS = /(\.test|^vitest\.config|(^|\/)fixture-[\w-]+)\.ts$/;
+const MAX_FILES_OF_FOLDER = 25;
 
 const EXCLUDED = new Set(['node_modules', 'dist', 'data', 'coverage']);
 
@@ -57,6 +60,7 @@ interface SourceFile {
 
 const FROM = /^(?:import|export|\})[^'"`;]*?\bfrom\s+['"]([^'"]+)['"]/gm;
 const BARE = /^import\s+['"]([^'"]+)['"]/gm;
+const IMPORT = /^import [^;]*;\n/gm;
 const DYNAMIC = /\bimport\(\s*['"]([^'"]+)['"]\s*\)/g;
 
 const files: readonly SourceFile[] = filesUnder(ROOT, '.ts').map((path) => {
@@ -74,6 +78,21 @@ const packageOf = (specifier: string): string =>
     .slice(0, specifier.startsWith('@') ? 2 : 1)
     .join('/');
 
+const targetOf = (path: string, specifier: string): string =>
+  relative(ROOT, resolve(ROOT, dirname(path), specifier));
+
+/** What is wrong with an import of a file of the same room. */
+function problemInside(path: string, target: string, forTests: boolean): string | undefined {
+  const folder = dirname(target);
+  // A room of lists of programs (`examples/`, `test/`) has no walls inside.
+  if (folder === dirname(path) || ROOMS[folder.split('/')[0] as string] === undefined) return undefined;
+  if (FIXTURE.test(target)) return forTests ? undefined : `${path} imports ${target}, which is for tests`;
+  if (!folder.includes('/')) {
+    return forTests ? undefined : `${path} imports ${target}, which is above it`;
+  }
+  return target === `${folder}/index.ts` ? undefined : `${path} imports ${target}, past ${folder}/index.ts`;
+}
+
 /** What is wrong with one import; undefined when nothing is. */
 function problemOf({ path, room, forTests }: SourceFile, specifier: string): string | undefined {
   if (specifier.startsWith('node:')) return undefined;
@@ -83,9 +102,10 @@ function problemOf({ path, room, forTests }: SourceFile, specifier: string): str
     if (rules === undefined || rules.packages.includes(name)) return undefined;
     return forTests && TEST_PACKAGES.includes(name) ? undefined : `${path} imports the package ${name}`;
   }
-  const target = relative(ROOT, resolve(ROOT, dirname(path), specifier));
+  const target = targetOf(path, specifier);
   const other = target.split('/')[0] as string;
-  if (!target.includes('/') || other === room) return undefined;
+  if (!target.includes('/')) return undefined;
+  if (other === room) return problemInside(path, target, forTests);
   if (OUTSIDE.includes(other)) {
     return rules === undefined || forTests ? undefined : `${path} imports ${target}`;
   }
@@ -95,7 +115,7 @@ function problemOf({ path, room, forTests }: SourceFile, specifier: string): str
 }
 
 /** Started as threads: no import names them. */
-const WORKERS = ['connectors/nats/source-thread.ts'];
+const WORKERS = ['connectors/nats/source/source-thread.ts'];
 
 /** The sources that these import, and those that they import. */
 function reachableFrom(entries: readonly string[]): readonly string[] {
@@ -123,6 +143,63 @@ describe('rooms', () => {
   });
 });
 
+describe('folders inside a room', () => {
+  const product = files.filter(({ room, forTests }) => room in ROOMS && !forTests);
+  const folders = [...new Set(product.map(({ path }) => dirname(path)))];
+
+  /** The folders of its room that a folder imports. */
+  const arrowsOf = (folder: string): readonly string[] => {
+    const targets = product
+      .filter(({ path }) => dirname(path) === folder)
+      .flatMap(({ path, imports }) =>
+        imports.filter((name) => name.startsWith('.')).map((name) => targetOf(path, name)),
+      );
+    const others = targets
+      .map(dirname)
+      .filter((other) => other !== folder && other.split('/')[0] === folder.split('/')[0]);
+    return [...new Set(others)];
+  };
+
+  it('have arrows that run one way', () => {
+    const arrows = new Map(folders.map((folder) => [folder, arrowsOf(folder)]));
+    expect([...arrows.values()].flat().length).toBeGreaterThan(40);
+    // Whatever imports nothing that is still there goes; what stays is on a circle, or imports one.
+    let before: number;
+    do {
+      before = arrows.size;
+      for (const [folder, others] of [...arrows]) {
+        if (!others.some((other) => arrows.has(other))) arrows.delete(folder);
+      }
+    } while (arrows.size < before);
+    expect(
+      [...arrows].map(
+        ([folder, others]) => `${folder} -> ${others.filter((other) => arrows.has(other)).join(', ')}`,
+      ),
+    ).toEqual([]);
+  });
+
+  it('have one public face each', () => {
+    const faceless = folders.filter((folder) => !files.some(({ path }) => path === `${folder}/index.ts`));
+    expect(faceless).toEqual([]);
+  });
+
+  it(`have at most ${MAX_FILES_OF_FOLDER} product files`, () => {
+    const sizes = folders.map((folder) => ({
+      folder,
+      size: product.filter(({ path }) => dirname(path) === folder && !path.endsWith('/index.ts')).length,
+    }));
+    expect(sizes.filter(({ size }) => size > MAX_FILES_OF_FOLDER)).toEqual([]);
+  });
+
+  it('name what only tests use by one scheme', () => {
+    const others = files.filter(
+      ({ path, room }) =>
+        room in ROOMS && /(fixture|testing)/.test(path.split('/').at(-1) ?? '') && !FIXTURE.test(path),
+    );
+    expect(others.map(({ path }) => path)).toEqual([]);
+  });
+});
+
 describe('sources', () => {
   /** All files but this one, which has to name what it looks for. */
   const matching = (pattern: RegExp): string[] =>
@@ -141,12 +218,12 @@ describe('sources', () => {
     expect(matching(/\b(it|test|describe)\.(skip|only|todo)\b/)).toEqual([]);
   });
 
-  it(`have at most ${MAX_LINES} lines a file`, () => {
+  it(`have at most ${MAX_LINES} lines a file beside its imports`, () => {
     // The public face is a list of names: test/public-api.test.ts looks after it.
-    const long = files
+    const lengths = files
       .filter(({ path }) => path !== 'index.ts')
-      .filter(({ text }) => text.trimEnd().split('\n').length > MAX_LINES);
-    expect(long.map(({ path, text }) => `${path}: ${text.trimEnd().split('\n').length}`)).toEqual([]);
+      .map(({ path, text }) => ({ path, lines: text.replace(IMPORT, '').trim().split('\n').length }));
+    expect(lengths.filter(({ lines }) => lines > MAX_LINES)).toEqual([]);
   });
 });
 

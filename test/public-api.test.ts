@@ -30,7 +30,7 @@ interface Declaration {
 
 const sources = ROOMS.flatMap((room) =>
   readdirSync(join(ROOT, room), { recursive: true, encoding: 'utf8' })
-    .filter((path) => path.endsWith('.ts') && !/(\.test|fixture[\w-]*)\.ts$/.test(path))
+    .filter((path) => path.endsWith('.ts') && !/(\.test|\/fixture-[\w-]+)\.ts$/.test(path))
     .map((path) => ({ path: join(room, path), text: read(join(room, path)) })),
 );
 

@@ -6,7 +6,7 @@ import {
   type Granularity,
   readCube,
 } from '../../operators/index.ts';
-import { CUBES_OPERATOR, DISTRIBUTIONS, GRANULARITIES, M, MEASURES } from '../model.ts';
+import { CUBES_OPERATOR, DISTRIBUTIONS, GRANULARITIES, M, MEASURES } from '../model/index.ts';
 import { Accumulator, type Needs, needsDetail } from './accumulator.ts';
 import { CellScan, type Classify } from './cell-scan.ts';
 import type { FxRates } from './fx.ts';

@@ -1,10 +1,9 @@
 import { invariant } from '../../engine/index.ts';
 import type { CellDetail, ExactSum } from '../../operators/index.ts';
-import { isMoneyMeasure } from '../metrics.ts';
-import { D, type DistributionName, type Measure } from '../model.ts';
+import { D, type DistributionName, isMoneyMeasure, type Measure } from '../model/index.ts';
 import { Amounts, DistinctUnion } from './details.ts';
-import { QueryError } from './error.ts';
 import type { FxRate } from './fx.ts';
+import { QueryError } from './query-error.ts';
 import { SumTable } from './sums.ts';
 
 /** Sums that one query holds: series × buckets × measures. 8 bytes each. */

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { type CellRow, readCells } from '../../operators/index.ts';
 import { fc } from '../../test/property.ts';
-import { cubeOf, MEASURES } from '../model.ts';
+import { CubeStore, type Fact, TENANT } from '../kpis/fixture-kpis.ts';
+import { cubeOf, MEASURES } from '../model/index.ts';
 import { CellScan } from './cell-scan.ts';
-import { CubeStore, type Fact, TENANT } from './fixture.ts';
 
 const amount = fc.oneof(
   fc.integer({ min: -300, max: 300 }),

@@ -7,7 +7,7 @@ import {
   readDetail,
   writeCellPrefix,
 } from '../../operators/index.ts';
-import { M, MEASURES, type Measure } from '../model.ts';
+import { M, MEASURES, type Measure } from '../model/index.ts';
 
 // The form of a row's detail, as `writeCell` writes it.
 const INLINE = 1;

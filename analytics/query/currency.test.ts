@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { fc } from '../../test/property.ts';
+import { CubeStore, type Fact, order } from '../kpis/fixture-kpis.ts';
+import type { KpiQueryInput } from '../kpis/index.ts';
 import { minorUnitExponent } from './currency.ts';
-import { QueryError } from './error.ts';
-import { CubeStore, type Fact, order } from './fixture.ts';
 import { divideHalfEven, parseDecimal } from './fx.ts';
-import type { KpiQueryInput } from './kpi-schema.ts';
+import { QueryError } from './query-error.ts';
 
 const DAY = { start: '2025-08-01T00:00:00Z', end: '2025-08-02T00:00:00Z' };
 const T = '2025-08-01T10:00:00Z';

@@ -2,7 +2,7 @@ import { ByteReader, ByteWriter, type KvView } from '../../engine/index.ts';
 import { type ExactSum, narrow } from '../../operators/index.ts';
 import { minorUnitExponent } from './currency.ts';
 import type { AmountScale } from './details.ts';
-import { QueryError } from './error.ts';
+import { QueryError } from './query-error.ts';
 import { formatUtc } from './zone.ts';
 
 /** Rates of a pair that are held at once, in time order; a query reads on when it passes the last. */

@@ -1,11 +1,10 @@
-export * from './batch.ts';
-export * from './error.ts';
-export type { MetricValue } from './evaluate.ts';
-export type { GroupKey } from './groups.ts';
-export * from './json.ts';
-export * from './kpi-schema.ts';
-export * from './kpis.ts';
-export * from './summary.ts';
+export { accumulate } from './accumulate.ts';
+export { Accumulator, type Needs } from './accumulator.ts';
+export { Amounts, DistinctUnion } from './details.ts';
+export { FxRates } from './fx.ts';
+export * from './json-text.ts';
+export { planQuery, type QueryPlan } from './plan.ts';
+export * from './query-error.ts';
 export {
   type BucketOptions,
   bucketsOf,
@@ -17,5 +16,6 @@ export {
   parseRange,
   type TimeBuckets,
   type TimeRange,
+  tooManyPoints,
 } from './time.ts';
-export { formatUtc, type Zone, zoneOf } from './zone.ts';
+export * from './zone.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { cubeOf, DEFAULT_CUBES, GRANULARITIES } from '../model.ts';
-import { QueryError } from './error.ts';
+import { cubeOf, DEFAULT_CUBES, GRANULARITIES } from '../model/index.ts';
 import { type PlanRequest, planQuery, type QueryPlan } from './plan.ts';
+import { QueryError } from './query-error.ts';
 import { bucketsOf, type GranularityName, parseRange } from './time.ts';
 import { formatUtc, zoneOf } from './zone.ts';
 

@@ -1,6 +1,6 @@
 import type { CubeDefinition, Granularity } from '../../operators/index.ts';
-import { GRANULARITIES, maskOf } from '../model.ts';
-import { QueryError } from './error.ts';
+import { GRANULARITIES, maskOf } from '../model/index.ts';
+import { QueryError } from './query-error.ts';
 import { type PlanSegment, tileBuckets } from './tiling.ts';
 import type { TimeBuckets } from './time.ts';
 import { formatUtc } from './zone.ts';

@@ -9,7 +9,7 @@ import {
   readDeltaHeader,
   scanRecent,
 } from '../../operators/index.ts';
-import { M, MEASURES } from '../model.ts';
+import { M, MEASURES } from '../model/index.ts';
 import type { ScanRequest } from './accumulate.ts';
 import { type Accumulator, needsDetail } from './accumulator.ts';
 import type { Classify } from './cell-scan.ts';

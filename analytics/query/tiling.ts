@@ -1,7 +1,7 @@
 import { invariant } from '../../engine/index.ts';
 import type { Granularity } from '../../operators/index.ts';
-import { MIN_EVENT_TIME_MS } from '../event-schema.ts';
-import { GRANULARITIES } from '../model.ts';
+import { MIN_EVENT_TIME_MS } from '../events/index.ts';
+import { GRANULARITIES } from '../model/index.ts';
 import type { TimeBuckets } from './time.ts';
 
 /** What the cells of a stretch count for. It begins where the part before it ends. */

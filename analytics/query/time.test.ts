@@ -1,7 +1,7 @@
 import { Temporal } from 'temporal-polyfill';
 import { describe, expect, it } from 'vitest';
 import { fc } from '../../test/property.ts';
-import { QueryError } from './error.ts';
+import { QueryError } from './query-error.ts';
 import { bucketsOf, type GranularityName, granularityOf, parseRange } from './time.ts';
 import { formatUtc, zoneOf } from './zone.ts';
 

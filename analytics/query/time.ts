@@ -1,5 +1,5 @@
-import { parseEventTime } from '../event-time.ts';
-import { QueryError } from './error.ts';
+import { parseEventTime } from '../events/index.ts';
+import { QueryError } from './query-error.ts';
 import { DAY_MS, formatUtc, type Zone } from './zone.ts';
 
 const MINUTE_MS = 60_000;

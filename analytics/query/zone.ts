@@ -1,5 +1,5 @@
 import { Temporal } from 'temporal-polyfill';
-import { QueryError } from './error.ts';
+import { QueryError } from './query-error.ts';
 
 const MINUTE_MS = 60_000;
 export const DAY_MS = 86_400_000;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { fileFromTarGz, fileFromZip } from './archive.ts';
-import { tarGz, zip } from './fixture.ts';
+import { tarGz, zip } from './fixture-embedded.ts';
 
 const FILES = { 'v1/': '', 'v1/LICENSE': 'x'.repeat(700), 'v1/nats-server': '#!/bin/sh\n', 'v1/README': '' };
 

@@ -2,8 +2,8 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type ResolveOptions, resolveNatsServer } from './binary.ts';
-import { NatsServerError } from './errors.ts';
-import { fakeServer, temporaryFolder, writeExecutable } from './fixture.ts';
+import { NatsServerError } from './embedded-errors.ts';
+import { fakeServer, temporaryFolder, writeExecutable } from './fixture-embedded.ts';
 
 /** Steps that would reach the network fail at once: a closed port, and a system that is no Debian. */
 function offline(folder: string, more: ResolveOptions = {}): ResolveOptions {

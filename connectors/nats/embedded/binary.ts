@@ -4,7 +4,7 @@ import { delimiter, join, resolve } from 'node:path';
 import { type CachedServer, defaultCacheDir, executableName, findCached, type Target } from './cache.ts';
 import { installFromDistribution } from './debian.ts';
 import { DEFAULT_DOWNLOAD_LIMITS, type DownloadLimits } from './download.ts';
-import { describeError, type FailedStep, NatsServerError, StepFailure } from './errors.ts';
+import { describeError, type FailedStep, NatsServerError, StepFailure } from './embedded-errors.ts';
 import { installRelease, PINNED_RELEASE, type PinnedRelease, RELEASE_BASE_URL } from './release.ts';
 import { MINIMUM_VERSION, probeVersion } from './version.ts';
 

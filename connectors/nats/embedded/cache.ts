@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { chmod, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
-import { describeError, hasCode, StepFailure } from './errors.ts';
+import { describeError, hasCode, StepFailure } from './embedded-errors.ts';
 import { compareVersions, MINIMUM_VERSION, probeVersion } from './version.ts';
 
 /** A platform and CPU in Node's names: `linux-x64`, `darwin-arm64`, `win32-x64`. */

@@ -3,7 +3,7 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type DebianOptions, installFromDistribution } from './debian.ts';
-import { temporaryFolder, writeExecutable } from './fixture.ts';
+import { temporaryFolder, writeExecutable } from './fixture-embedded.ts';
 import { compareVersions, MINIMUM_VERSION, probeVersion } from './version.ts';
 
 const isDebian =

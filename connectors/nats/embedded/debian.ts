@@ -2,8 +2,8 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type CachedServer, installIntoCache, type Target } from './cache.ts';
-import { describeError, hasCode, StepFailure } from './errors.ts';
-import { type CommandResult, runCommand } from './run.ts';
+import { type CommandResult, runCommand } from './child-command.ts';
+import { describeError, hasCode, StepFailure } from './embedded-errors.ts';
 import { compareVersions, MINIMUM_VERSION, parseVersion } from './version.ts';
 
 const QUERY_TIMEOUT_MS = 20_000;

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { connect } from 'nats';
 import { expect, it } from 'vitest';
-import { realServer, temporaryFolder } from './fixture.ts';
+import { realServer, temporaryFolder } from './fixture-embedded.ts';
 import { startEmbeddedNats } from './index.ts';
 
 it('finds a server, runs it on the data folder and prints where', { timeout: 300_000 }, async () => {

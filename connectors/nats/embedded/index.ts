@@ -4,7 +4,7 @@ import { type NatsServerHandle, startNatsServer } from './server.ts';
 import type { ProcessExit } from './watchdog.ts';
 
 export { type ResolvedServer, type ResolveOptions, resolveNatsServer } from './binary.ts';
-export { type FailedStep, NatsServerError, type NatsServerErrorCode } from './errors.ts';
+export { type FailedStep, NatsServerError, type NatsServerErrorCode } from './embedded-errors.ts';
 export { type NatsServerHandle, type StartOptions, startNatsServer } from './server.ts';
 export type { ProcessExit } from './watchdog.ts';
 

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { temporaryFolder } from './fixture.ts';
+import { temporaryFolder } from './fixture-embedded.ts';
 import { claimStore, releaseStore, type StoreClaim } from './pidfile.ts';
 
 async function newClaim(): Promise<StoreClaim> {

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { copyFile, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describeError, hasCode, NatsServerError } from './errors.ts';
-import { runCommand } from './run.ts';
+import { runCommand } from './child-command.ts';
+import { describeError, hasCode, NatsServerError } from './embedded-errors.ts';
 
 const POLL_MS = 100;
 /** From the claim to the server's pid takes well under a second; an older mark was left by a process that died in between. */

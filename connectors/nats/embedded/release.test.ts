@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { CachedServer } from './cache.ts';
 import { DEFAULT_DOWNLOAD_LIMITS, type DownloadLimits } from './download.ts';
-import { fakeServer, sha256, tarGz, temporaryFolder, zip } from './fixture.ts';
+import { fakeServer, sha256, tarGz, temporaryFolder, zip } from './fixture-embedded.ts';
 import { installRelease, PINNED_RELEASE } from './release.ts';
 
 const FILE = 'nats-server-v2.10.99-linux-amd64.tar.gz';

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { fileFromTarGz, fileFromZip } from './archive.ts';
 import { type CachedServer, executableName, installIntoCache, type Target } from './cache.ts';
 import { type DownloadLimits, download } from './download.ts';
-import { describeError, StepFailure } from './errors.ts';
+import { describeError, StepFailure } from './embedded-errors.ts';
 
 /** One version of the official release; `archives` is keyed by Node's `<platform>-<arch>`. */
 export interface PinnedRelease {

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from 'nats';
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { isRunning, realServer, temporaryFolder, until, writeExecutable } from './fixture.ts';
+import { isRunning, realServer, temporaryFolder, until, writeExecutable } from './fixture-embedded.ts';
 import { type NatsServerHandle, type StartOptions, startNatsServer } from './server.ts';
 
 // Real processes, which a busy machine starts slowly.

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LOOPBACK, type ServerFiles, serverConfig, serverFiles } from './config.ts';
-import { describeError, NatsServerError } from './errors.ts';
+import { describeError, NatsServerError } from './embedded-errors.ts';
 import { claimStore, isServerOf, releaseStore } from './pidfile.ts';
 import { type ProcessExit, spawnWatched, type Watched } from './watchdog.ts';
 

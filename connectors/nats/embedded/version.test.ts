@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { fakeServer, temporaryFolder, writeExecutable } from './fixture.ts';
+import { fakeServer, temporaryFolder, writeExecutable } from './fixture-embedded.ts';
 import { compareVersions, parseVersion, probeVersion } from './version.ts';
 
 describe('versions', () => {

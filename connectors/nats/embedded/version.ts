@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { hasCode } from './errors.ts';
-import { runCommand } from './run.ts';
+import { runCommand } from './child-command.ts';
+import { hasCode } from './embedded-errors.ts';
 
 /** The oldest server with what the default topology needs: subject transforms, multi-filter, metadata. */
 export const MINIMUM_VERSION = '2.10.0';

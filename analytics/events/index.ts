@@ -1,0 +1,5 @@
+export * from './decode-events.ts';
+export * from './event-schema.ts';
+export * from './event-types.ts';
+export * from './order-event.ts';
+export * from './rfc3339.ts';

@@ -1,0 +1,175 @@
+import { randomUUID } from 'node:crypto';
+import { type Context, Hono } from 'hono';
+import { toJsonText } from '../../analytics/index.ts';
+import { ANONYMOUS, authenticate, type Credentials, requirePermission, tenantOf } from '../access/index.ts';
+import {
+  type Answer,
+  ApiError,
+  type ApiPorts,
+  type BodyBudget,
+  BodyLease,
+  PROBLEM_TYPE,
+  problemOf,
+  type Route,
+} from '../http/index.ts';
+import type { HttpMetrics } from './http-metrics.ts';
+import type { RateLimiter } from './rate-limit.ts';
+
+/** Where the routes lie: the tenant of the caller or of `X-Tenant-ID`, and the tenant of the path. */
+export const BASES = ['/v1/order-analytics', '/v1/{tenantId}/order-analytics'] as const;
+
+export interface AppParts {
+  readonly credentials: Credentials;
+  readonly limiter: RateLimiter;
+  readonly budget: BodyBudget;
+  readonly metrics: HttpMetrics;
+}
+
+/** What the middleware leaves for the log. */
+interface Variables {
+  request_id: string;
+  route: string;
+  tenant: string;
+  key_id: string;
+}
+export type App = Hono<{ Variables: Variables }>;
+type AppContext = Context<{ Variables: Variables }>;
+
+const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
+const JSON_TYPE = 'application/json; charset=utf-8';
+
+/** The Hono app: every route under both bases, with authentication, limits, errors, log and metrics. */
+export function buildApp(ports: ApiPorts, parts: AppParts, routes: readonly Route[]): App {
+  const app: App = new Hono();
+  app.use('*', observe(ports, parts.metrics));
+  app.onError((error, context) => failure(ports, context, error));
+  for (const base of BASES) {
+    for (const route of routes) {
+      app.on(route.method, honoPath(base + route.path), (context) => serve(ports, parts, route, context));
+    }
+  }
+  const methods = methodTable(app);
+  app.notFound((context) => failure(ports, context, noRoute(methods(), context)));
+  return app;
+}
+
+function honoPath(path: string): string {
+  return path.replaceAll(/\{(\w+)\}/g, ':$1');
+}
+
+function observe(ports: ApiPorts, metrics: HttpMetrics) {
+  return async (context: AppContext, next: () => Promise<void>): Promise<void> => {
+    const end = metrics.begin();
+    const given = context.req.header('x-request-id') ?? '';
+    const request_id = REQUEST_ID.test(given) ? given : randomUUID();
+    context.set('request_id', request_id);
+    context.set('route', 'none');
+    await next();
+    const { status } = context.res;
+    const method = KNOWN_METHODS.has(context.req.method) ? context.req.method : 'other';
+    const ms = end(context.get('route'), method, status);
+    context.header('X-Request-Id', request_id);
+    context.header('X-Content-Type-Options', 'nosniff');
+    // Probes and scrapers come every few seconds for ever.
+    const level = QUIET_ROUTES.has(context.get('route')) && status < 400 ? 'debug' : 'info';
+    ports.log[level](
+      {
+        request_id,
+        method,
+        path: context.req.path.slice(0, 512),
+        route: context.get('route'),
+        status,
+        ms: Math.round(ms * 100) / 100,
+        tenant: context.get('tenant'),
+        key_id: context.get('key_id'),
+      },
+      'request',
+    );
+  };
+}
+
+async function serve(ports: ApiPorts, parts: AppParts, route: Route, context: AppContext): Promise<Response> {
+  context.set('route', route.id);
+  const request = context.req.raw;
+  const { tenantId, ...path_params } = context.req.param() as Record<string, string>;
+  let principal = ANONYMOUS;
+  let tenant = principal.tenant;
+  if (route.permission !== 'none') {
+    principal = await authenticate(parts.credentials, request);
+    context.set('key_id', principal.key_id);
+    parts.limiter.take(principal.key_id, ports.clock.now());
+    tenant = tenantOf(principal, request, tenantId);
+    context.set('tenant', tenant);
+    if (route.permission !== 'any') requirePermission(principal, route.permission);
+  }
+  const request_id = context.get('request_id');
+  const memory = new BodyLease(parts.budget);
+  try {
+    const answer = await route.serve({
+      request,
+      request_id,
+      principal,
+      tenant,
+      base: tenantId === undefined ? BASES[0] : `/v1/${tenant}/order-analytics`,
+      path_params,
+      log: ports.log,
+      memory,
+    });
+    return respond(answer);
+  } finally {
+    // Not before: a body is held for as long as the stream takes to store it.
+    memory.release();
+  }
+}
+
+function respond({ status, headers, json, text }: Answer): Response {
+  const body = text ?? (json === undefined ? null : toJsonText(json));
+  const type: Record<string, string> = json === undefined ? {} : { 'Content-Type': JSON_TYPE };
+  return new Response(body, { status, headers: { ...type, 'Cache-Control': 'no-store', ...headers } });
+}
+
+function failure(ports: ApiPorts, context: AppContext, error: unknown): Response {
+  const request_id = context.get('request_id');
+  const { problem, headers, fault } = problemOf(error, request_id);
+  if (fault !== undefined) {
+    ports.log.error({ request_id, err: fault, cause: fault.cause }, `request failed: ${fault.code}`);
+  }
+  return new Response(toJsonText(problem), {
+    status: problem.status,
+    headers: { 'Content-Type': PROBLEM_TYPE, 'Cache-Control': 'no-store', ...headers },
+  });
+}
+
+const QUIET_ROUTES = new Set(['getHealth', 'getMetrics']);
+const KNOWN_METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+
+/** Finds the methods that a path takes; built on first use, when all routes are there. */
+function methodTable(app: App): () => (path: string) => string[] {
+  let table: { readonly pattern: RegExp; readonly method: string }[] | undefined;
+  return () => {
+    table ??= app.routes
+      .filter(({ method }) => method !== 'ALL')
+      .map(({ path, method }) => ({
+        pattern: new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/:\w+/g, '[^/]+')}$`),
+        method,
+      }));
+    const entries = table;
+    return (path) => [
+      ...new Set(entries.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method)),
+    ];
+  };
+}
+
+function noRoute(methodsOf: (path: string) => string[], context: AppContext): ApiError {
+  const methods = methodsOf(context.req.path);
+  if (methods.length === 0) {
+    return new ApiError(
+      'route_not_found',
+      'There is nothing at this path. /openapi.json lists what there is.',
+    );
+  }
+  const allow = methods.includes('GET') ? [...methods, 'HEAD'] : methods;
+  return new ApiError('method_not_allowed', `This path takes ${allow.join(', ')}.`, {
+    headers: { Allow: allow.join(', ') },
+  });
+}

@@ -1,0 +1,6 @@
+export { type App, buildApp } from './app.ts';
+export * from './docs.ts';
+export { HttpMetrics } from './http-metrics.ts';
+export * from './openapi.ts';
+export * from './rate-limit.ts';
+export { type RunningServer, serve } from './serve.ts';

@@ -1,0 +1,255 @@
+import { OpenAPIHono } from '@hono/zod-openapi';
+import { z } from 'zod';
+import {
+  type DocumentedAnswer,
+  type Examples,
+  JSON_MAX_BYTES,
+  PROBLEM_TYPE,
+  PROBLEMS,
+  type ProblemCode,
+  type Route,
+} from '../http/index.ts';
+import { BASES } from './app.ts';
+
+const DESCRIPTION = `Counts and sums of an order business, answered from a stream of its events.
+
+**Events** come by \`POST /ingest\` or straight into the NATS stream; each counts once by its \`event_id\`.
+**Answers** say how fresh and how complete they are (\`meta\`). **Money** is an integer in minor units of its
+currency, never added across currencies. **Ranges** are half-open, \`[start, end)\`.
+
+Every path exists twice: under \`/v1/order-analytics\` (the tenant is that of the key or token, or \`X-Tenant-ID\` for a
+key that may name it) and under \`/v1/{tenantId}/order-analytics\`. Errors are \`application/problem+json\`
+(RFC 9457) with a stable \`code\`.`;
+
+const JWT_DESCRIPTION = `A JWT of the issuer that this installation is configured for, if it is: signed with
+HS256, or with RS256 or ES256 by a key of the issuer's JWKS. \`iss\`, \`aud\`, \`exp\` and \`sub\` are required, \`nbf\`
+and \`iat\` are honoured. Claims name the role and the one tenant (by default \`role\` and \`tenant\`).`;
+
+const TAGS = [
+  { name: 'Ingestion', description: 'Events in' },
+  { name: 'KPIs', description: 'Time series and summaries' },
+  { name: 'Jobs', description: 'Asynchronous work' },
+  { name: 'Access', description: 'Keys, roles and permissions' },
+  { name: 'Operation', description: 'Health, metrics and diagnostics' },
+];
+
+const problemSchema = z.object({
+  type: z.string().describe('urn:millrace:problem:<code>'),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string().describe('What is wrong and what to do'),
+  code: z.string().describe('Stable'),
+  instance: z.string().describe('urn:request:<X-Request-Id>'),
+  errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+});
+
+const COMMON: readonly ProblemCode[] = ['validation_failed', 'internal'];
+const WITH_KEY: readonly ProblemCode[] = [
+  'unauthorized',
+  'key_revoked',
+  'key_expired',
+  'token_invalid',
+  'token_expired',
+  'tenant_forbidden',
+  'tenant_mismatch',
+  'rate_limited',
+  'jwks_unavailable',
+];
+
+type Registry = OpenAPIHono['openAPIRegistry'];
+type PathConfig = Parameters<Registry['registerPath']>[0];
+type Content = NonNullable<NonNullable<PathConfig['request']>['body']>['content'];
+
+/** The OpenAPI 3.1 document of all routes, under both bases. */
+export function openApiDocument(routes: readonly Route[], version: string): object {
+  const app = new OpenAPIHono();
+  const registry = app.openAPIRegistry;
+  registry.registerComponent('securitySchemes', 'apiKey', {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'An API key: mr_<id>_<secret>',
+  });
+  registry.registerComponent('securitySchemes', 'jwt', {
+    type: 'http',
+    scheme: 'bearer',
+    bearerFormat: 'JWT',
+    description: JWT_DESCRIPTION,
+  });
+  const problem = registry.register('Problem', problemSchema);
+  for (const [index, base] of BASES.entries()) {
+    for (const route of routes) registry.registerPath(pathOf(route, base, index, problem));
+  }
+  const document = app.getOpenAPI31Document({
+    openapi: '3.1.0',
+    info: {
+      title: 'Millrace order analytics',
+      version,
+      description: DESCRIPTION,
+      license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
+    },
+    servers: [{ url: '/' }],
+    tags: TAGS,
+  });
+  return JSON.parse(JSON.stringify(document), withoutFlags) as object;
+}
+
+/** The generator writes a regular expression's flags into its pattern; JSON Schema's have none. */
+function withoutFlags(name: string, value: unknown): unknown {
+  return name === 'pattern' && typeof value === 'string' ? value.replace(/\$\/[dgimsuvy]+$/, '$$') : value;
+}
+
+function pathOf(route: Route, base: string, index: number, problem: z.ZodType): PathConfig {
+  const inPath = index > 0;
+  const open = route.permission === 'none';
+  const params = paramsOf(route, inPath);
+  const headers = headersOf(route, inPath);
+  const body = bodyOf(route);
+  const request: NonNullable<PathConfig['request']> = {
+    ...(params === undefined ? {} : { params }),
+    ...(route.query === undefined ? {} : { query: route.query }),
+    ...(headers === undefined ? {} : { headers }),
+    ...(body === undefined ? {} : { body }),
+  };
+  return {
+    method: route.method.toLowerCase() as PathConfig['method'],
+    path: base + route.path,
+    operationId: inPath ? `${route.id}OfTenant` : route.id,
+    tags: [route.tag],
+    summary: route.summary,
+    description: `${route.description ?? route.summary}${permissionNote(route)}`,
+    // Either of them.
+    security: open ? [] : [{ apiKey: [] }, { jwt: [] }],
+    request,
+    responses: { ...answersOf(route), ...problemsOf(route, problem) },
+  };
+}
+
+function permissionNote({ permission }: Route): string {
+  return permission === 'none' || permission === 'any' ? '' : `\n\nNeeds the permission \`${permission}\`.`;
+}
+
+function paramsOf(route: Route, inPath: boolean): z.ZodObject | undefined {
+  const own = route.params instanceof z.ZodObject ? route.params : z.object({});
+  const tenant = { tenantId: z.string().describe('The tenant') };
+  const all = inPath ? own.extend(tenant) : own;
+  return Object.keys(all.shape).length === 0 ? undefined : all;
+}
+
+function headersOf(route: Route, inPath: boolean): z.ZodObject | undefined {
+  const tenant = z.string().optional().describe('The tenant, for a key that may name it');
+  const key = z
+    .string()
+    .max(255)
+    .optional()
+    .describe('A repeat with the same key gives the first answer again');
+  const shape = {
+    ...(route.permission === 'none' || inPath ? {} : { 'X-Tenant-ID': tenant }),
+    ...(route.idempotent === true ? { 'Idempotency-Key': key } : {}),
+  };
+  return Object.keys(shape).length === 0 ? undefined : z.object(shape);
+}
+
+function bodyOf(route: Route): NonNullable<PathConfig['request']>['body'] | undefined {
+  if (route.raw_body !== undefined) {
+    const { description, content } = route.raw_body;
+    return { description, required: true, content: contentOf(content) };
+  }
+  if (route.body === undefined) return undefined;
+  const examples = route.body_examples;
+  const media = {
+    schema: route.documented_body ?? route.body,
+    ...(examples === undefined ? {} : { examples }),
+  };
+  return {
+    description: `At most ${route.body_max_bytes ?? JSON_MAX_BYTES} bytes`,
+    required: true,
+    content: contentOf({ 'application/json': media }),
+  };
+}
+
+function contentOf(
+  media: Readonly<Record<string, { readonly schema: z.ZodType; readonly examples?: Examples }>>,
+): Content {
+  return Object.fromEntries(
+    Object.entries(media).map(([type, { schema, examples }]) => [
+      type,
+      { schema, ...(examples === undefined ? {} : { examples: { ...examples } }) },
+    ]),
+  );
+}
+
+function answersOf(route: Route): PathConfig['responses'] {
+  return Object.fromEntries(
+    Object.entries(route.answers).map(([status, answer]) => [status, answerOf(answer)]),
+  );
+}
+
+function answerOf({
+  description,
+  schema,
+  example,
+  content,
+  headers,
+}: DocumentedAnswer): PathConfig['responses'][string] {
+  const json = schema === undefined ? undefined : { schema, ...(example === undefined ? {} : { example }) };
+  return {
+    description,
+    ...(headers === undefined
+      ? {}
+      : {
+          headers: Object.fromEntries(
+            Object.entries(headers).map(([name, what]) => [
+              name,
+              { description: what, schema: { type: 'string' } },
+            ]),
+          ),
+        }),
+    ...(json === undefined ? {} : { content: { 'application/json': json } }),
+    ...(content === undefined ? {} : { content: { ...content } }),
+  };
+}
+
+/** Problems by status; where several share one, each is an example. */
+function problemsOf(route: Route, problem: z.ZodType): PathConfig['responses'] {
+  const role: readonly ProblemCode[] =
+    route.permission === 'any' || route.permission === 'none' ? [] : ['role_forbidden'];
+  const codes = new Set([
+    ...COMMON,
+    ...(route.permission === 'none' ? [] : WITH_KEY),
+    ...role,
+    ...route.problems,
+  ]);
+  const byStatus = new Map<number, ProblemCode[]>();
+  for (const code of codes) {
+    const [status] = PROBLEMS[code];
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+  }
+  return Object.fromEntries(
+    [...byStatus]
+      .filter(([status]) => route.answers[status] === undefined)
+      .map(([status, group]) => [
+        status,
+        {
+          description: group.map((code) => `\`${code}\`: ${PROBLEMS[code][1]}`).join('; '),
+          content: {
+            [PROBLEM_TYPE]: {
+              schema: problem,
+              examples: Object.fromEntries(group.map((code) => [code, { value: exampleOf(code) }])),
+            },
+          },
+        },
+      ]),
+  );
+}
+
+function exampleOf(code: ProblemCode): object {
+  const [status, title] = PROBLEMS[code];
+  return {
+    type: `urn:millrace:problem:${code}`,
+    title,
+    status,
+    detail: `${title}.`,
+    code,
+    instance: 'urn:request:0d9f6f4e-6f55-4b0e-8f0b-4f5f0f1c2a3b',
+  };
+}

@@ -1,0 +1,175 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { orderAnalytics } from '../analytics/index.ts';
+import { ManualClock, MemoryDisk, Task } from '../engine/index.ts';
+import { KeyRing } from './access/index.ts';
+import { MemoryKeyValueStore, MemoryStream } from './fixture-memory.ts';
+import type { ApiPorts, PipelineStatus, Role } from './http/index.ts';
+import { type Api, createApp } from './service.ts';
+import { readSettings } from './settings/index.ts';
+
+/** The whole system around the API in memory: buckets, stream and pipeline, moved by hand. For tests. */
+
+export interface TestApi {
+  readonly api: Api;
+  readonly ports: ApiPorts;
+  readonly clock: ManualClock;
+  readonly stream: MemoryStream;
+  readonly keys: MemoryKeyValueStore;
+  readonly idempotency: MemoryKeyValueStore;
+  /** What `pipeline()` says; to be changed by a test. */
+  pipeline: PipelineStatus;
+  /** False: the state cannot be read yet. */
+  stateReady: boolean;
+  /** Applies and commits what is in the stream. */
+  apply(): Promise<void>;
+  /** Makes a key of a tenant; returns its secret. */
+  key(
+    role: Role,
+    options?: { tenant?: string; tenants?: 'own' | '*'; expires_at_ms?: number },
+  ): Promise<string>;
+  /** Sends a request; a path that begins with `/v1` or other roots is taken as it is, else below the base. */
+  send(path: string, init?: RequestInit & { key?: string; json?: unknown }): Promise<Response>;
+  /** Builds the API again on what is stored, as after a restart. */
+  restart(): Promise<TestApi>;
+  close(): Promise<void>;
+}
+
+/** For `vi.waitFor`: until something is so on a machine that may be busy or stand still for seconds. */
+export const PATIENTLY = { timeout: 60_000, interval: 10 };
+
+export const TEST_NOW_MS = Date.UTC(2025, 8, 1, 12);
+
+interface Parts {
+  readonly clock: ManualClock;
+  readonly stream: MemoryStream;
+  readonly keys: MemoryKeyValueStore;
+  readonly idempotency: MemoryKeyValueStore;
+  readonly disk: MemoryDisk;
+  readonly dataDir: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** Starts the API on a memory of everything. `env` are settings. Close it after the test. */
+export async function startTestApi(env: Readonly<Record<string, string>> = {}): Promise<TestApi> {
+  const clock = new ManualClock(TEST_NOW_MS);
+  return build({
+    clock,
+    stream: new MemoryStream(clock),
+    keys: new MemoryKeyValueStore(),
+    idempotency: new MemoryKeyValueStore(),
+    disk: new MemoryDisk(),
+    dataDir: await mkdtemp(join(tmpdir(), 'millrace-api-')),
+    env,
+  });
+}
+
+async function build(parts: Parts): Promise<TestApi> {
+  const { clock, stream, keys, idempotency, disk, dataDir } = parts;
+  const settings = readSettings({ DATA_DIR: dataDir, LOG_LEVEL: 'silent', ...parts.env });
+  const topology = orderAnalytics({
+    cubes: settings.cubes,
+    facts_cache_rows: 1_000,
+    dedup_memory_ids: 10_000,
+  });
+  const store = disk.open();
+  const publisher = { publish: async (): Promise<void> => {} };
+  const source = stream.source();
+  const task = new Task({ topology, source, store, publisher, clock });
+  await task.open();
+  const ports: ApiPorts = {
+    settings,
+    clock,
+    log: pino({ level: 'silent' }),
+    reader: () => (test.stateReady ? { generation: 1, reader: disk.reader() } : undefined),
+    events: stream,
+    stream,
+    keys,
+    idempotency,
+    pipeline: () => test.pipeline,
+  };
+  const api = await createApp(ports);
+  const test: TestApi = {
+    api,
+    ports,
+    clock,
+    stream,
+    keys,
+    idempotency,
+    stateReady: true,
+    pipeline: {
+      state: 'running',
+      since_ms: TEST_NOW_MS,
+      metrics: task.metrics.samples(),
+      nats: { connected: true },
+      topology: topology.describe(),
+      mermaid: topology.draw(),
+    },
+    apply: async () => {
+      while ((await task.step(0)) > 0);
+      task.commit();
+    },
+    key: async (role, options = {}) => {
+      const ring = new KeyRing(ports);
+      await ring.open();
+      const { tenant = 'default', tenants = 'own', expires_at_ms = null } = options;
+      const made = await ring.create({
+        name: role,
+        tenant,
+        role,
+        tenants,
+        expires_at_ms,
+        created_by: 'test',
+      });
+      await ring.close();
+      return made.token;
+    },
+    send: async (path, { key, json, ...init } = {}) => {
+      const headers = new Headers(init.headers);
+      if (key !== undefined) headers.set('authorization', `Bearer ${key}`);
+      const body = json === undefined ? init.body : JSON.stringify(json);
+      if (body !== undefined && !headers.has('content-type')) headers.set('content-type', 'application/json');
+      const url = /^\/(v1\/|openapi|docs|redoc|$)/.test(path) ? path : `/v1/order-analytics${path}`;
+      const method = init.method ?? (body === undefined || body === null ? 'GET' : 'POST');
+      return api.app.request(url, { ...init, method, headers, ...(body === undefined ? {} : { body }) });
+    },
+    restart: async () => {
+      await api.close();
+      task.close();
+      return build(parts);
+    },
+    close: async () => {
+      await api.close();
+      task.close();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+  return test;
+}
+
+/** An event that is good at TEST_NOW_MS. */
+export function orderEvent(
+  event_id: string,
+  members: Readonly<Record<string, unknown>> = {},
+): Record<string, unknown> {
+  return {
+    event_id,
+    type: 'order.created',
+    time: '2025-09-01T10:00:00Z',
+    order_id: `o-${event_id}`,
+    customer_id: 'c-1',
+    channel: 'web',
+    country: 'GB',
+    currency: 'GBP',
+    amount: 1_000,
+    ...members,
+  };
+}
+
+/** The code of a problem answer. */
+export async function codeOf(response: Response): Promise<string> {
+  const { code } = (await response.json()) as { code: string };
+  return code;
+}

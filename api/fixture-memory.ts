@@ -1,0 +1,155 @@
+import {
+  type KeyValueChange,
+  type KeyValueDelete,
+  type KeyValueEntry,
+  type KeyValueStore,
+  type KeyValueWrite,
+  type ManualClock,
+  MillraceError,
+  type Source,
+  type SourceRecord,
+} from '../engine/index.ts';
+import type { EventMessage, EventPublisher, StreamHead } from './http/index.ts';
+
+/** A bucket with the semantics of NATS KV. */
+export class MemoryKeyValueStore implements KeyValueStore {
+  readonly #entries = new Map<string, KeyValueEntry>();
+  readonly #watchers = new Set<(change: KeyValueChange) => void>();
+  #revision = 0;
+  /** Set: every call fails as when the server is away. */
+  away = false;
+
+  async get(key: string): Promise<KeyValueEntry | undefined> {
+    this.#reach();
+    return this.#entries.get(key);
+  }
+
+  async create(key: string, value: unknown): Promise<KeyValueWrite> {
+    this.#reach();
+    const current = this.#entries.get(key);
+    return current === undefined ? this.#put(key, value) : { ok: false, current };
+  }
+
+  async update(key: string, value: unknown, revision: number): Promise<KeyValueWrite> {
+    this.#reach();
+    const current = this.#entries.get(key);
+    return current?.revision === revision ? this.#put(key, value) : { ok: false, current };
+  }
+
+  async delete(key: string, revision?: number): Promise<KeyValueDelete> {
+    this.#reach();
+    const current = this.#entries.get(key);
+    if (revision !== undefined && current?.revision !== revision) return { ok: false, current };
+    if (this.#entries.delete(key)) this.#tell({ kind: 'delete', key });
+    return { ok: true };
+  }
+
+  async list(): Promise<readonly KeyValueEntry[]> {
+    this.#reach();
+    return [...this.#entries.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  async watch(onChange: (change: KeyValueChange) => void): Promise<() => Promise<void>> {
+    this.#reach();
+    for (const entry of this.#entries.values()) onChange({ kind: 'put', ...entry });
+    this.#watchers.add(onChange);
+    return async () => {
+      this.#watchers.delete(onChange);
+    };
+  }
+
+  #reach(): void {
+    if (this.away) throw new MillraceError('kv_unavailable', 'The bucket is away.', { retriable: true });
+  }
+
+  #put(key: string, value: unknown): KeyValueWrite {
+    // Through JSON, as on the wire.
+    const entry = { key, value: JSON.parse(JSON.stringify(value)) as unknown, revision: ++this.#revision };
+    this.#entries.set(key, entry);
+    this.#tell({ kind: 'put', ...entry });
+    return { ok: true, revision: entry.revision };
+  }
+
+  #tell(change: KeyValueChange): void {
+    for (const watcher of this.#watchers) watcher(change);
+  }
+}
+
+/** The stream EVENTS: what is published gets a sequence, repeated message ids are stored once. */
+export class MemoryStream implements EventPublisher, StreamHead {
+  readonly messages: EventMessage[] = [];
+  readonly #ids = new Map<string, number>();
+  readonly #clock: ManualClock;
+  away = false;
+  /** Publishes that are held. */
+  waiting = 0;
+  /** Awaited by each publish: a test can hold it. */
+  gate: Promise<void> = Promise.resolve();
+
+  constructor(clock: ManualClock) {
+    this.#clock = clock;
+  }
+
+  async publishAll(messages: readonly EventMessage[]): Promise<{ sequences: number[] }> {
+    this.waiting += 1;
+    await this.gate;
+    this.waiting -= 1;
+    if (this.away) throw new MillraceError('stream_unavailable', 'The stream is away.', { retriable: true });
+    return { sequences: messages.map((message) => this.#store(message)) };
+  }
+
+  #store(message: EventMessage): number {
+    const known = message.msgId === undefined ? undefined : this.#ids.get(message.msgId);
+    if (known !== undefined) return known;
+    this.messages.push(message);
+    const sequence = this.messages.length;
+    if (message.msgId !== undefined) this.#ids.set(message.msgId, sequence);
+    return sequence;
+  }
+
+  async head(): Promise<number> {
+    if (this.away) throw new MillraceError('stream_unavailable', 'The stream is away.', { retriable: true });
+    return this.messages.length;
+  }
+
+  headHint(): { sequence: number; observed_at_ms: number } | undefined {
+    return this.away ? undefined : { sequence: this.messages.length, observed_at_ms: this.#clock.now() };
+  }
+
+  /** Reads the stream as partition 0. */
+  source(): Source {
+    let next = 1;
+    const record = (message: EventMessage, sequence: number): SourceRecord => ({
+      sequence,
+      subject: message.subject,
+      data: message.payload,
+      hasHeaders: false,
+      header: () => undefined,
+    });
+    return {
+      partition: '0',
+      facts: async () => ({
+        stream: 'EVENTS',
+        incarnation: 'memory',
+        firstSequence: 1,
+        lastSequence: this.messages.length,
+      }),
+      start: async (after) => {
+        next = after + 1;
+      },
+      take: async ({ max }) => {
+        const taken = this.messages.slice(next - 1, next - 1 + max);
+        const records = taken.map((message, index) => record(message, next + index));
+        next += records.length;
+        return records;
+      },
+      state: () => ({
+        headSequence: this.messages.length,
+        caughtUp: next > this.messages.length,
+        connected: true,
+        skipped: 0,
+      }),
+      stop: async () => {},
+    };
+  }
+}

@@ -1,0 +1,49 @@
+export {
+  BodyBudget,
+  BodyLease,
+  bodyChunks,
+  encodingOf,
+  lengthOf,
+  mediaTypeOf,
+  requireMediaType,
+  tooLarge,
+  unreadable,
+} from './body.ts';
+export * from './cursor.ts';
+export {
+  awaitFreshness,
+  EVENTS_STREAM,
+  type Freshness,
+  FreshnessTracker,
+  type FreshnessWish,
+  PARTITION,
+  requireFreshness,
+  requireReader,
+} from './freshness.ts';
+export * from './idempotency.ts';
+export { parseJson, tryParseJson } from './json-body.ts';
+export { pageOf } from './page.ts';
+export * from './permissions.ts';
+export * from './ports.ts';
+export {
+  ApiError,
+  errorsOf,
+  type FieldError,
+  PROBLEM_TYPE,
+  PROBLEMS,
+  type ProblemCode,
+  problemOf,
+  titleOf,
+} from './problem.ts';
+export {
+  type Answer,
+  type DocumentedAnswer,
+  type DocumentedBody,
+  type Examples,
+  JSON_MAX_BYTES,
+  type RawCall,
+  type Route,
+  readWithin,
+  route,
+} from './route.ts';
+export { booleanParam, listQuery, positionSchema, timestamp, timeText, timeTextOrNull } from './schemas.ts';

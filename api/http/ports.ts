@@ -1,0 +1,68 @@
+import type { Logger } from 'pino';
+import type {
+  Clock,
+  KeyValueStore,
+  KvReader,
+  MetricSample,
+  TopologyDescription,
+} from '../../engine/index.ts';
+import type { Settings } from '../settings/index.ts';
+
+/** The state that answers are read from: one generation and its committed snapshots. */
+export interface StateReader {
+  readonly generation: number;
+  readonly reader: KvReader;
+}
+
+export interface EventMessage {
+  readonly subject: string;
+  readonly payload: Uint8Array;
+  /** For the stream's own duplicate window. */
+  readonly msgId?: string;
+}
+
+export interface EventPublisher {
+  /**
+   * Resolves once the stream has stored all of them, with their sequences in the order given. Throws a
+   * retriable MillraceError when that is not known; some may be stored then. A repeat is harmless.
+   */
+  publishAll(messages: readonly EventMessage[]): Promise<{ readonly sequences: readonly number[] }>;
+}
+
+export interface StreamHead {
+  /** Asks the server for the stream's last sequence. Throws a retriable MillraceError when it is away. */
+  head(): Promise<number>;
+  /** The newest sequence that this process knows of, and when it learnt so. Never blocks. */
+  headHint(): { readonly sequence: number; readonly observed_at_ms: number } | undefined;
+}
+
+export interface PipelineStatus {
+  readonly state: 'starting' | 'running' | 'restarting' | 'failed' | 'stopped';
+  readonly error?: { readonly code: string; readonly message: string };
+  /** When it entered the state. */
+  readonly since_ms: number;
+  readonly metrics: readonly MetricSample[];
+  readonly nats: { readonly connected: boolean; readonly url?: string };
+  readonly topology: TopologyDescription;
+  /** The topology as a Mermaid flowchart. */
+  readonly mermaid: string;
+}
+
+/** Everything that the API needs from outside, handed in by the composition root. */
+export interface ApiPorts {
+  readonly settings: Settings;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** The state as it is now; undefined before it can be read. */
+  reader(): StateReader | undefined;
+  readonly events: EventPublisher;
+  readonly stream: StreamHead;
+  /** API keys and the secret of cursors: a bucket with history 1 and no TTL. */
+  readonly keys: KeyValueStore;
+  /** Answers by idempotency key: a bucket whose TTL is IDEMPOTENCY_TTL_MS. */
+  readonly idempotency: KeyValueStore;
+  pipeline(): PipelineStatus;
+}
+
+/** How long the first answer to an `Idempotency-Key` is kept. */
+export const IDEMPOTENCY_TTL_MS = 24 * 60 * 60 * 1_000;

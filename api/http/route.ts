@@ -1,0 +1,174 @@
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import { type BodyLease, encodingOf, lengthOf, readBody, requireMediaType } from './body.ts';
+import { parseJson } from './json-body.ts';
+import type { Permission, Principal } from './permissions.ts';
+import { ApiError, type FieldError, invalid, type ProblemCode } from './problem.ts';
+
+/** What a handler returns; the app makes the HTTP answer of it. */
+export interface Answer {
+  readonly status: 200 | 201 | 202 | 204 | 503;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Serialised with exact bigints. */
+  readonly json?: unknown;
+  /** Instead of `json`: a body that is ready, with its type in `headers`. */
+  readonly text?: string;
+}
+
+/** A request that is allowed, before its parts are checked. */
+export interface RawCall {
+  readonly request: Request;
+  readonly request_id: string;
+  readonly principal: Principal;
+  readonly tenant: string;
+  /** The base of the request's path, e.g. `/v1/order-analytics`: for links. */
+  readonly base: string;
+  readonly path_params: Readonly<Record<string, string>>;
+  readonly log: Logger;
+  readonly memory: BodyLease;
+}
+
+/** A request whose parts are checked and typed. */
+export interface Call<P, Q, B> extends RawCall {
+  readonly params: P;
+  readonly query: Q;
+  readonly body: B;
+}
+
+/** An example for the documentation. */
+export interface Example {
+  readonly summary: string;
+  readonly value: unknown;
+}
+export type Examples = Readonly<Record<string, Example>>;
+
+export interface DocumentedBody {
+  readonly description: string;
+  /** By media type. */
+  readonly content: Readonly<Record<string, { readonly schema: z.ZodType; readonly examples?: Examples }>>;
+}
+
+export interface DocumentedAnswer {
+  readonly description: string;
+  readonly schema?: z.ZodType;
+  readonly example?: unknown;
+  /** Instead of `schema`: other media types. */
+  readonly content?: Readonly<Record<string, { readonly schema: z.ZodType }>>;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** What a route says of itself: enough to serve it and to document it. */
+export interface RouteInfo {
+  /** Unique; the operation's id. */
+  readonly id: string;
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** Below the base, parameters in braces: `/keys/{id}`. */
+  readonly path: string;
+  readonly tag: string;
+  readonly summary: string;
+  readonly description?: string;
+  /** What the caller's role has to allow; `any`: every caller that is known; `none`: anybody. */
+  readonly permission: Permission | 'any' | 'none';
+  /** A body that the handler reads itself, for the documentation. */
+  readonly raw_body?: DocumentedBody;
+  /** The largest JSON body, bytes. */
+  readonly body_max_bytes?: number;
+  readonly body_examples?: Examples;
+  /** What the documentation shows where the body's own check is looser. */
+  readonly documented_body?: z.ZodType;
+  /** Takes an `Idempotency-Key`. */
+  readonly idempotent?: boolean;
+  readonly answers: Readonly<Record<number, DocumentedAnswer>>;
+  /** Codes beyond those that every route has. */
+  readonly problems: readonly ProblemCode[];
+}
+
+interface RouteSpec<P extends z.ZodType, Q extends z.ZodObject, B extends z.ZodType> extends RouteInfo {
+  readonly params?: P;
+  readonly query?: Q;
+  /** The JSON body. */
+  readonly body?: B;
+  handle(call: Call<z.output<P>, z.output<Q>, z.output<B>>): Promise<Answer> | Answer;
+}
+
+/** A route, its types erased. */
+export interface Route extends RouteInfo {
+  readonly params: z.ZodType | undefined;
+  readonly query: z.ZodObject | undefined;
+  readonly body: z.ZodType | undefined;
+  serve(call: RawCall): Promise<Answer>;
+}
+
+/** Largest JSON body of a route that names no other size. */
+export const JSON_MAX_BYTES = 1_048_576;
+
+const NO_QUERY = z.strictObject({});
+
+/**
+ * Defines a route: its parts are checked against their schemas before `handle` sees them. Query
+ * parameters that the schema does not know are refused, for a misspelt filter must not be ignored.
+ */
+export function route<
+  P extends z.ZodType = z.ZodUndefined,
+  Q extends z.ZodObject = z.ZodObject,
+  B extends z.ZodType = z.ZodUndefined,
+>(spec: RouteSpec<P, Q, B>): Route {
+  const { params, query, body, handle, ...info } = spec;
+  const querySchema = (query ?? NO_QUERY) as Q;
+  return {
+    ...info,
+    params,
+    query,
+    body,
+    serve: async (call) => {
+      const checked = {
+        ...call,
+        params: checkParams(params, call.path_params) as z.output<P>,
+        query: checkQuery(querySchema, call.request.url),
+        body: (body === undefined
+          ? undefined
+          : await checkBody(body, call, spec.body_max_bytes)) as z.output<B>,
+      };
+      return handle(checked);
+    },
+  };
+}
+
+function checkParams(schema: z.ZodType | undefined, values: Readonly<Record<string, string>>): unknown {
+  if (schema === undefined) return undefined;
+  const parsed = schema.safeParse(values);
+  // A malformed id names nothing that exists.
+  if (!parsed.success) throw new ApiError('not_found', 'There is nothing with this id.');
+  return parsed.data;
+}
+
+function checkQuery<Q extends z.ZodObject>(schema: Q, url: string): z.output<Q> {
+  const search = new URL(url).searchParams;
+  const repeated: FieldError[] = [...new Set(search.keys())]
+    .filter((name) => search.getAll(name).length > 1)
+    .map((name) => ({ path: name, message: 'is given more than once' }));
+  if (repeated.length > 0) {
+    throw new ApiError('validation_failed', 'Give each query parameter once.', { errors: repeated });
+  }
+  const parsed = schema.safeParse(Object.fromEntries(search));
+  if (!parsed.success) throw invalid(parsed.error, 'A query parameter');
+  return parsed.data;
+}
+
+async function checkBody(schema: z.ZodType, call: RawCall, max_bytes = JSON_MAX_BYTES): Promise<unknown> {
+  requireMediaType(call.request, ['application/json']);
+  const bytes = await readWithin(call, max_bytes);
+  const parsed = schema.safeParse(parseJson(bytes));
+  if (!parsed.success) throw invalid(parsed.error, 'The body');
+  return parsed.data;
+}
+
+/** Reads a whole body within its own limit and the server's. */
+export async function readWithin({ request, memory }: RawCall, max_bytes: number): Promise<Uint8Array> {
+  // The length that is declared is the packed one: how large it gets is not known before it is read.
+  const declared = encodingOf(request) === 'identity' ? lengthOf(request) : undefined;
+  memory.hold(Math.min(declared ?? max_bytes, max_bytes));
+  const body = await readBody(request, max_bytes);
+  memory.hold(body.length);
+  return body;
+}

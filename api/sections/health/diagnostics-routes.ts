@@ -1,0 +1,201 @@
+import { z } from 'zod';
+import { CUBES_OPERATOR, readCardinality } from '../../../analytics/index.ts';
+import { META_TABLE, type Notice, type Progress, readNotices, readProgress } from '../../../engine/index.ts';
+import {
+  type Answer,
+  type ApiPorts,
+  EVENTS_STREAM,
+  type Freshness,
+  type FreshnessTracker,
+  PARTITION,
+  type Route,
+  requireReader,
+  route,
+  timeText,
+  timeTextOrNull,
+} from '../../http/index.ts';
+import type { Spool } from '../ingest/index.ts';
+import type { JobManager } from '../jobs/index.ts';
+
+const DAY_MS = 86_400_000;
+/** Days before the watermark whose cubes are looked at. */
+const CARDINALITY_DAYS = 30;
+/** From this part of its cap on, a cube's day is listed. */
+const NEAR_CAP = 0.8;
+const MAX_LISTED_CUBE_DAYS = 100;
+/** Notices that are counted by reason. */
+const REASON_NOTICES = 1_000;
+
+const noticeSchema = z.object({
+  sequence: z.number().describe('Stream sequence of the message'),
+  detail: z.record(z.string(), z.union([z.string(), z.number()])),
+});
+
+const diagnosticsSchema = z.object({
+  time: z.string(),
+  generation: z.int(),
+  ingest: z.array(
+    z.object({
+      connector: z.string(),
+      partition: z.string(),
+      position: z.int().describe('Last applied sequence'),
+      head: z.int().describe('Newest known sequence'),
+      lag_messages: z.int(),
+      staleness_ms: z.number(),
+    }),
+  ),
+  watermark: z.string().nullable(),
+  last_commit: z.object({ number: z.int(), at: z.string() }).nullable(),
+  notices: z
+    .record(z.string(), z.object({ count: z.int(), newest: z.array(noticeSchema) }))
+    .describe('By kind: late, duplicate, conflict, dead_letter'),
+  dead_letters_by_reason: z.record(z.string(), z.int()).describe(`Of the newest ${REASON_NOTICES}`),
+  cardinality: z.object({
+    cells_per_day_max: z.int(),
+    near_cap: z.array(
+      z.object({
+        cube: z.string(),
+        day: z.string(),
+        cells: z.int(),
+        other_rows: z.int().describe('Contributions under `__other__` because the cube was full'),
+      }),
+    ),
+  }),
+  outbox: z.object({ owed: z.number(), retries: z.number() }),
+  jobs: z.object({ queued: z.int(), running: z.int(), spool_bytes: z.int() }),
+  pipeline: z.object({
+    state: z.string(),
+    since: z.string(),
+    error: z.object({ code: z.string(), message: z.string() }).nullable(),
+    nats: z.object({ connected: z.boolean() }),
+  }),
+  topology: z.unknown().describe('Nodes, inputs and state tables'),
+  topology_mermaid: z.string(),
+});
+
+type Diagnostics = z.input<typeof diagnosticsSchema>;
+
+interface Parts {
+  readonly tracker: FreshnessTracker;
+  readonly jobs: JobManager;
+  readonly spool: Spool;
+}
+
+/** Section 16: how far processing is and what it set aside, for the caller's tenant. */
+export function diagnosticsRoutes(ports: ApiPorts, parts: Parts): readonly Route[] {
+  return [
+    route({
+      id: 'getDiagnostics',
+      method: 'GET',
+      path: '/diagnostics',
+      tag: 'Operation',
+      summary: 'Lag, watermark, set-aside events, cardinality and topology',
+      permission: 'diagnostics:read',
+      query: z.strictObject({
+        limit: z.coerce.number().pipe(z.int().min(0).max(1_000)).default(20).describe('Notices of each kind'),
+      }),
+      answers: { 200: { description: 'The diagnostics', schema: diagnosticsSchema } },
+      problems: ['state_not_ready'],
+      handle: ({ tenant, query }): Answer => ({
+        status: 200,
+        json: diagnose(ports, parts, tenant, query.limit),
+      }),
+    }),
+  ];
+}
+
+function diagnose(
+  ports: ApiPorts,
+  { tracker, jobs, spool }: Parts,
+  tenant: string,
+  limit: number,
+): Diagnostics {
+  const { generation, reader } = requireReader(ports);
+  const pipeline = ports.pipeline();
+  const now_ms = ports.clock.now();
+  const sample = (name: string): number =>
+    pipeline.metrics.filter((metric) => metric.name === name).reduce((sum, { value }) => sum + value, 0);
+  return reader.snapshot((table): Diagnostics => {
+    const meta = table(META_TABLE);
+    const progress = readProgress(meta);
+    const counts = progress?.notices[tenant] ?? {};
+    const notices = Object.entries(counts).map(([kind, count]) => {
+      const newest = readNotices(meta, tenant, kind, limit).map(({ sequence, detail }) => ({
+        sequence,
+        detail,
+      }));
+      return [kind, { count, newest }] as const;
+    });
+    return {
+      time: timeText(now_ms),
+      generation,
+      ingest: [ingestOf(progress, tracker.of(progress))],
+      watermark: timeTextOrNull(progress?.watermark_ms ?? null),
+      last_commit:
+        progress === undefined ? null : { number: progress.commit, at: timeText(progress.committed_at_ms) },
+      notices: Object.fromEntries(notices),
+      dead_letters_by_reason: byReason(readNotices(meta, tenant, 'dead_letter', REASON_NOTICES)),
+      cardinality: {
+        cells_per_day_max: ports.settings.cubeCellsPerDay,
+        near_cap: nearCap(
+          ports,
+          table(`${CUBES_OPERATOR}/cardinality`),
+          tenant,
+          progress?.watermark_ms ?? now_ms,
+        ),
+      },
+      outbox: { owed: sample('millrace.outbox.owed'), retries: sample('millrace.outbox.retries') },
+      jobs: { ...jobs.counts(), spool_bytes: spool.size_bytes },
+      pipeline: {
+        state: pipeline.state,
+        since: timeText(pipeline.since_ms),
+        error: pipeline.error ?? null,
+        nats: { connected: pipeline.nats.connected },
+      },
+      topology: pipeline.topology,
+      topology_mermaid: pipeline.mermaid,
+    };
+  });
+}
+
+function ingestOf(progress: Progress | undefined, freshness: Freshness): Diagnostics['ingest'][number] {
+  const { sequence, lag_messages, staleness_ms } = freshness;
+  return {
+    connector: progress?.stream ?? EVENTS_STREAM,
+    partition: progress?.partition ?? PARTITION,
+    position: sequence,
+    head: sequence + lag_messages,
+    lag_messages,
+    staleness_ms,
+  };
+}
+
+function byReason(notices: readonly Notice[]): Record<string, number> {
+  const counts = new Map<string, number>();
+  for (const { detail } of notices) {
+    const reason = String(detail.reason ?? 'unknown');
+    counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  }
+  return Object.fromEntries(counts);
+}
+
+function nearCap(
+  { settings }: ApiPorts,
+  table: Parameters<typeof readCardinality>[0],
+  tenant: string,
+  watermark_ms: number,
+): Diagnostics['cardinality']['near_cap'] {
+  const end_ms = (Math.floor(watermark_ms / DAY_MS) + 2) * DAY_MS;
+  const start_ms = Math.max(0, end_ms - CARDINALITY_DAYS * DAY_MS);
+  return settings.cubes
+    .flatMap(({ name }) => [...readCardinality(table, tenant, name, start_ms, end_ms)])
+    .filter(({ cells, other_rows }) => other_rows > 0 || cells >= NEAR_CAP * settings.cubeCellsPerDay)
+    .sort((a, b) => b.other_rows - a.other_rows || b.cells - a.cells)
+    .slice(0, MAX_LISTED_CUBE_DAYS)
+    .map(({ cube, day_ms, cells, other_rows }) => ({
+      cube,
+      day: timeText(day_ms).slice(0, 10),
+      cells,
+      other_rows,
+    }));
+}

@@ -1,0 +1,128 @@
+import { z } from 'zod';
+import { META_TABLE, readProgress } from '../../../engine/index.ts';
+import {
+  type Answer,
+  type ApiPorts,
+  type PipelineStatus,
+  type Route,
+  route,
+  timestamp,
+  timeText,
+} from '../../http/index.ts';
+import type { JobManager } from '../jobs/index.ts';
+
+const STATUSES = ['ok', 'starting', 'degraded', 'failed'] as const;
+type Status = (typeof STATUSES)[number];
+
+const subsystemSchema = z.object({
+  status: z.enum(STATUSES),
+  code: z.string().optional().describe('Stable code of what is wrong'),
+  message: z.string().optional().describe('What is wrong and what to do'),
+  since: z.string().optional(),
+});
+type Subsystem = z.infer<typeof subsystemSchema>;
+
+const healthSchema = z.object({
+  status: z.enum(STATUSES).describe('`ok` when every subsystem is'),
+  time: timestamp('Now'),
+  subsystems: z.object({
+    ingest_pipeline: subsystemSchema,
+    nats: subsystemSchema,
+    query_engine: subsystemSchema,
+    jobs: subsystemSchema,
+  }),
+});
+
+const OK: Subsystem = { status: 'ok' };
+
+function pipelineHealth({ state, error, since_ms }: PipelineStatus): Subsystem {
+  const since = timeText(since_ms);
+  if (state === 'running') return { status: 'ok', since };
+  const status = state === 'starting' ? 'starting' : state === 'failed' ? 'failed' : 'degraded';
+  const message = error?.message ?? `The pipeline is ${state}.`;
+  return { status, code: error?.code ?? `pipeline_${state}`, message, since };
+}
+
+function natsHealth({ nats, state }: PipelineStatus): Subsystem {
+  if (nats.connected) return OK;
+  return {
+    status: state === 'starting' ? 'starting' : 'degraded',
+    code: 'nats_disconnected',
+    message:
+      'There is no connection to NATS. It is tried again by itself; answers come from the last commit.',
+  };
+}
+
+function queryHealth(ports: ApiPorts): Subsystem {
+  try {
+    const state = ports.reader();
+    if (state === undefined) {
+      return { status: 'starting', code: 'state_not_ready', message: 'The state is being opened.' };
+    }
+    state.reader.snapshot((table) => readProgress(table(META_TABLE)));
+    return OK;
+  } catch (error) {
+    ports.log.error({ err: error }, 'the state cannot be read');
+    return {
+      status: 'failed',
+      code: 'state_unreadable',
+      message: 'The state cannot be read; the log has the cause.',
+    };
+  }
+}
+
+/** How every subsystem is, and the worst of it. */
+export function healthOf(ports: ApiPorts, jobs: JobManager): z.infer<typeof healthSchema> {
+  const pipeline = ports.pipeline();
+  const subsystems = {
+    ingest_pipeline: pipelineHealth(pipeline),
+    nats: natsHealth(pipeline),
+    query_engine: queryHealth(ports),
+    jobs: jobs.closed ? { status: 'degraded' as const, code: 'stopping', message: 'The process stops.' } : OK,
+  };
+  const worst = (['failed', 'starting', 'degraded'] as const).find((status) =>
+    Object.values(subsystems).some((subsystem) => subsystem.status === status),
+  );
+  const status: Status = worst ?? 'ok';
+  return { status, time: timeText(ports.clock.now()), subsystems };
+}
+
+/** Section 16: whether the service works. */
+export function healthRoutes(ports: ApiPorts, jobs: JobManager): readonly Route[] {
+  return [
+    route({
+      id: 'getHealth',
+      method: 'GET',
+      path: '/health',
+      tag: 'Operation',
+      summary: 'Whether the service works, by subsystem',
+      description:
+        'Needs no key. 200 only when the pipeline runs, NATS is connected and the state can be read.',
+      permission: 'none',
+      // Probes add parameters of their own against caches.
+      query: z.looseObject({}),
+      answers: {
+        200: {
+          description: 'Everything works',
+          schema: healthSchema,
+          example: {
+            status: 'ok',
+            time: '2025-08-01T12:00:00.000Z',
+            subsystems: {
+              ingest_pipeline: { status: 'ok', since: '2025-08-01T11:00:00.000Z' },
+              nats: OK,
+              query_engine: OK,
+              jobs: OK,
+            },
+          },
+        },
+        503: { description: 'Something does not', schema: healthSchema },
+      },
+      problems: [],
+      handle: (): Answer => {
+        const json = healthOf(ports, jobs);
+        return { status: json.status === 'ok' ? 200 : 503, json };
+      },
+    }),
+  ];
+}

@@ -1,0 +1,3 @@
+export * from './diagnostics-routes.ts';
+export { healthRoutes } from './health-routes.ts';
+export * from './metrics-routes.ts';

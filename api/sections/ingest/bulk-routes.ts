@@ -1,0 +1,287 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import { MAX_MESSAGE_BYTES } from '../../../analytics/index.ts';
+import { type Clock, MillraceError } from '../../../engine/index.ts';
+import {
+  type Answer,
+  ApiError,
+  type EventPublisher,
+  type Idempotency,
+  idempotencyKeyOf,
+  mediaTypeOf,
+  type RawCall,
+  type Route,
+  route,
+  type StoredAnswer,
+  tryParseJson,
+} from '../../http/index.ts';
+import {
+  type JobManager,
+  type JobRunner,
+  jobLocation,
+  jobSchema,
+  jobView,
+  newJobId,
+  type RunningJob,
+} from '../jobs/index.ts';
+import { type BodyEvent, isBlank, positionOf, prepare } from './ingest-events.ts';
+import { answerOf } from './ingest-routes.ts';
+import type { Spool, Spooled, SpoolLine } from './spool.ts';
+
+export const BULK_JOB = 'bulk_ingest';
+/** Rejected lines that a job lists; all are counted. */
+export const MAX_LISTED_REJECTIONS = 1_000;
+const BATCH_LINES = 500;
+const BATCH_BYTES = 1_048_576;
+const CHECKPOINT_MS = 1_000;
+const RETRY_MIN_MS = 250;
+const RETRY_MAX_MS = 5_000;
+
+/** Besides NDJSON, what clients send a file as when they know no better. */
+const UPLOAD_TYPES = [
+  'application/x-ndjson',
+  'application/ndjson',
+  'application/jsonl',
+  'application/octet-stream',
+  'text/plain',
+] as const;
+
+interface RejectedLine {
+  /** From 1, as editors count. */
+  readonly line: number;
+  readonly event_id: string | null;
+  readonly reason: string;
+}
+
+interface BulkResult {
+  readonly position: Record<string, Record<string, number>> | null;
+  readonly rejected: RejectedLine[];
+}
+
+interface BulkProgress {
+  readonly [name: string]: number;
+  readonly done_bytes: number;
+  readonly total_bytes: number;
+  readonly done_lines: number;
+  readonly accepted: number;
+  readonly rejected: number;
+  /** Last sequence that was stored; 0 before the first. */
+  readonly sequence: number;
+}
+
+/** Section 1: a file of events by HTTP, published by a job. */
+export function bulkRoutes(parts: { spool: Spool; jobs: JobManager; once: Idempotency }): readonly Route[] {
+  return [
+    route({
+      id: 'bulkIngest',
+      method: 'POST',
+      path: '/ingest/bulk',
+      tag: 'Ingestion',
+      summary: 'Upload a file of events',
+      description:
+        'Takes an NDJSON file as the body, also with Content-Encoding: gzip, and answers when it is on disk; a job then publishes it line by line. A job that a restart interrupts goes on. The job lists the lines that it could not take. Pointers to S3 are not supported.',
+      permission: 'events:write',
+      idempotent: true,
+      raw_body: {
+        description: 'NDJSON: one event a line',
+        content: {
+          'application/x-ndjson': { schema: z.string().describe('One event a line') },
+          'application/octet-stream': { schema: z.string().describe('The same') },
+        },
+      },
+      answers: {
+        202: {
+          description: 'The job that publishes the file',
+          schema: jobSchema,
+          headers: { Location: 'The job' },
+        },
+      },
+      problems: [
+        'malformed_body',
+        'body_too_large',
+        'unsupported_media_type',
+        'unsupported_encoding',
+        'not_supported',
+        'too_busy',
+        'too_many_jobs',
+        'disk_full',
+        'kv_unavailable',
+      ],
+      handle: (call) => upload(call, parts),
+    }),
+  ];
+}
+
+async function upload(
+  call: RawCall,
+  { spool, jobs, once }: { spool: Spool; jobs: JobManager; once: Idempotency },
+): Promise<Answer> {
+  const key = idempotencyKeyOf(call.request);
+  requireUploadType(mediaTypeOf(call.request));
+  jobs.requireRoom();
+  const job_id = newJobId();
+  const spooled = await spool.receive(call.request, job_id);
+  let kept = false;
+  const work = async (): Promise<StoredAnswer> => {
+    const answer = await createJob(call, jobs, job_id, spooled);
+    kept = true;
+    return answer;
+  };
+  try {
+    if (key === undefined) return answerOf(await work(), false);
+    const { answer, replayed } = await once.once([call.tenant, 'bulk'], key, spooled.sha256, work);
+    return answerOf(answer, replayed);
+  } finally {
+    if (!kept) await spool.remove(job_id);
+  }
+}
+
+function requireUploadType(type: string): void {
+  if (type === '' || UPLOAD_TYPES.some((known) => known === type)) return;
+  if (type === 'application/json') {
+    throw new ApiError(
+      'not_supported',
+      'Pointers to files in S3 are not supported. Upload the file itself as application/x-ndjson, one event a line; POST /ingest takes JSON.',
+    );
+  }
+  throw new ApiError('unsupported_media_type', 'Upload the file as application/x-ndjson.', {
+    headers: { 'Accept-Post': UPLOAD_TYPES.join(', ') },
+  });
+}
+
+async function createJob(
+  call: RawCall,
+  jobs: JobManager,
+  job_id: string,
+  { size_bytes }: Spooled,
+): Promise<StoredAnswer> {
+  if (size_bytes === 0) {
+    const message = 'must hold at least one event';
+    throw new ApiError('validation_failed', `The file ${message}.`, { errors: [{ path: '', message }] });
+  }
+  const progress: BulkProgress = {
+    done_bytes: 0,
+    total_bytes: size_bytes,
+    done_lines: 0,
+    accepted: 0,
+    rejected: 0,
+    sequence: 0,
+  };
+  const record = await jobs.create({
+    job_id,
+    tenant: call.tenant,
+    type: BULK_JOB,
+    created_by: call.principal.key_id,
+    input: null,
+    progress,
+  });
+  return {
+    status: 202,
+    headers: { Location: jobLocation(call.base, job_id) },
+    body: JSON.stringify(jobView(record)),
+  };
+}
+
+/**
+ * Publishes a spooled file batch by batch. While NATS is away it waits and tries again. After a restart
+ * it goes on from the last checkpoint; events published twice count once by their `event_id`.
+ */
+export function bulkRunner(parts: {
+  spool: Spool;
+  events: EventPublisher;
+  clock: Clock;
+  log: Logger;
+}): JobRunner {
+  const { spool } = parts;
+  return {
+    dispose: ({ job_id }) => spool.remove(job_id),
+    run: async (job) => {
+      const { job_id, progress, result } = job.record;
+      let at = progress as BulkProgress;
+      let known = (result as BulkResult | null) ?? { position: null, rejected: [] };
+      let saved_ms = performance.now();
+      let batch: SpoolLine[] = [];
+      let batch_bytes = 0;
+      const flush = async (): Promise<void> => {
+        ({ at, known } = await publishBatch(parts, job, batch, at, known));
+        job.advance(at, known);
+        batch = [];
+        batch_bytes = 0;
+        if (performance.now() - saved_ms < CHECKPOINT_MS) return;
+        await job.checkpoint();
+        saved_ms = performance.now();
+      };
+      for await (const line of spool.lines(job_id, at.done_bytes, MAX_MESSAGE_BYTES)) {
+        job.signal.throwIfAborted();
+        batch.push(line);
+        batch_bytes += line.bytes?.length ?? 0;
+        if (batch.length >= BATCH_LINES || batch_bytes >= BATCH_BYTES) await flush();
+      }
+      if (batch.length > 0) await flush();
+      return known;
+    },
+  };
+}
+
+async function publishBatch(
+  { events, clock, log }: { events: EventPublisher; clock: Clock; log: Logger },
+  job: RunningJob,
+  batch: readonly SpoolLine[],
+  at: BulkProgress,
+  known: BulkResult,
+): Promise<{ at: BulkProgress; known: BulkResult }> {
+  const numbered = batch.map(({ bytes }, index) => ({ bytes, line: at.done_lines + index + 1 }));
+  const lines = numbered.filter(({ bytes }) => bytes === undefined || !isBlank(bytes));
+  const prepared = await prepare(
+    job.record.tenant,
+    lines.map(({ bytes }) => eventOf(bytes)),
+    clock.now(),
+  );
+  const { messages } = prepared;
+  const sequences = messages.length === 0 ? [] : await publishPatiently(events, job, messages, log);
+  const sequence = sequences.reduce((a, b) => Math.max(a, b), at.sequence);
+  const rejected = prepared.rejected.map(({ index, event_id, reason }) => ({
+    line: lines[index]?.line ?? 0,
+    event_id,
+    reason,
+  }));
+  return {
+    at: {
+      done_bytes: batch.at(-1)?.end_bytes ?? at.done_bytes,
+      total_bytes: at.total_bytes,
+      done_lines: at.done_lines + batch.length,
+      accepted: at.accepted + messages.length,
+      rejected: at.rejected + rejected.length,
+      sequence,
+    },
+    known: {
+      position: sequence === 0 ? null : positionOf(sequence),
+      rejected: [...known.rejected, ...rejected].slice(0, MAX_LISTED_REJECTIONS),
+    },
+  };
+}
+
+function eventOf(bytes: Uint8Array | undefined): BodyEvent {
+  if (bytes !== undefined) return tryParseJson(bytes);
+  const message = `The line is longer than ${MAX_MESSAGE_BYTES} bytes.`;
+  return { ok: false, code: 'too_large', message };
+}
+
+async function publishPatiently(
+  events: EventPublisher,
+  { signal, record }: RunningJob,
+  messages: Parameters<EventPublisher['publishAll']>[0],
+  log: Logger,
+): Promise<readonly number[]> {
+  for (let pause_ms = RETRY_MIN_MS; ; pause_ms = Math.min(RETRY_MAX_MS, 2 * pause_ms)) {
+    signal.throwIfAborted();
+    try {
+      return (await events.publishAll(messages)).sequences;
+    } catch (error) {
+      if (!(error instanceof MillraceError) || !error.retriable) throw error;
+      log.warn({ err: error, job_id: record.job_id, pause_ms }, 'a job waits to publish');
+      await sleep(pause_ms, undefined, { signal });
+    }
+  }
+}

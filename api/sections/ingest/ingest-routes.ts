@@ -1,0 +1,259 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { z } from 'zod';
+import { eventSchema } from '../../../analytics/index.ts';
+import type { Clock } from '../../../engine/index.ts';
+import {
+  type Answer,
+  ApiError,
+  type DocumentedBody,
+  type EventPublisher,
+  type FieldError,
+  type Idempotency,
+  idempotencyKeyOf,
+  positionSchema,
+  type RawCall,
+  type Route,
+  readWithin,
+  requireMediaType,
+  route,
+  type StoredAnswer,
+  timeText,
+} from '../../http/index.ts';
+import {
+  checkAll,
+  checkOf,
+  eventsOf,
+  INGEST_TYPES,
+  MAX_EVENTS,
+  MAX_INGEST_BYTES,
+  type Prepared,
+  positionOf,
+  prepare,
+} from './ingest-events.ts';
+
+const eventListSchema = z.array(eventSchema).min(1).max(MAX_EVENTS);
+
+const ingestAnswerSchema = z.object({
+  ingestion_id: z.string(),
+  accepted: z.int().describe('Events that the stream has stored'),
+  rejected: z.array(
+    z.object({
+      index: z.int().describe('Place in the body, from 0 (NDJSON: blank lines do not count)'),
+      event_id: z.string().nullable(),
+      reason: z.string().describe('`code: what is wrong`'),
+    }),
+  ),
+  position: positionSchema
+    .nullable()
+    .describe('Ask a query for it as `min_position` to read these events; null when none was accepted'),
+});
+
+const EVENT = {
+  event_id: 'evt-1001',
+  type: 'order.created',
+  time: '2025-08-01T12:00:00Z',
+  order_id: 'o-1',
+  customer_id: 'c-7',
+  channel: 'web',
+  country: 'GB',
+  currency: 'GBP',
+  amount: 4599,
+  items: [{ sku: 'SKU-1', category: 'shoes', quantity: 1, unit_price: 4599 }],
+};
+
+const NDJSON_BODY = z.string().describe('One event a line');
+
+const EVENTS_BODY: DocumentedBody = {
+  description: `One event, an array of events or NDJSON; at most ${MAX_EVENTS} events and ${MAX_INGEST_BYTES} bytes, unpacked. CloudEvents 1.0 in structured form are events too.`,
+  content: {
+    'application/json': {
+      schema: z.union([eventSchema, eventListSchema]),
+      examples: {
+        one: { summary: 'One event', value: EVENT },
+        several: {
+          summary: 'Several events',
+          value: [EVENT, { ...EVENT, event_id: 'evt-1002', type: 'order.shipped' }],
+        },
+      },
+    },
+    'application/x-ndjson': {
+      schema: NDJSON_BODY,
+      examples: {
+        lines: {
+          summary: 'Two events',
+          value: `${JSON.stringify(EVENT)}\n${JSON.stringify({ ...EVENT, event_id: 'evt-1002' })}\n`,
+        },
+      },
+    },
+    'application/cloudevents+json': { schema: z.looseObject({ specversion: z.literal('1.0') }) },
+    'application/cloudevents-batch+json': {
+      schema: z.array(z.looseObject({ specversion: z.literal('1.0') })),
+    },
+  },
+};
+
+/** Section 1: events by HTTP. */
+export function ingestRoutes(events: EventPublisher, once: Idempotency, clock: Clock): readonly Route[] {
+  return [
+    route({
+      id: 'ingestEvents',
+      method: 'POST',
+      path: '/ingest',
+      tag: 'Ingestion',
+      summary: 'Store events',
+      description:
+        'Answers 202 after the stream has stored the events. A list may be taken in part: `rejected` says which events were not, even when it is all of them. A single event that is not valid is a 422. Repeating a request is harmless: an event counts once by its `event_id`.',
+      permission: 'events:write',
+      raw_body: EVENTS_BODY,
+      idempotent: true,
+      answers: {
+        202: {
+          description: 'Stored',
+          schema: ingestAnswerSchema,
+          example: {
+            ingestion_id: 'ing_0b0c9c1e',
+            accepted: 2,
+            rejected: [{ index: 2, event_id: null, reason: 'missing_field: event_id: required' }],
+            position: { EVENTS: { 0: 18234 } },
+          },
+        },
+      },
+      problems: [
+        'malformed_json',
+        'malformed_body',
+        'json_too_deep',
+        'invalid_event',
+        'too_many_events',
+        'body_too_large',
+        'unsupported_media_type',
+        'unsupported_encoding',
+        'too_busy',
+        'stream_unavailable',
+        'stream_full',
+        'kv_unavailable',
+      ],
+      handle: async (call) => {
+        const key = idempotencyKeyOf(call.request);
+        const type = requireMediaType(call.request, INGEST_TYPES);
+        const bytes = await readWithin(call, MAX_INGEST_BYTES);
+        const work = (): Promise<StoredAnswer> => ingest(events, clock, call, bytes, type);
+        if (key === undefined) return answerOf(await work(), false);
+        const fingerprint = createHash('sha256').update(`${type}\n`).update(bytes).digest('hex');
+        const { answer, replayed } = await once.once([call.tenant, 'ingest'], key, fingerprint, work);
+        return answerOf(answer, replayed);
+      },
+    }),
+    route({
+      id: 'validateEvents',
+      method: 'POST',
+      path: '/ingest/validate',
+      tag: 'Ingestion',
+      summary: 'Check events without storing them',
+      permission: 'events:write',
+      raw_body: EVENTS_BODY,
+      answers: {
+        200: { description: 'What is right and wrong with each event', schema: validateAnswerSchema },
+      },
+      problems: [
+        'malformed_json',
+        'malformed_body',
+        'json_too_deep',
+        'too_many_events',
+        'body_too_large',
+        'unsupported_media_type',
+        'unsupported_encoding',
+        'too_busy',
+      ],
+      handle: (call) => validate(call, clock),
+    }),
+  ];
+}
+
+/** An answer that was stored, or is about to be, as HTTP. */
+export function answerOf({ status, headers, body }: StoredAnswer, replayed: boolean): Answer {
+  return {
+    status: status as Answer['status'],
+    headers: {
+      'Content-Type': 'application/json; charset=utf-8',
+      ...headers,
+      ...(replayed ? { 'Idempotency-Replayed': 'true' } : {}),
+    },
+    text: body,
+  };
+}
+
+async function ingest(
+  events: EventPublisher,
+  clock: Clock,
+  call: RawCall,
+  bytes: Uint8Array,
+  type: (typeof INGEST_TYPES)[number],
+): Promise<StoredAnswer> {
+  const body = eventsOf(bytes, type);
+  const now_ms = clock.now();
+  if (body.single) refuseInvalid(body.events[0], now_ms);
+  const prepared = await prepare(call.tenant, body.events, now_ms);
+  return { status: 202, headers: {}, body: JSON.stringify(await publish(events, prepared)) };
+}
+
+function refuseInvalid(event: Parameters<typeof checkOf>[0] | undefined, now_ms: number): void {
+  const check = event === undefined ? undefined : checkOf(event, now_ms);
+  if (check === undefined || check.ok) return;
+  throw new ApiError('invalid_event', `The event is not valid. ${check.code}: ${check.message}`, {
+    errors: check.errors,
+  });
+}
+
+async function publish(events: EventPublisher, { messages, rejected }: Prepared): Promise<unknown> {
+  const { sequences } = messages.length === 0 ? { sequences: [] } : await events.publishAll(messages);
+  return {
+    ingestion_id: `ing_${randomUUID()}`,
+    accepted: messages.length,
+    rejected,
+    position: sequences.length === 0 ? null : positionOf(sequences.reduce((a, b) => Math.max(a, b), 0)),
+  };
+}
+
+const validateAnswerSchema = z.object({
+  valid: z.boolean().describe('All of them are'),
+  accepted: z.int(),
+  rejected: z.int(),
+  events: z.array(
+    z.object({
+      index: z.int(),
+      event_id: z.string().nullable(),
+      valid: z.boolean(),
+      type: z.string().optional(),
+      time: z.string().optional().describe('Event time as it was understood, UTC'),
+      code: z.string().optional(),
+      errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+    }),
+  ),
+});
+
+interface EventReport {
+  readonly index: number;
+  readonly event_id: string | null;
+  readonly valid: boolean;
+  readonly type?: string;
+  readonly time?: string;
+  readonly code?: string;
+  readonly errors?: readonly FieldError[];
+}
+
+async function validate(call: RawCall, clock: Clock): Promise<Answer> {
+  const type = requireMediaType(call.request, INGEST_TYPES);
+  const body = eventsOf(await readWithin(call, MAX_INGEST_BYTES), type);
+  const checks = await checkAll(body.events, clock.now());
+  const events = checks.map((check, index): EventReport => {
+    const { event_id } = check;
+    return check.ok
+      ? { index, event_id, valid: true, type: check.type, time: timeText(check.time_ms) }
+      : { index, event_id, valid: false, code: check.code, errors: check.errors };
+  });
+  const rejected = events.filter(({ valid }) => !valid).length;
+  return {
+    status: 200,
+    json: { valid: rejected === 0, accepted: events.length - rejected, rejected, events },
+  };
+}

@@ -1,0 +1,134 @@
+import { z } from 'zod';
+import { formatUtc, type KpiHeader, type KpiQuery } from '../../../analytics/index.ts';
+import { type KvView, META_TABLE, type Progress, readProgress } from '../../../engine/index.ts';
+import {
+  ApiError,
+  type ApiPorts,
+  awaitFreshness,
+  EVENTS_STREAM,
+  type FieldError,
+  type Freshness,
+  type FreshnessTracker,
+  type FreshnessWish,
+  PARTITION,
+  positionSchema,
+  requireFreshness,
+  requireReader,
+} from '../../http/index.ts';
+import { durationOf } from '../../settings/index.ts';
+import { positionOf } from '../ingest/index.ts';
+
+/** How fresh and how complete an answer is, and what it was made from. */
+export const metaSchema = z.object({
+  generation: z.int(),
+  position: positionSchema,
+  watermark: z.string().nullable().describe('Event time up to which events are expected to be in'),
+  complete_until: z
+    .string()
+    .nullable()
+    .describe('What of the range lies before this can change only by late events'),
+  staleness_ms: z.int().describe('The answer holds everything that was in the stream this long ago'),
+  lag_messages: z.int().describe('Messages in the stream that are not in the answer'),
+  late_events: z
+    .int()
+    .describe('Events of the tenant that came after the watermark had passed them; all are counted'),
+  source: z.string().describe('What was read, e.g. `rollup:country@15m`'),
+  approximate: z.array(z.string()).describe('Which values are estimates, with their error'),
+  resolved_range: z.object({ start: z.string(), end: z.string() }).describe('Half-open'),
+  timezone: z.string(),
+  granularity: z.string(),
+  warnings: z.array(z.string()),
+});
+
+export type Meta = z.infer<typeof metaSchema>;
+
+/** One committed state, and all that an answer has to say of it. */
+export interface Snapshot {
+  readonly table: (name: string) => KvView;
+  readonly generation: number;
+  readonly progress: Progress | undefined;
+  readonly freshness: Freshness;
+  /** null before the first event. */
+  readonly watermark_ms: number | null;
+}
+
+export interface AnswerParts {
+  readonly ports: ApiPorts;
+  readonly tracker: FreshnessTracker;
+}
+
+/**
+ * Waits as the caller wishes, then does all reading of one answer in one snapshot, so that its numbers
+ * and its `meta` are of one commit. 503 when the state is not as fresh as asked.
+ */
+export async function readFresh<T>(
+  { ports, tracker }: AnswerParts,
+  wish: FreshnessWish,
+  read: (snapshot: Snapshot) => T,
+): Promise<T> {
+  await awaitFreshness(ports, tracker, wish);
+  const { generation, reader } = requireReader(ports);
+  return reader.snapshot((table) => {
+    const progress = readProgress(table(META_TABLE));
+    const freshness = tracker.of(progress);
+    requireFreshness(freshness, wish.max_staleness_ms);
+    return read({ table, generation, progress, freshness, watermark_ms: progress?.watermark_ms ?? null });
+  });
+}
+
+/** `meta` of an answer that covers `header`'s range. */
+export function metaOf(
+  { generation, progress, freshness, watermark_ms }: Snapshot,
+  tenant: string,
+  header: KpiHeader & { readonly approximate?: readonly string[]; readonly warnings?: readonly string[] },
+): Meta {
+  const { source, resolved_range, timezone, granularity } = header;
+  const end_ms = Date.parse(resolved_range.end);
+  return {
+    generation,
+    position: positionOf(freshness.sequence),
+    watermark: watermark_ms === null ? null : formatUtc(watermark_ms),
+    complete_until: watermark_ms === null ? null : formatUtc(Math.min(watermark_ms, end_ms)),
+    staleness_ms: Math.round(freshness.staleness_ms),
+    lag_messages: freshness.lag_messages,
+    late_events: progress?.notices[tenant]?.late ?? 0,
+    source,
+    approximate: [...(header.approximate ?? [])],
+    resolved_range,
+    timezone,
+    granularity,
+    warnings: [...(header.warnings ?? [])],
+  };
+}
+
+export type FreshnessMembers = Pick<KpiQuery, 'max_staleness' | 'force_fresh' | 'min_position'>;
+
+/** What a query's members ask of the state; 422 for positions of streams that there are not. */
+export function wishOf(query: FreshnessMembers): FreshnessWish {
+  const { max_staleness, force_fresh, min_position } = query;
+  const max_staleness_ms = max_staleness === undefined ? undefined : durationOf(max_staleness);
+  const min_sequence = min_position === undefined ? undefined : sequenceOf(min_position);
+  return {
+    force_fresh: force_fresh === true,
+    ...(max_staleness_ms === undefined ? {} : { max_staleness_ms }),
+    ...(min_sequence === undefined ? {} : { min_sequence }),
+  };
+}
+
+function sequenceOf(position: NonNullable<KpiQuery['min_position']>): number {
+  const errors: FieldError[] = [];
+  let sequence = 0;
+  for (const [stream, partitions] of Object.entries(position)) {
+    for (const [partition, value] of Object.entries(partitions)) {
+      if (stream === EVENTS_STREAM && partition === PARTITION) sequence = value;
+      else {
+        const message = `there is only partition "${PARTITION}" of stream "${EVENTS_STREAM}"`;
+        errors.push({ path: `min_position.${stream}.${partition}`, message });
+      }
+    }
+  }
+  if (errors.length > 0) {
+    throw new ApiError('position_unknown', `min_position: ${errors[0]?.message}.`, { errors });
+  }
+  return sequence;
+}

@@ -1,0 +1,266 @@
+import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
+import {
+  type BatchEntry,
+  type KpiBatch,
+  type KpiContext,
+  type KpiPlan,
+  type KpiResult,
+  kpiBatchItemSchema,
+  kpiBatchSchema,
+  kpiQuerySchema,
+  MAX_BATCH_QUERIES,
+  planKpiQuery,
+  runKpiBatch,
+  runKpiQuery,
+} from '../../../analytics/index.ts';
+import { ApiError, booleanParam, type Route, route, timeText, titleOf } from '../../http/index.ts';
+import { type AnswerParts, metaOf, metaSchema, readFresh, type Snapshot, wishOf } from './answer-meta.ts';
+import { QUERY_PROBLEMS, summaryRoute } from './summary-routes.ts';
+
+const valueSchema = z.union([z.number(), z.null()]);
+
+const bucketSchema = z
+  .object({
+    time: z.string().describe('Start of the bucket'),
+    incomplete: z.literal(true).optional().describe('It ends after the watermark'),
+    partial: z.literal(true).optional().describe('The range cuts off a part of it'),
+  })
+  .catchall(valueSchema);
+
+export const kpiAnswerSchema = z.object({
+  query_id: z.string(),
+  groups: z.array(
+    z.object({
+      key: z.record(z.string(), z.string().nullable()),
+      buckets: z.array(bucketSchema),
+      totals: z.record(z.string(), valueSchema).describe('Each metric over the whole range'),
+    }),
+  ),
+  groups_total: z.int(),
+  truncated: z.boolean().describe('There are more groups than `limit`'),
+  currency: z.string().optional().describe('Of the money, where the whole answer has one'),
+  calculated_at: z.string(),
+  meta: metaSchema,
+});
+
+export const kpiPlanSchema = z.object({
+  dry_run: z.literal(true),
+  plan: z.object({
+    cube: z.string(),
+    dimensions: z.array(z.string()),
+    cell_granularities: z.array(z.string()),
+    buckets: z.int(),
+    cells_estimated: z.int().describe('About how many cells the query reads'),
+  }),
+  meta: metaSchema,
+});
+
+export const QUERY_EXAMPLE = {
+  metrics: ['orders_count', 'revenue_gross'],
+  start: '2025-08-01T00:00:00Z',
+  end: '2025-08-31T23:59:59Z',
+  granularity: '1d',
+  group_by: ['country'],
+  filters: { channel: ['web', 'mobile'] },
+  aggregation: 'sum',
+};
+
+const BATCH_EXAMPLE = {
+  queries: [
+    { id: 'daily', ...QUERY_EXAMPLE },
+    { id: 'total', metrics: ['aov'], start: QUERY_EXAMPLE.start, end: QUERY_EXAMPLE.end },
+  ],
+  max_staleness: '5s',
+};
+
+const META_EXAMPLE = {
+  generation: 1,
+  position: { EVENTS: { 0: 18234 } },
+  watermark: '2025-09-01T01:59:30Z',
+  complete_until: '2025-09-01T00:00:00Z',
+  staleness_ms: 140,
+  lag_messages: 0,
+  late_events: 2,
+  source: 'rollup:channel+country@1d',
+  approximate: [],
+  resolved_range: { start: '2025-08-01T00:00:00Z', end: '2025-09-01T00:00:00Z' },
+  timezone: 'UTC',
+  granularity: '1d',
+  warnings: [],
+};
+
+const ANSWER_EXAMPLE = {
+  query_id: 'q_0d9f6f4e-6f55-4b0e-8f0b-4f5f0f1c2a3b',
+  groups: [
+    {
+      key: { country: 'GB' },
+      buckets: [
+        { time: '2025-08-01T00:00:00Z', orders_count: 120, revenue_gross: 3450000 },
+        { time: '2025-08-02T00:00:00Z', orders_count: 132, revenue_gross: 3520000 },
+      ],
+      totals: { orders_count: 252, revenue_gross: 6970000 },
+    },
+  ],
+  groups_total: 1,
+  truncated: false,
+  currency: 'GBP',
+  calculated_at: '2025-09-01T02:00:00.000Z',
+  meta: META_EXAMPLE,
+};
+
+const dryRun = { dry_run: booleanParam.optional().describe('Checks the query and answers its plan') };
+
+const problemSchema = z.object({
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  code: z.string(),
+  errors: z.array(z.object({ path: z.string(), message: z.string() })),
+});
+
+const batchAnswerSchema = z.object({
+  results: z.array(
+    z.union([
+      kpiAnswerSchema.extend({ id: z.string() }),
+      z.object({ id: z.string(), problem: problemSchema.describe('Why this query has no answer') }),
+    ]),
+  ),
+  calculated_at: z.string(),
+});
+
+const BODY_PROBLEMS = [
+  'malformed_json',
+  'malformed_body',
+  'json_too_deep',
+  'unsupported_media_type',
+  'unsupported_encoding',
+  'body_too_large',
+] as const;
+
+/** Section 3: time series, summaries and batches of them. */
+export function kpiRoutes(parts: AnswerParts): readonly Route[] {
+  const context = ({ watermark_ms }: Snapshot): KpiContext => ({
+    watermark_ms,
+    cubes: parts.ports.settings.cubes,
+  });
+  const now = (): string => timeText(parts.ports.clock.now());
+  return [
+    route({
+      id: 'queryKpis',
+      method: 'POST',
+      path: '/kpis/query',
+      tag: 'KPIs',
+      summary: 'Time series of one or several metrics, by group',
+      description:
+        'Buckets without events are there with zeros. `max_staleness` refuses an answer that is older, `force_fresh` and `min_position` wait for what they name, at most 10 s.',
+      permission: 'kpis:read',
+      query: z.strictObject(dryRun),
+      body: kpiQuerySchema,
+      body_examples: { daily: { summary: 'Orders and revenue by day and country', value: QUERY_EXAMPLE } },
+      answers: {
+        200: {
+          description: 'The answer; its plan for `dry_run`',
+          schema: z.union([kpiAnswerSchema, kpiPlanSchema]),
+          example: ANSWER_EXAMPLE,
+        },
+      },
+      problems: [...BODY_PROBLEMS, ...QUERY_PROBLEMS, 'aggregation_not_supported', 'no_cube'],
+      handle: async ({ tenant, body, query }) => {
+        const json = await readFresh(parts, wishOf(body), (snapshot) =>
+          query.dry_run === true || body.dry_run === true
+            ? planView(snapshot, tenant, planKpiQuery(snapshot.table, tenant, body, context(snapshot)))
+            : answerView(
+                snapshot,
+                tenant,
+                runKpiQuery(snapshot.table, tenant, body, context(snapshot)),
+                now(),
+              ),
+        );
+        return { status: 200, json };
+      },
+    }),
+    route({
+      id: 'batchKpis',
+      method: 'POST',
+      path: '/kpis/batch',
+      tag: 'KPIs',
+      summary: 'Several KPI queries at once, of one state',
+      description: `Up to ${MAX_BATCH_QUERIES} queries, answered in order from one commit, so that a dashboard's numbers fit together. A query that cannot be answered has a \`problem\` instead; the others are answered. Always synchronous. Freshness is asked for the whole batch.`,
+      permission: 'kpis:read',
+      body: kpiBatchSchema,
+      documented_body: kpiBatchSchema.extend({
+        queries: z.array(kpiBatchItemSchema).min(1).max(MAX_BATCH_QUERIES),
+      }),
+      body_examples: { dashboard: { summary: 'Two queries', value: BATCH_EXAMPLE } },
+      answers: {
+        200: { description: 'An answer or a problem for each query, in order', schema: batchAnswerSchema },
+      },
+      problems: [...BODY_PROBLEMS, ...QUERY_PROBLEMS, 'aggregation_not_supported', 'no_cube'],
+      handle: async ({ tenant, body }) => {
+        refuseOwnFreshness(body);
+        const calculated_at = now();
+        const results = await readFresh(parts, wishOf(body), (snapshot) =>
+          runKpiBatch(snapshot.table, tenant, body, context(snapshot)).map((entry) =>
+            batchView(snapshot, tenant, entry, calculated_at),
+          ),
+        );
+        return { status: 200, json: { results, calculated_at } };
+      },
+    }),
+    summaryRoute(parts, context),
+  ];
+}
+
+/** What is asked for the whole batch must not be asked for a part of it, and then ignored. */
+function refuseOwnFreshness({ queries }: KpiBatch): void {
+  const errors = queries.flatMap((query, index) =>
+    ['max_staleness', 'force_fresh', 'min_position', 'dry_run']
+      .filter((member) => member in query)
+      .map((member) => ({
+        path: `queries.${index}.${member}`,
+        message: 'is not taken by a query of a batch',
+      })),
+  );
+  if (errors.length === 0) return;
+  throw new ApiError('validation_failed', 'Ask for freshness beside `queries`, for the whole batch.', {
+    errors,
+  });
+}
+
+function batchView(snapshot: Snapshot, tenant: string, entry: BatchEntry, calculated_at: string): object {
+  if ('problem' in entry)
+    return {
+      id: entry.id,
+      problem: { title: titleOf(entry.problem.code, 'The query cannot be answered'), ...entry.problem },
+    };
+  return { id: entry.id, ...answerView(snapshot, tenant, entry.result, calculated_at) };
+}
+
+/** As the spec's example answers: groups and buckets first, everything about them in `meta`. */
+export function answerView(
+  snapshot: Snapshot,
+  tenant: string,
+  result: KpiResult,
+  calculated_at: string,
+): object {
+  const { groups, groups_total, truncated, currency } = result;
+  return {
+    query_id: `q_${randomUUID()}`,
+    groups,
+    groups_total,
+    truncated,
+    ...(currency === undefined ? {} : { currency }),
+    calculated_at,
+    meta: metaOf(snapshot, tenant, result),
+  };
+}
+
+function planView(snapshot: Snapshot, tenant: string, plan: KpiPlan): object {
+  const { cube, dimensions, cell_granularities, buckets, cells_estimated } = plan;
+  return {
+    dry_run: true,
+    plan: { cube, dimensions, cell_granularities, buckets, cells_estimated },
+    meta: metaOf(snapshot, tenant, plan),
+  };
+}

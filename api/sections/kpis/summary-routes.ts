@@ -1,0 +1,118 @@
+import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
+import {
+  type KpiContext,
+  kpiQuerySchema,
+  kpiSummarySchema,
+  runKpiSummary,
+} from '../../../analytics/index.ts';
+import {
+  booleanParam,
+  EVENTS_STREAM,
+  PARTITION,
+  type ProblemCode,
+  type Route,
+  route,
+  timeText,
+} from '../../http/index.ts';
+import { type AnswerParts, metaOf, metaSchema, readFresh, type Snapshot, wishOf } from './answer-meta.ts';
+
+const valueSchema = z.object({
+  current: z.number().nullable(),
+  previous: z.number().nullable(),
+  delta: z.number().nullable(),
+  delta_pct: z.number().nullable().describe('Percent of |previous|; null where that is 0 or unknown'),
+});
+
+const rangeSchema = z.object({ start: z.string(), end: z.string() });
+
+const summaryAnswerSchema = z.object({
+  query_id: z.string(),
+  range: rangeSchema,
+  previous_range: rangeSchema,
+  kpis: z.record(z.string(), valueSchema).describe('Metrics without money'),
+  currencies: z
+    .array(z.object({ currency: z.string().nullable(), kpis: z.record(z.string(), valueSchema) }))
+    .describe('Metrics of money, by currency'),
+  incomplete: z.literal(true).optional().describe('The period ends after the watermark'),
+  calculated_at: z.string(),
+  meta: metaSchema,
+});
+
+/** What a query asks of the cubes, the state or the server may come back as these. */
+export const QUERY_PROBLEMS = [
+  'unknown_timezone',
+  'invalid_range',
+  'range_not_aligned',
+  'too_many_points',
+  'granularity_not_retained',
+  'fx_rate_missing',
+  'position_unknown',
+  'position_unmet',
+  'freshness_unmet',
+  'state_not_ready',
+  'too_busy',
+  'stream_unavailable',
+] as const satisfies readonly ProblemCode[];
+
+const positionParam = z
+  .string()
+  .max(1_024)
+  .transform((text, context) => {
+    if (/^\d{1,16}$/.test(text)) return { [EVENTS_STREAM]: { [PARTITION]: Number(text) } };
+    try {
+      const parsed = kpiQuerySchema.shape.min_position.safeParse(JSON.parse(text));
+      if (parsed.success && parsed.data !== undefined) return parsed.data;
+    } catch {
+      // Said below.
+    }
+    context.addIssue('must be a sequence, or a position such as {"EVENTS":{"0":18234}}');
+    return z.NEVER;
+  });
+
+/** The common KPIs of a period beside those of the one before. */
+export function summaryRoute(parts: AnswerParts, contextOf: (snapshot: Snapshot) => KpiContext): Route {
+  const { clock } = parts.ports;
+  return route({
+    id: 'summarizeKpis',
+    method: 'GET',
+    path: '/kpis/summary',
+    tag: 'KPIs',
+    summary: 'Common KPIs of a period and how they changed',
+    description:
+      'Without a range: today so far against the same length of yesterday. With one: against the range of equal length before it.',
+    permission: 'kpis:read',
+    query: kpiSummarySchema.extend({
+      force_fresh: booleanParam.optional().describe('Waits until all that was in the stream is applied'),
+      min_position: positionParam
+        .optional()
+        .describe('Position that the answer must include, or its sequence'),
+    }),
+    answers: { 200: { description: 'The summary', schema: summaryAnswerSchema } },
+    problems: QUERY_PROBLEMS,
+    handle: async ({ tenant, query }) => {
+      const { force_fresh, min_position, ...summary } = query;
+      const { max_staleness } = summary;
+      const json = await readFresh(
+        parts,
+        wishOf({ max_staleness, force_fresh, min_position }),
+        (snapshot) => {
+          const now_ms = clock.now();
+          const found = runKpiSummary(snapshot.table, tenant, summary, { ...contextOf(snapshot), now_ms });
+          const { resolved_range, previous_range, kpis, currencies, incomplete } = found;
+          return {
+            query_id: `q_${randomUUID()}`,
+            range: resolved_range,
+            previous_range,
+            kpis,
+            currencies,
+            ...(incomplete === undefined ? {} : { incomplete }),
+            calculated_at: timeText(now_ms),
+            meta: metaOf(snapshot, tenant, { ...found, granularity: 'total' }),
+          };
+        },
+      );
+      return { status: 200, json };
+    },
+  });
+}

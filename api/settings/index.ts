@@ -1,0 +1,3 @@
+export * from './duration.ts';
+export type { JwtSettings } from './jwt-settings.ts';
+export * from './settings.ts';

@@ -1,0 +1,163 @@
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import {
+  cubeOf,
+  DEFAULT_CUBE_CELLS_PER_DAY,
+  DEFAULT_CUBES,
+  DIMENSIONS,
+  type Dimension,
+  MAX_CUBE_DIMENSIONS,
+} from '../../analytics/index.ts';
+import { MillraceError } from '../../engine/index.ts';
+import { checkJwt, type JwtSettings, jwtFields, jwtOf } from './jwt-settings.ts';
+import { duration, integer } from './setting-fields.ts';
+
+type CubeDefinition = ReturnType<typeof cubeOf>;
+
+const MAX_EXTRA_CUBES = 16;
+const MIB = 1_048_576;
+
+const cubes = z
+  .string()
+  .default('')
+  .transform((text, context): readonly CubeDefinition[] => {
+    const wanted = new Map(DEFAULT_CUBES.map((cube) => [cube.name, cube]));
+    const lists = text.split(',').filter((list) => list.trim() !== '');
+    if (lists.length > MAX_EXTRA_CUBES) context.addIssue(`names more than ${MAX_EXTRA_CUBES} cubes`);
+    for (const list of lists) {
+      const names = list.split('+').map((name) => name.trim());
+      const unknown = names.find((name) => !DIMENSIONS.includes(name as Dimension));
+      if (unknown !== undefined) {
+        context.addIssue(
+          `lists cubes as dimensions joined by "+", e.g. country+channel; "${unknown}" is none of ${DIMENSIONS.join(', ')}`,
+        );
+        return z.NEVER;
+      }
+      const cube = cubeOf(names as Dimension[]);
+      if (cube.dimensions.length > MAX_CUBE_DIMENSIONS) {
+        context.addIssue(`has a cube of more than ${MAX_CUBE_DIMENSIONS} dimensions: ${list.trim()}`);
+        return z.NEVER;
+      }
+      wanted.set(cube.name, cube);
+    }
+    return [...wanted.values()];
+  });
+
+const url = z
+  .string()
+  .regex(/^(nats|tls|ws|wss):\/\/\S+$/, 'must be one or more URLs such as nats://127.0.0.1:4222')
+  .optional();
+
+// The key goes into a header, so it has to be what a header can carry.
+const adminKey = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,512}$/, 'must be 1 to 512 printable ASCII characters without spaces')
+  .optional();
+
+const fields = z.object({
+  PORT: integer(8080, 0, 65_535).describe('TCP port of the API; 0 takes a free one'),
+  HOST: z.string().default('127.0.0.1').describe('Address that the API listens on'),
+  DATA_DIR: z.string().default('./data').describe('Where state, spool and jobs are kept'),
+  NATS_URL: url.describe('NATS server to use; without it an embedded one is started'),
+  NATS_SERVER_BIN: z.string().optional().describe('nats-server binary of the embedded server'),
+  ADMIN_KEY: adminKey.describe('Presets the admin API key of tenant `default`'),
+  LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
+      error: 'must be one of trace, debug, info, warn, error, fatal, silent',
+    })
+    .default('info')
+    .describe('Least severe level that is logged'),
+  CUBES: cubes.describe(
+    'More cubes beside the default ones, e.g. `country+payment_method+channel,sku+channel`',
+  ),
+  CUBE_CELLS_PER_DAY: integer(DEFAULT_CUBE_CELLS_PER_DAY, 1, 10_000_000).describe(
+    'Cells of one cube, UTC day and tenant before new values go to `__other__`',
+  ),
+  DEDUP_MEMORY_IDS: integer(10_000_000, 1_000, 100_000_000).describe('Event ids kept in memory'),
+  RETENTION_DAYS: integer(400, 1, 36_500).describe('How long raw events are kept, in days'),
+  ALLOWED_OUT_OF_ORDERNESS: duration('30s', 7 * 86_400_000).describe(
+    'How far the watermark stays behind the newest event time',
+  ),
+  RATE_LIMIT_RPS: integer(2_000, 1, 1_000_000).describe(
+    'Requests a second of one API key or token subject, sustained',
+  ),
+  RATE_LIMIT_BURST: integer(4_000, 1, 1_000_000).describe('Requests of one API key or token subject at once'),
+  INFLIGHT_BODY_BYTES: integer(256 * MIB, 16 * MIB, 64 * 1_024 * MIB).describe(
+    'Bytes of request bodies held in memory at once',
+  ),
+  BULK_MAX_BYTES: integer(2_048 * MIB, 1_024, 1_048_576 * MIB).describe('Size of one bulk upload, unpacked'),
+  SPOOL_MAX_BYTES: integer(10_240 * MIB, 1_024, 1_048_576 * MIB).describe('Size of all bulk uploads on disk'),
+  BULK_MAX_QUEUED_JOBS: integer(100, 1, 10_000).describe('Jobs that wait for their turn'),
+  ...jwtFields,
+});
+
+/** Every setting, by its environment variable. */
+export const settingsSchema = fields.superRefine(checkJwt);
+
+/** The settings of the process, checked. Durations are in ms, sizes in bytes. */
+export interface Settings {
+  readonly port: number;
+  readonly host: string;
+  /** Absolute. */
+  readonly dataDir: string;
+  readonly natsUrl: string | undefined;
+  readonly natsServerBin: string | undefined;
+  readonly adminKey: string | undefined;
+  readonly logLevel: z.infer<typeof settingsSchema>['LOG_LEVEL'];
+  /** The default cubes and the extra ones. */
+  readonly cubes: readonly CubeDefinition[];
+  readonly cubeCellsPerDay: number;
+  readonly dedupMemoryIds: number;
+  readonly retentionDays: number;
+  readonly allowedOutOfOrderness_ms: number;
+  readonly rateLimit: { readonly requests_per_s: number; readonly burst: number };
+  readonly inflightBody_bytes: number;
+  readonly bulk: {
+    readonly upload_max_bytes: number;
+    readonly spool_max_bytes: number;
+    readonly queued_jobs_max: number;
+  };
+  /** Undefined: only API keys are accepted. */
+  readonly jwt: JwtSettings | undefined;
+}
+
+/**
+ * Reads the settings from the environment; an empty variable counts as absent. Throws `bad_setting`
+ * with a sentence that names the variable and what it takes. Values are not repeated: some are secret.
+ */
+export function readSettings(env: Readonly<Record<string, string | undefined>>): Settings {
+  const given = Object.fromEntries(
+    Object.keys(settingsSchema.shape).map((name) => [
+      name,
+      env[name]?.trim() === '' ? undefined : env[name]?.trim(),
+    ]),
+  );
+  const parsed = settingsSchema.safeParse(given);
+  if (!parsed.success) {
+    const sentences = parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}.`);
+    throw new MillraceError('bad_setting', `Bad setting: ${sentences.join(' ')} Correct it and start again.`);
+  }
+  const s = parsed.data;
+  return {
+    port: s.PORT,
+    host: s.HOST,
+    dataDir: resolve(s.DATA_DIR),
+    natsUrl: s.NATS_URL,
+    natsServerBin: s.NATS_SERVER_BIN,
+    adminKey: s.ADMIN_KEY,
+    logLevel: s.LOG_LEVEL,
+    cubes: s.CUBES,
+    cubeCellsPerDay: s.CUBE_CELLS_PER_DAY,
+    dedupMemoryIds: s.DEDUP_MEMORY_IDS,
+    retentionDays: s.RETENTION_DAYS,
+    allowedOutOfOrderness_ms: s.ALLOWED_OUT_OF_ORDERNESS,
+    rateLimit: { requests_per_s: s.RATE_LIMIT_RPS, burst: s.RATE_LIMIT_BURST },
+    inflightBody_bytes: s.INFLIGHT_BODY_BYTES,
+    bulk: {
+      upload_max_bytes: s.BULK_MAX_BYTES,
+      spool_max_bytes: s.SPOOL_MAX_BYTES,
+      queued_jobs_max: s.BULK_MAX_QUEUED_JOBS,
+    },
+    jwt: jwtOf(s),
+  };
+}

@@ -1,0 +1,195 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type ConnectionOptions, connect, errors, type NatsConnection, type Status } from 'nats';
+import { MillraceError } from '../../../engine/index.ts';
+import { describe } from './nats-errors.ts';
+
+export type LinkStatus = 'connected' | 'disconnected' | 'closed';
+
+export interface LinkOptions {
+  /** One URL or several with commas, e.g. `nats://user:password@host:4222`; `tls://` asks for TLS. */
+  readonly url: string;
+  /** Shown in the server's list of connections. */
+  readonly name: string;
+  /** How long the first connect is tried, ms; default 10,000. Later ones are tried for ever. */
+  readonly connect_timeout_ms?: number;
+  readonly onStatus?: (status: LinkStatus) => void;
+}
+
+/** A connection that comes back by itself, and says whether it is there. */
+export interface NatsLink {
+  readonly connection: NatsConnection;
+  /** Without credentials. */
+  readonly url: string;
+  readonly connected: boolean;
+  /** Calls back at every change until the returned function is called. */
+  onStatus(listener: (status: LinkStatus) => void): () => void;
+  /** Sends what is buffered when there is a server to send it to, and closes. Takes 2 s at most. */
+  close(): Promise<void>;
+}
+
+const FIRST_CONNECT_MS = 10_000;
+const DIAL_TIMEOUT_MS = 3_000;
+const RETRY_PAUSE_MS = 200;
+const CLOSE_TIMEOUT_MS = 2_000;
+
+/** Settings under which a connection is never given up, and a dead one is noticed within 20 s. */
+const LASTING: ConnectionOptions = {
+  maxReconnectAttempts: -1,
+  reconnectTimeWait: 250,
+  reconnectJitter: 250,
+  pingInterval: 10_000,
+  maxPingOut: 2,
+  timeout: DIAL_TIMEOUT_MS,
+  // A reconnect may meet a server whose accounts are being reloaded: the client would close for good.
+  ignoreAuthErrorAbort: true,
+  // A stack for each request costs more than the request.
+  noAsyncTraces: true,
+};
+
+/**
+ * Connects. Throws `nats_url_invalid`, `nats_unauthorized` at once, and `nats_unreachable` when no server
+ * answered within `connect_timeout_ms`.
+ */
+export async function connectNats(options: LinkOptions): Promise<NatsLink> {
+  const { servers, shown, credentials } = parseUrls(options.url);
+  const limit_ms = options.connect_timeout_ms ?? FIRST_CONNECT_MS;
+  const deadline_ms = performance.now() + limit_ms;
+  for (;;) {
+    try {
+      const left_ms = Math.max(1, deadline_ms - performance.now());
+      const timeout = Math.ceil(Math.min(DIAL_TIMEOUT_MS, left_ms));
+      const connection = await connect({ ...LASTING, ...credentials, servers, name: options.name, timeout });
+      return new Link(connection, shown, options.onStatus);
+    } catch (error) {
+      if (
+        error instanceof errors.AuthorizationError ||
+        error instanceof errors.UserAuthenticationExpiredError
+      ) {
+        throw new MillraceError(
+          'nats_unauthorized',
+          `The NATS server at ${shown} refused the credentials. Put the right ones into NATS_URL.`,
+          { cause: error },
+        );
+      }
+      if (performance.now() + RETRY_PAUSE_MS >= deadline_ms) {
+        throw new MillraceError(
+          'nats_unreachable',
+          `No NATS server answered at ${shown} within ${limit_ms} ms (${describe(error)}). Start one there, correct NATS_URL, or leave NATS_URL unset to run the embedded one.`,
+          { cause: error, retriable: true },
+        );
+      }
+      await sleep(RETRY_PAUSE_MS);
+    }
+  }
+}
+
+interface ParsedUrls {
+  readonly servers: string[];
+  /** For messages: without credentials. */
+  readonly shown: string;
+  readonly credentials: Pick<ConnectionOptions, 'user' | 'pass' | 'token' | 'tls'>;
+}
+
+function parseUrls(text: string): ParsedUrls {
+  const parts = text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+  const urls = parts.map(parseUrl);
+  const first = urls[0];
+  if (first === undefined) throw invalidUrl();
+  const user = decodeURIComponent(first.username);
+  const pass = decodeURIComponent(first.password);
+  const servers = urls.map((url) => `${url.hostname}:${url.port === '' ? '4222' : url.port}`);
+  return {
+    servers,
+    shown: servers.map((server) => `nats://${server}`).join(','),
+    credentials: {
+      // As in every NATS client: a user without a password is a token.
+      ...(user === '' ? {} : pass === '' ? { token: user } : { user, pass }),
+      ...(first.protocol === 'tls:' ? { tls: {} } : {}),
+    },
+  };
+}
+
+function parseUrl(part: string): URL {
+  const text = part.includes('://') ? part : `nats://${part}`;
+  if (!URL.canParse(text)) throw invalidUrl();
+  const url = new URL(text);
+  if (url.hostname === '' || !['nats:', 'tls:'].includes(url.protocol)) throw invalidUrl();
+  return url;
+}
+
+/** Does not repeat the URL: it may hold a password. */
+const invalidUrl = (): MillraceError =>
+  new MillraceError(
+    'nats_url_invalid',
+    'NATS_URL must be one or more URLs such as nats://user:password@host:4222, separated by commas.',
+  );
+
+class Link implements NatsLink {
+  readonly connection: NatsConnection;
+  readonly url: string;
+  #status: LinkStatus = 'connected';
+  readonly #listeners = new Set<(status: LinkStatus) => void>();
+
+  constructor(connection: NatsConnection, url: string, onStatus?: (status: LinkStatus) => void) {
+    this.connection = connection;
+    this.url = url;
+    if (onStatus !== undefined) this.#listeners.add(onStatus);
+    void this.#watch(connection.status());
+  }
+
+  get connected(): boolean {
+    return this.#status === 'connected';
+  }
+
+  onStatus(listener: (status: LinkStatus) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Ends with the connection and does not throw: the iterator is the library's own queue. */
+  async #watch(statuses: AsyncIterable<Status>): Promise<void> {
+    for await (const status of statuses) {
+      if (status.type === 'disconnect' || status.type === 'staleConnection') this.#become('disconnected');
+      if (status.type === 'reconnect') this.#become('connected');
+    }
+    this.#become('closed');
+  }
+
+  #become(status: LinkStatus): void {
+    if (status === this.#status || this.#status === 'closed') return;
+    this.#status = status;
+    for (const listener of [...this.#listeners]) listener(status);
+  }
+
+  async close(): Promise<void> {
+    if (this.connection.isClosed()) return;
+    const timeout = new AbortController();
+    // Draining waits for the server's answer, which does not come while there is none.
+    const drained = this.connected ? this.connection.drain().catch(() => undefined) : undefined;
+    if (drained !== undefined) {
+      const late = sleep(CLOSE_TIMEOUT_MS, undefined, { signal: timeout.signal }).catch(() => undefined);
+      await Promise.race([drained, late]);
+      timeout.abort();
+    }
+    await this.connection.close();
+    this.#become('closed');
+  }
+}
+
+/** Waits for the link to be connected, `wait_ms` at most; says whether it is. */
+export async function untilConnected(link: NatsLink, wait_ms: number): Promise<boolean> {
+  if (link.connected || link.connection.isClosed()) return link.connected;
+  await new Promise<void>((resolve) => {
+    const finish = (): void => {
+      clearTimeout(timer);
+      forget();
+      resolve();
+    };
+    const timer = setTimeout(finish, wait_ms);
+    const forget = link.onStatus(finish);
+  });
+  return link.connected;
+}

@@ -1,0 +1,16 @@
+export * from './connection.ts';
+export { describe, isWrongLastSequence, noStream, refusal } from './nats-errors.ts';
+export {
+  checkServerVersion,
+  covers,
+  DEADLETTER_STREAM,
+  type EnsuredStreams,
+  type EnsureStreamsOptions,
+  EVENTS_STREAM,
+  ensureStream,
+  ensureStreams,
+  inspectStream,
+  openManager,
+  type StreamSpec,
+  streamFacts,
+} from './streams.ts';

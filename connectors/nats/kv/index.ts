@@ -1,0 +1,1 @@
+export { type KeyValueOptions, openKeyValueStore } from './key-value-store.ts';

@@ -1,0 +1,35 @@
+import { type Clock, MillraceError, type OutMessage, type Publisher } from '../../../engine/index.ts';
+import { describe } from '../client/index.ts';
+
+/** How long failures of one kind are not told again, ms. */
+const QUIET_MS = 30_000;
+/** Kinds of failures that are remembered as told. */
+const MAX_KINDS = 16;
+
+/** A publisher whose failures are told as they begin, and then from time to time: the outbox only repeats them. */
+export function toldPublisher(inner: Publisher, clock: Clock, log: (line: string) => void): Publisher {
+  /** When each kind may be told again. */
+  const told = new Map<string, number>();
+  const tell = ({ subject }: OutMessage, error: unknown): void => {
+    const isNamed = error instanceof MillraceError;
+    const why = isNamed ? error.message : describe(error);
+    const kind = isNamed ? error.code : why;
+    const now_ms = clock.now();
+    if (now_ms < (told.get(kind) ?? Number.NEGATIVE_INFINITY)) return;
+    if (told.size >= MAX_KINDS) told.clear();
+    told.set(kind, now_ms + QUIET_MS);
+    const outcome = isNamed && !error.retriable ? 'is left out' : 'is tried again';
+    log(`a message for "${subject}" could not be sent, and ${outcome}: ${why}`);
+  };
+  return {
+    publish: async (message) => {
+      try {
+        await inner.publish(message);
+      } catch (error) {
+        tell(message, error);
+        throw error;
+      }
+    },
+    ...(inner.maxInFlight === undefined ? {} : { maxInFlight: inner.maxInFlight.bind(inner) }),
+  };
+}

@@ -1,0 +1,2 @@
+export * from './jetstream-doc.ts';
+export * from './run.ts';

@@ -1,0 +1,345 @@
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
+import { JetStreamApiError, type JetStreamManager } from '@nats-io/jetstream';
+import {
+  asMillraceError,
+  invariant,
+  MillraceError,
+  type Source,
+  type SourceState,
+  type StreamFacts,
+  type Take,
+} from '../../../engine/index.ts';
+import { describe, type NatsLink, openManager, streamFacts, untilConnected } from '../client/index.ts';
+import { createConsumer, newConsumerName } from './consumer.ts';
+import { DEFAULT_PULL_LIMITS, type PullLimits, PullSession } from './pull-session.ts';
+import type { NatsRecord } from './record.ts';
+import { RecordBuffer } from './record-buffer.ts';
+import { checkContinuity } from './stream-continuity.ts';
+import { SubjectFilter } from './subject-filter.ts';
+
+export interface JetStreamSourceOptions {
+  readonly link: NatsLink;
+  readonly stream: string;
+  /** The partition's name in positions; default `0`. */
+  readonly partition?: string;
+  /** Reads only what matches one of them, see `SubjectFilter`; then gaps are normal and `skipped` stays 0. */
+  readonly filter_subjects?: readonly string[];
+  /** The stream's messages replace one another, as a KV bucket's do: gaps are normal. */
+  readonly sparse?: boolean;
+  readonly limits?: Partial<PullLimits>;
+}
+
+export interface SourceDiagnostics {
+  readonly buffered_messages: number;
+  readonly buffered_bytes: number;
+  /** How often the consumer had to be made anew, and why the last time. */
+  readonly recreations: number;
+  readonly lastProblem: string | undefined;
+}
+
+const BACKOFF_FIRST_MS = 50;
+const BACKOFF_MAX_MS = 2_000;
+/** How long a lost connection is waited for before looking whether this was stopped, ms. */
+const RECONNECT_LOOK_MS = 500;
+const STOP_TIMEOUT_MS = 1_000;
+/** The longest that takes served from the buffer hold the event loop, ms. */
+const HOLD_MAX_MS = 5;
+
+/**
+ * One JetStream stream as a source: a nameless consumer without acknowledgements, since the position is
+ * the task's. Survives the server, the connection and the consumer going away; ends with a named error
+ * when the stream is another one or has lost what was not read.
+ */
+export class JetStreamSource implements Source {
+  readonly partition: string;
+  readonly #options: JetStreamSourceOptions;
+  readonly #limits: PullLimits;
+  readonly #filter: SubjectFilter;
+  readonly #hasGaps: boolean;
+  readonly #buffer = new RecordBuffer();
+  readonly #stopping = new AbortController();
+  #manager: JetStreamManager | undefined;
+  #known: StreamFacts | undefined;
+  #session: PullSession | undefined;
+  #consumer: string | undefined;
+  #supervision: Promise<void> | undefined;
+  #failure: MillraceError | undefined;
+  #wake: (() => void) | undefined;
+  /** No record up to here is still to be received; 0 before the first. */
+  #received = 0;
+  #head = 0;
+  #pending = 0;
+  #skipped = 0;
+  #recreations = 0;
+  #problem: string | undefined;
+  #held_since_ms = 0;
+
+  constructor(options: JetStreamSourceOptions) {
+    this.#options = options;
+    this.partition = options.partition ?? '0';
+    this.#limits = { ...DEFAULT_PULL_LIMITS, ...options.limits };
+    this.#filter = new SubjectFilter(options.filter_subjects ?? []);
+    this.#hasGaps = options.sparse === true || !this.#filter.isWhole;
+  }
+
+  /** Throws `stream_missing`, `stream_unavailable`, `nats_server_too_old`, `jetstream_disabled`. */
+  async facts(): Promise<StreamFacts> {
+    try {
+      const facts = await streamFacts(await this.#openManager(), this.#options.stream);
+      this.#known ??= facts;
+      return facts;
+    } catch (error) {
+      throw named(error, this.#options.stream);
+    }
+  }
+
+  async #openManager(): Promise<JetStreamManager> {
+    this.#manager ??= await openManager(this.#options.link);
+    return this.#manager;
+  }
+
+  /** Resolves when the first consumer is there; throws what keeps it from being made. Once only. */
+  async start(after: number): Promise<void> {
+    invariant(this.#supervision === undefined, 'a source is started once');
+    if (this.#known === undefined) await this.facts();
+    this.#received = after;
+    try {
+      this.#supervision = this.#supervise(await this.#openSession());
+    } catch (error) {
+      throw named(error, this.#options.stream);
+    }
+  }
+
+  /** Keeps a session open until stopped, or until going on would be wrong. Does not throw. */
+  async #supervise(first: PullSession): Promise<void> {
+    const { link } = this.#options;
+    const unwatch = link.onStatus((status) => {
+      if (status !== 'connected') this.#session?.end('the connection was lost');
+    });
+    let session: PullSession | undefined = first;
+    let backoff_ms = BACKOFF_FIRST_MS;
+    try {
+      while (!this.#isStopped) {
+        if (session !== undefined) {
+          if (!link.connected) session.end('the connection was lost');
+          this.#problem = await session.ended;
+          if (session.hasWorked) backoff_ms = BACKOFF_FIRST_MS;
+          await this.#closeSession();
+        }
+        if (this.#failure !== undefined) return;
+        if (link.connection.isClosed()) throw closedError(link.url);
+        session = undefined;
+        if (!(await untilConnected(link, RECONNECT_LOOK_MS))) continue;
+        await this.#pause(backoff_ms);
+        backoff_ms = Math.min(2 * backoff_ms, BACKOFF_MAX_MS);
+        if (!this.#isStopped) session = await this.#reopen();
+      }
+    } catch (error) {
+      this.#failure = asMillraceError(error);
+    } finally {
+      unwatch();
+      this.#wake?.();
+      await this.#closeSession();
+    }
+  }
+
+  get #isStopped(): boolean {
+    return this.#stopping.signal.aborted;
+  }
+
+  async #pause(ms: number): Promise<void> {
+    try {
+      await sleep(ms, undefined, { signal: this.#stopping.signal });
+    } catch (error) {
+      if (!this.#isStopped) throw error;
+    }
+  }
+
+  /** Undefined when it did not work this time; throws when it never will. */
+  async #reopen(): Promise<PullSession | undefined> {
+    try {
+      const session = await this.#openSession();
+      this.#recreations++;
+      return session;
+    } catch (error) {
+      // Ours are the named ones: of those only the retriable pass by themselves.
+      if (error instanceof MillraceError && !error.retriable) throw error;
+      this.#problem = describe(error);
+      return undefined;
+    }
+  }
+
+  async #openSession(): Promise<PullSession> {
+    const { stream, sparse, link } = this.#options;
+    const manager = await this.#openManager();
+    // One name until a consumer of it was used: a request whose answer was lost does not leave another.
+    this.#consumer ??= newConsumerName();
+    const name = this.#consumer;
+    const pending = await createConsumer(manager, stream, {
+      name,
+      partition: this.partition,
+      first: this.#received + 1,
+      filter_subject: this.#filter.pattern,
+    });
+    // After the consumer, so that what is checked is the stream which that reads.
+    const facts = await streamFacts(manager, stream);
+    checkContinuity(this.#known ?? facts, facts, this.#received, sparse === true);
+    this.#head = Math.max(this.#head, this.#received, this.#filter.isWhole ? facts.lastSequence : 0);
+    this.#pending = pending;
+    const session = new PullSession(link.connection, stream, name, this.#limits, {
+      buffered: () => ({ messages: this.#buffer.length, bytes: this.#buffer.size_bytes }),
+      receive: (record, pending) => this.#receive(record, pending),
+      quiet: (passed = 0) => {
+        this.#pass(passed);
+        void this.#refreshPending(name);
+      },
+    });
+    this.#session = session;
+    session.start();
+    return session;
+  }
+
+  #receive(record: NatsRecord, pending: number): void {
+    const { sequence } = record;
+    this.#pending = pending;
+    if (sequence + pending > this.#head) this.#head = sequence + pending;
+    if (sequence <= this.#received) {
+      this.#fail(wentBackError(this.#options.stream, sequence, this.#received));
+      return;
+    }
+    // No delivery is missing, so what lies between was removed from the stream before it was read.
+    if (sequence !== this.#received + 1 && !this.#hasGaps) this.#skipped += sequence - this.#received - 1;
+    this.#received = sequence;
+    if (!this.#filter.matches(record)) return;
+    this.#buffer.push(record);
+    if (this.#wake !== undefined) this.#wake();
+  }
+
+  #fail(error: MillraceError): void {
+    this.#failure ??= error;
+    this.#session?.end(error.message);
+  }
+
+  /** Everything up to here has been received, or will never come. */
+  #pass(sequence: number): void {
+    if (sequence <= this.#received) return;
+    if (!this.#hasGaps) this.#skipped += sequence - this.#received;
+    this.#received = sequence;
+    this.#head = Math.max(this.#head, sequence);
+  }
+
+  /** A quiet server that announced more than it sent: the rest was removed, or is held back. */
+  async #refreshPending(consumer: string): Promise<void> {
+    if (this.#pending === 0) return;
+    const received = this.#received;
+    try {
+      const manager = await this.#openManager();
+      const { num_pending } = await manager.consumers.info(this.#options.stream, consumer);
+      if (this.#received === received && this.#consumer === consumer) this.#pending = num_pending;
+    } catch (error) {
+      // Asked again at the next heartbeat; until then the source does not call itself caught up.
+      this.#problem = describe(error);
+    }
+  }
+
+  async #closeSession(): Promise<void> {
+    const consumer = this.#consumer;
+    this.#session?.end('closed');
+    this.#session = undefined;
+    this.#consumer = undefined;
+    if (consumer === undefined || !this.#options.link.connected) return;
+    const remove = async (): Promise<void> => {
+      await (await this.#openManager()).consumers.delete(this.#options.stream, consumer);
+    };
+    // Whether it is gone already or cannot be reached: the server removes an unused one by itself.
+    await Promise.race([remove().catch(() => undefined), briefly()]);
+  }
+
+  /** One at a time. Throws, after everything that was received has been taken, what ended the source. */
+  async take({ max, wait_ms }: Take): Promise<readonly NatsRecord[]> {
+    invariant(this.#wake === undefined, 'one take of a source at a time');
+    invariant(max >= 1, 'a take asks for at least one record');
+    if (this.#buffer.length > 0) await this.#yield();
+    else if (!this.#isStopped && this.#failure === undefined) await this.#arrival(wait_ms);
+    if (this.#isStopped) return [];
+    const records = this.#buffer.take(max);
+    if (records.length > 0) this.#session?.pull();
+    else if (this.#failure !== undefined) throw this.#failure;
+    return records;
+  }
+
+  /** Takes that are served at once must not keep the event loop from the socket and the timers. */
+  async #yield(): Promise<void> {
+    if (performance.now() - this.#held_since_ms < HOLD_MAX_MS) return;
+    await turn();
+    this.#held_since_ms = performance.now();
+  }
+
+  async #arrival(wait_ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, wait_ms);
+      // Once: the rest of what arrives with the first record must not pay for it again.
+      this.#wake = () => {
+        this.#wake = undefined;
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#wake = undefined;
+    this.#held_since_ms = performance.now();
+  }
+
+  state(): SourceState {
+    const connected = this.#session !== undefined && this.#options.link.connected;
+    return {
+      headSequence: this.#head,
+      caughtUp: connected && this.#pending === 0 && this.#buffer.length === 0,
+      connected,
+      skipped: this.#skipped,
+    };
+  }
+
+  passed(): number | undefined {
+    return this.#buffer.length === 0 ? this.#received : undefined;
+  }
+
+  diagnostics(): SourceDiagnostics {
+    return {
+      buffered_messages: this.#buffer.length,
+      buffered_bytes: this.#buffer.size_bytes,
+      recreations: this.#recreations,
+      lastProblem: this.#problem,
+    };
+  }
+
+  /** Pending takes resolve with nothing; the consumer is removed if that can be done within 1 s. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#session?.end('stopped');
+    this.#wake?.();
+    // A request to a server that is away takes longer to fail; what follows it sees that this is stopped.
+    await Promise.race([this.#supervision ?? this.#closeSession(), briefly()]);
+  }
+}
+
+/** What the server has not answered it may answer later; what it has refused is for a person to look at. */
+function named(error: unknown, stream: string): unknown {
+  if (error instanceof MillraceError || (error instanceof JetStreamApiError && error.status < 500))
+    return error;
+  const message = `Stream "${stream}" cannot be read at the moment: ${describe(error)}. It is tried again; see whether the server is there.`;
+  return new MillraceError('stream_unavailable', message, { cause: error, retriable: true });
+}
+
+const briefly = (): Promise<void> => sleep(STOP_TIMEOUT_MS, undefined, { ref: false });
+
+/** A consumer goes only forward. What was passed may be committed by now, and is not read again. */
+const wentBackError = (stream: string, sequence: number, received: number): MillraceError =>
+  new MillraceError(
+    'stream_went_back',
+    `The server has sent message ${sequence} of stream "${stream}", which was read up to sequence ${received}: the stream lost messages and their numbers were given again (a power cut, a restored backup), or the server had passed it over. Restore the stream from its backup, or replay it, and start again.`,
+  );
+
+const closedError = (url: string): MillraceError =>
+  new MillraceError('nats_connection_closed', `The connection to ${url} was closed under a source.`, {
+    retriable: true,
+  });

@@ -1,0 +1,280 @@
+import { createInbox, type Msg, type NatsConnection, nanos, type Subscription } from 'nats';
+import { describe } from '../client/index.ts';
+import { DeliveryReader } from './delivery.ts';
+import { type NatsRecord, readRecord, readStatus, replyBytes } from './record.ts';
+
+export interface PullLimits {
+  /** Records received and not taken, and asked for, in messages. */
+  readonly buffer_max_messages: number;
+  /** The same in bytes; one message that is larger still passes. */
+  readonly buffer_max_bytes: number;
+  /** One pull, in messages. */
+  readonly pull_max_messages: number;
+  /** One pull, in bytes. */
+  readonly pull_max_bytes: number;
+  /** How long the server holds a pull that it cannot fill, ms. */
+  readonly pull_expires_ms: number;
+  /** How often the server must be heard while a pull is open, ms; at most half of `pull_expires_ms`. */
+  readonly idle_heartbeat_ms: number;
+}
+
+const MEBIBYTE = 1024 * 1024;
+
+export const DEFAULT_PULL_LIMITS: PullLimits = {
+  buffer_max_messages: 16_384,
+  buffer_max_bytes: 64 * MEBIBYTE,
+  pull_max_messages: 4_096,
+  pull_max_bytes: 16 * MEBIBYTE,
+  pull_expires_ms: 30_000,
+  idle_heartbeat_ms: 5_000,
+};
+
+/** What subject, reply subject and headers add to a payload at most, bytes. */
+const ENVELOPE_BYTES = 64 * 1024;
+/** A pull for less than this part of the usual, 1 in so many, waits for more room. */
+const WORTHWHILE = 4;
+/** How often an idle server says how far it has looked, at least, ms. */
+const PROGRESS_MS = 1_000;
+/** Heartbeats in a row whose absence ends a session. */
+const HEARTBEATS_MISSED = 2;
+
+/** What a session needs of the source that it feeds. */
+export interface SessionOwner {
+  /** Records that wait to be taken. */
+  buffered(): { readonly messages: number; readonly bytes: number };
+  /** A record in stream order, and how many the stream has after it. */
+  receive(record: NatsRecord, pending: number): void;
+  /**
+   * The server is heard, and has sent everything it had. `passed`: the stream's sequence up to which it has looked
+   * at every message; what it has not sent of them was removed, or is not of the consumer's subjects.
+   */
+  quiet(passed?: number): void;
+}
+
+/** One open or finished pull request. Each has its own inbox, for a message does not say whose it is. */
+interface Lane {
+  readonly inbox: string;
+  subscription: Subscription | undefined;
+  /** What may still come of it. */
+  messages: number;
+  bytes: number;
+  isTouched: boolean;
+  /** When the server must have ended it. */
+  until_ms: number;
+}
+
+/**
+ * One consumer's life: keeps pulls open while there is room for what they bring, checks that nothing is
+ * missing between the deliveries, and ends, once, with the reason when it cannot vouch for that any more.
+ */
+export class PullSession {
+  /** Resolves with the reason. */
+  readonly ended: Promise<string>;
+  readonly #connection: NatsConnection;
+  readonly #nextSubject: string;
+  readonly #limits: PullLimits;
+  readonly #owner: SessionOwner;
+  readonly #lanes: readonly [Lane, Lane];
+  readonly #delivery = new DeliveryReader();
+  #resolveEnded: (reason: string) => void = () => undefined;
+  #isEnded = false;
+  #consumerSequence = 0;
+  #hasWorked = false;
+  #isHeard = true;
+  #silences = 0;
+  #isSingle = false;
+  #monitor: NodeJS.Timeout | undefined;
+
+  constructor(
+    connection: NatsConnection,
+    stream: string,
+    consumer: string,
+    limits: PullLimits,
+    owner: SessionOwner,
+  ) {
+    this.#connection = connection;
+    this.#nextSubject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`;
+    this.#limits = limits;
+    this.#owner = owner;
+    this.#lanes = [newLane(), newLane()];
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve;
+    });
+  }
+
+  /** True once the server has served a pull: the next failure is a new one. */
+  get hasWorked(): boolean {
+    return this.#hasWorked;
+  }
+
+  start(): void {
+    for (const lane of this.#lanes) {
+      lane.subscription = this.#connection.subscribe(lane.inbox, {
+        callback: (error, message) => this.#onMessage(lane, error, message),
+      });
+    }
+    this.#monitor = setInterval(() => this.#checkSilence(), this.#limits.idle_heartbeat_ms);
+    this.#monitor.unref();
+    this.pull();
+  }
+
+  end(reason: string): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    clearInterval(this.#monitor);
+    if (!this.#connection.isClosed()) for (const lane of this.#lanes) lane.subscription?.unsubscribe();
+    this.#resolveEnded(reason);
+  }
+
+  /** Opens the pulls for which there is room. */
+  pull(): void {
+    const [a, b] = this.#lanes;
+    if (!this.#isEnded && a.messages === 0) this.#open(a, b);
+    if (!this.#isEnded && b.messages === 0) this.#open(b, a);
+  }
+
+  #open(lane: Lane, other: Lane): void {
+    const limits = this.#limits;
+    const buffered = this.#owner.buffered();
+    const isBare = buffered.messages === 0 && other.messages === 0;
+    // The server serves open pulls in turn. Two equal ones would end together, and leave a gap in which
+    // none is open: so one is half used when the other ends.
+    const full = limits.pull_max_messages;
+    const wanted = other.messages > (full * 3) / 4 ? full / 2 : full;
+    const room = limits.buffer_max_messages - buffered.messages - other.messages;
+    const messages = Math.ceil(this.#isSingle ? 1 : Math.min(wanted, room));
+    const largest = (this.#connection.info?.max_payload ?? MEBIBYTE) + ENVELOPE_BYTES;
+    const room_bytes = Math.min(
+      limits.pull_max_bytes,
+      limits.buffer_max_bytes - buffered.bytes - other.bytes,
+    );
+    if (!isBare && (messages * WORTHWHILE < wanted || room_bytes < largest)) return;
+    lane.messages = messages;
+    lane.bytes = Math.max(room_bytes, largest);
+    lane.isTouched = false;
+    lane.until_ms = performance.now() + limits.pull_expires_ms + HEARTBEATS_MISSED * limits.idle_heartbeat_ms;
+    const request = {
+      batch: messages,
+      expires: nanos(limits.pull_expires_ms),
+      idle_heartbeat: nanos(Math.min(limits.idle_heartbeat_ms, PROGRESS_MS)),
+      ...(this.#isSingle ? {} : { max_bytes: lane.bytes }),
+    };
+    this.#isSingle = false;
+    try {
+      this.#connection.publish(this.#nextSubject, JSON.stringify(request), { reply: lane.inbox });
+    } catch (error) {
+      this.end(`a pull could not be sent (${describe(error)})`);
+    }
+  }
+
+  /** Must not throw: it runs inside the client's reader, which an exception would stop for good. */
+  #onMessage(lane: Lane, error: Error | null, message: Msg): void {
+    if (this.#isEnded) return;
+    try {
+      if (error !== null) {
+        this.end(`the subscription failed (${describe(error)})`);
+        return;
+      }
+      this.#isHeard = true;
+      const reply = replyBytes(message);
+      if (reply.length === 0) this.#onStatus(lane, message);
+      else this.#onRecord(lane, message, reply);
+    } catch (thrown) {
+      this.end(`a message could not be received (${describe(thrown)})`);
+    }
+  }
+
+  #onRecord(lane: Lane, message: Msg, reply: Uint8Array): void {
+    const delivery = this.#delivery;
+    if (!delivery.read(reply)) {
+      this.end(`a delivery has the reply subject "${message.reply ?? ''}", which is none of JetStream's`);
+      return;
+    }
+    if (delivery.consumerSequence !== this.#consumerSequence + 1) {
+      this.end(
+        `delivery ${this.#consumerSequence + 1} is missing, the next one is ${delivery.consumerSequence}`,
+      );
+      return;
+    }
+    this.#consumerSequence = delivery.consumerSequence;
+    this.#hasWorked = true;
+    lane.isTouched = true;
+    const record = readRecord(delivery.streamSequence, message);
+    lane.messages--;
+    lane.bytes -= record.size_bytes;
+    this.#owner.receive(record, delivery.pending);
+    if (lane.messages <= 0) {
+      finish(lane);
+      this.pull();
+    }
+  }
+
+  #onStatus(lane: Lane, message: Msg): void {
+    const status = readStatus(message);
+    if (status.code === 100) {
+      this.#hasWorked = true;
+      // Sent after everything that was delivered: a higher number means that some of it is lost.
+      const last = sequenceOf(status.header('Nats-Last-Consumer'));
+      const came = this.#consumerSequence;
+      if (last === came) this.#owner.quiet(sequenceOf(status.header('Nats-Last-Stream')));
+      else if (last === undefined) this.#owner.quiet();
+      else if (last > came) this.end(`the server has made ${last} deliveries, ${came} came`);
+      else this.end(`the server has made ${last} deliveries, ${came} came: it is another consumer`);
+      return;
+    }
+    const isTooLarge = status.code === 409 && status.text === 'message size exceeds maxbytes';
+    if (status.code === 404 || status.code === 408 || isTooLarge) {
+      // A message that is larger than the server lets anybody publish today: alone, without a limit.
+      if (isTooLarge && !lane.isTouched) this.#isSingle = true;
+      this.#hasWorked = true;
+      finish(lane);
+      this.pull();
+      if (!isTooLarge) this.#owner.quiet();
+      return;
+    }
+    // Follows the last message of a pull, which has counted as its end already.
+    if (status.code === 409 && status.text === 'batch completed') return;
+    this.end(`the server answered ${status.code} ${status.text || 'no responders'}`);
+  }
+
+  #checkSilence(): void {
+    const isWaiting = this.#lanes.some((lane) => lane.messages > 0);
+    this.#silences = isWaiting && !this.#isHeard ? this.#silences + 1 : 0;
+    this.#isHeard = false;
+    if (this.#silences <= HEARTBEATS_MISSED && !this.#isOverdue) return;
+    // When the event loop was held, the timer runs before what has arrived is read. Read it first.
+    setImmediate(() => {
+      setImmediate(() => {
+        // The server does not tell the end of a pull whose last message was as large as what was left of its bytes.
+        if (this.#isOverdue) this.end('the server has not said that a pull is over');
+        else if (!this.#isHeard && this.#silences > HEARTBEATS_MISSED)
+          this.end(`the server was not heard for ${HEARTBEATS_MISSED * this.#limits.idle_heartbeat_ms} ms`);
+      });
+    });
+  }
+
+  get #isOverdue(): boolean {
+    const now_ms = performance.now();
+    return this.#lanes.some(({ messages, until_ms }) => messages > 0 && now_ms > until_ms);
+  }
+}
+
+function sequenceOf(header: string | undefined): number | undefined {
+  return header !== undefined && /^\d{1,15}$/.test(header) ? Number(header) : undefined;
+}
+
+function newLane(): Lane {
+  return {
+    inbox: createInbox(),
+    subscription: undefined,
+    messages: 0,
+    bytes: 0,
+    isTouched: false,
+    until_ms: 0,
+  };
+}
+
+function finish(lane: Lane): void {
+  lane.messages = 0;
+  lane.bytes = 0;
+}

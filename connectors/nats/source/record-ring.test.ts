@@ -1,0 +1,80 @@
+import { Worker } from 'node:worker_threads';
+import { describe, expect, it } from 'vitest';
+import { NatsRecord } from './record.ts';
+import { newRing, RING_BYTES, RingReader, RingWriter } from './record-ring.ts';
+
+const state = { headSequence: 0, caughtUp: true, connected: true, skipped: 0 };
+
+/** A thread runs JavaScript only: the built files, which `npm test` makes first. */
+const built = (name: string): string =>
+  new URL(`../../../dist/connectors/nats/source/${name}.js`, import.meta.url).href;
+
+/** Writes and shows one record after the other, each with the word that all up to it have come. */
+const WRITER = `
+const { workerData } = require('node:worker_threads');
+(async () => {
+  const { RingWriter } = await import(workerData.ring_url);
+  const { NatsRecord } = await import(workerData.record_url);
+  const writer = new RingWriter(workerData.ring);
+  const state = { headSequence: 0, caughtUp: true, connected: true, skipped: 0 };
+  for (let sequence = 1; sequence <= workerData.count; sequence++) {
+    // Every third is not the source's: it is only passed.
+    const records = sequence % 3 === 0 ? [] : [new NatsRecord(sequence, 's', new Uint8Array(8), 0)];
+    while (writer.write(records, 0) < records.length) await writer.room(10);
+    writer.publish(state, sequence);
+  }
+})();
+`;
+
+describe('a ring between threads', () => {
+  it('never says that a record was passed which is still to come', async () => {
+    const ring = newRing();
+    const count = 300_000;
+    const workerData = { ring, count, ring_url: built('record-ring'), record_url: built('record') };
+    const worker = new Worker(WRITER, { eval: true, workerData });
+    const reader = new RingReader(ring);
+    let [last, passed, moves] = [0, 0, 0];
+    const until_ms = performance.now() + 60_000;
+    while (passed < count) {
+      if (performance.now() > until_ms) throw new Error(`Nothing comes after ${passed}`);
+      const records = reader.take(5);
+      for (const { sequence } of records) {
+        if (sequence <= passed) throw new Error(`${sequence} came after ${passed} was passed`);
+        if (sequence !== last + 1 && sequence !== last + 2) throw new Error(`${sequence} follows ${last}`);
+        last = sequence;
+      }
+      if (records.length > 0) continue;
+      const now = reader.passed() ?? passed;
+      if (now > passed) moves++;
+      passed = Math.max(passed, now);
+      if (moves % 64 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(last).toBe(count - 1);
+    expect(moves).toBeGreaterThan(10);
+    await worker.terminate();
+  });
+
+  it('says nothing of what was passed as long as a record waits to be taken or written', () => {
+    const ring = newRing();
+    const [writer, reader] = [new RingWriter(ring), new RingReader(ring)];
+    const size_bytes = RING_BYTES / 4;
+    const records = [1, 2, 3, 4, 5].map((n) => new NatsRecord(n, 's', new Uint8Array(size_bytes), 0));
+    const written = writer.write(records, 0);
+    expect(written).toBeLessThan(records.length);
+    // As the reading thread does while it holds records that did not fit.
+    writer.publish(state);
+    expect(reader.passed()).toBeUndefined();
+    expect(reader.take(10).map(({ sequence }) => sequence)).toEqual([1, 2, 3]);
+    expect(reader.passed()).toBe(0);
+    expect(reader.take(10)).toEqual([]);
+    expect(writer.write(records, written)).toBe(2);
+    writer.publish(state, 9);
+    expect(reader.passed()).toBeUndefined();
+    expect(reader.state().caughtUp).toBe(false);
+    expect(reader.take(1).map(({ sequence }) => sequence)).toEqual([4]);
+    expect(reader.passed()).toBeUndefined();
+    expect(reader.take(2).map(({ sequence }) => sequence)).toEqual([5]);
+    expect(reader.passed()).toBe(9);
+    expect(reader.state().caughtUp).toBe(true);
+  });
+});

@@ -1,0 +1,142 @@
+import { Worker } from 'node:worker_threads';
+import {
+  MillraceError,
+  type Source,
+  type SourceRecord,
+  type SourceState,
+  type StreamFacts,
+  type Take,
+} from '../../../engine/index.ts';
+import { newRing, RingReader } from './record-ring.ts';
+import type { SourceThreadOrder, SourceThreadReport, SourceThreadRequest } from './source-thread.ts';
+
+export interface ThreadedSourceOptions {
+  readonly url: string;
+  readonly stream: string;
+  /** The partition's name in positions; default `0`. */
+  readonly partition?: string;
+  /** Reads only what matches one of them; default: all. */
+  readonly filter_subjects?: readonly string[];
+}
+
+const STOP_TIMEOUT_MS = 3_000;
+/** A thread runs JavaScript only: from source (in tests) it is the built file, which `npm test` makes first. */
+const THREAD = import.meta.url.endsWith('.ts')
+  ? new URL('../../../dist/connectors/nats/source/source-thread.js', import.meta.url)
+  : new URL('./source-thread.js', import.meta.url);
+
+/**
+ * A JetStreamSource in a thread of its own: receiving and the client's parsing cost about a third of the
+ * pipeline's time, and run beside it. Records come through shared memory, in order, bounded by its size.
+ * Same contract and errors as JetStreamSource.
+ */
+export class ThreadedSource implements Source {
+  readonly partition: string;
+  readonly #ring = newRing();
+  readonly #reader = new RingReader(this.#ring);
+  readonly #worker: Worker;
+  readonly #exited: Promise<void>;
+  #failure: MillraceError | undefined;
+  #stopped = false;
+  #facts: StreamFacts | undefined;
+  #waiting: (() => void)[] = [];
+  #started = false;
+
+  constructor({ url, stream, partition = '0', filter_subjects = [] }: ThreadedSourceOptions) {
+    this.partition = partition;
+    const order: SourceThreadOrder = { url, stream, partition, filter_subjects, ring: this.#ring };
+    this.#worker = new Worker(THREAD, { workerData: order, name: 'source' });
+    this.#worker.on('message', (report: SourceThreadReport) => this.#hear(report));
+    this.#worker.on('error', (cause) => {
+      this.#fail(
+        new MillraceError('source_thread_failed', `The reading thread failed: ${String(cause)}`, {
+          cause,
+          retriable: true,
+        }),
+      );
+    });
+    this.#exited = new Promise((resolve) => {
+      this.#worker.once('exit', () => {
+        if (!this.#stopped) {
+          this.#fail(
+            new MillraceError('source_thread_failed', 'The reading thread ended by itself.', {
+              retriable: true,
+            }),
+          );
+        }
+        resolve();
+      });
+    });
+  }
+
+  #hear(report: SourceThreadReport): void {
+    if (report.kind === 'facts') this.#facts = report.facts;
+    else if (report.kind === 'started') this.#started = true;
+    else if (report.kind === 'failed') {
+      this.#fail(new MillraceError(report.code, report.message, { retriable: report.retriable }));
+    }
+    this.#wake();
+  }
+
+  #fail(error: MillraceError): void {
+    this.#failure ??= error;
+    this.#wake();
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting.splice(0)) wake();
+    this.#reader.wake();
+  }
+
+  async #until(done: () => boolean): Promise<void> {
+    while (!done() && !this.#stopped) {
+      if (this.#failure !== undefined) throw this.#failure;
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+  }
+
+  #tell(request: SourceThreadRequest): void {
+    this.#worker.postMessage(request);
+  }
+
+  async facts(): Promise<StreamFacts> {
+    await this.#until(() => this.#facts !== undefined);
+    if (this.#facts === undefined) throw new MillraceError('source_stopped', 'The source was stopped.');
+    return this.#facts;
+  }
+
+  async start(after: number): Promise<void> {
+    this.#tell({ kind: 'start', after });
+    await this.#until(() => this.#started);
+  }
+
+  async take({ max, wait_ms }: Take): Promise<readonly SourceRecord[]> {
+    // Also where records are there: the loop's other work (sends, timers, messages) needs its turn.
+    if (this.#reader.isEmpty && this.#failure === undefined && !this.#stopped)
+      await this.#reader.arrival(wait_ms);
+    else await new Promise<void>((resolve) => setImmediate(resolve));
+    if (this.#stopped) return [];
+    const records = this.#reader.take(max);
+    if (records.length === 0 && this.#failure !== undefined) throw this.#failure;
+    return records;
+  }
+
+  state(): SourceState {
+    return this.#reader.state();
+  }
+
+  passed(): number | undefined {
+    return this.#reader.passed();
+  }
+
+  async stop(): Promise<void> {
+    if (!this.#stopped) {
+      this.#stopped = true;
+      this.#tell({ kind: 'stop' });
+      this.#wake();
+    }
+    const timer = setTimeout(() => void this.#worker.terminate(), STOP_TIMEOUT_MS);
+    await this.#exited;
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,12 @@
+export * from './dead-letter.ts';
+export * from './original-headers.ts';
+export * from './outbox.ts';
+export {
+  deadLetterQuarantine,
+  errorOf,
+  FailureWatch,
+  Quarantine,
+  type QuarantineOptions,
+  type RecordFailure,
+} from './quarantine.ts';
+export * from './source.ts';

@@ -1,0 +1,305 @@
+import { Observable, type OperatorFunction } from 'rxjs';
+import {
+  type Barrier,
+  type Clock,
+  type EventTime,
+  type Metrics,
+  MillraceError,
+  type Signal,
+} from '../base/index.ts';
+import type { FailureWatch, OutMessage } from '../edges/index.ts';
+import {
+  type Flushable,
+  type KvStore,
+  MapTable,
+  openTables,
+  type TableSpecs,
+  type TablesOf,
+} from '../state/index.ts';
+
+/** Anything that checks and types an input; a zod schema is one. */
+export interface Schema<T> {
+  parse(input: unknown): T;
+}
+
+/** A notable event that was not simply processed: it can be read in the diagnostics. */
+export interface Notice {
+  readonly kind: string;
+  /** Whose it is: a tenant. */
+  readonly scope: string;
+  readonly sequence: number;
+  readonly detail: Readonly<Record<string, string | number>>;
+}
+
+/** What the runner hands to every operator: its only access to the world. */
+export interface Runtime {
+  readonly store: KvStore;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  /** The name of the topology. */
+  readonly topology: string;
+  readonly partition: string;
+  /** Owes a message to the outside: sent after the commit, exactly once for who honours ids. */
+  send(message: OutMessage): void;
+  /** Counts it (part of the commit) and keeps the newest of each kind (a bounded ring). */
+  notice(notice: Notice): void;
+  /** Asks for a barrier before the next batch: an operator's uncommitted work has reached its limit. */
+  requestBarrier(): void;
+  /** Event time, part of the commit. */
+  readonly eventTime: EventTime;
+  /** Tables to flush inside the commit, in the order of registration. */
+  register(operator: string, flushable: Flushable): void;
+  timers(operator: string): Timers;
+  readonly failures: FailureWatch;
+}
+
+/** Event-time timers, part of the commit. One per (time, key); setting it twice is setting it once. */
+export interface Timers {
+  set(time_ms: number, key: string): void;
+  clear(time_ms: number, key: string): void;
+  /** Takes the timers due at the watermark out, earliest first. */
+  due(watermark_ms: number): readonly { readonly time_ms: number; readonly key: string }[];
+}
+
+/** Item types by side output. */
+export type Sides = object;
+export type NoSides = Readonly<Record<never, never>>;
+
+export interface OperatorContext<C, S extends TableSpecs, B, O extends Sides = NoSides> {
+  readonly name: string;
+  readonly config: C;
+  readonly state: TablesOf<S>;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  /** Its name: two topologies may have operators of one name that send to one stream. */
+  readonly topology: string;
+  readonly partition: string;
+  readonly timers: Pick<Timers, 'set' | 'clear'>;
+  emit(items: readonly B[]): void;
+  /** To a side output; what nobody reads there is gone, so count it. */
+  emitTo<N extends keyof O & string>(side: N, items: readonly O[N][]): void;
+  /** Moves event time downstream; only for the operator that generates watermarks. */
+  emitWatermark(time_ms: number): void;
+  /** The committed watermark that the operator begins with (its own, or that of its input), or null before the first. */
+  readonly initialWatermark_ms: number | null;
+  send(message: OutMessage): void;
+  notice(notice: Notice): void;
+  requestBarrier(): void;
+}
+
+/** What the documentation says of a kind of operator; the pages are generated from it. */
+export interface OperatorDoc {
+  readonly kind: string;
+  readonly summary: string;
+  /** What it does, in a paragraph or two. */
+  readonly does: string;
+  /** What it keeps, how large it gets, and when it goes. */
+  readonly state: string;
+  /** What becomes of late input, of duplicates, and of a crash or a failing input. */
+  readonly late: string;
+  readonly duplicates: string;
+  readonly failure: string;
+}
+
+export interface Handlers<A> {
+  onBatch(items: readonly A[]): void;
+  /** The watermark is passed on after it, unless `ownsWatermark`; `delayWatermark_ms` says how much of it. */
+  onWatermark?(time_ms: number): void;
+  onTimer?(time_ms: number, key: string): void;
+  /** Inside the commit's transaction: raw tables may be written here. */
+  onBarrier?(barrier: Barrier): void;
+  /** The operator generates watermarks itself: those from upstream end here. */
+  readonly ownsWatermark?: boolean;
+  /**
+   * How far behind the watermark the event times of what comes out may lie, ms: the watermark that is passed on
+   * stays back by it, so that nothing that comes out is late behind the operator. Never moves back, even where
+   * this is more than before a restart. Default 0.
+   */
+  readonly delayWatermark_ms?: number;
+}
+
+/** By name, as a person would write it. */
+export type Definition = Readonly<Record<string, string | number | boolean>>;
+
+export interface OperatorSpec<A, B, C, S extends TableSpecs, O extends Sides = NoSides> {
+  /** What kind of operator it is, e.g. `dedup`. */
+  readonly kind: string;
+  readonly summary: string;
+  readonly config?: Schema<C>;
+  readonly state?: (config: C) => S;
+  /**
+   * What of the configuration the rows in the state depend on, besides their schema. A start with another
+   * definition than that of the stored state is refused: the rows would be taken for what they are not.
+   */
+  readonly definition?: (config: C) => Definition;
+  /** The tables whose rows the definition is of: while they are empty another one is taken. Default: always refused. */
+  readonly definedTables?: readonly (keyof S & string)[];
+  /** Names of the outputs beside the main one. */
+  readonly sides?: readonly (keyof O & string)[];
+  start(context: OperatorContext<C, S, B, O>): Handlers<A>;
+}
+
+/** A named operator, ready to be put into a topology. */
+export interface Operator<A, B, O extends Sides = NoSides> {
+  readonly name: string;
+  readonly kind: string;
+  readonly summary: string;
+  readonly state: TableSpecs;
+  readonly config: unknown;
+  readonly definition?: Definition;
+  readonly definedTables?: readonly string[];
+  readonly sides: readonly string[];
+  /** Says the types of the side outputs to the type checker; never there. */
+  readonly sideTypes?: O;
+  /** Batches of side outputs come tagged with their name. */
+  bind(runtime: Runtime): OperatorFunction<Signal<A>, Signal<B>>;
+}
+
+const NAME = /^[a-z][a-z0-9-]{0,62}$/;
+
+/**
+ * Makes an operator constructor. The name is mandatory because it keys the operator's state: a
+ * generated one would orphan the state when the topology changes.
+ */
+export function defineOperator<
+  A,
+  B,
+  C = undefined,
+  S extends TableSpecs = Record<never, never>,
+  O extends Sides = NoSides,
+>(spec: OperatorSpec<A, B, C, S, O>): (name: string, config: C) => Operator<A, B, O> {
+  return (name, given) => {
+    if (!NAME.test(name)) {
+      throw new MillraceError(
+        'bad_operator_name',
+        `"${name}" is no operator name: use a-z, 0-9 and "-", at most 63 characters, a letter first.`,
+      );
+    }
+    const config = spec.config === undefined ? given : spec.config.parse(given);
+    const specs = spec.state?.(config) ?? ({} as S);
+    return {
+      name,
+      kind: spec.kind,
+      summary: spec.summary,
+      state: specs,
+      config,
+      ...(spec.definition === undefined ? {} : { definition: spec.definition(config) }),
+      ...(spec.definedTables === undefined ? {} : { definedTables: spec.definedTables }),
+      sides: spec.sides ?? [],
+      bind: (runtime) => bind(spec, name, config, specs, runtime),
+    };
+  };
+}
+
+function bind<A, B, C, S extends TableSpecs, O extends Sides>(
+  spec: OperatorSpec<A, B, C, S, O>,
+  name: string,
+  config: C,
+  specs: S,
+  runtime: Runtime,
+): OperatorFunction<Signal<A>, Signal<B>> {
+  return (input) =>
+    new Observable<Signal<B>>((output) => {
+      const state = openTables(runtime.store, name, specs);
+      const maps: MapTable<string | number, unknown>[] = [];
+      // Behind an operator that holds the watermark back the task is further: rows expire by what has come here.
+      const initial_ms = runtime.eventTime.initialOf(name);
+      let reached_ms = initial_ms ?? Number.POSITIVE_INFINITY;
+      for (const table of Object.values(state)) {
+        if (table instanceof MapTable) {
+          maps.push(table);
+          runtime.register(name, { flush: (task_ms) => table.flush(Math.min(task_ms, reached_ms)) });
+        }
+      }
+      const timers = runtime.timers(name);
+      const { eventTime } = runtime;
+      const handlers = spec.start({
+        name,
+        config,
+        state,
+        clock: runtime.clock,
+        metrics: runtime.metrics,
+        topology: runtime.topology,
+        partition: runtime.partition,
+        timers,
+        emit: (items) => {
+          if (items.length > 0) output.next({ kind: 'batch', items });
+        },
+        emitTo: (side, items) => {
+          // The readers of a side output take what its type says; the tag keeps it from all others.
+          if (items.length > 0) output.next({ kind: 'batch', items: items as readonly never[], side });
+        },
+        emitWatermark: (time_ms) => {
+          eventTime.move(name, time_ms);
+          output.next({ kind: 'watermark', time_ms });
+        },
+        initialWatermark_ms: initial_ms,
+        send: runtime.send,
+        notice: runtime.notice,
+        requestBarrier: runtime.requestBarrier,
+      });
+      const onTimer = handlers.onTimer?.bind(handlers);
+      const owns = handlers.ownsWatermark === true;
+      if (owns) eventTime.expect(name);
+      const { failures } = runtime;
+      const pass = (watermark_ms: number): void => {
+        reached_ms = watermark_ms;
+        for (const map of maps) map.advance(watermark_ms);
+        if (onTimer !== undefined) {
+          for (const { time_ms, key } of timers.due(watermark_ms)) onTimer(time_ms, key);
+        }
+        handlers.onWatermark?.(watermark_ms);
+      };
+      const onWatermark = (time_ms: number): void => {
+        failures.enterTime();
+        try {
+          pass(time_ms);
+        } catch (error) {
+          failures.report(name, error);
+          throw error;
+        } finally {
+          failures.leaveTime();
+        }
+      };
+      const { delayWatermark_ms: delay_ms = 0 } = handlers;
+      if (!owns && delay_ms > 0) eventTime.expectDelay(name);
+      let passed_ms = Number.NEGATIVE_INFINITY;
+      /** What goes on may stand still for a while: it is not told twice. */
+      const passOn = (time_ms: number): void => {
+        const next_ms = eventTime.delay(name, time_ms - delay_ms);
+        if (next_ms <= passed_ms) return;
+        passed_ms = next_ms;
+        output.next({ kind: 'watermark', time_ms: next_ms });
+      };
+      const handle = (signal: Signal<A>): void => {
+        switch (signal.kind) {
+          case 'batch':
+            handlers.onBatch(signal.items);
+            break;
+          case 'watermark':
+            // A task begins with the smallest of its watermarks; who generates one goes on from its own.
+            onWatermark(owns ? Math.max(signal.time_ms, initial_ms ?? signal.time_ms) : signal.time_ms);
+            if (!owns && delay_ms > 0) passOn(signal.time_ms);
+            else if (!owns) output.next(signal);
+            break;
+          case 'barrier':
+            handlers.onBarrier?.(signal);
+            output.next(signal);
+            break;
+        }
+      };
+      return input.subscribe({
+        next: (signal) => {
+          // RxJS reports what a subscriber throws later and elsewhere; the runner must know before it commits.
+          try {
+            handle(signal);
+          } catch (error) {
+            failures.report(name, error);
+            output.error(error);
+          }
+        },
+        error: (error) => output.error(error),
+        complete: () => output.complete(),
+      });
+    });
+}

@@ -1,0 +1,398 @@
+import { type Observable, type OperatorFunction, Subject, tap } from 'rxjs';
+import { type Either, invariant, MillraceError, type Signal } from '../base/index.ts';
+import type { Source, SourceRecord } from '../edges/index.ts';
+import { describeTable, type TableDescription, type TableSpecs } from '../state/index.ts';
+import { mergeSignals, outputOf, tagged } from './merge.ts';
+import type { Definition, NoSides, Operator, Runtime, Sides } from './operator.ts';
+import { drawTopology } from './topology-drawing.ts';
+import { duplicateName, otherTopology } from './topology-errors.ts';
+
+export interface NodeDescription {
+  readonly name: string;
+  readonly kind: string;
+  readonly summary: string;
+  readonly inputs: readonly string[];
+  readonly state: Readonly<Record<string, TableDescription>>;
+  /** What the rows of its state depend on, besides their schema. */
+  readonly definition?: Definition;
+  /** The tables of the rows that do; absent: its state as a whole. */
+  readonly definedTables?: readonly string[];
+}
+
+export interface TopologyDescription {
+  readonly name: string;
+  readonly nodes: readonly NodeDescription[];
+}
+
+/** Where the records of a source come from. What the options mean is the connector's business. */
+export interface SourceSpec {
+  /** Of the node. */
+  readonly name: string;
+  /** Of the connector, e.g. `jetstream`. */
+  readonly kind: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  /** What of the stream is read, where it is not all: a start that reads something else is refused, see `changesFrom`. */
+  readonly definition?: Definition;
+  /** What stands between the connector's source and the graph, e.g. an `enrichingSource`. */
+  readonly through?: (source: Source) => Source;
+}
+
+interface Node extends Omit<NodeDescription, 'state'> {
+  readonly state: TableSpecs;
+  /** Its output carries batches of side outputs too. */
+  readonly hasSides: boolean;
+  /** How the node's inputs become its output, once bound to a runtime. */
+  connect(runtime: Runtime, inputs: readonly Observable<Signal<unknown>>[]): Observable<Signal<unknown>>;
+}
+
+/** A running graph: push signals in at the sources; `arrivals` counts the ends that a barrier reached. */
+export interface Graph {
+  /** Into one source, or all of them. */
+  push(signal: Signal<SourceRecord>, source?: string): void;
+  /** How many ends a barrier has to reach. */
+  readonly ends: number;
+  arrivals(): number;
+  stop(): void;
+}
+
+const SIDE_OUTPUT = 'side-output';
+
+/** A place in a topology under construction, typed by what flows there and in the side outputs. */
+export class Stream<T, O extends Sides = NoSides> {
+  readonly #builder: Builder;
+  readonly name: string;
+  readonly #sides: readonly string[];
+
+  constructor(builder: Builder, name: string, sides: readonly string[] = []) {
+    this.#builder = builder;
+    this.name = name;
+    this.#sides = sides;
+  }
+
+  /**
+   * Operators one after the other; the stream returned has the side outputs of the last. The types are
+   * followed through up to nine: for more, pipe again.
+   */
+  pipe<B, P extends Sides>(a: Operator<T, B, P>): Stream<B, P>;
+  pipe<B, C, P extends Sides>(a: Operator<T, B, Sides>, b: Operator<B, C, P>): Stream<C, P>;
+  pipe<B, C, D, P extends Sides>(
+    a: Operator<T, B, Sides>,
+    b: Operator<B, C, Sides>,
+    c: Operator<C, D, P>,
+  ): Stream<D, P>;
+  pipe<B, C, D, E, P extends Sides>(
+    a: Operator<T, B, Sides>,
+    b: Operator<B, C, Sides>,
+    c: Operator<C, D, Sides>,
+    d: Operator<D, E, P>,
+  ): Stream<E, P>;
+  pipe<B, C, D, E, F, P extends Sides>(
+    a: Operator<T, B, Sides>,
+    b: Operator<B, C, Sides>,
+    c: Operator<C, D, Sides>,
+    d: Operator<D, E, Sides>,
+    e: Operator<E, F, P>,
+  ): Stream<F, P>;
+  pipe<B, C, D, E, F, G, P extends Sides>(
+    a: Operator<T, B, Sides>,
+    b: Operator<B, C, Sides>,
+    c: Operator<C, D, Sides>,
+    d: Operator<D, E, Sides>,
+    e: Operator<E, F, Sides>,
+    f: Operator<F, G, P>,
+  ): Stream<G, P>;
+  pipe<B, C, D, E, F, G, H, P extends Sides>(
+    a: Operator<T, B, Sides>,
+    b: Operator<B, C, Sides>,
+    c: Operator<C, D, Sides>,
+    d: Operator<D, E, Sides>,
+    e: Operator<E, F, Sides>,
+    f: Operator<F, G, Sides>,
+    g: Operator<G, H, P>,
+  ): Stream<H, P>;
+  pipe<B, C, D, E, F, G, H, I, P extends Sides>(
+    a: Operator<T, B, Sides>,
+    b: Operator<B, C, Sides>,
+    c: Operator<C, D, Sides>,
+    d: Operator<D, E, Sides>,
+    e: Operator<E, F, Sides>,
+    f: Operator<F, G, Sides>,
+    g: Operator<G, H, Sides>,
+    h: Operator<H, I, P>,
+  ): Stream<I, P>;
+  pipe<B, C, D, E, F, G, H, I, J, P extends Sides>(
+    a: Operator<T, B, Sides>,
+    b: Operator<B, C, Sides>,
+    c: Operator<C, D, Sides>,
+    d: Operator<D, E, Sides>,
+    e: Operator<E, F, Sides>,
+    f: Operator<F, G, Sides>,
+    g: Operator<G, H, Sides>,
+    h: Operator<H, I, Sides>,
+    i: Operator<I, J, P>,
+  ): Stream<J, P>;
+  pipe(...operators: Operator<never, unknown, Sides>[]): Stream<unknown, Sides> {
+    let at: string = this.name;
+    for (const operator of operators) {
+      this.#builder.addOperator(operator, [at], ([input]) => {
+        invariant(input !== undefined, `operator ${operator.name} has an input`);
+        return input;
+      });
+      at = operator.name;
+    }
+    return new Stream<unknown, Sides>(this.#builder, at, operators.at(-1)?.sides ?? this.#sides);
+  }
+
+  /** A side output of the operator that this stream comes from, e.g. its late events. */
+  side<N extends keyof O & string>(side: N): Stream<O[N]> {
+    if (!this.#sides.includes(side)) {
+      throw new MillraceError(
+        'unknown_side_output',
+        `"${this.name}" has no side output "${side}"; it has: ${this.#sides.join(', ') || 'none'}.`,
+      );
+    }
+    const name = `${this.name}-${side}`;
+    const made = new Stream<O[N]>(this.#builder, name);
+    // Any number of readers share one node.
+    if (this.#builder.nodes.some((node) => node.name === name && node.kind === SIDE_OUTPUT)) return made;
+    this.#builder.add({
+      name,
+      kind: SIDE_OUTPUT,
+      summary: `What ${this.name} puts aside as ${side}`,
+      inputs: [this.name],
+      state: {},
+      hasSides: false,
+      connect: (_, [input]) => {
+        invariant(input !== undefined, `side output ${name} has an input`);
+        return outputOf(input, side);
+      },
+    });
+    return made;
+  }
+
+  /** Throws `bad_config` for a stream of another topology: its items would never come. */
+  requireIn(builder: Builder, reader: string): void {
+    if (this.#builder !== builder) throw otherTopology(reader, this.name);
+  }
+
+  /** An operator of two inputs: a join. Barriers wait for both, the watermark is the smaller one. */
+  connect<R, B, P extends Sides>(
+    right: Stream<R, Sides>,
+    operator: Operator<Either<T, R>, B, P>,
+  ): Stream<B, P> {
+    right.requireIn(this.#builder, operator.name);
+    this.#builder.addOperator(
+      operator as Operator<never, unknown, Sides>,
+      [this.name, right.name],
+      (inputs) => {
+        const [a, b] = inputs;
+        invariant(a !== undefined && b !== undefined, `operator ${operator.name} has two inputs`);
+        return mergeSignals([tagged(a, 'left'), tagged(b, 'right')]);
+      },
+    );
+    return new Stream<B, P>(this.#builder, operator.name, operator.sides);
+  }
+}
+
+export class Builder {
+  readonly nodes: Node[] = [];
+  readonly sources: SourceSpec[] = [];
+
+  add(node: Node): void {
+    const other = this.nodes.find(({ name }) => name === node.name);
+    if (other !== undefined) throw duplicateName(node.name, other.kind, node.kind);
+    this.nodes.push(node);
+  }
+
+  /** `join` makes one input of the streams named. */
+  addOperator(
+    operator: Operator<never, unknown, Sides>,
+    inputs: readonly string[],
+    join: (inputs: readonly Observable<Signal<unknown>>[]) => Observable<Signal<unknown>>,
+  ): void {
+    const { name, kind, summary, state, definition, definedTables, sides } = operator;
+    this.add({
+      name,
+      kind,
+      summary,
+      state,
+      ...(definition === undefined ? {} : { definition }),
+      ...(definedTables === undefined ? {} : { definedTables }),
+      inputs,
+      hasSides: sides.length > 0,
+      connect: (runtime, all) => {
+        const bound = operator.bind(runtime) as OperatorFunction<Signal<unknown>, Signal<unknown>>;
+        return join(all).pipe(bound);
+      },
+    });
+  }
+
+  /** Where records of one stream enter. A topology may have several sources. */
+  source(input: string | SourceSpec): Stream<SourceRecord> {
+    const { name, ...spec } = typeof input === 'string' ? { name: input } : input;
+    if ('kind' in spec) this.sources.push({ name, ...spec });
+    this.add({
+      name,
+      kind: 'source',
+      summary: 'Records of a stream',
+      inputs: [],
+      state: {},
+      ...('definition' in spec && spec.definition !== undefined ? { definition: spec.definition } : {}),
+      hasSides: false,
+      connect: unreachable,
+    });
+    return new Stream(this, name);
+  }
+
+  /** Several streams of one type as one: barriers wait for all inputs, the watermark is their minimum. */
+  merge<T>(name: string, ...streams: Stream<T, Sides>[]): Stream<T> {
+    if (streams.length === 0) {
+      throw new MillraceError(
+        'bad_config',
+        `"${name}" merges no streams: nothing would ever come out of it.`,
+      );
+    }
+    for (const stream of streams) stream.requireIn(this, name);
+    const inputs = streams.map((stream) => stream.name);
+    this.add({
+      name,
+      kind: 'merge',
+      summary: 'Inputs as one stream',
+      inputs,
+      state: {},
+      hasSides: false,
+      connect: (_, all) => mergeSignals(all),
+    });
+    return new Stream(this, name);
+  }
+}
+
+function unreachable(): never {
+  throw new MillraceError('invariant_broken', 'A source has no inputs to connect.');
+}
+
+/** Hears the batches that leave nodes, by node name: for tests and inspection. */
+export type Listen = (node: string, items: readonly unknown[]) => void;
+
+function hear(node: string, signal: Signal<unknown>, listen: Listen): void {
+  if (signal.kind === 'batch' && signal.side === undefined) listen(node, signal.items);
+}
+
+/** A named dataflow graph. Data until `start`: it can be described, drawn and compared. */
+export class Topology {
+  readonly name: string;
+  /** Those that say where their records come from. */
+  readonly sources: readonly SourceSpec[];
+  readonly #nodes: readonly Node[];
+
+  constructor(name: string, nodes: readonly Node[], sources: readonly SourceSpec[] = []) {
+    this.name = name;
+    this.#nodes = nodes;
+    this.sources = sources;
+  }
+
+  describe(): TopologyDescription {
+    return {
+      name: this.name,
+      nodes: this.#nodes.map(({ name, kind, summary, inputs, state, definition, definedTables }) => ({
+        name,
+        kind,
+        summary,
+        inputs,
+        state: Object.fromEntries(Object.entries(state).map(([table, spec]) => [table, describeTable(spec)])),
+        ...(definition === undefined ? {} : { definition }),
+        ...(definedTables === undefined ? {} : { definedTables }),
+      })),
+    };
+  }
+
+  /** Every state table with its id in the store, for the digest and other readers of state. */
+  tables(): { readonly id: string; readonly spec: TableSpecs[string] }[] {
+    return this.#nodes.flatMap(({ name, state }) =>
+      Object.entries(state).map(([table, spec]) => ({ id: `${name}/${table}`, spec })),
+    );
+  }
+
+  /** A Mermaid flowchart. */
+  draw(): string {
+    return drawTopology(this.describe());
+  }
+
+  /**
+   * Builds the RxJS graph and subscribes to its ends. `failed` hears the first error of an operator,
+   * `listen` every batch that leaves a node's main output.
+   */
+  start(runtime: Runtime, failed: (error: unknown) => void, listen?: Listen): Graph {
+    const entries = new Map<string, Subject<Signal<SourceRecord>>>();
+    const outputs = new Map<string, Observable<Signal<unknown>>>();
+    const used = new Set(this.#nodes.flatMap(({ inputs }) => inputs));
+    const byName = new Map(this.#nodes.map((node) => [node.name, node]));
+    const subscriptions: { unsubscribe(): void }[] = [];
+    let arrived = 0;
+    let ends = 0;
+    runtime.eventTime.follow(this.#nodes);
+    // Nodes subscribe from the ends backwards, so that a shared node emits only when all of its readers listen.
+    const joints: { subject: Subject<Signal<unknown>>; from: Observable<Signal<unknown>> }[] = [];
+    for (const node of this.#nodes) {
+      const inputs = node.inputs.map((input) => {
+        const output = outputs.get(input);
+        invariant(output !== undefined, `node ${node.name} reads from ${input}, which comes before it`);
+        const isWhole = node.kind === SIDE_OUTPUT || byName.get(input)?.hasSides !== true;
+        return isWhole ? output : outputOf(output, undefined);
+      });
+      const made = node.kind === 'source' ? entryOf(entries, node.name) : node.connect(runtime, inputs);
+      const output =
+        listen === undefined ? made : made.pipe(tap((signal) => hear(node.name, signal, listen)));
+      const readers = this.#nodes
+        .flatMap(({ inputs: from }) => from)
+        .filter((from) => from === node.name).length;
+      // The entry is shared as it is; what listens to it must hear each batch once.
+      if (readers > 1 && (node.kind !== 'source' || listen !== undefined)) {
+        const subject = new Subject<Signal<unknown>>();
+        joints.push({ subject, from: output });
+        outputs.set(node.name, subject);
+      } else {
+        outputs.set(node.name, output);
+      }
+      if (!used.has(node.name)) {
+        ends++;
+        subscriptions.push(
+          output.subscribe({
+            next: (signal) => {
+              if (signal.kind === 'barrier') arrived++;
+            },
+            error: failed,
+          }),
+        );
+      }
+    }
+    for (const { subject, from } of joints.reverse()) subscriptions.push(from.subscribe(subject));
+    return {
+      push: (signal, source) => {
+        if (source === undefined) for (const entry of entries.values()) entry.next(signal);
+        else entryOf(entries, source).next(signal);
+      },
+      ends,
+      arrivals: () => arrived,
+      stop: () => {
+        for (const subscription of subscriptions) subscription.unsubscribe();
+      },
+    };
+  }
+}
+
+function entryOf(
+  entries: Map<string, Subject<Signal<SourceRecord>>>,
+  source: string,
+): Subject<Signal<SourceRecord>> {
+  const entry = entries.get(source) ?? new Subject();
+  entries.set(source, entry);
+  return entry;
+}
+
+/** Builds a topology: `topology('orders', (t) => { t.source('events').pipe(…); })`. */
+export function topology(name: string, build: (builder: Builder) => void): Topology {
+  const builder = new Builder();
+  build(builder);
+  return new Topology(name, builder.nodes, builder.sources);
+}

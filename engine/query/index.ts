@@ -1,0 +1,2 @@
+export * from './interactive.ts';
+export * from './interactive-layout.ts';

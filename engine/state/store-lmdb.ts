@@ -1,0 +1,228 @@
+import { statfsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Database, open, type RootDatabase } from 'lmdb';
+import { asMillraceError, diskFull, invariant, MillraceError } from '../base/index.ts';
+import { checkKey, type KvEntry, type KvReader, type KvStore, type KvTable, type KvView } from './kv.ts';
+import {
+  HEAD_BYTES,
+  LongKeys,
+  type RowRange,
+  type Rows,
+  WritableLongKeys,
+  type WritableRows,
+} from './long-keys.ts';
+
+const MAX_TABLES = 128;
+/** Keys of a range that are held in memory while it is removed. */
+const REMOVED_AT_ONCE = 1_000;
+const DATA_FILE = 'data.mdb';
+/** Where the rests of long keys lie; not one of the tables that the store shows. */
+const REST_TABLE = '.long-keys';
+
+export interface LmdbOptions {
+  /** false trades the fsync of each commit away: only for tests. */
+  readonly durable?: boolean;
+}
+
+type Db = Database<Buffer, Buffer>;
+
+function openRoot(path: string, readOnly: boolean, durable: boolean): RootDatabase<Buffer, Buffer> {
+  return open<Buffer, Buffer>({
+    path,
+    maxDbs: MAX_TABLES,
+    encoding: 'binary',
+    keyEncoding: 'binary',
+    readOnly,
+    noSubdir: false,
+    compression: false,
+    cache: false,
+    // One commit is one fsync; the default's overlapping sync acknowledges before the disk has it.
+    overlappingSync: false,
+    noSync: !durable,
+  });
+}
+
+const PROBE = Buffer.from([0]);
+const TABLE_OPTIONS = { encoding: 'binary', keyEncoding: 'binary', cache: false } as const;
+
+function rangeOf(db: Db, { start, end, inclusiveEnd, reverse }: RowRange): Iterable<KvEntry> {
+  // lmdb's reverse ranges start at the upper bound, inclusive; ours are half-open at the top.
+  const options: Record<string, unknown> = reverse
+    ? { reverse, exclusiveStart: !inclusiveEnd, inclusiveEnd: true }
+    : { reverse, inclusiveEnd };
+  const [from, to] = reverse ? [end, start] : [start, end];
+  if (from !== undefined) options.start = asBuffer(from);
+  if (to !== undefined) options.end = asBuffer(to);
+  return db.getRange(options);
+}
+
+/** What comes back is one shared buffer that only says it is as short as the value. */
+function getFast(db: Db, key: Uint8Array): Buffer | undefined {
+  const bytes = db.getBinaryFast(asBuffer(key));
+  return bytes?.subarray(0, bytes.length);
+}
+
+function rowsOf(db: Db): WritableRows {
+  return {
+    get: (key) => getFast(db, key),
+    range: (range) => rangeOf(db, range),
+    put: (key, value) => void db.putSync(asBuffer(key), asBuffer(value)),
+    remove: (key) => void db.removeSync(asBuffer(key)),
+  };
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+const EIO = 5;
+/** With less than this left, a write that was cut short is put down to the lack of space, bytes. */
+const NEARLY_FULL_BYTES = 16 * 1_048_576;
+
+/**
+ * LMDB reports a write of which only a part found room as an I/O error, like one of a failing disk; only
+ * the file system can tell them apart. Either may pass, and nothing was committed.
+ */
+function writeError(path: string, thrown: unknown): MillraceError {
+  const isIo = thrown instanceof Error && 'code' in thrown && thrown.code === EIO;
+  if (!isIo) return asMillraceError(thrown);
+  const { bavail, bsize } = statfsSync(path);
+  if (bavail * bsize < NEARLY_FULL_BYTES) return diskFull(thrown);
+  return new MillraceError(
+    'state_write_failed',
+    `The state in ${path} could not be written (${thrown.message}): a quota or a limit on file sizes is reached, or the disk is failing. Nothing was committed since the last position, and it is tried again. Raise the limit, or see the system's log and move DATA_DIR to another disk.`,
+    { cause: thrown, retriable: true },
+  );
+}
+
+/**
+ * The task's store: one LMDB environment, one writer. A commit throws `disk_full` when it finds no space and
+ * `state_write_failed` when it cannot be written otherwise, both retriable.
+ */
+export function openLmdbStore(path: string, options: LmdbOptions = {}): KvStore {
+  const root = openRoot(path, false, options.durable ?? true);
+  const longKeys = new WritableLongKeys(rowsOf(root.openDB<Buffer, Buffer>(REST_TABLE, TABLE_OPTIONS)));
+  const tables = new Map<string, KvTable>();
+  let writing = false;
+  const table = (name: string): KvTable => {
+    const known = tables.get(name);
+    if (known !== undefined) return known;
+    const rows = rowsOf(root.openDB<Buffer, Buffer>(name, TABLE_OPTIONS));
+    const made: KvTable = {
+      ...viewOf(rows, longKeys),
+      put: (key, value) => {
+        invariant(writing, `a write to ${name} happens inside a commit`);
+        checkKey(key, name);
+        if (key.length < HEAD_BYTES) rows.put(key, value);
+        else longKeys.put(rows, key, value);
+      },
+      remove: (key) => {
+        invariant(writing, `a removal from ${name} happens inside a commit`);
+        if (key.length === 0) return;
+        if (key.length < HEAD_BYTES) rows.remove(key);
+        else longKeys.remove(rows, key);
+      },
+      removeRange: (range) => {
+        invariant(writing, `a removal from ${name} happens inside a commit`);
+        // lmdb removes key by key, and not under an open cursor.
+        for (let removed = REMOVED_AT_ONCE; removed === REMOVED_AT_ONCE; ) {
+          const keys = Array.from(made.scan({ ...range, limit: REMOVED_AT_ONCE }), ({ key }) => key);
+          for (const key of keys) made.remove(key);
+          removed = keys.length;
+        }
+      },
+    };
+    tables.set(name, made);
+    return made;
+  };
+  return {
+    table,
+    tableNames: () => listTables(root),
+    transaction: (work) => {
+      invariant(!writing, 'transactions do not nest');
+      writing = true;
+      try {
+        return root.transactionSync(work);
+      } catch (error) {
+        throw writeError(path, error);
+      } finally {
+        writing = false;
+        root.resetReadTxn();
+      }
+    },
+    sizeBytes: () => statSync(join(path, DATA_FILE)).size,
+    close: () => root.close(),
+  };
+}
+
+function viewOf(rows: Rows, longKeys: LongKeys): KvView {
+  return {
+    get: (key) => {
+      if (key.length === 0) return undefined;
+      return key.length < HEAD_BYTES ? rows.get(key) : longKeys.get(rows, key);
+    },
+    scan: (range = {}) => longKeys.scan(rows, range),
+  };
+}
+
+function listTables(root: RootDatabase<Buffer, Buffer>): string[] {
+  return storedTables(root).filter((name) => name !== REST_TABLE);
+}
+
+function storedTables(root: RootDatabase<Buffer, Buffer>): string[] {
+  const names: string[] = [];
+  for (const key of root.getKeys({})) {
+    const name = Buffer.from(key as unknown as Buffer)
+      .toString('utf8')
+      .replace(/\0+$/, '');
+    names.push(name);
+  }
+  return names;
+}
+
+export interface LmdbReaderOptions {
+  /**
+   * The writer is a thread of this process. lmdb shares one environment between the threads of a
+   * process, with the flags of the first to open it: opened read-only here, the writer could not write.
+   */
+  readonly sharedWithWriter?: boolean;
+}
+
+/** Opens an environment for reading, from any thread or process, without blocking the writer. */
+export function openLmdbReader(path: string, options: LmdbReaderOptions = {}): KvReader {
+  const root = openRoot(path, options.sharedWithWriter !== true, true);
+  const open = (name: string): Rows => {
+    const db = root.openDB<Buffer, Buffer>(name, TABLE_OPTIONS);
+    // A copy: views of several tables are in use at once.
+    return { ...rowsOf(db), get: (key) => db.getBinary(asBuffer(key)) };
+  };
+  const opened = new Map<string, Rows>();
+  const none: Rows = { get: () => undefined, range: () => [] };
+  const longKeys = new LongKeys({
+    get: (key) => opened.get(REST_TABLE)?.get(key),
+    range: (range) => opened.get(REST_TABLE)?.range(range) ?? [],
+  });
+  // lmdb keeps one read transaction for a turn of the event loop. Dropping the last one and reading
+  // once takes a new one, before any cursor is opened on it; `work` is synchronous, so it stays.
+  const renew = (): void => {
+    root.resetReadTxn();
+    root.getBinaryFast(PROBE);
+  };
+  return {
+    snapshot: (work) => {
+      renew();
+      // To open a table ends the read transaction: those that are there are opened before `work` begins.
+      // One that is not there would be created.
+      while (opened.size < root.getKeysCount({})) {
+        for (const name of storedTables(root)) if (!opened.has(name)) opened.set(name, open(name));
+        renew();
+      }
+      return work((name) => viewOf(opened.get(name) ?? none, longKeys));
+    },
+    tableNames: () => {
+      renew();
+      return listTables(root);
+    },
+    close: () => root.close(),
+  };
+}

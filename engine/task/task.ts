@@ -1,0 +1,402 @@
+import {
+  asMillraceError,
+  batch,
+  type Clock,
+  EventTime,
+  invariant,
+  Metrics,
+  MillraceError,
+} from '../base/index.ts';
+import {
+  DEFAULT_OUTBOX_LIMITS,
+  errorOf,
+  FailureWatch,
+  OUTBOX_TABLE,
+  Outbox,
+  type OutboxLimits,
+  type Publisher,
+  type Quarantine,
+  type Source,
+  type SourceRecord,
+} from '../edges/index.ts';
+import type { Graph, Listen, Notice, Runtime, Topology, TopologyChange } from '../graph/index.ts';
+import type { Flushable, KvStore } from '../state/index.ts';
+import { type Input, Inputs, type InputsOptions, type Sources, watermarkOwners } from './inputs.ts';
+import { META_TABLE, NoticeBoard, type Progress, readProgress, writeProgress } from './meta.ts';
+import { TimerService } from './timers.ts';
+import { readTopology, upgradeTopology, writeTopology } from './upgrade.ts';
+
+export interface TaskLimits {
+  /** Records pushed through the graph at once, at most. */
+  readonly batch_max_events: number;
+  /** How long a push should hold the event loop: batches of costly records are made smaller. */
+  readonly batch_target_ms: number;
+  readonly barrier_interval_ms: number;
+  readonly barrier_max_events: number;
+  /**
+   * Both while more than `barrier_max_events` wait in the stream: nobody sees the difference, and larger
+   * commits cost less a record.
+   */
+  readonly backlog_barrier_interval_ms: number;
+  readonly backlog_barrier_max_events: number;
+  /** How often a quiet source's barrier passes, so that the watermark can follow the clock. */
+  readonly idle_barrier_interval_ms: number;
+  /** Of several sources: how far one may be ahead of the slowest in event time before it has to wait, ms. */
+  readonly max_drift_ms: number;
+  readonly outbox: OutboxLimits;
+}
+
+/** Limits of a task that is not given others. */
+export const DEFAULT_TASK_LIMITS: TaskLimits = {
+  batch_max_events: 4_096,
+  batch_target_ms: 50,
+  barrier_interval_ms: 250,
+  barrier_max_events: 50_000,
+  backlog_barrier_interval_ms: 2_000,
+  backlog_barrier_max_events: 150_000,
+  idle_barrier_interval_ms: 5_000,
+  max_drift_ms: 300_000,
+  outbox: DEFAULT_OUTBOX_LIMITS,
+};
+
+export interface TaskOptions {
+  readonly topology: Topology;
+  /** One, or one for each source node of the topology, by name. */
+  readonly source: Source | Sources;
+  readonly store: KvStore;
+  readonly publisher: Publisher;
+  readonly clock: Clock;
+  readonly limits?: Partial<TaskLimits>;
+  readonly onCommit?: (progress: Progress) => void;
+  /** Starts also where the topology changed so that state is given up, and deletes that state. Default: false. */
+  readonly allowTopologyChange?: boolean;
+  /** Hears what is different from the topology that wrote the state. */
+  readonly onTopologyChange?: (changes: readonly TopologyChange[]) => void;
+  /** Hears every batch that leaves a node: for tests and inspection. */
+  readonly listen?: Listen;
+  /** Puts records aside whose processing throws; to be handed to every run of the task. Default: they stop it. */
+  readonly quarantine?: Quarantine;
+}
+
+const BATCH_MIN_EVENTS = 64;
+
+/**
+ * For the worker thread that a task runs in. What changes between two commits outlives many batches; a
+ * larger young generation copies it less often.
+ */
+export const TASK_THREAD_LIMITS = { maxYoungGenerationSizeMb: 192 } as const;
+
+/**
+ * One partition's pipeline: takes bounded batches from the source, pushes them through the graph
+ * synchronously, and commits at barriers. State, position, watermark, timers, dedup entries and owed
+ * outputs are one transaction; the position in it is the only cursor.
+ */
+export class Task {
+  readonly metrics = new Metrics();
+  readonly #options: TaskOptions;
+  readonly #limits: TaskLimits;
+  readonly #flushables: Flushable[] = [];
+  readonly #timers: TimerService[] = [];
+  #graph: Graph | undefined;
+  #outbox: Outbox | undefined;
+  #notices = new NoticeBoard({});
+  #inputs: Inputs | undefined;
+  readonly #watermarkOf = new Map<string, readonly string[]>();
+  readonly #failures = new FailureWatch();
+  #commit = 0;
+  #eventTime = new EventTime();
+  #uncommitted = 0;
+  #barrier_at_ms = 0;
+  #barrierRequested = false;
+  #batch_max: number;
+  /** The topology is part of a commit of this task. */
+  #isDescribed = false;
+
+  constructor(options: TaskOptions) {
+    this.#options = options;
+    this.#limits = { ...DEFAULT_TASK_LIMITS, ...options.limits };
+    this.#batch_max = this.#limits.batch_max_events;
+    this.#alignment = {
+      watermarkOf: (node) => this.#eventTimeOf(node),
+      max_drift_ms: this.#limits.max_drift_ms,
+    };
+  }
+
+  /** Opens state and source and checks that they fit together. Must be called once, before `run`. */
+  async open(): Promise<void> {
+    const { store, source, topology, publisher, clock } = this.#options;
+    const allow = this.#options.allowTopologyChange === true;
+    const described = topology.describe();
+    const inputs = new Inputs(source, described);
+    const meta = store.table(META_TABLE);
+    const progress = readProgress(meta);
+    await inputs.open(progress, readTopology(meta), allow);
+    this.#inputs = inputs;
+    const changes = upgradeTopology(store, described, allow);
+    if (changes.length > 0) this.#options.onTopologyChange?.(changes);
+    this.#commit = progress?.commit ?? 0;
+    this.#eventTime = new EventTime(progress);
+    this.#notices = new NoticeBoard(progress?.notices ?? {});
+    this.#outbox = new Outbox(
+      store.table(OUTBOX_TABLE),
+      publisher,
+      progress?.outbox_next ?? 0,
+      this.#limits.outbox,
+      ({ id, subject }, { code }) => {
+        this.metrics.counter('millrace.outbox.refused', 'Messages that the receiver will never take').add();
+        this.#notices.add({
+          kind: 'outbox_refused',
+          scope: subject,
+          sequence: inputs.first.sequence,
+          detail: { id, code },
+        });
+      },
+    );
+    const failed = (error: unknown): void => this.#failures.reportUnknown(error);
+    this.#graph = topology.start(this.#runtime(), failed, this.#options.listen);
+    const { watermark_ms } = this.#eventTime;
+    if (watermark_ms !== null) this.#graph.push({ kind: 'watermark', time_ms: watermark_ms });
+    this.#raise();
+    for (const { node } of inputs.all) {
+      this.#watermarkOf.set(
+        node,
+        watermarkOwners(described, node, (name) => this.#eventTime.isOwner(name)),
+      );
+    }
+    this.#describeMetrics();
+    await inputs.start();
+    this.#barrier_at_ms = clock.now();
+    this.#outbox.pump();
+  }
+
+  #runtime(): Runtime {
+    const { store, clock } = this.#options;
+    return {
+      store,
+      clock,
+      metrics: this.metrics,
+      topology: this.#options.topology.name,
+      partition: this.#inputs?.first.source.partition ?? '0',
+      send: (message) => this.#opened().outbox.stage(message),
+      notice: (notice: Notice) => this.#notices.add(notice),
+      requestBarrier: () => {
+        this.#barrierRequested = true;
+      },
+      eventTime: this.#eventTime,
+      failures: this.#failures,
+      register: (_, flushable) => this.#flushables.push(flushable),
+      timers: (operator) => {
+        const id = `${operator}/timers`;
+        const timers = new TimerService(() => store.table(id), store.tableNames().includes(id));
+        this.#timers.push(timers);
+        return timers;
+      },
+    };
+  }
+
+  #opened(): { graph: Graph; outbox: Outbox; inputs: Inputs } {
+    if (this.#graph === undefined || this.#outbox === undefined || this.#inputs === undefined) {
+      throw new MillraceError('task_not_open', 'Call open() before anything else of a task.');
+    }
+    return { graph: this.#graph, outbox: this.#outbox, inputs: this.#inputs };
+  }
+
+  /** The event time that a source has reached: the least of what is made of its records. */
+  #eventTimeOf(node: string): number | undefined {
+    const owners = this.#watermarkOf.get(node) ?? [];
+    return owners.length === 0 ? undefined : Math.min(...owners.map((name) => this.#eventTime.ownOf(name)));
+  }
+
+  #raise(): void {
+    const { first } = this.#failures;
+    if (first !== undefined) throw errorOf(first);
+  }
+
+  /** Processes until `stop` is aborted, then commits what it has taken. Throws what broke it, uncommitted work undone. */
+  async run(stop: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    const { outbox, inputs } = this.#opened();
+    const wake = (): void => {
+      outbox.stop();
+      inputs.stop();
+    };
+    stop.addEventListener('abort', wake, { once: true });
+    try {
+      while (!stop.aborted) {
+        await outbox.room();
+        await this.step(Math.max(0, this.#nextBarrier_ms() - clock.now()));
+      }
+      if (this.#uncommitted > 0) this.commit();
+    } finally {
+      stop.removeEventListener('abort', wake);
+      this.close();
+    }
+  }
+
+  /** One take, one push through the graph, and the commit that is due. Exposed for the simulation. */
+  async step(wait_ms: number): Promise<number> {
+    const { clock } = this.#options;
+    const { inputs } = this.#opened();
+    const max = this.#options.quarantine?.maxRecords(this.#batch_max, inputs.all) ?? this.#batch_max;
+    const { input, records } = await inputs.take({ max, wait_ms }, this.#alignment);
+    const last = records.at(-1);
+    if (last !== undefined) this.#push(input, records, last.sequence);
+    const now_ms = clock.now();
+    for (const each of inputs.all) {
+      each.observe(each.ready === undefined && (last === undefined || each !== input), now_ms);
+    }
+    const { barrier_max_events, backlog_barrier_max_events } = this.#limits;
+    const max_events = this.#isBehind ? backlog_barrier_max_events : barrier_max_events;
+    const isFull = this.#barrierRequested || this.#uncommitted >= max_events;
+    if (isFull || now_ms >= this.#nextBarrier_ms()) this.commit();
+    return records.length;
+  }
+
+  #push(input: Input, records: readonly SourceRecord[], last: number): void {
+    const { graph } = this.#opened();
+    const { quarantine } = this.#options;
+    invariant((records[0]?.sequence ?? 0) > input.sequence, 'the source never repeats what was taken');
+    input.sequence = last;
+    this.#uncommitted += records.length;
+    const admitted =
+      quarantine?.admit(input.node, records, (letter, { sequence }, { operator, message }) => {
+        this.#opened().outbox.stage(letter);
+        this.metrics.counter('millrace.task.failing_records', 'Records put aside, for they fail').add();
+        const detail = { operator, message, source: input.node };
+        this.#notices.add({ kind: 'record_failed', scope: letter.subject, sequence, detail });
+      }) ?? records;
+    const pushed_ms = performance.now();
+    if (admitted.length > 0) graph.push(batch(admitted), input.node);
+    const failure = this.#failures.first;
+    if (failure !== undefined && quarantine !== undefined) {
+      throw asMillraceError(quarantine.blame(input.node, admitted, failure));
+    }
+    this.#raise();
+    this.#adaptBatch(records.length, performance.now() - pushed_ms);
+  }
+
+  /** Records differ in cost by a factor of a hundred (an order has up to 1,000 lines). */
+  #adaptBatch(records: number, took_ms: number): void {
+    const { batch_max_events, batch_target_ms } = this.#limits;
+    if (took_ms > batch_target_ms) this.#batch_max = Math.max(BATCH_MIN_EVENTS, Math.floor(records / 2));
+    else if (took_ms * 4 < batch_target_ms) this.#batch_max = Math.min(batch_max_events, this.#batch_max * 2);
+  }
+
+  readonly #alignment: InputsOptions;
+
+  get #isBehind(): boolean {
+    return this.#opened().inputs.lag > this.#limits.barrier_max_events;
+  }
+
+  #nextBarrier_ms(): number {
+    const { barrier_interval_ms, backlog_barrier_interval_ms, idle_barrier_interval_ms } = this.#limits;
+    const { outbox, inputs } = this.#opened();
+    const isBusy = this.#uncommitted > 0 || outbox.hasChanges || inputs.haveMoved;
+    if (!isBusy) return this.#barrier_at_ms + idle_barrier_interval_ms;
+    return this.#barrier_at_ms + (this.#isBehind ? backlog_barrier_interval_ms : barrier_interval_ms);
+  }
+
+  /** Sends a barrier through the graph inside one transaction that writes everything, or nothing. */
+  commit(): void {
+    const { store, clock, topology, onCommit } = this.#options;
+    const { graph, outbox, inputs } = this.#opened();
+    const started_ms = performance.now();
+    const now_ms = clock.now();
+    const commit = this.#commit + 1;
+    const before = graph.arrivals();
+    const { progress, sending } = store.transaction(() => {
+      for (const input of inputs.all) {
+        graph.push({ kind: 'barrier', commit, now_ms, idle_ms: input.idle_ms(now_ms) }, input.node);
+      }
+      this.#raise();
+      invariant(graph.arrivals() - before === graph.ends, 'a barrier reaches every end of the graph');
+      const eventTime = this.#eventTime.committed;
+      for (const flushable of this.#flushables) flushable.flush(eventTime.watermark_ms ?? 0);
+      for (const timers of this.#timers) timers.flush();
+      const flushed = outbox.flush();
+      const meta = store.table(META_TABLE);
+      this.#requireSoleWriter(readProgress(meta)?.commit ?? 0);
+      this.#notices.flush(meta);
+      const written: Progress = {
+        commit,
+        ...inputs.first.position,
+        ...(inputs.all.length > 1 ? { others: inputs.others } : {}),
+        ...eventTime,
+        committed_at_ms: now_ms,
+        outbox_next: outbox.next,
+        notices: this.#notices.counts(),
+      };
+      writeProgress(meta, written);
+      if (!this.#isDescribed) writeTopology(meta, topology.describe());
+      return { progress: written, sending: flushed };
+    });
+    this.#commit = commit;
+    for (const input of inputs.all) {
+      input.hasMoved = false;
+      this.#options.quarantine?.committed(input.node, input.sequence);
+    }
+    this.#isDescribed = true;
+    this.#barrier_at_ms = clock.now();
+    this.#events.add(this.#uncommitted);
+    this.#uncommitted = 0;
+    this.#barrierRequested = false;
+    this.#commits.add();
+    this.#commit_ms.add(performance.now() - started_ms);
+    sending.sendCommitted();
+    onCommit?.(progress);
+  }
+
+  /** Two tasks on one state would each undo the other's work: the second to commit stops. */
+  #requireSoleWriter(committed: number): void {
+    if (committed === this.#commit) return;
+    throw new MillraceError(
+      'state_has_another_writer',
+      `The state is at commit ${committed}, this task at ${this.#commit}: another process writes to the same state folder. Stop one of them, or give each its own DATA_DIR.`,
+    );
+  }
+
+  readonly #events = this.metrics.counter(
+    'millrace.task.records',
+    'Records of the stream applied and committed',
+  );
+  readonly #commits = this.metrics.counter('millrace.task.commits', 'Commits');
+  readonly #commit_ms = this.metrics.counter('millrace.task.commit_ms', 'Time spent in commits, ms');
+
+  #describeMetrics(): void {
+    const { store } = this.#options;
+    const { outbox, inputs } = this.#opened();
+    const gauge = (name: string, help: string, read: () => number): void =>
+      this.metrics.gauge(name, help, read);
+    const { first } = inputs;
+    gauge('millrace.task.position', 'Last applied stream sequence', () => first.sequence);
+    for (const input of inputs.all.slice(1)) {
+      const labels = { source: input.node };
+      this.metrics.gauge(
+        'millrace.task.position',
+        'Last applied stream sequence',
+        () => input.sequence,
+        labels,
+      );
+    }
+    gauge('millrace.task.lag', 'Records in the streams that are not applied yet', () => inputs.lag);
+    gauge(
+      'millrace.task.sources_held',
+      'Sources that wait because they are ahead of others in event time',
+      () => inputs.held(this.#alignment).length,
+    );
+    gauge('millrace.task.uncommitted', 'Records applied since the last commit', () => this.#uncommitted);
+    gauge('millrace.task.skipped', 'Records the stream dropped before they were read', () =>
+      inputs.all.reduce((sum, { source }) => sum + source.state().skipped, 0),
+    );
+    gauge('millrace.outbox.owed', 'Messages that are owed to the outside', () => outbox.owed);
+    gauge('millrace.outbox.retries', 'Sends that had to be repeated', () => outbox.retries);
+    gauge('millrace.state.size_bytes', 'Size of the state file', () => store.sizeBytes());
+  }
+
+  /** Lets go of the graph; the store stays open, it is the caller's. */
+  close(): void {
+    this.#graph?.stop();
+    this.#outbox?.stop();
+    this.#graph = undefined;
+  }
+}

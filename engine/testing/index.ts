@@ -1,0 +1,6 @@
+export type { TestHeaders } from './pushed-source.ts';
+export * from './simulate-seeds.ts';
+export type { SimulatedMessage, SimulatedMessages } from './simulated-edges.ts';
+export * from './simulation.ts';
+export * from './test-driver.ts';
+export * from './topology-test-driver.ts';

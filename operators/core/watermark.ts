@@ -1,0 +1,102 @@
+import { defineOperator, MillraceError, type Operator, type OperatorDoc } from '../../engine/index.ts';
+import { TIME_END_MS } from './valid-time.ts';
+
+export interface WatermarkConfig<E> {
+  readonly timeOf: (event: E) => number;
+  /** How far behind the newest event time others may still come without being late, ms. */
+  readonly outOfOrderness_ms: number;
+  /**
+   * After this long with nothing pending and nothing in flight the watermark follows the clock, ms; default 60,000.
+   * `Infinity`: never.
+   */
+  readonly idle_ms?: number;
+  /**
+   * An event further than this ahead of the clock does not move event time, ms: one publisher with a wrong clock
+   * would make everybody else's events late. By default any time is believed that timers can hold, up to the
+   * year 10889: so times in µs or ns are not.
+   */
+  readonly max_ahead_ms?: number;
+  /** Describes a late event for the diagnostics; without it late events are only counted. */
+  readonly late?: (event: E) => { scope: string; sequence: number; detail: Record<string, string | number> };
+}
+
+const DEFAULT_IDLE_MS = 60_000;
+
+export const watermarkDoc: OperatorDoc = {
+  kind: 'watermark',
+  summary: 'Event time from the events themselves; follows the clock while the source is idle',
+  does: 'Says how far event time has come: the largest time seen minus the allowed out-of-orderness. Windows close and timers fire by it, so an event that is at most `outOfOrderness_ms` behind the newest one is in time everywhere. It never moves back. While the source has had nothing to give for `idle_ms`, it follows the clock by the same distance, so that the last windows of a quiet stream close too. What is published after that with older event times, a backfill into a quiet stream, is then late: give it a longer `idle_ms`, or `Infinity`, with which time moves by events only and a quiet stream keeps its last windows open. (Flink’s idleness is another thing: it lets other inputs go on and moves no time.) Put it before the operators that need event time; every branch of a join may have its own, and a join goes by the smaller one.',
+  state: 'One number, in the commit.',
+  late: 'An event older than the watermark is passed on like any other; what becomes of it is said by the operators behind. It is counted as `millrace.watermark.late` and listed as a notice of the kind `late`. Events are judged one by one, so the cut into batches makes no difference.',
+  duplicates: 'They have the same time and move nothing.',
+  failure:
+    'After a crash it goes on from the committed watermark, and the events since then move it again. An event whose time is NaN, infinite (JSON has such numbers: `1e999`) or after the year 10889 (as one in µs or ns is, read as ms), or with `max_ahead_ms` one that is further ahead of the clock, is passed on and moves nothing; all but NaN are counted as `millrace.watermark.ahead`. Without `max_ahead_ms` an event from the future up to then moves time there, and everything after it is late. Durations that are none are refused with `bad_config`.',
+};
+
+/**
+ * Bounded out-of-orderness: the watermark is the largest event time seen minus the allowance. It never
+ * moves back and is part of the commit. A late event is passed on like any other (downstream state is
+ * a function of the set of events); it is counted and listed. Whether an event is late is judged
+ * event by event, so the cut into batches makes no difference. State: one number. Throws `bad_config`.
+ */
+export function watermark<E>(name: string, config: WatermarkConfig<NoInfer<E>>): Operator<E, E>;
+export function watermark<E>(name: string, config: WatermarkConfig<E>): Operator<E, E>;
+export function watermark<E>(name: string, config: WatermarkConfig<E>): Operator<E, E> {
+  const { outOfOrderness_ms, idle_ms = DEFAULT_IDLE_MS, max_ahead_ms = 0 } = config;
+  const isBounded = outOfOrderness_ms < Number.POSITIVE_INFINITY;
+  if (!isBounded || !(outOfOrderness_ms >= 0) || !(idle_ms >= 0) || !(max_ahead_ms >= 0)) {
+    throw new MillraceError(
+      'bad_config',
+      `"${name}" needs ms from 0 on as outOfOrderness_ms, idle_ms and max_ahead_ms, the first of them finite.`,
+    );
+  }
+  return make<E>()(name, config);
+}
+
+const make = <E>() =>
+  defineOperator<E, E, WatermarkConfig<E>>({
+    kind: 'watermark',
+    summary: 'Event time from the events themselves; follows the clock while the source is idle',
+    start: ({ config, clock, metrics, emit, emitWatermark, initialWatermark_ms, notice }) => {
+      const { timeOf, outOfOrderness_ms, idle_ms = DEFAULT_IDLE_MS, max_ahead_ms, late } = config;
+      let current_ms = initialWatermark_ms ?? Number.NEGATIVE_INFINITY;
+      const lateEvents = metrics.counter('millrace.watermark.late', 'Events older than the watermark');
+      const ahead = metrics.counter(
+        'millrace.watermark.ahead',
+        'Events whose time is not believed: after the year 10889, or too far ahead of the clock',
+      );
+      const moveTo = (time_ms: number): void => {
+        if (time_ms > current_ms) {
+          current_ms = time_ms;
+          emitWatermark(time_ms);
+        }
+      };
+      return {
+        ownsWatermark: true,
+        // The committed watermark at start: tables and timers downstream go on from it.
+        onWatermark: (time_ms) => {
+          if (time_ms < current_ms) return;
+          current_ms = time_ms;
+          emitWatermark(time_ms);
+        },
+        onBatch: (events) => {
+          let reached_ms = current_ms;
+          const ahead_ms = max_ahead_ms === undefined ? TIME_END_MS : clock.now() + max_ahead_ms;
+          const believed_ms = Math.min(ahead_ms, TIME_END_MS);
+          for (const event of events) {
+            const time_ms = timeOf(event);
+            if (time_ms < reached_ms) {
+              lateEvents.add();
+              if (late !== undefined) notice({ kind: 'late', ...late(event) });
+            } else if (time_ms > believed_ms) ahead.add();
+            else if (time_ms - outOfOrderness_ms > reached_ms) reached_ms = time_ms - outOfOrderness_ms;
+          }
+          emit(events);
+          moveTo(reached_ms);
+        },
+        onBarrier: (barrier) => {
+          if (barrier.idle_ms >= idle_ms) moveTo(barrier.now_ms - outOfOrderness_ms);
+        },
+      };
+    },
+  });

@@ -1,0 +1,136 @@
+import {
+  defineOperator,
+  type Either,
+  type MapSpec,
+  mapTable,
+  type OperatorDoc,
+  stringKey,
+} from '../../engine/index.ts';
+import { checkedTime } from '../core/index.ts';
+import {
+  byVersion,
+  checkedSetting,
+  codecOf,
+  type JoinFunction,
+  type Version,
+  versionCodec,
+} from './join-common.ts';
+import type { EnrichMode, TableInput } from './join-config.ts';
+
+export type LookupJoinConfig<L, R, Out> = EnrichMode<L, R, Out> & {
+  readonly left: { readonly keyOf: (value: L) => string };
+  /** Each row is the row of its key, unless a newer one, by its time, is known. */
+  readonly right: TableInput<R>;
+  /** A row is forgotten when it has not been written for this long by the watermark, to the day, ms. Default: never. */
+  readonly retain_ms?: number;
+  /** Clean rows of the table kept in memory, default 100,000. */
+  readonly cache_rows?: number;
+};
+
+export const lookupJoinDoc: OperatorDoc = {
+  kind: 'lookup-join',
+  summary: 'Enriches a stream at once with the current row of a table that another stream builds',
+  does:
+    'The right stream builds a table: by key the row with the newest event time, of equal times the one whose ' +
+    'bytes (by the codec) sort last. A left row comes out at once, joined with the row that the table has for its ' +
+    'key at that moment; without one it is dropped and counted in millrace.lookup_join.missing (inner) or ' +
+    'comes out alone (left). isDeletion of the right side says which rows end the row of their key. ' +
+    'So the result depends on the order of the stream, as that of a KStream-KTable join of Kafka Streams does: a ' +
+    'left row meets the right rows that were processed before it, whatever their event times, and nothing is ' +
+    'corrected when a right row comes later. It depends on the cut into batches too: where both sides are ' +
+    'branches of one stream, the left rows of a batch go before its right rows. The table itself does not depend ' +
+    'on the order. It is right where the table changes seldom and the newest row is wanted as fast as possible; ' +
+    'where results have to be the same in every replay, use temporal-join.',
+  state:
+    'One row a key, for ever or, with retain_ms, until it has not been written for that long. Deleted rows stay ' +
+    'as such, so that older ones that come later do not bring them back. Left rows are not kept. Forgotten rows are ' +
+    'looked for in a pass over the table for each day of event time, at least 1,000 rows a commit and four for each ' +
+    'row written, so they never pile up, however fast a backlog is read.',
+  late:
+    'Nothing is late. A right row older than the one that the table has changes nothing and is counted in ' +
+    'millrace.lookup_join.superseded. A result has the time of its left row, and is late behind the join where ' +
+    'that was late before it.',
+  duplicates: 'A left row that comes twice comes out twice. A right row that comes twice changes nothing.',
+  failure:
+    'After a crash the rows since the last commit are read again, perhaps in other batches: a left row may then ' +
+    'meet another row of the table, but is still passed on once, since what was not committed was not sent. An ' +
+    'event time that is no whole number of ms stops the task with bad_event_time. retain_ms may be another after a ' +
+    'restart; a table with rows cannot get one, or lose it, under the same name (topology_changed).',
+};
+
+/**
+ * Lookup join: each left row at once with the current row of a table (built from the right stream, the
+ * newest by time a key), as `left.connect(right, lookupJoin(…))`. The result depends on the order of the
+ * stream and its cut into batches; use `temporalJoin` where it must not.
+ * State: one row a key. Errors: `bad_event_time`, `bad_join_config`.
+ */
+export function lookupJoin<L, R, Out>(name: string, config: LookupJoinConfig<L, R, Out>) {
+  if (config.retain_ms !== undefined) checkedSetting('retain_ms', config.retain_ms, 0);
+  return make<L, R, Out>()(name, config);
+}
+
+function stateOf<L, R, Out>({
+  right,
+  retain_ms,
+  cache_rows,
+}: LookupJoinConfig<L, R, Out>): {
+  rows: MapSpec<string, Version<R>>;
+} {
+  return {
+    rows: mapTable<string, Version<R>>({
+      key: stringKey,
+      value: versionCodec(codecOf(right)),
+      version: 1,
+      ...(retain_ms === undefined ? {} : { ttl: { retain_ms } }),
+      ...(cache_rows === undefined ? {} : { cacheRows: cache_rows }),
+    }),
+  };
+}
+
+const make = <L, R, Out>() =>
+  defineOperator<Either<L, R>, Out, LookupJoinConfig<L, R, Out>, ReturnType<typeof stateOf<L, R, Out>>>({
+    kind: lookupJoinDoc.kind,
+    summary: lookupJoinDoc.summary,
+    state: stateOf,
+    // Rows that expire are stored with a day; for how long they stay may change.
+    definition: ({ retain_ms }) => ({ retention: retain_ms === undefined ? 'for ever' : 'retain_ms' }),
+    definedTables: ['rows'],
+    start: ({ name, config, state, metrics, emit }) => {
+      const { left, right, type } = config;
+      const join = config.join as JoinFunction<L, R, Out>;
+      const codec = codecOf(right);
+      const rows = state.rows.scope('rows');
+      const superseded = metrics.counter(
+        'millrace.lookup_join.superseded',
+        'Rows for the table that were older than what it had',
+        { operator: name },
+      );
+      const missing = metrics.counter('millrace.lookup_join.missing', 'Left rows without a row, dropped', {
+        operator: name,
+      });
+      const isGone = right.isDeletion ?? (() => false);
+      const update = (value: R): void => {
+        const key = right.keyOf(value);
+        const version = { time_ms: checkedTime(right.timeOf(value), name), value };
+        const known = rows.get(key);
+        if (known === undefined || byVersion(version, known, codec) > 0) rows.set(key, version);
+        else superseded.add();
+      };
+      return {
+        onBatch: (items) => {
+          const out: Out[] = [];
+          for (const item of items) {
+            if (item.input === 'right') {
+              update(item.value);
+              continue;
+            }
+            const version = rows.get(left.keyOf(item.value));
+            const row = version === undefined || isGone(version.value) ? undefined : version.value;
+            if (row !== undefined || type === 'left') out.push(join(item.value, row));
+            else missing.add();
+          }
+          emit(out);
+        },
+      };
+    },
+  });

@@ -1,0 +1,294 @@
+import {
+  type Codec,
+  type Counter,
+  defineOperator,
+  MillraceError,
+  mapTable,
+  type OperatorContext,
+  type OperatorDoc,
+  stringKey,
+  trustedJsonCodec,
+} from '../../engine/index.ts';
+import { checkPattern, type Matched, type Pattern, patternInWords } from './pattern-builder.ts';
+import { type Outcome, PatternNfa } from './pattern-nfa.ts';
+import {
+  bufferEvent,
+  dropUnpicked,
+  logicalPatternRow,
+  newPatternRow,
+  type PatternRow,
+  patternRowCodec,
+} from './pattern-row.ts';
+import { checkSkip, type SkipStrategy, type SkipTo, skipInWords } from './pattern-skip.ts';
+import { Sequences } from './sequence.ts';
+
+export interface PatternMatch<E, N extends string> {
+  readonly key: string;
+  /** Of the first and of the last event picked. */
+  readonly start_ms: number;
+  readonly end_ms: number;
+  /** By stage, in order; empty for an optional stage without events. */
+  readonly events: Matched<E, N>;
+}
+
+export interface PatternConfig<E, N extends string> {
+  readonly pattern: Pattern<E, N>;
+  /** Patterns are searched for among the events of one key; '' for an event that belongs to none. */
+  readonly keyOf: (event: E) => string;
+  /** Event time, whole ms since the epoch. */
+  readonly timeOf: (event: E) => number;
+  /** Orders tied events; by default their JSON. */
+  readonly idOf?: (event: E) => string;
+  /**
+   * What becomes of other matches after one. Matches are taken as they are decided, those of one moment by their first event.
+   * `noSkip` (default): nothing. `skipToNext`: no other match begins with the same event. `skipPastLast`: none begins
+   * at or before the last event of this one, so no two matches overlap. `{ toFirst: stage }`, `{ toLast: stage }`: none
+   * begins before the first or the last event that this one has of the stage; of one without such an event: nothing.
+   * (Flink holds a match back while one that began earlier is undecided; here none waits.)
+   */
+  readonly skip?: SkipStrategy | SkipTo<N>;
+  /** Undecided matches of one key, at most; by default 1,000. Beyond it the oldest are given up. */
+  readonly max_partial_matches?: number;
+  /** Events of one key that wait for the watermark, at most; by default 10,000. */
+  readonly max_buffered_events?: number;
+  readonly codec?: Codec<E>;
+  /** Keys kept in memory, in rows. */
+  readonly cacheRows?: number;
+}
+
+type PatternSides<E, N extends string> = {
+  /** Partial matches whose time ran out and that were neither complete nor part of a longer one. */
+  readonly timeout: PatternMatch<E, N>;
+  /** Events that came after the watermark had passed them. */
+  readonly late: E;
+  /** Events beyond `max_buffered_events`. */
+  readonly overflow: E;
+};
+
+const DEFAULT_MAX_PARTIAL_MATCHES = 1_000;
+const DEFAULT_MAX_BUFFERED_EVENTS = 10_000;
+/** A table has one scope: the keys are the rows'. */
+const SCOPE = '';
+
+/**
+ * Finds sequences of events (complex event processing): see `Pattern` for what a pattern says. Events wait, by key,
+ * until the watermark has passed them and are then evaluated in order of time, ties by id, so the matches and
+ * their order (by the time they were decided, then key) do not depend on the order of arrival.
+ *
+ * State: a row and a timer for each key that has waiting events or undecided matches; with `within` (or `withinPrevious`
+ * of each stage) it goes when their time is over. A pattern without keeps partial matches until `max_partial_matches`.
+ */
+export function pattern<E, N extends string>(name: string, config: PatternConfig<E, N>) {
+  return make<E, N>()(name, config);
+}
+
+export const patternDoc: OperatorDoc = {
+  kind: 'pattern',
+  summary: 'Sequences of events by key: strict and relaxed contiguity, negations, quantifiers, a time limit',
+  does:
+    'Searches the events of each key for a sequence built with `begin(…).next(…).followedBy(…)…within(ms)`, after Flink CEP: ' +
+    '`next`, `followedBy`, `followedByAny`, `notNext`, `notFollowedBy`; `times`, `timesOrMore`, `oneOrMore`, each also ' +
+    '`consecutive`, with `allowCombinations`, `greedy` or `until`; `optional`; `within` of the whole and ' +
+    '`withinPrevious` of a stage, bounds included. ' +
+    'A condition may look at the events matched so far, those of its own stage included. Events are evaluated in order of ' +
+    'event time once the watermark has passed them. A match is `{ key, start_ms, end_ms, events }` with the events by ' +
+    'stage. `skip` says whether matches may overlap. Partial matches whose time ran out go to the side output ' +
+    '`timeout`: an order that was not paid.',
+  state:
+    'One row a key: the events that the watermark has not passed (at most `max_buffered_events`, more go to the side output ' +
+    '`overflow`), partial matches (at most `max_partial_matches`, beyond it the oldest are given up and counted in ' +
+    '`millrace.pattern.given_up`) and the events they picked; one timer a key. With `within`, or `withinPrevious` of ' +
+    'each stage, all of it goes when the watermark has passed the last limit; else a key keeps its row as long as a ' +
+    'match is open.',
+  late: 'An event behind the watermark goes to the side output `late` and is counted in `millrace.pattern.late`.',
+  duplicates: 'Each event is evaluated, repeated ones too: put `dedup` before it.',
+  failure:
+    'Rows and timers are part of the commit: after a crash the uncommitted input is replayed and gives the same matches. ' +
+    'A pattern that could never be decided is refused with `bad_pattern`. Another pattern than that of the rows in the state is refused at the start with `topology_changed` (of conditions ' +
+    'only the names are compared). A condition that throws stops the task, and so ' +
+    'does an event time that is no whole number of ms (`bad_event_time`).',
+};
+
+function tablesOf<E, N extends string>({ codec, cacheRows }: PatternConfig<E, N>) {
+  return {
+    keys: mapTable<string, PatternRow<E>>({
+      key: stringKey,
+      value: patternRowCodec(codec ?? trustedJsonCodec<E>()),
+      version: 1,
+      logical: logicalPatternRow,
+      ...(cacheRows === undefined ? {} : { cacheRows }),
+    }),
+  };
+}
+
+type Tables<E, N extends string> = ReturnType<typeof tablesOf<E, N>>;
+type Context<E, N extends string> = OperatorContext<
+  PatternConfig<E, N>,
+  Tables<E, N>,
+  PatternMatch<E, N>,
+  PatternSides<E, N>
+>;
+
+const make = <E, N extends string>() =>
+  defineOperator<E, PatternMatch<E, N>, PatternConfig<E, N>, Tables<E, N>, PatternSides<E, N>>({
+    kind: patternDoc.kind,
+    summary: patternDoc.summary,
+    state: tablesOf,
+    sides: ['timeout', 'late', 'overflow'],
+    definition: ({ pattern: sought, skip = 'noSkip' }) => ({
+      pattern: patternInWords(sought),
+      skip: skipInWords(skip),
+    }),
+    start: (context) => new Matcher(context),
+  });
+
+interface Found<E, N extends string> {
+  readonly match: PatternMatch<E, N>;
+  readonly at_ms: number;
+  readonly kind: Outcome['kind'];
+}
+
+/** An event that waits for the watermark. */
+interface Waiting {
+  readonly time_ms: number;
+}
+
+class Matcher<E, N extends string> extends Sequences<E, Waiting, PatternRow<E>> {
+  readonly #context: Context<E, N>;
+  readonly #nfa: PatternNfa<E>;
+  readonly #maxPartials: number;
+  readonly #maxBuffered: number;
+  readonly #overflowed: Counter;
+  readonly #givenUp: Counter;
+  #overflow: E[] = [];
+  /** Events by number of the key at work. */
+  #picked: ReadonlyMap<number, E> = new Map();
+
+  constructor(context: Context<E, N>) {
+    const { name, config, state, timers, metrics, initialWatermark_ms } = context;
+    const { pattern: sought, skip = 'noSkip', timeOf } = config;
+    checkPattern(sought);
+    checkSkip(skip, sought.stages);
+    super({
+      name,
+      kind: patternDoc.kind,
+      keyOf: config.keyOf,
+      lateness_ms: 0,
+      rows: state.keys.scope(SCOPE),
+      timers,
+      metrics,
+      initialWatermark_ms,
+      late: (events) => context.emitTo('late', events),
+    });
+    this.#context = context;
+    this.#nfa = new PatternNfa<E>(sought, skip, (event) => this.#picked.get(event) as E, timeOf);
+    this.#maxPartials = limit('max_partial_matches', config.max_partial_matches, DEFAULT_MAX_PARTIAL_MATCHES);
+    this.#maxBuffered = limit('max_buffered_events', config.max_buffered_events, DEFAULT_MAX_BUFFERED_EVENTS);
+    this.#overflowed = metrics.counter(
+      'millrace.pattern.overflowed',
+      'Events beyond what a key may have waiting',
+    );
+    this.#givenUp = metrics.counter(
+      'millrace.pattern.given_up',
+      'Partial matches given up because their key had too many',
+    );
+    metrics.gauge('millrace.pattern.cached', 'Keys in memory', () => state.keys.cachedRows, {
+      operator: name,
+    });
+  }
+
+  protected override read(event: E): Waiting {
+    return { time_ms: this.#context.config.timeOf(event) };
+  }
+
+  protected override offer(key: string, { time_ms }: Waiting, event: E): void {
+    const { idOf = JSON.stringify } = this.#context.config;
+    const row = this.rows.get(key) ?? newPatternRow<E>();
+    if (row.buffer.length === this.#maxBuffered) {
+      this.#overflow.push(event);
+      return;
+    }
+    bufferEvent(row, { time_ms, id: idOf(event), event });
+    this.#wakeAfter(key, row, time_ms);
+    this.rows.set(key, row);
+  }
+
+  protected override offered(): void {
+    const overflow = this.#overflow;
+    this.#overflow = [];
+    this.#overflowed.add(overflow.length);
+    this.#context.emitTo('overflow', overflow);
+  }
+
+  /** Evaluates the keys that have something earlier than the watermark: events, or the end of a window. */
+  protected override look(woken: readonly (readonly [string, PatternRow<E>])[]): void {
+    const found: Found<E, N>[] = [];
+    for (const [key, row] of woken) {
+      this.#evaluate(key, row, found);
+      this.#keep(key, row);
+    }
+    // Stable: what one key found at one moment stays in its order, keys stay in theirs.
+    found.sort((a, b) => a.at_ms - b.at_ms);
+    this.#context.emit(found.filter(({ kind }) => kind === 'match').map(({ match }) => match));
+    this.#context.emitTo(
+      'timeout',
+      found.filter(({ kind }) => kind === 'timeout').map(({ match }) => match),
+    );
+  }
+
+  #evaluate(key: string, row: PatternRow<E>, found: Found<E, N>[]): void {
+    const { buffer, partials, picked } = row;
+    this.#picked = picked;
+    const report = (outcomes: readonly Outcome[]): void => {
+      for (const { match, at_ms, kind } of outcomes) {
+        const events = this.#nfa.eventsOf(match) as Matched<E, N>;
+        const last = match.picks.at(-1)?.[0] as number;
+        const end_ms = this.#context.config.timeOf(picked.get(last) as E);
+        found.push({ match: { key, start_ms: match.start_ms, end_ms, events }, at_ms, kind });
+      }
+    };
+    let done = 0;
+    for (const { time_ms, event } of buffer) {
+      if (time_ms >= this.watermark_ms) break;
+      done++;
+      const number = row.next++;
+      picked.set(number, event);
+      report(this.#nfa.offer(partials, number, time_ms));
+      const excess = partials.length - this.#maxPartials;
+      if (excess > 0) {
+        partials.splice(0, excess);
+        this.#givenUp.add(excess);
+      }
+    }
+    buffer.splice(0, done);
+    report(this.#nfa.expire(partials, this.watermark_ms));
+    dropUnpicked(row);
+  }
+
+  /** Writes the row and sees to it that it is looked at in time; or lets it go. */
+  #keep(key: string, row: PatternRow<E>): void {
+    const [first] = row.buffer;
+    if (first === undefined && row.partials.length === 0) {
+      this.letGo(key, row);
+      return;
+    }
+    let time_ms = first?.time_ms ?? Number.POSITIVE_INFINITY;
+    for (const match of row.partials) time_ms = Math.min(time_ms, this.#nfa.due_ms(match));
+    if (time_ms < Number.POSITIVE_INFINITY) this.#wakeAfter(key, row, time_ms);
+    this.rows.set(key, row);
+  }
+
+  /** When the watermark is after the time: while it is equal, an event of that time may come. */
+  #wakeAfter(key: string, row: PatternRow<E>, time_ms: number): void {
+    this.wakeAt(time_ms + 1, key, row);
+  }
+}
+
+function limit(name: string, given: number | undefined, standard: number): number {
+  const value = given ?? standard;
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  throw new MillraceError(
+    'bad_pattern',
+    `The pattern cannot be run: ${name} is ${value}, not a number above 0.`,
+  );
+}

@@ -1,0 +1,82 @@
+import type { Codec, Operator, OperatorDoc } from '../../engine/index.ts';
+import { type LateEvents, makeProcess } from '../process/index.ts';
+import { requireGap } from './session-gap.ts';
+
+export interface SessionizeConfig<A> {
+  readonly keyOf: (event: A) => string;
+  /** Event time, whole ms. */
+  readonly timeOf: (event: A) => number;
+  /** Events of a key that are this far apart or less belong to one session, ms. */
+  readonly gap_ms: number;
+  /** How waiting events are stored. By default JSON, trusted to be what was written. */
+  readonly codec?: Codec<A>;
+}
+
+/** An event with the session that it belongs to. */
+export interface InSession<A> {
+  readonly event: A;
+  readonly key: string;
+  /** Key and start, `<key>@<start_ms>`: the same for the same events, always. */
+  readonly session: string;
+  readonly start_ms: number;
+  /** From 0, in the order of event time. */
+  readonly index: number;
+}
+
+export const sessionizeDoc: OperatorDoc = {
+  kind: 'sessionize',
+  summary: 'Each event with the session that it belongs to',
+  does: 'Events of a key that follow each other within `gap_ms` of event time are one session; a longer pause begins another. Each event is passed on with the id of its session (key and start), the start, and its number within the session, in the order of event time (events of one ms by their stored bytes), as soon as the watermark has passed it: earlier the session could still get an earlier start, or be joined with the one before by an event in between. What comes out is therefore a function of the set of events that come in time. For whole sessions as lists use `sessions`.',
+  state:
+    'One row for each (time, key) that waits for the watermark, and one small row and one timer for each open session. Both go when the watermark is past the last event by more than the gap.',
+  late: 'An event older than the watermark goes to the side output `late` and is counted as `millrace.sessionize.late`: its session has been given out.',
+  duplicates: 'Each copy is an event of the session. Put `dedup` in front.',
+  failure:
+    'Waiting events and open sessions are part of the commit; after a crash the same ids come out. After a restart with another `gap_ms` it counts for the open sessions too. An event time that is no whole number of ms since 1970 stops the task with `bad_event_time` before anything of the batch is committed.',
+};
+
+interface Open {
+  readonly start_ms: number;
+  readonly last_ms: number;
+  readonly count: number;
+}
+
+/** Each event with its session: events of a key at most `gap_ms` apart. Throws `bad_config` for a gap that is no time. */
+export function sessionize<A>(
+  name: string,
+  config: SessionizeConfig<NoInfer<A>>,
+): Operator<A, InSession<A>, LateEvents<A>>;
+export function sessionize<A>(
+  name: string,
+  config: SessionizeConfig<A>,
+): Operator<A, InSession<A>, LateEvents<A>>;
+export function sessionize<A>(
+  name: string,
+  config: SessionizeConfig<A>,
+): Operator<A, InSession<A>, LateEvents<A>> {
+  const { keyOf, timeOf, gap_ms, codec } = config;
+  requireGap(name, gap_ms);
+  return makeProcess<A, InSession<A>, Open | undefined, Record<never, never>>(sessionizeDoc)(name, {
+    keyOf,
+    timeOf,
+    order: 'time',
+    initial: () => undefined,
+    ...(codec === undefined ? {} : { eventCodec: codec }),
+    onEvent: (event, { key, state, time_ms, timers, setState, emit }) => {
+      // One that was opened with a longer gap may be over before its timer.
+      const open = state !== undefined && time_ms - state.last_ms <= gap_ms ? state : undefined;
+      const { start_ms, last_ms, count } = open ?? { start_ms: time_ms, last_ms: time_ms, count: 0 };
+      setState({ start_ms, last_ms: time_ms, count: count + 1 });
+      if (count === 0 || time_ms > last_ms) {
+        if (state !== undefined) timers.clear(state.last_ms + gap_ms);
+        timers.set(time_ms + gap_ms);
+      }
+      emit({ event, key, session: `${key}@${start_ms}`, start_ms, index: count });
+    },
+    onTimer: (time_ms, { state, timers, clearState }) => {
+      if (state === undefined || state.last_ms + gap_ms <= time_ms) clearState();
+      // Set for a shorter gap.
+      else timers.set(state.last_ms + gap_ms);
+    },
+  });
+}

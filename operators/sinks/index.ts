@@ -1,0 +1,3 @@
+export * from './callback-publisher.ts';
+export * from './to-callback.ts';
+export * from './to-jetstream.ts';

@@ -1,0 +1,2 @@
+export * from './to-table.ts';
+export * from './to-window-table.ts';

@@ -1,0 +1,262 @@
+import {
+  ByteWriter,
+  type Codec,
+  decodeRow,
+  defineOperator,
+  type Handlers,
+  type MapSpec,
+  type MapTable,
+  MillraceError,
+  mapTable,
+  type Operator,
+  type OperatorDoc,
+  stringKey,
+  type TableSpecs,
+  type Timers,
+  trustedJsonCodec,
+} from '../../engine/index.ts';
+import { type AggregateSpec, type ResultOf, resolveAggregate } from '../aggregates/index.ts';
+import { onWatermark, type Trigger } from './trigger.ts';
+import { controlTable, WindowControl } from './window-control.ts';
+import { type CountRow, CountWindows, countRowCodec } from './window-count.ts';
+import { logicalPane, type PanedRow, panedRowCodec, type RenewBytes } from './window-pane.ts';
+import { PanedWindows } from './window-paned.ts';
+import { logicalSessions, type SessionRow, SessionWindows, sessionRowCodec } from './window-session.ts';
+import { SlicedWindows } from './window-sliced.ts';
+import { logicalInstants, type SlidingRow, SlidingWindows, slidingRowCodec } from './window-sliding.ts';
+import type {
+  WindowConfig,
+  WindowMode,
+  WindowOutput,
+  WindowPlan,
+  WindowResult,
+  WindowSides,
+} from './window-types.ts';
+import type { AlignedSpec, CountWindow, SessionWindow, SlidingWindow, WindowSpec } from './windows.ts';
+
+export const windowDoc: OperatorDoc = {
+  kind: 'window',
+  summary: 'An aggregate of the events of each key and window of event time',
+  does: "Puts each event into the windows that its time falls into (tumbling, hopping, cumulating, sessions, sliding around each event, every n events, or one global window) and gives one result for each key and window when the watermark reaches its end: in the order of (end of window, key). The aggregate is one of `count`, `sum`, `min`, `max`, `avg`, `variance`, `distinct`, `distinctApprox`, `quantiles`, `topK`, `first`, `last`, `collect`, several of them by name, or your own. A trigger gives early results before the end; within `allowedLateness_ms` after it every late event gives its window's result again. The mode says what a further result of the same window is: everything so far (`accumulate`), only what is new (`discard`), or everything so far after a retraction of the last one (`retract`). A session that has grown or merged since its last result has other bounds: with `accumulate` too, what was given under the former ones is retracted (`kind: 'retract'`) just before its next result. The last result of a window (with `discard`: all of them merged) is a function of the set of events within the allowed lateness, whatever their order, batches and restarts.",
+  state:
+    'One accumulator for each key and slice of time: a tumbling window is one slice, a hopping one is size / gcd(size, hop) slices that its neighbours share, so an event costs one update however many windows overlap. With early triggers one row for each key and window; sessions one row for each key with open sessions, and in it what was given of those that may still change. What is open goes when its end plus the allowed lateness is at or before the watermark (of a sliding window `before_ms` after that, when no window reaches back to it). Of a count window the last, smaller one goes `idle_ms` after its last event. A global window ends never: it keeps one row for each key for ever, so let the keys be few. Beside that two rows: the definition and the watermark. Changed rows are written once a commit; others are a bounded cache.',
+  late: 'An event is late when every window that it is in has ended at least `allowedLateness_ms` before the watermark; with sliding windows, when its own has; with count windows, when it is itself older than that. It goes to the side output `late` and is counted as `millrace.window.late`. So does an event whose time is NaN or beyond what timers can hold, the year 10889: a time in µs or ns is, read as ms. An event behind the watermark whose window is still open is not late. Events that would open more than the configured number of windows go to the side output `overflow`, counted as `millrace.window.overflow`.',
+  duplicates: 'Each copy is an event. Put `dedup` in front where a source may repeat.',
+  failure:
+    'Accumulators, open windows and the watermark up to which results were given are part of the commit: after a crash the events since the last one are aggregated again, and results that were given after it come again, equal. A changed window, trigger, mode or composition is refused at start (`topology_changed`, `state_schema_mismatch`) rather than mixed with state of the old one; what an aggregate of your own stores may change with a larger `version`, where it has a `migrate(old, fromVersion)` for what is stored; `allowedLateness_ms` may change, and a window that has closed stays closed. What an aggregate throws stops the task before anything of the batch is committed.',
+};
+
+/**
+ * Windowed aggregation by key. Results come when the watermark reaches a window's end, sorted by (end, key);
+ * see `WindowConfig` for early and late results. Throws `bad_window` for a configuration that has no meaning.
+ */
+export function window<E, S extends AggregateSpec<E>>(
+  name: string,
+  config: WindowConfig<NoInfer<E>, S>,
+): Operator<E, WindowResult<ResultOf<S>>, WindowSides<E>>;
+export function window<E, S extends AggregateSpec<E>>(
+  name: string,
+  config: WindowConfig<E, S>,
+): Operator<E, WindowResult<ResultOf<S>>, WindowSides<E>>;
+export function window<E, S extends AggregateSpec<E>>(
+  name: string,
+  config: WindowConfig<E, S>,
+): Operator<E, WindowResult<ResultOf<S>>, WindowSides<E>> {
+  const plan = planOf(config);
+  // The results of the resolved aggregate are those of its specification.
+  return operatorOf(name, plan) as Operator<E, WindowResult<ResultOf<S>>, WindowSides<E>>;
+}
+
+function planOf<E, S extends AggregateSpec<E>>(config: WindowConfig<E, S>): WindowPlan<E> {
+  const plan: WindowPlan<E> = {
+    keyOf: config.keyOf,
+    timeOf: config.timeOf,
+    window: config.window,
+    aggregate: resolveAggregate<E, S>(config.aggregate),
+    allowedLateness_ms: config.allowedLateness_ms ?? 0,
+    trigger: config.trigger ?? onWatermark(),
+    mode: config.mode ?? 'accumulate',
+    codec: config.codec ?? trustedJsonCodec<E>(),
+    version: config.version ?? 1,
+    max_open_windows: config.max_open_windows ?? 10_000,
+    max_open_per_key: config.max_open_per_key ?? 10_000,
+    max_cached_rows: config.max_cached_rows ?? 100_000,
+    max_uncommitted_rows: config.max_uncommitted_rows ?? 50_000,
+  };
+  if (!(plan.allowedLateness_ms >= 0)) throw bad('allowedLateness_ms must not be negative.');
+  if (plan.window.kind === 'global' && plan.trigger.kind === 'watermark') {
+    throw bad('A global window never ends: give it an early trigger.');
+  }
+  if ((plan.window.kind === 'sliding' || plan.window.kind === 'count') && plan.trigger.kind !== 'watermark') {
+    throw bad(`${plan.window.kind} windows have no early results.`);
+  }
+  return plan;
+}
+
+function bad(message: string): MillraceError {
+  return new MillraceError('bad_window', message);
+}
+
+/** The kinds of windows differ in their rows and in what they do with them. */
+function operatorOf<E>(
+  name: string,
+  plan: WindowPlan<E>,
+): Operator<E, WindowResult<unknown>, WindowSides<E>> {
+  const { window: spec, trigger } = plan;
+  switch (spec.kind) {
+    case 'tumbling':
+    case 'hopping':
+    case 'cumulate':
+    case 'global': {
+      const aligned = { ...plan, window: spec };
+      if (trigger.kind === 'watermark') {
+        return make<E, AlignedSpec, unknown>(
+          'sliced',
+          (accumulator) => accumulator,
+          SlicedWindows<E>,
+        )(name, aligned);
+      }
+      return make<E, AlignedSpec, PanedRow>(
+        'paned',
+        panedRowCodec,
+        PanedWindows<E>,
+        logicalPane,
+      )(name, aligned);
+    }
+    case 'session':
+      return make<E, SessionWindow, SessionRow>(
+        'session',
+        sessionRowCodec,
+        SessionWindows<E>,
+        logicalSessions,
+      )(name, { ...plan, window: spec });
+    case 'sliding':
+      return make<E, SlidingWindow, SlidingRow>(
+        'sliding',
+        slidingRowCodec,
+        SlidingWindows<E>,
+        logicalInstants,
+      )(name, { ...plan, window: spec });
+    case 'count':
+      return make<E, CountWindow, CountRow>('count', countRowCodec, CountWindows<E>, (row) => ({
+        ...row,
+        wake_ms: Number.POSITIVE_INFINITY,
+      }))(name, {
+        ...plan,
+        window: spec,
+      });
+  }
+}
+
+/** `hopping, size_ms 60000, hop_ms 1000` */
+function inWords({ kind, ...parts }: WindowSpec | Trigger): string {
+  return [kind, ...Object.entries(parts).map(([name, value]) => `${name} ${value}`)].join(', ');
+}
+
+/** Layouts of the rows: state of one is refused by another, through the version of the table. */
+const LAYOUTS = { sliced: 1, paned: 2, session: 3, sliding: 4, count: 5 } as const;
+const LAYOUT_ROOM = 8;
+
+interface Tables<V> extends TableSpecs {
+  readonly rows: MapSpec<string, V>;
+  readonly control: MapSpec<string, number>;
+}
+
+/** What handles one kind of windows. */
+type WindowHandlers<E, W extends WindowSpec, V> = new (
+  plan: WindowPlan<E, W>,
+  rows: MapTable<string, V>,
+  control: WindowControl,
+  output: WindowOutput<E>,
+  timers: Pick<Timers, 'set' | 'clear'>,
+) => Handlers<E>;
+
+/** How rows lie around accumulators, and what becomes of accumulators that lie in them as bytes. */
+type RowCodecOf<V> = (accumulator: Codec<unknown>, renew?: RenewBytes) => Codec<V>;
+
+/** Where an aggregate migrates, rows of an older version of the same layout are read with its codecs of then. */
+function rowMigration<E, V>(
+  layout: keyof typeof LAYOUTS,
+  rowCodec: RowCodecOf<V>,
+  { codec, codecOf }: WindowPlan<E>['aggregate'],
+): Pick<MapSpec<string, V>, 'migrate'> {
+  if (codecOf === undefined) return {};
+  return {
+    migrate: (bytes, from) => {
+      if (from % LAYOUT_ROOM !== LAYOUTS[layout]) throw bad('The rows are of another kind of windows.');
+      const former = codecOf(Math.floor(from / LAYOUT_ROOM));
+      const renew: RenewBytes = (given) => {
+        const writer = new ByteWriter();
+        codec.write(writer, decodeRow(former, given));
+        return writer.copy();
+      };
+      return decodeRow(rowCodec(former, renew), bytes);
+    },
+  };
+}
+
+function make<E, W extends WindowSpec, V>(
+  layout: keyof typeof LAYOUTS,
+  rowCodec: RowCodecOf<V>,
+  Windows: WindowHandlers<E, W, V>,
+  /** What of a row is content, for the digest. */
+  logical?: (row: V, mode: WindowMode) => V,
+) {
+  return defineOperator<E, WindowResult<unknown>, WindowPlan<E, W>, Tables<V>, WindowSides<E>>({
+    kind: windowDoc.kind,
+    summary: windowDoc.summary,
+    sides: ['late', 'overflow'],
+    definition: ({ window: spec, mode, trigger, aggregate }) => ({
+      window: inWords(spec),
+      mode,
+      trigger: inWords(trigger),
+      aggregate: aggregate.kind,
+    }),
+    state: ({ version, max_cached_rows, mode, aggregate }) => ({
+      rows: mapTable<string, V>({
+        key: stringKey,
+        value: rowCodec(aggregate.codec),
+        version: version * LAYOUT_ROOM + LAYOUTS[layout],
+        ...rowMigration(layout, rowCodec, aggregate),
+        cacheRows: max_cached_rows,
+        ...(logical === undefined ? {} : { logical: (row) => logical(row, mode) }),
+      }),
+      control: controlTable(),
+    }),
+    start: ({ name, config, state, metrics, timers, emit, emitTo, requestBarrier }) => {
+      const labels = { operator: name };
+      const given = metrics.counter('millrace.window.results', 'Results of windows', labels);
+      const late = metrics.counter('millrace.window.late', 'Events whose windows were all closed', labels);
+      const overflow = metrics.counter(
+        'millrace.window.overflow',
+        'Events past a limit on open windows',
+        labels,
+      );
+      metrics.gauge('millrace.window.cached', 'Accumulators in memory', () => state.rows.cachedRows, labels);
+      const { window: spec, mode, trigger, aggregate } = config;
+      const definition = JSON.stringify({ window: spec, mode, trigger, aggregate: aggregate.shape });
+      const output: WindowOutput<E> = {
+        emit: (results) => {
+          given.add(results.length);
+          emit(results);
+        },
+        late: (events) => {
+          late.add(events.length);
+          emitTo('late', events);
+        },
+        overflow: (events) => {
+          overflow.add(events.length);
+          emitTo('overflow', events);
+        },
+        requestBarrier,
+      };
+      return new Windows(
+        config,
+        state.rows,
+        new WindowControl(state.control, name, definition, config.allowedLateness_ms),
+        output,
+        timers,
+      );
+    },
+  });
+}
