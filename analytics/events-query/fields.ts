@@ -1,5 +1,4 @@
-import { eventSchema, TIME_ALIASES } from '../event-schema.ts';
-import { parseEventTime } from '../event-time.ts';
+import { eventSchema, parseEventTime, TIME_ALIASES } from '../events/index.ts';
 import { ROW_DIMENSIONS } from '../rows/index.ts';
 import { anyAt, type Path } from './path.ts';
 import type { EventTerms } from './terms.ts';

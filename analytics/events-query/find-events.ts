@@ -1,4 +1,4 @@
-import type { PlanHead } from '../../engine/query/kind.ts';
+import type { PlanHead } from '../../engine/index.ts';
 import { prefilterOf } from './column-tests.ts';
 import type { Condition } from './condition.ts';
 import { describeEvents } from './describe-events.ts';

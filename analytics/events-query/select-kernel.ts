@@ -1,4 +1,4 @@
-import type { Chunk, ChunkCodes, ChunkHashes, ChunkIndex } from '../../engine/log/index.ts';
+import type { Chunk, ChunkCodes, ChunkHashes, ChunkIndex } from '../../engine/index.ts';
 import { CODE, FLAG } from '../rows/index.ts';
 import type { BestPositions, Order, Position } from './position.ts';
 

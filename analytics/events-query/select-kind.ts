@@ -1,11 +1,11 @@
+import type { Cancel, Plan, PlanHead, PlanPart, QueryContext, QueryKind } from '../../engine/index.ts';
 import {
   type ChunkPlace,
   type ColumnSpec,
   columnIndex,
   OTHER_TEXT,
   type ScanPlan,
-} from '../../engine/log/index.ts';
-import type { Cancel, Plan, PlanHead, PlanPart, QueryContext, QueryKind } from '../../engine/query/kind.ts';
+} from '../../engine/index.ts';
 import type { ColumnTest } from './column-tests.ts';
 import { BestPositions } from './position.ts';
 import { Candidates, type CodeTest, type RowFilter, selectFrom } from './select-kernel.ts';

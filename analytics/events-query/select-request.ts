@@ -1,4 +1,4 @@
-import type { Chunk, Dictionary, LogSchema, ScanPlan, ScanRequest } from '../../engine/log/index.ts';
+import type { Chunk, Dictionary, LogSchema, ScanPlan, ScanRequest } from '../../engine/index.ts';
 import type { ColumnTest } from './column-tests.ts';
 import type { Order, Position } from './position.ts';
 

@@ -1,5 +1,5 @@
 import type { SourceRecord } from '../../engine/index.ts';
-import { type Columns, type Dictionary, RowBatch } from '../../engine/log/index.ts';
+import { type Columns, type Dictionary, RowBatch } from '../../engine/index.ts';
 import { rowSchema } from '../rows/index.ts';
 
 /** An exchange rate that an `fx.rate` event announces: `rate` units of `quote` for one of `base`, as decimal text. */
@@ -33,6 +33,11 @@ export class EventBatch {
   ticket_lo = new Int32Array(INITIAL);
   /** 1 where the event goes on; dedup sets 0. */
   live = new Uint8Array(INITIAL);
+  /** The event id's UTF-8: `ids`[id_start, id_end). */
+  ids = new Uint8Array(INITIAL * 16);
+  id_start = new Int32Array(INITIAL);
+  id_end = new Int32Array(INITIAL);
+  #idsEnd = 0;
   /** Index in `records`. */
   record = new Int32Array(INITIAL);
   /** The messages of the push, valid until the source's next take. */
@@ -60,6 +65,23 @@ export class EventBatch {
     this.own.clear();
     this.records = records;
     this.rates = [];
+    this.#idsEnd = 0;
+  }
+
+  /** Keeps the UTF-8 of an event's id, bytes [start, end). */
+  setId(row: number, bytes: Uint8Array, start: number, end: number): void {
+    const from = this.#idsEnd;
+    const to = from + end - start;
+    if (to > this.ids.length) {
+      const grown = new Uint8Array(Math.max(this.ids.length * 2, to));
+      grown.set(this.ids.subarray(0, from));
+      this.ids = grown;
+    }
+    const { ids } = this;
+    for (let at = start, own = from; at < end; at++, own++) ids[own] = bytes[at] as number;
+    this.id_start[row] = from;
+    this.id_end[row] = to;
+    this.#idsEnd = to;
   }
 
   /** The index of a new event. */

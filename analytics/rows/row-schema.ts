@@ -1,4 +1,4 @@
-import { type ColumnSpec, columnIndex, type LogSchema } from '../../engine/log/index.ts';
+import { type ColumnSpec, columnIndex, type LogSchema } from '../../engine/index.ts';
 
 /** The contract's dimensions whose values are text codes, in the order of their columns. */
 export const ROW_DIMENSIONS = [

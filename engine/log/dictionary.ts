@@ -1,5 +1,5 @@
-import { ByteReader, ByteWriter } from '../bytes.ts';
-import type { KvTable, KvView } from '../kv.ts';
+import { ByteReader, ByteWriter } from '../base/index.ts';
+import type { KvTable, KvView } from '../state/index.ts';
 
 /** The code of the empty text, which stands for "none". */
 export const NO_TEXT = 0;

@@ -1,4 +1,4 @@
-import type { KvView } from '../kv.ts';
+import type { KvView } from '../state/index.ts';
 
 /** Where a log lies: the tables of its writer, as a snapshot's views. */
 export interface LogView {

@@ -1,2 +1,3 @@
 export * from './interactive.ts';
 export * from './interactive-layout.ts';
+export * from './kind.ts';

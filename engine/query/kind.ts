@@ -1,5 +1,5 @@
-import type { KvView } from '../kv.ts';
-import type { Progress } from '../meta.ts';
+import type { KvView } from '../state/index.ts';
+import type { Progress } from '../task/index.ts';
 
 /**
  * A query is data. A kind of query says how one is planned, run in parts and finished; `QueryExecutor` decides
