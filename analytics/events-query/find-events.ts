@@ -110,7 +110,10 @@ class Search {
   readonly #request: FindRequest;
   readonly #signal: AbortSignal;
   readonly #events: FoundEvent[] = [];
+  /** Columns and times say all that is asked. */
   #isSure = false;
+  /** Times alone do. */
+  #isPlain = false;
   #after: Position | undefined;
   #rows = 0;
   #read = 0;
@@ -127,6 +130,7 @@ class Search {
     const { condition, tenant, words, payloads_max, isOver } = this.#request;
     this.#isSure = prefilterOf(condition, tenant, terms).isExact && words.length === 0;
     const first = firstSelection(terms, this.#request);
+    this.#isPlain = first.tests.length === 0;
     const judging = await this.#judging(first);
     this.#after = first.after;
     let { limit, rows_max } = first;
@@ -194,7 +198,8 @@ class Search {
         end = 'cut';
         break;
       }
-      if (verdict === VERDICT.yes || (verdict === VERDICT.missing && this.#isSure)) taken.push(seen);
+      const isSure = this.#isSure && (this.#isPlain || selection.merged[seen] === 0);
+      if (verdict === VERDICT.yes || (verdict === VERDICT.missing && isSure)) taken.push(seen);
       else if (verdict === VERDICT.missing) this.#missing++;
       if (this.#events.length + taken.length < this.#request.limit) continue;
       const isLast = seen + 1 === selection.length && selection.more === undefined;

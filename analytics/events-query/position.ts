@@ -11,7 +11,7 @@ const INITIAL_POSITIONS = 1_024;
 
 /**
  * The best `limit` positions of those that are offered, in bounded memory: a binary heap in parallel arrays whose
- * root is the worst that is kept. Each position carries a tag (where its row lies).
+ * root is the worst that is kept. Each carries the place of its row, inverted for a merged one.
  */
 export class BestPositions {
   readonly limit: number;
@@ -20,6 +20,7 @@ export class BestPositions {
   #sequence: Float64Array;
   #part: Int32Array;
   #chunk: Int32Array;
+  /** Inverted for a merged one. */
   #row: Int32Array;
   length = 0;
 
@@ -43,14 +44,22 @@ export class BestPositions {
     return this.#time[0] as number;
   }
 
-  offer(time_ms: number, sequence: number, part: number, chunk: number, row: number): void {
+  offer(
+    time_ms: number,
+    sequence: number,
+    part: number,
+    chunk: number,
+    row: number,
+    isMerged: boolean,
+  ): void {
+    const tag = isMerged ? ~row : row;
     if (this.length < this.limit) {
       if (this.length === this.#time.length) this.#grow();
       const at = this.length++;
-      this.#set(at, time_ms, sequence, part, chunk, row);
+      this.#set(at, time_ms, sequence, part, chunk, tag);
       this.#up(at);
     } else if (this.#compare(time_ms, sequence, part, 0) < 0) {
-      this.#set(0, time_ms, sequence, part, chunk, row);
+      this.#set(0, time_ms, sequence, part, chunk, tag);
       this.#down(0);
     }
   }
@@ -79,7 +88,12 @@ export class BestPositions {
   }
 
   rowAt(at: number): number {
-    return this.#row[at] as number;
+    const tag = this.#row[at] as number;
+    return tag < 0 ? ~tag : tag;
+  }
+
+  isMergedAt(at: number): boolean {
+    return (this.#row[at] as number) < 0;
   }
 
   #set(at: number, time_ms: number, sequence: number, part: number, chunk: number, row: number): void {

@@ -10,8 +10,16 @@ export type CodeTest =
       readonly columns: readonly number[];
       readonly items: readonly number[];
       readonly codes: Int32Array;
+      readonly isOwn: boolean;
     }
-  | { readonly kind: 'hash'; readonly column: number; readonly hi: Int32Array; readonly lo: Int32Array };
+  | {
+      readonly kind: 'hash';
+      readonly column: number;
+      readonly hi: Int32Array;
+      readonly lo: Int32Array;
+      /** Each event has its own value there; other columns of some say what the newest version of their order says. */
+      readonly isOwn: boolean;
+    };
 
 export interface RowFilter {
   readonly start_ms: number;
@@ -28,9 +36,10 @@ export class Candidates {
   rows = new Int32Array(0);
   length = 0;
 
-  reset(capacity: number): void {
-    if (this.rows.length < capacity) this.rows = new Int32Array(capacity);
-    this.length = 0;
+  /** All rows of a chunk, which are still to be filled in. */
+  reset(rows: number): void {
+    if (this.rows.length < rows) this.rows = new Int32Array(rows);
+    this.length = rows;
   }
 }
 
@@ -53,27 +62,40 @@ export function selectFrom(
   candidates: Candidates,
 ): void {
   if (isOut(chunk, best, filter)) return;
+  const flags = chunk.code(CODE.flags);
   candidates.reset(chunk.rows);
-  keepOriginals(chunk.code(CODE.flags), chunk.rows, candidates);
-  for (const test of filter.tests) {
-    if (candidates.length === 0) return;
-    if (test.kind === 'hash') keepHashes(chunk.hash(test.column), test.hi, test.lo, candidates);
-    else keepCodes(chunk, test, candidates);
-  }
-  if (candidates.length > 0) offer(chunk, place, filter, best, candidates);
+  keepFlags(flags, ORIGINAL_OR_MERGED, FLAG.original, candidates);
+  for (const test of filter.tests) keepRows(chunk, test, candidates);
+  offer(chunk, place, false, filter, best, candidates);
+  // Of these, too, the events themselves decide what their columns cannot say.
+  candidates.reset(chunk.rows);
+  keepFlags(flags, ORIGINAL_OR_MERGED, ORIGINAL_OR_MERGED, candidates);
+  for (const test of filter.tests) if (test.isOwn) keepRows(chunk, test, candidates);
+  offer(chunk, place, true, filter, best, candidates);
 }
 
-/** Of each event the row that it came in with: not what corrects it later. */
-function keepOriginals({ index, values }: ChunkCodes, rows: number, candidates: Candidates): void {
+const ORIGINAL_OR_MERGED = FLAG.original | FLAG.merged;
+
+function keepRows(chunk: Chunk, test: CodeTest, candidates: Candidates): void {
+  if (candidates.length === 0) return;
+  if (test.kind === 'hash') keepHashes(chunk.hash(test.column), test.hi, test.lo, candidates);
+  else keepCodes(chunk, test, candidates);
+}
+
+/** Rows whose flags, as far as the mask goes, are these: of each event only the row that it came in with. */
+function keepFlags({ index, values }: ChunkCodes, mask: number, flags: number, candidates: Candidates): void {
   const kept = candidates.rows;
+  const rows = candidates.length;
   let length = 0;
-  const accepted = values.map((flags) => flags & FLAG.original);
-  if (index === null) {
-    if (accepted[0] !== 0) for (; length < rows; length++) kept[length] = length;
+  const accepted = values.map((value) => ((value & mask) === flags ? 1 : 0));
+  if (!accepted.includes(1)) {
+    candidates.length = 0;
+  } else if (index !== null) {
+    for (let row = 0; row < rows; row++) if (accepted[index[row] as number] === 1) kept[length++] = row;
+    candidates.length = length;
   } else {
-    for (let row = 0; row < rows; row++) if (accepted[index[row] as number] !== 0) kept[length++] = row;
+    for (; length < rows; length++) kept[length] = length;
   }
-  candidates.length = length;
 }
 
 interface Column {
@@ -162,10 +184,12 @@ function keepHashes(
 function offer(
   chunk: Chunk,
   place: number,
+  isMerged: boolean,
   { start_ms, end_ms, upTo, order, after, sequences }: RowFilter,
   best: BestPositions,
   { rows, length }: Candidates,
 ): void {
+  if (length === 0) return;
   const times = chunk.time_ms();
   const sequence = chunk.sequence();
   const parts = chunk.part();
@@ -181,7 +205,7 @@ function offer(
       if (behind <= 0) continue;
     }
     if (sequences !== undefined && !holds(sequences, number)) continue;
-    best.offer(time_ms, number, part, place, row);
+    best.offer(time_ms, number, part, place, row, isMerged);
   }
 }
 

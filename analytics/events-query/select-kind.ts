@@ -69,17 +69,26 @@ function planOf(view: EventLogView, scope: string, request: SelectRequest): Plan
   };
 }
 
+/** Columns in which no event has what its order says. */
+const OWN_TEXTS = ['type', 'source'];
+
 /** The test with codes of the dictionary; undefined where no row can pass it. */
 function codeTestOf({ schema, dictionary }: EventLogView, test: ColumnTest): CodeTest | undefined {
   const place = (specs: readonly ColumnSpec[]) => (name: string) => columnIndex(specs, name);
   if (test.kind === 'hash') {
     const hi = Int32Array.from(test.hashes, (hash) => hash.hi);
     const lo = Int32Array.from(test.hashes, (hash) => hash.lo);
-    return { kind: 'hash', column: columnIndex(schema.columns, test.column), hi, lo };
+    return {
+      kind: 'hash',
+      column: columnIndex(schema.columns, test.column),
+      hi,
+      lo,
+      isOwn: test.column === 'order',
+    };
   }
   if (test.kind === 'code') {
     const column = columnIndex(schema.columns, test.column);
-    return { kind: 'code', columns: [column], items: [], codes: Int32Array.from(test.codes) };
+    return { kind: 'code', columns: [column], items: [], codes: Int32Array.from(test.codes), isOwn: true };
   }
   const codes = test.texts.map((text) => dictionary.find(text)).filter((code) => code >= 0);
   // A full dictionary gives every new text one code: the event itself says which text it was.
@@ -90,6 +99,7 @@ function codeTestOf({ schema, dictionary }: EventLogView, test: ColumnTest): Cod
     columns: test.columns.map(place(schema.columns)),
     items: test.items.map(place(schema.items)),
     codes: Int32Array.from(codes),
+    isOwn: test.items.length === 0 && test.columns.every((name) => OWN_TEXTS.includes(name)),
   };
 }
 
@@ -237,6 +247,7 @@ function finishOf(
     time_ms: rows.time_ms.slice(0, length),
     sequence: rows.sequence.slice(0, length),
     part: rows.part.slice(0, length),
+    merged: rows.merged.slice(0, length),
     columns: withColumns ? columnsOf(view, rows, length) : undefined,
     scanned_rows: rows.scanned_rows,
     more: limited ?? (frontier_ms === undefined ? undefined : { frontier_ms }),

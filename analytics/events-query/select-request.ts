@@ -49,6 +49,8 @@ export interface Selection {
   readonly time_ms: Float64Array;
   readonly sequence: Float64Array;
   readonly part: Int32Array;
+  /** 1: tests were not asked of its columns, which may say what a newer version of its order says. */
+  readonly merged: Int32Array;
   readonly columns: SelectedColumns | undefined;
   /** Rows that were looked at. */
   readonly scanned_rows: number;

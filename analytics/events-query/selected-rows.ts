@@ -15,6 +15,8 @@ export interface SelectedRows {
   readonly time_ms: Float64Array;
   readonly sequence: Float64Array;
   readonly part: Int32Array;
+  /** 1: its columns may say what a newer version of its order says. */
+  readonly merged: Int32Array;
   readonly numbers: readonly Float64Array[];
   readonly codes: readonly Int32Array[];
 }
@@ -26,7 +28,7 @@ export function newRows(
   numbers: number,
   codes: number,
 ): { readonly rows: SelectedRows; readonly bytes: Uint8Array } {
-  const bytes = new Uint8Array(8 * HEADER_NUMBERS + length * (16 + 4 + 8 * numbers + 4 * codes));
+  const bytes = new Uint8Array(8 * HEADER_NUMBERS + length * (16 + 8 + 8 * numbers + 4 * codes));
   new Float64Array(bytes.buffer, 0, HEADER_NUMBERS).set([
     length,
     head.limit,
@@ -72,6 +74,7 @@ export function rowsOf(given: Uint8Array): SelectedRows {
     sequence,
     numbers: amounts,
     part: ints(),
+    merged: ints(),
     codes: Array.from({ length: codes }, ints),
   };
 }
@@ -112,6 +115,7 @@ function copyRow(from: SelectedRows, at: number, to: SelectedRows, toAt: number)
   to.time_ms[toAt] = from.time_ms[at] as number;
   to.sequence[toAt] = from.sequence[at] as number;
   to.part[toAt] = from.part[at] as number;
+  to.merged[toAt] = from.merged[at] as number;
   for (let column = 0; column < from.numbers.length; column++) {
     (to.numbers[column] as Float64Array)[toAt] = (from.numbers[column] as Float64Array)[at] as number;
   }
@@ -135,6 +139,7 @@ export function positionsOf(
     made.rows.time_ms[at] = best.timeAt(from);
     made.rows.sequence[at] = best.sequenceAt(from);
     made.rows.part[at] = best.partAt(from);
+    made.rows.merged[at] = best.isMergedAt(from) ? 1 : 0;
   }
   return { ...made, sorted };
 }
