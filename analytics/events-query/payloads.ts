@@ -4,6 +4,8 @@ export interface StoredMessage {
   readonly data: Uint8Array;
   /** Names are compared without case. */
   header(name: string): string | undefined;
+  /** All of them; absent where only single ones are known. */
+  headers?(): Iterable<readonly [name: string, value: string]>;
 }
 
 /** Where the original JSON lies. Both ways throw a retriable error when the stream cannot be reached. */
