@@ -185,12 +185,12 @@ export class TestLog implements EventLogView {
     return { request, chunks, segments: chunks.length, rows, bytes: rows * 100 };
   }
 
-  *chunks({ request, chunks }: ScanPlan): Iterable<Chunk> {
+  scan({ request, chunks }: ScanPlan, visit: (chunk: Chunk) => unknown): void {
     const tenant = this.dictionary.find(request.scope);
     for (const { chunk } of chunks) {
       this.reads++;
       const rows = (this.#all()[chunk] ?? []).filter((row) => this.batch.scope[row] === tenant);
-      yield new TestChunk(this.batch, rows);
+      visit(new TestChunk(this.batch, rows));
     }
   }
 }

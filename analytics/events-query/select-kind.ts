@@ -157,10 +157,10 @@ function partialOf(
   const best = new BestPositions(limit, filter.order);
   const candidates = new Candidates();
   let place = 0;
-  for (const chunk of view.chunks(plan)) {
+  view.scan(plan, (chunk) => {
     cancel.check();
     selectFrom(chunk, place++, filter, best, candidates);
-  }
+  });
   const columns = withColumns ? outputOf(view) : NO_COLUMNS;
   const sizes = { numbers: columns.numbers.length, codes: columns.codes.length };
   const { rows, bytes, sorted } = positionsOf(best, filter.order, plan.rows, sizes);
@@ -209,7 +209,7 @@ function fillColumns(
   const places = [...byChunk.keys()].sort((a, b) => a - b);
   const chunks = places.map((place) => plan.chunks[place] as ChunkPlace);
   let next = 0;
-  for (const chunk of view.chunks({ ...plan, chunks })) {
+  view.scan({ ...plan, chunks }, (chunk) => {
     const selected = byChunk.get(places[next++] as number) ?? [];
     for (const [column, place] of codes.entries()) {
       const { index, values } = chunk.code(place);
@@ -223,7 +223,7 @@ function fillColumns(
       const to = rows.numbers[column] as Float64Array;
       for (const at of selected) to[at] = from[best.rowAt(sorted[at] as number)] as number;
     }
-  }
+  });
 }
 
 function finishOf(

@@ -7,8 +7,8 @@ export interface EventLogView {
   readonly schema: LogSchema;
   readonly dictionary: Pick<Dictionary, 'find' | 'textOf' | 'size' | 'limit'>;
   plan(request: ScanRequest): ScanPlan;
-  /** In the order of the plan's chunks. */
-  chunks(plan: ScanPlan): Iterable<Chunk>;
+  /** Shows each chunk of the plan in its order; what a chunk gives is valid until the next one. */
+  scan(plan: ScanPlan, visit: (chunk: Chunk) => unknown): void;
 }
 
 /** The next events of a tenant in an order, by what columns say. Plain data. */
