@@ -205,7 +205,7 @@ describe('POST /events/search', () => {
       const isRight = Number(amount) >= 10 && Number(amount) < 40 && (items as TestEvent[])[0]?.sku === 'k-1';
       return isRight && String((data as TestEvent).note).includes('no.2');
     });
-    expect(expected.length).toBeGreaterThan(2);
+    expect(expected.length).toBe(2);
     const answer = await search({ query, text, to: '2025-09-02T00:00:00Z' });
     expect(idsOf(answer)).toEqual(expected);
   });
