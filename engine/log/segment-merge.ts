@@ -1,0 +1,102 @@
+import { invariant } from '../errors.ts';
+import type { KvTable } from '../kv.ts';
+import { Reusable, StoredChunkBytes } from './chunk-store.ts';
+import type { ColumnEncoder } from './column-encoder.ts';
+import { DAY_MS } from './layout.ts';
+import { DaySums, decodeManifest, encodeManifest, type Manifest, NO_CUT } from './manifest.ts';
+import { columnIndex, type LogSchema } from './row-batch.ts';
+import { cutEvenly, sortRows } from './row-order.ts';
+import { visitColumns } from './row-source.ts';
+import type { ScopeSegments, SegmentEntry } from './scope-segments.ts';
+import { type ChunkRows, SegmentEncoder } from './segment-encoder.ts';
+import { SegmentRows, type StoredSegment } from './segment-rows.ts';
+import { physicalColumns, type StoredSchemas, unionOf } from './stored-schema.ts';
+
+/** The writer's side of a `LogView`. */
+export interface LogTables {
+  readonly segments: KvTable;
+  readonly chunks: KvTable;
+}
+
+/** What merges share. */
+export interface MergeContext {
+  readonly tables: LogTables;
+  readonly schema: LogSchema;
+  readonly schemas: StoredSchemas;
+  readonly encoder: ColumnEncoder;
+  /** Smaller segments keep the order of arrival. */
+  readonly sort_min_rows: number;
+}
+
+export function readManifest(segments: KvTable, key: Uint8Array): Manifest {
+  const value = segments.get(key);
+  invariant(value !== undefined, 'a segment that the writer knows has a manifest');
+  return decodeManifest(value);
+}
+
+/**
+ * Writes the segments [from, to) of a tenant as one, in their place, without the rows behind the cut. Inside a
+ * commit. A row keeps its sequence, and nothing is netted out.
+ */
+export function mergeSegments(context: MergeContext, scope: ScopeSegments, from: number, to: number): void {
+  const { tables, schema, schemas } = context;
+  const old = scope.entries.slice(from, to);
+  const segments = old.map(({ key }) => ({ key, manifest: readManifest(tables.segments, key) }));
+  const columns = unionOf(
+    schema,
+    segments.map(({ manifest }) => schemas.get(manifest.schema)),
+  );
+  const source = new SegmentRows(tables.chunks, segments, columns, schemas);
+  const order = liveRows(source, scope.firstDay);
+  const sums = new DaySums();
+  for (const { manifest } of segments)
+    for (const day of manifest.days) if (day.day >= scope.firstDay) sums.add(day);
+  const days = sums.sorted();
+  const merged: SegmentEntry[] = [];
+  if (order.length > 0) {
+    const { key, order: place, id } = scope.newKey(old[0]?.order);
+    const encoder = new SegmentEncoder(context.encoder, tables.chunks, physicalColumns(columns));
+    for (const [chunk, rows] of divide(context, source, order, days[0]?.day ?? 0, columns).entries())
+      encoder.add(key, chunk, rows);
+    visitColumns(source, columns, [encoder]);
+    const stored = schemas.store(tables.segments, columns);
+    const manifest: Manifest = { schema: stored.id, chunks: encoder.finish(), days };
+    tables.segments.put(key, encodeManifest(manifest));
+    merged.push(scope.entryOf(key, place, id, manifest));
+  }
+  source.remove(tables.chunks);
+  for (const { key } of old) tables.segments.remove(key);
+  scope.entries.splice(from, to - from, ...merged);
+}
+
+/** Removes a segment with its chunks; inside a commit. */
+export function removeSegment(tables: LogTables, { key, manifest }: StoredSegment): void {
+  const memory = new Reusable();
+  for (let chunk = 0; chunk < manifest.chunks.length; chunk++)
+    new StoredChunkBytes(tables.chunks, key, chunk, memory).remove(tables.chunks);
+  tables.segments.remove(key);
+}
+
+function liveRows({ rows, time_ms }: SegmentRows, firstDay: number): Uint32Array {
+  const order = new Uint32Array(rows);
+  if (firstDay === NO_CUT) {
+    for (let row = 0; row < rows; row++) order[row] = row;
+    return order;
+  }
+  const cut_ms = firstDay * DAY_MS;
+  let live = 0;
+  for (let row = 0; row < rows; row++) if ((time_ms[row] as number) >= cut_ms) order[live++] = row;
+  return order.subarray(0, live);
+}
+
+function divide(
+  { schema, sort_min_rows }: MergeContext,
+  source: SegmentRows,
+  order: Uint32Array,
+  firstDay: number,
+  { columns }: Pick<LogSchema, 'columns'>,
+): ChunkRows[] {
+  if (order.length < sort_min_rows) return cutEvenly(order, 0, order.length);
+  const hashes = source.hashes(columnIndex(columns, schema.sortBy));
+  return sortRows(order, source.time_ms, firstDay, hashes);
+}

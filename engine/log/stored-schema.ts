@@ -1,0 +1,151 @@
+import { ByteReader, ByteWriter } from '../bytes.ts';
+import { invariant, MillraceError } from '../errors.ts';
+import type { KvTable, KvView } from '../kv.ts';
+import { FIRST_COLUMN, SCHEMA_RANGE, schemaKey } from './layout.ts';
+import type { ColumnKind, ColumnSpec, LogSchema } from './row-batch.ts';
+
+/** Columns that segments were written with, and where each lies in a chunk. */
+export interface StoredSchema {
+  readonly id: number;
+  readonly columns: readonly ColumnSpec[];
+  readonly items: readonly ColumnSpec[];
+}
+
+const KINDS: readonly ColumnKind[] = ['code', 'hash', 'number'];
+const TEXT = 1;
+const PROVENANCE = 2;
+
+function writeSpecs(writer: ByteWriter, specs: readonly ColumnSpec[]): void {
+  writer.varint(specs.length);
+  for (const { name, kind, text, provenance } of specs) {
+    const flags = (text === true ? TEXT : 0) | (provenance === true ? PROVENANCE : 0);
+    writer.string(name).u8(KINDS.indexOf(kind)).u8(flags);
+  }
+}
+
+function readSpecs(reader: ByteReader): ColumnSpec[] {
+  return Array.from({ length: reader.varint() }, () => {
+    const name = reader.string();
+    const kind = KINDS[reader.u8()];
+    invariant(kind !== undefined, 'the kind of a stored column is known');
+    const flags = reader.u8();
+    return {
+      name,
+      kind,
+      ...((flags & TEXT) !== 0 ? { text: true } : {}),
+      ...((flags & PROVENANCE) !== 0 ? { provenance: true } : {}),
+    };
+  });
+}
+
+function bytesOf({ columns, items }: Pick<StoredSchema, 'columns' | 'items'>): Buffer {
+  const writer = new ByteWriter();
+  writeSpecs(writer, columns);
+  writeSpecs(writer, items);
+  return writer.copy();
+}
+
+export function physicalColumns({ columns, items }: Pick<StoredSchema, 'columns' | 'items'>): number {
+  return FIRST_COLUMN + columns.length + items.length;
+}
+
+/** The schemas of a log's segments. */
+export class StoredSchemas {
+  readonly #byId: StoredSchema[] = [];
+
+  constructor(segments: KvView) {
+    for (const { value } of segments.scan(SCHEMA_RANGE)) {
+      const reader = new ByteReader(value);
+      const columns = readSpecs(reader);
+      this.#byId.push({ id: this.#byId.length, columns, items: readSpecs(reader) });
+    }
+  }
+
+  get all(): readonly StoredSchema[] {
+    return this.#byId;
+  }
+
+  get(id: number): StoredSchema {
+    const schema = this.#byId[id];
+    invariant(schema !== undefined, `the log has the schema ${id} of a segment`);
+    return schema;
+  }
+
+  /** The stored form of these columns, written where it is new; inside a commit. */
+  store(segments: KvTable, schema: Pick<StoredSchema, 'columns' | 'items'>): StoredSchema {
+    const bytes = bytesOf(schema);
+    const known = this.#byId.find((stored) => bytesOf(stored).equals(bytes));
+    if (known !== undefined) return known;
+    const stored = { id: this.#byId.length, columns: schema.columns, items: schema.items };
+    segments.put(schemaKey(stored.id), bytes);
+    this.#byId.push(stored);
+    return stored;
+  }
+}
+
+/**
+ * The columns of a schema and those that only older segments have: a merge loses none of them. Throws
+ * `log_column_changed`.
+ */
+export function unionOf(
+  schema: Pick<LogSchema, 'columns' | 'items'>,
+  older: readonly StoredSchema[],
+): Pick<StoredSchema, 'columns' | 'items'> {
+  const columns = [...schema.columns];
+  const items = [...schema.items];
+  for (const stored of older) {
+    addMissing(columns, stored.columns);
+    addMissing(items, stored.items);
+  }
+  return { columns, items };
+}
+
+function addMissing(to: ColumnSpec[], from: readonly ColumnSpec[]): void {
+  for (const spec of from) {
+    const known = to.find(({ name }) => name === spec.name);
+    if (known === undefined) to.push(spec);
+    else checkKind(known, spec);
+  }
+}
+
+function checkKind({ name, kind }: ColumnSpec, stored: ColumnSpec): void {
+  if (kind === stored.kind) return;
+  throw new MillraceError(
+    'log_column_changed',
+    `The column "${name}" of the event log holds values of kind ${stored.kind}, and is declared as ${kind}. Give the new column another name.`,
+  );
+}
+
+/** Where the columns of a schema lie in a chunk, by kind and place among their kind; -1: not there. */
+export interface ColumnPlaces {
+  readonly codes: readonly number[];
+  readonly hashes: readonly number[];
+  readonly numbers: readonly number[];
+  readonly itemCodes: readonly number[];
+  readonly itemNumbers: readonly number[];
+}
+
+/** Throws `log_column_changed`. */
+export function placesOf(schema: Pick<LogSchema, 'columns' | 'items'>, stored: StoredSchema): ColumnPlaces {
+  const places = (
+    specs: readonly ColumnSpec[],
+    from: readonly ColumnSpec[],
+    first: number,
+    wanted: ColumnKind,
+  ): number[] =>
+    specs
+      .filter(({ kind }) => kind === wanted)
+      .map((spec) => {
+        const at = from.findIndex(({ name }) => name === spec.name);
+        if (at >= 0) checkKind(spec, from[at] as ColumnSpec);
+        return at < 0 ? -1 : first + at;
+      });
+  const firstItem = FIRST_COLUMN + stored.columns.length;
+  return {
+    codes: places(schema.columns, stored.columns, FIRST_COLUMN, 'code'),
+    hashes: places(schema.columns, stored.columns, FIRST_COLUMN, 'hash'),
+    numbers: places(schema.columns, stored.columns, FIRST_COLUMN, 'number'),
+    itemCodes: places(schema.items, stored.items, firstItem, 'code'),
+    itemNumbers: places(schema.items, stored.items, firstItem, 'number'),
+  };
+}
