@@ -1,5 +1,5 @@
-import { invariant, MillraceError } from '../errors.ts';
-import type { KvTable, KvView } from '../kv.ts';
+import { invariant, MillraceError } from '../base/index.ts';
+import type { KvTable, KvView } from '../state/index.ts';
 import { ChunkKeys, EXTERNAL, INLINE_MAX_BYTES, NONE, PACKED_MAX_ROWS } from './layout.ts';
 
 /** Memory that values are copied into, so that their arrays begin where the machine wants them. */

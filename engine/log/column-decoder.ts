@@ -1,4 +1,4 @@
-import { invariant } from '../errors.ts';
+import { invariant } from '../base/index.ts';
 import {
   CONSTANT,
   DICTIONARY,

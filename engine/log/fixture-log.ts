@@ -1,5 +1,5 @@
-import { MillraceError } from '../errors.ts';
-import type { KvStore, KvView } from '../kv.ts';
+import { MillraceError } from '../base/index.ts';
+import type { KvStore, KvView } from '../state/index.ts';
 import { Dictionary } from './dictionary.ts';
 import type { LogLimits } from './log-writer.ts';
 import { LogWriter } from './log-writer.ts';

@@ -1,7 +1,6 @@
 import { endianness } from 'node:os';
-import { ByteReader, ByteWriter } from '../bytes.ts';
-import { invariant } from '../errors.ts';
-import { prefixEnd } from '../kv.ts';
+import { ByteReader, ByteWriter, invariant } from '../base/index.ts';
+import { prefixEnd } from '../state/index.ts';
 
 // Columns are stored as arrays of the machine, so that a scan copies them and looks at nothing.
 invariant(endianness() === 'LE', 'the log is read and written on little-endian machines');

@@ -1,5 +1,5 @@
-import { ByteWriter } from '../bytes.ts';
-import type { KvView } from '../kv.ts';
+import { ByteWriter } from '../base/index.ts';
+import type { KvView } from '../state/index.ts';
 import { parseKey, SCOPES_RANGE } from './layout.ts';
 import { decodeManifest, decodeScope, NO_CUT } from './manifest.ts';
 

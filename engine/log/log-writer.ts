@@ -1,4 +1,4 @@
-import { invariant } from '../errors.ts';
+import { invariant } from '../base/index.ts';
 import { ColumnEncoder } from './column-encoder.ts';
 import { DAY_MS, parseKey, SCOPES_RANGE } from './layout.ts';
 import { cutScope, dayBySize } from './log-retention.ts';

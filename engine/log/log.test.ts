@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { fc } from '../../test/property.ts';
-import { SeededRandom } from '../random.ts';
-import { STORE_KINDS, StoreFixture } from '../store-fixture.ts';
+import { SeededRandom } from '../base/index.ts';
+import { STORE_KINDS, StoreFixture } from '../state/fixture-stores.ts';
 import { type Item, LogUnderTest, type Row, SMALL, scanRows, sorted, viewOf } from './fixture-log.ts';
 import { DAY_MS } from './layout.ts';
 import { logDigest } from './log-digest.ts';

@@ -1,4 +1,4 @@
-import { ByteReader, ByteWriter } from '../bytes.ts';
+import { ByteReader, ByteWriter } from '../base/index.ts';
 
 /** What is in a chunk: enough to skip it, or to take it whole. */
 export interface ChunkEntry {

@@ -1,4 +1,4 @@
-import { invariant } from '../errors.ts';
+import { invariant } from '../base/index.ts';
 import { HashIds } from './hash-ids.ts';
 import { ItemListTable } from './item-lists.ts';
 import { Columns, type HashColumn, type LogSchema, type RowBatch } from './row-batch.ts';

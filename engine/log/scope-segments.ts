@@ -1,4 +1,4 @@
-import type { KvTable } from '../kv.ts';
+import type { KvTable } from '../state/index.ts';
 import { FIRST_ORDER, scopeKey, segmentKey } from './layout.ts';
 import { encodeScope, type Manifest, NO_CUT, rowsOf, type ScopeState } from './manifest.ts';
 

@@ -1,4 +1,4 @@
-import type { KvTable } from '../kv.ts';
+import type { KvTable } from '../state/index.ts';
 import { ChunkBuilder } from './chunk-store.ts';
 import type { ColumnEncoder } from './column-encoder.ts';
 import { CHUNK_MAX_ROWS, LIST, LIST_SIZE, SEQUENCE, TIME } from './layout.ts';

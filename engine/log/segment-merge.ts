@@ -1,5 +1,5 @@
-import { invariant } from '../errors.ts';
-import type { KvTable } from '../kv.ts';
+import { invariant } from '../base/index.ts';
+import type { KvTable } from '../state/index.ts';
 import { Reusable, StoredChunkBytes } from './chunk-store.ts';
 import type { ColumnEncoder } from './column-encoder.ts';
 import { DAY_MS } from './layout.ts';

@@ -1,4 +1,4 @@
-import type { KvTable, KvView } from '../kv.ts';
+import type { KvTable, KvView } from '../state/index.ts';
 import { Reusable, StoredChunkBytes } from './chunk-store.ts';
 import { decodeCodes, decodeHashes, decodeIntegers, decodeNumbers } from './column-decoder.ts';
 import { HashIds } from './hash-ids.ts';

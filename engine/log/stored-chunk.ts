@@ -1,4 +1,4 @@
-import type { KvView } from '../kv.ts';
+import type { KvView } from '../state/index.ts';
 import { Reusable, StoredChunkBytes } from './chunk-store.ts';
 import { decodeCodes, decodeHashes, decodeIntegers, decodeNumbers } from './column-decoder.ts';
 import { LIST, LIST_SIZE, PART, SEQUENCE, TIME } from './layout.ts';

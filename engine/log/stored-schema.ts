@@ -1,6 +1,5 @@
-import { ByteReader, ByteWriter } from '../bytes.ts';
-import { invariant, MillraceError } from '../errors.ts';
-import type { KvTable, KvView } from '../kv.ts';
+import { ByteReader, ByteWriter, invariant, MillraceError } from '../base/index.ts';
+import type { KvTable, KvView } from '../state/index.ts';
 import { FIRST_COLUMN, SCHEMA_RANGE, schemaKey } from './layout.ts';
 import type { ColumnKind, ColumnSpec, LogSchema } from './row-batch.ts';
 

@@ -1,4 +1,4 @@
-import { MillraceError } from '../errors.ts';
+import { MillraceError } from '../base/index.ts';
 import { Reusable, StoredChunkBytes } from './chunk-store.ts';
 import type { Dictionary } from './dictionary.ts';
 import { ChunkKeys, parseKey, SCOPES_RANGE } from './layout.ts';
