@@ -2,17 +2,18 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ANY, wordsOf } from './condition.ts';
 import { parseCondition } from './condition-parse.ts';
-import { type FoundPage, findEvents } from './find-events.ts';
+import { type FindRequest, type FoundPage, findEvents } from './find-events.ts';
 import { eventBodies, idOf, queries, START_MS, TestEvents } from './fixture-events.ts';
-import { TEST_TERMS, type TestEvent } from './fixture-log.ts';
+import { type FilledLog, TEST_TERMS, type TestEvent, TestLog } from './fixture-log.ts';
 import { passes, textsIn } from './fixture-oracle.ts';
+import { StoredLog } from './fixture-stored-log.ts';
 
 const SIGNAL = new AbortController().signal;
 const PROPERTY = { seed: 20_250_801, numRuns: 300 };
 
 /** Messages of one or several events, of two tenants; some rows say what a newer version of their order does. */
 function fill(
-  events: TestEvents,
+  events: TestEvents<FilledLog>,
   messages: readonly { bodies: readonly TestEvent[]; tenant: string; isMerged: boolean }[],
 ): void {
   let id = events.placed.length;
@@ -34,8 +35,8 @@ const messages = fc.array(
 );
 
 async function pages(
-  events: TestEvents,
-  first: ReturnType<TestEvents['request']>,
+  events: TestEvents<FilledLog>,
+  first: FindRequest,
   between: (page: FoundPage) => void = () => {},
 ): Promise<string[]> {
   const ids: string[] = [];
@@ -59,9 +60,11 @@ describe('findEvents', () => {
         queries,
         fc.constantFrom('asc' as const, 'desc' as const),
         fc.constantFrom(1, 3, 1_000),
-        fc.constantFrom(undefined, 4),
-        async (input, query, order, limit, texts_max) => {
-          const events = new TestEvents({ chunk_rows: 8, ...(texts_max === undefined ? {} : { texts_max }) });
+        fc.constantFrom('rows' as const, 'a full dictionary' as const, 'segments' as const),
+        async (input, query, order, limit, kind) => {
+          const texts = kind === 'rows' ? {} : { texts_max: 4 };
+          const log = kind === 'segments' ? new StoredLog() : new TestLog({ chunk_rows: 8, ...texts });
+          const events = new TestEvents<FilledLog>(log);
           fill(events, input);
           events.log.merge();
           const condition = parseCondition(query, TEST_TERMS);
@@ -83,7 +86,7 @@ describe('findEvents', () => {
         messages,
         fc.constantFrom('strasse', 'gb ORDER', 'οδοσ', '"b"', 'x\\y k-1'),
         async (input, text) => {
-          const events = new TestEvents();
+          const events = new TestEvents(new TestLog());
           fill(events, input);
           const words = text.toUpperCase().split(' ');
           const expected = events.expected('a', 'desc', ({ event }) =>
@@ -101,7 +104,7 @@ describe('findEvents', () => {
   it('keeps its pages while events arrive and segments are merged', async () => {
     await fc.assert(
       fc.asyncProperty(messages, messages, queries, async (input, later, query) => {
-        const events = new TestEvents({ chunk_rows: 4 });
+        const events = new TestEvents(new StoredLog());
         fill(events, input);
         const condition = parseCondition(query, TEST_TERMS);
         const expected = events.expected('a', 'desc', (placed) => passes(query, placed));
@@ -118,7 +121,7 @@ describe('findEvents', () => {
   });
 
   it('reads only the chunks that the newest events can be in', async () => {
-    const events = new TestEvents({ chunk_rows: 10_000 });
+    const events = new TestEvents(new TestLog({ chunk_rows: 10_000 }));
     for (let at = 0; at < 100_000; at++) {
       events.log.add('a', { event_id: `e-${at}`, type: 'visit', time: timeAt(at) }, at + 1, 0);
       events.payloads.messages.set(at + 1, JSON.stringify({ event_id: `e-${at}` }));
@@ -135,8 +138,8 @@ describe('findEvents', () => {
 const timeAt = (at: number): string => new Date(START_MS + at).toISOString();
 
 describe('limits of a search', () => {
-  const filled = (count: number): TestEvents => {
-    const events = new TestEvents({ chunk_rows: 1_000 });
+  const filled = (count: number): TestEvents<TestLog> => {
+    const events = new TestEvents(new TestLog({ chunk_rows: 1_000 }));
     for (let at = 0; at < count; at++) {
       const note = at % 100 === 7 ? 'a needle' : 'hay';
       events.publish('a', [{ event_id: `e-${at}`, type: 'visit', time: timeAt(at), data: { note } }]);
@@ -193,7 +196,7 @@ describe('limits of a search', () => {
   });
 
   it('reads a stream once whose events are in another order than their times', async () => {
-    const events = new TestEvents({ chunk_rows: 1_000 });
+    const events = new TestEvents(new TestLog({ chunk_rows: 1_000 }));
     const count = 20_000;
     for (let at = 0; at < count; at++) {
       const time = timeAt((at * 7_919) % count);
@@ -212,8 +215,8 @@ describe('limits of a search', () => {
 });
 
 describe('payloads that are gone', () => {
-  const filled = (): TestEvents => {
-    const events = new TestEvents();
+  const filled = (): TestEvents<TestLog> => {
+    const events = new TestEvents(new TestLog());
     for (let at = 0; at < 20; at++) {
       const country = at % 2 === 0 ? 'GB' : 'DE';
       const event = { event_id: `e-${at}`, type: 'visit', time: timeAt(at), country, amount: at };

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { timeOf } from './fields.ts';
 import type { FinderParts, FindRequest } from './find-events.ts';
-import { TEST_TERMS, type TestEvent, TestLog, TestSelector } from './fixture-log.ts';
+import { type FilledLog, TEST_TERMS, type TestEvent, TestSelector } from './fixture-log.ts';
 import type { FoundEvent } from './found-event.ts';
 import type { PartReader, PayloadSource, StoredMessage } from './payloads.ts';
 import type { Position } from './position.ts';
@@ -61,15 +61,15 @@ export const readParts: PartReader = ({ data }) => {
 };
 
 /** A log, its stream, and the events that went in. */
-export class TestEvents {
-  readonly log: TestLog;
+export class TestEvents<L extends FilledLog> {
+  readonly log: L;
   readonly payloads = new TestPayloads();
   readonly placed: Placed[] = [];
   readonly selector: TestSelector;
   sequence = 0;
 
-  constructor(options: ConstructorParameters<typeof TestLog>[0] = {}) {
-    this.log = new TestLog(options);
+  constructor(log: L) {
+    this.log = log;
     this.selector = new TestSelector(() => this.log);
   }
 

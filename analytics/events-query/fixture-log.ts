@@ -4,11 +4,9 @@ import {
   type ChunkHashes,
   type ChunkItems,
   type ChunkPlace,
-  columnIndex,
   Dictionary,
   type HashColumn,
   type PlanHead,
-  type QueryContext,
   RowBatch,
   type ScanPlan,
   type ScanRequest,
@@ -18,7 +16,7 @@ import { normalType } from '../events/index.ts';
 import { CODE, FLAG, HASH, ITEM_CODE, NUMBER, ROW_DIMENSIONS, rowSchema } from '../rows/index.ts';
 import { timeOf } from './fields.ts';
 import type { EventSelector } from './find-events.ts';
-import { selectEvents } from './select-kind.ts';
+import { inlineSelector } from './inline-selector.ts';
 import type { EventLogView, Selection, SelectRequest } from './select-request.ts';
 import type { EventTerms } from './terms.ts';
 
@@ -43,8 +41,90 @@ export const TEST_TERMS: EventTerms = {
 
 export type TestEvent = Readonly<Record<string, unknown>>;
 
+/** The original row of an event. `over`: members that its row has instead of its own, from its order. */
+export function writeEvent(
+  batch: RowBatch,
+  tenant: string,
+  event: TestEvent,
+  sequence: number,
+  part: number,
+  over: TestEvent = {},
+): number {
+  const { dictionary } = batch;
+  const row = batch.append();
+  const merged = { ...event, ...over };
+  const text = (name: string): number => dictionary.codeOf(String(merged[name] ?? ''));
+  batch.time_ms[row] = timeOf(String(event.time));
+  batch.sequence[row] = sequence;
+  batch.part[row] = part;
+  batch.scope[row] = dictionary.codeOf(tenant);
+  const { codes, hashes, numbers } = batch.columns;
+  const code = (column: number, value: number): void => {
+    (codes[column] as Int32Array)[row] = value;
+  };
+  code(CODE.retraction, 0);
+  code(CODE.flags, FLAG.original | (Object.keys(over).length > 0 ? FLAG.merged : 0));
+  code(CODE.type, dictionary.codeOf(TEST_TERMS.typeOf(String(event.type))));
+  code(CODE.marks, 0);
+  code(CODE.currency, dictionary.codeOf(String(merged.currency ?? '').toUpperCase()));
+  code(CODE.event, TEST_TERMS.eventCode(tenant, String(event.event_id)));
+  for (const [index, name] of ROW_DIMENSIONS.entries()) code(CODE.dimensions + index, text(name));
+  const hash = (column: number, name: string): void => {
+    const id = merged[name];
+    const words = id === undefined ? { hi: 0, lo: 0 } : TEST_TERMS.idHash(tenant, String(id));
+    const { hi, lo } = hashes[column] as HashColumn;
+    hi[row] = words.hi;
+    lo[row] = words.lo;
+  };
+  hash(HASH.order, 'order_id');
+  hash(HASH.customer, 'customer_id');
+  hash(HASH.session, 'session_id');
+  for (const name of ['amount', 'discount', 'shipping', 'tax', 'value', 'origin'] as const) {
+    (numbers[NUMBER[name]] as Float64Array)[row] = Number(merged[name] ?? Number.NaN);
+  }
+  const items = (merged.items ?? []) as readonly TestEvent[];
+  batch.itemCount[row] = items.length;
+  const first = batch.appendItems(items.length);
+  batch.itemStart[row] = first;
+  for (const [index, item] of items.entries()) {
+    (batch.items.codes[ITEM_CODE.sku] as Int32Array)[first + index] = dictionary.codeOf(String(item.sku));
+    (batch.items.codes[ITEM_CODE.category] as Int32Array)[first + index] = 0;
+    for (const column of batch.items.numbers) column[first + index] = 1;
+  }
+  return row;
+}
+
+/** A correction of the last event: a row that is no event. */
+export function writeCorrection(batch: RowBatch, sequence: number): number {
+  const from = batch.length - 1;
+  const row = batch.append();
+  batch.time_ms[row] = batch.time_ms[from] as number;
+  batch.sequence[row] = sequence;
+  batch.part[row] = 0;
+  batch.scope[row] = batch.scope[from] as number;
+  const { codes, hashes, numbers } = batch.columns;
+  for (const column of codes) column[row] = column[from] as number;
+  (codes[CODE.flags] as Int32Array)[row] = FLAG.restated;
+  for (const { hi, lo } of hashes) {
+    hi[row] = hi[from] as number;
+    lo[row] = lo[from] as number;
+  }
+  for (const column of numbers) column[row] = column[from] as number;
+  batch.itemCount[row] = 0;
+  batch.itemStart[row] = 0;
+  return row;
+}
+
+/** A log as tests fill it. */
+export interface FilledLog extends EventLogView {
+  add(tenant: string, event: TestEvent, sequence: number, part: number, over?: TestEvent): void;
+  correct(sequence: number): void;
+  /** Puts the segments that are there into others, as a merge does. */
+  merge(): void;
+}
+
 /** A log in memory: rows in columns, cut into chunks in an order that a test chooses. */
-export class TestLog implements EventLogView {
+export class TestLog implements FilledLog {
   readonly schema = rowSchema();
   readonly dictionary: Dictionary;
   readonly batch: RowBatch;
@@ -65,70 +145,13 @@ export class TestLog implements EventLogView {
 
   /** Appends an event's original row. `over`: members that its row has instead of its own, from its order. */
   add(tenant: string, event: TestEvent, sequence: number, part: number, over: TestEvent = {}): void {
-    const { batch, dictionary } = this;
-    const row = batch.append();
-    const merged = { ...event, ...over };
-    const text = (name: string): number => dictionary.codeOf(String(merged[name] ?? ''));
-    batch.time_ms[row] = timeOf(String(event.time));
-    batch.sequence[row] = sequence;
-    batch.part[row] = part;
-    batch.scope[row] = dictionary.codeOf(tenant);
-    const { codes, hashes, numbers } = batch.columns;
-    const code = (column: number, value: number): void => {
-      (codes[column] as Int32Array)[row] = value;
-    };
-    code(CODE.retraction, 0);
-    code(CODE.flags, FLAG.original | (Object.keys(over).length > 0 ? FLAG.merged : 0));
-    code(CODE.type, dictionary.codeOf(TEST_TERMS.typeOf(String(event.type))));
-    code(CODE.marks, 0);
-    code(CODE.currency, dictionary.codeOf(String(merged.currency ?? '').toUpperCase()));
-    code(CODE.event, TEST_TERMS.eventCode(tenant, String(event.event_id)));
-    for (const [index, name] of ROW_DIMENSIONS.entries()) code(CODE.dimensions + index, text(name));
-    const hash = (column: number, name: string): void => {
-      const id = merged[name];
-      const { hi, lo } = id === undefined ? { hi: 0, lo: 0 } : TEST_TERMS.idHash(tenant, String(id));
-      const { hi: his, lo: los } = hashes[column] as HashColumn;
-      his[row] = hi;
-      los[row] = lo;
-    };
-    hash(HASH.order, 'order_id');
-    hash(HASH.customer, 'customer_id');
-    hash(HASH.session, 'session_id');
-    for (const name of ['amount', 'discount', 'shipping', 'tax', 'value', 'origin'] as const) {
-      (numbers[NUMBER[name]] as Float64Array)[row] = Number(merged[name] ?? Number.NaN);
-    }
-    const items = (merged.items ?? []) as readonly TestEvent[];
-    batch.itemCount[row] = items.length;
-    const first = batch.appendItems(items.length);
-    batch.itemStart[row] = first;
-    for (const [index, item] of items.entries()) {
-      (batch.items.codes[ITEM_CODE.sku] as Int32Array)[first + index] = dictionary.codeOf(String(item.sku));
-      (batch.items.codes[ITEM_CODE.category] as Int32Array)[first + index] = 0;
-    }
-    this.#tail.push(row);
+    this.#tail.push(writeEvent(this.batch, tenant, event, sequence, part, over));
     if (this.#tail.length >= this.chunk_rows) this.#seal();
   }
 
   /** Appends a correction of the last event: a row that is no event. */
   correct(sequence: number): void {
-    const { batch } = this;
-    const from = batch.length - 1;
-    const row = batch.append();
-    batch.time_ms[row] = batch.time_ms[from] as number;
-    batch.sequence[row] = sequence;
-    batch.part[row] = 0;
-    batch.scope[row] = batch.scope[from] as number;
-    const { codes, hashes, numbers } = batch.columns;
-    for (const column of codes) column[row] = column[from] as number;
-    (codes[CODE.flags] as Int32Array)[row] = FLAG.restated;
-    for (const { hi, lo } of hashes) {
-      hi[row] = hi[from] as number;
-      lo[row] = lo[from] as number;
-    }
-    for (const column of numbers) column[row] = column[from] as number;
-    batch.itemCount[row] = 0;
-    batch.itemStart[row] = 0;
-    this.#tail.push(row);
+    this.#tail.push(writeCorrection(this.batch, sequence));
   }
 
   #seal(): void {
@@ -284,44 +307,22 @@ function coded(codes: readonly number[]): ChunkCodes {
   return { index: Uint16Array.from(codes, (code) => values.indexOf(code)), values };
 }
 
-const NEVER = { isCancelled: () => false, check: () => {} };
-
-/** Runs selections at once, each part by itself. */
+/** Selections as if each went to a thread: as plain data. */
 export class TestSelector implements EventSelector {
-  readonly #log: () => EventLogView;
-  readonly #kind = selectEvents(() => this.#log());
+  readonly #inner: EventSelector;
   /** Called before each selection. */
   before: () => void = () => {};
 
   constructor(log: () => EventLogView) {
-    this.#log = log;
+    this.#inner = inlineSelector(log);
   }
 
-  async plan(tenant: string, request: SelectRequest): Promise<PlanHead> {
-    return this.#kind.plan(contextOf(tenant), request);
+  plan(tenant: string, request: SelectRequest): Promise<PlanHead> {
+    return this.#inner.plan(tenant, request);
   }
 
   async select(tenant: string, request: SelectRequest, signal: AbortSignal): Promise<Selection> {
     this.before();
-    signal.throwIfAborted();
-    const context = contextOf(tenant);
-    // As plain data, as if it went to a thread.
-    const plan = structuredClone(this.#kind.plan(context, structuredClone(request)));
-    const partials = plan.parts.map(({ work }) => this.#kind.partial(context, plan, work, NEVER));
-    const merged = partials.reduceRight<Uint8Array | undefined>(
-      (sum, bytes) => (sum === undefined ? bytes : this.#kind.merge(bytes, sum)),
-      undefined,
-    );
-    return structuredClone(this.#kind.finish(context, plan, merged));
+    return structuredClone(await this.#inner.select(tenant, structuredClone(request), signal));
   }
 }
-
-function contextOf(scope: string): QueryContext {
-  const table = (): never => {
-    throw new Error('the test has no tables');
-  };
-  return { table, scope, progress: undefined, now_ms: 0 };
-}
-
-/** The place of a column, for tests of the kernel. */
-export const columnOf = (name: string): number => columnIndex(rowSchema().columns, name);

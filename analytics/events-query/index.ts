@@ -24,6 +24,8 @@ export {
   type Scanned,
 } from './find-events.ts';
 export { AMOUNT_FIELDS, type AmountField, type FoundEvent } from './found-event.ts';
+export { inlineSelector } from './inline-selector.ts';
+export { eventLogView } from './log-view.ts';
 export type { MissingReason, PartReader, PayloadSource, StoredMessage } from './payloads.ts';
 export type { Order, Position } from './position.ts';
 export { SELECT_EVENTS, type SelectKind, selectEvents } from './select-kind.ts';

@@ -52,7 +52,8 @@ function planOf(view: EventLogView, scope: string, request: SelectRequest): Plan
   if (after !== undefined && order === 'asc') start_ms = Math.max(start_ms, after.time_ms);
   const whole = view.plan({ scope, start_ms, end_ms, upTo });
   const { chunks, frontier_ms } = nearest(isImpossible ? [] : whole.chunks, order, rows_max);
-  const filter = { start_ms, end_ms, upTo, order, after, tests, sequences };
+  // Begins at the tenant's cut, where that is later.
+  const filter = { start_ms: whole.request.start_ms, end_ms, upTo, order, after, tests, sequences };
   const parts = partsOf(whole, chunks);
   const rows = rowsIn(chunks);
   return {

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { TestEvents } from '../../../analytics/events-query/fixture-events.ts';
-import type { TestEvent } from '../../../analytics/events-query/fixture-log.ts';
 import { codeOf, startTestApi, type TestApi } from '../../fixture-api.ts';
+import { FinderFixture, type TestEvent } from './fixture-finder.ts';
 
 interface EventsAnswer {
   readonly events: readonly {
@@ -20,14 +19,13 @@ interface EventsAnswer {
 
 const COUNT = 60;
 let api: TestApi;
-let events: TestEvents;
+let events: FinderFixture;
 let key: string;
 
 async function publish(tenant: string, event: TestEvent): Promise<void> {
   const payload = Buffer.from(JSON.stringify(event));
   const { sequences } = await api.stream.publishAll([{ subject: `events.${tenant}.test`, payload }]);
-  while (events.sequence + 1 < (sequences[0] as number)) events.skip();
-  events.publish(tenant, [event]);
+  events.add(tenant, event, sequences[0] as number);
 }
 
 const bodyOf = (at: number): TestEvent => ({
@@ -47,7 +45,7 @@ const bodyOf = (at: number): TestEvent => ({
 
 beforeAll(async () => {
   api = await startTestApi({ RATE_LIMIT_RPS: '100000' });
-  events = new TestEvents({ chunk_rows: 7 });
+  events = new FinderFixture();
   Object.assign(api.ports, { finder: () => events.parts });
   key = await api.key('viewer', { tenant: 'a' });
   for (let at = 0; at < COUNT; at++) await publish(at % 10 === 9 ? 'b' : 'a', bodyOf(at));
@@ -71,7 +69,7 @@ const idsOf = (answer: EventsAnswer): (string | null)[] => answer.events.map(({ 
 const expectedIds = (
   passes: (event: TestEvent) => boolean,
   order: 'asc' | 'desc' = 'desc',
-): readonly string[] => events.expected('a', order, ({ event }) => passes(event));
+): readonly string[] => events.expected('a', order, passes);
 
 describe('GET /events', () => {
   it('lists the events of the tenant with all that they are, the newest first', async () => {
@@ -128,7 +126,6 @@ describe('GET /events', () => {
       cursor = page.next_cursor === null ? '' : `&cursor=${page.next_cursor}`;
       await publish('a', { ...bodyOf(1), event_id: `late-${++later}`, customer_id: 'c-late' });
       await api.apply();
-      events.log.merge();
     } while (cursor !== '');
     expect(ids).toEqual(expected);
     expect(idsOf(await get('/events?customer_id=c-late')).length).toBe(later);
@@ -161,7 +158,7 @@ describe('GET /events', () => {
   });
 
   it('answers its plan without reading', async () => {
-    const before = events.log.reads;
+    const before = events.scans;
     const response = await api.send('/events?order_id=o-1&explain=true', { key });
     const { dry_run, plan } = (await response.json()) as { dry_run: boolean; plan: TestEvent };
     expect(dry_run).toBe(true);
@@ -169,7 +166,7 @@ describe('GET /events', () => {
       confirmed_by_payload: false,
       explain: { column_tests: [{ column: 'order' }] },
     });
-    expect(events.log.reads).toBe(before);
+    expect(events.scans).toBe(before);
   });
 });
 
@@ -268,20 +265,9 @@ describe('POST /events/search', () => {
     const text =
       '{"event_id":"big","type":"visit","time":"2025-09-01T10:00:00Z","data":{"ticket":820982911946154508}}';
     const payload = Buffer.from(text);
-    await api.stream.publishAll([{ subject: 'events.a.test', payload }]);
-    events.publish('a', [JSON.parse(text) as TestEvent]);
-    events.payloads.messages.set(events.sequence, text);
+    const { sequences } = await api.stream.publishAll([{ subject: 'events.a.test', payload }]);
+    events.add('a', JSON.parse(text) as TestEvent, sequences[0] as number, text);
     await api.apply();
-    // The stream's text, as the real reader gives it.
-    Object.assign(api.ports, {
-      finder: () => ({
-        ...events.parts,
-        reader:
-          ({ data }: { data: Uint8Array }) =>
-          () =>
-            Buffer.from(data).toString(),
-      }),
-    });
     const json = { query: { field: 'data.ticket', eq: '820982911946154508' } };
     const response = await api.send('/events/search', { key, json });
     expect(await response.text()).toContain('"ticket":820982911946154508');
@@ -296,16 +282,12 @@ describe('limits', () => {
     const gate = new Promise<void>((resolve) => {
       open = resolve;
     });
-    const held = {
-      ...events.parts,
-      selector: {
-        plan: (...all: Parameters<typeof events.selector.plan>) => events.selector.plan(...all),
-        select: async (...all: Parameters<typeof events.selector.select>) => {
-          await gate;
-          return events.selector.select(...all);
-        },
-      },
+    const { selector } = events.parts;
+    const select = async (...asked: Parameters<typeof selector.select>) => {
+      await gate;
+      return selector.select(...asked);
     };
+    const held = { ...events.parts, selector: { ...selector, select } };
     Object.assign(api.ports, { finder: () => held });
     const running = [1, 2, 3].map(() => api.send('/events', { key }));
     await new Promise((resolve) => setTimeout(resolve, 50));
