@@ -1,4 +1,5 @@
 import { dedupBench } from './dedup.ts';
+import { eventsSearchBench } from './events-search.ts';
 import { nexmarkBench } from './nexmark.ts';
 import { pipelineBench } from './pipeline.ts';
 import { queryBench } from './query.ts';
@@ -7,6 +8,7 @@ import { restartBench } from './restart.ts';
 /** Every figure that the README or the docs name, each a command: `npm run bench -- NAME`. */
 const BENCHES: Readonly<Record<string, () => Promise<object>>> = {
   dedup: dedupBench,
+  'events-search': eventsSearchBench,
   nexmark: nexmarkBench,
   pipeline: pipelineBench,
   query: queryBench,
