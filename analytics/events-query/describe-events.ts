@@ -1,7 +1,8 @@
 import { parseEventJson } from './event-json.ts';
+import { fetchInSlices } from './fetch-slices.ts';
 import type { FinderParts } from './find-events.ts';
 import { AMOUNT_FIELDS, type AmountField, type FoundEvent } from './found-event.ts';
-import type { MissingReason } from './payloads.ts';
+import type { MissingReason, PartReader } from './payloads.ts';
 import type { SelectedColumns, Selection } from './select-request.ts';
 
 export interface Described {
@@ -14,10 +15,14 @@ export interface Described {
   readonly texts: ReadonlyMap<number, string>;
 }
 
-/** Events of a selection with their columns and payloads; fetches what of these is not at hand. */
+/**
+ * Events of a selection with their columns and payloads; fetches what of these is not at hand. Fewer than were
+ * taken where their payloads have no room: one at least.
+ */
 export async function describeEvents(
   parts: FinderParts,
   described: Described,
+  room_bytes: number,
   signal: AbortSignal,
 ): Promise<readonly FoundEvent[]> {
   const { selection, taken, tenant } = described;
@@ -25,10 +30,11 @@ export async function describeEvents(
   const { rows, places } = await rowsWithColumns(parts, described, signal);
   const { columns } = rows;
   if (columns === undefined) throw new Error('a selection that was asked for columns has none');
-  const texts = await textsOf(parts, described, signal);
-  const isGone = taken.some((place) => !texts.has(place));
+  const { texts, end } = await textsOf(parts, described, room_bytes, signal);
+  const shownPlaces = taken.slice(0, end);
+  const isGone = shownPlaces.some((place) => !texts.has(place));
   const first = isGone ? await parts.payloads.firstSequence() : 0;
-  return taken.map((place, index) => {
+  return shownPlaces.map((place, index) => {
     const at = places[index] as number;
     const sequence = selection.sequence[place] as number;
     const text = texts.get(place);
@@ -84,26 +90,43 @@ async function rowsWithColumns(
 /** Events of one message, about: a megabyte has no more. */
 const MESSAGE_EVENTS_MAX = 10_000;
 
+/** JSON of what is taken, by place, as far as a page has room for it: `end` is the first that has none any more. */
 async function textsOf(
   { payloads, reader }: FinderParts,
   { selection, taken, texts }: Described,
+  room_bytes: number,
   signal: AbortSignal,
-): Promise<ReadonlyMap<number, string>> {
-  const lacking = taken.filter((place) => !texts.has(place));
-  if (lacking.length === 0) return texts;
-  const sequences = [...new Set(lacking.map((place) => selection.sequence[place] as number))];
-  const found = await payloads.fetch(sequences, signal);
+): Promise<{ readonly texts: ReadonlyMap<number, string>; readonly end: number }> {
   const all = new Map(texts);
-  for (const place of lacking) {
-    const message = found.get(selection.sequence[place] as number) ?? undefined;
-    const text = message === undefined ? undefined : parts(message)(selection.part[place] as number);
-    if (text !== undefined) all.set(place, text);
+  const lacking = taken.filter((place) => !texts.has(place));
+  const sequences = [...new Set(lacking.map((place) => selection.sequence[place] as number))];
+  let left_bytes = room_bytes;
+  const keep = (place: number, text: string): void => {
+    all.set(place, text);
+    left_bytes -= 2 * text.length;
+  };
+  for (const place of taken) left_bytes -= 2 * (texts.get(place)?.length ?? 0);
+  const fetched = new Set<number>();
+  for await (const slice of fetchInSlices(payloads, sequences, signal)) {
+    const readers = new Map<number, ReturnType<PartReader>>();
+    for (const [sequence, message] of slice.found)
+      if (message !== null) readers.set(sequence, reader(message));
+    for (const sequence of slice.sequences) fetched.add(sequence);
+    for (const place of lacking) {
+      const text = readers.get(selection.sequence[place] as number)?.(selection.part[place] as number);
+      if (text !== undefined) keep(place, text);
+    }
+    if (left_bytes < 0) break;
   }
-  return all;
-
-  function parts(message: Parameters<typeof reader>[0]): ReturnType<typeof reader> {
-    return reader(message);
+  const isHere = (place: number): boolean =>
+    all.has(place) || fetched.has(selection.sequence[place] as number);
+  let [end, used_bytes] = [0, 0];
+  for (; end < taken.length; end++) {
+    const place = taken[end] as number;
+    used_bytes += 2 * (all.get(place)?.length ?? 0);
+    if (!isHere(place) || (end > 0 && used_bytes > room_bytes)) break;
   }
+  return { texts: all, end };
 }
 
 /** Whether the stream has the event at its place: not after it was restored or made again. */

@@ -74,6 +74,8 @@ const STREWN_CANDIDATES_MAX = 1 << 20;
 const STREWN_COST = 4;
 /** Batches of up to so many candidates carry their columns. */
 const COLUMNS_MAX = 8_192;
+/** Payloads of a page, bytes in memory: where they are larger, the page has fewer events than were wanted. */
+const PAGE_MAX_BYTES = 32 * 1_048_576;
 
 /**
  * The next page of events: candidates by their columns in the order asked for, a batch at a time, each confirmed on
@@ -118,6 +120,7 @@ class Search {
   #rows = 0;
   #read = 0;
   #missing = 0;
+  #page_bytes = 0;
 
   constructor(parts: FinderParts, request: FindRequest, signal: AbortSignal) {
     this.#parts = parts;
@@ -212,9 +215,19 @@ class Search {
     const described = await describeEvents(
       this.#parts,
       { tenant, upTo, selection, taken, texts },
+      Math.max(0, PAGE_MAX_BYTES - this.#page_bytes),
       this.#signal,
     );
     this.#events.push(...described);
+    for (const { text } of described) this.#page_bytes += 2 * (text?.length ?? 0);
+    if (described.length < taken.length || this.#page_bytes >= PAGE_MAX_BYTES) {
+      const last = taken[described.length - 1];
+      const isRest = end === 'complete' && described.length === taken.length;
+      if (last !== undefined && !isRest) {
+        this.#after = positionAt(selection, last);
+        return { end: 'full', cost };
+      }
+    }
     return end === undefined ? { cost } : { end, cost };
   }
 

@@ -1,4 +1,5 @@
 import { planFetch } from './fetch-plan.ts';
+import { fetchInSlices } from './fetch-slices.ts';
 import type { Matcher } from './matcher.ts';
 import type { PartReader, PayloadSource, StoredMessage } from './payloads.ts';
 import type { Selection } from './select-request.ts';
@@ -13,8 +14,6 @@ export const VERDICT = {
   missing: 3,
 } as const;
 
-/** Messages that are fetched one by one at once. */
-const FETCH_MESSAGES = 1_024;
 /** Texts of matching events that are kept, bytes; others are fetched again. */
 const KEPT_MAX_BYTES = 16 * 1_048_576;
 /** Messages between two looks at the clock. */
@@ -48,10 +47,9 @@ export async function judge(selection: Selection, parts: JudgeParts): Promise<Ju
   const { payloads, tenant, share, signal, isOver } = parts;
   const bench = new Bench(selection, parts);
   const { singles, ranges, cost } = planFetch(bench.sequences);
-  for (let at = 0; at < singles.length && !isOver(); at += FETCH_MESSAGES) {
-    const slice = singles.slice(at, at + FETCH_MESSAGES);
-    const found = await payloads.fetch(slice, signal);
-    for (const sequence of slice) bench.hear(sequence, found.get(sequence) ?? undefined);
+  for await (const { sequences, found } of fetchInSlices(payloads, singles, signal)) {
+    for (const sequence of sequences) bench.hear(sequence, found.get(sequence) ?? undefined);
+    if (isOver()) break;
   }
   for (const { from, to } of ranges) {
     if (isOver()) break;
