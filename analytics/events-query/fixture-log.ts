@@ -63,7 +63,9 @@ export function writeEvent(
     (codes[column] as Int32Array)[row] = value;
   };
   code(CODE.retraction, 0);
-  code(CODE.flags, FLAG.original | (Object.keys(over).length > 0 ? FLAG.merged : 0));
+  // What an event lacks it may have from its order; what is another than its own it has from a newer version.
+  const isMerged = Object.keys(over).some((name) => (event[name] ?? '') !== '' && event[name] !== over[name]);
+  code(CODE.flags, FLAG.original | (isMerged ? FLAG.merged : 0));
   code(CODE.type, dictionary.codeOf(TEST_TERMS.typeOf(String(event.type))));
   code(CODE.marks, 0);
   code(CODE.currency, dictionary.codeOf(String(merged.currency ?? '').toUpperCase()));
