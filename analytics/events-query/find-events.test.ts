@@ -120,6 +120,23 @@ describe('findEvents', () => {
     );
   });
 
+  it('goes by what an event says itself, not by what its row has from its order', async () => {
+    const events = new TestEvents(new StoredLog());
+    const ofOrder = { country: 'NL', customer_id: 'c-9' };
+    const time = timeAt(0);
+    events.publish('a', [{ event_id: 'empty', type: 'refund.issued', time, country: '' }], ofOrder);
+    events.publish('a', [{ event_id: 'none', type: 'refund.issued', time }], ofOrder);
+    events.publish('a', [{ event_id: 'other', type: 'order.created', time, country: 'GB' }], ofOrder);
+    events.publish('a', [{ event_id: 'own', type: 'order.created', time, ...ofOrder }]);
+    const find = async (query: object): Promise<string[]> =>
+      pages(events, events.request({ condition: parseCondition(query, TEST_TERMS), order: 'asc' }));
+    expect(await find({ field: 'country', eq: '' })).toEqual(['empty']);
+    expect(await find({ field: 'country', eq: 'NL' })).toEqual(['own']);
+    expect(await find({ field: 'country', ne: 'NL' })).toEqual(['empty', 'none', 'other']);
+    expect(await find({ field: 'country', eq: 'GB' })).toEqual(['other']);
+    expect(await find({ field: 'customer_id', in: ['c-9'] })).toEqual(['own']);
+  });
+
   it('reads only the chunks that the newest events can be in', async () => {
     const events = new TestEvents(new TestLog({ chunk_rows: 10_000 }));
     for (let at = 0; at < 100_000; at++) {
@@ -235,7 +252,7 @@ describe('payloads that are gone', () => {
     for (let at = 0; at < 20; at++) {
       const country = at % 2 === 0 ? 'GB' : 'DE';
       const event = { event_id: `e-${at}`, type: 'visit', time: timeAt(at), country, amount: at };
-      events.publish('a', [event], at === 4 ? { country: 'GB' } : undefined);
+      events.publish('a', [event], at === 4 ? { country: 'DE' } : undefined);
     }
     events.payloads.first = 11;
     events.payloads.messages.delete(15);
