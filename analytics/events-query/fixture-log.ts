@@ -53,7 +53,11 @@ export function writeEvent(
   const { dictionary } = batch;
   const row = batch.append();
   const merged = { ...event, ...over };
-  const text = (name: string): number => dictionary.codeOf(String(merged[name] ?? ''));
+  const text = (name: string): number => {
+    // The decoder gives a code to what the event itself says, whatever its row says in the end.
+    dictionary.codeOf(String(event[name] ?? ''));
+    return dictionary.codeOf(String(merged[name] ?? ''));
+  };
   batch.time_ms[row] = timeOf(String(event.time));
   batch.sequence[row] = sequence;
   batch.part[row] = part;
