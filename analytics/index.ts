@@ -1,6 +1,8 @@
 // What the API shows of the cubes' state.
 export { cubeViews, readCardinality, readCubeInfo } from '../operators/index.ts';
+export * from './event-finder.ts';
 export * from './events/index.ts';
+export * from './events-query/index.ts';
 export * from './kpis/index.ts';
 export * from './query/index.ts';
 export * from './query-kinds.ts';

@@ -1,5 +1,6 @@
 import { type AnyQueryKind, Dictionary, type QueryContext, type QueryKinds } from '../engine/index.ts';
 import { cubeViews, eventLogView } from '../operators/index.ts';
+import { openEvents, selectEvents } from './events-query/index.ts';
 import {
   cubeSource,
   type KpiSettings,
@@ -37,6 +38,10 @@ export function orderQueries(settings: AnalyticsSettings) {
     kpis: kpiKind(settings, open),
     batch: kpiBatchKind(settings, open),
     summary: kpiSummaryKind(settings, open),
+    events: selectEvents(({ table }) => {
+      dictionary.follow(table(DICTIONARY_TABLE));
+      return openEvents(eventLogView(table, OPERATORS.log), schema, dictionary);
+    }),
   };
 }
 

@@ -10,6 +10,7 @@ import {
   Idempotency,
   type Route,
 } from './http/index.ts';
+import { eventRoutes } from './sections/events/index.ts';
 import { diagnosticsRoutes, healthRoutes, metricsRoutes } from './sections/health/index.ts';
 import { BULK_JOB, bulkRoutes, bulkRunner, ingestRoutes, Spool } from './sections/ingest/index.ts';
 import { JobManager, JobStore, jobRoutes } from './sections/jobs/index.ts';
@@ -51,6 +52,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const routes = [
     ...ingestRoutes(events, once, clock),
     ...bulkRoutes({ spool, jobs, once }),
+    ...eventRoutes({ answers, cursors, finder: () => ports.finder?.() }),
     ...kpiRoutes(answers),
     ...jobRoutes(jobs, cursors),
     ...keyRoutes(keys, cursors, clock),

@@ -1,6 +1,7 @@
 import { cubesBench } from './cubes.ts';
 import { decodeBench } from './decode.ts';
 import { dedupBench } from './dedup.ts';
+import { eventsSearchBench } from './events-search.ts';
 import { logBench } from './log.ts';
 import { nexmarkBench } from './nexmark.ts';
 import { pipelineBench } from './pipeline.ts';
@@ -15,6 +16,7 @@ const BENCHES: Readonly<Record<string, () => Promise<object>>> = {
   cubes: cubesBench,
   dedup: dedupBench,
   log: logBench,
+  'events-search': eventsSearchBench,
   nexmark: nexmarkBench,
   pipeline: pipelineBench,
   query: queryBench,

@@ -1,6 +1,12 @@
 import { mkdir } from 'node:fs/promises';
 import { type Logger, pino } from 'pino';
-import { QUERY_KINDS_MODULE, queryKinds } from '../analytics/index.ts';
+import {
+  eventFinder,
+  type FinderParts,
+  orderQueries,
+  QUERY_KINDS_MODULE,
+  queryKinds,
+} from '../analytics/index.ts';
 import {
   type ApiPorts,
   analyticsSettings,
@@ -18,6 +24,7 @@ import {
   type NatsLink,
   openKeyValueStore,
   openManager,
+  StreamPayloads,
   startEmbeddedNats,
   streamFacts,
 } from '../connectors/index.ts';
@@ -29,13 +36,20 @@ import { hasState, layoutOf, PARTITION } from './place.ts';
 
 const DAY_MS = 86_400_000;
 
+/** The committed state, and what finds events in it. */
+interface OpenedState {
+  readonly state: StateReader;
+  readonly finder: FinderParts;
+}
+
 /** Opens the committed state for reading as soon as there is one. */
-function stateReader(
+function openedState(
   statePath: string,
   generation: number,
   settings: Settings,
-): () => StateReader | undefined {
-  let opened: StateReader | undefined;
+  payloads: StreamPayloads,
+): () => OpenedState | undefined {
+  let opened: OpenedState | undefined;
   return () => {
     if (opened === undefined && hasState(statePath)) {
       const reader = openLmdbReader(statePath, { sharedWithWriter: true });
@@ -52,7 +66,8 @@ function stateReader(
           threads: settings.scanThreads,
         },
       });
-      opened = { generation, reader, queries };
+      const finder = eventFinder(queries, orderQueries(config).events, payloads);
+      opened = { state: { generation, reader, queries }, finder };
     }
     return opened;
   };
@@ -84,7 +99,7 @@ async function ports(
   link: NatsLink,
   pipeline: Pipeline,
   supervisor: Supervisor,
-  reader: ApiPorts['reader'],
+  opened: () => OpenedState | undefined,
 ): Promise<ApiPorts> {
   const manager = await openManager(link);
   const topology = topologyOf(settings);
@@ -94,7 +109,8 @@ async function ports(
     settings,
     clock: systemClock,
     log,
-    reader,
+    reader: () => opened()?.state,
+    finder: () => opened()?.finder,
     events: new EventPublisher(link),
     stream: {
       head: async () => (await streamFacts(manager, EVENTS_STREAM.name)).lastSequence,
@@ -153,7 +169,12 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
   });
   // Before the API is built: restoring the state takes longest.
   supervisor.start();
-  const reader = stateReader(statePath, layout.generation, settings);
+  const payloads = new StreamPayloads({
+    link,
+    stream: EVENTS_STREAM.name,
+    subjectOf: (tenant) => `events.${tenant}.>`,
+  });
+  const opened = openedState(statePath, layout.generation, settings, payloads);
   const apiPorts = await ports(settings, log, link, pipeline, supervisor, reader);
   const { created, key } = await bootstrapAdminKey(apiPorts);
   const api = await createApp(apiPorts);
@@ -172,7 +193,7 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
     log.info('stopping: requests are answered, what was taken is committed');
     await server.close();
     await api.close();
-    await reader()?.queries?.close();
+    await opened()?.state.queries?.close();
     await supervisor.stop();
     await link.close();
     await nats.stop();

@@ -18,6 +18,7 @@ export {
 } from './nats/client/index.ts';
 export * from './nats/embedded/index.ts';
 export { type KeyValueOptions, openKeyValueStore } from './nats/kv/index.ts';
+export { StreamPayloads, type StreamPayloadsOptions } from './nats/payloads/index.ts';
 export {
   DEFAULT_EVENT_PUBLISHER_LIMITS,
   type EventMessage,

@@ -1,6 +1,6 @@
 import { type HashColumn, invariant, type RowBatch } from '../../engine/index.ts';
 import type { EventBatch } from '../events/index.ts';
-import { CODE, HASH, MARK, NUMBER } from '../rows/index.ts';
+import { CODE, FLAG, HASH, MARK, NUMBER } from '../rows/index.ts';
 import { appendCorrection, become, inherit, setInherited, setOrder } from './corrections.ts';
 import { ALWAYS, CANCELLED, CLASS, CLASS_OF, CREATED, FIRST_OF_ORDER, SHIPPED } from './kinds.ts';
 import type { LedgerHeaps, RowPlace } from './ledger.ts';
@@ -161,6 +161,8 @@ export class OrderLedger {
         const own = this.#read(entries, added);
         become(own, after.own);
         setOrder(batch.own, row, own);
+        const flags = batch.columns.codes[CODE.flags] as Int32Array;
+        flags[row] = FLAG.original | FLAG.merged;
         setMarks(batch, row, orderMarks(entries.flags), Number.NaN);
         if (hadCreated >= 0) this.#correctPlain(hadCreated);
       } else if (created >= 0) this.#correctCounted(created, after, entries.flags, false);

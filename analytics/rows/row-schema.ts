@@ -24,6 +24,8 @@ export const FLAG = {
   original: 1,
   /** Says an event's columns anew (its order came or changed), with the former ones taken back by a retraction. */
   restated: 2,
+  /** Of an `original`: it says what its order's newest version says, where the event's own may be something else. */
+  merged: 4,
 } as const;
 
 /**

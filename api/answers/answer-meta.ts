@@ -122,7 +122,7 @@ export type FreshnessMembers = Pick<KpiQuery, 'max_staleness' | 'force_fresh' | 
 export function wishOf(query: FreshnessMembers): FreshnessWish {
   const { max_staleness, force_fresh, min_position } = query;
   const max_staleness_ms = max_staleness === undefined ? undefined : durationOf(max_staleness);
-  const min_sequence = min_position === undefined ? undefined : sequenceOf(min_position);
+  const min_sequence = min_position === undefined ? undefined : sequenceOf(min_position, 'min_position');
   return {
     force_fresh: force_fresh === true,
     ...(max_staleness_ms === undefined ? {} : { max_staleness_ms }),
@@ -130,7 +130,8 @@ export function wishOf(query: FreshnessMembers): FreshnessWish {
   };
 }
 
-function sequenceOf(position: NonNullable<KpiQuery['min_position']>): number {
+/** The sequence of a position in the one stream and partition; 422 `position_unknown` for others. */
+export function sequenceOf(position: NonNullable<KpiQuery['min_position']>, member: string): number {
   const errors: FieldError[] = [];
   let sequence = 0;
   for (const [stream, partitions] of Object.entries(position)) {
@@ -138,12 +139,12 @@ function sequenceOf(position: NonNullable<KpiQuery['min_position']>): number {
       if (stream === EVENTS_STREAM && partition === PARTITION) sequence = value;
       else {
         const message = `there is only partition "${PARTITION}" of stream "${EVENTS_STREAM}"`;
-        errors.push({ path: `min_position.${stream}.${partition}`, message });
+        errors.push({ path: `${member}.${stream}.${partition}`, message });
       }
     }
   }
   if (errors.length > 0) {
-    throw new ApiError('position_unknown', `min_position: ${errors[0]?.message}.`, { errors });
+    throw new ApiError('position_unknown', `${member}: ${errors[0]?.message}.`, { errors });
   }
   return sequence;
 }

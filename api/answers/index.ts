@@ -1,10 +1,12 @@
 export {
   type AnswerParts,
   type AnswerState,
+  type FreshnessMembers,
   metaOf,
   metaSchema,
   readFresh,
   type Snapshot,
+  sequenceOf,
   wishOf,
 } from './answer-meta.ts';
 export { analyticsOf, analyticsSettings } from './queries.ts';

@@ -27,6 +27,7 @@ and \`iat\` are honoured. Claims name the role and the one tenant (by default \`
 
 const TAGS = [
   { name: 'Ingestion', description: 'Events in' },
+  { name: 'Events', description: 'Events as they were sent, one by one' },
   { name: 'KPIs', description: 'Time series and summaries' },
   { name: 'Jobs', description: 'Asynchronous work' },
   { name: 'Access', description: 'Keys, roles and permissions' },

@@ -1,6 +1,7 @@
 /** What a key or token may do. A route needs one of these. */
 export const PERMISSIONS = [
   'events:write',
+  'events:read',
   'kpis:read',
   'jobs:read',
   'jobs:cancel',
@@ -18,7 +19,7 @@ interface RoleRules {
   readonly permissions: readonly Permission[];
 }
 
-const READ = ['kpis:read', 'jobs:read', 'metrics:read', 'diagnostics:read'] as const;
+const READ = ['kpis:read', 'events:read', 'jobs:read', 'metrics:read', 'diagnostics:read'] as const;
 
 /** The one place that says which role allows what. */
 export const ROLE_RULES: Readonly<Record<Role, RoleRules>> = {

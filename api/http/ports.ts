@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { FinderParts } from '../../analytics/index.ts';
 import type {
   Clock,
   KeyValueStore,
@@ -58,6 +59,8 @@ export interface ApiPorts {
   readonly log: Logger;
   /** The state as it is now; undefined before it can be read. */
   reader(): StateReader | undefined;
+  /** The event log and the original events, as they are now; undefined before they can be read. */
+  finder?(): FinderParts | undefined;
   readonly events: EventPublisher;
   readonly stream: StreamHead;
   /** API keys and the secret of cursors: a bucket with history 1 and no TTL. */

@@ -27,6 +27,9 @@ export interface ChunkPlace {
   readonly rows: number;
   /** All its rows are inside the request's times and sequences: nobody has to look at each. */
   readonly isWhole: boolean;
+  /** Times of its rows, where they are known before it is read: the first and the last. */
+  readonly min_ms?: number;
+  readonly max_ms?: number;
 }
 
 /** What a scan will read: plain data, made from manifests only, so it can be shown, limited, split and sent. */

@@ -35,7 +35,8 @@ export function planScan(view: LogView, asked: ScanRequest): ScanPlan {
   for (const { key, manifest } of segments) {
     for (const [chunk, entry] of manifest.chunks.entries()) {
       if (!isIn(entry, request)) continue;
-      chunks.push({ segment: key, chunk, rows: entry.rows, isWhole: isWhole(entry, request) });
+      const { rows: count, min_ms, max_ms } = entry;
+      chunks.push({ segment: key, chunk, rows: count, isWhole: isWhole(entry, request), min_ms, max_ms });
       read.add(key);
       rows += entry.rows;
       bytes += entry.bytes;

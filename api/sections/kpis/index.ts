@@ -1,1 +1,2 @@
 export { kpiRoutes } from './kpi-routes.ts';
+export { positionParam } from './summary-routes.ts';

@@ -57,7 +57,8 @@ export const QUERY_PROBLEMS = [
   'stream_unavailable',
 ] as const satisfies readonly ProblemCode[];
 
-const positionParam = z
+/** A position as a query parameter: a sequence, or JSON. */
+export const positionParam = z
   .string()
   .max(1_024)
   .transform((text, context) => {

@@ -1,0 +1,33 @@
+export {
+  ANY,
+  all,
+  type Condition,
+  fieldIn,
+  MAX_CONDITION_DEPTH,
+  MAX_CONDITION_TEXT_CHARS,
+  MAX_CONDITIONS,
+  MAX_IN_VALUES,
+  MAX_VALUE_CHARS,
+  MAX_WORDS,
+  wordsOf,
+} from './condition.ts';
+export { parseCondition } from './condition-parse.ts';
+export { parseEventJson } from './event-json.ts';
+export { timeOf } from './fields.ts';
+export {
+  type EventSelector,
+  type FinderParts,
+  type FindRequest,
+  type FoundPage,
+  findEvents,
+  firstSelection,
+  type Scanned,
+} from './find-events.ts';
+export { AMOUNT_FIELDS, type AmountField, type FoundEvent } from './found-event.ts';
+export { inlineSelector } from './inline-selector.ts';
+export { openEvents } from './log-view.ts';
+export type { MissingReason, PartReader, PayloadSource, StoredMessage } from './payloads.ts';
+export type { Order, Position } from './position.ts';
+export { SELECT_EVENTS, type SelectKind, selectEvents } from './select-kind.ts';
+export type { EventLogView, Selection, SelectRequest } from './select-request.ts';
+export type { EventTerms, IdHash } from './terms.ts';

@@ -1,0 +1,27 @@
+import {
+  type Dictionary,
+  type LogSchema,
+  type LogView,
+  planScan,
+  type ScanPlan,
+  scanChunks,
+} from '../../engine/index.ts';
+import type { EventLogView } from './select-request.ts';
+
+/** The event log of one snapshot; `dictionary` has followed it. */
+export function openEvents(
+  view: LogView,
+  schema: LogSchema,
+  dictionary: Pick<Dictionary, 'find' | 'textOf' | 'size' | 'limit'>,
+): EventLogView {
+  return {
+    schema,
+    dictionary,
+    plan: (request) => planScan(view, request),
+    scan: (plan: ScanPlan, visit) => {
+      scanChunks(view, plan, schema, (chunk) => {
+        visit(chunk);
+      });
+    },
+  };
+}

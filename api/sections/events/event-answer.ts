@@ -1,0 +1,46 @@
+import { type FoundEvent, type FoundPage, parseEventJson, toJsonText } from '../../../analytics/index.ts';
+import { EVENTS_STREAM, PARTITION, timeText } from '../../http/index.ts';
+
+/**
+ * An event as an answer shows it, as JSON text: its payload goes in as it lies in the stream, so numbers keep all
+ * their digits.
+ */
+export function eventText(event: FoundEvent): string {
+  const ids = idsOf(event.text);
+  const head = toJsonText({
+    event_id: ids.event_id ?? null,
+    type: event.type,
+    time: timeText(event.time_ms),
+    position: { [EVENTS_STREAM]: { [PARTITION]: event.sequence } },
+    part: event.part,
+    order_id: ids.order_id ?? null,
+    customer_id: ids.customer_id ?? null,
+    session_id: ids.session_id ?? null,
+    currency: event.currency === '' ? null : event.currency,
+    dimensions: event.dimensions,
+    amounts: event.amounts,
+    ...(event.missing === undefined ? {} : { payload_missing: event.missing }),
+  });
+  return `${head.slice(0, -1)},"payload":${event.text ?? 'null'}}`;
+}
+
+type Ids = Readonly<Partial<Record<'event_id' | 'order_id' | 'customer_id' | 'session_id', unknown>>>;
+
+function idsOf(text: string | null): Ids {
+  const value = text === null ? undefined : parseEventJson(text);
+  return typeof value === 'object' && value !== null ? value : {};
+}
+
+/** What there is to say of a search that is not whole. */
+export function warningsOf({ complete, scanned: { payloads_missing } }: FoundPage): readonly string[] {
+  return [
+    ...(payloads_missing === 0
+      ? []
+      : [
+          `${payloads_missing} events could not be tested: the stream does not have their payloads any more. They are not in the answer.`,
+        ]),
+    ...(complete
+      ? []
+      : ['The search was ended by its limits before the page was full. Go on with `next_cursor`.']),
+  ];
+}

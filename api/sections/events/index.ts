@@ -1,0 +1,2 @@
+export { eventRoutes } from './event-routes.ts';
+export type { EventParts } from './event-search.ts';

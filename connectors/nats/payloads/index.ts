@@ -1,0 +1,1 @@
+export { StreamPayloads, type StreamPayloadsOptions } from './stream-payloads.ts';
