@@ -27,7 +27,7 @@ export const eventLogDoc: OperatorDoc = {
   summary: 'Every row in columns, kept to be scanned',
   does: 'Each item is a `RowBatch`, whose rows are copied. A commit appends them as one segment a tenant; small segments are merged, those of many rows sorted by (UTC day, entity, time). `planScan` and `scanChunks` read them from any thread, by time and up to a sequence, a column at a time. Rows only come: what is no longer so is taken back by a retraction row, so every former answer can be given again.',
   state:
-    'About 33 bytes a row of an ordinary shop, for ever, or for `retention_days`, or up to `limits.scope_max_bytes` a tenant. A tenant has at most a few dozen segments and one for each half million rows. In memory the rows since the last commit (`pending_max_rows`), and while segments are merged their columns.',
+    'About 33 bytes a row of an ordinary shop, for ever, or for `retention_days`, or up to `limits.scope_max_bytes` a tenant. A tenant has at most a few dozen segments and one for each quarter of a million rows or more. In memory the rows since the last commit (`pending_max_rows`), and while segments are merged their columns.',
   late: 'A late row is appended like any other; its segment overlaps older ones. A row behind the cut is dropped and counted.',
   duplicates: 'Every row is kept: put `dedup` in front.',
   failure:
