@@ -144,7 +144,18 @@ describe.each(STORE_KINDS)('the event log over %s', (kind) => {
       log.append([row(sequence)]);
       log.commit();
     }
-    expect(() => scanRowsOf(log, plan)).toThrowError(expect.objectContaining({ code: 'log_segment_gone' }));
+    const gone = expect.objectContaining({ code: 'log_segment_gone' });
+    expect(() => scanRowsOf(log, plan)).toThrowError(gone);
+    // Nor is another one taken for it when all were dropped and the writer is a new one.
+    const later = planScan(log.tables, { scope: 's', start_ms: 0, end_ms: Number.POSITIVE_INFINITY });
+    log.writer.dropBefore('s', T + DAY_MS);
+    log.commit();
+    log.restart();
+    for (let sequence = 4; sequence < 20; sequence++) {
+      log.append([row(sequence, { time_ms: T + DAY_MS })]);
+      log.commit();
+      expect(() => scanRowsOf(log, later)).toThrowError(gone);
+    }
   });
 });
 
