@@ -175,7 +175,7 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
     subjectOf: (tenant) => `events.${tenant}.>`,
   });
   const opened = openedState(statePath, layout.generation, settings, payloads);
-  const apiPorts = await ports(settings, log, link, pipeline, supervisor, reader);
+  const apiPorts = await ports(settings, log, link, pipeline, supervisor, opened);
   const { created, key } = await bootstrapAdminKey(apiPorts);
   const api = await createApp(apiPorts);
   const server = await serve(api.app, settings);

@@ -70,6 +70,14 @@ export class Dictionary {
     return code !== 0 ? code : this.#add(text, bytes, hash);
   }
 
+  /** The code of a tenant: never that of `OTHER_TEXT`, however full the dictionary is, so no two share one. */
+  codeOfScope(scope: string): number {
+    const known = this.find(scope);
+    if (known >= 0) return known;
+    const bytes = encoder.encode(scope);
+    return this.#give(scope, bytes, hashOf(bytes, 0, bytes.length));
+  }
+
   /** The code of UTF-8 bytes [start, end) whose FNV-1a is `hash`. */
   codeOfBytes(bytes: Uint8Array, start: number, end: number, hash: number): number {
     if (start === end) return NO_TEXT;
@@ -103,6 +111,10 @@ export class Dictionary {
       this.overflowed++;
       return this.codeOf(OTHER_TEXT);
     }
+    return this.#give(text, bytes, hash);
+  }
+
+  #give(text: string, bytes: Uint8Array, hash: number): number {
     const code = this.#texts.length;
     this.#texts.push(text);
     if (code + 2 > this.#starts.length) this.#growEntries();
@@ -166,7 +178,7 @@ export class Dictionary {
       for (; reader.position < value.length; ) {
         const text = reader.string();
         const bytes = encoder.encode(text);
-        this.#add(text, bytes, hashOf(bytes, 0, bytes.length));
+        this.#give(text, bytes, hashOf(bytes, 0, bytes.length));
       }
     }
     this.#stored = this.#texts.length;

@@ -202,52 +202,38 @@ export class LogWriter {
   /** The rows of each tenant, in order of arrival, without those behind its cut. */
   #group(tables: LogTables): TenantRows[] {
     const { rows, scope: codes, time_ms } = this.#buffer;
-    const groups = new Map<number, { readonly scope: ScopeSegments; rows: number }>();
-    for (let row = 0, last = -1, group = undefined as { rows: number } | undefined; row < rows; row++) {
+    const counts = new Map<number, number>();
+    for (let row = 0; row < rows; ) {
       const code = codes[row] as number;
-      if (code !== last || group === undefined) {
-        group = groups.get(code) ?? this.#newGroup(tables, code, groups);
-        last = code;
-      }
-      group.rows++;
+      const first = row;
+      while (row < rows && codes[row] === code) row++;
+      counts.set(code, (counts.get(code) ?? 0) + row - first);
     }
     const order = new Uint32Array(rows);
-    const places = new Map<number, TenantRows & { to: number }>();
+    const groups = new Map<number, TenantRows>();
     let start = 0;
-    for (const [code, group] of groups) {
-      const cut_ms = group.scope.firstDay * DAY_MS;
-      places.set(code, { scope: group.scope, cut_ms, order, from: start, to: start });
-      start += group.rows;
+    for (const [code, count] of counts) {
+      groups.set(code, { scope: this.#scopeOf(tables, code), order, from: start, to: start });
+      start += count;
     }
-    for (
-      let row = 0, last = -1, place = undefined as (TenantRows & { to: number }) | undefined;
-      row < rows;
-      row++
-    ) {
+    for (let row = 0; row < rows; ) {
       const code = codes[row] as number;
-      if (code !== last || place === undefined) {
-        place = places.get(code);
-        last = code;
-      }
-      if (place !== undefined && (time_ms[row] as number) >= place.cut_ms) order[place.to++] = row;
+      const group = groups.get(code) as TenantRows;
+      const cut_ms = group.scope.firstDay * DAY_MS;
+      for (; row < rows && codes[row] === code; row++)
+        if ((time_ms[row] as number) >= cut_ms) order[group.to++] = row;
     }
-    return [...places.values()].filter(({ from, to }) => to > from);
+    return [...groups.values()].filter(({ from, to }) => to > from);
   }
 
-  #newGroup(
-    tables: LogTables,
-    code: number,
-    groups: Map<number, { readonly scope: ScopeSegments; rows: number }>,
-  ): { rows: number } {
+  #scopeOf(tables: LogTables, code: number): ScopeSegments {
     let scope = this.#byCode[code];
     if (scope === undefined) {
       scope = this.#scope(this.#source?.textOf(code) ?? '');
       this.#byCode[code] = scope;
       if (this.#firstDay > scope.firstDay) cutScope(tables, scope, this.#firstDay);
     }
-    const group = { scope, rows: 0 };
-    groups.set(code, group);
-    return group;
+    return scope;
   }
 
   #merge(tables: LogTables): { readonly merges: number; readonly merged: number } {
@@ -279,11 +265,10 @@ export class LogWriter {
 
 interface TenantRows {
   readonly scope: ScopeSegments;
-  readonly cut_ms: number;
   /** The rows order[from..to). */
   readonly order: Uint32Array;
   readonly from: number;
-  readonly to: number;
+  to: number;
 }
 
 function dayOf(day_ms: number): number {

@@ -85,7 +85,7 @@ describe.each(STORE_KINDS)('the event log over %s', (kind) => {
             log.crash();
             log.append(pending);
           }
-          if (random.chance(0.1)) {
+          if (random.chance(0.2)) {
             const scope = random.pick(['s', 't']);
             const cut_ms = T + random.int(-1, 2) * DAY_MS;
             log.writer.dropBefore(scope, cut_ms);
@@ -144,7 +144,18 @@ describe.each(STORE_KINDS)('the event log over %s', (kind) => {
       log.append([row(sequence)]);
       log.commit();
     }
-    expect(() => scanRowsOf(log, plan)).toThrowError(expect.objectContaining({ code: 'log_segment_gone' }));
+    const gone = expect.objectContaining({ code: 'log_segment_gone' });
+    expect(() => scanRowsOf(log, plan)).toThrowError(gone);
+    // Nor is another one taken for it when all were dropped and the writer is a new one.
+    const later = planScan(log.tables, { scope: 's', start_ms: 0, end_ms: Number.POSITIVE_INFINITY });
+    log.writer.dropBefore('s', T + DAY_MS);
+    log.commit();
+    log.restart();
+    for (let sequence = 4; sequence < 20; sequence++) {
+      log.append([row(sequence, { time_ms: T + DAY_MS })]);
+      log.commit();
+      expect(() => scanRowsOf(log, later)).toThrowError(gone);
+    }
   });
 });
 
@@ -255,5 +266,25 @@ describe('a plan', () => {
     let seen = 0;
     scanChunks(log.tables, plan, { columns: [], items: [] }, () => ++seen < 2);
     expect(seen).toBe(2);
+  });
+
+  it('takes neither a row at its end nor one that is behind the cut, though the segment has others', () => {
+    const log = new LogUnderTest(stores.open('memory').store);
+    const days = [0, 1, 2, 3].map((day) => row(day, { time_ms: T + day * DAY_MS }));
+    log.append(days);
+    log.commit();
+    const found = (start_ms: number, end_ms: number): number[] =>
+      scanRows(log.tables, { scope: 's', start_ms, end_ms }, log.dictionary).map(({ sequence }) => sequence);
+    expect(found(0, T + 3 * DAY_MS)).toEqual([0, 1, 2]);
+    expect(found(T, T + 3 * DAY_MS + 1)).toEqual([0, 1, 2, 3]);
+    log.writer.dropBefore('s', T + DAY_MS);
+    expect(log.commit()).toMatchObject({ dropped: 1, merges: 0 });
+    expect(found(0, Number.MAX_SAFE_INTEGER)).toEqual([1, 2, 3]);
+    expect(planScan(log.tables, { scope: 's', start_ms: 0, end_ms: T + DAY_MS }).rows).toBe(0);
+    log.writer.dropBefore('s', T + 9 * DAY_MS);
+    log.commit();
+    // What is left is the schema and the cut.
+    expect([...log.tables.segments.scan()].length).toBe(2);
+    expect([...log.tables.chunks.scan()]).toEqual([]);
   });
 });

@@ -33,6 +33,7 @@ export function planScan(view: LogView, asked: ScanRequest): ScanPlan {
   const read = new Set<string>();
   let [rows, bytes] = [0, 0];
   for (const { key, manifest } of segments) {
+    if (request.start_ms >= request.end_ms) break;
     for (const [chunk, entry] of manifest.chunks.entries()) {
       if (!isIn(entry, request)) continue;
       const { rows: count, min_ms, max_ms } = entry;
