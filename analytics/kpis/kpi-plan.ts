@@ -6,10 +6,10 @@ import {
   type QueryContext,
   type ScanPlan,
 } from '../../engine/index.ts';
+import { type RatesByCurrency, readDayRates } from '../exchange/index.ts';
 import { DAY_MS, formatUtc, QueryError } from '../query/index.ts';
 import { answerPosition } from './as-of.ts';
 import { type CubeStretch, type Stretch, tileSlots } from './cube-tiling.ts';
-import { type RatesByCurrency, readDayRates } from './day-rates.ts';
 import { type KpiSettings, type Prepared, prepareKpis } from './prepare.ts';
 import type { StreamPosition } from './query-id.ts';
 import type { KpiQuery } from './schema.ts';

@@ -1,9 +1,8 @@
 import { type ExactSum, narrow } from '../../operators/index.ts';
 import { DAY_MS, formatUtc, QueryError } from '../query/index.ts';
-import type { ConvertAmount } from './amount-values.ts';
+import { type ConvertAmount, dayOf, type TimeSlots } from '../row-sums/index.ts';
 import type { DayRate, DayRates } from './day-rates.ts';
 import { divideHalfAway, FractionSum } from './rounding.ts';
-import { dayOf, type TimeSlots } from './time-slots.ts';
 
 /** Converts money to one currency, at the rate of each UTC day. */
 export class Converter {
