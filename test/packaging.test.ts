@@ -30,7 +30,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
 };
 /** Not rooms: they may import every room, through its index. */
 const OUTSIDE = ['test', 'bench', 'examples', 'scripts'];
-const TEST_PACKAGES = ['vitest', 'fast-check'];
+const TEST_PACKAGES = ['vitest', 'fast-check', '@duckdb/node-api'];
 /** What only tests use: `fixture-*.ts`, in the folder of what it is for. */
 const FIXTURE = /(^|\/)fixture-[\w-]+\.ts$/;
 /** A test, or what only tests use, wherever it lies. */

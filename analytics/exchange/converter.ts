@@ -36,7 +36,9 @@ export class Converter {
     const day = formatUtc(dayOf(this.#slots, slot) * DAY_MS).slice(0, 10);
     throw new QueryError(
       'fx_rate_missing',
-      `No exchange rate from ${currency} to ${this.target} is known on ${day} (UTC) or before it. Publish an fx.rate event of that day or before, or leave \`currency\` out to get a group for each currency.`,
+      `No exchange rate from ${currency} to ${this.target} is known on ${day} (UTC) or before ` +
+        `it. Publish an fx.rate event of that day or before, or leave \`currency\` out to get a ` +
+        'group for each currency.',
     );
   }
 

@@ -50,7 +50,8 @@ export interface AnswerFacts {
 }
 
 const SPLIT =
-  'The range has money of several currencies (or without one), which is never added: each group is of one currency. Ask for a `currency` to convert, or filter by one.';
+  'The range has money of several currencies (or without one), which is never added: each ' +
+  'group is of one currency. Ask for a `currency` to convert, or filter by one.';
 const WHOLE_COUNTS =
   'Counts and rates of counts are those of all currencies together: they are the same in each currency of a group, and are not to be added up.';
 

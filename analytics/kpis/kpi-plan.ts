@@ -110,7 +110,12 @@ function warningsOf({ target, query }: Prepared, cubes: readonly CubeStretch[]):
 }
 
 function fullDays(days: number): string {
-  return `On ${days} UTC ${days === 1 ? 'day' : 'days'} of the range, whose events are no longer kept, there were more combinations of values than a rollup keeps: some are under "${OTHER_TEXT}" instead of their own, so groups and filters miss them. Totals are complete.`;
+  return (
+    `On ${days} UTC ${days === 1 ? 'day' : 'days'} of the range, whose events are no longer ` +
+    'kept, there were more combinations of values than a rollup keeps: some are under ' +
+    `"${OTHER_TEXT}" instead of their own, so groups and filters miss them. Totals are ` +
+    'complete.'
+  );
 }
 
 function behindRetention(start_ms: number, cut_ms: number, cubes: readonly CubeStretch[]): QueryError {
