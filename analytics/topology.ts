@@ -87,12 +87,13 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
   const config = { ...DEFAULT_OPTIONS, ...options };
   const schema = rowSchema(config.custom);
   const { retention_days } = config;
+  const retention = retention_days === undefined ? {} : { retention_days };
   const columns = new RowContribution().columns;
   return topology(TOPOLOGY_NAME, (t) => {
     const rows = t.source('events').pipe(
       decodeEvents(OPERATORS.decode, {
         custom: config.custom,
-        ...(retention_days === undefined ? {} : { retention_days }),
+        ...retention,
       }),
       dedupEvents<EventBatch>(OPERATORS.dedup, {
         memory_ids: config.dedup_memory_ids,
@@ -104,7 +105,11 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
         idle_ms: config.idle_ms,
       }),
       eventRates(OPERATORS.rates, undefined),
-      ledger(OPERATORS.ledger, { custom: config.custom, cache_bytes: config.ledger_cache_bytes }),
+      ledger(OPERATORS.ledger, {
+        custom: config.custom,
+        ...retention,
+        cache_bytes: config.ledger_cache_bytes,
+      }),
     );
     // Before the cubes, which read the log at a barrier.
     rows.pipe(eventLog(OPERATORS.log, { schema, limits: config.log_limits }));

@@ -1,8 +1,18 @@
-import { type KvView, runRows } from '../../engine/index.ts';
+import { ByteReader, type KvView, runRows } from '../../engine/index.ts';
 import { mix32 } from '../../operators/index.ts';
 import { EarliestOrders } from './earliest-orders.ts';
 import { OrderEntries } from './order-entries.ts';
 import { RecordReader } from './record-bytes.ts';
+
+/** Where the ledger keeps from when on it remembers. */
+export const CUT_TABLE = 'cut';
+export const CUT_KEY = Uint8Array.of(1);
+
+/** The time before which entities are forgotten, ms; 0: none is. */
+export function readCut(table: KvView): number {
+  const stored = table.get(CUT_KEY);
+  return stored === undefined ? 0 : new ByteReader(stored).u48();
+}
 
 /** Bytes of a key in front of a record. */
 const KEY_BYTES = 8;
@@ -10,15 +20,20 @@ const KEY_BYTES = 8;
 /**
  * One row for all records of a kind of entity: their number and the sum of a hash of each, of what the set of events
  * decides: which events each record holds, and which order is first. Codes, positions, and which orders are listed
- * behind the first are a matter of the way, as are records of owners whose orders all went to others.
+ * behind the first are a matter of the way, as are records of owners whose orders all went to others. What is behind
+ * the cut is forgotten, also where it waits to be removed.
  */
 export function* recordRows(
   view: KvView,
   entity: 'orders' | 'customers' | 'sessions' | 'tickets',
+  cut: KvView,
 ): Iterable<Uint8Array> {
   let records = 0;
   let sum = 0;
+  const cut_ms = readCut(cut);
   for (const row of runRows(view)) {
+    reader.open(row, KEY_BYTES);
+    if (reader.u48() < cut_ms) continue;
     const hash =
       entity === 'orders' ? orderHash(row) : entity === 'customers' ? ownerHash(row) : pairHash(row);
     if (hash === undefined) continue;
