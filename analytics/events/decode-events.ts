@@ -88,6 +88,10 @@ export const decodeEvents = defineOperator<
         if (day_ms <= cut_ms) return;
         cut_ms = day_ms;
         state.retention.put(CUT_KEY, new ByteWriter().u48(cut_ms).copy());
+        // So that all of them forget the same in this commit, whatever comes next.
+        batch.clear([]);
+        batch.cut_ms = cut_ms;
+        emit(out);
       },
     };
   },

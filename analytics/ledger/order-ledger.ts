@@ -1,4 +1,4 @@
-import { type HashColumn, invariant, type RowBatch } from '../../engine/index.ts';
+import type { HashColumn, RowBatch } from '../../engine/index.ts';
 import type { EventBatch } from '../events/index.ts';
 import { CODE, FLAG, HASH, MARK, NUMBER } from '../rows/index.ts';
 import { appendCorrection, become, inherit, inheritInPlace, setOrder } from './corrections.ts';
@@ -225,7 +225,8 @@ export class OrderLedger {
   /** Sets or clears a flag of another order, whose counted row changes with it. */
   #flag(hi: number, lo: number, bit: number, on: boolean): void {
     const { orders } = this.#heaps;
-    invariant(orders.open(hi, lo), 'an order that is listed for an owner has a record');
+    // Its rows are forgotten; it is remembered as the first of its owner, whose others are not.
+    if (!orders.open(hi, lo)) return;
     const other = this.#other;
     other.read(orders.bytes, orders.start, orders.end);
     this.#otherState.merge(other);
