@@ -215,6 +215,21 @@ describe('sources', () => {
     expect(matching(/@ts-(ignore|nocheck)|\bas any\b(?! \w)|biome-ignore .*noExplicitAny/)).toEqual([]);
   });
 
+  it('export nothing that is named nowhere else', () => {
+    // Lists of names in `index.ts` are no use of them. Pages of operators are found by the ending of their name.
+    const counts = new Map<string, number>();
+    for (const { path, text } of files) {
+      if (path.endsWith('/index.ts')) continue;
+      for (const [word] of text.matchAll(/\w+/g)) counts.set(word, (counts.get(word) ?? 0) + 1);
+    }
+    const declared = /^export (?:abstract )?(?:async )?(?:function\*?|const|class|interface|type) (\w+)/gm;
+    const unused = files
+      .filter(({ path, room, forTests }) => room in ROOMS && !forTests && !path.endsWith('/index.ts'))
+      .flatMap(({ path, text }) => [...text.matchAll(declared)].map(([, name = '']) => ({ path, name })))
+      .filter(({ name }) => counts.get(name) === 1 && !name.endsWith('Doc'));
+    expect(unused).toEqual([]);
+  });
+
   it('have no test that is left out, or run alone', () => {
     expect(matching(/\b(it|test|describe)\.(skip|only|todo)\b/)).toEqual([]);
   });
