@@ -63,8 +63,15 @@ it('an event before the cut is refused by HTTP, and a dead letter of the stream'
   await service.stream(TENANT, [order(50), order(8)]);
   await service.instance.untilApplied();
   expect(await service.deadLetters(TENANT)).toEqual(['behind_retention']);
-  // Without that of the day that is gone; those of today are one order.
-  expect(await service.totals(TENANT, ['orders_count'], { ...range, group_by: [] })).toEqual({
-    orders_count: 5,
-  });
+  // Rollups stay; those of today are one order.
+  const query = { metrics: ['orders_count'], ...range };
+  const kept = await service.kpis(TENANT, query);
+  expect([kept.groups[0]?.totals, kept.meta.warnings]).toEqual([{ orders_count: 6 }, []]);
+  expect(kept.meta.source).toMatch(/^rollup:/);
+  // What only the log could say is refused rather than said in part.
+  const asked = { ...query, filters: { status: null } };
+  const answer = await service.post(TENANT, '/kpis/query', asked);
+  expect([answer.status, answer.json.code]).toEqual([422, 'behind_retention']);
+  const inside = { ...asked, start: day(-RETENTION_DAYS + 1) };
+  expect((await service.kpis(TENANT, inside)).groups[0]?.totals).toEqual({ orders_count: 5 });
 });
