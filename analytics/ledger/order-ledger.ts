@@ -32,8 +32,9 @@ function orderMarks(flags: number): number {
 function dependentMarks(kind: number, isFirst: boolean, created_ms: number): number {
   const always = ALWAYS[kind + 1] as number;
   if (!isFirst) return always;
-  const shipped = kind === SHIPPED && !Number.isNaN(created_ms) ? MARK.shipped_in : 0;
-  return always | (FIRST_OF_ORDER[kind + 1] as number) | shipped;
+  const first = always | (FIRST_OF_ORDER[kind + 1] as number);
+  if (Number.isNaN(created_ms)) return first;
+  return first | (kind === SHIPPED ? MARK.shipped_in : kind === CANCELLED ? MARK.cancelled : 0);
 }
 
 function dependentValue(
@@ -248,7 +249,9 @@ export class OrderLedger {
     if (hi === 0 && lo === 0) {
       // An order by itself.
       const amount = (batch.columns.numbers[NUMBER.amount] as Float64Array)[row] as number;
-      setMarks(batch, row, dependentMarks(kind, true, Number.NaN), kind === CANCELLED ? amount : Number.NaN);
+      const marks = dependentMarks(kind, true, Number.NaN);
+      if (kind === CANCELLED) setMarks(batch, row, marks | MARK.cancelled, amount);
+      else setMarks(batch, row, marks, Number.NaN);
       return;
     }
     const { orders } = this.#heaps;

@@ -2,5 +2,6 @@ export { minorUnitExponent } from './currency.ts';
 export { parseDecimal } from './decimal.ts';
 export * from './json-text.ts';
 export * from './query-error.ts';
+export { scanLog } from './scan-log.ts';
 export * from './time.ts';
 export * from './zone.ts';

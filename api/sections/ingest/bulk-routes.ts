@@ -1,12 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Logger } from 'pino';
 import { z } from 'zod';
 import { MAX_MESSAGE_BYTES } from '../../../analytics/index.ts';
-import { type Clock, MillraceError } from '../../../engine/index.ts';
+import { MillraceError } from '../../../engine/index.ts';
 import {
   type Answer,
   ApiError,
-  type EventPublisher,
+  type ApiPorts,
   type Idempotency,
   idempotencyKeyOf,
   mediaTypeOf,
@@ -49,6 +48,9 @@ const UPLOAD_TYPES = [
   'application/x-gzip',
   'text/plain',
 ] as const;
+
+/** What a job needs of the service. */
+type BulkPorts = Pick<ApiPorts, 'events' | 'clock' | 'reader' | 'log'>;
 
 interface RejectedLine {
   /** From 1, as editors count; of an array its item. */
@@ -193,12 +195,7 @@ async function createJob(
  * Publishes a spooled file batch by batch. While NATS is away it waits and tries again. After a restart
  * it goes on from the last checkpoint; events published twice count once by their `event_id`.
  */
-export function bulkRunner(parts: {
-  spool: Spool;
-  events: EventPublisher;
-  clock: Clock;
-  log: Logger;
-}): JobRunner {
+export function bulkRunner(parts: { spool: Spool; ports: BulkPorts }): JobRunner {
   const { spool } = parts;
   return {
     dispose: ({ job_id }) => spool.remove(job_id),
@@ -242,7 +239,7 @@ function nothingAccepted({ rejected }: BulkProgress, known: BulkResult): Millrac
 }
 
 async function publishBatch(
-  { events, clock, log }: { events: EventPublisher; clock: Clock; log: Logger },
+  { ports }: { ports: BulkPorts },
   job: RunningJob,
   batch: readonly SpoolPart[],
   at: BulkProgress,
@@ -251,10 +248,10 @@ async function publishBatch(
   const numbered = batch.map((part, index) => ({ part, line: at.done_lines + index + 1 }));
   const lines = numbered.filter(({ part }) => !isBlank(part));
   const parts = lines.map(({ part }) => eventOf(part));
-  const checks = await checkAll({ events: parts, whole: false }, timeLimits(clock));
+  const checks = await checkAll({ events: parts, whole: false }, timeLimits(ports));
   const prepared = prepare(job.record.tenant, checks);
   const { messages } = prepared;
-  const sequences = messages.length === 0 ? [] : await publishPatiently(events, job, messages, log);
+  const sequences = messages.length === 0 ? [] : await publishPatiently(ports, job, messages);
   const sequence = sequences.reduce((a, b) => Math.max(a, b), at.sequence);
   const rejected = prepared.rejected.map(({ index, event_id, reason }) => ({
     line: lines[index]?.line ?? 0,
@@ -292,10 +289,9 @@ function eventOf({ bytes, problem }: SpoolPart): BodyEvent {
 }
 
 async function publishPatiently(
-  events: EventPublisher,
+  { events, log }: BulkPorts,
   { signal, record }: RunningJob,
-  messages: Parameters<EventPublisher['publishAll']>[0],
-  log: Logger,
+  messages: Parameters<ApiPorts['events']['publishAll']>[0],
 ): Promise<readonly number[]> {
   for (let pause_ms = RETRY_MIN_MS; ; pause_ms = Math.min(RETRY_MAX_MS, 2 * pause_ms)) {
     signal.throwIfAborted();
