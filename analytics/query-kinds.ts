@@ -1,6 +1,6 @@
 import { type AnyQueryKind, Dictionary, type QueryContext, type QueryKinds } from '../engine/index.ts';
 import { cubeViews, eventLogView } from '../operators/index.ts';
-import { openEvents, selectEvents } from './events-query/index.ts';
+import { countTypes, openEvents, selectEvents } from './events-query/index.ts';
 import {
   cubeSource,
   type KpiSettings,
@@ -34,14 +34,16 @@ export function orderQueries(settings: AnalyticsSettings) {
       complete_until_ms: progress?.watermark_ms ?? null,
     };
   };
+  const openLog = ({ table }: QueryContext) => {
+    dictionary.follow(table(DICTIONARY_TABLE));
+    return openEvents(eventLogView(table, OPERATORS.log), schema, dictionary);
+  };
   return {
     kpis: kpiKind(settings, open),
     batch: kpiBatchKind(settings, open),
     summary: kpiSummaryKind(settings, open),
-    events: selectEvents(({ table }) => {
-      dictionary.follow(table(DICTIONARY_TABLE));
-      return openEvents(eventLogView(table, OPERATORS.log), schema, dictionary);
-    }),
+    events: selectEvents(openLog),
+    types: countTypes(openLog),
   };
 }
 

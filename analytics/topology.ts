@@ -64,6 +64,8 @@ export const OPERATORS = {
 } as const;
 /** Table of the texts behind all codes. */
 export const DICTIONARY_TABLE = `${OPERATORS.decode}/dictionary`;
+/** Table of the cut: `readRetentionCut` reads it. */
+export const RETENTION_TABLE = `${OPERATORS.decode}/retention`;
 export const RATES_TABLE = `${OPERATORS.rates}/rates`;
 
 const described = ({ own, dictionary }: EventBatch, row: number) => ({

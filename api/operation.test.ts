@@ -107,6 +107,29 @@ describe('GET /diagnostics', () => {
     expect(none).toMatchObject({ notices: { conflict: { count: 1, newest: [] } } });
     expect(await codeOf(await test.send('/diagnostics?limit=-1', { key }))).toBe('validation_failed');
   });
+
+  it('lists types that no metric counts, of the tenant', async () => {
+    const none = await (await test.send('/diagnostics', { key })).json();
+    expect(none).toMatchObject({ uncounted_types: { types: [], types_total: 0, complete: true } });
+    const of = (type: string, at: number) => orderEvent(`${type}-${at}`, { type });
+    const types = ['Order_Creatd', 'order.creatd', 'loyalty.points', 'order.created', 'campaign.spend'];
+    await test.send('/ingest', { key, json: types.map(of) });
+    const acme = { key: await test.key('admin', { tenant: 'acme' }) };
+    await test.send('/ingest', { ...acme, json: of('other', 1) });
+    await test.apply();
+    expect(await (await test.send('/diagnostics', { key })).json()).toMatchObject({
+      uncounted_types: {
+        types: [
+          { type: 'order.creatd', count: 2, nearest: 'order.created' },
+          { type: 'loyalty.points', count: 1, nearest: null },
+        ],
+        ...{ types_total: 2, scanned_rows: 5, complete: true },
+      },
+    });
+    expect(await (await test.send('/diagnostics', acme)).json()).toMatchObject({
+      uncounted_types: { types: [{ type: 'other', count: 1 }] },
+    });
+  });
 });
 
 describe('limits', () => {

@@ -35,7 +35,7 @@ export interface Api {
  * jobs. Needs the key-value buckets; the state may come later, answers are 503 until then.
  */
 export async function createApp(ports: ApiPorts): Promise<Api> {
-  const { settings, clock, log, events } = ports;
+  const { settings, clock, log } = ports;
   const keys = new KeyRing(ports);
   await keys.open();
   const cursors = await Cursors.open(ports.keys);
@@ -43,14 +43,14 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const spool = new Spool(join(settings.dataDir, 'spool'), settings.bulk);
   const store = new JobStore(join(settings.dataDir, 'jobs'), log);
   const jobs = new JobManager({ store, clock, log, queued_max: settings.bulk.queued_jobs_max });
-  jobs.register(BULK_JOB, bulkRunner({ spool, events, clock, log }));
+  jobs.register(BULK_JOB, bulkRunner({ spool, ports }));
   await jobs.load();
   await spool.open(jobs.unfinished());
   const tracker = new FreshnessTracker(ports);
   const metrics = new HttpMetrics();
   const answers: AnswerParts = { ports, tracker };
   const routes = [
-    ...ingestRoutes(events, once, clock),
+    ...ingestRoutes(ports, once),
     ...bulkRoutes({ spool, jobs, once }),
     ...eventRoutes({ answers, cursors, finder: () => ports.finder?.() }),
     ...kpiRoutes(answers),
@@ -58,7 +58,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     ...keyRoutes(keys, cursors, clock),
     ...healthRoutes(ports, jobs),
     ...metricsRoutes(ports, metrics),
-    ...diagnosticsRoutes(ports, { tracker, jobs, spool }),
+    ...diagnosticsRoutes(answers, { jobs, spool }),
   ];
   const limiter = new RateLimiter(settings.rateLimit);
   const budget = new BodyBudget(settings.inflightBody_bytes);

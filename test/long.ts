@@ -15,6 +15,9 @@ const SHORT = {
   simulation_seeds: 500,
   /** Processes killed with SIGKILL while events are published. */
   crash_seeds: [1, 2, 3],
+  /** Orders of the traffic that SQL is asked about too, and queries of it. */
+  contract_orders: 300,
+  contract_queries: 80,
 };
 
 const LONG: typeof SHORT = {
@@ -25,6 +28,8 @@ const LONG: typeof SHORT = {
   bounded_max_rows: 60_000,
   simulation_seeds: 2_000,
   crash_seeds: [1, 2, 3, 4, 5, 6, 7],
+  contract_orders: 1_000,
+  contract_queries: 500,
 };
 
 export const sizes = process.env.TEST_LONG === '1' ? LONG : SHORT;

@@ -31,3 +31,4 @@ export type { Order, Position } from './position.ts';
 export { SELECT_EVENTS, type SelectKind, selectEvents } from './select-kind.ts';
 export type { EventLogView, Selection, SelectRequest } from './select-request.ts';
 export type { EventTerms, IdHash } from './terms.ts';
+export { countTypes, type TypeCountKind, type TypeCounts } from './type-counts.ts';

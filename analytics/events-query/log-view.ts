@@ -1,11 +1,5 @@
-import {
-  type Dictionary,
-  type LogSchema,
-  type LogView,
-  planScan,
-  type ScanPlan,
-  scanChunks,
-} from '../../engine/index.ts';
+import { type Dictionary, type LogSchema, type LogView, planScan } from '../../engine/index.ts';
+import { scanLog } from '../query/index.ts';
 import type { EventLogView } from './select-request.ts';
 
 /** The event log of one snapshot; `dictionary` has followed it. */
@@ -18,8 +12,8 @@ export function openEvents(
     schema,
     dictionary,
     plan: (request) => planScan(view, request),
-    scan: (plan: ScanPlan, visit) => {
-      scanChunks(view, plan, schema, (chunk) => {
+    scan: (plan, visit) => {
+      scanLog(view, plan, schema, (chunk) => {
         visit(chunk);
       });
     },

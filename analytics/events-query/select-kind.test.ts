@@ -1,8 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { PlanStale } from '../../engine/index.ts';
 import type { ColumnTest } from './column-tests.ts';
 import { eventBodies } from './fixture-events.ts';
 import { TEST_TERMS, TestLog } from './fixture-log.ts';
+import { StoredLog } from './fixture-stored-log.ts';
 import type { Position } from './position.ts';
 import { selectEvents } from './select-kind.ts';
 import type { SelectRequest } from './select-request.ts';
@@ -89,5 +91,27 @@ describe('selectEvents', () => {
       ),
       { seed: 11, numRuns: 300 },
     );
+  });
+
+  it('says of a plan whose segments were merged since that it has to be made again', () => {
+    const log = new StoredLog();
+    for (let at = 1; at <= 30; at++)
+      log.add('a', { event_id: `e-${at}`, type: 'visit', time: '2025-09-01T10:00:00Z' }, at, 0);
+    const kind = selectEvents(() => log);
+    const range = { start_ms: 0, end_ms: 1e15, upTo: 30 };
+    const plan = kind.plan(CONTEXT, {
+      ...range,
+      order: 'asc',
+      limit: 9,
+      rows_max: 99,
+      tests: [],
+      withColumns: true,
+    });
+    const run = () => plan.parts.map(({ work }) => kind.partial(CONTEXT, plan, work, NEVER));
+    expect(run().length).toBeGreaterThan(0);
+    for (let at = 31; at <= 90; at++)
+      log.add('a', { event_id: `e-${at}`, type: 'visit', time: '2025-09-01T10:00:00Z' }, at, 0);
+    log.merge();
+    expect(run).toThrow(PlanStale);
   });
 });

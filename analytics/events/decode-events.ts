@@ -5,6 +5,7 @@ import {
   Dictionary,
   deadLetter,
   defineOperator,
+  type KvView,
   type OperatorDoc,
   rawTable,
   type SourceRecord,
@@ -32,6 +33,12 @@ export const decodeEventsDoc: OperatorDoc = {
 const DAY_MS = 86_400_000;
 const CUT_KEY = Uint8Array.of(1);
 
+/** Event time before which events are rejected, ms, by the operator's table `retention`; 0 where none are. */
+export function readRetentionCut(retention: Pick<KvView, 'get'>): number {
+  const stored = retention.get(CUT_KEY);
+  return stored === undefined ? 0 : new ByteReader(stored).u48();
+}
+
 const tables = () => ({
   dictionary: rawTable({ version: 1, logicalRows: () => [] }),
   retention: rawTable({ version: 1, logicalRows: () => [] }),
@@ -54,8 +61,7 @@ export const decodeEvents = defineOperator<
     const { custom = [], retention_days, dictionaryTexts = DEFAULT_DICTIONARY_TEXTS } = config;
     const dictionary = new Dictionary(dictionaryTexts);
     dictionary.follow(state.dictionary);
-    const storedCut = state.retention.get(CUT_KEY);
-    let cut_ms = storedCut === undefined ? 0 : new ByteReader(storedCut).u48();
+    let cut_ms = readRetentionCut(state.retention);
     const decoder = new ColumnDecoder({ dictionary, custom, retentionCut: () => cut_ms });
     const batch = new EventBatch(dictionary, custom);
     const out = [batch];

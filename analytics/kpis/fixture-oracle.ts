@@ -51,7 +51,7 @@ const MEASURES: Readonly<Record<string, readonly [string, string]>> = {
   discount: [has('orders'), 'discount'],
   shipping: [has('orders'), 'shipping'],
   tax: [has('orders'), 'tax'],
-  revenue_cancelled: [has('orders_cancelled'), 'cancelled'],
+  revenue_cancelled: [has('cancelled'), 'cancelled'],
 };
 
 const quote = (text: string): string => `'${text.replaceAll("'", "''")}'`;

@@ -115,6 +115,7 @@ const KINDS: readonly (readonly [type: string, marks: readonly Mark[]])[] = [
   ['payment.succeeded', ['payment', 'orders_paid']],
   ['payment.succeeded', ['payment']],
   ['refund.issued', ['refund', 'orders_refunded']],
+  ['order.cancelled', ['orders_cancelled', 'cancelled']],
   ['order.cancelled', ['orders_cancelled']],
   ['order.shipped', ['orders_shipped', 'shipped_in']],
   ['order.delivered', ['orders_delivered']],

@@ -32,7 +32,7 @@ describe('metrics', () => {
       {
         time_ms: at('2025-08-01T13:00:00Z'),
         sequence: 2,
-        marks: ['orders_cancelled'],
+        marks: ['orders_cancelled', 'cancelled'],
         currency: 'GBP',
         value: 501,
       },

@@ -1,11 +1,5 @@
-import {
-  type LogSchema,
-  type LogView,
-  MillraceError,
-  PlanStale,
-  planScan,
-  scanChunks,
-} from '../../engine/index.ts';
+import { type LogSchema, type LogView, planScan } from '../../engine/index.ts';
+import { scanLog } from '../query/index.ts';
 import type { KpiSources } from './sources.ts';
 
 /** Before every time. */
@@ -19,14 +13,7 @@ export function logSource(
 ): Pick<KpiSources, 'planScan' | 'scan' | 'cut_ms'> {
   return {
     planScan: (request) => planScan(view, request),
-    scan: (plan, take) => {
-      try {
-        scanChunks(view, plan, schema, take);
-      } catch (error) {
-        const isGone = error instanceof MillraceError && error.code === 'log_segment_gone';
-        throw isGone ? new PlanStale('A segment of the log') : error;
-      }
-    },
+    scan: (plan, take) => scanLog(view, plan, schema, take),
     cut_ms: () => {
       // The plan of a range before every row begins at the tenant's cut.
       const { request } = planScan(view, { scope, start_ms: ALL_TIME_MS, end_ms: ALL_TIME_MS });

@@ -87,6 +87,7 @@ export function modelRows(events: readonly TestEvent[]): string[] {
       if (event.type === 'order.cancelled' && isFirst) {
         if (created !== undefined && state !== undefined) value = state.amount;
         if (event.order === 0) value = event.amount;
+        if (created !== undefined || event.order === 0) marks |= MARK.cancelled;
       }
     } else if (event.type === 'visit' || event.type === 'add.to.cart') {
       if (event.type === 'visit') marks = MARK.visits;

@@ -1,12 +1,12 @@
 import type { HashColumn, RowBatch } from '../../engine/index.ts';
 import type { EventBatch } from '../events/index.ts';
 import { CODE, FLAG, HASH, MARK, NUMBER } from '../rows/index.ts';
-import { appendCorrection, become, inherit, setInherited, setOrder } from './corrections.ts';
+import { appendCorrection, become, inherit, inheritInPlace, setOrder } from './corrections.ts';
 import { ALWAYS, CANCELLED, CLASS, CLASS_OF, CREATED, FIRST_OF_ORDER, SHIPPED } from './kinds.ts';
 import type { LedgerHeaps, RowPlace } from './ledger.ts';
 import { ORDER_HEAD_BYTES, OrderEntries } from './order-entries.ts';
 import { OrderState } from './order-state.ts';
-import { OwnRow, ownOf, readOwn, writeOwn } from './own-row.ts';
+import { ENTRY_HEAD_BYTES, OwnRow, readOwn, writeOwn } from './own-row.ts';
 import { type OrderVisitor, Ownership } from './ownership.ts';
 import { RecordReader, RecordWriter } from './record-bytes.ts';
 
@@ -32,8 +32,9 @@ function orderMarks(flags: number): number {
 function dependentMarks(kind: number, isFirst: boolean, created_ms: number): number {
   const always = ALWAYS[kind + 1] as number;
   if (!isFirst) return always;
-  const shipped = kind === SHIPPED && !Number.isNaN(created_ms) ? MARK.shipped_in : 0;
-  return always | (FIRST_OF_ORDER[kind + 1] as number) | shipped;
+  const first = always | (FIRST_OF_ORDER[kind + 1] as number);
+  if (Number.isNaN(created_ms)) return first;
+  return first | (kind === SHIPPED ? MARK.shipped_in : kind === CANCELLED ? MARK.cancelled : 0);
 }
 
 function dependentValue(
@@ -248,7 +249,9 @@ export class OrderLedger {
     if (hi === 0 && lo === 0) {
       // An order by itself.
       const amount = (batch.columns.numbers[NUMBER.amount] as Float64Array)[row] as number;
-      setMarks(batch, row, dependentMarks(kind, true, Number.NaN), kind === CANCELLED ? amount : Number.NaN);
+      const marks = dependentMarks(kind, true, Number.NaN);
+      if (kind === CANCELLED) setMarks(batch, row, marks | MARK.cancelled, amount);
+      else setMarks(batch, row, marks, Number.NaN);
       return;
     }
     const { orders } = this.#heaps;
@@ -268,12 +271,7 @@ export class OrderLedger {
       this.#correctDependent(former, state, created_ms, true, true);
       this.#correctDependent(former, state, created_ms, false, false);
     }
-    if (state.hasVersion) {
-      const own = this.#own;
-      ownOf(batch, row, own);
-      inherit(own, state.own);
-      setInherited(batch.own, row, own);
-    }
+    if (state.hasVersion) inheritInPlace(batch.own, row, state.own);
     const time_ms = batch.own.time_ms[row] as number;
     const value = dependentValue(kind, isFirst, time_ms, created_ms, state.own.amount);
     setMarks(batch, row, dependentMarks(kind, isFirst, created_ms), value);
@@ -287,25 +285,22 @@ export class OrderLedger {
     entries.last_ms = Math.max(entries.last_ms, batch.own.time_ms[row] as number);
     entries.write(record, undefined);
     const at = record.length;
-    writeOwn(record, batch, row, this.#scratch);
+    writeOwn(record, batch, row);
     if (isVersion) this.#addId(batch, row, at);
-    entries.read(record.bytes, 0, record.length);
-    return entries.count - 1;
+    const added = entries.count;
+    entries.moveTo(record.bytes, record.length);
+    entries.add(batch.kind[row] as number, at, at + ENTRY_HEAD_BYTES, record.length);
+    return added;
   }
 
   /** A version's id goes behind its body, inside its entry, with its length behind it (`order-state.ts`). */
   #addId(batch: EventBatch, row: number, at: number): void {
     const record = this.#record;
-    const { bytes, length } = this.#scratch;
     const start = batch.id_start[row] as number;
     const end = batch.id_end[row] as number;
-    record.length = at;
-    record.u8((batch.kind[row] as number) + 1);
-    record.varint(length + end - start + 2);
-    record.copy(bytes, 0, length);
     record.copy(batch.ids, start, end);
-    record.u8((end - start) & 255);
-    record.u8((end - start) >> 8);
+    record.u16(end - start);
+    record.setU16(at + 1, record.length - at - ENTRY_HEAD_BYTES);
   }
 
   #read(entries: OrderEntries, entry: number): OwnRow {

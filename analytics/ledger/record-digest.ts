@@ -95,11 +95,11 @@ function pairHash(row: Uint8Array): number | undefined {
   const key = keyHash(row);
   let hash = ownerHash(row);
   for (let slot = 0; slot < 2 && reader.at < row.length; slot++) {
-    const length = reader.varint();
+    const length = reader.u16();
     const next = reader.at + length;
     if (length > 0) {
       const kind = reader.u8();
-      reader.varint();
+      reader.u16();
       const time_ms = reader.u48();
       const event = reader.u32();
       hash =

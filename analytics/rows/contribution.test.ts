@@ -96,7 +96,7 @@ function meaning(row: Row, lines: readonly Line[] | undefined, part: (amount: nu
   }
   if (has('payment')) add('revenue_paid', part(amount));
   if (has('refund')) add('refund', part(amount));
-  if (has('orders_cancelled')) add('revenue_cancelled', lineSum ?? value);
+  if (has('cancelled')) add('revenue_cancelled', lineSum ?? value);
   if (has('shipped_in')) add('ship_count', 1);
   if (has('shipped_in')) add('ship_ms', value);
   if (has('responded')) add('response_count', 1);

@@ -76,7 +76,7 @@ export const CONTRIBUTIONS: readonly Contribution[] = [
   count('orders_shipped', 'orders_shipped'),
   count('orders_delivered', 'orders_delivered'),
   count('orders_cancelled', 'orders_cancelled'),
-  amount('orders_cancelled', 'revenue_cancelled', 'value', 'lines'),
+  amount('cancelled', 'revenue_cancelled', 'value', 'lines'),
   count('orders_rto', 'orders_rto'),
   count('orders_refunded', 'orders_refunded'),
   count('returns', 'returns'),

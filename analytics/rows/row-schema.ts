@@ -61,6 +61,8 @@ export const MARK = {
   payment: 1 << 15,
   /** `refund.issued`, each event: `amount` is refunded. */
   refund: 1 << 16,
+  /** First cancellation of an order whose creation is known, or of an order by itself: `value` is its amount. */
+  cancelled: 1 << 17,
 } as const;
 export type Mark = keyof typeof MARK;
 

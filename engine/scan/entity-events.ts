@@ -1,4 +1,4 @@
-import type { Chunk } from '../log/index.ts';
+import type { Chunk } from '../columns/index.ts';
 import { DenseIds } from './dense-ids.ts';
 
 /** Which rows of a log are an entity's events, and what each is. Columns as in `Chunk`. */

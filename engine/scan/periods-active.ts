@@ -1,4 +1,4 @@
-import type { Chunk } from '../log/index.ts';
+import type { Chunk } from '../columns/index.ts';
 import { DenseIds } from './dense-ids.ts';
 import type { EntityEventsConfig } from './entity-events.ts';
 

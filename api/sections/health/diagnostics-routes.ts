@@ -1,5 +1,12 @@
 import { z } from 'zod';
-import { cubeViews, OPERATORS, readCardinality, readCubeInfo } from '../../../analytics/index.ts';
+import {
+  cubeViews,
+  nearestType,
+  OPERATORS,
+  readCardinality,
+  readCubeInfo,
+  type TypeCountKind,
+} from '../../../analytics/index.ts';
 import {
   type KvView,
   META_TABLE,
@@ -8,13 +15,15 @@ import {
   readNotices,
   readProgress,
 } from '../../../engine/index.ts';
+import { type AnswerParts, analyticsOf, runQuery } from '../../answers/index.ts';
 import {
   type Answer,
+  ApiError,
   type ApiPorts,
   EVENTS_STREAM,
   type Freshness,
-  type FreshnessTracker,
   PARTITION,
+  type RawCall,
   type Route,
   requireReader,
   route,
@@ -32,6 +41,10 @@ const NEAR_CAP = 0.8;
 const MAX_LISTED_CUBE_DAYS = 100;
 /** Notices that are counted by reason. */
 const REASON_NOTICES = 1_000;
+/** Newest rows of the log whose types are counted, about. */
+const TYPE_ROWS = 5_000_000;
+const TYPES_DEADLINE_MS = 2_000;
+const MAX_LISTED_TYPES = 100;
 
 const noticeSchema = z.object({
   sequence: z.number().describe('Stream sequence of the message'),
@@ -57,6 +70,23 @@ const diagnosticsSchema = z.object({
     .record(z.string(), z.object({ count: z.int(), newest: z.array(noticeSchema) }))
     .describe('By kind: late, duplicate, conflict, dead_letter'),
   dead_letters_by_reason: z.record(z.string(), z.int()).describe(`Of the newest ${REASON_NOTICES}`),
+  uncounted_types: z
+    .object({
+      types: z.array(
+        z.object({
+          type: z.string().describe('In its normal form'),
+          count: z.int(),
+          nearest: z.string().nullable().describe('The nearest type that a metric counts'),
+        }),
+      ),
+      types_total: z.int(),
+      scanned_rows: z.int(),
+      complete: z.boolean().describe('false: only the newest rows of the log were looked at'),
+    })
+    .nullable()
+    .describe(
+      `Types that no metric counts, the most frequent ${MAX_LISTED_TYPES}: their events are kept and can be queried. null when there was no room to look`,
+    ),
   cardinality: z.object({
     cells_per_day_max: z.int(),
     near_cap: z.array(
@@ -83,13 +113,14 @@ const diagnosticsSchema = z.object({
 type Diagnostics = z.input<typeof diagnosticsSchema>;
 
 interface Parts {
-  readonly tracker: FreshnessTracker;
   readonly jobs: JobManager;
   readonly spool: Spool;
 }
 
 /** Section 16: how far processing is and what it set aside, for the caller's tenant. */
-export function diagnosticsRoutes(ports: ApiPorts, parts: Parts): readonly Route[] {
+export function diagnosticsRoutes(answers: AnswerParts, parts: Parts): readonly Route[] {
+  const { ports } = answers;
+  const { queries } = analyticsOf(ports.settings);
   return [
     route({
       id: 'getDiagnostics',
@@ -103,26 +134,50 @@ export function diagnosticsRoutes(ports: ApiPorts, parts: Parts): readonly Route
       }),
       answers: { 200: { description: 'The diagnostics', schema: diagnosticsSchema } },
       problems: ['state_not_ready'],
-      handle: ({ tenant, query }): Answer => ({
-        status: 200,
-        json: diagnose(ports, parts, tenant, query.limit),
-      }),
+      handle: async (call): Promise<Answer> => {
+        const state = diagnose(answers, parts, call.tenant, call.query.limit);
+        const uncounted_types = await uncountedTypes(answers, call, queries.types);
+        return { status: 200, json: { ...state, uncounted_types } };
+      },
     }),
   ];
 }
 
+type UncountedTypes = Diagnostics['uncounted_types'];
+
+/** What of the tenant's events no metric counts, by type; null when the scan has no place or no time. */
+async function uncountedTypes(
+  answers: AnswerParts,
+  call: RawCall,
+  kind: TypeCountKind,
+): Promise<UncountedTypes> {
+  const wish = { wish: { force_fresh: false }, deadline_ms: TYPES_DEADLINE_MS };
+  try {
+    const { answer } = await runQuery(answers, call, kind, { rows_max: TYPE_ROWS }, wish);
+    const types = answer.types.flatMap(({ type, count }) => {
+      const uncounted = nearestType(type);
+      return uncounted === undefined ? [] : [{ ...uncounted, count }];
+    });
+    const { scanned_rows, complete } = answer;
+    return { types: types.slice(0, MAX_LISTED_TYPES), types_total: types.length, scanned_rows, complete };
+  } catch (error) {
+    if (error instanceof ApiError) return null;
+    throw error;
+  }
+}
+
 function diagnose(
-  ports: ApiPorts,
-  { tracker, jobs, spool }: Parts,
+  { ports, tracker }: AnswerParts,
+  { jobs, spool }: Parts,
   tenant: string,
   limit: number,
-): Diagnostics {
+): Omit<Diagnostics, 'uncounted_types'> {
   const { generation, reader } = requireReader(ports);
   const pipeline = ports.pipeline();
   const now_ms = ports.clock.now();
   const sample = (name: string): number =>
     pipeline.metrics.filter((metric) => metric.name === name).reduce((sum, { value }) => sum + value, 0);
-  return reader.snapshot((table): Diagnostics => {
+  return reader.snapshot((table) => {
     const meta = table(META_TABLE);
     const progress = readProgress(meta);
     const counts = progress?.notices[tenant] ?? {};

@@ -1,12 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Logger } from 'pino';
 import { z } from 'zod';
 import { MAX_MESSAGE_BYTES } from '../../../analytics/index.ts';
-import { type Clock, MillraceError } from '../../../engine/index.ts';
+import { MillraceError } from '../../../engine/index.ts';
 import {
   type Answer,
   ApiError,
-  type EventPublisher,
+  type ApiPorts,
   type Idempotency,
   idempotencyKeyOf,
   mediaTypeOf,
@@ -50,6 +49,9 @@ const UPLOAD_TYPES = [
   'text/plain',
 ] as const;
 
+/** What a job needs of the service. */
+type BulkPorts = Pick<ApiPorts, 'events' | 'clock' | 'reader' | 'log'>;
+
 interface RejectedLine {
   /** From 1, as editors count; of an array its item. */
   readonly line: number;
@@ -83,7 +85,10 @@ export function bulkRoutes(parts: { spool: Spool; jobs: JobManager; once: Idempo
       tag: 'Ingestion',
       summary: 'Upload a file of events',
       description:
-        'Takes an NDJSON file or one JSON array of events as the body, also packed by gzip, and answers when it is on disk; a job then publishes it event by event. A job that a restart interrupts goes on. The job lists the lines (or items) that it could not take, and fails when it could take none. Pointers to S3 are not supported.',
+        'Takes an NDJSON file or one JSON array of events as the body, also packed by gzip, and ' +
+        'answers when it is on disk; a job then publishes it event by event. A job that a ' +
+        'restart interrupts goes on. The job lists the lines (or items) that it could not take, ' +
+        'and fails when it could take none. Pointers to S3 are not supported.',
       permission: 'events:write',
       idempotent: true,
       raw_body: {
@@ -190,12 +195,7 @@ async function createJob(
  * Publishes a spooled file batch by batch. While NATS is away it waits and tries again. After a restart
  * it goes on from the last checkpoint; events published twice count once by their `event_id`.
  */
-export function bulkRunner(parts: {
-  spool: Spool;
-  events: EventPublisher;
-  clock: Clock;
-  log: Logger;
-}): JobRunner {
+export function bulkRunner(parts: { spool: Spool; ports: BulkPorts }): JobRunner {
   const { spool } = parts;
   return {
     dispose: ({ job_id }) => spool.remove(job_id),
@@ -239,7 +239,7 @@ function nothingAccepted({ rejected }: BulkProgress, known: BulkResult): Millrac
 }
 
 async function publishBatch(
-  { events, clock, log }: { events: EventPublisher; clock: Clock; log: Logger },
+  { ports }: { ports: BulkPorts },
   job: RunningJob,
   batch: readonly SpoolPart[],
   at: BulkProgress,
@@ -248,10 +248,10 @@ async function publishBatch(
   const numbered = batch.map((part, index) => ({ part, line: at.done_lines + index + 1 }));
   const lines = numbered.filter(({ part }) => !isBlank(part));
   const parts = lines.map(({ part }) => eventOf(part));
-  const checks = await checkAll({ events: parts, whole: false }, timeLimits(clock));
+  const checks = await checkAll({ events: parts, whole: false }, timeLimits(ports));
   const prepared = prepare(job.record.tenant, checks);
   const { messages } = prepared;
-  const sequences = messages.length === 0 ? [] : await publishPatiently(events, job, messages, log);
+  const sequences = messages.length === 0 ? [] : await publishPatiently(ports, job, messages);
   const sequence = sequences.reduce((a, b) => Math.max(a, b), at.sequence);
   const rejected = prepared.rejected.map(({ index, event_id, reason }) => ({
     line: lines[index]?.line ?? 0,
@@ -289,10 +289,9 @@ function eventOf({ bytes, problem }: SpoolPart): BodyEvent {
 }
 
 async function publishPatiently(
-  events: EventPublisher,
+  { events, log }: BulkPorts,
   { signal, record }: RunningJob,
-  messages: Parameters<EventPublisher['publishAll']>[0],
-  log: Logger,
+  messages: Parameters<ApiPorts['events']['publishAll']>[0],
 ): Promise<readonly number[]> {
   for (let pause_ms = RETRY_MIN_MS; ; pause_ms = Math.min(RETRY_MAX_MS, 2 * pause_ms)) {
     signal.throwIfAborted();

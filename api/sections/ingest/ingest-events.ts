@@ -4,12 +4,13 @@ import {
   type HeaderSource,
   isBinary,
   partOf,
+  RETENTION_TABLE,
+  readRetentionCut,
   splitBody,
   structuredOf,
   type TimeLimits,
 } from '../../../analytics/index.ts';
-import type { Clock } from '../../../engine/index.ts';
-import { ApiError, type EventMessage, requireMediaType } from '../../http/index.ts';
+import { ApiError, type ApiPorts, type EventMessage, requireMediaType } from '../../http/index.ts';
 import { checkEvent, type EventCheck, type EventRejectCode, rejected, subjectToken } from './event-check.ts';
 
 /** Limits of one POST /ingest. */
@@ -108,9 +109,11 @@ function malformed(message: string): ApiError {
   });
 }
 
-/** What the check of an event's time goes by. */
-export function timeLimits(clock: Clock): TimeLimits {
-  return { now_ms: clock.now(), cut_ms: Number.NEGATIVE_INFINITY };
+/** What the check of an event's time goes by: the clock, and what the pipeline has forgotten. */
+export function timeLimits({ clock, reader }: Pick<ApiPorts, 'clock' | 'reader'>): TimeLimits {
+  const cut_ms = reader()?.reader.snapshot((table) => readRetentionCut(table(RETENTION_TABLE)));
+  // Before there is a state nothing is forgotten.
+  return { now_ms: clock.now(), cut_ms: cut_ms ?? Number.NEGATIVE_INFINITY };
 }
 
 function checkOf(event: BodyEvent, limits: TimeLimits): EventCheck {

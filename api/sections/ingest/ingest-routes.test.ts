@@ -314,3 +314,32 @@ describe('POST /ingest/validate', () => {
     });
   });
 });
+
+describe('retention', () => {
+  it('refuses an event before the cut, once there is one', async () => {
+    await test.close();
+    test = await startTestApi({ RETENTION_DAYS: '10' });
+    key = await test.key('admin');
+    const old = orderEvent('old', { time: '2025-08-20T00:00:00Z' });
+    expect((await test.send('/ingest', { key, json: [old] })).status).toBe(202);
+    await test.send('/ingest', { key, json: orderEvent('now') });
+    await test.apply();
+    // The cut of a commit is known behind it.
+    await test.send('/ingest', { key, json: orderEvent('later') });
+    await test.apply();
+    const older = { ...old, event_id: 'older' };
+    const refused = await test.send('/ingest', { key, json: older });
+    expect(refused.status).toBe(422);
+    expect(await refused.json()).toMatchObject({
+      code: 'invalid_event',
+      detail: expect.stringContaining('behind_retention'),
+    });
+    const listed = await test.send('/ingest', { key, json: [older, orderEvent('good')] });
+    expect(await listed.json()).toMatchObject({
+      accepted: 1,
+      rejected: [{ index: 0, event_id: 'older', reason: expect.stringMatching(/^behind_retention: /) }],
+    });
+    const validated = await test.send('/ingest/validate', { key, json: [older] });
+    expect(await validated.json()).toMatchObject({ events: [{ valid: false, code: 'behind_retention' }] });
+  });
+});

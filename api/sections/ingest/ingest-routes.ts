@@ -1,12 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { eventSchema, nearestType, uncountedWarning } from '../../../analytics/index.ts';
-import type { Clock } from '../../../engine/index.ts';
+import { eventSchema, nearestType, type TimeLimits, uncountedWarning } from '../../../analytics/index.ts';
 import {
   type Answer,
   ApiError,
+  type ApiPorts,
   type DocumentedBody,
-  type EventPublisher,
   type FieldError,
   type Idempotency,
   idempotencyKeyOf,
@@ -66,7 +65,11 @@ const EVENT = {
 const NDJSON_BODY = z.string().describe('One event a line');
 
 const EVENTS_BODY: DocumentedBody = {
-  description: `One event, an array of events or NDJSON; at most ${MAX_EVENTS} events and ${MAX_INGEST_BYTES} bytes, unpacked. CloudEvents 1.0 are events too: structured, batched, or binary with ce-* headers. Numbers and members that are not described here are stored as they were sent.`,
+  description:
+    `One event, an array of events or NDJSON; at most ${MAX_EVENTS} events and ` +
+    `${MAX_INGEST_BYTES} bytes, unpacked. CloudEvents 1.0 are events too: structured, ` +
+    'batched, or binary with ce-* headers. Numbers and members that are not described here ' +
+    'are stored as they were sent.',
   content: {
     'application/json': {
       schema: z.union([eventSchema, eventListSchema]),
@@ -95,7 +98,8 @@ const EVENTS_BODY: DocumentedBody = {
 };
 
 /** Section 1: events by HTTP. */
-export function ingestRoutes(events: EventPublisher, once: Idempotency, clock: Clock): readonly Route[] {
+export function ingestRoutes(ports: ApiPorts, once: Idempotency): readonly Route[] {
+  const limits = (): TimeLimits => timeLimits(ports);
   return [
     route({
       id: 'ingestEvents',
@@ -140,7 +144,7 @@ export function ingestRoutes(events: EventPublisher, once: Idempotency, clock: C
         const key = idempotencyKeyOf(call.request);
         requireEventType(call.request, headersOf(call.request));
         const bytes = await readWithin(call, MAX_INGEST_BYTES);
-        const work = (): Promise<StoredAnswer> => ingest(events, clock, call, bytes);
+        const work = (): Promise<StoredAnswer> => ingest(ports.events, limits(), call, bytes);
         if (key === undefined) return answerOf(await work(), false);
         const identity = `${identityOf(call.request)}\n`;
         const fingerprint = createHash('sha256').update(identity).update(bytes).digest('hex');
@@ -169,7 +173,7 @@ export function ingestRoutes(events: EventPublisher, once: Idempotency, clock: C
         'unsupported_encoding',
         'too_busy',
       ],
-      handle: (call) => validate(call, clock),
+      handle: (call) => validate(call, limits()),
     }),
   ];
 }
@@ -188,13 +192,13 @@ export function answerOf({ status, headers, body }: StoredAnswer, replayed: bool
 }
 
 async function ingest(
-  events: EventPublisher,
-  clock: Clock,
+  events: ApiPorts['events'],
+  limits: TimeLimits,
   call: RawCall,
   bytes: Uint8Array,
 ): Promise<StoredAnswer> {
   const body = eventsOf(bytes, headersOf(call.request));
-  const checks = await checkAll(body, timeLimits(clock));
+  const checks = await checkAll(body, limits);
   if (body.single) refuseInvalid(checks[0]);
   const answer = await publish(events, prepare(call.tenant, checks));
   return { status: 202, headers: {}, body: JSON.stringify(answer) };
@@ -207,7 +211,7 @@ function refuseInvalid(check: EventCheck | undefined): void {
   });
 }
 
-async function publish(events: EventPublisher, { messages, rejected }: Prepared): Promise<unknown> {
+async function publish(events: ApiPorts['events'], { messages, rejected }: Prepared): Promise<unknown> {
   const { sequences } = messages.length === 0 ? { sequences: [] } : await events.publishAll(messages);
   return {
     ingestion_id: `ing_${randomUUID()}`,
@@ -270,11 +274,11 @@ function warningsOf(type: string): { readonly warnings?: readonly Warning[] } {
   return { warnings: [{ code: 'uncounted_type', message: uncountedWarning(uncounted), ...uncounted }] };
 }
 
-async function validate(call: RawCall, clock: Clock): Promise<Answer> {
+async function validate(call: RawCall, limits: TimeLimits): Promise<Answer> {
   const headers = headersOf(call.request);
   requireEventType(call.request, headers);
   const body = eventsOf(await readWithin(call, MAX_INGEST_BYTES), headers);
-  const checks = await checkAll(body, timeLimits(clock));
+  const checks = await checkAll(body, limits);
   const events = checks.map((check, index): EventReport => {
     const { event_id } = check;
     return check.ok
