@@ -26,10 +26,10 @@ export interface RetailItem {
 /** What is published: events of the engine's flat form, with what the file says and nothing else. */
 export interface RetailEvent {
   readonly event_id: string;
-  readonly type: 'order.created' | 'refund.issued' | 'stock.adjusted';
+  readonly type: 'order.created' | 'order.updated' | 'refund.issued' | 'stock.adjusted';
   readonly time: string;
   readonly source: 'online-retail';
-  /** Of orders: an event each. The file does not say which order a cancellation is of. */
+  /** Of orders. The file does not say which order a cancellation is of. */
   readonly order_id?: string;
   readonly customer_id?: string;
   readonly country: string;
@@ -48,10 +48,9 @@ interface Line {
   readonly free: boolean;
 }
 
-interface Invoice {
-  readonly number: string;
-  /** Of its earliest line. */
-  time: string;
+interface Group {
+  readonly invoice: string;
+  readonly time: string;
   readonly customer: string;
   readonly country: string;
   readonly lines: Line[];
@@ -102,87 +101,133 @@ function timeOf(row: RetailRow): string {
   return time;
 }
 
+/** Cancellations and adjustments take back what their lines sum up to, which is negative then. */
+function isRefund(invoice: string, amount: number): boolean {
+  return (invoice.startsWith('C') || invoice.startsWith('A')) && amount <= 0;
+}
+
+const amountOf = (lines: readonly Line[]): number => lines.reduce((sum, { amount }) => sum + amount, 0);
+const itemsOf = (lines: readonly Line[]): RetailItem[] => lines.map(({ item }) => item);
+
 /**
- * Turns the file's lines into events. The lines of an invoice number become one event, since an order has one that
- * says all of it; more than `max_items` of them become several, each an order of its own. The order of the lines
- * decides nothing else: an event's id is its invoice and its place among the events of it, so that the same file
- * gives the same ids, and identical lines of an invoice are all kept.
+ * Turns the file's lines into events. Lines that follow one another with the same invoice number and time are an
+ * order, and further lines of the number a newer version of it, with all its lines so far; beyond `max_items` lines
+ * they are a further order. The order of the lines decides nothing else: an event's id is its invoice, its time and
+ * its place among the events of both, so that the same file gives the same ids, and identical lines are all kept.
  */
 export class RetailEvents {
   readonly #max_items: number;
-  readonly #invoices = new Map<string, Invoice>();
+  /** Events so far of an invoice at a time: one that is interrupted in the file goes on counting. */
+  readonly #parts = new Map<string, number>();
+  /** Lines of each order that is not full, and how many orders its invoice has. */
+  readonly #orders = new Map<string, { readonly lines: Line[]; readonly place: number }>();
+  #group: Group | undefined;
+  /** Σ quantity × price of the lines so far, minor units. */
+  net = 0;
 
   constructor({ max_items = MAX_ITEMS }: { readonly max_items?: number } = {}) {
     this.#max_items = max_items;
   }
 
-  /** Takes the next line. */
-  add(row: RetailRow): void {
+  /** Takes the next line; the events that it completes. */
+  add(row: RetailRow): RetailEvent[] {
     if (row.InvoiceNo === '' || row.Country === '') throw bad(row, 'InvoiceNo and Country must not be empty');
     const time = timeOf(row);
     // Some copies of the file carry the number as a fraction: "17850.0".
     const customer = row.CustomerID.replace(/\.0$/, '');
-    const { InvoiceNo: number, Country: country } = row;
-    let invoice = this.#invoices.get(number);
-    if (invoice === undefined) {
-      invoice = { number, time, customer, country, lines: [] };
-      this.#invoices.set(number, invoice);
-    }
-    // The times are of one form, so their order as text is that in time.
-    if (time < invoice.time) invoice.time = time;
-    invoice.lines.push(lineOf(row));
+    const { InvoiceNo: invoice, Country: country } = row;
+    const group = this.#group;
+    const same =
+      group !== undefined &&
+      group.invoice === invoice &&
+      group.time === time &&
+      group.customer === customer &&
+      group.country === country;
+    const done = same ? [] : this.end();
+    this.#group ??= { invoice, time, customer, country, lines: [] };
+    const line = lineOf(row);
+    this.net += line.amount;
+    this.#group.lines.push(line);
+    return done;
   }
 
-  /** The events of all lines, in the order in which the file begins their invoices. */
+  /** The events of the last lines. */
   end(): RetailEvent[] {
-    const events: RetailEvent[] = [];
-    for (const invoice of this.#invoices.values()) {
-      for (let from = 0; from < invoice.lines.length; from += this.#max_items) {
-        const lines = invoice.lines.slice(from, from + this.#max_items);
-        events.push(eventOf(invoice, lines, from / this.#max_items));
-      }
+    const group = this.#group;
+    this.#group = undefined;
+    if (group === undefined) return [];
+    const { invoice, customer, lines } = group;
+    const amount = amountOf(lines);
+    if (isRefund(invoice, amount))
+      return parts(lines, this.#max_items).map((part) => this.#refund(group, part));
+    // Nobody buys and nothing is paid: goods that were lost, found or counted again.
+    if (customer === '' && lines.every(({ free }) => free)) {
+      return parts(lines, this.#max_items).map((part) => ({
+        ...this.#common(group),
+        type: 'stock.adjusted',
+        items: itemsOf(part),
+        data: { invoice },
+      }));
     }
-    this.#invoices.clear();
+    return this.#order(group);
+  }
+
+  #common({ invoice, time, customer, country }: Group) {
+    const place = `${invoice}/${time}`;
+    const part = this.#parts.get(place) ?? 0;
+    this.#parts.set(place, part + 1);
+    return {
+      // Of one time, the version with the greater id is the newer.
+      event_id: `online-retail/${place}/${String(part).padStart(3, '0')}`,
+      time,
+      source: 'online-retail',
+      ...(customer === '' ? {} : { customer_id: customer }),
+      country,
+      currency: 'GBP',
+    } as const;
+  }
+
+  /** What is given back is stated with a positive sign. */
+  #refund(group: Group, lines: readonly Line[]): RetailEvent {
+    const { invoice } = group;
+    const items = itemsOf(lines).map((item) => ({ ...item, quantity: 0 - item.quantity }));
+    const why = invoice.startsWith('A') ? reasonOf(lines) : {};
+    const amount = 0 - amountOf(lines);
+    return { ...this.#common(group), type: 'refund.issued', ...why, amount, items, data: { invoice } };
+  }
+
+  #order(group: Group): RetailEvent[] {
+    const { invoice, lines } = group;
+    const events: RetailEvent[] = [];
+    for (let from = 0; from < lines.length; ) {
+      const known = this.#orders.get(invoice);
+      const isFull = known !== undefined && known.lines.length >= this.#max_items;
+      const place = known === undefined ? 0 : known.place + (isFull ? 1 : 0);
+      const before = known === undefined || isFull ? [] : known.lines;
+      const all = [...before, ...lines.slice(from, from + this.#max_items - before.length)];
+      from += all.length - before.length;
+      this.#orders.set(invoice, { lines: all, place });
+      events.push({
+        ...this.#common(group),
+        type: before.length === 0 ? 'order.created' : 'order.updated',
+        order_id: place === 0 ? invoice : `${invoice}/${place}`,
+        ...(invoice.startsWith('A') ? reasonOf(all) : {}),
+        amount: amountOf(all),
+        items: itemsOf(all),
+      });
+    }
     return events;
   }
 }
 
-function eventOf(
-  { number, time, customer, country, lines: all }: Invoice,
-  lines: readonly Line[],
-  part: number,
-) {
-  const common = {
-    event_id: `online-retail/${number}/${part}`,
-    time,
-    source: 'online-retail',
-    ...(customer === '' ? {} : { customer_id: customer }),
-    country,
-    currency: 'GBP',
-  } as const;
-  const amount = lines.reduce((sum, line) => sum + line.amount, 0);
-  const isAdjustment = number.startsWith('A');
-  // What a cancellation or an adjustment takes back is said by its positive amount.
-  if (number.startsWith('C') || (isAdjustment && amount < 0)) {
-    const items = lines.map(({ item }) => ({ ...item, quantity: -item.quantity + 0 }));
-    const reason = isAdjustment ? lines[0]?.item.name : undefined;
-    const why = reason === undefined ? {} : { reason };
-    return {
-      ...common,
-      type: 'refund.issued',
-      ...why,
-      amount: -amount + 0,
-      items,
-      data: { invoice: number },
-    } as const;
-  }
-  const items = lines.map(({ item }) => item);
-  // Nobody buys and nothing is paid: goods that were lost, found or counted again.
-  if (customer === '' && all.every(({ free }) => free)) {
-    return { ...common, type: 'stock.adjusted', items, data: { invoice: number } } as const;
-  }
-  const order_id = part === 0 ? number : `${number}/${part}`;
-  return { ...common, type: 'order.created', order_id, amount, items } as const;
+function reasonOf([first]: readonly Line[]): { readonly reason?: string } {
+  return first?.item.name === undefined ? {} : { reason: first.item.name };
+}
+
+function parts(lines: readonly Line[], max_items: number): Line[][] {
+  const found: Line[][] = [];
+  for (let from = 0; from < lines.length; from += max_items) found.push(lines.slice(from, from + max_items));
+  return found;
 }
 
 /** All events of some lines. */
@@ -191,11 +236,8 @@ export function retailEvents(
   options: { readonly max_items?: number } = {},
 ): RetailEvent[] {
   const mapper = new RetailEvents(options);
-  for (const row of rows) mapper.add(row);
-  return mapper.end();
-}
-
-/** What an event adds to net revenue, minor units. */
-export function netOf({ type, amount = 0 }: RetailEvent): number {
-  return type === 'refund.issued' ? -amount : amount;
+  const events: RetailEvent[] = [];
+  for (const row of rows) events.push(...mapper.add(row));
+  events.push(...mapper.end());
+  return events;
 }
