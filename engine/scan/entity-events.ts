@@ -1,84 +1,92 @@
 import type { Chunk } from '../columns/index.ts';
 import { DenseIds } from './dense-ids.ts';
+import { RowLabels, type RowLabelsConfig } from './row-labels.ts';
+import { WideIndex } from './wide-index.ts';
 
-/** Which rows of a log are an entity's events, and what each is. Columns as in `Chunk`. */
-export interface EntityEventsConfig {
+/** Whose events. */
+export interface EntityEventsConfig extends RowLabelsConfig {
   /** Hash column of the entity; rows without one are skipped. */
   readonly entity: number;
-  /** Code column that says what a row is, and the label (1..255) of each code; other codes are skipped. */
-  readonly kind: number;
-  readonly labels: ReadonlyMap<number, number>;
-  /** Code column and the bit of it that a row must have: rows that came in as events. */
-  readonly flags: number;
-  readonly flag: number;
-  /** Half-open, ms. */
-  readonly start_ms: number;
-  readonly end_ms: number;
-  readonly upTo?: number;
   /** Takes the entities whose hash falls to `part` of `parts`, a power of two: for several threads. */
   readonly part: number;
   readonly parts: number;
 }
 
-const INITIAL_EVENTS = 1 << 16;
+const INITIAL_EVENTS = 1 << 17;
+/** An event is one number: its time × 256 + its label. So the order of numbers is that of time, then of labels. */
+const LABELS = 256;
+const UNKNOWN = -1;
+const NOT_TAKEN = -2;
+
+/** The events [from, to) of an entity, ascending; see `eventTimeOf` and `eventLabelOf`. */
+export type EntityVisitor = (entity: number, events: Float64Array, from: number, to: number) => void;
+
+export function eventTimeOf(event: number): number {
+  return Math.floor(event / LABELS);
+}
+
+export function eventLabelOf(event: number): number {
+  return event - Math.floor(event / LABELS) * LABELS;
+}
 
 /**
- * Collects the events of each entity from the chunks of a scan, in any order, and hands them out entity by entity in
- * order of time. Events of one time keep the order in which they were collected.
+ * Collects the events of each entity from the chunks of a scan and hands them out entity by entity, in order of time
+ * and, at one time, of labels. Chunks may come in any order; where they come by their first time, what lies before
+ * the next one's can be taken already: then the memory is that of a few chunks, and stays in the processor's cache.
  */
 export class EntityEvents {
   readonly ids = new DenseIds();
+  /** Events that wait. */
   count = 0;
   readonly #config: EntityEventsConfig;
+  readonly #labels: RowLabels;
+  readonly #index = new WideIndex();
   #entity = new Int32Array(INITIAL_EVENTS);
-  #time_ms = new Float64Array(INITIAL_EVENTS);
-  #label = new Uint8Array(INITIAL_EVENTS);
-  /** Of the chunk at hand: numbers by local place, -1: not asked for yet, -2: another part's. */
+  #event = new Float64Array(INITIAL_EVENTS);
+  /** Numbers by local place of the chunk at hand. */
   #local = new Int32Array(0);
+  /** Of `take`: events by entity, and those entities that have some. */
+  #counts = new Int32Array(0);
+  #touched = new Int32Array(0);
+  #sorted = new Float64Array(0);
 
   constructor(config: EntityEventsConfig) {
     this.#config = config;
+    this.#labels = new RowLabels(config);
   }
 
   add(chunk: Chunk): void {
-    const { entity, kind, labels, flags, flag, start_ms, end_ms, upTo } = this.#config;
-    const kinds = chunk.code(kind);
-    const labelOf = Uint8Array.from(kinds.values, (code) => labels.get(code) ?? 0);
-    if (!labelOf.some((label) => label !== 0)) return;
-    const flagged = chunk.code(flags);
-    const isFlagged = Uint8Array.from(flagged.values, (code) => ((code & flag) === 0 ? 0 : 1));
-    const hashes = chunk.hash(entity);
+    const labels = this.#labels.of(chunk);
+    if (labels === undefined) return;
+    const { hi, lo, index } = chunk.hash(this.#config.entity);
+    const places = this.#index.of(index, chunk.rows);
     const times = chunk.time_ms();
-    const sequences = !chunk.isWhole && upTo !== undefined ? chunk.sequence() : undefined;
-    if (this.#local.length < hashes.hi.length) this.#local = new Int32Array(hashes.hi.length * 2);
-    const local = this.#local.fill(-1, 0, hashes.hi.length);
+    if (this.#local.length < hi.length) this.#local = new Int32Array(hi.length * 2);
+    const local = this.#local.fill(UNKNOWN, 0, hi.length);
     this.#reserve(this.count + chunk.rows);
+    const entities = this.#entity;
+    const events = this.#event;
     let { count } = this;
     for (let row = 0; row < chunk.rows; row++) {
-      const label = labelOf[kinds.index === null ? 0 : (kinds.index[row] as number)] as number;
+      const label = labels[row] as number;
       if (label === 0) continue;
-      if (isFlagged[flagged.index === null ? 0 : (flagged.index[row] as number)] === 0) continue;
-      const time_ms = times[row] as number;
-      if (!chunk.isWhole && (time_ms < start_ms || time_ms >= end_ms)) continue;
-      if (sequences !== undefined && (sequences[row] as number) > (upTo as number)) continue;
-      const place = hashes.index === null ? 0 : (hashes.index[row] as number);
+      const place = places[row] as number;
       let id = local[place] as number;
-      if (id === -1) {
-        id = this.#idOf(hashes.hi[place] as number, hashes.lo[place] as number);
+      if (id < 0) {
+        if (id === NOT_TAKEN) continue;
+        id = this.#idOf(hi[place] as number, lo[place] as number);
         local[place] = id;
+        if (id < 0) continue;
       }
-      if (id < 0) continue;
-      this.#entity[count] = id;
-      this.#time_ms[count] = time_ms;
-      this.#label[count] = label;
-      count++;
+      entities[count] = id;
+      events[count++] = (times[row] as number) * LABELS + label;
     }
     this.count = count;
   }
 
   #idOf(hi: number, lo: number): number {
-    if (hi === 0 && lo === 0) return -2;
-    return (hi & (this.#config.parts - 1)) === this.#config.part ? this.ids.idOf(hi, lo) : -2;
+    const { part, parts } = this.#config;
+    return (hi & (parts - 1)) === part && (hi | lo) !== 0 ? this.ids.idOf(hi, lo) : NOT_TAKEN;
   }
 
   #reserve(count: number): void {
@@ -88,57 +96,108 @@ export class EntityEvents {
     const entity = new Int32Array(size);
     entity.set(this.#entity.subarray(0, this.count));
     this.#entity = entity;
-    const time_ms = new Float64Array(size);
-    time_ms.set(this.#time_ms.subarray(0, this.count));
-    this.#time_ms = time_ms;
-    const label = new Uint8Array(size);
-    label.set(this.#label.subarray(0, this.count));
-    this.#label = label;
+    const event = new Float64Array(size);
+    event.set(this.#event.subarray(0, this.count));
+    this.#event = event;
   }
 
-  /** Calls `visit` for each entity with its events [from, to) of the arrays, in order of time. */
-  visit(visit: (time_ms: Float64Array, label: Uint8Array, from: number, to: number) => void): void {
+  /** Hands out the events before `before_ms`, absent: all that wait. No event before it may come later. */
+  take(visit: EntityVisitor, before_ms = Number.POSITIVE_INFINITY): void {
+    const taken = this.#countEvents(before_ms * LABELS);
+    if (taken === 0) return;
+    this.#sortEvents(before_ms * LABELS, taken);
+    const counts = this.#counts;
+    const touched = this.#touched;
+    const sorted = this.#sorted;
+    let from = 0;
+    for (let at = 0; from < taken; at++) {
+      const id = touched[at] as number;
+      const to = counts[id] as number;
+      counts[id] = 0;
+      sortAscending(sorted, from, to);
+      visit(id, sorted, from, to);
+      from = to;
+    }
+  }
+
+  /** In `#counts` by entity; in `#touched` the entities. */
+  #countEvents(before: number): number {
     const { count } = this;
-    const entities = this.ids.count;
-    const starts = new Int32Array(entities + 1);
-    const entity = this.#entity;
-    for (let event = 0; event < count; event++) {
-      const next = (entity[event] as number) + 1;
-      starts[next] = (starts[next] as number) + 1;
+    if (this.#counts.length < this.ids.count) {
+      this.#counts = new Int32Array(this.ids.count * 2);
+      this.#touched = new Int32Array(this.ids.count * 2);
     }
-    for (let id = 0; id < entities; id++)
-      starts[id + 1] = (starts[id + 1] as number) + (starts[id] as number);
-    const time_ms = new Float64Array(count);
-    const label = new Uint8Array(count);
-    const next = starts.slice();
-    for (let event = 0; event < count; event++) {
-      const id = entity[event] as number;
-      const at = next[id] as number;
-      next[id] = at + 1;
-      time_ms[at] = this.#time_ms[event] as number;
-      label[at] = this.#label[event] as number;
+    const counts = this.#counts;
+    const touched = this.#touched;
+    const entities = this.#entity;
+    const events = this.#event;
+    let taken = 0;
+    let distinct = 0;
+    for (let at = 0; at < count; at++) {
+      if (!((events[at] as number) < before)) continue;
+      const id = entities[at] as number;
+      const known = counts[id] as number;
+      if (known === 0) touched[distinct++] = id;
+      counts[id] = known + 1;
+      taken++;
     }
-    for (let id = 0; id < entities; id++) {
-      const from = starts[id] as number;
-      const to = starts[id + 1] as number;
-      sortByTime(time_ms, label, from, to);
-      visit(time_ms, label, from, to);
+    // From numbers to places.
+    let start = 0;
+    for (let at = 0; at < distinct; at++) {
+      const id = touched[at] as number;
+      const own = counts[id] as number;
+      counts[id] = start;
+      start += own;
     }
+    return taken;
+  }
+
+  /** Events by entity, in `#sorted`; `#counts` has where each ends. The others move to the front. */
+  #sortEvents(before: number, taken: number): void {
+    const { count } = this;
+    if (this.#sorted.length < taken) this.#sorted = new Float64Array(Math.max(INITIAL_EVENTS, taken * 2));
+    const counts = this.#counts;
+    const sorted = this.#sorted;
+    const entities = this.#entity;
+    const events = this.#event;
+    let left = 0;
+    for (let at = 0; at < count; at++) {
+      const event = events[at] as number;
+      const id = entities[at] as number;
+      if (event < before) {
+        const place = counts[id] as number;
+        counts[id] = place + 1;
+        sorted[place] = event;
+      } else {
+        entities[left] = id;
+        events[left++] = event;
+      }
+    }
+    this.count = left;
   }
 }
 
-/** Insertion: chunks come nearly in order of time, so that there is little to move. */
-function sortByTime(time_ms: Float64Array, label: Uint8Array, from: number, to: number): void {
-  for (let event = from + 1; event < to; event++) {
-    const at_ms = time_ms[event] as number;
-    if (at_ms >= (time_ms[event - 1] as number)) continue;
-    const own = label[event] as number;
-    let hole = event;
-    for (; hole > from && (time_ms[hole - 1] as number) > at_ms; hole--) {
-      time_ms[hole] = time_ms[hole - 1] as number;
-      label[hole] = label[hole - 1] as number;
-    }
-    time_ms[hole] = at_ms;
-    label[hole] = own;
+/** Fewer are sorted by insertion. */
+const FEW = 64;
+
+/** Rows come nearly in order of time, so that there is little to move; many are looked at first. */
+function sortAscending(events: Float64Array, from: number, to: number): void {
+  if (to - from > FEW && isStrewn(events, from, to)) {
+    events.subarray(from, to).sort();
+    return;
   }
+  for (let at = from + 1; at < to; at++) {
+    const event = events[at] as number;
+    let hole = at;
+    for (; hole > from && (events[hole - 1] as number) > event; hole--)
+      events[hole] = events[hole - 1] as number;
+    events[hole] = event;
+  }
+}
+
+/** Whether more than one of eight neighbours is out of order. */
+function isStrewn(events: Float64Array, from: number, to: number): boolean {
+  let falls = 0;
+  for (let at = from + 1; at < to; at++) if ((events[at - 1] as number) > (events[at] as number)) falls++;
+  return falls * 8 > to - from;
 }

@@ -2,3 +2,5 @@ export * from './dense-ids.ts';
 export * from './entity-events.ts';
 export * from './furthest-steps.ts';
 export * from './periods-active.ts';
+export * from './row-labels.ts';
+export * from './wide-index.ts';
