@@ -1,4 +1,4 @@
-import type { Chunk, ScanRequest } from '../log/index.ts';
+import type { Chunk, ScanRequest } from '../columns/index.ts';
 import { WideIndex } from './wide-index.ts';
 
 /** Which rows of a log are of interest, and what each is. Columns as in `Chunk`. */
