@@ -12,7 +12,7 @@ describe('readSettings', () => {
       logLevel: 'info',
       cubeCellsPerDay: 100_000,
       dedupMemoryIds: 10_000_000,
-      retentionDays: 400,
+      retentionDays: undefined,
       allowedOutOfOrderness_ms: 30_000,
     });
   });
@@ -21,8 +21,8 @@ describe('readSettings', () => {
     const settings = readSettings({ PORT: '', CUBES: 'channel+payment_method+country, sku+channel,country' });
     expect(settings.port).toBe(8080);
     const names = settings.cubes.map(({ name }) => name);
-    expect(names).toContain('channel+country+payment_method');
-    expect(names).toContain('channel+sku');
+    expect(names).toContain('channel+country+payment_method@1d');
+    expect(names).toContain('channel+sku@1d');
     expect(new Set(names).size).toBe(names.length);
   });
 
@@ -34,7 +34,8 @@ describe('readSettings', () => {
     ['LOG_LEVEL', 'loud'],
     ['NATS_URL', 'http://x'],
     ['CUBES', 'country+colour'],
-    ['CUBES', 'country+channel+sku+campaign'],
+    ['CUBES', 'country+channel+sku+campaign+status'],
+    ['CUBES', 'country@5m'],
     ['CUBE_CELLS_PER_DAY', '0'],
     ['ALLOWED_OUT_OF_ORDERNESS', '30'],
     ['ALLOWED_OUT_OF_ORDERNESS', '9d'],
