@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { orderAnalytics, queryKinds } from '../analytics/index.ts';
+import { eventFinder, orderAnalytics, orderQueries, queryKinds } from '../analytics/index.ts';
 import { KindRegistry, ManualClock, MemoryDisk, QueryExecutor, Task } from '../engine/index.ts';
 import { KeyRing } from './access/index.ts';
 import { analyticsSettings } from './answers/index.ts';
@@ -84,11 +84,13 @@ async function build(parts: Parts): Promise<TestApi> {
   const reader = disk.reader();
   const kinds = new KindRegistry(queryKinds(analyticsSettings(settings)));
   const queries = new QueryExecutor({ reader, kinds, clock });
+  const { events: selectEvents } = orderQueries(analyticsSettings(settings));
   const ports: ApiPorts = {
     settings,
     clock,
     log: pino({ level: 'silent' }),
     reader: () => (test.stateReady ? { generation: 1, reader, queries } : undefined),
+    finder: () => (test.stateReady ? eventFinder(queries, selectEvents, stream.payloads()) : undefined),
     events: stream,
     stream,
     keys,

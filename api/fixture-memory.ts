@@ -1,3 +1,4 @@
+import type { PayloadSource, StoredMessage } from '../analytics/index.ts';
 import {
   type KeyValueChange,
   type KeyValueDelete,
@@ -114,6 +115,25 @@ export class MemoryStream implements EventPublisher, StreamHead {
 
   headHint(): { sequence: number; observed_at_ms: number } | undefined {
     return this.away ? undefined : { sequence: this.messages.length, observed_at_ms: this.#clock.now() };
+  }
+
+  /** The messages again, as they were sent. */
+  payloads(): PayloadSource {
+    const at = (sequence: number): StoredMessage | null => {
+      const message = this.messages[sequence - 1];
+      return message === undefined ? null : { sequence, data: message.payload, header: () => undefined };
+    };
+    const { messages } = this;
+    return {
+      fetch: async (sequences) => new Map(sequences.map((sequence) => [sequence, at(sequence)])),
+      async *read(from, to) {
+        for (let sequence = from; sequence <= Math.min(to, messages.length); sequence++) {
+          const message = at(sequence);
+          if (message !== null) yield message;
+        }
+      },
+      firstSequence: async () => 1,
+    };
   }
 
   /** Reads the stream as partition 0. */
