@@ -50,7 +50,7 @@ describe('retailEvents', () => {
   it('makes an order of an invoice, with what the file says and nothing else', () => {
     const second = row({ StockCode: '71053', Description: '', Quantity: '2', UnitPrice: '3.39' });
     expect(only(ROW, second)).toEqual({
-      event_id: 'online-retail/536365/2010-12-01T08:26:00Z/0',
+      event_id: 'online-retail/536365/0',
       type: 'order.created',
       time: '2010-12-01T08:26:00Z',
       source: 'online-retail',
@@ -82,14 +82,14 @@ describe('retailEvents', () => {
     expect(netOf(refund)).toBe(-1_530);
   });
 
-  it('makes refunds of adjustments of bad debt, of either sign', () => {
+  it('makes refunds of adjustments of bad debt that take back, and an order of one that adds', () => {
     const debt = { StockCode: 'B', Description: 'Adjust bad debt', Quantity: '1', CustomerID: '' };
     const events = retailEvents([
       row({ ...debt, InvoiceNo: 'A563185', UnitPrice: '11062.06' }),
       row({ ...debt, InvoiceNo: 'A563186', UnitPrice: '-11062.06' }),
     ]);
     expect(events).toMatchObject([
-      { type: 'refund.issued', amount: -1_106_206, reason: 'Adjust bad debt' },
+      { type: 'order.created', order_id: 'A563185', amount: 1_106_206 },
       { type: 'refund.issued', amount: 1_106_206, reason: 'Adjust bad debt' },
     ]);
     expect(events.map(netOf)).toEqual([1_106_206, -1_106_206]);
@@ -103,22 +103,28 @@ describe('retailEvents', () => {
     expect(only(row({ CustomerID: '' })).type).toBe('order.created');
   });
 
-  it('makes two events of an invoice at two times, of one order', () => {
-    const events = retailEvents([ROW, row({ InvoiceDate: '2010-12-01 08:27:00' })]);
-    expect(events.map(({ order_id, event_id }) => [order_id, event_id])).toEqual([
-      ['536365', 'online-retail/536365/2010-12-01T08:26:00Z/0'],
-      ['536365', 'online-retail/536365/2010-12-01T08:27:00Z/0'],
+  it('makes one event of an invoice, also where it is interrupted and at two times', () => {
+    const rows = [row({ InvoiceDate: '2010-12-01 08:27:00' }), row({ InvoiceNo: '536366' }), ROW];
+    expect(retailEvents(rows)).toMatchObject([
+      {
+        event_id: 'online-retail/536365/0',
+        order_id: '536365',
+        time: '2010-12-01T08:26:00Z',
+        amount: 3_060,
+        items: [{ quantity: 6 }, { quantity: 6 }],
+      },
+      { event_id: 'online-retail/536366/0', order_id: '536366', amount: 1_530, items: [{ quantity: 6 }] },
     ]);
   });
 
-  it('divides long invoices, and goes on counting where one is interrupted', () => {
-    const rows = [ROW, ROW, ROW, row({ InvoiceNo: '536366' }), ROW];
+  it('divides long invoices into orders', () => {
+    const rows = [ROW, ROW, ROW, row({ InvoiceNo: '536366' }), ROW, ROW];
     const events = retailEvents(rows, { max_items: 2 });
-    expect(events.map(({ event_id, items }) => [event_id, items.length])).toEqual([
-      ['online-retail/536365/2010-12-01T08:26:00Z/0', 2],
-      ['online-retail/536365/2010-12-01T08:26:00Z/1', 1],
-      ['online-retail/536366/2010-12-01T08:26:00Z/0', 1],
-      ['online-retail/536365/2010-12-01T08:26:00Z/2', 1],
+    expect(events.map(({ event_id, order_id, items }) => [event_id, order_id, items.length])).toEqual([
+      ['online-retail/536365/0', '536365', 2],
+      ['online-retail/536365/1', '536365/1', 2],
+      ['online-retail/536365/2', '536365/2', 1],
+      ['online-retail/536366/0', '536366', 1],
     ]);
     expect(retailEvents(rows, { max_items: 2 })).toEqual(events);
     expect(retailEvents(Array.from({ length: 1_001 }, () => ROW)).map(({ items }) => items.length)).toEqual([

@@ -33,22 +33,23 @@ const LINES = `
     from read_csv($1, header = true, all_varchar = true)
   )
   select *, round(quantity * price, 2) as amount,
-    min(placed) over (partition by invoice) as first_placed,
+    min(placed) over of_invoice as first_placed,
+    (row_number() over of_invoice - 1) // 1000 as part,
     case
-      when invoice like 'C%' or invoice like 'A%' then 'refund'
-      when count(customer) over line_group = 0 and max(abs(price)) over line_group = 0 then 'stock'
+      when invoice like 'C%' or (invoice like 'A%' and price < 0) then 'refund'
+      when count(customer) over of_invoice = 0 and max(abs(price)) over of_invoice = 0 then 'stock'
       else 'order'
     end as kind
   from typed
-  window line_group as (partition by invoice, placed)`;
+  window of_invoice as (partition by invoice)`;
 
-// An order counts once, at its first event, so in the month and the country of its first lines.
+// An order counts once, at its first line. An event has 1,000 items at most: a longer invoice is several orders.
 const CELLS = `
-  select strftime(placed, '%Y-%m') as month, country,
+  select strftime(first_placed, '%Y-%m') as month, country,
     cast(sum(amount) * 100 as bigint) as revenue_net,
     cast(coalesce(sum(amount) filter (kind <> 'refund'), 0) * 100 as bigint) as revenue_gross,
     cast(coalesce(-sum(amount) filter (kind = 'refund'), 0) * 100 as bigint) as refund_amount,
-    count(distinct invoice) filter (kind = 'order' and placed = first_placed) as orders_count,
+    count(distinct (invoice, part)) filter (kind = 'order') as orders_count,
     cast(coalesce(sum(quantity) filter (kind = 'order'), 0) as bigint) as units_sold,
     count(distinct customer) filter (kind = 'order') as customers_active
   from lines group by grouping sets ((1, 2), (1))`;

@@ -76,6 +76,9 @@ export const ledger = defineOperator<EventBatch, RowBatch, LedgerConfig, ReturnT
   summary:
     'Orders with their versions, what events have from their order, and firsts, as rows with retractions',
   state: tables,
+  // Records have the dimensions by their place, without names.
+  definition: ({ custom }) => ({ custom_dimensions: custom.join(',') }),
+  definedTables: ENTITIES,
   start: ({ config, state, metrics, emit, requestBarrier }) => {
     const entities = Object.fromEntries(
       ENTITIES.map((entity) => [entity, new EntityRecords(state[entity], config.cache_bytes)]),

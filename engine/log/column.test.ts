@@ -1,9 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { fc } from '../../test/property.ts';
+import {
+  ColumnEncoder,
+  decodeCodes,
+  decodeHashes,
+  decodeIntegers,
+  decodeNumbers,
+  Unpacked,
+} from '../columns/index.ts';
 import { Reusable } from './chunk-store.ts';
-import { decodeCodes, decodeHashes, decodeIntegers, decodeNumbers } from './column-decoder.ts';
-import { ColumnEncoder } from './column-encoder.ts';
-import { Unpacked } from './packed.ts';
 
 const encoder = new ColumnEncoder();
 const scratch = new Unpacked();

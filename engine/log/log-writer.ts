@@ -1,18 +1,24 @@
 import { invariant } from '../base/index.ts';
-import { ColumnEncoder } from './column-encoder.ts';
+import {
+  ColumnEncoder,
+  type LogSchema,
+  physicalColumns,
+  type RowBatch,
+  RowBuffer,
+  type StoredSchema,
+  unionOf,
+  visitColumns,
+} from '../columns/index.ts';
 import { DAY_MS, parseKey, SCOPES_RANGE } from './layout.ts';
 import { cutScope, dayBySize } from './log-retention.ts';
 import { decodeManifest, decodeScope, encodeManifest, type Manifest, NO_CUT } from './manifest.ts';
-import type { LogSchema, RowBatch } from './row-batch.ts';
-import { RowBuffer } from './row-buffer.ts';
 import { RowHasher } from './row-hasher.ts';
 import { cutEvenly } from './row-order.ts';
-import { visitColumns } from './row-source.ts';
 import type { LogView } from './scan-types.ts';
 import { ScopeSegments } from './scope-segments.ts';
 import { SegmentEncoder } from './segment-encoder.ts';
 import { type LogTables, type MergeContext, mergeSegments } from './segment-merge.ts';
-import { physicalColumns, type StoredSchema, StoredSchemas, unionOf } from './stored-schema.ts';
+import { StoredSchemas } from './stored-schemas.ts';
 import { dueMerge, type TierLimits } from './tiers.ts';
 
 export interface LogLimits extends TierLimits {

@@ -1,11 +1,23 @@
+import {
+  type Chunk,
+  type ChunkCodes,
+  type ChunkHashes,
+  type ChunkItems,
+  type ColumnPlaces,
+  decodeCodes,
+  decodeHashes,
+  decodeIntegers,
+  decodeNumbers,
+  LIST,
+  LIST_SIZE,
+  PART,
+  SEQUENCE,
+  TIME,
+  Unpacked,
+} from '../columns/index.ts';
 import type { KvView } from '../state/index.ts';
 import { Reusable, StoredChunkBytes } from './chunk-store.ts';
-import { decodeCodes, decodeHashes, decodeIntegers, decodeNumbers } from './column-decoder.ts';
-import { LIST, LIST_SIZE, PART, SEQUENCE, TIME } from './layout.ts';
 import type { ChunkEntry } from './manifest.ts';
-import { Unpacked } from './packed.ts';
-import type { Chunk, ChunkCodes, ChunkHashes, ChunkItems } from './scan-types.ts';
-import type { ColumnPlaces } from './stored-schema.ts';
 
 /** Memory of one column, used again from chunk to chunk. */
 class ColumnMemory {

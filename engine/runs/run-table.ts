@@ -46,7 +46,8 @@ export class RunTable {
     if (!(fanout_runs >= 2 && merge_bytes > 0 && removed_rows > 0)) {
       throw new MillraceError(
         'bad_config',
-        `The limits of runs are fanout_runs ${fanout_runs}, merge_bytes ${merge_bytes} and removed_rows ${removed_rows}: give a fanout of 2 or more, and 1 or more of the others.`,
+        `The limits of runs are fanout_runs ${fanout_runs}, merge_bytes ${merge_bytes} and ` +
+          `removed_rows ${removed_rows}: give a fanout of 2 or more, and 1 or more of the others.`,
       );
     }
     this.restore();

@@ -1,4 +1,4 @@
-import type { Chunk } from '../log/index.ts';
+import type { Chunk } from '../columns/index.ts';
 import { EntityPart, type PartOf } from './entity-part.ts';
 import { Growable } from './growable.ts';
 import { RowLabels, type RowLabelsConfig } from './row-labels.ts';

@@ -1,5 +1,5 @@
 import { invariant } from '../base/index.ts';
-import type { Chunk } from '../log/index.ts';
+import type { Chunk } from '../columns/index.ts';
 import { DenseIds } from './dense-ids.ts';
 import { Growable } from './growable.ts';
 import { RowLabels, type RowLabelsConfig } from './row-labels.ts';

@@ -1,4 +1,5 @@
-import type { Chunk, ScanRequest } from '../log/index.ts';
+import type { Chunk } from '../columns/index.ts';
+import type { ScanRequest } from '../log/index.ts';
 import { WideIndex } from './wide-index.ts';
 
 /** Which rows of a log are of interest, and what each is. Columns as in `Chunk`. */

@@ -1,4 +1,4 @@
-import type { ChunkIndex } from '../log/index.ts';
+import type { ChunkIndex } from '../columns/index.ts';
 
 /**
  * Local indexes of a chunk as one kind of array, so that loops over them compile to a few instructions a row; to

@@ -29,7 +29,7 @@ export interface RetailEvent {
   readonly type: 'order.created' | 'refund.issued' | 'stock.adjusted';
   readonly time: string;
   readonly source: 'online-retail';
-  /** Of orders. The file does not say which order a cancellation is of. */
+  /** Of orders: an event each. The file does not say which order a cancellation is of. */
   readonly order_id?: string;
   readonly customer_id?: string;
   readonly country: string;
@@ -48,9 +48,10 @@ interface Line {
   readonly free: boolean;
 }
 
-interface Group {
-  readonly invoice: string;
-  readonly time: string;
+interface Invoice {
+  readonly number: string;
+  /** Of its earliest line. */
+  time: string;
   readonly customer: string;
   readonly country: string;
   readonly lines: Line[];
@@ -79,12 +80,12 @@ function bad(row: RetailRow, what: string): MillraceError {
   return new MillraceError('bad_row', `Line ${row.line} of the file: ${what}.`);
 }
 
-function lineOf(row: RetailRow, sign: 1 | -1): Line {
+function lineOf(row: RetailRow): Line {
   const { StockCode: sku, Description: name, Quantity, UnitPrice } = row;
   if (!QUANTITY.test(Quantity)) throw bad(row, `Quantity "${Quantity}" is not a whole number`);
   if (!PRICE.test(UnitPrice)) throw bad(row, `UnitPrice "${UnitPrice}" is not a decimal number`);
   // `+ 0` turns a negative zero into the zero that JSON knows.
-  const quantity = sign * Number(Quantity) + 0;
+  const quantity = Number(Quantity) + 0;
   const unit_price = minorUnits(1, UnitPrice);
   const item = { sku, ...(name === '' ? {} : { name }), quantity, unit_price };
   return { item, amount: minorUnits(quantity, UnitPrice), free: Number(UnitPrice) === 0 };
@@ -101,85 +102,87 @@ function timeOf(row: RetailRow): string {
   return time;
 }
 
-/** Cancellations and adjustments: what they take back is stated with a positive sign. */
-function isRefund(invoice: string): boolean {
-  return invoice.startsWith('C') || invoice.startsWith('A');
-}
-
 /**
- * Turns the file's lines into events. Lines that follow one another with the same invoice number and
- * time become one event, or several of at most `max_items` lines. The order of the lines decides
- * nothing else: an event's id is its invoice, its time and its place among the events of both, so that
- * the same file gives the same ids, and identical lines of an invoice are all kept.
+ * Turns the file's lines into events. The lines of an invoice number become one event, since an order has one that
+ * says all of it; more than `max_items` of them become several, each an order of its own. The order of the lines
+ * decides nothing else: an event's id is its invoice and its place among the events of it, so that the same file
+ * gives the same ids, and identical lines of an invoice are all kept.
  */
 export class RetailEvents {
   readonly #max_items: number;
-  /** Events so far of an invoice at a time: one that is interrupted in the file goes on counting. */
-  readonly #parts = new Map<string, number>();
-  #group: Group | undefined;
+  readonly #invoices = new Map<string, Invoice>();
 
   constructor({ max_items = MAX_ITEMS }: { readonly max_items?: number } = {}) {
     this.#max_items = max_items;
   }
 
-  /** Takes the next line; the events that it completes. */
-  add(row: RetailRow): RetailEvent[] {
+  /** Takes the next line. */
+  add(row: RetailRow): void {
     if (row.InvoiceNo === '' || row.Country === '') throw bad(row, 'InvoiceNo and Country must not be empty');
     const time = timeOf(row);
     // Some copies of the file carry the number as a fraction: "17850.0".
     const customer = row.CustomerID.replace(/\.0$/, '');
-    const { InvoiceNo: invoice, Country: country } = row;
-    const group = this.#group;
-    const same =
-      group !== undefined &&
-      group.invoice === invoice &&
-      group.time === time &&
-      group.customer === customer &&
-      group.country === country;
-    const done = same ? [] : this.end();
-    this.#group ??= { invoice, time, customer, country, lines: [] };
-    this.#group.lines.push(lineOf(row, isRefund(invoice) ? -1 : 1));
-    return done;
+    const { InvoiceNo: number, Country: country } = row;
+    let invoice = this.#invoices.get(number);
+    if (invoice === undefined) {
+      invoice = { number, time, customer, country, lines: [] };
+      this.#invoices.set(number, invoice);
+    }
+    // The times are of one form, so their order as text is that in time.
+    if (time < invoice.time) invoice.time = time;
+    invoice.lines.push(lineOf(row));
   }
 
-  /** The events of the last lines. */
+  /** The events of all lines, in the order in which the file begins their invoices. */
   end(): RetailEvent[] {
-    const group = this.#group;
-    this.#group = undefined;
-    if (group === undefined) return [];
     const events: RetailEvent[] = [];
-    for (let from = 0; from < group.lines.length; from += this.#max_items) {
-      events.push(this.#event(group, group.lines.slice(from, from + this.#max_items)));
+    for (const invoice of this.#invoices.values()) {
+      for (let from = 0; from < invoice.lines.length; from += this.#max_items) {
+        const lines = invoice.lines.slice(from, from + this.#max_items);
+        events.push(eventOf(invoice, lines, from / this.#max_items));
+      }
     }
+    this.#invoices.clear();
     return events;
   }
+}
 
-  #event(group: Group, lines: readonly Line[]): RetailEvent {
-    const { invoice, time, customer, country } = group;
-    const place = `${invoice}/${time}`;
-    const part = this.#parts.get(place) ?? 0;
-    this.#parts.set(place, part + 1);
-    const common = {
-      event_id: `online-retail/${place}/${part}`,
-      time,
-      source: 'online-retail',
-      ...(customer === '' ? {} : { customer_id: customer }),
-      country,
-      currency: 'GBP',
+function eventOf(
+  { number, time, customer, country, lines: all }: Invoice,
+  lines: readonly Line[],
+  part: number,
+) {
+  const common = {
+    event_id: `online-retail/${number}/${part}`,
+    time,
+    source: 'online-retail',
+    ...(customer === '' ? {} : { customer_id: customer }),
+    country,
+    currency: 'GBP',
+  } as const;
+  const amount = lines.reduce((sum, line) => sum + line.amount, 0);
+  const isAdjustment = number.startsWith('A');
+  // What a cancellation or an adjustment takes back is said by its positive amount.
+  if (number.startsWith('C') || (isAdjustment && amount < 0)) {
+    const items = lines.map(({ item }) => ({ ...item, quantity: -item.quantity + 0 }));
+    const reason = isAdjustment ? lines[0]?.item.name : undefined;
+    const why = reason === undefined ? {} : { reason };
+    return {
+      ...common,
+      type: 'refund.issued',
+      ...why,
+      amount: -amount + 0,
+      items,
+      data: { invoice: number },
     } as const;
-    const items = lines.map(({ item }) => item);
-    const amount = lines.reduce((sum, line) => sum + line.amount, 0);
-    if (isRefund(invoice)) {
-      const reason = invoice.startsWith('A') ? lines[0]?.item.name : undefined;
-      const why = reason === undefined ? {} : { reason };
-      return { ...common, type: 'refund.issued', ...why, amount, items, data: { invoice } };
-    }
-    // Nobody buys and nothing is paid: goods that were lost, found or counted again.
-    if (customer === '' && group.lines.every(({ free }) => free)) {
-      return { ...common, type: 'stock.adjusted', items, data: { invoice } };
-    }
-    return { ...common, type: 'order.created', order_id: invoice, amount, items };
   }
+  const items = lines.map(({ item }) => item);
+  // Nobody buys and nothing is paid: goods that were lost, found or counted again.
+  if (customer === '' && all.every(({ free }) => free)) {
+    return { ...common, type: 'stock.adjusted', items, data: { invoice: number } } as const;
+  }
+  const order_id = part === 0 ? number : `${number}/${part}`;
+  return { ...common, type: 'order.created', order_id, amount, items } as const;
 }
 
 /** All events of some lines. */
@@ -188,10 +191,8 @@ export function retailEvents(
   options: { readonly max_items?: number } = {},
 ): RetailEvent[] {
   const mapper = new RetailEvents(options);
-  const events: RetailEvent[] = [];
-  for (const row of rows) events.push(...mapper.add(row));
-  events.push(...mapper.end());
-  return events;
+  for (const row of rows) mapper.add(row);
+  return mapper.end();
 }
 
 /** What an event adds to net revenue, minor units. */

@@ -55,7 +55,7 @@ export async function prepare(path: string): Promise<Prepared> {
   };
   await readRows(path, (row) => {
     lines++;
-    take(mapper.add(row));
+    mapper.add(row);
   });
   take(mapper.end());
   return { messages, lines, bytes, types, net, first, last };

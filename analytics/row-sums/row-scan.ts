@@ -2,7 +2,7 @@ import type { Chunk, ChunkItems } from '../../engine/index.ts';
 import { CODE, HASH, ITEM_NUMBER } from '../rows/index.ts';
 import { ItemScan } from './item-scan.ts';
 import type { KpiSums } from './kpi-sums.ts';
-import type { MeasureRule } from './measures.ts';
+import type { MeasureRule } from './measure-rules.ts';
 import { addAmounts, addCounts, addObserved, addUnits, type PointRows } from './point-loops.ts';
 import { RowPlacer } from './row-placer.ts';
 import { acceptTable, refineRange, refineRows, selectRows, type WideCodes, WideIndex } from './row-select.ts';
