@@ -2,7 +2,7 @@ import { invariant } from '../base/index.ts';
 import type { Chunk } from '../columns/index.ts';
 import { DenseIds } from './dense-ids.ts';
 import { Growable } from './growable.ts';
-import { RowLabels, type RowLabelsConfig } from './row-labels.ts';
+import { LabelledRows, type RowLabelsConfig } from './row-labels.ts';
 
 export interface PeriodsActiveConfig extends RowLabelsConfig {
   /** Hash column of the entity; rows without one are skipped. */
@@ -16,6 +16,9 @@ export const PERIODS_MAX = 62;
 const WORD_BITS = 31;
 /** Of an entity in bytes: the words of its hash and of its mask. */
 const ENTRY_WORDS = 4;
+/** What is seen waits, and is added up slice by slice of the hashes: then the tables of a slice are in the cache. */
+const WAITING_MAX = 1 << 18;
+const SLICE_BITS = 8;
 
 /**
  * In which of up to 62 periods each entity had an event: a bit mask an entity, filled chunk by chunk in any order.
@@ -24,20 +27,24 @@ const ENTRY_WORDS = 4;
 export class PeriodsActive {
   readonly #entity: number;
   readonly #edges_ms: Float64Array;
-  readonly #labels: RowLabels;
+  readonly #labelled: LabelledRows;
   readonly #ids = new DenseIds();
   /** Two words an entity. */
   readonly #masks = new Growable(Int32Array);
-  #rows = new Uint32Array(0);
   /** By local place of the chunk at hand: has an event. */
   #isActive = new Uint8Array(0);
+  #waiting = 0;
+  readonly #hi = new Int32Array(WAITING_MAX);
+  readonly #lo = new Int32Array(WAITING_MAX);
+  readonly #period = new Uint8Array(WAITING_MAX);
+  readonly #order = new Int32Array(WAITING_MAX);
 
   constructor(config: PeriodsActiveConfig) {
     const { entity, edges_ms } = config;
     invariant(edges_ms.length - 1 <= PERIODS_MAX, `there are at most ${PERIODS_MAX} periods`);
     this.#entity = entity;
     this.#edges_ms = Float64Array.from(edges_ms);
-    this.#labels = new RowLabels(config);
+    this.#labelled = new LabelledRows(config);
   }
 
   add(chunk: Chunk): void {
@@ -45,11 +52,9 @@ export class PeriodsActive {
     const first = this.#periodOf(chunk.min_ms);
     const last = this.#periodOf(chunk.max_ms);
     if (last < 0 || first === periods) return;
-    const labels = this.#labels.of(chunk);
-    if (labels === undefined) return;
-    if (this.#rows.length < chunk.rows) this.#rows = new Uint32Array(chunk.rows);
-    const count = selectLabelled(labels, chunk.rows, this.#rows);
+    const count = this.#labelled.select(chunk);
     if (count === 0) return;
+    if (this.#waiting + count > WAITING_MAX) this.#addUp();
     if (first === last) this.#addOne(chunk, count, first);
     else this.#addSeveral(chunk, count);
   }
@@ -71,7 +76,8 @@ export class PeriodsActive {
     }
     if (this.#isActive.length < hi.length) this.#isActive = new Uint8Array(hi.length * 2);
     const isActive = this.#isActive.fill(0, 0, hi.length);
-    for (let at = 0; at < count; at++) isActive[index[this.#rows[at] as number] as number] = 1;
+    const { rows } = this.#labelled;
+    for (let at = 0; at < count; at++) isActive[index[rows[at] as number] as number] = 1;
     for (let place = 0; place < hi.length; place++)
       if (isActive[place] === 1) this.#mark(hi[place] as number, lo[place] as number, period);
   }
@@ -81,9 +87,10 @@ export class PeriodsActive {
     const times = chunk.time_ms();
     const edges = this.#edges_ms;
     const end_ms = edges[edges.length - 1] as number;
+    const { rows } = this.#labelled;
     let period = 0;
     for (let at = 0; at < count; at++) {
-      const row = this.#rows[at] as number;
+      const row = rows[at] as number;
       const time_ms = times[row] as number;
       if (!(time_ms >= (edges[0] as number) && time_ms < end_ms)) continue;
       // Rows that lie together are of one period, mostly.
@@ -96,21 +103,46 @@ export class PeriodsActive {
 
   #mark(hi: number, lo: number, period: number): void {
     if ((hi | lo) === 0) return;
-    const word = this.#ids.idOf(hi, lo) * 2 + (period < WORD_BITS ? 0 : 1);
-    const masks = this.#masks.of(word + 1);
-    masks[word] = (masks[word] as number) | (1 << (period % WORD_BITS));
+    const at = this.#waiting++;
+    this.#hi[at] = hi;
+    this.#lo[at] = lo;
+    this.#period[at] = period;
+  }
+
+  #addUp(): void {
+    const count = this.#waiting;
+    this.#waiting = 0;
+    const next = new Int32Array((1 << SLICE_BITS) + 1);
+    for (let at = 0; at < count; at++)
+      (next[((this.#hi[at] as number) >>> (32 - SLICE_BITS)) + 1] as number)++;
+    for (let slice = 1; slice < next.length; slice++) (next[slice] as number) += next[slice - 1] as number;
+    for (let at = 0; at < count; at++) {
+      const slice = (this.#hi[at] as number) >>> (32 - SLICE_BITS);
+      const place = next[slice] as number;
+      next[slice] = place + 1;
+      this.#order[place] = at;
+    }
+    for (let place = 0; place < count; place++) {
+      const at = this.#order[place] as number;
+      const period = this.#period[at] as number;
+      const id = this.#ids.idOf(this.#hi[at] as number, this.#lo[at] as number);
+      const word = id * 2 + (period < WORD_BITS ? 0 : 1);
+      const masks = this.#masks.of(word + 1);
+      masks[word] = (masks[word] as number) | (1 << (period % WORD_BITS));
+    }
   }
 
   /** What was found, as bytes for `addBytes`. */
   bytes(): Uint8Array {
+    this.#addUp();
     const words = new Int32Array(this.#ids.count * ENTRY_WORDS);
-    const masks = this.#masks.array;
+    const masks = this.#masks.of(this.#ids.count * 2);
     let at = 0;
     this.#ids.forEach((id, hi, lo) => {
       words[at++] = hi;
       words[at++] = lo;
       words[at++] = masks[id * 2] as number;
-      words[at++] = (masks[id * 2 + 1] ?? 0) as number;
+      words[at++] = masks[id * 2 + 1] as number;
     });
     return new Uint8Array(words.buffer);
   }
@@ -128,6 +160,7 @@ export class PeriodsActive {
 
   /** Entities by (first period, periods later): index first × periods + later. */
   retention(): Float64Array {
+    this.#addUp();
     const periods = this.#edges_ms.length - 1;
     const counts = new Float64Array(periods * periods);
     const masks = this.#masks.of(this.#ids.count * 2);
@@ -144,14 +177,4 @@ export class PeriodsActive {
     }
     return counts;
   }
-}
-
-/** Writes the labelled rows; returns how many. */
-function selectLabelled(labels: Uint8Array, rows: number, target: Uint32Array): number {
-  let count = 0;
-  for (let row = 0; row < rows; row++) {
-    target[count] = row;
-    count += labels[row] === 0 ? 0 : 1;
-  }
-  return count;
 }
