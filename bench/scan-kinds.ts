@@ -18,6 +18,7 @@ import {
   type QueryContext,
   type QueryKind,
   type ScanPlan,
+  splitPlan,
 } from '../engine/index.ts';
 import { eventLogView } from '../operators/index.ts';
 
@@ -25,12 +26,11 @@ import { eventLogView } from '../operators/index.ts';
 export const SCAN_KINDS_MODULE = import.meta.url;
 export const SETTINGS = { custom: [] };
 
-/** Each takes the entities of a share of the hashes, so that partial answers are small and need no merging by entity. */
 const PARTS = 2;
 /** CPU time of a row in each part: measured by this bench. */
 const ROW_NS = 12;
 /** Events that wait before those of which no more can come are taken: what fits the processor's cache. */
-const TAKE_EVENTS = 100_000;
+const TAKE_EVENTS = 400_000;
 
 export interface StepsQuery {
   readonly start_ms: number;
@@ -51,14 +51,14 @@ interface Shared<Q> {
   readonly labels: readonly (readonly [code: number, label: number])[];
 }
 
-/** A customer's steps in order within a window, at the furthest. */
+/** A customer's steps in order within a window, at the furthest. A part reads all chunks for its share of customers. */
 export const stepsKind: QueryKind<StepsQuery, Shared<StepsQuery>, number, readonly number[]> = {
   name: 'bench.steps',
   schema: { parse: (input) => input as StepsQuery },
   plan: (context, query) => planOf('bench.steps', context, query, query, query.steps),
   partial: (context, { shared }, part, cancel) => {
     const { query, plan } = shared;
-    const events = new EntityEvents(configOf(shared, part));
+    const events = new EntityEvents({ ...rowsOf(shared), part, parts: PARTS });
     const steps = new FurthestSteps(query.steps.length, query.window_ms);
     const nextBegins_ms = plan.chunks.slice(1).map(beginOf);
     let at = 0;
@@ -66,7 +66,7 @@ export const stepsKind: QueryKind<StepsQuery, Shared<StepsQuery>, number, readon
       cancel.check();
       events.add(chunk);
       const next_ms = nextBegins_ms[at++];
-      if (events.count >= TAKE_EVENTS && next_ms !== undefined) steps.take(events, next_ms);
+      if (events.waiting >= TAKE_EVENTS && next_ms !== undefined) steps.take(events, next_ms);
     });
     steps.take(events);
     return bytesOf(steps.counts());
@@ -81,7 +81,7 @@ export const stepsKind: QueryKind<StepsQuery, Shared<StepsQuery>, number, readon
   },
 };
 
-/** In how many later periods customers come back, by the period of their first event. */
+/** In how many later periods customers come back, by the period of their first event. A part reads some chunks. */
 export const periodsKind: QueryKind<PeriodsQuery, Shared<PeriodsQuery>, number, readonly number[]> = {
   name: 'bench.periods',
   schema: { parse: (input) => input as PeriodsQuery },
@@ -91,16 +91,32 @@ export const periodsKind: QueryKind<PeriodsQuery, Shared<PeriodsQuery>, number, 
     return planOf('bench.periods', context, query, range, [type]);
   },
   partial: (context, { shared }, part, cancel) => {
-    const periods = new PeriodsActive(configOf(shared, part), shared.query.edges_ms);
-    sourceOf(context).scan(shared.plan, (chunk) => {
+    const periods = periodsOf(shared);
+    const plan = splitPlan(shared.plan, PARTS)[part];
+    if (plan === undefined) return periods.bytes();
+    sourceOf(context).scan(plan, (chunk) => {
       cancel.check();
       periods.add(chunk);
     });
-    return bytesOf(periods.retention());
+    return periods.bytes();
   },
-  merge: addCounts,
-  finish: (_context, { shared }, bytes) => countsOf(bytes, (shared.query.edges_ms.length - 1) ** 2),
+  // Entities of both are few against the rows: whoever finishes adds them up.
+  merge: (a, b) => {
+    const both = new Uint8Array(a.length + b.length);
+    both.set(a);
+    both.set(b, a.length);
+    return both;
+  },
+  finish: (_context, { shared }, bytes) => {
+    const periods = periodsOf(shared);
+    if (bytes !== undefined) periods.addBytes(bytes);
+    return [...periods.retention()];
+  },
 };
+
+function periodsOf(shared: Shared<PeriodsQuery>): PeriodsActive {
+  return new PeriodsActive({ ...rowsOf(shared), edges_ms: shared.query.edges_ms });
+}
 
 function sourceOf({ table, scope }: QueryContext) {
   return logSource(eventLogView(table, OPERATORS.log), rowSchema(SETTINGS.custom), scope);
@@ -134,10 +150,10 @@ function planOf<Q>(
   };
 }
 
-function configOf({ plan, labels }: Pick<Shared<unknown>, 'plan' | 'labels'>, part: number) {
+function rowsOf({ plan, labels }: Pick<Shared<unknown>, 'plan' | 'labels'>) {
   return {
     ...{ entity: HASH.customer, kind: CODE.type, labels: new Map(labels) },
-    ...{ flags: CODE.flags, flag: FLAG.original, request: plan.request, part, parts: PARTS },
+    ...{ flags: CODE.flags, flag: FLAG.original, request: plan.request },
   };
 }
 

@@ -11,66 +11,64 @@ const INITIAL_ENTITIES = 1 << 14;
 export class FurthestSteps {
   readonly #steps: number;
   readonly #window_ms: number;
-  /** By entity and step: 0 for the furthest step reached, then the latest begin of each step, NaN for none. */
-  #state: Float64Array;
+  /** By entity and step: the latest begin that led there, NaN for none; place 0 is the event at hand. */
+  #begun_ms: Float64Array;
+  /** The furthest step of each entity. */
+  #furthest = new Uint8Array(INITIAL_ENTITIES);
   #entities = 0;
 
   constructor(steps: number, window_ms: number) {
     this.#steps = steps;
     this.#window_ms = window_ms;
-    this.#state = new Float64Array(INITIAL_ENTITIES * (steps + 1));
+    this.#begun_ms = new Float64Array(INITIAL_ENTITIES * (steps + 1));
   }
 
   /** Takes the events before `before_ms`, which must not fall. */
   take(events: EntityEvents, before_ms?: number): void {
-    this.#reserve(events.ids.count);
     events.take(this.#visit, before_ms);
   }
 
   readonly #visit: EntityVisitor = (entity, events, from, to) => {
-    const state = this.#state;
+    if (entity >= this.#entities) this.#reserve(entity + 1);
+    const begun_ms = this.#begun_ms;
     const window_ms = this.#window_ms;
     const base = entity * (this.#steps + 1);
-    let best = state[base] as number;
+    let furthest = this.#furthest[entity] as number;
     for (let at = from; at < to; at++) {
       const event = events[at] as number;
       const step = eventLabelOf(event);
       const at_ms = eventTimeOf(event);
-      if (step === 1) {
-        state[base + 1] = at_ms;
-        if (best === 0) best = 1;
-        continue;
-      }
-      const begun_ms = state[base + step - 1] as number;
+      // The first step begins with itself.
+      begun_ms[base] = at_ms;
+      const began_ms = begun_ms[base + step - 1] as number;
       // NaN fails the comparison.
-      if (!(at_ms - begun_ms <= window_ms)) continue;
-      state[base + step] = begun_ms;
-      if (step > best) best = step;
+      if (!(at_ms - began_ms <= window_ms)) continue;
+      begun_ms[base + step] = began_ms;
+      furthest = Math.max(furthest, step);
     }
-    state[base] = best;
+    this.#furthest[entity] = furthest;
   };
 
   #reserve(entities: number): void {
     const width = this.#steps + 1;
-    if (entities * width > this.#state.length) {
-      const grown = new Float64Array(entities * 2 * width);
-      grown.set(this.#state);
-      this.#state = grown;
+    if (entities > this.#furthest.length) {
+      const begun_ms = new Float64Array(entities * 2 * width);
+      begun_ms.set(this.#begun_ms);
+      this.#begun_ms = begun_ms;
+      const furthest = new Uint8Array(entities * 2);
+      furthest.set(this.#furthest);
+      this.#furthest = furthest;
     }
-    const state = this.#state;
-    for (; this.#entities < entities; this.#entities++) {
-      const base = this.#entities * width;
-      for (let step = 1; step < width; step++) state[base + step] = Number.NaN;
-    }
+    this.#begun_ms.fill(Number.NaN, this.#entities * width, entities * width);
+    this.#entities = entities;
   }
 
   /** Entities by their furthest step: index k has those whose furthest is step k + 1. */
   counts(): Float64Array {
     const counts = new Float64Array(this.#steps);
-    const width = this.#steps + 1;
     for (let entity = 0; entity < this.#entities; entity++) {
-      const best = this.#state[entity * width] as number;
-      if (best > 0) counts[best - 1] = (counts[best - 1] as number) + 1;
+      const furthest = this.#furthest[entity] as number;
+      if (furthest > 0) counts[furthest - 1] = (counts[furthest - 1] as number) + 1;
     }
     return counts;
   }

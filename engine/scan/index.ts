@@ -1,5 +1,6 @@
 export * from './dense-ids.ts';
 export * from './entity-events.ts';
+export * from './entity-part.ts';
 export * from './furthest-steps.ts';
 export * from './periods-active.ts';
 export * from './row-labels.ts';
