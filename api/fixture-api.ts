@@ -2,11 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { orderAnalytics, queryKinds } from '../analytics/index.ts';
+import { eventFinder, orderAnalytics, orderQueries, queryKinds } from '../analytics/index.ts';
 import { KindRegistry, ManualClock, MemoryDisk, QueryExecutor, Task } from '../engine/index.ts';
 import { KeyRing } from './access/index.ts';
 import { analyticsSettings } from './answers/index.ts';
-import { MemoryKeyValueStore, MemoryStream } from './fixture-memory.ts';
+import { MemoryKeyValueStore, MemoryPayloads, MemoryStream } from './fixture-memory.ts';
 import type { ApiPorts, PipelineStatus, Role } from './http/index.ts';
 import { type Api, createApp } from './service.ts';
 import { readSettings } from './settings/index.ts';
@@ -84,11 +84,14 @@ async function build(parts: Parts): Promise<TestApi> {
   const reader = disk.reader();
   const kinds = new KindRegistry(queryKinds(analyticsSettings(settings)));
   const queries = new QueryExecutor({ reader, kinds, clock });
+  const kind = orderQueries(analyticsSettings(settings)).events;
+  const finder = eventFinder(queries, kind, new MemoryPayloads(stream));
   const ports: ApiPorts = {
     settings,
     clock,
     log: pino({ level: 'silent' }),
     reader: () => (test.stateReady ? { generation: 1, reader, queries } : undefined),
+    finder: () => (test.stateReady ? finder : undefined),
     events: stream,
     stream,
     keys,
