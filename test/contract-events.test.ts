@@ -218,6 +218,22 @@ describe('a plan', () => {
       groups: expect.any(Array),
       explain: { scan: { rows: expect.any(Number) } },
     });
+    const plan = { queries: expect.any(Array), rows: expect.any(Number), runs: expect.any(String) };
+    const summary = await service.get(TENANT, '/kpis/summary?dry_run=true');
+    expect(summary.json, summary.text).toMatchObject({ dry_run: true, plan, meta: { timezone: 'UTC' } });
+    expect(summary.json).not.toHaveProperty('kpis');
+    const told = await service.get(TENANT, '/kpis/summary?explain=true');
+    expect(told.json, told.text).toMatchObject({ kpis: {}, explain: { queries: expect.any(Array) } });
+    const both = {
+      queries: [
+        { id: 'a', ...kpis },
+        { id: 'b', ...kpis, start: 'x' },
+      ],
+      dry_run: true,
+    };
+    const batch = await service.post(TENANT, '/kpis/batch', both);
+    expect(batch.json, batch.text).toMatchObject({ dry_run: true, plan });
+    expect((batch.json.plan as { queries: unknown[] }).queries).toEqual([expect.any(Object), null]);
     for (const member of ['dry_run', 'explain']) {
       const list = await service.get(TENANT, `/events?country=DE&${member}=true`);
       expect(list.json).toMatchObject({ dry_run: true, plan: { rows: expect.any(Number) } });
