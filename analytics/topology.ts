@@ -2,6 +2,7 @@ import {
   Dictionary,
   deadLetter,
   type KvView,
+  type LogLimits,
   logScopes,
   planScan,
   scanChunks,
@@ -34,6 +35,8 @@ export interface OrderAnalyticsOptions {
   readonly idle_ms: number;
   /** Memory for the records of each kind of entity that are in use, bytes. */
   readonly ledger_cache_bytes: number;
+  /** Sizes at which segments of the log are merged, sorted and sealed. */
+  readonly log_limits: Partial<LogLimits>;
 }
 
 export const DEFAULT_OPTIONS: OrderAnalyticsOptions = {
@@ -45,6 +48,7 @@ export const DEFAULT_OPTIONS: OrderAnalyticsOptions = {
   outOfOrderness_ms: 30_000,
   idle_ms: 60_000,
   ledger_cache_bytes: 32 * 1_048_576,
+  log_limits: {},
 };
 
 export const TOPOLOGY_NAME = 'order-analytics';
@@ -85,12 +89,13 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
   const config = { ...DEFAULT_OPTIONS, ...options };
   const schema = rowSchema(config.custom);
   const { retention_days } = config;
+  const retention = retention_days === undefined ? {} : { retention_days };
   const columns = new RowContribution().columns;
   return topology(TOPOLOGY_NAME, (t) => {
     const rows = t.source('events').pipe(
       decodeEvents(OPERATORS.decode, {
         custom: config.custom,
-        ...(retention_days === undefined ? {} : { retention_days }),
+        ...retention,
       }),
       dedupEvents<EventBatch>(OPERATORS.dedup, {
         memory_ids: config.dedup_memory_ids,
@@ -102,10 +107,14 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
         idle_ms: config.idle_ms,
       }),
       eventRates(OPERATORS.rates, undefined),
-      ledger(OPERATORS.ledger, { custom: config.custom, cache_bytes: config.ledger_cache_bytes }),
+      ledger(OPERATORS.ledger, {
+        custom: config.custom,
+        ...retention,
+        cache_bytes: config.ledger_cache_bytes,
+      }),
     );
     // Before the cubes, which read the log at a barrier.
-    rows.pipe(eventLog(OPERATORS.log, { schema }));
+    rows.pipe(eventLog(OPERATORS.log, { schema, limits: config.log_limits }));
     rows.pipe(
       cubes(OPERATORS.cubes, {
         schema,

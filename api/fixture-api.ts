@@ -6,7 +6,7 @@ import { eventFinder, orderAnalytics, orderQueries, queryKinds } from '../analyt
 import { KindRegistry, ManualClock, MemoryDisk, QueryExecutor, Task } from '../engine/index.ts';
 import { KeyRing } from './access/index.ts';
 import { analyticsSettings } from './answers/index.ts';
-import { MemoryKeyValueStore, MemoryPayloads, MemoryStream } from './fixture-memory.ts';
+import { MemoryKeyValueStore, MemoryStream } from './fixture-memory.ts';
 import type { ApiPorts, PipelineStatus, Role } from './http/index.ts';
 import { type Api, createApp } from './service.ts';
 import { readSettings } from './settings/index.ts';
@@ -84,14 +84,13 @@ async function build(parts: Parts): Promise<TestApi> {
   const reader = disk.reader();
   const kinds = new KindRegistry(queryKinds(analyticsSettings(settings)));
   const queries = new QueryExecutor({ reader, kinds, clock });
-  const kind = orderQueries(analyticsSettings(settings)).events;
-  const finder = eventFinder(queries, kind, new MemoryPayloads(stream));
+  const { events: selectEvents } = orderQueries(analyticsSettings(settings));
   const ports: ApiPorts = {
     settings,
     clock,
     log: pino({ level: 'silent' }),
     reader: () => (test.stateReady ? { generation: 1, reader, queries } : undefined),
-    finder: () => (test.stateReady ? finder : undefined),
+    finder: () => (test.stateReady ? eventFinder(queries, selectEvents, stream.payloads()) : undefined),
     events: stream,
     stream,
     keys,

@@ -117,6 +117,25 @@ export class MemoryStream implements EventPublisher, StreamHead {
     return this.away ? undefined : { sequence: this.messages.length, observed_at_ms: this.#clock.now() };
   }
 
+  /** The messages again, as they were sent. */
+  payloads(): PayloadSource {
+    const at = (sequence: number): StoredMessage | null => {
+      const message = this.messages[sequence - 1];
+      return message === undefined ? null : { sequence, data: message.payload, header: () => undefined };
+    };
+    const { messages } = this;
+    return {
+      fetch: async (sequences) => new Map(sequences.map((sequence) => [sequence, at(sequence)])),
+      async *read(from, to) {
+        for (let sequence = from; sequence <= Math.min(to, messages.length); sequence++) {
+          const message = at(sequence);
+          if (message !== null) yield message;
+        }
+      },
+      firstSequence: async () => 1,
+    };
+  }
+
   /** Reads the stream as partition 0. */
   source(): Source {
     let next = 1;
@@ -152,36 +171,5 @@ export class MemoryStream implements EventPublisher, StreamHead {
       }),
       stop: async () => {},
     };
-  }
-}
-
-/** The original events in the stream. */
-export class MemoryPayloads implements PayloadSource {
-  readonly #stream: MemoryStream;
-
-  constructor(stream: MemoryStream) {
-    this.#stream = stream;
-  }
-
-  async fetch(sequences: readonly number[]): Promise<ReadonlyMap<number, StoredMessage | null>> {
-    return new Map(sequences.map((sequence) => [sequence, this.#at(sequence) ?? null]));
-  }
-
-  async *read(from: number, to: number, tenant: string | undefined): AsyncIterable<StoredMessage> {
-    for (let sequence = from; sequence <= to; sequence++) {
-      const message = this.#at(sequence);
-      const subject = this.#stream.messages[sequence - 1]?.subject ?? '';
-      if (message !== undefined && (tenant === undefined || subject.startsWith(`events.${tenant}.`)))
-        yield message;
-    }
-  }
-
-  firstSequence(): Promise<number> {
-    return Promise.resolve(1);
-  }
-
-  #at(sequence: number): StoredMessage | undefined {
-    const message = this.#stream.messages[sequence - 1];
-    return message === undefined ? undefined : { sequence, data: message.payload, header: () => undefined };
   }
 }

@@ -1,4 +1,4 @@
-import { CODE, FLAG, HASH, MARK, NUMBER, ROW_DIMENSIONS, rowSchema } from '../analytics/rows/index.ts';
+import { CODE, FLAG, HASH, MARK, NUMBER, ROW_DIMENSIONS, rowSchema } from '../analytics/index.ts';
 import { type Dictionary, RowBatch } from '../engine/index.ts';
 import { type TrafficOptions, traffic } from './traffic.ts';
 

@@ -1,4 +1,4 @@
-import { cubeOf, DEFAULT_ROW_CUBES, RowContribution, rowSchema } from '../analytics/rows/index.ts';
+import { cubeOf, DEFAULT_ROW_CUBES, RowContribution, rowSchema } from '../analytics/index.ts';
 import {
   Dictionary,
   defineOperator,
@@ -11,13 +11,7 @@ import {
   Task,
   topology,
 } from '../engine/index.ts';
-import {
-  type CubeDefinition,
-  cubes,
-  cubeViews,
-  readCubeInfo,
-  scanCells,
-} from '../operators/views/cubes/index.ts';
+import { type CubeDefinition, cubes, cubeViews, readCubeInfo, scanCells } from '../operators/index.ts';
 import { rowBatches } from './cubes-rows.ts';
 import { machine, withScratch } from './rig.ts';
 

@@ -1,12 +1,4 @@
-import {
-  CODE,
-  HASH,
-  ITEM_CODE,
-  MARK,
-  NUMBER,
-  ROW_DIMENSIONS,
-  rowSchema,
-} from '../analytics/rows/row-schema.ts';
+import { CODE, HASH, ITEM_CODE, MARK, NUMBER, ROW_DIMENSIONS, rowSchema } from '../analytics/index.ts';
 import {
   Dictionary,
   type HashColumn,

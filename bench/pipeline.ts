@@ -14,10 +14,12 @@ const REPETITIONS = Number(process.env.BENCH_REPETITIONS ?? 3);
 const LOADS = { dense: 0.05, shop: 1_000, quiet: 20_000 } as const;
 type Load = keyof typeof LOADS;
 
+/** Of each stream, read before what is measured, by both: code is compiled by then. */
+const WARM_UP_EVENTS = Math.min(EVENTS, 300_000);
 const PULL_MESSAGES = 4_096;
 
 /** Events a second of a consumer that does nothing but JSON.parse, with the same pulls as the source. */
-async function baseline(url: string): Promise<number> {
+async function baseline(url: string, events: number): Promise<number> {
   const link = await connectNats({ url, name: 'bench-baseline' });
   const { connection } = link;
   const manager = await jetstreamManager(connection);
@@ -47,13 +49,13 @@ async function baseline(url: string): Promise<number> {
         checksum += message.json<{ type: string }>().type.length;
         received++;
         if (asked - received < PULL_MESSAGES) pull();
-        if (received === EVENTS) resolve();
+        if (received === events) resolve();
       },
     });
     pull();
     pull();
   });
-  const rate = (EVENTS / (performance.now() - started_ms)) * 1_000;
+  const rate = (events / (performance.now() - started_ms)) * 1_000;
   if (checksum === 0) throw new Error('the baseline parsed nothing');
   await manager.consumers.delete(stream, name);
   await link.close();
@@ -62,7 +64,7 @@ async function baseline(url: string): Promise<number> {
 
 /** The default topology over the whole stream, in a thread like the product's. */
 async function pipeline(url: string, folder: string): Promise<PipelineRun & { readonly rate: number }> {
-  const order: PipelineOrder = { url, folder, events: EVENTS };
+  const order: PipelineOrder = { url, folder, events: EVENTS, warmUp_events: WARM_UP_EVENTS };
   const worker = new Worker(new URL('./pipeline-thread.js', import.meta.url), {
     workerData: order,
     resourceLimits: TASK_THREAD_LIMITS,
@@ -93,9 +95,10 @@ async function measure(load: Load): Promise<LoadFigures> {
       const start_ms = Date.now() - EVENTS * step_ms;
       process.stdout.write(`${load}: publishing ${EVENTS} events\n`);
       await fill(nats.url, EVENTS, { seed: 1, start_ms, step_ms, disorder_ms: 5_000 });
+      await baseline(nats.url, WARM_UP_EVENTS);
       const runs: LoadFigures[] = [];
       for (let repetition = 0; repetition < REPETITIONS; repetition++) {
-        const bare = await baseline(nats.url);
+        const bare = await baseline(nats.url, EVENTS);
         const run = await pipeline(nats.url, join(folder, `state-${repetition}`));
         runs.push({
           ratio: run.rate / bare,

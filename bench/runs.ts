@@ -1,5 +1,4 @@
-import { openLmdbStore } from '../engine/index.ts';
-import { RecordArena, RunTable, RunView } from '../engine/runs/index.ts';
+import { openLmdbStore, RecordArena, RunTable, RunView } from '../engine/index.ts';
 import { cpu_ms, machine, nsEach, withScratch } from './rig.ts';
 import { random } from './traffic.ts';
 

@@ -1,4 +1,24 @@
 export * from './base/index.ts';
+// What lies in a log, and how rows are handed to it; the encodings are the engine's own.
+export {
+  type Chunk,
+  type ChunkCodes,
+  type ChunkHashes,
+  type ChunkIndex,
+  type ChunkItems,
+  type Column,
+  type ColumnKind,
+  type ColumnSpec,
+  type Columns,
+  columnIndex,
+  DEFAULT_DICTIONARY_TEXTS,
+  Dictionary,
+  type HashColumn,
+  type LogSchema,
+  NO_TEXT,
+  OTHER_TEXT,
+  RowBatch,
+} from './columns/index.ts';
 export * from './control/index.ts';
 export * from './edges/index.ts';
 export * from './graph/index.ts';

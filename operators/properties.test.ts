@@ -5,6 +5,7 @@ import { count, sumExact } from './aggregates/index.ts';
 import { runAnyWay, runCrashedAnywhere, runFromEverySnapshot } from './fixture-any-way.ts';
 import { anyWay, outcomeOf, planOf, straight, trialsOf } from './fixture-properties.ts';
 import { JOIN_CASES } from './fixture-properties-joins.ts';
+import { LOG_CASES } from './fixture-properties-log.ts';
 import { OTHER_CASES } from './fixture-properties-others.ts';
 import { WINDOW_CASES } from './fixture-properties-windows.ts';
 import * as operators from './index.ts';
@@ -19,7 +20,7 @@ interface Reading {
 const keyOf = ({ key }: Reading): string => key;
 const timeOf = ({ time_ms }: Reading): number => time_ms;
 
-const CASES = [...WINDOW_CASES, ...JOIN_CASES, ...OTHER_CASES];
+const CASES = [...WINDOW_CASES, ...JOIN_CASES, ...LOG_CASES, ...OTHER_CASES];
 /** Not among the cases, for a reason. */
 const EXCUSED: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
@@ -29,7 +30,8 @@ const EXCUSED: Readonly<Record<string, string>> = {
     ]),
   ),
   watermark: 'makes the time that the others are tested with; see watermark.test.ts and the simulation',
-  cubes: 'reads the facts of the order analytics, in whose simulation it is; see cubes.test.ts',
+  cubes: 'takes rows in columns; see cubes.test.ts, and the simulation of the order analytics',
+  'event-log': 'takes rows in columns; see log.test.ts, and the simulation of the order analytics',
   'to-callback': 'is to-jetstream with a subject of its own',
 };
 

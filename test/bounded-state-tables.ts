@@ -1,8 +1,8 @@
+import { Dictionary, defineOperator, type LogSchema, RowBatch } from '../engine/index.ts';
 import {
-  cubes,
+  eventLog,
   filter,
   flatMap,
-  map,
   toCallback,
   toJetStream,
   toTable,
@@ -21,7 +21,40 @@ import {
 
 type TableItem = Tick & { readonly isGone: boolean };
 
-const DIMENSIONS = ['customer'];
+const SCHEMA: LogSchema = {
+  columns: [
+    { name: 'retraction', kind: 'code' },
+    { name: 'customer', kind: 'hash' },
+  ],
+  items: [],
+  sortBy: 'customer',
+  retraction: 'retraction',
+};
+
+/** A row for each tick, of a customer of its own. */
+const rowsOf = defineOperator<Tick, RowBatch>({
+  kind: 'rows',
+  summary: 'Rows of ticks',
+  start: ({ emit }) => {
+    const rows = new RowBatch(SCHEMA, new Dictionary());
+    const scope = rows.dictionary.codeOf('shop');
+    return {
+      onBatch: (ticks) => {
+        rows.clear();
+        for (const { index, time_ms } of ticks) {
+          const row = rows.append();
+          rows.time_ms[row] = time_ms;
+          rows.sequence[row] = index;
+          rows.scope[row] = scope;
+          rows.columns.codes[0]?.fill(0, row, row + 1);
+          rows.columns.hashes[0]?.hi.fill(index, row, row + 1);
+          rows.columns.hashes[0]?.lo.fill(1, row, row + 1);
+        }
+        emit([rows]);
+      },
+    };
+  },
+});
 
 export const tableCases: readonly BoundedCase[] = [
   {
@@ -55,42 +88,13 @@ export const tableCases: readonly BoundedCase[] = [
     rest_rows: 0,
   },
   {
-    name: 'cubes, every granularity with retain_ms',
+    name: 'event-log with a retention of a day',
     build: (ticks) =>
-      ticks.pipe(
-        map('rows', ({ key, time_ms }: Tick) => ({
-          scope: 'shop',
-          time_ms,
-          unit: '',
-          dimensions: [key],
-          mask: 1,
-          sums: [0, 1],
-          observed: [],
-          member: -1,
-        })),
-        cubes('op', {
-          dimensions: DIMENSIONS,
-          cubes: [
-            { name: 'total', dimensions: [], mask: 1 },
-            { name: 'customer', dimensions: DIMENSIONS, mask: 1 },
-          ],
-          granularities: [
-            { name: '1m', bucket_ms: 60_000, retain_ms: DAY_MS },
-            { name: '1d', bucket_ms: DAY_MS, retain_ms: DAY_MS },
-          ],
-          measures: 1,
-          cells_per_day: 1_000_000,
-          delta_max_cells: 20_000,
-          fold_max_entries: 10_000,
-          fold_max_commits: 10,
-        }),
-      ),
+      ticks.pipe(rowsOf('rows', undefined)).pipe(eventLog('op', { schema: SCHEMA, retention_days: 1 })),
     step_ms: DAILY_STEP_MS,
     drain_ms: 4 * DAY_MS,
-    drain_commits: 100,
-    rest_rows: 0,
-    // Values of dimensions, up to 100,000.
-    max_rest_mb: 24,
+    // The columns, and where the tenant's log begins.
+    rest_rows: 2,
   },
   {
     name: 'to-jetstream',

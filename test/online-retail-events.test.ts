@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import {
   minorUnits,
-  netOf,
   type RetailEvent,
+  RetailEvents,
   type RetailRow,
   retailEvents,
 } from '../examples/online-retail/events.ts';
@@ -19,6 +19,11 @@ const ROW: RetailRow = {
   Country: 'United Kingdom',
 };
 const row = (change: Partial<RetailRow>): RetailRow => ({ ...ROW, ...change });
+const netOf = (...rows: RetailRow[]): number => {
+  const mapper = new RetailEvents();
+  for (const each of rows) mapper.add(each);
+  return mapper.net;
+};
 const only = (...rows: RetailRow[]): RetailEvent => {
   const events = retailEvents(rows);
   expect(events).toHaveLength(1);
@@ -50,7 +55,7 @@ describe('retailEvents', () => {
   it('makes an order of an invoice, with what the file says and nothing else', () => {
     const second = row({ StockCode: '71053', Description: '', Quantity: '2', UnitPrice: '3.39' });
     expect(only(ROW, second)).toEqual({
-      event_id: 'online-retail/536365/2010-12-01T08:26:00Z/0',
+      event_id: 'online-retail/536365/2010-12-01T08:26:00Z/000',
       type: 'order.created',
       time: '2010-12-01T08:26:00Z',
       source: 'online-retail',
@@ -71,7 +76,8 @@ describe('retailEvents', () => {
   });
 
   it('makes a refund of a cancellation, stated as what is given back', () => {
-    const refund = only(row({ InvoiceNo: 'C536379', Quantity: '-6' }));
+    const cancelled = row({ InvoiceNo: 'C536379', Quantity: '-6' });
+    const refund = only(cancelled);
     expect(refund).toMatchObject({
       type: 'refund.issued',
       amount: 1_530,
@@ -79,20 +85,32 @@ describe('retailEvents', () => {
       data: { invoice: 'C536379' },
     });
     expect(refund).not.toHaveProperty('order_id');
-    expect(netOf(refund)).toBe(-1_530);
+    expect(netOf(cancelled)).toBe(-1_530);
   });
 
-  it('makes refunds of adjustments of bad debt, of either sign', () => {
+  it('makes a refund of an adjustment of bad debt, and an order of one that adds: no refund is negative', () => {
     const debt = { StockCode: 'B', Description: 'Adjust bad debt', Quantity: '1', CustomerID: '' };
-    const events = retailEvents([
+    const rows = [
       row({ ...debt, InvoiceNo: 'A563185', UnitPrice: '11062.06' }),
       row({ ...debt, InvoiceNo: 'A563186', UnitPrice: '-11062.06' }),
+    ];
+    expect(retailEvents(rows)).toMatchObject([
+      {
+        type: 'order.created',
+        order_id: 'A563185',
+        amount: 1_106_206,
+        reason: 'Adjust bad debt',
+        items: [{ quantity: 1, unit_price: 1_106_206 }],
+      },
+      {
+        type: 'refund.issued',
+        amount: 1_106_206,
+        reason: 'Adjust bad debt',
+        items: [{ quantity: -1, unit_price: -1_106_206 }],
+      },
     ]);
-    expect(events).toMatchObject([
-      { type: 'refund.issued', amount: -1_106_206, reason: 'Adjust bad debt' },
-      { type: 'refund.issued', amount: 1_106_206, reason: 'Adjust bad debt' },
-    ]);
-    expect(events.map(netOf)).toEqual([1_106_206, -1_106_206]);
+    expect(netOf(...rows.slice(0, 1))).toBe(1_106_206);
+    expect(netOf(...rows)).toBe(0);
   });
 
   it('makes no order of a stock movement: no price and nobody who buys', () => {
@@ -103,22 +121,30 @@ describe('retailEvents', () => {
     expect(only(row({ CustomerID: '' })).type).toBe('order.created');
   });
 
-  it('makes two events of an invoice at two times, of one order', () => {
-    const events = retailEvents([ROW, row({ InvoiceDate: '2010-12-01 08:27:00' })]);
-    expect(events.map(({ order_id, event_id }) => [order_id, event_id])).toEqual([
-      ['536365', 'online-retail/536365/2010-12-01T08:26:00Z/0'],
-      ['536365', 'online-retail/536365/2010-12-01T08:27:00Z/0'],
+  it('makes a newer version of an invoice with lines of a second time: an order with all of them', () => {
+    const later = row({ InvoiceDate: '2010-12-01 08:27:00', StockCode: '71053', Quantity: '1' });
+    const events = retailEvents([ROW, later]);
+    expect(events.map(({ order_id, event_id, type }) => [order_id, event_id, type])).toEqual([
+      ['536365', 'online-retail/536365/2010-12-01T08:26:00Z/000', 'order.created'],
+      ['536365', 'online-retail/536365/2010-12-01T08:27:00Z/000', 'order.updated'],
     ]);
+    expect(events.map(({ amount, items }) => [amount, items.map(({ sku }) => sku)])).toEqual([
+      [1_530, ['85123A']],
+      [1_530 + 255, ['85123A', '71053']],
+    ]);
+    expect(netOf(ROW, later)).toBe(1_530 + 255);
   });
 
-  it('divides long invoices, and goes on counting where one is interrupted', () => {
+  it('makes further orders of long invoices, and goes on where one is interrupted', () => {
     const rows = [ROW, ROW, ROW, row({ InvoiceNo: '536366' }), ROW];
     const events = retailEvents(rows, { max_items: 2 });
-    expect(events.map(({ event_id, items }) => [event_id, items.length])).toEqual([
-      ['online-retail/536365/2010-12-01T08:26:00Z/0', 2],
-      ['online-retail/536365/2010-12-01T08:26:00Z/1', 1],
-      ['online-retail/536366/2010-12-01T08:26:00Z/0', 1],
-      ['online-retail/536365/2010-12-01T08:26:00Z/2', 1],
+    expect(
+      events.map(({ event_id, order_id, type, items }) => [event_id, order_id, type, items.length]),
+    ).toEqual([
+      ['online-retail/536365/2010-12-01T08:26:00Z/000', '536365', 'order.created', 2],
+      ['online-retail/536365/2010-12-01T08:26:00Z/001', '536365/1', 'order.created', 1],
+      ['online-retail/536366/2010-12-01T08:26:00Z/000', '536366', 'order.created', 1],
+      ['online-retail/536365/2010-12-01T08:26:00Z/002', '536365/1', 'order.updated', 2],
     ]);
     expect(retailEvents(rows, { max_items: 2 })).toEqual(events);
     expect(retailEvents(Array.from({ length: 1_001 }, () => ROW)).map(({ items }) => items.length)).toEqual([

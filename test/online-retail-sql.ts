@@ -33,22 +33,24 @@ const LINES = `
     from read_csv($1, header = true, all_varchar = true)
   )
   select *, round(quantity * price, 2) as amount,
+    -- An order has 1,000 lines of an invoice at most.
+    invoice || '/' || ((row_number() over (partition by invoice order by placed) - 1) // 1000) as part,
     min(placed) over (partition by invoice) as first_placed,
     case
-      when invoice like 'C%' or invoice like 'A%' then 'refund'
+      when (invoice like 'C%' or invoice like 'A%') and sum(quantity * price) over line_group <= 0 then 'refund'
       when count(customer) over line_group = 0 and max(abs(price)) over line_group = 0 then 'stock'
       else 'order'
     end as kind
   from typed
   window line_group as (partition by invoice, placed)`;
 
-// An order counts once, at its first event, so in the month and the country of its first lines.
+// An order counts once, at its first event, so in the month of its first lines, with what was added later.
 const CELLS = `
-  select strftime(placed, '%Y-%m') as month, country,
+  select strftime(case kind when 'order' then first_placed else placed end, '%Y-%m') as month, country,
     cast(sum(amount) * 100 as bigint) as revenue_net,
     cast(coalesce(sum(amount) filter (kind <> 'refund'), 0) * 100 as bigint) as revenue_gross,
     cast(coalesce(-sum(amount) filter (kind = 'refund'), 0) * 100 as bigint) as refund_amount,
-    count(distinct invoice) filter (kind = 'order' and placed = first_placed) as orders_count,
+    count(distinct part) filter (kind = 'order') as orders_count,
     cast(coalesce(sum(quantity) filter (kind = 'order'), 0) as bigint) as units_sold,
     count(distinct customer) filter (kind = 'order') as customers_active
   from lines group by grouping sets ((1, 2), (1))`;

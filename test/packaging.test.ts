@@ -30,7 +30,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
 };
 /** Not rooms: they may import every room, through its index. */
 const OUTSIDE = ['test', 'bench', 'examples', 'scripts'];
-const TEST_PACKAGES = ['vitest', 'fast-check'];
+const TEST_PACKAGES = ['vitest', 'fast-check', '@duckdb/node-api'];
 /** What only tests use: `fixture-*.ts`, in the folder of what it is for. */
 const FIXTURE = /(^|\/)fixture-[\w-]+\.ts$/;
 /** A test, or what only tests use, wherever it lies. */
@@ -213,6 +213,21 @@ describe('sources', () => {
   it('have no way around the type checker', () => {
     // The linter finds what is merely written down as `any`.
     expect(matching(/@ts-(ignore|nocheck)|\bas any\b(?! \w)|biome-ignore .*noExplicitAny/)).toEqual([]);
+  });
+
+  it('export nothing that is named nowhere else', () => {
+    // Lists of names in `index.ts` are no use of them. Pages of operators are found by the ending of their name.
+    const counts = new Map<string, number>();
+    for (const { path, text } of files) {
+      if (path.endsWith('/index.ts')) continue;
+      for (const [word] of text.matchAll(/\w+/g)) counts.set(word, (counts.get(word) ?? 0) + 1);
+    }
+    const declared = /^export (?:abstract )?(?:async )?(?:function\*?|const|class|interface|type) (\w+)/gm;
+    const unused = files
+      .filter(({ path, room, forTests }) => room in ROOMS && !forTests && !path.endsWith('/index.ts'))
+      .flatMap(({ path, text }) => [...text.matchAll(declared)].map(([, name = '']) => ({ path, name })))
+      .filter(({ name }) => counts.get(name) === 1 && !name.endsWith('Doc'));
+    expect(unused).toEqual([]);
   });
 
   it('have no test that is left out, or run alone', () => {

@@ -22,6 +22,8 @@ export interface GeneratedSet {
 export const TENANTS = ['acme', 'globex'] as const;
 const DAY_MS = 86_400_000;
 const FIRST_DAY_MS = Date.UTC(2025, 2, 10);
+/** No event is before it. */
+export const FIRST_MS = FIRST_DAY_MS - 60 * DAY_MS;
 /** The clock of the runs: after every event, so that none lies in the future. */
 export const START_MS = FIRST_DAY_MS + 6 * DAY_MS;
 export const END_MS = START_MS + 3_600_000;
@@ -31,6 +33,11 @@ const COUNTRIES = ['DE', 'FR', 'BR', ''];
 const CHANNELS = ['web', 'shop', ''];
 const SKUS = ['A-1', 'B-2', 'C-3', 'Ü-4'];
 const CATEGORIES = ['toys', 'books', ''];
+
+const OTHER_NAMES: Readonly<Record<string, string>> = {
+  'order.created': 'order.placed',
+  'order.cancelled': 'order.canceled',
+};
 
 export interface GeneratorOptions {
   readonly seed: number;
@@ -76,12 +83,18 @@ class Generator {
     });
   }
 
+  #spelled(type: string): string {
+    const random = this.#random;
+    const name = random.chance(0.2) ? (OTHER_NAMES[type] ?? type) : type;
+    return random.chance(0.2) ? name.replaceAll('.', '_').toUpperCase() : name;
+  }
+
   add(tenant: string, type: string, ids: Readonly<Record<string, unknown>>): void {
     const random = this.#random;
     const time_ms = this.#time_ms();
     const members: Record<string, unknown> = {
       event_id: `${type}-${this.events.length}`,
-      type: random.chance(0.2) ? type.replaceAll('.', '_').toUpperCase() : type,
+      type: this.#spelled(type),
       source: 'simulation',
       ...ids,
     };
@@ -93,7 +106,7 @@ class Generator {
     put('channel', random.pick(CHANNELS), 1);
     put('sku', random.pick(SKUS), 0.2);
     put('category', random.pick(CATEGORIES), 0.2);
-    put('amount', this.#money(), 0.8);
+    put('amount', type === 'refund.issued' ? Math.abs(this.#money()) : this.#money(), 0.8);
     put('discount', random.int(0, 500), 0.4);
     put('shipping', random.int(0, 900), 0.4);
     put('tax', this.#money(), 0.4);
@@ -112,6 +125,7 @@ class Generator {
     };
     const counts: readonly (readonly [type: string, max: number])[] = [
       ['order.created', 2],
+      ['order.updated', 2],
       ['payment.succeeded', 3],
       ['payment.failed', 1],
       ['order.shipped', 2],
@@ -120,10 +134,14 @@ class Generator {
       ['order.rto', 1],
       ['refund.issued', 2],
       ['return.received', 1],
+      ['chargeback.received', 1],
     ];
+    // A few orders are never created; versions name other customers; what follows may name none.
+    const least = random.chance(0.9) ? 1 : 0;
     for (const [type, max] of counts) {
-      for (let left = random.int(type === 'order.created' ? 1 : 0, max); left > 0; left--)
-        this.add(tenant, type, ids);
+      for (let left = random.int(type === 'order.created' ? least : 0, max); left > 0; left--)
+        this.add(tenant, type, random.chance(0.2) ? { ...ids, customer_id: `c${random.int(0, 7)}` } : ids);
+      if (random.chance(0.2)) this.add(tenant, type, { order_id: ids.order_id });
     }
     for (const type of ['visit', 'visit', 'add_to_cart', 'product_viewed', 'custom.thing']) {
       if (random.chance(0.5)) this.add(tenant, type, { session_id: `s${random.int(0, 9)}` });
@@ -157,6 +175,8 @@ const MALFORMED: readonly Malformed[] = (
     ['missing_field', JSON.stringify({ ...good, time: null })],
     ['bad_field', JSON.stringify({ ...good, amount: 1.5 })],
     ['bad_field', JSON.stringify({ ...good, country: 7 })],
+    ['bad_field', JSON.stringify({ ...good, type: 'refund_issued', amount: -1 })],
+    ['bad_field', JSON.stringify({ ...good, currency: 'US Dollar' })],
     ['bad_field', JSON.stringify({ ...good, event_id: '' })],
     ['bad_time', JSON.stringify({ ...good, time: '2025-03-10 10:00' })],
     ['bad_time', JSON.stringify({ ...good, time: '2025-02-29T10:00:00Z' })],

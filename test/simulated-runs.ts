@@ -9,25 +9,27 @@ export interface OrdersRun {
   readonly expectedLetters: ReadonlyMap<string, string>;
 }
 
-export const TOTAL = cubeOf([]);
-export const BY_COUNTRY = cubeOf(['country']);
-export const BY_SKU = cubeOf(['sku']);
+export const TOTAL = cubeOf([], '1d');
+export const BY_COUNTRY = cubeOf(['country'], '1d');
+export const BY_SKU = cubeOf(['sku'], '1d');
 /** One cube of each kind: whole orders, items, both, and more than two dimensions. */
 export const SIMULATED_CUBES = [
   TOTAL,
   BY_COUNTRY,
   BY_SKU,
-  cubeOf(['sku', 'country']),
-  cubeOf(['category', 'channel']),
-  cubeOf(['channel', 'country', 'campaign']),
+  cubeOf(['sku', 'country'], '1d'),
+  cubeOf(['category', 'channel'], '1d'),
+  cubeOf(['channel', 'country', 'campaign'], '1d'),
 ];
 
-/** Limits small enough that a few hundred events reach eviction, runs on disk, merges and folds. */
+const SMALL_LOG = { fanout: 3, sealed_min_rows: 150, segment_max_rows: 300, sort_min_rows: 20 };
+
+/** Limits small enough that a few hundred events reach eviction, runs on disk, and merged, sorted, sealed segments. */
 const SMALL: readonly Partial<OrderAnalyticsOptions>[] = [
   {},
-  { dedup_memory_ids: 16, facts_cache_rows: 4, fold_max_entries: 5, fold_max_commits: 1 },
-  { dedup_memory_ids: 64, fold_max_entries: 50, fold_max_commits: 3 },
-  { facts_cache_rows: 2, fold_max_entries: 200, fold_max_commits: 2 },
+  { dedup_memory_ids: 16, ledger_cache_bytes: 400, log_limits: SMALL_LOG },
+  { dedup_memory_ids: 64, log_limits: { fanout: 2, sort_min_rows: 1, merge_max_rows: 30 } },
+  { ledger_cache_bytes: 2_000, log_limits: { sort_min_rows: 50 } },
 ];
 
 /** Each event once, in order, without faults: what every other run of the set must come to. */
@@ -109,7 +111,7 @@ function setNumber(number: number): {
   const isLarge = number % 10 === 0;
   return {
     set: generate({ seed: number, orders: isLarge ? 14 : 5, ties: true }),
-    cubes: isLarge ? SIMULATED_CUBES : [TOTAL, BY_SKU, cubeOf(['channel', 'country', 'campaign'])],
+    cubes: isLarge ? SIMULATED_CUBES : [TOTAL, BY_SKU, cubeOf(['channel', 'country', 'campaign'], '1d')],
   };
 }
 

@@ -1,98 +1,29 @@
 import { describe, expect, it } from 'vitest';
-import { CUBES_OPERATOR, GRANULARITIES, MEASURES, orderAnalytics } from '../analytics/index.ts';
-import { SeededRandom, type SimulationResult, simulate } from '../engine/index.ts';
-import {
-  type CellRow,
-  type CubeDefinition,
-  countDistinct,
-  cubeViews,
-  OTHER,
-  readCardinality,
-  readCube,
-} from '../operators/index.ts';
-import { oracle, oracleCustomers, SHARED } from './order-oracle.ts';
-import { END_MS, type GeneratedEvent, generate, START_MS, TENANTS } from './simulated-orders.ts';
-import { BY_COUNTRY, BY_SKU, runDisturbed, SIMULATED_CUBES, TOTAL } from './simulated-runs.ts';
+import { orderAnalytics } from '../analytics/index.ts';
+import { SeededRandom, simulate } from '../engine/index.ts';
+import { StateQueries } from './ask-state.ts';
+import { oracle, oracleCustomers } from './order-oracle.ts';
+import { answersOf, askCustomers, askSums } from './simulated-answers.ts';
+import { END_MS, FIRST_MS, type GeneratedEvent, generate, START_MS } from './simulated-orders.ts';
+import { BY_COUNTRY, BY_SKU, runDisturbed, runStraight, SIMULATED_CUBES, TOTAL } from './simulated-runs.ts';
 
 const ORACLE_SEEDS = 12;
 const ORDERS_PER_SET = 14;
-const DAY = GRANULARITIES.length - 1;
 const DAY_MS = 86_400_000;
 
-/** Every day cell of a cube as [tenant, row]. */
-function dayRows(result: SimulationResult, cube: CubeDefinition): (readonly [string, CellRow])[] {
-  return result.disk.reader().snapshot((table) =>
-    TENANTS.flatMap((scope) => {
-      const query = {
-        scope,
-        cube,
-        granularity: DAY,
-        width_ms: DAY_MS,
-        start_ms: 0,
-        end_ms: START_MS + DAY_MS,
-      };
-      const rows = [
-        ...readCube(cubeViews(table, CUBES_OPERATOR), {
-          ...query,
-          measures: MEASURES.length,
-          withDetail: true,
-        }),
-      ];
-      return rows.map((row) => [scope, row] as const);
-    }),
-  );
-}
-
-function sumsByCell(result: SimulationResult, cube: CubeDefinition): Map<string, Map<string, bigint>> {
-  const cells = new Map<string, Map<string, bigint>>();
-  for (const [scope, { bucket_ms, unit, values, cell }] of dayRows(result, cube)) {
-    const sums = cell.sums.flatMap((sum, index) =>
-      BigInt(sum) === 0n ? [] : [[MEASURES[index] as string, BigInt(sum)] as const],
-    );
-    if (sums.length > 0) cells.set(JSON.stringify([scope, bucket_ms, unit, ...values]), new Map(sums));
-  }
-  return cells;
-}
-
-/** Without the measures that items share, and without cells that had nothing else. */
-function withoutShared(cells: ReadonlyMap<string, ReadonlyMap<string, bigint>>) {
-  const kept = [...cells].map(
-    ([key, sums]) =>
-      [key, [...sums].filter(([name]) => !SHARED.some((shared) => shared === name)).sort()] as const,
-  );
-  return new Map(kept.filter(([, sums]) => sums.length > 0).sort());
-}
-
-/** Sum of a measure over all cells, by tenant, day and currency. */
-function totals(
-  cells: ReadonlyMap<string, ReadonlyMap<string, bigint>>,
-  measure: string,
-): Map<string, bigint> {
-  const sums = new Map<string, bigint>();
-  for (const [key, cell] of cells) {
-    const place = JSON.stringify((JSON.parse(key) as unknown[]).slice(0, 3));
-    const sum = (sums.get(place) ?? 0n) + (cell.get(measure) ?? 0n);
-    if (sum === 0n) sums.delete(place);
-    else sums.set(place, sum);
-  }
-  return new Map([...sums].sort());
-}
-
 describe('order analytics under shuffles, duplicates and crashes', () => {
-  it('the cells are what plain maps over the set of events give', async () => {
+  it('answers what plain maps over the set of events give, by cube and by scan', async () => {
     for (let seed = 0; seed < ORACLE_SEEDS; seed++) {
       const set = generate({ seed: 1_000 + seed, orders: ORDERS_PER_SET, ties: false });
       const { result } = await runDisturbed(set, seed);
-      const total = oracle(set.events, []);
-      for (const cube of SIMULATED_CUBES) {
-        const found = sumsByCell(result, cube);
-        const expected = oracle(set.events, cube.dimensions);
-        expect(withoutShared(found), `seed ${seed}, cube ${cube.name}`).toEqual(withoutShared(expected));
-        for (const measure of SHARED) {
-          expect(totals(found, measure), `seed ${seed}, ${measure} of cube ${cube.name}`).toEqual(
-            totals(total, measure),
-          );
-        }
+      for (const { name, dimensions } of SIMULATED_CUBES) {
+        const expected = answersOf(oracle(set.events, dimensions));
+        const cube = await askSums(result, dimensions, false);
+        expect(cube.sources, `seed ${seed}`).toEqual([`rollup:${name}`, `rollup:${name}`]);
+        expect(cube.answers, `seed ${seed}, by cube ${name}`).toEqual(expected);
+        const scan = await askSums(result, dimensions, true);
+        expect(scan.sources, `seed ${seed}`).toEqual(['scan', 'scan']);
+        expect(scan.answers, `seed ${seed}, by scan, ${name}`).toEqual(expected);
       }
     }
   });
@@ -100,12 +31,10 @@ describe('order analytics under shuffles, duplicates and crashes', () => {
   it('distinct customers are exact while they are few', async () => {
     const set = generate({ seed: 77, orders: 30, ties: false });
     const { result } = await runDisturbed(set, 77);
-    for (const cube of [TOTAL, BY_COUNTRY]) {
-      const found = dayRows(result, cube).flatMap(([scope, { bucket_ms, unit, values, cell }]) => {
-        const count = cell.detail === undefined ? 0 : countDistinct(cell.detail.distinct).count;
-        return count === 0 ? [] : [[JSON.stringify([scope, bucket_ms, unit, ...values]), count] as const];
-      });
-      expect(new Map(found)).toEqual(oracleCustomers(set.events, cube.dimensions));
+    for (const { dimensions } of [TOTAL, BY_COUNTRY]) {
+      const { answers } = await askCustomers(result, dimensions);
+      const found = [...answers].map(([key, { customers_active: count }]) => [key, Number(count)] as const);
+      expect(new Map(found)).toEqual(oracleCustomers(set.events, dimensions));
     }
   });
 
@@ -118,6 +47,21 @@ describe('order analytics under shuffles, duplicates and crashes', () => {
       commits: progress.commit,
     });
     expect(facts(one)).toEqual(facts(two));
+  });
+
+  it('has the log, the ledger, the ids, the rates and the cubes in its digest', async () => {
+    const { result } = await runStraight(generate({ seed: 0, orders: ORDERS_PER_SET, ties: true }));
+    const filled = Object.entries(result.digest.tables).filter(([, { rows }]) => rows > 0);
+    expect(filled.map(([table]) => table)).toEqual([
+      'cubes/cells',
+      'dedup/log',
+      'fx-rates/rates',
+      'ledger/customers',
+      'ledger/orders',
+      'ledger/sessions',
+      'ledger/tickets',
+      'log/segments',
+    ]);
   });
 });
 
@@ -155,45 +99,51 @@ describe('conflicts', () => {
           : [`deadletter-${messages[index]?.subject}-${sequences[index]}-0-conflict`],
       );
       expect([...result.published.keys()].sort(), `seed ${seed}`).toEqual(conflicts.sort());
-      const [cell] = [...sumsByCell(result, TOTAL).values()];
-      expect(cell?.get('revenue_gross'), `seed ${seed}`).toBe(BigInt(winner('a') + winner('b')));
+      const { answers } = await askSums(result, [], false);
+      const [cell] = [...answers.values()];
+      expect(cell?.revenue_gross, `seed ${seed}`).toBe(BigInt(winner('a') + winner('b')));
     }
   });
 });
 
 describe('a full day', () => {
-  it('sends new values to __other__, without losing anything', async () => {
-    const limit = 3;
-    const sku = (number: number): string => `sku-${number}`;
-    const events: GeneratedEvent[] = Array.from({ length: 40 }, (_, number) => ({
-      tenant: 'acme',
-      time_ms: START_MS - DAY_MS + number,
-      members: { event_id: `e${number}`, type: 'order.created', sku: sku(number % 10), amount: 100 + number },
-    }));
+  const limit = 3;
+  const events: GeneratedEvent[] = Array.from({ length: 40 }, (_, number) => ({
+    tenant: 'acme',
+    time_ms: START_MS - DAY_MS + number,
+    members: {
+      event_id: `e${number}`,
+      type: 'order.created',
+      sku: `sku-${number % 10}`,
+      amount: 100 + number,
+    },
+  }));
+  const query = {
+    metrics: ['revenue_gross', 'orders_count'],
+    start: new Date(FIRST_MS).toISOString(),
+    end: new Date(START_MS).toISOString(),
+  };
+
+  it('is counted in full by a cube that holds no further values, and told apart by a scan', async () => {
     for (let seed = 0; seed < 10; seed++) {
       const { result } = await runDisturbed({ events, malformed: [] }, seed, {
+        cubes: [BY_SKU],
         cells_per_day: limit,
-        fold_max_commits: 1,
-        fold_max_entries: 1,
       });
-      const rows = dayRows(result, BY_SKU).map(([, row]) => row);
-      expect(
-        rows.map(({ values }) => values[0]),
-        `seed ${seed}`,
-      ).toContain(OTHER);
-      expect(rows.filter(({ values }) => values[0] !== OTHER).length).toBe(limit);
-      const revenue = rows.reduce(
-        (sum, { cell }) => sum + BigInt(cell.sums[MEASURES.indexOf('revenue_gross')] ?? 0),
-        0n,
-      );
-      expect(revenue).toBe(40n * 100n + (39n * 40n) / 2n);
-      const [fullness] = result.disk
+      const cells = result.disk
         .reader()
-        .snapshot((table) => [
-          ...readCardinality(table(`${CUBES_OPERATOR}/cardinality`), 'acme', 'sku', 0, START_MS),
-        ]);
-      expect(fullness).toMatchObject({ cube: 'sku', cells: limit });
-      expect(fullness?.other_rows).toBeGreaterThan(0);
+        .snapshot((table) => [...table('cubes/days').scan()].map(({ value }) => [...value]));
+      // Cells and additions that found no room, of the cube's only day.
+      expect(cells, `seed ${seed}`).toEqual([[limit, expect.any(Number)]]);
+      const state = new StateQueries(result.disk.reader(), END_MS);
+      const bySku = await state.ask('acme', { ...query, group_by: ['sku'] });
+      expect(bySku.source, `seed ${seed}`).toBe('rollup:sku@1d+scan');
+      expect(bySku.warnings).toEqual([]);
+      const found = bySku.groups.map(({ key, totals }) => [key.sku, totals.revenue_gross]);
+      const expected = Array.from({ length: 10 }, (_, sku) => [`sku-${sku}`, 4 * 100 + 4 * sku + 60]);
+      expect(found.sort(), `seed ${seed}`).toEqual(expected);
+      const inAll = await state.ask('acme', query);
+      expect(inAll.groups[0]?.totals).toEqual({ revenue_gross: 40 * 100 + (39 * 40) / 2, orders_count: 40 });
     }
   });
 });

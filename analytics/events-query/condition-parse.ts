@@ -174,7 +174,9 @@ class Parser {
   }
 }
 
-const VALUE_RULE = `must be a text of ${MAX_VALUE_CHARS} characters at most, true, false, or a number below 2^53 (a larger integer is compared as the text of its digits)`;
+const VALUE_RULE =
+  `must be a text of ${MAX_VALUE_CHARS} characters at most, true, false, or a number below ` +
+  '2^53 (a larger integer is compared as the text of its digits)';
 const textRule = (what: string): string => `must be ${what}, and of ${MAX_VALUE_CHARS} at most`;
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { flatten, structuredOf } from './cloud-event.ts';
+import { flatten, structuredOf, valueOfPart } from './cloud-event.ts';
 import { exactJsonText } from './exact-json.ts';
 import { decoded, GOOD, recordOf } from './fixture-columns.ts';
-import { flatPart, rawOf } from './raw-parts.ts';
+import { rawOf } from './raw-parts.ts';
 
 const DATA = { amount: 7, country: 'DE', items: [{ sku: 'ü', quantity: 1, unit_price: 7 }] };
 const envelope = {
@@ -135,16 +135,24 @@ describe('one part of a message', () => {
     expect(rawOf(recordOf('[1,'), 0)).toBeUndefined();
   });
 
+  /** As a user sees it. */
+  const flatPart = (message: Parameters<typeof rawOf>[0], part: number): unknown => {
+    const bytes = rawOf(message, part);
+    const parsed = bytes === undefined ? undefined : valueOfPart(message, bytes);
+    return parsed?.ok === true ? flatten(parsed.value) : undefined;
+  };
+
   it('is the flat event with every digit', () => {
-    const value = flatPart(Buffer.from(`[1,${text('a')}]`), () => undefined, 1);
+    const value = flatPart(recordOf(`[1,${text('a')}]`), 1);
     expect(exactJsonText(value)).toBe('{"event_id":"a","n":820982911946154508}');
-    expect(flatPart(Buffer.from('{'), () => undefined, 0)).toBeUndefined();
+    expect(flatPart(recordOf('{'), 0)).toBeUndefined();
   });
 
   it('of a binary CloudEvent is the event with its attributes', () => {
-    const { header, headers, data } = recordOf(JSON.stringify(DATA), HEADERS);
-    expect(flatPart(data, header, 0, headers)).toEqual(flat);
-    expect(flatPart(data, header, 0)).toMatchObject({ event_id: 'Café-1', amount: 7 });
+    const record = recordOf(JSON.stringify(DATA), HEADERS);
+    expect(flatPart(record, 0)).toEqual(flat);
+    const { data, header } = record;
+    expect(flatPart({ data, header }, 0)).toMatchObject({ event_id: 'Café-1', amount: 7 });
   });
 
   it('that is no CloudEvent comes back as it is', () => {

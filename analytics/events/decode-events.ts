@@ -65,6 +65,12 @@ export const decodeEvents = defineOperator<
     const decoder = new ColumnDecoder({ dictionary, custom, retentionCut: () => cut_ms });
     const batch = new EventBatch(dictionary, custom);
     const out = [batch];
+    metrics.gauge('millrace.dictionary.texts', 'Texts in the dictionary', () => dictionary.size);
+    metrics.gauge(
+      'millrace.dictionary.overflowed',
+      'Texts that became `__other__` since the start, for the dictionary is full',
+      () => dictionary.overflowed,
+    );
     const accepted = metrics.counter('millrace.decode.accepted', 'Events decoded');
     return {
       onBatch: (records) => {
@@ -94,6 +100,10 @@ export const decodeEvents = defineOperator<
         if (day_ms <= cut_ms) return;
         cut_ms = day_ms;
         state.retention.put(CUT_KEY, new ByteWriter().u48(cut_ms).copy());
+        // So that all of them forget the same in this commit, whatever comes next.
+        batch.clear([]);
+        batch.cut_ms = cut_ms;
+        emit(out);
       },
     };
   },

@@ -11,8 +11,8 @@ export type ParsedJson =
 
 /**
  * Bytes of UTF-8 as a JSON value whose integers keep their digits: what a number cannot hold exactly becomes a
- * BigInt. Every member is a property of its own, `__proto__` as well: read them by Object.hasOwn. `depth_max` bounds how deep integers are looked for: who allows deeper values
- * gets numbers there. Never throws.
+ * BigInt. Every member is a property of its own, `__proto__` as well: read them by Object.hasOwn. `depth_max`
+ * bounds how deep integers are looked for: who allows deeper values gets numbers there. Never throws.
  */
 export function parseExact(bytes: Uint8Array, depth_max: number): ParsedJson {
   try {

@@ -1,13 +1,11 @@
 import { invariant } from '../../engine/index.ts';
+import { Converter, DayRates, type RatesByCurrency } from '../exchange/index.ts';
 import { MAX_POINTS, type TimeBuckets, tooManyPoints } from '../query/index.ts';
-import { Converter } from './converter.ts';
-import { DayRates, type RatesByCurrency } from './day-rates.ts';
+import type { NamedSums, TimeSlots } from '../row-sums/index.ts';
 import { Evaluator, type MetricValue } from './evaluate.ts';
 import { type Group, type Grouping, type GroupKey, groupSeries, unitOf } from './groups.ts';
-import type { NamedSums } from './kpi-sums.ts';
 import { isMoneyMeasure } from './metrics.ts';
 import type { AskedMetric, KpiHeader, Prepared } from './prepare.ts';
-import type { TimeSlots } from './time-slots.ts';
 
 /** One bucket: its calendar start, its marks, and a member for each metric asked for. */
 export interface KpiBucket {
@@ -52,7 +50,8 @@ export interface AnswerFacts {
 }
 
 const SPLIT =
-  'The range has money of several currencies (or without one), which is never added: each group is of one currency. Ask for a `currency` to convert, or filter by one.';
+  'The range has money of several currencies (or without one), which is never added: each ' +
+  'group is of one currency. Ask for a `currency` to convert, or filter by one.';
 const WHOLE_COUNTS =
   'Counts and rates of counts are those of all currencies together: they are the same in each currency of a group, and are not to be added up.';
 

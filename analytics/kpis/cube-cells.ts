@@ -1,9 +1,8 @@
+import { type KpiSums, SlotFinder } from '../row-sums/index.ts';
+import { M } from '../rows/index.ts';
 import type { CubeStretch } from './cube-tiling.ts';
-import type { KpiSums } from './kpi-sums.ts';
-import { M } from './measures.ts';
 import { type Prepared, textTest } from './prepare.ts';
 import type { KpiSources } from './sources.ts';
-import { SlotFinder } from './time-slots.ts';
 
 /** Adds the cells of a stretch up. Series have dictionary codes, as those of scans. */
 export function addCells(sources: KpiSources, stretch: CubeStretch, prepared: Prepared, sums: KpiSums): void {

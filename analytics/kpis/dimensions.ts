@@ -1,5 +1,5 @@
+import type { DimensionColumn } from '../row-sums/index.ts';
 import { CODE, ITEM_CODE, ROW_DIMENSIONS } from '../rows/index.ts';
-import type { DimensionColumn } from './row-scan.ts';
 
 /** What every query can group by and filter on, beside the declared custom dimensions. */
 export const KPI_DIMENSIONS = [...ROW_DIMENSIONS, 'currency', 'type'] as const;

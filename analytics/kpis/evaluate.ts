@@ -1,11 +1,14 @@
 import { addExact, type ExactSum, SKETCH_RELATIVE_ERROR } from '../../operators/index.ts';
-import { AmountValues } from './amount-values.ts';
-import { ConvertedSum, type Converter } from './converter.ts';
-import { DetailBudget } from './detail-budget.ts';
+import { ConvertedSum, type Converter } from '../exchange/index.ts';
+import {
+  AmountValues,
+  DetailBudget,
+  type Distribution,
+  MemberCounts,
+  type NamedSums,
+} from '../row-sums/index.ts';
+import type { Measure } from '../rows/index.ts';
 import { type Group, unitOf } from './groups.ts';
-import type { NamedSums } from './kpi-sums.ts';
-import type { Distribution, Measure } from './measures.ts';
-import { MemberCounts } from './member-counts.ts';
 import { type Aggregation, type Formula, isMoneyMeasure, type Term } from './metrics.ts';
 import type { AskedMetric, Prepared } from './prepare.ts';
 

@@ -1,5 +1,5 @@
-import type { NamedSums } from './kpi-sums.ts';
-import type { Measure } from './measures.ts';
+import type { NamedSums } from '../row-sums/index.ts';
+import type { Measure } from '../rows/index.ts';
 import { isMoneyMeasure, measuresOf } from './metrics.ts';
 import type { Prepared } from './prepare.ts';
 

@@ -1,7 +1,6 @@
 export type { KpiBucket, KpiGroup, KpiResult } from './answer.ts';
 export * from './batch.ts';
 export { cubeSource } from './cube-source.ts';
-export { KPI_DIMENSIONS } from './dimensions.ts';
 export type { MetricValue } from './evaluate.ts';
 export type { GroupKey } from './groups.ts';
 export { type KpiAnswer, kpiKind } from './kpi-kind.ts';

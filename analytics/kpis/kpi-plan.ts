@@ -6,10 +6,10 @@ import {
   type QueryContext,
   type ScanPlan,
 } from '../../engine/index.ts';
+import { type RatesByCurrency, readDayRates } from '../exchange/index.ts';
 import { DAY_MS, formatUtc, QueryError } from '../query/index.ts';
 import { answerPosition } from './as-of.ts';
 import { type CubeStretch, type Stretch, tileSlots } from './cube-tiling.ts';
-import { type RatesByCurrency, readDayRates } from './day-rates.ts';
 import { type KpiSettings, type Prepared, prepareKpis } from './prepare.ts';
 import type { StreamPosition } from './query-id.ts';
 import type { KpiQuery } from './schema.ts';
@@ -104,7 +104,12 @@ function warningsOf(cubes: readonly CubeStretch[]): string[] {
 }
 
 function fullDays(days: number): string {
-  return `On ${days} UTC ${days === 1 ? 'day' : 'days'} of the range, whose events are no longer kept, there were more combinations of values than a rollup keeps: some are under "${OTHER_TEXT}" instead of their own, so groups and filters miss them. Totals are complete.`;
+  return (
+    `On ${days} UTC ${days === 1 ? 'day' : 'days'} of the range, whose events are no longer ` +
+    'kept, there were more combinations of values than a rollup keeps: some are under ' +
+    `"${OTHER_TEXT}" instead of their own, so groups and filters miss them. Totals are ` +
+    'complete.'
+  );
 }
 
 function behindRetention(start_ms: number, cut_ms: number, cubes: readonly CubeStretch[]): QueryError {

@@ -1,4 +1,5 @@
-import type { Distribution, Measure } from './measures.ts';
+import type { Distribution } from '../row-sums/index.ts';
+import type { Measure } from '../rows/index.ts';
 
 /** How an amount behind a money metric is aggregated; `sum` is the default and the only one for other metrics. */
 export const AGGREGATIONS = ['sum', 'avg', 'min', 'max', 'count', 'p50', 'p90', 'p99'] as const;

@@ -10,10 +10,20 @@ import {
   type TimeBuckets,
   zoneOf,
 } from '../query/index.ts';
-import { MARK } from '../rows/index.ts';
+import {
+  type DimensionColumn,
+  type Distribution,
+  type MeasureRule,
+  observedRule,
+  type RowFilter,
+  ruleOf,
+  type ScanSpec,
+  type SumsShape,
+  slotsOf,
+  type TimeSlots,
+} from '../row-sums/index.ts';
+import { MARK, type Measure } from '../rows/index.ts';
 import { columnOf } from './dimensions.ts';
-import type { SumsShape } from './kpi-sums.ts';
-import { type Distribution, type Measure, type MeasureRule, observedRule, ruleOf } from './measures.ts';
 import {
   type Aggregation,
   allowsAggregation,
@@ -22,9 +32,7 @@ import {
   type MetricDefinition,
   measuresOf,
 } from './metrics.ts';
-import type { DimensionColumn, RowFilter, ScanSpec } from './row-scan.ts';
 import type { KpiFilter, KpiQuery } from './schema.ts';
-import { slotsOf, type TimeSlots } from './time-slots.ts';
 
 /** What an answer depends on besides the query and the state. Plain data. */
 export interface KpiSettings {

@@ -6,9 +6,9 @@ import {
   type PlanHead,
   type QueryContext,
 } from '../../engine/index.ts';
+import { mergeSums } from '../row-sums/index.ts';
 import { addKpiWork, finishKpis, type KpiAnswer } from './kpi-kind.ts';
 import type { KpiShared, KpiWork } from './kpi-plan.ts';
-import { mergeSums } from './kpi-sums.ts';
 import type { OpenSources } from './sources.ts';
 
 /** Several KPI queries that run as one, of one snapshot. `heads` has null for a query that could not be planned. */

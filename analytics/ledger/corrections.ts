@@ -1,4 +1,4 @@
-import type { RowBatch } from '../../engine/index.ts';
+import type { HashColumn, RowBatch } from '../../engine/index.ts';
 import { CODE, FLAG, HASH, ITEM_CODE, ITEM_NUMBER, NUMBER, ROW_DIMENSIONS } from '../rows/index.ts';
 import { type OwnRow, SOURCE } from './own-row.ts';
 
@@ -22,6 +22,29 @@ export function inherit(own: OwnRow, order: OwnRow): void {
     own.customer_hi = order.customer_hi;
     own.customer_lo = order.customer_lo;
   }
+}
+
+/** Gives an event's row in a batch what it lacks and its order has. */
+export function inheritInPlace(rows: RowBatch, row: number, order: OwnRow): void {
+  const { codes, hashes } = rows.columns;
+  const { dimensions } = order;
+  const sku = (codes[CODE.dimensions + SKU] as Int32Array)[row] as number;
+  const category = (codes[CODE.dimensions + CATEGORY] as Int32Array)[row] as number;
+  if (order.items > 0 && rows.itemCount[row] === 0 && sku === 0 && category === 0) {
+    rows.itemStart[row] = rows.itemLength;
+    rows.itemCount[row] = order.items;
+    appendItems(rows, order, order.items);
+  }
+  for (let index = 0; index < dimensions.length; index++) {
+    const column = codes[CODE.dimensions + index] as Int32Array;
+    if (column[row] === 0 && index !== SOURCE) column[row] = dimensions[index] as number;
+  }
+  const currency = codes[CODE.currency] as Int32Array;
+  if (currency[row] === 0) currency[row] = order.currency;
+  const customer = hashes[HASH.customer] as HashColumn;
+  if (customer.hi[row] !== 0 || customer.lo[row] !== 0) return;
+  customer.hi[row] = order.customer_hi;
+  customer.lo[row] = order.customer_lo;
 }
 
 /** Gives the counted event of an order what the order is now. */

@@ -25,6 +25,17 @@ export interface TestEvent {
   readonly items: readonly TestItem[];
 }
 
+/** An order of nobody, unless said otherwise. */
+export function testEvent(given: Partial<TestEvent> & { readonly id: string }): TestEvent {
+  return {
+    type: 'order.created',
+    time_ms: 1_000_000_000_000,
+    ...{ order: 0, customer: 0, session: 0, ticket: 0, currency: '', dimensions: {} },
+    ...{ amount: null, discount: null, items: [] },
+    ...given,
+  };
+}
+
 /** 31 bits that stand for an event's id. */
 export function eventCode(id: string): number {
   let hash = 7;

@@ -1,4 +1,5 @@
 import {
+  ByteWriter,
   defineOperator,
   type KvTable,
   RecordArena,
@@ -8,23 +9,31 @@ import {
 } from '../../engine/index.ts';
 import type { EventBatch } from '../events/index.ts';
 import { Ledger, type LedgerHeaps } from './ledger.ts';
-import { recordRows } from './record-digest.ts';
-import { type ChangedRecords, RecordHeap } from './record-heap.ts';
+import { CUT_KEY, CUT_TABLE, readCut, recordRows } from './record-digest.ts';
+import { type ChangedRecords, lastEventOf, RecordHeap } from './record-heap.ts';
 
 export interface LedgerConfig {
   /** Declared dimensions, by name, in the order of their columns. */
   readonly custom: readonly string[];
+  /** Whole UTC days for which an entity is remembered after its last event; by default for ever. */
+  readonly retention_days?: number;
   /** Records of each kind of entity that stay in memory when they were not used for a while, bytes; half of it. */
   readonly cache_bytes: number;
 }
 
+const DAY_MS = 86_400_000;
 /** Uncommitted records of all kinds before a commit is asked for. */
 const CHANGED_MAX_RECORDS = 400_000;
 const ENTITIES = ['orders', 'customers', 'sessions', 'tickets'] as const;
 type Entity = (typeof ENTITIES)[number];
 
-const table = (entity: Entity) => rawTable({ version: 1, logicalRows: (view) => recordRows(view, entity) });
+const table = (entity: Entity) =>
+  rawTable({
+    version: 1,
+    logicalRows: (view, _watermark, sibling) => recordRows(view, entity, sibling(CUT_TABLE)),
+  });
 const tables = () => ({
+  [CUT_TABLE]: rawTable({ version: 1, logicalRows: () => [] }),
   orders: table('orders'),
   customers: table('customers'),
   sessions: table('sessions'),
@@ -36,9 +45,11 @@ class EntityRecords {
   readonly heap: RecordHeap;
   readonly runs: RunTable;
   readonly #arena = new RecordArena();
+  /** No event that still comes remembers an entity whose last event was before this time, ms. */
+  gone_ms = 0;
 
   constructor(stored: KvTable, cache_bytes: number) {
-    const runs = new RunTable(stored);
+    const runs = new RunTable(stored, {}, (bytes, start) => lastEventOf(bytes, start) < this.gone_ms);
     this.runs = runs;
     this.heap = new RecordHeap(
       {
@@ -76,6 +87,9 @@ export const ledger = defineOperator<EventBatch, RowBatch, LedgerConfig, ReturnT
   summary:
     'Orders with their versions, what events have from their order, and firsts, as rows with retractions',
   state: tables,
+  // Records have the dimensions by their place, without names.
+  definition: ({ custom }) => ({ custom_dimensions: custom.join(',') }),
+  definedTables: ENTITIES,
   start: ({ config, state, metrics, emit, requestBarrier }) => {
     const entities = Object.fromEntries(
       ENTITIES.map((entity) => [entity, new EntityRecords(state[entity], config.cache_bytes)]),
@@ -102,13 +116,20 @@ export const ledger = defineOperator<EventBatch, RowBatch, LedgerConfig, ReturnT
       'millrace.ledger.frozen',
       'Events of orders with too many to be corrected when the order changes',
     );
+    const retention_ms = (config.retention_days ?? 0) * DAY_MS;
     let core: Ledger | undefined;
+    let storedCut_ms = readCut(state[CUT_TABLE]);
+    let cut_ms = storedCut_ms;
+    const forget = (): void => {
+      for (const entity of all) entity.gone_ms = cut_ms - retention_ms;
+    };
+    forget();
     return {
       onBatch: (batches) => {
         for (const batch of batches) {
-          core ??= new Ledger(heaps, batch.dictionary, config.custom);
+          core ??= new Ledger(heaps, batch.dictionary, config.custom, config.retention_days);
           const before = core.frozen;
-          for (const { heap } of all) heap.cut_ms = batch.cut_ms;
+          cut_ms = Math.max(cut_ms, batch.cut_ms);
           core.apply(batch);
           frozen.add(core.frozen - before);
           corrected.add(core.corrections.length);
@@ -120,6 +141,9 @@ export const ledger = defineOperator<EventBatch, RowBatch, LedgerConfig, ReturnT
         if (all.reduce((sum, { heap }) => sum + heap.changed, 0) > CHANGED_MAX_RECORDS) requestBarrier();
       },
       onBarrier: () => {
+        if (cut_ms > storedCut_ms) state[CUT_TABLE].put(CUT_KEY, new ByteWriter().u48(cut_ms).view());
+        storedCut_ms = cut_ms;
+        forget();
         for (const entity of all) entity.commit();
       },
     };

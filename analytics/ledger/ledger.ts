@@ -23,6 +23,7 @@ export interface RowPlace {
   part: number;
 }
 
+const DAY_MS = 86_400_000;
 const VISIT = 0;
 const CART = 1;
 const OPENED = 0;
@@ -37,13 +38,26 @@ const RESPONSE = 1;
  */
 export class Ledger {
   readonly corrections: RowBatch;
+  readonly #all: readonly RecordHeap[];
+  readonly #retention_ms: number;
   readonly #place: RowPlace = { scope: 0, sequence: 0, part: 0 };
   readonly #orders: OrderLedger;
   readonly #sessions: PairedFirsts;
   readonly #tickets: PairedFirsts;
   readonly #own: OwnRow;
 
-  constructor(heaps: LedgerHeaps, dictionary: Dictionary, custom: readonly string[] = []) {
+  /**
+   * `retention_days`: an entity is as if it had never been for an event that comes so many UTC days after its last
+   * one, by event time, so that it does not matter how far the watermark is; undefined: nothing is forgotten.
+   */
+  constructor(
+    heaps: LedgerHeaps,
+    dictionary: Dictionary,
+    custom: readonly string[] = [],
+    retention_days = Number.POSITIVE_INFINITY,
+  ) {
+    this.#all = Object.values(heaps);
+    this.#retention_ms = retention_days * DAY_MS;
     const dimensions = ROW_DIMENSIONS.length + custom.length;
     this.corrections = new RowBatch(rowSchema(custom), dictionary);
     this.#own = new OwnRow(dimensions);
@@ -68,8 +82,14 @@ export class Ledger {
       place.scope = scope[row] as number;
       place.sequence = sequence[row] as number;
       place.part = part[row] as number;
+      if (this.#retention_ms < Number.POSITIVE_INFINITY) this.#forgetFor(own.time_ms[row] as number);
       this.#event(batch, row, kind[row] as number);
     }
+  }
+
+  #forgetFor(time_ms: number): void {
+    const cut_ms = Math.floor(time_ms / DAY_MS) * DAY_MS - this.#retention_ms;
+    for (const heap of this.#all) heap.cut_ms = cut_ms;
   }
 
   #event(batch: EventBatch, row: number, kind: number): void {

@@ -55,10 +55,24 @@ export class OrderEntries {
     for (let at = start + ORDER_HEAD_BYTES; at < end; ) {
       reader.open(bytes, at);
       const kind = reader.u8() - 1;
-      const length = reader.varint();
+      const length = reader.u16();
       const body = reader.at;
       this.add(kind, at, body, body + length);
       at = body + length;
+    }
+  }
+
+  /** The record was written anew, as `write` does, to `bytes`: its entries lie there without gaps. */
+  moveTo(bytes: Uint8Array, size_bytes: number): void {
+    this.bytes = bytes;
+    this.size_bytes = size_bytes;
+    let at = ORDER_HEAD_BYTES;
+    for (let entry = 0; entry < this.count; entry++) {
+      const by = at - (this.at[entry] as number);
+      this.at[entry] = at;
+      this.body[entry] = (this.body[entry] as number) + by;
+      this.end[entry] = (this.end[entry] as number) + by;
+      at = this.end[entry] as number;
     }
   }
 

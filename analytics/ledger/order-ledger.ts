@@ -1,12 +1,12 @@
-import { type HashColumn, invariant, type RowBatch } from '../../engine/index.ts';
+import type { HashColumn, RowBatch } from '../../engine/index.ts';
 import type { EventBatch } from '../events/index.ts';
 import { CODE, FLAG, HASH, MARK, NUMBER } from '../rows/index.ts';
-import { appendCorrection, become, inherit, setInherited, setOrder } from './corrections.ts';
+import { appendCorrection, become, inherit, inheritInPlace, setOrder } from './corrections.ts';
 import { ALWAYS, CANCELLED, CLASS, CLASS_OF, CREATED, FIRST_OF_ORDER, SHIPPED } from './kinds.ts';
 import type { LedgerHeaps, RowPlace } from './ledger.ts';
 import { ORDER_HEAD_BYTES, OrderEntries } from './order-entries.ts';
 import { OrderState } from './order-state.ts';
-import { OwnRow, ownOf, readOwn, writeOwn } from './own-row.ts';
+import { ENTRY_HEAD_BYTES, OwnRow, readOwn, writeOwn } from './own-row.ts';
 import { type OrderVisitor, Ownership } from './ownership.ts';
 import { RecordReader, RecordWriter } from './record-bytes.ts';
 
@@ -226,7 +226,8 @@ export class OrderLedger {
   /** Sets or clears a flag of another order, whose counted row changes with it. */
   #flag(hi: number, lo: number, bit: number, on: boolean): void {
     const { orders } = this.#heaps;
-    invariant(orders.open(hi, lo), 'an order that is listed for an owner has a record');
+    // Its rows are forgotten; it is remembered as the first of its owner, whose others are not.
+    if (!orders.open(hi, lo)) return;
     const other = this.#other;
     other.read(orders.bytes, orders.start, orders.end);
     this.#otherState.merge(other);
@@ -270,12 +271,7 @@ export class OrderLedger {
       this.#correctDependent(former, state, created_ms, true, true);
       this.#correctDependent(former, state, created_ms, false, false);
     }
-    if (state.hasVersion) {
-      const own = this.#own;
-      ownOf(batch, row, own);
-      inherit(own, state.own);
-      setInherited(batch.own, row, own);
-    }
+    if (state.hasVersion) inheritInPlace(batch.own, row, state.own);
     const time_ms = batch.own.time_ms[row] as number;
     const value = dependentValue(kind, isFirst, time_ms, created_ms, state.own.amount);
     setMarks(batch, row, dependentMarks(kind, isFirst, created_ms), value);
@@ -289,25 +285,22 @@ export class OrderLedger {
     entries.last_ms = Math.max(entries.last_ms, batch.own.time_ms[row] as number);
     entries.write(record, undefined);
     const at = record.length;
-    writeOwn(record, batch, row, this.#scratch);
+    writeOwn(record, batch, row);
     if (isVersion) this.#addId(batch, row, at);
-    entries.read(record.bytes, 0, record.length);
-    return entries.count - 1;
+    const added = entries.count;
+    entries.moveTo(record.bytes, record.length);
+    entries.add(batch.kind[row] as number, at, at + ENTRY_HEAD_BYTES, record.length);
+    return added;
   }
 
   /** A version's id goes behind its body, inside its entry, with its length behind it (`order-state.ts`). */
   #addId(batch: EventBatch, row: number, at: number): void {
     const record = this.#record;
-    const { bytes, length } = this.#scratch;
     const start = batch.id_start[row] as number;
     const end = batch.id_end[row] as number;
-    record.length = at;
-    record.u8((batch.kind[row] as number) + 1);
-    record.varint(length + end - start + 2);
-    record.copy(bytes, 0, length);
     record.copy(batch.ids, start, end);
-    record.u8((end - start) & 255);
-    record.u8((end - start) >> 8);
+    record.u16(end - start);
+    record.setU16(at + 1, record.length - at - ENTRY_HEAD_BYTES);
   }
 
   #read(entries: OrderEntries, entry: number): OwnRow {

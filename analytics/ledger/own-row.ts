@@ -70,24 +70,26 @@ export class OwnRow {
   }
 }
 
-/** Writes an event of a batch as it was sent: kind, then its length in bytes, then what `readOwn` reads. */
-export function writeOwn(writer: RecordWriter, batch: EventBatch, row: number, scratch: RecordWriter): void {
-  scratch.reset();
-  writeBody(scratch, batch, row);
+/** Bytes of an entry before its body: kind (1), length of the body (2). */
+export const ENTRY_HEAD_BYTES = 3;
+
+/** Writes an event of a batch as it was sent: kind + 1 (u8), its length in bytes (u16), then what `readOwn` reads. */
+export function writeOwn(writer: RecordWriter, batch: EventBatch, row: number): void {
+  const at = writer.length;
   writer.u8((batch.kind[row] as number) + 1);
-  writer.varint(scratch.length);
-  writer.copy(scratch.bytes, 0, scratch.length);
+  writer.u16(0);
+  writeBody(writer, batch, row);
+  writer.setU16(at + 1, writer.length - at - ENTRY_HEAD_BYTES);
 }
 
 function writeBody(writer: RecordWriter, batch: EventBatch, row: number): void {
   const { own } = batch;
   const { codes, hashes, numbers } = own.columns;
-  const at = (code: number): number => (codes[code] as Int32Array)[row] as number;
   writer.u48(own.time_ms[row] as number);
-  writer.u32(at(CODE.event));
+  writer.u32((codes[CODE.event] as Int32Array)[row] as number);
   writer.varint(own.sequence[row] as number);
   writer.varint(own.part[row] as number);
-  writer.varint(at(CODE.type));
+  writer.varint((codes[CODE.type] as Int32Array)[row] as number);
   const order = hashes[HASH.order] as HashColumn;
   const customer = hashes[HASH.customer] as HashColumn;
   const session = hashes[HASH.session] as HashColumn;
@@ -109,7 +111,7 @@ function writeBody(writer: RecordWriter, batch: EventBatch, row: number): void {
       (items > 0 ? HAS_ITEMS : 0) |
       (hasOrder ? HAS_ORDER : 0),
   );
-  writer.varint(at(CODE.currency));
+  writer.varint((codes[CODE.currency] as Int32Array)[row] as number);
   writeDimensions(writer, codes, row);
   if (hasOrder) writeHash(writer, order, row);
   if (hasCustomer) writeHash(writer, customer, row);
@@ -197,45 +199,5 @@ export function readOwn(reader: RecordReader, own: OwnRow): void {
     own.category[item] = reader.varint();
     own.quantity[item] = reader.zigzag();
     own.unit_price[item] = reader.zigzag();
-  }
-}
-
-/** An event of a batch as `readOwn` would read it. */
-export function ownOf(batch: EventBatch, row: number, own: OwnRow): void {
-  const rows = batch.own;
-  const { codes, hashes, numbers } = rows.columns;
-  own.kind = batch.kind[row] as number;
-  own.time_ms = rows.time_ms[row] as number;
-  own.event = (codes[CODE.event] as Int32Array)[row] as number;
-  own.sequence = rows.sequence[row] as number;
-  own.part = rows.part[row] as number;
-  own.type = (codes[CODE.type] as Int32Array)[row] as number;
-  own.currency = (codes[CODE.currency] as Int32Array)[row] as number;
-  for (let index = 0; index < own.dimensions.length; index++)
-    own.dimensions[index] = (codes[CODE.dimensions + index] as Int32Array)[row] as number;
-  const order = hashes[HASH.order] as HashColumn;
-  const customer = hashes[HASH.customer] as HashColumn;
-  const session = hashes[HASH.session] as HashColumn;
-  own.order_hi = order.hi[row] as number;
-  own.order_lo = order.lo[row] as number;
-  own.customer_hi = customer.hi[row] as number;
-  own.customer_lo = customer.lo[row] as number;
-  own.session_hi = session.hi[row] as number;
-  own.session_lo = session.lo[row] as number;
-  own.amount = (numbers[NUMBER.amount] as Float64Array)[row] as number;
-  own.discount = (numbers[NUMBER.discount] as Float64Array)[row] as number;
-  own.shipping = (numbers[NUMBER.shipping] as Float64Array)[row] as number;
-  own.tax = (numbers[NUMBER.tax] as Float64Array)[row] as number;
-  const count = rows.itemCount[row] as number;
-  own.items = count > 0 ? count : -1;
-  if (count === 0) return;
-  own.reserveItems(count);
-  const start = rows.itemStart[row] as number;
-  const { items } = rows;
-  for (let item = 0; item < count; item++) {
-    own.sku[item] = (items.codes[ITEM_CODE.sku] as Int32Array)[start + item] as number;
-    own.category[item] = (items.codes[ITEM_CODE.category] as Int32Array)[start + item] as number;
-    own.quantity[item] = (items.numbers[ITEM_NUMBER.quantity] as Float64Array)[start + item] as number;
-    own.unit_price[item] = (items.numbers[ITEM_NUMBER.unit_price] as Float64Array)[start + item] as number;
   }
 }

@@ -1,6 +1,6 @@
 import type { EventBatch } from '../events/index.ts';
 import { EarliestOrders } from './earliest-orders.ts';
-import { type OwnRow, readOwn, writeOwn } from './own-row.ts';
+import { ENTRY_HEAD_BYTES, type OwnRow, readOwn, writeOwn } from './own-row.ts';
 import { RecordReader, RecordWriter } from './record-bytes.ts';
 import type { RecordHeap } from './record-heap.ts';
 
@@ -17,14 +17,12 @@ class Parts {
 /**
  * The earliest event of each of two kinds for an entity: a session's first visit and first cart, a ticket's opening
  * and first response. A record: time of the last event (u48), the entity's earliest orders, then for each of the two
- * the length of the event (varint, 0: none), its kind and its bytes (`own-row.ts`).
+ * the length of the event (u16, 0: none), its kind and its bytes (`own-row.ts`).
  */
 export class PairedFirsts {
   readonly #heap: RecordHeap;
   readonly #reader = new RecordReader();
   readonly #writer = new RecordWriter();
-  readonly #scratch = new RecordWriter();
-  readonly #entry = new RecordWriter();
   readonly #earliest = new EarliestOrders();
   readonly #parts = new Parts();
   #bytes: Uint8Array = new Uint8Array(0);
@@ -49,7 +47,7 @@ export class PairedFirsts {
     this.#last_ms = reader.u48();
     this.#earliest.read(reader);
     for (let slot = 0; slot < 2 && reader.at < heap.end; slot++) {
-      const length = reader.varint();
+      const length = reader.u16();
       parts.start[slot] = reader.at;
       parts.end[slot] = reader.at + length;
       reader.at += length;
@@ -65,7 +63,7 @@ export class PairedFirsts {
     const reader = this.#reader;
     reader.open(this.#bytes, this.#parts.start[slot] as number);
     own.kind = reader.u8() - 1;
-    reader.varint();
+    reader.u16();
     readOwn(reader, own);
   }
 
@@ -74,8 +72,7 @@ export class PairedFirsts {
     if (!this.has(slot)) return CLAIM.first;
     const reader = this.#reader;
     reader.open(this.#bytes, this.#parts.start[slot] as number);
-    reader.u8();
-    reader.varint();
+    reader.at += ENTRY_HEAD_BYTES;
     const known_ms = reader.u48();
     const isEarlier = time_ms < known_ms || (time_ms === known_ms && event < reader.u32());
     return isEarlier ? CLAIM.earlier : CLAIM.later;
@@ -90,14 +87,14 @@ export class PairedFirsts {
     this.#earliest.write(writer);
     for (let each = 0; each < 2; each++) {
       if (each === slot) {
-        this.#entry.reset();
-        writeOwn(this.#entry, batch, row, this.#scratch);
-        writer.varint(this.#entry.length);
-        writer.copy(this.#entry.bytes, 0, this.#entry.length);
+        const at = writer.length;
+        writer.u16(0);
+        writeOwn(writer, batch, row);
+        writer.setU16(at, writer.length - at - 2);
       } else {
         const start = this.#parts.start[each] as number;
         const end = this.#parts.end[each] as number;
-        writer.varint(end - start);
+        writer.u16(end - start);
         writer.copy(this.#bytes, start, end);
       }
     }

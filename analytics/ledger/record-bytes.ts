@@ -34,6 +34,19 @@ export class RecordWriter {
     this.length = length + 4;
   }
 
+  u16(value: number): void {
+    this.reserve(2);
+    this.bytes[this.length] = value;
+    this.bytes[this.length + 1] = value >>> 8;
+    this.length += 2;
+  }
+
+  /** Overwrites what `u16` wrote at a place. */
+  setU16(at: number, value: number): void {
+    this.bytes[at] = value;
+    this.bytes[at + 1] = value >>> 8;
+  }
+
   /** An integer 0..2^48-1. */
   u48(value: number): void {
     this.u32(value % TWO_32);
@@ -95,6 +108,12 @@ export class RecordReader {
 
   u8(): number {
     return this.bytes[this.at++] as number;
+  }
+
+  u16(): number {
+    const { bytes, at } = this;
+    this.at = at + 2;
+    return (bytes[at] as number) | ((bytes[at + 1] as number) << 8);
   }
 
   /** Signed. */

@@ -27,7 +27,7 @@ const INITIAL_RECORDS = 4_096;
 const INITIAL_BYTES = 1 << 18;
 
 /** A record begins with the time of its entity's last event. */
-function lastEventOf(bytes: Uint8Array, start: number): number {
+export function lastEventOf(bytes: Uint8Array, start: number): number {
   reader.open(bytes, start);
   return reader.u48();
 }
@@ -133,7 +133,7 @@ export class RecordHeap {
   bytes: Uint8Array = new Uint8Array(0);
   start = 0;
   end = 0;
-  /** Records whose last event (their first six bytes) was before this time are forgotten, ms. */
+  /** Records whose last event (their first six bytes) was before this time are as if they were not there, ms. */
   cut_ms = 0;
 
   constructor(source: RecordSource, limits: HeapLimits) {
@@ -174,7 +174,12 @@ export class RecordHeap {
     this.bytes = young.bytes;
     this.start = young.offset[record] as number;
     this.end = this.start + (young.length[record] as number);
-    return this.cut_ms === 0 || lastEventOf(this.bytes, this.start) >= this.cut_ms;
+    return !this.#isForgotten(this.bytes, this.start);
+  }
+
+  /** Whether a record is one of an entity whose last event is behind the cut. */
+  #isForgotten(bytes: Uint8Array, start: number): boolean {
+    return this.cut_ms > 0 && lastEventOf(bytes, start) < this.cut_ms;
   }
 
   put(hi: number, lo: number, bytes: Uint8Array, length: number): void {
@@ -188,17 +193,18 @@ export class RecordHeap {
     }
   }
 
-  /** Visits every record as it is now; takes as long as there are records. */
+  /** Visits every record as it is now but those that are forgotten; takes as long as there are records. */
   visit(visitor: (hi: number, lo: number, bytes: Uint8Array, start: number, end: number) => void): void {
     const young = this.#young;
     for (let record = 0; record < young.count; record++) {
       const start = young.offset[record] as number;
       const end = start + (young.length[record] as number);
+      if (this.#isForgotten(young.bytes, start)) continue;
       visitor(young.hi[record] as number, young.lo[record] as number, young.bytes, start, end);
     }
     // What is older is the same in the old generation and in the source.
     this.#source.visit((hi, lo, bytes, start, end) => {
-      if (young.find(hi, lo) < 0) visitor(hi, lo, bytes, start, end);
+      if (young.find(hi, lo) < 0 && !this.#isForgotten(bytes, start)) visitor(hi, lo, bytes, start, end);
     });
   }
 

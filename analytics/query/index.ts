@@ -1,5 +1,5 @@
 export { minorUnitExponent } from './currency.ts';
-export { parseDecimal } from './fx.ts';
+export { parseDecimal } from './decimal.ts';
 export * from './json-text.ts';
 export * from './query-error.ts';
 export { addRate, rateAt } from './rate-history.ts';

@@ -112,18 +112,6 @@ export interface TimeBuckets {
   readonly lastPartial: boolean;
 }
 
-/** The bucket that contains an instant of the range. */
-export function bucketAt({ edges_ms, length }: TimeBuckets, time_ms: number): number {
-  let low = 0;
-  let high = length;
-  while (high - low > 1) {
-    const middle = (low + high) >> 1;
-    if ((edges_ms[middle] as number) <= time_ms) low = middle;
-    else high = middle;
-  }
-  return low;
-}
-
 export interface BucketOptions {
   readonly range: TimeRange;
   readonly granularity: GranularityName | 'total';

@@ -34,7 +34,9 @@ const cubes = z
       const unknown = names.find((name) => !ROW_DIMENSIONS.includes(name as RowDimension));
       if (unknown !== undefined || !BUCKETS.includes(bucket as '1h')) {
         context.addIssue(
-          `lists cubes as dimensions joined by "+", with @1h or @1d behind them, e.g. country+channel@1d; "${unknown ?? bucket}" is none of ${[...ROW_DIMENSIONS, ...BUCKETS].join(', ')}`,
+          'lists cubes as dimensions joined by "+", with @1h or @1d behind them, e.g. ' +
+            `country+channel@1d; "${unknown ?? bucket}" is none of ` +
+            `${[...ROW_DIMENSIONS, ...BUCKETS].join(', ')}`,
         );
         return z.NEVER;
       }

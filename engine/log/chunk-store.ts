@@ -23,7 +23,8 @@ function large(chunks: KvView, key: Uint8Array): Uint8Array | undefined {
 export function segmentGone(): MillraceError {
   return new MillraceError(
     'log_segment_gone',
-    'A segment of the event log that was to be read is no longer there: it was merged or dropped after the plan was made. Plan and read in one snapshot, or plan again.',
+    'A segment of the event log that was to be read is no longer there: it was merged or ' +
+      'dropped after the plan was made. Plan and read in one snapshot, or plan again.',
     { retriable: true },
   );
 }

@@ -1,9 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { fc } from '../../test/property.ts';
+import {
+  ColumnEncoder,
+  decodeCodes,
+  decodeHashes,
+  decodeIntegers,
+  decodeNumbers,
+  selectCodes,
+  Unpacked,
+} from '../columns/index.ts';
 import { Reusable } from './chunk-store.ts';
-import { decodeCodes, decodeHashes, decodeIntegers, decodeNumbers } from './column-decoder.ts';
-import { ColumnEncoder } from './column-encoder.ts';
-import { Unpacked } from './packed.ts';
 
 const encoder = new ColumnEncoder();
 const scratch = new Unpacked();
@@ -40,6 +46,24 @@ const many = (length: number, value: (row: number) => number): Float64Array =>
   Float64Array.from({ length }, (_unused, row) => value(row));
 
 describe('a stored column', () => {
+  it('finds the rows of some codes, whatever its form', () => {
+    const anyCodes = fc
+      .integer({ min: 1, max: 400 })
+      .chain((distinct) => fc.array(fc.nat(distinct - 1), { minLength: 1, maxLength: 900 }));
+    fc.assert(
+      fc.property(anyCodes, fc.nat(400), fc.integer({ min: 1, max: 5 }), (codes, least, every) => {
+        const values = Int32Array.from(codes);
+        const accepts = (code: number): boolean => code >= least && code % every === 0;
+        const rows = new Uint32Array(codes.length);
+        const column = stored(encoder.codes(values, values.length));
+        const count = selectCodes(column, codes.length, accepts, scratch, rows);
+        const expected = codes.flatMap((code, row) => (accepts(code) ? [row] : []));
+        expect([...rows.subarray(0, count)]).toEqual(expected);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
   it('gives back any codes', () => {
     const code = fc.oneof(
       fc.constantFrom(0, 1, 2, 5, 300, 2 ** 31 - 1, 1 << 21, (1 << 21) - 1),

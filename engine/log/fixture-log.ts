@@ -1,10 +1,9 @@
 import { MillraceError } from '../base/index.ts';
+import { type Chunk, Dictionary, type HashColumn, type LogSchema, RowBatch } from '../columns/index.ts';
 import type { KvStore, KvView } from '../state/index.ts';
-import { Dictionary } from './dictionary.ts';
 import { type LogLimits, LogWriter } from './log-writer.ts';
-import { type HashColumn, type LogSchema, RowBatch } from './row-batch.ts';
 import { planScan, scanChunks, selectRows } from './scan.ts';
-import type { Chunk, LogView, ScanRequest } from './scan-types.ts';
+import type { LogView, ScanRequest } from './scan-types.ts';
 import type { LogTables } from './segment-merge.ts';
 
 /** A small schema with a column of each kind. */

@@ -1,9 +1,7 @@
 export * from './describe-log.ts';
-export * from './dictionary.ts';
 export { logDigest, logDigestRows, type ScopeDigest } from './log-digest.ts';
 export { type LogScopeDays, logScopes } from './log-scopes.ts';
 export { DEFAULT_LOG_LIMITS, type LogCommit, type LogLimits, LogWriter } from './log-writer.ts';
-export * from './row-batch.ts';
 export * from './scan.ts';
 export * from './scan-types.ts';
 export type { LogTables } from './segment-merge.ts';

@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { type LogSchema, RowBatch } from '../columns/index.ts';
 import { STORE_KINDS, StoreFixture } from '../state/fixture-stores.ts';
 import { fillBatch, LogUnderTest, type Row, SCHEMA, scanRows, viewOf } from './fixture-log.ts';
 import { DAY_MS } from './layout.ts';
 import { logDigest } from './log-digest.ts';
 import { LogWriter } from './log-writer.ts';
-import { type LogSchema, RowBatch } from './row-batch.ts';
 import { planScan, scanChunks, selectRows } from './scan.ts';
 import { verifyLog } from './verify-log.ts';
 

@@ -1,27 +1,11 @@
-import { endianness } from 'node:os';
 import { ByteReader, ByteWriter, invariant } from '../base/index.ts';
 import { prefixEnd } from '../state/index.ts';
 
-// Columns are stored as arrays of the machine, so that a scan copies them and looks at nothing.
-invariant(endianness() === 'LE', 'the log is read and written on little-endian machines');
-
-/** Rows of a chunk, at most: a row's number fits 16 bits. */
-export const CHUNK_MAX_ROWS = 65_536;
 /** Chunks of so many rows lie in one row of the store with all their columns. */
 export const PACKED_MAX_ROWS = 1_024;
 /** In larger chunks a column of more bytes has a row of its own: half a page, where LMDB begins to round up. */
 export const INLINE_MAX_BYTES = 2_048;
 export const DAY_MS = 86_400_000;
-
-/** Places of a chunk's columns; those of the schema follow, then those of the items. */
-export const TIME = 0;
-export const SEQUENCE = 1;
-export const PART = 2;
-/** Number of the row's item list, from 1; 0 is the empty one. */
-export const LIST = 3;
-/** Items of each list. */
-export const LIST_SIZE = 4;
-export const FIRST_COLUMN = 5;
 
 /** What a directory says of a column: nothing is stored, all its values are none. */
 export const NONE = 0;

@@ -1,22 +1,29 @@
 import { invariant } from '../base/index.ts';
-import { ColumnEncoder } from './column-encoder.ts';
+import {
+  ColumnEncoder,
+  columnIndex,
+  type LogSchema,
+  physicalColumns,
+  type RowBatch,
+  RowBuffer,
+  type StoredSchema,
+  unionOf,
+  visitColumns,
+} from '../columns/index.ts';
 import { DAY_MS, parseKey, SCOPES_RANGE } from './layout.ts';
 import { cutScope, dayBySize } from './log-retention.ts';
 import { decodeManifest, decodeScope, encodeManifest, type Manifest, NO_CUT } from './manifest.ts';
-import type { LogSchema, RowBatch } from './row-batch.ts';
-import { RowBuffer } from './row-buffer.ts';
 import { RowHasher } from './row-hasher.ts';
-import { cutEvenly } from './row-order.ts';
-import { visitColumns } from './row-source.ts';
+import { cutEvenly, sortRows } from './row-order.ts';
 import type { LogView } from './scan-types.ts';
 import { ScopeSegments } from './scope-segments.ts';
-import { SegmentEncoder } from './segment-encoder.ts';
+import { type ChunkRows, SegmentEncoder } from './segment-encoder.ts';
 import { type LogTables, type MergeContext, mergeSegments } from './segment-merge.ts';
-import { physicalColumns, type StoredSchema, StoredSchemas, unionOf } from './stored-schema.ts';
+import { StoredSchemas } from './stored-schemas.ts';
 import { dueMerge, type TierLimits } from './tiers.ts';
 
 export interface LogLimits extends TierLimits {
-  /** Merged segments of so many rows are sorted by (UTC day, `sortBy`, time); smaller ones stay as they came. */
+  /** Segments of so many rows are sorted by (UTC day, `sortBy`, time); smaller ones stay as they came. */
   readonly sort_min_rows: number;
   /** Rows that are merged in a commit; one merge is done however large it is. */
   readonly merge_max_rows: number;
@@ -26,7 +33,7 @@ export interface LogLimits extends TierLimits {
 
 export const DEFAULT_LOG_LIMITS: LogLimits = {
   fanout: 8,
-  sealed_min_rows: 262_144,
+  sealed_min_rows: 131_072,
   segment_max_rows: 524_288,
   sort_min_rows: 65_536,
   merge_max_rows: 262_144,
@@ -174,7 +181,7 @@ export class LogWriter {
     let kept = 0;
     const tails = groups.map(({ scope, order, from, to }) => {
       const place = scope.newKey();
-      const chunks = cutEvenly(order, from, to);
+      const chunks = this.#divide(order, from, to);
       for (const [chunk, rows] of chunks.entries()) encoder.add(place.key, chunk, rows);
       kept += to - from;
       return { scope, place, order, from, to, chunks: chunks.length };
@@ -192,6 +199,17 @@ export class LogWriter {
       this.#due.add(scope);
     }
     return { count: tails.length, dropped: source.rows - kept };
+  }
+
+  /** A backlog's commit is as large as a sealed segment: it is sorted at once, and not merged again. */
+  #divide(order: Uint32Array, from: number, to: number): ChunkRows[] {
+    const { sort_min_rows } = this.#limits;
+    if (to - from < sort_min_rows) return cutEvenly(order, from, to);
+    const source = this.#buffer;
+    const time_ms = source.time_ms.subarray(0, source.rows);
+    const firstDay = Math.floor(time_ms.reduce((least, time) => Math.min(least, time)) / DAY_MS);
+    const hashes = source.hashes(columnIndex(this.#schema.columns, this.#schema.sortBy));
+    return sortRows(order.slice(from, to), time_ms, firstDay, hashes);
   }
 
   #ownSchema({ segments }: LogTables): StoredSchema {

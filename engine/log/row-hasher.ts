@@ -1,8 +1,13 @@
-import type { Dictionary } from './dictionary.ts';
-import { DAY_MS, TIME } from './layout.ts';
+import {
+  type ColumnSpec,
+  type ColumnVisitor,
+  type Dictionary,
+  type HashValues,
+  type ItemLists,
+  TIME,
+} from '../columns/index.ts';
+import { DAY_MS } from './layout.ts';
 import { type DayEntry, DaySums } from './manifest.ts';
-import type { ColumnSpec } from './row-batch.ts';
-import type { ColumnVisitor, HashValues, ItemLists } from './row-source.ts';
 
 const TWO_32 = 2 ** 32;
 const GOLDEN = 0x9e3779b1;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { fc } from '../../test/property.ts';
-import { CHUNK_MAX_ROWS, DAY_MS } from './layout.ts';
+import { CHUNK_MAX_ROWS } from '../columns/index.ts';
+import { DAY_MS } from './layout.ts';
 import { sortRows } from './row-order.ts';
 
 const each = (length: number): Uint32Array => Uint32Array.from({ length }, (_unused, row) => row);

@@ -1,5 +1,5 @@
-import { CHUNK_MAX_ROWS, DAY_MS } from './layout.ts';
-import type { HashValues } from './row-source.ts';
+import { CHUNK_MAX_ROWS, type HashValues } from '../columns/index.ts';
+import { DAY_MS } from './layout.ts';
 import type { ChunkRows } from './segment-encoder.ts';
 
 const DIGIT_BITS = 11;

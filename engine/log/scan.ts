@@ -1,10 +1,10 @@
+import { type Chunk, type ColumnPlaces, type LogSchema, placesOf } from '../columns/index.ts';
 import { segmentGone } from './chunk-store.ts';
 import { DAY_MS, parseKey, scopeRange } from './layout.ts';
 import { type ChunkEntry, decodeManifest, decodeScope, type Manifest, NO_CUT } from './manifest.ts';
-import type { LogSchema } from './row-batch.ts';
-import type { Chunk, ChunkPlace, LogView, ScanPlan, ScanRequest } from './scan-types.ts';
+import type { ChunkPlace, LogView, ScanPlan, ScanRequest } from './scan-types.ts';
 import { ScanMemory, StoredChunk } from './stored-chunk.ts';
-import { type ColumnPlaces, placesOf, StoredSchemas } from './stored-schema.ts';
+import { StoredSchemas } from './stored-schemas.ts';
 
 function isIn({ min_ms, max_ms, min_sequence }: ChunkEntry, request: ScanRequest): boolean {
   if (min_ms >= request.end_ms || max_ms < request.start_ms) return false;

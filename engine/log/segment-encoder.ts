@@ -1,10 +1,17 @@
+import {
+  type ColumnEncoder,
+  type ColumnSpec,
+  type ColumnVisitor,
+  type HashValues,
+  type ItemLists,
+  LIST,
+  LIST_SIZE,
+  SEQUENCE,
+  TIME,
+} from '../columns/index.ts';
 import type { KvTable } from '../state/index.ts';
 import { ChunkBuilder } from './chunk-store.ts';
-import type { ColumnEncoder } from './column-encoder.ts';
-import { LIST, LIST_SIZE, SEQUENCE, TIME } from './layout.ts';
 import type { ChunkEntry } from './manifest.ts';
-import type { ColumnSpec } from './row-batch.ts';
-import type { ColumnVisitor, HashValues, ItemLists } from './row-source.ts';
 
 /** Rows order[from..to) of a source, which become one chunk. */
 export interface ChunkRows {

@@ -1,16 +1,22 @@
 import { invariant } from '../base/index.ts';
+import {
+  type ColumnEncoder,
+  columnIndex,
+  type LogSchema,
+  physicalColumns,
+  type StoredSchema,
+  unionOf,
+  visitColumns,
+} from '../columns/index.ts';
 import type { KvTable } from '../state/index.ts';
 import { Reusable, StoredChunkBytes } from './chunk-store.ts';
-import type { ColumnEncoder } from './column-encoder.ts';
 import { DAY_MS } from './layout.ts';
 import { DaySums, decodeManifest, encodeManifest, type Manifest, NO_CUT } from './manifest.ts';
-import { columnIndex, type LogSchema } from './row-batch.ts';
 import { cutEvenly, sortRows } from './row-order.ts';
-import { visitColumns } from './row-source.ts';
 import type { ScopeSegments, SegmentEntry } from './scope-segments.ts';
 import { type ChunkRows, SegmentEncoder } from './segment-encoder.ts';
 import { SegmentRows, type StoredSegment } from './segment-rows.ts';
-import { physicalColumns, type StoredSchema, type StoredSchemas, unionOf } from './stored-schema.ts';
+import type { StoredSchemas } from './stored-schemas.ts';
 
 /** The writer's side of a `LogView`. */
 export interface LogTables {

@@ -1,14 +1,28 @@
+import {
+  type ChunkIndex,
+  type ColumnPlaces,
+  decodeCodes,
+  decodeHashes,
+  decodeIntegers,
+  decodeNumbers,
+  HashIds,
+  type HashValues,
+  type ItemLists,
+  ItemListTable,
+  LIST,
+  LIST_SIZE,
+  PART,
+  placesOf,
+  type RowSource,
+  SEQUENCE,
+  type StoredSchema,
+  TIME,
+  Unpacked,
+} from '../columns/index.ts';
 import type { KvTable, KvView } from '../state/index.ts';
 import { Reusable, StoredChunkBytes } from './chunk-store.ts';
-import { decodeCodes, decodeHashes, decodeIntegers, decodeNumbers } from './column-decoder.ts';
-import { HashIds } from './hash-ids.ts';
-import { ItemListTable } from './item-lists.ts';
-import { LIST, LIST_SIZE, PART, SEQUENCE, TIME } from './layout.ts';
 import type { Manifest } from './manifest.ts';
-import { Unpacked } from './packed.ts';
-import type { HashValues, ItemLists, RowSource } from './row-source.ts';
-import type { ChunkIndex } from './scan-types.ts';
-import { type ColumnPlaces, placesOf, type StoredSchema, type StoredSchemas } from './stored-schema.ts';
+import type { StoredSchemas } from './stored-schemas.ts';
 
 /** A segment that lies in the store. */
 export interface StoredSegment {

@@ -1,11 +1,24 @@
+import {
+  type Chunk,
+  type ChunkCodes,
+  type ChunkHashes,
+  type ChunkItems,
+  type ColumnPlaces,
+  decodeCodes,
+  decodeHashes,
+  decodeIntegers,
+  decodeNumbers,
+  LIST,
+  LIST_SIZE,
+  PART,
+  SEQUENCE,
+  selectCodes,
+  TIME,
+  Unpacked,
+} from '../columns/index.ts';
 import type { KvView } from '../state/index.ts';
 import { Reusable, StoredChunkBytes } from './chunk-store.ts';
-import { decodeCodes, decodeHashes, decodeIntegers, decodeNumbers } from './column-decoder.ts';
-import { LIST, LIST_SIZE, PART, SEQUENCE, TIME } from './layout.ts';
 import type { ChunkEntry } from './manifest.ts';
-import { Unpacked } from './packed.ts';
-import type { Chunk, ChunkCodes, ChunkHashes, ChunkItems } from './scan-types.ts';
-import type { ColumnPlaces } from './stored-schema.ts';
 
 /** Memory of one column, used again from chunk to chunk. */
 class ColumnMemory {
@@ -61,6 +74,7 @@ export class StoredChunk implements Chunk {
   readonly #places: ColumnPlaces;
   readonly #memory: ScanMemory;
   readonly #decoded = new Map<number, ChunkCodes | ChunkHashes | Float64Array>();
+  readonly #copied = new Map<number, Uint8Array>();
   #items: ChunkItems | undefined;
 
   constructor(
@@ -99,6 +113,12 @@ export class StoredChunk implements Chunk {
 
   code(column: number): ChunkCodes {
     return this.#codes(this.#places.codes[column] ?? -1, this.rows);
+  }
+
+  select(column: number, accepts: (code: number) => boolean, rows: Uint32Array): number {
+    const place = this.#places.codes[column] ?? -1;
+    const memory = this.#memory.column(place < 0 ? MISSING : place);
+    return selectCodes(this.#storedOf(place, memory), this.rows, accepts, memory.unpacked, rows);
   }
 
   hash(column: number): ChunkHashes {
@@ -169,9 +189,20 @@ export class StoredChunk implements Chunk {
     // A place has one kind, so what was decoded of it is of that kind.
     let decoded = this.#decoded.get(place) as T | undefined;
     if (decoded === undefined) {
-      decoded = decode(this.#bytes.column(place, memory.bytes), memory);
+      decoded = decode(this.#storedOf(place, memory), memory);
       this.#decoded.set(place, decoded);
     }
     return decoded;
+  }
+
+  /** A column's bytes, copied once. */
+  #storedOf(place: number, memory: ColumnMemory): Uint8Array | undefined {
+    if (place < 0) return undefined;
+    let stored = this.#copied.get(place);
+    if (stored === undefined) {
+      stored = this.#bytes.column(place, memory.bytes);
+      if (stored !== undefined) this.#copied.set(place, stored);
+    }
+    return stored;
   }
 }

@@ -1,14 +1,12 @@
 import { MillraceError } from '../base/index.ts';
+import { type Dictionary, type LogSchema, visitColumns } from '../columns/index.ts';
 import { Reusable, StoredChunkBytes } from './chunk-store.ts';
-import type { Dictionary } from './dictionary.ts';
 import { ChunkKeys, parseKey, SCOPES_RANGE } from './layout.ts';
 import { type DayEntry, decodeManifest, type Manifest, rowsOf } from './manifest.ts';
-import type { LogSchema } from './row-batch.ts';
 import { RowHasher } from './row-hasher.ts';
-import { visitColumns } from './row-source.ts';
 import type { LogView } from './scan-types.ts';
 import { SegmentRows } from './segment-rows.ts';
-import { StoredSchemas } from './stored-schema.ts';
+import { StoredSchemas } from './stored-schemas.ts';
 
 /** What a check went through. */
 export interface VerifiedLog {

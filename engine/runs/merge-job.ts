@@ -4,6 +4,9 @@ import { Merged } from './merged.ts';
 import type { Run } from './run.ts';
 import { RunWriter } from './run-writer.ts';
 
+/** Whether the record that begins at `start` is no longer wanted; if it is not, no older one of its key is. */
+export type IsForgotten = (bytes: Uint8Array, start: number) => boolean;
+
 /** Neighbouring runs on their way to become one, over as many transactions as it takes. */
 export class MergeJob {
   /** Newest first. */
@@ -13,9 +16,16 @@ export class MergeJob {
   readonly #table: KvTable;
   /** Nothing older can have what a tombstone stands for. */
   readonly #dropsTombstones: boolean;
+  readonly #isForgotten: IsForgotten;
   readonly bytes: number;
 
-  constructor(inputs: readonly Run[], table: KvTable, number: number, isOldest: boolean) {
+  constructor(
+    inputs: readonly Run[],
+    table: KvTable,
+    number: number,
+    isOldest: boolean,
+    isForgotten: IsForgotten,
+  ) {
     let records = 0;
     let bytes = 0;
     for (const { meta } of inputs) {
@@ -27,6 +37,7 @@ export class MergeJob {
     this.bytes = bytes;
     this.#table = table;
     this.#dropsTombstones = isOldest;
+    this.#isForgotten = isForgotten;
     this.writer = new RunWriter(table, number, records);
     this.#merged = new Merged(inputs, table);
   }
@@ -42,8 +53,10 @@ export class MergeJob {
     const until = merged.bytesRead + budget_bytes;
     while (merged.bytesRead < until) {
       if (!merged.next(this.#table)) return true;
-      if (merged.isTombstone && this.#dropsTombstones) continue;
-      writer.add(merged.hi, merged.lo, merged.reader.area, merged.start, merged.end, merged.isTombstone);
+      const { isTombstone, start, end } = merged;
+      const { area } = merged.reader;
+      if (isTombstone ? this.#dropsTombstones : this.#isForgotten(area.bytes, start)) continue;
+      writer.add(merged.hi, merged.lo, area, start, end, isTombstone);
     }
     return false;
   }

@@ -11,7 +11,7 @@ import {
   rowsOf,
 } from './layout.ts';
 import { DEFAULT_RUN_LIMITS, type RunLimits } from './limits.ts';
-import { MergeJob } from './merge-job.ts';
+import { type IsForgotten, MergeJob } from './merge-job.ts';
 import { planMerge } from './plan.ts';
 import { REMOVED, type RecordArena } from './record-arena.ts';
 import type { Run } from './run.ts';
@@ -36,17 +36,21 @@ export class RunTable {
   #superseded_bytes = 0;
   #jobs: MergeJob[] = [];
   #leftovers: Leftover[] = [];
+  readonly #isForgotten: IsForgotten;
   /** For the runs of commits, which may be small and many. */
   #builder = new BlockBuilder();
 
-  constructor(table: KvTable, limits: Partial<RunLimits> = {}) {
+  /** Merges leave out what is forgotten; until then it is found. */
+  constructor(table: KvTable, limits: Partial<RunLimits> = {}, isForgotten: IsForgotten = () => false) {
     this.#table = table;
+    this.#isForgotten = isForgotten;
     this.#limits = { ...DEFAULT_RUN_LIMITS, ...limits };
     const { fanout_runs, merge_bytes, removed_rows } = this.#limits;
     if (!(fanout_runs >= 2 && merge_bytes > 0 && removed_rows > 0)) {
       throw new MillraceError(
         'bad_config',
-        `The limits of runs are fanout_runs ${fanout_runs}, merge_bytes ${merge_bytes} and removed_rows ${removed_rows}: give a fanout of 2 or more, and 1 or more of the others.`,
+        `The limits of runs are fanout_runs ${fanout_runs}, merge_bytes ${merge_bytes} and ` +
+          `removed_rows ${removed_rows}: give a fanout of 2 or more, and 1 or more of the others.`,
       );
     }
     this.restore();
@@ -164,7 +168,8 @@ export class RunTable {
   #begin(from: number, to: number): void {
     const { runs } = this.#set;
     const isOldest = to === runs.length;
-    this.#jobs.push(new MergeJob(runs.slice(from, to), this.#table, this.#next++, isOldest));
+    const inputs = runs.slice(from, to);
+    this.#jobs.push(new MergeJob(inputs, this.#table, this.#next++, isOldest, this.#isForgotten));
   }
 
   /** Goes on with the shortest merge; what it has read, bytes, 1 at least. */

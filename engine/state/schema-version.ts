@@ -27,7 +27,7 @@ export function checkVersion(
       'state_schema_mismatch',
       `State table "${id}" was written with schema version ${found}; this program reads version ` +
         `${version} and has no migration. Give the table a migrate, run the version that wrote it, or ` +
-        'rebuild the state from the stream by moving the state folder away.',
+        'rebuild the state from the stream with "millrace replay --make-current --force".',
     );
   }
   store.transaction(() => {

@@ -291,6 +291,7 @@ export class Task {
   #nextBarrier_ms(): number {
     const { barrier_interval_ms, backlog_barrier_interval_ms, idle_barrier_interval_ms } = this.#limits;
     const { outbox, inputs } = this.#opened();
+    if (this.#barrierRequested) return this.#barrier_at_ms;
     const isBusy = this.#uncommitted > 0 || outbox.hasChanges || inputs.haveMoved;
     if (!isBusy) return this.#barrier_at_ms + idle_barrier_interval_ms;
     return this.#barrier_at_ms + (this.#isBehind ? backlog_barrier_interval_ms : barrier_interval_ms);
@@ -304,6 +305,8 @@ export class Task {
     const now_ms = clock.now();
     const commit = this.#commit + 1;
     const before = graph.arrivals();
+    // Before the barrier: an operator with more to do may ask for the next one while this one passes.
+    this.#barrierRequested = false;
     const { progress, sending } = store.transaction(() => {
       const { watermark_ms } = this.#eventTime.committed;
       for (const input of inputs.all) {
@@ -341,7 +344,6 @@ export class Task {
     this.#barrier_at_ms = clock.now();
     this.#events.add(this.#uncommitted);
     this.#uncommitted = 0;
-    this.#barrierRequested = false;
     this.#commits.add();
     this.#commit_ms.add(performance.now() - started_ms);
     sending.sendCommitted();

@@ -57,17 +57,19 @@ export function upgradeTopology(
     const tables = unreadable.flatMap(({ orphans }) => orphans).join(', ');
     throw new MillraceError(
       'state_schema_mismatch',
-      `${unreadable.map(({ text }) => text).join(' ')} Give the table a migrate, give its operator a ` +
-        `new name, or run the version that wrote it. To go on without the rows of ${tables}, which ` +
-        `deletes them and nothing else for that reason, ${BY_WORD}; to make them anew, rebuild the state ` +
-        'from the stream by moving the state folder away.',
+      `${unreadable.map(({ text }) => text).join(' ')} Rebuild the state from the stream with "millrace replay ` +
+        '--make-current --force", give the table a migrate, give its operator a new name, or run the version ' +
+        `that wrote it. To go on without the rows of ${tables}, which deletes them and nothing else for that ` +
+        `reason, ${BY_WORD}.`,
     );
   }
   const losses = changes.filter(({ losesState }) => losesState);
   if (losses.length > 0 && !allow) {
     throw new MillraceError(
       'topology_changed',
-      `${losses.map(({ text }) => text).join(' ')} To go on without that state, which deletes it, ${BY_WORD}; to keep it, run the topology that wrote it.`,
+      `${losses.map(({ text }) => text).join(' ')} To go on without that state, which deletes it, ${BY_WORD}; to ` +
+        'keep it, run the topology that wrote it; to make all of it anew from the stream, run "millrace replay ' +
+        '--make-current --force".',
     );
   }
   for (const id of orphansOf(losses, store.tableNames())) deleteRows(store, id);

@@ -26,7 +26,7 @@ export interface RetailItem {
 /** What is published: events of the engine's flat form, with what the file says and nothing else. */
 export interface RetailEvent {
   readonly event_id: string;
-  readonly type: 'order.created' | 'refund.issued' | 'stock.adjusted';
+  readonly type: 'order.created' | 'order.updated' | 'refund.issued' | 'stock.adjusted';
   readonly time: string;
   readonly source: 'online-retail';
   /** Of orders. The file does not say which order a cancellation is of. */
@@ -79,12 +79,12 @@ function bad(row: RetailRow, what: string): MillraceError {
   return new MillraceError('bad_row', `Line ${row.line} of the file: ${what}.`);
 }
 
-function lineOf(row: RetailRow, sign: 1 | -1): Line {
+function lineOf(row: RetailRow): Line {
   const { StockCode: sku, Description: name, Quantity, UnitPrice } = row;
   if (!QUANTITY.test(Quantity)) throw bad(row, `Quantity "${Quantity}" is not a whole number`);
   if (!PRICE.test(UnitPrice)) throw bad(row, `UnitPrice "${UnitPrice}" is not a decimal number`);
   // `+ 0` turns a negative zero into the zero that JSON knows.
-  const quantity = sign * Number(Quantity) + 0;
+  const quantity = Number(Quantity) + 0;
   const unit_price = minorUnits(1, UnitPrice);
   const item = { sku, ...(name === '' ? {} : { name }), quantity, unit_price };
   return { item, amount: minorUnits(quantity, UnitPrice), free: Number(UnitPrice) === 0 };
@@ -101,22 +101,29 @@ function timeOf(row: RetailRow): string {
   return time;
 }
 
-/** Cancellations and adjustments: what they take back is stated with a positive sign. */
-function isRefund(invoice: string): boolean {
-  return invoice.startsWith('C') || invoice.startsWith('A');
+/** Cancellations and adjustments take back what their lines sum up to, which is negative then. */
+function isRefund(invoice: string, amount: number): boolean {
+  return (invoice.startsWith('C') || invoice.startsWith('A')) && amount <= 0;
 }
 
+const amountOf = (lines: readonly Line[]): number => lines.reduce((sum, { amount }) => sum + amount, 0);
+const itemsOf = (lines: readonly Line[]): RetailItem[] => lines.map(({ item }) => item);
+
 /**
- * Turns the file's lines into events. Lines that follow one another with the same invoice number and
- * time become one event, or several of at most `max_items` lines. The order of the lines decides
- * nothing else: an event's id is its invoice, its time and its place among the events of both, so that
- * the same file gives the same ids, and identical lines of an invoice are all kept.
+ * Turns the file's lines into events. Lines that follow one another with the same invoice number and time are an
+ * order, and further lines of the number a newer version of it, with all its lines so far; beyond `max_items` lines
+ * they are a further order. The order of the lines decides nothing else: an event's id is its invoice, its time and
+ * its place among the events of both, so that the same file gives the same ids, and identical lines are all kept.
  */
 export class RetailEvents {
   readonly #max_items: number;
   /** Events so far of an invoice at a time: one that is interrupted in the file goes on counting. */
   readonly #parts = new Map<string, number>();
+  /** Lines of each order that is not full, and how many orders its invoice has. */
+  readonly #orders = new Map<string, { readonly lines: Line[]; readonly place: number }>();
   #group: Group | undefined;
+  /** Σ quantity × price of the lines so far, minor units. */
+  net = 0;
 
   constructor({ max_items = MAX_ITEMS }: { readonly max_items?: number } = {}) {
     this.#max_items = max_items;
@@ -138,7 +145,9 @@ export class RetailEvents {
       group.country === country;
     const done = same ? [] : this.end();
     this.#group ??= { invoice, time, customer, country, lines: [] };
-    this.#group.lines.push(lineOf(row, isRefund(invoice) ? -1 : 1));
+    const line = lineOf(row);
+    this.net += line.amount;
+    this.#group.lines.push(line);
     return done;
   }
 
@@ -147,39 +156,78 @@ export class RetailEvents {
     const group = this.#group;
     this.#group = undefined;
     if (group === undefined) return [];
-    const events: RetailEvent[] = [];
-    for (let from = 0; from < group.lines.length; from += this.#max_items) {
-      events.push(this.#event(group, group.lines.slice(from, from + this.#max_items)));
+    const { invoice, customer, lines } = group;
+    const amount = amountOf(lines);
+    if (isRefund(invoice, amount))
+      return parts(lines, this.#max_items).map((part) => this.#refund(group, part));
+    // Nobody buys and nothing is paid: goods that were lost, found or counted again.
+    if (customer === '' && lines.every(({ free }) => free)) {
+      return parts(lines, this.#max_items).map((part) => ({
+        ...this.#common(group),
+        type: 'stock.adjusted',
+        items: itemsOf(part),
+        data: { invoice },
+      }));
     }
-    return events;
+    return this.#order(group);
   }
 
-  #event(group: Group, lines: readonly Line[]): RetailEvent {
-    const { invoice, time, customer, country } = group;
+  #common({ invoice, time, customer, country }: Group) {
     const place = `${invoice}/${time}`;
     const part = this.#parts.get(place) ?? 0;
     this.#parts.set(place, part + 1);
-    const common = {
-      event_id: `online-retail/${place}/${part}`,
+    return {
+      // Of one time, the version with the greater id is the newer.
+      event_id: `online-retail/${place}/${String(part).padStart(3, '0')}`,
       time,
       source: 'online-retail',
       ...(customer === '' ? {} : { customer_id: customer }),
       country,
       currency: 'GBP',
     } as const;
-    const items = lines.map(({ item }) => item);
-    const amount = lines.reduce((sum, line) => sum + line.amount, 0);
-    if (isRefund(invoice)) {
-      const reason = invoice.startsWith('A') ? lines[0]?.item.name : undefined;
-      const why = reason === undefined ? {} : { reason };
-      return { ...common, type: 'refund.issued', ...why, amount, items, data: { invoice } };
-    }
-    // Nobody buys and nothing is paid: goods that were lost, found or counted again.
-    if (customer === '' && group.lines.every(({ free }) => free)) {
-      return { ...common, type: 'stock.adjusted', items, data: { invoice } };
-    }
-    return { ...common, type: 'order.created', order_id: invoice, amount, items };
   }
+
+  /** What is given back is stated with a positive sign. */
+  #refund(group: Group, lines: readonly Line[]): RetailEvent {
+    const { invoice } = group;
+    const items = itemsOf(lines).map((item) => ({ ...item, quantity: 0 - item.quantity }));
+    const why = invoice.startsWith('A') ? reasonOf(lines) : {};
+    const amount = 0 - amountOf(lines);
+    return { ...this.#common(group), type: 'refund.issued', ...why, amount, items, data: { invoice } };
+  }
+
+  #order(group: Group): RetailEvent[] {
+    const { invoice, lines } = group;
+    const events: RetailEvent[] = [];
+    for (let from = 0; from < lines.length; ) {
+      const known = this.#orders.get(invoice);
+      const isFull = known !== undefined && known.lines.length >= this.#max_items;
+      const place = known === undefined ? 0 : known.place + (isFull ? 1 : 0);
+      const before = known === undefined || isFull ? [] : known.lines;
+      const all = [...before, ...lines.slice(from, from + this.#max_items - before.length)];
+      from += all.length - before.length;
+      this.#orders.set(invoice, { lines: all, place });
+      events.push({
+        ...this.#common(group),
+        type: before.length === 0 ? 'order.created' : 'order.updated',
+        order_id: place === 0 ? invoice : `${invoice}/${place}`,
+        ...(invoice.startsWith('A') ? reasonOf(all) : {}),
+        amount: amountOf(all),
+        items: itemsOf(all),
+      });
+    }
+    return events;
+  }
+}
+
+function reasonOf([first]: readonly Line[]): { readonly reason?: string } {
+  return first?.item.name === undefined ? {} : { reason: first.item.name };
+}
+
+function parts(lines: readonly Line[], max_items: number): Line[][] {
+  const found: Line[][] = [];
+  for (let from = 0; from < lines.length; from += max_items) found.push(lines.slice(from, from + max_items));
+  return found;
 }
 
 /** All events of some lines. */
@@ -192,9 +240,4 @@ export function retailEvents(
   for (const row of rows) events.push(...mapper.add(row));
   events.push(...mapper.end());
   return events;
-}
-
-/** What an event adds to net revenue, minor units. */
-export function netOf({ type, amount = 0 }: RetailEvent): number {
-  return type === 'refund.issued' ? -amount : amount;
 }

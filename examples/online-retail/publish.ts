@@ -1,7 +1,7 @@
 import { subjectToken } from '../../api/index.ts';
 import { connectNats, type EventMessage, EventPublisher } from '../../connectors/index.ts';
 import { readRows } from './csv.ts';
-import { netOf, type RetailEvent, RetailEvents } from './events.ts';
+import { type RetailEvent, RetailEvents } from './events.ts';
 
 /** A file, read and ready to be published. */
 export interface Prepared {
@@ -38,7 +38,6 @@ export async function prepare(path: string): Promise<Prepared> {
   const types: Record<string, number> = {};
   let lines = 0;
   let bytes = 0;
-  let net = 0;
   let first = '';
   let last = '';
   const take = (events: readonly RetailEvent[]): void => {
@@ -47,7 +46,6 @@ export async function prepare(path: string): Promise<Prepared> {
       messages.push(message);
       bytes += message.payload.length;
       types[event.type] = (types[event.type] ?? 0) + 1;
-      net += netOf(event);
       // The times are of one form, so their order as text is that in time.
       if (first === '' || event.time < first) first = event.time;
       if (event.time > last) last = event.time;
@@ -55,10 +53,10 @@ export async function prepare(path: string): Promise<Prepared> {
   };
   await readRows(path, (row) => {
     lines++;
-    take(mapper.add(row));
+    mapper.add(row);
   });
   take(mapper.end());
-  return { messages, lines, bytes, types, net, first, last };
+  return { messages, lines, bytes, types, net: mapper.net, first, last };
 }
 
 /** Messages handed to the publisher at once; its own window bounds what is in flight. */

@@ -11,6 +11,8 @@ export interface KpiBody {
   readonly group_by?: readonly string[];
   readonly limit?: number;
   readonly force_fresh?: boolean;
+  /** The answer as it was at that position, read of the log. */
+  readonly as_of?: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
 export interface KpiBucket {

@@ -1,12 +1,15 @@
-import { Dictionary, type LogSchema, RowBatch } from '../../engine/index.ts';
-import { type Stream, TestDriver } from '../../index.ts';
 import {
   cubes,
   cubeViews,
+  Dictionary,
+  type LogSchema,
+  RowBatch,
   type RowReader,
   readCubeInfo,
+  type Stream,
   scanCells,
-} from '../../operators/views/cubes/index.ts';
+  TestDriver,
+} from '../../index.ts';
 
 const DAY_MS = 86_400_000;
 const schema: LogSchema = {

@@ -68,7 +68,12 @@ function listRoute(search: EventSearch): Route {
     tag: 'Events',
     summary: 'Events, by what they say of themselves',
     description:
-      'Each event once, newest first unless `order` says otherwise, with its payload as it was sent. All filters have to hold, each for the event as it was sent: what it has from its order is in `dimensions` and does not count. A cursor sees events up to the position of its first page, so pages are stable while events arrive. Events whose payload the stream no longer has are listed with `payload: null` where the log can tell that they match.',
+      'Each event once, newest first unless `order` says otherwise, with its payload as it was ' +
+      'sent. All filters have to hold, each for the event as it was sent: what it has from its ' +
+      'order is in `dimensions` and does not count. A cursor sees events up to the position of ' +
+      'its first page, so pages are stable while events arrive. Events whose payload the ' +
+      'stream no longer has are listed with `payload: null` where the log can tell that they ' +
+      'match.',
     permission: 'events:read',
     query: listEventsQuery,
     answers: { 200: pageAnswer },
@@ -176,7 +181,11 @@ function searchRoute(search: EventSearch): Route {
     tag: 'Events',
     summary: 'Events by any condition on their payloads, and by full text',
     description:
-      'Conditions on any path of an event, joined by `and`, `or`, `not`; arrays stand for their elements. `text` asks for words in any text of the event. Where a condition says an id, a type, a dimension or a time, the log finds the candidates; all others are read. `meta.scanned` says what was. When `max_scan` payloads are read, or after 10 s, the page ends as it is, `complete` is false, and `next_cursor` goes on from there.',
+      'Conditions on any path of an event, joined by `and`, `or`, `not`; arrays stand for ' +
+      'their elements. `text` asks for words in any text of the event. Where a condition says ' +
+      'an id, a type, a dimension or a time, the log finds the candidates; all others are ' +
+      'read. `meta.scanned` says what was. When `max_scan` payloads are read, or after 10 s, ' +
+      'the page ends as it is, `complete` is false, and `next_cursor` goes on from there.',
     permission: 'events:read',
     body: searchBody,
     documented_body: documentedSearch,

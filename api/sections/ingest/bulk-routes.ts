@@ -85,7 +85,10 @@ export function bulkRoutes(parts: { spool: Spool; jobs: JobManager; once: Idempo
       tag: 'Ingestion',
       summary: 'Upload a file of events',
       description:
-        'Takes an NDJSON file or one JSON array of events as the body, also packed by gzip, and answers when it is on disk; a job then publishes it event by event. A job that a restart interrupts goes on. The job lists the lines (or items) that it could not take, and fails when it could take none. Pointers to S3 are not supported.',
+        'Takes an NDJSON file or one JSON array of events as the body, also packed by gzip, and ' +
+        'answers when it is on disk; a job then publishes it event by event. A job that a ' +
+        'restart interrupts goes on. The job lists the lines (or items) that it could not take, ' +
+        'and fails when it could take none. Pointers to S3 are not supported.',
       permission: 'events:write',
       idempotent: true,
       raw_body: {

@@ -65,7 +65,11 @@ const EVENT = {
 const NDJSON_BODY = z.string().describe('One event a line');
 
 const EVENTS_BODY: DocumentedBody = {
-  description: `One event, an array of events or NDJSON; at most ${MAX_EVENTS} events and ${MAX_INGEST_BYTES} bytes, unpacked. CloudEvents 1.0 are events too: structured, batched, or binary with ce-* headers. Numbers and members that are not described here are stored as they were sent.`,
+  description:
+    `One event, an array of events or NDJSON; at most ${MAX_EVENTS} events and ` +
+    `${MAX_INGEST_BYTES} bytes, unpacked. CloudEvents 1.0 are events too: structured, ` +
+    'batched, or binary with ce-* headers. Numbers and members that are not described here ' +
+    'are stored as they were sent.',
   content: {
     'application/json': {
       schema: z.union([eventSchema, eventListSchema]),

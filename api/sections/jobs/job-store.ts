@@ -4,7 +4,6 @@ import type { Logger } from 'pino';
 import { z } from 'zod';
 
 export const JOB_STATUSES = ['queued', 'running', 'succeeded', 'failed', 'cancelled'] as const;
-export type JobStatus = (typeof JOB_STATUSES)[number];
 
 /** Ids are file names: nothing else may come in here. */
 export const JOB_ID = /^job_[0-9a-f]{32}$/;

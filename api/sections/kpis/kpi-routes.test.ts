@@ -109,6 +109,8 @@ describe('POST /kpis/query', () => {
   });
 
   it('answers a plan for dry_run, in the body and as a parameter', async () => {
+    await ingest(orderEvent('e1'));
+    await test.apply();
     const inBody = await test.send('/kpis/query', { key, json: { ...QUERY, dry_run: true } });
     expect(await inBody.json()).toMatchObject({ dry_run: true, plan: { cube: 'country', buckets: 1 } });
     const asParameter = await test.send('/kpis/query?dry_run=true', { key, json: QUERY });
@@ -121,7 +123,6 @@ describe('POST /kpis/query', () => {
     ['an unknown metric', { ...QUERY, metrics: ['x'] }, 'validation_failed'],
     ['a bad time', { ...QUERY, start: 'yesterday' }, 'invalid_range'],
     ['a bad zone', { ...QUERY, timezone: 'Mars/Olympus' }, 'unknown_timezone'],
-    ['no cube', { ...QUERY, group_by: ['country', 'warehouse', 'campaign'] }, 'no_cube'],
     ['an aggregation that is none', { ...QUERY, aggregation: 'p90' }, 'aggregation_not_supported'],
     ['a range within a minute', { ...QUERY, start: '2025-09-01T00:00:30Z' }, 'range_not_aligned'],
     ['too much', { ...QUERY, start: '2000-01-01T00:00:00Z', granularity: '1m' }, 'too_many_points'],
@@ -136,13 +137,39 @@ describe('POST /kpis/query', () => {
     expect(problem.detail).not.toBe('');
   });
 
-  it('refuses a conversion without a rate, and cells that are no longer kept', async () => {
+  it('answers by a scan what no cube has, and any granularity of any time', async () => {
+    await ingest(orderEvent('e1', { warehouse: 'w' }), orderEvent('e2', { time: '2020-01-01T10:30:00Z' }));
+    await test.apply();
+    const scanned = await query({ ...QUERY, group_by: ['country', 'warehouse', 'campaign'] });
+    expect(scanned.meta).toMatchObject({ source: 'scan' });
+    expect(scanned.groups.map(({ key, totals }) => [key, totals])).toEqual([
+      [
+        { country: 'GB', warehouse: 'w', campaign: null },
+        { orders_count: 1, revenue_gross: 1_000 },
+      ],
+    ]);
+    const old = { start: '2020-01-01T10:00:00Z', end: '2020-01-01T11:00:00Z', granularity: '1m' };
+    const minutes = await query({ ...QUERY, ...old });
+    const counts = minutes.groups[0]?.buckets.map(({ orders_count }) => orders_count);
+    expect(counts).toEqual(Array.from({ length: 60 }, (_, minute) => (minute === 30 ? 1 : 0)));
+  });
+
+  it('refuses a conversion without a rate, and rows that are no longer kept', async () => {
     await ingest(orderEvent('e1'));
     await test.apply();
-    const refused = async (json: object) => codeOf(await test.send('/kpis/query', { key, json }));
-    expect(await refused({ ...QUERY, currency: 'USD' })).toBe('fx_rate_missing');
-    const old = { start: '2020-01-01T00:00:00Z', end: '2020-01-02T00:00:00Z', granularity: '1m' };
-    expect(await refused({ ...QUERY, ...old })).toBe('granularity_not_retained');
+    const refused = async (of: TestApi, key: string, json: object) =>
+      codeOf(await of.send('/kpis/query', { key, json }));
+    expect(await refused(test, key, { ...QUERY, currency: 'USD' })).toBe('fx_rate_missing');
+    const forgetting = await startTestApi({ RETENTION_DAYS: '1' });
+    const other = await forgetting.key('admin');
+    const old = orderEvent('old', { time: '2025-08-20T10:00:00Z' });
+    for (const events of [[old, orderEvent('e1')], [orderEvent('e2')]]) {
+      await forgetting.send('/ingest', { key: other, json: events });
+      await forgetting.apply();
+    }
+    const scan = { ...QUERY, start: '2025-08-20T00:00:00Z', filters: { status: null } };
+    expect(await refused(forgetting, other, scan)).toBe('behind_retention');
+    await forgetting.close();
   });
 
   it('answers 503 before the state can be read', async () => {

@@ -64,6 +64,8 @@ describe('ensureStreams', () => {
       expect.stringContaining('60 s'),
     ]);
     expect((await manager.streams.info('EVENTS')).config.subjects).toEqual(['events.>', 'more.*']);
+    const forEver = await ensureStreams(link, { events: { max_age_ms: 0 } });
+    expect(forEver.warnings.at(-1)).toContain('after 60 s, and they were to be kept for ever');
   });
 
   it.each([

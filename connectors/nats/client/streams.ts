@@ -199,8 +199,11 @@ function checkStream(config: StreamConfig, spec: StreamSpec): string[] {
   }
   const wanted_ns = nanos(spec.max_age_ms);
   if (config.max_age > 0 && (wanted_ns === 0 || config.max_age < wanted_ns)) {
+    const age_s = Math.round(config.max_age / 1e6 / 1000);
     warn(
-      `keeps messages for ${Math.round(config.max_age / 1e6 / 1000)} s, less than the ${spec.max_age_ms / 1000} s asked for.`,
+      wanted_ns === 0
+        ? `removes messages after ${age_s} s, and they were to be kept for ever: change its max_age to 0.`
+        : `keeps messages for ${age_s} s, less than the ${spec.max_age_ms / 1000} s asked for.`,
     );
   }
   return warnings;

@@ -136,6 +136,8 @@ export const cubes = defineOperator<RowBatch, RowBatch, CubesConfig, ReturnType<
       },
       onBarrier: () => {
         builder?.step(set.left);
+        // The rest follows at once, also while no rows come.
+        if (builder !== undefined && builder.incomplete > 0) requestBarrier();
         set.drain();
         set.next();
         dropped = dropped.filter(({ id }) => !removeRows(state, id, drop_max_rows));

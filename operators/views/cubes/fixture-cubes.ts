@@ -118,11 +118,18 @@ export class Rig {
     this.#since.push(...rows);
     this.#sequence++;
     this.#sequences.push(...rows.map(() => this.#sequence));
+    const before = this.driver.progress?.commit;
     await this.driver.push(batchOf(rows, this.dictionary, this.#sequence));
+    // A cube that is being built asks for commits.
+    if (this.driver.progress?.commit !== before) this.#noteCommit();
   }
 
   commit(): void {
     this.driver.commit();
+    this.#noteCommit();
+  }
+
+  #noteCommit(): void {
     this.committed.push(...this.#since);
     this.#forget();
   }

@@ -1,9 +1,8 @@
 import { type ExactSum, narrow } from '../../operators/index.ts';
 import { DAY_MS, formatUtc, QueryError } from '../query/index.ts';
-import type { ConvertAmount } from './amount-values.ts';
+import { type ConvertAmount, dayOf, type TimeSlots } from '../row-sums/index.ts';
 import type { DayRate, DayRates } from './day-rates.ts';
 import { divideHalfAway, FractionSum } from './rounding.ts';
-import { dayOf, type TimeSlots } from './time-slots.ts';
 
 /** Converts money to one currency, at the rate of each UTC day. */
 export class Converter {
@@ -37,7 +36,9 @@ export class Converter {
     const day = formatUtc(dayOf(this.#slots, slot) * DAY_MS).slice(0, 10);
     throw new QueryError(
       'fx_rate_missing',
-      `No exchange rate from ${currency} to ${this.target} is known on ${day} (UTC) or before it. Publish an fx.rate event of that day or before, or leave \`currency\` out to get a group for each currency.`,
+      `No exchange rate from ${currency} to ${this.target} is known on ${day} (UTC) or before ` +
+        `it. Publish an fx.rate event of that day or before, or leave \`currency\` out to get a ` +
+        'group for each currency.',
     );
   }
 

@@ -13,7 +13,8 @@ export class DetailBudget {
     if (this.#bytes > MAX_DETAIL_BYTES) {
       throw new QueryError(
         'too_many_points',
-        'The query holds too many single amounts and distinct customers at once. Ask for a shorter range, a coarser granularity, fewer groups, or add a filter.',
+        'The query holds too many single amounts and distinct customers at once. Ask for a ' +
+          'shorter range, a coarser granularity, fewer groups, or add a filter.',
       );
     }
   }

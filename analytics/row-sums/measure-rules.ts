@@ -1,7 +1,5 @@
 import { CONTRIBUTIONS, type Contribution, MARK, type Measure, NUMBER } from '../rows/index.ts';
 
-export { M, MEASURES, type Measure } from '../rows/index.ts';
-
 /**
  * How a row counts for a measure (`CONTRIBUTIONS`), in the terms of a scan. What a row that has the mark adds, times
  * its sign:

@@ -1,6 +1,6 @@
-import { CHUNK_MAX_ROWS } from './layout.ts';
 import { LocalIds } from './local-ids.ts';
 import { pack, packedBytes, widthOf } from './packed.ts';
+import { CHUNK_MAX_ROWS } from './places.ts';
 
 /** First byte of a stored column; the second is the width of its numbers, the last four of eight its count. */
 export const CONSTANT = 1;

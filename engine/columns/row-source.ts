@@ -1,4 +1,4 @@
-import { FIRST_COLUMN, PART, SEQUENCE, TIME } from './layout.ts';
+import { FIRST_COLUMN, PART, SEQUENCE, TIME } from './places.ts';
 import type { ColumnSpec } from './row-batch.ts';
 import type { StoredSchema } from './stored-schema.ts';
 

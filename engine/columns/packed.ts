@@ -1,5 +1,5 @@
 import { invariant } from '../base/index.ts';
-import type { ChunkIndex } from './scan-types.ts';
+import type { ChunkIndex } from './chunk.ts';
 
 /** Bits of one stored number. */
 const WIDTHS = [1, 2, 4, 8, 16, 24, 32] as const;

@@ -1,7 +1,7 @@
 import type { Chunk, ChunkCodes, ChunkHashes, ChunkItems } from '../../engine/index.ts';
 import { CODE, HASH, ITEM_NUMBER, ItemLines } from '../rows/index.ts';
 import type { KpiSums } from './kpi-sums.ts';
-import type { MeasureRule } from './measures.ts';
+import type { MeasureRule } from './measure-rules.ts';
 import type { ScanSpec } from './row-scan.ts';
 import type { SlotFinder } from './time-slots.ts';
 

@@ -1,4 +1,5 @@
 import { invariant } from '../base/index.ts';
+import type { ChunkCodes, ChunkHashes, ChunkIndex } from './chunk.ts';
 import {
   CONSTANT,
   DICTIONARY,
@@ -10,9 +11,8 @@ import {
   RAW,
   SPARSE,
 } from './column-encoder.ts';
-import { CHUNK_MAX_ROWS } from './layout.ts';
 import { packedBytes, type Unpacked, unpack } from './packed.ts';
-import type { ChunkCodes, ChunkHashes, ChunkIndex } from './scan-types.ts';
+import { CHUNK_MAX_ROWS } from './places.ts';
 
 /** A stored column, at a multiple of 8 bytes in its buffer; undefined: all none. It may go on behind the column. */
 export type StoredColumn = Uint8Array | undefined;

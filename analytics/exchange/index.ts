@@ -1,0 +1,2 @@
+export { ConvertedSum, Converter } from './converter.ts';
+export { DayRates, type RatesByCurrency, readDayRates } from './day-rates.ts';

@@ -1,0 +1,85 @@
+import { describe, expect, it } from 'vitest';
+import { type Stream, TestDriver } from '../../engine/index.ts';
+import { fc } from '../../test/property.ts';
+import type { EventBatch } from '../events/index.ts';
+import { eventWatermark } from './event-watermark.ts';
+import { appendEvent, newBatch, testEvent } from './fixture-events.ts';
+
+const T = Date.UTC(2025, 6, 1);
+const OUT_OF_ORDER_MS = 10_000;
+const IDLE_MS = 60_000;
+
+const build = (input: Stream<EventBatch>) =>
+  input.pipe(eventWatermark('watermark', { outOfOrderness_ms: OUT_OF_ORDER_MS, idle_ms: IDLE_MS }));
+
+function at(batch: EventBatch, ...times_ms: readonly number[]): EventBatch {
+  batch.clear([]);
+  for (const [row, time_ms] of times_ms.entries())
+    appendEvent(batch, testEvent({ id: `e${row}`, time_ms }), row + 1);
+  return batch;
+}
+
+describe('the watermark of events', () => {
+  it('is the newest time less the allowance, and never moves back', async () => {
+    const driver = await TestDriver.start(build);
+    const batch = newBatch();
+    await driver.push(at(batch, T, T - 5_000));
+    await driver.push(at(batch, T - 5_000));
+    await driver.push(at(batch, T + 100));
+    expect(driver.watermarks).toEqual([T - OUT_OF_ORDER_MS, T + 100 - OUT_OF_ORDER_MS]);
+    expect(driver.out).toEqual([batch, batch, batch]);
+    expect(driver.counter('millrace.watermark.late')).toBe(0);
+  });
+
+  it('leaves out events that dedup has refused', async () => {
+    const driver = await TestDriver.start(build);
+    const batch = at(newBatch(), T, T + 50_000);
+    batch.live[1] = 0;
+    await driver.push(batch);
+    expect(driver.watermarks).toEqual([T - OUT_OF_ORDER_MS]);
+  });
+
+  it('passes late events on, counts and lists them, whatever the cut into batches', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.integer({ min: 0, max: 40 }), { minLength: 1, maxLength: 12 }),
+        fc.integer({ min: 1, max: 12 }),
+        async (seconds, cut) => {
+          const times = seconds.map((second) => T + second * 1_000);
+          let reached = Number.NEGATIVE_INFINITY;
+          let late = 0;
+          for (const time_ms of times) {
+            if (time_ms < reached) late++;
+            reached = Math.max(reached, time_ms - OUT_OF_ORDER_MS);
+          }
+          const driver = await TestDriver.start(build);
+          const batch = newBatch();
+          await driver.push(at(batch, ...times.slice(0, cut)));
+          await driver.push(at(batch, ...times.slice(cut)));
+          driver.commit();
+          expect(driver.counter('millrace.watermark.late')).toBe(late);
+          expect(driver.progress?.notices).toEqual(late === 0 ? {} : { tenant: { late } });
+          expect(driver.progress?.watermark_ms).toBe(reached);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it('follows the clock while the source is idle, and goes on from the committed one after a restart', async () => {
+    let driver = await TestDriver.start(build, { start_ms: T });
+    await driver.push(at(newBatch(), T));
+    driver.commit();
+    expect(driver.progress?.watermark_ms).toBe(T - OUT_OF_ORDER_MS);
+    await driver.idle();
+    driver.clock.advance(IDLE_MS);
+    await driver.idle();
+    driver.commit();
+    expect(driver.progress?.watermark_ms).toBe(T + IDLE_MS - OUT_OF_ORDER_MS);
+    driver = await driver.restart();
+    await driver.push(at(newBatch(), T));
+    driver.commit();
+    expect(driver.progress?.watermark_ms).toBe(T + IDLE_MS - OUT_OF_ORDER_MS);
+    expect(driver.counter('millrace.watermark.late')).toBe(1);
+  });
+});

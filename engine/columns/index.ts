@@ -1,0 +1,13 @@
+export * from './chunk.ts';
+export { decodeCodes, decodeHashes, decodeIntegers, decodeNumbers } from './column-decoder.ts';
+export { ColumnEncoder } from './column-encoder.ts';
+export * from './dictionary.ts';
+export { HashIds } from './hash-ids.ts';
+export { ItemListTable } from './item-lists.ts';
+export { Unpacked } from './packed.ts';
+export { CHUNK_MAX_ROWS, LIST, LIST_SIZE, PART, SEQUENCE, TIME } from './places.ts';
+export * from './row-batch.ts';
+export { RowBuffer } from './row-buffer.ts';
+export * from './row-source.ts';
+export { selectCodes } from './select-codes.ts';
+export * from './stored-schema.ts';
