@@ -6,7 +6,7 @@ import { eventFinder, orderAnalytics, orderQueries, queryKinds } from '../analyt
 import { KindRegistry, ManualClock, MemoryDisk, QueryExecutor, Task } from '../engine/index.ts';
 import { KeyRing } from './access/index.ts';
 import { analyticsSettings } from './answers/index.ts';
-import { MemoryKeyValueStore, MemoryPayloads, MemoryStream } from './fixture-memory.ts';
+import { MemoryKeyValueStore, MemoryStream } from './fixture-memory.ts';
 import type { ApiPorts, PipelineStatus, Role } from './http/index.ts';
 import { type Api, createApp } from './service.ts';
 import { readSettings } from './settings/index.ts';

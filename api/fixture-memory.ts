@@ -173,34 +173,3 @@ export class MemoryStream implements EventPublisher, StreamHead {
     };
   }
 }
-
-/** The original events in the stream. */
-export class MemoryPayloads implements PayloadSource {
-  readonly #stream: MemoryStream;
-
-  constructor(stream: MemoryStream) {
-    this.#stream = stream;
-  }
-
-  async fetch(sequences: readonly number[]): Promise<ReadonlyMap<number, StoredMessage | null>> {
-    return new Map(sequences.map((sequence) => [sequence, this.#at(sequence) ?? null]));
-  }
-
-  async *read(from: number, to: number, tenant: string | undefined): AsyncIterable<StoredMessage> {
-    for (let sequence = from; sequence <= to; sequence++) {
-      const message = this.#at(sequence);
-      const subject = this.#stream.messages[sequence - 1]?.subject ?? '';
-      if (message !== undefined && (tenant === undefined || subject.startsWith(`events.${tenant}.`)))
-        yield message;
-    }
-  }
-
-  firstSequence(): Promise<number> {
-    return Promise.resolve(1);
-  }
-
-  #at(sequence: number): StoredMessage | undefined {
-    const message = this.#stream.messages[sequence - 1];
-    return message === undefined ? undefined : { sequence, data: message.payload, header: () => undefined };
-  }
-}

@@ -29,8 +29,9 @@ const MAX_TIME_MS = 2 ** 48 - 1;
 /**
  * The rates of every currency towards `target` in force from `start_ms` to `end_ms`, from the raw table of
  * `fx.rate` events: key = tenant, base, quote (ordered strings), time (u48 ms); value = what was announced, units of
- * quote for one of base (`addRate`). Only what was known at sequence `upTo` counts, where it is given. The rate of a UTC day is the last one of that day, else the newest before it, of the
- * pair or of its inverse (the pair where both are as new).
+ * quote for one of base (`addRate`). Only what was known at sequence `upTo` counts, where it is given. The rate of a
+ * UTC day is the last one of that day, else the newest before it, of the pair or of its inverse (the pair where both
+ * are as new).
  */
 export function readDayRates(
   view: KvView,

@@ -48,8 +48,8 @@ function describeRow({ key, value }: KvEntry): DescribedRow {
 /**
  * Keeps every `fx.rate` event (members `base`, `quote`, `rate`: units of quote for one of base) by pair and
  * event time, so that a query finds the rate of any day. Two events of one pair and time: the greater rate
- * stands, whatever the order of arrival; what was known at an earlier position is kept (`addRate`). Events without a usable pair and rate are listed as `bad_rate` in
- * the diagnostics. Passes everything on.
+ * stands, whatever the order of arrival; what was known at an earlier position is kept (`addRate`). Events without a
+ * usable pair and rate are listed as `bad_rate` in the diagnostics. Passes everything on.
  */
 export const eventRates = defineOperator<EventBatch, EventBatch, undefined, ReturnType<typeof tables>>({
   kind: 'event-rates',

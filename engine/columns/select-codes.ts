@@ -40,15 +40,21 @@ function selectPacked(
   const lanes = lanesOf(accepted, width);
   const each = 8 / width;
   const first = HEADER_BYTES + ((count * 4 + 7) & ~7);
-  const bytes = column.subarray(first, first + Math.ceil(rows / each));
+  const whole = Math.floor(rows / each);
+  const bytes = column.subarray(first, first + whole + 1);
   let selected = 0;
-  for (let at = 0; at < bytes.length; at++) {
-    const row = at * each;
-    for (let left = lanes[bytes[at] as number] as number; left !== 0; left &= left - 1)
-      target[selected++] = row + 31 - Math.clz32(left & -left);
-  }
+  for (let at = 0; at < whole; at++)
+    selected = take(lanes[bytes[at] as number] as number, at * each, target, selected);
   // The last byte may have more numbers than there are rows.
-  while (selected > 0 && (target[selected - 1] as number) >= rows) selected--;
+  const rest = rows - whole * each;
+  if (rest === 0) return selected;
+  const left = (lanes[bytes[whole] as number] as number) & ((1 << rest) - 1);
+  return take(left, whole * each, target, selected);
+}
+
+function take(lanes: number, row: number, target: Uint32Array, selected: number): number {
+  for (let left = lanes; left !== 0; left &= left - 1)
+    target[selected++] = row + 31 - Math.clz32(left & -left);
   return selected;
 }
 

@@ -64,6 +64,20 @@ describe('a stored column', () => {
     );
   });
 
+  it.each([1, 2, 4])('finds the rows of the first code in a last byte that is not full: %s bits', (width) => {
+    const distinct = 2 ** width;
+    for (let rows = distinct; rows < distinct + 20; rows++) {
+      // The code of index 0, which the padding has too.
+      const values = Int32Array.from({ length: rows }, (_, row) => 7 + (row % distinct));
+      const target = new Uint32Array(rows);
+      const column = stored(encoder.codes(values, rows));
+      const count = selectCodes(column, rows, (code) => code === 7, scratch, target);
+      const expected = [...values.keys()].filter((row) => values[row] === 7);
+      expect([...target.subarray(0, count)]).toEqual(expected);
+      expect(count).toBe(expected.length);
+    }
+  });
+
   it('gives back any codes', () => {
     const code = fc.oneof(
       fc.constantFrom(0, 1, 2, 5, 300, 2 ** 31 - 1, 1 << 21, (1 << 21) - 1),
