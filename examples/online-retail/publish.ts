@@ -53,7 +53,7 @@ export async function prepare(path: string): Promise<Prepared> {
   };
   await readRows(path, (row) => {
     lines++;
-    mapper.add(row);
+    take(mapper.add(row));
   });
   take(mapper.end());
   return { messages, lines, bytes, types, net: mapper.net, first, last };
