@@ -47,7 +47,7 @@ export const DEFAULT_OPTIONS: OrderAnalyticsOptions = {
   retention_days: undefined,
   outOfOrderness_ms: 30_000,
   idle_ms: 60_000,
-  ledger_cache_bytes: 32 * 1_048_576,
+  ledger_cache_bytes: 16 * 1_048_576,
   log_limits: {},
 };
 
