@@ -6,6 +6,8 @@ const LONG = [
   'test/nats-away.test.ts',
   'test/online-retail.test.ts',
   'test/crash.test.ts',
+  'test/contract-history.test.ts',
+  'test/contract-as-of.test.ts',
   'test/disk-full.test.ts',
   'test/bounded-state-keyed.test.ts',
   'test/cli-topology.test.ts',

@@ -37,6 +37,9 @@ const nasty = fc.constantFrom<unknown>(
   '+275760-09-13T00:00:00Z',
   '0000-01-01T00:00:00Z',
   'Europe/London',
+  'q_AAAAAAAA',
+  { query_id: 'q_AAAAAAAA' },
+  { EVENTS: { 0: 1 } },
   'x'.repeat(10_000),
   JSON.parse('{"__proto__":{"polluted":true}}'),
 );
@@ -59,7 +62,10 @@ const QUERY = {
   currency: 'GBP',
   limit: 10,
 };
-const ASKED = { ...QUERY, dry_run: false, min_position: { EVENTS: { 0: 1 } } };
+const ASKED = {
+  ...{ ...QUERY, dry_run: false, explain: false, min_position: { EVENTS: { 0: 1 } } },
+  as_of: { EVENTS: { 0: 1 } },
+};
 
 /** A good object, mostly with some of its members changed, added or taken away. */
 function mutated(good: Record<string, unknown>): fc.Arbitrary<unknown> {
@@ -72,11 +78,52 @@ function mutated(good: Record<string, unknown>): fc.Arbitrary<unknown> {
     .map((changes) => Object.assign(Object.create(null), good, Object.fromEntries(changes)));
 }
 
+const field = fc.oneof(
+  fc.constantFrom(
+    'type',
+    'time',
+    'event_id',
+    'order_id',
+    'amount',
+    'items[].sku',
+    'items[0]',
+    'data.a',
+    '__proto__',
+  ),
+  fc.string(),
+);
+const operatorOf = fc
+  .tuple(fc.constantFrom('eq', 'ne', 'in', 'range', 'prefix', 'contains', 'exists'), value)
+  .map(([operator, of]) => (operator === 'range' ? { range: { gte: of } } : { [operator]: of }));
+/** Conditions that are right, or nearly. */
+const condition = fc.letrec<{ one: unknown }>((tie) => ({
+  one: fc.oneof(
+    { maxDepth: 4, withCrossShrink: true },
+    fc.tuple(field, operatorOf).map(([name, test]) => ({ field: name, ...test })),
+    fc.record({ and: fc.array(tie('one'), { maxLength: 3 }) }),
+    fc.record({ or: fc.array(tie('one'), { maxLength: 3 }) }),
+    fc.record({ not: tie('one') }),
+    value,
+  ),
+})).one;
+const SEARCH = {
+  text: 'a',
+  from: '2025-09-01T00:00:00Z',
+  order: 'asc',
+  limit: 5,
+  max_scan: 10,
+  explain: false,
+};
+const searches = fc
+  .tuple(mutated(SEARCH), condition, fc.boolean())
+  .map(([body, query, hasQuery]) => (hasQuery ? Object.assign(Object.create(null), body, { query }) : body));
+
 const event = mutated(orderEvent('e', { items: [{ sku: 's', quantity: 1, unit_price: 5 }], data: { a: 1 } }));
 /** What each route expects, more or less. */
 const BODIES: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   queryKpis: mutated(ASKED),
   batchKpis: fc.array(mutated({ id: 'a', ...QUERY }), { maxLength: 3 }).map((queries) => ({ queries })),
+  searchEvents: searches,
   createKey: mutated({ name: 'k', role: 'viewer', tenants: 'own', expires_at: '2030-01-01T00:00:00Z' }),
   ingestEvents: fc.oneof(event, fc.array(event, { maxLength: 5 })),
   bulkIngest: event,
@@ -119,6 +166,12 @@ const parameter = fc.tuple(
     'currency',
     'min_position',
     'dry_run',
+    'explain',
+    'as_of',
+    'order',
+    'from',
+    'order_id',
+    'sku',
     '__proto__',
     'x',
   ),

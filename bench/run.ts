@@ -9,6 +9,7 @@ import { queryBench } from './query.ts';
 import { queryLatencyBench } from './query-latency.ts';
 import { restartBench } from './restart.ts';
 import { runsBench } from './runs.ts';
+import { scanBench } from './scan.ts';
 
 /** Every figure that the README or the docs name, each a command: `npm run bench -- NAME`. */
 const BENCHES: Readonly<Record<string, () => Promise<object>>> = {
@@ -23,6 +24,7 @@ const BENCHES: Readonly<Record<string, () => Promise<object>>> = {
   'query-latency': queryLatencyBench,
   restart: restartBench,
   runs: runsBench,
+  scan: scanBench,
 };
 
 const name = process.argv[2] ?? '';

@@ -30,7 +30,8 @@ const EXCUSED: Readonly<Record<string, string>> = {
     ]),
   ),
   watermark: 'makes the time that the others are tested with; see watermark.test.ts and the simulation',
-  cubes: 'reads the facts of the order analytics, in whose simulation it is; see cubes.test.ts',
+  cubes: 'takes rows in columns; see cubes.test.ts, and the simulation of the order analytics',
+  'event-log': 'takes rows in columns; see log.test.ts, and the simulation of the order analytics',
   'to-callback': 'is to-jetstream with a subject of its own',
 };
 

@@ -173,9 +173,8 @@ export interface SqlCell {
 export interface SqlFact {
   readonly id: string;
   readonly okey: string;
-  readonly customer: string | null;
-  readonly session: string | null;
   readonly country: string | null;
+  readonly currency: string | null;
   readonly sums: Readonly<Record<SqlMeasure, bigint>>;
 }
 
@@ -250,7 +249,7 @@ export class ContractSql {
 
   async facts(): Promise<readonly SqlFact[]> {
     const rows = await this.#rows(
-      `SELECT id, okey, customer, session, country, ${list(MEASURES, (name) => `coalesce(${name}, 0)::VARCHAR AS ${name}`)} FROM f`,
+      `SELECT id, okey, country, currency, ${list(MEASURES, (name) => `coalesce(${name}, 0)::VARCHAR AS ${name}`)} FROM f`,
     );
     return rows.map((row) => ({ ...(row as unknown as Omit<SqlFact, 'sums'>), sums: sumsOf(row) }));
   }

@@ -14,6 +14,16 @@ export type ColumnTest =
   | { readonly kind: 'code'; readonly column: string; readonly codes: readonly number[] }
   | { readonly kind: 'hash'; readonly column: string; readonly hashes: readonly IdHash[] };
 
+/** Columns of text in which no event has what its order says. */
+const OWN_TEXTS = ['type', 'source'];
+
+/** Whether a row always has the event's own value there, whatever its order says. */
+export function isOwnTest(test: ColumnTest): boolean {
+  if (test.kind === 'code') return true;
+  if (test.kind === 'hash') return test.column === 'order';
+  return test.items.length === 0 && test.columns.every((name) => OWN_TEXTS.includes(name));
+}
+
 export interface Prefilter {
   readonly tests: readonly ColumnTest[];
   /** Half-open. */

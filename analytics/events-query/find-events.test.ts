@@ -284,6 +284,16 @@ describe('payloads that are gone', () => {
     expect(scanned.payloads_missing).toBe(1);
   });
 
+  it('lists those of a type, an order or a source whatever their orders say', async () => {
+    const events = filled();
+    const condition = parseCondition({ field: 'type', eq: 'visit' }, TEST_TERMS);
+    const { events: found, scanned } = await findEvents(events.parts, events.request({ condition }), SIGNAL);
+    expect(found.map(({ amounts }) => amounts.amount)).toEqual(
+      Array.from({ length: 20 }, (_, at) => 19 - at),
+    );
+    expect(scanned.payloads_missing).toBe(0);
+  });
+
   it('counts those of which nothing can be said', async () => {
     const events = filled();
     const condition = parseCondition({ field: 'amount', range: { gte: 5 } }, TEST_TERMS);

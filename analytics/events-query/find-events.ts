@@ -1,5 +1,5 @@
 import type { PlanHead } from '../../engine/index.ts';
-import { prefilterOf } from './column-tests.ts';
+import { isOwnTest, prefilterOf } from './column-tests.ts';
 import type { Condition } from './condition.ts';
 import { describeEvents } from './describe-events.ts';
 import type { FoundEvent } from './found-event.ts';
@@ -114,8 +114,8 @@ class Search {
   readonly #events: FoundEvent[] = [];
   /** Columns and times say all that is asked. */
   #isSure = false;
-  /** Times alone do. */
-  #isPlain = false;
+  /** Of rows too that may say what their order says: only columns that are the event's own are asked for. */
+  #isOwn = false;
   #after: Position | undefined;
   #rows = 0;
   #read = 0;
@@ -133,7 +133,7 @@ class Search {
     const { condition, tenant, words, payloads_max, isOver } = this.#request;
     this.#isSure = prefilterOf(condition, tenant, terms).isExact && words.length === 0;
     const first = firstSelection(terms, this.#request);
-    this.#isPlain = first.tests.length === 0;
+    this.#isOwn = first.tests.every(isOwnTest);
     const judging = await this.#judging(first);
     this.#after = first.after;
     let { limit, rows_max } = first;
@@ -201,7 +201,7 @@ class Search {
         end = 'cut';
         break;
       }
-      const isSure = this.#isSure && (this.#isPlain || selection.merged[seen] === 0);
+      const isSure = this.#isSure && (this.#isOwn || selection.merged[seen] === 0);
       if (verdict === VERDICT.yes || (verdict === VERDICT.missing && isSure)) taken.push(seen);
       else if (verdict === VERDICT.missing) this.#missing++;
       if (this.#events.length + taken.length < this.#request.limit) continue;

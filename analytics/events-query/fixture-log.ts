@@ -274,6 +274,13 @@ class TestChunk implements Chunk {
     return coded(this.#of(this.#batch.columns.codes[column] as Int32Array));
   }
 
+  select(column: number, accepts: (code: number) => boolean, rows: Uint32Array): number {
+    const codes = this.#of(this.#batch.columns.codes[column] as Int32Array);
+    const selected = codes.flatMap((code, row) => (accepts(code) ? [row] : []));
+    rows.set(selected);
+    return selected.length;
+  }
+
   hash(column: number): ChunkHashes {
     const { hi, lo } = this.#batch.columns.hashes[column] as HashColumn;
     const keys = this.#rows.map((row) => `${hi[row]}/${lo[row]}`);

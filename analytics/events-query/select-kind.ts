@@ -6,7 +6,7 @@ import {
   OTHER_TEXT,
   type ScanPlan,
 } from '../../engine/index.ts';
-import type { ColumnTest } from './column-tests.ts';
+import { type ColumnTest, isOwnTest } from './column-tests.ts';
 import { BestPositions } from './position.ts';
 import { Candidates, type CodeTest, type RowFilter, selectFrom } from './select-kernel.ts';
 import type { EventLogView, SelectedColumns, Selection, SelectRequest } from './select-request.ts';
@@ -70,9 +70,6 @@ function planOf(view: EventLogView, scope: string, request: SelectRequest): Plan
   };
 }
 
-/** Columns in which no event has what its order says. */
-const OWN_TEXTS = ['type', 'source'];
-
 /** The test with codes of the dictionary; undefined where no row can pass it. */
 function codeTestOf({ schema, dictionary }: EventLogView, test: ColumnTest): CodeTest | undefined {
   const place = (specs: readonly ColumnSpec[]) => (name: string) => columnIndex(specs, name);
@@ -84,7 +81,7 @@ function codeTestOf({ schema, dictionary }: EventLogView, test: ColumnTest): Cod
       column: columnIndex(schema.columns, test.column),
       hi,
       lo,
-      isOwn: test.column === 'order',
+      isOwn: isOwnTest(test),
     };
   }
   if (test.kind === 'code') {
@@ -100,7 +97,7 @@ function codeTestOf({ schema, dictionary }: EventLogView, test: ColumnTest): Cod
     columns: test.columns.map(place(schema.columns)),
     items: test.items.map(place(schema.items)),
     codes: Int32Array.from(codes),
-    isOwn: test.items.length === 0 && test.columns.every((name) => OWN_TEXTS.includes(name)),
+    isOwn: isOwnTest(test),
   };
 }
 

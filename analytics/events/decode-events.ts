@@ -65,6 +65,12 @@ export const decodeEvents = defineOperator<
     const decoder = new ColumnDecoder({ dictionary, custom, retentionCut: () => cut_ms });
     const batch = new EventBatch(dictionary, custom);
     const out = [batch];
+    metrics.gauge('millrace.dictionary.texts', 'Texts in the dictionary', () => dictionary.size);
+    metrics.gauge(
+      'millrace.dictionary.overflowed',
+      'Texts that became `__other__` since the start, for the dictionary is full',
+      () => dictionary.overflowed,
+    );
     const accepted = metrics.counter('millrace.decode.accepted', 'Events decoded');
     return {
       onBatch: (records) => {

@@ -1,5 +1,5 @@
 import { ByteReader, ByteWriter, type KvView, prefixEnd } from '../../engine/index.ts';
-import { DAY_MS, minorUnitExponent, parseDecimal } from '../query/index.ts';
+import { DAY_MS, minorUnitExponent, parseDecimal, rateAt } from '../query/index.ts';
 
 /** Target minor units for one minor unit of a currency: numerator / denominator, both positive. */
 export interface DayRate {
@@ -28,9 +28,10 @@ const MAX_TIME_MS = 2 ** 48 - 1;
 
 /**
  * The rates of every currency towards `target` in force from `start_ms` to `end_ms`, from the raw table of
- * `fx.rate` events: key = tenant, base, quote (ordered strings), time (u48 ms); value = decimal text, units of
- * quote for one of base. The rate of a UTC day is the last one of that day, else the newest before it, of the
- * pair or of its inverse (the pair where both are as new).
+ * `fx.rate` events: key = tenant, base, quote (ordered strings), time (u48 ms); value = what was announced, units of
+ * quote for one of base (`addRate`). Only what was known at sequence `upTo` counts, where it is given. The rate of a
+ * UTC day is the last one of that day, else the newest before it, of the pair or of its inverse (the pair where both
+ * are as new).
  */
 export function readDayRates(
   view: KvView,
@@ -38,14 +39,15 @@ export function readDayRates(
   target: string,
   start_ms: number,
   end_ms: number,
+  upTo = Number.POSITIVE_INFINITY,
 ): RatesByCurrency {
   const until_ms = Math.ceil(end_ms / DAY_MS) * DAY_MS;
   const startDay = Math.floor(start_ms / DAY_MS);
   const result: Record<string, CurrencyRates> = {};
   for (const currency of currenciesOf(view, tenant, target)) {
     if (currency === target) continue;
-    const direct = readPair(view, [tenant, currency, target], startDay, until_ms);
-    const inverse = readPair(view, [tenant, target, currency], startDay, until_ms).map((rate) => ({
+    const direct = readPair(view, [tenant, currency, target], startDay, until_ms, upTo);
+    const inverse = readPair(view, [tenant, target, currency], startDay, until_ms, upTo).map((rate) => ({
       ...rate,
       numerator: rate.denominator,
       denominator: rate.numerator,
@@ -101,6 +103,7 @@ function readPair(
   pair: readonly [string, string, string],
   startDay: number,
   until_ms: number,
+  upTo: number,
 ): Announced[] {
   const prefix = new ByteWriter();
   for (const text of pair) prefix.orderedString(text);
@@ -109,7 +112,8 @@ function readPair(
   const rates: Announced[] = [];
   const add = (key: Uint8Array, value: Uint8Array): boolean => {
     const time_ms = new ByteReader(key.subarray(bytes.length)).u48();
-    const decimal = parseDecimal(Buffer.from(value).toString('latin1'));
+    const rate = rateAt(value, upTo);
+    const decimal = rate === undefined ? undefined : parseDecimal(rate);
     if (decimal === undefined) return false;
     const day = Math.floor(time_ms / DAY_MS);
     if (rates.at(-1)?.day === day) rates.pop();

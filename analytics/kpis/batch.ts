@@ -28,6 +28,7 @@ export const kpiBatchSchema = z.strictObject({
   max_staleness: kpiQuerySchema.shape.max_staleness,
   force_fresh: kpiQuerySchema.shape.force_fresh,
   min_position: kpiQuerySchema.shape.min_position,
+  dry_run: kpiQuerySchema.shape.dry_run,
 });
 export type KpiBatch = z.output<typeof kpiBatchSchema>;
 

@@ -16,6 +16,7 @@ import {
   TestDriver,
 } from '../../engine/index.ts';
 import { type CubeDefinition, cubes, cubeViews } from '../../operators/index.ts';
+import { addRate } from '../query/index.ts';
 import { RowContribution, rowSchema } from '../rows/index.ts';
 import { cubeSource } from './cube-source.ts';
 import { appendRow, CUSTOM, TENANT, type TestRow } from './fixture-rows.ts';
@@ -108,11 +109,13 @@ export class KpiStore {
     return store;
   }
 
-  rate(base: string, quote: string, at: string, rate: string): this {
-    const key = new ByteWriter().orderedString(TENANT).orderedString(base).orderedString(quote);
-    this.#rates.transaction(() =>
-      this.#rates.table('rates').put(key.u48(Date.parse(at)).copy(), Buffer.from(rate)),
-    );
+  /** Known from `sequence` on. */
+  rate(base: string, quote: string, at: string, rate: string, sequence = 0): this {
+    const writer = new ByteWriter().orderedString(TENANT).orderedString(base).orderedString(quote);
+    const key = writer.u48(Date.parse(at)).copy();
+    const table = this.#rates.table('rates');
+    const value = addRate(table.get(key), sequence, rate);
+    if (value !== undefined) this.#rates.transaction(() => table.put(key, value));
     return this;
   }
 

@@ -245,6 +245,25 @@ describe('currencies', () => {
       expect(revenue(query)).toBe(20_000);
   });
 
+  it('are converted as_of a position by the rates that were known there', async () => {
+    const rows = [
+      order('2025-08-01T10:00:00Z', 100, { currency: 'EUR', sequence: 2 }),
+      order('2025-08-01T11:00:00Z', 100, { currency: 'EUR', sequence: 9 }),
+    ];
+    const store = (await KpiStore.of(rows))
+      .rate('EUR', 'USD', '2025-08-01T00:00:00Z', '1.5', 1)
+      .rate('EUR', 'USD', '2025-08-01T00:00:00Z', '2', 5)
+      .rate('EUR', 'USD', '2025-08-01T09:00:00Z', '3', 7);
+    const revenue = (sequence: number) => {
+      const as_of = { EVENTS: { 0: sequence } };
+      const answer = store.ask({ ...DAY, metrics: ['revenue'], currency: 'USD', as_of });
+      return [answer.groups[0]?.totals.revenue, answer.warnings];
+    };
+    expect([2, 4, 5, 6, 7, 9].map(revenue)).toEqual(
+      [150, 150, 200, 200, 300, 600].map((value) => [value, []]),
+    );
+  });
+
   it('are rounded once: totals do not depend on the buckets', async () => {
     const rows = Array.from({ length: 24 }, (_, hour) =>
       order(`2025-08-01T${String(hour).padStart(2, '0')}:30:00Z`, 1, { currency: 'EUR' }),

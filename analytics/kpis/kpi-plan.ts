@@ -77,8 +77,8 @@ export function planKpis(
     rates:
       prepared.target === undefined
         ? {}
-        : readDayRates(sources.rates, scope, prepared.target, range.start_ms, range.end_ms),
-    warnings: warningsOf(prepared, cubes),
+        : readDayRates(sources.rates, scope, prepared.target, range.start_ms, range.end_ms, upTo),
+    warnings: warningsOf(cubes),
   };
   return {
     kind: KPI_KIND,
@@ -95,18 +95,12 @@ export function planKpis(
   };
 }
 
-const RATES_NOW =
-  'Exchange rates are those known now: as_of holds for the events, not for the rates that convert them.';
-
-function warningsOf({ target, query }: Prepared, cubes: readonly CubeStretch[]): string[] {
+function warningsOf(cubes: readonly CubeStretch[]): string[] {
   const full = cubes.flatMap(({ cube, start_ms, end_ms }) =>
     cube.full_days.filter((day_ms) => day_ms >= start_ms && day_ms < end_ms),
   );
   const days = new Set(full).size;
-  return [
-    ...(target !== undefined && query.as_of !== undefined ? [RATES_NOW] : []),
-    ...(days === 0 ? [] : [fullDays(days)]),
-  ];
+  return days === 0 ? [] : [fullDays(days)];
 }
 
 function fullDays(days: number): string {

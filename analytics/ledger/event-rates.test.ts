@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ByteReader, type Stream, TestDriver } from '../../engine/index.ts';
 import { fc } from '../../test/property.ts';
 import type { EventBatch } from '../events/index.ts';
+import { rateAt } from '../query/index.ts';
 import { eventRates } from './event-rates.ts';
 import { appendEvent, newBatch, testEvent } from './fixture-events.ts';
 
@@ -31,7 +32,7 @@ function ratesOf({ disk }: TestDriver<EventBatch, EventBatch>): string[] {
       const reader = new ByteReader(key);
       const names = [reader.orderedString(), reader.orderedString(), reader.orderedString()].join(' ');
       const day = new Date(reader.u48()).toISOString().slice(0, 10);
-      return `${names} ${day} ${Buffer.from(value).toString()}`;
+      return `${names} ${day} ${rateAt(value, Number.POSITIVE_INFINITY)}`;
     }),
   );
 }

@@ -5,7 +5,7 @@ import type { KpiSums } from './kpi-sums.ts';
 import type { MeasureRule } from './measure-rules.ts';
 import { addAmounts, addCounts, addObserved, addUnits, type PointRows } from './point-loops.ts';
 import { RowPlacer } from './row-placer.ts';
-import { acceptTable, refineRange, refineRows, selectRows, type WideCodes, WideIndex } from './row-select.ts';
+import { acceptTable, refineRange, refineRows, WideIndex } from './row-select.ts';
 import { SlotFinder, type TimeSlots } from './time-slots.ts';
 
 /** A dimension's code column, and its column of items where rows with items have it there; -1: nowhere. */
@@ -69,15 +69,16 @@ export class RowScan {
   scan(chunk: Chunk, range: RowRange): void {
     this.#makeRoom(chunk.rows);
     const selected = this.#selected;
-    const marks = this.#marksIndex.codes(chunk.code(CODE.marks), chunk.rows);
-    selected.count = this.#select(chunk.rows, marks);
+    // Rows that count for something that is asked for.
+    selected.count = chunk.select(CODE.marks, (marks) => (marks & this.#marks) !== 0, selected.rows);
+    if (selected.count === 0) return;
     if (!chunk.isWhole) this.#cut(chunk, range);
     for (const filter of this.#spec.filters) if (filter.item < 0) this.#filter(chunk, filter);
     if (selected.count === 0) return;
     const items = this.#items !== undefined && chunk.hasItems ? chunk.items() : undefined;
     const itemRows = items === undefined ? 0 : this.#parted(items);
     for (const filter of this.#spec.filters) if (filter.item >= 0) this.#filter(chunk, filter);
-    if (selected.count > 0) this.#add(chunk, marks);
+    if (selected.count > 0) this.#add(chunk);
     if (itemRows > 0 && items !== undefined) this.#items?.scan(chunk, items, this.#itemRows, itemRows);
   }
 
@@ -87,16 +88,6 @@ export class RowScan {
     this.#marked = emptyRows(rows);
     this.#signs = new Int8Array(rows);
     this.#itemRows = new Uint32Array(rows);
-  }
-
-  /** Rows that count for something that is asked for. */
-  #select(length: number, { index, values }: WideCodes): number {
-    const { rows } = this.#selected;
-    const accept = acceptTable(values, (marks) => (marks & this.#marks) !== 0);
-    if (index !== undefined) return accept.includes(1) ? selectRows(index, accept, length, rows) : 0;
-    if (accept[0] !== 1) return 0;
-    for (let row = 0; row < length; row++) rows[row] = row;
-    return length;
   }
 
   #cut(chunk: Chunk, { start_ms, end_ms, upTo }: RowRange): void {
@@ -134,14 +125,14 @@ export class RowScan {
     return withItems;
   }
 
-  #add(chunk: Chunk, marks: WideCodes): void {
+  #add(chunk: Chunk): void {
     const { measures, amounts, membersMark } = this.#spec;
     this.#placer.place(chunk, this.#selected);
     this.#signRows(chunk);
     const needed = new Set([...measures, ...amounts].map(({ mark }) => mark));
     if (membersMark !== 0) needed.add(membersMark);
     for (const mark of needed) {
-      const rows = this.#withMark(mark, marks);
+      const rows = this.#withMark(mark, chunk);
       if (rows.count === 0) continue;
       for (const [at, rule] of measures.entries())
         if (rule.mark === mark) this.#addMeasure(chunk, rows, rule, at);
@@ -164,9 +155,10 @@ export class RowScan {
     }
   }
 
-  #withMark(mark: number, { index, values }: WideCodes): PointRows {
+  #withMark(mark: number, chunk: Chunk): PointRows {
     const selected = this.#selected;
     if (mark === this.#marks) return selected;
+    const { index, values } = this.#marksIndex.codes(chunk.code(CODE.marks), chunk.rows);
     const has = acceptTable(values, (marks) => (marks & mark) !== 0);
     if (index === undefined || !has.includes(0)) return has[0] === 1 ? selected : NO_ROWS;
     const marked = this.#marked;

@@ -34,21 +34,6 @@ export function acceptTable(values: Int32Array, accepts: (code: number) => boole
   return table;
 }
 
-/** Writes the accepted rows of a whole chunk; returns how many. */
-export function selectRows(
-  index: Uint32Array,
-  accept: Uint8Array,
-  length: number,
-  rows: Uint32Array,
-): number {
-  let count = 0;
-  for (let row = 0; row < length; row++) {
-    rows[count] = row;
-    count += accept[index[row] as number] as number;
-  }
-  return count;
-}
-
 /** Keeps the accepted rows among the first `count`; returns how many. */
 export function refineRows(index: Uint32Array, accept: Uint8Array, rows: Uint32Array, count: number): number {
   let kept = 0;

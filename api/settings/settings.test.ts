@@ -18,10 +18,11 @@ describe('readSettings', () => {
   });
 
   it('takes empty variables as absent, and adds cubes to the default ones', () => {
-    const settings = readSettings({ PORT: '', CUBES: 'channel+payment_method+country, sku+channel,country' });
+    const CUBES = 'channel+payment_method+country@1h, sku+channel,country';
+    const settings = readSettings({ PORT: '', CUBES });
     expect(settings.port).toBe(8080);
     const names = settings.cubes.map(({ name }) => name);
-    expect(names).toContain('channel+country+payment_method@1d');
+    expect(names).toContain('channel+country+payment_method@1h');
     expect(names).toContain('channel+sku@1d');
     expect(new Set(names).size).toBe(names.length);
   });
@@ -34,8 +35,9 @@ describe('readSettings', () => {
     ['LOG_LEVEL', 'loud'],
     ['NATS_URL', 'http://x'],
     ['CUBES', 'country+colour'],
-    ['CUBES', 'country+channel+sku+campaign+status'],
-    ['CUBES', 'country@5m'],
+    ['CUBES', 'country+channel+sku+campaign+region'],
+    ['CUBES', 'country@15m'],
+    ['CUSTOM_DIMENSIONS', 'store,country'],
     ['CUBE_CELLS_PER_DAY', '0'],
     ['ALLOWED_OUT_OF_ORDERNESS', '30'],
     ['ALLOWED_OUT_OF_ORDERNESS', '9d'],

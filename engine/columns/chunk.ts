@@ -39,6 +39,8 @@ export interface Chunk {
   sequence(): Float64Array;
   part(): Int32Array;
   code(column: number): ChunkCodes;
+  /** Writes the rows whose code `accepts` says yes to, in order; returns how many. Asks once for each distinct code. */
+  select(column: number, accepts: (code: number) => boolean, rows: Uint32Array): number;
   hash(column: number): ChunkHashes;
   /** NaN is none. */
   number(column: number): Float64Array;

@@ -9,4 +9,5 @@ export { CHUNK_MAX_ROWS, LIST, LIST_SIZE, PART, SEQUENCE, TIME } from './places.
 export * from './row-batch.ts';
 export { RowBuffer } from './row-buffer.ts';
 export * from './row-source.ts';
+export { selectCodes } from './select-codes.ts';
 export * from './stored-schema.ts';

@@ -6,6 +6,7 @@ import {
   decodeHashes,
   decodeIntegers,
   decodeNumbers,
+  selectCodes,
   Unpacked,
 } from '../columns/index.ts';
 import { Reusable } from './chunk-store.ts';
@@ -45,6 +46,38 @@ const many = (length: number, value: (row: number) => number): Float64Array =>
   Float64Array.from({ length }, (_unused, row) => value(row));
 
 describe('a stored column', () => {
+  it('finds the rows of some codes, whatever its form', () => {
+    const anyCodes = fc
+      .integer({ min: 1, max: 400 })
+      .chain((distinct) => fc.array(fc.nat(distinct - 1), { minLength: 1, maxLength: 900 }));
+    fc.assert(
+      fc.property(anyCodes, fc.nat(400), fc.integer({ min: 1, max: 5 }), (codes, least, every) => {
+        const values = Int32Array.from(codes);
+        const accepts = (code: number): boolean => code >= least && code % every === 0;
+        const rows = new Uint32Array(codes.length);
+        const column = stored(encoder.codes(values, values.length));
+        const count = selectCodes(column, codes.length, accepts, scratch, rows);
+        const expected = codes.flatMap((code, row) => (accepts(code) ? [row] : []));
+        expect([...rows.subarray(0, count)]).toEqual(expected);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it.each([1, 2, 4])('finds the rows of the first code in a last byte that is not full: %s bits', (width) => {
+    const distinct = 2 ** width;
+    for (let rows = distinct; rows < distinct + 20; rows++) {
+      // The code of index 0, which the padding has too.
+      const values = Int32Array.from({ length: rows }, (_, row) => 7 + (row % distinct));
+      const target = new Uint32Array(rows);
+      const column = stored(encoder.codes(values, rows));
+      const count = selectCodes(column, rows, (code) => code === 7, scratch, target);
+      const expected = [...values.keys()].filter((row) => values[row] === 7);
+      expect([...target.subarray(0, count)]).toEqual(expected);
+      expect(count).toBe(expected.length);
+    }
+  });
+
   it('gives back any codes', () => {
     const code = fc.oneof(
       fc.constantFrom(0, 1, 2, 5, 300, 2 ** 31 - 1, 1 << 21, (1 << 21) - 1),

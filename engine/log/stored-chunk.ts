@@ -12,6 +12,7 @@ import {
   LIST_SIZE,
   PART,
   SEQUENCE,
+  selectCodes,
   TIME,
   Unpacked,
 } from '../columns/index.ts';
@@ -73,6 +74,7 @@ export class StoredChunk implements Chunk {
   readonly #places: ColumnPlaces;
   readonly #memory: ScanMemory;
   readonly #decoded = new Map<number, ChunkCodes | ChunkHashes | Float64Array>();
+  readonly #copied = new Map<number, Uint8Array>();
   #items: ChunkItems | undefined;
 
   constructor(
@@ -111,6 +113,12 @@ export class StoredChunk implements Chunk {
 
   code(column: number): ChunkCodes {
     return this.#codes(this.#places.codes[column] ?? -1, this.rows);
+  }
+
+  select(column: number, accepts: (code: number) => boolean, rows: Uint32Array): number {
+    const place = this.#places.codes[column] ?? -1;
+    const memory = this.#memory.column(place < 0 ? MISSING : place);
+    return selectCodes(this.#storedOf(place, memory), this.rows, accepts, memory.unpacked, rows);
   }
 
   hash(column: number): ChunkHashes {
@@ -181,9 +189,20 @@ export class StoredChunk implements Chunk {
     // A place has one kind, so what was decoded of it is of that kind.
     let decoded = this.#decoded.get(place) as T | undefined;
     if (decoded === undefined) {
-      decoded = decode(this.#bytes.column(place, memory.bytes), memory);
+      decoded = decode(this.#storedOf(place, memory), memory);
       this.#decoded.set(place, decoded);
     }
     return decoded;
+  }
+
+  /** A column's bytes, copied once. */
+  #storedOf(place: number, memory: ColumnMemory): Uint8Array | undefined {
+    if (place < 0) return undefined;
+    let stored = this.#copied.get(place);
+    if (stored === undefined) {
+      stored = this.#bytes.column(place, memory.bytes);
+      if (stored !== undefined) this.#copied.set(place, stored);
+    }
+    return stored;
   }
 }

@@ -1,144 +1,289 @@
 import type { Chunk } from '../columns/index.ts';
-import { DenseIds } from './dense-ids.ts';
+import { EntityPart, type PartOf } from './entity-part.ts';
+import { Growable } from './growable.ts';
+import { RowLabels, type RowLabelsConfig } from './row-labels.ts';
+import { WideIndex } from './wide-index.ts';
 
-/** Which rows of a log are an entity's events, and what each is. Columns as in `Chunk`. */
-export interface EntityEventsConfig {
+/** Whose events. */
+export interface EntityEventsConfig extends RowLabelsConfig, PartOf {
   /** Hash column of the entity; rows without one are skipped. */
   readonly entity: number;
-  /** Code column that says what a row is, and the label (1..255) of each code; other codes are skipped. */
-  readonly kind: number;
-  readonly labels: ReadonlyMap<number, number>;
-  /** Code column and the bit of it that a row must have: rows that came in as events. */
-  readonly flags: number;
-  readonly flag: number;
-  /** Half-open, ms. */
-  readonly start_ms: number;
-  readonly end_ms: number;
-  readonly upTo?: number;
-  /** Takes the entities whose hash falls to `part` of `parts`, a power of two: for several threads. */
-  readonly part: number;
-  readonly parts: number;
 }
 
-const INITIAL_EVENTS = 1 << 16;
+/** An event is one number: its time × 256 + its label. So the order of numbers is that of time, then of labels. */
+const LABELS = 256;
+/** Events that are sorted at once: what fits the processor's cache. */
+const SLICE_EVENTS = 32_768;
+const MAX_SLICE_BITS = 12;
+
+/** The events [from, to) of an entity, ascending; see `eventTimeOf` and `eventLabelOf`. Valid during the call. */
+export type EntityVisitor = (entity: number, events: Float64Array, from: number, to: number) => void;
+
+export function eventTimeOf(event: number): number {
+  return Math.floor(event / LABELS);
+}
+
+export function eventLabelOf(event: number): number {
+  return event - Math.floor(event / LABELS) * LABELS;
+}
 
 /**
- * Collects the events of each entity from the chunks of a scan, in any order, and hands them out entity by entity in
- * order of time. Events of one time keep the order in which they were collected.
+ * Collects the events of each entity from the chunks of a scan and hands them out entity by entity, in order of time
+ * and, at one time, of labels. Chunks may come in any order; where they come by their first time, what lies before
+ * the next one's can be taken already: so the memory is that of some chunks. Rows of an entity that lie together
+ * are a run. Runs are taken slice by slice of the hashes, so that all that is touched meanwhile is in the cache.
  */
 export class EntityEvents {
-  readonly ids = new DenseIds();
-  count = 0;
   readonly #config: EntityEventsConfig;
-  #entity = new Int32Array(INITIAL_EVENTS);
-  #time_ms = new Float64Array(INITIAL_EVENTS);
-  #label = new Uint8Array(INITIAL_EVENTS);
-  /** Of the chunk at hand: numbers by local place, -1: not asked for yet, -2: another part's. */
-  #local = new Int32Array(0);
+  readonly #part: EntityPart;
+  readonly #labels: RowLabels;
+  readonly #index = new WideIndex();
+  #pending = new Runs();
+  #kept = new Runs();
+  /** Of a slice: events by entity, then where those of the entity end; and the entities that have some. */
+  readonly #counts = new Growable(Int32Array);
+  readonly #touched = new Growable(Int32Array);
+  readonly #sorted = new Growable(Float64Array);
+  readonly #entities = new Growable(Int32Array);
 
   constructor(config: EntityEventsConfig) {
     this.#config = config;
+    this.#part = new EntityPart(config);
+    this.#labels = new RowLabels(config);
+  }
+
+  /** Events that wait. */
+  get waiting(): number {
+    return this.#pending.events;
   }
 
   add(chunk: Chunk): void {
-    const { entity, kind, labels, flags, flag, start_ms, end_ms, upTo } = this.#config;
-    const kinds = chunk.code(kind);
-    const labelOf = Uint8Array.from(kinds.values, (code) => labels.get(code) ?? 0);
-    if (!labelOf.some((label) => label !== 0)) return;
-    const flagged = chunk.code(flags);
-    const isFlagged = Uint8Array.from(flagged.values, (code) => ((code & flag) === 0 ? 0 : 1));
-    const hashes = chunk.hash(entity);
+    const labels = this.#labels.of(chunk);
+    if (labels === undefined) return;
+    const { hi, lo, index } = chunk.hash(this.#config.entity);
+    const places = this.#index.of(index, chunk.rows);
     const times = chunk.time_ms();
-    const sequences = !chunk.isWhole && upTo !== undefined ? chunk.sequence() : undefined;
-    if (this.#local.length < hashes.hi.length) this.#local = new Int32Array(hashes.hi.length * 2);
-    const local = this.#local.fill(-1, 0, hashes.hi.length);
-    this.#reserve(this.count + chunk.rows);
-    let { count } = this;
+    const runs = this.#pending;
+    runs.reserve(chunk.rows);
+    const { event } = runs;
+    let { events } = runs;
+    let last = -1;
+    let isOwn = false;
     for (let row = 0; row < chunk.rows; row++) {
-      const label = labelOf[kinds.index === null ? 0 : (kinds.index[row] as number)] as number;
+      const label = labels[row] as number;
       if (label === 0) continue;
-      if (isFlagged[flagged.index === null ? 0 : (flagged.index[row] as number)] === 0) continue;
-      const time_ms = times[row] as number;
-      if (!chunk.isWhole && (time_ms < start_ms || time_ms >= end_ms)) continue;
-      if (sequences !== undefined && (sequences[row] as number) > (upTo as number)) continue;
-      const place = hashes.index === null ? 0 : (hashes.index[row] as number);
-      let id = local[place] as number;
-      if (id === -1) {
-        id = this.#idOf(hashes.hi[place] as number, hashes.lo[place] as number);
-        local[place] = id;
+      const place = places[row] as number;
+      if (place !== last) {
+        last = place;
+        isOwn = this.#part.has(hi[place] as number, lo[place] as number);
+        if (isOwn) runs.open(hi[place] as number, lo[place] as number, events);
       }
-      if (id < 0) continue;
-      this.#entity[count] = id;
-      this.#time_ms[count] = time_ms;
-      this.#label[count] = label;
-      count++;
+      if (isOwn) event[events++] = (times[row] as number) * LABELS + label;
     }
-    this.count = count;
+    runs.end(events);
   }
 
-  #idOf(hi: number, lo: number): number {
-    if (hi === 0 && lo === 0) return -2;
-    return (hi & (this.#config.parts - 1)) === this.#config.part ? this.ids.idOf(hi, lo) : -2;
+  /** Hands out the events before `before_ms`, absent: all that wait. No event before it may come later. */
+  take(visit: EntityVisitor, before_ms = Number.POSITIVE_INFINITY): void {
+    const runs = this.#pending;
+    const kept = this.#kept;
+    const before = before_ms * LABELS;
+    kept.clear();
+    const slices = runs.slices(this.#part);
+    for (let slice = 0; slice + 1 < slices.starts.length; slice++) {
+      const [from, to] = [slices.starts[slice] as number, slices.starts[slice + 1] as number];
+      if (from < to) this.#takeSlice(runs, slices.order, from, to, before, visit);
+    }
+    this.#pending = kept;
+    this.#kept = runs;
   }
 
-  #reserve(count: number): void {
-    if (count <= this.#entity.length) return;
-    let size = this.#entity.length * 2;
-    while (size < count) size *= 2;
-    const entity = new Int32Array(size);
-    entity.set(this.#entity.subarray(0, this.count));
-    this.#entity = entity;
-    const time_ms = new Float64Array(size);
-    time_ms.set(this.#time_ms.subarray(0, this.count));
-    this.#time_ms = time_ms;
-    const label = new Uint8Array(size);
-    label.set(this.#label.subarray(0, this.count));
-    this.#label = label;
+  #takeSlice(
+    runs: Runs,
+    order: Int32Array,
+    from: number,
+    to: number,
+    before: number,
+    visit: EntityVisitor,
+  ): void {
+    const entities = this.#entities.of(to - from);
+    const distinct = this.#count(runs, order, from, to, before, entities);
+    const counts = this.#counts.array;
+    const touched = this.#touched.array;
+    let total = 0;
+    for (let at = 0; at < distinct; at++) {
+      const id = touched[at] as number;
+      const own = counts[id] as number;
+      counts[id] = total;
+      total += own;
+    }
+    const sorted = this.#sorted.of(total);
+    this.#place(runs, order, from, to, before, entities, sorted);
+    let start = 0;
+    for (let at = 0; at < distinct; at++) {
+      const id = touched[at] as number;
+      const end = counts[id] as number;
+      counts[id] = 0;
+      sortAscending(sorted, start, end);
+      visit(id, sorted, start, end);
+      start = end;
+    }
   }
 
-  /** Calls `visit` for each entity with its events [from, to) of the arrays, in order of time. */
-  visit(visit: (time_ms: Float64Array, label: Uint8Array, from: number, to: number) => void): void {
-    const { count } = this;
-    const entities = this.ids.count;
-    const starts = new Int32Array(entities + 1);
-    const entity = this.#entity;
-    for (let event = 0; event < count; event++) {
-      const next = (entity[event] as number) + 1;
-      starts[next] = (starts[next] as number) + 1;
+  /** Numbers the entities of the runs and counts their events; returns how many have some. */
+  #count(
+    { hi, lo, start, event }: Runs,
+    order: Int32Array,
+    from: number,
+    to: number,
+    before: number,
+    entities: Int32Array,
+  ): number {
+    const { ids } = this.#part;
+    const touched = this.#touched.of(to - from);
+    let distinct = 0;
+    for (let at = from; at < to; at++) {
+      const run = order[at] as number;
+      const id = ids.idOf(hi[run] as number, lo[run] as number);
+      entities[at - from] = id;
+      const counts = this.#counts.of(id + 1);
+      let taken = 0;
+      for (let place = start[run] as number; place < (start[run + 1] as number); place++)
+        taken += (event[place] as number) < before ? 1 : 0;
+      if (taken === 0) continue;
+      if (counts[id] === 0) touched[distinct++] = id;
+      counts[id] = (counts[id] as number) + taken;
     }
-    for (let id = 0; id < entities; id++)
-      starts[id + 1] = (starts[id + 1] as number) + (starts[id] as number);
-    const time_ms = new Float64Array(count);
-    const label = new Uint8Array(count);
-    const next = starts.slice();
-    for (let event = 0; event < count; event++) {
-      const id = entity[event] as number;
-      const at = next[id] as number;
-      next[id] = at + 1;
-      time_ms[at] = this.#time_ms[event] as number;
-      label[at] = this.#label[event] as number;
-    }
-    for (let id = 0; id < entities; id++) {
-      const from = starts[id] as number;
-      const to = starts[id + 1] as number;
-      sortByTime(time_ms, label, from, to);
-      visit(time_ms, label, from, to);
+    return distinct;
+  }
+
+  /** Puts the events to their entities; those that are not taken go to `#kept`. */
+  #place(
+    { hi, lo, start, event }: Runs,
+    order: Int32Array,
+    from: number,
+    to: number,
+    before: number,
+    entities: Int32Array,
+    sorted: Float64Array,
+  ): void {
+    const counts = this.#counts.array;
+    const kept = this.#kept;
+    for (let at = from; at < to; at++) {
+      const run = order[at] as number;
+      const id = entities[at - from] as number;
+      let next = counts[id] as number;
+      let isKept = false;
+      for (let place = start[run] as number; place < (start[run + 1] as number); place++) {
+        const own = event[place] as number;
+        if (own < before) sorted[next++] = own;
+        else {
+          if (!isKept) {
+            kept.reserve((start[run + 1] as number) - place);
+            kept.open(hi[run] as number, lo[run] as number, kept.events);
+          }
+          isKept = true;
+          kept.event[kept.events] = own;
+          kept.end(kept.events + 1);
+        }
+      }
+      counts[id] = next;
     }
   }
 }
 
-/** Insertion: chunks come nearly in order of time, so that there is little to move. */
-function sortByTime(time_ms: Float64Array, label: Uint8Array, from: number, to: number): void {
-  for (let event = from + 1; event < to; event++) {
-    const at_ms = time_ms[event] as number;
-    if (at_ms >= (time_ms[event - 1] as number)) continue;
-    const own = label[event] as number;
-    let hole = event;
-    for (; hole > from && (time_ms[hole - 1] as number) > at_ms; hole--) {
-      time_ms[hole] = time_ms[hole - 1] as number;
-      label[hole] = label[hole - 1] as number;
-    }
-    time_ms[hole] = at_ms;
-    label[hole] = own;
+/** Events of entities that came together, one run after the other. */
+class Runs {
+  count = 0;
+  events = 0;
+  hi = new Int32Array(0);
+  lo = new Int32Array(0);
+  /** Where each run begins; behind the last one, where it ends. */
+  start = new Int32Array(1);
+  event = new Float64Array(0);
+  #order = new Growable(Int32Array);
+
+  clear(): void {
+    this.count = 0;
+    this.events = 0;
   }
+
+  /** Room for so many further events, each in a run of its own. */
+  reserve(more: number): void {
+    if (this.events + more > this.event.length) {
+      const event = new Float64Array((this.events + more) * 2);
+      event.set(this.event.subarray(0, this.events));
+      this.event = event;
+    }
+    if (this.count + more <= this.hi.length) return;
+    const size = (this.count + more) * 2;
+    this.hi = grown(this.hi, this.count, size);
+    this.lo = grown(this.lo, this.count, size);
+    this.start = grown(this.start, this.count + 1, size + 1);
+  }
+
+  open(hi: number, lo: number, start: number): void {
+    this.hi[this.count] = hi;
+    this.lo[this.count] = lo;
+    this.start[this.count++] = start;
+  }
+
+  /** The last run ends before `events`. */
+  end(events: number): void {
+    this.events = events;
+    this.start[this.count] = events;
+  }
+
+  /** The runs by slice of their hashes: those of slice s are order[starts[s]..starts[s + 1]). */
+  slices(part: EntityPart): { readonly order: Int32Array; readonly starts: Int32Array } {
+    const { count, hi } = this;
+    const bits = Math.min(MAX_SLICE_BITS, Math.max(0, 32 - Math.clz32(this.events / SLICE_EVENTS)));
+    const starts = new Int32Array((1 << bits) + 1);
+    for (let run = 0; run < count; run++) {
+      const next = part.sliceOf(hi[run] as number, bits) + 1;
+      starts[next] = (starts[next] as number) + 1;
+    }
+    for (let slice = 1; slice < starts.length; slice++)
+      starts[slice] = (starts[slice] as number) + (starts[slice - 1] as number);
+    const next = starts.slice();
+    const order = this.#order.of(count);
+    for (let run = 0; run < count; run++) {
+      const slice = part.sliceOf(hi[run] as number, bits);
+      const place = next[slice] as number;
+      next[slice] = place + 1;
+      order[place] = run;
+    }
+    return { order, starts };
+  }
+}
+
+function grown(from: Int32Array, count: number, size: number) {
+  const to = new Int32Array(size);
+  to.set(from.subarray(0, count));
+  return to;
+}
+
+/** More are looked at before they are sorted by insertion. */
+const FEW = 64;
+
+/** Rows come nearly in order of time, so that there is little to move. */
+function sortAscending(events: Float64Array, from: number, to: number): void {
+  if (to - from > FEW && isStrewn(events, from, to)) {
+    events.subarray(from, to).sort();
+    return;
+  }
+  for (let at = from + 1; at < to; at++) {
+    const event = events[at] as number;
+    let hole = at;
+    for (; hole > from && (events[hole - 1] as number) > event; hole--)
+      events[hole] = events[hole - 1] as number;
+    events[hole] = event;
+  }
+}
+
+/** Whether more than one of eight neighbours is out of order. */
+function isStrewn(events: Float64Array, from: number, to: number): boolean {
+  let falls = 0;
+  for (let at = from + 1; at < to; at++) if ((events[at - 1] as number) > (events[at] as number)) falls++;
+  return falls * 8 > to - from;
 }

@@ -8,7 +8,6 @@ import {
   kpiBatchSchema,
   kpiSchemaOf,
   MAX_BATCH_QUERIES,
-  prepareKpis,
 } from '../../../analytics/index.ts';
 import {
   type AnswerParts,
@@ -16,12 +15,12 @@ import {
   analyticsOf,
   metaOf,
   metaSchema,
-  type Planned,
   planQuery,
   runQuery,
   wishOf,
 } from '../../answers/index.ts';
 import { ApiError, booleanParam, type Route, route, timeText, titleOf } from '../../http/index.ts';
+import { batchPlanSchema, kpiPlanSchema, planOf, planView } from './plan-view.ts';
 import { QUERY_PROBLEMS, summaryRoute } from './summary-routes.ts';
 
 const valueSchema = z.union([z.number(), z.null()]);
@@ -48,25 +47,6 @@ export const kpiAnswerSchema = z.object({
   currency: z.string().optional().describe('Of the money, where the whole answer has one'),
   calculated_at: z.string(),
   explain: z.looseObject({}).optional().describe('The plan, where `explain` asks for it'),
-  meta: metaSchema,
-});
-
-export const kpiPlanSchema = z.object({
-  dry_run: z.literal(true),
-  plan: z
-    .looseObject({
-      cube: z.string().nullable(),
-      dimensions: z.array(z.string()),
-      cell_granularities: z.array(z.string()),
-      buckets: z.int(),
-      cells_estimated: z.int().describe('About how many cells the query reads'),
-      rows: z.int().describe('Rows of the event log to be looked at'),
-      bytes: z.int(),
-      cost_ms: z.number().describe('CPU time, estimated'),
-      runs: z.string().describe('Where it would run: `inline`, `split` or `whole`'),
-    })
-    .describe('What the query would read'),
-  refused: z.object({ code: z.string(), detail: z.string() }).optional().describe('Why it would not be run'),
   meta: metaSchema,
 });
 
@@ -190,7 +170,7 @@ export function kpiRoutes(parts: AnswerParts): readonly Route[] {
         const wish = { wish: wishOf(body) };
         if (query.dry_run === true || body.dry_run === true) {
           const planned = await planQuery(parts, call, queries.kpis, body, wish);
-          return { status: 200, json: planView(planned, tenant) };
+          return { status: 200, json: planView(planned, planned.plan.shared as KpiShared, tenant) };
         }
         const { answer, state } = await runQuery(parts, call, queries.kpis, body, wish);
         return { status: 200, json: answerView(state, tenant, answer, now()) };
@@ -213,13 +193,20 @@ export function kpiRoutes(parts: AnswerParts): readonly Route[] {
       }),
       body_examples: { dashboard: { summary: 'Two queries', value: BATCH_EXAMPLE } },
       answers: {
-        200: { description: 'An answer or a problem for each query, in order', schema: batchAnswerSchema },
+        200: {
+          description: 'An answer or a problem for each query, in order; their plan for `dry_run`',
+          schema: z.union([batchAnswerSchema, batchPlanSchema]),
+        },
       },
       problems: [...BODY_PROBLEMS, ...QUERY_PROBLEMS, 'aggregation_not_supported'],
       handle: async (call) => {
         const { tenant, body } = call;
         refuseOwnFreshness(body);
-        const { answer, state } = await runQuery(parts, call, queries.batch, body, { wish: wishOf(body) });
+        const wish = { wish: wishOf(body) };
+        if (body.dry_run === true) {
+          return { status: 200, json: planOf(await planQuery(parts, call, queries.batch, body, wish)) };
+        }
+        const { answer, state } = await runQuery(parts, call, queries.batch, body, wish);
         const calculated_at = now();
         const results = answer.map((entry) => batchView(state, tenant, entry, calculated_at));
         return { status: 200, json: { results, calculated_at } };
@@ -266,17 +253,5 @@ function answerView(state: AnswerState, tenant: string, answer: KpiAnswer, calcu
     calculated_at,
     ...(explain === undefined ? {} : { explain }),
     meta: metaOf(state, tenant, answer),
-  };
-}
-
-function planView({ plan, refused, runs, state }: Planned, tenant: string): object {
-  const { rows, bytes, cells = 0, cost_ms, source, explain } = plan;
-  const shared = plan.shared as KpiShared;
-  const { header } = prepareKpis(shared.query, shared.settings, shared.now_ms);
-  return {
-    dry_run: true,
-    plan: { ...explain, rows, bytes, cells, cost_ms, runs },
-    ...(refused === undefined ? {} : { refused: { code: refused.code, detail: refused.message } }),
-    meta: metaOf(state, tenant, { ...header, source }),
   };
 }

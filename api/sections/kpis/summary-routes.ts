@@ -1,10 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { kpiQuerySchema, kpiSummarySchema, type OrderQueries } from '../../../analytics/index.ts';
+import {
+  type KpiShared,
+  kpiQuerySchema,
+  kpiSummarySchema,
+  type OrderQueries,
+} from '../../../analytics/index.ts';
 import {
   type AnswerParts,
   metaOf,
   metaSchema,
+  planQuery,
   QUERY_RUN_PROBLEMS,
   runQuery,
   wishOf,
@@ -18,6 +24,8 @@ import {
   route,
   timeText,
 } from '../../http/index.ts';
+
+import { planView, summaryPlanSchema } from './plan-view.ts';
 
 const valueSchema = z.object({
   current: z.number().nullable(),
@@ -38,6 +46,7 @@ const summaryAnswerSchema = z.object({
     .describe('Metrics of money, by currency'),
   incomplete: z.literal(true).optional().describe('The period ends after the watermark'),
   calculated_at: z.string(),
+  explain: z.looseObject({}).optional().describe('The plan, where `explain` asks for it'),
   meta: metaSchema,
 });
 
@@ -90,14 +99,30 @@ export function summaryRoute(parts: AnswerParts, kind: OrderQueries['summary']):
       min_position: positionParam
         .optional()
         .describe('Position that the answer must include, or its sequence'),
+      dry_run: booleanParam.optional().describe('Checks the query and answers its plan'),
+      explain: booleanParam.optional().describe('Answers the plan beside the numbers'),
     }),
-    answers: { 200: { description: 'The summary', schema: summaryAnswerSchema } },
+    answers: {
+      200: {
+        description: 'The summary; its plan for `dry_run`',
+        schema: z.union([summaryAnswerSchema, summaryPlanSchema]),
+      },
+    },
     problems: QUERY_PROBLEMS,
     handle: async (call) => {
-      const { force_fresh, min_position, ...summary } = call.query;
+      const { force_fresh, min_position, dry_run, explain, ...summary } = call.query;
       const { max_staleness } = summary;
       const wish = wishOf({ max_staleness, force_fresh, min_position });
-      const { answer, state } = await runQuery(parts, call, kind, summary, { wish });
+      if (dry_run === true) {
+        const planned = await planQuery(parts, call, kind, summary, { wish });
+        const { heads } = planned.plan.shared as {
+          readonly heads: readonly { readonly shared: KpiShared }[];
+        };
+        const [current] = heads;
+        if (current === undefined) throw new Error('a summary has a query of its period');
+        return { status: 200, json: planView(planned, current.shared, call.tenant) };
+      }
+      const { answer, state, plan } = await runQuery(parts, call, kind, summary, { wish });
       const { resolved_range, previous_range, kpis, currencies, incomplete } = answer;
       const json = {
         query_id: `q_${randomUUID()}`,
@@ -107,6 +132,7 @@ export function summaryRoute(parts: AnswerParts, kind: OrderQueries['summary']):
         currencies,
         ...(incomplete === undefined ? {} : { incomplete }),
         calculated_at: timeText(clock.now()),
+        ...(explain === true ? { explain: plan.explain } : {}),
         meta: metaOf(state, call.tenant, { ...answer, granularity: 'total' }),
       };
       return { status: 200, json };

@@ -29,6 +29,12 @@ function chunkOf(batch: RowBatch): Chunk {
     sequence: () => batch.sequence.slice(0, length),
     part: () => batch.part,
     code: (column) => codesOf(columns.codes[column] as Int32Array, length),
+    select: (column, accepts, rows) => {
+      const codes = [...(columns.codes[column] as Int32Array).subarray(0, length)];
+      const selected = codes.flatMap((code, row) => (accepts(code) ? [row] : []));
+      rows.set(selected);
+      return selected.length;
+    },
     hash: () => ({ index: null, hi: new Int32Array(1), lo: new Int32Array(1) }),
     number: (column) => (columns.numbers[column] as Float64Array).slice(0, length),
     hasItems: itemLength > 0,

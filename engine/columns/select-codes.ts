@@ -1,0 +1,79 @@
+import type { ChunkIndex } from './chunk.ts';
+import { decodeCodes, type StoredColumn } from './column-decoder.ts';
+import { DICTIONARY, HEADER_BYTES } from './column-encoder.ts';
+import type { Unpacked } from './packed.ts';
+
+/**
+ * Writes the rows whose code a test accepts, in order; returns how many. `target` has room for all rows. Indexes of
+ * less than a byte are not unpacked: a byte without an accepted row costs one look at a table.
+ */
+export function selectCodes(
+  column: StoredColumn,
+  rows: number,
+  accepts: (code: number) => boolean,
+  scratch: Unpacked,
+  target: Uint32Array,
+): number {
+  const width = column === undefined || column[0] !== DICTIONARY ? 0 : (column[1] as number);
+  if (column !== undefined && width > 0 && width < 8)
+    return selectPacked(column, width, rows, accepts, target);
+  const { index, values } = decodeCodes(column, rows, scratch);
+  const accepted = Uint8Array.from(values, (code) => (accepts(code) ? 1 : 0));
+  if (!accepted.includes(1)) return 0;
+  if (index !== null && accepted.includes(0)) return selectIndexed(index, accepted, rows, target);
+  for (let row = 0; row < rows; row++) target[row] = row;
+  return rows;
+}
+
+function selectPacked(
+  column: Uint8Array,
+  width: number,
+  rows: number,
+  accepts: (code: number) => boolean,
+  target: Uint32Array,
+): number {
+  const count = new Uint32Array(column.buffer, column.byteOffset + 4, 1)[0] as number;
+  const values = new Int32Array(column.buffer, column.byteOffset + HEADER_BYTES, count);
+  let accepted = 0;
+  for (let local = 0; local < count; local++) if (accepts(values[local] as number)) accepted |= 1 << local;
+  if (accepted === 0) return 0;
+  const lanes = lanesOf(accepted, width);
+  const each = 8 / width;
+  const first = HEADER_BYTES + ((count * 4 + 7) & ~7);
+  const whole = Math.floor(rows / each);
+  const bytes = column.subarray(first, first + whole + 1);
+  let selected = 0;
+  for (let at = 0; at < whole; at++)
+    selected = take(lanes[bytes[at] as number] as number, at * each, target, selected);
+  // The last byte may have more numbers than there are rows.
+  const rest = rows - whole * each;
+  if (rest === 0) return selected;
+  const left = (lanes[bytes[whole] as number] as number) & ((1 << rest) - 1);
+  return take(left, whole * each, target, selected);
+}
+
+function take(lanes: number, row: number, target: Uint32Array, selected: number): number {
+  for (let left = lanes; left !== 0; left &= left - 1)
+    target[selected++] = row + 31 - Math.clz32(left & -left);
+  return selected;
+}
+
+/** By stored byte: which of the numbers in it are accepted, the first in the lowest bit. */
+function lanesOf(accepted: number, width: number): Uint8Array {
+  const lanes = new Uint8Array(256);
+  const mask = (1 << width) - 1;
+  for (let byte = 0; byte < 256; byte++)
+    for (let lane = 0; lane * width < 8; lane++)
+      if ((accepted >>> ((byte >>> (lane * width)) & mask)) & 1)
+        lanes[byte] = (lanes[byte] as number) | (1 << lane);
+  return lanes;
+}
+
+function selectIndexed(index: ChunkIndex, accepted: Uint8Array, rows: number, target: Uint32Array): number {
+  let count = 0;
+  for (let row = 0; row < rows; row++) {
+    target[count] = row;
+    count += accepted[index[row] as number] as number;
+  }
+  return count;
+}

@@ -1,0 +1,239 @@
+import { describe, expect, it } from 'vitest';
+import { fc } from '../../test/property.ts';
+import { LogUnderTest, type Row, SCHEMA } from '../log/fixture-log.ts';
+import { planScan, type ScanPlan, type ScanRequest, scanChunks, splitPlan } from '../log/index.ts';
+import { MemoryDisk } from '../state/index.ts';
+import { EntityEvents, eventLabelOf, eventTimeOf } from './entity-events.ts';
+import { FurthestSteps } from './furthest-steps.ts';
+import { PeriodsActive } from './periods-active.ts';
+import type { RowLabelsConfig } from './row-labels.ts';
+
+const T = Date.UTC(2026, 2, 1);
+const HOUR_MS = 3_600_000;
+const STEPS = ['DE', 'FR', 'GB', 'IT'];
+/** Places of the fixture's columns among those of their kind. */
+const [COUNTRY, MASK, CUSTOMER] = [1, 2, 0];
+/** What stands for "came in as an event". */
+const ORIGINAL = 1;
+
+/** Both words 0 is none; the others differ in the first bits, the last, or one word only. */
+const CUSTOMERS: readonly Row['customer'][] = [
+  ...([
+    [0, 0],
+    [0, 1],
+    [1, 0],
+    [-1, 7],
+    [-1, 8],
+  ] as const),
+  ...([
+    [2 ** 30, 5],
+    [-(2 ** 31), 5],
+    [-(2 ** 30), -5],
+    [1_234_567_890, 5],
+  ] as const),
+];
+
+const anyRow: fc.Arbitrary<Row> = fc.record({
+  scope: fc.constantFrom('s', 's', 's', 't'),
+  // Few distinct times, so that many are equal; several days, so that segments have several.
+  time_ms: fc.integer({ min: 0, max: 160 }).map((step) => T + step * HOUR_MS),
+  sequence: fc.constant(0),
+  part: fc.constant(0),
+  retraction: fc.boolean(),
+  country: fc.constantFrom('', 'XX', ...STEPS, ...STEPS),
+  mask: fc.constantFrom(0, 2, 1, 1, 1, 3, 5),
+  customer: fc.constantFrom(...CUSTOMERS),
+  amount: fc.constant(1),
+  origin: fc.constant(Number.NaN),
+  items: fc.constant([]),
+});
+
+interface Case {
+  readonly rows: readonly Row[];
+  readonly commit_rows: number;
+  readonly request: ScanRequest;
+  readonly window_ms: number;
+}
+
+/** Rows in the order of their sequences, whatever their times: most are late for others. */
+const anyCase: fc.Arbitrary<Case> = fc.record({
+  rows: fc
+    .array(anyRow, { minLength: 1, maxLength: 400 })
+    .map((rows) => rows.map((row, at) => ({ ...row, sequence: at + 1 }))),
+  commit_rows: fc.integer({ min: 1, max: 120 }),
+  request: fc.record(
+    {
+      scope: fc.constant('s'),
+      start_ms: fc.constantFrom(T, T, T + 30 * HOUR_MS),
+      end_ms: fc.constantFrom(T + 161 * HOUR_MS, T + 100 * HOUR_MS),
+      upTo: fc.integer({ min: 0, max: 400 }),
+    },
+    { requiredKeys: ['scope', 'start_ms', 'end_ms'] },
+  ),
+  window_ms: fc.constantFrom(0, 5 * HOUR_MS, 40 * HOUR_MS, 1_000 * HOUR_MS),
+});
+
+function logOf({ rows, commit_rows }: Case): LogUnderTest {
+  const log = new LogUnderTest(new MemoryDisk().open());
+  for (let from = 0; from < rows.length; from += commit_rows) {
+    log.append(rows.slice(from, from + commit_rows));
+    log.commit();
+  }
+  return log;
+}
+
+function labelsOf(log: LogUnderTest, plan: ScanPlan): RowLabelsConfig {
+  const labels = new Map(STEPS.map((country, at) => [log.dictionary.find(country), at + 1]));
+  return { kind: COUNTRY, labels, flags: MASK, flag: ORIGINAL, request: plan.request };
+}
+
+/** The events of each customer by brute force: [time, step], in order of both. */
+function eventsOf({ rows, request }: Case): [number, number][][] {
+  const { scope, start_ms, end_ms, upTo = Number.POSITIVE_INFINITY } = request;
+  const byCustomer = new Map<string, [number, number][]>();
+  for (const { scope: own, time_ms, sequence, country, mask, customer } of rows) {
+    const step = STEPS.indexOf(country) + 1;
+    const isEvent = own === scope && (mask & ORIGINAL) !== 0 && step > 0 && customer.join() !== '0,0';
+    if (!isEvent || time_ms < start_ms || time_ms >= end_ms || sequence > upTo) continue;
+    const known = byCustomer.get(customer.join());
+    if (known === undefined) byCustomer.set(customer.join(), [[time_ms, step]]);
+    else known.push([time_ms, step]);
+  }
+  return [...byCustomer.values()].map((events) =>
+    events.sort(([time, step], [otherTime, otherStep]) => time - otherTime || step - otherStep),
+  );
+}
+
+/** From every first step on, whatever comes first next. */
+function furthestOf(events: readonly (readonly [number, number])[], window_ms: number): number {
+  let furthest = 0;
+  for (const [begin, [begun_ms, first]] of events.entries()) {
+    if (first !== 1) continue;
+    let step = 1;
+    for (const [time_ms, own] of events.slice(begin + 1))
+      if (own === step + 1 && time_ms - begun_ms <= window_ms) step++;
+    furthest = Math.max(furthest, step);
+  }
+  return furthest;
+}
+
+/** Parts of the entities, each over all chunks; `takes`: what can be taken is, after each chunk. */
+function collect(log: LogUnderTest, given: Case, parts: number, takes: boolean) {
+  const found: [number, number][][] = [];
+  const counts = new Array<number>(STEPS.length).fill(0);
+  for (let part = 0; part < parts; part++) {
+    const plan = planScan(log.tables, given.request);
+    const chunks = takes
+      ? plan.chunks.toSorted((a, b) => (a.min_ms as number) - (b.min_ms as number))
+      : plan.chunks;
+    const config = { ...labelsOf(log, plan), entity: CUSTOMER, part, parts };
+    const [events, counted] = [new EntityEvents(config), new EntityEvents(config)];
+    const steps = new FurthestSteps(STEPS.length, given.window_ms);
+    const byEntity: [number, number][][] = [];
+    const take = (before_ms?: number): void => {
+      events.take((entity, taken, from, to) => {
+        byEntity[entity] ??= [];
+        for (const event of taken.subarray(from, to))
+          byEntity[entity]?.push([eventTimeOf(event), eventLabelOf(event)]);
+      }, before_ms);
+      steps.take(counted, before_ms);
+    };
+    let at = 0;
+    scanChunks(log.tables, { ...plan, chunks }, SCHEMA, (chunk) => {
+      events.add(chunk);
+      counted.add(chunk);
+      const next_ms = chunks[++at]?.min_ms;
+      if (takes && next_ms !== undefined) take(next_ms);
+    });
+    take();
+    expect(events.waiting).toBe(0);
+    found.push(...byEntity.filter((own) => own !== undefined));
+    for (const [step, count] of steps.counts().entries()) counts[step] = (counts[step] ?? 0) + count;
+  }
+  return { found, counts };
+}
+
+const asSet = (events: readonly unknown[]): string[] => events.map((own) => JSON.stringify(own)).sort();
+
+describe('kernels over rows of a log', () => {
+  it('hand out the events of each entity in order, and count the furthest steps', () => {
+    fc.assert(
+      fc.property(anyCase, fc.constantFrom(1, 2, 8), fc.boolean(), (given, parts, takes) => {
+        const log = logOf(given);
+        const expected = eventsOf(given);
+        const { found, counts } = collect(log, given, parts, takes);
+        expect(asSet(found)).toEqual(asSet(expected));
+        const furthest = expected.map((events) => furthestOf(events, given.window_ms));
+        expect(counts).toEqual(STEPS.map((_, step) => furthest.filter((own) => own === step + 1).length));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('count who comes back in which period, in one go and in parts', () => {
+    const anyEdges = fc
+      .uniqueArray(fc.integer({ min: -10, max: 170 }), { minLength: 2, maxLength: 63 })
+      .map((edges) => edges.sort((a, b) => a - b).map((step) => T + step * HOUR_MS));
+    fc.assert(
+      fc.property(anyCase, anyEdges, fc.constantFrom(1, 3), (given, edges_ms, parts) => {
+        const log = logOf(given);
+        const plan = planScan(log.tables, given.request);
+        const make = () => new PeriodsActive({ ...labelsOf(log, plan), entity: CUSTOMER, edges_ms });
+        const all = make();
+        for (const part of splitPlan(plan, parts)) {
+          const periods = make();
+          scanChunks(log.tables, part, SCHEMA, (chunk) => periods.add(chunk));
+          all.addBytes(periods.bytes());
+        }
+        const count = edges_ms.length - 1;
+        const expected = new Array<number>(count * count).fill(0);
+        for (const events of eventsOf(given)) {
+          const own = edges_ms
+            .slice(1)
+            .flatMap((end_ms, period) =>
+              events.some(([time_ms]) => time_ms >= (edges_ms[period] as number) && time_ms < end_ms)
+                ? [period]
+                : [],
+            );
+          const [first = 0] = own;
+          for (const period of own) (expected[first * count + period - first] as number) += 1;
+        }
+        expect([...all.retention()]).toEqual(expected);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('find many entities again, and sort many events of one that come in no order', () => {
+    const random = fc.sample(fc.integer(), { numRuns: 30_000, seed: 1 });
+    const rows = Array.from({ length: 30_000 }, (_unused, at): Row => {
+      const own = at % 3 === 0 ? 0 : at % 5_000;
+      const step = (random[at] as number) >>> 0;
+      return {
+        ...{
+          scope: 's',
+          time_ms: T + (step % 500_000) * 1_000,
+          sequence: at + 1,
+          part: 0,
+          retraction: false,
+        },
+        ...{ country: STEPS[step % 4] as string, mask: 1, amount: 1, origin: Number.NaN, items: [] },
+        customer: [Math.imul(own + 1, 0x9e3779b1), own + 1],
+      };
+    });
+    const request = { scope: 's', start_ms: T, end_ms: T + 500_000_000 };
+    const given = { rows, commit_rows: 7_000, request, window_ms: 20 * HOUR_MS };
+    const log = new LogUnderTest(new MemoryDisk().open(), { sealed_min_rows: 10_000, sort_min_rows: 5_000 });
+    for (let from = 0; from < rows.length; from += 7_000) {
+      log.append(rows.slice(from, from + 7_000));
+      log.commit();
+    }
+    const expected = eventsOf(given);
+    for (const takes of [false, true]) {
+      const { found, counts } = collect(log, given, 2, takes);
+      expect(asSet(found)).toEqual(asSet(expected));
+      const furthest = expected.map((events) => furthestOf(events, given.window_ms));
+      expect(counts).toEqual(STEPS.map((_, step) => furthest.filter((own) => own === step + 1).length));
+    }
+  });
+});
