@@ -64,12 +64,15 @@ export async function get(args: CommandArguments, { env, print, note }: CommandC
   const isAny = [scope, wanted, prefix].every((each) => each === undefined);
   const place = await placeOf(env);
   const shape = shapesOf(place.topology)(name);
+  // Keys of described rows may begin with something else than the scope.
+  const isDescribed = shape.kind === 'raw' && shape.describeRow !== undefined;
   return await withState(place, (reader) => {
     requireTable(name, reader.tableNames());
     return reader.snapshot((table) => {
       let found = 0;
-      for (const entry of table(name).scan(rangeOf(scope))) {
+      for (const entry of table(name).scan(rangeOf(isDescribed ? undefined : scope))) {
         const row = decodeRow(shape, entry);
+        if (isDescribed && scope !== undefined && row.scope !== scope) continue;
         const key = String(row.key);
         if (wanted !== undefined && key !== wanted) continue;
         if (prefix !== undefined && !key.startsWith(prefix)) continue;

@@ -35,7 +35,8 @@ import { Scratch } from './scratch.ts';
 
 const MIB = 1_048_576;
 const DISK_BYTES = 32 * MIB;
-const ORDERS = 250;
+/** In one message of at most 1 MiB, and more of state than a disk that is nearly full has left. */
+const ORDERS = 2_500;
 const QUERY = {
   metrics: ['orders_count', 'revenue_gross'],
   start: '2025-08-01T00:00:00Z',
@@ -102,14 +103,14 @@ async function publishOrders(): Promise<void> {
     return {
       event_id: `full-${number}`,
       type: 'order.created',
-      time: new Date(Date.UTC(2025, 7, 1) + number * 10_000).toISOString(),
+      time: new Date(Date.UTC(2025, 7, 1) + number * 1_000).toISOString(),
       order_id: `o-${number}`,
       customer_id: `c-${number}`,
       session_id: `s-${number}`,
       currency: 'EUR',
       amount: 100,
       sku: `sku-${number}`,
-      campaign: `campaign-${number}`,
+      campaign: `campaign-${number}-${'long'.repeat(16)}`,
     };
   });
   const message: EventMessage = {

@@ -13,6 +13,9 @@ const SHORT = {
   bounded_max_rows: 40_000,
   /** Simulated runs of the order analytics. */
   simulation_seeds: 500,
+  /** Random sets of events that the ledger is compared with a model over, at the end and at each sequence. */
+  ledger_runs: 200,
+  ledger_prefix_runs: 70,
   /** Processes killed with SIGKILL while events are published. */
   crash_seeds: [1, 2, 3],
   /** Orders of the traffic that SQL is asked about too, and queries of it. */
@@ -27,6 +30,8 @@ const LONG: typeof SHORT = {
   bounded_commit_keys: 50_000,
   bounded_max_rows: 60_000,
   simulation_seeds: 2_000,
+  ledger_runs: 1_000,
+  ledger_prefix_runs: 300,
   crash_seeds: [1, 2, 3, 4, 5, 6, 7],
   contract_orders: 1_000,
   contract_queries: 500,

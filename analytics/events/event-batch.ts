@@ -103,6 +103,8 @@ export class EventBatch {
       'ticket_hi',
       'ticket_lo',
       'record',
+      'id_start',
+      'id_end',
     ] as const) {
       const grown = new Int32Array(capacity);
       grown.set(this[name]);

@@ -122,6 +122,21 @@ describe('the ledger', () => {
     ]);
   });
 
+  it('takes batches of any size', async () => {
+    const shop = await Shop.open();
+    const events = Array.from({ length: 5_000 }, (_, at) => [
+      order(`created ${at}`, at + 1, { time_ms: T + at }),
+      order(`updated ${at}`, at + 1, { type: 'order.updated', time_ms: T + at, amount: 200 }),
+    ]).flat();
+    await shop.push(...events);
+    const amounts = shop.rows
+      .map((row) => JSON.parse(row) as { marks: number; amount: number })
+      .filter(({ marks }) => (marks & MARK.orders) !== 0)
+      .map(({ amount }) => amount);
+    // Of one time, the greater id is the newer version.
+    expect(amounts).toEqual(Array.from({ length: 5_000 }, () => 200));
+  });
+
   it('has one digest whatever the order of arrival, the commits and the lives', async () => {
     const random = new SeededRandom(11);
     // Orders go from customer to customer, so that lists of orders fill and empty.

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { sizes } from '../../test/long.ts';
 import { CODE } from '../rows/index.ts';
 import { appendEvent, newBatch, rowText, type TestEvent } from './fixture-events.ts';
 import { modelRows } from './fixture-model.ts';
@@ -155,7 +156,7 @@ describe('the ledger', () => {
           expect(run.rows).toEqual(modelRows(list).sort());
         },
       ),
-      { seed: 42, numRuns: 600 },
+      { seed: 42, numRuns: sizes.ledger_runs },
     );
   });
 
@@ -168,7 +169,7 @@ describe('the ledger', () => {
           expect(run.rows).toEqual(modelRows(list.slice(0, index + 1)).sort());
         }
       }),
-      { seed: 43, numRuns: 200 },
+      { seed: 43, numRuns: sizes.ledger_prefix_runs },
     );
   });
 
