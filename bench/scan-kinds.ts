@@ -28,7 +28,7 @@ export const SETTINGS = { custom: [] };
 
 const PARTS = 2;
 /** CPU time of a row in each part: measured by this bench. */
-const ROW_NS = 12;
+const ROW_NS = 20;
 /** Events that wait before those of which no more can come are taken: what fits the processor's cache. */
 const TAKE_EVENTS = 400_000;
 

@@ -34,16 +34,6 @@ export class DenseIds {
     }
   }
 
-  /** Calls `visit` for each hash, shard by shard: who adds them elsewhere stays in one table there as well. */
-  forEach(visit: (id: number, hi: number, lo: number) => void): void {
-    for (const slots of this.#shards) {
-      for (let slot = 0; slot < slots.length; slot += SLOT_WORDS) {
-        const id = (slots[slot] as number) - 1;
-        if (id >= 0) visit(id, slots[slot + 2] as number, slots[slot + 1] as number);
-      }
-    }
-  }
-
   #add(shard: number, hi: number, lo: number, slot: number): number {
     const id = this.count++;
     const slots = this.#shards[shard] as Int32Array;
