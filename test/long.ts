@@ -15,6 +15,8 @@ const SHORT = {
   simulation_seeds: 500,
   /** Processes killed with SIGKILL while events are published. */
   crash_seeds: [1, 2, 3],
+  /** Events of a log that is asked for all of them. */
+  query_events: 500_000,
 };
 
 const LONG: typeof SHORT = {
@@ -25,6 +27,7 @@ const LONG: typeof SHORT = {
   bounded_max_rows: 60_000,
   simulation_seeds: 2_000,
   crash_seeds: [1, 2, 3, 4, 5, 6, 7],
+  query_events: 10_000_000,
 };
 
 export const sizes = process.env.TEST_LONG === '1' ? LONG : SHORT;
