@@ -27,6 +27,14 @@ export class EntityMasks {
     this.words = words;
   }
 
+  /** Adds the entries that another one has, as bytes. */
+  addBytes(bytes: Uint8Array): void {
+    const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+    this.reserve(words.length / ENTRY_WORDS);
+    this.words.set(words, this.count * ENTRY_WORDS);
+    this.count += words.length / ENTRY_WORDS;
+  }
+
   /** Makes the entries of one hash one. */
   join(): void {
     const { count, words } = this;

@@ -107,11 +107,7 @@ export class PeriodsActive {
 
   /** Adds what another one found over other rows, or the same. */
   addBytes(bytes: Uint8Array): void {
-    const masks = this.#masks;
-    const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-    masks.reserve(words.length / ENTRY_WORDS);
-    masks.words.set(words, masks.count * ENTRY_WORDS);
-    masks.count += words.length / ENTRY_WORDS;
+    this.#masks.addBytes(bytes);
   }
 
   /** Entities by (first period, periods later): index first × periods + later. */
