@@ -1,4 +1,5 @@
 import type { DuckDBConnection, DuckDBDataChunk } from '@duckdb/node-api';
+import { cpu_ms } from './rig.ts';
 import { SHOP_DIMENSIONS, type ShopRows, TYPES, VALUES } from './scan-rows.ts';
 
 const MAX_CHUNK_ROWS = 2_048;
@@ -64,11 +65,14 @@ export class DuckTable {
     await this.#connection.run('CHECKPOINT');
   }
 
-  /** Rows of an answer and the time it took, ms. */
-  async ask(sql: string): Promise<{ readonly ms: number; readonly rows: unknown[][] }> {
-    const began_ms = performance.now();
+  /** Rows of an answer and the time it took, of all threads for `cpu_ms`. */
+  async ask(
+    sql: string,
+  ): Promise<{ readonly ms: number; readonly cpu_ms: number; readonly rows: unknown[][] }> {
+    const [began_ms, cpuBegan_ms] = [performance.now(), cpu_ms()];
     const reader = await this.#connection.runAndReadAll(sql);
-    return { ms: performance.now() - began_ms, rows: reader.getRows() };
+    const ms = performance.now() - began_ms;
+    return { ms, cpu_ms: cpu_ms() - cpuBegan_ms, rows: reader.getRows() };
   }
 
   close(): void {

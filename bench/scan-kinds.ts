@@ -11,24 +11,30 @@ import {
 import {
   type AnyQueryKind,
   type ChunkPlace,
+  countFurthest,
   Dictionary,
   EntityEvents,
   FurthestSteps,
   PeriodsActive,
+  type Plan,
+  type PlanPart,
   type QueryContext,
   type QueryKind,
   type ScanPlan,
   splitPlan,
 } from '../engine/index.ts';
 import { eventLogView } from '../operators/index.ts';
+import { SCOPE } from './scan-rows.ts';
 
 /** The module that scan threads load. */
 export const SCAN_KINDS_MODULE = import.meta.url;
 export const SETTINGS = { custom: [] };
 
-const PARTS = 2;
-/** CPU time of a row in each part: measured by this bench. */
-const ROW_NS = 12;
+/** Two for each thread: so that one that has more to do is not waited for. */
+const PARTS = 4;
+/** CPU time of a row, ns: measured by this bench. */
+const STEP_ROW_NS = 60;
+const PERIOD_ROW_NS = 10;
 /** Events that wait before those of which no more can come are taken: what fits the processor's cache. */
 const TAKE_EVENTS = 400_000;
 
@@ -47,19 +53,39 @@ export interface PeriodsQuery {
 
 interface Shared<Q> {
   readonly query: Q;
-  readonly plan: ScanPlan;
   readonly labels: readonly (readonly [code: number, label: number])[];
 }
 
-/** A customer's steps in order within a window, at the furthest. A part reads all chunks for its share of customers. */
-export const stepsKind: QueryKind<StepsQuery, Shared<StepsQuery>, number, readonly number[]> = {
+interface StepsPart {
+  readonly plan: ScanPlan;
+  /** Entries of the part end here. */
+  readonly entryEnd_ms: number;
+}
+
+/** A customer's steps in order within a window, at the furthest. A part has the entries of a stretch of time. */
+export const stepsKind: QueryKind<StepsQuery, Shared<StepsQuery>, StepsPart, readonly number[]> = {
   name: 'bench.steps',
   schema: { parse: (input) => input as StepsQuery },
-  plan: (context, query) => planOf('bench.steps', context, query, query, query.steps),
-  partial: (context, { shared }, part, cancel) => {
-    const { query, plan } = shared;
-    const events = new EntityEvents({ ...rowsOf(shared), part, parts: PARTS });
-    const steps = new FurthestSteps(query.steps.length, query.window_ms);
+  plan: (context, query) => {
+    const { start_ms, end_ms, window_ms, steps } = query;
+    const { planScan } = sourceOf(context);
+    const all = planScan({ scope: context.scope, start_ms, end_ms });
+    const edges_ms = [start_ms, ...splitTimes(all, PARTS), end_ms];
+    const works = edges_ms.slice(1).map((entryEnd_ms, at): StepsPart => {
+      const range = { start_ms: edges_ms[at] as number, end_ms: entryEnd_ms + window_ms };
+      const plan = planScan({ scope: context.scope, ...range });
+      return {
+        entryEnd_ms,
+        plan: { ...plan, chunks: plan.chunks.toSorted((a, b) => beginOf(a) - beginOf(b)) },
+      };
+    });
+    const parts = works.map((work) => partOf(work.plan.rows, STEP_ROW_NS, work));
+    return planOf('bench.steps', context, query, all, steps, parts);
+  },
+  partial: (context, { shared }, { plan, entryEnd_ms }, cancel) => {
+    const { steps: asked, window_ms } = shared.query;
+    const events = new EntityEvents(rowsOf(shared, plan));
+    const steps = new FurthestSteps({ steps: asked.length, window_ms, entryEnd_ms });
     const nextBegins_ms = plan.chunks.slice(1).map(beginOf);
     let at = 0;
     sourceOf(context).scan(plan, (chunk) => {
@@ -69,11 +95,11 @@ export const stepsKind: QueryKind<StepsQuery, Shared<StepsQuery>, number, readon
       if (events.waiting >= TAKE_EVENTS && next_ms !== undefined) steps.take(events, next_ms);
     });
     steps.take(events);
-    return bytesOf(steps.counts());
+    return steps.bytes(events);
   },
-  merge: addCounts,
+  merge: append,
   finish: (_context, { shared }, bytes) => {
-    const furthest = countsOf(bytes, shared.query.steps.length);
+    const furthest = [...countFurthest(bytes ?? new Uint8Array(0), shared.query.steps.length)];
     // Who reached a step reached those before it.
     for (let step = furthest.length - 1; step > 0; step--)
       furthest[step - 1] = (furthest[step - 1] as number) + (furthest[step] as number);
@@ -82,43 +108,37 @@ export const stepsKind: QueryKind<StepsQuery, Shared<StepsQuery>, number, readon
 };
 
 /** In how many later periods customers come back, by the period of their first event. A part reads some chunks. */
-export const periodsKind: QueryKind<PeriodsQuery, Shared<PeriodsQuery>, number, readonly number[]> = {
+export const periodsKind: QueryKind<PeriodsQuery, Shared<PeriodsQuery>, ScanPlan, readonly number[]> = {
   name: 'bench.periods',
   schema: { parse: (input) => input as PeriodsQuery },
   plan: (context, query) => {
     const { edges_ms, type } = query;
     const range = { start_ms: edges_ms[0] as number, end_ms: edges_ms.at(-1) as number };
-    return planOf('bench.periods', context, query, range, [type]);
+    const all = sourceOf(context).planScan({ scope: context.scope, ...range });
+    const parts = splitPlan(all, PARTS).map((plan) => partOf(plan.rows, PERIOD_ROW_NS, plan));
+    return planOf('bench.periods', context, query, all, [type], parts);
   },
-  partial: (context, { shared }, part, cancel) => {
-    const periods = periodsOf(shared);
-    const plan = splitPlan(shared.plan, PARTS)[part];
-    if (plan === undefined) return periods.bytes();
+  partial: (context, { shared }, plan, cancel) => {
+    const periods = periodsOf(shared, plan);
     sourceOf(context).scan(plan, (chunk) => {
       cancel.check();
       periods.add(chunk);
     });
     return periods.bytes();
   },
-  // Entities of both are few against the rows: whoever finishes adds them up.
-  merge: (a, b) => {
-    const both = new Uint8Array(a.length + b.length);
-    both.set(a);
-    both.set(b, a.length);
-    return both;
-  },
+  merge: append,
   finish: (_context, { shared }, bytes) => {
-    const periods = periodsOf(shared);
+    const periods = periodsOf(shared, { request: { scope: SCOPE, start_ms: 0, end_ms: 0 } });
     if (bytes !== undefined) periods.addBytes(bytes);
     return [...periods.retention()];
   },
 };
 
-function periodsOf(shared: Shared<PeriodsQuery>): PeriodsActive {
-  return new PeriodsActive({ ...rowsOf(shared), edges_ms: shared.query.edges_ms });
+function periodsOf(shared: Shared<PeriodsQuery>, plan: Pick<ScanPlan, 'request'>): PeriodsActive {
+  return new PeriodsActive({ ...rowsOf(shared, plan), edges_ms: shared.query.edges_ms });
 }
 
-function sourceOf({ table, scope }: QueryContext) {
+function sourceOf({ table, scope }: Pick<QueryContext, 'table' | 'scope'>) {
   return logSource(eventLogView(table, OPERATORS.log), rowSchema(SETTINGS.custom), scope);
 }
 
@@ -126,51 +146,52 @@ function beginOf({ min_ms }: ChunkPlace): number {
   return min_ms ?? Number.NEGATIVE_INFINITY;
 }
 
-function planOf<Q>(
+/** Times that divide the rows of a plan into about as many each. */
+function splitTimes({ chunks, rows }: ScanPlan, parts: number): number[] {
+  const times_ms: number[] = [];
+  let before = 0;
+  for (const chunk of chunks.toSorted((a, b) => beginOf(a) - beginOf(b))) {
+    if (before * parts >= rows * (times_ms.length + 1)) times_ms.push(beginOf(chunk));
+    before += chunk.rows;
+  }
+  return times_ms;
+}
+
+function partOf<P>(rows: number, row_ns: number, work: P) {
+  return { reads: 'immutable' as const, rows, cost_ms: (rows * row_ns) / 1e6, work };
+}
+
+function planOf<Q, P>(
   kind: string,
-  context: QueryContext,
+  { table }: QueryContext,
   query: Q,
-  { start_ms, end_ms }: { readonly start_ms: number; readonly end_ms: number },
+  { rows, bytes, chunks }: ScanPlan,
   types: readonly string[],
-) {
+  parts: readonly PlanPart<P>[],
+): Plan<Shared<Q>, P> {
   const dictionary = new Dictionary(Number.POSITIVE_INFINITY);
-  dictionary.follow(context.table(DICTIONARY_TABLE));
-  const { planScan } = sourceOf(context);
-  const scan = planScan({ scope: context.scope, start_ms, end_ms });
-  const plan = { ...scan, chunks: scan.chunks.toSorted((a, b) => beginOf(a) - beginOf(b)) };
+  dictionary.follow(table(DICTIONARY_TABLE));
   const labels = types.map((type, at) => [dictionary.find(type), at + 1] as const);
-  const { rows, bytes } = plan;
-  const part_ms = (rows * ROW_NS) / 1e6;
+  const cost_ms = parts.reduce((sum, part) => sum + part.cost_ms, 0);
   return {
-    ...{ kind, rows, bytes, chunks: plan.chunks.length, cost_ms: part_ms * PARTS, source: 'scan' },
-    ...{ explain: {}, narrow: [], shared: { query, plan, labels } },
-    parts: Array.from({ length: PARTS }, (_unused, work) => ({
-      ...{ reads: 'immutable' as const, rows, cost_ms: part_ms, work },
-    })),
+    ...{ kind, rows, bytes, chunks: chunks.length, cost_ms, source: 'scan' },
+    ...{ explain: {}, narrow: [], shared: { query, labels }, parts },
   };
 }
 
-function rowsOf({ plan, labels }: Pick<Shared<unknown>, 'plan' | 'labels'>) {
+function rowsOf({ labels }: Pick<Shared<unknown>, 'labels'>, { request }: Pick<ScanPlan, 'request'>) {
   return {
     ...{ entity: HASH.customer, kind: CODE.type, labels: new Map(labels) },
-    ...{ flags: CODE.flags, flag: FLAG.original, request: plan.request },
+    ...{ flags: CODE.flags, flag: FLAG.original, request },
   };
 }
 
-function bytesOf(counts: Float64Array): Uint8Array {
-  return new Uint8Array(counts.buffer);
-}
-
-function countsOf(bytes: Uint8Array | undefined, length: number): number[] {
-  if (bytes === undefined) return new Array<number>(length).fill(0);
-  return [...new Float64Array(bytes.buffer, bytes.byteOffset, length)];
-}
-
-function addCounts(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const into = new Float64Array(a.buffer, a.byteOffset, a.length / 8);
-  const from = new Float64Array(b.buffer, b.byteOffset, b.length / 8);
-  for (let at = 0; at < into.length; at++) into[at] = (into[at] as number) + (from[at] as number);
-  return a;
+/** Entities are few against the rows: whoever finishes joins them. */
+function append(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const both = new Uint8Array(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both;
 }
 
 export function queryKinds(): readonly AnyQueryKind[] {

@@ -21,6 +21,8 @@ const SHORT = {
   /** Orders of the traffic that SQL is asked about too, and queries of it. */
   contract_orders: 300,
   contract_queries: 80,
+  /** Events of a log that is asked for all of them. */
+  query_events: 500_000,
 };
 
 const LONG: typeof SHORT = {
@@ -35,6 +37,7 @@ const LONG: typeof SHORT = {
   crash_seeds: [1, 2, 3, 4, 5, 6, 7],
   contract_orders: 1_000,
   contract_queries: 500,
+  query_events: 10_000_000,
 };
 
 export const sizes = process.env.TEST_LONG === '1' ? LONG : SHORT;

@@ -12,19 +12,16 @@ const SLOT_WORDS = 1 << SLOT_BITS;
  */
 export class DenseIds {
   count = 0;
-  /** First bits that all hashes have in common. */
-  readonly #same: number;
   readonly #shards: Int32Array[] = [];
   readonly #counts = new Int32Array(SHARDS);
 
-  constructor(same = 0) {
-    this.#same = same;
+  constructor() {
     for (let shard = 0; shard < SHARDS; shard++)
       this.#shards.push(new Int32Array(INITIAL_SLOTS * SLOT_WORDS));
   }
 
   idOf(hi: number, lo: number): number {
-    const shard = (hi << this.#same) >>> (32 - SHARD_BITS);
+    const shard = hi >>> (32 - SHARD_BITS);
     const slots = this.#shards[shard] as Int32Array;
     const mask = slots.length - 1;
     for (let slot = (lo << SLOT_BITS) & mask; ; slot = (slot + SLOT_WORDS) & mask) {
@@ -34,7 +31,7 @@ export class DenseIds {
     }
   }
 
-  /** Calls `visit` for each hash, shard by shard: who adds them elsewhere stays in one table there as well. */
+  /** Calls `visit` for each hash, shard by shard. */
   forEach(visit: (id: number, hi: number, lo: number) => void): void {
     for (const slots of this.#shards) {
       for (let slot = 0; slot < slots.length; slot += SLOT_WORDS) {

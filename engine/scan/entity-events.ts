@@ -1,11 +1,11 @@
 import type { Chunk } from '../columns/index.ts';
-import { EntityPart, type PartOf } from './entity-part.ts';
+import { DenseIds } from './dense-ids.ts';
 import { Growable } from './growable.ts';
 import { RowLabels, type RowLabelsConfig } from './row-labels.ts';
 import { WideIndex } from './wide-index.ts';
 
 /** Whose events. */
-export interface EntityEventsConfig extends RowLabelsConfig, PartOf {
+export interface EntityEventsConfig extends RowLabelsConfig {
   /** Hash column of the entity; rows without one are skipped. */
   readonly entity: number;
 }
@@ -16,8 +16,8 @@ const LABELS = 256;
 const SLICE_EVENTS = 32_768;
 const MAX_SLICE_BITS = 12;
 
-/** The events [from, to) of an entity, ascending; see `eventTimeOf` and `eventLabelOf`. Valid during the call. */
-export type EntityVisitor = (entity: number, events: Float64Array, from: number, to: number) => void;
+/** The first `count` events are the entity's, ascending; see `eventTimeOf` and `eventLabelOf`. Valid during the call. */
+export type EntityVisitor = (entity: number, events: Float64Array, count: number) => void;
 
 export function eventTimeOf(event: number): number {
   return Math.floor(event / LABELS);
@@ -34,21 +34,22 @@ export function eventLabelOf(event: number): number {
  * are a run. Runs are taken slice by slice of the hashes, so that all that is touched meanwhile is in the cache.
  */
 export class EntityEvents {
+  readonly ids = new DenseIds();
   readonly #config: EntityEventsConfig;
-  readonly #part: EntityPart;
   readonly #labels: RowLabels;
   readonly #index = new WideIndex();
   #pending = new Runs();
   #kept = new Runs();
-  /** Of a slice: events by entity, then where those of the entity end; and the entities that have some. */
-  readonly #counts = new Growable(Int32Array);
+  /** Of a slice, by entity: the number of its first and its last run + 1, 0 for none; and the entities that have one. */
+  readonly #first = new Growable(Int32Array);
+  readonly #last = new Growable(Int32Array);
   readonly #touched = new Growable(Int32Array);
-  readonly #sorted = new Growable(Float64Array);
-  readonly #entities = new Growable(Int32Array);
+  /** By run: the number of the entity's next one + 1. */
+  readonly #next = new Growable(Int32Array);
+  readonly #events = new Growable(Float64Array);
 
   constructor(config: EntityEventsConfig) {
     this.#config = config;
-    this.#part = new EntityPart(config);
     this.#labels = new RowLabels(config);
   }
 
@@ -75,7 +76,7 @@ export class EntityEvents {
       const place = places[row] as number;
       if (place !== last) {
         last = place;
-        isOwn = this.#part.has(hi[place] as number, lo[place] as number);
+        isOwn = ((hi[place] as number) | (lo[place] as number)) !== 0;
         if (isOwn) runs.open(hi[place] as number, lo[place] as number, events);
       }
       if (isOwn) event[events++] = (times[row] as number) * LABELS + label;
@@ -86,109 +87,81 @@ export class EntityEvents {
   /** Hands out the events before `before_ms`, absent: all that wait. No event before it may come later. */
   take(visit: EntityVisitor, before_ms = Number.POSITIVE_INFINITY): void {
     const runs = this.#pending;
-    const kept = this.#kept;
-    const before = before_ms * LABELS;
-    kept.clear();
-    const slices = runs.slices(this.#part);
-    for (let slice = 0; slice + 1 < slices.starts.length; slice++) {
-      const [from, to] = [slices.starts[slice] as number, slices.starts[slice + 1] as number];
-      if (from < to) this.#takeSlice(runs, slices.order, from, to, before, visit);
+    this.#kept.clear();
+    const { order, starts } = runs.slices();
+    for (let slice = 0; slice + 1 < starts.length; slice++) {
+      const [from, to] = [starts[slice] as number, starts[slice + 1] as number];
+      if (from < to) this.#takeSlice(order, from, to, before_ms * LABELS, visit);
     }
-    this.#pending = kept;
+    this.#pending = this.#kept;
     this.#kept = runs;
   }
 
-  #takeSlice(
-    runs: Runs,
-    order: Int32Array,
-    from: number,
-    to: number,
-    before: number,
-    visit: EntityVisitor,
-  ): void {
-    const entities = this.#entities.of(to - from);
-    const distinct = this.#count(runs, order, from, to, before, entities);
-    const counts = this.#counts.array;
+  #takeSlice(order: Int32Array, from: number, to: number, before: number, visit: EntityVisitor): void {
+    const distinct = this.#chainRuns(order, from, to);
+    const first = this.#first.array;
     const touched = this.#touched.array;
-    let total = 0;
     for (let at = 0; at < distinct; at++) {
       const id = touched[at] as number;
-      const own = counts[id] as number;
-      counts[id] = total;
-      total += own;
-    }
-    const sorted = this.#sorted.of(total);
-    this.#place(runs, order, from, to, before, entities, sorted);
-    let start = 0;
-    for (let at = 0; at < distinct; at++) {
-      const id = touched[at] as number;
-      const end = counts[id] as number;
-      counts[id] = 0;
-      sortAscending(sorted, start, end);
-      visit(id, sorted, start, end);
-      start = end;
+      const count = this.#gather((first[id] as number) - 1, before);
+      first[id] = 0;
+      if (count > 0) visit(id, this.#events.array, count);
     }
   }
 
-  /** Numbers the entities of the runs and counts their events; returns how many have some. */
-  #count(
-    { hi, lo, start, event }: Runs,
-    order: Int32Array,
-    from: number,
-    to: number,
-    before: number,
-    entities: Int32Array,
-  ): number {
-    const { ids } = this.#part;
+  /** Chains the runs of each entity of a slice; returns how many entities there are. */
+  #chainRuns(order: Int32Array, from: number, to: number): number {
+    const { hi, lo, count } = this.#pending;
     const touched = this.#touched.of(to - from);
+    const next = this.#next.of(count);
     let distinct = 0;
     for (let at = from; at < to; at++) {
       const run = order[at] as number;
-      const id = ids.idOf(hi[run] as number, lo[run] as number);
-      entities[at - from] = id;
-      const counts = this.#counts.of(id + 1);
-      let taken = 0;
-      for (let place = start[run] as number; place < (start[run + 1] as number); place++)
-        taken += (event[place] as number) < before ? 1 : 0;
-      if (taken === 0) continue;
-      if (counts[id] === 0) touched[distinct++] = id;
-      counts[id] = (counts[id] as number) + taken;
+      const id = this.ids.idOf(hi[run] as number, lo[run] as number);
+      const first = this.#first.of(id + 1);
+      const last = this.#last.of(id + 1);
+      next[run] = 0;
+      if (first[id] === 0) {
+        first[id] = run + 1;
+        touched[distinct++] = id;
+      } else next[(last[id] as number) - 1] = run + 1;
+      last[id] = run + 1;
     }
     return distinct;
   }
 
-  /** Puts the events to their entities; those that are not taken go to `#kept`. */
-  #place(
-    { hi, lo, start, event }: Runs,
-    order: Int32Array,
-    from: number,
-    to: number,
-    before: number,
-    entities: Int32Array,
-    sorted: Float64Array,
-  ): void {
-    const counts = this.#counts.array;
-    const kept = this.#kept;
-    for (let at = from; at < to; at++) {
-      const run = order[at] as number;
-      const id = entities[at - from] as number;
-      let next = counts[id] as number;
-      let isKept = false;
-      for (let place = start[run] as number; place < (start[run + 1] as number); place++) {
-        const own = event[place] as number;
-        if (own < before) sorted[next++] = own;
-        else {
-          if (!isKept) {
-            kept.reserve((start[run + 1] as number) - place);
-            kept.open(hi[run] as number, lo[run] as number, kept.events);
-          }
-          isKept = true;
-          kept.event[kept.events] = own;
-          kept.end(kept.events + 1);
+  /** The events of a chain of runs, ascending, in `#events`; those that are not taken go to `#kept`. */
+  #gather(begin: number, before: number): number {
+    const { start, event } = this.#pending;
+    const next = this.#next.array;
+    let count = 0;
+    let latest = Number.NEGATIVE_INFINITY;
+    let isAscending = true;
+    for (let run = begin; run >= 0; run = (next[run] as number) - 1) {
+      const [from, to] = [start[run] as number, start[run + 1] as number];
+      const events = this.#events.of(count + to - from);
+      for (let at = from; at < to; at++) {
+        const own = event[at] as number;
+        if (!(own < before)) {
+          this.#keep(run, own);
+          continue;
         }
+        if (own < latest) isAscending = false;
+        latest = own;
+        events[count++] = own;
       }
-      counts[id] = next;
     }
+    if (!isAscending) sortAscending(this.#events.array, count);
+    return count;
+  }
+
+  #keep(run: number, event: number): void {
+    const kept = this.#kept;
+    const { hi, lo } = this.#pending;
+    kept.reserve(1);
+    kept.open(hi[run] as number, lo[run] as number, kept.events);
+    kept.event[kept.events] = event;
+    kept.end(kept.events + 1);
   }
 }
 
@@ -235,12 +208,12 @@ class Runs {
   }
 
   /** The runs by slice of their hashes: those of slice s are order[starts[s]..starts[s + 1]). */
-  slices(part: EntityPart): { readonly order: Int32Array; readonly starts: Int32Array } {
+  slices(): { readonly order: Int32Array; readonly starts: Int32Array } {
     const { count, hi } = this;
     const bits = Math.min(MAX_SLICE_BITS, Math.max(0, 32 - Math.clz32(this.events / SLICE_EVENTS)));
     const starts = new Int32Array((1 << bits) + 1);
     for (let run = 0; run < count; run++) {
-      const next = part.sliceOf(hi[run] as number, bits) + 1;
+      const next = sliceOf(hi[run] as number, bits) + 1;
       starts[next] = (starts[next] as number) + 1;
     }
     for (let slice = 1; slice < starts.length; slice++)
@@ -248,7 +221,7 @@ class Runs {
     const next = starts.slice();
     const order = this.#order.of(count);
     for (let run = 0; run < count; run++) {
-      const slice = part.sliceOf(hi[run] as number, bits);
+      const slice = sliceOf(hi[run] as number, bits);
       const place = next[slice] as number;
       next[slice] = place + 1;
       order[place] = run;
@@ -263,27 +236,24 @@ function grown(from: Int32Array, count: number, size: number) {
   return to;
 }
 
-/** More are looked at before they are sorted by insertion. */
-const FEW = 64;
+/** The first bits of a hash. Shifted by all 32 bits a number would not be shifted at all. */
+function sliceOf(hi: number, bits: number): number {
+  return bits === 0 ? 0 : hi >>> (32 - bits);
+}
 
-/** Rows come nearly in order of time, so that there is little to move. */
-function sortAscending(events: Float64Array, from: number, to: number): void {
-  if (to - from > FEW && isStrewn(events, from, to)) {
-    events.subarray(from, to).sort();
+/** More are sorted by the runtime. */
+const FEW = 32;
+
+function sortAscending(events: Float64Array, count: number): void {
+  if (count > FEW) {
+    events.subarray(0, count).sort();
     return;
   }
-  for (let at = from + 1; at < to; at++) {
+  for (let at = 1; at < count; at++) {
     const event = events[at] as number;
     let hole = at;
-    for (; hole > from && (events[hole - 1] as number) > event; hole--)
+    for (; hole > 0 && (events[hole - 1] as number) > event; hole--)
       events[hole] = events[hole - 1] as number;
     events[hole] = event;
   }
-}
-
-/** Whether more than one of eight neighbours is out of order. */
-function isStrewn(events: Float64Array, from: number, to: number): boolean {
-  let falls = 0;
-  for (let at = from + 1; at < to; at++) if ((events[at - 1] as number) > (events[at] as number)) falls++;
-  return falls * 8 > to - from;
 }

@@ -1,6 +1,5 @@
 export * from './dense-ids.ts';
 export * from './entity-events.ts';
-export * from './entity-part.ts';
 export * from './furthest-steps.ts';
 export * from './periods-active.ts';
 export * from './row-labels.ts';

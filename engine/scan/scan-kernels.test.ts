@@ -3,8 +3,8 @@ import { fc } from '../../test/property.ts';
 import { LogUnderTest, type Row, SCHEMA } from '../log/fixture-log.ts';
 import { planScan, type ScanPlan, type ScanRequest, scanChunks, splitPlan } from '../log/index.ts';
 import { MemoryDisk } from '../state/index.ts';
-import { EntityEvents, eventLabelOf, eventTimeOf } from './entity-events.ts';
-import { FurthestSteps } from './furthest-steps.ts';
+import { EntityEvents, type EntityVisitor, eventLabelOf, eventTimeOf } from './entity-events.ts';
+import { countFurthest, FurthestSteps } from './furthest-steps.ts';
 import { PeriodsActive } from './periods-active.ts';
 import type { RowLabelsConfig } from './row-labels.ts';
 
@@ -117,54 +117,82 @@ function furthestOf(events: readonly (readonly [number, number])[], window_ms: n
   return furthest;
 }
 
-/** Parts of the entities, each over all chunks; `takes`: what can be taken is, after each chunk. */
-function collect(log: LogUnderTest, given: Case, parts: number, takes: boolean) {
+function countsOf(events: readonly (readonly [number, number][])[], window_ms: number): number[] {
+  const furthest = events.map((own) => furthestOf(own, window_ms));
+  return STEPS.map((_, step) => furthest.filter((own) => own === step + 1).length);
+}
+
+/** `takes`: what can be taken is, after each chunk. */
+function collect(log: LogUnderTest, { request }: Case, takes: boolean) {
   const found: [number, number][][] = [];
-  const counts = new Array<number>(STEPS.length).fill(0);
-  for (let part = 0; part < parts; part++) {
-    const plan = planScan(log.tables, given.request);
-    const chunks = takes
-      ? plan.chunks.toSorted((a, b) => (a.min_ms as number) - (b.min_ms as number))
-      : plan.chunks;
-    const config = { ...labelsOf(log, plan), entity: CUSTOMER, part, parts };
-    const [events, counted] = [new EntityEvents(config), new EntityEvents(config)];
-    const steps = new FurthestSteps(STEPS.length, given.window_ms);
-    const byEntity: [number, number][][] = [];
-    const take = (before_ms?: number): void => {
-      events.take((entity, taken, from, to) => {
-        byEntity[entity] ??= [];
-        for (const event of taken.subarray(from, to))
-          byEntity[entity]?.push([eventTimeOf(event), eventLabelOf(event)]);
-      }, before_ms);
-      steps.take(counted, before_ms);
-    };
-    let at = 0;
-    scanChunks(log.tables, { ...plan, chunks }, SCHEMA, (chunk) => {
-      events.add(chunk);
-      counted.add(chunk);
-      const next_ms = chunks[++at]?.min_ms;
-      if (takes && next_ms !== undefined) take(next_ms);
-    });
-    take();
-    expect(events.waiting).toBe(0);
-    found.push(...byEntity.filter((own) => own !== undefined));
-    for (const [step, count] of steps.counts().entries()) counts[step] = (counts[step] ?? 0) + count;
-  }
-  return { found, counts };
+  const visit: EntityVisitor = (entity, events, count) => {
+    found[entity] ??= [];
+    for (const event of events.subarray(0, count))
+      found[entity]?.push([eventTimeOf(event), eventLabelOf(event)]);
+  };
+  const events = scanEvents(log, request, takes, (from, before_ms) => from.take(visit, before_ms));
+  expect(events.waiting).toBe(0);
+  return found.filter((own) => own !== undefined);
+}
+
+function scanEvents(
+  log: LogUnderTest,
+  request: ScanRequest,
+  takes: boolean,
+  take: (events: EntityEvents, before_ms?: number) => void,
+): EntityEvents {
+  const plan = planScan(log.tables, request);
+  const chunks = takes
+    ? plan.chunks.toSorted((a, b) => (a.min_ms as number) - (b.min_ms as number))
+    : plan.chunks;
+  const events = new EntityEvents({ ...labelsOf(log, plan), entity: CUSTOMER });
+  let at = 0;
+  scanChunks(log.tables, { ...plan, chunks }, SCHEMA, (chunk) => {
+    events.add(chunk);
+    const next_ms = chunks[++at]?.min_ms;
+    if (takes && next_ms !== undefined) take(events, next_ms);
+  });
+  take(events);
+  return events;
+}
+
+/** Entities by their furthest step, in parts of the entries between `edges_ms`. */
+function furthestIn(log: LogUnderTest, given: Case, edges_ms: readonly number[], takes: boolean): number[] {
+  const { request, window_ms } = given;
+  const steps = STEPS.length;
+  const parts = edges_ms.slice(1).map((entryEnd_ms, at) => {
+    const furthest = new FurthestSteps({ steps, window_ms, entryEnd_ms });
+    // What is asked for ends the events here, so that both ways see the same.
+    const end_ms = Math.min(request.end_ms, entryEnd_ms + window_ms + 1);
+    const range = { ...request, start_ms: edges_ms[at] as number, end_ms };
+    return furthest.bytes(
+      scanEvents(log, range, takes, (events, before_ms) => furthest.take(events, before_ms)),
+    );
+  });
+  return [...countFurthest(Uint8Array.from(parts.flatMap((bytes) => [...bytes])), steps)];
 }
 
 const asSet = (events: readonly unknown[]): string[] => events.map((own) => JSON.stringify(own)).sort();
 
 describe('kernels over rows of a log', () => {
-  it('hand out the events of each entity in order, and count the furthest steps', () => {
+  it('hand out the events of each entity in order', () => {
     fc.assert(
-      fc.property(anyCase, fc.constantFrom(1, 2, 8), fc.boolean(), (given, parts, takes) => {
-        const log = logOf(given);
-        const expected = eventsOf(given);
-        const { found, counts } = collect(log, given, parts, takes);
-        expect(asSet(found)).toEqual(asSet(expected));
-        const furthest = expected.map((events) => furthestOf(events, given.window_ms));
-        expect(counts).toEqual(STEPS.map((_, step) => furthest.filter((own) => own === step + 1).length));
+      fc.property(anyCase, fc.boolean(), (given, takes) => {
+        expect(asSet(collect(logOf(given), given, takes))).toEqual(asSet(eventsOf(given)));
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('count the furthest steps, in one go and in parts of time', () => {
+    const anyCuts = fc.array(fc.integer({ min: 0, max: 160 }), { maxLength: 3 });
+    fc.assert(
+      fc.property(anyCase, anyCuts, fc.boolean(), (given, cuts, takes) => {
+        const { start_ms, end_ms } = given.request;
+        const inner = cuts.map((step) => T + step * HOUR_MS).filter((ms) => ms > start_ms && ms < end_ms);
+        const edges_ms = [start_ms, ...inner.sort((a, b) => a - b), end_ms];
+        const expected = countsOf(eventsOf(given), given.window_ms);
+        expect(furthestIn(logOf(given), given, edges_ms, takes)).toEqual(expected);
       }),
       { numRuns: 300 },
     );
@@ -230,10 +258,9 @@ describe('kernels over rows of a log', () => {
     }
     const expected = eventsOf(given);
     for (const takes of [false, true]) {
-      const { found, counts } = collect(log, given, 2, takes);
-      expect(asSet(found)).toEqual(asSet(expected));
-      const furthest = expected.map((events) => furthestOf(events, given.window_ms));
-      expect(counts).toEqual(STEPS.map((_, step) => furthest.filter((own) => own === step + 1).length));
+      expect(asSet(collect(log, given, takes))).toEqual(asSet(expected));
+      const edges_ms = [request.start_ms, T + 200_000_000, request.end_ms];
+      expect(furthestIn(log, given, edges_ms, takes)).toEqual(countsOf(expected, given.window_ms));
     }
   });
 });
