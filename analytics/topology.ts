@@ -31,6 +31,8 @@ export interface OrderAnalyticsOptions {
   readonly dedup_memory_ids: number;
   /** Whole UTC days of event time that are kept behind the watermark; undefined: all are. */
   readonly retention_days: number | undefined;
+  /** Bytes of one tenant in the event log, about; beyond them its oldest UTC days go. undefined: no limit. */
+  readonly log_max_bytes: number | undefined;
   readonly outOfOrderness_ms: number;
   readonly idle_ms: number;
   /** Memory for the records of each kind of entity that are in use, bytes. */
@@ -45,6 +47,7 @@ export const DEFAULT_OPTIONS: OrderAnalyticsOptions = {
   custom: [],
   dedup_memory_ids: 10_000_000,
   retention_days: undefined,
+  log_max_bytes: undefined,
   outOfOrderness_ms: 30_000,
   idle_ms: 60_000,
   ledger_cache_bytes: 16 * 1_048_576,
@@ -114,7 +117,9 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
       }),
     );
     // Before the cubes, which read the log at a barrier.
-    rows.pipe(eventLog(OPERATORS.log, { schema, limits: config.log_limits }));
+    const { log_max_bytes: scope_max_bytes } = config;
+    const limits = { ...config.log_limits, ...(scope_max_bytes === undefined ? {} : { scope_max_bytes }) };
+    rows.pipe(eventLog(OPERATORS.log, { schema, limits }));
     rows.pipe(
       cubes(OPERATORS.cubes, {
         schema,

@@ -13,6 +13,7 @@ export function topologyOf(settings: Settings): Topology {
     dedup_memory_ids: settings.dedupMemoryIds,
     custom: settings.customDimensions,
     retention_days: settings.retentionDays,
+    log_max_bytes: settings.log_max_bytes,
     outOfOrderness_ms: settings.allowedOutOfOrderness_ms,
   });
 }

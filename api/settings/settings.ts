@@ -105,6 +105,9 @@ const fields = z.object({
   RETENTION_DAYS: integer(0, 0, 36_500).describe(
     'Whole UTC days of event time that are kept behind the watermark; 0: everything is',
   ),
+  LOG_MAX_BYTES: integer(0, 0, Number.MAX_SAFE_INTEGER).describe(
+    'Bytes of one tenant in the event log, about; beyond them its oldest UTC days go. 0: no limit',
+  ),
   ALLOWED_OUT_OF_ORDERNESS: duration('30s', 7 * 86_400_000).describe(
     'How far the watermark stays behind the newest event time',
   ),
@@ -145,6 +148,8 @@ export interface Settings {
   readonly customDimensions: readonly string[];
   /** Undefined: events are kept for ever. */
   readonly retentionDays: number | undefined;
+  /** Of a tenant in the event log; undefined: no limit. */
+  readonly log_max_bytes: number | undefined;
   readonly allowedOutOfOrderness_ms: number;
   readonly rateLimit: { readonly requests_per_s: number; readonly burst: number };
   readonly inflightBody_bytes: number;
@@ -188,6 +193,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     dedupMemoryIds: s.DEDUP_MEMORY_IDS,
     customDimensions: s.CUSTOM_DIMENSIONS,
     retentionDays: s.RETENTION_DAYS === 0 ? undefined : s.RETENTION_DAYS,
+    log_max_bytes: s.LOG_MAX_BYTES === 0 ? undefined : s.LOG_MAX_BYTES,
     allowedOutOfOrderness_ms: s.ALLOWED_OUT_OF_ORDERNESS,
     rateLimit: { requests_per_s: s.RATE_LIMIT_RPS, burst: s.RATE_LIMIT_BURST },
     inflightBody_bytes: s.INFLIGHT_BODY_BYTES,
