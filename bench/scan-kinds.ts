@@ -35,8 +35,10 @@ const PARTS = 4;
 /** CPU time of a row, ns: measured by this bench. */
 const STEP_ROW_NS = 60;
 const PERIOD_ROW_NS = 10;
-/** Events that wait before those of which no more can come are taken: what fits the processor's cache. */
-const TAKE_EVENTS = 400_000;
+/** Events that wait before those of which no more can come are taken: some 60 MiB. */
+const TAKE_EVENTS = 2_000_000;
+/** Of the chunk that was added last. */
+const MARGIN_EVENTS = 65_536;
 
 export interface StepsQuery {
   readonly start_ms: number;
@@ -84,7 +86,8 @@ export const stepsKind: QueryKind<StepsQuery, Shared<StepsQuery>, StepsPart, rea
   },
   partial: (context, { shared }, { plan, entryEnd_ms }, cancel) => {
     const { steps: asked, window_ms } = shared.query;
-    const events = new EntityEvents(rowsOf(shared, plan));
+    const waiting_max = Math.min(plan.rows, TAKE_EVENTS + MARGIN_EVENTS);
+    const events = new EntityEvents({ ...rowsOf(shared, plan), waiting_max });
     const steps = new FurthestSteps({ steps: asked.length, window_ms, entryEnd_ms });
     const nextBegins_ms = plan.chunks.slice(1).map(beginOf);
     let at = 0;

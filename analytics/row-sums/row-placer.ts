@@ -2,7 +2,7 @@ import type { Chunk } from '../../engine/index.ts';
 import type { KpiSums } from './kpi-sums.ts';
 import type { PointRows } from './point-loops.ts';
 import type { ScanSpec } from './row-scan.ts';
-import { addKeys, lookUpPairs, type WideCodes, WideIndex } from './row-select.ts';
+import { addKeys, lookUpPairs, type WideCodes, WideColumn } from './row-select.ts';
 import type { SlotFinder } from './time-slots.ts';
 
 /** Combinations of a chunk's values that are looked up in a table. */
@@ -13,7 +13,7 @@ export class RowPlacer {
   readonly #spec: Pick<ScanSpec, 'groups' | 'slots'>;
   readonly #sums: KpiSums;
   readonly #finder: SlotFinder;
-  readonly #groupIndexes: readonly WideIndex[];
+  readonly #groupIndexes: readonly WideColumn[];
   readonly #tuple: Int32Array;
   /** Series by combined local indexes, -1 where it is not known yet. */
   #series = new Int32Array(256);
@@ -22,7 +22,7 @@ export class RowPlacer {
     this.#spec = spec;
     this.#sums = sums;
     this.#finder = finder;
-    this.#groupIndexes = spec.groups.map(() => new WideIndex());
+    this.#groupIndexes = spec.groups.map(() => new WideColumn());
     this.#tuple = new Int32Array(spec.groups.length);
   }
 
@@ -31,7 +31,7 @@ export class RowPlacer {
     const { rows, points, count } = placed;
     const { slots } = this.#sums.shape;
     const groups = this.#spec.groups.map(({ column }, at) =>
-      (this.#groupIndexes[at] as WideIndex).codes(chunk.code(column), chunk.rows),
+      (this.#groupIndexes[at] as WideColumn).codes(chunk.code(column), chunk.rows),
     );
     let keys = 1;
     for (const { index, values } of groups) if (index !== undefined) keys *= values.length;

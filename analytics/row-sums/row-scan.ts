@@ -5,7 +5,7 @@ import type { KpiSums } from './kpi-sums.ts';
 import type { MeasureRule } from './measure-rules.ts';
 import { addAmounts, addCounts, addObserved, addUnits, type PointRows } from './point-loops.ts';
 import { RowPlacer } from './row-placer.ts';
-import { acceptTable, refineRange, refineRows, WideIndex } from './row-select.ts';
+import { acceptTable, refineRange, refineRows, WideColumn } from './row-select.ts';
 import { SlotFinder, type TimeSlots } from './time-slots.ts';
 
 /** A dimension's code column, and its column of items where rows with items have it there; -1: nowhere. */
@@ -44,9 +44,9 @@ export class RowScan {
   readonly #finder: SlotFinder;
   readonly #marks: number;
   readonly #items: ItemScan | undefined;
-  readonly #marksIndex = new WideIndex();
-  readonly #signsIndex = new WideIndex();
-  readonly #filterIndex = new WideIndex();
+  readonly #marksIndex = new WideColumn();
+  readonly #signsIndex = new WideColumn();
+  readonly #filterIndex = new WideColumn();
   readonly #placer: RowPlacer;
   #selected: PointRows & { signs: Int8Array | undefined } = emptyRows(0);
   #marked = emptyRows(0);

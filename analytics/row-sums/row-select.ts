@@ -1,4 +1,4 @@
-import type { ChunkCodes, ChunkIndex } from '../../engine/index.ts';
+import { type ChunkCodes, WideIndex } from '../../engine/index.ts';
 
 /**
  * Loops over the local indexes of a chunk. They see one kind of array only, so that each compiles to a few
@@ -11,19 +11,12 @@ export interface WideCodes {
   readonly values: Int32Array;
 }
 
-/** A place for the widened index of one column, used again for each chunk. */
-export class WideIndex {
-  #scratch = new Uint32Array(0);
+/** Reads code columns with widened indexes: one of it a column that is in use. */
+export class WideColumn {
+  readonly #index = new WideIndex();
 
   codes({ index, values }: ChunkCodes, rows: number): WideCodes {
-    return { index: index === null ? undefined : this.widen(index, rows), values };
-  }
-
-  widen(index: ChunkIndex, rows: number): Uint32Array {
-    if (index instanceof Uint32Array) return index;
-    if (this.#scratch.length < rows) this.#scratch = new Uint32Array(rows);
-    this.#scratch.set(rows === index.length ? index : index.subarray(0, rows));
-    return this.#scratch;
+    return { index: index === null ? undefined : this.#index.of(index, rows), values };
   }
 }
 

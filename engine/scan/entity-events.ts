@@ -8,6 +8,8 @@ import { WideIndex } from './wide-index.ts';
 export interface EntityEventsConfig extends RowLabelsConfig {
   /** Hash column of the entity; rows without one are skipped. */
   readonly entity: number;
+  /** Events that may come to wait, if that is known: memory for them is taken once. */
+  readonly waiting_max?: number;
 }
 
 /** An event is one number: its time × 256 + its label. So the order of numbers is that of time, then of labels. */
@@ -50,6 +52,7 @@ export class EntityEvents {
 
   constructor(config: EntityEventsConfig) {
     this.#config = config;
+    this.#pending.reserve(config.waiting_max ?? 0);
     this.#labels = new RowLabels(config);
   }
 
@@ -184,12 +187,12 @@ class Runs {
   /** Room for so many further events, each in a run of its own. */
   reserve(more: number): void {
     if (this.events + more > this.event.length) {
-      const event = new Float64Array((this.events + more) * 2);
+      const event = new Float64Array(Math.max(this.events + more, this.event.length * 2));
       event.set(this.event.subarray(0, this.events));
       this.event = event;
     }
     if (this.count + more <= this.hi.length) return;
-    const size = (this.count + more) * 2;
+    const size = Math.max(this.count + more, this.hi.length * 2);
     this.hi = grown(this.hi, this.count, size);
     this.lo = grown(this.lo, this.count, size);
     this.start = grown(this.start, this.count + 1, size + 1);
