@@ -45,7 +45,7 @@ async function ask(driver: TopologyTestDriver, fromDay: number, group_by: readon
   const clock = new ManualClock(NOW_MS);
   const executor = new QueryExecutor({ reader: driver.disk.reader(), kinds: registry, clock });
   const query = {
-    metrics: ['orders_count', 'customers_new', 'revenue_gross'],
+    metrics: ['orders_count', 'customers_new', 'revenue_gross', 'refund_amount'],
     start: new Date(T + fromDay * DAY_MS).toISOString(),
     end: new Date(T + 60 * DAY_MS).toISOString(),
     group_by,
@@ -108,6 +108,33 @@ describe('retention', () => {
     driver.commit();
     const { groups } = await ask(driver, -1);
     expect(groups[0]?.totals).toMatchObject({ orders_count: 5, customers_new: 1 });
+  });
+
+  it('forgets no entity whose events the cut keeps, so that it does not matter which came first', async () => {
+    const SECOND = 1 / 86_400;
+    const first = order('a', 0.9, { customer_id: 'c', country: 'DE' });
+    // Less behind midnight than the watermark is behind them: the cut is still before the first order.
+    const others = [
+      order('refund', 11 + 10 * SECOND, { type: 'refund.issued', order_id: 'o-a', amount: 3 }),
+      order('b', 11 + 12 * SECOND, { customer_id: 'c', country: 'FR' }),
+    ];
+    const run = async (list: readonly Given[]) => {
+      const driver = await open();
+      for (const given of list) {
+        await driver.push(message(given));
+        driver.commit();
+      }
+      expect(driver.sent).toEqual([]);
+      const { groups } = await ask(driver, 0, ['country']);
+      return { groups, digest: await stateDigest(topology(), driver.disk.reader()) };
+    };
+    const straight = await run([first, ...others]);
+    expect(straight.groups.map(({ key, totals }) => [key.country, totals])).toEqual([
+      ['DE', { orders_count: 1, customers_new: 1, revenue_gross: 100, refund_amount: 3 }],
+      ['FR', { orders_count: 1, customers_new: 0, revenue_gross: 100, refund_amount: 0 }],
+    ]);
+    expect(await run([...others, first])).toEqual(straight);
+    expect(await run([others[0] as Given, first, others[1] as Given])).toEqual(straight);
   });
 
   it('knows duplicates for as long as their events are kept', async () => {

@@ -113,6 +113,7 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
       ledger(OPERATORS.ledger, {
         custom: config.custom,
         ...retention,
+        outOfOrderness_ms: config.outOfOrderness_ms,
         cache_bytes: config.ledger_cache_bytes,
       }),
     );

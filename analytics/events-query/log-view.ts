@@ -6,7 +6,7 @@ import type { EventLogView } from './select-request.ts';
 export function openEvents(
   view: LogView,
   schema: LogSchema,
-  dictionary: Pick<Dictionary, 'find' | 'textOf' | 'size' | 'limit'>,
+  dictionary: Pick<Dictionary, 'find' | 'textOf' | 'isFull'>,
 ): EventLogView {
   return {
     schema,

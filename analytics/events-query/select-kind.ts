@@ -90,7 +90,7 @@ function codeTestOf({ schema, dictionary }: EventLogView, test: ColumnTest): Cod
   }
   const codes = test.texts.map((text) => dictionary.find(text)).filter((code) => code >= 0);
   // A full dictionary gives every new text one code: the event itself says which text it was.
-  if (dictionary.size > dictionary.limit) codes.push(dictionary.find(OTHER_TEXT));
+  if (dictionary.isFull) codes.push(dictionary.find(OTHER_TEXT));
   if (codes.length === 0) return undefined;
   return {
     kind: 'code',

@@ -5,7 +5,7 @@ import type { Order, Position } from './position.ts';
 /** The log of one snapshot, as a selection reads it. */
 export interface EventLogView {
   readonly schema: LogSchema;
-  readonly dictionary: Pick<Dictionary, 'find' | 'textOf' | 'size' | 'limit'>;
+  readonly dictionary: Pick<Dictionary, 'find' | 'textOf' | 'isFull'>;
   plan(request: ScanRequest): ScanPlan;
   /** Shows each chunk of the plan in its order; what a chunk gives is valid until the next one. */
   scan(plan: ScanPlan, visit: (chunk: Chunk) => unknown): void;

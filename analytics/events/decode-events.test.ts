@@ -10,6 +10,7 @@ const start = (config: DecodeEventsConfig = {}) =>
     start_ms: NOW_MS,
   });
 
+const CLOUD = { specversion: '1.0', source: 's', type: 'order.created', time: '2025-08-01T10:00:00Z' };
 const at = (sequence: number, text: string): SourceRecord => ({ ...recordOf(text), sequence });
 const countryCodes = ({ own }: EventBatch): number[] =>
   Array.from(own.columns.codes[CODE.dimensions + 1]?.subarray(0, own.length) ?? []);
@@ -72,6 +73,19 @@ describe('decodeEvents', () => {
     const [batch] = driver.take();
     if (batch === undefined) throw new Error('nothing was emitted');
     expect([rowOf(batch, 0).country, rowOf(batch, 5).country]).toEqual(['a', '__other__']);
+  });
+
+  it('tenants and currencies keep their own texts, however full the dictionary is', async () => {
+    const driver = await start({ dictionaryTexts: 1 });
+    const cloud = (currency: string) => JSON.stringify({ ...CLOUD, id: currency, data: { currency } });
+    await driver.push(
+      ...['EUR', 'USD'].map((currency, index) => at(index + 1, eventText({ currency }))),
+      ...['CHF', 'JPY'].map((currency, index) => at(index + 3, cloud(currency))),
+    );
+    const [batch] = driver.take();
+    if (batch === undefined) throw new Error('nothing was emitted');
+    expect([0, 1, 2, 3].map((row) => rowOf(batch, row).currency)).toEqual(['EUR', 'USD', 'CHF', 'JPY']);
+    expect(rowOf(batch, 0).tenant).toBe('acme');
   });
 
   it('rejects what its retention has left behind, and notes a rate that is none', async () => {

@@ -51,7 +51,8 @@ export function writeMembers(
     (codes[column] as Int32Array)[row] = text == null ? NO_TEXT : dictionary.codeOf(text);
   };
   set(CODE.type, normalType(input.type));
-  set(CODE.currency, input.currency?.toUpperCase());
+  const currency = input.currency?.toUpperCase() ?? '';
+  (codes[CODE.currency] as Int32Array)[row] = currency === '' ? NO_TEXT : dictionary.ownCodeOf(currency);
   for (const [index, name] of ROW_DIMENSIONS.entries()) set(CODE.dimensions + index, input[name]);
   for (const [index, name] of custom.entries())
     set(CODE.dimensions + ROW_DIMENSIONS.length + index, scalarText(members, data, name));

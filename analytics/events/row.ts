@@ -36,7 +36,7 @@ export function emptyRows({ columns, ticket_hi, ticket_lo }: EventBatch, from: n
 
 /** A new row, empty but for what every event has; its writer sets dimensions, amounts, items and ids. */
 export function newRow(batch: EventBatch, place: RowPlace, time_ms: number, payload: number): number {
-  if (place.scope < 0) place.scope = batch.dictionary.codeOfScope(place.tenant);
+  if (place.scope < 0) place.scope = batch.dictionary.ownCodeOf(place.tenant);
   const row = batch.append();
   const { own } = batch;
   if (row >= place.emptied) {

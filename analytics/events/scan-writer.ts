@@ -107,7 +107,7 @@ export class ScanWriter {
     const first = Math.floor(place / LETTERS ** 2);
     const second = Math.floor(place / LETTERS) % LETTERS;
     const text = String.fromCharCode(A + first, A + second, A + (place % LETTERS));
-    const code = this.#dictionary.codeOf(text);
+    const code = this.#dictionary.ownCodeOf(text);
     this.#currencies[place] = code;
     return code;
   }

@@ -41,6 +41,8 @@ const SMALL: Partial<LogLimits> = {
 export interface StoreOptions {
   readonly cubes?: readonly CubeDefinition[];
   readonly cells_per_day?: number;
+  /** Texts that the dictionary holds. */
+  readonly dictionaryTexts?: number;
   /** Rows of one commit. */
   readonly commit_rows?: number;
   readonly limits?: Partial<LogLimits>;
@@ -57,12 +59,13 @@ export interface AskOptions {
 
 /** The log and cubes of a tenant in one store, written as a task does, and asked as the executor does. */
 export class KpiStore {
-  readonly dictionary = new Dictionary();
+  readonly dictionary: Dictionary;
   readonly #reader: KvReader;
   readonly #rates = new MemoryDisk().open();
   #sequence = 0;
 
-  private constructor(reader: KvReader) {
+  private constructor(reader: KvReader, dictionaryTexts: number | undefined) {
+    this.dictionary = new Dictionary(dictionaryTexts);
     this.#reader = reader;
   }
 
@@ -97,7 +100,7 @@ export class KpiStore {
     const driver = await TestDriver.start<RowBatch, RowBatch>((input) =>
       input.pipe(log('log', undefined)).pipe(view),
     );
-    const store = new KpiStore(driver.disk.reader());
+    const store = new KpiStore(driver.disk.reader(), rest.dictionaryTexts);
     for (let from = 0; from < rows.length; from += commit_rows) {
       const batch = new RowBatch(SCHEMA, store.dictionary);
       for (const row of rows.slice(from, from + commit_rows)) appendRow(batch, row);

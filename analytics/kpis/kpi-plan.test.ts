@@ -67,6 +67,25 @@ describe('what is read', () => {
     expect(ask({ as_of: { EVENTS: { 0: 2 } } })).toEqual(['scan', 200]);
   });
 
+  it('is said to miss values that came when the dictionary was full', async () => {
+    const rows = ['DE', 'FR', 'IT', 'GR'].map((country, index) =>
+      order('2025-08-01T10:00:00Z', 100, { dimensions: { country }, currency: 'EUR', sequence: index + 1 }),
+    );
+    const warnings = async (dictionaryTexts: number, query: Partial<KpiQueryInput>) => {
+      const { groups, ...answer } = (await KpiStore.of(rows, { dictionaryTexts })).ask({
+        ...MONTH,
+        ...query,
+      });
+      return [groups.length, ...answer.warnings.map((text) => text.slice(0, 28))];
+    };
+    const said = 'The dictionary has its 6 tex';
+    expect(await warnings(6, { group_by: ['country'] })).toEqual([3, said]);
+    expect(await warnings(6, { filters: { country: 'GR' } })).toEqual([1, said]);
+    expect(await warnings(6, { group_by: ['currency'] })).toEqual([1]);
+    expect(await warnings(6, {})).toEqual([1]);
+    expect(await warnings(50, { group_by: ['country'] })).toEqual([4]);
+  });
+
   it('is joined in time', () => {
     expect(ask({ start: '2025-08-01T06:00:00Z' })).toEqual(['rollup:total@1d+scan', 300]);
     const from_ms = at('2025-08-03T00:00:00Z');

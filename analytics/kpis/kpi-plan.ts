@@ -1,5 +1,6 @@
 import {
   type ChunkPlace,
+  type Dictionary,
   OTHER_TEXT,
   type Plan,
   type PlanPart,
@@ -78,7 +79,7 @@ export function planKpis(
       prepared.target === undefined
         ? {}
         : readDayRates(sources.rates, scope, prepared.target, range.start_ms, range.end_ms, upTo),
-    warnings: warningsOf(cubes),
+    warnings: [...warningsOf(cubes), ...fullDictionary(sources.dictionary, query)],
   };
   return {
     kind: KPI_KIND,
@@ -101,6 +102,17 @@ function warningsOf(cubes: readonly CubeStretch[]): string[] {
   );
   const days = new Set(full).size;
   return days === 0 ? [] : [fullDays(days)];
+}
+
+/** Texts that came when the dictionary was full are one: whoever asks by texts hears of it. */
+function fullDictionary({ isFull, limit }: Dictionary, { group_by, filters }: KpiQuery): string[] {
+  // Currencies always have codes of their own.
+  const asked = [...group_by, ...Object.keys(filters)].filter((name) => name !== 'currency');
+  if (!isFull || asked.length === 0) return [];
+  return [
+    `The dictionary has its ${limit} texts: values that were new since are under "${OTHER_TEXT}" instead of ` +
+      'their own, so groups and filters miss them. Totals without filters are complete.',
+  ];
 }
 
 function fullDays(days: number): string {

@@ -17,6 +17,8 @@ export interface LedgerConfig {
   readonly custom: readonly string[];
   /** Whole UTC days for which an entity is remembered after its last event; by default for ever. */
   readonly retention_days?: number;
+  /** How far the watermark is behind the newest event, ms. */
+  readonly outOfOrderness_ms?: number;
   /** Records of each kind of entity that stay in memory when they were not used for a while, bytes; half of it. */
   readonly cache_bytes: number;
 }
@@ -116,18 +118,21 @@ export const ledger = defineOperator<EventBatch, RowBatch, LedgerConfig, ReturnT
       'millrace.ledger.frozen',
       'Events of orders with too many to be corrected when the order changes',
     );
-    const retention_ms = (config.retention_days ?? 0) * DAY_MS;
+    const { custom, retention_days, outOfOrderness_ms = 0 } = config;
+    const retention_ms = (retention_days ?? 0) * DAY_MS;
     let core: Ledger | undefined;
     let storedCut_ms = readCut(state[CUT_TABLE]);
     let cut_ms = storedCut_ms;
     const forget = (): void => {
-      for (const entity of all) entity.gone_ms = cut_ms - retention_ms;
+      // What the earliest event that is still taken remembers.
+      const gone_ms = Math.floor((cut_ms - outOfOrderness_ms) / DAY_MS) * DAY_MS - retention_ms;
+      for (const entity of all) entity.gone_ms = gone_ms;
     };
     forget();
     return {
       onBatch: (batches) => {
         for (const batch of batches) {
-          core ??= new Ledger(heaps, batch.dictionary, config.custom, config.retention_days);
+          core ??= new Ledger(heaps, batch.dictionary, custom, retention_days, outOfOrderness_ms);
           const before = core.frozen;
           cut_ms = Math.max(cut_ms, batch.cut_ms);
           core.apply(batch);

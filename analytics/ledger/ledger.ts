@@ -40,6 +40,7 @@ export class Ledger {
   readonly corrections: RowBatch;
   readonly #all: readonly RecordHeap[];
   readonly #retention_ms: number;
+  readonly #behind_ms: number;
   readonly #place: RowPlace = { scope: 0, sequence: 0, part: 0 };
   readonly #orders: OrderLedger;
   readonly #sessions: PairedFirsts;
@@ -48,16 +49,20 @@ export class Ledger {
 
   /**
    * `retention_days`: an entity is as if it had never been for an event that comes so many UTC days after its last
-   * one, by event time, so that it does not matter how far the watermark is; undefined: nothing is forgotten.
+   * one; undefined: nothing is forgotten. By event time, so that it does not matter how far the watermark is, less
+   * `behind_ms`, by which the watermark is behind the newest event: so that no entity is forgotten whose events the
+   * cut keeps.
    */
   constructor(
     heaps: LedgerHeaps,
     dictionary: Dictionary,
     custom: readonly string[] = [],
     retention_days = Number.POSITIVE_INFINITY,
+    behind_ms = 0,
   ) {
     this.#all = Object.values(heaps);
     this.#retention_ms = retention_days * DAY_MS;
+    this.#behind_ms = behind_ms;
     const dimensions = ROW_DIMENSIONS.length + custom.length;
     this.corrections = new RowBatch(rowSchema(custom), dictionary);
     this.#own = new OwnRow(dimensions);
@@ -88,7 +93,7 @@ export class Ledger {
   }
 
   #forgetFor(time_ms: number): void {
-    const cut_ms = Math.floor(time_ms / DAY_MS) * DAY_MS - this.#retention_ms;
+    const cut_ms = Math.floor((time_ms - this.#behind_ms) / DAY_MS) * DAY_MS - this.#retention_ms;
     for (const heap of this.#all) heap.cut_ms = cut_ms;
   }
 

@@ -53,6 +53,11 @@ export class Dictionary {
     return text;
   }
 
+  /** Whether new texts get the code of `OTHER_TEXT`. */
+  get isFull(): boolean {
+    return this.#texts.length > this.limit;
+  }
+
   /** The code of a text, or -1 when it has none; gives none. */
   find(text: string): number {
     if (text === '') return NO_TEXT;
@@ -70,12 +75,15 @@ export class Dictionary {
     return code !== 0 ? code : this.#add(text, bytes, hash);
   }
 
-  /** The code of a tenant: never that of `OTHER_TEXT`, however full the dictionary is, so no two share one. */
-  codeOfScope(scope: string): number {
-    const known = this.find(scope);
+  /**
+   * The code of a text that must not share one: a tenant, a currency. Never that of `OTHER_TEXT`, however full the
+   * dictionary is. For texts of which there are few.
+   */
+  ownCodeOf(text: string): number {
+    const known = this.find(text);
     if (known >= 0) return known;
-    const bytes = encoder.encode(scope);
-    return this.#give(scope, bytes, hashOf(bytes, 0, bytes.length));
+    const bytes = encoder.encode(text);
+    return this.#give(text, bytes, hashOf(bytes, 0, bytes.length));
   }
 
   /** The code of UTF-8 bytes [start, end) whose FNV-1a is `hash`. */
@@ -86,7 +94,7 @@ export class Dictionary {
     if (code !== 0) return code;
     // A copy: the bytes may lie in memory that threads share, which decoders refuse.
     const copy = Uint8Array.from(bytes.subarray(start, end));
-    return this.#add(new TextDecoder().decode(copy), copy, hash);
+    return this.#add(new TextDecoder('utf-8', { ignoreBOM: true }).decode(copy), copy, hash);
   }
 
   #slot(bytes: Uint8Array, start: number, end: number, hash: number): number {
@@ -107,7 +115,7 @@ export class Dictionary {
   }
 
   #add(text: string, bytes: Uint8Array, hash: number): number {
-    if (this.#texts.length > this.limit && text !== OTHER_TEXT) {
+    if (this.isFull && text !== OTHER_TEXT) {
       this.overflowed++;
       return this.codeOf(OTHER_TEXT);
     }
