@@ -25,7 +25,7 @@ const start: Command = {
   name: 'start',
   summary: 'Runs a topology, and without NATS_URL a NATS server for it, until SIGTERM',
   details: [
-    'Without --topology: the order analytics and their API. Settings are environment variables; see the README.',
+    'Without --topology: the order analytics and their API. Settings are environment variables; see docs/operations.md.',
     'With --topology: that topology. Streams that it reads, and those of --stream, are made where they are missing.',
     'Its state goes to DATA_DIR/state; a start goes on from the last commit.',
     'A topology that would lose state, or cannot read it, is refused; ALLOW_TOPOLOGY_CHANGE=1 deletes that state.',

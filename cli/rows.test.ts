@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   ByteWriter,
   defineOperator,
+  type KvView,
   META_TABLE,
   mapTable,
   rawTable,
@@ -10,7 +11,7 @@ import {
   stringKey,
   topology,
 } from '../engine/index.ts';
-import { decodeRow, shapesOf } from './rows.ts';
+import { decodeRow, rowsOf, shapesOf, type TableShape } from './rows.ts';
 
 const text = (value: string): Uint8Array => Buffer.from(value);
 const tables = () => ({
@@ -49,6 +50,24 @@ describe('rows of the state, for people', () => {
       key: 'k',
       value: { time: '1970-01-01T00:00:01.000Z' },
     });
+  });
+
+  it('are found by the scope that they show, whatever their key begins with', () => {
+    const shape: TableShape = {
+      kind: 'raw',
+      describeRow: ({ key, value }) => ({
+        scope: Buffer.from(value).toString(),
+        key: key[0] ?? -1,
+        value: null,
+      }),
+    };
+    const entries = ['acme', 'other', 'acme'].map((scope, n) => ({
+      key: Uint8Array.of(n),
+      value: text(scope),
+    }));
+    const view: KvView = { get: () => undefined, scan: () => entries };
+    expect([...rowsOf(shape, view, 'acme')].map(({ key }) => key)).toEqual([0, 2]);
+    expect([...rowsOf(shape, view)].map(({ key }) => key)).toEqual([0, 1, 2]);
   });
 
   it('show text and JSON as such where nobody says more, and bytes as hex', () => {

@@ -2,9 +2,12 @@ import {
   ByteReader,
   type DescribedRow,
   type KvEntry,
+  type KvView,
   type MapSpec,
   META_TABLE,
+  prefixEnd,
   type RawSpec,
+  scopeRange,
   type TableSpecs,
   type Topology,
   TTL_PREFIX_BYTES,
@@ -46,6 +49,22 @@ export function decodeRow(shape: TableShape, entry: KvEntry): DescribedRow {
     return { key: reader.orderedString(), value: { time: new Date(at_ms).toISOString() } };
   }
   return { key: shownKey(entry.key), value: shownValue(entry.value) };
+}
+
+/** The rows of a table, of one scope where one is given. */
+export function* rowsOf(shape: TableShape, view: KvView, scope?: string): Generator<DescribedRow> {
+  // Raw tables lay their keys out as they like: only a decoded row says whose it is.
+  for (const entry of view.scan(shape.kind === 'map' ? rangeOf(scope) : {})) {
+    const row = decodeRow(shape, entry);
+    if (scope === undefined || row.scope === scope) yield row;
+  }
+}
+
+function rangeOf(scope: string | undefined) {
+  if (scope === undefined) return {};
+  const { prefix } = scopeRange(scope);
+  const end = prefixEnd(prefix);
+  return end === undefined ? { start: prefix } : { start: prefix, end };
 }
 
 function decodeMapRow(spec: MapSpec<string | number, unknown>, { key, value }: KvEntry): DescribedRow {

@@ -3,14 +3,12 @@ import {
   META_TABLE,
   MillraceError,
   type Progress,
-  prefixEnd,
   readProgress,
-  scopeRange,
   stateDigest,
 } from '../engine/index.ts';
 import type { CommandArguments, CommandContext, ExitCode } from './command.ts';
 import { placeOf, withState } from './place.ts';
-import { decodeRow, shapesOf, timeText, toJson } from './rows.ts';
+import { rowsOf, shapesOf, timeText, toJson } from './rows.ts';
 import { verifyState } from './verify.ts';
 
 const DEFAULT_LIMIT_ROWS = 100;
@@ -64,15 +62,11 @@ export async function get(args: CommandArguments, { env, print, note }: CommandC
   const isAny = [scope, wanted, prefix].every((each) => each === undefined);
   const place = await placeOf(env);
   const shape = shapesOf(place.topology)(name);
-  // Keys of described rows may begin with something else than the scope.
-  const isDescribed = shape.kind === 'raw' && shape.describeRow !== undefined;
   return await withState(place, (reader) => {
     requireTable(name, reader.tableNames());
     return reader.snapshot((table) => {
       let found = 0;
-      for (const entry of table(name).scan(rangeOf(isDescribed ? undefined : scope))) {
-        const row = decodeRow(shape, entry);
-        if (isDescribed && scope !== undefined && row.scope !== scope) continue;
+      for (const row of rowsOf(shape, table(name), scope)) {
         const key = String(row.key);
         if (wanted !== undefined && key !== wanted) continue;
         if (prefix !== undefined && !key.startsWith(prefix)) continue;
@@ -83,13 +77,6 @@ export async function get(args: CommandArguments, { env, print, note }: CommandC
       return found > 0 || wanted === undefined ? 0 : 1;
     });
   });
-}
-
-function rangeOf(scope: string | undefined) {
-  if (scope === undefined) return {};
-  const { prefix } = scopeRange(scope);
-  const end = prefixEnd(prefix);
-  return end === undefined ? { start: prefix } : { start: prefix, end };
 }
 
 function requireTable(name: string, names: readonly string[]): void {

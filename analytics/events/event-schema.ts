@@ -76,7 +76,7 @@ export const eventSchema = z
     country: dimension('Country').nullish(),
     currency: z
       .string()
-      .length(3, NO_CURRENCY)
+      .length(3, { error: NO_CURRENCY, abort: true })
       .regex(/^[A-Za-z]{3}$/, NO_CURRENCY)
       .describe('ISO 4217 code of the amounts; upper-cased')
       .nullish(),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { defineKind, type QueryKind } from '../../engine/index.ts';
-import { type FieldError, QueryError } from '../query/index.ts';
+import { type FieldError, QueryError, saysKnownMembers } from '../query/index.ts';
 import type { KpiAnswer } from './kpi-kind.ts';
 import { planKpis } from './kpi-plan.ts';
 import type { KpiSettings } from './prepare.ts';
@@ -61,7 +61,7 @@ export function kpiBatchKind(
     plan: (context, { queries }) => {
       const sources = open(context);
       const planned = queries.map(({ id, ...body }) => {
-        const parsed = schema.safeParse(body);
+        const parsed = schema.safeParse(body, { error: saysKnownMembers });
         if (!parsed.success) return { id, plan: null, problem: invalidBody(parsed.error) };
         try {
           return { id, plan: planKpis(context, sources, parsed.data, settings), problem: null };

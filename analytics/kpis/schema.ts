@@ -5,14 +5,18 @@ import { AGGREGATIONS, METRIC_NAMES } from './metrics.ts';
 
 export const MAX_METRICS = 50;
 export const MAX_GROUP_BY = 16;
+const MAX_FILTER_CHARS = 128;
 export const MAX_FILTER_VALUES = 1_000;
 export const MAX_GROUPS = 1_000;
 export const DEFAULT_GROUPS = 100;
 
-const filterValue = z.string().max(128).nullable();
+const filterValue = z.string().max(MAX_FILTER_CHARS).nullable();
 const filterValues = z.union([filterValue, z.array(filterValue).min(1).max(MAX_FILTER_VALUES)]);
+const FILTER_FORMS =
+  `must be a text of at most ${MAX_FILTER_CHARS} characters, null, a list of 1 to ${MAX_FILTER_VALUES} of these, ` +
+  'or {"not": …} with one of the former';
 const filterSchema = z
-  .union([filterValues, z.strictObject({ not: filterValues })])
+  .union([filterValues, z.strictObject({ not: filterValues })], { error: FILTER_FORMS })
   .describe('A value, a list of accepted values, or {not: …} of refused ones; null is "has none"');
 export type KpiFilter = z.output<typeof filterSchema>;
 
@@ -38,7 +42,7 @@ const MEMBERS = {
   timezone: z.string().min(1).max(64).optional().describe("IANA name; default: the tenant's, else UTC"),
   currency: z
     .string()
-    .regex(/^[A-Z]{3}$/, 'An ISO 4217 code')
+    .regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code of three capitals, such as EUR')
     .optional()
     .describe(
       "Converts money to this currency with the tenant's fx.rate events, at the rate of each UTC day",
@@ -50,10 +54,13 @@ const MEMBERS = {
     .default(DEFAULT_GROUPS)
     .describe('Groups to answer: those with the largest total of the first metric'),
   as_of: z
-    .union([
-      z.strictObject({ query_id: z.string().min(1).max(512).describe('Of an earlier answer') }),
-      positions.describe('{stream: {partition: sequence}}'),
-    ])
+    .union(
+      [
+        z.strictObject({ query_id: z.string().min(1).max(512).describe('Of an earlier answer') }),
+        positions.describe('{stream: {partition: sequence}}'),
+      ],
+      { error: 'must be a position such as {"EVENTS":{"0":18234}}, or {"query_id": …} of an earlier answer' },
+    )
     .optional()
     .describe('Answers as it was at that position: by the rows up to it'),
   max_staleness: z

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import { saysKnownMembers } from '../../analytics/index.ts';
 import { type BodyLease, encodingOf, lengthOf, readBody, requireMediaType } from './body.ts';
 import { parseJson } from './json-body.ts';
 import type { Permission, Principal } from './permissions.ts';
@@ -150,7 +151,7 @@ function checkQuery<Q extends z.ZodObject>(schema: Q, url: string): z.output<Q> 
   if (repeated.length > 0) {
     throw new ApiError('validation_failed', 'Give each query parameter once.', { errors: repeated });
   }
-  const parsed = schema.safeParse(Object.fromEntries(search));
+  const parsed = schema.safeParse(Object.fromEntries(search), { error: saysKnownMembers });
   if (!parsed.success) throw invalid(parsed.error, 'A query parameter');
   return parsed.data;
 }
@@ -158,7 +159,7 @@ function checkQuery<Q extends z.ZodObject>(schema: Q, url: string): z.output<Q> 
 async function checkBody(schema: z.ZodType, call: RawCall, max_bytes = JSON_MAX_BYTES): Promise<unknown> {
   requireMediaType(call.request, ['application/json']);
   const bytes = await readWithin(call, max_bytes);
-  const parsed = schema.safeParse(parseJson(bytes));
+  const parsed = schema.safeParse(parseJson(bytes), { error: saysKnownMembers });
   if (!parsed.success) throw invalid(parsed.error, 'The body');
   return parsed.data;
 }

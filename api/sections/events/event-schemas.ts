@@ -44,7 +44,9 @@ export const FILTERS = {
   sku: id("The event's own, or that of any of its items"),
 };
 
-const explain = booleanParam.optional().describe('Answers what would be read, without reading it');
+const explain = booleanParam
+  .optional()
+  .describe('Answers what would be read, without reading it; `dry_run` and `explain` are one here');
 
 export const listEventsQuery = z.strictObject({
   ...FILTERS,

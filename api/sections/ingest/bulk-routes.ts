@@ -88,7 +88,7 @@ export function bulkRoutes(parts: { spool: Spool; jobs: JobManager; once: Idempo
         'Takes an NDJSON file or one JSON array of events as the body, also packed by gzip, and ' +
         'answers when it is on disk; a job then publishes it event by event. A job that a ' +
         'restart interrupts goes on. The job lists the lines (or items) that it could not take, ' +
-        'and fails when it could take none. Pointers to S3 are not supported.',
+        'and fails when it could take none. `application/json` is kept for pointers to S3, which are not supported.',
       permission: 'events:write',
       idempotent: true,
       raw_body: {
@@ -150,12 +150,17 @@ function requireUploadType(type: string): void {
   if (type === 'application/json') {
     throw new ApiError(
       'not_supported',
-      'Pointers to files in S3 are not supported. Upload the file itself as application/x-ndjson, one event a line; POST /ingest takes JSON.',
+      'application/json is kept for pointers to files in S3, which are not supported. Upload the file itself, NDJSON or ' +
+        'one JSON array of events, as application/x-ndjson or application/octet-stream.',
     );
   }
-  throw new ApiError('unsupported_media_type', 'Upload the file as application/x-ndjson.', {
-    headers: { 'Accept-Post': UPLOAD_TYPES.join(', ') },
-  });
+  throw new ApiError(
+    'unsupported_media_type',
+    `Upload the file itself as the body, with a content type of ${UPLOAD_TYPES.join(', ')}.`,
+    {
+      headers: { 'Accept-Post': UPLOAD_TYPES.join(', ') },
+    },
+  );
 }
 
 async function createJob(

@@ -68,7 +68,9 @@ const EVENTS_BODY: DocumentedBody = {
   description:
     `One event, an array of events or NDJSON; at most ${MAX_EVENTS} events and ` +
     `${MAX_INGEST_BYTES} bytes, unpacked. CloudEvents 1.0 are events too: structured, ` +
-    'batched, or binary with ce-* headers. Numbers and members that are not described here ' +
+    'batched, or binary: the attributes in percent-encoded `ce-…` headers, `ce-specversion` ' +
+    'among them, and the data as the body. `application/ndjson` and `application/jsonl` are ' +
+    '`application/x-ndjson`. Numbers and members that are not described here ' +
     'are stored as they were sent.',
   content: {
     'application/json': {

@@ -137,6 +137,16 @@ describe('POST /kpis/query', () => {
     expect(problem.detail).not.toBe('');
   });
 
+  it.each([
+    [{ gruop_by: [] }, 'Unrecognized key: "gruop_by"; there are: metrics, start, end, granularity'],
+    [{ filters: { nation: 'GB' } }, 'filters: Unrecognized key: "nation"; there are: channel, country'],
+    [{ filters: { country: { nor: 'GB' } } }, 'filters.country: must be a text'],
+    [{ as_of: 'q_1' }, 'as_of: must be a position such as'],
+  ])('says of %o what there is instead', async (members, detail) => {
+    const response = await test.send('/kpis/query', { key, json: { ...QUERY, ...members } });
+    expect(((await response.json()) as { detail: string }).detail).toContain(detail);
+  });
+
   it('answers by a scan what no cube has, and any granularity of any time', async () => {
     await ingest(orderEvent('e1', { warehouse: 'w' }), orderEvent('e2', { time: '2020-01-01T10:30:00Z' }));
     await test.apply();
@@ -190,9 +200,13 @@ describe('GET /kpis/summary', () => {
     await ingest(orderEvent('e1'), orderEvent('e2', { time: '2025-08-31T10:00:00Z', amount: 500 }));
     await test.apply();
     const today = (await (await test.send('/kpis/summary', { key })).json()) as {
+      query_id: string;
       kpis: Record<string, unknown>;
       currencies: unknown[];
     };
+    const as_of = { query_id: today.query_id };
+    const pinned = await test.send('/kpis/query', { key, json: { ...QUERY, as_of } });
+    expect([pinned.status, await pinned.clone().text()]).toEqual([200, expect.any(String)]);
     expect(today).toMatchObject({
       range: { start: '2025-09-01T00:00:00Z', end: '2025-09-01T12:01:00Z' },
       kpis: { orders_count: { current: 1, previous: 1, delta: 0 } },

@@ -85,7 +85,7 @@ const META_EXAMPLE = {
 };
 
 const ANSWER_EXAMPLE = {
-  query_id: 'q_0d9f6f4e-6f55-4b0e-8f0b-4f5f0f1c2a3b',
+  query_id: 'q_sRr6AwFoYjRSBkVWRU5UUwEwAQ',
   groups: [
     {
       key: { country: 'GB' },

@@ -5,6 +5,7 @@ import {
   kpiQuerySchema,
   kpiSummarySchema,
   type OrderQueries,
+  queryIdOf,
 } from '../../../analytics/index.ts';
 import {
   type AnswerParts,
@@ -124,8 +125,9 @@ export function summaryRoute(parts: AnswerParts, kind: OrderQueries['summary']):
       }
       const { answer, state, plan } = await runQuery(parts, call, kind, summary, { wish });
       const { resolved_range, previous_range, kpis, currencies, incomplete } = answer;
+      const meta = metaOf(state, call.tenant, { ...answer, granularity: 'total' });
       const json = {
-        query_id: `q_${randomUUID()}`,
+        query_id: queryIdOf(meta.position, randomUUID()),
         range: resolved_range,
         previous_range,
         kpis,
@@ -133,7 +135,7 @@ export function summaryRoute(parts: AnswerParts, kind: OrderQueries['summary']):
         ...(incomplete === undefined ? {} : { incomplete }),
         calculated_at: timeText(clock.now()),
         ...(explain === true ? { explain: plan.explain } : {}),
-        meta: metaOf(state, call.tenant, { ...answer, granularity: 'total' }),
+        meta,
       };
       return { status: 200, json };
     },
