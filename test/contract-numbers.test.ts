@@ -231,6 +231,48 @@ describe('an order', () => {
     }
   });
 
+  it('gives lines that name only a sku the category of its own line', async () => {
+    const line = (sku: string, unit_price: number) => ({ sku, quantity: 1, unit_price });
+    const created = order('c-2', '2025-03-10', {
+      ...{ amount: 3_500, category: 'mixed' },
+      items: [item('A', 1, 1_000, 'toys'), item('B', 1, 2_000, 'books'), line('C', 500)],
+    });
+    const of = (type: string, members: Event): Event =>
+      service.event({ type, time: at('2025-03-12'), order_id: 'c-2', currency: undefined, ...members });
+    const others = [
+      of('refund.issued', { amount: 400, items: [line('B', 300), line('C', 100)] }),
+      of('refund.issued', { amount: 70, items: [item('B', 1, 70, 'outlet')] }),
+      of('refund.issued', { amount: 9, sku: 'A' }),
+      of('return.received', { sku: 'B' }),
+      of('return.received', { sku: 'C' }),
+    ];
+    // Newer: what its events have from it moves with it.
+    const edited = service.event({
+      ...{ type: 'order.updated', time: at('2025-03-13'), order_id: 'c-2' },
+      items: [item('A', 1, 1_000, 'games'), item('B', 1, 2_000, 'books'), line('C', 500)],
+    });
+    const metrics = ['revenue', 'refund_amount', 'returns_count'];
+    const values = (revenue: number, refund_amount: number, returns_count: number) => ({
+      ...{ revenue, refund_amount, returns_count },
+    });
+    for (const events of [
+      [created, ...others, edited],
+      [...others, edited, created],
+      [edited, created, ...others],
+    ]) {
+      const name = `lines-${events.indexOf(created)}-${events.indexOf(edited)}`;
+      for (const tenant of await service.both(name, events)) {
+        expect(await service.by(tenant, 'category', metrics)).toEqual({
+          games: values(1_000, 9, 0),
+          books: values(2_000, 300, 1),
+          outlet: values(0, 70, 0),
+          mixed: values(0, 0, 1),
+          null: values(500, 100, 0),
+        });
+      }
+    }
+  });
+
   it('that is only updated is not counted', async () => {
     const [tenant] = await service.both('never', [
       service.event({ type: 'order.updated', order_id: 'd-1', time: at('2025-03-10'), amount: 100 }),

@@ -71,6 +71,13 @@ const measures = (given: Readonly<Record<string, string>>): string =>
   );
 const firstOf = (type: string): string => one(`type = '${type}' AND is_first`);
 
+/** The category that the order's first line of a sku gives. */
+const categoryOf = (sku: string): string =>
+  `list_filter(o.items, lambda y: y.sku = ${sku} AND y.sku <> '' AND y.category <> '')[1].category`;
+const inheritedOf: Readonly<Record<string, string>> = {
+  category: `coalesce(e.category, CASE WHEN e.items IS NULL THEN ${categoryOf('e.sku')} END, o.category)`,
+};
+
 const FACTS = `
   CREATE OR REPLACE TABLE f AS
   SELECT e.id, e.t, e.type, e.okey, o.currency, o.customer_id AS customer, o.session_id AS session, e.source,
@@ -91,8 +98,11 @@ const FACTS = `
   UNION ALL BY NAME
   SELECT e.id, e.t, e.type, e.okey, coalesce(e.currency, o.currency) AS currency,
     coalesce(e.customer_id, o.customer_id) AS customer, e.session_id AS session, e.source,
-    ${list(INHERITED, (name) => `coalesce(e.${name}, o.${name}) AS ${name}`)},
-    CASE WHEN e.items IS NOT NULL THEN e.items WHEN e.sku IS NULL AND e.category IS NULL THEN o.items END AS items,
+    ${list(INHERITED, (name) => `${inheritedOf[name] ?? `coalesce(e.${name}, o.${name})`} AS ${name}`)},
+    CASE WHEN e.items IS NOT NULL THEN list_transform(e.items, lambda x: struct_pack(sku := x.sku,
+        category := coalesce(nullif(x.category, ''), ${categoryOf('x.sku')}),
+        quantity := x.quantity, unit_price := x.unit_price))
+      WHEN e.sku IS NULL AND e.category IS NULL THEN o.items END AS items,
     ${measures({
       orders_paid: firstOf('payment.succeeded'),
       orders_shipped: firstOf('order.shipped'),

@@ -223,6 +223,14 @@ function inherited(event: GeneratedEvent, state: GeneratedEvent | undefined): Ge
     ...event.members,
     ...Object.fromEntries(taken.map((name) => [name, state.members[name]])),
   };
-  const hasOwnItems = itemsOf(event).length > 0 || !lacks('sku') || !lacks('category');
-  return { ...event, members: hasOwnItems ? members : { ...members, items: itemsOf(state) } };
+  const own = itemsOf(event);
+  if (own.length === 0 && lacks('sku') && lacks('category'))
+    return { ...event, members: { ...members, items: itemsOf(state) } };
+  const categoryOf = (sku: string): string =>
+    itemsOf(state).find((item) => item.sku === sku && sku !== '' && item.category)?.category ?? '';
+  const category = categoryOf(text(event, 'sku'));
+  if (own.length === 0)
+    return { ...event, members: lacks('category') && category !== '' ? { ...members, category } : members };
+  const items = own.map((item) => ({ ...item, category: item.category || categoryOf(item.sku) }));
+  return { ...event, members: { ...members, items } };
 }

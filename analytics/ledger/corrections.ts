@@ -10,9 +10,47 @@ function takesItems(own: OwnRow): boolean {
   return own.items <= 0 && own.dimensions[SKU] === 0 && own.dimensions[CATEGORY] === 0;
 }
 
+/** Categories of an order's lines by sku; of several lines of a sku the first that has one. */
+function categoriesOf(order: OwnRow): ReadonlyMap<number, number> {
+  const categories = new Map<number, number>();
+  for (let item = 0; item < order.items; item++) {
+    const sku = order.sku[item] as number;
+    const category = order.category[item] as number;
+    if (sku !== 0 && category !== 0 && !categories.has(sku)) categories.set(sku, category);
+  }
+  return categories;
+}
+
+/** Gives lines that name a sku and no category that of the order's line of this sku. */
+function inheritCategories(
+  sku: Int32Array,
+  category: Int32Array,
+  first: number,
+  count: number,
+  order: OwnRow,
+): void {
+  const categories = categoriesOf(order);
+  for (let item = first; item < first + count; item++) {
+    if (category[item] === 0) category[item] = categories.get(sku[item] as number) ?? 0;
+  }
+}
+
+function lacksCategory(sku: Int32Array, category: Int32Array, first: number, count: number): boolean {
+  for (let item = first; item < first + count; item++) {
+    if (category[item] === 0 && sku[item] !== 0) return true;
+  }
+  return false;
+}
+
 /** Gives an event what it lacks and its order has. */
 export function inherit(own: OwnRow, order: OwnRow): void {
   if (takesItems(own)) own.copyItems(order);
+  else if (order.items > 0) {
+    const { dimensions, sku, category } = own;
+    if (own.items > 0) inheritCategories(sku, category, 0, own.items, order);
+    else if (dimensions[CATEGORY] === 0)
+      dimensions[CATEGORY] = categoriesOf(order).get(dimensions[SKU] as number) ?? 0;
+  }
   for (let index = 0; index < own.dimensions.length; index++) {
     if (index !== SOURCE && own.dimensions[index] === 0)
       own.dimensions[index] = order.dimensions[index] as number;
@@ -29,11 +67,17 @@ export function inheritInPlace(rows: RowBatch, row: number, order: OwnRow): void
   const { codes, hashes } = rows.columns;
   const { dimensions } = order;
   const sku = (codes[CODE.dimensions + SKU] as Int32Array)[row] as number;
-  const category = (codes[CODE.dimensions + CATEGORY] as Int32Array)[row] as number;
-  if (order.items > 0 && rows.itemCount[row] === 0 && sku === 0 && category === 0) {
-    rows.itemStart[row] = rows.itemLength;
-    rows.itemCount[row] = order.items;
-    appendItems(rows, order, order.items);
+  const category = codes[CODE.dimensions + CATEGORY] as Int32Array;
+  if (order.items > 0) {
+    if (rows.itemCount[row] !== 0) inheritCategoriesInPlace(rows, row, order);
+    else if (category[row] === 0) {
+      if (sku !== 0) category[row] = categoriesOf(order).get(sku) ?? 0;
+      else {
+        rows.itemStart[row] = rows.itemLength;
+        rows.itemCount[row] = order.items;
+        appendItems(rows, order, order.items);
+      }
+    }
   }
   for (let index = 0; index < dimensions.length; index++) {
     const column = codes[CODE.dimensions + index] as Int32Array;
@@ -45,6 +89,24 @@ export function inheritInPlace(rows: RowBatch, row: number, order: OwnRow): void
   if (customer.hi[row] !== 0 || customer.lo[row] !== 0) return;
   customer.hi[row] = order.customer_hi;
   customer.lo[row] = order.customer_lo;
+}
+
+/** The row gets lines of its own: those that it has may be another row's as well. */
+function inheritCategoriesInPlace(rows: RowBatch, row: number, order: OwnRow): void {
+  const from = rows.itemStart[row] as number;
+  const count = rows.itemCount[row] as number;
+  const { codes } = rows.items;
+  if (
+    !lacksCategory(codes[ITEM_CODE.sku] as Int32Array, codes[ITEM_CODE.category] as Int32Array, from, count)
+  )
+    return;
+  const first = rows.appendItems(count);
+  // The columns may have grown.
+  const { codes: grown, numbers } = rows.items;
+  for (const column of [...grown, ...numbers]) column.copyWithin(first, from, from + count);
+  rows.itemStart[row] = first;
+  const [sku, category] = [grown[ITEM_CODE.sku], grown[ITEM_CODE.category]] as [Int32Array, Int32Array];
+  inheritCategories(sku, category, first, count, order);
 }
 
 /** Gives the counted event of an order what the order is now. */

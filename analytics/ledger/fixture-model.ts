@@ -75,8 +75,14 @@ export function modelRows(events: readonly TestEvent[]): string[] {
       const isFirst = isFirstOf(event, orderKey);
       marks = always | (isFirst ? firstMark : 0);
       if (state !== undefined) {
-        if (items.length === 0 && !event.dimensions.sku && !event.dimensions.category) items = state.items;
-        dimensions = { ...state.dimensions, ...event.dimensions, source: event.dimensions.source ?? '' };
+        const { sku, category, source = '' } = event.dimensions;
+        const categoryOf = (of: string | undefined): string =>
+          state.items.find((item) => of && item.sku === of && item.category)?.category ?? '';
+        const isOfSku = items.length === 0 && !category && categoryOf(sku) !== '';
+        dimensions = { ...state.dimensions, ...event.dimensions, source };
+        if (isOfSku) dimensions = { ...dimensions, category: categoryOf(sku) };
+        if (items.length === 0 && !sku && !category) items = state.items;
+        else items = items.map((item) => ({ ...item, category: item.category || categoryOf(item.sku) }));
         currency = currency || state.currency;
         customer = customer || state.customer;
       }
