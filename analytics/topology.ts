@@ -114,7 +114,9 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
       }),
     );
     // Before the cubes, which read the log at a barrier.
-    rows.pipe(eventLog(OPERATORS.log, { schema, limits: config.log_limits }));
+    rows.pipe(
+      eventLog(OPERATORS.log, { schema, limits: config.log_limits, dictionaryTable: DICTIONARY_TABLE }),
+    );
     rows.pipe(
       cubes(OPERATORS.cubes, {
         schema,
