@@ -120,7 +120,7 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
     // Before the cubes, which read the log at a barrier.
     const { log_max_bytes: scope_max_bytes } = config;
     const limits = { ...config.log_limits, ...(scope_max_bytes === undefined ? {} : { scope_max_bytes }) };
-    rows.pipe(eventLog(OPERATORS.log, { schema, limits }));
+    rows.pipe(eventLog(OPERATORS.log, { schema, limits, dictionaryTable: DICTIONARY_TABLE }));
     rows.pipe(
       cubes(OPERATORS.cubes, {
         schema,

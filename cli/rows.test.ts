@@ -11,7 +11,7 @@ import {
   stringKey,
   topology,
 } from '../engine/index.ts';
-import { decodeRow, rowsOf, shapesOf, type TableShape } from './rows.ts';
+import { decodedRows, decodeRow, shapesOf, type TableShape } from './rows.ts';
 
 const text = (value: string): Uint8Array => Buffer.from(value);
 const tables = () => ({
@@ -66,8 +66,8 @@ describe('rows of the state, for people', () => {
       value: text(scope),
     }));
     const view: KvView = { get: () => undefined, scan: () => entries };
-    expect([...rowsOf(shape, view, 'acme')].map(({ key }) => key)).toEqual([0, 2]);
-    expect([...rowsOf(shape, view)].map(({ key }) => key)).toEqual([0, 1, 2]);
+    expect([...decodedRows(shape, view, 'acme')].map(({ key }) => key)).toEqual([0, 2]);
+    expect([...decodedRows(shape, view)].map(({ key }) => key)).toEqual([0, 1, 2]);
   });
 
   it('show text and JSON as such where nobody says more, and bytes as hex', () => {

@@ -52,7 +52,7 @@ export function decodeRow(shape: TableShape, entry: KvEntry): DescribedRow {
 }
 
 /** The rows of a table, of one scope where one is given. */
-export function* rowsOf(shape: TableShape, view: KvView, scope?: string): Generator<DescribedRow> {
+export function* decodedRows(shape: TableShape, view: KvView, scope?: string): Generator<DescribedRow> {
   // Raw tables lay their keys out as they like: only a decoded row says whose it is.
   for (const entry of view.scan(shape.kind === 'map' ? rangeOf(scope) : {})) {
     const row = decodeRow(shape, entry);

@@ -8,7 +8,7 @@ import {
 } from '../engine/index.ts';
 import type { CommandArguments, CommandContext, ExitCode } from './command.ts';
 import { placeOf, withState } from './place.ts';
-import { rowsOf, shapesOf, timeText, toJson } from './rows.ts';
+import { decodedRows, shapesOf, timeText, toJson } from './rows.ts';
 import { verifyState } from './verify.ts';
 
 const DEFAULT_LIMIT_ROWS = 100;
@@ -66,7 +66,7 @@ export async function get(args: CommandArguments, { env, print, note }: CommandC
     requireTable(name, reader.tableNames());
     return reader.snapshot((table) => {
       let found = 0;
-      for (const row of rowsOf(shape, table(name), scope)) {
+      for (const row of decodedRows(shape, table(name), scope)) {
         const key = String(row.key);
         if (wanted !== undefined && key !== wanted) continue;
         if (prefix !== undefined && !key.startsWith(prefix)) continue;

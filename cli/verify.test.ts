@@ -7,6 +7,7 @@ import {
   MemoryDisk,
   mapTable,
   OUTBOX_TABLE,
+  rawTable,
   readProgress,
   type SourceRecord,
   stringKey,
@@ -89,6 +90,34 @@ describe('verify', () => {
       expect.stringMatching(/count\/rows, key 61636d65006300: .*shorter/),
       expect.stringMatching(/count\/rows, key 61636d65006400: .*leaves 1 bytes/),
     ]);
+  });
+
+  it('asks tables that know more than their rows one by one', () => {
+    const tables = () => ({
+      sums: rawTable({
+        version: 1,
+        verify: (view, sibling) => {
+          if ([...view.scan()].length !== [...sibling('rows').scan()].length)
+            throw new Error('a row has no sum');
+        },
+      }),
+      rows: rawTable({ version: 1 }),
+    });
+    const add = defineOperator<SourceRecord, never, undefined, ReturnType<typeof tables>>({
+      kind: 'add',
+      summary: '',
+      state: tables,
+      start: () => ({ onBatch: () => {} }),
+    });
+    const reading = topology('test', (t) => void t.source('source').pipe(add('add', undefined)));
+    const disk = new MemoryDisk();
+    const found = () =>
+      verifyState(disk.reader(), reading).problems.filter((each) => each.endsWith('has no sum'));
+    write(disk, (table) => table.put(Uint8Array.of(1), Uint8Array.of(1)), 'add/rows');
+    write(disk, (table) => table.put(Uint8Array.of(1), Uint8Array.of(1)), 'add/sums');
+    expect(found()).toEqual([]);
+    write(disk, (table) => table.remove(Uint8Array.of(1)), 'add/rows');
+    expect(found()).toEqual(['Table add/sums: a row has no sum']);
   });
 
   it('finds what does not fit together: position, outbox, versions, tables without a reader', async () => {

@@ -6,6 +6,7 @@ import {
   META_TABLE,
   OUTBOX_TABLE,
   type Progress,
+  type RawSpec,
   readProgress,
   schemaKey,
   type Topology,
@@ -35,6 +36,7 @@ export function verifyState(reader: KvReader, topology: Topology): VerifyReport 
         ...topologyProblems(table, topology),
         ...versionProblems(meta, topology, names),
         ...read.flatMap(({ problems }) => problems),
+        ...contentProblems(table, topology, names),
       ],
     };
   });
@@ -63,6 +65,25 @@ function readTable(name: string, shape: TableShape, view: KvView): { rows: numbe
   }
   if (broken > MAX_NAMED_ROWS) problems.push(`Table ${name}: ${broken} rows in all cannot be read.`);
   return { rows, problems };
+}
+
+/** What tables find wrong with themselves: a row may be readable and not be what its neighbours say. */
+function contentProblems(
+  table: (name: string) => KvView,
+  topology: Topology,
+  names: readonly string[],
+): string[] {
+  return topology.tables().flatMap(({ id, spec }) => {
+    const { verify } = spec as RawSpec;
+    if (verify === undefined || !names.includes(id)) return [];
+    const operator = id.slice(0, id.indexOf('/'));
+    try {
+      verify(table(id), (name) => table(name.includes('/') ? name : `${operator}/${name}`));
+      return [];
+    } catch (error) {
+      return [`Table ${id}: ${error instanceof Error ? error.message : String(error)}`];
+    }
+  });
 }
 
 function progressProblems(progress: Progress | undefined, outbox: KvView): string[] {

@@ -142,14 +142,14 @@ describe('the binary beside a running service', () => {
   it('shows, verifies and compares the state', async () => {
     const listed = JSON.parse((await run('state', 'ls', '--json')).out) as { tables: { table: string }[] };
     expect(listed.tables.map(({ table }) => table)).toContain('meta');
-    const segment = JSON.parse((await run('state', 'get', 'log/segments', '--scope', 'acme')).out);
-    expect(segment).toMatchObject({
+    const segment = (await run('state', 'get', 'log/segments', '--scope', 'acme', '--limit', '1')).out;
+    expect(JSON.parse(segment)).toMatchObject({
       scope: 'acme',
-      key: expect.stringMatching(/^segment /),
-      value: { rows: expect.any(Number), first_day: '2025-03-10', last_day: '2025-03-10' },
+      value: { rows: expect.any(Number), first_day: '2025-03-10' },
     });
-    const cells = JSON.parse((await run('state', 'get', 'cubes/cells', '--limit', '1')).out);
-    expect(cells).toMatchObject({ scope: 'acme', value: { size_bytes: expect.any(Number) } });
+    const cells = (await run('state', 'get', 'cubes/cells', '--scope', 'acme', '--limit', '1')).out;
+    expect(JSON.parse(cells)).toMatchObject({ scope: 'acme', value: { size_bytes: expect.any(Number) } });
+    expect(await run('state', 'get', 'cubes/cells', '--scope', 'nobody')).toMatchObject({ code: 0, out: '' });
     const { out } = await run('state', 'get', 'meta', '--key', 'engine/progress');
     expect(JSON.parse(out)).toMatchObject({ value: { stream: 'EVENTS' } });
     expect(await run('state', 'get', 'meta', '--key', 'nothing')).toMatchObject({ code: 1, out: '' });

@@ -1,5 +1,5 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { fc } from '../../test/property.ts';
 import { ANY, wordsOf } from './condition.ts';
 import { parseCondition } from './condition-parse.ts';
 import { type FindRequest, type FoundPage, findEvents } from './find-events.ts';

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { fc } from '../../test/property.ts';
 import { timeOf } from './fields.ts';
 import type { FinderParts, FindRequest } from './find-events.ts';
 import { type FilledLog, TEST_TERMS, type TestEvent, TestSelector } from './fixture-log.ts';

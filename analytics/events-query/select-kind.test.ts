@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PlanStale } from '../../engine/index.ts';
+import { fc } from '../../test/property.ts';
 import type { ColumnTest } from './column-tests.ts';
 import { eventBodies } from './fixture-events.ts';
 import { TEST_TERMS, TestLog } from './fixture-log.ts';

@@ -1,5 +1,5 @@
-import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { fc } from '../../test/property.ts';
 import { cells, openRig, type Rig } from './fixture-executor.ts';
 import { type SumQuery, sumKind } from './fixture-kinds.ts';
 import { sumAt } from './fixture-state.ts';

@@ -42,6 +42,8 @@ export interface RawSpec {
   readonly version: number;
   /** Without it the rows are taken as they lie: right for a table whose layout is a function of its content. */
   readonly logicalRows?: LogicalRows;
+  /** Reads what rows say of each other, for `state verify`; throws what is wrong. `sibling` as of `LogicalRows`. */
+  readonly verify?: (view: KvView, sibling: (table: string) => KvView) => void;
   /** For people who look into the state; without it they see text, JSON or hex. */
   readonly describeRow?: (row: KvEntry) => DescribedRow;
 }

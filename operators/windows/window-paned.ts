@@ -54,10 +54,6 @@ export class PanedWindows<E> implements Handlers<E> {
     for (const end_ms of control.times(WINDOWS)) this.#opened(end_ms, undefined);
   }
 
-  get openWindows(): number {
-    return this.#open.size;
-  }
-
   onBatch(events: readonly E[]): void {
     const { keyOf, timeOf, max_open_windows } = this.#plan;
     const late: E[] = [];

@@ -69,10 +69,6 @@ export class SlicedWindows<E> implements Handlers<E> {
     this.#expire(control.watermark_ms);
   }
 
-  get openSlices(): number {
-    return this.#slices.size;
-  }
-
   onBatch(events: readonly E[]): void {
     const { keyOf, timeOf, aggregate, allowedLateness_ms, max_open_windows } = this.#plan;
     const watermark_ms = this.#control.watermark_ms;

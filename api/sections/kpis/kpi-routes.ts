@@ -20,7 +20,7 @@ import {
   wishOf,
 } from '../../answers/index.ts';
 import { ApiError, booleanParam, type Route, route, timeText, titleOf } from '../../http/index.ts';
-import { batchPlanSchema, kpiPlanSchema, planOf, planView } from './plan-view.ts';
+import { batchPlanSchema, explainSchema, kpiPlanSchema, planOf, planView } from './plan-view.ts';
 import { QUERY_PROBLEMS, summaryRoute } from './summary-routes.ts';
 
 const valueSchema = z.union([z.number(), z.null()]);
@@ -46,7 +46,7 @@ export const kpiAnswerSchema = z.object({
   truncated: z.boolean().describe('There are more groups than `limit`'),
   currency: z.string().optional().describe('Of the money, where the whole answer has one'),
   calculated_at: z.string(),
-  explain: z.looseObject({}).optional().describe('The plan, where `explain` asks for it'),
+  explain: explainSchema.optional().describe('The plan, where `explain` asks for it'),
   meta: metaSchema,
 });
 

@@ -5,6 +5,7 @@ import { metaOf, metaSchema, type Planned } from '../../answers/index.ts';
 const costs = {
   rows: z.int().describe('Rows of the event log to be looked at'),
   bytes: z.int(),
+  cells: z.int().describe('Cells of cubes to be looked at'),
   cost_ms: z.number().describe('CPU time, estimated'),
   runs: z.string().describe('Where it would run: `inline`, `split` or `whole`'),
 };
@@ -13,26 +14,47 @@ const refusedSchema = z
   .optional()
   .describe('Why it would not be run');
 
+const stretch = { start: z.string(), end: z.string() };
+
+/** What a query reads: `explain`. */
+export const explainSchema = z
+  .object({
+    source: z.string().describe('As `meta.source`'),
+    cube: z.string().nullable().describe('The first one that is read; null: none'),
+    dimensions: z.array(z.string()).describe('Of that cube'),
+    cell_granularities: z.array(z.string()),
+    buckets: z.int().describe('Of the answer, in each group'),
+    time_slots: z.int().describe('Times that sums are kept apart for, days of exchange rates among them'),
+    cells_estimated: z.int().describe('About how many cells the query reads'),
+    rollup_ranges: z
+      .array(z.object({ ...stretch, granularity: z.string() }))
+      .describe('What cubes answer for'),
+    scan_ranges: z.array(z.object(stretch)).describe('What a scan of the event log answers for'),
+    scan: z
+      .object({ segments: z.int(), chunks: z.int(), rows: z.int(), bytes: z.int() })
+      .describe('How much of the event log that is'),
+    groups_by: z.array(z.string()),
+    filters: z.array(
+      z.object({ dimension: z.string(), not: z.boolean(), values: z.int().describe('How many') }),
+    ),
+    measures: z.array(z.string()).describe('Sums that the metrics are made of'),
+  })
+  .describe('What the query reads');
+
 /** The answer of `dry_run`. */
 export const kpiPlanSchema = z.object({
   dry_run: z.literal(true),
-  plan: z
-    .looseObject({
-      cube: z.string().nullable(),
-      dimensions: z.array(z.string()),
-      cell_granularities: z.array(z.string()),
-      buckets: z.int(),
-      cells_estimated: z.int().describe('About how many cells the query reads'),
-      ...costs,
-    })
-    .describe('What the query would read'),
+  plan: explainSchema.extend(costs).describe('What the query would read'),
   refused: refusedSchema,
   meta: metaSchema,
 });
 
-const setPlan = z
-  .looseObject({ queries: z.array(z.looseObject({}).nullable()).describe('What each would read'), ...costs })
-  .describe('What they would read together');
+/** What the queries of a set read: `explain` of a summary. */
+export const explainSetSchema = z.object({
+  queries: z.array(explainSchema.nullable()).describe('What each reads'),
+});
+
+const setPlan = explainSetSchema.extend(costs).describe('What they would read together');
 
 export const summaryPlanSchema = z.object({
   ...{ dry_run: z.literal(true), plan: setPlan, refused: refusedSchema, meta: metaSchema },

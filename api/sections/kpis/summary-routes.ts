@@ -26,7 +26,7 @@ import {
   timeText,
 } from '../../http/index.ts';
 
-import { planView, summaryPlanSchema } from './plan-view.ts';
+import { explainSetSchema, planView, summaryPlanSchema } from './plan-view.ts';
 
 const valueSchema = z.object({
   current: z.number().nullable(),
@@ -47,7 +47,7 @@ const summaryAnswerSchema = z.object({
     .describe('Metrics of money, by currency'),
   incomplete: z.literal(true).optional().describe('The period ends after the watermark'),
   calculated_at: z.string(),
-  explain: z.looseObject({}).optional().describe('The plan, where `explain` asks for it'),
+  explain: explainSetSchema.optional().describe('The plan, where `explain` asks for it'),
   meta: metaSchema,
 });
 

@@ -1,4 +1,5 @@
 import {
+  Dictionary,
   defineOperator,
   describeLogChunk,
   describeLogSegment,
@@ -11,10 +12,13 @@ import {
   type OperatorDoc,
   type RowBatch,
   rawTable,
+  verifyLog,
 } from '../../../engine/index.ts';
 
 export interface EventLogConfig {
   readonly schema: LogSchema;
+  /** Table of the texts behind the codes: with it `state verify` compares rows with their digests. */
+  readonly dictionaryTable?: string;
   /**
    * Whole UTC days of event time that are kept behind the watermark, in days. Absent: what the batches' `cut_ms`
    * says.
@@ -33,11 +37,19 @@ export const eventLogDoc: OperatorDoc = {
   summary: 'Every row in columns, kept to be scanned',
 };
 
-function tables() {
+function tables({ schema, dictionaryTable }: EventLogConfig) {
+  const verify = (segments: KvView, sibling: (table: string) => KvView, texts: string): void => {
+    const dictionary = new Dictionary(Number.POSITIVE_INFINITY);
+    dictionary.follow(sibling(texts));
+    verifyLog({ segments, chunks: sibling('chunks') }, schema, dictionary);
+  };
   return {
     segments: rawTable({
       version: 1,
       logicalRows: (segments) => logDigestRows(segments),
+      ...(dictionaryTable === undefined
+        ? {}
+        : { verify: (view, sibling) => verify(view, sibling, dictionaryTable) }),
       describeRow: describeLogSegment,
     }),
     chunks: rawTable({ version: 1, logicalRows: () => [], describeRow: describeLogChunk }),
