@@ -30,16 +30,12 @@ import { SCOPE } from './scan-rows.ts';
 export const SCAN_KINDS_MODULE = import.meta.url;
 export const SETTINGS = { custom: [] };
 
-/** Two for each thread: so that one that has more to do is not waited for. */
-const PARTS = 4;
+const PARTS = 2;
 /** CPU time of a row, ns: measured by this bench. */
 const STEP_ROW_NS = 60;
 const PERIOD_ROW_NS = 10;
 /** Events that wait before those of which no more can come are taken: some 60 MiB. */
-const TAKE_EVENTS = 2_000_000;
-/** Of the chunk that was added last. */
-const MARGIN_EVENTS = 65_536;
-
+const TAKE_EVENTS = 4_000_000;
 export interface StepsQuery {
   readonly start_ms: number;
   readonly end_ms: number;
@@ -86,18 +82,18 @@ export const stepsKind: QueryKind<StepsQuery, Shared<StepsQuery>, StepsPart, rea
   },
   partial: (context, { shared }, { plan, entryEnd_ms }, cancel) => {
     const { steps: asked, window_ms } = shared.query;
-    const waiting_max = Math.min(plan.rows, TAKE_EVENTS + MARGIN_EVENTS);
-    const events = new EntityEvents({ ...rowsOf(shared, plan), waiting_max });
+    const events = new EntityEvents(rowsOf(shared, plan));
     const steps = new FurthestSteps({ steps: asked.length, window_ms, entryEnd_ms });
+    const check = (): void => cancel.check();
     const nextBegins_ms = plan.chunks.slice(1).map(beginOf);
     let at = 0;
     sourceOf(context).scan(plan, (chunk) => {
       cancel.check();
       events.add(chunk);
       const next_ms = nextBegins_ms[at++];
-      if (events.waiting >= TAKE_EVENTS && next_ms !== undefined) steps.take(events, next_ms);
+      if (events.waiting >= TAKE_EVENTS && next_ms !== undefined) steps.take(events, next_ms, check);
     });
-    steps.take(events);
+    steps.take(events, undefined, check);
     return steps.bytes(events);
   },
   merge: append,

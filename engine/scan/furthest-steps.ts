@@ -36,8 +36,8 @@ export class FurthestSteps {
   }
 
   /** Takes the events before `before_ms`, which must not fall. */
-  take(events: EntityEvents, before_ms?: number): void {
-    events.take(this.#visit, before_ms);
+  take(events: EntityEvents, before_ms?: number, check?: () => void): void {
+    events.take(this.#visit, before_ms, check);
   }
 
   readonly #visit: EntityVisitor = (entity, events, count) => {
