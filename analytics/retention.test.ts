@@ -137,6 +137,24 @@ describe('retention', () => {
     expect(await run([others[0] as Given, first, others[1] as Given])).toEqual(straight);
   });
 
+  it('an event that is ahead of the clock drops no day that would else be kept', async () => {
+    const driver = await open();
+    const now = (NOW_MS - T) / DAY_MS;
+    const first = order('a', now - RETENTION_DAYS + 0.5);
+    await driver.push(message(first));
+    driver.commit();
+    await driver.push(
+      message(order('ahead', now + 0.9)),
+      message(order('r', now + 0.9, { type: 'refund.issued', order_id: 'o-a', country: 'DE', amount: 7 })),
+    );
+    driver.commit();
+    driver.commit();
+    await driver.push(message(order('late', now - RETENTION_DAYS + 0.6)));
+    driver.commit();
+    expect(driver.sent).toEqual([]);
+    expect(kept(driver)).toMatchObject({ ids: 4, orders: 3 });
+  });
+
   it('knows duplicates for as long as their events are kept', async () => {
     const driver = await open();
     const first = message(order('a', 0));

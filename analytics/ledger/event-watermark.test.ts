@@ -6,6 +6,7 @@ import { eventWatermark } from './event-watermark.ts';
 import { appendEvent, newBatch, testEvent } from './fixture-events.ts';
 
 const T = Date.UTC(2025, 6, 1);
+const NOW_MS = T + 3_600_000;
 const OUT_OF_ORDER_MS = 10_000;
 const IDLE_MS = 60_000;
 
@@ -21,7 +22,7 @@ function at(batch: EventBatch, ...times_ms: readonly number[]): EventBatch {
 
 describe('the watermark of events', () => {
   it('is the newest time less the allowance, and never moves back', async () => {
-    const driver = await TestDriver.start(build);
+    const driver = await TestDriver.start(build, { start_ms: NOW_MS });
     const batch = newBatch();
     await driver.push(at(batch, T, T - 5_000));
     await driver.push(at(batch, T - 5_000));
@@ -31,8 +32,18 @@ describe('the watermark of events', () => {
     expect(driver.counter('millrace.watermark.late')).toBe(0);
   });
 
+  it('is moved by no event that is ahead of the clock beyond the clock', async () => {
+    const driver = await TestDriver.start(build, { start_ms: NOW_MS });
+    await driver.push(at(newBatch(), T, NOW_MS + 86_000_000, NOW_MS + 1_000, NOW_MS - OUT_OF_ORDER_MS - 1));
+    expect(driver.watermarks).toEqual([NOW_MS - OUT_OF_ORDER_MS]);
+    expect(driver.counter('millrace.watermark.late')).toBe(1);
+    driver.clock.advance(5_000);
+    await driver.push(at(newBatch(), NOW_MS + 1_000));
+    expect(driver.watermarks.at(-1)).toBe(NOW_MS + 1_000 - OUT_OF_ORDER_MS);
+  });
+
   it('leaves out events that dedup has refused', async () => {
-    const driver = await TestDriver.start(build);
+    const driver = await TestDriver.start(build, { start_ms: NOW_MS });
     const batch = at(newBatch(), T, T + 50_000);
     batch.live[1] = 0;
     await driver.push(batch);
@@ -52,7 +63,7 @@ describe('the watermark of events', () => {
             if (time_ms < reached) late++;
             reached = Math.max(reached, time_ms - OUT_OF_ORDER_MS);
           }
-          const driver = await TestDriver.start(build);
+          const driver = await TestDriver.start(build, { start_ms: NOW_MS });
           const batch = newBatch();
           await driver.push(at(batch, ...times.slice(0, cut)));
           await driver.push(at(batch, ...times.slice(cut)));

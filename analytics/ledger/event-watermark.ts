@@ -9,14 +9,14 @@ export interface EventWatermarkConfig {
 }
 
 /**
- * `watermark` for batches of events: the largest event time seen minus the allowance, never moving back, part of the
- * commit. Late events are passed on like any other; they are counted and listed, one by one, so that the cut into
+ * `watermark` for batches of events: the largest event time seen, or the clock's where that is less, minus the
+ * allowance; never moving back, part of the commit. Late events are passed on like any other; they are counted and listed, one by one, so that the cut into
  * batches makes no difference.
  */
 export const eventWatermark = defineOperator<EventBatch, EventBatch, EventWatermarkConfig>({
   kind: 'event-watermark',
   summary: 'Event time of batches of events; follows the clock while the source is idle',
-  start: ({ config, metrics, emit, emitWatermark, initialWatermark_ms, notice }) => {
+  start: ({ config, clock, metrics, emit, emitWatermark, initialWatermark_ms, notice }) => {
     const { outOfOrderness_ms, idle_ms } = config;
     let current_ms = initialWatermark_ms ?? Number.NEGATIVE_INFINITY;
     const lateEvents = metrics.counter('millrace.watermark.late', 'Events older than the watermark');
@@ -45,6 +45,8 @@ export const eventWatermark = defineOperator<EventBatch, EventBatch, EventWaterm
       },
       onBatch: (batches) => {
         let reached_ms = current_ms;
+        // One sender's wrong clock moves nobody.
+        const now_ms = clock.now();
         for (const batch of batches) {
           const { live, length } = batch;
           const { time_ms } = batch.own;
@@ -52,7 +54,7 @@ export const eventWatermark = defineOperator<EventBatch, EventBatch, EventWaterm
             if (live[row] === 0) continue;
             const event_ms = time_ms[row] as number;
             if (event_ms < reached_ms) report(batch, row);
-            else if (event_ms - outOfOrderness_ms > reached_ms) reached_ms = event_ms - outOfOrderness_ms;
+            else reached_ms = Math.max(reached_ms, Math.min(event_ms, now_ms) - outOfOrderness_ms);
           }
         }
         emit(batches);

@@ -10,6 +10,8 @@ import { ledger } from './ledger-operator.ts';
 const DAY_MS = 86_400_000;
 const T = Date.UTC(2025, 6, 1);
 const RETENTION_DAYS = 10;
+/** Behind every event. */
+const NOW_MS = T + 10_000 * DAY_MS;
 
 /** `+` or `-` and the row: batches are used again, so their rows are told at once. */
 const build = (input: Stream<EventBatch>) =>
@@ -45,7 +47,7 @@ class Shop {
   }
 
   static async open(): Promise<Shop> {
-    return new Shop(await TestDriver.start(build));
+    return new Shop(await TestDriver.start(build, { start_ms: NOW_MS }));
   }
 
   /** One batch. */

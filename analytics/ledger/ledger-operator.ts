@@ -92,7 +92,7 @@ export const ledger = defineOperator<EventBatch, RowBatch, LedgerConfig, ReturnT
   // Records have the dimensions by their place, without names.
   definition: ({ custom }) => ({ custom_dimensions: custom.join(',') }),
   definedTables: ENTITIES,
-  start: ({ config, state, metrics, emit, requestBarrier }) => {
+  start: ({ config, state, clock, metrics, emit, requestBarrier }) => {
     const entities = Object.fromEntries(
       ENTITIES.map((entity) => [entity, new EntityRecords(state[entity], config.cache_bytes)]),
     ) as Readonly<Record<Entity, EntityRecords>>;
@@ -135,7 +135,7 @@ export const ledger = defineOperator<EventBatch, RowBatch, LedgerConfig, ReturnT
           core ??= new Ledger(heaps, batch.dictionary, custom, retention_days, outOfOrderness_ms);
           const before = core.frozen;
           cut_ms = Math.max(cut_ms, batch.cut_ms);
-          core.apply(batch);
+          core.apply(batch, clock.now());
           frozen.add(core.frozen - before);
           corrected.add(core.corrections.length);
           batch.own.keep(batch.live);

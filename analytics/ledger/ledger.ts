@@ -76,8 +76,11 @@ export class Ledger {
     return this.#orders.frozen;
   }
 
-  /** Completes the live rows of a batch and fills `corrections`, which it clears first. */
-  apply(batch: EventBatch): void {
+  /**
+   * Completes the live rows of a batch and fills `corrections`, which it clears first. What is ahead of `now_ms`
+   * forgets no more than an event of now does, like the watermark.
+   */
+  apply(batch: EventBatch, now_ms = Number.POSITIVE_INFINITY): void {
     this.corrections.clear();
     const { live, kind, own } = batch;
     const { scope, sequence, part } = own;
@@ -87,7 +90,8 @@ export class Ledger {
       place.scope = scope[row] as number;
       place.sequence = sequence[row] as number;
       place.part = part[row] as number;
-      if (this.#retention_ms < Number.POSITIVE_INFINITY) this.#forgetFor(own.time_ms[row] as number);
+      if (this.#retention_ms < Number.POSITIVE_INFINITY)
+        this.#forgetFor(Math.min(own.time_ms[row] as number, now_ms));
       this.#event(batch, row, kind[row] as number);
     }
   }
