@@ -34,8 +34,6 @@ const PARTS = 2;
 /** CPU time of a row, ns: measured by this bench. */
 const STEP_ROW_NS = 60;
 const PERIOD_ROW_NS = 10;
-/** Events that wait before those of which no more can come are taken: some 60 MiB. */
-const TAKE_EVENTS = 4_000_000;
 export interface StepsQuery {
   readonly start_ms: number;
   readonly end_ms: number;
@@ -81,20 +79,14 @@ export const stepsKind: QueryKind<StepsQuery, Shared<StepsQuery>, StepsPart, rea
     return planOf('bench.steps', context, query, all, steps, parts);
   },
   partial: (context, { shared }, { plan, entryEnd_ms }, cancel) => {
-    const { steps: asked, window_ms } = shared.query;
-    const events = new EntityEvents(rowsOf(shared, plan));
-    const steps = new FurthestSteps({ steps: asked.length, window_ms, entryEnd_ms });
-    const check = (): void => cancel.check();
-    const nextBegins_ms = plan.chunks.slice(1).map(beginOf);
-    let at = 0;
+    const { steps, window_ms } = shared.query;
+    const events = new EntityEvents({ ...rowsOf(shared, plan), rows: plan.rows });
     sourceOf(context).scan(plan, (chunk) => {
       cancel.check();
       events.add(chunk);
-      const next_ms = nextBegins_ms[at++];
-      if (events.waiting >= TAKE_EVENTS && next_ms !== undefined) steps.take(events, next_ms, check);
     });
-    steps.take(events, undefined, check);
-    return steps.bytes(events);
+    const furthest = new FurthestSteps({ steps: steps.length, window_ms, entryEnd_ms });
+    return furthest.of(events, () => cancel.check());
   },
   merge: append,
   finish: (_context, { shared }, bytes) => {

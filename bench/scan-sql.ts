@@ -12,8 +12,8 @@ export const stepsQuery = {
 };
 
 /**
- * The latest begin that led to each step: an ASOF join a step with the step before it. The fastest of what was tried:
- * nested windows over all events take three times as long.
+ * The latest begin that led to each step: an ASOF join of each step with the step before it. Nested windows over all
+ * events take as long and twice the CPU.
  */
 function stepsSql(): string {
   const within = `INTERVAL ${WINDOW_DAYS} DAY`;
@@ -45,6 +45,14 @@ export const PERIODS_SQL = `
     WHERE mask >> month & 1 = 1 GROUP BY mask, customers)
   SELECT cohort, month - cohort AS later, sum(customers) FROM first, months
   WHERE mask >> month & 1 = 1 GROUP BY ALL ORDER BY ALL`;
+
+/** The same as most would write it. */
+export const PERIODS_DISTINCT_SQL = `
+  WITH months AS (
+    SELECT DISTINCT customer, month(time) - 1 AS month FROM events WHERE type = 'order.created'),
+  first AS (SELECT customer, min(month) AS cohort FROM months GROUP BY customer)
+  SELECT cohort, month - cohort AS later, count(*) FROM months JOIN first USING (customer)
+  GROUP BY ALL ORDER BY ALL`;
 
 export const kpisQuery = {
   metrics: ['orders_count', 'revenue'],

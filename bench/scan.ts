@@ -5,7 +5,15 @@ import { machine, median, withScratch } from './rig.ts';
 import type { ScanAsk, ScanTold } from './scan-child.ts';
 import { DuckTable } from './scan-duckdb.ts';
 import { writeShopLog } from './scan-load.ts';
-import { KPIS_SQL, kpisQuery, PERIODS_SQL, periodsQuery, STEPS_SQL, stepsQuery } from './scan-sql.ts';
+import {
+  KPIS_SQL,
+  kpisQuery,
+  PERIODS_DISTINCT_SQL,
+  PERIODS_SQL,
+  periodsQuery,
+  STEPS_SQL,
+  stepsQuery,
+} from './scan-sql.ts';
 
 const EVENTS = Number(process.env.BENCH_EVENTS ?? 10_000_000);
 const CUSTOMERS = Number(process.env.BENCH_CUSTOMERS ?? 200_000);
@@ -32,10 +40,12 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
   },
   retention: {
     ...{ kind: 'periods', query: periodsQuery, sql: PERIODS_SQL },
-    ours: (answer) =>
-      (answer as number[]).flatMap((count, at) =>
-        count === 0 ? [] : [[Math.floor(at / 12), at % 12, count].join()],
-      ),
+    ours: (answer) => cohortsOf(answer as number[]),
+    theirs: (rows) => rows.map((row) => row.map(Number).join()),
+  },
+  retention_distinct: {
+    ...{ kind: 'periods', query: periodsQuery, sql: PERIODS_DISTINCT_SQL },
+    ours: (answer) => cohortsOf(answer as number[]),
     theirs: (rows) => rows.map((row) => row.map(Number).join()),
   },
   group_by: {
@@ -44,6 +54,10 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
     theirs: (rows) => rows.map((row) => row.map(String).join()).sort(),
   },
 };
+
+function cohortsOf(counts: readonly number[]): string[] {
+  return counts.flatMap((count, at) => (count === 0 ? [] : [[Math.floor(at / 12), at % 12, count].join()]));
+}
 
 function groupsOf({ groups }: KpiAnswer): string[] {
   return groups.map(({ key, totals }) => {

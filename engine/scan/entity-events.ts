@@ -1,7 +1,5 @@
 import type { Chunk } from '../columns/index.ts';
-import { DenseIds } from './dense-ids.ts';
 import { EntityRuns } from './entity-runs.ts';
-import { Growable } from './growable.ts';
 import { RowLabels, type RowLabelsConfig } from './row-labels.ts';
 import { WideIndex } from './wide-index.ts';
 
@@ -9,49 +7,39 @@ import { WideIndex } from './wide-index.ts';
 export interface EntityEventsConfig extends RowLabelsConfig {
   /** Hash column of the entity; rows without one are skipped. */
   readonly entity: number;
+  /** Of all chunks, where it is known: memory is taken once. */
+  readonly rows?: number;
 }
 
 /** An event is one number: its time × 256 + its label. So the order of numbers is that of time, then of labels. */
-const LABELS = 256;
+export const EVENT_LABELS = 256;
 const SLICE_BITS = 8;
 
-/** The first `count` events are the entity's, ascending; see `eventTimeOf` and `eventLabelOf`. Valid during the call. */
-export type EntityVisitor = (entity: number, events: Float64Array, count: number) => void;
+/** The first `count` events are those of the entity with this hash, ascending. Valid during the call. */
+export type EntityVisitor = (hi: number, lo: number, events: Float64Array, count: number) => void;
 
+/** The time of an event, ms; its label is what is left: `event - eventTimeOf(event) * EVENT_LABELS`. */
 export function eventTimeOf(event: number): number {
-  return Math.floor(event / LABELS);
-}
-
-export function eventLabelOf(event: number): number {
-  return event - Math.floor(event / LABELS) * LABELS;
+  return Math.floor(event / EVENT_LABELS);
 }
 
 /**
- * Collects the events of each entity from the chunks of a scan and hands them out entity by entity, in order of time
- * and, at one time, of labels. Chunks may come in any order; where they come by their first time, what lies before
- * the next one's can be taken already: so the memory is that of some chunks.
+ * Collects the events of each entity from the chunks of a scan, in any order, and hands them out entity by entity, in
+ * order of time and, at one time, of labels. 8 to 20 bytes an event: a long range is asked for in parts.
  *
- * What comes is put down by slice of the hashes, and taken slice by slice: a slice and the tables of its entities are
- * in the processor's cache. Chunks are sorted by hash, so rows of a slice lie together there.
+ * What comes is put down by slice of the hashes, and handed out slice by slice, so that one fits the processor's
+ * cache. Chunks are sorted by hash, so rows of a slice lie together there.
  */
 export class EntityEvents {
-  readonly ids = new DenseIds();
-  /** Events that wait. */
-  waiting = 0;
   readonly #entity: number;
   readonly #labels: RowLabels;
   readonly #index = new WideIndex();
-  readonly #slices = Array.from({ length: 1 << SLICE_BITS }, () => new EntityRuns());
-  readonly #kept = new EntityRuns();
-  /** Of a slice, by entity: its first and its last run + 1, 0 for none; and the entities that have one. */
-  readonly #first = new Growable(Int32Array);
-  readonly #last = new Growable(Int32Array);
-  readonly #touched = new Growable(Int32Array);
-  /** By run: the entity's next one + 1. */
-  readonly #next = new Growable(Int32Array);
-  readonly #events = new Growable(Float64Array);
+  readonly #slices: readonly EntityRuns[];
+  #events = new Float64Array(64);
 
   constructor(config: EntityEventsConfig) {
+    const rows = (config.rows ?? 0) >> SLICE_BITS;
+    this.#slices = Array.from({ length: 1 << SLICE_BITS }, () => new EntityRuns(rows));
     this.#entity = config.entity;
     this.#labels = new RowLabels(config);
   }
@@ -78,7 +66,7 @@ export class EntityEvents {
         if (isNone) continue;
         const own = first >>> (32 - SLICE_BITS);
         if (own !== slice) {
-          this.#close(runs, events);
+          runs.end(events);
           slice = own;
           runs = this.#slices[slice] as EntityRuns;
           ({ event, events } = runs);
@@ -87,86 +75,56 @@ export class EntityEvents {
       }
       if (isNone) continue;
       if (events === event.length) event = runs.grow(events);
-      event[events++] = (times[row] as number) * LABELS + label;
+      event[events++] = (times[row] as number) * EVENT_LABELS + label;
     }
-    this.#close(runs, events);
-  }
-
-  #close(runs: EntityRuns, events: number): void {
-    this.waiting += events - runs.events;
     runs.end(events);
   }
 
-  /**
-   * Hands out the events before `before_ms`; no event before it may come later. `check` is called every few
-   * milliseconds, and may throw: then what waits is lost.
-   */
-  take(visit: EntityVisitor, before_ms = Number.POSITIVE_INFINITY, check: () => void = () => {}): void {
-    const before = before_ms * LABELS;
+  /** `check` is called every few milliseconds, and may throw. */
+  visit(visit: EntityVisitor, check: () => void = () => {}): void {
     for (const runs of this.#slices) {
       if (runs.count === 0) continue;
       check();
-      this.#kept.clear();
-      this.#takeRuns(runs, before, visit);
-      this.waiting += this.#kept.events - runs.events;
-      runs.copy(this.#kept);
+      const order = runs.byHash(SLICE_BITS);
+      const { hi, lo, count } = runs;
+      for (let at = 0; at < count; ) {
+        const [first, second] = [hi[order[at] as number] as number, lo[order[at] as number] as number];
+        let end = at + 1;
+        while (end < count && lo[order[end] as number] === second && hi[order[end] as number] === first)
+          end++;
+        const events = this.#gather(runs, order, at, end);
+        visit(first, second, this.#events, events);
+        at = end;
+      }
     }
   }
 
-  #takeRuns(runs: EntityRuns, before: number, visit: EntityVisitor): void {
-    const distinct = this.#chain(runs);
-    const first = this.#first.array;
-    const touched = this.#touched.array;
-    for (let at = 0; at < distinct; at++) {
-      const id = touched[at] as number;
-      const count = this.#gather(runs, (first[id] as number) - 1, before);
-      first[id] = 0;
-      if (count > 0) visit(id, this.#events.array, count);
-    }
-  }
-
-  /** Chains the runs of each entity; returns how many entities there are. */
-  #chain({ hi, lo, count }: EntityRuns): number {
-    const touched = this.#touched.of(count);
-    const next = this.#next.of(count);
-    let distinct = 0;
-    for (let run = 0; run < count; run++) {
-      const id = this.ids.idOf(hi[run] as number, lo[run] as number);
-      const first = this.#first.of(id + 1);
-      const last = this.#last.of(id + 1);
-      next[run] = 0;
-      if (first[id] === 0) {
-        first[id] = run + 1;
-        touched[distinct++] = id;
-      } else next[(last[id] as number) - 1] = run + 1;
-      last[id] = run + 1;
-    }
-    return distinct;
-  }
-
-  /** The events of a chain of runs, ascending, in `#events`; those that are not taken go to `#kept`. */
-  #gather(runs: EntityRuns, begin: number, before: number): number {
-    const { start, event } = runs;
-    const next = this.#next.array;
+  /** The events of the runs order[from..to), ascending, in `#events`; returns how many. */
+  #gather({ start, event }: EntityRuns, order: Int32Array, from: number, to: number): number {
     let count = 0;
     let latest = Number.NEGATIVE_INFINITY;
     let isAscending = true;
-    for (let run = begin; run >= 0; run = (next[run] as number) - 1) {
-      const [from, to] = [start[run] as number, start[run + 1] as number];
-      const events = this.#events.of(count + to - from);
-      for (let at = from; at < to; at++) {
-        const own = event[at] as number;
-        if (!(own < before)) {
-          this.#kept.add(runs.hi[run] as number, runs.lo[run] as number, own);
-          continue;
-        }
+    for (let at = from; at < to; at++) {
+      const run = order[at] as number;
+      const end = start[run + 1] as number;
+      const begin = start[run] as number;
+      if (count + end - begin > this.#events.length) this.#grow(count, end - begin);
+      const events = this.#events;
+      for (let place = begin; place < end; place++) {
+        const own = event[place] as number;
         if (own < latest) isAscending = false;
         latest = own;
         events[count++] = own;
       }
     }
-    if (!isAscending) sortAscending(this.#events.array, count);
+    if (!isAscending) sortAscending(this.#events, count);
     return count;
+  }
+
+  #grow(count: number, more: number): void {
+    const events = new Float64Array((count + more) * 2);
+    events.set(this.#events.subarray(0, count));
+    this.#events = events;
   }
 }
 

@@ -15,7 +15,7 @@ export class EntityMasks {
   #other = new Int32Array(0);
   #slots = new Int32Array(0);
 
-  /** Room for so many entries more, which are then written to `words` from `count` on. */
+  /** Room for so many entries more. */
   reserve(more: number): void {
     if ((this.count + more) * ENTRY_WORDS <= this.words.length) return;
     this.join();
@@ -25,6 +25,22 @@ export class EntityMasks {
     const words = new Int32Array(needed);
     words.set(this.words.subarray(0, this.count * ENTRY_WORDS));
     this.words = words;
+  }
+
+  add(hi: number, lo: number, low: number, high: number): void {
+    if ((this.count + 1) * ENTRY_WORDS > this.words.length) this.reserve(1);
+    const { words } = this;
+    const at = this.count++ * ENTRY_WORDS;
+    words[at] = hi;
+    words[at + 1] = lo;
+    words[at + 2] = low;
+    words[at + 3] = high;
+  }
+
+  /** One entry a hash, as bytes for `addBytes`. */
+  bytes(): Uint8Array {
+    this.join();
+    return new Uint8Array(this.words.slice(0, this.count * ENTRY_WORDS).buffer);
   }
 
   /** Adds the entries that another one has, as bytes. */

@@ -1,4 +1,3 @@
-export * from './dense-ids.ts';
 export * from './entity-events.ts';
 export * from './furthest-steps.ts';
 export * from './periods-active.ts';

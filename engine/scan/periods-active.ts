@@ -40,7 +40,6 @@ export class PeriodsActive {
     if (last < 0 || first === periods) return;
     const count = this.#labelled.select(chunk);
     if (count === 0) return;
-    this.#masks.reserve(count);
     if (first === last) this.#addOne(chunk, count, first);
     else this.#addSeveral(chunk, count);
   }
@@ -89,20 +88,14 @@ export class PeriodsActive {
 
   #mark(hi: number, lo: number, period: number): void {
     if ((hi | lo) === 0) return;
-    const masks = this.#masks;
-    const { words } = masks;
-    const at = masks.count++ * ENTRY_WORDS;
     const bit = 1 << (period % WORD_BITS);
-    words[at] = hi;
-    words[at + 1] = lo;
-    words[at + 2] = period < WORD_BITS ? bit : 0;
-    words[at + 3] = period < WORD_BITS ? 0 : bit;
+    const isLow = period < WORD_BITS;
+    this.#masks.add(hi, lo, isLow ? bit : 0, isLow ? 0 : bit);
   }
 
   /** What was found, as bytes for `addBytes`. */
   bytes(): Uint8Array {
-    this.#masks.join();
-    return new Uint8Array(this.#masks.words.slice(0, this.#masks.count * ENTRY_WORDS).buffer);
+    return this.#masks.bytes();
   }
 
   /** Adds what another one found over other rows, or the same. */

@@ -3,7 +3,7 @@ import { fc } from '../../test/property.ts';
 import { LogUnderTest, type Row, SCHEMA } from '../log/fixture-log.ts';
 import { planScan, type ScanPlan, type ScanRequest, scanChunks, splitPlan } from '../log/index.ts';
 import { MemoryDisk } from '../state/index.ts';
-import { EntityEvents, type EntityVisitor, eventLabelOf, eventTimeOf } from './entity-events.ts';
+import { EntityEvents, EVENT_LABELS, eventTimeOf } from './entity-events.ts';
 import { countFurthest, FurthestSteps } from './furthest-steps.ts';
 import { PeriodsActive } from './periods-active.ts';
 import type { RowLabelsConfig } from './row-labels.ts';
@@ -122,52 +122,32 @@ function countsOf(events: readonly (readonly [number, number][])[], window_ms: n
   return STEPS.map((_, step) => furthest.filter((own) => own === step + 1).length);
 }
 
-/** `takes`: what can be taken is, after each chunk. */
-function collect(log: LogUnderTest, { request }: Case, takes: boolean) {
+/** Of each entity: its events as [time, step]. */
+function collect(log: LogUnderTest, { request }: Case): [number, number][][] {
   const found: [number, number][][] = [];
-  const visit: EntityVisitor = (entity, events, count) => {
-    found[entity] ??= [];
-    for (const event of events.subarray(0, count))
-      found[entity]?.push([eventTimeOf(event), eventLabelOf(event)]);
-  };
-  const events = scanEvents(log, request, takes, (from, before_ms) => from.take(visit, before_ms));
-  expect(events.waiting).toBe(0);
-  return found.filter((own) => own !== undefined);
+  eventsIn(log, request).visit((_hi, _lo, events, count) => {
+    const own = [...events.subarray(0, count)];
+    found.push(own.map((event) => [eventTimeOf(event), event - eventTimeOf(event) * EVENT_LABELS]));
+  });
+  return found;
 }
 
-function scanEvents(
-  log: LogUnderTest,
-  request: ScanRequest,
-  takes: boolean,
-  take: (events: EntityEvents, before_ms?: number) => void,
-): EntityEvents {
+function eventsIn(log: LogUnderTest, request: ScanRequest): EntityEvents {
   const plan = planScan(log.tables, request);
-  const chunks = takes
-    ? plan.chunks.toSorted((a, b) => (a.min_ms as number) - (b.min_ms as number))
-    : plan.chunks;
   const events = new EntityEvents({ ...labelsOf(log, plan), entity: CUSTOMER });
-  let at = 0;
-  scanChunks(log.tables, { ...plan, chunks }, SCHEMA, (chunk) => {
-    events.add(chunk);
-    const next_ms = chunks[++at]?.min_ms;
-    if (takes && next_ms !== undefined) take(events, next_ms);
-  });
-  take(events);
+  scanChunks(log.tables, plan, SCHEMA, (chunk) => events.add(chunk));
   return events;
 }
 
 /** Entities by their furthest step, in parts of the entries between `edges_ms`. */
-function furthestIn(log: LogUnderTest, given: Case, edges_ms: readonly number[], takes: boolean): number[] {
+function furthestIn(log: LogUnderTest, given: Case, edges_ms: readonly number[]): number[] {
   const { request, window_ms } = given;
   const steps = STEPS.length;
   const parts = edges_ms.slice(1).map((entryEnd_ms, at) => {
-    const furthest = new FurthestSteps({ steps, window_ms, entryEnd_ms });
     // What is asked for ends the events here, so that both ways see the same.
     const end_ms = Math.min(request.end_ms, entryEnd_ms + window_ms + 1);
     const range = { ...request, start_ms: edges_ms[at] as number, end_ms };
-    return furthest.bytes(
-      scanEvents(log, range, takes, (events, before_ms) => furthest.take(events, before_ms)),
-    );
+    return new FurthestSteps({ steps, window_ms, entryEnd_ms }).of(eventsIn(log, range));
   });
   return [...countFurthest(Uint8Array.from(parts.flatMap((bytes) => [...bytes])), steps)];
 }
@@ -177,8 +157,8 @@ const asSet = (events: readonly unknown[]): string[] => events.map((own) => JSON
 describe('kernels over rows of a log', () => {
   it('hand out the events of each entity in order', () => {
     fc.assert(
-      fc.property(anyCase, fc.boolean(), (given, takes) => {
-        expect(asSet(collect(logOf(given), given, takes))).toEqual(asSet(eventsOf(given)));
+      fc.property(anyCase, (given) => {
+        expect(asSet(collect(logOf(given), given))).toEqual(asSet(eventsOf(given)));
       }),
       { numRuns: 200 },
     );
@@ -187,12 +167,12 @@ describe('kernels over rows of a log', () => {
   it('count the furthest steps, in one go and in parts of time', () => {
     const anyCuts = fc.array(fc.integer({ min: 0, max: 160 }), { maxLength: 3 });
     fc.assert(
-      fc.property(anyCase, anyCuts, fc.boolean(), (given, cuts, takes) => {
+      fc.property(anyCase, anyCuts, (given, cuts) => {
         const { start_ms, end_ms } = given.request;
         const inner = cuts.map((step) => T + step * HOUR_MS).filter((ms) => ms > start_ms && ms < end_ms);
         const edges_ms = [start_ms, ...inner.sort((a, b) => a - b), end_ms];
         const expected = countsOf(eventsOf(given), given.window_ms);
-        expect(furthestIn(logOf(given), given, edges_ms, takes)).toEqual(expected);
+        expect(furthestIn(logOf(given), given, edges_ms)).toEqual(expected);
       }),
       { numRuns: 300 },
     );
@@ -257,10 +237,8 @@ describe('kernels over rows of a log', () => {
       log.commit();
     }
     const expected = eventsOf(given);
-    for (const takes of [false, true]) {
-      expect(asSet(collect(log, given, takes))).toEqual(asSet(expected));
-      const edges_ms = [request.start_ms, T + 200_000_000, request.end_ms];
-      expect(furthestIn(log, given, edges_ms, takes)).toEqual(countsOf(expected, given.window_ms));
-    }
+    expect(asSet(collect(log, given))).toEqual(asSet(expected));
+    const edges_ms = [request.start_ms, T + 200_000_000, request.end_ms];
+    expect(furthestIn(log, given, edges_ms)).toEqual(countsOf(expected, given.window_ms));
   });
 });
