@@ -31,6 +31,8 @@ export const SCAN_KINDS_MODULE = import.meta.url;
 export const SETTINGS = { custom: [] };
 
 const PARTS = 2;
+/** So many that none is long (`SHORT_QUERY_MAX_MS`): long ones get one thread of the two. */
+const STEP_PARTS = 4;
 /** CPU time of a row, ns: measured by this bench. */
 const STEP_ROW_NS = 60;
 const PERIOD_ROW_NS = 10;
@@ -66,7 +68,7 @@ export const stepsKind: QueryKind<StepsQuery, Shared<StepsQuery>, StepsPart, rea
     const { start_ms, end_ms, window_ms, steps } = query;
     const { planScan } = sourceOf(context);
     const all = planScan({ scope: context.scope, start_ms, end_ms });
-    const edges_ms = [start_ms, ...splitTimes(all, PARTS), end_ms];
+    const edges_ms = [start_ms, ...splitTimes(all, STEP_PARTS), end_ms];
     const works = edges_ms.slice(1).map((entryEnd_ms, at): StepsPart => {
       const range = { start_ms: edges_ms[at] as number, end_ms: entryEnd_ms + window_ms };
       const plan = planScan({ scope: context.scope, ...range });
