@@ -1,4 +1,15 @@
-import { call, fill, machine, median, startApp, until, withScratch } from './rig.ts';
+import {
+  call,
+  fill,
+  type Memory,
+  machine,
+  median,
+  memoryOf,
+  type RunningApp,
+  startApp,
+  until,
+  withScratch,
+} from './rig.ts';
 import { orders } from './traffic.ts';
 
 const ORDERS = Number(process.env.BENCH_ORDERS ?? 1_000_000);
@@ -12,6 +23,19 @@ interface Totals {
   readonly meta: { readonly position: { readonly EVENTS: { readonly 0: number } } };
 }
 
+/** Looks four times a second until the returned function is called, which gives the largest that it saw. */
+function watchMemory(app: RunningApp): () => Memory {
+  let peak: Memory = { rss_mib: 0, file_mib: 0 };
+  const timer = setInterval(() => {
+    const now = memoryOf(app.process.pid ?? 0);
+    if (now.rss_mib > peak.rss_mib) peak = now;
+  }, 250);
+  return () => {
+    clearInterval(timer);
+    return peak;
+  };
+}
+
 /** Seconds from `kill -9` of everything to the first right answer of the new process. */
 export async function restartBench(): Promise<object> {
   return withScratch(async (folder) => {
@@ -22,6 +46,7 @@ export async function restartBench(): Promise<object> {
     const events = ORDERS * EVENTS_PER_ORDER;
     const start_ms = Date.now() - events * STEP_MS;
     const natsUrl = await natsUrlOf(folder);
+    const loading = watchMemory(app);
     await fill(natsUrl, events, { seed: 1, start_ms, step_ms: STEP_MS, disorder_ms: 0 }, orders);
     const body = {
       metrics: ['orders_count'],
@@ -30,6 +55,7 @@ export async function restartBench(): Promise<object> {
     };
     const ask = (): Promise<Totals> => call<Totals>(app, '/kpis/query', body);
     await until(async () => (await ask()).meta.position.EVENTS[0] >= events, 500, 900_000);
+    const peak = loading();
     const before = await ask();
     const seconds: number[] = [];
     for (let repetition = 0; repetition < REPETITIONS; repetition++) {
@@ -50,12 +76,17 @@ export async function restartBench(): Promise<object> {
         throw new Error('another answer after the restart');
       process.stdout.write(`restart ${seconds.at(-1)?.toFixed(2)} s\n`);
     }
+    const restarted = memoryOf(app.process.pid ?? 0);
     await app.stop();
     return {
       seconds: Number(median(seconds).toFixed(2)),
       max_seconds: Number(Math.max(...seconds).toFixed(2)),
       orders: before.groups[0]?.totals?.orders_count ?? 0,
       events,
+      loading_rss_mib: peak.rss_mib,
+      loading_file_mib: peak.file_mib,
+      restarted_rss_mib: restarted.rss_mib,
+      restarted_file_mib: restarted.file_mib,
     };
   });
 }

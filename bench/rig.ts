@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -114,6 +115,21 @@ export async function startApp(env: Readonly<Record<string, string>>): Promise<R
     await exited;
   };
   return { url, process: child, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') };
+}
+
+export interface Memory {
+  /** Resident, MiB. */
+  readonly rss_mib: number;
+  /** Of it: pages of mapped files, which are the state's, and which the kernel takes back when it needs them. */
+  readonly file_mib: number;
+}
+
+/** Of a process now. Linux only. */
+export function memoryOf(pid: number | 'self'): Memory {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const mib = (name: string): number =>
+    Math.round(Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? 0) / 1_024);
+  return { rss_mib: mib('VmRSS'), file_mib: mib('RssFile') };
 }
 
 /** Calls the API; throws for an answer that is no 2xx. */

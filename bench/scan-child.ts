@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { orderQueries } from '../analytics/index.ts';
 import { KindRegistry, openLmdbReader, QueryExecutor, type QueryKind, systemClock } from '../engine/index.ts';
-import { cpu_ms } from './rig.ts';
+import { cpu_ms, type Memory, memoryOf } from './rig.ts';
 import { periodsKind, queryKinds, SCAN_KINDS_MODULE, SETTINGS, stepsKind } from './scan-kinds.ts';
 import { SCOPE, START_MS } from './scan-rows.ts';
 import { kpisQuery, stepsQuery } from './scan-sql.ts';
@@ -18,15 +17,7 @@ export interface ScanTold {
   readonly cpu_ms: number;
   readonly answer: unknown;
   readonly ran: string;
-  readonly memory: { readonly rss_mib: number; readonly file_mib: number };
-}
-
-/** Of the process: all of it, and the part that is the state's file. */
-function memory(): ScanTold['memory'] {
-  const status = readFileSync('/proc/self/status', 'utf8');
-  const mib = (name: string): number =>
-    Math.round(Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? 0) / 1_024);
-  return { rss_mib: mib('VmRSS'), file_mib: mib('RssFile') };
+  readonly memory: Memory;
 }
 
 const BESIDE_SCANS = 5;
@@ -93,13 +84,13 @@ async function scanChild(folder: string): Promise<void> {
   };
   const ask = async ({ kind: name, query }: ScanAsk): Promise<ScanTold> => {
     if (name === 'beside')
-      return { ms: 0, cpu_ms: 0, answer: await beside(executor), ran: '', memory: memory() };
+      return { ms: 0, cpu_ms: 0, answer: await beside(executor), ran: '', memory: memoryOf('self') };
     const kind = kinds[name] as QueryKind<never, never, never, unknown>;
     const parsed = kind.schema.parse(query);
     const [began_ms, cpuBegan_ms] = [performance.now(), cpu_ms()];
     const { answer, ran } = await executor.run(kind, parsed, { scope: SCOPE });
     const ms = performance.now() - began_ms;
-    return { ms, cpu_ms: cpu_ms() - cpuBegan_ms, answer, ran, memory: memory() };
+    return { ms, cpu_ms: cpu_ms() - cpuBegan_ms, answer, ran, memory: memoryOf('self') };
   };
   process.once('disconnect', () => process.exit());
   process.on('message', (asked: ScanAsk) => {
