@@ -18,14 +18,15 @@ const ROOMS: Readonly<Record<string, Room>> = {
   operators: { rooms: ['engine'], packages: [] },
   connectors: { rooms: ['engine'], packages: ['nats', '@nats-io/jetstream', '@nats-io/kv', 'csv-parse'] },
   analytics: { rooms: ['engine', 'operators'], packages: ['zod', 'temporal-polyfill'] },
+  runtime: { rooms: ['engine', 'connectors', 'operators', 'analytics'], packages: ['zod', 'pino'] },
   api: {
-    rooms: ['engine', 'analytics'],
+    rooms: ['engine', 'analytics', 'runtime'],
     packages: [
       ...['hono', '@hono/node-server', '@hono/zod-openapi', 'zod'],
       ...['pino', 'prom-client', 'swagger-ui-dist', 'redoc', 'jose'],
     ],
   },
-  cli: { rooms: ['engine', 'connectors', 'analytics', 'api'], packages: ['pino'] },
+  cli: { rooms: ['engine', 'connectors', 'analytics', 'runtime', 'api'], packages: ['pino'] },
   web: { rooms: [], packages: [] },
 };
 /** Not rooms: they may import every room, through its index. */

@@ -1,0 +1,1 @@
+export * from './definitions/index.ts';
