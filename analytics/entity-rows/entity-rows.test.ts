@@ -3,11 +3,12 @@ import { defineKind, type QueryKind } from '../../engine/index.ts';
 import { randomRows, TENANT, type TestRow } from '../kpis/fixture-rows.ts';
 import { KpiStore, NOW_MS } from '../kpis/fixture-store.ts';
 import type { OpenSources } from '../kpis/index.ts';
-import { CODE, HASH, NUMBER, ROW_DIMENSIONS } from '../rows/index.ts';
+import { CODE, HASH, ITEM_CODE, NUMBER, ROW_DIMENSIONS } from '../rows/index.ts';
 import { EntityRows, type EntityShare, entityParts, type RowTest } from './index.ts';
 
 const START_MS = Date.UTC(2025, 0, 1);
 const END_MS = Date.UTC(2025, 0, 20);
+const SKU = CODE.dimensions + ROW_DIMENSIONS.indexOf('sku');
 const COUNTRY = CODE.dimensions + ROW_DIMENSIONS.indexOf('country');
 
 interface Asked {
@@ -16,7 +17,11 @@ interface Asked {
   readonly upTo?: number;
   readonly of: number;
   /** Values that each test accepts: types, or an amount of at least. */
-  readonly tests: readonly { readonly types?: readonly string[]; readonly amount?: number }[];
+  readonly tests: readonly {
+    readonly types?: readonly string[];
+    readonly amount?: number;
+    readonly sku?: string;
+  }[];
 }
 
 /** Lists the rows of each entity: `customer: time event bits country amount …`. */
@@ -36,10 +41,14 @@ const listing = (_: unknown, open: OpenSources): QueryKind<Asked, Asked, EntityS
       const { start_ms, end_ms, upTo } = shared;
       const request = { scope: TENANT, start_ms, end_ms, ...(upTo === undefined ? {} : { upTo }) };
       const plan = sources.planScan(request);
-      const tests = shared.tests.map(({ types, amount }): RowTest => {
+      const tests = shared.tests.map(({ types, amount, sku }): RowTest => {
+        const wanted = sku === undefined ? -1 : sources.dictionary.find(sku);
         const codes = types?.map((type) => sources.dictionary.find(type));
         return [
           ...(codes ? [{ code: CODE.type, accepts: (code: number) => codes.includes(code) }] : []),
+          ...(sku === undefined
+            ? []
+            : [{ code: SKU, item: ITEM_CODE.sku, accepts: (code: number) => code === wanted }]),
           ...(amount === undefined ? [] : [{ number: NUMBER.amount, min: amount, max: Infinity }]),
         ];
       });
@@ -78,17 +87,29 @@ function expected(rows: readonly TestRow[], { start_ms, end_ms, upTo = Infinity,
     else newest.set(row.event ?? 0, row);
   }
   return [...newest.values()].flatMap((row) => {
-    const { customer = 0, time_ms, event, type = '', amount = Number.NaN, dimensions = {} } = row;
+    const { customer = 0, time_ms, event, type = '', amount = Number.NaN, dimensions = {}, items = [] } = row;
+    const skus = items.length > 0 ? items.map((item) => item.sku) : [dimensions.sku ?? ''];
     if (customer === 0 || time_ms < start_ms || time_ms >= end_ms) return [];
     let bits = 0;
-    for (const [at, { types, amount: least }] of tests.entries())
-      if ((types?.includes(type) ?? true) && (least === undefined || amount >= least)) bits += 2 ** at;
+    for (const [at, { types, amount: least, sku }] of tests.entries())
+      if (
+        (types?.includes(type) ?? true) &&
+        (least === undefined || amount >= least) &&
+        (sku === undefined || skus.includes(sku))
+      )
+        bits += 2 ** at;
     if (bits === 0) return [];
     return [[customer, time_ms, event, bits, dimensions.country ?? '', amount].join()];
   });
 }
 
-const TESTS = [{ types: ['order.created', 'visit'] }, { amount: 5_000 }, { types: ['visit'], amount: 0 }];
+const TESTS = [
+  { types: ['order.created', 'visit'] },
+  { amount: 5_000 },
+  { types: ['visit'], amount: 0 },
+  { sku: 's1' },
+  { sku: '' },
+];
 
 describe('rows of entities', () => {
   it.each([3, 4, 5])('are those of each event as it is now, or was (seed %i)', async (seed) => {

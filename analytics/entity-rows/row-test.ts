@@ -4,6 +4,8 @@ import type { Chunk } from '../../engine/index.ts';
 export interface CodeCondition {
   /** Place among the code columns. */
   readonly code: number;
+  /** Place among the code columns of items: a row with items passes by any of them, another by `code`. -1: none. */
+  readonly item?: number;
   readonly accepts: (code: number) => boolean;
 }
 
@@ -66,13 +68,32 @@ function passing(chunk: Chunk, test: RowTest): Uint8Array | true | undefined {
   return passed;
 }
 
-function ofCodes(chunk: Chunk, { code, accepts }: CodeCondition): Uint8Array | boolean {
+function ofCodes(chunk: Chunk, condition: CodeCondition): Uint8Array | boolean {
+  const { code, item = -1, accepts } = condition;
+  if (item >= 0 && chunk.hasItems) return ofItems(chunk, { code, item, accepts });
   const { index, values } = chunk.code(code);
   const accepted = Uint8Array.from(values, (value) => (accepts(value) ? 1 : 0));
   if (index === null || !accepted.includes(0)) return accepted[0] === 1;
   if (!accepted.includes(1)) return false;
   const rows = new Uint8Array(chunk.rows);
   for (let row = 0; row < chunk.rows; row++) rows[row] = accepted[index[row] as number] as number;
+  return rows;
+}
+
+function ofItems(chunk: Chunk, { code, item, accepts }: Required<CodeCondition>): Uint8Array {
+  const items = chunk.items();
+  const own = chunk.code(code);
+  const ofRows = Uint8Array.from(own.values, (value) => (accepts(value) ? 1 : 0));
+  const column = items.code(item);
+  const accepted = Uint8Array.from(column.values, (value) => (accepts(value) ? 1 : 0));
+  const rows = new Uint8Array(chunk.rows);
+  for (let row = 0; row < chunk.rows; row++) {
+    const count = items.count[row] as number;
+    if (count === 0) rows[row] = ofRows[own.index === null ? 0 : (own.index[row] as number)] as number;
+    const start = items.start[row] as number;
+    for (let place = start; place < start + count && rows[row] === 0; place++)
+      rows[row] = accepted[column.index === null ? 0 : (column.index[place] as number)] as number;
+  }
   return rows;
 }
 
