@@ -6,6 +6,7 @@ import {
   MemoryKeyValueStore,
   type NatsLink,
   openKeyValueStore,
+  openManager,
 } from '../../connectors/index.ts';
 import { type KeyValueStore, ManualClock } from '../../engine/index.ts';
 import { startTestNats, type TestNats } from '../../test/nats.ts';
