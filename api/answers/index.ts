@@ -10,4 +10,6 @@ export {
   wishOf,
 } from './answer-meta.ts';
 export { analyticsOf, analyticsSettings } from './queries.ts';
+export * from './query-route.ts';
 export * from './query-run.ts';
+export { namedEntities } from './named-entities.ts';

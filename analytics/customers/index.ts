@@ -1,0 +1,2 @@
+export { RFM_KIND, type RfmShared, rfmKind } from './rfm-kind.ts';
+export { MAX_CUSTOMERS_A_PAGE, type RfmQuery, rfmSchemaOf } from './rfm-schema.ts';
