@@ -20,8 +20,7 @@ export async function namedEntities(
   const named: NamedEntity[] = [];
   for (let from = 0; from < places.length; from += MAX_ENTITY_PLACES) {
     const slice = places.slice(from, from + MAX_ENTITY_PLACES);
-    const ids =
-      finder === undefined ? [] : await entityIds(finder, tenant, member, slice, request.signal);
+    const ids = finder === undefined ? [] : await entityIds(finder, tenant, member, slice, request.signal);
     for (const [at, place] of slice.entries()) named.push({ id: ids[at] ?? null, key: keyOf(place) });
   }
   return named;

@@ -1,5 +1,12 @@
 import { z } from 'zod';
-import { type EntityPlace, MAX_CUSTOMERS_A_PAGE, type RfmQuery, rfmSchemaOf } from '../../../analytics/index.ts';
+import {
+  type EntityPlace,
+  MAX_CUSTOMERS_A_PAGE,
+  type RfmQuery,
+  rfmMembersOf,
+  rfmSchemaOf,
+  THRESHOLDS_CHECK,
+} from '../../../analytics/index.ts';
 import { type AnswerParts, analyticsOf, namedEntities, queryRoute } from '../../answers/index.ts';
 import type { Cursors, Route } from '../../http/index.ts';
 
@@ -48,9 +55,11 @@ function filterOf({ offset: _, as_of: __, limit: ___, explain: ____, ...query }:
 export function rfmRoute(parts: AnswerParts, cursors: Cursors): Route {
   const { custom, queries } = analyticsOf(parts.ports.settings);
   const querySchema = rfmSchemaOf(custom);
-  const body = querySchema
+  const [passes, { path, error }] = THRESHOLDS_CHECK;
+  const body = rfmMembersOf(custom)
     .omit({ offset: true })
-    .extend({ cursor: z.string().max(4_096).optional().describe('`next_cursor` of the page before') });
+    .extend({ cursor: z.string().max(4_096).optional().describe('`next_cursor` of the page before') })
+    .refine(passes, { path: [...path], error });
   return queryRoute(parts, {
     id: 'scoreCustomers',
     path: '/customers/rfm',
@@ -65,7 +74,13 @@ export function rfmRoute(parts: AnswerParts, cursors: Cursors): Route {
     body,
     body_examples: { year: { summary: 'Customers of a year', value: EXAMPLE } },
     answer: answerSchema,
-    problems: ['invalid_cursor', 'cursor_mismatch', 'currency_required', 'fx_rate_missing', 'amount_too_large'],
+    problems: [
+      'invalid_cursor',
+      'cursor_mismatch',
+      'currency_required',
+      'fx_rate_missing',
+      'amount_too_large',
+    ],
     queryOf: (_call, { cursor, ...given }) => {
       const query = querySchema.parse(given);
       if (cursor === undefined) return query;
