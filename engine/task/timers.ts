@@ -101,14 +101,14 @@ export class TimerService implements Timers {
   }
 
   next(): number | undefined {
-    for (const { key } of this.#opened?.scan({ start: new ByteWriter().u48(this.#scanned_ms + 1).copy() }) ??
-      []) {
-      const id = Buffer.from(key).toString('latin1');
-      if (this.#changed.get(id)?.set === false) continue;
-      const waiting = this.#firstWaiting();
-      return waiting === undefined ? timerOf(key).time_ms : Math.min(waiting, timerOf(key).time_ms);
+    const waiting_ms = this.#firstWaiting();
+    if (this.#scanned_ms >= MAX_TIME_MS) return waiting_ms;
+    const start = new ByteWriter().u48(this.#scanned_ms + 1).copy();
+    for (const { key } of this.#opened?.scan({ start }) ?? []) {
+      if (this.#changed.get(Buffer.from(key).toString('latin1'))?.set === false) continue;
+      return Math.min(waiting_ms ?? MAX_TIME_MS, timerOf(key).time_ms);
     }
-    return this.#firstWaiting();
+    return waiting_ms;
   }
 
   /** The earliest that a scan of the store would not find. */

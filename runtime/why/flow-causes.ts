@@ -48,11 +48,11 @@ function endCause(node: NodeDescription, received: number, counts: Counts): Told
   const fates = counts.fates(node.name);
   const late = fates.get('late') ?? 0;
   const refused = fates.get('refused') ?? 0;
-  if (late >= received) {
+  if (late * 2 > received) {
     return node.kind === 'to-window-table'
       ? {
           code: 'behind_table_retention',
-          sentence: `All ${late} items are of windows that its retain_ms has removed.`,
+          sentence: `${late} of ${received} items are of windows that its retain_ms has removed.`,
           next: 'Raise retain_ms, or see why the events are so old: their times are far behind the watermark.',
         }
       : allLate(late, received);
