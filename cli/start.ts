@@ -29,6 +29,7 @@ import {
   streamFacts,
 } from '../connectors/index.ts';
 import { KindRegistry, openLmdbReader, QueryExecutor, Supervisor, systemClock } from '../engine/index.ts';
+import { DEFINITIONS_BUCKET } from '../runtime/index.ts';
 import { type CommandArguments, type CommandContext, type Running, UsageError } from './command.ts';
 import { topologyOf } from './order-analytics.ts';
 import { Pipeline } from './pipeline.ts';
@@ -117,6 +118,7 @@ async function ports(
       headHint: () => pipeline.head,
     },
     keys: await openKeyValueStore(link, 'millrace-keys'),
+    definitions: await openKeyValueStore(link, DEFINITIONS_BUCKET),
     idempotency: await openKeyValueStore(link, 'millrace-idempotency', { ttl_ms: IDEMPOTENCY_TTL_MS }),
     pipeline: () => {
       const { state, error, since_ms } = supervisor.status;
