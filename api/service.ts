@@ -10,6 +10,7 @@ import {
   Idempotency,
   type Route,
 } from './http/index.ts';
+import { rfmRoute } from './sections/customers/index.ts';
 import { eventRoutes } from './sections/events/index.ts';
 import { diagnosticsRoutes, healthRoutes, metricsRoutes } from './sections/health/index.ts';
 import { BULK_JOB, bulkRoutes, bulkRunner, ingestRoutes, Spool } from './sections/ingest/index.ts';
@@ -54,6 +55,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     ...bulkRoutes({ spool, jobs, once }),
     ...eventRoutes({ answers, cursors, finder: () => ports.finder?.() }),
     ...kpiRoutes(answers),
+    rfmRoute(answers, cursors),
     ...jobRoutes(jobs, cursors),
     ...keyRoutes(keys, cursors, clock),
     ...healthRoutes(ports, jobs),
