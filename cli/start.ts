@@ -30,6 +30,7 @@ import {
 import { KindRegistry, QueryExecutor, systemClock } from '../engine/index.ts';
 import {
   currentState,
+  DEFINITIONS_BUCKET,
   inThread,
   ORDER_ANALYTICS_MODULE,
   ORDER_INPUT,
@@ -149,6 +150,7 @@ async function ports(
       headHint: () => host.head(ORDER_INPUT.node),
     },
     keys: await openKeyValueStore(link, 'millrace-keys'),
+    definitions: await openKeyValueStore(link, DEFINITIONS_BUCKET),
     idempotency: await openKeyValueStore(link, 'millrace-idempotency', { ttl_ms: IDEMPOTENCY_TTL_MS }),
     pipeline: () => {
       const { state, error, since_ms } = host.status;
