@@ -50,7 +50,13 @@ export {
   enrichingSource,
   enrichmentOf,
 } from './engine/index.ts';
-export { type RunningTopology, type RunOptions, run } from './runtime/run/index.ts';
+export {
+  type OpenState,
+  openState,
+  type RunningTopology,
+  type RunOptions,
+  run,
+} from './runtime/run/index.ts';
 
 // Records to events, what cannot be processed, and events one by one.
 
