@@ -267,7 +267,7 @@ export function describeControl(metrics: Metrics, control: ControlState): void {
   metrics.gauge('millrace.control.definitions', 'Definitions of the last commit', () => control.count);
   metrics.gauge(
     'millrace.control.refused',
-    'Definitions that count nowhere, or not everywhere, for an operator or a limit refuses them',
+    'Definitions that an operator or a limit refuses',
     () => control.refused,
   );
   metrics.gauge(

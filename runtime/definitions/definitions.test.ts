@@ -1,4 +1,3 @@
-import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
@@ -7,6 +6,7 @@ import {
   MemoryKeyValueStore,
   type NatsLink,
   openKeyValueStore,
+  openManager,
 } from '../../connectors/index.ts';
 import { type KeyValueStore, ManualClock } from '../../engine/index.ts';
 import { startTestNats, type TestNats } from '../../test/nats.ts';
@@ -305,7 +305,7 @@ describe('a bucket that is deleted under running processes', () => {
     for (let n = 0; n < 5; n++) await one.rules.create('a', made(`r${n}`));
     const known = one.rules.list('a');
     await vi.waitFor(() => expect(two.rules.list('a')).toEqual(known), PATIENTLY);
-    const manager = await jetstreamManager(linkOf(0).connection);
+    const manager = await openManager(linkOf(0));
     await manager.streams.delete(`KV_${bucket}`);
     const refused = await two.rules.create('a', made('more')).catch((error: unknown) => error);
     expect(refused).toMatchObject({ code: 'kv_unavailable', retriable: true });
@@ -334,7 +334,7 @@ describe('a bucket that is deleted under running processes', () => {
     const bucket = `d${++buckets}`;
     const one = await process(await openKeyValueStore(linkOf(0), bucket));
     const { id } = await one.rules.create('a', made('x'));
-    await (await jetstreamManager(linkOf(0).connection)).streams.delete(`KV_${bucket}`);
+    await (await openManager(linkOf(0))).streams.delete(`KV_${bucket}`);
     const late = await process(await openKeyValueStore(linkOf(1), bucket));
     await late.rules.create('a', made('y'));
     await vi.waitFor(() => expect(late.rules.get('a', id)?.name).toBe('x'), PATIENTLY);
@@ -345,7 +345,8 @@ describe('a bucket that is deleted under running processes', () => {
   it('reads past a value that is not JSON', async () => {
     const bucket = `d${++buckets}`;
     const store = await openKeyValueStore(linkOf(0), bucket);
-    await jetstream(linkOf(0).connection).publish(`$KV.${bucket}.def.rule.a.bad`, 'not json');
+    linkOf(0).connection.publish(`$KV.${bucket}.def.rule.a.bad`, 'not json');
+    await linkOf(0).connection.flush();
     const { rules, definitions } = await process(store);
     await rules.create('a', made('x'));
     expect(rules.list('a')).toHaveLength(1);

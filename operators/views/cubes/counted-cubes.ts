@@ -32,6 +32,7 @@ const DEFAULT_BUILD_ROWS = 50_000;
 const DEFAULT_DROP_ROWS = 1_000;
 
 interface Context {
+  readonly name: string;
   readonly config: CubesConfig;
   readonly state: Readonly<Record<'cells' | 'days' | 'definitions', KvTable>>;
   readonly view: (table: string) => KvView;
@@ -52,17 +53,19 @@ export class CountedCubes {
   /** What is wanted has changed since the last `settle`. */
   #isStale = true;
 
-  constructor({ config, state, view, metrics, notice }: Context) {
+  constructor({ name, config, state, view, metrics, notice }: Context) {
     const { cells_per_day = DEFAULT_CELLS_PER_DAY } = config;
     const { build_max_rows = DEFAULT_BUILD_ROWS, drop_max_rows = DEFAULT_DROP_ROWS } = config;
     const { cells, days, definitions } = state;
+    const labels = { operator: name };
     this.#config = config;
     this.#reader = config.reader();
     this.#history = config.history?.(view);
-    this.#built = metrics.counter('millrace.cubes.rows_built', 'Rows of the log read to build cubes');
+    this.#built = metrics.counter('millrace.cubes.rows_built', 'Rows of the log read to build cubes', labels);
     const fullDays = metrics.counter(
       'millrace.cubes.full_days',
       'Days of a cube on which its cells were used up',
+      labels,
     );
     this.set = new CubeSet(this.#reader, state, {
       cells_per_day,

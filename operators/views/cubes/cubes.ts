@@ -1,6 +1,7 @@
 import {
   type ControlDefinition,
   defineOperator,
+  type Metrics,
   MillraceError,
   type OperatorDoc,
   type RowBatch,
@@ -53,21 +54,11 @@ export const cubes = defineOperator<RowBatch, RowBatch, CubesConfig, ReturnType<
   },
   state: tables,
   start: (context) => {
-    const { config, metrics, emit, requestBarrier } = context;
+    const { config, emit, requestBarrier } = context;
     const { touched_max_cells = DEFAULT_TOUCHED_CELLS } = config;
     const counted = new CountedCubes(context);
     const { set } = counted;
-    metrics.gauge(
-      'millrace.cubes.touched_cells',
-      'Cells added to since the last commit',
-      () => set.touchedCells,
-    );
-    metrics.gauge('millrace.cubes.blocks_written', 'Blocks of cells written', () => set.blocksWritten);
-    metrics.gauge(
-      'millrace.cubes.incomplete',
-      'Cubes that are being built from the log',
-      () => counted.incomplete,
-    );
+    describeMetrics(context, counted);
     const { defined } = config;
     return {
       onBatch: (batches) => {
@@ -97,3 +88,26 @@ export const cubes = defineOperator<RowBatch, RowBatch, CubesConfig, ReturnType<
     };
   },
 });
+
+function describeMetrics({ name, metrics }: { name: string; metrics: Metrics }, counted: CountedCubes): void {
+  const { set } = counted;
+  const labels = { operator: name };
+  metrics.gauge(
+    'millrace.cubes.touched_cells',
+    'Cells added to since the last commit',
+    () => set.touchedCells,
+    labels,
+  );
+  metrics.observedCounter(
+    'millrace.cubes.blocks_written',
+    'Blocks of cells written',
+    () => set.blocksWritten,
+    labels,
+  );
+  metrics.gauge(
+    'millrace.cubes.incomplete',
+    'Cubes that are being built from the log',
+    () => counted.incomplete,
+    labels,
+  );
+}
