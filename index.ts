@@ -433,14 +433,20 @@ export {
 // Tests: drivers without a broker, and the simulation of a whole topology.
 
 export {
+  type ControlDefinition,
+  type ControlHandlers,
+  type ControlInput,
+  type ControlSet,
   type Disorder,
   ManualClock,
+  ManualControl,
   MemoryDisk,
   type NoticeCounts,
   SeededRandom,
   type SeedFailure,
   type SeedsOptions,
   type SeedsReport,
+  type SimulatedDefinition,
   type SimulatedMessage,
   type SimulatedMessages,
   type SimulationOptions,
