@@ -1,7 +1,6 @@
 // What the API shows of the cubes' state.
 export { cubeViews, readCardinality, readCubeInfo } from '../operators/index.ts';
 export * from './customers/index.ts';
-export * from './entity-ids.ts';
 export * from './event-finder.ts';
 export * from './events/index.ts';
 export * from './events-query/index.ts';

@@ -1,6 +1,6 @@
 import { ByteReader, ByteWriter } from '../../engine/index.ts';
-import type { EntityPlace } from '../entity-ids.ts';
 import type { EntityRows, RowTest } from '../entity-rows/index.ts';
+import type { EntityPlace } from '../events-query/index.ts';
 import type { RowMoney } from '../exchange/index.ts';
 import { CODE, MARK, NUMBER } from '../rows/index.ts';
 

@@ -1,4 +1,5 @@
-import { type FinderParts, parseEventJson } from './events-query/index.ts';
+import { parseEventJson } from './event-json.ts';
+import type { FinderParts } from './find-events.ts';
 
 /** The member of an event that names an entity. */
 export type EntityMember = 'customer_id' | 'session_id' | 'order_id';
