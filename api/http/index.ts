@@ -29,6 +29,7 @@ export * from './ports.ts';
 export {
   ApiError,
   errorsOf,
+  invalid,
   type FieldError,
   MAX_ERRORS,
   PROBLEM_TYPE,

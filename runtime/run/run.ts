@@ -93,7 +93,9 @@ export async function run(topology: Topology, options: RunOptions): Promise<Runn
       facts: () => factsOf(host, sends),
       why: async () => {
         const progress = host.progress();
-        return diagnose(await gatherFacts({ topology, host: factsOf(host, sends), progress, nats: link }));
+        return diagnose(
+          await gatherFacts({ topology, inputs, host: factsOf(host, sends), progress, nats: link }),
+        );
       },
       caughtUp: async (timeout_ms) => {
         const facts = await Promise.all(inputs.map(({ stream }) => streamFacts(manager, stream)));

@@ -3,3 +3,4 @@ export type { Cause, HostFacts, InputFacts, SendFailure, WhyFacts } from './fact
 export { gatherFacts, type WhyPlace } from './gather.ts';
 export { SendWatch } from './send-watch.ts';
 export { type HostStatus, readStatus, removeStatus, writeStatus } from './status-file.ts';
+export { WhyWatch } from './why-watch.ts';
