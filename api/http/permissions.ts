@@ -3,8 +3,10 @@ export const PERMISSIONS = [
   'events:write',
   'events:read',
   'kpis:read',
+  'exports:create',
   'jobs:read',
   'jobs:cancel',
+  'backfills:create',
   'keys:manage',
   'metrics:read',
   'diagnostics:read',
@@ -25,8 +27,8 @@ const READ = ['kpis:read', 'events:read', 'jobs:read', 'metrics:read', 'diagnost
 export const ROLE_RULES: Readonly<Record<Role, RoleRules>> = {
   viewer: { summary: 'Reads analytics', permissions: READ },
   analyst: {
-    summary: 'Reads analytics, and makes definitions, ad-hoc queries and exports',
-    permissions: READ,
+    summary: 'Reads analytics, and makes definitions, ad-hoc queries and exports; cancels its own jobs',
+    permissions: [...READ, 'exports:create', 'jobs:cancel'],
   },
   admin: { summary: 'Everything, keys and jobs too', permissions: PERMISSIONS },
   ingest: {

@@ -1,4 +1,5 @@
 export { diskIdOf } from './disk-id.ts';
+export { adoptEarlierJobs } from './earlier-files.ts';
 export { JobError } from './job-error.ts';
 export { type JobFileLimits, JobFiles } from './job-files.ts';
 export type { JobKind, JobOutcome, JobStep, RunningJob } from './job-kind.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { MillraceError } from '../../engine/index.ts';
 import { JobError } from './job-error.ts';
 import { ORPHAN_MIN_AGE_MS } from './job-limits.ts';
-import type { JobFile } from './job-record.ts';
+import type { JobFile, JobRecord } from './job-record.ts';
 
 const READ_BYTES = 262_144;
 
@@ -83,7 +83,16 @@ export class JobFiles {
   }
 
   async remove(name: string): Promise<void> {
+    const size_bytes = (await stat(this.path(name)).catch(absent))?.size ?? 0;
     await rm(this.path(name), { force: true });
+    this.#size_bytes -= Math.min(size_bytes, this.#size_bytes);
+  }
+
+  /** Removes what a job that is over has written, but for its file. */
+  async free({ job_id, file }: Pick<JobRecord, 'job_id' | 'file'>): Promise<void> {
+    for (const name of await readdir(this.#folder)) {
+      if (name.startsWith(`${job_id}.`) && name !== file?.name) await this.remove(name);
+    }
   }
 
   /**

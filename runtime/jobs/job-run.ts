@@ -4,6 +4,7 @@ import { asMillraceError, type Clock, type KeyValueStore, MillraceError } from '
 import { ErrorList } from './error-list.ts';
 import type { JobBoard, JobEntry } from './job-board.ts';
 import { type Ending, finished, released } from './job-changes.ts';
+import type { JobFiles } from './job-files.ts';
 import type { JobKind, JobStep } from './job-kind.ts';
 import { VALUE_MAX_BYTES } from './job-limits.ts';
 import { isFinished, type JobRecord } from './job-record.ts';
@@ -15,6 +16,7 @@ const RETRY_MAX_MS = 5_000;
 export interface JobRunParts {
   readonly board: JobBoard;
   readonly errors: KeyValueStore;
+  readonly files: JobFiles;
   readonly clock: Clock;
   readonly monotonic: () => number;
   readonly log: Logger;
@@ -153,7 +155,10 @@ export class JobRun {
       await this.#flush();
       await this.#write(change);
     });
-    if (this.#interruption !== 'lost' && isFinished(this.#entry.record)) await this.#kind.dispose?.(before);
+    const { record } = this.#entry;
+    if (this.#interruption === 'lost' || !isFinished(record)) return;
+    await this.#kind.dispose?.(before);
+    await this.#parts.files.free(record);
   }
 
   /** A compare-and-set that gives way to what others want of the job. False: it is another process's. */

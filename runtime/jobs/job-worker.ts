@@ -63,14 +63,13 @@ export class JobWorker {
     this.#stop.abort();
     for (const { run } of this.#runs.values()) run.interrupt('stop');
     const { stop_ms } = this.#parts.times;
-    const all = Promise.all([...this.#runs.values()].map(({ done }) => done));
+    const all = Promise.all([...[...this.#runs.values()].map(({ done }) => done), this.#loops]);
     const late = new AbortController();
     await Promise.race([
       all,
       sleep(stop_ms, undefined, { ref: false, signal: late.signal }).catch(() => undefined),
     ]);
     late.abort();
-    await this.#loops;
   }
 
   /** Runs `work` again and again; its failures are logged, and the next time may be better. */

@@ -8,14 +8,7 @@ import { JobError } from './job-error.ts';
 import type { JobFiles } from './job-files.ts';
 import type { JobKind } from './job-kind.ts';
 import { JOB_TIMES, type JobTimes, QUEUED_MAX_JOBS, VALUE_MAX_BYTES } from './job-limits.ts';
-import {
-  isFinished,
-  isWaiting,
-  type JobItemError,
-  type JobLane,
-  type JobRecord,
-  newJobId,
-} from './job-record.ts';
+import { isFinished, isWaiting, type JobItemError, type JobRecord, newJobId } from './job-record.ts';
 import { jobSamples } from './job-samples.ts';
 import { JobSweep } from './job-sweep.ts';
 import { JobWorker } from './job-worker.ts';
@@ -78,9 +71,9 @@ export class Jobs {
     const shared = { times: this.#times, monotonic };
     this.#members = new Members({ store: records, process, disk, ...shared });
     this.#board = new JobBoard(records, log, (id, value) => this.#members.observe(id, value));
-    const parts = { board: this.#board, members: this.#members, errors, ...shared };
+    const parts = { board: this.#board, members: this.#members, errors, files, ...shared };
     this.#worker = new JobWorker({ ...parts, process, disk, clock, log, kinds: this.#kinds });
-    this.#sweep = new JobSweep({ ...parts, files });
+    this.#sweep = new JobSweep(parts);
   }
 
   register(kind: JobKind): void {
@@ -190,6 +183,11 @@ export class Jobs {
     );
   }
 
+  /** Names the job's newest state that this process knows; 0 where it knows none. */
+  revisionOf(job_id: string): number {
+    return this.#board.known(job_id)?.revision ?? 0;
+  }
+
   /** The offending items that are listed. */
   errorsOf(record: JobRecord): Promise<readonly JobItemError[]> {
     return ErrorList.read(this.#options.errors, record);
@@ -267,7 +265,10 @@ export class Jobs {
     });
     // What the change was made from: its input is what there is to free.
     const from = ended as JobRecord | undefined;
-    if (from !== undefined) await this.#kinds.get(from.type)?.dispose?.(from);
+    if (from !== undefined) {
+      await this.#kinds.get(from.type)?.dispose?.(from);
+      await this.files.free({ job_id, file: null });
+    }
     const record = await this.#untilDone(entry);
     if (!isFinished(record) || record.status === 'cancelled') return record;
     throw wrongState(record, 'cancelled');

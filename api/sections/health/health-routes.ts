@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { META_TABLE, readProgress } from '../../../engine/index.ts';
+import type { Jobs } from '../../../runtime/index.ts';
 import {
   type Answer,
   type ApiPorts,
@@ -9,7 +10,6 @@ import {
   timestamp,
   timeText,
 } from '../../http/index.ts';
-import type { JobManager } from '../jobs/index.ts';
 
 const STATUSES = ['ok', 'starting', 'degraded', 'failed'] as const;
 type Status = (typeof STATUSES)[number];
@@ -72,7 +72,7 @@ function queryHealth(ports: ApiPorts): Subsystem {
 }
 
 /** How every subsystem is, and the worst of it. */
-export function healthOf(ports: ApiPorts, jobs: JobManager): z.infer<typeof healthSchema> {
+export function healthOf(ports: ApiPorts, jobs: Jobs): z.infer<typeof healthSchema> {
   const pipeline = ports.pipeline();
   const subsystems = {
     ingest_pipeline: pipelineHealth(pipeline),
@@ -88,7 +88,7 @@ export function healthOf(ports: ApiPorts, jobs: JobManager): z.infer<typeof heal
 }
 
 /** Section 16: whether the service works. */
-export function healthRoutes(ports: ApiPorts, jobs: JobManager): readonly Route[] {
+export function healthRoutes(ports: ApiPorts, jobs: Jobs): readonly Route[] {
   return [
     route({
       id: 'getHealth',

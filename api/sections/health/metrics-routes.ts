@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { MetricSample } from '../../../engine/index.ts';
 import { PROMETHEUS_TYPE } from '../../../runtime/index.ts';
 import type { HttpMetrics } from '../../app/index.ts';
 import { type Answer, type ApiPorts, type Route, route } from '../../http/index.ts';
@@ -26,7 +27,11 @@ const metricsSchema = z.object({
 });
 
 /** Section 16: numbers about the service itself. */
-export function metricsRoutes(ports: ApiPorts, http: HttpMetrics): readonly Route[] {
+export function metricsRoutes(
+  ports: ApiPorts,
+  http: HttpMetrics,
+  own: () => readonly MetricSample[],
+): readonly Route[] {
   return [
     route({
       id: 'getMetrics',
