@@ -40,7 +40,7 @@ export interface Api {
  * jobs. Needs the key-value buckets; the state may come later, answers are 503 until then.
  */
 export async function createApp(ports: ApiPorts): Promise<Api> {
-  const { settings, clock, log } = ports;
+  const { settings, clock } = ports;
   const keys = new KeyRing(ports);
   await keys.open();
   const cursors = await Cursors.open(ports.keys);

@@ -51,7 +51,7 @@ export function metricsRoutes(
       problems: [],
       handle: async ({ request }): Promise<Answer> => {
         const queries = ports.reader()?.queries?.samples() ?? [];
-        const samples = [...ports.pipeline().metrics, ...queries];
+        const samples = [...ports.pipeline().metrics, ...queries, ...own()];
         const accept = request.headers.get('accept') ?? '';
         if (accept.includes('application/json')) {
           return { status: 200, json: { pipeline: samples, http: await http.latencies() } };
