@@ -40,9 +40,6 @@ export {
   openManager,
   type ProcessExit,
   type PublishResult,
-  type RunningTopology,
-  type RunOptions,
-  run,
   type StreamSpec,
   startEmbeddedNats,
 } from './connectors/index.ts';
@@ -53,6 +50,7 @@ export {
   enrichingSource,
   enrichmentOf,
 } from './engine/index.ts';
+export { type RunningTopology, type RunOptions, run } from './runtime/run/index.ts';
 
 // Records to events, what cannot be processed, and events one by one.
 

@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { eventFinder, orderAnalytics, orderQueries, queryKinds } from '../analytics/index.ts';
 import { KindRegistry, ManualClock, MemoryDisk, QueryExecutor, Task } from '../engine/index.ts';
+import { readSettings } from '../runtime/index.ts';
 import { KeyRing } from './access/index.ts';
 import { analyticsSettings } from './answers/index.ts';
 import { MemoryKeyValueStore, MemoryStream } from './fixture-memory.ts';
 import type { ApiPorts, BackfillPort, PipelineStatus, Role } from './http/index.ts';
 import { type Api, createApp } from './service.ts';
-import { readSettings } from './settings/index.ts';
 
 /** The whole system around the API in memory: buckets, stream and pipeline, moved by hand. For tests. */
 

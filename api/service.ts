@@ -12,6 +12,7 @@ import {
   Idempotency,
   type Route,
 } from './http/index.ts';
+import { rfmRoute } from './sections/customers/index.ts';
 import { EventSearch, eventRoutes } from './sections/events/index.ts';
 import { exportKind, exportRoutes } from './sections/exports/index.ts';
 import { diagnosticsRoutes, healthRoutes, metricsRoutes } from './sections/health/index.ts';
@@ -61,6 +62,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     ...exportRoutes({ ...making, answers, search, cursors }),
     ...backfillRoutes(making, ports.backfill),
     ...jobRoutes({ jobs, cursors, streams, now: () => clock.now() }),
+    rfmRoute(answers, cursors),
     ...keyRoutes(keys, cursors, clock),
     ...healthRoutes(ports, jobs),
     ...metricsRoutes(ports, metrics, () => [...jobs.samples(), ...streams.samples()]),

@@ -1,4 +1,4 @@
-import type { MetricSample } from '../../engine/index.ts';
+import { type MetricSample, Metrics } from '../../engine/index.ts';
 import { ApiError } from './problem.ts';
 
 /** Streams of events that are open at once: of all callers, and of one key. */
@@ -23,24 +23,18 @@ export class EventStreams {
   readonly #open = new Map<string, number>();
   readonly #stop = new AbortController();
   readonly #heartbeat_ms: number;
+  readonly #metrics = new Metrics();
   #all = 0;
 
   constructor({ heartbeat_ms = HEARTBEAT_MS }: { readonly heartbeat_ms?: number } = {}) {
     this.#heartbeat_ms = heartbeat_ms;
+    this.#metrics.gauge('millrace.http.event_streams', 'Event streams that are open', () => this.#all);
+    const most = 'Event streams that may be open at once';
+    this.#metrics.gauge('millrace.http.event_streams.limit', most, () => STREAMS_MAX);
   }
 
   samples(): MetricSample[] {
-    const gauge = (name: string, help: string, value: number): MetricSample => ({
-      name: `millrace.http.${name}`,
-      kind: 'gauge',
-      help,
-      labels: {},
-      value,
-    });
-    return [
-      gauge('event_streams', 'Event streams (SSE) that are open', this.#all),
-      gauge('event_streams_max', 'Event streams that may be open at once', STREAMS_MAX),
-    ];
+    return this.#metrics.samples();
   }
 
   /** Ends all streams; clients come again, to another process or the next one. */

@@ -39,6 +39,8 @@ export const PROBLEMS = {
   position_ahead: [422, 'The position is not reached yet'],
   unknown_query_id: [422, 'No answer has that id'],
   unknown_dimension: [422, 'There is no such dimension'],
+  currency_required: [422, 'The money is in several currencies'],
+  amount_too_large: [422, 'A sum of money is too large'],
   fx_rate_missing: [422, 'There is no exchange rate for the conversion'],
   tenant_mismatch: [422, 'Path and header name two tenants'],
   position_unknown: [422, 'The stream has no such position'],

@@ -24,6 +24,13 @@ export interface LmdbOptions {
   readonly durable?: boolean;
 }
 
+/**
+ * Address space that the state's file is mapped into, bytes; the file is as large as it needs to be, and may grow
+ * beyond it. With lmdb's small default each growth maps the file anew and keeps the old maps: every page that was
+ * read then counts in resident memory once for each of them.
+ */
+const MAP_BYTES = 2 ** 38;
+
 type Db = Database<Buffer, Buffer>;
 
 function openRoot(path: string, readOnly: boolean, durable: boolean): RootDatabase<Buffer, Buffer> {
@@ -36,6 +43,7 @@ function openRoot(path: string, readOnly: boolean, durable: boolean): RootDataba
     noSubdir: false,
     compression: false,
     cache: false,
+    mapSize: MAP_BYTES,
     // One commit is one fsync; the default's overlapping sync acknowledges before the disk has it.
     overlappingSync: false,
     noSync: !durable,

@@ -1,6 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
-import { type Clock, invariant, type KeyValueStore, type MetricSample } from '../../engine/index.ts';
+import {
+  type Clock,
+  invariant,
+  type KeyValueStore,
+  type MetricSample,
+  type Metrics,
+} from '../../engine/index.ts';
 import { ErrorList } from './error-list.ts';
 import { JobBoard, type JobEntry } from './job-board.ts';
 import { finished } from './job-changes.ts';
@@ -9,7 +15,7 @@ import type { JobFiles } from './job-files.ts';
 import type { JobKind } from './job-kind.ts';
 import { JOB_TIMES, type JobTimes, QUEUED_MAX_JOBS, VALUE_MAX_BYTES } from './job-limits.ts';
 import { isFinished, isWaiting, type JobItemError, type JobRecord, newJobId } from './job-record.ts';
-import { jobSamples } from './job-samples.ts';
+import { jobMetrics } from './job-samples.ts';
 import { JobSweep } from './job-sweep.ts';
 import { JobWorker } from './job-worker.ts';
 import { Members } from './members.ts';
@@ -57,6 +63,7 @@ export class Jobs {
   readonly #members: Members;
   readonly #worker: JobWorker;
   readonly #sweep: JobSweep;
+  readonly #metrics: Metrics;
   #sweeping: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
 
@@ -74,6 +81,14 @@ export class Jobs {
     const parts = { board: this.#board, members: this.#members, errors, files, ...shared };
     this.#worker = new JobWorker({ ...parts, process, disk, clock, log, kinds: this.#kinds });
     this.#sweep = new JobSweep(parts);
+    this.#metrics = jobMetrics({
+      queued_max: this.#queued_max,
+      entries: () => this.#board.entries(),
+      takeovers: () => this.#worker.takeovers,
+      running: () => this.#worker.running,
+      processes: () => this.#members.present,
+      files_bytes: () => files.size_bytes,
+    });
   }
 
   register(kind: JobKind): void {
@@ -209,13 +224,7 @@ export class Jobs {
   }
 
   samples(): MetricSample[] {
-    return jobSamples([...this.#board.entries()], {
-      queued_max: this.#queued_max,
-      takeovers: this.#worker.takeovers,
-      running: this.#worker.running,
-      processes: this.#members.present,
-      files_bytes: this.files.size_bytes,
-    });
+    return this.#metrics.samples();
   }
 
   /**

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type JobRecord, type Jobs, newJobId } from '../../../runtime/index.ts';
-import { type AnswerParts, analyticsOf, planQuery, wishOf } from '../../answers/index.ts';
+import { type AnswerParts, analyticsOf, BODY_PROBLEMS, planQuery, wishOf } from '../../answers/index.ts';
 import { type Answer, ApiError, type Cursors, type Route, route, timeText } from '../../http/index.ts';
 import { askedBySearch, type EventSearch } from '../events/index.ts';
 import {
@@ -68,7 +68,7 @@ function createRoute(parts: ExportRouteParts): Route {
       },
     },
     problems: [
-      ...BODY,
+      ...BODY_PROBLEMS,
       ...CREATION,
       'query_too_large',
       'invalid_range',
@@ -85,14 +85,6 @@ function createRoute(parts: ExportRouteParts): Route {
   });
 }
 
-const BODY = [
-  'malformed_json',
-  'malformed_body',
-  'json_too_deep',
-  'unsupported_media_type',
-  'unsupported_encoding',
-  'body_too_large',
-] as const;
 const CREATION = ['too_many_jobs', 'state_not_ready', 'position_unknown', 'kv_unavailable'] as const;
 
 async function planOf(

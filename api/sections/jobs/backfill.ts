@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { kpiQuerySchema, parseRange, ROW_DIMENSIONS } from '../../../analytics/index.ts';
 import type { JobKind } from '../../../runtime/index.ts';
+import { BODY_PROBLEMS } from '../../answers/index.ts';
 import { ApiError, type BackfillPort, type Route, route } from '../../http/index.ts';
 import { createJob, type JobMaking } from './create-job.ts';
 import { JOB_EXAMPLE, jobSchema } from './job-view.ts';
@@ -58,18 +59,7 @@ export function backfillRoutes(making: JobMaking, port: BackfillPort | undefined
           example: JOB_EXAMPLE,
         },
       },
-      problems: [
-        'malformed_json',
-        'malformed_body',
-        'json_too_deep',
-        'unsupported_media_type',
-        'unsupported_encoding',
-        'body_too_large',
-        'invalid_range',
-        'not_supported',
-        'too_many_jobs',
-        'kv_unavailable',
-      ],
+      problems: [...BODY_PROBLEMS, 'invalid_range', 'not_supported', 'too_many_jobs', 'kv_unavailable'],
       handle: (call) => {
         const { start, end } = call.body;
         if (start !== undefined || end !== undefined) parseRange(start ?? '', end ?? '');

@@ -10,6 +10,7 @@ import {
 import {
   type AnswerParts,
   analyticsOf,
+  BODY_PROBLEMS,
   metaSchema,
   planQuery,
   runQuery,
@@ -124,15 +125,6 @@ const batchAnswerSchema = z.object({
   ),
   calculated_at: z.string(),
 });
-
-const BODY_PROBLEMS = [
-  'malformed_json',
-  'malformed_body',
-  'json_too_deep',
-  'unsupported_media_type',
-  'unsupported_encoding',
-  'body_too_large',
-] as const;
 
 const asJob = booleanParam.optional().describe('Answers 202 with a job, whose result is the answer');
 

@@ -9,7 +9,7 @@ import {
   type RowDimension,
 } from '../../analytics/index.ts';
 import { DEFAULT_SCAN_THREADS, MillraceError } from '../../engine/index.ts';
-import { QUEUED_MAX_JOBS } from '../../runtime/index.ts';
+import { QUEUED_MAX_JOBS } from '../jobs/index.ts';
 import { checkJwt, type JwtSettings, jwtFields, jwtOf } from './jwt-settings.ts';
 import { duration, integer } from './setting-fields.ts';
 
