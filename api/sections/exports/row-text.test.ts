@@ -1,10 +1,26 @@
-import { parse } from 'csv-parse/sync';
 import { describe, expect, it } from 'vitest';
 import { fc, propertySeed } from '../../../test/property.ts';
 import { type Cell, majorUnits, rowText } from './row-text.ts';
 
 const number = (cell: Cell): unknown =>
   typeof cell === 'object' && cell !== null && 'number' in cell ? cell.number : cell;
+
+/** A reader of RFC 4180 that knows nothing of the writer. */
+function parse(text: string): string[][] {
+  const rows: string[][] = [];
+  const fields = /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n)/gy;
+  let row: string[] = [];
+  for (let at = 0; at < text.length; at = fields.lastIndex) {
+    const found = fields.exec(text);
+    if (found === null) throw new Error(`no field at ${at} of ${JSON.stringify(text)}`);
+    const [, quoted, plain = '', end] = found;
+    row.push(quoted?.replaceAll('""', '"') ?? plain);
+    if (end === ',') continue;
+    rows.push(row);
+    row = [];
+  }
+  return rows;
+}
 
 describe('a row as text', () => {
   it('is RFC 4180 in CSV: what another parser reads is what was written', () => {
@@ -20,7 +36,7 @@ describe('a row as text', () => {
           row.map((_, at) => `c${at}`),
         ).line(safe);
         expect(text.endsWith('\r\n')).toBe(true);
-        expect(parse(text, { record_delimiter: '\r\n' })).toEqual([safe]);
+        expect(parse(text)).toEqual([safe]);
       }),
       { seed: propertySeed },
     );
@@ -28,7 +44,7 @@ describe('a row as text', () => {
 
   it.each(['=1+1', '+1', '-1', '@x', '\tx', '\rx'])('makes no formula of the text %j', (text) => {
     const line = rowText('csv', ['a', 'b']).line([text, { number: '-1' }]);
-    const [[first, second]] = parse(line, { record_delimiter: '\r\n' }) as [[string, string]];
+    const [[first, second]] = parse(line) as [[string, string]];
     expect([first, second]).toEqual([`'${text}`, '-1']);
   });
 
