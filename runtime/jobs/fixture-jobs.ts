@@ -15,7 +15,13 @@ import { Jobs } from './jobs.ts';
 export const PATIENTLY = { timeout: 30_000, interval: 5 };
 
 /** Short, so that a test that waits for a lease does not wait long. */
-export const FAST: Partial<JobTimes> = { tick_ms: 10, lease_ms: 150, sweep_ms: 20, stop_ms: 200, order_ms: 10_000 };
+export const FAST: Partial<JobTimes> = {
+  tick_ms: 10,
+  lease_ms: 150,
+  sweep_ms: 20,
+  stop_ms: 200,
+  order_ms: 10_000,
+};
 
 /** Several processes on one bucket, each on a disk of its own unless it is said otherwise. */
 export class JobsFixture {
@@ -25,7 +31,10 @@ export class JobsFixture {
   readonly #folders: string[] = [];
   readonly #open = new Set<Jobs>();
 
-  constructor(records: KeyValueStore = new MemoryKeyValueStore(), errors: KeyValueStore = new MemoryKeyValueStore()) {
+  constructor(
+    records: KeyValueStore = new MemoryKeyValueStore(),
+    errors: KeyValueStore = new MemoryKeyValueStore(),
+  ) {
     this.records = records;
     this.errors = errors;
   }

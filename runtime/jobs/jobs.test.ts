@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type KeyValueStore, MillraceError } from '../../engine/index.ts';
 import { counting, ended, JobsFixture, PATIENTLY } from './fixture-jobs.ts';
-import { FILE_KEPT_MS, FINISHED_KEPT_MS } from './job-limits.ts';
 import type { JobKind } from './job-kind.ts';
+import { FILE_KEPT_MS, FINISHED_KEPT_MS } from './job-limits.ts';
 import type { JobRecord } from './job-record.ts';
 import type { Jobs } from './jobs.ts';
 
@@ -13,10 +13,20 @@ let test: JobsFixture;
 beforeEach(() => {
   test = new JobsFixture();
 });
-afterEach(() => test.close());
+afterEach(async () => {
+  for (const still of standing) still.goOn();
+  standing.clear();
+  await test.close();
+});
+
+const standing = new Set<{ goOn(): void }>();
 
 /** Runs until it is let go. */
-function held(lane: JobKind['lane']): { readonly kind: JobKind; readonly running: () => number; release(): void } {
+function held(lane: JobKind['lane']): {
+  readonly kind: JobKind;
+  readonly running: () => number;
+  release(): void;
+} {
   let running = 0;
   let open = (): void => undefined;
   const gate = new Promise<void>((resolve) => {
@@ -27,7 +37,9 @@ function held(lane: JobKind['lane']): { readonly kind: JobKind; readonly running
     lane,
     run: async ({ signal }) => {
       running++;
-      const aborted = new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+      const aborted = new Promise((_, reject) =>
+        signal.addEventListener('abort', () => reject(signal.reason)),
+      );
       await Promise.race([gate, aborted]);
       return { result: lane };
     },
@@ -85,7 +97,8 @@ describe('two processes', () => {
       jobs.push(await (count % 2 === 0 ? one : two).create({ ...NEW, type: 'count_ingest' }));
     }
     for (const job of jobs) {
-      for (const process of [one, two]) expect(await ended(process, job)).toMatchObject({ status: 'succeeded', attempt: 1 });
+      for (const process of [one, two])
+        expect(await ended(process, job)).toMatchObject({ status: 'succeeded', attempt: 1 });
     }
     expect([...counts.values()]).toEqual(Array(30).fill(3));
   });
@@ -96,7 +109,11 @@ describe('two processes', () => {
     const job = await owner.create({ ...NEW, type: 'held_ingest' });
     await running(owner, job);
     const other = await test.process([]);
-    expect(await other.pause('acme', job.job_id)).toMatchObject({ status: 'paused', owner: null, wanted: null });
+    expect(await other.pause('acme', job.job_id)).toMatchObject({
+      status: 'paused',
+      owner: null,
+      wanted: null,
+    });
     expect(await other.resume('acme', job.job_id)).toMatchObject({ status: 'queued' });
     await running(other, job);
     expect(await other.cancel('acme', job.job_id)).toMatchObject({ status: 'cancelled', input: null });
@@ -124,6 +141,7 @@ class Standstill {
   }
 
   stop(): void {
+    standing.add(this);
     this.#gate = new Promise((resolve) => {
       this.#open = resolve;
     });
@@ -141,10 +159,14 @@ describe('an owner that is gone', () => {
     let stopAt = 5;
     const first = await test.process(
       [
-        counting(12, (at) => {
-          seen.first?.push(at);
-          if (at === stopAt) still.stop();
-        }, { pause_ms: 20 }),
+        counting(
+          12,
+          (at) => {
+            seen.first?.push(at);
+            if (at === stopAt) still.stop();
+          },
+          { pause_ms: 20 },
+        ),
       ],
       { records: still.store },
     );
@@ -278,7 +300,10 @@ describe('errors of a job', () => {
     };
     const jobs = await test.process([kind]);
     const over = await ended(jobs, await jobs.create({ ...NEW, type: 'throws' }));
-    expect(over).toMatchObject({ status: 'failed', error: { code: 'upload_missing', message: 'It is gone.' } });
+    expect(over).toMatchObject({
+      status: 'failed',
+      error: { code: 'upload_missing', message: 'It is gone.' },
+    });
   });
 });
 
@@ -308,9 +333,13 @@ describe('what is kept', () => {
     const kind = writes(100);
     const jobs = await test.process([kind], { files: (kind.files.current = await test.files('d')) });
     const over = await ended(jobs, await jobs.create({ ...NEW, type: 'writes' }));
-    expect(over.file).toMatchObject({ disk: 'd', size_bytes: 100, expires_at_ms: test.clock.now() + FILE_KEPT_MS });
+    expect(over.file).toMatchObject({
+      disk: 'd',
+      size_bytes: 100,
+      expires_at_ms: test.clock.now() + FILE_KEPT_MS,
+    });
     expect(await new Response(await expiredAt(jobs, over)).text()).toBe('x'.repeat(100));
-    expect(jobs.files.size_bytes).toBe(100);
+    await vi.waitFor(() => expect(jobs.files.size_bytes).toBe(100), PATIENTLY);
     test.clock.advance(FILE_KEPT_MS);
     await expect(expiredAt(jobs, over)).rejects.toMatchObject({ code: 'expired', status: 410 });
     await vi.waitFor(() => expect(jobs.files.size_bytes).toBe(0), PATIENTLY);
@@ -330,7 +359,11 @@ describe('what is kept', () => {
     const over = await ended(jobs, await jobs.create({ ...NEW, type: 'writes' }));
     const other = await test.process([]);
     await expect(expiredAt(other, over)).rejects.toMatchObject({ code: 'file_elsewhere' });
-    const cut = await (kind.files.current as Jobs['files']).goOn(over.file?.name ?? '', over.file?.name ?? '', 50);
+    const cut = await (kind.files.current as Jobs['files']).goOn(
+      over.file?.name ?? '',
+      over.file?.name ?? '',
+      50,
+    );
     await cut?.close();
     await expect(expiredAt(jobs, over)).rejects.toMatchObject({ code: 'job_file_damaged' });
   });

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import {
   type Clock,
@@ -118,10 +119,14 @@ export class Jobs {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#worker.close();
-    await this.#sweeping;
-    await this.#board.close();
-    // Should it not be possible, the lease says so in a moment.
-    await this.#members.leave().catch(() => undefined);
+    // Should the bucket not answer, the lease says in a moment that this process is gone.
+    const leaving = (async () => {
+      await this.#sweeping;
+      await this.#board.close();
+      await this.#members.leave();
+    })().catch(() => undefined);
+    const late = sleep(this.#times.stop_ms, undefined, { ref: false });
+    await Promise.race([leaving, late]);
   }
 
   get closed(): boolean {
