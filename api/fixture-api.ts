@@ -20,6 +20,7 @@ export interface TestApi {
   readonly stream: MemoryStream;
   readonly keys: MemoryKeyValueStore;
   readonly idempotency: MemoryKeyValueStore;
+  readonly definitions: MemoryKeyValueStore;
   /** What `pipeline()` says; to be changed by a test. */
   pipeline: PipelineStatus;
   /** False: the state cannot be read yet. */
@@ -49,6 +50,7 @@ interface Parts {
   readonly keys: MemoryKeyValueStore;
   readonly idempotency: MemoryKeyValueStore;
   readonly jobs: { readonly records: MemoryKeyValueStore; readonly errors: MemoryKeyValueStore };
+  readonly definitions: MemoryKeyValueStore;
   readonly disk: MemoryDisk;
   readonly dataDir: string;
   readonly env: Readonly<Record<string, string>>;
@@ -67,6 +69,7 @@ export async function startTestApi(
     keys: new MemoryKeyValueStore(),
     idempotency: new MemoryKeyValueStore(),
     jobs: { records: new MemoryKeyValueStore(), errors: new MemoryKeyValueStore() },
+    definitions: new MemoryKeyValueStore(),
     disk: new MemoryDisk(),
     dataDir: await mkdtemp(join(tmpdir(), 'millrace-api-')),
     env,
@@ -75,7 +78,7 @@ export async function startTestApi(
 }
 
 async function build(parts: Parts): Promise<TestApi> {
-  const { clock, stream, keys, idempotency, disk, dataDir } = parts;
+  const { clock, stream, keys, idempotency, definitions, disk, dataDir } = parts;
   const settings = readSettings({ DATA_DIR: dataDir, LOG_LEVEL: 'silent', ...parts.env });
   const topology = orderAnalytics({
     cubes: settings.cubes,
@@ -104,6 +107,7 @@ async function build(parts: Parts): Promise<TestApi> {
     idempotency,
     jobs: parts.jobs,
     ...(parts.backfill === undefined ? {} : { backfill: parts.backfill }),
+    definitions,
     pipeline: () => test.pipeline,
   };
   const api = await createApp(ports);
@@ -114,6 +118,7 @@ async function build(parts: Parts): Promise<TestApi> {
     stream,
     keys,
     idempotency,
+    definitions,
     stateReady: true,
     pipeline: {
       state: 'running',

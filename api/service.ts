@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { adoptEarlierJobs, diskIdOf, JobFiles, Jobs } from '../runtime/index.ts';
+import { adoptEarlierJobs, Definitions, diskIdOf, JobFiles, Jobs } from '../runtime/index.ts';
 import { KeyRing, TokenVerifier } from './access/index.ts';
 import type { AnswerParts } from './answers/index.ts';
 import { type App, addDocs, buildApp, HttpMetrics, openApiDocument, RateLimiter } from './app/index.ts';
@@ -41,9 +41,11 @@ export interface Api {
  * jobs. Needs the key-value buckets; the state may come later, answers are 503 until then.
  */
 export async function createApp(ports: ApiPorts): Promise<Api> {
-  const { settings, clock } = ports;
+  const { settings, clock, log } = ports;
   const keys = new KeyRing(ports);
   await keys.open();
+  const definitions = new Definitions({ store: ports.definitions, clock, log });
+  await definitions.open();
   const cursors = await Cursors.open(ports.keys);
   const once = new Idempotency(ports.idempotency, clock);
   const tracker = new FreshnessTracker(ports);
@@ -64,7 +66,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     ...jobRoutes({ jobs, cursors, streams, now: () => clock.now() }),
     rfmRoute(answers, cursors),
     ...keyRoutes(keys, cursors, clock),
-    ...healthRoutes(ports, jobs),
+    ...healthRoutes(ports, jobs, definitions),
     ...metricsRoutes(ports, metrics, () => [...jobs.samples(), ...streams.samples()]),
     ...diagnosticsRoutes(answers, { jobs, spool }),
   ];
@@ -83,6 +85,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       tracker.close();
       await jobs.close();
       await keys.close();
+      await definitions.close();
     },
   };
 }

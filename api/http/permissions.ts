@@ -4,6 +4,8 @@ export const PERMISSIONS = [
   'events:read',
   'kpis:read',
   'exports:create',
+  'definitions:read',
+  'definitions:write',
   'jobs:read',
   'jobs:cancel',
   'backfills:create',
@@ -21,14 +23,21 @@ interface RoleRules {
   readonly permissions: readonly Permission[];
 }
 
-const READ = ['kpis:read', 'events:read', 'jobs:read', 'metrics:read', 'diagnostics:read'] as const;
+const READ = [
+  'kpis:read',
+  'events:read',
+  'definitions:read',
+  'jobs:read',
+  'metrics:read',
+  'diagnostics:read',
+] as const;
 
 /** The one place that says which role allows what. */
 export const ROLE_RULES: Readonly<Record<Role, RoleRules>> = {
   viewer: { summary: 'Reads analytics', permissions: READ },
   analyst: {
     summary: 'Reads analytics, and makes definitions, ad-hoc queries and exports; cancels its own jobs',
-    permissions: [...READ, 'exports:create', 'jobs:cancel'],
+    permissions: [...READ, 'definitions:write', 'exports:create', 'jobs:cancel'],
   },
   admin: { summary: 'Everything, keys and jobs too', permissions: PERMISSIONS },
   ingest: {

@@ -65,6 +65,8 @@ export interface ApiPorts {
   readonly stream: StreamHead;
   /** API keys and the secret of cursors: a bucket with history 1 and no TTL. */
   readonly keys: KeyValueStore;
+  /** What users define: a bucket with history 1 and no TTL. */
+  readonly definitions: KeyValueStore;
   /** Answers by idempotency key: a bucket whose TTL is IDEMPOTENCY_TTL_MS. */
   readonly idempotency: KeyValueStore;
   /** Jobs, and by their ids the items that they could not take: two buckets with history 1 and no TTL. */

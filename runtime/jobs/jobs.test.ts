@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type KeyValueStore, MillraceError } from '../../engine/index.ts';
 import { counting, ended, JobsFixture, PATIENTLY } from './fixture-jobs.ts';
+import type { JobFiles } from './job-files.ts';
 import type { JobKind } from './job-kind.ts';
 import { FILE_KEPT_MS, FINISHED_KEPT_MS } from './job-limits.ts';
 import type { JobRecord } from './job-record.ts';
@@ -308,30 +309,25 @@ describe('errors of a job', () => {
 });
 
 describe('what is kept', () => {
-  const writes = (bytes: number): JobKind & { readonly files: { current?: Jobs['files'] } } => {
-    const files: { current?: Jobs['files'] } = {};
-    return {
-      files,
-      type: 'writes',
-      lane: 'export',
-      run: async ({ record, advance }) => {
-        const name = `${record.job_id}.${record.attempt}.txt`;
-        const to = files.current as Jobs['files'];
-        to.grow(0, bytes);
-        const file = await to.create(name);
-        await file.writeFile('x'.repeat(bytes));
-        await file.close();
-        advance({ done: bytes, total: bytes, unit: 'bytes' });
-        return { result: null, file: { name, media_type: 'text/plain', size_bytes: bytes } };
-      },
-    };
-  };
+  const writes = (files: JobFiles, bytes: number): JobKind => ({
+    type: 'writes',
+    lane: 'export',
+    run: async ({ record, advance }) => {
+      const name = `${record.job_id}.${record.attempt}.txt`;
+      files.grow(0, bytes);
+      const file = await files.create(name);
+      await file.writeFile('x'.repeat(bytes));
+      await file.close();
+      advance({ done: bytes, total: bytes, unit: 'bytes' });
+      return { result: null, file: { name, media_type: 'text/plain', size_bytes: bytes } };
+    },
+  });
   const expiredAt = (jobs: Jobs, { file }: JobRecord) =>
     file === null ? Promise.reject(new Error('no file')) : jobs.files.serve(file, test.clock.now());
 
   it('a file for a day, a job for thirty', async () => {
-    const kind = writes(100);
-    const jobs = await test.process([kind], { files: (kind.files.current = await test.files('d')) });
+    const files = await test.files('d');
+    const jobs = await test.process([writes(files, 100)], { files });
     const over = await ended(jobs, await jobs.create({ ...NEW, type: 'writes' }));
     expect(over.file).toMatchObject({
       disk: 'd',
@@ -354,23 +350,20 @@ describe('what is kept', () => {
   });
 
   it('a file is served where it lies, whole or not at all', async () => {
-    const kind = writes(100);
-    const jobs = await test.process([kind], { files: (kind.files.current = await test.files('d')) });
+    const files = await test.files('d');
+    const jobs = await test.process([writes(files, 100)], { files });
     const over = await ended(jobs, await jobs.create({ ...NEW, type: 'writes' }));
     const other = await test.process([]);
     await expect(expiredAt(other, over)).rejects.toMatchObject({ code: 'file_elsewhere' });
-    const cut = await (kind.files.current as Jobs['files']).goOn(
-      over.file?.name ?? '',
-      over.file?.name ?? '',
-      50,
-    );
+    const name = over.file?.name ?? '';
+    const cut = await files.goOn(name, name, 50);
     await cut?.close();
     await expect(expiredAt(jobs, over)).rejects.toMatchObject({ code: 'job_file_damaged' });
   });
 
   it('files have limits, each and together, with a name', async () => {
-    const large = writes(1_001);
-    const jobs = await test.process([large], { files: (large.files.current = await test.files('d')) });
+    const files = await test.files('d');
+    const jobs = await test.process([writes(files, 1_001)], { files });
     const over = await ended(jobs, await jobs.create({ ...NEW, type: 'writes' }));
     expect(over).toMatchObject({ status: 'failed', error: { code: 'file_too_large' } });
     jobs.files.grow(0, 1_000);
