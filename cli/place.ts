@@ -8,6 +8,7 @@ import {
   openLmdbReader,
   type Topology,
 } from '../engine/index.ts';
+import { type NatsSettings, readNatsSettings } from '../runtime/index.ts';
 import type { CommandContext } from './command.ts';
 
 export const PARTITION = '0';
@@ -15,11 +16,9 @@ export const PARTITION = '0';
 type Env = CommandContext['env'];
 
 /** Where state and streams are. */
-export interface Folder {
+export interface Folder extends NatsSettings {
   /** Absolute. */
   readonly dataDir: string;
-  /** Undefined: the embedded server of the data folder. */
-  readonly natsUrl: string | undefined;
 }
 
 /** A topology and where it runs. */
@@ -36,7 +35,7 @@ export function settingOf(env: Env, name: string): string | undefined {
 }
 
 export function folderOf(env: Env): Folder {
-  return { dataDir: resolve(settingOf(env, 'DATA_DIR') ?? './data'), natsUrl: settingOf(env, 'NATS_URL') };
+  return { dataDir: resolve(settingOf(env, 'DATA_DIR') ?? './data'), ...readNatsSettings(env) };
 }
 
 /** The topology of MILLRACE_TOPOLOGY, or else the order analytics as the settings ask for them. */
@@ -48,8 +47,8 @@ export async function placeOf(env: Env): Promise<Place> {
   }
   const { settingsOf, topologyOf } = await import('./order-analytics.ts');
   const settings = await settingsOf(env);
-  const { dataDir, natsUrl } = settings;
-  return { dataDir, natsUrl, topology: topologyOf(settings), file };
+  const { dataDir, nats, natsPort } = settings;
+  return { dataDir, nats, natsPort, topology: topologyOf(settings), file };
 }
 
 export function stateRoot({ dataDir }: Pick<Folder, 'dataDir'>): string {

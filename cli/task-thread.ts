@@ -1,6 +1,12 @@
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import type { Settings } from '../api/index.ts';
-import { connectNats, EVENTS_STREAM, JetStreamPublisher, ThreadedSource } from '../connectors/index.ts';
+import {
+  connectNats,
+  EVENTS_STREAM,
+  JetStreamPublisher,
+  type NatsServer,
+  ThreadedSource,
+} from '../connectors/index.ts';
 import {
   asMillraceError,
   type MetricSample,
@@ -18,7 +24,7 @@ export const TASK_THREAD = new URL(import.meta.url);
 /** What the task's thread is told. */
 export interface TaskOrder {
   readonly task: 'order-analytics';
-  readonly natsUrl: string;
+  readonly nats: NatsServer;
   readonly statePath: string;
   readonly settings: Settings;
   readonly allowTopologyChange: boolean;
@@ -51,9 +57,9 @@ async function runTask(
   report: (message: TaskReport) => void,
   stop: AbortSignal,
 ): Promise<void> {
-  const link = await connectNats({ url: order.natsUrl, name: 'millrace-task' });
+  const link = await connectNats({ ...order.nats, name: 'millrace-task' });
   const store = openLmdbStore(order.statePath);
-  const source = new ThreadedSource({ url: order.natsUrl, stream: EVENTS_STREAM.name, partition: PARTITION });
+  const source = new ThreadedSource({ ...order.nats, stream: EVENTS_STREAM.name, partition: PARTITION });
   let reporter: NodeJS.Timeout | undefined;
   try {
     const task = new Task({

@@ -1,1 +1,2 @@
 export * from './definitions/index.ts';
+export * from './settings/index.ts';

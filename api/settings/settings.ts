@@ -8,7 +8,8 @@ import {
   ROW_DIMENSIONS,
   type RowDimension,
 } from '../../analytics/index.ts';
-import { DEFAULT_SCAN_THREADS, MillraceError } from '../../engine/index.ts';
+import { DEFAULT_SCAN_THREADS } from '../../engine/index.ts';
+import { checkNats, type NatsSettings, natsFields, natsOf, parseSettings } from '../../runtime/index.ts';
 import { checkJwt, type JwtSettings, jwtFields, jwtOf } from './jwt-settings.ts';
 import { duration, integer } from './setting-fields.ts';
 
@@ -68,11 +69,6 @@ const customDimensions = z
     return names;
   });
 
-const url = z
-  .string()
-  .regex(/^(nats|tls|ws|wss):\/\/\S+$/, 'must be one or more URLs such as nats://127.0.0.1:4222')
-  .optional();
-
 // The key goes into a header, so it has to be what a header can carry.
 const adminKey = z
   .string()
@@ -83,8 +79,7 @@ const fields = z.object({
   PORT: integer(8080, 0, 65_535).describe('TCP port of the API; 0 takes a free one'),
   HOST: z.string().default('127.0.0.1').describe('Address that the API listens on'),
   DATA_DIR: z.string().default('./data').describe('Where state, spool and jobs are kept'),
-  NATS_URL: url.describe('NATS server to use; without it an embedded one is started'),
-  NATS_SERVER_BIN: z.string().optional().describe('nats-server binary of the embedded server'),
+  ...natsFields,
   ADMIN_KEY: adminKey.describe('Presets the admin API key of tenant `default`'),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
@@ -128,15 +123,14 @@ const fields = z.object({
 });
 
 /** Every setting, by its environment variable. */
-export const settingsSchema = fields.superRefine(checkJwt);
+export const settingsSchema = fields.superRefine(checkJwt).superRefine(checkNats);
 
 /** The settings of the process, checked. Durations are in ms, sizes in bytes. */
-export interface Settings {
+export interface Settings extends NatsSettings {
   readonly port: number;
   readonly host: string;
   /** Absolute. */
   readonly dataDir: string;
-  readonly natsUrl: string | undefined;
   readonly natsServerBin: string | undefined;
   readonly adminKey: string | undefined;
   readonly logLevel: z.infer<typeof settingsSchema>['LOG_LEVEL'];
@@ -168,23 +162,12 @@ export interface Settings {
  * with a sentence that names the variable and what it takes. Values are not repeated: some are secret.
  */
 export function readSettings(env: Readonly<Record<string, string | undefined>>): Settings {
-  const given = Object.fromEntries(
-    Object.keys(settingsSchema.shape).map((name) => [
-      name,
-      env[name]?.trim() === '' ? undefined : env[name]?.trim(),
-    ]),
-  );
-  const parsed = settingsSchema.safeParse(given);
-  if (!parsed.success) {
-    const sentences = parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}.`);
-    throw new MillraceError('bad_setting', `Bad setting: ${sentences.join(' ')} Correct it and start again.`);
-  }
-  const s = parsed.data;
+  const s = parseSettings(settingsSchema, Object.keys(settingsSchema.shape), env);
   return {
     port: s.PORT,
     host: s.HOST,
     dataDir: resolve(s.DATA_DIR),
-    natsUrl: s.NATS_URL,
+    ...natsOf(s),
     natsServerBin: s.NATS_SERVER_BIN,
     adminKey: s.ADMIN_KEY,
     logLevel: s.LOG_LEVEL,

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { MillraceError } from '../base/index.ts';
+import { MillraceError, PRIVATE_FILE_MODE, PRIVATE_FOLDER_MODE } from '../base/index.ts';
 
 const POINTER = 'CURRENT';
 
@@ -18,7 +18,7 @@ export interface GenerationLayout {
  */
 export function currentGeneration(root: string, topology: string): GenerationLayout {
   const base = join(root, topology);
-  mkdirSync(base, { recursive: true });
+  mkdirSync(base, { recursive: true, mode: PRIVATE_FOLDER_MODE });
   const pointer = join(base, POINTER);
   let text: string;
   try {
@@ -41,7 +41,7 @@ export function currentGeneration(root: string, topology: string): GenerationLay
 
 function point(base: string, generation: string): void {
   const pointer = join(base, POINTER);
-  writeFileSync(`${pointer}.new`, generation);
+  writeFileSync(`${pointer}.new`, generation, { mode: PRIVATE_FILE_MODE });
   renameSync(`${pointer}.new`, pointer);
 }
 
@@ -55,7 +55,7 @@ function layoutOf(base: string, generation: number): GenerationLayout {
     path: folderOf(base, generation),
     partitionPath: (partition) => {
       const path = join(folderOf(base, generation), `p${partition}`);
-      mkdirSync(path, { recursive: true });
+      mkdirSync(path, { recursive: true, mode: PRIVATE_FOLDER_MODE });
       return path;
     },
   };
@@ -64,10 +64,10 @@ function layoutOf(base: string, generation: number): GenerationLayout {
 /** A generation after all that there are, for a rebuild beside the current one. */
 export function nextGeneration(root: string, topology: string): GenerationLayout {
   const base = join(root, topology);
-  mkdirSync(base, { recursive: true });
+  mkdirSync(base, { recursive: true, mode: PRIVATE_FOLDER_MODE });
   const numbers = readdirSync(base).flatMap((name) => (/^g\d+$/.test(name) ? [Number(name.slice(1))] : []));
   const layout = layoutOf(base, Math.max(0, ...numbers) + 1);
-  mkdirSync(layout.path);
+  mkdirSync(layout.path, { mode: PRIVATE_FOLDER_MODE });
   return layout;
 }
 

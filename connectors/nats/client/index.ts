@@ -1,3 +1,15 @@
+export {
+  apiSubject,
+  jetStreamOf,
+  jetStreamOptions,
+  type NatsAccess,
+  type NatsCredentials,
+  type NatsServer,
+  type NatsTls,
+  newInbox,
+  placed,
+  type StreamPlacement,
+} from './access.ts';
 export * from './connection.ts';
 export { describe, isWrongLastSequence, noStream, refusal } from './nats-errors.ts';
 export {

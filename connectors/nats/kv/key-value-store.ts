@@ -10,7 +10,15 @@ import {
   MillraceError,
 } from '../../../engine/index.ts';
 import { byKey, checkKey, decodeValue, encodeValue } from '../../memory/index.ts';
-import { describe, isWrongLastSequence, type NatsLink, refusal, untilConnected } from '../client/index.ts';
+import {
+  describe,
+  isWrongLastSequence,
+  jetStreamOf,
+  type NatsLink,
+  placed,
+  refusal,
+  untilConnected,
+} from '../client/index.ts';
 import { BucketWatch, readBucket } from './key-value-watch.ts';
 
 export interface KeyValueOptions {
@@ -32,16 +40,23 @@ export async function openKeyValueStore(
   options: KeyValueOptions = {},
 ): Promise<KeyValueStore> {
   const kv = await reaching(link, bucket, () =>
-    new Kvm(link.connection).create(bucket, {
+    new Kvm(jetStreamOf(link)).create(bucket, {
       history: 1,
       ...(options.ttl_ms === undefined ? {} : { ttl: options.ttl_ms }),
       storage: StorageType.File,
-      replicas: options.replicas ?? 1,
+      ...bucketPlacement(link, options),
       // A direct read may be answered by a replica that is behind the write which the caller has seen.
       allow_direct: false,
     }),
   );
   return new NatsKeyValueStore(link, bucket, kv);
+}
+
+function bucketPlacement(link: NatsLink, options: KeyValueOptions) {
+  const { replicas = 1, placement } = placed(link, options);
+  if (placement === undefined) return { replicas };
+  const { cluster = '', tags = [] } = placement;
+  return { replicas, placement: { cluster, tags: [...tags] } };
 }
 
 class NatsKeyValueStore implements KeyValueStore {

@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { JetStreamManager } from '@nats-io/jetstream';
 import {
@@ -9,6 +8,7 @@ import {
   META_TABLE,
   type MetricSample,
   MillraceError,
+  openDataFolder,
   openLmdbReader,
   openLmdbStore,
   type Publisher,
@@ -30,8 +30,11 @@ import {
   DEADLETTER_STREAM,
   EVENTS_STREAM,
   ensureStream,
+  type NatsAccess,
   type NatsLink,
+  type NatsServer,
   openManager,
+  placed,
   streamFacts,
 } from '../client/index.ts';
 import { startEmbeddedNats } from '../embedded/index.ts';
@@ -72,6 +75,10 @@ export interface RunOptions {
   readonly dataDir: string;
   /** A server that is there; default: one is started. */
   readonly natsUrl?: string;
+  /** Credentials, TLS, domain and more of that server. */
+  readonly nats?: NatsAccess;
+  /** Port of the server that is started; default: a free one. */
+  readonly natsPort?: number;
   /** Streams that the topology's sinks write to, by name, with their subjects; made if they are not there. */
   readonly streams?: Readonly<Record<string, readonly string[]>>;
   readonly limits?: Partial<TaskLimits>;
@@ -128,18 +135,18 @@ export interface RunningTopology {
 export async function run(topology: Topology, options: RunOptions): Promise<RunningTopology> {
   const log = options.log ?? (() => undefined);
   const inputs = jetstreamInputs(topology);
-  await makeFolder(options.dataDir);
+  for (const line of openDataFolder(options.dataDir)) log(line);
   const end = ending();
-  const server = await serverOf(options, log, end.fail);
+  const server = await serverOf(options, inputs, log, end.fail);
   const opened: (() => Promise<void>)[] = [() => server.stop()];
   const close = async (): Promise<void> => {
     for (const work of opened.toReversed()) await work();
   };
   try {
-    const link = await connectNats({ url: server.url, name: `millrace-${topology.name}` });
+    const link = await connectNats({ ...server.server, name: `millrace-${topology.name}` });
     opened.push(() => link.close());
     const manager = await openManager(link);
-    await makeStreams(manager, inputs, options, log);
+    await makeStreams(link, manager, inputs, options, log);
     const path = currentGeneration(join(options.dataDir, 'state'), topology.name).partitionPath(PARTITION);
     const store = openLmdbStore(path);
     opened.push(() => store.close());
@@ -149,7 +156,7 @@ export async function run(topology: Topology, options: RunOptions): Promise<Runn
     const quarantine = options.failingRecords === 'deadLetter' ? deadLetterQuarantine() : undefined;
     const jetStream = new JetStreamPublisher(link);
     const publisher = toldPublisher(options.publisher?.(jetStream) ?? jetStream, systemClock, log);
-    const parts = { topology, store, url: server.url, inputs, options, log, quarantine, publisher };
+    const parts = { topology, store, server: server.server, inputs, options, log, quarantine, publisher };
     const supervisor = new Supervisor({
       spawn: (running) =>
         runTask(parts, (state, made) => {
@@ -165,12 +172,12 @@ export async function run(topology: Topology, options: RunOptions): Promise<Runn
     supervisor.start();
     opened.push(() => supervisor.stop());
     const unwatch = link.onStatus((status) => {
-      if (status === 'disconnected') log(`NATS at ${server.url} is away; the task goes on when it is back`);
-      if (status === 'connected') log(`NATS at ${server.url} is back`);
+      if (status === 'disconnected') log(`NATS at ${link.url} is away; the task goes on when it is back`);
+      if (status === 'connected') log(`NATS at ${link.url} is back`);
     });
     opened.push(() => Promise.resolve(unwatch()));
     return {
-      url: server.url,
+      url: link.url,
       link,
       reader,
       ended: end.promise,
@@ -199,16 +206,6 @@ export async function run(topology: Topology, options: RunOptions): Promise<Runn
   } catch (error) {
     await close();
     throw error;
-  }
-}
-
-async function makeFolder(dataDir: string): Promise<void> {
-  try {
-    await mkdir(dataDir, { recursive: true });
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    const message = `The data folder ${dataDir} cannot be made (${why}): give another one, or correct the permissions of the folder that it lies in.`;
-    throw new MillraceError('data_dir_unusable', message, { cause: error });
   }
 }
 
@@ -254,13 +251,21 @@ export function jetstreamInputs({ name, sources }: Topology): readonly JetStream
 }
 
 async function serverOf(
-  { natsUrl, dataDir }: RunOptions,
+  { natsUrl, nats, natsPort, dataDir, streams = {} }: RunOptions,
+  inputs: readonly JetStreamInput[],
   log: (line: string) => void,
   fail: (error: MillraceError) => void,
 ) {
-  if (natsUrl !== undefined) return { url: natsUrl, stop: () => Promise.resolve() };
+  if (natsUrl !== undefined) {
+    return { server: { url: natsUrl, ...nats }, stop: () => Promise.resolve() };
+  }
   return await startEmbeddedNats({
     dataDir,
+    ...(natsPort === undefined ? {} : { port: natsPort }),
+    subjects: {
+      publish: inputs.flatMap(({ subjects }) => subjects),
+      read: Object.values(streams).flat(),
+    },
     env: process.env,
     progress: log,
     onExit: ({ code, signal }) => {
@@ -273,6 +278,7 @@ async function serverOf(
 }
 
 async function makeStreams(
+  link: NatsLink,
   manager: JetStreamManager,
   inputs: readonly JetStreamInput[],
   { streams = {} }: RunOptions,
@@ -285,7 +291,7 @@ async function makeStreams(
     subjects,
   }));
   for (const spec of [...wanted, DEADLETTER_STREAM]) {
-    const { warnings } = await ensureStream(manager, spec);
+    const { warnings } = await ensureStream(manager, placed(link, spec));
     for (const warning of warnings) log(warning);
   }
 }
@@ -293,7 +299,7 @@ async function makeStreams(
 interface TaskParts {
   readonly topology: Topology;
   readonly store: KvStore;
-  readonly url: string;
+  readonly server: NatsServer;
   readonly inputs: readonly JetStreamInput[];
   readonly options: RunOptions;
   readonly log: (line: string) => void;
@@ -302,13 +308,13 @@ interface TaskParts {
 }
 
 function runTask(parts: TaskParts, tell: (state: 'made' | 'running', task: Task) => void): TaskRun {
-  const { topology, store, url, inputs, options, log, quarantine, publisher } = parts;
+  const { topology, store, server, inputs, options, log, quarantine, publisher } = parts;
   const stop = new AbortController();
   const work = async (): Promise<void> => {
     const sources = Object.fromEntries(
       inputs.map(({ node, stream, filter, through }) => [
         node,
-        through(new ThreadedSource({ url, stream, partition: PARTITION, filter_subjects: filter })),
+        through(new ThreadedSource({ ...server, stream, partition: PARTITION, filter_subjects: filter })),
       ]),
     );
     try {
