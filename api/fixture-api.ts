@@ -117,6 +117,7 @@ async function build(parts: Parts): Promise<TestApi> {
     apply: async () => {
       while ((await task.step(0)) > 0);
       task.commit();
+      test.pipeline = { ...test.pipeline, metrics: task.metrics.samples() };
     },
     key: async (role, options = {}) => {
       const ring = new KeyRing(ports);

@@ -1,2 +1,3 @@
 export * from './definitions/index.ts';
+export * from './metrics/index.ts';
 export * from './settings/index.ts';

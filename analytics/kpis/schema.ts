@@ -1,24 +1,12 @@
 import { z } from 'zod';
+import { filtersSchemaOf, KPI_DIMENSIONS } from '../filters/index.ts';
 import { GRANULARITY_INPUTS } from '../query/index.ts';
-import { KPI_DIMENSIONS } from './dimensions.ts';
 import { AGGREGATIONS, METRIC_NAMES } from './metrics.ts';
 
 export const MAX_METRICS = 50;
 export const MAX_GROUP_BY = 16;
-const MAX_FILTER_CHARS = 128;
-export const MAX_FILTER_VALUES = 1_000;
 export const MAX_GROUPS = 1_000;
 export const DEFAULT_GROUPS = 100;
-
-const filterValue = z.string().max(MAX_FILTER_CHARS).nullable();
-const filterValues = z.union([filterValue, z.array(filterValue).min(1).max(MAX_FILTER_VALUES)]);
-const FILTER_FORMS =
-  `must be a text of at most ${MAX_FILTER_CHARS} characters, null, a list of 1 to ${MAX_FILTER_VALUES} of these, ` +
-  'or {"not": …} with one of the former';
-const filterSchema = z
-  .union([filterValues, z.strictObject({ not: filterValues })], { error: FILTER_FORMS })
-  .describe('A value, a list of accepted values, or {not: …} of refused ones; null is "has none"');
-export type KpiFilter = z.output<typeof filterSchema>;
 
 const timestamp = (what: string) => z.string().max(64).describe(`${what}, RFC 3339 with offset`);
 const positions = z.record(z.string().max(128), z.record(z.string().max(128), z.int().min(0)));
@@ -85,10 +73,7 @@ export function kpiSchemaOf(custom: readonly string[] = []) {
       .max(MAX_GROUP_BY)
       .refine((given) => new Set(given).size === given.length, 'A dimension is repeated')
       .default([]),
-    filters: z
-      .strictObject(Object.fromEntries(names.map((name) => [name, filterSchema.optional()])))
-      .describe('By dimension; an event must pass all of them')
-      .default({}),
+    filters: filtersSchemaOf(custom).default({}),
   });
 }
 

@@ -24,6 +24,13 @@ export interface LmdbOptions {
   readonly durable?: boolean;
 }
 
+/**
+ * Address space that the state's file is mapped into, bytes; the file is as large as it needs to be, and may grow
+ * beyond it. With lmdb's small default each growth maps the file anew and keeps the old maps: every page that was
+ * read then counts in resident memory once for each of them.
+ */
+const MAP_BYTES = 2 ** 38;
+
 type Db = Database<Buffer, Buffer>;
 
 /** Known to the library and not to its types: the mode of the files that it makes. */
@@ -40,6 +47,7 @@ function openRoot(path: string, readOnly: boolean, durable: boolean): RootDataba
     ...MODE,
     compression: false,
     cache: false,
+    mapSize: MAP_BYTES,
     // One commit is one fsync; the default's overlapping sync acknowledges before the disk has it.
     overlappingSync: false,
     noSync: !durable,

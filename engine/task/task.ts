@@ -19,10 +19,19 @@ import {
   type Source,
   type SourceRecord,
 } from '../edges/index.ts';
-import type { Graph, Listen, Notice, Runtime, Topology, TopologyChange } from '../graph/index.ts';
+import {
+  emittedBy,
+  type Graph,
+  type Listen,
+  type Notice,
+  type Runtime,
+  type Topology,
+  type TopologyChange,
+} from '../graph/index.ts';
 import type { Flushable, KvStore } from '../state/index.ts';
 import { type Input, Inputs, type InputsOptions, type Sources, watermarkOwners } from './inputs.ts';
 import { META_TABLE, NoticeBoard, type Progress, readProgress, writeProgress } from './meta.ts';
+import { TaskMetrics } from './task-metrics.ts';
 import { TimerService } from './timers.ts';
 import { readTopology, upgradeTopology, writeTopology } from './upgrade.ts';
 
@@ -79,6 +88,7 @@ export interface TaskOptions {
 }
 
 const BATCH_MIN_EVENTS = 64;
+const MS_PER_SECOND = 1_000;
 
 /**
  * For the worker thread that a task runs in. What changes between two commits outlives many batches; a
@@ -93,6 +103,7 @@ export const TASK_THREAD_LIMITS = { maxYoungGenerationSizeMb: 96 } as const;
  */
 export class Task {
   readonly metrics = new Metrics();
+  readonly #counts = new TaskMetrics(this.metrics);
   readonly #options: TaskOptions;
   readonly #limits: TaskLimits;
   readonly #flushables: Flushable[] = [];
@@ -143,7 +154,7 @@ export class Task {
       progress?.outbox_next ?? 0,
       this.#limits.outbox,
       ({ id, subject }, { code }) => {
-        this.metrics.counter('millrace.outbox.refused', 'Messages that the receiver will never take').add();
+        this.#counts.refused.add();
         this.#notices.add({
           kind: 'outbox_refused',
           scope: subject,
@@ -163,7 +174,14 @@ export class Task {
         watermarkOwners(described, node, (name) => this.#eventTime.isOwner(name)),
       );
     }
-    this.#describeMetrics();
+    this.#counts.observe({
+      store,
+      inputs,
+      outbox: this.#outbox,
+      eventTime: this.#eventTime,
+      held: () => inputs.held(this.#alignment).length,
+      uncommitted: () => this.#uncommitted,
+    });
     await inputs.start();
     this.#barrier_at_ms = clock.now();
     this.#outbox.pump();
@@ -261,11 +279,12 @@ export class Task {
     const admitted =
       quarantine?.admit(input.node, records, (letter, { sequence }, { operator, message }) => {
         this.#opened().outbox.stage(letter);
-        this.metrics.counter('millrace.task.failing_records', 'Records put aside, for they fail').add();
+        this.#counts.failingRecords.add();
         const detail = { operator, message, source: input.node };
         this.#notices.add({ kind: 'record_failed', scope: letter.subject, sequence, detail });
       }) ?? records;
     const pushed_ms = performance.now();
+    emittedBy(this.metrics, input.node).add(records.length);
     if (admitted.length > 0) graph.push(batch(admitted), input.node);
     const failure = this.#failures.first;
     if (failure !== undefined && quarantine !== undefined) {
@@ -342,10 +361,10 @@ export class Task {
     }
     this.#isDescribed = true;
     this.#barrier_at_ms = clock.now();
-    this.#events.add(this.#uncommitted);
+    this.#counts.records.add(this.#uncommitted);
     this.#uncommitted = 0;
-    this.#commits.add();
-    this.#commit_ms.add(performance.now() - started_ms);
+    this.#counts.commits.add();
+    this.#counts.commit_s.add((performance.now() - started_ms) / MS_PER_SECOND);
     sending.sendCommitted();
     onCommit?.(progress);
   }
@@ -358,44 +377,6 @@ export class Task {
       `The state is at commit ${committed}, this task at ${this.#commit}: another process writes to the ` +
         'same state folder. Stop one of them, or give each its own DATA_DIR.',
     );
-  }
-
-  readonly #events = this.metrics.counter(
-    'millrace.task.records',
-    'Records of the stream applied and committed',
-  );
-  readonly #commits = this.metrics.counter('millrace.task.commits', 'Commits');
-  readonly #commit_ms = this.metrics.counter('millrace.task.commit_ms', 'Time spent in commits, ms');
-
-  #describeMetrics(): void {
-    const { store } = this.#options;
-    const { outbox, inputs } = this.#opened();
-    const gauge = (name: string, help: string, read: () => number): void =>
-      this.metrics.gauge(name, help, read);
-    const { first } = inputs;
-    gauge('millrace.task.position', 'Last applied stream sequence', () => first.sequence);
-    for (const input of inputs.all.slice(1)) {
-      const labels = { source: input.node };
-      this.metrics.gauge(
-        'millrace.task.position',
-        'Last applied stream sequence',
-        () => input.sequence,
-        labels,
-      );
-    }
-    gauge('millrace.task.lag', 'Records in the streams that are not applied yet', () => inputs.lag);
-    gauge(
-      'millrace.task.sources_held',
-      'Sources that wait because they are ahead of others in event time',
-      () => inputs.held(this.#alignment).length,
-    );
-    gauge('millrace.task.uncommitted', 'Records applied since the last commit', () => this.#uncommitted);
-    gauge('millrace.task.skipped', 'Records the stream dropped before they were read', () =>
-      inputs.all.reduce((sum, { source }) => sum + source.state().skipped, 0),
-    );
-    gauge('millrace.outbox.owed', 'Messages that are owed to the outside', () => outbox.owed);
-    gauge('millrace.outbox.retries', 'Sends that had to be repeated', () => outbox.retries);
-    gauge('millrace.state.size_bytes', 'Size of the state file', () => store.sizeBytes());
   }
 
   /** Lets go of the graph; the store stays open, it is the caller's. */

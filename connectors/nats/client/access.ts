@@ -23,7 +23,7 @@ export interface NatsTls {
 /** Of streams and buckets that are made; those that are there stay as they are. */
 export interface StreamPlacement {
   readonly replicas?: number;
-  readonly placement?: { readonly cluster?: string; readonly tags?: string[] };
+  readonly placement?: { readonly cluster?: string; readonly tags?: readonly string[] } | undefined;
 }
 
 /** How a NATS server is spoken to. Plain data: it goes to threads. */
@@ -145,4 +145,11 @@ export function placed<T extends { readonly replicas?: number }>(
   spec: T,
 ): T & StreamPlacement {
   return { ...spec, ...access.streams };
+}
+
+/** The client's form of a placement. */
+export function placementOf({ placement }: Pick<StreamPlacement, 'placement'>) {
+  if (placement === undefined) return {};
+  const { cluster = '', tags = [] } = placement;
+  return { placement: { cluster, tags: [...tags] } };
 }

@@ -8,13 +8,15 @@ export {
   type NatsTls,
   newInbox,
   placed,
+  placementOf,
   type StreamPlacement,
 } from './access.ts';
 export * from './connection.ts';
-export { describe, isWrongLastSequence, noStream, refusal } from './nats-errors.ts';
+export { describe, isStreamNotFound, isWrongLastSequence, noStream, refusal } from './nats-errors.ts';
 export {
   checkServerVersion,
   covers,
+  createStream,
   DEADLETTER_STREAM,
   type EnsuredStreams,
   type EnsureStreamsOptions,

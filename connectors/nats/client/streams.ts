@@ -9,7 +9,7 @@ import {
 } from '@nats-io/jetstream';
 import { nanos } from 'nats';
 import { MillraceError, type StreamFacts } from '../../../engine/index.ts';
-import { jetStreamOptions, placed, type StreamPlacement } from './access.ts';
+import { jetStreamOptions, placed, placementOf, type StreamPlacement } from './access.ts';
 import type { NatsLink } from './connection.ts';
 import { describe, isNameInUse, isStreamNotFound, isSubjectsOverlap } from './nats-errors.ts';
 
@@ -139,7 +139,7 @@ async function findOrCreate(manager: JetStreamManager, spec: StreamSpec): Promis
       max_bytes: spec.max_bytes,
       duplicate_window: nanos(spec.duplicate_window_ms),
       num_replicas: spec.replicas,
-      ...(spec.placement === undefined ? {} : { placement: placementOf(spec.placement) }),
+      ...placementOf(spec),
       allow_direct: true,
     });
   } catch (error) {
@@ -155,11 +155,6 @@ async function findOrCreate(manager: JetStreamManager, spec: StreamSpec): Promis
     throw error;
   }
 }
-
-const placementOf = ({ cluster = '', tags = [] }: NonNullable<StreamPlacement['placement']>) => ({
-  cluster,
-  tags: [...tags],
-});
 
 /**
  * What `ensureStream` would find, without making anything: undefined where the stream is missing and can be made,
@@ -239,6 +234,27 @@ export function covers(outer: string, inner: string): boolean {
     if (token !== '*' && token !== other) return false;
   }
   return wide.length === narrow.length;
+}
+
+/** Creates a stream if it is not there; false when it is, however it is set. */
+export async function createStream(
+  manager: JetStreamManager,
+  config: Partial<StreamConfig> & { readonly name: string },
+): Promise<boolean> {
+  try {
+    await manager.streams.info(config.name);
+    return false;
+  } catch (error) {
+    if (!isStreamNotFound(error)) throw error;
+  }
+  try {
+    await manager.streams.add(config);
+    return true;
+  } catch (error) {
+    // Another process was faster.
+    if (isNameInUse(error)) return false;
+    throw error;
+  }
 }
 
 /** What a source must know of its stream. Throws `stream_missing` when it is not there. */

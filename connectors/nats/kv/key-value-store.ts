@@ -1,5 +1,6 @@
-import { StorageType } from '@nats-io/jetstream';
+import { DiscardPolicy, RetentionPolicy, StorageType, type StreamConfig } from '@nats-io/jetstream';
 import { type KV, type KvEntry, Kvm } from '@nats-io/kv';
+import { nanos } from 'nats';
 import {
   type KeyValueChange,
   type KeyValueConflict,
@@ -11,20 +12,24 @@ import {
 } from '../../../engine/index.ts';
 import { byKey, checkKey, decodeValue, encodeValue } from '../../memory/index.ts';
 import {
+  createStream,
   describe,
+  isStreamNotFound,
   isWrongLastSequence,
   jetStreamOf,
   type NatsLink,
+  openManager,
   placed,
+  placementOf,
   refusal,
+  type StreamPlacement,
   untilConnected,
 } from '../client/index.ts';
 import { BucketWatch, readBucket } from './key-value-watch.ts';
 
-export interface KeyValueOptions {
+export interface KeyValueOptions extends StreamPlacement {
   /** Age after which an entry goes, ms; default: never. */
   readonly ttl_ms?: number;
-  readonly replicas?: number;
 }
 
 /** How long a request waits for a connection that was lost to come back, ms. */
@@ -39,34 +44,31 @@ export async function openKeyValueStore(
   bucket: string,
   options: KeyValueOptions = {},
 ): Promise<KeyValueStore> {
+  const settings = placed(link, options);
   const kv = await reaching(link, bucket, () =>
     new Kvm(jetStreamOf(link)).create(bucket, {
       history: 1,
       ...(options.ttl_ms === undefined ? {} : { ttl: options.ttl_ms }),
       storage: StorageType.File,
-      ...bucketPlacement(link, options),
+      replicas: settings.replicas ?? 1,
+      ...placementOf(settings),
       // A direct read may be answered by a replica that is behind the write which the caller has seen.
       allow_direct: false,
     }),
   );
-  return new NatsKeyValueStore(link, bucket, kv);
-}
-
-function bucketPlacement(link: NatsLink, options: KeyValueOptions) {
-  const { replicas = 1, placement } = placed(link, options);
-  if (placement === undefined) return { replicas };
-  const { cluster = '', tags = [] } = placement;
-  return { replicas, placement: { cluster, tags: [...tags] } };
+  return new NatsKeyValueStore(link, bucket, settings, kv);
 }
 
 class NatsKeyValueStore implements KeyValueStore {
   readonly #link: NatsLink;
   readonly #bucket: string;
+  readonly #options: KeyValueOptions;
   readonly #kv: KV;
 
-  constructor(link: NatsLink, bucket: string, kv: KV) {
+  constructor(link: NatsLink, bucket: string, options: KeyValueOptions, kv: KV) {
     this.#link = link;
     this.#bucket = bucket;
+    this.#options = options;
     this.#kv = kv;
   }
 
@@ -104,6 +106,13 @@ class NatsKeyValueStore implements KeyValueStore {
     });
   }
 
+  async ensure(after_revision: number): Promise<boolean> {
+    return await this.#reaching(async () => {
+      const manager = await openManager(this.#link);
+      return await createStream(manager, bucketStream(this.#bucket, this.#options, after_revision + 1));
+    });
+  }
+
   async list(): Promise<readonly KeyValueEntry[]> {
     const { entries } = await this.#reaching(() => readBucket(this.#link, this.#bucket));
     return [...entries.values()].map((read) => read()).sort(byKey);
@@ -137,6 +146,26 @@ class NatsKeyValueStore implements KeyValueStore {
   }
 }
 
+/** The stream of a bucket as `openKeyValueStore` makes it, with the revision that it begins with. */
+const bucketStream = (
+  bucket: string,
+  { ttl_ms, replicas = 1, placement }: KeyValueOptions,
+  first_seq: number,
+): Partial<StreamConfig> & { readonly name: string } => ({
+  name: `KV_${bucket}`,
+  subjects: [`$KV.${bucket}.>`],
+  retention: RetentionPolicy.Limits,
+  storage: StorageType.File,
+  discard: DiscardPolicy.New,
+  max_msgs_per_subject: 1,
+  ...(ttl_ms === undefined ? {} : { max_age: nanos(ttl_ms) }),
+  num_replicas: replicas,
+  ...placementOf({ placement }),
+  allow_rollup_hdrs: true,
+  allow_direct: false,
+  first_seq,
+});
+
 const isRemoval = (entry: KvEntry): boolean => entry.operation === 'DEL' || entry.operation === 'PURGE';
 
 const isRevision = (revision: number): boolean => Number.isSafeInteger(revision) && revision > 0;
@@ -151,6 +180,7 @@ async function reaching<T>(link: NatsLink, bucket: string, request: () => Promis
     return await request();
   } catch (error) {
     if (error instanceof MillraceError) throw error;
+    if (isStreamNotFound(error)) throw unavailable(bucket, 'it is not on the server, it was deleted', error);
     const refused = refusal(error, bucket);
     if (refused !== undefined) throw refused;
     throw unavailable(bucket, describe(error), error);

@@ -3,6 +3,7 @@ import {
   type KvTable,
   type KvView,
   type LogSchema,
+  type MetricLabels,
   type Metrics,
   type OperatorDoc,
   type RowBatch,
@@ -87,16 +88,18 @@ export const cubes = defineOperator<RowBatch, RowBatch, CubesConfig, ReturnType<
     },
   },
   state: tables,
-  start: ({ config, state, view, metrics, emit, notice, requestBarrier }) => {
+  start: ({ name, config, state, view, metrics, emit, notice, requestBarrier }) => {
     const { cells_per_day = DEFAULT_CELLS_PER_DAY, touched_max_cells = DEFAULT_TOUCHED_CELLS } = config;
     const { build_max_rows = DEFAULT_BUILD_ROWS, drop_max_rows = DEFAULT_DROP_ROWS } = config;
     const reader = config.reader();
     const history = config.history?.(view);
     const stored = readCubeInfo(state.definitions);
     const infos = reconcile(stored, config.cubes, reader, newCubesFrom(history, stored));
+    const labels = { operator: name };
     const fullDays = metrics.counter(
       'millrace.cubes.full_days',
       'Days of a cube on which its cells were used up',
+      labels,
     );
     const set = new CubeSet(
       infos.filter(({ isDropped }) => !isDropped),
@@ -115,7 +118,7 @@ export const cubes = defineOperator<RowBatch, RowBatch, CubesConfig, ReturnType<
         },
       },
     );
-    const built = metrics.counter('millrace.cubes.rows_built', 'Rows of the log read to build cubes');
+    const built = metrics.counter('millrace.cubes.rows_built', 'Rows of the log read to build cubes', labels);
     const builder =
       history === undefined
         ? undefined
@@ -124,7 +127,7 @@ export const cubes = defineOperator<RowBatch, RowBatch, CubesConfig, ReturnType<
             built.add(rows.length);
             if (set.touchedCells >= touched_max_cells) set.drain();
           });
-    describeMetrics(metrics, set, builder);
+    describeMetrics(metrics, labels, set, builder);
 
     let dropped = infos.filter(({ isDropped }) => isDropped);
     let written: readonly CubeInfo[] = stored;
@@ -149,17 +152,29 @@ export const cubes = defineOperator<RowBatch, RowBatch, CubesConfig, ReturnType<
   },
 });
 
-function describeMetrics(metrics: Metrics, set: CubeSet, builder: CubeBuilder | undefined): void {
+function describeMetrics(
+  metrics: Metrics,
+  labels: MetricLabels,
+  set: CubeSet,
+  builder: CubeBuilder | undefined,
+): void {
   metrics.gauge(
     'millrace.cubes.touched_cells',
     'Cells added to since the last commit',
     () => set.touchedCells,
+    labels,
   );
-  metrics.gauge('millrace.cubes.blocks_written', 'Blocks of cells written', () => set.blocksWritten);
+  metrics.observedCounter(
+    'millrace.cubes.blocks_written',
+    'Blocks of cells written',
+    () => set.blocksWritten,
+    labels,
+  );
   metrics.gauge(
     'millrace.cubes.incomplete',
     'Cubes that are being built from the log',
     () => builder?.incomplete ?? 0,
+    labels,
   );
 }
 

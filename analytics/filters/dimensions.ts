@@ -1,5 +1,10 @@
-import type { DimensionColumn } from '../row-sums/index.ts';
 import { CODE, ITEM_CODE, ROW_DIMENSIONS } from '../rows/index.ts';
+
+/** A dimension's code column, and its column of items where rows with items have it there; -1: nowhere. */
+export interface DimensionColumn {
+  readonly column: number;
+  readonly item: number;
+}
 
 /** What every query can group by and filter on, beside the declared custom dimensions. */
 export const KPI_DIMENSIONS = [...ROW_DIMENSIONS, 'currency', 'type'] as const;
