@@ -7,7 +7,7 @@ describe('readSettings', () => {
       port: 8080,
       host: '127.0.0.1',
       dataDir: expect.stringMatching(/\/data$/),
-      natsUrl: undefined,
+      nats: undefined,
       adminKey: undefined,
       logLevel: 'info',
       cubeCellsPerDay: 100_000,

@@ -3,7 +3,7 @@ import { connect } from 'nats';
 import { expect, it } from 'vitest';
 import { connectNats } from '../client/index.ts';
 import { realServer, temporaryFolder } from './fixture-embedded.ts';
-import { startEmbeddedNats } from './index.ts';
+import { startEmbeddedNats } from './start.ts';
 
 it('finds a server, runs it on the data folder and prints where', { timeout: 300_000 }, async () => {
   const lines: string[] = [];
