@@ -47,9 +47,6 @@ export {
   openManager,
   type ProcessExit,
   type PublishResult,
-  type RunningTopology,
-  type RunOptions,
-  run,
   type StreamPlacement,
   type StreamSpec,
   startEmbeddedNats,
@@ -61,6 +58,7 @@ export {
   enrichingSource,
   enrichmentOf,
 } from './engine/index.ts';
+export { type RunningTopology, type RunOptions, run } from './runtime/run/index.ts';
 
 // Records to events, what cannot be processed, and events one by one.
 

@@ -1,4 +1,4 @@
-import { jetstreamInputs, type RunningTopology, type RunOptions, run } from '../connectors/index.ts';
+import { jetstreamInputs } from '../connectors/index.ts';
 import {
   type InputPosition,
   type KvReader,
@@ -9,6 +9,7 @@ import {
   readProgress,
   systemClock,
 } from '../engine/index.ts';
+import { type RunningTopology, type RunOptions, run } from '../runtime/index.ts';
 import { type CommandArguments, type CommandContext, type ExitCode, UsageError } from './command.ts';
 import { loadPublisher } from './load-topology.ts';
 import { type Place, placeOf, withState } from './place.ts';

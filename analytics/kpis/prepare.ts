@@ -10,6 +10,7 @@ import {
   type TimeBuckets,
   zoneOf,
 } from '../query/index.ts';
+import type { QuerySettings } from '../query-head/index.ts';
 import {
   type Distribution,
   type MeasureRule,
@@ -31,15 +32,7 @@ import {
 } from './metrics.ts';
 import type { KpiQuery } from './schema.ts';
 
-/** What an answer depends on besides the query and the state. Plain data. */
-export interface KpiSettings {
-  /** Declared custom dimensions, in the order of their columns. */
-  readonly custom: readonly string[];
-  /** The tenant's IANA zone; UTC where there is none. */
-  readonly timezone?: string;
-  /** First day of a week: 1 (Monday, the default) to 7 (Sunday). */
-  readonly weekStart?: number;
-}
+export type KpiSettings = QuerySettings;
 
 /** A metric of a query, under the name that it was asked for. */
 export interface AskedMetric {

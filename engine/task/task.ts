@@ -164,7 +164,7 @@ export class Task {
       },
     );
     const failed = (error: unknown): void => this.#failures.reportUnknown(error);
-    this.#graph = topology.start(this.#runtime(), failed, this.#options.listen);
+    this.#graph = topology.start(this.#runtime(inputs.first.source.partition), failed, this.#options.listen);
     const { watermark_ms } = this.#eventTime;
     if (watermark_ms !== null) this.#graph.push({ kind: 'watermark', time_ms: watermark_ms });
     this.#raise();
@@ -187,14 +187,14 @@ export class Task {
     this.#outbox.pump();
   }
 
-  #runtime(): Runtime {
+  #runtime(partition: string): Runtime {
     const { store, clock } = this.#options;
     return {
       store,
       clock,
       metrics: this.metrics,
       topology: this.#options.topology.name,
-      partition: this.#inputs?.first.source.partition ?? '0',
+      partition,
       send: (message) => this.#opened().outbox.stage(message),
       notice: (notice: Notice) => this.#notices.add(notice),
       requestBarrier: () => {

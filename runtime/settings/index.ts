@@ -1,8 +1,4 @@
-export {
-  checkNats,
-  type NatsSettings,
-  natsFields,
-  natsOf,
-  readNatsSettings,
-} from './nats-settings.ts';
-export { parseSettings } from './parse-settings.ts';
+export * from './duration.ts';
+export type { JwtSettings } from './jwt-settings.ts';
+export { type NatsSettings, readNatsSettings } from './nats-settings.ts';
+export * from './settings.ts';

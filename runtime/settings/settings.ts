@@ -9,8 +9,9 @@ import {
   type RowDimension,
 } from '../../analytics/index.ts';
 import { DEFAULT_SCAN_THREADS } from '../../engine/index.ts';
-import { checkNats, type NatsSettings, natsFields, natsOf, parseSettings } from '../../runtime/index.ts';
 import { checkJwt, type JwtSettings, jwtFields, jwtOf } from './jwt-settings.ts';
+import { checkNats, type NatsSettings, natsFields, natsOf } from './nats-settings.ts';
+import { parseSettings } from './parse-settings.ts';
 import { duration, integer } from './setting-fields.ts';
 
 type CubeDefinition = ReturnType<typeof cubeOf>;

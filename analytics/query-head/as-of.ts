@@ -1,7 +1,7 @@
 import type { Progress } from '../../engine/index.ts';
 import { QueryError } from '../query/index.ts';
+import type { AsOf } from './head-schema.ts';
 import { positionOfQueryId, type StreamPosition } from './query-id.ts';
-import type { KpiQuery } from './schema.ts';
 
 /** The position that an answer is of: that which the query names, else that of the state; `upTo` of the log. */
 export interface AnswerPosition {
@@ -11,7 +11,10 @@ export interface AnswerPosition {
 }
 
 /** Throws QueryError `position_unknown`, `position_ahead` or `unknown_query_id`. */
-export function answerPosition({ as_of }: KpiQuery, progress: Progress | undefined): AnswerPosition {
+export function answerPosition(
+  { as_of }: { readonly as_of?: AsOf | undefined },
+  progress: Progress | undefined,
+): AnswerPosition {
   const now: StreamPosition =
     progress === undefined ? {} : { [progress.stream]: { [progress.partition]: progress.sequence } };
   if (as_of === undefined) return { position: now, upTo: undefined };
@@ -36,6 +39,6 @@ export function answerPosition({ as_of }: KpiQuery, progress: Progress | undefin
   return { position: asked, upTo };
 }
 
-function isQueryId(as_of: NonNullable<KpiQuery['as_of']>): as_of is { query_id: string } {
+function isQueryId(as_of: AsOf): as_of is { query_id: string } {
   return typeof as_of.query_id === 'string';
 }

@@ -1,3 +1,0 @@
-export * from './duration.ts';
-export type { JwtSettings } from './jwt-settings.ts';
-export * from './settings.ts';
