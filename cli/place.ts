@@ -1,12 +1,12 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { type KvReader, MillraceError, openLmdbReader, type Topology } from '../engine/index.ts';
 import {
   currentState,
   hasState,
   type NatsSettings,
   orderTopology,
-  readNatsSettings,
+  readHostSettings,
   readSettings,
   stateRoot,
   WHOLE_STREAM,
@@ -35,7 +35,8 @@ export function settingOf(env: Env, name: string): string | undefined {
 }
 
 export function folderOf(env: Env): Folder {
-  return { dataDir: resolve(settingOf(env, 'DATA_DIR') ?? './data'), ...readNatsSettings(env) };
+  const { dataDir, nats, natsPort } = readHostSettings(env);
+  return { dataDir, nats, natsPort };
 }
 
 /** The topology of MILLRACE_TOPOLOGY, or else the order analytics as the settings ask for them. */

@@ -83,12 +83,7 @@ function openedState(
 }
 
 /** The task of the order analytics, in a thread of its own. */
-function hostOf(
-  settings: Settings,
-  nats: NatsServer,
-  env: CommandContext['env'],
-  log: Logger,
-): PartitionHost {
+function hostOf(settings: Settings, nats: NatsServer, log: Logger): PartitionHost {
   const { generation, partitionPath } = currentState(settings.dataDir, TOPOLOGY_NAME);
   const statePath = partitionPath(WHOLE_STREAM);
   return new PartitionHost({
@@ -102,7 +97,7 @@ function hostOf(
       partition: WHOLE_STREAM,
       statePath,
       inputs: [ORDER_INPUT],
-      allowTopologyChange: env.ALLOW_TOPOLOGY_CHANGE === '1',
+      allowTopologyChange: settings.allowTopologyChange,
     }),
     onTopologyChange: (changes) => {
       for (const { text } of changes) log.warn(`the topology changed: ${text}`);
@@ -197,7 +192,7 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
     events: { max_age_ms: (settings.retentionDays ?? 0) * DAY_MS },
   });
   for (const warning of warnings) log.warn(warning);
-  const host = hostOf(settings, nats.server, env, log);
+  const host = hostOf(settings, nats.server, log);
   // Before the API is built: restoring the state takes longest.
   host.start();
   const payloads = new StreamPayloads({

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import type { NatsAccess, NatsCredentials, NatsServer, StreamPlacement } from '../../connectors/index.ts';
-import { parseSettings } from './parse-settings.ts';
 
 const MAX_REPLICAS = 5;
 const MAX_TCP_PORT = 65_535;
@@ -78,8 +77,6 @@ export function checkNats(s: NatsFields, context: z.RefinementCtx): void {
   }
   if (s.NATS_URL === undefined) {
     for (const name of OF_URL) if (s[name] !== undefined) issue(name, 'goes with NATS_URL');
-  } else if (s.NATS_PORT !== undefined) {
-    issue('NATS_PORT', 'is of the embedded server, and NATS_URL names another');
   }
 }
 
@@ -139,9 +136,3 @@ function placementOf(s: NatsFields): StreamPlacement {
     ...(Object.keys(placement).length === 0 ? {} : { placement }),
   };
 }
-
-const natsSchema = z.object(natsFields).superRefine(checkNats);
-
-/** Only these settings, for what needs no others. Throws `bad_setting`. */
-export const readNatsSettings = (env: Readonly<Record<string, string | undefined>>): NatsSettings =>
-  natsOf(parseSettings(natsSchema, Object.keys(natsFields), env));

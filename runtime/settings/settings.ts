@@ -8,10 +8,9 @@ import {
   ROW_DIMENSIONS,
   type RowDimension,
 } from '../../analytics/index.ts';
-import { DEFAULT_SCAN_THREADS } from '../../engine/index.ts';
+import { DEFAULT_SCAN_THREADS, MillraceError } from '../../engine/index.ts';
 import { checkJwt, type JwtSettings, jwtFields, jwtOf } from './jwt-settings.ts';
 import { checkNats, type NatsSettings, natsFields, natsOf } from './nats-settings.ts';
-import { parseSettings } from './parse-settings.ts';
 import { duration, integer } from './setting-fields.ts';
 
 type CubeDefinition = ReturnType<typeof cubeOf>;
@@ -76,11 +75,20 @@ const adminKey = z
   .regex(/^[\x21-\x7e]{1,512}$/, 'must be 1 to 512 printable ASCII characters without spaces')
   .optional();
 
-const fields = z.object({
-  PORT: integer(8080, 0, 65_535).describe('TCP port of the API; 0 takes a free one'),
-  HOST: z.string().default('127.0.0.1').describe('Address that the API listens on'),
+/** What every process has that runs a topology, whichever it is. */
+const hostFields = {
   DATA_DIR: z.string().default('./data').describe('Where state, spool and jobs are kept'),
   ...natsFields,
+  ALLOW_TOPOLOGY_CHANGE: z
+    .enum(['0', '1'], { error: 'must be 1, for one start, or absent' })
+    .default('0')
+    .describe('1, for one start: gives up the state that a changed topology loses'),
+};
+
+const fields = z.object({
+  ...hostFields,
+  PORT: integer(8080, 0, 65_535).describe('TCP port of the API; 0 takes a free one'),
+  HOST: z.string().default('127.0.0.1').describe('Address that the API listens on'),
   ADMIN_KEY: adminKey.describe('Presets the admin API key of tenant `default`'),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
@@ -126,13 +134,19 @@ const fields = z.object({
 /** Every setting, by its environment variable. */
 export const settingsSchema = fields.superRefine(checkJwt).superRefine(checkNats);
 
-/** The settings of the process, checked. Durations are in ms, sizes in bytes. */
-export interface Settings extends NatsSettings {
-  readonly port: number;
-  readonly host: string;
+/** The settings of a process that runs a topology, whichever it is. */
+export interface HostSettings extends NatsSettings {
   /** Absolute. */
   readonly dataDir: string;
   readonly natsServerBin: string | undefined;
+  /** For one start: state that a changed topology loses is deleted. */
+  readonly allowTopologyChange: boolean;
+}
+
+/** The settings of the service, checked. Durations are in ms, sizes in bytes. */
+export interface Settings extends HostSettings {
+  readonly port: number;
+  readonly host: string;
   readonly adminKey: string | undefined;
   readonly logLevel: z.infer<typeof settingsSchema>['LOG_LEVEL'];
   /** The default cubes and the extra ones. */
@@ -158,18 +172,45 @@ export interface Settings extends NatsSettings {
   readonly jwt: JwtSettings | undefined;
 }
 
+type Env = Readonly<Record<string, string | undefined>>;
+
+function parsed<T extends z.ZodObject>(schema: T, env: Env): z.output<T> {
+  const given = Object.fromEntries(
+    Object.keys(schema.shape).map((name) => [name, env[name]?.trim() === '' ? undefined : env[name]?.trim()]),
+  );
+  const result = schema.safeParse(given);
+  if (result.success) return result.data;
+  const sentences = result.error.issues.map(({ path, message }) => `${path.join('.')} ${message}.`);
+  throw new MillraceError('bad_setting', `Bad setting: ${sentences.join(' ')} Correct it and start again.`);
+}
+
+const hostFieldsSchema = z.object(hostFields);
+const hostSchema = hostFieldsSchema.superRefine(checkNats);
+
+function hostSettings(values: z.output<typeof hostFieldsSchema>): HostSettings {
+  return {
+    dataDir: resolve(values.DATA_DIR),
+    ...natsOf(values),
+    natsServerBin: values.NATS_SERVER_BIN,
+    allowTopologyChange: values.ALLOW_TOPOLOGY_CHANGE === '1',
+  };
+}
+
+/** Reads what `start --topology` and the commands need of the settings, as `readSettings` does. */
+export function readHostSettings(env: Env): HostSettings {
+  return hostSettings(parsed(hostSchema, env));
+}
+
 /**
  * Reads the settings from the environment; an empty variable counts as absent. Throws `bad_setting`
  * with a sentence that names the variable and what it takes. Values are not repeated: some are secret.
  */
-export function readSettings(env: Readonly<Record<string, string | undefined>>): Settings {
-  const s = parseSettings(settingsSchema, Object.keys(settingsSchema.shape), env);
+export function readSettings(env: Env): Settings {
+  const s = parsed(settingsSchema, env);
   return {
+    ...hostSettings(s),
     port: s.PORT,
     host: s.HOST,
-    dataDir: resolve(s.DATA_DIR),
-    ...natsOf(s),
-    natsServerBin: s.NATS_SERVER_BIN,
     adminKey: s.ADMIN_KEY,
     logLevel: s.LOG_LEVEL,
     cubes: s.CUBES,
