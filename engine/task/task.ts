@@ -84,7 +84,7 @@ const BATCH_MIN_EVENTS = 64;
  * For the worker thread that a task runs in. What changes between two commits outlives many batches; a
  * larger young generation copies it less often.
  */
-export const TASK_THREAD_LIMITS = { maxYoungGenerationSizeMb: 96 } as const;
+export const TASK_THREAD_LIMITS = { maxYoungGenerationSizeMb: 48 } as const;
 
 /**
  * One partition's pipeline: takes bounded batches from the source, pushes them through the graph
