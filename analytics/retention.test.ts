@@ -64,7 +64,7 @@ function kept(driver: TopologyTestDriver): Record<string, number> {
       const [row] = spec.logicalRows?.(table(id), 0, sibling) ?? [];
       return Number.parseInt(Buffer.from(row ?? []).toString(), 10);
     });
-  const log = driver.counter('millrace.event-log.rows');
+  const log = driver.counter('millrace.event_log.rows');
   return { log, ids: first('dedup/log'), orders: first('ledger/orders') };
 }
 

@@ -45,6 +45,11 @@ export class MemoryKeyValueStore implements KeyValueStore {
     return { ok: true };
   }
 
+  async ensure(): Promise<boolean> {
+    this.#reach();
+    return false;
+  }
+
   async list(): Promise<readonly KeyValueEntry[]> {
     this.#reach();
     return [...this.#entries.values()].sort((a, b) => (a.key < b.key ? -1 : 1));

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { Definitions } from '../runtime/index.ts';
 import { KeyRing, TokenVerifier } from './access/index.ts';
 import type { AnswerParts } from './answers/index.ts';
 import { type App, addDocs, buildApp, HttpMetrics, openApiDocument, RateLimiter } from './app/index.ts';
@@ -10,6 +11,7 @@ import {
   Idempotency,
   type Route,
 } from './http/index.ts';
+import { rfmRoute } from './sections/customers/index.ts';
 import { eventRoutes } from './sections/events/index.ts';
 import { diagnosticsRoutes, healthRoutes, metricsRoutes } from './sections/health/index.ts';
 import { BULK_JOB, bulkRoutes, bulkRunner, ingestRoutes, Spool } from './sections/ingest/index.ts';
@@ -38,6 +40,8 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const { settings, clock, log } = ports;
   const keys = new KeyRing(ports);
   await keys.open();
+  const definitions = new Definitions({ store: ports.definitions, clock, log });
+  await definitions.open();
   const cursors = await Cursors.open(ports.keys);
   const once = new Idempotency(ports.idempotency, clock);
   const spool = new Spool(join(settings.dataDir, 'spool'), settings.bulk);
@@ -54,9 +58,10 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     ...bulkRoutes({ spool, jobs, once }),
     ...eventRoutes({ answers, cursors, finder: () => ports.finder?.() }),
     ...kpiRoutes(answers),
+    rfmRoute(answers, cursors),
     ...jobRoutes(jobs, cursors),
     ...keyRoutes(keys, cursors, clock),
-    ...healthRoutes(ports, jobs),
+    ...healthRoutes(ports, jobs, definitions),
     ...metricsRoutes(ports, metrics),
     ...diagnosticsRoutes(answers, { jobs, spool }),
   ];
@@ -73,6 +78,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       tracker.close();
       await jobs.close();
       await keys.close();
+      await definitions.close();
     },
   };
 }

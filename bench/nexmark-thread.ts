@@ -104,7 +104,8 @@ async function measured(
   await work(task);
   const elapsed_ms = performance.now() - started_ms;
   const { user, system } = process.cpuUsage(before);
-  const commit_ms = task.metrics.samples().find((of) => of.name === 'millrace.task.commit_ms')?.value ?? 0;
+  const commit_s = task.metrics.samples().find((of) => of.name === 'millrace.task.commit.time')?.value ?? 0;
+  const commit_ms = commit_s * 1_000;
   const [row] = [...store.table('row-count/counts').scan()];
   const rows = row === undefined ? 0 : intCodec.read(new ByteReader(row.value));
   const state_bytes = store.sizeBytes();

@@ -69,7 +69,9 @@ async function read(url: string, folder: string, events: number): Promise<Readin
   await task.open();
   await task.run(stop.signal);
   const elapsed_ms = performance.now() - started_ms;
-  const commit_ms = task.metrics.samples().find(({ name }) => name === 'millrace.task.commit_ms')?.value ?? 0;
+  const commit_s =
+    task.metrics.samples().find(({ name }) => name === 'millrace.task.commit.time')?.value ?? 0;
+  const commit_ms = commit_s * 1_000;
   const rss_bytes = process.memoryUsage.rss();
   await source.stop();
   await store.close();

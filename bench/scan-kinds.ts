@@ -74,7 +74,7 @@ export const stepsKind: QueryKind<StepsQuery, Shared<StepsQuery>, StepsPart, rea
       const plan = planScan({ scope: context.scope, ...range });
       return {
         entryEnd_ms,
-        plan: { ...plan, chunks: plan.chunks.toSorted((a, b) => beginOf(a) - beginOf(b)) },
+        plan,
       };
     });
     const parts = works.map((work) => partOf(work.plan.rows, STEP_ROW_NS, work));

@@ -81,7 +81,7 @@ describe('late bids', () => {
     await driver.advanceTo(MIDNIGHT_MS);
     await driver.push(bid({ price: 2 }), bid({ price: 3, dateTime: MIDNIGHT_MS }));
     expect(driver.take()).toEqual([bid({ price: 2 })]);
-    expect(driver.counter('millrace.bid-statistics.late')).toBe(1);
+    expect(driver.counter('millrace.bid_statistics.late')).toBe(1);
   });
 
   it('of a day that is over change nothing in q17', async () => {

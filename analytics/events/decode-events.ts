@@ -57,7 +57,7 @@ export const decodeEvents = defineOperator<
   kind: decodeEventsDoc.kind,
   summary: decodeEventsDoc.summary,
   state: tables,
-  start: ({ config, state, clock, metrics, emit, send, notice }) => {
+  start: ({ name, config, state, clock, metrics, emit, send, notice }) => {
     const { custom = [], retention_days, dictionaryTexts = DEFAULT_DICTIONARY_TEXTS } = config;
     const dictionary = new Dictionary(dictionaryTexts);
     dictionary.follow(state.dictionary);
@@ -65,20 +65,24 @@ export const decodeEvents = defineOperator<
     const decoder = new ColumnDecoder({ dictionary, custom, retentionCut: () => cut_ms });
     const batch = new EventBatch(dictionary, custom);
     const out = [batch];
-    metrics.gauge('millrace.dictionary.texts', 'Texts in the dictionary', () => dictionary.size);
-    metrics.gauge(
+    const labels = { operator: name };
+    metrics.gauge('millrace.dictionary.texts', 'Texts in the dictionary', () => dictionary.size, labels);
+    metrics.observedCounter(
       'millrace.dictionary.overflowed',
-      'Texts that became `__other__` since the start, for the dictionary is full',
+      'Texts that became `__other__`, for the dictionary is full',
       () => dictionary.overflowed,
+      labels,
     );
-    const accepted = metrics.counter('millrace.decode.accepted', 'Events decoded');
+    const accepted = metrics.counter('millrace.decode.accepted', 'Events decoded', labels);
     return {
       onBatch: (records) => {
         batch.clear(records);
         batch.cut_ms = cut_ms;
         decoder.decodeAll(batch, clock.now(), {
           reject: (place, why, bytes) => {
-            metrics.counter('millrace.decode.rejected', 'Dead letters', { reason: why.code }).add();
+            metrics
+              .counter('millrace.decode.rejected', 'Dead letters', { ...labels, reason: why.code })
+              .add();
             send(deadLetter(place, why, bytes));
             notice({
               kind: 'dead_letter',

@@ -1,7 +1,8 @@
+import { textTest } from '../filters/index.ts';
 import { type KpiSums, SlotFinder } from '../row-sums/index.ts';
 import { M } from '../rows/index.ts';
 import type { CubeStretch } from './cube-tiling.ts';
-import { type Prepared, textTest } from './prepare.ts';
+import type { Prepared } from './prepare.ts';
 import type { KpiSources } from './sources.ts';
 
 /** Adds the cells of a stretch up. Series have dictionary codes, as those of scans. */

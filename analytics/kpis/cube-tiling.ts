@@ -1,6 +1,6 @@
 import { MIN_EVENT_TIME_MS } from '../events/index.ts';
+import { isItemDimension } from '../filters/index.ts';
 import { DAY_MS } from '../query/index.ts';
-import { isItemDimension } from './dimensions.ts';
 import type { Prepared } from './prepare.ts';
 import type { KpiCube } from './sources.ts';
 

@@ -1,7 +1,8 @@
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import type { Filter } from '../filters/index.ts';
 import { MARK, type Mark, ROW_DIMENSIONS } from '../rows/index.ts';
 import { CUSTOM, marksOf, type TestRow } from './fixture-rows.ts';
-import type { KpiFilter, KpiQuery } from './schema.ts';
+import type { KpiQuery } from './schema.ts';
 
 /** What DuckDB finds of one combination of group values, currency, bucket and UTC day. */
 export interface OracleCell {
@@ -218,7 +219,7 @@ function byItems(groupBy: readonly string[], tests: readonly string[]): string {
     ) g USING (idx)`;
 }
 
-function testOf(name: string, filter: KpiFilter): string {
+function testOf(name: string, filter: Filter): string {
   const isNot = typeof filter === 'object' && filter !== null && !Array.isArray(filter);
   const given = isNot ? filter.not : filter;
   const normal = (text: string): string =>

@@ -27,6 +27,8 @@ export interface TestRow {
   readonly scope?: string;
   readonly retraction?: boolean;
   readonly restated?: boolean;
+  /** Stands for the event's id; default: the row's place in its batch. */
+  readonly event?: number;
   readonly type?: string;
   readonly marks?: readonly Mark[];
   readonly currency?: string;
@@ -59,7 +61,7 @@ export function appendRow(batch: RowBatch, given: TestRow): void {
   code(CODE.type, dictionary.codeOf(given.type ?? 'order.created'));
   code(CODE.marks, marksOf(given));
   code(CODE.currency, dictionary.codeOf(given.currency ?? ''));
-  code(CODE.event, row);
+  code(CODE.event, given.event ?? row);
   for (const [at, name] of [...ROW_DIMENSIONS, ...CUSTOM].entries()) {
     code(CODE.dimensions + at, dictionary.codeOf(given.dimensions?.[name] ?? ''));
   }
@@ -167,7 +169,7 @@ export function randomRows({ seed, events, start_ms, end_ms }: RandomRows): Test
       value: random() < 0.9 ? below(10 ** 9) : undefined,
     };
     return {
-      ...{ time_ms, sequence, type, marks },
+      ...{ time_ms, sequence, type, marks, event: sequence },
       currency: pick(CURRENCIES),
       dimensions: Object.fromEntries(Object.entries(VALUES).map(([name, values]) => [name, pick(values)])),
       customer: random() < 0.9 ? 1 + below(40) : 0,
@@ -194,7 +196,7 @@ export function randomRows({ seed, events, start_ms, end_ms }: RandomRows): Test
     const kind = KINDS.find(([, marks]) => marks === old.marks) as (typeof KINDS)[number];
     const moved = random() < 0.2 ? start_ms + below(end_ms - start_ms) : old.time_ms;
     const marks = random() < 0.2 ? [] : kind[1];
-    const anew = { ...make(sequence, moved, kind), marks, restated: true };
+    const anew = { ...make(sequence, moved, kind), event: old.event ?? 0, marks, restated: true };
     newest[at] = { ...anew, marks: kind[1] };
     rows.push(anew);
     if (marks.length === 0) newest.splice(at, 1);

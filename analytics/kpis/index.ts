@@ -8,7 +8,6 @@ export { KPI_KIND, type KpiShared, type KpiWork } from './kpi-plan.ts';
 export { logSource } from './log-source.ts';
 export * from './metrics.ts';
 export { type KpiHeader, type KpiSettings, prepareKpis } from './prepare.ts';
-export { positionOfQueryId, queryIdOf, type StreamPosition } from './query-id.ts';
 export * from './schema.ts';
 export type { KpiCube, KpiSources, OpenSources } from './sources.ts';
 export * from './summary.ts';

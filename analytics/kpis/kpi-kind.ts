@@ -5,12 +5,12 @@ import {
   type QueryContext,
   type QueryKind,
 } from '../../engine/index.ts';
+import { queryIdOf } from '../query-head/index.ts';
 import { KpiSums, mergeSums, RowScan, readSums } from '../row-sums/index.ts';
 import { answerOf, type KpiResult } from './answer.ts';
 import { addCells } from './cube-cells.ts';
 import { KPI_KIND, type KpiShared, type KpiWork, planKpis } from './kpi-plan.ts';
 import { type KpiSettings, prepareKpis, scanSpecOf, shapeOf } from './prepare.ts';
-import { queryIdOf } from './query-id.ts';
 import { type KpiQuery, kpiSchemaOf } from './schema.ts';
 import type { OpenSources } from './sources.ts';
 

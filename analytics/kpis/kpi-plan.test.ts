@@ -1,11 +1,11 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { propertySeed } from '../../test/property.ts';
 import { QueryError } from '../query/index.ts';
+import { positionOfQueryId, queryIdOf } from '../query-head/index.ts';
 import { kpiBatchKind } from './batch.ts';
 import { randomRows, type TestRow } from './fixture-rows.ts';
 import { cubeOf, KpiStore, NOW_MS } from './fixture-store.ts';
 import type { KpiAnswer } from './kpi-kind.ts';
-import { positionOfQueryId, queryIdOf } from './query-id.ts';
 import type { KpiQueryInput } from './schema.ts';
 import { kpiSummaryKind } from './summary.ts';
 

@@ -9,10 +9,9 @@ import {
 } from '../../engine/index.ts';
 import { type RatesByCurrency, readDayRates } from '../exchange/index.ts';
 import { DAY_MS, formatUtc, QueryError } from '../query/index.ts';
-import { answerPosition } from './as-of.ts';
+import { answerPosition, type StreamPosition } from '../query-head/index.ts';
 import { type CubeStretch, type Stretch, tileSlots } from './cube-tiling.ts';
 import { type KpiSettings, type Prepared, prepareKpis } from './prepare.ts';
-import type { StreamPosition } from './query-id.ts';
 import type { KpiQuery } from './schema.ts';
 import type { KpiSources } from './sources.ts';
 

@@ -1,5 +1,5 @@
 import type { Dictionary } from '../../engine/index.ts';
-import { normalType } from '../events/index.ts';
+import { type AskedFilter, dimensionFilter, filtersOf, requireColumn } from '../filters/index.ts';
 import {
   bucketsOf,
   formatUtc,
@@ -10,12 +10,11 @@ import {
   type TimeBuckets,
   zoneOf,
 } from '../query/index.ts';
+import type { QuerySettings } from '../query-head/index.ts';
 import {
-  type DimensionColumn,
   type Distribution,
   type MeasureRule,
   observedRule,
-  type RowFilter,
   ruleOf,
   type ScanSpec,
   type SumsShape,
@@ -23,7 +22,6 @@ import {
   type TimeSlots,
 } from '../row-sums/index.ts';
 import { MARK, type Measure } from '../rows/index.ts';
-import { columnOf } from './dimensions.ts';
 import {
   type Aggregation,
   allowsAggregation,
@@ -32,17 +30,9 @@ import {
   type MetricDefinition,
   measuresOf,
 } from './metrics.ts';
-import type { KpiFilter, KpiQuery } from './schema.ts';
+import type { KpiQuery } from './schema.ts';
 
-/** What an answer depends on besides the query and the state. Plain data. */
-export interface KpiSettings {
-  /** Declared custom dimensions, in the order of their columns. */
-  readonly custom: readonly string[];
-  /** The tenant's IANA zone; UTC where there is none. */
-  readonly timezone?: string;
-  /** First day of a week: 1 (Monday, the default) to 7 (Sunday). */
-  readonly weekStart?: number;
-}
+export type KpiSettings = QuerySettings;
 
 /** A metric of a query, under the name that it was asked for. */
 export interface AskedMetric {
@@ -51,13 +41,6 @@ export interface AskedMetric {
   readonly aggregation: Aggregation;
   /** Its value depends on amounts of money. */
   readonly isMonetary: boolean;
-}
-
-/** Accepted values of a dimension, or refused ones; '' is none. */
-export interface AskedFilter {
-  readonly dimension: string;
-  readonly not: boolean;
-  readonly values: ReadonlySet<string>;
 }
 
 export interface KpiHeader {
@@ -152,20 +135,6 @@ function needsOf(asked: readonly AskedMetric[]): Pick<Prepared, 'measures' | 'ob
   };
 }
 
-function filtersOf(filters: KpiQuery['filters']): AskedFilter[] {
-  return Object.entries(filters).flatMap(([dimension, given]) => {
-    if (given === undefined) return [];
-    const isNot = isNegation(given);
-    const values = isNot ? given.not : given;
-    const texts = (Array.isArray(values) ? values : [values]).map((value) => value ?? '');
-    return [{ dimension, not: isNot, values: new Set(texts) }];
-  });
-}
-
-function isNegation(filter: KpiFilter): filter is Extract<KpiFilter, { not: unknown }> {
-  return typeof filter === 'object' && filter !== null && !Array.isArray(filter);
-}
-
 export function shapeOf(prepared: Prepared): SumsShape {
   return {
     width: prepared.seriesBy.length,
@@ -181,40 +150,11 @@ export function scanSpecOf(prepared: Prepared, settings: KpiSettings, dictionary
   const { measures, observed, distributions } = prepared;
   const rules: MeasureRule[] = [...measures.map(ruleOf), ...observed.map(observedRule)];
   return {
-    groups: prepared.seriesBy.map((dimension) => requireColumn(dimension, settings)),
-    filters: prepared.filters.map((filter) => rowFilter(filter, settings, dictionary)),
+    groups: prepared.seriesBy.map((dimension) => requireColumn(dimension, settings.custom)),
+    filters: prepared.filters.map((filter) => dimensionFilter(filter, settings.custom, dictionary)),
     measures: rules,
     amounts: distributions.map(ruleOf),
     membersMark: prepared.distinct ? MARK.orders : 0,
     slots: prepared.slots,
   };
-}
-
-function requireColumn(dimension: string, { custom }: KpiSettings): DimensionColumn {
-  const column = columnOf(dimension, custom);
-  if (column !== undefined) return column;
-  const message = `There is no dimension "${dimension}".`;
-  throw new QueryError('unknown_dimension', message, [{ path: 'group_by', message }]);
-}
-
-function rowFilter(filter: AskedFilter, settings: KpiSettings, dictionary: Dictionary): RowFilter {
-  const test = textTest(filter);
-  // Each code is looked up once: many chunks have the same values.
-  const known = new Map<number, boolean>();
-  const accepts = (code: number): boolean => {
-    let accepted = known.get(code);
-    if (accepted === undefined) {
-      accepted = test(dictionary.textOf(code));
-      known.set(code, accepted);
-    }
-    return accepted;
-  };
-  return { ...requireColumn(filter.dimension, settings), accepts };
-}
-
-/** Whether a filter accepts a text. Types are compared in their normal form. */
-export function textTest({ dimension, not, values }: AskedFilter): (text: string) => boolean {
-  if (dimension !== 'type') return (text) => values.has(text) !== not;
-  const normal = new Set([...values].map(normalType));
-  return (text) => normal.has(normalType(text)) !== not;
 }

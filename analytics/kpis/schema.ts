@@ -1,36 +1,21 @@
 import { z } from 'zod';
+import { filtersSchemaOf, KPI_DIMENSIONS } from '../filters/index.ts';
 import { GRANULARITY_INPUTS } from '../query/index.ts';
-import { KPI_DIMENSIONS } from './dimensions.ts';
+import { HEAD_MEMBERS } from '../query-head/index.ts';
 import { AGGREGATIONS, METRIC_NAMES } from './metrics.ts';
 
 export const MAX_METRICS = 50;
 export const MAX_GROUP_BY = 16;
-const MAX_FILTER_CHARS = 128;
-export const MAX_FILTER_VALUES = 1_000;
 export const MAX_GROUPS = 1_000;
 export const DEFAULT_GROUPS = 100;
 
-const filterValue = z.string().max(MAX_FILTER_CHARS).nullable();
-const filterValues = z.union([filterValue, z.array(filterValue).min(1).max(MAX_FILTER_VALUES)]);
-const FILTER_FORMS =
-  `must be a text of at most ${MAX_FILTER_CHARS} characters, null, a list of 1 to ${MAX_FILTER_VALUES} of these, ` +
-  'or {"not": …} with one of the former';
-const filterSchema = z
-  .union([filterValues, z.strictObject({ not: filterValues })], { error: FILTER_FORMS })
-  .describe('A value, a list of accepted values, or {not: …} of refused ones; null is "has none"');
-export type KpiFilter = z.output<typeof filterSchema>;
-
-const timestamp = (what: string) => z.string().max(64).describe(`${what}, RFC 3339 with offset`);
-const positions = z.record(z.string().max(128), z.record(z.string().max(128), z.int().min(0)));
-
 const MEMBERS = {
+  ...HEAD_MEMBERS,
   metrics: z
     .array(z.enum(METRIC_NAMES as readonly [string, ...string[]]))
     .min(1)
     .max(MAX_METRICS)
     .describe('Names of the metric catalogue'),
-  start: timestamp('Inclusive start'),
-  end: timestamp('Exclusive end; seconds :59 without a fraction mean the next whole second'),
   granularity: z
     .enum(GRANULARITY_INPUTS)
     .optional()
@@ -39,39 +24,12 @@ const MEMBERS = {
     .enum(AGGREGATIONS)
     .default('sum')
     .describe('Of the amounts behind money metrics; metrics with a definition of their own take only sum'),
-  timezone: z.string().min(1).max(64).optional().describe("IANA name; default: the tenant's, else UTC"),
-  currency: z
-    .string()
-    .regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code of three capitals, such as EUR')
-    .optional()
-    .describe(
-      "Converts money to this currency with the tenant's fx.rate events, at the rate of each UTC day",
-    ),
   limit: z
     .int()
     .min(1)
     .max(MAX_GROUPS)
     .default(DEFAULT_GROUPS)
     .describe('Groups to answer: those with the largest total of the first metric'),
-  as_of: z
-    .union(
-      [
-        z.strictObject({ query_id: z.string().min(1).max(512).describe('Of an earlier answer') }),
-        positions.describe('{stream: {partition: sequence}}'),
-      ],
-      { error: 'must be a position such as {"EVENTS":{"0":18234}}, or {"query_id": …} of an earlier answer' },
-    )
-    .optional()
-    .describe('Answers as it was at that position: by the rows up to it'),
-  max_staleness: z
-    .string()
-    .regex(/^\d{1,9}(ms|s|m|h)$/, 'A number and a unit: 500ms, 5s, 2m')
-    .optional()
-    .describe('The answer is at most that old, or 503'),
-  force_fresh: z.boolean().optional().describe('Waits until all that was in the stream is applied'),
-  min_position: positions.optional().describe('{stream: {partition: sequence}} that the answer must include'),
-  explain: z.boolean().optional().describe('Answers the plan beside the numbers'),
-  dry_run: z.boolean().optional().describe('Validates and returns the plan without running it'),
 };
 
 /** The body of a KPI query, where `custom` dimensions are declared. */
@@ -85,10 +43,7 @@ export function kpiSchemaOf(custom: readonly string[] = []) {
       .max(MAX_GROUP_BY)
       .refine((given) => new Set(given).size === given.length, 'A dimension is repeated')
       .default([]),
-    filters: z
-      .strictObject(Object.fromEntries(names.map((name) => [name, filterSchema.optional()])))
-      .describe('By dimension; an event must pass all of them')
-      .default({}),
+    filters: filtersSchemaOf(custom).default({}),
   });
 }
 

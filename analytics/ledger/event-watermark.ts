@@ -16,10 +16,12 @@ export interface EventWatermarkConfig {
 export const eventWatermark = defineOperator<EventBatch, EventBatch, EventWatermarkConfig>({
   kind: 'event-watermark',
   summary: 'Event time of batches of events; follows the clock while the source is idle',
-  start: ({ config, clock, metrics, emit, emitWatermark, initialWatermark_ms, notice }) => {
+  start: ({ name, config, clock, metrics, emit, emitWatermark, initialWatermark_ms, notice }) => {
     const { outOfOrderness_ms, idle_ms } = config;
     let current_ms = initialWatermark_ms ?? Number.NEGATIVE_INFINITY;
-    const lateEvents = metrics.counter('millrace.watermark.late', 'Events older than the watermark');
+    const lateEvents = metrics.counter('millrace.watermark.late', 'Events older than the watermark', {
+      operator: name,
+    });
     const moveTo = (time_ms: number): void => {
       if (time_ms <= current_ms) return;
       current_ms = time_ms;

@@ -83,7 +83,7 @@ export const ledger = defineOperator<EventBatch, RowBatch, LedgerConfig, ReturnT
   // Records have the dimensions by their place, without names.
   definition: ({ custom }) => ({ custom_dimensions: custom.join(',') }),
   definedTables: ENTITIES,
-  start: ({ config, state, clock, metrics, emit, requestBarrier }) => {
+  start: ({ name, config, state, clock, metrics, emit, requestBarrier }) => {
     const entities = Object.fromEntries(
       ENTITIES.map((entity) => [entity, new EntityRecords(state[entity], config.cache_bytes)]),
     ) as Readonly<Record<Entity, EntityRecords>>;
@@ -92,23 +92,27 @@ export const ledger = defineOperator<EventBatch, RowBatch, LedgerConfig, ReturnT
     const heaps = Object.fromEntries(
       ENTITIES.map((entity) => [entity, entities[entity].heap]),
     ) as unknown as LedgerHeaps;
+    const labels = { operator: name };
     for (const entity of ENTITIES) {
       const { heap, runs } = entities[entity];
-      metrics.gauge('millrace.ledger.cached', 'Entities in memory', () => heap.cached, { entity });
+      metrics.gauge('millrace.ledger.cached', 'Entities in memory', () => heap.cached, { ...labels, entity });
       metrics.gauge(
-        'millrace.ledger.memory_bytes',
+        'millrace.ledger.memory.usage',
         'Memory for entities',
         () => heap.memory_bytes + runs.memory_bytes,
-        {
-          entity,
-        },
+        { ...labels, entity },
       );
-      metrics.gauge('millrace.ledger.runs', 'Runs of records', () => runs.runs, { entity });
+      metrics.gauge('millrace.ledger.runs', 'Runs of records', () => runs.runs, { ...labels, entity });
     }
-    const corrected = metrics.counter('millrace.ledger.corrections', 'Rows that correct earlier ones');
+    const corrected = metrics.counter(
+      'millrace.ledger.corrections',
+      'Rows that correct earlier ones',
+      labels,
+    );
     const frozen = metrics.counter(
       'millrace.ledger.frozen',
       'Events of orders with too many to be corrected when the order changes',
+      labels,
     );
     const { custom, retention_days, outOfOrderness_ms = 0 } = config;
     const retention_ms = (retention_days ?? 0) * DAY_MS;

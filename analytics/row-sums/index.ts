@@ -3,5 +3,5 @@ export { DetailBudget } from './detail-budget.ts';
 export { KpiSums, mergeSums, type NamedSums, readSums, type SumsShape } from './kpi-sums.ts';
 export { type Distribution, type MeasureRule, observedRule, ruleOf } from './measure-rules.ts';
 export { MemberCounts } from './member-counts.ts';
-export { type DimensionColumn, type RowFilter, RowScan, type ScanSpec } from './row-scan.ts';
+export { RowScan, type ScanSpec } from './row-scan.ts';
 export { dayOf, SlotFinder, slotsOf, type TimeSlots } from './time-slots.ts';

@@ -1,4 +1,5 @@
 import type { Chunk, ChunkItems } from '../../engine/index.ts';
+import type { DimensionColumn, DimensionFilter } from '../filters/index.ts';
 import { CODE, HASH, ITEM_NUMBER } from '../rows/index.ts';
 import { ItemScan } from './item-scan.ts';
 import type { KpiSums } from './kpi-sums.ts';
@@ -8,20 +9,10 @@ import { RowPlacer } from './row-placer.ts';
 import { acceptTable, refineRange, refineRows, WideColumn } from './row-select.ts';
 import { SlotFinder, type TimeSlots } from './time-slots.ts';
 
-/** A dimension's code column, and its column of items where rows with items have it there; -1: nowhere. */
-export interface DimensionColumn {
-  readonly column: number;
-  readonly item: number;
-}
-
-export interface RowFilter extends DimensionColumn {
-  readonly accepts: (code: number) => boolean;
-}
-
 /** What is added up. */
 export interface ScanSpec {
   readonly groups: readonly DimensionColumn[];
-  readonly filters: readonly RowFilter[];
+  readonly filters: readonly DimensionFilter[];
   readonly measures: readonly MeasureRule[];
   /** Multisets of amounts. */
   readonly amounts: readonly MeasureRule[];
@@ -100,7 +91,7 @@ export class RowScan {
     }
   }
 
-  #filter(chunk: Chunk, { column, accepts }: RowFilter): void {
+  #filter(chunk: Chunk, { column, accepts }: DimensionFilter): void {
     const selected = this.#selected;
     if (selected.count === 0) return;
     const { index, values } = this.#filterIndex.codes(chunk.code(column), chunk.rows);

@@ -9,5 +9,7 @@ export {
   sequenceOf,
   wishOf,
 } from './answer-meta.ts';
+export { namedEntities } from './named-entities.ts';
 export { analyticsOf, analyticsSettings } from './queries.ts';
+export * from './query-route.ts';
 export * from './query-run.ts';

@@ -1,5 +1,12 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { MetricSample } from '../../engine/index.ts';
+import { Gauge, Histogram, Registry } from 'prom-client';
+import { invariant, type MetricSample } from '../../engine/index.ts';
+import {
+  type MetricSpec,
+  metricNamed,
+  prometheusLabel,
+  prometheusName,
+  prometheusText,
+} from '../../runtime/index.ts';
 
 const BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
@@ -13,6 +20,17 @@ export interface LatencySummary {
   readonly p99: number | null;
 }
 
+/** What prom-client wants to know of a metric, from the catalogue. */
+function named<L extends string>(name: string) {
+  const metric: MetricSpec | undefined = metricNamed(name);
+  invariant(metric !== undefined, `the metric ${name} is in the catalogue`);
+  return {
+    name: prometheusName(metric),
+    help: metric.help,
+    labelNames: metric.labels.map(prometheusLabel) as L[],
+  };
+}
+
 /** Counts and times HTTP requests, and writes them out beside the pipeline's samples. */
 export class HttpMetrics {
   readonly #registry = new Registry();
@@ -22,29 +40,25 @@ export class HttpMetrics {
   constructor() {
     const registers = [this.#registry];
     this.#duration = new Histogram({
-      name: 'http_server_request_duration_seconds',
-      help: 'Duration of HTTP requests',
-      labelNames: ['http_route', 'http_request_method', 'http_response_status_code'],
+      ...named('http.server.request.duration'),
       buckets: BUCKETS_S,
       registers,
     });
     this.#active = new Gauge({
-      name: 'http_server_active_requests',
-      help: 'HTTP requests that are being answered',
+      ...named('http.server.active_requests'),
       registers,
     });
-    const gauge = (name: string, help: string, read: () => number): void => {
+    const gauge = (name: string, read: () => number): void => {
       new Gauge({
-        name,
-        help,
+        ...named(name),
         registers,
         collect() {
           this.set(read());
         },
       });
     };
-    gauge('process_memory_usage_bytes', 'Resident memory', () => process.memoryUsage.rss());
-    gauge('process_uptime_seconds', 'Time since the process started', () => process.uptime());
+    gauge('process.memory.usage', () => process.memoryUsage.rss());
+    gauge('process.uptime', () => process.uptime());
   }
 
   /** Counts a request as running; the returned function ends it. */
@@ -66,7 +80,7 @@ export class HttpMetrics {
 
   /** The Prometheus text of the requests and of `samples`. */
   async text(samples: readonly MetricSample[]): Promise<string> {
-    return `${await this.#registry.metrics()}\n${await textOf(samples)}`;
+    return `${await this.#registry.metrics()}\n${prometheusText(samples)}`;
   }
 
   /** Latencies of each route, over all statuses. */
@@ -106,32 +120,4 @@ function quantileOf(cumulative: ReadonlyMap<number, number>, count: number, q: n
     below = upTo;
   }
   return null;
-}
-
-/** `millrace.task.records` is `millrace_task_records`, and a counter's ends in `_total`. */
-function prometheusName({ name, kind }: MetricSample): string {
-  const plain = name.replaceAll(/[^A-Za-z0-9_]/g, '_');
-  return kind === 'counter' ? `${plain}_total` : plain;
-}
-
-async function textOf(samples: readonly MetricSample[]): Promise<string> {
-  const registry = new Registry();
-  const byName = new Map<string, MetricSample[]>();
-  for (const sample of samples) {
-    const name = prometheusName(sample);
-    byName.set(name, [...(byName.get(name) ?? []), sample]);
-  }
-  for (const [name, group] of byName) {
-    const [first] = group;
-    if (first === undefined) continue;
-    const labelNames = [...new Set(group.flatMap(({ labels }) => Object.keys(labels)))];
-    const options = { name, help: first.help, labelNames, registers: [registry] };
-    const counter = first.kind === 'counter' ? new Counter(options) : undefined;
-    const gauge = counter === undefined ? new Gauge(options) : undefined;
-    for (const { labels, value } of group) {
-      counter?.inc(labels, Math.max(0, value));
-      gauge?.set(labels, value);
-    }
-  }
-  return registry.metrics();
 }

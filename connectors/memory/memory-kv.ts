@@ -81,6 +81,11 @@ export class MemoryKeyValueStore implements KeyValueStore {
     return { ok: true };
   }
 
+  /** Memory is never deleted under a process. */
+  async ensure(): Promise<boolean> {
+    return false;
+  }
+
   async list(): Promise<readonly KeyValueEntry[]> {
     return this.#all();
   }

@@ -1,4 +1,7 @@
-/** Counters and gauges of a task, plain data so that they cross a thread. Names are OpenTelemetry style. */
+/**
+ * Counters and gauges of a task, plain data so that they cross a thread. Names follow OpenTelemetry: words with dots
+ * between them, the unit and the kind are no part of it (`millrace.task.commit.time`, in seconds).
+ */
 export type MetricLabels = Readonly<Record<string, string>>;
 
 export interface MetricSample {
@@ -19,7 +22,7 @@ interface Entry {
   readonly kind: 'counter' | 'gauge';
   readonly help: string;
   readonly labels: MetricLabels;
-  read(): number;
+  read(): number | undefined;
 }
 
 /** The task's registry. A counter asked for twice with the same labels is the same counter. */
@@ -42,19 +45,21 @@ export class Metrics {
     return counter;
   }
 
-  /** `read` is called when samples are taken. */
-  gauge(name: string, help: string, read: () => number, labels: MetricLabels = {}): void {
+  /** `read` is called when samples are taken; where it says undefined there is no sample. */
+  gauge(name: string, help: string, read: () => number | undefined, labels: MetricLabels = {}): void {
     this.#entries.set(keyOf(name, labels), { name, kind: 'gauge', help, labels, read });
   }
 
+  /** A count that something else keeps; `read` is called when samples are taken. */
+  observedCounter(name: string, help: string, read: () => number, labels: MetricLabels = {}): void {
+    this.#entries.set(keyOf(name, labels), { name, kind: 'counter', help, labels, read });
+  }
+
   samples(): MetricSample[] {
-    return [...this.#entries.values()].map(({ name, kind, help, labels, read }) => ({
-      name,
-      kind,
-      help,
-      labels,
-      value: read(),
-    }));
+    return [...this.#entries.values()].flatMap(({ name, kind, help, labels, read }) => {
+      const value = read();
+      return value === undefined ? [] : [{ name, kind, help, labels, value }];
+    });
   }
 }
 

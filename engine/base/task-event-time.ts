@@ -93,6 +93,11 @@ export class EventTime {
     this.#own_ms.set(operator, this.initialOf(operator) ?? Number.NEGATIVE_INFINITY);
   }
 
+  /** Calls with each operator that generates watermarks, and what reads its own; -Infinity before its first. */
+  eachOwner(hear: (operator: string, read_ms: () => number) => void): void {
+    for (const operator of this.#own_ms.keys()) hear(operator, () => this.ownOf(operator));
+  }
+
   /** Whether an operator generates watermarks. */
   isOwner(operator: string): boolean {
     return this.#own_ms.has(operator);

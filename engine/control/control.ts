@@ -35,6 +35,11 @@ export interface KeyValueStore {
   update(key: string, value: unknown, revision: number): Promise<KeyValueWrite>;
   /** Conflicts, if a revision is given, unless the key's value is of it. Without one: gone is gone. */
   delete(key: string, revision?: number): Promise<KeyValueDelete>;
+  /**
+   * Makes the bucket again if it was deleted; its revisions then go on behind `after_revision`. True: this
+   * call made it, and it is empty.
+   */
+  ensure(after_revision: number): Promise<boolean>;
   /** All values, by key in code-unit order. */
   list(): Promise<readonly KeyValueEntry[]>;
   /**

@@ -2,11 +2,13 @@ import { Observable, type OperatorFunction } from 'rxjs';
 import {
   type Barrier,
   type Clock,
+  type Counter,
   type EventTime,
   type Metrics,
   MillraceError,
   type Signal,
 } from '../base/index.ts';
+import type { ControlHandlers } from '../control/index.ts';
 import type { FailureWatch, OutMessage } from '../edges/index.ts';
 import {
   type Flushable,
@@ -51,6 +53,8 @@ export interface Runtime {
   /** Tables to flush inside the commit, in the order of registration. */
   register(operator: string, flushable: Flushable): void;
   timers(operator: string): Timers;
+  /** Definitions go to the operator from here on. */
+  control(operator: string, handlers: ControlHandlers): void;
   readonly failures: FailureWatch;
 }
 
@@ -114,6 +118,8 @@ export interface Handlers<A> {
    * this is more than before a restart. Default 0.
    */
   readonly delayWatermark_ms?: number;
+  /** It takes definitions that users make while it runs. */
+  readonly definitions?: ControlHandlers;
 }
 
 /** By name, as a person would write it. */
@@ -151,6 +157,15 @@ export interface Operator<A, B, O extends Sides = NoSides> {
   readonly sideTypes?: O;
   /** Batches of side outputs come tagged with their name. */
   bind(runtime: Runtime): OperatorFunction<Signal<A>, Signal<B>>;
+}
+
+/** The output of an operator that is no side output, in `millrace.operator.emitted`. */
+export const MAIN_OUTPUT = 'main';
+
+/** What an operator or a source has given to one of its outputs. */
+export function emittedBy(metrics: Metrics, operator: string, output: string = MAIN_OUTPUT): Counter {
+  const help = 'Items that an operator or a source gave; of columns, batches';
+  return metrics.counter('millrace.operator.emitted', help, { operator, output });
 }
 
 const NAME = /^[a-z][a-z0-9-]{0,62}$/;
@@ -211,6 +226,18 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
       }
       const timers = runtime.timers(name);
       const { eventTime } = runtime;
+      const received = runtime.metrics.counter(
+        'millrace.operator.received',
+        'Items that came to an operator; of columns, batches',
+        { operator: name },
+      );
+      const emitted = emittedBy(runtime.metrics, name);
+      const aside = new Map<string, Counter>();
+      const asideBy = (side: string): Counter => {
+        const counter = aside.get(side) ?? emittedBy(runtime.metrics, name, side);
+        aside.set(side, counter);
+        return counter;
+      };
       const handlers = spec.start({
         name,
         config,
@@ -222,11 +249,15 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
         partition: runtime.partition,
         timers,
         emit: (items) => {
-          if (items.length > 0) output.next({ kind: 'batch', items });
+          if (items.length === 0) return;
+          emitted.add(items.length);
+          output.next({ kind: 'batch', items });
         },
         emitTo: (side, items) => {
+          if (items.length === 0) return;
+          asideBy(side).add(items.length);
           // The readers of a side output take what its type says; the tag keeps it from all others.
-          if (items.length > 0) output.next({ kind: 'batch', items: items as readonly never[], side });
+          output.next({ kind: 'batch', items: items as readonly never[], side });
         },
         emitWatermark: (time_ms) => {
           eventTime.move(name, time_ms);
@@ -240,6 +271,7 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
       const onTimer = handlers.onTimer?.bind(handlers);
       const owns = handlers.ownsWatermark === true;
       if (owns) eventTime.expect(name);
+      if (handlers.definitions !== undefined) runtime.control(name, handlers.definitions);
       const { failures } = runtime;
       const pass = (watermark_ms: number): void => {
         reached_ms = watermark_ms;
@@ -273,6 +305,7 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
       const handle = (signal: Signal<A>): void => {
         switch (signal.kind) {
           case 'batch':
+            received.add(signal.items.length);
             handlers.onBatch(signal.items);
             break;
           case 'watermark':

@@ -1,6 +1,8 @@
 import { type MetricSample, Metrics } from '../base/index.ts';
 import type { PlanHead } from './kind.ts';
 
+const MS_PER_SECOND = 1_000;
+
 interface Gauges {
   readonly running: () => number;
   readonly waiting: () => number;
@@ -25,8 +27,8 @@ export class QueryMetrics {
     this.#add('millrace.query.rows', 'Rows of the log that answers were made of', { kind }, plan.rows);
     this.#add('millrace.query.cells', 'Cells of cubes that answers were made of', { kind }, plan.cells ?? 0);
     if (ran === 'inline') return;
-    const help = 'CPU time that plans of answered queries estimated, threads only, ms';
-    this.#add('millrace.query.planned_ms', help, { kind }, plan.cost_ms);
+    const help = 'CPU time that plans of answered queries estimated, threads only';
+    this.#add('millrace.query.planned.time', help, { kind }, plan.cost_ms / MS_PER_SECOND);
   }
 
   /** By code: `query_cancelled`, `query_timeout`, `query_too_large`, … */
@@ -39,7 +41,7 @@ export class QueryMetrics {
   }
 
   busy(kind: string, ms: number): void {
-    this.#add('millrace.query.busy_ms', 'Time of scan threads', { kind }, ms);
+    this.#add('millrace.query.thread.time', 'Time of scan threads', { kind }, ms / MS_PER_SECOND);
   }
 
   samples(): MetricSample[] {

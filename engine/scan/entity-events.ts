@@ -1,5 +1,5 @@
-import type { Chunk } from '../columns/index.ts';
-import { EntityRuns } from './entity-runs.ts';
+import type { Chunk, ChunkHashes } from '../columns/index.ts';
+import { EntitySlice, type EntityVisitor, LABEL_BITS, SliceEntities } from './entity-slice.ts';
 import { RowLabels, type RowLabelsConfig } from './row-labels.ts';
 import { WideIndex } from './wide-index.ts';
 
@@ -12,11 +12,9 @@ export interface EntityEventsConfig extends RowLabelsConfig {
 }
 
 /** An event is one number: its time × 256 + its label. So the order of numbers is that of time, then of labels. */
-export const EVENT_LABELS = 256;
+export const EVENT_LABELS = 1 << LABEL_BITS;
 const SLICE_BITS = 8;
-
-/** The first `count` events are those of the entity with this hash, ascending. Valid during the call. */
-export type EntityVisitor = (hi: number, lo: number, events: Float64Array, count: number) => void;
+const SLICES = 1 << SLICE_BITS;
 
 /** The time of an event, ms; its label is what is left: `event - eventTimeOf(event) * EVENT_LABELS`. */
 export function eventTimeOf(event: number): number {
@@ -25,21 +23,24 @@ export function eventTimeOf(event: number): number {
 
 /**
  * Collects the events of each entity from the chunks of a scan, in any order, and hands them out entity by entity, in
- * order of time and, at one time, of labels. 8 to 20 bytes an event: a long range is asked for in parts.
+ * order of time and, at one time, of labels. 12 to 20 bytes an event: a long range is asked for in parts.
  *
  * What comes is put down by slice of the hashes, and handed out slice by slice, so that one fits the processor's
- * cache. Chunks are sorted by hash, so rows of a slice lie together there.
+ * cache. Chunks are sorted by hash, so rows of a slice lie together there. The loops over rows and events decide
+ * nothing that a processor cannot foresee.
  */
 export class EntityEvents {
   readonly #entity: number;
   readonly #labels: RowLabels;
   readonly #index = new WideIndex();
-  readonly #slices: readonly EntityRuns[];
-  #events = new Float64Array(64);
+  readonly #slices: readonly EntitySlice[];
+  readonly #entities = new SliceEntities();
+  /** By local place of an entity in the chunk at hand: its run there × 256 + its slice. */
+  #runs = new Uint32Array(0);
 
   constructor(config: EntityEventsConfig) {
     const rows = (config.rows ?? 0) >> SLICE_BITS;
-    this.#slices = Array.from({ length: 1 << SLICE_BITS }, () => new EntityRuns(rows));
+    this.#slices = Array.from({ length: SLICES }, () => new EntitySlice(rows));
     this.#entity = config.entity;
     this.#labels = new RowLabels(config);
   }
@@ -47,100 +48,83 @@ export class EntityEvents {
   add(chunk: Chunk): void {
     const labels = this.#labels.of(chunk);
     if (labels === undefined) return;
-    const { hi, lo, index } = chunk.hash(this.#entity);
-    const places = this.#index.of(index, chunk.rows);
+    const hashes = chunk.hash(this.#entity);
+    const places = this.#index.of(hashes.index, chunk.rows);
     const times = chunk.time_ms();
-    let slice = 0;
-    let runs = this.#slices[0] as EntityRuns;
-    let { event, events } = runs;
-    let last = -1;
-    let isNone = true;
-    for (let row = 0; row < chunk.rows; row++) {
-      const label = labels[row] as number;
-      if (label === 0) continue;
-      const place = places[row] as number;
-      if (place !== last) {
-        last = place;
-        const [first, second] = [hi[place] as number, lo[place] as number];
-        isNone = (first | second) === 0;
-        if (isNone) continue;
-        const own = first >>> (32 - SLICE_BITS);
-        if (own !== slice) {
-          runs.end(events);
-          slice = own;
-          runs = this.#slices[slice] as EntityRuns;
-          ({ event, events } = runs);
-        }
-        runs.open(first, second, events);
-      }
-      if (isNone) continue;
-      if (events === event.length) event = runs.grow(events);
-      event[events++] = (times[row] as number) * EVENT_LABELS + label;
+    const none = this.#openRuns(hashes);
+    if (none >= 0) for (let row = 0; row < chunk.rows; row++) if (places[row] === none) labels[row] = 0;
+    const runs = this.#runs;
+    for (let row = 0; row < chunk.rows; ) {
+      const own = (runs[places[row] as number] as number) & (SLICES - 1);
+      row = append(this.#slices[own] as EntitySlice, own, { places, runs, times, labels }, row, chunk.rows);
     }
-    runs.end(events);
+  }
+
+  /** A run for each entity of a chunk; the place of those rows that have none, -1 where there are no such rows. */
+  #openRuns({ hi, lo }: ChunkHashes): number {
+    if (this.#runs.length < hi.length) this.#runs = new Uint32Array(hi.length * 2);
+    const runs = this.#runs;
+    let none = -1;
+    for (let place = 0; place < hi.length; place++) {
+      const [first, second] = [hi[place] as number, lo[place] as number];
+      const own = first >>> (32 - SLICE_BITS);
+      if ((first | second) === 0) {
+        none = place;
+        runs[place] = 0;
+      } else runs[place] = ((this.#slices[own] as EntitySlice).addRun(first, second) << SLICE_BITS) | own;
+    }
+    return none;
   }
 
   /** `check` is called every few milliseconds, and may throw. */
-  visit(visit: EntityVisitor, check: () => void = () => {}): void {
-    for (const runs of this.#slices) {
-      if (runs.count === 0) continue;
+  visit(visit: EntityVisitor, check?: () => void): void {
+    this.visitSlices((slice, entities) => entities.visit(slice, visit), check);
+  }
+
+  /** For kernels that go through the events in the order in which they came: that of time, for most entities. */
+  visitSlices(
+    visit: (slice: EntitySlice, entities: SliceEntities) => void,
+    check: () => void = () => {},
+  ): void {
+    for (const slice of this.#slices) {
+      if (slice.events === 0) continue;
       check();
-      const order = runs.byHash(SLICE_BITS);
-      const { hi, lo, count } = runs;
-      for (let at = 0; at < count; ) {
-        const [first, second] = [hi[order[at] as number] as number, lo[order[at] as number] as number];
-        let end = at + 1;
-        while (end < count && lo[order[end] as number] === second && hi[order[end] as number] === first)
-          end++;
-        const events = this.#gather(runs, order, at, end);
-        visit(first, second, this.#events, events);
-        at = end;
-      }
+      this.#entities.number(slice);
+      visit(slice, this.#entities);
     }
-  }
-
-  /** The events of the runs order[from..to), ascending, in `#events`; returns how many. */
-  #gather({ start, event }: EntityRuns, order: Int32Array, from: number, to: number): number {
-    let count = 0;
-    let latest = Number.NEGATIVE_INFINITY;
-    let isAscending = true;
-    for (let at = from; at < to; at++) {
-      const run = order[at] as number;
-      const end = start[run + 1] as number;
-      const begin = start[run] as number;
-      if (count + end - begin > this.#events.length) this.#grow(count, end - begin);
-      const events = this.#events;
-      for (let place = begin; place < end; place++) {
-        const own = event[place] as number;
-        if (own < latest) isAscending = false;
-        latest = own;
-        events[count++] = own;
-      }
-    }
-    if (!isAscending) sortAscending(this.#events, count);
-    return count;
-  }
-
-  #grow(count: number, more: number): void {
-    const events = new Float64Array((count + more) * 2);
-    events.set(this.#events.subarray(0, count));
-    this.#events = events;
   }
 }
 
-/** More are sorted by the runtime. */
-const FEW = 32;
+interface LabelledEntities {
+  readonly places: Uint32Array;
+  readonly runs: Uint32Array;
+  readonly times: Float64Array;
+  readonly labels: Uint8Array;
+}
 
-function sortAscending(events: Float64Array, count: number): void {
-  if (count > FEW) {
-    events.subarray(0, count).sort();
-    return;
+/** Adds the events of rows from `from` on, up to the first one of another slice, and returns that row. */
+function append(
+  slice: EntitySlice,
+  own: number,
+  { places, runs, times, labels }: LabelledEntities,
+  from: number,
+  end: number,
+): number {
+  let { event, what, events } = slice;
+  let row = from;
+  for (; row < end; row++) {
+    const run = runs[places[row] as number] as number;
+    if ((run & (SLICES - 1)) !== own) break;
+    if (events === event.length) {
+      slice.grow(events);
+      ({ event, what } = slice);
+    }
+    const label = labels[row] as number;
+    event[events] = (times[row] as number) * EVENT_LABELS + label;
+    what[events] = (run ^ own) | label;
+    // A row without a label is written over.
+    events += (label + 255) >> LABEL_BITS;
   }
-  for (let at = 1; at < count; at++) {
-    const event = events[at] as number;
-    let hole = at;
-    for (; hole > 0 && (events[hole - 1] as number) > event; hole--)
-      events[hole] = events[hole - 1] as number;
-    events[hole] = event;
-  }
+  slice.events = events;
+  return row;
 }

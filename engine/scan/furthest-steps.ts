@@ -1,5 +1,6 @@
-import { type EntityEvents, type EntityVisitor, EVENT_LABELS, eventTimeOf } from './entity-events.ts';
-import { ENTRY_WORDS, EntityMasks } from './entity-masks.ts';
+import { type EntityEvents, EVENT_LABELS } from './entity-events.ts';
+import { type EntitySlice, type EntityVisitor, LABEL_BITS, type SliceEntities } from './entity-slice.ts';
+import { FurthestEntries } from './furthest-entries.ts';
 
 export interface FurthestStepsConfig {
   /** At most 31. */
@@ -18,56 +19,97 @@ export interface FurthestStepsConfig {
  *
  * An attempt lies in the window of its first step. So a range is divided by time: each part takes the entries of
  * its own stretch, and the events up to a window behind it; the furthest of all parts is the entity's.
+ *
+ * Events are taken as they came. Who turns out to have had one too early is counted again, from sorted events:
+ * hand chunks over in the order of their times, as far as there is one.
  */
 export class FurthestSteps {
-  readonly #config: FurthestStepsConfig;
-  /** By step: the latest begin that led there, NaN for none; place 0 is the event at hand. */
-  readonly #begun_ms: Float64Array;
-  readonly #reached = new EntityMasks();
+  readonly #steps: number;
+  /** Of what is compared with events, which carry a label: see there. */
+  readonly #windowEnd: number;
+  readonly #entryEnd: number;
+  /** Log2 of the numbers of an entity. */
+  readonly #shift: number;
+  /**
+   * Of each entity: the event at hand if it may begin something; by step, the latest begin that led there, NaN for
+   * none; the latest event.
+   */
+  #states = new Float64Array(0);
+  #isLate = new Uint8Array(0);
+  readonly #reached = new FurthestEntries();
 
-  constructor(config: FurthestStepsConfig) {
-    this.#config = config;
-    this.#begun_ms = new Float64Array(config.steps + 1);
+  constructor({ steps, window_ms, entryEnd_ms }: FurthestStepsConfig) {
+    this.#steps = steps;
+    this.#windowEnd = (Math.floor(window_ms) + 1) * EVENT_LABELS;
+    this.#entryEnd = entryEnd_ms * EVENT_LABELS;
+    this.#shift = 32 - Math.clz32(steps + 1);
   }
 
-  /** Each entity that reached a step, with the furthest as a bit, as bytes for `countFurthest`. */
+  /** Each entity that reached a step, with the furthest, as bytes for `countFurthest`. */
   of(events: EntityEvents, check?: () => void): Uint8Array {
-    events.visit(this.#visit, check);
+    events.visitSlices((slice, entities) => this.#visit(slice, entities), check);
     return this.#reached.bytes();
   }
 
-  readonly #visit: EntityVisitor = (hi, lo, events, count) => {
-    const { window_ms, entryEnd_ms } = this.#config;
-    const begun_ms = this.#begun_ms.fill(Number.NaN);
-    let furthest = 0;
+  #visit(slice: EntitySlice, entities: SliceEntities): void {
+    const { count, runOf } = entities;
+    const size = count << this.#shift;
+    if (this.#states.length < size) this.#states = new Float64Array(size * 2);
+    this.#states.fill(Number.NaN, 0, size);
+    if (this.#isLate.length < count) this.#isLate = new Uint8Array(count * 2);
+    const isLate = this.#isLate.fill(0, 0, count);
+    const late = this.#follow(slice, entities.entityOf);
+    for (let entity = 0; entity < count; entity++) {
+      if (isLate[entity] === 1) continue;
+      const run = runOf[entity] as number;
+      this.#reach(slice.hi[run] as number, slice.lo[run] as number, entity << this.#shift);
+    }
+    if (late) entities.visitSome(slice, isLate, this.#visitSorted);
+  }
+
+  /** Takes each event; says whether some entity had one earlier than the one before. */
+  #follow({ event: events, what, events: count }: EntitySlice, entityOf: Int32Array): boolean {
+    const states = this.#states;
+    const isLate = this.#isLate;
+    const [shift, windowEnd, entryEnd] = [this.#shift, this.#windowEnd, this.#entryEnd];
+    const latestAt = this.#steps + 1;
+    let late = false;
     for (let at = 0; at < count; at++) {
       const event = events[at] as number;
-      const at_ms = eventTimeOf(event);
-      const step = event - at_ms * EVENT_LABELS;
+      const own = what[at] as number;
+      const entity = entityOf[own >>> LABEL_BITS] as number;
+      const step = own & (EVENT_LABELS - 1);
+      const state = entity << shift;
+      if (event < (states[state + latestAt] as number)) {
+        isLate[entity] = 1;
+        late = true;
+      }
+      states[state + latestAt] = event;
       // The first step begins with itself.
-      begun_ms[0] = at_ms < entryEnd_ms ? at_ms : Number.NaN;
-      const began_ms = begun_ms[step - 1] as number;
-      // NaN fails the comparison.
-      if (!(at_ms - began_ms <= window_ms)) continue;
-      begun_ms[step] = began_ms;
-      furthest = Math.max(furthest, step);
+      states[state] = event < entryEnd ? event : Number.NaN;
+      const began = states[state + step - 1] as number;
+      // NaN fails the comparison. Then what is written is never read.
+      states[state + (event - began < windowEnd ? step : 0)] = began;
     }
-    if (furthest > 0) this.#reached.add(hi, lo, 1 << (furthest - 1), 0);
-  };
-}
-
-/**
- * Entities by their furthest step, of what parts gave one after the other in `bytes`: index k has those whose
- * furthest is step k + 1.
- */
-export function countFurthest(bytes: Uint8Array, steps: number): Float64Array {
-  const masks = new EntityMasks();
-  masks.addBytes(bytes);
-  masks.join();
-  const counts = new Float64Array(steps);
-  for (let entry = 0; entry < masks.count; entry++) {
-    const furthest = 31 - Math.clz32(masks.words[entry * ENTRY_WORDS + 2] as number);
-    counts[furthest] = (counts[furthest] as number) + 1;
+    return late;
   }
-  return counts;
+
+  readonly #visitSorted: EntityVisitor = (hi, lo, events, count) => {
+    const states = this.#states.fill(Number.NaN, 0, this.#steps + 1);
+    for (let at = 0; at < count; at++) {
+      const event = events[at] as number;
+      const step = event % EVENT_LABELS;
+      states[0] = event < this.#entryEnd ? event : Number.NaN;
+      const began = states[step - 1] as number;
+      if (event - began < this.#windowEnd) states[step] = began;
+    }
+    this.#reach(hi, lo, 0);
+  };
+
+  #reach(hi: number, lo: number, state: number): void {
+    const states = this.#states;
+    let furthest = this.#steps;
+    while (furthest > 0 && Number.isNaN(states[state + furthest] as number)) furthest--;
+    if (furthest > 0) this.#reached.add(hi, lo, furthest);
+  }
 }

@@ -1,4 +1,5 @@
 export * from './entity-events.ts';
+export * from './furthest-entries.ts';
 export * from './furthest-steps.ts';
 export * from './periods-active.ts';
 export * from './row-labels.ts';

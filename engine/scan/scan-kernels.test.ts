@@ -4,7 +4,8 @@ import { LogUnderTest, type Row, SCHEMA } from '../log/fixture-log.ts';
 import { planScan, type ScanPlan, type ScanRequest, scanChunks, splitPlan } from '../log/index.ts';
 import { MemoryDisk } from '../state/index.ts';
 import { EntityEvents, EVENT_LABELS, eventTimeOf } from './entity-events.ts';
-import { countFurthest, FurthestSteps } from './furthest-steps.ts';
+import { countFurthest } from './furthest-entries.ts';
+import { FurthestSteps } from './furthest-steps.ts';
 import { PeriodsActive } from './periods-active.ts';
 import type { RowLabelsConfig } from './row-labels.ts';
 

@@ -7,57 +7,34 @@ import {
   Metrics,
   MillraceError,
 } from '../base/index.ts';
+import type { ControlInput } from '../control/index.ts';
 import {
-  DEFAULT_OUTBOX_LIMITS,
   errorOf,
   FailureWatch,
   OUTBOX_TABLE,
   Outbox,
-  type OutboxLimits,
   type Publisher,
   type Quarantine,
   type Source,
   type SourceRecord,
 } from '../edges/index.ts';
-import type { Graph, Listen, Notice, Runtime, Topology, TopologyChange } from '../graph/index.ts';
+import {
+  emittedBy,
+  type Graph,
+  type Listen,
+  type Notice,
+  type Runtime,
+  type Topology,
+  type TopologyChange,
+} from '../graph/index.ts';
 import type { Flushable, KvStore } from '../state/index.ts';
+import { ControlState, describeControl } from './control-state.ts';
 import { type Input, Inputs, type InputsOptions, type Sources, watermarkOwners } from './inputs.ts';
 import { META_TABLE, NoticeBoard, type Progress, readProgress, writeProgress } from './meta.ts';
+import { DEFAULT_TASK_LIMITS, type TaskLimits } from './task-limits.ts';
+import { TaskMetrics } from './task-metrics.ts';
 import { TimerService } from './timers.ts';
 import { readTopology, upgradeTopology, writeTopology } from './upgrade.ts';
-
-export interface TaskLimits {
-  /** Records pushed through the graph at once, at most. */
-  readonly batch_max_events: number;
-  /** How long a push should hold the event loop: batches of costly records are made smaller. */
-  readonly batch_target_ms: number;
-  readonly barrier_interval_ms: number;
-  readonly barrier_max_events: number;
-  /**
-   * Both while more than `barrier_max_events` wait in the stream: nobody sees the difference, and larger
-   * commits cost less a record.
-   */
-  readonly backlog_barrier_interval_ms: number;
-  readonly backlog_barrier_max_events: number;
-  /** How often a quiet source's barrier passes, so that the watermark can follow the clock. */
-  readonly idle_barrier_interval_ms: number;
-  /** Of several sources: how far one may be ahead of the slowest in event time before it has to wait, ms. */
-  readonly max_drift_ms: number;
-  readonly outbox: OutboxLimits;
-}
-
-/** Limits of a task that is not given others. */
-export const DEFAULT_TASK_LIMITS: TaskLimits = {
-  batch_max_events: 4_096,
-  batch_target_ms: 50,
-  barrier_interval_ms: 250,
-  barrier_max_events: 50_000,
-  backlog_barrier_interval_ms: 2_000,
-  backlog_barrier_max_events: 150_000,
-  idle_barrier_interval_ms: 5_000,
-  max_drift_ms: 300_000,
-  outbox: DEFAULT_OUTBOX_LIMITS,
-};
 
 export interface TaskOptions {
   readonly topology: Topology;
@@ -65,6 +42,8 @@ export interface TaskOptions {
   readonly source: Source | Sources;
   readonly store: KvStore;
   readonly publisher: Publisher;
+  /** Definitions that change while it runs. Default: none come, and those of the last commit stay. */
+  readonly control?: ControlInput;
   readonly clock: Clock;
   readonly limits?: Partial<TaskLimits>;
   readonly onCommit?: (progress: Progress) => void;
@@ -79,6 +58,7 @@ export interface TaskOptions {
 }
 
 const BATCH_MIN_EVENTS = 64;
+const MS_PER_SECOND = 1_000;
 
 /**
  * For the worker thread that a task runs in, as Node's default, which may change. What lives between two commits lies
@@ -93,12 +73,14 @@ export const TASK_THREAD_LIMITS = { maxYoungGenerationSizeMb: 48 } as const;
  */
 export class Task {
   readonly metrics = new Metrics();
+  readonly #counts = new TaskMetrics(this.metrics);
   readonly #options: TaskOptions;
   readonly #limits: TaskLimits;
   readonly #flushables: Flushable[] = [];
   readonly #timers: TimerService[] = [];
   #graph: Graph | undefined;
   #outbox: Outbox | undefined;
+  #control: ControlState | undefined;
   #notices = new NoticeBoard({});
   #inputs: Inputs | undefined;
   readonly #watermarkOf = new Map<string, readonly string[]>();
@@ -143,7 +125,7 @@ export class Task {
       progress?.outbox_next ?? 0,
       this.#limits.outbox,
       ({ id, subject }, { code }) => {
-        this.metrics.counter('millrace.outbox.refused', 'Messages that the receiver will never take').add();
+        this.#counts.refused.add();
         this.#notices.add({
           kind: 'outbox_refused',
           scope: subject,
@@ -152,8 +134,10 @@ export class Task {
         });
       },
     );
+    this.#control = new ControlState(store, this.#options.control, progress?.control, this.#limits.control);
     const failed = (error: unknown): void => this.#failures.reportUnknown(error);
-    this.#graph = topology.start(this.#runtime(), failed, this.#options.listen);
+    this.#graph = topology.start(this.#runtime(inputs.first.source.partition), failed, this.#options.listen);
+    this.#control.restore();
     const { watermark_ms } = this.#eventTime;
     if (watermark_ms !== null) this.#graph.push({ kind: 'watermark', time_ms: watermark_ms });
     this.#raise();
@@ -163,20 +147,28 @@ export class Task {
         watermarkOwners(described, node, (name) => this.#eventTime.isOwner(name)),
       );
     }
-    this.#describeMetrics();
+    describeControl(this.metrics, this.#control);
+    this.#counts.observe({
+      store,
+      inputs,
+      outbox: this.#outbox,
+      eventTime: this.#eventTime,
+      held: () => inputs.held(this.#alignment).length,
+      uncommitted: () => this.#uncommitted,
+    });
     await inputs.start();
     this.#barrier_at_ms = clock.now();
     this.#outbox.pump();
   }
 
-  #runtime(): Runtime {
+  #runtime(partition: string): Runtime {
     const { store, clock } = this.#options;
     return {
       store,
       clock,
       metrics: this.metrics,
       topology: this.#options.topology.name,
-      partition: this.#inputs?.first.source.partition ?? '0',
+      partition,
       send: (message) => this.#opened().outbox.stage(message),
       notice: (notice: Notice) => this.#notices.add(notice),
       requestBarrier: () => {
@@ -184,6 +176,7 @@ export class Task {
       },
       eventTime: this.#eventTime,
       failures: this.#failures,
+      control: (operator, handlers) => this.#control?.register(operator, handlers),
       register: (_, flushable) => this.#flushables.push(flushable),
       timers: (operator) => {
         const id = `${operator}/timers`;
@@ -194,11 +187,17 @@ export class Task {
     };
   }
 
-  #opened(): { graph: Graph; outbox: Outbox; inputs: Inputs } {
-    if (this.#graph === undefined || this.#outbox === undefined || this.#inputs === undefined) {
+  #opened(): { graph: Graph; outbox: Outbox; inputs: Inputs; control: ControlState } {
+    const [graph, outbox, inputs, control] = [this.#graph, this.#outbox, this.#inputs, this.#control];
+    if (graph === undefined || outbox === undefined || inputs === undefined || control === undefined) {
       throw new MillraceError('task_not_open', 'Call open() before anything else of a task.');
     }
-    return { graph: this.#graph, outbox: this.#outbox, inputs: this.#inputs };
+    return { graph, outbox, inputs, control };
+  }
+
+  /** An operator has more to do, or there are definitions that are not applied yet: a commit is due. */
+  get wantsBarrier(): boolean {
+    return this.#barrierRequested || this.#control?.hasNews === true;
   }
 
   /** The event time that a source has reached: the least of what is made of its records. */
@@ -215,6 +214,7 @@ export class Task {
   /** Processes until `stop` is aborted, then commits what it has taken. Throws what broke it, uncommitted work undone. */
   async run(stop: AbortSignal): Promise<void> {
     const { clock } = this.#options;
+    const { control_poll_ms } = this.#limits;
     const { outbox, inputs } = this.#opened();
     const wake = (): void => {
       outbox.stop();
@@ -224,7 +224,8 @@ export class Task {
     try {
       while (!stop.aborted) {
         await outbox.room();
-        await this.step(Math.max(0, this.#nextBarrier_ms() - clock.now()));
+        const wait_ms = Math.max(0, this.#nextBarrier_ms() - clock.now());
+        await this.step(this.#options.control === undefined ? wait_ms : Math.min(wait_ms, control_poll_ms));
       }
       if (this.#uncommitted > 0) this.commit();
     } finally {
@@ -261,11 +262,12 @@ export class Task {
     const admitted =
       quarantine?.admit(input.node, records, (letter, { sequence }, { operator, message }) => {
         this.#opened().outbox.stage(letter);
-        this.metrics.counter('millrace.task.failing_records', 'Records put aside, for they fail').add();
+        this.#counts.failingRecords.add();
         const detail = { operator, message, source: input.node };
         this.#notices.add({ kind: 'record_failed', scope: letter.subject, sequence, detail });
       }) ?? records;
     const pushed_ms = performance.now();
+    emittedBy(this.metrics, input.node).add(records.length);
     if (admitted.length > 0) graph.push(batch(admitted), input.node);
     const failure = this.#failures.first;
     if (failure !== undefined && quarantine !== undefined) {
@@ -290,9 +292,9 @@ export class Task {
 
   #nextBarrier_ms(): number {
     const { barrier_interval_ms, backlog_barrier_interval_ms, idle_barrier_interval_ms } = this.#limits;
-    const { outbox, inputs } = this.#opened();
+    const { outbox, inputs, control } = this.#opened();
     if (this.#barrierRequested) return this.#barrier_at_ms;
-    const isBusy = this.#uncommitted > 0 || outbox.hasChanges || inputs.haveMoved;
+    const isBusy = this.#uncommitted > 0 || outbox.hasChanges || inputs.haveMoved || control.hasNews;
     if (!isBusy) return this.#barrier_at_ms + idle_barrier_interval_ms;
     return this.#barrier_at_ms + (this.#isBehind ? backlog_barrier_interval_ms : barrier_interval_ms);
   }
@@ -300,7 +302,7 @@ export class Task {
   /** Sends a barrier through the graph inside one transaction that writes everything, or nothing. */
   commit(): void {
     const { store, clock, topology, onCommit } = this.#options;
-    const { graph, outbox, inputs } = this.#opened();
+    const { graph, outbox, inputs, control } = this.#opened();
     const started_ms = performance.now();
     const now_ms = clock.now();
     const commit = this.#commit + 1;
@@ -309,6 +311,8 @@ export class Task {
     this.#barrierRequested = false;
     const { progress, sending } = store.transaction(() => {
       const { watermark_ms } = this.#eventTime.committed;
+      // Before the barrier: what an operator begins for a definition, it stores as the barrier passes.
+      control.apply();
       for (const input of inputs.all) {
         const idle_ms = input.idle_ms(now_ms);
         graph.push({ kind: 'barrier', commit, now_ms, idle_ms, watermark_ms }, input.node);
@@ -327,6 +331,7 @@ export class Task {
         ...inputs.first.position,
         ...(inputs.all.length > 1 ? { others: inputs.others } : {}),
         ...eventTime,
+        ...(control.position === undefined ? {} : { control: control.position }),
         committed_at_ms: now_ms,
         outbox_next: outbox.next,
         notices: this.#notices.counts(),
@@ -342,10 +347,10 @@ export class Task {
     }
     this.#isDescribed = true;
     this.#barrier_at_ms = clock.now();
-    this.#events.add(this.#uncommitted);
+    this.#counts.records.add(this.#uncommitted);
     this.#uncommitted = 0;
-    this.#commits.add();
-    this.#commit_ms.add(performance.now() - started_ms);
+    this.#counts.commits.add();
+    this.#counts.commit_s.add((performance.now() - started_ms) / MS_PER_SECOND);
     sending.sendCommitted();
     onCommit?.(progress);
   }
@@ -358,44 +363,6 @@ export class Task {
       `The state is at commit ${committed}, this task at ${this.#commit}: another process writes to the ` +
         'same state folder. Stop one of them, or give each its own DATA_DIR.',
     );
-  }
-
-  readonly #events = this.metrics.counter(
-    'millrace.task.records',
-    'Records of the stream applied and committed',
-  );
-  readonly #commits = this.metrics.counter('millrace.task.commits', 'Commits');
-  readonly #commit_ms = this.metrics.counter('millrace.task.commit_ms', 'Time spent in commits, ms');
-
-  #describeMetrics(): void {
-    const { store } = this.#options;
-    const { outbox, inputs } = this.#opened();
-    const gauge = (name: string, help: string, read: () => number): void =>
-      this.metrics.gauge(name, help, read);
-    const { first } = inputs;
-    gauge('millrace.task.position', 'Last applied stream sequence', () => first.sequence);
-    for (const input of inputs.all.slice(1)) {
-      const labels = { source: input.node };
-      this.metrics.gauge(
-        'millrace.task.position',
-        'Last applied stream sequence',
-        () => input.sequence,
-        labels,
-      );
-    }
-    gauge('millrace.task.lag', 'Records in the streams that are not applied yet', () => inputs.lag);
-    gauge(
-      'millrace.task.sources_held',
-      'Sources that wait because they are ahead of others in event time',
-      () => inputs.held(this.#alignment).length,
-    );
-    gauge('millrace.task.uncommitted', 'Records applied since the last commit', () => this.#uncommitted);
-    gauge('millrace.task.skipped', 'Records the stream dropped before they were read', () =>
-      inputs.all.reduce((sum, { source }) => sum + source.state().skipped, 0),
-    );
-    gauge('millrace.outbox.owed', 'Messages that are owed to the outside', () => outbox.owed);
-    gauge('millrace.outbox.retries', 'Sends that had to be repeated', () => outbox.retries);
-    gauge('millrace.state.size_bytes', 'Size of the state file', () => store.sizeBytes());
   }
 
   /** Lets go of the graph; the store stays open, it is the caller's. */

@@ -111,7 +111,7 @@ export interface BidStatisticsConfig {
 /**
  * Statistics of the bids of each day, kept exactly. The groups that a batch has changed come out after it, in the
  * order of (day, channel). Bids that come when their day is over go to the side output `late`, counted as
- * `millrace.bid-statistics.late`. State: a row for each group, and one for each bidder and each auction in a group,
+ * `millrace.bid_statistics.late`. State: a row for each group, and one for each bidder and each auction in a group,
  * until the watermark reaches the end of the day. Throws `bid_statistics_limit` for ids from 2^31 on, and for more
  * than 65,536 groups in a day.
  */
@@ -155,7 +155,7 @@ class Statistics implements Handlers<NexmarkEvent> {
     this.#days = state.days.scope('');
     this.#day = { name: '', groups: state.groups.scope(''), seen: state.seen.scope('') };
     this.#watermark_ms = initialWatermark_ms ?? Number.NEGATIVE_INFINITY;
-    this.#late = metrics.counter('millrace.bid-statistics.late', 'Bids of days that are over', {
+    this.#late = metrics.counter('millrace.bid_statistics.late', 'Bids of days that are over', {
       operator: name,
     });
   }

@@ -29,7 +29,7 @@ export default async function example(): Promise<unknown[]> {
     { shop: 'paris', time_ms: 55_000, text: 'down' },
   );
   await driver.advanceTo(2 * MINUTE_MS);
-  return [...driver.out, `${driver.counter('millrace.rate-limit.limited')} held back`];
+  return [...driver.out, `${driver.counter('millrace.rate_limit.limited')} held back`];
 }
 
 export const expected: unknown[] = [

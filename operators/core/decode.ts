@@ -37,16 +37,18 @@ const make = <E>() =>
   defineOperator<SourceRecord, E, DecodeConfig<E>>({
     kind: 'decode',
     summary: 'Records to events; what is malformed to the dead letters',
-    start: ({ config, clock, metrics, emit, send, notice }) => {
+    start: ({ name, config, clock, metrics, emit, send, notice }) => {
       const run = config.decoder();
-      const accepted = metrics.counter('millrace.decode.accepted', 'Events decoded');
+      const accepted = metrics.counter('millrace.decode.accepted', 'Events decoded', { operator: name });
       let events: E[] = [];
       const out: Decoded<E> = {
         accept: (event) => {
           events.push(event);
         },
         reject: (place, why, bytes) => {
-          metrics.counter('millrace.decode.rejected', 'Dead letters', { reason: why.code }).add();
+          metrics
+            .counter('millrace.decode.rejected', 'Dead letters', { operator: name, reason: why.code })
+            .add();
           send(deadLetter(place, why, bytes));
           notice({
             kind: 'dead_letter',

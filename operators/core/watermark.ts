@@ -51,13 +51,19 @@ const make = <E>() =>
   defineOperator<E, E, WatermarkConfig<E>>({
     kind: 'watermark',
     summary: 'Event time from the events themselves; follows the clock while the source is idle',
-    start: ({ config, clock, metrics, emit, emitWatermark, initialWatermark_ms, notice }) => {
+    start: ({ name, config, clock, metrics, emit, emitWatermark, initialWatermark_ms, notice }) => {
       const { timeOf, outOfOrderness_ms, idle_ms = DEFAULT_IDLE_MS, max_ahead_ms, late } = config;
       let current_ms = initialWatermark_ms ?? Number.NEGATIVE_INFINITY;
-      const lateEvents = metrics.counter('millrace.watermark.late', 'Events older than the watermark');
+      const labels = { operator: name };
+      const lateEvents = metrics.counter(
+        'millrace.watermark.late',
+        'Events older than the watermark',
+        labels,
+      );
       const ahead = metrics.counter(
         'millrace.watermark.ahead',
         'Events whose time is not believed: after the year 10889, or too far ahead of the clock',
+        labels,
       );
       const moveTo = (time_ms: number): void => {
         if (time_ms > current_ms) {

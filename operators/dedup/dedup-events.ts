@@ -82,7 +82,7 @@ const make = <B extends IdentifiedColumns>() =>
       const { memory_ids = DEFAULT_MEMORY_IDS, cut_ms = () => Number.NEGATIVE_INFINITY, conflict } = config;
       const { describe = () => ({ scope: name, sequence: 0, detail: {} }) } = config;
       const known = new KnownIds(state, memory_ids);
-      const { duplicates, conflicts } = known.observe(metrics);
+      const { duplicates, conflicts } = known.observe(metrics, name);
 
       let batchCut_ms = Number.NEGATIVE_INFINITY;
       const cutDay_ms = (): number => Math.floor(Math.max(cut_ms(), batchCut_ms) / DAY_MS) * DAY_MS;

@@ -105,7 +105,7 @@ const make = <E>() =>
       const { describe = () => ({ scope: name, sequence: 0, detail: {} }) } = config;
       const identified = identification(config);
       const known = new KnownIds(state, memory_ids);
-      const { duplicates, conflicts } = known.observe(metrics);
+      const { duplicates, conflicts } = known.observe(metrics, name);
 
       const refuse = (event: E, isConflict: boolean): void => {
         duplicates.add();

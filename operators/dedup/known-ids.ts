@@ -72,14 +72,24 @@ export class KnownIds {
   }
 
   /** Shows its figures, and gives the counters of what is dropped. */
-  observe(metrics: Metrics): { readonly duplicates: Counter; readonly conflicts: Counter } {
-    metrics.gauge('millrace.dedup.memory_ids', 'Ids in memory', () => this.memoryIds);
-    metrics.gauge('millrace.dedup.memory_bytes', 'Memory of the ids', () => this.memory_bytes);
-    metrics.gauge('millrace.dedup.disk_runs', 'Runs of ids on disk', () => this.#old.runCount);
-    metrics.gauge('millrace.dedup.disk_blocks_read', 'Blocks of ids read', () => this.#old.blocksRead);
+  observe(metrics: Metrics, operator: string): { readonly duplicates: Counter; readonly conflicts: Counter } {
+    const labels = { operator };
+    metrics.gauge('millrace.dedup.memory_ids', 'Ids in memory', () => this.memoryIds, labels);
+    metrics.gauge('millrace.dedup.memory.usage', 'Memory of the ids', () => this.memory_bytes, labels);
+    metrics.gauge('millrace.dedup.disk_runs', 'Runs of ids on disk', () => this.#old.runCount, labels);
+    metrics.observedCounter(
+      'millrace.dedup.disk_blocks_read',
+      'Blocks of ids read',
+      () => this.#old.blocksRead,
+      labels,
+    );
     return {
-      duplicates: metrics.counter('millrace.dedup.duplicates', 'Events dropped because their id is known'),
-      conflicts: metrics.counter('millrace.dedup.conflicts', 'Duplicates whose payload differs'),
+      duplicates: metrics.counter(
+        'millrace.dedup.duplicates',
+        'Events dropped because their id is known',
+        labels,
+      ),
+      conflicts: metrics.counter('millrace.dedup.conflicts', 'Duplicates whose payload differs', labels),
     };
   }
 

@@ -92,9 +92,13 @@ export class ProcessRun<A, B, S, O extends Sides> implements ProcessContext<S, B
     const stored = world.state.progress.get(WATERMARK);
     this.watermark_ms = stored === undefined ? Number.NEGATIVE_INFINITY : new ByteReader(stored).f64();
     this.#stored_ms = this.watermark_ms;
-    this.#late = world.metrics.counter(`millrace.${kind}.late`, 'Events behind the watermark, not handled', {
-      operator: world.name,
-    });
+    this.#late = world.metrics.counter(
+      `millrace.${kind.replaceAll('-', '_')}.late`,
+      'Events behind the watermark, not handled',
+      {
+        operator: world.name,
+      },
+    );
   }
 
   get now_ms(): number {

@@ -56,7 +56,7 @@ describe('rateLimit', () => {
     }
     expect(passed.out.map(timeOf)).toEqual([1, 5, 11, 12]);
     expect(excess.out.map(timeOf)).toEqual([9, 13]);
-    expect(passed.counter('millrace.rate-limit.limited')).toBe(2);
+    expect(passed.counter('millrace.rate_limit.limited')).toBe(2);
   });
 
   it('a bucket does not let a burst through twice at the edge of a window', async () => {
@@ -72,7 +72,7 @@ describe('rateLimit', () => {
     await driver.advanceTo(5);
     await driver.push(call(4), call(5));
     expect(driver.out.map(timeOf)).toEqual([4]);
-    expect(driver.counter('millrace.rate-limit.late')).toBe(1);
+    expect(driver.counter('millrace.rate_limit.late')).toBe(1);
   });
 
   it('is its definition on the sorted events, for any order, batches, commits, crashes and moves', async () => {

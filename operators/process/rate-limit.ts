@@ -66,7 +66,7 @@ export function rateLimit<A>(
     onEvent: (event, { state, time_ms, metrics, timers, setState, emit, emitTo }) => {
       const used = usedAt(state, time_ms);
       if (used.parts + per_ms > max_events * per_ms) {
-        metrics.counter('millrace.rate-limit.limited', 'Events over a limit', { operator: name }).add();
+        metrics.counter('millrace.rate_limit.limited', 'Events over a limit', { operator: name }).add();
         emitTo('limited', event);
         return;
       }

@@ -157,14 +157,14 @@ class Entities<E> extends Sequences<E, FunnelEvent, FunnelRow> {
     this.#lateness_ms = lateness_ms;
     this.#retain_ms = config.retain_ms ?? Number.POSITIVE_INFINITY;
     this.#maxEvents = maxEvents;
-    this.#duplicates = metrics.counter('millrace.funnel.duplicates', 'Events that were kept already');
+    const labels = { operator: name };
+    this.#duplicates = metrics.counter('millrace.funnel.duplicates', 'Events that were kept already', labels);
     this.#overflowed = metrics.counter(
       'millrace.funnel.overflowed',
       'Events dropped because their entity had too many',
+      labels,
     );
-    metrics.gauge('millrace.funnel.cached', 'Entities in memory', () => state.entities.cachedRows, {
-      operator: name,
-    });
+    metrics.gauge('millrace.funnel.cached', 'Entities in memory', () => state.entities.cachedRows, labels);
   }
 
   protected override read(event: E): FunnelEvent | undefined {

@@ -162,17 +162,18 @@ class Matcher<E, N extends string> extends Sequences<E, Waiting, PatternRow<E>> 
     this.#nfa = new PatternNfa<E>(sought, skip, (event) => this.#picked.get(event) as E, timeOf);
     this.#maxPartials = limit('max_partial_matches', config.max_partial_matches, DEFAULT_MAX_PARTIAL_MATCHES);
     this.#maxBuffered = limit('max_buffered_events', config.max_buffered_events, DEFAULT_MAX_BUFFERED_EVENTS);
+    const labels = { operator: name };
     this.#overflowed = metrics.counter(
       'millrace.pattern.overflowed',
       'Events beyond what a key may have waiting',
+      labels,
     );
     this.#givenUp = metrics.counter(
       'millrace.pattern.given_up',
       'Partial matches given up because their key had too many',
+      labels,
     );
-    metrics.gauge('millrace.pattern.cached', 'Keys in memory', () => state.keys.cachedRows, {
-      operator: name,
-    });
+    metrics.gauge('millrace.pattern.cached', 'Keys in memory', () => state.keys.cachedRows, labels);
   }
 
   protected override read(event: E): Waiting {

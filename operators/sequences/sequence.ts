@@ -40,12 +40,13 @@ export abstract class Sequences<E, Step extends { readonly time_ms: number }, R 
   #woken: string[] = [];
 
   constructor(world: SequenceWorld<E, R>) {
-    const { kind, rows, metrics, initialWatermark_ms } = world;
+    const { name, kind, rows, metrics, initialWatermark_ms } = world;
+    const labels = { operator: name };
     this.#world = world;
     this.rows = rows;
     this.watermark_ms = initialWatermark_ms ?? Number.NEGATIVE_INFINITY;
-    this.#late = metrics.counter(`millrace.${kind}.late`, 'Events later than the allowed lateness');
-    this.#keyless = metrics.counter(`millrace.${kind}.keyless`, 'Events without a key');
+    this.#late = metrics.counter(`millrace.${kind}.late`, 'Events later than the allowed lateness', labels);
+    this.#keyless = metrics.counter(`millrace.${kind}.keyless`, 'Events without a key', labels);
   }
 
   /** Undefined for an event that cannot matter. */

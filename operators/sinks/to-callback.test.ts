@@ -47,7 +47,7 @@ describe('toCallback', () => {
       await driver.push(...parsed);
       driver.commit();
       expect([driver.out, driver.sent.length]).toEqual([parsed.slice(1), 1]);
-      expect(driver.counter('millrace.to-callback.refused')).toBe(2);
+      expect(driver.counter('millrace.to_callback.refused')).toBe(2);
     }
   });
 

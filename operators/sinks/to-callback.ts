@@ -37,7 +37,7 @@ const make = <A>(subject: string) =>
     start: (context) => {
       const owe = oweBy(context, () => subject);
       const refusals = context.metrics.counter(
-        'millrace.to-callback.refused',
+        'millrace.to_callback.refused',
         'Items without an id or a header',
         {
           operator: context.name,

@@ -58,7 +58,7 @@ describe('toJetStream', () => {
     driver.commit();
     expect(driver.out).toEqual(bad);
     expect(driver.sent.map(({ id, subject }) => [id, subject])).toEqual([['test-alerts-0-0', 'alerts.a.b']]);
-    expect(driver.counter('millrace.to-jetstream.refused')).toBe(bad.length);
+    expect(driver.counter('millrace.to_jetstream.refused')).toBe(bad.length);
   });
 
   it('puts items aside whose id or header no message can have: they would be tried for ever', async () => {
@@ -84,7 +84,7 @@ describe('toJetStream', () => {
       ['a b:é\0', {}],
       ['X-Shop', { 'X-Shop': 'é' }],
     ]);
-    expect(driver.counter('millrace.to-jetstream.refused')).toBe(bad.length);
+    expect(driver.counter('millrace.to_jetstream.refused')).toBe(bad.length);
   });
 
   it('puts items aside that lack what their types say', async () => {

@@ -60,7 +60,7 @@ const make = <A>() =>
       const unordered = order === 'none' ? { unordered: true as const } : {};
       const owe = oweBy(context, typeof subject === 'string' ? () => subject : subject, unordered, true);
       const refusals = context.metrics.counter(
-        'millrace.to-jetstream.refused',
+        'millrace.to_jetstream.refused',
         'Items without a subject, an id or a header',
         {
           operator: context.name,

@@ -111,7 +111,7 @@ describe('toTable', () => {
     expect(rowsOf(driver, 'prices')).toEqual({ rows: 0, timers: 0 });
     await driver.push(price('a', 15, 'back'), price('b', 21, 'in time'));
     expect(driver.out).toEqual(['a']);
-    expect(driver.counter('millrace.to-table.late')).toBe(1);
+    expect(driver.counter('millrace.to_table.late')).toBe(1);
   });
 
   it('may be kept by arrival after a restart, or by time again', async () => {

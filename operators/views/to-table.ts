@@ -113,7 +113,7 @@ const make = <A, V>() =>
       const toValue = valueFrom ?? itself<A, V>(timeOf === undefined);
       const isNewer = newerBy(config.codec ?? trustedJsonCodec<V>());
       const lateItems = metrics.counter(
-        'millrace.to-table.late',
+        'millrace.to_table.late',
         'Items behind the watermark without a row',
         {
           operator: name,

@@ -76,7 +76,7 @@ describe('toWindowTable', () => {
     driver.commit();
     expect(totalsIn(driver, 'x', 0, 9)).toEqual([[1, 2]]);
     expect(driver.out).toEqual(['y']);
-    expect(driver.counter('millrace.to-window-table.late')).toBe(1);
+    expect(driver.counter('millrace.to_window_table.late')).toBe(1);
     await driver.advanceTo(2 * MINUTE_MS + RETAIN_MS);
     driver.commit();
     expect(rowsOf(driver, 'totals')).toEqual({ windows: 0, timers: 0 });
@@ -137,7 +137,7 @@ describe('toWindowTable', () => {
     const driver = await TestDriver.start<Result, unknown>((input) => build(input).side('refused'));
     await driver.push(...outside, result('x', 0, 3));
     expect(driver.out).toEqual(outside);
-    expect(driver.counter('millrace.to-window-table.refused')).toBe(2);
+    expect(driver.counter('millrace.to_window_table.refused')).toBe(2);
     driver.commit();
     expect(totalsIn(driver, 'x', 0, 9)).toEqual([[0, 3]]);
     expect(rowsOf(driver, 'totals').windows).toBe(1);

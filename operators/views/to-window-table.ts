@@ -110,11 +110,11 @@ const make = <A, V>() =>
     start: ({ name, config, state, metrics, timers, initialWatermark_ms, emit, emitTo }) => {
       const { keyOf, windowOf, value: valueFrom, retain_ms } = config;
       const windows = state[WINDOWS_TABLE].scope('');
-      const lateItems = metrics.counter('millrace.to-window-table.late', 'Items of windows that are gone', {
+      const lateItems = metrics.counter('millrace.to_window_table.late', 'Items of windows that are gone', {
         operator: name,
       });
       const refusedItems = metrics.counter(
-        'millrace.to-window-table.refused',
+        'millrace.to_window_table.refused',
         'Items of windows before 1970 or after the year 10854',
         { operator: name },
       );

@@ -1,9 +1,13 @@
-import type { z } from 'zod';
+import { z } from 'zod';
+import type { KindDefinitions } from './kind-definitions.ts';
 
 /** Definitions of a kind that one tenant may have. */
 export const MAX_DEFINITIONS_PER_KIND = 1_000;
 
-/** The bucket of all definitions; its keys are `def.<kind>.<tenant>.<id>`. */
+/** The largest definition, as JSON. */
+export const DEFINITION_MAX_BYTES = 65_536;
+
+/** The bucket of all definitions; its keys are `def.<kind>.<tenant>.<id>` and `name.<kind>.<tenant>.<hash>`. */
 export const DEFINITIONS_BUCKET = 'millrace-definitions';
 
 /** What a user defined while the service runs: a funnel, a custom metric, a cube, a rule. Plain data. */
@@ -24,11 +28,72 @@ export interface Definition<T> {
   readonly body: T;
 }
 
+/** What a definition would be, before it is written. */
+export interface Candidate<T> {
+  readonly tenant: string;
+  /** Undefined while it is being made. */
+  readonly id: string | undefined;
+  readonly name: string;
+  readonly body: T;
+}
+
 /** A kind of definition. */
 export interface DefinitionKind<T> {
-  /** Stable: part of every id and key, lower case letters and `_`. */
+  /** Stable: part of every id and key; lower case letters, digits and `_`, a letter first. */
   readonly kind: string;
+  /**
+   * Of the body: an object, without the members of `RESERVED_MEMBERS`. What it gives is stored and read by
+   * it again, so it takes its own result for what it is.
+   */
   readonly schema: z.ZodType<T>;
+  /** Of the name; default: 1 to 128 characters, without blanks at its ends. */
+  readonly name?: z.ZodType<string>;
   /** Definitions of one tenant; default: `MAX_DEFINITIONS_PER_KIND`. */
   readonly limit?: number;
+  /** Throws a `DefinitionError` for what the schema alone can not see, such as a reference to nothing. */
+  readonly check?: (candidate: Candidate<T>, others: KindDefinitions<T>) => void;
+  /** Throws a `DefinitionError` for one that may not go now, such as one that another refers to. */
+  readonly checkDelete?: (definition: Definition<T>, others: KindDefinitions<T>) => void;
 }
+
+/** Members of a definition as the API shows it that are not of its body. */
+export const RESERVED_MEMBERS = [
+  'id',
+  'kind',
+  'tenant',
+  'name',
+  'revision',
+  'created_at',
+  'updated_at',
+  'created_by',
+] as const;
+
+/** A change that the process made or learnt of. */
+export type DefinitionChange<T> =
+  | { readonly type: 'put'; readonly definition: Definition<T>; readonly before: Definition<T> | undefined }
+  | { readonly type: 'delete'; readonly definition: Definition<T> };
+
+export const nameSchema = z
+  .string()
+  .min(1)
+  .max(128)
+  .refine((name) => name.trim() === name, 'must not begin or end with a blank');
+
+/** A definition as it is stored; its revision is the bucket's. */
+export const recordSchema = z.object({
+  id: z.string(),
+  kind: z.string(),
+  tenant: z.string(),
+  name: z.string(),
+  created_at_ms: z.number(),
+  updated_at_ms: z.number(),
+  created_by: z.string(),
+  body: z.unknown(),
+});
+
+export type DefinitionRecord = z.infer<typeof recordSchema>;
+
+export const DEFINITION_PREFIX = 'def.';
+
+export const keyOf = ({ kind, tenant, id }: Pick<DefinitionRecord, 'kind' | 'tenant' | 'id'>): string =>
+  `${DEFINITION_PREFIX}${kind}.${tenant}.${id}`;

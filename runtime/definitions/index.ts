@@ -1,1 +1,14 @@
-export * from './definition.ts';
+export {
+  type Candidate,
+  DEFINITION_MAX_BYTES,
+  DEFINITIONS_BUCKET,
+  type Definition,
+  type DefinitionChange,
+  type DefinitionKind,
+  MAX_DEFINITIONS_PER_KIND,
+  nameSchema,
+} from './definition.ts';
+export type { DefinitionsStatus } from './definition-bucket.ts';
+export { DefinitionError, invalidMember } from './definition-error.ts';
+export { Definitions, type DefinitionsOptions } from './definitions.ts';
+export { KindDefinitions, type NewDefinition } from './kind-definitions.ts';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PROMETHEUS_TYPE } from '../../../runtime/index.ts';
 import type { HttpMetrics } from '../../app/index.ts';
 import { type Answer, type ApiPorts, type Route, route } from '../../http/index.ts';
 
@@ -34,7 +35,7 @@ export function metricsRoutes(ports: ApiPorts, http: HttpMetrics): readonly Rout
       tag: 'Operation',
       summary: 'Metrics of the pipeline and of HTTP, for Prometheus or as JSON',
       description:
-        'Prometheus text by default, JSON for `Accept: application/json`. Names are those of OpenTelemetry. The numbers are of the process, over all tenants.',
+        'Prometheus text by default, JSON for `Accept: application/json`. docs/metrics.md lists them. The numbers are of the process, over all tenants.',
       permission: 'metrics:read',
       answers: {
         200: {
@@ -44,12 +45,13 @@ export function metricsRoutes(ports: ApiPorts, http: HttpMetrics): readonly Rout
       },
       problems: [],
       handle: async ({ request }): Promise<Answer> => {
-        const samples = ports.pipeline().metrics;
+        const queries = ports.reader()?.queries?.samples() ?? [];
+        const samples = [...ports.pipeline().metrics, ...queries];
         const accept = request.headers.get('accept') ?? '';
         if (accept.includes('application/json')) {
           return { status: 200, json: { pipeline: samples, http: await http.latencies() } };
         }
-        const headers = { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' };
+        const headers = { 'Content-Type': PROMETHEUS_TYPE };
         return { status: 200, headers, text: await http.text(samples) };
       },
     }),

@@ -13,6 +13,7 @@ import {
   type AnswerParts,
   type AnswerState,
   analyticsOf,
+  BODY_PROBLEMS,
   metaOf,
   metaSchema,
   planQuery,
@@ -125,15 +126,6 @@ const batchAnswerSchema = z.object({
   ),
   calculated_at: z.string(),
 });
-
-const BODY_PROBLEMS = [
-  'malformed_json',
-  'malformed_body',
-  'json_too_deep',
-  'unsupported_media_type',
-  'unsupported_encoding',
-  'body_too_large',
-] as const;
 
 /** Section 3: time series, summaries and batches of them. */
 export function kpiRoutes(parts: AnswerParts): readonly Route[] {

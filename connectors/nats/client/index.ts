@@ -1,8 +1,9 @@
 export * from './connection.ts';
-export { describe, isWrongLastSequence, noStream, refusal } from './nats-errors.ts';
+export { describe, isStreamNotFound, isWrongLastSequence, noStream, refusal } from './nats-errors.ts';
 export {
   checkServerVersion,
   covers,
+  createStream,
   DEADLETTER_STREAM,
   type EnsuredStreams,
   type EnsureStreamsOptions,

@@ -229,6 +229,27 @@ export function covers(outer: string, inner: string): boolean {
   return wide.length === narrow.length;
 }
 
+/** Creates a stream if it is not there; false when it is, however it is set. */
+export async function createStream(
+  manager: JetStreamManager,
+  config: Partial<StreamConfig> & { readonly name: string },
+): Promise<boolean> {
+  try {
+    await manager.streams.info(config.name);
+    return false;
+  } catch (error) {
+    if (!isStreamNotFound(error)) throw error;
+  }
+  try {
+    await manager.streams.add(config);
+    return true;
+  } catch (error) {
+    // Another process was faster.
+    if (isNameInUse(error)) return false;
+    throw error;
+  }
+}
+
 /** What a source must know of its stream. Throws `stream_missing` when it is not there. */
 export async function streamFacts(manager: JetStreamManager, stream: string): Promise<StreamFacts> {
   try {

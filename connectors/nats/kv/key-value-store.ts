@@ -1,5 +1,6 @@
-import { StorageType } from '@nats-io/jetstream';
+import { DiscardPolicy, RetentionPolicy, StorageType, type StreamConfig } from '@nats-io/jetstream';
 import { type KV, type KvEntry, Kvm } from '@nats-io/kv';
+import { nanos } from 'nats';
 import {
   type KeyValueChange,
   type KeyValueConflict,
@@ -10,7 +11,16 @@ import {
   MillraceError,
 } from '../../../engine/index.ts';
 import { byKey, checkKey, decodeValue, encodeValue } from '../../memory/index.ts';
-import { describe, isWrongLastSequence, type NatsLink, refusal, untilConnected } from '../client/index.ts';
+import {
+  createStream,
+  describe,
+  isStreamNotFound,
+  isWrongLastSequence,
+  type NatsLink,
+  openManager,
+  refusal,
+  untilConnected,
+} from '../client/index.ts';
 import { BucketWatch, readBucket } from './key-value-watch.ts';
 
 export interface KeyValueOptions {
@@ -41,17 +51,19 @@ export async function openKeyValueStore(
       allow_direct: false,
     }),
   );
-  return new NatsKeyValueStore(link, bucket, kv);
+  return new NatsKeyValueStore(link, bucket, options, kv);
 }
 
 class NatsKeyValueStore implements KeyValueStore {
   readonly #link: NatsLink;
   readonly #bucket: string;
+  readonly #options: KeyValueOptions;
   readonly #kv: KV;
 
-  constructor(link: NatsLink, bucket: string, kv: KV) {
+  constructor(link: NatsLink, bucket: string, options: KeyValueOptions, kv: KV) {
     this.#link = link;
     this.#bucket = bucket;
+    this.#options = options;
     this.#kv = kv;
   }
 
@@ -89,6 +101,13 @@ class NatsKeyValueStore implements KeyValueStore {
     });
   }
 
+  async ensure(after_revision: number): Promise<boolean> {
+    return await this.#reaching(async () => {
+      const manager = await openManager(this.#link);
+      return await createStream(manager, bucketStream(this.#bucket, this.#options, after_revision + 1));
+    });
+  }
+
   async list(): Promise<readonly KeyValueEntry[]> {
     const { entries } = await this.#reaching(() => readBucket(this.#link, this.#bucket));
     return [...entries.values()].map((read) => read()).sort(byKey);
@@ -122,6 +141,25 @@ class NatsKeyValueStore implements KeyValueStore {
   }
 }
 
+/** The stream of a bucket as `openKeyValueStore` makes it, with the revision that it begins with. */
+const bucketStream = (
+  bucket: string,
+  { ttl_ms, replicas = 1 }: KeyValueOptions,
+  first_seq: number,
+): Partial<StreamConfig> & { readonly name: string } => ({
+  name: `KV_${bucket}`,
+  subjects: [`$KV.${bucket}.>`],
+  retention: RetentionPolicy.Limits,
+  storage: StorageType.File,
+  discard: DiscardPolicy.New,
+  max_msgs_per_subject: 1,
+  ...(ttl_ms === undefined ? {} : { max_age: nanos(ttl_ms) }),
+  num_replicas: replicas,
+  allow_rollup_hdrs: true,
+  allow_direct: false,
+  first_seq,
+});
+
 const isRemoval = (entry: KvEntry): boolean => entry.operation === 'DEL' || entry.operation === 'PURGE';
 
 const isRevision = (revision: number): boolean => Number.isSafeInteger(revision) && revision > 0;
@@ -136,6 +174,7 @@ async function reaching<T>(link: NatsLink, bucket: string, request: () => Promis
     return await request();
   } catch (error) {
     if (error instanceof MillraceError) throw error;
+    if (isStreamNotFound(error)) throw unavailable(bucket, 'it is not on the server, it was deleted', error);
     const refused = refusal(error, bucket);
     if (refused !== undefined) throw refused;
     throw unavailable(bucket, describe(error), error);

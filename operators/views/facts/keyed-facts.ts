@@ -111,24 +111,21 @@ const make = <E, P>() =>
     kind: 'keyed-facts',
     summary: 'The earliest event of each kind for each entity, with retractions',
     state: tablesOf,
-    start: ({ config, state, metrics, emit, requestBarrier, initialWatermark_ms }) => {
+    start: ({ name: operator, config, state, metrics, emit, requestBarrier, initialWatermark_ms }) => {
       const { entities, payloadCodec, retain_ms, cacheRows, scopeOf } = config;
       const tables = entities.map(({ name, slots }) => {
         const stored = state[name];
         if (stored === undefined) throw new Error(`no table for entity ${name}`);
         if (slots.length > MAX_SLOTS) throw new Error(`entity ${name} has more than ${MAX_SLOTS} slots`);
         const table = new FactTable(stored, payloadCodec, retain_ms, cacheRows);
-        const label = { entity: name };
+        const label = { operator, entity: name };
         metrics.gauge('millrace.facts.cached', 'Entities in memory', () => table.cachedRows, label);
-        metrics.gauge(
-          'millrace.facts.cached_bytes',
-          'Memory for entities, bytes',
-          () => table.memory_bytes,
-          label,
-        );
+        metrics.gauge('millrace.facts.memory.usage', 'Memory for entities', () => table.memory_bytes, label);
         return table;
       });
-      const displaced = metrics.counter('millrace.facts.displaced', 'Facts displaced by an earlier event');
+      const displaced = metrics.counter('millrace.facts.displaced', 'Facts displaced by an earlier event', {
+        operator,
+      });
       const key = new FactKey();
       const claimsOf = claimsReader(config, tables);
       const changesOf = changesReader(config, key, () => displaced.add());

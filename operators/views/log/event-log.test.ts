@@ -95,9 +95,9 @@ describe('event-log', () => {
       await driver.push(batches.of([order]));
       driver.commit();
     }
-    expect(driver.counter('millrace.event-log.merges')).toBeGreaterThan(5);
-    expect(driver.counter('millrace.event-log.segments')).toBeLessThan(8);
-    expect(driver.counter('millrace.event-log.rows')).toBe(20);
+    expect(driver.counter('millrace.event_log.merges')).toBeGreaterThan(5);
+    expect(driver.counter('millrace.event_log.segments')).toBeLessThan(8);
+    expect(driver.counter('millrace.event_log.rows')).toBe(20);
     await driver.push(batches.of([{ time_ms: T, country: 'XX', amount: 999 }]));
     driver = await driver.restart();
     await driver.push(batches.of(ORDERS.slice(20)));
@@ -149,8 +149,8 @@ describe('event-log', () => {
     await driver.push(batches.of([ORDERS[3] as Order, ORDERS[29] as Order]));
     driver.commit();
     expect(amounts(driver)).toEqual([24, 25, 26, 27, 28, 29, 29]);
-    expect(driver.counter('millrace.event-log.rows_dropped')).toBe(25);
-    expect(driver.counter('millrace.event-log.rows')).toBe(7);
+    expect(driver.counter('millrace.event_log.rows_dropped')).toBe(25);
+    expect(driver.counter('millrace.event_log.rows')).toBe(7);
   });
 
   it('asks for a barrier when too many rows wait', async () => {

@@ -66,19 +66,21 @@ export const eventLog = defineOperator<RowBatch, never, EventLogConfig, ReturnTy
   kind: eventLogDoc.kind,
   summary: eventLogDoc.summary,
   state: tables,
-  start: ({ config, state, metrics, requestBarrier, initialWatermark_ms }) => {
+  start: ({ name: operator, config, state, metrics, requestBarrier, initialWatermark_ms }) => {
     const { schema, limits, retention_days, pending_max_rows = DEFAULT_PENDING_MAX_ROWS } = config;
     const writer = new LogWriter(state, schema, limits);
     let cut_ms = 0;
     let watermark_ms = initialWatermark_ms ?? Number.NEGATIVE_INFINITY;
-    const counter = (name: string, help: string) => metrics.counter(`millrace.event-log.${name}`, help);
+    const labels = { operator };
+    const counter = (name: string, help: string) =>
+      metrics.counter(`millrace.event_log.${name}`, help, labels);
     const appended = counter('rows_appended', 'Rows written');
     const dropped = counter('rows_dropped', 'Rows behind a cut');
     const merges = counter('merges', 'Merges of segments');
     const merged = counter('rows_merged', 'Rows written again by merges');
-    metrics.gauge('millrace.event-log.segments', 'Segments', () => writer.totals().segments);
-    metrics.gauge('millrace.event-log.rows', 'Rows kept', () => writer.totals().rows);
-    metrics.gauge('millrace.event-log.bytes', 'Bytes of segments', () => writer.totals().bytes);
+    metrics.gauge('millrace.event_log.segments', 'Segments', () => writer.totals().segments, labels);
+    metrics.gauge('millrace.event_log.rows', 'Rows kept', () => writer.totals().rows, labels);
+    metrics.gauge('millrace.event_log.size', 'Size of the segments', () => writer.totals().bytes, labels);
     return {
       onBatch: (items) => {
         for (const batch of items) {

@@ -1,0 +1,8 @@
+export { RFM_KIND, type RfmShared, rfmKind } from './rfm-kind.ts';
+export {
+  MAX_CUSTOMERS_A_PAGE,
+  type RfmQuery,
+  rfmMembersOf,
+  rfmSchemaOf,
+  THRESHOLDS_CHECK,
+} from './rfm-schema.ts';

@@ -1,0 +1,158 @@
+import { defineKind, type QueryContext, type QueryKind } from '../../engine/index.ts';
+import { EntityRows, type EntityWork, entityParts, type RowTest } from '../entity-rows/index.ts';
+import { oneCurrency, type RatesByCurrency, RowMoney, readDayRates } from '../exchange/index.ts';
+import { dimensionFilter, filtersOf } from '../filters/index.ts';
+import { DAY_MS } from '../query/index.ts';
+import {
+  type FamilyAnswer,
+  type FamilyShared,
+  type FamilySources,
+  type OpenFamily,
+  prepareHead,
+  type QuerySettings,
+  type StreamPosition,
+} from '../query-head/index.ts';
+import { HASH } from '../rows/index.ts';
+import { readTotals, TOTALS_COLUMNS, totalsOf, totalsTests, writeTotals } from './customer-totals.ts';
+import { type RfmQuery, rfmSchemaOf } from './rfm-schema.ts';
+import { type ScoredCustomer, scoreCustomers } from './rfm-scores.ts';
+
+export const RFM_KIND = 'customers.rfm';
+
+/** What the parts of a plan share. Plain data. */
+export interface RfmShared extends FamilyShared<RfmQuery> {
+  readonly query_id: string;
+  readonly position: StreamPosition;
+  readonly end_ms: number;
+  readonly rates: RatesByCurrency;
+}
+
+/** Recency, frequency and money of each customer, scored and named. */
+export function rfmKind(
+  settings: QuerySettings,
+  open: OpenFamily,
+): QueryKind<RfmQuery, RfmShared, EntityWork, FamilyAnswer> {
+  return defineKind<RfmQuery, RfmShared, EntityWork, FamilyAnswer>({
+    name: RFM_KIND,
+    schema: rfmSchemaOf(settings.custom),
+    plan: (context, query) => {
+      const sources = open(context);
+      const { range, upTo, header, query_id, position } = prepareHead(query, settings, context);
+      const request = { scope: context.scope, ...range, ...(upTo === undefined ? {} : { upTo }) };
+      const plan = sources.planScan(request);
+      const parts = entityParts(plan);
+      const rates = ratesOf(context, sources, query, range.start_ms, range.end_ms, upTo);
+      return {
+        ...{ kind: RFM_KIND, rows: plan.rows, bytes: plan.bytes, chunks: plan.chunks.length },
+        ...{ cost_ms: parts.reduce((sum, { cost_ms }) => sum + cost_ms, 0), source: 'scan', parts },
+        explain: { source: 'scan', entity: 'customer_id', parts: parts.length, segments: plan.segments },
+        narrow: ['ask for a shorter range (start, end)'],
+        shared: { query, header, query_id, position, end_ms: range.end_ms, rates },
+      };
+    },
+    partial: (context, { shared }, { plan, share }, cancel) => {
+      const sources = open(context);
+      const tests = totalsTests(conditionsOf(shared.query, settings, sources));
+      const { request } = plan;
+      const rows = new EntityRows({ entity: HASH.customer, share, tests, request, ...TOTALS_COLUMNS });
+      sources.scan(plan, (chunk) => {
+        cancel.check();
+        rows.add(chunk);
+      });
+      const money = new RowMoney(shared.query.currency, shared.rates, sources.dictionary);
+      const totals = totalsOf(rows, money, () => cancel.check());
+      return writeTotals(totals, money.currency);
+    },
+    merge: (a, b) => Buffer.concat([a, b]),
+    finish: (_context, { shared, explain, source }, bytes) => {
+      const { query, header, query_id, end_ms } = shared;
+      const { totals, currencies } = readTotals(bytes);
+      const currency = query.currency ?? oneCurrency(currencies);
+      const scored = scoreCustomers(totals, query, end_ms);
+      return {
+        ...{ query_id, header, source },
+        ...(query.explain === true ? { explain } : {}),
+        body: { ...(currency === undefined ? {} : { currency }), ...rfmBody(scored, query, end_ms) },
+      };
+    },
+  });
+}
+
+function ratesOf(
+  { scope }: Pick<QueryContext, 'scope'>,
+  { rates }: FamilySources,
+  { currency }: RfmQuery,
+  start_ms: number,
+  end_ms: number,
+  upTo: number | undefined,
+): RatesByCurrency {
+  return currency === undefined ? {} : readDayRates(rates, scope, currency, start_ms, end_ms, upTo);
+}
+
+function conditionsOf(
+  { filters }: RfmQuery,
+  { custom }: QuerySettings,
+  { dictionary }: FamilySources,
+): RowTest {
+  return filtersOf(filters).map((filter) => {
+    const { column, item, accepts } = dimensionFilter(filter, custom, dictionary);
+    return { code: column, item, accepts };
+  });
+}
+
+/** Best first; equal ones in the order of their hashes, so that pages fit together. */
+function compareScored(a: ScoredCustomer, b: ScoredCustomer): number {
+  return b.r + b.f + b.m - (a.r + a.f + a.m) || b.net - a.net || (a.hi >>> 0) - (b.hi >>> 0) || a.lo - b.lo;
+}
+
+function rfmBody(
+  scored: readonly ScoredCustomer[],
+  { scoring, limit, offset }: RfmQuery,
+  end_ms: number,
+): Readonly<Record<string, unknown>> {
+  const segments = new Map<string, Group>();
+  const buckets = new Map<string, Group>();
+  for (const { r, f, m, segment, net, orders } of scored) {
+    addTo(segments, segment, net, orders);
+    addTo(buckets, `${r}${f}${m}`, net, orders);
+  }
+  const page = scored.toSorted(compareScored).slice(offset, offset + limit);
+  return {
+    scoring,
+    customers_total: scored.length,
+    segments: listed(segments).map(([segment, group]) => ({
+      ...{ segment, ...group },
+      share: group.customers / scored.length,
+    })),
+    buckets: listed(buckets).map(([score, group]) => {
+      const [r, f, m] = [...score].map(Number);
+      return { ...{ r, f, m }, ...group };
+    }),
+    customers: page.map(({ hi, lo, r, f, m, segment, last_ms, first_ms, orders, net, place }) => ({
+      ...{ customer: { hi, lo, events: [place] }, r, f, m, score: `${r}${f}${m}`, segment },
+      recency_days: Math.floor((end_ms - last_ms) / DAY_MS),
+      ...{ frequency: orders, monetary: net },
+      ...{ first_order: new Date(first_ms).toISOString(), last_order: new Date(last_ms).toISOString() },
+    })),
+  };
+}
+
+interface Group {
+  readonly customers: number;
+  readonly orders: number;
+  readonly monetary: number;
+}
+
+function addTo(groups: Map<string, Group>, key: string, net: number, orders: number): void {
+  const group = groups.get(key) ?? { customers: 0, orders: 0, monetary: 0 };
+  groups.set(key, {
+    customers: group.customers + 1,
+    orders: group.orders + orders,
+    monetary: group.monetary + net,
+  });
+}
+
+/** The largest first. */
+function listed(groups: ReadonlyMap<string, Group>): [string, Group][] {
+  return [...groups].sort(([a, x], [b, y]) => y.customers - x.customers || (a < b ? -1 : 1));
+}

@@ -1,0 +1,10 @@
+export * from './entity-plan.ts';
+export * from './entity-rows.ts';
+export { RowTable } from './row-table.ts';
+export {
+  type CodeCondition,
+  MAX_ROW_TESTS,
+  type NumberCondition,
+  type RowCondition,
+  type RowTest,
+} from './row-test.ts';

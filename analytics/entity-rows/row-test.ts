@@ -1,0 +1,108 @@
+import type { Chunk } from '../../engine/index.ts';
+
+/** What a code column must have: the value's code, 0 for none. */
+export interface CodeCondition {
+  /** Place among the code columns. */
+  readonly code: number;
+  /** Place among the code columns of items: a row with items passes by any of them, another by `code`. -1: none. */
+  readonly item?: number;
+  readonly accepts: (code: number) => boolean;
+}
+
+/** What a number column must have; NaN (none) is within nothing. */
+export interface NumberCondition {
+  /** Place among the number columns. */
+  readonly number: number;
+  /** Both ends included. */
+  readonly min: number;
+  readonly max: number;
+}
+
+export type RowCondition = CodeCondition | NumberCondition;
+
+/** A row passes when it meets all conditions; one without conditions takes every row. */
+export type RowTest = readonly RowCondition[];
+
+/** Tests of one query: as many as there are bits. */
+export const MAX_ROW_TESTS = 32;
+
+/** Tells for each row of a chunk which tests it passes, as bits: bit i is test i. */
+export class RowTests {
+  readonly #tests: readonly RowTest[];
+  #bits = new Uint32Array(0);
+
+  constructor(tests: readonly RowTest[]) {
+    if (tests.length > MAX_ROW_TESTS) throw new RangeError(`more than ${MAX_ROW_TESTS} tests`);
+    this.#tests = tests;
+  }
+
+  /** Valid until the next chunk; undefined where no row passes any. */
+  of(chunk: Chunk): Uint32Array | undefined {
+    if (this.#bits.length < chunk.rows) this.#bits = new Uint32Array(chunk.rows);
+    const bits = this.#bits.fill(0, 0, chunk.rows);
+    let isAny = false;
+    for (const [at, test] of this.#tests.entries()) {
+      const passed = passing(chunk, test);
+      if (passed === undefined) continue;
+      isAny = true;
+      const bit = 1 << at;
+      if (passed === true) for (let row = 0; row < chunk.rows; row++) (bits[row] as number) |= bit;
+      else for (let row = 0; row < chunk.rows; row++) if (passed[row] === 1) (bits[row] as number) |= bit;
+    }
+    return isAny ? bits : undefined;
+  }
+}
+
+/** 1 for each row that passes; true where all do, undefined where none does. */
+function passing(chunk: Chunk, test: RowTest): Uint8Array | true | undefined {
+  let passed: Uint8Array | true = true;
+  // The cheap ones first: they may say that no row of the chunk passes.
+  for (const condition of test.toSorted((a, b) => Number('number' in a) - Number('number' in b))) {
+    const own: Uint8Array | boolean =
+      'code' in condition ? ofCodes(chunk, condition) : ofNumbers(chunk, condition);
+    if (own === false) return undefined;
+    if (own === true) continue;
+    if (passed === true) passed = own;
+    else for (let row = 0; row < chunk.rows; row++) (passed[row] as number) &= own[row] as number;
+  }
+  return passed;
+}
+
+function ofCodes(chunk: Chunk, condition: CodeCondition): Uint8Array | boolean {
+  const { code, item = -1, accepts } = condition;
+  if (item >= 0 && chunk.hasItems) return ofItems(chunk, { code, item, accepts });
+  const { index, values } = chunk.code(code);
+  const accepted = Uint8Array.from(values, (value) => (accepts(value) ? 1 : 0));
+  if (index === null || !accepted.includes(0)) return accepted[0] === 1;
+  if (!accepted.includes(1)) return false;
+  const rows = new Uint8Array(chunk.rows);
+  for (let row = 0; row < chunk.rows; row++) rows[row] = accepted[index[row] as number] as number;
+  return rows;
+}
+
+function ofItems(chunk: Chunk, { code, item, accepts }: Required<CodeCondition>): Uint8Array {
+  const items = chunk.items();
+  const own = chunk.code(code);
+  const ofRows = Uint8Array.from(own.values, (value) => (accepts(value) ? 1 : 0));
+  const column = items.code(item);
+  const accepted = Uint8Array.from(column.values, (value) => (accepts(value) ? 1 : 0));
+  const rows = new Uint8Array(chunk.rows);
+  for (let row = 0; row < chunk.rows; row++) {
+    const count = items.count[row] as number;
+    if (count === 0) rows[row] = ofRows[own.index === null ? 0 : (own.index[row] as number)] as number;
+    const start = items.start[row] as number;
+    for (let place = start; place < start + count && rows[row] === 0; place++)
+      rows[row] = accepted[column.index === null ? 0 : (column.index[place] as number)] as number;
+  }
+  return rows;
+}
+
+function ofNumbers(chunk: Chunk, { number, min, max }: NumberCondition): Uint8Array {
+  const values = chunk.number(number);
+  const rows = new Uint8Array(chunk.rows);
+  for (let row = 0; row < chunk.rows; row++) {
+    const value = values[row] as number;
+    rows[row] = value >= min && value <= max ? 1 : 0;
+  }
+  return rows;
+}

@@ -1,0 +1,5 @@
+export * from './as-of.ts';
+export * from './family.ts';
+export * from './head-schema.ts';
+export * from './prepare-head.ts';
+export * from './query-id.ts';

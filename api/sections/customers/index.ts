@@ -1,0 +1,1 @@
+export { rfmRoute } from './rfm-route.ts';

@@ -1,0 +1,2 @@
+export * from './jetstream.ts';
+export * from './jetstream-doc.ts';

@@ -1,2 +1,0 @@
-export * from './jetstream-doc.ts';
-export * from './run.ts';

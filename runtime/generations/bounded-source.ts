@@ -1,0 +1,91 @@
+import type { Source, SourceRecord, SourceState, StreamFacts, Take } from '../../engine/index.ts';
+
+/** A source that ends where another state stands, so that the two can be compared. */
+export class BoundedSource implements Source {
+  readonly partition: string;
+  readonly #source: Source;
+  /** Nothing after it is given. */
+  readonly last: number;
+  /** The last one that was given. */
+  position = 0;
+  /** Records that were given. */
+  given = 0;
+
+  constructor(source: Source, last: number) {
+    this.partition = source.partition;
+    this.#source = source;
+    this.last = last;
+  }
+
+  get isAtEnd(): boolean {
+    return this.position >= this.last;
+  }
+
+  facts(): Promise<StreamFacts> {
+    return this.#source.facts();
+  }
+
+  start(after: number): Promise<void> {
+    this.position = after;
+    return this.#source.start(after);
+  }
+
+  async take(request: Take): Promise<readonly SourceRecord[]> {
+    if (this.isAtEnd) {
+      await new Promise((resolve) => setTimeout(resolve, request.wait_ms));
+      return [];
+    }
+    const records = await this.#source.take(request);
+    const beyond = records.findIndex(({ sequence }) => sequence > this.last);
+    const within = beyond < 0 ? records : records.slice(0, beyond);
+    this.given += within.length;
+    // Where the last ones have gone from the stream, the next one says so, or that there is none.
+    const isOver = beyond >= 0 || (records.length === 0 && this.#source.state().caughtUp);
+    this.position = isOver ? this.last : (within.at(-1)?.sequence ?? this.position);
+    return within;
+  }
+
+  /** To the task the stream ends here: of several sources one that has ended must not hold up the others. */
+  state(): SourceState {
+    const state = this.#source.state();
+    return this.isAtEnd ? { ...state, headSequence: this.last, caughtUp: true } : state;
+  }
+
+  stop(): Promise<void> {
+    return this.#source.stop();
+  }
+}
+
+/** A source that has nothing more to give: time goes on without it. */
+export class EndedSource implements Source {
+  readonly partition: string;
+  readonly #facts: StreamFacts;
+  readonly #isQuiet: boolean;
+
+  /** `isQuiet`: nothing is pending in the stream, so that event time may follow the clock. */
+  constructor(partition: string, facts: StreamFacts, isQuiet: boolean) {
+    this.partition = partition;
+    this.#facts = facts;
+    this.#isQuiet = isQuiet;
+  }
+
+  facts(): Promise<StreamFacts> {
+    return Promise.resolve(this.#facts);
+  }
+
+  start(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  take(): Promise<readonly SourceRecord[]> {
+    return Promise.resolve([]);
+  }
+
+  state(): SourceState {
+    return { headSequence: this.#facts.lastSequence, caughtUp: this.#isQuiet, connected: true, skipped: 0 };
+  }
+
+  stop(): Promise<void> {
+    return Promise.resolve();
+  }
+}

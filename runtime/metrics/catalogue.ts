@@ -1,0 +1,15 @@
+import { ENGINE_METRICS } from './engine-metrics.ts';
+import type { MetricGroup, MetricSpec } from './metric-spec.ts';
+import { OPERATOR_METRICS } from './operator-metrics.ts';
+
+/** Every metric of Millrace, in the order of the documentation. Operators of one's own add others. */
+export const METRIC_GROUPS: readonly MetricGroup[] = [...ENGINE_METRICS, ...OPERATOR_METRICS];
+
+const BY_NAME: ReadonlyMap<string, MetricSpec> = new Map(
+  METRIC_GROUPS.flatMap(({ metrics }) => metrics).map((metric) => [metric.name, metric]),
+);
+
+/** What the catalogue says of a metric; undefined for one of an operator of one's own. */
+export function metricNamed(name: string): MetricSpec | undefined {
+  return BY_NAME.get(name);
+}

@@ -1,0 +1,98 @@
+import { counter, gauge, histogram, type MetricGroup } from './metric-spec.ts';
+
+const task: MetricGroup = {
+  title: 'Task',
+  about: 'Of every topology that runs. Counters begin at 0 with each run of the task.',
+  metrics: [
+    counter('millrace.task.records', '{record}', 'Records of the stream applied and committed'),
+    counter('millrace.task.commits', '{commit}', 'Commits'),
+    counter('millrace.task.commit.time', 's', 'Time spent in commits'),
+    gauge('millrace.task.position', '{sequence}', 'Last applied stream sequence', 'source'),
+    gauge('millrace.task.lag', '{record}', 'Records in the streams that are not applied yet'),
+    gauge(
+      'millrace.task.sources_held',
+      '{source}',
+      'Sources that wait because they are ahead of others in event time',
+    ),
+    gauge('millrace.task.uncommitted', '{record}', 'Records applied since the last commit'),
+    counter('millrace.task.skipped', '{record}', 'Records the stream dropped before they were read'),
+    counter('millrace.task.failing_records', '{record}', 'Records put aside, for they fail'),
+    gauge('millrace.watermark.timestamp', 's', 'Watermark, since 1970', 'operator'),
+    gauge('millrace.outbox.owed', '{message}', 'Messages that are owed to the outside'),
+    counter('millrace.outbox.retries', '{send}', 'Sends that had to be repeated'),
+    counter('millrace.outbox.refused', '{message}', 'Messages that the receiver will never take'),
+    gauge('millrace.state.size', 'By', 'Size of the state file'),
+    gauge('millrace.control.definitions', '{definition}', 'Definitions of the last commit'),
+    gauge('millrace.control.refused', '{definition}', 'Definitions that an operator or a limit refuses'),
+    gauge('millrace.control.revision', '{revision}', 'The newest revision seen of the bucket of definitions'),
+  ],
+};
+
+const operators: MetricGroup = {
+  title: 'Operators',
+  about: 'Of every operator of a topology.',
+  metrics: [
+    counter(
+      'millrace.operator.received',
+      '{item}',
+      'Items that came to an operator; of columns, batches',
+      'operator',
+    ),
+    counter(
+      'millrace.operator.emitted',
+      '{item}',
+      'Items that an operator or a source gave; of columns, batches',
+      'operator',
+      'output',
+    ),
+  ],
+};
+
+const queries: MetricGroup = {
+  title: 'Queries',
+  about: 'Of a service that runs queries in scan threads: the order analytics.',
+  metrics: [
+    gauge('millrace.query.running', '{query}', 'Queries that run in scan threads'),
+    gauge('millrace.query.waiting', '{query}', 'Queries that wait for a place among the running'),
+    gauge('millrace.query.threads', '{thread}', 'Scan threads'),
+    gauge('millrace.query.threads_busy', '{thread}', 'Scan threads that run a part of a query'),
+    counter('millrace.query.answered', '{query}', 'Queries that were answered', 'kind', 'ran'),
+    counter('millrace.query.failed', '{query}', 'Queries without an answer', 'kind', 'code'),
+    counter('millrace.query.rows', '{row}', 'Rows of the log that answers were made of', 'kind'),
+    counter('millrace.query.cells', '{cell}', 'Cells of cubes that answers were made of', 'kind'),
+    counter(
+      'millrace.query.planned.time',
+      's',
+      'CPU time that plans of answered queries estimated, threads only',
+      'kind',
+    ),
+    counter('millrace.query.thread.time', 's', 'Time of scan threads', 'kind'),
+    counter(
+      'millrace.query.stale_plans',
+      '{plan}',
+      'Plans that were overtaken by a merge and made again',
+      'kind',
+    ),
+  ],
+};
+
+const http: MetricGroup = {
+  title: 'HTTP and the process',
+  about:
+    'Of every process that serves HTTP. Names and labels are those of OpenTelemetry’s semantic conventions.',
+  metrics: [
+    histogram(
+      'http.server.request.duration',
+      's',
+      'Duration of HTTP requests',
+      'http.route',
+      'http.request.method',
+      'http.response.status_code',
+    ),
+    gauge('http.server.active_requests', '{request}', 'HTTP requests that are being answered'),
+    gauge('process.memory.usage', 'By', 'Resident memory'),
+    gauge('process.uptime', 's', 'Time since the process started'),
+  ],
+};
+
+export const ENGINE_METRICS: readonly MetricGroup[] = [task, operators, queries, http];

@@ -1,0 +1,238 @@
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import {
+  cubeOf,
+  DEFAULT_OPTIONS,
+  DEFAULT_ROW_CUBES,
+  eventSchema,
+  ROW_DIMENSIONS,
+  type RowDimension,
+} from '../../analytics/index.ts';
+import { DEFAULT_SCAN_THREADS, MillraceError } from '../../engine/index.ts';
+import { checkJwt, type JwtSettings, jwtFields, jwtOf } from './jwt-settings.ts';
+import { duration, integer } from './setting-fields.ts';
+
+type CubeDefinition = ReturnType<typeof cubeOf>;
+
+const MAX_EXTRA_CUBES = 16;
+/** As the cubes operator has it. */
+const MAX_CUBE_DIMENSIONS = 4;
+const MAX_CUSTOM_DIMENSIONS = 32;
+const BUCKETS = ['1h', '1d'] as const;
+const MIB = 1_048_576;
+
+const cubes = z
+  .string()
+  .default('')
+  .transform((text, context): readonly CubeDefinition[] => {
+    const wanted = new Map(DEFAULT_ROW_CUBES.map((cube) => [cube.name, cube]));
+    const lists = text.split(',').filter((list) => list.trim() !== '');
+    if (lists.length > MAX_EXTRA_CUBES) context.addIssue(`names more than ${MAX_EXTRA_CUBES} cubes`);
+    for (const list of lists) {
+      const [dimensions = '', bucket = '1d'] = list.trim().split('@');
+      const names = [...new Set(dimensions.split('+').map((name) => name.trim()))];
+      const unknown = names.find((name) => !ROW_DIMENSIONS.includes(name as RowDimension));
+      if (unknown !== undefined || !BUCKETS.includes(bucket as '1h')) {
+        context.addIssue(
+          'lists cubes as dimensions joined by "+", with @1h or @1d behind them, e.g. ' +
+            `country+channel@1d; "${unknown ?? bucket}" is none of ` +
+            `${[...ROW_DIMENSIONS, ...BUCKETS].join(', ')}`,
+        );
+        return z.NEVER;
+      }
+      const ordered = ROW_DIMENSIONS.filter((name) => names.includes(name));
+      const cube = cubeOf(ordered, bucket as '1h' | '1d');
+      if (cube.dimensions.length > MAX_CUBE_DIMENSIONS) {
+        context.addIssue(`has a cube of more than ${MAX_CUBE_DIMENSIONS} dimensions: ${list.trim()}`);
+        return z.NEVER;
+      }
+      wanted.set(cube.name, cube);
+    }
+    return [...wanted.values()];
+  });
+
+/** Names that an event's own fields do not have, in order: they are columns. */
+const customDimensions = z
+  .string()
+  .default('')
+  .transform((text, context): readonly string[] => {
+    const names = [...new Set(text.split(',').map((name) => name.trim()))].filter((name) => name !== '');
+    const taken = new Set<string>([...Object.keys(eventSchema.shape), 'type', 'currency']);
+    const bad = names.find((name) => !/^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(name) || taken.has(name));
+    if (bad !== undefined)
+      context.addIssue(
+        `lists names of letters, digits and "_" that no field of an event has; "${bad}" is none`,
+      );
+    if (names.length > MAX_CUSTOM_DIMENSIONS)
+      context.addIssue(`lists more than ${MAX_CUSTOM_DIMENSIONS} dimensions`);
+    return names;
+  });
+
+const url = z
+  .string()
+  .regex(/^(nats|tls|ws|wss):\/\/\S+$/, 'must be one or more URLs such as nats://127.0.0.1:4222')
+  .optional();
+
+// The key goes into a header, so it has to be what a header can carry.
+const adminKey = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,512}$/, 'must be 1 to 512 printable ASCII characters without spaces')
+  .optional();
+
+/** What every process has that runs a topology, whichever it is. */
+const hostFields = {
+  DATA_DIR: z.string().default('./data').describe('Where state, spool and jobs are kept'),
+  NATS_URL: url.describe('NATS server to use; without it an embedded one is started'),
+  NATS_SERVER_BIN: z.string().optional().describe('nats-server binary of the embedded server'),
+  ALLOW_TOPOLOGY_CHANGE: z
+    .enum(['0', '1'], { error: 'must be 1, for one start, or absent' })
+    .default('0')
+    .describe('1, for one start: gives up the state that a changed topology loses'),
+};
+
+const fields = z.object({
+  ...hostFields,
+  PORT: integer(8080, 0, 65_535).describe('TCP port of the API; 0 takes a free one'),
+  HOST: z.string().default('127.0.0.1').describe('Address that the API listens on'),
+  ADMIN_KEY: adminKey.describe('Presets the admin API key of tenant `default`'),
+  LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
+      error: 'must be one of trace, debug, info, warn, error, fatal, silent',
+    })
+    .default('info')
+    .describe('Least severe level that is logged'),
+  CUBES: cubes.describe(
+    'More cubes beside the default ones, e.g. `country+payment_method@1h,sku+channel`; by day without @1h',
+  ),
+  CUBE_CELLS_PER_DAY: integer(DEFAULT_OPTIONS.cells_per_day, 1, 10_000_000).describe(
+    'Cells of one cube, UTC day and tenant before new values go to `__other__`',
+  ),
+  DEDUP_MEMORY_IDS: integer(10_000_000, 1_000, 100_000_000).describe('Event ids kept in memory'),
+  CUSTOM_DIMENSIONS: customDimensions.describe(
+    'More dimensions, by the names of members of an event or of its `data`, e.g. `loyalty_tier,store`',
+  ),
+  RETENTION_DAYS: integer(0, 0, 36_500).describe(
+    'Whole UTC days of event time that are kept behind the watermark; 0: everything is',
+  ),
+  LOG_MAX_BYTES: integer(0, 0, Number.MAX_SAFE_INTEGER).describe(
+    'Bytes of one tenant in the event log, about; beyond them its oldest UTC days go. 0: no limit',
+  ),
+  ALLOWED_OUT_OF_ORDERNESS: duration('30s', 7 * 86_400_000).describe(
+    'How far the watermark stays behind the newest event time',
+  ),
+  RATE_LIMIT_RPS: integer(2_000, 1, 1_000_000).describe(
+    'Requests a second of one API key or token subject, sustained',
+  ),
+  RATE_LIMIT_BURST: integer(4_000, 1, 1_000_000).describe('Requests of one API key or token subject at once'),
+  INFLIGHT_BODY_BYTES: integer(256 * MIB, 16 * MIB, 64 * 1_024 * MIB).describe(
+    'Bytes of request bodies held in memory at once',
+  ),
+  SCAN_THREADS: integer(DEFAULT_SCAN_THREADS, 1, 64).describe(
+    'Threads that run queries which are too dear for the API thread',
+  ),
+  BULK_MAX_BYTES: integer(2_048 * MIB, 1_024, 1_048_576 * MIB).describe('Size of one bulk upload, unpacked'),
+  SPOOL_MAX_BYTES: integer(10_240 * MIB, 1_024, 1_048_576 * MIB).describe('Size of all bulk uploads on disk'),
+  BULK_MAX_QUEUED_JOBS: integer(100, 1, 10_000).describe('Jobs that wait for their turn'),
+  ...jwtFields,
+});
+
+/** Every setting, by its environment variable. */
+export const settingsSchema = fields.superRefine(checkJwt);
+
+/** The settings of a process that runs a topology, whichever it is. */
+export interface HostSettings {
+  /** Absolute. */
+  readonly dataDir: string;
+  readonly natsUrl: string | undefined;
+  readonly natsServerBin: string | undefined;
+  /** For one start: state that a changed topology loses is deleted. */
+  readonly allowTopologyChange: boolean;
+}
+
+/** The settings of the service, checked. Durations are in ms, sizes in bytes. */
+export interface Settings extends HostSettings {
+  readonly port: number;
+  readonly host: string;
+  readonly adminKey: string | undefined;
+  readonly logLevel: z.infer<typeof settingsSchema>['LOG_LEVEL'];
+  /** The default cubes and the extra ones. */
+  readonly cubes: readonly CubeDefinition[];
+  readonly cubeCellsPerDay: number;
+  readonly dedupMemoryIds: number;
+  /** Names of declared dimensions, in the order of their columns. */
+  readonly customDimensions: readonly string[];
+  /** Undefined: events are kept for ever. */
+  readonly retentionDays: number | undefined;
+  /** Of a tenant in the event log; undefined: no limit. */
+  readonly log_max_bytes: number | undefined;
+  readonly allowedOutOfOrderness_ms: number;
+  readonly rateLimit: { readonly requests_per_s: number; readonly burst: number };
+  readonly inflightBody_bytes: number;
+  readonly scanThreads: number;
+  readonly bulk: {
+    readonly upload_max_bytes: number;
+    readonly spool_max_bytes: number;
+    readonly queued_jobs_max: number;
+  };
+  /** Undefined: only API keys are accepted. */
+  readonly jwt: JwtSettings | undefined;
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+function parsed<T extends z.ZodObject>(schema: T, env: Env): z.output<T> {
+  const given = Object.fromEntries(
+    Object.keys(schema.shape).map((name) => [name, env[name]?.trim() === '' ? undefined : env[name]?.trim()]),
+  );
+  const result = schema.safeParse(given);
+  if (result.success) return result.data;
+  const sentences = result.error.issues.map(({ path, message }) => `${path.join('.')} ${message}.`);
+  throw new MillraceError('bad_setting', `Bad setting: ${sentences.join(' ')} Correct it and start again.`);
+}
+
+const hostSchema = z.object(hostFields);
+
+function hostSettings(values: z.output<typeof hostSchema>): HostSettings {
+  return {
+    dataDir: resolve(values.DATA_DIR),
+    natsUrl: values.NATS_URL,
+    natsServerBin: values.NATS_SERVER_BIN,
+    allowTopologyChange: values.ALLOW_TOPOLOGY_CHANGE === '1',
+  };
+}
+
+/** Reads what `start --topology` and the commands need of the settings, as `readSettings` does. */
+export function readHostSettings(env: Env): HostSettings {
+  return hostSettings(parsed(hostSchema, env));
+}
+
+/**
+ * Reads the settings from the environment; an empty variable counts as absent. Throws `bad_setting`
+ * with a sentence that names the variable and what it takes. Values are not repeated: some are secret.
+ */
+export function readSettings(env: Env): Settings {
+  const s = parsed(settingsSchema, env);
+  return {
+    ...hostSettings(s),
+    port: s.PORT,
+    host: s.HOST,
+    adminKey: s.ADMIN_KEY,
+    logLevel: s.LOG_LEVEL,
+    cubes: s.CUBES,
+    cubeCellsPerDay: s.CUBE_CELLS_PER_DAY,
+    dedupMemoryIds: s.DEDUP_MEMORY_IDS,
+    customDimensions: s.CUSTOM_DIMENSIONS,
+    retentionDays: s.RETENTION_DAYS === 0 ? undefined : s.RETENTION_DAYS,
+    log_max_bytes: s.LOG_MAX_BYTES === 0 ? undefined : s.LOG_MAX_BYTES,
+    allowedOutOfOrderness_ms: s.ALLOWED_OUT_OF_ORDERNESS,
+    rateLimit: { requests_per_s: s.RATE_LIMIT_RPS, burst: s.RATE_LIMIT_BURST },
+    inflightBody_bytes: s.INFLIGHT_BODY_BYTES,
+    scanThreads: s.SCAN_THREADS,
+    bulk: {
+      upload_max_bytes: s.BULK_MAX_BYTES,
+      spool_max_bytes: s.SPOOL_MAX_BYTES,
+      queued_jobs_max: s.BULK_MAX_QUEUED_JOBS,
+    },
+    jwt: jwtOf(s),
+  };
+}
