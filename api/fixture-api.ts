@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { eventFinder, orderAnalytics, orderQueries, queryKinds } from '../analytics/index.ts';
 import { KindRegistry, ManualClock, MemoryDisk, QueryExecutor, Task } from '../engine/index.ts';
+import { readSettings } from '../runtime/index.ts';
 import { KeyRing } from './access/index.ts';
 import { analyticsSettings } from './answers/index.ts';
 import { MemoryKeyValueStore, MemoryStream } from './fixture-memory.ts';
 import type { ApiPorts, PipelineStatus, Role } from './http/index.ts';
 import { type Api, createApp } from './service.ts';
-import { readSettings } from './settings/index.ts';
 
 /** The whole system around the API in memory: buckets, stream and pipeline, moved by hand. For tests. */
 
@@ -20,6 +20,7 @@ export interface TestApi {
   readonly stream: MemoryStream;
   readonly keys: MemoryKeyValueStore;
   readonly idempotency: MemoryKeyValueStore;
+  readonly definitions: MemoryKeyValueStore;
   /** What `pipeline()` says; to be changed by a test. */
   pipeline: PipelineStatus;
   /** False: the state cannot be read yet. */
@@ -48,6 +49,7 @@ interface Parts {
   readonly stream: MemoryStream;
   readonly keys: MemoryKeyValueStore;
   readonly idempotency: MemoryKeyValueStore;
+  readonly definitions: MemoryKeyValueStore;
   readonly disk: MemoryDisk;
   readonly dataDir: string;
   readonly env: Readonly<Record<string, string>>;
@@ -61,6 +63,7 @@ export async function startTestApi(env: Readonly<Record<string, string>> = {}): 
     stream: new MemoryStream(clock),
     keys: new MemoryKeyValueStore(),
     idempotency: new MemoryKeyValueStore(),
+    definitions: new MemoryKeyValueStore(),
     disk: new MemoryDisk(),
     dataDir: await mkdtemp(join(tmpdir(), 'millrace-api-')),
     env,
@@ -68,7 +71,7 @@ export async function startTestApi(env: Readonly<Record<string, string>> = {}): 
 }
 
 async function build(parts: Parts): Promise<TestApi> {
-  const { clock, stream, keys, idempotency, disk, dataDir } = parts;
+  const { clock, stream, keys, idempotency, definitions, disk, dataDir } = parts;
   const settings = readSettings({ DATA_DIR: dataDir, LOG_LEVEL: 'silent', ...parts.env });
   const topology = orderAnalytics({
     cubes: settings.cubes,
@@ -95,6 +98,7 @@ async function build(parts: Parts): Promise<TestApi> {
     stream,
     keys,
     idempotency,
+    definitions,
     pipeline: () => test.pipeline,
   };
   const api = await createApp(ports);
@@ -105,6 +109,7 @@ async function build(parts: Parts): Promise<TestApi> {
     stream,
     keys,
     idempotency,
+    definitions,
     stateReady: true,
     pipeline: {
       state: 'running',

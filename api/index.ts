@@ -12,7 +12,6 @@ export {
 } from './http/index.ts';
 export { subjectToken } from './sections/ingest/index.ts';
 export type { Api } from './service.ts';
-export { readSettings, type Settings, settingsSchema } from './settings/index.ts';
 
 /** What builds and serves the API. Loaded when it is asked for: who only reads the settings starts faster. */
 export const loadService = () => import('./service.ts');

@@ -1,6 +1,7 @@
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../engine/index.ts';
+import { durationOf } from '../runtime/index.ts';
 import { KeyRing, MAX_KEYS_PER_TENANT } from './access/index.ts';
 import { RateLimiter } from './app/index.ts';
 import { MemoryKeyValueStore } from './fixture-memory.ts';
@@ -14,7 +15,6 @@ import {
   tryParseJson,
 } from './http/index.ts';
 import { subjectToken } from './sections/ingest/index.ts';
-import { durationOf } from './settings/index.ts';
 
 describe('JSON', () => {
   const parse = (text: string) => tryParseJson(Buffer.from(text));

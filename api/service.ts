@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { Definitions } from '../runtime/index.ts';
 import { KeyRing, TokenVerifier } from './access/index.ts';
 import type { AnswerParts } from './answers/index.ts';
 import { type App, addDocs, buildApp, HttpMetrics, openApiDocument, RateLimiter } from './app/index.ts';
@@ -40,6 +41,8 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const { settings, clock, log } = ports;
   const keys = new KeyRing(ports);
   await keys.open();
+  const definitions = new Definitions({ store: ports.definitions, clock, log });
+  await definitions.open();
   const cursors = await Cursors.open(ports.keys);
   const once = new Idempotency(ports.idempotency, clock);
   const spool = new Spool(join(settings.dataDir, 'spool'), settings.bulk);
@@ -60,7 +63,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     ...attributionRoutes(answers),
     ...jobRoutes(jobs, cursors),
     ...keyRoutes(keys, cursors, clock),
-    ...healthRoutes(ports, jobs),
+    ...healthRoutes(ports, jobs, definitions),
     ...metricsRoutes(ports, metrics),
     ...diagnosticsRoutes(answers, { jobs, spool }),
   ];
@@ -77,6 +80,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       tracker.close();
       await jobs.close();
       await keys.close();
+      await definitions.close();
     },
   };
 }

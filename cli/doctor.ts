@@ -98,8 +98,8 @@ function port(host: string, number: number): Promise<Finding> {
 
 /** What the order analytics need beside a pipeline. */
 async function service(env: CommandContext['env']): Promise<Finding[]> {
-  const { settingsOf } = await import('./order-analytics.ts');
-  const { host, port: number } = settingsOf(env);
+  const { readSettings } = await import('../runtime/index.ts');
+  const { host, port: number } = readSettings(env);
   return [await port(host, number)];
 }
 

@@ -1,16 +1,16 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
+import { type KvReader, MillraceError, openLmdbReader, type Topology } from '../engine/index.ts';
 import {
-  currentGeneration,
-  type GenerationLayout,
-  type KvReader,
-  MillraceError,
-  openLmdbReader,
-  type Topology,
-} from '../engine/index.ts';
+  currentState,
+  hasState,
+  orderTopology,
+  readHostSettings,
+  readSettings,
+  stateRoot,
+  WHOLE_STREAM,
+} from '../runtime/index.ts';
 import type { CommandContext } from './command.ts';
-
-export const PARTITION = '0';
 
 type Env = CommandContext['env'];
 
@@ -36,7 +36,8 @@ export function settingOf(env: Env, name: string): string | undefined {
 }
 
 export function folderOf(env: Env): Folder {
-  return { dataDir: resolve(settingOf(env, 'DATA_DIR') ?? './data'), natsUrl: settingOf(env, 'NATS_URL') };
+  const { dataDir, natsUrl } = readHostSettings(env);
+  return { dataDir, natsUrl };
 }
 
 /** The topology of MILLRACE_TOPOLOGY, or else the order analytics as the settings ask for them. */
@@ -46,30 +47,21 @@ export async function placeOf(env: Env): Promise<Place> {
     const { loadTopology } = await import('./load-topology.ts');
     return { ...folderOf(env), topology: await loadTopology(file), file };
   }
-  const { settingsOf, topologyOf } = await import('./order-analytics.ts');
-  const settings = await settingsOf(env);
+  const settings = readSettings(env);
   const { dataDir, natsUrl } = settings;
-  return { dataDir, natsUrl, topology: topologyOf(settings), file };
+  return { dataDir, natsUrl, topology: orderTopology(settings), file };
 }
 
-export function stateRoot({ dataDir }: Pick<Folder, 'dataDir'>): string {
-  return join(dataDir, 'state');
-}
-
-export function layoutOf({ dataDir, topology }: Pick<Place, 'dataDir' | 'topology'>): GenerationLayout {
-  return currentGeneration(stateRoot({ dataDir }), topology.name);
-}
-
-/** Whether a state was ever committed in this folder. */
-export function hasState(path: string): boolean {
-  return existsSync(join(path, 'data.mdb'));
+/** The folder of the current state; made if it is not there. */
+export function statePathOf({ dataDir, topology }: Pick<Place, 'dataDir' | 'topology'>): string {
+  return currentState(dataDir, topology.name).partitionPath(WHOLE_STREAM);
 }
 
 /** Reads the current state, whether millrace runs or not. Throws `no_state` where there is none. */
 export async function withState<T>(place: Place, work: (reader: KvReader) => T | Promise<T>): Promise<T> {
   // Looking must not make a folder that was not there.
-  const isThere = existsSync(join(stateRoot(place), place.topology.name));
-  const path = isThere ? layoutOf(place).partitionPath(PARTITION) : undefined;
+  const isThere = existsSync(join(stateRoot(place.dataDir), place.topology.name));
+  const path = isThere ? statePathOf(place) : undefined;
   if (path === undefined || !hasState(path)) throw noState(place);
   const reader = openLmdbReader(path);
   try {
@@ -81,7 +73,7 @@ export async function withState<T>(place: Place, work: (reader: KvReader) => T |
 
 function noState(place: Place): MillraceError {
   const { topology, file } = place;
-  const root = stateRoot(place);
+  const root = stateRoot(place.dataDir);
   const others = statesIn(root).filter((name) => name !== topology.name);
   const found =
     others.length === 0 ? '' : ` There is state of ${others.map((name) => `"${name}"`).join(', ')} there.`;

@@ -1,50 +1,37 @@
 import { rm } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import { JetStreamSource, jetstreamInputs, type NatsLink } from '../connectors/index.ts';
 import {
-  EVENTS_STREAM,
-  type JetStreamInput,
-  JetStreamSource,
-  jetstreamInputs,
-  type NatsLink,
-} from '../connectors/index.ts';
-import {
-  asMillraceError,
-  type Clock,
   deadLetterQuarantine,
   type GenerationLayout,
-  type InputPosition,
-  inputPositions,
   type KvReader,
-  type KvStore,
-  META_TABLE,
   MillraceError,
   makeCurrent,
   nextGeneration,
   openLmdbReader,
   openLmdbStore,
-  type Progress,
   type Quarantine,
-  readProgress,
-  readTopology,
-  type Source,
   type StateDigest,
   stateDigest,
-  systemClock,
-  Task,
 } from '../engine/index.ts';
+import {
+  goalOf,
+  hasState,
+  ORDER_INPUT,
+  type PartitionInput,
+  type ReadProgress,
+  Rebuild,
+  stateRoot,
+  WHOLE_STREAM,
+} from '../runtime/index.ts';
 import type { CommandArguments, CommandContext, ExitCode } from './command.ts';
 import { withNats } from './nats.ts';
-import { hasState, layoutOf, PARTITION, type Place, placeOf, stateRoot } from './place.ts';
-import { BoundedSource, EndedSource } from './replay-source.ts';
+import { type Place, placeOf, statePathOf } from './place.ts';
 import { failingRecordsOf } from './start-topology.ts';
 
-const PROGRESS_INTERVAL_MS = 1_000;
-const STEP_WAIT_MS = 250;
 /** Rounds of catching up with a state that goes on, before the comparison is given up. */
 const MAX_ROUNDS = 10;
-/** Longer than any stream has to be quiet for event time to follow the clock. */
-const LONG_MS = 10 * 365 * 86_400_000;
 
 interface Replayed {
   readonly generation: number;
@@ -61,220 +48,89 @@ interface Replayed {
   readonly followed_clock: boolean;
 }
 
-type Input = Pick<JetStreamInput, 'node' | 'stream' | 'filter' | 'through'>;
-
-/** Where a state stands, and each source by name. */
-interface Reached {
-  readonly progress: Progress;
-  readonly positions: ReadonlyMap<string, InputPosition>;
+interface ReplayParts {
+  readonly place: Place;
+  readonly context: CommandContext;
+  readonly link: NatsLink;
+  readonly stop: AbortSignal;
+  readonly quarantine: Quarantine | undefined;
 }
 
-/** Last sequences by source. */
-type Goal = Readonly<Record<string, number>>;
-
-/** Runs a topology over its streams into `layout`, sending nothing, up to where the current state stands. */
-class Replay {
-  readonly #place: Place;
-  readonly #context: CommandContext;
-  readonly #stop: AbortSignal;
-  readonly #layout: GenerationLayout;
-  readonly #link: NatsLink;
-  readonly #inputs: readonly Input[];
-  readonly #quarantine: Quarantine | undefined;
-  #applied = 0;
-  #followedClock = false;
-
-  constructor(
-    place: Place,
-    context: CommandContext,
-    stop: AbortSignal,
-    layout: GenerationLayout,
-    link: NatsLink,
-    quarantine: Quarantine | undefined,
-  ) {
-    this.#place = place;
-    this.#quarantine = quarantine;
-    this.#context = context;
-    this.#stop = stop;
-    this.#layout = layout;
-    this.#link = link;
-    this.#inputs = inputsOf(place);
-  }
-
-  async run(current: KvReader | undefined): Promise<Replayed> {
-    const path = this.#layout.partitionPath(PARTITION);
-    const store = openLmdbStore(path);
-    const reader = openLmdbReader(path, { sharedWithWriter: true });
-    try {
-      const end: Record<string, number> = {};
-      for (const input of this.#inputs) end[input.node] = (await this.#source(input).facts()).lastSequence;
-      for (let round = 0; round < MAX_ROUNDS; round++) {
-        const before = current === undefined ? undefined : this.#reachedIn(current);
-        const goal = before === undefined ? end : goalOf(before, end);
-        await this.#readTo(store, goal);
-        if (before !== undefined) await this.#followClock(store, reader, before);
-        const digest = stateDigest(this.#place.topology, reader);
-        if (current === undefined) return this.#done(reader, digest);
-        const other = stateDigest(this.#place.topology, current);
-        const after = this.#reachedIn(current);
-        const hasMoved = after !== undefined && !isDeepStrictEqual(goalOf(after, end), goal);
-        const hasAged = after?.progress.watermark_ms !== before?.progress.watermark_ms;
-        if (hasMoved || (hasAged && other.digest !== digest.digest)) continue;
-        return this.#done(reader, digest, other);
-      }
-      this.#context.note(
-        'The current state goes on all the time; it is not compared. Stop millrace for that.',
-      );
-      return this.#done(reader, stateDigest(this.#place.topology, reader));
-    } finally {
-      await reader.close();
-      await store.close();
-    }
-  }
-
-  #source({ stream, filter }: Input): JetStreamSource {
-    return new JetStreamSource({ link: this.#link, stream, partition: PARTITION, filter_subjects: filter });
-  }
-
-  #reachedIn(reader: KvReader): Reached | undefined {
-    const nodes = this.#inputs.map(({ node }) => node);
-    return reader.snapshot((table) => {
-      const meta = table(META_TABLE);
-      const progress = readProgress(meta);
-      if (progress === undefined) return undefined;
-      return { progress, positions: inputPositions(progress, readTopology(meta), nodes) };
-    });
-  }
-
-  #done(reader: KvReader, digest: StateDigest, other?: StateDigest): Replayed {
-    const positions = this.#reachedIn(reader)?.positions;
-    const position = this.#inputs.map(({ node, stream }) => [stream, positions?.get(node)?.sequence ?? 0]);
+/** Rebuilds `layout` up to where the current state stands, and compares the two. */
+async function replayInto(
+  layout: GenerationLayout,
+  current: KvReader | undefined,
+  { place, context, link, stop, quarantine }: ReplayParts,
+): Promise<Replayed> {
+  const path = layout.partitionPath(WHOLE_STREAM);
+  const store = openLmdbStore(path);
+  const reader = openLmdbReader(path, { sharedWithWriter: true });
+  const inputs = inputsOf(place);
+  const { topology } = place;
+  const rebuild = new Rebuild({
+    topology,
+    partition: WHOLE_STREAM,
+    inputs,
+    sourceOf: ({ stream, filter }) =>
+      new JetStreamSource({ link, stream, partition: WHOLE_STREAM, filter_subjects: filter }),
+    store,
+    reader,
+    quarantine,
+    requireGoingOn: () => requireGoingOn(stop),
+    onProgress: (progress) => tellProgress(progress, context),
+  });
+  const done = (digest: StateDigest, other?: StateDigest): Replayed => {
+    const positions = rebuild.reached()?.positions;
+    const position = inputs.map(({ node, stream }) => [stream, positions?.get(node)?.sequence ?? 0]);
     return {
-      generation: this.#layout.generation,
-      path: this.#layout.path,
-      records: this.#applied,
+      generation: layout.generation,
+      path: layout.path,
+      records: rebuild.applied,
       position: Object.fromEntries(position),
       digest,
       same: other === undefined ? undefined : other.digest === digest.digest,
       different: other === undefined ? [] : differentTables(digest, other),
-      followed_clock: this.#followedClock,
+      followed_clock: rebuild.followedClock,
     };
-  }
-
-  async #task(store: KvStore, source: Readonly<Record<string, Source>>, clock: Clock): Promise<Task> {
-    const task = new Task({
-      topology: this.#place.topology,
-      source,
-      store,
-      // What the streams' first reading owed to the outside was sent then.
-      publisher: { publish: () => Promise.resolve() },
-      clock,
-      ...(this.#quarantine === undefined ? {} : { quarantine: this.#quarantine }),
-    });
-    await task.open();
-    return task;
-  }
-
-  async #readTo(store: KvStore, goal: Goal): Promise<void> {
-    for (;;) {
-      try {
-        await this.#readOnce(store, goal);
-        return;
-      } catch (error) {
-        // The next task knows the record, or comes nearer to it.
-        if (asMillraceError(error).code !== 'record_failed') throw error;
-      }
+  };
+  try {
+    const end = await rebuild.ends();
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      const before = current === undefined ? undefined : rebuild.reachedIn(current);
+      const goal = before === undefined ? end : goalOf(before, end);
+      await rebuild.readTo(goal);
+      if (before !== undefined) await rebuild.followClock(before);
+      const digest = stateDigest(topology, reader);
+      if (current === undefined) return done(digest);
+      const other = stateDigest(topology, current);
+      const after = rebuild.reachedIn(current);
+      const hasMoved = after !== undefined && !isDeepStrictEqual(goalOf(after, end), goal);
+      const hasAged = after?.progress.watermark_ms !== before?.progress.watermark_ms;
+      if (hasMoved || (hasAged && other.digest !== digest.digest)) continue;
+      return done(digest, other);
     }
-  }
-
-  async #readOnce(store: KvStore, goal: Goal): Promise<void> {
-    const sources = Object.fromEntries(
-      this.#inputs.map((input) => [
-        input.node,
-        new BoundedSource(this.#source(input), goal[input.node] ?? 0),
-      ]),
-    );
-    const all = Object.values(sources);
-    const given = (): number => all.reduce((sum, source) => sum + source.given, 0);
-    const inputs = Object.fromEntries(
-      this.#inputs.map(({ node, through }) => [node, through(sources[node] as Source)]),
-    );
-    const task = await this.#task(store, inputs, systemClock);
-    try {
-      let told_ms = systemClock.now();
-      let applied = 0;
-      while (!all.every(({ isAtEnd }) => isAtEnd) || applied < given()) {
-        this.#requireGoingOn();
-        applied += await task.step(STEP_WAIT_MS);
-        if (systemClock.now() - told_ms < PROGRESS_INTERVAL_MS) continue;
-        told_ms = systemClock.now();
-        this.#tellProgress(sources);
-      }
-      task.commit();
-    } finally {
-      const samples = task.metrics.samples().filter(({ name }) => name === 'millrace.task.records');
-      this.#applied += samples.reduce((sum, { value }) => sum + value, 0);
-      task.close();
-      for (const source of Object.values(inputs)) await source.stop();
-    }
-  }
-
-  #requireGoingOn(): void {
-    if (!this.#stop.aborted) return;
-    throw new MillraceError('replay_cancelled', 'The replay was cancelled; what it had built is removed.');
-  }
-
-  #tellProgress(sources: Readonly<Record<string, BoundedSource>>): void {
-    const lines = this.#inputs.flatMap(({ node, stream }) => {
-      const { position = 0, last = 0 } = sources[node] ?? {};
-      return last === 0
-        ? []
-        : [`${stream} ${position} of ${last} (${((100 * position) / last).toFixed(0)} %)`];
-    });
-    this.#context.note(`replay: ${lines.join(', ')}`);
-  }
-
-  /**
-   * While streams are quiet event time follows the clock, and windows close by that. Where it did in the
-   * current state, it does in the new one, up to the time of the current state's commit.
-   */
-  async #followClock(store: KvStore, reader: KvReader, { progress, positions }: Reached): Promise<void> {
-    const rebuilt = this.#reachedIn(reader);
-    if (rebuilt === undefined || progress.watermark_ms === null) return;
-    const { watermark_ms } = rebuilt.progress;
-    if (watermark_ms !== null && watermark_ms >= progress.watermark_ms) return;
-    this.#followedClock = true;
-    const sources = this.#inputs.map(({ node }) => {
-      const { stream, incarnation, sequence } = rebuilt.positions.get(node) ?? rebuilt.progress;
-      const live = positions.get(node);
-      const facts = { stream, incarnation, firstSequence: sequence + 1, lastSequence: sequence };
-      return [node, new EndedSource(PARTITION, facts, live === undefined || live.head <= live.sequence)];
-    });
-    let now_ms = progress.committed_at_ms - LONG_MS;
-    const task = await this.#task(store, Object.fromEntries(sources), { now: () => now_ms });
-    try {
-      await task.step(0);
-      now_ms = progress.committed_at_ms;
-      task.commit();
-    } finally {
-      task.close();
-    }
+    context.note('The current state goes on all the time; it is not compared. Stop millrace for that.');
+    return done(stateDigest(topology, reader));
+  } finally {
+    await reader.close();
+    await store.close();
   }
 }
 
-function inputsOf({ topology, file }: Place): readonly Input[] {
-  if (file !== undefined) return jetstreamInputs(topology);
-  return topology
-    .describe()
-    .nodes.filter(({ kind }) => kind === 'source')
-    .map(({ name }) => ({ node: name, stream: EVENTS_STREAM.name, filter: [], through: (source) => source }));
+function requireGoingOn(stop: AbortSignal): void {
+  if (!stop.aborted) return;
+  throw new MillraceError('replay_cancelled', 'The replay was cancelled; what it had built is removed.');
 }
 
-/** As far as the state has come; a source that it does not know is read to the end. */
-function goalOf({ positions }: Reached, end: Goal): Goal {
-  return Object.fromEntries(
-    Object.entries(end).map(([node, last]) => [node, positions.get(node)?.sequence ?? last]),
+function tellProgress(inputs: readonly ReadProgress[], { note }: CommandContext): void {
+  const lines = inputs.flatMap(({ stream, position, goal }) =>
+    goal === 0 ? [] : [`${stream} ${position} of ${goal} (${((100 * position) / goal).toFixed(0)} %)`],
   );
+  note(`replay: ${lines.join(', ')}`);
+}
+
+function inputsOf({ topology, file }: Place): readonly PartitionInput[] {
+  return file === undefined ? [ORDER_INPUT] : jetstreamInputs(topology);
 }
 
 function differentTables(a: StateDigest, b: StateDigest): string[] {
@@ -295,14 +151,14 @@ async function replayFrom(
 ): Promise<ExitCode> {
   const { name } = place.topology;
   const into = args.text('into');
-  const root = into === undefined ? stateRoot(place) : join(resolve(into), 'state');
+  const root = stateRoot(into === undefined ? place.dataDir : resolve(into));
   const quarantine = failingRecordsOf(args) === 'deadLetter' ? deadLetterQuarantine() : undefined;
   const stop = context.interruptible();
-  const currentPath = layoutOf(place).partitionPath(PARTITION);
+  const currentPath = statePathOf(place);
   const current = hasState(currentPath) ? openLmdbReader(currentPath) : undefined;
   const layout = nextGeneration(root, name);
   try {
-    const replayed = await new Replay(place, context, stop, layout, link, quarantine).run(current);
+    const replayed = await replayInto(layout, current, { place, context, link, stop, quarantine });
     tell(replayed, args.flag('json'), context);
     const isFine = replayed.same !== false;
     if (args.flag('make-current') && (isFine || args.flag('force'))) {

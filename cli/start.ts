@@ -6,14 +6,13 @@ import {
   orderQueries,
   QUERY_KINDS_MODULE,
   queryKinds,
+  TOPOLOGY_NAME,
 } from '../analytics/index.ts';
 import {
   type ApiPorts,
   analyticsSettings,
   IDEMPOTENCY_TTL_MS,
   loadService,
-  readSettings,
-  type Settings,
   type StateReader,
 } from '../api/index.ts';
 import {
@@ -28,11 +27,20 @@ import {
   startEmbeddedNats,
   streamFacts,
 } from '../connectors/index.ts';
-import { KindRegistry, openLmdbReader, QueryExecutor, Supervisor, systemClock } from '../engine/index.ts';
+import { KindRegistry, QueryExecutor, systemClock } from '../engine/index.ts';
+import {
+  currentState,
+  DEFINITIONS_BUCKET,
+  inThread,
+  ORDER_ANALYTICS_MODULE,
+  ORDER_INPUT,
+  orderTopology,
+  PartitionHost,
+  readSettings,
+  type Settings,
+  WHOLE_STREAM,
+} from '../runtime/index.ts';
 import { type CommandArguments, type CommandContext, type Running, UsageError } from './command.ts';
-import { topologyOf } from './order-analytics.ts';
-import { Pipeline } from './pipeline.ts';
-import { hasState, layoutOf, PARTITION } from './place.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -42,24 +50,23 @@ interface OpenedState {
   readonly finder: FinderParts;
 }
 
-/** Opens the committed state for reading as soon as there is one. */
+/** Opens the committed state for queries as soon as there is one. */
 function openedState(
-  statePath: string,
-  generation: number,
+  host: PartitionHost,
   settings: Settings,
   payloads: StreamPayloads,
 ): () => OpenedState | undefined {
   let opened: OpenedState | undefined;
   return () => {
-    if (opened === undefined && hasState(statePath)) {
-      const reader = openLmdbReader(statePath, { sharedWithWriter: true });
+    const reader = opened === undefined ? host.reader() : undefined;
+    if (reader !== undefined) {
       const config = analyticsSettings(settings);
       const queries = new QueryExecutor({
         reader,
         kinds: new KindRegistry(queryKinds(config)),
         clock: systemClock,
         pool: {
-          path: statePath,
+          path: host.statePath,
           reader: { sharedWithWriter: true },
           modules: [QUERY_KINDS_MODULE],
           config,
@@ -67,10 +74,37 @@ function openedState(
         },
       });
       const finder = eventFinder(queries, orderQueries(config).events, payloads);
-      opened = { state: { generation, reader, queries }, finder };
+      opened = { state: { generation: host.generation, reader, queries }, finder };
     }
     return opened;
   };
+}
+
+/** The task of the order analytics, in a thread of its own. */
+function hostOf(settings: Settings, natsUrl: string, log: Logger): PartitionHost {
+  const { generation, partitionPath } = currentState(settings.dataDir, TOPOLOGY_NAME);
+  const statePath = partitionPath(WHOLE_STREAM);
+  return new PartitionHost({
+    partition: WHOLE_STREAM,
+    generation,
+    statePath,
+    place: inThread({
+      module: ORDER_ANALYTICS_MODULE,
+      config: settings,
+      natsUrl,
+      partition: WHOLE_STREAM,
+      statePath,
+      inputs: [ORDER_INPUT],
+      allowTopologyChange: settings.allowTopologyChange,
+    }),
+    onTopologyChange: (changes) => {
+      for (const { text } of changes) log.warn(`the topology changed: ${text}`);
+    },
+    onChange: (state, error) => {
+      if (error === undefined) log.info({ state }, 'pipeline');
+      else log.error({ state, code: error.code, cause: error.cause }, error.message);
+    },
+  });
 }
 
 interface Broker {
@@ -97,12 +131,11 @@ async function ports(
   settings: Settings,
   log: Logger,
   link: NatsLink,
-  pipeline: Pipeline,
-  supervisor: Supervisor,
+  host: PartitionHost,
   opened: () => OpenedState | undefined,
 ): Promise<ApiPorts> {
   const manager = await openManager(link);
-  const topology = topologyOf(settings);
+  const topology = orderTopology(settings);
   const described = topology.describe();
   const mermaid = topology.draw();
   return {
@@ -114,18 +147,19 @@ async function ports(
     events: new EventPublisher(link),
     stream: {
       head: async () => (await streamFacts(manager, EVENTS_STREAM.name)).lastSequence,
-      headHint: () => pipeline.head,
+      headHint: () => host.head(ORDER_INPUT.node),
     },
     keys: await openKeyValueStore(link, 'millrace-keys'),
+    definitions: await openKeyValueStore(link, DEFINITIONS_BUCKET),
     idempotency: await openKeyValueStore(link, 'millrace-idempotency', { ttl_ms: IDEMPOTENCY_TTL_MS }),
     pipeline: () => {
-      const { state, error, since_ms } = supervisor.status;
+      const { state, error, since_ms } = host.status;
       return {
         state,
         since_ms,
         ...(error === undefined ? {} : { error: { code: error.code, message: error.message } }),
-        metrics: pipeline.metrics,
-        nats: { connected: link.connected && pipeline.connected, url: link.url },
+        metrics: host.metrics,
+        nats: { connected: link.connected && host.connected, url: link.url },
         topology: described,
         mermaid,
       };
@@ -146,36 +180,16 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
     events: { max_age_ms: (settings.retentionDays ?? 0) * DAY_MS },
   });
   for (const warning of warnings) log.warn(warning);
-  const layout = layoutOf({ dataDir: settings.dataDir, topology: topologyOf(settings) });
-  const statePath = layout.partitionPath(PARTITION);
-  const pipeline = new Pipeline((changes) => {
-    for (const change of changes) log.warn(`the topology changed: ${change}`);
-  });
-  const allowTopologyChange = env.ALLOW_TOPOLOGY_CHANGE === '1';
-  const order = {
-    task: 'order-analytics',
-    natsUrl: nats.url,
-    statePath,
-    settings,
-    allowTopologyChange,
-  } as const;
-  const supervisor = new Supervisor({
-    spawn: (running) => pipeline.spawn(order, running),
-    clock: systemClock,
-    onChange: (state, error) => {
-      if (error === undefined) log.info({ state }, 'pipeline');
-      else log.error({ state, code: error.code, cause: error.cause }, error.message);
-    },
-  });
+  const host = hostOf(settings, nats.url, log);
   // Before the API is built: restoring the state takes longest.
-  supervisor.start();
+  host.start();
   const payloads = new StreamPayloads({
     link,
     stream: EVENTS_STREAM.name,
     subjectOf: (tenant) => `events.${tenant}.>`,
   });
-  const opened = openedState(statePath, layout.generation, settings, payloads);
-  const apiPorts = await ports(settings, log, link, pipeline, supervisor, opened);
+  const opened = openedState(host, settings, payloads);
+  const apiPorts = await ports(settings, log, link, host, opened);
   const { created, key } = await bootstrapAdminKey(apiPorts);
   const api = await createApp(apiPorts);
   const server = await serve(api.app, settings);
@@ -194,7 +208,7 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
     await server.close();
     await api.close();
     await opened()?.state.queries?.close();
-    await supervisor.stop();
+    await host.close();
     await link.close();
     await nats.stop();
     log.info('stopped');

@@ -17,6 +17,13 @@ export {
   streamFacts,
 } from './nats/client/index.ts';
 export * from './nats/embedded/index.ts';
+export {
+  type JetStreamInput,
+  type JetStreamInputOptions,
+  jetstream,
+  jetstreamDoc,
+  jetstreamInputs,
+} from './nats/inputs/index.ts';
 export { type KeyValueOptions, openKeyValueStore } from './nats/kv/index.ts';
 export { StreamPayloads, type StreamPayloadsOptions } from './nats/payloads/index.ts';
 export {
@@ -26,17 +33,8 @@ export {
   type EventPublisherLimits,
   JetStreamPublisher,
   type PublishResult,
+  toldPublisher,
 } from './nats/publish/index.ts';
-export {
-  type JetStreamInput,
-  type JetStreamInputOptions,
-  jetstream,
-  jetstreamDoc,
-  jetstreamInputs,
-  type RunningTopology,
-  type RunOptions,
-  run,
-} from './nats/run/index.ts';
 export {
   DEFAULT_PULL_LIMITS,
   JetStreamSource,

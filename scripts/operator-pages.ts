@@ -70,14 +70,14 @@ function exampleParts(root: string, name: string): readonly string[] {
 }
 
 /** Where configurations are that are not in the file of their documentation. */
-const CONFIG_FILES: Readonly<Record<string, string>> = {
-  window: 'operators/windows/window-types.ts',
-  jetstream: 'connectors/nats/run/run.ts',
+const CONFIG_FILES: Readonly<Record<string, readonly string[]>> = {
+  window: ['operators/windows/window-types.ts'],
+  jetstream: ['connectors/nats/inputs/jetstream.ts', 'runtime/run/run-options.ts'],
 };
 
-/** The exported configuration types of an operator's file, as they stand there. */
-function configOf(root: string, file: string): readonly string[] {
-  const text = readFileSync(join(root, file), 'utf8');
+/** The exported configuration types of an operator's files, as they stand there. */
+function configOf(root: string, files: readonly string[]): readonly string[] {
+  const text = files.map((file) => readFileSync(join(root, file), 'utf8')).join('\n');
   const interfaces = [
     ...text.matchAll(/^export interface (\w*(?:Config|Options|Definition))\b[\s\S]*?^\}$/gm),
   ];
@@ -120,7 +120,7 @@ export function proseOf(root: string, kind: string): Prose {
 function pageOf(root: string, doc: engine.OperatorDoc): Page {
   const file = fileOf(root, doc.kind);
   const prose = proseOf(root, doc.kind);
-  const config = configOf(root, CONFIG_FILES[doc.kind] ?? file);
+  const config = configOf(root, CONFIG_FILES[doc.kind] ?? [file]);
   const more = exampleNames(root).filter((name) => name !== doc.kind && kindOf(name) === doc.kind);
   const parts = [
     `# ${doc.kind}`,

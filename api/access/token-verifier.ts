@@ -1,8 +1,8 @@
 import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import type { Logger } from 'pino';
 import type { Clock } from '../../engine/index.ts';
+import type { JwtSettings } from '../../runtime/index.ts';
 import { ApiError, type Principal, ROLES, TENANT_PATTERN } from '../http/index.ts';
-import type { JwtSettings } from '../settings/index.ts';
 import { invalidCredentials } from './challenge.ts';
 import { RemoteKeys } from './remote-keys.ts';
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { formatUtc, type KpiQuery } from '../../analytics/index.ts';
 import { type KvView, META_TABLE, type Progress, readProgress } from '../../engine/index.ts';
+import { durationOf } from '../../runtime/index.ts';
 import {
   ApiError,
   type ApiPorts,
@@ -16,7 +17,6 @@ import {
   requireFreshness,
   requireReader,
 } from '../http/index.ts';
-import { durationOf } from '../settings/index.ts';
 
 /** How fresh and how complete an answer is, and what it was made from. */
 export const metaSchema = z.object({

@@ -1,5 +1,5 @@
 import { type AnalyticsSettings, type OrderQueries, orderQueries } from '../../analytics/index.ts';
-import type { Settings } from '../settings/index.ts';
+import type { Settings } from '../../runtime/index.ts';
 
 /** What the kinds of query are told: plain data, the same in every thread. */
 export function analyticsSettings({

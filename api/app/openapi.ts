@@ -29,6 +29,7 @@ const TAGS = [
   { name: 'Ingestion', description: 'Events in' },
   { name: 'Events', description: 'Events as they were sent, one by one' },
   { name: 'KPIs', description: 'Time series and summaries' },
+  { name: 'Definitions', description: 'What you define while the service runs' },
   { name: 'Jobs', description: 'Asynchronous work' },
   { name: 'Access', description: 'Keys, roles and permissions' },
   { name: 'Operation', description: 'Health, metrics and diagnostics' },
@@ -143,9 +144,15 @@ function headersOf(route: Route, inPath: boolean): z.ZodObject | undefined {
     .max(255)
     .optional()
     .describe('A repeat with the same key gives the first answer again');
+  const revision = z
+    .string()
+    .max(64)
+    .optional()
+    .describe('`"<revision>"`: refused with 409 when it is another one by now');
   const shape = {
     ...(route.permission === 'none' || inPath ? {} : { 'X-Tenant-ID': tenant }),
     ...(route.idempotent === true ? { 'Idempotency-Key': key } : {}),
+    ...(route.conditional === true ? { 'If-Match': revision } : {}),
   };
   return Object.keys(shape).length === 0 ? undefined : z.object(shape);
 }
@@ -164,7 +171,9 @@ function bodyOf(route: Route): NonNullable<PathConfig['request']>['body'] | unde
   return {
     description: `At most ${route.body_max_bytes ?? JSON_MAX_BYTES} bytes`,
     required: true,
-    content: contentOf({ 'application/json': media }),
+    content: contentOf(
+      Object.fromEntries((route.body_types ?? ['application/json']).map((type) => [type, media])),
+    ),
   };
 }
 

@@ -2,8 +2,8 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { MillraceError } from '../../engine/index.ts';
+import type { Settings } from '../../runtime/index.ts';
 import { ApiError, PROBLEM_TYPE, problemOf } from '../http/index.ts';
-import type { Settings } from '../settings/index.ts';
 
 /** How long running requests may take once the server is closing. */
 export const DRAIN_MS = 8_000;

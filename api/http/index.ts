@@ -41,6 +41,7 @@ export {
   type Answer,
   type DocumentedAnswer,
   type DocumentedBody,
+  type Example,
   type Examples,
   JSON_MAX_BYTES,
   type RawCall,

@@ -3,6 +3,8 @@ export const PERMISSIONS = [
   'events:write',
   'events:read',
   'kpis:read',
+  'definitions:read',
+  'definitions:write',
   'jobs:read',
   'jobs:cancel',
   'keys:manage',
@@ -19,14 +21,21 @@ interface RoleRules {
   readonly permissions: readonly Permission[];
 }
 
-const READ = ['kpis:read', 'events:read', 'jobs:read', 'metrics:read', 'diagnostics:read'] as const;
+const READ = [
+  'kpis:read',
+  'events:read',
+  'definitions:read',
+  'jobs:read',
+  'metrics:read',
+  'diagnostics:read',
+] as const;
 
 /** The one place that says which role allows what. */
 export const ROLE_RULES: Readonly<Record<Role, RoleRules>> = {
   viewer: { summary: 'Reads analytics', permissions: READ },
   analyst: {
     summary: 'Reads analytics, and makes definitions, ad-hoc queries and exports',
-    permissions: READ,
+    permissions: [...READ, 'definitions:write'],
   },
   admin: { summary: 'Everything, keys and jobs too', permissions: PERMISSIONS },
   ingest: {

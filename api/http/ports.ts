@@ -8,7 +8,7 @@ import type {
   QueryExecutor,
   TopologyDescription,
 } from '../../engine/index.ts';
-import type { Settings } from '../settings/index.ts';
+import type { Settings } from '../../runtime/index.ts';
 
 /** The state that answers are read from: one generation and its committed snapshots. */
 export interface StateReader {
@@ -65,6 +65,8 @@ export interface ApiPorts {
   readonly stream: StreamHead;
   /** API keys and the secret of cursors: a bucket with history 1 and no TTL. */
   readonly keys: KeyValueStore;
+  /** What users define: a bucket with history 1 and no TTL. */
+  readonly definitions: KeyValueStore;
   /** Answers by idempotency key: a bucket whose TTL is IDEMPOTENCY_TTL_MS. */
   readonly idempotency: KeyValueStore;
   pipeline(): PipelineStatus;

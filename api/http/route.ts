@@ -62,7 +62,7 @@ export interface DocumentedAnswer {
 export interface RouteInfo {
   /** Unique; the operation's id. */
   readonly id: string;
-  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   /** Below the base, parameters in braces: `/keys/{id}`. */
   readonly path: string;
   readonly tag: string;
@@ -72,6 +72,8 @@ export interface RouteInfo {
   readonly permission: Permission | 'any' | 'none';
   /** A body that the handler reads itself, for the documentation. */
   readonly raw_body?: DocumentedBody;
+  /** Media types of a JSON body; default: `application/json`. */
+  readonly body_types?: readonly [string, ...string[]];
   /** The largest JSON body, bytes. */
   readonly body_max_bytes?: number;
   readonly body_examples?: Examples;
@@ -79,6 +81,8 @@ export interface RouteInfo {
   readonly documented_body?: z.ZodType;
   /** Takes an `Idempotency-Key`. */
   readonly idempotent?: boolean;
+  /** Takes an `If-Match`. */
+  readonly conditional?: boolean;
   readonly answers: Readonly<Record<number, DocumentedAnswer>>;
   /** Codes beyond those that every route has. */
   readonly problems: readonly ProblemCode[];
@@ -103,6 +107,7 @@ export interface Route extends RouteInfo {
 /** Largest JSON body of a route that names no other size. */
 export const JSON_MAX_BYTES = 1_048_576;
 
+const JSON_TYPES = ['application/json'] as const;
 const NO_QUERY = z.strictObject({});
 
 /**
@@ -126,9 +131,7 @@ export function route<
         ...call,
         params: checkParams(params, call.path_params) as z.output<P>,
         query: checkQuery(querySchema, call.request.url),
-        body: (body === undefined
-          ? undefined
-          : await checkBody(body, call, spec.body_max_bytes)) as z.output<B>,
+        body: (body === undefined ? undefined : await checkBody(body, call, spec)) as z.output<B>,
       };
       return handle(checked);
     },
@@ -156,9 +159,13 @@ function checkQuery<Q extends z.ZodObject>(schema: Q, url: string): z.output<Q> 
   return parsed.data;
 }
 
-async function checkBody(schema: z.ZodType, call: RawCall, max_bytes = JSON_MAX_BYTES): Promise<unknown> {
-  requireMediaType(call.request, ['application/json']);
-  const bytes = await readWithin(call, max_bytes);
+async function checkBody(
+  schema: z.ZodType,
+  call: RawCall,
+  { body_types = JSON_TYPES, body_max_bytes = JSON_MAX_BYTES }: RouteInfo,
+): Promise<unknown> {
+  requireMediaType(call.request, body_types);
+  const bytes = await readWithin(call, body_max_bytes);
   const parsed = schema.safeParse(parseJson(bytes), { error: saysKnownMembers });
   if (!parsed.success) throw invalid(parsed.error, 'The body');
   return parsed.data;

@@ -8,6 +8,7 @@ import {
   MillraceError,
   type Signal,
 } from '../base/index.ts';
+import type { ControlHandlers } from '../control/index.ts';
 import type { FailureWatch, OutMessage } from '../edges/index.ts';
 import {
   type Flushable,
@@ -52,6 +53,8 @@ export interface Runtime {
   /** Tables to flush inside the commit, in the order of registration. */
   register(operator: string, flushable: Flushable): void;
   timers(operator: string): Timers;
+  /** Definitions go to the operator from here on. */
+  control(operator: string, handlers: ControlHandlers): void;
   readonly failures: FailureWatch;
 }
 
@@ -115,6 +118,8 @@ export interface Handlers<A> {
    * this is more than before a restart. Default 0.
    */
   readonly delayWatermark_ms?: number;
+  /** It takes definitions that users make while it runs. */
+  readonly definitions?: ControlHandlers;
 }
 
 /** By name, as a person would write it. */
@@ -266,6 +271,7 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
       const onTimer = handlers.onTimer?.bind(handlers);
       const owns = handlers.ownsWatermark === true;
       if (owns) eventTime.expect(name);
+      if (handlers.definitions !== undefined) runtime.control(name, handlers.definitions);
       const { failures } = runtime;
       const pass = (watermark_ms: number): void => {
         reached_ms = watermark_ms;

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import { saysKnownMembers } from '../../analytics/index.ts';
 import type { Clock, KeyValueEntry } from '../../engine/index.ts';
 import {
   type Candidate,
@@ -11,10 +12,11 @@ import {
   keyOf,
   MAX_DEFINITIONS_PER_KIND,
   nameSchema,
+  RESERVED_MEMBERS,
   recordSchema,
 } from './definition.ts';
 import type { DefinitionBucket } from './definition-bucket.ts';
-import { DefinitionError } from './definition-error.ts';
+import { DefinitionError, invalidMember } from './definition-error.ts';
 import { mergePatch } from './merge-patch.ts';
 import { CLAIM_LIFE_MS, type NameClaims, nameTaken } from './name-claims.ts';
 import { type RandomBytes, ulid } from './ulid.ts';
@@ -23,7 +25,8 @@ import { type RandomBytes, ulid } from './ulid.ts';
 const PATCH_ATTEMPTS = 10;
 
 export interface NewDefinition {
-  readonly name: string;
+  /** Checked against the kind's schema of names. */
+  readonly name: unknown;
   /** Checked against the kind's schema. */
   readonly body: unknown;
   /** Of the key or token that makes it. */
@@ -36,6 +39,13 @@ export interface KindParts {
   readonly clock: Clock;
   readonly random: RandomBytes;
   readonly log: Logger;
+}
+
+interface Unchecked {
+  readonly tenant: string;
+  readonly id: string | undefined;
+  readonly name: unknown;
+  readonly body: unknown;
 }
 
 type Listener<T> = (change: DefinitionChange<T>) => void;
@@ -194,22 +204,17 @@ export class KindDefinitions<T> {
     }
   }
 
-  #checked({
-    tenant,
-    id,
-    name,
-    body,
-  }:
-    | Candidate<unknown>
-    | { tenant: string; id: string | undefined; name: unknown; body: unknown }): Candidate<T> {
+  #checked({ tenant, id, name, body }: Unchecked): Candidate<T> {
     const shape = z.object({ name: this.kind.name ?? nameSchema });
     const named = shape.safeParse({ name });
-    const parsed = this.kind.schema.safeParse(body);
+    const parsed = this.kind.schema.safeParse(body, { error: saysKnownMembers });
     if (!named.success || !parsed.success) {
       const issues = [...(named.error?.issues ?? []), ...(parsed.error?.issues ?? [])];
       const errors = issues.map(({ path, message }) => ({ path: path.join('.'), message }));
       throw new DefinitionError('validation_failed', sentenceOf(errors), errors);
     }
+    const reserved = RESERVED_MEMBERS.find((member) => Object.hasOwn(Object(parsed.data), member));
+    if (reserved !== undefined) throw invalidMember(reserved, 'is not set by the one who defines');
     const bytes = Buffer.byteLength(JSON.stringify(parsed.data));
     if (bytes > DEFINITION_MAX_BYTES) {
       throw new DefinitionError(

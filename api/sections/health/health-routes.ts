@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { META_TABLE, readProgress } from '../../../engine/index.ts';
+import type { Definitions } from '../../../runtime/index.ts';
 import {
   type Answer,
   type ApiPorts,
@@ -30,6 +31,7 @@ const healthSchema = z.object({
     nats: subsystemSchema,
     query_engine: subsystemSchema,
     jobs: subsystemSchema,
+    definitions: subsystemSchema,
   }),
 });
 
@@ -71,14 +73,25 @@ function queryHealth(ports: ApiPorts): Subsystem {
   }
 }
 
+function definitionsHealth({ status }: Definitions): Subsystem {
+  if (status.state === 'ok') return OK;
+  const message = `Definitions cannot be changed now; those in memory stay in force. ${status.message}`;
+  return { status: 'degraded', code: status.code, message, since: timeText(status.since_ms) };
+}
+
 /** How every subsystem is, and the worst of it. */
-export function healthOf(ports: ApiPorts, jobs: JobManager): z.infer<typeof healthSchema> {
+export function healthOf(
+  ports: ApiPorts,
+  jobs: JobManager,
+  definitions: Definitions,
+): z.infer<typeof healthSchema> {
   const pipeline = ports.pipeline();
   const subsystems = {
     ingest_pipeline: pipelineHealth(pipeline),
     nats: natsHealth(pipeline),
     query_engine: queryHealth(ports),
     jobs: jobs.closed ? { status: 'degraded' as const, code: 'stopping', message: 'The process stops.' } : OK,
+    definitions: definitionsHealth(definitions),
   };
   const worst = (['failed', 'starting', 'degraded'] as const).find((status) =>
     Object.values(subsystems).some((subsystem) => subsystem.status === status),
@@ -88,7 +101,7 @@ export function healthOf(ports: ApiPorts, jobs: JobManager): z.infer<typeof heal
 }
 
 /** Section 16: whether the service works. */
-export function healthRoutes(ports: ApiPorts, jobs: JobManager): readonly Route[] {
+export function healthRoutes(ports: ApiPorts, jobs: JobManager, definitions: Definitions): readonly Route[] {
   return [
     route({
       id: 'getHealth',
@@ -113,6 +126,7 @@ export function healthRoutes(ports: ApiPorts, jobs: JobManager): readonly Route[
               nats: OK,
               query_engine: OK,
               jobs: OK,
+              definitions: OK,
             },
           },
         },
@@ -120,7 +134,7 @@ export function healthRoutes(ports: ApiPorts, jobs: JobManager): readonly Route[
       },
       problems: [],
       handle: (): Answer => {
-        const json = healthOf(ports, jobs);
+        const json = healthOf(ports, jobs, definitions);
         return { status: json.status === 'ok' ? 200 : 503, json };
       },
     }),

@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EventPublisher, JetStreamPublisher, JetStreamSource, jetstream } from '../../connectors/index.ts';
 import {
   defineOperator,
   enrichingSource,
@@ -12,11 +13,9 @@ import {
   type SourceRecord,
   stringKey,
   topology,
-} from '../../../engine/index.ts';
-import { startTestNats, type TestNats } from '../../../test/nats.ts';
-import { EventPublisher, JetStreamPublisher } from '../publish/index.ts';
-import { JetStreamSource } from '../source/index.ts';
-import { jetstream, type RunningTopology, run } from './run.ts';
+} from '../../engine/index.ts';
+import { startTestNats, type TestNats } from '../../test/nats.ts';
+import { type RunningTopology, run } from './run.ts';
 
 const tables = () => ({
   counts: mapTable<string, number>({ key: stringKey, value: intCodec, version: 1 }),

@@ -1,4 +1,4 @@
-import type { Source, SourceRecord, SourceState, StreamFacts, Take } from '../engine/index.ts';
+import type { Source, SourceRecord, SourceState, StreamFacts, Take } from '../../engine/index.ts';
 
 /** A source that ends where another state stands, so that the two can be compared. */
 export class BoundedSource implements Source {

@@ -1,2 +1,2 @@
+export * from './jetstream.ts';
 export * from './jetstream-doc.ts';
-export * from './run.ts';

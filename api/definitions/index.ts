@@ -1,0 +1,10 @@
+export {
+  type DefinitionRoutesSpec,
+  definitionAnswer,
+  definitionPage,
+  definitionRoutes,
+  definitionView,
+  requireDefinition,
+  revisionOf,
+} from './definition-routes.ts';
+export { withMembers } from './with-members.ts';

@@ -1,0 +1,205 @@
+import type { Clock } from '../../engine/index.ts';
+import {
+  asMillraceError,
+  type InputPosition,
+  inputPositions,
+  type KvReader,
+  type KvStore,
+  META_TABLE,
+  type Progress,
+  type Quarantine,
+  readProgress,
+  readTopology,
+  type Source,
+  systemClock,
+  type Topology,
+} from '../../engine/index.ts';
+import { type PartitionInput, PartitionTask } from '../host/index.ts';
+import { BoundedSource, EndedSource } from './bounded-source.ts';
+
+const PROGRESS_INTERVAL_MS = 1_000;
+const STEP_WAIT_MS = 250;
+/** Longer than any stream has to be quiet for event time to follow the clock. */
+const LONG_MS = 10 * 365 * 86_400_000;
+const RECORDS = 'millrace.task.records';
+
+/** Where a state stands, and each source by name. */
+export interface Reached {
+  readonly progress: Progress;
+  readonly positions: ReadonlyMap<string, InputPosition>;
+}
+
+/** Last sequences by source node. */
+export type Goal = Readonly<Record<string, number>>;
+
+/** How far one stream was read. */
+export interface ReadProgress {
+  readonly stream: string;
+  readonly position: number;
+  readonly goal: number;
+}
+
+export interface RebuildOptions {
+  readonly topology: Topology;
+  readonly partition: string;
+  readonly inputs: readonly PartitionInput[];
+  readonly sourceOf: (input: PartitionInput) => Source;
+  /** Of the new state. */
+  readonly store: KvStore;
+  readonly reader: KvReader;
+  readonly quarantine?: Quarantine | undefined;
+  /** Throws where the work is to be given up. */
+  readonly requireGoingOn: () => void;
+  readonly onProgress: (inputs: readonly ReadProgress[]) => void;
+}
+
+/** Runs a topology over its streams into a state of its own, sending nothing, up to given positions. */
+export class Rebuild {
+  readonly #options: RebuildOptions;
+  /** Records that were applied. */
+  applied = 0;
+  /** In a state that it followed, event time had followed the clock. */
+  followedClock = false;
+
+  constructor(options: RebuildOptions) {
+    this.#options = options;
+  }
+
+  /** The last sequences of all streams. */
+  async ends(): Promise<Goal> {
+    const { inputs, sourceOf } = this.#options;
+    const ends: Record<string, number> = {};
+    for (const input of inputs) {
+      const source = sourceOf(input);
+      ends[input.node] = (await source.facts()).lastSequence;
+      await source.stop();
+    }
+    return ends;
+  }
+
+  /** Where the new state stands; undefined before its first commit. */
+  reached(): Reached | undefined {
+    return this.reachedIn(this.#options.reader);
+  }
+
+  /** Where a state of this topology stands. */
+  reachedIn(reader: KvReader): Reached | undefined {
+    const nodes = this.#options.inputs.map(({ node }) => node);
+    return reader.snapshot((table) => {
+      const meta = table(META_TABLE);
+      const progress = readProgress(meta);
+      if (progress === undefined) return undefined;
+      return { progress, positions: inputPositions(progress, readTopology(meta), nodes) };
+    });
+  }
+
+  /** Reads on to these sequences, and commits exactly there. */
+  async readTo(goal: Goal): Promise<void> {
+    for (;;) {
+      try {
+        await this.#readOnce(goal);
+        return;
+      } catch (error) {
+        // The next task knows the record, or comes nearer to it.
+        if (asMillraceError(error).code !== 'record_failed') throw error;
+      }
+    }
+  }
+
+  async #readOnce(goal: Goal): Promise<void> {
+    const { inputs, sourceOf, requireGoingOn } = this.#options;
+    const bounded = new Map<string, BoundedSource>();
+    const running = this.#task(inputs, systemClock, (input) => {
+      const source = new BoundedSource(sourceOf(input), goal[input.node] ?? 0);
+      bounded.set(input.node, source);
+      return source;
+    });
+    const all = [...bounded.values()];
+    const given = (): number => all.reduce((sum, source) => sum + source.given, 0);
+    const { task } = running;
+    try {
+      await task.open();
+      let told_ms = systemClock.now();
+      let applied = 0;
+      while (!all.every(({ isAtEnd }) => isAtEnd) || applied < given()) {
+        requireGoingOn();
+        applied += await task.step(STEP_WAIT_MS);
+        if (systemClock.now() - told_ms < PROGRESS_INTERVAL_MS) continue;
+        told_ms = systemClock.now();
+        this.#tellProgress(bounded);
+      }
+      task.commit();
+    } finally {
+      const samples = task.metrics.samples().filter(({ name }) => name === RECORDS);
+      this.applied += samples.reduce((sum, { value }) => sum + value, 0);
+      await running.close();
+    }
+  }
+
+  #task(
+    inputs: readonly PartitionInput[],
+    clock: Clock,
+    sourceOf: (input: PartitionInput) => Source,
+  ): PartitionTask {
+    const { topology, store, quarantine } = this.#options;
+    return new PartitionTask({
+      topology,
+      store,
+      inputs,
+      sourceOf,
+      clock,
+      // What the streams' first reading owed to the outside was sent then.
+      publisher: { publish: () => Promise.resolve() },
+      ...(quarantine === undefined ? {} : { quarantine }),
+    });
+  }
+
+  #tellProgress(sources: ReadonlyMap<string, BoundedSource>): void {
+    const { inputs, onProgress } = this.#options;
+    onProgress(
+      inputs.map(({ node, stream }) => {
+        const { position = 0, last = 0 } = sources.get(node) ?? {};
+        return { stream, position, goal: last };
+      }),
+    );
+  }
+
+  /**
+   * While streams are quiet event time follows the clock, and windows close by that. Where it did in the
+   * other state, it does in the new one, up to the time of the other state's commit.
+   */
+  async followClock({ progress, positions }: Reached): Promise<void> {
+    const rebuilt = this.reached();
+    if (rebuilt === undefined || progress.watermark_ms === null) return;
+    const { watermark_ms } = rebuilt.progress;
+    if (watermark_ms !== null && watermark_ms >= progress.watermark_ms) return;
+    this.followedClock = true;
+    const { inputs, partition } = this.#options;
+    let now_ms = progress.committed_at_ms - LONG_MS;
+    const running = this.#task(
+      inputs.map(({ node, stream, filter }) => ({ node, stream, filter })),
+      { now: () => now_ms },
+      ({ node }) => {
+        const { stream, incarnation, sequence } = rebuilt.positions.get(node) ?? rebuilt.progress;
+        const live = positions.get(node);
+        const facts = { stream, incarnation, firstSequence: sequence + 1, lastSequence: sequence };
+        return new EndedSource(partition, facts, live === undefined || live.head <= live.sequence);
+      },
+    );
+    try {
+      await running.task.open();
+      await running.task.step(0);
+      now_ms = progress.committed_at_ms;
+      running.task.commit();
+    } finally {
+      await running.close();
+    }
+  }
+}
+
+/** As far as a state has come; a source that it does not know is read to the end. */
+export function goalOf({ positions }: Reached, end: Goal): Goal {
+  return Object.fromEntries(
+    Object.entries(end).map(([node, last]) => [node, positions.get(node)?.sequence ?? last]),
+  );
+}

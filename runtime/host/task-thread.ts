@@ -1,0 +1,87 @@
+import { isMainThread, parentPort, workerData } from 'node:worker_threads';
+import { connectNats, JetStreamPublisher, ThreadedSource } from '../../connectors/index.ts';
+import { asMillraceError, MillraceError, openLmdbStore, systemClock } from '../../engine/index.ts';
+import { PartitionTask } from './partition-task.ts';
+import {
+  loadTopologyModule,
+  type TaskThreadData,
+  type ThreadOrder,
+  type ThreadReport,
+} from './thread-order.ts';
+
+const REPORT_INTERVAL_MS = 250;
+
+async function runTask(
+  order: ThreadOrder,
+  report: (message: ThreadReport) => void,
+  stop: AbortSignal,
+): Promise<void> {
+  const { natsUrl: url, partition } = order;
+  const { topologyOf } = await loadTopologyModule(order.module);
+  const topology = topologyOf(order.config);
+  const link = await connectNats({ url, name: `millrace-task-${partition}` });
+  const store = openLmdbStore(order.statePath);
+  let running: PartitionTask | undefined;
+  let reporter: NodeJS.Timeout | undefined;
+  try {
+    const opened = new PartitionTask({
+      topology,
+      store,
+      inputs: order.inputs.map((input) => {
+        const through = topology.sources.find(({ name }) => name === input.node)?.through;
+        return { ...input, ...(through === undefined ? {} : { through }) };
+      }),
+      sourceOf: ({ stream, filter }) =>
+        new ThreadedSource({ url, stream, partition, filter_subjects: filter }),
+      publisher: new JetStreamPublisher(link),
+      clock: systemClock,
+      allowTopologyChange: order.allowTopologyChange,
+      onTopologyChange: (changes) => report({ kind: 'topology_changed', changes }),
+    });
+    running = opened;
+    await opened.task.open();
+    report({ kind: 'running' });
+    const tell = (): void => report({ kind: 'status', status: opened.status() });
+    reporter = setInterval(tell, REPORT_INTERVAL_MS);
+    await opened.task.run(stop);
+    tell();
+  } finally {
+    clearInterval(reporter);
+    await running?.close();
+    await store.close();
+    await link.close();
+  }
+}
+
+/** The stack of the error at the bottom of a chain of causes. */
+function rootStack(thrown: unknown): string | undefined {
+  let error = thrown;
+  while (error instanceof Error && error.cause !== undefined) error = error.cause;
+  return error instanceof Error ? error.stack : undefined;
+}
+
+async function taskThread(order: ThreadOrder): Promise<void> {
+  const port = parentPort;
+  if (port === null) throw new MillraceError('not_a_thread', 'The task runs in a worker thread.');
+  const stop = new AbortController();
+  port.on('message', () => stop.abort());
+  const report = (message: ThreadReport): void => port.postMessage(message);
+  try {
+    await runTask(order, report, stop.signal);
+  } catch (thrown) {
+    const { code, message, retriable, operator } = asMillraceError(thrown);
+    // An unforeseen error is worth its stack; a named one says itself what to do.
+    const stack = code === 'internal' ? rootStack(thrown) : undefined;
+    report({ kind: 'failed', code, message, retriable, operator, stack });
+  } finally {
+    port.close();
+  }
+}
+
+function isTaskThreadData(data: unknown): data is TaskThreadData {
+  return (
+    typeof data === 'object' && data !== null && 'millrace' in data && data.millrace === 'partition-task'
+  );
+}
+
+if (!isMainThread && isTaskThreadData(workerData)) await taskThread(workerData.order);

@@ -1,0 +1,48 @@
+import { MillraceError, type Topology, type TopologyChange } from '../../engine/index.ts';
+import type { PartitionInput, TaskStatus } from './partition-task.ts';
+
+/** What a thread is told: plain data. Its topology comes from a module. */
+export interface ThreadOrder {
+  /** URL of a module that exports `topologyOf`, see `TopologyModule`. */
+  readonly module: string;
+  /** What `topologyOf` is called with. */
+  readonly config: unknown;
+  readonly natsUrl: string;
+  readonly partition: string;
+  /** The folder of the partition's state. */
+  readonly statePath: string;
+  /** What stands between a stream and the graph is the topology's. */
+  readonly inputs: readonly Omit<PartitionInput, 'through'>[];
+  readonly allowTopologyChange: boolean;
+}
+
+/** A module that a thread can be told to run. */
+export interface TopologyModule {
+  topologyOf(config: unknown): Topology;
+}
+
+/** Marks the data of a thread as an order of this kind: modules may be loaded in other threads, too. */
+export interface TaskThreadData {
+  readonly millrace: 'partition-task';
+  readonly order: ThreadOrder;
+}
+
+/** What a thread says. */
+export type ThreadReport =
+  | { readonly kind: 'running' }
+  | { readonly kind: 'topology_changed'; readonly changes: readonly TopologyChange[] }
+  | { readonly kind: 'status'; readonly status: TaskStatus }
+  | {
+      readonly kind: 'failed';
+      readonly code: string;
+      readonly message: string;
+      readonly retriable: boolean;
+      readonly operator: string | undefined;
+      readonly stack: string | undefined;
+    };
+
+export async function loadTopologyModule(module: string): Promise<TopologyModule> {
+  const loaded = (await import(module)) as Partial<TopologyModule>;
+  if (typeof loaded.topologyOf === 'function') return { topologyOf: loaded.topologyOf };
+  throw new MillraceError('topology_module_failed', `${module} does not export topologyOf(config).`);
+}

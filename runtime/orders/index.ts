@@ -1,0 +1,1 @@
+export { ORDER_ANALYTICS_MODULE, ORDER_INPUT, orderTopology } from './order-analytics.ts';

@@ -1,0 +1,31 @@
+import { orderAnalytics } from '../../analytics/index.ts';
+import { EVENTS_STREAM } from '../../connectors/index.ts';
+import type { Topology } from '../../engine/index.ts';
+import type { PartitionInput } from '../host/index.ts';
+import type { Settings } from '../settings/index.ts';
+
+/** The module that a task's thread loads. */
+export const ORDER_ANALYTICS_MODULE = import.meta.url;
+
+/** What it reads. */
+export const ORDER_INPUT = {
+  node: 'events',
+  stream: EVENTS_STREAM.name,
+  filter: [],
+} as const satisfies PartitionInput;
+
+/** The order analytics, as the settings ask for them. */
+export function orderTopology(settings: Settings): Topology {
+  return orderAnalytics({
+    cubes: settings.cubes,
+    cells_per_day: settings.cubeCellsPerDay,
+    dedup_memory_ids: settings.dedupMemoryIds,
+    custom: settings.customDimensions,
+    retention_days: settings.retentionDays,
+    log_max_bytes: settings.log_max_bytes,
+    outOfOrderness_ms: settings.allowedOutOfOrderness_ms,
+  });
+}
+
+/** As a task's thread asks for it. */
+export const topologyOf = (config: unknown): Topology => orderTopology(config as Settings);

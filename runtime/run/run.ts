@@ -1,0 +1,174 @@
+import {
+  connectNats,
+  JetStreamPublisher,
+  jetstreamInputs,
+  type NatsLink,
+  openManager,
+  streamFacts,
+  toldPublisher,
+} from '../../connectors/index.ts';
+import {
+  deadLetterQuarantine,
+  type KvReader,
+  type MetricSample,
+  MillraceError,
+  openLmdbStore,
+  systemClock,
+  type Topology,
+} from '../../engine/index.ts';
+import { currentState, inline, PartitionHost, WHOLE_STREAM } from '../host/index.ts';
+import type { RunOptions } from './run-options.ts';
+import { makeFolder, makeStreams, serverOf } from './surroundings.ts';
+
+/** A topology that runs. */
+export interface RunningTopology {
+  readonly url: string;
+  /** Publishes and subscribes on the same server. */
+  readonly link: NatsLink;
+  /** The committed state, for `queryTable` and other readers. */
+  readonly reader: KvReader;
+  /**
+   * Resolves once `stop` was called. Rejects with what ended the task for good: an error that does not pass by
+   * itself, or the end of the embedded server. What was committed can be read on until `stop`.
+   */
+  readonly ended: Promise<void>;
+  /** The counters and gauges of the task that runs now; a restart begins new ones. */
+  metrics(): readonly MetricSample[];
+  /** Resolves when everything that is in the stream now is committed; rejects after `timeout_ms`. */
+  caughtUp(timeout_ms: number): Promise<void>;
+  /**
+   * Resolves when the stream (of the topology's) is committed up to the sequence that a publish was acknowledged
+   * with: then `queryTable` answers what that message has changed. Rejects after `timeout_ms` (`not_caught_up`).
+   */
+  applied(stream: string, sequence: number, timeout_ms: number): Promise<void>;
+  /** Commits what was taken, and ends. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Runs a topology on JetStream until stopped: makes the streams that are missing, keeps the state under
+ * `dataDir`, goes on from the last commit, and after a failure that may pass starts again from there.
+ * Throws `no_source` for a topology without a `jetstream(…)` source, `data_dir_unusable`, and what keeps the
+ * streams from being made. A task that fails later fails `ended`.
+ */
+export async function run(topology: Topology, options: RunOptions): Promise<RunningTopology> {
+  const log = options.log ?? (() => undefined);
+  const inputs = jetstreamInputs(topology);
+  await makeFolder(options.dataDir);
+  const end = ending();
+  const server = await serverOf(options, log, end.fail);
+  const opened: (() => Promise<void>)[] = [() => server.stop()];
+  const close = async (): Promise<void> => {
+    for (const work of opened.toReversed()) await work();
+  };
+  try {
+    const link = await connectNats({ url: server.url, name: `millrace-${topology.name}` });
+    opened.push(() => link.close());
+    const manager = await openManager(link);
+    await makeStreams(manager, inputs, options, log);
+    const host = hostOf(
+      { topology, inputs, options, link, natsUrl: server.url, log, fail: end.fail },
+      opened,
+    );
+    const reader = host.reader();
+    if (reader === undefined) throw new MillraceError('no_state', `There is no state in ${host.statePath}.`);
+    host.start();
+    const unwatch = link.onStatus((status) => {
+      if (status === 'disconnected') log(`NATS at ${server.url} is away; the task goes on when it is back`);
+      if (status === 'connected') log(`NATS at ${server.url} is back`);
+    });
+    opened.push(() => Promise.resolve(unwatch()));
+    return {
+      url: server.url,
+      link,
+      reader,
+      ended: end.promise,
+      metrics: () => host.metrics,
+      caughtUp: async (timeout_ms) => {
+        const facts = await Promise.all(inputs.map(({ stream }) => streamFacts(manager, stream)));
+        // An empty stream has nothing to catch up with.
+        const wanted = facts.filter(({ firstSequence, lastSequence }) => firstSequence <= lastSequence);
+        await host.committed(
+          wanted.map(({ stream, lastSequence }) => [stream, lastSequence]),
+          timeout_ms,
+        );
+      },
+      applied: async (stream, sequence, timeout_ms) => {
+        const streams = inputs.map((input) => input.stream);
+        if (!streams.includes(stream)) throw notRead(stream, streams);
+        await host.committed([[stream, sequence]], timeout_ms);
+      },
+      stop: async () => {
+        await close();
+        end.done();
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+interface HostParts {
+  readonly topology: Topology;
+  readonly inputs: ReturnType<typeof jetstreamInputs>;
+  readonly options: RunOptions;
+  readonly link: NatsLink;
+  readonly natsUrl: string;
+  readonly log: (line: string) => void;
+  readonly fail: (error: MillraceError) => void;
+}
+
+/** The host of the topology's current generation; what has to be closed goes to `opened`. */
+function hostOf(parts: HostParts, opened: (() => Promise<void>)[]): PartitionHost {
+  const { topology, inputs, options, link, natsUrl, log, fail } = parts;
+  const { generation, partitionPath } = currentState(options.dataDir, topology.name);
+  const statePath = partitionPath(WHOLE_STREAM);
+  const store = openLmdbStore(statePath);
+  opened.push(() => store.close());
+  const quarantine = options.failingRecords === 'deadLetter' ? deadLetterQuarantine() : undefined;
+  const jetStream = new JetStreamPublisher(link);
+  const host = new PartitionHost({
+    partition: WHOLE_STREAM,
+    generation,
+    statePath,
+    place: inline({
+      topology,
+      store,
+      inputs,
+      natsUrl,
+      partition: WHOLE_STREAM,
+      publisher: toldPublisher(options.publisher?.(jetStream) ?? jetStream, systemClock, log),
+      allowTopologyChange: options.allowTopologyChange ?? false,
+      ...(options.limits === undefined ? {} : { limits: options.limits }),
+      ...(quarantine === undefined ? {} : { quarantine }),
+    }),
+    onTopologyChange: (changes) => {
+      for (const { text } of changes) log(`the topology changed: ${text}`);
+      options.onTopologyChange?.(changes);
+    },
+    onChange: (state, error) => {
+      log(error === undefined ? state : `${state}: ${error.code}: ${error.message}`);
+      if (state === 'failed' && error !== undefined) fail(error);
+    },
+  });
+  opened.push(() => host.close());
+  return host;
+}
+
+/** A promise with its ends outside; nobody has to listen. */
+function ending() {
+  let [done, fail] = [() => {}, (_: MillraceError) => {}];
+  const promise = new Promise<void>((resolve, reject) => {
+    [done, fail] = [resolve, reject];
+  });
+  promise.catch(() => undefined);
+  return { promise, done: () => done(), fail: (error: MillraceError) => fail(error) };
+}
+
+function notRead(stream: string, streams: readonly string[]): MillraceError {
+  return new MillraceError(
+    'unknown_stream',
+    `The topology does not read the stream "${stream}"; it reads ${[...new Set(streams)].join(', ')}.`,
+  );
+}
