@@ -13,6 +13,7 @@ export {
 } from './access.ts';
 export * from './connection.ts';
 export { describe, isStreamNotFound, isWrongLastSequence, noStream, refusal } from './nats-errors.ts';
+export { lookAtStream, type StreamLook } from './stream-look.ts';
 export {
   checkServerVersion,
   covers,
