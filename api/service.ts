@@ -12,6 +12,7 @@ import {
   Idempotency,
   type Route,
 } from './http/index.ts';
+import { attributionRoutes } from './sections/attribution/index.ts';
 import { rfmRoute } from './sections/customers/index.ts';
 import { EventSearch, eventRoutes } from './sections/events/index.ts';
 import { exportKind, exportRoutes } from './sections/exports/index.ts';
@@ -65,6 +66,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     ...backfillRoutes(making, ports.backfill),
     ...jobRoutes({ jobs, cursors, streams, now: () => clock.now() }),
     rfmRoute(answers, cursors),
+    ...attributionRoutes(answers),
     ...keyRoutes(keys, cursors, clock),
     ...healthRoutes(ports, jobs, definitions),
     ...metricsRoutes(ports, metrics, () => [...jobs.samples(), ...streams.samples()]),

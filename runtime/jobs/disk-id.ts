@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { PRIVATE_FILE_MODE, PRIVATE_FOLDER_MODE } from '../../engine/index.ts';
 
 const NAME = 'disk-id';
 
@@ -9,12 +10,12 @@ const NAME = 'disk-id';
  * job whose input lies in it is known to be theirs.
  */
 export async function diskIdOf(dataDir: string): Promise<string> {
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await mkdir(dataDir, { recursive: true, mode: PRIVATE_FOLDER_MODE });
   const path = join(dataDir, NAME);
   const known = await readName(path);
   if (known !== undefined) return known;
   const fresh = `${path}.${randomUUID()}`;
-  await writeFile(fresh, `disk_${randomUUID()}\n`, { mode: 0o600, flush: true });
+  await writeFile(fresh, `disk_${randomUUID()}\n`, { mode: PRIVATE_FILE_MODE, flush: true });
   try {
     // Fails where another process was faster: its name counts.
     await link(fresh, path);

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { chmod, copyFile, type FileHandle, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MillraceError } from '../../engine/index.ts';
+import { MillraceError, PRIVATE_FILE_MODE, PRIVATE_FOLDER_MODE } from '../../engine/index.ts';
 import { JobError } from './job-error.ts';
 import { ORPHAN_MIN_AGE_MS } from './job-limits.ts';
 import type { JobFile, JobRecord } from './job-record.ts';
@@ -29,7 +29,7 @@ export class JobFiles {
   }
 
   async open(): Promise<void> {
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    await mkdir(this.#folder, { recursive: true, mode: PRIVATE_FOLDER_MODE });
     await this.#measure();
   }
 
@@ -58,8 +58,8 @@ export class JobFiles {
 
   /** A new file, for its owner only. */
   async create(name: string): Promise<FileHandle> {
-    const file = await open(this.path(name), 'w', 0o600);
-    await file.chmod(0o600);
+    const file = await open(this.path(name), 'w', PRIVATE_FILE_MODE);
+    await file.chmod(PRIVATE_FILE_MODE);
     return file;
   }
 
@@ -75,7 +75,7 @@ export class JobFiles {
       if (isMissing(error)) return undefined;
       throw error;
     }
-    await chmod(this.path(name), 0o600);
+    await chmod(this.path(name), PRIVATE_FILE_MODE);
     const file = await open(this.path(name), 'r+');
     await file.truncate(size_bytes);
     if (from !== name) await this.remove(from);
