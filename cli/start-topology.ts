@@ -51,13 +51,13 @@ export async function start(args: CommandArguments, context: CommandContext): Pr
   const failingRecords = failingRecordsOf(args);
   const stop = context.interruptible();
   const place = await placeOf(env);
-  const { topology, dataDir, natsUrl } = place;
+  const { topology, dataDir, nats, natsPort } = place;
   const publisher = await publisherOf(place);
   const served = servedOf(args, env);
   const log = served === undefined ? plainLog(note) : served.log;
   const app = await run(topology, {
     dataDir,
-    ...(natsUrl === undefined ? {} : { natsUrl }),
+    ...(nats === undefined ? { natsPort } : { natsUrl: nats.url, nats }),
     streams,
     failingRecords,
     ...(publisher === undefined ? {} : { publisher }),
