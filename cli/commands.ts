@@ -174,6 +174,17 @@ const deadletterCommands: readonly Command[] = [
   },
 ];
 
+const why: Command = {
+  name: 'why',
+  summary: 'Says why nothing comes out: the cause, its place, and what to do next',
+  details: [
+    'Looks at the state, at the streams, and at what the running process says of itself in DATA_DIR/run.',
+    'Exit code 1: there is a cause.',
+  ],
+  options: { ...TOPOLOGY_OPTION, ...PLACE_OPTIONS, ...JSON_OPTION },
+  run: async (args, context) => (await import('./why.ts')).why(args, context),
+};
+
 const doctor: Command = {
   name: 'doctor',
   summary: 'Checks what millrace needs: node, nats-server, JetStream, the data folder, disk and port',
@@ -192,4 +203,5 @@ export const COMMANDS: readonly Command[] = [
   replay,
   ...deadletterCommands,
   doctor,
+  why,
 ];

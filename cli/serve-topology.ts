@@ -1,12 +1,10 @@
 import { type Logger, pino } from 'pino';
 import { loadService, type RunningServer } from '../api/index.ts';
-import { systemClock, type Topology } from '../engine/index.ts';
-import { type RunningTopology, removeStatus, WhyWatch, writeStatus } from '../runtime/index.ts';
+import type { Topology } from '../engine/index.ts';
+import { type RunningTopology, WhyWatch } from '../runtime/index.ts';
 import { type CommandArguments, type CommandContext, UsageError } from './command.ts';
-import { type Place, settingOf } from './place.ts';
+import { settingOf } from './place.ts';
 
-/** How often a process says how it stands, for other processes of the machine, ms. */
-const STATUS_INTERVAL_MS = 500;
 const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', '::1', 'localhost']);
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 const MAX_PORT = 65_535;
@@ -56,34 +54,4 @@ export async function serveTopology(
     why: () => watch.causes(),
   });
   return await serve(http, { host, port });
-}
-
-/** Says every half second how the topology stands, in a file that `millrace why` reads, until stopped. */
-export function keepStatus(
-  { dataDir, topology }: Place,
-  app: RunningTopology,
-  httpUrl: string | undefined,
-  log: (line: string) => void,
-): { stop(): void } {
-  let isTold = false;
-  const write = (): void => {
-    const error = writeStatus(dataDir, topology.name, {
-      ...app.facts(),
-      pid: process.pid,
-      at_ms: systemClock.now(),
-      natsUrl: app.url,
-      ...(httpUrl === undefined ? {} : { httpUrl }),
-    });
-    // A full disk, say: what the task does is not touched by it.
-    if (error !== undefined && !isTold) log(`"millrace why" knows less: ${error.message}`);
-    isTold = error !== undefined;
-  };
-  write();
-  const timer = setInterval(write, STATUS_INTERVAL_MS);
-  return {
-    stop: () => {
-      clearInterval(timer);
-      removeStatus(dataDir, topology.name);
-    },
-  };
 }

@@ -1,20 +1,18 @@
 import { jetstreamInputs } from '../connectors/index.ts';
 import {
   type InputPosition,
-  type KvReader,
-  META_TABLE,
   type MetricSample,
   MillraceError,
   type Progress,
-  readProgress,
   systemClock,
 } from '../engine/index.ts';
 import { type RunningTopology, type RunOptions, readHostSettings, run } from '../runtime/index.ts';
 import { type CommandArguments, type CommandContext, type ExitCode, UsageError } from './command.ts';
+import { keepStatus } from './keep-status.ts';
 import { loadPublisher } from './load-topology.ts';
-import { type Place, placeOf, withState } from './place.ts';
+import { type Place, placeOf, progressOf, withState } from './place.ts';
 import { timeText } from './rows.ts';
-import { keepStatus, servedOf, serveTopology } from './serve-topology.ts';
+import { servedOf, serveTopology } from './serve-topology.ts';
 
 const PROGRESS_INTERVAL_MS = 5_000;
 const MS_PER_SECOND = 1_000;
@@ -78,7 +76,14 @@ export async function start(args: CommandArguments, context: CommandContext): Pr
   print(`  data    ${dataDir}`);
   const server = served === undefined ? undefined : await serveTopology(served, topology, app);
   if (server !== undefined) print(`  http    ${server.url}  (health, metrics, tables)`);
-  const status = keepStatus(place, app, server?.url, log);
+  const status = keepStatus({
+    dataDir,
+    topology: topology.name,
+    facts: () => app.facts(),
+    natsUrl: app.link.url,
+    httpUrl: server?.url,
+    log,
+  });
   const reporter = setInterval(progressReporter(app, log), PROGRESS_INTERVAL_MS);
   try {
     await Promise.race([app.ended, untilAborted(stop)]);
@@ -118,9 +123,6 @@ async function publisherOf({ file, topology }: Place): Promise<RunOptions['publi
       'async (message) => { … });',
   );
 }
-
-const progressOf = (reader: KvReader): Progress | undefined =>
-  reader.snapshot((table) => readProgress(table(META_TABLE)));
 
 const inputsOf = (progress: Progress): InputPosition[] => [progress, ...Object.values(progress.others ?? {})];
 

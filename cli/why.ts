@@ -1,10 +1,19 @@
-import { existsSync } from 'node:fs';
-import type { NatsLink } from '../connectors/index.ts';
+import { embeddedServer, jetstreamInputs, type NatsServer } from '../connectors/index.ts';
 import { asMillraceError, type Progress, systemClock } from '../engine/index.ts';
-import { type Cause, diagnose, gatherFacts, readStatus, type WhyPlace } from '../runtime/index.ts';
+import {
+  type Cause,
+  diagnose,
+  gatherFacts,
+  ORDER_INPUT,
+  readStatus,
+  type WhyPlace,
+} from '../runtime/index.ts';
 import type { CommandArguments, CommandContext, ExitCode } from './command.ts';
-import { connect, embeddedUrl } from './nats.ts';
-import { type Place, placeOf, progressOf, stateRoot, withState } from './place.ts';
+import { connect } from './nats.ts';
+import { type Place, placeOf, progressOf, withState } from './place.ts';
+
+/** The whole answer is to be there within two seconds. */
+const CONNECT_TIMEOUT_MS = 1_000;
 
 /** Says why nothing comes out of a topology, or of a part of it. */
 export async function why(args: CommandArguments, context: CommandContext): Promise<ExitCode> {
@@ -27,39 +36,37 @@ function linesOf(topology: string, causes: readonly Cause[]): string[] {
 }
 
 async function causesOf(place: Place): Promise<readonly Cause[]> {
-  const { topology, dataDir, natsUrl } = place;
+  const { topology, dataDir, file } = place;
+  const inputs = file === undefined ? [ORDER_INPUT] : jetstreamInputs(topology);
   const host = readStatus(dataDir, topology.name, systemClock.now());
-  const url = host?.natsUrl ?? natsUrl ?? (await embeddedUrl(dataDir));
-  const nats = await linkTo(url);
+  const nats = await linkTo(place.nats ?? (await embeddedServer(dataDir)));
   try {
     const progress = await committed(place);
-    return diagnose(await gatherFacts({ topology, host, progress, nats }));
+    return diagnose(await gatherFacts({ topology, inputs, host, progress, nats }));
   } finally {
     if ('connection' in nats) await nats.close();
   }
 }
 
 /** A connection, or why there is none: without one there is still something to say. */
-async function linkTo(url: string | undefined): Promise<NatsLink | Exclude<WhyPlace['nats'], NatsLink>> {
-  if (url === undefined) {
+async function linkTo(server: NatsServer | undefined): Promise<WhyPlace['nats']> {
+  if (server === undefined) {
     return { url: 'the data folder', code: 'nats_unreachable', message: 'No server has run here.' };
   }
   try {
-    return await connect(url, CONNECT_MS);
+    return await connect(server, CONNECT_TIMEOUT_MS);
   } catch (thrown) {
     const { code, message } = asMillraceError(thrown);
-    return { url, code, message };
+    // Not its credentials.
+    return { url: server.url.replaceAll(/\/\/[^@/]*@/g, '//'), code, message };
   }
 }
 
-const CONNECT_MS = 1_000;
-
-function committed(place: Place): Promise<Progress | undefined> {
-  const isThere = existsSync(stateRoot(place.dataDir));
-  return isThere
-    ? withState(place, progressOf).catch((thrown: unknown) => {
-        if (asMillraceError(thrown).code === 'no_state') return undefined;
-        throw thrown;
-      })
-    : Promise.resolve(undefined);
+async function committed(place: Place): Promise<Progress | undefined> {
+  try {
+    return await withState(place, progressOf);
+  } catch (thrown) {
+    if (asMillraceError(thrown).code === 'no_state') return undefined;
+    throw thrown;
+  }
 }

@@ -27,7 +27,10 @@ export type ListenSettings = Pick<Settings, 'host' | 'port'>;
 type Fetch = (request: Request) => Response | Promise<Response>;
 
 /** Serves an app over HTTP. Throws `listen_failed` when the port cannot be had. */
-export async function serve(app: { readonly fetch: Fetch }, settings: ListenSettings): Promise<RunningServer> {
+export async function serve(
+  app: { readonly fetch: Fetch },
+  settings: ListenSettings,
+): Promise<RunningServer> {
   const listener = getRequestListener((request) => app.fetch(request), {
     // What is thrown here is a request that cannot be made sense of: its target, its Host header.
     errorHandler: () => problemResponse(new ApiError('malformed_request', 'Send a valid HTTP/1.1 request.')),

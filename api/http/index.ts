@@ -30,8 +30,8 @@ export * from './ports.ts';
 export {
   ApiError,
   errorsOf,
-  invalid,
   type FieldError,
+  invalid,
   MAX_ERRORS,
   PROBLEM_TYPE,
   PROBLEMS,
