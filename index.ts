@@ -22,7 +22,10 @@ export {
 
 export {
   connectNats,
+  type EmbeddedCredentials,
+  type EmbeddedNats,
   type EmbeddedNatsOptions,
+  type EmbeddedSubjects,
   type EventMessage,
   EventPublisher,
   type EventPublisherLimits,
@@ -33,13 +36,18 @@ export {
   jetstream,
   type LinkOptions,
   type LinkStatus,
+  type NatsAccess,
+  type NatsCredentials,
   type NatsLink,
+  type NatsServer,
   NatsServerError,
   type NatsServerErrorCode,
   type NatsServerHandle,
+  type NatsTls,
   openManager,
   type ProcessExit,
   type PublishResult,
+  type StreamPlacement,
   type StreamSpec,
   startEmbeddedNats,
 } from './connectors/index.ts';
@@ -50,7 +58,13 @@ export {
   enrichingSource,
   enrichmentOf,
 } from './engine/index.ts';
-export { type RunningTopology, type RunOptions, run } from './runtime/run/index.ts';
+export {
+  type OpenState,
+  openState,
+  type RunningTopology,
+  type RunOptions,
+  run,
+} from './runtime/run/index.ts';
 
 // Records to events, what cannot be processed, and events one by one.
 
@@ -427,14 +441,20 @@ export {
 // Tests: drivers without a broker, and the simulation of a whole topology.
 
 export {
+  type ControlDefinition,
+  type ControlHandlers,
+  type ControlInput,
+  type ControlSet,
   type Disorder,
   ManualClock,
+  ManualControl,
   MemoryDisk,
   type NoticeCounts,
   SeededRandom,
   type SeedFailure,
   type SeedsOptions,
   type SeedsReport,
+  type SimulatedDefinition,
   type SimulatedMessage,
   type SimulatedMessages,
   type SimulationOptions,

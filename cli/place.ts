@@ -1,10 +1,12 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { type KvReader, MillraceError, openLmdbReader, type Topology } from '../engine/index.ts';
 import {
   currentState,
   hasState,
+  type NatsSettings,
   orderTopology,
+  readHostSettings,
   readSettings,
   stateRoot,
   WHOLE_STREAM,
@@ -14,11 +16,9 @@ import type { CommandContext } from './command.ts';
 type Env = CommandContext['env'];
 
 /** Where state and streams are. */
-export interface Folder {
+export interface Folder extends NatsSettings {
   /** Absolute. */
   readonly dataDir: string;
-  /** Undefined: the embedded server of the data folder. */
-  readonly natsUrl: string | undefined;
 }
 
 /** A topology and where it runs. */
@@ -35,7 +35,8 @@ export function settingOf(env: Env, name: string): string | undefined {
 }
 
 export function folderOf(env: Env): Folder {
-  return { dataDir: resolve(settingOf(env, 'DATA_DIR') ?? './data'), natsUrl: settingOf(env, 'NATS_URL') };
+  const { dataDir, nats, natsPort } = readHostSettings(env);
+  return { dataDir, nats, natsPort };
 }
 
 /** The topology of MILLRACE_TOPOLOGY, or else the order analytics as the settings ask for them. */
@@ -46,8 +47,8 @@ export async function placeOf(env: Env): Promise<Place> {
     return { ...folderOf(env), topology: await loadTopology(file), file };
   }
   const settings = readSettings(env);
-  const { dataDir, natsUrl } = settings;
-  return { dataDir, natsUrl, topology: orderTopology(settings), file };
+  const { dataDir, nats, natsPort } = settings;
+  return { dataDir, nats, natsPort, topology: orderTopology(settings), file };
 }
 
 /** The folder of the current state; made if it is not there. */

@@ -9,7 +9,7 @@ import {
   readProgress,
   systemClock,
 } from '../engine/index.ts';
-import { type RunningTopology, type RunOptions, run } from '../runtime/index.ts';
+import { type RunningTopology, type RunOptions, readHostSettings, run } from '../runtime/index.ts';
 import { type CommandArguments, type CommandContext, type ExitCode, UsageError } from './command.ts';
 import { loadPublisher } from './load-topology.ts';
 import { type Place, placeOf, withState } from './place.ts';
@@ -50,16 +50,16 @@ export async function start(args: CommandArguments, context: CommandContext): Pr
   const failingRecords = failingRecordsOf(args);
   const stop = context.interruptible();
   const place = await placeOf(env);
-  const { topology, dataDir, natsUrl } = place;
+  const { topology, dataDir, nats, natsPort } = place;
   const publisher = await publisherOf(place);
   const log = (line: string): void => note(`${timeText(systemClock.now())}  ${line}`);
   const app = await run(topology, {
     dataDir,
-    ...(natsUrl === undefined ? {} : { natsUrl }),
+    ...(nats === undefined ? { natsPort } : { natsUrl: nats.url, nats }),
     streams,
     failingRecords,
     ...(publisher === undefined ? {} : { publisher }),
-    allowTopologyChange: env.ALLOW_TOPOLOGY_CHANGE === '1',
+    allowTopologyChange: readHostSettings(env).allowTopologyChange,
     // How it ends is said below, or by the command's error.
     log: (line) => {
       if (!line.startsWith('stopped') && !line.startsWith('failed: ')) log(line);

@@ -9,7 +9,9 @@ import {
   type RowDimension,
 } from '../../analytics/index.ts';
 import { DEFAULT_SCAN_THREADS, MillraceError } from '../../engine/index.ts';
+import { QUEUED_MAX_JOBS } from '../jobs/index.ts';
 import { checkJwt, type JwtSettings, jwtFields, jwtOf } from './jwt-settings.ts';
+import { checkNats, type NatsSettings, natsFields, natsOf } from './nats-settings.ts';
 import { duration, integer } from './setting-fields.ts';
 
 type CubeDefinition = ReturnType<typeof cubeOf>;
@@ -68,23 +70,26 @@ const customDimensions = z
     return names;
   });
 
-const url = z
-  .string()
-  .regex(/^(nats|tls|ws|wss):\/\/\S+$/, 'must be one or more URLs such as nats://127.0.0.1:4222')
-  .optional();
-
 // The key goes into a header, so it has to be what a header can carry.
 const adminKey = z
   .string()
   .regex(/^[\x21-\x7e]{1,512}$/, 'must be 1 to 512 printable ASCII characters without spaces')
   .optional();
 
+/** What every process has that runs a topology, whichever it is. */
+const hostFields = {
+  DATA_DIR: z.string().default('./data').describe('Where state, spool and jobs are kept'),
+  ...natsFields,
+  ALLOW_TOPOLOGY_CHANGE: z
+    .enum(['0', '1'], { error: 'must be 1, for one start, or absent' })
+    .default('0')
+    .describe('1, for one start: gives up the state that a changed topology loses'),
+};
+
 const fields = z.object({
+  ...hostFields,
   PORT: integer(8080, 0, 65_535).describe('TCP port of the API; 0 takes a free one'),
   HOST: z.string().default('127.0.0.1').describe('Address that the API listens on'),
-  DATA_DIR: z.string().default('./data').describe('Where state, spool and jobs are kept'),
-  NATS_URL: url.describe('NATS server to use; without it an embedded one is started'),
-  NATS_SERVER_BIN: z.string().optional().describe('nats-server binary of the embedded server'),
   ADMIN_KEY: adminKey.describe('Presets the admin API key of tenant `default`'),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
@@ -123,21 +128,34 @@ const fields = z.object({
   ),
   BULK_MAX_BYTES: integer(2_048 * MIB, 1_024, 1_048_576 * MIB).describe('Size of one bulk upload, unpacked'),
   SPOOL_MAX_BYTES: integer(10_240 * MIB, 1_024, 1_048_576 * MIB).describe('Size of all bulk uploads on disk'),
-  BULK_MAX_QUEUED_JOBS: integer(100, 1, 10_000).describe('Jobs that wait for their turn'),
+  JOBS_MAX_QUEUED: integer(QUEUED_MAX_JOBS, 1, 10_000).describe(
+    'Jobs of one lane and tenant that wait for their turn or are paused',
+  ),
+  JOB_FILE_MAX_BYTES: integer(4_096 * MIB, 1_024, 1_048_576 * MIB).describe(
+    'Size of one file that a job writes',
+  ),
+  JOB_FILES_MAX_BYTES: integer(20_480 * MIB, 1_024, 1_048_576 * MIB).describe(
+    'Size of all files of jobs on disk',
+  ),
   ...jwtFields,
 });
 
 /** Every setting, by its environment variable. */
-export const settingsSchema = fields.superRefine(checkJwt);
+export const settingsSchema = fields.superRefine(checkJwt).superRefine(checkNats);
 
-/** The settings of the process, checked. Durations are in ms, sizes in bytes. */
-export interface Settings {
-  readonly port: number;
-  readonly host: string;
+/** The settings of a process that runs a topology, whichever it is. */
+export interface HostSettings extends NatsSettings {
   /** Absolute. */
   readonly dataDir: string;
-  readonly natsUrl: string | undefined;
   readonly natsServerBin: string | undefined;
+  /** For one start: state that a changed topology loses is deleted. */
+  readonly allowTopologyChange: boolean;
+}
+
+/** The settings of the service, checked. Durations are in ms, sizes in bytes. */
+export interface Settings extends HostSettings {
+  readonly port: number;
+  readonly host: string;
   readonly adminKey: string | undefined;
   readonly logLevel: z.infer<typeof settingsSchema>['LOG_LEVEL'];
   /** The default cubes and the extra ones. */
@@ -157,35 +175,55 @@ export interface Settings {
   readonly bulk: {
     readonly upload_max_bytes: number;
     readonly spool_max_bytes: number;
-    readonly queued_jobs_max: number;
+  };
+  readonly jobs: {
+    readonly queued_max: number;
+    readonly file_max_bytes: number;
+    readonly files_max_bytes: number;
   };
   /** Undefined: only API keys are accepted. */
   readonly jwt: JwtSettings | undefined;
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+function parsed<T extends z.ZodObject>(schema: T, env: Env): z.output<T> {
+  const given = Object.fromEntries(
+    Object.keys(schema.shape).map((name) => [name, env[name]?.trim() === '' ? undefined : env[name]?.trim()]),
+  );
+  const result = schema.safeParse(given);
+  if (result.success) return result.data;
+  const sentences = result.error.issues.map(({ path, message }) => `${path.join('.')} ${message}.`);
+  throw new MillraceError('bad_setting', `Bad setting: ${sentences.join(' ')} Correct it and start again.`);
+}
+
+const hostFieldsSchema = z.object(hostFields);
+const hostSchema = hostFieldsSchema.superRefine(checkNats);
+
+function hostSettings(values: z.output<typeof hostFieldsSchema>): HostSettings {
+  return {
+    dataDir: resolve(values.DATA_DIR),
+    ...natsOf(values),
+    natsServerBin: values.NATS_SERVER_BIN,
+    allowTopologyChange: values.ALLOW_TOPOLOGY_CHANGE === '1',
+  };
+}
+
+/** Reads what `start --topology` and the commands need of the settings, as `readSettings` does. */
+export function readHostSettings(env: Env): HostSettings {
+  return hostSettings(parsed(hostSchema, env));
 }
 
 /**
  * Reads the settings from the environment; an empty variable counts as absent. Throws `bad_setting`
  * with a sentence that names the variable and what it takes. Values are not repeated: some are secret.
  */
-export function readSettings(env: Readonly<Record<string, string | undefined>>): Settings {
-  const given = Object.fromEntries(
-    Object.keys(settingsSchema.shape).map((name) => [
-      name,
-      env[name]?.trim() === '' ? undefined : env[name]?.trim(),
-    ]),
-  );
-  const parsed = settingsSchema.safeParse(given);
-  if (!parsed.success) {
-    const sentences = parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}.`);
-    throw new MillraceError('bad_setting', `Bad setting: ${sentences.join(' ')} Correct it and start again.`);
-  }
-  const s = parsed.data;
+export function readSettings(env: Env): Settings {
+  const s = parsed(settingsSchema, env);
   return {
+    ...hostSettings(s),
     port: s.PORT,
     host: s.HOST,
-    dataDir: resolve(s.DATA_DIR),
-    natsUrl: s.NATS_URL,
-    natsServerBin: s.NATS_SERVER_BIN,
     adminKey: s.ADMIN_KEY,
     logLevel: s.LOG_LEVEL,
     cubes: s.CUBES,
@@ -201,7 +239,11 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     bulk: {
       upload_max_bytes: s.BULK_MAX_BYTES,
       spool_max_bytes: s.SPOOL_MAX_BYTES,
-      queued_jobs_max: s.BULK_MAX_QUEUED_JOBS,
+    },
+    jobs: {
+      queued_max: s.JOBS_MAX_QUEUED,
+      file_max_bytes: s.JOB_FILE_MAX_BYTES,
+      files_max_bytes: s.JOB_FILES_MAX_BYTES,
     },
     jwt: jwtOf(s),
   };
