@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -183,6 +184,30 @@ describe('start --topology --http', () => {
     const task = METRIC_GROUPS.filter(({ title }) => ['Task', 'HTTP and the process'].includes(title));
     const wanted = task.flatMap(({ metrics }) => metrics).map(prometheusName);
     expect(wanted.filter((name) => !names.includes(name))).toEqual([]);
+  });
+
+  it('gives every metric that the board and the alert rules of the example name', async () => {
+    const bad = { subject: 'sales.ber', payload: Buffer.from('no JSON') };
+    const { lastSequence } = await new EventPublisher(link).publishAll([bad]);
+    await ask(`/tables/latest?key=a1&min_position=SALES:${lastSequence}&wait_ms=10000`);
+    const text = await until(
+      async () => {
+        const response = await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${TOKEN}` } });
+        const all = await response.text();
+        return all.includes('millrace_decode_rejected_total{') ? all : undefined;
+      },
+      () => 'a dead letter is counted',
+      TIMEOUT_MS,
+    );
+    const given = new Set([...text.matchAll(/^([a-z_]+)(?:\{| )/gm)].map(([, name = '']) => name));
+    const folder = resolve(import.meta.dirname, '../examples/operations');
+    const board = readFileSync(join(folder, 'grafana-board.json'), 'utf8');
+    const { panels } = JSON.parse(board) as { panels: { targets: { expr: string }[] }[] };
+    expect(panels.flatMap(({ targets }) => targets).length).toBeGreaterThan(15);
+    const named = `${board} ${readFileSync(join(folder, 'alerts.yml'), 'utf8')}`;
+    const names = new Set(named.match(/\b(millrace|http_server|process)_[a-z_]+\b/g));
+    expect(names.size).toBeGreaterThan(15);
+    expect([...names].filter((name) => !given.has(name))).toEqual([]);
   });
 
   it('logs JSON lines, a request with its route', async () => {
