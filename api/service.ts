@@ -11,6 +11,7 @@ import {
   Idempotency,
   type Route,
 } from './http/index.ts';
+import { cubeKind, cubeRoutes } from './sections/cubes/index.ts';
 import { rfmRoute } from './sections/customers/index.ts';
 import { eventRoutes } from './sections/events/index.ts';
 import { diagnosticsRoutes, healthRoutes, metricsRoutes } from './sections/health/index.ts';
@@ -41,6 +42,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const keys = new KeyRing(ports);
   await keys.open();
   const definitions = new Definitions({ store: ports.definitions, clock, log });
+  const cubes = definitions.kind(cubeKind(ports));
   await definitions.open();
   const cursors = await Cursors.open(ports.keys);
   const once = new Idempotency(ports.idempotency, clock);
@@ -58,6 +60,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     ...bulkRoutes({ spool, jobs, once }),
     ...eventRoutes({ answers, cursors, finder: () => ports.finder?.() }),
     ...kpiRoutes(answers),
+    ...cubeRoutes(ports, cubes, cursors),
     rfmRoute(answers, cursors),
     ...jobRoutes(jobs, cursors),
     ...keyRoutes(keys, cursors, clock),
