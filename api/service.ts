@@ -11,6 +11,7 @@ import {
   Idempotency,
   type Route,
 } from './http/index.ts';
+import { attributionRoutes } from './sections/attribution/index.ts';
 import { cubeKind, cubeRoutes } from './sections/cubes/index.ts';
 import { rfmRoute } from './sections/customers/index.ts';
 import { eventRoutes } from './sections/events/index.ts';
@@ -62,6 +63,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     ...kpiRoutes(answers),
     ...cubeRoutes(ports, cubes, cursors),
     rfmRoute(answers, cursors),
+    ...attributionRoutes(answers),
     ...jobRoutes(jobs, cursors),
     ...keyRoutes(keys, cursors, clock),
     ...healthRoutes(ports, jobs, definitions),

@@ -22,10 +22,10 @@ async function runTask(
   report: (message: ThreadReport) => void,
   stop: AbortSignal,
 ): Promise<void> {
-  const { natsUrl: url, partition } = order;
+  const { nats, partition } = order;
   const { topologyOf } = await loadTopologyModule(order.module);
   const topology = topologyOf(order.config);
-  const link = await connectNats({ url, name: `millrace-task-${partition}` });
+  const link = await connectNats({ ...nats, name: `millrace-task-${partition}` });
   const store = openLmdbStore(order.statePath);
   const feed = new ControlFeed((error) =>
     report({ kind: 'definitions_unread', message: asMillraceError(error).message }),
@@ -42,7 +42,7 @@ async function runTask(
         return { ...input, ...(through === undefined ? {} : { through }) };
       }),
       sourceOf: ({ stream, filter }) =>
-        new ThreadedSource({ url, stream, partition, filter_subjects: filter }),
+        new ThreadedSource({ ...nats, stream, partition, filter_subjects: filter }),
       publisher: new JetStreamPublisher(link),
       ...(order.takesDefinitions ? { control: feed.control } : {}),
       clock: systemClock,
