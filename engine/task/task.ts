@@ -142,6 +142,7 @@ export class Task {
     if (watermark_ms !== null) this.#graph.push({ kind: 'watermark', time_ms: watermark_ms });
     this.#raise();
     for (const { node } of inputs.all) {
+      emittedBy(this.metrics, node);
       this.#watermarkOf.set(
         node,
         watermarkOwners(described, node, (name) => this.#eventTime.isOwner(name)),

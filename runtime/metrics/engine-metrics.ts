@@ -45,6 +45,12 @@ const operators: MetricGroup = {
       'operator',
       'output',
     ),
+    gauge(
+      'millrace.operator.due.timestamp',
+      's',
+      'Watermark at which a timer or a window of the operator is due next, since 1970',
+      'operator',
+    ),
   ],
 };
 
