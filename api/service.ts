@@ -13,6 +13,7 @@ import {
   type Route,
 } from './http/index.ts';
 import { attributionRoutes } from './sections/attribution/index.ts';
+import { cohortKind, cohortRoutes } from './sections/cohorts/index.ts';
 import { cubeKind, cubeRoutes } from './sections/cubes/index.ts';
 import { rfmRoute } from './sections/customers/index.ts';
 import { EventSearch, eventRoutes } from './sections/events/index.ts';
@@ -25,6 +26,7 @@ import { kpiRoutes, queryKind } from './sections/kpis/index.ts';
 
 export { bootstrapAdminKey } from './access/index.ts';
 export { serve } from './app/index.ts';
+export { createTopologyApp } from './topology/index.ts';
 
 export const API_VERSION = '1.0.0';
 
@@ -47,6 +49,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const keys = new KeyRing(ports);
   await keys.open();
   const definitions = new Definitions({ store: ports.definitions, clock, log });
+  const cohorts = definitions.kind(cohortKind(settings.customDimensions));
   const cubes = definitions.kind(cubeKind(ports));
   await definitions.open();
   const cursors = await Cursors.open(ports.keys);
@@ -69,6 +72,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     ...backfillRoutes(making, ports.backfill),
     ...jobRoutes({ jobs, cursors, streams, now: () => clock.now() }),
     rfmRoute(answers, cursors),
+    ...cohortRoutes(answers, cohorts, cursors),
     ...attributionRoutes(answers),
     ...keyRoutes(keys, cursors, clock),
     ...healthRoutes(ports, jobs, definitions),
