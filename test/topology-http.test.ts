@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -226,11 +226,18 @@ describe('start --topology --http', () => {
   });
 
   it('says why from the command line, while it runs and after it', { timeout: TIMEOUT_MS }, async () => {
-    const args = ['why', ...place(), '--nats-url', nats.url];
-    expect(await millrace(args)).toMatchObject({ code: 0, out: expect.stringContaining('Nothing keeps') });
+    const contexts = join(dir, 'config', 'nats', 'context');
+    await mkdir(contexts, { recursive: true });
+    await writeFile(join(contexts, 'here.json'), JSON.stringify({ url: nats.url }));
+    const env = { XDG_CONFIG_HOME: join(dir, 'config') };
+    const args = ['why', ...place(), '--context', 'here'];
+    expect(await millrace(args, env)).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('Nothing keeps'),
+    });
     child.kill('SIGTERM');
     await once(child, 'exit');
-    const { code, out } = await millrace([...args, '--json']);
+    const { code, out } = await millrace([...args, '--json'], env);
     expect([code, JSON.parse(out)]).toMatchObject([1, { topology: 'sales', why: [{ code: 'not_running' }] }]);
   });
 });
