@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { eventFinder, orderAnalytics, orderQueries, queryKinds } from '../analytics/index.ts';
 import { KindRegistry, ManualClock, MemoryDisk, QueryExecutor, Task } from '../engine/index.ts';
-import { readSettings } from '../runtime/index.ts';
+import { openKeyTrust, readSettings } from '../runtime/index.ts';
 import { KeyRing } from './access/index.ts';
 import { analyticsSettings } from './answers/index.ts';
 import { MemoryKeyValueStore, MemoryStream } from './fixture-memory.ts';
@@ -97,6 +97,7 @@ async function build(parts: Parts): Promise<TestApi> {
     events: stream,
     stream,
     keys,
+    keyTrust: openKeyTrust(dataDir, undefined, false),
     idempotency,
     definitions,
     pipeline: () => test.pipeline,

@@ -9,6 +9,7 @@ import {
   Cursors,
   FreshnessTracker,
   Idempotency,
+  OLD_CURSOR_SECRET,
   type Route,
 } from './http/index.ts';
 import { attributionRoutes } from './sections/attribution/index.ts';
@@ -34,7 +35,7 @@ export interface Api {
 }
 
 /**
- * Builds the API: loads the keys, makes the cursors' secret on the first start, takes up interrupted
+ * Builds the API: loads the keys, takes up interrupted
  * jobs. Needs the key-value buckets; the state may come later, answers are 503 until then.
  */
 export async function createApp(ports: ApiPorts): Promise<Api> {
@@ -43,7 +44,8 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   await keys.open();
   const definitions = new Definitions({ store: ports.definitions, clock, log });
   await definitions.open();
-  const cursors = await Cursors.open(ports.keys);
+  const cursors = Cursors.of(ports.keyTrust);
+  await ports.keys.delete(OLD_CURSOR_SECRET);
   const once = new Idempotency(ports.idempotency, clock);
   const spool = new Spool(join(settings.dataDir, 'spool'), settings.bulk);
   const store = new JobStore(join(settings.dataDir, 'jobs'), log);
@@ -64,7 +66,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     ...jobRoutes(jobs, cursors),
     ...keyRoutes(keys, cursors, clock),
     ...healthRoutes(ports, jobs, definitions),
-    ...metricsRoutes(ports, metrics),
+    ...metricsRoutes(ports, metrics, keys),
     ...diagnosticsRoutes(answers, { jobs, spool }),
   ];
   const limiter = new RateLimiter(settings.rateLimit);

@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import type { MetricSample } from '../../../engine/index.ts';
 import { PROMETHEUS_TYPE } from '../../../runtime/index.ts';
+import type { KeyRing } from '../../access/index.ts';
 import type { HttpMetrics } from '../../app/index.ts';
 import { type Answer, type ApiPorts, type Route, route } from '../../http/index.ts';
 
@@ -26,7 +28,7 @@ const metricsSchema = z.object({
 });
 
 /** Section 16: numbers about the service itself. */
-export function metricsRoutes(ports: ApiPorts, http: HttpMetrics): readonly Route[] {
+export function metricsRoutes(ports: ApiPorts, http: HttpMetrics, keys: KeyRing): readonly Route[] {
   return [
     route({
       id: 'getMetrics',
@@ -46,7 +48,14 @@ export function metricsRoutes(ports: ApiPorts, http: HttpMetrics): readonly Rout
       problems: [],
       handle: async ({ request }): Promise<Answer> => {
         const queries = ports.reader()?.queries?.samples() ?? [];
-        const samples = [...ports.pipeline().metrics, ...queries];
+        const refused: MetricSample = {
+          name: 'millrace.keys.refused',
+          kind: 'counter',
+          help: 'Records in the bucket of the API keys that are ignored',
+          labels: {},
+          value: keys.refusals,
+        };
+        const samples = [...ports.pipeline().metrics, ...queries, refused];
         const accept = request.headers.get('accept') ?? '';
         if (accept.includes('application/json')) {
           return { status: 200, json: { pipeline: samples, http: await http.latencies() } };
