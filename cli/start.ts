@@ -169,6 +169,10 @@ async function ports(
     keyTrust,
     definitions: await openKeyValueStore(link, DEFINITIONS_BUCKET),
     idempotency: await openKeyValueStore(link, 'millrace-idempotency', { ttl_ms: IDEMPOTENCY_TTL_MS }),
+    jobs: {
+      records: await openKeyValueStore(link, 'millrace-jobs'),
+      errors: await openKeyValueStore(link, 'millrace-job-errors'),
+    },
     pipeline: () => {
       const { state, error, since_ms } = host.status;
       return {
@@ -225,6 +229,7 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
     if (stopping) return;
     stopping = true;
     log.info('stopping: requests are answered, what was taken is committed');
+    api.drain();
     await server.close();
     await api.close();
     await opened()?.state.queries?.close();

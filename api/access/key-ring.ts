@@ -1,7 +1,13 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import type { Clock, KeyValueConflict, KeyValueStore, KeyValueWrite } from '../../engine/index.ts';
+import type {
+  Clock,
+  KeyValueConflict,
+  KeyValueStore,
+  KeyValueWrite,
+  MetricSample,
+} from '../../engine/index.ts';
 import { type KeyTrust, openSigned, signed } from '../../runtime/index.ts';
 import { ApiError, type ApiPorts, DEFAULT_TENANT, type Principal, ROLES, type Role } from '../http/index.ts';
 import { invalidCredentials } from './challenge.ts';
@@ -103,6 +109,18 @@ export class KeyRing {
   /** Records in the bucket that were ignored because nobody who may has written them. */
   get refusals(): number {
     return this.#refusals;
+  }
+
+  samples(): readonly MetricSample[] {
+    return [
+      {
+        name: 'millrace.keys.refused',
+        kind: 'counter',
+        help: 'Records in the bucket of the API keys that are ignored',
+        labels: {},
+        value: this.#refusals,
+      },
+    ];
   }
 
   /** Takes in what the bucket has. */

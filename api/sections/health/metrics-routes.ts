@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import type { MetricSample } from '../../../engine/index.ts';
 import { PROMETHEUS_TYPE } from '../../../runtime/index.ts';
-import type { KeyRing } from '../../access/index.ts';
 import type { HttpMetrics } from '../../app/index.ts';
 import { type Answer, type ApiPorts, type Route, route } from '../../http/index.ts';
 
@@ -28,7 +27,11 @@ const metricsSchema = z.object({
 });
 
 /** Section 16: numbers about the service itself. */
-export function metricsRoutes(ports: ApiPorts, http: HttpMetrics, keys: KeyRing): readonly Route[] {
+export function metricsRoutes(
+  ports: ApiPorts,
+  http: HttpMetrics,
+  own: () => readonly MetricSample[],
+): readonly Route[] {
   return [
     route({
       id: 'getMetrics',
@@ -48,14 +51,7 @@ export function metricsRoutes(ports: ApiPorts, http: HttpMetrics, keys: KeyRing)
       problems: [],
       handle: async ({ request }): Promise<Answer> => {
         const queries = ports.reader()?.queries?.samples() ?? [];
-        const refused: MetricSample = {
-          name: 'millrace.keys.refused',
-          kind: 'counter',
-          help: 'Records in the bucket of the API keys that are ignored',
-          labels: {},
-          value: keys.refusals,
-        };
-        const samples = [...ports.pipeline().metrics, ...queries, refused];
+        const samples = [...ports.pipeline().metrics, ...queries, ...own()];
         const accept = request.headers.get('accept') ?? '';
         if (accept.includes('application/json')) {
           return { status: 200, json: { pipeline: samples, http: await http.latencies() } };
