@@ -13,6 +13,7 @@ import {
   type Route,
 } from './http/index.ts';
 import { attributionRoutes } from './sections/attribution/index.ts';
+import { cohortKind, cohortRoutes } from './sections/cohorts/index.ts';
 import { rfmRoute } from './sections/customers/index.ts';
 import { EventSearch, eventRoutes } from './sections/events/index.ts';
 import { exportKind, exportRoutes } from './sections/exports/index.ts';
@@ -46,6 +47,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const keys = new KeyRing(ports);
   await keys.open();
   const definitions = new Definitions({ store: ports.definitions, clock, log });
+  const cohorts = definitions.kind(cohortKind(settings.customDimensions));
   await definitions.open();
   const cursors = await Cursors.open(ports.keys);
   const once = new Idempotency(ports.idempotency, clock);
@@ -66,6 +68,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     ...backfillRoutes(making, ports.backfill),
     ...jobRoutes({ jobs, cursors, streams, now: () => clock.now() }),
     rfmRoute(answers, cursors),
+    ...cohortRoutes(answers, cohorts, cursors),
     ...attributionRoutes(answers),
     ...keyRoutes(keys, cursors, clock),
     ...healthRoutes(ports, jobs, definitions),
