@@ -129,6 +129,8 @@ export function periodState(
 }
 
 function tooMany(cohorts: number, periods: number): QueryError {
-  const message = `The answer would have ${cohorts} cohorts × ${periods} periods; at most ${MAX_CELLS} are given at once. Ask for a coarser bucket, a shorter range or fewer periods.`;
+  const message =
+    `The answer would have ${cohorts} cohorts × ${periods} periods; at most ${MAX_CELLS} are given at once. ` +
+    'Ask for a coarser bucket, a shorter range or fewer periods.';
   return new QueryError('too_many_points', message, [{ path: 'periods', message }]);
 }
