@@ -152,8 +152,8 @@ it('two processes: what one leaves when it stands still the other goes on with, 
   const exported = await make(first, '/exports', JSON.stringify({ query: {} }));
   await jobWhere(second, exported, isUnderWay, 'is under way');
   const entry = await records.get(`job.default.${exported}`);
-  const { owner: claimed } = entry?.value as { readonly owner: { readonly disk: string } };
-  const isFirst = claimed.disk === (await readFile(join(dirs[0], 'disk-id'), 'utf8')).trim();
+  const claimed = entry?.value as { readonly owner: { readonly disk: string } } | undefined;
+  const isFirst = claimed?.owner.disk === (await readFile(join(dirs[0], 'disk-id'), 'utf8')).trim();
   const [owner, other] = isFirst ? [first, second] : [second, first];
   process.kill(owner.pid, 'SIGSTOP');
   const over = await ended(other, exported);
