@@ -26,6 +26,7 @@ import { kpiRoutes, queryKind } from './sections/kpis/index.ts';
 
 export { bootstrapAdminKey } from './access/index.ts';
 export { serve } from './app/index.ts';
+export { createTopologyApp } from './topology/index.ts';
 
 export const API_VERSION = '1.0.0';
 
