@@ -1,5 +1,6 @@
 export type { KpiBucket, KpiGroup, KpiResult } from './answer.ts';
 export * from './batch.ts';
+export { type CustomMetric, type CustomMetricBody, customMetricSchemaOf, METRIC_NAME, referencesOf } from './custom-metric.ts';
 export { cubeSource } from './cube-source.ts';
 export type { MetricValue } from './evaluate.ts';
 export type { GroupKey } from './groups.ts';
