@@ -50,7 +50,13 @@ export {
   enrichingSource,
   enrichmentOf,
 } from './engine/index.ts';
-export { type RunningTopology, type RunOptions, run } from './runtime/run/index.ts';
+export {
+  type OpenState,
+  openState,
+  type RunningTopology,
+  type RunOptions,
+  run,
+} from './runtime/run/index.ts';
 
 // Records to events, what cannot be processed, and events one by one.
 
@@ -427,14 +433,20 @@ export {
 // Tests: drivers without a broker, and the simulation of a whole topology.
 
 export {
+  type ControlDefinition,
+  type ControlHandlers,
+  type ControlInput,
+  type ControlSet,
   type Disorder,
   ManualClock,
+  ManualControl,
   MemoryDisk,
   type NoticeCounts,
   SeededRandom,
   type SeedFailure,
   type SeedsOptions,
   type SeedsReport,
+  type SimulatedDefinition,
   type SimulatedMessage,
   type SimulatedMessages,
   type SimulationOptions,

@@ -1,10 +1,11 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { type KvReader, MillraceError, openLmdbReader, type Topology } from '../engine/index.ts';
 import {
   currentState,
   hasState,
   orderTopology,
+  readHostSettings,
   readSettings,
   stateRoot,
   WHOLE_STREAM,
@@ -35,7 +36,8 @@ export function settingOf(env: Env, name: string): string | undefined {
 }
 
 export function folderOf(env: Env): Folder {
-  return { dataDir: resolve(settingOf(env, 'DATA_DIR') ?? './data'), natsUrl: settingOf(env, 'NATS_URL') };
+  const { dataDir, natsUrl } = readHostSettings(env);
+  return { dataDir, natsUrl };
 }
 
 /** The topology of MILLRACE_TOPOLOGY, or else the order analytics as the settings ask for them. */

@@ -9,7 +9,7 @@ import {
   readProgress,
   systemClock,
 } from '../engine/index.ts';
-import { type RunningTopology, type RunOptions, run } from '../runtime/index.ts';
+import { type RunningTopology, type RunOptions, readHostSettings, run } from '../runtime/index.ts';
 import { type CommandArguments, type CommandContext, type ExitCode, UsageError } from './command.ts';
 import { loadPublisher } from './load-topology.ts';
 import { type Place, placeOf, withState } from './place.ts';
@@ -59,7 +59,7 @@ export async function start(args: CommandArguments, context: CommandContext): Pr
     streams,
     failingRecords,
     ...(publisher === undefined ? {} : { publisher }),
-    allowTopologyChange: env.ALLOW_TOPOLOGY_CHANGE === '1',
+    allowTopologyChange: readHostSettings(env).allowTopologyChange,
     // How it ends is said below, or by the command's error.
     log: (line) => {
       if (!line.startsWith('stopped') && !line.startsWith('failed: ')) log(line);

@@ -81,7 +81,7 @@ function openedState(
 }
 
 /** The task of the order analytics, in a thread of its own. */
-function hostOf(settings: Settings, natsUrl: string, env: CommandContext['env'], log: Logger): PartitionHost {
+function hostOf(settings: Settings, natsUrl: string, log: Logger): PartitionHost {
   const { generation, partitionPath } = currentState(settings.dataDir, TOPOLOGY_NAME);
   const statePath = partitionPath(WHOLE_STREAM);
   return new PartitionHost({
@@ -95,7 +95,7 @@ function hostOf(settings: Settings, natsUrl: string, env: CommandContext['env'],
       partition: WHOLE_STREAM,
       statePath,
       inputs: [ORDER_INPUT],
-      allowTopologyChange: env.ALLOW_TOPOLOGY_CHANGE === '1',
+      allowTopologyChange: settings.allowTopologyChange,
     }),
     onTopologyChange: (changes) => {
       for (const { text } of changes) log.warn(`the topology changed: ${text}`);
@@ -180,7 +180,7 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
     events: { max_age_ms: (settings.retentionDays ?? 0) * DAY_MS },
   });
   for (const warning of warnings) log.warn(warning);
-  const host = hostOf(settings, nats.url, env, log);
+  const host = hostOf(settings, nats.url, log);
   // Before the API is built: restoring the state takes longest.
   host.start();
   const payloads = new StreamPayloads({

@@ -11,8 +11,10 @@ export {
   inspectStream,
   type LinkOptions,
   type LinkStatus,
+  lookAtStream,
   type NatsLink,
   openManager,
+  type StreamLook,
   type StreamSpec,
   streamFacts,
 } from './nats/client/index.ts';

@@ -1,4 +1,5 @@
 import { META_TABLE, type Progress, readProgress } from '../../engine/index.ts';
+import { ORDER_INPUT, WHOLE_STREAM } from '../../runtime/index.ts';
 import type { ApiPorts, StateReader } from './ports.ts';
 import { ApiError } from './problem.ts';
 
@@ -10,9 +11,9 @@ const SAMPLE_MS = 100;
 const MAX_WAITING = 1_000;
 const MAX_SAMPLES = 4_096;
 
-/** The stream that positions are of, and the one partition that this installation has. */
-export const EVENTS_STREAM = 'EVENTS';
-export const PARTITION = '0';
+/** The stream that positions are of, and the partition of it that this service answers for. */
+export const EVENTS_STREAM = ORDER_INPUT.stream;
+export const PARTITION = WHOLE_STREAM;
 
 interface Sample {
   readonly head: number;

@@ -9,6 +9,7 @@ export interface GenerationLayout {
   readonly generation: number;
   /** The folder of all its partitions. */
   readonly path: string;
+  /** Makes the folder of a partition if it is not there. */
   partitionPath(partition: string): string;
 }
 
@@ -19,14 +20,22 @@ export interface GenerationLayout {
 export function currentGeneration(root: string, topology: string): GenerationLayout {
   const base = join(root, topology);
   mkdirSync(base, { recursive: true });
+  const found = existingGeneration(root, topology);
+  if (found !== undefined) return found;
+  point(base, '1');
+  return layoutOf(base, 1);
+}
+
+/** Reads the current generation of a topology, and makes nothing; undefined where it has never run. */
+export function existingGeneration(root: string, topology: string): GenerationLayout | undefined {
+  const base = join(root, topology);
   const pointer = join(base, POINTER);
   let text: string;
   try {
     text = readFileSync(pointer, 'utf8');
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
-    text = '1';
-    point(base, text);
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
   }
   const generation = Number(text);
   if (!Number.isSafeInteger(generation) || generation < 1) {

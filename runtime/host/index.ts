@@ -7,6 +7,6 @@ export {
   type PartitionTaskOptions,
   type TaskStatus,
 } from './partition-task.ts';
-export { currentState, hasState, stateRoot, WHOLE_STREAM } from './state-folder.ts';
+export { currentState, hasState, isHostedHere, stateRoot, WHOLE_STREAM } from './state-folder.ts';
 export type { HostedRun, TaskHearing, TaskPlace } from './task-place.ts';
 export type { ThreadOrder, TopologyModule } from './thread-order.ts';

@@ -15,7 +15,7 @@ import {
 } from '../../engine/index.ts';
 import type { TaskStatus } from './partition-task.ts';
 import { notCaughtUp } from './position-errors.ts';
-import { hasState } from './state-folder.ts';
+import { hasState, hostHere } from './state-folder.ts';
 import type { HostedRun, TaskPlace } from './task-place.ts';
 
 const POLL_MS = 20;
@@ -74,6 +74,7 @@ export class PartitionHost {
   }
 
   start(): void {
+    hostHere(this.statePath);
     this.#supervisor.start();
   }
 

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { currentGeneration, type GenerationLayout } from '../../engine/index.ts';
 
 /** The partition of an installation whose streams are not split: all of the stream. */
@@ -18,4 +18,16 @@ export function currentState(dataDir: string, topology: string): GenerationLayou
 /** Whether a state was ever committed in the folder of a partition. */
 export function hasState(path: string): boolean {
   return existsSync(join(path, 'data.mdb'));
+}
+
+const hosted = new Set<string>();
+
+/** Notes that this process writes to the state in this folder. */
+export function hostHere(path: string): void {
+  hosted.add(resolve(path));
+}
+
+/** Whether this process writes to the state in this folder: lmdb shares one environment within a process. */
+export function isHostedHere(path: string): boolean {
+  return hosted.has(resolve(path));
 }

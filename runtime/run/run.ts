@@ -17,6 +17,7 @@ import {
   type Topology,
 } from '../../engine/index.ts';
 import { currentState, inline, PartitionHost, WHOLE_STREAM } from '../host/index.ts';
+import { type Cause, diagnose, gatherFacts, type HostFacts, SendWatch } from '../why/index.ts';
 import type { RunOptions } from './run-options.ts';
 import { makeFolder, makeStreams, serverOf } from './surroundings.ts';
 
@@ -34,6 +35,10 @@ export interface RunningTopology {
   readonly ended: Promise<void>;
   /** The counters and gauges of the task that runs now; a restart begins new ones. */
   metrics(): readonly MetricSample[];
+  /** How the task stands, what it counts, and what could not be sent: for `diagnose`, and for other processes. */
+  facts(): HostFacts;
+  /** Why nothing comes out, or not of all parts: empty where all is well. Asks the server, for 2 s at most. */
+  why(): Promise<readonly Cause[]>;
   /** Resolves when everything that is in the stream now is committed; rejects after `timeout_ms`. */
   caughtUp(timeout_ms: number): Promise<void>;
   /**
@@ -66,8 +71,9 @@ export async function run(topology: Topology, options: RunOptions): Promise<Runn
     opened.push(() => link.close());
     const manager = await openManager(link);
     await makeStreams(manager, inputs, options, log);
+    const sends = new SendWatch();
     const host = hostOf(
-      { topology, inputs, options, link, natsUrl: server.url, log, fail: end.fail },
+      { topology, inputs, options, sends, link, natsUrl: server.url, log, fail: end.fail },
       opened,
     );
     const reader = host.reader();
@@ -84,6 +90,11 @@ export async function run(topology: Topology, options: RunOptions): Promise<Runn
       reader,
       ended: end.promise,
       metrics: () => host.metrics,
+      facts: () => factsOf(host, sends),
+      why: async () => {
+        const progress = host.progress();
+        return diagnose(await gatherFacts({ topology, host: factsOf(host, sends), progress, nats: link }));
+      },
       caughtUp: async (timeout_ms) => {
         const facts = await Promise.all(inputs.map(({ stream }) => streamFacts(manager, stream)));
         // An empty stream has nothing to catch up with.
@@ -113,6 +124,7 @@ interface HostParts {
   readonly topology: Topology;
   readonly inputs: ReturnType<typeof jetstreamInputs>;
   readonly options: RunOptions;
+  readonly sends: SendWatch;
   readonly link: NatsLink;
   readonly natsUrl: string;
   readonly log: (line: string) => void;
@@ -121,7 +133,7 @@ interface HostParts {
 
 /** The host of the topology's current generation; what has to be closed goes to `opened`. */
 function hostOf(parts: HostParts, opened: (() => Promise<void>)[]): PartitionHost {
-  const { topology, inputs, options, link, natsUrl, log, fail } = parts;
+  const { topology, inputs, options, sends, link, natsUrl, log, fail } = parts;
   const { generation, partitionPath } = currentState(options.dataDir, topology.name);
   const statePath = partitionPath(WHOLE_STREAM);
   const store = openLmdbStore(statePath);
@@ -138,7 +150,7 @@ function hostOf(parts: HostParts, opened: (() => Promise<void>)[]): PartitionHos
       inputs,
       natsUrl,
       partition: WHOLE_STREAM,
-      publisher: toldPublisher(options.publisher?.(jetStream) ?? jetStream, systemClock, log),
+      publisher: sends.over(toldPublisher(options.publisher?.(jetStream) ?? jetStream, systemClock, log)),
       allowTopologyChange: options.allowTopologyChange ?? false,
       ...(options.limits === undefined ? {} : { limits: options.limits }),
       ...(quarantine === undefined ? {} : { quarantine }),
@@ -154,6 +166,15 @@ function hostOf(parts: HostParts, opened: (() => Promise<void>)[]): PartitionHos
   });
   opened.push(() => host.close());
   return host;
+}
+
+function factsOf(host: PartitionHost, sends: SendWatch): HostFacts {
+  const { state, error } = host.status;
+  const samples = host.metrics;
+  if (error === undefined) return { state, samples, sends: sends.failures };
+  const { code, message, operator } = error;
+  const told = { code, message, ...(operator === undefined ? {} : { operator }) };
+  return { state, error: told, samples, sends: sends.failures };
 }
 
 /** A promise with its ends outside; nobody has to listen. */

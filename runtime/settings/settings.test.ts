@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readSettings, settingsSchema } from './settings.ts';
+import { readHostSettings, readSettings, settingsSchema } from './settings.ts';
 
 describe('readSettings', () => {
   it('has a default for everything', () => {
@@ -43,6 +43,7 @@ describe('readSettings', () => {
     ['ALLOWED_OUT_OF_ORDERNESS', '9d'],
     ['RETENTION_DAYS', 'forever'],
     ['ADMIN_KEY', 'two words'],
+    ['ALLOW_TOPOLOGY_CHANGE', 'yes'],
   ])('stops for %s=%s with a sentence that names it', (name, value) => {
     const read = (): unknown => readSettings({ [name]: value });
     expect(read).toThrow(expect.objectContaining({ code: 'bad_setting' }));
@@ -100,6 +101,14 @@ describe('readSettings', () => {
 
   it('does not repeat secrets', () => {
     expect(() => readSettings({ ADMIN_KEY: 'my secret' })).toThrow(/^(?!.*my secret)/);
+  });
+
+  it('reads what any topology needs from the same schema', () => {
+    const env = { DATA_DIR: '/x', NATS_URL: 'nats://h:1', ALLOW_TOPOLOGY_CHANGE: '1', PORT: 'not looked at' };
+    const host = readHostSettings(env);
+    expect(host).toMatchObject({ dataDir: '/x', natsUrl: 'nats://h:1', allowTopologyChange: true });
+    expect(readSettings({ ...env, PORT: '' })).toMatchObject(host);
+    expect(() => readHostSettings({ NATS_URL: 'http://x' })).toThrow(/Bad setting: NATS_URL/);
   });
 
   it('describes every setting', () => {

@@ -79,12 +79,21 @@ const adminKey = z
   .regex(/^[\x21-\x7e]{1,512}$/, 'must be 1 to 512 printable ASCII characters without spaces')
   .optional();
 
-const fields = z.object({
-  PORT: integer(8080, 0, 65_535).describe('TCP port of the API; 0 takes a free one'),
-  HOST: z.string().default('127.0.0.1').describe('Address that the API listens on'),
+/** What every process has that runs a topology, whichever it is. */
+const hostFields = {
   DATA_DIR: z.string().default('./data').describe('Where state, spool and jobs are kept'),
   NATS_URL: url.describe('NATS server to use; without it an embedded one is started'),
   NATS_SERVER_BIN: z.string().optional().describe('nats-server binary of the embedded server'),
+  ALLOW_TOPOLOGY_CHANGE: z
+    .enum(['0', '1'], { error: 'must be 1, for one start, or absent' })
+    .default('0')
+    .describe('1, for one start: gives up the state that a changed topology loses'),
+};
+
+const fields = z.object({
+  ...hostFields,
+  PORT: integer(8080, 0, 65_535).describe('TCP port of the API; 0 takes a free one'),
+  HOST: z.string().default('127.0.0.1').describe('Address that the API listens on'),
   ADMIN_KEY: adminKey.describe('Presets the admin API key of tenant `default`'),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
@@ -130,14 +139,20 @@ const fields = z.object({
 /** Every setting, by its environment variable. */
 export const settingsSchema = fields.superRefine(checkJwt);
 
-/** The settings of the process, checked. Durations are in ms, sizes in bytes. */
-export interface Settings {
-  readonly port: number;
-  readonly host: string;
+/** The settings of a process that runs a topology, whichever it is. */
+export interface HostSettings {
   /** Absolute. */
   readonly dataDir: string;
   readonly natsUrl: string | undefined;
   readonly natsServerBin: string | undefined;
+  /** For one start: state that a changed topology loses is deleted. */
+  readonly allowTopologyChange: boolean;
+}
+
+/** The settings of the service, checked. Durations are in ms, sizes in bytes. */
+export interface Settings extends HostSettings {
+  readonly port: number;
+  readonly host: string;
   readonly adminKey: string | undefined;
   readonly logLevel: z.infer<typeof settingsSchema>['LOG_LEVEL'];
   /** The default cubes and the extra ones. */
@@ -163,29 +178,44 @@ export interface Settings {
   readonly jwt: JwtSettings | undefined;
 }
 
+type Env = Readonly<Record<string, string | undefined>>;
+
+function parsed<T extends z.ZodObject>(schema: T, env: Env): z.output<T> {
+  const given = Object.fromEntries(
+    Object.keys(schema.shape).map((name) => [name, env[name]?.trim() === '' ? undefined : env[name]?.trim()]),
+  );
+  const result = schema.safeParse(given);
+  if (result.success) return result.data;
+  const sentences = result.error.issues.map(({ path, message }) => `${path.join('.')} ${message}.`);
+  throw new MillraceError('bad_setting', `Bad setting: ${sentences.join(' ')} Correct it and start again.`);
+}
+
+const hostSchema = z.object(hostFields);
+
+function hostSettings(values: z.output<typeof hostSchema>): HostSettings {
+  return {
+    dataDir: resolve(values.DATA_DIR),
+    natsUrl: values.NATS_URL,
+    natsServerBin: values.NATS_SERVER_BIN,
+    allowTopologyChange: values.ALLOW_TOPOLOGY_CHANGE === '1',
+  };
+}
+
+/** Reads what `start --topology` and the commands need of the settings, as `readSettings` does. */
+export function readHostSettings(env: Env): HostSettings {
+  return hostSettings(parsed(hostSchema, env));
+}
+
 /**
  * Reads the settings from the environment; an empty variable counts as absent. Throws `bad_setting`
  * with a sentence that names the variable and what it takes. Values are not repeated: some are secret.
  */
-export function readSettings(env: Readonly<Record<string, string | undefined>>): Settings {
-  const given = Object.fromEntries(
-    Object.keys(settingsSchema.shape).map((name) => [
-      name,
-      env[name]?.trim() === '' ? undefined : env[name]?.trim(),
-    ]),
-  );
-  const parsed = settingsSchema.safeParse(given);
-  if (!parsed.success) {
-    const sentences = parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}.`);
-    throw new MillraceError('bad_setting', `Bad setting: ${sentences.join(' ')} Correct it and start again.`);
-  }
-  const s = parsed.data;
+export function readSettings(env: Env): Settings {
+  const s = parsed(settingsSchema, env);
   return {
+    ...hostSettings(s),
     port: s.PORT,
     host: s.HOST,
-    dataDir: resolve(s.DATA_DIR),
-    natsUrl: s.NATS_URL,
-    natsServerBin: s.NATS_SERVER_BIN,
     adminKey: s.ADMIN_KEY,
     logLevel: s.LOG_LEVEL,
     cubes: s.CUBES,

@@ -1,5 +1,6 @@
 export * from './connection.ts';
 export { describe, isStreamNotFound, isWrongLastSequence, noStream, refusal } from './nats-errors.ts';
+export { lookAtStream, type StreamLook } from './stream-look.ts';
 export {
   checkServerVersion,
   covers,

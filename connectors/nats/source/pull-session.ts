@@ -21,8 +21,8 @@ export interface PullLimits {
 const MEBIBYTE = 1024 * 1024;
 
 export const DEFAULT_PULL_LIMITS: PullLimits = {
-  buffer_max_messages: 16_384,
-  buffer_max_bytes: 64 * MEBIBYTE,
+  buffer_max_messages: 8_192,
+  buffer_max_bytes: 32 * MEBIBYTE,
   pull_max_messages: 4_096,
   pull_max_bytes: 16 * MEBIBYTE,
   pull_expires_ms: 30_000,

@@ -20,6 +20,8 @@ export interface ThreadedSourceOptions {
 }
 
 const STOP_TIMEOUT_MS = 3_000;
+/** What the thread makes of a message dies with it: a larger young generation would only hold dead buffers longer. */
+const THREAD_LIMITS = { maxYoungGenerationSizeMb: 24 } as const;
 /** A thread runs JavaScript only: from source (in tests) it is the built file, which `npm test` makes first. */
 const THREAD = import.meta.url.endsWith('.ts')
   ? new URL('../../../dist/connectors/nats/source/source-thread.js', import.meta.url)
@@ -45,7 +47,7 @@ export class ThreadedSource implements Source {
   constructor({ url, stream, partition = '0', filter_subjects = [] }: ThreadedSourceOptions) {
     this.partition = partition;
     const order: SourceThreadOrder = { url, stream, partition, filter_subjects, ring: this.#ring };
-    this.#worker = new Worker(THREAD, { workerData: order, name: 'source' });
+    this.#worker = new Worker(THREAD, { workerData: order, name: 'source', resourceLimits: THREAD_LIMITS });
     this.#worker.on('message', (report: SourceThreadReport) => this.#hear(report));
     this.#worker.on('error', (cause) => {
       this.#fail(
