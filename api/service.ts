@@ -12,6 +12,7 @@ import {
   type Route,
 } from './http/index.ts';
 import { attributionRoutes } from './sections/attribution/index.ts';
+import { catalogRoutes } from './sections/catalog/index.ts';
 import { rfmRoute } from './sections/customers/index.ts';
 import { eventRoutes } from './sections/events/index.ts';
 import { diagnosticsRoutes, healthRoutes, metricsRoutes } from './sections/health/index.ts';
@@ -19,6 +20,8 @@ import { BULK_JOB, bulkRoutes, bulkRunner, ingestRoutes, Spool } from './section
 import { JobManager, JobStore, jobRoutes } from './sections/jobs/index.ts';
 import { keyRoutes } from './sections/keys/index.ts';
 import { kpiRoutes } from './sections/kpis/index.ts';
+import { settingsRoutes } from './sections/tenant-settings/index.ts';
+import { Tenants } from './tenants/index.ts';
 
 export { bootstrapAdminKey } from './access/index.ts';
 export { serve } from './app/index.ts';
@@ -42,6 +45,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const keys = new KeyRing(ports);
   await keys.open();
   const definitions = new Definitions({ store: ports.definitions, clock, log });
+  const tenants = new Tenants(definitions, settings.customDimensions);
   await definitions.open();
   const cursors = await Cursors.open(ports.keys);
   const once = new Idempotency(ports.idempotency, clock);
@@ -53,12 +57,14 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   await spool.open(jobs.unfinished());
   const tracker = new FreshnessTracker(ports);
   const metrics = new HttpMetrics();
-  const answers: AnswerParts = { ports, tracker };
+  const answers: AnswerParts = { ports, tracker, tenants };
   const routes = [
     ...ingestRoutes(ports, once),
     ...bulkRoutes({ spool, jobs, once }),
     ...eventRoutes({ answers, cursors, finder: () => ports.finder?.() }),
     ...kpiRoutes(answers),
+    ...catalogRoutes(tenants, cursors),
+    ...settingsRoutes(tenants),
     rfmRoute(answers, cursors),
     ...attributionRoutes(answers),
     ...jobRoutes(jobs, cursors),

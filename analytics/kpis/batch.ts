@@ -68,7 +68,11 @@ export function kpiBatchKind(
         const parsed = schema.safeParse(body, { error: saysKnownMembers });
         if (!parsed.success) return { id, plan: null, problem: invalidBody(parsed.error) };
         try {
-          return { id, plan: planKpis(context, sources, { ...parsed.data, ...ofTenant }, settings), problem: null };
+          return {
+            id,
+            plan: planKpis(context, sources, { ...parsed.data, ...ofTenant }, settings),
+            problem: null,
+          };
         } catch (error) {
           return { id, plan: null, problem: problemOf(error) };
         }

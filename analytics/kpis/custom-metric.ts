@@ -9,7 +9,9 @@ const MAX_EVENTS = 20;
 
 /** Names of metrics, of the tenant's own as of those that are there. */
 export const METRIC_NAME = /^[a-z][a-z0-9_]{0,63}$/;
-const nameSchema = z.string().regex(METRIC_NAME, 'lower case letters, digits and _, a letter first, at most 64');
+const nameSchema = z
+  .string()
+  .regex(METRIC_NAME, 'lower case letters, digits and _, a letter first, at most 64');
 
 const eventSchema = z.string().min(1).max(64);
 const events = z
@@ -31,7 +33,7 @@ function partsOf(custom: readonly string[]) {
       ...rows,
       field: z
         .enum([...MONEY_FIELDS, 'quantity'])
-        .describe('Money, in minor units of the event\'s currency; `quantity`: that of its items'),
+        .describe("Money, in minor units of the event's currency; `quantity`: that of its items"),
     }),
     z.strictObject({
       type: z.literal('distinct'),

@@ -18,7 +18,14 @@ let facts: RawFact[];
 
 beforeAll(async () => {
   events = rawEvents(propertySeed, 250);
-  const rate = { event_id: 'rate', type: 'fx.rate', time: '2026-01-01T00:00:00Z', base: 'EUR', quote: 'USD', rate: 2 };
+  const rate = {
+    event_id: 'rate',
+    type: 'fx.rate',
+    time: '2026-01-01T00:00:00Z',
+    base: 'EUR',
+    quote: 'USD',
+    rate: 2,
+  };
   state = await ShopState.of([rate, ...events], { shuffle: propertySeed, commit_events: 60 });
   facts = factsOf(events);
 });
@@ -68,14 +75,20 @@ function operandValue(part: Operand, all: readonly RawFact[], asked: Asked): num
   return all.filter(({ type }) => type === 'order.created').length;
 }
 
-function partValue(part: Omit<Part, 'name'>, all: readonly RawFact[], { aggregation, currency }: Asked): Value {
+function partValue(
+  part: Omit<Part, 'name'>,
+  all: readonly RawFact[],
+  { aggregation, currency }: Asked,
+): Value {
   const rows = selected(part, all);
   if (part.type === 'count') return rows.length;
   const { field } = part as Extract<Part, { field: string }>;
   if (part.type === 'distinct') {
     return new Set(rows.flatMap(({ texts }) => texts[field] ?? [])).size;
   }
-  const values = rows.filter(({ numbers }) => numbers[field] !== undefined).map((fact) => moneyOf(fact, field, currency));
+  const values = rows
+    .filter(({ numbers }) => numbers[field] !== undefined)
+    .map((fact) => moneyOf(fact, field, currency));
   if (part.type === 'sum' && aggregation === 'sum') return sumOf(values);
   if (part.type === 'sum' && aggregation === 'count') return values.length;
   if (values.length === 0) return null;
@@ -85,13 +98,14 @@ function partValue(part: Omit<Part, 'name'>, all: readonly RawFact[], { aggregat
   return values[Math.max(1, Math.ceil((share * values.length) / 100)) - 1] ?? null;
 }
 
-function valueOf(own: CustomMetric, all: readonly RawFact[], asked: Asked): Value {
+function metricValue(own: CustomMetric, all: readonly RawFact[], asked: Asked): Value {
   if (own.type !== 'ratio') return partValue(own, all, asked);
   const below = operandValue(own.denominator, all, asked);
   return below === 0 ? null : operandValue(own.numerator, all, asked) / below;
 }
 
-const close = (value: Value): unknown => (value === null || Number.isInteger(value) ? value : expect.closeTo(value, 8));
+const close = (value: Value): unknown =>
+  value === null || Number.isInteger(value) ? value : expect.closeTo(value, 8);
 
 function check(answer: KpiAnswer, asked: Asked, all: readonly RawFact[]): void {
   const inRange = all.filter((fact) => passes(fact, asked.filters));
@@ -100,35 +114,64 @@ function check(answer: KpiAnswer, asked: Asked, all: readonly RawFact[]): void {
       Object.entries(key).every(([name, value]) => (texts[name] ?? null) === value),
     );
     for (const own of asked.metrics) {
-      expect([key, own, totals[own.name]]).toEqual([key, own, close(valueOf(own, ofGroup, asked))]);
+      expect([key, own, totals[own.name]]).toEqual([key, own, close(metricValue(own, ofGroup, asked))]);
       for (const [at, bucket] of buckets.entries()) {
         const from_ms = Date.parse(bucket.time);
         const to_ms = Date.parse(buckets[at + 1]?.time ?? '9999-01-01T00:00:00Z');
         const inside = ofGroup.filter(({ time_ms }) => time_ms >= from_ms && time_ms < to_ms);
-        expect([bucket.time, own, bucket[own.name]]).toEqual([bucket.time, own, close(valueOf(own, inside, asked))]);
+        expect([bucket.time, own, bucket[own.name]]).toEqual([
+          bucket.time,
+          own,
+          close(metricValue(own, inside, asked)),
+        ]);
       }
     }
   }
   // A group that is not answered has nothing of what was asked for.
   const keys = new Set(answer.groups.map(({ key }) => JSON.stringify(key)));
   const others = inRange.filter(
-    ({ texts }) => !keys.has(JSON.stringify(Object.fromEntries(asked.group_by.map((name) => [name, texts[name] ?? null])))),
+    ({ texts }) =>
+      !keys.has(
+        JSON.stringify(Object.fromEntries(asked.group_by.map((name) => [name, texts[name] ?? null]))),
+      ),
   );
-  for (const own of asked.metrics) expect([0, null]).toContain(valueOf(own, others, asked));
+  for (const own of asked.metrics) expect([0, null]).toContain(metricValue(own, others, asked));
 }
 
-const TYPES = ['order.created', 'payment_succeeded', 'refund.issued', 'wishlist.added', 'points.earned', 'quiz.taken'];
+const TYPES = [
+  'order.created',
+  'payment_succeeded',
+  'refund.issued',
+  'wishlist.added',
+  'points.earned',
+  'quiz.taken',
+];
 const value = fc.constantFrom('GB', 'DE', 'web', 'k1', null);
-const filter = fc.oneof(value, fc.uniqueArray(value, { minLength: 1, maxLength: 3 }), value.map((not) => ({ not })));
+const filter = fc.oneof(
+  value,
+  fc.uniqueArray(value, { minLength: 1, maxLength: 3 }),
+  value.map((not) => ({ not })),
+);
 const filters = fc
-  .uniqueArray(fc.tuple(fc.constantFrom('country', 'channel', 'campaign'), filter), { maxLength: 2, selector: ([name]) => name })
+  .uniqueArray(fc.tuple(fc.constantFrom('country', 'channel', 'campaign'), filter), {
+    maxLength: 2,
+    selector: ([name]) => name,
+  })
   .map((entries) => Object.fromEntries(entries));
-const event = fc.oneof(fc.constantFrom(...TYPES), fc.uniqueArray(fc.constantFrom(...TYPES), { minLength: 1, maxLength: 3 }));
+const event = fc.oneof(
+  fc.constantFrom(...TYPES),
+  fc.uniqueArray(fc.constantFrom(...TYPES), { minLength: 1, maxLength: 3 }),
+);
 const money = fc.constantFrom('amount', 'discount', 'tax', 'shipping');
 const part = fc.oneof(
   fc.record({ type: fc.constant('count'), event, filters }),
   fc.record({ type: fc.constant('sum'), event, filters, field: money }),
-  fc.record({ type: fc.constant('distinct'), event, filters, field: fc.constantFrom('customer_id', 'session_id', 'order_id') }),
+  fc.record({
+    type: fc.constant('distinct'),
+    event,
+    filters,
+    field: fc.constantFrom('customer_id', 'session_id', 'order_id'),
+  }),
 );
 const definition = fc.oneof(
   { weight: 3, arbitrary: part },
@@ -156,14 +199,23 @@ const asking = fc.record({
 describe('custom metrics', () => {
   it('are what a brute force finds in the raw events, whatever is asked', async () => {
     let checked = 0;
-    for (const { first, bodies, timezone, ...given } of fc.sample(asking, { numRuns: QUERIES, seed: propertySeed })) {
+    for (const { first, bodies, timezone, ...given } of fc.sample(asking, {
+      numRuns: QUERIES,
+      seed: propertySeed,
+    })) {
       const all = [first, ...bodies].map((body, at) => metric(`m${at}`, body));
       // Another aggregation than the sum is for sums alone.
-      const metrics = given.aggregation === 'sum' ? all : all.filter(({ type, ...rest }) => type === 'sum' && 'field' in rest);
+      const metrics =
+        given.aggregation === 'sum'
+          ? all
+          : all.filter(({ type, ...rest }) => type === 'sum' && 'field' in rest);
       if (metrics.length === 0) continue;
       // Amounts without a currency cannot be converted, and money of several is told apart.
       const inCurrency = { currency: { not: null } };
-      const filters = given.currency === undefined ? { ...given.filters, currency: 'EUR' } : { ...given.filters, ...inCurrency };
+      const filters =
+        given.currency === undefined
+          ? { ...given.filters, currency: 'EUR' }
+          : { ...given.filters, ...inCurrency };
       const asked: Asked = { ...given, metrics, filters };
       const query = {
         metrics: metrics.map(({ name }) => name),
@@ -197,7 +249,16 @@ describe('custom metrics', () => {
       metric('per_buyer', { type: 'ratio', numerator: 'revenue_gross', denominator: 'customers_active' }),
     ];
     const query = {
-      metrics: ['created', 'orders_count', 'value', 'revenue', 'buyers', 'customers_active', 'mean', 'per_buyer'],
+      metrics: [
+        'created',
+        'orders_count',
+        'value',
+        'revenue',
+        'buyers',
+        'customers_active',
+        'mean',
+        'per_buyer',
+      ],
       start: formatUtc(RAW_START_MS),
       end: formatUtc(RAW_END_MS),
       granularity: '1d',
@@ -211,10 +272,18 @@ describe('custom metrics', () => {
         expect(values.created).toBe(values.orders_count);
         expect(values.value).toBe(values.revenue);
         expect(values.buyers).toBe(values.customers_active);
-        if (values.mean !== null) expect(values.mean).toBeCloseTo(Number(values.revenue) / Number(values.orders_count), 8);
+        if (values.mean !== null)
+          expect(values.mean).toBeCloseTo(Number(values.revenue) / Number(values.orders_count), 8);
       }
     }
-    const late = { event_id: 'late', type: 'order.created', time: '2026-03-26T10:00:00Z', order_id: 'late', amount: 5, currency: 'EUR' };
+    const late = {
+      event_id: 'late',
+      type: 'order.created',
+      time: '2026-03-26T10:00:00Z',
+      order_id: 'late',
+      amount: 5,
+      currency: 'EUR',
+    };
     await state.add([late]);
     const again = await ask({ ...query, as_of: { query_id: answer.query_id } }, own);
     expect(again.groups).toEqual(answer.groups);
@@ -238,7 +307,11 @@ describe('custom metrics', () => {
       metric('pieces', { type: 'sum', event: 'order.created', field: 'quantity' }),
       metric('only_b', { type: 'count', event: 'order.created', filters: { sku: 'b' } }),
     ];
-    const query = { metrics: ['value', 'tax', 'pieces', 'only_b'], start: '2026-04-20T00:00:00Z', end: '2026-04-21T00:00:00Z' };
+    const query = {
+      metrics: ['value', 'tax', 'pieces', 'only_b'],
+      start: '2026-04-20T00:00:00Z',
+      end: '2026-04-21T00:00:00Z',
+    };
     const kind = shop.kinds.kpis;
     const of = async (group_by: string[]) => {
       const parsed = kind.schema.parse({ ...query, group_by });

@@ -50,13 +50,28 @@ export function rawEvents(seed: number, orders: number): ShopEvent[] {
     const currency = pick(CURRENCIES);
     send('order.created', at_ms, { ...some(anything()), order_id, currency, amount: below(9_000) });
     if (random() < 0.3) {
-      send('order_updated', at_ms + 60_000 * (1 + below(100)), { ...some({ ...anything(), amount: below(9_000) }), order_id });
+      send('order_updated', at_ms + 60_000 * (1 + below(100)), {
+        ...some({ ...anything(), amount: below(9_000) }),
+        order_id,
+      });
     }
     for (let payment = below(3); payment > 0; payment--) {
-      const members = some({ country: pick(COUNTRIES), campaign: `k${below(3)}`, discount: below(50), tax: below(90) });
-      send(pick(['payment.succeeded', 'Refund_Issued']), when(), { ...members, order_id, amount: below(5_000) });
+      const members = some({
+        country: pick(COUNTRIES),
+        campaign: `k${below(3)}`,
+        discount: below(50),
+        tax: below(90),
+      });
+      send(pick(['payment.succeeded', 'Refund_Issued']), when(), {
+        ...members,
+        order_id,
+        amount: below(5_000),
+      });
     }
-    const free = { ...some(anything()), ...(random() < 0.7 ? { amount: below(300), currency: pick(CURRENCIES) } : {}) };
+    const free = {
+      ...some(anything()),
+      ...(random() < 0.7 ? { amount: below(300), currency: pick(CURRENCIES) } : {}),
+    };
     send(pick(FREE_TYPES), when(), free);
   }
   return events;
@@ -74,7 +89,9 @@ export function factsOf(events: readonly ShopEvent[]): RawFact[] {
     const id = String(members.order_id);
     versions.set(id, { ...versions.get(id), ...(members as Members) });
   }
-  const isKnown = new Set(events.filter(({ type }) => type === 'order.created').map((event) => event.order_id));
+  const isKnown = new Set(
+    events.filter(({ type }) => type === 'order.created').map((event) => event.order_id),
+  );
   return events.map((event) => {
     const type = normal(event.type);
     const order = isKnown.has(event.order_id) ? versions.get(String(event.order_id)) : undefined;
@@ -83,7 +100,9 @@ export function factsOf(events: readonly ShopEvent[]): RawFact[] {
     const all: Record<string, unknown> =
       type === 'order.created' ? { ...event, ...order } : { ...(order === undefined ? {} : given), ...event };
     const members = <T>(names: readonly string[], type: 'string' | 'number'): Record<string, T> =>
-      Object.fromEntries(names.flatMap((name) => (typeof all[name] === type ? [[name, all[name] as T]] : [])));
+      Object.fromEntries(
+        names.flatMap((name) => (typeof all[name] === type ? [[name, all[name] as T]] : [])),
+      );
     return {
       type,
       time_ms: Date.parse(event.time),

@@ -3,7 +3,13 @@ import { QueryError } from '../query/index.ts';
 import { EVERY_ROW, type MeasureRule, type MemberRule, type OwnMeasure } from '../row-sums/index.ts';
 import { HASH, NUMBER } from '../rows/index.ts';
 import type { CustomMetric, EventSelection, RatioPart } from './custom-metric.ts';
-import { findMetric, isMoneyMeasure, type MetricDefinition, type OwnMember, type Operand } from './metrics.ts';
+import {
+  findMetric,
+  isMoneyMeasure,
+  type MetricDefinition,
+  type Operand,
+  type OwnMember,
+} from './metrics.ts';
 
 /** Which rows count: those of the events' types that pass the filters. */
 export interface OwnRows {
@@ -39,6 +45,11 @@ export class OwnMetrics {
     return own === undefined ? findMetric(name) : this.#defined(own);
   }
 
+  /** Whether a ratio can be made of the metric of a name. */
+  canDivide(name: string): boolean {
+    return this.#operand(name) !== undefined;
+  }
+
   ruleOf(measure: OwnMeasure): OwnRule<MeasureRule> {
     const rule = this.#rules.get(measure);
     if (rule === undefined) throw new Error(`no metric has the measure ${measure}`);
@@ -59,7 +70,11 @@ export class OwnMetrics {
       const denominator = this.#operand(metric.denominator);
       if (numerator === undefined || denominator === undefined) return undefined;
       const unit = [numerator, denominator].filter((operand) => isMoneyOperand(operand)).length === 1;
-      return { ...texts, unit: unit ? 'money' : 'ratio', formula: { kind: 'quotient', numerator, denominator } };
+      return {
+        ...texts,
+        unit: unit ? 'money' : 'ratio',
+        formula: { kind: 'quotient', numerator, denominator },
+      };
     }
     if (metric.type === 'avg') {
       const numerator = [{ measure: this.#measure(metric, metric.field, 'amount'), factor: 1 as const }];
@@ -90,7 +105,9 @@ export class OwnMetrics {
   #part(part: Exclude<Part, { type: 'avg' }>): Operand {
     if (part.type === 'distinct') return { kind: 'distinct', of: this.#member(part, part.field) };
     const measure =
-      part.type === 'count' ? this.#measure(part, '', 'count') : this.#measure(part, part.field, kindOf(part.field));
+      part.type === 'count'
+        ? this.#measure(part, '', 'count')
+        : this.#measure(part, part.field, kindOf(part.field));
     return { kind: 'sum', terms: [{ measure, factor: 1 }] };
   }
 

@@ -6,8 +6,8 @@ export {
   EVERY_ROW,
   type MeasureRule,
   type MemberRule,
-  observed,
   type OwnMeasure,
+  observed,
   type PlacedRule,
   ruleOf,
 } from './measure-rules.ts';

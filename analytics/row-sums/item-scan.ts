@@ -152,14 +152,7 @@ export class ItemScan {
     return true;
   }
 
-  #addMember(
-    words: ChunkHashes,
-    at: number,
-    groups: number,
-    row: number,
-    slot: number,
-    sign: number,
-  ): void {
+  #addMember(words: ChunkHashes, at: number, groups: number, row: number, slot: number, sign: number): void {
     const local = words.index === null ? 0 : (words.index[row] as number);
     const hi = words.hi[local] as number;
     const lo = words.lo[local] as number;

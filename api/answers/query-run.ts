@@ -1,3 +1,4 @@
+import type { OfTenant } from '../../analytics/index.ts';
 import {
   asMillraceError,
   type MillraceError,
@@ -67,7 +68,7 @@ export async function runQuery<Q, S, P, A>(
 ): Promise<Answered<A>> {
   const asking = await begin(parts, call, wish);
   try {
-    const answered = await asking.executor.run(kind, query, asking.options);
+    const answered = await asking.executor.run(kind, ofTenant(parts, call, query), asking.options);
     return { ...answered, state: asking.stateAt(answered.progress) };
   } catch (thrown) {
     throw asProblem(thrown);
@@ -83,9 +84,26 @@ export async function planQuery<Q, S, P, A>(
   wish: QueryWish,
 ): Promise<Planned> {
   const asking = await begin(parts, call, wish);
-  const planned = asking.executor.plan(kind, query, asking.options);
+  const planned = asking.executor.plan(kind, ofTenant(parts, call, query), asking.options);
   const refused = planned.refused === undefined ? undefined : asProblem(planned.refused);
   return { ...planned, refused, state: asking.stateAt(planned.progress) };
+}
+
+/** The query with those of its tenant's own metrics that it names. */
+export function withOwnMetrics<Q extends OfTenant>(
+  { tenants }: AnswerParts,
+  tenant: string,
+  query: Q,
+  names: readonly string[],
+): Q {
+  const own_metrics = tenants?.metricsOf(tenant, names) ?? [];
+  return own_metrics.length === 0 ? query : { ...query, own_metrics };
+}
+
+/** The query with what its tenant has set: kinds use it where the query says nothing of its own. */
+function ofTenant<Q>({ tenants }: AnswerParts, { tenant }: Asker, query: Q): Q {
+  const defaults = tenants?.defaultsOf(tenant);
+  return defaults === undefined ? query : { ...query, tenant: defaults };
 }
 
 interface Asking {

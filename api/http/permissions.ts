@@ -5,6 +5,7 @@ export const PERMISSIONS = [
   'kpis:read',
   'definitions:read',
   'definitions:write',
+  'settings:write',
   'jobs:read',
   'jobs:cancel',
   'keys:manage',

@@ -3,6 +3,7 @@ import {
   type BatchEntry,
   type KpiAnswer,
   type KpiBatch,
+  type KpiQuery,
   type KpiShared,
   kpiBatchItemSchema,
   kpiBatchSchema,
@@ -19,6 +20,7 @@ import {
   planQuery,
   runQuery,
   wishOf,
+  withOwnMetrics,
 } from '../../answers/index.ts';
 import { ApiError, booleanParam, type Route, route, timeText, titleOf } from '../../http/index.ts';
 import { batchPlanSchema, explainSchema, kpiPlanSchema, planOf, planView } from './plan-view.ts';
@@ -158,7 +160,8 @@ export function kpiRoutes(parts: AnswerParts): readonly Route[] {
       problems: [...BODY_PROBLEMS, ...QUERY_PROBLEMS, 'aggregation_not_supported'],
       handle: async (call) => {
         const { tenant, query } = call;
-        const body = query.explain === true ? { ...call.body, explain: true } : call.body;
+        const asked: KpiQuery = query.explain === true ? { ...call.body, explain: true } : call.body;
+        const body = withOwnMetrics(parts, tenant, asked, asked.metrics);
         const wish = { wish: wishOf(body) };
         if (query.dry_run === true || body.dry_run === true) {
           const planned = await planQuery(parts, call, queries.kpis, body, wish);
@@ -192,8 +195,9 @@ export function kpiRoutes(parts: AnswerParts): readonly Route[] {
       },
       problems: [...BODY_PROBLEMS, ...QUERY_PROBLEMS, 'aggregation_not_supported'],
       handle: async (call) => {
-        const { tenant, body } = call;
-        refuseOwnFreshness(body);
+        const { tenant } = call;
+        refuseOwnFreshness(call.body);
+        const body = withOwnMetrics<KpiBatch>(parts, tenant, call.body, namesOf(call.body));
         const wish = { wish: wishOf(body) };
         if (body.dry_run === true) {
           return { status: 200, json: planOf(await planQuery(parts, call, queries.batch, body, wish)) };
@@ -206,6 +210,12 @@ export function kpiRoutes(parts: AnswerParts): readonly Route[] {
     }),
     summaryRoute(parts, queries.summary),
   ];
+}
+
+/** The names of metrics in a batch, whose queries are not checked yet. */
+function namesOf({ queries }: KpiBatch): string[] {
+  const named = queries.flatMap(({ metrics }) => (Array.isArray(metrics) ? metrics : []));
+  return [...new Set(named.filter((name) => typeof name === 'string'))];
 }
 
 /** What is asked for the whole batch must not be asked for a part of it, and then ignored. */

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import {
   type KpiShared,
+  type KpiSummaryQuery,
   kpiQuerySchema,
   kpiSummarySchema,
   type OrderQueries,
@@ -15,6 +16,7 @@ import {
   QUERY_RUN_PROBLEMS,
   runQuery,
   wishOf,
+  withOwnMetrics,
 } from '../../answers/index.ts';
 import {
   booleanParam,
@@ -111,7 +113,8 @@ export function summaryRoute(parts: AnswerParts, kind: OrderQueries['summary']):
     },
     problems: QUERY_PROBLEMS,
     handle: async (call) => {
-      const { force_fresh, min_position, dry_run, explain, ...summary } = call.query;
+      const { force_fresh, min_position, dry_run, explain, ...asked } = call.query;
+      const summary = withOwnMetrics<KpiSummaryQuery>(parts, call.tenant, asked, asked.metrics ?? []);
       const { max_staleness } = summary;
       const wish = wishOf({ max_staleness, force_fresh, min_position });
       if (dry_run === true) {
