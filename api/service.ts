@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { Definitions } from '../runtime/index.ts';
+import { adoptEarlierJobs, Definitions, diskIdOf, JobFiles, Jobs } from '../runtime/index.ts';
 import { KeyRing, TokenVerifier } from './access/index.ts';
 import type { AnswerParts } from './answers/index.ts';
 import { type App, addDocs, buildApp, HttpMetrics, openApiDocument, RateLimiter } from './app/index.ts';
@@ -7,6 +7,7 @@ import {
   type ApiPorts,
   BodyBudget,
   Cursors,
+  EventStreams,
   FreshnessTracker,
   Idempotency,
   type Route,
@@ -14,12 +15,13 @@ import {
 import { attributionRoutes } from './sections/attribution/index.ts';
 import { catalogRoutes } from './sections/catalog/index.ts';
 import { rfmRoute } from './sections/customers/index.ts';
-import { eventRoutes } from './sections/events/index.ts';
+import { EventSearch, eventRoutes } from './sections/events/index.ts';
+import { exportKind, exportRoutes } from './sections/exports/index.ts';
 import { diagnosticsRoutes, healthRoutes, metricsRoutes } from './sections/health/index.ts';
-import { BULK_JOB, bulkRoutes, bulkRunner, ingestRoutes, Spool } from './sections/ingest/index.ts';
-import { JobManager, JobStore, jobRoutes } from './sections/jobs/index.ts';
+import { bulkKind, bulkRoutes, ingestRoutes, Spool } from './sections/ingest/index.ts';
+import { backfillKind, backfillRoutes, jobRoutes } from './sections/jobs/index.ts';
 import { keyRoutes } from './sections/keys/index.ts';
-import { kpiRoutes } from './sections/kpis/index.ts';
+import { kpiRoutes, queryKind } from './sections/kpis/index.ts';
 import { settingsRoutes } from './sections/tenant-settings/index.ts';
 import { Tenants } from './tenants/index.ts';
 
@@ -32,7 +34,9 @@ export interface Api {
   readonly app: App;
   /** Every route, as it documents itself. */
   readonly routes: readonly Route[];
-  /** Interrupts the running job and stops watching. Call it once the HTTP server has drained. */
+  /** Ends what would be open for ever, so that the HTTP server can drain. */
+  drain(): void;
+  /** Gives back the running jobs and stops watching. Call it once the HTTP server has drained. */
   close(): Promise<void>;
 }
 
@@ -49,28 +53,29 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   await definitions.open();
   const cursors = await Cursors.open(ports.keys);
   const once = new Idempotency(ports.idempotency, clock);
-  const spool = new Spool(join(settings.dataDir, 'spool'), settings.bulk);
-  const store = new JobStore(join(settings.dataDir, 'jobs'), log);
-  const jobs = new JobManager({ store, clock, log, queued_max: settings.bulk.queued_jobs_max });
-  jobs.register(BULK_JOB, bulkRunner({ spool, ports }));
-  await jobs.load();
-  await spool.open(jobs.unfinished());
   const tracker = new FreshnessTracker(ports);
   const metrics = new HttpMetrics();
   const answers: AnswerParts = { ports, tracker, tenants };
+  const events = { answers, cursors, finder: () => ports.finder?.() };
+  const search = new EventSearch(events);
+  const { jobs, spool } = await openJobs(ports, answers, search);
+  const streams = new EventStreams();
+  const making = { jobs, once };
   const routes = [
     ...ingestRoutes(ports, once),
     ...bulkRoutes({ spool, jobs, once }),
-    ...eventRoutes({ answers, cursors, finder: () => ports.finder?.() }),
-    ...kpiRoutes(answers),
+    ...eventRoutes(events),
+    ...kpiRoutes(answers, making),
     ...catalogRoutes(tenants, cursors),
     ...settingsRoutes(tenants),
+    ...exportRoutes({ ...making, answers, search, cursors }),
+    ...backfillRoutes(making, ports.backfill),
+    ...jobRoutes({ jobs, cursors, streams, now: () => clock.now() }),
     rfmRoute(answers, cursors),
     ...attributionRoutes(answers),
-    ...jobRoutes(jobs, cursors),
     ...keyRoutes(keys, cursors, clock),
     ...healthRoutes(ports, jobs, definitions),
-    ...metricsRoutes(ports, metrics),
+    ...metricsRoutes(ports, metrics, () => [...jobs.samples(), ...streams.samples()]),
     ...diagnosticsRoutes(answers, { jobs, spool }),
   ];
   const limiter = new RateLimiter(settings.rateLimit);
@@ -82,11 +87,34 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   return {
     app,
     routes,
+    drain: () => streams.close(),
     close: async () => {
+      streams.close();
       tracker.close();
       await jobs.close();
       await keys.close();
       await definitions.close();
     },
   };
+}
+
+/** Opens the jobs with all their kinds, and what an earlier version left of its own. */
+async function openJobs(
+  ports: ApiPorts,
+  answers: AnswerParts,
+  search: EventSearch,
+): Promise<{ readonly jobs: Jobs; readonly spool: Spool }> {
+  const { settings, clock, log, backfill } = ports;
+  const { dataDir } = settings;
+  const files = new JobFiles(join(dataDir, 'job-files'), await diskIdOf(dataDir), settings.jobs);
+  await files.open();
+  const spool = new Spool(join(dataDir, 'spool'), settings.bulk);
+  const jobs = new Jobs({ ...ports.jobs, files, clock, log, queued_max: settings.jobs.queued_max });
+  const bulk = bulkKind({ spool, ports });
+  const kinds = [bulk, exportKind({ answers, search, files }), queryKind(answers, files)];
+  for (const kind of backfill === undefined ? kinds : [...kinds, backfillKind(backfill)]) jobs.register(kind);
+  await jobs.open();
+  await adoptEarlierJobs(join(dataDir, 'jobs'), jobs, { errors: ports.jobs.errors, lane: bulk.lane, log });
+  await spool.open(jobs.unfinished());
+  return { jobs, spool };
 }

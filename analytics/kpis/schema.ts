@@ -10,8 +10,8 @@ export const MAX_GROUP_BY = 16;
 export const MAX_GROUPS = 1_000;
 export const DEFAULT_GROUPS = 100;
 
+const { start, end, ...HEAD } = HEAD_MEMBERS;
 const MEMBERS = {
-  ...HEAD_MEMBERS,
   metrics: z
     .array(
       z.union([z.enum(METRIC_NAMES as readonly [string, ...string[]]), z.string().regex(METRIC_NAME)], {
@@ -21,6 +21,7 @@ const MEMBERS = {
     .min(1)
     .max(MAX_METRICS)
     .describe('Names of the metric catalogue'),
+  ...{ start, end },
   granularity: z
     .enum(GRANULARITY_INPUTS)
     .optional()
@@ -35,6 +36,7 @@ const MEMBERS = {
     .max(MAX_GROUPS)
     .default(DEFAULT_GROUPS)
     .describe('Groups to answer: those with the largest total of the first metric'),
+  ...HEAD,
 };
 
 /** The body of a KPI query, where `custom` dimensions are declared. */

@@ -17,8 +17,8 @@ import {
   type FieldError,
   type Freshness,
   type FreshnessWish,
+  type Principal,
   type ProblemCode,
-  type RawCall,
   requireFreshness,
   requireReader,
 } from '../http/index.ts';
@@ -53,7 +53,12 @@ export interface QueryWish {
   readonly deadline_ms?: number;
 }
 
-type Asker = Pick<RawCall, 'request' | 'tenant' | 'principal'>;
+/** Who asks: a call, or a job for whoever made it. */
+export interface Asker {
+  readonly request: Pick<Request, 'signal'>;
+  readonly tenant: string;
+  readonly principal: Pick<Principal, 'key_id'>;
+}
 
 /**
  * Runs a query for a caller: waits as it wishes, counts it for its tenant and key, drops it when the client's
@@ -89,21 +94,27 @@ export async function planQuery<Q, S, P, A>(
   return { ...planned, refused, state: asking.stateAt(planned.progress) };
 }
 
-/** The query with those of its tenant's own metrics that it names. */
-export function withOwnMetrics<Q extends OfTenant>(
-  { tenants }: AnswerParts,
-  tenant: string,
-  query: Q,
-  names: readonly string[],
-): Q {
-  const own_metrics = tenants?.metricsOf(tenant, names) ?? [];
-  return own_metrics.length === 0 ? query : { ...query, own_metrics };
-}
-
-/** The query with what its tenant has set: kinds use it where the query says nothing of its own. */
+/** The query with what its tenant has set, and with those of the tenant's own metrics that it names. */
 function ofTenant<Q>({ tenants }: AnswerParts, { tenant }: Asker, query: Q): Q {
   const defaults = tenants?.defaultsOf(tenant);
-  return defaults === undefined ? query : { ...query, tenant: defaults };
+  const own_metrics = tenants?.metricsOf(tenant, metricNamesIn(query)) ?? [];
+  if (defaults === undefined && own_metrics.length === 0) return query;
+  const given: OfTenant = {
+    ...(defaults === undefined ? {} : { tenant: defaults }),
+    ...(own_metrics.length === 0 ? {} : { own_metrics }),
+  };
+  return { ...query, ...given };
+}
+
+/** The names of metrics in a query, or in those of a batch, which are not checked yet. */
+function metricNamesIn(query: unknown): readonly string[] {
+  const { metrics, queries } = query as { readonly metrics?: unknown; readonly queries?: unknown };
+  const listed = [
+    metrics,
+    ...(Array.isArray(queries) ? queries.map((one: unknown) => Object(one).metrics) : []),
+  ];
+  const names = listed.flatMap((list: unknown): unknown[] => (Array.isArray(list) ? list : []));
+  return [...new Set(names.filter((name) => typeof name === 'string'))];
 }
 
 interface Asking {

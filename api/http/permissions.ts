@@ -3,11 +3,13 @@ export const PERMISSIONS = [
   'events:write',
   'events:read',
   'kpis:read',
+  'exports:create',
   'definitions:read',
   'definitions:write',
   'settings:write',
   'jobs:read',
   'jobs:cancel',
+  'backfills:create',
   'keys:manage',
   'metrics:read',
   'diagnostics:read',
@@ -35,8 +37,8 @@ const READ = [
 export const ROLE_RULES: Readonly<Record<Role, RoleRules>> = {
   viewer: { summary: 'Reads analytics', permissions: READ },
   analyst: {
-    summary: 'Reads analytics, and makes definitions, ad-hoc queries and exports',
-    permissions: [...READ, 'definitions:write'],
+    summary: 'Reads analytics, and makes definitions, ad-hoc queries and exports; cancels its own jobs',
+    permissions: [...READ, 'definitions:write', 'exports:create', 'jobs:cancel'],
   },
   admin: { summary: 'Everything, keys and jobs too', permissions: PERMISSIONS },
   ingest: {

@@ -1,5 +1,5 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { codeOf, orderEvent, startTestApi, type TestApi } from '../fixture-api.ts';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { codeOf, orderEvent, PATIENTLY, startTestApi, type TestApi } from '../fixture-api.ts';
 
 let test: TestApi;
 let admin: string;
@@ -269,6 +269,22 @@ describe('settings of a tenant', () => {
     const byCustomer = await test.send('/events?customer_id=bob', { key: viewer });
     expect([byCustomer.status, await codeOf(byCustomer)]).toEqual(masked);
     expect(await search({ query: { field: 'country', eq: 'GB' } })).toMatchObject([200, [{ event_id: '1' }]]);
+    const exported = async (key: string, query: object = {}): Promise<string> => {
+      const made = await test.send('/exports', { key, json: { query, format: 'csv' } });
+      if (made.status !== 202) return codeOf(made);
+      const { job_id } = (await made.json()) as { job_id: string };
+      let url: string | null = null;
+      await vi.waitFor(async () => {
+        url = String((await jsonOf(await test.send(`/exports/${job_id}`, { key }))).download_url);
+        expect(url).toContain('token=');
+      }, PATIENTLY);
+      return (await test.send(String(url))).text();
+    };
+    const masks = await exported(analyst);
+    expect(masks).toMatch(/\*\*\*/);
+    expect(masks).not.toMatch(/bob|Street/);
+    expect(await exported(analyst, { text: 'bob' })).toBe('field_masked');
+    expect(await exported(admin)).toMatch(/bob@example.com/);
     expect(await search({ text: 'bob' }, admin)).toMatchObject([200, [{ customer_id: 'bob' }]]);
   });
 });

@@ -3,6 +3,7 @@ import {
   JetStreamPublisher,
   jetstreamInputs,
   type NatsLink,
+  type NatsServer,
   openManager,
   streamFacts,
   toldPublisher,
@@ -12,6 +13,7 @@ import {
   type KvReader,
   type MetricSample,
   MillraceError,
+  openDataFolder,
   openLmdbStore,
   systemClock,
   type Topology,
@@ -19,7 +21,7 @@ import {
 import { currentState, inline, PartitionHost, WHOLE_STREAM } from '../host/index.ts';
 import { type Cause, diagnose, gatherFacts, type HostFacts, SendWatch } from '../why/index.ts';
 import type { RunOptions } from './run-options.ts';
-import { makeFolder, makeStreams, serverOf } from './surroundings.ts';
+import { makeStreams, serverOf } from './surroundings.ts';
 
 /** A topology that runs. */
 export interface RunningTopology {
@@ -59,33 +61,33 @@ export interface RunningTopology {
 export async function run(topology: Topology, options: RunOptions): Promise<RunningTopology> {
   const log = options.log ?? (() => undefined);
   const inputs = jetstreamInputs(topology);
-  await makeFolder(options.dataDir);
+  for (const line of openDataFolder(options.dataDir)) log(line);
   const end = ending();
-  const server = await serverOf(options, log, end.fail);
+  const server = await serverOf(options, inputs, log, end.fail);
   const opened: (() => Promise<void>)[] = [() => server.stop()];
   const close = async (): Promise<void> => {
     for (const work of opened.toReversed()) await work();
   };
   try {
-    const link = await connectNats({ url: server.url, name: `millrace-${topology.name}` });
+    const link = await connectNats({ ...server.server, name: `millrace-${topology.name}` });
     opened.push(() => link.close());
     const manager = await openManager(link);
-    await makeStreams(manager, inputs, options, log);
+    await makeStreams(link, manager, inputs, options, log);
     const sends = new SendWatch();
     const host = hostOf(
-      { topology, inputs, options, sends, link, natsUrl: server.url, log, fail: end.fail },
+      { topology, inputs, options, sends, link, nats: server.server, log, fail: end.fail },
       opened,
     );
     const reader = host.reader();
     if (reader === undefined) throw new MillraceError('no_state', `There is no state in ${host.statePath}.`);
     host.start();
     const unwatch = link.onStatus((status) => {
-      if (status === 'disconnected') log(`NATS at ${server.url} is away; the task goes on when it is back`);
-      if (status === 'connected') log(`NATS at ${server.url} is back`);
+      if (status === 'disconnected') log(`NATS at ${link.url} is away; the task goes on when it is back`);
+      if (status === 'connected') log(`NATS at ${link.url} is back`);
     });
     opened.push(() => Promise.resolve(unwatch()));
     return {
-      url: server.url,
+      url: link.url,
       link,
       reader,
       ended: end.promise,
@@ -126,14 +128,14 @@ interface HostParts {
   readonly options: RunOptions;
   readonly sends: SendWatch;
   readonly link: NatsLink;
-  readonly natsUrl: string;
+  readonly nats: NatsServer;
   readonly log: (line: string) => void;
   readonly fail: (error: MillraceError) => void;
 }
 
 /** The host of the topology's current generation; what has to be closed goes to `opened`. */
 function hostOf(parts: HostParts, opened: (() => Promise<void>)[]): PartitionHost {
-  const { topology, inputs, options, sends, link, natsUrl, log, fail } = parts;
+  const { topology, inputs, options, sends, link, nats, log, fail } = parts;
   const { generation, partitionPath } = currentState(options.dataDir, topology.name);
   const statePath = partitionPath(WHOLE_STREAM);
   const store = openLmdbStore(statePath);
@@ -148,7 +150,7 @@ function hostOf(parts: HostParts, opened: (() => Promise<void>)[]): PartitionHos
       topology,
       store,
       inputs,
-      natsUrl,
+      nats,
       partition: WHOLE_STREAM,
       publisher: sends.over(toldPublisher(options.publisher?.(jetStream) ?? jetStream, systemClock, log)),
       allowTopologyChange: options.allowTopologyChange ?? false,

@@ -9,7 +9,9 @@ import {
   type RowDimension,
 } from '../../analytics/index.ts';
 import { DEFAULT_SCAN_THREADS, MillraceError } from '../../engine/index.ts';
+import { QUEUED_MAX_JOBS } from '../jobs/index.ts';
 import { checkJwt, type JwtSettings, jwtFields, jwtOf } from './jwt-settings.ts';
+import { checkNats, type NatsSettings, natsFields, natsOf } from './nats-settings.ts';
 import { duration, integer } from './setting-fields.ts';
 
 type CubeDefinition = ReturnType<typeof cubeOf>;
@@ -68,11 +70,6 @@ const customDimensions = z
     return names;
   });
 
-const url = z
-  .string()
-  .regex(/^(nats|tls|ws|wss):\/\/\S+$/, 'must be one or more URLs such as nats://127.0.0.1:4222')
-  .optional();
-
 // The key goes into a header, so it has to be what a header can carry.
 const adminKey = z
   .string()
@@ -82,8 +79,7 @@ const adminKey = z
 /** What every process has that runs a topology, whichever it is. */
 const hostFields = {
   DATA_DIR: z.string().default('./data').describe('Where state, spool and jobs are kept'),
-  NATS_URL: url.describe('NATS server to use; without it an embedded one is started'),
-  NATS_SERVER_BIN: z.string().optional().describe('nats-server binary of the embedded server'),
+  ...natsFields,
   ALLOW_TOPOLOGY_CHANGE: z
     .enum(['0', '1'], { error: 'must be 1, for one start, or absent' })
     .default('0')
@@ -132,18 +128,25 @@ const fields = z.object({
   ),
   BULK_MAX_BYTES: integer(2_048 * MIB, 1_024, 1_048_576 * MIB).describe('Size of one bulk upload, unpacked'),
   SPOOL_MAX_BYTES: integer(10_240 * MIB, 1_024, 1_048_576 * MIB).describe('Size of all bulk uploads on disk'),
-  BULK_MAX_QUEUED_JOBS: integer(100, 1, 10_000).describe('Jobs that wait for their turn'),
+  JOBS_MAX_QUEUED: integer(QUEUED_MAX_JOBS, 1, 10_000).describe(
+    'Jobs of one lane and tenant that wait for their turn or are paused',
+  ),
+  JOB_FILE_MAX_BYTES: integer(4_096 * MIB, 1_024, 1_048_576 * MIB).describe(
+    'Size of one file that a job writes',
+  ),
+  JOB_FILES_MAX_BYTES: integer(20_480 * MIB, 1_024, 1_048_576 * MIB).describe(
+    'Size of all files of jobs on disk',
+  ),
   ...jwtFields,
 });
 
 /** Every setting, by its environment variable. */
-export const settingsSchema = fields.superRefine(checkJwt);
+export const settingsSchema = fields.superRefine(checkJwt).superRefine(checkNats);
 
 /** The settings of a process that runs a topology, whichever it is. */
-export interface HostSettings {
+export interface HostSettings extends NatsSettings {
   /** Absolute. */
   readonly dataDir: string;
-  readonly natsUrl: string | undefined;
   readonly natsServerBin: string | undefined;
   /** For one start: state that a changed topology loses is deleted. */
   readonly allowTopologyChange: boolean;
@@ -172,7 +175,11 @@ export interface Settings extends HostSettings {
   readonly bulk: {
     readonly upload_max_bytes: number;
     readonly spool_max_bytes: number;
-    readonly queued_jobs_max: number;
+  };
+  readonly jobs: {
+    readonly queued_max: number;
+    readonly file_max_bytes: number;
+    readonly files_max_bytes: number;
   };
   /** Undefined: only API keys are accepted. */
   readonly jwt: JwtSettings | undefined;
@@ -190,12 +197,13 @@ function parsed<T extends z.ZodObject>(schema: T, env: Env): z.output<T> {
   throw new MillraceError('bad_setting', `Bad setting: ${sentences.join(' ')} Correct it and start again.`);
 }
 
-const hostSchema = z.object(hostFields);
+const hostFieldsSchema = z.object(hostFields);
+const hostSchema = hostFieldsSchema.superRefine(checkNats);
 
-function hostSettings(values: z.output<typeof hostSchema>): HostSettings {
+function hostSettings(values: z.output<typeof hostFieldsSchema>): HostSettings {
   return {
     dataDir: resolve(values.DATA_DIR),
-    natsUrl: values.NATS_URL,
+    ...natsOf(values),
     natsServerBin: values.NATS_SERVER_BIN,
     allowTopologyChange: values.ALLOW_TOPOLOGY_CHANGE === '1',
   };
@@ -231,7 +239,11 @@ export function readSettings(env: Env): Settings {
     bulk: {
       upload_max_bytes: s.BULK_MAX_BYTES,
       spool_max_bytes: s.SPOOL_MAX_BYTES,
-      queued_jobs_max: s.BULK_MAX_QUEUED_JOBS,
+    },
+    jobs: {
+      queued_max: s.JOBS_MAX_QUEUED,
+      file_max_bytes: s.JOB_FILE_MAX_BYTES,
+      files_max_bytes: s.JOB_FILES_MAX_BYTES,
     },
     jwt: jwtOf(s),
   };

@@ -201,15 +201,19 @@ function searchRoute(search: EventSearch): Route {
     problems: [...PROBLEMS, ...CURSOR_PROBLEMS, ...BODY_PROBLEMS],
     handle: (call) => {
       const { body, request } = call;
-      const asked = askedBySearch(call, body, search);
+      const asked = askedBySearch({ tenant: call.tenant, mask: search.maskOf(call) }, body, search);
       const isPlan = body.dry_run === true || body.explain === true;
       return isPlan ? search.plan(asked) : search.answer(asked, request.signal);
     },
   });
 }
 
-function askedBySearch(call: RawCall, body: SearchBody, search: EventSearch): Asked {
-  const { tenant } = call;
+/** What a search's body asks for. Throws QueryError where it is none. */
+export function askedBySearch(
+  { tenant, mask }: Pick<Asked, 'tenant' | 'mask'>,
+  body: SearchBody,
+  search: EventSearch,
+): Asked {
   const { query, text, from, to, order, limit, cursor, max_scan } = body;
   const { as_of, max_staleness, force_fresh, min_position } = body;
   const words = text === undefined ? [] : wordsOf(text);
@@ -219,7 +223,7 @@ function askedBySearch(call: RawCall, body: SearchBody, search: EventSearch): As
   }
   return {
     tenant,
-    mask: search.maskOf(call),
+    mask,
     range: rangeOf(from, to),
     condition: query === undefined ? ANY : parseCondition(query, search.finder.terms),
     words,

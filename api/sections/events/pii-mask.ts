@@ -13,12 +13,20 @@ type Step = string | number;
 export class PiiMask {
   readonly #paths: readonly (readonly Step[])[];
 
+  readonly #fields: readonly string[];
+
   constructor(fields: readonly string[]) {
+    this.#fields = fields;
     // A member that the schema does not name is one of `data`, wherever it was sent; a CloudEvent has all of them there.
     this.#paths = fields.flatMap((field) => {
       const path = parsePath(field) ?? [];
       return path[0] === 'data' ? [path, path.slice(1)] : [path, ['data', ...path]];
     });
+  }
+
+  /** As they were given: a mask of them is the same. */
+  get fields(): readonly string[] {
+    return this.#fields;
   }
 
   get isEmpty(): boolean {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { META_TABLE, readProgress } from '../../../engine/index.ts';
-import type { Definitions } from '../../../runtime/index.ts';
+import type { Definitions, Jobs } from '../../../runtime/index.ts';
 import {
   type Answer,
   type ApiPorts,
@@ -10,7 +10,6 @@ import {
   timestamp,
   timeText,
 } from '../../http/index.ts';
-import type { JobManager } from '../jobs/index.ts';
 
 const STATUSES = ['ok', 'starting', 'degraded', 'failed'] as const;
 type Status = (typeof STATUSES)[number];
@@ -82,7 +81,7 @@ function definitionsHealth({ status }: Definitions): Subsystem {
 /** How every subsystem is, and the worst of it. */
 export function healthOf(
   ports: ApiPorts,
-  jobs: JobManager,
+  jobs: Jobs,
   definitions: Definitions,
 ): z.infer<typeof healthSchema> {
   const pipeline = ports.pipeline();
@@ -101,7 +100,7 @@ export function healthOf(
 }
 
 /** Section 16: whether the service works. */
-export function healthRoutes(ports: ApiPorts, jobs: JobManager, definitions: Definitions): readonly Route[] {
+export function healthRoutes(ports: ApiPorts, jobs: Jobs, definitions: Definitions): readonly Route[] {
   return [
     route({
       id: 'getHealth',

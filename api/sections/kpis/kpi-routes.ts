@@ -1,9 +1,6 @@
 import { z } from 'zod';
 import {
-  type BatchEntry,
-  type KpiAnswer,
   type KpiBatch,
-  type KpiQuery,
   type KpiShared,
   kpiBatchItemSchema,
   kpiBatchSchema,
@@ -12,17 +9,17 @@ import {
 } from '../../../analytics/index.ts';
 import {
   type AnswerParts,
-  type AnswerState,
   analyticsOf,
   BODY_PROBLEMS,
-  metaOf,
   metaSchema,
   planQuery,
   runQuery,
   wishOf,
-  withOwnMetrics,
 } from '../../answers/index.ts';
-import { ApiError, booleanParam, type Route, route, timeText, titleOf } from '../../http/index.ts';
+import { ApiError, booleanParam, type Route, route, timeText } from '../../http/index.ts';
+import type { JobMaking } from '../jobs/index.ts';
+import { answerView, batchAnswerView } from './answer-view.ts';
+import { JOB_ANSWER, JOB_PROBLEMS, makeQueryJob, requirePlan } from './kpi-jobs.ts';
 import { batchPlanSchema, explainSchema, kpiPlanSchema, planOf, planView } from './plan-view.ts';
 import { QUERY_PROBLEMS, summaryRoute } from './summary-routes.ts';
 
@@ -129,8 +126,10 @@ const batchAnswerSchema = z.object({
   calculated_at: z.string(),
 });
 
+const asJob = booleanParam.optional().describe('Answers 202 with a job, whose result is the answer');
+
 /** Section 3: time series, summaries and batches of them. */
-export function kpiRoutes(parts: AnswerParts): readonly Route[] {
+export function kpiRoutes(parts: AnswerParts, making: JobMaking): readonly Route[] {
   const { custom, queries } = analyticsOf(parts.ports.settings);
   const now = (): string => timeText(parts.ports.clock.now());
   const querySchema = kpiSchemaOf(custom);
@@ -147,7 +146,8 @@ export function kpiRoutes(parts: AnswerParts): readonly Route[] {
         '`as_of` answers as it was at a position or at an earlier answer. `max_staleness` refuses an answer ' +
         'that is older, `force_fresh` and `min_position` wait for what they name, at most 10 s.',
       permission: 'kpis:read',
-      query: z.strictObject(onPlan),
+      query: z.strictObject({ ...onPlan, async: asJob }),
+      idempotent: true,
       body: querySchema,
       body_examples: { daily: { summary: 'Orders and revenue by day and country', value: QUERY_EXAMPLE } },
       answers: {
@@ -156,16 +156,20 @@ export function kpiRoutes(parts: AnswerParts): readonly Route[] {
           schema: z.union([kpiAnswerSchema, kpiPlanSchema]),
           example: ANSWER_EXAMPLE,
         },
+        202: JOB_ANSWER,
       },
-      problems: [...BODY_PROBLEMS, ...QUERY_PROBLEMS, 'aggregation_not_supported'],
+      problems: [...BODY_PROBLEMS, ...QUERY_PROBLEMS, ...JOB_PROBLEMS, 'aggregation_not_supported'],
       handle: async (call) => {
         const { tenant, query } = call;
-        const asked: KpiQuery = query.explain === true ? { ...call.body, explain: true } : call.body;
-        const body = withOwnMetrics(parts, tenant, asked, asked.metrics);
+        const body = query.explain === true ? { ...call.body, explain: true } : call.body;
         const wish = { wish: wishOf(body) };
         if (query.dry_run === true || body.dry_run === true) {
           const planned = await planQuery(parts, call, queries.kpis, body, wish);
           return { status: 200, json: planView(planned, planned.plan.shared as KpiShared, tenant) };
+        }
+        if (query.async === true) {
+          await requirePlan(parts, call, queries.kpis, body);
+          return makeQueryJob(making, call, { of: 'query', query: body });
         }
         const { answer, state } = await runQuery(parts, call, queries.kpis, body, wish);
         return { status: 200, json: answerView(state, tenant, answer, now()) };
@@ -180,8 +184,10 @@ export function kpiRoutes(parts: AnswerParts): readonly Route[] {
       description:
         `Up to ${MAX_BATCH_QUERIES} queries, answered in order from one commit, so that a dashboard's ` +
         `numbers fit together. A query that cannot be answered has a \`problem\` instead; the others are ` +
-        'answered. Always synchronous. Freshness is asked for the whole batch.',
+        'answered. Freshness is asked for the whole batch. With `async=true` a job runs it.',
       permission: 'kpis:read',
+      query: z.strictObject({ async: asJob }),
+      idempotent: true,
       body: kpiBatchSchema,
       documented_body: kpiBatchSchema.extend({
         queries: z.array(kpiBatchItemSchema).min(1).max(MAX_BATCH_QUERIES),
@@ -192,30 +198,26 @@ export function kpiRoutes(parts: AnswerParts): readonly Route[] {
           description: 'An answer or a problem for each query, in order; their plan for `dry_run`',
           schema: z.union([batchAnswerSchema, batchPlanSchema]),
         },
+        202: JOB_ANSWER,
       },
-      problems: [...BODY_PROBLEMS, ...QUERY_PROBLEMS, 'aggregation_not_supported'],
+      problems: [...BODY_PROBLEMS, ...QUERY_PROBLEMS, ...JOB_PROBLEMS, 'aggregation_not_supported'],
       handle: async (call) => {
-        const { tenant } = call;
-        refuseOwnFreshness(call.body);
-        const body = withOwnMetrics<KpiBatch>(parts, tenant, call.body, namesOf(call.body));
+        const { tenant, body } = call;
+        refuseOwnFreshness(body);
         const wish = { wish: wishOf(body) };
         if (body.dry_run === true) {
           return { status: 200, json: planOf(await planQuery(parts, call, queries.batch, body, wish)) };
         }
+        if (call.query.async === true) {
+          await requirePlan(parts, call, queries.batch, body);
+          return makeQueryJob(making, call, { of: 'batch', query: body });
+        }
         const { answer, state } = await runQuery(parts, call, queries.batch, body, wish);
-        const calculated_at = now();
-        const results = answer.map((entry) => batchView(state, tenant, entry, calculated_at));
-        return { status: 200, json: { results, calculated_at } };
+        return { status: 200, json: batchAnswerView(state, tenant, answer, now()) };
       },
     }),
     summaryRoute(parts, queries.summary),
   ];
-}
-
-/** The names of metrics in a batch, whose queries are not checked yet. */
-function namesOf({ queries }: KpiBatch): string[] {
-  const named = queries.flatMap(({ metrics }) => (Array.isArray(metrics) ? metrics : []));
-  return [...new Set(named.filter((name) => typeof name === 'string'))];
 }
 
 /** What is asked for the whole batch must not be asked for a part of it, and then ignored. */
@@ -232,28 +234,4 @@ function refuseOwnFreshness({ queries }: KpiBatch): void {
   throw new ApiError('validation_failed', 'Ask for freshness beside `queries`, for the whole batch.', {
     errors,
   });
-}
-
-function batchView(state: AnswerState, tenant: string, entry: BatchEntry, calculated_at: string): object {
-  if ('problem' in entry)
-    return {
-      id: entry.id,
-      problem: { title: titleOf(entry.problem.code, 'The query cannot be answered'), ...entry.problem },
-    };
-  return { id: entry.id, ...answerView(state, tenant, entry.result, calculated_at) };
-}
-
-/** As the spec's example answers: groups and buckets first, everything about them in `meta`. */
-function answerView(state: AnswerState, tenant: string, answer: KpiAnswer, calculated_at: string): object {
-  const { query_id, groups, groups_total, truncated, currency, explain } = answer;
-  return {
-    query_id,
-    groups,
-    groups_total,
-    truncated,
-    ...(currency === undefined ? {} : { currency }),
-    calculated_at,
-    ...(explain === undefined ? {} : { explain }),
-    meta: metaOf(state, tenant, answer),
-  };
 }

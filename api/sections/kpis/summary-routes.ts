@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import {
   type KpiShared,
-  type KpiSummaryQuery,
   kpiQuerySchema,
   kpiSummarySchema,
   type OrderQueries,
@@ -16,7 +15,6 @@ import {
   QUERY_RUN_PROBLEMS,
   runQuery,
   wishOf,
-  withOwnMetrics,
 } from '../../answers/index.ts';
 import {
   booleanParam,
@@ -113,8 +111,7 @@ export function summaryRoute(parts: AnswerParts, kind: OrderQueries['summary']):
     },
     problems: QUERY_PROBLEMS,
     handle: async (call) => {
-      const { force_fresh, min_position, dry_run, explain, ...asked } = call.query;
-      const summary = withOwnMetrics<KpiSummaryQuery>(parts, call.tenant, asked, asked.metrics ?? []);
+      const { force_fresh, min_position, dry_run, explain, ...summary } = call.query;
       const { max_staleness } = summary;
       const wish = wishOf({ max_staleness, force_fresh, min_position });
       if (dry_run === true) {

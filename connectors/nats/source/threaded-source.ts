@@ -7,11 +7,11 @@ import {
   type StreamFacts,
   type Take,
 } from '../../../engine/index.ts';
+import type { NatsServer } from '../client/index.ts';
 import { newRing, RingReader } from './record-ring.ts';
 import type { SourceThreadOrder, SourceThreadReport, SourceThreadRequest } from './source-thread.ts';
 
-export interface ThreadedSourceOptions {
-  readonly url: string;
+export interface ThreadedSourceOptions extends NatsServer {
   readonly stream: string;
   /** The partition's name in positions; default `0`. */
   readonly partition?: string;
@@ -44,9 +44,9 @@ export class ThreadedSource implements Source {
   #waiting: (() => void)[] = [];
   #started = false;
 
-  constructor({ url, stream, partition = '0', filter_subjects = [] }: ThreadedSourceOptions) {
+  constructor({ stream, partition = '0', filter_subjects = [], ...nats }: ThreadedSourceOptions) {
     this.partition = partition;
-    const order: SourceThreadOrder = { url, stream, partition, filter_subjects, ring: this.#ring };
+    const order: SourceThreadOrder = { nats, stream, partition, filter_subjects, ring: this.#ring };
     this.#worker = new Worker(THREAD, { workerData: order, name: 'source', resourceLimits: THREAD_LIMITS });
     this.#worker.on('message', (report: SourceThreadReport) => this.#hear(report));
     this.#worker.on('error', (cause) => {
