@@ -14,6 +14,7 @@ import {
 } from './http/index.ts';
 import { attributionRoutes } from './sections/attribution/index.ts';
 import { catalogRoutes } from './sections/catalog/index.ts';
+import { cohortKind, cohortRoutes } from './sections/cohorts/index.ts';
 import { rfmRoute } from './sections/customers/index.ts';
 import { EventSearch, eventRoutes } from './sections/events/index.ts';
 import { exportKind, exportRoutes } from './sections/exports/index.ts';
@@ -27,6 +28,7 @@ import { Tenants } from './tenants/index.ts';
 
 export { bootstrapAdminKey } from './access/index.ts';
 export { serve } from './app/index.ts';
+export { createTopologyApp } from './topology/index.ts';
 
 export const API_VERSION = '1.0.0';
 
@@ -50,6 +52,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   await keys.open();
   const definitions = new Definitions({ store: ports.definitions, clock, log });
   const tenants = new Tenants(definitions, settings.customDimensions);
+  const cohorts = definitions.kind(cohortKind(settings.customDimensions));
   await definitions.open();
   const cursors = await Cursors.open(ports.keys);
   const once = new Idempotency(ports.idempotency, clock);
@@ -72,6 +75,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     ...backfillRoutes(making, ports.backfill),
     ...jobRoutes({ jobs, cursors, streams, now: () => clock.now() }),
     rfmRoute(answers, cursors),
+    ...cohortRoutes(answers, cohorts, cursors),
     ...attributionRoutes(answers),
     ...keyRoutes(keys, cursors, clock),
     ...healthRoutes(ports, jobs, definitions),

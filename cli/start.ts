@@ -33,6 +33,9 @@ import { KindRegistry, openDataFolder, QueryExecutor, systemClock } from '../eng
 import {
   currentState,
   DEFINITIONS_BUCKET,
+  diagnose,
+  gatherFacts,
+  hostFacts,
   inThread,
   ORDER_ANALYTICS_MODULE,
   ORDER_INPUT,
@@ -41,8 +44,10 @@ import {
   readSettings,
   type Settings,
   WHOLE_STREAM,
+  WhyWatch,
 } from '../runtime/index.ts';
 import { type CommandArguments, type CommandContext, type Running, UsageError } from './command.ts';
+import { keepStatus } from './keep-status.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -106,6 +111,16 @@ function hostOf(settings: Settings, nats: NatsServer, log: Logger): PartitionHos
       if (error === undefined) log.info({ state }, 'pipeline');
       else log.error({ state, code: error.code, cause: error.cause }, error.message);
     },
+  });
+}
+
+/** Why nothing comes out of the task, for the health. */
+function whyWatch(settings: Settings, host: PartitionHost, nats: NatsLink): WhyWatch {
+  const topology = orderTopology(settings);
+  return new WhyWatch(async () => {
+    const progress = host.progress();
+    const facts = { topology, inputs: [ORDER_INPUT], host: hostFacts(host, []), progress, nats };
+    return diagnose(await gatherFacts(facts));
   });
 }
 
@@ -207,8 +222,17 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
   const opened = openedState(host, settings, payloads);
   const apiPorts = await ports(settings, log, link, host, opened);
   const { created, key } = await bootstrapAdminKey(apiPorts);
-  const api = await createApp(apiPorts);
+  const watch = whyWatch(settings, host, link);
+  const api = await createApp({ ...apiPorts, why: () => watch.causes() });
   const server = await serve(api.app, settings);
+  const status = keepStatus({
+    dataDir: settings.dataDir,
+    topology: TOPOLOGY_NAME,
+    facts: () => hostFacts(host, []),
+    natsUrl: link.url,
+    httpUrl: server.url,
+    log: (line) => log.warn(line),
+  });
   process.stdout.write(
     `millrace listens on ${server.url}\n  docs    ${server.url}/docs\n  health  ${server.url}/v1/order-analytics/health\n` +
       `  nats    ${link.url}  (publish to events.<tenant>.<key>)\n  data    ${settings.dataDir}\n`,
@@ -222,6 +246,7 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
     if (stopping) return;
     stopping = true;
     log.info('stopping: requests are answered, what was taken is committed');
+    status.stop();
     api.drain();
     await server.close();
     await api.close();

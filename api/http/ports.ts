@@ -8,7 +8,7 @@ import type {
   QueryExecutor,
   TopologyDescription,
 } from '../../engine/index.ts';
-import type { Settings } from '../../runtime/index.ts';
+import type { Cause, Settings } from '../../runtime/index.ts';
 
 /** The state that answers are read from: one generation and its committed snapshots. */
 export interface StateReader {
@@ -74,6 +74,8 @@ export interface ApiPorts {
   /** Builds the state anew; undefined where this process cannot. */
   readonly backfill?: BackfillPort;
   pipeline(): PipelineStatus;
+  /** Why nothing comes out of the pipeline; empty where all is well. */
+  why?(): Promise<readonly Cause[]>;
 }
 
 /** Builds the next generation of the state from the stream, beside the live one, and makes it current. */
