@@ -15,6 +15,7 @@ import {
 import { attributionRoutes } from './sections/attribution/index.ts';
 import { catalogRoutes } from './sections/catalog/index.ts';
 import { cohortKind, cohortRoutes } from './sections/cohorts/index.ts';
+import { cubeKind, cubeRoutes } from './sections/cubes/index.ts';
 import { rfmRoute } from './sections/customers/index.ts';
 import { EventSearch, eventRoutes } from './sections/events/index.ts';
 import { exportKind, exportRoutes } from './sections/exports/index.ts';
@@ -53,6 +54,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const definitions = new Definitions({ store: ports.definitions, clock, log });
   const tenants = new Tenants(definitions, settings.customDimensions);
   const cohorts = definitions.kind(cohortKind(settings.customDimensions));
+  const cubes = definitions.kind(cubeKind(ports));
   await definitions.open();
   const cursors = await Cursors.open(ports.keys);
   const once = new Idempotency(ports.idempotency, clock);
@@ -71,6 +73,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     ...kpiRoutes(answers, making),
     ...catalogRoutes(tenants, cursors),
     ...settingsRoutes(tenants),
+    ...cubeRoutes(ports, cubes, cursors),
     ...exportRoutes({ ...making, answers, search, cursors }),
     ...backfillRoutes(making, ports.backfill),
     ...jobRoutes({ jobs, cursors, streams, now: () => clock.now() }),

@@ -103,10 +103,12 @@ function hostOf(settings: Settings, nats: NatsServer, log: Logger): PartitionHos
       statePath,
       inputs: [ORDER_INPUT],
       allowTopologyChange: settings.allowTopologyChange,
+      takesDefinitions: true,
     }),
     onTopologyChange: (changes) => {
       for (const { text } of changes) log.warn(`the topology changed: ${text}`);
     },
+    onDefinitionsUnread: (message) => log.warn(`definitions cannot be read: ${message}`),
     onChange: (state, error) => {
       if (error === undefined) log.info({ state }, 'pipeline');
       else log.error({ state, code: error.code, cause: error.cause }, error.message);

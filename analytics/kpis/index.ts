@@ -8,6 +8,7 @@ export {
   METRIC_NAME,
   referencesOf,
 } from './custom-metric.ts';
+export { type CubeProgress, cubeProgress } from './defined-cubes.ts';
 export type { MetricValue } from './evaluate.ts';
 export type { GroupKey } from './groups.ts';
 export { type KpiAnswer, kpiKind } from './kpi-kind.ts';

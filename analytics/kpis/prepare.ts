@@ -10,7 +10,7 @@ import {
   type TimeBuckets,
   zoneOf,
 } from '../query/index.ts';
-import type { QuerySettings } from '../query-head/index.ts';
+import { type QuerySettings, settingsOf } from '../query-head/index.ts';
 import {
   type Distribution,
   type MemberRule,
@@ -84,7 +84,7 @@ export interface Prepared {
  * `too_many_points`.
  */
 export function prepareKpis(query: KpiQuery, ofProcess: KpiSettings, now_ms: number): Prepared {
-  const settings = { ...ofProcess, ...query.tenant };
+  const settings = settingsOf(query, ofProcess);
   const own = new OwnMetrics(query.own_metrics ?? []);
   const asked = askedMetrics(query, own);
   const range = parseRange(query.start, query.end);

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { defineKind, type QueryKind } from '../../engine/index.ts';
 import { addExact } from '../../operators/index.ts';
 import { formatUtc, type TimeRange, zoneOf } from '../query/index.ts';
+import { settingsOf } from '../query-head/index.ts';
 import type { KpiResult } from './answer.ts';
 import type { MetricValue } from './evaluate.ts';
 import type { KpiAnswer } from './kpi-kind.ts';
@@ -107,7 +108,7 @@ export function kpiSummaryKind(
     schema: kpiSummarySchema,
     plan: (context, query) => {
       const sources = open(context);
-      const zone = zoneOf(query.timezone ?? query.tenant?.timezone ?? settings.timezone ?? 'UTC');
+      const zone = zoneOf(query.timezone ?? settingsOf(query, settings).timezone ?? 'UTC');
       const shown = shownBy(query);
       const { current, previous } = summaryPeriods(query, zone, context.now_ms);
       const plans = [false, true].flatMap((monetary) =>

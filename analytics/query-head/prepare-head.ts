@@ -22,6 +22,11 @@ export interface TenantDefaults extends Omit<QuerySettings, 'custom'> {
   readonly currency?: string;
 }
 
+/** The settings of a query: what its tenant has set goes before what the process has. */
+export function settingsOf<S extends QuerySettings>(query: object, settings: S): S {
+  return { ...settings, ...(query as { readonly tenant?: TenantDefaults }).tenant };
+}
+
 /** What `meta` says of an answer beside the state. Plain data. */
 export interface RangeHeader {
   readonly resolved_range: { readonly start: string; readonly end: string };
@@ -49,7 +54,7 @@ export function prepareHead(
   granularity = 'total',
 ): PreparedHead {
   const range = parseRange(query.start, query.end);
-  const zone = zoneOf(query.timezone ?? query.tenant?.timezone ?? settings.timezone ?? 'UTC');
+  const zone = zoneOf(query.timezone ?? settingsOf(query, settings).timezone ?? 'UTC');
   const at = answerPosition(query, progress);
   return {
     ...at,
