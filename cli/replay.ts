@@ -3,15 +3,20 @@ import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { JetStreamSource, jetstreamInputs, type NatsLink } from '../connectors/index.ts';
 import {
+  appliedSet,
+  CONTROL_TABLE,
+  type ControlSet,
   deadLetterQuarantine,
   type GenerationLayout,
   type KvReader,
+  META_TABLE,
   MillraceError,
   makeCurrent,
   nextGeneration,
   openLmdbReader,
   openLmdbStore,
   type Quarantine,
+  readProgress,
   type StateDigest,
   stateDigest,
 } from '../engine/index.ts';
@@ -67,8 +72,10 @@ async function replayInto(
   const reader = openLmdbReader(path, { sharedWithWriter: true });
   const inputs = inputsOf(place);
   const { topology } = place;
+  let definitions: ControlSet | undefined;
   const rebuild = new Rebuild({
     topology,
+    control: { current: () => definitions },
     partition: WHOLE_STREAM,
     inputs,
     sourceOf: ({ stream, filter }) =>
@@ -97,6 +104,7 @@ async function replayInto(
     const end = await rebuild.ends();
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const before = current === undefined ? undefined : rebuild.reachedIn(current);
+      definitions = current === undefined ? undefined : definitionsOf(current);
       const goal = before === undefined ? end : goalOf(before, end);
       await rebuild.readTo(goal);
       if (before !== undefined) await rebuild.followClock(before);
@@ -115,6 +123,14 @@ async function replayInto(
     await reader.close();
     await store.close();
   }
+}
+
+/** Those of the current state: the new one is to say the same. */
+function definitionsOf(current: KvReader): ControlSet | undefined {
+  return current.snapshot((table) => {
+    const position = readProgress(table(META_TABLE))?.control;
+    return position === undefined ? undefined : appliedSet(table(CONTROL_TABLE), position);
+  });
 }
 
 function requireGoingOn(stop: AbortSignal): void {

@@ -33,16 +33,24 @@ import { KindRegistry, openDataFolder, QueryExecutor, systemClock } from '../eng
 import {
   currentState,
   DEFINITIONS_BUCKET,
+  diagnose,
+  gatherFacts,
+  hasState,
+  hostFacts,
   inThread,
+  type KeyTrust,
   ORDER_ANALYTICS_MODULE,
   ORDER_INPUT,
+  openKeyTrust,
   orderTopology,
   PartitionHost,
   readSettings,
   type Settings,
   WHOLE_STREAM,
+  WhyWatch,
 } from '../runtime/index.ts';
 import { type CommandArguments, type CommandContext, type Running, UsageError } from './command.ts';
+import { keepStatus } from './keep-status.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -98,14 +106,26 @@ function hostOf(settings: Settings, nats: NatsServer, log: Logger): PartitionHos
       statePath,
       inputs: [ORDER_INPUT],
       allowTopologyChange: settings.allowTopologyChange,
+      takesDefinitions: true,
     }),
     onTopologyChange: (changes) => {
       for (const { text } of changes) log.warn(`the topology changed: ${text}`);
     },
+    onDefinitionsUnread: (message) => log.warn(`definitions cannot be read: ${message}`),
     onChange: (state, error) => {
       if (error === undefined) log.info({ state }, 'pipeline');
       else log.error({ state, code: error.code, cause: error.cause }, error.message);
     },
+  });
+}
+
+/** Why nothing comes out of the task, for the health. */
+function whyWatch(settings: Settings, host: PartitionHost, nats: NatsLink): WhyWatch {
+  const topology = orderTopology(settings);
+  return new WhyWatch(async () => {
+    const progress = host.progress();
+    const facts = { topology, inputs: [ORDER_INPUT], host: hostFacts(host, []), progress, nats };
+    return diagnose(await gatherFacts(facts));
   });
 }
 
@@ -145,6 +165,7 @@ async function ports(
   link: NatsLink,
   host: PartitionHost,
   opened: () => OpenedState | undefined,
+  keyTrust: KeyTrust,
 ): Promise<ApiPorts> {
   const manager = await openManager(link);
   const topology = orderTopology(settings);
@@ -162,6 +183,7 @@ async function ports(
       headHint: () => host.head(ORDER_INPUT.node),
     },
     keys: await openKeyValueStore(link, 'millrace-keys'),
+    keyTrust,
     definitions: await openKeyValueStore(link, DEFINITIONS_BUCKET),
     idempotency: await openKeyValueStore(link, 'millrace-idempotency', { ttl_ms: IDEMPOTENCY_TTL_MS }),
     jobs: {
@@ -197,6 +219,8 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
   });
   for (const warning of warnings) log.warn(warning);
   const host = hostOf(settings, nats.server, log);
+  // Before the task makes a state where there was none.
+  const keyTrust = openKeyTrust(settings.dataDir, settings.keySigningSecret, hasState(host.statePath));
   // Before the API is built: restoring the state takes longest.
   host.start();
   const payloads = new StreamPayloads({
@@ -205,10 +229,19 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
     subjectOf: (tenant) => `events.${tenant}.>`,
   });
   const opened = openedState(host, settings, payloads);
-  const apiPorts = await ports(settings, log, link, host, opened);
+  const apiPorts = await ports(settings, log, link, host, opened, keyTrust);
   const { created, key } = await bootstrapAdminKey(apiPorts);
-  const api = await createApp(apiPorts);
+  const watch = whyWatch(settings, host, link);
+  const api = await createApp({ ...apiPorts, why: () => watch.causes() });
   const server = await serve(api.app, settings);
+  const status = keepStatus({
+    dataDir: settings.dataDir,
+    topology: TOPOLOGY_NAME,
+    facts: () => hostFacts(host, []),
+    natsUrl: link.url,
+    httpUrl: server.url,
+    log: (line) => log.warn(line),
+  });
   process.stdout.write(
     `millrace listens on ${server.url}\n  docs    ${server.url}/docs\n  health  ${server.url}/v1/order-analytics/health\n` +
       `  nats    ${link.url}  (publish to events.<tenant>.<key>)\n  data    ${settings.dataDir}\n`,
@@ -222,6 +255,7 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
     if (stopping) return;
     stopping = true;
     log.info('stopping: requests are answered, what was taken is committed');
+    status.stop();
     api.drain();
     await server.close();
     await api.close();

@@ -31,6 +31,7 @@ export {
   ApiError,
   errorsOf,
   type FieldError,
+  invalid,
   MAX_ERRORS,
   PROBLEM_TYPE,
   PROBLEMS,

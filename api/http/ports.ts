@@ -8,7 +8,7 @@ import type {
   QueryExecutor,
   TopologyDescription,
 } from '../../engine/index.ts';
-import type { Settings } from '../../runtime/index.ts';
+import type { Cause, KeyTrust, Settings } from '../../runtime/index.ts';
 
 /** The state that answers are read from: one generation and its committed snapshots. */
 export interface StateReader {
@@ -63,8 +63,9 @@ export interface ApiPorts {
   finder?(): FinderParts | undefined;
   readonly events: EventPublisher;
   readonly stream: StreamHead;
-  /** API keys and the secret of cursors: a bucket with history 1 and no TTL. */
+  /** API keys: a bucket with history 1 and no TTL. */
   readonly keys: KeyValueStore;
+  readonly keyTrust: KeyTrust;
   /** What users define: a bucket with history 1 and no TTL. */
   readonly definitions: KeyValueStore;
   /** Answers by idempotency key: a bucket whose TTL is IDEMPOTENCY_TTL_MS. */
@@ -74,6 +75,8 @@ export interface ApiPorts {
   /** Builds the state anew; undefined where this process cannot. */
   readonly backfill?: BackfillPort;
   pipeline(): PipelineStatus;
+  /** Why nothing comes out of the pipeline; empty where all is well. */
+  why?(): Promise<readonly Cause[]>;
 }
 
 /** Builds the next generation of the state from the stream, beside the live one, and makes it current. */

@@ -32,6 +32,16 @@ const healthSchema = z.object({
     jobs: subsystemSchema,
     definitions: subsystemSchema,
   }),
+  why: z
+    .array(
+      z.object({
+        code: z.string().describe('Stable'),
+        place: z.string().describe('Where: a source, an operator, a stream, the task'),
+        sentence: z.string(),
+        next: z.string().describe('What to do'),
+      }),
+    )
+    .describe('Why nothing comes out, or not of all parts; empty where all is well'),
 });
 
 const OK: Subsystem = { status: 'ok' };
@@ -79,11 +89,11 @@ function definitionsHealth({ status }: Definitions): Subsystem {
 }
 
 /** How every subsystem is, and the worst of it. */
-export function healthOf(
+export async function healthOf(
   ports: ApiPorts,
   jobs: Jobs,
   definitions: Definitions,
-): z.infer<typeof healthSchema> {
+): Promise<z.infer<typeof healthSchema>> {
   const pipeline = ports.pipeline();
   const subsystems = {
     ingest_pipeline: pipelineHealth(pipeline),
@@ -96,7 +106,8 @@ export function healthOf(
     Object.values(subsystems).some((subsystem) => subsystem.status === status),
   );
   const status: Status = worst ?? 'ok';
-  return { status, time: timeText(ports.clock.now()), subsystems };
+  const why = (await ports.why?.()) ?? [];
+  return { status, time: timeText(ports.clock.now()), subsystems, why: [...why] };
 }
 
 /** Section 16: whether the service works. */
@@ -127,13 +138,14 @@ export function healthRoutes(ports: ApiPorts, jobs: Jobs, definitions: Definitio
               jobs: OK,
               definitions: OK,
             },
+            why: [],
           },
         },
         503: { description: 'Something does not', schema: healthSchema },
       },
       problems: [],
-      handle: (): Answer => {
-        const json = healthOf(ports, jobs, definitions);
+      handle: async (): Promise<Answer> => {
+        const json = await healthOf(ports, jobs, definitions);
         return { status: json.status === 'ok' ? 200 : 503, json };
       },
     }),
