@@ -112,6 +112,7 @@ async function replayInto(
     context.note('The current state goes on all the time; it is not compared. Stop millrace for that.');
     return done(stateDigest(topology, reader));
   } finally {
+    await rebuild.close();
     await reader.close();
     await store.close();
   }

@@ -8,7 +8,7 @@ import type {
   QueryExecutor,
   TopologyDescription,
 } from '../../engine/index.ts';
-import type { Settings } from '../../runtime/index.ts';
+import type { Generations, Settings } from '../../runtime/index.ts';
 
 /** The state that answers are read from: one generation and its committed snapshots. */
 export interface StateReader {
@@ -54,6 +54,7 @@ export interface PipelineStatus {
 
 /** Everything that the API needs from outside, handed in by the composition root. */
 export interface ApiPorts {
+  /** As the current generation of the state has them: it may have options of its own. */
   readonly settings: Settings;
   readonly clock: Clock;
   readonly log: Logger;
@@ -70,6 +71,8 @@ export interface ApiPorts {
   /** Answers by idempotency key: a bucket whose TTL is IDEMPOTENCY_TTL_MS. */
   readonly idempotency: KeyValueStore;
   pipeline(): PipelineStatus;
+  /** Builds another generation of the state, where there is a task that it can take the place of. */
+  readonly generations?: Pick<Generations, 'build' | 'interrupted' | 'discard'>;
 }
 
 /** How long the first answer to an `Idempotency-Key` is kept. */

@@ -1,11 +1,11 @@
 import type { Source, SourceRecord, SourceState, StreamFacts, Take } from '../../engine/index.ts';
 
-/** A source that ends where another state stands, so that the two can be compared. */
+/** A source that ends where another state stands, so that the two can be compared; it can go on from there. */
 export class BoundedSource implements Source {
   readonly partition: string;
   readonly #source: Source;
-  /** Nothing after it is given. */
-  readonly last: number;
+  /** Nothing after it is given, until it is raised. */
+  last: number;
   /** The last one that was given. */
   position = 0;
   /** Records that were given. */

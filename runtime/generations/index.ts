@@ -1,3 +1,12 @@
+export type { BuildPhase, BuildProgress } from './build-meter.ts';
+export { readRecord } from './generation-record.ts';
+export {
+  type BuildRequest,
+  type BuiltGeneration,
+  Generations,
+  type GenerationsOptions,
+  type InterruptedBuild,
+} from './generations.ts';
 export {
   type Goal,
   goalOf,
