@@ -131,10 +131,9 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
         history: (table) =>
           logHistory(logReads(table, schema), {
             schema,
-            cubes: config.cubes,
             columns,
-            dictionary: () => {
-              const dictionary = new Dictionary();
+            dictionary: (before) => {
+              const dictionary = before ?? new Dictionary(Number.POSITIVE_INFINITY);
               dictionary.follow(table(DICTIONARY_TABLE));
               return dictionary;
             },

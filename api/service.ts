@@ -11,6 +11,7 @@ import {
   Idempotency,
   type Route,
 } from './http/index.ts';
+import { attributionRoutes } from './sections/attribution/index.ts';
 import { rfmRoute } from './sections/customers/index.ts';
 import { eventRoutes } from './sections/events/index.ts';
 import { diagnosticsRoutes, healthRoutes, metricsRoutes } from './sections/health/index.ts';
@@ -59,6 +60,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     ...eventRoutes({ answers, cursors, finder: () => ports.finder?.() }),
     ...kpiRoutes(answers),
     rfmRoute(answers, cursors),
+    ...attributionRoutes(answers),
     ...jobRoutes(jobs, cursors),
     ...keyRoutes(keys, cursors, clock),
     ...healthRoutes(ports, jobs, definitions),

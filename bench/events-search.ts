@@ -42,8 +42,8 @@ export async function eventsSearchBench(): Promise<object> {
       const step_ms = Math.floor((30 * 86_400_000) / EVENTS);
       const options = { seed: 1, start_ms: Date.UTC(2025, 7, 1), step_ms, disorder_ms: 5_000 };
       process.stdout.write(`${machine()}\npublishing ${EVENTS} events over a month\n`);
-      const { average_bytes } = await fill(nats.url, EVENTS, options);
-      const link = await connectNats({ url: nats.url, name: 'millrace-bench' });
+      const { average_bytes } = await fill(nats.server, EVENTS, options);
+      const link = await connectNats({ ...nats.server, name: 'millrace-bench' });
       try {
         const selector = inlineSelector(logOf(`${folder}/log`, options));
         const payloads = new StreamPayloads({

@@ -11,6 +11,7 @@ import {
   intCodec,
   JetStreamPublisher,
   mapTable,
+  type NatsServer,
   openLmdbStore,
   type Publisher,
   type Source,
@@ -27,7 +28,7 @@ export interface NexmarkOrder {
   readonly folder: string;
   readonly blocks: readonly MessageBlock[];
   /** The stream holds the messages of the blocks; without it they come from there. */
-  readonly url?: string;
+  readonly nats?: NatsServer;
   /** Messages of the blocks that are run once before anything is measured. */
   readonly warmUp_events: number;
   /** Stops after this long, ms; what was committed until then counts. */
@@ -132,9 +133,9 @@ function fromMemory(order: NexmarkOrder, folder: string, events: number): Promis
   });
 }
 
-async function fromStream(order: NexmarkOrder, url: string): Promise<NexmarkRun> {
-  const link = await connectNats({ url, name: 'bench-nexmark' });
-  const source = new ThreadedSource({ url, stream: EVENTS_STREAM.name });
+async function fromStream(order: NexmarkOrder, nats: NatsServer): Promise<NexmarkRun> {
+  const link = await connectNats({ ...nats, name: 'bench-nexmark' });
+  const source = new ThreadedSource({ ...nats, stream: EVENTS_STREAM.name });
   const stop = new AbortController();
   const events = messagesIn(order.blocks);
   // The reading thread has connected before anything is measured.
@@ -157,11 +158,11 @@ async function fromStream(order: NexmarkOrder, url: string): Promise<NexmarkRun>
 }
 
 async function run(order: NexmarkOrder): Promise<NexmarkRun> {
-  const { folder, url, warmUp_events, blocks } = order;
+  const { folder, nats, warmUp_events, blocks } = order;
   const events = messagesIn(blocks);
-  const warmUp = join(folder, url === undefined ? 'memory-warm-up' : 'stream-warm-up');
+  const warmUp = join(folder, nats === undefined ? 'memory-warm-up' : 'stream-warm-up');
   await fromMemory(order, warmUp, Math.min(warmUp_events, events));
-  if (url !== undefined) return fromStream(order, url);
+  if (nats !== undefined) return fromStream(order, nats);
   return fromMemory(order, join(folder, 'memory'), events);
 }
 

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { startEmbeddedNats } from '../connectors/index.ts';
+import { type NatsServer, startEmbeddedNats } from '../connectors/index.ts';
 import { TASK_THREAD_LIMITS } from '../engine/index.ts';
 import { NexmarkGenerator } from '../examples/nexmark/generator.ts';
 import { type MessageBlock, messagesIn, packMessages } from '../examples/nexmark/memory-source.ts';
@@ -61,7 +61,7 @@ function report(name: string, from: string, run: NexmarkRun): void {
   );
 }
 
-async function figuresOf(order: Omit<NexmarkOrder, 'url'>, url: string | undefined): Promise<Figures> {
+async function figuresOf(order: Omit<NexmarkOrder, 'nats'>, nats: NatsServer | undefined): Promise<Figures> {
   const figures: Figures = { rows: 0 };
   const { query } = order;
   if (FROM.includes('memory')) {
@@ -71,8 +71,8 @@ async function figuresOf(order: Omit<NexmarkOrder, 'url'>, url: string | undefin
     figures.memory_cores = coresOf(run);
     figures.rows = run.rows;
   }
-  if (url !== undefined) {
-    const run = await inThread({ ...order, url });
+  if (nats !== undefined) {
+    const run = await inThread({ ...order, nats });
     report(query, 'JetStream', run);
     figures.stream_events_per_s = rateOf(run);
     figures.stream_cores = coresOf(run);
@@ -82,10 +82,10 @@ async function figuresOf(order: Omit<NexmarkOrder, 'url'>, url: string | undefin
 }
 
 /** The messages of the blocks to the stream, in order. */
-async function publish(url: string, blocks: readonly MessageBlock[]): Promise<void> {
+async function publish(server: NatsServer, blocks: readonly MessageBlock[]): Promise<void> {
   const texts = textsIn(blocks);
   const next = (): string => texts.next().value as string;
-  await fill(url, messagesIn(blocks), { seed: 0, start_ms: 0, step_ms: 0, disorder_ms: 0 }, () => next);
+  await fill(server, messagesIn(blocks), { seed: 0, start_ms: 0, step_ms: 0, disorder_ms: 0 }, () => next);
 }
 
 function* textsIn(blocks: readonly MessageBlock[]): Generator<string> {
@@ -115,12 +115,12 @@ export async function nexmarkBench(): Promise<object> {
       ? await startEmbeddedNats({ dataDir: folder, progress: () => {} })
       : undefined;
     try {
-      if (nats !== undefined) await publish(nats.url, blocks);
+      if (nats !== undefined) await publish(nats.server, blocks);
       const figures: Record<string, Figures> = {};
       for (const query of NAMES) {
         const order = { query, blocks, warmUp_events: WARM_UP_EVENTS, limit_ms: LIMIT_MS };
         // One after the other, each on new state.
-        figures[query] = await withScratch((state) => figuresOf({ ...order, folder: state }, nats?.url));
+        figures[query] = await withScratch((state) => figuresOf({ ...order, folder: state }, nats?.server));
       }
       return figures;
     } finally {

@@ -3,11 +3,17 @@ import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { open } from 'lmdb';
 import { orderAnalytics } from '../analytics/index.ts';
-import { connectNats, EVENTS_STREAM, JetStreamPublisher, ThreadedSource } from '../connectors/index.ts';
+import {
+  connectNats,
+  EVENTS_STREAM,
+  JetStreamPublisher,
+  type NatsServer,
+  ThreadedSource,
+} from '../connectors/index.ts';
 import { openLmdbStore, systemClock, Task } from '../engine/index.ts';
 
 export interface PipelineOrder {
-  readonly url: string;
+  readonly nats: NatsServer;
   readonly folder: string;
   readonly events: number;
   /** Of the stream, read into another state first: what is measured is a process that runs, not one that starts. */
@@ -47,10 +53,10 @@ interface Reading {
 }
 
 /** Reads the first `events` of the stream through the default topology into a new state. */
-async function read(url: string, folder: string, events: number): Promise<Reading> {
-  const link = await connectNats({ url, name: 'bench-pipeline' });
+async function read(nats: NatsServer, folder: string, events: number): Promise<Reading> {
+  const link = await connectNats({ ...nats, name: 'bench-pipeline' });
   const store = openLmdbStore(folder);
-  const source = new ThreadedSource({ url, stream: EVENTS_STREAM.name });
+  const source = new ThreadedSource({ ...nats, stream: EVENTS_STREAM.name });
   const stop = new AbortController();
   let commits = 0;
   const task = new Task({
@@ -79,12 +85,12 @@ async function read(url: string, folder: string, events: number): Promise<Readin
   return { elapsed_ms, commit_ms, commits, rss_bytes };
 }
 
-async function run({ url, folder, events, warmUp_events }: PipelineOrder): Promise<PipelineRun> {
+async function run({ nats, folder, events, warmUp_events }: PipelineOrder): Promise<PipelineRun> {
   if (warmUp_events > 0) {
-    await read(url, `${folder}-warm-up`, warmUp_events);
+    await read(nats, `${folder}-warm-up`, warmUp_events);
     await rm(`${folder}-warm-up`, { recursive: true });
   }
-  const { elapsed_ms, commit_ms, commits, rss_bytes } = await read(url, folder, events);
+  const { elapsed_ms, commit_ms, commits, rss_bytes } = await read(nats, folder, events);
   const state_bytes = await compactedBytes(folder);
   return { elapsed_ms, commit_share: commit_ms / elapsed_ms, commits, state_bytes, rss_bytes };
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { AckPolicy, DeliverPolicy, jetstreamManager } from '@nats-io/jetstream';
-import { connectNats, EVENTS_STREAM, startEmbeddedNats } from '../connectors/index.ts';
+import { connectNats, EVENTS_STREAM, type NatsServer, startEmbeddedNats } from '../connectors/index.ts';
 import { TASK_THREAD_LIMITS } from '../engine/index.ts';
 import type { PipelineOrder, PipelineRun } from './pipeline-thread.ts';
 import { fill, machine, median, withScratch } from './rig.ts';
@@ -19,8 +19,8 @@ const WARM_UP_EVENTS = Math.min(EVENTS, 300_000);
 const PULL_MESSAGES = 4_096;
 
 /** Events a second of a consumer that does nothing but JSON.parse, with the same pulls as the source. */
-async function baseline(url: string, events: number): Promise<number> {
-  const link = await connectNats({ url, name: 'bench-baseline' });
+async function baseline(server: NatsServer, events: number): Promise<number> {
+  const link = await connectNats({ ...server, name: 'bench-baseline' });
   const { connection } = link;
   const manager = await jetstreamManager(connection);
   const name = `bench-${randomBytes(6).toString('hex')}`;
@@ -63,8 +63,8 @@ async function baseline(url: string, events: number): Promise<number> {
 }
 
 /** The default topology over the whole stream, in a thread like the product's. */
-async function pipeline(url: string, folder: string): Promise<PipelineRun & { readonly rate: number }> {
-  const order: PipelineOrder = { url, folder, events: EVENTS, warmUp_events: WARM_UP_EVENTS };
+async function pipeline(nats: NatsServer, folder: string): Promise<PipelineRun & { readonly rate: number }> {
+  const order: PipelineOrder = { nats, folder, events: EVENTS, warmUp_events: WARM_UP_EVENTS };
   const worker = new Worker(new URL('./pipeline-thread.js', import.meta.url), {
     workerData: order,
     resourceLimits: TASK_THREAD_LIMITS,
@@ -94,12 +94,12 @@ async function measure(load: Load): Promise<LoadFigures> {
       const step_ms = LOADS[load];
       const start_ms = Date.now() - EVENTS * step_ms;
       process.stdout.write(`${load}: publishing ${EVENTS} events\n`);
-      await fill(nats.url, EVENTS, { seed: 1, start_ms, step_ms, disorder_ms: 5_000 });
-      await baseline(nats.url, WARM_UP_EVENTS);
+      await fill(nats.server, EVENTS, { seed: 1, start_ms, step_ms, disorder_ms: 5_000 });
+      await baseline(nats.server, WARM_UP_EVENTS);
       const runs: LoadFigures[] = [];
       for (let repetition = 0; repetition < REPETITIONS; repetition++) {
-        const bare = await baseline(nats.url, EVENTS);
-        const run = await pipeline(nats.url, join(folder, `state-${repetition}`));
+        const bare = await baseline(nats.server, EVENTS);
+        const run = await pipeline(nats.server, join(folder, `state-${repetition}`));
         runs.push({
           ratio: run.rate / bare,
           events_per_s: run.rate,

@@ -20,8 +20,13 @@ export async function queryBench(): Promise<object> {
     try {
       const start_ms = Date.now() - EVENTS * STEP_MS;
       process.stdout.write(`${machine()}\npublishing ${EVENTS} events over a month\n`);
-      await fill(nats.url, EVENTS, { seed: 1, start_ms, step_ms: STEP_MS, disorder_ms: 5_000 });
-      const app = await startApp({ NATS_URL: nats.url, DATA_DIR: `${folder}/app`, RATE_LIMIT_RPS: '100000' });
+      await fill(nats.server, EVENTS, { seed: 1, start_ms, step_ms: STEP_MS, disorder_ms: 5_000 });
+      const app = await startApp({
+        NATS_URL: nats.url,
+        NATS_NKEY: nats.credentials.service,
+        DATA_DIR: `${folder}/app`,
+        RATE_LIMIT_RPS: '100000',
+      });
       try {
         const body = {
           metrics: ['orders_count', 'revenue', 'aov', 'refund_amount', 'conversion_rate'],

@@ -1,3 +1,4 @@
+import { embeddedServer } from '../connectors/index.ts';
 import {
   call,
   fill,
@@ -45,9 +46,10 @@ export async function restartBench(): Promise<object> {
     process.stdout.write(`${machine()}\nstarted: ${health?.status ?? 'starting'}\n`);
     const events = ORDERS * EVENTS_PER_ORDER;
     const start_ms = Date.now() - events * STEP_MS;
-    const natsUrl = await natsUrlOf(folder);
+    const server = await embeddedServer(folder);
+    if (server === undefined) throw new Error('the embedded NATS server left no ports file');
     const loading = watchMemory(app);
-    await fill(natsUrl, events, { seed: 1, start_ms, step_ms: STEP_MS, disorder_ms: 0 }, orders);
+    await fill(server, events, { seed: 1, start_ms, step_ms: STEP_MS, disorder_ms: 0 }, orders);
     const body = {
       metrics: ['orders_count'],
       start: new Date(start_ms - 86_400_000).toISOString().replace(/T.*/, 'T00:00:00Z'),
@@ -89,14 +91,4 @@ export async function restartBench(): Promise<object> {
       restarted_file_mib: restarted.file_mib,
     };
   });
-}
-
-/** The embedded server's address, from the ports file that it writes beside its store. */
-async function natsUrlOf(folder: string): Promise<string> {
-  const { readdir, readFile } = await import('node:fs/promises');
-  for (const name of await readdir(`${folder}/nats.ports`).catch(() => [])) {
-    const ports = JSON.parse(await readFile(`${folder}/nats.ports/${name}`, 'utf8')) as { nats?: string[] };
-    if (ports.nats?.[0] !== undefined) return ports.nats[0];
-  }
-  throw new Error('the embedded NATS server left no ports file');
 }

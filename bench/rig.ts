@@ -5,7 +5,7 @@ import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jetstream } from '@nats-io/jetstream';
-import { connectNats, ensureStreams, type NatsLink } from '../connectors/index.ts';
+import { connectNats, ensureStreams, type NatsLink, type NatsServer } from '../connectors/index.ts';
 import { type TrafficOptions, traffic } from './traffic.ts';
 
 /** A folder that is removed after `work`, whatever happens. */
@@ -50,12 +50,12 @@ const SYNC_EVERY = 4_000;
 
 /** Publishes `count` events of the traffic to the stream, one a message, without waiting for each. */
 export async function fill(
-  url: string,
+  server: NatsServer,
   count: number,
   options: TrafficOptions,
   kind: (options: TrafficOptions) => () => string = traffic,
 ): Promise<{ readonly average_bytes: number }> {
-  const link = await connectNats({ url, name: 'millrace-bench-fill' });
+  const link = await connectNats({ ...server, name: 'millrace-bench-fill' });
   try {
     await ensureStreams(link);
     return await publish(link, count, kind(options));

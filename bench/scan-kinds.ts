@@ -88,7 +88,9 @@ export const stepsKind: QueryKind<StepsQuery, Shared<StepsQuery>, StepsPart, rea
       events.add(chunk);
     });
     const furthest = new FurthestSteps({ steps: steps.length, window_ms, entryEnd_ms });
-    return furthest.of(events, () => cancel.check());
+    const reached = furthest.of(events, () => cancel.check());
+    events.end();
+    return reached;
   },
   merge: append,
   finish: (_context, { shared }, bytes) => {

@@ -6,6 +6,7 @@ import {
   type NatsLink,
   openKeyValueStore,
   openManager,
+  placed,
 } from '../connectors/index.ts';
 import { type KeyValueStore, MillraceError, type SourceRecord, systemClock } from '../engine/index.ts';
 import { type CommandArguments, type CommandContext, type ExitCode, UsageError } from './command.ts';
@@ -90,7 +91,7 @@ function selection(args: CommandArguments): (letter: DeadLetter) => boolean {
 }
 
 async function openRetries(link: NatsLink): Promise<KeyValueStore> {
-  await ensureStream(await openManager(link), DEADLETTER_STREAM);
+  await ensureStream(await openManager(link), placed(link, DEADLETTER_STREAM));
   return await openKeyValueStore(link, RETRIES_BUCKET);
 }
 

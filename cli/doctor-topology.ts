@@ -1,6 +1,7 @@
 import {
   DEADLETTER_STREAM,
   EVENTS_STREAM,
+  embeddedServer,
   inspectStream,
   jetstreamInputs,
   openManager,
@@ -8,7 +9,7 @@ import {
 import { asMillraceError, changesFrom, isRefused, MillraceError } from '../engine/index.ts';
 import type { CommandArguments, CommandContext } from './command.ts';
 import { type Finding, failed, ok } from './findings.ts';
-import { connect, embeddedUrl } from './nats.ts';
+import { connect } from './nats.ts';
 import { type Place, placeOf, withState } from './place.ts';
 import { streamsOf } from './start-topology.ts';
 
@@ -43,15 +44,15 @@ async function state(place: Place): Promise<Finding> {
 
 /** Those that it reads, those that it writes to, and the dead letters. */
 async function streams(
-  { topology, dataDir, natsUrl }: Place,
+  { topology, dataDir, nats }: Place,
   writes: Readonly<Record<string, readonly string[]>>,
 ): Promise<Finding[]> {
   const check = 'streams';
   try {
     const reads = jetstreamInputs(topology).map(({ stream, subjects }) => [stream, subjects] as const);
-    const url = natsUrl ?? (await embeddedUrl(dataDir));
-    if (url === undefined) return [ok(check, 'not looked at: the embedded server starts with millrace')];
-    const link = await connect(url);
+    const server = nats ?? (await embeddedServer(dataDir));
+    if (server === undefined) return [ok(check, 'not looked at: the embedded server starts with millrace')];
+    const link = await connect(server);
     try {
       const manager = await openManager(link);
       const findings: Finding[] = [];
@@ -67,7 +68,7 @@ async function streams(
       await link.close();
     }
   } catch (thrown) {
-    if (natsUrl === undefined && thrown instanceof MillraceError && thrown.code === 'nats_unreachable') {
+    if (nats === undefined && thrown instanceof MillraceError && thrown.code === 'nats_unreachable') {
       return [ok(check, 'not looked at: the embedded server does not run now')];
     }
     return [failed(check, asMillraceError(thrown).message)];

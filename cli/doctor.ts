@@ -1,12 +1,12 @@
 import { mkdir, rm, statfs, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { openManager, resolveNatsServer } from '../connectors/index.ts';
+import { embeddedServer, openManager, resolveNatsServer } from '../connectors/index.ts';
 import { asMillraceError } from '../engine/index.ts';
 import type { CommandArguments, CommandContext, ExitCode } from './command.ts';
 import { checkTopology } from './doctor-topology.ts';
 import { type Finding, failed, ok } from './findings.ts';
-import { connect, embeddedUrl } from './nats.ts';
+import { connect } from './nats.ts';
 import { type Folder, folderOf, settingOf } from './place.ts';
 
 const MIN_NODE = [20, 19] as const;
@@ -20,7 +20,7 @@ function nodeVersion(): Finding {
 }
 
 async function natsServer(folder: Folder, { env, note }: CommandContext): Promise<Finding> {
-  if (folder.natsUrl !== undefined) return ok('nats-server', 'not needed: NATS_URL is set');
+  if (folder.nats !== undefined) return ok('nats-server', 'not needed: NATS_URL is set');
   try {
     const found = await resolveNatsServer({ env, progress: note });
     return ok('nats-server', `${found.version} at ${found.path} (${found.from})`);
@@ -30,12 +30,12 @@ async function natsServer(folder: Folder, { env, note }: CommandContext): Promis
 }
 
 /** The server of NATS_URL, or the embedded one where millrace runs. */
-async function jetStream({ natsUrl, dataDir }: Folder): Promise<Finding> {
-  const url = natsUrl ?? (await embeddedUrl(dataDir));
-  if (url === undefined)
+async function jetStream({ nats, dataDir }: Folder): Promise<Finding> {
+  const server = nats ?? (await embeddedServer(dataDir));
+  if (server === undefined)
     return ok('jetstream', 'the embedded server does not run now; it starts with millrace');
   try {
-    const link = await connect(url);
+    const link = await connect(server);
     try {
       await openManager(link);
       return ok('jetstream', `${link.url} answers, version ${link.connection.info?.version}`);
@@ -45,7 +45,7 @@ async function jetStream({ natsUrl, dataDir }: Folder): Promise<Finding> {
   } catch (thrown) {
     const { code, message } = asMillraceError(thrown);
     // The file of an embedded server that ended says where it was.
-    if (natsUrl === undefined && code === 'nats_unreachable') {
+    if (nats === undefined && code === 'nats_unreachable') {
       return ok('jetstream', 'the embedded server does not run now; it starts with millrace');
     }
     return failed('jetstream', message);

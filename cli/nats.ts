@@ -1,7 +1,12 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { connectNats, type NatsLink, startEmbeddedNats } from '../connectors/index.ts';
+import {
+  connectNats,
+  embeddedServer,
+  type NatsLink,
+  type NatsServer,
+  startEmbeddedNats,
+} from '../connectors/index.ts';
 import { MillraceError } from '../engine/index.ts';
 import type { CommandContext } from './command.ts';
 import type { Folder } from './place.ts';
@@ -10,30 +15,16 @@ const CONNECT_TIMEOUT_MS = 3_000;
 /** The embedded server's files in a data folder. */
 const STREAMS = 'nats';
 
-/** The URL that the embedded server of a data folder wrote down when it last started. */
-export async function embeddedUrl(dataDir: string): Promise<string | undefined> {
-  try {
-    const folder = join(dataDir, 'nats.ports');
-    const name = (await readdir(folder)).find((entry) => entry.endsWith('.ports'));
-    if (name === undefined) return undefined;
-    return /nats:\/\/[^"]*:\d+/.exec(await readFile(join(folder, name), 'utf8'))?.[0];
-  } catch (error) {
-    // Nothing ran here yet.
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
-export function connect(url: string): Promise<NatsLink> {
-  return connectNats({ url, name: 'millrace-cli', connect_timeout_ms: CONNECT_TIMEOUT_MS });
+export function connect(server: NatsServer): Promise<NatsLink> {
+  return connectNats({ ...server, name: 'millrace-cli', connect_timeout_ms: CONNECT_TIMEOUT_MS });
 }
 
 /** A connection to the embedded server of a running millrace; undefined when none answers. */
 async function connectRunning(dataDir: string): Promise<NatsLink | undefined> {
-  const url = await embeddedUrl(dataDir);
-  if (url === undefined) return undefined;
+  const server = await embeddedServer(dataDir);
+  if (server === undefined) return undefined;
   try {
-    return await connect(url);
+    return await connect(server);
   } catch (error) {
     if (error instanceof MillraceError && error.code === 'nats_unreachable') return undefined;
     throw error;
@@ -46,20 +37,26 @@ async function connectRunning(dataDir: string): Promise<NatsLink | undefined> {
  * where none has ever run: looking must not make what was not there.
  */
 export async function withNats<T>(
-  { dataDir, natsUrl }: Folder,
+  { dataDir, nats, natsPort }: Folder,
   { env, note }: CommandContext,
   work: (link: NatsLink) => Promise<T>,
 ): Promise<T> {
-  const running = natsUrl === undefined ? await connectRunning(dataDir) : await connect(natsUrl);
+  const running = nats === undefined ? await connectRunning(dataDir) : await connect(nats);
   if (running === undefined && !existsSync(join(dataDir, STREAMS))) throw noStreams(dataDir);
-  const server =
-    running === undefined ? await startEmbeddedNats({ dataDir, env, progress: note }) : undefined;
-  const link = running ?? (await connect(server?.url ?? ''));
+  if (running !== undefined) return await closing(running, work);
+  const server = await startEmbeddedNats({ dataDir, env, port: natsPort, progress: note });
+  try {
+    return await closing(await connect(server.server), work);
+  } finally {
+    await server.stop();
+  }
+}
+
+async function closing<T>(link: NatsLink, work: (link: NatsLink) => Promise<T>): Promise<T> {
   try {
     return await work(link);
   } finally {
     await link.close();
-    await server?.stop();
   }
 }
 

@@ -4,6 +4,7 @@ import { type KvReader, MillraceError, openLmdbReader, type Topology } from '../
 import {
   currentState,
   hasState,
+  type NatsSettings,
   orderTopology,
   readHostSettings,
   readSettings,
@@ -15,11 +16,9 @@ import type { CommandContext } from './command.ts';
 type Env = CommandContext['env'];
 
 /** Where state and streams are. */
-export interface Folder {
+export interface Folder extends NatsSettings {
   /** Absolute. */
   readonly dataDir: string;
-  /** Undefined: the embedded server of the data folder. */
-  readonly natsUrl: string | undefined;
 }
 
 /** A topology and where it runs. */
@@ -36,8 +35,8 @@ export function settingOf(env: Env, name: string): string | undefined {
 }
 
 export function folderOf(env: Env): Folder {
-  const { dataDir, natsUrl } = readHostSettings(env);
-  return { dataDir, natsUrl };
+  const { dataDir, nats, natsPort } = readHostSettings(env);
+  return { dataDir, nats, natsPort };
 }
 
 /** The topology of MILLRACE_TOPOLOGY, or else the order analytics as the settings ask for them. */
@@ -48,8 +47,8 @@ export async function placeOf(env: Env): Promise<Place> {
     return { ...folderOf(env), topology: await loadTopology(file), file };
   }
   const settings = readSettings(env);
-  const { dataDir, natsUrl } = settings;
-  return { dataDir, natsUrl, topology: orderTopology(settings), file };
+  const { dataDir, nats, natsPort } = settings;
+  return { dataDir, nats, natsPort, topology: orderTopology(settings), file };
 }
 
 /** The folder of the current state; made if it is not there. */

@@ -50,12 +50,12 @@ export async function start(args: CommandArguments, context: CommandContext): Pr
   const failingRecords = failingRecordsOf(args);
   const stop = context.interruptible();
   const place = await placeOf(env);
-  const { topology, dataDir, natsUrl } = place;
+  const { topology, dataDir, nats, natsPort } = place;
   const publisher = await publisherOf(place);
   const log = (line: string): void => note(`${timeText(systemClock.now())}  ${line}`);
   const app = await run(topology, {
     dataDir,
-    ...(natsUrl === undefined ? {} : { natsUrl }),
+    ...(nats === undefined ? { natsPort } : { natsUrl: nats.url, nats }),
     streams,
     failingRecords,
     ...(publisher === undefined ? {} : { publisher }),

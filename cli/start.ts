@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { type Logger, pino } from 'pino';
 import {
   eventFinder,
@@ -17,17 +16,20 @@ import {
 } from '../api/index.ts';
 import {
   connectNats,
+  type EmbeddedCredentials,
   EVENTS_STREAM,
   EventPublisher,
   ensureStreams,
   type NatsLink,
+  type NatsServer,
   openKeyValueStore,
   openManager,
+  publisherInbox,
   StreamPayloads,
   startEmbeddedNats,
   streamFacts,
 } from '../connectors/index.ts';
-import { KindRegistry, QueryExecutor, systemClock } from '../engine/index.ts';
+import { KindRegistry, openDataFolder, QueryExecutor, systemClock } from '../engine/index.ts';
 import {
   currentState,
   DEFINITIONS_BUCKET,
@@ -81,7 +83,7 @@ function openedState(
 }
 
 /** The task of the order analytics, in a thread of its own. */
-function hostOf(settings: Settings, natsUrl: string, log: Logger): PartitionHost {
+function hostOf(settings: Settings, nats: NatsServer, log: Logger): PartitionHost {
   const { generation, partitionPath } = currentState(settings.dataDir, TOPOLOGY_NAME);
   const statePath = partitionPath(WHOLE_STREAM);
   return new PartitionHost({
@@ -91,7 +93,7 @@ function hostOf(settings: Settings, natsUrl: string, log: Logger): PartitionHost
     place: inThread({
       module: ORDER_ANALYTICS_MODULE,
       config: settings,
-      natsUrl,
+      nats,
       partition: WHOLE_STREAM,
       statePath,
       inputs: [ORDER_INPUT],
@@ -108,23 +110,33 @@ function hostOf(settings: Settings, natsUrl: string, log: Logger): PartitionHost
 }
 
 interface Broker {
-  readonly url: string;
+  readonly server: NatsServer;
+  /** Of the embedded server. */
+  readonly credentials?: EmbeddedCredentials;
   stop(): Promise<void>;
 }
 
 async function broker(settings: Settings, env: CommandContext['env'], log: Logger): Promise<Broker> {
-  if (settings.natsUrl !== undefined) return { url: settings.natsUrl, stop: () => Promise.resolve() };
-  const server = await startEmbeddedNats({
+  if (settings.nats !== undefined) return { server: settings.nats, stop: () => Promise.resolve() };
+  return await startEmbeddedNats({
     dataDir: settings.dataDir,
     env,
+    port: settings.natsPort,
     progress: (line) => process.stderr.write(`${line}\n`),
     onExit: (exit) => {
-      log.fatal({ exit, log: server.logFile }, 'the embedded NATS server ended; restart millrace');
+      log.fatal({ exit }, 'the embedded NATS server ended (see nats.log in DATA_DIR); restart millrace');
       process.kill(process.pid, 'SIGTERM');
       process.exitCode = 1;
     },
   });
-  return { url: server.url, stop: () => server.stop() };
+}
+
+/** How a publisher gets in. */
+function publisherHelp(url: string, { publisher }: EmbeddedCredentials): string {
+  return (
+    `  publish nats pub -s ${url} --nkey ${publisher} events.default.e1 '<JSON of an event>'\n` +
+    `          (that file lets publish events and nothing else; answers come with the inbox prefix ${publisherInbox()})\n`
+  );
 }
 
 async function ports(
@@ -173,14 +185,14 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
   const { bootstrapAdminKey, createApp, serve } = await loadService();
   const settings = readSettings(env);
   const log = pino({ level: settings.logLevel }, pino.destination({ fd: 2, sync: true }));
-  await mkdir(settings.dataDir, { recursive: true });
+  for (const line of openDataFolder(settings.dataDir)) log.warn(line);
   const nats = await broker(settings, env, log);
-  const link = await connectNats({ url: nats.url, name: 'millrace-api' });
+  const link = await connectNats({ ...nats.server, name: 'millrace-api' });
   const { warnings } = await ensureStreams(link, {
     events: { max_age_ms: (settings.retentionDays ?? 0) * DAY_MS },
   });
   for (const warning of warnings) log.warn(warning);
-  const host = hostOf(settings, nats.url, log);
+  const host = hostOf(settings, nats.server, log);
   // Before the API is built: restoring the state takes longest.
   host.start();
   const payloads = new StreamPayloads({
@@ -197,6 +209,7 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
     `millrace listens on ${server.url}\n  docs    ${server.url}/docs\n  health  ${server.url}/v1/order-analytics/health\n` +
       `  nats    ${link.url}  (publish to events.<tenant>.<key>)\n  data    ${settings.dataDir}\n`,
   );
+  if (nats.credentials !== undefined) process.stdout.write(publisherHelp(link.url, nats.credentials));
   if (created && key !== undefined) {
     process.stdout.write(`  admin API key of tenant "default" (shown once): ${key}\n`);
   }

@@ -5,6 +5,25 @@ export * from './joins/index.ts';
 export * from './process/index.ts';
 export * from './sequences/index.ts';
 export * from './sinks/index.ts';
+export {
+  ALL_TIME_MS,
+  Backfill,
+  type Backfilled,
+  type BackfillSlot,
+  completeFrom,
+  type HistoryRange,
+  type LogHistoryConfig,
+  type LogReads,
+  type LogScope,
+  logHistory,
+  NEVER_MS,
+  newFrom,
+  type ReaderColumns,
+  type RowHistory,
+  readSlots,
+  Slots,
+  type WantedSlot,
+} from './views/backfill/index.ts';
 export * from './views/cubes/index.ts';
 export * from './views/facts/index.ts';
 export * from './views/index.ts';

@@ -6,3 +6,4 @@ export * from './metrics/index.ts';
 export * from './orders/index.ts';
 export * from './run/index.ts';
 export * from './settings/index.ts';
+export * from './why/index.ts';

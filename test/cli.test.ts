@@ -73,7 +73,7 @@ describe('the binary beside a running service', () => {
   beforeAll(async () => {
     dir = await scratch.dir('cli');
     service = await scratch.start({ dataDir: dir });
-    link = await connectNats({ url: (await service.listening).natsUrl, name: 'cli-test' });
+    link = await connectNats({ ...(await service.listening).nats, name: 'cli-test' });
     const event = (event_id: string, extra: object = {}): string =>
       JSON.stringify({
         event_id,

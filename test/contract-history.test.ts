@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { SeededRandom } from '../engine/index.ts';
 import { millrace } from './command.ts';
@@ -85,9 +86,13 @@ it('a customer of four years is new once: in order, twice, in small steps, shuff
   }
   const { json } = await service.get('in-order', '/diagnostics');
   expect(json.notices).toMatchObject({ duplicate: { count: EVENTS } });
-  const { natsUrl } = await service.instance.listening;
+  const { nats } = await service.instance.listening;
   const { code, out, err } = await millrace(['replay', '--json'], {
-    ...{ DATA_DIR: service.dataDir, NATS_URL: natsUrl },
+    ...{
+      DATA_DIR: service.dataDir,
+      NATS_URL: nats.url,
+      NATS_NKEY: join(service.dataDir, 'nats-credentials', 'service.nk'),
+    },
   });
   expect([code, err.replaceAll(/^replay: .*\n/gm, '')], out).toEqual([0, '']);
   expect(JSON.parse(out)).toMatchObject({ same: true, different: [] });

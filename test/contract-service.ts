@@ -45,8 +45,8 @@ export class ContractService {
     const folder = dataDir ?? (await scratch.dir('contract'));
     const settings = { RATE_LIMIT_RPS: '1000000', RATE_LIMIT_BURST: '1000000', ...env };
     const instance = await scratch.start({ dataDir: folder, env: settings });
-    const { natsUrl } = await instance.listening;
-    const link = await connectNats({ url: natsUrl, name: 'contract-test' });
+    const { nats } = await instance.listening;
+    const link = await connectNats({ ...nats, name: 'contract-test' });
     return new ContractService(instance, folder, link);
   }
 

@@ -142,10 +142,12 @@ class Victim {
       chunk: CHUNK,
       pause_ms: PAUSE_MS,
       target: async () => {
-        const natsUrl = await this.#instance.listening.then((urls) => urls.natsUrl).catch(() => undefined);
-        if (natsUrl !== undefined && this.#instance.isRunning) return natsUrl;
+        const nats = await this.#instance.listening
+          .then((listening) => listening.nats)
+          .catch(() => undefined);
+        if (nats !== undefined && this.#instance.isRunning) return nats;
         await sleep(20);
-        return 'nats://127.0.0.1:1';
+        return { url: 'nats://127.0.0.1:1' };
       },
       onProgress: (published) => {
         this.#published = published;
@@ -189,9 +191,9 @@ async function runSeed(seed: number): Promise<void> {
 beforeAll(async () => {
   const dataDir = await scratch.dir('reference');
   const instance = await scratch.start({ dataDir });
-  const { natsUrl } = await instance.listening;
+  const { nats } = await instance.listening;
   const messages = publish(set, new SeededRandom(1), false).messages.map(toEvent);
-  await publishRetrying(messages, { chunk: 500, pause_ms: 0, target: () => Promise.resolve(natsUrl) });
+  await publishRetrying(messages, { chunk: 500, pause_ms: 0, target: () => Promise.resolve(nats) });
   reference = await resultOf(instance, dataDir);
   await instance.terminate();
 }, TIMEOUT_MS);

@@ -117,7 +117,7 @@ async function publishOrders(): Promise<void> {
     subject: 'events.default.x',
     payload: Buffer.from(JSON.stringify(orders)),
   };
-  await publishRetrying([message], { target: () => Promise.resolve(nats.url), chunk: 500, pause_ms: 0 });
+  await publishRetrying([message], { target: () => Promise.resolve(nats), chunk: 500, pause_ms: 0 });
 }
 
 /** Takes all but `leave_bytes` of the disk. */

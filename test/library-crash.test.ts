@@ -163,7 +163,7 @@ it(
     const feeding = publishRetrying(messages, {
       chunk: 200,
       pause_ms: 60,
-      target: () => Promise.resolve(nats.url),
+      target: () => Promise.resolve(nats),
       onProgress: (count) => {
         published = count;
       },

@@ -53,7 +53,7 @@ const ordersOf = (from: number, to: number): EventMessage[] =>
   }));
 
 async function publishTo(url: string, messages: readonly EventMessage[]): Promise<void> {
-  await publishRetrying(messages, { target: () => Promise.resolve(url), chunk: 500, pause_ms: 0 });
+  await publishRetrying(messages, { target: () => Promise.resolve({ url }), chunk: 500, pause_ms: 0 });
 }
 
 const totals = (orders: number): object => ({ orders_count: orders, revenue_gross: orders * 100 });
@@ -93,7 +93,7 @@ describe('a NATS server that goes away', () => {
     const publishing = publishRetrying(ordersOf(0, ORDERS), {
       target: async () => {
         await sleep(50);
-        return nats.url;
+        return nats;
       },
       chunk: 25,
       pause_ms: 25,

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startEmbeddedNats } from '../connectors/index.ts';
+import { resolveNatsServer, startNatsServer } from '../connectors/index.ts';
 
 export interface TestNats {
   readonly url: string;
@@ -14,15 +14,22 @@ export interface TestNats {
   kill(): Promise<void>;
 }
 
-/** A nats-server with JetStream for one test file, found as the product finds its own, on a scratch store. */
+/**
+ * A nats-server with JetStream for one test file, found as the product finds its own, on a scratch store. It
+ * stands for one that `NATS_URL` names, and lets in whoever connects.
+ */
 export async function startTestNats(options: { port?: number; storeDir?: string } = {}): Promise<TestNats> {
   const storeDir = options.storeDir ?? (await mkdtemp(join(tmpdir(), 'millrace-test-nats-')));
   const lines: string[] = [];
-  const server = await startEmbeddedNats({
-    dataDir: storeDir,
-    progress: (line) => void lines.push(line),
-    ...(options.port === undefined ? {} : { port: options.port }),
-  }).catch((error: unknown) => {
+  const start = async () => {
+    const { path } = await resolveNatsServer({ progress: (line) => void lines.push(line) });
+    return await startNatsServer({
+      binary: path,
+      storeDir: join(storeDir, 'nats'),
+      ...(options.port === undefined ? {} : { port: options.port }),
+    });
+  };
+  const server = await start().catch((error: unknown) => {
     throw new Error(`No NATS server for the test. ${lines.join(' ')}`, { cause: error });
   });
   return {

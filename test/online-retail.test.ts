@@ -138,9 +138,9 @@ describe('Online Retail through NATS, the process and the API', () => {
     const [file, sql] = await Promise.all([prepare(SAMPLE), sqlFacts(SAMPLE)]);
     expect([file.lines, file.net]).toEqual([sql.lines, sql.total]);
     await withApp(async (app) => {
-      await publish(app.natsUrl, file.messages);
+      await publish(app.nats, file.messages);
       await expectEqual(app, file, sql);
-      await publish(app.natsUrl, shuffled(file.messages));
+      await publish(app.nats, shuffled(file.messages));
       const { meta } = await askKpis(app, query(file, METRICS, ['country']));
       expect(meta.position).toEqual({ EVENTS: { '0': 2 * file.messages.length } });
       await expectEqual(app, file, sql);
@@ -150,9 +150,9 @@ describe('Online Retail through NATS, the process and the API', () => {
   it('equals SQL over the sample that comes shuffled, and once more in its order', async () => {
     const [file, sql] = await Promise.all([prepare(SAMPLE), sqlFacts(SAMPLE)]);
     await withApp(async (app) => {
-      await publish(app.natsUrl, shuffled(file.messages));
+      await publish(app.nats, shuffled(file.messages));
       await expectEqual(app, file, sql);
-      await publish(app.natsUrl, file.messages);
+      await publish(app.nats, file.messages);
       await expectEqual(app, file, sql);
     });
   }, 300_000);
@@ -165,9 +165,9 @@ describe('Online Retail through NATS, the process and the API', () => {
       // 9,747,747.934 pounds, as it is published with the data.
       expect([file.net, sql.total]).toEqual([974_774_793, 974_774_793]);
       await withApp(async (app) => {
-        await publish(app.natsUrl, file.messages);
+        await publish(app.nats, file.messages);
         await expectEqual(app, file, sql);
-        await publish(app.natsUrl, shuffled(file.messages));
+        await publish(app.nats, shuffled(file.messages));
         await expectEqual(app, file, sql);
       });
     },

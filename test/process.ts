@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { embeddedServer, type NatsServer } from '../connectors/index.ts';
 import type { StateDigest } from '../engine/index.ts';
 
 /** The built product: what `npm start` runs. */
@@ -64,12 +65,19 @@ function environment(dataDir: string, env: Readonly<Record<string, string>> = {}
   };
 }
 
+interface Listening {
+  readonly url: string;
+  /** As the service connects. */
+  readonly nats: NatsServer;
+}
+
 /** One real process of the product, from its start on; it may be killed before it listens. */
 export class Millrace {
   readonly exited: Promise<Exit>;
   /** The API listens. Rejects, with what the process said, when it ends before. */
-  readonly listening: Promise<{ readonly url: string; readonly natsUrl: string }>;
+  readonly listening: Promise<Listening>;
   readonly #child: ChildProcess;
+  readonly #dataDir: string;
   #output = '';
   #signalled_ms = 0;
   #isRunning = true;
@@ -77,6 +85,7 @@ export class Millrace {
 
   constructor({ dataDir, env }: StartOptions) {
     if (!existsSync(MAIN)) throw new Error(`${MAIN} is not there: run "npm run build" first.`);
+    this.#dataDir = dataDir;
     this.#child = spawn(process.execPath, [MAIN], {
       env: environment(dataDir, env),
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -126,14 +135,16 @@ export class Millrace {
     if (url !== undefined && natsUrl !== undefined) this.#urls = { url, natsUrl };
   }
 
-  async #untilListening(): Promise<{ readonly url: string; readonly natsUrl: string }> {
+  async #untilListening(): Promise<Listening> {
     const deadline_ms = performance.now() + LISTENING_TIMEOUT_MS;
     while (this.#urls === undefined) {
       if (!this.#isRunning) throw new Error(`The process ended before it listened:\n${this.#output}`);
       if (performance.now() > deadline_ms) throw new Error(`The process does not listen:\n${this.#output}`);
       await sleep(10);
     }
-    return this.#urls;
+    const { url, natsUrl } = this.#urls;
+    const embedded = await embeddedServer(this.#dataDir);
+    return { url, nats: embedded?.url === natsUrl ? embedded : { url: natsUrl } };
   }
 
   /** SIGKILL to the main process, as a crash would; resolves when it is gone. */

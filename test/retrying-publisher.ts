@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connectNats, type EventMessage, EventPublisher } from '../connectors/index.ts';
+import { connectNats, type EventMessage, EventPublisher, type NatsServer } from '../connectors/index.ts';
 
 export interface PublishPlan {
   /** Where the server is now; waits while it is nowhere. */
-  readonly target: () => Promise<string>;
+  readonly target: () => Promise<NatsServer>;
   readonly chunk: number;
   /** Pause after each chunk, ms. */
   readonly pause_ms: number;
@@ -18,8 +18,8 @@ export interface PublishPlan {
 export async function publishRetrying(messages: readonly EventMessage[], plan: PublishPlan): Promise<void> {
   let published = 0;
   while (published < messages.length) {
-    const url = await plan.target();
-    const link = await connectNats({ url, name: 'test-publisher', connect_timeout_ms: 500 }).catch(
+    const server = await plan.target();
+    const link = await connectNats({ ...server, name: 'test-publisher', connect_timeout_ms: 500 }).catch(
       () => undefined,
     );
     if (link === undefined) continue;

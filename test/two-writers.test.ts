@@ -32,7 +32,7 @@ it('two processes on one data folder: one stops with a named error, each event c
   const env = { NATS_URL: url };
   const dataDir = await scratch.dir('shared');
   const publish = (from: number, to: number): Promise<void> =>
-    publishRetrying(ordersOf(from, to), { target: () => Promise.resolve(url), chunk: 20, pause_ms: 20 });
+    publishRetrying(ordersOf(from, to), { target: () => Promise.resolve({ url }), chunk: 20, pause_ms: 20 });
   const first = await scratch.start({ dataDir, env });
   await publish(0, 100);
   await first.untilApplied();

@@ -10,7 +10,7 @@ import {
 import type { EventBatch } from '../events/index.ts';
 import { Ledger, type LedgerHeaps } from './ledger.ts';
 import { CUT_KEY, CUT_TABLE, readCut, recordRows } from './record-digest.ts';
-import { type ChangedRecords, lastEventOf, RecordHeap } from './record-heap.ts';
+import { lastEventOf, RecordHeap } from './record-heap.ts';
 
 export interface LedgerConfig {
   /** Declared dimensions, by name, in the order of their columns. */
@@ -46,7 +46,6 @@ const tables = () => ({
 class EntityRecords {
   readonly heap: RecordHeap;
   readonly runs: RunTable;
-  readonly #arena = new RecordArena();
   /** No event that still comes remembers an entity whose last event was before this time, ms. */
   gone_ms = 0;
 
@@ -62,20 +61,12 @@ class EntityRecords {
     );
   }
 
-  commit(): void {
-    const changed = this.heap.takeChanged();
-    const arena = this.#arena;
-    arena.clear();
-    copyRecords(changed, arena);
+  /** `arena` is for the time of the call. */
+  commit(arena: RecordArena): void {
+    this.heap.takeChanged(arena);
     this.runs.commit(arena);
+    arena.clear();
     this.heap.turn();
-  }
-}
-
-function copyRecords({ bytes, count, hi, lo, offset, length }: ChangedRecords, arena: RecordArena): void {
-  for (let index = 0; index < count; index++) {
-    const start = offset[index] as number;
-    arena.put(hi[index] as number, lo[index] as number, bytes, start, start + (length[index] as number));
   }
 }
 
@@ -97,6 +88,7 @@ export const ledger = defineOperator<EventBatch, RowBatch, LedgerConfig, ReturnT
       ENTITIES.map((entity) => [entity, new EntityRecords(state[entity], config.cache_bytes)]),
     ) as Readonly<Record<Entity, EntityRecords>>;
     const all = ENTITIES.map((entity) => entities[entity]);
+    const arena = new RecordArena();
     const heaps = Object.fromEntries(
       ENTITIES.map((entity) => [entity, entities[entity].heap]),
     ) as unknown as LedgerHeaps;
@@ -153,7 +145,7 @@ export const ledger = defineOperator<EventBatch, RowBatch, LedgerConfig, ReturnT
         if (cut_ms > storedCut_ms) state[CUT_TABLE].put(CUT_KEY, new ByteWriter().u48(cut_ms).view());
         storedCut_ms = cut_ms;
         forget();
-        for (const entity of all) entity.commit();
+        for (const entity of all) entity.commit(arena);
       },
     };
   },

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { RecordArena } from '../../engine/index.ts';
 import { sizes } from '../../test/long.ts';
 import { fc } from '../../test/property.ts';
 import { CODE } from '../rows/index.ts';
@@ -23,10 +24,13 @@ class MapSource implements RecordSource {
   }
 
   commit(heap: RecordHeap): void {
-    const { bytes, count, hi, lo, offset, length } = heap.takeChanged();
+    const arena = new RecordArena();
+    heap.takeChanged(arena);
+    const { area, count, hi, lo, offset, length } = arena;
     for (let index = 0; index < count; index++) {
       const start = offset[index] as number;
-      this.records.set(`${hi[index]},${lo[index]}`, bytes.slice(start, start + (length[index] as number)));
+      const end = start + (length[index] as number);
+      this.records.set(`${hi[index]},${lo[index]}`, area.bytes.slice(start, end));
     }
     heap.turn();
   }

@@ -1,3 +1,4 @@
+import { ByteArea, type RecordArena } from '../../engine/index.ts';
 import { RecordReader } from './record-bytes.ts';
 
 /** Where records lie that are not in memory: the runs of the last commits. */
@@ -6,16 +7,6 @@ export interface RecordSource {
   find(hi: number, lo: number): Uint8Array | undefined;
   /** Every record once. */
   visit(visitor: (hi: number, lo: number, bytes: Uint8Array, start: number, end: number) => void): void;
-}
-
-/** Records that changed since the last commit. Arrays are valid until the next use of the heap. */
-export interface ChangedRecords {
-  readonly bytes: Uint8Array;
-  readonly count: number;
-  readonly hi: Int32Array;
-  readonly lo: Int32Array;
-  readonly offset: Int32Array;
-  readonly length: Int32Array;
 }
 
 export interface HeapLimits {
@@ -36,7 +27,7 @@ const reader = new RecordReader();
 
 /** One generation: records in one buffer, found by open addressing (linear probing). Records only come. */
 class Generation {
-  bytes = new Uint8Array(INITIAL_BYTES);
+  readonly area = new ByteArea(INITIAL_BYTES);
   end = 0;
   count = 0;
   hi = new Int32Array(INITIAL_RECORDS);
@@ -88,21 +79,16 @@ class Generation {
   }
 
   write(record: number, from: Uint8Array, start: number, length: number): void {
-    // A record that did not grow takes its old place.
+    const former = this.length[record] as number;
     let at = this.offset[record] as number;
-    if (length > (this.length[record] as number) || at + length > this.end) {
-      at = this.end;
-      if (at + length > this.bytes.length) {
-        let size = this.bytes.length * 2;
-        while (size < at + length) size *= 2;
-        const grown = new Uint8Array(size);
-        grown.set(this.bytes.subarray(0, at));
-        this.bytes = grown;
-      }
+    // A record that did not grow keeps its place, and so does the last one: what comes together is written once.
+    if (length > former) {
+      if (former === 0 || at + former !== this.end) at = this.end;
+      this.area.reserve(at + length);
       this.end = at + length;
       this.offset[record] = at;
     }
-    const { bytes } = this;
+    const { bytes } = this.area;
     for (let index = 0; index < length; index++) bytes[at + index] = from[start + index] as number;
     this.length[record] = length;
   }
@@ -115,7 +101,7 @@ class Generation {
   }
 
   get memory_bytes(): number {
-    return this.bytes.length + this.hi.byteLength * 4 + this.dirty.byteLength + this.#slots.byteLength;
+    return this.area.bytes.length + this.hi.byteLength * 4 + this.dirty.byteLength + this.#slots.byteLength;
   }
 }
 
@@ -163,7 +149,7 @@ export class RecordHeap {
       const former = old.find(hi, lo);
       if (former >= 0) {
         record = young.add(hi, lo);
-        young.write(record, old.bytes, old.offset[former] as number, old.length[former] as number);
+        young.write(record, old.area.bytes, old.offset[former] as number, old.length[former] as number);
       } else {
         const found = this.#source.find(hi, lo);
         if (found === undefined) return false;
@@ -171,7 +157,7 @@ export class RecordHeap {
         young.write(record, found, 0, found.length);
       }
     }
-    this.bytes = young.bytes;
+    this.bytes = young.area.bytes;
     this.start = young.offset[record] as number;
     this.end = this.start + (young.length[record] as number);
     return !this.#isForgotten(this.bytes, this.start);
@@ -199,8 +185,8 @@ export class RecordHeap {
     for (let record = 0; record < young.count; record++) {
       const start = young.offset[record] as number;
       const end = start + (young.length[record] as number);
-      if (this.#isForgotten(young.bytes, start)) continue;
-      visitor(young.hi[record] as number, young.lo[record] as number, young.bytes, start, end);
+      if (this.#isForgotten(young.area.bytes, start)) continue;
+      visitor(young.hi[record] as number, young.lo[record] as number, young.area.bytes, start, end);
     }
     // What is older is the same in the old generation and in the source.
     this.#source.visit((hi, lo, bytes, start, end) => {
@@ -208,26 +194,22 @@ export class RecordHeap {
     });
   }
 
-  /** What the commit has to write. */
-  takeChanged(): ChangedRecords {
+  /** Fills `arena` with what the commit has to write, where it lies here: valid until the next use of the heap. */
+  takeChanged(arena: RecordArena): void {
     const young = this.#young;
-    const count = this.#changed;
-    const hi = new Int32Array(count);
-    const lo = new Int32Array(count);
-    const offset = new Int32Array(count);
-    const length = new Int32Array(count);
-    let at = 0;
+    const { dirty, hi, lo, offset, length } = young;
+    arena.borrow(young.area);
     for (let record = 0; record < young.count; record++) {
-      if (young.dirty[record] === 0) continue;
-      young.dirty[record] = 0;
-      hi[at] = young.hi[record] as number;
-      lo[at] = young.lo[record] as number;
-      offset[at] = young.offset[record] as number;
-      length[at] = young.length[record] as number;
-      at++;
+      if (dirty[record] === 0) continue;
+      dirty[record] = 0;
+      arena.refer(
+        hi[record] as number,
+        lo[record] as number,
+        offset[record] as number,
+        length[record] as number,
+      );
     }
     this.#changed = 0;
-    return { bytes: young.bytes, count, hi, lo, offset, length };
   }
 
   /** After the changes are written: the generations turn when the young one is large enough. */

@@ -4,4 +4,5 @@ export { KpiSums, mergeSums, type NamedSums, readSums, type SumsShape } from './
 export { type Distribution, type MeasureRule, observedRule, ruleOf } from './measure-rules.ts';
 export { MemberCounts } from './member-counts.ts';
 export { RowScan, type ScanSpec } from './row-scan.ts';
+export { SeriesTable } from './series-table.ts';
 export { dayOf, SlotFinder, slotsOf, type TimeSlots } from './time-slots.ts';

@@ -8,6 +8,7 @@ import {
   MillraceError,
   type Signal,
 } from '../base/index.ts';
+import type { ControlHandlers } from '../control/index.ts';
 import type { FailureWatch, OutMessage } from '../edges/index.ts';
 import {
   type Flushable,
@@ -52,6 +53,8 @@ export interface Runtime {
   /** Tables to flush inside the commit, in the order of registration. */
   register(operator: string, flushable: Flushable): void;
   timers(operator: string): Timers;
+  /** Definitions go to the operator from here on. */
+  control(operator: string, handlers: ControlHandlers): void;
   readonly failures: FailureWatch;
 }
 
@@ -61,6 +64,8 @@ export interface Timers {
   clear(time_ms: number, key: string): void;
   /** Takes the timers due at the watermark out, earliest first. */
   due(watermark_ms: number): readonly { readonly time_ms: number; readonly key: string }[];
+  /** The time of the earliest that is set; undefined where none is. */
+  next(): number | undefined;
 }
 
 /** Item types by side output. */
@@ -105,6 +110,8 @@ export interface Handlers<A> {
   /** The watermark is passed on after it, unless `ownsWatermark`; `delayWatermark_ms` says how much of it. */
   onWatermark?(time_ms: number): void;
   onTimer?(time_ms: number, key: string): void;
+  /** At which watermark it has something to give next, where no timer says so; undefined where nothing waits. */
+  nextDue_ms?(): number | undefined;
   /** Inside the commit's transaction: raw tables may be written here. */
   onBarrier?(barrier: Barrier): void;
   /** The operator generates watermarks itself: those from upstream end here. */
@@ -115,6 +122,8 @@ export interface Handlers<A> {
    * this is more than before a restart. Default 0.
    */
   readonly delayWatermark_ms?: number;
+  /** It takes definitions that users make while it runs. */
+  readonly definitions?: ControlHandlers;
 }
 
 /** By name, as a person would write it. */
@@ -152,6 +161,18 @@ export interface Operator<A, B, O extends Sides = NoSides> {
   readonly sideTypes?: O;
   /** Batches of side outputs come tagged with their name. */
   bind(runtime: Runtime): OperatorFunction<Signal<A>, Signal<B>>;
+}
+
+const MS_PER_SECOND = 1_000;
+
+/** Shows at which event time an operator does something next. */
+function observeDue(metrics: Metrics, operator: string, read_ms: () => number | undefined): void {
+  const help = 'Watermark at which a timer or a window of the operator is due next, since 1970';
+  const read_s = (): number | undefined => {
+    const due_ms = read_ms();
+    return due_ms === undefined || !Number.isFinite(due_ms) ? undefined : due_ms / MS_PER_SECOND;
+  };
+  metrics.gauge('millrace.operator.due.timestamp', help, read_s, { operator });
 }
 
 /** The output of an operator that is no side output, in `millrace.operator.emitted`. */
@@ -264,8 +285,13 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
         requestBarrier: runtime.requestBarrier,
       });
       const onTimer = handlers.onTimer?.bind(handlers);
+      if (onTimer !== undefined || handlers.nextDue_ms !== undefined) {
+        const read_ms = (): number | undefined => handlers.nextDue_ms?.() ?? timers.next();
+        observeDue(runtime.metrics, name, read_ms);
+      }
       const owns = handlers.ownsWatermark === true;
       if (owns) eventTime.expect(name);
+      if (handlers.definitions !== undefined) runtime.control(name, handlers.definitions);
       const { failures } = runtime;
       const pass = (watermark_ms: number): void => {
         reached_ms = watermark_ms;

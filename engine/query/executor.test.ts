@@ -34,7 +34,7 @@ describe('where a query runs', () => {
     expect(answer).toEqual({ sum: sumAt(5), rows: 65, cube: null, inThread: false });
     expect([ran, progress?.commit]).toEqual(['split', 5]);
     expect(metric('threads')).toBe(2);
-    expect(metric('busy_ms')).toBeGreaterThan(0);
+    expect(metric('thread.time')).toBeGreaterThan(0);
     expect(metric('rows')).toBe(65);
   });
 

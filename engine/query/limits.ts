@@ -29,6 +29,9 @@ export const FINISH_IN_API_MAX_BYTES = 262_144;
 /** A plan of at most this much CPU is short: it goes before the long ones and has places of its own. */
 export const SHORT_QUERY_MAX_MS = 250;
 
+/** One of at most this much goes before other short ones: it waits for a part of another one, not for all of it. */
+export const QUICK_QUERY_MAX_MS = 50;
+
 export type Lane = 'short' | 'long';
 
 export function laneOf(plan: PlanHead): Lane {

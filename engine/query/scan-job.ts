@@ -25,6 +25,8 @@ export class ScanJob {
   readonly done: Promise<void>;
   /** Resolves when no thread runs a unit of it any more and none will. */
   readonly ended: Promise<void>;
+  /** CPU of all its units, estimated. */
+  readonly cost_ms: number;
   /** CPU that it had, ms. */
   used_ms = 0;
   readonly #units: readonly JobUnit[];
@@ -40,6 +42,7 @@ export class ScanJob {
     this.tenant = tenant;
     this.lane = lane;
     this.#units = units;
+    this.cost_ms = units.reduce((sum, { cost_ms }) => sum + cost_ms, 0);
     this.#onResult = onResult;
     this.done = new Promise((resolve, reject) => {
       this.#resolve = resolve;

@@ -2,7 +2,7 @@ import { invariant, MillraceError } from '../base/index.ts';
 import type { Progress } from '../task/index.ts';
 import type { QueryStop } from './cancel.ts';
 import type { AnyQueryKind, Plan, PlanHead } from './kind.ts';
-import { laneOf, type QueryLimits } from './limits.ts';
+import { laneOf, type QueryLimits, SHORT_QUERY_MAX_MS } from './limits.ts';
 import { finishesInThread, mergeAll } from './run-parts.ts';
 import { type JobUnit, ScanJob } from './scan-job.ts';
 import { type Outcome, ownBytes, type ScanResult } from './scan-message.ts';
@@ -81,7 +81,8 @@ export class ThreadRuns {
     const { kind, query, scope, now_ms, limits } = asked;
     const lane = planned === undefined ? 'short' : laneOf(planned);
     const unit: JobUnit = {
-      cost_ms: planned?.cost_ms ?? 0,
+      // Where it is not known it is taken for the longest of the short ones.
+      cost_ms: planned?.cost_ms ?? SHORT_QUERY_MAX_MS,
       task: () => ({ kind: kind.name, scope, now_ms, limits, task: 'whole', query }),
     };
     let whole: Extract<ScanResult, { task: 'whole' }> | undefined;

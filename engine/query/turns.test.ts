@@ -73,6 +73,19 @@ describe('whose unit is next', () => {
     expect(turns.next(1e9)).toBe(first === a ? b : a);
   });
 
+  it('quick queries go before other short ones, whoever had less time, and all get turns', () => {
+    const turns = new Turns();
+    const [long, short, quick] = [job('a', 2, 10), job('b', 10, 10, 'short'), job('c', 5, 10, 'short')];
+    for (const each of [long, short, quick]) turns.add(each);
+    const names = new Map([
+      [long, 'L'],
+      [short, 's'],
+      [quick, 'q'],
+    ]);
+    const order = run(turns, () => 10).map((each) => names.get(each));
+    expect(order.join('')).toBe('qqqqLsqssLsssssss');
+  });
+
   it('short queries go first, and every fifth turn is a long one', () => {
     const turns = new Turns();
     const [long, short] = [job('a', 4, 10), job('b', 12, 10, 'short')];

@@ -1,8 +1,8 @@
-import type { Lane } from './limits.ts';
+import { QUICK_QUERY_MAX_MS } from './limits.ts';
 import type { ScanJob } from './scan-job.ts';
 
-/** Turns that short queries take while long ones wait, before a long one has its turn. */
-const SHORT_IN_A_ROW = 4;
+/** Turns that queries of one rank wait while shorter ones take theirs. */
+const SHORTER_IN_A_ROW = 4;
 
 interface Tenant {
   jobs: number;
@@ -13,13 +13,15 @@ interface Tenant {
 }
 
 /**
- * Whose unit is next: short queries before long ones, then the tenant that had the least time (start-time fair
- * queueing: Goyal, Vin, Cheng, 1996), then the query of it that had the least. Jobs are few: the admission bounds them.
+ * Whose unit is next: quick queries before short ones before long ones, then the tenant that had the least time
+ * (start-time fair queueing: Goyal, Vin, Cheng, 1996), then the query of it that had the least. Who waits for shorter
+ * ones has every fifth turn. Jobs are few: the admission bounds them.
  */
 export class Turns {
   readonly #jobs = new Set<ScanJob>();
   readonly #tenants = new Map<string, Tenant>();
-  #short = 0;
+  /** By rank: turns that it waited while it could have had them. */
+  readonly #waited = [0, 0, 0];
 
   add(job: ScanJob): void {
     const { tenant: name } = job;
@@ -45,11 +47,14 @@ export class Turns {
 
   /** The job whose next unit is to run, of those whose unit takes at most `unitMax_ms`. */
   next(unitMax_ms: number): ScanJob | undefined {
-    const long = this.#least('long', unitMax_ms);
-    const isLongsTurn = long !== undefined && this.#short >= SHORT_IN_A_ROW;
-    const short = isLongsTurn ? undefined : this.#least('short', unitMax_ms);
-    this.#short = short !== undefined && long !== undefined ? this.#short + 1 : 0;
-    return short ?? long;
+    const jobs = this.#waited.map((_, rank) => this.#least(rank, unitMax_ms));
+    const due = jobs.findLastIndex(
+      (job, rank) => job !== undefined && (this.#waited[rank] as number) >= SHORTER_IN_A_ROW,
+    );
+    const chosen = due >= 0 ? due : jobs.findIndex((job) => job !== undefined);
+    for (const [rank, job] of jobs.entries())
+      this.#waited[rank] = job === undefined || rank === chosen ? 0 : (this.#waited[rank] as number) + 1;
+    return jobs[chosen];
   }
 
   /** A unit of the job begins, of this estimated time. */
@@ -67,10 +72,10 @@ export class Turns {
     tenant.used_ms += taken_ms;
   }
 
-  #least(lane: Lane, unitMax_ms: number): ScanJob | undefined {
+  #least(rank: number, unitMax_ms: number): ScanJob | undefined {
     let found: ScanJob | undefined;
     for (const job of this.#jobs) {
-      if (job.lane !== lane || (job.next_ms ?? Number.POSITIVE_INFINITY) > unitMax_ms) continue;
+      if (rankOf(job) !== rank || (job.next_ms ?? Number.POSITIVE_INFINITY) > unitMax_ms) continue;
       if (found === undefined || this.#isBefore(job, found)) found = job;
     }
     return found;
@@ -85,4 +90,10 @@ export class Turns {
     const { used_ms = 0, running_ms = 0 } = this.#tenants.get(tenant) ?? {};
     return used_ms + running_ms;
   }
+}
+
+/** 0 goes first. */
+function rankOf({ lane, cost_ms }: ScanJob): number {
+  if (lane === 'long') return 2;
+  return cost_ms <= QUICK_QUERY_MAX_MS ? 0 : 1;
 }

@@ -1,3 +1,4 @@
+export { ByteArea } from './copy-bytes.ts';
 export { DEFAULT_RUN_LIMITS, type RunLimits } from './limits.ts';
 export { REMOVED, RecordArena } from './record-arena.ts';
 export type { VisitRecord } from './run-set.ts';

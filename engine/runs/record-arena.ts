@@ -10,10 +10,12 @@ const DIGITS = 1 << DIGIT_BITS;
 
 /**
  * Changed records on their way to a `RunTable`: one area of bytes, and parallel columns that say where in it each
- * record lies. A key that comes twice has the value that came last. Used again after `clear`.
+ * record lies. A key that comes twice has the value that came last. Used again after `clear`. The area is the
+ * arena's own, or another's whose records need no copy: see `borrow`.
  */
 export class RecordArena {
-  readonly area = new ByteArea(INITIAL_BYTES);
+  readonly #own = new ByteArea(INITIAL_BYTES);
+  area = this.#own;
   hi = new Int32Array(INITIAL_RECORDS);
   lo = new Int32Array(INITIAL_RECORDS);
   offset = new Int32Array(INITIAL_RECORDS);
@@ -27,8 +29,21 @@ export class RecordArena {
   readonly #starts = new Int32Array(DIGITS);
 
   clear(): void {
+    this.area = this.#own;
     this.count = 0;
     this.size_bytes = 0;
+  }
+
+  /** Until `clear` all records are places in `area`: `refer` takes them. Those of an arena that is not empty are lost. */
+  borrow(area: ByteArea): void {
+    this.area = area;
+    this.count = 0;
+    this.size_bytes = 0;
+  }
+
+  /** Takes area[offset, offset + length) as the record of a key. */
+  refer(hi: number, lo: number, offset: number, length: number): void {
+    this.#add(hi, lo, offset, length);
   }
 
   /** Takes a copy of source[start, end) as the record of a key. */

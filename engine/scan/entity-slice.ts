@@ -28,6 +28,11 @@ export class EntitySlice {
     this.what = new Uint32Array(events);
   }
 
+  clear(): void {
+    this.runs = 0;
+    this.events = 0;
+  }
+
   /** The number of a new run. */
   addRun(hi: number, lo: number): number {
     if (this.runs === this.hi.length) this.#growRuns(this.runs * 2);

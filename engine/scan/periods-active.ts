@@ -22,8 +22,6 @@ export class PeriodsActive {
   readonly #edges_ms: Float64Array;
   readonly #labelled: LabelledRows;
   readonly #masks = new EntityMasks();
-  /** By local place of the chunk at hand: has an event. */
-  #isActive = new Uint8Array(0);
 
   constructor(config: PeriodsActiveConfig) {
     const { entity, edges_ms } = config;
@@ -52,19 +50,22 @@ export class PeriodsActive {
     return period;
   }
 
-  /** All rows are of one period: an entity is looked up once, however many rows it has, and no row's time is. */
+  /** All rows are of one period: no row's time is looked at. */
   #addOne(chunk: Chunk, count: number, period: number): void {
     const { hi, lo, index } = chunk.hash(this.#entity);
     if (index === null) {
       this.#mark(hi[0] as number, lo[0] as number, period);
       return;
     }
-    if (this.#isActive.length < hi.length) this.#isActive = new Uint8Array(hi.length * 2);
-    const isActive = this.#isActive.fill(0, 0, hi.length);
     const { rows } = this.#labelled;
-    for (let at = 0; at < count; at++) isActive[index[rows[at] as number] as number] = 1;
-    for (let place = 0; place < hi.length; place++)
-      if (isActive[place] === 1) this.#mark(hi[place] as number, lo[place] as number, period);
+    let last = -1;
+    for (let at = 0; at < count; at++) {
+      const place = index[rows[at] as number] as number;
+      // Rows of an entity lie together, mostly.
+      if (place === last) continue;
+      last = place;
+      this.#mark(hi[place] as number, lo[place] as number, period);
+    }
   }
 
   #addSeveral(chunk: Chunk, count: number): void {
@@ -95,7 +96,7 @@ export class PeriodsActive {
 
   /** What was found, as bytes for `addBytes`. */
   bytes(): Uint8Array {
-    return this.#masks.bytes();
+    return new Uint8Array(this.#masks.joined().buffer);
   }
 
   /** Adds what another one found over other rows, or the same. */
@@ -107,12 +108,11 @@ export class PeriodsActive {
   retention(): Float64Array {
     const periods = this.#edges_ms.length - 1;
     const counts = new Float64Array(periods * periods);
-    const masks = this.#masks;
-    masks.join();
-    for (let at = 0; at < masks.count * ENTRY_WORDS; at += ENTRY_WORDS) {
+    const words = this.#masks.joined();
+    for (let at = 0; at < words.length; at += ENTRY_WORDS) {
       let first = -1;
       for (let word = 0; word < 2; word++) {
-        for (let rest = masks.words[at + 2 + word] as number; rest !== 0; rest &= rest - 1) {
+        for (let rest = words[at + 2 + word] as number; rest !== 0; rest &= rest - 1) {
           const period = word * WORD_BITS + 31 - Math.clz32(rest & -rest);
           if (first < 0) first = period;
           const cell = first * periods + period - first;

@@ -126,10 +126,13 @@ function countsOf(events: readonly (readonly [number, number][])[], window_ms: n
 /** Of each entity: its events as [time, step]. */
 function collect(log: LogUnderTest, { request }: Case): [number, number][][] {
   const found: [number, number][][] = [];
-  eventsIn(log, request).visit((_hi, _lo, events, count) => {
+  const collected = eventsIn(log, request);
+  collected.visit((_hi, _lo, events, count) => {
     const own = [...events.subarray(0, count)];
     found.push(own.map((event) => [eventTimeOf(event), event - eventTimeOf(event) * EVENT_LABELS]));
   });
+  // The next one gets its memory.
+  collected.end();
   return found;
 }
 
@@ -148,7 +151,10 @@ function furthestIn(log: LogUnderTest, given: Case, edges_ms: readonly number[])
     // What is asked for ends the events here, so that both ways see the same.
     const end_ms = Math.min(request.end_ms, entryEnd_ms + window_ms + 1);
     const range = { ...request, start_ms: edges_ms[at] as number, end_ms };
-    return new FurthestSteps({ steps, window_ms, entryEnd_ms }).of(eventsIn(log, range));
+    const events = eventsIn(log, range);
+    const reached = new FurthestSteps({ steps, window_ms, entryEnd_ms }).of(events);
+    events.end();
+    return reached;
   });
   return [...countFurthest(Uint8Array.from(parts.flatMap((bytes) => [...bytes])), steps)];
 }

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { MillraceError } from '../base/index.ts';
+import { MillraceError, PRIVATE_FILE_MODE, PRIVATE_FOLDER_MODE } from '../base/index.ts';
 
 const POINTER = 'CURRENT';
 
@@ -19,7 +19,7 @@ export interface GenerationLayout {
  */
 export function currentGeneration(root: string, topology: string): GenerationLayout {
   const base = join(root, topology);
-  mkdirSync(base, { recursive: true });
+  mkdirSync(base, { recursive: true, mode: PRIVATE_FOLDER_MODE });
   const found = existingGeneration(root, topology);
   if (found !== undefined) return found;
   point(base, '1');
@@ -50,7 +50,7 @@ export function existingGeneration(root: string, topology: string): GenerationLa
 
 function point(base: string, generation: string): void {
   const pointer = join(base, POINTER);
-  writeFileSync(`${pointer}.new`, generation);
+  writeFileSync(`${pointer}.new`, generation, { mode: PRIVATE_FILE_MODE });
   renameSync(`${pointer}.new`, pointer);
 }
 
@@ -64,7 +64,7 @@ function layoutOf(base: string, generation: number): GenerationLayout {
     path: folderOf(base, generation),
     partitionPath: (partition) => {
       const path = join(folderOf(base, generation), `p${partition}`);
-      mkdirSync(path, { recursive: true });
+      mkdirSync(path, { recursive: true, mode: PRIVATE_FOLDER_MODE });
       return path;
     },
   };
@@ -73,10 +73,10 @@ function layoutOf(base: string, generation: number): GenerationLayout {
 /** A generation after all that there are, for a rebuild beside the current one. */
 export function nextGeneration(root: string, topology: string): GenerationLayout {
   const base = join(root, topology);
-  mkdirSync(base, { recursive: true });
+  mkdirSync(base, { recursive: true, mode: PRIVATE_FOLDER_MODE });
   const numbers = readdirSync(base).flatMap((name) => (/^g\d+$/.test(name) ? [Number(name.slice(1))] : []));
   const layout = layoutOf(base, Math.max(0, ...numbers) + 1);
-  mkdirSync(layout.path);
+  mkdirSync(layout.path, { mode: PRIVATE_FOLDER_MODE });
   return layout;
 }
 

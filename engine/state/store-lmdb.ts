@@ -1,7 +1,7 @@
 import { statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
-import { asMillraceError, diskFull, invariant, MillraceError } from '../base/index.ts';
+import { asMillraceError, diskFull, invariant, MillraceError, PRIVATE_FILE_MODE } from '../base/index.ts';
 import { checkKey, type KvEntry, type KvReader, type KvStore, type KvTable, type KvView } from './kv.ts';
 import {
   HEAD_BYTES,
@@ -33,6 +33,9 @@ const MAP_BYTES = 2 ** 38;
 
 type Db = Database<Buffer, Buffer>;
 
+/** Known to the library and not to its types: the mode of the files that it makes. */
+const MODE = { permissionsMode: PRIVATE_FILE_MODE };
+
 function openRoot(path: string, readOnly: boolean, durable: boolean): RootDatabase<Buffer, Buffer> {
   return open<Buffer, Buffer>({
     path,
@@ -41,6 +44,7 @@ function openRoot(path: string, readOnly: boolean, durable: boolean): RootDataba
     keyEncoding: 'binary',
     readOnly,
     noSubdir: false,
+    ...MODE,
     compression: false,
     cache: false,
     mapSize: MAP_BYTES,

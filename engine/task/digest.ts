@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { ByteReader, ByteWriter } from '../base/index.ts';
+import { CONTROL_TABLE, listApplied } from '../control/index.ts';
 import type { Topology } from '../graph/index.ts';
 import {
   expiryOf,
@@ -39,8 +40,22 @@ export function stateDigest(topology: Topology, reader: KvReader): StateDigest {
       tables[id] = { rows, digest };
       whole.update(`${id}=${digest};`);
     }
+    const control = controlDigest(table(CONTROL_TABLE));
+    if (control !== undefined) {
+      tables[CONTROL_TABLE] = control;
+      whole.update(`${CONTROL_TABLE}=${control.digest};`);
+    }
     return { digest: whole.digest('hex'), tables };
   });
+}
+
+/** The definitions that a state is of, without their revisions; undefined where there are none. */
+function controlDigest(view: KvView): { rows: number; digest: string } | undefined {
+  const applied = listApplied(view);
+  if (applied.length === 0) return undefined;
+  const hash = createHash('sha256');
+  for (const { kind, scope, id, text } of applied) hash.update(JSON.stringify([kind, scope, id, text]));
+  return { rows: applied.length, digest: hash.digest('hex') };
 }
 
 function* logicalRows(

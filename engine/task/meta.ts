@@ -2,6 +2,7 @@ import { ByteWriter, MillraceError, type StoredEventTime } from '../base/index.t
 import type { StreamFacts } from '../edges/index.ts';
 import type { Notice } from '../graph/index.ts';
 import { type KvTable, type KvView, prefixEnd } from '../state/index.ts';
+import type { ControlPosition } from './control-state.ts';
 
 /** The name of the engine's own table, beside those of the operators. */
 export const META_TABLE = 'meta';
@@ -23,6 +24,8 @@ export interface Progress extends StoredEventTime, InputPosition {
   readonly committed_at_ms: number;
   /** Of the other sources, by node. */
   readonly others?: Readonly<Record<string, InputPosition>>;
+  /** The definitions that the state is of; absent where a task was given none. */
+  readonly control?: ControlPosition;
   /** The outbox's next row number. */
   readonly outbox_next: number;
   readonly notices: NoticeCounts;

@@ -7,13 +7,12 @@ import {
   Metrics,
   MillraceError,
 } from '../base/index.ts';
+import type { ControlInput } from '../control/index.ts';
 import {
-  DEFAULT_OUTBOX_LIMITS,
   errorOf,
   FailureWatch,
   OUTBOX_TABLE,
   Outbox,
-  type OutboxLimits,
   type Publisher,
   type Quarantine,
   type Source,
@@ -29,44 +28,13 @@ import {
   type TopologyChange,
 } from '../graph/index.ts';
 import type { Flushable, KvStore } from '../state/index.ts';
+import { ControlState, describeControl } from './control-state.ts';
 import { type Input, Inputs, type InputsOptions, type Sources, watermarkOwners } from './inputs.ts';
 import { META_TABLE, NoticeBoard, type Progress, readProgress, writeProgress } from './meta.ts';
+import { DEFAULT_TASK_LIMITS, type TaskLimits } from './task-limits.ts';
 import { TaskMetrics } from './task-metrics.ts';
 import { TimerService } from './timers.ts';
 import { readTopology, upgradeTopology, writeTopology } from './upgrade.ts';
-
-export interface TaskLimits {
-  /** Records pushed through the graph at once, at most. */
-  readonly batch_max_events: number;
-  /** How long a push should hold the event loop: batches of costly records are made smaller. */
-  readonly batch_target_ms: number;
-  readonly barrier_interval_ms: number;
-  readonly barrier_max_events: number;
-  /**
-   * Both while more than `barrier_max_events` wait in the stream: nobody sees the difference, and larger
-   * commits cost less a record.
-   */
-  readonly backlog_barrier_interval_ms: number;
-  readonly backlog_barrier_max_events: number;
-  /** How often a quiet source's barrier passes, so that the watermark can follow the clock. */
-  readonly idle_barrier_interval_ms: number;
-  /** Of several sources: how far one may be ahead of the slowest in event time before it has to wait, ms. */
-  readonly max_drift_ms: number;
-  readonly outbox: OutboxLimits;
-}
-
-/** Limits of a task that is not given others. */
-export const DEFAULT_TASK_LIMITS: TaskLimits = {
-  batch_max_events: 4_096,
-  batch_target_ms: 50,
-  barrier_interval_ms: 250,
-  barrier_max_events: 50_000,
-  backlog_barrier_interval_ms: 2_000,
-  backlog_barrier_max_events: 150_000,
-  idle_barrier_interval_ms: 5_000,
-  max_drift_ms: 300_000,
-  outbox: DEFAULT_OUTBOX_LIMITS,
-};
 
 export interface TaskOptions {
   readonly topology: Topology;
@@ -74,6 +42,8 @@ export interface TaskOptions {
   readonly source: Source | Sources;
   readonly store: KvStore;
   readonly publisher: Publisher;
+  /** Definitions that change while it runs. Default: none come, and those of the last commit stay. */
+  readonly control?: ControlInput;
   readonly clock: Clock;
   readonly limits?: Partial<TaskLimits>;
   readonly onCommit?: (progress: Progress) => void;
@@ -91,10 +61,10 @@ const BATCH_MIN_EVENTS = 64;
 const MS_PER_SECOND = 1_000;
 
 /**
- * For the worker thread that a task runs in. What changes between two commits outlives many batches; a
- * larger young generation copies it less often.
+ * For the worker thread that a task runs in, as Node's default, which may change. What lives between two commits lies
+ * outside the heap: a larger young generation (96 was measured) makes nothing faster, and stays resident.
  */
-export const TASK_THREAD_LIMITS = { maxYoungGenerationSizeMb: 96 } as const;
+export const TASK_THREAD_LIMITS = { maxYoungGenerationSizeMb: 48 } as const;
 
 /**
  * One partition's pipeline: takes bounded batches from the source, pushes them through the graph
@@ -110,6 +80,7 @@ export class Task {
   readonly #timers: TimerService[] = [];
   #graph: Graph | undefined;
   #outbox: Outbox | undefined;
+  #control: ControlState | undefined;
   #notices = new NoticeBoard({});
   #inputs: Inputs | undefined;
   readonly #watermarkOf = new Map<string, readonly string[]>();
@@ -163,17 +134,21 @@ export class Task {
         });
       },
     );
+    this.#control = new ControlState(store, this.#options.control, progress?.control, this.#limits.control);
     const failed = (error: unknown): void => this.#failures.reportUnknown(error);
     this.#graph = topology.start(this.#runtime(inputs.first.source.partition), failed, this.#options.listen);
+    this.#control.restore();
     const { watermark_ms } = this.#eventTime;
     if (watermark_ms !== null) this.#graph.push({ kind: 'watermark', time_ms: watermark_ms });
     this.#raise();
     for (const { node } of inputs.all) {
+      emittedBy(this.metrics, node);
       this.#watermarkOf.set(
         node,
         watermarkOwners(described, node, (name) => this.#eventTime.isOwner(name)),
       );
     }
+    describeControl(this.metrics, this.#control);
     this.#counts.observe({
       store,
       inputs,
@@ -202,6 +177,7 @@ export class Task {
       },
       eventTime: this.#eventTime,
       failures: this.#failures,
+      control: (operator, handlers) => this.#control?.register(operator, handlers),
       register: (_, flushable) => this.#flushables.push(flushable),
       timers: (operator) => {
         const id = `${operator}/timers`;
@@ -212,11 +188,17 @@ export class Task {
     };
   }
 
-  #opened(): { graph: Graph; outbox: Outbox; inputs: Inputs } {
-    if (this.#graph === undefined || this.#outbox === undefined || this.#inputs === undefined) {
+  #opened(): { graph: Graph; outbox: Outbox; inputs: Inputs; control: ControlState } {
+    const [graph, outbox, inputs, control] = [this.#graph, this.#outbox, this.#inputs, this.#control];
+    if (graph === undefined || outbox === undefined || inputs === undefined || control === undefined) {
       throw new MillraceError('task_not_open', 'Call open() before anything else of a task.');
     }
-    return { graph: this.#graph, outbox: this.#outbox, inputs: this.#inputs };
+    return { graph, outbox, inputs, control };
+  }
+
+  /** An operator has more to do, or there are definitions that are not applied yet: a commit is due. */
+  get wantsBarrier(): boolean {
+    return this.#barrierRequested || this.#control?.hasNews === true;
   }
 
   /** The event time that a source has reached: the least of what is made of its records. */
@@ -233,6 +215,7 @@ export class Task {
   /** Processes until `stop` is aborted, then commits what it has taken. Throws what broke it, uncommitted work undone. */
   async run(stop: AbortSignal): Promise<void> {
     const { clock } = this.#options;
+    const { control_poll_ms } = this.#limits;
     const { outbox, inputs } = this.#opened();
     const wake = (): void => {
       outbox.stop();
@@ -242,7 +225,8 @@ export class Task {
     try {
       while (!stop.aborted) {
         await outbox.room();
-        await this.step(Math.max(0, this.#nextBarrier_ms() - clock.now()));
+        const wait_ms = Math.max(0, this.#nextBarrier_ms() - clock.now());
+        await this.step(this.#options.control === undefined ? wait_ms : Math.min(wait_ms, control_poll_ms));
       }
       if (this.#uncommitted > 0) this.commit();
     } finally {
@@ -309,9 +293,9 @@ export class Task {
 
   #nextBarrier_ms(): number {
     const { barrier_interval_ms, backlog_barrier_interval_ms, idle_barrier_interval_ms } = this.#limits;
-    const { outbox, inputs } = this.#opened();
+    const { outbox, inputs, control } = this.#opened();
     if (this.#barrierRequested) return this.#barrier_at_ms;
-    const isBusy = this.#uncommitted > 0 || outbox.hasChanges || inputs.haveMoved;
+    const isBusy = this.#uncommitted > 0 || outbox.hasChanges || inputs.haveMoved || control.hasNews;
     if (!isBusy) return this.#barrier_at_ms + idle_barrier_interval_ms;
     return this.#barrier_at_ms + (this.#isBehind ? backlog_barrier_interval_ms : barrier_interval_ms);
   }
@@ -319,7 +303,7 @@ export class Task {
   /** Sends a barrier through the graph inside one transaction that writes everything, or nothing. */
   commit(): void {
     const { store, clock, topology, onCommit } = this.#options;
-    const { graph, outbox, inputs } = this.#opened();
+    const { graph, outbox, inputs, control } = this.#opened();
     const started_ms = performance.now();
     const now_ms = clock.now();
     const commit = this.#commit + 1;
@@ -328,6 +312,8 @@ export class Task {
     this.#barrierRequested = false;
     const { progress, sending } = store.transaction(() => {
       const { watermark_ms } = this.#eventTime.committed;
+      // Before the barrier: what an operator begins for a definition, it stores as the barrier passes.
+      control.apply();
       for (const input of inputs.all) {
         const idle_ms = input.idle_ms(now_ms);
         graph.push({ kind: 'barrier', commit, now_ms, idle_ms, watermark_ms }, input.node);
@@ -346,6 +332,7 @@ export class Task {
         ...inputs.first.position,
         ...(inputs.all.length > 1 ? { others: inputs.others } : {}),
         ...eventTime,
+        ...(control.position === undefined ? {} : { control: control.position }),
         committed_at_ms: now_ms,
         outbox_next: outbox.next,
         notices: this.#notices.counts(),

@@ -100,6 +100,31 @@ export class TimerService implements Timers {
     return found;
   }
 
+  next(): number | undefined {
+    const waiting_ms = this.#firstWaiting();
+    if (this.#scanned_ms >= MAX_TIME_MS) return waiting_ms;
+    const start = new ByteWriter().u48(this.#scanned_ms + 1).copy();
+    for (const { key } of this.#opened?.scan({ start }) ?? []) {
+      if (this.#changed.get(Buffer.from(key).toString('latin1'))?.set === false) continue;
+      return Math.min(waiting_ms ?? MAX_TIME_MS, timerOf(key).time_ms);
+    }
+    return waiting_ms;
+  }
+
+  /** The earliest that a scan of the store would not find. */
+  #firstWaiting(): number | undefined {
+    const top = this.#waiting.peek();
+    if (top === undefined || this.#changed.get(top)?.set !== false) {
+      return top === undefined ? undefined : timerOf(Buffer.from(top, 'latin1')).time_ms;
+    }
+    const set = this.#waiting.ids.filter((id) => this.#changed.get(id)?.set !== false);
+    const first = set.reduce<string | undefined>(
+      (least, id) => (least === undefined || id < least ? id : least),
+      undefined,
+    );
+    return first === undefined ? undefined : timerOf(Buffer.from(first, 'latin1')).time_ms;
+  }
+
   flush(): void {
     if (this.#isUsed) this.#opened ??= this.#open();
     if (this.#changed.size === 0) return;

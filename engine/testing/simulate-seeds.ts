@@ -1,5 +1,6 @@
 import { asMillraceError, SeededRandom } from '../base/index.ts';
 import type { Topology } from '../graph/index.ts';
+import type { SimulatedDefinition } from './simulated-control.ts';
 import { isOneStream, type SimulatedMessage, type SimulatedMessages } from './simulated-edges.ts';
 import { type SimulationResult, simulate } from './simulation.ts';
 
@@ -20,6 +21,8 @@ export interface SeedsOptions {
    * several sources a stream for each source node, by name.
    */
   readonly generate: (set: number, random: SeededRandom) => SimulatedMessages;
+  /** What users define while a set is run; see `SimulationOptions`. */
+  readonly definitions?: (set: number, random: SeededRandom) => readonly SimulatedDefinition[];
   /** How many seeds. */
   readonly seeds: number;
   /** The first of them. Default: 1. */
@@ -112,7 +115,8 @@ function generated({ generate }: SeedsOptions, set: number): SimulatedMessages {
 function runStraight(options: SeedsOptions, set: number): Promise<SimulationResult> {
   const { topology } = options;
   const messages = generated(options, set);
-  return simulate({ topology, messages, seed: 0, faults: false, ...worldOf(options) });
+  const definitions = options.definitions?.(set, new SeededRandom(~set));
+  return simulate({ topology, messages, definitions, seed: 0, faults: false, ...worldOf(options) });
 }
 
 function runDisturbed(options: SeedsOptions, set: number, seed: number): Promise<SimulationResult> {
@@ -127,6 +131,7 @@ function runDisturbed(options: SeedsOptions, set: number, seed: number): Promise
   return simulate({
     topology: disturbed === undefined ? topology : () => disturbed(new SeededRandom(~seed)),
     messages,
+    definitions: options.definitions?.(set, new SeededRandom(~set)),
     seed,
     faults: true,
     restores,

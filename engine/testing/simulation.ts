@@ -4,6 +4,7 @@ import { OUTBOX_TABLE, type OutMessage, type Source } from '../edges/index.ts';
 import type { Topology } from '../graph/index.ts';
 import { MemoryDisk } from '../state/index.ts';
 import { type Progress, type StateDigest, stateDigest, Task, type TaskLimits } from '../task/index.ts';
+import { SimulatedControl, type SimulatedDefinition } from './simulated-control.ts';
 import {
   behind,
   isOneStream,
@@ -21,6 +22,8 @@ export interface SimulationOptions {
   readonly topology: () => Topology;
   /** The stream, in order; of a topology with several sources one for each source node, by name. */
   readonly messages: SimulatedMessages;
+  /** What users define and delete, in order. Without faults all of it is there at the start. */
+  readonly definitions?: readonly SimulatedDefinition[] | undefined;
   /** Decides sizes of takes and batches, pauses, failures and crashes. */
   readonly seed: number;
   /**
@@ -79,6 +82,8 @@ const FIRST_SEQUENCES = [1, 1, 2, 1_000_000_007];
 const DRIFTS_MS = [0, 2_000, 300_000, Number.POSITIVE_INFINITY];
 /** Steps in a row that find nothing although there is something: sources wait for one that has ended. */
 const STUCK_STEPS = 30;
+/** After the last record: what is built from history takes as many. */
+const MAX_LAST_COMMITS = 10_000;
 
 /**
  * Runs a topology through a real `Task` on simulated streams, disk, clock and receiver: everything that
@@ -99,6 +104,7 @@ class Simulation {
   #disk = new MemoryDisk();
   readonly #clock: ManualClock;
   readonly #streams: readonly SimulatedStream[];
+  readonly #control: SimulatedControl;
   readonly #receiver = new SimulatedReceiver();
   readonly #limits: Partial<TaskLimits>;
   readonly #commitFault: number;
@@ -116,6 +122,8 @@ class Simulation {
     const { messages } = options;
     const isOne = isOneStream(messages);
     const named = isOne ? [[ONLY, messages] as const] : Object.entries(messages);
+    this.#control = new SimulatedControl(options.definitions ?? [], new SeededRandom(options.seed ^ 0xdef));
+    if (!options.faults) this.#control.makeAll();
     const holes = new SeededRandom(~options.seed);
     this.#streams = named.map(([name, each]) => {
       const first = random.pick(FIRST_SEQUENCES);
@@ -213,6 +221,8 @@ class Simulation {
     const [first] = sources;
     invariant(first !== undefined, 'a simulation has a stream');
     const running = topology();
+    const control = this.#control.open();
+    if (!this.#options.faults) control.calm();
     const inputs = isOneStream(messages)
       ? inputsOf(running, [[running.sources[0]?.name ?? ONLY, first[1]]])
       : inputsOf(running, sources);
@@ -222,6 +232,7 @@ class Simulation {
       store: this.#disk.open(),
       publisher,
       clock: this.#clock,
+      ...(this.#options.definitions === undefined ? {} : { control }),
       limits: this.#limits,
       onCommit: (progress) => this.#committed(progress),
     });
@@ -229,6 +240,7 @@ class Simulation {
       await task.open();
       let emptySteps = 0;
       while (!sources.every(([, source]) => source.readToEnd) || gauge(task, 'millrace.task.lag') > 0) {
+        control.advance();
         const taken = await task.step(random.int(0, 1_000));
         emptySteps = taken > 0 ? 0 : emptySteps + 1;
         if (emptySteps === STUCK_STEPS) {
@@ -245,6 +257,8 @@ class Simulation {
       }
       this.#disk.fault = undefined;
       for (const [, source] of sources) source.calm();
+      this.#control.makeAll();
+      control.calm();
       await this.#finish(task, publisher);
       return true;
     } catch (error) {
@@ -311,6 +325,11 @@ class Simulation {
     task.commit();
     await this.#sendOwed(task, publisher);
     task.commit();
+    for (let commits = 0; task.wantsBarrier; commits++) {
+      invariant(commits < MAX_LAST_COMMITS, 'what operators have left to do comes to its end');
+      task.commit();
+      await this.#sendOwed(task, publisher);
+    }
     const rows = [...this.#disk.open().table(OUTBOX_TABLE).scan()].length;
     invariant(rows === 0, 'acknowledged messages leave the outbox');
   }

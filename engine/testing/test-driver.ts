@@ -1,4 +1,5 @@
 import { ManualClock } from '../base/index.ts';
+import { type ControlSet, ManualControl } from '../control/index.ts';
 import type { OutMessage, Source, SourceRecord, SourceState } from '../edges/index.ts';
 import {
   type Builder,
@@ -62,6 +63,8 @@ export interface TestSnapshot {
   readonly disk: MemoryDisk;
   readonly sequence: number;
   readonly now_ms: number;
+  /** The definitions there are; absent: none. */
+  readonly control?: ControlSet;
 }
 
 /** What is tested: operators behind `input`; `t.merge` puts several outputs together. */
@@ -78,6 +81,8 @@ export class TestDriver<A, B> {
   readonly sent: OutMessage[] = [];
   readonly clock: ManualClock;
   readonly disk: MemoryDisk;
+  /** Definitions as users make them: the next commit applies what is new. */
+  readonly control: ManualControl;
   progress: Progress | undefined;
   readonly #build: Build<A, B>;
   readonly #source = new BatchSource();
@@ -88,8 +93,15 @@ export class TestDriver<A, B> {
   #taken = 0;
   #sequence: number;
 
-  private constructor(build: Build<A, B>, disk: MemoryDisk, clock: ManualClock, sequence: number) {
+  private constructor(
+    build: Build<A, B>,
+    disk: MemoryDisk,
+    clock: ManualClock,
+    control: ManualControl,
+    sequence: number,
+  ) {
     this.#build = build;
+    this.control = control;
     this.disk = disk;
     this.clock = clock;
     this.#sequence = sequence;
@@ -126,6 +138,7 @@ export class TestDriver<A, B> {
         maxInFlight: () => Number.POSITIVE_INFINITY,
       },
       clock,
+      control,
       limits: {
         barrier_interval_ms: Number.POSITIVE_INFINITY,
         idle_barrier_interval_ms: Number.POSITIVE_INFINITY,
@@ -142,7 +155,8 @@ export class TestDriver<A, B> {
   ): Promise<TestDriver<A, B>> {
     const disk = snapshot?.disk.copy() ?? new MemoryDisk();
     const clock = new ManualClock(snapshot?.now_ms ?? start_ms);
-    const driver = new TestDriver(build, disk, clock, snapshot?.sequence ?? 0);
+    const control = new ManualControl('test', snapshot?.control);
+    const driver = new TestDriver(build, disk, clock, control, snapshot?.sequence ?? 0);
     await driver.#task.open();
     return driver;
   }
@@ -174,7 +188,8 @@ export class TestDriver<A, B> {
   /** Commits, and gives the state to go on from: `start(build, { snapshot })`. */
   snapshot(): TestSnapshot {
     this.commit();
-    return { disk: this.disk.copy(), sequence: this.#sequence, now_ms: this.clock.now() };
+    const control = this.control.current();
+    return { disk: this.disk.copy(), sequence: this.#sequence, now_ms: this.clock.now(), control };
   }
 
   /** A step that finds nothing. */
@@ -186,10 +201,15 @@ export class TestDriver<A, B> {
     this.#task.commit();
   }
 
+  /** An operator has more to do, or there are definitions that are not applied yet. */
+  get wantsBarrier(): boolean {
+    return this.#task.wantsBarrier;
+  }
+
   /** What is not committed is lost. */
   async restart(): Promise<TestDriver<A, B>> {
     this.#task.close();
-    const pipeline = new TestDriver(this.#build, this.disk, this.clock, this.#sequence);
+    const pipeline = new TestDriver(this.#build, this.disk, this.clock, this.control, this.#sequence);
     await pipeline.#task.open();
     return pipeline;
   }

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { asMillraceError, ByteReader, ManualClock, MillraceError } from '../base/index.ts';
+import { type ControlSet, ManualControl } from '../control/index.ts';
 import { deadLetterQuarantine, type OutMessage, type Quarantine, type Source } from '../edges/index.ts';
 import type { Topology } from '../graph/index.ts';
 import {
@@ -11,6 +12,8 @@ import {
   TTL_PREFIX_BYTES,
 } from '../state/index.ts';
 import {
+  type ControlLimits,
+  DEFAULT_CONTROL_LIMITS,
   META_TABLE,
   type NoticeCounts,
   type Progress,
@@ -33,6 +36,8 @@ export interface TopologySnapshot {
   readonly disk: MemoryDisk;
   readonly sequences: Readonly<Record<string, number>>;
   readonly now_ms: number;
+  /** The definitions there are; absent: none. */
+  readonly control?: ControlSet;
 }
 
 export interface TopologyTestDriverOptions {
@@ -46,6 +51,8 @@ export interface TopologyTestDriverOptions {
    * task again from its last commit, as `run` does, and puts the record among the dead letters, in `sent`.
    */
   readonly failingRecords?: 'stop' | 'deadLetter';
+  /** Limits of definitions. Default: those of a task. */
+  readonly definitionLimits?: ControlLimits;
 }
 
 /** Committed rows of a map table. */
@@ -64,6 +71,7 @@ interface Life {
   readonly allowTopologyChange: boolean;
   /** Of all lives: what it knows of failing records must outlive a restart. */
   readonly quarantine: Quarantine | undefined;
+  readonly definitionLimits: ControlLimits;
 }
 
 function bytesOf({ data, json }: TestMessage): Uint8Array {
@@ -82,6 +90,8 @@ export class TopologyTestDriver {
   readonly sent: OutMessage[] = [];
   readonly clock: ManualClock;
   readonly disk: MemoryDisk;
+  /** Definitions as users make them: the next commit applies what is new. */
+  readonly control: ManualControl;
   progress: Progress | undefined;
   readonly #topology: Topology;
   readonly #sources: ReadonlyMap<string, PushedSource>;
@@ -96,8 +106,9 @@ export class TopologyTestDriver {
   readonly #life: Life;
   #task: Task;
 
-  private constructor(of: Topology, { disk, sequences, now_ms }: TopologySnapshot, life: Life) {
+  private constructor(of: Topology, { disk, sequences, now_ms, control }: TopologySnapshot, life: Life) {
     this.#topology = of;
+    this.control = new ManualControl('test', control);
     this.#life = life;
     this.disk = disk;
     this.clock = new ManualClock(now_ms);
@@ -131,10 +142,12 @@ export class TopologyTestDriver {
         maxInFlight: () => Number.POSITIVE_INFINITY,
       },
       clock: this.clock,
+      control: this.control,
       limits: {
         barrier_interval_ms: Number.POSITIVE_INFINITY,
         idle_barrier_interval_ms: Number.POSITIVE_INFINITY,
         max_drift_ms: Number.POSITIVE_INFINITY,
+        control: this.#life.definitionLimits,
       },
       allowTopologyChange,
       ...(quarantine === undefined ? {} : { quarantine }),
@@ -161,6 +174,7 @@ export class TopologyTestDriver {
       snapshot,
       allowTopologyChange = false,
       failingRecords = 'stop',
+      definitionLimits = DEFAULT_CONTROL_LIMITS,
     }: TopologyTestDriverOptions = {},
   ): Promise<TopologyTestDriver> {
     const from =
@@ -168,7 +182,11 @@ export class TopologyTestDriver {
         ? { disk: new MemoryDisk(), sequences: {}, now_ms: start_ms }
         : { ...snapshot, disk: snapshot.disk.copy() };
     const quarantine = failingRecords === 'deadLetter' ? deadLetterQuarantine() : undefined;
-    const driver = new TopologyTestDriver(topology, from, { allowTopologyChange, quarantine });
+    const driver = new TopologyTestDriver(topology, from, {
+      allowTopologyChange,
+      quarantine,
+      definitionLimits,
+    });
     await driver.#task.open();
     return driver;
   }
@@ -241,6 +259,11 @@ export class TopologyTestDriver {
     this.#task.commit();
   }
 
+  /** An operator has more to do, or there are definitions that are not applied yet. */
+  get wantsBarrier(): boolean {
+    return this.#task.wantsBarrier;
+  }
+
   /** Everything that the main output of a node has emitted since the start; a side output is a node of its own. */
   output<T = unknown>(node: string): readonly T[] {
     const items = this.#outputs.get(node);
@@ -301,7 +324,7 @@ export class TopologyTestDriver {
 
   #place(): TopologySnapshot {
     const sequences = Object.fromEntries([...this.#sources].map(([name, { sequence }]) => [name, sequence]));
-    return { disk: this.disk, sequences, now_ms: this.clock.now() };
+    return { disk: this.disk, sequences, now_ms: this.clock.now(), control: this.control.current() };
   }
 
   /** A new process on the same disk: what is not committed is lost. */

@@ -7,12 +7,14 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { embeddedServer, type NatsServer } from '../../connectors/index.ts';
 import { MillraceError } from '../../engine/index.ts';
 
 /** Millrace with its own NATS server, on a scratch folder. */
 export interface RunningApp {
   readonly url: string;
-  readonly natsUrl: string;
+  /** As a publisher connects. */
+  readonly nats: NatsServer;
   /** Admin key of tenant `default`. */
   readonly key: string;
   readonly dataDir: string;
@@ -59,7 +61,8 @@ export async function startApp({ log = () => {} }: AppOptions = {}): Promise<Run
     LOG_LEVEL: 'warn',
   };
   // A server that somebody uses must not get a shop's orders of 2011.
-  delete env.NATS_URL;
+  for (const name of Object.keys(env))
+    if (name.startsWith('NATS_') && name !== 'NATS_SERVER_BIN') delete env[name];
   const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   const stop = async (): Promise<void> => {
     await end(child);
@@ -67,7 +70,8 @@ export async function startApp({ log = () => {} }: AppOptions = {}): Promise<Run
   };
   try {
     const { url, natsUrl } = await untilReady(child, log);
-    return { url, natsUrl, key, dataDir, pid: child.pid as number, stop };
+    const nats = (await embeddedServer(dataDir, 'publisher')) ?? { url: natsUrl };
+    return { url, nats, key, dataDir, pid: child.pid as number, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -1,5 +1,5 @@
 import { subjectToken } from '../../api/index.ts';
-import { connectNats, type EventMessage, EventPublisher } from '../../connectors/index.ts';
+import { connectNats, type EventMessage, EventPublisher, type NatsServer } from '../../connectors/index.ts';
 import { readRows } from './csv.ts';
 import { type RetailEvent, RetailEvents } from './events.ts';
 
@@ -64,11 +64,11 @@ const BATCH = 500;
 
 /** Publishes into the stream; returns once it has stored everything. */
 export async function publish(
-  natsUrl: string,
+  server: NatsServer,
   messages: readonly EventMessage[],
   progress: (done: number) => void = () => {},
 ): Promise<void> {
-  const link = await connectNats({ url: natsUrl, name: 'millrace-example' });
+  const link = await connectNats({ ...server, name: 'millrace-example' });
   try {
     const publisher = new EventPublisher(link);
     for (let from = 0; from < messages.length; from += BATCH) {

@@ -70,9 +70,9 @@ async function load(file: string): Promise<Prepared> {
 /** Publishes, waits until everything is applied, and shows the answer; whether it is the file's sum. */
 async function show(app: RunningApp, { messages, lines, net, first, last }: Prepared): Promise<boolean> {
   const { length } = messages;
-  say(`\nPublishing to ${app.natsUrl}, subject events.default.<customer or order>`);
+  say(`\nPublishing to ${app.nats.url}, subject events.default.<customer or order>`);
   const started_ms = performance.now();
-  await publish(app.natsUrl, messages, progressBar(length, process.stdout));
+  await publish(app.nats, messages, progressBar(length, process.stdout));
   const published_ms = performance.now();
   say('Applied by the engine, since the first was published');
   await untilApplied(app, length, progressBar(length, process.stdout, started_ms));

@@ -112,6 +112,11 @@ export class PanedWindows<E> implements Handlers<E> {
     this.#expire(time_ms);
   }
 
+  nextDue_ms(): number | undefined {
+    const { watermark_ms } = this.#control;
+    return Math.min(...[...this.#open.keys()].filter((end_ms) => end_ms > watermark_ms));
+  }
+
   #opened(end_ms: number, fresh: Set<string> | undefined): void {
     const window = { start_ms: this.#windows.startOf(end_ms), end_ms };
     this.#open.set(end_ms, { window, rows: this.#rows.scope(String(end_ms)), fresh });

@@ -120,6 +120,10 @@ export class SlicedWindows<E> implements Handlers<E> {
     this.#expire(time_ms);
   }
 
+  nextDue_ms(): number | undefined {
+    return this.#endAfter(this.#control.watermark_ms);
+  }
+
   #open(start_ms: number): Slice {
     const slice: Slice = {
       start_ms,

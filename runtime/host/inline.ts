@@ -1,21 +1,21 @@
-import { ThreadedSource } from '../../connectors/index.ts';
+import { type NatsServer, ThreadedSource } from '../../connectors/index.ts';
 import { PartitionTask, type PartitionTaskOptions } from './partition-task.ts';
 import type { TaskPlace } from './task-place.ts';
 
 export interface InlineOptions extends Omit<PartitionTaskOptions, 'sourceOf'> {
-  /** Of the server that the sources connect to. */
-  readonly natsUrl: string;
+  /** That the sources connect to. */
+  readonly nats: NatsServer;
   readonly partition: string;
 }
 
 /** Executes a task in this thread: a topology that is a value, with the closures in it. */
-export function inline({ natsUrl, partition, ...options }: InlineOptions): TaskPlace {
+export function inline({ nats, partition, ...options }: InlineOptions): TaskPlace {
   return (hear) => {
     const stop = new AbortController();
     const running = new PartitionTask({
       ...options,
       sourceOf: ({ stream, filter }) =>
-        new ThreadedSource({ url: natsUrl, stream, partition, filter_subjects: filter }),
+        new ThreadedSource({ ...nats, stream, partition, filter_subjects: filter }),
       onTopologyChange: (changes) => {
         options.onTopologyChange?.(changes);
         hear.topologyChanged(changes);

@@ -50,7 +50,7 @@ const PLACES: readonly { readonly name: string; readonly placed: (wanted: Wanted
       const place = inline({
         topology: topologyOf({ name: wanted.operator ?? 'count' }),
         store,
-        natsUrl: nats.url,
+        nats: { url: nats.url },
         partition: wanted.partition,
         inputs: inputsOf(wanted),
         publisher: new JetStreamPublisher(link),
@@ -65,7 +65,7 @@ const PLACES: readonly { readonly name: string; readonly placed: (wanted: Wanted
       const place = inThread({
         module: new URL('./fixture-counting.ts', import.meta.url).href,
         config: { name: wanted.operator ?? 'count' },
-        natsUrl: nats.url,
+        nats: { url: nats.url },
         partition: wanted.partition,
         statePath: wanted.statePath,
         inputs: inputsOf(wanted),

@@ -16,10 +16,10 @@ async function runTask(
   report: (message: ThreadReport) => void,
   stop: AbortSignal,
 ): Promise<void> {
-  const { natsUrl: url, partition } = order;
+  const { nats, partition } = order;
   const { topologyOf } = await loadTopologyModule(order.module);
   const topology = topologyOf(order.config);
-  const link = await connectNats({ url, name: `millrace-task-${partition}` });
+  const link = await connectNats({ ...nats, name: `millrace-task-${partition}` });
   const store = openLmdbStore(order.statePath);
   let running: PartitionTask | undefined;
   let reporter: NodeJS.Timeout | undefined;
@@ -32,7 +32,7 @@ async function runTask(
         return { ...input, ...(through === undefined ? {} : { through }) };
       }),
       sourceOf: ({ stream, filter }) =>
-        new ThreadedSource({ url, stream, partition, filter_subjects: filter }),
+        new ThreadedSource({ ...nats, stream, partition, filter_subjects: filter }),
       publisher: new JetStreamPublisher(link),
       clock: systemClock,
       allowTopologyChange: order.allowTopologyChange,

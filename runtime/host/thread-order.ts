@@ -1,3 +1,4 @@
+import type { NatsServer } from '../../connectors/index.ts';
 import { MillraceError, type Topology, type TopologyChange } from '../../engine/index.ts';
 import type { PartitionInput, TaskStatus } from './partition-task.ts';
 
@@ -7,7 +8,7 @@ export interface ThreadOrder {
   readonly module: string;
   /** What `topologyOf` is called with. */
   readonly config: unknown;
-  readonly natsUrl: string;
+  readonly nats: NatsServer;
   readonly partition: string;
   /** The folder of the partition's state. */
   readonly statePath: string;

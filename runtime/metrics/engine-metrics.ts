@@ -22,6 +22,9 @@ const task: MetricGroup = {
     counter('millrace.outbox.retries', '{send}', 'Sends that had to be repeated'),
     counter('millrace.outbox.refused', '{message}', 'Messages that the receiver will never take'),
     gauge('millrace.state.size', 'By', 'Size of the state file'),
+    gauge('millrace.control.definitions', '{definition}', 'Definitions of the last commit'),
+    gauge('millrace.control.refused', '{definition}', 'Definitions that an operator or a limit refuses'),
+    gauge('millrace.control.revision', '{revision}', 'The newest revision seen of the bucket of definitions'),
   ],
 };
 
@@ -41,6 +44,12 @@ const operators: MetricGroup = {
       'Items that an operator or a source gave; of columns, batches',
       'operator',
       'output',
+    ),
+    gauge(
+      'millrace.operator.due.timestamp',
+      's',
+      'Watermark at which a timer or a window of the operator is due next, since 1970',
+      'operator',
     ),
   ],
 };

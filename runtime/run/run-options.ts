@@ -1,3 +1,4 @@
+import type { NatsAccess } from '../../connectors/index.ts';
 import type { Publisher, TaskLimits, TopologyChange } from '../../engine/index.ts';
 
 export interface RunOptions {
@@ -5,6 +6,10 @@ export interface RunOptions {
   readonly dataDir: string;
   /** A server that is there; default: one is started. */
   readonly natsUrl?: string;
+  /** Credentials, TLS, domain and more of that server. */
+  readonly nats?: NatsAccess;
+  /** Port of the server that is started; default: a free one. */
+  readonly natsPort?: number;
   /** Streams that the topology's sinks write to, by name, with their subjects; made if they are not there. */
   readonly streams?: Readonly<Record<string, readonly string[]>>;
   readonly limits?: Partial<TaskLimits>;

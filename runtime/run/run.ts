@@ -3,6 +3,7 @@ import {
   JetStreamPublisher,
   jetstreamInputs,
   type NatsLink,
+  type NatsServer,
   openManager,
   streamFacts,
   toldPublisher,
@@ -12,13 +13,15 @@ import {
   type KvReader,
   type MetricSample,
   MillraceError,
+  openDataFolder,
   openLmdbStore,
   systemClock,
   type Topology,
 } from '../../engine/index.ts';
 import { currentState, inline, PartitionHost, WHOLE_STREAM } from '../host/index.ts';
+import { type Cause, diagnose, gatherFacts, type HostFacts, SendWatch } from '../why/index.ts';
 import type { RunOptions } from './run-options.ts';
-import { makeFolder, makeStreams, serverOf } from './surroundings.ts';
+import { makeStreams, serverOf } from './surroundings.ts';
 
 /** A topology that runs. */
 export interface RunningTopology {
@@ -34,6 +37,10 @@ export interface RunningTopology {
   readonly ended: Promise<void>;
   /** The counters and gauges of the task that runs now; a restart begins new ones. */
   metrics(): readonly MetricSample[];
+  /** How the task stands, what it counts, and what could not be sent: for `diagnose`, and for other processes. */
+  facts(): HostFacts;
+  /** Why nothing comes out, or not of all parts: empty where all is well. Asks the server, for 2 s at most. */
+  why(): Promise<readonly Cause[]>;
   /** Resolves when everything that is in the stream now is committed; rejects after `timeout_ms`. */
   caughtUp(timeout_ms: number): Promise<void>;
   /**
@@ -54,36 +61,42 @@ export interface RunningTopology {
 export async function run(topology: Topology, options: RunOptions): Promise<RunningTopology> {
   const log = options.log ?? (() => undefined);
   const inputs = jetstreamInputs(topology);
-  await makeFolder(options.dataDir);
+  for (const line of openDataFolder(options.dataDir)) log(line);
   const end = ending();
-  const server = await serverOf(options, log, end.fail);
+  const server = await serverOf(options, inputs, log, end.fail);
   const opened: (() => Promise<void>)[] = [() => server.stop()];
   const close = async (): Promise<void> => {
     for (const work of opened.toReversed()) await work();
   };
   try {
-    const link = await connectNats({ url: server.url, name: `millrace-${topology.name}` });
+    const link = await connectNats({ ...server.server, name: `millrace-${topology.name}` });
     opened.push(() => link.close());
     const manager = await openManager(link);
-    await makeStreams(manager, inputs, options, log);
+    await makeStreams(link, manager, inputs, options, log);
+    const sends = new SendWatch();
     const host = hostOf(
-      { topology, inputs, options, link, natsUrl: server.url, log, fail: end.fail },
+      { topology, inputs, options, sends, link, nats: server.server, log, fail: end.fail },
       opened,
     );
     const reader = host.reader();
     if (reader === undefined) throw new MillraceError('no_state', `There is no state in ${host.statePath}.`);
     host.start();
     const unwatch = link.onStatus((status) => {
-      if (status === 'disconnected') log(`NATS at ${server.url} is away; the task goes on when it is back`);
-      if (status === 'connected') log(`NATS at ${server.url} is back`);
+      if (status === 'disconnected') log(`NATS at ${link.url} is away; the task goes on when it is back`);
+      if (status === 'connected') log(`NATS at ${link.url} is back`);
     });
     opened.push(() => Promise.resolve(unwatch()));
     return {
-      url: server.url,
+      url: link.url,
       link,
       reader,
       ended: end.promise,
       metrics: () => host.metrics,
+      facts: () => factsOf(host, sends),
+      why: async () => {
+        const progress = host.progress();
+        return diagnose(await gatherFacts({ topology, host: factsOf(host, sends), progress, nats: link }));
+      },
       caughtUp: async (timeout_ms) => {
         const facts = await Promise.all(inputs.map(({ stream }) => streamFacts(manager, stream)));
         // An empty stream has nothing to catch up with.
@@ -113,15 +126,16 @@ interface HostParts {
   readonly topology: Topology;
   readonly inputs: ReturnType<typeof jetstreamInputs>;
   readonly options: RunOptions;
+  readonly sends: SendWatch;
   readonly link: NatsLink;
-  readonly natsUrl: string;
+  readonly nats: NatsServer;
   readonly log: (line: string) => void;
   readonly fail: (error: MillraceError) => void;
 }
 
 /** The host of the topology's current generation; what has to be closed goes to `opened`. */
 function hostOf(parts: HostParts, opened: (() => Promise<void>)[]): PartitionHost {
-  const { topology, inputs, options, link, natsUrl, log, fail } = parts;
+  const { topology, inputs, options, sends, link, nats, log, fail } = parts;
   const { generation, partitionPath } = currentState(options.dataDir, topology.name);
   const statePath = partitionPath(WHOLE_STREAM);
   const store = openLmdbStore(statePath);
@@ -136,9 +150,9 @@ function hostOf(parts: HostParts, opened: (() => Promise<void>)[]): PartitionHos
       topology,
       store,
       inputs,
-      natsUrl,
+      nats,
       partition: WHOLE_STREAM,
-      publisher: toldPublisher(options.publisher?.(jetStream) ?? jetStream, systemClock, log),
+      publisher: sends.over(toldPublisher(options.publisher?.(jetStream) ?? jetStream, systemClock, log)),
       allowTopologyChange: options.allowTopologyChange ?? false,
       ...(options.limits === undefined ? {} : { limits: options.limits }),
       ...(quarantine === undefined ? {} : { quarantine }),
@@ -154,6 +168,15 @@ function hostOf(parts: HostParts, opened: (() => Promise<void>)[]): PartitionHos
   });
   opened.push(() => host.close());
   return host;
+}
+
+function factsOf(host: PartitionHost, sends: SendWatch): HostFacts {
+  const { state, error } = host.status;
+  const samples = host.metrics;
+  if (error === undefined) return { state, samples, sends: sends.failures };
+  const { code, message, operator } = error;
+  const told = { code, message, ...(operator === undefined ? {} : { operator }) };
+  return { state, error: told, samples, sends: sends.failures };
 }
 
 /** A promise with its ends outside; nobody has to listen. */

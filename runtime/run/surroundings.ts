@@ -1,34 +1,33 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   DEADLETTER_STREAM,
   EVENTS_STREAM,
   ensureStream,
   type JetStreamInput,
+  type NatsLink,
   type openManager,
+  placed,
   startEmbeddedNats,
 } from '../../connectors/index.ts';
 import { MillraceError } from '../../engine/index.ts';
 import type { RunOptions } from './run-options.ts';
 
-export async function makeFolder(dataDir: string): Promise<void> {
-  try {
-    await mkdir(dataDir, { recursive: true });
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    const message = `The data folder ${dataDir} cannot be made (${why}): give another one, or correct the permissions of the folder that it lies in.`;
-    throw new MillraceError('data_dir_unusable', message, { cause: error });
-  }
-}
-
 export async function serverOf(
-  { natsUrl, dataDir }: RunOptions,
+  { natsUrl, nats, natsPort, dataDir, streams = {} }: RunOptions,
+  inputs: readonly JetStreamInput[],
   log: (line: string) => void,
   fail: (error: MillraceError) => void,
 ) {
-  if (natsUrl !== undefined) return { url: natsUrl, stop: () => Promise.resolve() };
+  if (natsUrl !== undefined) {
+    return { server: { url: natsUrl, ...nats }, stop: () => Promise.resolve() };
+  }
   return await startEmbeddedNats({
     dataDir,
+    ...(natsPort === undefined ? {} : { port: natsPort }),
+    subjects: {
+      publish: inputs.flatMap(({ subjects }) => subjects),
+      read: Object.values(streams).flat(),
+    },
     env: process.env,
     progress: log,
     onExit: ({ code, signal }) => {
@@ -41,6 +40,7 @@ export async function serverOf(
 }
 
 export async function makeStreams(
+  link: NatsLink,
   manager: Awaited<ReturnType<typeof openManager>>,
   inputs: readonly JetStreamInput[],
   { streams = {} }: RunOptions,
@@ -53,7 +53,7 @@ export async function makeStreams(
     subjects,
   }));
   for (const spec of [...wanted, DEADLETTER_STREAM]) {
-    const { warnings } = await ensureStream(manager, spec);
+    const { warnings } = await ensureStream(manager, placed(link, spec));
     for (const warning of warnings) log(warning);
   }
 }

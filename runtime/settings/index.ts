@@ -1,3 +1,4 @@
 export * from './duration.ts';
 export type { JwtSettings } from './jwt-settings.ts';
+export type { NatsSettings } from './nats-settings.ts';
 export * from './settings.ts';

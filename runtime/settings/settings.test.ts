@@ -7,7 +7,7 @@ describe('readSettings', () => {
       port: 8080,
       host: '127.0.0.1',
       dataDir: expect.stringMatching(/\/data$/),
-      natsUrl: undefined,
+      nats: undefined,
       adminKey: undefined,
       logLevel: 'info',
       cubeCellsPerDay: 100_000,
@@ -106,7 +106,7 @@ describe('readSettings', () => {
   it('reads what any topology needs from the same schema', () => {
     const env = { DATA_DIR: '/x', NATS_URL: 'nats://h:1', ALLOW_TOPOLOGY_CHANGE: '1', PORT: 'not looked at' };
     const host = readHostSettings(env);
-    expect(host).toMatchObject({ dataDir: '/x', natsUrl: 'nats://h:1', allowTopologyChange: true });
+    expect(host).toMatchObject({ dataDir: '/x', nats: { url: 'nats://h:1' }, allowTopologyChange: true });
     expect(readSettings({ ...env, PORT: '' })).toMatchObject(host);
     expect(() => readHostSettings({ NATS_URL: 'http://x' })).toThrow(/Bad setting: NATS_URL/);
   });

@@ -10,6 +10,7 @@ import {
 } from '../../analytics/index.ts';
 import { DEFAULT_SCAN_THREADS, MillraceError } from '../../engine/index.ts';
 import { checkJwt, type JwtSettings, jwtFields, jwtOf } from './jwt-settings.ts';
+import { checkNats, type NatsSettings, natsFields, natsOf } from './nats-settings.ts';
 import { duration, integer } from './setting-fields.ts';
 
 type CubeDefinition = ReturnType<typeof cubeOf>;
@@ -68,11 +69,6 @@ const customDimensions = z
     return names;
   });
 
-const url = z
-  .string()
-  .regex(/^(nats|tls|ws|wss):\/\/\S+$/, 'must be one or more URLs such as nats://127.0.0.1:4222')
-  .optional();
-
 // The key goes into a header, so it has to be what a header can carry.
 const adminKey = z
   .string()
@@ -82,8 +78,7 @@ const adminKey = z
 /** What every process has that runs a topology, whichever it is. */
 const hostFields = {
   DATA_DIR: z.string().default('./data').describe('Where state, spool and jobs are kept'),
-  NATS_URL: url.describe('NATS server to use; without it an embedded one is started'),
-  NATS_SERVER_BIN: z.string().optional().describe('nats-server binary of the embedded server'),
+  ...natsFields,
   ALLOW_TOPOLOGY_CHANGE: z
     .enum(['0', '1'], { error: 'must be 1, for one start, or absent' })
     .default('0')
@@ -137,13 +132,12 @@ const fields = z.object({
 });
 
 /** Every setting, by its environment variable. */
-export const settingsSchema = fields.superRefine(checkJwt);
+export const settingsSchema = fields.superRefine(checkJwt).superRefine(checkNats);
 
 /** The settings of a process that runs a topology, whichever it is. */
-export interface HostSettings {
+export interface HostSettings extends NatsSettings {
   /** Absolute. */
   readonly dataDir: string;
-  readonly natsUrl: string | undefined;
   readonly natsServerBin: string | undefined;
   /** For one start: state that a changed topology loses is deleted. */
   readonly allowTopologyChange: boolean;
@@ -190,12 +184,13 @@ function parsed<T extends z.ZodObject>(schema: T, env: Env): z.output<T> {
   throw new MillraceError('bad_setting', `Bad setting: ${sentences.join(' ')} Correct it and start again.`);
 }
 
-const hostSchema = z.object(hostFields);
+const hostFieldsSchema = z.object(hostFields);
+const hostSchema = hostFieldsSchema.superRefine(checkNats);
 
-function hostSettings(values: z.output<typeof hostSchema>): HostSettings {
+function hostSettings(values: z.output<typeof hostFieldsSchema>): HostSettings {
   return {
     dataDir: resolve(values.DATA_DIR),
-    natsUrl: values.NATS_URL,
+    ...natsOf(values),
     natsServerBin: values.NATS_SERVER_BIN,
     allowTopologyChange: values.ALLOW_TOPOLOGY_CHANGE === '1',
   };

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import { asMillraceError } from '../../../engine/index.ts';
+import { asMillraceError, PRIVATE_FILE_MODE, PRIVATE_FOLDER_MODE } from '../../../engine/index.ts';
 import { ApiError, bodyChunks, encodingOf, lengthOf, tooLarge, unreadable } from '../../http/index.ts';
 import { partsOf, type SpoolPart } from './spool-parts.ts';
 
@@ -38,7 +38,7 @@ export class Spool {
 
   /** Removes what no job needs any more: uploads that a crash interrupted. */
   async open(needed: ReadonlySet<string>): Promise<void> {
-    await mkdir(this.#folder, { recursive: true });
+    await mkdir(this.#folder, { recursive: true, mode: PRIVATE_FOLDER_MODE });
     for (const name of await readdir(this.#folder)) {
       const id = name.replace(/\.ndjson$/, '');
       if (!needed.has(id)) await rm(join(this.#folder, name), { force: true });
@@ -90,7 +90,7 @@ export class Spool {
   async #write(request: Request, id: string, encoding: 'identity' | 'gzip'): Promise<Spooled> {
     const hash = createHash('sha256');
     let size_bytes = 0;
-    const file = await open(this.#path(id), 'w');
+    const file = await open(this.#path(id), 'w', PRIVATE_FILE_MODE);
     let failure: unknown;
     const keepChunk = async (chunk: Uint8Array): Promise<void> => {
       size_bytes += chunk.length;

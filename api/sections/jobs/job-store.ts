@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import { PRIVATE_FILE_MODE, PRIVATE_FOLDER_MODE } from '../../../engine/index.ts';
 
 export const JOB_STATUSES = ['queued', 'running', 'succeeded', 'failed', 'cancelled'] as const;
 
@@ -46,7 +47,7 @@ export class JobStore {
 
   /** All records, in order of creation. What cannot be read is reported and left where it is. */
   async load(): Promise<JobRecord[]> {
-    await mkdir(this.#folder, { recursive: true });
+    await mkdir(this.#folder, { recursive: true, mode: PRIVATE_FOLDER_MODE });
     const records: JobRecord[] = [];
     for (const name of await readdir(this.#folder)) {
       if (!name.endsWith('.json')) continue;
@@ -64,7 +65,7 @@ export class JobStore {
     const text = JSON.stringify(record);
     return this.#after(record.job_id, async () => {
       const path = this.#path(record.job_id);
-      await writeFile(`${path}.new`, text);
+      await writeFile(`${path}.new`, text, { mode: PRIVATE_FILE_MODE });
       await rename(`${path}.new`, path);
     });
   }

@@ -1,13 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ConnectionOptions, connect, errors, type NatsConnection, type Status } from 'nats';
 import { MillraceError } from '../../../engine/index.ts';
+import { accessOptions, type NatsAccess, type NatsServer } from './access.ts';
 import { describe } from './nats-errors.ts';
 
 export type LinkStatus = 'connected' | 'disconnected' | 'closed';
 
-export interface LinkOptions {
-  /** One URL or several with commas, e.g. `nats://user:password@host:4222`; `tls://` asks for TLS. */
-  readonly url: string;
+export interface LinkOptions extends NatsServer {
   /** Shown in the server's list of connections. */
   readonly name: string;
   /** How long the first connect is tried, ms; default 10,000. Later ones are tried for ever. */
@@ -20,6 +19,8 @@ export interface NatsLink {
   readonly connection: NatsConnection;
   /** Without credentials. */
   readonly url: string;
+  /** As it was asked for. */
+  readonly access: NatsAccess;
   readonly connected: boolean;
   /** Calls back at every change until the returned function is called. */
   onStatus(listener: (status: LinkStatus) => void): () => void;
@@ -47,19 +48,21 @@ const LASTING: ConnectionOptions = {
 };
 
 /**
- * Connects. Throws `nats_url_invalid`, `nats_unauthorized` at once, and `nats_unreachable` when no server
- * answered within `connect_timeout_ms`.
+ * Connects. Throws `nats_url_invalid`, `nats_credentials_unreadable`, `nats_tls_unreadable`,
+ * `nats_unauthorized` and `nats_tls_failed` at once, and `nats_unreachable` when no server answered within
+ * `connect_timeout_ms`.
  */
 export async function connectNats(options: LinkOptions): Promise<NatsLink> {
   const { servers, shown, credentials } = parseUrls(options.url);
+  const settings = { ...LASTING, ...credentials, ...accessOptions(options), servers, name: options.name };
   const limit_ms = options.connect_timeout_ms ?? FIRST_CONNECT_MS;
   const deadline_ms = performance.now() + limit_ms;
   for (;;) {
     try {
       const left_ms = Math.max(1, deadline_ms - performance.now());
       const timeout = Math.ceil(Math.min(DIAL_TIMEOUT_MS, left_ms));
-      const connection = await connect({ ...LASTING, ...credentials, servers, name: options.name, timeout });
-      return new Link(connection, shown, options.onStatus);
+      const connection = await connect({ ...settings, timeout });
+      return new Link(connection, shown, accessOf(options), options.onStatus);
     } catch (error) {
       if (
         error instanceof errors.AuthorizationError ||
@@ -67,7 +70,18 @@ export async function connectNats(options: LinkOptions): Promise<NatsLink> {
       ) {
         throw new MillraceError(
           'nats_unauthorized',
-          `The NATS server at ${shown} refused the credentials. Put the right ones into NATS_URL.`,
+          `The NATS server at ${shown} refused the credentials. Give the right ones: NATS_CREDS, NATS_NKEY, ` +
+            'NATS_USER and NATS_PASSWORD, NATS_TOKEN, or in NATS_URL.',
+          { cause: error },
+        );
+      }
+      const failure = tlsFailure(error);
+      if (failure !== undefined) {
+        throw new MillraceError(
+          'nats_tls_failed',
+          `There is no TLS connection to the NATS server at ${shown}: ${failure}. Set NATS_CA to the file of ` +
+            'the authority that signed its certificate, NATS_CERT and NATS_KEY to your own, and use a name ' +
+            'that the certificate has.',
           { cause: error },
         );
       }
@@ -82,6 +96,27 @@ export async function connectNats(options: LinkOptions): Promise<NatsLink> {
       await sleep(RETRY_PAUSE_MS);
     }
   }
+}
+
+/** What went wrong with TLS in a way that trying again cannot mend. */
+function tlsFailure(thrown: unknown): string | undefined {
+  for (let error = thrown; error instanceof Error; error = error.cause) {
+    const code = 'code' in error ? String(error.code) : '';
+    if (/CERT|^ERR_TLS|^ERR_SSL|^ERR_OSSL|UNABLE_TO_|SELF_SIGNED/.test(code)) return error.message;
+    if (/^tls is not available|is not available on this server/.test(error.message)) return error.message;
+  }
+  return undefined;
+}
+
+/** How to speak to the server, without what is of this connection only. */
+function accessOf({ credentials, tls, domain, inboxPrefix, streams }: NatsAccess): NatsAccess {
+  return {
+    ...(credentials === undefined ? {} : { credentials }),
+    ...(tls === undefined ? {} : { tls }),
+    ...(domain === undefined ? {} : { domain }),
+    ...(inboxPrefix === undefined ? {} : { inboxPrefix }),
+    ...(streams === undefined ? {} : { streams }),
+  };
 }
 
 interface ParsedUrls {
@@ -131,12 +166,19 @@ const invalidUrl = (): MillraceError =>
 class Link implements NatsLink {
   readonly connection: NatsConnection;
   readonly url: string;
+  readonly access: NatsAccess;
   #status: LinkStatus = 'connected';
   readonly #listeners = new Set<(status: LinkStatus) => void>();
 
-  constructor(connection: NatsConnection, url: string, onStatus?: (status: LinkStatus) => void) {
+  constructor(
+    connection: NatsConnection,
+    url: string,
+    access: NatsAccess,
+    onStatus?: (status: LinkStatus) => void,
+  ) {
     this.connection = connection;
     this.url = url;
+    this.access = access;
     if (onStatus !== undefined) this.#listeners.add(onStatus);
     void this.#watch(connection.status());
   }

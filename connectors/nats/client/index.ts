@@ -1,5 +1,19 @@
+export {
+  apiSubject,
+  jetStreamOf,
+  jetStreamOptions,
+  type NatsAccess,
+  type NatsCredentials,
+  type NatsServer,
+  type NatsTls,
+  newInbox,
+  placed,
+  placementOf,
+  type StreamPlacement,
+} from './access.ts';
 export * from './connection.ts';
 export { describe, isStreamNotFound, isWrongLastSequence, noStream, refusal } from './nats-errors.ts';
+export { lookAtStream, type StreamLook } from './stream-look.ts';
 export {
   checkServerVersion,
   covers,

@@ -9,10 +9,11 @@ import {
 } from '@nats-io/jetstream';
 import { nanos } from 'nats';
 import { MillraceError, type StreamFacts } from '../../../engine/index.ts';
+import { jetStreamOptions, placed, placementOf, type StreamPlacement } from './access.ts';
 import type { NatsLink } from './connection.ts';
 import { describe, isNameInUse, isStreamNotFound, isSubjectsOverlap } from './nats-errors.ts';
 
-export interface StreamSpec {
+export interface StreamSpec extends Pick<StreamPlacement, 'placement'> {
   readonly name: string;
   readonly subjects: readonly string[];
   /** Age after which messages go, ms; 0: never. */
@@ -69,7 +70,7 @@ export async function openManager(link: NatsLink): Promise<JetStreamManager> {
   // Not known while the connection is lost; what comes next says so.
   if (info !== undefined) checkServerVersion(info.version, link.url);
   try {
-    return await jetstreamManager(link.connection, { timeout: API_TIMEOUT_MS });
+    return await jetstreamManager(link.connection, { ...jetStreamOptions(link), timeout: API_TIMEOUT_MS });
   } catch (error) {
     if (!describe(error).startsWith('JetStreamNotEnabled')) throw error;
     throw new MillraceError(
@@ -101,8 +102,8 @@ export async function ensureStreams(
   options: EnsureStreamsOptions = {},
 ): Promise<EnsuredStreams> {
   const manager = await openManager(link);
-  const events = { ...EVENTS_STREAM, ...options.events };
-  const deadletter = { ...DEADLETTER_STREAM, ...options.deadletter };
+  const events = placed(link, { ...EVENTS_STREAM, ...options.events });
+  const deadletter = placed(link, { ...DEADLETTER_STREAM, ...options.deadletter });
   const warnings: string[] = [];
   const ensure = async (spec: StreamSpec): Promise<StreamFacts> => {
     const ensured = await ensureStream(manager, spec);
@@ -138,6 +139,7 @@ async function findOrCreate(manager: JetStreamManager, spec: StreamSpec): Promis
       max_bytes: spec.max_bytes,
       duplicate_window: nanos(spec.duplicate_window_ms),
       num_replicas: spec.replicas,
+      ...placementOf(spec),
       allow_direct: true,
     });
   } catch (error) {
@@ -193,6 +195,11 @@ function checkStream(config: StreamConfig, spec: StreamSpec): string[] {
   const warn = (what: string): void => void warnings.push(`Stream "${name}" ${what}`);
   if (config.storage === StorageType.Memory) {
     warn('is kept in memory: a restart of the server loses every event that is not applied yet.');
+  }
+  if (config.num_replicas < spec.replicas) {
+    warn(
+      `has ${config.num_replicas} replicas, and ${spec.replicas} are asked for: "nats stream edit" changes it.`,
+    );
   }
   if (config.max_msgs_per_subject > 0) {
     warn(`keeps only ${config.max_msgs_per_subject} messages a subject: older ones go before they are read.`);

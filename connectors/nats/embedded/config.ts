@@ -17,6 +17,8 @@ export interface ServerSettings {
   readonly port: number;
   readonly maxPayloadBytes: number;
   readonly syncInterval: string;
+  /** Accounts and users as a part of the configuration; empty: whoever can connect may do everything. */
+  readonly accounts: string;
 }
 
 export const LOOPBACK = '127.0.0.1';
@@ -58,5 +60,5 @@ jetstream {
   max_file_store: 1TB
   max_memory_store: 1GB
 }
-`;
+${settings.accounts}`;
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { copyFile, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { PRIVATE_FILE_MODE } from '../../../engine/index.ts';
 import { runCommand } from './child-command.ts';
 import { describeError, hasCode, NatsServerError } from './embedded-errors.ts';
 
@@ -115,7 +116,7 @@ async function readPidFile(pidFile: string): Promise<string | undefined> {
 
 async function createExclusively(path: string, content: string): Promise<boolean> {
   try {
-    await writeFile(path, content, { flag: 'wx' });
+    await writeFile(path, content, { flag: 'wx', mode: PRIVATE_FILE_MODE });
     return true;
   } catch (error) {
     if (hasCode(error, 'EEXIST')) return false;

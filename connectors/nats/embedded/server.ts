@@ -2,9 +2,11 @@ import { mkdir, open, readdir, readFile, realpath, rm, writeFile } from 'node:fs
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { PRIVATE_FILE_MODE, PRIVATE_FOLDER_MODE } from '../../../engine/index.ts';
 import { LOOPBACK, type ServerFiles, serverConfig, serverFiles } from './config.ts';
 import { describeError, NatsServerError } from './embedded-errors.ts';
 import { claimStore, isServerOf, releaseStore } from './pidfile.ts';
+import { moveStreams } from './users.ts';
 import { type ProcessExit, spawnWatched, type Watched } from './watchdog.ts';
 
 const MEBIBYTE = 1024 * 1024;
@@ -33,6 +35,8 @@ export interface StartOptions {
   readonly startTimeoutMs?: number;
   /** How long to wait for another server on this store to end. Default 10 s. */
   readonly busyTimeoutMs?: number;
+  /** Accounts and users, a part of its configuration; default: whoever can connect may do everything. */
+  readonly accounts?: string;
   /** Called once when the server ends without stop(). */
   readonly onExit?: (exit: ProcessExit) => void;
 }
@@ -56,20 +60,22 @@ export interface NatsServerHandle {
  * `nats_server_start_failed` with the last lines of the server's log.
  */
 export async function startNatsServer(options: StartOptions): Promise<NatsServerHandle> {
-  await mkdir(options.storeDir, { recursive: true });
+  await mkdir(options.storeDir, { recursive: true, mode: PRIVATE_FOLDER_MODE });
   // One spelling of the path, for the pid file and the command line must be the same for every process.
   const files = serverFiles(await realpath(options.storeDir), options.logFile);
   await claimStore(files, options.busyTimeoutMs ?? 10_000);
   let watched: Watched | undefined;
   try {
     await rm(files.portsDir, { recursive: true, force: true });
-    await mkdir(files.portsDir);
+    await mkdir(files.portsDir, { mode: PRIVATE_FOLDER_MODE });
+    if (options.accounts !== undefined) moveStreams(files.storeDir);
     const config = serverConfig(files, {
       port: options.port ?? 0,
       maxPayloadBytes: options.maxPayloadBytes ?? 8 * MEBIBYTE,
       syncInterval: options.syncInterval ?? '5s',
+      accounts: options.accounts ?? '',
     });
-    await writeFile(files.configFile, config);
+    await writeFile(files.configFile, config, { mode: PRIVATE_FILE_MODE });
     watched = await spawnServer(options.binary, files);
     const pid = await watched.pid;
     const port = await untilAnswering(watched, files, options.startTimeoutMs ?? 60_000);
@@ -156,7 +162,7 @@ class RunningServer implements NatsServerHandle {
 }
 
 async function spawnServer(binary: string, files: ServerFiles): Promise<Watched> {
-  const output = await open(files.errorFile, 'w');
+  const output = await open(files.errorFile, 'w', PRIVATE_FILE_MODE);
   try {
     return spawnWatched({
       binary,

@@ -32,6 +32,8 @@ const WATCHDOG_SCRIPT = `
 const { spawn } = require('node:child_process');
 const { writeFileSync } = require('node:fs');
 const [binary, configFile, pidFile, graceMs] = process.argv.slice(1);
+// The server's files are its owner's alone.
+process.umask(0o077);
 // A stop of the whole process group or service must not end the server before its parent has drained.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {});
 // The parent may be gone: nobody is left to read what is said.
@@ -119,8 +121,15 @@ function parseMessage(line: string): WatchdogMessage {
   return JSON.parse(line) as WatchdogMessage;
 }
 
-/** Without what would load this process's debugger, loaders or coverage into the watchdog. */
+/**
+ * What a process of the system and of Go is told by. Nothing else goes on: neither what would load a debugger,
+ * loaders or coverage into the watchdog, nor the secrets among the settings.
+ */
+const INHERITED = ['PATH', 'HOME', 'TMPDIR', 'TMP', 'TEMP', 'TZ', 'LANG', 'SystemRoot', 'USERPROFILE'];
+const GO = /^GO(MAXPROCS|MEMLIMIT|GC|DEBUG|TRACEBACK)$/;
+
 function plainEnvironment(): NodeJS.ProcessEnv {
-  const { NODE_OPTIONS: _options, NODE_V8_COVERAGE: _coverage, ...env } = process.env;
-  return env;
+  return Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => INHERITED.includes(name) || GO.test(name)),
+  );
 }

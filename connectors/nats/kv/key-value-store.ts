@@ -16,17 +16,20 @@ import {
   describe,
   isStreamNotFound,
   isWrongLastSequence,
+  jetStreamOf,
   type NatsLink,
   openManager,
+  placed,
+  placementOf,
   refusal,
+  type StreamPlacement,
   untilConnected,
 } from '../client/index.ts';
 import { BucketWatch, readBucket } from './key-value-watch.ts';
 
-export interface KeyValueOptions {
+export interface KeyValueOptions extends StreamPlacement {
   /** Age after which an entry goes, ms; default: never. */
   readonly ttl_ms?: number;
-  readonly replicas?: number;
 }
 
 /** How long a request waits for a connection that was lost to come back, ms. */
@@ -41,17 +44,19 @@ export async function openKeyValueStore(
   bucket: string,
   options: KeyValueOptions = {},
 ): Promise<KeyValueStore> {
+  const settings = placed(link, options);
   const kv = await reaching(link, bucket, () =>
-    new Kvm(link.connection).create(bucket, {
+    new Kvm(jetStreamOf(link)).create(bucket, {
       history: 1,
       ...(options.ttl_ms === undefined ? {} : { ttl: options.ttl_ms }),
       storage: StorageType.File,
-      replicas: options.replicas ?? 1,
+      replicas: settings.replicas ?? 1,
+      ...placementOf(settings),
       // A direct read may be answered by a replica that is behind the write which the caller has seen.
       allow_direct: false,
     }),
   );
-  return new NatsKeyValueStore(link, bucket, options, kv);
+  return new NatsKeyValueStore(link, bucket, settings, kv);
 }
 
 class NatsKeyValueStore implements KeyValueStore {
@@ -144,7 +149,7 @@ class NatsKeyValueStore implements KeyValueStore {
 /** The stream of a bucket as `openKeyValueStore` makes it, with the revision that it begins with. */
 const bucketStream = (
   bucket: string,
-  { ttl_ms, replicas = 1 }: KeyValueOptions,
+  { ttl_ms, replicas = 1, placement }: KeyValueOptions,
   first_seq: number,
 ): Partial<StreamConfig> & { readonly name: string } => ({
   name: `KV_${bucket}`,
@@ -155,6 +160,7 @@ const bucketStream = (
   max_msgs_per_subject: 1,
   ...(ttl_ms === undefined ? {} : { max_age: nanos(ttl_ms) }),
   num_replicas: replicas,
+  ...placementOf({ placement }),
   allow_rollup_hdrs: true,
   allow_direct: false,
   first_seq,

@@ -1,5 +1,6 @@
-import { createInbox, type Msg, type NatsConnection, type Subscription } from 'nats';
+import type { Msg, NatsConnection, Subscription } from 'nats';
 import { MillraceError } from '../../../engine/index.ts';
+import { apiSubject, type NatsLink, newInbox } from '../client/index.ts';
 import { type NatsRecord, readRecord, readStatus } from '../source/index.ts';
 
 /** Requests that are not answered yet. */
@@ -16,14 +17,14 @@ export type Found = ReadonlyMap<number, NatsRecord | null>;
  * signal's reason.
  */
 export async function getDirect(
-  connection: NatsConnection,
+  link: NatsLink,
   stream: string,
   sequences: readonly number[],
   signal: AbortSignal,
 ): Promise<Found | undefined> {
   signal.throwIfAborted();
   if (sequences.length === 0) return new Map();
-  const request = new DirectRequest(connection, stream, sequences);
+  const request = new DirectRequest(link, stream, sequences);
   const leave = (): void => request.fail(signal.reason);
   signal.addEventListener('abort', leave, { once: true });
   try {
@@ -38,7 +39,7 @@ class DirectRequest {
   readonly #connection: NatsConnection;
   readonly #subject: string;
   readonly #sequences: readonly number[];
-  readonly #inbox = createInbox();
+  readonly #inbox: string;
   readonly #found = new Map<number, NatsRecord | null>();
   readonly #subscription: Subscription;
   readonly #monitor: NodeJS.Timeout;
@@ -47,9 +48,11 @@ class DirectRequest {
   #resolve: (found: Found | undefined) => void = () => undefined;
   #reject: (reason: unknown) => void = () => undefined;
 
-  constructor(connection: NatsConnection, stream: string, sequences: readonly number[]) {
+  constructor(link: NatsLink, stream: string, sequences: readonly number[]) {
+    const { connection } = link;
     this.#connection = connection;
-    this.#subject = `$JS.API.DIRECT.GET.${stream}`;
+    this.#inbox = newInbox(link);
+    this.#subject = apiSubject(link, `DIRECT.GET.${stream}`);
     this.#sequences = sequences;
     this.answered = new Promise((resolve, reject) => {
       this.#resolve = resolve;

@@ -40,7 +40,7 @@ export class StreamPayloads {
     signal: AbortSignal,
   ): Promise<ReadonlyMap<number, NatsRecord | SourceRecord | null>> {
     const { link, stream } = this.#options;
-    const direct = this.#isDirect ? await getDirect(link.connection, stream, sequences, signal) : undefined;
+    const direct = this.#isDirect ? await getDirect(link, stream, sequences, signal) : undefined;
     if (direct === undefined) {
       await this.firstSequence();
       // The stream is there, so it is its configuration.

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type JetStreamClient, jetstream, type PubAck } from '@nats-io/jetstream';
+import type { JetStreamClient, PubAck } from '@nats-io/jetstream';
 import { headers, type MsgHdrs, nuid } from 'nats';
 import { MillraceError, type OutMessage, type Publisher } from '../../../engine/index.ts';
-import { describe, type NatsLink, noStream, refusal, untilConnected } from '../client/index.ts';
+import { describe, jetStreamOf, type NatsLink, noStream, refusal, untilConnected } from '../client/index.ts';
 
 const OUTBOX_TIMEOUT_MS = 5_000;
 
@@ -16,7 +16,7 @@ export class JetStreamPublisher implements Publisher {
 
   /** `timeout_ms` bounds the wait for the stream's acknowledgement. */
   constructor(link: NatsLink, timeout_ms: number = OUTBOX_TIMEOUT_MS) {
-    this.#client = jetstream(link.connection);
+    this.#client = jetStreamOf(link);
     this.#timeout_ms = timeout_ms;
   }
 
@@ -83,7 +83,7 @@ export class EventPublisher {
 
   constructor(link: NatsLink, limits: Partial<EventPublisherLimits> = {}) {
     this.#link = link;
-    this.#client = jetstream(link.connection);
+    this.#client = jetStreamOf(link);
     this.#limits = { ...DEFAULT_EVENT_PUBLISHER_LIMITS, ...limits };
     this.#free = this.#limits.window_messages;
   }

@@ -181,7 +181,7 @@ describe('bounds', () => {
   it('does not keep the event loop from timers while it serves from its buffer', async () => {
     const { stream, subject } = await fixture.newStream();
     await fixture.fill(subject, 10_000);
-    const source = fixture.open({ stream });
+    const source = fixture.open({ stream, limits: { buffer_max_messages: 16_384 } });
     await source.start(0);
     await until(() => source.diagnostics().buffered_messages === 10_000, 'the buffer fills');
     let fired = 0;

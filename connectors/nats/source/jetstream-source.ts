@@ -186,7 +186,7 @@ export class JetStreamSource implements Source {
     checkContinuity(this.#known ?? facts, facts, this.#received, sparse === true);
     this.#head = Math.max(this.#head, this.#received, this.#filter.isWhole ? facts.lastSequence : 0);
     this.#pending = pending;
-    const session = new PullSession(link.connection, stream, name, this.#limits, {
+    const session = new PullSession(link, stream, name, this.#limits, {
       buffered: () => ({ messages: this.#buffer.length, bytes: this.#buffer.size_bytes }),
       receive: (record, pending) => this.#receive(record, pending),
       quiet: (passed = 0) => {

@@ -1,5 +1,6 @@
 import { headers, type Msg, type NatsConnection } from 'nats';
 import { describe, expect, it } from 'vitest';
+import type { NatsLink } from '../client/index.ts';
 import { DEFAULT_PULL_LIMITS, type PullLimits, PullSession } from './pull-session.ts';
 
 interface Pull {
@@ -31,7 +32,7 @@ function play(limits: Partial<PullLimits> = {}) {
   let quiet = 0;
   const passed: number[] = [];
   const session = new PullSession(
-    connection,
+    { connection, access: {} } as unknown as NatsLink,
     'S',
     'c',
     { ...DEFAULT_PULL_LIMITS, pull_max_messages: 8, buffer_max_messages: 32, ...limits },

@@ -1,5 +1,5 @@
-import { createInbox, type Msg, type NatsConnection, nanos, type Subscription } from 'nats';
-import { describe } from '../client/index.ts';
+import { type Msg, type NatsConnection, nanos, type Subscription } from 'nats';
+import { apiSubject, describe, type NatsLink, newInbox } from '../client/index.ts';
 import { DeliveryReader } from './delivery.ts';
 import { type NatsRecord, readRecord, readStatus, replyBytes } from './record.ts';
 
@@ -21,8 +21,8 @@ export interface PullLimits {
 const MEBIBYTE = 1024 * 1024;
 
 export const DEFAULT_PULL_LIMITS: PullLimits = {
-  buffer_max_messages: 16_384,
-  buffer_max_bytes: 64 * MEBIBYTE,
+  buffer_max_messages: 8_192,
+  buffer_max_bytes: 32 * MEBIBYTE,
   pull_max_messages: 4_096,
   pull_max_bytes: 16 * MEBIBYTE,
   pull_expires_ms: 30_000,
@@ -85,18 +85,12 @@ export class PullSession {
   #isSingle = false;
   #monitor: NodeJS.Timeout | undefined;
 
-  constructor(
-    connection: NatsConnection,
-    stream: string,
-    consumer: string,
-    limits: PullLimits,
-    owner: SessionOwner,
-  ) {
-    this.#connection = connection;
-    this.#nextSubject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`;
+  constructor(link: NatsLink, stream: string, consumer: string, limits: PullLimits, owner: SessionOwner) {
+    this.#connection = link.connection;
+    this.#nextSubject = apiSubject(link, `CONSUMER.MSG.NEXT.${stream}.${consumer}`);
     this.#limits = limits;
     this.#owner = owner;
-    this.#lanes = [newLane(), newLane()];
+    this.#lanes = [newLane(newInbox(link)), newLane(newInbox(link))];
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
@@ -263,9 +257,9 @@ function sequenceOf(header: string | undefined): number | undefined {
   return header !== undefined && /^\d{1,15}$/.test(header) ? Number(header) : undefined;
 }
 
-function newLane(): Lane {
+function newLane(inbox: string): Lane {
   return {
-    inbox: createInbox(),
+    inbox,
     subscription: undefined,
     messages: 0,
     bytes: 0,

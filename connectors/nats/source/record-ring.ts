@@ -7,7 +7,7 @@ import { headerEntries, headerValue, type NatsRecord } from './record.ts';
  */
 
 /** A power of two, so that positions wrap where the ring does; holds several messages of the largest size. */
-export const RING_BYTES = 2 ** 25;
+export const RING_BYTES = 2 ** 24;
 const CONTROL_BYTES = 128;
 /** Int32 cells of the control block. */
 const WRITTEN = 0;

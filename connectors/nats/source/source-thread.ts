@@ -1,12 +1,12 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { asMillraceError, type StreamFacts } from '../../../engine/index.ts';
-import { connectNats, type NatsLink } from '../client/index.ts';
+import { connectNats, type NatsLink, type NatsServer } from '../client/index.ts';
 import { JetStreamSource } from './jetstream-source.ts';
 import { RingWriter } from './record-ring.ts';
 
 /** What the reading thread is told when it is made. */
 export interface SourceThreadOrder {
-  readonly url: string;
+  readonly nats: NatsServer;
   readonly stream: string;
   readonly partition: string;
   readonly filter_subjects: readonly string[];
@@ -50,7 +50,7 @@ async function run(order: SourceThreadOrder): Promise<void> {
   const report = (message: SourceThreadReport): void => port.postMessage(message);
   let link: NatsLink | undefined;
   try {
-    link = await connectNats({ url: order.url, name: 'millrace-source' });
+    link = await connectNats({ ...order.nats, name: 'millrace-source' });
     const { stream, partition, filter_subjects } = order;
     const source = new JetStreamSource({ link, stream, partition, filter_subjects });
     let stopped = false;

@@ -7,11 +7,11 @@ import {
   type StreamFacts,
   type Take,
 } from '../../../engine/index.ts';
+import type { NatsServer } from '../client/index.ts';
 import { newRing, RingReader } from './record-ring.ts';
 import type { SourceThreadOrder, SourceThreadReport, SourceThreadRequest } from './source-thread.ts';
 
-export interface ThreadedSourceOptions {
-  readonly url: string;
+export interface ThreadedSourceOptions extends NatsServer {
   readonly stream: string;
   /** The partition's name in positions; default `0`. */
   readonly partition?: string;
@@ -20,6 +20,8 @@ export interface ThreadedSourceOptions {
 }
 
 const STOP_TIMEOUT_MS = 3_000;
+/** What the thread makes of a message dies with it: a larger young generation would only hold dead buffers longer. */
+const THREAD_LIMITS = { maxYoungGenerationSizeMb: 24 } as const;
 /** A thread runs JavaScript only: from source (in tests) it is the built file, which `npm test` makes first. */
 const THREAD = import.meta.url.endsWith('.ts')
   ? new URL('../../../dist/connectors/nats/source/source-thread.js', import.meta.url)
@@ -42,10 +44,10 @@ export class ThreadedSource implements Source {
   #waiting: (() => void)[] = [];
   #started = false;
 
-  constructor({ url, stream, partition = '0', filter_subjects = [] }: ThreadedSourceOptions) {
+  constructor({ stream, partition = '0', filter_subjects = [], ...nats }: ThreadedSourceOptions) {
     this.partition = partition;
-    const order: SourceThreadOrder = { url, stream, partition, filter_subjects, ring: this.#ring };
-    this.#worker = new Worker(THREAD, { workerData: order, name: 'source' });
+    const order: SourceThreadOrder = { nats, stream, partition, filter_subjects, ring: this.#ring };
+    this.#worker = new Worker(THREAD, { workerData: order, name: 'source', resourceLimits: THREAD_LIMITS });
     this.#worker.on('message', (report: SourceThreadReport) => this.#hear(report));
     this.#worker.on('error', (cause) => {
       this.#fail(

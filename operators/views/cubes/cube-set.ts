@@ -1,53 +1,77 @@
 import type { Dictionary, RowBatch } from '../../../engine/index.ts';
-import { addRows, Cube, type LeftRow } from './cube.ts';
+import { addRows, type Cube, CubeIndex, type LeftRow } from './cube.ts';
 import { CubeWriter, type FilledDay, type WriterTables } from './cube-writer.ts';
-import type { CubeInfo } from './definition.ts';
 import type { RowReader } from './row-reader.ts';
 
-/** The configured cubes of an operator, in memory and on their way to disk. */
+/** The cubes of an operator that count rows, in memory and on their way to disk. */
 export class CubeSet {
-  readonly cubes: readonly Cube[];
-  readonly #writers: readonly CubeWriter[];
+  readonly #tables: WriterTables;
+  readonly #limit: { readonly cells_per_day: number; readonly filled: (day: FilledDay) => void };
+  #writers: ReadonlyMap<Cube, CubeWriter> = new Map();
+  #index = new CubeIndex([]);
   readonly #reader: RowReader;
   /** Of the last batch: codes are the same in all. */
   #dictionary: Dictionary | undefined;
-  readonly #left: LeftRow = { time_ms: Number.NEGATIVE_INFINITY, sequence: 0 };
+  readonly #left: LeftRow = { time_ms: Number.NEGATIVE_INFINITY, sequence: 0, scope: 0 };
+  /** Of cubes that are gone. */
+  #blocksBefore = 0;
   /** Of the last row that came in. */
   sequence = 0;
 
   constructor(
-    infos: readonly CubeInfo[],
     reader: RowReader,
     tables: WriterTables,
     limit: { readonly cells_per_day: number; readonly filled: (day: FilledDay) => void },
   ) {
-    this.cubes = infos.map((info) => new Cube(info));
     this.#reader = reader;
-    this.#writers = this.cubes.map((cube) => new CubeWriter(cube, tables, limit.cells_per_day, limit.filled));
+    this.#tables = tables;
+    this.#limit = limit;
   }
 
-  /** Of the rows since the last commit. */
-  get left(): LeftRow {
-    return this.#left;
+  /** From here on these count rows; what was added to others is gone. */
+  follow(cubes: readonly Cube[]): void {
+    const { cells_per_day, filled } = this.#limit;
+    const before = this.#writers;
+    const writers = new Map(
+      cubes.map((cube) => [
+        cube,
+        before.get(cube) ?? new CubeWriter(cube, this.#tables, cells_per_day, filled),
+      ]),
+    );
+    for (const [cube, { blocksWritten }] of before)
+      if (!writers.has(cube)) this.#blocksBefore += blocksWritten;
+    this.#writers = writers;
+    this.#index = new CubeIndex(cubes);
+  }
+
+  /** Whether a row of this commit was left to the log that is in what was read of a scope; of all: undefined. */
+  leftIn(scope: string | undefined, start_ms: number, end_ms: number): LeftRow | undefined {
+    const left = this.#left;
+    if (left.time_ms < start_ms || left.time_ms >= end_ms) return undefined;
+    return scope === undefined || this.#dictionary?.textOf(left.scope) === scope ? left : undefined;
   }
 
   get touchedCells(): number {
-    return this.cubes.reduce((sum, { touched }) => sum + touched.count, 0);
+    let touched = 0;
+    for (const cube of this.#writers.keys()) touched += cube.touched.count;
+    return touched;
   }
 
   get blocksWritten(): number {
-    return this.#writers.reduce((sum, { blocksWritten }) => sum + blocksWritten, 0);
+    let written = this.#blocksBefore;
+    for (const { blocksWritten } of this.#writers.values()) written += blocksWritten;
+    return written;
   }
 
   /** Rows that come in. */
   add(rows: RowBatch): void {
-    addRows(this.cubes, this.#reader, rows, this.#left);
+    addRows(this.#index, this.#reader, rows, this.#left);
     this.#dictionary = rows.dictionary;
     if (rows.length > 0) this.sequence = rows.sequence[rows.length - 1] as number;
   }
 
   /** Rows of the log, for the cubes that are being built. */
-  addHistory(building: readonly Cube[], rows: RowBatch): void {
+  addHistory(building: CubeIndex, rows: RowBatch): void {
     addRows(building, this.#reader, rows, undefined);
     this.#dictionary = rows.dictionary;
   }
@@ -56,7 +80,7 @@ export class CubeSet {
   drain(): void {
     // Nothing was added before the first batch.
     if (this.#dictionary === undefined) return;
-    for (const writer of this.#writers) writer.drain(this.#dictionary);
+    for (const writer of this.#writers.values()) writer.drain(this.#dictionary);
   }
 
   /** The commit is complete. */

@@ -30,7 +30,7 @@ export class CubeWriter {
     cells_per_day: number,
     filled: (day: FilledDay) => void,
   ) {
-    const { dimensions, measures, bucket_ms } = cube.info;
+    const { dimensions, measures, bucket_ms } = cube.slot;
     this.#cube = cube;
     this.#store = new CellStore(cells, dimensions.length, measures);
     this.#days = dimensions.length === 0 ? undefined : new DayCells(days, bucket_ms, cells_per_day);
@@ -64,7 +64,7 @@ export class CubeWriter {
     order: Uint32Array,
     range: { from: number; to: number },
   ): void {
-    const { info, touched } = this.#cube;
+    const { slot: info, touched } = this.#cube;
     const scope = dictionary.textOf(scopeCode);
     const prefix = scopePrefix(info.id, scope);
     const days = this.#days;

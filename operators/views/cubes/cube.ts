@@ -1,4 +1,5 @@
 import type { RowBatch } from '../../../engine/index.ts';
+import type { Backfilled } from '../backfill/index.ts';
 import type { CubeInfo } from './definition.ts';
 import type { RowReader } from './row-reader.ts';
 import { KEY_WORDS, TouchedCells } from './touched-cells.ts';
@@ -7,8 +8,8 @@ const placeOf = (specs: readonly { readonly name: string; readonly kind: string 
   specs.filter(({ kind }) => kind === 'code').findIndex((spec) => spec.name === name);
 
 /** One cube and what was added to it since the last commit. */
-export class Cube {
-  info: CubeInfo;
+export class Cube implements Backfilled<CubeInfo> {
+  slot: CubeInfo;
   readonly touched: TouchedCells;
   /** Some of its dimensions are columns of items. */
   #isByItems = false;
@@ -23,7 +24,7 @@ export class Cube {
   #columns: readonly number[] = [];
 
   constructor(info: CubeInfo) {
-    this.info = info;
+    this.slot = info;
     this.#dimensions = info.dimensions.length;
     this.#bucket_ms = info.bucket_ms;
     this.touched = new TouchedCells(info.dimensions.length, info.measures);
@@ -39,7 +40,7 @@ export class Cube {
   }
 
   #learn({ schema }: RowBatch): void {
-    const { dimensions } = this.info;
+    const { dimensions } = this.slot;
     this.#schema = schema;
     this.#columns = dimensions.map((name) => placeOf(schema.columns, name));
     const itemColumns = dimensions.map((name) => placeOf(schema.items, name));
@@ -87,6 +88,66 @@ export class Cube {
 export interface LeftRow {
   time_ms: number;
   sequence: number;
+  /** Code of its scope. */
+  scope: number;
+}
+
+/** The cubes that count a scope's rows, for the open batch. */
+interface ScopeCubes {
+  readonly cubes: readonly Cube[];
+  whole: readonly Cube[];
+  byItems: readonly Cube[];
+  /** Number of the batch that they are open for. */
+  batch: number;
+}
+
+/** Which cubes count which rows: those of everybody, and of each scope its own. */
+export class CubeIndex {
+  readonly #shared: readonly Cube[];
+  readonly #own = new Map<string, Cube[]>();
+  /** By the code of the scope. */
+  readonly #scopes = new Map<number, ScopeCubes>();
+  #batches = 0;
+
+  constructor(cubes: readonly Cube[]) {
+    this.#shared = cubes.filter(({ slot }) => slot.scope === undefined);
+    for (const cube of cubes) {
+      const { scope } = cube.slot;
+      if (scope === undefined) continue;
+      const own = this.#own.get(scope);
+      if (own === undefined) this.#own.set(scope, [cube]);
+      else own.push(cube);
+    }
+  }
+
+  get isEmpty(): boolean {
+    return this.#shared.length === 0 && this.#own.size === 0;
+  }
+
+  /** Another batch begins. */
+  next(): void {
+    this.#batches++;
+  }
+
+  /** The cubes of a scope, open for the batch. */
+  open(batch: RowBatch, scope: number): ScopeCubes {
+    let found = this.#scopes.get(scope);
+    if (found === undefined) {
+      const own = this.#own.get(batch.dictionary.textOf(scope)) ?? [];
+      found = { cubes: [...this.#shared, ...own], whole: [], byItems: [], batch: 0 };
+      this.#scopes.set(scope, found);
+    }
+    if (found.batch !== this.#batches) {
+      const { cubes } = found;
+      for (let at = 0; at < cubes.length; at++) (cubes[at] as Cube).open(batch);
+      if (found.batch === 0) {
+        found.whole = cubes.filter((cube) => !cube.isByItems);
+        found.byItems = cubes.filter((cube) => cube.isByItems);
+      }
+      found.batch = this.#batches;
+    }
+    return found;
+  }
 }
 
 /**
@@ -94,32 +155,38 @@ export interface LeftRow {
  * `left` is in the log when that time is built. Rows of the log (without `left`) are of the time that is being built.
  */
 export function addRows(
-  cubes: readonly Cube[],
+  index: CubeIndex,
   reader: RowReader,
   batch: RowBatch,
   left: LeftRow | undefined,
 ): void {
-  if (cubes.length === 0) return;
+  if (index.isEmpty) return;
   reader.open(batch);
-  for (let at = 0; at < cubes.length; at++) (cubes[at] as Cube).open(batch);
-  const whole = cubes.filter((cube) => !cube.isByItems);
-  const byItems = cubes.filter((cube) => cube.isByItems);
+  index.next();
   const currencies = batch.columns.codes[reader.currency] as Int32Array;
+  let scope = -1;
+  let whole: readonly Cube[] = [];
+  let byItems: readonly Cube[] = [];
   for (let row = 0; row < batch.length; row++) {
+    if (batch.scope[row] !== scope) {
+      scope = batch.scope[row] as number;
+      ({ whole, byItems } = index.open(batch, scope));
+    }
+    if (whole.length + byItems.length === 0) continue;
     const additions = reader.read(row);
     if (additions === 0) continue;
     const time_ms = batch.time_ms[row] as number;
     const currency = currencies[row] as number;
     for (let at = 0; at < whole.length; at++) {
       const cube = whole[at] as Cube;
-      if (left === undefined || time_ms >= cube.info.from_ms)
+      if (left === undefined || time_ms >= cube.slot.from_ms)
         cube.add(batch, row, reader, currency, additions);
       else leave(left, batch, row);
     }
     const hasItems = byItems.length > 0 && (batch.itemCount[row] as number) > 0;
     for (let at = 0; at < byItems.length; at++) {
       const cube = byItems[at] as Cube;
-      if (left !== undefined && time_ms < cube.info.from_ms) leave(left, batch, row);
+      if (left !== undefined && time_ms < cube.slot.from_ms) leave(left, batch, row);
       else if (hasItems) cube.addGroups(batch, row, reader, currency);
       else cube.add(batch, row, reader, currency, additions);
     }
@@ -131,4 +198,5 @@ function leave(left: LeftRow, batch: RowBatch, row: number): void {
   if (time_ms <= left.time_ms) return;
   left.time_ms = time_ms;
   left.sequence = batch.sequence[row] as number;
+  left.scope = batch.scope[row] as number;
 }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRandom } from '../../../engine/index.ts';
 import { fc } from '../../../test/property.ts';
-import { ALL_TIME_MS, type CubeDefinition, completeFrom, DAY_MS, NEVER_MS } from './definition.ts';
+import { ALL_TIME_MS, completeFrom, DAY_MS, NEVER_MS } from '../backfill/index.ts';
+import type { CubeDefinition } from './definition.ts';
 import { expectedCells, Rig } from './fixture-cubes.ts';
 import { ALL, anyRow, byCountry, bySku, hourly, pair, row, T, total } from './fixture-cubes-cases.ts';
 

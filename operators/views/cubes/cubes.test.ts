@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRandom } from '../../../engine/index.ts';
 import { fc } from '../../../test/property.ts';
-import { DAY_MS } from './definition.ts';
+import { DAY_MS } from '../backfill/index.ts';
 import { expectedCells, Rig } from './fixture-cubes.ts';
 import { ALL, anyRow, byCountry, HOUR_MS, MAX, pair, row, T, total } from './fixture-cubes-cases.ts';
 import type { TestRow } from './fixture-rows.ts';

@@ -1,7 +1,7 @@
 import { ByteReader, ByteWriter, type KvTable, type KvView } from '../../../engine/index.ts';
+import { DAY_MS } from '../backfill/index.ts';
 import { bucketKey, prefixRange, scopePrefix, wordsOfKey } from './cell-keys.ts';
 import type { CellLimit } from './cell-store.ts';
-import { DAY_MS } from './definition.ts';
 
 interface Day {
   readonly day: number;

@@ -1,17 +1,7 @@
-import {
-  ByteReader,
-  ByteWriter,
-  type KvTable,
-  type KvView,
-  type LogSchema,
-  MillraceError,
-} from '../../../engine/index.ts';
+import { type KvView, type LogSchema, MillraceError } from '../../../engine/index.ts';
+import { type BackfillSlot, DAY_MS, readSlots, type WantedSlot } from '../backfill/index.ts';
 
-export const DAY_MS = 86_400_000;
 const MIN_BUCKET_MS = 60_000;
-/** Before and after every time: the first and the last moment of `Date`. */
-export const ALL_TIME_MS = -8.64e15;
-export const NEVER_MS = 8.64e15;
 /** Dimensions of one cube at most. */
 export const MAX_CUBE_DIMENSIONS = 4;
 
@@ -25,26 +15,16 @@ export interface CubeDefinition {
   readonly dimensions: readonly string[];
   /** Length of a bucket: an hour, a day. */
   readonly bucket_ms: number;
+  /** Whose rows it counts; absent: everybody's. */
+  readonly scope?: string;
 }
 
 /** A cube as it is stored. Plain data. */
-export interface CubeInfo extends CubeDefinition {
-  /** Keys its rows. */
-  readonly id: number;
+export interface CubeInfo extends CubeDefinition, BackfillSlot {
+  readonly name: string;
   /** Of the row reader that adds to it, and its number of sums. */
   readonly version: string;
   readonly measures: number;
-  /** Rows from this time on are counted; what is before it waits to be built from the log. Moves back as it is. */
-  readonly from_ms: number;
-  /** The cube's rows are being removed. */
-  readonly isDropped: boolean;
-}
-
-/** The time from which a cube has every row: a UTC day, ALL_TIME_MS, or NEVER_MS. */
-export function completeFrom(cube: CubeInfo): number {
-  if (cube.isDropped) return NEVER_MS;
-  if (cube.from_ms === ALL_TIME_MS || cube.from_ms === NEVER_MS) return cube.from_ms;
-  return Math.ceil(cube.from_ms / DAY_MS) * DAY_MS;
 }
 
 /** Throws `bad_config` for a cube that the rows cannot have. */
@@ -64,62 +44,17 @@ export function checkCube({ name, dimensions, bucket_ms }: CubeDefinition, schem
   }
 }
 
-const idKey = (id: number): Uint8Array => new ByteWriter().u32(id).copy();
-
 /** The cubes that a state holds, from the operator's table `definitions`, oldest first. */
-export function readCubeInfo(definitions: KvView): readonly CubeInfo[] {
-  return Array.from(definitions.scan(), ({ key, value }) => ({
-    id: new ByteReader(key).u32(),
-    ...(JSON.parse(Buffer.from(value).toString()) as Omit<CubeInfo, 'id'>),
-  }));
-}
+export const readCubeInfo = (definitions: KvView): readonly CubeInfo[] => readSlots<CubeInfo>(definitions);
 
-export function writeCubeInfo(definitions: KvTable, { id, ...rest }: CubeInfo): void {
-  definitions.put(idKey(id), Buffer.from(JSON.stringify(rest)));
-}
-
-export function removeCubeInfo(definitions: KvTable, id: number): void {
-  definitions.remove(idKey(id));
-}
-
-/**
- * The stored cubes, with those of the configuration that are new or changed beside them, from `newFrom_ms` on, and
- * those that it no longer has marked as dropped.
- */
-export function reconcile(
-  stored: readonly CubeInfo[],
-  wanted: readonly CubeDefinition[],
-  reader: { readonly version: string; readonly measures: number },
-  newFrom_ms: number,
-): CubeInfo[] {
-  const kept = stored.map((cube) =>
-    wanted.some((definition) => isSame(cube, definition, reader)) ? cube : { ...cube, isDropped: true },
-  );
-  let id = Math.max(0, ...stored.map((cube) => cube.id));
-  const added = wanted
-    .filter((definition) => !kept.some((cube) => isSame(cube, definition, reader)))
-    .map(({ name, dimensions, bucket_ms }) => ({
-      id: ++id,
-      ...{ name, dimensions, bucket_ms },
-      version: reader.version,
-      measures: reader.measures,
-      from_ms: newFrom_ms,
-      isDropped: false,
-    }));
-  return [...kept, ...added];
-}
-
-function isSame(
-  cube: CubeInfo,
-  { name, dimensions, bucket_ms }: CubeDefinition,
-  { version, measures }: { readonly version: string; readonly measures: number },
-): boolean {
+/** Whether a stored cube is what is wanted. */
+export function isSameCube(cube: CubeInfo, wanted: WantedSlot<CubeInfo>): boolean {
   return (
-    !cube.isDropped &&
-    cube.name === name &&
-    cube.bucket_ms === bucket_ms &&
-    cube.version === version &&
-    cube.measures === measures &&
-    cube.dimensions.join('\0') === dimensions.join('\0')
+    cube.name === wanted.name &&
+    cube.scope === wanted.scope &&
+    cube.bucket_ms === wanted.bucket_ms &&
+    cube.version === wanted.version &&
+    cube.measures === wanted.measures &&
+    cube.dimensions.join('\0') === wanted.dimensions.join('\0')
   );
 }

@@ -1,7 +1,8 @@
 import { ByteReader, ByteWriter, Dictionary, type KvView, OTHER_TEXT } from '../../../engine/index.ts';
+import { DAY_MS } from '../backfill/index.ts';
 import { scopePrefix } from './cell-keys.ts';
 import { fullDays } from './day-cells.ts';
-import { type CubeInfo, DAY_MS, readCubeInfo } from './definition.ts';
+import { type CubeInfo, readCubeInfo } from './definition.ts';
 import { type CubeViews, scanCells } from './scan-cells.ts';
 
 /**

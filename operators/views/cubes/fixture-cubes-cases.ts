@@ -1,5 +1,6 @@
 import { fc } from '../../../test/property.ts';
-import { type CubeDefinition, DAY_MS } from './definition.ts';
+import { DAY_MS } from '../backfill/index.ts';
+import type { CubeDefinition } from './definition.ts';
 import type { TestRow } from './fixture-rows.ts';
 
 export const HOUR_MS = 3_600_000;

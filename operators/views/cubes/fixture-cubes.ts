@@ -7,11 +7,12 @@ import {
   rawTable,
   TestDriver,
 } from '../../../engine/index.ts';
-import { type CubesConfig, cubes } from './cubes.ts';
+import { ALL_TIME_MS, DAY_MS, type RowHistory } from '../backfill/index.ts';
+import { cubes } from './cubes.ts';
+import type { CubesConfig } from './cubes-config.ts';
 import { readCardinality } from './day-cells.ts';
-import { ALL_TIME_MS, type CubeDefinition, DAY_MS, readCubeInfo } from './definition.ts';
+import { type CubeDefinition, readCubeInfo } from './definition.ts';
 import { batchOf, SCHEMA, TestReader, type TestRow } from './fixture-rows.ts';
-import type { CubeHistory } from './history.ts';
 import { cubeViews, scanCells } from './scan-cells.ts';
 
 interface StoredRow {
@@ -20,23 +21,30 @@ interface StoredRow {
 }
 
 /** The log of a test: a JSON row each, written at the barrier; from `start_ms` on. */
-function historyOf(rows: KvView, dictionary: Dictionary, start_ms: number): CubeHistory {
-  const all = (): readonly StoredRow[] =>
+function historyOf(rows: KvView, dictionary: Dictionary, start_ms: number): RowHistory {
+  const between = (from_ms: number, to_ms: number, scope: string | undefined): readonly StoredRow[] =>
     Array.from(rows.scan(), ({ value }) => JSON.parse(Buffer.from(value).toString()) as StoredRow).filter(
-      ({ row }) => row.time_ms >= start_ms,
+      ({ row }) =>
+        row.time_ms >= Math.max(start_ms, from_ms) &&
+        row.time_ms < to_ms &&
+        (scope === undefined || row.scope === scope),
     );
-  const between = (from_ms: number, to_ms: number): readonly StoredRow[] =>
-    all().filter(({ row }) => row.time_ms >= from_ms && row.time_ms < to_ms);
   return {
+    refresh: () => {},
     start_ms: () => start_ms,
-    newestBefore: (time_ms) => {
-      const times = between(ALL_TIME_MS, time_ms).map(({ row }) => row.time_ms);
+    newestBefore: (time_ms, scope) => {
+      const times = between(ALL_TIME_MS, time_ms, scope).map(({ row }) => row.time_ms);
       return times.length === 0 ? undefined : Math.max(...times);
     },
-    rows: (from_ms, to_ms) => between(from_ms, to_ms).length,
-    read: (from_ms, to_ms, take) => {
-      for (const { row, sequence } of between(from_ms, to_ms)) take(batchOf([row], dictionary, sequence));
+    rows: (range) => between(range.start_ms, range.end_ms, range.scope).length,
+    read: (range, _texts, take) => {
+      for (const { row, sequence } of between(range.start_ms, range.end_ms, range.scope))
+        take(batchOf([row], dictionary, sequence));
     },
+    chunks: () => {
+      throw new Error('cubes read rows');
+    },
+    release: () => {},
   };
 }
 
@@ -101,6 +109,9 @@ export class Rig {
       cubes: [],
       reader: () => new TestReader(version),
       dictionaryTable: 'texts/codes',
+      ...(logStart_ms === null
+        ? {}
+        : { defined: { kind: 'cube', read: (body) => body as Omit<CubeDefinition, 'name'> } }),
       ...given,
       ...(logStart_ms === null
         ? {}
@@ -127,6 +138,24 @@ export class Rig {
   commit(): void {
     this.driver.commit();
     this.#noteCommit();
+  }
+
+  /** The next commit knows of it. */
+  define(scope: string, id: string, { dimensions, bucket_ms }: Omit<CubeDefinition, 'name'>): void {
+    this.driver.control.define('cube', scope, id, { dimensions, bucket_ms });
+  }
+
+  undefine(scope: string, id: string): void {
+    this.driver.control.remove('cube', scope, id);
+  }
+
+  /** Commits until nothing is left to build: a day in 1,024 slices is read in as many commits. */
+  buildAll(): void {
+    for (let commits = 0; commits < 10_000; commits++) {
+      this.commit();
+      if (!this.driver.wantsBarrier && this.info().every(({ isDropped }) => !isDropped)) return;
+    }
+    throw new Error('the cubes are not complete');
   }
 
   #noteCommit(): void {
@@ -194,12 +223,12 @@ export class Rig {
 /** The same by a plain map over rows. */
 export function expectedCells(
   rows: readonly TestRow[],
-  { dimensions, bucket_ms }: CubeDefinition,
+  { dimensions, bucket_ms, scope }: CubeDefinition,
   start_ms = ALL_TIME_MS,
 ): Readonly<Record<string, string>> {
   const cells = new Map<string, [bigint, bigint]>();
   for (const row of rows) {
-    if (row.time_ms < start_ms) continue;
+    if (row.time_ms < start_ms || (scope !== undefined && row.scope !== scope)) continue;
     const groups = new Map<string, bigint>();
     if (!dimensions.includes('sku') || row.items.length === 0) groups.set(row.sku, BigInt(row.amount));
     else for (const [sku, amount] of row.items) groups.set(sku, (groups.get(sku) ?? 0n) + BigInt(amount));

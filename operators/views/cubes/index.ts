@@ -1,18 +1,9 @@
 export { BLOCK_MAX_BYTES } from './cell-block.ts';
-export { type CubesConfig, cubes, cubesDoc, DEFAULT_CELLS_PER_DAY } from './cubes.ts';
+export { cubes, cubesDoc } from './cubes.ts';
+export { type CubesConfig, DEFAULT_CELLS_PER_DAY, type DefinedCubes } from './cubes-config.ts';
 export { type DayCardinality, readCardinality } from './day-cells.ts';
-export {
-  ALL_TIME_MS,
-  type CubeDefinition,
-  type CubeInfo,
-  completeFrom,
-  MAX_CUBE_DIMENSIONS,
-  NEVER_MS,
-  readCubeInfo,
-} from './definition.ts';
-export type { CubeHistory } from './history.ts';
-export { type LogHistoryConfig, type LogReads, type LogScope, logHistory } from './log-history.ts';
-export type { ReaderColumns, RowReader } from './row-reader.ts';
+export { type CubeDefinition, type CubeInfo, MAX_CUBE_DIMENSIONS, readCubeInfo } from './definition.ts';
+export type { RowReader } from './row-reader.ts';
 export {
   type CellScan,
   type CellSums,

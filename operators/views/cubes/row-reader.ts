@@ -1,11 +1,5 @@
 import type { RowBatch } from '../../../engine/index.ts';
-
-/** What a reader looks at, places among the columns of their kind: what has to be filled in of a batch for it. */
-export interface ReaderColumns {
-  readonly codes: readonly number[];
-  readonly numbers: readonly number[];
-  readonly itemNumbers: readonly number[];
-}
+import type { ReaderColumns } from '../backfill/index.ts';
 
 /**
  * Says what a row adds to the sums of a cell. It answers in arrays of its own, which the next call overwrites, so
@@ -18,6 +12,7 @@ export interface RowReader {
   readonly version: string;
   /** Code column of the currency: amounts in different ones are never added up. */
   readonly currency: number;
+  /** What it looks at. */
   readonly columns: ReaderColumns;
   /** Additions of the last `read` or `readGroup`: `value[i]` to the sum `measure[i]`. */
   readonly measure: Int32Array;

@@ -1,6 +1,7 @@
 import { invariant } from '../../../engine/index.ts';
 
-const INITIAL_CELLS = 256;
+/** Few: there may be a thousand cubes, most of which no row of a commit touches. */
+const INITIAL_CELLS = 16;
 /** Words of a key before the dimension codes: scope, bucket, currency. */
 export const KEY_WORDS = 3;
 

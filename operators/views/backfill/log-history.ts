@@ -6,9 +6,14 @@ import {
   type ScanPlan,
   type ScanRequest,
 } from '../../../engine/index.ts';
-import { ALL_TIME_MS, type CubeDefinition, DAY_MS } from './definition.ts';
-import type { CubeHistory } from './history.ts';
-import type { ReaderColumns } from './row-reader.ts';
+import { ALL_TIME_MS, DAY_MS, type HistoryRange, type RowHistory } from './history.ts';
+
+/** Columns that are filled in of a batch, places among the columns of their kind. */
+export interface ReaderColumns {
+  readonly codes: readonly number[];
+  readonly numbers: readonly number[];
+  readonly itemNumbers: readonly number[];
+}
 
 /** What the log has of a scope. */
 export interface LogScope {
@@ -28,51 +33,80 @@ export interface LogReads {
 
 export interface LogHistoryConfig {
   readonly schema: LogSchema;
-  readonly cubes: readonly CubeDefinition[];
+  /** What every read fills in. */
   readonly columns: ReaderColumns;
-  /** Of the log's codes, as they are now. */
-  readonly dictionary: () => Dictionary;
+  /** Of the log's codes, as they are now; `before` is what it gave last, to go on from. */
+  readonly dictionary: (before: Dictionary | undefined) => Dictionary;
 }
 
-/** The rows of an event log for cubes: only the columns that they look at are filled in. */
-export function logHistory(log: LogReads, config: LogHistoryConfig): CubeHistory {
-  const columns = neededColumns(config);
+/** Rows of a scope by UTC day. */
+interface ScopeDays {
+  readonly scope: string;
+  readonly start_ms: number;
+  readonly days: ReadonlyMap<number, number>;
+}
+
+/** The rows of an event log as the history of what is built from it: only the columns asked for are filled in. */
+export function logHistory(log: LogReads, config: LogHistoryConfig): RowHistory {
   let batch: RowBatch | undefined;
-  const rowsByDay = (): Map<number, number> => {
-    const rows = new Map<number, number>();
-    for (const { days, firstDay } of log.scopes())
-      for (const each of days)
-        if (each.day >= firstDay) rows.set(each.day, (rows.get(each.day) ?? 0) + each.rows);
-    return rows;
+  let known: readonly ScopeDays[] | undefined;
+  const scopesOf = (scope: string | undefined): readonly ScopeDays[] => {
+    known ??= Array.from(log.scopes(), daysOf);
+    return scope === undefined ? known : known.filter((each) => each.scope === scope);
+  };
+  const scan = (range: HistoryRange, take: (chunk: Chunk, request: ScanRequest) => void): void => {
+    const { start_ms, end_ms } = range;
+    for (const { scope } of scopesOf(range.scope)) {
+      const plan = log.plan({ scope, start_ms, end_ms });
+      // The plan's range begins where the log does.
+      log.scan(plan, (chunk) => take(chunk, plan.request));
+    }
   };
   return {
-    start_ms: () => {
-      const first = Math.max(...Array.from(log.scopes(), ({ firstDay }) => firstDay));
-      return first === Number.NEGATIVE_INFINITY ? ALL_TIME_MS : first * DAY_MS;
+    refresh: () => {
+      known = undefined;
     },
-    newestBefore: (time_ms) => {
-      const day = Math.max(...[...rowsByDay().keys()].filter((each) => each * DAY_MS < time_ms));
-      return day === Number.NEGATIVE_INFINITY ? undefined : (day + 1) * DAY_MS - 1;
+    start_ms: (scope) =>
+      scopesOf(scope).reduce((last, { start_ms }) => Math.max(last, start_ms), ALL_TIME_MS),
+    newestBefore: (time_ms, scope) => {
+      let newest = Number.NEGATIVE_INFINITY;
+      for (const { days } of scopesOf(scope))
+        for (const day of days.keys()) if (day > newest && day * DAY_MS < time_ms) newest = day;
+      return newest === Number.NEGATIVE_INFINITY ? undefined : (newest + 1) * DAY_MS - 1;
     },
-    rows: (start_ms, end_ms) => {
+    rows: ({ scope, start_ms, end_ms }) => {
       let sum = 0;
-      for (const [day, rows] of rowsByDay())
-        if ((day + 1) * DAY_MS > start_ms && day * DAY_MS < end_ms) sum += rows;
+      for (const { days } of scopesOf(scope))
+        for (const [day, rows] of days)
+          if ((day + 1) * DAY_MS > start_ms && day * DAY_MS < end_ms) sum += rows;
       return sum;
     },
-    read: (start_ms, end_ms, take) => {
-      batch ??= new RowBatch(config.schema, config.dictionary());
+    read: (range, texts, take) => {
+      const dictionary = config.dictionary(batch?.dictionary);
+      if (batch?.dictionary !== dictionary) batch = new RowBatch(config.schema, dictionary);
       const rows = batch;
-      for (const scope of Array.from(log.scopes(), (each) => each.scope)) {
-        const code = rows.dictionary.codeOf(scope);
-        const plan = log.plan({ scope, start_ms, end_ms });
-        log.scan(plan, (chunk) => {
-          // The plan's range begins where the log does.
-          fill(rows, chunk, code, columns, plan.request);
-          if (rows.length > 0) take(rows);
-        });
-      }
+      const columns = neededColumns(config, texts);
+      scan(range, (chunk, request) => {
+        fill(rows, chunk, rows.dictionary.codeOf(request.scope), columns, request);
+        if (rows.length > 0) take(rows);
+      });
     },
+    chunks: scan,
+    release: () => {
+      known = undefined;
+      batch = undefined;
+    },
+  };
+}
+
+function daysOf({ scope, firstDay, days }: LogScope): ScopeDays {
+  const rows = new Map<number, number>();
+  for (const each of days)
+    if (each.day >= firstDay) rows.set(each.day, (rows.get(each.day) ?? 0) + each.rows);
+  return {
+    scope,
+    start_ms: firstDay === Number.NEGATIVE_INFINITY ? ALL_TIME_MS : firstDay * DAY_MS,
+    days: rows,
   };
 }
 
@@ -80,12 +114,11 @@ interface NeededColumns extends ReaderColumns {
   readonly itemCodes: readonly number[];
 }
 
-function neededColumns({ schema, cubes, columns }: LogHistoryConfig): NeededColumns {
-  const dimensions = cubes.flatMap((cube) => cube.dimensions);
+function neededColumns({ schema, columns }: LogHistoryConfig, texts: readonly string[]): NeededColumns {
   const placesIn = (specs: LogSchema['columns']): readonly number[] =>
     specs
       .filter(({ kind }) => kind === 'code')
-      .flatMap(({ name }, place) => (dimensions.includes(name) ? [place] : []));
+      .flatMap(({ name }, place) => (texts.includes(name) ? [place] : []));
   const codes = [...new Set([...columns.codes, ...placesIn(schema.columns)])];
   return { ...columns, codes, itemCodes: placesIn(schema.items) };
 }

@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { connect } from 'nats';
 import { expect, it } from 'vitest';
+import { connectNats } from '../client/index.ts';
 import { realServer, temporaryFolder } from './fixture-embedded.ts';
-import { startEmbeddedNats } from './index.ts';
+import { startEmbeddedNats } from './start.ts';
 
 it('finds a server, runs it on the data folder and prints where', { timeout: 300_000 }, async () => {
   const lines: string[] = [];
@@ -12,12 +13,12 @@ it('finds a server, runs it on the data folder and prints where', { timeout: 300
     progress: (line) => lines.push(line),
   });
   try {
-    expect(lines).toHaveLength(1);
-    expect(lines[0]).toMatch(/^nats-server 2\.\d+\.\d+ from NATS_SERVER_BIN \(/);
-    expect(lines[0]).toContain(`at ${server.url}, port ${server.port}`);
-    const nc = await connect({ servers: server.url });
-    expect(nc.info?.jetstream).toBe(true);
-    await nc.close();
+    expect(lines.at(-1)).toMatch(/^nats-server 2\.\d+\.\d+ from NATS_SERVER_BIN \(/);
+    expect(lines.at(-1)).toContain(`at ${server.url}, port ${server.port}`);
+    await expect(connect({ servers: server.url, reconnect: false })).rejects.toThrow(/uthorization/);
+    const link = await connectNats({ ...server.server, name: 'test' });
+    expect(link.connection.info?.jetstream).toBe(true);
+    await link.close();
   } finally {
     await server.stop();
   }

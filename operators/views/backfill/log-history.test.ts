@@ -7,8 +7,8 @@ import {
   type ScanRequest,
 } from '../../../engine/index.ts';
 import { fc } from '../../../test/property.ts';
-import { ALL_TIME_MS, DAY_MS, NEVER_MS } from './definition.ts';
-import { batchOf, SCHEMA, TestReader, type TestRow } from './fixture-rows.ts';
+import { batchOf, SCHEMA, TestReader, type TestRow } from '../cubes/fixture-rows.ts';
+import { ALL_TIME_MS, DAY_MS, NEVER_MS } from './history.ts';
 import { type LogReads, logHistory } from './log-history.ts';
 
 /** A chunk with the rows of a batch; a column with one value has no index, as in the log. */
@@ -49,6 +49,7 @@ function chunkOf(batch: RowBatch): Chunk {
 }
 
 const SCOPES = ['s', 't'];
+const anyScope = fc.constantFrom(undefined, ...SCOPES);
 const dayOf = (row: TestRow): number => Math.floor(row.time_ms / DAY_MS);
 
 function logOf(
@@ -75,9 +76,11 @@ function logOf(
       for (const each of chunks) visit(chunkOf(batchOf(each, dictionary, 7)));
     },
   };
-  const cubes = [{ name: 'c', dimensions: ['country', 'sku'], bucket_ms: DAY_MS }];
-  const config = { schema: SCHEMA, cubes, columns: new TestReader().columns, dictionary: () => dictionary };
-  return logHistory(log, config);
+  return logHistory(log, {
+    schema: SCHEMA,
+    columns: new TestReader().columns,
+    dictionary: () => dictionary,
+  });
 }
 
 const anyRow: fc.Arbitrary<TestRow> = fc.record({
@@ -116,20 +119,30 @@ function rowsOf(batch: RowBatch): TestRow[] {
   });
 }
 
-describe('the log as the history of cubes', () => {
-  it('gives the rows of a range, of all scopes, in the columns that cubes look at', () => {
+describe('the log as history', () => {
+  it('gives the rows of a range, of one scope or of all, in the columns that are asked for', () => {
     fc.assert(
-      fc.property(fc.array(anyRow, { maxLength: 20 }), fc.nat(10), fc.nat(5), (rows, from, halves) => {
-        const [start_ms, end_ms] = [(from * DAY_MS) / 2, ((from + halves) * DAY_MS) / 2];
-        const found: TestRow[] = [];
-        const history = logOf(rows, new Dictionary());
-        history.read(start_ms, end_ms, (batch) => {
-          expect([...batch.sequence.subarray(0, batch.length)]).toEqual(Array(batch.length).fill(7));
-          found.push(...rowsOf(batch));
-        });
-        const inside = rows.filter(({ time_ms }) => time_ms >= start_ms && time_ms < end_ms);
-        expect(found).toEqual(SCOPES.flatMap((scope) => inside.filter((row) => row.scope === scope)));
-      }),
+      fc.property(
+        fc.array(anyRow, { maxLength: 20 }),
+        fc.nat(10),
+        fc.nat(5),
+        anyScope,
+        (rows, from, halves, scope) => {
+          const [start_ms, end_ms] = [(from * DAY_MS) / 2, ((from + halves) * DAY_MS) / 2];
+          const found: TestRow[] = [];
+          const history = logOf(rows, new Dictionary());
+          history.read({ scope, start_ms, end_ms }, ['country', 'sku'], (batch) => {
+            expect([...batch.sequence.subarray(0, batch.length)]).toEqual(Array(batch.length).fill(7));
+            found.push(...rowsOf(batch));
+          });
+          const inside = rows.filter(({ time_ms }) => time_ms >= start_ms && time_ms < end_ms);
+          expect(found).toEqual(
+            (scope === undefined ? SCOPES : [scope]).flatMap((each) =>
+              inside.filter((row) => row.scope === each),
+            ),
+          );
+        },
+      ),
       { numRuns: 150 },
     );
   });
@@ -141,14 +154,18 @@ describe('the log as the history of cubes', () => {
     });
     const rows = [row('s', 3), row('s', 5), row('t', 5), row('t', 9)];
     const history = logOf(rows, new Dictionary());
-    expect(history.start_ms()).toBe(ALL_TIME_MS);
-    expect(history.newestBefore(NEVER_MS)).toBe(10 * DAY_MS - 1);
-    expect(history.newestBefore(9 * DAY_MS)).toBe(6 * DAY_MS - 1);
-    expect(history.newestBefore(3 * DAY_MS)).toBeUndefined();
-    expect(history.rows(5 * DAY_MS, 6 * DAY_MS)).toBe(2);
+    expect(history.start_ms(undefined)).toBe(ALL_TIME_MS);
+    expect(history.newestBefore(NEVER_MS, undefined)).toBe(10 * DAY_MS - 1);
+    expect(history.newestBefore(NEVER_MS, 's')).toBe(6 * DAY_MS - 1);
+    expect(history.newestBefore(9 * DAY_MS, undefined)).toBe(6 * DAY_MS - 1);
+    expect(history.newestBefore(3 * DAY_MS, undefined)).toBeUndefined();
+    const range = { start_ms: 5 * DAY_MS, end_ms: 6 * DAY_MS };
+    expect(history.rows({ ...range, scope: undefined })).toBe(2);
+    expect(history.rows({ ...range, scope: 't' })).toBe(1);
     const cut = logOf(rows, new Dictionary(), { s: 4 });
-    expect(cut.start_ms()).toBe(4 * DAY_MS);
-    expect(cut.newestBefore(5 * DAY_MS)).toBeUndefined();
-    expect(logOf([], new Dictionary()).newestBefore(NEVER_MS)).toBeUndefined();
+    expect(cut.start_ms(undefined)).toBe(4 * DAY_MS);
+    expect([cut.start_ms('s'), cut.start_ms('t')]).toEqual([4 * DAY_MS, ALL_TIME_MS]);
+    expect(cut.newestBefore(5 * DAY_MS, undefined)).toBeUndefined();
+    expect(logOf([], new Dictionary()).newestBefore(NEVER_MS, undefined)).toBeUndefined();
   });
 });

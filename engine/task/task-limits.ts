@@ -1,0 +1,40 @@
+import { DEFAULT_OUTBOX_LIMITS, type OutboxLimits } from '../edges/index.ts';
+import { type ControlLimits, DEFAULT_CONTROL_LIMITS } from './control-state.ts';
+
+export interface TaskLimits {
+  /** Records pushed through the graph at once, at most. */
+  readonly batch_max_events: number;
+  /** How long a push should hold the event loop: batches of costly records are made smaller. */
+  readonly batch_target_ms: number;
+  readonly barrier_interval_ms: number;
+  readonly barrier_max_events: number;
+  /**
+   * Both while more than `barrier_max_events` wait in the stream: nobody sees the difference, and larger
+   * commits cost less a record.
+   */
+  readonly backlog_barrier_interval_ms: number;
+  readonly backlog_barrier_max_events: number;
+  /** How often a quiet source's barrier passes, so that the watermark can follow the clock. */
+  readonly idle_barrier_interval_ms: number;
+  /** Of several sources: how far one may be ahead of the slowest in event time before it has to wait, ms. */
+  readonly max_drift_ms: number;
+  readonly outbox: OutboxLimits;
+  /** How often a task that waits for records looks whether there are new definitions. */
+  readonly control_poll_ms: number;
+  readonly control: ControlLimits;
+}
+
+/** Limits of a task that is not given others. */
+export const DEFAULT_TASK_LIMITS: TaskLimits = {
+  batch_max_events: 4_096,
+  batch_target_ms: 50,
+  barrier_interval_ms: 250,
+  barrier_max_events: 50_000,
+  backlog_barrier_interval_ms: 2_000,
+  backlog_barrier_max_events: 150_000,
+  idle_barrier_interval_ms: 5_000,
+  max_drift_ms: 300_000,
+  outbox: DEFAULT_OUTBOX_LIMITS,
+  control_poll_ms: 100,
+  control: DEFAULT_CONTROL_LIMITS,
+};

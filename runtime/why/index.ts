@@ -1,0 +1,5 @@
+export { diagnose } from './diagnose.ts';
+export type { Cause, HostFacts, InputFacts, SendFailure, WhyFacts } from './facts.ts';
+export { gatherFacts, type WhyPlace } from './gather.ts';
+export { SendWatch } from './send-watch.ts';
+export { type HostStatus, readStatus, removeStatus, writeStatus } from './status-file.ts';
