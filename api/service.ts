@@ -26,8 +26,9 @@ export { serve } from './app/index.ts';
 export const API_VERSION = '1.0.0';
 
 export interface Api {
+  /** For the settings of the state's current generation: to be asked for with each request. */
   readonly app: App;
-  /** Every route, as it documents itself. */
+  /** Every route of it, as it documents itself. */
   readonly routes: readonly Route[];
   /** Interrupts the running job and stops watching. Call it once the HTTP server has drained. */
   close(): Promise<void>;
@@ -54,28 +55,42 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const tracker = new FreshnessTracker(ports);
   const metrics = new HttpMetrics();
   const answers: AnswerParts = { ports, tracker };
-  const routes = [
-    ...ingestRoutes(ports, once),
-    ...bulkRoutes({ spool, jobs, once }),
-    ...eventRoutes({ answers, cursors, finder: () => ports.finder?.() }),
-    ...kpiRoutes(answers),
-    rfmRoute(answers, cursors),
-    ...attributionRoutes(answers),
-    ...jobRoutes(jobs, cursors),
-    ...keyRoutes(keys, cursors, clock),
-    ...healthRoutes(ports, jobs, definitions),
-    ...metricsRoutes(ports, metrics),
-    ...diagnosticsRoutes(answers, { jobs, spool }),
-  ];
   const limiter = new RateLimiter(settings.rateLimit);
   const budget = new BodyBudget(settings.inflightBody_bytes);
   const tokens = settings.jwt === undefined ? undefined : new TokenVerifier(settings.jwt, ports);
-  const app = buildApp(ports, { credentials: { keys, tokens }, limiter, budget, metrics }, routes);
-  addDocs(app, () => openApiDocument(routes, API_VERSION), API_VERSION);
+  const build = (): Pick<Api, 'app' | 'routes'> => {
+    const routes = [
+      ...ingestRoutes(ports, once),
+      ...bulkRoutes({ spool, jobs, once }),
+      ...eventRoutes({ answers, cursors, finder: () => ports.finder?.() }),
+      ...kpiRoutes(answers),
+      rfmRoute(answers, cursors),
+      ...attributionRoutes(answers),
+      ...jobRoutes(jobs, cursors),
+      ...keyRoutes(keys, cursors, clock),
+      ...healthRoutes(ports, jobs, definitions),
+      ...metricsRoutes(ports, metrics),
+      ...diagnosticsRoutes(answers, { jobs, spool }),
+    ];
+    const app = buildApp(ports, { credentials: { keys, tokens }, limiter, budget, metrics }, routes);
+    addDocs(app, () => openApiDocument(routes, API_VERSION), API_VERSION);
+    return { app, routes };
+  };
+  // Names of dimensions are part of what routes take: another generation of the state may have others.
+  let [built, dimensions] = [build(), settings.customDimensions];
+  const current = (): Pick<Api, 'app' | 'routes'> => {
+    const { customDimensions } = ports.settings;
+    if (customDimensions !== dimensions) [built, dimensions] = [build(), customDimensions];
+    return built;
+  };
   jobs.start();
   return {
-    app,
-    routes,
+    get app() {
+      return current().app;
+    },
+    get routes() {
+      return current().routes;
+    },
     close: async () => {
       tracker.close();
       await jobs.close();

@@ -7,7 +7,6 @@ import {
   type GenerationLayout,
   type KvReader,
   MillraceError,
-  makeCurrent,
   nextGeneration,
   openLmdbReader,
   openLmdbStore,
@@ -18,6 +17,7 @@ import {
 import {
   goalOf,
   hasState,
+  makeRebuiltCurrent,
   ORDER_INPUT,
   type PartitionInput,
   type ReadProgress,
@@ -163,7 +163,7 @@ async function replayFrom(
     tell(replayed, args.flag('json'), context);
     const isFine = replayed.same !== false;
     if (args.flag('make-current') && (isFine || args.flag('force'))) {
-      makeCurrent(root, name, layout.generation);
+      makeRebuiltCurrent(root, name, layout);
       context.note(`Generation ${layout.generation} is current: start millrace again to use it.`);
     } else if (!args.flag('keep')) await rm(layout.path, { recursive: true, force: true });
     return isFine ? 0 : 1;

@@ -38,7 +38,9 @@ export interface OrderStatesOptions {
 }
 
 /** What the kinds of query are told: plain data, the same in every thread. */
-export function analyticsSettings({ customDimensions }: Pick<Settings, 'customDimensions'>): AnalyticsSettings {
+export function analyticsSettings({
+  customDimensions,
+}: Pick<Settings, 'customDimensions'>): AnalyticsSettings {
   return { custom: customDimensions };
 }
 

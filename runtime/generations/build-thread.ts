@@ -95,7 +95,7 @@ async function open(
   const { topologyOf } = await loadTopologyModule(order.module);
   const { partition } = order;
   const topology = topologyOf(order.config);
-  const link = await connectNats({ url: order.natsUrl, name: `millrace-build-${partition}` });
+  const link = await connectNats({ ...order.nats, name: `millrace-build-${partition}` });
   const store = openLmdbStore(order.statePath);
   const reader = openLmdbReader(order.statePath, { sharedWithWriter: true });
   const live = openLmdbReader(order.live.statePath, { sharedWithWriter: true });

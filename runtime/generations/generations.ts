@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { TOPOLOGY_NAME } from '../../analytics/index.ts';
-import { JetStreamPublisher, type NatsLink } from '../../connectors/index.ts';
+import { JetStreamPublisher, type NatsLink, type NatsServer } from '../../connectors/index.ts';
 import {
   asMillraceError,
   type Clock,
@@ -28,8 +28,6 @@ import { comparedTables } from './independent-tables.ts';
 
 /** Messages that the live state may be ahead of a build when the live task is stopped for the change. */
 const CLOSE_MESSAGES = 2_000;
-/** Rounds of catching up, before the change is made however far the live state is ahead. */
-const MAX_ROUNDS = 20;
 
 export interface BuildRequest {
   /** What the new generation has otherwise than the current one; `{}` builds the same again. Kept with it. */
@@ -69,7 +67,7 @@ export interface InterruptedBuild {
 export interface GenerationsOptions {
   /** As the environment says. The current generation may have options of its own. */
   readonly settings: Settings;
-  readonly natsUrl: string;
+  readonly nats: NatsServer;
   readonly link: NatsLink;
   readonly clock?: Clock;
   readonly onChange?: (state: SupervisedState, error: MillraceError | undefined) => void;
@@ -141,7 +139,7 @@ export class Generations {
   }
 
   #liveOf(layout: GenerationLayout, options: OrderOptions): Live {
-    const { natsUrl, onChange, onTopologyChange } = this.#options;
+    const { nats, onChange, onTopologyChange } = this.#options;
     const settings = withOptions(this.#options.settings, options);
     const statePath = layout.partitionPath(WHOLE_STREAM);
     const host = new PartitionHost({
@@ -151,7 +149,7 @@ export class Generations {
       place: inThread({
         module: ORDER_ANALYTICS_MODULE,
         config: settings,
-        natsUrl,
+        nats,
         partition: WHOLE_STREAM,
         statePath,
         inputs: [ORDER_INPUT],
@@ -202,7 +200,7 @@ export class Generations {
       {
         module: ORDER_ANALYTICS_MODULE,
         config: next.settings,
-        natsUrl: this.#options.natsUrl,
+        nats: this.#options.nats,
         partition: WHOLE_STREAM,
         statePath: next.host.statePath,
         inputs: [ORDER_INPUT],
@@ -258,11 +256,13 @@ export class Generations {
     const comparison = await builder.compare();
     this.#accept(comparison, parts);
     meter.enter('catching_up');
-    for (let round = 0, behind = Number.POSITIVE_INFINITY; round < MAX_ROUNDS; round++) {
+    for (let before = Number.POSITIVE_INFINITY; ; ) {
       const goal = appliedBy(former);
       await builder.read(goal);
-      behind = distance(goal, appliedBy(former));
-      if (behind <= CLOSE_MESSAGES) break;
+      const behind = distance(goal, appliedBy(former));
+      // Where it comes no nearer, more rounds would only make it later.
+      if (behind <= CLOSE_MESSAGES || behind > before / 2) break;
+      before = behind;
     }
     meter.enter('changing');
     const pause_ms = await this.#change(builder, parts);
@@ -304,10 +304,8 @@ export class Generations {
       throw error;
     }
     this.#live = next;
-    if (request.keepFormer === true) {
-      const { options, layout } = former;
-      writeRecord(layout.path, { ...record, options, state: 'former' });
-    }
+    const { options, layout } = former;
+    writeRecord(layout.path, { ...record, options, state: 'former' });
     next.host.start();
     this.#changing_since_ms = undefined;
     return this.#clock.now() - started_ms;

@@ -1,5 +1,5 @@
 export type { BuildPhase, BuildProgress } from './build-meter.ts';
-export { readRecord } from './generation-record.ts';
+export { currentSettings, makeRebuiltCurrent } from './generation-record.ts';
 export {
   type BuildRequest,
   type BuiltGeneration,
