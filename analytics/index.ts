@@ -1,6 +1,7 @@
 // What the API shows of the cubes' state.
 export { cubeViews, readCardinality, readCubeInfo } from '../operators/index.ts';
 export * from './attribution/index.ts';
+export * from './cohorts/index.ts';
 export * from './customers/index.ts';
 export * from './event-finder.ts';
 export * from './events/index.ts';

@@ -1,6 +1,7 @@
 import { type AnyQueryKind, Dictionary, type QueryContext, type QueryKinds } from '../engine/index.ts';
 import { cubeViews, eventLogView } from '../operators/index.ts';
 import { attributionKind } from './attribution/index.ts';
+import { retentionKind } from './cohorts/index.ts';
 import { rfmKind } from './customers/index.ts';
 import { countTypes, openEvents, selectEvents } from './events-query/index.ts';
 import {
@@ -46,6 +47,7 @@ export function orderQueries(settings: AnalyticsSettings) {
     summary: kpiSummaryKind(settings, open),
     events: selectEvents(openLog),
     types: countTypes(openLog),
+    retention: retentionKind(settings, open),
     rfm: rfmKind(settings, open),
     attribution: attributionKind(settings, open),
   };

@@ -7,7 +7,7 @@ import { KindRegistry, ManualClock, MemoryDisk, QueryExecutor, Task } from '../e
 import { analyticsSettings, readSettings } from '../runtime/index.ts';
 import { KeyRing } from './access/index.ts';
 import { MemoryKeyValueStore, MemoryStream } from './fixture-memory.ts';
-import type { ApiPorts, PipelineStatus, Role } from './http/index.ts';
+import type { ApiPorts, BackfillPort, PipelineStatus, Role } from './http/index.ts';
 import { type Api, createApp } from './service.ts';
 
 /** The whole system around the API in memory: buckets, stream and pipeline, moved by hand. For tests. */
@@ -48,24 +48,31 @@ interface Parts {
   readonly stream: MemoryStream;
   readonly keys: MemoryKeyValueStore;
   readonly idempotency: MemoryKeyValueStore;
+  readonly jobs: { readonly records: MemoryKeyValueStore; readonly errors: MemoryKeyValueStore };
   readonly definitions: MemoryKeyValueStore;
   readonly disk: MemoryDisk;
   readonly dataDir: string;
   readonly env: Readonly<Record<string, string>>;
+  readonly backfill: BackfillPort | undefined;
 }
 
 /** Starts the API on a memory of everything. `env` are settings. Close it after the test. */
-export async function startTestApi(env: Readonly<Record<string, string>> = {}): Promise<TestApi> {
+export async function startTestApi(
+  env: Readonly<Record<string, string>> = {},
+  backfill?: BackfillPort,
+): Promise<TestApi> {
   const clock = new ManualClock(TEST_NOW_MS);
   return build({
     clock,
     stream: new MemoryStream(clock),
     keys: new MemoryKeyValueStore(),
     idempotency: new MemoryKeyValueStore(),
+    jobs: { records: new MemoryKeyValueStore(), errors: new MemoryKeyValueStore() },
     definitions: new MemoryKeyValueStore(),
     disk: new MemoryDisk(),
     dataDir: await mkdtemp(join(tmpdir(), 'millrace-api-')),
     env,
+    backfill,
   });
 }
 
@@ -97,6 +104,8 @@ async function build(parts: Parts): Promise<TestApi> {
     stream,
     keys,
     idempotency,
+    jobs: parts.jobs,
+    ...(parts.backfill === undefined ? {} : { backfill: parts.backfill }),
     definitions,
     pipeline: () => test.pipeline,
   };

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { Definitions } from '../runtime/index.ts';
+import { adoptEarlierJobs, Definitions, diskIdOf, JobFiles, Jobs } from '../runtime/index.ts';
 import { KeyRing, TokenVerifier } from './access/index.ts';
 import type { AnswerParts } from './answers/index.ts';
 import { type App, addDocs, buildApp, HttpMetrics, openApiDocument, RateLimiter } from './app/index.ts';
@@ -7,21 +7,25 @@ import {
   type ApiPorts,
   BodyBudget,
   Cursors,
+  EventStreams,
   FreshnessTracker,
   Idempotency,
   type Route,
 } from './http/index.ts';
 import { attributionRoutes } from './sections/attribution/index.ts';
+import { cohortKind, cohortRoutes } from './sections/cohorts/index.ts';
 import { rfmRoute } from './sections/customers/index.ts';
-import { eventRoutes } from './sections/events/index.ts';
+import { EventSearch, eventRoutes } from './sections/events/index.ts';
+import { exportKind, exportRoutes } from './sections/exports/index.ts';
 import { diagnosticsRoutes, healthRoutes, metricsRoutes } from './sections/health/index.ts';
-import { BULK_JOB, bulkRoutes, bulkRunner, ingestRoutes, Spool } from './sections/ingest/index.ts';
-import { JobManager, JobStore, jobRoutes } from './sections/jobs/index.ts';
+import { bulkKind, bulkRoutes, ingestRoutes, Spool } from './sections/ingest/index.ts';
+import { backfillKind, backfillRoutes, jobRoutes } from './sections/jobs/index.ts';
 import { keyRoutes } from './sections/keys/index.ts';
-import { kpiRoutes } from './sections/kpis/index.ts';
+import { kpiRoutes, queryKind } from './sections/kpis/index.ts';
 
 export { bootstrapAdminKey } from './access/index.ts';
 export { serve } from './app/index.ts';
+export { createTopologyApp } from './topology/index.ts';
 
 export const API_VERSION = '1.0.0';
 
@@ -30,7 +34,9 @@ export interface Api {
   readonly app: App;
   /** Every route of it, as it documents itself. */
   readonly routes: readonly Route[];
-  /** Interrupts the running job and stops watching. Call it once the HTTP server has drained. */
+  /** Ends what would be open for ever, so that the HTTP server can drain. */
+  drain(): void;
+  /** Gives back the running jobs and stops watching. Call it once the HTTP server has drained. */
   close(): Promise<void>;
 }
 
@@ -43,18 +49,18 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const keys = new KeyRing(ports);
   await keys.open();
   const definitions = new Definitions({ store: ports.definitions, clock, log });
+  const cohorts = definitions.kind(cohortKind(settings.customDimensions));
   await definitions.open();
   const cursors = await Cursors.open(ports.keys);
   const once = new Idempotency(ports.idempotency, clock);
-  const spool = new Spool(join(settings.dataDir, 'spool'), settings.bulk);
-  const store = new JobStore(join(settings.dataDir, 'jobs'), log);
-  const jobs = new JobManager({ store, clock, log, queued_max: settings.bulk.queued_jobs_max });
-  jobs.register(BULK_JOB, bulkRunner({ spool, ports }));
-  await jobs.load();
-  await spool.open(jobs.unfinished());
   const tracker = new FreshnessTracker(ports);
   const metrics = new HttpMetrics();
   const answers: AnswerParts = { ports, tracker };
+  const events = { answers, cursors, finder: () => ports.finder?.() };
+  const search = new EventSearch(events);
+  const { jobs, spool } = await openJobs(ports, answers, search);
+  const streams = new EventStreams();
+  const making = { jobs, once };
   const limiter = new RateLimiter(settings.rateLimit);
   const budget = new BodyBudget(settings.inflightBody_bytes);
   const tokens = settings.jwt === undefined ? undefined : new TokenVerifier(settings.jwt, ports);
@@ -62,14 +68,17 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     const routes = [
       ...ingestRoutes(ports, once),
       ...bulkRoutes({ spool, jobs, once }),
-      ...eventRoutes({ answers, cursors, finder: () => ports.finder?.() }),
-      ...kpiRoutes(answers),
+      ...eventRoutes(events),
+      ...kpiRoutes(answers, making),
+      ...exportRoutes({ ...making, answers, search, cursors }),
+      ...backfillRoutes(making, ports.backfill),
+      ...jobRoutes({ jobs, cursors, streams, now: () => clock.now() }),
       rfmRoute(answers, cursors),
+      ...cohortRoutes(answers, cohorts, cursors),
       ...attributionRoutes(answers),
-      ...jobRoutes(jobs, cursors),
       ...keyRoutes(keys, cursors, clock),
       ...healthRoutes(ports, jobs, definitions),
-      ...metricsRoutes(ports, metrics),
+      ...metricsRoutes(ports, metrics, () => [...jobs.samples(), ...streams.samples()]),
       ...diagnosticsRoutes(answers, { jobs, spool }),
     ];
     const app = buildApp(ports, { credentials: { keys, tokens }, limiter, budget, metrics }, routes);
@@ -91,11 +100,34 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     get routes() {
       return current().routes;
     },
+    drain: () => streams.close(),
     close: async () => {
+      streams.close();
       tracker.close();
       await jobs.close();
       await keys.close();
       await definitions.close();
     },
   };
+}
+
+/** Opens the jobs with all their kinds, and what an earlier version left of its own. */
+async function openJobs(
+  ports: ApiPorts,
+  answers: AnswerParts,
+  search: EventSearch,
+): Promise<{ readonly jobs: Jobs; readonly spool: Spool }> {
+  const { settings, clock, log, backfill } = ports;
+  const { dataDir } = settings;
+  const files = new JobFiles(join(dataDir, 'job-files'), await diskIdOf(dataDir), settings.jobs);
+  await files.open();
+  const spool = new Spool(join(dataDir, 'spool'), settings.bulk);
+  const jobs = new Jobs({ ...ports.jobs, files, clock, log, queued_max: settings.jobs.queued_max });
+  const bulk = bulkKind({ spool, ports });
+  const kinds = [bulk, exportKind({ answers, search, files }), queryKind(answers, files)];
+  for (const kind of backfill === undefined ? kinds : [...kinds, backfillKind(backfill)]) jobs.register(kind);
+  await jobs.open();
+  await adoptEarlierJobs(join(dataDir, 'jobs'), jobs, { errors: ports.jobs.errors, lane: bulk.lane, log });
+  await spool.open(jobs.unfinished());
+  return { jobs, spool };
 }

@@ -34,7 +34,7 @@ const PARTS = 2;
 /** So many that none is long (`SHORT_QUERY_MAX_MS`): long ones get one thread of the two. */
 const STEP_PARTS = 4;
 /** CPU time of a row, ns: measured by this bench. */
-const STEP_ROW_NS = 60;
+const STEP_ROW_NS = 40;
 const PERIOD_ROW_NS = 10;
 export interface StepsQuery {
   readonly start_ms: number;

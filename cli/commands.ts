@@ -28,6 +28,7 @@ const start: Command = {
     'Without --topology: the order analytics and their API. Settings are environment variables; see docs/operations.md.',
     'With --topology: that topology. Streams that it reads, and those of --stream, are made where they are missing.',
     'Its state goes to DATA_DIR/state; a start goes on from the last commit.',
+    'With --http others than this machine need HTTP_TOKEN, which clients send as a bearer token.',
     'A topology that would lose state, or cannot read it, is refused; ALLOW_TOPOLOGY_CHANGE=1 deletes that state.',
   ],
   options: {
@@ -35,6 +36,11 @@ const start: Command = {
     ...PLACE_OPTIONS,
     ...STREAM_OPTION,
     ...FAILING_OPTION,
+    http: {
+      type: 'string',
+      value: 'PORT',
+      help: 'with --topology: serves health, metrics and tables on HOST (127.0.0.1), and logs JSON lines',
+    },
   },
   run: async (args, context) => {
     const isOfUser = (context.env.MILLRACE_TOPOLOGY ?? '').trim() !== '';
@@ -168,6 +174,17 @@ const deadletterCommands: readonly Command[] = [
   },
 ];
 
+const why: Command = {
+  name: 'why',
+  summary: 'Says why nothing comes out: the cause, its place, and what to do next',
+  details: [
+    'Looks at the state, at the streams, and at what the running process says of itself in DATA_DIR/run.',
+    'Exit code 1: there is a cause.',
+  ],
+  options: { ...TOPOLOGY_OPTION, ...PLACE_OPTIONS, ...JSON_OPTION },
+  run: async (args, context) => (await import('./why.ts')).why(args, context),
+};
+
 const doctor: Command = {
   name: 'doctor',
   summary: 'Checks what millrace needs: node, nats-server, JetStream, the data folder, disk and port',
@@ -186,4 +203,5 @@ export const COMMANDS: readonly Command[] = [
   replay,
   ...deadletterCommands,
   doctor,
+  why,
 ];

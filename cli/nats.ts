@@ -15,8 +15,11 @@ const CONNECT_TIMEOUT_MS = 3_000;
 /** The embedded server's files in a data folder. */
 const STREAMS = 'nats';
 
-export function connect(server: NatsServer): Promise<NatsLink> {
-  return connectNats({ ...server, name: 'millrace-cli', connect_timeout_ms: CONNECT_TIMEOUT_MS });
+export function connect(
+  server: NatsServer,
+  connect_timeout_ms: number = CONNECT_TIMEOUT_MS,
+): Promise<NatsLink> {
+  return connectNats({ ...server, name: 'millrace-cli', connect_timeout_ms });
 }
 
 /** A connection to the embedded server of a running millrace; undefined when none answers. */

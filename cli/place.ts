@@ -1,6 +1,14 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type KvReader, MillraceError, openLmdbReader, type Topology } from '../engine/index.ts';
+import {
+  type KvReader,
+  META_TABLE,
+  MillraceError,
+  openLmdbReader,
+  type Progress,
+  readProgress,
+  type Topology,
+} from '../engine/index.ts';
 import {
   currentSettings,
   currentState,
@@ -51,6 +59,9 @@ export async function placeOf(env: Env): Promise<Place> {
   const { dataDir, nats, natsPort } = settings;
   return { dataDir, nats, natsPort, topology: orderTopology(settings), file };
 }
+
+export const progressOf = (reader: KvReader): Progress | undefined =>
+  reader.snapshot((table) => readProgress(table(META_TABLE)));
 
 /** The folder of the current state; made if it is not there. */
 export function statePathOf({ dataDir, topology }: Pick<Place, 'dataDir' | 'topology'>): string {

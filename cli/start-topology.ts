@@ -1,19 +1,18 @@
 import { jetstreamInputs } from '../connectors/index.ts';
 import {
   type InputPosition,
-  type KvReader,
-  META_TABLE,
   type MetricSample,
   MillraceError,
   type Progress,
-  readProgress,
   systemClock,
 } from '../engine/index.ts';
 import { type RunningTopology, type RunOptions, readHostSettings, run } from '../runtime/index.ts';
 import { type CommandArguments, type CommandContext, type ExitCode, UsageError } from './command.ts';
+import { keepStatus } from './keep-status.ts';
 import { loadPublisher } from './load-topology.ts';
-import { type Place, placeOf, withState } from './place.ts';
+import { type Place, placeOf, progressOf, withState } from './place.ts';
 import { timeText } from './rows.ts';
+import { servedOf, serveTopology } from './serve-topology.ts';
 
 const PROGRESS_INTERVAL_MS = 5_000;
 const MS_PER_SECOND = 1_000;
@@ -52,7 +51,8 @@ export async function start(args: CommandArguments, context: CommandContext): Pr
   const place = await placeOf(env);
   const { topology, dataDir, nats, natsPort } = place;
   const publisher = await publisherOf(place);
-  const log = (line: string): void => note(`${timeText(systemClock.now())}  ${line}`);
+  const served = servedOf(args, env);
+  const log = served === undefined ? plainLog(note) : served.log;
   const app = await run(topology, {
     dataDir,
     ...(nats === undefined ? { natsPort } : { natsUrl: nats.url, nats }),
@@ -74,6 +74,16 @@ export async function start(args: CommandArguments, context: CommandContext): Pr
   if (writes.length > 0) print(`  writes  ${writes.join(', ')}`);
   print(`  nats    ${app.link.url}`);
   print(`  data    ${dataDir}`);
+  const server = served === undefined ? undefined : await serveTopology(served, topology, app);
+  if (server !== undefined) print(`  http    ${server.url}  (health, metrics, tables)`);
+  const status = keepStatus({
+    dataDir,
+    topology: topology.name,
+    facts: () => app.facts(),
+    natsUrl: app.link.url,
+    httpUrl: server?.url,
+    log,
+  });
   const reporter = setInterval(progressReporter(app, log), PROGRESS_INTERVAL_MS);
   try {
     await Promise.race([app.ended, untilAborted(stop)]);
@@ -85,12 +95,20 @@ export async function start(args: CommandArguments, context: CommandContext): Pr
     throw error;
   } finally {
     clearInterval(reporter);
+    status.stop();
+    await server?.close();
     await app.stop();
   }
   const end = await withState(place, progressOf);
   log(end === undefined ? 'stopped; nothing was committed' : `stopped at ${positionsOf(end)}`);
   return 0;
 }
+
+/** A line with its time, for a person. */
+const plainLog =
+  (note: CommandContext['note']) =>
+  (line: string): void =>
+    note(`${timeText(systemClock.now())}  ${line}`);
 
 /** What calls the callbacks of a topology: messages for one that nobody has registered would wait for ever. */
 async function publisherOf({ file, topology }: Place): Promise<RunOptions['publisher']> {
@@ -105,9 +123,6 @@ async function publisherOf({ file, topology }: Place): Promise<RunOptions['publi
       'async (message) => { … });',
   );
 }
-
-const progressOf = (reader: KvReader): Progress | undefined =>
-  reader.snapshot((table) => readProgress(table(META_TABLE)));
 
 const inputsOf = (progress: Progress): InputPosition[] => [progress, ...Object.values(progress.others ?? {})];
 

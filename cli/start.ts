@@ -1,4 +1,5 @@
 import { type Logger, pino } from 'pino';
+import { TOPOLOGY_NAME } from '../analytics/index.ts';
 import { type ApiPorts, IDEMPOTENCY_TTL_MS, loadService, type PipelineStatus } from '../api/index.ts';
 import {
   connectNats,
@@ -18,16 +19,31 @@ import {
 import { openDataFolder, systemClock } from '../engine/index.ts';
 import {
   DEFINITIONS_BUCKET,
+  diagnose,
   Generations,
+  gatherFacts,
+  hostFacts,
   ORDER_INPUT,
   OrderStates,
   orderTopology,
   readSettings,
   type Settings,
+  WhyWatch,
 } from '../runtime/index.ts';
 import { type CommandArguments, type CommandContext, type Running, UsageError } from './command.ts';
+import { keepStatus } from './keep-status.ts';
 
 const DAY_MS = 86_400_000;
+
+/** Why nothing comes out of the task, for the health. */
+function whyWatch(generations: Generations, nats: NatsLink): WhyWatch {
+  return new WhyWatch(async () => {
+    const { host, settings } = generations;
+    const [topology, progress] = [orderTopology(settings), host.progress()];
+    const facts = { topology, inputs: [ORDER_INPUT], host: hostFacts(host, []), progress, nats };
+    return diagnose(await gatherFacts(facts));
+  });
+}
 
 interface Broker {
   readonly server: NatsServer;
@@ -67,11 +83,14 @@ async function ports(
 ): Promise<ApiPorts> {
   const manager = await openManager(link);
   const topology = described(() => generations.settings);
+  const watch = whyWatch(generations, link);
   return {
     get settings() {
       return generations.settings;
     },
     generations,
+    backfill: backfillOf(generations),
+    why: () => watch.causes(),
     clock: systemClock,
     log,
     reader: () => states.current(),
@@ -84,6 +103,10 @@ async function ports(
     keys: await openKeyValueStore(link, 'millrace-keys'),
     definitions: await openKeyValueStore(link, DEFINITIONS_BUCKET),
     idempotency: await openKeyValueStore(link, 'millrace-idempotency', { ttl_ms: IDEMPOTENCY_TTL_MS }),
+    jobs: {
+      records: await openKeyValueStore(link, 'millrace-jobs'),
+      errors: await openKeyValueStore(link, 'millrace-job-errors'),
+    },
     pipeline: () => {
       const { state, error, since_ms } = generations.status;
       return {
@@ -124,6 +147,25 @@ function generationsOf(
     log.warn(`the build of generation ${generation} (${reason}) was interrupted; started again it goes on`);
   }
   return generations;
+}
+
+/** Builds the same state again, for jobs. */
+function backfillOf(generations: Generations): NonNullable<ApiPorts['backfill']> {
+  return {
+    build: async ({ reason, signal, onProgress }) => {
+      try {
+        return await generations.build({
+          options: {},
+          reason,
+          signal,
+          onProgress: ({ position, goal }) => onProgress(position, goal),
+        });
+      } catch (error) {
+        signal.throwIfAborted();
+        throw error;
+      }
+    },
+  };
 }
 
 /** The topology, as the settings of the current generation ask for it. */
@@ -167,6 +209,14 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
   const { created, key } = await bootstrapAdminKey(apiPorts);
   const api = await createApp(apiPorts);
   const server = await serve({ fetch: (...request) => api.app.fetch(...request) }, settings);
+  const status = keepStatus({
+    dataDir: settings.dataDir,
+    topology: TOPOLOGY_NAME,
+    facts: () => hostFacts(generations.host, []),
+    natsUrl: link.url,
+    httpUrl: server.url,
+    log: (line) => log.warn(line),
+  });
   process.stdout.write(
     `millrace listens on ${server.url}\n  docs    ${server.url}/docs\n  health  ${server.url}/v1/order-analytics/health\n` +
       `  nats    ${link.url}  (publish to events.<tenant>.<key>)\n  data    ${settings.dataDir}\n`,
@@ -180,6 +230,8 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
     if (stopping) return;
     stopping = true;
     log.info('stopping: requests are answered, what was taken is committed');
+    status.stop();
+    api.drain();
     await server.close();
     await api.close();
     await states.close();

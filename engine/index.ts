@@ -18,6 +18,7 @@ export {
   NO_TEXT,
   OTHER_TEXT,
   RowBatch,
+  roomFor,
 } from './columns/index.ts';
 export * from './control/index.ts';
 export * from './edges/index.ts';

@@ -58,7 +58,7 @@ it('an event before the cut is refused by HTTP, and a dead letter of the stream'
   });
   expect(await service.job(TENANT, upload.json.job_id)).toMatchObject({
     progress: { accepted: 1, rejected: 1 },
-    result: { rejected: [{ line: 1, reason: expect.stringMatching(/^behind_retention/) }] },
+    error_report: [{ line: 1, reason: expect.stringMatching(/^behind_retention/) }],
   });
   await service.stream(TENANT, [order(50), order(8)]);
   await service.instance.untilApplied();

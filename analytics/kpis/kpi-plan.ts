@@ -1,11 +1,11 @@
 import {
-  type ChunkPlace,
   type Dictionary,
   OTHER_TEXT,
   type Plan,
   type PlanPart,
   type QueryContext,
   type ScanPlan,
+  splitPlan,
 } from '../../engine/index.ts';
 import { type RatesByCurrency, readDayRates } from '../exchange/index.ts';
 import { DAY_MS, formatUtc, QueryError } from '../query/index.ts';
@@ -139,26 +139,13 @@ function cellParts(stretches: readonly CubeStretch[], cells: number): PlanPart<K
   return [{ reads: 'mutable', rows: 0, cost_ms: cells / CELLS_PER_MS, work: { kind: 'cells', stretches } }];
 }
 
+/** As many for each of two threads, or one would be idle while the other has a part more. */
 function scanParts(plan: ScanPlan): PlanPart<KpiWork>[] {
-  const parts: PlanPart<KpiWork>[] = [];
-  let chunks: ChunkPlace[] = [];
-  let rows = 0;
-  const end = (): void => {
-    if (chunks.length === 0) return;
-    const bytes = Math.round((plan.bytes * rows) / Math.max(1, plan.rows));
-    const segments = new Set(chunks.map(({ segment }) => segment)).size;
-    const work: KpiWork = { kind: 'scan', plan: { request: plan.request, chunks, segments, rows, bytes } };
-    parts.push({ reads: 'immutable', rows, cost_ms: rows / ROWS_PER_MS, work });
-    chunks = [];
-    rows = 0;
-  };
-  for (const chunk of plan.chunks) {
-    if (rows + chunk.rows > PART_ROWS) end();
-    chunks.push(chunk);
-    rows += chunk.rows;
-  }
-  end();
-  return parts;
+  const parts = 2 * Math.ceil(plan.rows / (2 * PART_ROWS));
+  return splitPlan(plan, parts).map((part) => ({
+    ...{ reads: 'immutable', rows: part.rows, cost_ms: part.rows / ROWS_PER_MS },
+    work: { kind: 'scan', plan: part },
+  }));
 }
 
 /** `rollup:country@1d`, `scan`, `rollup:country@1d+15m+scan`: what is read, the widest cells first. */

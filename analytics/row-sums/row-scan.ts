@@ -1,4 +1,4 @@
-import type { Chunk, ChunkItems } from '../../engine/index.ts';
+import { type Chunk, type ChunkItems, roomFor } from '../../engine/index.ts';
 import type { DimensionColumn, DimensionFilter } from '../filters/index.ts';
 import { CODE, HASH, ITEM_NUMBER } from '../rows/index.ts';
 import { ItemScan } from './item-scan.ts';
@@ -74,11 +74,7 @@ export class RowScan {
   }
 
   #makeRoom(rows: number): void {
-    if (this.#selected.rows.length >= rows) return;
-    this.#selected = emptyRows(rows);
-    this.#marked = emptyRows(rows);
-    this.#signs = new Int8Array(rows);
-    this.#itemRows = new Uint32Array(rows);
+    if (this.#selected.rows.length < rows) this.#selected = emptyRows(roomFor(rows));
   }
 
   #cut(chunk: Chunk, { start_ms, end_ms, upTo }: RowRange): void {
@@ -105,6 +101,7 @@ export class RowScan {
   /** Moves the selected rows that have items to `#itemRows`; returns how many. */
   #parted(items: ChunkItems): number {
     const { rows, count } = this.#selected;
+    if (this.#itemRows.length < count) this.#itemRows = new Uint32Array(roomFor(count));
     let plain = 0;
     let withItems = 0;
     for (let at = 0; at < count; at++) {
@@ -139,6 +136,7 @@ export class RowScan {
     const { index, values } = this.#signsIndex.codes(chunk.code(CODE.retraction), chunk.rows);
     selected.signs = undefined;
     if (!values.includes(1)) return;
+    if (this.#signs.length < count) this.#signs = new Int8Array(roomFor(count));
     selected.signs = this.#signs;
     for (let at = 0; at < count; at++) {
       const retraction = values[index === undefined ? 0 : (index[rows[at] as number] as number)];
@@ -152,6 +150,7 @@ export class RowScan {
     const { index, values } = this.#marksIndex.codes(chunk.code(CODE.marks), chunk.rows);
     const has = acceptTable(values, (marks) => (marks & mark) !== 0);
     if (index === undefined || !has.includes(0)) return has[0] === 1 ? selected : NO_ROWS;
+    if (this.#marked.rows.length < selected.count) this.#marked = emptyRows(roomFor(selected.count));
     const marked = this.#marked;
     marked.count = keepMarked(selected, index, has, marked);
     const { signs } = selected;

@@ -16,10 +16,12 @@ async function outcome(response: Response): Promise<[number, string]> {
 }
 
 describe('authentication', () => {
-  it('needs a key everywhere but for health and documentation', async () => {
+  it('needs a key everywhere but for health, documentation and signed links', async () => {
     for (const { id, method, path, permission } of test.api.routes) {
       const response = await test.send(path.replaceAll(/\{\w+\}/g, 'x'), { method });
-      if (permission === 'none') expect(response.status, id).toBe(200);
+      // A signed link stands for a key.
+      if (id === 'downloadExport') expect(await outcome(response), id).toEqual([422, 'validation_failed']);
+      else if (permission === 'none') expect(response.status, id).toBe(200);
       else {
         expect(await outcome(response), id).toEqual([401, 'unauthorized']);
         expect(response.headers.get('www-authenticate')).toMatch(/^Bearer/);

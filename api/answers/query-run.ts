@@ -16,8 +16,8 @@ import {
   type FieldError,
   type Freshness,
   type FreshnessWish,
+  type Principal,
   type ProblemCode,
-  type RawCall,
   requireFreshness,
   requireReader,
 } from '../http/index.ts';
@@ -52,7 +52,12 @@ export interface QueryWish {
   readonly deadline_ms?: number;
 }
 
-type Asker = Pick<RawCall, 'request' | 'tenant' | 'principal'>;
+/** Who asks: a call, or a job for whoever made it. */
+export interface Asker {
+  readonly request: Pick<Request, 'signal'>;
+  readonly tenant: string;
+  readonly principal: Pick<Principal, 'key_id'>;
+}
 
 /**
  * Runs a query for a caller: waits as it wishes, counts it for its tenant and key, drops it when the client's

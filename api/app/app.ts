@@ -115,6 +115,8 @@ async function serve(ports: ApiPorts, parts: AppParts, route: Route, context: Ap
       log: ports.log,
       memory,
     });
+    // A HEAD is answered as a GET without its body: what would send it ends here.
+    if (request.method === 'HEAD') await answer.stream?.cancel();
     return respond(answer);
   } finally {
     // Not before: a body is held for as long as the stream takes to store it.
@@ -122,8 +124,8 @@ async function serve(ports: ApiPorts, parts: AppParts, route: Route, context: Ap
   }
 }
 
-function respond({ status, headers, json, text }: Answer): Response {
-  const body = text ?? (json === undefined ? null : toJsonText(json));
+function respond({ status, headers, json, text, stream }: Answer): Response {
+  const body = stream ?? text ?? (json === undefined ? null : toJsonText(json));
   const type: Record<string, string> = json === undefined ? {} : { 'Content-Type': JSON_TYPE };
   return new Response(body, { status, headers: { ...type, 'Cache-Control': 'no-store', ...headers } });
 }

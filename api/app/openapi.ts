@@ -29,6 +29,7 @@ const TAGS = [
   { name: 'Ingestion', description: 'Events in' },
   { name: 'Events', description: 'Events as they were sent, one by one' },
   { name: 'KPIs', description: 'Time series and summaries' },
+  { name: 'Exports', description: 'Events and answers as files' },
   { name: 'Definitions', description: 'What you define while the service runs' },
   { name: 'Jobs', description: 'Asynchronous work' },
   { name: 'Access', description: 'Keys, roles and permissions' },

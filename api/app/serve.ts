@@ -21,10 +21,16 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
+/** Where a server listens. */
+export type ListenSettings = Pick<Settings, 'host' | 'port'>;
+
 type Fetch = (request: Request) => Response | Promise<Response>;
 
 /** Serves an app over HTTP. Throws `listen_failed` when the port cannot be had. */
-export async function serve(app: { readonly fetch: Fetch }, settings: Settings): Promise<RunningServer> {
+export async function serve(
+  app: { readonly fetch: Fetch },
+  settings: ListenSettings,
+): Promise<RunningServer> {
   const listener = getRequestListener((request) => app.fetch(request), {
     // What is thrown here is a request that cannot be made sense of: its target, its Host header.
     errorHandler: () => problemResponse(new ApiError('malformed_request', 'Send a valid HTTP/1.1 request.')),
@@ -50,7 +56,7 @@ function problemResponse(error: ApiError): Response {
   });
 }
 
-function listen(server: Server, { host, port }: Settings): Promise<void> {
+function listen(server: Server, { host, port }: ListenSettings): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (cause) => {
       reject(

@@ -10,6 +10,7 @@ export {
   unreadable,
 } from './body.ts';
 export * from './cursor.ts';
+export * from './event-stream.ts';
 export {
   awaitFreshness,
   EVENTS_STREAM,
@@ -30,6 +31,7 @@ export {
   ApiError,
   errorsOf,
   type FieldError,
+  invalid,
   MAX_ERRORS,
   PROBLEM_TYPE,
   PROBLEMS,

@@ -3,10 +3,12 @@ export const PERMISSIONS = [
   'events:write',
   'events:read',
   'kpis:read',
+  'exports:create',
   'definitions:read',
   'definitions:write',
   'jobs:read',
   'jobs:cancel',
+  'backfills:create',
   'keys:manage',
   'metrics:read',
   'diagnostics:read',
@@ -34,8 +36,8 @@ const READ = [
 export const ROLE_RULES: Readonly<Record<Role, RoleRules>> = {
   viewer: { summary: 'Reads analytics', permissions: READ },
   analyst: {
-    summary: 'Reads analytics, and makes definitions, ad-hoc queries and exports',
-    permissions: [...READ, 'definitions:write'],
+    summary: 'Reads analytics, and makes definitions, ad-hoc queries and exports; cancels its own jobs',
+    permissions: [...READ, 'definitions:write', 'exports:create', 'jobs:cancel'],
   },
   admin: { summary: 'Everything, keys and jobs too', permissions: PERMISSIONS },
   ingest: {

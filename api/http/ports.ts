@@ -8,7 +8,7 @@ import type {
   QueryExecutor,
   TopologyDescription,
 } from '../../engine/index.ts';
-import type { Generations, Settings } from '../../runtime/index.ts';
+import type { Cause, Generations, Settings } from '../../runtime/index.ts';
 
 /** The state that answers are read from: one generation and its committed snapshots. */
 export interface StateReader {
@@ -70,9 +70,29 @@ export interface ApiPorts {
   readonly definitions: KeyValueStore;
   /** Answers by idempotency key: a bucket whose TTL is IDEMPOTENCY_TTL_MS. */
   readonly idempotency: KeyValueStore;
+  /** Jobs, and by their ids the items that they could not take: two buckets with history 1 and no TTL. */
+  readonly jobs: { readonly records: KeyValueStore; readonly errors: KeyValueStore };
+  /** Builds the state anew; undefined where this process cannot. */
+  readonly backfill?: BackfillPort;
   pipeline(): PipelineStatus;
   /** Builds another generation of the state, where there is a task that it can take the place of. */
   readonly generations?: Pick<Generations, 'build' | 'interrupted' | 'discard'>;
+  /** Why nothing comes out of the pipeline; empty where all is well. */
+  why?(): Promise<readonly Cause[]>;
+}
+
+/** Builds the next generation of the state from the stream, beside the live one, and makes it current. */
+export interface BackfillPort {
+  /**
+   * Resolves when the generation that it built is current. Throws the signal's reason when that is aborted: nothing
+   * is left of what it built then. A build that a crash interrupted is begun anew.
+   */
+  build(options: {
+    readonly reason: string;
+    readonly signal: AbortSignal;
+    /** Messages of the stream that are applied, and how many there are. */
+    onProgress(done: number, total: number): void;
+  }): Promise<{ readonly generation: number }>;
 }
 
 /** How long the first answer to an `Idempotency-Key` is kept. */

@@ -15,6 +15,7 @@ export const PROBLEMS = {
   token_expired: [401, 'The token has expired'],
   role_forbidden: [403, 'The role does not allow this'],
   tenant_forbidden: [403, 'The key or token does not belong to this tenant'],
+  link_invalid: [403, 'The link is not valid'],
   not_found: [404, 'Not found'],
   route_not_found: [404, 'There is no such route'],
   method_not_allowed: [405, 'The route does not take this method'],
@@ -24,6 +25,8 @@ export const PROBLEMS = {
   revision_conflict: [409, 'It was changed meanwhile'],
   definition_in_use: [409, 'Something else needs it'],
   wrong_state: [409, 'The state does not allow this'],
+  file_elsewhere: [409, 'Another host has the file'],
+  expired: [410, 'It was kept for a while, which is over'],
   body_too_large: [413, 'The body is too large'],
   unsupported_media_type: [415, 'The content type is not accepted here'],
   unsupported_encoding: [415, 'The content encoding is not accepted'],
@@ -55,6 +58,7 @@ export const PROBLEMS = {
   rate_limited: [429, 'Too many requests'],
   too_busy: [429, 'Too much work at once'],
   too_many_jobs: [429, 'Too many jobs are waiting'],
+  too_many_streams: [429, 'Too many event streams are open'],
   too_many_keys: [429, 'The tenant has too many keys'],
   too_many_queries: [429, 'Too many queries at once'],
   query_cancelled: [499, 'The client has left'],
@@ -162,7 +166,8 @@ export function problemOf(thrown: unknown, request_id: string): ProblemAnswer {
   const status = clientStatus(error);
   if (status !== undefined) {
     const title = titleOf(error.code, 'The request cannot be answered');
-    return { problem: answer(status, title, error.code, error.message, fieldErrors(error)), headers: {} };
+    const problem = answer(status, title, error.code, error.message, fieldErrors(error));
+    return { problem, headers: retryHeaders(error) };
   }
   if (error.retriable) {
     const problem = answer(
@@ -194,6 +199,11 @@ function clientsOwn(error: MillraceError): MillraceError {
 function clientStatus(error: MillraceError): number | undefined {
   const status = 'status' in error ? error.status : undefined;
   return typeof status === 'number' && status >= 400 && status < 500 ? status : undefined;
+}
+
+function retryHeaders(error: MillraceError): Record<string, string> {
+  const seconds = 'retryAfter_s' in error ? error.retryAfter_s : undefined;
+  return typeof seconds === 'number' ? { 'Retry-After': String(Math.max(1, seconds)) } : {};
 }
 
 function fieldErrors(error: MillraceError): readonly FieldError[] | undefined {

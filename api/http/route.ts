@@ -14,6 +14,8 @@ export interface Answer {
   readonly json?: unknown;
   /** Instead of `json`: a body that is ready, with its type in `headers`. */
   readonly text?: string;
+  /** Instead of `json`: a body that comes bit by bit, with its type in `headers`; cancelled when the client leaves. */
+  readonly stream?: ReadableStream<Uint8Array>;
 }
 
 /** A request that is allowed, before its parts are checked. */

@@ -4,7 +4,7 @@ export { ColumnEncoder } from './column-encoder.ts';
 export * from './dictionary.ts';
 export { HashIds } from './hash-ids.ts';
 export { ItemListTable } from './item-lists.ts';
-export { Unpacked } from './packed.ts';
+export { roomFor, Unpacked } from './packed.ts';
 export { CHUNK_MAX_ROWS, LIST, LIST_SIZE, PART, SEQUENCE, TIME } from './places.ts';
 export * from './row-batch.ts';
 export { RowBuffer } from './row-buffer.ts';

@@ -48,6 +48,16 @@ function packBits(values: Int32Array, count: number, width: number, target: Uint
   }
 }
 
+const MIN_ROOM = 64;
+
+/**
+ * How many numbers memory is made for that is used again: at least `count`, and as many for all chunks that are about
+ * as large, or it would be made anew for each that is a little larger.
+ */
+export function roomFor(count: number): number {
+  return count <= MIN_ROOM ? MIN_ROOM : 2 ** (32 - Math.clz32(count - 1));
+}
+
 /** Memory that is used again for what has to be unpacked; one an array that is in use. */
 export class Unpacked {
   #bytes = new Uint8Array(0);
@@ -55,12 +65,12 @@ export class Unpacked {
 
   bytes(count: number): Uint8Array {
     // Whole stored bytes are unpacked: up to seven numbers more.
-    if (this.#bytes.length < count + 7) this.#bytes = new Uint8Array(count + 7);
+    if (this.#bytes.length < count + 7) this.#bytes = new Uint8Array(roomFor(count + 7));
     return this.#bytes;
   }
 
   words(count: number): Uint32Array {
-    if (this.#words.length < count) this.#words = new Uint32Array(count);
+    if (this.#words.length < count) this.#words = new Uint32Array(roomFor(count));
     return this.#words;
   }
 }

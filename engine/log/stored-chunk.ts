@@ -11,6 +11,7 @@ import {
   LIST,
   LIST_SIZE,
   PART,
+  roomFor,
   SEQUENCE,
   selectCodes,
   TIME,
@@ -29,17 +30,17 @@ class ColumnMemory {
   #ints = new Int32Array(0);
 
   doubles(rows: number): Float64Array {
-    if (this.#doubles.length < rows) this.#doubles = new Float64Array(rows);
+    if (this.#doubles.length < rows) this.#doubles = new Float64Array(roomFor(rows));
     return this.#doubles.subarray(0, rows);
   }
 
   words(rows: number): Uint32Array {
-    if (this.#words.length < rows) this.#words = new Uint32Array(rows);
+    if (this.#words.length < rows) this.#words = new Uint32Array(roomFor(rows));
     return this.#words.subarray(0, rows);
   }
 
   ints(rows: number): Int32Array {
-    if (this.#ints.length < rows) this.#ints = new Int32Array(rows);
+    if (this.#ints.length < rows) this.#ints = new Int32Array(roomFor(rows));
     return this.#ints.subarray(0, rows);
   }
 }

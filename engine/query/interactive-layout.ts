@@ -1,4 +1,11 @@
-import { ByteReader, ByteWriter, type Codec, invariant, type KeyCodec } from '../base/index.ts';
+import {
+  ByteReader,
+  ByteWriter,
+  type Codec,
+  invariant,
+  type KeyCodec,
+  trustedJsonCodec,
+} from '../base/index.ts';
 
 /**
  * How queryable tables lie in the store, known to the operators that write them and to the queries. Rows
@@ -28,8 +35,19 @@ export interface TableRow<V> {
 const HAS_TIME = 1;
 const HAS_VALUE = 2;
 
-export function tableRowCodec<V>(value: Codec<V>): Codec<TableRow<V>> {
+/** A codec of rows knows that of their values: who reads a topology of others has only the first. */
+interface TableRowCodec<V> extends Codec<TableRow<V>> {
+  readonly content: Codec<V>;
+}
+
+/** The codec of the values in rows of this one. */
+export function rowContent(rows: Codec<unknown>): Codec<unknown> {
+  return 'content' in rows ? (rows as TableRowCodec<unknown>).content : trustedJsonCodec<unknown>();
+}
+
+export function tableRowCodec<V>(value: Codec<V>): TableRowCodec<V> {
   return {
+    content: value,
     write: (writer, row) => {
       writer.u8((row.time_ms === undefined ? 0 : HAS_TIME) | (row.value === undefined ? 0 : HAS_VALUE));
       if (row.time_ms !== undefined) writer.f64(row.time_ms);

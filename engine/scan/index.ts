@@ -1,4 +1,5 @@
 export * from './entity-events.ts';
+export type { EntitySlice, EntityVisitor, SliceEntities } from './entity-slice.ts';
 export * from './furthest-entries.ts';
 export * from './furthest-steps.ts';
 export * from './periods-active.ts';

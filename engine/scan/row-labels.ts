@@ -1,4 +1,4 @@
-import type { Chunk } from '../columns/index.ts';
+import { type Chunk, roomFor } from '../columns/index.ts';
 import type { ScanRequest } from '../log/index.ts';
 import { WideIndex } from './wide-index.ts';
 
@@ -26,7 +26,7 @@ export class LabelledRows {
   /** Writes them to `rows`, in order; returns how many. */
   select(chunk: Chunk): number {
     const { kind, labels, flags, flag, request } = this.#config;
-    if (this.rows.length < chunk.rows) this.rows = new Uint32Array(chunk.rows);
+    if (this.rows.length < chunk.rows) this.rows = new Uint32Array(roomFor(chunk.rows));
     const { rows } = this;
     let count = chunk.select(kind, (code) => (labels.get(code) ?? 0) !== 0, rows);
     if (count === 0) return 0;
@@ -87,7 +87,7 @@ export class RowLabels {
     const flagged = chunk.code(flags);
     const maskOf = Uint8Array.from(flagged.values, (code) => ((code & flag) === 0 ? 0 : 255));
     if (!maskOf.includes(255)) return undefined;
-    if (this.#labels.length < chunk.rows) this.#labels = new Uint8Array(chunk.rows);
+    if (this.#labels.length < chunk.rows) this.#labels = new Uint8Array(roomFor(chunk.rows));
     const target = this.#labels;
     const kindIndex = this.#kinds.of(kinds.index, chunk.rows);
     if (maskOf.includes(0)) {

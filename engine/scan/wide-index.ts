@@ -1,4 +1,4 @@
-import type { ChunkIndex } from '../columns/index.ts';
+import { type ChunkIndex, roomFor } from '../columns/index.ts';
 
 /**
  * Local indexes of a chunk as one kind of array, so that loops over them compile to a few instructions a row; to
@@ -11,11 +11,11 @@ export class WideIndex {
   /** `null`, as chunks say that all rows have their first value, is 0 for each row. */
   of(index: ChunkIndex | null, rows: number): Uint32Array {
     if (index === null) {
-      if (this.#zeros.length < rows) this.#zeros = new Uint32Array(rows);
+      if (this.#zeros.length < rows) this.#zeros = new Uint32Array(roomFor(rows));
       return this.#zeros;
     }
     if (index instanceof Uint32Array) return index;
-    if (this.#scratch.length < rows) this.#scratch = new Uint32Array(rows);
+    if (this.#scratch.length < rows) this.#scratch = new Uint32Array(roomFor(rows));
     this.#scratch.set(rows === index.length ? index : index.subarray(0, rows));
     return this.#scratch;
   }

@@ -12,6 +12,10 @@ export type BuildPhase =
 export interface BuildProgress {
   readonly generation: number;
   readonly phase: BuildPhase;
+  /** Last sequence of the stream that is in the state. */
+  readonly position: number;
+  /** Where it is to come next: the live state's position, which goes on. */
+  readonly goal: number;
   /** Of what is to be read, 0 to 1. */
   readonly share: number;
   /** Records applied by this process. */
@@ -29,7 +33,8 @@ export class BuildMeter {
   readonly #started_ms: number;
   readonly #onProgress: ((progress: BuildProgress) => void) | undefined;
   #phase: BuildPhase = 'reading';
-  #share = 0;
+  #position = 0;
+  #goal = 0;
   #records = 0;
 
   constructor(generation: number, clock: Clock, onProgress: ((progress: BuildProgress) => void) | undefined) {
@@ -45,9 +50,8 @@ export class BuildMeter {
   }
 
   tell(inputs: readonly ReadProgress[], records: number): void {
-    const goal = inputs.reduce((sum, input) => sum + input.goal, 0);
-    const position = inputs.reduce((sum, input) => sum + input.position, 0);
-    this.#share = goal === 0 ? 1 : position / goal;
+    this.#goal = inputs.reduce((sum, { goal }) => sum + goal, 0);
+    this.#position = inputs.reduce((sum, { position }) => sum + position, 0);
     this.#records = records;
     this.#tell();
   }
@@ -57,7 +61,9 @@ export class BuildMeter {
     this.#onProgress?.({
       generation: this.#generation,
       phase: this.#phase,
-      share: this.#share,
+      position: this.#position,
+      goal: this.#goal,
+      share: this.#goal === 0 ? 0 : this.#position / this.#goal,
       records: this.#records,
       records_per_s: Math.round(this.#records / elapsed_s),
     });

@@ -19,7 +19,7 @@ import {
   type Topology,
 } from '../../engine/index.ts';
 import { currentState, inline, PartitionHost, WHOLE_STREAM } from '../host/index.ts';
-import { type Cause, diagnose, gatherFacts, type HostFacts, SendWatch } from '../why/index.ts';
+import { type Cause, diagnose, gatherFacts, type HostFacts, hostFacts, SendWatch } from '../why/index.ts';
 import type { RunOptions } from './run-options.ts';
 import { makeStreams, serverOf } from './surroundings.ts';
 
@@ -92,10 +92,18 @@ export async function run(topology: Topology, options: RunOptions): Promise<Runn
       reader,
       ended: end.promise,
       metrics: () => host.metrics,
-      facts: () => factsOf(host, sends),
+      facts: () => hostFacts(host, sends.failures),
       why: async () => {
         const progress = host.progress();
-        return diagnose(await gatherFacts({ topology, host: factsOf(host, sends), progress, nats: link }));
+        return diagnose(
+          await gatherFacts({
+            topology,
+            inputs,
+            host: hostFacts(host, sends.failures),
+            progress,
+            nats: link,
+          }),
+        );
       },
       caughtUp: async (timeout_ms) => {
         const facts = await Promise.all(inputs.map(({ stream }) => streamFacts(manager, stream)));
@@ -168,15 +176,6 @@ function hostOf(parts: HostParts, opened: (() => Promise<void>)[]): PartitionHos
   });
   opened.push(() => host.close());
   return host;
-}
-
-function factsOf(host: PartitionHost, sends: SendWatch): HostFacts {
-  const { state, error } = host.status;
-  const samples = host.metrics;
-  if (error === undefined) return { state, samples, sends: sends.failures };
-  const { code, message, operator } = error;
-  const told = { code, message, ...(operator === undefined ? {} : { operator }) };
-  return { state, error: told, samples, sends: sends.failures };
 }
 
 /** A promise with its ends outside; nobody has to listen. */

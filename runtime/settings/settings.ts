@@ -9,6 +9,7 @@ import {
   type RowDimension,
 } from '../../analytics/index.ts';
 import { DEFAULT_SCAN_THREADS, MillraceError } from '../../engine/index.ts';
+import { QUEUED_MAX_JOBS } from '../jobs/index.ts';
 import { checkJwt, type JwtSettings, jwtFields, jwtOf } from './jwt-settings.ts';
 import { checkNats, type NatsSettings, natsFields, natsOf } from './nats-settings.ts';
 import { duration, integer } from './setting-fields.ts';
@@ -127,7 +128,15 @@ const fields = z.object({
   ),
   BULK_MAX_BYTES: integer(2_048 * MIB, 1_024, 1_048_576 * MIB).describe('Size of one bulk upload, unpacked'),
   SPOOL_MAX_BYTES: integer(10_240 * MIB, 1_024, 1_048_576 * MIB).describe('Size of all bulk uploads on disk'),
-  BULK_MAX_QUEUED_JOBS: integer(100, 1, 10_000).describe('Jobs that wait for their turn'),
+  JOBS_MAX_QUEUED: integer(QUEUED_MAX_JOBS, 1, 10_000).describe(
+    'Jobs of one lane and tenant that wait for their turn or are paused',
+  ),
+  JOB_FILE_MAX_BYTES: integer(4_096 * MIB, 1_024, 1_048_576 * MIB).describe(
+    'Size of one file that a job writes',
+  ),
+  JOB_FILES_MAX_BYTES: integer(20_480 * MIB, 1_024, 1_048_576 * MIB).describe(
+    'Size of all files of jobs on disk',
+  ),
   ...jwtFields,
 });
 
@@ -166,7 +175,11 @@ export interface Settings extends HostSettings {
   readonly bulk: {
     readonly upload_max_bytes: number;
     readonly spool_max_bytes: number;
-    readonly queued_jobs_max: number;
+  };
+  readonly jobs: {
+    readonly queued_max: number;
+    readonly file_max_bytes: number;
+    readonly files_max_bytes: number;
   };
   /** Undefined: only API keys are accepted. */
   readonly jwt: JwtSettings | undefined;
@@ -226,7 +239,11 @@ export function readSettings(env: Env): Settings {
     bulk: {
       upload_max_bytes: s.BULK_MAX_BYTES,
       spool_max_bytes: s.SPOOL_MAX_BYTES,
-      queued_jobs_max: s.BULK_MAX_QUEUED_JOBS,
+    },
+    jobs: {
+      queued_max: s.JOBS_MAX_QUEUED,
+      file_max_bytes: s.JOB_FILE_MAX_BYTES,
+      files_max_bytes: s.JOB_FILES_MAX_BYTES,
     },
     jwt: jwtOf(s),
   };

@@ -1,4 +1,4 @@
-import { jetstreamInputs, lookAtStream, type NatsLink } from '../../connectors/index.ts';
+import { lookAtStream, type NatsLink } from '../../connectors/index.ts';
 import { asMillraceError, type Progress, type Topology } from '../../engine/index.ts';
 import type { HostFacts, InputFacts, WhyFacts } from './facts.ts';
 
@@ -8,6 +8,7 @@ const LOOK_TIMEOUT_MS = 1_500;
 /** Where the facts of a diagnosis come from. */
 export interface WhyPlace {
   readonly topology: Topology;
+  readonly inputs: readonly Pick<InputFacts, 'node' | 'stream' | 'filter'>[];
   /** Undefined: no process runs the topology. */
   readonly host: HostFacts | undefined;
   readonly progress: Progress | undefined;
@@ -16,21 +17,22 @@ export interface WhyPlace {
 }
 
 /** Collects what there is to know, within two seconds; what a server does not say in that time is not known. */
-export async function gatherFacts({ topology, host, progress, nats }: WhyPlace): Promise<WhyFacts> {
-  const inputs = jetstreamInputs(topology).map(({ node, stream, filter }) => ({ node, stream, filter }));
+export async function gatherFacts({ topology, inputs, host, progress, nats }: WhyPlace): Promise<WhyFacts> {
   const base = { topology: topology.describe(), host, progress };
   const unseen = (code: string, message: string): WhyFacts => ({
     ...base,
-    inputs: inputs.map((input) => ({ ...input, look: undefined })),
+    inputs: inputs.map(({ node, stream, filter }) => ({ node, stream, filter, look: undefined })),
     nats: { url: nats.url, problem: { code, message } },
   });
   if (!('connection' in nats)) return unseen(nats.code, nats.message);
   if (!nats.connected) return unseen('nats_unreachable', `There is no connection to ${nats.url}.`);
   try {
     const looks = inputs.map(
-      async (input): Promise<InputFacts> => ({
-        ...input,
-        look: await lookAtStream(nats, input.stream, input.filter),
+      async ({ node, stream, filter }): Promise<InputFacts> => ({
+        node,
+        stream,
+        filter,
+        look: await lookAtStream(nats, stream, filter),
       }),
     );
     return { ...base, inputs: await within(Promise.all(looks)), nats: { url: nats.url } };

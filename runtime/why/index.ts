@@ -1,5 +1,7 @@
 export { diagnose } from './diagnose.ts';
 export type { Cause, HostFacts, InputFacts, SendFailure, WhyFacts } from './facts.ts';
 export { gatherFacts, type WhyPlace } from './gather.ts';
+export { hostFacts } from './host-facts.ts';
 export { SendWatch } from './send-watch.ts';
 export { type HostStatus, readStatus, removeStatus, writeStatus } from './status-file.ts';
+export { WhyWatch } from './why-watch.ts';

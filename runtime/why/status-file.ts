@@ -45,6 +45,7 @@ export function readStatus(dataDir: string, topology: string, now_ms: number): H
     throw error;
   }
   const status = JSON.parse(text) as HostStatus;
+  if (status.state === 'failed') return status;
   return isAlive(status.pid) && now_ms - status.at_ms < FRESH_MS ? status : undefined;
 }
 

@@ -26,7 +26,8 @@ export function eventText(event: FoundEvent): string {
 
 type Ids = Readonly<Partial<Record<'event_id' | 'order_id' | 'customer_id' | 'session_id', unknown>>>;
 
-function idsOf(text: string | null): Ids {
+/** What names an event and its entities, by its payload. */
+export function idsOf(text: string | null): Ids {
   const value = text === null ? undefined : parseEventJson(text);
   return typeof value === 'object' && value !== null ? value : {};
 }

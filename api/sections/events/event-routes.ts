@@ -200,7 +200,8 @@ function searchRoute(search: EventSearch): Route {
   });
 }
 
-function askedBySearch(tenant: string, body: SearchBody, search: EventSearch): Asked {
+/** What a search's body asks for. Throws QueryError where it is none. */
+export function askedBySearch(tenant: string, body: SearchBody, search: EventSearch): Asked {
   const { query, text, from, to, order, limit, cursor, max_scan } = body;
   const { as_of, max_staleness, force_fresh, min_position } = body;
   const words = text === undefined ? [] : wordsOf(text);

@@ -73,7 +73,7 @@ export class EventSearch {
 
   async page(asked: Asked, signal: AbortSignal): Promise<Page> {
     const { finder } = this;
-    const { snapshot, request } = await this.#begin(asked);
+    const { snapshot, request } = await this.begin(asked);
     const began_ms = performance.now();
     const isOver = (): boolean => performance.now() - began_ms > DEADLINE_MS;
     const found = await this.#turns.take(asked.tenant, () =>
@@ -83,7 +83,7 @@ export class EventSearch {
   }
 
   /** Takes the state that is asked for, and what is to be looked for in it. */
-  async #begin(asked: Asked): Promise<{ readonly snapshot: Snapshot; readonly request: FindRequest }> {
+  async begin(asked: Asked): Promise<{ readonly snapshot: Snapshot; readonly request: FindRequest }> {
     const place = decodePlace(this.#parts.cursors, asked.filter, asked.cursor);
     const { wish, as_of } = demandOf(asked.members, place);
     const snapshot = await readFresh(this.#parts.answers, wish, (state) => state);
@@ -110,7 +110,7 @@ export class EventSearch {
   /** What `answer` would read. */
   async plan(asked: Asked): Promise<Answer> {
     const { finder } = this;
-    const { snapshot, request } = await this.#begin(asked);
+    const { snapshot, request } = await this.begin(asked);
     const selection = firstSelection(finder.terms, request);
     const { rows, chunks = 0, bytes, cost_ms, explain } = await finder.selector.plan(asked.tenant, selection);
     const plan = {

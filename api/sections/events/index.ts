@@ -1,2 +1,4 @@
-export { eventRoutes } from './event-routes.ts';
-export type { EventParts } from './event-search.ts';
+export { idsOf } from './event-answer.ts';
+export { askedBySearch, eventRoutes } from './event-routes.ts';
+export { MAX_SCAN_PAYLOADS, searchBody } from './event-schemas.ts';
+export { type Asked, type EventParts, EventSearch } from './event-search.ts';

@@ -15,6 +15,7 @@ import {
   readNotices,
   readProgress,
 } from '../../../engine/index.ts';
+import type { Jobs } from '../../../runtime/index.ts';
 import { type AnswerParts, analyticsOf, runQuery } from '../../answers/index.ts';
 import {
   type Answer,
@@ -31,7 +32,6 @@ import {
   timeTextOrNull,
 } from '../../http/index.ts';
 import type { Spool } from '../ingest/index.ts';
-import type { JobManager } from '../jobs/index.ts';
 
 const DAY_MS = 86_400_000;
 /** Days before the watermark whose cubes are looked at. */
@@ -113,7 +113,7 @@ const diagnosticsSchema = z.object({
 type Diagnostics = z.input<typeof diagnosticsSchema>;
 
 interface Parts {
-  readonly jobs: JobManager;
+  readonly jobs: Jobs;
   readonly spool: Spool;
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { META_TABLE, readProgress } from '../../../engine/index.ts';
-import type { Definitions } from '../../../runtime/index.ts';
+import type { Definitions, Jobs } from '../../../runtime/index.ts';
 import {
   type Answer,
   type ApiPorts,
@@ -10,7 +10,6 @@ import {
   timestamp,
   timeText,
 } from '../../http/index.ts';
-import type { JobManager } from '../jobs/index.ts';
 
 const STATUSES = ['ok', 'starting', 'degraded', 'failed'] as const;
 type Status = (typeof STATUSES)[number];
@@ -33,6 +32,16 @@ const healthSchema = z.object({
     jobs: subsystemSchema,
     definitions: subsystemSchema,
   }),
+  why: z
+    .array(
+      z.object({
+        code: z.string().describe('Stable'),
+        place: z.string().describe('Where: a source, an operator, a stream, the task'),
+        sentence: z.string(),
+        next: z.string().describe('What to do'),
+      }),
+    )
+    .describe('Why nothing comes out, or not of all parts; empty where all is well'),
 });
 
 const OK: Subsystem = { status: 'ok' };
@@ -80,11 +89,11 @@ function definitionsHealth({ status }: Definitions): Subsystem {
 }
 
 /** How every subsystem is, and the worst of it. */
-export function healthOf(
+export async function healthOf(
   ports: ApiPorts,
-  jobs: JobManager,
+  jobs: Jobs,
   definitions: Definitions,
-): z.infer<typeof healthSchema> {
+): Promise<z.infer<typeof healthSchema>> {
   const pipeline = ports.pipeline();
   const subsystems = {
     ingest_pipeline: pipelineHealth(pipeline),
@@ -97,11 +106,12 @@ export function healthOf(
     Object.values(subsystems).some((subsystem) => subsystem.status === status),
   );
   const status: Status = worst ?? 'ok';
-  return { status, time: timeText(ports.clock.now()), subsystems };
+  const why = (await ports.why?.()) ?? [];
+  return { status, time: timeText(ports.clock.now()), subsystems, why: [...why] };
 }
 
 /** Section 16: whether the service works. */
-export function healthRoutes(ports: ApiPorts, jobs: JobManager, definitions: Definitions): readonly Route[] {
+export function healthRoutes(ports: ApiPorts, jobs: Jobs, definitions: Definitions): readonly Route[] {
   return [
     route({
       id: 'getHealth',
@@ -128,13 +138,14 @@ export function healthRoutes(ports: ApiPorts, jobs: JobManager, definitions: Def
               jobs: OK,
               definitions: OK,
             },
+            why: [],
           },
         },
         503: { description: 'Something does not', schema: healthSchema },
       },
       problems: [],
-      handle: (): Answer => {
-        const json = healthOf(ports, jobs, definitions);
+      handle: async (): Promise<Answer> => {
+        const json = await healthOf(ports, jobs, definitions);
         return { status: json.status === 'ok' ? 200 : 503, json };
       },
     }),

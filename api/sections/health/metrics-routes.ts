@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { MetricSample } from '../../../engine/index.ts';
 import { PROMETHEUS_TYPE } from '../../../runtime/index.ts';
 import type { HttpMetrics } from '../../app/index.ts';
 import { type Answer, type ApiPorts, type Route, route } from '../../http/index.ts';
@@ -26,7 +27,11 @@ const metricsSchema = z.object({
 });
 
 /** Section 16: numbers about the service itself. */
-export function metricsRoutes(ports: ApiPorts, http: HttpMetrics): readonly Route[] {
+export function metricsRoutes(
+  ports: ApiPorts,
+  http: HttpMetrics,
+  own: () => readonly MetricSample[],
+): readonly Route[] {
   return [
     route({
       id: 'getMetrics',
@@ -46,7 +51,7 @@ export function metricsRoutes(ports: ApiPorts, http: HttpMetrics): readonly Rout
       problems: [],
       handle: async ({ request }): Promise<Answer> => {
         const queries = ports.reader()?.queries?.samples() ?? [];
-        const samples = [...ports.pipeline().metrics, ...queries];
+        const samples = [...ports.pipeline().metrics, ...queries, ...own()];
         const accept = request.headers.get('accept') ?? '';
         if (accept.includes('application/json')) {
           return { status: 200, json: { pipeline: samples, http: await http.latencies() } };

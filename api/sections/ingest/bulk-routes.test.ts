@@ -8,7 +8,8 @@ interface Job {
   job_id: string;
   status: string;
   progress: Record<string, number>;
-  result: { position: unknown; rejected: { line: number; event_id: string | null; reason: string }[] } | null;
+  result: { position: unknown } | null;
+  error_report: { line: number; event_id: string | null; reason: string }[];
   error: { code: string } | null;
 }
 
@@ -16,7 +17,7 @@ let test: TestApi;
 let key: string;
 
 beforeEach(async () => {
-  test = await startTestApi({ BULK_MAX_BYTES: '100000', BULK_MAX_QUEUED_JOBS: '2' });
+  test = await startTestApi({ BULK_MAX_BYTES: '100000', JOBS_MAX_QUEUED: '2' });
   key = await test.key('ingest');
 });
 afterEach(() => test.close());
@@ -81,15 +82,14 @@ describe('POST /ingest/bulk', () => {
       status: 'succeeded',
       error: null,
       progress: { accepted: 4, rejected: 2, done_lines: 7 },
-      result: {
-        position: { EVENTS: { '0': 4 } },
-        rejected: [
-          { line: 5, event_id: null, reason: expect.stringMatching(/^malformed_json/) },
-          { line: 7, event_id: 'x', reason: expect.stringMatching(/^missing_field/) },
-        ],
-      },
+      result: { position: { EVENTS: { '0': 4 } } },
+      errors: { count: 2, listed: 2 },
+      error_report: [
+        { line: 5, event_id: null, reason: expect.stringMatching(/^malformed_json/) },
+        { line: 7, event_id: 'x', reason: expect.stringMatching(/^missing_field/) },
+      ],
     });
-    expect(job.progress.done_bytes).toBe(job.progress.total_bytes);
+    expect(job.progress.done).toBe(job.progress.total);
     expect(test.stream.messages).toHaveLength(4);
     await vi.waitFor(async () => expect(await spooled()).toEqual([]), PATIENTLY);
   });
@@ -112,14 +112,12 @@ describe('POST /ingest/bulk', () => {
       expect(job).toMatchObject({
         status: 'succeeded',
         progress: { accepted: 2, rejected: 2, done_lines: 4 },
-        result: {
-          rejected: [
-            { line: 2, event_id: null },
-            { line: 3, event_id: 'b' },
-          ],
-        },
+        error_report: [
+          { line: 2, event_id: null },
+          { line: 3, event_id: 'b' },
+        ],
       });
-      expect(job.progress.done_bytes).toBe(job.progress.total_bytes);
+      expect(job.progress.done).toBe(job.progress.total);
     }
     const payload = Buffer.from(test.stream.messages[0]?.payload ?? []).toString();
     expect(payload).toBe(JSON.stringify(events[0]));
@@ -132,7 +130,7 @@ describe('POST /ingest/bulk', () => {
   ])('takes what it can of %s, and says so', async (_, body, accepted, reasons) => {
     const job = await ended((await upload(body)).job_id);
     expect(job).toMatchObject({ status: 'succeeded', progress: { accepted } });
-    expect(job.result?.rejected.map(({ reason }) => reason)).toEqual(
+    expect(job.error_report.map(({ reason }) => reason)).toEqual(
       reasons.map((reason) => expect.stringMatching(reason)),
     );
   });
@@ -149,7 +147,7 @@ describe('POST /ingest/bulk', () => {
       error: { code: 'nothing_accepted' },
       progress: { accepted: 0, rejected },
     });
-    expect(job.result?.rejected).toHaveLength(rejected);
+    expect(job.error_report).toHaveLength(rejected);
   });
 
   it.each([
@@ -265,6 +263,10 @@ describe('jobs', () => {
     const cancelled = await test.send(`/jobs/${waiting.job_id}`, { method: 'DELETE', key });
     expect(await cancelled.json()).toMatchObject({ status: 'cancelled' });
     const cancelling = test.send(`/jobs/${running.job_id}/cancel`, { method: 'POST', key });
+    await vi.waitFor(
+      async () => expect(await jobOf(running.job_id)).toMatchObject({ requested: 'cancel' }),
+      PATIENTLY,
+    );
     release();
     expect((await cancelling).status).toBe(200);
     const again = await test.send(`/jobs/${waiting.job_id}/cancel`, { method: 'POST', key });

@@ -1,4 +1,5 @@
-export { BULK_JOB, bulkRoutes, bulkRunner } from './bulk-routes.ts';
+export { bulkKind } from './bulk-job.ts';
+export { bulkRoutes } from './bulk-routes.ts';
 export { subjectToken } from './event-check.ts';
 export { ingestRoutes } from './ingest-routes.ts';
 export { Spool } from './spool.ts';

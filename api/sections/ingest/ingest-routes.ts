@@ -18,6 +18,7 @@ import {
   type StoredAnswer,
   timeText,
 } from '../../http/index.ts';
+import { storedAnswer } from '../jobs/index.ts';
 import type { EventCheck } from './event-check.ts';
 import {
   checkAll,
@@ -147,11 +148,11 @@ export function ingestRoutes(ports: ApiPorts, once: Idempotency): readonly Route
         requireEventType(call.request, headersOf(call.request));
         const bytes = await readWithin(call, MAX_INGEST_BYTES);
         const work = (): Promise<StoredAnswer> => ingest(ports.events, limits(), call, bytes);
-        if (key === undefined) return answerOf(await work(), false);
+        if (key === undefined) return storedAnswer(await work(), false);
         const identity = `${identityOf(call.request)}\n`;
         const fingerprint = createHash('sha256').update(identity).update(bytes).digest('hex');
         const { answer, replayed } = await once.once([call.tenant, 'ingest'], key, fingerprint, work);
-        return answerOf(answer, replayed);
+        return storedAnswer(answer, replayed);
       },
     }),
     route({
@@ -178,19 +179,6 @@ export function ingestRoutes(ports: ApiPorts, once: Idempotency): readonly Route
       handle: (call) => validate(call, limits()),
     }),
   ];
-}
-
-/** An answer that was stored, or is about to be, as HTTP. */
-export function answerOf({ status, headers, body }: StoredAnswer, replayed: boolean): Answer {
-  return {
-    status: status as Answer['status'],
-    headers: {
-      'Content-Type': 'application/json; charset=utf-8',
-      ...headers,
-      ...(replayed ? { 'Idempotency-Replayed': 'true' } : {}),
-    },
-    text: body,
-  };
 }
 
 async function ingest(

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, open, readdir, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -10,6 +10,8 @@ import { partsOf, type SpoolPart } from './spool-parts.ts';
 
 /** Uploads that are written to disk at once. */
 const MAX_UPLOADS = 8;
+/** An upload of no job that has not changed for so long was interrupted by a crash. */
+const ORPHAN_MIN_AGE_MS = 3_600_000;
 /** What a file that is packed by gzip begins with. */
 const GZIP_MAGIC = [0x1f, 0x8b] as const;
 
@@ -36,16 +38,22 @@ export class Spool {
     this.#limits = limits;
   }
 
-  /** Removes what no job needs any more: uploads that a crash interrupted. */
+  /**
+   * Removes what no job needs any more: uploads that a crash interrupted. Another process may share the folder, and
+   * be receiving: what is young stays.
+   */
   async open(needed: ReadonlySet<string>): Promise<void> {
     await mkdir(this.#folder, { recursive: true, mode: PRIVATE_FOLDER_MODE });
     for (const name of await readdir(this.#folder)) {
       const id = name.replace(/\.ndjson$/, '');
-      if (!needed.has(id)) await rm(join(this.#folder, name), { force: true });
-      else {
-        const file = await open(this.#path(id));
-        this.#sizes_bytes.set(id, (await file.stat()).size);
-        await file.close();
+      const path = join(this.#folder, name);
+      try {
+        const { size, mtimeMs } = await stat(path);
+        if (needed.has(id)) this.#sizes_bytes.set(id, size);
+        else if (Date.now() - mtimeMs >= ORPHAN_MIN_AGE_MS) await rm(path, { force: true });
+      } catch (error) {
+        // A job that ended meanwhile has taken it along.
+        if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
       }
     }
   }

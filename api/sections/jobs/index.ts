@@ -1,3 +1,7 @@
-export { JobManager, type JobRunner, newJobId, type RunningJob } from './job-manager.ts';
-export * from './job-routes.ts';
-export { JobStore } from './job-store.ts';
+export { backfillKind, backfillRoutes } from './backfill.ts';
+export { createJob, type JobMaking } from './create-job.ts';
+export { fileAnswer } from './job-file.ts';
+export { type JobParts, jobRoutes } from './job-routes.ts';
+export { JOB_EXAMPLE, jobLocation, jobSchema, jobView, requireReader } from './job-view.ts';
+export { patiently } from './patience.ts';
+export { storedAnswer } from './stored-answer.ts';

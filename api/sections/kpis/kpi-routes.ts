@@ -1,7 +1,5 @@
 import { z } from 'zod';
 import {
-  type BatchEntry,
-  type KpiAnswer,
   type KpiBatch,
   type KpiShared,
   kpiBatchItemSchema,
@@ -11,16 +9,17 @@ import {
 } from '../../../analytics/index.ts';
 import {
   type AnswerParts,
-  type AnswerState,
   analyticsOf,
   BODY_PROBLEMS,
-  metaOf,
   metaSchema,
   planQuery,
   runQuery,
   wishOf,
 } from '../../answers/index.ts';
-import { ApiError, booleanParam, type Route, route, timeText, titleOf } from '../../http/index.ts';
+import { ApiError, booleanParam, type Route, route, timeText } from '../../http/index.ts';
+import type { JobMaking } from '../jobs/index.ts';
+import { answerView, batchAnswerView } from './answer-view.ts';
+import { JOB_ANSWER, JOB_PROBLEMS, makeQueryJob, requirePlan } from './kpi-jobs.ts';
 import { batchPlanSchema, explainSchema, kpiPlanSchema, planOf, planView } from './plan-view.ts';
 import { QUERY_PROBLEMS, summaryRoute } from './summary-routes.ts';
 
@@ -127,8 +126,10 @@ const batchAnswerSchema = z.object({
   calculated_at: z.string(),
 });
 
+const asJob = booleanParam.optional().describe('Answers 202 with a job, whose result is the answer');
+
 /** Section 3: time series, summaries and batches of them. */
-export function kpiRoutes(parts: AnswerParts): readonly Route[] {
+export function kpiRoutes(parts: AnswerParts, making: JobMaking): readonly Route[] {
   const { custom, queries } = analyticsOf(parts.ports.settings);
   const now = (): string => timeText(parts.ports.clock.now());
   const querySchema = kpiSchemaOf(custom);
@@ -145,7 +146,8 @@ export function kpiRoutes(parts: AnswerParts): readonly Route[] {
         '`as_of` answers as it was at a position or at an earlier answer. `max_staleness` refuses an answer ' +
         'that is older, `force_fresh` and `min_position` wait for what they name, at most 10 s.',
       permission: 'kpis:read',
-      query: z.strictObject(onPlan),
+      query: z.strictObject({ ...onPlan, async: asJob }),
+      idempotent: true,
       body: querySchema,
       body_examples: { daily: { summary: 'Orders and revenue by day and country', value: QUERY_EXAMPLE } },
       answers: {
@@ -154,8 +156,9 @@ export function kpiRoutes(parts: AnswerParts): readonly Route[] {
           schema: z.union([kpiAnswerSchema, kpiPlanSchema]),
           example: ANSWER_EXAMPLE,
         },
+        202: JOB_ANSWER,
       },
-      problems: [...BODY_PROBLEMS, ...QUERY_PROBLEMS, 'aggregation_not_supported'],
+      problems: [...BODY_PROBLEMS, ...QUERY_PROBLEMS, ...JOB_PROBLEMS, 'aggregation_not_supported'],
       handle: async (call) => {
         const { tenant, query } = call;
         const body = query.explain === true ? { ...call.body, explain: true } : call.body;
@@ -163,6 +166,10 @@ export function kpiRoutes(parts: AnswerParts): readonly Route[] {
         if (query.dry_run === true || body.dry_run === true) {
           const planned = await planQuery(parts, call, queries.kpis, body, wish);
           return { status: 200, json: planView(planned, planned.plan.shared as KpiShared, tenant) };
+        }
+        if (query.async === true) {
+          await requirePlan(parts, call, queries.kpis, body);
+          return makeQueryJob(making, call, { of: 'query', query: body });
         }
         const { answer, state } = await runQuery(parts, call, queries.kpis, body, wish);
         return { status: 200, json: answerView(state, tenant, answer, now()) };
@@ -177,8 +184,10 @@ export function kpiRoutes(parts: AnswerParts): readonly Route[] {
       description:
         `Up to ${MAX_BATCH_QUERIES} queries, answered in order from one commit, so that a dashboard's ` +
         `numbers fit together. A query that cannot be answered has a \`problem\` instead; the others are ` +
-        'answered. Always synchronous. Freshness is asked for the whole batch.',
+        'answered. Freshness is asked for the whole batch. With `async=true` a job runs it.',
       permission: 'kpis:read',
+      query: z.strictObject({ async: asJob }),
+      idempotent: true,
       body: kpiBatchSchema,
       documented_body: kpiBatchSchema.extend({
         queries: z.array(kpiBatchItemSchema).min(1).max(MAX_BATCH_QUERIES),
@@ -189,8 +198,9 @@ export function kpiRoutes(parts: AnswerParts): readonly Route[] {
           description: 'An answer or a problem for each query, in order; their plan for `dry_run`',
           schema: z.union([batchAnswerSchema, batchPlanSchema]),
         },
+        202: JOB_ANSWER,
       },
-      problems: [...BODY_PROBLEMS, ...QUERY_PROBLEMS, 'aggregation_not_supported'],
+      problems: [...BODY_PROBLEMS, ...QUERY_PROBLEMS, ...JOB_PROBLEMS, 'aggregation_not_supported'],
       handle: async (call) => {
         const { tenant, body } = call;
         refuseOwnFreshness(body);
@@ -198,10 +208,12 @@ export function kpiRoutes(parts: AnswerParts): readonly Route[] {
         if (body.dry_run === true) {
           return { status: 200, json: planOf(await planQuery(parts, call, queries.batch, body, wish)) };
         }
+        if (call.query.async === true) {
+          await requirePlan(parts, call, queries.batch, body);
+          return makeQueryJob(making, call, { of: 'batch', query: body });
+        }
         const { answer, state } = await runQuery(parts, call, queries.batch, body, wish);
-        const calculated_at = now();
-        const results = answer.map((entry) => batchView(state, tenant, entry, calculated_at));
-        return { status: 200, json: { results, calculated_at } };
+        return { status: 200, json: batchAnswerView(state, tenant, answer, now()) };
       },
     }),
     summaryRoute(parts, queries.summary),
@@ -222,28 +234,4 @@ function refuseOwnFreshness({ queries }: KpiBatch): void {
   throw new ApiError('validation_failed', 'Ask for freshness beside `queries`, for the whole batch.', {
     errors,
   });
-}
-
-function batchView(state: AnswerState, tenant: string, entry: BatchEntry, calculated_at: string): object {
-  if ('problem' in entry)
-    return {
-      id: entry.id,
-      problem: { title: titleOf(entry.problem.code, 'The query cannot be answered'), ...entry.problem },
-    };
-  return { id: entry.id, ...answerView(state, tenant, entry.result, calculated_at) };
-}
-
-/** As the spec's example answers: groups and buckets first, everything about them in `meta`. */
-function answerView(state: AnswerState, tenant: string, answer: KpiAnswer, calculated_at: string): object {
-  const { query_id, groups, groups_total, truncated, currency, explain } = answer;
-  return {
-    query_id,
-    groups,
-    groups_total,
-    truncated,
-    ...(currency === undefined ? {} : { currency }),
-    calculated_at,
-    ...(explain === undefined ? {} : { explain }),
-    meta: metaOf(state, tenant, answer),
-  };
 }

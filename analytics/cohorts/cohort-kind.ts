@@ -1,0 +1,127 @@
+import { type Dictionary, defineKind, type QueryContext, type QueryKind } from '../../engine/index.ts';
+import { EntityRows, type EntityWork, entityParts } from '../entity-rows/index.ts';
+import { eventConditions, requireColumn } from '../filters/index.ts';
+import { formatUtc, MIN_RANGE_MS, parseRange, zoneOf } from '../query/index.ts';
+import {
+  type FamilyAnswer,
+  type FamilyShared,
+  type OpenFamily,
+  prepareHead,
+  type QuerySettings,
+} from '../query-head/index.ts';
+import { HASH } from '../rows/index.ts';
+import { retentionBody } from './cohort-body.ts';
+import { type CohortCount, CohortCounter, type CohortEvent } from './cohort-counts.ts';
+import { type CohortRules, cohortRules } from './cohort-rules.ts';
+import { adhocRetentionSchemaOf, type RetentionQuery } from './cohort-schema.ts';
+
+export const RETENTION_KIND = 'cohorts.retention';
+
+/** What the parts of a plan share. Plain data. */
+export interface RetentionShared extends FamilyShared<RetentionQuery> {
+  readonly query_id: string;
+  readonly complete_until_ms: number | null;
+  readonly warnings: readonly string[];
+}
+
+const START_BIT = 1;
+const RETURN_BIT = 2;
+
+/** How many of the members of each cohort come back, period by period. */
+export function retentionKind(
+  settings: QuerySettings,
+  open: OpenFamily,
+): QueryKind<RetentionQuery, RetentionShared, EntityWork, FamilyAnswer> {
+  const rulesOf = (query: RetentionQuery): CohortRules => {
+    const zone = zoneOf(query.timezone ?? settings.timezone ?? 'UTC');
+    return cohortRules(query, parseRange(query.start, query.end), zone, settings.weekStart);
+  };
+  return defineKind<RetentionQuery, RetentionShared, EntityWork, FamilyAnswer>({
+    name: RETENTION_KIND,
+    schema: adhocRetentionSchemaOf(settings.custom),
+    plan: (context, query) => {
+      const sources = open(context);
+      const rules = rulesOf(query);
+      const { upTo, header, query_id } = prepareHead(query, settings, context, rules.period);
+      // The first event of all may lie before the range.
+      const start_ms = rules.isFirstTime ? MIN_RANGE_MS : rules.range.start_ms;
+      const plan = sources.planScan({
+        ...{ scope: context.scope, start_ms, end_ms: rules.horizon_ms },
+        ...(upTo === undefined ? {} : { upTo }),
+      });
+      const parts = entityParts(plan);
+      const cut_ms = sources.cut_ms();
+      const warnings =
+        cut_ms === undefined || !rules.isFirstTime
+          ? []
+          : [
+              `Events before ${formatUtc(cut_ms)} are no longer kept: a first event is the first that is kept.`,
+            ];
+      const { complete_until_ms } = sources;
+      return {
+        ...{ kind: RETENTION_KIND, rows: plan.rows, bytes: plan.bytes, chunks: plan.chunks.length },
+        ...{ cost_ms: parts.reduce((sum, { cost_ms }) => sum + cost_ms, 0), source: 'scan', parts },
+        explain: {
+          source: 'scan',
+          entity: query.criteria.entity,
+          parts: parts.length,
+          start: rules.startEvent,
+        },
+        narrow: ['ask for a shorter range (start, end)', 'ask for fewer periods'],
+        shared: { query, header, query_id, complete_until_ms, warnings },
+      };
+    },
+    partial: (context, { shared }, { plan, share }, cancel) => {
+      const { query } = shared;
+      const sources = open(context);
+      const rules = rulesOf(query);
+      const columns = rules.group_by.map((name) => requireColumn(name, settings.custom).column);
+      const tests = [rules.startEvent, query.return].map((event) =>
+        eventConditions(event, settings.custom, sources.dictionary),
+      );
+      const entity = query.criteria.entity === 'session_id' ? HASH.session : HASH.customer;
+      const rows = new EntityRows({ entity, share, tests, request: plan.request, codes: columns });
+      sources.scan(plan, (chunk) => {
+        cancel.check();
+        rows.add(chunk);
+      });
+      const counter = new CohortCounter(rules, query.retention);
+      visitEvents(
+        rows,
+        sources.dictionary,
+        (events) => counter.add(events),
+        () => cancel.check(),
+      );
+      return Buffer.from(`${JSON.stringify(counter.counts)}\n`);
+    },
+    merge: (a, b) => Buffer.concat([a, b]),
+    finish: (_context: QueryContext, { shared, explain, source }, bytes) => {
+      const { query, header, query_id, complete_until_ms, warnings } = shared;
+      const lines = bytes === undefined ? [] : Buffer.from(bytes).toString().split('\n').slice(0, -1);
+      const parts = lines.map((line) => JSON.parse(line) as CohortCount[]);
+      const body = retentionBody(parts, rulesOf(query), query, complete_until_ms);
+      return { query_id, header, source, body, warnings, ...(query.explain === true ? { explain } : {}) };
+    },
+  });
+}
+
+function visitEvents(
+  rows: EntityRows,
+  dictionary: Dictionary,
+  visit: (events: readonly CohortEvent[]) => void,
+  check: () => void,
+): void {
+  rows.visit(({ bits, time_ms, codes }, order, from, to) => {
+    const events: CohortEvent[] = [];
+    for (let at = from; at < to; at++) {
+      const row = order[at] as number;
+      const own = bits[row] as number;
+      const isStart = (own & START_BIT) !== 0;
+      events.push({
+        ...{ time_ms: time_ms[row] as number, isStart, isReturn: (own & RETURN_BIT) !== 0 },
+        values: isStart ? codes.map((column) => dictionary.textOf(column[row] as number)) : [],
+      });
+    }
+    visit(events);
+  }, check);
+}

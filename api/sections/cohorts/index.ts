@@ -1,0 +1,1 @@
+export { cohortKind, cohortRoutes } from './cohort-routes.ts';

@@ -1,0 +1,34 @@
+import { AMOUNT_FIELDS, type FoundEvent, ROW_DIMENSIONS } from '../../../analytics/index.ts';
+import { timeText } from '../../http/index.ts';
+import { idsOf } from '../events/index.ts';
+import { type Cell, majorUnits } from './row-text.ts';
+
+const IDS = ['order_id', 'customer_id', 'session_id'] as const;
+
+/** Events as rows: ids, money in major units beside the currency, dimensions, place in the stream, payload. */
+export function eventColumns(custom: readonly string[]): readonly string[] {
+  return [
+    ...['event_id', 'type', 'time', ...IDS, 'currency', ...AMOUNT_FIELDS],
+    ...[...ROW_DIMENSIONS, ...custom].filter((name) => name !== 'currency' && name !== 'type'),
+    ...['sequence', 'part', 'payload'],
+  ];
+}
+
+export function eventCells(event: FoundEvent, columns: readonly string[]): readonly Cell[] {
+  const { time_ms, type, currency, dimensions, amounts, sequence, part, text } = event;
+  const ids = idsOf(text);
+  const idOf = (name: 'event_id' | (typeof IDS)[number]): Cell =>
+    ids[name] === undefined ? null : String(ids[name]);
+  const own: Readonly<Record<string, Cell>> = {
+    event_id: idOf('event_id'),
+    type,
+    time: timeText(time_ms),
+    ...Object.fromEntries(IDS.map((name) => [name, idOf(name)])),
+    currency: currency === '' ? null : currency,
+    ...Object.fromEntries(AMOUNT_FIELDS.map((name) => [name, majorUnits(amounts[name], currency)])),
+    sequence: { number: String(sequence) },
+    part: { number: String(part) },
+    payload: text === null ? null : { json: text },
+  };
+  return columns.map((name) => (Object.hasOwn(own, name) ? (own[name] ?? null) : (dimensions[name] ?? null)));
+}

@@ -1,0 +1,189 @@
+import { setImmediate as yieldTurn } from 'node:timers/promises';
+import { z } from 'zod';
+import { type FoundPage, findEvents, firstSelection } from '../../../analytics/index.ts';
+import type { JobFiles, JobKind, JobOutcome, RunningJob } from '../../../runtime/index.ts';
+import { type AnswerParts, analyticsOf, runQuery, wishOf } from '../../answers/index.ts';
+import { EVENTS_STREAM, PARTITION, positionOf } from '../../http/index.ts';
+import { askedBySearch, type EventSearch } from '../events/index.ts';
+import { patiently } from '../jobs/index.ts';
+import { eventCells, eventColumns } from './event-rows.ts';
+import { ExportFile } from './export-file.ts';
+import { type EventsQuery, type ExportInput, searchOf } from './export-request.ts';
+import { kpiRows } from './kpi-rows.ts';
+import { rowText } from './row-text.ts';
+
+export const EXPORT_JOB = 'export';
+const PAGE_EVENTS = 2_000;
+/** Payloads that one page reads at most; the next one goes on. */
+const PAGE_PAYLOADS = 200_000;
+/** Rows between two turns of everything else in this thread. */
+const ROWS_A_TURN = 200;
+const QUERY_DEADLINE_MS = 600_000;
+
+export interface ExportParts {
+  readonly answers: AnswerParts;
+  readonly search: EventSearch;
+  readonly files: JobFiles;
+}
+
+/** How far an export of events is: what its file holds, and behind which event it goes on. */
+const stateSchema = z.object({
+  name: z.string(),
+  size_bytes: z.number(),
+  rows: z.number(),
+  scanned: z.number(),
+  payloads_missing: z.number(),
+  /** The position that the export sees the events at. */
+  upTo: z.number(),
+  after: z.object({ time_ms: z.number(), sequence: z.number(), part: z.number() }).nullable(),
+});
+type State = z.infer<typeof stateSchema>;
+
+/**
+ * Writes what a query finds into a file: events page by page, as of one position, so that a restart goes on behind
+ * the last page; a KPI answer at once. On another disk it begins anew, and gives the same rows.
+ */
+export function exportKind(parts: ExportParts): JobKind {
+  return {
+    type: EXPORT_JOB,
+    lane: 'export',
+    run: (job) => {
+      const input = job.record.input as ExportInput;
+      return input.of === 'events' ? exportEvents(parts, job, input) : exportKpis(parts, job, input);
+    },
+  };
+}
+
+function fileName(job: RunningJob, { format, compression }: ExportInput): string {
+  const { job_id, attempt } = job.record;
+  return `${job_id}.${attempt}.${format}${compression ? '.gz' : ''}`;
+}
+
+async function exportEvents(
+  parts: ExportParts,
+  job: RunningJob,
+  input: ExportInput & { readonly query: EventsQuery },
+): Promise<JobOutcome> {
+  const { custom } = analyticsOf(parts.answers.ports.settings);
+  const columns = eventColumns(custom);
+  const text = rowText(input.format, columns);
+  const known = stateSchema.safeParse(job.record.state).data;
+  const file = await ExportFile.open(parts.files, fileName(job, input), {
+    from: known,
+    isPacked: input.compression,
+  });
+  try {
+    const pages = await EventPages.open(parts, job, input.query, known?.upTo);
+    let at: State =
+      known !== undefined && file.mark.size_bytes > 0
+        ? { ...known, ...file.mark }
+        : { ...file.mark, rows: 0, scanned: 0, payloads_missing: 0, upTo: pages.upTo, after: null };
+    if (at.size_bytes === 0) await file.write(text.head);
+    for (;;) {
+      const { events, next, scanned } = await pages.next(at.after);
+      for (const [index, event] of events.entries()) {
+        if (index % ROWS_A_TURN === ROWS_A_TURN - 1) await yieldTurn();
+        await file.write(text.line(eventCells(event, columns)));
+      }
+      at = {
+        ...(await file.flush()),
+        rows: at.rows + events.length,
+        scanned: at.scanned + scanned.rows,
+        payloads_missing: at.payloads_missing + scanned.payloads_missing,
+        upTo: at.upTo,
+        after: next ?? null,
+      };
+      const done = next === undefined ? pages.total : Math.min(at.scanned, pages.total);
+      const counts = { rows: at.rows, payloads_missing: at.payloads_missing };
+      job.advance({ done, total: pages.total, unit: 'log_rows', state: at, counts });
+      if (next === undefined) break;
+    }
+    const { rows, payloads_missing, upTo } = at;
+    const result = { rows, payloads_missing, position: positionOf(upTo) };
+    return { result, file: await file.finish(text.media_type) };
+  } finally {
+    await file.close();
+  }
+}
+
+/** The events of a query as of one position, page by page. */
+class EventPages {
+  readonly upTo: number;
+  /** Rows of the log that lie in the range. */
+  readonly total: number;
+  readonly #page: (after: State['after']) => Promise<FoundPage>;
+
+  private constructor(upTo: number, total: number, page: (after: State['after']) => Promise<FoundPage>) {
+    this.upTo = upTo;
+    this.total = total;
+    this.#page = page;
+  }
+
+  static async open(
+    { search, answers }: ExportParts,
+    job: RunningJob,
+    query: EventsQuery,
+    known: number | undefined,
+  ): Promise<EventPages> {
+    const { signal, record } = job;
+    const { clock } = answers.ports;
+    const as_of = known === undefined ? query.as_of : { [EVENTS_STREAM]: { [PARTITION]: known } };
+    const body = { ...searchOf(query), ...(as_of === undefined ? {} : { as_of }) };
+    const { request, total } = await patiently({ signal, clock }, async () => {
+      const begun = await search.begin(askedBySearch(record.tenant, body, search));
+      const { selector, terms } = search.finder;
+      const { explain } = await selector.plan(record.tenant, firstSelection(terms, begun.request));
+      return { request: begun.request, total: Number(explain.rows_of_range ?? 0) };
+    });
+    const page = (after: State['after']): Promise<FoundPage> =>
+      patiently({ signal, clock }, () => {
+        const wanted = { ...request, limit: PAGE_EVENTS, payloads_max: PAGE_PAYLOADS };
+        return findEvents(search.finder, after === null ? wanted : { ...wanted, after }, signal);
+      });
+    return new EventPages(request.upTo, total, page);
+  }
+
+  next(after: State['after']): Promise<FoundPage> {
+    return this.#page(after);
+  }
+}
+
+async function exportKpis(
+  { answers, files }: ExportParts,
+  job: RunningJob,
+  input: ExportInput & { readonly of: 'kpis' },
+): Promise<JobOutcome> {
+  const { queries } = analyticsOf(answers.ports.settings);
+  const { signal, record } = job;
+  const asker = { request: { signal }, tenant: record.tenant, principal: { key_id: record.created_by } };
+  job.advance({ done: 0, total: 1, unit: 'queries' });
+  const { answer, state } = await patiently({ signal, clock: answers.ports.clock }, () =>
+    runQuery(answers, asker, queries.kpis, input.query, {
+      wish: wishOf(input.query),
+      deadline_ms: QUERY_DEADLINE_MS,
+    }),
+  );
+  const { columns, rows } = kpiRows(input.query, answer);
+  const text = rowText(input.format, columns);
+  const name = fileName(job, input);
+  const file = await ExportFile.open(files, name, { from: undefined, isPacked: input.compression });
+  try {
+    await file.write(text.head);
+    let count = 0;
+    for (const cells of rows) {
+      if (++count % ROWS_A_TURN === 0) await yieldTurn();
+      signal.throwIfAborted();
+      await file.write(text.line(cells));
+    }
+    const { truncated, warnings, approximate } = answer;
+    const position = positionOf(state.freshness.sequence);
+    const written = await file.finish(text.media_type);
+    job.advance({ done: 1, total: 1, unit: 'queries', counts: { rows: count } });
+    return { result: { rows: count, truncated, warnings, approximate, position }, file: written };
+  } catch (error) {
+    await files.remove(name);
+    throw error;
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,2 @@
+export { exportKind } from './export-kind.ts';
+export { type ExportRouteParts, exportRoutes } from './export-routes.ts';

@@ -1,0 +1,135 @@
+import { z } from 'zod';
+import { JOB_LANES, JOB_STATUSES, type JobItemError, type JobRecord } from '../../../runtime/index.ts';
+import {
+  ApiError,
+  type Principal,
+  roleAllows,
+  timestamp,
+  timeText,
+  timeTextOrNull,
+} from '../../http/index.ts';
+
+const progressSchema = z
+  .looseObject({
+    done: z.number(),
+    total: z.number().nullable().describe('null: not known beforehand'),
+    unit: z.string().describe('What `done` counts, e.g. `bytes`'),
+    rate_per_s: z.number().nullable().describe('Of the last half minute'),
+    time_left_s: z.number().nullable(),
+  })
+  .describe('How far it is, with counts of its type, e.g. accepted, rejected');
+
+export const itemErrorSchema = z.object({
+  line: z.int().nullable().describe('Of the file, or its item, from 1'),
+  event_id: z.string().nullable(),
+  reason: z.string().describe('`code: what is wrong`'),
+});
+
+const fileSchema = z.object({
+  media_type: z.string(),
+  size_bytes: z.int(),
+  expires_at: timestamp('When it is not served any more'),
+});
+
+export const jobSchema = z.object({
+  job_id: z.string(),
+  type: z.string(),
+  lane: z.enum(JOB_LANES).describe('Lanes do not wait for each other'),
+  status: z.enum(JOB_STATUSES),
+  requested: z
+    .enum(['pause', 'cancel'])
+    .nullable()
+    .describe('What was asked of a running job and is not done yet'),
+  progress: progressSchema,
+  result: z.unknown().describe('What came out so far; of an upload its position'),
+  errors: z
+    .object({ count: z.int(), listed: z.int() })
+    .describe('Items that could not be taken; GET …/errors lists the first of them'),
+  file: fileSchema.nullable().describe('What GET …/result gives'),
+  error: z.object({ code: z.string(), message: z.string() }).nullable(),
+  created_by: z.string().describe('Id of the key or token'),
+  created_at: timestamp('When it was created'),
+  started_at: z.string().nullable(),
+  finished_at: z.string().nullable(),
+});
+
+/** One job: with the first of its offending items. */
+export const oneJobSchema = jobSchema.extend({
+  error_report: z.array(itemErrorSchema).describe('The first offending items; GET …/errors has more'),
+});
+
+export const JOB_EXAMPLE = {
+  job_id: 'job_5f0c6a1f0a6b4f0f9b7a2f6f3a1c9d42',
+  type: 'bulk_ingest',
+  lane: 'ingest',
+  status: 'running',
+  requested: null,
+  progress: {
+    done: 52428800,
+    total: 104857600,
+    unit: 'bytes',
+    rate_per_s: 10485760,
+    time_left_s: 5,
+    done_lines: 209715,
+    accepted: 209713,
+    rejected: 2,
+  },
+  result: { position: { EVENTS: { 0: 309713 } } },
+  errors: { count: 2, listed: 2 },
+  file: null,
+  error: null,
+  created_by: 'k_01',
+  created_at: '2025-08-01T12:00:00.000Z',
+  started_at: '2025-08-01T12:00:00.100Z',
+  finished_at: null,
+};
+
+/** A job as callers see it. */
+export function jobView(record: JobRecord): z.input<typeof jobSchema> {
+  const { job_id, type, lane, status, wanted, progress, counts, result, errors, error, file } = record;
+  return {
+    job_id,
+    type,
+    lane,
+    status,
+    requested: wanted,
+    progress: { ...counts, ...progress },
+    result,
+    errors,
+    file: file && {
+      media_type: file.media_type,
+      size_bytes: file.size_bytes,
+      expires_at: timeText(file.expires_at_ms),
+    },
+    error,
+    created_by: record.created_by,
+    created_at: timeText(record.created_at_ms),
+    started_at: timeTextOrNull(record.started_at_ms),
+    finished_at: timeTextOrNull(record.finished_at_ms),
+  };
+}
+
+export function itemView({ line, event_id, reason }: JobItemError): z.input<typeof itemErrorSchema> {
+  return { line, event_id, reason };
+}
+
+export function jobLocation(base: string, job_id: string): string {
+  return `${base}/jobs/${job_id}`;
+}
+
+/** A key that only writes events sees the jobs that it started, and no others. */
+export function maySee({ role, key_id }: Principal, { created_by }: JobRecord): boolean {
+  return role !== 'ingest' || created_by === key_id;
+}
+
+/** Only an admin changes what others have started. */
+export function requireOwn({ role, key_id }: Principal, { created_by }: JobRecord): void {
+  if (role === 'admin' || created_by === key_id) return;
+  throw new ApiError('role_forbidden', 'The job was started with another key: only an admin may change it.');
+}
+
+/** What an export or a query has written goes to those who may make one. */
+export function requireReader({ role, key_id }: Principal, { created_by }: JobRecord): void {
+  if (created_by === key_id || roleAllows(role, 'exports:create')) return;
+  throw new ApiError('role_forbidden', 'Files of jobs are for the roles that may make exports.');
+}

@@ -1,0 +1,1 @@
+export { createTopologyApp, type TopologyPorts } from './topology-app.ts';

@@ -1,0 +1,176 @@
+import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
+import { type Context, Hono } from 'hono';
+import type { Logger } from 'pino';
+import { toJsonText } from '../../analytics/index.ts';
+import type { KvReader, MetricSample, SupervisedState, Topology } from '../../engine/index.ts';
+import { type Cause, PROMETHEUS_TYPE } from '../../runtime/index.ts';
+import { HttpMetrics } from '../app/index.ts';
+import { ApiError, Cursors, PROBLEM_TYPE, problemOf, timeText } from '../http/index.ts';
+import { tableParamsOf } from './table-query.ts';
+import { answerTable, type ServedTable, servedTables } from './tables.ts';
+
+/** What the HTTP server of a topology needs of the process that runs it. */
+export interface TopologyPorts {
+  readonly topology: Topology;
+  readonly log: Logger;
+  /** Everything but the health asks for it as a bearer token; undefined: nothing does. */
+  readonly token: string | undefined;
+  /** The committed state. */
+  reader(): KvReader;
+  metrics(): readonly MetricSample[];
+  /** How the task stands. */
+  status(): {
+    readonly state: SupervisedState;
+    readonly error?: { readonly code: string; readonly message: string };
+  };
+  connected(): boolean;
+  why(): Promise<readonly Cause[]>;
+}
+
+interface Variables {
+  request_id: string;
+  route: string;
+}
+type TopologyContext = Context<{ Variables: Variables }>;
+
+const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
+const JSON_TYPE = 'application/json; charset=utf-8';
+const QUIET_ROUTES: ReadonlySet<string> = new Set(['/health', '/metrics']);
+const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+
+/** Serves health, metrics, and read-only queries of the tables of a topology of one's own. */
+export function createTopologyApp(ports: TopologyPorts): Hono<{ Variables: Variables }> {
+  const app = new Hono<{ Variables: Variables }>();
+  const metrics = new HttpMetrics();
+  const tables = new Map(servedTables(ports.topology).map((table) => [table.name, table]));
+  const secret = createHash('sha256').update(`cursors of ${ports.topology.name}`).digest();
+  const cursors = new Cursors(secret);
+  app.use('*', observe(ports, metrics));
+  app.use('*', authorise(ports.token));
+  app.onError((error, context) => failure(ports, context, error));
+  app.notFound((context) => failure(ports, context, noRoute(context)));
+  get(app, '/', () => json({ topology: ports.topology.name, routes: ROUTES }));
+  get(app, '/health', () => health(ports));
+  get(app, '/metrics', async () => {
+    return new Response(await metrics.text(ports.metrics()), {
+      headers: { 'Content-Type': PROMETHEUS_TYPE },
+    });
+  });
+  get(app, '/topology', () => {
+    return json({ ...ports.topology.describe(), mermaid: ports.topology.draw() });
+  });
+  get(app, '/tables', () => json({ tables: [...tables.values()].map(shown) }));
+  get(app, '/tables/:name', async (context) => {
+    const table = tableOf(tables, context.req.param('name') ?? '');
+    const params = tableParamsOf(new URL(context.req.url).searchParams);
+    const { found, json: body } = await answerTable({ reader: ports.reader(), table, params, cursors });
+    if (!found) throw new ApiError('not_found', `The table "${table.name}" has no row of this key.`);
+    return json(body);
+  });
+  return app;
+}
+
+const ROUTES = ['/health', '/metrics', '/topology', '/tables', '/tables/{name}'];
+
+function get(
+  app: Hono<{ Variables: Variables }>,
+  path: string,
+  handle: (context: TopologyContext) => Response | Promise<Response>,
+): void {
+  app.get(path, (context) => {
+    context.set('route', path.replaceAll(/:(\w+)/g, '{$1}'));
+    return handle(context);
+  });
+}
+
+function json(value: unknown, status = 200): Response {
+  return new Response(toJsonText(value), {
+    status,
+    headers: { 'Content-Type': JSON_TYPE, 'Cache-Control': 'no-store' },
+  });
+}
+
+const shown = ({ name, id, by }: ServedTable) => ({
+  name,
+  id,
+  by,
+  queries: by === 'key' ? ['key', 'range', 'prefix'] : ['window', 'windows'],
+});
+
+function tableOf(tables: ReadonlyMap<string, ServedTable>, name: string): ServedTable {
+  const table = tables.get(name);
+  if (table !== undefined) return table;
+  const known = [...tables.keys()].join(', ') || 'none';
+  throw new ApiError('not_found', `There is no table "${name}"; there are: ${known}.`);
+}
+
+async function health(ports: TopologyPorts): Promise<Response> {
+  const { state, error } = ports.status();
+  const why = await ports.why();
+  const status =
+    state === 'failed' ? 'failed' : state === 'running' && ports.connected() ? 'ok' : whileNot(state);
+  const body = {
+    status,
+    time: timeText(Date.now()),
+    topology: ports.topology.name,
+    task: { state, ...(error === undefined ? {} : { code: error.code, message: error.message }) },
+    nats: { connected: ports.connected() },
+    why,
+  };
+  return json(body, status === 'ok' ? 200 : 503);
+}
+
+const whileNot = (state: SupervisedState): string => (state === 'starting' ? 'starting' : 'degraded');
+
+function observe({ log }: TopologyPorts, metrics: HttpMetrics) {
+  return async (context: TopologyContext, next: () => Promise<void>): Promise<void> => {
+    const end = metrics.begin();
+    const given = context.req.header('x-request-id') ?? '';
+    const request_id = REQUEST_ID.test(given) ? given : randomUUID();
+    context.set('request_id', request_id);
+    context.set('route', 'none');
+    await next();
+    const { status } = context.res;
+    const route = context.get('route');
+    const method = METHODS.has(context.req.method) ? context.req.method : 'other';
+    const ms = Math.round(end(route, method, status) * 100) / 100;
+    context.header('X-Request-Id', request_id);
+    context.header('X-Content-Type-Options', 'nosniff');
+    const level = QUIET_ROUTES.has(route) && status < 400 ? 'debug' : 'info';
+    log[level]({ request_id, method, path: context.req.path.slice(0, 512), route, status, ms }, 'request');
+  };
+}
+
+function authorise(token: string | undefined) {
+  const wanted = token === undefined ? undefined : hash(`Bearer ${token}`);
+  return async (context: TopologyContext, next: () => Promise<void>): Promise<void> => {
+    // Probes have no secrets.
+    const isOpen = wanted === undefined || context.req.path === '/health';
+    if (!isOpen && !timingSafeEqual(hash(context.req.header('authorization') ?? ''), wanted)) {
+      throw new ApiError('unauthorized', 'Send the token of HTTP_TOKEN: "Authorization: Bearer TOKEN".', {
+        headers: { 'WWW-Authenticate': 'Bearer' },
+      });
+    }
+    await next();
+  };
+}
+
+const hash = (text: string): Buffer => createHash('sha256').update(text).digest();
+
+function noRoute({ req }: TopologyContext): ApiError {
+  return METHODS.has(req.method) && req.method !== 'GET' && req.method !== 'HEAD'
+    ? new ApiError('method_not_allowed', 'This server only reads: it takes GET and HEAD.', {
+        headers: { Allow: 'GET, HEAD' },
+      })
+    : new ApiError('route_not_found', `There is nothing at this path. There is: ${ROUTES.join(', ')}.`);
+}
+
+function failure({ log }: TopologyPorts, context: TopologyContext, thrown: unknown): Response {
+  const request_id = context.get('request_id');
+  const { problem, headers, fault } = problemOf(thrown, request_id);
+  if (fault !== undefined) log.error({ request_id, err: fault }, `request failed: ${fault.code}`);
+  return new Response(toJsonText(problem), {
+    status: problem.status,
+    headers: { 'Content-Type': PROBLEM_TYPE, 'Cache-Control': 'no-store', ...headers },
+  });
+}

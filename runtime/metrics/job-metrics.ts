@@ -1,0 +1,19 @@
+import { counter, gauge, type MetricGroup } from './metric-spec.ts';
+
+export const JOB_METRICS: readonly MetricGroup[] = [
+  {
+    title: 'Jobs',
+    about: 'Of `start`.',
+    metrics: [
+      gauge('millrace.jobs.kept', '{job}', 'Jobs of all tenants and processes', 'lane', 'status'),
+      gauge('millrace.jobs.running', '{job}', 'Jobs that this process runs'),
+      gauge('millrace.jobs.running.limit', '{job}', 'Jobs of a lane that this process runs at once', 'lane'),
+      gauge('millrace.jobs.queued.limit', '{job}', 'Jobs of a lane and tenant that may wait'),
+      gauge('millrace.jobs.processes', '{process}', 'Processes that run jobs'),
+      gauge('millrace.jobs.files.size', 'By', 'Files of jobs on this disk'),
+      counter('millrace.jobs.takeovers', '{job}', 'Jobs that this process took from owners that were gone'),
+      gauge('millrace.http.event_streams', '{stream}', 'Event streams that are open'),
+      gauge('millrace.http.event_streams.limit', '{stream}', 'Event streams that may be open at once'),
+    ],
+  },
+];
