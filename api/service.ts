@@ -14,6 +14,7 @@ import {
 } from './http/index.ts';
 import { attributionRoutes } from './sections/attribution/index.ts';
 import { cohortKind, cohortRoutes } from './sections/cohorts/index.ts';
+import { cubeKind, cubeRoutes } from './sections/cubes/index.ts';
 import { rfmRoute } from './sections/customers/index.ts';
 import { EventSearch, eventRoutes } from './sections/events/index.ts';
 import { exportKind, exportRoutes } from './sections/exports/index.ts';
@@ -50,6 +51,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   await keys.open();
   const definitions = new Definitions({ store: ports.definitions, clock, log });
   const cohorts = definitions.kind(cohortKind(settings.customDimensions));
+  const cubes = definitions.kind(cubeKind(ports));
   await definitions.open();
   const cursors = await Cursors.open(ports.keys);
   const once = new Idempotency(ports.idempotency, clock);
@@ -70,6 +72,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...bulkRoutes({ spool, jobs, once }),
       ...eventRoutes(events),
       ...kpiRoutes(answers, making),
+      ...cubeRoutes(ports, cubes, cursors),
       ...exportRoutes({ ...making, answers, search, cursors }),
       ...backfillRoutes(making, ports.backfill),
       ...jobRoutes({ jobs, cursors, streams, now: () => clock.now() }),

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { JetStreamSource, jetstreamInputs, type NatsLink } from '../connectors/index.ts';
 import {
+  type ControlSet,
   deadLetterQuarantine,
   type GenerationLayout,
   type KvReader,
@@ -15,6 +16,7 @@ import {
   stateDigest,
 } from '../engine/index.ts';
 import {
+  definitionsOf,
   goalOf,
   hasState,
   makeRebuiltCurrent,
@@ -67,8 +69,10 @@ async function replayInto(
   const reader = openLmdbReader(path, { sharedWithWriter: true });
   const inputs = inputsOf(place);
   const { topology } = place;
+  let definitions: ControlSet | undefined;
   const rebuild = new Rebuild({
     topology,
+    control: { current: () => definitions },
     partition: WHOLE_STREAM,
     inputs,
     sourceOf: ({ stream, filter }) =>
@@ -97,6 +101,7 @@ async function replayInto(
     const end = await rebuild.ends();
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const before = current === undefined ? undefined : rebuild.reachedIn(current);
+      definitions = current === undefined ? undefined : definitionsOf(current);
       const goal = before === undefined ? end : goalOf(before, end);
       await rebuild.readTo(goal);
       if (before !== undefined) await rebuild.followClock(before);

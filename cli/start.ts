@@ -138,6 +138,7 @@ function generationsOf(
     onTopologyChange: (changes) => {
       for (const { text } of changes) log.warn(`the topology changed: ${text}`);
     },
+    onDefinitionsUnread: (message) => log.warn(`definitions cannot be read: ${message}`),
     onChange: (state, error) => {
       if (error === undefined) log.info({ state }, 'pipeline');
       else log.error({ state, code: error.code, cause: error.cause }, error.message);

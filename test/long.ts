@@ -25,6 +25,8 @@ const SHORT = {
   contract_queries: 80,
   /** Events of a log that is asked for all of them. */
   query_events: 500_000,
+  /** Events of the jobs that processes are killed in the middle of. */
+  job_events: 20_000,
 };
 
 const LONG: typeof SHORT = {
@@ -41,6 +43,7 @@ const LONG: typeof SHORT = {
   contract_orders: 1_000,
   contract_queries: 500,
   query_events: 10_000_000,
+  job_events: 150_000,
 };
 
 export const sizes = process.env.TEST_LONG === '1' ? LONG : SHORT;

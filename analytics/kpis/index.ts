@@ -1,6 +1,7 @@
 export type { KpiBucket, KpiGroup, KpiResult } from './answer.ts';
 export * from './batch.ts';
 export { cubeSource } from './cube-source.ts';
+export { type CubeProgress, cubeProgress } from './defined-cubes.ts';
 export type { MetricValue } from './evaluate.ts';
 export type { GroupKey } from './groups.ts';
 export { type KpiAnswer, kpiKind } from './kpi-kind.ts';

@@ -38,6 +38,10 @@ export const metaSchema = z.object({
   timezone: z.string(),
   granularity: z.string(),
   warnings: z.array(z.string()),
+  backfilling: z
+    .number()
+    .optional()
+    .describe('A definition that would answer this faster is being built: the share that is done, 0 to 1'),
 });
 
 export type Meta = z.infer<typeof metaSchema>;
@@ -89,6 +93,7 @@ export interface AnswerHeader {
   readonly granularity: string;
   readonly approximate?: readonly string[];
   readonly warnings?: readonly string[];
+  readonly backfilling?: number;
 }
 
 /** `meta` of an answer that covers `header`'s range. */
@@ -113,6 +118,7 @@ export function metaOf(
     timezone,
     granularity,
     warnings: [...(header.warnings ?? [])],
+    ...(header.backfilling === undefined ? {} : { backfilling: header.backfilling }),
   };
 }
 

@@ -1,3 +1,4 @@
+export { ControlFeed } from './control-feed.ts';
 export {
   type Candidate,
   DEFINITION_MAX_BYTES,

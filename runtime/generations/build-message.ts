@@ -2,7 +2,7 @@ import type { ThreadOrder } from '../host/index.ts';
 import type { Goal, ReadProgress } from './rebuild.ts';
 
 /** What a build's thread is told first. Plain data. */
-export interface BuildOrder extends Omit<ThreadOrder, 'allowTopologyChange'> {
+export interface BuildOrder extends Omit<ThreadOrder, 'allowTopologyChange' | 'takesDefinitions'> {
   /** The state that it is to take the place of. */
   readonly live: Pick<ThreadOrder, 'config' | 'statePath'>;
 }

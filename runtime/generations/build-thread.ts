@@ -3,6 +3,7 @@ import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { connectNats, JetStreamSource } from '../../connectors/index.ts';
 import {
   asMillraceError,
+  type ControlSet,
   type KvReader,
   MillraceError,
   openLmdbReader,
@@ -18,10 +19,16 @@ import type {
   BuildThreadData,
   Comparison,
 } from './build-message.ts';
+import { definitionsOf } from './definitions-of.ts';
 import { goalOf, type Reached, Rebuild } from './rebuild.ts';
 
 /** Of -20 to 19: where there is not enough time for all, the live task and answers come first. */
 const BUILD_NICENESS = 10;
+
+/** The definitions that the new state is to be of: those of the live one. */
+interface Definitions {
+  set: ControlSet | undefined;
+}
 
 /** Builds one state as it is told, one thing after the other. */
 class BuildThread {
@@ -30,13 +37,16 @@ class BuildThread {
   readonly #liveTopology: Topology;
   readonly #rebuild: Rebuild;
   readonly #live: KvReader;
+  readonly #definitions: Definitions;
 
   constructor(
     order: BuildOrder,
     topologies: readonly [Topology, Topology],
     rebuild: Rebuild,
     live: KvReader,
+    definitions: Definitions,
   ) {
+    this.#definitions = definitions;
     this.#order = order;
     [this.#topology, this.#liveTopology] = topologies;
     this.#rebuild = rebuild;
@@ -44,8 +54,10 @@ class BuildThread {
   }
 
   async do(request: BuildRequestMessage, reader: KvReader): Promise<Comparison | undefined> {
-    if (request.do === 'read') await this.#rebuild.readTo(request.goal);
-    else if (request.do === 'compare') return await this.#compare(reader);
+    if (request.do === 'read') {
+      this.#definitions.set = definitionsOf(this.#live);
+      await this.#rebuild.readTo(request.goal);
+    } else if (request.do === 'compare') return await this.#compare(reader);
     else if (request.do === 'follow') {
       const reached = this.#rebuild.reachedIn(this.#live);
       if (reached !== undefined) await this.#rebuild.followClock(reached);
@@ -62,9 +74,12 @@ class BuildThread {
         close: () => Promise.resolve(),
       };
       const reached = this.#rebuild.reachedIn(still);
-      return reached === undefined ? undefined : { reached, digest: stateDigest(this.#liveTopology, still) };
+      if (reached === undefined) return undefined;
+      const definitions = definitionsOf(still);
+      return { reached, definitions, digest: stateDigest(this.#liveTopology, still) };
     });
     if (live === undefined) throw new MillraceError('no_state', 'The live state has not committed anything.');
+    this.#definitions.set = live.definitions;
     await this.#rebuild.readTo(goalOf(live.reached, endsOf(live.reached, this.#order)));
     await this.#rebuild.followClock(live.reached);
     const built = stateDigest(this.#topology, reader);
@@ -99,6 +114,7 @@ async function open(
   const store = openLmdbStore(order.statePath);
   const reader = openLmdbReader(order.statePath, { sharedWithWriter: true });
   const live = openLmdbReader(order.live.statePath, { sharedWithWriter: true });
+  const definitions: Definitions = { set: undefined };
   const rebuild: Rebuild = new Rebuild({
     topology,
     partition,
@@ -107,6 +123,7 @@ async function open(
       new JetStreamSource({ link, stream, partition, filter_subjects: filter }),
     store,
     reader,
+    control: { current: () => definitions.set },
     requireGoingOn,
     onProgress: (inputs) => report({ kind: 'progress', inputs, applied: rebuild.applied }),
   });
@@ -117,7 +134,13 @@ async function open(
     await store.close();
     await link.close();
   };
-  const thread = new BuildThread(order, [topology, topologyOf(order.live.config)], rebuild, live);
+  const thread = new BuildThread(
+    order,
+    [topology, topologyOf(order.live.config)],
+    rebuild,
+    live,
+    definitions,
+  );
   return { thread, reader, rebuild, close };
 }
 

@@ -29,6 +29,9 @@ import { comparedTables } from './independent-tables.ts';
 /** Messages that the live state may be ahead of a build when the live task is stopped for the change. */
 const CLOSE_MESSAGES = 2_000;
 
+/** Times that a build is compared with the live state before it counts as different. */
+const MAX_COMPARISONS = 3;
+
 export interface BuildRequest {
   /** What the new generation has otherwise than the current one; `{}` builds the same again. Kept with it. */
   readonly options: OrderOptions;
@@ -72,6 +75,7 @@ export interface GenerationsOptions {
   readonly clock?: Clock;
   readonly onChange?: (state: SupervisedState, error: MillraceError | undefined) => void;
   readonly onTopologyChange?: (changes: readonly TopologyChange[]) => void;
+  readonly onDefinitionsUnread?: (message: string) => void;
   /**
    * Resolves when nothing reads from the state of a host any more whose generation was replaced. Its folder is removed
    * then.
@@ -139,7 +143,7 @@ export class Generations {
   }
 
   #liveOf(layout: GenerationLayout, options: OrderOptions): Live {
-    const { nats, onChange, onTopologyChange } = this.#options;
+    const { nats, onChange, onTopologyChange, onDefinitionsUnread } = this.#options;
     const settings = withOptions(this.#options.settings, options);
     const statePath = layout.partitionPath(WHOLE_STREAM);
     const host = new PartitionHost({
@@ -154,10 +158,12 @@ export class Generations {
         statePath,
         inputs: [ORDER_INPUT],
         allowTopologyChange: settings.allowTopologyChange,
+        takesDefinitions: true,
       }),
       clock: this.#clock,
       ...(onChange === undefined ? {} : { onChange }),
       ...(onTopologyChange === undefined ? {} : { onTopologyChange }),
+      ...(onDefinitionsUnread === undefined ? {} : { onDefinitionsUnread }),
     });
     return { layout, options, settings, host };
   }
@@ -253,8 +259,7 @@ export class Generations {
     meter.enter('reading');
     await builder.read(appliedBy(former));
     meter.enter('comparing');
-    const comparison = await builder.compare();
-    this.#accept(comparison, parts);
+    const comparison = await this.#compare(builder, parts);
     meter.enter('catching_up');
     for (let before = Number.POSITIVE_INFINITY; ; ) {
       const goal = appliedBy(former);
@@ -276,10 +281,13 @@ export class Generations {
     };
   }
 
-  #accept({ different }: Comparison, { former, next, request }: BuildParts): void {
-    const unexpected = comparedTables(different, former.settings, next.settings);
-    if (unexpected.length > 0 && request.acceptDifferent !== true) {
-      throw generationDiffers(next.layout.generation, unexpected);
+  /** A table that a definition fills piece by piece may be ahead in one of the two: then it is looked at again. */
+  async #compare(builder: Builder, { former, next, request }: BuildParts): Promise<Comparison> {
+    for (let attempt = 1; ; attempt++) {
+      const comparison = await builder.compare();
+      const unexpected = comparedTables(comparison.different, former.settings, next.settings);
+      if (unexpected.length === 0 || request.acceptDifferent === true) return comparison;
+      if (attempt === MAX_COMPARISONS) throw generationDiffers(next.layout.generation, unexpected);
     }
   }
 

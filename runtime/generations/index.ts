@@ -1,4 +1,5 @@
 export type { BuildPhase, BuildProgress } from './build-meter.ts';
+export { definitionsOf } from './definitions-of.ts';
 export { currentSettings, makeRebuiltCurrent } from './generation-record.ts';
 export {
   type BuildRequest,

@@ -1,6 +1,7 @@
 import type { Clock } from '../../engine/index.ts';
 import {
   asMillraceError,
+  type ControlInput,
   type InputPosition,
   inputPositions,
   type KvReader,
@@ -47,6 +48,8 @@ export interface RebuildOptions {
   /** Of the new state. */
   readonly store: KvStore;
   readonly reader: KvReader;
+  /** The definitions that the new state is to be of. */
+  readonly control?: ControlInput;
   readonly quarantine?: Quarantine | undefined;
   /** Throws where the work is to be given up. */
   readonly requireGoingOn: () => void;
@@ -129,6 +132,11 @@ export class Rebuild {
         this.#tellProgress(sources);
       }
       task.commit();
+      // Definitions that came meanwhile are built from the log.
+      while (task.wantsBarrier) {
+        requireGoingOn();
+        task.commit();
+      }
       this.#tellProgress(sources);
     } catch (error) {
       await this.close();
@@ -183,7 +191,7 @@ export class Rebuild {
     clock: Clock,
     sourceOf: (input: PartitionInput) => Source,
   ): PartitionTask {
-    const { topology, store, quarantine } = this.#options;
+    const { topology, store, control, quarantine } = this.#options;
     return new PartitionTask({
       topology,
       store,
@@ -192,6 +200,7 @@ export class Rebuild {
       clock,
       // What the streams' first reading owed to the outside was sent then.
       publisher: { publish: () => Promise.resolve() },
+      ...(control === undefined ? {} : { control }),
       ...(quarantine === undefined ? {} : { quarantine }),
     });
   }

@@ -29,6 +29,7 @@ export interface PartitionHostOptions {
   readonly clock?: Clock;
   readonly onChange?: (state: SupervisedState, error: MillraceError | undefined) => void;
   readonly onTopologyChange?: (changes: readonly TopologyChange[]) => void;
+  readonly onDefinitionsUnread?: (message: string) => void;
 }
 
 /** The end of a stream, and when it was seen there. */
@@ -73,6 +74,7 @@ export class PartitionHost {
         this.#run = place({
           running,
           topologyChanged: (changes) => this.#options.onTopologyChange?.(changes),
+          definitionsUnread: (message) => this.#options.onDefinitionsUnread?.(message),
         });
         return this.#run;
       },
