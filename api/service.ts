@@ -10,9 +10,11 @@ import {
   EventStreams,
   FreshnessTracker,
   Idempotency,
+  OLD_CURSOR_SECRET,
   type Route,
 } from './http/index.ts';
 import { attributionRoutes } from './sections/attribution/index.ts';
+import { catalogRoutes } from './sections/catalog/index.ts';
 import { cohortKind, cohortRoutes } from './sections/cohorts/index.ts';
 import { cubeKind, cubeRoutes } from './sections/cubes/index.ts';
 import { rfmRoute } from './sections/customers/index.ts';
@@ -23,6 +25,8 @@ import { bulkKind, bulkRoutes, ingestRoutes, Spool } from './sections/ingest/ind
 import { backfillKind, backfillRoutes, jobRoutes } from './sections/jobs/index.ts';
 import { keyRoutes } from './sections/keys/index.ts';
 import { kpiRoutes, queryKind } from './sections/kpis/index.ts';
+import { settingsRoutes } from './sections/tenant-settings/index.ts';
+import { Tenants } from './tenants/index.ts';
 
 export { bootstrapAdminKey } from './access/index.ts';
 export { serve } from './app/index.ts';
@@ -42,7 +46,7 @@ export interface Api {
 }
 
 /**
- * Builds the API: loads the keys, makes the cursors' secret on the first start, takes up interrupted
+ * Builds the API: loads the keys, takes up interrupted
  * jobs. Needs the key-value buckets; the state may come later, answers are 503 until then.
  */
 export async function createApp(ports: ApiPorts): Promise<Api> {
@@ -50,14 +54,16 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const keys = new KeyRing(ports);
   await keys.open();
   const definitions = new Definitions({ store: ports.definitions, clock, log });
+  const tenants = new Tenants(definitions, settings.customDimensions);
   const cohorts = definitions.kind(cohortKind(settings.customDimensions));
   const cubes = definitions.kind(cubeKind(ports));
   await definitions.open();
-  const cursors = await Cursors.open(ports.keys);
+  const cursors = Cursors.of(ports.keyTrust);
+  await ports.keys.delete(OLD_CURSOR_SECRET);
   const once = new Idempotency(ports.idempotency, clock);
   const tracker = new FreshnessTracker(ports);
   const metrics = new HttpMetrics();
-  const answers: AnswerParts = { ports, tracker };
+  const answers: AnswerParts = { ports, tracker, tenants };
   const events = { answers, cursors, finder: () => ports.finder?.() };
   const search = new EventSearch(events);
   const { jobs, spool } = await openJobs(ports, answers, search);
@@ -72,6 +78,8 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...bulkRoutes({ spool, jobs, once }),
       ...eventRoutes(events),
       ...kpiRoutes(answers, making),
+      ...catalogRoutes(tenants, cursors),
+      ...settingsRoutes(tenants),
       ...cubeRoutes(ports, cubes, cursors),
       ...exportRoutes({ ...making, answers, search, cursors }),
       ...backfillRoutes(making, ports.backfill),
@@ -81,7 +89,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...attributionRoutes(answers),
       ...keyRoutes(keys, cursors, clock),
       ...healthRoutes(ports, jobs, definitions),
-      ...metricsRoutes(ports, metrics, () => [...jobs.samples(), ...streams.samples()]),
+      ...metricsRoutes(ports, metrics, () => [...jobs.samples(), ...streams.samples(), ...keys.samples()]),
       ...diagnosticsRoutes(answers, { jobs, spool }),
     ];
     const app = buildApp(ports, { credentials: { keys, tokens }, limiter, budget, metrics }, routes);

@@ -22,9 +22,12 @@ import {
   diagnose,
   Generations,
   gatherFacts,
+  hasState,
   hostFacts,
+  type KeyTrust,
   ORDER_INPUT,
   OrderStates,
+  openKeyTrust,
   orderTopology,
   readSettings,
   type Settings,
@@ -80,6 +83,7 @@ async function ports(
   link: NatsLink,
   generations: Generations,
   states: OrderStates,
+  keyTrust: KeyTrust,
 ): Promise<ApiPorts> {
   const manager = await openManager(link);
   const topology = described(() => generations.settings);
@@ -101,6 +105,7 @@ async function ports(
       headHint: () => generations.host.head(ORDER_INPUT.node),
     },
     keys: await openKeyValueStore(link, 'millrace-keys'),
+    keyTrust,
     definitions: await openKeyValueStore(link, DEFINITIONS_BUCKET),
     idempotency: await openKeyValueStore(link, 'millrace-idempotency', { ttl_ms: IDEMPOTENCY_TTL_MS }),
     jobs: {
@@ -204,9 +209,12 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
   });
   const states: OrderStates = new OrderStates({ current: () => generations, payloads });
   const generations = generationsOf(settings, nats.server, link, states, log);
+  // Before the task makes a state where there was none.
+  const hadState = hasState(generations.host.statePath);
+  const keyTrust = openKeyTrust(settings.dataDir, settings.keySigningSecret, hadState);
   // Before the API is built: restoring the state takes longest.
   generations.start();
-  const apiPorts = await ports(log, link, generations, states);
+  const apiPorts = await ports(log, link, generations, states, keyTrust);
   const { created, key } = await bootstrapAdminKey(apiPorts);
   const api = await createApp(apiPorts);
   const server = await serve({ fetch: (...request) => api.app.fetch(...request) }, settings);
