@@ -14,6 +14,7 @@ import {
   type Route,
 } from './http/index.ts';
 import { attributionRoutes } from './sections/attribution/index.ts';
+import { catalogRoutes } from './sections/catalog/index.ts';
 import { cohortKind, cohortRoutes } from './sections/cohorts/index.ts';
 import { cubeKind, cubeRoutes } from './sections/cubes/index.ts';
 import { rfmRoute } from './sections/customers/index.ts';
@@ -24,6 +25,8 @@ import { bulkKind, bulkRoutes, ingestRoutes, Spool } from './sections/ingest/ind
 import { backfillKind, backfillRoutes, jobRoutes } from './sections/jobs/index.ts';
 import { keyRoutes } from './sections/keys/index.ts';
 import { kpiRoutes, queryKind } from './sections/kpis/index.ts';
+import { settingsRoutes } from './sections/tenant-settings/index.ts';
+import { Tenants } from './tenants/index.ts';
 
 export { bootstrapAdminKey } from './access/index.ts';
 export { serve } from './app/index.ts';
@@ -50,6 +53,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const keys = new KeyRing(ports);
   await keys.open();
   const definitions = new Definitions({ store: ports.definitions, clock, log });
+  const tenants = new Tenants(definitions, settings.customDimensions);
   const cohorts = definitions.kind(cohortKind(settings.customDimensions));
   const cubes = definitions.kind(cubeKind(ports));
   await definitions.open();
@@ -58,7 +62,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const once = new Idempotency(ports.idempotency, clock);
   const tracker = new FreshnessTracker(ports);
   const metrics = new HttpMetrics();
-  const answers: AnswerParts = { ports, tracker };
+  const answers: AnswerParts = { ports, tracker, tenants };
   const events = { answers, cursors, finder: () => ports.finder?.() };
   const search = new EventSearch(events);
   const { jobs, spool } = await openJobs(ports, answers, search);
@@ -69,6 +73,8 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     ...bulkRoutes({ spool, jobs, once }),
     ...eventRoutes(events),
     ...kpiRoutes(answers, making),
+    ...catalogRoutes(tenants, cursors),
+    ...settingsRoutes(tenants),
     ...cubeRoutes(ports, cubes, cursors),
     ...exportRoutes({ ...making, answers, search, cursors }),
     ...backfillRoutes(making, ports.backfill),
