@@ -13,6 +13,7 @@ import {
   kpiSummaryKind,
   logSource,
 } from './kpis/index.ts';
+import { refundsKind, returnsKind } from './returns/index.ts';
 import { rowSchema } from './rows/index.ts';
 import { DICTIONARY_TABLE, OPERATORS, RATES_TABLE } from './topology.ts';
 
@@ -50,6 +51,8 @@ export function orderQueries(settings: AnalyticsSettings) {
     retention: retentionKind(settings, open),
     rfm: rfmKind(settings, open),
     attribution: attributionKind(settings, open),
+    returns: returnsKind(settings, open),
+    refunds: refundsKind(settings, open),
   };
 }
 

@@ -25,6 +25,7 @@ import { bulkKind, bulkRoutes, ingestRoutes, Spool } from './sections/ingest/ind
 import { backfillKind, backfillRoutes, jobRoutes } from './sections/jobs/index.ts';
 import { keyRoutes } from './sections/keys/index.ts';
 import { kpiRoutes, queryKind } from './sections/kpis/index.ts';
+import { returnRoutes } from './sections/returns/index.ts';
 import { settingsRoutes } from './sections/tenant-settings/index.ts';
 import { Tenants } from './tenants/index.ts';
 
@@ -87,6 +88,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       rfmRoute(answers, cursors),
       ...cohortRoutes(answers, cohorts, cursors),
       ...attributionRoutes(answers),
+      ...returnRoutes(answers),
       ...keyRoutes(keys, cursors, clock),
       ...healthRoutes(ports, jobs, definitions),
       ...metricsRoutes(ports, metrics, () => [...jobs.samples(), ...streams.samples(), ...keys.samples()]),
