@@ -2,7 +2,7 @@ import { type AnyQueryKind, Dictionary, type QueryContext, type QueryKinds } fro
 import { cubeViews, eventLogView } from '../operators/index.ts';
 import { attributionKind } from './attribution/index.ts';
 import { retentionKind } from './cohorts/index.ts';
-import { rfmKind } from './customers/index.ts';
+import { ltvKind, rfmKind } from './customers/index.ts';
 import { countTypes, openEvents, selectEvents } from './events-query/index.ts';
 import {
   cubeSource,
@@ -49,6 +49,7 @@ export function orderQueries(settings: AnalyticsSettings) {
     types: countTypes(openLog),
     retention: retentionKind(settings, open),
     rfm: rfmKind(settings, open),
+    ltv: ltvKind(settings, open),
     attribution: attributionKind(settings, open),
   };
 }
