@@ -4,9 +4,8 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { eventFinder, orderAnalytics, orderQueries, queryKinds } from '../analytics/index.ts';
 import { KindRegistry, ManualClock, MemoryDisk, QueryExecutor, Task } from '../engine/index.ts';
-import { ControlFeed, readSettings } from '../runtime/index.ts';
+import { analyticsSettings, ControlFeed, openKeyTrust, readSettings } from '../runtime/index.ts';
 import { KeyRing } from './access/index.ts';
-import { analyticsSettings } from './answers/index.ts';
 import { MemoryKeyValueStore, MemoryStream } from './fixture-memory.ts';
 import type { ApiPorts, BackfillPort, PipelineStatus, Role } from './http/index.ts';
 import { type Api, createApp } from './service.ts';
@@ -108,6 +107,7 @@ async function build(parts: Parts): Promise<TestApi> {
     events: stream,
     stream,
     keys,
+    keyTrust: openKeyTrust(dataDir, undefined, false),
     idempotency,
     jobs: parts.jobs,
     ...(parts.backfill === undefined ? {} : { backfill: parts.backfill }),

@@ -24,11 +24,15 @@ const SHORT = {
   live_kills: 1,
   /** Processes killed with SIGKILL while events are published. */
   crash_seeds: [1, 2, 3],
+  /** Kills of a process that builds a generation of its state. */
+  generation_kills: 3,
   /** Orders of the traffic that SQL is asked about too, and queries of it. */
   contract_orders: 300,
   contract_queries: 80,
   /** Events of a log that is asked for all of them. */
   query_events: 500_000,
+  /** Events of the jobs that processes are killed in the middle of. */
+  job_events: 20_000,
 };
 
 const LONG: typeof SHORT = {
@@ -45,9 +49,11 @@ const LONG: typeof SHORT = {
   live_max_events: 1_000_000,
   live_kills: 6,
   crash_seeds: [1, 2, 3, 4, 5, 6, 7],
+  generation_kills: 12,
   contract_orders: 1_000,
   contract_queries: 500,
   query_events: 10_000_000,
+  job_events: 150_000,
 };
 
 export const sizes = process.env.TEST_LONG === '1' ? LONG : SHORT;

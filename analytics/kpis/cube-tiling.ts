@@ -2,6 +2,7 @@ import type { CubeInfo } from '../../operators/index.ts';
 import { MIN_EVENT_TIME_MS } from '../events/index.ts';
 import { isItemDimension } from '../filters/index.ts';
 import { DAY_MS } from '../query/index.ts';
+import { isOwn } from './metrics.ts';
 import type { Prepared } from './prepare.ts';
 import type { KpiCube } from './sources.ts';
 
@@ -53,10 +54,12 @@ export function tileSlots(
 
 /** Whether the cells of a cube hold the sums that a query asks for, by the same groups and filters. */
 export function canAnswer(
-  { query, seriesBy, filters, distinct, ...needs }: Prepared,
+  { query, seriesBy, filters, members, ...needs }: Prepared,
   { dimensions }: Pick<CubeInfo, 'dimensions'>,
 ): boolean {
-  if (distinct || needs.observed.length > 0 || needs.distributions.length > 0) return false;
+  // What a tenant defined is in no cube.
+  if (needs.measures.some(isOwn)) return false;
+  if (members.length > 0 || needs.observed.length > 0 || needs.distributions.length > 0) return false;
   if (query.as_of !== undefined) return false;
   const asked = [...seriesBy, ...filters.map(({ dimension }) => dimension)];
   const has = (dimension: string): boolean => dimension === 'currency' || dimensions.includes(dimension);

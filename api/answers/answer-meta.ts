@@ -17,6 +17,7 @@ import {
   requireFreshness,
   requireReader,
 } from '../http/index.ts';
+import type { Tenants } from '../tenants/index.ts';
 
 /** How fresh and how complete an answer is, and what it was made from. */
 export const metaSchema = z.object({
@@ -63,6 +64,8 @@ export interface Snapshot extends AnswerState {
 export interface AnswerParts {
   readonly ports: ApiPorts;
   readonly tracker: FreshnessTracker;
+  /** What tenants have defined for their queries; without it none has. */
+  readonly tenants?: Pick<Tenants, 'defaultsOf' | 'metricsOf' | 'settingsOf'>;
 }
 
 /**

@@ -13,3 +13,4 @@ export type { DefinitionsStatus } from './definition-bucket.ts';
 export { DefinitionError, invalidMember } from './definition-error.ts';
 export { Definitions, type DefinitionsOptions } from './definitions.ts';
 export { KindDefinitions, type NewDefinition } from './kind-definitions.ts';
+export { mergePatch } from './merge-patch.ts';
