@@ -1,7 +1,8 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import type { Clock, KeyValueConflict, KeyValueStore } from '../../engine/index.ts';
+import type { Clock } from '../../engine/index.ts';
+import { type BucketStatus, WatchedBucket } from '../../runtime/index.ts';
 import { ApiError, type ApiPorts, DEFAULT_TENANT, type Principal, ROLES, type Role } from '../http/index.ts';
 import { invalidCredentials } from './challenge.ts';
 
@@ -52,43 +53,46 @@ const NOBODY = { salt: randomBytes(16).toString('hex'), hash: randomBytes(32) };
  * change made by this process counts at once, one made by another when the watch reports it.
  */
 export class KeyRing {
-  readonly #store: KeyValueStore;
+  readonly #bucket: WatchedBucket;
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #keys = new Map<string, { record: KeyRecord; hash: Buffer; revision: number }>();
-  #stop: (() => Promise<void>) | undefined;
 
-  constructor(ports: Pick<ApiPorts, 'keys' | 'clock' | 'log'>) {
-    this.#store = ports.keys;
-    this.#clock = ports.clock;
-    this.#log = ports.log;
+  constructor({ keys: store, clock, log }: Pick<ApiPorts, 'keys' | 'clock' | 'log'>) {
+    this.#clock = clock;
+    this.#log = log;
+    const handlers = {
+      put: (key: string, value: unknown, revision: number) => this.#take(key, value, revision),
+      drop: (key: string) => void this.#keys.delete(key.slice(PREFIX.length)),
+    };
+    // All of the bucket, so that the secret of cursors comes back with it.
+    this.#bucket = new WatchedBucket({ store, clock, log, handlers, what: 'API keys' });
   }
 
   /** Loads all keys. Must be awaited before any request is checked. */
   async open(): Promise<void> {
-    this.#stop = await this.#store.watch(
-      (change) => {
-        if (!change.key.startsWith(PREFIX)) return;
-        if (change.kind === 'delete') this.#keys.delete(change.key.slice(PREFIX.length));
-        else this.#take(change.value, change.revision);
-      },
-      (error) => this.#log.error({ err: error }, 'a change of the API keys cannot be read'),
-    );
+    await this.#bucket.open();
   }
 
   async close(): Promise<void> {
-    await this.#stop?.();
+    await this.#bucket.close();
   }
 
-  #take(value: unknown, revision: number): void {
+  /** Whether keys can be made and revoked now. */
+  get status(): BucketStatus {
+    return this.#bucket.status;
+  }
+
+  #take(key: string, value: unknown, revision: number): void {
+    if (!key.startsWith(PREFIX)) return;
     const parsed = recordSchema.safeParse(value);
-    if (!parsed.success) {
-      this.#log.error({ err: parsed.error }, 'an API key record cannot be read and is ignored');
+    if (!parsed.success || PREFIX + parsed.data.id !== key) {
+      // What is there now is no key, whatever was there before.
+      this.#keys.delete(key.slice(PREFIX.length));
+      this.#log.error({ key, err: parsed.error }, 'an API key record cannot be read and is ignored');
       return;
     }
     const record = parsed.data;
-    const known = this.#keys.get(record.id);
-    if (known !== undefined && known.revision > revision) return;
     this.#keys.set(record.id, { record, hash: Buffer.from(record.hash, 'hex'), revision });
   }
 
@@ -117,9 +121,8 @@ export class KeyRing {
     const id = randomBytes(8).toString('hex');
     const token = `mr_${id}_${randomBytes(24).toString('hex')}`;
     const record = this.#recordOf(id, key, token);
-    const written = await this.#store.create(PREFIX + id, record);
+    const written = await this.#bucket.create(PREFIX + id, record);
     if (!written.ok) throw new ApiError('internal', `Key id ${id} exists already.`);
-    this.#take(record, written.revision);
     return { record, token };
   }
 
@@ -137,8 +140,8 @@ export class KeyRing {
         },
       );
     }
-    await this.#store.delete(PREFIX + oldest.id);
-    this.#keys.delete(oldest.id);
+    const revision = this.#keys.get(oldest.id)?.revision;
+    if (revision !== undefined) await this.#bucket.delete(PREFIX + oldest.id, revision);
   }
 
   #recordOf(id: string, key: NewKey, token: string): KeyRecord {
@@ -164,19 +167,10 @@ export class KeyRing {
       }
       if (entry.record.revoked_at_ms !== null) return entry.record;
       const record: KeyRecord = { ...entry.record, revoked_at_ms: this.#clock.now() };
-      const written = await this.#store.update(PREFIX + id, record, entry.revision);
-      if (written.ok) {
-        this.#take(record, written.revision);
-        return record;
-      }
-      this.#learn(id, written);
+      // One that lost has learnt what is there now.
+      const written = await this.#bucket.update(PREFIX + id, record, entry.revision);
+      if (written.ok) return record;
     }
-  }
-
-  /** Takes in what a lost compare-and-set found. */
-  #learn(id: string, { current }: KeyValueConflict): void {
-    if (current === undefined) this.#keys.delete(id);
-    else this.#take(current.value, current.revision);
   }
 
   /**
@@ -191,13 +185,9 @@ export class KeyRing {
       const key = PREFIX + PRESET_ID;
       const written =
         known === undefined
-          ? await this.#store.create(key, record)
-          : await this.#store.update(key, record, known.revision);
-      if (written.ok) {
-        this.#take(record, written.revision);
-        return true;
-      }
-      this.#learn(PRESET_ID, written);
+          ? await this.#bucket.create(key, record)
+          : await this.#bucket.update(key, record, known.revision);
+      if (written.ok) return true;
     }
   }
 
