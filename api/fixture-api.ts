@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { eventFinder, orderAnalytics, orderQueries, queryKinds } from '../analytics/index.ts';
 import { KindRegistry, ManualClock, MemoryDisk, QueryExecutor, Task } from '../engine/index.ts';
-import { ControlFeed, readSettings } from '../runtime/index.ts';
+import { ControlFeed, openKeyTrust, readSettings } from '../runtime/index.ts';
 import { KeyRing } from './access/index.ts';
 import { analyticsSettings } from './answers/index.ts';
 import { MemoryKeyValueStore, MemoryStream } from './fixture-memory.ts';
@@ -108,6 +108,7 @@ async function build(parts: Parts): Promise<TestApi> {
     events: stream,
     stream,
     keys,
+    keyTrust: openKeyTrust(dataDir, undefined, false),
     idempotency,
     jobs: parts.jobs,
     ...(parts.backfill === undefined ? {} : { backfill: parts.backfill }),

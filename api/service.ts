@@ -10,6 +10,7 @@ import {
   EventStreams,
   FreshnessTracker,
   Idempotency,
+  OLD_CURSOR_SECRET,
   type Route,
 } from './http/index.ts';
 import { attributionRoutes } from './sections/attribution/index.ts';
@@ -44,7 +45,7 @@ export interface Api {
 }
 
 /**
- * Builds the API: loads the keys, makes the cursors' secret on the first start, takes up interrupted
+ * Builds the API: loads the keys, takes up interrupted
  * jobs. Needs the key-value buckets; the state may come later, answers are 503 until then.
  */
 export async function createApp(ports: ApiPorts): Promise<Api> {
@@ -56,7 +57,8 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const cohorts = definitions.kind(cohortKind(settings.customDimensions));
   const cubes = definitions.kind(cubeKind(ports));
   await definitions.open();
-  const cursors = await Cursors.open(ports.keys);
+  const cursors = Cursors.of(ports.keyTrust);
+  await ports.keys.delete(OLD_CURSOR_SECRET);
   const once = new Idempotency(ports.idempotency, clock);
   const tracker = new FreshnessTracker(ports);
   const metrics = new HttpMetrics();
@@ -82,7 +84,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     ...attributionRoutes(answers),
     ...keyRoutes(keys, cursors, clock),
     ...healthRoutes(ports, jobs, [definitions, keys]),
-    ...metricsRoutes(ports, metrics, () => [...jobs.samples(), ...streams.samples()]),
+    ...metricsRoutes(ports, metrics, () => [...jobs.samples(), ...streams.samples(), ...keys.samples()]),
     ...diagnosticsRoutes(answers, { jobs, spool }),
   ];
   const limiter = new RateLimiter(settings.rateLimit);

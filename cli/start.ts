@@ -35,10 +35,13 @@ import {
   DEFINITIONS_BUCKET,
   diagnose,
   gatherFacts,
+  hasState,
   hostFacts,
   inThread,
+  type KeyTrust,
   ORDER_ANALYTICS_MODULE,
   ORDER_INPUT,
+  openKeyTrust,
   orderTopology,
   PartitionHost,
   readSettings,
@@ -162,6 +165,7 @@ async function ports(
   link: NatsLink,
   host: PartitionHost,
   opened: () => OpenedState | undefined,
+  keyTrust: KeyTrust,
 ): Promise<ApiPorts> {
   const manager = await openManager(link);
   const topology = orderTopology(settings);
@@ -179,6 +183,7 @@ async function ports(
       headHint: () => host.head(ORDER_INPUT.node),
     },
     keys: await openKeyValueStore(link, 'millrace-keys'),
+    keyTrust,
     definitions: await openKeyValueStore(link, DEFINITIONS_BUCKET),
     idempotency: await openKeyValueStore(link, 'millrace-idempotency', { ttl_ms: IDEMPOTENCY_TTL_MS }),
     jobs: {
@@ -214,6 +219,8 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
   });
   for (const warning of warnings) log.warn(warning);
   const host = hostOf(settings, nats.server, log);
+  // Before the task makes a state where there was none.
+  const keyTrust = openKeyTrust(settings.dataDir, settings.keySigningSecret, hasState(host.statePath));
   // Before the API is built: restoring the state takes longest.
   host.start();
   const payloads = new StreamPayloads({
@@ -222,7 +229,7 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
     subjectOf: (tenant) => `events.${tenant}.>`,
   });
   const opened = openedState(host, settings, payloads);
-  const apiPorts = await ports(settings, log, link, host, opened);
+  const apiPorts = await ports(settings, log, link, host, opened, keyTrust);
   const { created, key } = await bootstrapAdminKey(apiPorts);
   const watch = whyWatch(settings, host, link);
   const api = await createApp({ ...apiPorts, why: () => watch.causes() });

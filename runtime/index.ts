@@ -6,4 +6,5 @@ export * from './metrics/index.ts';
 export * from './orders/index.ts';
 export * from './run/index.ts';
 export * from './settings/index.ts';
+export * from './trust/index.ts';
 export * from './why/index.ts';

@@ -1,8 +1,8 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import type { Clock } from '../../engine/index.ts';
-import { type BucketStatus, WatchedBucket } from '../../runtime/index.ts';
+import type { Clock, KeyValueWrite, MetricSample } from '../../engine/index.ts';
+import { type BucketStatus, type KeyTrust, openSigned, signed, WatchedBucket } from '../../runtime/index.ts';
 import { ApiError, type ApiPorts, DEFAULT_TENANT, type Principal, ROLES, type Role } from '../http/index.ts';
 import { invalidCredentials } from './challenge.ts';
 
@@ -27,9 +27,14 @@ const recordSchema = z.object({
   revoked_at_ms: z.number().nullable(),
   salt: z.string(),
   hash: z.string(),
+  /** One more with each change: an older one that is put back is known as such. */
+  version: z.number().int().min(1),
 });
+const unsignedSchema = recordSchema.omit({ version: true });
+/** Refused records that are logged; all are counted. */
+const MAX_LOGGED_REFUSALS = 100;
 
-/** A key as it is stored: of the secret only a salted HMAC-SHA-256. */
+/** A key as it is stored, with a signature: of the secret only a salted HMAC-SHA-256. */
 export type KeyRecord = z.infer<typeof recordSchema>;
 
 export interface NewKey {
@@ -51,22 +56,37 @@ const NOBODY = { salt: randomBytes(16).toString('hex'), hash: randomBytes(32) };
 /**
  * The API keys, all of them in memory and kept current by a watch, so that checking one asks nobody. A
  * change made by this process counts at once, one made by another when the watch reports it.
+ *
+ * Whoever can write the bucket makes no key by that: a record counts if it is signed (`KeyTrust`) and not older
+ * than one that was seen. What is refused stays in the bucket until its key is changed.
  */
 export class KeyRing {
   readonly #bucket: WatchedBucket;
   readonly #clock: Clock;
   readonly #log: Logger;
+  readonly #trust: KeyTrust;
+  /** A revision of 0: the bucket does not have it. */
   readonly #keys = new Map<string, { record: KeyRecord; hash: Buffer; revision: number }>();
+  /** Revisions of refused records, by the id they stand for: what the next change of the key replaces. */
+  readonly #refused = new Map<string, number>();
+  readonly #unsigned = new Map<string, { readonly value: unknown; readonly revision: number }>();
+  #refusals = 0;
 
-  constructor({ keys: store, clock, log }: Pick<ApiPorts, 'keys' | 'clock' | 'log'>) {
+  constructor({ keys: store, keyTrust, clock, log }: Pick<ApiPorts, 'keys' | 'keyTrust' | 'clock' | 'log'>) {
+    this.#trust = keyTrust;
     this.#clock = clock;
     this.#log = log;
-    const handlers = {
-      put: (key: string, value: unknown, revision: number) => this.#take(key, value, revision),
-      drop: (key: string) => void this.#keys.delete(key.slice(PREFIX.length)),
-    };
-    // All of the bucket, so that the secret of cursors comes back with it.
-    this.#bucket = new WatchedBucket({ store, clock, log, handlers, what: 'API keys' });
+    this.#bucket = new WatchedBucket({
+      ...{ store, clock, log, prefix: PREFIX, what: 'API keys' },
+      handlers: {
+        put: (key, value, revision) => this.#read(key.slice(PREFIX.length), value, revision),
+        drop: (key) => {
+          const id = key.slice(PREFIX.length);
+          this.#keys.delete(id);
+          this.#refused.delete(id);
+        },
+      },
+    });
   }
 
   /** Loads all keys. Must be awaited before any request is checked. */
@@ -83,17 +103,84 @@ export class KeyRing {
     return this.#bucket.status;
   }
 
-  #take(key: string, value: unknown, revision: number): void {
-    if (!key.startsWith(PREFIX)) return;
-    const parsed = recordSchema.safeParse(value);
-    if (!parsed.success || PREFIX + parsed.data.id !== key) {
-      // What is there now is no key, whatever was there before.
-      this.#keys.delete(key.slice(PREFIX.length));
-      this.#log.error({ key, err: parsed.error }, 'an API key record cannot be read and is ignored');
+  /** Records in the bucket that were ignored because nobody who may has written them. */
+  get refusals(): number {
+    return this.#refusals;
+  }
+
+  samples(): readonly MetricSample[] {
+    return [
+      {
+        name: 'millrace.keys.refused',
+        kind: 'counter',
+        help: 'Records in the bucket of the API keys that are ignored',
+        labels: {},
+        value: this.#refusals,
+      },
+    ];
+  }
+
+  /** Takes in what the bucket has. */
+  #read(id: string, value: unknown, revision: number): void {
+    const opened = openSigned(this.#trust.secret, PREFIX + id, value);
+    const parsed = recordSchema.safeParse(opened.kind === 'signed' ? opened.record : undefined);
+    if (opened.kind === 'signed' && parsed.success && parsed.data.id === id) {
+      if (parsed.data.version >= (this.#trust.known.get(PREFIX + id)?.version ?? 1)) {
+        this.#take(parsed.data, revision);
+        return;
+      }
+      this.#refuse(id, revision, 'it is an older version of the key, put back');
       return;
     }
-    const record = parsed.data;
-    this.#keys.set(record.id, { record, hash: Buffer.from(record.hash, 'hex'), revision });
+    if (opened.kind === 'unsigned' && this.#trust.adoptUnsigned) this.#unsigned.set(id, { value, revision });
+    this.#refuse(
+      id,
+      revision,
+      opened.kind === 'unsigned' ? 'it has no signature' : 'its signature does not hold',
+    );
+  }
+
+  #refuse(id: string, revision: number, why: string): void {
+    this.#refused.set(id, revision);
+    this.#refusals += 1;
+    if (this.#refusals > MAX_LOGGED_REFUSALS) return;
+    this.#log.error(
+      { id, why },
+      'a record in the bucket of the API keys is ignored: this installation did not write it. See who can write ' +
+        'to the bucket millrace-keys; if it was another process of yours, give both the same KEY_SIGNING_SECRET',
+    );
+  }
+
+  #take(record: KeyRecord, revision: number): void {
+    const { id, version } = record;
+    this.#refused.delete(id);
+    this.#unsigned.delete(id);
+    this.#trust.known.raise(PREFIX + id, { version, ...(id === PRESET_ID ? { record } : {}) });
+    this.#keys.set(id, { record, hash: Buffer.from(record.hash, 'hex'), revision });
+  }
+
+  /**
+   * Signs what a version wrote that did not sign. Called once, on a bucket of such a version: what is in it
+   * then was obeyed until now.
+   */
+  async adopt(): Promise<void> {
+    for (const [id, { value, revision }] of [...this.#unsigned]) {
+      const parsed = unsignedSchema.safeParse(value);
+      if (!parsed.success || parsed.data.id !== id) continue;
+      const record = { ...parsed.data, version: 1 };
+      const written = await this.#write(record, revision);
+      if (written.ok) this.#log.warn({ id, name: record.name, role: record.role }, 'an API key was signed');
+    }
+  }
+
+  /** Writes a record over a revision of its key; 0: over none. */
+  async #write(record: KeyRecord, revision: number): Promise<KeyValueWrite> {
+    const key = PREFIX + record.id;
+    const value = signed(this.#trust.secret, key, record);
+    // A refused record is in the place of the known one.
+    const over = this.#refused.get(record.id) ?? revision;
+    // What is there afterwards, this record or another one, has been read when it returns.
+    return over === 0 ? await this.#bucket.create(key, value) : await this.#bucket.update(key, value, over);
   }
 
   /** Whose key this is; undefined when it is no key. Throws 401 for one that works no longer. */
@@ -120,8 +207,8 @@ export class KeyRing {
     await this.#makeRoom(key.tenant);
     const id = randomBytes(8).toString('hex');
     const token = `mr_${id}_${randomBytes(24).toString('hex')}`;
-    const record = this.#recordOf(id, key, token);
-    const written = await this.#bucket.create(PREFIX + id, record);
+    const record = this.#recordOf(id, key, token, 1);
+    const written = await this.#write(record, 0);
     if (!written.ok) throw new ApiError('internal', `Key id ${id} exists already.`);
     return { record, token };
   }
@@ -140,14 +227,15 @@ export class KeyRing {
         },
       );
     }
-    const revision = this.#keys.get(oldest.id)?.revision;
-    if (revision !== undefined) await this.#bucket.delete(PREFIX + oldest.id, revision);
+    const revision = this.#refused.get(oldest.id) ?? this.#keys.get(oldest.id)?.revision ?? 0;
+    await this.#bucket.delete(PREFIX + oldest.id, revision);
+    this.#keys.delete(oldest.id);
   }
 
-  #recordOf(id: string, key: NewKey, token: string): KeyRecord {
+  #recordOf(id: string, key: NewKey, token: string, version: number): KeyRecord {
     const salt = randomBytes(16).toString('hex');
     const hash = hashOf(token, salt).toString('hex');
-    return { ...key, id, created_at_ms: this.#clock.now(), revoked_at_ms: null, salt, hash };
+    return { ...key, id, created_at_ms: this.#clock.now(), revoked_at_ms: null, salt, hash, version };
   }
 
   /** The keys of a tenant, oldest first. */
@@ -166,10 +254,9 @@ export class KeyRing {
         throw new ApiError('not_found', `There is no key with this id.`);
       }
       if (entry.record.revoked_at_ms !== null) return entry.record;
-      const record: KeyRecord = { ...entry.record, revoked_at_ms: this.#clock.now() };
-      // One that lost has learnt what is there now.
-      const written = await this.#bucket.update(PREFIX + id, record, entry.revision);
-      if (written.ok) return record;
+      const { record: before, revision } = entry;
+      const record = { ...before, revoked_at_ms: this.#clock.now(), version: before.version + 1 };
+      if ((await this.#write(record, revision)).ok) return record;
     }
   }
 
@@ -179,16 +266,19 @@ export class KeyRing {
    */
   async preset(token: string): Promise<boolean> {
     for (;;) {
-      const known = this.#keys.get(PRESET_ID);
+      const known = this.#keys.get(PRESET_ID) ?? this.#remembered(PRESET_ID);
       if (known !== undefined && timingSafeEqual(known.hash, hashOf(token, known.record.salt))) return false;
-      const record = this.#recordOf(PRESET_ID, { ...ADMIN, name: 'ADMIN_KEY' }, token);
-      const key = PREFIX + PRESET_ID;
-      const written =
-        known === undefined
-          ? await this.#bucket.create(key, record)
-          : await this.#bucket.update(key, record, known.revision);
-      if (written.ok) return true;
+      const version = (known?.record.version ?? 0) + 1;
+      const record = this.#recordOf(PRESET_ID, { ...ADMIN, name: 'ADMIN_KEY' }, token, version);
+      if ((await this.#write(record, known?.revision ?? 0)).ok) return true;
     }
+  }
+
+  /** A changed key as it was last seen, though the bucket has lost it: what was revoked stays revoked. */
+  #remembered(id: string): { readonly record: KeyRecord; hash: Buffer; revision: number } | undefined {
+    const parsed = recordSchema.safeParse(this.#trust.known.get(PREFIX + id)?.record);
+    if (!parsed.success) return undefined;
+    return { record: parsed.data, hash: Buffer.from(parsed.data.hash, 'hex'), revision: 0 };
   }
 
   /** Whether anybody can administer the default tenant. */
@@ -218,11 +308,13 @@ const ADMIN: NewKey = {
  * generated one when there is none that works. A generated `key` is returned to be shown once.
  */
 export async function bootstrapAdminKey(
-  ports: Pick<ApiPorts, 'keys' | 'clock' | 'log' | 'settings'>,
+  ports: Pick<ApiPorts, 'keys' | 'keyTrust' | 'clock' | 'log' | 'settings'>,
 ): Promise<{ readonly created: boolean; readonly key?: string }> {
   const ring = new KeyRing(ports);
   await ring.open();
   try {
+    if (ports.keyTrust.adoptUnsigned) await ring.adopt();
+    ports.keyTrust.known.begin();
     const { adminKey } = ports.settings;
     if (adminKey !== undefined) {
       if (adminKey.length < 16) ports.log.warn('ADMIN_KEY is short: anybody may guess it');

@@ -8,7 +8,7 @@ import type {
   QueryExecutor,
   TopologyDescription,
 } from '../../engine/index.ts';
-import type { Cause, Settings } from '../../runtime/index.ts';
+import type { Cause, KeyTrust, Settings } from '../../runtime/index.ts';
 
 /** The state that answers are read from: one generation and its committed snapshots. */
 export interface StateReader {
@@ -63,8 +63,9 @@ export interface ApiPorts {
   finder?(): FinderParts | undefined;
   readonly events: EventPublisher;
   readonly stream: StreamHead;
-  /** API keys and the secret of cursors: a bucket with history 1 and no TTL. */
+  /** API keys: a bucket with history 1 and no TTL. */
   readonly keys: KeyValueStore;
+  readonly keyTrust: KeyTrust;
   /** What users define: a bucket with history 1 and no TTL. */
   readonly definitions: KeyValueStore;
   /** Answers by idempotency key: a bucket whose TTL is IDEMPOTENCY_TTL_MS. */
