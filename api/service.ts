@@ -35,8 +35,9 @@ export { createTopologyApp } from './topology/index.ts';
 export const API_VERSION = '1.0.0';
 
 export interface Api {
+  /** For the settings of the state's current generation: to be asked for with each request. */
   readonly app: App;
-  /** Every route, as it documents itself. */
+  /** Every route of it, as it documents itself. */
   readonly routes: readonly Route[];
   /** Ends what would be open for ever, so that the HTTP server can drain. */
   drain(): void;
@@ -68,34 +69,48 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const { jobs, spool } = await openJobs(ports, answers, search);
   const streams = new EventStreams();
   const making = { jobs, once };
-  const routes = [
-    ...ingestRoutes(ports, once),
-    ...bulkRoutes({ spool, jobs, once }),
-    ...eventRoutes(events),
-    ...kpiRoutes(answers, making),
-    ...catalogRoutes(tenants, cursors),
-    ...settingsRoutes(tenants),
-    ...cubeRoutes(ports, cubes, cursors),
-    ...exportRoutes({ ...making, answers, search, cursors }),
-    ...backfillRoutes(making, ports.backfill),
-    ...jobRoutes({ jobs, cursors, streams, now: () => clock.now() }),
-    rfmRoute(answers, cursors),
-    ...cohortRoutes(answers, cohorts, cursors),
-    ...attributionRoutes(answers),
-    ...keyRoutes(keys, cursors, clock),
-    ...healthRoutes(ports, jobs, [definitions, keys]),
-    ...metricsRoutes(ports, metrics, () => [...jobs.samples(), ...streams.samples(), ...keys.samples()]),
-    ...diagnosticsRoutes(answers, { jobs, spool }),
-  ];
   const limiter = new RateLimiter(settings.rateLimit);
   const budget = new BodyBudget(settings.inflightBody_bytes);
   const tokens = settings.jwt === undefined ? undefined : new TokenVerifier(settings.jwt, ports);
-  const app = buildApp(ports, { credentials: { keys, tokens }, limiter, budget, metrics }, routes);
-  addDocs(app, () => openApiDocument(routes, API_VERSION), API_VERSION);
+  const build = (): Pick<Api, 'app' | 'routes'> => {
+    const routes = [
+      ...ingestRoutes(ports, once),
+      ...bulkRoutes({ spool, jobs, once }),
+      ...eventRoutes(events),
+      ...kpiRoutes(answers, making),
+      ...catalogRoutes(tenants, cursors),
+      ...settingsRoutes(tenants),
+      ...cubeRoutes(ports, cubes, cursors),
+      ...exportRoutes({ ...making, answers, search, cursors }),
+      ...backfillRoutes(making, ports.backfill),
+      ...jobRoutes({ jobs, cursors, streams, now: () => clock.now() }),
+      rfmRoute(answers, cursors),
+      ...cohortRoutes(answers, cohorts, cursors),
+      ...attributionRoutes(answers),
+      ...keyRoutes(keys, cursors, clock),
+      ...healthRoutes(ports, jobs, [definitions, keys]),
+      ...metricsRoutes(ports, metrics, () => [...jobs.samples(), ...streams.samples(), ...keys.samples()]),
+      ...diagnosticsRoutes(answers, { jobs, spool }),
+    ];
+    const app = buildApp(ports, { credentials: { keys, tokens }, limiter, budget, metrics }, routes);
+    addDocs(app, () => openApiDocument(routes, API_VERSION), API_VERSION);
+    return { app, routes };
+  };
+  // Names of dimensions are part of what routes take: another generation of the state may have others.
+  let [built, dimensions] = [build(), settings.customDimensions];
+  const current = (): Pick<Api, 'app' | 'routes'> => {
+    const { customDimensions } = ports.settings;
+    if (customDimensions !== dimensions) [built, dimensions] = [build(), customDimensions];
+    return built;
+  };
   jobs.start();
   return {
-    app,
-    routes,
+    get app() {
+      return current().app;
+    },
+    get routes() {
+      return current().routes;
+    },
     drain: () => streams.close(),
     close: async () => {
       streams.close();
