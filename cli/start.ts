@@ -2,6 +2,7 @@ import { type Logger, pino } from 'pino';
 import { TOPOLOGY_NAME } from '../analytics/index.ts';
 import { type ApiPorts, IDEMPOTENCY_TTL_MS, loadService, type PipelineStatus } from '../api/index.ts';
 import {
+  checkPermissions,
   connectNats,
   type EmbeddedCredentials,
   EVENTS_STREAM,
@@ -13,6 +14,7 @@ import {
   openManager,
   publisherInbox,
   StreamPayloads,
+  servicePermissions,
   startEmbeddedNats,
   streamFacts,
 } from '../connectors/index.ts';
@@ -35,6 +37,7 @@ import {
 } from '../runtime/index.ts';
 import { type CommandArguments, type CommandContext, type Running, UsageError } from './command.ts';
 import { keepStatus } from './keep-status.ts';
+import { SERVICE_NEEDS } from './service-needs.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -204,6 +207,9 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
   for (const line of openDataFolder(settings.dataDir)) log.warn(line);
   const nats = await broker(settings, env, log);
   const link = await connectNats({ ...nats.server, name: 'millrace-api' });
+  if (settings.nats !== undefined) {
+    await checkPermissions(settings.nats, servicePermissions(settings.nats, SERVICE_NEEDS));
+  }
   const { warnings } = await ensureStreams(link, {
     events: { max_age_ms: (settings.retentionDays ?? 0) * DAY_MS },
   });

@@ -17,6 +17,7 @@ import {
   type Quarantine,
   type Source,
   type SourceRecord,
+  TraceFollower,
 } from '../edges/index.ts';
 import {
   emittedBy,
@@ -85,6 +86,7 @@ export class Task {
   #inputs: Inputs | undefined;
   readonly #watermarkOf = new Map<string, readonly string[]>();
   readonly #failures = new FailureWatch();
+  readonly #traces = new TraceFollower();
   #commit = 0;
   #eventTime = new EventTime();
   #uncommitted = 0;
@@ -170,7 +172,7 @@ export class Task {
       metrics: this.metrics,
       topology: this.#options.topology.name,
       partition,
-      send: (message) => this.#opened().outbox.stage(message),
+      send: (message) => this.#opened().outbox.stage(this.#traces.mark(message)),
       notice: (notice: Notice) => this.#notices.add(notice),
       requestBarrier: () => {
         this.#barrierRequested = true;
@@ -269,7 +271,12 @@ export class Task {
       }) ?? records;
     const pushed_ms = performance.now();
     emittedBy(this.metrics, input.node).add(records.length);
-    if (admitted.length > 0) graph.push(batch(admitted), input.node);
+    if (admitted.length > 0) {
+      for (const run of this.#traces.runs(admitted)) {
+        graph.push(batch(run), input.node);
+        if (this.#failures.first !== undefined) break;
+      }
+    }
     const failure = this.#failures.first;
     if (failure !== undefined && quarantine !== undefined) {
       throw asMillraceError(quarantine.blame(input.node, admitted, failure));
