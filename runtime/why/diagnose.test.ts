@@ -87,6 +87,12 @@ describe('diagnose', () => {
     expect(codes(facts({ host: undefined, look }))).toEqual(['not_running', 'no_messages']);
   });
 
+  it('takes an embedded server that is away for a part of the process', () => {
+    const nats = { url: 'nats://here', problem: { code: 'nats_not_started', message: 'No.' } };
+    expect(codes(facts({ host: undefined, nats, look: LOOK }))).toEqual(['not_running']);
+    expect(codes(facts({ nats }))).toEqual(['nats_away']);
+  });
+
   it('says nothing of an empty stream whose messages were all processed', () => {
     expect(codes(facts({ look: { ...LOOK, messages: 0 }, progress: at({}) }))).toEqual([]);
   });
