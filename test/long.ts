@@ -23,6 +23,8 @@ const SHORT = {
   contract_queries: 80,
   /** Events of a log that is asked for all of them. */
   query_events: 500_000,
+  /** Random funnels that are compared with every sequence of events. */
+  random_funnels: 60,
 };
 
 const LONG: typeof SHORT = {
@@ -38,6 +40,7 @@ const LONG: typeof SHORT = {
   contract_orders: 1_000,
   contract_queries: 500,
   query_events: 10_000_000,
+  random_funnels: 600,
 };
 
 export const sizes = process.env.TEST_LONG === '1' ? LONG : SHORT;
