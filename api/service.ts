@@ -17,6 +17,7 @@ import { cohortKind, cohortRoutes } from './sections/cohorts/index.ts';
 import { rfmRoute } from './sections/customers/index.ts';
 import { EventSearch, eventRoutes } from './sections/events/index.ts';
 import { exportKind, exportRoutes } from './sections/exports/index.ts';
+import { funnelDefinitionKind, funnelRoutes } from './sections/funnels/index.ts';
 import { diagnosticsRoutes, healthRoutes, metricsRoutes } from './sections/health/index.ts';
 import { bulkKind, bulkRoutes, ingestRoutes, Spool } from './sections/ingest/index.ts';
 import { backfillKind, backfillRoutes, jobRoutes } from './sections/jobs/index.ts';
@@ -49,6 +50,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   await keys.open();
   const definitions = new Definitions({ store: ports.definitions, clock, log });
   const cohorts = definitions.kind(cohortKind(settings.customDimensions));
+  const funnels = definitions.kind(funnelDefinitionKind(settings.customDimensions));
   await definitions.open();
   const cursors = await Cursors.open(ports.keys);
   const once = new Idempotency(ports.idempotency, clock);
@@ -70,6 +72,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     ...jobRoutes({ jobs, cursors, streams, now: () => clock.now() }),
     rfmRoute(answers, cursors),
     ...cohortRoutes(answers, cohorts, cursors),
+    ...funnelRoutes(answers, funnels, cursors),
     ...attributionRoutes(answers),
     ...keyRoutes(keys, cursors, clock),
     ...healthRoutes(ports, jobs, definitions),

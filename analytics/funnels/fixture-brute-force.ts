@@ -56,21 +56,34 @@ export function funnelShop(seed: number, count = 420): ShopEvent[] {
     const dimensions = { channel: random.pick(['web', 'app', '']), country: random.pick(['DE', 'GB']) };
     const kind = random.int(1, 10);
     if (kind <= 7) {
-      events.push({ event_id: `v${n}`, type: random.pick(TYPES), time: iso(at_ms), ...entity, ...dimensions });
+      events.push({
+        event_id: `v${n}`,
+        type: random.pick(TYPES),
+        time: iso(at_ms),
+        ...entity,
+        ...dimensions,
+      });
       continue;
     }
     const order = { order_id: `o${n}`, amount: 100, currency: 'EUR' };
     const created = { type: 'order.created', ...order, ...entity, ...dimensions };
     events.push({ event_id: `e${n}`, time: iso(at_ms), ...created });
     const later = (): string => iso(at_ms + random.int(0, 4) * MINUTE_MS);
-    if (kind === 9) events.push({ event_id: `again${n}`, ...created, time: iso(at_ms + random.int(1, 4) * MINUTE_MS) });
+    if (kind === 9)
+      events.push({ event_id: `again${n}`, ...created, time: iso(at_ms + random.int(1, 4) * MINUTE_MS) });
     if (kind === 10) {
       // A newer version is in another country: the order, and the payment that has none of its own, are too.
       const moved = { ...created, country: dimensions.country === 'DE' ? 'GB' : 'DE' };
       events.push({ event_id: `moved${n}`, ...moved, time: iso(at_ms + random.int(1, 4) * MINUTE_MS) });
     }
     if (kind >= 9)
-      events.push({ event_id: `p${n}`, type: 'payment.succeeded', time: later(), order_id: `o${n}`, amount: 100 });
+      events.push({
+        event_id: `p${n}`,
+        type: 'payment.succeeded',
+        time: later(),
+        order_id: `o${n}`,
+        amount: 100,
+      });
   }
   return events;
 }
@@ -108,7 +121,9 @@ export function randomFunnel(random: SeededRandom): AskedFunnel {
 
 /** The events as they count: each once, an order once, with what they have from their orders. */
 export function countedEvents(raw: readonly ShopEvent[]): Plain[] {
-  const byId = new Map((raw as unknown as readonly Plain[]).map((event) => [event.event_id as string, event]));
+  const byId = new Map(
+    (raw as unknown as readonly Plain[]).map((event) => [event.event_id as string, event]),
+  );
   const all = [...byId.values()];
   const byTime = (a: Plain, b: Plain): number => Date.parse(a.time as string) - Date.parse(b.time as string);
   const versions = (order: string | undefined): Plain[] =>
@@ -249,7 +264,8 @@ class Search {
     for (let at = 0; at < this.#events.length; at++) {
       const event = this.#events[at] as Seen;
       if (picks.includes(at) || event.hold !== this.#events[entry]?.hold) continue;
-      if (event.at_ms < this.#time(last) || event.at_ms > this.#time(entry) + windowMs(this.#asked.window)) continue;
+      if (event.at_ms < this.#time(last) || event.at_ms > this.#time(entry) + windowMs(this.#asked.window))
+        continue;
       if (this.#asked.ties === 'strict_increase' && event.at_ms === this.#time(last)) continue;
       const fills =
         this.#asked.order === 'any'

@@ -3,7 +3,14 @@ import { type Cancel, EntityEvents, type QueryContext } from '../../engine/index
 import type { FunnelResult } from '../../operators/index.ts';
 import { DEFAULT_COST, type EntityWork, entityParts } from '../entity-rows/index.ts';
 import { normalType } from '../events/index.ts';
-import { formatUtc, granularityOf, MAX_RANGE_MS, parseRange, QueryError } from '../query/index.ts';
+import {
+  formatUtc,
+  granularityOf,
+  MAX_RANGE_MS,
+  MIN_RANGE_MS,
+  parseRange,
+  QueryError,
+} from '../query/index.ts';
 import {
   type FamilyShared,
   type FamilySources,
@@ -51,7 +58,9 @@ export function planFunnel<Q extends FunnelQuery>(
   const scan = { start_ms: funnel.scan.start_ms, end_ms: Math.min(funnel.scan.end_ms, MAX_RANGE_MS) };
   const request = { scope: context.scope, ...scan, ...(upTo === undefined ? {} : { upTo }) };
   const plan = sources.planScan(request);
-  if (plan.request.start_ms > range.start_ms) throw behindRetention(plan.request.start_ms);
+  // From the beginning on: what is kept is meant.
+  const isFromStart = range.start_ms === MIN_RANGE_MS;
+  if (!isFromStart && plan.request.start_ms > range.start_ms) throw behindRetention(plan.request.start_ms);
   const why = needsRows ? 'ids of entities are asked for' : whyRows(query, funnel);
   const way = why === undefined ? ('labels' as const) : ('rows' as const);
   const parts = entityParts(plan, way === 'labels' ? LABEL_COST : DEFAULT_COST);

@@ -17,9 +17,11 @@ const seed = Number(process.env.FUNNEL_SEED ?? 7);
 /** The numbers of an answer that standings give. */
 function numbersOf(own: readonly Standing[], asked: AskedFunnel) {
   const reached = asked.steps.map((_, step) => own.filter(({ times_ms }) => times_ms.length > step));
-  const percent = (a: number, b: number): number | null => (b === 0 ? null : Math.round((1_000 * a) / b) / 10);
+  const percent = (a: number, b: number): number | null =>
+    b === 0 ? null : Math.round((1_000 * a) / b) / 10;
   const of = (status: Standing['status'], step?: number): number =>
-    own.filter((each) => each.status === status && (step === undefined || each.times_ms.length === step)).length;
+    own.filter((each) => each.status === status && (step === undefined || each.times_ms.length === step))
+      .length;
   const entered = reached[0]?.length ?? 0;
   const last = asked.steps.length;
   const percentiles = (values: readonly number[]) => {
@@ -160,7 +162,11 @@ describe(`funnels (seed ${seed})`, () => {
       const asked = { ...randomFunnel(random), group_by: [], attribution: 'first_step', hold_constant: [] };
       const labels = await state.ask(state.kinds.funnel, { ...asked, explain: true });
       // Held by what is equal on all events, nothing changes but the way.
-      const rows = await state.ask(state.kinds.funnel, { ...asked, hold_constant: ['voucher_code'], explain: true });
+      const rows = await state.ask(state.kinds.funnel, {
+        ...asked,
+        hold_constant: ['voucher_code'],
+        explain: true,
+      });
       expect([labels.explain?.way, rows.explain?.way]).toEqual(['labels', 'rows']);
       expect(labels.body).toEqual(rows.body);
     }
@@ -176,14 +182,22 @@ describe(`funnels (seed ${seed})`, () => {
       ...{ exclusions: [], hold_constant: [], group_by: [], attribution: 'first_step', limit: 25 },
       ...{ start: new Date(BEGIN_MS).toISOString(), end: new Date(BEGIN_MS + 3_600_000).toISOString() },
     };
-    const ask = async () => (await state.ask(state.kinds.funnel, { ...asked, explain: true })) as { body: object };
+    const ask = async () =>
+      (await state.ask(state.kinds.funnel, { ...asked, explain: true })) as { body: object };
     const before = (await ask()).body;
     await state.add(events.slice(0, 50));
     expect((await ask()).body).toEqual(before);
     const at = (minutes: number): string => new Date(BEGIN_MS + minutes * 60_000).toISOString();
     const late = [
       { event_id: 'late1', type: 'visit', time: at(1), customer_id: 'new' },
-      { event_id: 'late2', type: 'order.created', time: at(2), order_id: 'late', customer_id: 'new', country: 'GB' },
+      {
+        event_id: 'late2',
+        type: 'order.created',
+        time: at(2),
+        order_id: 'late',
+        customer_id: 'new',
+        country: 'GB',
+      },
     ];
     await state.add(late);
     const dropped = (await ask()).body;
@@ -200,7 +214,11 @@ describe(`funnels (seed ${seed})`, () => {
 
   it('refuse what cannot be asked', () => {
     const schema = adhocFunnelSchemaOf();
-    const good = { steps: [{ event: 'a' }, { event: 'b' }], start: '2025-01-01T00:00:00Z', end: '2025-01-02T00:00:00Z' };
+    const good = {
+      steps: [{ event: 'a' }, { event: 'b' }],
+      start: '2025-01-01T00:00:00Z',
+      end: '2025-01-02T00:00:00Z',
+    };
     expect(schema.safeParse(good).success).toBe(true);
     for (const bad of [
       { steps: [{ event: 'a' }] },
