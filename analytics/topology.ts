@@ -19,7 +19,7 @@ import {
 } from '../operators/index.ts';
 import { decodeEvents, type EventBatch, rawOf } from './events/index.ts';
 import { eventRates, eventWatermark, ledger } from './ledger/index.ts';
-import { DEFAULT_ROW_CUBES, RowContribution, rowSchema } from './rows/index.ts';
+import { CUBE_KIND, cubeOfBody, DEFAULT_ROW_CUBES, RowContribution, rowSchema } from './rows/index.ts';
 
 export interface OrderAnalyticsOptions {
   readonly cubes: readonly CubeDefinition[];
@@ -128,6 +128,7 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
         reader: () => new RowContribution(),
         dictionaryTable: DICTIONARY_TABLE,
         cells_per_day: config.cells_per_day,
+        defined: { kind: CUBE_KIND, read: (body) => cubeOfBody(body, config.custom) },
         history: (table) =>
           logHistory(logReads(table, schema), {
             schema,

@@ -4,9 +4,8 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { eventFinder, orderAnalytics, orderQueries, queryKinds } from '../analytics/index.ts';
 import { KindRegistry, ManualClock, MemoryDisk, QueryExecutor, Task } from '../engine/index.ts';
-import { readSettings } from '../runtime/index.ts';
+import { analyticsSettings, ControlFeed, openKeyTrust, readSettings } from '../runtime/index.ts';
 import { KeyRing } from './access/index.ts';
-import { analyticsSettings } from './answers/index.ts';
 import { MemoryKeyValueStore, MemoryStream } from './fixture-memory.ts';
 import type { ApiPorts, BackfillPort, PipelineStatus, Role } from './http/index.ts';
 import { type Api, createApp } from './service.ts';
@@ -89,7 +88,11 @@ async function build(parts: Parts): Promise<TestApi> {
   const store = disk.open();
   const publisher = { publish: async (): Promise<void> => {} };
   const source = stream.source();
-  const task = new Task({ topology, source, store, publisher, clock });
+  const feed = new ControlFeed((error) => {
+    throw error;
+  });
+  feed.start(() => Promise.resolve(definitions));
+  const task = new Task({ topology, source, store, publisher, clock, control: feed.control });
   await task.open();
   const reader = disk.reader();
   const kinds = new KindRegistry(queryKinds(analyticsSettings(settings)));
@@ -104,6 +107,7 @@ async function build(parts: Parts): Promise<TestApi> {
     events: stream,
     stream,
     keys,
+    keyTrust: openKeyTrust(dataDir, undefined, false),
     idempotency,
     jobs: parts.jobs,
     ...(parts.backfill === undefined ? {} : { backfill: parts.backfill }),
@@ -130,7 +134,8 @@ async function build(parts: Parts): Promise<TestApi> {
     },
     apply: async () => {
       while ((await task.step(0)) > 0);
-      task.commit();
+      do task.commit();
+      while (task.wantsBarrier);
       test.pipeline = { ...test.pipeline, metrics: task.metrics.samples() };
     },
     key: async (role, options = {}) => {
@@ -159,11 +164,13 @@ async function build(parts: Parts): Promise<TestApi> {
     },
     restart: async () => {
       await api.close();
+      await feed.close();
       task.close();
       return build(parts);
     },
     close: async () => {
       await api.close();
+      await feed.close();
       task.close();
       await rm(dataDir, { recursive: true, force: true });
     },

@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../engine/index.ts';
-import { durationOf } from '../runtime/index.ts';
+import { durationOf, type KeyTrust, KnownRecords } from '../runtime/index.ts';
 import { KeyRing, MAX_KEYS_PER_TENANT } from './access/index.ts';
 import { RateLimiter } from './app/index.ts';
 import { MemoryKeyValueStore } from './fixture-memory.ts';
@@ -54,10 +54,18 @@ describe('subject tokens', () => {
   ])('%j', (key, token) => expect(subjectToken(key)).toBe(token));
 });
 
+const trust = (secret: string): KeyTrust => ({
+  secret: Buffer.from(secret),
+  known: new KnownRecords(),
+  adoptUnsigned: false,
+});
+
 describe('keys', () => {
   it('are bounded for a tenant, and make room by forgetting revoked ones', async () => {
     const clock = new ManualClock(1_000);
-    const ring = new KeyRing({ keys: new MemoryKeyValueStore(), clock, log: pino({ level: 'silent' }) });
+    const keyTrust = trust('a');
+    const log = pino({ level: 'silent' });
+    const ring = new KeyRing({ keys: new MemoryKeyValueStore(), keyTrust, clock, log });
     await ring.open();
     const make = (tenant: string) =>
       ring.create({
@@ -81,14 +89,13 @@ describe('keys', () => {
 
 describe('cursors', () => {
   it('are bound to their filter, whatever the order of its members, and to the secret', async () => {
-    const store = new MemoryKeyValueStore();
-    const [one, other] = [await Cursors.open(store), await Cursors.open(store)];
+    const [one, other] = [Cursors.of(trust('a')), Cursors.of(trust('a'))];
     const cursor = one.encode({ a: 1, b: 2 }, ['x', 3]);
     expect(other.decode({ b: 2, a: 1 }, cursor)).toEqual(['x', 3]);
     expect(() => other.decode({ b: 2, a: 2 }, cursor)).toThrow(
       expect.objectContaining({ code: 'cursor_mismatch' }),
     );
-    const stranger = await Cursors.open(new MemoryKeyValueStore());
+    const stranger = Cursors.of(trust('b'));
     for (const bad of [cursor.slice(0, -1), `${cursor}A`, 'x', '😀', cursor.toLowerCase()]) {
       expect(() => one.decode({ a: 1, b: 2 }, bad)).toThrow(
         expect.objectContaining({ code: 'invalid_cursor' }),
@@ -100,7 +107,7 @@ describe('cursors', () => {
   });
 
   it('go on behind an entry that is gone, before one that is new', async () => {
-    const cursors = await Cursors.open(new MemoryKeyValueStore());
+    const cursors = Cursors.of(trust('a'));
     const key = (value: number): readonly [number, string] => [value, ''];
     const first = pageOf(cursors, [1, 3, 5, 7], key, null, { limit: 2 });
     const cursor = first.next_cursor ?? '';

@@ -58,6 +58,11 @@ export type Running = 'running';
 /** For every command that has to know where state and streams are. */
 export const PLACE_OPTIONS = {
   'data-dir': { type: 'string', value: 'DIR', help: 'data folder; default: DATA_DIR, else ./data' },
+  context: {
+    type: 'string',
+    value: 'NAME',
+    help: 'context of the nats command: server and credentials; default: NATS_CONTEXT',
+  },
   'nats-url': { type: 'string', value: 'URL', help: 'NATS server; default: NATS_URL, else the embedded one' },
 } as const satisfies Readonly<Record<string, OptionSpec>>;
 
@@ -197,7 +202,7 @@ export async function runCommand(
       context.print(helpOf(command));
       return 0;
     }
-    return await command.run(args, withPlace(args, context));
+    return await command.run(args, await withPlace(command, args, context));
   } catch (thrown) {
     if (thrown instanceof UsageError) {
       context.note(`millrace: ${thrown.message} "millrace ${command.name} --help" says more. [usage]`);
@@ -223,10 +228,20 @@ function rootOf(thrown: unknown): Error {
 /** Options that stand for the settings of their name. */
 const SETTING_OF = { 'data-dir': 'DATA_DIR', 'nats-url': 'NATS_URL', topology: 'MILLRACE_TOPOLOGY' } as const;
 
-function withPlace(args: CommandArguments, context: CommandContext): CommandContext {
+/** `--nats-url` wins over the URL of a context, as with the nats command. */
+async function withPlace(
+  command: Command,
+  args: CommandArguments,
+  context: CommandContext,
+): Promise<CommandContext> {
   const given = Object.entries(SETTING_OF).flatMap(([option, setting]) => {
     const value = args.text(option);
     return value === undefined ? [] : [[setting, value]];
   });
-  return { ...context, env: { ...context.env, ...Object.fromEntries(given) } };
+  const name = args.text('context') ?? context.env.NATS_CONTEXT?.trim() ?? '';
+  const ofContext =
+    name === '' || !('context' in command.options)
+      ? {}
+      : (await import('./nats-context.ts')).contextSettings(name, context.env);
+  return { ...context, env: { ...context.env, ...ofContext, ...Object.fromEntries(given) } };
 }

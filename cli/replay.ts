@@ -3,11 +3,11 @@ import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { JetStreamSource, jetstreamInputs, type NatsLink } from '../connectors/index.ts';
 import {
+  type ControlSet,
   deadLetterQuarantine,
   type GenerationLayout,
   type KvReader,
   MillraceError,
-  makeCurrent,
   nextGeneration,
   openLmdbReader,
   openLmdbStore,
@@ -16,8 +16,10 @@ import {
   stateDigest,
 } from '../engine/index.ts';
 import {
+  definitionsOf,
   goalOf,
   hasState,
+  makeRebuiltCurrent,
   ORDER_INPUT,
   type PartitionInput,
   type ReadProgress,
@@ -67,8 +69,10 @@ async function replayInto(
   const reader = openLmdbReader(path, { sharedWithWriter: true });
   const inputs = inputsOf(place);
   const { topology } = place;
+  let definitions: ControlSet | undefined;
   const rebuild = new Rebuild({
     topology,
+    control: { current: () => definitions },
     partition: WHOLE_STREAM,
     inputs,
     sourceOf: ({ stream, filter }) =>
@@ -97,6 +101,7 @@ async function replayInto(
     const end = await rebuild.ends();
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const before = current === undefined ? undefined : rebuild.reachedIn(current);
+      definitions = current === undefined ? undefined : definitionsOf(current);
       const goal = before === undefined ? end : goalOf(before, end);
       await rebuild.readTo(goal);
       if (before !== undefined) await rebuild.followClock(before);
@@ -112,6 +117,7 @@ async function replayInto(
     context.note('The current state goes on all the time; it is not compared. Stop millrace for that.');
     return done(stateDigest(topology, reader));
   } finally {
+    await rebuild.close();
     await reader.close();
     await store.close();
   }
@@ -162,7 +168,7 @@ async function replayFrom(
     tell(replayed, args.flag('json'), context);
     const isFine = replayed.same !== false;
     if (args.flag('make-current') && (isFine || args.flag('force'))) {
-      makeCurrent(root, name, layout.generation);
+      makeRebuiltCurrent(root, name, layout);
       context.note(`Generation ${layout.generation} is current: start millrace again to use it.`);
     } else if (!args.flag('keep')) await rm(layout.path, { recursive: true, force: true });
     return isFine ? 0 : 1;

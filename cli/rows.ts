@@ -1,5 +1,6 @@
 import {
   ByteReader,
+  CONTROL_TABLE,
   type DescribedRow,
   type KvEntry,
   type KvView,
@@ -23,7 +24,7 @@ export type TableShape =
   | { readonly kind: 'unknown' };
 
 /** The engine's own tables, beside those of operators. */
-const ENGINE_TABLES: readonly string[] = [META_TABLE, 'outbox'];
+const ENGINE_TABLES: readonly string[] = [META_TABLE, 'outbox', CONTROL_TABLE];
 
 export function shapesOf(topology: Topology): (table: string) => TableShape {
   const specs = new Map(topology.tables().map(({ id, spec }) => [id, spec as TableSpecs[string]]));

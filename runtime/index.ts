@@ -1,3 +1,4 @@
+export * from './answers/index.ts';
 export * from './definitions/index.ts';
 export * from './generations/index.ts';
 export * from './host/index.ts';
@@ -6,4 +7,5 @@ export * from './metrics/index.ts';
 export * from './orders/index.ts';
 export * from './run/index.ts';
 export * from './settings/index.ts';
+export * from './trust/index.ts';
 export * from './why/index.ts';

@@ -18,6 +18,8 @@ const SHORT = {
   ledger_prefix_runs: 70,
   /** Processes killed with SIGKILL while events are published. */
   crash_seeds: [1, 2, 3],
+  /** Kills of a process that builds a generation of its state. */
+  generation_kills: 3,
   /** Orders of the traffic that SQL is asked about too, and queries of it. */
   contract_orders: 300,
   contract_queries: 80,
@@ -25,6 +27,8 @@ const SHORT = {
   query_events: 500_000,
   /** Random funnels that are compared with every sequence of events. */
   random_funnels: 60,
+  /** Events of the jobs that processes are killed in the middle of. */
+  job_events: 20_000,
 };
 
 const LONG: typeof SHORT = {
@@ -37,10 +41,12 @@ const LONG: typeof SHORT = {
   ledger_runs: 1_000,
   ledger_prefix_runs: 300,
   crash_seeds: [1, 2, 3, 4, 5, 6, 7],
+  generation_kills: 12,
   contract_orders: 1_000,
   contract_queries: 500,
   query_events: 10_000_000,
   random_funnels: 600,
+  job_events: 150_000,
 };
 
 export const sizes = process.env.TEST_LONG === '1' ? LONG : SHORT;

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -185,6 +186,30 @@ describe('start --topology --http', () => {
     expect(wanted.filter((name) => !names.includes(name))).toEqual([]);
   });
 
+  it('gives every metric that the board and the alert rules of the example name', async () => {
+    const bad = { subject: 'sales.ber', payload: Buffer.from('no JSON') };
+    const { lastSequence } = await new EventPublisher(link).publishAll([bad]);
+    await ask(`/tables/latest?key=a1&min_position=SALES:${lastSequence}&wait_ms=10000`);
+    const text = await until(
+      async () => {
+        const response = await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${TOKEN}` } });
+        const all = await response.text();
+        return all.includes('millrace_decode_rejected_total{') ? all : undefined;
+      },
+      () => 'a dead letter is counted',
+      TIMEOUT_MS,
+    );
+    const given = new Set([...text.matchAll(/^([a-z_]+)(?:\{| )/gm)].map(([, name = '']) => name));
+    const folder = resolve(import.meta.dirname, '../examples/operations');
+    const board = readFileSync(join(folder, 'grafana-board.json'), 'utf8');
+    const { panels } = JSON.parse(board) as { panels: { targets: { expr: string }[] }[] };
+    expect(panels.flatMap(({ targets }) => targets).length).toBeGreaterThan(15);
+    const named = `${board} ${readFileSync(join(folder, 'alerts.yml'), 'utf8')}`;
+    const names = new Set(named.match(/\b(millrace|http_server|process)_[a-z_]+\b/g));
+    expect(names.size).toBeGreaterThan(15);
+    expect([...names].filter((name) => !given.has(name))).toEqual([]);
+  });
+
   it('logs JSON lines, a request with its route', async () => {
     await ask('/tables/latest?key=a1');
     const lines = await until(
@@ -201,11 +226,18 @@ describe('start --topology --http', () => {
   });
 
   it('says why from the command line, while it runs and after it', { timeout: TIMEOUT_MS }, async () => {
-    const args = ['why', ...place(), '--nats-url', nats.url];
-    expect(await millrace(args)).toMatchObject({ code: 0, out: expect.stringContaining('Nothing keeps') });
+    const contexts = join(dir, 'config', 'nats', 'context');
+    await mkdir(contexts, { recursive: true });
+    await writeFile(join(contexts, 'here.json'), JSON.stringify({ url: nats.url }));
+    const env = { XDG_CONFIG_HOME: join(dir, 'config') };
+    const args = ['why', ...place(), '--context', 'here'];
+    expect(await millrace(args, env)).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('Nothing keeps'),
+    });
     child.kill('SIGTERM');
     await once(child, 'exit');
-    const { code, out } = await millrace([...args, '--json']);
+    const { code, out } = await millrace([...args, '--json'], env);
     expect([code, JSON.parse(out)]).toMatchObject([1, { topology: 'sales', why: [{ code: 'not_running' }] }]);
   });
 });

@@ -8,6 +8,7 @@ import {
   type OpenFamily,
   prepareHead,
   type QuerySettings,
+  settingsOf,
 } from '../query-head/index.ts';
 import { HASH } from '../rows/index.ts';
 import { retentionBody } from './cohort-body.ts';
@@ -33,8 +34,9 @@ export function retentionKind(
   open: OpenFamily,
 ): QueryKind<RetentionQuery, RetentionShared, EntityWork, FamilyAnswer> {
   const rulesOf = (query: RetentionQuery): CohortRules => {
-    const zone = zoneOf(query.timezone ?? settings.timezone ?? 'UTC');
-    return cohortRules(query, parseRange(query.start, query.end), zone, settings.weekStart);
+    const ofQuery = settingsOf(query, settings);
+    const zone = zoneOf(query.timezone ?? ofQuery.timezone ?? 'UTC');
+    return cohortRules(query, parseRange(query.start, query.end), zone, ofQuery);
   };
   return defineKind<RetentionQuery, RetentionShared, EntityWork, FamilyAnswer>({
     name: RETENTION_KIND,

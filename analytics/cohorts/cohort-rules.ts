@@ -9,6 +9,7 @@ import {
   type TimeRange,
   type Zone,
 } from '../query/index.ts';
+import type { QuerySettings } from '../query-head/index.ts';
 import type { COHORT_BUCKETS, RETENTION_PERIODS, RetentionQuery } from './cohort-schema.ts';
 
 /** A query with what follows from it. */
@@ -47,14 +48,14 @@ export function cohortRules(
   query: RetentionQuery,
   range: TimeRange,
   zone: Zone,
-  weekStart: number | undefined,
+  { weekStart, fiscalMonth }: QuerySettings,
 ): CohortRules {
   const { criteria, periods, alignment } = query;
   const isCampaign = criteria.type === 'campaign';
   const bucket = criteria.bucket ?? (isCampaign ? 'none' : 'month');
   const period = query.period ?? (bucket === 'none' || bucket === 'quarter' ? 'month' : bucket);
-  const week = weekStart === undefined ? {} : { weekStart };
-  const cohorts = bucketsOf({ range, zone, ...week, granularity: GRANULARITY[bucket] ?? 'total' });
+  const first = { weekStart, fiscalMonth };
+  const cohorts = bucketsOf({ range, zone, ...first, granularity: GRANULARITY[bucket] ?? 'total' });
   if (cohorts.length * periods > MAX_CELLS) throw tooMany(cohorts.length, periods);
   const isRolling = alignment === 'rolling';
   const reach_ms = isRolling ? ROLLING_MS[period] * periods : LONGEST_MS[period] * (periods + 1);
@@ -70,7 +71,7 @@ export function cohortRules(
     group_by: criteria.group_by ?? (isCampaign ? ['campaign'] : []),
     calendar: isRolling
       ? undefined
-      : bucketsOf({ range: until, zone, ...week, granularity: GRANULARITY[period] as GranularityName }),
+      : bucketsOf({ range: until, zone, ...first, granularity: GRANULARITY[period] as GranularityName }),
     rolling_ms: ROLLING_MS[period],
   };
 }

@@ -27,6 +27,7 @@ export {
 export { AMOUNT_FIELDS, type AmountField, type FoundEvent } from './found-event.ts';
 export { inlineSelector } from './inline-selector.ts';
 export { openEvents } from './log-view.ts';
+export { parsePath } from './path.ts';
 export type { MissingReason, PartReader, PayloadSource, StoredMessage } from './payloads.ts';
 export type { Order, Position } from './position.ts';
 export { SELECT_EVENTS, type SelectKind, selectEvents } from './select-kind.ts';

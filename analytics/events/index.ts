@@ -5,7 +5,7 @@ export * from './decode-events.ts';
 export * from './event-batch.ts';
 export * from './event-schema.ts';
 export * from './event-types.ts';
-export { exactJsonText, isDeeper, type ParsedJson } from './exact-json.ts';
+export { exactJsonText, isDeeper, type ParsedJson, parseExact } from './exact-json.ts';
 export { eventCode, hashId, idWords, tenantSeed } from './identity.ts';
 export * from './nearest-type.ts';
 export {

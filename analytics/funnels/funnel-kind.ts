@@ -1,7 +1,7 @@
 import { defineKind, type QueryContext, type QueryKind } from '../../engine/index.ts';
 import type { EntityWork } from '../entity-rows/index.ts';
 import { bucketsOf, granularityOf, parseRange, type TimeBuckets, zoneOf } from '../query/index.ts';
-import type { FamilyAnswer, OpenFamily, QuerySettings } from '../query-head/index.ts';
+import { type FamilyAnswer, type OpenFamily, type QuerySettings, settingsOf } from '../query-head/index.ts';
 import { approximateTimes, funnelBody } from './funnel-body.ts';
 import { FunnelCounter, joinCounts } from './funnel-counts.ts';
 import { type FunnelShared, planFunnel, visitFunnel } from './funnel-scan.ts';
@@ -17,10 +17,10 @@ export function funnelKind(
   const trendOf = (query: FunnelQuery): TimeBuckets | undefined => {
     const granularity = granularityOf(query.granularity);
     if (query.granularity === undefined) return undefined;
-    const { weekStart } = settings;
-    const zone = zoneOf(query.timezone ?? settings.timezone ?? 'UTC');
+    const { timezone, weekStart, fiscalMonth } = settingsOf(query, settings);
+    const zone = zoneOf(query.timezone ?? timezone ?? 'UTC');
     const range = parseRange(query.start, query.end);
-    return bucketsOf({ range, granularity, zone, ...(weekStart === undefined ? {} : { weekStart }) });
+    return bucketsOf({ range, granularity, zone, weekStart, fiscalMonth });
   };
   return defineKind<FunnelQuery, FunnelShared, EntityWork, FamilyAnswer>({
     name: FUNNEL_KIND,

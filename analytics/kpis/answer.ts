@@ -36,6 +36,8 @@ export interface KpiResult extends KpiHeader {
   /** The currency of the money, where the whole answer has one. */
   readonly currency?: string;
   readonly warnings: readonly string[];
+  /** A cube that would answer more of it is being built: the share that is done. */
+  readonly backfilling?: number;
   /** The plan, where `explain` asks for it. */
   readonly explain?: Readonly<Record<string, unknown>>;
 }
@@ -47,6 +49,7 @@ export interface AnswerFacts {
   readonly complete_until_ms: number | null;
   readonly rates: RatesByCurrency;
   readonly warnings: readonly string[];
+  readonly backfilling?: number;
 }
 
 const SPLIT =
@@ -79,6 +82,7 @@ export function answerOf(named: NamedSums, prepared: Prepared, facts: AnswerFact
     approximate: evaluator.approximate(),
     ...(grouping.currency === undefined ? {} : { currency: grouping.currency }),
     warnings: [...facts.warnings, ...splitWarnings(grouping, asked)],
+    ...(facts.backfilling === undefined ? {} : { backfilling: facts.backfilling }),
   };
 }
 

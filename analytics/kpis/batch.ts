@@ -5,7 +5,7 @@ import type { KpiAnswer } from './kpi-kind.ts';
 import { planKpis } from './kpi-plan.ts';
 import type { KpiSettings } from './prepare.ts';
 import { addSetWork, finishSet, mergeSets, planSet, type SetShared, type SetWork } from './query-set.ts';
-import { kpiQuerySchema, kpiSchemaOf } from './schema.ts';
+import { kpiQuerySchema, kpiSchemaOf, type OfTenant } from './schema.ts';
 import type { OpenSources } from './sources.ts';
 
 export const MAX_BATCH_QUERIES = 50;
@@ -30,7 +30,7 @@ export const kpiBatchSchema = z.strictObject({
   min_position: kpiQuerySchema.shape.min_position,
   dry_run: kpiQuerySchema.shape.dry_run,
 });
-export type KpiBatch = z.output<typeof kpiBatchSchema>;
+export type KpiBatch = z.output<typeof kpiBatchSchema> & OfTenant;
 
 /** Why one query of a batch has no answer: the members of an RFC 9457 problem. Plain data. */
 export interface BatchProblem {
@@ -58,13 +58,21 @@ export function kpiBatchKind(
   return defineKind<KpiBatch, SetShared<Planned>, SetWork, readonly BatchEntry[]>({
     name: BATCH_KIND,
     schema: kpiBatchSchema,
-    plan: (context, { queries }) => {
+    plan: (context, { queries, tenant, own_metrics }) => {
       const sources = open(context);
+      const ofTenant: OfTenant = {
+        ...(tenant === undefined ? {} : { tenant }),
+        ...(own_metrics === undefined ? {} : { own_metrics }),
+      };
       const planned = queries.map(({ id, ...body }) => {
         const parsed = schema.safeParse(body, { error: saysKnownMembers });
         if (!parsed.success) return { id, plan: null, problem: invalidBody(parsed.error) };
         try {
-          return { id, plan: planKpis(context, sources, parsed.data, settings), problem: null };
+          return {
+            id,
+            plan: planKpis(context, sources, { ...parsed.data, ...ofTenant }, settings),
+            problem: null,
+          };
         } catch (error) {
           return { id, plan: null, problem: problemOf(error) };
         }

@@ -1,6 +1,6 @@
 import { textTest } from '../filters/index.ts';
 import { type KpiSums, SlotFinder } from '../row-sums/index.ts';
-import { M } from '../rows/index.ts';
+import { M, type Measure } from '../rows/index.ts';
 import type { CubeStretch } from './cube-tiling.ts';
 import type { Prepared } from './prepare.ts';
 import type { KpiSources } from './sources.ts';
@@ -11,7 +11,7 @@ export function addCells(sources: KpiSources, stretch: CubeStretch, prepared: Pr
   const { slots, seriesBy, filters } = prepared;
   const { dimensions } = cube.info;
   const { dictionary } = sources;
-  const measures = Int32Array.from(prepared.measures, (measure) => M[measure]);
+  const measures = Int32Array.from(prepared.measures, (measure) => M[measure as Measure]);
   // -1 is the currency, which every cell has.
   const groups = seriesBy.map((dimension) => dimensions.indexOf(dimension));
   const tests = filters.map((filter) => ({

@@ -18,15 +18,16 @@ export function cubeSource(
   scope: string,
 ): Pick<KpiSources, 'cubes' | 'estimateCells' | 'scanCells'> {
   return {
-    cubes: (start_ms, end_ms) =>
+    cubes: (start_ms, end_ms, isOfUse) =>
       readCubeInfo(views.definitions)
-        .filter(({ isDropped }) => !isDropped)
+        .filter((info) => !info.isDropped && (info.scope ?? scope) === scope && isOfUse(info))
         .map((info): KpiCube => {
           const days = readCardinality(views.days, { cube: info.id, scope, start_ms, end_ms });
           return {
             info,
             name: info.dimensions.join('+') || 'total',
             from_ms: completeFrom(info),
+            ...(info.share === undefined ? {} : { share: info.share }),
             full_days: Array.from(days).flatMap(({ day_ms, refused }) => (refused > 0 ? [day_ms] : [])),
           };
         }),

@@ -1,6 +1,8 @@
+import type { CubeInfo } from '../../operators/index.ts';
 import { MIN_EVENT_TIME_MS } from '../events/index.ts';
 import { isItemDimension } from '../filters/index.ts';
 import { DAY_MS } from '../query/index.ts';
+import { isOwn } from './metrics.ts';
 import type { Prepared } from './prepare.ts';
 import type { KpiCube } from './sources.ts';
 
@@ -27,7 +29,7 @@ export interface Tiling {
 const MAX_SCANS = 16;
 
 /**
- * Covers the slots with cells of cubes where they hold the answer, the widest first, and leaves the rest to scans.
+ * Covers the slots with cells of cubes that can answer, the widest first, and leaves the rest to scans.
  * `cut_ms`: a scan knows nothing before it, so cubes have to be taken there.
  */
 export function tileSlots(
@@ -40,7 +42,7 @@ export function tileSlots(
   const end_ms = edges_ms.at(-1) as number;
   if (start_ms >= end_ms) return { cubes: [], scans: [] };
   let best: Tiling = { cubes: [], scans: [{ start_ms, end_ms }] };
-  for (const family of familiesOf(cubes.filter((cube) => canAnswer(prepared, cube)))) {
+  for (const family of familiesOf(cubes)) {
     const isFull = family.some(({ full_days }) => full_days.length > 0);
     const tiling = tile(edges_ms, family, (isFull ? cut_ms() : undefined) ?? Number.NEGATIVE_INFINITY);
     if (lengthOf(tiling.scans) < lengthOf(best.scans)) best = tiling;
@@ -51,15 +53,19 @@ export function tileSlots(
 }
 
 /** Whether the cells of a cube hold the sums that a query asks for, by the same groups and filters. */
-function canAnswer({ query, seriesBy, filters, distinct, ...needs }: Prepared, cube: KpiCube): boolean {
-  if (distinct || needs.observed.length > 0 || needs.distributions.length > 0) return false;
+export function canAnswer(
+  { query, seriesBy, filters, members, ...needs }: Prepared,
+  { dimensions }: Pick<CubeInfo, 'dimensions'>,
+): boolean {
+  // What a tenant defined is in no cube.
+  if (needs.measures.some(isOwn)) return false;
+  if (members.length > 0 || needs.observed.length > 0 || needs.distributions.length > 0) return false;
   if (query.as_of !== undefined) return false;
   const asked = [...seriesBy, ...filters.map(({ dimension }) => dimension)];
-  const has = (dimension: string): boolean =>
-    dimension === 'currency' || cube.info.dimensions.includes(dimension);
+  const has = (dimension: string): boolean => dimension === 'currency' || dimensions.includes(dimension);
   if (!asked.every(has)) return false;
   // A row counts once in each cell of its items: cells of several must not be added up.
-  return cube.info.dimensions.filter(isItemDimension).every((dimension) => {
+  return dimensions.filter(isItemDimension).every((dimension) => {
     const filter = filters.find((each) => each.dimension === dimension);
     return seriesBy.includes(dimension) || (filter !== undefined && !filter.not && filter.values.size === 1);
   });

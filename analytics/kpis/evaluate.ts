@@ -7,9 +7,16 @@ import {
   MemberCounts,
   type NamedSums,
 } from '../row-sums/index.ts';
-import type { Measure } from '../rows/index.ts';
 import { type Group, unitOf } from './groups.ts';
-import { type Aggregation, type Formula, isMoneyMeasure, type Term } from './metrics.ts';
+import {
+  type Aggregation,
+  type Formula,
+  isMoneyMeasure,
+  type MetricMeasure,
+  type MetricMember,
+  type Operand,
+  type Term,
+} from './metrics.ts';
 import type { AskedMetric, Prepared } from './prepare.ts';
 
 /** Money and counts are exact at any size; a ratio without a denominator is null. */
@@ -47,12 +54,16 @@ export class Evaluator {
     if (metric.aggregation !== 'sum' && distribution !== undefined) {
       return this.#aggregate(metric, distribution, series, from, to);
     }
-    if (formula.kind === 'distinct') return this.#distinct(metric.name, series, from, to);
-    const sum = (measure: Measure): ExactSum => this.#sum(measure, series, from, to);
-    return formula.kind === 'sum' ? total(formula.terms, sum) : ratio(formula, sum);
+    const sum = (measure: MetricMeasure): ExactSum => this.#sum(measure, series, from, to);
+    const operand = (of: Operand): ExactSum =>
+      of.kind === 'sum' ? total(of.terms, sum) : this.#distinct(metric.name, of.of, series, from, to);
+    if (formula.kind === 'ratio') return ratio(formula, sum);
+    if (formula.kind !== 'quotient') return operand(formula);
+    const denominator = Number(operand(formula.denominator));
+    return denominator === 0 ? null : Number(operand(formula.numerator)) / denominator;
   }
 
-  #sum(measure: Measure, series: readonly number[], from: number, to: number): ExactSum {
+  #sum(measure: MetricMeasure, series: readonly number[], from: number, to: number): ExactSum {
     const column = this.#prepared.measures.indexOf(measure);
     if (this.#converter !== undefined && isMoneyMeasure(measure)) {
       const converted = new ConvertedSum(this.#converter);
@@ -81,13 +92,14 @@ export class Evaluator {
     return columns[column]?.get(series * shape.slots + slot) ?? 0;
   }
 
-  #distinct(name: string, series: readonly number[], from: number, to: number): number {
+  #distinct(name: string, of: MetricMember, series: readonly number[], from: number, to: number): number {
     const { sums } = this.#named;
+    const index = this.#prepared.members.indexOf(of);
     let first: MemberCounts | undefined;
     let union: MemberCounts | undefined;
     for (const each of series) {
       for (let slot = from; slot < to; slot++) {
-        const members = sums.membersAt(each * sums.shape.slots + slot);
+        const members = sums.membersAt(each * sums.shape.slots + slot, index);
         if (members === undefined) continue;
         if (first === undefined) {
           first = members;
@@ -149,7 +161,7 @@ export class Evaluator {
 
 const PERCENTS: Partial<Record<Aggregation, number>> = { p50: 50, p90: 90, p99: 99 };
 
-function total(terms: readonly Term[], sumOf: (measure: Measure) => ExactSum): ExactSum {
+function total(terms: readonly Term[], sumOf: (measure: MetricMeasure) => ExactSum): ExactSum {
   let sum: ExactSum = 0;
   for (const { measure, factor } of terms) {
     const value = sumOf(measure);
@@ -160,7 +172,7 @@ function total(terms: readonly Term[], sumOf: (measure: Measure) => ExactSum): E
 
 function ratio(
   formula: Extract<Formula, { kind: 'ratio' }>,
-  sumOf: (measure: Measure) => ExactSum,
+  sumOf: (measure: MetricMeasure) => ExactSum,
 ): number | null {
   const denominator = total(formula.denominator, sumOf);
   if (Number(denominator) === 0) return null;

@@ -156,8 +156,8 @@ export class KpiStore {
         dictionary: this.dictionary,
         ...logSource(view, SCHEMA, TENANT),
         ...ofCubes,
-        cubes: (start_ms, end_ms) =>
-          ofCubes.cubes(start_ms, end_ms).flatMap((cube) => (options.cubes ?? same)(cube) ?? []),
+        cubes: (start_ms, end_ms, isOfUse) =>
+          ofCubes.cubes(start_ms, end_ms, isOfUse).flatMap((cube) => (options.cubes ?? same)(cube) ?? []),
         rates: this.#rates.table('rates'),
         complete_until_ms: options.complete_until_ms ?? null,
       };

@@ -1,6 +1,5 @@
 import type { NamedSums } from '../row-sums/index.ts';
-import type { Measure } from '../rows/index.ts';
-import { isMoneyMeasure, measuresOf } from './metrics.ts';
+import { isMoneyMeasure, type MetricMeasure, measuresOf } from './metrics.ts';
 import type { Prepared } from './prepare.ts';
 
 /** The values of a group by dimension; null where events had none. */
@@ -122,7 +121,7 @@ class Activity {
       asked.filter(({ isMonetary }) => isMonetary).flatMap(({ metric }) => measuresOf(metric)),
     );
     const counted = observed.map((_, at) => measures.length + at);
-    const columnsOf = (isWanted: (measure: Measure) => boolean): number[] => [
+    const columnsOf = (isWanted: (measure: MetricMeasure) => boolean): number[] => [
       ...measures.flatMap((measure, at) => (isWanted(measure) ? [at] : [])),
       ...counted,
     ];
@@ -133,7 +132,13 @@ class Activity {
 
   isActive(series: number): boolean {
     if (this.#hasSome(series, this.#all) || this.#hasAmounts(series)) return true;
-    return this.#points(series, (point) => this.#named.sums.membersAt(point)?.isEmpty === false);
+    const { sums } = this.#named;
+    return this.#points(series, (point) => {
+      for (let index = 0; index < sums.shape.members; index++) {
+        if (sums.membersAt(point, index)?.isEmpty === false) return true;
+      }
+      return false;
+    });
   }
 
   countsForMoney(series: number): boolean {

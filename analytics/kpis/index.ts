@@ -1,12 +1,21 @@
 export type { KpiBucket, KpiGroup, KpiResult } from './answer.ts';
 export * from './batch.ts';
 export { cubeSource } from './cube-source.ts';
+export {
+  type CustomMetric,
+  type CustomMetricBody,
+  customMetricSchemaOf,
+  METRIC_NAME,
+  referencesOf,
+} from './custom-metric.ts';
+export { type CubeProgress, cubeProgress } from './defined-cubes.ts';
 export type { MetricValue } from './evaluate.ts';
 export type { GroupKey } from './groups.ts';
 export { type KpiAnswer, kpiKind } from './kpi-kind.ts';
 export { KPI_KIND, type KpiShared, type KpiWork } from './kpi-plan.ts';
 export { logSource } from './log-source.ts';
 export * from './metrics.ts';
+export { OwnMetrics } from './own-metrics.ts';
 export { type KpiHeader, type KpiSettings, prepareKpis } from './prepare.ts';
 export * from './schema.ts';
 export type { KpiCube, KpiSources, OpenSources } from './sources.ts';

@@ -10,7 +10,7 @@ import { KpiSums, mergeSums, RowScan, readSums } from '../row-sums/index.ts';
 import { answerOf, type KpiResult } from './answer.ts';
 import { addCells } from './cube-cells.ts';
 import { KPI_KIND, type KpiShared, type KpiWork, planKpis } from './kpi-plan.ts';
-import { type KpiSettings, prepareKpis, scanSpecOf, shapeOf } from './prepare.ts';
+import { type KpiSettings, prepareKpis, scanSpecsOf, shapeOf } from './prepare.ts';
 import { type KpiQuery, kpiSchemaOf } from './schema.ts';
 import type { OpenSources } from './sources.ts';
 
@@ -51,10 +51,11 @@ export function addKpiWork(
       addCells(sources, stretch, prepared, sums);
     }
   } else {
-    const scan = new RowScan(scanSpecOf(prepared, shared.settings, sources.dictionary), sums);
+    const specs = scanSpecsOf(prepared, shared.settings, sources.dictionary);
+    const scans = specs.map((spec) => new RowScan(spec, sums));
     sources.scan(work.plan, (chunk) => {
       cancel.check();
-      scan.scan(chunk, work.plan.request);
+      for (const scan of scans) scan.scan(chunk, work.plan.request);
     });
   }
   return sums.write((code) => sources.dictionary.textOf(code));

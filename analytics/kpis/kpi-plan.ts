@@ -10,10 +10,10 @@ import {
 import { type RatesByCurrency, readDayRates } from '../exchange/index.ts';
 import { DAY_MS, formatUtc, QueryError } from '../query/index.ts';
 import { answerPosition, type StreamPosition } from '../query-head/index.ts';
-import { type CubeStretch, type Stretch, tileSlots } from './cube-tiling.ts';
+import { type CubeStretch, canAnswer, type Stretch, tileSlots } from './cube-tiling.ts';
 import { type KpiSettings, type Prepared, prepareKpis } from './prepare.ts';
 import type { KpiQuery } from './schema.ts';
-import type { KpiSources } from './sources.ts';
+import type { KpiCube, KpiSources } from './sources.ts';
 
 /** What the parts of a plan share, and what its answer says. Plain data. */
 export interface KpiShared {
@@ -25,6 +25,8 @@ export interface KpiShared {
   readonly complete_until_ms: number | null;
   readonly rates: RatesByCurrency;
   readonly warnings: readonly string[];
+  /** A cube that would answer more is being built: the share of it that is done. */
+  readonly backfilling?: number;
 }
 
 /** One part: cells of cubes, or chunks of the log. Plain data. */
@@ -50,7 +52,7 @@ export function planKpis(
   const prepared = prepareKpis(query, settings, now_ms);
   const { position, upTo } = answerPosition(query, progress);
   const { range } = prepared.buckets;
-  const known = sources.cubes(range.start_ms, range.end_ms);
+  const known = sources.cubes(range.start_ms, range.end_ms, (info) => canAnswer(prepared, info));
   const { cubes, scans } = tileSlots(prepared, known, () => sources.cut_ms());
   const plans = scans
     .map(({ start_ms, end_ms }) => {
@@ -79,6 +81,7 @@ export function planKpis(
         ? {}
         : readDayRates(sources.rates, scope, prepared.target, range.start_ms, range.end_ms, upTo),
     warnings: [...warningsOf(cubes), ...fullDictionary(sources.dictionary, query)],
+    ...(scans.length === 0 ? {} : backfillingOf(known, range.start_ms)),
   };
   return {
     kind: KPI_KIND,
@@ -93,6 +96,14 @@ export function planKpis(
     shared,
     parts,
   };
+}
+
+/** Of cubes that are being built and reach into the range when they are done, the one that is furthest. */
+function backfillingOf(cubes: readonly KpiCube[], start_ms: number): { readonly backfilling?: number } {
+  const shares = cubes.flatMap(({ share, from_ms }) =>
+    share !== undefined && from_ms > start_ms ? [share] : [],
+  );
+  return shares.length === 0 ? {} : { backfilling: Math.floor(Math.max(...shares) * 1_000) / 1_000 };
 }
 
 function warningsOf(cubes: readonly CubeStretch[]): string[] {

@@ -1,4 +1,4 @@
-import type { Distribution } from '../row-sums/index.ts';
+import type { Distribution, OwnMeasure } from '../row-sums/index.ts';
 import type { Measure } from '../rows/index.ts';
 
 /** How an amount behind a money metric is aggregated; `sum` is the default and the only one for other metrics. */
@@ -11,8 +11,15 @@ export type Aggregation = (typeof AGGREGATIONS)[number];
  */
 export type MetricUnit = 'money' | 'count' | 'ratio' | 'days' | 'seconds' | 'distinct';
 
+/** A measure of the rows' marks, or of a metric that a tenant defined. */
+export type MetricMeasure = Measure | OwnMeasure;
+/** Distinct ids that a metric of a tenant counts. */
+export type OwnMember = `own:${number}`;
+/** Whose different ids are counted. */
+export type MetricMember = 'customers' | OwnMember;
+
 export interface Term {
-  readonly measure: Measure;
+  readonly measure: MetricMeasure;
   readonly factor: 1 | -1;
 }
 
@@ -21,10 +28,11 @@ export interface Term {
  * - `ratio`: Σ numerator / Σ denominator / `divisor` (e.g. ms in a day), or 1 minus that when
  *   `complement`. The sums are exact, the division is IEEE double, not rounded further. null when the
  *   denominator is 0.
- * - `distinct`: the number of distinct customers.
+ * - `distinct`: the number of distinct ids.
+ * - `quotient`: one of these divided by another, in IEEE double. null when the denominator is 0.
  */
 export type Formula =
-  | { readonly kind: 'sum'; readonly terms: readonly Term[] }
+  | Operand
   | {
       readonly kind: 'ratio';
       readonly numerator: readonly Term[];
@@ -32,7 +40,11 @@ export type Formula =
       readonly divisor: number;
       readonly complement: boolean;
     }
-  | { readonly kind: 'distinct' };
+  | { readonly kind: 'quotient'; readonly numerator: Operand; readonly denominator: Operand };
+
+export type Operand =
+  | { readonly kind: 'sum'; readonly terms: readonly Term[] }
+  | { readonly kind: 'distinct'; readonly of: MetricMember };
 
 export interface MetricDefinition {
   readonly name: string;
@@ -76,7 +88,7 @@ function count(measure: Measure, [name, title, description]: Texts): MetricDefin
 }
 
 function money(
-  distribution: Distribution,
+  distribution: Distribution & Measure,
   [name, title, description]: Texts,
   aliases: readonly string[] = [],
 ): MetricDefinition {
@@ -206,7 +218,7 @@ export const METRICS: readonly MetricDefinition[] = [
     title: 'Active customers',
     description: 'Distinct `customer_id` of `order.created`; approximate beyond 10,000, and then labelled so',
     unit: 'distinct',
-    formula: { kind: 'distinct' },
+    formula: { kind: 'distinct', of: 'customers' },
   },
   count('customers_new', [
     'customers_new',
@@ -244,14 +256,27 @@ export function allowsAggregation(metric: MetricDefinition, aggregation: Aggrega
 }
 
 /** The measures that a metric adds up. */
-export function measuresOf({ formula }: MetricDefinition): readonly Measure[] {
+export function measuresOf({ formula }: Pick<MetricDefinition, 'formula'>): readonly MetricMeasure[] {
   if (formula.kind === 'distinct') return [];
+  if (formula.kind === 'quotient') {
+    return [formula.numerator, formula.denominator].flatMap((each) => measuresOf({ formula: each }));
+  }
   const terms = formula.kind === 'sum' ? formula.terms : [...formula.numerator, ...formula.denominator];
   return terms.map(({ measure }) => measure);
 }
 
-export function isMoneyMeasure(measure: Measure): boolean {
-  return MONEY_MEASURES.has(measure);
+/** The ids that a metric counts the different ones of. */
+export function membersOf({ formula }: MetricDefinition): readonly MetricMember[] {
+  const operands = formula.kind === 'quotient' ? [formula.numerator, formula.denominator] : [formula];
+  return operands.flatMap((operand) => (operand.kind === 'distinct' ? [operand.of] : []));
+}
+
+export function isOwn<T extends string>(measure: T | OwnMeasure): measure is OwnMeasure {
+  return measure.startsWith('own');
+}
+
+export function isMoneyMeasure(measure: MetricMeasure): boolean {
+  return isOwn(measure) ? measure.startsWith('own_money') : MONEY_MEASURES.has(measure);
 }
 
 /** Whether its value depends on amounts of money, so that it means nothing across currencies. */

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { filtersSchemaOf, KPI_DIMENSIONS } from '../filters/index.ts';
 import { GRANULARITY_INPUTS } from '../query/index.ts';
-import { HEAD_MEMBERS } from '../query-head/index.ts';
+import { HEAD_MEMBERS, type TenantDefaults } from '../query-head/index.ts';
+import { type CustomMetric, METRIC_NAME } from './custom-metric.ts';
 import { AGGREGATIONS, METRIC_NAMES } from './metrics.ts';
 
 export const MAX_METRICS = 50;
@@ -9,13 +10,18 @@ export const MAX_GROUP_BY = 16;
 export const MAX_GROUPS = 1_000;
 export const DEFAULT_GROUPS = 100;
 
+const { start, end, ...HEAD } = HEAD_MEMBERS;
 const MEMBERS = {
-  ...HEAD_MEMBERS,
   metrics: z
-    .array(z.enum(METRIC_NAMES as readonly [string, ...string[]]))
+    .array(
+      z.union([z.enum(METRIC_NAMES as readonly [string, ...string[]]), z.string().regex(METRIC_NAME)], {
+        error: 'must be the name of a metric; GET /metrics-catalog lists them',
+      }),
+    )
     .min(1)
     .max(MAX_METRICS)
     .describe('Names of the metric catalogue'),
+  ...{ start, end },
   granularity: z
     .enum(GRANULARITY_INPUTS)
     .optional()
@@ -30,6 +36,7 @@ const MEMBERS = {
     .max(MAX_GROUPS)
     .default(DEFAULT_GROUPS)
     .describe('Groups to answer: those with the largest total of the first metric'),
+  ...HEAD,
 };
 
 /** The body of a KPI query, where `custom` dimensions are declared. */
@@ -50,6 +57,13 @@ export function kpiSchemaOf(custom: readonly string[] = []) {
 export const kpiQuerySchema = kpiSchemaOf();
 
 /** A validated query. */
-export type KpiQuery = z.output<typeof kpiQuerySchema>;
+export type KpiQuery = z.output<typeof kpiQuerySchema> & OfTenant;
+
+/** What a tenant has defined for its queries. Plain data; put into a query by the service, never by a client. */
+export interface OfTenant {
+  readonly tenant?: TenantDefaults;
+  /** The tenant's metrics that the query names, and those that they are made of. */
+  readonly own_metrics?: readonly CustomMetric[];
+}
 /** A query as a client writes it. */
 export type KpiQueryInput = z.input<typeof kpiQuerySchema>;

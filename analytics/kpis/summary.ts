@@ -2,14 +2,16 @@ import { z } from 'zod';
 import { defineKind, type QueryKind } from '../../engine/index.ts';
 import { addExact } from '../../operators/index.ts';
 import { formatUtc, type TimeRange, zoneOf } from '../query/index.ts';
+import { settingsOf } from '../query-head/index.ts';
 import type { KpiResult } from './answer.ts';
 import type { MetricValue } from './evaluate.ts';
 import type { KpiAnswer } from './kpi-kind.ts';
 import { planKpis } from './kpi-plan.ts';
-import { findMetric, isMonetary } from './metrics.ts';
+import { isMonetary, type MetricDefinition } from './metrics.ts';
+import { OwnMetrics, requireMetric } from './own-metrics.ts';
 import type { KpiSettings } from './prepare.ts';
 import { addSetWork, finishSet, mergeSets, planSet, type SetShared, type SetWork } from './query-set.ts';
-import { kpiQuerySchema } from './schema.ts';
+import { type KpiQuery, kpiQuerySchema, type OfTenant } from './schema.ts';
 import type { OpenSources } from './sources.ts';
 import { summaryPeriods } from './summary-periods.ts';
 
@@ -43,8 +45,15 @@ export const kpiSummarySchema = z.strictObject({
   timezone: kpiQuerySchema.shape.timezone,
   currency: kpiQuerySchema.shape.currency,
   max_staleness: kpiQuerySchema.shape.max_staleness,
+  metrics: z
+    .string()
+    .max(4_096)
+    .transform((text) => text.split(','))
+    .pipe(kpiQuerySchema.shape.metrics)
+    .optional()
+    .describe('Further metrics beside the common ones, joined by commas'),
 });
-export type KpiSummaryQuery = z.output<typeof kpiSummarySchema>;
+export type KpiSummaryQuery = z.output<typeof kpiSummarySchema> & OfTenant;
 
 /** delta = current − previous; delta_pct in percent of |previous|, null where that is 0 or unknown. */
 export interface SummaryValue {
@@ -75,6 +84,11 @@ export interface KpiSummary {
 export interface Periods {
   readonly timezone: string;
   readonly isComplete: boolean;
+  /** What is shown, in order. */
+  readonly plain: readonly string[];
+  readonly money: readonly string[];
+  /** Of them those that are null where there is nothing; the others are 0. */
+  readonly ratios: readonly string[];
 }
 
 export const SUMMARY_KIND = 'kpi-summary';
@@ -94,16 +108,17 @@ export function kpiSummaryKind(
     schema: kpiSummarySchema,
     plan: (context, query) => {
       const sources = open(context);
-      const zone = zoneOf(query.timezone ?? settings.timezone ?? 'UTC');
+      const zone = zoneOf(query.timezone ?? settingsOf(query, settings).timezone ?? 'UTC');
+      const shown = shownBy(query);
       const { current, previous } = summaryPeriods(query, zone, context.now_ms);
       const plans = [false, true].flatMap((monetary) =>
         [current, previous].map((range) =>
-          planKpis(context, sources, kpiQuerySchema.parse(bodyOf(query, zone.id, range, monetary)), settings),
+          planKpis(context, sources, bodyOf(query, zone.id, range, monetary, shown), settings),
         ),
       );
       const { complete_until_ms } = sources;
       const isComplete = complete_until_ms !== null && current.end_ms <= complete_until_ms;
-      return planSet(SUMMARY_KIND, plans, { timezone: zone.id, isComplete });
+      return planSet(SUMMARY_KIND, plans, { timezone: zone.id, isComplete, ...shown });
     },
     partial: (context, plan, work, cancel) => addSetWork(context, open, plan, work, cancel),
     merge: mergeSets,
@@ -119,24 +134,46 @@ export function kpiSummaryKind(
   });
 }
 
+type Shown = Pick<Periods, 'plain' | 'money' | 'ratios'>;
+
+/** The common metrics and those that are asked for besides. Throws QueryError `validation_failed`. */
+function shownBy({ metrics = [], own_metrics = [] }: KpiSummaryQuery): Shown {
+  const own = new OwnMetrics(own_metrics);
+  const names = [...new Set<string>([...SUMMARY_METRICS, ...metrics])];
+  const found = names.map((name) => ({ name, metric: requireMetric(own, name, 'metrics') }));
+  const namesOf = (isWanted: (metric: MetricDefinition) => boolean): string[] =>
+    found.filter(({ metric }) => isWanted(metric)).map(({ name }) => name);
+  return {
+    plain: namesOf((metric) => !isMonetary(metric)),
+    money: namesOf(isMonetary),
+    ratios: namesOf(({ formula }) => formula.kind === 'ratio' || formula.kind === 'quotient'),
+  };
+}
+
 function bodyOf(
-  { currency }: KpiSummaryQuery,
+  { currency: asked, tenant, own_metrics }: KpiSummaryQuery,
   timezone: string,
   range: TimeRange,
   monetary: boolean,
-): object {
-  return {
-    metrics: SUMMARY_METRICS.filter((name) => isMoney(name) === monetary),
+  { plain, money }: Shown,
+): KpiQuery {
+  const currency = asked ?? tenant?.currency;
+  const body = kpiQuerySchema.parse({
+    metrics: monetary ? money : plain,
     start: formatUtc(range.start_ms),
     end: formatUtc(range.end_ms),
     timezone,
     group_by: monetary && currency === undefined ? ['currency'] : [],
     ...(monetary && currency !== undefined ? { currency } : {}),
     limit: 1_000,
-  };
+  });
+  return { ...body, ...(own_metrics === undefined ? {} : { own_metrics }) };
 }
 
-function summaryOf(answers: readonly KpiAnswer[], { timezone, isComplete }: Periods): KpiSummary {
+function summaryOf(
+  answers: readonly KpiAnswer[],
+  { timezone, isComplete, plain: plainNames, money: moneyNames, ratios }: Periods,
+): KpiSummary {
   const [plain, plainBefore, money, moneyBefore] = answers;
   if (plain === undefined || plainBefore === undefined || money === undefined || moneyBefore === undefined)
     throw new Error('a summary is made of four answers');
@@ -146,21 +183,16 @@ function summaryOf(answers: readonly KpiAnswer[], { timezone, isComplete }: Peri
     resolved_range: plain.resolved_range,
     previous_range: plainBefore.resolved_range,
     timezone,
-    kpis: compare(plain.groups[0]?.totals, plainBefore.groups[0]?.totals, false),
+    kpis: compare(plain.groups[0]?.totals, plainBefore.groups[0]?.totals, plainNames, ratios),
     currencies: [...new Set([...now.keys(), ...before.keys()])].map((currency) => ({
       currency,
-      kpis: compare(now.get(currency), before.get(currency), true),
+      kpis: compare(now.get(currency), before.get(currency), moneyNames, ratios),
     })),
     ...(isComplete ? {} : { incomplete: true }),
     source: [...new Set(answers.map(({ source }) => source))].join(', '),
     approximate: [...new Set(answers.flatMap(({ approximate }) => approximate))],
     warnings: [...new Set(answers.flatMap(({ warnings }) => warnings))],
   };
-}
-
-function isMoney(name: string): boolean {
-  const metric = findMetric(name);
-  return metric !== undefined && isMonetary(metric);
 }
 
 type Totals = Readonly<Record<string, MetricValue>>;
@@ -173,15 +205,21 @@ function byCurrency({ groups, currency }: KpiResult): Map<string | null, Totals>
 function compare(
   current: Totals | undefined,
   previous: Totals | undefined,
-  monetary: boolean,
+  names: readonly string[],
+  ratios: readonly string[],
 ): SummaryValues {
-  const names = SUMMARY_METRICS.filter((name) => isMoney(name) === monetary);
-  return Object.fromEntries(names.map((name) => [name, change(name, current?.[name], previous?.[name])]));
+  return Object.fromEntries(
+    names.map((name) => [name, change(ratios.includes(name), current?.[name], previous?.[name])]),
+  );
 }
 
-function change(name: string, now: MetricValue | undefined, before: MetricValue | undefined): SummaryValue {
+function change(
+  isRatio: boolean,
+  now: MetricValue | undefined,
+  before: MetricValue | undefined,
+): SummaryValue {
   // A currency that has no group in one period had no money in it: its sums are 0, its ratios unknown.
-  const absent = findMetric(name)?.formula.kind === 'ratio' ? null : 0;
+  const absent = isRatio ? null : 0;
   const current = now === undefined ? absent : now;
   const previous = before === undefined ? absent : before;
   if (current === null || previous === null) return { current, previous, delta: null, delta_pct: null };

@@ -2,6 +2,7 @@ import {
   ByteWriter,
   defineOperator,
   type KvTable,
+  PagePool,
   RecordArena,
   type RowBatch,
   RunTable,
@@ -49,7 +50,7 @@ class EntityRecords {
   /** No event that still comes remembers an entity whose last event was before this time, ms. */
   gone_ms = 0;
 
-  constructor(stored: KvTable, cache_bytes: number) {
+  constructor(stored: KvTable, cache_bytes: number, pool: PagePool) {
     const runs = new RunTable(stored, {}, (bytes, start) => lastEventOf(bytes, start) < this.gone_ms);
     this.runs = runs;
     this.heap = new RecordHeap(
@@ -58,6 +59,7 @@ class EntityRecords {
         visit: (visitor) => runs.scan((hi, lo, bytes, start, end) => visitor(hi, lo, bytes, start, end)),
       },
       { generation_bytes: cache_bytes / 2 },
+      pool,
     );
   }
 
@@ -84,8 +86,9 @@ export const ledger = defineOperator<EventBatch, RowBatch, LedgerConfig, ReturnT
   definition: ({ custom }) => ({ custom_dimensions: custom.join(',') }),
   definedTables: ENTITIES,
   start: ({ name, config, state, clock, metrics, emit, requestBarrier }) => {
+    const pool = new PagePool();
     const entities = Object.fromEntries(
-      ENTITIES.map((entity) => [entity, new EntityRecords(state[entity], config.cache_bytes)]),
+      ENTITIES.map((entity) => [entity, new EntityRecords(state[entity], config.cache_bytes, pool)]),
     ) as Readonly<Record<Entity, EntityRecords>>;
     const all = ENTITIES.map((entity) => entities[entity]);
     const arena = new RecordArena();

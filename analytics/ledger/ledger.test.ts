@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { RecordArena } from '../../engine/index.ts';
+import { PagePool, RecordArena } from '../../engine/index.ts';
 import { sizes } from '../../test/long.ts';
 import { fc } from '../../test/property.ts';
 import { CODE } from '../rows/index.ts';
@@ -26,11 +26,11 @@ class MapSource implements RecordSource {
   commit(heap: RecordHeap): void {
     const arena = new RecordArena();
     heap.takeChanged(arena);
-    const { area, count, hi, lo, offset, length } = arena;
+    const { count, hi, lo, length } = arena;
     for (let index = 0; index < count; index++) {
-      const start = offset[index] as number;
+      const start = arena.startOf(index);
       const end = start + (length[index] as number);
-      this.records.set(`${hi[index]},${lo[index]}`, area.bytes.slice(start, end));
+      this.records.set(`${hi[index]},${lo[index]}`, arena.areaOf(index).bytes.slice(start, end));
     }
     heap.turn();
   }
@@ -47,7 +47,7 @@ class Run {
 
   #open() {
     const [orders, customers, sessions, tickets] = this.sources.map(
-      (source) => new RecordHeap(source, { generation_bytes: 400 }),
+      (source) => new RecordHeap(source, { generation_bytes: 400 }, new PagePool()),
     ) as [RecordHeap, RecordHeap, RecordHeap, RecordHeap];
     return { orders, customers, sessions, tickets };
   }

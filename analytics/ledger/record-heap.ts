@@ -1,4 +1,4 @@
-import { ByteArea, type RecordArena } from '../../engine/index.ts';
+import { PagedArea, type PagePool, type RecordArena } from '../../engine/index.ts';
 import { RecordReader } from './record-bytes.ts';
 
 /** Where records lie that are not in memory: the runs of the last commits. */
@@ -15,7 +15,6 @@ export interface HeapLimits {
 }
 
 const INITIAL_RECORDS = 4_096;
-const INITIAL_BYTES = 1 << 18;
 
 /** A record begins with the time of its entity's last event. */
 export function lastEventOf(bytes: Uint8Array, start: number): number {
@@ -27,8 +26,9 @@ const reader = new RecordReader();
 
 /** One generation: records in one buffer, found by open addressing (linear probing). Records only come. */
 class Generation {
-  readonly area = new ByteArea(INITIAL_BYTES);
-  end = 0;
+  readonly area: PagedArea;
+  /** Bytes of records, with those that have moved. */
+  size_bytes = 0;
   count = 0;
   hi = new Int32Array(INITIAL_RECORDS);
   lo = new Int32Array(INITIAL_RECORDS);
@@ -37,6 +37,10 @@ class Generation {
   dirty = new Uint8Array(INITIAL_RECORDS);
   /** Record + 1, or 0. */
   #slots = new Int32Array(INITIAL_RECORDS * 2);
+
+  constructor(pool: PagePool) {
+    this.area = new PagedArea(pool);
+  }
 
   find(hi: number, lo: number): number {
     const mask = this.#slots.length - 1;
@@ -79,29 +83,33 @@ class Generation {
   }
 
   write(record: number, from: Uint8Array, start: number, length: number): void {
+    const { area } = this;
     const former = this.length[record] as number;
-    let at = this.offset[record] as number;
+    let place = this.offset[record] as number;
     // A record that did not grow keeps its place, and so does the last one: what comes together is written once.
-    if (length > former) {
-      if (former === 0 || at + former !== this.end) at = this.end;
-      this.area.reserve(at + length);
-      this.end = at + length;
-      this.offset[record] = at;
+    if (former > 0 && length > former && area.extend(place, former, length))
+      this.size_bytes += length - former;
+    else if (former === 0 || length > former) {
+      place = area.reserve(length);
+      this.size_bytes += length;
+      this.offset[record] = place;
     }
-    const { bytes } = this.area;
+    const { bytes } = area.areaOf(place);
+    const at = area.offsetOf(place);
     for (let index = 0; index < length; index++) bytes[at + index] = from[start + index] as number;
     this.length[record] = length;
   }
 
   clear(): void {
-    this.end = 0;
+    this.size_bytes = 0;
+    this.area.clear();
     this.count = 0;
     this.length.fill(0);
     this.#slots.fill(0);
   }
 
   get memory_bytes(): number {
-    return this.area.bytes.length + this.hi.byteLength * 4 + this.dirty.byteLength + this.#slots.byteLength;
+    return this.area.memory_bytes + this.hi.byteLength * 4 + this.dirty.byteLength + this.#slots.byteLength;
   }
 }
 
@@ -112,8 +120,8 @@ class Generation {
 export class RecordHeap {
   readonly #source: RecordSource;
   readonly #limits: HeapLimits;
-  #young = new Generation();
-  #old = new Generation();
+  #young: Generation;
+  #old: Generation;
   #changed = 0;
   /** Of the record opened last: [start, end) of `bytes`, valid until the next call. */
   bytes: Uint8Array = new Uint8Array(0);
@@ -122,9 +130,12 @@ export class RecordHeap {
   /** Records whose last event (their first six bytes) was before this time are as if they were not there, ms. */
   cut_ms = 0;
 
-  constructor(source: RecordSource, limits: HeapLimits) {
+  /** `pool`: of the pages that the records lie in, shared among heaps. */
+  constructor(source: RecordSource, limits: HeapLimits, pool: PagePool) {
     this.#source = source;
     this.#limits = limits;
+    this.#young = new Generation(pool);
+    this.#old = new Generation(pool);
   }
 
   get memory_bytes(): number {
@@ -149,7 +160,9 @@ export class RecordHeap {
       const former = old.find(hi, lo);
       if (former >= 0) {
         record = young.add(hi, lo);
-        young.write(record, old.area.bytes, old.offset[former] as number, old.length[former] as number);
+        const place = old.offset[former] as number;
+        const { bytes } = old.area.areaOf(place);
+        young.write(record, bytes, old.area.offsetOf(place), old.length[former] as number);
       } else {
         const found = this.#source.find(hi, lo);
         if (found === undefined) return false;
@@ -157,8 +170,9 @@ export class RecordHeap {
         young.write(record, found, 0, found.length);
       }
     }
-    this.bytes = young.area.bytes;
-    this.start = young.offset[record] as number;
+    const place = young.offset[record] as number;
+    this.bytes = young.area.areaOf(place).bytes;
+    this.start = young.area.offsetOf(place);
     this.end = this.start + (young.length[record] as number);
     return !this.#isForgotten(this.bytes, this.start);
   }
@@ -183,10 +197,12 @@ export class RecordHeap {
   visit(visitor: (hi: number, lo: number, bytes: Uint8Array, start: number, end: number) => void): void {
     const young = this.#young;
     for (let record = 0; record < young.count; record++) {
-      const start = young.offset[record] as number;
+      const place = young.offset[record] as number;
+      const { bytes } = young.area.areaOf(place);
+      const start = young.area.offsetOf(place);
       const end = start + (young.length[record] as number);
-      if (this.#isForgotten(young.area.bytes, start)) continue;
-      visitor(young.hi[record] as number, young.lo[record] as number, young.area.bytes, start, end);
+      if (this.#isForgotten(bytes, start)) continue;
+      visitor(young.hi[record] as number, young.lo[record] as number, bytes, start, end);
     }
     // What is older is the same in the old generation and in the source.
     this.#source.visit((hi, lo, bytes, start, end) => {
@@ -214,7 +230,7 @@ export class RecordHeap {
 
   /** After the changes are written: the generations turn when the young one is large enough. */
   turn(): void {
-    if (this.#young.end < this.#limits.generation_bytes) return;
+    if (this.#young.size_bytes < this.#limits.generation_bytes) return;
     const former = this.#old;
     this.#old = this.#young;
     former.clear();

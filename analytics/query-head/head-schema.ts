@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { TenantDefaults } from './prepare-head.ts';
 
 const timestamp = (what: string) => z.string().max(64).describe(`${what}, RFC 3339 with offset`);
 const positions = z.record(z.string().max(128), z.record(z.string().max(128), z.int().min(0)));
@@ -38,4 +39,4 @@ export const HEAD_MEMBERS = {
 
 const headSchema = z.object(HEAD_MEMBERS);
 /** Those members of a checked query. */
-export type QueryHead = z.output<typeof headSchema>;
+export type QueryHead = z.output<typeof headSchema> & { readonly tenant?: TenantDefaults };

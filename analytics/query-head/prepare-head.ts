@@ -12,6 +12,19 @@ export interface QuerySettings {
   readonly timezone?: string;
   /** First day of a week: 1 (Monday, the default) to 7 (Sunday). */
   readonly weekStart?: number;
+  /** Month with which quarters and years begin: 1 (January, the default) to 12. */
+  readonly fiscalMonth?: number;
+}
+
+/** What a tenant has set for its queries. Plain data; put into a query by the service, never by a client. */
+export interface TenantDefaults extends Omit<QuerySettings, 'custom'> {
+  /** The currency that money is converted to where a query names none. */
+  readonly currency?: string;
+}
+
+/** The settings of a query: what its tenant has set goes before what the process has. */
+export function settingsOf<S extends QuerySettings>(query: object, settings: S): S {
+  return { ...settings, ...(query as { readonly tenant?: TenantDefaults }).tenant };
 }
 
 /** What `meta` says of an answer beside the state. Plain data. */
@@ -41,7 +54,7 @@ export function prepareHead(
   granularity = 'total',
 ): PreparedHead {
   const range = parseRange(query.start, query.end);
-  const zone = zoneOf(query.timezone ?? settings.timezone ?? 'UTC');
+  const zone = zoneOf(query.timezone ?? settingsOf(query, settings).timezone ?? 'UTC');
   const at = answerPosition(query, progress);
   return {
     ...at,

@@ -117,7 +117,9 @@ export interface BucketOptions {
   readonly granularity: GranularityName | 'total';
   readonly zone: Zone;
   /** First day of a week: 1 (Monday, the default) to 7 (Sunday). */
-  readonly weekStart?: number;
+  readonly weekStart?: number | undefined;
+  /** Month with which quarters and years begin: 1 (January, the default) to 12. */
+  readonly fiscalMonth?: number | undefined;
 }
 
 /** Throws QueryError `too_many_points` beyond MAX_POINTS buckets. */
@@ -216,9 +218,10 @@ function stepBounds({ range, granularity, zone }: BucketOptions): number[] {
 }
 
 /** Bounds at the starts of local days, weeks, months, quarters or years. */
-function dayBounds({ range, granularity, zone, weekStart = 1 }: BucketOptions): number[] {
+function dayBounds({ range, granularity, zone, weekStart = 1, fiscalMonth = 1 }: BucketOptions): number[] {
   const period = PERIODS[granularity as '1d'];
-  let day = period.floor(zone.localDay(range.start_ms), weekStart);
+  const first: First = { weekStart, fiscalMonth };
+  let day = period.floor(zone.localDay(range.start_ms), first);
   let at = zone.startOfDay(day);
   const bounds: number[] = [];
   for (;;) {
@@ -226,32 +229,42 @@ function dayBounds({ range, granularity, zone, weekStart = 1 }: BucketOptions): 
     if (bounds.at(-1) !== at) bounds.push(at);
     if (at <= range.start_ms) bounds.splice(0, bounds.length - 1);
     if (at >= range.end_ms) return bounds;
-    day = period.next(day);
+    day = period.next(day, first);
     at = zone.startOfDay(day);
   }
 }
 
-interface Period {
-  /** The first day of the period that contains a day; days are counted from 1970-01-01. */
-  floor(day: number, weekStart: number): number;
-  next(day: number): number;
+/** With what periods begin. */
+interface First {
+  readonly weekStart: number;
+  readonly fiscalMonth: number;
 }
 
-/** Periods of whole months; `months` divides 12. */
+interface Period {
+  /** The first day of the period that contains a day; days are counted from 1970-01-01. */
+  floor(day: number, first: First): number;
+  next(day: number, first: First): number;
+}
+
+/** Periods of whole months; `months` divides 12. They begin with the fiscal month, and every `months` from it. */
 function monthly(months: number): Period {
-  const shifted = (day: number, by: number): number => {
+  const shifted = (day: number, { fiscalMonth }: First, by: number): number => {
     const date = new Date(day * DAY_MS);
-    const month = Math.floor(date.getUTCMonth() / months) * months + by;
+    const since = date.getUTCMonth() - (fiscalMonth - 1);
+    const month = fiscalMonth - 1 + Math.floor(since / months) * months + by;
     return Date.UTC(date.getUTCFullYear(), month, 1) / DAY_MS;
   };
-  return { floor: (day) => shifted(day, 0), next: (day) => shifted(day, months) };
+  return {
+    floor: (day, first) => shifted(day, first, 0),
+    next: (day, first) => shifted(day, first, months),
+  };
 }
 
 const PERIODS: Record<'1d' | '1w' | '1M' | '1Q' | '1Y', Period> = {
   '1d': { floor: (day) => day, next: (day) => day + 1 },
   '1w': {
     // Day 0 was a Thursday, the fourth day of the ISO week.
-    floor: (day, weekStart) => day - ((((day + 4 - weekStart) % 7) + 7) % 7),
+    floor: (day, { weekStart }) => day - ((((day + 4 - weekStart) % 7) + 7) % 7),
     next: (day) => day + 7,
   },
   '1M': monthly(1),

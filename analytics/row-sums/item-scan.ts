@@ -1,7 +1,7 @@
 import type { Chunk, ChunkCodes, ChunkHashes, ChunkItems } from '../../engine/index.ts';
-import { CODE, HASH, ITEM_NUMBER, ItemLines } from '../rows/index.ts';
+import { CODE, ITEM_NUMBER, ItemLines } from '../rows/index.ts';
 import type { KpiSums } from './kpi-sums.ts';
-import type { MeasureRule } from './measure-rules.ts';
+import { EVERY_ROW, type MeasureRule, type MemberRule } from './measure-rules.ts';
 import type { ScanSpec } from './row-scan.ts';
 import type { SlotFinder } from './time-slots.ts';
 
@@ -46,13 +46,13 @@ export class ItemScan {
   }
 
   #columnsOf(chunk: Chunk, items: ChunkItems): Columns {
-    const { groups, filters, measures, amounts, membersMark } = this.#spec;
+    const { groups, filters, measures, amounts, members, types } = this.#spec;
     const numbers = new Map<number, Float64Array>();
     for (const { column } of [...measures, ...amounts]) {
       if (column >= 0 && !numbers.has(column)) numbers.set(column, chunk.number(column));
     }
     return {
-      marks: chunk.code(CODE.marks),
+      marks: types === undefined ? chunk.code(CODE.marks) : undefined,
       retraction: chunk.code(CODE.retraction),
       groups: groups.map(({ column, item }) => (item < 0 ? chunk.code(column) : items.code(item))),
       filters: filters
@@ -61,7 +61,7 @@ export class ItemScan {
       quantity: items.number(ITEM_NUMBER.quantity),
       unitPrice: items.number(ITEM_NUMBER.unit_price),
       numbers,
-      customers: membersMark === 0 ? undefined : chunk.hash(HASH.customer),
+      members: members.map((rule) => ({ rule, words: chunk.hash(rule.column) })),
     };
   }
 
@@ -99,26 +99,31 @@ export class ItemScan {
   }
 
   #addRow(columns: Columns, lines: number, groups: number, row: number, slot: number): void {
-    const { measures, amounts, membersMark } = this.#spec;
-    const marks = codeAt(columns.marks, row);
+    const { measures, amounts } = this.#spec;
+    const marks = columns.marks === undefined ? EVERY_ROW : codeAt(columns.marks, row);
     const sign = codeAt(columns.retraction, row) === 1 ? -1 : 1;
-    for (let at = 0; at < measures.length; at++) {
-      const rule = measures[at] as MeasureRule;
+    for (const rule of measures) {
       if ((marks & rule.mark) === 0 || !this.#sumGroups(columns, rule, lines, groups, row)) continue;
       for (let group = 0; group < groups; group++) {
         const sum = (rule.kind === 'observed' ? 1 : (this.#groupSums[group] as number)) * sign;
-        if (sum !== 0) this.#sums.columns[at]?.add(this.#pointOf(group, slot), sum);
+        if (sum !== 0) this.#sums.columns[rule.at]?.add(this.#pointOf(group, slot), sum);
       }
     }
-    for (let at = 0; at < amounts.length; at++) {
-      const rule = amounts[at] as MeasureRule;
+    for (const rule of amounts) {
       if ((marks & rule.mark) === 0 || !this.#sumGroups(columns, rule, lines, groups, row)) continue;
       for (let group = 0; group < groups; group++) {
         // Plus 0: a part of -0 is 0.
-        this.#sums.addAmount(this.#pointOf(group, slot), at, (this.#groupSums[group] as number) + 0, sign);
+        this.#sums.addAmount(
+          this.#pointOf(group, slot),
+          rule.at,
+          (this.#groupSums[group] as number) + 0,
+          sign,
+        );
       }
     }
-    if ((marks & membersMark) !== 0) this.#addMember(columns, groups, row, slot, sign);
+    for (const { rule, words } of columns.members) {
+      if ((marks & rule.mark) !== 0) this.#addMember(words, rule.at, groups, row, slot, sign);
+    }
   }
 
   #pointOf(group: number, slot: number): number {
@@ -147,14 +152,13 @@ export class ItemScan {
     return true;
   }
 
-  #addMember({ customers }: Columns, groups: number, row: number, slot: number, sign: number): void {
-    if (customers === undefined) return;
-    const local = customers.index === null ? 0 : (customers.index[row] as number);
-    const hi = customers.hi[local] as number;
-    const lo = customers.lo[local] as number;
+  #addMember(words: ChunkHashes, at: number, groups: number, row: number, slot: number, sign: number): void {
+    const local = words.index === null ? 0 : (words.index[row] as number);
+    const hi = words.hi[local] as number;
+    const lo = words.lo[local] as number;
     if (hi === 0 && lo === 0) return;
     for (let group = 0; group < groups; group++)
-      this.#sums.addMember(this.#pointOf(group, slot), hi, lo, sign);
+      this.#sums.addMember(this.#pointOf(group, slot), at, hi, lo, sign);
   }
 
   #growLines(lines: number): void {
@@ -176,7 +180,8 @@ export class ItemScan {
 
 /** The columns of one chunk that are read. */
 interface Columns {
-  readonly marks: ChunkCodes;
+  /** Undefined where every row counts. */
+  readonly marks: ChunkCodes | undefined;
   readonly retraction: ChunkCodes;
   /** Of rows, or of items where the group is one of items. */
   readonly groups: readonly ChunkCodes[];
@@ -184,7 +189,7 @@ interface Columns {
   readonly quantity: Float64Array;
   readonly unitPrice: Float64Array;
   readonly numbers: ReadonlyMap<number, Float64Array>;
-  readonly customers: ChunkHashes | undefined;
+  readonly members: readonly { readonly rule: MemberRule; readonly words: ChunkHashes }[];
 }
 
 function codeAt({ index, values }: ChunkCodes, at: number): number {

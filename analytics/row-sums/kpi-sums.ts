@@ -19,8 +19,8 @@ export interface SumsShape {
   readonly measures: number;
   /** Multisets of amounts. */
   readonly amounts: number;
-  /** Whether distinct customers are counted. */
-  readonly members: boolean;
+  /** Sets of distinct members. */
+  readonly members: number;
 }
 
 /**
@@ -66,15 +66,16 @@ export class KpiSums {
     counts.add(value, net);
   }
 
-  membersAt(point: number): MemberCounts | undefined {
-    return this.#members.get(point);
+  membersAt(point: number, index: number): MemberCounts | undefined {
+    return this.#members.get(point * this.shape.members + index);
   }
 
-  addMember(point: number, hi: number, lo: number, net: number): void {
-    let members = this.#members.get(point);
+  addMember(point: number, index: number, hi: number, lo: number, net: number): void {
+    const at = point * this.shape.members + index;
+    let members = this.#members.get(at);
     if (members === undefined) {
       members = new MemberCounts(this.#budget);
-      this.#members.set(point, members);
+      this.#members.set(at, members);
     }
     members.add(hi, lo, net);
   }
@@ -83,7 +84,7 @@ export class KpiSums {
   write(textOf: (code: number) => string): Uint8Array {
     const { width, slots, measures, amounts, members } = this.shape;
     const writer = new ByteWriter();
-    for (const count of [width, slots, measures, amounts, members ? 1 : 0]) writer.varint(count);
+    for (const count of [width, slots, measures, amounts, members]) writer.varint(count);
     this.#writeSeries(writer, textOf);
     for (let series = 0; series < this.series.count; series++) {
       const points: number[] = [];
@@ -95,12 +96,15 @@ export class KpiSums {
   }
 
   #isUsed(point: number): boolean {
-    const { amounts } = this.shape;
+    const { amounts, members } = this.shape;
     for (const column of this.columns) if (column.get(point) !== 0) return true;
     for (let index = 0; index < amounts; index++) {
       if (this.#amounts.has(point * amounts + index)) return true;
     }
-    return this.#members.has(point);
+    for (let index = 0; index < members; index++) {
+      if (this.#members.has(point * members + index)) return true;
+    }
+    return false;
   }
 
   #writeSeries(writer: ByteWriter, textOf: (code: number) => string): void {
@@ -128,10 +132,11 @@ export class KpiSums {
       writer.u8(counts === undefined ? 0 : 1);
       counts?.write(writer);
     }
-    if (!members) return;
-    const set = this.#members.get(point);
-    writer.u8(set === undefined ? 0 : 1);
-    set?.write(writer);
+    for (let index = 0; index < members; index++) {
+      const set = this.#members.get(point * members + index);
+      writer.u8(set === undefined ? 0 : 1);
+      set?.write(writer);
+    }
   }
 
   /** Adds what `write` wrote; `codeOf` gives the code of a text. */
@@ -164,11 +169,13 @@ export class KpiSums {
       if (own === undefined) this.#amounts.set(point * amounts + index, counts);
       else own.addAll(counts);
     }
-    if (!members || reader.u8() === 0) return;
-    const set = MemberCounts.read(reader, this.#budget);
-    const own = this.#members.get(point);
-    if (own === undefined) this.#members.set(point, set);
-    else own.addAll(set);
+    for (let index = 0; index < members; index++) {
+      if (reader.u8() === 0) continue;
+      const set = MemberCounts.read(reader, this.#budget);
+      const own = this.membersAt(point, index);
+      if (own === undefined) this.#members.set(point * members + index, set);
+      else own.addAll(set);
+    }
   }
 }
 
@@ -178,7 +185,7 @@ function readShape(reader: ByteReader): SumsShape {
     slots: reader.varint(),
     measures: reader.varint(),
     amounts: reader.varint(),
-    members: reader.varint() === 1,
+    members: reader.varint(),
   };
 }
 

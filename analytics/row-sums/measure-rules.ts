@@ -20,6 +20,26 @@ export interface MeasureRule {
   readonly byItems: Contribution['byItems'];
 }
 
+/** A rule with its place among the columns of sums, or among the multisets of amounts. */
+export interface PlacedRule extends MeasureRule {
+  readonly at: number;
+}
+
+/** Distinct ids of the rows with the mark; none is none. */
+export interface MemberRule {
+  readonly mark: number;
+  /** Index of the column of hashes. */
+  readonly column: number;
+  /** Place among the sets of members. */
+  readonly at: number;
+}
+
+/** Instead of a mark: every row that the scan takes. */
+export const EVERY_ROW = -1;
+
+/** A measure of a metric that a tenant defined; its number is its place in the query. */
+export type OwnMeasure = `own:${number}` | `own_money:${number}`;
+
 const RULES: ReadonlyMap<Measure, MeasureRule> = new Map(
   CONTRIBUTIONS.map(({ mark, measure, source, byItems }) => {
     const kind = source === 'one' ? 'count' : source === 'units' ? 'units' : 'amount';
@@ -36,7 +56,8 @@ export type Distribution =
   | 'discount'
   | 'shipping'
   | 'tax'
-  | 'revenue_cancelled';
+  | 'revenue_cancelled'
+  | OwnMeasure;
 
 export function ruleOf(measure: Measure): MeasureRule {
   const rule = RULES.get(measure);
@@ -44,7 +65,7 @@ export function ruleOf(measure: Measure): MeasureRule {
   return rule;
 }
 
-/** How many rows have the amount. */
-export function observedRule(name: Distribution): MeasureRule {
-  return { ...ruleOf(name), kind: 'observed' };
+/** How many rows have the amount of a rule. */
+export function observed(rule: MeasureRule): MeasureRule {
+  return { ...rule, kind: 'observed' };
 }

@@ -1,9 +1,9 @@
 import { type Chunk, type ChunkItems, roomFor } from '../../engine/index.ts';
 import type { DimensionColumn, DimensionFilter } from '../filters/index.ts';
-import { CODE, HASH, ITEM_NUMBER } from '../rows/index.ts';
+import { CODE, ITEM_NUMBER } from '../rows/index.ts';
 import { ItemScan } from './item-scan.ts';
 import type { KpiSums } from './kpi-sums.ts';
-import type { MeasureRule } from './measure-rules.ts';
+import type { MemberRule, PlacedRule } from './measure-rules.ts';
 import { addAmounts, addCounts, addObserved, addUnits, type PointRows } from './point-loops.ts';
 import { RowPlacer } from './row-placer.ts';
 import { acceptTable, refineRange, refineRows, WideColumn } from './row-select.ts';
@@ -13,11 +13,15 @@ import { SlotFinder, type TimeSlots } from './time-slots.ts';
 export interface ScanSpec {
   readonly groups: readonly DimensionColumn[];
   readonly filters: readonly DimensionFilter[];
-  readonly measures: readonly MeasureRule[];
+  readonly measures: readonly PlacedRule[];
   /** Multisets of amounts. */
-  readonly amounts: readonly MeasureRule[];
-  /** The mark of the rows whose customers are counted; 0: none. */
-  readonly membersMark: number;
+  readonly amounts: readonly PlacedRule[];
+  readonly members: readonly MemberRule[];
+  /**
+   * The rows of these event types, whatever their marks; all rules then are of `EVERY_ROW`. Without it: the
+   * rows with a mark that a rule has.
+   */
+  readonly types?: (code: number) => boolean;
   readonly slots: TimeSlots;
 }
 
@@ -48,9 +52,9 @@ export class RowScan {
     this.#spec = spec;
     this.#sums = sums;
     this.#finder = new SlotFinder(spec.slots);
-    this.#marks = [...spec.measures, ...spec.amounts].reduce(
+    this.#marks = [...spec.measures, ...spec.amounts, ...spec.members].reduce(
       (marks, { mark }) => marks | mark,
-      spec.membersMark,
+      0,
     );
     const tellsItems = [...spec.groups, ...spec.filters].some(({ item }) => item >= 0);
     this.#items = tellsItems ? new ItemScan(spec, sums, this.#finder) : undefined;
@@ -61,7 +65,11 @@ export class RowScan {
     this.#makeRoom(chunk.rows);
     const selected = this.#selected;
     // Rows that count for something that is asked for.
-    selected.count = chunk.select(CODE.marks, (marks) => (marks & this.#marks) !== 0, selected.rows);
+    const { types } = this.#spec;
+    selected.count =
+      types === undefined
+        ? chunk.select(CODE.marks, (marks) => (marks & this.#marks) !== 0, selected.rows)
+        : chunk.select(CODE.type, types, selected.rows);
     if (selected.count === 0) return;
     if (!chunk.isWhole) this.#cut(chunk, range);
     for (const filter of this.#spec.filters) if (filter.item < 0) this.#filter(chunk, filter);
@@ -114,19 +122,16 @@ export class RowScan {
   }
 
   #add(chunk: Chunk): void {
-    const { measures, amounts, membersMark } = this.#spec;
+    const { measures, amounts, members } = this.#spec;
     this.#placer.place(chunk, this.#selected);
     this.#signRows(chunk);
-    const needed = new Set([...measures, ...amounts].map(({ mark }) => mark));
-    if (membersMark !== 0) needed.add(membersMark);
+    const needed = new Set([...measures, ...amounts, ...members].map(({ mark }) => mark));
     for (const mark of needed) {
       const rows = this.#withMark(mark, chunk);
       if (rows.count === 0) continue;
-      for (const [at, rule] of measures.entries())
-        if (rule.mark === mark) this.#addMeasure(chunk, rows, rule, at);
-      for (const [at, rule] of amounts.entries())
-        if (rule.mark === mark) this.#addValues(chunk, rows, rule, at);
-      if (mark === membersMark) this.#addMembers(chunk, rows);
+      for (const rule of measures) if (rule.mark === mark) this.#addMeasure(chunk, rows, rule);
+      for (const rule of amounts) if (rule.mark === mark) this.#addValues(chunk, rows, rule);
+      for (const rule of members) if (rule.mark === mark) this.#addMembers(chunk, rows, rule);
     }
   }
 
@@ -169,7 +174,7 @@ export class RowScan {
     return kept;
   }
 
-  #addMeasure(chunk: Chunk, rows: PointRows, { kind, column }: MeasureRule, at: number): void {
+  #addMeasure(chunk: Chunk, rows: PointRows, { kind, column, at }: PlacedRule): void {
     const sums = this.#sums.columns[at];
     if (sums === undefined) return;
     if (kind === 'count') addCounts(rows, sums);
@@ -181,32 +186,28 @@ export class RowScan {
     }
   }
 
-  #addValues(
-    chunk: Chunk,
-    { count, rows, points, signs }: PointRows,
-    rule: MeasureRule,
-    index: number,
-  ): void {
+  #addValues(chunk: Chunk, { count, rows, points, signs }: PointRows, rule: PlacedRule): void {
     const amounts = chunk.number(rule.column);
     for (let at = 0; at < count; at++) {
       const amount = amounts[rows[at] as number] as number;
       if (Number.isNaN(amount)) continue;
       this.#sums.addAmount(
         points[at] as number,
-        index,
+        rule.at,
         amount,
         signs === undefined ? 1 : (signs[at] as number),
       );
     }
   }
 
-  #addMembers(chunk: Chunk, { count, rows, points, signs }: PointRows): void {
-    const { index, hi, lo } = chunk.hash(HASH.customer);
+  #addMembers(chunk: Chunk, placed: PointRows, rule: MemberRule): void {
+    const { count, rows, points, signs } = placed;
+    const { index, hi, lo } = chunk.hash(rule.column);
     for (let at = 0; at < count; at++) {
       const local = index === null ? 0 : (index[rows[at] as number] as number);
       if (hi[local] === 0 && lo[local] === 0) continue;
       const sign = signs === undefined ? 1 : (signs[at] as number);
-      this.#sums.addMember(points[at] as number, hi[local] as number, lo[local] as number, sign);
+      this.#sums.addMember(points[at] as number, rule.at, hi[local] as number, lo[local] as number, sign);
     }
   }
 }

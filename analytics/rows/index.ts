@@ -1,4 +1,5 @@
 export * from './contribution.ts';
+export * from './cube-body.ts';
 export * from './default-cubes.ts';
 export * from './item-lines.ts';
 export * from './measures.ts';

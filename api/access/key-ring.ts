@@ -1,7 +1,14 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import type { Clock, KeyValueConflict, KeyValueStore } from '../../engine/index.ts';
+import type {
+  Clock,
+  KeyValueConflict,
+  KeyValueStore,
+  KeyValueWrite,
+  MetricSample,
+} from '../../engine/index.ts';
+import { type KeyTrust, openSigned, signed } from '../../runtime/index.ts';
 import { ApiError, type ApiPorts, DEFAULT_TENANT, type Principal, ROLES, type Role } from '../http/index.ts';
 import { invalidCredentials } from './challenge.ts';
 
@@ -26,9 +33,14 @@ const recordSchema = z.object({
   revoked_at_ms: z.number().nullable(),
   salt: z.string(),
   hash: z.string(),
+  /** One more with each change: an older one that is put back is known as such. */
+  version: z.number().int().min(1),
 });
+const unsignedSchema = recordSchema.omit({ version: true });
+/** Refused records that are logged; all are counted. */
+const MAX_LOGGED_REFUSALS = 100;
 
-/** A key as it is stored: of the secret only a salted HMAC-SHA-256. */
+/** A key as it is stored, with a signature: of the secret only a salted HMAC-SHA-256. */
 export type KeyRecord = z.infer<typeof recordSchema>;
 
 export interface NewKey {
@@ -50,16 +62,26 @@ const NOBODY = { salt: randomBytes(16).toString('hex'), hash: randomBytes(32) };
 /**
  * The API keys, all of them in memory and kept current by a watch, so that checking one asks nobody. A
  * change made by this process counts at once, one made by another when the watch reports it.
+ *
+ * Whoever can write the bucket makes no key by that: a record counts if it is signed (`KeyTrust`) and not older
+ * than one that was seen. What is refused stays in the bucket until its key is changed.
  */
 export class KeyRing {
   readonly #store: KeyValueStore;
   readonly #clock: Clock;
   readonly #log: Logger;
+  readonly #trust: KeyTrust;
+  /** A revision of 0: the bucket does not have it. */
   readonly #keys = new Map<string, { record: KeyRecord; hash: Buffer; revision: number }>();
+  /** Revisions of refused records, by the id they stand for: what the next change of the key replaces. */
+  readonly #refused = new Map<string, number>();
+  readonly #unsigned = new Map<string, { readonly value: unknown; readonly revision: number }>();
+  #refusals = 0;
   #stop: (() => Promise<void>) | undefined;
 
-  constructor(ports: Pick<ApiPorts, 'keys' | 'clock' | 'log'>) {
+  constructor(ports: Pick<ApiPorts, 'keys' | 'keyTrust' | 'clock' | 'log'>) {
     this.#store = ports.keys;
+    this.#trust = ports.keyTrust;
     this.#clock = ports.clock;
     this.#log = ports.log;
   }
@@ -69,8 +91,12 @@ export class KeyRing {
     this.#stop = await this.#store.watch(
       (change) => {
         if (!change.key.startsWith(PREFIX)) return;
-        if (change.kind === 'delete') this.#keys.delete(change.key.slice(PREFIX.length));
-        else this.#take(change.value, change.revision);
+        const id = change.key.slice(PREFIX.length);
+        if (change.kind === 'put') this.#read(id, change.value, change.revision);
+        else {
+          this.#keys.delete(id);
+          this.#refused.delete(id);
+        }
       },
       (error) => this.#log.error({ err: error }, 'a change of the API keys cannot be read'),
     );
@@ -80,16 +106,89 @@ export class KeyRing {
     await this.#stop?.();
   }
 
-  #take(value: unknown, revision: number): void {
-    const parsed = recordSchema.safeParse(value);
-    if (!parsed.success) {
-      this.#log.error({ err: parsed.error }, 'an API key record cannot be read and is ignored');
+  /** Records in the bucket that were ignored because nobody who may has written them. */
+  get refusals(): number {
+    return this.#refusals;
+  }
+
+  samples(): readonly MetricSample[] {
+    return [
+      {
+        name: 'millrace.keys.refused',
+        kind: 'counter',
+        help: 'Records in the bucket of the API keys that are ignored',
+        labels: {},
+        value: this.#refusals,
+      },
+    ];
+  }
+
+  /** Takes in what the bucket has. */
+  #read(id: string, value: unknown, revision: number): void {
+    const opened = openSigned(this.#trust.secret, PREFIX + id, value);
+    const parsed = recordSchema.safeParse(opened.kind === 'signed' ? opened.record : undefined);
+    if (opened.kind === 'signed' && parsed.success && parsed.data.id === id) {
+      if (parsed.data.version >= (this.#trust.known.get(PREFIX + id)?.version ?? 1)) {
+        this.#take(parsed.data, revision);
+        return;
+      }
+      this.#refuse(id, revision, 'it is an older version of the key, put back');
       return;
     }
-    const record = parsed.data;
-    const known = this.#keys.get(record.id);
+    if (opened.kind === 'unsigned' && this.#trust.adoptUnsigned) this.#unsigned.set(id, { value, revision });
+    this.#refuse(
+      id,
+      revision,
+      opened.kind === 'unsigned' ? 'it has no signature' : 'its signature does not hold',
+    );
+  }
+
+  #refuse(id: string, revision: number, why: string): void {
+    this.#refused.set(id, revision);
+    this.#refusals += 1;
+    if (this.#refusals > MAX_LOGGED_REFUSALS) return;
+    this.#log.error(
+      { id, why },
+      'a record in the bucket of the API keys is ignored: this installation did not write it. See who can write ' +
+        'to the bucket millrace-keys; if it was another process of yours, give both the same KEY_SIGNING_SECRET',
+    );
+  }
+
+  #take(record: KeyRecord, revision: number): void {
+    const { id, version } = record;
+    const known = this.#keys.get(id);
     if (known !== undefined && known.revision > revision) return;
-    this.#keys.set(record.id, { record, hash: Buffer.from(record.hash, 'hex'), revision });
+    this.#refused.delete(id);
+    this.#unsigned.delete(id);
+    this.#trust.known.raise(PREFIX + id, { version, ...(id === PRESET_ID ? { record } : {}) });
+    this.#keys.set(id, { record, hash: Buffer.from(record.hash, 'hex'), revision });
+  }
+
+  /**
+   * Signs what a version wrote that did not sign. Called once, on a bucket of such a version: what is in it
+   * then was obeyed until now.
+   */
+  async adopt(): Promise<void> {
+    for (const [id, { value, revision }] of [...this.#unsigned]) {
+      const parsed = unsignedSchema.safeParse(value);
+      if (!parsed.success || parsed.data.id !== id) continue;
+      const record = { ...parsed.data, version: 1 };
+      const written = await this.#write(record, revision);
+      if (written.ok) this.#log.warn({ id, name: record.name, role: record.role }, 'an API key was signed');
+    }
+  }
+
+  /** Writes a record over a revision of its key; 0: over none. */
+  async #write(record: KeyRecord, revision: number): Promise<KeyValueWrite> {
+    const key = PREFIX + record.id;
+    const value = signed(this.#trust.secret, key, record);
+    // A refused record is in the place of the known one.
+    const over = this.#refused.get(record.id) ?? revision;
+    const written =
+      over === 0 ? await this.#store.create(key, value) : await this.#store.update(key, value, over);
+    if (written.ok) this.#take(record, written.revision);
+    else this.#learn(record.id, written);
+    return written;
   }
 
   /** Whose key this is; undefined when it is no key. Throws 401 for one that works no longer. */
@@ -116,10 +215,9 @@ export class KeyRing {
     await this.#makeRoom(key.tenant);
     const id = randomBytes(8).toString('hex');
     const token = `mr_${id}_${randomBytes(24).toString('hex')}`;
-    const record = this.#recordOf(id, key, token);
-    const written = await this.#store.create(PREFIX + id, record);
+    const record = this.#recordOf(id, key, token, 1);
+    const written = await this.#write(record, 0);
     if (!written.ok) throw new ApiError('internal', `Key id ${id} exists already.`);
-    this.#take(record, written.revision);
     return { record, token };
   }
 
@@ -141,10 +239,10 @@ export class KeyRing {
     this.#keys.delete(oldest.id);
   }
 
-  #recordOf(id: string, key: NewKey, token: string): KeyRecord {
+  #recordOf(id: string, key: NewKey, token: string, version: number): KeyRecord {
     const salt = randomBytes(16).toString('hex');
     const hash = hashOf(token, salt).toString('hex');
-    return { ...key, id, created_at_ms: this.#clock.now(), revoked_at_ms: null, salt, hash };
+    return { ...key, id, created_at_ms: this.#clock.now(), revoked_at_ms: null, salt, hash, version };
   }
 
   /** The keys of a tenant, oldest first. */
@@ -163,20 +261,19 @@ export class KeyRing {
         throw new ApiError('not_found', `There is no key with this id.`);
       }
       if (entry.record.revoked_at_ms !== null) return entry.record;
-      const record: KeyRecord = { ...entry.record, revoked_at_ms: this.#clock.now() };
-      const written = await this.#store.update(PREFIX + id, record, entry.revision);
-      if (written.ok) {
-        this.#take(record, written.revision);
-        return record;
-      }
-      this.#learn(id, written);
+      const { record: before, revision } = entry;
+      const record = { ...before, revoked_at_ms: this.#clock.now(), version: before.version + 1 };
+      if ((await this.#write(record, revision)).ok) return record;
     }
   }
 
   /** Takes in what a lost compare-and-set found. */
   #learn(id: string, { current }: KeyValueConflict): void {
-    if (current === undefined) this.#keys.delete(id);
-    else this.#take(current.value, current.revision);
+    if (current !== undefined) this.#read(id, current.value, current.revision);
+    else {
+      this.#keys.delete(id);
+      this.#refused.delete(id);
+    }
   }
 
   /**
@@ -185,20 +282,19 @@ export class KeyRing {
    */
   async preset(token: string): Promise<boolean> {
     for (;;) {
-      const known = this.#keys.get(PRESET_ID);
+      const known = this.#keys.get(PRESET_ID) ?? this.#remembered(PRESET_ID);
       if (known !== undefined && timingSafeEqual(known.hash, hashOf(token, known.record.salt))) return false;
-      const record = this.#recordOf(PRESET_ID, { ...ADMIN, name: 'ADMIN_KEY' }, token);
-      const key = PREFIX + PRESET_ID;
-      const written =
-        known === undefined
-          ? await this.#store.create(key, record)
-          : await this.#store.update(key, record, known.revision);
-      if (written.ok) {
-        this.#take(record, written.revision);
-        return true;
-      }
-      this.#learn(PRESET_ID, written);
+      const version = (known?.record.version ?? 0) + 1;
+      const record = this.#recordOf(PRESET_ID, { ...ADMIN, name: 'ADMIN_KEY' }, token, version);
+      if ((await this.#write(record, known?.revision ?? 0)).ok) return true;
     }
+  }
+
+  /** A changed key as it was last seen, though the bucket has lost it: what was revoked stays revoked. */
+  #remembered(id: string): { readonly record: KeyRecord; hash: Buffer; revision: number } | undefined {
+    const parsed = recordSchema.safeParse(this.#trust.known.get(PREFIX + id)?.record);
+    if (!parsed.success) return undefined;
+    return { record: parsed.data, hash: Buffer.from(parsed.data.hash, 'hex'), revision: 0 };
   }
 
   /** Whether anybody can administer the default tenant. */
@@ -228,11 +324,13 @@ const ADMIN: NewKey = {
  * generated one when there is none that works. A generated `key` is returned to be shown once.
  */
 export async function bootstrapAdminKey(
-  ports: Pick<ApiPorts, 'keys' | 'clock' | 'log' | 'settings'>,
+  ports: Pick<ApiPorts, 'keys' | 'keyTrust' | 'clock' | 'log' | 'settings'>,
 ): Promise<{ readonly created: boolean; readonly key?: string }> {
   const ring = new KeyRing(ports);
   await ring.open();
   try {
+    if (ports.keyTrust.adoptUnsigned) await ring.adopt();
+    ports.keyTrust.known.begin();
     const { adminKey } = ports.settings;
     if (adminKey !== undefined) {
       if (adminKey.length < 16) ports.log.warn('ADMIN_KEY is short: anybody may guess it');

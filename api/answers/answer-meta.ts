@@ -17,6 +17,7 @@ import {
   requireFreshness,
   requireReader,
 } from '../http/index.ts';
+import type { Tenants } from '../tenants/index.ts';
 
 /** How fresh and how complete an answer is, and what it was made from. */
 export const metaSchema = z.object({
@@ -38,6 +39,10 @@ export const metaSchema = z.object({
   timezone: z.string(),
   granularity: z.string(),
   warnings: z.array(z.string()),
+  backfilling: z
+    .number()
+    .optional()
+    .describe('A definition that would answer this faster is being built: the share that is done, 0 to 1'),
 });
 
 export type Meta = z.infer<typeof metaSchema>;
@@ -59,6 +64,8 @@ export interface Snapshot extends AnswerState {
 export interface AnswerParts {
   readonly ports: ApiPorts;
   readonly tracker: FreshnessTracker;
+  /** What tenants have defined for their queries; without it none has. */
+  readonly tenants?: Pick<Tenants, 'defaultsOf' | 'metricsOf' | 'settingsOf'>;
 }
 
 /**
@@ -89,6 +96,7 @@ export interface AnswerHeader {
   readonly granularity: string;
   readonly approximate?: readonly string[];
   readonly warnings?: readonly string[];
+  readonly backfilling?: number;
 }
 
 /** `meta` of an answer that covers `header`'s range. */
@@ -113,6 +121,7 @@ export function metaOf(
     timezone,
     granularity,
     warnings: [...(header.warnings ?? [])],
+    ...(header.backfilling === undefined ? {} : { backfilling: header.backfilling }),
   };
 }
 

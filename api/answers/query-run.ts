@@ -1,3 +1,4 @@
+import type { OfTenant } from '../../analytics/index.ts';
 import {
   asMillraceError,
   type MillraceError,
@@ -72,7 +73,7 @@ export async function runQuery<Q, S, P, A>(
 ): Promise<Answered<A>> {
   const asking = await begin(parts, call, wish);
   try {
-    const answered = await asking.executor.run(kind, query, asking.options);
+    const answered = await asking.executor.run(kind, ofTenant(parts, call, query), asking.options);
     return { ...answered, state: asking.stateAt(answered.progress) };
   } catch (thrown) {
     throw asProblem(thrown);
@@ -88,9 +89,32 @@ export async function planQuery<Q, S, P, A>(
   wish: QueryWish,
 ): Promise<Planned> {
   const asking = await begin(parts, call, wish);
-  const planned = asking.executor.plan(kind, query, asking.options);
+  const planned = asking.executor.plan(kind, ofTenant(parts, call, query), asking.options);
   const refused = planned.refused === undefined ? undefined : asProblem(planned.refused);
   return { ...planned, refused, state: asking.stateAt(planned.progress) };
+}
+
+/** The query with what its tenant has set, and with those of the tenant's own metrics that it names. */
+function ofTenant<Q>({ tenants }: AnswerParts, { tenant }: Asker, query: Q): Q {
+  const defaults = tenants?.defaultsOf(tenant);
+  const own_metrics = tenants?.metricsOf(tenant, metricNamesIn(query)) ?? [];
+  if (defaults === undefined && own_metrics.length === 0) return query;
+  const given: OfTenant = {
+    ...(defaults === undefined ? {} : { tenant: defaults }),
+    ...(own_metrics.length === 0 ? {} : { own_metrics }),
+  };
+  return { ...query, ...given };
+}
+
+/** The names of metrics in a query, or in those of a batch, which are not checked yet. */
+function metricNamesIn(query: unknown): readonly string[] {
+  const { metrics, queries } = query as { readonly metrics?: unknown; readonly queries?: unknown };
+  const listed = [
+    metrics,
+    ...(Array.isArray(queries) ? queries.map((one: unknown) => Object(one).metrics) : []),
+  ];
+  const names = listed.flatMap((list: unknown): unknown[] => (Array.isArray(list) ? list : []));
+  return [...new Set(names.filter((name) => typeof name === 'string'))];
 }
 
 interface Asking {

@@ -117,15 +117,15 @@ async function serve(ports: ApiPorts, parts: AppParts, route: Route, context: Ap
     });
     // A HEAD is answered as a GET without its body: what would send it ends here.
     if (request.method === 'HEAD') await answer.stream?.cancel();
-    return respond(answer);
+    return respond(answer, request.method === 'HEAD');
   } finally {
     // Not before: a body is held for as long as the stream takes to store it.
     memory.release();
   }
 }
 
-function respond({ status, headers, json, text, stream }: Answer): Response {
-  const body = stream ?? text ?? (json === undefined ? null : toJsonText(json));
+function respond({ status, headers, json, text, stream }: Answer, isHead: boolean): Response {
+  const body = (isHead ? undefined : stream) ?? text ?? (json === undefined ? null : toJsonText(json));
   const type: Record<string, string> = json === undefined ? {} : { 'Content-Type': JSON_TYPE };
   return new Response(body, { status, headers: { ...type, 'Cache-Control': 'no-store', ...headers } });
 }

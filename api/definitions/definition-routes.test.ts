@@ -38,7 +38,7 @@ beforeAll(async () => {
   }
   ring = new KeyRing(ports);
   await ring.open();
-  const routes = definitionRoutes(rules, await Cursors.open(ports.keys), {
+  const routes = definitionRoutes(rules, Cursors.of(ports.keyTrust), {
     path: '/rules',
     noun: 'rule',
     tag: 'Definitions',

@@ -33,6 +33,16 @@ export interface DefinitionRoutesSpec {
   readonly aliases?: readonly ('define' | 'register')[];
   /** Default: `definitions:read` and `definitions:write`. */
   readonly permissions?: { readonly read?: Permission; readonly write?: Permission };
+  /** Members that are shown beside those of the body, e.g. how far it is built. */
+  readonly shown?: ShownMembers;
+}
+
+/** What is known of a definition and not part of it. */
+export interface ShownMembers {
+  readonly members: z.ZodRawShape;
+  /** In the order of the definitions. */
+  readonly of: (definitions: readonly Definition<unknown>[]) => readonly Readonly<Record<string, unknown>>[];
+  readonly example: Readonly<Record<string, unknown>>;
 }
 
 const BODY_PROBLEMS = [
@@ -54,12 +64,16 @@ const MEMBERS = {
 };
 
 /** A definition as callers see it: the members of its body beside those of every definition. */
-export function definitionView<T>(definition: Definition<T>): Record<string, unknown> {
+export function definitionView<T>(
+  definition: Definition<T>,
+  shown?: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
   const { id, name, revision, created_at_ms, updated_at_ms, created_by, body } = definition;
   return {
     id,
     name,
     ...(body as Record<string, unknown>),
+    ...shown,
     revision,
     created_at: timeText(created_at_ms),
     updated_at: timeText(updated_at_ms),
@@ -68,8 +82,17 @@ export function definitionView<T>(definition: Definition<T>): Record<string, unk
 }
 
 /** The answer with one definition. */
-export function definitionAnswer<T>(status: 200 | 201, definition: Definition<T>): Answer {
-  return { status, headers: { ETag: etagOf(definition.revision) }, json: definitionView(definition) };
+export function definitionAnswer<T>(
+  status: 200 | 201,
+  definition: Definition<T>,
+  shown?: ShownMembers,
+): Answer {
+  const [members] = shown?.of([definition]) ?? [];
+  return {
+    status,
+    headers: { ETag: etagOf(definition.revision) },
+    json: definitionView(definition, members),
+  };
 }
 
 const etagOf = (revision: number): string => `"${revision}"`;
@@ -113,15 +136,17 @@ function idOf(verb: string, { noun }: DefinitionRoutesSpec, ending = ''): string
   return `${verb}${words.join('')}${ending}`;
 }
 
-const schemaOf = <T>({ kind }: KindDefinitions<T>): z.ZodType => withMembers(kind.schema, MEMBERS);
+const schemaOf = <T>({ kind }: KindDefinitions<T>, { shown }: DefinitionRoutesSpec): z.ZodType =>
+  withMembers(kind.schema, { ...MEMBERS, ...shown?.members });
 
-function exampleOf<T>({ kind }: KindDefinitions<T>, { examples }: DefinitionRoutesSpec): object {
+function exampleOf<T>({ kind }: KindDefinitions<T>, { examples, shown }: DefinitionRoutesSpec): object {
   const [first] = Object.values(examples);
   const { name, ...body } = (first?.value ?? {}) as Record<string, unknown>;
   return {
     id: `${kind.kind}_01J4ZQ8W6N3V5T7R9P1M3K5H7F`,
     name,
     ...body,
+    ...shown?.example,
     revision: 12,
     created_at: '2025-08-01T12:00:00.000Z',
     updated_at: '2025-08-01T12:00:00.000Z',
@@ -159,7 +184,7 @@ function createRoute<T>(
     answers: {
       201: {
         description: `The ${spec.noun}`,
-        schema: schemaOf(definitions),
+        schema: schemaOf(definitions, spec),
         example: exampleOf(definitions, spec),
         headers: { Location: `The ${spec.noun}`, ...ETAG },
       },
@@ -167,7 +192,7 @@ function createRoute<T>(
     problems: [...BODY_PROBLEMS, 'name_taken', 'limit_reached', 'kv_unavailable'],
     handle: async ({ tenant, principal, base, body: { name, ...body } }) => {
       const made = await definitions.create(tenant, { name, body, created_by: principal.key_id });
-      const answer = definitionAnswer(201, made);
+      const answer = definitionAnswer(201, made, spec.shown);
       return { ...answer, headers: { ...answer.headers, Location: `${base}${spec.path}/${made.id}` } };
     },
   });
@@ -187,7 +212,7 @@ function listRoute<T>(definitions: KindDefinitions<T>, cursors: Cursors, spec: D
       200: {
         description: `A page of ${spec.noun}s`,
         schema: z.object({
-          [collection]: z.array(schemaOf(definitions)),
+          [collection]: z.array(schemaOf(definitions, spec)),
           next_cursor: z.string().nullable(),
         }),
         example: { [collection]: [exampleOf(definitions, spec)], next_cursor: null },
@@ -196,7 +221,9 @@ function listRoute<T>(definitions: KindDefinitions<T>, cursors: Cursors, spec: D
     problems: ['invalid_cursor', 'cursor_mismatch'],
     handle: ({ tenant, query }) => {
       const { items, next_cursor } = definitionPage(definitions, cursors, tenant, query);
-      return { status: 200, json: { [collection]: items.map(definitionView), next_cursor } };
+      const members = spec.shown?.of(items) ?? [];
+      const views = items.map((item, at) => definitionView(item, members[at]));
+      return { status: 200, json: { [collection]: views, next_cursor } };
     },
   });
 }
@@ -236,13 +263,13 @@ function getRoute<T>(definitions: KindDefinitions<T>, spec: DefinitionRoutesSpec
     answers: {
       200: {
         description: `The ${spec.noun}`,
-        schema: schemaOf(definitions),
+        schema: schemaOf(definitions, spec),
         example: exampleOf(definitions, spec),
         headers: ETAG,
       },
     },
     problems: ['not_found'],
-    handle: (call) => definitionAnswer(200, requireDefinition(definitions, call, call.params.id)),
+    handle: (call) => definitionAnswer(200, requireDefinition(definitions, call, call.params.id), spec.shown),
   });
 }
 
@@ -263,11 +290,15 @@ function patchRoute<T>(definitions: KindDefinitions<T>, spec: DefinitionRoutesSp
     body: z.looseObject({}),
     body_examples: { rename: { summary: 'Another name', value: { name: 'another name' } } },
     answers: {
-      200: { description: `The ${spec.noun} as it is now`, schema: schemaOf(definitions), headers: ETAG },
+      200: {
+        description: `The ${spec.noun} as it is now`,
+        schema: schemaOf(definitions, spec),
+        headers: ETAG,
+      },
     },
     problems: [...BODY_PROBLEMS, 'not_found', 'name_taken', 'revision_conflict', 'kv_unavailable'],
     handle: async ({ tenant, params: { id }, body, request }) =>
-      definitionAnswer(200, await definitions.patch(tenant, id, body, revisionOf(request))),
+      definitionAnswer(200, await definitions.patch(tenant, id, body, revisionOf(request)), spec.shown),
   });
 }
 

@@ -6,5 +6,6 @@ export {
   definitionView,
   requireDefinition,
   revisionOf,
+  type ShownMembers,
 } from './definition-routes.ts';
 export { withMembers } from './with-members.ts';

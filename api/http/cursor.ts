@@ -1,10 +1,9 @@
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { z } from 'zod';
-import type { KeyValueStore } from '../../engine/index.ts';
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { canonicalJson, derived, type KeyTrust } from '../../runtime/index.ts';
 import { ApiError } from './problem.ts';
 
-const SECRET_KEY = 'secret.cursor';
-const secretSchema = z.object({ secret: z.hex().min(64) });
+/** Where versions that had it there kept the secret of cursors, in the bucket of the keys. */
+export const OLD_CURSOR_SECRET = 'secret.cursor';
 const MAC_BYTES = 16;
 const FILTER_BYTES = 8;
 const MAX_CURSOR_CHARS = 4_096;
@@ -20,12 +19,9 @@ export class Cursors {
     this.#secret = secret;
   }
 
-  /** Takes the secret from the bucket, making it on the first start: all processes sign alike. */
-  static async open(store: KeyValueStore): Promise<Cursors> {
-    const fresh = { secret: randomBytes(32).toString('hex') };
-    const stored = await store.create(SECRET_KEY, fresh);
-    const { secret } = stored.ok ? fresh : secretSchema.parse(stored.current?.value);
-    return new Cursors(Buffer.from(secret, 'hex'));
+  /** With a secret that all processes of an installation have. */
+  static of({ secret }: KeyTrust): Cursors {
+    return new Cursors(derived(secret, 'cursors'));
   }
 
   /** A cursor for `place` in the listing that `filter` describes. Both are plain JSON values. */
@@ -65,10 +61,5 @@ export class Cursors {
 
 /** Of the filter's members in name order, so that their order makes no difference. */
 function filterHash(filter: unknown): Buffer {
-  const text = JSON.stringify(filter, (_, value: unknown) =>
-    typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : value,
-  );
-  return createHash('sha256').update(text).digest().subarray(0, FILTER_BYTES);
+  return createHash('sha256').update(canonicalJson(filter)).digest().subarray(0, FILTER_BYTES);
 }

@@ -71,6 +71,8 @@ export class EventStreams {
       clearInterval(heartbeat);
       left.abort();
       this.#leave(key);
+      // One that is not being asked would wait for ever where it is, and keep what it holds.
+      events.return(undefined).catch(() => undefined);
     };
     return new ReadableStream<Uint8Array>({
       start: (controller) => {

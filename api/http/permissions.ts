@@ -6,6 +6,7 @@ export const PERMISSIONS = [
   'exports:create',
   'definitions:read',
   'definitions:write',
+  'settings:write',
   'jobs:read',
   'jobs:cancel',
   'backfills:create',

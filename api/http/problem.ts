@@ -15,6 +15,7 @@ export const PROBLEMS = {
   token_expired: [401, 'The token has expired'],
   role_forbidden: [403, 'The role does not allow this'],
   tenant_forbidden: [403, 'The key or token does not belong to this tenant'],
+  field_masked: [403, 'The role does not see this'],
   link_invalid: [403, 'The link is not valid'],
   not_found: [404, 'Not found'],
   route_not_found: [404, 'There is no such route'],

@@ -34,6 +34,7 @@ interface Variables {
 type TopologyContext = Context<{ Variables: Variables }>;
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
+const MAX_TRACEPARENT_CHARS = 128;
 const JSON_TYPE = 'application/json; charset=utf-8';
 const QUIET_ROUTES: ReadonlySet<string> = new Set(['/health', '/metrics']);
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
@@ -137,7 +138,11 @@ function observe({ log }: TopologyPorts, metrics: HttpMetrics) {
     context.header('X-Request-Id', request_id);
     context.header('X-Content-Type-Options', 'nosniff');
     const level = QUIET_ROUTES.has(route) && status < 400 ? 'debug' : 'info';
-    log[level]({ request_id, method, path: context.req.path.slice(0, 512), route, status, ms }, 'request');
+    const traceparent = context.req.header('traceparent')?.slice(0, MAX_TRACEPARENT_CHARS);
+    log[level](
+      { request_id, traceparent, method, path: context.req.path.slice(0, 512), route, status, ms },
+      'request',
+    );
   };
 }
 

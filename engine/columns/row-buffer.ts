@@ -7,6 +7,7 @@ import type { HashValues, ItemLists, RowSource } from './row-source.ts';
 const INITIAL_ROWS = 4_096;
 /** What a busy commit needed is kept for the next one up to so many rows. */
 const KEPT_ROWS = 262_144;
+const DOUBLED_MAX_ROWS = 65_536;
 
 /**
  * Rows since the last commit, of all tenants, in order of arrival. One buffer for all: a copy of a batch is one
@@ -56,8 +57,7 @@ export class RowBuffer implements RowSource {
   }
 
   #grow(needed: number): void {
-    let capacity = this.#columns.capacity;
-    while (capacity < needed) capacity *= 2;
+    const capacity = grownCapacity(this.#columns.capacity, needed);
     this.#columns.grow(capacity);
     this.time_ms = grownDoubles(this.time_ms, capacity);
     this.#sequence = grownDoubles(this.#sequence, capacity);
@@ -68,9 +68,7 @@ export class RowBuffer implements RowSource {
   }
 
   #growItems(needed: number): void {
-    let capacity = this.#items.capacity;
-    while (capacity < needed) capacity *= 2;
-    this.#items.grow(capacity);
+    this.#items.grow(grownCapacity(this.#items.capacity, needed));
   }
 
   clear(): void {
@@ -138,6 +136,11 @@ export class RowBuffer implements RowSource {
     }
     return table.count === 1 ? null : table.lists(list);
   }
+}
+
+/** Doubled while small. A commit of a backlog is near its limit: doubled columns would be half empty. */
+function grownCapacity(capacity: number, needed: number): number {
+  return Math.max(needed, capacity < DOUBLED_MAX_ROWS ? capacity * 2 : Math.ceil(capacity * 1.25));
 }
 
 function orNull(values: Int32Array, rows: number): Int32Array | null {

@@ -1,6 +1,6 @@
 import { ByteReader, ByteWriter } from '../base/index.ts';
 import { type KvTable, type KvView, prefixEnd } from '../state/index.ts';
-import type { ControlDefinition } from './control-input.ts';
+import type { ControlDefinition, ControlSet } from './control-input.ts';
 
 /** The name of the engine's table of definitions, beside those of the operators. */
 export const CONTROL_TABLE = 'control';
@@ -51,6 +51,15 @@ export function listApplied(control: KvView, kind?: string): AppliedDefinition[]
   const end = prefixEnd(start);
   const range = end === undefined ? { start } : { start, end };
   return Array.from(control.scan(range), ({ key, value }) => read(key, value));
+}
+
+/** The definitions of a state, as an input of another one that is to be the same. */
+export function appliedSet(control: KvView, position: Omit<ControlSet, 'definitions'>): ControlSet {
+  const definitions = listApplied(control).map(({ kind, scope, id, revision, text }) => ({
+    ...{ kind, scope, id, revision },
+    body: text === '' ? null : (JSON.parse(text) as unknown),
+  }));
+  return { ...position, definitions };
 }
 
 /** Inside a commit. */

@@ -1,6 +1,7 @@
 import { originalHeaders } from './original-headers.ts';
 import type { OutMessage } from './outbox.ts';
 import type { SourceRecord } from './source.ts';
+import { traceOf } from './trace-context.ts';
 
 /** Where in a stream something came from. */
 export interface RecordPlace {
@@ -44,6 +45,7 @@ export function deadLetter(
       'Original-Seq': String(sequence),
       'Original-Part': String(part),
       ...originalHeaders(record),
+      ...traceOf(record),
       ...(bytes.length > PAYLOAD_MAX_BYTES ? { 'Truncated-From': String(bytes.length) } : {}),
     },
     payload: bytes.subarray(0, PAYLOAD_MAX_BYTES),

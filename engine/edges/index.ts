@@ -10,3 +10,4 @@ export {
   type RecordFailure,
 } from './quarantine.ts';
 export * from './source.ts';
+export { TraceFollower } from './trace-context.ts';

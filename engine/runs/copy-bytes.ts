@@ -13,6 +13,10 @@ export class ByteArea {
     this.view = new DataView(this.bytes.buffer);
   }
 
+  get size_bytes(): number {
+    return this.bytes.length - SLACK_BYTES;
+  }
+
   /** Makes room for `size` bytes; what is there stays. */
   reserve(size: number): void {
     if (size + SLACK_BYTES <= this.bytes.length) return;

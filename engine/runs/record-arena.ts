@@ -1,4 +1,5 @@
 import { ByteArea } from './copy-bytes.ts';
+import type { PagedArea } from './paged-area.ts';
 
 /** The length that stands for "removed". */
 export const REMOVED = -1;
@@ -10,12 +11,12 @@ const DIGITS = 1 << DIGIT_BITS;
 
 /**
  * Changed records on their way to a `RunTable`: one area of bytes, and parallel columns that say where in it each
- * record lies. A key that comes twice has the value that came last. Used again after `clear`. The area is the
- * arena's own, or another's whose records need no copy: see `borrow`.
+ * record lies. A key that comes twice has the value that came last. Used again after `clear`. Or the
+ * records lie in another's pages, and are not copied: see `borrow`.
  */
 export class RecordArena {
-  readonly #own = new ByteArea(INITIAL_BYTES);
-  area = this.#own;
+  readonly area = new ByteArea(INITIAL_BYTES);
+  #pages: PagedArea | undefined;
   hi = new Int32Array(INITIAL_RECORDS);
   lo = new Int32Array(INITIAL_RECORDS);
   offset = new Int32Array(INITIAL_RECORDS);
@@ -29,21 +30,30 @@ export class RecordArena {
   readonly #starts = new Int32Array(DIGITS);
 
   clear(): void {
-    this.area = this.#own;
+    this.#pages = undefined;
     this.count = 0;
     this.size_bytes = 0;
   }
 
-  /** Until `clear` all records are places in `area`: `refer` takes them. Those of an arena that is not empty are lost. */
-  borrow(area: ByteArea): void {
-    this.area = area;
-    this.count = 0;
-    this.size_bytes = 0;
+  /** Until `clear` all records are places in `pages`: `refer` takes them. Clears the arena. */
+  borrow(pages: PagedArea): void {
+    this.clear();
+    this.#pages = pages;
   }
 
-  /** Takes area[offset, offset + length) as the record of a key. */
-  refer(hi: number, lo: number, offset: number, length: number): void {
-    this.#add(hi, lo, offset, length);
+  /** Takes what lies at a place of the borrowed pages as the record of a key. */
+  refer(hi: number, lo: number, place: number, length: number): void {
+    this.#add(hi, lo, place, length);
+  }
+
+  /** Where a record's bytes are, from `startOf`. */
+  areaOf(index: number): ByteArea {
+    return this.#pages?.areaOf(this.offset[index] as number) ?? this.area;
+  }
+
+  startOf(index: number): number {
+    const offset = this.offset[index] as number;
+    return this.#pages?.offsetOf(offset) ?? offset;
   }
 
   /** Takes a copy of source[start, end) as the record of a key. */

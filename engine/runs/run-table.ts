@@ -126,16 +126,23 @@ export class RunTable {
 
   #append(changed: RecordArena): number {
     const order = changed.sorted();
-    const { hi, lo, offset, length, area } = changed;
+    const { hi, lo, length } = changed;
     const writer = new RunWriter(this.#table, this.#next++, order.length, this.#builder);
     let known = 0;
     for (let place = 0; place < order.length; place++) {
       const index = order[place] as number;
-      const start = offset[index] as number;
+      const start = changed.startOf(index);
       const size = length[index] as number;
       if (size > this.#limits.record_bytes) throw tooLong(size, this.#limits.record_bytes);
       const end = size === REMOVED ? start : start + size;
-      writer.add(hi[index] as number, lo[index] as number, area, start, end, size === REMOVED);
+      writer.add(
+        hi[index] as number,
+        lo[index] as number,
+        changed.areaOf(index),
+        start,
+        end,
+        size === REMOVED,
+      );
       if (place % SAMPLED !== 0) continue;
       if (this.#set.mayHave(hi[index] as number, lo[index] as number, this.#table)) known++;
     }

@@ -17,6 +17,7 @@ import {
   type Quarantine,
   type Source,
   type SourceRecord,
+  TraceFollower,
 } from '../edges/index.ts';
 import {
   emittedBy,
@@ -61,10 +62,10 @@ const BATCH_MIN_EVENTS = 64;
 const MS_PER_SECOND = 1_000;
 
 /**
- * For the worker thread that a task runs in, as Node's default, which may change. What lives between two commits lies
- * outside the heap: a larger young generation (96 was measured) makes nothing faster, and stays resident.
+ * For the worker thread that a task runs in. What lives between two commits lies outside the heap: a larger young
+ * generation (48 and 96 were measured) makes nothing faster, and stays resident.
  */
-export const TASK_THREAD_LIMITS = { maxYoungGenerationSizeMb: 48 } as const;
+export const TASK_THREAD_LIMITS = { maxYoungGenerationSizeMb: 24 } as const;
 
 /**
  * One partition's pipeline: takes bounded batches from the source, pushes them through the graph
@@ -85,6 +86,7 @@ export class Task {
   #inputs: Inputs | undefined;
   readonly #watermarkOf = new Map<string, readonly string[]>();
   readonly #failures = new FailureWatch();
+  readonly #traces = new TraceFollower();
   #commit = 0;
   #eventTime = new EventTime();
   #uncommitted = 0;
@@ -170,7 +172,7 @@ export class Task {
       metrics: this.metrics,
       topology: this.#options.topology.name,
       partition,
-      send: (message) => this.#opened().outbox.stage(message),
+      send: (message) => this.#opened().outbox.stage(this.#traces.mark(message)),
       notice: (notice: Notice) => this.#notices.add(notice),
       requestBarrier: () => {
         this.#barrierRequested = true;
@@ -269,7 +271,12 @@ export class Task {
       }) ?? records;
     const pushed_ms = performance.now();
     emittedBy(this.metrics, input.node).add(records.length);
-    if (admitted.length > 0) graph.push(batch(admitted), input.node);
+    if (admitted.length > 0) {
+      for (const run of this.#traces.runs(admitted)) {
+        graph.push(batch(run), input.node);
+        if (this.#failures.first !== undefined) break;
+      }
+    }
     const failure = this.#failures.first;
     if (failure !== undefined && quarantine !== undefined) {
       throw asMillraceError(quarantine.blame(input.node, admitted, failure));

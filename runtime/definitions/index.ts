@@ -1,3 +1,4 @@
+export { ControlFeed } from './control-feed.ts';
 export {
   type Candidate,
   DEFINITION_MAX_BYTES,
@@ -12,3 +13,4 @@ export type { DefinitionsStatus } from './definition-bucket.ts';
 export { DefinitionError, invalidMember } from './definition-error.ts';
 export { Definitions, type DefinitionsOptions } from './definitions.ts';
 export { KindDefinitions, type NewDefinition } from './kind-definitions.ts';
+export { mergePatch } from './merge-patch.ts';

@@ -55,6 +55,8 @@ export class KindDefinitions<T> {
   readonly kind: DefinitionKind<T>;
   readonly #parts: KindParts;
   readonly #tenants = new Map<string, Map<string, Definition<T>>>();
+  /** By tenant and name. Should two processes that stood still have made two of a name, the older one has it. */
+  readonly #names = new Map<string, Map<string, Definition<T>>>();
   readonly #listeners = new Set<Listener<T>>();
 
   constructor(kind: DefinitionKind<T>, parts: KindParts) {
@@ -77,7 +79,7 @@ export class KindDefinitions<T> {
   }
 
   byName(tenant: string, name: string): Definition<T> | undefined {
-    return this.list(tenant).find((definition) => definition.name === name);
+    return this.#names.get(tenant)?.get(name);
   }
 
   /** Calls the listener with each change from now on, until the returned function is called. */
@@ -179,6 +181,8 @@ export class KindDefinitions<T> {
     const ofTenant = this.#tenants.get(tenant) ?? new Map<string, Definition<T>>();
     const before = ofTenant.get(id);
     this.#tenants.set(tenant, ofTenant.set(id, definition));
+    if (before !== undefined && before.name !== definition.name) this.#nameAgain(tenant, before.name);
+    this.#nameAgain(tenant, definition.name);
     this.#tell({ type: 'put', definition, before });
     return true;
   }
@@ -191,7 +195,19 @@ export class KindDefinitions<T> {
     if (ofTenant === undefined || definition === undefined) return;
     ofTenant.delete(id);
     if (ofTenant.size === 0) this.#tenants.delete(tenant);
+    this.#nameAgain(tenant, definition.name);
     this.#tell({ type: 'delete', definition });
+  }
+
+  #nameAgain(tenant: string, name: string): void {
+    const [oldest] = [...(this.#tenants.get(tenant)?.values() ?? [])]
+      .filter((definition) => definition.name === name)
+      .sort(oldestFirst);
+    const names = this.#names.get(tenant) ?? new Map<string, Definition<T>>();
+    if (oldest === undefined) names.delete(name);
+    else names.set(name, oldest);
+    if (names.size === 0) this.#names.delete(tenant);
+    else this.#names.set(tenant, names);
   }
 
   #tell(change: DefinitionChange<T>): void {

@@ -26,6 +26,7 @@ export function inThread(order: ThreadOrder): TaskPlace {
       worker.on('message', (report: ThreadReport) => {
         if (report.kind === 'running') hear.running();
         else if (report.kind === 'topology_changed') hear.topologyChanged(report.changes);
+        else if (report.kind === 'definitions_unread') hear.definitionsUnread(report.message);
         else if (report.kind === 'status') status = report.status;
         else {
           const { code, message, retriable, operator, stack: cause } = report;

@@ -70,6 +70,7 @@ const PLACES: readonly { readonly name: string; readonly placed: (wanted: Wanted
         statePath: wanted.statePath,
         inputs: inputsOf(wanted),
         allowTopologyChange: wanted.allowTopologyChange ?? false,
+        takesDefinitions: false,
       });
       return { place, release: () => Promise.resolve() };
     },

@@ -7,6 +7,8 @@ export interface TaskHearing {
   running(): void;
   /** The topology is not the one that wrote the state. */
   topologyChanged(changes: readonly TopologyChange[]): void;
+  /** Definitions cannot be read: a sentence. The task goes on with those that it has. */
+  definitionsUnread(message: string): void;
 }
 
 /** One run of a partition's task, wherever it is executed. */

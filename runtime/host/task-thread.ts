@@ -1,6 +1,12 @@
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
-import { connectNats, JetStreamPublisher, ThreadedSource } from '../../connectors/index.ts';
+import {
+  connectNats,
+  JetStreamPublisher,
+  openKeyValueStore,
+  ThreadedSource,
+} from '../../connectors/index.ts';
 import { asMillraceError, MillraceError, openLmdbStore, systemClock } from '../../engine/index.ts';
+import { ControlFeed, DEFINITIONS_BUCKET } from '../definitions/index.ts';
 import { PartitionTask } from './partition-task.ts';
 import {
   loadTopologyModule,
@@ -21,6 +27,10 @@ async function runTask(
   const topology = topologyOf(order.config);
   const link = await connectNats({ ...nats, name: `millrace-task-${partition}` });
   const store = openLmdbStore(order.statePath);
+  const feed = new ControlFeed((error) =>
+    report({ kind: 'definitions_unread', message: asMillraceError(error).message }),
+  );
+  if (order.takesDefinitions) feed.start(() => openKeyValueStore(link, DEFINITIONS_BUCKET));
   let running: PartitionTask | undefined;
   let reporter: NodeJS.Timeout | undefined;
   try {
@@ -34,6 +44,7 @@ async function runTask(
       sourceOf: ({ stream, filter }) =>
         new ThreadedSource({ ...nats, stream, partition, filter_subjects: filter }),
       publisher: new JetStreamPublisher(link),
+      ...(order.takesDefinitions ? { control: feed.control } : {}),
       clock: systemClock,
       allowTopologyChange: order.allowTopologyChange,
       onTopologyChange: (changes) => report({ kind: 'topology_changed', changes }),
@@ -47,6 +58,7 @@ async function runTask(
     tell();
   } finally {
     clearInterval(reporter);
+    await feed.close();
     await running?.close();
     await store.close();
     await link.close();

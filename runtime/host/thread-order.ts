@@ -15,6 +15,8 @@ export interface ThreadOrder {
   /** What stands between a stream and the graph is the topology's. */
   readonly inputs: readonly Omit<PartitionInput, 'through'>[];
   readonly allowTopologyChange: boolean;
+  /** The task takes definitions from their bucket. */
+  readonly takesDefinitions: boolean;
 }
 
 /** A module that a thread can be told to run. */
@@ -33,6 +35,8 @@ export type ThreadReport =
   | { readonly kind: 'running' }
   | { readonly kind: 'topology_changed'; readonly changes: readonly TopologyChange[] }
   | { readonly kind: 'status'; readonly status: TaskStatus }
+  /** Definitions cannot be read: a sentence. */
+  | { readonly kind: 'definitions_unread'; readonly message: string }
   | {
       readonly kind: 'failed';
       readonly code: string;

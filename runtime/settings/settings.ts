@@ -76,6 +76,11 @@ const adminKey = z
   .regex(/^[\x21-\x7e]{1,512}$/, 'must be 1 to 512 printable ASCII characters without spaces')
   .optional();
 
+const signingSecret = z
+  .string()
+  .regex(/^[\x21-\x7e]{32,512}$/, 'must be 32 to 512 printable ASCII characters without spaces')
+  .optional();
+
 /** What every process has that runs a topology, whichever it is. */
 const hostFields = {
   DATA_DIR: z.string().default('./data').describe('Where state, spool and jobs are kept'),
@@ -91,6 +96,9 @@ const fields = z.object({
   PORT: integer(8080, 0, 65_535).describe('TCP port of the API; 0 takes a free one'),
   HOST: z.string().default('127.0.0.1').describe('Address that the API listens on'),
   ADMIN_KEY: adminKey.describe('Presets the admin API key of tenant `default`'),
+  KEY_SIGNING_SECRET: signingSecret.describe(
+    'Signs the records of API keys; the same for all processes on one NATS. Without it: a file of DATA_DIR',
+  ),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
       error: 'must be one of trace, debug, info, warn, error, fatal, silent',
@@ -157,6 +165,8 @@ export interface Settings extends HostSettings {
   readonly port: number;
   readonly host: string;
   readonly adminKey: string | undefined;
+  /** Undefined: one of the data folder. */
+  readonly keySigningSecret: string | undefined;
   readonly logLevel: z.infer<typeof settingsSchema>['LOG_LEVEL'];
   /** The default cubes and the extra ones. */
   readonly cubes: readonly CubeDefinition[];
@@ -225,6 +235,7 @@ export function readSettings(env: Env): Settings {
     port: s.PORT,
     host: s.HOST,
     adminKey: s.ADMIN_KEY,
+    keySigningSecret: s.KEY_SIGNING_SECRET,
     logLevel: s.LOG_LEVEL,
     cubes: s.CUBES,
     cubeCellsPerDay: s.CUBE_CELLS_PER_DAY,

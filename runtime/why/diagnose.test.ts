@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { StreamLook } from '../../connectors/index.ts';
 import { type MetricSample, type Progress, topology } from '../../engine/index.ts';
@@ -85,6 +87,12 @@ describe('diagnose', () => {
     expect(codes(facts({ host: undefined, look }))).toEqual(['not_running', 'no_messages']);
   });
 
+  it('takes an embedded server that is away for a part of the process', () => {
+    const nats = { url: 'nats://here', problem: { code: 'nats_not_started', message: 'No.' } };
+    expect(codes(facts({ host: undefined, nats, look: LOOK }))).toEqual(['not_running']);
+    expect(codes(facts({ nats }))).toEqual(['nats_away']);
+  });
+
   it('says nothing of an empty stream whose messages were all processed', () => {
     expect(codes(facts({ look: { ...LOOK, messages: 0 }, progress: at({}) }))).toEqual([]);
   });
@@ -126,6 +134,21 @@ describe('diagnose', () => {
       for (const text of [sentence, next]) expect(text).toMatch(/^[A-Z].*\.$/);
       expect(place).not.toBe('');
     }
+  });
+});
+
+describe('the page of causes', () => {
+  it('has every code', () => {
+    const folder = import.meta.dirname;
+    const text = readdirSync(folder)
+      .filter((name) => /-causes\.ts$/.test(name))
+      .map((name) => readFileSync(join(folder, name), 'utf8'))
+      .join('');
+    const ours = [...text.matchAll(/code: '(\w+)'/g)].map(([, code = '']) => code);
+    const codes = new Set([...ours, 'operator_failed', 'task_failing', 'source_failing', 'stream_full']);
+    const page = readFileSync(join(folder, '../../docs/why.md'), 'utf8');
+    expect(codes.size).toBeGreaterThan(30);
+    expect([...codes].filter((code) => !page.includes(`\`${code}\``))).toEqual([]);
   });
 });
 

@@ -1,12 +1,19 @@
 import { type FoundEvent, type FoundPage, parseEventJson, toJsonText } from '../../../analytics/index.ts';
 import { EVENTS_STREAM, PARTITION, timeText } from '../../http/index.ts';
+import { MASK, type PiiMask } from './pii-mask.ts';
 
 /**
  * An event as an answer shows it, as JSON text: its payload goes in as it lies in the stream, so numbers keep all
  * their digits.
  */
-export function eventText(event: FoundEvent): string {
-  const ids = idsOf(event.text);
+export function eventText(event: FoundEvent, mask: PiiMask): string {
+  const payload = event.text === null ? null : mask.textOf(event.text);
+  // Masked there, they are masked here.
+  const ids = idsOf(payload);
+  const seen = <T>(members: Readonly<Record<string, T>>): Record<string, T | string> =>
+    Object.fromEntries(
+      Object.entries(members).map(([name, value]) => [name, mask.hides(name) ? MASK : value]),
+    );
   const head = toJsonText({
     event_id: ids.event_id ?? null,
     type: event.type,
@@ -16,12 +23,12 @@ export function eventText(event: FoundEvent): string {
     order_id: ids.order_id ?? null,
     customer_id: ids.customer_id ?? null,
     session_id: ids.session_id ?? null,
-    currency: event.currency === '' ? null : event.currency,
-    dimensions: event.dimensions,
-    amounts: event.amounts,
+    currency: event.currency === '' ? null : mask.hides('currency') ? MASK : event.currency,
+    dimensions: seen(event.dimensions),
+    amounts: seen(event.amounts),
     ...(event.missing === undefined ? {} : { payload_missing: event.missing }),
   });
-  return `${head.slice(0, -1)},"payload":${event.text ?? 'null'}}`;
+  return `${head.slice(0, -1)},"payload":${payload ?? 'null'}}`;
 }
 
 type Ids = Readonly<Partial<Record<'event_id' | 'order_id' | 'customer_id' | 'session_id', unknown>>>;

@@ -10,7 +10,7 @@ import {
   wordsOf,
 } from '../../../analytics/index.ts';
 import { metaOf } from '../../answers/index.ts';
-import { ApiError, type ProblemCode, type Route, route } from '../../http/index.ts';
+import { ApiError, type ProblemCode, type RawCall, type Route, route } from '../../http/index.ts';
 import { eventText } from './event-answer.ts';
 import { rangeOf } from './event-request.ts';
 import {
@@ -31,6 +31,7 @@ import {
 import { type Asked, type EventParts, EventSearch, headerOf, jsonAnswer } from './event-search.ts';
 
 const PROBLEMS = [
+  'field_masked',
   'invalid_range',
   'position_unknown',
   'position_unmet',
@@ -78,15 +79,17 @@ function listRoute(search: EventSearch): Route {
     query: listEventsQuery,
     answers: { 200: pageAnswer },
     problems: [...PROBLEMS, ...CURSOR_PROBLEMS],
-    handle: ({ tenant, query, request }) => {
-      const asked = askedByList(tenant, query, search);
+    handle: (call) => {
+      const { query, request } = call;
+      const asked = askedByList(call, query, search);
       const isPlan = query.dry_run === true || query.explain === true;
       return isPlan ? search.plan(asked) : search.answer(asked, request.signal);
     },
   });
 }
 
-function askedByList(tenant: string, query: ListEventsQuery, search: EventSearch): Asked {
+function askedByList(call: RawCall, query: ListEventsQuery, search: EventSearch): Asked {
+  const { tenant } = call;
   const { from, to, order, limit, cursor, as_of, max_staleness, force_fresh, min_position } = query;
   const conditions: Condition[] = [];
   const { terms } = search.finder;
@@ -99,6 +102,7 @@ function askedByList(tenant: string, query: ListEventsQuery, search: EventSearch
   }
   return {
     tenant,
+    mask: search.maskOf(call),
     range: rangeOf(from, to),
     condition: all(conditions),
     words: [],
@@ -143,9 +147,12 @@ function oneRoute(search: EventSearch): Route {
       },
     },
     problems: [...PROBLEMS, 'not_found'],
-    handle: async ({ tenant, params: { eventId }, request }) => {
+    handle: async (call) => {
+      const { tenant, params, request } = call;
+      const { eventId } = params;
       const asked: Asked = {
         tenant,
+        mask: search.maskOf(call),
         range: rangeOf(undefined, undefined),
         condition: fieldIn('event_id', ['event_id'], [eventId]),
         words: [],
@@ -168,7 +175,7 @@ function oneRoute(search: EventSearch): Route {
         ...metaOf(snapshot, tenant, headerOf(asked)),
         scanned: { ...found.scanned, ms: Math.round(elapsed_ms), complete: found.complete },
       };
-      return jsonAnswer(`${eventText(event).slice(0, -1)},"meta":${JSON.stringify(meta)}}`);
+      return jsonAnswer(`${eventText(event, asked.mask).slice(0, -1)},"meta":${JSON.stringify(meta)}}`);
     },
   });
 }
@@ -192,8 +199,9 @@ function searchRoute(search: EventSearch): Route {
     body_examples: { orders: { summary: 'Large orders and gifts of two articles', value: SEARCH_EXAMPLE } },
     answers: { 200: pageAnswer },
     problems: [...PROBLEMS, ...CURSOR_PROBLEMS, ...BODY_PROBLEMS],
-    handle: ({ tenant, body, request }) => {
-      const asked = askedBySearch(tenant, body, search);
+    handle: (call) => {
+      const { body, request } = call;
+      const asked = askedBySearch({ tenant: call.tenant, mask: search.maskOf(call) }, body, search);
       const isPlan = body.dry_run === true || body.explain === true;
       return isPlan ? search.plan(asked) : search.answer(asked, request.signal);
     },
@@ -201,7 +209,11 @@ function searchRoute(search: EventSearch): Route {
 }
 
 /** What a search's body asks for. Throws QueryError where it is none. */
-export function askedBySearch(tenant: string, body: SearchBody, search: EventSearch): Asked {
+export function askedBySearch(
+  { tenant, mask }: Pick<Asked, 'tenant' | 'mask'>,
+  body: SearchBody,
+  search: EventSearch,
+): Asked {
   const { query, text, from, to, order, limit, cursor, max_scan } = body;
   const { as_of, max_staleness, force_fresh, min_position } = body;
   const words = text === undefined ? [] : wordsOf(text);
@@ -211,6 +223,7 @@ export function askedBySearch(tenant: string, body: SearchBody, search: EventSea
   }
   return {
     tenant,
+    mask,
     range: rangeOf(from, to),
     condition: query === undefined ? ANY : parseCondition(query, search.finder.terms),
     words,

@@ -16,9 +16,10 @@ import {
   readFresh,
   type Snapshot,
 } from '../../answers/index.ts';
-import { type Answer, ApiError, type Cursors } from '../../http/index.ts';
+import { type Answer, ApiError, type Cursors, type RawCall } from '../../http/index.ts';
 import { eventText, warningsOf } from './event-answer.ts';
 import { decodePlace, demandOf, type EventRange, encodePlace } from './event-request.ts';
+import { maskFor, type PiiMask } from './pii-mask.ts';
 import { SearchTurns } from './search-turns.ts';
 
 /** How long one page is looked for, ms. */
@@ -34,6 +35,8 @@ export interface EventParts {
 /** What a listing or a search asks for, whichever way it was said. */
 export interface Asked {
   readonly tenant: string;
+  /** What the caller may not see. */
+  readonly mask: PiiMask;
   readonly range: EventRange;
   readonly condition: Condition;
   readonly words: readonly string[];
@@ -71,6 +74,11 @@ export class EventSearch {
     });
   }
 
+  /** What a caller may not see of events. */
+  maskOf({ tenant, principal }: Pick<RawCall, 'tenant' | 'principal'>): PiiMask {
+    return maskFor(principal, this.#parts.answers.tenants?.settingsOf(tenant)?.pii_fields);
+  }
+
   async page(asked: Asked, signal: AbortSignal): Promise<Page> {
     const { finder } = this;
     const { snapshot, request } = await this.begin(asked);
@@ -84,6 +92,7 @@ export class EventSearch {
 
   /** Takes the state that is asked for, and what is to be looked for in it. */
   async begin(asked: Asked): Promise<{ readonly snapshot: Snapshot; readonly request: FindRequest }> {
+    asked.mask.requireSeen(asked.condition, asked.words);
     const place = decodePlace(this.#parts.cursors, asked.filter, asked.cursor);
     const { wish, as_of } = demandOf(asked.members, place);
     const snapshot = await readFresh(this.#parts.answers, wish, (state) => state);
@@ -104,7 +113,9 @@ export class EventSearch {
       scanned: { ...scanned, ms: Math.round(elapsed_ms), complete },
     };
     const rest = JSON.stringify({ next_cursor, meta });
-    return jsonAnswer(`{"events":[${events.map(eventText).join()}],${rest.slice(1)}`);
+    return jsonAnswer(
+      `{"events":[${events.map((event) => eventText(event, asked.mask)).join()}],${rest.slice(1)}`,
+    );
   }
 
   /** What `answer` would read. */

@@ -1,6 +1,6 @@
 import { AMOUNT_FIELDS, type FoundEvent, ROW_DIMENSIONS } from '../../../analytics/index.ts';
 import { timeText } from '../../http/index.ts';
-import { idsOf } from '../events/index.ts';
+import { idsOf, MASK, type PiiMask } from '../events/index.ts';
 import { type Cell, majorUnits } from './row-text.ts';
 
 const IDS = ['order_id', 'customer_id', 'session_id'] as const;
@@ -14,8 +14,9 @@ export function eventColumns(custom: readonly string[]): readonly string[] {
   ];
 }
 
-export function eventCells(event: FoundEvent, columns: readonly string[]): readonly Cell[] {
-  const { time_ms, type, currency, dimensions, amounts, sequence, part, text } = event;
+export function eventCells(event: FoundEvent, columns: readonly string[], mask: PiiMask): readonly Cell[] {
+  const { time_ms, type, currency, dimensions, amounts, sequence, part } = event;
+  const text = event.text === null ? null : mask.textOf(event.text);
   const ids = idsOf(text);
   const idOf = (name: 'event_id' | (typeof IDS)[number]): Cell =>
     ids[name] === undefined ? null : String(ids[name]);
@@ -30,5 +31,7 @@ export function eventCells(event: FoundEvent, columns: readonly string[]): reado
     part: { number: String(part) },
     payload: text === null ? null : { json: text },
   };
-  return columns.map((name) => (Object.hasOwn(own, name) ? (own[name] ?? null) : (dimensions[name] ?? null)));
+  const cellOf = (name: string): Cell =>
+    Object.hasOwn(own, name) ? (own[name] ?? null) : (dimensions[name] ?? null);
+  return columns.map((name) => (mask.hides(name) ? MASK : cellOf(name)));
 }

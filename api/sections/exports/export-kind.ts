@@ -1,10 +1,10 @@
 import { setImmediate as yieldTurn } from 'node:timers/promises';
 import { z } from 'zod';
-import { type FoundPage, findEvents, firstSelection } from '../../../analytics/index.ts';
+import { type FoundPage, findEvents, firstSelection, OwnMetrics } from '../../../analytics/index.ts';
 import type { JobFiles, JobKind, JobOutcome, RunningJob } from '../../../runtime/index.ts';
 import { type AnswerParts, analyticsOf, runQuery, wishOf } from '../../answers/index.ts';
 import { EVENTS_STREAM, PARTITION, positionOf } from '../../http/index.ts';
-import { askedBySearch, type EventSearch } from '../events/index.ts';
+import { askedBySearch, type EventSearch, PiiMask } from '../events/index.ts';
 import { patiently } from '../jobs/index.ts';
 import { eventCells, eventColumns } from './event-rows.ts';
 import { ExportFile } from './export-file.ts';
@@ -62,18 +62,19 @@ function fileName(job: RunningJob, { format, compression }: ExportInput): string
 async function exportEvents(
   parts: ExportParts,
   job: RunningJob,
-  input: ExportInput & { readonly query: EventsQuery },
+  input: ExportInput & { readonly of: 'events' },
 ): Promise<JobOutcome> {
   const { custom } = analyticsOf(parts.answers.ports.settings);
   const columns = eventColumns(custom);
   const text = rowText(input.format, columns);
+  const mask = new PiiMask(input.masked ?? []);
   const known = stateSchema.safeParse(job.record.state).data;
   const file = await ExportFile.open(parts.files, fileName(job, input), {
     from: known,
     isPacked: input.compression,
   });
   try {
-    const pages = await EventPages.open(parts, job, input.query, known?.upTo);
+    const pages = await EventPages.open(parts, job, input.query, mask, known?.upTo);
     let at: State =
       known !== undefined && file.mark.size_bytes > 0
         ? { ...known, ...file.mark }
@@ -83,7 +84,7 @@ async function exportEvents(
       const { events, next, scanned } = await pages.next(at.after);
       for (const [index, event] of events.entries()) {
         if (index % ROWS_A_TURN === ROWS_A_TURN - 1) await yieldTurn();
-        await file.write(text.line(eventCells(event, columns)));
+        await file.write(text.line(eventCells(event, columns, mask)));
       }
       at = {
         ...(await file.flush()),
@@ -123,6 +124,7 @@ class EventPages {
     { search, answers }: ExportParts,
     job: RunningJob,
     query: EventsQuery,
+    mask: PiiMask,
     known: number | undefined,
   ): Promise<EventPages> {
     const { signal, record } = job;
@@ -130,7 +132,7 @@ class EventPages {
     const as_of = known === undefined ? query.as_of : { [EVENTS_STREAM]: { [PARTITION]: known } };
     const body = { ...searchOf(query), ...(as_of === undefined ? {} : { as_of }) };
     const { request, total } = await patiently({ signal, clock }, async () => {
-      const begun = await search.begin(askedBySearch(record.tenant, body, search));
+      const begun = await search.begin(askedBySearch({ tenant: record.tenant, mask }, body, search));
       const { selector, terms } = search.finder;
       const { explain } = await selector.plan(record.tenant, firstSelection(terms, begun.request));
       return { request: begun.request, total: Number(explain.rows_of_range ?? 0) };
@@ -163,7 +165,8 @@ async function exportKpis(
       deadline_ms: QUERY_DEADLINE_MS,
     }),
   );
-  const { columns, rows } = kpiRows(input.query, answer);
+  const own = answers.tenants?.metricsOf(record.tenant, input.query.metrics) ?? [];
+  const { columns, rows } = kpiRows(input.query, answer, new OwnMetrics(own));
   const text = rowText(input.format, columns);
   const name = fileName(job, input);
   const file = await ExportFile.open(files, name, { from: undefined, isPacked: input.compression });

@@ -39,7 +39,12 @@ export function documentedExport(custom: readonly string[]) {
 /** What an export job is told. */
 export type ExportInput = Pick<ExportBody, 'format' | 'compression'> &
   (
-    | { readonly of: 'events'; readonly query: EventsQuery }
+    | {
+        readonly of: 'events';
+        readonly query: EventsQuery;
+        /** Members of events that are masked for who asked for it; older jobs have none. */
+        readonly masked?: readonly string[];
+      }
     | { readonly of: 'kpis'; readonly query: KpiQuery }
   );
 

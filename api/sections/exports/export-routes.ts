@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type JobRecord, type Jobs, newJobId } from '../../../runtime/index.ts';
 import { type AnswerParts, analyticsOf, BODY_PROBLEMS, planQuery, wishOf } from '../../answers/index.ts';
 import { type Answer, ApiError, type Cursors, type Route, route, timeText } from '../../http/index.ts';
-import { askedBySearch, type EventSearch } from '../events/index.ts';
+import { askedBySearch, type EventSearch, PiiMask } from '../events/index.ts';
 import {
   createJob,
   fileAnswer,
@@ -76,7 +76,9 @@ function createRoute(parts: ExportRouteParts): Route {
       'not_supported',
     ],
     handle: async (call) => {
-      const input = exportInput(call.body, custom);
+      const checked = exportInput(call.body, custom);
+      const input: ExportInput =
+        checked.of === 'events' ? { ...checked, masked: parts.search.maskOf(call).fields } : checked;
       // What cannot be answered is refused now, not in a job.
       const plan = await planOf(parts, call, input);
       if (call.query.dry_run === 'true' || call.body.dry_run === true) return plan;
@@ -92,7 +94,10 @@ async function planOf(
   call: Parameters<typeof planQuery>[1],
   input: ExportInput,
 ): Promise<Answer> {
-  if (input.of === 'events') return search.plan(askedBySearch(call.tenant, searchOf(input.query), search));
+  if (input.of === 'events') {
+    const asked = { tenant: call.tenant, mask: new PiiMask(input.masked ?? []) };
+    return search.plan(askedBySearch(asked, searchOf(input.query), search));
+  }
   const { queries } = analyticsOf(answers.ports.settings);
   const { plan, refused } = await planQuery(answers, call, queries.kpis, input.query, {
     wish: { ...wishOf(input.query), force_fresh: false },

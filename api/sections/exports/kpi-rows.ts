@@ -1,16 +1,17 @@
-import { findMetric, type KpiAnswer, type KpiQuery, type MetricValue } from '../../../analytics/index.ts';
+import type { KpiAnswer, KpiQuery, MetricValue, OwnMetrics } from '../../../analytics/index.ts';
 import { type Cell, majorUnits } from './row-text.ts';
 
 /** An answer as rows: one a group and bucket, money in major units beside its currency. */
 export function kpiRows(
   query: KpiQuery,
   { groups, currency }: KpiAnswer,
+  metrics: OwnMetrics,
 ): { readonly columns: readonly string[]; readonly rows: Iterable<readonly Cell[]> } {
   const dimensions = [...new Set([...query.group_by, ...Object.keys(groups[0]?.key ?? {})])].filter(
     (name) => name !== 'currency',
   );
   const isMoney = (name: string): boolean =>
-    findMetric(name)?.unit === 'money' && query.aggregation !== 'count';
+    metrics.find(name)?.unit === 'money' && query.aggregation !== 'count';
   const columns = [...dimensions, 'time', 'currency', ...query.metrics, 'incomplete'];
   const rows = function* (): Generator<readonly Cell[]> {
     for (const { key, buckets } of groups) {

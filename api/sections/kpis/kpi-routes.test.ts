@@ -251,7 +251,7 @@ describe('POST /kpis/batch', () => {
         { id: 'b', problem: { status: 422, code: 'unknown_timezone' } },
         {
           id: 'c',
-          problem: { status: 422, errors: [{ path: 'metrics.0' }, { path: 'start' }, { path: 'end' }] },
+          problem: { status: 422, errors: [{ path: 'start' }, { path: 'end' }] },
         },
       ],
       calculated_at: new Date(TEST_NOW_MS).toISOString(),

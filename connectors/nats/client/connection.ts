@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ConnectionOptions, connect, errors, type NatsConnection, type Status } from 'nats';
 import { MillraceError } from '../../../engine/index.ts';
@@ -54,7 +55,8 @@ const LASTING: ConnectionOptions = {
  */
 export async function connectNats(options: LinkOptions): Promise<NatsLink> {
   const { servers, shown, credentials } = parseUrls(options.url);
-  const settings = { ...LASTING, ...credentials, ...accessOptions(options), servers, name: options.name };
+  const told = { ...credentials, ...accessOptions(options) };
+  const settings = { ...LASTING, ...told, ...namedTls(told, servers), servers, name: options.name };
   const limit_ms = options.connect_timeout_ms ?? FIRST_CONNECT_MS;
   const deadline_ms = performance.now() + limit_ms;
   for (;;) {
@@ -98,12 +100,21 @@ export async function connectNats(options: LinkOptions): Promise<NatsLink> {
   }
 }
 
+/** The client does not say which address it means, and then the certificate would have to be of `localhost`. */
+function namedTls({ tls }: ConnectionOptions, servers: readonly string[]): ConnectionOptions {
+  const hosts = new Set(servers.map((server) => server.replace(/:\d+$/, '').replace(/^\[|\]$/g, '')));
+  const [host = ''] = hosts;
+  if (tls === undefined || tls === null || hosts.size !== 1 || isIP(host) === 0) return {};
+  const named = { ...tls, host };
+  return { tls: named };
+}
+
 /** What went wrong with TLS in a way that trying again cannot mend. */
 function tlsFailure(thrown: unknown): string | undefined {
   for (let error = thrown; error instanceof Error; error = error.cause) {
     const code = 'code' in error ? String(error.code) : '';
     if (/CERT|^ERR_TLS|^ERR_SSL|^ERR_OSSL|UNABLE_TO_|SELF_SIGNED/.test(code)) return error.message;
-    if (/^tls is not available|is not available on this server/.test(error.message)) return error.message;
+    if (/server does not support 'tls'/.test(error.message)) return error.message;
   }
   return undefined;
 }

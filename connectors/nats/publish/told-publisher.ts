@@ -10,7 +10,7 @@ const MAX_KINDS = 16;
 export function toldPublisher(inner: Publisher, clock: Clock, log: (line: string) => void): Publisher {
   /** When each kind may be told again. */
   const told = new Map<string, number>();
-  const tell = ({ subject }: OutMessage, error: unknown): void => {
+  const tell = ({ subject, headers }: OutMessage, error: unknown): void => {
     const isNamed = error instanceof MillraceError;
     const why = isNamed ? error.message : describe(error);
     const kind = isNamed ? error.code : why;
@@ -19,7 +19,8 @@ export function toldPublisher(inner: Publisher, clock: Clock, log: (line: string
     if (told.size >= MAX_KINDS) told.clear();
     told.set(kind, now_ms + QUIET_MS);
     const outcome = isNamed && !error.retriable ? 'is left out' : 'is tried again';
-    log(`a message for "${subject}" could not be sent, and ${outcome}: ${why}`);
+    const trace = headers.traceparent === undefined ? '' : ` (traceparent ${headers.traceparent})`;
+    log(`a message for "${subject}"${trace} could not be sent, and ${outcome}: ${why}`);
   };
   return {
     publish: async (message) => {

@@ -23,7 +23,12 @@ export type SourceThreadReport =
   | { readonly kind: 'stopped' }
   | { readonly kind: 'failed'; readonly code: string; readonly message: string; readonly retriable: boolean };
 
-const TAKE_MAX_RECORDS = 4_096;
+const TAKE_MAX_RECORDS = 1_024;
+/**
+ * The ring is what bridges a commit. While it is full, every message waits here as objects: few, or they all live
+ * long enough to fill the old generation.
+ */
+const PULL_LIMITS = { buffer_max_messages: 4_096, pull_max_messages: 2_048 } as const;
 /** How often a quiet source's state is shown, ms. */
 const QUIET_MS = 100;
 const ROOM_WAIT_MS = 50;
@@ -52,7 +57,10 @@ async function run(order: SourceThreadOrder): Promise<void> {
   try {
     link = await connectNats({ ...order.nats, name: 'millrace-source' });
     const { stream, partition, filter_subjects } = order;
-    const source = new JetStreamSource({ link, stream, partition, filter_subjects });
+    const source = new JetStreamSource({
+      ...{ link, stream, partition, filter_subjects },
+      limits: PULL_LIMITS,
+    });
     let stopped = false;
     const requests = new Promise<number | undefined>((resolve) => {
       port.on('message', (request: SourceThreadRequest) => {

@@ -1,0 +1,1 @@
+export { cubeKind, cubeRoutes } from './cube-routes.ts';

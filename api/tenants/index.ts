@@ -1,0 +1,3 @@
+export { metricOf } from './metric-kind.ts';
+export { SETTINGS_NAME, settingsSchema, type TenantSettings } from './settings-kind.ts';
+export { Tenants } from './tenants.ts';

@@ -1,0 +1,43 @@
+import {
+  type CustomMetric,
+  type CustomMetricBody,
+  referencesOf,
+  type TenantDefaults,
+} from '../../analytics/index.ts';
+import type { Definitions, KindDefinitions } from '../../runtime/index.ts';
+import { metricKind, metricOf } from './metric-kind.ts';
+import { defaultsOf, SETTINGS_KIND, SETTINGS_NAME, type TenantSettings } from './settings-kind.ts';
+
+/** What tenants have defined for their queries. */
+export class Tenants {
+  readonly metrics: KindDefinitions<CustomMetricBody>;
+  readonly settings: KindDefinitions<TenantSettings>;
+
+  /** Registers its kinds. `custom` dimensions are declared. */
+  constructor(definitions: Definitions, custom: readonly string[]) {
+    this.metrics = definitions.kind(metricKind(custom));
+    this.settings = definitions.kind(SETTINGS_KIND);
+  }
+
+  /** What a tenant's queries take where they say nothing; undefined where it has set nothing. */
+  defaultsOf(tenant: string): TenantDefaults | undefined {
+    return defaultsOf(this.settingsOf(tenant));
+  }
+
+  settingsOf(tenant: string): TenantSettings | undefined {
+    return this.settings.byName(tenant, SETTINGS_NAME)?.body;
+  }
+
+  /** The tenant's own metrics among the names, and those that they are made of. */
+  metricsOf(tenant: string, names: readonly string[]): readonly CustomMetric[] {
+    const found = new Map<string, CustomMetric>();
+    const take = (name: string): void => {
+      const definition = found.has(name) ? undefined : this.metrics.byName(tenant, name);
+      if (definition === undefined) return;
+      found.set(name, metricOf(definition));
+      for (const part of referencesOf(definition.body)) take(part);
+    };
+    for (const name of names) take(name);
+    return [...found.values()];
+  }
+}

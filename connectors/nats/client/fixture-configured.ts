@@ -1,0 +1,141 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { nkeys } from 'nats';
+import { onTestFinished } from 'vitest';
+import { resolveNatsServer } from '../embedded/index.ts';
+
+const START_TIMEOUT_MS = 60_000;
+
+/** A folder that goes away with the test. */
+export async function folder(): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'millrace-nats-'));
+  onTestFinished(() => rm(path, { recursive: true, force: true }));
+  return path;
+}
+
+/** A real server for one test, set up as the text says; its URL. `jetstream` is what stands in its block. */
+export async function configured(text: string, jetstream: string | undefined = ''): Promise<string> {
+  const path = await folder();
+  const { path: binary } = await resolveNatsServer({ progress: () => undefined });
+  const store = jetstream === undefined ? '' : `jetstream { store_dir: "${path}/js"\n ${jetstream} }`;
+  const common = `host: 127.0.0.1\nport: -1\nports_file_dir: "${path}"\nlog_file: "${path}/log"\n`;
+  await writeFile(join(path, 'conf'), `${common}${store}\n${text}\n`);
+  const child = spawn(binary, ['-c', join(path, 'conf')], { stdio: 'ignore' });
+  const exited = new Promise((resolve) => child.once('exit', resolve));
+  onTestFinished(async () => {
+    child.kill('SIGKILL');
+    await exited;
+  });
+  const deadline_ms = performance.now() + START_TIMEOUT_MS;
+  while (performance.now() < deadline_ms && child.exitCode === null) {
+    const name = (await readdir(path)).find((entry) => entry.endsWith('.ports'));
+    const url =
+      name === undefined
+        ? undefined
+        : /"(?:nats|tls):\/\/([^"]*:\d+)"/.exec(await readFile(join(path, name), 'utf8'));
+    if (url?.[1] !== undefined) return `nats://${url[1]}`;
+    await sleep(20);
+  }
+  throw new Error(`The server does not start: ${await readFile(join(path, 'log'), 'utf8').catch(String)}`);
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** A file with this content. */
+export async function fileOf(content: string | Uint8Array): Promise<string> {
+  const path = join(await folder(), 'file');
+  await writeFile(path, content, { mode: 0o600 });
+  return path;
+}
+
+type KeyPair = ReturnType<typeof nkeys.createUser>;
+
+export const seedOf = (pair: KeyPair): string => Buffer.from(pair.getSeed()).toString();
+
+/** A JWT of NATS: the claims, signed with an NKey. */
+function jwt(issuer: KeyPair, subject: KeyPair, name: string, nats: object): string {
+  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const claims = {
+    jti: name,
+    iat: 1_700_000_000,
+    iss: issuer.getPublicKey(),
+    name,
+    sub: subject.getPublicKey(),
+  };
+  const text = `${part({ typ: 'JWT', alg: 'ed25519-nkey' })}.${part({ ...claims, nats: { ...nats, version: 2 } })}`;
+  return `${text}.${Buffer.from(issuer.sign(Buffer.from(text))).toString('base64url')}`;
+}
+
+const UNLIMITED = {
+  subs: -1,
+  data: -1,
+  payload: -1,
+  imports: -1,
+  exports: -1,
+  wildcards: true,
+  conn: -1,
+  leaf: -1,
+};
+
+/** A server in operator mode: its configuration, and the credentials file of a user. */
+export async function operatorMode(): Promise<{ readonly text: string; readonly credsFile: string }> {
+  const [operator, system, account] = [nkeys.createOperator(), nkeys.createAccount(), nkeys.createAccount()];
+  const user = nkeys.createUser();
+  const limits = { ...UNLIMITED, mem_storage: -1, disk_storage: -1, streams: -1, consumer: -1 };
+  const systemJwt = jwt(operator, system, 'SYS', { type: 'account', limits: UNLIMITED });
+  const accountJwt = jwt(operator, account, 'A', { type: 'account', limits });
+  const userJwt = jwt(account, user, 'u', { type: 'user', subs: -1, data: -1, payload: -1 });
+  const text = `
+    operator: ${jwt(operator, operator, 'O', { type: 'operator', system_account: system.getPublicKey() })}
+    system_account: ${system.getPublicKey()}
+    resolver: MEMORY
+    resolver_preload { ${system.getPublicKey()}: ${systemJwt}, ${account.getPublicKey()}: ${accountJwt} }`;
+  const credsFile = await fileOf(
+    `-----BEGIN NATS USER JWT-----\n${userJwt}\n------END NATS USER JWT------\n\n` +
+      `-----BEGIN USER NKEY SEED-----\n${seedOf(user)}\n------END USER NKEY SEED------\n`,
+  );
+  return { text, credsFile };
+}
+
+const run = promisify(execFile);
+
+/** An authority, and a certificate of 127.0.0.1 that it signed; made with `openssl`. */
+export async function certificates() {
+  const path = await folder();
+  const [ca_file, ca_key, cert_file, key_file] = ['ca.pem', 'ca.key', 'cert.pem', 'key.pem'].map((name) =>
+    join(path, name),
+  ) as [string, string, string, string];
+  const request = join(path, 'request');
+  const extensions = join(path, 'extensions');
+  await writeFile(extensions, 'subjectAltName=IP:127.0.0.1');
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  await run('openssl', [
+    'req',
+    '-x509',
+    ...key,
+    '-subj',
+    '/CN=test',
+    '-days',
+    '2',
+    '-keyout',
+    ca_key,
+    '-out',
+    ca_file,
+  ]);
+  await run('openssl', ['req', ...key, '-subj', '/CN=here', '-keyout', key_file, '-out', request]);
+  const sign = ['x509', '-req', '-in', request, '-CA', ca_file, '-CAkey', ca_key, '-CAcreateserial'];
+  await run('openssl', [...sign, '-days', '2', '-extfile', extensions, '-out', cert_file]);
+  return { ca_file, cert_file, key_file };
+}
