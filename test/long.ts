@@ -27,6 +27,8 @@ const SHORT = {
   custom_metric_queries: 80,
   /** Events of a log that is asked for all of them. */
   query_events: 500_000,
+  /** Random funnels that are compared with every sequence of events. */
+  random_funnels: 60,
   /** Events of the jobs that processes are killed in the middle of. */
   job_events: 20_000,
 };
@@ -46,6 +48,7 @@ const LONG: typeof SHORT = {
   contract_queries: 500,
   custom_metric_queries: 2_000,
   query_events: 10_000_000,
+  random_funnels: 600,
   job_events: 150_000,
 };
 
