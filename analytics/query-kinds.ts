@@ -4,6 +4,7 @@ import { attributionKind } from './attribution/index.ts';
 import { retentionKind } from './cohorts/index.ts';
 import { rfmKind } from './customers/index.ts';
 import { countTypes, openEvents, selectEvents } from './events-query/index.ts';
+import { funnelEntitiesKind, funnelKind } from './funnels/index.ts';
 import {
   cubeSource,
   type KpiSettings,
@@ -51,6 +52,8 @@ export function orderQueries(settings: AnalyticsSettings) {
     retention: retentionKind(settings, open),
     rfm: rfmKind(settings, open),
     attribution: attributionKind(settings, open),
+    funnel: funnelKind(settings, open),
+    funnelEntities: funnelEntitiesKind(settings, open),
   };
 }
 

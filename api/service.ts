@@ -20,6 +20,7 @@ import { cubeKind, cubeRoutes } from './sections/cubes/index.ts';
 import { rfmRoute } from './sections/customers/index.ts';
 import { EventSearch, eventRoutes } from './sections/events/index.ts';
 import { exportKind, exportRoutes } from './sections/exports/index.ts';
+import { funnelDefinitionKind, funnelRoutes } from './sections/funnels/index.ts';
 import { diagnosticsRoutes, healthRoutes, metricsRoutes } from './sections/health/index.ts';
 import { bulkKind, bulkRoutes, ingestRoutes, Spool } from './sections/ingest/index.ts';
 import { backfillKind, backfillRoutes, jobRoutes } from './sections/jobs/index.ts';
@@ -56,6 +57,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const definitions = new Definitions({ store: ports.definitions, clock, log });
   const tenants = new Tenants(definitions, settings.customDimensions);
   const cohorts = definitions.kind(cohortKind(settings.customDimensions));
+  const funnels = definitions.kind(funnelDefinitionKind(settings.customDimensions));
   const cubes = definitions.kind(cubeKind(ports));
   await definitions.open();
   const cursors = Cursors.of(ports.keyTrust);
@@ -86,6 +88,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...jobRoutes({ jobs, cursors, streams, now: () => clock.now() }),
       rfmRoute(answers, cursors),
       ...cohortRoutes(answers, cohorts, cursors),
+      ...funnelRoutes(answers, funnels, cursors),
       ...attributionRoutes(answers),
       ...keyRoutes(keys, cursors, clock),
       ...healthRoutes(ports, jobs, [definitions, keys]),

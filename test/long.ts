@@ -29,8 +29,12 @@ const SHORT = {
   /** Orders of the traffic that SQL is asked about too, and queries of it. */
   contract_orders: 300,
   contract_queries: 80,
+  /** Random definitions of metrics, and queries of them. */
+  custom_metric_queries: 80,
   /** Events of a log that is asked for all of them. */
   query_events: 500_000,
+  /** Random funnels that are compared with every sequence of events. */
+  random_funnels: 60,
   /** Events of the jobs that processes are killed in the middle of. */
   job_events: 20_000,
 };
@@ -52,7 +56,9 @@ const LONG: typeof SHORT = {
   generation_kills: 12,
   contract_orders: 1_000,
   contract_queries: 500,
+  custom_metric_queries: 2_000,
   query_events: 10_000_000,
+  random_funnels: 600,
   job_events: 150_000,
 };
 

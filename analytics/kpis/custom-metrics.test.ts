@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { sizes } from '../../test/long.ts';
 import { fc, propertySeed } from '../../test/property.ts';
 import { type ShopEvent, ShopState } from '../fixture-shop.ts';
 import { formatUtc } from '../query/index.ts';
@@ -6,8 +7,7 @@ import { type CustomMetric, customMetricSchemaOf } from './custom-metric.ts';
 import { factsOf, RAW_END_MS, RAW_START_MS, type RawFact, rawEvents } from './fixture-raw-events.ts';
 import type { KpiAnswer } from './kpi-kind.ts';
 
-/** The long form is CUSTOM_QUERIES=2000, in test:long. */
-const QUERIES = Number(process.env.CUSTOM_QUERIES ?? 80);
+const QUERIES = sizes.custom_metric_queries;
 const SCHEMA = customMetricSchemaOf();
 
 const metric = (name: string, body: object): CustomMetric => ({ name, ...SCHEMA.parse(body) });
