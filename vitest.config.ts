@@ -10,6 +10,8 @@ const LONG = [
   'test/contract-as-of.test.ts',
   'test/disk-full.test.ts',
   'test/bounded-state-keyed.test.ts',
+  'runtime/generations/generations.test.ts',
+  'test/generations-crash.test.ts',
   'test/cli-topology.test.ts',
   'test/cli.test.ts',
   'test/simulation-seeds.test.ts',

@@ -1,4 +1,3 @@
-export { analyticsSettings } from './answers/index.ts';
 export type { App, RunningServer } from './app/index.ts';
 export {
   ApiError,

@@ -20,6 +20,7 @@ import { cubeKind, cubeRoutes } from './sections/cubes/index.ts';
 import { ltvRoute, rfmRoute } from './sections/customers/index.ts';
 import { EventSearch, eventRoutes } from './sections/events/index.ts';
 import { exportKind, exportRoutes } from './sections/exports/index.ts';
+import { funnelDefinitionKind, funnelRoutes } from './sections/funnels/index.ts';
 import { diagnosticsRoutes, healthRoutes, metricsRoutes } from './sections/health/index.ts';
 import { bulkKind, bulkRoutes, ingestRoutes, Spool } from './sections/ingest/index.ts';
 import { backfillKind, backfillRoutes, jobRoutes } from './sections/jobs/index.ts';
@@ -35,8 +36,9 @@ export { createTopologyApp } from './topology/index.ts';
 export const API_VERSION = '1.0.0';
 
 export interface Api {
+  /** For the settings of the state's current generation: to be asked for with each request. */
   readonly app: App;
-  /** Every route, as it documents itself. */
+  /** Every route of it, as it documents itself. */
   readonly routes: readonly Route[];
   /** Ends what would be open for ever, so that the HTTP server can drain. */
   drain(): void;
@@ -55,6 +57,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const definitions = new Definitions({ store: ports.definitions, clock, log });
   const tenants = new Tenants(definitions, settings.customDimensions);
   const cohorts = definitions.kind(cohortKind(settings.customDimensions));
+  const funnels = definitions.kind(funnelDefinitionKind(settings.customDimensions));
   const cubes = definitions.kind(cubeKind(ports));
   await definitions.open();
   const cursors = Cursors.of(ports.keyTrust);
@@ -68,35 +71,50 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const { jobs, spool } = await openJobs(ports, answers, search);
   const streams = new EventStreams();
   const making = { jobs, once };
-  const routes = [
-    ...ingestRoutes(ports, once),
-    ...bulkRoutes({ spool, jobs, once }),
-    ...eventRoutes(events),
-    ...kpiRoutes(answers, making),
-    ...catalogRoutes(tenants, cursors),
-    ...settingsRoutes(tenants),
-    ...cubeRoutes(ports, cubes, cursors),
-    ...exportRoutes({ ...making, answers, search, cursors }),
-    ...backfillRoutes(making, ports.backfill),
-    ...jobRoutes({ jobs, cursors, streams, now: () => clock.now() }),
-    rfmRoute(answers, cursors),
-    ltvRoute(answers, cursors),
-    ...cohortRoutes(answers, cohorts, cursors),
-    ...attributionRoutes(answers),
-    ...keyRoutes(keys, cursors, clock),
-    ...healthRoutes(ports, jobs, definitions),
-    ...metricsRoutes(ports, metrics, () => [...jobs.samples(), ...streams.samples(), ...keys.samples()]),
-    ...diagnosticsRoutes(answers, { jobs, spool }),
-  ];
   const limiter = new RateLimiter(settings.rateLimit);
   const budget = new BodyBudget(settings.inflightBody_bytes);
   const tokens = settings.jwt === undefined ? undefined : new TokenVerifier(settings.jwt, ports);
-  const app = buildApp(ports, { credentials: { keys, tokens }, limiter, budget, metrics }, routes);
-  addDocs(app, () => openApiDocument(routes, API_VERSION), API_VERSION);
+  const build = (): Pick<Api, 'app' | 'routes'> => {
+    const routes = [
+      ...ingestRoutes(ports, once),
+      ...bulkRoutes({ spool, jobs, once }),
+      ...eventRoutes(events),
+      ...kpiRoutes(answers, making),
+      ...catalogRoutes(tenants, cursors),
+      ...settingsRoutes(tenants),
+      ...cubeRoutes(ports, cubes, cursors),
+      ...exportRoutes({ ...making, answers, search, cursors }),
+      ...backfillRoutes(making, ports.backfill),
+      ...jobRoutes({ jobs, cursors, streams, now: () => clock.now() }),
+      rfmRoute(answers, cursors),
+    ltvRoute(answers, cursors),
+      ...cohortRoutes(answers, cohorts, cursors),
+      ...funnelRoutes(answers, funnels, cursors),
+      ...attributionRoutes(answers),
+      ...keyRoutes(keys, cursors, clock),
+      ...healthRoutes(ports, jobs, [definitions, keys]),
+      ...metricsRoutes(ports, metrics, () => [...jobs.samples(), ...streams.samples(), ...keys.samples()]),
+      ...diagnosticsRoutes(answers, { jobs, spool }),
+    ];
+    const app = buildApp(ports, { credentials: { keys, tokens }, limiter, budget, metrics }, routes);
+    addDocs(app, () => openApiDocument(routes, API_VERSION), API_VERSION);
+    return { app, routes };
+  };
+  // Names of dimensions are part of what routes take: another generation of the state may have others.
+  let [built, dimensions] = [build(), settings.customDimensions];
+  const current = (): Pick<Api, 'app' | 'routes'> => {
+    const { customDimensions } = ports.settings;
+    if (customDimensions !== dimensions) [built, dimensions] = [build(), customDimensions];
+    return built;
+  };
   jobs.start();
   return {
-    app,
-    routes,
+    get app() {
+      return current().app;
+    },
+    get routes() {
+      return current().routes;
+    },
     drain: () => streams.close(),
     close: async () => {
       streams.close();

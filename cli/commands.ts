@@ -190,9 +190,20 @@ const doctor: Command = {
   summary: 'Checks what millrace needs: node, nats-server, JetStream, the data folder, disk and port',
   details: [
     'With --topology also that its module loads, that its state fits, and that its streams take its subjects.',
+    'On a server that runs also what the service may do there, and that a publisher may not do more than publish.',
     'Fetches a nats-server where none is found, as a start would. Exit code 1: something failed.',
   ],
-  options: { ...TOPOLOGY_OPTION, ...PLACE_OPTIONS, ...JSON_OPTION, ...STREAM_OPTION },
+  options: {
+    ...TOPOLOGY_OPTION,
+    ...PLACE_OPTIONS,
+    ...JSON_OPTION,
+    ...STREAM_OPTION,
+    publisher: {
+      type: 'string',
+      value: 'FILE',
+      help: "a publisher's credentials file to be checked; default: that of the embedded server",
+    },
+  },
   run: async (args, context) => (await import('./doctor.ts')).doctor(args, context),
 };
 

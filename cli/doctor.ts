@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { embeddedServer, openManager, resolveNatsServer } from '../connectors/index.ts';
 import { asMillraceError } from '../engine/index.ts';
 import type { CommandArguments, CommandContext, ExitCode } from './command.ts';
+import { checkNatsPermissions } from './doctor-permissions.ts';
 import { checkTopology } from './doctor-topology.ts';
 import { type Finding, failed, ok } from './findings.ts';
 import { connect } from './nats.ts';
@@ -112,6 +113,7 @@ export async function doctor(args: CommandArguments, context: CommandContext): P
     await jetStream(folder),
     await dataFolder(folder),
     await freeDisk(folder),
+    ...(hasTopology ? [] : await checkNatsPermissions(folder, args.text('publisher'))),
     ...(hasTopology ? await checkTopology(args, context) : await service(context.env)),
   ];
   if (args.flag('json')) context.print(JSON.stringify(findings, null, 2));

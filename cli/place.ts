@@ -10,6 +10,7 @@ import {
   type Topology,
 } from '../engine/index.ts';
 import {
+  currentSettings,
   currentState,
   hasState,
   type NatsSettings,
@@ -54,7 +55,7 @@ export async function placeOf(env: Env): Promise<Place> {
     const { loadTopology } = await import('./load-topology.ts');
     return { ...folderOf(env), topology: await loadTopology(file), file };
   }
-  const settings = readSettings(env);
+  const settings = currentSettings(readSettings(env));
   const { dataDir, nats, natsPort } = settings;
   return { dataDir, nats, natsPort, topology: orderTopology(settings), file };
 }

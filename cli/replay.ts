@@ -3,26 +3,23 @@ import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { JetStreamSource, jetstreamInputs, type NatsLink } from '../connectors/index.ts';
 import {
-  appliedSet,
-  CONTROL_TABLE,
   type ControlSet,
   deadLetterQuarantine,
   type GenerationLayout,
   type KvReader,
-  META_TABLE,
   MillraceError,
-  makeCurrent,
   nextGeneration,
   openLmdbReader,
   openLmdbStore,
   type Quarantine,
-  readProgress,
   type StateDigest,
   stateDigest,
 } from '../engine/index.ts';
 import {
+  definitionsOf,
   goalOf,
   hasState,
+  makeRebuiltCurrent,
   ORDER_INPUT,
   type PartitionInput,
   type ReadProgress,
@@ -120,17 +117,10 @@ async function replayInto(
     context.note('The current state goes on all the time; it is not compared. Stop millrace for that.');
     return done(stateDigest(topology, reader));
   } finally {
+    await rebuild.close();
     await reader.close();
     await store.close();
   }
-}
-
-/** Those of the current state: the new one is to say the same. */
-function definitionsOf(current: KvReader): ControlSet | undefined {
-  return current.snapshot((table) => {
-    const position = readProgress(table(META_TABLE))?.control;
-    return position === undefined ? undefined : appliedSet(table(CONTROL_TABLE), position);
-  });
 }
 
 function requireGoingOn(stop: AbortSignal): void {
@@ -178,7 +168,7 @@ async function replayFrom(
     tell(replayed, args.flag('json'), context);
     const isFine = replayed.same !== false;
     if (args.flag('make-current') && (isFine || args.flag('force'))) {
-      makeCurrent(root, name, layout.generation);
+      makeRebuiltCurrent(root, name, layout);
       context.note(`Generation ${layout.generation} is current: start millrace again to use it.`);
     } else if (!args.flag('keep')) await rm(layout.path, { recursive: true, force: true });
     return isFine ? 0 : 1;

@@ -1,20 +1,8 @@
 import { type Logger, pino } from 'pino';
+import { TOPOLOGY_NAME } from '../analytics/index.ts';
+import { type ApiPorts, IDEMPOTENCY_TTL_MS, loadService, type PipelineStatus } from '../api/index.ts';
 import {
-  eventFinder,
-  type FinderParts,
-  orderQueries,
-  QUERY_KINDS_MODULE,
-  queryKinds,
-  TOPOLOGY_NAME,
-} from '../analytics/index.ts';
-import {
-  type ApiPorts,
-  analyticsSettings,
-  IDEMPOTENCY_TTL_MS,
-  loadService,
-  type StateReader,
-} from '../api/index.ts';
-import {
+  checkPermissions,
   connectNats,
   type EmbeddedCredentials,
   EVENTS_STREAM,
@@ -26,104 +14,38 @@ import {
   openManager,
   publisherInbox,
   StreamPayloads,
+  servicePermissions,
   startEmbeddedNats,
   streamFacts,
 } from '../connectors/index.ts';
-import { KindRegistry, openDataFolder, QueryExecutor, systemClock } from '../engine/index.ts';
+import { openDataFolder, systemClock } from '../engine/index.ts';
 import {
-  currentState,
   DEFINITIONS_BUCKET,
   diagnose,
+  Generations,
   gatherFacts,
   hasState,
   hostFacts,
-  inThread,
   type KeyTrust,
-  ORDER_ANALYTICS_MODULE,
   ORDER_INPUT,
+  OrderStates,
   openKeyTrust,
   orderTopology,
-  PartitionHost,
   readSettings,
   type Settings,
-  WHOLE_STREAM,
   WhyWatch,
 } from '../runtime/index.ts';
 import { type CommandArguments, type CommandContext, type Running, UsageError } from './command.ts';
 import { keepStatus } from './keep-status.ts';
+import { SERVICE_NEEDS } from './service-needs.ts';
 
 const DAY_MS = 86_400_000;
 
-/** The committed state, and what finds events in it. */
-interface OpenedState {
-  readonly state: StateReader;
-  readonly finder: FinderParts;
-}
-
-/** Opens the committed state for queries as soon as there is one. */
-function openedState(
-  host: PartitionHost,
-  settings: Settings,
-  payloads: StreamPayloads,
-): () => OpenedState | undefined {
-  let opened: OpenedState | undefined;
-  return () => {
-    const reader = opened === undefined ? host.reader() : undefined;
-    if (reader !== undefined) {
-      const config = analyticsSettings(settings);
-      const queries = new QueryExecutor({
-        reader,
-        kinds: new KindRegistry(queryKinds(config)),
-        clock: systemClock,
-        pool: {
-          path: host.statePath,
-          reader: { sharedWithWriter: true },
-          modules: [QUERY_KINDS_MODULE],
-          config,
-          threads: settings.scanThreads,
-        },
-      });
-      const finder = eventFinder(queries, orderQueries(config).events, payloads);
-      opened = { state: { generation: host.generation, reader, queries }, finder };
-    }
-    return opened;
-  };
-}
-
-/** The task of the order analytics, in a thread of its own. */
-function hostOf(settings: Settings, nats: NatsServer, log: Logger): PartitionHost {
-  const { generation, partitionPath } = currentState(settings.dataDir, TOPOLOGY_NAME);
-  const statePath = partitionPath(WHOLE_STREAM);
-  return new PartitionHost({
-    partition: WHOLE_STREAM,
-    generation,
-    statePath,
-    place: inThread({
-      module: ORDER_ANALYTICS_MODULE,
-      config: settings,
-      nats,
-      partition: WHOLE_STREAM,
-      statePath,
-      inputs: [ORDER_INPUT],
-      allowTopologyChange: settings.allowTopologyChange,
-      takesDefinitions: true,
-    }),
-    onTopologyChange: (changes) => {
-      for (const { text } of changes) log.warn(`the topology changed: ${text}`);
-    },
-    onDefinitionsUnread: (message) => log.warn(`definitions cannot be read: ${message}`),
-    onChange: (state, error) => {
-      if (error === undefined) log.info({ state }, 'pipeline');
-      else log.error({ state, code: error.code, cause: error.cause }, error.message);
-    },
-  });
-}
-
 /** Why nothing comes out of the task, for the health. */
-function whyWatch(settings: Settings, host: PartitionHost, nats: NatsLink): WhyWatch {
-  const topology = orderTopology(settings);
+function whyWatch(generations: Generations, nats: NatsLink): WhyWatch {
   return new WhyWatch(async () => {
-    const progress = host.progress();
+    const { host, settings } = generations;
+    const [topology, progress] = [orderTopology(settings), host.progress()];
     const facts = { topology, inputs: [ORDER_INPUT], host: hostFacts(host, []), progress, nats };
     return diagnose(await gatherFacts(facts));
   });
@@ -160,27 +82,30 @@ function publisherHelp(url: string, { publisher }: EmbeddedCredentials): string 
 }
 
 async function ports(
-  settings: Settings,
   log: Logger,
   link: NatsLink,
-  host: PartitionHost,
-  opened: () => OpenedState | undefined,
+  generations: Generations,
+  states: OrderStates,
   keyTrust: KeyTrust,
 ): Promise<ApiPorts> {
   const manager = await openManager(link);
-  const topology = orderTopology(settings);
-  const described = topology.describe();
-  const mermaid = topology.draw();
+  const topology = described(() => generations.settings);
+  const watch = whyWatch(generations, link);
   return {
-    settings,
+    get settings() {
+      return generations.settings;
+    },
+    generations,
+    backfill: backfillOf(generations),
+    why: () => watch.causes(),
     clock: systemClock,
     log,
-    reader: () => opened()?.state,
-    finder: () => opened()?.finder,
+    reader: () => states.current(),
+    finder: () => states.current()?.finder,
     events: new EventPublisher(link),
     stream: {
       head: async () => (await streamFacts(manager, EVENTS_STREAM.name)).lastSequence,
-      headHint: () => host.head(ORDER_INPUT.node),
+      headHint: () => generations.host.head(ORDER_INPUT.node),
     },
     keys: await openKeyValueStore(link, 'millrace-keys'),
     keyTrust,
@@ -191,17 +116,85 @@ async function ports(
       errors: await openKeyValueStore(link, 'millrace-job-errors'),
     },
     pipeline: () => {
-      const { state, error, since_ms } = host.status;
+      const { state, error, since_ms } = generations.status;
       return {
         state,
         since_ms,
         ...(error === undefined ? {} : { error: { code: error.code, message: error.message } }),
-        metrics: host.metrics,
-        nats: { connected: link.connected && host.connected, url: link.url },
-        topology: described,
-        mermaid,
+        metrics: generations.host.metrics,
+        nats: { connected: link.connected && generations.host.connected, url: link.url },
+        ...topology(),
       };
     },
+  };
+}
+
+/** The current generation of the order analytics, and what builds the next. */
+function generationsOf(
+  settings: Settings,
+  nats: NatsServer,
+  link: NatsLink,
+  states: OrderStates,
+  log: Logger,
+): Generations {
+  const generations = new Generations({
+    settings,
+    nats,
+    link,
+    released: (host) => states.released(host),
+    onLeftOver: ({ message }) => log.warn(`a folder that is not needed any more stays: ${message}`),
+    onTopologyChange: (changes) => {
+      for (const { text } of changes) log.warn(`the topology changed: ${text}`);
+    },
+    onDefinitionsUnread: (message) => log.warn(`definitions cannot be read: ${message}`),
+    onChange: (state, error) => {
+      if (error === undefined) log.info({ state }, 'pipeline');
+      else log.error({ state, code: error.code, cause: error.cause }, error.message);
+    },
+  });
+  for (const { generation, reason } of generations.interrupted()) {
+    log.warn(`the build of generation ${generation} (${reason}) was interrupted; started again it goes on`);
+  }
+  if (generations.overridden.length > 0) {
+    const names = generations.overridden.join(', ');
+    log.warn(
+      `generation ${generations.host.generation} of the state has its own ${names}; the settings' are not used`,
+    );
+  }
+  return generations;
+}
+
+/** Builds the same state again, for jobs. */
+function backfillOf(generations: Generations): NonNullable<ApiPorts['backfill']> {
+  return {
+    build: async ({ reason, signal, onProgress }) => {
+      try {
+        return await generations.build({
+          options: {},
+          reason,
+          signal,
+          onProgress: ({ position, goal }) => onProgress(position, goal),
+        });
+      } catch (error) {
+        signal.throwIfAborted();
+        throw error;
+      }
+    },
+  };
+}
+
+/** The topology, as the settings of the current generation ask for it. */
+function described(settings: () => Settings): () => Pick<PipelineStatus, 'topology' | 'mermaid'> {
+  let last:
+    | { readonly of: Settings; readonly topology: Pick<PipelineStatus, 'topology' | 'mermaid'> }
+    | undefined;
+  return () => {
+    const of = settings();
+    if (last?.of !== of) {
+      const topology = orderTopology(of);
+      last = { of, topology: { topology: topology.describe(), mermaid: topology.draw() } };
+    }
+    return last.topology;
   };
 }
 
@@ -214,30 +207,33 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
   for (const line of openDataFolder(settings.dataDir)) log.warn(line);
   const nats = await broker(settings, env, log);
   const link = await connectNats({ ...nats.server, name: 'millrace-api' });
+  if (settings.nats !== undefined) {
+    await checkPermissions(settings.nats, servicePermissions(settings.nats, SERVICE_NEEDS));
+  }
   const { warnings } = await ensureStreams(link, {
     events: { max_age_ms: (settings.retentionDays ?? 0) * DAY_MS },
   });
   for (const warning of warnings) log.warn(warning);
-  const host = hostOf(settings, nats.server, log);
-  // Before the task makes a state where there was none.
-  const keyTrust = openKeyTrust(settings.dataDir, settings.keySigningSecret, hasState(host.statePath));
-  // Before the API is built: restoring the state takes longest.
-  host.start();
   const payloads = new StreamPayloads({
     link,
     stream: EVENTS_STREAM.name,
     subjectOf: (tenant) => `events.${tenant}.>`,
   });
-  const opened = openedState(host, settings, payloads);
-  const apiPorts = await ports(settings, log, link, host, opened, keyTrust);
+  const states: OrderStates = new OrderStates({ current: () => generations, payloads });
+  const generations = generationsOf(settings, nats.server, link, states, log);
+  // Before the task makes a state where there was none.
+  const hadState = hasState(generations.host.statePath);
+  const keyTrust = openKeyTrust(settings.dataDir, settings.keySigningSecret, hadState);
+  // Before the API is built: restoring the state takes longest.
+  generations.start();
+  const apiPorts = await ports(log, link, generations, states, keyTrust);
   const { created, key } = await bootstrapAdminKey(apiPorts);
-  const watch = whyWatch(settings, host, link);
-  const api = await createApp({ ...apiPorts, why: () => watch.causes() });
-  const server = await serve(api.app, settings);
+  const api = await createApp(apiPorts);
+  const server = await serve({ fetch: (...request) => api.app.fetch(...request) }, settings);
   const status = keepStatus({
     dataDir: settings.dataDir,
     topology: TOPOLOGY_NAME,
-    facts: () => hostFacts(host, []),
+    facts: () => hostFacts(generations.host, []),
     natsUrl: link.url,
     httpUrl: server.url,
     log: (line) => log.warn(line),
@@ -259,8 +255,8 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
     api.drain();
     await server.close();
     await api.close();
-    await opened()?.state.queries?.close();
-    await host.close();
+    await states.close();
+    await generations.close();
     await link.close();
     await nats.stop();
     log.info('stopped');

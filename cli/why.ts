@@ -4,6 +4,7 @@ import {
   type Cause,
   diagnose,
   gatherFacts,
+  NOT_STARTED,
   ORDER_INPUT,
   readStatus,
   type WhyPlace,
@@ -39,7 +40,8 @@ async function causesOf(place: Place): Promise<readonly Cause[]> {
   const { topology, dataDir, file } = place;
   const inputs = file === undefined ? [ORDER_INPUT] : jetstreamInputs(topology);
   const host = readStatus(dataDir, topology.name, systemClock.now());
-  const nats = await linkTo(place.nats ?? (await embeddedServer(dataDir)));
+  const isOwn = place.nats !== undefined;
+  const nats = await linkTo(place.nats ?? (await embeddedServer(dataDir)), isOwn);
   try {
     const progress = await committed(place);
     return diagnose(await gatherFacts({ topology, inputs, host, progress, nats }));
@@ -49,14 +51,15 @@ async function causesOf(place: Place): Promise<readonly Cause[]> {
 }
 
 /** A connection, or why there is none: without one there is still something to say. */
-async function linkTo(server: NatsServer | undefined): Promise<WhyPlace['nats']> {
+async function linkTo(server: NatsServer | undefined, isOwn: boolean): Promise<WhyPlace['nats']> {
   if (server === undefined) {
-    return { url: 'the data folder', code: 'nats_unreachable', message: 'No server has run here.' };
+    return { url: 'the data folder', code: NOT_STARTED, message: 'No server has run here.' };
   }
   try {
     return await connect(server, CONNECT_TIMEOUT_MS);
   } catch (thrown) {
     const { code, message } = asMillraceError(thrown);
+    if (!isOwn && code === 'nats_unreachable') return { url: server.url, code: NOT_STARTED, message };
     // Not its credentials.
     return { url: server.url.replaceAll(/\/\/[^@/]*@/g, '//'), code, message };
   }

@@ -1,3 +1,4 @@
+export * from './answers/index.ts';
 export * from './definitions/index.ts';
 export * from './generations/index.ts';
 export * from './host/index.ts';

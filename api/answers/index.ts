@@ -10,6 +10,6 @@ export {
   wishOf,
 } from './answer-meta.ts';
 export { namedEntities } from './named-entities.ts';
-export { analyticsOf, analyticsSettings } from './queries.ts';
+export { analyticsOf } from './queries.ts';
 export * from './query-route.ts';
 export * from './query-run.ts';

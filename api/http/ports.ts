@@ -8,7 +8,7 @@ import type {
   QueryExecutor,
   TopologyDescription,
 } from '../../engine/index.ts';
-import type { Cause, KeyTrust, Settings } from '../../runtime/index.ts';
+import type { Cause, Generations, KeyTrust, Settings } from '../../runtime/index.ts';
 
 /** The state that answers are read from: one generation and its committed snapshots. */
 export interface StateReader {
@@ -54,6 +54,7 @@ export interface PipelineStatus {
 
 /** Everything that the API needs from outside, handed in by the composition root. */
 export interface ApiPorts {
+  /** As the current generation of the state has them: it may have options of its own. */
   readonly settings: Settings;
   readonly clock: Clock;
   readonly log: Logger;
@@ -75,6 +76,8 @@ export interface ApiPorts {
   /** Builds the state anew; undefined where this process cannot. */
   readonly backfill?: BackfillPort;
   pipeline(): PipelineStatus;
+  /** Builds another generation of the state, where there is a task that it can take the place of. */
+  readonly generations?: Pick<Generations, 'build' | 'interrupted' | 'discard'>;
   /** Why nothing comes out of the pipeline; empty where all is well. */
   why?(): Promise<readonly Cause[]>;
 }

@@ -84,6 +84,7 @@ export class QueryExecutor {
   readonly #admission: Admission;
   readonly #metrics: QueryMetrics;
   readonly #active = new Set<QueryStop>();
+  readonly #idleWaiters: (() => void)[] = [];
   #isClosed = false;
 
   constructor({ reader, kinds, clock, pool, limits, admission }: QueryExecutorOptions) {
@@ -122,6 +123,7 @@ export class QueryExecutor {
     } finally {
       stop.end();
       this.#active.delete(stop);
+      if (this.#active.size === 0) for (const wake of this.#idleWaiters.splice(0)) wake();
     }
   }
 
@@ -147,6 +149,12 @@ export class QueryExecutor {
 
   samples(): MetricSample[] {
     return this.#metrics.samples();
+  }
+
+  /** Resolves when no query runs or waits. */
+  idle(): Promise<void> {
+    if (this.#active.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idleWaiters.push(resolve));
   }
 
   /** Ends what runs and waits with `queries_stopped`, then the threads. */

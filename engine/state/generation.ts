@@ -80,6 +80,16 @@ export function nextGeneration(root: string, topology: string): GenerationLayout
   return layout;
 }
 
+/** The generations that lie in the folder of a topology, the current one among them, in order. */
+export function listGenerations(root: string, topology: string): readonly GenerationLayout[] {
+  const base = join(root, topology);
+  if (!existsSync(base)) return [];
+  return readdirSync(base)
+    .flatMap((name) => (/^g\d+$/.test(name) ? [Number(name.slice(1))] : []))
+    .sort((a, b) => a - b)
+    .map((generation) => layoutOf(base, generation));
+}
+
 /**
  * Makes a generation the one that the next start goes on from. The former one stays where it is. Throws
  * `no_such_generation`.

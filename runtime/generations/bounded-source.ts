@@ -1,15 +1,17 @@
 import type { Source, SourceRecord, SourceState, StreamFacts, Take } from '../../engine/index.ts';
 
-/** A source that ends where another state stands, so that the two can be compared. */
+/** A source that ends where another state stands, so that the two can be compared; it can go on from there. */
 export class BoundedSource implements Source {
   readonly partition: string;
   readonly #source: Source;
-  /** Nothing after it is given. */
-  readonly last: number;
+  /** Nothing after it is given, until it is raised. */
+  last: number;
   /** The last one that was given. */
   position = 0;
   /** Records that were given. */
   given = 0;
+  /** Records that were taken and are beyond the end. */
+  #held: readonly SourceRecord[] = [];
 
   constructor(source: Source, last: number) {
     this.partition = source.partition;
@@ -35,12 +37,15 @@ export class BoundedSource implements Source {
       await new Promise((resolve) => setTimeout(resolve, request.wait_ms));
       return [];
     }
-    const records = await this.#source.take(request);
-    const beyond = records.findIndex(({ sequence }) => sequence > this.last);
-    const within = beyond < 0 ? records : records.slice(0, beyond);
+    // What was taken beyond the end comes first once that is raised: it stays valid until the next take.
+    const fresh = this.#held.length > 0 ? this.#held : await this.#source.take(request);
+    const beyond = fresh.findIndex(({ sequence }) => sequence > this.last);
+    const end = Math.min(beyond < 0 ? fresh.length : beyond, request.max);
+    const within = fresh.slice(0, end);
+    this.#held = fresh.slice(end);
     this.given += within.length;
     // Where the last ones have gone from the stream, the next one says so, or that there is none.
-    const isOver = beyond >= 0 || (records.length === 0 && this.#source.state().caughtUp);
+    const isOver = (beyond >= 0 && end === beyond) || (fresh.length === 0 && this.#source.state().caughtUp);
     this.position = isOver ? this.last : (within.at(-1)?.sequence ?? this.position);
     return within;
   }

@@ -56,11 +56,18 @@ export interface RebuildOptions {
   readonly onProgress: (inputs: readonly ReadProgress[]) => void;
 }
 
+interface Opened {
+  readonly running: PartitionTask;
+  readonly sources: ReadonlyMap<string, BoundedSource>;
+}
+
 /** Runs a topology over its streams into a state of its own, sending nothing, up to given positions. */
 export class Rebuild {
   readonly #options: RebuildOptions;
-  /** Records that were applied. */
-  applied = 0;
+  #appliedBefore = 0;
+  #open: Opened | undefined;
+  /** Records that the open task has taken. */
+  #taken = 0;
   /** In a state that it followed, event time had followed the clock. */
   followedClock = false;
 
@@ -110,26 +117,19 @@ export class Rebuild {
   }
 
   async #readOnce(goal: Goal): Promise<void> {
-    const { inputs, sourceOf, requireGoingOn } = this.#options;
-    const bounded = new Map<string, BoundedSource>();
-    const running = this.#task(inputs, systemClock, (input) => {
-      const source = new BoundedSource(sourceOf(input), goal[input.node] ?? 0);
-      bounded.set(input.node, source);
-      return source;
-    });
-    const all = [...bounded.values()];
+    const { requireGoingOn } = this.#options;
+    const { running, sources } = await this.#opened(goal);
+    const all = [...sources.values()];
     const given = (): number => all.reduce((sum, source) => sum + source.given, 0);
     const { task } = running;
     try {
-      await task.open();
       let told_ms = systemClock.now();
-      let applied = 0;
-      while (!all.every(({ isAtEnd }) => isAtEnd) || applied < given()) {
+      while (!all.every(({ isAtEnd }) => isAtEnd) || this.#taken < given()) {
         requireGoingOn();
-        applied += await task.step(STEP_WAIT_MS);
+        this.#taken += await task.step(STEP_WAIT_MS);
         if (systemClock.now() - told_ms < PROGRESS_INTERVAL_MS) continue;
         told_ms = systemClock.now();
-        this.#tellProgress(bounded);
+        this.#tellProgress(sources);
       }
       task.commit();
       // Definitions that came meanwhile are built from the log.
@@ -137,11 +137,53 @@ export class Rebuild {
         requireGoingOn();
         task.commit();
       }
-    } finally {
-      const samples = task.metrics.samples().filter(({ name }) => name === RECORDS);
-      this.applied += samples.reduce((sum, { value }) => sum + value, 0);
-      await running.close();
+      this.#tellProgress(sources);
+    } catch (error) {
+      await this.close();
+      throw error;
     }
+  }
+
+  /** The task that goes on from the last goal, with its sources raised to the new one, or a new task. */
+  async #opened(goal: Goal): Promise<Opened> {
+    if (this.#open !== undefined) {
+      for (const [node, source] of this.#open.sources) source.last = Math.max(source.last, goal[node] ?? 0);
+      return this.#open;
+    }
+    const { inputs, sourceOf } = this.#options;
+    const sources = new Map<string, BoundedSource>();
+    const running = this.#task(inputs, systemClock, (input) => {
+      const source = new BoundedSource(sourceOf(input), goal[input.node] ?? 0);
+      sources.set(input.node, source);
+      return source;
+    });
+    this.#taken = 0;
+    this.#open = { running, sources };
+    try {
+      await running.task.open();
+      return this.#open;
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  /** Lets go of task and sources; `readTo` opens them again. */
+  async close(): Promise<void> {
+    const { running } = this.#open ?? {};
+    this.#open = undefined;
+    if (running === undefined) return;
+    const samples = running.task.metrics.samples().filter(({ name }) => name === RECORDS);
+    this.#appliedBefore += samples.reduce((sum, { value }) => sum + value, 0);
+    await running.close();
+  }
+
+  /** Records that were applied and committed. */
+  get applied(): number {
+    const samples = this.#open?.running.task.metrics.samples() ?? [];
+    return samples
+      .filter(({ name }) => name === RECORDS)
+      .reduce((sum, { value }) => sum + value, this.#appliedBefore);
   }
 
   #task(
@@ -183,6 +225,7 @@ export class Rebuild {
     const { watermark_ms } = rebuilt.progress;
     if (watermark_ms !== null && watermark_ms >= progress.watermark_ms) return;
     this.followedClock = true;
+    await this.close();
     const { inputs, partition } = this.#options;
     let now_ms = progress.committed_at_ms - LONG_MS;
     const running = this.#task(

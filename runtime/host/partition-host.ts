@@ -47,36 +47,47 @@ export class PartitionHost {
   readonly generation: number;
   readonly statePath: string;
   readonly #clock: Clock;
-  readonly #supervisor: Supervisor;
+  readonly #options: PartitionHostOptions;
+  #supervisor: Supervisor;
   #run: HostedRun | undefined;
   /** Of a run that has ended, while the next has nothing to say. */
   #last: TaskStatus | undefined;
   #heads: Readonly<Record<string, SeenHead>> = {};
   #reader: KvReader | undefined;
+  #isStopped = false;
 
   constructor(options: PartitionHostOptions) {
-    const { partition, generation, statePath, place, clock = systemClock, onChange } = options;
+    const { partition, generation, statePath, clock = systemClock } = options;
     this.partition = partition;
     this.generation = generation;
     this.statePath = statePath;
+    this.#options = options;
     this.#clock = clock;
-    this.#supervisor = new Supervisor({
+    this.#supervisor = this.#newSupervisor();
+  }
+
+  #newSupervisor(): Supervisor {
+    const { place, onChange } = this.#options;
+    return new Supervisor({
       spawn: (running) => {
         this.#last = this.#status();
         this.#run = place({
           running,
-          topologyChanged: (changes) => options.onTopologyChange?.(changes),
-          definitionsUnread: (message) => options.onDefinitionsUnread?.(message),
+          topologyChanged: (changes) => this.#options.onTopologyChange?.(changes),
+          definitionsUnread: (message) => this.#options.onDefinitionsUnread?.(message),
         });
         return this.#run;
       },
-      clock,
+      clock: this.#clock,
       ...(onChange === undefined ? {} : { onChange }),
     });
   }
 
+  /** Starts the task, also again after `stop`. */
   start(): void {
     hostHere(this.statePath);
+    if (this.#isStopped) this.#supervisor = this.#newSupervisor();
+    this.#isStopped = false;
     this.#supervisor.start();
   }
 
@@ -149,6 +160,7 @@ export class PartitionHost {
 
   /** Lets the task commit what it has taken, and ends it. What was committed can be read on. */
   async stop(): Promise<void> {
+    this.#isStopped = true;
     await this.#supervisor.stop();
   }
 

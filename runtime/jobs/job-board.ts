@@ -30,6 +30,8 @@ export class JobBoard {
   readonly #entries = new Map<string, JobEntry>();
   readonly #listeners = new Set<JobListener>();
   #unwatch: (() => Promise<void>) | undefined;
+  /** The bucket is behind the memory. */
+  #isRestoring = false;
 
   /** `onMember` hears of what lies under `member.`; undefined: it is gone. */
   constructor(store: KeyValueStore, log: Logger, onMember: (process: string, value: unknown) => void) {
@@ -47,6 +49,23 @@ export class JobBoard {
 
   async close(): Promise<void> {
     await this.#unwatch?.();
+  }
+
+  /** Makes the bucket again where it was deleted, with what is in memory; what other processes wrote back stays. */
+  async repair(): Promise<void> {
+    let newest = 0;
+    for (const { revision } of this.#entries.values()) newest = Math.max(newest, revision);
+    if (!(await this.#store.ensure(newest))) return;
+    this.#isRestoring = true;
+    try {
+      const known = [...this.#entries.values()];
+      this.#log.warn({ jobs: known.length }, 'the bucket of jobs was deleted: it is made again');
+      // The new bucket counts from 1: whatever it says is newer.
+      for (const { record } of known) this.#entries.set(record.job_id, { record, revision: 0 });
+      for (const { record } of known) await this.create(record);
+    } finally {
+      this.#isRestoring = false;
+    }
   }
 
   /** Calls `listener` for every change, this process's own among them, until the returned function is called. */
@@ -116,7 +135,7 @@ export class JobBoard {
   #heard(key: string, found: { readonly value: unknown; readonly revision: number } | undefined): void {
     if (key.startsWith(MEMBER_PREFIX)) this.#onMember(key.slice(MEMBER_PREFIX.length), found?.value);
     else if (found !== undefined) this.#read(key, found);
-    else this.#forget(key.slice(key.lastIndexOf('.') + 1));
+    else if (!this.#isRestoring) this.#forget(key.slice(key.lastIndexOf('.') + 1));
   }
 
   #read(

@@ -30,6 +30,7 @@ export class JobWorker {
   #loops: Promise<unknown> | undefined;
   #claiming = false;
   #claimAgain = false;
+  #strays: ReadonlySet<string> = new Set();
   takeovers = 0;
 
   constructor(parts: JobWorkerParts) {
@@ -45,6 +46,7 @@ export class JobWorker {
     this.#loops = Promise.all([
       this.#every(times.tick_ms, 'a lease cannot be renewed', () => this.#renew()),
       this.#every(times.tick_ms, 'checkpoints cannot be kept', () => this.#flush()),
+      this.#every(times.tick_ms, 'the bucket of jobs cannot be looked after', () => this.#repair()),
       this.#every(times.tick_ms, 'jobs of dead processes cannot be looked for', () => this.#takeOver()),
     ]);
     this.#claimSoon();
@@ -91,6 +93,21 @@ export class JobWorker {
 
   async #flush(): Promise<void> {
     for (const { run } of this.#runs.values()) await run.flush();
+  }
+
+  /** Makes the buckets again where they were deleted; a job that this process owns and does not run waits anew. */
+  async #repair(): Promise<void> {
+    const { board, errors, process, clock } = this.#parts;
+    await board.repair();
+    await errors.ensure(0);
+    const strays = [...board.entries()].filter(
+      ({ record }) => record.owner?.process === process && !this.#runs.has(record.job_id),
+    );
+    for (const { record, revision } of strays) {
+      if (this.#strays.has(record.job_id)) await board.update(taken(record, clock.now()), revision);
+    }
+    // One that is just being claimed is none at the next look.
+    this.#strays = new Set(strays.map(({ record }) => record.job_id));
   }
 
   /** Takes every job whose owner is dead; one whose input lies elsewhere then waits for that place. */

@@ -69,6 +69,7 @@ describe('diagnose', () => {
     ['window_changed', 'topology_changed', 'topology'],
     ['source_renamed', 'topology_changed', 'topology'],
     ['nats_unauthorized', 'no_permission', 'stream CLICKS'],
+    ['nats_permission_denied', 'no_permission', 'stream CLICKS'],
     ['nats_forbidden', 'no_permission', 'stream CLICKS'],
     ['nats_unreachable', 'nats_away', 'NATS at nats://here'],
     ['asynchronous_emission', 'task_failed', 'task'],
@@ -85,6 +86,12 @@ describe('diagnose', () => {
     expect(codes(facts({ host: undefined, progress: at({}) }))).toEqual(['not_running']);
     const look = { ...LOOK, messages: 0, lastSequence: 0 };
     expect(codes(facts({ host: undefined, look }))).toEqual(['not_running', 'no_messages']);
+  });
+
+  it('takes an embedded server that is away for a part of the process', () => {
+    const nats = { url: 'nats://here', problem: { code: 'nats_not_started', message: 'No.' } };
+    expect(codes(facts({ host: undefined, nats, look: LOOK }))).toEqual(['not_running']);
+    expect(codes(facts({ nats }))).toEqual(['nats_away']);
   });
 
   it('says nothing of an empty stream whose messages were all processed', () => {

@@ -71,6 +71,11 @@ const BY_ERROR: Readonly<Record<string, Told>> = {
     sentence: 'The NATS server refuses the credentials.',
     next: 'Give the right ones; "millrace doctor" checks them.',
   },
+  nats_permission_denied: {
+    code: 'no_permission',
+    sentence: 'The credentials lack a permission that the topology needs.',
+    next: 'Grant what "millrace doctor" lists.',
+  },
   nats_forbidden: {
     code: 'no_permission',
     sentence: 'The NATS server does not let these credentials read the stream.',
@@ -78,10 +83,13 @@ const BY_ERROR: Readonly<Record<string, Told>> = {
   },
 };
 
+/** The embedded server ends with its process: that it is away is no cause of its own. */
+export const NOT_STARTED = 'nats_not_started';
 const NATS_AWAY = new Set(['nats_unreachable', 'nats_connection_closed']);
 
 /** What the state of the task alone explains: then nothing else has to be looked for. */
 export function taskCauses({ host, inputs, nats }: WhyFacts): readonly Cause[] {
+  if (nats.problem?.code === NOT_STARTED && host === undefined) return [NOT_RUNNING];
   if (nats.problem !== undefined) return [natsCause(nats.url, nats.problem)];
   const { error } = host ?? {};
   const streams = [...new Set(inputs.map(({ stream }) => stream))].join(', ');

@@ -13,6 +13,17 @@ export {
 } from './access.ts';
 export * from './connection.ts';
 export { describe, isStreamNotFound, isWrongLastSequence, noStream, refusal } from './nats-errors.ts';
+export {
+  canAimAnswers,
+  checkPermissions,
+  deniedOf,
+  forbiddenToPublishers,
+  oneOf,
+  type Permission,
+  type ServiceNeeds,
+  sayPermission,
+  servicePermissions,
+} from './permissions.ts';
 export { lookAtStream, type StreamLook } from './stream-look.ts';
 export {
   checkServerVersion,

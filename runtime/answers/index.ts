@@ -1,0 +1,1 @@
+export { analyticsSettings, type OrderState, OrderStates, type OrderStatesOptions } from './order-states.ts';

@@ -1,0 +1,36 @@
+import type { ThreadOrder } from '../host/index.ts';
+import type { Goal, ReadProgress } from './rebuild.ts';
+
+/** What a build's thread is told first. Plain data. */
+export interface BuildOrder extends Omit<ThreadOrder, 'allowTopologyChange' | 'takesDefinitions'> {
+  /** The state that it is to take the place of. */
+  readonly live: Pick<ThreadOrder, 'config' | 'statePath'>;
+}
+
+/** Marks the data of a thread as an order of this kind. */
+export interface BuildThreadData {
+  readonly millrace: 'generation-build';
+  readonly order: BuildOrder;
+}
+
+export type BuildRequestMessage =
+  /** Reads on to there. */
+  | { readonly do: 'read'; readonly goal: Goal }
+  /** Reads on to where the live state is now, and compares the two there. */
+  | { readonly do: 'compare' }
+  /** Where event time followed the clock in the live state, it does here. */
+  | { readonly do: 'follow' }
+  | { readonly do: 'cancel' }
+  | { readonly do: 'close' };
+
+export interface Comparison {
+  readonly same: boolean;
+  /** Tables whose content differs. */
+  readonly different: readonly string[];
+}
+
+export type BuildReport =
+  | { readonly kind: 'progress'; readonly inputs: readonly ReadProgress[]; readonly applied: number }
+  /** The last thing that it was told is done. */
+  | { readonly kind: 'done'; readonly comparison: Comparison | undefined; readonly applied: number }
+  | { readonly kind: 'failed'; readonly code: string; readonly message: string; readonly retriable: boolean };

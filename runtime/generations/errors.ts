@@ -1,0 +1,29 @@
+import { MillraceError } from '../../engine/index.ts';
+
+export const buildRunning = (): MillraceError =>
+  new MillraceError(
+    'build_running',
+    'A generation is being built already. Wait until it is current, or cancel it.',
+    { retriable: true },
+  );
+
+export const buildCancelled = (): MillraceError =>
+  new MillraceError('build_cancelled', 'The build was cancelled.');
+
+export const nothingToReplace = (): MillraceError =>
+  new MillraceError(
+    'no_state',
+    'The current generation has committed nothing yet, so there is nothing to build it again from. Try again shortly.',
+    { retriable: true },
+  );
+
+export const notABuild = (generation: number): MillraceError =>
+  new MillraceError('not_a_build', `Generation ${generation} is no interrupted build.`);
+
+export const generationDiffers = (generation: number, tables: readonly string[]): MillraceError =>
+  new MillraceError(
+    'generation_differs',
+    `Generation ${generation} is not what the live state is, in: ${tables.join(', ')}. Where messages have gone ` +
+      'from the stream since the live state read them, a rebuild lacks them: then keep the live state, or ' +
+      'accept the difference (acceptDifferent). Otherwise run "millrace state verify".',
+  );

@@ -1,0 +1,260 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { orderQueries } from '../../analytics/index.ts';
+import {
+  connectNats,
+  EventPublisher,
+  ensureStreams,
+  type NatsLink,
+  openManager,
+  StreamPayloads,
+} from '../../connectors/index.ts';
+import { startTestNats, type TestNats } from '../../test/nats.ts';
+import { OrderStates } from '../answers/index.ts';
+import type { PartitionHost } from '../host/index.ts';
+import { readSettings } from '../settings/index.ts';
+import { type BuildProgress, Generations } from './index.ts';
+
+const HANG_MS = 60_000;
+const START = '2025-03-01T00:00:00Z';
+const END = '2025-05-01T00:00:00Z';
+const STORES = 3;
+
+let nats: TestNats;
+let link: NatsLink;
+let dataDir = '';
+let running: { readonly generations: Generations; readonly states: OrderStates } | undefined;
+let published = 0;
+let sequence = 0;
+
+beforeEach(async () => {
+  nats = await startTestNats();
+  link = await connectNats({ url: nats.url, name: 'generations-test' });
+  await ensureStreams(link);
+  dataDir = await mkdtemp(join(tmpdir(), 'millrace-test-generations-'));
+  published = 0;
+});
+afterEach(async () => {
+  await stop();
+  await link.close();
+  await nats.stop();
+  await rm(dataDir, { recursive: true, force: true });
+});
+
+async function publish(count: number): Promise<void> {
+  const messages = Array.from({ length: count }, (_, offset) => {
+    const index = published + offset;
+    const event = {
+      event_id: `e${index}`,
+      type: 'order.created',
+      time: new Date(Date.parse(START) + 86_400_000 + index * 1_000).toISOString(),
+      order_id: `o${index}`,
+      amount: 100,
+      currency: 'EUR',
+      data: { store: `s${index % STORES}` },
+    };
+    return { subject: 'events.acme.x', payload: Buffer.from(JSON.stringify(event)) };
+  });
+  published += count;
+  ({ lastSequence: sequence } = await new EventPublisher(link).publishAll(messages));
+}
+
+async function start(
+  released: (host: PartitionHost, states: OrderStates) => Promise<void> = (host, states) =>
+    states.released(host),
+): Promise<{ readonly generations: Generations; readonly states: OrderStates }> {
+  const payloads = new StreamPayloads({
+    link,
+    stream: 'EVENTS',
+    subjectOf: (tenant) => `events.${tenant}.>`,
+  });
+  const states: OrderStates = new OrderStates({
+    current: () => generations,
+    payloads,
+    release_after_ms: 0,
+  });
+  const generations: Generations = new Generations({
+    settings: readSettings({ DATA_DIR: dataDir, DEDUP_MEMORY_IDS: '1000' }),
+    nats: { url: nats.url },
+    link,
+    released: (host) => released(host, states),
+  });
+  generations.start();
+  running = { generations, states };
+  return running;
+}
+
+async function stop(): Promise<void> {
+  await running?.states.close();
+  await running?.generations.close();
+  running = undefined;
+}
+
+const settled = ({ host }: Generations): Promise<void> => host.committed([['EVENTS', sequence]], HANG_MS);
+
+/** Orders by store, or in all. */
+async function ordersIn(
+  state: ReturnType<OrderStates['current']>,
+  group_by: readonly string[],
+): Promise<unknown> {
+  if (state === undefined) throw new Error('there is a state');
+  const { kpis } = orderQueries({ custom: group_by });
+  const query = kpis.schema.parse({ metrics: ['orders_count'], start: START, end: END, group_by });
+  const { answer } = await state.queries.run(kpis, query, { scope: 'acme' });
+  return (answer as { readonly groups: readonly { readonly totals: object }[] }).groups.map(({ totals }) =>
+    Object.values(totals).at(0),
+  );
+}
+
+const foldersOf = async (): Promise<string[]> =>
+  (await readdir(join(dataDir, 'state', 'order-analytics'))).filter((name) => name !== 'CURRENT').sort();
+
+describe('generations', () => {
+  it('builds one with another dimension while events come, and puts it in place of the live one', async () => {
+    let open = (): void => undefined;
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const { generations, states } = await start(async (host, all) => {
+      await gate;
+      await all.released(host);
+    });
+    await publish(3_000);
+    await settled(generations);
+    const before = states.current();
+    const told: BuildProgress[] = [];
+    let isBuilding = true;
+    const traffic = (async () => {
+      while (isBuilding) {
+        await publish(50);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    })();
+    const built = await generations
+      .build({
+        options: { customDimensions: ['store'] },
+        reason: 'a dimension "store"',
+        onProgress: (progress) => told.push(progress),
+      })
+      .finally(() => {
+        isBuilding = false;
+      });
+    await traffic;
+    expect(built).toMatchObject({ generation: 2, replaced: 1 });
+    expect(built.different.filter((table) => /^(dedup|fx-rates)/.test(table))).toEqual([]);
+    expect([...new Set(told.map(({ phase }) => phase))]).toEqual([
+      'reading',
+      'comparing',
+      'catching_up',
+      'changing',
+    ]);
+    expect(told.at(-1)).toMatchObject({ generation: 2, share: 1, records: built.records });
+    expect(built.records).toBeGreaterThanOrEqual(3_000);
+    await settled(generations);
+    expect(generations.settings.customDimensions).toEqual(['store']);
+    const after = states.current();
+    expect(after?.generation).toBe(2);
+    expect(await ordersIn(after, [])).toEqual([published]);
+    const byStore = (await ordersIn(after, ['store'])) as number[];
+    expect(byStore.reduce((sum, orders) => sum + orders, 0)).toBe(published);
+    expect(byStore).toHaveLength(STORES);
+
+    // What began on the former one goes on there, until nothing reads from it.
+    expect(before?.generation).toBe(1);
+    const [old] = (await ordersIn(before, [])) as [number];
+    expect(old).toBeGreaterThanOrEqual(3_000);
+    expect(await foldersOf()).toEqual(['g1', 'g2']);
+    open();
+    await expect.poll(foldersOf, { timeout: HANG_MS }).toEqual(['g2']);
+    await expect(ordersIn(before, [])).rejects.toMatchObject({ code: 'queries_stopped' });
+
+    // A restart with the old settings goes on with the generation's own; a build of the same again is the same.
+    await stop();
+    const again = await start();
+    expect(again.generations.settings.customDimensions).toEqual(['store']);
+    await publish(10);
+    await settled(again.generations);
+    const rebuilt = await again.generations.build({ options: {}, reason: 'backfill' });
+    expect(rebuilt).toMatchObject({ generation: 3, replaced: 2, same: true, different: [] });
+    await settled(again.generations);
+    expect(await ordersIn(again.states.current(), ['store'])).toHaveLength(STORES);
+  });
+
+  it('cancels a build, and removes it', async () => {
+    const { generations, states } = await start();
+    await publish(500);
+    await settled(generations);
+    const cancel = new AbortController();
+    const build = generations.build({
+      options: { customDimensions: ['store'] },
+      reason: 'cancelled',
+      signal: cancel.signal,
+      onProgress: () => cancel.abort(),
+    });
+    await expect(generations.build({ options: {}, reason: 'two' })).rejects.toMatchObject({
+      code: 'build_running',
+    });
+    await expect(build).rejects.toMatchObject({ code: 'build_cancelled' });
+    expect([await foldersOf(), generations.interrupted(), states.current()?.generation]).toEqual([
+      ['g1'],
+      [],
+      1,
+    ]);
+    await publish(10);
+    await settled(generations);
+    expect(await ordersIn(states.current(), [])).toEqual([510]);
+  });
+
+  it('refuses one that lacks events of the live state, unless that is accepted', async () => {
+    const { generations, states } = await start();
+    await publish(500);
+    await settled(generations);
+    await (await openManager(link)).streams.deleteMessage('EVENTS', 100);
+    await expect(generations.build({ options: {}, reason: 'backfill' })).rejects.toMatchObject({
+      code: 'generation_differs',
+      message: expect.stringContaining('dedup/'),
+    });
+    expect([await foldersOf(), generations.host.generation]).toEqual([['g1'], 1]);
+    const options = { options: {}, reason: 'backfill', acceptDifferent: true, keepFormer: true };
+    const built = await generations.build(options);
+    expect(built).toMatchObject({ generation: 2, same: false });
+    await publish(10);
+    await settled(generations);
+    expect(await ordersIn(states.current(), [])).toEqual([509]);
+    // Kept as it was asked, and no interrupted build.
+    expect([await foldersOf(), generations.interrupted()]).toEqual([['g1', 'g2'], []]);
+  });
+
+  it('goes on with a build that was interrupted, or discards it', async () => {
+    const first = await start();
+    await publish(2_000);
+    await settled(first.generations);
+    const request = { options: { customDimensions: ['store'] }, reason: 'a dimension' };
+    const build = first.generations.build(request);
+    build.catch(() => undefined);
+    await stop();
+    await expect(build).rejects.toMatchObject({ code: 'build_cancelled' });
+    const second = await start();
+    expect(second.generations.interrupted()).toMatchObject([{ generation: 2, ...request }]);
+    await settled(second.generations);
+    expect(await second.generations.build(request)).toMatchObject({ generation: 2 });
+    await settled(second.generations);
+    expect(await ordersIn(second.states.current(), ['store'])).toHaveLength(STORES);
+
+    const third = second.generations.build({ ...request, reason: 'another' });
+    third.catch(() => undefined);
+    await stop();
+    const last = await start();
+    const [left] = last.generations.interrupted();
+    expect(left).toMatchObject({ reason: 'another' });
+    await expect(last.generations.discard(1)).rejects.toMatchObject({ code: 'not_a_build' });
+    await last.generations.discard(left?.generation ?? 0);
+    expect([
+      last.generations.interrupted(),
+      existsSync(join(dataDir, 'state', 'order-analytics', 'g3')),
+    ]).toEqual([[], false]);
+  });
+});
