@@ -87,7 +87,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...backfillRoutes(making, ports.backfill),
       ...jobRoutes({ jobs, cursors, streams, now: () => clock.now() }),
       rfmRoute(answers, cursors),
-    ltvRoute(answers, cursors),
+      ltvRoute(answers, cursors),
       ...cohortRoutes(answers, cohorts, cursors),
       ...funnelRoutes(answers, funnels, cursors),
       ...attributionRoutes(answers),

@@ -1,5 +1,5 @@
 export { retentionKind } from './cohort-kind.ts';
-export { bucketAt, type CohortRules, cohortRules, periodOf, periodState } from './cohort-rules.ts';
+export { type CohortRules, cohortRules, periodOf, periodState } from './cohort-rules.ts';
 export {
   adhocRetentionSchemaOf,
   COHORT_BUCKETS,
