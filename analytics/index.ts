@@ -7,6 +7,7 @@ export * from './event-finder.ts';
 export * from './events/index.ts';
 export * from './events-query/index.ts';
 export * from './filters/index.ts';
+export * from './funnels/index.ts';
 export * from './kpis/index.ts';
 export * from './query/index.ts';
 export * from './query-head/index.ts';

@@ -1,9 +1,10 @@
 import { type AnyQueryKind, Dictionary, type QueryContext, type QueryKinds } from '../engine/index.ts';
-import { cubeViews, eventLogView } from '../operators/index.ts';
+import { type CubeInfo, cubeViews, eventLogView, SlotReader } from '../operators/index.ts';
 import { attributionKind } from './attribution/index.ts';
 import { retentionKind } from './cohorts/index.ts';
-import { rfmKind } from './customers/index.ts';
+import { ltvKind, rfmKind } from './customers/index.ts';
 import { countTypes, openEvents, selectEvents } from './events-query/index.ts';
+import { funnelEntitiesKind, funnelKind } from './funnels/index.ts';
 import {
   cubeSource,
   type KpiSettings,
@@ -26,6 +27,7 @@ export const QUERY_KINDS_MODULE = import.meta.url;
 /** The kinds of query of the order analytics, for one generation of its state in one thread. */
 export function orderQueries(settings: AnalyticsSettings) {
   const schema = rowSchema(settings.custom);
+  const infos = new SlotReader<CubeInfo>();
   const dictionary = new Dictionary(Number.POSITIVE_INFINITY);
   const open = ({ table, scope, progress }: QueryContext): KpiSources => {
     // Codes are only ever added: it may be ahead of the snapshot.
@@ -33,7 +35,7 @@ export function orderQueries(settings: AnalyticsSettings) {
     return {
       dictionary,
       ...logSource(eventLogView(table, OPERATORS.log), schema, scope),
-      ...cubeSource(cubeViews(table, OPERATORS.cubes), scope),
+      ...cubeSource(cubeViews(table, OPERATORS.cubes), scope, infos),
       rates: table(RATES_TABLE),
       complete_until_ms: progress?.watermark_ms ?? null,
     };
@@ -50,7 +52,10 @@ export function orderQueries(settings: AnalyticsSettings) {
     types: countTypes(openLog),
     retention: retentionKind(settings, open),
     rfm: rfmKind(settings, open),
+    ltv: ltvKind(settings, open),
     attribution: attributionKind(settings, open),
+    funnel: funnelKind(settings, open),
+    funnelEntities: funnelEntitiesKind(settings, open),
     returns: returnsKind(settings, open),
     refunds: refundsKind(settings, open),
   };

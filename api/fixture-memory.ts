@@ -17,6 +17,7 @@ export class MemoryKeyValueStore implements KeyValueStore {
   readonly #entries = new Map<string, KeyValueEntry>();
   readonly #watchers = new Set<(change: KeyValueChange) => void>();
   #revision = 0;
+  #isLost = false;
   /** Set: every call fails as when the server is away. */
   away = false;
 
@@ -45,9 +46,18 @@ export class MemoryKeyValueStore implements KeyValueStore {
     return { ok: true };
   }
 
-  async ensure(): Promise<boolean> {
+  /** The bucket is deleted, with all that is in it. */
+  lose(): void {
+    this.#entries.clear();
+    this.#isLost = true;
+  }
+
+  async ensure(after_revision: number): Promise<boolean> {
+    const wasLost = this.#isLost;
+    this.#isLost = false;
     this.#reach();
-    return false;
+    if (wasLost) this.#revision = after_revision;
+    return wasLost;
   }
 
   async list(): Promise<readonly KeyValueEntry[]> {
@@ -65,7 +75,8 @@ export class MemoryKeyValueStore implements KeyValueStore {
   }
 
   #reach(): void {
-    if (this.away) throw new MillraceError('kv_unavailable', 'The bucket is away.', { retriable: true });
+    if (!this.away && !this.#isLost) return;
+    throw new MillraceError('kv_unavailable', 'The bucket is away.', { retriable: true });
   }
 
   #put(key: string, value: unknown): KeyValueWrite {

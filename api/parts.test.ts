@@ -1,9 +1,10 @@
 import { pino } from 'pino';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { ManualClock } from '../engine/index.ts';
 import { durationOf, type KeyTrust, KnownRecords } from '../runtime/index.ts';
 import { KeyRing, MAX_KEYS_PER_TENANT } from './access/index.ts';
 import { RateLimiter } from './app/index.ts';
+import { PATIENTLY } from './fixture-api.ts';
 import { MemoryKeyValueStore } from './fixture-memory.ts';
 import {
   BodyBudget,
@@ -84,6 +85,33 @@ describe('keys', () => {
     await make('a');
     expect(ring.list('a')).toHaveLength(MAX_KEYS_PER_TENANT);
     await expect(ring.revoke('a', revoked?.id ?? '')).rejects.toMatchObject({ code: 'not_found' });
+  });
+});
+
+describe('a bucket of keys that is deleted', () => {
+  it('comes back with the keys, the revoked ones too', async () => {
+    const store = new MemoryKeyValueStore();
+    const log = pino({ level: 'silent' });
+    const parts = { keys: store, keyTrust: trust('a'), clock: new ManualClock(1_000), log };
+    const ring = new KeyRing(parts);
+    await ring.open();
+    const key = { name: 'k', tenant: 'a', role: 'viewer', tenants: 'own', expires_at_ms: null } as const;
+    const { token } = await ring.create({ ...key, created_by: 'test' });
+    const gone = await ring.create({ ...key, created_by: 'test' });
+    await ring.revoke('a', gone.record.id);
+    store.lose();
+    await expect(ring.create({ ...key, created_by: 'test' })).rejects.toMatchObject({
+      code: 'kv_unavailable',
+    });
+    expect(ring.status).toMatchObject({ state: 'unavailable', code: 'kv_unavailable' });
+    expect(ring.match(token)).toMatchObject({ tenant: 'a' });
+    await vi.waitFor(() => expect(ring.status).toEqual({ state: 'ok' }), PATIENTLY);
+    const other = new KeyRing(parts);
+    await other.open();
+    expect(other.match(token)).toMatchObject({ tenant: 'a' });
+    expect(() => other.match(gone.token)).toThrow(expect.objectContaining({ code: 'key_revoked' }));
+    await ring.close();
+    await other.close();
   });
 });
 

@@ -17,9 +17,10 @@ import { attributionRoutes } from './sections/attribution/index.ts';
 import { catalogRoutes } from './sections/catalog/index.ts';
 import { cohortKind, cohortRoutes } from './sections/cohorts/index.ts';
 import { cubeKind, cubeRoutes } from './sections/cubes/index.ts';
-import { rfmRoute } from './sections/customers/index.ts';
+import { ltvRoute, rfmRoute } from './sections/customers/index.ts';
 import { EventSearch, eventRoutes } from './sections/events/index.ts';
 import { exportKind, exportRoutes } from './sections/exports/index.ts';
+import { funnelDefinitionKind, funnelRoutes } from './sections/funnels/index.ts';
 import { diagnosticsRoutes, healthRoutes, metricsRoutes } from './sections/health/index.ts';
 import { bulkKind, bulkRoutes, ingestRoutes, Spool } from './sections/ingest/index.ts';
 import { backfillKind, backfillRoutes, jobRoutes } from './sections/jobs/index.ts';
@@ -57,6 +58,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const definitions = new Definitions({ store: ports.definitions, clock, log });
   const tenants = new Tenants(definitions, settings.customDimensions);
   const cohorts = definitions.kind(cohortKind(settings.customDimensions));
+  const funnels = definitions.kind(funnelDefinitionKind(settings.customDimensions));
   const cubes = definitions.kind(cubeKind(ports));
   await definitions.open();
   const cursors = Cursors.of(ports.keyTrust);
@@ -86,11 +88,13 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...backfillRoutes(making, ports.backfill),
       ...jobRoutes({ jobs, cursors, streams, now: () => clock.now() }),
       rfmRoute(answers, cursors),
+      ltvRoute(answers, cursors),
       ...cohortRoutes(answers, cohorts, cursors),
+      ...funnelRoutes(answers, funnels, cursors),
       ...attributionRoutes(answers),
       ...returnRoutes(answers),
       ...keyRoutes(keys, cursors, clock),
-      ...healthRoutes(ports, jobs, definitions),
+      ...healthRoutes(ports, jobs, [definitions, keys]),
       ...metricsRoutes(ports, metrics, () => [...jobs.samples(), ...streams.samples(), ...keys.samples()]),
       ...diagnosticsRoutes(answers, { jobs, spool }),
     ];

@@ -10,7 +10,8 @@ import {
   type NatsServer,
   ThreadedSource,
 } from '../connectors/index.ts';
-import { openLmdbStore, systemClock, Task } from '../engine/index.ts';
+import { openLmdbStore } from '../engine/index.ts';
+import { ORDER_INPUT, PartitionTask } from '../runtime/index.ts';
 
 export interface PipelineOrder {
   readonly nats: NatsServer;
@@ -59,17 +60,18 @@ async function read(nats: NatsServer, folder: string, events: number): Promise<R
   const source = new ThreadedSource({ ...nats, stream: EVENTS_STREAM.name });
   const stop = new AbortController();
   let commits = 0;
-  const task = new Task({
+  const running = new PartitionTask({
     topology: orderAnalytics(),
-    source,
+    inputs: [ORDER_INPUT],
+    sourceOf: () => source,
     store,
     publisher: new JetStreamPublisher(link),
-    clock: systemClock,
     onCommit: ({ sequence }) => {
       commits++;
       if (sequence >= events) stop.abort();
     },
   });
+  const { task } = running;
   await source.facts();
   const started_ms = performance.now();
   await task.open();
@@ -79,7 +81,7 @@ async function read(nats: NatsServer, folder: string, events: number): Promise<R
     task.metrics.samples().find(({ name }) => name === 'millrace.task.commit.time')?.value ?? 0;
   const commit_ms = commit_s * 1_000;
   const rss_bytes = process.memoryUsage.rss();
-  await source.stop();
+  await running.close();
   await store.close();
   await link.close();
   return { elapsed_ms, commit_ms, commits, rss_bytes };

@@ -1,6 +1,7 @@
 import { cubesBench } from './cubes.ts';
 import { decodeBench } from './decode.ts';
 import { dedupBench } from './dedup.ts';
+import { definitionsBench } from './definitions.ts';
 import { eventsSearchBench } from './events-search.ts';
 import { logBench } from './log.ts';
 import { nexmarkBench } from './nexmark.ts';
@@ -16,6 +17,7 @@ const BENCHES: Readonly<Record<string, () => Promise<object>>> = {
   decode: decodeBench,
   cubes: cubesBench,
   dedup: dedupBench,
+  definitions: definitionsBench,
   log: logBench,
   'events-search': eventsSearchBench,
   nexmark: nexmarkBench,

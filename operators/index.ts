@@ -21,6 +21,7 @@ export {
   type ReaderColumns,
   type RowHistory,
   readSlots,
+  SlotReader,
   Slots,
   type WantedSlot,
 } from './views/backfill/index.ts';

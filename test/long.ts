@@ -16,6 +16,12 @@ const SHORT = {
   /** Random sets of events that the ledger is compared with a model over, at the end and at each sequence. */
   ledger_runs: 200,
   ledger_prefix_runs: 70,
+  /** Simulated runs in which definitions come and go. */
+  definition_seeds: 12,
+  /** Definitions made while events come in, and how many those are at most. */
+  live_definitions: 6,
+  live_max_events: 25_000,
+  live_kills: 1,
   /** Processes killed with SIGKILL while events are published. */
   crash_seeds: [1, 2, 3],
   /** Kills of a process that builds a generation of its state. */
@@ -23,8 +29,12 @@ const SHORT = {
   /** Orders of the traffic that SQL is asked about too, and queries of it. */
   contract_orders: 300,
   contract_queries: 80,
+  /** Random definitions of metrics, and queries of them. */
+  custom_metric_queries: 80,
   /** Events of a log that is asked for all of them. */
   query_events: 500_000,
+  /** Random funnels that are compared with every sequence of events. */
+  random_funnels: 60,
   /** Events of the jobs that processes are killed in the middle of. */
   job_events: 20_000,
 };
@@ -38,11 +48,17 @@ const LONG: typeof SHORT = {
   simulation_seeds: 2_000,
   ledger_runs: 1_000,
   ledger_prefix_runs: 300,
+  definition_seeds: 400,
+  live_definitions: 50,
+  live_max_events: 1_000_000,
+  live_kills: 6,
   crash_seeds: [1, 2, 3, 4, 5, 6, 7],
   generation_kills: 12,
   contract_orders: 1_000,
   contract_queries: 500,
+  custom_metric_queries: 2_000,
   query_events: 10_000_000,
+  random_funnels: 600,
   job_events: 150_000,
 };
 

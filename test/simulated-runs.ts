@@ -1,5 +1,5 @@
 import { cubeOf, type OrderAnalyticsOptions, orderAnalytics } from '../analytics/index.ts';
-import { SeededRandom, type SimulationResult, simulate } from '../engine/index.ts';
+import { SeededRandom, type SimulatedDefinition, type SimulationResult, simulate } from '../engine/index.ts';
 import type { CubeDefinition } from '../operators/index.ts';
 import { END_MS, type GeneratedSet, generate, publish, START_MS } from './simulated-orders.ts';
 
@@ -36,8 +36,9 @@ const SMALL: readonly Partial<OrderAnalyticsOptions>[] = [
 export function runStraight(
   set: GeneratedSet,
   options: Partial<OrderAnalyticsOptions> = {},
+  definitions?: readonly SimulatedDefinition[],
 ): Promise<OrdersRun> {
-  return run(set, 0, false, options);
+  return run(set, 0, false, options, definitions);
 }
 
 /** Shuffled, partly duplicated, in varied forms, with crashes and failed sends, all by the seed. */
@@ -45,8 +46,9 @@ export function runDisturbed(
   set: GeneratedSet,
   seed: number,
   options: Partial<OrderAnalyticsOptions> = {},
+  definitions?: readonly SimulatedDefinition[],
 ): Promise<OrdersRun> {
-  return run(set, seed, true, { ...new SeededRandom(~seed).pick(SMALL), ...options });
+  return run(set, seed, true, { ...new SeededRandom(~seed).pick(SMALL), ...options }, definitions);
 }
 
 async function run(
@@ -54,11 +56,13 @@ async function run(
   seed: number,
   disturbed: boolean,
   options: Partial<OrderAnalyticsOptions>,
+  definitions: readonly SimulatedDefinition[] | undefined,
 ): Promise<OrdersRun> {
   const stream = publish(set, new SeededRandom(seed ^ 0x5eed), disturbed);
   const result = await simulate({
     topology: () => orderAnalytics({ cubes: SIMULATED_CUBES, ...options }),
     messages: stream.messages,
+    definitions,
     seed,
     faults: disturbed,
     restores: disturbed,

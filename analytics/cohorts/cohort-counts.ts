@@ -1,5 +1,5 @@
-import { QueryError } from '../query/index.ts';
-import { bucketAt, type CohortRules, periodOf } from './cohort-rules.ts';
+import { bucketAt, QueryError } from '../query/index.ts';
+import { type CohortRules, periodOf } from './cohort-rules.ts';
 import type { RetentionQuery } from './cohort-schema.ts';
 
 /** Members of a cohort, and how many of them came back by period. */

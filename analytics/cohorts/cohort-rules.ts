@@ -1,4 +1,5 @@
 import {
+  bucketAt,
   bucketsOf,
   DAY_MS,
   type GranularityName,
@@ -44,7 +45,9 @@ const MAX_CELLS = 20_000;
 
 /** Throws QueryError `too_many_points`. */
 export function cohortRules(
-  query: RetentionQuery,
+  query: Pick<RetentionQuery, 'periods' | 'alignment' | 'period'> & {
+    readonly criteria: Partial<RetentionQuery['criteria']>;
+  },
   range: TimeRange,
   zone: Zone,
   { weekStart, fiscalMonth }: QuerySettings,
@@ -73,20 +76,6 @@ export function cohortRules(
       : bucketsOf({ range: until, zone, ...first, granularity: GRANULARITY[period] as GranularityName }),
     rolling_ms: ROLLING_MS[period],
   };
-}
-
-/** In which of the buckets a time lies; -1: in none. */
-export function bucketAt(
-  { edges_ms, length }: Pick<TimeBuckets, 'edges_ms' | 'length'>,
-  time_ms: number,
-): number {
-  let [low, high] = [0, length + 1];
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((edges_ms[middle] as number) <= time_ms) low = middle + 1;
-    else high = middle;
-  }
-  return low - 1 >= length ? -1 : low - 1;
 }
 
 /** In which period after a start event a return lies; undefined: in none that is asked for. */

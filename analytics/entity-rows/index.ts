@@ -7,4 +7,5 @@ export {
   type NumberCondition,
   type RowCondition,
   type RowTest,
+  RowTests,
 } from './row-test.ts';

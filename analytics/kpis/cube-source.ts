@@ -1,10 +1,11 @@
 import {
   type CellVisitor,
+  type CubeInfo,
   type CubeViews,
   completeFrom,
   estimateCells,
   readCardinality,
-  readCubeInfo,
+  SlotReader,
   scanCells,
 } from '../../operators/index.ts';
 import type { KpiCube, KpiSources } from './sources.ts';
@@ -12,14 +13,16 @@ import type { KpiCube, KpiSources } from './sources.ts';
 /** Cells of a block, about: for estimates. */
 const CELLS_A_BLOCK = 100;
 
-/** The cubes of a snapshot as a source of KPI queries of one tenant. */
+/** The cubes of a snapshot as a source of KPI queries of one tenant. `infos` is kept by who asks often. */
 export function cubeSource(
   views: CubeViews,
   scope: string,
+  infos: SlotReader<CubeInfo> = new SlotReader(),
 ): Pick<KpiSources, 'cubes' | 'estimateCells' | 'scanCells'> {
   return {
     cubes: (start_ms, end_ms, isOfUse) =>
-      readCubeInfo(views.definitions)
+      infos
+        .read(views.definitions)
         .filter((info) => !info.isDropped && (info.scope ?? scope) === scope && isOfUse(info))
         .map((info): KpiCube => {
           const days = readCardinality(views.days, { cube: info.id, scope, start_ms, end_ms });

@@ -158,6 +158,20 @@ export function bucketsOf(options: BucketOptions): TimeBuckets {
   };
 }
 
+/** In which of the buckets a time lies; -1: in none. */
+export function bucketAt(
+  { edges_ms, length }: Pick<TimeBuckets, 'edges_ms' | 'length'>,
+  time_ms: number,
+): number {
+  let [low, high] = [0, length + 1];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((edges_ms[middle] as number) <= time_ms) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1 >= length ? -1 : low - 1;
+}
+
 export function tooManyPoints(buckets: number, groups: number): QueryError {
   return new QueryError(
     'too_many_points',

@@ -1,14 +1,8 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import type {
-  Clock,
-  KeyValueConflict,
-  KeyValueStore,
-  KeyValueWrite,
-  MetricSample,
-} from '../../engine/index.ts';
-import { type KeyTrust, openSigned, signed } from '../../runtime/index.ts';
+import type { Clock, KeyValueWrite, MetricSample } from '../../engine/index.ts';
+import { type BucketStatus, type KeyTrust, openSigned, signed, WatchedBucket } from '../../runtime/index.ts';
 import { ApiError, type ApiPorts, DEFAULT_TENANT, type Principal, ROLES, type Role } from '../http/index.ts';
 import { invalidCredentials } from './challenge.ts';
 
@@ -67,7 +61,7 @@ const NOBODY = { salt: randomBytes(16).toString('hex'), hash: randomBytes(32) };
  * than one that was seen. What is refused stays in the bucket until its key is changed.
  */
 export class KeyRing {
-  readonly #store: KeyValueStore;
+  readonly #bucket: WatchedBucket;
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #trust: KeyTrust;
@@ -77,33 +71,36 @@ export class KeyRing {
   readonly #refused = new Map<string, number>();
   readonly #unsigned = new Map<string, { readonly value: unknown; readonly revision: number }>();
   #refusals = 0;
-  #stop: (() => Promise<void>) | undefined;
 
-  constructor(ports: Pick<ApiPorts, 'keys' | 'keyTrust' | 'clock' | 'log'>) {
-    this.#store = ports.keys;
-    this.#trust = ports.keyTrust;
-    this.#clock = ports.clock;
-    this.#log = ports.log;
+  constructor({ keys: store, keyTrust, clock, log }: Pick<ApiPorts, 'keys' | 'keyTrust' | 'clock' | 'log'>) {
+    this.#trust = keyTrust;
+    this.#clock = clock;
+    this.#log = log;
+    this.#bucket = new WatchedBucket({
+      ...{ store, clock, log, prefix: PREFIX, what: 'API keys' },
+      handlers: {
+        put: (key, value, revision) => this.#read(key.slice(PREFIX.length), value, revision),
+        drop: (key) => {
+          const id = key.slice(PREFIX.length);
+          this.#keys.delete(id);
+          this.#refused.delete(id);
+        },
+      },
+    });
   }
 
   /** Loads all keys. Must be awaited before any request is checked. */
   async open(): Promise<void> {
-    this.#stop = await this.#store.watch(
-      (change) => {
-        if (!change.key.startsWith(PREFIX)) return;
-        const id = change.key.slice(PREFIX.length);
-        if (change.kind === 'put') this.#read(id, change.value, change.revision);
-        else {
-          this.#keys.delete(id);
-          this.#refused.delete(id);
-        }
-      },
-      (error) => this.#log.error({ err: error }, 'a change of the API keys cannot be read'),
-    );
+    await this.#bucket.open();
   }
 
   async close(): Promise<void> {
-    await this.#stop?.();
+    await this.#bucket.close();
+  }
+
+  /** Whether keys can be made and revoked now. */
+  get status(): BucketStatus {
+    return this.#bucket.status;
   }
 
   /** Records in the bucket that were ignored because nobody who may has written them. */
@@ -156,8 +153,6 @@ export class KeyRing {
 
   #take(record: KeyRecord, revision: number): void {
     const { id, version } = record;
-    const known = this.#keys.get(id);
-    if (known !== undefined && known.revision > revision) return;
     this.#refused.delete(id);
     this.#unsigned.delete(id);
     this.#trust.known.raise(PREFIX + id, { version, ...(id === PRESET_ID ? { record } : {}) });
@@ -184,11 +179,8 @@ export class KeyRing {
     const value = signed(this.#trust.secret, key, record);
     // A refused record is in the place of the known one.
     const over = this.#refused.get(record.id) ?? revision;
-    const written =
-      over === 0 ? await this.#store.create(key, value) : await this.#store.update(key, value, over);
-    if (written.ok) this.#take(record, written.revision);
-    else this.#learn(record.id, written);
-    return written;
+    // What is there afterwards, this record or another one, has been read when it returns.
+    return over === 0 ? await this.#bucket.create(key, value) : await this.#bucket.update(key, value, over);
   }
 
   /** Whose key this is; undefined when it is no key. Throws 401 for one that works no longer. */
@@ -235,7 +227,8 @@ export class KeyRing {
         },
       );
     }
-    await this.#store.delete(PREFIX + oldest.id);
+    const revision = this.#refused.get(oldest.id) ?? this.#keys.get(oldest.id)?.revision ?? 0;
+    await this.#bucket.delete(PREFIX + oldest.id, revision);
     this.#keys.delete(oldest.id);
   }
 
@@ -264,15 +257,6 @@ export class KeyRing {
       const { record: before, revision } = entry;
       const record = { ...before, revoked_at_ms: this.#clock.now(), version: before.version + 1 };
       if ((await this.#write(record, revision)).ok) return record;
-    }
-  }
-
-  /** Takes in what a lost compare-and-set found. */
-  #learn(id: string, { current }: KeyValueConflict): void {
-    if (current !== undefined) this.#read(id, current.value, current.revision);
-    else {
-      this.#keys.delete(id);
-      this.#refused.delete(id);
     }
   }
 

@@ -23,8 +23,10 @@ export function traceOf(record: SourceRecord): TraceHeaders {
   return isFit ? { traceparent, tracestate } : { traceparent };
 }
 
-function isSampled({ traceparent = '' }: TraceHeaders): boolean {
-  return (Number.parseInt(FORM.exec(traceparent)?.[1] ?? '0', 16) & SAMPLED) === SAMPLED;
+function sampledOf(record: SourceRecord): TraceHeaders {
+  const trace = traceOf(record);
+  const flags = Number.parseInt(FORM.exec(trace.traceparent ?? '')?.[1] ?? '0', 16);
+  return (flags & SAMPLED) === SAMPLED ? trace : NO_TRACE;
 }
 
 /**
@@ -40,8 +42,7 @@ export class TraceFollower {
     let current = NO_TRACE;
     try {
       for (const [at, record] of records.entries()) {
-        const found = traceOf(record);
-        const trace = isSampled(found) ? found : NO_TRACE;
+        const trace = record.hasHeaders ? sampledOf(record) : NO_TRACE;
         if (trace.traceparent === current.traceparent) continue;
         this.#current = current;
         if (at > start) yield records.slice(start, at);

@@ -11,6 +11,12 @@ export interface EntityEventsConfig extends RowLabelsConfig {
   readonly rows?: number;
 }
 
+/** Likewise, where something else labels the rows. */
+export interface LabelledEventsConfig extends Pick<EntityEventsConfig, 'entity' | 'rows'> {
+  /** As `RowLabels.of`; the array is written to. */
+  readonly labels: Pick<RowLabels, 'of'>;
+}
+
 /** An event is one number: its time × 256 + its label. So the order of numbers is that of time, then of labels. */
 export const EVENT_LABELS = 1 << LABEL_BITS;
 const SLICE_BITS = 8;
@@ -31,17 +37,17 @@ export function eventTimeOf(event: number): number {
  */
 export class EntityEvents {
   readonly #entity: number;
-  readonly #labels: RowLabels;
+  readonly #labels: Pick<RowLabels, 'of'>;
   readonly #index = new WideIndex();
   #slices: readonly EntitySlice[];
   readonly #entities = new SliceEntities();
   /** By local place of an entity in the chunk at hand: its run there × 256 + its slice. */
   #runs = new Uint32Array(0);
 
-  constructor(config: EntityEventsConfig) {
+  constructor(config: EntityEventsConfig | LabelledEventsConfig) {
     this.#slices = slicesFor((config.rows ?? 0) >> SLICE_BITS);
     this.#entity = config.entity;
-    this.#labels = new RowLabels(config);
+    this.#labels = 'kind' in config ? new RowLabels(config) : config.labels;
   }
 
   add(chunk: Chunk): void {

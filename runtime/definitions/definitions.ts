@@ -2,10 +2,10 @@ import type { Logger } from 'pino';
 import { z } from 'zod';
 import { type Clock, invariant, type KeyValueStore } from '../../engine/index.ts';
 import { DEFINITION_PREFIX, type DefinitionKind, RESERVED_MEMBERS } from './definition.ts';
-import { DefinitionBucket, type DefinitionsStatus } from './definition-bucket.ts';
 import { KindDefinitions, type KindParts } from './kind-definitions.ts';
 import { NameClaims } from './name-claims.ts';
 import { type RandomBytes, systemRandom } from './ulid.ts';
+import { type BucketStatus, WatchedBucket } from './watched-bucket.ts';
 
 const KIND = /^[a-z][a-z0-9_]{0,31}$/;
 /** Unknown kinds that are logged. */
@@ -38,7 +38,10 @@ export class Definitions {
       put: (key: string, value: unknown, revision: number) => this.#put(key, value, revision),
       drop: (key: string) => this.#drop(key),
     };
-    const bucket = new DefinitionBucket({ store, clock, log, handlers });
+    const bucket = new WatchedBucket({
+      ...{ store, clock, log, handlers },
+      ...{ prefix: DEFINITION_PREFIX, what: 'definitions' },
+    });
     this.#parts = { bucket, claims: new NameClaims(store, clock), clock, random, log };
   }
 
@@ -67,7 +70,7 @@ export class Definitions {
     await this.#parts.bucket.close();
   }
 
-  get status(): DefinitionsStatus {
+  get status(): BucketStatus {
     return this.#parts.bucket.status;
   }
 

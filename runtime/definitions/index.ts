@@ -9,8 +9,8 @@ export {
   MAX_DEFINITIONS_PER_KIND,
   nameSchema,
 } from './definition.ts';
-export type { DefinitionsStatus } from './definition-bucket.ts';
 export { DefinitionError, invalidMember } from './definition-error.ts';
 export { Definitions, type DefinitionsOptions } from './definitions.ts';
 export { KindDefinitions, type NewDefinition } from './kind-definitions.ts';
 export { mergePatch } from './merge-patch.ts';
+export { type BucketStatus, WatchedBucket } from './watched-bucket.ts';

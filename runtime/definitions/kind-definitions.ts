@@ -15,11 +15,11 @@ import {
   RESERVED_MEMBERS,
   recordSchema,
 } from './definition.ts';
-import type { DefinitionBucket } from './definition-bucket.ts';
 import { DefinitionError, invalidMember } from './definition-error.ts';
 import { mergePatch } from './merge-patch.ts';
 import { CLAIM_LIFE_MS, type NameClaims, nameTaken } from './name-claims.ts';
 import { type RandomBytes, ulid } from './ulid.ts';
+import type { WatchedBucket } from './watched-bucket.ts';
 
 /** How often a patch without a revision is tried again on what another one made of the definition. */
 const PATCH_ATTEMPTS = 10;
@@ -34,7 +34,7 @@ export interface NewDefinition {
 }
 
 export interface KindParts {
-  readonly bucket: DefinitionBucket;
+  readonly bucket: WatchedBucket;
   readonly claims: NameClaims;
   readonly clock: Clock;
   readonly random: RandomBytes;

@@ -136,6 +136,15 @@ export class Generations {
     return this.#live.settings;
   }
 
+  /** Settings that the environment has otherwise than the current generation, whose own hold. */
+  get overridden(): readonly string[] {
+    const { settings } = this.#options;
+    const own = Object.entries(this.#live.options);
+    return own
+      .filter(([name, value]) => !isDeepStrictEqual(Reflect.get(settings, name), value))
+      .map(([name]) => name);
+  }
+
   /** How the task of the current generation stands; `restarting` while one generation takes the place of another. */
   get status(): Supervisor['status'] {
     if (this.#changing_since_ms === undefined) return this.host.status;

@@ -69,6 +69,7 @@ describe('diagnose', () => {
     ['window_changed', 'topology_changed', 'topology'],
     ['source_renamed', 'topology_changed', 'topology'],
     ['nats_unauthorized', 'no_permission', 'stream CLICKS'],
+    ['nats_permission_denied', 'no_permission', 'stream CLICKS'],
     ['nats_forbidden', 'no_permission', 'stream CLICKS'],
     ['nats_unreachable', 'nats_away', 'NATS at nats://here'],
     ['asynchronous_emission', 'task_failed', 'task'],

@@ -71,6 +71,11 @@ const BY_ERROR: Readonly<Record<string, Told>> = {
     sentence: 'The NATS server refuses the credentials.',
     next: 'Give the right ones; "millrace doctor" checks them.',
   },
+  nats_permission_denied: {
+    code: 'no_permission',
+    sentence: 'The credentials lack a permission that the topology needs.',
+    next: 'Grant what "millrace doctor" lists.',
+  },
   nats_forbidden: {
     code: 'no_permission',
     sentence: 'The NATS server does not let these credentials read the stream.',

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { META_TABLE, readProgress } from '../../../engine/index.ts';
-import type { Definitions, Jobs } from '../../../runtime/index.ts';
+import type { BucketStatus, Jobs } from '../../../runtime/index.ts';
 import {
   type Answer,
   type ApiPorts,
@@ -82,9 +82,11 @@ function queryHealth(ports: ApiPorts): Subsystem {
   }
 }
 
-function definitionsHealth({ status }: Definitions): Subsystem {
-  if (status.state === 'ok') return OK;
-  const message = `Definitions cannot be changed now; those in memory stay in force. ${status.message}`;
+/** Definitions and keys: their buckets. */
+function definitionsHealth(parts: readonly { readonly status: BucketStatus }[]): Subsystem {
+  const status = parts.map((part) => part.status).find(({ state }) => state !== 'ok');
+  if (status === undefined || status.state === 'ok') return OK;
+  const message = `Definitions or API keys cannot be changed now; those in memory stay in force. ${status.message}`;
   return { status: 'degraded', code: status.code, message, since: timeText(status.since_ms) };
 }
 
@@ -92,7 +94,7 @@ function definitionsHealth({ status }: Definitions): Subsystem {
 export async function healthOf(
   ports: ApiPorts,
   jobs: Jobs,
-  definitions: Definitions,
+  definitions: readonly { readonly status: BucketStatus }[],
 ): Promise<z.infer<typeof healthSchema>> {
   const pipeline = ports.pipeline();
   const subsystems = {
@@ -111,7 +113,11 @@ export async function healthOf(
 }
 
 /** Section 16: whether the service works. */
-export function healthRoutes(ports: ApiPorts, jobs: Jobs, definitions: Definitions): readonly Route[] {
+export function healthRoutes(
+  ports: ApiPorts,
+  jobs: Jobs,
+  definitions: readonly { readonly status: BucketStatus }[],
+): readonly Route[] {
   return [
     route({
       id: 'getHealth',

@@ -7,5 +7,5 @@ export {
   logHistory,
   type ReaderColumns,
 } from './log-history.ts';
-export { type BackfillSlot, completeFrom, readSlots } from './slot.ts';
+export { type BackfillSlot, completeFrom, readSlots, SlotReader } from './slot.ts';
 export { type Backfilled, newFrom, Slots, type WantedSlot } from './slots.ts';

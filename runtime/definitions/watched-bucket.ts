@@ -7,7 +7,6 @@ import {
   type KeyValueStore,
   type KeyValueWrite,
 } from '../../engine/index.ts';
-import { DEFINITION_PREFIX } from './definition.ts';
 
 /** How often it is looked whether the bucket is still there, ms. */
 const CHECK_INTERVAL_MS = 1_000;
@@ -16,8 +15,8 @@ const RESTORE_AT_ONCE = 64;
 /** Deleted keys that are remembered until the watch has told of them. */
 const MAX_TOMBSTONES = 10_000;
 
-/** Whether definitions can be read and written now. */
-export type DefinitionsStatus =
+/** Whether what lies in a bucket can be read and written now. */
+export type BucketStatus =
   | { readonly state: 'ok' }
   | {
       readonly state: 'unavailable';
@@ -36,23 +35,27 @@ interface BucketParts {
   readonly store: KeyValueStore;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Keys that begin otherwise are left alone; default: none is. */
+  readonly prefix?: string;
+  /** For the log: `definitions`. */
+  readonly what: string;
   readonly handlers: BucketHandlers;
 }
 
 /**
- * The keys `def.*` of a bucket, all in memory and kept by one watch. Own writes count at once.
+ * The values of a bucket, all in memory and kept by one watch. Own writes count at once.
  *
  * A bucket that was deleted is made again, with what is in memory: every process that watches it writes
  * back what it knows, unless the new one has another value of the key. So nothing is lost that a running
  * process had seen. Until then writes are `kv_unavailable`, reads go on, and `status` says so.
  */
-export class DefinitionBucket {
+export class WatchedBucket {
   readonly #parts: BucketParts;
   readonly #values = new Map<string, { readonly value: unknown; readonly revision: number }>();
   /** The last revision of keys deleted here: what the watch still has to tell of them is old. */
   readonly #tombstones = new Map<string, number>();
   readonly #stopping = new AbortController();
-  #status: DefinitionsStatus = { state: 'ok' };
+  #status: BucketStatus = { state: 'ok' };
   #revision = 0;
   #restoring: Promise<void> | undefined;
   /** What was known could not be written back yet. */
@@ -64,7 +67,7 @@ export class DefinitionBucket {
     this.#parts = parts;
   }
 
-  get status(): DefinitionsStatus {
+  get status(): BucketStatus {
     return this.#status;
   }
 
@@ -72,7 +75,7 @@ export class DefinitionBucket {
   async open(): Promise<void> {
     this.#stopWatch = await this.#parts.store.watch(
       (change) => {
-        if (!change.key.startsWith(DEFINITION_PREFIX)) return;
+        if (!change.key.startsWith(this.#parts.prefix ?? '')) return;
         if (change.kind === 'delete') this.#drop(change.key);
         else this.#take(change.key, change.value, change.revision);
       },
@@ -158,7 +161,7 @@ export class DefinitionBucket {
   #watchFailed(error: unknown): void {
     const { code } = asMillraceError(error);
     if (code === 'kv_value_invalid') {
-      this.#parts.log.error({ err: error }, 'a definition cannot be read and is ignored');
+      this.#parts.log.error({ err: error }, `one of the ${this.#parts.what} cannot be read and is ignored`);
       return;
     }
     this.#unavailable(error);
@@ -189,7 +192,7 @@ export class DefinitionBucket {
   }
 
   async #writeBack(): Promise<void> {
-    const { store, log } = this.#parts;
+    const { store, log, what } = this.#parts;
     const known = [...this.#values];
     let restored = 0;
     let different = 0;
@@ -213,7 +216,7 @@ export class DefinitionBucket {
     }
     log.warn(
       { restored, different, failed: failures.length, err: failures[0] },
-      'the bucket of definitions was made again; what this process knew was written back',
+      `the bucket of ${what} was made again; what this process knew was written back`,
     );
     this.#owes = failures.length > 0;
     if (this.#owes) this.#unavailable(failures[0]);
@@ -223,12 +226,13 @@ export class DefinitionBucket {
     if (this.#status.state === 'unavailable') return;
     const { code, message } = asMillraceError(error);
     this.#status = { state: 'unavailable', code, message, since_ms: this.#parts.clock.now() };
-    this.#parts.log.error({ err: error }, 'definitions cannot be written now; those in memory stay in force');
+    const { log, what } = this.#parts;
+    log.error({ err: error }, `${what} cannot be written now; those in memory stay in force`);
   }
 
   #available(): void {
     if (this.#status.state === 'ok') return;
     this.#status = { state: 'ok' };
-    this.#parts.log.info('definitions can be written again');
+    this.#parts.log.info(`${this.#parts.what} can be written again`);
   }
 }

@@ -1,0 +1,144 @@
+import { ByteReader, ByteWriter } from '../../engine/index.ts';
+import type { FunnelResult } from '../../operators/index.ts';
+import { bucketAt, QueryError, type TimeBuckets } from '../query/index.ts';
+import { Durations } from './durations.ts';
+
+/** Groups that are told apart in one query, also those that are answered as `__other__`. */
+const MAX_GROUPS = 10_000;
+
+/** Entities by the furthest step that they reached, from step 1 on. */
+export interface StepCounts {
+  readonly furthest: number[];
+  /** Of these: whose window is not over. */
+  readonly in_progress: number[];
+}
+
+/** The entities of a group. */
+export interface GroupCounts extends StepCounts {
+  /** JSON of the values; '' for entities of no group. */
+  readonly key: string;
+  /** By bucket of the entry. */
+  readonly buckets: Map<number, StepCounts>;
+  /** [0]: from the entry to the last step; [k]: from step k to the next one. */
+  readonly times: readonly Durations[];
+}
+
+export function stepCounts(steps: number): StepCounts {
+  return { furthest: zeros(steps), in_progress: zeros(steps) };
+}
+
+const zeros = (length: number): number[] => new Array<number>(length).fill(0);
+
+export function groupCounts(key: string, steps: number): GroupCounts {
+  const times = Array.from({ length: steps }, () => new Durations());
+  return { key, ...stepCounts(steps), buckets: new Map(), times };
+}
+
+/** Counts entities, one after the other. */
+export class FunnelCounter {
+  readonly #steps: number;
+  readonly #buckets: TimeBuckets | undefined;
+  readonly #groups = new Map<string, GroupCounts>();
+
+  /** `buckets`: of the trend, where one is asked for. */
+  constructor(steps: number, buckets: TimeBuckets | undefined) {
+    this.#steps = steps;
+    this.#buckets = buckets;
+  }
+
+  add({ furthest, status, times_ms, group = '' }: FunnelResult): void {
+    const counts = groupOf(this.#groups, group, this.#steps);
+    const entry_ms = times_ms[0] as number;
+    count(counts, furthest, status === 'in_progress');
+    if (this.#buckets !== undefined) {
+      const bucket = bucketOf(counts, bucketAt(this.#buckets, entry_ms), this.#steps);
+      count(bucket, furthest, status === 'in_progress');
+    }
+    for (let step = 1; step < furthest; step++)
+      (counts.times[step] as Durations).add((times_ms[step] as number) - (times_ms[step - 1] as number));
+    if (furthest === this.#steps)
+      (counts.times[0] as Durations).add((times_ms[furthest - 1] as number) - entry_ms);
+  }
+
+  bytes(): Uint8Array {
+    const writer = new ByteWriter().varint(this.#groups.size);
+    for (const { key, furthest, in_progress, buckets, times } of this.#groups.values()) {
+      writer.string(key);
+      writeCounts(writer, { furthest, in_progress });
+      writer.varint(buckets.size);
+      for (const [bucket, counts] of buckets) writeCounts(writer.varint(bucket), counts);
+      for (const durations of times) durations.write(writer);
+    }
+    return writer.copy();
+  }
+}
+
+function count({ furthest, in_progress }: StepCounts, reached: number, isOpen: boolean): void {
+  (furthest[reached - 1] as number)++;
+  if (isOpen) (in_progress[reached - 1] as number)++;
+}
+
+function groupOf(groups: Map<string, GroupCounts>, key: string, steps: number): GroupCounts {
+  let counts = groups.get(key);
+  if (counts === undefined) {
+    if (groups.size === MAX_GROUPS) throw tooManyGroups();
+    counts = groupCounts(key, steps);
+    groups.set(key, counts);
+  }
+  return counts;
+}
+
+function bucketOf({ buckets }: GroupCounts, bucket: number, steps: number): StepCounts {
+  let counts = buckets.get(bucket);
+  if (counts === undefined) {
+    counts = stepCounts(steps);
+    buckets.set(bucket, counts);
+  }
+  return counts;
+}
+
+/** Adds what parts of a query gave, one after the other in `bytes`; they have different entities. */
+export function joinCounts(bytes: Uint8Array | undefined, steps: number): GroupCounts[] {
+  const groups = new Map<string, GroupCounts>();
+  if (bytes === undefined) return [];
+  const reader = new ByteReader(bytes);
+  while (reader.position < bytes.length) {
+    for (let left = reader.varint(); left > 0; left--) {
+      const into = groupOf(groups, reader.string(), steps);
+      readCounts(reader, into);
+      for (let buckets = reader.varint(); buckets > 0; buckets--)
+        readCounts(reader, bucketOf(into, reader.varint(), steps));
+      for (const durations of into.times) durations.addAll(Durations.read(reader));
+    }
+  }
+  return [...groups.values()];
+}
+
+/** Adds a group to another one. */
+export function addGroup(into: GroupCounts, from: GroupCounts): void {
+  addCounts(into, from);
+  for (const [bucket, counts] of from.buckets)
+    addCounts(bucketOf(into, bucket, into.furthest.length), counts);
+  for (const [at, durations] of into.times.entries()) durations.addAll(from.times[at] as Durations);
+}
+
+function addCounts(into: StepCounts, from: StepCounts): void {
+  for (let at = 0; at < into.furthest.length; at++) {
+    (into.furthest[at] as number) += from.furthest[at] as number;
+    (into.in_progress[at] as number) += from.in_progress[at] as number;
+  }
+}
+
+function writeCounts(writer: ByteWriter, { furthest, in_progress }: StepCounts): void {
+  for (const value of [...furthest, ...in_progress]) writer.varint(value);
+}
+
+function readCounts(reader: ByteReader, { furthest, in_progress }: StepCounts): void {
+  for (const counts of [furthest, in_progress])
+    for (let at = 0; at < counts.length; at++) (counts[at] as number) += reader.varint();
+}
+
+function tooManyGroups(): QueryError {
+  const message = `There are more than ${MAX_GROUPS} groups. Ask with fewer dimensions in group_by, or filters.`;
+  return new QueryError('too_many_groups', message, [{ path: 'group_by', message }]);
+}

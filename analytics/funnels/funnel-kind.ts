@@ -1,0 +1,53 @@
+import { defineKind, type QueryContext, type QueryKind } from '../../engine/index.ts';
+import type { EntityWork } from '../entity-rows/index.ts';
+import { bucketsOf, granularityOf, parseRange, type TimeBuckets, zoneOf } from '../query/index.ts';
+import { type FamilyAnswer, type OpenFamily, type QuerySettings, settingsOf } from '../query-head/index.ts';
+import { approximateTimes, funnelBody } from './funnel-body.ts';
+import { FunnelCounter, joinCounts } from './funnel-counts.ts';
+import { type FunnelShared, planFunnel, visitFunnel } from './funnel-scan.ts';
+import { adhocFunnelSchemaOf, type FunnelQuery, windowMs } from './funnel-schema.ts';
+
+export const FUNNEL_KIND = 'funnels.query';
+
+/** How far entities come through a sequence of steps. */
+export function funnelKind(
+  settings: QuerySettings,
+  open: OpenFamily,
+): QueryKind<FunnelQuery, FunnelShared, EntityWork, FamilyAnswer> {
+  const trendOf = (query: FunnelQuery): TimeBuckets | undefined => {
+    const granularity = granularityOf(query.granularity);
+    if (query.granularity === undefined) return undefined;
+    const { timezone, weekStart, fiscalMonth } = settingsOf(query, settings);
+    const zone = zoneOf(query.timezone ?? timezone ?? 'UTC');
+    const range = parseRange(query.start, query.end);
+    return bucketsOf({ range, granularity, zone, weekStart, fiscalMonth });
+  };
+  return defineKind<FunnelQuery, FunnelShared, EntityWork, FamilyAnswer>({
+    name: FUNNEL_KIND,
+    schema: adhocFunnelSchemaOf(settings.custom),
+    plan: (context: QueryContext, query) => {
+      // A trend of too many buckets is refused here.
+      trendOf(query);
+      return planFunnel(FUNNEL_KIND, { context, sources: open(context), settings }, query, false);
+    },
+    partial: (context, { shared }, work, cancel) => {
+      const counter = new FunnelCounter(shared.query.steps.length, trendOf(shared.query));
+      const { custom } = settings;
+      visitFunnel({ sources: open(context), shared, work, custom, cancel }, (result) => counter.add(result));
+      return counter.bytes();
+    },
+    merge: (a, b) => Buffer.concat([a, b]),
+    finish: (_context, { shared, explain, source }, bytes) => {
+      const { query, header, query_id, watermark_ms } = shared;
+      const groups = joinCounts(bytes, query.steps.length);
+      const buckets = trendOf(query);
+      const approximate = approximateTimes(groups);
+      return {
+        ...{ query_id, header, source },
+        body: funnelBody(groups, { query, buckets, watermark_ms, window_ms: windowMs(query.window) }),
+        ...(approximate.length === 0 ? {} : { approximate }),
+        ...(query.explain === true ? { explain } : {}),
+      };
+    },
+  });
+}

@@ -1,0 +1,165 @@
+import { createHash } from 'node:crypto';
+import { type Cancel, EntityEvents, type QueryContext } from '../../engine/index.ts';
+import type { FunnelResult } from '../../operators/index.ts';
+import { DEFAULT_COST, type EntityWork, entityParts } from '../entity-rows/index.ts';
+import { normalType } from '../events/index.ts';
+import {
+  formatUtc,
+  granularityOf,
+  MAX_RANGE_MS,
+  MIN_RANGE_MS,
+  parseRange,
+  QueryError,
+} from '../query/index.ts';
+import {
+  type FamilyShared,
+  type FamilySources,
+  prepareHead,
+  type QuerySettings,
+  type StreamPosition,
+} from '../query-head/index.ts';
+import { EventLabels, MAX_LABEL_BITS, netEvents } from './event-labels.ts';
+import { ENTITY_HASH, type FunnelPlace, FunnelRows } from './funnel-events.ts';
+import { type FunnelPlan, funnelPlan } from './funnel-plan.ts';
+import type { FunnelQuery } from './funnel-schema.ts';
+import { rowTests, testBits } from './funnel-tests.ts';
+import { LabelAttempts } from './label-attempts.ts';
+
+/** What the parts of a plan share. Plain data. */
+export interface FunnelShared<Q extends FunnelQuery = FunnelQuery> extends FamilyShared<Q> {
+  readonly query_id: string;
+  readonly position: StreamPosition;
+  readonly watermark_ms: number | null;
+  /** `labels`: events are a time and a label, read in one pass; `rows`: what a query may ask of events. */
+  readonly way: 'labels' | 'rows';
+}
+
+/** CPU of a row that is collected, ns: measured by `bench -- scan`. */
+const LABEL_COST = { looked_ns: 8, taken_ns: 90, share: 0.5 } as const;
+
+export function planOfQuery(query: FunnelQuery): FunnelPlan {
+  return funnelPlan(query, parseRange(query.start, query.end));
+}
+
+/** The plan of a query over the entities of a funnel. Throws QueryError. */
+export function planFunnel<Q extends FunnelQuery>(
+  kind: string,
+  { context, sources, settings }: { context: QueryContext; sources: FamilySources; settings: QuerySettings },
+  query: Q,
+  needsRows: boolean,
+) {
+  const { range, upTo, header, query_id, position } = prepareHead(
+    query,
+    settings,
+    context,
+    granularityOf(query.granularity),
+  );
+  const funnel = funnelPlan(query, range);
+  const scan = { start_ms: funnel.scan.start_ms, end_ms: Math.min(funnel.scan.end_ms, MAX_RANGE_MS) };
+  const request = { scope: context.scope, ...scan, ...(upTo === undefined ? {} : { upTo }) };
+  const plan = sources.planScan(request);
+  // From the beginning on: what is kept is meant.
+  const isFromStart = range.start_ms === MIN_RANGE_MS;
+  if (!isFromStart && plan.request.start_ms > range.start_ms) throw behindRetention(plan.request.start_ms);
+  const why = needsRows ? 'ids of entities are asked for' : whyRows(query, funnel);
+  const way = why === undefined ? ('labels' as const) : ('rows' as const);
+  const parts = entityParts(plan, way === 'labels' ? LABEL_COST : DEFAULT_COST);
+  const shared: FunnelShared<Q> = {
+    ...{ query, header, query_id, position, way },
+    watermark_ms: sources.complete_until_ms,
+  };
+  return {
+    ...{ kind, rows: plan.rows, bytes: plan.bytes, chunks: plan.chunks.length, source: 'scan', parts },
+    cost_ms: parts.reduce((total, { cost_ms }) => total + cost_ms, 0),
+    explain: {
+      ...{ source: 'scan', way, ...(why === undefined ? {} : { why }), entity: query.entity },
+      ...{ definition: definitionHash(query), position, parts: parts.length, rows: plan.rows },
+      complete_until: sources.complete_until_ms === null ? null : formatUtc(sources.complete_until_ms),
+      events: eventsLink(query, scan, position),
+    },
+    narrow: ['ask for a shorter range (start, end)', 'ask for a shorter `window`'],
+    shared,
+  };
+}
+
+/** Why events have to be more than a time and a label; undefined: they need not. */
+function whyRows({ group_by, hold_constant }: FunnelQuery, funnel: FunnelPlan): string | undefined {
+  if (group_by.length > 0) return 'group_by';
+  if (hold_constant.length > 0) return 'hold_constant';
+  return testBits(funnel) > MAX_LABEL_BITS ? 'many different events' : undefined;
+}
+
+/** Of what the funnel means: the same for the same steps and rules, stored or not. */
+function definitionHash(query: FunnelQuery): string {
+  const { steps, window, order, entry, ties, exclusions, hold_constant, entity } = query;
+  const meant = [steps, window, order, entry, ties, exclusions, hold_constant, entity];
+  return createHash('sha256').update(JSON.stringify(meant)).digest('hex').slice(0, 16);
+}
+
+/** The body of a `POST /events/search` that lists every event that the numbers are made from, and perhaps others. */
+function eventsLink(
+  { steps, exclusions, order }: FunnelQuery,
+  { start_ms, end_ms }: { readonly start_ms: number; readonly end_ms: number },
+  position: StreamPosition,
+): object {
+  const types = [...new Set([...steps, ...exclusions].map(({ event }) => normalType(event)))].sort();
+  return {
+    path: '/events/search',
+    body: {
+      ...(order === 'strict' ? {} : { query: { field: 'type', in: types } }),
+      ...{ from: new Date(start_ms).toISOString(), to: new Date(end_ms).toISOString(), order: 'asc' },
+      as_of: position,
+    },
+  };
+}
+
+interface ScanParts {
+  readonly sources: FamilySources;
+  readonly shared: FunnelShared;
+  readonly work: EntityWork;
+  readonly custom: readonly string[];
+  readonly cancel: Cancel;
+}
+
+/** Each entity of the part that is in the funnel. `place` is undefined where rows are not kept. */
+export function visitFunnel(
+  { sources, shared, work, custom, cancel }: ScanParts,
+  take: (result: FunnelResult, place: FunnelPlace | undefined) => void,
+): void {
+  const { query, way } = shared;
+  const { dictionary } = sources;
+  const { share, plan: scanned } = work;
+  const { request } = scanned;
+  const plan = planOfQuery(query);
+  // Before the first event nothing is over.
+  const watermark_ms = shared.watermark_ms ?? Number.NEGATIVE_INFINITY;
+  const check = (): void => cancel.check();
+  if (way === 'rows') {
+    const rows = new FunnelRows({ plan, query, share, request, custom, dictionary, watermark_ms });
+    sources.scan(scanned, (chunk) => {
+      check();
+      rows.rows.add(chunk);
+    });
+    rows.visit(take, check);
+    return;
+  }
+  const entity = ENTITY_HASH[query.entity];
+  const labels = new EventLabels({ entity, share, tests: rowTests(plan, custom, dictionary), request });
+  const rows = Math.ceil(scanned.rows / share.of);
+  const events = new EntityEvents({ entity, labels, rows });
+  sources.scan(scanned, (chunk) => {
+    check();
+    events.add(chunk);
+  });
+  const attempts = new LabelAttempts(plan, watermark_ms);
+  events.visit((_hi, _lo, own, count) => {
+    const result = attempts.of(own, netEvents(own, count));
+    if (result !== undefined) take(result, undefined);
+  }, check);
+  events.end();
+}
+
+function behindRetention(cut_ms: number): QueryError {
+  const message = `Events before ${formatUtc(cut_ms)} are no longer kept. Ask from there on.`;
+  return new QueryError('behind_retention', message, [{ path: 'start', message }]);
+}

@@ -1,0 +1,1 @@
+export { funnelDefinitionKind, funnelRoutes } from './funnel-routes.ts';
