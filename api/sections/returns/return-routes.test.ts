@@ -90,7 +90,7 @@ describe('returns and refunds', () => {
     'plans %s, and refuses what is wrong by name',
     async (path) => {
       const planned = await test.send(`${path}?dry_run=true`, { key, json: QUERY });
-      expect(await planned.json()).toMatchObject({ dry_run: true, plan: { rows: 5, runs: 'inline' } });
+      expect(await planned.json()).toMatchObject({ dry_run: true, plan: { rows: 7, runs: 'inline' } });
       const refused = async (json: object) =>
         codeOf(await test.send(path, { key, json: { ...QUERY, ...json } }));
       expect(await refused({ basis: 'customer' })).toBe('validation_failed');
