@@ -2,7 +2,7 @@ import { type AnyQueryKind, Dictionary, type QueryContext, type QueryKinds } fro
 import { type CubeInfo, cubeViews, eventLogView, SlotReader } from '../operators/index.ts';
 import { attributionKind } from './attribution/index.ts';
 import { retentionKind } from './cohorts/index.ts';
-import { rfmKind } from './customers/index.ts';
+import { ltvKind, rfmKind } from './customers/index.ts';
 import { countTypes, openEvents, selectEvents } from './events-query/index.ts';
 import { funnelEntitiesKind, funnelKind } from './funnels/index.ts';
 import {
@@ -51,6 +51,7 @@ export function orderQueries(settings: AnalyticsSettings) {
     types: countTypes(openLog),
     retention: retentionKind(settings, open),
     rfm: rfmKind(settings, open),
+    ltv: ltvKind(settings, open),
     attribution: attributionKind(settings, open),
     funnel: funnelKind(settings, open),
     funnelEntities: funnelEntitiesKind(settings, open),

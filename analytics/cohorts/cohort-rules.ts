@@ -45,7 +45,9 @@ const MAX_CELLS = 20_000;
 
 /** Throws QueryError `too_many_points`. */
 export function cohortRules(
-  query: RetentionQuery,
+  query: Pick<RetentionQuery, 'periods' | 'alignment' | 'period'> & {
+    readonly criteria: Partial<RetentionQuery['criteria']>;
+  },
   range: TimeRange,
   zone: Zone,
   { weekStart, fiscalMonth }: QuerySettings,

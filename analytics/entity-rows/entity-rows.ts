@@ -9,7 +9,6 @@ export interface EntityShare {
   readonly of: number;
 }
 
-export const ALL_ENTITIES: EntityShare = { index: 0, of: 1 };
 export const MAX_SHARES = 64;
 
 /** Which rows are collected, and what of them. Columns by their place among those of their kind. */

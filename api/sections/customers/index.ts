@@ -1,1 +1,2 @@
+export { ltvRoute } from './ltv-route.ts';
 export { rfmRoute } from './rfm-route.ts';

@@ -1,14 +1,13 @@
 import { z } from 'zod';
 import {
-  type EntityPlace,
   MAX_CUSTOMERS_A_PAGE,
-  type RfmQuery,
   rfmMembersOf,
   rfmSchemaOf,
   THRESHOLDS_CHECK,
 } from '../../../analytics/index.ts';
-import { type AnswerParts, analyticsOf, namedEntities, queryRoute } from '../../answers/index.ts';
+import { type AnswerParts, analyticsOf, queryRoute } from '../../answers/index.ts';
 import type { Cursors, Route } from '../../http/index.ts';
+import { customerPage, pageQuery } from './customer-page.ts';
 
 const score = z.int().min(1).max(5);
 const group = { customers: z.int(), orders: z.int(), monetary: z.int().describe('Minor units') };
@@ -41,17 +40,6 @@ const EXAMPLE = {
   limit: 10,
 };
 
-/** The place of a page: the position of the first one's state, so that events that arrive change no page. */
-interface Place {
-  readonly as_of: NonNullable<RfmQuery['as_of']>;
-  readonly offset: number;
-}
-
-/** What a cursor is bound to. */
-function filterOf({ offset: _, as_of: __, limit: ___, explain: ____, ...query }: RfmQuery): object {
-  return query;
-}
-
 export function rfmRoute(parts: AnswerParts, cursors: Cursors): Route {
   const { custom, queries } = analyticsOf(parts.ports.settings);
   const querySchema = rfmSchemaOf(custom);
@@ -81,30 +69,7 @@ export function rfmRoute(parts: AnswerParts, cursors: Cursors): Route {
       'fx_rate_missing',
       'amount_too_large',
     ],
-    queryOf: (_call, { cursor, ...given }) => {
-      const query = querySchema.parse(given);
-      if (cursor === undefined) return query;
-      return { ...query, ...(cursors.decode(filterOf(query), cursor) as Place) };
-    },
-    bodyOf: async (call, query, { query_id, body: members }) => {
-      const found = members.customers as readonly ({ readonly customer: EntityPlace } & object)[];
-      const named = await namedEntities(
-        parts.ports,
-        call,
-        'customer_id',
-        found.map(({ customer }) => customer),
-      );
-      const offset = query.offset + found.length;
-      const place: Place = { as_of: query.as_of ?? { query_id }, offset };
-      const isLast = found.length === 0 || offset >= (members.customers_total as number);
-      return {
-        ...members,
-        customers: found.map(({ customer: _, ...rest }, at) => ({
-          ...{ customer_id: named[at]?.id ?? null, customer_key: named[at]?.key },
-          ...rest,
-        })),
-        next_cursor: isLast ? null : cursors.encode(filterOf(query), place),
-      };
-    },
+    queryOf: (_call, { cursor, ...given }) => pageQuery(cursors, querySchema.parse(given), cursor),
+    bodyOf: (call, query, answer) => customerPage(parts, call, cursors, query, answer),
   });
 }

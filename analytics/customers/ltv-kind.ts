@@ -1,0 +1,165 @@
+import { type Dictionary, defineKind, type QueryKind } from '../../engine/index.ts';
+import { type CohortRules, cohortRules } from '../cohorts/index.ts';
+import { EntityRows, type EntityWork, entityParts } from '../entity-rows/index.ts';
+import { oneCurrency, type RatesByCurrency, RowMoney, readDayRates } from '../exchange/index.ts';
+import { dimensionFilter, filtersOf, requireColumn } from '../filters/index.ts';
+import { formatUtc, parseRange, type TimeRange, type Zone, zoneOf } from '../query/index.ts';
+import {
+  type FamilyAnswer,
+  type FamilyShared,
+  type OpenFamily,
+  prepareHead,
+  type QuerySettings,
+  settingsOf,
+} from '../query-head/index.ts';
+import { HASH } from '../rows/index.ts';
+import { historicalBody } from './ltv-historical.ts';
+import { predict } from './ltv-predictive.ts';
+import {
+  type CohortValue,
+  cohortValues,
+  customerPasts,
+  ltvColumns,
+  ltvTests,
+  readPasts,
+  writePasts,
+} from './ltv-rows.ts';
+import { type LtvQuery, ltvMembersOf } from './ltv-schema.ts';
+
+export const LTV_KIND = 'customers.ltv';
+
+/** What the parts of a plan share. Plain data. */
+export interface LtvShared extends FamilyShared<LtvQuery> {
+  readonly query_id: string;
+  readonly complete_until_ms: number | null;
+  /** Rows before it are looked at. */
+  readonly until_ms: number;
+  readonly rates: RatesByCurrency;
+}
+
+interface Resolved {
+  readonly range: TimeRange;
+  readonly zone: Zone;
+  readonly cohorts: CohortRules;
+}
+
+/** Bytes of a few thousand customers: above, the fit does not belong into the API's thread. */
+const FINISH_IN_API_MAX_BYTES = 64 * 1024;
+
+/** What customers brought by age, or are expected to bring. */
+export function ltvKind(
+  settings: QuerySettings,
+  open: OpenFamily,
+): QueryKind<LtvQuery, LtvShared, EntityWork, FamilyAnswer> {
+  const resolved = (query: LtvQuery): Resolved => {
+    const ofQuery = settingsOf(query, settings);
+    const zone = zoneOf(query.timezone ?? ofQuery.timezone ?? 'UTC');
+    const range = parseRange(query.start, query.end);
+    const { bucket, group_by, period, periods, alignment } = query;
+    const criteria = { type: 'acquisition', mode: 'first_time', bucket, group_by } as const;
+    const cohorts = cohortRules({ criteria, period, periods, alignment }, range, zone, ofQuery);
+    return { range, zone, cohorts };
+  };
+  return defineKind<LtvQuery, LtvShared, EntityWork, FamilyAnswer>({
+    name: LTV_KIND,
+    schema: ltvMembersOf(settings.custom),
+    plan: (context, query) => {
+      const sources = open(context);
+      const { range, cohorts } = resolved(query);
+      const { upTo, header, query_id } = prepareHead(query, settings, context, query.period);
+      const { complete_until_ms } = sources;
+      const { start_ms } = range;
+      // What comes after the watermark is not seen as a whole: the model must not take it for silence.
+      const seen_ms = Math.min(range.end_ms, (complete_until_ms ?? start_ms) + 1);
+      const until_ms = query.model === 'historical' ? cohorts.horizon_ms : Math.max(start_ms, seen_ms);
+      const until = upTo === undefined ? {} : { upTo };
+      const plan = sources.planScan({ scope: context.scope, start_ms, end_ms: until_ms, ...until });
+      const parts = entityParts(plan);
+      const { currency } = query;
+      const rates =
+        currency === undefined
+          ? {}
+          : readDayRates(sources.rates, context.scope, currency, start_ms, until_ms, upTo);
+      return {
+        ...{ kind: LTV_KIND, rows: plan.rows, bytes: plan.bytes, chunks: plan.chunks.length },
+        ...{ cost_ms: parts.reduce((sum, { cost_ms }) => sum + cost_ms, 0), source: 'scan', parts },
+        explain: {
+          ...{ source: 'scan', entity: 'customer_id', model: query.model, parts: parts.length },
+          ...{ segments: plan.segments, until: formatUtc(until_ms) },
+        },
+        narrow: ['ask for a shorter range (start, end)', 'ask for fewer periods'],
+        shared: { query, header, query_id, complete_until_ms, until_ms, rates },
+      };
+    },
+    partial: (context, { shared }, { plan, share }, cancel) => {
+      const { query, rates } = shared;
+      const sources = open(context);
+      const { dictionary } = sources;
+      const { range, zone, cohorts } = resolved(query);
+      const columns = ltvColumns(query.group_by.map((name) => requireColumn(name, settings.custom).column));
+      const tests = ltvTests(conditionsOf(query, settings, dictionary));
+      const { request } = plan;
+      const rows = new EntityRows({ entity: HASH.customer, share, tests, request, ...columns });
+      sources.scan(plan, (chunk) => {
+        cancel.check();
+        rows.add(chunk);
+      });
+      const money = new RowMoney(query.currency, rates, dictionary);
+      const check = (): void => cancel.check();
+      if (query.model === 'predictive') {
+        const pasts = customerPasts(rows, range, zone, money, check);
+        return writePasts(pasts, money.currency);
+      }
+      const values = cohortValues(rows, cohorts, money, (code) => dictionary.textOf(code), check);
+      return Buffer.from(`${JSON.stringify({ values, currency: money.currency })}\n`);
+    },
+    merge: (a, b) => Buffer.concat([a, b]),
+    finishesInThread: ({ shared }, bytes) =>
+      shared.query.model === 'predictive' && bytes > FINISH_IN_API_MAX_BYTES,
+    finish: (_context, { shared, explain, source }, bytes) => {
+      const { query, header, query_id } = shared;
+      const { body, warnings } =
+        query.model === 'predictive'
+          ? predictiveAnswer(shared, resolved(query).zone, bytes)
+          : historicalAnswer(shared, resolved(query).cohorts, bytes);
+      return { query_id, header, source, body, warnings, ...(query.explain === true ? { explain } : {}) };
+    },
+  });
+}
+
+type Answered = Pick<Required<FamilyAnswer>, 'body' | 'warnings'>;
+
+function predictiveAnswer(
+  { query, until_ms }: LtvShared,
+  zone: Zone,
+  bytes: Uint8Array | undefined,
+): Answered {
+  const { pasts, currencies } = readPasts(bytes);
+  const currency = query.currency ?? oneCurrency(currencies);
+  const { body, warnings } = predict(pasts, zone.localDay(until_ms - 1), query);
+  const seen = { observed_until: formatUtc(until_ms) };
+  return { body: { ...(currency === undefined ? {} : { currency }), ...seen, ...body }, warnings };
+}
+
+function historicalAnswer(
+  { query, complete_until_ms }: LtvShared,
+  rules: CohortRules,
+  bytes: Uint8Array | undefined,
+): Answered {
+  const lines = bytes === undefined ? [] : Buffer.from(bytes).toString().split('\n').slice(0, -1);
+  const parts = lines.map((line) => JSON.parse(line) as { values: CohortValue[]; currency?: string });
+  const currency = query.currency ?? oneCurrency(parts.map((part) => part.currency));
+  const body = historicalBody(
+    parts.map(({ values }) => values),
+    rules,
+    complete_until_ms,
+  );
+  return { body: { ...(currency === undefined ? {} : { currency }), ...body }, warnings: [] };
+}
+
+function conditionsOf({ filters }: LtvQuery, { custom }: QuerySettings, dictionary: Dictionary) {
+  return filtersOf(filters).map((filter) => {
+    const { column, item, accepts } = dimensionFilter(filter, custom, dictionary);
+    return { code: column, item, accepts };
+  });
+}
