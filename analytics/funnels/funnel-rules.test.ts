@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type ShopEvent, ShopState } from '../fixture-shop.ts';
 
-/** One case for each rule. Events are written `type@minute`, with `+1` for a millisecond more and `:DE` for a country. */
+/** One case for each rule. Events are written `type@minute`, with `+1` and `-1` for a millisecond and `:DE` for a country. */
 
 const BEGIN_MS = Date.UTC(2025, 0, 10);
 const at = (minutes: number): string => new Date(BEGIN_MS + minutes * 60_000).toISOString();
@@ -148,6 +148,11 @@ const RULES: readonly Rule[] = [
     events: 'a@99 b@109',
     reached: [99, 109],
   },
+  {
+    name: 'so does one a millisecond before its end',
+    events: 'a@100-1 b@110-1',
+    reached: [100 - 1 / 60_000, 110 - 1 / 60_000],
+  },
   // Groups.
   {
     name: 'group of the first step',
@@ -179,12 +184,12 @@ const RULES: readonly Rule[] = [
   },
 ];
 
-const STEP = /^([a-z])@(\d+)(\+1)?(?::(\w+))?$/;
+const STEP = /^([a-z])@(\d+)([+-]1)?(?::(\w+))?$/;
 
 function eventsOf({ events }: Rule, which: number): ShopEvent[] {
   return events.split(' ').map((word, n) => {
     const [, type = '', minutes = '', more, country] = STEP.exec(word) ?? [];
-    const time = new Date(BEGIN_MS + Number(minutes) * 60_000 + (more === undefined ? 0 : 1)).toISOString();
+    const time = new Date(BEGIN_MS + Number(minutes) * 60_000 + Number(more ?? 0)).toISOString();
     const own = { event_id: `r${which}.${n}`, type, time, customer_id: `r${which}`, campaign: `r${which}` };
     return country === undefined ? own : { ...own, country };
   });
@@ -227,8 +232,10 @@ describe('the rules of funnels', () => {
       expect(body.converted).toBe(reached.length === steps.length ? 1 : 0);
       expect(body.dropped).toBe(reached.length > 0 && reached.length < steps.length ? 1 : 0);
       const entries = body.trend.filter(({ entered }) => entered > 0).map(({ time }) => Date.parse(time));
-      expect(entries).toEqual(reached.slice(0, 1).map((minutes) => BEGIN_MS + minutes * 60_000));
-      const between = reached.slice(1).map((minutes, before) => (minutes - (reached[before] as number)) * 60);
+      expect(entries).toEqual(reached.slice(0, 1).map((minutes) => BEGIN_MS + Math.floor(minutes) * 60_000));
+      const between = reached
+        .slice(1)
+        .map((minutes, before) => Math.round((minutes - (reached[before] as number)) * 60));
       const times = body.time_between_steps.flatMap(({ p50 }) => (p50 === null ? [] : [p50]));
       expect(times).toEqual(between);
       if (group !== undefined) expect(body.groups?.map(({ key }) => key.country)).toEqual([group]);
