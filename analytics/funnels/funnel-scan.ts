@@ -18,7 +18,7 @@ import {
   type QuerySettings,
   type StreamPosition,
 } from '../query-head/index.ts';
-import { EventLabels, MAX_LABEL_BITS, netEvents } from './event-labels.ts';
+import { EventLabels, MAX_LABEL_BITS } from './event-labels.ts';
 import { ENTITY_HASH, type FunnelPlace, FunnelRows } from './funnel-events.ts';
 import { type FunnelPlan, funnelPlan } from './funnel-plan.ts';
 import type { FunnelQuery } from './funnel-schema.ts';
@@ -153,7 +153,7 @@ export function visitFunnel(
   });
   const attempts = new LabelAttempts(plan, watermark_ms);
   events.visit((_hi, _lo, own, count) => {
-    const result = attempts.of(own, netEvents(own, count));
+    const result = attempts.of(own, count);
     if (result !== undefined) take(result, undefined);
   }, check);
   events.end();
