@@ -109,7 +109,8 @@ export class FunnelRows {
       const row = order[at] as number;
       const bits = table.bits[row] as number;
       events.push({
-        ...{ time_ms: table.time_ms[row] as number, id: '' },
+        time_ms: table.time_ms[row] as number,
+        id: '',
         steps: filledBy(plan.stepsOf, bits),
         exclusions: filledBy(plan.exclusionsOf, bits),
         hold: this.#heldOf(table, row),
@@ -121,11 +122,9 @@ export class FunnelRows {
   }
 
   #heldOf(table: RowTable, row: number): string {
-    if (this.#heldCodes.length + this.#heldHashes.length === 0) return '';
-    const hashes = this.#heldHashes.map((at) => `${table.hashes[at]?.hi[row]}/${table.hashes[at]?.lo[row]}`);
-    return this.#heldCodes.length === 0
-      ? hashes.join()
-      : hashes.join() + this.#held.of(table, row, this.#heldCodes);
+    let held = this.#heldCodes.length === 0 ? '' : this.#held.of(table, row, this.#heldCodes);
+    for (const at of this.#heldHashes) held += `/${table.hashes[at]?.hi[row]}/${table.hashes[at]?.lo[row]}`;
+    return held;
   }
 }
 
