@@ -107,7 +107,10 @@ export class TenantDimensions {
   }
 
   #userOf(tenant: string, name: string): string | undefined {
-    for (const { kind, ...users } of this.#users.map((one) => ({ kind: one.kind.kind, list: one.list(tenant) }))) {
+    for (const { kind, ...users } of this.#users.map((one) => ({
+      kind: one.kind.kind,
+      list: one.list(tenant),
+    }))) {
       const user = users.list.find(({ body }) => [...dimensionsIn(body)].some((used) => used.name === name));
       if (user !== undefined) return `The ${kind} "${user.name}"`;
     }

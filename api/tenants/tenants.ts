@@ -6,9 +6,9 @@ import {
 } from '../../analytics/index.ts';
 import type { Definitions, KindDefinitions } from '../../runtime/index.ts';
 import type { ApiPorts } from '../http/index.ts';
-import { TenantDimensions } from './tenant-dimensions.ts';
 import { metricKind, metricOf } from './metric-kind.ts';
 import { defaultsOf, SETTINGS_KIND, SETTINGS_NAME, type TenantSettings } from './settings-kind.ts';
+import { TenantDimensions } from './tenant-dimensions.ts';
 
 /** What tenants have defined for their queries. */
 export class Tenants {

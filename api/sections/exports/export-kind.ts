@@ -82,7 +82,15 @@ async function exportEvents(
     let at: State =
       known !== undefined && file.mark.size_bytes > 0
         ? { ...known, ...file.mark }
-        : { ...file.mark, rows: 0, scanned: 0, payloads_missing: 0, upTo: pages.upTo, after: null, columns: [...columns] };
+        : {
+            ...file.mark,
+            rows: 0,
+            scanned: 0,
+            payloads_missing: 0,
+            upTo: pages.upTo,
+            after: null,
+            columns: [...columns],
+          };
     if (at.size_bytes === 0) await file.write(text.head);
     for (;;) {
       const { events, next, scanned } = await pages.next(at.after);

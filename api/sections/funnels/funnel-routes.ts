@@ -9,7 +9,14 @@ import {
 import type { DefinitionKind, KindDefinitions } from '../../../runtime/index.ts';
 import { type AnswerParts, analyticsOf, queryRoute } from '../../answers/index.ts';
 import { definitionRoutes } from '../../definitions/index.ts';
-import { ApiError, type ApiPorts, byDimensions, type Cursors, type ProblemCode, type Route } from '../../http/index.ts';
+import {
+  ApiError,
+  type ApiPorts,
+  byDimensions,
+  type Cursors,
+  type ProblemCode,
+  type Route,
+} from '../../http/index.ts';
 import { entitiesRoute } from './entities-route.ts';
 import { funnelAnswer } from './funnel-schemas.ts';
 
