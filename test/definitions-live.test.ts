@@ -4,7 +4,7 @@ import { connectNats, EventPublisher, type NatsLink } from '../connectors/index.
 import { SeededRandom } from '../engine/index.ts';
 import { sizes } from './long.ts';
 import { startTestNats, type TestNats } from './nats.ts';
-import { ADMIN_KEY, type HttpAnswer, type Millrace, stateDigestOf, until } from './process.ts';
+import { type Millrace, stateDigestOf, until } from './process.ts';
 import { Scratch } from './scratch.ts';
 
 /** Replay one: `DEFINITION_SEED=3 npx vitest run test/definitions-live.test.ts`. */
@@ -16,8 +16,8 @@ const TENANT = 'default';
 const FIRST_MS = Date.UTC(2025, 2, 1);
 const DAYS = 20;
 const RANGE = { start: '2025-03-01T00:00:00Z', end: '2025-03-21T00:00:00Z' };
-const PATIENTLY_MS = 120_000;
-const TEST_MS = 600_000;
+const PATIENTLY_MS = 300_000;
+const TEST_MS = 1_800_000;
 /** Members of `data` that become dimensions. */
 const MEMBERS = ['tier', 'store', 'shelf', 'agent'] as const;
 const COLUMNS = ['channel', 'country', 'campaign', 'region', 'payment_method', 'warehouse'] as const;
@@ -96,18 +96,6 @@ interface Answered {
   readonly groups: unknown;
 }
 
-async function send(service: Millrace, method: string, path: string, json?: unknown): Promise<HttpAnswer> {
-  const { url } = await service.listening;
-  const response = await fetch(`${url}/v1/order-analytics${path}`, {
-    method,
-    headers: { Authorization: `Bearer ${ADMIN_KEY}`, 'Content-Type': 'application/json' },
-    ...(json === undefined ? {} : { body: JSON.stringify(json) }),
-  });
-  const text = await response.text();
-  const parsed = (text === '' ? {} : JSON.parse(text)) as HttpAnswer['json'];
-  return { status: response.status, contentType: '', json: parsed };
-}
-
 const PATHS = { cube: '/cubes', metric: '/metrics-catalog', dimension: '/dimensions' } as const;
 const TOTALS = ['orders_count', 'revenue', 'revenue_paid'];
 
@@ -152,7 +140,7 @@ async function ask(
   made: Made,
 ): Promise<(Answered & { readonly source: string }) | undefined> {
   const query = { granularity: '1d', limit: 1_000, ...made.query, ...RANGE };
-  const { status, json } = await send(service, 'POST', '/kpis/query', query);
+  const { status, json } = await service.request('POST', '/kpis/query', { body: query });
   if (status !== 200) {
     expect(['dimension_backfilling', 'state_not_ready', 'freshness_unmet']).toContain(json.code);
     if (json.code === 'dimension_backfilling') expect(made.kind).toBe('dimension');
@@ -164,7 +152,9 @@ async function ask(
 
 /** Of the same position, by a scan. */
 async function expectSame(service: Millrace, { query, position, groups }: Answered): Promise<void> {
-  const again = await send(service, 'POST', '/kpis/query', { ...query, as_of: position });
+  const again = await service.request('POST', '/kpis/query', {
+    body: { ...query, as_of: position },
+  });
   expect([again.status, again.json.code]).toEqual([200, undefined]);
   expect({ query, position, groups }).toEqual({ query, position, groups: again.json.groups });
 }
@@ -178,7 +168,7 @@ const READY: Readonly<Record<Kind, string | undefined>> = {
 const untilReady = (service: Millrace, { kind, id }: Made): Promise<true> =>
   until(
     async () => {
-      const { json } = await send(service, 'GET', `${PATHS[kind]}/${id}`);
+      const { json } = await service.request('GET', `${PATHS[kind]}/${id}`);
       const { status } = (json.state ?? {}) as { readonly status?: string };
       return status === READY[kind] ? true : undefined;
     },
@@ -222,7 +212,7 @@ it(
       await service.untilApplied();
       for (const [at, kind] of kindsOf(random).entries()) {
         const body = bodyOf(kind, kind === 'dimension' ? dimensions.length : at, [...ready], random);
-        const { status, json } = await send(service, 'POST', PATHS[kind], body);
+        const { status, json } = await service.request('POST', PATHS[kind], { body });
         expect([status, json.code, json.detail]).toEqual([201, undefined, undefined]);
         if (kind === 'dimension') dimensions.push(String(body.name));
         const made: Made = { kind, id: String(json.id), query: queryOf(kind, body, random) };

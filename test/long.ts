@@ -53,7 +53,7 @@ const LONG: typeof SHORT = {
   definition_seeds: 400,
   live_definitions: 50,
   live_dimensions: 4,
-  live_max_events: 1_000_000,
+  live_max_events: 500_000,
   live_kills: 6,
   crash_seeds: [1, 2, 3, 4, 5, 6, 7],
   generation_kills: 12,
