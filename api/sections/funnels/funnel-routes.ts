@@ -18,7 +18,7 @@ import {
   type Route,
 } from '../../http/index.ts';
 import { entitiesRoute } from './entities-route.ts';
-import { funnelAnswer } from './funnel-schemas.ts';
+import { FUNNEL_EXAMPLE, funnelAnswer } from './funnel-schemas.ts';
 
 /** Stored funnels. */
 export function funnelDefinitionKind(ports: Pick<ApiPorts, 'settings'>): DefinitionKind<FunnelCriteria> {
@@ -60,6 +60,7 @@ export function funnelRoutes(
     permission: 'kpis:read',
     kind: queries.funnel,
     answer: funnelAnswer,
+    example: FUNNEL_EXAMPLE,
     tag: 'Funnels',
   } as const;
   return [
