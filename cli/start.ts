@@ -157,8 +157,10 @@ function generationsOf(
   for (const { generation, reason } of generations.interrupted()) {
     log.warn(`the build of generation ${generation} (${reason}) was interrupted; started again it goes on`);
   }
-  if (generations.overridden.length > 0) {
-    const names = generations.overridden.join(', ');
+  // Dimensions that are declared and that the generation lacks are built.
+  const overridden = generations.overridden.filter((name) => name !== 'customDimensions');
+  if (overridden.length > 0) {
+    const names = overridden.join(', ');
     log.warn(
       `generation ${generations.host.generation} of the state has its own ${names}; the settings' are not used`,
     );

@@ -147,6 +147,9 @@ describe('builds of dimensions', () => {
     builds.start();
     await turns.end(['team', 'one']);
     expect([turns.discarded, turns.requests[0]?.reason]).toEqual([[2], 'custom dimensions']);
+    // A restart that finds all columns there.
+    new DimensionBuilds({ dimensions, generations: turns, log, onBuilt: () => undefined }).start();
+    expect(turns.discarded).toEqual([2, 3]);
   });
 });
 
