@@ -54,7 +54,8 @@ const BODY_PROBLEMS = [
   'body_too_large',
 ] as const satisfies readonly ProblemCode[];
 
-const MEMBERS = {
+/** Members of every definition as the API shows it. */
+export const DEFINITION_MEMBERS = {
   id: z.string().describe('`<kind>_<ULID>`'),
   name: z.string(),
   revision: z.int().describe('For `If-Match`; another one after each change'),
@@ -137,7 +138,7 @@ function idOf(verb: string, { noun }: DefinitionRoutesSpec, ending = ''): string
 }
 
 const schemaOf = <T>({ kind }: KindDefinitions<T>, { shown }: DefinitionRoutesSpec): z.ZodType =>
-  withMembers(kind.schema, { ...MEMBERS, ...shown?.members });
+  withMembers(kind.schema, { ...DEFINITION_MEMBERS, ...shown?.members });
 
 function exampleOf<T>({ kind }: KindDefinitions<T>, { examples, shown }: DefinitionRoutesSpec): object {
   const [first] = Object.values(examples);

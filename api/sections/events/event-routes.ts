@@ -15,7 +15,6 @@ import { eventText } from './event-answer.ts';
 import { rangeOf } from './event-request.ts';
 import {
   documentedSearch,
-  EVENT_EXAMPLE,
   eventsAnswer,
   eventsMeta,
   eventsPlan,
@@ -143,7 +142,6 @@ function oneRoute(search: EventSearch): Route {
       200: {
         description: 'The event',
         schema: eventView.extend({ meta: eventsMeta }),
-        example: EVENT_EXAMPLE,
       },
     },
     problems: [...PROBLEMS, 'not_found'],
