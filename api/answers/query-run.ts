@@ -98,6 +98,8 @@ export async function planQuery<Q, S, P, A>(
 function ofTenant<Q>({ tenants }: AnswerParts, { tenant }: Asker, query: Q): Q {
   const defaults = tenants?.defaultsOf(tenant);
   const own_metrics = tenants?.metricsOf(tenant, metricNamesIn(query)) ?? [];
+  // Stored definitions and jobs among them, which no body names.
+  tenants?.dimensions.require(tenant, [query, own_metrics]);
   if (defaults === undefined && own_metrics.length === 0) return query;
   const given: OfTenant = {
     ...(defaults === undefined ? {} : { tenant: defaults }),
