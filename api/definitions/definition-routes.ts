@@ -301,6 +301,7 @@ function patchRoute<T>(definitions: KindDefinitions<T>, spec: DefinitionRoutesSp
       200: {
         description: `The ${spec.noun} as it is now`,
         schema: schemaOf(definitions, spec),
+        example: exampleOf(definitions, spec),
         headers: ETAG,
       },
     },
