@@ -100,6 +100,8 @@ export class World {
   readonly event_id: string;
   readonly #test: TestApi;
   readonly #operations: readonly Operation[];
+  /** First parts of paths of what this process cannot make. */
+  readonly #lacking = new Set<string>();
   #made = 0;
   #job_id: string | undefined;
 
@@ -138,6 +140,11 @@ export class World {
     return text.includes(`-of-${this.tenant}`);
   }
 
+  /** Whether this process cannot make what the operation is about: a part of the system that is not in memory. */
+  lacks({ path }: Operation): boolean {
+    return this.#lacking.has(`/${path.split('/')[1]}`);
+  }
+
   /** Makes what the path of an operation names, and gives the value of its parameter. */
   async idFor({ path }: Operation): Promise<string> {
     const [, family = ''] = path.split('/');
@@ -169,7 +176,11 @@ export class World {
     this.#made += 1;
     const json = { ...example, name: `${String(example.name)}_${this.#made}` };
     const made = await this.#test.send(path, { key: this.key, json });
-    const answer = (await made.json()) as { id?: string };
+    const answer = (await made.json()) as { id?: string; code?: string };
+    if (answer.code === 'not_supported') {
+      this.#lacking.add(path);
+      return 'nothing';
+    }
     if (answer.id === undefined) throw new Error(`POST ${path}: ${made.status} ${JSON.stringify(answer)}`);
     return answer.id;
   }

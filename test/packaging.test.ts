@@ -298,7 +298,11 @@ describe('packaging', () => {
     const [packed] = JSON.parse(output) as [{ readonly files: readonly { readonly path: string }[] }];
     const ends = ['.js', '.d.ts'];
     const wanted = reachableFrom(['index.ts', 'main.ts', ...WORKERS])
-      .flatMap((path) => ends.map((end) => `dist/${path.slice(0, -'.ts'.length)}${end}`))
+      .flatMap((path) =>
+        path.endsWith('.ts')
+          ? ends.map((end) => `dist/${path.slice(0, -'.ts'.length)}${end}`)
+          : [`dist/${path}`],
+      )
       .concat('package.json', 'README.md', 'LICENSE');
     expect(wanted.length).toBeGreaterThan(300);
     const paths = packed.files.map(({ path }) => path);

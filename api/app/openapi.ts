@@ -9,6 +9,7 @@ import {
   type ProblemCode,
   type Route,
 } from '../http/index.ts';
+import examples from './answer-examples.json' with { type: 'json' };
 import { BASES } from './app.ts';
 
 const DESCRIPTION = `Counts and sums of an order business, answered from a stream of its events.
@@ -74,6 +75,13 @@ const WITH_IDEMPOTENCY: readonly ProblemCode[] = [
   'idempotency_key_reused',
   'kv_unavailable',
 ];
+
+/**
+ * Answers of the API to the examples of its operations, of those that show none of their own; made by
+ * `UPDATE_EXAMPLES=1 npx vitest run api/examples.test.ts`. Lists show their first entries.
+ */
+const ANSWER_EXAMPLES: Readonly<Record<string, { status: number; type: string; example: unknown }>> =
+  examples;
 
 type Registry = OpenAPIHono['openAPIRegistry'];
 type PathConfig = Parameters<Registry['registerPath']>[0];
@@ -209,17 +217,24 @@ function contentOf(
 
 function answersOf(route: Route): PathConfig['responses'] {
   return Object.fromEntries(
-    Object.entries(route.answers).map(([status, answer]) => [status, answerOf(answer)]),
+    Object.entries(route.answers).map(([status, answer]) => [
+      status,
+      answerOf(answer, recordedOf(route, status)),
+    ]),
   );
 }
 
-function answerOf({
-  description,
-  schema,
-  example,
-  content,
-  headers,
-}: DocumentedAnswer): PathConfig['responses'][string] {
+/** The answer that was recorded of a route which shows none itself, by its media type. */
+function recordedOf({ id }: Route, status: string): Readonly<Record<string, unknown>> {
+  const recorded = ANSWER_EXAMPLES[id];
+  return recorded?.status === Number(status) ? { [recorded.type]: recorded.example } : {};
+}
+
+function answerOf(
+  { description, schema, example: own, content, headers }: DocumentedAnswer,
+  recorded: Readonly<Record<string, unknown>>,
+): PathConfig['responses'][string] {
+  const example = own ?? recorded['application/json'];
   const json = schema === undefined ? undefined : { schema, ...(example === undefined ? {} : { example }) };
   return {
     description,
@@ -234,7 +249,16 @@ function answerOf({
           ),
         }),
     ...(json === undefined ? {} : { content: { 'application/json': json } }),
-    ...(content === undefined ? {} : { content: { ...content } }),
+    ...(content === undefined
+      ? {}
+      : {
+          content: Object.fromEntries(
+            Object.entries(content).map(([type, media]) => [
+              type,
+              { ...media, ...(type in recorded ? { example: recorded[type] } : {}) },
+            ]),
+          ),
+        }),
   };
 }
 

@@ -61,7 +61,8 @@ const DIMENSION_PROBLEMS = [
   'dimension_failed',
 ] as const satisfies readonly ProblemCode[];
 
-const MEMBERS = {
+/** Members of every definition as the API shows it. */
+export const DEFINITION_MEMBERS = {
   id: z.string().describe('`<kind>_<ULID>`'),
   name: z.string(),
   revision: z.int().describe('For `If-Match`; another one after each change'),
@@ -144,7 +145,7 @@ function idOf(verb: string, { noun }: DefinitionRoutesSpec, ending = ''): string
 }
 
 const schemaOf = <T>({ kind }: KindDefinitions<T>, { shown }: DefinitionRoutesSpec): z.ZodType =>
-  withMembers(kind.schema, { ...MEMBERS, ...shown?.members });
+  withMembers(kind.schema, { ...DEFINITION_MEMBERS, ...shown?.members });
 
 function exampleOf<T>({ kind }: KindDefinitions<T>, { examples, shown }: DefinitionRoutesSpec): object {
   const [first] = Object.values(examples);
@@ -300,6 +301,7 @@ function patchRoute<T>(definitions: KindDefinitions<T>, spec: DefinitionRoutesSp
       200: {
         description: `The ${spec.noun} as it is now`,
         schema: schemaOf(definitions, spec),
+        example: exampleOf(definitions, spec),
         headers: ETAG,
       },
     },

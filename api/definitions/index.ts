@@ -1,4 +1,5 @@
 export {
+  DEFINITION_MEMBERS,
   type DefinitionRoutesSpec,
   definitionAnswer,
   definitionPage,

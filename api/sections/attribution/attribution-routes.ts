@@ -37,7 +37,7 @@ const manyAnswer = z.object({
   methods: z.array(method),
   ...common,
   results: z.array(
-    z.object({ key, spend, methods: z.record(method, z.object(credit)).describe('By method') }),
+    z.object({ key, spend, methods: z.partialRecord(method, z.object(credit)).describe('By method') }),
   ),
 });
 

@@ -9,6 +9,7 @@ import {
 } from '../../../analytics/index.ts';
 import type { Definition } from '../../../runtime/index.ts';
 import {
+  DEFINITION_MEMBERS,
   type DefinitionRoutesSpec,
   definitionPage,
   definitionRoutes,
@@ -16,7 +17,7 @@ import {
   withMembers,
 } from '../../definitions/index.ts';
 import { type Cursors, type Examples, listQuery, type Route, route } from '../../http/index.ts';
-import { metricOf, type Tenants } from '../../tenants/index.ts';
+import type { Tenants } from '../../tenants/index.ts';
 
 const EXAMPLES: Examples = {
   count: {
@@ -106,9 +107,7 @@ export function catalogRoutes(tenants: Tenants, cursors: Cursors): readonly Rout
         description: 'The metrics of every tenant, and a page of the tenant’s own',
         schema: z.object({
           built_in: z.array(builtInSchema),
-          metrics: z.array(
-            withMembers(metrics.kind.schema, { id: z.string(), name: z.string(), ...metricMembers }),
-          ),
+          metrics: z.array(withMembers(metrics.kind.schema, { ...DEFINITION_MEMBERS, ...metricMembers })),
           next_cursor: z.string().nullable(),
         }),
       },

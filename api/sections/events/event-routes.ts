@@ -14,7 +14,6 @@ import { ApiError, type ProblemCode, type RawCall, type Route, route } from '../
 import { rangeOf } from './event-request.ts';
 import {
   documentedSearch,
-  EVENT_EXAMPLE,
   eventsAnswer,
   eventsMeta,
   eventsPlan,
@@ -142,7 +141,6 @@ function oneRoute(search: EventSearch): Route {
       200: {
         description: 'The event',
         schema: eventView.extend({ meta: eventsMeta }),
-        example: EVENT_EXAMPLE,
       },
     },
     problems: [...PROBLEMS, 'not_found'],

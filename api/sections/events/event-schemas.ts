@@ -186,32 +186,6 @@ export const eventsPlan = z.object({
   meta: metaSchema,
 });
 
-export const EVENT_EXAMPLE = {
-  event_id: 'evt-0001',
-  type: 'order.created',
-  time: '2025-08-01T10:00:00.000Z',
-  position: { EVENTS: { 0: 18234 } },
-  part: 0,
-  order_id: 'o-1',
-  customer_id: 'c-1',
-  session_id: null,
-  currency: 'GBP',
-  dimensions: { channel: 'web', country: 'GB' },
-  amounts: { amount: 12500, discount: null, shipping: 499, tax: null },
-  payload: {
-    event_id: 'evt-0001',
-    type: 'order.created',
-    time: '2025-08-01T10:00:00Z',
-    order_id: 'o-1',
-    customer_id: 'c-1',
-    channel: 'web',
-    country: 'GB',
-    currency: 'GBP',
-    amount: 12500,
-    shipping: 499,
-  },
-};
-
 export const SEARCH_EXAMPLE = {
   query: {
     and: [

@@ -26,6 +26,11 @@ const UPLOAD_TYPES = [
   'text/plain',
 ] as const;
 
+const LINE = `${JSON.stringify({
+  ...{ event_id: 'evt-2001', type: 'order.created', time: '2025-09-01T10:00:00Z', order_id: 'o-2001' },
+  ...{ customer_id: 'c-17', channel: 'web', country: 'GB', currency: 'GBP', amount: 2_599 },
+})}\n`;
+
 interface BulkParts {
   readonly spool: Spool;
   readonly jobs: Jobs;
@@ -51,7 +56,10 @@ export function bulkRoutes(parts: BulkParts): readonly Route[] {
       raw_body: {
         description: 'NDJSON, one event a line, or one JSON array of events',
         content: {
-          'application/x-ndjson': { schema: z.string().describe('One event a line') },
+          'application/x-ndjson': {
+            schema: z.string().describe('One event a line'),
+            examples: { lines: { summary: 'An event', value: LINE } },
+          },
           'application/octet-stream': { schema: z.string().describe('The same') },
         },
       },

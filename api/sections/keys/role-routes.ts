@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { KindDefinitions } from '../../../runtime/index.ts';
 import type { RoleBody } from '../../access/index.ts';
 import {
+  DEFINITION_MEMBERS,
   type DefinitionRoutesSpec,
   definitionPage,
   definitionRoutes,
@@ -62,7 +63,7 @@ export function roleRoutes(custom: KindDefinitions<RoleBody>, cursors: Cursors):
         description: 'The roles',
         schema: z.object({
           roles: z.array(builtInSchema),
-          custom: z.array(withMembers(custom.kind.schema, { id: z.string(), name: z.string() })),
+          custom: z.array(withMembers(custom.kind.schema, DEFINITION_MEMBERS)),
           next_cursor: z.string().nullable(),
         }),
       },
