@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { adoptEarlierJobs, Definitions, diskIdOf, JobFiles, Jobs } from '../runtime/index.ts';
-import { KeyRing, TokenVerifier } from './access/index.ts';
+import { KeyRing, Roles, roleKind, TokenVerifier } from './access/index.ts';
 import type { AnswerParts } from './answers/index.ts';
 import { type App, addDocs, buildApp, HttpMetrics, openApiDocument, RateLimiter } from './app/index.ts';
 import {
@@ -18,14 +18,16 @@ import { catalogRoutes } from './sections/catalog/index.ts';
 import { cohortKind, cohortRoutes } from './sections/cohorts/index.ts';
 import { cubeKind, cubeRoutes } from './sections/cubes/index.ts';
 import { ltvRoute, rfmRoute } from './sections/customers/index.ts';
+import { dimensionRoutes } from './sections/dimensions/index.ts';
 import { EventSearch, eventRoutes } from './sections/events/index.ts';
 import { exportKind, exportRoutes } from './sections/exports/index.ts';
 import { funnelDefinitionKind, funnelRoutes } from './sections/funnels/index.ts';
 import { diagnosticsRoutes, healthRoutes, metricsRoutes } from './sections/health/index.ts';
 import { bulkKind, bulkRoutes, ingestRoutes, Spool } from './sections/ingest/index.ts';
 import { backfillKind, backfillRoutes, jobRoutes } from './sections/jobs/index.ts';
-import { keyRoutes } from './sections/keys/index.ts';
+import { callerRoutes, keyRoutes, roleRoutes, scopesOf } from './sections/keys/index.ts';
 import { kpiRoutes, queryKind } from './sections/kpis/index.ts';
+import { fraudRoute, returnRoutes } from './sections/returns/index.ts';
 import { settingsRoutes } from './sections/tenant-settings/index.ts';
 import { Tenants } from './tenants/index.ts';
 
@@ -52,13 +54,16 @@ export interface Api {
  */
 export async function createApp(ports: ApiPorts): Promise<Api> {
   const { settings, clock, log } = ports;
-  const keys = new KeyRing(ports);
+  const keys = new KeyRing(ports, settings.adminKey);
   await keys.open();
   const definitions = new Definitions({ store: ports.definitions, clock, log });
-  const tenants = new Tenants(definitions, settings.customDimensions);
-  const cohorts = definitions.kind(cohortKind(settings.customDimensions));
-  const funnels = definitions.kind(funnelDefinitionKind(settings.customDimensions));
+  const tenants = new Tenants(definitions, ports);
+  const cohorts = definitions.kind(cohortKind(ports));
+  const funnels = definitions.kind(funnelDefinitionKind(ports));
   const cubes = definitions.kind(cubeKind(ports));
+  tenants.dimensions.addUsers(cohorts, funnels, cubes);
+  const custom = definitions.kind(roleKind((tenant, role) => keys.hasRole(tenant, role)));
+  const roles = new Roles(custom);
   await definitions.open();
   const cursors = Cursors.of(ports.keyTrust);
   await ports.keys.delete(OLD_CURSOR_SECRET);
@@ -71,32 +76,40 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const { jobs, spool } = await openJobs(ports, answers, search);
   const streams = new EventStreams();
   const making = { jobs, once };
-  const limiter = new RateLimiter(settings.rateLimit);
+  const { rateLimit: limit } = settings;
+  const limiter = new RateLimiter(limit);
   const budget = new BodyBudget(settings.inflightBody_bytes);
   const tokens = settings.jwt === undefined ? undefined : new TokenVerifier(settings.jwt, ports);
   const build = (): Pick<Api, 'app' | 'routes'> => {
-    const routes = [
+    const routes: Route[] = [
       ...ingestRoutes(ports, once),
       ...bulkRoutes({ spool, jobs, once }),
       ...eventRoutes(events),
       ...kpiRoutes(answers, making),
       ...catalogRoutes(tenants, cursors),
       ...settingsRoutes(tenants),
+      ...dimensionRoutes(ports, tenants.dimensions, cursors),
       ...cubeRoutes(ports, cubes, cursors),
       ...exportRoutes({ ...making, answers, search, cursors }),
       ...backfillRoutes(making, ports.backfill),
-      ...jobRoutes({ jobs, cursors, streams, now: () => clock.now() }),
+      ...jobRoutes({ jobs, cursors, streams, now: () => clock.now(), maskOf: (call) => search.maskOf(call) }),
       rfmRoute(answers, cursors),
       ltvRoute(answers, cursors),
       ...cohortRoutes(answers, cohorts, cursors),
       ...funnelRoutes(answers, funnels, cursors),
       ...attributionRoutes(answers),
-      ...keyRoutes(keys, cursors, clock),
+      ...keyRoutes({ keys, roles, cursors, clock, limit, scopesOf: (some) => scopesOf(routes, some) }),
+      ...roleRoutes(custom, cursors),
+      ...callerRoutes(limit),
+      ...returnRoutes(answers),
+      fraudRoute(answers),
       ...healthRoutes(ports, jobs, [definitions, keys]),
       ...metricsRoutes(ports, metrics, () => [...jobs.samples(), ...streams.samples(), ...keys.samples()]),
       ...diagnosticsRoutes(answers, { jobs, spool }),
     ];
-    const app = buildApp(ports, { credentials: { keys, tokens }, limiter, budget, metrics }, routes);
+    const credentials = { keys, roles, tokens };
+    const requireDimensions = tenants.dimensions.require.bind(tenants.dimensions);
+    const app = buildApp(ports, { credentials, limiter, budget, metrics, requireDimensions }, routes);
     addDocs(app, () => openApiDocument(routes, API_VERSION), API_VERSION);
     return { app, routes };
   };
@@ -108,6 +121,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     return built;
   };
   jobs.start();
+  tenants.dimensions.start(() => definitions.readAgain());
   return {
     get app() {
       return current().app;
@@ -119,6 +133,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     close: async () => {
       streams.close();
       tracker.close();
+      tenants.dimensions.close();
       await jobs.close();
       await keys.close();
       await definitions.close();

@@ -9,6 +9,7 @@ import {
   type FamilySources,
   type OpenFamily,
   prepareHead,
+  provenanceOf,
   type QuerySettings,
   type StreamPosition,
 } from '../query-head/index.ts';
@@ -45,7 +46,13 @@ export function rfmKind(
       return {
         ...{ kind: RFM_KIND, rows: plan.rows, bytes: plan.bytes, chunks: plan.chunks.length },
         ...{ cost_ms: parts.reduce((sum, { cost_ms }) => sum + cost_ms, 0), source: 'scan', parts },
-        explain: { source: 'scan', entity: 'customer_id', parts: parts.length, segments: plan.segments },
+        explain: {
+          ...{ source: 'scan', entity: 'customer_id', parts: parts.length, segments: plan.segments },
+          ...provenanceOf(query, position, {
+            ...range,
+            types: ['order.created', 'order.updated', 'refund.issued'],
+          }),
+        },
         narrow: ['ask for a shorter range (start, end)'],
         shared: { query, header, query_id, position, end_ms: range.end_ms, rates },
       };
@@ -128,8 +135,8 @@ function rfmBody(
       const [r, f, m] = [...score].map(Number);
       return { ...{ r, f, m }, ...group };
     }),
-    customers: page.map(({ hi, lo, r, f, m, segment, last_ms, first_ms, orders, net, place }) => ({
-      ...{ customer: { hi, lo, events: [place] }, r, f, m, score: `${r}${f}${m}`, segment },
+    customers: page.map(({ hi, lo, r, f, m, segment, last_ms, first_ms, orders, net, places }) => ({
+      ...{ customer: { hi, lo, events: places }, r, f, m, score: `${r}${f}${m}`, segment },
       recency_days: Math.floor((end_ms - last_ms) / DAY_MS),
       ...{ frequency: orders, monetary: net },
       ...{ first_order: new Date(first_ms).toISOString(), last_order: new Date(last_ms).toISOString() },

@@ -1,5 +1,6 @@
 import type { Chunk, ChunkIndex } from '../../engine/index.ts';
-import { CODE } from '../rows/index.ts';
+import type { EventPlace } from '../events-query/index.ts';
+import { CODE, NUMBER } from '../rows/index.ts';
 import { netRows } from './net-rows.ts';
 import { orderRows } from './row-order.ts';
 
@@ -8,7 +9,12 @@ export interface RowTableColumns {
   readonly codes: readonly number[];
   readonly numbers: readonly number[];
   readonly hashes: readonly number[];
+  readonly derived: readonly DerivedCode[];
+  readonly loners: boolean;
 }
+
+/** Writes a code for each of `rows` of a chunk into `target`, from `from` on. */
+export type DerivedCode = (chunk: Chunk, rows: Uint32Array, target: Int32Array, from: number) => void;
 
 /** A hash column, one pair of words a row. */
 export interface RowHashes {
@@ -36,6 +42,8 @@ export class RowTable {
   /** Of the record that caused the row. */
   sequence = new Float64Array(INITIAL_ROWS);
   part = new Int32Array(INITIAL_ROWS);
+  /** Sequence of the event that the row says anew; NaN: the row is that of its own event. */
+  origin = new Float64Array(INITIAL_ROWS);
   /** 1: the row takes back what another says. No such row is left in a visit. */
   retraction = new Uint8Array(INITIAL_ROWS);
   readonly codes: Int32Array[];
@@ -45,7 +53,7 @@ export class RowTable {
 
   constructor(columns: RowTableColumns) {
     this.#columns = columns;
-    this.codes = columns.codes.map(() => new Int32Array(INITIAL_ROWS));
+    this.codes = [...columns.codes, ...columns.derived].map(() => new Int32Array(INITIAL_ROWS));
     this.numbers = columns.numbers.map(() => new Float64Array(INITIAL_ROWS));
     this.hashes = columns.hashes.map(() => ({
       hi: new Int32Array(INITIAL_ROWS),
@@ -63,10 +71,15 @@ export class RowTable {
     copyNumbers(chunk.sequence(), rows, this.sequence, from);
     const parts = chunk.part();
     for (let at = 0; at < rows.length; at++) this.part[from + at] = parts[rows[at] as number] as number;
+    copyNumbers(chunk.number(NUMBER.origin), rows, this.origin, from);
     copyCodes(chunk, CODE.event, rows, this.event, from);
     copyCodes(chunk, CODE.retraction, rows, this.retraction, from);
-    for (const [at, column] of this.#columns.codes.entries())
+    const { codes, derived, loners } = this.#columns;
+    if (loners) standAlone(this.entity, this.event, from, this.count);
+    for (const [at, column] of codes.entries())
       copyCodes(chunk, column, rows, this.codes[at] as Int32Array, from);
+    for (const [at, write] of derived.entries())
+      write(chunk, rows, this.codes[codes.length + at] as Int32Array, from);
     for (const [at, column] of this.#columns.numbers.entries())
       copyNumbers(chunk.number(column), rows, this.numbers[at] as Float64Array, from);
     for (const [at, column] of this.#columns.hashes.entries())
@@ -92,6 +105,16 @@ export class RowTable {
     }
   }
 
+  /**
+   * Where the entity of a row may be named: by the event itself, and by the one that changed what it says, if another
+   * one did.
+   */
+  placesOf(row: number): readonly EventPlace[] {
+    const cause = { sequence: this.sequence[row] as number, part: this.part[row] as number };
+    const origin = this.origin[row] as number;
+    return Number.isNaN(origin) ? [cause] : [{ sequence: origin, part: null }, cause];
+  }
+
   #makeRoom(rows: number): void {
     if (rows <= this.time_ms.length) return;
     const room = Math.max(rows, this.time_ms.length * 2);
@@ -104,11 +127,26 @@ export class RowTable {
     this.event = grown(this.event, new Int32Array(room));
     this.sequence = grown(this.sequence, new Float64Array(room));
     this.part = grown(this.part, new Int32Array(room));
+    this.origin = grown(this.origin, new Float64Array(room));
     this.retraction = grown(this.retraction, new Uint8Array(room));
     for (const [at, column] of this.codes.entries()) this.codes[at] = grown(column, new Int32Array(room));
     for (const [at, column] of this.numbers.entries())
       this.numbers[at] = grown(column, new Float64Array(room));
   }
+}
+
+/** Rows without an entity become one of their event. */
+function standAlone({ hi, lo }: RowHashes, event: Int32Array, from: number, to: number): void {
+  for (let at = from; at < to; at++) {
+    if (hi[at] !== 0 || lo[at] !== 0) continue;
+    hi[at] = lonerHash(event[at] as number);
+    lo[at] = event[at] as number;
+  }
+}
+
+/** Spreads events without an entity over the buckets and shares of entities. */
+export function lonerHash(event: number): number {
+  return Math.imul(event | 1, 0x9e3779b1);
 }
 
 function grown<T extends Int32Array | Uint32Array | Float64Array | Uint8Array>(from: T, to: T): T {

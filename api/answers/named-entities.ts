@@ -1,32 +1,25 @@
 import { type EntityMember, type EntityPlace, entityIds, MAX_ENTITY_PLACES } from '../../analytics/index.ts';
 import type { RawCall } from '../http/index.ts';
 import type { AnswerParts } from './answer-meta.ts';
-
-/** What an answer shows instead of an id that the tenant masks for the caller's role. */
-const MASK = '***';
+import { MASK, maskFor } from './pii-mask.ts';
 
 /** An entity in an answer. */
 export interface NamedEntity {
-  /** null: no event that says it is in the stream any more. `***`: masked for the caller's role. */
+  /** null: no event that says it is in the stream any more. Masked where events mask it for the caller. */
   readonly id: string | null;
   /** The log's own name of the entity, 16 hex digits: the same in every answer. */
   readonly key: string;
 }
 
-/**
- * The entities with their ids, which the original events in the stream say: masked where the tenant's
- * `pii_fields` hide this member of events from the caller.
- */
+/** The entities with their ids, which the original events in the stream say. */
 export async function namedEntities(
-  { ports, tenants }: Pick<AnswerParts, 'tenants'> & { readonly ports: Pick<AnswerParts['ports'], 'finder'> },
-  { tenant, principal, request }: Pick<RawCall, 'tenant' | 'principal' | 'request'>,
+  { ports, tenants }: Pick<AnswerParts, 'ports' | 'tenants'>,
+  { tenant, request, principal }: Pick<RawCall, 'tenant' | 'request' | 'principal'>,
   member: EntityMember,
   places: readonly EntityPlace[],
 ): Promise<NamedEntity[]> {
-  const fields = principal.role === 'admin' ? [] : (tenants?.settingsOf(tenant)?.pii_fields ?? []);
-  if (fields.some((field) => field === member || field === `data.${member}`)) {
+  if (maskFor(principal, tenants?.settingsOf(tenant)?.pii_fields).hides(member))
     return places.map((place) => ({ id: MASK, key: keyOf(place) }));
-  }
   const finder = ports.finder?.();
   const named: NamedEntity[] = [];
   for (let from = 0; from < places.length; from += MAX_ENTITY_PLACES) {

@@ -23,9 +23,11 @@ import {
   requireReader,
 } from '../http/index.ts';
 import type { AnswerParts, AnswerState } from './answer-meta.ts';
+import { dimensionsIn, maskFor } from './pii-mask.ts';
 
 /** Problems of every route that runs a query. */
 export const QUERY_RUN_PROBLEMS = [
+  'field_masked',
   'query_too_large',
   'too_many_queries',
   'query_timeout',
@@ -57,7 +59,8 @@ export interface QueryWish {
 export interface Asker {
   readonly request: Pick<Request, 'signal'>;
   readonly tenant: string;
-  readonly principal: Pick<Principal, 'key_id'>;
+  /** Of a job, the key alone: what it may see was looked at when it was made. */
+  readonly principal: Pick<Principal, 'key_id'> | Principal;
 }
 
 /**
@@ -71,9 +74,11 @@ export async function runQuery<Q, S, P, A>(
   query: Q,
   wish: QueryWish,
 ): Promise<Answered<A>> {
+  const own = ofTenant(parts, call, query);
+  requireSeen(parts, call, own);
   const asking = await begin(parts, call, wish);
   try {
-    const answered = await asking.executor.run(kind, ofTenant(parts, call, query), asking.options);
+    const answered = await asking.executor.run(kind, own, asking.options);
     return { ...answered, state: asking.stateAt(answered.progress) };
   } catch (thrown) {
     throw asProblem(thrown);
@@ -88,8 +93,10 @@ export async function planQuery<Q, S, P, A>(
   query: Q,
   wish: QueryWish,
 ): Promise<Planned> {
+  const own = ofTenant(parts, call, query);
+  requireSeen(parts, call, own);
   const asking = await begin(parts, call, wish);
-  const planned = asking.executor.plan(kind, ofTenant(parts, call, query), asking.options);
+  const planned = asking.executor.plan(kind, own, asking.options);
   const refused = planned.refused === undefined ? undefined : asProblem(planned.refused);
   return { ...planned, refused, state: asking.stateAt(planned.progress) };
 }
@@ -98,12 +105,20 @@ export async function planQuery<Q, S, P, A>(
 function ofTenant<Q>({ tenants }: AnswerParts, { tenant }: Asker, query: Q): Q {
   const defaults = tenants?.defaultsOf(tenant);
   const own_metrics = tenants?.metricsOf(tenant, metricNamesIn(query)) ?? [];
+  // Stored definitions and jobs among them, which no body names.
+  tenants?.dimensions.require(tenant, [query, own_metrics]);
   if (defaults === undefined && own_metrics.length === 0) return query;
   const given: OfTenant = {
     ...(defaults === undefined ? {} : { tenant: defaults }),
     ...(own_metrics.length === 0 ? {} : { own_metrics }),
   };
   return { ...query, ...given };
+}
+
+/** Throws 403 `field_masked` where the answer would show what events mask for the caller. */
+function requireSeen({ tenants }: AnswerParts, { tenant, principal }: Asker, query: unknown): void {
+  if (!('permissions' in principal)) return;
+  maskFor(principal, tenants?.settingsOf(tenant)?.pii_fields).requireDimensions(dimensionsIn(query));
 }
 
 /** The names of metrics in a query, or in those of a batch, which are not checked yet. */

@@ -8,12 +8,13 @@ import {
   type ApiPorts,
   type BodyBudget,
   BodyLease,
+  type Permission,
   PROBLEM_TYPE,
   problemOf,
   type Route,
 } from '../http/index.ts';
 import type { HttpMetrics } from './http-metrics.ts';
-import type { RateLimiter } from './rate-limit.ts';
+import { type Quota, type RateLimiter, rateLimitHeaders, requireQuota } from './rate-limit.ts';
 
 /** Where the routes lie: the tenant of the caller or of `X-Tenant-ID`, and the tenant of the path. */
 export const BASES = ['/v1/order-analytics', '/v1/{tenantId}/order-analytics'] as const;
@@ -23,6 +24,8 @@ export interface AppParts {
   readonly limiter: RateLimiter;
   readonly budget: BodyBudget;
   readonly metrics: HttpMetrics;
+  /** Refuses a body that names dimensions which the tenant cannot use; throws ApiError. */
+  readonly requireDimensions?: (tenant: string, body: unknown) => void;
 }
 
 /** What the middleware leaves for the log. */
@@ -31,10 +34,17 @@ interface Variables {
   route: string;
   tenant: string;
   key_id: string;
+  quota: Quota;
 }
 export type App = Hono<{ Variables: Variables }>;
 type AppContext = Context<{ Variables: Variables }>;
 
+/** Bodies of routes with these permissions are queries and definitions; others may be events, with any members. */
+const NAMES_DIMENSIONS: ReadonlySet<string> = new Set([
+  'kpis:read',
+  'exports:create',
+  'definitions:write',
+] satisfies readonly Permission[]);
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 const JSON_TYPE = 'application/json; charset=utf-8';
 
@@ -70,6 +80,10 @@ function observe(ports: ApiPorts, metrics: HttpMetrics) {
     const ms = end(context.get('route'), method, status);
     context.header('X-Request-Id', request_id);
     context.header('X-Content-Type-Options', 'nosniff');
+    const quota = context.get('quota') as Quota | undefined;
+    for (const [name, text] of quota === undefined ? [] : Object.entries(rateLimitHeaders(quota))) {
+      context.header(name, text);
+    }
     // Probes and scrapers come every few seconds for ever.
     const level = QUIET_ROUTES.has(context.get('route')) && status < 400 ? 'debug' : 'info';
     ports.log[level](
@@ -97,10 +111,12 @@ async function serve(ports: ApiPorts, parts: AppParts, route: Route, context: Ap
   if (route.permission !== 'none') {
     principal = await authenticate(parts.credentials, request);
     context.set('key_id', principal.key_id);
-    parts.limiter.take(principal.key_id, ports.clock.now());
+    const quota = parts.limiter.take(principal.key_id, ports.clock.now(), principal.rate_limit ?? undefined);
+    context.set('quota', quota);
+    requireQuota(quota);
     tenant = tenantOf(principal, request, tenantId);
     context.set('tenant', tenant);
-    if (route.permission !== 'any') requirePermission(principal, route.permission);
+    requirePermission(principal, route);
   }
   const request_id = context.get('request_id');
   const memory = new BodyLease(parts.budget);
@@ -114,6 +130,9 @@ async function serve(ports: ApiPorts, parts: AppParts, route: Route, context: Ap
       path_params,
       log: ports.log,
       memory,
+      ...(NAMES_DIMENSIONS.has(route.permission)
+        ? { inspect: (body: unknown) => parts.requireDimensions?.(tenant, body) }
+        : {}),
     });
     // A HEAD is answered as a GET without its body: what would send it ends here.
     if (request.method === 'HEAD') await answer.stream?.cancel();

@@ -9,6 +9,7 @@ export {
   tooLarge,
   unreadable,
 } from './body.ts';
+export { byDimensions } from './by-dimensions.ts';
 export * from './cursor.ts';
 export * from './event-stream.ts';
 export {
@@ -48,6 +49,7 @@ export {
   JSON_MAX_BYTES,
   type RawCall,
   type Route,
+  type RouteInfo,
   readWithin,
   route,
 } from './route.ts';

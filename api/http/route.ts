@@ -29,6 +29,8 @@ export interface RawCall {
   readonly path_params: Readonly<Record<string, string>>;
   readonly log: Logger;
   readonly memory: BodyLease;
+  /** Looks at a JSON body before its schema does; throws ApiError. */
+  readonly inspect?: (body: unknown) => void;
 }
 
 /** A request whose parts are checked and typed. */
@@ -72,6 +74,8 @@ export interface RouteInfo {
   readonly description?: string;
   /** What the caller's role has to allow; `any`: every caller that is known; `none`: anybody. */
   readonly permission: Permission | 'any' | 'none';
+  /** It is about the installation and not one tenant: for callers of all tenants only. */
+  readonly reach?: 'installation';
   /** A body that the handler reads itself, for the documentation. */
   readonly raw_body?: DocumentedBody;
   /** Media types of a JSON body; default: `application/json`. */
@@ -79,6 +83,8 @@ export interface RouteInfo {
   /** The largest JSON body, bytes. */
   readonly body_max_bytes?: number;
   readonly body_examples?: Examples;
+  /** Query parameters of a request that shows the operation; default: none. */
+  readonly query_example?: Readonly<Record<string, string>>;
   /** What the documentation shows where the body's own check is looser. */
   readonly documented_body?: z.ZodType;
   /** Takes an `Idempotency-Key`. */
@@ -168,7 +174,9 @@ async function checkBody(
 ): Promise<unknown> {
   requireMediaType(call.request, body_types);
   const bytes = await readWithin(call, body_max_bytes);
-  const parsed = schema.safeParse(parseJson(bytes), { error: saysKnownMembers });
+  const body = parseJson(bytes);
+  call.inspect?.(body);
+  const parsed = schema.safeParse(body, { error: saysKnownMembers });
   if (!parsed.success) throw invalid(parsed.error, 'The body');
   return parsed.data;
 }

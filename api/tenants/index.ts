@@ -1,3 +1,4 @@
 export { metricOf } from './metric-kind.ts';
 export { SETTINGS_NAME, settingsSchema, type TenantSettings } from './settings-kind.ts';
+export type { TenantDimensions } from './tenant-dimensions.ts';
 export { Tenants } from './tenants.ts';

@@ -5,17 +5,23 @@ import {
   type TenantDefaults,
 } from '../../analytics/index.ts';
 import type { Definitions, KindDefinitions } from '../../runtime/index.ts';
+import type { ApiPorts } from '../http/index.ts';
 import { metricKind, metricOf } from './metric-kind.ts';
 import { defaultsOf, SETTINGS_KIND, SETTINGS_NAME, type TenantSettings } from './settings-kind.ts';
+import { TenantDimensions } from './tenant-dimensions.ts';
 
 /** What tenants have defined for their queries. */
 export class Tenants {
   readonly metrics: KindDefinitions<CustomMetricBody>;
   readonly settings: KindDefinitions<TenantSettings>;
 
-  /** Registers its kinds. `custom` dimensions are declared. */
-  constructor(definitions: Definitions, custom: readonly string[]) {
-    this.metrics = definitions.kind(metricKind(custom));
+  readonly dimensions: TenantDimensions;
+
+  /** Registers its kinds. */
+  constructor(definitions: Definitions, ports: Pick<ApiPorts, 'settings' | 'generations' | 'log'>) {
+    this.dimensions = new TenantDimensions(definitions, ports);
+    this.metrics = definitions.kind(metricKind(ports));
+    this.dimensions.addUsers(this.metrics);
     this.settings = definitions.kind(SETTINGS_KIND);
   }
 

@@ -2,9 +2,16 @@ import { setImmediate as yieldTurn } from 'node:timers/promises';
 import { z } from 'zod';
 import { type FoundPage, findEvents, firstSelection, OwnMetrics } from '../../../analytics/index.ts';
 import type { JobFiles, JobKind, JobOutcome, RunningJob } from '../../../runtime/index.ts';
-import { type AnswerParts, analyticsOf, runQuery, wishOf } from '../../answers/index.ts';
+import {
+  type AnswerParts,
+  analyticsOf,
+  dimensionsIn,
+  PiiMask,
+  runQuery,
+  wishOf,
+} from '../../answers/index.ts';
 import { EVENTS_STREAM, PARTITION, positionOf } from '../../http/index.ts';
-import { askedBySearch, type EventSearch, PiiMask } from '../events/index.ts';
+import { askedBySearch, type EventSearch } from '../events/index.ts';
 import { patiently } from '../jobs/index.ts';
 import { eventCells, eventColumns } from './event-rows.ts';
 import { ExportFile } from './export-file.ts';
@@ -36,6 +43,8 @@ const stateSchema = z.object({
   /** The position that the export sees the events at. */
   upTo: z.number(),
   after: z.object({ time_ms: z.number(), sequence: z.number(), part: z.number() }).nullable(),
+  /** Of the file's head; jobs of former versions have none. */
+  columns: z.array(z.string()).exactOptional(),
 });
 type State = z.infer<typeof stateSchema>;
 
@@ -65,10 +74,12 @@ async function exportEvents(
   input: ExportInput & { readonly of: 'events' },
 ): Promise<JobOutcome> {
   const { custom } = analyticsOf(parts.answers.ports.settings);
-  const columns = eventColumns(custom);
+  const known = stateSchema.safeParse(job.record.state).data;
+  const { tenants } = parts.answers;
+  const seen = custom.filter((name) => tenants?.dimensions.sees(job.record.tenant, name) ?? true);
+  const columns = known?.columns ?? eventColumns(seen);
   const text = rowText(input.format, columns);
   const mask = new PiiMask(input.masked ?? []);
-  const known = stateSchema.safeParse(job.record.state).data;
   const file = await ExportFile.open(parts.files, fileName(job, input), {
     from: known,
     isPacked: input.compression,
@@ -78,7 +89,15 @@ async function exportEvents(
     let at: State =
       known !== undefined && file.mark.size_bytes > 0
         ? { ...known, ...file.mark }
-        : { ...file.mark, rows: 0, scanned: 0, payloads_missing: 0, upTo: pages.upTo, after: null };
+        : {
+            ...file.mark,
+            rows: 0,
+            scanned: 0,
+            payloads_missing: 0,
+            upTo: pages.upTo,
+            after: null,
+            columns: [...columns],
+          };
     if (at.size_bytes === 0) await file.write(text.head);
     for (;;) {
       const { events, next, scanned } = await pages.next(at.after);
@@ -93,6 +112,7 @@ async function exportEvents(
         payloads_missing: at.payloads_missing + scanned.payloads_missing,
         upTo: at.upTo,
         after: next ?? null,
+        columns: [...columns],
       };
       const done = next === undefined ? pages.total : Math.min(at.scanned, pages.total);
       const counts = { rows: at.rows, payloads_missing: at.payloads_missing };
@@ -101,7 +121,8 @@ async function exportEvents(
     }
     const { rows, payloads_missing, upTo } = at;
     const result = { rows, payloads_missing, position: positionOf(upTo) };
-    return { result, file: await file.finish(text.media_type) };
+    const shows = { masked: [...mask.fields], dimensions: [] };
+    return { result, file: { ...(await file.finish(text.media_type)), shows } };
   } finally {
     await file.close();
   }
@@ -180,7 +201,8 @@ async function exportKpis(
     }
     const { truncated, warnings, approximate } = answer;
     const position = positionOf(state.freshness.sequence);
-    const written = await file.finish(text.media_type);
+    const shows = { masked: null, dimensions: [...dimensionsIn(input.query)] };
+    const written = { ...(await file.finish(text.media_type)), shows };
     job.advance({ done: 1, total: 1, unit: 'queries', counts: { rows: count } });
     return { result: { rows: count, truncated, warnings, approximate, position }, file: written };
   } catch (error) {
