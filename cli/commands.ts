@@ -142,11 +142,20 @@ const SELECTION = {
   tenant: { type: 'string', value: 'NAME', help: 'only of this tenant: the subject deadletter.NAME' },
 } as const;
 
+/** Taken as the other commands take it: what a script gives to all of them is right here too. */
+const ANY_TOPOLOGY = {
+  topology: {
+    ...TOPOLOGY_OPTION.topology,
+    help: 'changes nothing: all topologies of a server have one stream',
+  },
+} as const;
+
 const deadletterCommands: readonly Command[] = [
   {
     name: 'deadletters ls',
     summary: 'Lists the messages that could not be processed, with the reason',
     options: {
+      ...ANY_TOPOLOGY,
       ...PLACE_OPTIONS,
       ...JSON_OPTION,
       ...SELECTION,
@@ -165,6 +174,7 @@ const deadletterCommands: readonly Command[] = [
       'Exit code 1: some could not be sent.',
     ],
     options: {
+      ...ANY_TOPOLOGY,
       ...PLACE_OPTIONS,
       ...SELECTION,
       all: { type: 'boolean', help: 'all that the other options select' },

@@ -79,7 +79,9 @@ export function oneCurrency(found: readonly (string | undefined)[]): string | un
 
 function currencyRequired(found: readonly string[]): QueryError {
   const names = found.map((name) => (name === '' ? 'none' : name)).join(' and ');
-  const message = `The money is in several currencies (${names}), which are never added up. Ask with \`currency\` to convert it, or filter by currency.`;
+  const message =
+    `The money is in several currencies (${names}), which are never added up. Ask with \`currency\` to convert ` +
+    'it, or filter by currency (not for lifetime values: there filters choose customers by their first order).';
   return new QueryError('currency_required', message, [{ path: 'currency', message }]);
 }
 

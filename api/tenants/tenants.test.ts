@@ -229,6 +229,24 @@ describe('settings of a tenant', () => {
     expect(await jsonOf(rfm)).toMatchObject({ meta: { timezone: 'Europe/Berlin' } });
   });
 
+  it('mask the ids of customers and of entities of funnels, too', async () => {
+    await patch('/settings', { pii_fields: ['customer_id'] });
+    await send(orderEvent('1', { customer_id: 'bob' }));
+    const range = { start: '2025-09-01T00:00:00Z', end: '2025-10-01T00:00:00Z' };
+    const steps = [{ event: 'order.created' }, { event: 'visit' }];
+    const funnel = await test.send('/funnels', { key: admin, json: { name: 'buyers', steps } });
+    const asked = new URLSearchParams({ ...range, step: '1', status: 'in_progress' });
+    const path = `/funnels/${String((await jsonOf(funnel)).id)}/entities?${asked}`;
+    const ids = async (key: string): Promise<unknown> => {
+      const rfm = await jsonOf(await test.send('/customers/rfm', { key, json: range }));
+      const entities = await (await test.send(path, { key })).text();
+      return [(rfm.customers as Json[])[0]?.customer_id, /"id":"([^"]*)"/.exec(entities)?.[1]];
+    };
+    expect(await ids(admin)).toEqual(['bob', 'bob']);
+    expect(await ids(viewer)).toEqual(['***', '***']);
+    expect(await ids(analyst)).toEqual(['***', '***']);
+  });
+
   it('mask what is personal for roles below admin, and refuse to search by it', async () => {
     await patch('/settings', { pii_fields: ['customer_id', 'data.email', 'addresses.street'] });
     await send(
