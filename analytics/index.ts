@@ -13,4 +13,5 @@ export * from './query/index.ts';
 export * from './query-head/index.ts';
 export * from './query-kinds.ts';
 export * from './rows/index.ts';
+export * from './segments/index.ts';
 export * from './topology.ts';

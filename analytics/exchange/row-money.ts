@@ -10,14 +10,18 @@ import { FractionSum } from './rounding.ts';
  */
 export class RowMoney {
   readonly #target: string | undefined;
-  readonly #dictionary: Dictionary;
+  readonly #dictionary: Pick<Dictionary, 'textOf' | 'find'>;
   readonly #rates: DayRates;
   /** Codes of the currencies that are not converted; more than one without a target is refused. */
   #own = -1;
   #sum = 0;
   #converted: FractionSum | undefined;
 
-  constructor(target: string | undefined, rates: RatesByCurrency, dictionary: Dictionary) {
+  constructor(
+    target: string | undefined,
+    rates: RatesByCurrency,
+    dictionary: Pick<Dictionary, 'textOf' | 'find'>,
+  ) {
     this.#target = target;
     this.#rates = new DayRates(rates);
     this.#dictionary = dictionary;

@@ -1,5 +1,4 @@
 import {
-  type Dictionary,
   OTHER_TEXT,
   type Plan,
   type PlanPart,
@@ -8,8 +7,9 @@ import {
   splitPlan,
 } from '../../engine/index.ts';
 import { type RatesByCurrency, readDayRates } from '../exchange/index.ts';
+import type { LogTexts } from '../filters/index.ts';
 import { DAY_MS, formatUtc, QueryError } from '../query/index.ts';
-import { answerPosition, type StreamPosition } from '../query-head/index.ts';
+import { answerPosition, ofSegments, type StreamPosition } from '../query-head/index.ts';
 import { type CubeStretch, canAnswer, type Stretch, tileSlots } from './cube-tiling.ts';
 import { type KpiSettings, type Prepared, prepareKpis } from './prepare.ts';
 import type { KpiQuery } from './schema.ts';
@@ -45,10 +45,11 @@ const PLAN_MS = 0.1;
 /** Throws QueryError (422): what `prepareKpis` and `answerPosition` throw, and `behind_retention`. */
 export function planKpis(
   { progress, now_ms, scope }: Pick<QueryContext, 'progress' | 'now_ms' | 'scope'>,
-  sources: KpiSources,
+  ofLog: KpiSources,
   query: KpiQuery,
   settings: KpiSettings,
 ): Plan<KpiShared, KpiWork> {
+  const sources = ofSegments(ofLog, query, settings.custom);
   const prepared = prepareKpis(query, settings, now_ms);
   const { position, upTo } = answerPosition(query, progress);
   const { range } = prepared.buckets;
@@ -115,7 +116,7 @@ function warningsOf(cubes: readonly CubeStretch[]): string[] {
 }
 
 /** Texts that came when the dictionary was full are one: whoever asks by texts hears of it. */
-function fullDictionary({ isFull, limit }: Dictionary, { group_by, filters }: KpiQuery): string[] {
+function fullDictionary({ isFull, limit }: LogTexts, { group_by, filters }: KpiQuery): string[] {
   // Currencies always have codes of their own.
   const asked = [...group_by, ...Object.keys(filters)].filter((name) => name !== 'currency');
   if (!isFull || asked.length === 0) return [];

@@ -3,3 +3,4 @@ export * from './family.ts';
 export * from './head-schema.ts';
 export * from './prepare-head.ts';
 export * from './query-id.ts';
+export * from './segment-sources.ts';

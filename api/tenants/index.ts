@@ -1,3 +1,4 @@
 export { metricOf } from './metric-kind.ts';
+export type { SegmentBody } from './segment-definition.ts';
 export { SETTINGS_NAME, settingsSchema, type TenantSettings } from './settings-kind.ts';
 export { Tenants } from './tenants.ts';

@@ -6,17 +6,20 @@ import {
 } from '../../analytics/index.ts';
 import type { Definitions, KindDefinitions } from '../../runtime/index.ts';
 import { metricKind, metricOf } from './metric-kind.ts';
+import { type SegmentBody, segmentDefinitionKind } from './segment-definition.ts';
 import { defaultsOf, SETTINGS_KIND, SETTINGS_NAME, type TenantSettings } from './settings-kind.ts';
 
 /** What tenants have defined for their queries. */
 export class Tenants {
   readonly metrics: KindDefinitions<CustomMetricBody>;
   readonly settings: KindDefinitions<TenantSettings>;
+  readonly segments: KindDefinitions<SegmentBody>;
 
   /** Registers its kinds. `custom` dimensions are declared. */
   constructor(definitions: Definitions, custom: readonly string[]) {
     this.metrics = definitions.kind(metricKind(custom));
     this.settings = definitions.kind(SETTINGS_KIND);
+    this.segments = definitions.kind(segmentDefinitionKind(custom));
   }
 
   /** What a tenant's queries take where they say nothing; undefined where it has set nothing. */
