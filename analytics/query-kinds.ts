@@ -14,6 +14,7 @@ import {
   kpiSummaryKind,
   logSource,
 } from './kpis/index.ts';
+import { refundsKind, returnsKind } from './returns/index.ts';
 import { rowSchema } from './rows/index.ts';
 import { segmentKind } from './segments/index.ts';
 import { DICTIONARY_TABLE, OPERATORS, RATES_TABLE } from './topology.ts';
@@ -57,6 +58,8 @@ export function orderQueries(settings: AnalyticsSettings) {
     attribution: attributionKind(settings, open),
     funnel: funnelKind(settings, open),
     funnelEntities: funnelEntitiesKind(settings, open),
+    returns: returnsKind(settings, open),
+    refunds: refundsKind(settings, open),
   };
 }
 

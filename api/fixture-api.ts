@@ -5,9 +5,9 @@ import { pino } from 'pino';
 import { eventFinder, orderAnalytics, orderQueries, queryKinds } from '../analytics/index.ts';
 import { KindRegistry, ManualClock, MemoryDisk, QueryExecutor, Task } from '../engine/index.ts';
 import { analyticsSettings, ControlFeed, openKeyTrust, readSettings } from '../runtime/index.ts';
-import { KeyRing } from './access/index.ts';
+import { KeyRing, type NewKey } from './access/index.ts';
 import { MemoryKeyValueStore, MemoryStream } from './fixture-memory.ts';
-import type { ApiPorts, BackfillPort, PipelineStatus, Role } from './http/index.ts';
+import type { ApiPorts, BackfillPort, PipelineStatus } from './http/index.ts';
 import { type Api, createApp } from './service.ts';
 
 /** The whole system around the API in memory: buckets, stream and pipeline, moved by hand. For tests. */
@@ -27,10 +27,7 @@ export interface TestApi {
   /** Applies and commits what is in the stream. */
   apply(): Promise<void>;
   /** Makes a key of a tenant; returns its secret. */
-  key(
-    role: Role,
-    options?: { tenant?: string; tenants?: 'own' | '*'; expires_at_ms?: number },
-  ): Promise<string>;
+  key(role: string, options?: Partial<NewKey>): Promise<string>;
   /** Sends a request; a path that begins with `/v1` or other roots is taken as it is, else below the base. */
   send(path: string, init?: RequestInit & { key?: string; json?: unknown }): Promise<Response>;
   /** Builds the API again on what is stored, as after a restart. */
@@ -141,14 +138,9 @@ async function build(parts: Parts): Promise<TestApi> {
     key: async (role, options = {}) => {
       const ring = new KeyRing(ports);
       await ring.open();
-      const { tenant = 'default', tenants = 'own', expires_at_ms = null } = options;
       const made = await ring.create({
-        name: role,
-        tenant,
-        role,
-        tenants,
-        expires_at_ms,
-        created_by: 'test',
+        ...{ name: role, role, tenant: 'default', tenants: 'own', expires_at_ms: null, created_by: 'test' },
+        ...options,
       });
       await ring.close();
       return made.token;

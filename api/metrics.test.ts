@@ -94,7 +94,7 @@ describe('what is exported', () => {
       await module.default();
     }
     api = await startTestApi();
-    const key = await api.key('admin');
+    const key = await api.key('admin', { tenants: '*' });
     await api.send('/ingest', { key, json: [orderEvent('e1'), orderEvent('e2')] });
     await api.apply();
     const query = { metrics: ['orders_count'], start: '2025-09-01T00:00:00Z', end: '2025-09-02T00:00:00Z' };

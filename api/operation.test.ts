@@ -6,7 +6,7 @@ let key: string;
 
 beforeEach(async () => {
   test = await startTestApi();
-  key = await test.key('admin');
+  key = await test.key('admin', { tenants: '*' });
 });
 afterEach(() => test.close());
 

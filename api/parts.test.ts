@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { ManualClock } from '../engine/index.ts';
 import { durationOf, type KeyTrust, KnownRecords } from '../runtime/index.ts';
 import { KeyRing, MAX_KEYS_PER_TENANT } from './access/index.ts';
-import { RateLimiter } from './app/index.ts';
+import { RateLimiter, rateLimitHeaders } from './app/index.ts';
 import { PATIENTLY } from './fixture-api.ts';
 import { MemoryKeyValueStore } from './fixture-memory.ts';
 import {
@@ -16,6 +16,8 @@ import {
   tryParseJson,
 } from './http/index.ts';
 import { subjectToken } from './sections/ingest/index.ts';
+
+const ALL = { tenants: '*' } as const;
 
 describe('JSON', () => {
   const parse = (text: string) => tryParseJson(Buffer.from(text));
@@ -80,11 +82,11 @@ describe('keys', () => {
     for (let count = 0; count < MAX_KEYS_PER_TENANT; count++) await make('a');
     await expect(make('a')).rejects.toMatchObject({ code: 'too_many_keys', status: 429 });
     await make('b');
-    const [revoked] = ring.list('a');
-    await ring.revoke('a', revoked?.id ?? '');
+    const [revoked] = ring.list('a', ALL);
+    await ring.revoke('a', revoked?.id ?? '', ALL);
     await make('a');
-    expect(ring.list('a')).toHaveLength(MAX_KEYS_PER_TENANT);
-    await expect(ring.revoke('a', revoked?.id ?? '')).rejects.toMatchObject({ code: 'not_found' });
+    expect(ring.list('a', ALL)).toHaveLength(MAX_KEYS_PER_TENANT);
+    await expect(ring.revoke('a', revoked?.id ?? '', ALL)).rejects.toMatchObject({ code: 'not_found' });
   });
 });
 
@@ -98,7 +100,7 @@ describe('a bucket of keys that is deleted', () => {
     const key = { name: 'k', tenant: 'a', role: 'viewer', tenants: 'own', expires_at_ms: null } as const;
     const { token } = await ring.create({ ...key, created_by: 'test' });
     const gone = await ring.create({ ...key, created_by: 'test' });
-    await ring.revoke('a', gone.record.id);
+    await ring.revoke('a', gone.record.id, ALL);
     store.lose();
     await expect(ring.create({ ...key, created_by: 'test' })).rejects.toMatchObject({
       code: 'kv_unavailable',
@@ -150,12 +152,18 @@ describe('cursors', () => {
 describe('limits', () => {
   it('refill with time, for each caller', () => {
     const limiter = new RateLimiter({ requests_per_s: 2, burst: 1 });
-    limiter.take('a', 0);
-    expect(() => limiter.take('a', 400)).toThrow(
-      expect.objectContaining({ headers: { 'Retry-After': '1' } }),
-    );
-    limiter.take('b', 400);
-    limiter.take('a', 600);
+    expect(limiter.take('a', 0)).toMatchObject({ remaining: 0, full_in_s: 1 });
+    expect(limiter.take('a', 400)).toMatchObject({ remaining: 0, wait_s: 1 });
+    expect(limiter.take('b', 400)).not.toHaveProperty('wait_s');
+    expect(limiter.take('a', 600)).not.toHaveProperty('wait_s');
+    const own = { requests_per_s: 0.1, burst: 3 };
+    const quota = limiter.take('c', 0, own);
+    expect(rateLimitHeaders(quota)).toEqual({
+      'RateLimit-Policy': '"requests";q=3;w=30',
+      RateLimit: '"requests";r=2;t=10',
+    });
+    for (let count = 0; count < 2; count++) limiter.take('c', 0, own);
+    expect(limiter.take('c', 5_000, own)).toMatchObject({ remaining: 0, wait_s: 5 });
   });
 
   it('bound the bodies in memory, but let a single one through', () => {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { adoptEarlierJobs, Definitions, diskIdOf, JobFiles, Jobs } from '../runtime/index.ts';
-import { KeyRing, TokenVerifier } from './access/index.ts';
+import { KeyRing, Roles, roleKind, TokenVerifier } from './access/index.ts';
 import type { AnswerParts } from './answers/index.ts';
 import { type App, addDocs, buildApp, HttpMetrics, openApiDocument, RateLimiter } from './app/index.ts';
 import {
@@ -24,8 +24,9 @@ import { funnelDefinitionKind, funnelRoutes } from './sections/funnels/index.ts'
 import { diagnosticsRoutes, healthRoutes, metricsRoutes } from './sections/health/index.ts';
 import { bulkKind, bulkRoutes, ingestRoutes, Spool } from './sections/ingest/index.ts';
 import { backfillKind, backfillRoutes, jobRoutes } from './sections/jobs/index.ts';
-import { keyRoutes } from './sections/keys/index.ts';
+import { callerRoutes, keyRoutes, roleRoutes, scopesOf } from './sections/keys/index.ts';
 import { kpiRoutes, queryKind } from './sections/kpis/index.ts';
+import { returnRoutes } from './sections/returns/index.ts';
 import { settingsRoutes } from './sections/tenant-settings/index.ts';
 import { Tenants } from './tenants/index.ts';
 
@@ -52,13 +53,15 @@ export interface Api {
  */
 export async function createApp(ports: ApiPorts): Promise<Api> {
   const { settings, clock, log } = ports;
-  const keys = new KeyRing(ports);
+  const keys = new KeyRing(ports, settings.adminKey);
   await keys.open();
   const definitions = new Definitions({ store: ports.definitions, clock, log });
   const tenants = new Tenants(definitions, settings.customDimensions);
   const cohorts = definitions.kind(cohortKind(settings.customDimensions));
   const funnels = definitions.kind(funnelDefinitionKind(settings.customDimensions));
   const cubes = definitions.kind(cubeKind(ports));
+  const custom = definitions.kind(roleKind((tenant, role) => keys.hasRole(tenant, role)));
+  const roles = new Roles(custom);
   await definitions.open();
   const cursors = Cursors.of(ports.keyTrust);
   await ports.keys.delete(OLD_CURSOR_SECRET);
@@ -71,11 +74,12 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const { jobs, spool } = await openJobs(ports, answers, search);
   const streams = new EventStreams();
   const making = { jobs, once };
-  const limiter = new RateLimiter(settings.rateLimit);
+  const { rateLimit: limit } = settings;
+  const limiter = new RateLimiter(limit);
   const budget = new BodyBudget(settings.inflightBody_bytes);
   const tokens = settings.jwt === undefined ? undefined : new TokenVerifier(settings.jwt, ports);
   const build = (): Pick<Api, 'app' | 'routes'> => {
-    const routes = [
+    const routes: Route[] = [
       ...ingestRoutes(ports, once),
       ...bulkRoutes({ spool, jobs, once }),
       ...eventRoutes(events),
@@ -92,12 +96,15 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...cohortRoutes(answers, cohorts, cursors),
       ...funnelRoutes(answers, funnels, cursors),
       ...attributionRoutes(answers),
-      ...keyRoutes(keys, cursors, clock),
+      ...keyRoutes({ keys, roles, cursors, clock, limit, scopesOf: (some) => scopesOf(routes, some) }),
+      ...roleRoutes(custom, cursors),
+      ...callerRoutes(limit),
+      ...returnRoutes(answers),
       ...healthRoutes(ports, jobs, [definitions, keys]),
       ...metricsRoutes(ports, metrics, () => [...jobs.samples(), ...streams.samples(), ...keys.samples()]),
       ...diagnosticsRoutes(answers, { jobs, spool }),
     ];
-    const app = buildApp(ports, { credentials: { keys, tokens }, limiter, budget, metrics }, routes);
+    const app = buildApp(ports, { credentials: { keys, roles, tokens }, limiter, budget, metrics }, routes);
     addDocs(app, () => openApiDocument(routes, API_VERSION), API_VERSION);
     return { app, routes };
   };

@@ -7,7 +7,7 @@ import { SCOPE, START_MS } from './scan-rows.ts';
 import { kpisQuery, stepsQuery } from './scan-sql.ts';
 
 export interface ScanAsk {
-  readonly kind: 'steps' | 'periods' | 'kpis' | 'beside' | 'end';
+  readonly kind: 'steps' | 'periods' | 'kpis' | 'funnel' | 'beside' | 'end';
   readonly query: unknown;
 }
 
@@ -80,6 +80,7 @@ async function scanChild(folder: string): Promise<void> {
   const kinds: Record<string, QueryKind<never, never, never, unknown>> = {
     steps: stepsKind as unknown as QueryKind<never, never, never, unknown>,
     periods: periodsKind as unknown as QueryKind<never, never, never, unknown>,
+    funnel: orderQueries(SETTINGS).funnel as unknown as QueryKind<never, never, never, unknown>,
     kpis: orderQueries(SETTINGS).kpis as unknown as QueryKind<never, never, never, unknown>,
   };
   const ask = async ({ kind: name, query }: ScanAsk): Promise<ScanTold> => {

@@ -190,6 +190,6 @@ function append(a: Uint8Array, b: Uint8Array): Uint8Array {
 }
 
 export function queryKinds(): readonly AnyQueryKind[] {
-  const { kpis } = orderQueries(SETTINGS);
-  return [stepsKind, periodsKind, kpis] as unknown as readonly AnyQueryKind[];
+  const { funnel, kpis } = orderQueries(SETTINGS);
+  return [stepsKind, periodsKind, funnel, kpis] as unknown as readonly AnyQueryKind[];
 }

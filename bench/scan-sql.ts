@@ -11,6 +11,14 @@ export const stepsQuery = {
   window_ms: WINDOW_DAYS * DAY_MS,
 };
 
+/** The same as `POST /funnels/adhoc` asks it; its answer has also times between steps, and who is in progress. */
+export const funnelQuery = {
+  steps: STEPS.map((event) => ({ event })),
+  window: `${WINDOW_DAYS}d`,
+  start: new Date(START_MS).toISOString(),
+  end: new Date(END_MS).toISOString(),
+};
+
 /**
  * The latest begin that led to each step: an ASOF join of each step with the step before it. Nested windows over all
  * events take as long and twice the CPU.

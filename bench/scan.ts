@@ -6,6 +6,7 @@ import type { ScanAsk, ScanTold } from './scan-child.ts';
 import { DuckTable } from './scan-duckdb.ts';
 import { writeShopLog } from './scan-load.ts';
 import {
+  funnelQuery,
   KPIS_SQL,
   kpisQuery,
   PERIODS_DISTINCT_SQL,
@@ -38,6 +39,11 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
     ours: (answer) => answer,
     theirs: ([row = []]) => row.map(Number),
   },
+  funnel_adhoc: {
+    ...{ kind: 'funnel', query: funnelQuery, sql: STEPS_SQL },
+    ours: (answer) => (answer as FunnelCounts).body.steps.map(({ count }) => count),
+    theirs: ([row = []]) => row.map(Number),
+  },
   retention: {
     ...{ kind: 'periods', query: periodsQuery, sql: PERIODS_SQL },
     ours: (answer) => cohortsOf(answer as number[]),
@@ -54,6 +60,10 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
     theirs: (rows) => rows.map((row) => row.map(String).join()).sort(),
   },
 };
+
+interface FunnelCounts {
+  readonly body: { readonly steps: readonly { readonly count: number }[] };
+}
 
 function cohortsOf(counts: readonly number[]): string[] {
   return counts.flatMap((count, at) => (count === 0 ? [] : [[Math.floor(at / 12), at % 12, count].join()]));
@@ -79,7 +89,7 @@ function asker(child: ChildProcess): (asked: ScanAsk) => Promise<ScanTold> {
 }
 
 /**
- * Three questions about a year of a shop: ours over the log, in the executor's scan threads, and DuckDB over its
+ * Questions about a year of a shop: ours over the log, in the executor's scan threads, and DuckDB over its
  * native table with as many threads, by turns in one run. Answers are compared.
  */
 export async function scanBench(): Promise<object> {

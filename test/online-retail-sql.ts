@@ -24,7 +24,8 @@ export interface SqlFacts {
   readonly lines: number;
 }
 
-const LINES = `
+/** The lines of the file, told apart into orders, refunds and stock movements; `$1` is its path. */
+export const LINES = `
   create table lines as
   with typed as (
     select InvoiceNo as invoice, cast(InvoiceDate as timestamp) as placed, Country as country,

@@ -17,6 +17,7 @@ import {
   type OpenFamily,
   ofSegments,
   prepareHead,
+  provenanceOf,
   type QuerySettings,
 } from '../query-head/index.ts';
 import { SeriesTable } from '../row-sums/index.ts';
@@ -88,7 +89,7 @@ function planOf(
   query: AttributionQuery,
   settings: QuerySettings,
 ) {
-  const { range, upTo, header, query_id } = prepareHead(query, settings, context);
+  const { range, upTo, header, query_id, position } = prepareHead(query, settings, context);
   const { start_ms, end_ms } = range;
   const until = upTo === undefined ? {} : { upTo };
   const { scope } = context;
@@ -117,6 +118,10 @@ function planOf(
     explain: {
       ...{ source: 'scan', methods: query.methods, entity: 'customer_id', parts: parts.length },
       touches_from: new Date(first_ms).toISOString(),
+      ...provenanceOf(query, position, {
+        ...{ start_ms: first_ms, end_ms: last_ms },
+        types: [...query.touch_types, 'order.created', 'order.updated', 'refund.issued', 'campaign.spend'],
+      }),
     },
     narrow: ['ask for a shorter range (start, end)', 'ask for a shorter `lookback`'],
     shared: { query, header, query_id, start_ms, end_ms, rates },

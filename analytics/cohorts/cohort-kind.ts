@@ -8,6 +8,7 @@ import {
   type OpenFamily,
   ofSegments,
   prepareHead,
+  provenanceOf,
   type QuerySettings,
   settingsOf,
 } from '../query-head/index.ts';
@@ -45,7 +46,8 @@ export function retentionKind(
     plan: (context, query) => {
       const sources = ofSegments(open(context), query, settings.custom);
       const rules = rulesOf(query);
-      const { upTo, header, query_id } = prepareHead(query, settings, context, rules.period);
+      const head = prepareHead(query, settings, context, rules.period);
+      const { upTo, header, query_id, position } = head;
       // The first event of all may lie before the range.
       const start_ms = rules.isFirstTime ? MIN_RANGE_MS : rules.range.start_ms;
       const plan = sources.planScan({
@@ -69,6 +71,12 @@ export function retentionKind(
           entity: query.criteria.entity,
           parts: parts.length,
           start: rules.startEvent,
+          ...provenanceOf(query, position, {
+            ...{ start_ms, end_ms: rules.horizon_ms },
+            types: [rules.startEvent.event, query.return.event].flatMap((type) =>
+              type === 'order.created' ? [type, 'order.updated'] : [type],
+            ),
+          }),
         },
         narrow: ['ask for a shorter range (start, end)', 'ask for fewer periods'],
         shared: { query, header, query_id, complete_until_ms, warnings },

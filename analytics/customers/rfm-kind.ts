@@ -10,6 +10,7 @@ import {
   type OpenFamily,
   ofSegments,
   prepareHead,
+  provenanceOf,
   type QuerySettings,
   type StreamPosition,
 } from '../query-head/index.ts';
@@ -46,7 +47,13 @@ export function rfmKind(
       return {
         ...{ kind: RFM_KIND, rows: plan.rows, bytes: plan.bytes, chunks: plan.chunks.length },
         ...{ cost_ms: parts.reduce((sum, { cost_ms }) => sum + cost_ms, 0), source: 'scan', parts },
-        explain: { source: 'scan', entity: 'customer_id', parts: parts.length, segments: plan.segments },
+        explain: {
+          ...{ source: 'scan', entity: 'customer_id', parts: parts.length, segments: plan.segments },
+          ...provenanceOf(query, position, {
+            ...range,
+            types: ['order.created', 'order.updated', 'refund.issued'],
+          }),
+        },
         narrow: ['ask for a shorter range (start, end)'],
         shared: { query, header, query_id, position, end_ms: range.end_ms, rates },
       };

@@ -1,5 +1,6 @@
 import { type Chunk, type ChunkHashes, WideIndex } from '../../engine/index.ts';
-import { RowTable } from './row-table.ts';
+import { CODE } from '../rows/index.ts';
+import { type DerivedCode, lonerHash, RowTable } from './row-table.ts';
 import { type RowTest, RowTests } from './row-test.ts';
 
 /** Some of the entities: those whose hash falls to `index` of `of` shares. Plain data. */
@@ -9,7 +10,6 @@ export interface EntityShare {
   readonly of: number;
 }
 
-export const ALL_ENTITIES: EntityShare = { index: 0, of: 1 };
 export const MAX_SHARES = 64;
 
 /** Which rows are collected, and what of them. Columns by their place among those of their kind. */
@@ -25,6 +25,10 @@ export interface EntityRowsConfig {
   readonly numbers?: readonly number[];
   /** Hash columns carried along. */
   readonly hashes?: readonly number[];
+  /** Codes that are made of a row, carried behind `codes`: rows that say the same must have the same code. */
+  readonly derived?: readonly DerivedCode[];
+  /** Each event without the entity stands alone: it comes as an entity of its own. */
+  readonly loners?: boolean;
   /** Of the plan: rows outside are left out. */
   readonly request: { readonly start_ms: number; readonly end_ms: number; readonly upTo?: number };
 }
@@ -51,12 +55,12 @@ export class EntityRows {
   #rows = new Uint32Array(0);
 
   constructor(config: EntityRowsConfig) {
-    const { codes = [], numbers = [], hashes = [], share } = config;
+    const { codes = [], numbers = [], hashes = [], derived = [], loners = false, share } = config;
     if (share.of > MAX_SHARES || (share.of & (share.of - 1)) !== 0)
       throw new RangeError(`${share.of} is no number of shares`);
     this.#config = config;
     this.#tests = new RowTests(config.tests);
-    this.table = new RowTable({ codes, numbers, hashes });
+    this.table = new RowTable({ codes, numbers, hashes, derived, loners });
   }
 
   add(chunk: Chunk): void {
@@ -78,6 +82,7 @@ export class EntityRows {
       rows[count] = row;
       count += bits[row] !== 0 ? (isOurs[places[row] as number] as number) : 0;
     }
+    if (this.#config.loners === true) count = this.#dropLoners(chunk, places, rows, count);
     if (chunk.isWhole) return count;
     const { start_ms, end_ms, upTo = Number.POSITIVE_INFINITY } = this.#config.request;
     if (chunk.min_ms < start_ms || chunk.max_ms >= end_ms)
@@ -88,11 +93,31 @@ export class EntityRows {
   }
 
   #oursOf({ hi, lo }: Pick<ChunkHashes, 'hi' | 'lo'>): Uint8Array {
-    const { index, of } = this.#config.share;
+    const { share, loners } = this.#config;
+    const { index, of } = share;
     return Uint8Array.from(hi, (high, at) => {
       const low = lo[at] as number;
-      return (high | low) !== 0 && shareOf(high, low, of) === index ? 1 : 0;
+      if ((high | low) === 0) return loners === true ? 1 : 0;
+      return shareOf(high, low, of) === index ? 1 : 0;
     });
+  }
+
+  /** Leaves out the loners of other shares. */
+  #dropLoners(chunk: Chunk, places: Uint32Array, rows: Uint32Array, count: number): number {
+    const { index, of } = this.#config.share;
+    if (of === 1) return count;
+    const { hi, lo } = chunk.hash(this.#config.entity);
+    const events = chunk.code(CODE.event);
+    let kept = 0;
+    for (let at = 0; at < count; at++) {
+      const row = rows[at] as number;
+      rows[kept] = row;
+      const place = places[row] as number;
+      const isLoner = hi[place] === 0 && lo[place] === 0;
+      const event = events.values[events.index === null ? 0 : (events.index[row] as number)] as number;
+      kept += !isLoner || shareOf(lonerHash(event), event, of) === index ? 1 : 0;
+    }
+    return kept;
   }
 
   /**

@@ -1,6 +1,6 @@
 export * from './entity-plan.ts';
 export * from './entity-rows.ts';
-export { RowTable } from './row-table.ts';
+export { type DerivedCode, RowTable } from './row-table.ts';
 export {
   type CodeCondition,
   MAX_ROW_TESTS,

@@ -8,7 +8,12 @@ export interface RowTableColumns {
   readonly codes: readonly number[];
   readonly numbers: readonly number[];
   readonly hashes: readonly number[];
+  readonly derived: readonly DerivedCode[];
+  readonly loners: boolean;
 }
+
+/** Writes a code for each of `rows` of a chunk into `target`, from `from` on. */
+export type DerivedCode = (chunk: Chunk, rows: Uint32Array, target: Int32Array, from: number) => void;
 
 /** A hash column, one pair of words a row. */
 export interface RowHashes {
@@ -45,7 +50,7 @@ export class RowTable {
 
   constructor(columns: RowTableColumns) {
     this.#columns = columns;
-    this.codes = columns.codes.map(() => new Int32Array(INITIAL_ROWS));
+    this.codes = [...columns.codes, ...columns.derived].map(() => new Int32Array(INITIAL_ROWS));
     this.numbers = columns.numbers.map(() => new Float64Array(INITIAL_ROWS));
     this.hashes = columns.hashes.map(() => ({
       hi: new Int32Array(INITIAL_ROWS),
@@ -65,8 +70,12 @@ export class RowTable {
     for (let at = 0; at < rows.length; at++) this.part[from + at] = parts[rows[at] as number] as number;
     copyCodes(chunk, CODE.event, rows, this.event, from);
     copyCodes(chunk, CODE.retraction, rows, this.retraction, from);
-    for (const [at, column] of this.#columns.codes.entries())
+    const { codes, derived, loners } = this.#columns;
+    if (loners) standAlone(this.entity, this.event, from, this.count);
+    for (const [at, column] of codes.entries())
       copyCodes(chunk, column, rows, this.codes[at] as Int32Array, from);
+    for (const [at, write] of derived.entries())
+      write(chunk, rows, this.codes[codes.length + at] as Int32Array, from);
     for (const [at, column] of this.#columns.numbers.entries())
       copyNumbers(chunk.number(column), rows, this.numbers[at] as Float64Array, from);
     for (const [at, column] of this.#columns.hashes.entries())
@@ -109,6 +118,20 @@ export class RowTable {
     for (const [at, column] of this.numbers.entries())
       this.numbers[at] = grown(column, new Float64Array(room));
   }
+}
+
+/** Rows without an entity become one of their event. */
+function standAlone({ hi, lo }: RowHashes, event: Int32Array, from: number, to: number): void {
+  for (let at = from; at < to; at++) {
+    if (hi[at] !== 0 || lo[at] !== 0) continue;
+    hi[at] = lonerHash(event[at] as number);
+    lo[at] = event[at] as number;
+  }
+}
+
+/** Spreads events without an entity over the buckets and shares of entities. */
+export function lonerHash(event: number): number {
+  return Math.imul(event | 1, 0x9e3779b1);
 }
 
 function grown<T extends Int32Array | Uint32Array | Float64Array | Uint8Array>(from: T, to: T): T {

@@ -1,7 +1,12 @@
-import type { Dictionary } from '../../engine/index.ts';
 import { DAY_MS, formatUtc, QueryError } from '../query/index.ts';
 import { DayRates, type RatesByCurrency } from './day-rates.ts';
 import { FractionSum } from './rounding.ts';
+
+/** Names currencies by codes: a dictionary is one. */
+export interface CurrencyNames {
+  textOf(code: number): string;
+  find(text: string): number;
+}
 
 /**
  * Adds up the money of rows, one sum at a time, in minor units: as it is where all of it is in one currency, else
@@ -10,18 +15,14 @@ import { FractionSum } from './rounding.ts';
  */
 export class RowMoney {
   readonly #target: string | undefined;
-  readonly #dictionary: Pick<Dictionary, 'textOf' | 'find'>;
+  readonly #dictionary: CurrencyNames;
   readonly #rates: DayRates;
   /** Codes of the currencies that are not converted; more than one without a target is refused. */
   #own = -1;
   #sum = 0;
   #converted: FractionSum | undefined;
 
-  constructor(
-    target: string | undefined,
-    rates: RatesByCurrency,
-    dictionary: Pick<Dictionary, 'textOf' | 'find'>,
-  ) {
+  constructor(target: string | undefined, rates: RatesByCurrency, dictionary: CurrencyNames) {
     this.#target = target;
     this.#rates = new DayRates(rates);
     this.#dictionary = dictionary;

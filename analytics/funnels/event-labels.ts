@@ -69,15 +69,3 @@ export class EventLabels {
     }
   }
 }
-
-/** Takes events that were taken back out of those of one entity, which are sorted; returns how many are left. */
-export function netEvents(events: Float64Array, count: number): number {
-  let kept = 0;
-  for (let at = 0; at < count; at++) {
-    const event = events[at] as number;
-    if (event % 2 === 0) events[kept++] = event;
-    else if (kept > 0 && events[kept - 1] === event - 1) kept--;
-    else throw new Error('a retraction takes back a row that the log has');
-  }
-  return kept;
-}

@@ -25,12 +25,22 @@ export function stepNames({ steps }: Pick<FunnelQuery, 'steps'>): string[] {
   return steps.map(({ name, event }) => name ?? event);
 }
 
-/** The members of the answer. */
-export function funnelBody(groups: readonly GroupCounts[], shown: Shown): Readonly<Record<string, unknown>> {
-  const { query } = shown;
-  const { funnel, order, entry, ties, window, entity, group_by } = query;
-  const total = groupCounts('', query.steps.length);
+/** All groups as one. */
+export function totalOf(groups: readonly GroupCounts[], steps: number): GroupCounts {
+  const [only] = groups;
+  if (only !== undefined && groups.length === 1) return only;
+  const total = groupCounts('', steps);
   for (const group of groups) addGroup(total, group);
+  return total;
+}
+
+/** The members of the answer; `total` is of all groups. */
+export function funnelBody(
+  groups: readonly GroupCounts[],
+  total: GroupCounts,
+  shown: Shown,
+): Readonly<Record<string, unknown>> {
+  const { funnel, order, entry, ties, window, entity, group_by } = shown.query;
   return {
     ...(funnel === undefined ? {} : { funnel_id: funnel.id, name: funnel.name }),
     ...{ order, entry, ties, window, entity },
@@ -40,10 +50,8 @@ export function funnelBody(groups: readonly GroupCounts[], shown: Shown): Readon
 }
 
 /** Where percentiles are estimates. */
-export function approximateTimes(groups: readonly GroupCounts[]): string[] {
-  const total = groupCounts('', groups[0]?.times.length ?? 0);
-  for (const group of groups) addGroup(total, group);
-  const isExact = total.times.every(({ isExact: own }) => own);
+export function approximateTimes({ times }: GroupCounts): string[] {
+  const isExact = times.every(({ isExact: own }) => own);
   return isExact ? [] : [`times between steps: within ${100 * SKETCH_RELATIVE_ERROR} % (DDSketch)`];
 }
 

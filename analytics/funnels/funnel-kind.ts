@@ -8,7 +8,7 @@ import {
   type QuerySettings,
   settingsOf,
 } from '../query-head/index.ts';
-import { approximateTimes, funnelBody } from './funnel-body.ts';
+import { approximateTimes, funnelBody, totalOf } from './funnel-body.ts';
 import { FunnelCounter, joinCounts } from './funnel-counts.ts';
 import { type FunnelShared, planFunnel, visitFunnel } from './funnel-scan.ts';
 import { adhocFunnelSchemaOf, type FunnelQuery, windowMs } from './funnel-schema.ts';
@@ -53,10 +53,12 @@ export function funnelKind(
       const { query, header, query_id, watermark_ms } = shared;
       const groups = joinCounts(bytes, query.steps.length);
       const buckets = trendOf(query);
-      const approximate = approximateTimes(groups);
+      const total = totalOf(groups, query.steps.length);
+      const approximate = approximateTimes(total);
+      const shown = { query, buckets, watermark_ms, window_ms: windowMs(query.window) };
       return {
         ...{ query_id, header, source },
-        body: funnelBody(groups, { query, buckets, watermark_ms, window_ms: windowMs(query.window) }),
+        body: funnelBody(groups, total, shown),
         ...(approximate.length === 0 ? {} : { approximate }),
         ...(query.explain === true ? { explain } : {}),
       };

@@ -18,12 +18,13 @@ import {
   type QuerySettings,
   type StreamPosition,
 } from '../query-head/index.ts';
-import { EventLabels, MAX_LABEL_BITS, netEvents } from './event-labels.ts';
+import { EventLabels, MAX_LABEL_BITS } from './event-labels.ts';
 import { ENTITY_HASH, type FunnelPlace, FunnelRows } from './funnel-events.ts';
 import { type FunnelPlan, funnelPlan } from './funnel-plan.ts';
 import type { FunnelQuery } from './funnel-schema.ts';
 import { rowTests, testBits } from './funnel-tests.ts';
 import { LabelAttempts } from './label-attempts.ts';
+import { OrderedAttempts } from './ordered-attempts.ts';
 
 /** What the parts of a plan share. Plain data. */
 export interface FunnelShared<Q extends FunnelQuery = FunnelQuery> extends FamilyShared<Q> {
@@ -34,8 +35,9 @@ export interface FunnelShared<Q extends FunnelQuery = FunnelQuery> extends Famil
   readonly way: 'labels' | 'rows';
 }
 
-/** CPU of a row that is collected, ns: measured by `bench -- scan`. */
+/** CPU of rows, measured. Where each event becomes an object, as other than ordered funnels need it, it is more. */
 const LABEL_COST = { looked_ns: 8, taken_ns: 90, share: 0.5 } as const;
+const OBJECT_COST = { ...DEFAULT_COST, taken_ns: 600 } as const;
 
 export function planOfQuery(query: FunnelQuery): FunnelPlan {
   return funnelPlan(query, parseRange(query.start, query.end));
@@ -63,7 +65,9 @@ export function planFunnel<Q extends FunnelQuery>(
   if (!isFromStart && plan.request.start_ms > range.start_ms) throw behindRetention(plan.request.start_ms);
   const why = needsRows ? 'ids of entities are asked for' : whyRows(query, funnel);
   const way = why === undefined ? ('labels' as const) : ('rows' as const);
-  const parts = entityParts(plan, way === 'labels' ? LABEL_COST : DEFAULT_COST);
+  const isOrdered = OrderedAttempts.takes(funnel.rules, query.hold_constant);
+  const cost = isOrdered ? (way === 'labels' ? LABEL_COST : DEFAULT_COST) : OBJECT_COST;
+  const parts = entityParts(plan, cost);
   const shared: FunnelShared<Q> = {
     ...{ query, header, query_id, position, way },
     watermark_ms: sources.complete_until_ms,
@@ -153,7 +157,7 @@ export function visitFunnel(
   });
   const attempts = new LabelAttempts(plan, watermark_ms);
   events.visit((_hi, _lo, own, count) => {
-    const result = attempts.of(own, netEvents(own, count));
+    const result = attempts.of(own, count);
     if (result !== undefined) take(result, undefined);
   }, check);
   events.end();

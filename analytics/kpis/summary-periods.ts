@@ -1,4 +1,4 @@
-import { parseRange, QueryError, type TimeRange, type Zone } from '../query/index.ts';
+import { parseRange, QueryError, rangeBefore, type TimeRange, type Zone } from '../query/index.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -25,15 +25,5 @@ export function summaryPeriods(
     throw new QueryError('invalid_range', message, [{ path, message }]);
   }
   const current = parseRange(start, end);
-  return { current, previous: rangeBefore(current, zone) };
-}
-
-function rangeBefore({ start_ms, end_ms }: TimeRange, zone: Zone): TimeRange {
-  const first = zone.localDay(start_ms);
-  const last = zone.localDay(end_ms);
-  const wholeDays = zone.startOfDay(first) === start_ms && zone.startOfDay(last) === end_ms;
-  return {
-    start_ms: wholeDays ? zone.startOfDay(first - (last - first)) : start_ms - (end_ms - start_ms),
-    end_ms: start_ms,
-  };
+  return { current, previous: rangeBefore(current, 'previous_period', zone) };
 }

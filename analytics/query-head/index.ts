@@ -2,5 +2,6 @@ export * from './as-of.ts';
 export * from './family.ts';
 export * from './head-schema.ts';
 export * from './prepare-head.ts';
+export { type EventsBehind, provenanceOf } from './provenance.ts';
 export * from './query-id.ts';
 export * from './segment-sources.ts';

@@ -1,3 +1,4 @@
+export * from './compare.ts';
 export { minorUnitExponent } from './currency.ts';
 export { parseDecimal } from './decimal.ts';
 export * from './json-text.ts';

@@ -41,7 +41,11 @@ export class Zone {
    * first instant after the gap; where midnight comes twice, the first of them.
    */
   startOfDay(day: number): number {
-    const wall_ms = day * DAY_MS;
+    return this.instantOf(day * DAY_MS);
+  }
+
+  /** The instant of a wall clock's time, ms since 1970-01-01T00:00 there: after a gap, and the first of two. */
+  instantOf(wall_ms: number): number {
     // Offsets lie within ±26 h, and a gap moves the start by at most a day (Samoa, 2011-12-30).
     for (const { start_ms, end_ms, offset_ms } of this.regimes(wall_ms - 2 * DAY_MS, wall_ms + 3 * DAY_MS)) {
       const candidate = Math.max(start_ms, wall_ms - offset_ms);

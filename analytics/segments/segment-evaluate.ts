@@ -17,7 +17,7 @@ export const RULE_COLUMNS = { codes: [CODE.currency], numbers: [NUMBER.amount, N
 
 /** A customer without rows. */
 const NOBODY: Customer = {
-  table: new RowTable({ ...RULE_COLUMNS, hashes: [] }),
+  table: new RowTable({ ...RULE_COLUMNS, hashes: [], derived: [], loners: false }),
   ...{ order: new Uint32Array(0), from: 0, to: 0 },
 };
 

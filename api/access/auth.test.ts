@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { codeOf, startTestApi, TEST_NOW_MS, type TestApi } from '../fixture-api.ts';
-import { bootstrapAdminKey } from './key-ring.ts';
+import { bootstrapAdminKey } from './bootstrap.ts';
 
 let test: TestApi;
 let admin: string;
@@ -56,10 +56,10 @@ describe('authentication', () => {
 
 describe('roles', () => {
   it.each([
-    ['viewer', ['/kpis/summary', '/jobs', '/metrics', '/diagnostics'], ['/keys']],
+    ['viewer', ['/kpis/summary', '/jobs', '/diagnostics'], ['/keys']],
     ['analyst', ['/kpis/summary', '/jobs'], ['/keys']],
     ['ingest', ['/jobs', '/permissions/me'], ['/kpis/summary', '/keys', '/metrics', '/diagnostics']],
-    ['admin', ['/kpis/summary', '/jobs', '/keys', '/metrics', '/diagnostics', '/roles'], []],
+    ['admin', ['/kpis/summary', '/jobs', '/keys', '/diagnostics', '/roles'], []],
   ] as const)('%s reads what it may', async (role, allowed, forbidden) => {
     const key = await test.key(role);
     for (const path of allowed) expect((await test.send(path, { key })).status, path).toBe(200);

@@ -1,13 +1,14 @@
 import {
   ApiError,
+  allowsOn,
   DEFAULT_TENANT,
-  type Permission,
   type Principal,
-  roleAllows,
+  type RouteInfo,
   TENANT_PATTERN,
 } from '../http/index.ts';
 import { invalidCredentials, unauthorized } from './challenge.ts';
 import type { KeyRing } from './key-ring.ts';
+import type { Roles } from './roles.ts';
 import { looksLikeJwt, type TokenVerifier } from './token-verifier.ts';
 
 const BEARER = /^Bearer +(\S+)$/i;
@@ -18,6 +19,9 @@ export const ANONYMOUS: Principal = {
   key_id: 'anonymous',
   name: 'anonymous',
   role: 'viewer',
+  permissions: [],
+  scopes: [],
+  rate_limit: null,
   tenant: DEFAULT_TENANT,
   tenants: 'own',
   expires_at_ms: null,
@@ -26,12 +30,16 @@ export const ANONYMOUS: Principal = {
 /** What bearers are checked against. */
 export interface Credentials {
   readonly keys: KeyRing;
+  readonly roles: Roles;
   /** Undefined: tokens are not accepted. */
   readonly tokens: TokenVerifier | undefined;
 }
 
 /** Who sent the request, by its `Authorization` header; 401 when that is missing or not valid. */
-export async function authenticate({ keys, tokens }: Credentials, request: Request): Promise<Principal> {
+export async function authenticate(
+  { keys, roles, tokens }: Credentials,
+  request: Request,
+): Promise<Principal> {
   const header = request.headers.get('authorization');
   if (header === null) throw unauthorized('The request has no Authorization header.');
   const bearer = BEARER.exec(header.trim())?.[1];
@@ -40,8 +48,10 @@ export async function authenticate({ keys, tokens }: Credentials, request: Reque
   }
   // Keys first, whatever the bearer looks like: a preset key may have the form of a token, and the
   // comparison takes as long for any bearer.
-  const principal = keys.match(bearer);
-  if (principal !== undefined) return principal;
+  const holder = keys.match(bearer);
+  if (holder !== undefined) {
+    return { ...holder, permissions: roles.permissionsOf(holder.tenant, holder.role) };
+  }
   if (tokens !== undefined && looksLikeJwt(bearer)) return tokens.verify(bearer);
   throw invalidCredentials('unauthorized', 'The API key is not known.');
 }
@@ -73,11 +83,26 @@ export function tenantOf(principal: Principal, request: Request, path_tenant: st
   return tenant;
 }
 
-/** 403 unless the caller's role allows it. */
-export function requirePermission({ role }: Principal, permission: Permission): void {
-  if (roleAllows(role, permission)) return;
-  throw new ApiError(
-    'role_forbidden',
-    `The role "${role}" does not allow ${permission}. Use a key or token whose role does; GET /roles lists them.`,
-  );
+/** 403 unless the caller's role and scopes allow what the route does, to whom it does it. */
+export function requirePermission(principal: Principal, { permission, path, reach }: RouteInfo): void {
+  if (permission === 'none' || permission === 'any') return;
+  const { role, permissions } = principal;
+  if (!permissions.includes(permission)) {
+    throw new ApiError(
+      'role_forbidden',
+      `The role "${role}" does not allow ${permission}. Use a key or token whose role does; GET /roles lists them.`,
+    );
+  }
+  if (!allowsOn(principal, permission, path)) {
+    throw new ApiError(
+      'scope_forbidden',
+      `The scopes of this key do not have ${permission}. Use a key with that scope, or with none.`,
+    );
+  }
+  if (reach === 'installation' && principal.tenants !== '*') {
+    throw new ApiError(
+      'tenant_forbidden',
+      'This is about all tenants of the installation: it takes a key of all tenants (`tenants: "*"`).',
+    );
+  }
 }

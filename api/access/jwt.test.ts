@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fc } from '../../test/property.ts';
 import { codeOf, startTestApi, TEST_NOW_MS, type TestApi } from '../fixture-api.ts';
+import { bootstrapAdminKey } from './bootstrap.ts';
 import { claims, forged, HS256_ENV, hs256, SECRET } from './fixture-jwt.ts';
-import { bootstrapAdminKey } from './key-ring.ts';
 import { MAX_TOKEN_CHARS } from './token-verifier.ts';
 
 const NOW_S = TEST_NOW_MS / 1_000;
@@ -32,6 +32,8 @@ describe('a token signed with the secret', () => {
     expect(response.status).toBe(200);
     expect(await response.json()).toEqual({
       kind: 'jwt',
+      scopes: null,
+      rate_limit: { requests_per_s: 100_000, burst: 100_000 },
       key_id: 'jwt:https://id.example.com/|alice',
       name: 'alice',
       tenant: 'acme',

@@ -1,12 +1,21 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Logger } from 'pino';
-import { z } from 'zod';
 import type { Clock, KeyValueWrite, MetricSample } from '../../engine/index.ts';
 import { type BucketStatus, type KeyTrust, openSigned, signed, WatchedBucket } from '../../runtime/index.ts';
-import { ApiError, type ApiPorts, DEFAULT_TENANT, type Principal, ROLES, type Role } from '../http/index.ts';
+import { ApiError, type ApiPorts, DEFAULT_TENANT, type Principal } from '../http/index.ts';
 import { invalidCredentials } from './challenge.ts';
+import {
+  holderOf,
+  type KeyHolder,
+  type KeyRecord,
+  type NewKey,
+  reaches,
+  recordSchema,
+  unsignedSchema,
+  works,
+} from './key-record.ts';
 
-/** Keys that a tenant may have; the oldest revoked ones are forgotten to keep it. */
+/** Keys of its own that a tenant may have; the oldest revoked ones are forgotten to keep it. */
 export const MAX_KEYS_PER_TENANT = 1_000;
 /** Where keys lie in their bucket: `key.<id>`. */
 const PREFIX = 'key.';
@@ -14,37 +23,11 @@ const PREFIX = 'key.';
 export const PRESET_ID = 'preset';
 const TOKEN = /^mr_([0-9a-f]{16})_[0-9a-f]{48}$/;
 const MAX_TOKEN_CHARS = 1_024;
+/** The view of the service itself. */
+const ALL = { tenants: '*' } as const;
 
-const recordSchema = z.object({
-  id: z.string(),
-  name: z.string(),
-  tenant: z.string(),
-  role: z.enum(ROLES),
-  tenants: z.enum(['own', '*']),
-  created_at_ms: z.number(),
-  created_by: z.string(),
-  expires_at_ms: z.number().nullable(),
-  revoked_at_ms: z.number().nullable(),
-  salt: z.string(),
-  hash: z.string(),
-  /** One more with each change: an older one that is put back is known as such. */
-  version: z.number().int().min(1),
-});
-const unsignedSchema = recordSchema.omit({ version: true });
 /** Refused records that are logged; all are counted. */
 const MAX_LOGGED_REFUSALS = 100;
-
-/** A key as it is stored, with a signature: of the secret only a salted HMAC-SHA-256. */
-export type KeyRecord = z.infer<typeof recordSchema>;
-
-export interface NewKey {
-  readonly name: string;
-  readonly tenant: string;
-  readonly role: Role;
-  readonly tenants: 'own' | '*';
-  readonly expires_at_ms: number | null;
-  readonly created_by: string;
-}
 
 function hashOf(token: string, salt: string): Buffer {
   return createHmac('sha256', salt).update(token).digest();
@@ -70,9 +53,15 @@ export class KeyRing {
   /** Revisions of refused records, by the id they stand for: what the next change of the key replaces. */
   readonly #refused = new Map<string, number>();
   readonly #unsigned = new Map<string, { readonly value: unknown; readonly revision: number }>();
+  readonly #preset: string | undefined;
   #refusals = 0;
 
-  constructor({ keys: store, keyTrust, clock, log }: Pick<ApiPorts, 'keys' | 'keyTrust' | 'clock' | 'log'>) {
+  /** `preset`: the ADMIN_KEY of this process; the log says when another process takes its place. */
+  constructor(
+    { keys: store, keyTrust, clock, log }: Pick<ApiPorts, 'keys' | 'keyTrust' | 'clock' | 'log'>,
+    preset?: string,
+  ) {
+    this.#preset = preset;
     this.#trust = keyTrust;
     this.#clock = clock;
     this.#log = log;
@@ -156,7 +145,16 @@ export class KeyRing {
     this.#refused.delete(id);
     this.#unsigned.delete(id);
     this.#trust.known.raise(PREFIX + id, { version, ...(id === PRESET_ID ? { record } : {}) });
-    this.#keys.set(id, { record, hash: Buffer.from(record.hash, 'hex'), revision });
+    const before = this.#keys.get(id)?.hash;
+    const hash = Buffer.from(record.hash, 'hex');
+    this.#keys.set(id, { record, hash, revision });
+    const replaced = id === PRESET_ID && this.#preset !== undefined && before?.equals(hash) !== true;
+    if (replaced && !hash.equals(hashOf(this.#preset ?? '', record.salt))) {
+      this.#log.error(
+        'the ADMIN_KEY of this service works no longer: another process on this NATS has preset another one. ' +
+          'Give all the same ADMIN_KEY and start them again',
+      );
+    }
   }
 
   /**
@@ -184,7 +182,7 @@ export class KeyRing {
   }
 
   /** Whose key this is; undefined when it is no key. Throws 401 for one that works no longer. */
-  match(token: string): Principal | undefined {
+  match(token: string): KeyHolder | undefined {
     const id = TOKEN.exec(token)?.[1];
     const entry = (id === undefined ? undefined : this.#keys.get(id)) ?? this.#keys.get(PRESET_ID);
     const { salt } = entry?.record ?? NOBODY;
@@ -198,13 +196,12 @@ export class KeyRing {
     if (record.expires_at_ms !== null && record.expires_at_ms <= this.#clock.now()) {
       throw invalidCredentials('key_expired', 'This API key has expired. Use another one.');
     }
-    const { id: key_id, name, role, tenant, tenants, expires_at_ms } = record;
-    return { kind: 'api_key', key_id, name, role, tenant, tenants, expires_at_ms };
+    return holderOf(record);
   }
 
   /** Makes a key; `token` is told only here. */
   async create(key: NewKey): Promise<{ readonly record: KeyRecord; readonly token: string }> {
-    await this.#makeRoom(key.tenant);
+    await this.#makeRoom(key);
     const id = randomBytes(8).toString('hex');
     const token = `mr_${id}_${randomBytes(24).toString('hex')}`;
     const record = this.#recordOf(id, key, token, 1);
@@ -213,9 +210,9 @@ export class KeyRing {
     return { record, token };
   }
 
-  /** A tenant's oldest revoked key goes when there are too many. */
-  async #makeRoom(tenant: string): Promise<void> {
-    const keys = this.list(tenant);
+  /** A tenant's oldest revoked key goes when there are too many; those of all tenants count for themselves. */
+  async #makeRoom({ tenant, tenants }: NewKey): Promise<void> {
+    const keys = this.list(tenant, ALL).filter((key) => key.tenants === tenants && key.id !== PRESET_ID);
     if (keys.length < MAX_KEYS_PER_TENANT) return;
     const oldest = keys.find(({ revoked_at_ms }) => revoked_at_ms !== null);
     if (oldest === undefined) {
@@ -235,22 +232,42 @@ export class KeyRing {
   #recordOf(id: string, key: NewKey, token: string, version: number): KeyRecord {
     const salt = randomBytes(16).toString('hex');
     const hash = hashOf(token, salt).toString('hex');
-    return { ...key, id, created_at_ms: this.#clock.now(), revoked_at_ms: null, salt, hash, version };
+    const { scopes = null, rate_limit = null } = key;
+    const more = { scopes: scopes === null ? null : [...scopes], rate_limit };
+    return {
+      ...key,
+      ...more,
+      id,
+      created_at_ms: this.#clock.now(),
+      revoked_at_ms: null,
+      salt,
+      hash,
+      version,
+    };
   }
 
-  /** The keys of a tenant, oldest first. */
-  list(tenant: string): KeyRecord[] {
+  /** The keys of a tenant that the caller may know of, oldest first. */
+  list(tenant: string, caller: Pick<Principal, 'tenants'>): KeyRecord[] {
     return [...this.#keys.values()]
       .map(({ record }) => record)
-      .filter((record) => record.tenant === tenant)
+      .filter((record) => record.tenant === tenant && reaches(caller, record))
       .sort((a, b) => a.created_at_ms - b.created_at_ms || (a.id < b.id ? -1 : 1));
   }
 
-  /** Revokes a key of the tenant; doing so twice changes nothing. 404 when there is none. */
-  async revoke(tenant: string, id: string): Promise<KeyRecord> {
+  /** Whether a key that works has a role. */
+  hasRole(tenant: string, role: string): boolean {
+    const now_ms = this.#clock.now();
+    return this.list(tenant, ALL).some((key) => key.role === role && works(key, now_ms));
+  }
+
+  /**
+   * Revokes a key of the tenant; doing so twice changes nothing. 404 when there is none, or none that the caller
+   * may know of.
+   */
+  async revoke(tenant: string, id: string, caller: Pick<Principal, 'tenants'>): Promise<KeyRecord> {
     for (;;) {
       const entry = this.#keys.get(id);
-      if (entry === undefined || entry.record.tenant !== tenant) {
+      if (entry === undefined || entry.record.tenant !== tenant || !reaches(caller, entry.record)) {
         throw new ApiError('not_found', `There is no key with this id.`);
       }
       if (entry.record.revoked_at_ms !== null) return entry.record;
@@ -264,13 +281,19 @@ export class KeyRing {
    * Makes the preset key be `token`. The same token again changes nothing, so that a revoked key stays
    * revoked across restarts.
    */
-  async preset(token: string): Promise<boolean> {
+  async preset(
+    token: string,
+    key: NewKey,
+  ): Promise<{ readonly written: boolean; readonly before: KeyRecord | undefined; readonly now: KeyRecord }> {
     for (;;) {
       const known = this.#keys.get(PRESET_ID) ?? this.#remembered(PRESET_ID);
-      if (known !== undefined && timingSafeEqual(known.hash, hashOf(token, known.record.salt))) return false;
+      const before = known?.record;
+      if (known !== undefined && timingSafeEqual(known.hash, hashOf(token, known.record.salt))) {
+        return { written: false, before, now: known.record };
+      }
       const version = (known?.record.version ?? 0) + 1;
-      const record = this.#recordOf(PRESET_ID, { ...ADMIN, name: 'ADMIN_KEY' }, token, version);
-      if ((await this.#write(record, known?.revision ?? 0)).ok) return true;
+      const record = this.#recordOf(PRESET_ID, key, token, version);
+      if ((await this.#write(record, known?.revision ?? 0)).ok) return { written: true, before, now: record };
     }
   }
 
@@ -284,50 +307,8 @@ export class KeyRing {
   /** Whether anybody can administer the default tenant. */
   hasAdmin(): boolean {
     const now_ms = this.#clock.now();
-    return this.list(DEFAULT_TENANT).some(
-      ({ role, tenants, revoked_at_ms, expires_at_ms }) =>
-        role === 'admin' &&
-        tenants === '*' &&
-        revoked_at_ms === null &&
-        (expires_at_ms === null || expires_at_ms > now_ms),
+    return this.list(DEFAULT_TENANT, ALL).some(
+      (key) => key.role === 'admin' && key.scopes === null && key.tenants === '*' && works(key, now_ms),
     );
-  }
-}
-
-const ADMIN: NewKey = {
-  name: 'first admin key',
-  tenant: DEFAULT_TENANT,
-  role: 'admin',
-  tenants: '*',
-  expires_at_ms: null,
-  created_by: 'bootstrap',
-};
-
-/**
- * Makes sure that the tenant `default` has an admin key: the one that ADMIN_KEY presets, else a
- * generated one when there is none that works. A generated `key` is returned to be shown once.
- */
-export async function bootstrapAdminKey(
-  ports: Pick<ApiPorts, 'keys' | 'keyTrust' | 'clock' | 'log' | 'settings'>,
-): Promise<{ readonly created: boolean; readonly key?: string }> {
-  const ring = new KeyRing(ports);
-  await ring.open();
-  try {
-    if (ports.keyTrust.adoptUnsigned) await ring.adopt();
-    ports.keyTrust.known.begin();
-    const { adminKey } = ports.settings;
-    if (adminKey !== undefined) {
-      if (adminKey.length < 16) ports.log.warn('ADMIN_KEY is short: anybody may guess it');
-      const created = await ring.preset(adminKey);
-      if (!ring.hasAdmin()) {
-        ports.log.warn('the key that ADMIN_KEY names was revoked: set another one to have an admin key');
-      }
-      return { created };
-    }
-    if (ring.hasAdmin()) return { created: false };
-    const { token } = await ring.create(ADMIN);
-    return { created: true, key: token };
-  } finally {
-    await ring.close();
   }
 }

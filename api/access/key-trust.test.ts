@@ -6,11 +6,13 @@ import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { type KeyValueEntry, ManualClock } from '../../engine/index.ts';
 import { canonicalJson, type KeyTrust, openKeyTrust, openSigned, signed } from '../../runtime/index.ts';
 import { MemoryKeyValueStore } from '../fixture-memory.ts';
-import { bootstrapAdminKey, KeyRing } from './key-ring.ts';
+import { bootstrapAdminKey } from './bootstrap.ts';
+import { KeyRing } from './key-ring.ts';
 
 const clock = new ManualClock(1_000);
 const log = pino({ level: 'silent' });
 const ADMIN = { name: 'k', tenant: 'default', role: 'admin', tenants: '*', expires_at_ms: null } as const;
+const ALL = { tenants: '*' } as const;
 const NEW = { ...ADMIN, created_by: 'test' };
 
 let keys: MemoryKeyValueStore;
@@ -76,7 +78,7 @@ describe('records of API keys', () => {
     for (const each of [ring, await ringOf(keyTrust)]) {
       expect(each.match(forged)).toBeUndefined();
       expect(each.refusals).toBe(1);
-      expect(each.list('default')).toHaveLength(1);
+      expect(each.list('default', ALL)).toHaveLength(1);
     }
   });
 
@@ -86,7 +88,7 @@ describe('records of API keys', () => {
     const { value } = await entryOf(record.id);
     await putBack(record.id, { ...(value as object), role: 'admin' });
     expect(ring.match(token)).toMatchObject({ role: 'viewer' });
-    await ring.revoke('default', record.id);
+    await ring.revoke('default', record.id, ALL);
     expect(() => ring.match(token)).toThrow(expect.objectContaining({ code: 'key_revoked' }));
     const again = await ringOf();
     expect(() => again.match(token)).toThrow(expect.objectContaining({ code: 'key_revoked' }));
@@ -96,7 +98,7 @@ describe('records of API keys', () => {
     const ring = await ringOf();
     const { record, token } = await ring.create(NEW);
     const { value: before } = await entryOf(record.id);
-    await ring.revoke('default', record.id);
+    await ring.revoke('default', record.id, ALL);
     await putBack(record.id, before);
     expect(() => ring.match(token)).toThrow(expect.objectContaining({ code: 'key_revoked' }));
     const restarted = await ringOf();
@@ -113,7 +115,7 @@ describe('records of API keys', () => {
       bootstrapAdminKey({ keys, keyTrust: trust(), clock, log, settings });
     await start();
     const ring = await ringOf();
-    await ring.revoke('default', 'preset');
+    await ring.revoke('default', 'preset', ALL);
     await keys.delete('key.preset');
     expect(await start()).toEqual({ created: false });
     expect((await ringOf()).match('a'.repeat(20))).toBeUndefined();

@@ -2,7 +2,7 @@ import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import type { Logger } from 'pino';
 import type { Clock } from '../../engine/index.ts';
 import type { JwtSettings } from '../../runtime/index.ts';
-import { ApiError, type Principal, ROLES, TENANT_PATTERN } from '../http/index.ts';
+import { ApiError, type Principal, ROLE_RULES, ROLES, TENANT_PATTERN } from '../http/index.ts';
 import { invalidCredentials } from './challenge.ts';
 import { RemoteKeys } from './remote-keys.ts';
 
@@ -98,6 +98,9 @@ export class TokenVerifier {
       key_id: `jwt:${issuer}|${sub}`,
       name: sub,
       role,
+      permissions: ROLE_RULES[role].permissions,
+      scopes: null,
+      rate_limit: null,
       tenant,
       tenants: 'own',
       expires_at_ms: Math.floor(exp * 1_000),

@@ -13,7 +13,7 @@ import {
   type Route,
 } from '../http/index.ts';
 import type { HttpMetrics } from './http-metrics.ts';
-import type { RateLimiter } from './rate-limit.ts';
+import { type Quota, type RateLimiter, rateLimitHeaders, requireQuota } from './rate-limit.ts';
 
 /** Where the routes lie: the tenant of the caller or of `X-Tenant-ID`, and the tenant of the path. */
 export const BASES = ['/v1/order-analytics', '/v1/{tenantId}/order-analytics'] as const;
@@ -31,6 +31,7 @@ interface Variables {
   route: string;
   tenant: string;
   key_id: string;
+  quota: Quota;
 }
 export type App = Hono<{ Variables: Variables }>;
 type AppContext = Context<{ Variables: Variables }>;
@@ -70,6 +71,10 @@ function observe(ports: ApiPorts, metrics: HttpMetrics) {
     const ms = end(context.get('route'), method, status);
     context.header('X-Request-Id', request_id);
     context.header('X-Content-Type-Options', 'nosniff');
+    const quota = context.get('quota') as Quota | undefined;
+    for (const [name, text] of quota === undefined ? [] : Object.entries(rateLimitHeaders(quota))) {
+      context.header(name, text);
+    }
     // Probes and scrapers come every few seconds for ever.
     const level = QUIET_ROUTES.has(context.get('route')) && status < 400 ? 'debug' : 'info';
     ports.log[level](
@@ -97,10 +102,12 @@ async function serve(ports: ApiPorts, parts: AppParts, route: Route, context: Ap
   if (route.permission !== 'none') {
     principal = await authenticate(parts.credentials, request);
     context.set('key_id', principal.key_id);
-    parts.limiter.take(principal.key_id, ports.clock.now());
+    const quota = parts.limiter.take(principal.key_id, ports.clock.now(), principal.rate_limit ?? undefined);
+    context.set('quota', quota);
+    requireQuota(quota);
     tenant = tenantOf(principal, request, tenantId);
     context.set('tenant', tenant);
-    if (route.permission !== 'any') requirePermission(principal, route.permission);
+    requirePermission(principal, route);
   }
   const request_id = context.get('request_id');
   const memory = new BodyLease(parts.budget);

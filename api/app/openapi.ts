@@ -127,8 +127,10 @@ function pathOf(route: Route, base: string, index: number, problem: z.ZodType): 
   };
 }
 
-function permissionNote({ permission }: Route): string {
-  return permission === 'none' || permission === 'any' ? '' : `\n\nNeeds the permission \`${permission}\`.`;
+function permissionNote({ permission, reach }: Route): string {
+  if (permission === 'none' || permission === 'any') return '';
+  const whose = reach === 'installation' ? ', and a key of all tenants' : '';
+  return `\n\nNeeds the permission \`${permission}\`${whose}.`;
 }
 
 function paramsOf(route: Route, inPath: boolean): z.ZodObject | undefined {
@@ -223,7 +225,7 @@ function answerOf({
 /** Problems by status; where several share one, each is an example. */
 function problemsOf(route: Route, problem: z.ZodType): PathConfig['responses'] {
   const role: readonly ProblemCode[] =
-    route.permission === 'any' || route.permission === 'none' ? [] : ['role_forbidden'];
+    route.permission === 'any' || route.permission === 'none' ? [] : ['role_forbidden', 'scope_forbidden'];
   const codes = new Set([
     ...COMMON,
     ...(route.permission === 'none' ? [] : WITH_KEY),

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { type DefinitionKind, Definitions } from '../../runtime/index.ts';
-import { KeyRing } from '../access/index.ts';
+import { KeyRing, Roles } from '../access/index.ts';
 import { type App, buildApp, HttpMetrics, openApiDocument, RateLimiter } from '../app/index.ts';
 import { codeOf, startTestApi, type TestApi } from '../fixture-api.ts';
 import { BodyBudget, Cursors, type Role } from '../http/index.ts';
@@ -48,7 +48,7 @@ beforeAll(async () => {
   });
   const limiter = new RateLimiter({ requests_per_s: 10_000, burst: 10_000 });
   const parts = {
-    credentials: { keys: ring, tokens: undefined },
+    credentials: { keys: ring, roles: new Roles(), tokens: undefined },
     limiter,
     budget: new BodyBudget(1e6),
     metrics: new HttpMetrics(),

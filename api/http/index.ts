@@ -48,6 +48,7 @@ export {
   JSON_MAX_BYTES,
   type RawCall,
   type Route,
+  type RouteInfo,
   readWithin,
   route,
 } from './route.ts';

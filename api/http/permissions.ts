@@ -2,6 +2,7 @@
 export const PERMISSIONS = [
   'events:write',
   'events:read',
+  'events:unmasked',
   'kpis:read',
   'exports:create',
   'definitions:read',
@@ -9,12 +10,17 @@ export const PERMISSIONS = [
   'settings:write',
   'jobs:read',
   'jobs:cancel',
+  'jobs:manage',
   'backfills:create',
   'keys:manage',
+  'roles:manage',
   'metrics:read',
   'diagnostics:read',
 ] as const;
 export type Permission = (typeof PERMISSIONS)[number];
+
+/** Who may give rights to others: of the role `admin` only, so that no role can widen itself. */
+export const RESERVED_PERMISSIONS: readonly Permission[] = ['keys:manage', 'roles:manage'];
 
 export const ROLES = ['viewer', 'analyst', 'admin', 'ingest'] as const;
 export type Role = (typeof ROLES)[number];
@@ -33,7 +39,7 @@ const READ = [
   'diagnostics:read',
 ] as const;
 
-/** The one place that says which role allows what. */
+/** The one place that says what the roles that are always there allow. */
 export const ROLE_RULES: Readonly<Record<Role, RoleRules>> = {
   viewer: { summary: 'Reads analytics', permissions: READ },
   analyst: {
@@ -47,8 +53,31 @@ export const ROLE_RULES: Readonly<Record<Role, RoleRules>> = {
   },
 };
 
-export function roleAllows(role: Role, permission: Permission): boolean {
-  return ROLE_RULES[role].permissions.includes(permission);
+/** Whether a name is that of a role which every tenant has. */
+export const isBuiltInRole = (name: string): name is Role => ROLES.some((role) => role === name);
+
+/** Whether a caller may do something, wherever: its role allows it and its scopes do not leave it out. */
+export function allows({ permissions, scopes }: Principal, permission: Permission): boolean {
+  return permissions.includes(permission) && (scopes === null || scopes.includes(permission));
+}
+
+/** Whether a caller may do it on a path: one of its scopes may be of the path's family only. */
+export function allowsOn(principal: Principal, permission: Permission, path: string): boolean {
+  if (allows(principal, permission)) return true;
+  const { permissions, scopes } = principal;
+  return permissions.includes(permission) && (scopes?.includes(familyScope(permission, path)) ?? false);
+}
+
+/** `kpis:read` on `/cohorts/{id}` as a scope of that family of paths: `cohorts:read`. */
+export function familyScope(permission: Permission, path: string): string {
+  const [, family = ''] = path.split('/');
+  return `${family}:${permission.slice(permission.indexOf(':') + 1)}`;
+}
+
+/** Requests that a caller may send: `burst` at once, `requests_per_s` sustained. */
+export interface RateLimit {
+  readonly requests_per_s: number;
+  readonly burst: number;
 }
 
 /** A tenant's name: one token of a NATS subject. */
@@ -62,7 +91,14 @@ export interface Principal {
   /** An API key's id, a token's `jwt:<issuer>|<subject>`: limits, jobs and logs go by it. */
   readonly key_id: string;
   readonly name: string;
-  readonly role: Role;
+  /** One of `ROLES` or of the tenant's own. */
+  readonly role: string;
+  /** What the role allows. */
+  readonly permissions: readonly Permission[];
+  /** What of it the caller may do: permissions, or such of a family of paths; null: all of it. */
+  readonly scopes: readonly string[] | null;
+  /** null: that of the installation. */
+  readonly rate_limit: RateLimit | null;
   readonly tenant: string;
   /** `*`: may name any tenant. */
   readonly tenants: 'own' | '*';

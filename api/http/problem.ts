@@ -14,6 +14,7 @@ export const PROBLEMS = {
   token_invalid: [401, 'The token is not valid'],
   token_expired: [401, 'The token has expired'],
   role_forbidden: [403, 'The role does not allow this'],
+  scope_forbidden: [403, 'The scopes of the key do not allow this'],
   tenant_forbidden: [403, 'The key or token does not belong to this tenant'],
   field_masked: [403, 'The role does not see this'],
   link_invalid: [403, 'The link is not valid'],

@@ -72,6 +72,8 @@ export interface RouteInfo {
   readonly description?: string;
   /** What the caller's role has to allow; `any`: every caller that is known; `none`: anybody. */
   readonly permission: Permission | 'any' | 'none';
+  /** It is about the installation and not one tenant: for callers of all tenants only. */
+  readonly reach?: 'installation';
   /** A body that the handler reads itself, for the documentation. */
   readonly raw_body?: DocumentedBody;
   /** Media types of a JSON body; default: `application/json`. */

@@ -1,5 +1,5 @@
 import { type Condition, exactJsonText, parseExact, parsePath } from '../../../analytics/index.ts';
-import { ApiError, type Principal } from '../../http/index.ts';
+import { ApiError, allows, type Principal } from '../../http/index.ts';
 
 /** What an answer shows instead of a value that is masked. */
 export const MASK = '***';
@@ -64,9 +64,9 @@ export class PiiMask {
   }
 }
 
-/** The mask of a caller: none for who administers. */
-export function maskFor({ role }: Pick<Principal, 'role'>, fields: readonly string[] | undefined): PiiMask {
-  return new PiiMask(role === 'admin' ? [] : (fields ?? []));
+/** The mask of a caller: none for who may see everything. */
+export function maskFor(principal: Principal, fields: readonly string[] | undefined): PiiMask {
+  return new PiiMask(allows(principal, 'events:unmasked') ? [] : (fields ?? []));
 }
 
 const masked = (why: string): ApiError =>

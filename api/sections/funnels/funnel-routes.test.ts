@@ -145,6 +145,29 @@ describe('funnels', () => {
     expect(plan).toMatchObject({ dry_run: true, plan: { way: 'rows', why: 'group_by' } });
   });
 
+  it('are answered for every example of their documentation, in the documented form', async () => {
+    const made = await test.send('/funnels', { key, json: { name: 'stored', ...STEPS } });
+    const { id } = (await made.json()) as { id: string };
+    const routes = test.api.routes.filter(({ tag, method }) => tag === 'Funnels' && method !== 'DELETE');
+    expect(routes).toHaveLength(8);
+    for (const { path, method, body_examples, answers } of routes) {
+      const bodies = method === 'GET' ? [undefined] : Object.values(body_examples ?? {});
+      for (const [at, example] of bodies.entries()) {
+        const named = example?.value as object | undefined;
+        // A name is given once.
+        const json = named !== undefined && 'name' in named ? { ...named, name: `${path} ${at}` } : named;
+        const init = json === undefined ? { key } : { method, key, json };
+        const response = await test.send(path.replace('{id}', id), init);
+        expect([200, 201], `${method} ${path}`).toContain(response.status);
+        const schema = answers[response.status as 200]?.schema;
+        expect(schema?.safeParse(await response.json()).error, `${method} ${path}`).toBeUndefined();
+        const documented = answers[200]?.example;
+        if (documented !== undefined && path.includes('adhoc'))
+          expect(schema?.safeParse(documented).error).toBeUndefined();
+      }
+    }
+  });
+
   it('that say nothing are refused', async () => {
     const bad = { ...STEPS, ...RANGE, attribution: 'step_9', group_by: ['channel'] };
     expect(await codeOf(await test.send('/funnels/adhoc', { key, json: bad }))).toBe('validation_failed');

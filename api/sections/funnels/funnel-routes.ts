@@ -11,7 +11,7 @@ import { type AnswerParts, analyticsOf, queryRoute } from '../../answers/index.t
 import { definitionRoutes } from '../../definitions/index.ts';
 import { ApiError, type Cursors, type ProblemCode, type Route } from '../../http/index.ts';
 import { entitiesRoute } from './entities-route.ts';
-import { funnelAnswer } from './funnel-schemas.ts';
+import { FUNNEL_EXAMPLE, funnelAnswer } from './funnel-schemas.ts';
 
 /** Stored funnels. */
 export function funnelDefinitionKind(custom: readonly string[]): DefinitionKind<FunnelCriteria> {
@@ -47,6 +47,7 @@ export function funnelRoutes(
     permission: 'kpis:read',
     kind: queries.funnel,
     answer: funnelAnswer,
+    example: FUNNEL_EXAMPLE,
     tag: 'Funnels',
   } as const;
   return [

@@ -111,3 +111,34 @@ export const entitiesAnswer = z.object({
   explain: z.looseObject({}).optional(),
   meta: metaSchema,
 });
+
+const between = { p50: 600, p90: 1_800, p99: 1_800 };
+
+/** The spec's funnel, answered. */
+export const FUNNEL_EXAMPLE = {
+  query_id: 'q_KnrgUwEuj5aOBkVWRU5UUwEwCQ',
+  funnel_id: 'funnel_01J4ZQ8W6N3V5T7R9P1M3K5H7F',
+  name: 'checkout',
+  ...{ order: 'ordered', entry: 'latest', ties: 'convert', window: '7d', entity: 'customer_id' },
+  ...{ entered: 10_000, converted: 2_200, in_progress: 300, dropped: 7_500, conversion: 22 },
+  steps: [
+    {
+      ...{ name: 'visit', event: 'visit', count: 10_000, conversion_from_first: 100 },
+      ...{ in_progress: 300, dropped: 7_500 },
+    },
+    {
+      ...{ name: 'cart', event: 'add_to_cart', count: 2_200, conversion_from_prev: 22 },
+      ...{ conversion_from_first: 22, in_progress: 0, dropped: 0 },
+    },
+  ],
+  dropoffs: [{ from: 'visit', to: 'cart', count: 7_800, in_progress: 300, dropped: 7_500 }],
+  time_to_convert_histogram: between,
+  time_between_steps: [{ from: 'visit', to: 'cart', ...between }],
+  calculated_at: '2025-09-01T12:00:00.000Z',
+  meta: {
+    ...{ generation: 1, position: { EVENTS: { 0: 18_234 } }, watermark: '2025-08-31T12:00:00Z' },
+    ...{ complete_until: '2025-08-31T12:00:00Z', staleness_ms: 0, lag_messages: 0, late_events: 0 },
+    ...{ source: 'scan', approximate: [], timezone: 'UTC', granularity: 'total', warnings: [] },
+    resolved_range: { start: '2025-08-01T00:00:00Z', end: '2025-09-01T00:00:00Z' },
+  },
+};

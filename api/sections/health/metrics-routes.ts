@@ -42,6 +42,7 @@ export function metricsRoutes(
       description:
         'Prometheus text by default, JSON for `Accept: application/json`. docs/metrics.md lists them. The numbers are of the process, over all tenants.',
       permission: 'metrics:read',
+      reach: 'installation',
       answers: {
         200: {
           description: 'The metrics',

@@ -48,6 +48,7 @@ export function backfillRoutes(making: JobMaking, port: BackfillPort | undefined
         'has caught up; answers go on meanwhile. The state is one: all metrics and dimensions of all time are built, ' +
         'whatever the range names. A build that a restart interrupts begins anew.',
       permission: 'backfills:create',
+      reach: 'installation',
       body,
       body_examples: { august: { summary: 'A month', value: EXAMPLE } },
       idempotent: true,

@@ -18,7 +18,7 @@ let admin: string;
 
 async function start(env: Readonly<Record<string, string>> = {}, backfill?: BackfillPort): Promise<void> {
   test = await startTestApi({ PORT: '0', ...env }, backfill);
-  admin = await test.key('admin');
+  admin = await test.key('admin', { tenants: '*' });
 }
 beforeEach(() => start());
 afterEach(async () => {

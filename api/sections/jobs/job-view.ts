@@ -1,13 +1,6 @@
 import { z } from 'zod';
 import { JOB_LANES, JOB_STATUSES, type JobItemError, type JobRecord } from '../../../runtime/index.ts';
-import {
-  ApiError,
-  type Principal,
-  roleAllows,
-  timestamp,
-  timeText,
-  timeTextOrNull,
-} from '../../http/index.ts';
+import { ApiError, allows, type Principal, timestamp, timeText, timeTextOrNull } from '../../http/index.ts';
 
 const progressSchema = z
   .looseObject({
@@ -117,19 +110,25 @@ export function jobLocation(base: string, job_id: string): string {
   return `${base}/jobs/${job_id}`;
 }
 
-/** A key that only writes events sees the jobs that it started, and no others. */
-export function maySee({ role, key_id }: Principal, { created_by }: JobRecord): boolean {
-  return role !== 'ingest' || created_by === key_id;
+/** A role that reads no numbers, such as one that only writes events, sees the jobs that its key started. */
+export function maySee({ permissions, key_id }: Principal, { created_by }: JobRecord): boolean {
+  return permissions.includes('kpis:read') || created_by === key_id;
 }
 
 /** Only an admin changes what others have started. */
-export function requireOwn({ role, key_id }: Principal, { created_by }: JobRecord): void {
-  if (role === 'admin' || created_by === key_id) return;
+export function requireOwn(principal: Principal, { created_by, lane }: JobRecord): void {
+  if (lane === 'backfill' && principal.tenants !== '*') {
+    throw new ApiError(
+      'tenant_forbidden',
+      'A backfill is of all tenants: only a key of all tenants changes it.',
+    );
+  }
+  if (created_by === principal.key_id || allows(principal, 'jobs:manage')) return;
   throw new ApiError('role_forbidden', 'The job was started with another key: only an admin may change it.');
 }
 
 /** What an export or a query has written goes to those who may make one. */
-export function requireReader({ role, key_id }: Principal, { created_by }: JobRecord): void {
-  if (created_by === key_id || roleAllows(role, 'exports:create')) return;
+export function requireReader(principal: Principal, { created_by }: JobRecord): void {
+  if (created_by === principal.key_id || allows(principal, 'exports:create')) return;
   throw new ApiError('role_forbidden', 'Files of jobs are for the roles that may make exports.');
 }

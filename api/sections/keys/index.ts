@@ -1,1 +1,2 @@
-export * from './key-routes.ts';
+export { keyRoutes } from './key-routes.ts';
+export * from './role-routes.ts';

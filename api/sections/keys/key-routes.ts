@@ -1,27 +1,34 @@
 import { z } from 'zod';
 import { parseEventTime } from '../../../analytics/index.ts';
 import type { Clock } from '../../../engine/index.ts';
-import type { KeyRecord, KeyRing } from '../../access/index.ts';
+import type { KeyRecord, KeyRing, Roles } from '../../access/index.ts';
 import {
   ApiError,
   type Cursors,
   listQuery,
-  PERMISSIONS,
+  type Principal,
   pageOf,
-  ROLE_RULES,
-  ROLES,
+  type RateLimit,
   type Route,
   route,
+  TENANT_PATTERN,
   timestamp,
   timeText,
   timeTextOrNull,
 } from '../../http/index.ts';
 
+export const rateLimitSchema = z.object({
+  requests_per_s: z.number().describe('Requests a second, sustained'),
+  burst: z.int().describe('Requests at once'),
+});
+
 const keySchema = z.object({
   id: z.string(),
   name: z.string(),
   tenant: z.string(),
-  role: z.enum(ROLES),
+  role: z.string().describe('A built-in role or one of the tenant’s own'),
+  scopes: z.array(z.string()).nullable().describe('What of the role it may do; null: all of it'),
+  rate_limit: rateLimitSchema.nullable().describe('Its own; null: that of the installation'),
   tenants: z.enum(['own', '*']).describe('`*`: may name any tenant'),
   status: z.enum(['active', 'expired', 'revoked']),
   created_at: timestamp('When it was made'),
@@ -30,9 +37,34 @@ const keySchema = z.object({
   revoked_at: z.string().nullable(),
 });
 
+/** Scopes of one key. */
+const MAX_SCOPES = 200;
+
 const newKeySchema = z.strictObject({
   name: z.string().min(1).max(128).describe('What it is for'),
-  role: z.enum(ROLES),
+  role: z.string().min(1).max(64).describe('`viewer`, `analyst`, `admin`, `ingest`, or one of your own'),
+  scopes: z
+    .array(z.string().min(1).max(128))
+    .min(1)
+    .max(MAX_SCOPES)
+    .refine((all) => new Set(all).size === all.length, 'names one twice')
+    .optional()
+    .describe(
+      'What of the role the key may do: permissions such as `kpis:read`, or such of one family of paths, as ' +
+        '`cohorts:read` for what needs `kpis:read` below /cohorts. Without it: all of the role',
+    ),
+  rate_limit: z
+    .strictObject({
+      requests_per_s: z.number().min(0.001).max(1_000_000).describe('Requests a second, sustained'),
+      burst: z.int().min(1).max(1_000_000).optional().describe('Requests at once; default: of two seconds'),
+    })
+    .optional()
+    .describe('A limit of its own; at most that of who makes it, unless that is a key of all tenants'),
+  tenant: z
+    .string()
+    .regex(TENANT_PATTERN, 'is 1 to 64 letters, digits, _ and -, a letter or digit first')
+    .optional()
+    .describe('The tenant of the key; default: that of the request'),
   expires_at: z.string().max(64).optional().describe('RFC 3339 with offset; never without it'),
   tenants: z.enum(['own', '*']).default('own').describe('`*` only with a key that has it itself'),
 });
@@ -42,6 +74,8 @@ const KEY = {
   name: 'checkout service',
   tenant: 'default',
   role: 'ingest',
+  scopes: null,
+  rate_limit: null,
   tenants: 'own',
   status: 'active',
   created_at: '2025-08-01T12:00:00.000Z',
@@ -52,13 +86,16 @@ const KEY = {
 
 /** A key as callers see it: nothing of the secret. */
 function keyView(record: KeyRecord, now_ms: number): z.input<typeof keySchema> {
-  const { id, name, tenant, role, tenants, created_by, expires_at_ms, revoked_at_ms } = record;
+  const { id, name, tenant, role, scopes, rate_limit, tenants, created_by, expires_at_ms, revoked_at_ms } =
+    record;
   const expired = expires_at_ms !== null && expires_at_ms <= now_ms;
   return {
     id,
     name,
     tenant,
     role,
+    scopes,
+    rate_limit,
     tenants,
     status: revoked_at_ms !== null ? 'revoked' : expired ? 'expired' : 'active',
     created_at: timeText(record.created_at_ms),
@@ -79,8 +116,68 @@ function expiryOf(text: string | undefined, now_ms: number): number | null {
   });
 }
 
-/** Section 14: keys, roles and what the caller may do. */
-export function keyRoutes(keys: KeyRing, cursors: Cursors, clock: Clock): readonly Route[] {
+const invalidMember = (path: string, message: string): ApiError =>
+  new ApiError('validation_failed', `${path} ${message}.`, { errors: [{ path, message }] });
+
+type NewKeyBody = z.output<typeof newKeySchema>;
+
+/** The tenant that a key is to be of. */
+function tenantFor({ tenant: asked }: NewKeyBody, principal: Principal, tenant: string): string {
+  if (asked === undefined || asked === tenant || principal.tenants === '*') return asked ?? tenant;
+  throw new ApiError('tenant_forbidden', 'Only a key for all tenants can make one of another tenant.');
+}
+
+/** What the new key may do, which is no more than what its maker may. */
+function scopesFor(
+  body: NewKeyBody,
+  principal: Principal,
+  known: readonly string[],
+): readonly string[] | null {
+  const { scopes = null } = body;
+  const wrong = scopes?.find((scope) => !known.includes(scope));
+  if (wrong !== undefined) {
+    const some = known.length === 0 ? 'The role has none.' : `It has ${known.join(', ')}.`;
+    throw invalidMember('scopes', `has "${wrong}", which the role "${body.role}" does not have. ${some}`);
+  }
+  const { scopes: own } = principal;
+  if (own === null || scopes?.every((scope) => own.includes(scope)) === true) return scopes;
+  throw new ApiError(
+    'scope_forbidden',
+    `A key with scopes makes only keys with some of them as \`scopes\`: ${own.join(', ')}.`,
+  );
+}
+
+function limitFor(
+  { rate_limit }: NewKeyBody,
+  { tenants, rate_limit: own }: Principal,
+  usual: RateLimit,
+): RateLimit | null {
+  if (rate_limit === undefined) return tenants === '*' ? null : own;
+  const { requests_per_s } = rate_limit;
+  const limit = { requests_per_s, burst: rate_limit.burst ?? Math.max(1, Math.floor(2 * requests_per_s)) };
+  const most = own ?? usual;
+  const isMore = limit.requests_per_s > most.requests_per_s || limit.burst > most.burst;
+  if (!isMore || tenants === '*') return limit;
+  throw invalidMember(
+    'rate_limit',
+    `is at most ${most.requests_per_s} a second and ${most.burst} at once here`,
+  );
+}
+
+export interface KeyParts {
+  readonly keys: KeyRing;
+  readonly roles: Roles;
+  readonly cursors: Cursors;
+  readonly clock: Clock;
+  /** Of keys that have no limit of their own. */
+  readonly limit: RateLimit;
+  /** The scopes that there are of a role's permissions. */
+  scopesOf(permissions: readonly string[]): readonly string[];
+}
+
+/** Section 14: keys. */
+export function keyRoutes(parts: KeyParts): readonly Route[] {
+  const { keys, roles, cursors, clock } = parts;
   return [
     route({
       id: 'listKeys',
@@ -88,6 +185,7 @@ export function keyRoutes(keys: KeyRing, cursors: Cursors, clock: Clock): readon
       path: '/keys',
       tag: 'Access',
       summary: 'List the API keys of the tenant, oldest first',
+      description: 'Keys of all tenants are shown to those of all tenants only.',
       permission: 'keys:manage',
       query: z.strictObject(listQuery),
       answers: {
@@ -98,10 +196,10 @@ export function keyRoutes(keys: KeyRing, cursors: Cursors, clock: Clock): readon
         },
       },
       problems: ['invalid_cursor', 'cursor_mismatch'],
-      handle: ({ tenant, query }) => {
+      handle: ({ tenant, principal, query }) => {
         const sortKey = (key: KeyRecord): readonly [number, string] => [key.created_at_ms, key.id];
-        const filter = { list: 'keys', tenant };
-        const { items, next_cursor } = pageOf(cursors, keys.list(tenant), sortKey, filter, query);
+        const filter = { list: 'keys', tenant, tenants: principal.tenants };
+        const { items, next_cursor } = pageOf(cursors, keys.list(tenant, principal), sortKey, filter, query);
         const now_ms = clock.now();
         return { status: 200, json: { keys: items.map((key) => keyView(key, now_ms)), next_cursor } };
       },
@@ -117,6 +215,16 @@ export function keyRoutes(keys: KeyRing, cursors: Cursors, clock: Clock): readon
       body: newKeySchema,
       body_examples: {
         ingest: { summary: 'A key that writes events', value: { name: 'checkout service', role: 'ingest' } },
+        scoped: {
+          summary: 'A key of a board, until the end of the decade',
+          value: {
+            name: 'sales board',
+            role: 'viewer',
+            scopes: ['kpis:read', 'metrics-catalog:read'],
+            rate_limit: { requests_per_s: 5, burst: 20 },
+            expires_at: '2029-12-31T00:00:00Z',
+          },
+        },
       },
       answers: {
         201: {
@@ -129,6 +237,9 @@ export function keyRoutes(keys: KeyRing, cursors: Cursors, clock: Clock): readon
       problems: [
         'malformed_json',
         'malformed_body',
+        'json_too_deep',
+        'unsupported_encoding',
+        'too_busy',
         'unsupported_media_type',
         'body_too_large',
         'too_many_keys',
@@ -136,13 +247,19 @@ export function keyRoutes(keys: KeyRing, cursors: Cursors, clock: Clock): readon
       ],
       handle: async ({ tenant, principal, body, base }) => {
         const { name, role, tenants } = body;
+        const owner = tenantFor(body, principal, tenant);
         if (tenants === '*' && principal.tenants !== '*') {
           throw new ApiError('tenant_forbidden', 'Only a key for all tenants can make another one.');
         }
         const now_ms = clock.now();
         const expires_at_ms = expiryOf(body.expires_at, now_ms);
-        const created_by = principal.key_id;
-        const made = await keys.create({ name, tenant, role, tenants, expires_at_ms, created_by });
+        if (!roles.has(owner, role))
+          throw invalidMember('role', 'is none of the tenant: GET /roles lists them');
+        const made = await keys.create({
+          ...{ name, tenant: owner, role, tenants, expires_at_ms, created_by: principal.key_id },
+          scopes: scopesFor(body, principal, parts.scopesOf(roles.permissionsOf(owner, role))),
+          rate_limit: limitFor(body, principal, parts.limit),
+        });
         return {
           status: 201,
           headers: { Location: `${base}/keys/${made.record.id}` },
@@ -156,76 +273,16 @@ export function keyRoutes(keys: KeyRing, cursors: Cursors, clock: Clock): readon
       path: '/keys/{id}',
       tag: 'Access',
       summary: 'Revoke an API key',
-      description: 'Takes effect at once. Revoking a key twice changes nothing.',
+      description:
+        'Takes effect at once. Revoking a key twice changes nothing. A key of all tenants, such as the preset one, is ' +
+        'revoked with one of all tenants only; for others there is none such.',
       permission: 'keys:manage',
       params: z.object({ id: z.string().max(64) }),
       answers: { 204: { description: 'Revoked' } },
       problems: ['not_found', 'kv_unavailable'],
-      handle: async ({ tenant, params }) => {
-        await keys.revoke(tenant, params.id);
+      handle: async ({ tenant, principal, params }) => {
+        await keys.revoke(tenant, params.id, principal);
         return { status: 204 };
-      },
-    }),
-    route({
-      id: 'listRoles',
-      method: 'GET',
-      path: '/roles',
-      tag: 'Access',
-      summary: 'What each role allows',
-      permission: 'any',
-      answers: {
-        200: {
-          description: 'The roles',
-          schema: z.object({
-            roles: z.array(
-              z.object({
-                role: z.enum(ROLES),
-                summary: z.string(),
-                permissions: z.array(z.enum(PERMISSIONS)),
-              }),
-            ),
-          }),
-        },
-      },
-      problems: [],
-      handle: () => ({
-        status: 200,
-        json: { roles: ROLES.map((role) => ({ role, ...ROLE_RULES[role] })) },
-      }),
-    }),
-    route({
-      id: 'myPermissions',
-      method: 'GET',
-      path: '/permissions/me',
-      tag: 'Access',
-      summary: 'Who the caller is and what it may do',
-      permission: 'any',
-      answers: {
-        200: {
-          description: 'The caller',
-          schema: z.object({
-            kind: z.enum(['api_key', 'jwt']).describe('What the caller showed'),
-            key_id: z
-              .string()
-              .describe('Of an API key its id, of a token `jwt:<issuer>|<subject>`: limits go by it'),
-            name: z.string().describe('Of an API key its name, of a token its subject'),
-            tenant: z.string().describe('The tenant of this request'),
-            tenants: z.enum(['own', '*']),
-            role: z.enum(ROLES),
-            permissions: z.array(z.enum(PERMISSIONS)),
-            expires_at: z.string().nullable().describe('When the key or token ends; null: never'),
-          }),
-        },
-      },
-      problems: [],
-      handle: ({ principal, tenant }) => {
-        const { kind, key_id, name, tenants, role, expires_at_ms } = principal;
-        const { permissions } = ROLE_RULES[role];
-        const expires_at = timeTextOrNull(expires_at_ms);
-        return {
-          status: 200,
-          json: { kind, key_id, name, tenant, tenants, role, permissions, expires_at },
-        };
       },
     }),
   ];

@@ -2,7 +2,7 @@ import { type KpiBatch, type KpiQuery, toJsonText } from '../../../analytics/ind
 import type { QueryKind } from '../../../engine/index.ts';
 import type { JobFiles, JobKind } from '../../../runtime/index.ts';
 import { type AnswerParts, analyticsOf, planQuery, runQuery, wishOf } from '../../answers/index.ts';
-import { type Answer, ApiError, type RawCall, roleAllows, timeText } from '../../http/index.ts';
+import { type Answer, ApiError, allows, type RawCall, timeText } from '../../http/index.ts';
 import { createJob, JOB_EXAMPLE, type JobMaking, jobSchema, patiently } from '../jobs/index.ts';
 import { answerView, batchAnswerView } from './answer-view.ts';
 
@@ -37,7 +37,7 @@ export async function requirePlan<Q extends KpiQuery | KpiBatch, S, P, A>(
 
 /** 202 with the job that asks. Its result lies on the disk, so it is for the roles that may make exports. */
 export function makeQueryJob(making: JobMaking, call: RawCall, input: QueryInput): Promise<Answer> {
-  if (!roleAllows(call.principal.role, 'exports:create')) {
+  if (!allows(call.principal, 'exports:create')) {
     throw new ApiError('role_forbidden', 'Queries as jobs are for analysts and admins. Ask without `async`.');
   }
   return createJob(making, call, { type: QUERY_JOB, input, progress: { total: 1, unit: 'queries' } });

@@ -1,0 +1,129 @@
+import type { Cancel, QueryContext } from '../../engine/index.ts';
+import { EntityRows, type EntityWork, entityParts, type RowTest } from '../entity-rows/index.ts';
+import { normalType } from '../events/index.ts';
+import { type LogTexts,
+  type DimensionColumn,
+  dimensionFilter,
+  type Filters,
+  filtersOf,
+  requireColumn,
+} from '../filters/index.ts';
+import { formatUtc } from '../query/index.ts';
+import type { FamilySources } from '../query-head/index.ts';
+import { CODE, HASH, MARK, NUMBER } from '../rows/index.ts';
+import { type ItemList, ItemLists } from './item-lists.ts';
+import type { ItemFilter } from './row-groups.ts';
+
+/** By whose time something counts: the event's own, or that of the order that it is of. */
+export const BASES = ['event', 'order'] as const;
+export type Basis = (typeof BASES)[number];
+
+/** One event of an order. Valid during the visit. */
+export interface OrderRow {
+  readonly time_ms: number;
+  /** Bit i: it passes test i. */
+  readonly bits: number;
+  readonly amount: number;
+  readonly discount: number;
+  readonly currency: number;
+  /** Values of the dimensions asked for, the row's own. */
+  readonly codes: readonly number[];
+  readonly items: ItemList | undefined;
+}
+
+export interface OrderScanSpec {
+  readonly tests: readonly RowTest[];
+  readonly dimensions: readonly DimensionColumn[];
+}
+
+/**
+ * Visits the events of each order that pass a test, by time, net of corrections. An event without an order id comes
+ * alone, with `isLoner`.
+ */
+export function visitOrders(
+  sources: FamilySources,
+  { plan, share }: EntityWork,
+  { tests, dimensions }: OrderScanSpec,
+  cancel: Cancel,
+  visit: (rows: readonly OrderRow[], isLoner: boolean) => void,
+): void {
+  const lists = new ItemLists();
+  const rows = new EntityRows({
+    ...{ entity: HASH.order, share, tests, request: plan.request, loners: true, derived: [lists.write] },
+    ...{ codes: [CODE.currency, ...dimensions.map(({ column }) => column)], hashes: [HASH.order] },
+    numbers: [NUMBER.amount, NUMBER.discount],
+  });
+  sources.scan(plan, (chunk) => {
+    cancel.check();
+    rows.add(chunk);
+  });
+  rows.visit(
+    (table, order, from, to) => {
+      const { time_ms, bits, codes, numbers, hashes } = table;
+      const [amount, discount] = numbers as [Float64Array, Float64Array];
+      const found: OrderRow[] = [];
+      for (let at = from; at < to; at++) {
+        const row = order[at] as number;
+        const values = codes.map((column) => column[row] as number);
+        found.push({
+          ...{ time_ms: time_ms[row] as number, bits: bits[row] as number },
+          ...{ amount: amount[row] as number, discount: discount[row] as number },
+          ...{ currency: values[0] as number, codes: values.slice(1, -1) },
+          items: lists.listOf(values.at(-1) as number),
+        });
+      }
+      const first = order[from] as number;
+      visit(found, hashes[0]?.hi[first] === 0 && hashes[0].lo[first] === 0);
+    },
+    () => cancel.check(),
+  );
+}
+
+/** The plan of a query over orders; every part sees all rows of its orders. */
+export function planOrders(
+  sources: FamilySources,
+  { scope }: Pick<QueryContext, 'scope'>,
+  range: { readonly start_ms: number; readonly end_ms: number },
+  upTo: number | undefined,
+) {
+  const plan = sources.planScan({ scope, ...range, ...(upTo === undefined ? {} : { upTo }) });
+  const parts = entityParts(plan);
+  const { start_ms } = plan.request;
+  return {
+    ...{ rows: plan.rows, bytes: plan.bytes, chunks: plan.chunks.length, parts },
+    ...{ cost_ms: parts.reduce((sum, { cost_ms }) => sum + cost_ms, 0), source: 'scan' },
+    narrow: ['ask for a shorter range (start, end)'],
+    segments: plan.segments,
+    warnings:
+      start_ms > range.start_ms
+        ? [`Events before ${formatUtc(start_ms)} are no longer kept: the answer begins there.`]
+        : [],
+  };
+}
+
+/** Conditions of filters on rows, and those of them that also tell the lines of a row apart. */
+export function rowFilters(
+  filters: Filters,
+  custom: readonly string[],
+  dictionary: LogTexts,
+): { readonly conditions: RowTest; readonly items: readonly ItemFilter[] } {
+  const made = filtersOf(filters).map((filter) => dimensionFilter(filter, custom, dictionary));
+  return {
+    conditions: made.map(({ column, item, accepts }) => ({ code: column, item, accepts })),
+    items: made.filter(({ item }) => item >= 0),
+  };
+}
+
+/** Rows of a mark. */
+export function marked(mark: keyof typeof MARK): RowTest[number] {
+  return { code: CODE.marks, accepts: (marks) => (marks & MARK[mark]) !== 0 };
+}
+
+/** Rows of a type. */
+export function ofType(type: string, dictionary: LogTexts): RowTest[number] {
+  return { code: CODE.type, accepts: (code) => normalType(dictionary.textOf(code)) === type };
+}
+
+export function columnsOf(dimensions: readonly string[], custom: readonly string[]): DimensionColumn[] {
+  return dimensions.map((name) => requireColumn(name, custom));
+}

@@ -1,0 +1,168 @@
+import type { LogTexts } from '../filters/index.ts';
+import { defineKind, type QueryContext, type QueryKind } from '../../engine/index.ts';
+import type { EntityWork } from '../entity-rows/index.ts';
+import { type RatesByCurrency, readDayRates } from '../exchange/index.ts';
+import { DAY_MS, formatUtc, MAX_RANGE_MS, rangeBefore, type TimeRange } from '../query/index.ts';
+import {
+  type FamilyAnswer,
+  type FamilyShared,
+  type OpenFamily,
+  prepareHead,
+  type QuerySettings,
+} from '../query-head/index.ts';
+import { columnsOf, marked, type OrderRow, planOrders, rowFilters, visitOrders } from './order-scan.ts';
+import { refundsBody } from './refunds-body.ts';
+import { type RefundsQuery, refundsSchemaOf } from './refunds-schema.ts';
+import { RowGroups } from './row-groups.ts';
+import { readLines, Tallies, type Tally, writeLine } from './tallies.ts';
+
+export const REFUNDS_KIND = 'refunds.impact';
+
+/** What the parts of a plan share. Plain data. */
+export interface RefundsShared extends FamilyShared<RefundsQuery> {
+  readonly query_id: string;
+  /** The range, then the one that it is compared with. */
+  readonly periods: readonly TimeRange[];
+  readonly rates: RatesByCurrency;
+  readonly warnings: readonly string[];
+}
+
+const IS_ORDER = 1;
+const IS_SOLD = 2;
+const IS_REFUND = 4;
+
+/** What refunds take from revenue, and where they come from. */
+export function refundsKind(
+  settings: QuerySettings,
+  open: OpenFamily,
+): QueryKind<RefundsQuery, RefundsShared, EntityWork, FamilyAnswer> {
+  return defineKind<RefundsQuery, RefundsShared, EntityWork, FamilyAnswer>({
+    name: REFUNDS_KIND,
+    schema: refundsSchemaOf(settings.custom),
+    plan: (context, query) => planRefunds(context, open, query, settings),
+    partial: (context, { shared }, work, cancel) => {
+      const { query, periods } = shared;
+      const sources = open(context);
+      const { dictionary } = sources;
+      const { conditions, items } = rowFilters(query.filters, settings.custom, dictionary);
+      const tests = [
+        [marked('orders')],
+        [marked('orders'), ...conditions],
+        [marked('refund'), ...conditions],
+      ];
+      const dimensions = columnsOf(query.drivers, settings.custom);
+      const views = [new RowGroups([], items), ...dimensions.map((column) => new RowGroups([column], items))];
+      const counter = new RefundCounter(query, periods, views, dictionary);
+      visitOrders(sources, work, { tests, dimensions }, cancel, (rows, isLoner) =>
+        counter.add(rows, isLoner),
+      );
+      return writeLine(counter.tallies.all);
+    },
+    merge: (a, b) => Buffer.concat([a, b]),
+    finish: (_context, { shared, explain, source }, bytes) => {
+      const { query, header, query_id, periods, rates, warnings } = shared;
+      const body = refundsBody(readLines<Tally[]>(bytes), query, periods, rates);
+      return { query_id, header, source, body, warnings, ...(query.explain === true ? { explain } : {}) };
+    },
+  });
+}
+
+function planRefunds(context: QueryContext, open: OpenFamily, query: RefundsQuery, settings: QuerySettings) {
+  const sources = open(context);
+  const { range, zone, upTo, header, query_id } = prepareHead(query, settings, context);
+  const periods = query.compare === undefined ? [range] : [range, rangeBefore(range, query.compare, zone)];
+  const start_ms = Math.min(...periods.map((period) => period.start_ms));
+  // What became of orders is known by all events behind them.
+  const end_ms = query.basis === 'order' ? MAX_RANGE_MS : range.end_ms;
+  const { warnings, segments, ...plan } = planOrders(sources, context, { start_ms, end_ms }, upTo);
+  const { currency } = query;
+  const rates =
+    currency === undefined
+      ? {}
+      : readDayRates(sources.rates, context.scope, currency, start_ms, end_ms, upTo);
+  const explain = {
+    ...{ source: 'scan', entity: 'order_id', basis: query.basis, parts: plan.parts.length, segments },
+    rows: plan.rows,
+    periods: periods.map((period) => ({
+      start: formatUtc(period.start_ms),
+      end: formatUtc(period.end_ms),
+    })),
+    ...(query.basis === 'event' ? { events: eventsOf('refund.issued', range) } : {}),
+  };
+  return {
+    kind: REFUNDS_KIND,
+    ...plan,
+    explain,
+    shared: { query, header, query_id, periods, rates, warnings },
+  };
+}
+
+/** The request that lists the events of a type in a range. */
+export function eventsOf(type: string, { start_ms, end_ms }: TimeRange): object {
+  const body = {
+    from: formatUtc(start_ms),
+    to: formatUtc(end_ms),
+    query: { field: 'type', eq: type },
+  };
+  return { method: 'POST', path: '/events/search', body };
+}
+
+/** Adds up orders and refunds, by view, value, period, currency and day. */
+class RefundCounter {
+  /** Key: view, value, period, currency, UTC day. Sums: orders, gross, discount, refund events, refunds. */
+  readonly tallies = new Tallies(5);
+  readonly #query: RefundsQuery;
+  readonly #periods: readonly TimeRange[];
+  readonly #views: readonly RowGroups[];
+  readonly #dictionary: LogTexts;
+
+  constructor(
+    query: RefundsQuery,
+    periods: readonly TimeRange[],
+    views: readonly RowGroups[],
+    dictionary: LogTexts,
+  ) {
+    this.#query = query;
+    this.#periods = periods;
+    this.#views = views;
+    this.#dictionary = dictionary;
+  }
+
+  /** The rows of one order. */
+  add(rows: readonly OrderRow[], isLoner: boolean): void {
+    const isByOrder = this.#query.basis === 'order';
+    const order = rows.find(({ bits }) => (bits & IS_ORDER) !== 0);
+    for (const row of rows) {
+      const by = isByOrder ? (isLoner ? ((row.bits & IS_ORDER) !== 0 ? row : undefined) : order) : row;
+      if (by === undefined) continue;
+      for (const [period, { start_ms, end_ms }] of this.#periods.entries()) {
+        if (by.time_ms >= start_ms && by.time_ms < end_ms) this.#addRow(row, period);
+      }
+    }
+  }
+
+  #addRow(row: OrderRow, period: number): void {
+    const isSold = (row.bits & IS_SOLD) !== 0;
+    const isRefund = (row.bits & IS_REFUND) !== 0;
+    if (!isSold && !isRefund) return;
+    const currency = this.#dictionary.textOf(row.currency);
+    // Only what is converted is of a day.
+    const day = this.#query.currency === undefined ? 0 : Math.floor(row.time_ms / DAY_MS);
+    for (const [view, groups] of this.#views.entries()) {
+      const own = view === 0 ? [] : [row.codes[view - 1] as number];
+      for (const group of groups.of(own, row.items)) {
+        const value = view === 0 ? '' : this.#dictionary.textOf(group.values[0] as number);
+        this.tallies.add(
+          [view, value, period, currency, day],
+          [
+            isSold ? 1 : 0,
+            isSold ? (group.gross ?? group.part(row.amount)) : 0,
+            isSold ? group.part(row.discount) : 0,
+            isRefund ? 1 : 0,
+            isRefund ? group.part(row.amount) : 0,
+          ],
+        );
+      }
+    }
+  }
+}
