@@ -18,6 +18,7 @@ import { catalogRoutes } from './sections/catalog/index.ts';
 import { cohortKind, cohortRoutes } from './sections/cohorts/index.ts';
 import { cubeKind, cubeRoutes } from './sections/cubes/index.ts';
 import { ltvRoute, rfmRoute, segmentRoutes } from './sections/customers/index.ts';
+import { dimensionRoutes } from './sections/dimensions/index.ts';
 import { EventSearch, eventRoutes } from './sections/events/index.ts';
 import { exportKind, exportRoutes } from './sections/exports/index.ts';
 import { funnelDefinitionKind, funnelRoutes } from './sections/funnels/index.ts';
@@ -56,10 +57,11 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const keys = new KeyRing(ports, settings.adminKey);
   await keys.open();
   const definitions = new Definitions({ store: ports.definitions, clock, log });
-  const tenants = new Tenants(definitions, settings.customDimensions);
-  const cohorts = definitions.kind(cohortKind(settings.customDimensions));
-  const funnels = definitions.kind(funnelDefinitionKind(settings.customDimensions));
+  const tenants = new Tenants(definitions, ports);
+  const cohorts = definitions.kind(cohortKind(ports));
+  const funnels = definitions.kind(funnelDefinitionKind(ports));
   const cubes = definitions.kind(cubeKind(ports));
+  tenants.dimensions.addUsers(cohorts, funnels, cubes);
   const custom = definitions.kind(roleKind((tenant, role) => keys.hasRole(tenant, role)));
   const roles = new Roles(custom);
   await definitions.open();
@@ -86,6 +88,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...kpiRoutes(answers, making),
       ...catalogRoutes(tenants, cursors),
       ...settingsRoutes(tenants),
+      ...dimensionRoutes(ports, tenants.dimensions, cursors),
       ...cubeRoutes(ports, cubes, cursors),
       ...exportRoutes({ ...making, answers, search, cursors }),
       ...backfillRoutes(making, ports.backfill),
@@ -104,7 +107,9 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...metricsRoutes(ports, metrics, () => [...jobs.samples(), ...streams.samples(), ...keys.samples()]),
       ...diagnosticsRoutes(answers, { jobs, spool }),
     ];
-    const app = buildApp(ports, { credentials: { keys, roles, tokens }, limiter, budget, metrics }, routes);
+    const credentials = { keys, roles, tokens };
+    const requireDimensions = tenants.dimensions.require.bind(tenants.dimensions);
+    const app = buildApp(ports, { credentials, limiter, budget, metrics, requireDimensions }, routes);
     addDocs(app, () => openApiDocument(routes, API_VERSION), API_VERSION);
     return { app, routes };
   };
@@ -116,6 +121,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     return built;
   };
   jobs.start();
+  tenants.dimensions.start(() => definitions.readAgain());
   return {
     get app() {
       return current().app;
@@ -127,6 +133,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     close: async () => {
       streams.close();
       tracker.close();
+      tenants.dimensions.close();
       await jobs.close();
       await keys.close();
       await definitions.close();

@@ -1,5 +1,6 @@
 export * from './answers/index.ts';
 export * from './definitions/index.ts';
+export * from './dimensions/index.ts';
 export * from './generations/index.ts';
 export * from './host/index.ts';
 export * from './jobs/index.ts';

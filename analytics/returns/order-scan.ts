@@ -1,11 +1,12 @@
 import type { Cancel, QueryContext } from '../../engine/index.ts';
 import { EntityRows, type EntityWork, entityParts, type RowTest } from '../entity-rows/index.ts';
 import { normalType } from '../events/index.ts';
-import { type LogTexts,
+import {
   type DimensionColumn,
   dimensionFilter,
   type Filters,
   filtersOf,
+  type LogTexts,
   requireColumn,
 } from '../filters/index.ts';
 import { formatUtc } from '../query/index.ts';

@@ -1,7 +1,7 @@
-import type { LogTexts } from '../filters/index.ts';
 import { defineKind, type QueryContext, type QueryKind } from '../../engine/index.ts';
 import type { EntityWork } from '../entity-rows/index.ts';
 import { type RatesByCurrency, readDayRates } from '../exchange/index.ts';
+import type { LogTexts } from '../filters/index.ts';
 import { DAY_MS, formatUtc, MAX_RANGE_MS, rangeBefore, type TimeRange } from '../query/index.ts';
 import {
   type FamilyAnswer,

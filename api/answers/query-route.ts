@@ -31,6 +31,8 @@ export const HEAD_PROBLEMS = [
   'range_not_aligned',
   'unknown_timezone',
   'unknown_dimension',
+  'dimension_backfilling',
+  'dimension_failed',
   'unknown_query_id',
   'position_ahead',
   'behind_retention',

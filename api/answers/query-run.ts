@@ -114,22 +114,26 @@ function segmentKindOf(settings: AnswerParts['ports']['settings']): OrderQueries
 
 /** How the segments of a query are found: by the same caller, on the same state or a newer one. */
 function resolving<Q>(
-  { ports, tenants }: AnswerParts,
-  { tenant }: Asker,
+  parts: AnswerParts,
+  asker: Asker,
   query: Q,
   { executor, options }: Asking,
 ): Parameters<typeof withSegments<Q>> {
+  const { settings } = parts.ports;
   const run: RunSegment = async (segment) => {
-    const { answer } = await executor.run(segmentKindOf(ports.settings), segment, options);
+    const kind = segmentKindOf(settings);
+    const { answer } = await executor.run(kind, ofTenant(parts, asker, segment), options);
     return { query_id: answer.query_id, hashes: answer.body.hashes as SharedArrayBuffer };
   };
-  return [query, tenants, tenant, ports.settings.customDimensions, run];
+  return [query, parts.tenants, asker.tenant, settings.customDimensions, run];
 }
 
 /** The query with what its tenant has set, and with those of the tenant's own metrics that it names. */
 function ofTenant<Q>({ tenants }: AnswerParts, { tenant }: Asker, query: Q): Q {
   const defaults = tenants?.defaultsOf(tenant);
   const own_metrics = tenants?.metricsOf(tenant, metricNamesIn(query)) ?? [];
+  // Stored definitions and jobs among them, which no body names.
+  tenants?.dimensions.require(tenant, [query, own_metrics]);
   if (defaults === undefined && own_metrics.length === 0) return query;
   const given: OfTenant = {
     ...(defaults === undefined ? {} : { tenant: defaults }),

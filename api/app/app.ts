@@ -8,6 +8,7 @@ import {
   type ApiPorts,
   type BodyBudget,
   BodyLease,
+  type Permission,
   PROBLEM_TYPE,
   problemOf,
   type Route,
@@ -23,6 +24,8 @@ export interface AppParts {
   readonly limiter: RateLimiter;
   readonly budget: BodyBudget;
   readonly metrics: HttpMetrics;
+  /** Refuses a body that names dimensions which the tenant cannot use; throws ApiError. */
+  readonly requireDimensions?: (tenant: string, body: unknown) => void;
 }
 
 /** What the middleware leaves for the log. */
@@ -36,6 +39,12 @@ interface Variables {
 export type App = Hono<{ Variables: Variables }>;
 type AppContext = Context<{ Variables: Variables }>;
 
+/** Bodies of routes with these permissions are queries and definitions; others may be events, with any members. */
+const NAMES_DIMENSIONS: ReadonlySet<string> = new Set([
+  'kpis:read',
+  'exports:create',
+  'definitions:write',
+] satisfies readonly Permission[]);
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 const JSON_TYPE = 'application/json; charset=utf-8';
 
@@ -121,6 +130,9 @@ async function serve(ports: ApiPorts, parts: AppParts, route: Route, context: Ap
       path_params,
       log: ports.log,
       memory,
+      ...(NAMES_DIMENSIONS.has(route.permission)
+        ? { inspect: (body: unknown) => parts.requireDimensions?.(tenant, body) }
+        : {}),
     });
     // A HEAD is answered as a GET without its body: what would send it ends here.
     if (request.method === 'HEAD') await answer.stream?.cancel();

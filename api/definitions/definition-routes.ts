@@ -54,6 +54,13 @@ const BODY_PROBLEMS = [
   'body_too_large',
 ] as const satisfies readonly ProblemCode[];
 
+/** Of bodies that may name dimensions. */
+const DIMENSION_PROBLEMS = [
+  'unknown_dimension',
+  'dimension_backfilling',
+  'dimension_failed',
+] as const satisfies readonly ProblemCode[];
+
 const MEMBERS = {
   id: z.string().describe('`<kind>_<ULID>`'),
   name: z.string(),
@@ -189,7 +196,7 @@ function createRoute<T>(
         headers: { Location: `The ${spec.noun}`, ...ETAG },
       },
     },
-    problems: [...BODY_PROBLEMS, 'name_taken', 'limit_reached', 'kv_unavailable'],
+    problems: [...BODY_PROBLEMS, ...DIMENSION_PROBLEMS, 'name_taken', 'limit_reached', 'kv_unavailable'],
     handle: async ({ tenant, principal, base, body: { name, ...body } }) => {
       const made = await definitions.create(tenant, { name, body, created_by: principal.key_id });
       const answer = definitionAnswer(201, made, spec.shown);
@@ -296,7 +303,10 @@ function patchRoute<T>(definitions: KindDefinitions<T>, spec: DefinitionRoutesSp
         headers: ETAG,
       },
     },
-    problems: [...BODY_PROBLEMS, 'not_found', 'name_taken', 'revision_conflict', 'kv_unavailable'],
+    problems: [
+      ...[...BODY_PROBLEMS, ...DIMENSION_PROBLEMS, 'not_found', 'name_taken'],
+      ...['revision_conflict', 'definition_in_use', 'kv_unavailable'],
+    ] as const satisfies readonly ProblemCode[],
     handle: async ({ tenant, params: { id }, body, request }) =>
       definitionAnswer(200, await definitions.patch(tenant, id, body, revisionOf(request)), spec.shown),
   });

@@ -9,6 +9,7 @@ export {
   tooLarge,
   unreadable,
 } from './body.ts';
+export { byDimensions } from './by-dimensions.ts';
 export * from './cursor.ts';
 export * from './event-stream.ts';
 export {

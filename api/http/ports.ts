@@ -77,7 +77,10 @@ export interface ApiPorts {
   readonly backfill?: BackfillPort;
   pipeline(): PipelineStatus;
   /** Builds another generation of the state, where there is a task that it can take the place of. */
-  readonly generations?: Pick<Generations, 'build' | 'interrupted' | 'discard'>;
+  readonly generations?: Pick<
+    Generations,
+    'build' | 'interrupted' | 'discard' | 'settings' | 'declaredDimensions'
+  >;
   /** Why nothing comes out of the pipeline; empty where all is well. */
   why?(): Promise<readonly Cause[]>;
 }

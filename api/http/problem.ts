@@ -26,6 +26,8 @@ export const PROBLEMS = {
   limit_reached: [409, 'There are as many as there may be'],
   revision_conflict: [409, 'It was changed meanwhile'],
   definition_in_use: [409, 'Something else needs it'],
+  dimension_backfilling: [409, 'The dimension is still being built'],
+  dimension_failed: [409, 'The dimension could not be built'],
   wrong_state: [409, 'The state does not allow this'],
   file_elsewhere: [409, 'Another host has the file'],
   expired: [410, 'It was kept for a while, which is over'],

@@ -29,6 +29,8 @@ export interface RawCall {
   readonly path_params: Readonly<Record<string, string>>;
   readonly log: Logger;
   readonly memory: BodyLease;
+  /** Looks at a JSON body before its schema does; throws ApiError. */
+  readonly inspect?: (body: unknown) => void;
 }
 
 /** A request whose parts are checked and typed. */
@@ -170,7 +172,9 @@ async function checkBody(
 ): Promise<unknown> {
   requireMediaType(call.request, body_types);
   const bytes = await readWithin(call, body_max_bytes);
-  const parsed = schema.safeParse(parseJson(bytes), { error: saysKnownMembers });
+  const body = parseJson(bytes);
+  call.inspect?.(body);
+  const parsed = schema.safeParse(body, { error: saysKnownMembers });
   if (!parsed.success) throw invalid(parsed.error, 'The body');
   return parsed.data;
 }

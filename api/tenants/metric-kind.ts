@@ -16,12 +16,16 @@ import {
   invalidMember,
   type KindDefinitions,
 } from '../../runtime/index.ts';
+import { type ApiPorts, byDimensions } from '../http/index.ts';
 
-/** A tenant's own metrics, where `custom` dimensions are declared. */
-export function metricKind(custom: readonly string[]): DefinitionKind<CustomMetricBody> {
+/** A tenant's own metrics. */
+export function metricKind(ports: Pick<ApiPorts, 'settings'>): DefinitionKind<CustomMetricBody> {
+  const schema = byDimensions(ports, customMetricSchemaOf);
   return {
     kind: 'metric',
-    schema: customMetricSchemaOf(custom),
+    get schema() {
+      return schema();
+    },
     name: z
       .string()
       .regex(METRIC_NAME, 'has lower case letters, digits and _, a letter first, and at most 64'),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type SegmentRule, segmentDefinitionMembersOf } from '../../analytics/index.ts';
 import type { DefinitionKind } from '../../runtime/index.ts';
+import { type ApiPorts, byDimensions } from '../http/index.ts';
 
 /** What a stored segment says: who is in it is found out anew for each query. */
 export interface SegmentBody {
@@ -10,6 +11,12 @@ export interface SegmentBody {
 }
 
 /** Stored segments. */
-export function segmentDefinitionKind(custom: readonly string[]): DefinitionKind<SegmentBody> {
-  return { kind: 'segment', schema: z.strictObject(segmentDefinitionMembersOf(custom)) };
+export function segmentDefinitionKind(ports: Pick<ApiPorts, 'settings'>): DefinitionKind<SegmentBody> {
+  const schema = byDimensions(ports, (custom) => z.strictObject(segmentDefinitionMembersOf(custom)));
+  return {
+    kind: 'segment',
+    get schema() {
+      return schema();
+    },
+  };
 }

@@ -5,21 +5,27 @@ import {
   type TenantDefaults,
 } from '../../analytics/index.ts';
 import type { Definitions, KindDefinitions } from '../../runtime/index.ts';
+import type { ApiPorts } from '../http/index.ts';
 import { metricKind, metricOf } from './metric-kind.ts';
 import { type SegmentBody, segmentDefinitionKind } from './segment-definition.ts';
 import { defaultsOf, SETTINGS_KIND, SETTINGS_NAME, type TenantSettings } from './settings-kind.ts';
+import { TenantDimensions } from './tenant-dimensions.ts';
 
 /** What tenants have defined for their queries. */
 export class Tenants {
   readonly metrics: KindDefinitions<CustomMetricBody>;
   readonly settings: KindDefinitions<TenantSettings>;
   readonly segments: KindDefinitions<SegmentBody>;
+  readonly dimensions: TenantDimensions;
 
-  /** Registers its kinds. `custom` dimensions are declared. */
-  constructor(definitions: Definitions, custom: readonly string[]) {
-    this.metrics = definitions.kind(metricKind(custom));
+  /** Registers its kinds. */
+  constructor(definitions: Definitions, ports: Pick<ApiPorts, 'settings' | 'generations' | 'log'>) {
+    this.dimensions = new TenantDimensions(definitions, ports);
+    this.metrics = definitions.kind(metricKind(ports));
+    this.dimensions.addUsers(this.metrics);
     this.settings = definitions.kind(SETTINGS_KIND);
-    this.segments = definitions.kind(segmentDefinitionKind(custom));
+    this.segments = definitions.kind(segmentDefinitionKind(ports));
+    this.dimensions.addUsers(this.segments);
   }
 
   /** What a tenant's queries take where they say nothing; undefined where it has set nothing. */

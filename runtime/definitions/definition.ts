@@ -43,7 +43,7 @@ export interface DefinitionKind<T> {
   readonly kind: string;
   /**
    * Of the body: an object, without the members of `RESERVED_MEMBERS`. What it gives is stored and read by
-   * it again, so it takes its own result for what it is.
+   * it again, so it takes its own result for what it is. It may change: call `Definitions.readAgain` then.
    */
   readonly schema: z.ZodType<T>;
   /** Of the name; default: 1 to 128 characters, without blanks at its ends. */

@@ -19,7 +19,7 @@ export interface DefinitionsOptions {
 }
 
 /** What the bridge from the bucket to a kind needs, whatever its type. */
-type Sink = Pick<KindDefinitions<unknown>, 'take' | 'drop'>;
+type Sink = Pick<KindDefinitions<unknown>, 'take' | 'takeAgain' | 'drop'>;
 
 /**
  * All definitions of an installation, in one bucket that its processes share: what one writes the others
@@ -77,6 +77,11 @@ export class Definitions {
   /** Stored definitions that are ignored: damaged, or of a kind that this process does not know. */
   get ignored(): number {
     return this.#ignored.size;
+  }
+
+  /** Schemas may take other bodies than before: what was ignored is looked at again. */
+  readAgain(): void {
+    for (const kind of this.#kinds.values()) for (const key of kind.takeAgain()) this.#ignored.delete(key);
   }
 
   #put(key: string, value: unknown, revision: number): void {

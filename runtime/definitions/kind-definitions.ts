@@ -58,6 +58,8 @@ export class KindDefinitions<T> {
   /** By tenant and name. Should two processes that stood still have made two of a name, the older one has it. */
   readonly #names = new Map<string, Map<string, Definition<T>>>();
   readonly #listeners = new Set<Listener<T>>();
+  /** Stored ones that the schema did not take, by key. */
+  readonly #refused = new Map<string, Omit<KeyValueEntry, 'key'>>();
 
   constructor(kind: DefinitionKind<T>, parts: KindParts) {
     this.kind = kind;
@@ -168,10 +170,12 @@ export class KindDefinitions<T> {
 
   /** Takes in what the bucket has; false when it is none of this kind. */
   take(key: string, { value, revision }: Omit<KeyValueEntry, 'key'>): boolean {
+    this.#refused.delete(key);
     const record = recordSchema.safeParse(value);
     const body = this.kind.schema.safeParse(record.data?.body);
     if (!record.success || !body.success || keyOf(record.data) !== key) {
       this.drop(key);
+      this.#refused.set(key, { value, revision });
       const err = record.error ?? body.error;
       this.#parts.log.error({ key, err }, 'a stored definition breaks its schema and is ignored');
       return false;
@@ -187,8 +191,14 @@ export class KindDefinitions<T> {
     return true;
   }
 
+  /** The schema may take others now: looks again at those that it did not take; the keys that it takes. */
+  takeAgain(): readonly string[] {
+    return [...this.#refused].filter(([key, entry]) => this.take(key, entry)).map(([key]) => key);
+  }
+
   /** What the bucket has no more. */
   drop(key: string): void {
+    this.#refused.delete(key);
     const [, , tenant = '', id = ''] = key.split('.');
     const ofTenant = this.#tenants.get(tenant);
     const definition = ofTenant?.get(id);

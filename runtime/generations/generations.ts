@@ -136,6 +136,11 @@ export class Generations {
     return this.#live.settings;
   }
 
+  /** The dimensions that the environment declares: for all tenants. */
+  get declaredDimensions(): readonly string[] {
+    return this.#options.settings.customDimensions;
+  }
+
   /** Settings that the environment has otherwise than the current generation, whose own hold. */
   get overridden(): readonly string[] {
     const { settings } = this.#options;

@@ -4,12 +4,12 @@ import {
   cubeOf,
   DEFAULT_OPTIONS,
   DEFAULT_ROW_CUBES,
-  eventSchema,
   ROW_DIMENSIONS,
   type RowDimension,
 } from '../../analytics/index.ts';
 import { DEFAULT_SCAN_THREADS, MillraceError } from '../../engine/index.ts';
 import { QUEUED_MAX_JOBS } from '../jobs/index.ts';
+import { isDimensionName, MAX_CUSTOM_DIMENSIONS } from './dimension-names.ts';
 import { checkJwt, type JwtSettings, jwtFields, jwtOf } from './jwt-settings.ts';
 import { checkNats, type NatsSettings, natsFields, natsOf } from './nats-settings.ts';
 import { duration, integer } from './setting-fields.ts';
@@ -19,7 +19,6 @@ type CubeDefinition = ReturnType<typeof cubeOf>;
 const MAX_EXTRA_CUBES = 16;
 /** As the cubes operator has it. */
 const MAX_CUBE_DIMENSIONS = 4;
-const MAX_CUSTOM_DIMENSIONS = 32;
 const BUCKETS = ['1h', '1d'] as const;
 const MIB = 1_048_576;
 
@@ -59,8 +58,7 @@ const customDimensions = z
   .default('')
   .transform((text, context): readonly string[] => {
     const names = [...new Set(text.split(',').map((name) => name.trim()))].filter((name) => name !== '');
-    const taken = new Set<string>([...Object.keys(eventSchema.shape), 'type', 'currency']);
-    const bad = names.find((name) => !/^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(name) || taken.has(name));
+    const bad = names.find((name) => !isDimensionName(name));
     if (bad !== undefined)
       context.addIssue(
         `lists names of letters, digits and "_" that no field of an event has; "${bad}" is none`,

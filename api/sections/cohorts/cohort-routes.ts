@@ -9,15 +9,28 @@ import {
 import type { DefinitionKind, KindDefinitions } from '../../../runtime/index.ts';
 import { type AnswerParts, analyticsOf, queryRoute } from '../../answers/index.ts';
 import { definitionRoutes } from '../../definitions/index.ts';
-import { ApiError, type Cursors, type ProblemCode, type Route } from '../../http/index.ts';
+import {
+  ApiError,
+  type ApiPorts,
+  byDimensions,
+  type Cursors,
+  type ProblemCode,
+  type Route,
+} from '../../http/index.ts';
 
 export interface CohortDefinition {
   readonly criteria: CohortCriteria;
 }
 
 /** Stored cohorts. */
-export function cohortKind(custom: readonly string[]): DefinitionKind<CohortDefinition> {
-  return { kind: 'cohort', schema: z.strictObject({ criteria: criteriaOf(custom) }) };
+export function cohortKind(ports: Pick<ApiPorts, 'settings'>): DefinitionKind<CohortDefinition> {
+  const schema = byDimensions(ports, (custom) => z.strictObject({ criteria: criteriaOf(custom) }));
+  return {
+    kind: 'cohort',
+    get schema() {
+      return schema();
+    },
+  };
 }
 
 const rate = z.number().nullable().describe('Percent, one decimal; null where nothing is known yet');

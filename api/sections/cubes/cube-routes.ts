@@ -1,7 +1,7 @@
 import { CUBE_KIND, type CubeBody, cubeBodySchemaOf } from '../../../analytics/index.ts';
 import type { DefinitionKind, KindDefinitions } from '../../../runtime/index.ts';
 import { definitionRoutes } from '../../definitions/index.ts';
-import type { ApiPorts, Cursors, Route } from '../../http/index.ts';
+import { type ApiPorts, byDimensions, type Cursors, type Route } from '../../http/index.ts';
 import { cubeStates } from './cube-state.ts';
 
 /** Cubes of one tenant: each event of the tenant costs a cell of each of them. */
@@ -12,8 +12,15 @@ are answered without a scan. The numbers are the same with and without it; \`met
 built from the event log while events come in, newest first, and answers for the time that it is complete for:
 \`state\` says how far it is. Deleting it costs only time.`;
 
-export function cubeKind({ settings }: Pick<ApiPorts, 'settings'>): DefinitionKind<CubeBody> {
-  return { kind: CUBE_KIND, schema: cubeBodySchemaOf(settings.customDimensions), limit: MAX_CUBES };
+export function cubeKind(ports: Pick<ApiPorts, 'settings'>): DefinitionKind<CubeBody> {
+  const schema = byDimensions(ports, cubeBodySchemaOf);
+  return {
+    kind: CUBE_KIND,
+    get schema() {
+      return schema();
+    },
+    limit: MAX_CUBES,
+  };
 }
 
 export function cubeRoutes(

@@ -4,9 +4,9 @@ import { MASK, type PiiMask } from './pii-mask.ts';
 
 /**
  * An event as an answer shows it, as JSON text: its payload goes in as it lies in the stream, so numbers keep all
- * their digits.
+ * their digits. It has the dimensions that its tenant sees.
  */
-export function eventText(event: FoundEvent, mask: PiiMask): string {
+export function eventText(event: FoundEvent, mask: PiiMask, sees: (dimension: string) => boolean): string {
   const payload = event.text === null ? null : mask.textOf(event.text);
   // Masked there, they are masked here.
   const ids = idsOf(payload);
@@ -24,7 +24,9 @@ export function eventText(event: FoundEvent, mask: PiiMask): string {
     customer_id: ids.customer_id ?? null,
     session_id: ids.session_id ?? null,
     currency: event.currency === '' ? null : mask.hides('currency') ? MASK : event.currency,
-    dimensions: seen(event.dimensions),
+    dimensions: seen(
+      Object.fromEntries(Object.entries(event.dimensions).filter(([dimension]) => sees(dimension))),
+    ),
     amounts: seen(event.amounts),
     ...(event.missing === undefined ? {} : { payload_missing: event.missing }),
   });

@@ -11,7 +11,6 @@ import {
 } from '../../../analytics/index.ts';
 import { metaOf } from '../../answers/index.ts';
 import { ApiError, type ProblemCode, type RawCall, type Route, route } from '../../http/index.ts';
-import { eventText } from './event-answer.ts';
 import { rangeOf } from './event-request.ts';
 import {
   documentedSearch,
@@ -175,7 +174,7 @@ function oneRoute(search: EventSearch): Route {
         ...metaOf(snapshot, tenant, headerOf(asked)),
         scanned: { ...found.scanned, ms: Math.round(elapsed_ms), complete: found.complete },
       };
-      return jsonAnswer(`${eventText(event, asked.mask).slice(0, -1)},"meta":${JSON.stringify(meta)}}`);
+      return jsonAnswer(`${search.textOf(event, asked).slice(0, -1)},"meta":${JSON.stringify(meta)}}`);
     },
   });
 }

@@ -2,6 +2,7 @@ import {
   type Condition,
   type FinderParts,
   type FindRequest,
+  type FoundEvent,
   type FoundPage,
   findEvents,
   firstSelection,
@@ -103,6 +104,12 @@ export class EventSearch {
     return { snapshot, request: { ...request, isOver: () => false } };
   }
 
+  /** An event as its tenant sees it. */
+  textOf(event: FoundEvent, { tenant, mask }: Pick<Asked, 'tenant' | 'mask'>): string {
+    const { tenants } = this.#parts.answers;
+    return eventText(event, mask, (name) => tenants?.dimensions.sees(tenant, name) ?? true);
+  }
+
   async answer(asked: Asked, signal: AbortSignal): Promise<Answer> {
     const { found, snapshot, upTo, elapsed_ms } = await this.page(asked, signal);
     const { events, next, complete, scanned } = found;
@@ -114,7 +121,7 @@ export class EventSearch {
     };
     const rest = JSON.stringify({ next_cursor, meta });
     return jsonAnswer(
-      `{"events":[${events.map((event) => eventText(event, asked.mask)).join()}],${rest.slice(1)}`,
+      `{"events":[${events.map((event) => this.textOf(event, asked)).join()}],${rest.slice(1)}`,
     );
   }
 

@@ -36,6 +36,8 @@ const stateSchema = z.object({
   /** The position that the export sees the events at. */
   upTo: z.number(),
   after: z.object({ time_ms: z.number(), sequence: z.number(), part: z.number() }).nullable(),
+  /** Of the file's head; jobs of former versions have none. */
+  columns: z.array(z.string()).exactOptional(),
 });
 type State = z.infer<typeof stateSchema>;
 
@@ -65,10 +67,12 @@ async function exportEvents(
   input: ExportInput & { readonly of: 'events' },
 ): Promise<JobOutcome> {
   const { custom } = analyticsOf(parts.answers.ports.settings);
-  const columns = eventColumns(custom);
+  const known = stateSchema.safeParse(job.record.state).data;
+  const { tenants } = parts.answers;
+  const seen = custom.filter((name) => tenants?.dimensions.sees(job.record.tenant, name) ?? true);
+  const columns = known?.columns ?? eventColumns(seen);
   const text = rowText(input.format, columns);
   const mask = new PiiMask(input.masked ?? []);
-  const known = stateSchema.safeParse(job.record.state).data;
   const file = await ExportFile.open(parts.files, fileName(job, input), {
     from: known,
     isPacked: input.compression,
@@ -78,7 +82,15 @@ async function exportEvents(
     let at: State =
       known !== undefined && file.mark.size_bytes > 0
         ? { ...known, ...file.mark }
-        : { ...file.mark, rows: 0, scanned: 0, payloads_missing: 0, upTo: pages.upTo, after: null };
+        : {
+            ...file.mark,
+            rows: 0,
+            scanned: 0,
+            payloads_missing: 0,
+            upTo: pages.upTo,
+            after: null,
+            columns: [...columns],
+          };
     if (at.size_bytes === 0) await file.write(text.head);
     for (;;) {
       const { events, next, scanned } = await pages.next(at.after);
@@ -93,6 +105,7 @@ async function exportEvents(
         payloads_missing: at.payloads_missing + scanned.payloads_missing,
         upTo: at.upTo,
         after: next ?? null,
+        columns: [...columns],
       };
       const done = next === undefined ? pages.total : Math.min(at.scanned, pages.total);
       const counts = { rows: at.rows, payloads_missing: at.payloads_missing };

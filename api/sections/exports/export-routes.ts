@@ -70,6 +70,9 @@ function createRoute(parts: ExportRouteParts): Route {
     problems: [
       ...BODY_PROBLEMS,
       ...CREATION,
+      'unknown_dimension',
+      'dimension_backfilling',
+      'dimension_failed',
       'query_too_large',
       'invalid_range',
       'aggregation_not_supported',

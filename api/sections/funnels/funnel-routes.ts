@@ -9,13 +9,26 @@ import {
 import type { DefinitionKind, KindDefinitions } from '../../../runtime/index.ts';
 import { type AnswerParts, analyticsOf, queryRoute } from '../../answers/index.ts';
 import { definitionRoutes } from '../../definitions/index.ts';
-import { ApiError, type Cursors, type ProblemCode, type Route } from '../../http/index.ts';
+import {
+  ApiError,
+  type ApiPorts,
+  byDimensions,
+  type Cursors,
+  type ProblemCode,
+  type Route,
+} from '../../http/index.ts';
 import { entitiesRoute } from './entities-route.ts';
 import { FUNNEL_EXAMPLE, funnelAnswer } from './funnel-schemas.ts';
 
 /** Stored funnels. */
-export function funnelDefinitionKind(custom: readonly string[]): DefinitionKind<FunnelCriteria> {
-  return { kind: 'funnel', schema: funnelDefinitionSchemaOf(custom) };
+export function funnelDefinitionKind(ports: Pick<ApiPorts, 'settings'>): DefinitionKind<FunnelCriteria> {
+  const schema = byDimensions(ports, funnelDefinitionSchemaOf);
+  return {
+    kind: 'funnel',
+    get schema() {
+      return schema();
+    },
+  };
 }
 
 const RANGE = { start: '2025-08-01T00:00:00Z', end: '2025-08-31T23:59:59Z' };

@@ -62,6 +62,8 @@ export const QUERY_PROBLEMS = [
   'position_ahead',
   'unknown_query_id',
   'unknown_dimension',
+  'dimension_backfilling',
+  'dimension_failed',
   ...QUERY_RUN_PROBLEMS,
   'too_busy',
   'stream_unavailable',

@@ -1,0 +1,1 @@
+export { dimensionRoutes } from './dimension-routes.ts';

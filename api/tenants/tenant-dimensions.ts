@@ -1,0 +1,135 @@
+import {
+  type Definition,
+  type Definitions,
+  type DimensionBody,
+  DimensionBuilds,
+  type DimensionState,
+  type Dimensions,
+  dimensionKind,
+} from '../../runtime/index.ts';
+import { ApiError, type ApiPorts } from '../http/index.ts';
+
+/** Members of queries and definitions that are lists of dimensions. */
+const LISTS: ReadonlySet<string> = new Set(['group_by', 'hold_constant', 'dimensions']);
+
+/** Definitions that may name dimensions. */
+interface Users {
+  readonly kind: { readonly kind: string };
+  list(tenant: string): readonly { readonly name: string; readonly body: unknown }[];
+}
+
+/** The dimensions of each tenant: those of the installation, and its own. */
+export class TenantDimensions {
+  readonly definitions: Dimensions;
+  readonly #ports: Pick<ApiPorts, 'settings' | 'generations' | 'log'>;
+  readonly #users: Users[] = [];
+  #builds: DimensionBuilds | undefined;
+
+  /** Registers the kind. */
+  constructor(definitions: Definitions, ports: Pick<ApiPorts, 'settings' | 'generations' | 'log'>) {
+    this.#ports = ports;
+    this.definitions = definitions.kind(
+      dimensionKind({
+        declared: () => this.#declared,
+        userOf: (tenant, name) => this.#userOf(tenant, name),
+      }),
+    );
+  }
+
+  /** Kinds of definitions that keep a dimension from being deleted while they name it. */
+  addUsers(...users: readonly Users[]): void {
+    this.#users.push(...users);
+  }
+
+  /** Once the definitions are loaded. `onBuilt` hears when there are others than before. */
+  start(onBuilt: () => void): void {
+    const { generations, log } = this.#ports;
+    if (generations === undefined) return;
+    this.#builds = new DimensionBuilds({ dimensions: this.definitions, generations, log, onBuilt });
+    this.#builds.start();
+  }
+
+  close(): void {
+    this.#builds?.close();
+  }
+
+  stateOf(definition: Pick<Definition<DimensionBody>, 'name'>): DimensionState {
+    if (this.#columns.includes(definition.name)) return { status: 'ready' };
+    return this.#builds?.stateOf(definition) ?? { status: 'building', share: 0 };
+  }
+
+  /** Whether the tenant may see what is called so; what is no dimension of a tenant everybody sees. */
+  sees(tenant: string, name: string): boolean {
+    return this.#has(tenant, name) || !this.#columns.includes(name);
+  }
+
+  /**
+   * Throws ApiError where a query or definition names a dimension of another tenant (`unknown_dimension`), or one
+   * that cannot answer yet (`dimension_backfilling`, `dimension_failed`).
+   */
+  require(tenant: string, asked: unknown): void {
+    for (const { name, path } of dimensionsIn(asked)) {
+      if (!this.sees(tenant, name)) {
+        const message = `There is no dimension "${name}".`;
+        throw new ApiError('unknown_dimension', message, { errors: [{ path, message }] });
+      }
+      if (this.#has(tenant, name)) this.#requireReady(name);
+    }
+  }
+
+  #requireReady(name: string): void {
+    const state = this.stateOf({ name });
+    if (state.status === 'ready') return;
+    if (state.status === 'failed') {
+      throw new ApiError(
+        'dimension_failed',
+        `The dimension "${name}" could not be built: ${state.message} Delete and define it again to try again.`,
+      );
+    }
+    throw new ApiError(
+      'dimension_backfilling',
+      `The dimension "${name}" is being built from the events, ${Math.floor(state.share * 100)} % of them are ` +
+        'read. Ask again when GET /dimensions says "ready".',
+      { retryAfter_s: 1 },
+    );
+  }
+
+  #has(tenant: string, name: string): boolean {
+    return this.#declared.includes(name) || this.definitions.byName(tenant, name) !== undefined;
+  }
+
+  get #columns(): readonly string[] {
+    return this.#ports.settings.customDimensions;
+  }
+
+  get #declared(): readonly string[] {
+    return this.#ports.generations?.declaredDimensions ?? this.#columns;
+  }
+
+  #userOf(tenant: string, name: string): string | undefined {
+    for (const { kind, ...users } of this.#users.map((one) => ({
+      kind: one.kind.kind,
+      list: one.list(tenant),
+    }))) {
+      const user = users.list.find(({ body }) => [...dimensionsIn(body)].some((used) => used.name === name));
+      if (user !== undefined) return `The ${kind} "${user.name}"`;
+    }
+    return undefined;
+  }
+}
+
+/** Every dimension that a query, or a definition, names: as a key of `filters`, and in lists. */
+function* dimensionsIn(
+  asked: unknown,
+  path = '',
+): Generator<{ readonly name: string; readonly path: string }> {
+  if (typeof asked !== 'object' || asked === null) return;
+  for (const [key, value] of Object.entries(asked)) {
+    const at = path === '' ? key : `${path}.${key}`;
+    if (key === 'filters' && typeof value === 'object' && value !== null && !Array.isArray(value)) {
+      for (const name of Object.keys(value)) yield { name, path: `${at}.${name}` };
+    } else if (LISTS.has(key) && Array.isArray(value)) {
+      for (const name of value) if (typeof name === 'string') yield { name, path: at };
+    } else yield* dimensionsIn(value, at);
+  }
+}
