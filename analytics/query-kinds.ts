@@ -14,7 +14,7 @@ import {
   kpiSummaryKind,
   logSource,
 } from './kpis/index.ts';
-import { refundsKind, returnsKind } from './returns/index.ts';
+import { fraudKind, refundsKind, returnsKind } from './returns/index.ts';
 import { rowSchema } from './rows/index.ts';
 import { segmentKind } from './segments/index.ts';
 import { DICTIONARY_TABLE, OPERATORS, RATES_TABLE } from './topology.ts';
@@ -60,6 +60,7 @@ export function orderQueries(settings: AnalyticsSettings) {
     funnelEntities: funnelEntitiesKind(settings, open),
     returns: returnsKind(settings, open),
     refunds: refundsKind(settings, open),
+    fraud: fraudKind(settings, open),
   };
 }
 

@@ -27,7 +27,7 @@ import { bulkKind, bulkRoutes, ingestRoutes, Spool } from './sections/ingest/ind
 import { backfillKind, backfillRoutes, jobRoutes } from './sections/jobs/index.ts';
 import { callerRoutes, keyRoutes, roleRoutes, scopesOf } from './sections/keys/index.ts';
 import { kpiRoutes, queryKind } from './sections/kpis/index.ts';
-import { returnRoutes } from './sections/returns/index.ts';
+import { fraudRoute, returnRoutes } from './sections/returns/index.ts';
 import { settingsRoutes } from './sections/tenant-settings/index.ts';
 import { Tenants } from './tenants/index.ts';
 
@@ -103,6 +103,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...roleRoutes(custom, cursors),
       ...callerRoutes(limit),
       ...returnRoutes(answers),
+      fraudRoute(answers),
       ...healthRoutes(ports, jobs, [definitions, keys]),
       ...metricsRoutes(ports, metrics, () => [...jobs.samples(), ...streams.samples(), ...keys.samples()]),
       ...diagnosticsRoutes(answers, { jobs, spool }),

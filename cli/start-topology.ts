@@ -1,4 +1,4 @@
-import { jetstreamInputs } from '../connectors/index.ts';
+import { credentialsOf, jetstreamInputs } from '../connectors/index.ts';
 import {
   type InputPosition,
   type MetricSample,
@@ -73,6 +73,7 @@ export async function start(args: CommandArguments, context: CommandContext): Pr
   print(`  reads   ${reads.join(', ')}`);
   if (writes.length > 0) print(`  writes  ${writes.join(', ')}`);
   print(`  nats    ${app.link.url}`);
+  if (nats === undefined) print(publisherHelp(app.link.url, topology, dataDir));
   print(`  data    ${dataDir}`);
   const server = served === undefined ? undefined : await serveTopology(served, topology, app);
   if (server !== undefined) print(`  http    ${server.url}  (health, metrics, tables)`);
@@ -102,6 +103,13 @@ export async function start(args: CommandArguments, context: CommandContext): Pr
   const end = await withState(place, progressOf);
   log(end === undefined ? 'stopped; nothing was committed' : `stopped at ${positionsOf(end)}`);
   return 0;
+}
+
+/** How a publisher gets into the embedded server. */
+function publisherHelp(url: string, topology: Place['topology'], dataDir: string): string {
+  const [{ stream, subjects } = { stream: '', subjects: [] }] = jetstreamInputs(topology);
+  const subject = (subjects[0] ?? stream).replaceAll('*', 'x').replace(/>$/, 'x');
+  return `  publish nats pub -s ${url} --nkey ${credentialsOf(dataDir).publisher} ${subject} '<a message>'`;
 }
 
 /** A line with its time, for a person. */

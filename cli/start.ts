@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Logger, pino } from 'pino';
 import { TOPOLOGY_NAME } from '../analytics/index.ts';
 import { type ApiPorts, IDEMPOTENCY_TTL_MS, loadService, type PipelineStatus } from '../api/index.ts';
@@ -18,7 +19,7 @@ import {
   startEmbeddedNats,
   streamFacts,
 } from '../connectors/index.ts';
-import { openDataFolder, systemClock } from '../engine/index.ts';
+import { asMillraceError, openDataFolder, systemClock } from '../engine/index.ts';
 import {
   DEFINITIONS_BUCKET,
   diagnose,
@@ -40,6 +41,7 @@ import { keepStatus } from './keep-status.ts';
 import { SERVICE_NEEDS } from './service-needs.ts';
 
 const DAY_MS = 86_400_000;
+const BUILD_TURN_MS = 1_000;
 
 /** Why nothing comes out of the task, for the health. */
 function whyWatch(generations: Generations, nats: NatsLink): WhyWatch {
@@ -155,8 +157,10 @@ function generationsOf(
   for (const { generation, reason } of generations.interrupted()) {
     log.warn(`the build of generation ${generation} (${reason}) was interrupted; started again it goes on`);
   }
-  if (generations.overridden.length > 0) {
-    const names = generations.overridden.join(', ');
+  // Dimensions that are declared and that the generation lacks are built.
+  const overridden = generations.overridden.filter((name) => name !== 'customDimensions');
+  if (overridden.length > 0) {
+    const names = overridden.join(', ');
     log.warn(
       `generation ${generations.host.generation} of the state has its own ${names}; the settings' are not used`,
     );
@@ -168,16 +172,20 @@ function generationsOf(
 function backfillOf(generations: Generations): NonNullable<ApiPorts['backfill']> {
   return {
     build: async ({ reason, signal, onProgress }) => {
-      try {
-        return await generations.build({
-          options: {},
-          reason,
-          signal,
-          onProgress: ({ position, goal }) => onProgress(position, goal),
-        });
-      } catch (error) {
-        signal.throwIfAborted();
-        throw error;
+      for (;;) {
+        try {
+          return await generations.build({
+            options: {},
+            reason,
+            signal,
+            onProgress: ({ position, goal }) => onProgress(position, goal),
+          });
+        } catch (error) {
+          signal.throwIfAborted();
+          // A dimension is built: it has its turn.
+          if (asMillraceError(error).code !== 'build_running') throw error;
+          await sleep(BUILD_TURN_MS, undefined, { signal });
+        }
       }
     },
   };

@@ -44,10 +44,25 @@ async function causesOf(place: Place): Promise<readonly Cause[]> {
   const nats = await linkTo(place.nats ?? (await embeddedServer(dataDir)), isOwn);
   try {
     const progress = await committed(place);
-    return diagnose(await gatherFacts({ topology, inputs, host, progress, nats }));
+    const causes = diagnose(await gatherFacts({ topology, inputs, host, progress, nats }));
+    return causes.map((cause) => (cause.code === 'not_running' ? notRunning(cause, place) : cause));
   } finally {
     if ('connection' in nats) await nats.close();
   }
+}
+
+/** With the folder that was looked at, and the command for this topology. */
+function notRunning(cause: Cause, { dataDir, file }: Place): Cause {
+  const command = [
+    'millrace start',
+    ...(file === undefined ? [] : [`--topology ${file}`]),
+    `--data-dir ${dataDir}`,
+  ];
+  return {
+    ...cause,
+    sentence: `No process runs this topology on the data folder ${dataDir}.`,
+    next: `Start it: "${command.join(' ')}". If one runs, give the DATA_DIR (--data-dir) that it has.`,
+  };
 }
 
 /** A connection, or why there is none: without one there is still something to say. */

@@ -4,7 +4,7 @@ import { connectNats, EventPublisher, type NatsLink } from '../connectors/index.
 import { SeededRandom } from '../engine/index.ts';
 import { sizes } from './long.ts';
 import { startTestNats, type TestNats } from './nats.ts';
-import { ADMIN_KEY, type HttpAnswer, type Millrace, stateDigestOf, until } from './process.ts';
+import { type Millrace, stateDigestOf, until } from './process.ts';
 import { Scratch } from './scratch.ts';
 
 /** Replay one: `DEFINITION_SEED=3 npx vitest run test/definitions-live.test.ts`. */
@@ -16,8 +16,10 @@ const TENANT = 'default';
 const FIRST_MS = Date.UTC(2025, 2, 1);
 const DAYS = 20;
 const RANGE = { start: '2025-03-01T00:00:00Z', end: '2025-03-21T00:00:00Z' };
-const PATIENTLY_MS = 120_000;
-const TEST_MS = 600_000;
+const PATIENTLY_MS = 300_000;
+const TEST_MS = 1_800_000;
+/** Members of `data` that become dimensions. */
+const MEMBERS = ['tier', 'store', 'shelf', 'agent'] as const;
 const COLUMNS = ['channel', 'country', 'campaign', 'region', 'payment_method', 'warehouse'] as const;
 
 const scratch = new Scratch();
@@ -33,10 +35,13 @@ afterAll(async () => {
   await nats?.stop();
 });
 
-const start = async (dataDir: string): Promise<Millrace> =>
+const start = async (dataDir: string, declared: readonly string[] = []): Promise<Millrace> =>
   await scratch.start({
     dataDir,
-    env: { NATS_URL: nats.url, RATE_LIMIT_RPS: '100000', RATE_LIMIT_BURST: '100000' },
+    env: {
+      ...{ NATS_URL: nats.url, RATE_LIMIT_RPS: '100000', RATE_LIMIT_BURST: '100000' },
+      CUSTOM_DIMENSIONS: declared.join(','),
+    },
   });
 
 /** Some orders, some payments of orders that come before or after them. */
@@ -52,7 +57,9 @@ function event(index: number, random: SeededRandom): object {
     order_id,
     currency: 'EUR',
     amount: random.int(1, 999),
+    customer_id: `c-${random.int(0, 99)}`,
     ...dimensions,
+    data: Object.fromEntries(MEMBERS.map((name) => [name, `${name}-${random.int(0, 3)}`])),
   };
 }
 
@@ -73,61 +80,113 @@ async function load(random: SeededRandom, stop: AbortSignal): Promise<number> {
   return count;
 }
 
-interface Cube {
+type Kind = 'cube' | 'metric' | 'dimension';
+
+interface Made {
+  readonly kind: Kind;
   readonly id: string;
-  readonly dimensions: readonly string[];
+  /** What asks for it, whatever else it asks. */
+  readonly query: { readonly metrics: readonly string[]; readonly group_by: readonly string[] };
 }
 
-async function send(service: Millrace, method: string, path: string, json?: unknown): Promise<HttpAnswer> {
-  const { url } = await service.listening;
-  const response = await fetch(`${url}/v1/order-analytics${path}`, {
-    method,
-    headers: { Authorization: `Bearer ${ADMIN_KEY}`, 'Content-Type': 'application/json' },
-    ...(json === undefined ? {} : { body: JSON.stringify(json) }),
+/** An answer while events came in, and the position that it was of. */
+interface Answered {
+  readonly query: object;
+  readonly position: unknown;
+  readonly groups: unknown;
+}
+
+const PATHS = { cube: '/cubes', metric: '/metrics-catalog', dimension: '/dimensions' } as const;
+const TOTALS = ['orders_count', 'revenue', 'revenue_paid'];
+
+/** A random definition that may name the dimensions that are ready. */
+function bodyOf(
+  kind: Kind,
+  at: number,
+  ready: readonly string[],
+  random: SeededRandom,
+): Readonly<Record<string, unknown>> {
+  if (kind === 'dimension') return { name: MEMBERS[at] };
+  const columns = random.shuffled([...COLUMNS, ...ready]);
+  const [column = COLUMNS[0]] = columns;
+  if (kind === 'cube') {
+    const dimensions = columns.slice(0, random.int(1, 3));
+    return { name: `cube ${at}`, dimensions, granularity: random.pick(['1h', '1d']) };
+  }
+  const filters = { [column]: [`${column}-0`, `${column}-${random.int(1, 3)}`] };
+  const rows = { event: random.pick(['order.created', 'payment.succeeded']), filters };
+  const [sum, distinct] = [
+    { type: 'sum', field: 'amount', ...rows },
+    { type: 'distinct', field: 'customer_id', ...rows },
+  ];
+  const ratio = { type: 'ratio', numerator: sum, denominator: distinct };
+  const avg = { type: 'avg', field: 'amount', ...rows };
+  return { name: `metric_${at}`, ...random.pick([{ type: 'count', ...rows }, sum, avg, distinct, ratio]) };
+}
+
+function queryOf(
+  kind: Kind,
+  { name, dimensions }: Readonly<Record<string, unknown>>,
+  random: SeededRandom,
+): Made['query'] {
+  if (kind === 'metric') return { metrics: [String(name)], group_by: [random.pick(COLUMNS)] };
+  const group_by = kind === 'cube' ? (dimensions as readonly string[]) : [String(name), random.pick(COLUMNS)];
+  return { metrics: TOTALS, group_by };
+}
+
+/** What a definition's query says now; undefined where the service says that it cannot say it yet. */
+async function ask(
+  service: Millrace,
+  made: Made,
+): Promise<(Answered & { readonly source: string }) | undefined> {
+  const query = { granularity: '1d', limit: 1_000, ...made.query, ...RANGE };
+  const { status, json } = await service.request('POST', '/kpis/query', { body: query });
+  if (status !== 200) {
+    expect(['dimension_backfilling', 'state_not_ready', 'freshness_unmet']).toContain(json.code);
+    if (json.code === 'dimension_backfilling') expect(made.kind).toBe('dimension');
+    return undefined;
+  }
+  const { position, source } = json.meta as { readonly position: unknown; readonly source: string };
+  return { query, position, groups: json.groups, source };
+}
+
+/** Of the same position, by a scan. */
+async function expectSame(service: Millrace, { query, position, groups }: Answered): Promise<void> {
+  const again = await service.request('POST', '/kpis/query', {
+    body: { ...query, as_of: position },
   });
-  const text = await response.text();
-  const parsed = (text === '' ? {} : JSON.parse(text)) as HttpAnswer['json'];
-  return { status: response.status, contentType: '', json: parsed };
+  expect([again.status, again.json.code]).toEqual([200, undefined]);
+  expect({ query, position, groups }).toEqual({ query, position, groups: again.json.groups });
 }
 
-/** Asks by a cube's dimensions; where a cube answered, a scan of the same position has to say the same. */
-async function check(service: Millrace, { dimensions }: Cube): Promise<string> {
-  const query = {
-    ...{ metrics: ['orders_count', 'revenue', 'revenue_paid'], granularity: '1d', limit: 1_000 },
-    ...{ group_by: dimensions, ...RANGE },
-  };
-  const { status, json } = await send(service, 'POST', '/kpis/query', query);
-  if (status !== 200) return String(json.code);
-  const source = String((json.meta as Record<string, unknown>).source);
-  if (!source.startsWith('rollup')) return source;
-  const as_of = { query_id: json.query_id };
-  const scanned = await send(service, 'POST', '/kpis/query', { ...query, as_of });
-  expect(scanned.status).toBe(200);
-  expect((scanned.json.meta as Record<string, unknown>).source).toBe('scan');
-  const { start, end } = RANGE;
-  expect({ source, start, end, groups: json.groups }).toEqual({
-    source,
-    start,
-    end,
-    groups: scanned.json.groups,
-  });
-  return source;
-}
+const READY: Readonly<Record<Kind, string | undefined>> = {
+  cube: 'complete',
+  dimension: 'ready',
+  metric: undefined,
+};
 
-async function stateOf(service: Millrace, { id }: Cube): Promise<string> {
-  const { json } = await send(service, 'GET', `/cubes/${id}`);
-  return (json.state as { status: string }).status;
-}
-
-const complete = (service: Millrace, cube: Cube): Promise<true> =>
+const untilReady = (service: Millrace, { kind, id }: Made): Promise<true> =>
   until(
-    async () => ((await stateOf(service, cube)) === 'complete' ? true : undefined),
-    () => `${cube.id} is complete`,
+    async () => {
+      const { json } = await service.request('GET', `${PATHS[kind]}/${id}`);
+      const { status } = (json.state ?? {}) as { readonly status?: string };
+      return status === READY[kind] ? true : undefined;
+    },
+    () => `${id} is ready: ${service.output}`,
     PATIENTLY_MS,
   );
 
+/** The kinds of the definitions, in a random order. */
+function kindsOf(random: SeededRandom): readonly Kind[] {
+  const { live_definitions, live_dimensions } = sizes;
+  const others = Array.from({ length: live_definitions - live_dimensions }, (_, at) =>
+    at % 2 === 0 ? ('metric' as const) : ('cube' as const),
+  );
+  return random.shuffled([...others, ...MEMBERS.slice(0, live_dimensions).map(() => 'dimension' as const)]);
+}
+
 it(
-  'cubes that are defined while events come in say what scans say, through kills, and end as if they had been there',
+  'what is defined while events come in says, from its first answer on, what a state says that was built with it',
   async () => {
     const random = new SeededRandom(SEED);
     link = await connectNats({ url: nats.url, name: 'definitions-test' });
@@ -135,45 +194,58 @@ it(
     let service = await start(dataDir);
     const stop = new AbortController();
     const loading = load(new SeededRandom(SEED + 1), stop.signal);
-    const cubes: Cube[] = [];
-    const sources: string[] = [];
+    const all: Made[] = [];
+    const dimensions: string[] = [];
+    const ready = new Set<string>();
+    const answers: (Answered & { readonly source: string })[] = [];
+    const look = async (made: Made): Promise<void> => {
+      const answer = await ask(service, made);
+      if (answer === undefined) return;
+      answers.push(answer);
+      const [name = ''] = made.query.group_by;
+      if (made.kind === 'dimension') ready.add(name);
+    };
     const killAt = Array.from({ length: sizes.live_kills }, (_, at) =>
       Math.round(((at + 1) * sizes.live_definitions) / (sizes.live_kills + 1)),
     );
     try {
       await service.untilApplied();
-      for (let at = 0; at < sizes.live_definitions; at++) {
-        const dimensions = random.shuffled(COLUMNS).slice(0, random.int(1, 3));
-        const body = { name: `cube ${at}`, dimensions, granularity: random.pick(['1h', '1d']) };
-        const made = await send(service, 'POST', '/cubes', body);
-        expect([made.status, made.json.code]).toEqual([201, undefined]);
-        cubes.push({ id: String(made.json.id), dimensions });
+      for (const [at, kind] of kindsOf(random).entries()) {
+        const body = bodyOf(kind, kind === 'dimension' ? dimensions.length : at, [...ready], random);
+        const { status, json } = await service.request('POST', PATHS[kind], { body });
+        expect([status, json.code, json.detail]).toEqual([201, undefined, undefined]);
+        if (kind === 'dimension') dimensions.push(String(body.name));
+        const made: Made = { kind, id: String(json.id), query: queryOf(kind, body, random) };
+        all.push(made);
+        await look(made);
         await sleep(random.int(0, MAX_PAUSE_MS));
         // Sometimes before the pipeline has taken the definition, or while it is built.
         if (killAt.includes(at)) {
           await service.kill();
           service = await start(dataDir);
-          await service.untilApplied();
         }
-        for (let asked = 0; asked < 2; asked++) sources.push(await check(service, random.pick(cubes)));
+        await look(random.pick(all));
+        for (const one of all.filter((other) => other.kind === 'dimension')) await look(one);
       }
-      for (const cube of cubes) {
-        await complete(service, cube);
-        expect(await check(service, cube)).toMatch(/^rollup:/);
+      for (const made of all) {
+        await untilReady(service, made);
+        await look(made);
       }
     } finally {
       stop.abort();
     }
     expect(await loading).toBeGreaterThan(CHUNK);
-    expect(sources.filter((source) => source.startsWith('rollup:')).length).toBeGreaterThan(0);
     await service.untilApplied();
-    for (const cube of cubes) await check(service, cube);
+    for (const made of all) await look(made);
+    const sources = answers.filter(({ source }) => source.startsWith('rollup:'));
+    expect([ready.size, sources.length > 0]).toEqual([sizes.live_dimensions, true]);
     await service.terminate();
 
     const afresh = await scratch.dir('definitions-afresh');
-    const other = await start(afresh);
+    const other = await start(afresh, dimensions);
     await other.untilApplied();
-    for (const cube of cubes) await complete(other, cube);
+    for (const made of all) await untilReady(other, made);
+    for (const answer of answers) await expectSame(other, answer);
     await other.terminate();
     expect((await stateDigestOf(afresh)).tables).toEqual((await stateDigestOf(dataDir)).tables);
   },

@@ -19,8 +19,10 @@ const SHORT = {
   /** Simulated runs in which definitions come and go. */
   definition_seeds: 12,
   /** Definitions made while events come in, and how many those are at most. */
-  live_definitions: 6,
-  live_max_events: 25_000,
+  live_definitions: 9,
+  /** Of these, dimensions: each costs a build of the state. */
+  live_dimensions: 1,
+  live_max_events: 20_000,
   live_kills: 1,
   /** Processes killed with SIGKILL while events are published. */
   crash_seeds: [1, 2, 3],
@@ -50,7 +52,8 @@ const LONG: typeof SHORT = {
   ledger_prefix_runs: 300,
   definition_seeds: 400,
   live_definitions: 50,
-  live_max_events: 1_000_000,
+  live_dimensions: 4,
+  live_max_events: 500_000,
   live_kills: 6,
   crash_seeds: [1, 2, 3, 4, 5, 6, 7],
   generation_kills: 12,

@@ -164,9 +164,17 @@ export class Millrace {
   }
 
   async request(
-    method: 'GET' | 'POST',
+    method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
     path: string,
-    { tenant = 'default', body }: { readonly tenant?: string; readonly body?: unknown } = {},
+    {
+      tenant = 'default',
+      body,
+      headers = {},
+    }: {
+      readonly tenant?: string;
+      readonly body?: unknown;
+      readonly headers?: Readonly<Record<string, string>>;
+    } = {},
   ): Promise<HttpAnswer> {
     const { url } = await this.listening;
     const response = await fetch(`${url}${BASE}${path}`, {
@@ -174,12 +182,14 @@ export class Millrace {
       headers: {
         Authorization: `Bearer ${ADMIN_KEY}`,
         'X-Tenant-ID': tenant,
+        ...headers,
         ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const contentType = response.headers.get('content-type') ?? '';
-    const json = (await response.json()) as HttpAnswer['json'];
+    const text = await response.text();
+    const json = (text === '' ? {} : JSON.parse(text)) as HttpAnswer['json'];
     return { status: response.status, contentType, json };
   }
 

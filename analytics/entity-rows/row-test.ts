@@ -1,4 +1,4 @@
-import type { Chunk } from '../../engine/index.ts';
+import { type Chunk, WideIndex } from '../../engine/index.ts';
 
 /** What a code column must have: the value's code, 0 for none. */
 export interface CodeCondition {
@@ -26,14 +26,55 @@ export type RowTest = readonly RowCondition[];
 /** Tests of one query: as many as there are bits. */
 export const MAX_ROW_TESTS = 32;
 
+/** Tests of one code column and nothing else: the bits of a row are those of its code. */
+class CodeTests {
+  readonly #code: number;
+  readonly #tests: { readonly bit: number; readonly accepts: (code: number) => boolean }[] = [];
+  readonly #index = new WideIndex();
+
+  constructor(code: number) {
+    this.#code = code;
+  }
+
+  push(bit: number, accepts: (code: number) => boolean): void {
+    this.#tests.push({ bit, accepts });
+  }
+
+  /** Adds the bits of each row; false where no row passes any. */
+  addTo(bits: Uint32Array, chunk: Chunk): boolean {
+    const { index, values } = chunk.code(this.#code);
+    const bitsOf = Uint32Array.from(values, (code) =>
+      this.#tests.reduce((own, { bit, accepts }) => (accepts(code) ? own | bit : own), 0),
+    );
+    if (!bitsOf.some((own) => own !== 0)) return false;
+    const places = this.#index.of(index, chunk.rows);
+    for (let row = 0; row < chunk.rows; row++)
+      (bits[row] as number) |= bitsOf[places[row] as number] as number;
+    return true;
+  }
+}
+
 /** Tells for each row of a chunk which tests it passes, as bits: bit i is test i. */
 export class RowTests {
-  readonly #tests: readonly RowTest[];
+  /** By column: one pass over the rows for all of them. */
+  readonly #byCode = new Map<number, CodeTests>();
+  readonly #others: { readonly bit: number; readonly test: RowTest }[] = [];
   #bits = new Uint32Array(0);
 
   constructor(tests: readonly RowTest[]) {
     if (tests.length > MAX_ROW_TESTS) throw new RangeError(`more than ${MAX_ROW_TESTS} tests`);
-    this.#tests = tests;
+    for (const [at, test] of tests.entries()) {
+      const [only, ...more] = test;
+      if (only === undefined || more.length > 0 || !('code' in only) || (only.item ?? -1) >= 0)
+        this.#others.push({ bit: 1 << at, test });
+      else this.#ofCode(only.code).push(1 << at, only.accepts);
+    }
+  }
+
+  #ofCode(code: number): CodeTests {
+    const known = this.#byCode.get(code) ?? new CodeTests(code);
+    this.#byCode.set(code, known);
+    return known;
   }
 
   /** Valid until the next chunk; undefined where no row passes any. */
@@ -41,11 +82,11 @@ export class RowTests {
     if (this.#bits.length < chunk.rows) this.#bits = new Uint32Array(chunk.rows);
     const bits = this.#bits.fill(0, 0, chunk.rows);
     let isAny = false;
-    for (const [at, test] of this.#tests.entries()) {
+    for (const tests of this.#byCode.values()) if (tests.addTo(bits, chunk)) isAny = true;
+    for (const { bit, test } of this.#others) {
       const passed = passing(chunk, test);
       if (passed === undefined) continue;
       isAny = true;
-      const bit = 1 << at;
       if (passed === true) for (let row = 0; row < chunk.rows; row++) (bits[row] as number) |= bit;
       else for (let row = 0; row < chunk.rows; row++) if (passed[row] === 1) (bits[row] as number) |= bit;
     }

@@ -10,7 +10,7 @@ import {
   type Standing,
   standings,
 } from './fixture-brute-force.ts';
-import { adhocFunnelSchemaOf } from './index.ts';
+import { adhocFunnelSchemaOf, type FunnelEntityRow } from './index.ts';
 
 const seed = Number(process.env.FUNNEL_SEED ?? 7);
 
@@ -170,6 +170,49 @@ describe(`funnels (seed ${seed})`, () => {
       expect([labels.explain?.way, rows.explain?.way]).toEqual(['labels', 'rows']);
       expect(labels.body).toEqual(rows.body);
     }
+  });
+
+  it('name the entities that a brute force finds, in one order whatever the arrival', async () => {
+    const random = new SeededRandom(seed + 3);
+    const events = funnelShop(seed + 4);
+    const state = await ShopState.of(events);
+    const shuffled = await ShopState.of(events, { shuffle: seed, commit_events: 53 });
+    let named = 0;
+    for (let at = 0; at < 20; at++) {
+      const asked = randomFunnel(random);
+      const explained = await state.ask(state.kinds.funnel, { ...asked, explain: true });
+      const own = standings(events, asked, watermarkOf(explained.explain));
+      const parsed = adhocFunnelSchemaOf().parse(asked);
+      const status = random.pick([undefined, 'converted', 'in_progress', 'dropped'] as const);
+      const step = random.int(1, asked.steps.length);
+      const query = { ...parsed, step, status, limit: 1_000 };
+      const listOf = async (shop: ShopState) => {
+        const { body } = await shop.ask(shop.kinds.funnelEntities, query);
+        const { entities, total } = body as unknown as { entities: FunnelEntityRow[]; total: number };
+        const rows = entities.map(({ place: { hi, lo }, status: is, times_ms }) => ({
+          hi,
+          lo,
+          is,
+          times_ms,
+        }));
+        return { total, rows };
+      };
+      const found = await listOf(state);
+      const expected = own.filter(({ status: is, times_ms }) =>
+        status === undefined
+          ? times_ms.length >= step
+          : is === status && (is === 'converted' || times_ms.length === step),
+      );
+      const texts = (rows: readonly (readonly [string, readonly number[]])[]) =>
+        rows.map((row) => JSON.stringify(row)).sort();
+      expect(found.total).toBe(expected.length);
+      expect(texts(found.rows.map(({ is, times_ms }) => [is, times_ms]))).toEqual(
+        texts(expected.map(({ status: is, times_ms }) => [is, times_ms])),
+      );
+      expect(await listOf(shuffled)).toEqual(found);
+      named += found.total;
+    }
+    expect(named).toBeGreaterThan(50);
   });
 
   it('change by a late event, a duplicate and a new version as they should, and by nothing else', async () => {

@@ -2,6 +2,8 @@ import { invariant } from '../../engine/index.ts';
 import { Converter, DayRates, type RatesByCurrency } from '../exchange/index.ts';
 import { MAX_POINTS, type TimeBuckets, tooManyPoints } from '../query/index.ts';
 import type { NamedSums, TimeSlots } from '../row-sums/index.ts';
+import { type ChosenGroup, chosenGroups, joinGroups, requireOneCurrency } from './chosen-groups.ts';
+import { compareRows } from './compared.ts';
 import { Evaluator, type MetricValue } from './evaluate.ts';
 import { type Group, type Grouping, type GroupKey, groupSeries, unitOf } from './groups.ts';
 import { isMoneyMeasure } from './metrics.ts';
@@ -14,14 +16,27 @@ export interface KpiBucket {
   readonly incomplete?: true;
   /** The range cuts off a part of it. */
   readonly partial?: true;
-  readonly [metric: string]: MetricValue | string | true | undefined;
+  /** The bucket that it is compared with, and what changed since; null where there is none. */
+  readonly previous?: Values | null;
+  readonly delta?: Values | null;
+  readonly delta_pct?: Values | null;
+  readonly [metric: string]: MetricValue | string | true | Values | undefined;
 }
+
+/** By metric; of a bucket also its `time`. */
+export type Values = Readonly<Record<string, MetricValue | string>>;
 
 export interface KpiGroup {
   readonly key: GroupKey;
   readonly buckets: readonly KpiBucket[];
   /** Each metric over the whole range: of its sums, not of its buckets' values. */
   readonly totals: Readonly<Record<string, MetricValue>>;
+  /** How many groups it is made of, where it is those beyond `limit`. */
+  readonly others?: number;
+  /** Totals of the range that is compared with, and what changed since. */
+  readonly previous_totals?: Values;
+  readonly delta?: Values;
+  readonly delta_pct?: Values;
 }
 
 export interface KpiResult extends KpiHeader {
@@ -47,9 +62,15 @@ export interface AnswerFacts {
   readonly source: string;
   /** null before the tenant's first event. */
   readonly complete_until_ms: number | null;
-  readonly rates: RatesByCurrency;
   readonly warnings: readonly string[];
   readonly backfilling?: number;
+}
+
+/** What was added up for a range. */
+export interface RangeSums {
+  readonly named: NamedSums;
+  readonly prepared: Prepared;
+  readonly rates: RatesByCurrency;
 }
 
 const SPLIT =
@@ -58,32 +79,40 @@ const SPLIT =
 const WHOLE_COUNTS =
   'Counts and rates of counts are those of all currencies together: they are the same in each currency of a group, and are not to be added up.';
 
-/** Renders sums. Throws QueryError `too_many_points` or `fx_rate_missing`. */
-export function answerOf(named: NamedSums, prepared: Prepared, facts: AnswerFacts): KpiResult {
-  const { asked, buckets, slots, target, query, header } = prepared;
-  const converter =
-    target === undefined ? undefined : new Converter(target, new DayRates(facts.rates), slots);
-  if (converter !== undefined) requireRates(named, prepared, converter);
-  const grouping = groupSeries(named, prepared);
-  const evaluator = new Evaluator(named, prepared, converter);
-  const [first] = asked;
-  invariant(first !== undefined, 'a query has a metric');
-  const all = slots.buckets.length;
-  const ranker = new Evaluator(named, prepared, converter);
-  const kept = largest(grouping.groups, query.limit, (group) => ranker.value(first, group, 0, all));
-  if (kept.length * buckets.length > MAX_POINTS) throw tooManyPoints(buckets.length, kept.length);
-  const groups = rowsOf(kept, evaluator, prepared, facts.complete_until_ms);
+/** Renders sums. Throws QueryError `too_many_points`, `fx_rate_missing` or `currency_required`. */
+export function answerOf(sums: RangeSums, facts: AnswerFacts, before?: RangeSums): KpiResult {
+  const { asked, buckets, query, header } = sums.prepared;
+  const evaluator = evaluatorOf(sums);
+  const earlier = before === undefined ? undefined : evaluatorOf(before);
+  const grouping = groupSeries(sums.named, sums.prepared);
+  const groupingBefore = before === undefined ? undefined : groupSeries(before.named, before.prepared);
+  requireOneCurrency(sums.prepared, grouping, groupingBefore);
+  const all = joinGroups(grouping.groups, groupingBefore?.groups);
+  const kept = chosenGroups(all, query, evaluatorOf(sums), sums.prepared);
+  const points = kept.length * buckets.length * (before === undefined ? 1 : 2);
+  if (points > MAX_POINTS) throw tooManyPoints(buckets.length, kept.length);
+  const rows = rowsOf(kept, evaluator, sums.prepared, facts.complete_until_ms);
   return {
-    groups,
-    groups_total: grouping.groups.length,
-    truncated: kept.length < grouping.groups.length,
+    groups:
+      before === undefined || earlier === undefined
+        ? rows
+        : compareRows(rows, kept, { prepared: sums.prepared, before: before.prepared, evaluator: earlier }),
+    groups_total: all.length,
+    truncated: all.length > query.limit,
     source: facts.source,
     ...header,
-    approximate: evaluator.approximate(),
+    approximate: [...new Set([...evaluator.approximate(), ...(earlier?.approximate() ?? [])])],
     ...(grouping.currency === undefined ? {} : { currency: grouping.currency }),
     warnings: [...facts.warnings, ...splitWarnings(grouping, asked)],
     ...(facts.backfilling === undefined ? {} : { backfilling: facts.backfilling }),
   };
+}
+
+function evaluatorOf({ named, prepared, rates }: RangeSums): Evaluator {
+  const { target, slots } = prepared;
+  const converter = target === undefined ? undefined : new Converter(target, new DayRates(rates), slots);
+  if (converter !== undefined) requireRates(named, prepared, converter);
+  return new Evaluator(named, prepared, converter);
 }
 
 function splitWarnings({ split }: Grouping, asked: readonly AskedMetric[]): string[] {
@@ -120,7 +149,7 @@ function requireRates(named: NamedSums, prepared: Prepared, converter: Converter
 type Row = Record<string, MetricValue | string | true | undefined>;
 
 function rowsOf(
-  kept: readonly Group[],
+  kept: readonly ChosenGroup[],
   evaluator: Evaluator,
   { asked, buckets, slots }: Prepared,
   complete_until_ms: number | null,
@@ -134,8 +163,9 @@ function rowsOf(
   // Copying a row that has all its members is several times as fast as adding them one by one.
   const blank = Object.fromEntries(asked.map(({ name }) => [name, null]));
   const rows = stampsOf(buckets, complete_until_ms).map((stamp) => ({ ...stamp, ...blank }));
-  return kept.map((group) => ({
+  return kept.map(({ group, others }) => ({
     key: group.key,
+    ...(others === undefined ? {} : { others }),
     buckets: rows.map(
       (row, at) => fill({ ...row }, group, bounds[at] as number, bounds[at + 1] as number) as KpiBucket,
     ),
@@ -144,7 +174,7 @@ function rowsOf(
 }
 
 /** The first slot of each bucket, and the end of the last. */
-function boundsOf({ buckets }: TimeSlots, length: number): number[] {
+export function boundsOf({ buckets }: TimeSlots, length: number): number[] {
   const bounds: number[] = [];
   for (let slot = 0; slot < buckets.length; slot++)
     if (buckets[slot] !== buckets[slot - 1]) bounds.push(slot);
@@ -170,23 +200,4 @@ function stampsOf(buckets: TimeBuckets, complete_until_ms: number | null): Stamp
       ...(cut ? { partial: true } : {}),
     };
   });
-}
-
-/** The groups with the largest totals, null last, ties by key. */
-function largest(
-  groups: readonly Group[],
-  limit: number,
-  rank: (group: Group) => MetricValue,
-): readonly Group[] {
-  if (groups.length < 2) return groups;
-  return groups
-    .map((group) => ({ group, by: rank(group), key: JSON.stringify(Object.values(group.key)) }))
-    .sort((a, b) => descending(a.by, b.by) || (a.key < b.key ? -1 : 1))
-    .slice(0, limit)
-    .map(({ group }) => group);
-}
-
-function descending(a: MetricValue, b: MetricValue): number {
-  if (a === null || b === null) return Number(a === null) - Number(b === null);
-  return a > b ? -1 : a < b ? 1 : 0;
 }

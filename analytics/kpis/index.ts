@@ -11,8 +11,8 @@ export {
 export { type CubeProgress, cubeProgress } from './defined-cubes.ts';
 export type { MetricValue } from './evaluate.ts';
 export type { GroupKey } from './groups.ts';
-export { type KpiAnswer, kpiKind } from './kpi-kind.ts';
-export { KPI_KIND, type KpiShared, type KpiWork } from './kpi-plan.ts';
+export { addKpiWork, finishKpis, type KpiAnswer, kpiKind, mergeKpis } from './kpi-kind.ts';
+export { KPI_KIND, type KpiShared, type KpiWork, planKpis } from './kpi-plan.ts';
 export { logSource } from './log-source.ts';
 export * from './metrics.ts';
 export { OwnMetrics } from './own-metrics.ts';

@@ -7,12 +7,13 @@ import {
 } from '../../engine/index.ts';
 import { ofSegments, queryIdOf } from '../query-head/index.ts';
 import { KpiSums, mergeSums, RowScan, readSums } from '../row-sums/index.ts';
-import { answerOf, type KpiResult } from './answer.ts';
+import { answerOf, type KpiResult, type RangeSums } from './answer.ts';
 import { addCells } from './cube-cells.ts';
 import { KPI_KIND, type KpiShared, type KpiWork, planKpis } from './kpi-plan.ts';
 import { type KpiSettings, prepareKpis, scanSpecsOf, shapeOf } from './prepare.ts';
 import { type KpiQuery, kpiSchemaOf } from './schema.ts';
 import type { OpenSources } from './sources.ts';
+import { readSet, writeSet } from './sums-set.ts';
 
 /** An answer with the name under which it can be asked again (`as_of`). */
 export interface KpiAnswer extends KpiResult {
@@ -29,7 +30,7 @@ export function kpiKind(
     schema: kpiSchemaOf(settings.custom),
     plan: (context, query) => planKpis(context, open(context), query, settings),
     partial: (context, plan, work, cancel) => addKpiWork(context, open, plan, work, cancel),
-    merge: mergeSums,
+    merge: mergeKpis,
     finish: (_context, plan, bytes) => finishKpis(plan, bytes),
   });
 }
@@ -38,10 +39,11 @@ export function kpiKind(
 export function addKpiWork(
   context: QueryContext,
   open: OpenSources,
-  { shared }: PlanHead<KpiShared>,
+  { shared: asked }: PlanHead<KpiShared>,
   work: KpiWork,
   cancel: Cancel,
 ): Uint8Array {
+  const shared = work.isBefore === true ? beforeOf(asked).shared : asked;
   const sources = ofSegments(open(context), shared.query, shared.settings.custom);
   const prepared = prepareKpis(shared.query, shared.settings, shared.now_ms);
   const sums = new KpiSums(shapeOf(prepared));
@@ -58,16 +60,41 @@ export function addKpiWork(
       for (const scan of scans) scan.scan(chunk, work.plan.request);
     });
   }
-  return sums.write((code) => sources.dictionary.textOf(code));
+  const bytes = sums.write((code) => sources.dictionary.textOf(code));
+  return writeSet(new Map([[work.isBefore === true ? BEFORE : ASKED, bytes]]));
 }
 
-/** Throws QueryError `too_many_points` or `fx_rate_missing`. */
+/** Sums of the range that is asked for, and of the one that it is compared with. */
+const ASKED = 0;
+const BEFORE = 1;
+
+function beforeOf({ before }: KpiShared): PlanHead<KpiShared> {
+  if (before === undefined) throw new Error('a query without a comparison has no part of an earlier range');
+  return before;
+}
+
+/** Adds what parts of one plan added up. */
+export function mergeKpis(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const merged = readSet(a);
+  for (const [index, bytes] of readSet(b)) {
+    const own = merged.get(index);
+    merged.set(index, own === undefined ? bytes : mergeSums(own, bytes));
+  }
+  return writeSet(merged);
+}
+
+/** Throws QueryError `too_many_points`, `fx_rate_missing` or `currency_required`. */
 export function finishKpis(plan: PlanHead<KpiShared>, bytes: Uint8Array | undefined): KpiAnswer {
-  const { query, settings, now_ms, position, ...facts } = plan.shared;
-  const prepared = prepareKpis(query, settings, now_ms);
-  const named = readSums(shapeOf(prepared), bytes === undefined ? [] : [bytes]);
+  const { query, now_ms, position, before, settings: _, rates: __, ...facts } = plan.shared;
+  const sums = bytes === undefined ? new Map<number, Uint8Array>() : readSet(bytes);
+  const summed = (of: KpiShared, index: number): RangeSums => {
+    const prepared = prepareKpis(of.query, of.settings, of.now_ms);
+    const own = sums.get(index);
+    return { prepared, rates: of.rates, named: readSums(shapeOf(prepared), own === undefined ? [] : [own]) };
+  };
+  const earlier = before === undefined ? undefined : summed(before.shared, BEFORE);
   return {
-    ...answerOf(named, prepared, { ...facts, source: plan.source }),
+    ...answerOf(summed(plan.shared, ASKED), { ...facts, source: plan.source }, earlier),
     query_id: queryIdOf(position, JSON.stringify([now_ms, query])),
     ...(query.explain === true ? { explain: plan.explain } : {}),
   };

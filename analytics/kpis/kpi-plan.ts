@@ -1,6 +1,7 @@
 import {
   OTHER_TEXT,
   type Plan,
+  type PlanHead,
   type PlanPart,
   type QueryContext,
   type ScanPlan,
@@ -8,7 +9,7 @@ import {
 } from '../../engine/index.ts';
 import { type RatesByCurrency, readDayRates } from '../exchange/index.ts';
 import type { LogTexts } from '../filters/index.ts';
-import { DAY_MS, formatUtc, QueryError } from '../query/index.ts';
+import { DAY_MS, formatUtc, QueryError, rangeBefore } from '../query/index.ts';
 import { answerPosition, ofSegments, type StreamPosition } from '../query-head/index.ts';
 import { type CubeStretch, canAnswer, type Stretch, tileSlots } from './cube-tiling.ts';
 import { type KpiSettings, type Prepared, prepareKpis } from './prepare.ts';
@@ -27,12 +28,17 @@ export interface KpiShared {
   readonly warnings: readonly string[];
   /** A cube that would answer more is being built: the share of it that is done. */
   readonly backfilling?: number;
+  /** The plan for the range that this one is compared with. */
+  readonly before?: PlanHead<KpiShared>;
 }
 
-/** One part: cells of cubes, or chunks of the log. Plain data. */
-export type KpiWork =
+/** Cells of cubes, or chunks of the log. */
+type RangeWork =
   | { readonly kind: 'cells'; readonly stretches: readonly CubeStretch[] }
   | { readonly kind: 'scan'; readonly plan: ScanPlan };
+
+/** One part; `before`: of the range that the query's is compared with. Plain data. */
+export type KpiWork = RangeWork & { readonly isBefore?: true };
 
 export const KPI_KIND = 'kpis';
 /** Rows of one part of a scan: some 50 ms. */
@@ -42,9 +48,69 @@ const ROWS_PER_MS = 40_000;
 const CELLS_PER_MS = 2_000;
 const PLAN_MS = 0.1;
 
-/** Throws QueryError (422): what `prepareKpis` and `answerPosition` throw, and `behind_retention`. */
+type PlanContext = Pick<QueryContext, 'progress' | 'now_ms' | 'scope'>;
+
+/**
+ * Throws QueryError (422): what `prepareKpis` and `answerPosition` throw, `behind_retention`, and
+ * `validation_failed` for an order by a metric that is not asked for.
+ */
 export function planKpis(
-  { progress, now_ms, scope }: Pick<QueryContext, 'progress' | 'now_ms' | 'scope'>,
+  context: PlanContext,
+  sources: KpiSources,
+  query: KpiQuery,
+  settings: KpiSettings,
+): Plan<KpiShared, KpiWork> {
+  requireOrder(query);
+  const plan = planRange(context, sources, query, settings);
+  if (query.compare === undefined) return plan;
+  const { buckets } = prepareKpis(query, settings, context.now_ms);
+  const { start_ms, end_ms } = rangeBefore(buckets.range, query.compare, buckets.zone);
+  const end = formatUtc(end_ms);
+  // Segments have the same customers in both: those at the end of the query.
+  const segment_members = (query.segment_members ?? [])
+    .filter((members) => members.end === query.end)
+    .map((members) => ({ ...members, end }));
+  const earlier = { ...query, start: formatUtc(start_ms), end, segment_members };
+  const { parts, ...before } = planRange(context, sources, earlier, settings);
+  const total = (of: (head: PlanHead<KpiShared>) => number | undefined): number =>
+    (of(plan) ?? 0) + (of(before) ?? 0);
+  return {
+    ...plan,
+    rows: total(({ rows }) => rows),
+    bytes: total(({ bytes }) => bytes),
+    cells: total(({ cells }) => cells),
+    chunks: total(({ chunks }) => chunks),
+    cost_ms: total(({ cost_ms }) => cost_ms),
+    source: [...new Set([plan.source, before.source])].join(', '),
+    explain: { ...plan.explain, compared: before.explain },
+    shared: {
+      ...plan.shared,
+      warnings: [...new Set([...plan.shared.warnings, ...before.shared.warnings])],
+      before,
+    },
+    parts: [
+      ...plan.parts,
+      ...parts.map(({ work, ...part }) => ({ ...part, work: { ...work, isBefore: true as const } })),
+    ],
+  };
+}
+
+/** Members of a compared bucket, which a metric's name would hide. */
+const COMPARED = ['previous', 'delta', 'delta_pct'];
+
+function requireOrder({ order_by, metrics, compare }: KpiQuery): void {
+  const hidden = compare === undefined ? undefined : metrics.find((name) => COMPARED.includes(name));
+  if (hidden !== undefined) {
+    const message = `A metric named "${hidden}" cannot be compared: buckets have that member. Define it under another name.`;
+    throw new QueryError('validation_failed', message, [{ path: 'compare', message }]);
+  }
+  if (order_by === undefined || metrics.includes(order_by.metric)) return;
+  const message = `Groups are ordered by a metric that is asked for: "${order_by.metric}" is not among \`metrics\`.`;
+  throw new QueryError('validation_failed', message, [{ path: 'order_by.metric', message }]);
+}
+
+function planRange(
+  { progress, now_ms, scope }: PlanContext,
   ofLog: KpiSources,
   query: KpiQuery,
   settings: KpiSettings,

@@ -1,15 +1,8 @@
-import {
-  ByteReader,
-  ByteWriter,
-  type Cancel,
-  type Plan,
-  type PlanHead,
-  type QueryContext,
-} from '../../engine/index.ts';
-import { mergeSums } from '../row-sums/index.ts';
-import { addKpiWork, finishKpis, type KpiAnswer } from './kpi-kind.ts';
+import type { Cancel, Plan, PlanHead, QueryContext } from '../../engine/index.ts';
+import { addKpiWork, finishKpis, type KpiAnswer, mergeKpis } from './kpi-kind.ts';
 import type { KpiShared, KpiWork } from './kpi-plan.ts';
 import type { OpenSources } from './sources.ts';
+import { readSet, writeSet } from './sums-set.ts';
 
 /** Several KPI queries that run as one, of one snapshot. `heads` has null for a query that could not be planned. */
 export interface SetShared<X> {
@@ -66,16 +59,16 @@ export function addSetWork<X>(
 ): Uint8Array {
   const head = shared.heads[index];
   if (head === undefined || head === null) throw new Error(`a set of queries has no plan ${index}`);
-  return writeSums(new Map([[index, addKpiWork(context, open, head, work, cancel)]]));
+  return writeSet(new Map([[index, addKpiWork(context, open, head, work, cancel)]]));
 }
 
 export function mergeSets(a: Uint8Array, b: Uint8Array): Uint8Array {
   const merged = readSet(a);
   for (const [index, bytes] of readSet(b)) {
     const own = merged.get(index);
-    merged.set(index, own === undefined ? bytes : mergeSums(own, bytes));
+    merged.set(index, own === undefined ? bytes : mergeKpis(own, bytes));
   }
-  return writeSums(merged);
+  return writeSet(merged);
 }
 
 /**
@@ -96,17 +89,4 @@ export function finishSet<X, R>(
       return refused(error);
     }
   });
-}
-
-function writeSums(sums: ReadonlyMap<number, Uint8Array>): Uint8Array {
-  const writer = new ByteWriter();
-  for (const [index, bytes] of sums) writer.varint(index).varint(bytes.length).bytes(bytes);
-  return writer.copy();
-}
-
-function readSet(bytes: Uint8Array): Map<number, Uint8Array> {
-  const sums = new Map<number, Uint8Array>();
-  const reader = new ByteReader(bytes);
-  while (reader.position < bytes.length) sums.set(reader.varint(), reader.bytes(reader.varint()));
-  return sums;
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { KPI_DIMENSIONS, SEGMENT, segmentFiltersSchemaOf } from '../filters/index.ts';
-import { GRANULARITY_INPUTS } from '../query/index.ts';
+import { COMPARES, GRANULARITY_INPUTS } from '../query/index.ts';
 import { HEAD_MEMBERS, type TenantDefaults, type WithSegments } from '../query-head/index.ts';
 import { type CustomMetric, METRIC_NAME } from './custom-metric.ts';
 import { AGGREGATIONS, METRIC_NAMES } from './metrics.ts';
@@ -35,7 +35,25 @@ const MEMBERS = {
     .min(1)
     .max(MAX_GROUPS)
     .default(DEFAULT_GROUPS)
-    .describe('Groups to answer: those with the largest total of the first metric'),
+    .describe('Groups to answer: the first of them by `order_by`'),
+  order_by: z
+    .strictObject({
+      metric: z.string().regex(METRIC_NAME).describe('One of `metrics`'),
+      direction: z.enum(['asc', 'desc']).default('desc'),
+    })
+    .optional()
+    .describe('Order of the groups by a total, null last; default: the first metric, the largest first'),
+  other: z
+    .boolean()
+    .optional()
+    .describe('Answers the groups beyond `limit` as one, whose values are all `__other__`'),
+  compare: z
+    .enum(COMPARES)
+    .optional()
+    .describe(
+      'Puts an earlier range beside each bucket and total: the same span before, or the same local dates one ' +
+        'year before',
+    ),
   ...HEAD,
 };
 

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { defineKind, type QueryKind } from '../../engine/index.ts';
-import { addExact } from '../../operators/index.ts';
 import { formatUtc, type TimeRange, zoneOf } from '../query/index.ts';
 import { settingsOf } from '../query-head/index.ts';
 import type { KpiResult } from './answer.ts';
+import { type Change, changeOf } from './change.ts';
 import type { MetricValue } from './evaluate.ts';
 import type { KpiAnswer } from './kpi-kind.ts';
 import { planKpis } from './kpi-plan.ts';
@@ -55,12 +55,9 @@ export const kpiSummarySchema = z.strictObject({
 });
 export type KpiSummaryQuery = z.output<typeof kpiSummarySchema> & OfTenant;
 
-/** delta = current − previous; delta_pct in percent of |previous|, null where that is 0 or unknown. */
-export interface SummaryValue {
+export interface SummaryValue extends Change {
   readonly current: MetricValue;
   readonly previous: MetricValue;
-  readonly delta: MetricValue;
-  readonly delta_pct: number | null;
 }
 
 type SummaryValues = Readonly<Record<string, SummaryValue>>;
@@ -222,13 +219,5 @@ function change(
   const absent = isRatio ? null : 0;
   const current = now === undefined ? absent : now;
   const previous = before === undefined ? absent : before;
-  if (current === null || previous === null) return { current, previous, delta: null, delta_pct: null };
-  const delta =
-    isExact(current) && isExact(previous) ? addExact(current, -previous) : Number(current) - Number(previous);
-  const delta_pct = Number(previous) === 0 ? null : (100 * Number(delta)) / Math.abs(Number(previous));
-  return { current, previous, delta, delta_pct };
-}
-
-function isExact(value: number | bigint): boolean {
-  return typeof value === 'bigint' || Number.isSafeInteger(value);
+  return { current, previous, ...changeOf(current, previous) };
 }

@@ -1,3 +1,6 @@
+export { FRAUD_KIND, type FraudShared, fraudKind } from './fraud-kind.ts';
+export { type FraudQuery, fraudSchemaOf, MAX_CLUSTER_EVENTS } from './fraud-schema.ts';
+export { CLUSTER_TYPES, type IpCluster, IpClusters } from './ip-clusters.ts';
 export { REFUNDS_KIND, type RefundsShared, refundsKind } from './refunds-kind.ts';
 export { type RefundsQuery, refundsSchemaOf } from './refunds-schema.ts';
 export { RETURNS_KIND, type ReturnsShared, returnsKind } from './returns-kind.ts';

@@ -112,6 +112,28 @@ describe('the impact of refunds', () => {
     }
   });
 
+  it('is the same in parts, each of some orders', async () => {
+    const state = await ShopState.of(returnsShop(8));
+    const { refunds } = state.kinds;
+    const inParts: typeof refunds = {
+      ...refunds,
+      plan: (context, query) => {
+        const plan = refunds.plan(context, query);
+        const shares = [0, 1, 2, 3].map((index) => ({ index, of: 4 }));
+        const parts = plan.parts.flatMap((part) =>
+          shares.map((share) => ({ ...part, work: { ...part.work, share } })),
+        );
+        expect(parts).toHaveLength(4);
+        return { ...plan, parts };
+      },
+    };
+    for (const basis of ['event', 'order']) {
+      const query = { ...RANGE, basis, compare: 'previous_year' };
+      const { body } = await state.ask(refunds, query);
+      expect((await state.ask(inParts, query)).body).toEqual(body);
+    }
+  });
+
   it('converts at the rate of each day, and adds up no two currencies', async () => {
     const order = (n: number, currency: string): ShopEvent => ({
       ...{ event_id: `e${n}`, type: 'order.created', time: '2025-03-05T10:00:00Z', order_id: `o${n}` },

@@ -270,6 +270,11 @@ describe('segments', () => {
       orders_count: counted.filter(({ customer, country }) => country === 'GB' && isIn(customer, 'big'))
         .length,
     });
+    // Both periods are about the same customers.
+    const compared = await ask({ filters: { segment: 'big' }, compare: 'previous_period' });
+    expect(compared.groups[0]?.totals).toMatchObject({
+      orders_count: totals((one) => isIn(one, 'big')).orders_count,
+    });
     await expect(ask({ filters: { segment: 'nobody' } })).rejects.toMatchObject({ code: 'unknown_segment' });
   });
 

@@ -58,6 +58,8 @@ export interface QueryRouteSpec<P extends z.ZodType, B extends z.ZodType, Q exte
   readonly problems?: readonly ProblemCode[];
   /** The query that a request means; default: its body. */
   readonly queryOf?: (call: RawCall & { readonly params: z.output<P> }, body: z.output<B>) => Q | Promise<Q>;
+  /** The answer with what the kind cannot know of its own: from payloads in the stream. Default: the kind's. */
+  readonly answerOf?: (call: RawCall, query: Q, answer: FamilyAnswer) => Promise<FamilyAnswer>;
   /** The members of the body, where more than the kind knows goes into them: ids, cursors. Default: the answer's. */
   readonly bodyOf?: (
     call: RawCall,
@@ -135,7 +137,8 @@ export function queryRoute<
           },
         };
       }
-      const { answer, state } = await runQuery(parts, call, kind, query, wish);
+      const { answer: found, state } = await runQuery(parts, call, kind, query, wish);
+      const answer = (await spec.answerOf?.(call, query, found)) ?? found;
       const { query_id, header, source, approximate, warnings, explain } = answer;
       return {
         status: 200,

@@ -59,6 +59,22 @@ const WITH_KEY: readonly ProblemCode[] = [
   'jwks_unavailable',
 ];
 
+const WITH_BODY: readonly ProblemCode[] = [
+  'malformed_json',
+  'malformed_body',
+  'json_too_deep',
+  'unsupported_media_type',
+  'unsupported_encoding',
+  'body_too_large',
+  'too_busy',
+];
+const WITH_CURSOR: readonly ProblemCode[] = ['invalid_cursor', 'cursor_mismatch'];
+const WITH_IDEMPOTENCY: readonly ProblemCode[] = [
+  'idempotency_in_flight',
+  'idempotency_key_reused',
+  'kv_unavailable',
+];
+
 type Registry = OpenAPIHono['openAPIRegistry'];
 type PathConfig = Parameters<Registry['registerPath']>[0];
 type Content = NonNullable<NonNullable<PathConfig['request']>['body']>['content'];
@@ -222,16 +238,27 @@ function answerOf({
   };
 }
 
-/** Problems by status; where several share one, each is an example. */
-function problemsOf(route: Route, problem: z.ZodType): PathConfig['responses'] {
-  const role: readonly ProblemCode[] =
-    route.permission === 'any' || route.permission === 'none' ? [] : ['role_forbidden', 'scope_forbidden'];
-  const codes = new Set([
+/** The codes that problems of a route may have: of what it takes, and its own. */
+function codesOf(route: Route): ReadonlySet<ProblemCode> {
+  const { permission, query, params, body, raw_body } = route;
+  return new Set<ProblemCode>([
     ...COMMON,
-    ...(route.permission === 'none' ? [] : WITH_KEY),
-    ...role,
+    ...(permission === 'none' ? [] : WITH_KEY),
+    ...(permission === 'any' || permission === 'none'
+      ? []
+      : (['role_forbidden', 'scope_forbidden'] as const)),
+    ...(params === undefined ? [] : (['not_found'] as const)),
+    ...(body === undefined && raw_body === undefined ? [] : WITH_BODY),
+    ...(query !== undefined && 'cursor' in query.shape ? WITH_CURSOR : []),
+    ...(route.idempotent === true ? WITH_IDEMPOTENCY : []),
+    ...(route.conditional === true ? (['revision_conflict'] as const) : []),
     ...route.problems,
   ]);
+}
+
+/** Problems by status; where several share one, each is an example. */
+function problemsOf(route: Route, problem: z.ZodType): PathConfig['responses'] {
+  const codes = codesOf(route);
   const byStatus = new Map<number, ProblemCode[]>();
   for (const code of codes) {
     const [status] = PROBLEMS[code];

@@ -295,7 +295,7 @@ function patchRoute<T>(definitions: KindDefinitions<T>, spec: DefinitionRoutesSp
     conditional: true,
     body_types: ['application/merge-patch+json', 'application/json'],
     body: z.looseObject({}),
-    body_examples: { rename: { summary: 'Another name', value: { name: 'another name' } } },
+    body_examples: { rename: { summary: 'Another name', value: { name: 'another_name' } } },
     answers: {
       200: {
         description: `The ${spec.noun} as it is now`,

@@ -83,6 +83,8 @@ export interface RouteInfo {
   /** The largest JSON body, bytes. */
   readonly body_max_bytes?: number;
   readonly body_examples?: Examples;
+  /** Query parameters of a request that shows the operation; default: none. */
+  readonly query_example?: Readonly<Record<string, string>>;
   /** What the documentation shows where the body's own check is looser. */
   readonly documented_body?: z.ZodType;
   /** Takes an `Idempotency-Key`. */

@@ -278,6 +278,28 @@ describe.each([
     expect(two.definitions.ignored).toBe(2);
   });
 
+  it('looks again at what its schema did not take, when that changes', async () => {
+    const open = bucketOf();
+    const one = await process(await open(0));
+    const { id } = await one.rules.create('a', made('x'));
+    let schema: DefinitionKind<Rule>['schema'] = KIND.schema.refine(() => false);
+    const kind = {
+      ...KIND,
+      get schema() {
+        return schema;
+      },
+    };
+    const two = await process(await open(1), kind);
+    expect([two.rules.list('a'), two.definitions.ignored]).toEqual([[], 1]);
+    two.definitions.readAgain();
+    expect(two.definitions.ignored).toBe(1);
+    schema = KIND.schema;
+    two.definitions.readAgain();
+    expect([two.rules.byName('a', 'x')?.id, two.definitions.ignored]).toEqual([id, 0]);
+    await one.rules.delete('a', id);
+    await vi.waitFor(() => expect(two.rules.list('a')).toEqual([]), PATIENTLY);
+  });
+
   it('asks the kind before a change', async () => {
     const refuse = (): never => {
       throw new DefinitionError('definition_in_use', 'It is needed.');

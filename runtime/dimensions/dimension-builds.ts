@@ -53,7 +53,12 @@ export class DimensionBuilds {
   /** Once the definitions are loaded. A build that was interrupted goes on. */
   start(): void {
     this.#stopListening = this.#options.dimensions.onChange(() => this.#begin());
-    this.#begin();
+    if (this.#target() !== undefined) this.#begin();
+    else {
+      this.#discardOthers(undefined).catch((error: unknown) =>
+        this.#options.log.warn({ err: error }, 'an interrupted build that nobody needs could not be removed'),
+      );
+    }
   }
 
   /** A build that runs stays to go on with: closing the generations interrupts it. */
@@ -145,7 +150,7 @@ export class DimensionBuilds {
   }
 
   /** Removes builds that were interrupted and are of other dimensions. */
-  async #discardOthers(target: readonly string[]): Promise<void> {
+  async #discardOthers(target: readonly string[] | undefined): Promise<void> {
     const { generations } = this.#options;
     for (const { generation, reason, options } of generations.interrupted()) {
       const isOther = reason === REASON && !isDeepStrictEqual(options.customDimensions, target);

@@ -38,6 +38,10 @@ const gauge = (name: string, value: number, labels = {}): MetricSample => ({
   labels,
   value,
 });
+const counter = (name: string, value: number, operator: string): MetricSample => ({
+  ...gauge(name, value, { operator }),
+  kind: 'counter',
+});
 const at = (change: Partial<Progress>): Progress => ({
   commit: 1,
   stream: 'CLICKS',
@@ -75,6 +79,31 @@ describe('diagnose', () => {
     ['asynchronous_emission', 'task_failed', 'task'],
   ])('takes the error %s for %s', (error, code, place) => {
     expect(diagnose(failing(error))).toMatchObject([{ code, place }]);
+  });
+
+  it('says that the clock has made all items late, where no event has moved the watermark', () => {
+    const { topology: clicks } = facts();
+    const node = (name: string, kind: string, input: string) => ({
+      name,
+      kind,
+      summary: '',
+      inputs: [input],
+      state: {},
+    });
+    const nodes = [...clicks.nodes, node('time', 'watermark', 'clicks'), node('hourly', 'window', 'time')];
+    const told = (lateAtMaker: number): string | undefined => {
+      const samples = [
+        counter('operator.received', 5, 'time'),
+        { ...counter('operator.emitted', 5, 'time'), labels: { operator: 'time', output: 'main' } },
+        counter('operator.received', 5, 'hourly'),
+        counter('watermark.late', lateAtMaker, 'time'),
+        counter('window.late', 4, 'hourly'),
+      ];
+      const given = facts({ topology: { ...clicks, nodes }, host: { ...RUNNING, samples } });
+      return diagnose(given).find(({ code }) => code === 'all_late')?.next;
+    };
+    expect(told(5)).toMatch(/idle_ms of "time"/);
+    expect(told(4)).toMatch(/which event has carried/);
   });
 
   it('says of an error that passes that it is tried again, and whether the source has it', () => {

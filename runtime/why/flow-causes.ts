@@ -1,7 +1,7 @@
 import type { NodeDescription, TopologyDescription } from '../../engine/index.ts';
 import type { Counts } from './counts.ts';
 import type { Cause } from './facts.ts';
-import { timeCause } from './time-causes.ts';
+import { makersBefore, timeCause } from './time-causes.ts';
 
 type Told = Omit<Cause, 'place'>;
 
@@ -25,7 +25,7 @@ export function flowCauses(topology: TopologyDescription, counts: Counts): reado
     const received = counts.received(node.name);
     if (node.kind === 'source' || received === 0) return [];
     const told = ENDS.has(node.kind)
-      ? endCause(node, received, counts)
+      ? endCause(topology, node, received, counts)
       : counts.emitted(node.name) > 0 || (node.kind === 'branch' && counts.emittedAnywhere(node.name) > 0)
         ? builtCause(node, counts)
         : silentCause(topology, node, received, counts);
@@ -44,7 +44,12 @@ function builtCause({ name }: NodeDescription, counts: Counts): Told | undefined
   };
 }
 
-function endCause(node: NodeDescription, received: number, counts: Counts): Told | undefined {
+function endCause(
+  topology: TopologyDescription,
+  node: NodeDescription,
+  received: number,
+  counts: Counts,
+): Told | undefined {
   const fates = counts.fates(node.name);
   const late = fates.get('late') ?? 0;
   const refused = fates.get('refused') ?? 0;
@@ -55,7 +60,7 @@ function endCause(node: NodeDescription, received: number, counts: Counts): Told
           sentence: `${late} of ${received} items are of windows that its retain_ms has removed.`,
           next: 'Raise retain_ms, or see why the events are so old: their times are far behind the watermark.',
         }
-      : allLate(late, received);
+      : allLate(late, received, carrierOf(topology, node, counts));
   }
   if (refused >= received) {
     return {
@@ -79,7 +84,9 @@ function silentCause(
   if (fate('rejected') > 0) return deadLettersCause(node, fate('rejected'), counts);
   if (fate('duplicates') >= received) return allDuplicates(fate('duplicates'));
   // The event that carried the watermark ahead is in time itself.
-  if (fate('late') * 2 > received) return allLate(fate('late'), received);
+  if (fate('late') * 2 > received) {
+    return allLate(fate('late'), received, carrierOf(topology, node, counts));
+  }
   if (fate('limited') > 0 && fate('limited', 'late') >= received) return allLimited(fate('limited'));
   if (fate('dropped', 'unmatched') >= received) return allFiltered(received);
   if (fate('keyless') >= received) return noKeys(received);
@@ -112,11 +119,26 @@ function deadLettersCause({ name }: NodeDescription, rejected: number, counts: C
   };
 }
 
-const allLate = (late: number, received: number): Told => ({
+const allLate = (late: number, received: number, clock: string | undefined): Told => ({
   code: 'all_late',
   sentence: `${late} of ${received} items came behind the watermark, too late to count.`,
-  next: 'Raise outOfOrderness_ms or the allowed lateness, or see which event has carried the watermark ahead.',
+  next:
+    clock === undefined
+      ? 'Raise outOfOrderness_ms or the allowed lateness, or see which event has carried the watermark ahead.'
+      : `The stream was quiet for the idle_ms of "${clock}", so the watermark follows the clock, or an earlier run ` +
+        'carried it there. For events of the past give it "idle_ms: Infinity" and begin on a new data folder.',
 });
+
+/**
+ * The operator whose watermark no event of this run has moved: all that came to it were late, and one that
+ * moves it is in time itself.
+ */
+function carrierOf(topology: TopologyDescription, node: NodeDescription, counts: Counts): string | undefined {
+  return makersBefore(topology, node, counts).find(({ name }) => {
+    const received = counts.received(name);
+    return received > 0 && counts.of('millrace.watermark.late', { operator: name }) >= received;
+  })?.name;
+}
 
 const allDuplicates = (duplicates: number): Told => ({
   code: 'all_duplicates',

@@ -65,7 +65,7 @@ function noWatermark(topology: TopologyDescription, maker: NodeDescription, coun
 }
 
 /** The operators that make the watermark which comes to a node. */
-function makersBefore(
+export function makersBefore(
   { nodes }: TopologyDescription,
   node: NodeDescription,
   counts: Counts,

@@ -12,19 +12,24 @@ export function kpiRows(
   );
   const isMoney = (name: string): boolean =>
     metrics.find(name)?.unit === 'money' && query.aggregation !== 'count';
-  const columns = [...dimensions, 'time', 'currency', ...query.metrics, 'incomplete'];
+  // What is compared with stands beside it.
+  const before = query.compare === undefined ? [] : query.metrics;
+  const columns = [
+    ...[...dimensions, 'time', 'currency', ...query.metrics, 'incomplete'],
+    ...before.map((name) => `${name}_previous`),
+  ];
   const rows = function* (): Generator<readonly Cell[]> {
     for (const { key, buckets } of groups) {
       const unit = key.currency ?? currency ?? '';
       for (const bucket of buckets) {
-        const values = query.metrics.map((name) => {
-          const value = bucket[name] as MetricValue;
-          return isMoney(name) ? majorUnits(value, unit) : plain(value);
-        });
+        const cellOf = (name: string, value: MetricValue): Cell =>
+          isMoney(name) ? majorUnits(value, unit) : plain(value);
+        const values = query.metrics.map((name) => cellOf(name, bucket[name] as MetricValue));
+        const earlier = before.map((name) => cellOf(name, (bucket.previous?.[name] ?? null) as MetricValue));
         yield [
           ...dimensions.map((name) => key[name] ?? null),
           ...[bucket.time, unit === '' ? null : unit],
-          ...[...values, bucket.incomplete === true],
+          ...[...values, bucket.incomplete === true, ...earlier],
         ];
       }
     }

@@ -89,7 +89,7 @@ const EVENTS_BODY: DocumentedBody = {
       examples: {
         lines: {
           summary: 'Two events',
-          value: `${JSON.stringify(EVENT)}\n${JSON.stringify({ ...EVENT, event_id: 'evt-1002' })}\n`,
+          value: `${JSON.stringify(EVENT)}\n${JSON.stringify({ ...EVENT, event_id: 'evt-1003', order_id: 'o-2' })}\n`,
         },
       },
     },

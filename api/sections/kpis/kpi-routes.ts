@@ -25,11 +25,19 @@ import { QUERY_PROBLEMS, summaryRoute } from './summary-routes.ts';
 
 const valueSchema = z.union([z.number(), z.null()]);
 
+const values = z.record(z.string(), valueSchema);
+const previousSchema = z
+  .object({ time: z.string().describe('Start of the bucket that is compared with') })
+  .catchall(valueSchema);
+
 const bucketSchema = z
   .object({
     time: z.string().describe('Start of the bucket'),
     incomplete: z.literal(true).optional().describe('It ends after the watermark'),
     partial: z.literal(true).optional().describe('The range cuts off a part of it'),
+    previous: previousSchema.nullable().optional().describe('With `compare`; null: it has no counterpart'),
+    delta: values.nullable().optional().describe('Value − previous, by metric; null where one is null'),
+    delta_pct: values.nullable().optional().describe('In percent of |previous|; null where that is 0'),
   })
   .catchall(valueSchema);
 
@@ -39,7 +47,11 @@ export const kpiAnswerSchema = z.object({
     z.object({
       key: z.record(z.string(), z.string().nullable()),
       buckets: z.array(bucketSchema),
-      totals: z.record(z.string(), valueSchema).describe('Each metric over the whole range'),
+      totals: values.describe('Each metric over the whole range'),
+      others: z.int().optional().describe('With `other`: how many groups beyond `limit` it is made of'),
+      previous_totals: values.optional().describe('With `compare`'),
+      delta: values.optional(),
+      delta_pct: values.optional(),
     }),
   ),
   groups_total: z.int(),

@@ -1,1 +1,2 @@
+export { fraudRoute } from './fraud-route.ts';
 export { returnRoutes } from './return-routes.ts';

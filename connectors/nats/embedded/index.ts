@@ -2,5 +2,5 @@ export { type ResolvedServer, type ResolveOptions, resolveNatsServer } from './b
 export { type FailedStep, NatsServerError, type NatsServerErrorCode } from './embedded-errors.ts';
 export { type NatsServerHandle, type StartOptions, startNatsServer } from './server.ts';
 export * from './start.ts';
-export { type EmbeddedCredentials, type EmbeddedSubjects, publisherInbox } from './users.ts';
+export { credentialsOf, type EmbeddedCredentials, type EmbeddedSubjects, publisherInbox } from './users.ts';
 export type { ProcessExit } from './watchdog.ts';

@@ -121,7 +121,8 @@ function configText(config: object): string {
 
 /** Of the seed in a file, which is made when it is not there. */
 function publicKey(file: string): string {
-  const { text } = privateText(file, () => `${Buffer.from(nkeys.createUser().getSeed()).toString()}\n`);
+  // Without an end of line: clients that take the bytes as they are refuse it.
+  const { text } = privateText(file, () => Buffer.from(nkeys.createUser().getSeed()).toString());
   try {
     return nkeys.fromSeed(Buffer.from(text.trim())).getPublicKey();
   } catch (cause) {

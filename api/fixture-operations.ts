@@ -1,0 +1,202 @@
+import { vi } from 'vitest';
+import { orderEvent, type TestApi } from './fixture-api.ts';
+import type { Route } from './http/index.ts';
+
+/** The operations of the OpenAPI document, and things in a tenant for them to find. For tests. */
+
+export type Json = Record<string, unknown>;
+
+interface Media {
+  readonly schema?: Json;
+  readonly example?: unknown;
+  readonly examples?: Readonly<Record<string, { readonly value: unknown }>>;
+}
+
+interface Documented {
+  readonly operationId: string;
+  readonly parameters?: readonly {
+    readonly name: string;
+    readonly in: string;
+    readonly required?: boolean;
+    readonly schema: Json;
+  }[];
+  readonly requestBody?: { readonly content: Readonly<Record<string, Media>> };
+  readonly responses: Readonly<Record<string, { readonly content?: Readonly<Record<string, Media>> }>>;
+}
+
+export interface Operation {
+  readonly id: string;
+  readonly method: string;
+  readonly path: string;
+  readonly route: Route;
+  readonly query: readonly { readonly name: string; readonly schema: Json }[];
+  /** The first media type of the body, with its schema and the first example. */
+  readonly body:
+    | { readonly type: string; readonly schema: Json; readonly examples: readonly unknown[] }
+    | undefined;
+  readonly media_types: readonly string[];
+  /** Codes of problems that it documents. */
+  readonly codes: ReadonlySet<string>;
+  readonly responses: Documented['responses'];
+}
+
+export interface OpenApi {
+  readonly operations: readonly Operation[];
+  readonly schemas: Readonly<Record<string, Json>>;
+}
+
+const BASE = '/v1/order-analytics';
+const A_WHILE = { timeout: 20_000, interval: 5 };
+
+/** What the document says, for the base without a tenant. */
+export async function openApiOf(test: TestApi): Promise<OpenApi> {
+  const document = (await (await test.send('/openapi.json')).json()) as {
+    paths: Record<string, Record<string, Documented>>;
+    components: { schemas?: Record<string, Json> };
+  };
+  const routes = new Map(test.api.routes.map((route) => [route.id, route]));
+  const operations = Object.entries(document.paths)
+    .filter(([path]) => path.startsWith(`${BASE}/`))
+    .flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, documented]) => {
+        const route = routes.get(documented.operationId);
+        if (route === undefined) throw new Error(`no route ${documented.operationId}`);
+        return operationOf(path.slice(BASE.length), method.toUpperCase(), documented, route);
+      }),
+    );
+  return { operations, schemas: document.components.schemas ?? {} };
+}
+
+function operationOf(path: string, method: string, documented: Documented, route: Route): Operation {
+  const { operationId: id, parameters = [], requestBody, responses } = documented;
+  const content = Object.entries(requestBody?.content ?? {});
+  const [first] = content;
+  const examples = content.flatMap(([, media]) => Object.values(media.examples ?? {}));
+  const problems = Object.values(responses).flatMap(({ content: media }) =>
+    Object.keys(media?.['application/problem+json']?.examples ?? {}),
+  );
+  const body =
+    first === undefined
+      ? undefined
+      : { type: first[0], schema: first[1].schema ?? {}, examples: examples.map(({ value }) => value) };
+  return {
+    ...{ id, method, path, route, body, responses },
+    query: parameters.filter((parameter) => parameter.in === 'query'),
+    media_types: content.map(([type]) => type),
+    codes: new Set(problems),
+  };
+}
+
+/** A request of an operation, its path filled in. */
+export interface Filled {
+  readonly path: string;
+  readonly init: RequestInit;
+}
+
+/** A tenant with a bit of everything, and the names that no other tenant may read. */
+export class World {
+  readonly tenant: string;
+  readonly key: string;
+  readonly event_id: string;
+  readonly #test: TestApi;
+  readonly #operations: readonly Operation[];
+  #made = 0;
+  #job_id: string | undefined;
+
+  private constructor(test: TestApi, operations: readonly Operation[], tenant: string, key: string) {
+    this.#test = test;
+    this.#operations = operations;
+    this.tenant = tenant;
+    this.key = key;
+    this.event_id = `event-of-${tenant}`;
+  }
+
+  /** Sends in events and defines one of each kind. */
+  static async of(test: TestApi, { operations }: OpenApi, tenant: string): Promise<World> {
+    const world = new World(test, operations, tenant, await test.key('admin', { tenant }));
+    const marked = { customer_id: `customer-of-${tenant}`, channel: `channel-of-${tenant}` };
+    const json = [
+      orderEvent(world.event_id, marked),
+      orderEvent(`${world.event_id}-2`, { ...marked, order_id: `order-of-${tenant}` }),
+      {
+        event_id: `fx-${tenant}`,
+        type: 'fx.rate',
+        time: '2025-01-01T00:00:00Z',
+        base: 'GBP',
+        quote: 'EUR',
+        rate: 1,
+      },
+    ];
+    const sent = await test.send('/ingest', { key: world.key, json });
+    if (sent.status !== 202) throw new Error(`events of ${tenant}: ${sent.status}`);
+    await test.apply();
+    return world;
+  }
+
+  /** Whether a text tells something of this tenant. */
+  isIn(text: string): boolean {
+    return text.includes(`-of-${this.tenant}`);
+  }
+
+  /** Makes what the path of an operation names, and gives the value of its parameter. */
+  async idFor({ path }: Operation): Promise<string> {
+    const [, family = ''] = path.split('/');
+    if (family === 'events') return this.event_id;
+    if (family === 'jobs' || family === 'exports') return this.job();
+    return this.make(`/${family}`);
+  }
+
+  /** A finished export. */
+  async job(): Promise<string> {
+    if (this.#job_id !== undefined) return this.#job_id;
+    const { key } = this;
+    const query = {};
+    const made = await this.#test.send('/exports', { key, json: { query, format: 'ndjson' } });
+    const { job_id } = (await made.json()) as { job_id: string };
+    await vi.waitFor(async () => {
+      const job = (await (await this.#test.send(`/jobs/${job_id}`, { key })).json()) as { status: string };
+      if (job.status !== 'succeeded') throw new Error(`the export is ${job.status}`);
+    }, A_WHILE);
+    this.#job_id = job_id;
+    return job_id;
+  }
+
+  /** Makes one more of a collection by its first example, and gives its id. */
+  async make(path: string): Promise<string> {
+    const operation = this.#operations.find((one) => one.method === 'POST' && one.path === path);
+    const example = operation?.body?.examples[0] as Json | undefined;
+    if (example === undefined) throw new Error(`POST ${path} has no example`);
+    this.#made += 1;
+    const json = { ...example, name: `${String(example.name)}_${this.#made}` };
+    const made = await this.#test.send(path, { key: this.key, json });
+    const answer = (await made.json()) as { id?: string };
+    if (answer.id === undefined) throw new Error(`POST ${path}: ${made.status} ${JSON.stringify(answer)}`);
+    return answer.id;
+  }
+
+  /** The operation with what is in this tenant, and its first example as the body. */
+  async fill(operation: Operation): Promise<Filled> {
+    const { path, method, body, id } = operation;
+    if (id === 'downloadExport') {
+      const job_id = await this.job();
+      const job = await this.#test.send(`/exports/${job_id}`, { key: this.key });
+      const { download_url } = (await job.json()) as { download_url: string };
+      return { path: download_url.slice(BASE.length), init: { method } };
+    }
+    const filled = path.includes('{') ? path.replace(/\{\w+\}/, await this.idFor(operation)) : path;
+    const query = new URLSearchParams(operation.route.query_example).toString();
+    const init: RequestInit = { method, ...(body === undefined ? {} : this.#bodyOf(body)) };
+    return { path: query === '' ? filled : `${filled}?${query}`, init };
+  }
+
+  #bodyOf({ type, examples }: NonNullable<Operation['body']>): RequestInit {
+    const [example = {}] = examples;
+    this.#made += 1;
+    const isNamed = Object.hasOwn(Object(example), 'name') && !Object.hasOwn(Object(example), 'format');
+    const named = isNamed
+      ? { ...(example as Json), name: `${String((example as Json).name)}_${this.#made}` }
+      : example;
+    const text = typeof named === 'string' ? named : JSON.stringify(named);
+    return { body: text, headers: { 'content-type': type } };
+  }
+}

@@ -1,0 +1,176 @@
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { MemoryKeyValueStore } from '../../connectors/index.ts';
+import { ManualClock, MillraceError } from '../../engine/index.ts';
+import { Definitions } from '../definitions/index.ts';
+import type { BuildRequest, BuiltGeneration } from '../generations/index.ts';
+import { readSettings } from '../settings/index.ts';
+import { DimensionBuilds, type DimensionBuildsOptions } from './dimension-builds.ts';
+import { type Dimensions, dimensionKind } from './dimension-kind.ts';
+
+const PATIENTLY = { timeout: 60_000, interval: 5 };
+const log = pino({ level: 'silent' });
+
+/** Generations whose builds end when the test says so. */
+class Turns {
+  readonly requests: BuildRequest[] = [];
+  readonly discarded: number[] = [];
+  declaredDimensions: readonly string[] = ['team'];
+  settings = { ...readSettings({}), customDimensions: ['team'] as readonly string[] };
+  left: ReturnType<DimensionBuildsOptions['generations']['interrupted']> = [];
+  #end: ((error?: MillraceError) => void) | undefined;
+
+  build(request: BuildRequest): Promise<BuiltGeneration> {
+    this.requests.push(request);
+    return new Promise((done, fail) => {
+      this.#end = (error) => {
+        this.#end = undefined;
+        if (error !== undefined) return fail(error);
+        const { customDimensions = [] } = request.options;
+        this.settings = { ...this.settings, customDimensions };
+        done({ generation: 2, replaced: 1, records: 0, same: false, different: [], pause_ms: 0 });
+      };
+    });
+  }
+
+  interrupted() {
+    return this.left;
+  }
+
+  discard(generation: number): Promise<void> {
+    this.discarded.push(generation);
+    this.left = this.left.filter((one) => one.generation !== generation);
+    return Promise.resolve();
+  }
+
+  /** Ends the build of these columns. */
+  async end(columns: readonly string[], error?: MillraceError): Promise<void> {
+    await vi.waitFor(() => expect(this.#end).toBeDefined(), PATIENTLY);
+    expect(this.requests.at(-1)?.options).toEqual({ customDimensions: columns });
+    this.#end?.(error);
+    // What follows from it happens before the next turn of timers.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  get isBuilding(): boolean {
+    return this.#end !== undefined;
+  }
+}
+
+let clock: ManualClock;
+let definitions: Definitions;
+let dimensions: Dimensions;
+let turns: Turns;
+let builds: DimensionBuilds;
+let isUsed = false;
+
+beforeEach(async () => {
+  clock = new ManualClock(Date.UTC(2026, 0, 1));
+  definitions = new Definitions({ store: new MemoryKeyValueStore(), clock, log });
+  turns = new Turns();
+  isUsed = false;
+  dimensions = definitions.kind(
+    dimensionKind({
+      declared: () => turns.declaredDimensions,
+      userOf: () => (isUsed ? 'The metric "m"' : undefined),
+    }),
+  );
+  await definitions.open();
+  builds = new DimensionBuilds({ dimensions, generations: turns, log, onBuilt: () => undefined });
+});
+afterEach(async () => {
+  builds.close();
+  await definitions.close();
+});
+
+const define = (name: string, tenant = 'a', body: object = {}) => {
+  clock.advance(1);
+  return dimensions.create(tenant, { name, body, created_by: 'key' });
+};
+
+describe('builds of dimensions', () => {
+  it('are one at a time; what is defined meanwhile, by whoever, is built together', async () => {
+    builds.start();
+    const one = await define('one');
+    await define('two');
+    await define('three', 'b');
+    await define('two', 'b');
+    turns.requests[0]?.onProgress?.({
+      ...{ generation: 2, phase: 'reading', position: 1, goal: 4 },
+      ...{ share: 0.25, records: 1, records_per_s: 1 },
+    });
+    expect(builds.stateOf(one)).toEqual({ status: 'building', share: 0.25 });
+    expect(builds.stateOf({ name: 'two' })).toEqual({ status: 'building', share: 0 });
+    await turns.end(['team', 'one']);
+    expect(builds.stateOf(one)).toEqual({ status: 'ready' });
+    await turns.end(['team', 'one', 'two', 'three']);
+    expect([turns.isBuilding, turns.requests.length]).toEqual([false, 2]);
+  });
+
+  it('give the column of a deleted one up with the next build, and make none for that', async () => {
+    builds.start();
+    const { id } = await define('one');
+    await turns.end(['team', 'one']);
+    await dimensions.delete('a', id);
+    expect(turns.isBuilding).toBe(false);
+    await define('two');
+    await turns.end(['team', 'two']);
+    turns.declaredDimensions = ['team', 'region2'];
+    await define('three');
+    await turns.end(['team', 'two', 'region2', 'three']);
+  });
+
+  it('are tried again after what passes, and say what does not until it is defined again', async () => {
+    builds.start();
+    const one = await define('one');
+    await turns.end(['team', 'one'], new MillraceError('no_state', 'Nothing yet.', { retriable: true }));
+    expect(builds.stateOf(one)).toEqual({ status: 'building', share: 0 });
+    await turns.end(['team', 'one'], new MillraceError('generation_differs', 'It differs.'));
+    expect(builds.stateOf(one)).toEqual({
+      ...{ status: 'failed', code: 'generation_differs', message: 'It differs.' },
+    });
+    expect(turns.isBuilding).toBe(false);
+    await dimensions.delete('a', one.id);
+    await define('one');
+    await turns.end(['team', 'one']);
+    expect(builds.stateOf(one)).toEqual({ status: 'ready' });
+  });
+
+  it('go on with an interrupted one of the same, and remove those of others', async () => {
+    await define('one');
+    const left = { reason: 'custom dimensions', started_at_ms: 0 };
+    turns.left = [
+      { ...left, generation: 2, options: { customDimensions: ['team', 'gone'] } },
+      { ...left, generation: 3, options: { customDimensions: ['team', 'one'] } },
+      { ...left, generation: 4, reason: 'backfill', options: {} },
+    ];
+    builds.start();
+    await turns.end(['team', 'one']);
+    expect([turns.discarded, turns.requests[0]?.reason]).toEqual([[2], 'custom dimensions']);
+    // A restart that finds all columns there.
+    new DimensionBuilds({ dimensions, generations: turns, log, onBuilt: () => undefined }).start();
+    expect(turns.discarded).toEqual([2, 3]);
+  });
+});
+
+describe('dimensions', () => {
+  it('have names that are free, and no more than an installation may have', async () => {
+    for (const name of ['country', 'currency', 'ts', 'a b', '1st', '__proto__', 'data']) {
+      await expect(define(name)).rejects.toMatchObject({ code: 'validation_failed' });
+    }
+    await expect(define('team')).rejects.toMatchObject({ code: 'name_taken' });
+    await expect(define('one', 'a', { path: 'data.two' })).rejects.toMatchObject({
+      code: 'validation_failed',
+    });
+    for (let index = 0; index < 31; index++)
+      await define(`d${index}`, `t${index % 3}`, { path: `data.d${index}` });
+    await expect(define('more')).rejects.toMatchObject({ code: 'limit_reached' });
+    // Another tenant's has its column already.
+    const again = await define('d0', 'z');
+    isUsed = true;
+    await expect(dimensions.delete('z', again.id)).rejects.toMatchObject({ code: 'definition_in_use' });
+    await expect(dimensions.patch('z', again.id, { name: 'd1' })).rejects.toMatchObject({
+      code: 'definition_in_use',
+    });
+  });
+});
