@@ -92,7 +92,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...cubeRoutes(ports, cubes, cursors),
       ...exportRoutes({ ...making, answers, search, cursors }),
       ...backfillRoutes(making, ports.backfill),
-      ...jobRoutes({ jobs, cursors, streams, now: () => clock.now() }),
+      ...jobRoutes({ jobs, cursors, streams, now: () => clock.now(), maskOf: (call) => search.maskOf(call) }),
       rfmRoute(answers, cursors),
       ltvRoute(answers, cursors),
       ...segmentRoutes(answers, tenants.segments, cursors),

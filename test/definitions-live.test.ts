@@ -150,13 +150,21 @@ async function ask(
   return { query, position, groups: json.groups, source };
 }
 
+/** Without the marks of buckets that end after the watermark: that is where it stands when the question is asked. */
+const sums = (groups: unknown): unknown =>
+  JSON.parse(JSON.stringify(groups, (name, value: unknown) => (name === 'incomplete' ? undefined : value)));
+
 /** Of the same position, by a scan. */
 async function expectSame(service: Millrace, { query, position, groups }: Answered): Promise<void> {
   const again = await service.request('POST', '/kpis/query', {
     body: { ...query, as_of: position },
   });
   expect([again.status, again.json.code]).toEqual([200, undefined]);
-  expect({ query, position, groups }).toEqual({ query, position, groups: again.json.groups });
+  expect({ query, position, groups: sums(groups) }).toEqual({
+    query,
+    position,
+    groups: sums(again.json.groups),
+  });
 }
 
 const READY: Readonly<Record<Kind, string | undefined>> = {

@@ -1,6 +1,6 @@
 import { ByteReader, ByteWriter } from '../../engine/index.ts';
 import type { EntityRows, RowTest } from '../entity-rows/index.ts';
-import type { EntityPlace } from '../events-query/index.ts';
+import type { EventPlace } from '../events-query/index.ts';
 import type { RowMoney } from '../exchange/index.ts';
 import { CODE, MARK, NUMBER } from '../rows/index.ts';
 
@@ -16,8 +16,8 @@ export interface CustomerTotals {
   readonly last_ms: number;
   /** Σ amount − discount of orders − refunds, minor units. */
   readonly net: number;
-  /** Where the customer's id can be read. */
-  readonly place: EntityPlace['events'][number];
+  /** Where the customer's id may be read. */
+  readonly places: readonly EventPlace[];
 }
 
 /** Columns that `EntityRows` carries for totals, in this order. */
@@ -41,7 +41,7 @@ export function totalsTests(conditions: RowTest): readonly RowTest[] {
 export function totalsOf(rows: EntityRows, money: RowMoney, check: () => void): CustomerTotals[] {
   const all: CustomerTotals[] = [];
   rows.visit((table, order, from, to) => {
-    const { time_ms, bits, entity, sequence, part } = table;
+    const { time_ms, bits, entity } = table;
     const [currency] = table.codes as [Int32Array];
     const [amount, discount] = table.numbers as [Float64Array, Float64Array];
     let [orders, first, last] = [0, 0, 0];
@@ -62,23 +62,37 @@ export function totalsOf(rows: EntityRows, money: RowMoney, check: () => void): 
     all.push({
       ...{ hi: entity.hi[last] as number, lo: entity.lo[last] as number, orders, net },
       ...{ first_ms: time_ms[first] as number, last_ms: time_ms[last] as number },
-      place: { sequence: sequence[last] as number, part: part[last] as number },
+      places: table.placesOf(last),
     });
   }, check);
   return all;
 }
 
+/** Places as bytes: `readPlaces` reads them. */
+export function writePlaces(writer: ByteWriter, places: readonly EventPlace[]): void {
+  writer.varint(places.length);
+  for (const { sequence, part } of places) writer.varint(sequence).varint(part === null ? 0 : part + 1);
+}
+
+export function readPlaces(reader: ByteReader): EventPlace[] {
+  return Array.from({ length: reader.varint() }, () => {
+    const sequence = reader.varint();
+    const part = reader.varint();
+    return { sequence, part: part === 0 ? null : part - 1 };
+  });
+}
+
 /** Totals as bytes, with the currency of their money; `readTotals` takes several of these one after the other. */
 export function writeTotals(totals: readonly CustomerTotals[], currency: string | undefined): Uint8Array {
   const writer = new ByteWriter().string(currency ?? '\0').varint(totals.length);
-  for (const { hi, lo, orders, first_ms, last_ms, net, place } of totals) {
+  for (const { hi, lo, orders, first_ms, last_ms, net, places } of totals) {
     writer
       .u32(hi >>> 0)
       .u32(lo >>> 0)
       .varint(orders)
       .u48(first_ms)
       .u48(last_ms);
-    writer.f64(net).varint(place.sequence).varint(place.part);
+    writePlaces(writer.f64(net), places);
   }
   return writer.copy();
 }
@@ -101,7 +115,7 @@ export function readTotals(bytes: Uint8Array | undefined): ReadTotals {
       totals.push({
         ...{ hi: reader.u32() | 0, lo: reader.u32() | 0, orders: reader.varint() },
         ...{ first_ms: reader.u48(), last_ms: reader.u48(), net: reader.f64() },
-        place: { sequence: reader.varint(), part: reader.varint() },
+        places: readPlaces(reader),
       });
     }
   }

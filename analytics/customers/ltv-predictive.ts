@@ -192,7 +192,7 @@ function customerOf(
   weeks: number,
   { interval }: LtvQuery,
 ): Readonly<Record<string, unknown>> {
-  const { hi, lo, place, days, first_day, last_day, value: brought } = past;
+  const { hi, lo, places, days, first_day, last_day, value: brought } = past;
   const options = { draws: DRAWS_A_CUSTOMER, seed: hi ^ lo };
   const values = ofValue === undefined ? undefined : { model: ofValue, spend };
   const drawn = drawFuture(model, history, weeks, values, options);
@@ -202,7 +202,7 @@ function customerOf(
     Math.round(quantileOf(sorted, 1 - low)),
   ];
   return {
-    customer: { hi, lo, events: [place] },
+    customer: { hi, lo, events: places },
     ...{ purchase_days: days, value_to_date: brought },
     ...{ first_day: dateOf(first_day), last_day: dateOf(last_day), probability_alive: alive },
     ...{ expected_purchases: purchases, purchases_interval: within(drawn.purchases) },

@@ -1,10 +1,11 @@
 import { ByteReader, ByteWriter } from '../../engine/index.ts';
 import { type CohortRules, periodOf } from '../cohorts/index.ts';
 import type { EntityRows, RowTable, RowTest } from '../entity-rows/index.ts';
-import type { EntityPlace } from '../events-query/index.ts';
+import type { EventPlace } from '../events-query/index.ts';
 import type { RowMoney } from '../exchange/index.ts';
 import { bucketAt, type Zone } from '../query/index.ts';
 import { CODE, HASH, MARK, NUMBER } from '../rows/index.ts';
+import { readPlaces, writePlaces } from './customer-totals.ts';
 
 const BIT = { order: 1, refund: 2, first: 4 } as const;
 
@@ -122,7 +123,7 @@ export interface CustomerPast {
   readonly repeat_value: number;
   /** Net revenue of all orders. */
   readonly value: number;
-  readonly place: EntityPlace['events'][number];
+  readonly places: readonly EventPlace[];
 }
 
 /** The past of each customer whose first order lies in the range, in order of hashes. */
@@ -158,7 +159,7 @@ export function customerPasts(
       value += own;
       if (day > first_day) repeat_value += own;
     }
-    const { entity, time_ms, sequence, part } = table;
+    const { entity, time_ms } = table;
     all.push({
       ...{
         hi: entity.hi[last] as number,
@@ -168,7 +169,7 @@ export function customerPasts(
         repeat_value,
       },
       ...{ first_day, last_day: zone.localDay(time_ms[last] as number) },
-      place: { sequence: sequence[last] as number, part: part[last] as number },
+      places: table.placesOf(last),
     });
   }, check);
   return all;
@@ -182,14 +183,14 @@ function orderOf({ hashes }: RowTable, row: number): string {
 /** Pasts as bytes, with the currency of their money; `readPasts` takes several of these one after the other. */
 export function writePasts(pasts: readonly CustomerPast[], currency: string | undefined): Uint8Array {
   const writer = new ByteWriter().string(currency ?? '\0').varint(pasts.length);
-  for (const { hi, lo, first_day, last_day, days, repeat_value, value, place } of pasts) {
+  for (const { hi, lo, first_day, last_day, days, repeat_value, value, places } of pasts) {
     writer
       .u32(hi >>> 0)
       .u32(lo >>> 0)
       .varint(first_day)
       .varint(last_day)
       .varint(days);
-    writer.f64(repeat_value).f64(value).varint(place.sequence).varint(place.part);
+    writePlaces(writer.f64(repeat_value).f64(value), places);
   }
   return writer.copy();
 }
@@ -213,7 +214,7 @@ export function readPasts(bytes: Uint8Array | undefined): ReadPasts {
         ...{ hi: reader.u32() | 0, lo: reader.u32() | 0 },
         ...{ first_day: reader.varint(), last_day: reader.varint(), days: reader.varint() },
         ...{ repeat_value: reader.f64(), value: reader.f64() },
-        place: { sequence: reader.varint(), part: reader.varint() },
+        places: readPlaces(reader),
       });
     }
   }

@@ -136,8 +136,8 @@ function rfmBody(
       const [r, f, m] = [...score].map(Number);
       return { ...{ r, f, m }, ...group };
     }),
-    customers: page.map(({ hi, lo, r, f, m, segment, last_ms, first_ms, orders, net, place }) => ({
-      ...{ customer: { hi, lo, events: [place] }, r, f, m, score: `${r}${f}${m}`, segment },
+    customers: page.map(({ hi, lo, r, f, m, segment, last_ms, first_ms, orders, net, places }) => ({
+      ...{ customer: { hi, lo, events: places }, r, f, m, score: `${r}${f}${m}`, segment },
       recency_days: Math.floor((end_ms - last_ms) / DAY_MS),
       ...{ frequency: orders, monetary: net },
       ...{ first_order: new Date(first_ms).toISOString(), last_order: new Date(last_ms).toISOString() },

@@ -1,5 +1,6 @@
 import type { Chunk, ChunkIndex } from '../../engine/index.ts';
-import { CODE } from '../rows/index.ts';
+import type { EventPlace } from '../events-query/index.ts';
+import { CODE, NUMBER } from '../rows/index.ts';
 import { netRows } from './net-rows.ts';
 import { orderRows } from './row-order.ts';
 
@@ -41,6 +42,8 @@ export class RowTable {
   /** Of the record that caused the row. */
   sequence = new Float64Array(INITIAL_ROWS);
   part = new Int32Array(INITIAL_ROWS);
+  /** Sequence of the event that the row says anew; NaN: the row is that of its own event. */
+  origin = new Float64Array(INITIAL_ROWS);
   /** 1: the row takes back what another says. No such row is left in a visit. */
   retraction = new Uint8Array(INITIAL_ROWS);
   readonly codes: Int32Array[];
@@ -68,6 +71,7 @@ export class RowTable {
     copyNumbers(chunk.sequence(), rows, this.sequence, from);
     const parts = chunk.part();
     for (let at = 0; at < rows.length; at++) this.part[from + at] = parts[rows[at] as number] as number;
+    copyNumbers(chunk.number(NUMBER.origin), rows, this.origin, from);
     copyCodes(chunk, CODE.event, rows, this.event, from);
     copyCodes(chunk, CODE.retraction, rows, this.retraction, from);
     const { codes, derived, loners } = this.#columns;
@@ -101,6 +105,16 @@ export class RowTable {
     }
   }
 
+  /**
+   * Where the entity of a row may be named: by the event itself, and by the one that changed what it says, if another
+   * one did.
+   */
+  placesOf(row: number): readonly EventPlace[] {
+    const cause = { sequence: this.sequence[row] as number, part: this.part[row] as number };
+    const origin = this.origin[row] as number;
+    return Number.isNaN(origin) ? [cause] : [{ sequence: origin, part: null }, cause];
+  }
+
   #makeRoom(rows: number): void {
     if (rows <= this.time_ms.length) return;
     const room = Math.max(rows, this.time_ms.length * 2);
@@ -113,6 +127,7 @@ export class RowTable {
     this.event = grown(this.event, new Int32Array(room));
     this.sequence = grown(this.sequence, new Float64Array(room));
     this.part = grown(this.part, new Int32Array(room));
+    this.origin = grown(this.origin, new Float64Array(room));
     this.retraction = grown(this.retraction, new Uint8Array(room));
     for (const [at, column] of this.codes.entries()) this.codes[at] = grown(column, new Int32Array(room));
     for (const [at, column] of this.numbers.entries())

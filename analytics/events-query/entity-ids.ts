@@ -9,11 +9,19 @@ export interface EntityPlace {
   readonly hi: number;
   readonly lo: number;
   /** Events of the entity: the first that says the id is taken. */
-  readonly events: readonly { readonly sequence: number; readonly part: number }[];
+  readonly events: readonly EventPlace[];
+}
+
+/** A message of the stream, and which event of it: null is any. */
+export interface EventPlace {
+  readonly sequence: number;
+  readonly part: number | null;
 }
 
 /** Places that one call looks up. */
 export const MAX_ENTITY_PLACES = 1_000;
+/** Events of one message that are looked at for an id. */
+const MESSAGE_MAX_PARTS = 1_000;
 
 /**
  * The ids of entities, in the order of `places`: the log has hashes, the original events in the stream have the ids.
@@ -38,11 +46,16 @@ export async function entityIds(
     const messages = await payloads.fetch([...new Set(open.map(({ event }) => event.sequence))], signal);
     for (const { hi, lo, at, event } of open) {
       const message = messages.get(event.sequence);
-      const text = message === null || message === undefined ? undefined : reader(message)(event.part);
-      const id = text === undefined ? undefined : idIn(text, member);
-      if (id === undefined) continue;
-      const words = terms.idHash(tenant, id);
-      if (words.hi === hi && words.lo === lo) ids[at] = id;
+      if (message === null || message === undefined) continue;
+      const textOf = reader(message);
+      const parts = event.part === null ? MESSAGE_MAX_PARTS : 1;
+      for (let next = 0; next < parts && ids[at] === undefined; next++) {
+        const text = textOf(event.part ?? next);
+        if (text === undefined) break;
+        const id = idIn(text, member);
+        const words = id === undefined ? undefined : terms.idHash(tenant, id);
+        if (words?.hi === hi && words.lo === lo) ids[at] = id;
+      }
     }
   }
   return ids;

@@ -12,7 +12,13 @@ export {
   wordsOf,
 } from './condition.ts';
 export { parseCondition } from './condition-parse.ts';
-export { type EntityMember, type EntityPlace, entityIds, MAX_ENTITY_PLACES } from './entity-ids.ts';
+export {
+  type EntityMember,
+  type EntityPlace,
+  type EventPlace,
+  entityIds,
+  MAX_ENTITY_PLACES,
+} from './entity-ids.ts';
 export { parseEventJson } from './event-json.ts';
 export { timeOf } from './fields.ts';
 export {

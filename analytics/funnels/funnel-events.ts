@@ -151,9 +151,7 @@ class Texts {
 
 function placeOf(table: RowTable, order: Uint32Array, from: number, to: number): EntityPlace {
   const first = order[from] as number;
-  const events = Array.from(order.subarray(from, Math.min(to, from + MAX_PLACES)), (row) => ({
-    sequence: table.sequence[row] as number,
-    part: table.part[row] as number,
-  }));
+  const rows = order.subarray(from, Math.min(to, from + MAX_PLACES));
+  const events = Array.from(rows, (row) => table.placesOf(row)).flat();
   return { hi: table.entity.hi[first] as number, lo: table.entity.lo[first] as number, events };
 }

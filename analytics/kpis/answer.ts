@@ -87,6 +87,7 @@ export function answerOf(sums: RangeSums, facts: AnswerFacts, before?: RangeSums
   const grouping = groupSeries(sums.named, sums.prepared);
   const groupingBefore = before === undefined ? undefined : groupSeries(before.named, before.prepared);
   requireOneCurrency(sums.prepared, grouping, groupingBefore);
+  const currency = currencyOf(grouping, groupingBefore);
   const all = joinGroups(grouping.groups, groupingBefore?.groups);
   const kept = chosenGroups(all, query, evaluatorOf(sums), sums.prepared);
   const points = kept.length * buckets.length * (before === undefined ? 1 : 2);
@@ -102,10 +103,17 @@ export function answerOf(sums: RangeSums, facts: AnswerFacts, before?: RangeSums
     source: facts.source,
     ...header,
     approximate: [...new Set([...evaluator.approximate(), ...(earlier?.approximate() ?? [])])],
-    ...(grouping.currency === undefined ? {} : { currency: grouping.currency }),
+    ...(currency === undefined ? {} : { currency }),
     warnings: [...facts.warnings, ...splitWarnings(grouping, asked)],
     ...(facts.backfilling === undefined ? {} : { backfilling: facts.backfilling }),
   };
+}
+
+/** The one currency of the money of both ranges, where there is one. */
+function currencyOf(grouping: Grouping, before: Grouping | undefined): string | undefined {
+  if (before === undefined) return grouping.currency;
+  const [only = '', ...others] = new Set([...grouping.units, ...before.units]);
+  return grouping.target ?? (others.length > 0 || only === '' ? undefined : only);
 }
 
 function evaluatorOf({ named, prepared, rates }: RangeSums): Evaluator {

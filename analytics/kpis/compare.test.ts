@@ -146,7 +146,10 @@ describe('a comparison', () => {
     const query = { start: '2025-02-01T00:00:00Z', end: '2025-03-01T00:00:00Z', compare: 'previous_period' };
     const ask = (more: object) => state.ask(state.kinds.kpis, { ...query, ...more });
     await expect(ask({ metrics: ['revenue'] })).rejects.toMatchObject({ code: 'currency_required' });
-    const { groups } = await ask({ metrics: ['revenue'], group_by: ['currency'] });
+    const { groups, currency } = await ask({ metrics: ['revenue'], group_by: ['currency'] });
+    expect(currency).toBeUndefined();
+    const dollars = { metrics: ['revenue'], filters: { currency: 'USD' } };
+    expect(await ask(dollars)).toMatchObject({ currency: 'USD', groups: [{ totals: { revenue: 0 } }] });
     expect(groups).toMatchObject([
       { key: { currency: 'EUR' }, totals: { revenue: 100 }, previous_totals: { revenue: 0 } },
       { key: { currency: 'USD' }, totals: { revenue: 0 }, delta_pct: { revenue: -100 } },

@@ -19,6 +19,8 @@ export interface Grouping {
   readonly currency: string | undefined;
   /** Groups were made by currency although not asked for. */
   readonly split: boolean;
+  /** What money is converted to. */
+  readonly target: string | undefined;
   /** Currencies of the money; '' for amounts without one. */
   readonly units: ReadonlySet<string>;
 }
@@ -49,7 +51,7 @@ export function groupSeries(named: NamedSums, prepared: Prepared): Grouping {
   );
   if (groups.length === 0 && query.group_by.length === 0) groups.push({ key: {}, whole: [], money: [] });
   const [only] = several ? [] : units;
-  return { groups, currency: target ?? (only === '' ? undefined : only), split, units };
+  return { groups, currency: target ?? (only === '' ? undefined : only), split, target, units };
 }
 
 function gather(named: NamedSums, prepared: Prepared, activity: Activity): Gathered[] {

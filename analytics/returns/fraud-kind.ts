@@ -18,6 +18,7 @@ import {
   type QuerySettings,
 } from '../query-head/index.ts';
 import { type FraudQuery, fraudSchemaOf } from './fraud-schema.ts';
+import { definitionOf } from './order-scan.ts';
 import { eventsOf } from './refunds-kind.ts';
 
 export const FRAUD_KIND = 'fraud.trends';
@@ -52,11 +53,11 @@ export function fraudKind(
     name: FRAUD_KIND,
     schema: fraudSchemaOf(settings.custom),
     plan: (context, query) => {
-      const { header } = prepareHead(query, settings, context, granularityOf(query.granularity));
+      const { header, position } = prepareHead(query, settings, context, granularityOf(query.granularity));
       const { parts, ...head } = planKpis(context, open(context), kpiQueryOf(query), settings);
       const range = parseRange(query.start, query.end);
       const explain = {
-        ...{ ...head.explain, parts: parts.length },
+        ...{ ...head.explain, parts: parts.length, definition: definitionOf(query), position },
         events: [FLAGGED, CHARGEBACK].map(({ event }) => eventsOf(event, range)),
       };
       return { ...head, kind: FRAUD_KIND, explain, shared: { query, header, kpis: head }, parts };

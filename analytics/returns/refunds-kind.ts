@@ -10,7 +10,15 @@ import {
   prepareHead,
   type QuerySettings,
 } from '../query-head/index.ts';
-import { columnsOf, marked, type OrderRow, planOrders, rowFilters, visitOrders } from './order-scan.ts';
+import {
+  columnsOf,
+  definitionOf,
+  marked,
+  type OrderRow,
+  planOrders,
+  rowFilters,
+  visitOrders,
+} from './order-scan.ts';
 import { refundsBody } from './refunds-body.ts';
 import { type RefundsQuery, refundsSchemaOf } from './refunds-schema.ts';
 import { RowGroups } from './row-groups.ts';
@@ -69,7 +77,7 @@ export function refundsKind(
 
 function planRefunds(context: QueryContext, open: OpenFamily, query: RefundsQuery, settings: QuerySettings) {
   const sources = open(context);
-  const { range, zone, upTo, header, query_id } = prepareHead(query, settings, context);
+  const { range, zone, upTo, header, query_id, position } = prepareHead(query, settings, context);
   const periods = query.compare === undefined ? [range] : [range, rangeBefore(range, query.compare, zone)];
   const start_ms = Math.min(...periods.map((period) => period.start_ms));
   // What became of orders is known by all events behind them.
@@ -82,7 +90,7 @@ function planRefunds(context: QueryContext, open: OpenFamily, query: RefundsQuer
       : readDayRates(sources.rates, context.scope, currency, start_ms, end_ms, upTo);
   const explain = {
     ...{ source: 'scan', entity: 'order_id', basis: query.basis, parts: plan.parts.length, segments },
-    rows: plan.rows,
+    ...{ rows: plan.rows, definition: definitionOf(query), position },
     periods: periods.map((period) => ({
       start: formatUtc(period.start_ms),
       end: formatUtc(period.end_ms),

@@ -8,7 +8,15 @@ import {
   prepareHead,
   type QuerySettings,
 } from '../query-head/index.ts';
-import { columnsOf, marked, ofType, planOrders, rowFilters, visitOrders } from './order-scan.ts';
+import {
+  columnsOf,
+  definitionOf,
+  marked,
+  ofType,
+  planOrders,
+  rowFilters,
+  visitOrders,
+} from './order-scan.ts';
 import { eventsOf } from './refunds-kind.ts';
 import { returnsBody } from './returns-body.ts';
 import { RETURN_BITS, ReturnCounter, type ReturnFindings } from './returns-counter.ts';
@@ -66,13 +74,13 @@ export function returnsKind(
 }
 
 function planReturns(context: QueryContext, open: OpenFamily, query: ReturnsQuery, settings: QuerySettings) {
-  const { range, upTo, header, query_id } = prepareHead(query, settings, context);
+  const { range, upTo, header, query_id, position } = prepareHead(query, settings, context);
   // A request is finished by what comes behind the range.
   const scanned = { start_ms: range.start_ms, end_ms: MAX_RANGE_MS };
   const { warnings, segments, ...plan } = planOrders(open(context), context, scanned, upTo);
   const explain = {
     ...{ source: 'scan', entity: 'order_id', basis: query.basis, parts: plan.parts.length, segments },
-    rows: plan.rows,
+    ...{ rows: plan.rows, definition: definitionOf(query), position },
     ...(query.basis === 'event' ? { events: eventsOf(query.event, range) } : {}),
   };
   return { kind: RETURNS_KIND, ...plan, explain, shared: { query, header, query_id, range, warnings } };

@@ -10,6 +10,7 @@ export {
   wishOf,
 } from './answer-meta.ts';
 export { namedEntities } from './named-entities.ts';
+export { dimensionsIn, MASK, maskFor, PiiMask } from './pii-mask.ts';
 export { analyticsOf } from './queries.ts';
 export * from './query-route.ts';
 export * from './query-run.ts';

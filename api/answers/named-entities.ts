@@ -1,9 +1,11 @@
 import { type EntityMember, type EntityPlace, entityIds, MAX_ENTITY_PLACES } from '../../analytics/index.ts';
-import type { ApiPorts, RawCall } from '../http/index.ts';
+import type { RawCall } from '../http/index.ts';
+import type { AnswerParts } from './answer-meta.ts';
+import { MASK, maskFor } from './pii-mask.ts';
 
 /** An entity in an answer. */
 export interface NamedEntity {
-  /** null: no event that says it is in the stream any more. */
+  /** null: no event that says it is in the stream any more. Masked where events mask it for the caller. */
   readonly id: string | null;
   /** The log's own name of the entity, 16 hex digits: the same in every answer. */
   readonly key: string;
@@ -11,11 +13,13 @@ export interface NamedEntity {
 
 /** The entities with their ids, which the original events in the stream say. */
 export async function namedEntities(
-  ports: Pick<ApiPorts, 'finder'>,
-  { tenant, request }: Pick<RawCall, 'tenant' | 'request'>,
+  { ports, tenants }: Pick<AnswerParts, 'ports' | 'tenants'>,
+  { tenant, request, principal }: Pick<RawCall, 'tenant' | 'request' | 'principal'>,
   member: EntityMember,
   places: readonly EntityPlace[],
 ): Promise<NamedEntity[]> {
+  if (maskFor(principal, tenants?.settingsOf(tenant)?.pii_fields).hides(member))
+    return places.map((place) => ({ id: MASK, key: keyOf(place) }));
   const finder = ports.finder?.();
   const named: NamedEntity[] = [];
   for (let from = 0; from < places.length; from += MAX_ENTITY_PLACES) {

@@ -23,11 +23,13 @@ import {
   requireReader,
 } from '../http/index.ts';
 import type { AnswerParts, AnswerState } from './answer-meta.ts';
+import { dimensionsIn, maskFor } from './pii-mask.ts';
 import { analyticsOf } from './queries.ts';
 import { type RunSegment, withSegments } from './query-segments.ts';
 
 /** Problems of every route that runs a query. */
 export const QUERY_RUN_PROBLEMS = [
+  'field_masked',
   'query_too_large',
   'too_many_queries',
   'query_timeout',
@@ -61,7 +63,8 @@ export interface QueryWish {
 export interface Asker {
   readonly request: Pick<Request, 'signal'>;
   readonly tenant: string;
-  readonly principal: Pick<Principal, 'key_id'>;
+  /** Of a job, the key alone: what it may see was looked at when it was made. */
+  readonly principal: Pick<Principal, 'key_id'> | Principal;
 }
 
 /**
@@ -75,10 +78,12 @@ export async function runQuery<Q, S, P, A>(
   query: Q,
   wish: QueryWish,
 ): Promise<Answered<A>> {
+  const own = ofTenant(parts, call, query);
+  requireSeen(parts, call, own);
   const asking = await begin(parts, call, wish);
   try {
-    const whole = await withSegments(...resolving(parts, call, query, asking));
-    const answered = await asking.executor.run(kind, ofTenant(parts, call, whole), asking.options);
+    const whole = await withSegments(...resolving(parts, call, own, asking));
+    const answered = await asking.executor.run(kind, whole, asking.options);
     return { ...answered, state: asking.stateAt(answered.progress) };
   } catch (thrown) {
     throw asProblem(thrown);
@@ -93,11 +98,13 @@ export async function planQuery<Q, S, P, A>(
   query: Q,
   wish: QueryWish,
 ): Promise<Planned> {
+  const own = ofTenant(parts, call, query);
+  requireSeen(parts, call, own);
   const asking = await begin(parts, call, wish);
   const nobody = async () => ({ hashes: new SharedArrayBuffer(0) });
   const { settings } = parts.ports;
-  const whole = await withSegments(query, parts.tenants, call.tenant, settings.customDimensions, nobody);
-  const planned = asking.executor.plan(kind, ofTenant(parts, call, whole), asking.options);
+  const whole = await withSegments(own, parts.tenants, call.tenant, settings.customDimensions, nobody);
+  const planned = asking.executor.plan(kind, whole, asking.options);
   const refused = planned.refused === undefined ? undefined : asProblem(planned.refused);
   return { ...planned, refused, state: asking.stateAt(planned.progress) };
 }
@@ -122,7 +129,10 @@ function resolving<Q>(
   const { settings } = parts.ports;
   const run: RunSegment = async (segment) => {
     const kind = segmentKindOf(settings);
-    const { answer } = await executor.run(kind, ofTenant(parts, asker, segment), options);
+    const own = ofTenant(parts, asker, segment);
+    // Nobody asks through a segment for what their role does not see.
+    requireSeen(parts, asker, own);
+    const { answer } = await executor.run(kind, own, options);
     return { query_id: answer.query_id, hashes: answer.body.hashes as SharedArrayBuffer };
   };
   return [query, parts.tenants, asker.tenant, settings.customDimensions, run];
@@ -140,6 +150,12 @@ function ofTenant<Q>({ tenants }: AnswerParts, { tenant }: Asker, query: Q): Q {
     ...(own_metrics.length === 0 ? {} : { own_metrics }),
   };
   return { ...query, ...given };
+}
+
+/** Throws 403 `field_masked` where the answer would show what events mask for the caller. */
+function requireSeen({ tenants }: AnswerParts, { tenant, principal }: Asker, query: unknown): void {
+  if (!('permissions' in principal)) return;
+  maskFor(principal, tenants?.settingsOf(tenant)?.pii_fields).requireDimensions(dimensionsIn(query));
 }
 
 /** The names of metrics in a query, or in those of a batch, which are not checked yet. */

@@ -287,4 +287,46 @@ describe('settings of a tenant', () => {
     expect(await exported(admin)).toMatch(/bob@example.com/);
     expect(await search({ text: 'bob' }, admin)).toMatchObject([200, [{ customer_id: 'bob' }]]);
   });
+
+  it('mask it in lists of customers, in groups, and in files that others have made', async () => {
+    await patch('/settings', { pii_fields: ['customer_id', 'country', 'phones[0]', 'items.sku'] });
+    const range = { start: '2025-08-01T00:00:00Z', end: '2025-12-01T00:00:00Z' };
+    const items = [{ sku: 'sku-7', quantity: 1, unit_price: 1_000 }];
+    await send(orderEvent('1', { customer_id: 'bob', phones: ['0177', '0178'], country: 'GB', items }));
+    expect(await (await test.send('/events', { key: viewer })).text()).not.toMatch(/bob|017|sku-7/);
+    const rfm = async (key: string): Promise<string> =>
+      (await test.send('/customers/rfm', { key, json: range })).text();
+    expect(await rfm(viewer)).toMatch(/"customer_id":"\*\*\*"/);
+    expect(await rfm(viewer)).not.toMatch(/bob/);
+    expect(await rfm(admin)).toMatch(/"customer_id":"bob"/);
+    const masked = [403, 'field_masked'];
+    const kpis = async (key: string, query: object): Promise<unknown[]> => {
+      const json = { metrics: ['orders_count'], granularity: 'total', ...range, ...query };
+      const response = await test.send('/kpis/query', { key, json });
+      return [response.status, response.status === 200 ? '' : await codeOf(response)];
+    };
+    for (const query of [
+      { group_by: ['country'] },
+      { group_by: ['sku'] },
+      { filters: { country: ['GB'] } },
+    ]) {
+      expect([query, await kpis(analyst, query)]).toEqual([query, masked]);
+      expect(await kpis(admin, query)).toEqual([200, '']);
+    }
+    expect(await kpis(analyst, { group_by: ['channel'] })).toEqual([200, '']);
+    for (const query of [
+      {},
+      { metrics: ['orders_count'], granularity: 'total', group_by: ['country'], ...range },
+    ]) {
+      const made = await test.send('/exports', { key: admin, json: { query } });
+      const { job_id } = (await made.json()) as { job_id: string };
+      await vi.waitFor(async () => {
+        expect(await (await test.send(`/jobs/${job_id}/result`, { key: admin })).text()).toMatch(/GB/);
+      }, PATIENTLY);
+      for (const path of [`/jobs/${job_id}/result`, `/exports/${job_id}`]) {
+        const response = await test.send(path, { key: analyst });
+        expect([path, response.status, await codeOf(response)]).toEqual([path, ...masked]);
+      }
+    }
+  });
 });

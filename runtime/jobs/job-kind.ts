@@ -24,7 +24,7 @@ export interface JobOutcome {
   /** Plain data, small. */
   readonly result: unknown;
   /** In the folder of job files, complete and synced. */
-  readonly file?: Pick<JobFile, 'name' | 'media_type' | 'size_bytes'>;
+  readonly file?: Pick<JobFile, 'name' | 'media_type' | 'size_bytes' | 'shows'>;
 }
 
 /** What a type of job does. */

@@ -19,6 +19,15 @@ const fileSchema = z.object({
   /** In the folder of job files of `disk`. */
   name: z.string().regex(/^[\w.-]+$/),
   media_type: z.string(),
+  /** What it shows: readers that must not see that are refused. Files of an earlier version do not say it. */
+  shows: z
+    .object({
+      /** Members of its events that are masked in it; null: there are no events in it. */
+      masked: z.array(z.string()).nullable(),
+      /** By which its answer is grouped or filtered. */
+      dimensions: z.array(z.string()),
+    })
+    .optional(),
   size_bytes: z.int(),
   /** Of the data folder that it lies in. */
   disk: z.string(),

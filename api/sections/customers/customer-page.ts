@@ -29,7 +29,7 @@ export function pageQuery<Q extends PagedQuery>(cursors: Cursors, query: Q, curs
 
 /** The members of an answer, its `customers` with their ids, and the cursor of the next page. */
 export async function customerPage(
-  { ports }: AnswerParts,
+  parts: AnswerParts,
   call: RawCall,
   cursors: Cursors,
   query: PagedQuery,
@@ -37,7 +37,7 @@ export async function customerPage(
 ): Promise<Readonly<Record<string, unknown>>> {
   const found = members.customers as readonly ({ readonly customer: EntityPlace } & object)[];
   const places = found.map(({ customer }) => customer);
-  const named = await namedEntities(ports, call, 'customer_id', places);
+  const named = await namedEntities(parts, call, 'customer_id', places);
   const offset = query.offset + found.length;
   const end = query.end_is_now === true ? { end: query.end } : {};
   const place: Place = { as_of: query.as_of ?? { query_id }, offset, ...end };

@@ -52,6 +52,28 @@ describe('POST /customers/rfm', () => {
     expect((await ask({ ...QUERY, as_of: { query_id: first.query_id } })).customers_total).toBe(5);
   });
 
+  it('names customers whose orders were changed by events that name no customer', async () => {
+    await send(order(1, 100), order(2, 200));
+    await send({
+      ...orderEvent('u1', { order_id: 'o1', amount: 900 }),
+      type: 'order.updated',
+      customer_id: null,
+    });
+    // The update before the order, both in one message of many.
+    await send(
+      { ...orderEvent('u3', { order_id: 'o3', amount: 300 }), type: 'order.updated', customer_id: null },
+      order(3, 1),
+    );
+    await send({ ...orderEvent('x4', { order_id: 'o4' }), customer_id: null });
+    await send({
+      ...orderEvent('u4', { order_id: 'o4', amount: 7 }),
+      type: 'order.updated',
+      customer_id: 'c4',
+    });
+    const { customers } = await ask({ ...QUERY, limit: 10 });
+    expect(customers.map(({ customer_id }) => customer_id)).toEqual(['c4', 'c1', 'c3', 'c2']);
+  });
+
   it('answers its plan, and refuses what is wrong by name', async () => {
     await send(order(1, 100));
     const planned = await test.send('/customers/rfm?dry_run=true', { key, json: QUERY });

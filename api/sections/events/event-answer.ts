@@ -1,6 +1,6 @@
 import { type FoundEvent, type FoundPage, parseEventJson, toJsonText } from '../../../analytics/index.ts';
+import { MASK, type PiiMask } from '../../answers/index.ts';
 import { EVENTS_STREAM, PARTITION, timeText } from '../../http/index.ts';
-import { MASK, type PiiMask } from './pii-mask.ts';
 
 /**
  * An event as an answer shows it, as JSON text: its payload goes in as it lies in the stream, so numbers keep all

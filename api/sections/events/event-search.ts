@@ -13,14 +13,15 @@ import {
 import {
   type AnswerParts,
   type FreshnessMembers,
+  maskFor,
   metaOf,
+  type PiiMask,
   readFresh,
   type Snapshot,
 } from '../../answers/index.ts';
 import { type Answer, ApiError, type Cursors, type RawCall } from '../../http/index.ts';
 import { eventText, warningsOf } from './event-answer.ts';
 import { decodePlace, demandOf, type EventRange, encodePlace } from './event-request.ts';
-import { maskFor, type PiiMask } from './pii-mask.ts';
 import { SearchTurns } from './search-turns.ts';
 
 /** How long one page is looked for, ms. */

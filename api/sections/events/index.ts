@@ -2,5 +2,4 @@ export { idsOf } from './event-answer.ts';
 export { askedBySearch, eventRoutes } from './event-routes.ts';
 export { MAX_SCAN_PAYLOADS, searchBody } from './event-schemas.ts';
 export { type Asked, type EventParts, EventSearch } from './event-search.ts';
-export { MASK, maskFor, PiiMask } from './pii-mask.ts';
 export { SearchTurns } from './search-turns.ts';

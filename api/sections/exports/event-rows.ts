@@ -1,6 +1,7 @@
 import { AMOUNT_FIELDS, type FoundEvent, ROW_DIMENSIONS } from '../../../analytics/index.ts';
+import { MASK, type PiiMask } from '../../answers/index.ts';
 import { timeText } from '../../http/index.ts';
-import { idsOf, MASK, type PiiMask } from '../events/index.ts';
+import { idsOf } from '../events/index.ts';
 import { type Cell, majorUnits } from './row-text.ts';
 
 const IDS = ['order_id', 'customer_id', 'session_id'] as const;

@@ -2,9 +2,16 @@ import { setImmediate as yieldTurn } from 'node:timers/promises';
 import { z } from 'zod';
 import { type FoundPage, findEvents, firstSelection, OwnMetrics } from '../../../analytics/index.ts';
 import type { JobFiles, JobKind, JobOutcome, RunningJob } from '../../../runtime/index.ts';
-import { type AnswerParts, analyticsOf, runQuery, wishOf } from '../../answers/index.ts';
+import {
+  type AnswerParts,
+  analyticsOf,
+  dimensionsIn,
+  PiiMask,
+  runQuery,
+  wishOf,
+} from '../../answers/index.ts';
 import { EVENTS_STREAM, PARTITION, positionOf } from '../../http/index.ts';
-import { askedBySearch, type EventSearch, PiiMask } from '../events/index.ts';
+import { askedBySearch, type EventSearch } from '../events/index.ts';
 import { patiently } from '../jobs/index.ts';
 import { eventCells, eventColumns } from './event-rows.ts';
 import { ExportFile } from './export-file.ts';
@@ -114,7 +121,8 @@ async function exportEvents(
     }
     const { rows, payloads_missing, upTo } = at;
     const result = { rows, payloads_missing, position: positionOf(upTo) };
-    return { result, file: await file.finish(text.media_type) };
+    const shows = { masked: [...mask.fields], dimensions: [] };
+    return { result, file: { ...(await file.finish(text.media_type)), shows } };
   } finally {
     await file.close();
   }
@@ -193,7 +201,8 @@ async function exportKpis(
     }
     const { truncated, warnings, approximate } = answer;
     const position = positionOf(state.freshness.sequence);
-    const written = await file.finish(text.media_type);
+    const shows = { masked: null, dimensions: [...dimensionsIn(input.query)] };
+    const written = { ...(await file.finish(text.media_type)), shows };
     job.advance({ done: 1, total: 1, unit: 'queries', counts: { rows: count } });
     return { result: { rows: count, truncated, warnings, approximate, position }, file: written };
   } catch (error) {

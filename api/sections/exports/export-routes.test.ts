@@ -104,6 +104,17 @@ describe('POST /exports', () => {
       'JP,2025-09-02T00:00:00Z,JPY,0,0,,true',
       '',
     ]);
+    const compared = {
+      ...query,
+      metrics: ['revenue'],
+      filters: { country: 'GB' },
+      compare: 'previous_period',
+    };
+    const day = { ...compared, start: '2025-09-02T00:00:00Z', end: query.end };
+    expect((await file({ query: day, format: 'csv' })).split('\r\n').slice(0, 2)).toEqual([
+      'country,time,currency,revenue,incomplete,revenue_previous',
+      'GB,2025-09-02T00:00:00Z,GBP,0.00,true,12.39',
+    ]);
   });
 
   it.each([

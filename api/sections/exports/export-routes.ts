@@ -1,8 +1,15 @@
 import { z } from 'zod';
 import { type JobRecord, type Jobs, newJobId } from '../../../runtime/index.ts';
-import { type AnswerParts, analyticsOf, BODY_PROBLEMS, planQuery, wishOf } from '../../answers/index.ts';
+import {
+  type AnswerParts,
+  analyticsOf,
+  BODY_PROBLEMS,
+  PiiMask,
+  planQuery,
+  wishOf,
+} from '../../answers/index.ts';
 import { type Answer, ApiError, type Cursors, type Route, route, timeText } from '../../http/index.ts';
-import { askedBySearch, type EventSearch, PiiMask } from '../events/index.ts';
+import { askedBySearch, type EventSearch } from '../events/index.ts';
 import {
   createJob,
   fileAnswer,
@@ -117,7 +124,7 @@ async function exportOf(jobs: Jobs, tenant: string, job_id: string): Promise<Job
   throw new ApiError('not_found', 'There is no export with this id. GET /jobs lists all jobs.');
 }
 
-function oneRoute({ jobs, cursors, answers }: ExportRouteParts): Route {
+function oneRoute({ jobs, cursors, answers, search }: ExportRouteParts): Route {
   return route({
     id: 'getExport',
     method: 'GET',
@@ -130,10 +137,10 @@ function oneRoute({ jobs, cursors, answers }: ExportRouteParts): Route {
     permission: 'jobs:read',
     params,
     answers: { 200: { description: 'The export', schema: exportSchema } },
-    problems: ['not_found', 'kv_unavailable'],
+    problems: ['not_found', 'field_masked', 'kv_unavailable'],
     handle: async ({ tenant, principal, params: { jobId }, base }) => {
       const record = await exportOf(jobs, tenant, jobId);
-      requireReader(principal, record);
+      requireReader(principal, record, search.maskOf({ tenant, principal }));
       const now_ms = answers.ports.clock.now();
       const { file } = record;
       const isThere = file !== null && file.expires_at_ms > now_ms;

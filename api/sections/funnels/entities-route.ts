@@ -84,7 +84,7 @@ export function entitiesRoute(
       const body = answer.body as unknown as PageBody;
       const { entities, total, has_more, watermark_ms } = body;
       const places = entities.map(({ place: own }): EntityPlace => own);
-      const named = await namedEntities(parts.ports, call, query.entity, places);
+      const named = await namedEntities(parts, call, query.entity, places);
       const names = stepNames(query);
       const last = entities.at(-1)?.place;
       const next: Place = {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { isFinished, JOB_LANES, JOB_STATUSES, type JobRecord, type Jobs } from '../../../runtime/index.ts';
+import type { PiiMask } from '../../answers/index.ts';
 import {
   type Answer,
   ApiError,
@@ -8,6 +9,7 @@ import {
   listQuery,
   type Principal,
   pageOf,
+  type RawCall,
   type Route,
   route,
   type ServerEvent,
@@ -35,6 +37,8 @@ export interface JobParts {
   readonly cursors: Cursors;
   readonly streams: EventStreams;
   readonly now: () => number;
+  /** What a caller may not see of events. */
+  readonly maskOf: (call: Pick<RawCall, 'tenant' | 'principal'>) => PiiMask;
 }
 
 interface JobCall {
@@ -299,10 +303,10 @@ function resultRoute(parts: JobParts): Route {
         },
       },
     },
-    problems: ['not_found', 'wrong_state', 'expired', 'file_elsewhere'],
+    problems: ['not_found', 'field_masked', 'wrong_state', 'expired', 'file_elsewhere'],
     handle: async (call) => {
       const record = await find(parts, call);
-      requireReader(call.principal, record);
+      requireReader(call.principal, record, parts.maskOf(call));
       return fileAnswer(parts.jobs, record, parts.now());
     },
   });

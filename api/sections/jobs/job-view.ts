@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { JOB_LANES, JOB_STATUSES, type JobItemError, type JobRecord } from '../../../runtime/index.ts';
+import type { PiiMask } from '../../answers/index.ts';
 import { ApiError, allows, type Principal, timestamp, timeText, timeTextOrNull } from '../../http/index.ts';
 
 const progressSchema = z
@@ -128,7 +129,13 @@ export function requireOwn(principal: Principal, { created_by, lane }: JobRecord
 }
 
 /** What an export or a query has written goes to those who may make one. */
-export function requireReader(principal: Principal, { created_by }: JobRecord): void {
-  if (created_by === principal.key_id || allows(principal, 'exports:create')) return;
-  throw new ApiError('role_forbidden', 'Files of jobs are for the roles that may make exports.');
+export function requireReader(principal: Principal, { created_by, file }: JobRecord, mask: PiiMask): void {
+  if (created_by === principal.key_id) return;
+  if (!allows(principal, 'exports:create'))
+    throw new ApiError('role_forbidden', 'Files of jobs are for the roles that may make exports.');
+  if (file === null || mask.isEmpty) return;
+  const { masked = [], dimensions = [] } = file.shows ?? {};
+  mask.requireDimensions(dimensions);
+  if (masked !== null && !mask.isWithin(masked))
+    throw new ApiError('field_masked', 'The file shows what is masked for your role: make one of your own.');
 }

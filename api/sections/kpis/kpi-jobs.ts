@@ -1,7 +1,14 @@
 import { type KpiBatch, type KpiQuery, toJsonText } from '../../../analytics/index.ts';
 import type { QueryKind } from '../../../engine/index.ts';
 import type { JobFiles, JobKind } from '../../../runtime/index.ts';
-import { type AnswerParts, analyticsOf, planQuery, runQuery, wishOf } from '../../answers/index.ts';
+import {
+  type AnswerParts,
+  analyticsOf,
+  dimensionsIn,
+  planQuery,
+  runQuery,
+  wishOf,
+} from '../../answers/index.ts';
 import { type Answer, ApiError, allows, type RawCall, timeText } from '../../http/index.ts';
 import { createJob, JOB_EXAMPLE, type JobMaking, jobSchema, patiently } from '../jobs/index.ts';
 import { answerView, batchAnswerView } from './answer-view.ts';
@@ -80,7 +87,8 @@ export function queryKind(parts: AnswerParts, files: JobFiles): JobKind {
         await file.close();
       }
       advance({ done: 1, total: 1, unit: 'queries' });
-      return { result: null, file: { name, media_type: 'application/json', size_bytes: text.length } };
+      const shows = { masked: null, dimensions: [...dimensionsIn(input.query)] };
+      return { result: null, file: { name, media_type: 'application/json', size_bytes: text.length, shows } };
     },
   };
 }

@@ -84,6 +84,44 @@ describe('POST /kpis/query', () => {
     });
   });
 
+  it('puts the day before beside a day, and the groups beyond the limit together', async () => {
+    await ingest(
+      orderEvent('e1'),
+      orderEvent('e2', { country: 'DE', amount: 250 }),
+      orderEvent('e3', { country: 'FR', amount: 50 }),
+      orderEvent('e4', { amount: 500, time: '2025-08-31T10:00:00Z' }),
+    );
+    await test.apply();
+    const more = { compare: 'previous_period', order_by: { metric: 'revenue_gross' }, limit: 1, other: true };
+    const answer = await query({ ...QUERY, ...more });
+    expect(answer).toMatchObject({
+      ...{ groups_total: 3, truncated: true },
+      groups: [
+        {
+          key: { country: 'GB' },
+          buckets: [
+            {
+              ...{ time: '2025-09-01T00:00:00Z', revenue_gross: 1_000 },
+              previous: { time: '2025-08-31T00:00:00Z', orders_count: 1, revenue_gross: 500 },
+              delta: { orders_count: 0, revenue_gross: 500 },
+              delta_pct: { orders_count: 0, revenue_gross: 100 },
+            },
+          ],
+          previous_totals: { orders_count: 1, revenue_gross: 500 },
+        },
+        {
+          ...{ key: { country: '__other__' }, others: 2, totals: { orders_count: 2, revenue_gross: 300 } },
+          ...{ delta: { revenue_gross: 300 }, delta_pct: { revenue_gross: null } },
+        },
+      ],
+    });
+    const response = await test.send('/kpis/query', {
+      key,
+      json: { ...QUERY, order_by: { metric: 'aov' } },
+    });
+    expect(await codeOf(response)).toBe('validation_failed');
+  });
+
   it('keeps tenants apart', async () => {
     await ingest(orderEvent('e1'));
     await test.apply();

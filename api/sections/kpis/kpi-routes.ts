@@ -72,6 +72,16 @@ export const QUERY_EXAMPLE = {
   aggregation: 'sum',
 };
 
+const COMPARED_EXAMPLE = {
+  metrics: ['revenue_gross', 'aov'],
+  start: QUERY_EXAMPLE.start,
+  end: QUERY_EXAMPLE.end,
+  group_by: ['country'],
+  compare: 'previous_year',
+  order_by: { metric: 'revenue_gross', direction: 'desc' },
+  ...{ limit: 5, other: true },
+};
+
 const BATCH_EXAMPLE = {
   queries: [
     { id: 'daily', ...QUERY_EXAMPLE },
@@ -161,7 +171,10 @@ export function kpiRoutes(parts: AnswerParts, making: JobMaking): readonly Route
       query: z.strictObject({ ...onPlan, async: asJob }),
       idempotent: true,
       body: querySchema,
-      body_examples: { daily: { summary: 'Orders and revenue by day and country', value: QUERY_EXAMPLE } },
+      body_examples: {
+        daily: { summary: 'Orders and revenue by day and country', value: QUERY_EXAMPLE },
+        compared: { summary: 'The five largest countries beside the year before', value: COMPARED_EXAMPLE },
+      },
       answers: {
         200: {
           description: 'The answer; its plan for `dry_run`',

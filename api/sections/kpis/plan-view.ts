@@ -38,6 +38,7 @@ export const explainSchema = z
       z.object({ dimension: z.string(), not: z.boolean(), values: z.int().describe('How many') }),
     ),
     measures: z.array(z.string()).describe('Sums that the metrics are made of'),
+    compared: z.looseObject({}).optional().describe('The same of the range that `compare` adds'),
   })
   .describe('What the query reads');
 

@@ -10,9 +10,9 @@ import {
   parseRange,
   positionOfQueryId,
 } from '../../../analytics/index.ts';
-import type { AnswerParts } from '../../answers/index.ts';
+import { type AnswerParts, MASK, maskFor } from '../../answers/index.ts';
 import type { RawCall } from '../../http/index.ts';
-import { MASK, maskFor, type SearchTurns } from '../events/index.ts';
+import type { SearchTurns } from '../events/index.ts';
 
 /** Of one page of them. */
 const PAGE_EVENTS = 5_000;

@@ -1,5 +1,5 @@
-import { type Condition, exactJsonText, parseExact, parsePath } from '../../../analytics/index.ts';
-import { ApiError, allows, type Principal } from '../../http/index.ts';
+import { type Condition, exactJsonText, parseExact, parsePath } from '../../analytics/index.ts';
+import { ApiError, allows, type Principal } from '../http/index.ts';
 
 /** What an answer shows instead of a value that is masked. */
 export const MASK = '***';
@@ -19,7 +19,8 @@ export class PiiMask {
     this.#fields = fields;
     // A member that the schema does not name is one of `data`, wherever it was sent; a CloudEvent has all of them there.
     this.#paths = fields.flatMap((field) => {
-      const path = parsePath(field) ?? [];
+      // One element is masked with all others of its array: which one it is may change.
+      const path = (parsePath(field) ?? []).filter((step) => typeof step === 'string');
       return path[0] === 'data' ? [path, path.slice(1)] : [path, ['data', ...path]];
     });
   }
@@ -36,6 +37,27 @@ export class PiiMask {
   /** Whether a member of an event is masked. */
   hides(name: string): boolean {
     return this.#paths.some((path) => path.length === 1 && path[0] === name);
+  }
+
+  /** Throws 403 `field_masked` where one of the dimensions of a query or of a file is masked. */
+  requireDimensions(names: Iterable<string>): void {
+    if (this.isEmpty) return;
+    for (const name of names) {
+      if (this.#hidesDimension(name)) throw masked(`The dimension "${name}" is masked for your role`);
+    }
+  }
+
+  /** A dimension of items is masked as their member, too. */
+  #hidesDimension(name: string): boolean {
+    const isOfItems = name === 'sku' || name === 'category';
+    const ofItems = (path: readonly Step[]): boolean =>
+      path.length <= 2 && path[0] === 'items' && (path.length === 1 || path[1] === name);
+    return this.hides(name) || (isOfItems && this.#paths.some(ofItems));
+  }
+
+  /** Whether all that this one hides is hidden by the other as well. */
+  isWithin(others: readonly string[]): boolean {
+    return this.#fields.every((field) => others.includes(field));
   }
 
   /** A payload without what is masked, its numbers with all their digits. */
@@ -69,11 +91,24 @@ export function maskFor(principal: Principal, fields: readonly string[] | undefi
   return new PiiMask(allows(principal, 'events:unmasked') ? [] : (fields ?? []));
 }
 
+/** The dimensions that a query groups or filters by, however deep it says so. */
+export function dimensionsIn(query: unknown): ReadonlySet<string> {
+  const found = new Set<string>();
+  const visit = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null) return;
+    for (const [member, inner] of Object.entries(value)) {
+      const names: readonly unknown[] =
+        member === 'group_by' ? [inner].flat() : member === 'filters' ? Object.keys(Object(inner)) : [];
+      for (const name of names) if (typeof name === 'string') found.add(name);
+      visit(inner);
+    }
+  };
+  visit(query);
+  return found;
+}
+
 const masked = (why: string): ApiError =>
-  new ApiError(
-    'field_masked',
-    `${why}: search by something else, or ask somebody who administers the tenant.`,
-  );
+  new ApiError('field_masked', `${why}: leave it out, or ask somebody who administers the tenant.`);
 
 /** Whether a path begins with the other. */
 const isWithin = (path: readonly Step[], other: readonly Step[]): boolean =>
