@@ -14,4 +14,5 @@ export * from './query-head/index.ts';
 export * from './query-kinds.ts';
 export * from './returns/index.ts';
 export * from './rows/index.ts';
+export * from './segments/index.ts';
 export * from './topology.ts';

@@ -16,6 +16,7 @@ import {
 } from './kpis/index.ts';
 import { fraudKind, refundsKind, returnsKind } from './returns/index.ts';
 import { rowSchema } from './rows/index.ts';
+import { segmentKind } from './segments/index.ts';
 import { DICTIONARY_TABLE, OPERATORS, RATES_TABLE } from './topology.ts';
 
 /** What the kinds of query need to know: plain data, which goes to the scan threads. */
@@ -53,6 +54,7 @@ export function orderQueries(settings: AnalyticsSettings) {
     retention: retentionKind(settings, open),
     rfm: rfmKind(settings, open),
     ltv: ltvKind(settings, open),
+    segment: segmentKind(settings, open),
     attribution: attributionKind(settings, open),
     funnel: funnelKind(settings, open),
     funnelEntities: funnelEntitiesKind(settings, open),

@@ -17,7 +17,7 @@ import { attributionRoutes } from './sections/attribution/index.ts';
 import { catalogRoutes } from './sections/catalog/index.ts';
 import { cohortKind, cohortRoutes } from './sections/cohorts/index.ts';
 import { cubeKind, cubeRoutes } from './sections/cubes/index.ts';
-import { ltvRoute, rfmRoute } from './sections/customers/index.ts';
+import { ltvRoute, rfmRoute, segmentRoutes } from './sections/customers/index.ts';
 import { dimensionRoutes } from './sections/dimensions/index.ts';
 import { EventSearch, eventRoutes } from './sections/events/index.ts';
 import { exportKind, exportRoutes } from './sections/exports/index.ts';
@@ -95,6 +95,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...jobRoutes({ jobs, cursors, streams, now: () => clock.now(), maskOf: (call) => search.maskOf(call) }),
       rfmRoute(answers, cursors),
       ltvRoute(answers, cursors),
+      ...segmentRoutes(answers, tenants.segments, cursors),
       ...cohortRoutes(answers, cohorts, cursors),
       ...funnelRoutes(answers, funnels, cursors),
       ...attributionRoutes(answers),

@@ -1,4 +1,5 @@
 import { oneCurrency } from '../exchange/index.ts';
+import { SEGMENT, segmentLabels } from '../filters/index.ts';
 import type { AttributionMethod, AttributionQuery } from './attribution-schema.ts';
 import {
   type AttributionPart,
@@ -42,7 +43,7 @@ export function attributionBody(
   entries.sort((a, b) => b.most - a.most || (a.name < b.name ? -1 : 1));
   const results = entries.slice(0, query.limit).map(({ name, credits }) => {
     const spend = joined.spend.get(name) ?? 0;
-    const values = (JSON.parse(name) as string[]).map((text) => (text === '' ? null : text));
+    const values = (JSON.parse(name) as string[]).map((text, at) => shownValue(query.group_by[at], text));
     const key = Object.fromEntries(query.group_by.map((dimension, at) => [dimension, values[at]]));
     const shown = credits.map((credit) => shownCredit(credit, joined.total, spend));
     if (isOne) return { key, ...shown[0], spend };
@@ -64,6 +65,12 @@ export function attributionBody(
     },
     warnings: [],
   };
+}
+
+/** Segments of a customer are one value together, so that credit adds up to revenue. */
+function shownValue(dimension: string | undefined, text: string): string | null {
+  const shown = dimension === SEGMENT ? segmentLabels(text).join(' & ') : text;
+  return shown === '' ? null : shown;
 }
 
 function join(parts: readonly AttributionPart[], query: AttributionQuery): Joined {

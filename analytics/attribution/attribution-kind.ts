@@ -15,6 +15,7 @@ import {
   type FamilyShared,
   type FamilySources,
   type OpenFamily,
+  ofSegments,
   prepareHead,
   provenanceOf,
   type QuerySettings,
@@ -51,9 +52,10 @@ export function attributionKind(
     name: ATTRIBUTION_KIND,
     // Routes check it: each of them takes other members.
     schema: { parse: (input) => input as AttributionQuery },
-    plan: (context, query) => planOf(context, open(context), query, settings),
+    plan: (context, query) =>
+      planOf(context, ofSegments(open(context), query, settings.custom), query, settings),
     partial: (context, { shared }, work, cancel) => {
-      const sources = open(context);
+      const sources = ofSegments(open(context), shared.query, settings.custom);
       const money = new RowMoney(shared.query.currency, shared.rates, sources.dictionary);
       const scan = (take: Parameters<FamilySources['scan']>[1]): void =>
         sources.scan(work.plan, (chunk) => {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { filtersSchemaOf, KPI_DIMENSIONS } from '../filters/index.ts';
+import { KPI_DIMENSIONS, SEGMENT, segmentFiltersSchemaOf } from '../filters/index.ts';
 import { HEAD_MEMBERS } from '../query-head/index.ts';
 import { TOUCH_METHODS } from './weights.ts';
 
@@ -27,10 +27,13 @@ export function durationMs(text: string): number {
 
 /** Members of every query of attribution, where `custom` dimensions are declared. */
 export function attributionMembersOf(custom: readonly string[] = []) {
-  const names = [...KPI_DIMENSIONS, ...custom] as unknown as readonly [string, ...string[]];
+  const names = [...new Set([...KPI_DIMENSIONS, ...custom, SEGMENT])] as unknown as readonly [
+    string,
+    ...string[],
+  ];
   return z.strictObject({
     ...HEAD_MEMBERS,
-    filters: filtersSchemaOf(custom).default({}).describe('On the orders that are conversions'),
+    filters: segmentFiltersSchemaOf(custom).default({}).describe('On the orders that are conversions'),
     group_by: z
       .array(z.enum(names))
       .min(1)

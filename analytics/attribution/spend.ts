@@ -1,5 +1,6 @@
-import type { Chunk, Dictionary, ScanPlan } from '../../engine/index.ts';
+import type { Chunk, ScanPlan } from '../../engine/index.ts';
 import type { RowMoney } from '../exchange/index.ts';
+import type { LogTexts } from '../filters/index.ts';
 import { CODE, NUMBER } from '../rows/index.ts';
 
 /** Money spent by group: groups by their texts as JSON. Plain data. */
@@ -17,7 +18,7 @@ export function spendOf(
   scan: (take: (chunk: Chunk) => void) => void,
   { request }: Pick<ScanPlan, 'request'>,
   groups: readonly number[],
-  dictionary: Dictionary,
+  dictionary: LogTexts,
   money: RowMoney,
 ): Spend {
   const spend = dictionary.find('campaign.spend');

@@ -1,11 +1,12 @@
-import { type Dictionary, defineKind, type QueryContext, type QueryKind } from '../../engine/index.ts';
+import { defineKind, type QueryContext, type QueryKind } from '../../engine/index.ts';
 import { EntityRows, type EntityWork, entityParts } from '../entity-rows/index.ts';
-import { eventConditions, requireColumn } from '../filters/index.ts';
+import { eventConditions, type LogTexts, requireColumn } from '../filters/index.ts';
 import { formatUtc, MIN_RANGE_MS, parseRange, zoneOf } from '../query/index.ts';
 import {
   type FamilyAnswer,
   type FamilyShared,
   type OpenFamily,
+  ofSegments,
   prepareHead,
   provenanceOf,
   type QuerySettings,
@@ -43,7 +44,7 @@ export function retentionKind(
     name: RETENTION_KIND,
     schema: adhocRetentionSchemaOf(settings.custom),
     plan: (context, query) => {
-      const sources = open(context);
+      const sources = ofSegments(open(context), query, settings.custom);
       const rules = rulesOf(query);
       const head = prepareHead(query, settings, context, rules.period);
       const { upTo, header, query_id, position } = head;
@@ -83,7 +84,7 @@ export function retentionKind(
     },
     partial: (context, { shared }, { plan, share }, cancel) => {
       const { query } = shared;
-      const sources = open(context);
+      const sources = ofSegments(open(context), query, settings.custom);
       const rules = rulesOf(query);
       const columns = rules.group_by.map((name) => requireColumn(name, settings.custom).column);
       const tests = [rules.startEvent, query.return].map((event) =>
@@ -95,7 +96,7 @@ export function retentionKind(
         cancel.check();
         rows.add(chunk);
       });
-      const counter = new CohortCounter(rules, query.retention);
+      const counter = new CohortCounter(rules, query.retention, settings.custom);
       visitEvents(
         rows,
         sources.dictionary,
@@ -117,7 +118,7 @@ export function retentionKind(
 
 function visitEvents(
   rows: EntityRows,
-  dictionary: Dictionary,
+  dictionary: LogTexts,
   visit: (events: readonly CohortEvent[]) => void,
   check: () => void,
 ): void {

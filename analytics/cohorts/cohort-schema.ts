@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { filtersSchemaOf, KPI_DIMENSIONS } from '../filters/index.ts';
+import { KPI_DIMENSIONS, SEGMENT, segmentFiltersSchemaOf } from '../filters/index.ts';
 import { HEAD_MEMBERS } from '../query-head/index.ts';
 
 export const MAX_PERIODS = 120;
@@ -13,13 +13,16 @@ export const RETENTION_PERIODS = ['day', 'week', 'month'] as const;
 export function eventRuleOf(custom: readonly string[] = []) {
   return z.strictObject({
     event: z.string().min(1).max(64).describe('Type of the event'),
-    filters: filtersSchemaOf(custom).optional(),
+    filters: segmentFiltersSchemaOf(custom).optional(),
   });
 }
 
 /** Who belongs to which cohort: what a definition says. */
 export function criteriaOf(custom: readonly string[] = []) {
-  const names = [...KPI_DIMENSIONS, ...custom] as unknown as readonly [string, ...string[]];
+  const names = [...new Set([...KPI_DIMENSIONS, ...custom, SEGMENT])] as unknown as readonly [
+    string,
+    ...string[],
+  ];
   return z
     .strictObject({
       type: z

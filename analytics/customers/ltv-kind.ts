@@ -1,13 +1,14 @@
-import { type Dictionary, defineKind, type QueryKind } from '../../engine/index.ts';
+import { defineKind, type QueryKind } from '../../engine/index.ts';
 import { type CohortRules, cohortRules } from '../cohorts/index.ts';
 import { EntityRows, type EntityWork, entityParts } from '../entity-rows/index.ts';
 import { oneCurrency, type RatesByCurrency, RowMoney, readDayRates } from '../exchange/index.ts';
-import { dimensionFilter, filtersOf, requireColumn } from '../filters/index.ts';
+import { dimensionFilter, filtersOf, type LogTexts, requireColumn } from '../filters/index.ts';
 import { formatUtc, parseRange, type TimeRange, type Zone, zoneOf } from '../query/index.ts';
 import {
   type FamilyAnswer,
   type FamilyShared,
   type OpenFamily,
+  ofSegments,
   prepareHead,
   type QuerySettings,
   settingsOf,
@@ -64,7 +65,7 @@ export function ltvKind(
     name: LTV_KIND,
     schema: ltvMembersOf(settings.custom),
     plan: (context, query) => {
-      const sources = open(context);
+      const sources = ofSegments(open(context), query, settings.custom);
       const { range, cohorts } = resolved(query);
       const { upTo, header, query_id } = prepareHead(query, settings, context, query.period);
       const { complete_until_ms } = sources;
@@ -93,7 +94,7 @@ export function ltvKind(
     },
     partial: (context, { shared }, { plan, share }, cancel) => {
       const { query, rates } = shared;
-      const sources = open(context);
+      const sources = ofSegments(open(context), query, settings.custom);
       const { dictionary } = sources;
       const { range, zone, cohorts } = resolved(query);
       const columns = ltvColumns(query.group_by.map((name) => requireColumn(name, settings.custom).column));
@@ -157,7 +158,7 @@ function historicalAnswer(
   return { body: { ...(currency === undefined ? {} : { currency }), ...body }, warnings: [] };
 }
 
-function conditionsOf({ filters }: LtvQuery, { custom }: QuerySettings, dictionary: Dictionary) {
+function conditionsOf({ filters }: LtvQuery, { custom }: QuerySettings, dictionary: LogTexts) {
   return filtersOf(filters).map((filter) => {
     const { column, item, accepts } = dimensionFilter(filter, custom, dictionary);
     return { code: column, item, accepts };

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { COHORT_BUCKETS } from '../cohorts/index.ts';
-import { filtersSchemaOf, KPI_DIMENSIONS } from '../filters/index.ts';
+import { KPI_DIMENSIONS, segmentFiltersSchemaOf } from '../filters/index.ts';
 import { DAY_MS } from '../query/index.ts';
 import { HEAD_MEMBERS } from '../query-head/index.ts';
 import { MAX_CUSTOMERS_A_PAGE } from './rfm-schema.ts';
@@ -30,7 +30,7 @@ export function ltvMembersOf(custom: readonly string[] = []) {
         '`historical`: what customers brought by their age; `predictive`: what they are expected to bring (BG/NBD ' +
           'with Gamma–Gamma)',
       ),
-    filters: filtersSchemaOf(custom).default({}).describe('On the first order: which customers'),
+    filters: segmentFiltersSchemaOf(custom).default({}).describe('On the first order: which customers'),
     bucket: z.enum(COHORT_BUCKETS).default('month').describe('Of cohorts; for `historical`'),
     group_by: z
       .array(z.enum(names))

@@ -8,6 +8,7 @@ import {
   type FamilyShared,
   type FamilySources,
   type OpenFamily,
+  ofSegments,
   prepareHead,
   provenanceOf,
   type QuerySettings,
@@ -37,7 +38,7 @@ export function rfmKind(
     name: RFM_KIND,
     schema: rfmSchemaOf(settings.custom),
     plan: (context, query) => {
-      const sources = open(context);
+      const sources = ofSegments(open(context), query, settings.custom);
       const { range, upTo, header, query_id, position } = prepareHead(query, settings, context);
       const request = { scope: context.scope, ...range, ...(upTo === undefined ? {} : { upTo }) };
       const plan = sources.planScan(request);
@@ -58,7 +59,7 @@ export function rfmKind(
       };
     },
     partial: (context, { shared }, { plan, share }, cancel) => {
-      const sources = open(context);
+      const sources = ofSegments(open(context), shared.query, settings.custom);
       const tests = totalsTests(conditionsOf(shared.query, settings, sources));
       const { request } = plan;
       const rows = new EntityRows({ entity: HASH.customer, share, tests, request, ...TOTALS_COLUMNS });

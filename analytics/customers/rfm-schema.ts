@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { filtersSchemaOf } from '../filters/index.ts';
+import { segmentFiltersSchemaOf } from '../filters/index.ts';
 import { HEAD_MEMBERS } from '../query-head/index.ts';
 import { DEFAULT_SEGMENTS } from './rfm-segments.ts';
 
@@ -29,7 +29,7 @@ export const segmentRuleSchema = z.strictObject({
 export function rfmMembersOf(custom: readonly string[] = []) {
   return z.strictObject({
     ...HEAD_MEMBERS,
-    filters: filtersSchemaOf(custom).default({}),
+    filters: segmentFiltersSchemaOf(custom).default({}),
     scoring: z
       .enum(['quintile', 'ntile', 'fixed'])
       .default('quintile')

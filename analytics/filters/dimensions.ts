@@ -1,4 +1,5 @@
 import { CODE, ITEM_CODE, ROW_DIMENSIONS } from '../rows/index.ts';
+import { SEGMENT, SEGMENT_COLUMN } from './segment-filter.ts';
 
 /** A dimension's code column, and its column of items where rows with items have it there; -1: nowhere. */
 export interface DimensionColumn {
@@ -21,5 +22,6 @@ export function columnOf(dimension: string, custom: readonly string[]): Dimensio
   if (dimension === 'currency') return { column: CODE.currency, item: -1 };
   if (dimension === 'type') return { column: CODE.type, item: -1 };
   const at = [...ROW_DIMENSIONS, ...custom].indexOf(dimension);
+  if (at < 0 && dimension === SEGMENT) return { column: SEGMENT_COLUMN, item: -1 };
   return at < 0 ? undefined : { column: CODE.dimensions + at, item: ITEM_COLUMNS[dimension] ?? -1 };
 }

@@ -1,7 +1,6 @@
-import type { Dictionary } from '../../engine/index.ts';
 import { normalType } from '../events/index.ts';
 import { CODE, MARK } from '../rows/index.ts';
-import { dimensionFilter, filtersOf } from './filter.ts';
+import { dimensionFilter, filtersOf, type LogTexts } from './filter.ts';
 import type { Filters } from './filter-schema.ts';
 
 /** Events of one type, with filters on their dimensions. */
@@ -26,7 +25,7 @@ const ORDER = normalType('order.created');
 export function eventConditions(
   { event, filters }: EventRule,
   custom: readonly string[],
-  dictionary: Dictionary,
+  dictionary: Pick<LogTexts, 'textOf'>,
 ): RuleCondition[] {
   const type = normalType(event);
   return [

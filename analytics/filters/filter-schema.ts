@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { KPI_DIMENSIONS } from './dimensions.ts';
+import { SEGMENT } from './segment-filter.ts';
 
 const MAX_FILTER_CHARS = 128;
 export const MAX_FILTER_VALUES = 1_000;
@@ -20,6 +21,14 @@ export function filtersSchemaOf(custom: readonly string[] = []) {
   return z
     .strictObject(Object.fromEntries(names.map((name) => [name, filterSchema.optional()])))
     .describe('By dimension; an event must pass all of them');
+}
+
+/** Filters of queries that segments can be laid over, too. */
+export function segmentFiltersSchemaOf(custom: readonly string[] = []) {
+  const segment = filterSchema
+    .optional()
+    .describe('Names or ids of segments: the customer is in any of them');
+  return filtersSchemaOf(custom).extend(custom.includes(SEGMENT) ? {} : { [SEGMENT]: segment });
 }
 
 export type Filters = z.output<ReturnType<typeof filtersSchemaOf>>;

@@ -3,6 +3,7 @@ import { normalType } from '../events/index.ts';
 import { QueryError } from '../query/index.ts';
 import { columnOf, type DimensionColumn } from './dimensions.ts';
 import type { Filter, Filters } from './filter-schema.ts';
+import { SEGMENT_COLUMN, segmentsOfText } from './segment-filter.ts';
 
 /** Accepted values of a dimension, or refused ones; '' is none. */
 export interface AskedFilter {
@@ -10,6 +11,9 @@ export interface AskedFilter {
   readonly not: boolean;
   readonly values: ReadonlySet<string>;
 }
+
+/** The texts of codes: of the log's dictionary, and of segments that are laid over it. */
+export type LogTexts = Pick<Dictionary, 'textOf' | 'find' | 'isFull' | 'limit'>;
 
 /** A test of a dimension's codes. */
 export interface DimensionFilter extends DimensionColumn {
@@ -42,9 +46,10 @@ export function requireColumn(dimension: string, custom: readonly string[]): Dim
 export function dimensionFilter(
   filter: AskedFilter,
   custom: readonly string[],
-  dictionary: Dictionary,
+  dictionary: Pick<LogTexts, 'textOf'>,
 ): DimensionFilter {
-  const test = textTest(filter);
+  const column = requireColumn(filter.dimension, custom);
+  const test = column.column === SEGMENT_COLUMN ? segmentTest(filter) : textTest(filter);
   // Each code is looked up once: many chunks have the same values.
   const known = new Map<number, boolean>();
   const accepts = (code: number): boolean => {
@@ -55,7 +60,18 @@ export function dimensionFilter(
     }
     return accepted;
   };
-  return { ...requireColumn(filter.dimension, custom), accepts };
+  return { ...column, accepts };
+}
+
+/** Whether the segments of a text have one of those that are asked for; '' asks for customers of none. */
+function segmentTest({ not, values }: AskedFilter): (text: string) => boolean {
+  return (text) => {
+    const segments = segmentsOfText(text);
+    const has =
+      segments.some(({ id, name }) => values.has(id) || values.has(name)) ||
+      (segments.length === 0 && values.has(''));
+    return has !== not;
+  };
 }
 
 /** Whether a filter accepts a text. Types are compared in their normal form. */

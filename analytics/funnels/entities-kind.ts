@@ -2,7 +2,7 @@ import { defineKind, type QueryKind } from '../../engine/index.ts';
 import type { FunnelResult } from '../../operators/index.ts';
 import type { EntityWork } from '../entity-rows/index.ts';
 import type { EntityPlace } from '../events-query/index.ts';
-import type { FamilyAnswer, OpenFamily, QuerySettings } from '../query-head/index.ts';
+import { type FamilyAnswer, type OpenFamily, ofSegments, type QuerySettings } from '../query-head/index.ts';
 import { type FunnelShared, planFunnel, visitFunnel } from './funnel-scan.ts';
 import type { FunnelEntitiesQuery } from './funnel-schema.ts';
 
@@ -33,7 +33,7 @@ export function funnelEntitiesKind(
     plan: (context, query) => {
       const plan = planFunnel(
         FUNNEL_ENTITIES_KIND,
-        { context, sources: open(context), settings },
+        { context, sources: ofSegments(open(context), query, settings.custom), settings },
         query,
         true,
       );
@@ -45,7 +45,8 @@ export function funnelEntitiesKind(
       const rows: FunnelEntityRow[] = [];
       let total = 0;
       const { custom } = settings;
-      visitFunnel({ sources: open(context), shared, work, custom, cancel }, (result, place) => {
+      const sources = ofSegments(open(context), shared.query, custom);
+      visitFunnel({ sources, shared, work, custom, cancel }, (result, place) => {
         if (place === undefined || !isAsked(result, query)) return;
         total++;
         if (rows.length > query.limit) return;

@@ -1,4 +1,3 @@
-import type { Dictionary } from '../../engine/index.ts';
 import {
   compareFunnelEvents,
   evaluateFunnel,
@@ -8,7 +7,7 @@ import {
 } from '../../operators/index.ts';
 import { EntityRows, type EntityShare, type RowTable } from '../entity-rows/index.ts';
 import type { EntityPlace } from '../events-query/index.ts';
-import { requireColumn } from '../filters/index.ts';
+import { type LogTexts, requireColumn } from '../filters/index.ts';
 import { HASH } from '../rows/index.ts';
 import type { FunnelPlan } from './funnel-plan.ts';
 import type { FunnelEntity, FunnelQuery } from './funnel-schema.ts';
@@ -33,7 +32,7 @@ interface FunnelRowsConfig {
   readonly share: EntityShare;
   readonly request: { readonly start_ms: number; readonly end_ms: number; readonly upTo?: number };
   readonly custom: readonly string[];
-  readonly dictionary: Dictionary;
+  readonly dictionary: LogTexts;
   readonly watermark_ms: number;
 }
 
@@ -130,10 +129,10 @@ export class FunnelRows {
 
 /** The texts of dimensions as JSON, each combination of codes once. */
 class Texts {
-  readonly #dictionary: Dictionary;
+  readonly #dictionary: LogTexts;
   readonly #texts = new Map<string | number, string>();
 
-  constructor(dictionary: Dictionary) {
+  constructor(dictionary: LogTexts) {
     this.#dictionary = dictionary;
   }
 

@@ -1,7 +1,13 @@
 import { defineKind, type QueryContext, type QueryKind } from '../../engine/index.ts';
 import type { EntityWork } from '../entity-rows/index.ts';
 import { bucketsOf, granularityOf, parseRange, type TimeBuckets, zoneOf } from '../query/index.ts';
-import { type FamilyAnswer, type OpenFamily, type QuerySettings, settingsOf } from '../query-head/index.ts';
+import {
+  type FamilyAnswer,
+  type OpenFamily,
+  ofSegments,
+  type QuerySettings,
+  settingsOf,
+} from '../query-head/index.ts';
 import { approximateTimes, funnelBody, totalOf } from './funnel-body.ts';
 import { FunnelCounter, joinCounts } from './funnel-counts.ts';
 import { type FunnelShared, planFunnel, visitFunnel } from './funnel-scan.ts';
@@ -28,12 +34,18 @@ export function funnelKind(
     plan: (context: QueryContext, query) => {
       // A trend of too many buckets is refused here.
       trendOf(query);
-      return planFunnel(FUNNEL_KIND, { context, sources: open(context), settings }, query, false);
+      return planFunnel(
+        FUNNEL_KIND,
+        { context, sources: ofSegments(open(context), query, settings.custom), settings },
+        query,
+        false,
+      );
     },
     partial: (context, { shared }, work, cancel) => {
       const counter = new FunnelCounter(shared.query.steps.length, trendOf(shared.query));
       const { custom } = settings;
-      visitFunnel({ sources: open(context), shared, work, custom, cancel }, (result) => counter.add(result));
+      const sources = ofSegments(open(context), shared.query, custom);
+      visitFunnel({ sources, shared, work, custom, cancel }, (result) => counter.add(result));
       return counter.bytes();
     },
     merge: (a, b) => Buffer.concat([a, b]),

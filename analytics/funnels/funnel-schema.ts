@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { filtersSchemaOf, KPI_DIMENSIONS } from '../filters/index.ts';
+import { filtersSchemaOf, KPI_DIMENSIONS, segmentFiltersSchemaOf } from '../filters/index.ts';
 import { GRANULARITY_INPUTS } from '../query/index.ts';
 import { HEAD_MEMBERS } from '../query-head/index.ts';
 
@@ -111,7 +111,7 @@ export function funnelMembersOf(custom: readonly string[] = []) {
   const { currency: _, ...head } = HEAD_MEMBERS;
   return {
     ...head,
-    filters: filtersSchemaOf(custom).optional().describe('On the events of every step'),
+    filters: segmentFiltersSchemaOf(custom).optional().describe('On the events of every step'),
     group_by: z
       .array(z.enum(namesOf(custom)))
       .max(MAX_DIMENSIONS)

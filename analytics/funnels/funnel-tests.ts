@@ -1,18 +1,17 @@
-import type { Dictionary } from '../../engine/index.ts';
 import type { RowTest } from '../entity-rows/index.ts';
 import { normalType } from '../events/index.ts';
-import { dimensionFilter, eventConditions, filtersOf } from '../filters/index.ts';
+import { dimensionFilter, eventConditions, filtersOf, type LogTexts } from '../filters/index.ts';
 import { CODE, MARK } from '../rows/index.ts';
 import type { FunnelPlan, FunnelTest } from './funnel-plan.ts';
 
 const ORDER = normalType('order.created');
 
 /** The tests of rows, a bit each, in the order of the plan's; `new_event`, the last, is two of them. */
-export function rowTests(plan: FunnelPlan, custom: readonly string[], dictionary: Dictionary): RowTest[] {
+export function rowTests(plan: FunnelPlan, custom: readonly string[], dictionary: LogTexts): RowTest[] {
   return plan.tests.flatMap((test) => testsOf(test, custom, dictionary));
 }
 
-function testsOf(test: FunnelTest, custom: readonly string[], dictionary: Dictionary): RowTest[] {
+function testsOf(test: FunnelTest, custom: readonly string[], dictionary: LogTexts): RowTest[] {
   if (test === 'new_event') {
     // Of an order that is sent again the event at which it counts is one.
     return [

@@ -58,11 +58,12 @@ export function kpiBatchKind(
   return defineKind<KpiBatch, SetShared<Planned>, SetWork, readonly BatchEntry[]>({
     name: BATCH_KIND,
     schema: kpiBatchSchema,
-    plan: (context, { queries, tenant, own_metrics }) => {
+    plan: (context, { queries, tenant, own_metrics, segment_members }) => {
       const sources = open(context);
       const ofTenant: OfTenant = {
         ...(tenant === undefined ? {} : { tenant }),
         ...(own_metrics === undefined ? {} : { own_metrics }),
+        ...(segment_members === undefined ? {} : { segment_members }),
       };
       const planned = queries.map(({ id, ...body }) => {
         const parsed = schema.safeParse(body, { error: saysKnownMembers });

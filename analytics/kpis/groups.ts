@@ -1,3 +1,4 @@
+import { bySegment } from '../filters/index.ts';
 import type { NamedSums } from '../row-sums/index.ts';
 import { isMoneyMeasure, type MetricMeasure, measuresOf } from './metrics.ts';
 import type { Prepared } from './prepare.ts';
@@ -59,23 +60,17 @@ function gather(named: NamedSums, prepared: Prepared, activity: Activity): Gathe
   const byKey = new Map<string, Gathered>();
   for (let series = 0; series < sums.series.count; series++) {
     if (!activity.isActive(series)) continue;
-    const values = Array.from({ length: dimensions }, (_, at) =>
-      texts.textOf(sums.series.codeOf(series, at)),
-    );
-    const id = JSON.stringify(values);
-    let group = byKey.get(id);
-    if (group === undefined) {
-      group = { values, series: [], byUnit: new Map() };
-      byKey.set(id, group);
-    }
-    group.series.push(series);
-    if (!prepared.monetary) continue;
-    const unit = unitOf(named, prepared, series);
+    const own = Array.from({ length: dimensions }, (_, at) => texts.textOf(sums.series.codeOf(series, at)));
+    const unit = prepared.monetary ? unitOf(named, prepared, series) : undefined;
     const counts = unit === '' ? activity.hasMoney(series) : activity.countsForMoney(series);
-    if (!counts) continue;
-    const known = group.byUnit.get(unit);
-    if (known === undefined) group.byUnit.set(unit, [series]);
-    else known.push(series);
+    for (const values of bySegment(own, prepared.query.group_by, prepared.custom)) {
+      const id = JSON.stringify(values);
+      const group = byKey.get(id) ?? { values, series: [], byUnit: new Map<string, number[]>() };
+      byKey.set(id, group);
+      group.series.push(series);
+      if (unit === undefined || !counts) continue;
+      group.byUnit.set(unit, [...(group.byUnit.get(unit) ?? []), series]);
+    }
   }
   return [...byKey.values()];
 }

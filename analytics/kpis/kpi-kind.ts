@@ -5,7 +5,7 @@ import {
   type QueryContext,
   type QueryKind,
 } from '../../engine/index.ts';
-import { queryIdOf } from '../query-head/index.ts';
+import { ofSegments, queryIdOf } from '../query-head/index.ts';
 import { KpiSums, mergeSums, RowScan, readSums } from '../row-sums/index.ts';
 import { answerOf, type KpiResult, type RangeSums } from './answer.ts';
 import { addCells } from './cube-cells.ts';
@@ -43,8 +43,8 @@ export function addKpiWork(
   work: KpiWork,
   cancel: Cancel,
 ): Uint8Array {
-  const sources = open(context);
   const shared = work.isBefore === true ? beforeOf(asked).shared : asked;
+  const sources = ofSegments(open(context), shared.query, shared.settings.custom);
   const prepared = prepareKpis(shared.query, shared.settings, shared.now_ms);
   const sums = new KpiSums(shapeOf(prepared));
   if (work.kind === 'cells') {

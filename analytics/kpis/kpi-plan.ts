@@ -1,5 +1,4 @@
 import {
-  type Dictionary,
   OTHER_TEXT,
   type Plan,
   type PlanHead,
@@ -9,8 +8,9 @@ import {
   splitPlan,
 } from '../../engine/index.ts';
 import { type RatesByCurrency, readDayRates } from '../exchange/index.ts';
+import type { LogTexts } from '../filters/index.ts';
 import { DAY_MS, formatUtc, QueryError, rangeBefore } from '../query/index.ts';
-import { answerPosition, type StreamPosition } from '../query-head/index.ts';
+import { answerPosition, ofSegments, type StreamPosition } from '../query-head/index.ts';
 import { type CubeStretch, canAnswer, type Stretch, tileSlots } from './cube-tiling.ts';
 import { type KpiSettings, type Prepared, prepareKpis } from './prepare.ts';
 import type { KpiQuery } from './schema.ts';
@@ -65,7 +65,12 @@ export function planKpis(
   if (query.compare === undefined) return plan;
   const { buckets } = prepareKpis(query, settings, context.now_ms);
   const { start_ms, end_ms } = rangeBefore(buckets.range, query.compare, buckets.zone);
-  const earlier = { ...query, start: formatUtc(start_ms), end: formatUtc(end_ms) };
+  const end = formatUtc(end_ms);
+  // Segments have the same customers in both: those at the end of the query.
+  const segment_members = (query.segment_members ?? [])
+    .filter((members) => members.end === query.end)
+    .map((members) => ({ ...members, end }));
+  const earlier = { ...query, start: formatUtc(start_ms), end, segment_members };
   const { parts, ...before } = planRange(context, sources, earlier, settings);
   const total = (of: (head: PlanHead<KpiShared>) => number | undefined): number =>
     (of(plan) ?? 0) + (of(before) ?? 0);
@@ -106,10 +111,11 @@ function requireOrder({ order_by, metrics, compare }: KpiQuery): void {
 
 function planRange(
   { progress, now_ms, scope }: PlanContext,
-  sources: KpiSources,
+  ofLog: KpiSources,
   query: KpiQuery,
   settings: KpiSettings,
 ): Plan<KpiShared, KpiWork> {
+  const sources = ofSegments(ofLog, query, settings.custom);
   const prepared = prepareKpis(query, settings, now_ms);
   const { position, upTo } = answerPosition(query, progress);
   const { range } = prepared.buckets;
@@ -176,7 +182,7 @@ function warningsOf(cubes: readonly CubeStretch[]): string[] {
 }
 
 /** Texts that came when the dictionary was full are one: whoever asks by texts hears of it. */
-function fullDictionary({ isFull, limit }: Dictionary, { group_by, filters }: KpiQuery): string[] {
+function fullDictionary({ isFull, limit }: LogTexts, { group_by, filters }: KpiQuery): string[] {
   // Currencies always have codes of their own.
   const asked = [...group_by, ...Object.keys(filters)].filter((name) => name !== 'currency');
   if (!isFull || asked.length === 0) return [];

@@ -1,5 +1,10 @@
-import type { Dictionary } from '../../engine/index.ts';
-import { type AskedFilter, dimensionFilter, filtersOf, requireColumn } from '../filters/index.ts';
+import {
+  type AskedFilter,
+  dimensionFilter,
+  filtersOf,
+  type LogTexts,
+  requireColumn,
+} from '../filters/index.ts';
 import {
   bucketsOf,
   formatUtc,
@@ -57,6 +62,8 @@ export interface KpiHeader {
 /** A query with everything that follows from it alone. */
 export interface Prepared {
   readonly query: KpiQuery;
+  /** Declared custom dimensions. */
+  readonly custom: readonly string[];
   readonly asked: readonly AskedMetric[];
   /** A metric depends on money. */
   readonly monetary: boolean;
@@ -97,6 +104,7 @@ export function prepareKpis(query: KpiQuery, ofProcess: KpiSettings, now_ms: num
   const addCurrency = monetary && !query.group_by.includes('currency');
   return {
     query,
+    custom: settings.custom,
     asked,
     monetary,
     target,
@@ -160,7 +168,7 @@ export function shapeOf(prepared: Prepared): SumsShape {
 }
 
 /** What scans add up for a query, one for each selection of rows; `dictionary` has the texts of the log. */
-export function scanSpecsOf(prepared: Prepared, settings: KpiSettings, dictionary: Dictionary): ScanSpec[] {
+export function scanSpecsOf(prepared: Prepared, settings: KpiSettings, dictionary: LogTexts): ScanSpec[] {
   const filterOf = (filter: AskedFilter) => dimensionFilter(filter, settings.custom, dictionary);
   const groups = prepared.seriesBy.map((dimension) => requireColumn(dimension, settings.custom));
   const filters = prepared.filters.map(filterOf);

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { filtersSchemaOf, KPI_DIMENSIONS } from '../filters/index.ts';
+import { KPI_DIMENSIONS, SEGMENT, segmentFiltersSchemaOf } from '../filters/index.ts';
 import { COMPARES, GRANULARITY_INPUTS } from '../query/index.ts';
-import { HEAD_MEMBERS, type TenantDefaults } from '../query-head/index.ts';
+import { HEAD_MEMBERS, type TenantDefaults, type WithSegments } from '../query-head/index.ts';
 import { type CustomMetric, METRIC_NAME } from './custom-metric.ts';
 import { AGGREGATIONS, METRIC_NAMES } from './metrics.ts';
 
@@ -59,7 +59,7 @@ const MEMBERS = {
 
 /** The body of a KPI query, where `custom` dimensions are declared. */
 export function kpiSchemaOf(custom: readonly string[] = []) {
-  const names: readonly string[] = [...KPI_DIMENSIONS, ...custom];
+  const names: readonly string[] = [...new Set([...KPI_DIMENSIONS, ...custom, SEGMENT])];
   const dimension = z.enum(names as readonly [string, ...string[]]);
   return z.strictObject({
     ...MEMBERS,
@@ -68,7 +68,7 @@ export function kpiSchemaOf(custom: readonly string[] = []) {
       .max(MAX_GROUP_BY)
       .refine((given) => new Set(given).size === given.length, 'A dimension is repeated')
       .default([]),
-    filters: filtersSchemaOf(custom).default({}),
+    filters: segmentFiltersSchemaOf(custom).default({}),
   });
 }
 
@@ -78,7 +78,7 @@ export const kpiQuerySchema = kpiSchemaOf();
 export type KpiQuery = z.output<typeof kpiQuerySchema> & OfTenant;
 
 /** What a tenant has defined for its queries. Plain data; put into a query by the service, never by a client. */
-export interface OfTenant {
+export interface OfTenant extends WithSegments {
   readonly tenant?: TenantDefaults;
   /** The tenant's metrics that the query names, and those that they are made of. */
   readonly own_metrics?: readonly CustomMetric[];

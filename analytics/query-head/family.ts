@@ -1,9 +1,10 @@
-import type { Chunk, Dictionary, KvView, QueryContext, ScanPlan, ScanRequest } from '../../engine/index.ts';
+import type { Chunk, KvView, QueryContext, ScanPlan, ScanRequest } from '../../engine/index.ts';
+import type { LogTexts } from '../filters/index.ts';
 import type { RangeHeader } from './prepare-head.ts';
 
 /** What a family of queries reads of one tenant in one snapshot. */
 export interface FamilySources {
-  readonly dictionary: Dictionary;
+  readonly dictionary: LogTexts;
   planScan(request: ScanRequest): ScanPlan;
   /** Calls `take` for each chunk of the plan; a chunk is valid during the call. Throws `plan_stale`. */
   scan(plan: ScanPlan, take: (chunk: Chunk) => void): void;

@@ -4,3 +4,4 @@ export * from './head-schema.ts';
 export * from './prepare-head.ts';
 export { type EventsBehind, provenanceOf } from './provenance.ts';
 export * from './query-id.ts';
+export * from './segment-sources.ts';

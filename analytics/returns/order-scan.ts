@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Cancel, Dictionary, QueryContext } from '../../engine/index.ts';
+import type { Cancel, QueryContext } from '../../engine/index.ts';
 import { EntityRows, type EntityWork, entityParts, type RowTest } from '../entity-rows/index.ts';
 import { normalType } from '../events/index.ts';
 import {
@@ -7,6 +7,7 @@ import {
   dimensionFilter,
   type Filters,
   filtersOf,
+  type LogTexts,
   requireColumn,
 } from '../filters/index.ts';
 import { formatUtc } from '../query/index.ts';
@@ -113,7 +114,7 @@ export function definitionOf(query: object): string {
 export function rowFilters(
   filters: Filters,
   custom: readonly string[],
-  dictionary: Dictionary,
+  dictionary: LogTexts,
 ): { readonly conditions: RowTest; readonly items: readonly ItemFilter[] } {
   const made = filtersOf(filters).map((filter) => dimensionFilter(filter, custom, dictionary));
   return {
@@ -128,7 +129,7 @@ export function marked(mark: keyof typeof MARK): RowTest[number] {
 }
 
 /** Rows of a type. */
-export function ofType(type: string, dictionary: Dictionary): RowTest[number] {
+export function ofType(type: string, dictionary: LogTexts): RowTest[number] {
   return { code: CODE.type, accepts: (code) => normalType(dictionary.textOf(code)) === type };
 }
 

@@ -1,6 +1,7 @@
-import { type Dictionary, defineKind, type QueryContext, type QueryKind } from '../../engine/index.ts';
+import { defineKind, type QueryContext, type QueryKind } from '../../engine/index.ts';
 import type { EntityWork } from '../entity-rows/index.ts';
 import { type RatesByCurrency, readDayRates } from '../exchange/index.ts';
+import type { LogTexts } from '../filters/index.ts';
 import { DAY_MS, formatUtc, MAX_RANGE_MS, rangeBefore, type TimeRange } from '../query/index.ts';
 import {
   type FamilyAnswer,
@@ -121,13 +122,13 @@ class RefundCounter {
   readonly #query: RefundsQuery;
   readonly #periods: readonly TimeRange[];
   readonly #views: readonly RowGroups[];
-  readonly #dictionary: Dictionary;
+  readonly #dictionary: LogTexts;
 
   constructor(
     query: RefundsQuery,
     periods: readonly TimeRange[],
     views: readonly RowGroups[],
-    dictionary: Dictionary,
+    dictionary: LogTexts,
   ) {
     this.#query = query;
     this.#periods = periods;

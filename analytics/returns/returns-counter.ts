@@ -1,4 +1,4 @@
-import type { Dictionary } from '../../engine/index.ts';
+import type { LogTexts } from '../filters/index.ts';
 import { QueryError, type TimeRange } from '../query/index.ts';
 import type { OrderRow } from './order-scan.ts';
 import type { ReturnsQuery } from './returns-schema.ts';
@@ -27,7 +27,7 @@ export interface ReturnFindings {
 export interface ReturnViews {
   readonly views: readonly RowGroups[];
   readonly widths: readonly number[];
-  readonly dictionary: Dictionary;
+  readonly dictionary: LogTexts;
 }
 
 /** Counts what is sold and returned, order by order. */

@@ -65,7 +65,7 @@ export interface AnswerParts {
   readonly ports: ApiPorts;
   readonly tracker: FreshnessTracker;
   /** What tenants have defined for their queries; without it none has. */
-  readonly tenants?: Pick<Tenants, 'defaultsOf' | 'dimensions' | 'metricsOf' | 'settingsOf'>;
+  readonly tenants?: Pick<Tenants, 'defaultsOf' | 'dimensions' | 'metricsOf' | 'settingsOf' | 'segments'>;
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { OfTenant } from '../../analytics/index.ts';
+import type { OfTenant, OrderQueries } from '../../analytics/index.ts';
 import {
   asMillraceError,
   type MillraceError,
@@ -24,6 +24,8 @@ import {
 } from '../http/index.ts';
 import type { AnswerParts, AnswerState } from './answer-meta.ts';
 import { dimensionsIn, maskFor } from './pii-mask.ts';
+import { analyticsOf } from './queries.ts';
+import { type RunSegment, withSegments } from './query-segments.ts';
 
 /** Problems of every route that runs a query. */
 export const QUERY_RUN_PROBLEMS = [
@@ -37,6 +39,8 @@ export const QUERY_RUN_PROBLEMS = [
   'freshness_unmet',
   'position_unmet',
   'position_unknown',
+  'unknown_segment',
+  'segment_too_large',
 ] as const satisfies readonly ProblemCode[];
 
 /** An answer with the state that it was made from, for `meta`. */
@@ -78,7 +82,8 @@ export async function runQuery<Q, S, P, A>(
   requireSeen(parts, call, own);
   const asking = await begin(parts, call, wish);
   try {
-    const answered = await asking.executor.run(kind, own, asking.options);
+    const whole = await withSegments(...resolving(parts, call, own, asking));
+    const answered = await asking.executor.run(kind, whole, asking.options);
     return { ...answered, state: asking.stateAt(answered.progress) };
   } catch (thrown) {
     throw asProblem(thrown);
@@ -96,9 +101,41 @@ export async function planQuery<Q, S, P, A>(
   const own = ofTenant(parts, call, query);
   requireSeen(parts, call, own);
   const asking = await begin(parts, call, wish);
-  const planned = asking.executor.plan(kind, own, asking.options);
+  const nobody = async () => ({ hashes: new SharedArrayBuffer(0) });
+  const { settings } = parts.ports;
+  const whole = await withSegments(own, parts.tenants, call.tenant, settings.customDimensions, nobody);
+  const planned = asking.executor.plan(kind, whole, asking.options);
   const refused = planned.refused === undefined ? undefined : asProblem(planned.refused);
   return { ...planned, refused, state: asking.stateAt(planned.progress) };
+}
+
+const segmentKinds = new WeakMap<readonly string[], OrderQueries['segment']>();
+
+/** One for each list of dimensions: a kind keeps the dictionary that it has read. */
+function segmentKindOf(settings: AnswerParts['ports']['settings']): OrderQueries['segment'] {
+  const { customDimensions } = settings;
+  const kind = segmentKinds.get(customDimensions) ?? analyticsOf(settings).queries.segment;
+  segmentKinds.set(customDimensions, kind);
+  return kind;
+}
+
+/** How the segments of a query are found: by the same caller, on the same state or a newer one. */
+function resolving<Q>(
+  parts: AnswerParts,
+  asker: Asker,
+  query: Q,
+  { executor, options }: Asking,
+): Parameters<typeof withSegments<Q>> {
+  const { settings } = parts.ports;
+  const run: RunSegment = async (segment) => {
+    const kind = segmentKindOf(settings);
+    const own = ofTenant(parts, asker, segment);
+    // Nobody asks through a segment for what their role does not see.
+    requireSeen(parts, asker, own);
+    const { answer } = await executor.run(kind, own, options);
+    return { query_id: answer.query_id, hashes: answer.body.hashes as SharedArrayBuffer };
+  };
+  return [query, parts.tenants, asker.tenant, settings.customDimensions, run];
 }
 
 /** The query with what its tenant has set, and with those of the tenant's own metrics that it names. */

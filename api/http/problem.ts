@@ -50,6 +50,8 @@ export const PROBLEMS = {
   currency_required: [422, 'The money is in several currencies'],
   amount_too_large: [422, 'A sum of money is too large'],
   too_many_groups: [422, 'There are too many groups to compute with'],
+  unknown_segment: [422, 'There is no such segment'],
+  segment_too_large: [422, 'The segment has too many customers'],
   not_enough_data: [422, 'There are too few data for a model'],
   fx_rate_missing: [422, 'There is no exchange rate for the conversion'],
   tenant_mismatch: [422, 'Path and header name two tenants'],

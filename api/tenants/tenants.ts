@@ -7,6 +7,7 @@ import {
 import type { Definitions, KindDefinitions } from '../../runtime/index.ts';
 import type { ApiPorts } from '../http/index.ts';
 import { metricKind, metricOf } from './metric-kind.ts';
+import { type SegmentBody, segmentDefinitionKind } from './segment-definition.ts';
 import { defaultsOf, SETTINGS_KIND, SETTINGS_NAME, type TenantSettings } from './settings-kind.ts';
 import { TenantDimensions } from './tenant-dimensions.ts';
 
@@ -14,7 +15,7 @@ import { TenantDimensions } from './tenant-dimensions.ts';
 export class Tenants {
   readonly metrics: KindDefinitions<CustomMetricBody>;
   readonly settings: KindDefinitions<TenantSettings>;
-
+  readonly segments: KindDefinitions<SegmentBody>;
   readonly dimensions: TenantDimensions;
 
   /** Registers its kinds. */
@@ -23,6 +24,8 @@ export class Tenants {
     this.metrics = definitions.kind(metricKind(ports));
     this.dimensions.addUsers(this.metrics);
     this.settings = definitions.kind(SETTINGS_KIND);
+    this.segments = definitions.kind(segmentDefinitionKind(ports));
+    this.dimensions.addUsers(this.segments);
   }
 
   /** What a tenant's queries take where they say nothing; undefined where it has set nothing. */

@@ -3,17 +3,23 @@ import { type AnswerParts, namedEntities } from '../../answers/index.ts';
 import type { Cursors, RawCall } from '../../http/index.ts';
 
 /** A query whose answer lists customers, page by page. */
-export type PagedQuery = QueryHead & { readonly offset: number; readonly limit: number };
+export type PagedQuery = QueryHead & {
+  readonly offset: number;
+  readonly limit: number;
+  /** The client gave no `end`: pages have that of the first one. */
+  readonly end_is_now?: boolean;
+};
 
 /** The place of a page: the position of the first one's state, so that events that arrive change no page. */
 interface Place {
   readonly as_of: NonNullable<PagedQuery['as_of']>;
   readonly offset: number;
+  readonly end?: string;
 }
 
 /** What a cursor is bound to. */
-function filterOf({ offset: _, as_of: __, limit: ___, explain: ____, ...query }: PagedQuery): object {
-  return query;
+function filterOf({ offset: _, as_of: __, limit: ___, explain: ____, end, ...query }: PagedQuery): object {
+  return query.end_is_now === true ? query : { ...query, end };
 }
 
 /** The query of the page that a cursor names. Throws ApiError `invalid_cursor`, `cursor_mismatch`. */
@@ -33,7 +39,8 @@ export async function customerPage(
   const places = found.map(({ customer }) => customer);
   const named = await namedEntities(parts, call, 'customer_id', places);
   const offset = query.offset + found.length;
-  const place: Place = { as_of: query.as_of ?? { query_id }, offset };
+  const end = query.end_is_now === true ? { end: query.end } : {};
+  const place: Place = { as_of: query.as_of ?? { query_id }, offset, ...end };
   const isLast = found.length === 0 || offset >= (members.customers_total as number);
   return {
     ...members,

@@ -1,2 +1,3 @@
 export { ltvRoute } from './ltv-route.ts';
 export { rfmRoute } from './rfm-route.ts';
+export { segmentRoutes } from './segment-routes.ts';

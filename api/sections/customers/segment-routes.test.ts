@@ -1,0 +1,146 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { codeOf, orderEvent, startTestApi, type TestApi } from '../../fixture-api.ts';
+
+let test: TestApi;
+let key: string;
+
+beforeEach(async () => {
+  test = await startTestApi();
+  key = await test.key('admin');
+});
+afterEach(() => test.close());
+
+const RANGE = { start: '2025-08-01T00:00:00Z', end: '2025-09-02T00:00:00Z' };
+type Json = Readonly<Record<string, unknown>>;
+
+interface Page {
+  readonly customers_total: number;
+  readonly customers: readonly { readonly customer_id: string }[];
+  readonly next_cursor: string | null;
+}
+
+async function send(...events: unknown[]): Promise<void> {
+  expect((await test.send('/ingest', { key, json: events })).status).toBe(202);
+  await test.apply();
+}
+
+async function ask<T = Json>(path: string, json?: object, by = key): Promise<T> {
+  const response = await test.send(path, { key: by, ...(json === undefined ? {} : { json }) });
+  expect([path, response.status]).toEqual([path, json !== undefined && path === '/segments' ? 201 : 200]);
+  return (await response.json()) as T;
+}
+
+/** Customers c0 to c9, who spend 100 to 1000. */
+const shop = (): Promise<void> =>
+  send(
+    ...Array.from({ length: 10 }, (_, n) =>
+      orderEvent(`e${n}`, {
+        ...{ order_id: `o${n}`, customer_id: `c${n}`, amount: (n + 1) * 100 },
+        country: n < 5 ? 'GB' : 'DE',
+      }),
+    ),
+  );
+
+const BIG = { measure: 'spend_net', gt: 500 };
+
+describe('segments', () => {
+  it('are asked for by rule, page by page of one state', async () => {
+    await shop();
+    const seen: string[] = [];
+    let cursor: string | null = null;
+    do {
+      const page: Page = await ask('/customers/segment', {
+        ...{ rule: BIG, limit: 2 },
+        ...(cursor === null ? {} : { cursor }),
+      });
+      expect(page.customers_total).toBe(5);
+      seen.push(...page.customers.map(({ customer_id }) => customer_id));
+      cursor = page.next_cursor;
+      test.clock.advance(120_000);
+      await send(orderEvent(`late${seen.length}`, { customer_id: `late${seen.length}`, amount: 10_000 }));
+    } while (cursor !== null);
+    expect(seen.toSorted()).toEqual(['c5', 'c6', 'c7', 'c8', 'c9']);
+  });
+
+  it('are stored, listed, and filters and groups of other queries', async () => {
+    await shop();
+    const { id } = await ask('/segments', { name: 'big', rule: BIG });
+    await ask('/segments', { name: 'british', rule: { order: 'last', filters: { country: 'GB' } } });
+    const page = await ask<Page>(`/segments/${String(id)}/customers?limit=3`);
+    expect(page).toMatchObject({ segment_id: id, name: 'big', customers_total: 5 });
+    const next = await ask<Page>(`/segments/${String(id)}/customers?limit=3&cursor=${page.next_cursor}`);
+    const all = [...page.customers, ...next.customers].map(({ customer_id }) => customer_id);
+    expect(all.toSorted()).toEqual(['c5', 'c6', 'c7', 'c8', 'c9']);
+
+    const metrics = ['orders_count', 'revenue_gross'];
+    const kpis = async (more: object) =>
+      (await ask('/kpis/query', { ...RANGE, metrics, ...more })) as { groups: { key: Json; totals: Json }[] };
+    for (const segment of ['big', id, ['big'], { not: 'british' }])
+      expect((await kpis({ filters: { segment } })).groups[0]?.totals).toEqual({
+        ...{ orders_count: 5, revenue_gross: 4_000 },
+      });
+    const { groups } = await kpis({ group_by: ['segment'] });
+    expect(groups.map(({ key: of, totals }) => [of.segment, totals.orders_count])).toEqual(
+      expect.arrayContaining([
+        ['big', 5],
+        ['british', 5],
+      ]),
+    );
+    const named = await kpis({ group_by: ['segment'], filters: { segment: ['big'] } });
+    expect(named.groups.map(({ key: of }) => of.segment)).toEqual(['big']);
+    const batch = (await ask('/kpis/batch', {
+      queries: [
+        { id: 'with', ...RANGE, metrics, filters: { segment: 'big' } },
+        { id: 'without', ...RANGE, metrics },
+        { id: 'unknown', ...RANGE, metrics, filters: { segment: 'nobody' } },
+      ],
+    })) as { results: Json[] };
+    expect(batch.results).toMatchObject([
+      { groups: [{ totals: { orders_count: 5 } }] },
+      { groups: [{ totals: { orders_count: 10 } }] },
+      { problem: { code: 'unknown_segment' } },
+    ]);
+
+    const filters = { segment: 'big' };
+    expect(await ask('/customers/rfm', { ...RANGE, filters })).toMatchObject({ customers_total: 5 });
+    expect(await ask('/customers/ltv', { ...RANGE, filters })).toMatchObject({ customers_total: 5 });
+    const start = { event: 'order.created', filters };
+    const criteria = { type: 'event', start, bucket: 'month' };
+    expect(await ask('/cohorts/adhoc-retention', { ...RANGE, criteria })).toMatchObject({ size: 5 });
+    expect(await ask('/attribution/query', { ...RANGE, method: 'linear', filters })).toMatchObject({
+      totals: { conversions: 5 },
+    });
+    const steps = [{ event: 'order.created' }, { event: 'order.paid' }];
+    expect(await ask('/funnels/adhoc', { ...RANGE, steps, filters })).toMatchObject({
+      steps: [{ count: 5 }, { count: 0 }],
+    });
+    const dry = await ask('/kpis/query?dry_run=true', { ...RANGE, metrics, filters });
+    expect(dry).toMatchObject({ dry_run: true, plan: { rows: 10 } });
+    // What comes in is in the segment with the next answer.
+    await send(orderEvent('more', { customer_id: 'c0', amount: 900 }));
+    expect((await kpis({ filters })).groups[0]?.totals).toMatchObject({ orders_count: 7 });
+  });
+
+  it('are of one tenant, and refused by name where they are not', async () => {
+    await shop();
+    await ask('/segments', { name: 'big', rule: BIG });
+    const stranger = await test.key('admin', { tenant: 'other' });
+    const query = { ...RANGE, metrics: ['orders_count'] };
+    const refused = async (path: string, json: object, by = key) =>
+      codeOf(await test.send(path, { key: by, json }));
+    expect(await refused('/kpis/query', { ...query, filters: { segment: 'big' } }, stranger)).toBe(
+      'unknown_segment',
+    );
+    expect(await refused('/customers/rfm', { ...RANGE, filters: { segment: ['big', 'x'] } })).toBe(
+      'unknown_segment',
+    );
+    expect(await refused('/segments', { name: 'bad', rule: { measure: 'shoes', gt: 1 } })).toBe(
+      'validation_failed',
+    );
+    expect(await refused('/customers/segment', { rule: { and: [] } })).toBe('validation_failed');
+    expect(await refused('/customers/segment', { rule: BIG, cursor: 'x' })).toBe('invalid_cursor');
+    expect(await codeOf(await test.send('/segments/segment_x/customers', { key }))).toBe('not_found');
+    for (let n = 0; n < 16; n++) await ask('/segments', { name: `s${n}`, rule: BIG });
+    expect(await refused('/kpis/query', { ...query, group_by: ['segment'] })).toBe('too_many_groups');
+  });
+});
