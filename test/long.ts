@@ -4,18 +4,18 @@
  */
 const SHORT = {
   /** Keys that come and expire in a case of bounded state. */
-  bounded_keys: 200_000,
+  bounded_keys: 100_000,
   /** The same for further modes of an operator that has a case with all. */
-  bounded_fewer_keys: 100_000,
+  bounded_fewer_keys: 70_000,
   /** Keys between two commits there. */
   bounded_commit_keys: 10_000,
   /** Rows while they come, at most: what is live, and what the commits that sweep are behind. */
   bounded_max_rows: 40_000,
   /** Simulated runs of the order analytics. */
-  simulation_seeds: 500,
+  simulation_seeds: 250,
   /** Random sets of events that the ledger is compared with a model over, at the end and at each sequence. */
-  ledger_runs: 200,
-  ledger_prefix_runs: 70,
+  ledger_runs: 120,
+  ledger_prefix_runs: 40,
   /** Simulated runs in which definitions come and go. */
   definition_seeds: 12,
   /** Definitions made while events come in, and how many those are at most. */
@@ -25,7 +25,7 @@ const SHORT = {
   live_max_events: 20_000,
   live_kills: 1,
   /** Processes killed with SIGKILL while events are published. */
-  crash_seeds: [1, 2, 3],
+  crash_seeds: [1, 2],
   /** Kills of a process that builds a generation of its state. */
   generation_kills: 3,
   /** Orders of the traffic that SQL is asked about too, and queries of it. */
@@ -34,9 +34,9 @@ const SHORT = {
   /** Random definitions of metrics, and queries of them. */
   custom_metric_queries: 80,
   /** Events of a log that is asked for all of them. */
-  query_events: 500_000,
+  query_events: 300_000,
   /** Random funnels that are compared with every sequence of events. */
-  random_funnels: 60,
+  random_funnels: 40,
   /** Events of the jobs that processes are killed in the middle of. */
   job_events: 20_000,
 };

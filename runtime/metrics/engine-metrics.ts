@@ -96,14 +96,21 @@ const http: MetricGroup = {
       'http.response.status_code',
     ),
     gauge('http.server.active_requests', '{request}', 'HTTP requests that are being answered'),
-    counter(
-      'millrace.keys.refused',
-      '{record}',
-      'Records in the bucket of the API keys that are ignored: this installation did not write them',
-    ),
     gauge('process.memory.usage', 'By', 'Resident memory'),
     gauge('process.uptime', 's', 'Time since the process started'),
   ],
 };
 
-export const ENGINE_METRICS: readonly MetricGroup[] = [task, operators, queries, http];
+const keys: MetricGroup = {
+  title: 'API keys',
+  about: 'Of the order analytics.',
+  metrics: [
+    counter(
+      'millrace.keys.refused',
+      '{record}',
+      'Records in the bucket of the API keys that are ignored: this installation did not write them',
+    ),
+  ],
+};
+
+export const ENGINE_METRICS: readonly MetricGroup[] = [task, operators, queries, http, keys];
