@@ -19,6 +19,17 @@ const LONG = [
   'test/bounded-state-joins.test.ts',
   'test/bounded-state-tables.test.ts',
   'test/library-simulation.test.ts',
+  'test/jobs.test.ts',
+  'test/definitions-live.test.ts',
+  'test/online-retail-customers.test.ts',
+  'test/dimensions-live.test.ts',
+  'runtime/run/why.test.ts',
+  'runtime/host/partition-host.test.ts',
+  'connectors/nats/source/jetstream-source-passed.test.ts',
+  'connectors/nats/source/jetstream-source.test.ts',
+  'connectors/nats/embedded/server.test.ts',
+  'api/fuzz.test.ts',
+  'test/simulation.test.ts',
 ];
 
 class LongestFirst extends BaseSequencer {
@@ -38,8 +49,8 @@ const OUTSIDE = ['node_modules/**', 'dist/**'];
 
 export default defineConfig({
   test: {
-    // Two cores: more files at once only make the timing-sensitive ones slow.
-    maxWorkers: 2,
+    // Two cores, and files that wait for processes and servers a good part of their time.
+    maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
     // Bounds for what hangs: a shared machine may be slow, or stand still for seconds.
     testTimeout: 180_000,
