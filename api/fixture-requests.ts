@@ -186,10 +186,13 @@ function nearly(good: unknown): fc.Arbitrary<unknown> {
       for (let level = 0; level < 8 && typeof at === 'object' && at !== null; level++) {
         const keys = Object.keys(at);
         const key = name ?? keys[step % Math.max(1, keys.length)] ?? 'x';
-        const child = (at as Json)[key];
+        // Its own: `__proto__` would lead to what all objects share.
+        const child = Object.hasOwn(at, key) ? (at as Json)[key] : undefined;
         if (into && typeof child === 'object' && child !== null) at = child;
         else {
-          Object.defineProperty(at, key, { value, enumerable: true, configurable: true, writable: true });
+          // A copy: a later change may go into it, and the value may be there twice.
+          const own = { value: structuredClone(value), enumerable: true, configurable: true, writable: true };
+          Object.defineProperty(at, key, own);
           break;
         }
       }
