@@ -9,7 +9,7 @@ import { EntityRows, type EntityShare, entityParts, type RowTest } from '../enti
 import { normalType } from '../events/index.ts';
 import { type RatesByCurrency, RowMoney, readDayRates } from '../exchange/index.ts';
 import { dimensionFilter, filtersOf, requireColumn } from '../filters/index.ts';
-import { MAX_RANGE_MS, QueryError } from '../query/index.ts';
+import { MAX_RANGE_MS } from '../query/index.ts';
 import {
   type FamilyAnswer,
   type FamilyShared,
@@ -19,6 +19,7 @@ import {
   prepareHead,
   provenanceOf,
   type QuerySettings,
+  requireKept,
 } from '../query-head/index.ts';
 import { SeriesTable } from '../row-sums/index.ts';
 import { HASH } from '../rows/index.ts';
@@ -97,7 +98,8 @@ function planOf(
   const last_ms = query.value === 'revenue_net' ? MAX_RANGE_MS : end_ms;
   const first_ms = start_ms - durationMs(query.lookback);
   const journeys = sources.planScan({ scope, start_ms: first_ms, end_ms: last_ms, ...until });
-  if (journeys.request.start_ms > start_ms) throw behindRetention();
+  // Touches of the lookback, too: without them the credit would go elsewhere.
+  requireKept(journeys, first_ms);
   const spent = sources.planScan({ scope, start_ms, end_ms, ...until });
   const parts: PlanPart<AttributionWork>[] = entityParts(journeys).map((part) => ({
     ...part,
@@ -186,9 +188,4 @@ function groupColumns({ group_by }: AttributionQuery, { custom }: QuerySettings)
 
 function written(part: AttributionPart): Uint8Array {
   return Buffer.from(`${JSON.stringify(part)}\n`);
-}
-
-function behindRetention(): QueryError {
-  const message = 'Events of the beginning of the range are no longer kept.';
-  return new QueryError('behind_retention', message, [{ path: 'start', message }]);
 }

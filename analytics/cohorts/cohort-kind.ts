@@ -10,6 +10,7 @@ import {
   prepareHead,
   provenanceOf,
   type QuerySettings,
+  requireKept,
   settingsOf,
 } from '../query-head/index.ts';
 import { HASH } from '../rows/index.ts';
@@ -54,6 +55,7 @@ export function retentionKind(
         ...{ scope: context.scope, start_ms, end_ms: rules.horizon_ms },
         ...(upTo === undefined ? {} : { upTo }),
       });
+      requireKept(plan, rules.range.start_ms);
       const parts = entityParts(plan);
       const cut_ms = sources.cut_ms();
       const warnings =

@@ -11,6 +11,7 @@ import {
   ofSegments,
   prepareHead,
   type QuerySettings,
+  requireKept,
   settingsOf,
 } from '../query-head/index.ts';
 import { HASH } from '../rows/index.ts';
@@ -75,6 +76,7 @@ export function ltvKind(
       const until_ms = query.model === 'historical' ? cohorts.horizon_ms : Math.max(start_ms, seen_ms);
       const until = upTo === undefined ? {} : { upTo };
       const plan = sources.planScan({ scope: context.scope, start_ms, end_ms: until_ms, ...until });
+      requireKept(plan, start_ms);
       const parts = entityParts(plan);
       const { currency } = query;
       const rates =

@@ -12,6 +12,7 @@ import {
   prepareHead,
   provenanceOf,
   type QuerySettings,
+  requireKept,
   type StreamPosition,
 } from '../query-head/index.ts';
 import { HASH } from '../rows/index.ts';
@@ -42,6 +43,7 @@ export function rfmKind(
       const { range, upTo, header, query_id, position } = prepareHead(query, settings, context);
       const request = { scope: context.scope, ...range, ...(upTo === undefined ? {} : { upTo }) };
       const plan = sources.planScan(request);
+      requireKept(plan, range.start_ms);
       const parts = entityParts(plan);
       const rates = ratesOf(context, sources, query, range.start_ms, range.end_ms, upTo);
       return {
