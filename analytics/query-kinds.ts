@@ -12,8 +12,8 @@ import {
   kpiBatchKind,
   kpiKind,
   kpiSummaryKind,
-  logSource,
 } from './kpis/index.ts';
+import { logSource } from './query-head/index.ts';
 import { fraudKind, refundsKind, returnsKind } from './returns/index.ts';
 import { rowSchema } from './rows/index.ts';
 import { segmentKind } from './segments/index.ts';

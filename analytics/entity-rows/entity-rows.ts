@@ -1,4 +1,5 @@
 import { type Chunk, type ChunkHashes, WideIndex } from '../../engine/index.ts';
+import { refineRange } from '../row-sums/index.ts';
 import { CODE } from '../rows/index.ts';
 import { type DerivedCode, lonerHash, RowTable } from './row-table.ts';
 import { type RowTest, RowTests } from './row-test.ts';
@@ -86,9 +87,9 @@ export class EntityRows {
     if (chunk.isWhole) return count;
     const { start_ms, end_ms, upTo = Number.POSITIVE_INFINITY } = this.#config.request;
     if (chunk.min_ms < start_ms || chunk.max_ms >= end_ms)
-      count = keepWithin(chunk.time_ms(), start_ms, end_ms, rows, count);
+      count = refineRange(chunk.time_ms(), start_ms, end_ms, rows, count);
     if (chunk.max_sequence > upTo)
-      count = keepWithin(chunk.sequence(), Number.NEGATIVE_INFINITY, upTo + 1, rows, count);
+      count = refineRange(chunk.sequence(), Number.NEGATIVE_INFINITY, upTo + 1, rows, count);
     return count;
   }
 
@@ -133,22 +134,4 @@ export class EntityRows {
 export function shareOf(hi: number, lo: number, of: number): number {
   // The hashes of tests and of other kinds of id need not be of good quality in every bit.
   return (Math.imul(hi ^ (lo >>> 7) ^ lo, 0x9e3779b1) >>> 16) & (of - 1);
-}
-
-/** Keeps the rows with min <= value < end; returns how many. */
-function keepWithin(
-  values: Float64Array,
-  min: number,
-  end: number,
-  rows: Uint32Array,
-  count: number,
-): number {
-  let kept = 0;
-  for (let at = 0; at < count; at++) {
-    const row = rows[at] as number;
-    const value = values[row] as number;
-    rows[kept] = row;
-    kept += value >= min && value < end ? 1 : 0;
-  }
-  return kept;
 }

@@ -17,11 +17,11 @@ import {
 } from '../../engine/index.ts';
 import { type CubeDefinition, cubes, cubeViews } from '../../operators/index.ts';
 import { addRate } from '../query/index.ts';
+import { logSource } from '../query-head/index.ts';
 import { RowContribution, rowSchema } from '../rows/index.ts';
 import { cubeSource } from './cube-source.ts';
 import { appendRow, CUSTOM, TENANT, type TestRow } from './fixture-rows.ts';
 import { type KpiAnswer, kpiKind } from './kpi-kind.ts';
-import { logSource } from './log-source.ts';
 import type { KpiSettings } from './prepare.ts';
 import type { KpiQueryInput } from './schema.ts';
 import type { KpiCube, KpiSources, OpenSources } from './sources.ts';

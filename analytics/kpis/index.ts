@@ -13,7 +13,6 @@ export type { MetricValue } from './evaluate.ts';
 export type { GroupKey } from './groups.ts';
 export { addKpiWork, finishKpis, type KpiAnswer, kpiKind, mergeKpis } from './kpi-kind.ts';
 export { KPI_KIND, type KpiShared, type KpiWork, planKpis } from './kpi-plan.ts';
-export { logSource } from './log-source.ts';
 export * from './metrics.ts';
 export { OwnMetrics } from './own-metrics.ts';
 export { type KpiHeader, type KpiSettings, prepareKpis } from './prepare.ts';

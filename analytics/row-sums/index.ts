@@ -13,5 +13,6 @@ export {
 } from './measure-rules.ts';
 export { MemberCounts } from './member-counts.ts';
 export { RowScan, type ScanSpec } from './row-scan.ts';
+export { refineRange } from './row-select.ts';
 export { SeriesTable } from './series-table.ts';
 export { dayOf, SlotFinder, slotsOf, type TimeSlots } from './time-slots.ts';

@@ -1,16 +1,16 @@
 import { type LogSchema, type LogView, planScan } from '../../engine/index.ts';
 import { scanLog } from '../query/index.ts';
-import type { KpiSources } from './sources.ts';
+import type { FamilySources } from './family.ts';
 
 /** Before every time. */
 const ALL_TIME_MS = -8.64e15;
 
-/** The log of a snapshot as a source of KPI queries of one tenant. */
+/** The log of a snapshot as a source of queries of one tenant. */
 export function logSource(
   view: LogView,
   schema: Pick<LogSchema, 'columns' | 'items'>,
   scope: string,
-): Pick<KpiSources, 'planScan' | 'scan' | 'cut_ms'> {
+): Pick<FamilySources, 'planScan' | 'scan' | 'cut_ms'> {
   return {
     planScan: (request) => planScan(view, request),
     scan: (plan, take) => scanLog(view, plan, schema, take),
