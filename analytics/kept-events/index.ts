@@ -8,4 +8,4 @@ export type {
 } from './kept-definition.ts';
 export { keptEvents } from './kept-operator.ts';
 export { KeptEvents } from './kept-record.ts';
-export { type KeptProgress, type KeptView, keptProgress, keptView } from './kept-view.ts';
+export { KEPT_LEFT_OUT, type KeptProgress, type KeptView, keptProgress, keptView } from './kept-view.ts';

@@ -24,13 +24,24 @@ export function keptView(
   };
 }
 
+/** Why definitions are left to scans. */
+const REASONS: Readonly<Record<KeptLimit, string>> = {
+  entity_max_events: 'An entity has more events than are kept of one: scans answer.',
+  definition_max_bytes: 'There are more events than are kept for one definition: scans answer.',
+};
+export const KEPT_LEFT_OUT = {
+  code: 'scope_max_definitions',
+  message:
+    'Events are kept for the oldest definitions of a tenant, as many as may be: scans answer this one.',
+};
+
 /** How far a definition is built. */
 export interface KeptProgress {
   /** While it is being built: the share of the log that is read. */
   readonly share?: number;
   /** From here on it has every event; null: all time, undefined: for no time yet. */
   readonly complete_from_ms: number | null | undefined;
-  readonly full?: KeptLimit;
+  readonly refused?: { readonly code: string; readonly message: string };
 }
 
 /** The definitions whose events are kept, by `controlKey`. */
@@ -39,17 +50,15 @@ export function keptProgress(
   operator: string,
 ): ReadonlyMap<string, KeptProgress> {
   const live = readSlots<KeptInfo>(table(`${operator}/definitions`)).filter(({ isDropped }) => !isDropped);
-  return new Map(
-    live.map((info) => {
-      const from_ms = completeFrom(info);
-      return [
-        info.name,
-        {
-          ...(info.share === undefined ? {} : { share: info.share }),
-          ...(info.full === undefined ? {} : { full: info.full }),
-          complete_from_ms: from_ms === NEVER_MS ? undefined : from_ms === ALL_TIME_MS ? null : from_ms,
-        },
-      ];
-    }),
-  );
+  return new Map(live.map((info) => [info.name, progressOf(info)]));
+}
+
+function progressOf(info: KeptInfo): KeptProgress {
+  const { share, full } = info;
+  const from_ms = completeFrom(info);
+  return {
+    ...(share === undefined ? {} : { share }),
+    ...(full === undefined ? {} : { refused: { code: full, message: REASONS[full] } }),
+    complete_from_ms: from_ms === NEVER_MS ? undefined : from_ms === ALL_TIME_MS ? null : from_ms,
+  };
 }
