@@ -30,7 +30,9 @@ import {
   DEFAULT_ROW_CUBES,
   HASH,
   RowContribution,
+  retentionDaysOf,
   rowSchema,
+  SETTINGS_KIND_NAME,
 } from './rows/index.ts';
 
 export interface OrderAnalyticsOptions {
@@ -136,7 +138,12 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
     // Before the cubes, which read the log at a barrier.
     const { log_max_bytes: scope_max_bytes } = config;
     const limits = { ...config.log_limits, ...(scope_max_bytes === undefined ? {} : { scope_max_bytes }) };
-    rows.pipe(eventLog(OPERATORS.log, { schema, limits, dictionaryTable: DICTIONARY_TABLE }));
+    rows.pipe(
+      eventLog(OPERATORS.log, {
+        ...{ schema, limits, dictionaryTable: DICTIONARY_TABLE },
+        scopeRetention: { kind: SETTINGS_KIND_NAME, daysOf: retentionDaysOf },
+      }),
+    );
     rows.pipe(
       cubes(OPERATORS.cubes, {
         schema,
@@ -153,7 +160,6 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
         schema,
         kind: keptFunnels(config.custom),
         dictionaryTable: DICTIONARY_TABLE,
-        retentionTable: RETENTION_TABLE,
         history: (table) => historyOf(table, schema, KEPT_COLUMNS),
         limits: config.kept_limits,
       }),

@@ -7,8 +7,7 @@ import {
   type KvView,
   runRows,
 } from '../../engine/index.ts';
-import { readSlots } from '../../operators/index.ts';
-import { readRetentionCut } from '../events/index.ts';
+import { type RowHistory, readSlots } from '../../operators/index.ts';
 import type { KeptInfo } from './kept-definition.ts';
 import { KeptEvents } from './kept-record.ts';
 import { PrefixedView } from './prefixed-table.ts';
@@ -20,22 +19,25 @@ interface KeptViews {
   readonly entities: KvView;
   readonly definitions: KvView;
   readonly dictionary: KvView;
-  readonly retention: KvView;
+  readonly history: RowHistory;
 }
 
 /**
  * What is kept, as bytes: of each definition, by name, a row that says from when on it is, then a row an entity with
- * its events. Codes are given as they arrive: texts stand in their place. What is behind the cut is forgotten, also
+ * its events. Codes are given as they arrive: texts stand in their place. What the log has forgotten is forgotten, also
  * where it waits to be removed.
  */
 export function* logicalKept(views: KeptViews): Iterable<Uint8Array> {
   const texts = new Dictionary(Number.MAX_SAFE_INTEGER);
   texts.follow(views.dictionary);
-  const cut_ms = readRetentionCut(views.retention);
+  views.history.refresh();
   const slots = readSlots<KeptInfo>(views.definitions).filter(({ isDropped }) => !isDropped);
   for (const slot of slots.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    const { name, meaning, from_ms, full = '' } = slot;
-    yield new ByteWriter().string(name).string(meaning).string(String(from_ms)).string(full).copy();
+    const { name, scope, meaning, full = '' } = slot;
+    const cut_ms = views.history.start_ms(scope);
+    // Complete is complete, whether or not the log had a start when it was built.
+    const from = slot.from_ms <= cut_ms ? '' : String(slot.from_ms);
+    yield new ByteWriter().string(name).string(meaning).string(from).string(full).copy();
     const events = new KeptEvents(slot);
     for (const row of runRows(new PrefixedView(views.entities, slot.id))) {
       events.clear();

@@ -3,7 +3,7 @@ import { DEFAULT_KEPT_LIMITS } from './kept-definition.ts';
 import { describeRecord, logicalKept } from './kept-digest.ts';
 import { type KeptEventsConfig, KeptTables } from './kept-tables.ts';
 
-function tables({ dictionaryTable, retentionTable }: KeptEventsConfig) {
+function tables({ dictionaryTable, history }: KeptEventsConfig) {
   return {
     definitions: rawTable({ version: 1, logicalRows: () => [] }),
     entities: rawTable({
@@ -12,7 +12,7 @@ function tables({ dictionaryTable, retentionTable }: KeptEventsConfig) {
       logicalRows: (entities, _, table) =>
         logicalKept({
           ...{ entities, definitions: table('definitions') },
-          ...{ dictionary: table(dictionaryTable), retention: table(retentionTable) },
+          ...{ dictionary: table(dictionaryTable), history: history(table) },
         }),
     }),
   };

@@ -20,15 +20,13 @@ export interface KeptWriting {
   readonly limits: KeptLimits;
   readonly writer: ByteWriter;
   readonly arena: RecordArena;
-  /** Rows before it are no longer kept, ms; moves on. */
-  cut_ms: number;
   /** Hears of an event that is taken back and is not there. */
   readonly missing: (scope: string, time_ms: number) => void;
 }
 
 export const keptWriting = (parts: Pick<KeptWriting, 'entities' | 'limits' | 'missing'>): KeptWriting => ({
   ...parts,
-  ...{ writer: new ByteWriter(), arena: new RecordArena(), cut_ms: 0 },
+  ...{ writer: new ByteWriter(), arena: new RecordArena() },
 });
 
 /** The events of one definition: those of each entity as a record in sorted runs, and what came since the last commit. */
@@ -36,6 +34,8 @@ export class KeptTable implements Backfilled<KeptInfo> {
   slot: KeptInfo;
   /** What its definition asks for; undefined until that is known. */
   spec: KeptSpec | undefined;
+  /** The log has no rows before it: events that are older go as records are written. Moves on. */
+  cut_ms = Number.NEGATIVE_INFINITY;
   /** Set by a commit that went over a limit. */
   full: KeptLimit | undefined;
   readonly #writing: KeptWriting;
@@ -108,9 +108,8 @@ export class KeptTable implements Backfilled<KeptInfo> {
   }
 
   #open(): RunTable {
-    const writing = this.#writing;
-    const isForgotten = (bytes: Uint8Array, start: number): boolean => lastOf(bytes, start) < writing.cut_ms;
-    return new RunTable(new PrefixedTable(writing.entities, this.slot.id), {}, isForgotten);
+    const isForgotten = (bytes: Uint8Array, start: number): boolean => lastOf(bytes, start) < this.cut_ms;
+    return new RunTable(new PrefixedTable(this.#writing.entities, this.slot.id), {}, isForgotten);
   }
 
   #byEntity(): Uint32Array {
@@ -125,7 +124,7 @@ export class KeptTable implements Backfilled<KeptInfo> {
 
   /** The entity of the event at `order[from]`; gives the place of the next one's. */
   #commitEntity(runs: RunTable, order: Uint32Array, from: number): number {
-    const { writer, arena, limits, cut_ms, missing } = this.#writing;
+    const { writer, arena, limits, missing } = this.#writing;
     const [columns, words, events] = [this.#columns, this.#words, this.#events];
     const first = (order[from] as number) * words;
     const [hi, lo] = [columns[first] as number, columns[first + 1] as number];
@@ -142,7 +141,7 @@ export class KeptTable implements Backfilled<KeptInfo> {
       for (let word = 0; word < events.words; word++)
         events.held[place + word] = columns[at + HEAD_WORDS + word] as number;
     }
-    events.settle(cut_ms, (time_ms) => missing(this.slot.scope, time_ms));
+    events.settle(this.cut_ms, (time_ms) => missing(this.slot.scope, time_ms));
     if (events.count > limits.entity_max_events) this.full = 'entity_max_events';
     else if (events.count > 0) {
       events.write(writer.reset());

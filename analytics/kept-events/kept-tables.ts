@@ -30,6 +30,8 @@ import {
 import { KeptTable, type KeptWriting, keptWriting } from './kept-table.ts';
 import { RowMatcher } from './row-matcher.ts';
 
+/** Commits between two looks at what the log has forgotten: so long may it lie here. */
+const COMMITS_A_LOOK = 100;
 /** Definitions that are built together at the price of reading once: of more, fewer rows are read in a commit. */
 const TABLES_A_READ = 4;
 
@@ -38,8 +40,6 @@ export interface KeptEventsConfig {
   readonly kind: KeptKind;
   /** Id of the table that holds the dictionary of the rows' codes: for the digest. */
   readonly dictionaryTable: string;
-  /** Id of the table with the cut behind which rows are no longer kept. */
-  readonly retentionTable: string;
   /** The event log, which stands before this operator in the graph. */
   readonly history: (table: (id: string) => KvView) => RowHistory;
   readonly limits?: Partial<KeptLimits>;
@@ -71,8 +71,9 @@ export class KeptTables {
   readonly #defined = new Map<string, Defined>();
   #isStale = true;
   #matcher: RowMatcher | undefined;
-  /** The log's start is asked once a commit. */
+  /** The log's starts are read once a commit at most. */
   #isHistoryFresh = false;
+  #commits = 0;
 
   constructor({ name, config, state, view, metrics, notice }: Context) {
     this.#config = config;
@@ -165,7 +166,6 @@ export class KeptTables {
   }
 
   add(batch: RowBatch): void {
-    this.#writing.cut_ms = Math.max(this.#writing.cut_ms, batch.cut_ms);
     if (this.live.length === 0) return;
     if (this.#matcher?.texts !== batch.dictionary)
       this.#matcher = new RowMatcher(this.live, batch.dictionary);
@@ -175,10 +175,21 @@ export class KeptTables {
   /** Inside a commit, when the log has its rows: goes on building, and writes what came. */
   commit(): void {
     this.#isHistoryFresh = false;
+    if (this.live.length > 0 && this.#commits++ % COMMITS_A_LOOK === 0) this.#forget();
     this.#backfill.step();
     this.#write();
     if (this.live.some(({ slot, full }) => slot.full !== full)) this.#leaveOut();
     this.#slots.flush();
+  }
+
+  #forget(): void {
+    for (const table of this.live) table.cut_ms = this.#startOf(table.slot.scope);
+  }
+
+  #startOf(scope: string): number {
+    if (!this.#isHistoryFresh) this.#history.refresh();
+    this.#isHistoryFresh = true;
+    return this.#history.start_ms(scope);
   }
 
   #write(): void {
@@ -230,8 +241,6 @@ export class KeptTables {
 
   /** What is taken back must be there, unless the log has forgotten it, too. */
   #requireForgotten(scope: string, time_ms: number): void {
-    if (!this.#isHistoryFresh) this.#history.refresh();
-    this.#isHistoryFresh = true;
-    invariant(time_ms < this.#history.start_ms(scope), 'a retraction takes back an event that is kept');
+    invariant(time_ms < this.#startOf(scope), 'a retraction takes back an event that is kept');
   }
 }
