@@ -57,16 +57,13 @@ export function planKept(
   const records = parts.kept.open(found);
   const [cells, bytes] = [records.recordCount, records.stored_bytes];
   const cost_ms = (cells * RECORD_NS + bytes * BYTE_NS) / 1e6;
-  const { entity, definition, position, complete_until, events } = scan.explain;
+  const { way: _, why: __, ...explain } = scan.explain;
   // It reads what the next commit changes, so it is one part, in the snapshot of the plan.
   const part: PlanPart<KeptWork> = { reads: 'mutable', rows: 0, cost_ms, work: { kept: found, from_ms } };
   const { kind, narrow, shared } = scan;
   return {
     ...{ kind, narrow, shared, cost_ms, rows: 0, bytes, cells, source: INCREMENTAL, parts: [part] },
-    explain: {
-      ...{ source: INCREMENTAL, entity, definition, position, parts: 1, rows: 0, records: cells },
-      ...{ complete_until, events },
-    },
+    explain: { ...explain, source: INCREMENTAL, parts: 1, rows: 0, records: cells },
   };
 }
 

@@ -108,7 +108,7 @@ describe('funnels', () => {
     const kept = await ask(`/funnels/${id}/query`, query);
     expect(kept).toMatchObject({
       meta: { source: 'incremental' },
-      explain: { source: 'incremental', entity: 'customer_id', definition: expect.any(String) },
+      explain: { source: 'incremental', entity: 'customer_id', definition_hash: expect.any(String) },
     });
     expect(numbers(kept)).toEqual(numbers(scanned));
     await send([event('add_to_cart', 'visitor', 8), event('visit', 'late', 2)]);
