@@ -43,6 +43,10 @@ function play(limits: Partial<PullLimits> = {}) {
         received.push(sequence);
         buffered++;
       },
+      receiveFrame: () => {
+        throw new Error('this connection has no bytes');
+      },
+      settled: () => undefined,
       quiet: (sequence) => {
         quiet++;
         if (sequence !== undefined) passed.push(sequence);
