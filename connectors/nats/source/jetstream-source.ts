@@ -11,10 +11,12 @@ import {
 } from '../../../engine/index.ts';
 import { describe, type NatsLink, openManager, streamFacts, untilConnected } from '../client/index.ts';
 import { createConsumer, newConsumerName } from './consumer.ts';
-import { DEFAULT_PULL_LIMITS, type PullLimits, PullSession } from './pull-session.ts';
 import type { Frame } from './frame.ts';
+import { DEFAULT_PULL_LIMITS, type PullLimits } from './pull-limits.ts';
+import { PullSession } from './pull-session.ts';
 import type { NatsRecord } from './record.ts';
 import { RecordBuffer } from './record-buffer.ts';
+import type { RecordSink } from './record-sink.ts';
 import { closedError, named, wentBackError } from './source-errors.ts';
 import { checkContinuity } from './stream-continuity.ts';
 import { SubjectFilter } from './subject-filter.ts';
@@ -31,15 +33,6 @@ export interface JetStreamSourceOptions {
   readonly limits?: Partial<PullLimits>;
   /** Where records go with `forward`, in place of `take`. */
   readonly sink?: RecordSink;
-}
-
-/** Takes records where they lie, without an object for each. */
-export interface RecordSink {
-  /** False when there is no room for it now: then nothing was written. */
-  writeFrame(sequence: number, frame: Frame): boolean;
-  write(record: NatsRecord): boolean;
-  /** Shows what was written, how the source is, and `passed` as in `Source`; 0 when nothing is known. */
-  publish(state: SourceState, passed: number): void;
 }
 
 export interface SourceDiagnostics {

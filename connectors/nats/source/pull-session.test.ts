@@ -1,7 +1,8 @@
 import { headers, type Msg, type NatsConnection } from 'nats';
 import { describe, expect, it } from 'vitest';
 import type { NatsLink } from '../client/index.ts';
-import { DEFAULT_PULL_LIMITS, type PullLimits, PullSession } from './pull-session.ts';
+import { DEFAULT_PULL_LIMITS, type PullLimits } from './pull-limits.ts';
+import { PullSession } from './pull-session.ts';
 
 interface Pull {
   readonly batch: number;

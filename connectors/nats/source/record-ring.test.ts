@@ -1,8 +1,11 @@
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
+import { fc } from '../../../test/property.ts';
+import { Frame } from './frame.ts';
 import { NatsRecord } from './record.ts';
 import { newRing, RING_BYTES, RingReader, RingWriter } from './record-ring.ts';
 
+const idOf = (block: string): string | undefined => (block === '' ? undefined : 'Café');
 const state = { headSequence: 0, caughtUp: true, connected: true, skipped: 0 };
 
 /** A thread runs JavaScript only: the built files, which `npm test` makes first. */
@@ -26,7 +29,61 @@ const { workerData } = require('node:worker_threads');
 })();
 `;
 
+/** A message as it lies in what a socket gave. */
+function frameOf(subject: string, block: string, data: string): Frame {
+  const frame = new Frame();
+  frame.bytes = Buffer.from(`MSG ${subject} 3 r 9\r\n${block}${data}\r\n`);
+  frame.subjectStart = 4;
+  frame.subjectEnd = 4 + Buffer.byteLength(subject);
+  frame.dataEnd = frame.bytes.length - 2;
+  frame.dataStart = frame.dataEnd - Buffer.byteLength(data);
+  frame.blockStart = frame.dataStart - Buffer.byteLength(block);
+  return frame;
+}
+
 describe('a ring between threads', () => {
+  it('gives the same of a record and of a frame, until it is full', () => {
+    const block = 'NATS/1.0\r\nce-id: Café\r\n\r\n';
+    const values = fc.record({
+      subject: fc.constantFrom('a', 'é.b', 'a.c'),
+      block: fc.constantFrom('', block),
+      data: fc.oneof(fc.constantFrom('', 'é', 'x'.repeat(RING_BYTES / 5)), fc.json()),
+    });
+    fc.assert(
+      fc.property(fc.array(values, { maxLength: 12 }), (messages) => {
+        const rings = [newRing(), newRing()];
+        const [byRecord, byFrame] = rings.map((ring) => new RingWriter(ring));
+        const frames = messages.map((message) => frameOf(message.subject, message.block, message.data));
+        // One way and the other in turn, in the second: as where some had to wait.
+        const wrote = frames.map((frame, at) => {
+          const record = frame.toRecord(at + 1);
+          const isFrame = at % 3 !== 2;
+          return [
+            byRecord?.write(record),
+            isFrame ? byFrame?.writeFrame(at + 1, frame) : byFrame?.write(record),
+          ];
+        });
+        for (const [first, second] of wrote) expect(second).toBe(first);
+        byRecord?.publish(state);
+        byFrame?.publish(state);
+        const [one, other] = rings.map((ring) => {
+          const records = new RingReader(ring).take(100);
+          return records.map(({ sequence, subject, data, header }, at) => ({
+            ...{ sequence, subject, data: Buffer.from(data).toString() },
+            id: header.call(records[at], 'CE-ID'),
+          }));
+        });
+        expect(other).toEqual(one);
+        expect(one).toEqual(
+          messages
+            .map(({ subject, block, data }, at) => ({ sequence: at + 1, subject, data, id: idOf(block) }))
+            .filter((_, at) => wrote[at]?.[0]),
+        );
+      }),
+      { numRuns: 20 },
+    );
+  });
+
   it('never says that a record was passed which is still to come', async () => {
     const ring = newRing();
     const count = 300_000;

@@ -1,7 +1,7 @@
 import type { ByteRegion, SourceRecord, SourceState } from '../../../engine/index.ts';
 import type { Frame } from './frame.ts';
-import type { RecordSink } from './jetstream-source.ts';
 import { headerEntries, headerValue, type NatsRecord } from './record.ts';
+import type { RecordSink } from './record-sink.ts';
 
 /**
  * A ring of records in memory that two threads share: one writes, one reads, nothing is copied twice and
