@@ -3,6 +3,7 @@ import {
   deadLetter,
   type KvView,
   type LogLimits,
+  type LogSchema,
   logScopes,
   planScan,
   scanChunks,
@@ -10,13 +11,25 @@ import {
   topology,
 } from '../engine/index.ts';
 import {
+  anomalies,
   type CubeDefinition,
   cubes,
   dedupEvents,
   eventLog,
   eventLogView,
   logHistory,
+  type ReaderColumns,
+  type RowHistory,
 } from '../operators/index.ts';
+import {
+  anomalyMessage,
+  MARK_KIND,
+  METRIC_KIND,
+  OrderRuleBook,
+  PulseReader,
+  RULE_COLUMNS,
+  RULE_KIND,
+} from './anomalies/index.ts';
 import { decodeEvents, type EventBatch, rawOf } from './events/index.ts';
 import { eventRates, eventWatermark, ledger } from './ledger/index.ts';
 import { CUBE_KIND, cubeOfBody, DEFAULT_ROW_CUBES, RowContribution, rowSchema } from './rows/index.ts';
@@ -64,6 +77,7 @@ export const OPERATORS = {
   ledger: 'ledger',
   log: 'log',
   cubes: 'cubes',
+  anomalies: 'anomalies',
 } as const;
 /** Table of the texts behind all codes. */
 export const DICTIONARY_TABLE = `${OPERATORS.decode}/dictionary`;
@@ -129,19 +143,34 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
         dictionaryTable: DICTIONARY_TABLE,
         cells_per_day: config.cells_per_day,
         defined: { kind: CUBE_KIND, read: (body) => cubeOfBody(body, config.custom) },
-        history: (table) =>
-          logHistory(logReads(table, schema), {
-            schema,
-            columns,
-            dictionary: (before) => {
-              const dictionary = before ?? new Dictionary(Number.POSITIVE_INFINITY);
-              dictionary.follow(table(DICTIONARY_TABLE));
-              return dictionary;
-            },
-          }),
+        history: (table) => historyOf(table, schema, columns),
+      }),
+    );
+    rows.pipe(
+      anomalies(OPERATORS.anomalies, {
+        schema,
+        dictionaryTable: DICTIONARY_TABLE,
+        history: (table) => historyOf(table, schema, RULE_COLUMNS),
+        dictionary: dictionaryOf,
+        kinds: [METRIC_KIND, RULE_KIND, MARK_KIND],
+        book: () => new OrderRuleBook(config.custom),
+        pulse: () => new PulseReader(),
+        message: anomalyMessage,
       }),
     );
   });
+}
+
+function dictionaryOf(table: (id: string) => KvView, before: Dictionary | undefined): Dictionary {
+  const dictionary = before ?? new Dictionary(Number.POSITIVE_INFINITY);
+  dictionary.follow(table(DICTIONARY_TABLE));
+  return dictionary;
+}
+
+/** The rows of the log, in the columns that are asked for. */
+function historyOf(table: (id: string) => KvView, schema: LogSchema, columns: ReaderColumns): RowHistory {
+  const dictionary = (before: Dictionary | undefined): Dictionary => dictionaryOf(table, before);
+  return logHistory(logReads(table, schema), { schema, columns, dictionary });
 }
 
 function logReads(table: (id: string) => KvView, schema: ReturnType<typeof rowSchema>) {

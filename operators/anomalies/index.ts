@@ -1,0 +1,15 @@
+export { type AnomaliesConfig, anomalies, anomaliesDoc, type RuleBook } from './anomalies.ts';
+export {
+  type AnomalyRange,
+  type AnomalyRecord,
+  type AnomalyState,
+  anomalyId,
+  MAX_ANOMALIES_OF_SCOPE,
+  readAnomaly,
+  scanAnomalies,
+} from './anomaly-rows.ts';
+export { Fold, type Folded } from './fold.ts';
+export { readRunProgress } from './rule-run.ts';
+export { SILENCE_METRIC } from './silent-windows.ts';
+export type { AnomalyEvent } from './told-anomalies.ts';
+export * from './watched-rule.ts';
