@@ -32,7 +32,15 @@ import {
 } from './anomalies/index.ts';
 import { decodeEvents, type EventBatch, rawOf } from './events/index.ts';
 import { eventRates, eventWatermark, ledger } from './ledger/index.ts';
-import { CUBE_KIND, cubeOfBody, DEFAULT_ROW_CUBES, RowContribution, rowSchema } from './rows/index.ts';
+import {
+  CUBE_KIND,
+  cubeOfBody,
+  DEFAULT_ROW_CUBES,
+  RowContribution,
+  retentionDaysOf,
+  rowSchema,
+  SETTINGS_KIND_NAME,
+} from './rows/index.ts';
 
 export interface OrderAnalyticsOptions {
   readonly cubes: readonly CubeDefinition[];
@@ -134,7 +142,12 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
     // Before the cubes, which read the log at a barrier.
     const { log_max_bytes: scope_max_bytes } = config;
     const limits = { ...config.log_limits, ...(scope_max_bytes === undefined ? {} : { scope_max_bytes }) };
-    rows.pipe(eventLog(OPERATORS.log, { schema, limits, dictionaryTable: DICTIONARY_TABLE }));
+    rows.pipe(
+      eventLog(OPERATORS.log, {
+        ...{ schema, limits, dictionaryTable: DICTIONARY_TABLE },
+        scopeRetention: { kind: SETTINGS_KIND_NAME, daysOf: retentionDaysOf },
+      }),
+    );
     rows.pipe(
       cubes(OPERATORS.cubes, {
         schema,

@@ -87,7 +87,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...eventRoutes(events),
       ...kpiRoutes(answers, making),
       ...catalogRoutes(tenants, cursors),
-      ...settingsRoutes(tenants),
+      ...settingsRoutes(tenants, settings),
       ...dimensionRoutes(ports, tenants.dimensions, cursors),
       ...cubeRoutes(ports, cubes, cursors),
       ...exportRoutes({ ...making, answers, search, cursors }),

@@ -1,6 +1,7 @@
 export * from './aggregates/index.ts';
 export * from './core/index.ts';
 export * from './dedup/index.ts';
+export * from './detect/index.ts';
 export * from './joins/index.ts';
 export * from './process/index.ts';
 export * from './sequences/index.ts';

@@ -75,9 +75,7 @@ export function retentionKind(
           start: rules.startEvent,
           ...provenanceOf(query, position, {
             ...{ start_ms, end_ms: rules.horizon_ms },
-            types: [rules.startEvent.event, query.return.event].flatMap((type) =>
-              type === 'order.created' ? [type, 'order.updated'] : [type],
-            ),
+            types: [rules.startEvent.event, query.return.event],
           }),
         },
         narrow: ['ask for a shorter range (start, end)', 'ask for fewer periods'],

@@ -3,13 +3,14 @@ import { type CohortRules, cohortRules } from '../cohorts/index.ts';
 import { EntityRows, type EntityWork, entityParts } from '../entity-rows/index.ts';
 import { oneCurrency, type RatesByCurrency, RowMoney, readDayRates } from '../exchange/index.ts';
 import { dimensionFilter, filtersOf, type LogTexts, requireColumn } from '../filters/index.ts';
-import { formatUtc, parseRange, type TimeRange, type Zone, zoneOf } from '../query/index.ts';
+import { formatUtc, MIN_RANGE_MS, parseRange, type TimeRange, type Zone, zoneOf } from '../query/index.ts';
 import {
   type FamilyAnswer,
   type FamilyShared,
   type OpenFamily,
   ofSegments,
   prepareHead,
+  provenanceOf,
   type QuerySettings,
   requireKept,
   settingsOf,
@@ -68,7 +69,7 @@ export function ltvKind(
     plan: (context, query) => {
       const sources = ofSegments(open(context), query, settings.custom);
       const { range, cohorts } = resolved(query);
-      const { upTo, header, query_id } = prepareHead(query, settings, context, query.period);
+      const { upTo, header, query_id, position } = prepareHead(query, settings, context, query.period);
       const { complete_until_ms } = sources;
       const { start_ms } = range;
       // What comes after the watermark is not seen as a whole: the model must not take it for silence.
@@ -89,6 +90,11 @@ export function ltvKind(
         explain: {
           ...{ source: 'scan', entity: 'customer_id', model: query.model, parts: parts.length },
           ...{ segments: plan.segments, until: formatUtc(until_ms) },
+          // An order before the range says that a customer is none of it.
+          ...provenanceOf(query, position, {
+            types: ['order.created', 'refund.issued'],
+            ...{ start_ms: MIN_RANGE_MS, end_ms: until_ms },
+          }),
         },
         narrow: ['ask for a shorter range (start, end)', 'ask for fewer periods'],
         shared: { query, header, query_id, complete_until_ms, until_ms, rates },

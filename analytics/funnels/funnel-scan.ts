@@ -1,8 +1,6 @@
-import { createHash } from 'node:crypto';
 import { type Cancel, EntityEvents, type QueryContext } from '../../engine/index.ts';
 import type { FunnelResult } from '../../operators/index.ts';
 import { DEFAULT_COST, type EntityWork, entityParts } from '../entity-rows/index.ts';
-import { normalType } from '../events/index.ts';
 import {
   formatUtc,
   granularityOf,
@@ -15,6 +13,7 @@ import {
   type FamilyShared,
   type FamilySources,
   prepareHead,
+  provenanceOf,
   type QuerySettings,
   type StreamPosition,
 } from '../query-head/index.ts';
@@ -77,9 +76,9 @@ export function planFunnel<Q extends FunnelQuery>(
     cost_ms: parts.reduce((total, { cost_ms }) => total + cost_ms, 0),
     explain: {
       ...{ source: 'scan', way, ...(why === undefined ? {} : { why }), entity: query.entity },
-      ...{ definition: definitionHash(query), position, parts: parts.length, rows: plan.rows },
+      ...{ parts: parts.length, rows: plan.rows },
       complete_until: sources.complete_until_ms === null ? null : formatUtc(sources.complete_until_ms),
-      events: eventsLink(query, scan, position),
+      ...provenanceOf(meantBy(query), position, { ...scan, types: typesOf(query) }),
     },
     narrow: ['ask for a shorter range (start, end)', 'ask for a shorter `window`'],
     shared,
@@ -93,28 +92,16 @@ function whyRows({ group_by, hold_constant }: FunnelQuery, funnel: FunnelPlan): 
   return testBits(funnel) > MAX_LABEL_BITS ? 'many different events' : undefined;
 }
 
-/** Of what the funnel means: the same for the same steps and rules, stored or not. */
-function definitionHash(query: FunnelQuery): string {
+/** The members that say what the funnel means: the same for the same steps and rules, stored or not. */
+function meantBy(query: FunnelQuery): object {
   const { steps, window, order, entry, ties, exclusions, hold_constant, entity } = query;
-  const meant = [steps, window, order, entry, ties, exclusions, hold_constant, entity];
-  return createHash('sha256').update(JSON.stringify(meant)).digest('hex').slice(0, 16);
+  return { steps, window, order, entry, ties, exclusions, hold_constant, entity };
 }
 
-/** The body of a `POST /events/search` that lists every event that the numbers are made from, and perhaps others. */
-function eventsLink(
-  { steps, exclusions, order }: FunnelQuery,
-  { start_ms, end_ms }: { readonly start_ms: number; readonly end_ms: number },
-  position: StreamPosition,
-): object {
-  const types = [...new Set([...steps, ...exclusions].map(({ event }) => normalType(event)))].sort();
-  return {
-    path: '/events/search',
-    body: {
-      ...(order === 'strict' ? {} : { query: { field: 'type', in: types } }),
-      ...{ from: new Date(start_ms).toISOString(), to: new Date(end_ms).toISOString(), order: 'asc' },
-      as_of: position,
-    },
-  };
+/** Types of the events that the numbers are made from; undefined: all, of which each may lie between two steps. */
+function typesOf({ steps, exclusions, order }: FunnelQuery): string[] | undefined {
+  if (order === 'strict') return undefined;
+  return [...steps, ...exclusions].map(({ event }) => event);
 }
 
 interface ScanParts {

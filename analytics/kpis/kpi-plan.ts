@@ -10,8 +10,9 @@ import {
 import { type RatesByCurrency, readDayRates } from '../exchange/index.ts';
 import type { LogTexts } from '../filters/index.ts';
 import { DAY_MS, formatUtc, QueryError, rangeBefore } from '../query/index.ts';
-import { answerPosition, ofSegments, type StreamPosition } from '../query-head/index.ts';
+import { answerPosition, ofSegments, provenanceOf, type StreamPosition } from '../query-head/index.ts';
 import { type CubeStretch, canAnswer, type Stretch, tileSlots } from './cube-tiling.ts';
+import { eventsBehind } from './events-behind.ts';
 import { type KpiSettings, type Prepared, prepareKpis } from './prepare.ts';
 import type { KpiQuery } from './schema.ts';
 import type { KpiCube, KpiSources } from './sources.ts';
@@ -158,7 +159,10 @@ function planRange(
     chunks: plans.reduce((sum, plan) => sum + plan.chunks.length, 0),
     cost_ms: parts.reduce((sum, { cost_ms }) => sum + cost_ms, PLAN_MS),
     source,
-    explain: explainOf(prepared, cubes, scans, plans, { cells, rows, source }),
+    explain: {
+      ...explainOf(prepared, cubes, scans, plans, { cells, rows, source }),
+      ...provenanceOf(query, position, eventsBehind(prepared)),
+    },
     narrow: narrowings(prepared),
     shared,
     parts,

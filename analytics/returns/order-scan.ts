@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Cancel, QueryContext } from '../../engine/index.ts';
 import { EntityRows, type EntityWork, entityParts, type RowTest } from '../entity-rows/index.ts';
 import { normalType } from '../events/index.ts';
@@ -101,13 +100,6 @@ export function planOrders(
         ? [`Events before ${formatUtc(start_ms)} are no longer kept: the answer begins there.`]
         : [],
   };
-}
-
-/** What a query means, whatever its range, position and page: the same hash for the same meaning. */
-export function definitionOf(query: object): string {
-  const { start, end, as_of, max_staleness, force_fresh, min_position, explain, dry_run, limit, ...meant } =
-    query as Readonly<Record<string, unknown>>;
-  return createHash('sha256').update(JSON.stringify(meant)).digest('hex').slice(0, 16);
 }
 
 /** Conditions of filters on rows, and those of them that also tell the lines of a row apart. */

@@ -8,17 +8,10 @@ import {
   type FamilyShared,
   type OpenFamily,
   prepareHead,
+  provenanceOf,
   type QuerySettings,
 } from '../query-head/index.ts';
-import {
-  columnsOf,
-  definitionOf,
-  marked,
-  type OrderRow,
-  planOrders,
-  rowFilters,
-  visitOrders,
-} from './order-scan.ts';
+import { columnsOf, marked, type OrderRow, planOrders, rowFilters, visitOrders } from './order-scan.ts';
 import { refundsBody } from './refunds-body.ts';
 import { type RefundsQuery, refundsSchemaOf } from './refunds-schema.ts';
 import { RowGroups } from './row-groups.ts';
@@ -90,12 +83,12 @@ function planRefunds(context: QueryContext, open: OpenFamily, query: RefundsQuer
       : readDayRates(sources.rates, context.scope, currency, start_ms, end_ms, upTo);
   const explain = {
     ...{ source: 'scan', entity: 'order_id', basis: query.basis, parts: plan.parts.length, segments },
-    ...{ rows: plan.rows, definition: definitionOf(query), position },
+    rows: plan.rows,
+    ...provenanceOf(query, position, { start_ms, end_ms, types: ['order.created', 'refund.issued'] }),
     periods: periods.map((period) => ({
       start: formatUtc(period.start_ms),
       end: formatUtc(period.end_ms),
     })),
-    ...(query.basis === 'event' ? { events: eventsOf('refund.issued', range) } : {}),
   };
   return {
     kind: REFUNDS_KIND,
@@ -103,16 +96,6 @@ function planRefunds(context: QueryContext, open: OpenFamily, query: RefundsQuer
     explain,
     shared: { query, header, query_id, periods, rates, warnings },
   };
-}
-
-/** The request that lists the events of a type in a range. */
-export function eventsOf(type: string, { start_ms, end_ms }: TimeRange): object {
-  const body = {
-    from: formatUtc(start_ms),
-    to: formatUtc(end_ms),
-    query: { field: 'type', eq: type },
-  };
-  return { method: 'POST', path: '/events/search', body };
 }
 
 /** Adds up orders and refunds, by view, value, period, currency and day. */

@@ -6,18 +6,10 @@ import {
   type FamilyShared,
   type OpenFamily,
   prepareHead,
+  provenanceOf,
   type QuerySettings,
 } from '../query-head/index.ts';
-import {
-  columnsOf,
-  definitionOf,
-  marked,
-  ofType,
-  planOrders,
-  rowFilters,
-  visitOrders,
-} from './order-scan.ts';
-import { eventsOf } from './refunds-kind.ts';
+import { columnsOf, marked, ofType, planOrders, rowFilters, visitOrders } from './order-scan.ts';
 import { returnsBody } from './returns-body.ts';
 import { RETURN_BITS, ReturnCounter, type ReturnFindings } from './returns-counter.ts';
 import { type ReturnsQuery, returnsSchemaOf } from './returns-schema.ts';
@@ -80,8 +72,11 @@ function planReturns(context: QueryContext, open: OpenFamily, query: ReturnsQuer
   const { warnings, segments, ...plan } = planOrders(open(context), context, scanned, upTo);
   const explain = {
     ...{ source: 'scan', entity: 'order_id', basis: query.basis, parts: plan.parts.length, segments },
-    ...{ rows: plan.rows, definition: definitionOf(query), position },
-    ...(query.basis === 'event' ? { events: eventsOf(query.event, range) } : {}),
+    rows: plan.rows,
+    ...provenanceOf(query, position, {
+      ...scanned,
+      types: ['order.created', 'return.requested', 'return.received', 'refund.issued'],
+    }),
   };
   return { kind: RETURNS_KIND, ...plan, explain, shared: { query, header, query_id, range, warnings } };
 }

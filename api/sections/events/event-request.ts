@@ -12,6 +12,12 @@ export interface EventRange {
   readonly end_ms: number;
 }
 
+/** What there is to say of a range that begins before events are kept, where a beginning was asked for. */
+export function keptWarning({ start_ms }: EventRange, kept_from: string | undefined): readonly string[] {
+  if (kept_from === undefined || start_ms === FIRST_MS || start_ms >= Date.parse(kept_from)) return [];
+  return [`Events before ${kept_from} are no longer kept: those that are listed begin there.`];
+}
+
 /** A half-open range of event time, both ends optional. Throws QueryError `invalid_range`. */
 export function rangeOf(from: string | undefined, to: string | undefined): EventRange {
   const start_ms = from === undefined ? FIRST_MS : parse('from', from);
