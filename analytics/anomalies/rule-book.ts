@@ -23,7 +23,7 @@ import {
   type RuleBody,
   ruleSchemaOf,
 } from './rule-schema.ts';
-import { sumsOf, valueOf } from './rule-value.ts';
+import { metricValueOf, sumsOf } from './rule-value.ts';
 import { windowsOf } from './rule-windows.ts';
 
 /** Raise it when the same series would come out otherwise. */
@@ -100,7 +100,7 @@ export function watchedRule(body: RuleBody, { id, scope, own, custom, marks }: R
     max_groups: body.max_groups,
     pulse_ms,
     marks: marks.flatMap((mark) => normalMark(mark, id, grid, width_ms)),
-    valueOf: valueOf(metric),
+    valueOf: metricValueOf(metric),
     severityOf: (window, direction) => severityOf(window, direction, detector.threshold, body),
     textOf: (group, episode) =>
       textOf(parts, group, episode, {

@@ -12,7 +12,7 @@ export const sumsOf = (metric: MetricDefinition): readonly MetricMeasure[] => [
 ];
 
 /** The value of a metric from its sums; null where it divides by nothing. Doubles: exact while they are safe. */
-export function valueOf(metric: MetricDefinition): (sums: Float64Array) => number | null {
+export function metricValueOf(metric: MetricDefinition): (sums: Float64Array) => number | null {
   const places = sumsOf(metric);
   const total =
     (terms: readonly Term[]) =>

@@ -4,7 +4,6 @@ import {
   defineOperator,
   type KvView,
   type LogSchema,
-  type OperatorDoc,
   type RowBatch,
   rawTable,
 } from '../../engine/index.ts';
@@ -56,11 +55,6 @@ export interface AnomaliesConfig extends Pick<CubesConfig, 'schema' | 'dictionar
   readonly cells_per_day?: number;
 }
 
-export const anomaliesDoc: OperatorDoc = {
-  kind: 'anomalies',
-  summary: 'Windows of sums judged as they close, and again when they are corrected',
-};
-
 function tables({ dictionaryTable }: AnomaliesConfig) {
   const none = (): Iterable<Uint8Array> => [];
   return {
@@ -84,10 +78,13 @@ function tables({ dictionaryTable }: AnomaliesConfig) {
   };
 }
 
-/** See `anomaliesDoc`. */
+/**
+ * Keeps the sums that rules are of, and judges their windows as the watermark closes them: in the same commit, from
+ * the same sums as any query. What a late event corrects is judged again, from the newest snapshot before it.
+ */
 export const anomalies = defineOperator<RowBatch, RowBatch, AnomaliesConfig, ReturnType<typeof tables>>({
-  kind: anomaliesDoc.kind,
-  summary: anomaliesDoc.summary,
+  kind: 'anomalies',
+  summary: 'Windows of sums judged as they close, and again when they are corrected',
   state: tables,
   start: (context) => {
     const { config, emit, requestBarrier, initialWatermark_ms } = context;

@@ -3,6 +3,8 @@ import type { Direction, Episode, NormalMark, Severity, WatchedRule } from './wa
 
 /** Normal windows after which an anomaly is over: fewer belong to it. */
 const CALM_WINDOWS = 3;
+/** Share of the threshold at which an anomaly goes on: detectors get used to what lasts. */
+const STAYING_SHARE = 0.5;
 
 /** What came of the windows of one series. */
 export interface Folded {
@@ -42,12 +44,13 @@ export class Fold {
     if (open !== undefined && index - open.last > CALM_WINDOWS) this.#end(open);
     if (value === null || verdict.expected === null) return;
     const direction: Direction = value < verdict.expected ? 'low' : 'high';
-    if (verdict.score < detector.threshold) return;
-    if (this.#isMarkedNormal(index, direction, verdict.score)) return;
+    const running = this.#episode;
+    const goesOn = running !== undefined && running.direction === direction;
+    const least = goesOn ? detector.threshold * STAYING_SHARE : detector.threshold;
+    if (verdict.score < least || this.#isMarkedNormal(index, direction, verdict.score)) return;
     const severity = this.#rule.severityOf({ index, value, verdict }, direction);
     if (severity === undefined) return;
-    const running = this.#episode;
-    if (running !== undefined && running.direction === direction) {
+    if (goesOn) {
       this.#episode = { ...running, last: index, severity: worse(running.severity, severity) };
       return;
     }

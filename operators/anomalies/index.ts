@@ -1,4 +1,4 @@
-export { type AnomaliesConfig, anomalies, anomaliesDoc, type RuleBook } from './anomalies.ts';
+export { type AnomaliesConfig, anomalies, type RuleBook } from './anomalies.ts';
 export {
   type AnomalyRange,
   type AnomalyRecord,
