@@ -96,7 +96,7 @@ export function retentionKind(
         cancel.check();
         rows.add(chunk);
       });
-      const counter = new CohortCounter(rules, query.retention, settings.custom);
+      const counter = new CohortCounter(rules, query.retention);
       visitEvents(
         rows,
         sources.dictionary,
@@ -110,7 +110,7 @@ export function retentionKind(
       const { query, header, query_id, complete_until_ms, warnings } = shared;
       const lines = bytes === undefined ? [] : Buffer.from(bytes).toString().split('\n').slice(0, -1);
       const parts = lines.map((line) => JSON.parse(line) as CohortCount[]);
-      const body = retentionBody(parts, rulesOf(query), query, complete_until_ms);
+      const body = retentionBody(parts, rulesOf(query), query, settings.custom, complete_until_ms);
       return { query_id, header, source, body, warnings, ...(query.explain === true ? { explain } : {}) };
     },
   });

@@ -130,7 +130,7 @@ export function ltvKind(
       const { body, warnings } =
         query.model === 'predictive'
           ? predictiveAnswer(shared, resolved(query).zone, bytes)
-          : historicalAnswer(shared, resolved(query).cohorts, bytes);
+          : historicalAnswer(shared, resolved(query).cohorts, settings.custom, bytes);
       return { query_id, header, source, body, warnings, ...(query.explain === true ? { explain } : {}) };
     },
   });
@@ -153,6 +153,7 @@ function predictiveAnswer(
 function historicalAnswer(
   { query, complete_until_ms }: LtvShared,
   rules: CohortRules,
+  custom: readonly string[],
   bytes: Uint8Array | undefined,
 ): Answered {
   const lines = bytes === undefined ? [] : Buffer.from(bytes).toString().split('\n').slice(0, -1);
@@ -161,6 +162,7 @@ function historicalAnswer(
   const body = historicalBody(
     parts.map(({ values }) => values),
     rules,
+    custom,
     complete_until_ms,
   );
   return { body: { ...(currency === undefined ? {} : { currency }), ...body }, warnings: [] };

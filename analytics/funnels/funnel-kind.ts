@@ -9,7 +9,7 @@ import {
   settingsOf,
 } from '../query-head/index.ts';
 import { approximateTimes, funnelBody, totalOf } from './funnel-body.ts';
-import { FunnelCounter, joinCounts } from './funnel-counts.ts';
+import { bySegments, FunnelCounter, joinCounts } from './funnel-counts.ts';
 import { type FunnelShared, planFunnel, visitFunnel } from './funnel-scan.ts';
 import { adhocFunnelSchemaOf, type FunnelQuery, windowMs } from './funnel-schema.ts';
 
@@ -58,7 +58,7 @@ export function funnelKind(
       const shown = { query, buckets, watermark_ms, window_ms: windowMs(query.window) };
       return {
         ...{ query_id, header, source },
-        body: funnelBody(groups, total, shown),
+        body: funnelBody(bySegments(groups, query.group_by, settings.custom), total, shown),
         ...(approximate.length === 0 ? {} : { approximate }),
         ...(query.explain === true ? { explain } : {}),
       };

@@ -1,12 +1,13 @@
 import { defineKind, type QueryContext, type QueryKind } from '../../engine/index.ts';
 import type { EntityWork } from '../entity-rows/index.ts';
 import { type RatesByCurrency, readDayRates } from '../exchange/index.ts';
-import type { LogTexts } from '../filters/index.ts';
+import { bySegment, type LogTexts } from '../filters/index.ts';
 import { DAY_MS, formatUtc, MAX_RANGE_MS, rangeBefore, type TimeRange } from '../query/index.ts';
 import {
   type FamilyAnswer,
   type FamilyShared,
   type OpenFamily,
+  ofSegments,
   prepareHead,
   provenanceOf,
   type QuerySettings,
@@ -43,7 +44,7 @@ export function refundsKind(
     plan: (context, query) => planRefunds(context, open, query, settings),
     partial: (context, { shared }, work, cancel) => {
       const { query, periods } = shared;
-      const sources = open(context);
+      const sources = ofSegments(open(context), query, settings.custom);
       const { dictionary } = sources;
       const { conditions, items } = rowFilters(query.filters, settings.custom, dictionary);
       const tests = [
@@ -53,7 +54,7 @@ export function refundsKind(
       ];
       const dimensions = columnsOf(query.drivers, settings.custom);
       const views = [new RowGroups([], items), ...dimensions.map((column) => new RowGroups([column], items))];
-      const counter = new RefundCounter(query, periods, views, dictionary);
+      const counter = new RefundCounter(query, periods, { views, custom: settings.custom, dictionary });
       visitOrders(sources, work, { tests, dimensions }, cancel, (rows, isLoner) =>
         counter.add(rows, isLoner),
       );
@@ -69,7 +70,7 @@ export function refundsKind(
 }
 
 function planRefunds(context: QueryContext, open: OpenFamily, query: RefundsQuery, settings: QuerySettings) {
-  const sources = open(context);
+  const sources = ofSegments(open(context), query, settings.custom);
   const { range, zone, upTo, header, query_id, position } = prepareHead(query, settings, context);
   const periods = query.compare === undefined ? [range] : [range, rangeBefore(range, query.compare, zone)];
   const start_ms = Math.min(...periods.map((period) => period.start_ms));
@@ -98,25 +99,25 @@ function planRefunds(context: QueryContext, open: OpenFamily, query: RefundsQuer
   };
 }
 
+/** How rows are told apart: all together, then a view for each driver. */
+interface RefundViews {
+  readonly views: readonly RowGroups[];
+  readonly custom: readonly string[];
+  readonly dictionary: LogTexts;
+}
+
 /** Adds up orders and refunds, by view, value, period, currency and day. */
 class RefundCounter {
   /** Key: view, value, period, currency, UTC day. Sums: orders, gross, discount, refund events, refunds. */
   readonly tallies = new Tallies(5);
   readonly #query: RefundsQuery;
   readonly #periods: readonly TimeRange[];
-  readonly #views: readonly RowGroups[];
-  readonly #dictionary: LogTexts;
+  readonly #views: RefundViews;
 
-  constructor(
-    query: RefundsQuery,
-    periods: readonly TimeRange[],
-    views: readonly RowGroups[],
-    dictionary: LogTexts,
-  ) {
+  constructor(query: RefundsQuery, periods: readonly TimeRange[], views: RefundViews) {
     this.#query = query;
     this.#periods = periods;
     this.#views = views;
-    this.#dictionary = dictionary;
   }
 
   /** The rows of one order. */
@@ -136,23 +137,24 @@ class RefundCounter {
     const isSold = (row.bits & IS_SOLD) !== 0;
     const isRefund = (row.bits & IS_REFUND) !== 0;
     if (!isSold && !isRefund) return;
-    const currency = this.#dictionary.textOf(row.currency);
+    const { views, custom, dictionary } = this.#views;
+    const { drivers } = this.#query;
+    const currency = dictionary.textOf(row.currency);
     // Only what is converted is of a day.
     const day = this.#query.currency === undefined ? 0 : Math.floor(row.time_ms / DAY_MS);
-    for (const [view, groups] of this.#views.entries()) {
+    for (const [view, groups] of views.entries()) {
       const own = view === 0 ? [] : [row.codes[view - 1] as number];
       for (const group of groups.of(own, row.items)) {
-        const value = view === 0 ? '' : this.#dictionary.textOf(group.values[0] as number);
-        this.tallies.add(
-          [view, value, period, currency, day],
-          [
-            isSold ? 1 : 0,
-            isSold ? (group.gross ?? group.part(row.amount)) : 0,
-            isSold ? group.part(row.discount) : 0,
-            isRefund ? 1 : 0,
-            isRefund ? group.part(row.amount) : 0,
-          ],
-        );
+        const sums = [
+          isSold ? 1 : 0,
+          isSold ? (group.gross ?? group.part(row.amount)) : 0,
+          isSold ? group.part(row.discount) : 0,
+          isRefund ? 1 : 0,
+          isRefund ? group.part(row.amount) : 0,
+        ];
+        const texts = group.values.map((value) => dictionary.textOf(value));
+        for (const [value = ''] of bySegment(texts, drivers.slice(view - 1, view), custom))
+          this.tallies.add([view, value, period, currency, day], sums);
       }
     }
   }

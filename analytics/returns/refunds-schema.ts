@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { filtersSchemaOf, KPI_DIMENSIONS } from '../filters/index.ts';
+import { dimensionsSchemaOf, segmentFiltersSchemaOf } from '../filters/index.ts';
 import { COMPARES } from '../query/index.ts';
 import { HEAD_MEMBERS, type TenantDefaults } from '../query-head/index.ts';
 import { BASES } from './order-scan.ts';
@@ -15,22 +15,13 @@ export const basisMember = z
 
 export const listedMember = z.int().min(1).max(MAX_LISTED).default(DEFAULT_LISTED);
 
-/** A list of different dimensions. */
-export function dimensionsOf(custom: readonly string[], most: number) {
-  const names: readonly string[] = [...KPI_DIMENSIONS, ...custom];
-  return z
-    .array(z.enum(names as readonly [string, ...string[]]))
-    .max(most)
-    .refine((given) => new Set(given).size === given.length, 'A dimension is repeated');
-}
-
 /** The body of a query for the impact of refunds, where `custom` dimensions are declared. */
 export function refundsSchemaOf(custom: readonly string[] = []) {
   return z.strictObject({
     ...HEAD_MEMBERS,
-    filters: filtersSchemaOf(custom).default({}),
+    filters: segmentFiltersSchemaOf(custom).default({}),
     basis: basisMember,
-    drivers: dimensionsOf(custom, MAX_DRIVERS)
+    drivers: dimensionsSchemaOf(custom, MAX_DRIVERS)
       .default(['channel', 'sku'])
       .describe('Dimensions that refunds are told apart by, one list each'),
     compare: z.enum(COMPARES).optional().describe('Gives the same of an earlier range beside it'),

@@ -5,6 +5,7 @@ import {
   type FamilyAnswer,
   type FamilyShared,
   type OpenFamily,
+  ofSegments,
   prepareHead,
   provenanceOf,
   type QuerySettings,
@@ -36,7 +37,7 @@ export function returnsKind(
     plan: (context, query) => planReturns(context, open, query, settings),
     partial: (context, { shared }, work, cancel) => {
       const { query, range } = shared;
-      const sources = open(context);
+      const sources = ofSegments(open(context), query, settings.custom);
       const { dictionary } = sources;
       const { conditions, items } = rowFilters(query.filters, settings.custom, dictionary);
       const tests = RETURN_BITS.map((name) => {
@@ -49,8 +50,12 @@ export function returnsKind(
       const viewed = [[], ['sku'], ['reason'], ...(query.group_by.length > 0 ? [query.group_by] : [])];
       const dimensions = columnsOf(viewed.flat(), settings.custom);
       const views = viewed.map((names) => new RowGroups(columnsOf(names, settings.custom), items));
-      const widths = viewed.map(({ length }) => length);
-      const counter = new ReturnCounter(query, range, { views, widths, dictionary });
+      const counter = new ReturnCounter(query, range, {
+        views,
+        names: viewed,
+        custom: settings.custom,
+        dictionary,
+      });
       visitOrders(sources, work, { tests, dimensions }, cancel, (rows, isLoner) =>
         counter.add(rows, isLoner),
       );
@@ -69,7 +74,12 @@ function planReturns(context: QueryContext, open: OpenFamily, query: ReturnsQuer
   const { range, upTo, header, query_id, position } = prepareHead(query, settings, context);
   // A request is finished by what comes behind the range.
   const scanned = { start_ms: range.start_ms, end_ms: MAX_RANGE_MS };
-  const { warnings, segments, ...plan } = planOrders(open(context), context, scanned, upTo);
+  const { warnings, segments, ...plan } = planOrders(
+    ofSegments(open(context), query, settings.custom),
+    context,
+    scanned,
+    upTo,
+  );
   const explain = {
     ...{ source: 'scan', entity: 'order_id', basis: query.basis, parts: plan.parts.length, segments },
     rows: plan.rows,

@@ -25,7 +25,7 @@ import type {
 import { definitionsOf } from './definitions-of.ts';
 import { goalOf, type Reached, Rebuild } from './rebuild.ts';
 
-/** Of -20 to 19: where there is not enough time for all, the live task and answers come first. */
+/** Of a patient build, of -20 to 19. */
 const BUILD_NICENESS = 10;
 const LOG_SEGMENTS = `${OPERATORS.log}/segments`;
 const CUBES = `${OPERATORS.cubes}/`;
@@ -117,7 +117,7 @@ async function open(
   report: (message: BuildReport) => void,
   requireGoingOn: () => void,
 ): Promise<OpenBuild> {
-  stepBack();
+  if (order.isPatient) stepBack();
   const { topologyOf } = await loadTopologyModule(order.module);
   const { partition } = order;
   const topology = topologyOf(order.config);
