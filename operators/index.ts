@@ -12,6 +12,7 @@ export {
   Backfill,
   type Backfilled,
   type BackfillSlot,
+  ChunkRows,
   completeFrom,
   type HistoryRange,
   type LogHistoryConfig,

@@ -12,7 +12,7 @@ import {
   settleRules,
   toldOf,
 } from './fixture-rules.ts';
-import { MARK_KIND, RULE_KIND } from './index.ts';
+import { MARK_KIND, RULE_KIND, ruleSchemaOf } from './index.ts';
 
 /** Of one country, at the hour 80 of 120, for four hours. */
 const DROP = { country: 'GB', from: 80, to: 84, factor: 0.1 };
@@ -155,5 +155,25 @@ describe('rules on metrics', () => {
         .filter(({ type }) => type === 'anomaly.detected')
         .map(({ rule_id, metric: of }) => [rule_id, of]),
     ).toEqual([['r2', 'aov']]);
+  });
+
+  it('tried on history say what they say live, also in parts and of silence', async () => {
+    const events = ruledShop(0, 110, [DROP, SPIKE, { from: 90, to: 95, factor: 0 }]);
+    for (const rule of [
+      REVENUE_RULE,
+      { ...REVENUE_RULE, metric: 'aov', group_by: [], window: '1d', sensitivity: 0.9 },
+    ]) {
+      const state = await ruledState(events, { anomaly_rule_1: rule });
+      const body = ruleSchemaOf([]).parse(rule);
+      const range = { start: rule.since, end: hourText(110) };
+      const query = { rule: body, rule_id: 'anomaly_rule_1', ...range, own_metrics: [], marks: [] };
+      const answer = await state.ask(state.kinds.anomalies, query);
+      const { anomalies } = answer.body as { anomalies: readonly { id: string }[] };
+      const live = recordsOf(state).filter(({ kind }) => kind === 'metric');
+      expect(anomalies.map(({ id }) => id).sort()).toEqual(live.map(({ id }) => id).sort());
+      const kept = anomaliesOf(state) as { id: string; kind: string }[];
+      for (const each of kept.filter(({ kind }) => kind === 'metric'))
+        expect(anomalies.find(({ id }) => id === each.id)).toEqual(each);
+    }
   });
 });

@@ -1,4 +1,4 @@
-import type { AnomalyEvent, AnomalyRecord, WatchedRule } from '../../operators/index.ts';
+import type { AnomalyEvent, AnomalyRecord, FoundAnomaly, WatchedRule } from '../../operators/index.ts';
 import { formatUtc } from '../query/index.ts';
 
 /** An anomaly as it is sent to subscribers, and shown by the API. Plain data. */
@@ -28,9 +28,12 @@ export interface AnomalyView {
   readonly updated_at: string;
 }
 
-export function anomalyView(record: AnomalyRecord): AnomalyView {
-  const { start_ms, end_ms, until_ms, detected_at_ms, updated_at_ms, ...rest } = record;
-  const { value, expected } = record;
+/** What a scan finds: what only a live rule knows is not there. */
+export type FoundView = Omit<AnomalyView, 'revision' | 'late' | 'detected_at' | 'updated_at'>;
+
+export function foundView(found: FoundAnomaly): FoundView {
+  const { start_ms, end_ms, until_ms, ...rest } = found;
+  const { value, expected } = found;
   const change = expected === 0 ? null : ((value - expected) / Math.abs(expected)) * 100;
   return {
     ...rest,
@@ -38,9 +41,18 @@ export function anomalyView(record: AnomalyRecord): AnomalyView {
     end: formatUtc(end_ms),
     until: formatUtc(until_ms),
     change_percent: change === null ? null : Number(change.toFixed(1)),
-    detected_at: formatUtc(detected_at_ms),
-    updated_at: formatUtc(updated_at_ms),
   };
+}
+
+export function anomalyView({
+  revision,
+  late,
+  detected_at_ms,
+  updated_at_ms,
+  ...found
+}: AnomalyRecord): AnomalyView {
+  const times = { detected_at: formatUtc(detected_at_ms), updated_at: formatUtc(updated_at_ms) };
+  return { ...foundView(found), revision, late, ...times };
 }
 
 /** A token of a subject: what NATS gives a meaning, and blanks, are percent-encoded. */

@@ -1,5 +1,6 @@
+import type { Verdict } from '../detect/index.ts';
 import type { SeriesState } from './series-rows.ts';
-import type { Direction, Episode, NormalMark, Severity, WatchedRule } from './watched-rule.ts';
+import type { Direction, Episode, JudgedWindow, NormalMark, Severity, WatchedRule } from './watched-rule.ts';
 
 /** Normal windows after which an anomaly is over: fewer belong to it. */
 const CALM_WINDOWS = 3;
@@ -36,19 +37,25 @@ export class Fold {
     return { first: this.#first, state: this.#state, episode: this.#episode };
   }
 
-  /** `value` null: nothing is known of the window. */
-  next(index: number, value: number | null): void {
+  /** Judges a window; `value` null: nothing is known of it. */
+  next(index: number, value: number | null): Verdict {
     const { detector, grid } = this.#rule;
     const verdict = detector.update(this.#state, { start_ms: grid.startOf(index), value });
     const open = this.#episode;
     if (open !== undefined && index - open.last > CALM_WINDOWS) this.#end(open);
-    if (value === null || verdict.expected === null) return;
-    const direction: Direction = value < verdict.expected ? 'low' : 'high';
+    if (value !== null && verdict.expected !== null) this.#take({ index, value, verdict }, verdict.expected);
+    return verdict;
+  }
+
+  #take(window: JudgedWindow, expected: number): void {
+    const { index, value, verdict } = window;
+    const { detector } = this.#rule;
+    const direction: Direction = value < expected ? 'low' : 'high';
     const running = this.#episode;
     const goesOn = running !== undefined && running.direction === direction;
     const least = goesOn ? detector.threshold * STAYING_SHARE : detector.threshold;
     if (verdict.score < least || this.#isMarkedNormal(index, direction, verdict.score)) return;
-    const severity = this.#rule.severityOf({ index, value, verdict }, direction);
+    const severity = this.#rule.severityOf(window, direction);
     if (severity === undefined) return;
     if (goesOn) {
       this.#episode = { ...running, last: index, severity: worse(running.severity, severity) };
@@ -57,7 +64,7 @@ export class Fold {
     // A detector rests after what it flagged: what it learns again is not news.
     if (!verdict.is_anomaly) return;
     if (running !== undefined) this.#end(running);
-    const { expected, score } = verdict;
+    const { score } = verdict;
     const [lower, upper] = [verdict.lower ?? expected, verdict.upper ?? expected];
     this.#episode = { start: index, last: index, direction, value, expected, lower, upper, score, severity };
   }

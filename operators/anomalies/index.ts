@@ -10,6 +10,7 @@ export {
 } from './anomaly-rows.ts';
 export { Fold, type Folded } from './fold.ts';
 export { readRunProgress } from './rule-run.ts';
+export { type Pulse, SILENCE_REACH_MS, Silence } from './silence.ts';
 export { SILENCE_METRIC } from './silent-windows.ts';
-export type { AnomalyEvent } from './told-anomalies.ts';
+export { type AnomalyEvent, type FoundAnomaly, foundAnomaly } from './told-anomalies.ts';
 export * from './watched-rule.ts';

@@ -1,19 +1,13 @@
 import { ByteWriter, type Dictionary, type KvTable, type KvView } from '../../engine/index.ts';
 import { NEVER_MS } from '../views/backfill/index.ts';
 import type { CubeInfo } from '../views/cubes/index.ts';
-import { type AnomalyRecord, anomalyId } from './anomaly-rows.ts';
+import type { AnomalyRecord } from './anomaly-rows.ts';
 import { Fold, type Folded } from './fold.ts';
 import { SeriesRows, type SeriesSnapshot, type SeriesState } from './series-rows.ts';
 import { SILENCE_REACH_MS, type Silence } from './silence.ts';
 import { SilentWindows } from './silent-windows.ts';
-import type { FoundAnomaly, ToldAnomalies } from './told-anomalies.ts';
-import {
-  type Episode,
-  type GroupTexts,
-  groupKey,
-  type NormalMark,
-  type WatchedRule,
-} from './watched-rule.ts';
+import { foundAnomaly, type ToldAnomalies } from './told-anomalies.ts';
+import { type GroupTexts, groupKey, type NormalMark, type WatchedRule } from './watched-rule.ts';
 import { WindowSums } from './window-sums.ts';
 
 /** Windows that are judged together, where there are few groups. */
@@ -205,7 +199,7 @@ export class RuleRun {
 
   #freshSeries(key: string, first: number): SeriesState {
     const group = groupKey(this.#textsOf(key));
-    return { first, state: this.rule.detector.start(`${this.rule.id}/${group}`), episode: undefined };
+    return { first, state: this.rule.detector.start(group), episode: undefined };
   }
 
   #fold(
@@ -305,7 +299,7 @@ export class RuleRun {
     const group = groupKey(texts);
     const closed_ms = rule.grid.startOf(to);
     const found = episodes
-      .map(({ episode, isEnded }) => this.#found(texts, group, episode, isEnded))
+      .map(({ episode, isEnded }) => foundAnomaly(rule, texts, episode, isEnded))
       .filter(({ end_ms }) => end_ms > rule.alertFrom_ms);
     const ids = new Set(found.map(({ id }) => id));
     for (const each of found) told.settle(rule.scope, each, closed_ms, now_ms);
@@ -319,30 +313,6 @@ export class RuleRun {
   #retractAll(records: readonly AnomalyRecord[], to: number, now_ms: number): void {
     const closed_ms = this.rule.grid.startOf(to);
     for (const record of records) this.#context.told.retract(this.rule.scope, record, closed_ms, now_ms);
-  }
-
-  #found(texts: GroupTexts, group: string, episode: Episode, isEnded: boolean): FoundAnomaly {
-    const { rule } = this;
-    const { grid, scope } = rule;
-    const [start_ms, end_ms] = [grid.startOf(episode.start), grid.startOf(episode.start + 1)];
-    const { direction, value, expected, lower, upper, score, severity } = episode;
-    return {
-      id: anomalyId({ scope, rule_id: rule.id, group, start_ms }),
-      kind: 'metric',
-      rule_id: rule.id,
-      metric: rule.metric,
-      state: isEnded ? 'ended' : 'open',
-      ...{ start_ms, end_ms, until_ms: grid.startOf(episode.last + 1) },
-      group: Object.fromEntries(
-        rule.cube.dimensions.map((name, at) => [
-          name,
-          texts.values[at] === '' ? null : (texts.values[at] ?? null),
-        ]),
-      ),
-      currency: texts.currency ?? null,
-      ...{ direction, value, expected, lower, upper, score, severity },
-      text: rule.textOf(texts, episode),
-    };
   }
 
   #textsOf(key: string): GroupTexts {

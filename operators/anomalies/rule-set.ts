@@ -9,11 +9,11 @@ import type {
   OutMessage,
   RowBatch,
 } from '../../engine/index.ts';
-import { CountedCubes, type Cube, type WantedCube } from '../views/cubes/index.ts';
+import { CountedCubes, type Cube, scanCells, type WantedCube } from '../views/cubes/index.ts';
 import type { AnomaliesConfig, RuleBook } from './anomalies.ts';
 import type { AnomalyRecord } from './anomaly-rows.ts';
 import { isKnownFrom, RuleRun } from './rule-run.ts';
-import { SILENCE_REACH_MS, Silence } from './silence.ts';
+import { type Pulse, SILENCE_REACH_MS, Silence } from './silence.ts';
 import { type AnomalyEvent, ToldAnomalies } from './told-anomalies.ts';
 import type { WatchedRule } from './watched-rule.ts';
 import { seriesKey } from './window-sums.ts';
@@ -247,7 +247,16 @@ export class RuleSet {
     const pulse = this.#counted.live.find(({ slot }) => slot.name === name)?.slot;
     if (pulse === undefined || !isKnownFrom(pulse, rule.grid.startOf(from) - SILENCE_REACH_MS))
       return undefined;
-    return new Silence(this.#context.state.cells, rule.scope, pulse, rule.grid, from, to);
+    const { cells } = this.#context.state;
+    const { scope, grid } = rule;
+    const counts: Pulse = {
+      bucket_ms: pulse.bucket_ms,
+      read: (start_ms, end_ms, add) =>
+        scanCells(cells, { scope, cube: pulse, start_ms, end_ms }, (at_ms, _, __, { sums }) =>
+          add(at_ms, sums[0] as number),
+        ),
+    };
+    return new Silence(counts, grid, from, to);
   }
 
   #judge(watermark_ms: number, now_ms: number): boolean {

@@ -1,5 +1,3 @@
-import type { KvView } from '../../engine/index.ts';
-import { type CubeInfo, scanCells } from '../views/cubes/index.ts';
 import type { WindowGrid } from './watched-rule.ts';
 
 const DAY_MS = 86_400_000;
@@ -11,6 +9,13 @@ const DAYS_KNOWN = 3;
 const WINDOWS_BACK = 24;
 /** Events that should have come in a stretch without any: of a Poisson process, one in a thousand is so empty. */
 const SILENT_EVENTS = 7;
+
+/** Counts of a scope's events in buckets of a width. */
+export interface Pulse {
+  readonly bucket_ms: number;
+  /** Gives the counts of [start, end), which are whole buckets; those that are 0 may be left out. */
+  read(start_ms: number, end_ms: number, add: (bucket_ms: number, events: number) => void): void;
+}
 
 /**
  * Tells low from silent. In a window that holds a stretch in which no event of any kind came, although at least
@@ -25,16 +30,16 @@ export class Silence {
   readonly #bucket_ms: number;
   readonly #grid: WindowGrid;
 
-  /** Of the windows [from, to); `pulse` counts the scope's events by time. */
-  constructor(cells: KvView, scope: string, pulse: CubeInfo, grid: WindowGrid, from: number, to: number) {
+  /** Of the windows [from, to). */
+  constructor(pulse: Pulse, grid: WindowGrid, from: number, to: number) {
     const { bucket_ms } = pulse;
     const first_ms = Math.min(grid.startOf(from) - DAYS_BACK * DAY_MS, grid.startOf(from - WINDOWS_BACK));
     const start_ms = Math.floor(first_ms / bucket_ms) * bucket_ms;
     const end_ms = Math.ceil(grid.startOf(to) / bucket_ms) * bucket_ms;
     const length = (end_ms - start_ms) / bucket_ms;
     this.#counts = new Float64Array(length);
-    scanCells(cells, { scope, cube: pulse, start_ms, end_ms }, (at_ms, _, __, { sums }) => {
-      (this.#counts[(at_ms - start_ms) / bucket_ms] as number) += sums[0] as number;
+    pulse.read(start_ms, end_ms, (at_ms, events) => {
+      (this.#counts[(at_ms - start_ms) / bucket_ms] as number) += events;
     });
     this.#nextEvent = new Int32Array(length + 1);
     this.#nextEvent[length] = length;

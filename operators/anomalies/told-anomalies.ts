@@ -1,18 +1,42 @@
 import type { KvTable } from '../../engine/index.ts';
 import {
   type AnomalyRecord,
+  anomalyId,
   MAX_ANOMALIES_OF_SCOPE,
   pruneAnomalies,
   readAnomaly,
   scanAnomalies,
   writeAnomaly,
 } from './anomaly-rows.ts';
+import { type Episode, type GroupTexts, groupKey, type WatchedRule } from './watched-rule.ts';
 
 /** What is told of an anomaly. */
 export type AnomalyEvent = 'detected' | 'revised' | 'ended' | 'retracted';
 
 /** An anomaly as it follows from the events, before it is compared with what was told. */
 export type FoundAnomaly = Omit<AnomalyRecord, 'revision' | 'late' | 'detected_at_ms' | 'updated_at_ms'>;
+
+/** An anomaly of a rule's group. */
+export function foundAnomaly(
+  rule: WatchedRule,
+  texts: GroupTexts,
+  episode: Episode,
+  isEnded: boolean,
+): FoundAnomaly {
+  const { grid, scope, id: rule_id, metric, cube } = rule;
+  const [start_ms, end_ms] = [grid.startOf(episode.start), grid.startOf(episode.start + 1)];
+  const { direction, value, expected, lower, upper, score, severity } = episode;
+  const textAt = (at: number): string | null => (texts.values[at] === '' ? null : (texts.values[at] ?? null));
+  return {
+    id: anomalyId({ scope, rule_id, group: groupKey(texts), start_ms }),
+    ...{ kind: 'metric', rule_id, metric, state: isEnded ? 'ended' : 'open' },
+    ...{ start_ms, end_ms, until_ms: grid.startOf(episode.last + 1) },
+    group: Object.fromEntries(cube.dimensions.map((name, at) => [name, textAt(at)])),
+    currency: texts.currency ?? null,
+    ...{ direction, value, expected, lower, upper, score, severity },
+    text: rule.textOf(texts, episode),
+  };
+}
 
 /** Windows that closed longer ago than this, or than 48 windows, are corrected without telling anybody, ms. */
 const TOLD_MS = 2 * 86_400_000;
