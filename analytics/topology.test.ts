@@ -16,6 +16,7 @@ describe('the default topology', () => {
       'ledger>log:event-log',
       'ledger>cubes:cubes',
       'ledger>anomalies:anomalies',
+      'ledger>funnels:kept-events',
     ]);
     expect(Object.fromEntries(nodes.map((node) => [node.name, Object.keys(node.state)]))).toEqual({
       events: [],
@@ -29,6 +30,7 @@ describe('the default topology', () => {
       anomalies: [
         ...['cells', 'definitions', 'days', 'series', 'snapshots', 'progress', 'silent', 'anomalies'],
       ],
+      funnels: ['definitions', 'entities'],
     });
   });
 

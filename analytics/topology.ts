@@ -31,11 +31,15 @@ import {
   RULE_KIND,
 } from './anomalies/index.ts';
 import { decodeEvents, type EventBatch, rawOf } from './events/index.ts';
+import { keptFunnels } from './funnels/index.ts';
+import { type KeptLimits, keptEvents } from './kept-events/index.ts';
 import { eventRates, eventWatermark, ledger } from './ledger/index.ts';
 import {
+  CODE,
   CUBE_KIND,
   cubeOfBody,
   DEFAULT_ROW_CUBES,
+  HASH,
   RowContribution,
   retentionDaysOf,
   rowSchema,
@@ -60,6 +64,8 @@ export interface OrderAnalyticsOptions {
   readonly ledger_cache_bytes: number;
   /** Sizes at which segments of the log are merged, sorted and sealed. */
   readonly log_limits: Partial<LogLimits>;
+  /** How much is kept of stored funnels. */
+  readonly kept_limits: Partial<KeptLimits>;
 }
 
 export const DEFAULT_OPTIONS: OrderAnalyticsOptions = {
@@ -73,6 +79,7 @@ export const DEFAULT_OPTIONS: OrderAnalyticsOptions = {
   idle_ms: 60_000,
   ledger_cache_bytes: 16 * 1_048_576,
   log_limits: {},
+  kept_limits: {},
 };
 
 export const TOPOLOGY_NAME = 'order-analytics';
@@ -86,6 +93,7 @@ export const OPERATORS = {
   log: 'log',
   cubes: 'cubes',
   anomalies: 'anomalies',
+  funnels: 'funnels',
 } as const;
 /** Table of the texts behind all codes. */
 export const DICTIONARY_TABLE = `${OPERATORS.decode}/dictionary`;
@@ -171,8 +179,24 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
         message: anomalyMessage,
       }),
     );
+    rows.pipe(
+      keptEvents(OPERATORS.funnels, {
+        schema,
+        kind: keptFunnels(config.custom),
+        dictionaryTable: DICTIONARY_TABLE,
+        history: (table) => historyOf(table, schema, KEPT_COLUMNS),
+        limits: config.kept_limits,
+      }),
+    );
   });
 }
+
+/** What of every row decides whether a definition keeps it, and whose it is; texts come by their names. */
+const KEPT_COLUMNS: ReaderColumns = {
+  codes: [CODE.type, CODE.marks, CODE.retraction],
+  ...{ numbers: [], itemNumbers: [] },
+  hashes: Object.values(HASH),
+};
 
 function dictionaryOf(table: (id: string) => KvView, before: Dictionary | undefined): Dictionary {
   const dictionary = before ?? new Dictionary(Number.POSITIVE_INFINITY);
