@@ -5,6 +5,7 @@ import { retentionKind } from './cohorts/index.ts';
 import { ltvKind, rfmKind } from './customers/index.ts';
 import { countTypes, openEvents, selectEvents } from './events-query/index.ts';
 import { funnelEntitiesKind, funnelKind } from './funnels/index.ts';
+import { type KeptInfo, keptView } from './kept-events/index.ts';
 import {
   cubeSource,
   type KpiSettings,
@@ -29,6 +30,7 @@ export const QUERY_KINDS_MODULE = import.meta.url;
 export function orderQueries(settings: AnalyticsSettings) {
   const schema = rowSchema(settings.custom);
   const infos = new SlotReader<CubeInfo>();
+  const keptInfos = new SlotReader<KeptInfo>();
   const dictionary = new Dictionary(Number.POSITIVE_INFINITY);
   const open = ({ table, scope, progress }: QueryContext): KpiSources => {
     // Codes are only ever added: it may be ahead of the snapshot.
@@ -56,7 +58,7 @@ export function orderQueries(settings: AnalyticsSettings) {
     ltv: ltvKind(settings, open),
     segment: segmentKind(settings, open),
     attribution: attributionKind(settings, open),
-    funnel: funnelKind(settings, open),
+    funnel: funnelKind(settings, open, ({ table }) => keptView(table, OPERATORS.funnels, keptInfos)),
     funnelEntities: funnelEntitiesKind(settings, open),
     returns: returnsKind(settings, open),
     refunds: refundsKind(settings, open),

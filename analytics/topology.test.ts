@@ -15,6 +15,7 @@ describe('the default topology', () => {
       'fx-rates>ledger:ledger',
       'ledger>log:event-log',
       'ledger>cubes:cubes',
+      'ledger>funnels:kept-events',
     ]);
     expect(Object.fromEntries(nodes.map((node) => [node.name, Object.keys(node.state)]))).toEqual({
       events: [],
@@ -25,6 +26,7 @@ describe('the default topology', () => {
       ledger: ['cut', 'orders', 'customers', 'sessions', 'tickets'],
       log: ['segments', 'chunks'],
       cubes: ['cells', 'definitions', 'days'],
+      funnels: ['definitions', 'entities'],
     });
   });
 

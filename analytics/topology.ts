@@ -16,13 +16,19 @@ import {
   eventLog,
   eventLogView,
   logHistory,
+  type ReaderColumns,
+  type RowHistory,
 } from '../operators/index.ts';
 import { decodeEvents, type EventBatch, rawOf } from './events/index.ts';
+import { keptFunnels } from './funnels/index.ts';
+import { type KeptLimits, keptEvents } from './kept-events/index.ts';
 import { eventRates, eventWatermark, ledger } from './ledger/index.ts';
 import {
+  CODE,
   CUBE_KIND,
   cubeOfBody,
   DEFAULT_ROW_CUBES,
+  HASH,
   RowContribution,
   retentionDaysOf,
   rowSchema,
@@ -47,6 +53,8 @@ export interface OrderAnalyticsOptions {
   readonly ledger_cache_bytes: number;
   /** Sizes at which segments of the log are merged, sorted and sealed. */
   readonly log_limits: Partial<LogLimits>;
+  /** How much is kept of stored funnels. */
+  readonly kept_limits: Partial<KeptLimits>;
 }
 
 export const DEFAULT_OPTIONS: OrderAnalyticsOptions = {
@@ -60,6 +68,7 @@ export const DEFAULT_OPTIONS: OrderAnalyticsOptions = {
   idle_ms: 60_000,
   ledger_cache_bytes: 16 * 1_048_576,
   log_limits: {},
+  kept_limits: {},
 };
 
 export const TOPOLOGY_NAME = 'order-analytics';
@@ -72,6 +81,7 @@ export const OPERATORS = {
   ledger: 'ledger',
   log: 'log',
   cubes: 'cubes',
+  funnels: 'funnels',
 } as const;
 /** Table of the texts behind all codes. */
 export const DICTIONARY_TABLE = `${OPERATORS.decode}/dictionary`;
@@ -142,18 +152,40 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
         dictionaryTable: DICTIONARY_TABLE,
         cells_per_day: config.cells_per_day,
         defined: { kind: CUBE_KIND, read: (body) => cubeOfBody(body, config.custom) },
-        history: (table) =>
-          logHistory(logReads(table, schema), {
-            schema,
-            columns,
-            dictionary: (before) => {
-              const dictionary = before ?? new Dictionary(Number.POSITIVE_INFINITY);
-              dictionary.follow(table(DICTIONARY_TABLE));
-              return dictionary;
-            },
-          }),
+        history: (table) => historyOf(table, schema, columns),
       }),
     );
+    rows.pipe(
+      keptEvents(OPERATORS.funnels, {
+        schema,
+        kind: keptFunnels(config.custom),
+        dictionaryTable: DICTIONARY_TABLE,
+        history: (table) => historyOf(table, schema, KEPT_COLUMNS),
+        limits: config.kept_limits,
+      }),
+    );
+  });
+}
+
+/** What of every row decides whether a definition keeps it, and whose it is; texts come by their names. */
+const KEPT_COLUMNS: ReaderColumns = {
+  codes: [CODE.type, CODE.marks, CODE.retraction],
+  ...{ numbers: [], itemNumbers: [] },
+  hashes: Object.values(HASH),
+};
+
+function historyOf(
+  table: (id: string) => KvView,
+  schema: ReturnType<typeof rowSchema>,
+  columns: ReaderColumns,
+): RowHistory {
+  return logHistory(logReads(table, schema), {
+    ...{ schema, columns },
+    dictionary: (before) => {
+      const dictionary = before ?? new Dictionary(Number.POSITIVE_INFINITY);
+      dictionary.follow(table(DICTIONARY_TABLE));
+      return dictionary;
+    },
   });
 }
 

@@ -32,6 +32,8 @@ export interface FunnelShared<Q extends FunnelQuery = FunnelQuery> extends Famil
   readonly watermark_ms: number | null;
   /** `labels`: events are a time and a label, read in one pass; `rows`: what a query may ask of events. */
   readonly way: 'labels' | 'rows';
+  /** Of a stored funnel that is being built for this range: the share of the log that is read. */
+  readonly backfilling?: number;
 }
 
 /** CPU of rows, measured. Where each event becomes an object, as other than ordered funnels need it, it is more. */

@@ -25,10 +25,11 @@ import type {
 import { definitionsOf } from './definitions-of.ts';
 import { goalOf, type Reached, Rebuild } from './rebuild.ts';
 
-/** Of -20 to 19: where there is not enough time for all, the live task and answers come first. */
+/** Of a patient build, of -20 to 19. */
 const BUILD_NICENESS = 10;
 const LOG_SEGMENTS = `${OPERATORS.log}/segments`;
-const CUBES = `${OPERATORS.cubes}/`;
+/** What is built from the log when a definition comes. */
+const DEFINED = [`${OPERATORS.cubes}/`, `${OPERATORS.funnels}/`];
 
 /** The definitions that the new state is to be of: those of the live one. */
 interface Definitions {
@@ -90,10 +91,11 @@ class BuildThread {
     await this.#rebuild.followClock(live.reached);
     const built = stateDigest(this.#topology, reader);
     const log = reader.snapshot((table) => differentScopes(live.log, logDigest(table(LOG_SEGMENTS))));
-    // What a log has forgotten the stream may give back, and to cubes that were defined later.
+    // What a log has forgotten the stream may give back, and to what was defined later.
     const mayDiffer = (table: string): boolean =>
       (table === LOG_SEGMENTS && log.length === 0) ||
-      (table.startsWith(CUBES) && live.log.some(({ firstDay }) => Number.isFinite(firstDay)));
+      (DEFINED.some((operator) => table.startsWith(operator)) &&
+        live.log.some(({ firstDay }) => Number.isFinite(firstDay)));
     const different = Object.keys(built.tables).filter(
       (table) => built.tables[table]?.digest !== live.digest.tables[table]?.digest && !mayDiffer(table),
     );
@@ -117,7 +119,7 @@ async function open(
   report: (message: BuildReport) => void,
   requireGoingOn: () => void,
 ): Promise<OpenBuild> {
-  stepBack();
+  if (order.isPatient) stepBack();
   const { topologyOf } = await loadTopologyModule(order.module);
   const { partition } = order;
   const topology = topologyOf(order.config);

@@ -13,6 +13,7 @@ export interface ReaderColumns {
   readonly codes: readonly number[];
   readonly numbers: readonly number[];
   readonly itemNumbers: readonly number[];
+  readonly hashes?: readonly number[];
 }
 
 /** What the log has of a scope. */
@@ -128,7 +129,7 @@ function fill(
   batch: RowBatch,
   chunk: Chunk,
   scope: number,
-  { codes, numbers, itemCodes, itemNumbers }: NeededColumns,
+  { codes, numbers, hashes = [], itemCodes, itemNumbers }: NeededColumns,
   { start_ms, end_ms }: Pick<ScanRequest, 'start_ms' | 'end_ms'>,
 ): void {
   batch.clear();
@@ -154,6 +155,7 @@ function fill(
   }
   for (const column of numbers)
     copy(chunk.number(column), batch.columns.numbers[column] as Float64Array, picked, length);
+  for (const column of hashes) copyHashes(chunk, column, batch, picked);
   batch.itemCount.fill(0, 0, length);
   batch.itemStart.fill(0, 0, length);
   if (!chunk.hasItems) return;
@@ -178,4 +180,15 @@ function copy(
   length: number,
 ): void {
   for (let row = 0; row < length; row++) to[row] = from[picked[row] as number] as number;
+}
+
+function copyHashes(chunk: Chunk, column: number, batch: RowBatch, picked: Uint32Array): void {
+  const { index, hi, lo } = chunk.hash(column);
+  const to = batch.columns.hashes[column];
+  if (to === undefined) throw new Error(`there is no hash column ${column}`);
+  for (let row = 0; row < batch.length; row++) {
+    const value = index === null ? 0 : (index[picked[row] as number] as number);
+    to.hi[row] = hi[value] as number;
+    to.lo[row] = lo[value] as number;
+  }
 }
