@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { adoptEarlierJobs, Definitions, diskIdOf, JobFiles, Jobs } from '../runtime/index.ts';
 import { KeyRing, Roles, roleKind, TokenVerifier } from './access/index.ts';
-import type { AnswerParts } from './answers/index.ts';
+import { type AnswerParts, SegmentSets } from './answers/index.ts';
 import { type App, addDocs, buildApp, HttpMetrics, openApiDocument, RateLimiter } from './app/index.ts';
 import {
   type ApiPorts,
@@ -70,7 +70,8 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const once = new Idempotency(ports.idempotency, clock);
   const tracker = new FreshnessTracker(ports);
   const metrics = new HttpMetrics();
-  const answers: AnswerParts = { ports, tracker, tenants };
+  const segmentSets = new SegmentSets();
+  const answers: AnswerParts = { ports, tracker, tenants, segmentSets };
   const events = { answers, cursors, finder: () => ports.finder?.() };
   const search = new EventSearch(events);
   const { jobs, spool } = await openJobs(ports, answers, search);
@@ -87,7 +88,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...eventRoutes(events),
       ...kpiRoutes(answers, making),
       ...catalogRoutes(tenants, cursors),
-      ...settingsRoutes(tenants),
+      ...settingsRoutes(tenants, settings),
       ...dimensionRoutes(ports, tenants.dimensions, cursors),
       ...cubeRoutes(ports, cubes, cursors),
       ...exportRoutes({ ...making, answers, search, cursors }),
@@ -105,7 +106,10 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...returnRoutes(answers),
       fraudRoute(answers),
       ...healthRoutes(ports, jobs, [definitions, keys]),
-      ...metricsRoutes(ports, metrics, () => [...jobs.samples(), ...streams.samples(), ...keys.samples()]),
+      ...metricsRoutes(ports, metrics, () => [
+        ...[...jobs.samples(), ...streams.samples()],
+        ...[...keys.samples(), ...segmentSets.samples()],
+      ]),
       ...diagnosticsRoutes(answers, { jobs, spool }),
     ];
     const credentials = { keys, roles, tokens };
