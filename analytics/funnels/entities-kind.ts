@@ -48,11 +48,7 @@ export function funnelEntitiesKind(
       const { custom } = settings;
       const sources = ofSegments(open(context), shared.query, custom);
       visitFunnel({ sources, shared, work, custom, cancel }, (result, place) => {
-<<<<<<< HEAD
-        if (!isAsked(result, query)) return;
-=======
-        if (place === undefined || !isAsked(result, query, custom)) return;
->>>>>>> next
+        if (!isAsked(result, query, custom)) return;
         total++;
         if (rows.length > query.limit) return;
         const own = place();

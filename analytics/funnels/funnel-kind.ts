@@ -8,14 +8,9 @@ import {
   settingsOf,
 } from '../query-head/index.ts';
 import { approximateTimes, funnelBody, totalOf } from './funnel-body.ts';
-<<<<<<< HEAD
-import { FunnelCounter, joinCounts, mergeCounts } from './funnel-counts.ts';
+import { bySegments, FunnelCounter, joinCounts, mergeCounts } from './funnel-counts.ts';
 import { countFunnel } from './funnel-labels.ts';
-import { type FunnelShared, planFunnel } from './funnel-scan.ts';
-=======
-import { bySegments, FunnelCounter, joinCounts } from './funnel-counts.ts';
-import { type FunnelShared, planFunnel, planOfQuery, visitFunnel } from './funnel-scan.ts';
->>>>>>> next
+import { type FunnelShared, planFunnel, planOfQuery } from './funnel-scan.ts';
 import { adhocFunnelSchemaOf, type FunnelQuery, windowMs } from './funnel-schema.ts';
 import { type FunnelWork, type OpenKept, planKept } from './kept-plan.ts';
 import { visitKept } from './kept-visit.ts';
@@ -66,13 +61,8 @@ export function funnelKind(
     },
     merge: mergeCounts,
     finish: (_context, { shared, explain, source }, bytes) => {
-<<<<<<< HEAD
-      const { query, header, query_id, watermark_ms } = shared;
-      const groups = joinCounts(bytes);
-=======
       const { query, header, query_id, watermark_ms, backfilling } = shared;
-      const groups = joinCounts(bytes, query.steps.length);
->>>>>>> next
+      const groups = joinCounts(bytes);
       const buckets = trendOf(query);
       const total = totalOf(groups, query.steps.length);
       const approximate = approximateTimes(total);

@@ -1,9 +1,4 @@
-<<<<<<< HEAD
-import { createHash } from 'node:crypto';
 import type { Cancel, QueryContext } from '../../engine/index.ts';
-=======
-import { type Cancel, EntityEvents, type QueryContext } from '../../engine/index.ts';
->>>>>>> next
 import type { FunnelResult } from '../../operators/index.ts';
 import { DEFAULT_COST, type EntityWork, entityParts } from '../entity-rows/index.ts';
 import { formatUtc, granularityOf, MAX_RANGE_MS, MIN_RANGE_MS, parseRange } from '../query/index.ts';
