@@ -6,7 +6,6 @@ import {
   ManualControl,
   openLmdbStore,
   type RowBatch,
-  type Source,
   type SourceRecord,
   Task,
   topology,
@@ -21,6 +20,7 @@ import {
 } from '../operators/index.ts';
 import { rowBatches } from './cubes-rows.ts';
 import { cpu_ms, machine, withScratch } from './rig.ts';
+import { StepSource } from './step-source.ts';
 
 const EVENTS = Number(process.env.BENCH_EVENTS ?? 50_000);
 const PUSH_EVENTS = 1_250;
@@ -46,37 +46,6 @@ export async function definitionsBench(): Promise<object> {
     process.stdout.write(`${name} ${JSON.stringify(figures[name])}\n`);
   }
   return { events: EVENTS, ...figures };
-}
-
-/** One record a step; its batch is made outside of what is measured. */
-class StepSource implements Source {
-  readonly partition = '0';
-  #sequence: number;
-
-  constructor(after: number) {
-    this.#sequence = after;
-  }
-
-  facts() {
-    return Promise.resolve({ stream: 'S', incarnation: 'i', firstSequence: 1, lastSequence: EVENTS });
-  }
-
-  start(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  take(): Promise<readonly SourceRecord[]> {
-    const record = { sequence: ++this.#sequence, subject: 's', data: new Uint8Array(0), hasHeaders: false };
-    return Promise.resolve([{ ...record, header: () => undefined }]);
-  }
-
-  state() {
-    return { headSequence: 0, caughtUp: true, connected: true, skipped: 0 };
-  }
-
-  stop(): Promise<void> {
-    return Promise.resolve();
-  }
 }
 
 /** A log without rows: what is defined is complete at once. */
@@ -109,7 +78,7 @@ async function measure(folder: string, definitions: number, tenants: number): Pr
         const rows = t.source('source').pipe(feed('feed', undefined));
         rows.pipe(cubes('cubes', { ...config, defined, reader: () => new RowContribution() }));
       }),
-      source: new StepSource(after),
+      source: new StepSource(after, EVENTS),
       store,
       publisher: { publish: () => Promise.resolve(), maxInFlight: () => 1 },
       control,
