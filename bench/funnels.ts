@@ -21,13 +21,13 @@ import {
   type RowBatch,
   rawTable,
   type SourceRecord,
-  Task,
+  type Task,
   topology,
 } from '../engine/index.ts';
 import { eventLog } from '../operators/index.ts';
 import { cpu_ms, machine, median, withScratch } from './rig.ts';
 import { END_MS, SCOPE, ShopBatch, shopRows } from './scan-rows.ts';
-import { StepSource } from './step-source.ts';
+import { STEP_SOURCE, stepTask } from './step-task.ts';
 
 const EVENTS = Number(process.env.BENCH_EVENTS ?? 1_000_000);
 const CUSTOMERS = Number(process.env.BENCH_CUSTOMERS ?? 50_000);
@@ -88,21 +88,13 @@ async function fill(store: KvStore, control: ManualControl, events: number) {
       }),
     },
   );
-  const task = new Task({
+  const { task } = stepTask({
     topology: topology('bench', (t) => {
-      const rows = t.source('source').pipe(feed(OPERATORS.decode, undefined));
+      const rows = t.source(STEP_SOURCE).pipe(feed(OPERATORS.decode, undefined));
       rows.pipe(eventLog(OPERATORS.log, { schema: rowSchema() }));
       rows.pipe(storedFunnels([]));
     }),
-    source: new StepSource(0, Math.ceil(events / COMMIT_EVENTS)),
-    store,
-    publisher: { publish: () => Promise.resolve(), maxInFlight: () => 1 },
-    control,
-    clock: new ManualClock(END_MS),
-    limits: {
-      barrier_interval_ms: Number.POSITIVE_INFINITY,
-      idle_barrier_interval_ms: Number.POSITIVE_INFINITY,
-    },
+    ...{ store, control, start_ms: END_MS, last: Math.ceil(events / COMMIT_EVENTS) },
   });
   await task.open();
   task.commit();

@@ -1,5 +1,6 @@
 export { MemoryKeyValueStore } from './memory/index.ts';
 export {
+  ANOMALIES_STREAM,
   canAimAnswers,
   checkPermissions,
   checkServerVersion,

@@ -1,20 +1,14 @@
 import { type Cancel, EntityEvents, type QueryContext } from '../../engine/index.ts';
 import type { FunnelResult } from '../../operators/index.ts';
 import { DEFAULT_COST, type EntityWork, entityParts } from '../entity-rows/index.ts';
-import {
-  formatUtc,
-  granularityOf,
-  MAX_RANGE_MS,
-  MIN_RANGE_MS,
-  parseRange,
-  QueryError,
-} from '../query/index.ts';
+import { formatUtc, granularityOf, MAX_RANGE_MS, MIN_RANGE_MS, parseRange } from '../query/index.ts';
 import {
   type FamilyShared,
   type FamilySources,
   prepareHead,
   provenanceOf,
   type QuerySettings,
+  requireKept,
   type StreamPosition,
 } from '../query-head/index.ts';
 import { EventLabels, MAX_LABEL_BITS } from './event-labels.ts';
@@ -63,7 +57,7 @@ export function planFunnel<Q extends FunnelQuery>(
   const plan = sources.planScan(request);
   // From the beginning on: what is kept is meant.
   const isFromStart = range.start_ms === MIN_RANGE_MS;
-  if (!isFromStart && plan.request.start_ms > range.start_ms) throw behindRetention(plan.request.start_ms);
+  if (!isFromStart) requireKept(plan, range.start_ms);
   const why = needsRows ? 'ids of entities are asked for' : whyRows(query, funnel);
   const way = why === undefined ? ('labels' as const) : ('rows' as const);
   const isOrdered = OrderedAttempts.takes(funnel.rules, query.hold_constant);
@@ -150,9 +144,4 @@ export function visitFunnel(
     if (result !== undefined) take(result, undefined);
   }, check);
   events.end();
-}
-
-function behindRetention(cut_ms: number): QueryError {
-  const message = `Events before ${formatUtc(cut_ms)} are no longer kept. Ask from there on.`;
-  return new QueryError('behind_retention', message, [{ path: 'start', message }]);
 }

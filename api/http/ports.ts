@@ -23,6 +23,8 @@ export interface EventMessage {
   readonly payload: Uint8Array;
   /** For the stream's own duplicate window. */
   readonly msgId?: string;
+  /** Of the trace that the request is part of. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface EventPublisher {
