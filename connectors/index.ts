@@ -13,6 +13,7 @@ export {
 export { Mailer, type MailSettings } from './mail/index.ts';
 export { MemoryKeyValueStore } from './memory/index.ts';
 export {
+  ANOMALIES_STREAM,
   canAimAnswers,
   checkPermissions,
   checkServerVersion,

@@ -11,7 +11,7 @@ export interface ChannelMessage {
   readonly isResolved: boolean;
   readonly time_ms: number;
   /** What it was made from, for machines. */
-  readonly details: unknown;
+  readonly details?: unknown;
 }
 
 const JSON_TYPE = { 'Content-Type': 'application/json' };

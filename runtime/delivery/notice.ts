@@ -35,7 +35,7 @@ const storedSchema = z.object({
   time_ms: z.number(),
   payload: z.unknown(),
   /** For one endpoint: what that needs to know beside it. */
-  extra: z.unknown(),
+  extra: z.unknown().optional(),
 });
 export type StoredNotice = Notice & { readonly extra?: unknown };
 

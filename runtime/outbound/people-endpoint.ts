@@ -13,7 +13,7 @@ const extraSchema = z.object({
     about: z.string(),
     isResolved: z.boolean(),
     time_ms: z.number(),
-    details: z.unknown(),
+    details: z.unknown().optional(),
   }),
 });
 export type PeopleExtra = z.output<typeof extraSchema>;

@@ -23,10 +23,8 @@ function isKnownEvent(event: string): boolean {
 const url = z
   .url({ protocol: /^https?$/, error: 'is a URL of http or https' })
   .max(2_048)
-  .refine((text) => {
-    const { username, password } = new URL(text);
-    return username === '' && password === '';
-  }, 'has no user in it')
+  // Also asked of what is no URL.
+  .refine((text) => !URL.canParse(text) || new URL(text).username + new URL(text).password === '', 'has no user in it')
   .describe('Where notices are posted to: an address of the public internet');
 
 const retrySchema = z

@@ -107,6 +107,11 @@ export class Webhooks {
     return this.#seal.open(tenant, body.sealed_secret) ?? null;
   }
 
+  /** What enables a webhook again: a patch of what is stored. */
+  enabling(): Pick<WebhookBody, 'disabled' | 'enabled_at_ms'> {
+    return { disabled: null, enabled_at_ms: this.#options.clock.now() };
+  }
+
   /** The newest deliveries first. */
   deliveries({ tenant, id }: Definition<WebhookBody>): Promise<readonly DeliveryView[]> {
     return this.#options.deliveries.log.deliveries(tenant, id);

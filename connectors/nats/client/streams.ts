@@ -45,6 +45,16 @@ export const DEADLETTER_STREAM: StreamSpec = {
   replicas: 1,
 };
 
+/** What detectors find: `anomalies.<tenant>.<metric>.<severity>`. */
+export const ANOMALIES_STREAM: StreamSpec = {
+  name: 'ANOMALIES',
+  subjects: ['anomalies.>'],
+  max_age_ms: 90 * DAY_MS,
+  max_bytes: 1024 ** 3,
+  duplicate_window_ms: 120_000,
+  replicas: 1,
+};
+
 export interface EnsureStreamsOptions {
   readonly events?: Partial<StreamSpec>;
   readonly deadletter?: Partial<StreamSpec>;
