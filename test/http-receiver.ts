@@ -41,8 +41,10 @@ export class HttpReceiver {
   }
 
   #answer(response: ServerResponse, reply: Reply): void {
-    if (reply === 'never') this.#hanging.add(response);
-    else if (typeof reply === 'number') response.writeHead(reply).end(`status ${reply}`);
+    if (reply === 'never') {
+      this.#hanging.add(response);
+      response.once('close', () => this.#hanging.delete(response));
+    } else if (typeof reply === 'number') response.writeHead(reply).end(`status ${reply}`);
     else response.writeHead(302, { Location: reply.redirect }).end();
   }
 
@@ -54,7 +56,7 @@ export class HttpReceiver {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** Requests that wait for ever. */
+  /** Requests that wait for an answer now, in vain. */
   get hanging(): number {
     return this.#hanging.size;
   }

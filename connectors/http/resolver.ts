@@ -5,6 +5,9 @@ export type Resolve = (hostname: string, signal: AbortSignal) => Promise<readonl
 
 const TRY_MS = 3_000;
 const TRIES = 2;
+/** Names that are always of the machine itself (RFC 6761); name servers need not know them. */
+const OWN_NAME = /(?:^|\.)localhost\.?$/i;
+const OWN_ADDRESSES = ['127.0.0.1', '::1'];
 /** What a name server says of a name that it knows to have no such addresses. */
 const NONE = ['ENOTFOUND', 'ENODATA'];
 
@@ -18,6 +21,7 @@ const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in
 export function systemResolve({ hosts }: { readonly hosts: boolean }): Resolve {
   return async (hostname, signal) => {
     signal.throwIfAborted();
+    if (OWN_NAME.test(hostname)) return OWN_ADDRESSES;
     const resolver = new dns.Resolver({ timeout: TRY_MS, tries: TRIES });
     const cancel = (): void => resolver.cancel();
     signal.addEventListener('abort', cancel, { once: true });

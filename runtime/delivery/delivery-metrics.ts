@@ -1,4 +1,4 @@
-import { type MetricSample, Metrics } from '../../engine/index.ts';
+import { type Counter, type MetricSample, Metrics } from '../../engine/index.ts';
 import type { LogEntry } from './delivery-log.ts';
 import { TENANT_TRIES_MAX, TRIES_MAX } from './slots.ts';
 
@@ -11,6 +11,7 @@ interface DeliveryFacts {
 /** What this process tells the outside, as metrics. */
 export class DeliveryMetrics {
   readonly #metrics = new Metrics();
+  readonly #stored = this.#metrics.counter('millrace.notices.stored', 'Notices that this process stored');
 
   constructor(facts: DeliveryFacts) {
     const metrics = this.#metrics;
@@ -31,17 +32,27 @@ export class DeliveryMetrics {
       'Tries of one tenant that may run at once in this process',
       () => TENANT_TRIES_MAX,
     );
+    for (const outcome of ['succeeded', 'retrying', 'failed'] as const) this.#tries('webhook', outcome);
+    this.#time('webhook');
+  }
+
+  #tries(kind: string, outcome: LogEntry['status']): Counter {
+    const labels = { kind, outcome };
+    return this.#metrics.counter('millrace.deliveries.tries', 'Tries to tell an endpoint', labels);
+  }
+
+  #time(kind: string): Counter {
+    const time = 'Time that tries to tell an endpoint took';
+    return this.#metrics.counter('millrace.deliveries.try.time', time, { kind });
   }
 
   stored(): void {
-    this.#metrics.counter('millrace.notices.stored', 'Notices that this process stored').add();
+    this.#stored.add();
   }
 
   tried(kind: string, outcome: LogEntry['status'], duration_ms: number): void {
-    const labels = { kind, outcome };
-    this.#metrics.counter('millrace.deliveries.tries', 'Tries to tell an endpoint', labels).add();
-    const time = 'Time that tries to tell an endpoint took';
-    this.#metrics.counter('millrace.deliveries.try.time', time, { kind }).add(duration_ms / 1_000);
+    this.#tries(kind, outcome).add();
+    this.#time(kind).add(duration_ms / 1_000);
   }
 
   samples(): MetricSample[] {

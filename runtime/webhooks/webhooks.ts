@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { HttpSender } from '../../connectors/index.ts';
-import { type Clock, type MetricSample, Metrics } from '../../engine/index.ts';
+import { type Clock, type Counter, type MetricSample, Metrics } from '../../engine/index.ts';
 import {
   type Definition,
   type DefinitionChange,
@@ -52,8 +52,14 @@ export class Webhooks {
     this.#options = options;
     const { webhooks, http, clock, retry } = options;
     this.#seal = new Seal(options.secret);
+    for (const reason of ['gone', 'failing'] as const) this.#disabled(reason);
     const failed = this.#failed.bind(this);
     this.#parts = { webhooks, http, seal: this.#seal, clock, retry, failed };
+  }
+
+  #disabled(reason: 'gone' | 'failing'): Counter {
+    const what = 'Webhooks that this process disabled';
+    return this.#metrics.counter('millrace.webhooks.disabled', what, { reason });
   }
 
   /** Begins to tell them; the definitions are loaded. */
@@ -198,8 +204,6 @@ export class Webhooks {
       throw error;
     }
     log.warn({ tenant, id, name, reason }, 'a webhook was disabled');
-    this.#metrics
-      .counter('millrace.webhooks.disabled', 'Webhooks that this process disabled', { reason })
-      .add();
+    this.#disabled(reason).add();
   }
 }
