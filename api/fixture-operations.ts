@@ -202,14 +202,19 @@ export class World {
 
   async #pathOf(operation: Operation): Promise<string> {
     const id = await this.idFor(operation);
-    const path = operation.path.replace('{delivery}', operation.path.includes('{delivery}') ? await this.delivery(id) : '');
+    const path = operation.path.replace(
+      '{delivery}',
+      operation.path.includes('{delivery}') ? await this.delivery(id) : '',
+    );
     return path.replace(/\{\w+\}/, id);
   }
 
   /** A delivery to a webhook: an anomaly that it was told of. */
   async delivery(webhook_id: string): Promise<string> {
     this.#made += 1;
-    const data = Buffer.from(JSON.stringify({ id: `anomaly-${this.#made}`, metric: `metric-of-${this.tenant}` }));
+    const data = Buffer.from(
+      JSON.stringify({ id: `anomaly-${this.#made}`, metric: `metric-of-${this.tenant}` }),
+    );
     const subject = `anomalies.${this.tenant}.revenue.high`;
     await this.#test.anomalies.append({ subject, id: `${this.tenant}-${this.#made}`, data });
     return vi.waitFor(async () => {

@@ -56,7 +56,13 @@ describe('sources', () => {
     await say(`anomalies.${scene.tenant}.revenue.high`, { id: 'an1', type: 'anomaly.revised', score: 0.9 });
     const jobs = await openKeyValueStore(scene.link, 'millrace-jobs');
     const job = {
-      ...{ job_id: `job_${scene.tenant}`, tenant: scene.tenant, type: 'export', status: 'running', created_by: 'k' },
+      ...{
+        job_id: `job_${scene.tenant}`,
+        tenant: scene.tenant,
+        type: 'export',
+        status: 'running',
+        created_by: 'k',
+      },
       ...{ created_at_ms: 1_700_000_000_000, finished_at_ms: null, error: null },
     };
     const made = await jobs.create(`job.${scene.tenant}.${job.job_id}`, job);

@@ -4,7 +4,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { HttpSender } from '../../connectors/index.ts';
 import type { Definition } from '../definitions/index.ts';
 import type { WebhookBody } from '../webhooks/index.ts';
-import { PATIENTLY, SECRET, Scene } from './fixture-outbound.ts';
+import { PATIENTLY, Scene, SECRET } from './fixture-outbound.ts';
 
 /** What is used of the package `standardwebhooks`. */
 interface StandardWebhook {
@@ -48,7 +48,10 @@ describe('a webhook', () => {
       return reply === 302 ? { redirect: `${scene.receiver.url}/elsewhere` } : reply;
     };
     const webhook = await process.make();
-    const other = await process.make({ url: `${scene.receiver.url}/never`, retry: { max_retries: 1, delay_s: 1 } });
+    const other = await process.make({
+      url: `${scene.receiver.url}/never`,
+      retry: { max_retries: 1, delay_s: 1 },
+    });
     await process.outbound.notify(scene.tenant, 'anomaly.detected', 'a1', {});
     await scene.logged(process, webhook, ['retrying', 'retrying', 'succeeded']);
     await scene.logged(process, other, ['retrying', 'failed']);
@@ -72,7 +75,8 @@ describe('a webhook', () => {
     };
     const hanging = await process.make({ url: `${scene.receiver.url}/hang` });
     const well = await process.make();
-    for (let at = 0; at < 30; at++) await process.outbound.notify(scene.tenant, 'anomaly.detected', `a${at}`, {});
+    for (let at = 0; at < 30; at++)
+      await process.outbound.notify(scene.tenant, 'anomaly.detected', `a${at}`, {});
     await vi.waitFor(async () => expect((await scene.entriesOf(process, well)).length).toBe(30), PATIENTLY);
     // Five at once are all that hang, and those of before whose end is not noticed yet.
     expect(most).toBeLessThanOrEqual(10);
@@ -91,7 +95,8 @@ describe('a webhook', () => {
     scene.receiver.reply = ({ path }) => (path === '/gone' ? 410 : 500);
     const gone = await process.make({ url: `${scene.receiver.url}/gone` });
     const failing = await process.make();
-    for (let at = 0; at < 9; at++) await process.outbound.notify(scene.tenant, 'anomaly.detected', `a${at}`, {});
+    for (let at = 0; at < 9; at++)
+      await process.outbound.notify(scene.tenant, 'anomaly.detected', `a${at}`, {});
     const bodyOf = ({ id }: Definition<WebhookBody>): WebhookBody | undefined =>
       process.webhooks.get(scene.tenant, id)?.body;
     await vi.waitFor(async () => {

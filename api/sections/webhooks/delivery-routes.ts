@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import {
-  type Definition,
-  type DeliveryView,
-  type KindDefinitions,
-  type Outbound,
-  type WebhookBody,
+import type {
+  Definition,
+  DeliveryView,
+  KindDefinitions,
+  Outbound,
+  WebhookBody,
 } from '../../../runtime/index.ts';
 import { requireDefinition } from '../../definitions/index.ts';
 import {
@@ -99,7 +99,8 @@ function testAllRoute({ webhooks, outbound }: DeliveryRouteParts): Route {
       const bytes = await readWithin(call, TEST_MAX_BYTES);
       if (bytes.length > 0) requireMediaType(call.request, ['application/json']);
       const parsed = testBody.safeParse(bytes.length === 0 ? {} : parseJson(bytes));
-      if (!parsed.success) throw new ApiError('validation_failed', 'The body has a `webhook_id`, or nothing.');
+      if (!parsed.success)
+        throw new ApiError('validation_failed', 'The body has a `webhook_id`, or nothing.');
       const { webhook_id } = parsed.data;
       const chosen =
         webhook_id === undefined

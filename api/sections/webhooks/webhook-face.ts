@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import {
   type Definition,
-  type DeliveryView,
   DefinitionError,
+  type DeliveryView,
   type LogEntry,
   nameSchema,
   type WebhookBody,

@@ -1,11 +1,6 @@
 import { z } from 'zod';
 import { asMillraceError } from '../../../engine/index.ts';
-import {
-  type Definition,
-  type KindDefinitions,
-  type Outbound,
-  type WebhookBody,
-} from '../../../runtime/index.ts';
+import type { Definition, KindDefinitions, Outbound, WebhookBody } from '../../../runtime/index.ts';
 import { definitionPage, requireDefinition, revisionOf } from '../../definitions/index.ts';
 import {
   type Answer,
