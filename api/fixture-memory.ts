@@ -94,7 +94,11 @@ export class MemoryKeyValueStore implements KeyValueStore {
 
 /** Takes what is posted, and answers as a test says. */
 export class MemoryHttp {
-  readonly posted: { readonly url: string; readonly headers: Readonly<Record<string, string>>; body: string }[] = [];
+  readonly posted: {
+    readonly url: string;
+    readonly headers: Readonly<Record<string, string>>;
+    body: string;
+  }[] = [];
   status = 204;
   /** Hosts that are refused. */
   readonly forbidden = new Set<string>();

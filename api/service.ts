@@ -9,7 +9,7 @@ import {
   WEBHOOKS,
 } from '../runtime/index.ts';
 import { KeyRing, Roles, roleKind, TokenVerifier } from './access/index.ts';
-import type { AnswerParts } from './answers/index.ts';
+import { type AnswerParts, SegmentSets } from './answers/index.ts';
 import { type App, addDocs, buildApp, HttpMetrics, openApiDocument, RateLimiter } from './app/index.ts';
 import {
   type ApiPorts,
@@ -80,11 +80,18 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const once = new Idempotency(ports.idempotency, clock);
   const tracker = new FreshnessTracker(ports);
   const metrics = new HttpMetrics();
-  const answers: AnswerParts = { ports, tracker, tenants };
+  const segmentSets = new SegmentSets();
+  const answers: AnswerParts = { ports, tracker, tenants, segmentSets };
   const events = { answers, cursors, finder: () => ports.finder?.() };
   const search = new EventSearch(events);
   const { jobs, spool } = await openJobs(ports, answers, search);
-  const outbound = new Outbound({ ports: ports.outbound, webhooks, secret: ports.keyTrust.secret, clock, log });
+  const outbound = new Outbound({
+    ports: ports.outbound,
+    webhooks,
+    secret: ports.keyTrust.secret,
+    clock,
+    log,
+  });
   const streams = new EventStreams();
   const making = { jobs, once };
   const { rateLimit: limit } = settings;
@@ -98,7 +105,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...eventRoutes(events),
       ...kpiRoutes(answers, making),
       ...catalogRoutes(tenants, cursors),
-      ...settingsRoutes(tenants),
+      ...settingsRoutes(tenants, settings),
       ...dimensionRoutes(ports, tenants.dimensions, cursors),
       ...cubeRoutes(ports, cubes, cursors),
       ...exportRoutes({ ...making, answers, search, cursors }),
@@ -119,7 +126,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...healthRoutes(ports, jobs, [definitions, keys]),
       ...metricsRoutes(ports, metrics, () => [
         ...[...jobs.samples(), ...streams.samples()],
-        ...[...keys.samples(), ...outbound.samples()],
+        ...[...keys.samples(), ...segmentSets.samples(), ...outbound.samples()],
       ]),
       ...diagnosticsRoutes(answers, { jobs, spool }),
     ];

@@ -122,7 +122,7 @@ function planOf(
       touches_from: new Date(first_ms).toISOString(),
       ...provenanceOf(query, position, {
         ...{ start_ms: first_ms, end_ms: last_ms },
-        types: [...query.touch_types, 'order.created', 'order.updated', 'refund.issued', 'campaign.spend'],
+        types: [...query.touch_types, 'order.created', 'refund.issued', 'campaign.spend'],
       }),
     },
     narrow: ['ask for a shorter range (start, end)', 'ask for a shorter `lookback`'],

@@ -1,10 +1,11 @@
 import { defineKind, type QueryContext, type QueryKind } from '../../engine/index.ts';
 import { EntityRows, type EntityWork, entityParts } from '../entity-rows/index.ts';
 import { eventConditions, type LogTexts, requireColumn } from '../filters/index.ts';
-import { formatUtc, MIN_RANGE_MS, parseRange, zoneOf } from '../query/index.ts';
+import { MIN_RANGE_MS, parseRange, zoneOf } from '../query/index.ts';
 import {
   type FamilyAnswer,
   type FamilyShared,
+  keptFrom,
   type OpenFamily,
   ofSegments,
   prepareHead,
@@ -61,9 +62,7 @@ export function retentionKind(
       const warnings =
         cut_ms === undefined || !rules.isFirstTime
           ? []
-          : [
-              `Events before ${formatUtc(cut_ms)} are no longer kept: a first event is the first that is kept.`,
-            ];
+          : [keptFrom(cut_ms, 'a first event is the first that is kept.')];
       const { complete_until_ms } = sources;
       return {
         ...{ kind: RETENTION_KIND, rows: plan.rows, bytes: plan.bytes, chunks: plan.chunks.length },
@@ -75,9 +74,7 @@ export function retentionKind(
           start: rules.startEvent,
           ...provenanceOf(query, position, {
             ...{ start_ms, end_ms: rules.horizon_ms },
-            types: [rules.startEvent.event, query.return.event].flatMap((type) =>
-              type === 'order.created' ? [type, 'order.updated'] : [type],
-            ),
+            types: [rules.startEvent.event, query.return.event],
           }),
         },
         narrow: ['ask for a shorter range (start, end)', 'ask for fewer periods'],
@@ -98,7 +95,7 @@ export function retentionKind(
         cancel.check();
         rows.add(chunk);
       });
-      const counter = new CohortCounter(rules, query.retention, settings.custom);
+      const counter = new CohortCounter(rules, query.retention);
       visitEvents(
         rows,
         sources.dictionary,
@@ -112,7 +109,7 @@ export function retentionKind(
       const { query, header, query_id, complete_until_ms, warnings } = shared;
       const lines = bytes === undefined ? [] : Buffer.from(bytes).toString().split('\n').slice(0, -1);
       const parts = lines.map((line) => JSON.parse(line) as CohortCount[]);
-      const body = retentionBody(parts, rulesOf(query), query, complete_until_ms);
+      const body = retentionBody(parts, rulesOf(query), query, settings.custom, complete_until_ms);
       return { query_id, header, source, body, warnings, ...(query.explain === true ? { explain } : {}) };
     },
   });

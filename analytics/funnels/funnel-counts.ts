@@ -1,5 +1,6 @@
 import { ByteReader, ByteWriter } from '../../engine/index.ts';
 import type { FunnelResult } from '../../operators/index.ts';
+import { bySegment, SEGMENT } from '../filters/index.ts';
 import { bucketAt, QueryError, type TimeBuckets } from '../query/index.ts';
 import { Durations } from './durations.ts';
 
@@ -112,6 +113,27 @@ export function joinCounts(bytes: Uint8Array | undefined, steps: number): GroupC
     }
   }
   return [...groups.values()];
+}
+
+/** The groups by one segment each: an entity of several segments counts in each of them. */
+export function bySegments(
+  groups: readonly GroupCounts[],
+  group_by: readonly string[],
+  custom: readonly string[],
+): readonly GroupCounts[] {
+  if (custom.includes(SEGMENT) || !group_by.includes(SEGMENT)) return groups;
+  const split = new Map<string, GroupCounts>();
+  for (const group of groups) {
+    const steps = group.furthest.length;
+    for (const key of keysOf(group.key, group_by, custom)) addGroup(groupOf(split, key, steps), group);
+  }
+  return [...split.values()];
+}
+
+/** The keys of the groups that an entity counts in, of the key with all its segments. */
+export function keysOf(key: string, group_by: readonly string[], custom: readonly string[]): string[] {
+  if (key === '') return [''];
+  return bySegment(JSON.parse(key) as string[], group_by, custom).map((values) => JSON.stringify(values));
 }
 
 /** Adds a group to another one. */

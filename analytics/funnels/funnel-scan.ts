@@ -1,21 +1,14 @@
-import { createHash } from 'node:crypto';
 import { type Cancel, EntityEvents, type QueryContext } from '../../engine/index.ts';
 import type { FunnelResult } from '../../operators/index.ts';
 import { DEFAULT_COST, type EntityWork, entityParts } from '../entity-rows/index.ts';
-import { normalType } from '../events/index.ts';
-import {
-  formatUtc,
-  granularityOf,
-  MAX_RANGE_MS,
-  MIN_RANGE_MS,
-  parseRange,
-  QueryError,
-} from '../query/index.ts';
+import { formatUtc, granularityOf, MAX_RANGE_MS, MIN_RANGE_MS, parseRange } from '../query/index.ts';
 import {
   type FamilyShared,
   type FamilySources,
   prepareHead,
+  provenanceOf,
   type QuerySettings,
+  requireKept,
   type StreamPosition,
 } from '../query-head/index.ts';
 import { EventLabels, MAX_LABEL_BITS } from './event-labels.ts';
@@ -33,6 +26,8 @@ export interface FunnelShared<Q extends FunnelQuery = FunnelQuery> extends Famil
   readonly watermark_ms: number | null;
   /** `labels`: events are a time and a label, read in one pass; `rows`: what a query may ask of events. */
   readonly way: 'labels' | 'rows';
+  /** Of a stored funnel that is being built for this range: the share of the log that is read. */
+  readonly backfilling?: number;
 }
 
 /** CPU of rows, measured. Where each event becomes an object, as other than ordered funnels need it, it is more. */
@@ -62,7 +57,7 @@ export function planFunnel<Q extends FunnelQuery>(
   const plan = sources.planScan(request);
   // From the beginning on: what is kept is meant.
   const isFromStart = range.start_ms === MIN_RANGE_MS;
-  if (!isFromStart && plan.request.start_ms > range.start_ms) throw behindRetention(plan.request.start_ms);
+  if (!isFromStart) requireKept(plan, range.start_ms);
   const why = needsRows ? 'ids of entities are asked for' : whyRows(query, funnel);
   const way = why === undefined ? ('labels' as const) : ('rows' as const);
   const isOrdered = OrderedAttempts.takes(funnel.rules, query.hold_constant);
@@ -77,9 +72,9 @@ export function planFunnel<Q extends FunnelQuery>(
     cost_ms: parts.reduce((total, { cost_ms }) => total + cost_ms, 0),
     explain: {
       ...{ source: 'scan', way, ...(why === undefined ? {} : { why }), entity: query.entity },
-      ...{ definition: definitionHash(query), position, parts: parts.length, rows: plan.rows },
+      ...{ parts: parts.length, rows: plan.rows },
       complete_until: sources.complete_until_ms === null ? null : formatUtc(sources.complete_until_ms),
-      events: eventsLink(query, scan, position),
+      ...provenanceOf(meantBy(query), position, { ...scan, types: typesOf(query) }),
     },
     narrow: ['ask for a shorter range (start, end)', 'ask for a shorter `window`'],
     shared,
@@ -93,28 +88,16 @@ function whyRows({ group_by, hold_constant }: FunnelQuery, funnel: FunnelPlan): 
   return testBits(funnel) > MAX_LABEL_BITS ? 'many different events' : undefined;
 }
 
-/** Of what the funnel means: the same for the same steps and rules, stored or not. */
-function definitionHash(query: FunnelQuery): string {
+/** The members that say what the funnel means: the same for the same steps and rules, stored or not. */
+function meantBy(query: FunnelQuery): object {
   const { steps, window, order, entry, ties, exclusions, hold_constant, entity } = query;
-  const meant = [steps, window, order, entry, ties, exclusions, hold_constant, entity];
-  return createHash('sha256').update(JSON.stringify(meant)).digest('hex').slice(0, 16);
+  return { steps, window, order, entry, ties, exclusions, hold_constant, entity };
 }
 
-/** The body of a `POST /events/search` that lists every event that the numbers are made from, and perhaps others. */
-function eventsLink(
-  { steps, exclusions, order }: FunnelQuery,
-  { start_ms, end_ms }: { readonly start_ms: number; readonly end_ms: number },
-  position: StreamPosition,
-): object {
-  const types = [...new Set([...steps, ...exclusions].map(({ event }) => normalType(event)))].sort();
-  return {
-    path: '/events/search',
-    body: {
-      ...(order === 'strict' ? {} : { query: { field: 'type', in: types } }),
-      ...{ from: new Date(start_ms).toISOString(), to: new Date(end_ms).toISOString(), order: 'asc' },
-      as_of: position,
-    },
-  };
+/** Types of the events that the numbers are made from; undefined: all, of which each may lie between two steps. */
+function typesOf({ steps, exclusions, order }: FunnelQuery): string[] | undefined {
+  if (order === 'strict') return undefined;
+  return [...steps, ...exclusions].map(({ event }) => event);
 }
 
 interface ScanParts {
@@ -161,9 +144,4 @@ export function visitFunnel(
     if (result !== undefined) take(result, undefined);
   }, check);
   events.end();
-}
-
-function behindRetention(cut_ms: number): QueryError {
-  const message = `Events before ${formatUtc(cut_ms)} are no longer kept. Ask from there on.`;
-  return new QueryError('behind_retention', message, [{ path: 'start', message }]);
 }

@@ -35,6 +35,9 @@ export interface AskedSegments {
   readonly groupsByAll: boolean;
 }
 
+/** Members of queries that list the dimensions of groups. */
+const GROUPING: ReadonlySet<string> = new Set(['group_by', 'drivers']);
+
 /** undefined: the query has nothing to do with segments. */
 export function askedSegments(query: object, custom: readonly string[]): AskedSegments | undefined {
   if (custom.includes(SEGMENT)) return undefined;
@@ -45,7 +48,7 @@ export function askedSegments(query: object, custom: readonly string[]): AskedSe
     if (typeof value !== 'object' || value === null || value instanceof SharedArrayBuffer) return;
     for (const [member, inner] of Object.entries(value)) {
       if (member === 'segment_members') continue;
-      if (member === 'group_by' && Array.isArray(inner) && inner.includes(SEGMENT)) isGrouped = true;
+      if (GROUPING.has(member) && Array.isArray(inner) && inner.includes(SEGMENT)) isGrouped = true;
       if (member === 'filters' && typeof inner === 'object' && inner !== null && SEGMENT in inner) {
         isAsked = true;
         for (const name of namesIn(inner as Filters)) names.add(name);

@@ -11,4 +11,4 @@ export {
   type RecordFailure,
 } from './quarantine.ts';
 export * from './source.ts';
-export { TraceFollower } from './trace-context.ts';
+export { TraceFollower, type TraceHeaders, traceOf } from './trace-context.ts';

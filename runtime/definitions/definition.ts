@@ -46,7 +46,7 @@ export interface DefinitionKind<T> {
    * it again, so it takes its own result for what it is. It may change: call `Definitions.readAgain` then.
    */
   readonly schema: z.ZodType<T>;
-  /** Of the name; default: 1 to 128 characters, without blanks at its ends. */
+  /** Of the name; default: 1 to 128 characters, no control characters, no blanks at its ends. */
   readonly name?: z.ZodType<string>;
   /** Definitions of one tenant; default: `MAX_DEFINITIONS_PER_KIND`. */
   readonly limit?: number;
@@ -77,7 +77,9 @@ export const nameSchema = z
   .string()
   .min(1)
   .max(128)
-  .refine((name) => name.trim() === name, 'must not begin or end with a blank');
+  .refine((name) => name.trim() === name, 'must not begin or end with a blank')
+  // Line breaks, tabs, escape sequences, and what turns the direction of writing: names stand in logs and lists.
+  .refine((name) => !/[\p{Cc}\u2028-\u202e\u2066-\u2069]/u.test(name), 'must not have control characters');
 
 /** A definition as it is stored; its revision is the bucket's. */
 export const recordSchema = z.object({

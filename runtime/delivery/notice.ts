@@ -6,6 +6,7 @@ import { normalType, toJsonText } from '../../analytics/index.ts';
 export const NOTICE_TYPES = [
   'anomaly.detected',
   'anomaly.revised',
+  'anomaly.ended',
   'anomaly.retracted',
   'report.completed',
   'export.failed',

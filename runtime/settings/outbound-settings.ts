@@ -18,7 +18,9 @@ export const outboundFields = {
   WEBHOOK_TIMEOUT: duration(`${ANSWER_TIMEOUT_MS}ms`, MAX_TIMEOUT_MS).describe(
     'How long one try to tell a webhook or a channel may take',
   ),
-  WEBHOOK_RETRIES: integer(3, 0, MAX_RETRIES).describe('Tries behind the first, where a webhook says nothing'),
+  WEBHOOK_RETRIES: integer(3, 0, MAX_RETRIES).describe(
+    'Tries behind the first, where a webhook says nothing',
+  ),
   WEBHOOK_RETRY_DELAY: duration('60s', DAY_MS).describe('Time between them'),
   SMTP_URL: z
     .string()

@@ -24,7 +24,10 @@ const url = z
   .url({ protocol: /^https?$/, error: 'is a URL of http or https' })
   .max(2_048)
   // Also asked of what is no URL.
-  .refine((text) => !URL.canParse(text) || new URL(text).username + new URL(text).password === '', 'has no user in it')
+  .refine(
+    (text) => !URL.canParse(text) || new URL(text).username + new URL(text).password === '',
+    'has no user in it',
+  )
   .describe('Where notices are posted to: an address of the public internet');
 
 const retrySchema = z

@@ -117,7 +117,7 @@ export class EventSearch {
     const next_cursor =
       next === undefined ? null : encodePlace(this.#parts.cursors, asked.filter, { upTo, after: next });
     const meta = {
-      ...metaOf(snapshot, asked.tenant, { ...headerOf(asked), warnings: warningsOf(found) }),
+      ...metaOf(snapshot, asked.tenant, { ...headerOf(asked), warnings: warningsOf(found, asked.range) }),
       scanned: { ...scanned, ms: Math.round(elapsed_ms), complete },
     };
     const rest = JSON.stringify({ next_cursor, meta });

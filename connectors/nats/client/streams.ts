@@ -45,13 +45,14 @@ export const DEADLETTER_STREAM: StreamSpec = {
   replicas: 1,
 };
 
-/** What detectors find: `anomalies.<tenant>.<metric>.<severity>`. */
+/** What is told of anomalies, as `anomalies.<tenant>.<metric>.<severity>`. */
 export const ANOMALIES_STREAM: StreamSpec = {
   name: 'ANOMALIES',
   subjects: ['anomalies.>'],
-  max_age_ms: 90 * DAY_MS,
+  max_age_ms: 400 * DAY_MS,
   max_bytes: 1024 ** 3,
-  duplicate_window_ms: 120_000,
+  // Ids are deterministic: a state that is built anew tells nobody twice of the last day.
+  duplicate_window_ms: DAY_MS,
   replicas: 1,
 };
 
