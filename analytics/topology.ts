@@ -179,15 +179,16 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
         message: anomalyMessage,
       }),
     );
-    rows.pipe(
-      keptEvents(OPERATORS.funnels, {
-        schema,
-        kind: keptFunnels(config.custom),
-        dictionaryTable: DICTIONARY_TABLE,
-        history: (table) => historyOf(table, schema, KEPT_COLUMNS),
-        limits: config.kept_limits,
-      }),
-    );
+    rows.pipe(storedFunnels(config.custom, config.kept_limits));
+  });
+}
+
+/** Keeps what stored funnels are answered from; the event log stands before it. */
+export function storedFunnels(custom: readonly string[], limits: Partial<KeptLimits> = {}) {
+  const schema = rowSchema(custom);
+  return keptEvents(OPERATORS.funnels, {
+    ...{ schema, limits, kind: keptFunnels(custom), dictionaryTable: DICTIONARY_TABLE },
+    history: (table) => historyOf(table, schema, KEPT_COLUMNS),
   });
 }
 

@@ -1,5 +1,11 @@
 import { setPriority } from 'node:os';
-import { isMainThread, type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import {
+  isMainThread,
+  type MessagePort,
+  parentPort,
+  receiveMessageOnPort,
+  workerData,
+} from 'node:worker_threads';
 import { invariant } from '../base/index.ts';
 import { type KvReader, type KvView, openLmdbReader } from '../state/index.ts';
 import { META_TABLE, readProgress } from '../task/index.ts';
@@ -64,11 +70,7 @@ class ScanThread {
     return { task: 'finish', outcome };
   }
 
-  #whole(
-    { kind: name, query, scope, now_ms, limits }: WholeTask,
-    table: Table,
-    cancel: Cancel,
-  ): ScanResult {
+  #whole({ kind: name, query, scope, now_ms, limits }: WholeTask, table: Table, cancel: Cancel): ScanResult {
     const kind = this.#kinds.get(name);
     const progress = readProgress(table(META_TABLE));
     const context: QueryContext = { table, scope, now_ms, progress };
