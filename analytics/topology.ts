@@ -3,6 +3,7 @@ import {
   deadLetter,
   type KvView,
   type LogLimits,
+  type LogSchema,
   logScopes,
   planScan,
   scanChunks,
@@ -10,6 +11,7 @@ import {
   topology,
 } from '../engine/index.ts';
 import {
+  anomalies,
   type CubeDefinition,
   cubes,
   dedupEvents,
@@ -19,6 +21,15 @@ import {
   type ReaderColumns,
   type RowHistory,
 } from '../operators/index.ts';
+import {
+  anomalyMessage,
+  MARK_KIND,
+  METRIC_KIND,
+  OrderRuleBook,
+  PulseReader,
+  RULE_COLUMNS,
+  RULE_KIND,
+} from './anomalies/index.ts';
 import { type DimensionPaths, decodeEvents, type EventBatch, rawOf } from './events/index.ts';
 import { keptFunnels } from './funnels/index.ts';
 import { type KeptLimits, keptEvents } from './kept-events/index.ts';
@@ -84,6 +95,7 @@ export const OPERATORS = {
   ledger: 'ledger',
   log: 'log',
   cubes: 'cubes',
+  anomalies: 'anomalies',
   funnels: 'funnels',
 } as const;
 /** Table of the texts behind all codes. */
@@ -160,14 +172,27 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
       }),
     );
     rows.pipe(
-      keptEvents(OPERATORS.funnels, {
+      anomalies(OPERATORS.anomalies, {
         schema,
-        kind: keptFunnels(config.custom),
         dictionaryTable: DICTIONARY_TABLE,
-        history: (table) => historyOf(table, schema, KEPT_COLUMNS),
-        limits: config.kept_limits,
+        history: (table) => historyOf(table, schema, RULE_COLUMNS),
+        dictionary: dictionaryOf,
+        kinds: [METRIC_KIND, RULE_KIND, MARK_KIND],
+        book: () => new OrderRuleBook(config.custom),
+        pulse: () => new PulseReader(),
+        message: anomalyMessage,
       }),
     );
+    rows.pipe(storedFunnels(config.custom, config.kept_limits));
+  });
+}
+
+/** Keeps what stored funnels are answered from; the event log stands before it. */
+export function storedFunnels(custom: readonly string[], limits: Partial<KeptLimits> = {}) {
+  const schema = rowSchema(custom);
+  return keptEvents(OPERATORS.funnels, {
+    ...{ schema, limits, kind: keptFunnels(custom), dictionaryTable: DICTIONARY_TABLE },
+    history: (table) => historyOf(table, schema, KEPT_COLUMNS),
   });
 }
 
@@ -178,19 +203,16 @@ const KEPT_COLUMNS: ReaderColumns = {
   hashes: Object.values(HASH),
 };
 
-function historyOf(
-  table: (id: string) => KvView,
-  schema: ReturnType<typeof rowSchema>,
-  columns: ReaderColumns,
-): RowHistory {
-  return logHistory(logReads(table, schema), {
-    ...{ schema, columns },
-    dictionary: (before) => {
-      const dictionary = before ?? new Dictionary(Number.POSITIVE_INFINITY);
-      dictionary.follow(table(DICTIONARY_TABLE));
-      return dictionary;
-    },
-  });
+function dictionaryOf(table: (id: string) => KvView, before: Dictionary | undefined): Dictionary {
+  const dictionary = before ?? new Dictionary(Number.POSITIVE_INFINITY);
+  dictionary.follow(table(DICTIONARY_TABLE));
+  return dictionary;
+}
+
+/** The rows of the log, in the columns that are asked for. */
+function historyOf(table: (id: string) => KvView, schema: LogSchema, columns: ReaderColumns): RowHistory {
+  const dictionary = (before: Dictionary | undefined): Dictionary => dictionaryOf(table, before);
+  return logHistory(logReads(table, schema), { schema, columns, dictionary });
 }
 
 function logReads(table: (id: string) => KvView, schema: ReturnType<typeof rowSchema>) {

@@ -2,16 +2,19 @@ import { type Logger, pino } from 'pino';
 import { TOPOLOGY_NAME } from '../analytics/index.ts';
 import { type ApiPorts, IDEMPOTENCY_TTL_MS, loadService, type PipelineStatus } from '../api/index.ts';
 import {
+  ANOMALIES_STREAM,
   checkPermissions,
   connectNats,
   type EmbeddedCredentials,
   EVENTS_STREAM,
   EventPublisher,
+  ensureStream,
   ensureStreams,
   type NatsLink,
   type NatsServer,
   openKeyValueStore,
   openManager,
+  placed,
   publisherInbox,
   StreamPayloads,
   servicePermissions,
@@ -38,6 +41,7 @@ import {
 import { backfillPort } from './backfill-port.ts';
 import { type CommandArguments, type CommandContext, type Running, UsageError } from './command.ts';
 import { keepStatus } from './keep-status.ts';
+import { outboundPorts } from './outbound-ports.ts';
 import { SERVICE_NEEDS } from './service-needs.ts';
 
 const DAY_MS = 86_400_000;
@@ -116,6 +120,8 @@ async function ports(
       records: await openKeyValueStore(link, 'millrace-jobs'),
       errors: await openKeyValueStore(link, 'millrace-job-errors'),
     },
+    // After the bucket of jobs, whose stream it reads.
+    outbound: await outboundPorts(link, generations.settings),
     pipeline: () => {
       const { state, error, since_ms } = generations.status;
       return {
@@ -197,7 +203,8 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
   const { warnings } = await ensureStreams(link, {
     events: { max_age_ms: (settings.retentionDays ?? 0) * DAY_MS },
   });
-  for (const warning of warnings) log.warn(warning);
+  const anomalies = await ensureStream(await openManager(link), placed(link, ANOMALIES_STREAM));
+  for (const warning of [...warnings, ...anomalies.warnings]) log.warn(warning);
   const payloads = new StreamPayloads({
     link,
     stream: EVENTS_STREAM.name,

@@ -1,4 +1,5 @@
 export * from './aggregates/index.ts';
+export * from './anomalies/index.ts';
 export * from './core/index.ts';
 export * from './dedup/index.ts';
 export * from './detect/index.ts';
@@ -11,6 +12,7 @@ export {
   Backfill,
   type Backfilled,
   type BackfillSlot,
+  ChunkRows,
   completeFrom,
   type HistoryRange,
   type LogHistoryConfig,

@@ -139,7 +139,7 @@ function resolving<Q>(
     const keyAt = (at: Progress | undefined): SegmentSetKey => ({
       ...{ tenant: asker.tenant, generation, query: own },
       position: answerPosition(own, at).position,
-      day: settings.retentionDays === 0 ? null : Math.floor((at?.watermark_ms ?? 0) / DAY_MS),
+      retention: [Math.floor((at?.watermark_ms ?? 0) / DAY_MS), at?.control ?? null],
     });
     const key = keyAt(progress());
     const kept = parts.segmentSets?.get(key);

@@ -127,6 +127,16 @@ const analytics: MetricGroup = {
       '{event}',
       'Events of orders with too many to be corrected when the order changes',
     ),
+    level('anomalies.rules', '{rule}', 'Rules at work'),
+    level('anomalies.groups', '{group}', 'Groups that are judged'),
+    count('anomalies.judged', '{window}', 'Windows of groups that were judged, or judged again'),
+    count('anomalies.told', '{message}', 'Messages on anomalies'),
+    count('anomalies.groups_left_out', '{group}', 'Groups that were not judged because a limit was reached'),
+    count(
+      'anomalies.frozen',
+      '{correction}',
+      'Corrections of groups whose windows closed too long ago to be judged again',
+    ),
   ],
 };
 

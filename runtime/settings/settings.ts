@@ -13,6 +13,7 @@ import { QUEUED_MAX_JOBS } from '../jobs/index.ts';
 import { isDimensionName, MAX_CUSTOM_DIMENSIONS } from './dimension-names.ts';
 import { checkJwt, type JwtSettings, jwtFields, jwtOf } from './jwt-settings.ts';
 import { checkNats, type NatsSettings, natsFields, natsOf } from './nats-settings.ts';
+import { checkOutbound, type OutboundSettings, outboundFields, outboundOf } from './outbound-settings.ts';
 import { duration, integer } from './setting-fields.ts';
 
 type CubeDefinition = ReturnType<typeof cubeOf>;
@@ -144,11 +145,12 @@ const fields = z.object({
   JOB_FILES_MAX_BYTES: integer(20_480 * MIB, 1_024, 1_048_576 * MIB).describe(
     'Size of all files of jobs on disk',
   ),
+  ...outboundFields,
   ...jwtFields,
 });
 
 /** Every setting, by its environment variable. */
-export const settingsSchema = fields.superRefine(checkJwt).superRefine(checkNats);
+export const settingsSchema = fields.superRefine(checkJwt).superRefine(checkNats).superRefine(checkOutbound);
 
 /** The settings of a process that runs a topology, whichever it is. */
 export interface HostSettings extends NatsSettings {
@@ -192,6 +194,8 @@ export interface Settings extends HostSettings {
     readonly file_max_bytes: number;
     readonly files_max_bytes: number;
   };
+  /** What is told to the outside, and with what. */
+  readonly outbound: OutboundSettings;
   /** Undefined: only API keys are accepted. */
   readonly jwt: JwtSettings | undefined;
 }
@@ -258,6 +262,7 @@ export function readSettings(env: Env): Settings {
       file_max_bytes: s.JOB_FILE_MAX_BYTES,
       files_max_bytes: s.JOB_FILES_MAX_BYTES,
     },
+    outbound: outboundOf(s),
     jwt: jwtOf(s),
   };
 }

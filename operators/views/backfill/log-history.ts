@@ -115,7 +115,28 @@ interface NeededColumns extends ReaderColumns {
   readonly itemCodes: readonly number[];
 }
 
-function neededColumns({ schema, columns }: LogHistoryConfig, texts: readonly string[]): NeededColumns {
+/** Rows of chunks as batches, with the columns that are asked for. A batch is used again for the next. */
+export class ChunkRows {
+  readonly #batch: RowBatch;
+  readonly #columns: NeededColumns;
+
+  constructor(schema: LogSchema, dictionary: Dictionary, columns: ReaderColumns, texts: readonly string[]) {
+    this.#batch = new RowBatch(schema, dictionary);
+    this.#columns = neededColumns({ schema, columns }, texts);
+  }
+
+  /** The chunk's rows of the request's range. */
+  of(chunk: Chunk, request: ScanRequest): RowBatch {
+    const rows = this.#batch;
+    fill(rows, chunk, rows.dictionary.codeOf(request.scope), this.#columns, request);
+    return rows;
+  }
+}
+
+function neededColumns(
+  { schema, columns }: Pick<LogHistoryConfig, 'schema' | 'columns'>,
+  texts: readonly string[],
+): NeededColumns {
   const placesIn = (specs: LogSchema['columns']): readonly number[] =>
     specs
       .filter(({ kind }) => kind === 'code')
