@@ -9,7 +9,14 @@ import {
   type WorkItem,
   type WorkOutcome,
 } from '../../engine/index.ts';
-import { DeliveryLog, type DeliveryView, deliveryIdOf, isOver, type LogEntry, triesOf } from './delivery-log.ts';
+import {
+  DeliveryLog,
+  type DeliveryView,
+  deliveryIdOf,
+  isOver,
+  type LogEntry,
+  triesOf,
+} from './delivery-log.ts';
 import { DeliveryMetrics } from './delivery-metrics.ts';
 import type { Attempted, Endpoint, RetryPolicy } from './endpoint.ts';
 import {
@@ -169,7 +176,10 @@ export class Deliveries {
       await endpoint.failed(attempted);
     } catch (error) {
       const { tenant, name } = endpoint;
-      this.#options.logger.warn({ err: error, tenant, name }, 'an endpoint that fails cannot be disabled now');
+      this.#options.logger.warn(
+        { err: error, tenant, name },
+        'an endpoint that fails cannot be disabled now',
+      );
     }
   }
 

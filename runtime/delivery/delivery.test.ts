@@ -22,17 +22,35 @@ function isOf(pattern: string, subject: string): boolean {
 }
 
 describe('subjects of notices', () => {
-  const word = fc.constantFrom('order', 'created', 'a', 'A_b', 'x-y', '', '>', '*', 'ä b', '=', 'order.created');
+  const word = fc.constantFrom(
+    'order',
+    'created',
+    'a',
+    'A_b',
+    'x-y',
+    '',
+    '>',
+    '*',
+    'ä b',
+    '=',
+    'order.created',
+  );
   const type = fc.array(word, { minLength: 1, maxLength: 3 }).map((words) => words.join('.'));
 
   it('are found by the patterns that match the type, and by no others', () => {
-    const pattern = fc.oneof(type, type.map((one) => `${one}.*`), fc.constant('*'));
+    const pattern = fc.oneof(
+      type,
+      type.map((one) => `${one}.*`),
+      fc.constant('*'),
+    );
     fc.assert(
       fc.property(type, pattern, (of, asked) => {
         const normal = normalType(of);
         const subject = broadcastSubject({ tenant: 't', type: normal });
         expect(subject).toMatch(/^notices\.t\.type(\.[a-z0-9=]+)+$/);
-        expect(isOf(patternSubject('t', asked), subject), `${asked} ${normal}`).toBe(matchesType(asked, normal));
+        expect(isOf(patternSubject('t', asked), subject), `${asked} ${normal}`).toBe(
+          matchesType(asked, normal),
+        );
       }),
     );
   });
