@@ -2,13 +2,15 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createDetector, type DetectorMethod } from '../operators/index.ts';
 import { type LabelledSeries, loadCorpus, normalised, PROFILES, scoreSeries } from './anomaly-corpus.ts';
+import { shesdCases } from './anomaly-shesd.ts';
 import { vusPr } from './anomaly-vus.ts';
 import { cpu_ms } from './rig.ts';
 
-const METHODS: readonly DetectorMethod[] = ['auto', 'zscore'];
+const METHODS: readonly DetectorMethod[] = ['auto', 'seasonal_esd', 'zscore'];
 /** One setting and one threshold for all methods and series. */
 const SENSITIVITY = 0.997;
 const FIRST_ROWS = 10;
+const SHARED = join(process.cwd(), '..', 'shared', 'data');
 
 interface Judged {
   readonly scores: readonly number[];
@@ -80,14 +82,18 @@ function qualityOf(method: DetectorMethod, corpus: readonly LabelledSeries[]): o
   };
 }
 
-/** Detectors on labelled series, online: `--data DIR` has `data` and `labels/combined_windows.json`. */
+/** Detectors on labelled series, online: `--data DIR` has `data` and `labels/combined_windows.json`, `--shesd FILE` cases. */
 export async function anomalyQualityBench(): Promise<object> {
-  const { values } = parseArgs({ args: process.argv.slice(3), options: { data: { type: 'string' } } });
-  const corpus = loadCorpus(values.data ?? join(process.cwd(), '../shared/data/nab'));
+  const { values } = parseArgs({
+    args: process.argv.slice(3),
+    options: { data: { type: 'string' }, shesd: { type: 'string' } },
+  });
+  const corpus = loadCorpus(values.data ?? join(SHARED, 'nab'));
   const results: Record<string, object> = {};
   for (const method of METHODS) {
     results[method] = qualityOf(method, corpus);
     process.stdout.write(`${method.padEnd(14)}${JSON.stringify(results[method])}\n`);
   }
+  results.seasonal_esd_batch = shesdCases(values.shesd ?? join(SHARED, 'shesd', 'cases.json'));
   return results;
 }
