@@ -1,5 +1,13 @@
 import { join } from 'node:path';
-import { adoptEarlierJobs, Definitions, diskIdOf, JobFiles, Jobs } from '../runtime/index.ts';
+import {
+  adoptEarlierJobs,
+  Definitions,
+  diskIdOf,
+  JobFiles,
+  Jobs,
+  Outbound,
+  WEBHOOKS,
+} from '../runtime/index.ts';
 import { KeyRing, Roles, roleKind, TokenVerifier } from './access/index.ts';
 import { type AnswerParts, SegmentSets } from './answers/index.ts';
 import { type App, addDocs, buildApp, HttpMetrics, openApiDocument, RateLimiter } from './app/index.ts';
@@ -29,6 +37,7 @@ import { callerRoutes, keyRoutes, roleRoutes, scopesOf } from './sections/keys/i
 import { kpiRoutes, queryKind } from './sections/kpis/index.ts';
 import { fraudRoute, returnRoutes } from './sections/returns/index.ts';
 import { settingsRoutes } from './sections/tenant-settings/index.ts';
+import { webhookRoutes } from './sections/webhooks/index.ts';
 import { Tenants } from './tenants/index.ts';
 
 export { bootstrapAdminKey } from './access/index.ts';
@@ -61,6 +70,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const cohorts = definitions.kind(cohortKind(ports));
   const funnels = definitions.kind(funnelDefinitionKind(ports));
   const cubes = definitions.kind(cubeKind(ports));
+  const webhooks = definitions.kind(WEBHOOKS);
   tenants.dimensions.addUsers(cohorts, funnels, cubes);
   const custom = definitions.kind(roleKind(ports.keyTrust, (tenant, role) => keys.hasRole(tenant, role)));
   const roles = new Roles(custom);
@@ -75,6 +85,13 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const events = { answers, cursors, finder: () => ports.finder?.() };
   const search = new EventSearch(events);
   const { jobs, spool } = await openJobs(ports, answers, search);
+  const outbound = new Outbound({
+    ports: ports.outbound,
+    webhooks,
+    secret: ports.keyTrust.secret,
+    clock,
+    log,
+  });
   const streams = new EventStreams();
   const making = { jobs, once };
   const { rateLimit: limit } = settings;
@@ -105,10 +122,16 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...callerRoutes(limit),
       ...returnRoutes(answers),
       fraudRoute(answers),
+      ...webhookRoutes({ webhooks, outbound, cursors }),
       ...healthRoutes(ports, jobs, [definitions, keys]),
       ...metricsRoutes(ports, metrics, () => [
         ...[...jobs.samples(), ...streams.samples()],
-        ...[...keys.samples(), ...segmentSets.samples()],
+        ...[
+          ...keys.samples(),
+          ...segmentSets.samples(),
+          ...tenants.dimensions.samples(),
+          ...outbound.samples(),
+        ],
       ]),
       ...diagnosticsRoutes(answers, { jobs, spool }),
     ];
@@ -126,6 +149,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     return built;
   };
   jobs.start();
+  outbound.start();
   tenants.dimensions.start(() => definitions.readAgain());
   return {
     get app() {
@@ -140,6 +164,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       tracker.close();
       tenants.dimensions.close();
       await jobs.close();
+      await outbound.close();
       await keys.close();
       await definitions.close();
     },
