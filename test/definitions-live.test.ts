@@ -166,7 +166,9 @@ async function ask(
   const query = { ...made.query, ...RANGE };
   const { status, json } = await service.request('POST', path, { body: query });
   if (status !== 200) {
-    expect(['dimension_backfilling', 'state_not_ready', 'freshness_unmet']).toContain(json.code);
+    expect(['dimension_backfilling', 'state_not_ready', 'freshness_unmet', 'query_timeout']).toContain(
+      json.code,
+    );
     if (json.code === 'dimension_backfilling') expect(made.kind).toBe('dimension');
     return undefined;
   }
