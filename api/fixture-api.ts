@@ -98,6 +98,7 @@ async function build(parts: Parts): Promise<TestApi> {
   const topology = orderAnalytics({
     cubes: settings.cubes,
     custom: settings.customDimensions,
+    dimension_paths: settings.dimensionPaths,
     retention_days: settings.retentionDays,
     dedup_memory_ids: 10_000,
   });

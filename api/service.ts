@@ -72,7 +72,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const cubes = definitions.kind(cubeKind(ports));
   const webhooks = definitions.kind(WEBHOOKS);
   tenants.dimensions.addUsers(cohorts, funnels, cubes);
-  const custom = definitions.kind(roleKind((tenant, role) => keys.hasRole(tenant, role)));
+  const custom = definitions.kind(roleKind(ports.keyTrust, (tenant, role) => keys.hasRole(tenant, role)));
   const roles = new Roles(custom);
   await definitions.open();
   const cursors = Cursors.of(ports.keyTrust);
@@ -97,7 +97,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const { rateLimit: limit } = settings;
   const limiter = new RateLimiter(limit);
   const budget = new BodyBudget(settings.inflightBody_bytes);
-  const tokens = settings.jwt === undefined ? undefined : new TokenVerifier(settings.jwt, ports);
+  const tokens = settings.jwt === undefined ? undefined : new TokenVerifier(settings.jwt, ports, roles);
   const build = (): Pick<Api, 'app' | 'routes'> => {
     const routes: Route[] = [
       ...ingestRoutes(ports, once),
@@ -126,7 +126,12 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...healthRoutes(ports, jobs, [definitions, keys]),
       ...metricsRoutes(ports, metrics, () => [
         ...[...jobs.samples(), ...streams.samples()],
-        ...[...keys.samples(), ...segmentSets.samples(), ...outbound.samples()],
+        ...[
+          ...keys.samples(),
+          ...segmentSets.samples(),
+          ...tenants.dimensions.samples(),
+          ...outbound.samples(),
+        ],
       ]),
       ...diagnosticsRoutes(answers, { jobs, spool }),
     ];

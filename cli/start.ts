@@ -163,7 +163,9 @@ function generationsOf(
     log.warn(`the build of generation ${generation} (${reason}) was interrupted; started again it goes on`);
   }
   // Dimensions that are declared and that the generation lacks are built.
-  const overridden = generations.overridden.filter((name) => name !== 'customDimensions');
+  const overridden = generations.overridden.filter(
+    (name) => !['customDimensions', 'dimensionPaths'].includes(name),
+  );
   if (overridden.length > 0) {
     const names = overridden.join(', ');
     log.warn(
