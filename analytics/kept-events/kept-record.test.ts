@@ -35,39 +35,45 @@ const listOf = (events: KeptEvents): Event[] =>
 
 const keyOf = ({ time_ms, bits, held }: Event): string =>
   [time_ms, bits, ...held].map((value) => String(value).padStart(16, '0')).join('/');
-const sorted = (list: readonly Event[]): Event[] =>
-  list.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+const sorted = (list: readonly Event[]): Event[] => list.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
 
 const never = (): void => {
   throw new Error('nothing is missing');
 };
 
 describe('a record of kept events', () => {
-  it.each(SHAPES)('gives back what was written, whole and by range, whatever the order ($codes codes)', (shape) => {
-    const words = shape.codes + 2 * shape.hashes;
-    const range = fc.tuple(fc.nat({ max: 6 }), fc.oneof(fc.nat({ max: 7 }), fc.constant(2 ** 48)));
-    fc.assert(
-      fc.property(fc.array(eventOf(words), { minLength: 1, maxLength: 90 }), range, (list, [from, until]) => {
-        const events = new KeptEvents(shape);
-        for (const event of list) append(events, event, 1);
-        events.settle(Number.NEGATIVE_INFINITY, never);
-        const expected = sorted(list);
-        expect(listOf(events)).toEqual(expected);
-        const writer = new ByteWriter().u32(7);
-        events.write(writer);
-        const bytes = writer.copy();
-        expect(lastOf(bytes, 4)).toBe(expected.at(-1)?.time_ms);
-        const again = new KeptEvents(shape);
-        again.read(bytes, 4, bytes.length);
-        expect(listOf(again)).toEqual(expected);
-        again.clear();
-        again.read(bytes, 4, bytes.length, from, until);
-        const within = expected.filter(({ time_ms }) => time_ms >= from && time_ms < until);
-        expect(listOf(again)).toEqual(within);
-        if (within.length > 0) expect(again.mayHave(bytes, 4, from, until)).toBe(true);
-      }),
-    );
-  });
+  it.each(SHAPES)(
+    'gives back what was written, whole and by range, whatever the order ($codes codes)',
+    (shape) => {
+      const words = shape.codes + 2 * shape.hashes;
+      const range = fc.tuple(fc.nat({ max: 6 }), fc.oneof(fc.nat({ max: 7 }), fc.constant(2 ** 48)));
+      fc.assert(
+        fc.property(
+          fc.array(eventOf(words), { minLength: 1, maxLength: 90 }),
+          range,
+          (list, [from, until]) => {
+            const events = new KeptEvents(shape);
+            for (const event of list) append(events, event, 1);
+            events.settle(Number.NEGATIVE_INFINITY, never);
+            const expected = sorted(list);
+            expect(listOf(events)).toEqual(expected);
+            const writer = new ByteWriter().u32(7);
+            events.write(writer);
+            const bytes = writer.copy();
+            expect(lastOf(bytes, 4)).toBe(expected.at(-1)?.time_ms);
+            const again = new KeptEvents(shape);
+            again.read(bytes, 4, bytes.length);
+            expect(listOf(again)).toEqual(expected);
+            again.clear();
+            again.read(bytes, 4, bytes.length, from, until);
+            const within = expected.filter(({ time_ms }) => time_ms >= from && time_ms < until);
+            expect(listOf(again)).toEqual(within);
+            if (within.length > 0) expect(again.mayHave(bytes, 4, from, until)).toBe(true);
+          },
+        ),
+      );
+    },
+  );
 
   it('is what is left when each event that is taken back has taken one like it away, in any order', () => {
     const small = fc.record({ time_ms: fc.nat({ max: 3 }), bits: fc.integer({ min: 1, max: 2 }) });
