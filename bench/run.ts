@@ -1,3 +1,5 @@
+import { anomalyQualityBench } from './anomaly-quality.ts';
+import { anomalySpeedBench } from './anomaly-speed.ts';
 import { cubesBench } from './cubes.ts';
 import { decodeBench } from './decode.ts';
 import { dedupBench } from './dedup.ts';
@@ -16,6 +18,8 @@ import { scanBench } from './scan.ts';
 
 /** Every figure that the README or the docs name, each a command: `npm run bench -- NAME`. */
 const BENCHES: Readonly<Record<string, () => Promise<object>>> = {
+  'anomaly-quality': anomalyQualityBench,
+  'anomaly-speed': anomalySpeedBench,
   decode: decodeBench,
   cubes: cubesBench,
   dedup: dedupBench,
