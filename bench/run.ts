@@ -12,6 +12,7 @@ import { pipelineBench } from './pipeline.ts';
 import { queryBench } from './query.ts';
 import { queryLatencyBench } from './query-latency.ts';
 import { restartBench } from './restart.ts';
+import { rootCauseBench } from './root-cause.ts';
 import { runsBench } from './runs.ts';
 import { scanBench } from './scan.ts';
 
@@ -31,6 +32,7 @@ const BENCHES: Readonly<Record<string, () => Promise<object>>> = {
   query: queryBench,
   'query-latency': queryLatencyBench,
   restart: restartBench,
+  'root-cause': rootCauseBench,
   runs: runsBench,
   scan: scanBench,
 };
