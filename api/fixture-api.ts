@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { eventFinder, orderAnalytics, orderQueries, queryKinds } from '../analytics/index.ts';
-import { KindRegistry, ManualClock, MemoryDisk, QueryExecutor, Task } from '../engine/index.ts';
+import { KindRegistry, ManualClock, MemoryDisk, type OutMessage, QueryExecutor, Task } from '../engine/index.ts';
 import { analyticsSettings, ControlFeed, openKeyTrust, readSettings } from '../runtime/index.ts';
 import { KeyRing, type NewKey } from './access/index.ts';
-import { MemoryKeyValueStore, MemoryStream } from './fixture-memory.ts';
+import { MemoryFeed, MemoryKeyValueStore, MemoryStream } from './fixture-memory.ts';
 import type { ApiPorts, BackfillPort, PipelineStatus } from './http/index.ts';
 import { type Api, createApp } from './service.ts';
 
@@ -48,6 +48,7 @@ interface Parts {
   readonly jobs: { readonly records: MemoryKeyValueStore; readonly errors: MemoryKeyValueStore };
   readonly definitions: MemoryKeyValueStore;
   readonly disk: MemoryDisk;
+  readonly told: MemoryFeed;
   readonly dataDir: string;
   readonly env: Readonly<Record<string, string>>;
   readonly backfill: BackfillPort | undefined;
@@ -67,6 +68,7 @@ export async function startTestApi(
     jobs: { records: new MemoryKeyValueStore(), errors: new MemoryKeyValueStore() },
     definitions: new MemoryKeyValueStore(),
     disk: new MemoryDisk(),
+    told: new MemoryFeed(),
     dataDir: await mkdtemp(join(tmpdir(), 'millrace-api-')),
     env,
     backfill,
@@ -83,7 +85,8 @@ async function build(parts: Parts): Promise<TestApi> {
     dedup_memory_ids: 10_000,
   });
   const store = disk.open();
-  const publisher = { publish: async (): Promise<void> => {} };
+  const { told } = parts;
+  const publisher = { publish: (message: OutMessage): Promise<void> => told.take(message) };
   const source = stream.source();
   const feed = new ControlFeed((error) => {
     throw error;
@@ -102,6 +105,7 @@ async function build(parts: Parts): Promise<TestApi> {
     reader: () => (test.stateReady ? { generation: 1, reader, queries } : undefined),
     finder: () => (test.stateReady ? eventFinder(queries, selectEvents, stream.payloads()) : undefined),
     events: stream,
+    anomalies: told,
     stream,
     keys,
     keyTrust: openKeyTrust(dataDir, undefined, false),

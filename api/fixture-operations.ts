@@ -150,7 +150,7 @@ export class World {
     const [, family = ''] = path.split('/');
     if (family === 'events') return this.event_id;
     if (family === 'jobs' || family === 'exports') return this.job();
-    return this.make(`/${family}`);
+    return this.make(family === 'anomalies' ? '/anomalies/rules' : `/${family}`);
   }
 
   /** A finished export. */
