@@ -30,7 +30,7 @@ import {
   RULE_COLUMNS,
   RULE_KIND,
 } from './anomalies/index.ts';
-import { decodeEvents, type EventBatch, rawOf } from './events/index.ts';
+import { type DimensionPaths, decodeEvents, type EventBatch, rawOf } from './events/index.ts';
 import { keptFunnels } from './funnels/index.ts';
 import { type KeptLimits, keptEvents } from './kept-events/index.ts';
 import { eventRates, eventWatermark, ledger } from './ledger/index.ts';
@@ -52,6 +52,8 @@ export interface OrderAnalyticsOptions {
   readonly cells_per_day: number;
   /** Names of declared dimensions, in the order of their columns. */
   readonly custom: readonly string[];
+  /** Those of them that are not the member of their name, by tenant. */
+  readonly dimension_paths: DimensionPaths;
   /** Newest event ids found in memory by id alone. */
   readonly dedup_memory_ids: number;
   /** Whole UTC days of event time that are kept behind the watermark; undefined: all are. */
@@ -72,6 +74,7 @@ export const DEFAULT_OPTIONS: OrderAnalyticsOptions = {
   cubes: DEFAULT_ROW_CUBES,
   cells_per_day: 100_000,
   custom: [],
+  dimension_paths: {},
   dedup_memory_ids: 10_000_000,
   retention_days: undefined,
   log_max_bytes: undefined,
@@ -128,6 +131,7 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
     const rows = t.source('events').pipe(
       decodeEvents(OPERATORS.decode, {
         custom: config.custom,
+        paths: config.dimension_paths,
         ...retention,
       }),
       dedupEvents<EventBatch>(OPERATORS.dedup, {
@@ -179,15 +183,16 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
         message: anomalyMessage,
       }),
     );
-    rows.pipe(
-      keptEvents(OPERATORS.funnels, {
-        schema,
-        kind: keptFunnels(config.custom),
-        dictionaryTable: DICTIONARY_TABLE,
-        history: (table) => historyOf(table, schema, KEPT_COLUMNS),
-        limits: config.kept_limits,
-      }),
-    );
+    rows.pipe(storedFunnels(config.custom, config.kept_limits));
+  });
+}
+
+/** Keeps what stored funnels are answered from; the event log stands before it. */
+export function storedFunnels(custom: readonly string[], limits: Partial<KeptLimits> = {}) {
+  const schema = rowSchema(custom);
+  return keptEvents(OPERATORS.funnels, {
+    ...{ schema, limits, kind: keptFunnels(custom), dictionaryTable: DICTIONARY_TABLE },
+    history: (table) => historyOf(table, schema, KEPT_COLUMNS),
   });
 }
 

@@ -175,7 +175,7 @@ describe(`the events behind a number, which \`explain\` lists (seed ${SEED})`, (
     const first = new Map(
       firsts(facts.filter(isOrder), ({ customer }) => customer).map((one) => [one.customer, one.at_ms]),
     );
-    expect(cohorts.reduce((sum, { size }) => sum + size, 0)).toBeGreaterThan(2);
+    expect(cohorts.reduce((sum, { size }) => sum + size, 0)).toBeGreaterThan(1);
     for (const { cohort, size, ages } of cohorts) {
       const [from, to] = [
         Math.max(Date.parse(cohort), START_MS),
@@ -194,15 +194,19 @@ describe(`the events behind a number, which \`explain\` lists (seed ${SEED})`, (
   });
 
   it.each([
-    [{ measure: 'spend_net', gt: 900 }, (own: readonly Counted[]) => netOf(own) > 900],
+    [{ measure: 'spend_net', gt: 2_000 }, (own: readonly Counted[]) => netOf(own) > 2_000],
     [{ event: 'visit', gte: 4 }, (own: readonly Counted[]) => ofType(own, 'visit').length >= 4],
     [
       { not: { event: 'refund.issued', gte: 2 } },
       (own: readonly Counted[]) => own.length > 0 && ofType(own, 'refund.issued').length < 2,
     ],
   ])('give the customers of the segment %j', async (rule, isIn) => {
-    const answer = await answered<{ customers: { customer_id: string }[] }>('/customers/segment', { rule });
-    const byCustomer = grouped(within(answer.facts), ({ customer }) => customer);
+    // From the beginning on: of who did nothing in a month but pay for an older order, no event of it says the id.
+    const answer = await answered<{ customers: { customer_id: string }[] }>('/customers/segment', {
+      ...{ rule, start: '1970-01-01T00:00:00Z' },
+    });
+    const before = answer.facts.filter(({ at_ms }) => at_ms < END_MS);
+    const byCustomer = grouped(before, ({ customer }) => customer);
     const wanted = [...byCustomer].filter(([id, own]) => id !== 'undefined' && isIn(own)).map(([id]) => id);
     expect(answer.customers.map(({ customer_id }) => customer_id).toSorted()).toEqual(wanted.toSorted());
     expect(wanted.length).toBeGreaterThan(0);

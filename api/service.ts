@@ -1,5 +1,13 @@
 import { join } from 'node:path';
-import { adoptEarlierJobs, Definitions, diskIdOf, JobFiles, Jobs } from '../runtime/index.ts';
+import {
+  adoptEarlierJobs,
+  Definitions,
+  diskIdOf,
+  JobFiles,
+  Jobs,
+  Outbound,
+  WEBHOOKS,
+} from '../runtime/index.ts';
 import { KeyRing, Roles, roleKind, TokenVerifier } from './access/index.ts';
 import { type AnswerParts, SegmentSets } from './answers/index.ts';
 import { type App, addDocs, buildApp, HttpMetrics, openApiDocument, RateLimiter } from './app/index.ts';
@@ -30,6 +38,7 @@ import { callerRoutes, keyRoutes, roleRoutes, scopesOf } from './sections/keys/i
 import { kpiRoutes, queryKind } from './sections/kpis/index.ts';
 import { fraudRoute, returnRoutes } from './sections/returns/index.ts';
 import { settingsRoutes } from './sections/tenant-settings/index.ts';
+import { webhookRoutes } from './sections/webhooks/index.ts';
 import { Tenants } from './tenants/index.ts';
 
 export { bootstrapAdminKey } from './access/index.ts';
@@ -64,8 +73,9 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const cubes = definitions.kind(cubeKind(ports));
   const rules = definitions.kind(ruleKind(ports, tenants));
   const marks = definitions.kind(MARKS);
+  const webhooks = definitions.kind(WEBHOOKS);
   tenants.dimensions.addUsers(cohorts, funnels, cubes, rules);
-  const custom = definitions.kind(roleKind((tenant, role) => keys.hasRole(tenant, role)));
+  const custom = definitions.kind(roleKind(ports.keyTrust, (tenant, role) => keys.hasRole(tenant, role)));
   const roles = new Roles(custom);
   await definitions.open();
   const cursors = Cursors.of(ports.keyTrust);
@@ -78,12 +88,19 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const events = { answers, cursors, finder: () => ports.finder?.() };
   const search = new EventSearch(events);
   const { jobs, spool } = await openJobs(ports, answers, search);
+  const outbound = new Outbound({
+    ports: ports.outbound,
+    webhooks,
+    secret: ports.keyTrust.secret,
+    clock,
+    log,
+  });
   const streams = new EventStreams();
   const making = { jobs, once };
   const { rateLimit: limit } = settings;
   const limiter = new RateLimiter(limit);
   const budget = new BodyBudget(settings.inflightBody_bytes);
-  const tokens = settings.jwt === undefined ? undefined : new TokenVerifier(settings.jwt, ports);
+  const tokens = settings.jwt === undefined ? undefined : new TokenVerifier(settings.jwt, ports, roles);
   const build = (): Pick<Api, 'app' | 'routes'> => {
     const routes: Route[] = [
       ...ingestRoutes(ports, once),
@@ -109,10 +126,11 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...callerRoutes(limit),
       ...returnRoutes(answers),
       fraudRoute(answers),
+      ...webhookRoutes({ webhooks, outbound, cursors }),
       ...healthRoutes(ports, jobs, [definitions, keys]),
       ...metricsRoutes(ports, metrics, () => [
         ...[...jobs.samples(), ...streams.samples()],
-        ...[...keys.samples(), ...segmentSets.samples()],
+        ...[...keys.samples(), ...segmentSets.samples(), ...outbound.samples()],
       ]),
       ...diagnosticsRoutes(answers, { jobs, spool }),
     ];
@@ -132,6 +150,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const stalls = new StallWatch(ports, () => rules.tenants());
   stalls.start();
   jobs.start();
+  outbound.start();
   tenants.dimensions.start(() => definitions.readAgain());
   return {
     get app() {
@@ -147,6 +166,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       tracker.close();
       tenants.dimensions.close();
       await jobs.close();
+      await outbound.close();
       await keys.close();
       await definitions.close();
     },

@@ -3,6 +3,7 @@ import { decodeBench } from './decode.ts';
 import { dedupBench } from './dedup.ts';
 import { definitionsBench } from './definitions.ts';
 import { eventsSearchBench } from './events-search.ts';
+import { funnelsBench } from './funnels.ts';
 import { logBench } from './log.ts';
 import { nexmarkBench } from './nexmark.ts';
 import { pipelineBench } from './pipeline.ts';
@@ -18,6 +19,7 @@ const BENCHES: Readonly<Record<string, () => Promise<object>>> = {
   cubes: cubesBench,
   dedup: dedupBench,
   definitions: definitionsBench,
+  funnels: funnelsBench,
   log: logBench,
   'events-search': eventsSearchBench,
   nexmark: nexmarkBench,

@@ -2,12 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { orderQueries } from '../analytics/index.ts';
 import { KindRegistry, openLmdbReader, QueryExecutor, type QueryKind, systemClock } from '../engine/index.ts';
 import { cpu_ms, type Memory, memoryOf } from './rig.ts';
-import { periodsKind, queryKinds, SCAN_KINDS_MODULE, SETTINGS, stepsKind } from './scan-kinds.ts';
+import { periodsKind, queryKinds, SCAN_KINDS_MODULE, SETTINGS } from './scan-kinds.ts';
 import { SCOPE, START_MS } from './scan-rows.ts';
-import { kpisQuery, stepsQuery } from './scan-sql.ts';
+import { funnelQuery, kpisQuery } from './scan-sql.ts';
 
 export interface ScanAsk {
-  readonly kind: 'steps' | 'periods' | 'kpis' | 'funnel' | 'beside' | 'end';
+  readonly kind: 'periods' | 'kpis' | 'funnel' | 'beside' | 'end';
   readonly query: unknown;
 }
 
@@ -26,9 +26,10 @@ const DAY_MS = 86_400_000;
 
 /** What others feel while scans run one after the other, and how soon a scan ends whose caller leaves, ms. */
 async function beside(executor: QueryExecutor) {
-  const { kpis } = orderQueries(SETTINGS);
+  const { kpis, funnel } = orderQueries(SETTINGS);
+  const steps = funnel.schema.parse(funnelQuery);
   const scan = (signal?: AbortSignal) =>
-    executor.run(stepsKind, stepsQuery, { scope: SCOPE, ...(signal === undefined ? {} : { signal }) });
+    executor.run(funnel, steps, { scope: SCOPE, ...(signal === undefined ? {} : { signal }) });
   // Of a time without events: planned and answered in the API's thread, as one from rollups is.
   const [start, end] = [START_MS - DAY_MS, START_MS].map((time_ms) => new Date(time_ms).toISOString());
   const small = kpis.schema.parse({ ...kpisQuery, start, end });
@@ -78,7 +79,6 @@ async function scanChild(folder: string): Promise<void> {
     pool: { path: folder, reader: {}, modules: [SCAN_KINDS_MODULE], config: SETTINGS, threads: 2 },
   });
   const kinds: Record<string, QueryKind<never, never, never, unknown>> = {
-    steps: stepsKind as unknown as QueryKind<never, never, never, unknown>,
     periods: periodsKind as unknown as QueryKind<never, never, never, unknown>,
     funnel: orderQueries(SETTINGS).funnel as unknown as QueryKind<never, never, never, unknown>,
     kpis: orderQueries(SETTINGS).kpis as unknown as QueryKind<never, never, never, unknown>,

@@ -1,17 +1,9 @@
 import { END_MS, ORDER, START_MS, TYPES } from './scan-rows.ts';
 
 const WINDOW_DAYS = 7;
-const DAY_MS = 86_400_000;
 
-export const STEPS = TYPES.slice(0, ORDER + 1);
-export const stepsQuery = {
-  start_ms: START_MS,
-  end_ms: END_MS,
-  steps: STEPS,
-  window_ms: WINDOW_DAYS * DAY_MS,
-};
-
-/** The same as `POST /funnels/adhoc` asks it; its answer has also times between steps, and who is in progress. */
+const STEPS = TYPES.slice(0, ORDER + 1);
+/** As `POST /funnels/adhoc` asks it; its answer has also times between steps, and who is in progress. */
 export const funnelQuery = {
   steps: STEPS.map((event) => ({ event })),
   window: `${WINDOW_DAYS}d`,

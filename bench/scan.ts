@@ -13,7 +13,6 @@ import {
   PERIODS_SQL,
   periodsQuery,
   STEPS_SQL,
-  stepsQuery,
 } from './scan-sql.ts';
 
 const EVENTS = Number(process.env.BENCH_EVENTS ?? 10_000_000);
@@ -35,11 +34,6 @@ interface Question {
 
 const QUESTIONS: Readonly<Record<string, Question>> = {
   funnel: {
-    ...{ kind: 'steps', query: stepsQuery, sql: STEPS_SQL },
-    ours: (answer) => answer,
-    theirs: ([row = []]) => row.map(Number),
-  },
-  funnel_adhoc: {
     ...{ kind: 'funnel', query: funnelQuery, sql: STEPS_SQL },
     ours: (answer) => (answer as FunnelCounts).body.steps.map(({ count }) => count),
     theirs: ([row = []]) => row.map(Number),

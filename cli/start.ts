@@ -42,6 +42,7 @@ import {
 import { backfillPort } from './backfill-port.ts';
 import { type CommandArguments, type CommandContext, type Running, UsageError } from './command.ts';
 import { keepStatus } from './keep-status.ts';
+import { outboundPorts } from './outbound-ports.ts';
 import { SERVICE_NEEDS } from './service-needs.ts';
 
 const DAY_MS = 86_400_000;
@@ -133,6 +134,8 @@ async function ports(
       records: await openKeyValueStore(link, 'millrace-jobs'),
       errors: await openKeyValueStore(link, 'millrace-job-errors'),
     },
+    // After the bucket of jobs, whose stream it reads.
+    outbound: await outboundPorts(link, generations.settings),
     pipeline: () => {
       const { state, error, since_ms } = generations.status;
       return {
@@ -174,7 +177,9 @@ function generationsOf(
     log.warn(`the build of generation ${generation} (${reason}) was interrupted; started again it goes on`);
   }
   // Dimensions that are declared and that the generation lacks are built.
-  const overridden = generations.overridden.filter((name) => name !== 'customDimensions');
+  const overridden = generations.overridden.filter(
+    (name) => !['customDimensions', 'dimensionPaths'].includes(name),
+  );
   if (overridden.length > 0) {
     const names = overridden.join(', ');
     log.warn(

@@ -1,3 +1,16 @@
+export {
+  ANSWER_TIMEOUT_MS,
+  type ChannelMessage,
+  type HttpPost,
+  type HttpReply,
+  HttpSender,
+  isTaken,
+  pagerDutyPost,
+  type SmsProvider,
+  slackPost,
+  smsPost,
+} from './http/index.ts';
+export { Mailer, type MailSettings } from './mail/index.ts';
 export { MemoryKeyValueStore } from './memory/index.ts';
 export {
   ANOMALIES_STREAM,
@@ -57,6 +70,7 @@ export {
   type PublishResult,
   toldPublisher,
 } from './nats/publish/index.ts';
+export { DELIVERIES_STREAM, NOTICES_STREAM, openMessageQueue } from './nats/queue/index.ts';
 export {
   DEFAULT_PULL_LIMITS,
   JetStreamSource,

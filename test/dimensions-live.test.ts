@@ -37,7 +37,8 @@ async function publish(from: number, to: number): Promise<void> {
         time: '2025-03-10T10:00:00Z',
         order_id: `o${index}`,
       },
-      ...{ amount: 100, currency: 'EUR', team: `t${index % 2}`, data: { store: `s${index % STORES}` } },
+      ...{ amount: 100, currency: 'EUR', team: `t${index % 2}` },
+      data: { store: `s${index % STORES}`, delivery: { carrier: `s${index % STORES}` } },
     };
     const subject = `events.${index % 2 === 0 ? 'default' : 'other'}.x`;
     return { subject, payload: Buffer.from(JSON.stringify(event)) };
@@ -154,16 +155,22 @@ it(
       [{ name: 'country' }, 'validation_failed'],
       [{ name: 'team' }, 'name_taken'],
       [{ name: 'store' }, 'name_taken'],
-      [{ name: 'a', path: 'data.b' }, 'validation_failed'],
+      [{ name: 'a', path: 'data.b[]' }, 'validation_failed'],
     ] as const) {
       expect((await service.request('POST', '/dimensions', { body })).json.code).toBe(code);
     }
     // Several that are made while one is built share the next build.
-    const more = [await define(service, 'a'), await define(service, 'b'), await define(service, 'c')];
+    const deep = { name: 'carrier', path: 'data.delivery.carrier' };
+    const more = [
+      await define(service, 'a'),
+      await define(service, 'b'),
+      await service.request('POST', '/dimensions', { body: deep }),
+    ];
     for (const one of more) await ready(service, one.json.id);
     const { generation } = (await service.kpis('default', { ...RANGE, metrics: ['orders_count'] })).meta;
     expect(generation).toBeLessThanOrEqual(4);
     expect(ordersIn(await ask(service, 'store'))).toEqual(later);
+    expect(ordersIn(await ask(service, 'carrier'))).toEqual(later);
     await service.untilOk();
     await service.terminate();
   },

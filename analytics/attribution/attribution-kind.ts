@@ -1,11 +1,12 @@
 import {
   defineKind,
+  type EntityShare,
   type PlanPart,
   type QueryContext,
   type QueryKind,
   type ScanPlan,
 } from '../../engine/index.ts';
-import { EntityRows, type EntityShare, entityParts, type RowTest } from '../entity-rows/index.ts';
+import { EntityRows, entityParts, type RowTest } from '../entity-rows/index.ts';
 import { normalType } from '../events/index.ts';
 import { type RatesByCurrency, RowMoney, readDayRates } from '../exchange/index.ts';
 import { dimensionFilter, filtersOf, requireColumn } from '../filters/index.ts';

@@ -1,10 +1,11 @@
 import { defineKind, type QueryContext, type QueryKind } from '../../engine/index.ts';
 import { EntityRows, type EntityWork, entityParts } from '../entity-rows/index.ts';
 import { eventConditions, type LogTexts, requireColumn } from '../filters/index.ts';
-import { formatUtc, MIN_RANGE_MS, parseRange, zoneOf } from '../query/index.ts';
+import { MIN_RANGE_MS, parseRange, zoneOf } from '../query/index.ts';
 import {
   type FamilyAnswer,
   type FamilyShared,
+  keptFrom,
   type OpenFamily,
   ofSegments,
   prepareHead,
@@ -61,9 +62,7 @@ export function retentionKind(
       const warnings =
         cut_ms === undefined || !rules.isFirstTime
           ? []
-          : [
-              `Events before ${formatUtc(cut_ms)} are no longer kept: a first event is the first that is kept.`,
-            ];
+          : [keptFrom(cut_ms, 'a first event is the first that is kept.')];
       const { complete_until_ms } = sources;
       return {
         ...{ kind: RETENTION_KIND, rows: plan.rows, bytes: plan.bytes, chunks: plan.chunks.length },

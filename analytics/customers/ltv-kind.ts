@@ -127,16 +127,19 @@ export function ltvKind(
       shared.query.model === 'predictive' && bytes > FINISH_IN_API_MAX_BYTES,
     finish: (_context, { shared, explain, source }, bytes) => {
       const { query, header, query_id } = shared;
-      const { body, warnings } =
+      const { body, warnings, approximate } =
         query.model === 'predictive'
           ? predictiveAnswer(shared, resolved(query).zone, bytes)
           : historicalAnswer(shared, resolved(query).cohorts, settings.custom, bytes);
-      return { query_id, header, source, body, warnings, ...(query.explain === true ? { explain } : {}) };
+      return {
+        ...{ query_id, header, source, body, warnings, approximate },
+        ...(query.explain === true ? { explain } : {}),
+      };
     },
   });
 }
 
-type Answered = Pick<Required<FamilyAnswer>, 'body' | 'warnings'>;
+type Answered = Pick<Required<FamilyAnswer>, 'body' | 'warnings' | 'approximate'>;
 
 function predictiveAnswer(
   { query, until_ms }: LtvShared,
@@ -145,9 +148,13 @@ function predictiveAnswer(
 ): Answered {
   const { pasts, currencies } = readPasts(bytes);
   const currency = query.currency ?? oneCurrency(currencies);
-  const { body, warnings } = predict(pasts, zone.localDay(until_ms - 1), query);
+  const { body, warnings, approximate } = predict(pasts, zone.localDay(until_ms - 1), query);
   const seen = { observed_until: formatUtc(until_ms) };
-  return { body: { ...(currency === undefined ? {} : { currency }), ...seen, ...body }, warnings };
+  return {
+    body: { ...(currency === undefined ? {} : { currency }), ...seen, ...body },
+    warnings,
+    approximate,
+  };
 }
 
 function historicalAnswer(
@@ -165,7 +172,11 @@ function historicalAnswer(
     custom,
     complete_until_ms,
   );
-  return { body: { ...(currency === undefined ? {} : { currency }), ...body }, warnings: [] };
+  return {
+    body: { ...(currency === undefined ? {} : { currency }), ...body },
+    warnings: [],
+    approximate: [],
+  };
 }
 
 function conditionsOf({ filters }: LtvQuery, { custom }: QuerySettings, dictionary: LogTexts) {

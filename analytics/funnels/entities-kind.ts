@@ -48,7 +48,7 @@ export function funnelEntitiesKind(
       const { custom } = settings;
       const sources = ofSegments(open(context), shared.query, custom);
       visitFunnel({ sources, shared, work, custom, cancel }, (result, place) => {
-        if (place === undefined || !isAsked(result, query, custom)) return;
+        if (!isAsked(result, query, custom)) return;
         total++;
         if (rows.length > query.limit) return;
         const own = place();

@@ -8,8 +8,9 @@ import {
   settingsOf,
 } from '../query-head/index.ts';
 import { approximateTimes, funnelBody, totalOf } from './funnel-body.ts';
-import { bySegments, FunnelCounter, joinCounts } from './funnel-counts.ts';
-import { type FunnelShared, planFunnel, planOfQuery, visitFunnel } from './funnel-scan.ts';
+import { bySegments, FunnelCounter, joinCounts, mergeCounts } from './funnel-counts.ts';
+import { countFunnel } from './funnel-labels.ts';
+import { type FunnelShared, planFunnel, planOfQuery } from './funnel-scan.ts';
 import { adhocFunnelSchemaOf, type FunnelQuery, windowMs } from './funnel-schema.ts';
 import { type FunnelWork, type OpenKept, planKept } from './kept-plan.ts';
 import { visitKept } from './kept-visit.ts';
@@ -55,13 +56,13 @@ export function funnelKind(
       }
       const { custom } = settings;
       const sources = ofSegments(open(context), shared.query, custom);
-      visitFunnel({ sources, shared, work, custom, cancel }, (result) => counter.add(result));
+      countFunnel({ sources, shared, work, custom, cancel }, counter);
       return counter.bytes();
     },
-    merge: (a, b) => Buffer.concat([a, b]),
+    merge: mergeCounts,
     finish: (_context, { shared, explain, source }, bytes) => {
       const { query, header, query_id, watermark_ms, backfilling } = shared;
-      const groups = joinCounts(bytes, query.steps.length);
+      const groups = joinCounts(bytes);
       const buckets = trendOf(query);
       const total = totalOf(groups, query.steps.length);
       const approximate = approximateTimes(total);

@@ -47,7 +47,7 @@ export const keptEvents = defineOperator<RowBatch, never, KeptEventsConfig, Retu
     );
     return {
       onBatch: (batches) => {
-        kept.settle();
+        kept.begin();
         for (const batch of batches) kept.add(batch);
         if (kept.pending >= pending_max_events) requestBarrier();
       },

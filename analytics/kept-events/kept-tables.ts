@@ -70,6 +70,7 @@ export class KeptTables {
   readonly #notice: Context['notice'];
   readonly #defined = new Map<string, Defined>();
   #isStale = true;
+  #hasBegun = false;
   #matcher: RowMatcher | undefined;
   /** The log's starts are read once a commit at most. */
   #isHistoryFresh = false;
@@ -124,10 +125,16 @@ export class KeptTables {
     this.#isStale = true;
   }
 
-  /** Before rows are looked at, and before they are written: keeps for those definitions that are wanted. */
+  /** Before the first rows: those definitions that are there. Later ones count from a barrier on. */
+  begin(): void {
+    if (!this.#hasBegun) this.settle();
+  }
+
+  /** Inside a commit, when the log has its rows: keeps for those definitions that are wanted. */
   settle(): void {
     if (!this.#isStale) return;
     this.#isStale = false;
+    this.#hasBegun = true;
     this.#history.refresh();
     // A definition that has outgrown a limit stays out until it says something else.
     const full = new Map(this.live.map(({ slot, full: limit }) => [`${slot.name} ${slot.meaning}`, limit]));

@@ -1,4 +1,11 @@
-import type { Chunk, ChunkCodes, ChunkHashes, ChunkItems } from '../../engine/index.ts';
+import {
+  type Chunk,
+  type ChunkCodes,
+  type ChunkHashes,
+  type ChunkItems,
+  type ChunkTimes,
+  labelIndexed,
+} from '../../engine/index.ts';
 import {
   type Filters,
   filtersOf,
@@ -191,6 +198,9 @@ class SegmentChunk implements Chunk {
   time_ms(): Float64Array {
     return this.#chunk.time_ms();
   }
+  times(): ChunkTimes {
+    return this.#chunk.times();
+  }
   sequence(): Float64Array {
     return this.#chunk.sequence();
   }
@@ -212,6 +222,10 @@ class SegmentChunk implements Chunk {
       count += accepted[index === null ? 0 : (index[row] as number)] as number;
     }
     return count;
+  }
+  label(column: number, labelOf: (code: number) => number, target: Uint8Array): boolean {
+    if (column !== SEGMENT_COLUMN) return this.#chunk.label(column, labelOf, target);
+    return labelIndexed(this.code(column), this.rows, labelOf, target);
   }
   hash(column: number): ChunkHashes {
     return this.#chunk.hash(column);

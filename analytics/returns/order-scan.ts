@@ -9,8 +9,7 @@ import {
   type LogTexts,
   requireColumn,
 } from '../filters/index.ts';
-import { formatUtc } from '../query/index.ts';
-import type { FamilySources } from '../query-head/index.ts';
+import { type FamilySources, keptFrom } from '../query-head/index.ts';
 import { CODE, HASH, MARK, NUMBER } from '../rows/index.ts';
 import { type ItemList, ItemLists } from './item-lists.ts';
 import type { ItemFilter } from './row-groups.ts';
@@ -95,10 +94,7 @@ export function planOrders(
     ...{ cost_ms: parts.reduce((sum, { cost_ms }) => sum + cost_ms, 0), source: 'scan' },
     narrow: ['ask for a shorter range (start, end)'],
     segments: plan.segments,
-    warnings:
-      start_ms > range.start_ms
-        ? [`Events before ${formatUtc(start_ms)} are no longer kept: the answer begins there.`]
-        : [],
+    warnings: start_ms > range.start_ms ? [keptFrom(start_ms, 'the answer begins there.')] : [],
   };
 }
 

@@ -14,7 +14,7 @@ import {
 } from '../query-head/index.ts';
 import { columnsOf, marked, type OrderRow, planOrders, rowFilters, visitOrders } from './order-scan.ts';
 import { refundsBody } from './refunds-body.ts';
-import { type RefundsQuery, refundsSchemaOf } from './refunds-schema.ts';
+import { followUpMs, type RefundsQuery, refundsSchemaOf } from './refunds-schema.ts';
 import { RowGroups } from './row-groups.ts';
 import { readLines, Tallies, type Tally, writeLine } from './tallies.ts';
 
@@ -74,8 +74,8 @@ function planRefunds(context: QueryContext, open: OpenFamily, query: RefundsQuer
   const { range, zone, upTo, header, query_id, position } = prepareHead(query, settings, context);
   const periods = query.compare === undefined ? [range] : [range, rangeBefore(range, query.compare, zone)];
   const start_ms = Math.min(...periods.map((period) => period.start_ms));
-  // What became of orders is known by all events behind them.
-  const end_ms = query.basis === 'order' ? MAX_RANGE_MS : range.end_ms;
+  // What became of orders is said by the events behind them.
+  const end_ms = Math.min(MAX_RANGE_MS, range.end_ms + followMs(query));
   const { warnings, segments, ...plan } = planOrders(sources, context, { start_ms, end_ms }, upTo);
   const { currency } = query;
   const rates =
@@ -84,7 +84,7 @@ function planRefunds(context: QueryContext, open: OpenFamily, query: RefundsQuer
       : readDayRates(sources.rates, context.scope, currency, start_ms, end_ms, upTo);
   const explain = {
     ...{ source: 'scan', entity: 'order_id', basis: query.basis, parts: plan.parts.length, segments },
-    rows: plan.rows,
+    ...{ rows: plan.rows, until: formatUtc(end_ms) },
     ...provenanceOf(query, position, { start_ms, end_ms, types: ['order.created', 'refund.issued'] }),
     periods: periods.map((period) => ({
       start: formatUtc(period.start_ms),
@@ -97,6 +97,11 @@ function planRefunds(context: QueryContext, open: OpenFamily, query: RefundsQuer
     explain,
     shared: { query, header, query_id, periods, rates, warnings },
   };
+}
+
+/** How long behind a range its orders are followed. */
+function followMs({ basis, follow_up }: RefundsQuery): number {
+  return basis === 'order' ? followUpMs(follow_up) : 0;
 }
 
 /** How rows are told apart: all together, then a view for each driver. */
@@ -123,12 +128,14 @@ class RefundCounter {
   /** The rows of one order. */
   add(rows: readonly OrderRow[], isLoner: boolean): void {
     const isByOrder = this.#query.basis === 'order';
+    const follow_ms = followMs(this.#query);
     const order = rows.find(({ bits }) => (bits & IS_ORDER) !== 0);
     for (const row of rows) {
       const by = isByOrder ? (isLoner ? ((row.bits & IS_ORDER) !== 0 ? row : undefined) : order) : row;
       if (by === undefined) continue;
       for (const [period, { start_ms, end_ms }] of this.#periods.entries()) {
-        if (by.time_ms >= start_ms && by.time_ms < end_ms) this.#addRow(row, period);
+        const isFollowed = row.time_ms < end_ms + follow_ms;
+        if (by.time_ms >= start_ms && by.time_ms < end_ms && isFollowed) this.#addRow(row, period);
       }
     }
   }

@@ -1,6 +1,6 @@
 import { defineKind, type QueryContext, type QueryKind } from '../../engine/index.ts';
 import type { EntityWork } from '../entity-rows/index.ts';
-import { MAX_RANGE_MS, type TimeRange } from '../query/index.ts';
+import { formatUtc, MAX_RANGE_MS, type TimeRange } from '../query/index.ts';
 import {
   type FamilyAnswer,
   type FamilyShared,
@@ -11,6 +11,7 @@ import {
   type QuerySettings,
 } from '../query-head/index.ts';
 import { columnsOf, marked, ofType, planOrders, rowFilters, visitOrders } from './order-scan.ts';
+import { followUpMs } from './refunds-schema.ts';
 import { returnsBody } from './returns-body.ts';
 import { RETURN_BITS, ReturnCounter, type ReturnFindings } from './returns-counter.ts';
 import { type ReturnsQuery, returnsSchemaOf } from './returns-schema.ts';
@@ -73,7 +74,8 @@ export function returnsKind(
 function planReturns(context: QueryContext, open: OpenFamily, query: ReturnsQuery, settings: QuerySettings) {
   const { range, upTo, header, query_id, position } = prepareHead(query, settings, context);
   // A request is finished by what comes behind the range.
-  const scanned = { start_ms: range.start_ms, end_ms: MAX_RANGE_MS };
+  const end_ms = Math.min(MAX_RANGE_MS, range.end_ms + followUpMs(query.follow_up));
+  const scanned = { start_ms: range.start_ms, end_ms };
   const { warnings, segments, ...plan } = planOrders(
     ofSegments(open(context), query, settings.custom),
     context,
@@ -82,7 +84,7 @@ function planReturns(context: QueryContext, open: OpenFamily, query: ReturnsQuer
   );
   const explain = {
     ...{ source: 'scan', entity: 'order_id', basis: query.basis, parts: plan.parts.length, segments },
-    rows: plan.rows,
+    ...{ rows: plan.rows, until: formatUtc(end_ms) },
     ...provenanceOf(query, position, {
       ...scanned,
       types: ['order.created', 'return.requested', 'return.received', 'refund.issued'],

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { dimensionsSchemaOf, segmentFiltersSchemaOf } from '../filters/index.ts';
 import { HEAD_MEMBERS, type TenantDefaults } from '../query-head/index.ts';
-import { basisMember, listedMember } from './refunds-schema.ts';
+import { basisMember, followUpMember, listedMember } from './refunds-schema.ts';
 
 const MAX_GROUP_BY = 4;
 const DEFAULT_MIN_ORDERS = 10;
@@ -12,6 +12,7 @@ export function returnsSchemaOf(custom: readonly string[] = []) {
     ...HEAD_MEMBERS,
     filters: segmentFiltersSchemaOf(custom).default({}),
     basis: basisMember,
+    follow_up: followUpMember,
     event: z
       .enum(['return.received', 'return.requested'])
       .default('return.received')

@@ -2,10 +2,11 @@ import { ByteReader, ByteWriter, defineKind, type QueryContext, type QueryKind }
 import { EntityRows, type EntityWork, entityParts, readPlaces, writePlaces } from '../entity-rows/index.ts';
 import type { EntityPlace } from '../events-query/index.ts';
 import { oneCurrency, type RatesByCurrency, RowMoney, readDayRates } from '../exchange/index.ts';
-import { formatUtc, QueryError } from '../query/index.ts';
+import { QueryError } from '../query/index.ts';
 import {
   type FamilyAnswer,
   type FamilyShared,
+  keptFrom,
   type OpenFamily,
   prepareHead,
   provenanceOf,
@@ -65,7 +66,7 @@ export function segmentKind(
           warnings:
             cut_ms === undefined || cut_ms <= range.start_ms
               ? []
-              : [`Events before ${formatUtc(cut_ms)} are no longer kept: the rule sees what came since.`],
+              : [keptFrom(cut_ms, 'the rule sees what came since.')],
         },
       };
     },

@@ -139,7 +139,7 @@ function resolving<Q>(
     const keyAt = (at: Progress | undefined): SegmentSetKey => ({
       ...{ tenant: asker.tenant, generation, query: own },
       position: answerPosition(own, at).position,
-      day: settings.retentionDays === 0 ? null : Math.floor((at?.watermark_ms ?? 0) / DAY_MS),
+      retention: [Math.floor((at?.watermark_ms ?? 0) / DAY_MS), at?.control ?? null],
     });
     const key = keyAt(progress());
     const kept = parts.segmentSets?.get(key);
@@ -171,7 +171,7 @@ function ofTenant<Q>({ tenants }: AnswerParts, { tenant }: Asker, query: Q): Q {
 /** Throws 403 `field_masked` where the answer would show what events mask for the caller. */
 function requireSeen({ tenants }: AnswerParts, { tenant, principal }: Asker, query: unknown): void {
   if (!('permissions' in principal)) return;
-  maskFor(principal, tenants?.settingsOf(tenant)?.pii_fields).requireDimensions(dimensionsIn(query));
+  maskFor(principal, tenants?.maskedOf(tenant)).requireDimensions(dimensionsIn(query));
 }
 
 /** The names of metrics in a query, or in those of a batch, which are not checked yet. */

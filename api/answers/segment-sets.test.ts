@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { SegmentSets } from './segment-sets.ts';
 
 const keyOf = (n: number) => ({
-  ...{ tenant: 'acme', generation: 1, position: { EVENTS: { 0: n } }, day: null },
+  ...{ tenant: 'acme', generation: 1, position: { EVENTS: { 0: n } }, retention: [0, null] as const },
   query: { rule: { measure: 'orders', gt: 1 } as const, start: 'a', end: 'b' },
 });
 const set = (customers: number): SharedArrayBuffer => new SharedArrayBuffer(8 * customers);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { SegmentQuery, StreamPosition } from '../../analytics/index.ts';
-import { type Counter, type MetricSample, Metrics } from '../../engine/index.ts';
+import { type Counter, type MetricSample, Metrics, type Progress } from '../../engine/index.ts';
 
 /** Bytes of the sets that are kept; a customer takes 8. */
 export const SEGMENT_SETS_MAX_BYTES = 64 * 1024 * 1024;
@@ -13,8 +13,8 @@ export interface SegmentSetKey {
   /** Of the state: another one may have other dimensions. */
   readonly generation: number;
   readonly position: StreamPosition;
-  /** The UTC day of the watermark where days are forgotten, as rows go with them. */
-  readonly day: number | null;
+  /** What decides which days are forgotten: that of the watermark, and the definitions that the state is of. */
+  readonly retention: readonly [day: number, definitions: Progress['control'] | null];
   readonly query: Pick<SegmentQuery, 'rule' | 'currency' | 'start' | 'end'>;
 }
 
@@ -70,8 +70,8 @@ export class SegmentSets {
 
 const sizeOf = (hashes: SharedArrayBuffer): number => hashes.byteLength + SET_BYTES;
 
-function idOf({ tenant, generation, position, day, query }: SegmentSetKey): string {
+function idOf({ tenant, generation, position, retention, query }: SegmentSetKey): string {
   const { rule, currency, start, end } = query;
-  const said = JSON.stringify([tenant, generation, position, day, rule, currency ?? null, start, end]);
+  const said = JSON.stringify([tenant, generation, position, retention, rule, currency ?? null, start, end]);
   return createHash('sha256').update(said).digest('base64');
 }

@@ -8,7 +8,7 @@ import type {
   QueryExecutor,
   TopologyDescription,
 } from '../../engine/index.ts';
-import type { Cause, Generations, KeyTrust, Settings } from '../../runtime/index.ts';
+import type { Cause, Generations, KeyTrust, OutboundPorts, Settings } from '../../runtime/index.ts';
 
 /** The state that answers are read from: one generation and its committed snapshots. */
 export interface StateReader {
@@ -89,6 +89,8 @@ export interface ApiPorts {
   readonly idempotency: KeyValueStore;
   /** Jobs, and by their ids the items that they could not take: two buckets with history 1 and no TTL. */
   readonly jobs: { readonly records: KeyValueStore; readonly errors: KeyValueStore };
+  /** What is told to the outside, and with what. */
+  readonly outbound: OutboundPorts;
   /** Builds the state anew; undefined where this process cannot. */
   readonly backfill?: BackfillPort;
   /** What was told of anomalies; undefined where this process cannot read it. */

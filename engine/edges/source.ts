@@ -47,6 +47,8 @@ export interface SourceState {
   readonly connected: boolean;
   /** Records that the stream dropped before they were read (a purge, a limit). */
   readonly skipped: number;
+  /** It reads in a way that costs more than its usual one, which it cannot use here. */
+  readonly isDegraded?: boolean;
 }
 
 /** A bounded, pull-based source of one partition. Implementations never drop or reorder. */

@@ -3,9 +3,8 @@ import { fc } from '../../test/property.ts';
 import { LogUnderTest, type Row, SCHEMA } from '../log/fixture-log.ts';
 import { planScan, type ScanPlan, type ScanRequest, scanChunks, splitPlan } from '../log/index.ts';
 import { MemoryDisk } from '../state/index.ts';
-import { EntityEvents, EVENT_LABELS, eventTimeOf } from './entity-events.ts';
-import { countFurthest } from './furthest-entries.ts';
-import { FurthestSteps } from './furthest-steps.ts';
+import { EntityEvents, type EntityShare, EVENT_LABELS, eventTimeOf } from './entity-events.ts';
+import { FurthestAttempts, NOT_PLAIN } from './furthest-attempts.ts';
 import { PeriodsActive } from './periods-active.ts';
 import type { RowLabelsConfig } from './row-labels.ts';
 
@@ -56,11 +55,13 @@ interface Case {
   readonly window_ms: number;
 }
 
-/** Rows in the order of their sequences, whatever their times: most are late for others. */
+/** Rows in the order of their sequences, whatever their times: most are late for others. Some have times of their own. */
 const anyCase: fc.Arbitrary<Case> = fc.record({
   rows: fc
-    .array(anyRow, { minLength: 1, maxLength: 400 })
-    .map((rows) => rows.map((row, at) => ({ ...row, sequence: at + 1 }))),
+    .tuple(fc.array(anyRow, { minLength: 1, maxLength: 400 }), fc.constantFrom(0, 1, 1_000))
+    .map(([rows, apart_ms]) =>
+      rows.map((row, at) => ({ ...row, sequence: at + 1, time_ms: row.time_ms + at * apart_ms })),
+    ),
   commit_rows: fc.integer({ min: 1, max: 120 }),
   request: fc.record(
     {
@@ -105,22 +106,72 @@ function eventsOf({ rows, request }: Case): [number, number][][] {
   );
 }
 
-/** From every first step on, whatever comes first next. */
-function furthestOf(events: readonly (readonly [number, number])[], window_ms: number): number {
-  let furthest = 0;
+/** The attempt that counts: from each first step on, whatever comes first next; the furthest, and of these the newest. */
+function attemptOf(
+  events: readonly (readonly [number, number])[],
+  { window_ms }: Case,
+  entry: Entry,
+): number[] {
+  let furthest: number[] = [];
   for (const [begin, [begun_ms, first]] of events.entries()) {
-    if (first !== 1) continue;
-    let step = 1;
+    if (first !== 1 || begun_ms < ENTRIES.start_ms || begun_ms >= ENTRIES.end_ms) continue;
+    const times_ms = [begun_ms];
     for (const [time_ms, own] of events.slice(begin + 1))
-      if (own === step + 1 && time_ms - begun_ms <= window_ms) step++;
-    furthest = Math.max(furthest, step);
+      if (own === times_ms.length + 1 && time_ms - begun_ms <= window_ms) times_ms.push(time_ms);
+    if (times_ms.length >= furthest.length) furthest = times_ms;
+    if (entry === 'first') break;
   }
   return furthest;
 }
 
-function countsOf(events: readonly (readonly [number, number][])[], window_ms: number): number[] {
-  const furthest = events.map((own) => furthestOf(own, window_ms));
-  return STEPS.map((_, step) => furthest.filter((own) => own === step + 1).length);
+type Entry = 'latest' | 'first';
+/** Where attempts may begin. */
+const ENTRIES = { start_ms: T + 3 * HOUR_MS, end_ms: T + 120 * HOUR_MS };
+
+/** What is told of entities: `steps reached @ entry`, and `step: time to it`, sorted. */
+function told(attempts: readonly (readonly number[])[]): string[] {
+  return attempts
+    .filter(({ length }) => length > 0)
+    .flatMap((times_ms) => {
+      const steps = times_ms.slice(1).map((ms, at) => `${at + 1}: ${ms - (times_ms[at] as number)}`);
+      const [entry_ms = 0, last_ms = 0] = [times_ms[0], times_ms.at(-1)];
+      const whole = times_ms.length === STEPS.length ? [`0: ${last_ms - entry_ms}`] : [];
+      return [`${times_ms.length} @ ${entry_ms}`, ...steps, ...whole];
+    })
+    .sort();
+}
+
+/** The same by the kernel, in parts of the entities. */
+function furthestIn(log: LogUnderTest, given: Case, entry: Entry, of: number): string[] {
+  const found: string[] = [];
+  const times = Array.from({ length: STEPS.length }, (_unused, at) => ({
+    add: (time_ms: number): void => void found.push(`${at}: ${time_ms}`),
+  }));
+  const stepOf = new Uint8Array(EVENT_LABELS).fill(NOT_PLAIN);
+  for (let step = 1; step <= STEPS.length; step++) stepOf[step] = step;
+  const { window_ms } = given;
+  for (let index = 0; index < of; index++) {
+    const events = eventsIn(log, given.request, { index, of });
+    const kernel = new FurthestAttempts({ steps: STEPS.length, window_ms, ...ENTRIES, entry, stepOf, times });
+    kernel.visit(
+      events,
+      ({ count, reached, entry_ms }) => {
+        for (let at = 0; at < count; at++)
+          if (reached[at] !== 0) found.push(`${reached[at]} @ ${entry_ms[at]}`);
+      },
+      (_hi, _lo, own, count) => {
+        const listed = [...own.subarray(0, count)].map((event): [number, number] => {
+          const time_ms = eventTimeOf(event);
+          return [time_ms, event - time_ms * EVENT_LABELS];
+        });
+        // Only those with two events of one time come here.
+        expect(new Set(listed.map(([time_ms]) => time_ms)).size).toBeLessThan(count);
+        found.push(...told([attemptOf(listed, given, entry)]));
+      },
+    );
+    events.end();
+  }
+  return found.sort();
 }
 
 /** Of each entity: its events as [time, step]. */
@@ -136,27 +187,12 @@ function collect(log: LogUnderTest, { request }: Case): [number, number][][] {
   return found;
 }
 
-function eventsIn(log: LogUnderTest, request: ScanRequest): EntityEvents {
+function eventsIn(log: LogUnderTest, request: ScanRequest, share?: EntityShare): EntityEvents {
   const plan = planScan(log.tables, request);
-  const events = new EntityEvents({ ...labelsOf(log, plan), entity: CUSTOMER });
+  const own = share === undefined ? {} : { share };
+  const events = new EntityEvents({ ...labelsOf(log, plan), entity: CUSTOMER, ...own });
   scanChunks(log.tables, plan, SCHEMA, (chunk) => events.add(chunk));
   return events;
-}
-
-/** Entities by their furthest step, in parts of the entries between `edges_ms`. */
-function furthestIn(log: LogUnderTest, given: Case, edges_ms: readonly number[]): number[] {
-  const { request, window_ms } = given;
-  const steps = STEPS.length;
-  const parts = edges_ms.slice(1).map((entryEnd_ms, at) => {
-    // What is asked for ends the events here, so that both ways see the same.
-    const end_ms = Math.min(request.end_ms, entryEnd_ms + window_ms + 1);
-    const range = { ...request, start_ms: edges_ms[at] as number, end_ms };
-    const events = eventsIn(log, range);
-    const reached = new FurthestSteps({ steps, window_ms, entryEnd_ms }).of(events);
-    events.end();
-    return reached;
-  });
-  return [...countFurthest(Uint8Array.from(parts.flatMap((bytes) => [...bytes])), steps)];
 }
 
 const asSet = (events: readonly unknown[]): string[] => events.map((own) => JSON.stringify(own)).sort();
@@ -171,17 +207,18 @@ describe('kernels over rows of a log', () => {
     );
   });
 
-  it('count the furthest steps, in one go and in parts of time', () => {
-    const anyCuts = fc.array(fc.integer({ min: 0, max: 160 }), { maxLength: 3 });
+  it('follow each entity to its furthest step, in one go and in parts', () => {
     fc.assert(
-      fc.property(anyCase, anyCuts, (given, cuts) => {
-        const { start_ms, end_ms } = given.request;
-        const inner = cuts.map((step) => T + step * HOUR_MS).filter((ms) => ms > start_ms && ms < end_ms);
-        const edges_ms = [start_ms, ...inner.sort((a, b) => a - b), end_ms];
-        const expected = countsOf(eventsOf(given), given.window_ms);
-        expect(furthestIn(logOf(given), given, edges_ms)).toEqual(expected);
-      }),
-      { numRuns: 300 },
+      fc.property(
+        anyCase,
+        fc.constantFrom<Entry>('latest', 'first'),
+        fc.constantFrom(1, 2, 16),
+        (given, entry, of) => {
+          const attempts = eventsOf(given).map((events) => attemptOf(events, given, entry));
+          expect(furthestIn(logOf(given), given, entry, of)).toEqual(told(attempts));
+        },
+      ),
+      { numRuns: 400 },
     );
   });
 
@@ -245,7 +282,9 @@ describe('kernels over rows of a log', () => {
     }
     const expected = eventsOf(given);
     expect(asSet(collect(log, given))).toEqual(asSet(expected));
-    const edges_ms = [request.start_ms, T + 200_000_000, request.end_ms];
-    expect(furthestIn(log, given, edges_ms)).toEqual(countsOf(expected, given.window_ms));
+    for (const of of [1, 4]) {
+      const attempts = expected.map((events) => attemptOf(events, given, 'latest'));
+      expect(furthestIn(log, given, 'latest', of)).toEqual(told(attempts));
+    }
   });
 });

@@ -50,6 +50,11 @@ export class TaskMetrics {
       'Sources that wait because they are ahead of others in event time',
       held,
     );
+    gauge(
+      'millrace.task.sources_degraded',
+      'Sources that cannot read in their usual way, and take more CPU',
+      () => inputs.all.filter(({ source }) => source.state().isDegraded === true).length,
+    );
     gauge('millrace.task.uncommitted', 'Records applied since the last commit', uncommitted);
     metrics.observedCounter('millrace.task.skipped', 'Records the stream dropped before they were read', () =>
       inputs.all.reduce((sum, { source }) => sum + source.state().skipped, 0),

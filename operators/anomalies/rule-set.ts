@@ -65,6 +65,7 @@ export class RuleSet {
   #wanted = new Map<string, WantedCube>();
   #dictionary: Dictionary | undefined;
   #isStale = true;
+  #hasBegun = false;
   #taken = 0;
   #due_ms = Number.POSITIVE_INFINITY;
   /** No corrections before it, of the clock. */
@@ -114,7 +115,8 @@ export class RuleSet {
 
   /** Rows that come in; true: there is so much to be written that a commit is due. */
   add(batches: readonly RowBatch[]): boolean {
-    this.#settle();
+    // Later ones begin at a barrier: what comes through within a commit comes before the log has the commit's rows.
+    if (!this.#hasBegun) this.#settle();
     if (this.#wanted.size === 0) return false;
     for (const rows of batches) this.#counted.set.add(rows);
     return this.#counted.set.touchedCells >= DEFAULT_CELLS_TOUCHED;
@@ -137,6 +139,7 @@ export class RuleSet {
   #settle(): void {
     if (!this.#isStale) return;
     this.#isStale = false;
+    this.#hasBegun = true;
     const rules = this.#book.rules();
     const wanted = new Map<string, WantedCube>();
     for (const rule of rules) {

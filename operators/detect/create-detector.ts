@@ -1,4 +1,5 @@
 import { MillraceError } from '../../engine/index.ts';
+import { AutoDetector } from './auto.ts';
 import type { Detector, DetectorConfig } from './detector.ts';
 import { ZscoreDetector } from './zscore.ts';
 
@@ -10,6 +11,8 @@ const REST_MS = 86_400_000;
 export function createDetector(config: DetectorConfig): Detector {
   const rest_windows = Math.max(1, Math.min(REST_WINDOWS, Math.floor(REST_MS / config.window_ms)));
   switch (config.method) {
+    case 'auto':
+      return new AutoDetector(config, rest_windows);
     case 'zscore':
       return new ZscoreDetector(config, rest_windows);
     default:

@@ -66,6 +66,13 @@ export abstract class SeriesDetector implements Detector {
   /** The judgement of a window without a value, of which only the expectation matters. */
   protected abstract pass(start_ms: number): Judgement;
 
+  /** An anomaly was told of the window in hand. */
+  protected told(): void {}
+  /** Whether a rest, of so many windows, is followed by another one. */
+  protected isRestLonger(_rest_windows: number): boolean {
+    return false;
+  }
+
   start(key: string): Uint8Array {
     this.#bytes.fill(0);
     this.cells[FORMAT] = this.#format;
@@ -89,6 +96,7 @@ export abstract class SeriesDetector implements Detector {
     cells[LAST_START] = start_ms;
     const rest = cells[REST] as number;
     if (rest > 0) cells[REST] = Math.max(0, rest - gap);
+    if (rest > 0 && rest <= gap && this.isRestLonger(this.#rest_windows)) cells[REST] = this.#rest_windows;
     if (value === null) return { ...this.pass(start_ms), score: 0, is_anomaly: false };
     if (!Number.isFinite(value)) throw notFinite(value, start_ms);
     if (value < 0) cells[NEGATIVES] = 1;
@@ -96,7 +104,10 @@ export abstract class SeriesDetector implements Detector {
     cells[POINTS] = this.points + 1;
     if (value !== Math.floor(value)) cells[FRACTIONS] = 1;
     const isAnomaly = judgement.score >= this.threshold && cells[REST] === 0;
-    if (isAnomaly) cells[REST] = this.#rest_windows;
+    if (isAnomaly) {
+      cells[REST] = this.#rest_windows;
+      this.told();
+    }
     const { score, expected, lower, upper } = judgement;
     return { score, expected, lower, upper, is_anomaly: isAnomaly };
   }
@@ -106,9 +117,19 @@ export abstract class SeriesDetector implements Detector {
     return this.cells[POINTS] as number;
   }
 
+  /** An anomaly was told just before: this window is not flagged, whatever it scores. */
+  protected get isResting(): boolean {
+    return (this.cells[REST] as number) > 0;
+  }
+
   /** No value so far had a fraction: a count, or an amount in minor units. */
   protected get isWhole(): boolean {
     return this.cells[FRACTIONS] === 0;
+  }
+
+  /** Some value so far was below 0. */
+  protected get isNegative(): boolean {
+    return this.cells[NEGATIVES] !== 0;
   }
 
   /** Bounds around the expectation; never below 0 where no value ever was. */

@@ -1,6 +1,6 @@
 import type { DetectorConfig } from './detector.ts';
 import { HEAD_CELLS, type Judgement, SeriesDetector, UNKNOWN } from './series-state.ts';
-import { TAIL_CELLS, TAIL_FLOATS, TailScore } from './tail-score.ts';
+import { TAIL_FLOATS, type TailBeliefs, TailScore } from './tail-score.ts';
 
 const FORMAT = 101;
 /** Values that location and scale are taken of. */
@@ -16,14 +16,18 @@ const MAD_TO_SIGMA = 1.4826;
 const MEAN_TO_SIGMA = 1.2533;
 /** Least scale, as a share of the median: of a constant, only a change of several per cent is strange. */
 const LEAST_SHARE = 0.01;
-/** Of |z| of a normal distribution with estimated scale: the 0.97-quantile, and the mean excess over it. */
-const PRIOR_LEVEL = 2.5;
-const PRIOR_EXCESS = 0.6;
-/** What lies within two deviations is not strange, however constant the series has been. */
-const LEAST_LEVEL = 2;
+/** Of |z| of a normal distribution with estimated scale. What lies within two deviations is never strange. */
+const BELIEFS: TailBeliefs = {
+  quantile: 0.97,
+  leastLevel: 2,
+  level: 2.5,
+  excess: 0.6,
+  exceedances: 10,
+  widening: 8,
+  maxExcess: 10,
+};
 
-const TAIL = HEAD_CELLS;
-const RUN = TAIL + TAIL_CELLS;
+const RUN = HEAD_CELLS;
 const HELD = RUN + 1;
 const NEXT = HELD + 1;
 const RING = NEXT + 1;
@@ -41,11 +45,11 @@ export class ZscoreDetector extends SeriesDetector {
 
   constructor(config: DetectorConfig, rest_windows: number) {
     super(config, FORMAT, { f64: CELLS, f32: TAIL_FLOATS }, rest_windows);
-    this.#tail = new TailScore(this.cells, TAIL, this.floats, 0, LEAST_LEVEL);
+    this.#tail = new TailScore(this.floats, 0, BELIEFS);
   }
 
   protected override begin(): void {
-    this.#tail.begin(PRIOR_LEVEL, PRIOR_EXCESS);
+    this.#tail.begin();
   }
 
   protected override judge(value: number): Judgement {
@@ -69,7 +73,7 @@ export class ZscoreDetector extends SeriesDetector {
     const score = tail.score(deviation);
     const reach = tail.limit(this.threshold) * scale;
     // The first values say too little of location and scale for what lies beside them to be learned from.
-    if (this.#held >= SHIFT_VALUES) tail.learn(deviation);
+    if (this.#held >= SHIFT_VALUES) tail.learn(deviation, !this.isResting);
     this.#follow(score >= FAR_SCORE ? Math.sign(value - median) : 0);
     return isKnown ? this.bounded(score, median, reach, reach) : UNKNOWN;
   }

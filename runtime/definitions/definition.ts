@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { KeyTrust } from '../trust/index.ts';
 import type { KindDefinitions } from './kind-definitions.ts';
 
 /** Definitions of a kind that one tenant may have. */
@@ -48,6 +49,8 @@ export interface DefinitionKind<T> {
   readonly schema: z.ZodType<T>;
   /** Of the name; default: 1 to 128 characters, no control characters, no blanks at its ends. */
   readonly name?: z.ZodType<string>;
+  /** Of a kind that gives rights: its records are signed, so that writing the bucket makes none. */
+  readonly trust?: KeyTrust;
   /** Definitions of one tenant; default: `MAX_DEFINITIONS_PER_KIND`. */
   readonly limit?: number;
   /** Throws a `DefinitionError` for what the schema alone can not see, such as a reference to nothing. */

@@ -14,6 +14,11 @@ const task: MetricGroup = {
       '{source}',
       'Sources that wait because they are ahead of others in event time',
     ),
+    gauge(
+      'millrace.task.sources_degraded',
+      '{source}',
+      'Sources that cannot read in their usual way, and take more CPU',
+    ),
     gauge('millrace.task.uncommitted', '{record}', 'Records applied since the last commit'),
     counter('millrace.task.skipped', '{record}', 'Records the stream dropped before they were read'),
     counter('millrace.task.failing_records', '{record}', 'Records put aside, for they fail'),

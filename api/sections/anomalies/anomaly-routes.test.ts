@@ -67,7 +67,12 @@ describe('rules on anomalies', () => {
   it('are made, read, changed and deleted at both paths', async () => {
     await shop(0, 4);
     const made = await watched(RULE);
-    expect(made).toMatchObject({ ...RULE, name: 'revenue, 1h', since: '2025-09-01T12:00:00.000Z', timezone: 'UTC' });
+    expect(made).toMatchObject({
+      ...RULE,
+      name: 'revenue, 1h',
+      since: '2025-09-01T12:00:00.000Z',
+      timezone: 'UTC',
+    });
     const second = await json<RuleView>('/anomalies/rules', { json: RULE });
     expect(second.name).toBe('revenue, 1h (2)');
     const { rules } = await json<{ rules: readonly RuleView[] }>('/anomalies/rules');
@@ -93,7 +98,10 @@ describe('rules on anomalies', () => {
       const response = await test.send('/anomalies/register', { key, json: { ...RULE, [member]: value } });
       expect([member, response.status, await codeOf(response)]).toEqual([member, 422, 'validation_failed']);
     }
-    const distinct = await test.send('/anomalies/register', { key, json: { ...RULE, metric: 'customers_active' } });
+    const distinct = await test.send('/anomalies/register', {
+      key,
+      json: { ...RULE, metric: 'customers_active' },
+    });
     expect(distinct.status).toBe(422);
     const viewer = await test.key('viewer');
     expect((await test.send('/anomalies/register', { key: viewer, json: RULE })).status).toBe(403);
@@ -115,19 +123,27 @@ describe('what rules find', () => {
     expect(second).toEqual({ anomalies: all.anomalies.slice(1), next_cursor: null });
     expect((await test.send(`/anomalies?cursor=${first.next_cursor}&metric=x`, { key })).status).toBe(422);
     const [spike, drop] = all.anomalies as [Anomaly, Anomaly];
-    const patch = (id: string, body: object) => json<Anomaly>(`/anomalies/${id}`, { method: 'PATCH', json: body });
-    expect(await patch(drop.id, { status: 'acknowledged', note: 'seen' })).toMatchObject({ status: 'acknowledged', note: 'seen' });
+    const patch = (id: string, body: object) =>
+      json<Anomaly>(`/anomalies/${id}`, { method: 'PATCH', json: body });
+    expect(await patch(drop.id, { status: 'acknowledged', note: 'seen' })).toMatchObject({
+      status: 'acknowledged',
+      note: 'seen',
+    });
     expect(await patch(drop.id, { status: 'resolved' })).toMatchObject({ status: 'resolved', note: 'seen' });
     expect(await patch(spike.id, { status: 'false_alarm' })).toMatchObject({ status: 'false_alarm' });
     await vi.waitFor(async () => {
       await test.apply();
       expect((await json<Anomaly>(`/anomalies/${spike.id}`)).state).toBe('retracted');
     }, PATIENTLY);
-    expect((await json<Found>('/anomalies?status=resolved')).anomalies.map(({ id }) => id)).toEqual([drop.id]);
+    expect((await json<Found>('/anomalies?status=resolved')).anomalies.map(({ id }) => id)).toEqual([
+      drop.id,
+    ]);
     expect((await json<Found>(`/anomalies?rule_id=${rule.id}&state=ended`)).anomalies).toHaveLength(1);
     const other = await test.key('admin', { tenant: 'other' });
     expect((await test.send(`/anomalies/${drop.id}`, { key: other })).status).toBe(404);
-    expect((await test.send(`/anomalies/${drop.id}`, { key, method: 'PATCH', json: { status: 'x' } })).status).toBe(422);
+    expect(
+      (await test.send(`/anomalies/${drop.id}`, { key, method: 'PATCH', json: { status: 'x' } })).status,
+    ).toBe(422);
   });
 
   it('is what a scan and a preview say, and what the stream sends, again from where a client was', async () => {

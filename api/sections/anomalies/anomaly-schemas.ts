@@ -1,7 +1,12 @@
 import { z } from 'zod';
-import { type AnomalyRecord, type AnomalyView, anomalyView, type MarkBody } from '../../../analytics/index.ts';
+import {
+  type AnomalyRecord,
+  type AnomalyView,
+  anomalyView,
+  type MarkBody,
+} from '../../../analytics/index.ts';
 import type { Definition, KindDefinitions } from '../../../runtime/index.ts';
-import { timeText, timestamp } from '../../http/index.ts';
+import { timestamp, timeText } from '../../http/index.ts';
 
 const SEVERITIES = ['low', 'medium', 'high'] as const;
 
@@ -11,9 +16,7 @@ export const foundMembers = {
   kind: z.enum(['metric', 'silence']).describe('`silence`: events are missing, and no metric is judged'),
   rule_id: z.string(),
   metric: z.string(),
-  state: z
-    .enum(['open', 'ended', 'retracted'])
-    .describe('`retracted`: by what came since, it was none'),
+  state: z.enum(['open', 'ended', 'retracted']).describe('`retracted`: by what came since, it was none'),
   start: timestamp('Start of its first window'),
   end: timestamp('End of its first window'),
   until: timestamp('End of the last window that is not normal'),
@@ -36,9 +39,7 @@ export const anomalySchema = z.object({
   late: z.boolean().describe('Found so late that nobody was told'),
   detected_at: timestamp('When it was found'),
   updated_at: timestamp('When it was said anew last'),
-  status: z
-    .enum(['open', 'acknowledged', 'resolved', 'false_alarm'])
-    .describe('What users say of it'),
+  status: z.enum(['open', 'acknowledged', 'resolved', 'false_alarm']).describe('What users say of it'),
   note: z.string().nullable(),
   status_at: z.string().nullable(),
 });
@@ -66,7 +67,12 @@ export function shownAnomaly(
 
 export const ANOMALY_EXAMPLE: ShownAnomaly = {
   id: 'anomaly_mmxkhj40_9f86d081884c7d659a2f',
-  ...{ kind: 'metric', rule_id: 'anomaly_rule_01J4ZQ8W6N3V5T7R9P1M3K5H7F', metric: 'revenue', state: 'ended' },
+  ...{
+    kind: 'metric',
+    rule_id: 'anomaly_rule_01J4ZQ8W6N3V5T7R9P1M3K5H7F',
+    metric: 'revenue',
+    state: 'ended',
+  },
   start: '2026-03-19T00:00:00Z',
   end: '2026-03-20T00:00:00Z',
   until: '2026-03-20T00:00:00Z',

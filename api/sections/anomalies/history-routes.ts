@@ -7,11 +7,7 @@ import {
   readAnomaly,
   scanAnomalies,
 } from '../../../analytics/index.ts';
-import {
-  definitionAnswer,
-  requireDefinition,
-  revisionOf,
-} from '../../definitions/index.ts';
+import { definitionAnswer, requireDefinition, revisionOf } from '../../definitions/index.ts';
 import {
   type Answer,
   ApiError,
@@ -178,10 +174,17 @@ function patchRoute(parts: AnomalyParts): Route {
     body: z.looseObject({}),
     body_examples: {
       rule: { summary: 'A rule', value: { sensitivity: 0.999 } },
-      anomaly: { summary: 'An anomaly', value: { status: 'acknowledged', note: 'The payment provider was away' } },
+      anomaly: {
+        summary: 'An anomaly',
+        value: { status: 'acknowledged', note: 'The payment provider was away' },
+      },
     },
     answers: {
-      200: { description: 'It, as it is now', schema: z.union([anomalySchema, looseAnswer]), example: ANOMALY_EXAMPLE },
+      200: {
+        description: 'It, as it is now',
+        schema: z.union([anomalySchema, looseAnswer]),
+        example: ANOMALY_EXAMPLE,
+      },
     },
     problems: [
       ...BODY_PROBLEMS,

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import {
-  type MarkBody,
   MARK_KIND,
+  type MarkBody,
   markSchema,
   OwnMetrics,
   RULE_KIND,

@@ -34,7 +34,8 @@ export const RULE_EXAMPLE = {
 export function ruleRoutesSpec({ answers, tenants, rules }: AnomalyParts): DefinitionRoutesSpec {
   const { ports } = answers;
   const nameOf = (tenant: string, given: Readonly<Record<string, unknown>>): string => {
-    const by = Array.isArray(given.group_by) && given.group_by.length > 0 ? ` by ${given.group_by.join(', ')}` : '';
+    const by =
+      Array.isArray(given.group_by) && given.group_by.length > 0 ? ` by ${given.group_by.join(', ')}` : '';
     const name = `${String(given.metric ?? 'metric')}${by}, ${String(given.window ?? '1h')}`.slice(0, 100);
     for (let number = 1; ; number++) {
       const candidate = number === 1 ? name : `${name} (${number})`;
@@ -59,7 +60,13 @@ export function ruleRoutesSpec({ answers, tenants, rules }: AnomalyParts): Defin
       revenue: {
         summary: 'Daily revenue, drops of a fifth or more',
         value: {
-          ...{ name: 'daily revenue', metric: 'revenue', window: '1d', direction: 'low', min_change_percent: 20 },
+          ...{
+            name: 'daily revenue',
+            metric: 'revenue',
+            window: '1d',
+            direction: 'low',
+            min_change_percent: 20,
+          },
           ...{ method: 'zscore', stakes: { medium: 100_000, high: 1_000_000 } },
         },
       },

@@ -33,7 +33,8 @@ export function ruleStates({ reader }: Pick<ApiPorts, 'reader'>): ShownMembers {
             const { code, message } = refusal;
             return { state: { status: 'refused', reason: { code, message } } };
           }
-          if ((body as { readonly enabled?: boolean }).enabled === false) return { state: { status: 'disabled' } };
+          if ((body as { readonly enabled?: boolean }).enabled === false)
+            return { state: { status: 'disabled' } };
           const { share, judged_until_ms } = progress.get(controlKey(name)) ?? {};
           if (judged_until_ms !== undefined)
             return { state: { status: 'watching', judged_until: timeText(judged_until_ms) } };

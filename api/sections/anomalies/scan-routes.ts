@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import {
-  type MarkBody,
   MARK_STATUSES,
+  type MarkBody,
   type RuleBody,
   ruleSchemaOf,
   SCAN_MEMBERS,
@@ -41,7 +41,13 @@ const answerSchema = z.object({
   silent: z.array(z.string()).describe('Windows in which events are missing: no metric was judged'),
 });
 
-const RULE = { metric: 'orders_count', group_by: ['country'], window: '1d', method: 'zscore', sensitivity: 0.99 };
+const RULE = {
+  metric: 'orders_count',
+  group_by: ['country'],
+  window: '1d',
+  method: 'zscore',
+  sensitivity: 0.99,
+};
 
 /** Section 8: rules on history. */
 export function scanRoutes(parts: AnomalyParts): readonly Route[] {
@@ -55,9 +61,14 @@ export function scanRoutes(parts: AnomalyParts): readonly Route[] {
       const message = 'One of `rule` and `rule_id` is needed';
       throw new ApiError('validation_failed', `${message}.`, { errors: [{ path: 'rule', message }] });
     }
-    const stored = given.rule_id === undefined ? undefined : requireDefinition(parts.rules, call, given.rule_id);
+    const stored =
+      given.rule_id === undefined ? undefined : requireDefinition(parts.rules, call, given.rule_id);
     const body = stored?.body ?? (given.rule as RuleBody);
-    return { body, rule_id: stored?.id ?? 'preview', marks: stored === undefined ? [] : marksOf(parts, call, stored.id) };
+    return {
+      body,
+      rule_id: stored?.id ?? 'preview',
+      marks: stored === undefined ? [] : marksOf(parts, call, stored.id),
+    };
   };
   const queryFor = (
     call: RawCall,
@@ -69,7 +80,13 @@ export function scanRoutes(parts: AnomalyParts): readonly Route[] {
     const timezone = body.timezone ?? tenants.settingsOf(call.tenant)?.timezone ?? 'UTC';
     const asked = { ...body, timezone, since: since(body) };
     ruleOf(tenants, custom, call.tenant, rule_id, asked, marks);
-    return { ...range, rule: asked, rule_id, marks, own_metrics: tenants.metricsOf(call.tenant, [body.metric]) };
+    return {
+      ...range,
+      rule: asked,
+      rule_id,
+      marks,
+      own_metrics: tenants.metricsOf(call.tenant, [body.metric]),
+    };
   };
   const shared = {
     ...({ tag: 'Anomalies', permission: 'kpis:read' } as const),
@@ -100,7 +117,8 @@ export function scanRoutes(parts: AnomalyParts): readonly Route[] {
     queryRoute(answers, {
       ...{ ...shared, id: 'previewAnomalyRule', path: '/anomalies/preview' },
       summary: 'Try a rule on the last days',
-      description: 'What the rule would have found, had it been made so many days ago: as a live run finds it.',
+      description:
+        'What the rule would have found, had it been made so many days ago: as a live run finds it.',
       body: z.strictObject({
         ...oneOf,
         days: z.int().min(1).max(MAX_PREVIEW_DAYS).default(30),

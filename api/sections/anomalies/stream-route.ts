@@ -43,7 +43,8 @@ export function streamRoute({ answers }: AnomalyParts, streams: EventStreams): R
     problems: ['too_many_streams', 'not_supported', 'stream_unavailable'],
     handle: async ({ tenant, principal, request, query: { after, ...filter } }) => {
       const feed = answers.ports.anomalies;
-      if (feed === undefined) throw new ApiError('not_supported', 'This process cannot read the stream ANOMALIES.');
+      if (feed === undefined)
+        throw new ApiError('not_supported', 'This process cannot read the stream ANOMALIES.');
       const seen = seenOf(request.headers.get('last-event-id')) ?? after ?? (await feed.last());
       return {
         status: 200,

@@ -192,13 +192,13 @@ describe('segments', () => {
     const position = { EVENTS: { 0: await test.stream.head() } };
     await send(orderEvent('more', { customer_id: 'c0', amount: 900 }));
     expect(await totals()).toBe(7);
-    expect(await totals({ as_of: position })).toBe(5);
+    for (let n = 0; n < 2; n++) expect(await totals({ as_of: position })).toBe(5);
     const patched = await test.send(`/segments/${String(id)}`, {
       ...{ key, method: 'PATCH', json: { rule: { measure: 'spend_net', gt: 900 } } },
     });
     expect(patched.status).toBe(200);
     expect(await totals()).toBe(3);
-    expect(await lookups()).toEqual([3, 4]);
+    expect(await lookups()).toEqual([3, 5]);
   });
 
   it('are of one tenant, and refused by name where they are not', async () => {

@@ -23,10 +23,13 @@ export class DeliveryReader {
   pending = 0;
   #prefix = 0;
 
-  /** False when the subject is no delivery's; the fields then mean nothing. */
-  read(reply: Uint8Array): boolean {
-    if (this.#prefix === 0) this.#prefix = prefixLength(reply);
-    let at = this.#prefix;
+  /**
+   * The reply subject is from `start` to `end`, and no digit or dot follows it. False when it is no delivery's; the
+   * fields then mean nothing.
+   */
+  read(reply: Uint8Array, start = 0, end = reply.length): boolean {
+    if (this.#prefix === 0) this.#prefix = prefixLength(reply.subarray(start, end));
+    let at = start + this.#prefix;
     if (reply[at - 1] !== DOT) return false;
     // A consumer without acknowledgements delivers each message once.
     at += reply[at + 1] === DOT ? 2 : numberLength(reply, at);
@@ -45,7 +48,7 @@ export class DeliveryReader {
     byte = reply[at] ?? DOT;
     for (; byte >= ZERO && byte <= NINE; byte = reply[++at] ?? DOT) value = value * 10 + (byte - ZERO);
     this.pending = value;
-    const isWhole = at === reply.length || reply[at] === DOT;
+    const isWhole = at === end || (at < end && reply[at] === DOT);
     return isWhole && this.streamSequence > 0 && this.consumerSequence > 0;
   }
 }

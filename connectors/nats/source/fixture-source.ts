@@ -31,7 +31,7 @@ export class SourceFixture {
     return { stream: `S${n}`, subject: `s${n}.a` };
   }
 
-  open(options: Omit<JetStreamSourceOptions, 'link'>): JetStreamSource {
+  open(options: Omit<JetStreamSourceOptions, 'link'> & { readonly link?: NatsLink }): JetStreamSource {
     const source = new JetStreamSource({ link: this.link, ...options });
     this.#sources.push(source);
     return source;

@@ -1,4 +1,4 @@
 export * from './jetstream-source.ts';
-export { DEFAULT_PULL_LIMITS, type PullLimits } from './pull-session.ts';
+export { DEFAULT_PULL_LIMITS, type PullLimits } from './pull-limits.ts';
 export { NatsRecord, readRecord, readStatus } from './record.ts';
 export * from './threaded-source.ts';

@@ -6,7 +6,7 @@ import { startTestNats, type TestNats } from '../../../test/nats.ts';
 import { connectNats, covers, type NatsLink, openManager } from '../client/index.ts';
 import { type Deed, nextDeed, PassedModel } from './fixture-passed.ts';
 import { JetStreamSource } from './jetstream-source.ts';
-import { DEFAULT_PULL_LIMITS, type PullLimits } from './pull-session.ts';
+import { DEFAULT_PULL_LIMITS, type PullLimits } from './pull-limits.ts';
 import { ThreadedSource } from './threaded-source.ts';
 
 const STREAM = 'HOSTILE';

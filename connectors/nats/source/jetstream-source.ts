@@ -1,5 +1,5 @@
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
-import { JetStreamApiError, type JetStreamManager } from '@nats-io/jetstream';
+import type { JetStreamManager } from '@nats-io/jetstream';
 import {
   asMillraceError,
   invariant,
@@ -11,9 +11,13 @@ import {
 } from '../../../engine/index.ts';
 import { describe, type NatsLink, openManager, streamFacts, untilConnected } from '../client/index.ts';
 import { createConsumer, newConsumerName } from './consumer.ts';
-import { DEFAULT_PULL_LIMITS, type PullLimits, PullSession } from './pull-session.ts';
+import type { Frame } from './frame.ts';
+import { DEFAULT_PULL_LIMITS, type PullLimits } from './pull-limits.ts';
+import { PullSession } from './pull-session.ts';
 import type { NatsRecord } from './record.ts';
 import { RecordBuffer } from './record-buffer.ts';
+import type { RecordSink } from './record-sink.ts';
+import { closedError, named, wentBackError } from './source-errors.ts';
 import { checkContinuity } from './stream-continuity.ts';
 import { SubjectFilter } from './subject-filter.ts';
 
@@ -27,6 +31,8 @@ export interface JetStreamSourceOptions {
   /** The stream's messages replace one another, as a KV bucket's do: gaps are normal. */
   readonly sparse?: boolean;
   readonly limits?: Partial<PullLimits>;
+  /** Where records go with `forward`, in place of `take`. */
+  readonly sink?: RecordSink;
 }
 
 export interface SourceDiagnostics {
@@ -34,6 +40,8 @@ export interface SourceDiagnostics {
   readonly buffered_bytes: number;
   /** How often the consumer had to be made anew, and why the last time. */
   readonly recreations: number;
+  /** Messages are read from the socket's bytes, not through the client's objects. */
+  readonly isDirect: boolean;
   readonly lastProblem: string | undefined;
 }
 
@@ -189,6 +197,8 @@ export class JetStreamSource implements Source {
     const session = new PullSession(link, stream, name, this.#limits, {
       buffered: () => ({ messages: this.#buffer.length, bytes: this.#buffer.size_bytes }),
       receive: (record, pending) => this.#receive(record, pending),
+      receiveFrame: (frame, sequence, pending) => this.#receiveFrame(frame, sequence, pending),
+      settled: () => this.#show(),
       quiet: (passed = 0) => {
         this.#pass(passed);
         void this.#refreshPending(name);
@@ -200,19 +210,34 @@ export class JetStreamSource implements Source {
   }
 
   #receive(record: NatsRecord, pending: number): void {
-    const { sequence } = record;
+    if (this.#follows(record.sequence, pending) && this.#filter.matches(record)) this.#keep(record);
+  }
+
+  #receiveFrame(frame: Frame, sequence: number, pending: number): void {
+    if (!this.#follows(sequence, pending) || !this.#filter.matches(frame)) return;
+    const { sink } = this.#options;
+    // Nothing may overtake what waits for room.
+    if (sink !== undefined && this.#buffer.length === 0 && sink.writeFrame(sequence, frame)) return;
+    this.#keep(frame.toRecord(sequence));
+  }
+
+  #keep(record: NatsRecord): void {
+    this.#buffer.push(record);
+    if (this.#wake !== undefined) this.#wake();
+  }
+
+  /** Whether a delivery goes on in the stream, as it must. */
+  #follows(sequence: number, pending: number): boolean {
     this.#pending = pending;
     if (sequence + pending > this.#head) this.#head = sequence + pending;
     if (sequence <= this.#received) {
       this.#fail(wentBackError(this.#options.stream, sequence, this.#received));
-      return;
+      return false;
     }
     // No delivery is missing, so what lies between was removed from the stream before it was read.
     if (sequence !== this.#received + 1 && !this.#hasGaps) this.#skipped += sequence - this.#received - 1;
     this.#received = sequence;
-    if (!this.#filter.matches(record)) return;
-    this.#buffer.push(record);
-    if (this.#wake !== undefined) this.#wake();
+    return true;
   }
 
   #fail(error: MillraceError): void {
@@ -268,6 +293,29 @@ export class JetStreamSource implements Source {
     return records;
   }
 
+  /**
+   * In place of takes, for who gave a sink: waits until a record has to wait for room in it, `wait_ms` at most; moves
+   * what has found room, and shows it. Resolves with whether nothing waits any more. Throws like `take`.
+   */
+  async forward(wait_ms: number): Promise<boolean> {
+    const { sink } = this.#options;
+    invariant(sink !== undefined && this.#wake === undefined, 'one forward at a time, to a sink');
+    if (this.#buffer.length === 0 && !this.#isStopped && this.#failure === undefined) {
+      await this.#arrival(wait_ms);
+    }
+    if (this.#isStopped) return true;
+    const waited = this.#buffer.length;
+    const isAll = this.#buffer.moveTo((record) => sink.write(record));
+    this.#show();
+    if (this.#buffer.length < waited) this.#session?.pull();
+    else if (isAll && this.#failure !== undefined) throw this.#failure;
+    return isAll;
+  }
+
+  #show(): void {
+    this.#options.sink?.publish(this.state(), this.passed() ?? 0);
+  }
+
   /** Takes that are served at once must not keep the event loop from the socket and the timers. */
   async #yield(): Promise<void> {
     if (performance.now() - this.#held_since_ms < HOLD_MAX_MS) return;
@@ -308,6 +356,7 @@ export class JetStreamSource implements Source {
       buffered_messages: this.#buffer.length,
       buffered_bytes: this.#buffer.size_bytes,
       recreations: this.#recreations,
+      isDirect: this.#session?.isDirect === true,
       lastProblem: this.#problem,
     };
   }
@@ -322,27 +371,4 @@ export class JetStreamSource implements Source {
   }
 }
 
-/** What the server has not answered it may answer later; what it has refused is for a person to look at. */
-function named(error: unknown, stream: string): unknown {
-  if (error instanceof MillraceError || (error instanceof JetStreamApiError && error.status < 500))
-    return error;
-  const message = `Stream "${stream}" cannot be read at the moment: ${describe(error)}. It is tried again; see whether the server is there.`;
-  return new MillraceError('stream_unavailable', message, { cause: error, retriable: true });
-}
-
 const briefly = (): Promise<void> => sleep(STOP_TIMEOUT_MS, undefined, { ref: false });
-
-/** A consumer goes only forward. What was passed may be committed by now, and is not read again. */
-const wentBackError = (stream: string, sequence: number, received: number): MillraceError =>
-  new MillraceError(
-    'stream_went_back',
-    `The server has sent message ${sequence} of stream "${stream}", which was read up to sequence ` +
-      `${received}: the stream lost messages and their numbers were given again (a power cut, a restored ` +
-      'backup), or the server had passed it over. Restore the stream from its backup, or replay it, and ' +
-      'start again.',
-  );
-
-const closedError = (url: string): MillraceError =>
-  new MillraceError('nats_connection_closed', `The connection to ${url} was closed under a source.`, {
-    retriable: true,
-  });

@@ -1,7 +1,8 @@
 import { headers, type Msg, type NatsConnection } from 'nats';
 import { describe, expect, it } from 'vitest';
 import type { NatsLink } from '../client/index.ts';
-import { DEFAULT_PULL_LIMITS, type PullLimits, PullSession } from './pull-session.ts';
+import { DEFAULT_PULL_LIMITS, type PullLimits } from './pull-limits.ts';
+import { PullSession } from './pull-session.ts';
 
 interface Pull {
   readonly batch: number;
@@ -43,6 +44,10 @@ function play(limits: Partial<PullLimits> = {}) {
         received.push(sequence);
         buffered++;
       },
+      receiveFrame: () => {
+        throw new Error('this connection has no bytes');
+      },
+      settled: () => undefined,
       quiet: (sequence) => {
         quiet++;
         if (sequence !== undefined) passed.push(sequence);

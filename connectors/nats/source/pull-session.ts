@@ -1,33 +1,10 @@
 import { type Msg, type NatsConnection, nanos, type Subscription } from 'nats';
 import { apiSubject, describe, type NatsLink, newInbox } from '../client/index.ts';
 import { DeliveryReader } from './delivery.ts';
+import type { Frame } from './frame.ts';
+import { type FrameTap, frameTapOf } from './frame-tap.ts';
+import { MEBIBYTE, type PullLimits } from './pull-limits.ts';
 import { type NatsRecord, readRecord, readStatus, replyBytes } from './record.ts';
-
-export interface PullLimits {
-  /** Records received and not taken, and asked for, in messages. */
-  readonly buffer_max_messages: number;
-  /** The same in bytes; one message that is larger still passes. */
-  readonly buffer_max_bytes: number;
-  /** One pull, in messages. */
-  readonly pull_max_messages: number;
-  /** One pull, in bytes. */
-  readonly pull_max_bytes: number;
-  /** How long the server holds a pull that it cannot fill, ms. */
-  readonly pull_expires_ms: number;
-  /** How often the server must be heard while a pull is open, ms; at most half of `pull_expires_ms`. */
-  readonly idle_heartbeat_ms: number;
-}
-
-const MEBIBYTE = 1024 * 1024;
-
-export const DEFAULT_PULL_LIMITS: PullLimits = {
-  buffer_max_messages: 8_192,
-  buffer_max_bytes: 32 * MEBIBYTE,
-  pull_max_messages: 4_096,
-  pull_max_bytes: 16 * MEBIBYTE,
-  pull_expires_ms: 30_000,
-  idle_heartbeat_ms: 5_000,
-};
 
 /** What subject, reply subject and headers add to a payload at most, bytes. */
 const ENVELOPE_BYTES = 64 * 1024;
@@ -44,6 +21,10 @@ export interface SessionOwner {
   buffered(): { readonly messages: number; readonly bytes: number };
   /** A record in stream order, and how many the stream has after it. */
   receive(record: NatsRecord, pending: number): void;
+  /** The same of a record that lies in what the socket gave, valid during the call. */
+  receiveFrame(frame: Frame, sequence: number, pending: number): void;
+  /** All that the socket gave is received. */
+  settled(): void;
   /**
    * The server is heard, and has sent everything it had. `passed`: the stream's sequence up to which it has looked
    * at every message; what it has not sent of them was removed, or is not of the consumer's subjects.
@@ -76,6 +57,7 @@ export class PullSession {
   readonly #owner: SessionOwner;
   readonly #lanes: readonly [Lane, Lane];
   readonly #delivery = new DeliveryReader();
+  readonly #tap: FrameTap | undefined;
   #resolveEnded: (reason: string) => void = () => undefined;
   #isEnded = false;
   #consumerSequence = 0;
@@ -87,6 +69,7 @@ export class PullSession {
 
   constructor(link: NatsLink, stream: string, consumer: string, limits: PullLimits, owner: SessionOwner) {
     this.#connection = link.connection;
+    this.#tap = frameTapOf(link.connection);
     this.#nextSubject = apiSubject(link, `CONSUMER.MSG.NEXT.${stream}.${consumer}`);
     this.#limits = limits;
     this.#owner = owner;
@@ -94,6 +77,11 @@ export class PullSession {
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
+  }
+
+  /** Whether messages are read where the socket put them; else as the client's objects. */
+  get isDirect(): boolean {
+    return this.#tap !== undefined;
   }
 
   /** True once the server has served a pull: the next failure is a new one. */
@@ -106,6 +94,10 @@ export class PullSession {
       lane.subscription = this.#connection.subscribe(lane.inbox, {
         callback: (error, message) => this.#onMessage(lane, error, message),
       });
+      this.#tap?.open(lane.subscription.getID(), {
+        frame: (frame) => this.#onFrame(lane, frame),
+        settled: () => this.#owner.settled(),
+      });
     }
     this.#monitor = setInterval(() => this.#checkSilence(), this.#limits.idle_heartbeat_ms);
     this.#monitor.unref();
@@ -116,7 +108,11 @@ export class PullSession {
     if (this.#isEnded) return;
     this.#isEnded = true;
     clearInterval(this.#monitor);
-    if (!this.#connection.isClosed()) for (const lane of this.#lanes) lane.subscription?.unsubscribe();
+    for (const { subscription } of this.#lanes) {
+      if (subscription === undefined) continue;
+      this.#tap?.close(subscription.getID());
+      if (!this.#connection.isClosed()) subscription.unsubscribe();
+    }
     this.#resolveEnded(reason);
   }
 
@@ -178,29 +174,54 @@ export class PullSession {
     }
   }
 
+  /** Must not throw either. What the server says of a pull has no reply subject, and is the client's to read. */
+  #onFrame(lane: Lane, frame: Frame): boolean {
+    if (frame.replyStart === frame.replyEnd) return false;
+    if (this.#isEnded) return true;
+    try {
+      this.#isHeard = true;
+      if (!this.#follows(frame.bytes, frame.replyStart, frame.replyEnd)) return true;
+      this.#owner.receiveFrame(frame, this.#delivery.streamSequence, this.#delivery.pending);
+      this.#count(lane, frame.size_bytes);
+    } catch (thrown) {
+      this.end(`a message could not be received (${describe(thrown)})`);
+    }
+    return true;
+  }
+
   #onRecord(lane: Lane, message: Msg, reply: Uint8Array): void {
+    if (!this.#follows(reply, 0, reply.length)) return;
+    const record = readRecord(this.#delivery.streamSequence, message);
+    this.#owner.receive(record, this.#delivery.pending);
+    this.#count(lane, record.size_bytes);
+  }
+
+  /** Whether a delivery is the one after the last. */
+  #follows(reply: Uint8Array, start: number, end: number): boolean {
     const delivery = this.#delivery;
-    if (!delivery.read(reply)) {
-      this.end(`a delivery has the reply subject "${message.reply ?? ''}", which is none of JetStream's`);
-      return;
+    if (!delivery.read(reply, start, end)) {
+      const subject = Buffer.from(reply.subarray(start, end)).toString('utf8');
+      this.end(`a delivery has the reply subject "${subject}", which is none of JetStream's`);
+      return false;
     }
-    if (delivery.consumerSequence !== this.#consumerSequence + 1) {
-      this.end(
-        `delivery ${this.#consumerSequence + 1} is missing, the next one is ${delivery.consumerSequence}`,
-      );
-      return;
+    const next = this.#consumerSequence + 1;
+    if (delivery.consumerSequence !== next) {
+      this.end(`delivery ${next} is missing, the next one is ${delivery.consumerSequence}`);
+      return false;
     }
-    this.#consumerSequence = delivery.consumerSequence;
+    this.#consumerSequence = next;
     this.#hasWorked = true;
+    return true;
+  }
+
+  /** One message of a pull has been received. */
+  #count(lane: Lane, size_bytes: number): void {
     lane.isTouched = true;
-    const record = readRecord(delivery.streamSequence, message);
     lane.messages--;
-    lane.bytes -= record.size_bytes;
-    this.#owner.receive(record, delivery.pending);
-    if (lane.messages <= 0) {
-      finish(lane);
-      this.pull();
-    }
+    lane.bytes -= size_bytes;
+    if (lane.messages > 0) return;
+    finish(lane);
+    this.pull();
   }
 
   #onStatus(lane: Lane, message: Msg): void {

@@ -30,7 +30,24 @@ export class RecordBuffer {
     }
     const taken = this.#records.slice(this.#head, this.#head + max);
     for (const record of taken) this.#size_bytes -= record.size_bytes;
-    this.#head += taken.length;
+    this.#pass(taken.length);
+    return taken;
+  }
+
+  /** Removes the oldest ones as long as they find room; whether all have. */
+  moveTo(write: (record: NatsRecord) => boolean): boolean {
+    let moved = 0;
+    for (let at = this.#head; at < this.#records.length; at++, moved++) {
+      const record = this.#records[at] as NatsRecord;
+      if (!write(record)) break;
+      this.#size_bytes -= record.size_bytes;
+    }
+    this.#pass(moved);
+    return this.length === 0;
+  }
+
+  #pass(count: number): void {
+    this.#head += count;
     if (this.#head === this.#records.length) {
       this.#records = [];
       this.#head = 0;
@@ -39,6 +56,5 @@ export class RecordBuffer {
       this.#records = this.#records.slice(this.#head);
       this.#head = 0;
     }
-    return taken;
   }
 }

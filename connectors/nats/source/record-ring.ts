@@ -1,5 +1,7 @@
 import type { ByteRegion, SourceRecord, SourceState } from '../../../engine/index.ts';
+import type { Frame } from './frame.ts';
 import { headerEntries, headerValue, type NatsRecord } from './record.ts';
+import type { RecordSink } from './record-sink.ts';
 
 /**
  * A ring of records in memory that two threads share: one writes, one reads, nothing is copied twice and
@@ -25,6 +27,7 @@ const RECORD_HEADER_BYTES = 24;
 const SAME_SUBJECT = 0xffff_ffff;
 /** In place of a size: the rest of the ring is empty, the next record is at its start. */
 const WRAP = 0xffff_ffff;
+const EMPTY = new Uint8Array(0);
 
 export function newRing(): SharedArrayBuffer {
   return new SharedArrayBuffer(CONTROL_BYTES + RING_BYTES);
@@ -52,59 +55,78 @@ function aligned(bytes: number): number {
   return (bytes + 7) & ~7;
 }
 
-export class RingWriter {
+export class RingWriter implements RecordSink {
   readonly #views: Views;
   #written = 0;
-  #lastSubjectBytes: Uint8Array = new Uint8Array(0);
+  /** What the record before says of its subject; its bytes are in the ring. */
+  #subject: Uint8Array = new Uint8Array(0);
 
   constructor(ring: SharedArrayBuffer) {
     this.#views = viewsOf(ring);
-  }
-
-  /** Writes records until one does not fit; returns how many it took. `publish` shows them to the reader. */
-  write(records: readonly NatsRecord[], from: number): number {
-    let count = 0;
-    while (from + count < records.length && this.#one(records[from + count] as NatsRecord)) count++;
-    return count;
   }
 
   get #free(): number {
     return RING_BYTES - ((this.#written - Atomics.load(this.#views.cells, READ)) >>> 0);
   }
 
-  #one(record: NatsRecord): boolean {
-    const { bytes, view } = this.#views;
+  /** False when it does not fit; `publish` shows it to the reader. */
+  write(record: NatsRecord): boolean {
+    const isSame = record.hasSubject(this.#subject);
+    const subject = isSame ? EMPTY : Buffer.from(record.subject);
+    const block = record.hasHeaders ? Buffer.from(record.headerBlock) : EMPTY;
     const { data, sequence } = record;
-    const isSame = record.hasSubject(this.#lastSubjectBytes);
-    const subject = isSame ? '' : record.subject;
-    const block = record.hasHeaders ? record.headerBlock : '';
-    const subjectBytes = isSame ? 0 : Buffer.byteLength(subject);
-    const blockBytes = block === '' ? 0 : Buffer.byteLength(block);
-    const size = aligned(RECORD_HEADER_BYTES + data.length + subjectBytes + blockBytes);
+    const at = this.#begin(sequence, data.length, isSame ? SAME_SUBJECT : subject.length, block.length);
+    if (at < 0) return false;
+    const { bytes } = this.#views;
+    bytes.set(data, at);
+    if (!isSame) {
+      bytes.set(subject, at + data.length);
+      this.#subject = subject;
+    }
+    if (block.length > 0) bytes.set(block, at + data.length + subject.length);
+    return true;
+  }
+
+  /** The same of a message where the socket put it. */
+  writeFrame(sequence: number, frame: Frame): boolean {
+    const { bytes: from, dataStart, dataEnd, subjectStart, subjectEnd, blockStart } = frame;
+    const isSame = isAt(from, subjectStart, subjectEnd, this.#subject);
+    const subject_bytes = isSame ? 0 : subjectEnd - subjectStart;
+    const data_bytes = dataEnd - dataStart;
+    const block_bytes = dataStart - blockStart;
+    const at = this.#begin(sequence, data_bytes, isSame ? SAME_SUBJECT : subject_bytes, block_bytes);
+    if (at < 0) return false;
+    const { bytes } = this.#views;
+    bytes.set(from.subarray(dataStart, dataEnd), at);
+    if (!isSame) {
+      this.#subject = from.slice(subjectStart, subjectEnd);
+      bytes.set(this.#subject, at + data_bytes);
+    }
+    if (block_bytes > 0) bytes.set(from.subarray(blockStart, dataStart), at + data_bytes + subject_bytes);
+    return true;
+  }
+
+  /** Makes room for a record and writes its head; where its data begins, or -1. */
+  #begin(sequence: number, data_bytes: number, subject: number, block_bytes: number): number {
+    const { view } = this.#views;
+    const subject_bytes = subject === SAME_SUBJECT ? 0 : subject;
+    const size = aligned(RECORD_HEADER_BYTES + data_bytes + subject_bytes + block_bytes);
     let at = this.#written & (RING_BYTES - 1);
     const toEnd = RING_BYTES - at;
     const gap = size > toEnd ? toEnd : 0;
     // One byte stays free: a full ring must not look like an empty one.
-    if (gap + size >= this.#free) return false;
+    if (gap + size >= this.#free) return -1;
     if (gap > 0) {
       view.setUint32(at, WRAP);
       at = 0;
     }
     view.setUint32(at, size);
-    view.setUint32(at + 4, data.length);
+    view.setUint32(at + 4, data_bytes);
     view.setFloat64(at + 8, sequence);
-    view.setUint32(at + 16, isSame ? SAME_SUBJECT : subjectBytes);
-    view.setUint32(at + 20, blockBytes);
-    let end = at + RECORD_HEADER_BYTES;
-    bytes.set(data, end);
-    end += data.length;
-    if (!isSame) {
-      bytes.write(subject, end, 'utf8');
-      this.#lastSubjectBytes = Buffer.from(subject);
-    }
-    if (blockBytes > 0) bytes.write(block, end + subjectBytes, 'utf8');
+    view.setUint32(at + 16, subject);
+    view.setUint32(at + 20, block_bytes);
     this.#written = (this.#written + gap + size) >>> 0;
-    return true;
+    return at + RECORD_HEADER_BYTES;
   }
 
   /** Shows what was written and how the source is, and wakes the reader. */
@@ -126,6 +148,13 @@ export class RingWriter {
     const { async, value } = Atomics.waitAsync(cells, READ, Atomics.load(cells, READ), wait_ms);
     if (async) await value;
   }
+}
+
+/** Whether a region has the bytes of `other`, and any. */
+function isAt(bytes: Uint8Array, start: number, end: number, other: Uint8Array): boolean {
+  if (end - start !== other.length || other.length === 0) return false;
+  for (let at = 0; at < other.length; at++) if (bytes[start + at] !== other[at]) return false;
+  return true;
 }
 
 /** A record that lies in the ring; its bytes are valid until the next `take`. */

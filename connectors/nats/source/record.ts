@@ -84,7 +84,7 @@ export function readRecord(sequence: number, message: Msg): NatsRecord {
   return new NatsRecord(sequence, _msg.subject, _rdata.subarray(_msg.hdr), _msg.hdr);
 }
 
-const utf8 = (bytes: Uint8Array): string =>
+export const utf8 = (bytes: Uint8Array): string =>
   (bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)).toString(
     'utf8',
   );

@@ -19,13 +19,12 @@ export type SourceThreadRequest =
 
 export type SourceThreadReport =
   | { readonly kind: 'facts'; readonly facts: StreamFacts }
-  | { readonly kind: 'started' }
+  | { readonly kind: 'started'; readonly isDirect: boolean }
   | { readonly kind: 'stopped' }
   | { readonly kind: 'failed'; readonly code: string; readonly message: string; readonly retriable: boolean };
 
-const TAKE_MAX_RECORDS = 1_024;
 /**
- * The ring is what bridges a commit. While it is full, every message waits here as objects: few, or they all live
+ * The ring is what bridges a commit. While it is full, every message waits here as an object: few, or they all live
  * long enough to fill the old generation.
  */
 const PULL_LIMITS = { buffer_max_messages: 4_096, pull_max_messages: 2_048 } as const;
@@ -34,19 +33,8 @@ const QUIET_MS = 100;
 const ROOM_WAIT_MS = 50;
 
 /** Moves records from the source into the ring until told to stop. */
-async function pump(source: JetStreamSource, writer: RingWriter, isStopped: () => boolean): Promise<void> {
-  while (!isStopped()) {
-    const records = await source.take({ max: TAKE_MAX_RECORDS, wait_ms: QUIET_MS });
-    let written = 0;
-    do {
-      written += writer.write(records, written);
-      // Not caught up as long as anything that was taken is not in the ring.
-      const state = source.state();
-      if (written < records.length) writer.publish({ ...state, caughtUp: false });
-      else writer.publish(state, source.passed());
-      if (written < records.length) await writer.room(ROOM_WAIT_MS);
-    } while (written < records.length && !isStopped());
-  }
+async function pump(source: JetStreamSource, ring: RingWriter, isStopped: () => boolean): Promise<void> {
+  while (!isStopped()) if (!(await source.forward(QUIET_MS))) await ring.room(ROOM_WAIT_MS);
 }
 
 async function run(order: SourceThreadOrder): Promise<void> {
@@ -57,9 +45,11 @@ async function run(order: SourceThreadOrder): Promise<void> {
   try {
     link = await connectNats({ ...order.nats, name: 'millrace-source' });
     const { stream, partition, filter_subjects } = order;
+    const ring = new RingWriter(order.ring);
     const source = new JetStreamSource({
       ...{ link, stream, partition, filter_subjects },
       limits: PULL_LIMITS,
+      sink: ring,
     });
     let stopped = false;
     const requests = new Promise<number | undefined>((resolve) => {
@@ -76,8 +66,8 @@ async function run(order: SourceThreadOrder): Promise<void> {
     const after = await requests;
     if (after !== undefined && !stopped) {
       await source.start(after);
-      report({ kind: 'started' });
-      await pump(source, new RingWriter(order.ring), () => stopped);
+      report({ kind: 'started', isDirect: source.diagnostics().isDirect });
+      await pump(source, ring, () => stopped);
     }
     await source.stop();
     report({ kind: 'stopped' });

@@ -43,6 +43,7 @@ export class ThreadedSource implements Source {
   #facts: StreamFacts | undefined;
   #waiting: (() => void)[] = [];
   #started = false;
+  #isDegraded = false;
 
   constructor({ stream, partition = '0', filter_subjects = [], ...nats }: ThreadedSourceOptions) {
     this.partition = partition;
@@ -73,8 +74,11 @@ export class ThreadedSource implements Source {
 
   #hear(report: SourceThreadReport): void {
     if (report.kind === 'facts') this.#facts = report.facts;
-    else if (report.kind === 'started') this.#started = true;
-    else if (report.kind === 'failed') {
+    else if (report.kind === 'started') {
+      this.#started = true;
+      this.#isDegraded = !report.isDirect;
+      if (!report.isDirect) warnOnce();
+    } else if (report.kind === 'failed') {
       this.#fail(new MillraceError(report.code, report.message, { retriable: report.retriable }));
     }
     this.#wake();
@@ -124,7 +128,8 @@ export class ThreadedSource implements Source {
   }
 
   state(): SourceState {
-    return this.#reader.state();
+    const state = this.#reader.state();
+    return this.#isDegraded ? { ...state, isDegraded: true } : state;
   }
 
   passed(): number | undefined {
@@ -141,4 +146,17 @@ export class ThreadedSource implements Source {
     await this.#exited;
     clearTimeout(timer);
   }
+}
+
+let isWarned = false;
+
+/** Of all sources of this thread the same would be said. */
+function warnOnce(): void {
+  if (isWarned) return;
+  isWarned = true;
+  process.emitWarning(
+    'The installed NATS client is not the version that Millrace knows from inside: messages are read through its ' +
+      'public interface, which takes three times the CPU. Install the versions of package-lock.json (npm ci).',
+    { code: 'nats_client_unknown' },
+  );
 }

@@ -57,6 +57,7 @@ export class CountedCubes {
   readonly #defined = new Map<string, WantedCube>();
   /** What is wanted has changed since the last `settle`. */
   #isStale = true;
+  #hasBegun = false;
 
   constructor({ name, config, state, view, metrics, notice, beside = [], drained }: Context) {
     const { cells_per_day = DEFAULT_CELLS_PER_DAY } = config;
@@ -125,10 +126,19 @@ export class CountedCubes {
     this.unwant(controlKey(definition));
   }
 
-  /** Before rows are counted, and before they are written: makes the cubes those that are wanted. */
+  /**
+   * Before the first rows: those cubes that are there. Later ones count from a barrier on: rows that come through
+   * while a commit goes on, before the log has written its own, are in the log when they are built.
+   */
+  begin(): void {
+    if (!this.#hasBegun) this.settle();
+  }
+
+  /** Inside a commit, when the log has its rows: makes the cubes those that are wanted. */
   settle(): void {
     if (!this.#isStale) return;
     this.#isStale = false;
+    this.#hasBegun = true;
     const history = this.#history;
     history?.refresh();
     const { version, measures } = this.#reader;

@@ -1,0 +1,26 @@
+import { JetStreamApiError } from '@nats-io/jetstream';
+import { MillraceError } from '../../../engine/index.ts';
+import { describe } from '../client/index.ts';
+
+/** What the server has not answered it may answer later; what it has refused is for a person to look at. */
+export function named(error: unknown, stream: string): unknown {
+  if (error instanceof MillraceError || (error instanceof JetStreamApiError && error.status < 500))
+    return error;
+  const message = `Stream "${stream}" cannot be read at the moment: ${describe(error)}. It is tried again; see whether the server is there.`;
+  return new MillraceError('stream_unavailable', message, { cause: error, retriable: true });
+}
+
+/** A consumer goes only forward. What was passed may be committed by now, and is not read again. */
+export const wentBackError = (stream: string, sequence: number, received: number): MillraceError =>
+  new MillraceError(
+    'stream_went_back',
+    `The server has sent message ${sequence} of stream "${stream}", which was read up to sequence ` +
+      `${received}: the stream lost messages and their numbers were given again (a power cut, a restored ` +
+      'backup), or the server had passed it over. Restore the stream from its backup, or replay it, and ' +
+      'start again.',
+  );
+
+export const closedError = (url: string): MillraceError =>
+  new MillraceError('nats_connection_closed', `The connection to ${url} was closed under a source.`, {
+    retriable: true,
+  });
