@@ -1,3 +1,4 @@
+import { anomalyLatencyBench } from './anomaly-latency.ts';
 import { cubesBench } from './cubes.ts';
 import { decodeBench } from './decode.ts';
 import { dedupBench } from './dedup.ts';
@@ -15,6 +16,7 @@ import { scanBench } from './scan.ts';
 
 /** Every figure that the README or the docs name, each a command: `npm run bench -- NAME`. */
 const BENCHES: Readonly<Record<string, () => Promise<object>>> = {
+  'anomaly-latency': anomalyLatencyBench,
   decode: decodeBench,
   cubes: cubesBench,
   dedup: dedupBench,
