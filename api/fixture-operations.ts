@@ -150,7 +150,7 @@ export class World {
     const [, family = ''] = path.split('/');
     if (family === 'events') return this.event_id;
     if (family === 'jobs' || family === 'exports') return this.job();
-    return this.make(family === 'anomalies' ? '/anomalies/rules' : `/${family}`);
+    return this.make(`/${family}`);
   }
 
   /** A finished export. */
@@ -169,7 +169,9 @@ export class World {
   }
 
   /** Makes one more of a collection by its first example, and gives its id. */
-  async make(path: string): Promise<string> {
+  async make(collection: string): Promise<string> {
+    // Of the family of anomalies only rules are made.
+    const path = collection === '/anomalies' ? '/anomalies/rules' : collection;
     const operation = this.#operations.find((one) => one.method === 'POST' && one.path === path);
     const example = operation?.body?.examples[0] as Json | undefined;
     if (example === undefined) throw new Error(`POST ${path} has no example`);
