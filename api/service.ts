@@ -130,7 +130,12 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...healthRoutes(ports, jobs, [definitions, keys]),
       ...metricsRoutes(ports, metrics, () => [
         ...[...jobs.samples(), ...streams.samples()],
-        ...[...keys.samples(), ...segmentSets.samples(), ...outbound.samples()],
+        ...[
+          ...keys.samples(),
+          ...segmentSets.samples(),
+          ...tenants.dimensions.samples(),
+          ...outbound.samples(),
+        ],
       ]),
       ...diagnosticsRoutes(answers, { jobs, spool }),
     ];

@@ -1,3 +1,4 @@
+import type { MetricSample } from '../../engine/index.ts';
 import {
   type Definition,
   type Definitions,
@@ -51,6 +52,10 @@ export class TenantDimensions {
 
   close(): void {
     this.#builds?.close();
+  }
+
+  samples(): readonly MetricSample[] {
+    return this.#builds?.samples() ?? [];
   }
 
   stateOf(definition: Pick<Definition<DimensionBody>, 'tenant' | 'name' | 'body'>): DimensionState {

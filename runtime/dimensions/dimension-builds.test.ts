@@ -105,11 +105,21 @@ describe('builds of dimensions', () => {
       ...{ share: 0.25, records: 1, records_per_s: 1 },
     });
     expect(builds.stateOf(one)).toEqual({ status: 'building', share: 0.25 });
+    const values = () => builds.samples().map(({ labels, value }) => [...Object.values(labels), value]);
+    const ended = (built: number) => [
+      ['built', built],
+      ['failed', 0],
+    ];
+    const of = (ready: number, building: number, share: number) => [
+      ...[['ready', ready], ['building', building], ['failed', 0], [share]],
+    ];
+    expect(values()).toEqual([...of(0, 4, 0.25), ...ended(0)]);
     expect(builds.stateOf(two)).toEqual({ status: 'building', share: 0 });
     await turns.end(['team', 'one']);
     expect(builds.stateOf(one)).toEqual({ status: 'ready' });
     await turns.end(['team', 'one', 'two', 'three']);
     expect([turns.isBuilding, turns.requests.length]).toEqual([false, 2]);
+    expect(values()).toEqual([...of(4, 0, 0), ...ended(2)]);
   });
 
   it('give the column of a deleted one up with the next build, and make none for that', async () => {

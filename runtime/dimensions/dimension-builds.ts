@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import type { DimensionPath } from '../../analytics/index.ts';
-import { asMillraceError } from '../../engine/index.ts';
+import { asMillraceError, type MetricSample } from '../../engine/index.ts';
 import type { Definition } from '../definitions/index.ts';
 import type { Generations } from '../generations/index.ts';
 import type { OrderOptions } from '../orders/index.ts';
@@ -50,6 +50,7 @@ export class DimensionBuilds {
   #isRunning = false;
   #building: { readonly target: Target; share: number } | undefined;
   #failure: Failure | undefined;
+  readonly #ended = { built: 0, failed: 0 };
 
   constructor(options: DimensionBuildsOptions) {
     this.#options = options;
@@ -87,6 +88,26 @@ export class DimensionBuilds {
     }
     const share = this.#building?.target.customDimensions.includes(name) === true ? this.#building.share : 0;
     return { status: 'building', share };
+  }
+
+  samples(): readonly MetricSample[] {
+    const { dimensions } = this.#options;
+    const states: Record<DimensionState['status'], number> = { ready: 0, building: 0, failed: 0 };
+    for (const tenant of dimensions.tenants())
+      for (const one of dimensions.list(tenant)) states[this.stateOf(one).status]++;
+    const gauge = (name: string, help: string, value: number, labels = {}): MetricSample => ({
+      ...{ name: `millrace.dimensions.${name}`, kind: 'gauge', help, labels, value },
+    });
+    return [
+      ...Object.entries(states).map(([state, value]) =>
+        gauge('defined', 'Dimensions that tenants have defined', value, { state }),
+      ),
+      gauge('build.share', 'Of the build that runs', this.#building?.share ?? 0),
+      ...Object.entries(this.#ended).map(([outcome, value]): MetricSample => {
+        const sample = gauge('builds', 'Builds that have ended', value, { outcome });
+        return { ...sample, kind: 'counter' };
+      }),
+    ];
   }
 
   #begin(): void {
@@ -157,6 +178,7 @@ export class DimensionBuilds {
         },
       });
       this.#failure = undefined;
+      this.#ended.built++;
       log.info({ generation, ...target }, 'the dimensions are built');
       onBuilt();
     } catch (thrown) {
@@ -167,6 +189,7 @@ export class DimensionBuilds {
         return;
       }
       this.#failure = { target, code, message };
+      this.#ended.failed++;
       log.error({ err: thrown, ...target }, 'dimensions could not be built');
     } finally {
       this.#building = undefined;

@@ -1,10 +1,10 @@
-import type { DimensionPaths } from '../../analytics/index.ts';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import {
   cubeOf,
   DEFAULT_OPTIONS,
   DEFAULT_ROW_CUBES,
+  type DimensionPaths,
   ROW_DIMENSIONS,
   type RowDimension,
 } from '../../analytics/index.ts';
