@@ -1,4 +1,6 @@
 import { anomalyLatencyBench } from './anomaly-latency.ts';
+import { anomalyQualityBench } from './anomaly-quality.ts';
+import { anomalySpeedBench } from './anomaly-speed.ts';
 import { cubesBench } from './cubes.ts';
 import { decodeBench } from './decode.ts';
 import { dedupBench } from './dedup.ts';
@@ -17,6 +19,8 @@ import { scanBench } from './scan.ts';
 /** Every figure that the README or the docs name, each a command: `npm run bench -- NAME`. */
 const BENCHES: Readonly<Record<string, () => Promise<object>>> = {
   'anomaly-latency': anomalyLatencyBench,
+  'anomaly-quality': anomalyQualityBench,
+  'anomaly-speed': anomalySpeedBench,
   decode: decodeBench,
   cubes: cubesBench,
   dedup: dedupBench,
