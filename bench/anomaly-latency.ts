@@ -5,6 +5,8 @@ import { call, machine, quantileOf, startApp, withScratch } from './rig.ts';
 const GROUPS = Number(process.env.BENCH_GROUPS ?? 200);
 const EVENTS_A_MINUTE = Number(process.env.BENCH_EVENTS ?? 4_000);
 const WINDOWS = Number(process.env.BENCH_WINDOWS ?? 120);
+/** Events published a second; 0: as fast as the stream takes them, whether the service keeps up or not. */
+const RATE = Number(process.env.BENCH_RATE ?? 5_000);
 /** Windows before the first anomaly: detectors learn. */
 const LEARNED = 30;
 const MINUTE_MS = 60_000;
@@ -14,7 +16,7 @@ const PORT = 43_222;
 
 /**
  * From the moment at which the event that closes a window is published to that at which a NATS subscriber has the
- * anomaly of the window, while events are taken in as fast as they can be published. Event time runs ahead of the
+ * anomaly of the window, while events are taken in. Event time runs ahead of the
  * clock by as much as a minute of it has events.
  */
 export async function anomalyLatencyBench(): Promise<object> {
@@ -72,6 +74,8 @@ async function measure(app: Awaited<ReturnType<typeof startApp>>, link: Link, re
         payload: Buffer.from(JSON.stringify({ ...event, campaign: `c${group}` })),
       };
     });
+    const sent = minute * EVENTS_A_MINUTE;
+    if (RATE > 0) await sleep(Math.max(0, started_ms + (sent * 1_000) / RATE - performance.now()));
     await publisher.publishAll(messages.slice(0, closing));
     closed.set(start_ms - MINUTE_MS, performance.now());
     await publisher.publishAll(messages.slice(closing));
