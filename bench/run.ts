@@ -13,6 +13,7 @@ import { pipelineBench } from './pipeline.ts';
 import { queryBench } from './query.ts';
 import { queryLatencyBench } from './query-latency.ts';
 import { restartBench } from './restart.ts';
+import { rootCauseBench } from './root-cause.ts';
 import { runsBench } from './runs.ts';
 import { scanBench } from './scan.ts';
 
@@ -33,6 +34,7 @@ const BENCHES: Readonly<Record<string, () => Promise<object>>> = {
   query: queryBench,
   'query-latency': queryLatencyBench,
   restart: restartBench,
+  'root-cause': rootCauseBench,
   runs: runsBench,
   scan: scanBench,
 };
