@@ -1,7 +1,7 @@
 import { defineKind, type QueryContext, type QueryKind } from '../../engine/index.ts';
-import { EntityRows, type EntityWork, entityParts } from '../entity-rows/index.ts';
+import { EntityRows, type EntityWork, entityParts, scanFacts } from '../entity-rows/index.ts';
 import { eventConditions, type LogTexts, requireColumn } from '../filters/index.ts';
-import { MIN_RANGE_MS, parseRange, zoneOf } from '../query/index.ts';
+import { MIN_RANGE_MS, parseRange, readLines, writeLine, zoneOf } from '../query/index.ts';
 import {
   type FamilyAnswer,
   type FamilyShared,
@@ -65,8 +65,7 @@ export function retentionKind(
           : [keptFrom(cut_ms, 'a first event is the first that is kept.')];
       const { complete_until_ms } = sources;
       return {
-        ...{ kind: RETENTION_KIND, rows: plan.rows, bytes: plan.bytes, chunks: plan.chunks.length },
-        ...{ cost_ms: parts.reduce((sum, { cost_ms }) => sum + cost_ms, 0), source: 'scan', parts },
+        ...{ kind: RETENTION_KIND, ...scanFacts(plan, parts) },
         explain: {
           source: 'scan',
           entity: query.criteria.entity,
@@ -102,13 +101,12 @@ export function retentionKind(
         (events) => counter.add(events),
         () => cancel.check(),
       );
-      return Buffer.from(`${JSON.stringify(counter.counts)}\n`);
+      return writeLine(counter.counts);
     },
     merge: (a, b) => Buffer.concat([a, b]),
     finish: (_context: QueryContext, { shared, explain, source }, bytes) => {
       const { query, header, query_id, complete_until_ms, warnings } = shared;
-      const lines = bytes === undefined ? [] : Buffer.from(bytes).toString().split('\n').slice(0, -1);
-      const parts = lines.map((line) => JSON.parse(line) as CohortCount[]);
+      const parts = readLines<CohortCount[]>(bytes);
       const body = retentionBody(parts, rulesOf(query), query, settings.custom, complete_until_ms);
       return { query_id, header, source, body, warnings, ...(query.explain === true ? { explain } : {}) };
     },
