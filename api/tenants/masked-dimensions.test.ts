@@ -1,8 +1,8 @@
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
-import { MemoryKeyValueStore } from '../../connectors/index.ts';
 import { ManualClock } from '../../engine/index.ts';
 import { Definitions, readSettings } from '../../runtime/index.ts';
+import { MemoryKeyValueStore } from '../fixture-memory.ts';
 import { SETTINGS_NAME } from './settings-kind.ts';
 import { Tenants } from './tenants.ts';
 
