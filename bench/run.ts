@@ -1,3 +1,4 @@
+import { letHeapsGrow } from '../engine/index.ts';
 import { cubesBench } from './cubes.ts';
 import { decodeBench } from './decode.ts';
 import { dedupBench } from './dedup.ts';
@@ -35,6 +36,8 @@ if (bench === undefined) {
   process.stderr.write(`Usage: npm run bench -- NAME, one of ${Object.keys(BENCHES).join(', ')}\n`);
   process.exitCode = 2;
 } else {
+  // As the product's own process.
+  letHeapsGrow();
   // The last line is the figures, as one JSON object.
   process.stdout.write(`${JSON.stringify(await bench())}\n`);
 }
