@@ -151,6 +151,20 @@ export {
   window,
 } from './operators/index.ts';
 
+// Detectors of anomalies in series of windows.
+
+export {
+  createDetector,
+  type Detector,
+  type DetectorConfig,
+  type DetectorMethod,
+  type Point,
+  type SeasonalEsdOptions,
+  type SeasonalOutlier,
+  seasonalEsd,
+  type Verdict,
+} from './operators/index.ts';
+
 // Aggregates; for declaration files also the types of what they keep.
 
 export {

@@ -1,5 +1,6 @@
 // What the API shows of the cubes' state.
 export { cubeViews, readCardinality, readCubeInfo } from '../operators/index.ts';
+export * from './anomalies/index.ts';
 export * from './attribution/index.ts';
 export * from './cohorts/index.ts';
 export * from './customers/index.ts';
@@ -8,6 +9,7 @@ export * from './events/index.ts';
 export * from './events-query/index.ts';
 export * from './filters/index.ts';
 export * from './funnels/index.ts';
+export { KEPT_LEFT_OUT, keptProgress } from './kept-events/index.ts';
 export * from './kpis/index.ts';
 export * from './query/index.ts';
 export * from './query-head/index.ts';

@@ -1,10 +1,12 @@
 import { type AnyQueryKind, Dictionary, type QueryContext, type QueryKinds } from '../engine/index.ts';
 import { type CubeInfo, cubeViews, eventLogView, SlotReader } from '../operators/index.ts';
+import { scanKind } from './anomalies/index.ts';
 import { attributionKind } from './attribution/index.ts';
 import { retentionKind } from './cohorts/index.ts';
 import { ltvKind, rfmKind } from './customers/index.ts';
 import { countTypes, openEvents, selectEvents } from './events-query/index.ts';
 import { funnelEntitiesKind, funnelKind } from './funnels/index.ts';
+import { type KeptInfo, keptView } from './kept-events/index.ts';
 import {
   cubeSource,
   type KpiSettings,
@@ -29,6 +31,7 @@ export const QUERY_KINDS_MODULE = import.meta.url;
 export function orderQueries(settings: AnalyticsSettings) {
   const schema = rowSchema(settings.custom);
   const infos = new SlotReader<CubeInfo>();
+  const keptInfos = new SlotReader<KeptInfo>();
   const dictionary = new Dictionary(Number.POSITIVE_INFINITY);
   const open = ({ table, scope, progress }: QueryContext): KpiSources => {
     // Codes are only ever added: it may be ahead of the snapshot.
@@ -56,11 +59,12 @@ export function orderQueries(settings: AnalyticsSettings) {
     ltv: ltvKind(settings, open),
     segment: segmentKind(settings, open),
     attribution: attributionKind(settings, open),
-    funnel: funnelKind(settings, open),
+    funnel: funnelKind(settings, open, ({ table }) => keptView(table, OPERATORS.funnels, keptInfos)),
     funnelEntities: funnelEntitiesKind(settings, open),
     returns: returnsKind(settings, open),
     refunds: refundsKind(settings, open),
     fraud: fraudKind(settings, open),
+    anomalies: scanKind(settings, (context) => ({ ...open(context), dictionary })),
   };
 }
 

@@ -12,6 +12,7 @@ import {
   TopologyTestDriver,
 } from '../engine/index.ts';
 import { orderQueries } from './query-kinds.ts';
+import { CUBE_KIND } from './rows/index.ts';
 import { orderAnalytics } from './topology.ts';
 
 const DAY_MS = 86_400_000;
@@ -69,6 +70,20 @@ function kept(driver: TopologyTestDriver): Record<string, number> {
 }
 
 describe('retention', () => {
+  it('a cube that comes with the first rows, in a commit that moves the cut, has all that are kept', async () => {
+    const driver = await open();
+    driver.control.define(CUBE_KIND, 'acme', 'x', { dimensions: ['reason'], granularity: '1d' });
+    const [reason, last] = [{ reason: 'r' }, 20];
+    await driver.push(
+      message(order('a', 0, reason)),
+      message(order('b', 15, reason)),
+      message(order('c', last, reason)),
+    );
+    driver.commit();
+    const answer = await ask(driver, 12, ['reason']);
+    expect(answer).toMatchObject({ source: 'rollup:reason@1d', groups: [{ totals: { orders_count: 2 } }] });
+  });
+
   it('drops whole UTC days from ids, log and ledger in one commit, and keeps rollups', async () => {
     const driver = await open();
     await driver.push(message(order('a', 0)), message(order('b', 0.9)), message(order('c', 5)));

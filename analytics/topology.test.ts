@@ -15,6 +15,8 @@ describe('the default topology', () => {
       'fx-rates>ledger:ledger',
       'ledger>log:event-log',
       'ledger>cubes:cubes',
+      'ledger>anomalies:anomalies',
+      'ledger>funnels:kept-events',
     ]);
     expect(Object.fromEntries(nodes.map((node) => [node.name, Object.keys(node.state)]))).toEqual({
       events: [],
@@ -25,6 +27,10 @@ describe('the default topology', () => {
       ledger: ['cut', 'orders', 'customers', 'sessions', 'tickets'],
       log: ['segments', 'chunks'],
       cubes: ['cells', 'definitions', 'days'],
+      anomalies: [
+        ...['cells', 'definitions', 'days', 'series', 'snapshots', 'progress', 'silent', 'anomalies'],
+      ],
+      funnels: ['definitions', 'entities'],
     });
   });
 

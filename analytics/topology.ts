@@ -3,6 +3,7 @@ import {
   deadLetter,
   type KvView,
   type LogLimits,
+  type LogSchema,
   logScopes,
   planScan,
   scanChunks,
@@ -10,16 +11,40 @@ import {
   topology,
 } from '../engine/index.ts';
 import {
+  anomalies,
   type CubeDefinition,
   cubes,
   dedupEvents,
   eventLog,
   eventLogView,
   logHistory,
+  type ReaderColumns,
+  type RowHistory,
 } from '../operators/index.ts';
-import { decodeEvents, type EventBatch, rawOf } from './events/index.ts';
+import {
+  anomalyMessage,
+  MARK_KIND,
+  METRIC_KIND,
+  OrderRuleBook,
+  PulseReader,
+  RULE_COLUMNS,
+  RULE_KIND,
+} from './anomalies/index.ts';
+import { type DimensionPaths, decodeEvents, type EventBatch, rawOf } from './events/index.ts';
+import { keptFunnels } from './funnels/index.ts';
+import { type KeptLimits, keptEvents } from './kept-events/index.ts';
 import { eventRates, eventWatermark, ledger } from './ledger/index.ts';
-import { CUBE_KIND, cubeOfBody, DEFAULT_ROW_CUBES, RowContribution, rowSchema } from './rows/index.ts';
+import {
+  CODE,
+  CUBE_KIND,
+  cubeOfBody,
+  DEFAULT_ROW_CUBES,
+  HASH,
+  RowContribution,
+  retentionDaysOf,
+  rowSchema,
+  SETTINGS_KIND_NAME,
+} from './rows/index.ts';
 
 export interface OrderAnalyticsOptions {
   readonly cubes: readonly CubeDefinition[];
@@ -27,6 +52,8 @@ export interface OrderAnalyticsOptions {
   readonly cells_per_day: number;
   /** Names of declared dimensions, in the order of their columns. */
   readonly custom: readonly string[];
+  /** Those of them that are not the member of their name, by tenant. */
+  readonly dimension_paths: DimensionPaths;
   /** Newest event ids found in memory by id alone. */
   readonly dedup_memory_ids: number;
   /** Whole UTC days of event time that are kept behind the watermark; undefined: all are. */
@@ -39,12 +66,15 @@ export interface OrderAnalyticsOptions {
   readonly ledger_cache_bytes: number;
   /** Sizes at which segments of the log are merged, sorted and sealed. */
   readonly log_limits: Partial<LogLimits>;
+  /** How much is kept of stored funnels. */
+  readonly kept_limits: Partial<KeptLimits>;
 }
 
 export const DEFAULT_OPTIONS: OrderAnalyticsOptions = {
   cubes: DEFAULT_ROW_CUBES,
   cells_per_day: 100_000,
   custom: [],
+  dimension_paths: {},
   dedup_memory_ids: 10_000_000,
   retention_days: undefined,
   log_max_bytes: undefined,
@@ -52,6 +82,7 @@ export const DEFAULT_OPTIONS: OrderAnalyticsOptions = {
   idle_ms: 60_000,
   ledger_cache_bytes: 16 * 1_048_576,
   log_limits: {},
+  kept_limits: {},
 };
 
 export const TOPOLOGY_NAME = 'order-analytics';
@@ -64,6 +95,8 @@ export const OPERATORS = {
   ledger: 'ledger',
   log: 'log',
   cubes: 'cubes',
+  anomalies: 'anomalies',
+  funnels: 'funnels',
 } as const;
 /** Table of the texts behind all codes. */
 export const DICTIONARY_TABLE = `${OPERATORS.decode}/dictionary`;
@@ -98,6 +131,7 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
     const rows = t.source('events').pipe(
       decodeEvents(OPERATORS.decode, {
         custom: config.custom,
+        paths: config.dimension_paths,
         ...retention,
       }),
       dedupEvents<EventBatch>(OPERATORS.dedup, {
@@ -120,7 +154,12 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
     // Before the cubes, which read the log at a barrier.
     const { log_max_bytes: scope_max_bytes } = config;
     const limits = { ...config.log_limits, ...(scope_max_bytes === undefined ? {} : { scope_max_bytes }) };
-    rows.pipe(eventLog(OPERATORS.log, { schema, limits, dictionaryTable: DICTIONARY_TABLE }));
+    rows.pipe(
+      eventLog(OPERATORS.log, {
+        ...{ schema, limits, dictionaryTable: DICTIONARY_TABLE },
+        scopeRetention: { kind: SETTINGS_KIND_NAME, daysOf: retentionDaysOf },
+      }),
+    );
     rows.pipe(
       cubes(OPERATORS.cubes, {
         schema,
@@ -129,19 +168,51 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
         dictionaryTable: DICTIONARY_TABLE,
         cells_per_day: config.cells_per_day,
         defined: { kind: CUBE_KIND, read: (body) => cubeOfBody(body, config.custom) },
-        history: (table) =>
-          logHistory(logReads(table, schema), {
-            schema,
-            columns,
-            dictionary: (before) => {
-              const dictionary = before ?? new Dictionary(Number.POSITIVE_INFINITY);
-              dictionary.follow(table(DICTIONARY_TABLE));
-              return dictionary;
-            },
-          }),
+        history: (table) => historyOf(table, schema, columns),
       }),
     );
+    rows.pipe(
+      anomalies(OPERATORS.anomalies, {
+        schema,
+        dictionaryTable: DICTIONARY_TABLE,
+        history: (table) => historyOf(table, schema, RULE_COLUMNS),
+        dictionary: dictionaryOf,
+        kinds: [METRIC_KIND, RULE_KIND, MARK_KIND],
+        book: () => new OrderRuleBook(config.custom),
+        pulse: () => new PulseReader(),
+        message: anomalyMessage,
+      }),
+    );
+    rows.pipe(storedFunnels(config.custom, config.kept_limits));
   });
+}
+
+/** Keeps what stored funnels are answered from; the event log stands before it. */
+export function storedFunnels(custom: readonly string[], limits: Partial<KeptLimits> = {}) {
+  const schema = rowSchema(custom);
+  return keptEvents(OPERATORS.funnels, {
+    ...{ schema, limits, kind: keptFunnels(custom), dictionaryTable: DICTIONARY_TABLE },
+    history: (table) => historyOf(table, schema, KEPT_COLUMNS),
+  });
+}
+
+/** What of every row decides whether a definition keeps it, and whose it is; texts come by their names. */
+const KEPT_COLUMNS: ReaderColumns = {
+  codes: [CODE.type, CODE.marks, CODE.retraction],
+  ...{ numbers: [], itemNumbers: [] },
+  hashes: Object.values(HASH),
+};
+
+function dictionaryOf(table: (id: string) => KvView, before: Dictionary | undefined): Dictionary {
+  const dictionary = before ?? new Dictionary(Number.POSITIVE_INFINITY);
+  dictionary.follow(table(DICTIONARY_TABLE));
+  return dictionary;
+}
+
+/** The rows of the log, in the columns that are asked for. */
+function historyOf(table: (id: string) => KvView, schema: LogSchema, columns: ReaderColumns): RowHistory {
+  const dictionary = (before: Dictionary | undefined): Dictionary => dictionaryOf(table, before);
+  return logHistory(logReads(table, schema), { schema, columns, dictionary });
 }
 
 function logReads(table: (id: string) => KvView, schema: ReturnType<typeof rowSchema>) {

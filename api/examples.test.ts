@@ -23,10 +23,13 @@ const recorded: Record<string, { status: number; type: string; example: unknown 
 beforeAll(async () => {
   // One that is held, so that there is a job to stop.
   const build = (reason: string, signal: AbortSignal): Promise<{ generation: number }> =>
-    reason !== HELD
+    !reason.endsWith(HELD)
       ? Promise.resolve({ generation: 2 })
       : new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
-  const backfill: BackfillPort = { build: ({ reason, signal }) => build(reason, signal) };
+  const backfill: BackfillPort = {
+    build: ({ reason, signal }) => build(reason, signal),
+    discard: () => Promise.resolve(),
+  };
   test = await startTestApi({ RATE_LIMIT_RPS: '1000000', RATE_LIMIT_BURST: '1000000' }, backfill);
   openApi = await openApiOf(test);
   await shop();

@@ -3,10 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { eventFinder, orderAnalytics, orderQueries, queryKinds } from '../analytics/index.ts';
-import { KindRegistry, ManualClock, MemoryDisk, QueryExecutor, Task } from '../engine/index.ts';
+import {
+  KindRegistry,
+  ManualClock,
+  MemoryDisk,
+  MemoryMessageQueue,
+  QueryExecutor,
+  Task,
+} from '../engine/index.ts';
 import { analyticsSettings, ControlFeed, openKeyTrust, readSettings } from '../runtime/index.ts';
 import { KeyRing, type NewKey } from './access/index.ts';
-import { MemoryKeyValueStore, MemoryStream } from './fixture-memory.ts';
+import { MemoryHttp, MemoryKeyValueStore, MemoryStream } from './fixture-memory.ts';
 import type { ApiPorts, BackfillPort, PipelineStatus } from './http/index.ts';
 import { type Api, createApp } from './service.ts';
 
@@ -20,6 +27,10 @@ export interface TestApi {
   readonly keys: MemoryKeyValueStore;
   readonly idempotency: MemoryKeyValueStore;
   readonly definitions: MemoryKeyValueStore;
+  /** Where detectors publish. */
+  readonly anomalies: MemoryMessageQueue;
+  /** What was posted to webhooks. */
+  readonly http: MemoryHttp;
   /** What `pipeline()` says; to be changed by a test. */
   pipeline: PipelineStatus;
   /** False: the state cannot be read yet. */
@@ -47,6 +58,8 @@ interface Parts {
   readonly idempotency: MemoryKeyValueStore;
   readonly jobs: { readonly records: MemoryKeyValueStore; readonly errors: MemoryKeyValueStore };
   readonly definitions: MemoryKeyValueStore;
+  readonly queues: Readonly<Record<'notices' | 'deliveries' | 'anomalies', MemoryMessageQueue>>;
+  readonly http: MemoryHttp;
   readonly disk: MemoryDisk;
   readonly dataDir: string;
   readonly env: Readonly<Record<string, string>>;
@@ -66,6 +79,12 @@ export async function startTestApi(
     idempotency: new MemoryKeyValueStore(),
     jobs: { records: new MemoryKeyValueStore(), errors: new MemoryKeyValueStore() },
     definitions: new MemoryKeyValueStore(),
+    queues: {
+      notices: new MemoryMessageQueue(clock),
+      deliveries: new MemoryMessageQueue(clock),
+      anomalies: new MemoryMessageQueue(clock),
+    },
+    http: new MemoryHttp(),
     disk: new MemoryDisk(),
     dataDir: await mkdtemp(join(tmpdir(), 'millrace-api-')),
     env,
@@ -74,11 +93,12 @@ export async function startTestApi(
 }
 
 async function build(parts: Parts): Promise<TestApi> {
-  const { clock, stream, keys, idempotency, definitions, disk, dataDir } = parts;
+  const { clock, stream, keys, idempotency, definitions, queues, http, disk, dataDir } = parts;
   const settings = readSettings({ DATA_DIR: dataDir, LOG_LEVEL: 'silent', ...parts.env });
   const topology = orderAnalytics({
     cubes: settings.cubes,
     custom: settings.customDimensions,
+    dimension_paths: settings.dimensionPaths,
     retention_days: settings.retentionDays,
     dedup_memory_ids: 10_000,
   });
@@ -109,6 +129,11 @@ async function build(parts: Parts): Promise<TestApi> {
     jobs: parts.jobs,
     ...(parts.backfill === undefined ? {} : { backfill: parts.backfill }),
     definitions,
+    outbound: {
+      ...{ notices: queues.notices, deliveries: queues.deliveries, http },
+      sources: { anomalies: queues.anomalies },
+      ...settings.outbound,
+    },
     pipeline: () => test.pipeline,
   };
   const api = await createApp(ports);
@@ -120,6 +145,8 @@ async function build(parts: Parts): Promise<TestApi> {
     keys,
     idempotency,
     definitions,
+    anomalies: queues.anomalies,
+    http,
     stateReady: true,
     pipeline: {
       state: 'running',

@@ -92,6 +92,37 @@ export class MemoryKeyValueStore implements KeyValueStore {
   }
 }
 
+/** Takes what is posted, and answers as a test says. */
+export class MemoryHttp {
+  readonly posted: {
+    readonly url: string;
+    readonly headers: Readonly<Record<string, string>>;
+    body: string;
+  }[] = [];
+  status = 204;
+  /** Hosts that are refused. */
+  readonly forbidden = new Set<string>();
+
+  async post({
+    url,
+    headers,
+    body,
+  }: {
+    readonly url: string;
+    readonly headers: Readonly<Record<string, string>>;
+    readonly body: string | Uint8Array;
+  }): Promise<{ readonly status: number; readonly text: string }> {
+    await this.check(url);
+    this.posted.push({ url, headers, body: Buffer.from(body).toString() });
+    return { status: this.status, text: '' };
+  }
+
+  async check(url: string): Promise<void> {
+    if (!this.forbidden.has(new URL(url).hostname)) return;
+    throw new MillraceError('target_forbidden', 'It is private.');
+  }
+}
+
 /** The stream EVENTS: what is published gets a sequence, repeated message ids are stored once. */
 export class MemoryStream implements EventPublisher, StreamHead {
   readonly messages: EventMessage[] = [];

@@ -194,10 +194,35 @@ export class World {
       const { download_url } = (await job.json()) as { download_url: string };
       return { path: download_url.slice(BASE.length), init: { method } };
     }
-    const filled = path.includes('{') ? path.replace(/\{\w+\}/, await this.idFor(operation)) : path;
+    const filled = path.includes('{') ? await this.#pathOf(operation) : path;
     const query = new URLSearchParams(operation.route.query_example).toString();
     const init: RequestInit = { method, ...(body === undefined ? {} : this.#bodyOf(body)) };
     return { path: query === '' ? filled : `${filled}?${query}`, init };
+  }
+
+  async #pathOf(operation: Operation): Promise<string> {
+    const id = await this.idFor(operation);
+    const path = operation.path.replace(
+      '{delivery}',
+      operation.path.includes('{delivery}') ? await this.delivery(id) : '',
+    );
+    return path.replace(/\{\w+\}/, id);
+  }
+
+  /** A delivery to a webhook: an anomaly that it was told of. */
+  async delivery(webhook_id: string): Promise<string> {
+    this.#made += 1;
+    const data = Buffer.from(
+      JSON.stringify({ id: `anomaly-${this.#made}`, metric: `metric-of-${this.tenant}` }),
+    );
+    const subject = `anomalies.${this.tenant}.revenue.high`;
+    await this.#test.anomalies.append({ subject, id: `${this.tenant}-${this.#made}`, data });
+    return vi.waitFor(async () => {
+      const answer = await this.#test.send(`/webhooks/${webhook_id}/deliveries`, { key: this.key });
+      const { deliveries } = (await answer.json()) as { deliveries: readonly { readonly id: string }[] };
+      if (deliveries[0] === undefined) throw new Error('nothing was delivered yet');
+      return deliveries[0].id;
+    }, A_WHILE);
   }
 
   #bodyOf({ type, examples }: NonNullable<Operation['body']>): RequestInit {

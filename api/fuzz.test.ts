@@ -24,7 +24,10 @@ let ids: Record<string, string[]>;
 let key: string;
 
 beforeAll(async () => {
-  const backfill = { build: async () => ({ generation: 2 }) };
+  const backfill = {
+    build: async () => ({ generation: 2 }),
+    discard: async () => undefined,
+  };
   test = await startTestApi({ RATE_LIMIT_RPS: '1000000', RATE_LIMIT_BURST: '1000000' }, backfill);
   key = await test.key('admin', { tenants: '*' });
   openApi = await openApiOf(test);

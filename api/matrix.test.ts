@@ -23,7 +23,7 @@ interface Scene {
 }
 
 async function sceneOf(): Promise<Scene> {
-  const test = await startTestApi(GENEROUS, { build });
+  const test = await startTestApi(GENEROUS, { build, discard: () => Promise.resolve() });
   const openApi = await openApiOf(test);
   const [a, b] = [await World.of(test, openApi, 'a'), await World.of(test, openApi, 'b')];
   return { test, openApi, a, b };

@@ -1,7 +1,15 @@
 import { join } from 'node:path';
-import { adoptEarlierJobs, Definitions, diskIdOf, JobFiles, Jobs } from '../runtime/index.ts';
+import {
+  adoptEarlierJobs,
+  Definitions,
+  diskIdOf,
+  JobFiles,
+  Jobs,
+  Outbound,
+  WEBHOOKS,
+} from '../runtime/index.ts';
 import { KeyRing, Roles, roleKind, TokenVerifier } from './access/index.ts';
-import type { AnswerParts } from './answers/index.ts';
+import { type AnswerParts, SegmentSets } from './answers/index.ts';
 import { type App, addDocs, buildApp, HttpMetrics, openApiDocument, RateLimiter } from './app/index.ts';
 import {
   type ApiPorts,
@@ -29,6 +37,7 @@ import { callerRoutes, keyRoutes, roleRoutes, scopesOf } from './sections/keys/i
 import { kpiRoutes, queryKind } from './sections/kpis/index.ts';
 import { fraudRoute, returnRoutes } from './sections/returns/index.ts';
 import { settingsRoutes } from './sections/tenant-settings/index.ts';
+import { webhookRoutes } from './sections/webhooks/index.ts';
 import { Tenants } from './tenants/index.ts';
 
 export { bootstrapAdminKey } from './access/index.ts';
@@ -61,8 +70,9 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const cohorts = definitions.kind(cohortKind(ports));
   const funnels = definitions.kind(funnelDefinitionKind(ports));
   const cubes = definitions.kind(cubeKind(ports));
+  const webhooks = definitions.kind(WEBHOOKS);
   tenants.dimensions.addUsers(cohorts, funnels, cubes);
-  const custom = definitions.kind(roleKind((tenant, role) => keys.hasRole(tenant, role)));
+  const custom = definitions.kind(roleKind(ports.keyTrust, (tenant, role) => keys.hasRole(tenant, role)));
   const roles = new Roles(custom);
   await definitions.open();
   const cursors = Cursors.of(ports.keyTrust);
@@ -70,16 +80,24 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const once = new Idempotency(ports.idempotency, clock);
   const tracker = new FreshnessTracker(ports);
   const metrics = new HttpMetrics();
-  const answers: AnswerParts = { ports, tracker, tenants };
+  const segmentSets = new SegmentSets();
+  const answers: AnswerParts = { ports, tracker, tenants, segmentSets };
   const events = { answers, cursors, finder: () => ports.finder?.() };
   const search = new EventSearch(events);
   const { jobs, spool } = await openJobs(ports, answers, search);
+  const outbound = new Outbound({
+    ports: ports.outbound,
+    webhooks,
+    secret: ports.keyTrust.secret,
+    clock,
+    log,
+  });
   const streams = new EventStreams();
   const making = { jobs, once };
   const { rateLimit: limit } = settings;
   const limiter = new RateLimiter(limit);
   const budget = new BodyBudget(settings.inflightBody_bytes);
-  const tokens = settings.jwt === undefined ? undefined : new TokenVerifier(settings.jwt, ports);
+  const tokens = settings.jwt === undefined ? undefined : new TokenVerifier(settings.jwt, ports, roles);
   const build = (): Pick<Api, 'app' | 'routes'> => {
     const routes: Route[] = [
       ...ingestRoutes(ports, once),
@@ -87,7 +105,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...eventRoutes(events),
       ...kpiRoutes(answers, making),
       ...catalogRoutes(tenants, cursors),
-      ...settingsRoutes(tenants),
+      ...settingsRoutes(tenants, settings),
       ...dimensionRoutes(ports, tenants.dimensions, cursors),
       ...cubeRoutes(ports, cubes, cursors),
       ...exportRoutes({ ...making, answers, search, cursors }),
@@ -104,8 +122,17 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...callerRoutes(limit),
       ...returnRoutes(answers),
       fraudRoute(answers),
+      ...webhookRoutes({ webhooks, outbound, cursors }),
       ...healthRoutes(ports, jobs, [definitions, keys]),
-      ...metricsRoutes(ports, metrics, () => [...jobs.samples(), ...streams.samples(), ...keys.samples()]),
+      ...metricsRoutes(ports, metrics, () => [
+        ...[...jobs.samples(), ...streams.samples()],
+        ...[
+          ...keys.samples(),
+          ...segmentSets.samples(),
+          ...tenants.dimensions.samples(),
+          ...outbound.samples(),
+        ],
+      ]),
       ...diagnosticsRoutes(answers, { jobs, spool }),
     ];
     const credentials = { keys, roles, tokens };
@@ -122,6 +149,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     return built;
   };
   jobs.start();
+  outbound.start();
   tenants.dimensions.start(() => definitions.readAgain());
   return {
     get app() {
@@ -136,6 +164,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       tracker.close();
       tenants.dimensions.close();
       await jobs.close();
+      await outbound.close();
       await keys.close();
       await definitions.close();
     },

@@ -3,17 +3,15 @@ import {
   Dictionary,
   defineOperator,
   type KvStore,
-  ManualClock,
   openLmdbStore,
   type RowBatch,
-  type Source,
   type SourceRecord,
-  Task,
   topology,
 } from '../engine/index.ts';
 import { type CubeDefinition, cubes, cubeViews, readCubeInfo, scanCells } from '../operators/index.ts';
 import { rowBatches } from './cubes-rows.ts';
 import { machine, withScratch } from './rig.ts';
+import { STEP_SOURCE, stepTask } from './step-task.ts';
 
 const EVENTS = Number(process.env.BENCH_EVENTS ?? 600_000);
 const PUSH_EVENTS = 5_000;
@@ -47,34 +45,6 @@ export async function cubesBench(): Promise<object> {
   return { events: EVENTS, ...figures };
 }
 
-/** Takes one record a step; its batch is made outside of what is measured. */
-class StepSource implements Source {
-  readonly partition = '0';
-  #sequence = 0;
-
-  facts() {
-    return Promise.resolve({ stream: 'S', incarnation: 'i', firstSequence: 1, lastSequence: EVENTS });
-  }
-
-  start(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  take(): Promise<readonly SourceRecord[]> {
-    const sequence = ++this.#sequence;
-    const record = { sequence, subject: 's', data: new Uint8Array(0), hasHeaders: false };
-    return Promise.resolve([{ ...record, header: () => undefined }]);
-  }
-
-  state() {
-    return { headSequence: 0, caughtUp: true, connected: true, skipped: 0 };
-  }
-
-  stop(): Promise<void> {
-    return Promise.resolve();
-  }
-}
-
 async function measure(folder: string, set: readonly CubeDefinition[], step_ms: number): Promise<object> {
   const dictionary = new Dictionary();
   const next = rowBatches({ seed: 1, start_ms: START_MS, step_ms, disorder_ms: 30_000 }, dictionary);
@@ -86,20 +56,14 @@ async function measure(folder: string, set: readonly CubeDefinition[], step_ms: 
   });
   const store = openLmdbStore(folder, { durable: false });
   const config = { schema: rowSchema(), cubes: set, dictionaryTable: 'none/none' };
-  const task = new Task({
+  const running = stepTask({
     topology: topology('bench', (t) => {
-      const rows = t.source('source').pipe(feed('feed', undefined));
+      const rows = t.source(STEP_SOURCE).pipe(feed('feed', undefined));
       rows.pipe(cubes('cubes', { ...config, reader: () => new RowContribution() }));
     }),
-    source: new StepSource(),
-    store,
-    publisher: { publish: () => Promise.resolve(), maxInFlight: () => 1 },
-    clock: new ManualClock(START_MS),
-    limits: {
-      barrier_interval_ms: Number.POSITIVE_INFINITY,
-      idle_barrier_interval_ms: Number.POSITIVE_INFINITY,
-    },
+    ...{ store, start_ms: START_MS, last: EVENTS },
   });
+  const { task } = running;
   await task.open();
   task.commit();
   let [push_us, commit_us] = [0, 0];
@@ -120,7 +84,7 @@ async function measure(folder: string, set: readonly CubeDefinition[], step_ms: 
     state_bytes_an_event: round((await compacted(folder, store)) / EVENTS),
     ...scanRate(store),
   };
-  task.close();
+  await running.close();
   await store.close();
   return result;
 }

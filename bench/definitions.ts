@@ -2,13 +2,10 @@ import { CUBE_KIND, cubeOfBody, RowContribution, rowSchema } from '../analytics/
 import {
   Dictionary,
   defineOperator,
-  ManualClock,
   ManualControl,
   openLmdbStore,
   type RowBatch,
-  type Source,
   type SourceRecord,
-  Task,
   topology,
 } from '../engine/index.ts';
 import {
@@ -21,6 +18,7 @@ import {
 } from '../operators/index.ts';
 import { rowBatches } from './cubes-rows.ts';
 import { cpu_ms, machine, withScratch } from './rig.ts';
+import { STEP_SOURCE, stepTask } from './step-task.ts';
 
 const EVENTS = Number(process.env.BENCH_EVENTS ?? 50_000);
 const PUSH_EVENTS = 1_250;
@@ -48,37 +46,6 @@ export async function definitionsBench(): Promise<object> {
   return { events: EVENTS, ...figures };
 }
 
-/** One record a step; its batch is made outside of what is measured. */
-class StepSource implements Source {
-  readonly partition = '0';
-  #sequence: number;
-
-  constructor(after: number) {
-    this.#sequence = after;
-  }
-
-  facts() {
-    return Promise.resolve({ stream: 'S', incarnation: 'i', firstSequence: 1, lastSequence: EVENTS });
-  }
-
-  start(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  take(): Promise<readonly SourceRecord[]> {
-    const record = { sequence: ++this.#sequence, subject: 's', data: new Uint8Array(0), hasHeaders: false };
-    return Promise.resolve([{ ...record, header: () => undefined }]);
-  }
-
-  state() {
-    return { headSequence: 0, caughtUp: true, connected: true, skipped: 0 };
-  }
-
-  stop(): Promise<void> {
-    return Promise.resolve();
-  }
-}
-
 /** A log without rows: what is defined is complete at once. */
 const nothing = (): RowHistory => ({
   refresh: () => undefined,
@@ -101,25 +68,18 @@ async function measure(folder: string, definitions: number, tenants: number): Pr
   });
   const control = new ManualControl('bench');
   const store = openLmdbStore(folder, { durable: false });
-  const taskAt = (after: number): Task =>
-    new Task({
+  const taskAt = (after: number) =>
+    stepTask({
       topology: topology('bench', (t) => {
         const config = { schema: rowSchema(), cubes: [], dictionaryTable: 'none/none', history: nothing };
         const defined = { kind: CUBE_KIND, read: (body: unknown) => cubeOfBody(body, []) };
-        const rows = t.source('source').pipe(feed('feed', undefined));
+        const rows = t.source(STEP_SOURCE).pipe(feed('feed', undefined));
         rows.pipe(cubes('cubes', { ...config, defined, reader: () => new RowContribution() }));
       }),
-      source: new StepSource(after),
-      store,
-      publisher: { publish: () => Promise.resolve(), maxInFlight: () => 1 },
-      control,
-      clock: new ManualClock(START_MS),
-      limits: {
-        barrier_interval_ms: Number.POSITIVE_INFINITY,
-        idle_barrier_interval_ms: Number.POSITIVE_INFINITY,
-      },
+      ...{ store, control, start_ms: START_MS, after, last: EVENTS },
     });
-  const task = taskAt(0);
+  const first = taskAt(0);
+  const { task } = first;
   await task.open();
   for (let at = 0; at < definitions; at++) {
     const scope = at % tenants === 0 ? 'default' : `tenant-${at % tenants}`;
@@ -135,17 +95,17 @@ async function measure(folder: string, definitions: number, tenants: number): Pr
     push_ms += cpu_ms() - started_ms;
     if ((done + PUSH_EVENTS) % COMMIT_EVENTS === 0) commit_ms += cpuOf(() => task.commit());
   }
-  task.close();
+  await first.close();
   const began_ms = cpu_ms();
   const again = taskAt(EVENTS / PUSH_EVENTS);
-  await again.open();
-  again.commit();
+  await again.task.open();
+  again.task.commit();
   const start_ms = cpu_ms() - began_ms;
   const views = cubeViews((name) => store.table(name), 'cubes');
   const infos = new SlotReader<CubeInfo>();
   infos.read(views.definitions);
   const found_ms = cpuOf(() => infos.read(views.definitions));
-  again.close();
+  await again.close();
   await store.close();
   return {
     applied_ms: round(applied_ms),

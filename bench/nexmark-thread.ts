@@ -16,11 +16,11 @@ import {
   type Publisher,
   type Source,
   type Stream,
-  systemClock,
-  Task,
+  type Task,
   ThreadedSource,
   uintKey,
 } from '../index.ts';
+import { PartitionTask } from '../runtime/index.ts';
 
 /** One query over the messages of a stream, or over blocks of them in memory. */
 export interface NexmarkOrder {
@@ -85,20 +85,21 @@ async function measured(
   const store = openLmdbStore(folder);
   let committed = 0;
   let commits = 0;
-  const task = new Task({
+  const running = new PartitionTask({
     topology: queryTopology(query, { folder: join(folder, 'files') }, (rows: Stream<object>) => {
       rows.pipe(countRows('row-count', undefined));
     }),
-    source,
+    inputs: [{ node: 'events', stream: EVENTS_STREAM.name, filter: [] }],
+    sourceOf: () => source,
     store,
     publisher,
-    clock: systemClock,
     onCommit: ({ sequence }) => {
       committed = sequence;
       commits++;
       onCommit(sequence);
     },
   });
+  const { task } = running;
   const before = process.cpuUsage();
   const started_ms = performance.now();
   await task.open();
@@ -110,6 +111,7 @@ async function measured(
   const [row] = [...store.table('row-count/counts').scan()];
   const rows = row === undefined ? 0 : intCodec.read(new ByteReader(row.value));
   const state_bytes = store.sizeBytes();
+  await running.close();
   await store.close();
   return {
     events: committed,
@@ -129,7 +131,6 @@ function fromMemory(order: NexmarkOrder, folder: string, events: number): Promis
     const deadline_ms = performance.now() + order.limit_ms;
     for (let taken = 0; taken < events && performance.now() < deadline_ms; ) taken += await task.step(0);
     task.commit();
-    task.close();
   });
 }
 
@@ -152,7 +153,6 @@ async function fromStream(order: NexmarkOrder, nats: NatsServer): Promise<Nexmar
       if (sequence >= events) stop.abort();
     },
   );
-  await source.stop();
   await link.close();
   return run;
 }

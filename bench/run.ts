@@ -1,9 +1,12 @@
 import { letHeapsGrow } from '../engine/index.ts';
+import { anomalyQualityBench } from './anomaly-quality.ts';
+import { anomalySpeedBench } from './anomaly-speed.ts';
 import { cubesBench } from './cubes.ts';
 import { decodeBench } from './decode.ts';
 import { dedupBench } from './dedup.ts';
 import { definitionsBench } from './definitions.ts';
 import { eventsSearchBench } from './events-search.ts';
+import { funnelsBench } from './funnels.ts';
 import { logBench } from './log.ts';
 import { nexmarkBench } from './nexmark.ts';
 import { pipelineBench } from './pipeline.ts';
@@ -15,10 +18,13 @@ import { scanBench } from './scan.ts';
 
 /** Every figure that the README or the docs name, each a command: `npm run bench -- NAME`. */
 const BENCHES: Readonly<Record<string, () => Promise<object>>> = {
+  'anomaly-quality': anomalyQualityBench,
+  'anomaly-speed': anomalySpeedBench,
   decode: decodeBench,
   cubes: cubesBench,
   dedup: dedupBench,
   definitions: definitionsBench,
+  funnels: funnelsBench,
   log: logBench,
   'events-search': eventsSearchBench,
   nexmark: nexmarkBench,

@@ -1,17 +1,9 @@
 import { END_MS, ORDER, START_MS, TYPES } from './scan-rows.ts';
 
 const WINDOW_DAYS = 7;
-const DAY_MS = 86_400_000;
 
-export const STEPS = TYPES.slice(0, ORDER + 1);
-export const stepsQuery = {
-  start_ms: START_MS,
-  end_ms: END_MS,
-  steps: STEPS,
-  window_ms: WINDOW_DAYS * DAY_MS,
-};
-
-/** The same as `POST /funnels/adhoc` asks it; its answer has also times between steps, and who is in progress. */
+const STEPS = TYPES.slice(0, ORDER + 1);
+/** As `POST /funnels/adhoc` asks it; its answer has also times between steps, and who is in progress. */
 export const funnelQuery = {
   steps: STEPS.map((event) => ({ event })),
   window: `${WINDOW_DAYS}d`,
@@ -37,11 +29,6 @@ function stepsSql(): string {
 }
 
 export const STEPS_SQL = stepsSql();
-
-export const periodsQuery = {
-  type: TYPES[ORDER],
-  edges_ms: Array.from({ length: 13 }, (_unused, month) => Date.UTC(2025, month, 1)),
-};
 
 /** Months with an order as a bit mask a customer; then masks are few. */
 export const PERIODS_SQL = `
@@ -71,3 +58,22 @@ export const kpisQuery = {
 };
 export const KPIS_SQL = `SELECT campaign, category, count(*), sum(amount) FROM events
   WHERE type = 'order.created' GROUP BY campaign, category`;
+
+/** As `POST /cohorts/adhoc-retention` asks it: customers by the month of their first order, month by month. */
+export const retentionQuery = {
+  criteria: { type: 'acquisition', bucket: 'month' },
+  periods: 12,
+  start: new Date(START_MS).toISOString(),
+  end: new Date(END_MS).toISOString(),
+};
+
+/** As `POST /attribution/query` asks it. */
+export const attributionQuery = {
+  methods: ['linear'],
+  lookback: '30d',
+  touch_types: ['visit'],
+  ...{ group_by: ['campaign', 'channel'], filters: {}, half_life: '7d', markov_order: 1 },
+  ...{ value: 'revenue_net', limit: 100, freshness: 'committed' },
+  start: new Date(START_MS).toISOString(),
+  end: new Date(END_MS).toISOString(),
+};

@@ -1,9 +1,19 @@
-import { DEADLETTER_STREAM, EVENTS_STREAM, type ServiceNeeds } from '../connectors/index.ts';
+import {
+  ANOMALIES_STREAM,
+  DEADLETTER_STREAM,
+  DELIVERIES_STREAM,
+  EVENTS_STREAM,
+  NOTICES_STREAM,
+  type ServiceNeeds,
+} from '../connectors/index.ts';
 import { DEFINITIONS_BUCKET } from '../runtime/index.ts';
 
 /** What the order analytics use on a NATS server. */
 export const SERVICE_NEEDS: ServiceNeeds = {
-  streams: [EVENTS_STREAM, DEADLETTER_STREAM],
+  streams: [EVENTS_STREAM, DEADLETTER_STREAM, ANOMALIES_STREAM, NOTICES_STREAM, DELIVERIES_STREAM],
+  // The relays of webhooks, and their endpoints.
+  worked: [EVENTS_STREAM.name, ANOMALIES_STREAM.name, NOTICES_STREAM.name, 'KV_millrace-jobs'],
+  purged: [DELIVERIES_STREAM.name],
   buckets: [
     'millrace-keys',
     DEFINITIONS_BUCKET,

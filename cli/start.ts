@@ -1,25 +1,27 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Logger, pino } from 'pino';
 import { TOPOLOGY_NAME } from '../analytics/index.ts';
 import { type ApiPorts, IDEMPOTENCY_TTL_MS, loadService, type PipelineStatus } from '../api/index.ts';
 import {
+  ANOMALIES_STREAM,
   checkPermissions,
   connectNats,
   type EmbeddedCredentials,
   EVENTS_STREAM,
   EventPublisher,
+  ensureStream,
   ensureStreams,
   type NatsLink,
   type NatsServer,
   openKeyValueStore,
   openManager,
+  placed,
   publisherInbox,
   StreamPayloads,
   servicePermissions,
   startEmbeddedNats,
   streamFacts,
 } from '../connectors/index.ts';
-import { asMillraceError, openDataFolder, systemClock } from '../engine/index.ts';
+import { openDataFolder, systemClock } from '../engine/index.ts';
 import {
   DEFINITIONS_BUCKET,
   diagnose,
@@ -36,12 +38,13 @@ import {
   type Settings,
   WhyWatch,
 } from '../runtime/index.ts';
+import { backfillPort } from './backfill-port.ts';
 import { type CommandArguments, type CommandContext, type Running, UsageError } from './command.ts';
 import { keepStatus } from './keep-status.ts';
+import { outboundPorts } from './outbound-ports.ts';
 import { SERVICE_NEEDS } from './service-needs.ts';
 
 const DAY_MS = 86_400_000;
-const BUILD_TURN_MS = 1_000;
 
 /** Why nothing comes out of the task, for the health. */
 function whyWatch(generations: Generations, nats: NatsLink): WhyWatch {
@@ -98,7 +101,7 @@ async function ports(
       return generations.settings;
     },
     generations,
-    backfill: backfillOf(generations),
+    backfill: backfillPort(generations),
     why: () => watch.causes(),
     clock: systemClock,
     log,
@@ -117,6 +120,8 @@ async function ports(
       records: await openKeyValueStore(link, 'millrace-jobs'),
       errors: await openKeyValueStore(link, 'millrace-job-errors'),
     },
+    // After the bucket of jobs, whose stream it reads.
+    outbound: await outboundPorts(link, generations.settings),
     pipeline: () => {
       const { state, error, since_ms } = generations.status;
       return {
@@ -158,7 +163,9 @@ function generationsOf(
     log.warn(`the build of generation ${generation} (${reason}) was interrupted; started again it goes on`);
   }
   // Dimensions that are declared and that the generation lacks are built.
-  const overridden = generations.overridden.filter((name) => name !== 'customDimensions');
+  const overridden = generations.overridden.filter(
+    (name) => !['customDimensions', 'dimensionPaths'].includes(name),
+  );
   if (overridden.length > 0) {
     const names = overridden.join(', ');
     log.warn(
@@ -166,29 +173,6 @@ function generationsOf(
     );
   }
   return generations;
-}
-
-/** Builds the same state again, for jobs. */
-function backfillOf(generations: Generations): NonNullable<ApiPorts['backfill']> {
-  return {
-    build: async ({ reason, signal, onProgress }) => {
-      for (;;) {
-        try {
-          return await generations.build({
-            options: {},
-            reason,
-            signal,
-            onProgress: ({ position, goal }) => onProgress(position, goal),
-          });
-        } catch (error) {
-          signal.throwIfAborted();
-          // A dimension is built: it has its turn.
-          if (asMillraceError(error).code !== 'build_running') throw error;
-          await sleep(BUILD_TURN_MS, undefined, { signal });
-        }
-      }
-    },
-  };
 }
 
 /** The topology, as the settings of the current generation ask for it. */
@@ -221,7 +205,8 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
   const { warnings } = await ensureStreams(link, {
     events: { max_age_ms: (settings.retentionDays ?? 0) * DAY_MS },
   });
-  for (const warning of warnings) log.warn(warning);
+  const anomalies = await ensureStream(await openManager(link), placed(link, ANOMALIES_STREAM));
+  for (const warning of [...warnings, ...anomalies.warnings]) log.warn(warning);
   const payloads = new StreamPayloads({
     link,
     stream: EVENTS_STREAM.name,

@@ -1,5 +1,19 @@
+export {
+  ANSWER_TIMEOUT_MS,
+  type ChannelMessage,
+  type HttpPost,
+  type HttpReply,
+  HttpSender,
+  isTaken,
+  pagerDutyPost,
+  type SmsProvider,
+  slackPost,
+  smsPost,
+} from './http/index.ts';
+export { Mailer, type MailSettings } from './mail/index.ts';
 export { MemoryKeyValueStore } from './memory/index.ts';
 export {
+  ANOMALIES_STREAM,
   canAimAnswers,
   checkPermissions,
   checkServerVersion,
@@ -52,6 +66,7 @@ export {
   type PublishResult,
   toldPublisher,
 } from './nats/publish/index.ts';
+export { DELIVERIES_STREAM, NOTICES_STREAM, openMessageQueue } from './nats/queue/index.ts';
 export {
   DEFAULT_PULL_LIMITS,
   JetStreamSource,

@@ -1,6 +1,8 @@
 export * from './aggregates/index.ts';
+export * from './anomalies/index.ts';
 export * from './core/index.ts';
 export * from './dedup/index.ts';
+export * from './detect/index.ts';
 export * from './joins/index.ts';
 export * from './process/index.ts';
 export * from './sequences/index.ts';
@@ -10,6 +12,7 @@ export {
   Backfill,
   type Backfilled,
   type BackfillSlot,
+  ChunkRows,
   completeFrom,
   type HistoryRange,
   type LogHistoryConfig,

@@ -1,6 +1,8 @@
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { connectNats, openManager } from '../connectors/index.ts';
 import { ContractService, type Event, JSON_TYPE } from './contract-service.ts';
+import { until } from './process.ts';
 import { Scratch } from './scratch.ts';
 
 const scratch = new Scratch();
@@ -81,6 +83,35 @@ describe('a CloudEvent', () => {
     // Six messages less one that the server had: by HTTP the part of a batch is the structured event's bytes.
     expect(json.notices).toMatchObject({ duplicate: { count: 4 } });
     expect(json.notices).not.toHaveProperty('conflict');
+  });
+
+  it('is followed from its request to its dead letter by its traceparent', async () => {
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    const event = service.event({ event_id: 'traced', time: TIME, amount: 100, currency: 'EUR' });
+    await service.http('traced', JSON.stringify(event));
+    const other = JSON.stringify({ ...event, amount: 200 });
+    await service.http('traced', other, { ...JSON_TYPE, traceparent });
+    await service.send('/ingest/bulk', {
+      ...{ tenant: 'traced', body: `${JSON.stringify({ ...event, amount: 300 })}\n` },
+      headers: { 'Content-Type': 'application/x-ndjson', traceparent: traceparent.replace('4bf9', '5bf9') },
+    });
+    const { nats } = await service.instance.listening;
+    const link = await connectNats({ ...nats, name: 'traces' });
+    const { streams } = await openManager(link);
+    const lettered = await until(
+      async () => {
+        const last = await streams.getMessage('DEADLETTER', { last_by_subj: 'deadletter.traced' });
+        return last?.header.get('traceparent').includes('5bf9') === true ? last.seq : undefined;
+      },
+      () => 'both conflicts are dead letters',
+      60_000,
+    );
+    const before = await streams.getMessage('DEADLETTER', { seq: lettered - 1 });
+    expect([before?.header.get('Reason'), before?.header.get('traceparent')]).toEqual([
+      'conflict',
+      traceparent,
+    ]);
+    await link.close();
   });
 
   it('is refused by HTTP where the stream would make it a dead letter', async () => {

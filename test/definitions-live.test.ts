@@ -80,23 +80,29 @@ async function load(random: SeededRandom, stop: AbortSignal): Promise<number> {
   return count;
 }
 
-type Kind = 'cube' | 'metric' | 'dimension';
+type Kind = 'cube' | 'metric' | 'dimension' | 'funnel';
 
 interface Made {
   readonly kind: Kind;
   readonly id: string;
-  /** What asks for it, whatever else it asks. */
-  readonly query: { readonly metrics: readonly string[]; readonly group_by: readonly string[] };
+  /** What asks for it, whatever else it asks; of a funnel, where. */
+  readonly query: Readonly<Record<string, unknown>>;
+  readonly path: string;
 }
 
 /** An answer while events came in, and the position that it was of. */
 interface Answered {
+  readonly path: string;
   readonly query: object;
   readonly position: unknown;
-  readonly groups: unknown;
+  readonly numbers: unknown;
 }
 
-const PATHS = { cube: '/cubes', metric: '/metrics-catalog', dimension: '/dimensions' } as const;
+const PATHS = {
+  ...{ cube: '/cubes', metric: '/metrics-catalog' },
+  ...{ dimension: '/dimensions', funnel: '/funnels' },
+} as const;
+const KPIS = '/kpis/query';
 const TOTALS = ['orders_count', 'revenue', 'revenue_paid'];
 
 /** A random definition that may name the dimensions that are ready. */
@@ -109,6 +115,19 @@ function bodyOf(
   if (kind === 'dimension') return { name: MEMBERS[at] };
   const columns = random.shuffled([...COLUMNS, ...ready]);
   const [column = COLUMNS[0]] = columns;
+  if (kind === 'funnel') {
+    const step = (event: string) => ({
+      event,
+      ...(random.chance(0.3) ? { filters: { [column]: `${column}-0` } } : {}),
+    });
+    const steps = ['order.created', 'payment.succeeded', 'order.created'].map(step);
+    return {
+      ...{ name: `funnel ${at}`, steps: steps.slice(0, random.int(2, 3)), window: random.pick(['1d', '9d']) },
+      order: random.pick(['ordered', 'strict', 'any']),
+      entity: random.pick(['customer_id', 'order_id']),
+      ...(random.chance(0.3) ? { hold_constant: [column] } : {}),
+    };
+  }
   if (kind === 'cube') {
     const dimensions = columns.slice(0, random.int(1, 3));
     return { name: `cube ${at}`, dimensions, granularity: random.pick(['1h', '1d']) };
@@ -126,12 +145,16 @@ function bodyOf(
 
 function queryOf(
   kind: Kind,
+  id: string,
   { name, dimensions }: Readonly<Record<string, unknown>>,
   random: SeededRandom,
-): Made['query'] {
-  if (kind === 'metric') return { metrics: [String(name)], group_by: [random.pick(COLUMNS)] };
+): Pick<Made, 'path' | 'query'> {
+  if (kind === 'funnel') return { path: `/funnels/${id}/query`, query: { granularity: '1d' } };
+  const query = { granularity: '1d', limit: 1_000 };
+  if (kind === 'metric')
+    return { path: KPIS, query: { ...query, metrics: [name], group_by: [random.pick(COLUMNS)] } };
   const group_by = kind === 'cube' ? (dimensions as readonly string[]) : [String(name), random.pick(COLUMNS)];
-  return { metrics: TOTALS, group_by };
+  return { path: KPIS, query: { ...query, metrics: TOTALS, group_by } };
 }
 
 /** What a definition's query says now; undefined where the service says that it cannot say it yet. */
@@ -139,37 +162,49 @@ async function ask(
   service: Millrace,
   made: Made,
 ): Promise<(Answered & { readonly source: string }) | undefined> {
-  const query = { granularity: '1d', limit: 1_000, ...made.query, ...RANGE };
-  const { status, json } = await service.request('POST', '/kpis/query', { body: query });
+  const { path } = made;
+  const query = { ...made.query, ...RANGE };
+  const { status, json } = await service.request('POST', path, { body: query });
   if (status !== 200) {
-    expect(['dimension_backfilling', 'state_not_ready', 'freshness_unmet']).toContain(json.code);
+    expect(['dimension_backfilling', 'state_not_ready', 'freshness_unmet', 'query_timeout']).toContain(
+      json.code,
+    );
     if (json.code === 'dimension_backfilling') expect(made.kind).toBe('dimension');
     return undefined;
   }
   const { position, source } = json.meta as { readonly position: unknown; readonly source: string };
-  return { query, position, groups: json.groups, source };
+  return { path, query, position, numbers: numbersOf(json), source };
 }
 
-/** Without the marks of buckets that end after the watermark: that is where it stands when the question is asked. */
-const sums = (groups: unknown): unknown =>
-  JSON.parse(JSON.stringify(groups, (name, value: unknown) => (name === 'incomplete' ? undefined : value)));
+/** Where a bucket or a window ends after the watermark, which stands elsewhere when the question is asked again. */
+const BY_WATERMARK = ['incomplete', 'complete', 'in_progress', 'dropped'];
 
-/** Of the same position, by a scan. */
-async function expectSame(service: Millrace, { query, position, groups }: Answered): Promise<void> {
-  const again = await service.request('POST', '/kpis/query', {
-    body: { ...query, as_of: position },
-  });
+/** The groups of KPIs; of a funnel who reached which step, and when. */
+function numbersOf({ groups, steps, dropoffs, trend, ...other }: Readonly<Record<string, unknown>>): unknown {
+  const times = [other.time_to_convert_histogram, other.time_between_steps];
+  return JSON.parse(
+    JSON.stringify(
+      steps === undefined ? groups : { steps, dropoffs, trend, times },
+      (name, value: unknown) => (BY_WATERMARK.includes(name) ? undefined : value),
+    ),
+  );
+}
+
+/** Of the same position, by a scan; of the definition of the service that answered, by its id. */
+async function expectSame(service: Millrace, answer: Answered): Promise<void> {
+  const { path, query, position, numbers } = answer;
+  const again = await service.request('POST', path, { body: { ...query, as_of: position } });
   expect([again.status, again.json.code]).toEqual([200, undefined]);
-  expect({ query, position, groups: sums(groups) }).toEqual({
-    query,
-    position,
-    groups: sums(again.json.groups),
+  expect({ path, query, position, numbers }).toEqual({
+    ...{ path, query, position },
+    numbers: numbersOf(again.json),
   });
 }
 
 const READY: Readonly<Record<Kind, string | undefined>> = {
   cube: 'complete',
   dimension: 'ready',
+  funnel: 'complete',
   metric: undefined,
 };
 
@@ -187,9 +222,10 @@ const untilReady = (service: Millrace, { kind, id }: Made): Promise<true> =>
 /** The kinds of the definitions, in a random order. */
 function kindsOf(random: SeededRandom): readonly Kind[] {
   const { live_definitions, live_dimensions } = sizes;
-  const others = Array.from({ length: live_definitions - live_dimensions }, (_, at) =>
-    at % 2 === 0 ? ('metric' as const) : ('cube' as const),
-  );
+  const others = Array.from({ length: live_definitions - live_dimensions }, (_, at): Kind => {
+    if (at % 5 === 2) return 'funnel';
+    return at % 2 === 0 ? 'metric' : 'cube';
+  });
   return random.shuffled([...others, ...MEMBERS.slice(0, live_dimensions).map(() => 'dimension' as const)]);
 }
 
@@ -210,7 +246,7 @@ it(
       const answer = await ask(service, made);
       if (answer === undefined) return;
       answers.push(answer);
-      const [name = ''] = made.query.group_by;
+      const [name = ''] = (made.query.group_by ?? []) as readonly string[];
       if (made.kind === 'dimension') ready.add(name);
     };
     const killAt = Array.from({ length: sizes.live_kills }, (_, at) =>
@@ -223,7 +259,8 @@ it(
         const { status, json } = await service.request('POST', PATHS[kind], { body });
         expect([status, json.code, json.detail]).toEqual([201, undefined, undefined]);
         if (kind === 'dimension') dimensions.push(String(body.name));
-        const made: Made = { kind, id: String(json.id), query: queryOf(kind, body, random) };
+        const id = String(json.id);
+        const made: Made = { kind, id, ...queryOf(kind, id, body, random) };
         all.push(made);
         await look(made);
         await sleep(random.int(0, MAX_PAUSE_MS));
@@ -245,8 +282,8 @@ it(
     expect(await loading).toBeGreaterThan(CHUNK);
     await service.untilApplied();
     for (const made of all) await look(made);
-    const sources = answers.filter(({ source }) => source.startsWith('rollup:'));
-    expect([ready.size, sources.length > 0]).toEqual([sizes.live_dimensions, true]);
+    const from = (way: string): boolean => answers.some(({ source }) => source.startsWith(way));
+    expect([ready.size, from('rollup:'), from('incremental')]).toEqual([sizes.live_dimensions, true, true]);
     await service.terminate();
 
     const afresh = await scratch.dir('definitions-afresh');

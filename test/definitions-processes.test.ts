@@ -5,6 +5,8 @@ import { type HttpAnswer, type Millrace, until } from './process.ts';
 import { Scratch } from './scratch.ts';
 
 const PATIENTLY_MS = 60_000;
+const SEEN_MS = 1_000;
+const MADE = 9;
 const TEST_MS = 300_000;
 const RACES = 10;
 const ORDERS = 200;
@@ -98,6 +100,34 @@ it(
       names,
       Array.from({ length: RACES }, (_, race) => `race_${race}`),
     );
+  },
+  TEST_MS,
+);
+
+it(
+  'what one has acknowledged the other one knows within a second',
+  async () => {
+    const took_ms: number[] = [];
+    for (let at = 0; at < MADE; at++) {
+      const [maker, other] = at % 2 === 0 ? [one, two] : [two, one];
+      const { status, json } = await create(maker, `seen_${at}`);
+      const acknowledged_ms = performance.now();
+      expect(status).toBe(201);
+      await until(
+        async () => {
+          const got = await other.request('GET', `/metrics-catalog/${String(json.id)}`);
+          return got.status === 200 ? true : undefined;
+        },
+        () => `the other process sees it: ${other.output}`,
+        PATIENTLY_MS,
+        1,
+      );
+      took_ms.push(performance.now() - acknowledged_ms);
+      expect((await other.request('DELETE', `/metrics-catalog/${String(json.id)}`)).status).toBe(204);
+    }
+    // The middle one: a machine that stands still for a moment is not what is measured.
+    const sorted = took_ms.toSorted((a, b) => a - b);
+    expect(sorted[Math.floor(MADE / 2)], `each took, ms: ${sorted.map(Math.round)}`).toBeLessThan(SEEN_MS);
   },
   TEST_MS,
 );

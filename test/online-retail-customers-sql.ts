@@ -17,8 +17,12 @@ export interface SqlCustomers {
   readonly customers: readonly SqlCustomer[];
   /** `cohort month/months later` → customers. */
   readonly retention: ReadonlyMap<string, number>;
-  /** `cohort month/months of age` → cumulative net revenue of the cohort, pence. */
+  /** `cohort month/months of age` → net revenue of the cohort in that month of its age, pence. */
   readonly value: ReadonlyMap<string, number>;
+  /** The same by country of the first order and ages of 30 days: `cohort month/country/age`. */
+  readonly rolling: ReadonlyMap<string, number>;
+  /** `cohort month/country` → customers. */
+  readonly sizes: ReadonlyMap<string, number>;
 }
 
 /** What `thresholds` of the query are. */
@@ -78,14 +82,34 @@ const RETENTION = `
     count(distinct customer) as customers
   from lines join first_orders using (customer) where kind = 'order' group by 1, 2`;
 
+// Money counts when it comes: an order's at its first lines, a refund's at its own time. What a customer got back before
+// the first order in the file is of no age.
+const MONEY = `
+  ${FIRST.trim()}, money as (
+    select customer, first, (case kind when 'order' then first_placed else placed end) as moment, amount
+    from lines join first_orders using (customer)
+  )`;
+
 const VALUE = `
-  with ${FIRST}, monthly as (
-    select strftime(first, '%Y-%m') as cohort,
-      ${MONTH("(case kind when 'order' then first_placed else placed end)")} - ${MONTH('first')} as age,
-      sum(amount) as net
-    from lines join first_orders using (customer) group by 1, 2
-  )
-  select cohort, age, cast(sum(net) over (partition by cohort order by age) * 100 as bigint) as net from monthly`;
+  with ${MONEY}
+  select strftime(first, '%Y-%m') as cohort, ${MONTH('moment')} - ${MONTH('first')} as age,
+    cast(sum(amount) * 100 as bigint) as net
+  from money where moment >= first group by 1, 2`;
+
+const COUNTRIES = `
+  ${MONEY}, countries as (
+    select customer, arg_min(country, (first_placed, invoice)) as country
+    from lines where kind = 'order' and customer is not null group by customer
+  )`;
+const ROLLING = `
+  with ${COUNTRIES}
+  select strftime(first, '%Y-%m') as cohort, country, cast(epoch(moment - first) as bigint) // (30 * 86400) as age,
+    cast(sum(amount) * 100 as bigint) as net
+  from money join countries using (customer) where moment >= first group by 1, 2, 3`;
+const SIZES = `
+  with ${COUNTRIES}
+  select strftime(first, '%Y-%m') as cohort, country, count(*) as customers
+  from first_orders join countries using (customer) group by 1, 2`;
 
 /** Asks SQL over the CSV. `end`: until when recency counts, without a zone. */
 export async function sqlCustomers(path: string, end: string): Promise<SqlCustomers> {
@@ -106,10 +130,14 @@ export async function sqlCustomers(path: string, end: string): Promise<SqlCustom
     await connection.run(LINES.replace('$1', `'${path.replaceAll("'", "''")}'`));
     const retention = (await rows(RETENTION)) as { cohort: string; later: number; customers: number }[];
     const value = (await rows(VALUE)) as { cohort: string; age: number; net: number }[];
+    const rolling = (await rows(ROLLING)) as { cohort: string; country: string; age: number; net: number }[];
+    const sizes = (await rows(SIZES)) as { cohort: string; country: string; customers: number }[];
     return {
       customers: (await rows(CUSTOMERS(end))) as unknown as SqlCustomer[],
       retention: new Map(retention.map(({ cohort, later, customers }) => [`${cohort}/${later}`, customers])),
       value: new Map(value.map(({ cohort, age, net }) => [`${cohort}/${age}`, net])),
+      rolling: new Map(rolling.map(({ cohort, country, age, net }) => [`${cohort}/${country}/${age}`, net])),
+      sizes: new Map(sizes.map(({ cohort, country, customers }) => [`${cohort}/${country}`, customers])),
     };
   } finally {
     connection.closeSync();

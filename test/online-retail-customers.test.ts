@@ -99,4 +99,55 @@ describe('customers of Online Retail', () => {
     );
     expect(new Map(found)).toEqual(sql.retention);
   }, 300_000);
+
+  interface Values {
+    readonly cohorts: readonly {
+      readonly cohort: string;
+      readonly key?: { readonly country: string | null };
+      readonly size: number;
+      readonly ages: readonly {
+        readonly age: number;
+        readonly revenue: number | null;
+        readonly cumulative: number | null;
+        readonly ltv: number | null;
+      }[];
+    }[];
+  }
+
+  /** Net revenue by cohort and age, where there is any; `cumulative` and `ltv` are made of it. */
+  async function valued(more: object): Promise<{
+    readonly sizes: ReadonlyMap<string, number>;
+    readonly revenue: ReadonlyMap<string, number>;
+  }> {
+    const { cohorts } = await ask<Values>('/customers/ltv', { model: 'historical', periods: 24, ...more });
+    const sizes = new Map<string, number>();
+    const revenues = new Map<string, number>();
+    for (const { cohort, key, size, ages } of cohorts) {
+      const name = [cohort.slice(0, 7), ...(key === undefined ? [] : [key.country])].join('/');
+      sizes.set(name, size);
+      let sum = 0;
+      for (const { age, revenue, cumulative, ltv } of ages) {
+        if (revenue === null) continue;
+        sum += revenue;
+        expect([cumulative, ltv]).toEqual([sum, Math.round(sum / size)]);
+        if (revenue !== 0) revenues.set(`${name}/${age}`, revenue);
+      }
+    }
+    return { sizes, revenue: revenues };
+  }
+
+  const withMoney = (values: ReadonlyMap<string, number>): ReadonlyMap<string, number> =>
+    new Map([...values].filter(([, net]) => net !== 0));
+
+  it('bring month by month what SQL adds up', async () => {
+    const { revenue } = await valued({ alignment: 'calendar' });
+    expect(sql.value.size).toBeGreaterThan(FILE === WHOLE ? 80 : 2);
+    expect(revenue).toEqual(withMoney(sql.value));
+  }, 300_000);
+
+  it('bring by country and ages of 30 days what SQL adds up', async () => {
+    const { sizes, revenue } = await valued({ alignment: 'rolling', group_by: ['country'] });
+    expect(sizes).toEqual(sql.sizes);
+    expect(revenue).toEqual(withMoney(sql.rolling));
+  }, 300_000);
 });

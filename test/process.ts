@@ -257,6 +257,7 @@ export async function until<T>(
   check: () => Promise<T | undefined> | T | undefined,
   what: () => string,
   timeout_ms: number,
+  poll_ms = POLL_MS,
 ): Promise<T> {
   const deadline_ms = performance.now() + timeout_ms;
   let problem: unknown;
@@ -271,7 +272,7 @@ export async function until<T>(
     if (performance.now() > deadline_ms) {
       throw new Error(`Waited ${timeout_ms} ms in vain until ${what()}`, { cause: problem });
     }
-    await sleep(POLL_MS);
+    await sleep(poll_ms);
   }
 }
 

@@ -1,11 +1,12 @@
 import {
   defineKind,
+  type EntityShare,
   type PlanPart,
   type QueryContext,
   type QueryKind,
   type ScanPlan,
 } from '../../engine/index.ts';
-import { EntityRows, type EntityShare, entityParts, type RowTest } from '../entity-rows/index.ts';
+import { EntityRows, entityParts, type RowTest } from '../entity-rows/index.ts';
 import { normalType } from '../events/index.ts';
 import { type RatesByCurrency, RowMoney, readDayRates } from '../exchange/index.ts';
 import { dimensionFilter, filtersOf, requireColumn } from '../filters/index.ts';
@@ -122,7 +123,7 @@ function planOf(
       touches_from: new Date(first_ms).toISOString(),
       ...provenanceOf(query, position, {
         ...{ start_ms: first_ms, end_ms: last_ms },
-        types: [...query.touch_types, 'order.created', 'order.updated', 'refund.issued', 'campaign.spend'],
+        types: [...query.touch_types, 'order.created', 'refund.issued', 'campaign.spend'],
       }),
     },
     narrow: ['ask for a shorter range (start, end)', 'ask for a shorter `lookback`'],

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { KPI_DIMENSIONS, SEGMENT, segmentFiltersSchemaOf } from '../filters/index.ts';
+import { dimensionsSchemaOf, segmentFiltersSchemaOf } from '../filters/index.ts';
 import { HEAD_MEMBERS } from '../query-head/index.ts';
 import { TOUCH_METHODS } from './weights.ts';
 
@@ -27,18 +27,11 @@ export function durationMs(text: string): number {
 
 /** Members of every query of attribution, where `custom` dimensions are declared. */
 export function attributionMembersOf(custom: readonly string[] = []) {
-  const names = [...new Set([...KPI_DIMENSIONS, ...custom, SEGMENT])] as unknown as readonly [
-    string,
-    ...string[],
-  ];
   return z.strictObject({
     ...HEAD_MEMBERS,
     filters: segmentFiltersSchemaOf(custom).default({}).describe('On the orders that are conversions'),
-    group_by: z
-      .array(z.enum(names))
+    group_by: dimensionsSchemaOf(custom, MAX_DIMENSIONS)
       .min(1)
-      .max(MAX_DIMENSIONS)
-      .refine((given) => new Set(given).size === given.length, 'A dimension is repeated')
       .default(['campaign', 'channel'])
       .describe('Dimensions of the touches'),
     touch_types: z

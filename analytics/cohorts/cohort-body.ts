@@ -1,3 +1,4 @@
+import { splitBySegment } from '../filters/index.ts';
 import { type CohortCount, joinCounts } from './cohort-counts.ts';
 import { type CohortRules, periodState } from './cohort-rules.ts';
 import type { RetentionQuery } from './cohort-schema.ts';
@@ -11,6 +12,11 @@ interface Cell {
   readonly incomplete?: true;
 }
 
+interface Row {
+  readonly count: CohortCount;
+  readonly cells: readonly Cell[];
+}
+
 const percent = (part: number, of: number): number => Math.round((1_000 * part) / of) / 10;
 
 /** The table: a row a cohort, and the means over those whose period is over. */
@@ -18,11 +24,15 @@ export function retentionBody(
   parts: readonly (readonly CohortCount[])[],
   rules: CohortRules,
   query: RetentionQuery,
+  custom: readonly string[],
   watermark_ms: number | null,
 ): Readonly<Record<string, unknown>> {
-  const counts = joinCounts(parts);
   const { cohorts, group_by, bucket, period, periods, isFirstTime } = rules;
-  const rows = counts.map((count) => ({ count, cells: cellsOf(count, rules, watermark_ms) }));
+  const all = joinCounts(parts);
+  const counts = joinCounts([splitBySegment(all, group_by, custom)]);
+  const withCells = (count: CohortCount): Row => ({ count, cells: cellsOf(count, rules, watermark_ms) });
+  const rows = counts.map(withCells);
+  const whole = all.map(withCells);
   return {
     ...(query.cohort === undefined ? {} : { cohort_id: query.cohort.id, name: query.cohort.name }),
     ...{ bucket, period, periods, alignment: query.alignment, retention: query.retention },
@@ -35,8 +45,8 @@ export function retentionBody(
       size: count.size,
       periods: cells,
     })),
-    size: counts.reduce((sum, { size }) => sum + size, 0),
-    means: Array.from({ length: periods }, (_, at) => meansOf(at, rows)),
+    size: all.reduce((sum, { size }) => sum + size, 0),
+    means: Array.from({ length: periods }, (_, at) => meansOf(at, whole, rows)),
   };
 }
 
@@ -52,23 +62,27 @@ function cellsOf(count: CohortCount, rules: CohortRules, watermark_ms: number | 
   });
 }
 
-/** `weighted`: all who came back ÷ all members; `simple`: the mean of the cohorts' rates. Of complete cells only. */
+/**
+ * `weighted`: all who came back ÷ all members, once each; `simple`: the mean of the rates of the cohorts that are
+ * shown. Of complete cells only.
+ */
 function meansOf(
   period: number,
-  rows: readonly { readonly count: CohortCount; readonly cells: readonly Cell[] }[],
+  whole: readonly Row[],
+  shown: readonly Row[],
 ): Readonly<Record<string, unknown>> {
-  let [size, returned, rates, cohorts] = [0, 0, 0, 0];
-  for (const { count, cells } of rows) {
-    const cell = cells[period];
-    if (cell === undefined || cell.returned === null || cell.incomplete === true) continue;
-    size += count.size;
-    returned += cell.returned;
-    rates += cell.returned / count.size;
-    cohorts++;
-  }
+  const complete = (rows: readonly Row[]) =>
+    rows.flatMap(({ count, cells }) => {
+      const { returned = null, incomplete } = cells[period] ?? {};
+      return returned === null || incomplete === true ? [] : [{ size: count.size, returned }];
+    });
+  const [members, cohorts] = [complete(whole), complete(shown)];
+  const size = members.reduce((sum, own) => sum + own.size, 0);
+  const returned = members.reduce((sum, own) => sum + own.returned, 0);
+  const rates = cohorts.reduce((sum, own) => sum + own.returned / own.size, 0);
   return {
-    ...{ period, cohorts },
+    ...{ period, cohorts: cohorts.length },
     weighted: size === 0 ? null : percent(returned, size),
-    simple: cohorts === 0 ? null : percent(rates, cohorts),
+    simple: cohorts.length === 0 ? null : percent(rates, cohorts.length),
   };
 }

@@ -1,4 +1,3 @@
-import { bySegment } from '../filters/index.ts';
 import { bucketAt, QueryError } from '../query/index.ts';
 import { type CohortRules, periodOf } from './cohort-rules.ts';
 import type { RetentionQuery } from './cohort-schema.ts';
@@ -26,13 +25,11 @@ export const MAX_COHORTS = 10_000;
 /** Counts entities, one after the other. */
 export class CohortCounter {
   readonly #rules: CohortRules;
-  readonly #custom: readonly string[];
   readonly #retention: RetentionQuery['retention'];
   readonly #counts = new Map<string, CohortCount>();
 
-  constructor(rules: CohortRules, retention: RetentionQuery['retention'], custom: readonly string[] = []) {
+  constructor(rules: CohortRules, retention: RetentionQuery['retention']) {
     this.#rules = rules;
-    this.#custom = custom;
     this.#retention = retention;
   }
 
@@ -54,22 +51,26 @@ export class CohortCounter {
   }
 
   #count(cohort: number, { time_ms, values }: CohortEvent, events: readonly CohortEvent[]): void {
-    const { periods, group_by } = this.#rules;
+    const { periods } = this.#rules;
     const came = new Uint8Array(periods);
     for (const event of events) {
       if (!event.isReturn) continue;
       const period = periodOf(this.#rules, time_ms, event.time_ms);
       if (period !== undefined) came[period] = 1;
     }
+    this.addCame(cohort, values, came, 1);
+  }
+
+  /** Members of a cohort who had a return in the periods with a 1; it is written to. */
+  addCame(cohort: number, values: readonly string[], came: Uint8Array, members: number): void {
+    const { periods } = this.#rules;
     if (this.#retention === 'on_or_after')
       for (let at = periods - 2; at >= 0; at--) (came[at] as number) |= came[at + 1] as number;
     if (this.#retention === 'on_or_before')
       for (let at = 2; at < periods; at++) (came[at] as number) |= came[at - 1] as number;
-    for (const own of bySegment(values, group_by, this.#custom)) {
-      const count = this.#countOf(cohort, own);
-      count.size++;
-      for (let at = 0; at < periods; at++) (count.returned[at] as number) += came[at] as number;
-    }
+    const count = this.#countOf(cohort, values);
+    count.size += members;
+    for (let at = 0; at < periods; at++) (count.returned[at] as number) += members * (came[at] as number);
   }
 
   #countOf(cohort: number, values: readonly string[]): CohortCount {

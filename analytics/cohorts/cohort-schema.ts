@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { KPI_DIMENSIONS, SEGMENT, segmentFiltersSchemaOf } from '../filters/index.ts';
+import { dimensionsSchemaOf, segmentFiltersSchemaOf } from '../filters/index.ts';
 import { HEAD_MEMBERS } from '../query-head/index.ts';
 
 export const MAX_PERIODS = 120;
@@ -19,10 +19,6 @@ export function eventRuleOf(custom: readonly string[] = []) {
 
 /** Who belongs to which cohort: what a definition says. */
 export function criteriaOf(custom: readonly string[] = []) {
-  const names = [...new Set([...KPI_DIMENSIONS, ...custom, SEGMENT])] as unknown as readonly [
-    string,
-    ...string[],
-  ];
   return z
     .strictObject({
       type: z
@@ -38,10 +34,7 @@ export function criteriaOf(custom: readonly string[] = []) {
         .default('first_time')
         .describe('Member of the cohort of the first such event ever, or of each in which there is one'),
       bucket: z.enum(COHORT_BUCKETS).optional().describe('Of cohorts; default: month, for `campaign` none'),
-      group_by: z
-        .array(z.enum(names))
-        .max(MAX_DIMENSIONS)
-        .refine((given) => new Set(given).size === given.length, 'A dimension is repeated')
+      group_by: dimensionsSchemaOf(custom, MAX_DIMENSIONS)
         .optional()
         .describe('Cohorts by the values that the start event has, too'),
       entity: z.enum(['customer_id', 'session_id']).default('customer_id'),

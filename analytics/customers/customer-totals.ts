@@ -1,5 +1,5 @@
 import { ByteReader, ByteWriter } from '../../engine/index.ts';
-import type { EntityRows, RowTest } from '../entity-rows/index.ts';
+import { type EntityRows, type RowTest, readPlaces, writePlaces } from '../entity-rows/index.ts';
 import type { EventPlace } from '../events-query/index.ts';
 import type { RowMoney } from '../exchange/index.ts';
 import { CODE, MARK, NUMBER } from '../rows/index.ts';
@@ -66,20 +66,6 @@ export function totalsOf(rows: EntityRows, money: RowMoney, check: () => void): 
     });
   }, check);
   return all;
-}
-
-/** Places as bytes: `readPlaces` reads them. */
-export function writePlaces(writer: ByteWriter, places: readonly EventPlace[]): void {
-  writer.varint(places.length);
-  for (const { sequence, part } of places) writer.varint(sequence).varint(part === null ? 0 : part + 1);
-}
-
-export function readPlaces(reader: ByteReader): EventPlace[] {
-  return Array.from({ length: reader.varint() }, () => {
-    const sequence = reader.varint();
-    const part = reader.varint();
-    return { sequence, part: part === 0 ? null : part - 1 };
-  });
 }
 
 /** Totals as bytes, with the currency of their money; `readTotals` takes several of these one after the other. */

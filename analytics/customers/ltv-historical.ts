@@ -1,4 +1,5 @@
 import { type CohortRules, periodState } from '../cohorts/index.ts';
+import { splitBySegment } from '../filters/index.ts';
 import { QueryError } from '../query/index.ts';
 import type { CohortValue } from './ltv-rows.ts';
 
@@ -29,14 +30,16 @@ function joined(parts: readonly (readonly CohortValue[])[]): CohortValue[] {
 export function historicalBody(
   parts: readonly (readonly CohortValue[])[],
   rules: CohortRules,
+  custom: readonly string[],
   watermark_ms: number | null,
 ): Readonly<Record<string, unknown>> {
   const { cohorts, group_by, bucket, period, periods } = rules;
-  const values = joined(parts);
+  const all = joined(parts);
+  const values = joined([splitBySegment(all, group_by, custom)]);
   return {
     ...{ model: 'historical', bucket, period, periods },
     alignment: rules.calendar === undefined ? 'rolling' : 'calendar',
-    customers_total: values.reduce((sum, { size }) => sum + size, 0),
+    customers_total: all.reduce((sum, { size }) => sum + size, 0),
     cohorts: values.map((value) => ({
       cohort: bucket === 'none' ? null : cohorts.zone.format(cohorts.starts_ms[value.cohort] as number),
       ...(group_by.length === 0

@@ -3,13 +3,14 @@ import { type CohortRules, cohortRules } from '../cohorts/index.ts';
 import { EntityRows, type EntityWork, entityParts } from '../entity-rows/index.ts';
 import { oneCurrency, type RatesByCurrency, RowMoney, readDayRates } from '../exchange/index.ts';
 import { dimensionFilter, filtersOf, type LogTexts, requireColumn } from '../filters/index.ts';
-import { formatUtc, parseRange, type TimeRange, type Zone, zoneOf } from '../query/index.ts';
+import { formatUtc, MIN_RANGE_MS, parseRange, type TimeRange, type Zone, zoneOf } from '../query/index.ts';
 import {
   type FamilyAnswer,
   type FamilyShared,
   type OpenFamily,
   ofSegments,
   prepareHead,
+  provenanceOf,
   type QuerySettings,
   requireKept,
   settingsOf,
@@ -68,7 +69,7 @@ export function ltvKind(
     plan: (context, query) => {
       const sources = ofSegments(open(context), query, settings.custom);
       const { range, cohorts } = resolved(query);
-      const { upTo, header, query_id } = prepareHead(query, settings, context, query.period);
+      const { upTo, header, query_id, position } = prepareHead(query, settings, context, query.period);
       const { complete_until_ms } = sources;
       const { start_ms } = range;
       // What comes after the watermark is not seen as a whole: the model must not take it for silence.
@@ -89,6 +90,11 @@ export function ltvKind(
         explain: {
           ...{ source: 'scan', entity: 'customer_id', model: query.model, parts: parts.length },
           ...{ segments: plan.segments, until: formatUtc(until_ms) },
+          // An order before the range says that a customer is none of it.
+          ...provenanceOf(query, position, {
+            types: ['order.created', 'refund.issued'],
+            ...{ start_ms: MIN_RANGE_MS, end_ms: until_ms },
+          }),
         },
         narrow: ['ask for a shorter range (start, end)', 'ask for fewer periods'],
         shared: { query, header, query_id, complete_until_ms, until_ms, rates },
@@ -121,16 +127,19 @@ export function ltvKind(
       shared.query.model === 'predictive' && bytes > FINISH_IN_API_MAX_BYTES,
     finish: (_context, { shared, explain, source }, bytes) => {
       const { query, header, query_id } = shared;
-      const { body, warnings } =
+      const { body, warnings, approximate } =
         query.model === 'predictive'
           ? predictiveAnswer(shared, resolved(query).zone, bytes)
-          : historicalAnswer(shared, resolved(query).cohorts, bytes);
-      return { query_id, header, source, body, warnings, ...(query.explain === true ? { explain } : {}) };
+          : historicalAnswer(shared, resolved(query).cohorts, settings.custom, bytes);
+      return {
+        ...{ query_id, header, source, body, warnings, approximate },
+        ...(query.explain === true ? { explain } : {}),
+      };
     },
   });
 }
 
-type Answered = Pick<Required<FamilyAnswer>, 'body' | 'warnings'>;
+type Answered = Pick<Required<FamilyAnswer>, 'body' | 'warnings' | 'approximate'>;
 
 function predictiveAnswer(
   { query, until_ms }: LtvShared,
@@ -139,14 +148,19 @@ function predictiveAnswer(
 ): Answered {
   const { pasts, currencies } = readPasts(bytes);
   const currency = query.currency ?? oneCurrency(currencies);
-  const { body, warnings } = predict(pasts, zone.localDay(until_ms - 1), query);
+  const { body, warnings, approximate } = predict(pasts, zone.localDay(until_ms - 1), query);
   const seen = { observed_until: formatUtc(until_ms) };
-  return { body: { ...(currency === undefined ? {} : { currency }), ...seen, ...body }, warnings };
+  return {
+    body: { ...(currency === undefined ? {} : { currency }), ...seen, ...body },
+    warnings,
+    approximate,
+  };
 }
 
 function historicalAnswer(
   { query, complete_until_ms }: LtvShared,
   rules: CohortRules,
+  custom: readonly string[],
   bytes: Uint8Array | undefined,
 ): Answered {
   const lines = bytes === undefined ? [] : Buffer.from(bytes).toString().split('\n').slice(0, -1);
@@ -155,9 +169,14 @@ function historicalAnswer(
   const body = historicalBody(
     parts.map(({ values }) => values),
     rules,
+    custom,
     complete_until_ms,
   );
-  return { body: { ...(currency === undefined ? {} : { currency }), ...body }, warnings: [] };
+  return {
+    body: { ...(currency === undefined ? {} : { currency }), ...body },
+    warnings: [],
+    approximate: [],
+  };
 }
 
 function conditionsOf({ filters }: LtvQuery, { custom }: QuerySettings, dictionary: LogTexts) {

@@ -36,6 +36,8 @@ interface Prediction {
 export interface Predicted {
   readonly body: Readonly<Record<string, unknown>>;
   readonly warnings: readonly string[];
+  /** Which values are not to be relied on. */
+  readonly approximate: readonly string[];
 }
 
 /**
@@ -68,8 +70,13 @@ export function predict(pasts: readonly CustomerPast[], end_day: number, query: 
       totals: totalsOf(ordered),
       customers: ordered
         .slice(query.offset, query.offset + query.limit)
-        .map((each) => customerOf(each, fit.parameters, ofValue, weeks, query)),
+        .map((each) => customerOf(each, fit.parameters, ofValue, weeks, query))
+        // They hold given the parameters, which the data do not tell.
+        .map((each) => (fit.converged ? each : { ...each, ...NO_INTERVALS })),
     },
+    approximate: fit.converged
+      ? []
+      : ['expected_purchases, probability_alive, expected_value: by parameters that the data do not tell'],
     warnings: warningsOf(
       pasts.length,
       sample.length,
@@ -79,6 +86,8 @@ export function predict(pasts: readonly CustomerPast[], end_day: number, query: 
     ),
   };
 }
+
+const NO_INTERVALS = { purchases_interval: null, value_interval: null };
 
 function fitFacts({ log_likelihood, converged }: { log_likelihood: number; converged: boolean }) {
   return { log_likelihood, converged };
@@ -226,7 +235,7 @@ function warningsOf(
   if (!isFitted)
     warnings.push(
       'The data do not tell the parameters of BG/NBD: the likelihood has no maximum inside. Take the ranking, not ' +
-        'the numbers.',
+        'the numbers, which have no intervals; or ask for a longer range.',
     );
   if (!isValued)
     warnings.push('No value is predicted: too few repeat purchases with a value, or no finite mean of them.');

@@ -1,11 +1,16 @@
 import { ByteReader, ByteWriter } from '../../engine/index.ts';
 import { type CohortRules, periodOf } from '../cohorts/index.ts';
-import type { EntityRows, RowTable, RowTest } from '../entity-rows/index.ts';
+import {
+  type EntityRows,
+  type RowTable,
+  type RowTest,
+  readPlaces,
+  writePlaces,
+} from '../entity-rows/index.ts';
 import type { EventPlace } from '../events-query/index.ts';
 import type { RowMoney } from '../exchange/index.ts';
 import { bucketAt, type Zone } from '../query/index.ts';
 import { CODE, HASH, MARK, NUMBER } from '../rows/index.ts';
-import { readPlaces, writePlaces } from './customer-totals.ts';
 
 const BIT = { order: 1, refund: 2, first: 4 } as const;
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { COHORT_BUCKETS } from '../cohorts/index.ts';
-import { KPI_DIMENSIONS, segmentFiltersSchemaOf } from '../filters/index.ts';
+import { dimensionsSchemaOf, segmentFiltersSchemaOf } from '../filters/index.ts';
 import { DAY_MS } from '../query/index.ts';
 import { HEAD_MEMBERS } from '../query-head/index.ts';
 import { MAX_CUSTOMERS_A_PAGE } from './rfm-schema.ts';
@@ -20,7 +20,6 @@ export const horizonMs = (text: string): number => daysOf(text) * DAY_MS;
 
 /** The members of a query of lifetime value, where `custom` dimensions are declared. */
 export function ltvMembersOf(custom: readonly string[] = []) {
-  const names = [...KPI_DIMENSIONS, ...custom] as unknown as readonly [string, ...string[]];
   return z.strictObject({
     ...HEAD_MEMBERS,
     model: z
@@ -32,10 +31,7 @@ export function ltvMembersOf(custom: readonly string[] = []) {
       ),
     filters: segmentFiltersSchemaOf(custom).default({}).describe('On the first order: which customers'),
     bucket: z.enum(COHORT_BUCKETS).default('month').describe('Of cohorts; for `historical`'),
-    group_by: z
-      .array(z.enum(names))
-      .max(MAX_DIMENSIONS)
-      .refine((given) => new Set(given).size === given.length, 'A dimension is repeated')
+    group_by: dimensionsSchemaOf(custom, MAX_DIMENSIONS)
       .default([])
       .describe('Cohorts by the values of the first order, too; for `historical`'),
     period: z.enum(['week', 'month']).default('month').describe('Of age; for `historical`'),

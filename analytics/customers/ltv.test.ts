@@ -17,16 +17,20 @@ interface Order {
   readonly country: string;
 }
 
-function shop(seed: number): { readonly events: ShopEvent[]; readonly orders: Order[] } {
+/** `leaving`: customers differ in how often they buy, and stay for a time of their own. */
+function shop(seed: number, leaving = false): { readonly events: ShopEvent[]; readonly orders: Order[] } {
   const random = new SeededRandom(seed);
   const events: ShopEvent[] = [];
   const orders: Order[] = [];
   const iso = (at_ms: number): string => new Date(at_ms).toISOString();
-  for (let n = 0; n < 400; n++) {
+  const stay_ms = Array.from({ length: 121 }, () => random.int(1, 500) * DAY_MS);
+  for (let n = 0; n < (leaving ? 1_200 : 400); n++) {
     const at_ms = START_MS - 20 * DAY_MS + random.int(0, 280 * 24) * 3_600_000;
     const [amount, discount] = [random.int(1, 40) * 500, random.int(0, 3) * 100];
     const country = random.pick(['DE', 'GB']);
-    const ids = { order_id: `o${n}`, customer_id: `c${random.int(1, 120)}`, currency: 'EUR', country };
+    const who = random.int(1, leaving ? random.int(1, 120) : 120);
+    if (leaving && at_ms > START_MS + (stay_ms[who] as number)) continue;
+    const ids = { order_id: `o${n}`, customer_id: `c${who}`, currency: 'EUR', country };
     events.push({ event_id: `a${n}`, type: 'order.created', time: iso(at_ms), ...ids, amount, discount });
     const refund = random.chance(0.2)
       ? { at_ms: at_ms + random.int(1, 60) * DAY_MS, amount: random.int(1, amount) }
@@ -156,7 +160,7 @@ describe('lifetime value', () => {
   });
 
   it('is predicted from what each customer did, and ranks by what is expected', async () => {
-    const { events, orders } = shop(4);
+    const { events, orders } = shop(4, true);
     const state = await ShopState.of(events);
     const query = { ...RANGE, end: '2025-09-01T00:00:00Z', model: 'predictive', limit: 1_000 };
     const { body } = await state.ask(state.kinds.ltv, query);
@@ -180,6 +184,7 @@ describe('lifetime value', () => {
     expect(members(answer.customers)).toEqual(members(past));
     const { fit, totals, customers } = answer;
     expect(fit.purchases.log_likelihood).toBeLessThan(0);
+    expect(fit.purchases).toMatchObject({ converged: true });
     const sum = customers.reduce((all, { expected_purchases }) => all + Number(expected_purchases), 0);
     expect(totals.expected_purchases).toBeCloseTo(sum, 6);
     for (const customer of customers) {
@@ -199,6 +204,31 @@ describe('lifetime value', () => {
     await state.add([{ ...late, customer_id: 'new', currency: 'EUR', amount: 500 }]);
     const after = await state.ask(state.kinds.ltv, query);
     expect((after.body as unknown as Answered).customers_total).toBe(answer.customers_total + 1);
+  });
+
+  it('says plainly where the data do not tell the parameters', async () => {
+    // All come back every week: no two customers differ, so the model's likelihood grows without end.
+    const events = Array.from({ length: 40 * 9 }, (_, n): ShopEvent => {
+      const [customer, week] = [n % 40, Math.floor(n / 40)];
+      const time = new Date(Date.UTC(2025, 0, 6 + 7 * week, 12)).toISOString();
+      const order = {
+        order_id: `o${n}`,
+        customer_id: `c${customer}`,
+        currency: 'EUR',
+        amount: 100 + customer,
+      };
+      return { event_id: `e${n}`, type: 'order.created', time, ...order };
+    });
+    const state = await ShopState.of(events);
+    const asked = { ...RANGE, end: '2025-03-06T00:00:00Z', model: 'predictive' };
+    const { body, warnings, approximate } = await state.ask(state.kinds.ltv, asked);
+    const { fit, customers } = body as unknown as Answered;
+    expect(fit.purchases).toMatchObject({ converged: false });
+    expect(warnings?.join()).toMatch(/do not tell the parameters of BG\/NBD/);
+    expect(approximate?.join()).toMatch(/^expected_purchases/);
+    expect(customers.length).toBe(40);
+    for (const customer of customers)
+      expect(customer).toMatchObject({ purchases_interval: null, value_interval: null });
   });
 
   it('is refused by name where there is too little to fit', async () => {

@@ -53,7 +53,7 @@ export function rfmKind(
           ...{ source: 'scan', entity: 'customer_id', parts: parts.length, segments: plan.segments },
           ...provenanceOf(query, position, {
             ...range,
-            types: ['order.created', 'order.updated', 'refund.issued'],
+            types: ['order.created', 'refund.issued'],
           }),
         },
         narrow: ['ask for a shorter range (start, end)'],

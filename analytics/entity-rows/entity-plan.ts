@@ -1,5 +1,5 @@
-import type { PlanPart, ScanPlan } from '../../engine/index.ts';
-import { type EntityShare, MAX_SHARES } from './entity-rows.ts';
+import type { EntityShare, PlanPart, ScanPlan } from '../../engine/index.ts';
+import { MAX_SHARES } from './entity-rows.ts';
 
 /** One part of a query over entities. Plain data. */
 export interface EntityWork {
@@ -15,19 +15,20 @@ export interface EntityCost {
   readonly taken_ns: number;
   /** Which part of the rows is collected, 0 to 1, about. */
   readonly share: number;
+  /** Rows that one part may collect, for its memory. */
+  readonly part_rows: number;
 }
 
-export const DEFAULT_COST: EntityCost = { looked_ns: 6, taken_ns: 200, share: 0.5 };
+/** Some 75 bytes a row that is collected. */
+export const DEFAULT_COST: EntityCost = { looked_ns: 6, taken_ns: 200, share: 0.5, part_rows: 2_000_000 };
 /** Below what the executor takes for a short part. */
 const PART_MS = 150;
-/** Rows that one part may collect: some 150 MB. */
-const PART_MAX_ROWS = 2_000_000;
 
 /** Divides a scan by entities, so that a part is short and fits into memory. Every part looks at every chunk. */
 export function entityParts(plan: ScanPlan, cost: EntityCost = DEFAULT_COST): PlanPart<EntityWork>[] {
   if (plan.chunks.length === 0) return [];
   const taken = plan.rows * cost.share;
-  const wanted = Math.max((taken * cost.taken_ns) / 1e6 / PART_MS, taken / PART_MAX_ROWS, 1);
+  const wanted = Math.max((taken * cost.taken_ns) / 1e6 / PART_MS, taken / cost.part_rows, 1);
   const of = Math.min(MAX_SHARES, 2 ** Math.ceil(Math.log2(wanted)));
   const cost_ms = (plan.rows * cost.looked_ns + (taken / of) * cost.taken_ns) / 1e6;
   return Array.from({ length: of }, (_, index) => ({

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { defineKind, type QueryKind } from '../../engine/index.ts';
+import { defineKind, type EntityShare, type QueryKind } from '../../engine/index.ts';
 import { randomRows, TENANT, type TestRow } from '../kpis/fixture-rows.ts';
 import { KpiStore, NOW_MS } from '../kpis/fixture-store.ts';
 import type { OpenSources } from '../kpis/index.ts';
 import { CODE, HASH, ITEM_CODE, NUMBER, ROW_DIMENSIONS } from '../rows/index.ts';
-import { EntityRows, type EntityShare, entityParts, type RowTest } from './index.ts';
+import { EntityRows, entityParts, type RowTest } from './index.ts';
 
 const START_MS = Date.UTC(2025, 0, 1);
 const END_MS = Date.UTC(2025, 0, 20);

@@ -1,15 +1,8 @@
-import { type Chunk, type ChunkHashes, WideIndex } from '../../engine/index.ts';
+import { type Chunk, type ChunkHashes, type EntityShare, shareOf, WideIndex } from '../../engine/index.ts';
 import { refineRange } from '../row-sums/index.ts';
 import { CODE } from '../rows/index.ts';
 import { type DerivedCode, lonerHash, RowTable } from './row-table.ts';
 import { type RowTest, RowTests } from './row-test.ts';
-
-/** Some of the entities: those whose hash falls to `index` of `of` shares. Plain data. */
-export interface EntityShare {
-  readonly index: number;
-  /** A power of two, at most `MAX_SHARES`. */
-  readonly of: number;
-}
 
 export const MAX_SHARES = 64;
 
@@ -96,11 +89,13 @@ export class EntityRows {
   #oursOf({ hi, lo }: Pick<ChunkHashes, 'hi' | 'lo'>): Uint8Array {
     const { share, loners } = this.#config;
     const { index, of } = share;
-    return Uint8Array.from(hi, (high, at) => {
-      const low = lo[at] as number;
-      if ((high | low) === 0) return loners === true ? 1 : 0;
-      return shareOf(high, low, of) === index ? 1 : 0;
-    });
+    const ours = new Uint8Array(hi.length);
+    for (let at = 0; at < hi.length; at++) {
+      const high = hi[at] as number;
+      const isNone = (high | (lo[at] as number)) === 0;
+      ours[at] = (isNone ? loners === true : shareOf(high, of) === index) ? 1 : 0;
+    }
+    return ours;
   }
 
   /** Leaves out the loners of other shares. */
@@ -116,7 +111,7 @@ export class EntityRows {
       const place = places[row] as number;
       const isLoner = hi[place] === 0 && lo[place] === 0;
       const event = events.values[events.index === null ? 0 : (events.index[row] as number)] as number;
-      kept += !isLoner || shareOf(lonerHash(event), event, of) === index ? 1 : 0;
+      kept += !isLoner || shareOf(lonerHash(event), of) === index ? 1 : 0;
     }
     return kept;
   }
@@ -128,10 +123,4 @@ export class EntityRows {
   visit(visit: EntityRowsVisitor, check: () => void = () => {}): void {
     this.table.visit(visit, check);
   }
-}
-
-/** To which of `of` shares an entity belongs. */
-export function shareOf(hi: number, lo: number, of: number): number {
-  // The hashes of tests and of other kinds of id need not be of good quality in every bit.
-  return (Math.imul(hi ^ (lo >>> 7) ^ lo, 0x9e3779b1) >>> 16) & (of - 1);
 }

@@ -1,5 +1,6 @@
 export * from './entity-plan.ts';
 export * from './entity-rows.ts';
+export { readPlaces, writePlaces } from './places.ts';
 export { type DerivedCode, RowTable } from './row-table.ts';
 export {
   type CodeCondition,

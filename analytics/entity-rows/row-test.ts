@@ -26,11 +26,16 @@ export type RowTest = readonly RowCondition[];
 /** Tests of one query: as many as there are bits. */
 export const MAX_ROW_TESTS = 32;
 
+/** Codes whose bits a column's tests remember. */
+const MAX_KNOWN_CODES = 4_096;
+
 /** Tests of one code column and nothing else: the bits of a row are those of its code. */
 class CodeTests {
   readonly #code: number;
   readonly #tests: { readonly bit: number; readonly accepts: (code: number) => boolean }[] = [];
   readonly #index = new WideIndex();
+  /** To ask the tests takes longer. */
+  readonly #known = new Map<number, number>();
 
   constructor(code: number) {
     this.#code = code;
@@ -43,14 +48,27 @@ class CodeTests {
   /** Adds the bits of each row; false where no row passes any. */
   addTo(bits: Uint32Array, chunk: Chunk): boolean {
     const { index, values } = chunk.code(this.#code);
-    const bitsOf = Uint32Array.from(values, (code) =>
-      this.#tests.reduce((own, { bit, accepts }) => (accepts(code) ? own | bit : own), 0),
-    );
+    const bitsOf = new Uint32Array(values.length);
+    for (let at = 0; at < values.length; at++) bitsOf[at] = this.#bitsOf(values[at] as number);
     if (!bitsOf.some((own) => own !== 0)) return false;
     const places = this.#index.of(index, chunk.rows);
     for (let row = 0; row < chunk.rows; row++)
       (bits[row] as number) |= bitsOf[places[row] as number] as number;
     return true;
+  }
+
+  /** The same for bits that fit a byte. */
+  label(labels: Uint8Array, chunk: Chunk, shift: number): boolean {
+    return chunk.label(this.#code, (code) => this.#bitsOf(code) << shift, labels);
+  }
+
+  #bitsOf(code: number): number {
+    const known = this.#known.get(code);
+    if (known !== undefined) return known;
+    let bits = 0;
+    for (const { bit, accepts } of this.#tests) if (accepts(code)) bits |= bit;
+    if (this.#known.size < MAX_KNOWN_CODES) this.#known.set(code, bits);
+    return bits;
   }
 }
 
@@ -91,6 +109,23 @@ export class RowTests {
       else for (let row = 0; row < chunk.rows; row++) if (passed[row] === 1) (bits[row] as number) |= bit;
     }
     return isAny ? bits : undefined;
+  }
+
+  /**
+   * Adds the bits, shifted to the left, to labels of a byte; false where no row passes any. `labels` has room for a
+   * multiple of `LABEL_ROWS`.
+   */
+  label(chunk: Chunk, labels: Uint8Array, shift: number): boolean {
+    let isAny = false;
+    for (const tests of this.#byCode.values()) if (tests.label(labels, chunk, shift)) isAny = true;
+    for (const { bit, test } of this.#others) {
+      const passed = passing(chunk, test);
+      if (passed === undefined) continue;
+      isAny = true;
+      for (let row = 0; row < chunk.rows; row++)
+        if (passed === true || passed[row] === 1) (labels[row] as number) |= bit << shift;
+    }
+    return isAny;
   }
 }
 

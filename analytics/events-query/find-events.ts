@@ -59,6 +59,8 @@ export interface FoundPage {
   /** False: a limit ended the search before the page was full. */
   readonly complete: boolean;
   readonly scanned: Scanned;
+  /** Events before this time are no longer kept, RFC 3339; undefined: nothing was forgotten. */
+  readonly kept_from: string | undefined;
 }
 
 /** Rows of the first look at the log, and how much more the next one may take. */
@@ -121,6 +123,7 @@ class Search {
   #read = 0;
   #missing = 0;
   #page_bytes = 0;
+  #kept_from: string | undefined;
 
   constructor(parts: FinderParts, request: FindRequest, signal: AbortSignal) {
     this.#parts = parts;
@@ -172,6 +175,7 @@ class Search {
     const all = { ...first, start_ms: Number.NEGATIVE_INFINITY, end_ms: Number.POSITIVE_INFINITY };
     const { explain } = await selector.plan(tenant, all);
     const rows = Number(explain.rows_of_range ?? 0);
+    this.#kept_from = typeof explain.kept_from === 'string' ? explain.kept_from : undefined;
     const matches = matcherOf(condition, words, terms);
     return {
       payloads,
@@ -237,6 +241,7 @@ class Search {
       next: end === 'complete' ? undefined : next,
       complete: end !== 'cut',
       scanned: { rows: this.#rows, payloads_read: this.#read, payloads_missing: this.#missing },
+      kept_from: this.#kept_from,
     };
   }
 }

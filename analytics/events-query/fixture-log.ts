@@ -4,8 +4,10 @@ import {
   type ChunkHashes,
   type ChunkItems,
   type ChunkPlace,
+  type ChunkTimes,
   Dictionary,
   type HashColumn,
+  labelIndexed,
   type PlanHead,
   RowBatch,
   type ScanPlan,
@@ -262,6 +264,10 @@ class TestChunk implements Chunk {
     return Float64Array.from(this.#of(this.#batch.time_ms));
   }
 
+  times(): ChunkTimes {
+    return { base_ms: 0, scale_ms: 1, values: this.time_ms() };
+  }
+
   sequence(): Float64Array {
     return Float64Array.from(this.#of(this.#batch.sequence));
   }
@@ -279,6 +285,10 @@ class TestChunk implements Chunk {
     const selected = codes.flatMap((code, row) => (accepts(code) ? [row] : []));
     rows.set(selected);
     return selected.length;
+  }
+
+  label(column: number, labelOf: (code: number) => number, target: Uint8Array): boolean {
+    return labelIndexed(this.code(column), this.rows, labelOf, target);
   }
 
   hash(column: number): ChunkHashes {

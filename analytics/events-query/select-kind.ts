@@ -6,6 +6,7 @@ import {
   OTHER_TEXT,
   type ScanPlan,
 } from '../../engine/index.ts';
+import { formatUtc } from '../query/index.ts';
 import { type ColumnTest, isOwnTest } from './column-tests.ts';
 import { BestPositions } from './position.ts';
 import { Candidates, type CodeTest, type RowFilter, selectFrom } from './select-kernel.ts';
@@ -56,6 +57,7 @@ function planOf(view: EventLogView, scope: string, request: SelectRequest): Plan
   const filter = { start_ms: whole.request.start_ms, end_ms, upTo, order, after, tests, sequences };
   const parts = partsOf(whole, chunks);
   const rows = rowsIn(chunks);
+  const kept_from_ms = whole.request.start_ms;
   return {
     kind: SELECT_EVENTS,
     rows,
@@ -63,7 +65,10 @@ function planOf(view: EventLogView, scope: string, request: SelectRequest): Plan
     chunks: chunks.length,
     cost_ms: rows * COST_MS_A_ROW,
     source: 'scan',
-    explain: { rows_of_range: whole.rows, chunks_of_range: whole.chunks.length, column_tests: request.tests },
+    explain: {
+      ...{ rows_of_range: whole.rows, chunks_of_range: whole.chunks.length, column_tests: request.tests },
+      ...(kept_from_ms > start_ms ? { kept_from: formatUtc(kept_from_ms) } : {}),
+    },
     narrow: ['ask for a shorter range (from, to)', 'name a customer, an order or a type'],
     shared: { filter, limit, withColumns, frontier_ms },
     parts,

@@ -31,4 +31,13 @@ export function segmentFiltersSchemaOf(custom: readonly string[] = []) {
   return filtersSchemaOf(custom).extend(custom.includes(SEGMENT) ? {} : { [SEGMENT]: segment });
 }
 
+/** A list of different dimensions to tell groups apart by: those of filters, and `segment`. */
+export function dimensionsSchemaOf(custom: readonly string[], most: number) {
+  const names = [...new Set([...KPI_DIMENSIONS, ...custom, SEGMENT])];
+  return z
+    .array(z.enum(names as unknown as readonly [string, ...string[]]))
+    .max(most)
+    .refine((given) => new Set(given).size === given.length, 'A dimension is repeated');
+}
+
 export type Filters = z.output<ReturnType<typeof filtersSchemaOf>>;

@@ -31,10 +31,7 @@ export function segmentLabels(text: string): readonly string[] {
   return text.includes(WITHIN) ? segmentsOfText(text).map(({ name }) => name) : [text];
 }
 
-/**
- * Tuples of values with one segment each: a customer of several segments counts for each of them. `dimensions` are
- * those of the values.
- */
+/** Values with one segment each: a customer of several segments counts for each of them. `dimensions` are theirs. */
 export function bySegment(
   values: readonly string[],
   dimensions: readonly string[],
@@ -43,4 +40,15 @@ export function bySegment(
   const place = custom.includes(SEGMENT) ? -1 : dimensions.indexOf(SEGMENT);
   if (place < 0) return [values];
   return segmentLabels(values[place] ?? '').map((label) => values.with(place, label));
+}
+
+/** What was counted by values, with one segment each. Totals are to be made before: groups then overlap. */
+export function splitBySegment<T extends { readonly values: readonly string[] }>(
+  counts: readonly T[],
+  dimensions: readonly string[],
+  custom: readonly string[],
+): T[] {
+  return counts.flatMap((count) =>
+    bySegment(count.values, dimensions, custom).map((values) => ({ ...count, values })),
+  );
 }

@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { ByteReader, ByteWriter, SeededRandom } from '../../engine/index.ts';
-import { Durations, MAX_EXACT_TIMES } from './durations.ts';
+import { Durations, maxExactTimes } from './durations.ts';
+
+const MAX_EXACT_TIMES = maxExactTimes(60);
 
 const of = (times: readonly number[]): Durations => {
-  const durations = new Durations();
+  const durations = new Durations(MAX_EXACT_TIMES);
   for (const time_ms of times) durations.add(time_ms);
   return durations;
 };
@@ -11,7 +13,9 @@ const of = (times: readonly number[]): Durations => {
 function copied(durations: Durations): Durations {
   const writer = new ByteWriter();
   durations.write(writer);
-  return Durations.read(new ByteReader(writer.copy()));
+  const copy = new Durations(MAX_EXACT_TIMES);
+  copy.addWritten(new ByteReader(writer.copy()));
+  return copy;
 }
 
 describe('times between steps', () => {
@@ -29,7 +33,7 @@ describe('times between steps', () => {
     const whole = of(times);
     const parts = of(times.slice(0, 70_000));
     parts.addAll(copied(of(times.slice(70_000))));
-    const reversed = new Durations();
+    const reversed = new Durations(MAX_EXACT_TIMES);
     reversed.addAll(copied(of(times.toReversed())));
     expect([of(times.slice(0, MAX_EXACT_TIMES)).isExact, whole.isExact]).toEqual([true, false]);
     expect(parts.percentiles()).toEqual(whole.percentiles());

@@ -1,21 +1,40 @@
 import type { ByteReader, ByteWriter } from '../../engine/index.ts';
 import { binOf, valueOfBin } from '../../operators/index.ts';
+import { selectRanks } from './select-rank.ts';
 
-/** Times of a group and a pair of steps that are kept one by one; more of them are a DDSketch. */
-export const MAX_EXACT_TIMES = 100_000;
+/** Times that a group keeps one by one, of all pairs of steps; see `maxExactTimes`. */
+const MAX_GROUP_TIMES = 6_000_000;
 const INITIAL_TIMES = 16;
 export const PERCENTILES = { p50: 0.5, p90: 0.9, p99: 0.99 } as const;
 export type Percentiles = Readonly<Record<keyof typeof PERCENTILES, number | null>>;
 
+/** How times are written. */
+const FORM = { words: 0, sketch: 1, doubles: 2 } as const;
+const MAX_WORD = 2 ** 32 - 1;
+
+/** Times of a group and a pair of steps that are kept one by one; more of them are a DDSketch. */
+export function maxExactTimes(steps: number): number {
+  return Math.floor(MAX_GROUP_TIMES / steps);
+}
+
+function seconds(time_ms: number | null): number | null {
+  return time_ms === null ? null : time_ms / 1_000;
+}
+
 /**
- * Times between two steps, ms. Up to `MAX_EXACT_TIMES` each is kept, beyond that they are counted by bins of a
- * DDSketch (operators/aggregates/sketch.ts). What it holds is a function of the multiset of times: additions and
- * merges may come in any order.
+ * Times between two steps, ms. Up to `max` each is kept, beyond that they are counted by bins of a DDSketch
+ * (operators/aggregates/sketch.ts). What it holds is a function of the multiset of times: additions and merges may come
+ * in any order.
  */
 export class Durations {
   count = 0;
+  readonly #max: number;
   #exact = new Float64Array(0);
   #bins: Map<number, number> | undefined;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
 
   get isExact(): boolean {
     return this.#bins === undefined;
@@ -24,16 +43,16 @@ export class Durations {
   add(time_ms: number): void {
     if (this.#bins !== undefined) this.#addToBin(binOf(time_ms), 1);
     else {
-      if (this.count === this.#exact.length) this.#grow();
+      if (this.count === this.#exact.length) this.#makeRoom(this.count + 1);
       this.#exact[this.count] = time_ms;
     }
     this.count++;
-    if (this.count > MAX_EXACT_TIMES) this.#sketch();
+    if (this.count > this.#max) this.#sketch();
   }
 
   addAll(other: Durations): void {
     if (other.#bins === undefined) {
-      for (let at = 0; at < other.count; at++) this.add(other.#exact[at] as number);
+      this.#addTimes(other.#exact.subarray(0, other.count));
       return;
     }
     this.#sketch();
@@ -43,42 +62,63 @@ export class Durations {
 
   /** Nearest rank, seconds: the smallest time that is not below the given part of all. */
   percentiles(): Percentiles {
-    const ranks = Object.entries(PERCENTILES).map(
-      ([name, part]) => [name, Math.ceil(part * this.count)] as const,
-    );
-    if (this.count === 0) return Object.fromEntries(ranks.map(([name]) => [name, null])) as Percentiles;
-    const sorted = this.#bins === undefined ? this.#exact.slice(0, this.count).sort() : undefined;
-    const at = (rank: number): number =>
-      sorted === undefined ? this.#sketched(rank) : (sorted[rank - 1] as number);
-    return Object.fromEntries(ranks.map(([name, rank]) => [name, at(rank) / 1_000])) as Percentiles;
+    const ranks = Object.values(PERCENTILES).map((part) => Math.ceil(part * this.count));
+    const found =
+      this.count === 0
+        ? ranks.map(() => null)
+        : this.isExact
+          ? selectRanks(this.#exact.subarray(0, this.count), ranks)
+          : ranks.map((rank) => this.#sketched(rank));
+    const names = Object.keys(PERCENTILES);
+    const shown = names.map((name, at) => [name, seconds(found[at] ?? null)] as const);
+    return Object.fromEntries(shown) as Percentiles;
   }
 
   write(writer: ByteWriter): void {
-    writer.u8(this.#bins === undefined ? 0 : 1).varint(this.count);
-    if (this.#bins === undefined) {
-      for (let at = 0; at < this.count; at++) writer.varint(this.#exact[at] as number);
+    if (this.#bins !== undefined) {
+      writer.u8(FORM.sketch).varint(this.count).varint(this.#bins.size);
+      for (const [bin, count] of this.#bins) writer.varint(bin).varint(count);
       return;
     }
-    writer.varint(this.#bins.size);
-    for (const [bin, count] of this.#bins) writer.varint(bin).varint(count);
+    const exact = this.#exact.subarray(0, this.count);
+    let max = 0;
+    for (let at = 0; at < exact.length; at++) if ((exact[at] as number) > max) max = exact[at] as number;
+    const fits = max <= MAX_WORD;
+    const values = fits ? new Uint32Array(exact.length) : exact;
+    if (fits) for (let at = 0; at < exact.length; at++) values[at] = exact[at] as number;
+    writer.u8(fits ? FORM.words : FORM.doubles).varint(this.count);
+    writer.bytes(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
   }
 
-  static read(reader: ByteReader): Durations {
-    const durations = new Durations();
-    const isSketch = reader.u8() === 1;
+  /** Adds what another one wrote. */
+  addWritten(reader: ByteReader): void {
+    const form = reader.u8();
     const count = reader.varint();
-    if (!isSketch) {
-      for (let at = 0; at < count; at++) durations.add(reader.varint());
-      return durations;
+    if (form === FORM.sketch) {
+      this.#sketch();
+      for (let left = reader.varint(); left > 0; left--) this.#addToBin(reader.varint(), reader.varint());
+      this.count += count;
+      return;
     }
-    durations.#bins = new Map();
-    durations.count = count;
-    for (let left = reader.varint(); left > 0; left--) durations.#addToBin(reader.varint(), reader.varint());
-    return durations;
+    // A copy begins where the machine wants numbers.
+    const { buffer } = new Uint8Array(reader.bytes(count * (form === FORM.words ? 4 : 8)));
+    this.#addTimes(form === FORM.words ? new Uint32Array(buffer) : new Float64Array(buffer));
   }
 
-  #grow(): void {
-    const times = new Float64Array(Math.max(INITIAL_TIMES, this.#exact.length * 2));
+  #addTimes(times: Float64Array | Uint32Array): void {
+    if (this.#bins !== undefined || this.count + times.length > this.#max) {
+      this.#sketch();
+      for (let at = 0; at < times.length; at++) this.#addToBin(binOf(times[at] as number), 1);
+    } else {
+      this.#makeRoom(this.count + times.length);
+      this.#exact.set(times, this.count);
+    }
+    this.count += times.length;
+  }
+
+  #makeRoom(count: number): void {
+    if (count <= this.#exact.length) return;
+    const times = new Float64Array(Math.max(INITIAL_TIMES, count, this.#exact.length * 2));
     times.set(this.#exact);
     this.#exact = times;
   }

@@ -3,6 +3,7 @@ import type { FunnelResult } from '../../operators/index.ts';
 import type { EntityWork } from '../entity-rows/index.ts';
 import type { EntityPlace } from '../events-query/index.ts';
 import { type FamilyAnswer, type OpenFamily, ofSegments, type QuerySettings } from '../query-head/index.ts';
+import { keysOf } from './funnel-counts.ts';
 import { type FunnelShared, planFunnel, visitFunnel } from './funnel-scan.ts';
 import type { FunnelEntitiesQuery } from './funnel-schema.ts';
 
@@ -47,7 +48,7 @@ export function funnelEntitiesKind(
       const { custom } = settings;
       const sources = ofSegments(open(context), shared.query, custom);
       visitFunnel({ sources, shared, work, custom, cancel }, (result, place) => {
-        if (place === undefined || !isAsked(result, query)) return;
+        if (!isAsked(result, query, custom)) return;
         total++;
         if (rows.length > query.limit) return;
         const own = place();
@@ -77,9 +78,11 @@ export function funnelEntitiesKind(
 
 function isAsked(
   { furthest, status, group }: FunnelResult,
-  { step, status: asked, group: values }: FunnelEntitiesQuery,
+  { step, status: asked, group: values, group_by }: FunnelEntitiesQuery,
+  custom: readonly string[],
 ): boolean {
-  if (values !== undefined && group !== JSON.stringify(values)) return false;
+  const isIn = (key: string): boolean => keysOf(key, group_by, custom).includes(JSON.stringify(values));
+  if (values !== undefined && (group === undefined || !isIn(group))) return false;
   if (asked === undefined) return furthest >= step;
   return status === asked && (asked === 'converted' || furthest === step);
 }

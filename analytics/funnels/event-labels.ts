@@ -1,13 +1,11 @@
-import { type Chunk, EVENT_LABELS, WideIndex } from '../../engine/index.ts';
-import { type EntityShare, type RowTest, RowTests, shareOf } from '../entity-rows/index.ts';
+import { type Chunk, EVENT_LABELS, roomFor, WideIndex } from '../../engine/index.ts';
+import { type RowTest, RowTests } from '../entity-rows/index.ts';
 import { CODE } from '../rows/index.ts';
 
 /** Bits of tests that a label has room for beside that of a retraction. */
 export const MAX_LABEL_BITS = Math.log2(EVENT_LABELS) - 1;
 
 interface EventLabelsConfig {
-  readonly entity: number;
-  readonly share: EntityShare;
   /** At most `MAX_LABEL_BITS`. */
   readonly tests: readonly RowTest[];
   /** Of the plan: rows outside have no label. */
@@ -21,7 +19,6 @@ interface EventLabelsConfig {
 export class EventLabels {
   readonly #config: EventLabelsConfig;
   readonly #tests: RowTests;
-  readonly #entity = new WideIndex();
   readonly #retraction = new WideIndex();
   #labels = new Uint8Array(0);
 
@@ -30,33 +27,20 @@ export class EventLabels {
     this.#tests = new RowTests(config.tests);
   }
 
+  /** Valid until the next chunk; undefined where no row has a label. */
   of(chunk: Chunk): Uint8Array | undefined {
-    const bits = this.#tests.of(chunk);
-    if (bits === undefined) return undefined;
-    if (this.#labels.length < chunk.rows) this.#labels = new Uint8Array(chunk.rows * 2);
-    const labels = this.#labels;
+    const { rows } = chunk;
+    if (this.#labels.length < rows) this.#labels = new Uint8Array(roomFor(rows));
+    const labels = this.#labels.fill(0, 0, rows);
+    if (!this.#tests.label(chunk, labels, 1)) return undefined;
     const { values, index } = chunk.code(CODE.retraction);
-    const retraction = this.#retraction.of(index, chunk.rows);
-    const isRetraction = Uint8Array.from(values, (value) => (value === 0 ? 0 : 1));
-    for (let row = 0; row < chunk.rows; row++) {
-      const own = bits[row] as number;
-      labels[row] = own === 0 ? 0 : (own << 1) | (isRetraction[retraction[row] as number] as number);
+    if (values.some((value) => value !== 0)) {
+      const places = this.#retraction.of(index, rows);
+      for (let row = 0; row < rows; row++)
+        if (labels[row] !== 0 && values[places[row] as number] !== 0) (labels[row] as number) |= 1;
     }
-    this.#keepShare(chunk, labels);
     if (!chunk.isWhole) this.#cut(chunk, labels);
     return labels;
-  }
-
-  #keepShare(chunk: Chunk, labels: Uint8Array): void {
-    const { entity, share } = this.#config;
-    if (share.of === 1) return;
-    const { hi, lo, index } = chunk.hash(entity);
-    const mask = Uint8Array.from(hi, (high, at) =>
-      shareOf(high, lo[at] as number, share.of) === share.index ? 255 : 0,
-    );
-    const places = this.#entity.of(index, chunk.rows);
-    for (let row = 0; row < chunk.rows; row++)
-      labels[row] = (labels[row] as number) & (mask[places[row] as number] as number);
   }
 
   #cut(chunk: Chunk, labels: Uint8Array): void {

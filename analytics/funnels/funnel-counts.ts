@@ -1,7 +1,8 @@
-import { ByteReader, ByteWriter } from '../../engine/index.ts';
+import { ByteReader, ByteWriter, type FurthestReached } from '../../engine/index.ts';
 import type { FunnelResult } from '../../operators/index.ts';
+import { bySegment, SEGMENT } from '../filters/index.ts';
 import { bucketAt, QueryError, type TimeBuckets } from '../query/index.ts';
-import { Durations } from './durations.ts';
+import { Durations, maxExactTimes } from './durations.ts';
 
 /** Groups that are told apart in one query, also those that are answered as `__other__`. */
 const MAX_GROUPS = 10_000;
@@ -30,7 +31,7 @@ export function stepCounts(steps: number): StepCounts {
 const zeros = (length: number): number[] => new Array<number>(length).fill(0);
 
 export function groupCounts(key: string, steps: number): GroupCounts {
-  const times = Array.from({ length: steps }, () => new Durations());
+  const times = Array.from({ length: steps }, () => new Durations(maxExactTimes(steps)));
   return { key, ...stepCounts(steps), buckets: new Map(), times };
 }
 
@@ -60,17 +61,40 @@ export class FunnelCounter {
       (counts.times[0] as Durations).add((times_ms[furthest - 1] as number) - entry_ms);
   }
 
-  bytes(): Uint8Array {
-    const writer = new ByteWriter().varint(this.#groups.size);
-    for (const { key, furthest, in_progress, buckets, times } of this.#groups.values()) {
-      writer.string(key);
-      writeCounts(writer, { furthest, in_progress });
-      writer.varint(buckets.size);
-      for (const [bucket, counts] of buckets) writeCounts(writer.varint(bucket), counts);
-      for (const durations of times) durations.write(writer);
-    }
-    return writer.copy();
+  /** Of a funnel without groups: where `FurthestAttempts` puts the times of the entities that `addReached` gets. */
+  get times(): readonly Durations[] {
+    return groupOf(this.#groups, '', this.#steps).times;
   }
+
+  /** Attempts that began after `openAfter_ms` and did not convert are in progress. */
+  addReached({ count: entities, reached, entry_ms }: FurthestReached, openAfter_ms: number): void {
+    const counts = groupOf(this.#groups, '', this.#steps);
+    for (let entity = 0; entity < entities; entity++) {
+      const furthest = reached[entity] as number;
+      if (furthest === 0) continue;
+      const began_ms = entry_ms[entity] as number;
+      const isOpen = furthest < this.#steps && began_ms > openAfter_ms;
+      count(counts, furthest, isOpen);
+      if (this.#buckets !== undefined)
+        count(bucketOf(counts, bucketAt(this.#buckets, began_ms), this.#steps), furthest, isOpen);
+    }
+  }
+
+  bytes(): Uint8Array {
+    return bytesOf([...this.#groups.values()], this.#steps);
+  }
+}
+
+function bytesOf(groups: readonly GroupCounts[], steps: number): Uint8Array {
+  const writer = new ByteWriter().varint(steps).varint(groups.length);
+  for (const { key, furthest, in_progress, buckets, times } of groups) {
+    writer.string(key);
+    writeCounts(writer, { furthest, in_progress });
+    writer.varint(buckets.size);
+    for (const [bucket, counts] of buckets) writeCounts(writer.varint(bucket), counts);
+    for (const durations of times) durations.write(writer);
+  }
+  return writer.copy();
 }
 
 function count({ furthest, in_progress }: StepCounts, reached: number, isOpen: boolean): void {
@@ -97,21 +121,54 @@ function bucketOf({ buckets }: GroupCounts, bucket: number, steps: number): Step
   return counts;
 }
 
+/** Partial counts up to which they are only put one behind the other. */
+const MAX_LISTED_BYTES = 32 * 1_048_576;
+
+/** Two of what `joinCounts` takes as one. */
+export function mergeCounts(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const both = Buffer.concat([a, b]);
+  if (both.length <= MAX_LISTED_BYTES) return both;
+  const groups = joinCounts(both);
+  return bytesOf(groups, groups[0]?.furthest.length ?? 0);
+}
+
 /** Adds what parts of a query gave, one after the other in `bytes`; they have different entities. */
-export function joinCounts(bytes: Uint8Array | undefined, steps: number): GroupCounts[] {
+export function joinCounts(bytes: Uint8Array | undefined): GroupCounts[] {
   const groups = new Map<string, GroupCounts>();
   if (bytes === undefined) return [];
   const reader = new ByteReader(bytes);
   while (reader.position < bytes.length) {
+    const steps = reader.varint();
     for (let left = reader.varint(); left > 0; left--) {
       const into = groupOf(groups, reader.string(), steps);
       readCounts(reader, into);
       for (let buckets = reader.varint(); buckets > 0; buckets--)
         readCounts(reader, bucketOf(into, reader.varint(), steps));
-      for (const durations of into.times) durations.addAll(Durations.read(reader));
+      for (const durations of into.times) durations.addWritten(reader);
     }
   }
   return [...groups.values()];
+}
+
+/** The groups by one segment each: an entity of several segments counts in each of them. */
+export function bySegments(
+  groups: readonly GroupCounts[],
+  group_by: readonly string[],
+  custom: readonly string[],
+): readonly GroupCounts[] {
+  if (custom.includes(SEGMENT) || !group_by.includes(SEGMENT)) return groups;
+  const split = new Map<string, GroupCounts>();
+  for (const group of groups) {
+    const steps = group.furthest.length;
+    for (const key of keysOf(group.key, group_by, custom)) addGroup(groupOf(split, key, steps), group);
+  }
+  return [...split.values()];
+}
+
+/** The keys of the groups that an entity counts in, of the key with all its segments. */
+export function keysOf(key: string, group_by: readonly string[], custom: readonly string[]): string[] {
+  if (key === '') return [''];
+  return bySegment(JSON.parse(key) as string[], group_by, custom).map((values) => JSON.stringify(values));
 }
 
 /** Adds a group to another one. */

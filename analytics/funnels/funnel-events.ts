@@ -1,3 +1,4 @@
+import type { EntityShare } from '../../engine/index.ts';
 import {
   compareFunnelEvents,
   evaluateFunnel,
@@ -5,7 +6,7 @@ import {
   type FunnelResult,
   resultOf,
 } from '../../operators/index.ts';
-import { EntityRows, type EntityShare, type RowTable } from '../entity-rows/index.ts';
+import { EntityRows, type RowTable } from '../entity-rows/index.ts';
 import type { EntityPlace } from '../events-query/index.ts';
 import { type LogTexts, requireColumn } from '../filters/index.ts';
 import { HASH } from '../rows/index.ts';

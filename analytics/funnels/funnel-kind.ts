@@ -1,5 +1,4 @@
 import { defineKind, type QueryContext, type QueryKind } from '../../engine/index.ts';
-import type { EntityWork } from '../entity-rows/index.ts';
 import { bucketsOf, granularityOf, parseRange, type TimeBuckets, zoneOf } from '../query/index.ts';
 import {
   type FamilyAnswer,
@@ -9,17 +8,24 @@ import {
   settingsOf,
 } from '../query-head/index.ts';
 import { approximateTimes, funnelBody, totalOf } from './funnel-body.ts';
-import { FunnelCounter, joinCounts } from './funnel-counts.ts';
-import { type FunnelShared, planFunnel, visitFunnel } from './funnel-scan.ts';
+import { bySegments, FunnelCounter, joinCounts, mergeCounts } from './funnel-counts.ts';
+import { countFunnel } from './funnel-labels.ts';
+import { type FunnelShared, planFunnel, planOfQuery } from './funnel-scan.ts';
 import { adhocFunnelSchemaOf, type FunnelQuery, windowMs } from './funnel-schema.ts';
+import { type FunnelWork, type OpenKept, planKept } from './kept-plan.ts';
+import { visitKept } from './kept-visit.ts';
 
 export const FUNNEL_KIND = 'funnels.query';
 
-/** How far entities come through a sequence of steps. */
+/**
+ * How far entities come through a sequence of steps: by a scan, or, of a stored funnel, from what the pipeline keeps of
+ * it. The numbers are the same.
+ */
 export function funnelKind(
   settings: QuerySettings,
   open: OpenFamily,
-): QueryKind<FunnelQuery, FunnelShared, EntityWork, FamilyAnswer> {
+  openKept: OpenKept,
+): QueryKind<FunnelQuery, FunnelShared, FunnelWork, FamilyAnswer> {
   const trendOf = (query: FunnelQuery): TimeBuckets | undefined => {
     const granularity = granularityOf(query.granularity);
     if (query.granularity === undefined) return undefined;
@@ -28,38 +34,44 @@ export function funnelKind(
     const range = parseRange(query.start, query.end);
     return bucketsOf({ range, granularity, zone, weekStart, fiscalMonth });
   };
-  return defineKind<FunnelQuery, FunnelShared, EntityWork, FamilyAnswer>({
+  return defineKind<FunnelQuery, FunnelShared, FunnelWork, FamilyAnswer>({
     name: FUNNEL_KIND,
     schema: adhocFunnelSchemaOf(settings.custom),
     plan: (context: QueryContext, query) => {
       // A trend of too many buckets is refused here.
       trendOf(query);
-      return planFunnel(
-        FUNNEL_KIND,
-        { context, sources: ofSegments(open(context), query, settings.custom), settings },
-        query,
-        false,
-      );
+      const { custom } = settings;
+      const sources = ofSegments(open(context), query, custom);
+      const scan = planFunnel(FUNNEL_KIND, { context, sources, settings }, query, false);
+      return planKept(scan, query, { context, custom, kept: openKept(context) });
     },
     partial: (context, { shared }, work, cancel) => {
       const counter = new FunnelCounter(shared.query.steps.length, trendOf(shared.query));
+      if ('kept' in work) {
+        const { query, watermark_ms } = shared;
+        const records = openKept(context).open(work.kept);
+        const read = { records, info: work.kept, from_ms: work.from_ms, plan: planOfQuery(query) };
+        visitKept({ ...read, query, watermark_ms, cancel }, (result) => counter.add(result));
+        return counter.bytes();
+      }
       const { custom } = settings;
       const sources = ofSegments(open(context), shared.query, custom);
-      visitFunnel({ sources, shared, work, custom, cancel }, (result) => counter.add(result));
+      countFunnel({ sources, shared, work, custom, cancel }, counter);
       return counter.bytes();
     },
-    merge: (a, b) => Buffer.concat([a, b]),
+    merge: mergeCounts,
     finish: (_context, { shared, explain, source }, bytes) => {
-      const { query, header, query_id, watermark_ms } = shared;
-      const groups = joinCounts(bytes, query.steps.length);
+      const { query, header, query_id, watermark_ms, backfilling } = shared;
+      const groups = joinCounts(bytes);
       const buckets = trendOf(query);
       const total = totalOf(groups, query.steps.length);
       const approximate = approximateTimes(total);
       const shown = { query, buckets, watermark_ms, window_ms: windowMs(query.window) };
       return {
         ...{ query_id, header, source },
-        body: funnelBody(groups, total, shown),
+        body: funnelBody(bySegments(groups, query.group_by, settings.custom), total, shown),
         ...(approximate.length === 0 ? {} : { approximate }),
+        ...(backfilling === undefined ? {} : { backfilling }),
         ...(query.explain === true ? { explain } : {}),
       };
     },

@@ -24,11 +24,18 @@ export interface FunnelPlan {
   readonly scan: TimeRange;
 }
 
+/** What a plan is made of. */
+type PlannedFunnel = Pick<
+  FunnelQuery,
+  'steps' | 'window' | 'order' | 'entry' | 'ties' | 'exclusions' | 'group_by' | 'attribution'
+> &
+  Partial<Pick<FunnelQuery, 'filters'>>;
+
 /** Tests are bits of a row: `new_event` takes two of them. */
 const MAX_TESTS = 32;
 
 /** Throws QueryError `validation_failed`. */
-export function funnelPlan(query: FunnelQuery, range: TimeRange): FunnelPlan {
+export function funnelPlan(query: PlannedFunnel, range: TimeRange): FunnelPlan {
   const { steps, exclusions, order, entry, ties } = query;
   const window_ms = windowMs(query.window);
   const tests: FunnelTest[] = [];
@@ -72,7 +79,7 @@ export function funnelPlan(query: FunnelQuery, range: TimeRange): FunnelPlan {
   };
 }
 
-function attributionOf({ attribution, steps }: FunnelQuery): 'first_step' | 'last_step' | number {
+function attributionOf({ attribution, steps }: PlannedFunnel): 'first_step' | 'last_step' | number {
   if (attribution === 'first_step' || attribution === 'last_step') return attribution;
   const step = Number(attribution.slice('step_'.length));
   if (step <= steps.length) return step;

@@ -1,29 +1,21 @@
-import { createHash } from 'node:crypto';
-import { type Cancel, EntityEvents, type QueryContext } from '../../engine/index.ts';
+import type { Cancel, QueryContext } from '../../engine/index.ts';
 import type { FunnelResult } from '../../operators/index.ts';
 import { DEFAULT_COST, type EntityWork, entityParts } from '../entity-rows/index.ts';
-import { normalType } from '../events/index.ts';
-import {
-  formatUtc,
-  granularityOf,
-  MAX_RANGE_MS,
-  MIN_RANGE_MS,
-  parseRange,
-  QueryError,
-} from '../query/index.ts';
+import { formatUtc, granularityOf, MAX_RANGE_MS, MIN_RANGE_MS, parseRange } from '../query/index.ts';
 import {
   type FamilyShared,
   type FamilySources,
   prepareHead,
+  provenanceOf,
   type QuerySettings,
+  requireKept,
   type StreamPosition,
 } from '../query-head/index.ts';
-import { EventLabels, MAX_LABEL_BITS } from './event-labels.ts';
-import { ENTITY_HASH, type FunnelPlace, FunnelRows } from './funnel-events.ts';
+import { MAX_LABEL_BITS } from './event-labels.ts';
+import { type FunnelPlace, FunnelRows } from './funnel-events.ts';
 import { type FunnelPlan, funnelPlan } from './funnel-plan.ts';
 import type { FunnelQuery } from './funnel-schema.ts';
-import { rowTests, testBits } from './funnel-tests.ts';
-import { LabelAttempts } from './label-attempts.ts';
+import { testBits } from './funnel-tests.ts';
 import { OrderedAttempts } from './ordered-attempts.ts';
 
 /** What the parts of a plan share. Plain data. */
@@ -33,10 +25,12 @@ export interface FunnelShared<Q extends FunnelQuery = FunnelQuery> extends Famil
   readonly watermark_ms: number | null;
   /** `labels`: events are a time and a label, read in one pass; `rows`: what a query may ask of events. */
   readonly way: 'labels' | 'rows';
+  /** Of a stored funnel that is being built for this range: the share of the log that is read. */
+  readonly backfilling?: number;
 }
 
 /** CPU of rows, measured. Where each event becomes an object, as other than ordered funnels need it, it is more. */
-const LABEL_COST = { looked_ns: 8, taken_ns: 90, share: 0.5 } as const;
+const LABEL_COST = { looked_ns: 3, taken_ns: 40, share: 0.5, part_rows: 6_000_000 } as const;
 const OBJECT_COST = { ...DEFAULT_COST, taken_ns: 600 } as const;
 
 export function planOfQuery(query: FunnelQuery): FunnelPlan {
@@ -62,7 +56,7 @@ export function planFunnel<Q extends FunnelQuery>(
   const plan = sources.planScan(request);
   // From the beginning on: what is kept is meant.
   const isFromStart = range.start_ms === MIN_RANGE_MS;
-  if (!isFromStart && plan.request.start_ms > range.start_ms) throw behindRetention(plan.request.start_ms);
+  if (!isFromStart) requireKept(plan, range.start_ms);
   const why = needsRows ? 'ids of entities are asked for' : whyRows(query, funnel);
   const way = why === undefined ? ('labels' as const) : ('rows' as const);
   const isOrdered = OrderedAttempts.takes(funnel.rules, query.hold_constant);
@@ -77,9 +71,9 @@ export function planFunnel<Q extends FunnelQuery>(
     cost_ms: parts.reduce((total, { cost_ms }) => total + cost_ms, 0),
     explain: {
       ...{ source: 'scan', way, ...(why === undefined ? {} : { why }), entity: query.entity },
-      ...{ definition: definitionHash(query), position, parts: parts.length, rows: plan.rows },
+      ...{ parts: parts.length, rows: plan.rows },
       complete_until: sources.complete_until_ms === null ? null : formatUtc(sources.complete_until_ms),
-      events: eventsLink(query, scan, position),
+      ...provenanceOf(meantBy(query), position, { ...scan, types: typesOf(query) }),
     },
     narrow: ['ask for a shorter range (start, end)', 'ask for a shorter `window`'],
     shared,
@@ -93,31 +87,20 @@ function whyRows({ group_by, hold_constant }: FunnelQuery, funnel: FunnelPlan): 
   return testBits(funnel) > MAX_LABEL_BITS ? 'many different events' : undefined;
 }
 
-/** Of what the funnel means: the same for the same steps and rules, stored or not. */
-function definitionHash(query: FunnelQuery): string {
+/** The members that say what the funnel means: the same for the same steps and rules, stored or not. */
+function meantBy(query: FunnelQuery): object {
   const { steps, window, order, entry, ties, exclusions, hold_constant, entity } = query;
-  const meant = [steps, window, order, entry, ties, exclusions, hold_constant, entity];
-  return createHash('sha256').update(JSON.stringify(meant)).digest('hex').slice(0, 16);
+  return { steps, window, order, entry, ties, exclusions, hold_constant, entity };
 }
 
-/** The body of a `POST /events/search` that lists every event that the numbers are made from, and perhaps others. */
-function eventsLink(
-  { steps, exclusions, order }: FunnelQuery,
-  { start_ms, end_ms }: { readonly start_ms: number; readonly end_ms: number },
-  position: StreamPosition,
-): object {
-  const types = [...new Set([...steps, ...exclusions].map(({ event }) => normalType(event)))].sort();
-  return {
-    path: '/events/search',
-    body: {
-      ...(order === 'strict' ? {} : { query: { field: 'type', in: types } }),
-      ...{ from: new Date(start_ms).toISOString(), to: new Date(end_ms).toISOString(), order: 'asc' },
-      as_of: position,
-    },
-  };
+/** Types of the events that the numbers are made from; undefined: all, of which each may lie between two steps. */
+function typesOf({ steps, exclusions, order }: FunnelQuery): string[] | undefined {
+  if (order === 'strict') return undefined;
+  return [...steps, ...exclusions].map(({ event }) => event);
 }
 
-interface ScanParts {
+/** One part of a plan, and what it is read with. */
+export interface FunnelPart {
   readonly sources: FamilySources;
   readonly shared: FunnelShared;
   readonly work: EntityWork;
@@ -125,45 +108,26 @@ interface ScanParts {
   readonly cancel: Cancel;
 }
 
-/** Each entity of the part that is in the funnel. `place` is undefined where rows are not kept. */
-export function visitFunnel(
-  { sources, shared, work, custom, cancel }: ScanParts,
-  take: (result: FunnelResult, place: FunnelPlace | undefined) => void,
-): void {
-  const { query, way } = shared;
-  const { dictionary } = sources;
-  const { share, plan: scanned } = work;
-  const { request } = scanned;
-  const plan = planOfQuery(query);
-  // Before the first event nothing is over.
-  const watermark_ms = shared.watermark_ms ?? Number.NEGATIVE_INFINITY;
-  const check = (): void => cancel.check();
-  if (way === 'rows') {
-    const rows = new FunnelRows({ plan, query, share, request, custom, dictionary, watermark_ms });
-    sources.scan(scanned, (chunk) => {
-      check();
-      rows.rows.add(chunk);
-    });
-    rows.visit(take, check);
-    return;
-  }
-  const entity = ENTITY_HASH[query.entity];
-  const labels = new EventLabels({ entity, share, tests: rowTests(plan, custom, dictionary), request });
-  const rows = Math.ceil(scanned.rows / share.of);
-  const events = new EntityEvents({ entity, labels, rows });
-  sources.scan(scanned, (chunk) => {
-    check();
-    events.add(chunk);
-  });
-  const attempts = new LabelAttempts(plan, watermark_ms);
-  events.visit((_hi, _lo, own, count) => {
-    const result = attempts.of(own, count);
-    if (result !== undefined) take(result, undefined);
-  }, check);
-  events.end();
+/** Before the first event nothing is over. */
+export function watermarkOf({ watermark_ms }: FunnelShared): number {
+  return watermark_ms ?? Number.NEGATIVE_INFINITY;
 }
 
-function behindRetention(cut_ms: number): QueryError {
-  const message = `Events before ${formatUtc(cut_ms)} are no longer kept. Ask from there on.`;
-  return new QueryError('behind_retention', message, [{ path: 'start', message }]);
+/** Each entity of the part that is in the funnel, in the order of hashes. */
+export function visitFunnel(
+  { sources, shared, work, custom, cancel }: FunnelPart,
+  take: (result: FunnelResult, place: FunnelPlace) => void,
+): void {
+  const { query } = shared;
+  const { share, plan: scanned } = work;
+  const rows = new FunnelRows({
+    ...{ plan: planOfQuery(query), query, share, request: scanned.request, custom },
+    ...{ dictionary: sources.dictionary, watermark_ms: watermarkOf(shared) },
+  });
+  const check = (): void => cancel.check();
+  sources.scan(scanned, (chunk) => {
+    check();
+    rows.rows.add(chunk);
+  });
+  rows.visit(take, check);
 }

@@ -1,5 +1,10 @@
 import { z } from 'zod';
-import { filtersSchemaOf, KPI_DIMENSIONS, segmentFiltersSchemaOf } from '../filters/index.ts';
+import {
+  dimensionsSchemaOf,
+  filtersSchemaOf,
+  KPI_DIMENSIONS,
+  segmentFiltersSchemaOf,
+} from '../filters/index.ts';
 import { GRANULARITY_INPUTS } from '../query/index.ts';
 import { HEAD_MEMBERS } from '../query-head/index.ts';
 
@@ -43,15 +48,14 @@ function namesOf(custom: readonly string[]) {
 
 const isWithoutRepetition = (given: readonly string[]): boolean => new Set(given).size === given.length;
 
-function shapeOf(custom: readonly string[]) {
-  const filters = filtersSchemaOf(custom).optional();
+function shapeOf(custom: readonly string[], filters: ReturnType<typeof filtersSchemaOf>) {
   const step = z.strictObject({
     event: eventMember,
     name: z.string().min(1).max(128).optional().describe('Default: the type of the event'),
-    filters,
+    filters: filters.optional(),
   });
   const exclusion = z.strictObject({
-    ...{ event: eventMember, filters },
+    ...{ event: eventMember, filters: filters.optional() },
     from: z.int().min(1).max(MAX_STEPS).default(1).describe('Strictly after this step'),
     to: z.int().min(2).max(MAX_STEPS).optional().describe('Strictly before this step; default: the last'),
     effect: z
@@ -99,9 +103,9 @@ function checkSpans({ value, issues }: z.core.ParsePayload<Spanned>): void {
   }
 }
 
-/** What a stored funnel says. */
+/** What a stored funnel says: its steps go by events alone, who asks it may filter by segment. */
 export function funnelDefinitionSchemaOf(custom: readonly string[] = []) {
-  return z.strictObject(shapeOf(custom)).check(checkSpans);
+  return z.strictObject(shapeOf(custom, filtersSchemaOf(custom))).check(checkSpans);
 }
 
 export type FunnelCriteria = z.output<ReturnType<typeof funnelDefinitionSchemaOf>>;
@@ -112,10 +116,7 @@ export function funnelMembersOf(custom: readonly string[] = []) {
   return {
     ...head,
     filters: segmentFiltersSchemaOf(custom).optional().describe('On the events of every step'),
-    group_by: z
-      .array(z.enum(namesOf(custom)))
-      .max(MAX_DIMENSIONS)
-      .refine(isWithoutRepetition, 'A dimension is repeated')
+    group_by: dimensionsSchemaOf(custom, MAX_DIMENSIONS)
       .default([])
       .describe('Dimensions of the event that filled the step of `attribution`'),
     attribution: z
@@ -135,7 +136,8 @@ export function funnelMembersOf(custom: readonly string[] = []) {
 
 /** The body of a query of a funnel that is not stored. */
 export function adhocFunnelSchemaOf(custom: readonly string[] = []) {
-  return z.strictObject({ ...shapeOf(custom), ...funnelMembersOf(custom) }).check(checkSpans);
+  const shape = shapeOf(custom, segmentFiltersSchemaOf(custom));
+  return z.strictObject({ ...shape, ...funnelMembersOf(custom) }).check(checkSpans);
 }
 
 /** A validated query. */

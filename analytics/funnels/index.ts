@@ -11,3 +11,4 @@ export {
   funnelMembersOf,
   MAX_STEPS,
 } from './funnel-schema.ts';
+export { FUNNEL_DEFINITION, keptFunnels } from './kept-funnel.ts';

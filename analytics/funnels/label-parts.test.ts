@@ -1,20 +1,27 @@
 import { describe, expect, it } from 'vitest';
 import type { QueryKind } from '../../engine/index.ts';
-import type { EntityWork } from '../entity-rows/index.ts';
 import { randomRows } from '../kpis/fixture-rows.ts';
 import { KpiStore } from '../kpis/fixture-store.ts';
 import type { KpiSettings, OpenSources } from '../kpis/index.ts';
 import type { FamilyAnswer } from '../query-head/index.ts';
 import type { FunnelShared } from './funnel-scan.ts';
 import { type FunnelQuery, funnelKind } from './index.ts';
+import type { FunnelWork } from './kept-plan.ts';
 
-type Kind = QueryKind<FunnelQuery, FunnelShared, EntityWork, FamilyAnswer>;
+type Kind = QueryKind<FunnelQuery, FunnelShared, FunnelWork, FamilyAnswer>;
+
+const nothingKept = () => ({
+  find: () => undefined,
+  open: () => {
+    throw new Error('nothing is kept');
+  },
+});
 
 /** The kind with its entities divided as those of a large query are. */
 const inParts =
   (of: number) =>
   (settings: KpiSettings, open: OpenSources): Kind => {
-    const kind = funnelKind(settings, open);
+    const kind = funnelKind(settings, open, nothingKept);
     return {
       ...kind,
       plan: (context, query) => {

@@ -10,8 +10,15 @@ import {
 import { type RatesByCurrency, readDayRates } from '../exchange/index.ts';
 import type { LogTexts } from '../filters/index.ts';
 import { DAY_MS, formatUtc, QueryError, rangeBefore } from '../query/index.ts';
-import { answerPosition, ofSegments, type StreamPosition } from '../query-head/index.ts';
+import {
+  answerPosition,
+  behindRetention,
+  ofSegments,
+  provenanceOf,
+  type StreamPosition,
+} from '../query-head/index.ts';
 import { type CubeStretch, canAnswer, type Stretch, tileSlots } from './cube-tiling.ts';
+import { eventsBehind } from './events-behind.ts';
 import { type KpiSettings, type Prepared, prepareKpis } from './prepare.ts';
 import type { KpiQuery } from './schema.ts';
 import type { KpiCube, KpiSources } from './sources.ts';
@@ -126,7 +133,7 @@ function planRange(
       const request = { scope, start_ms, end_ms, ...(upTo === undefined ? {} : { upTo }) };
       const plan = sources.planScan(request);
       // The log begins at its cut.
-      if (plan.request.start_ms > start_ms) throw behindRetention(start_ms, plan.request.start_ms, cubes);
+      if (plan.request.start_ms > start_ms) throw lacksRollup(start_ms, plan.request.start_ms, cubes);
       return plan;
     })
     .filter(({ chunks }) => chunks.length > 0);
@@ -158,7 +165,10 @@ function planRange(
     chunks: plans.reduce((sum, plan) => sum + plan.chunks.length, 0),
     cost_ms: parts.reduce((sum, { cost_ms }) => sum + cost_ms, PLAN_MS),
     source,
-    explain: explainOf(prepared, cubes, scans, plans, { cells, rows, source }),
+    explain: {
+      ...explainOf(prepared, cubes, scans, plans, { cells, rows, source }),
+      ...provenanceOf(query, position, eventsBehind(prepared)),
+    },
     narrow: narrowings(prepared),
     shared,
     parts,
@@ -201,14 +211,12 @@ function fullDays(days: number): string {
   );
 }
 
-function behindRetention(start_ms: number, cut_ms: number, cubes: readonly CubeStretch[]): QueryError {
-  const kept =
+function lacksRollup(start_ms: number, cut_ms: number, cubes: readonly CubeStretch[]): QueryError {
+  const lacks =
     cubes.length === 0 ? 'no rollup has these dimensions for that time' : 'a rollup lacks a part of it';
-  const cut = formatUtc(cut_ms);
-  return new QueryError(
-    'behind_retention',
-    `Events before ${cut} are no longer kept, and ${kept} (from ${formatUtc(start_ms)}). Ask from ${cut} on, for whole days, or by fewer dimensions.`,
-    [{ path: 'start', message: `is before ${cut}` }],
+  return behindRetention(
+    cut_ms,
+    `${lacks} (from ${formatUtc(start_ms)}). Ask from ${formatUtc(cut_ms)} on, for whole days, or by fewer dimensions.`,
   );
 }
 

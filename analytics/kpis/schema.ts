@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { KPI_DIMENSIONS, SEGMENT, segmentFiltersSchemaOf } from '../filters/index.ts';
+import { dimensionsSchemaOf, segmentFiltersSchemaOf } from '../filters/index.ts';
 import { COMPARES, GRANULARITY_INPUTS } from '../query/index.ts';
 import { HEAD_MEMBERS, type TenantDefaults, type WithSegments } from '../query-head/index.ts';
 import { type CustomMetric, METRIC_NAME } from './custom-metric.ts';
@@ -59,15 +59,9 @@ const MEMBERS = {
 
 /** The body of a KPI query, where `custom` dimensions are declared. */
 export function kpiSchemaOf(custom: readonly string[] = []) {
-  const names: readonly string[] = [...new Set([...KPI_DIMENSIONS, ...custom, SEGMENT])];
-  const dimension = z.enum(names as readonly [string, ...string[]]);
   return z.strictObject({
     ...MEMBERS,
-    group_by: z
-      .array(dimension)
-      .max(MAX_GROUP_BY)
-      .refine((given) => new Set(given).size === given.length, 'A dimension is repeated')
-      .default([]),
+    group_by: dimensionsSchemaOf(custom, MAX_GROUP_BY).default([]),
     filters: segmentFiltersSchemaOf(custom).default({}),
   });
 }

@@ -53,7 +53,13 @@ export const kpiSummarySchema = z.strictObject({
     .optional()
     .describe('Further metrics beside the common ones, joined by commas'),
 });
-export type KpiSummaryQuery = z.output<typeof kpiSummarySchema> & OfTenant;
+export type KpiSummaryQuery = z.output<typeof kpiSummarySchema> &
+  OfTenant & {
+    /** Which customers; both periods are of those that a segment has at the end of the current one. */
+    readonly filters?: KpiQuery['filters'];
+    /** The position that the segment's customers are of. */
+    readonly as_of?: KpiQuery['as_of'];
+  };
 
 export interface SummaryValue extends Change {
   readonly current: MetricValue;
@@ -148,7 +154,7 @@ function shownBy({ metrics = [], own_metrics = [] }: KpiSummaryQuery): Shown {
 }
 
 function bodyOf(
-  { currency: asked, tenant, own_metrics }: KpiSummaryQuery,
+  { currency: asked, tenant, own_metrics, filters = {}, segment_members, as_of }: KpiSummaryQuery,
   timezone: string,
   range: TimeRange,
   monetary: boolean,
@@ -164,7 +170,14 @@ function bodyOf(
     ...(monetary && currency !== undefined ? { currency } : {}),
     limit: 1_000,
   });
-  return { ...body, ...(own_metrics === undefined ? {} : { own_metrics }) };
+  return {
+    ...{ ...body, filters },
+    ...(as_of === undefined ? {} : { as_of }),
+    ...(own_metrics === undefined ? {} : { own_metrics }),
+    ...(segment_members === undefined
+      ? {}
+      : { segment_members: segment_members.map((members) => ({ ...members, end: body.end })) }),
+  };
 }
 
 function summaryOf(

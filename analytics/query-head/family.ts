@@ -27,6 +27,8 @@ export interface FamilyAnswer {
   readonly source: string;
   readonly approximate?: readonly string[];
   readonly warnings?: readonly string[];
+  /** A definition that would answer this faster is being built: the share that is done. */
+  readonly backfilling?: number;
   /** The plan, where `explain` asks for it. */
   readonly explain?: Readonly<Record<string, unknown>>;
   /** The members of the answer, as the spec's examples have them. */

@@ -1,4 +1,11 @@
-import type { Chunk, ChunkCodes, ChunkHashes, ChunkItems } from '../../engine/index.ts';
+import {
+  type Chunk,
+  type ChunkCodes,
+  type ChunkHashes,
+  type ChunkItems,
+  type ChunkTimes,
+  labelIndexed,
+} from '../../engine/index.ts';
 import {
   type Filters,
   filtersOf,
@@ -35,6 +42,9 @@ export interface AskedSegments {
   readonly groupsByAll: boolean;
 }
 
+/** Members of queries that list the dimensions of groups. */
+const GROUPING: ReadonlySet<string> = new Set(['group_by', 'drivers']);
+
 /** undefined: the query has nothing to do with segments. */
 export function askedSegments(query: object, custom: readonly string[]): AskedSegments | undefined {
   if (custom.includes(SEGMENT)) return undefined;
@@ -45,7 +55,7 @@ export function askedSegments(query: object, custom: readonly string[]): AskedSe
     if (typeof value !== 'object' || value === null || value instanceof SharedArrayBuffer) return;
     for (const [member, inner] of Object.entries(value)) {
       if (member === 'segment_members') continue;
-      if (member === 'group_by' && Array.isArray(inner) && inner.includes(SEGMENT)) isGrouped = true;
+      if (GROUPING.has(member) && Array.isArray(inner) && inner.includes(SEGMENT)) isGrouped = true;
       if (member === 'filters' && typeof inner === 'object' && inner !== null && SEGMENT in inner) {
         isAsked = true;
         for (const name of namesIn(inner as Filters)) names.add(name);
@@ -188,6 +198,9 @@ class SegmentChunk implements Chunk {
   time_ms(): Float64Array {
     return this.#chunk.time_ms();
   }
+  times(): ChunkTimes {
+    return this.#chunk.times();
+  }
   sequence(): Float64Array {
     return this.#chunk.sequence();
   }
@@ -209,6 +222,10 @@ class SegmentChunk implements Chunk {
       count += accepted[index === null ? 0 : (index[row] as number)] as number;
     }
     return count;
+  }
+  label(column: number, labelOf: (code: number) => number, target: Uint8Array): boolean {
+    if (column !== SEGMENT_COLUMN) return this.#chunk.label(column, labelOf, target);
+    return labelIndexed(this.code(column), this.rows, labelOf, target);
   }
   hash(column: number): ChunkHashes {
     return this.#chunk.hash(column);

@@ -10,7 +10,7 @@ import {
   type OpenSources,
   planKpis,
 } from '../kpis/index.ts';
-import { granularityOf, parseRange } from '../query/index.ts';
+import { granularityOf } from '../query/index.ts';
 import {
   type FamilyAnswer,
   type FamilyShared,
@@ -18,8 +18,6 @@ import {
   type QuerySettings,
 } from '../query-head/index.ts';
 import { type FraudQuery, fraudSchemaOf } from './fraud-schema.ts';
-import { definitionOf } from './order-scan.ts';
-import { eventsOf } from './refunds-kind.ts';
 
 export const FRAUD_KIND = 'fraud.trends';
 
@@ -53,13 +51,9 @@ export function fraudKind(
     name: FRAUD_KIND,
     schema: fraudSchemaOf(settings.custom),
     plan: (context, query) => {
-      const { header, position } = prepareHead(query, settings, context, granularityOf(query.granularity));
+      const { header } = prepareHead(query, settings, context, granularityOf(query.granularity));
       const { parts, ...head } = planKpis(context, open(context), kpiQueryOf(query), settings);
-      const range = parseRange(query.start, query.end);
-      const explain = {
-        ...{ ...head.explain, parts: parts.length, definition: definitionOf(query), position },
-        events: [FLAGGED, CHARGEBACK].map(({ event }) => eventsOf(event, range)),
-      };
+      const explain = { ...head.explain, parts: parts.length };
       return { ...head, kind: FRAUD_KIND, explain, shared: { query, header, kpis: head }, parts };
     },
     partial: (context, { shared }, work, cancel) => addKpiWork(context, open, shared.kpis, work, cancel),

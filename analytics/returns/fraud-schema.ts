@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { filtersSchemaOf } from '../filters/index.ts';
+import { dimensionsSchemaOf, segmentFiltersSchemaOf } from '../filters/index.ts';
 import { GRANULARITY_INPUTS } from '../query/index.ts';
 import { HEAD_MEMBERS, type TenantDefaults } from '../query-head/index.ts';
-import { dimensionsOf, listedMember } from './refunds-schema.ts';
+import { listedMember } from './refunds-schema.ts';
 
 const MAX_GROUP_BY = 4;
 const MAX_MIN = 1_000_000;
@@ -19,8 +19,10 @@ export function fraudSchemaOf(custom: readonly string[] = []) {
       .enum(GRANULARITY_INPUTS)
       .optional()
       .describe('Width of the buckets; absent: one bucket for the range'),
-    group_by: dimensionsOf(custom, MAX_GROUP_BY).default([]),
-    filters: filtersSchemaOf(custom).default({}).describe('Of the time series; clusters are of all events'),
+    group_by: dimensionsSchemaOf(custom, MAX_GROUP_BY).default([]),
+    filters: segmentFiltersSchemaOf(custom)
+      .default({})
+      .describe('Of the time series; clusters are of all events'),
     limit: listedMember.describe('Groups and clusters to list'),
     ip_clusters: z.boolean().default(true).describe('false: reads no payloads and gives no clusters'),
     max_events: z

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Cancel, QueryContext } from '../../engine/index.ts';
 import { EntityRows, type EntityWork, entityParts, type RowTest } from '../entity-rows/index.ts';
 import { normalType } from '../events/index.ts';
@@ -10,8 +9,7 @@ import {
   type LogTexts,
   requireColumn,
 } from '../filters/index.ts';
-import { formatUtc } from '../query/index.ts';
-import type { FamilySources } from '../query-head/index.ts';
+import { type FamilySources, keptFrom } from '../query-head/index.ts';
 import { CODE, HASH, MARK, NUMBER } from '../rows/index.ts';
 import { type ItemList, ItemLists } from './item-lists.ts';
 import type { ItemFilter } from './row-groups.ts';
@@ -96,18 +94,8 @@ export function planOrders(
     ...{ cost_ms: parts.reduce((sum, { cost_ms }) => sum + cost_ms, 0), source: 'scan' },
     narrow: ['ask for a shorter range (start, end)'],
     segments: plan.segments,
-    warnings:
-      start_ms > range.start_ms
-        ? [`Events before ${formatUtc(start_ms)} are no longer kept: the answer begins there.`]
-        : [],
+    warnings: start_ms > range.start_ms ? [keptFrom(start_ms, 'the answer begins there.')] : [],
   };
-}
-
-/** What a query means, whatever its range, position and page: the same hash for the same meaning. */
-export function definitionOf(query: object): string {
-  const { start, end, as_of, max_staleness, force_fresh, min_position, explain, dry_run, limit, ...meant } =
-    query as Readonly<Record<string, unknown>>;
-  return createHash('sha256').update(JSON.stringify(meant)).digest('hex').slice(0, 16);
 }
 
 /** Conditions of filters on rows, and those of them that also tell the lines of a row apart. */

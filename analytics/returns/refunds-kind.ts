@@ -1,26 +1,20 @@
 import { defineKind, type QueryContext, type QueryKind } from '../../engine/index.ts';
 import type { EntityWork } from '../entity-rows/index.ts';
 import { type RatesByCurrency, readDayRates } from '../exchange/index.ts';
-import type { LogTexts } from '../filters/index.ts';
+import { bySegment, type LogTexts } from '../filters/index.ts';
 import { DAY_MS, formatUtc, MAX_RANGE_MS, rangeBefore, type TimeRange } from '../query/index.ts';
 import {
   type FamilyAnswer,
   type FamilyShared,
   type OpenFamily,
+  ofSegments,
   prepareHead,
+  provenanceOf,
   type QuerySettings,
 } from '../query-head/index.ts';
-import {
-  columnsOf,
-  definitionOf,
-  marked,
-  type OrderRow,
-  planOrders,
-  rowFilters,
-  visitOrders,
-} from './order-scan.ts';
+import { columnsOf, marked, type OrderRow, planOrders, rowFilters, visitOrders } from './order-scan.ts';
 import { refundsBody } from './refunds-body.ts';
-import { type RefundsQuery, refundsSchemaOf } from './refunds-schema.ts';
+import { followUpMs, type RefundsQuery, refundsSchemaOf } from './refunds-schema.ts';
 import { RowGroups } from './row-groups.ts';
 import { readLines, Tallies, type Tally, writeLine } from './tallies.ts';
 
@@ -50,7 +44,7 @@ export function refundsKind(
     plan: (context, query) => planRefunds(context, open, query, settings),
     partial: (context, { shared }, work, cancel) => {
       const { query, periods } = shared;
-      const sources = open(context);
+      const sources = ofSegments(open(context), query, settings.custom);
       const { dictionary } = sources;
       const { conditions, items } = rowFilters(query.filters, settings.custom, dictionary);
       const tests = [
@@ -60,7 +54,7 @@ export function refundsKind(
       ];
       const dimensions = columnsOf(query.drivers, settings.custom);
       const views = [new RowGroups([], items), ...dimensions.map((column) => new RowGroups([column], items))];
-      const counter = new RefundCounter(query, periods, views, dictionary);
+      const counter = new RefundCounter(query, periods, { views, custom: settings.custom, dictionary });
       visitOrders(sources, work, { tests, dimensions }, cancel, (rows, isLoner) =>
         counter.add(rows, isLoner),
       );
@@ -76,12 +70,12 @@ export function refundsKind(
 }
 
 function planRefunds(context: QueryContext, open: OpenFamily, query: RefundsQuery, settings: QuerySettings) {
-  const sources = open(context);
+  const sources = ofSegments(open(context), query, settings.custom);
   const { range, zone, upTo, header, query_id, position } = prepareHead(query, settings, context);
   const periods = query.compare === undefined ? [range] : [range, rangeBefore(range, query.compare, zone)];
   const start_ms = Math.min(...periods.map((period) => period.start_ms));
-  // What became of orders is known by all events behind them.
-  const end_ms = query.basis === 'order' ? MAX_RANGE_MS : range.end_ms;
+  // What became of orders is said by the events behind them.
+  const end_ms = Math.min(MAX_RANGE_MS, range.end_ms + followMs(query));
   const { warnings, segments, ...plan } = planOrders(sources, context, { start_ms, end_ms }, upTo);
   const { currency } = query;
   const rates =
@@ -90,12 +84,12 @@ function planRefunds(context: QueryContext, open: OpenFamily, query: RefundsQuer
       : readDayRates(sources.rates, context.scope, currency, start_ms, end_ms, upTo);
   const explain = {
     ...{ source: 'scan', entity: 'order_id', basis: query.basis, parts: plan.parts.length, segments },
-    ...{ rows: plan.rows, definition: definitionOf(query), position },
+    ...{ rows: plan.rows, until: formatUtc(end_ms) },
+    ...provenanceOf(query, position, { start_ms, end_ms, types: ['order.created', 'refund.issued'] }),
     periods: periods.map((period) => ({
       start: formatUtc(period.start_ms),
       end: formatUtc(period.end_ms),
     })),
-    ...(query.basis === 'event' ? { events: eventsOf('refund.issued', range) } : {}),
   };
   return {
     kind: REFUNDS_KIND,
@@ -105,14 +99,16 @@ function planRefunds(context: QueryContext, open: OpenFamily, query: RefundsQuer
   };
 }
 
-/** The request that lists the events of a type in a range. */
-export function eventsOf(type: string, { start_ms, end_ms }: TimeRange): object {
-  const body = {
-    from: formatUtc(start_ms),
-    to: formatUtc(end_ms),
-    query: { field: 'type', eq: type },
-  };
-  return { method: 'POST', path: '/events/search', body };
+/** How long behind a range its orders are followed. */
+function followMs({ basis, follow_up }: RefundsQuery): number {
+  return basis === 'order' ? followUpMs(follow_up) : 0;
+}
+
+/** How rows are told apart: all together, then a view for each driver. */
+interface RefundViews {
+  readonly views: readonly RowGroups[];
+  readonly custom: readonly string[];
+  readonly dictionary: LogTexts;
 }
 
 /** Adds up orders and refunds, by view, value, period, currency and day. */
@@ -121,30 +117,25 @@ class RefundCounter {
   readonly tallies = new Tallies(5);
   readonly #query: RefundsQuery;
   readonly #periods: readonly TimeRange[];
-  readonly #views: readonly RowGroups[];
-  readonly #dictionary: LogTexts;
+  readonly #views: RefundViews;
 
-  constructor(
-    query: RefundsQuery,
-    periods: readonly TimeRange[],
-    views: readonly RowGroups[],
-    dictionary: LogTexts,
-  ) {
+  constructor(query: RefundsQuery, periods: readonly TimeRange[], views: RefundViews) {
     this.#query = query;
     this.#periods = periods;
     this.#views = views;
-    this.#dictionary = dictionary;
   }
 
   /** The rows of one order. */
   add(rows: readonly OrderRow[], isLoner: boolean): void {
     const isByOrder = this.#query.basis === 'order';
+    const follow_ms = followMs(this.#query);
     const order = rows.find(({ bits }) => (bits & IS_ORDER) !== 0);
     for (const row of rows) {
       const by = isByOrder ? (isLoner ? ((row.bits & IS_ORDER) !== 0 ? row : undefined) : order) : row;
       if (by === undefined) continue;
       for (const [period, { start_ms, end_ms }] of this.#periods.entries()) {
-        if (by.time_ms >= start_ms && by.time_ms < end_ms) this.#addRow(row, period);
+        const isFollowed = row.time_ms < end_ms + follow_ms;
+        if (by.time_ms >= start_ms && by.time_ms < end_ms && isFollowed) this.#addRow(row, period);
       }
     }
   }
@@ -153,23 +144,24 @@ class RefundCounter {
     const isSold = (row.bits & IS_SOLD) !== 0;
     const isRefund = (row.bits & IS_REFUND) !== 0;
     if (!isSold && !isRefund) return;
-    const currency = this.#dictionary.textOf(row.currency);
+    const { views, custom, dictionary } = this.#views;
+    const { drivers } = this.#query;
+    const currency = dictionary.textOf(row.currency);
     // Only what is converted is of a day.
     const day = this.#query.currency === undefined ? 0 : Math.floor(row.time_ms / DAY_MS);
-    for (const [view, groups] of this.#views.entries()) {
+    for (const [view, groups] of views.entries()) {
       const own = view === 0 ? [] : [row.codes[view - 1] as number];
       for (const group of groups.of(own, row.items)) {
-        const value = view === 0 ? '' : this.#dictionary.textOf(group.values[0] as number);
-        this.tallies.add(
-          [view, value, period, currency, day],
-          [
-            isSold ? 1 : 0,
-            isSold ? (group.gross ?? group.part(row.amount)) : 0,
-            isSold ? group.part(row.discount) : 0,
-            isRefund ? 1 : 0,
-            isRefund ? group.part(row.amount) : 0,
-          ],
-        );
+        const sums = [
+          isSold ? 1 : 0,
+          isSold ? (group.gross ?? group.part(row.amount)) : 0,
+          isSold ? group.part(row.discount) : 0,
+          isRefund ? 1 : 0,
+          isRefund ? group.part(row.amount) : 0,
+        ];
+        const texts = group.values.map((value) => dictionary.textOf(value));
+        for (const [value = ''] of bySegment(texts, drivers.slice(view - 1, view), custom))
+          this.tallies.add([view, value, period, currency, day], sums);
       }
     }
   }

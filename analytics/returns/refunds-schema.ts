@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { filtersSchemaOf, KPI_DIMENSIONS } from '../filters/index.ts';
-import { COMPARES } from '../query/index.ts';
+import { dimensionsSchemaOf, segmentFiltersSchemaOf } from '../filters/index.ts';
+import { COMPARES, DAY_MS } from '../query/index.ts';
 import { HEAD_MEMBERS, type TenantDefaults } from '../query-head/index.ts';
 import { BASES } from './order-scan.ts';
 
@@ -11,26 +11,36 @@ const DEFAULT_LISTED = 20;
 export const basisMember = z
   .enum(BASES)
   .default('event')
-  .describe('`event`: by the time of each event; `order`: what became of the orders of the range, whenever');
+  .describe(
+    '`event`: by the time of each event; `order`: what became of the orders of the range, up to `follow_up`',
+  );
+
+const FOLLOW_UP = /^(\d{1,4})d$/;
+const MAX_FOLLOW_UP_DAYS = 3_660;
+
+/** How long behind the range it is looked at what became of what is in it. */
+export const followUpMember = z
+  .string()
+  .regex(FOLLOW_UP, 'days: 90d')
+  .refine((text) => followUpMs(text) <= MAX_FOLLOW_UP_DAYS * DAY_MS, `at most ${MAX_FOLLOW_UP_DAYS}d`)
+  .default('365d')
+  .describe('How long after `end` what became of orders and requests counts; later it would change nothing');
+
+/** ms of `90d`. */
+export function followUpMs(text: string): number {
+  return Number(FOLLOW_UP.exec(text)?.[1]) * DAY_MS;
+}
 
 export const listedMember = z.int().min(1).max(MAX_LISTED).default(DEFAULT_LISTED);
-
-/** A list of different dimensions. */
-export function dimensionsOf(custom: readonly string[], most: number) {
-  const names: readonly string[] = [...KPI_DIMENSIONS, ...custom];
-  return z
-    .array(z.enum(names as readonly [string, ...string[]]))
-    .max(most)
-    .refine((given) => new Set(given).size === given.length, 'A dimension is repeated');
-}
 
 /** The body of a query for the impact of refunds, where `custom` dimensions are declared. */
 export function refundsSchemaOf(custom: readonly string[] = []) {
   return z.strictObject({
     ...HEAD_MEMBERS,
-    filters: filtersSchemaOf(custom).default({}),
+    filters: segmentFiltersSchemaOf(custom).default({}),
     basis: basisMember,
-    drivers: dimensionsOf(custom, MAX_DRIVERS)
+    follow_up: followUpMember,
+    drivers: dimensionsSchemaOf(custom, MAX_DRIVERS)
       .default(['channel', 'sku'])
       .describe('Dimensions that refunds are told apart by, one list each'),
     compare: z.enum(COMPARES).optional().describe('Gives the same of an earlier range beside it'),

@@ -1,4 +1,4 @@
-import type { LogTexts } from '../filters/index.ts';
+import { bySegment, type LogTexts } from '../filters/index.ts';
 import { QueryError, type TimeRange } from '../query/index.ts';
 import type { OrderRow } from './order-scan.ts';
 import type { ReturnsQuery } from './returns-schema.ts';
@@ -23,10 +23,11 @@ export interface ReturnFindings {
   readonly open: number;
 }
 
-/** How rows are told apart: the views, with the number of dimensions of each. */
+/** How rows are told apart: the views, with the dimensions of each. */
 export interface ReturnViews {
   readonly views: readonly RowGroups[];
-  readonly widths: readonly number[];
+  readonly names: readonly (readonly string[])[];
+  readonly custom: readonly string[];
   readonly dictionary: LogTexts;
 }
 
@@ -72,21 +73,25 @@ export class ReturnCounter {
   }
 
   #addRow(row: OrderRow, returning: Set<string> | undefined): void {
-    const { views, widths, dictionary } = this.#views;
+    const { views, names, custom, dictionary } = this.#views;
     const isSold = (row.bits & SOLD) !== 0;
     const isReturn = (row.bits & RETURNED) !== 0;
     let from = 0;
     for (const [view, groups] of views.entries()) {
-      const own = row.codes.slice(from, from + (widths[view] as number));
-      from += widths[view] as number;
+      const dimensions = names[view] as readonly string[];
+      const own = row.codes.slice(from, from + dimensions.length);
+      from += dimensions.length;
       for (const { values, units } of groups.of(own, row.items)) {
-        const key = [view, ...values.map((value) => dictionary.textOf(value))];
-        const id = JSON.stringify(key);
-        // An order with several returns is one order with a return.
-        const isFirst = isReturn && returning?.has(id) === false;
-        if (isFirst) returning?.add(id);
-        const sold = isSold ? [1, units] : [0, 0];
-        this.#tallies.add(key, [...sold, ...(isReturn ? [1, units] : [0, 0]), isFirst ? 1 : 0]);
+        const texts = values.map((value) => dictionary.textOf(value));
+        for (const single of bySegment(texts, dimensions, custom)) {
+          const key = [view, ...single];
+          const id = JSON.stringify(key);
+          // An order with several returns is one order with a return.
+          const isFirst = isReturn && returning?.has(id) === false;
+          if (isFirst) returning?.add(id);
+          const sold = isSold ? [1, units] : [0, 0];
+          this.#tallies.add(key, [...sold, ...(isReturn ? [1, units] : [0, 0]), isFirst ? 1 : 0]);
+        }
       }
     }
   }

@@ -1,23 +1,17 @@
 import { defineKind, type QueryContext, type QueryKind } from '../../engine/index.ts';
 import type { EntityWork } from '../entity-rows/index.ts';
-import { MAX_RANGE_MS, type TimeRange } from '../query/index.ts';
+import { formatUtc, MAX_RANGE_MS, type TimeRange } from '../query/index.ts';
 import {
   type FamilyAnswer,
   type FamilyShared,
   type OpenFamily,
+  ofSegments,
   prepareHead,
+  provenanceOf,
   type QuerySettings,
 } from '../query-head/index.ts';
-import {
-  columnsOf,
-  definitionOf,
-  marked,
-  ofType,
-  planOrders,
-  rowFilters,
-  visitOrders,
-} from './order-scan.ts';
-import { eventsOf } from './refunds-kind.ts';
+import { columnsOf, marked, ofType, planOrders, rowFilters, visitOrders } from './order-scan.ts';
+import { followUpMs } from './refunds-schema.ts';
 import { returnsBody } from './returns-body.ts';
 import { RETURN_BITS, ReturnCounter, type ReturnFindings } from './returns-counter.ts';
 import { type ReturnsQuery, returnsSchemaOf } from './returns-schema.ts';
@@ -44,7 +38,7 @@ export function returnsKind(
     plan: (context, query) => planReturns(context, open, query, settings),
     partial: (context, { shared }, work, cancel) => {
       const { query, range } = shared;
-      const sources = open(context);
+      const sources = ofSegments(open(context), query, settings.custom);
       const { dictionary } = sources;
       const { conditions, items } = rowFilters(query.filters, settings.custom, dictionary);
       const tests = RETURN_BITS.map((name) => {
@@ -57,8 +51,12 @@ export function returnsKind(
       const viewed = [[], ['sku'], ['reason'], ...(query.group_by.length > 0 ? [query.group_by] : [])];
       const dimensions = columnsOf(viewed.flat(), settings.custom);
       const views = viewed.map((names) => new RowGroups(columnsOf(names, settings.custom), items));
-      const widths = viewed.map(({ length }) => length);
-      const counter = new ReturnCounter(query, range, { views, widths, dictionary });
+      const counter = new ReturnCounter(query, range, {
+        views,
+        names: viewed,
+        custom: settings.custom,
+        dictionary,
+      });
       visitOrders(sources, work, { tests, dimensions }, cancel, (rows, isLoner) =>
         counter.add(rows, isLoner),
       );
@@ -76,12 +74,21 @@ export function returnsKind(
 function planReturns(context: QueryContext, open: OpenFamily, query: ReturnsQuery, settings: QuerySettings) {
   const { range, upTo, header, query_id, position } = prepareHead(query, settings, context);
   // A request is finished by what comes behind the range.
-  const scanned = { start_ms: range.start_ms, end_ms: MAX_RANGE_MS };
-  const { warnings, segments, ...plan } = planOrders(open(context), context, scanned, upTo);
+  const end_ms = Math.min(MAX_RANGE_MS, range.end_ms + followUpMs(query.follow_up));
+  const scanned = { start_ms: range.start_ms, end_ms };
+  const { warnings, segments, ...plan } = planOrders(
+    ofSegments(open(context), query, settings.custom),
+    context,
+    scanned,
+    upTo,
+  );
   const explain = {
     ...{ source: 'scan', entity: 'order_id', basis: query.basis, parts: plan.parts.length, segments },
-    ...{ rows: plan.rows, definition: definitionOf(query), position },
-    ...(query.basis === 'event' ? { events: eventsOf(query.event, range) } : {}),
+    ...{ rows: plan.rows, until: formatUtc(end_ms) },
+    ...provenanceOf(query, position, {
+      ...scanned,
+      types: ['order.created', 'return.requested', 'return.received', 'refund.issued'],
+    }),
   };
   return { kind: RETURNS_KIND, ...plan, explain, shared: { query, header, query_id, range, warnings } };
 }

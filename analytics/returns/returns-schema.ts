@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { filtersSchemaOf } from '../filters/index.ts';
+import { dimensionsSchemaOf, segmentFiltersSchemaOf } from '../filters/index.ts';
 import { HEAD_MEMBERS, type TenantDefaults } from '../query-head/index.ts';
-import { basisMember, dimensionsOf, listedMember } from './refunds-schema.ts';
+import { basisMember, followUpMember, listedMember } from './refunds-schema.ts';
 
 const MAX_GROUP_BY = 4;
 const DEFAULT_MIN_ORDERS = 10;
@@ -10,8 +10,9 @@ const DEFAULT_MIN_ORDERS = 10;
 export function returnsSchemaOf(custom: readonly string[] = []) {
   return z.strictObject({
     ...HEAD_MEMBERS,
-    filters: filtersSchemaOf(custom).default({}),
+    filters: segmentFiltersSchemaOf(custom).default({}),
     basis: basisMember,
+    follow_up: followUpMember,
     event: z
       .enum(['return.received', 'return.requested'])
       .default('return.received')
@@ -26,7 +27,7 @@ export function returnsSchemaOf(custom: readonly string[] = []) {
       .max(1_000_000_000)
       .default(DEFAULT_MIN_ORDERS)
       .describe('SKUs with fewer orders are left out of the ranking: a rate of few says little'),
-    group_by: dimensionsOf(custom, MAX_GROUP_BY).default([]),
+    group_by: dimensionsSchemaOf(custom, MAX_GROUP_BY).default([]),
     limit: listedMember.describe('SKUs, reasons and groups to list'),
   });
 }

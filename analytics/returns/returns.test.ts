@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { SeededRandom } from '../../engine/index.ts';
 import type { ShopEvent } from '../fixture-shop.ts';
 import { ShopState } from '../fixture-shop.ts';
 import { END, type Fact, factsOf, returnsShop, START, sharesOf } from './fixture-returns.ts';
@@ -9,13 +10,15 @@ const HOUR_MS = 3_600_000;
 type Basis = 'event' | 'order';
 
 /** Whether a fact counts for a range. */
-function isIn({ type, time_ms, order_ms }: Fact, basis: Basis, from = START, to = END): boolean {
-  const by = basis === 'order' && type !== 'order.created' ? order_ms : time_ms;
+function isIn({ type, time_ms, order_ms }: Fact, asked: Asked, from = START, to = END): boolean {
+  if (time_ms >= to + followMs(asked)) return false;
+  const by = asked.basis === 'order' && type !== 'order.created' ? order_ms : time_ms;
   return by !== undefined && by >= from && by < to;
 }
 
 interface Asked {
   readonly basis: Basis;
+  readonly follow_days?: number;
   readonly channel?: string;
   readonly sku?: string;
 }
@@ -37,7 +40,27 @@ const ASKED: readonly Asked[] = [
   { basis: 'order', channel: 'app' },
   { basis: 'event', sku: 's2' },
   { basis: 'order', sku: 's1', channel: 'web' },
+  { basis: 'order', follow_days: 10 },
+  { basis: 'event', follow_days: 3 },
 ];
+
+/** Of these and random ones. */
+function questions(seed: number): readonly Asked[] {
+  const random = new SeededRandom(seed);
+  const more = Array.from({ length: 4 }, (): Asked => {
+    const [channel, sku] = [random.pick([undefined, 'web', 'shop']), random.pick([undefined, 's3', 's5'])];
+    return {
+      ...{ basis: random.pick<Basis>(['event', 'order']), follow_days: random.int(1, 60) },
+      ...(channel === undefined ? {} : { channel }),
+      ...(sku === undefined ? {} : { sku }),
+    };
+  });
+  return [...ASKED, ...more];
+}
+
+const followMs = ({ follow_days = 365 }: Asked): number => follow_days * 24 * HOUR_MS;
+const followOf = ({ follow_days }: Asked) =>
+  follow_days === undefined ? {} : { follow_up: `${follow_days}d` };
 
 const rate = (a: number, b: number): number | null => (b === 0 ? null : a / b);
 
@@ -50,7 +73,7 @@ function impactOf(
 ) {
   let [orders, gross, discount, refund_events, refunds] = [0, 0, 0, 0, 0];
   for (const fact of facts) {
-    if (!isIn(fact, asked.basis, ...span) || !passes(fact, asked)) continue;
+    if (!isIn(fact, asked, ...span) || !passes(fact, asked)) continue;
     for (const share of sharesOf(fact, dimension, asked.sku)) {
       if (share.value !== value) continue;
       if (fact.type === 'order.created') {
@@ -87,9 +110,9 @@ describe('the impact of refunds', () => {
     const facts = factsOf(events);
     const state = await ShopState.of(events);
     const shuffled = await ShopState.of(events, { shuffle: seed, commit_events: 37 });
-    for (const asked of ASKED) {
+    for (const asked of questions(seed)) {
       const query = {
-        ...{ ...RANGE, basis: asked.basis, filters: filtersOf(asked), limit: 1_000 },
+        ...{ ...RANGE, basis: asked.basis, filters: filtersOf(asked), limit: 1_000, ...followOf(asked) },
         ...{ compare: 'previous_period', drivers: ['channel', 'sku', 'category'] },
       };
       const answer = (await state.ask(state.kinds.refunds, query)).body as unknown as RefundsBody;
@@ -206,7 +229,7 @@ function ratesOf(facts: readonly Fact[], asked: Asked, type: string, dimension: 
   let [orders, units_sold, returns, units_returned] = [0, 0, 0, 0];
   const returning = new Set<string>();
   for (const fact of facts) {
-    if (!isIn(fact, asked.basis) || !passes(fact, asked)) continue;
+    if (!isIn(fact, asked) || !passes(fact, asked)) continue;
     const share = sharesOf(fact, dimension, asked.sku).find((one) => one.value === value);
     if (share === undefined) continue;
     if (fact.type === 'order.created') {
@@ -232,7 +255,7 @@ function timesOf(facts: readonly Fact[], asked: Asked): readonly [number[], numb
   let open = 0;
   const used = new Set<Fact>();
   const requests = facts.filter(
-    (fact) => fact.type === 'return.requested' && isIn(fact, asked.basis) && passes(fact, asked),
+    (fact) => fact.type === 'return.requested' && isIn(fact, asked) && passes(fact, asked),
   );
   const endOf = (request: Fact, type: string): Fact | undefined =>
     request.order === undefined
@@ -242,6 +265,7 @@ function timesOf(facts: readonly Fact[], asked: Asked): readonly [number[], numb
             one.type === type &&
             one.order === request.order &&
             one.time_ms >= request.time_ms &&
+            one.time_ms < END + followMs(asked) &&
             !used.has(one),
         );
   const left = requests.filter((request) => {
@@ -268,10 +292,10 @@ describe('the summary of returns', () => {
     const facts = factsOf(events);
     const state = await ShopState.of(events);
     const shuffled = await ShopState.of(events, { shuffle: seed, commit_events: 41 });
-    for (const [at, asked] of ASKED.entries()) {
+    for (const [at, asked] of questions(seed).entries()) {
       const event = at % 3 === 0 ? 'return.requested' : 'return.received';
       const query = {
-        ...{ ...RANGE, basis: asked.basis, filters: filtersOf(asked), limit: 1_000 },
+        ...{ ...RANGE, basis: asked.basis, filters: filtersOf(asked), limit: 1_000, ...followOf(asked) },
         ...{ event, min_orders: 5, group_by: ['channel'] },
       };
       const answer = (await state.ask(state.kinds.returns, query)).body as unknown as ReturnsBody;

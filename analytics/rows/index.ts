@@ -4,3 +4,4 @@ export * from './default-cubes.ts';
 export * from './item-lines.ts';
 export * from './measures.ts';
 export * from './row-schema.ts';
+export * from './tenant-retention.ts';

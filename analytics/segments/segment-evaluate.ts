@@ -1,4 +1,5 @@
 import { RowTable, type RowTest } from '../entity-rows/index.ts';
+import type { EventPlace } from '../events-query/index.ts';
 import type { RowMoney } from '../exchange/index.ts';
 import { eventConditions, type LogTexts } from '../filters/index.ts';
 import { DAY_MS } from '../query/index.ts';
@@ -37,6 +38,8 @@ type Matcher = (customer: Customer) => boolean;
 /** A rule with what it needs to be told of rows. */
 export interface CompiledRule {
   readonly tests: readonly RowTest[];
+  /** Of the events that it looks at; undefined: of all. */
+  readonly types: readonly string[] | undefined;
   readonly matches: (table: RowTable, order: Uint32Array, from: number, to: number) => boolean;
 }
 
@@ -50,6 +53,7 @@ export function compileRule(
 ): CompiledRule {
   const marked = (mark: number): RowTest => [{ code: CODE.marks, accepts: (marks) => (marks & mark) !== 0 }];
   const tests: RowTest[] = [marked(MARK.orders), marked(MARK.refund)];
+  const types = new Set<string>(['order.created', 'refund.issued']);
   const compile = (part: SegmentRule): Matcher => {
     if ('and' in part) {
       const all = part.and.map(compile);
@@ -64,6 +68,7 @@ export function compileRule(
       return (customer) => !inner(customer);
     }
     if ('event' in part) {
+      types.add(part.event);
       const bit = 1 << (tests.push(eventConditions(part, custom, texts)) - 1);
       const from_ms = startOf(part.within, end_ms);
       const { event: _, filters: __, within: ___, ...sides } = part;
@@ -91,8 +96,12 @@ export function compileRule(
   };
   const matcher = compile(rule);
   // Who has none of the rows that the rule looks at may be in it too: then every customer is looked at.
-  if (matcher(NOBODY)) tests.push([]);
-  return { tests, matches: (table, order, from, to) => matcher({ table, order, from, to }) };
+  const isOfAll = matcher(NOBODY);
+  if (isOfAll) tests.push([]);
+  return {
+    ...{ tests, types: isOfAll ? undefined : [...types] },
+    matches: (table, order, from, to) => matcher({ table, order, from, to }),
+  };
 }
 
 function isTimeRule(rule: NumberRule | TimeRule): rule is TimeRule {
@@ -118,6 +127,17 @@ function orderRow({ table, order, from, to }: Customer, which: 'first' | 'last')
     if (((table.bits[row] as number) & ORDER_BIT) !== 0) return row;
   }
   return undefined;
+}
+
+/** Events that may name the customer: an order mostly does, where a refund has its customer from its order. */
+export function namingPlaces(
+  table: RowTable,
+  order: Uint32Array,
+  from: number,
+  to: number,
+): readonly EventPlace[] {
+  const rows = [orderRow({ table, order, from, to }, 'last'), order[to - 1], order[from]];
+  return [...new Set(rows)].flatMap((row) => (row === undefined ? [] : table.placesOf(row)));
 }
 
 /** undefined: there is none, as the mean of no orders. */

@@ -1,17 +1,19 @@
 import { ByteReader, ByteWriter, defineKind, type QueryContext, type QueryKind } from '../../engine/index.ts';
-import { EntityRows, type EntityWork, entityParts } from '../entity-rows/index.ts';
+import { EntityRows, type EntityWork, entityParts, readPlaces, writePlaces } from '../entity-rows/index.ts';
 import type { EntityPlace } from '../events-query/index.ts';
 import { oneCurrency, type RatesByCurrency, RowMoney, readDayRates } from '../exchange/index.ts';
-import { formatUtc, QueryError } from '../query/index.ts';
+import { QueryError } from '../query/index.ts';
 import {
   type FamilyAnswer,
   type FamilyShared,
+  keptFrom,
   type OpenFamily,
   prepareHead,
+  provenanceOf,
   type QuerySettings,
 } from '../query-head/index.ts';
 import { HASH } from '../rows/index.ts';
-import { compileRule, RULE_COLUMNS } from './segment-evaluate.ts';
+import { compileRule, namingPlaces, RULE_COLUMNS } from './segment-evaluate.ts';
 import { type SegmentQuery, segmentMembersOf } from './segment-schema.ts';
 
 export const SEGMENT_KIND = 'customers.segment';
@@ -38,10 +40,12 @@ export function segmentKind(
     schema: segmentMembersOf(settings.custom),
     plan: (context, query) => {
       const sources = open(context);
-      const { range, upTo, header, query_id } = prepareHead(query, settings, context);
+      const { range, upTo, header, query_id, position } = prepareHead(query, settings, context);
       const until = upTo === undefined ? {} : { upTo };
       const plan = sources.planScan({ scope: context.scope, ...range, ...until });
       const parts = entityParts(plan);
+      const money = new RowMoney(undefined, {}, sources.dictionary);
+      const { types } = compileRule(query.rule, range.end_ms, sources.dictionary, settings.custom, money);
       const cut_ms = sources.cut_ms();
       const { currency } = query;
       const rates =
@@ -54,6 +58,7 @@ export function segmentKind(
         explain: {
           ...{ source: 'scan', entity: 'customer_id', rule: query.rule, parts: parts.length },
           segments: plan.segments,
+          ...provenanceOf(query, position, { ...range, types }),
         },
         narrow: ['ask for a shorter range (start, end)'],
         shared: {
@@ -61,7 +66,7 @@ export function segmentKind(
           warnings:
             cut_ms === undefined || cut_ms <= range.start_ms
               ? []
-              : [`Events before ${formatUtc(cut_ms)} are no longer kept: the rule sees what came since.`],
+              : [keptFrom(cut_ms, 'the rule sees what came since.')],
         },
       };
     },
@@ -84,9 +89,9 @@ export function segmentKind(
           if (!matches(table, order, from, to)) return;
           if (++count > SEGMENT_MAX_CUSTOMERS) throw tooLarge();
           const row = order[to - 1] as number;
-          const { entity, sequence, part } = table;
+          const { entity } = table;
           writer.u32((entity.hi[row] as number) >>> 0).u32((entity.lo[row] as number) >>> 0);
-          writer.varint(sequence[row] as number).varint(part[row] as number);
+          writePlaces(writer, query.as_members === true ? [] : namingPlaces(table, order, from, to));
         },
         () => cancel.check(),
       );
@@ -148,7 +153,7 @@ function readCustomers(bytes: Uint8Array | undefined): {
     currencies.push(currency === '\0' ? undefined : currency);
     for (let left = reader.varint(); left > 0; left--) {
       const [hi, lo] = [reader.u32() | 0, reader.u32() | 0];
-      customers.push({ hi, lo, events: [{ sequence: reader.varint(), part: reader.varint() }] });
+      customers.push({ hi, lo, events: readPlaces(reader) });
     }
     if (customers.length > SEGMENT_MAX_CUSTOMERS) throw tooLarge();
   }

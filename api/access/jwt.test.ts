@@ -63,6 +63,31 @@ describe('a token signed with the secret', () => {
     expect((await test.send('/keys', { key: admin, json })).status).toBe(403);
   });
 
+  it('may have a role that its tenant made, as it is now', async () => {
+    const admin = await hs256({ role: 'admin' });
+    const role = { name: 'sales', permissions: ['kpis:read'] };
+    const made = await test.send('/roles', { key: admin, json: role });
+    const { id } = (await made.json()) as { id: string };
+    const key = await hs256({ role: 'sales' });
+    expect(await (await test.send(ME, { key })).json()).toMatchObject({
+      role: 'sales',
+      permissions: role.permissions,
+    });
+    expect((await test.send('/kpis/summary', { key })).status).toBe(200);
+    expect((await test.send('/events', { key })).status).toBe(403);
+    expect(await refused(await hs256({ role: 'sales', tenant: 'other' }))).toEqual([401, 'token_invalid']);
+    const patched = await test.send(`/roles/${id}`, {
+      key: admin,
+      method: 'PATCH',
+      json: { permissions: ['events:read'] },
+    });
+    expect(patched.status).toBe(200);
+    expect((await test.send('/kpis/summary', { key })).status).toBe(403);
+    expect((await test.send('/events', { key })).status).toBe(200);
+    expect((await test.send(`/roles/${id}`, { key: admin, method: 'DELETE' })).status).toBe(204);
+    expect(await refused(key)).toEqual([401, 'token_invalid']);
+  });
+
   it('never reaches another tenant, in path or header, whatever its role', async () => {
     const key = await hs256({ role: 'admin', tenants: '*' });
     const headers = { 'x-tenant-id': 'default' };

@@ -225,6 +225,57 @@ describe('roles of a tenant', () => {
   });
 });
 
+describe('a role that is written into its bucket by hand', () => {
+  it('gives nothing: not changed, not an older one, and not one that was deleted', async () => {
+    const created = await test.send('/roles', {
+      ...{ key: admin, json: { name: 'marketing', permissions: ['kpis:read', 'events:read'] } },
+    });
+    const { id } = (await created.json()) as { id: string };
+    const { key, id: key_id } = await made({ role: 'marketing' });
+    const bucket = test.definitions;
+    const name = `def.role.default.${id}`;
+    const stored = async () => {
+      const entry = await bucket.get(name);
+      if (entry === undefined) throw new Error('there is no role');
+      return entry;
+    };
+    const put = async (value: unknown): Promise<void> => {
+      const { revision } = await stored();
+      expect((await bucket.update(name, value, revision)).ok).toBe(true);
+    };
+    const kpis = async (): Promise<number> => (await test.send('/kpis/query', { key, json: QUERY })).status;
+    const wide = (await stored()).value as Json;
+    expect(await kpis()).toBe(200);
+    // Without a signature, and with that of what it was.
+    const widened: Json = { ...wide, body: { permissions: ['events:read', 'kpis:read', 'jobs:read'] } };
+    const { signature: _, ...unsigned } = widened;
+    for (const value of [unsigned, widened]) {
+      await put(value);
+      expect(await outcome(await test.send('/kpis/query', { key, json: QUERY }))).toEqual([
+        403,
+        'role_forbidden',
+      ]);
+      await put(wide);
+      expect(await kpis()).toBe(200);
+    }
+    test.clock.advance(1_000);
+    const narrow = { permissions: ['events:read'] };
+    const patched = await test.send(`/roles/${id}`, { key: admin, method: 'PATCH', json: narrow });
+    expect(patched.status).toBe(200);
+    const changed = (await stored()).value;
+    await put(wide);
+    expect(await kpis()).toBe(403);
+    test = await test.restart();
+    expect((await test.send('/events', { key })).status).toBe(403);
+    await test.send(`/keys/${key_id}`, { key: admin, method: 'DELETE' });
+    await put(changed);
+    const dropped = await test.send(`/roles/${id}`, { key: admin, method: 'DELETE' });
+    expect(dropped.status).toBe(204);
+    expect((await bucket.create(name, changed)).ok).toBe(true);
+    expect(await (await test.send('/roles', { key: admin })).json()).toMatchObject({ custom: [] });
+  });
+});
+
 describe('a rate limit', () => {
   it('of its own is told with every answer, and held', async () => {
     const { key } = await made({ rate_limit: { requests_per_s: 0.5, burst: 2 } });

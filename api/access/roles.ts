@@ -3,6 +3,7 @@ import {
   type Definition,
   DefinitionError,
   type DefinitionKind,
+  type KeyTrust,
   type KindDefinitions,
 } from '../../runtime/index.ts';
 import {
@@ -28,8 +29,11 @@ const roleSchema = z.strictObject({
 });
 export type RoleBody = z.output<typeof roleSchema>;
 
-/** Roles of a tenant's own. `isUsed` says whether a key that works has the role of a name. */
-export function roleKind(isUsed: (tenant: string, role: string) => boolean): DefinitionKind<RoleBody> {
+/** Roles of a tenant's own, signed as keys are. `isUsed` says whether a key that works has the role of a name. */
+export function roleKind(
+  trust: KeyTrust,
+  isUsed: (tenant: string, role: string) => boolean,
+): DefinitionKind<RoleBody> {
   const requireUnused = ({ tenant, name }: Pick<Definition<RoleBody>, 'tenant' | 'name'>): void => {
     if (!isUsed(tenant, name)) return;
     throw new DefinitionError(
@@ -38,7 +42,7 @@ export function roleKind(isUsed: (tenant: string, role: string) => boolean): Def
     );
   };
   return {
-    kind: 'role',
+    ...{ kind: 'role', trust },
     schema: roleSchema,
     name: z
       .string()

@@ -2,9 +2,10 @@ import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import type { Logger } from 'pino';
 import type { Clock } from '../../engine/index.ts';
 import type { JwtSettings } from '../../runtime/index.ts';
-import { ApiError, type Principal, ROLE_RULES, ROLES, TENANT_PATTERN } from '../http/index.ts';
+import { ApiError, type Principal, ROLES, TENANT_PATTERN } from '../http/index.ts';
 import { invalidCredentials } from './challenge.ts';
 import { RemoteKeys } from './remote-keys.ts';
+import type { Roles } from './roles.ts';
 
 /** Longest token; the HTTP server takes 16 KiB of headers. */
 export const MAX_TOKEN_CHARS = 8_192;
@@ -34,10 +35,12 @@ export class TokenVerifier {
   readonly #settings: JwtSettings;
   readonly #clock: Clock;
   readonly #log: Logger;
+  readonly #roles: Roles;
   readonly #key: JWTVerifyGetKey;
 
-  constructor(settings: JwtSettings, ports: { readonly clock: Clock; readonly log: Logger }) {
+  constructor(settings: JwtSettings, ports: { readonly clock: Clock; readonly log: Logger }, roles: Roles) {
     this.#settings = settings;
+    this.#roles = roles;
     this.#clock = ports.clock;
     this.#log = ports.log;
     const { key } = settings;
@@ -84,13 +87,13 @@ export class TokenVerifier {
     if (typeof sub !== 'string' || !SUBJECT.test(sub)) {
       throw invalid('The subject (sub) must be 1 to 255 characters, none of them control characters.');
     }
-    const role = ROLES.find((known) => known === payload[roleClaim]);
-    if (role === undefined) {
-      throw invalid(`The claim ${roleClaim} must be one of ${ROLES.join(', ')}.`);
-    }
     const tenant = payload[tenantClaim];
     if (typeof tenant !== 'string' || !TENANT_PATTERN.test(tenant)) {
       throw invalid(`The claim ${tenantClaim} must name a tenant.`);
+    }
+    const role = payload[roleClaim];
+    if (typeof role !== 'string' || !this.#roles.has(tenant, role)) {
+      throw invalid(`The claim ${roleClaim} must be one of ${ROLES.join(', ')}, or a role of the tenant.`);
     }
     return {
       kind: 'jwt',
@@ -98,7 +101,7 @@ export class TokenVerifier {
       key_id: `jwt:${issuer}|${sub}`,
       name: sub,
       role,
-      permissions: ROLE_RULES[role].permissions,
+      permissions: this.#roles.permissionsOf(tenant, role),
       scopes: null,
       rate_limit: null,
       tenant,

@@ -18,6 +18,7 @@ import {
   requireReader,
 } from '../http/index.ts';
 import type { Tenants } from '../tenants/index.ts';
+import type { SegmentSets } from './segment-sets.ts';
 
 /** How fresh and how complete an answer is, and what it was made from. */
 export const metaSchema = z.object({
@@ -65,7 +66,9 @@ export interface AnswerParts {
   readonly ports: ApiPorts;
   readonly tracker: FreshnessTracker;
   /** What tenants have defined for their queries; without it none has. */
-  readonly tenants?: Pick<Tenants, 'defaultsOf' | 'dimensions' | 'metricsOf' | 'settingsOf' | 'segments'>;
+  readonly tenants?: Pick<Tenants, 'defaultsOf' | 'dimensions' | 'maskedOf' | 'metricsOf' | 'segments'>;
+  /** Customers of segments that were found before; without it none are kept. */
+  readonly segmentSets?: SegmentSets;
 }
 
 /**

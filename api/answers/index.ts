@@ -14,3 +14,5 @@ export { dimensionsIn, MASK, maskFor, PiiMask } from './pii-mask.ts';
 export { analyticsOf } from './queries.ts';
 export * from './query-route.ts';
 export * from './query-run.ts';
+export { endOfMinute } from './query-segments.ts';
+export { SegmentSets } from './segment-sets.ts';

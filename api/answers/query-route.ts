@@ -139,7 +139,7 @@ export function queryRoute<
       }
       const { answer: found, state } = await runQuery(parts, call, kind, query, wish);
       const answer = (await spec.answerOf?.(call, query, found)) ?? found;
-      const { query_id, header, source, approximate, warnings, explain } = answer;
+      const { query_id, header, source, approximate, warnings, backfilling, explain } = answer;
       return {
         status: 200,
         json: {
@@ -151,6 +151,7 @@ export function queryRoute<
             ...{ ...header, source },
             ...(approximate === undefined ? {} : { approximate }),
             ...(warnings === undefined ? {} : { warnings }),
+            ...(backfilling === undefined ? {} : { backfilling }),
           }),
         },
       };

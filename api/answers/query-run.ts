@@ -1,6 +1,7 @@
-import type { OfTenant, OrderQueries } from '../../analytics/index.ts';
+import { answerPosition, DAY_MS, type OfTenant, type OrderQueries } from '../../analytics/index.ts';
 import {
   asMillraceError,
+  META_TABLE,
   type MillraceError,
   type PlannedQuery,
   type Progress,
@@ -10,6 +11,7 @@ import {
   type QueryLimits,
   type QueryRunErrorCode,
   type QueryRunOptions,
+  readProgress,
 } from '../../engine/index.ts';
 import {
   ApiError,
@@ -26,6 +28,7 @@ import type { AnswerParts, AnswerState } from './answer-meta.ts';
 import { dimensionsIn, maskFor } from './pii-mask.ts';
 import { analyticsOf } from './queries.ts';
 import { type RunSegment, withSegments } from './query-segments.ts';
+import type { SegmentSetKey } from './segment-sets.ts';
 
 /** Problems of every route that runs a query. */
 export const QUERY_RUN_PROBLEMS = [
@@ -103,7 +106,8 @@ export async function planQuery<Q, S, P, A>(
   const asking = await begin(parts, call, wish);
   const nobody = async () => ({ hashes: new SharedArrayBuffer(0) });
   const { settings } = parts.ports;
-  const whole = await withSegments(own, parts.tenants, call.tenant, settings.customDimensions, nobody);
+  const at = { custom: settings.customDimensions, now_ms: parts.ports.clock.now() };
+  const whole = await withSegments(own, parts.tenants, call.tenant, at, nobody);
   const planned = asking.executor.plan(kind, whole, asking.options);
   const refused = planned.refused === undefined ? undefined : asProblem(planned.refused);
   return { ...planned, refused, state: asking.stateAt(planned.progress) };
@@ -124,18 +128,30 @@ function resolving<Q>(
   parts: AnswerParts,
   asker: Asker,
   query: Q,
-  { executor, options }: Asking,
+  { executor, options, generation, progress }: Asking,
 ): Parameters<typeof withSegments<Q>> {
-  const { settings } = parts.ports;
+  const { settings, clock } = parts.ports;
   const run: RunSegment = async (segment) => {
     const kind = segmentKindOf(settings);
     const own = ofTenant(parts, asker, segment);
     // Nobody asks through a segment for what their role does not see.
     requireSeen(parts, asker, own);
-    const { answer } = await executor.run(kind, own, options);
-    return { query_id: answer.query_id, hashes: answer.body.hashes as SharedArrayBuffer };
+    const keyAt = (at: Progress | undefined): SegmentSetKey => ({
+      ...{ tenant: asker.tenant, generation, query: own },
+      position: answerPosition(own, at).position,
+      retention: [Math.floor((at?.watermark_ms ?? 0) / DAY_MS), at?.control ?? null],
+    });
+    const key = keyAt(progress());
+    const kept = parts.segmentSets?.get(key);
+    if (kept !== undefined) return { position: key.position, hashes: kept };
+    const { answer, progress: foundAt } = await executor.run(kind, own, options);
+    const hashes = answer.body.hashes as SharedArrayBuffer;
+    const found = keyAt(foundAt);
+    parts.segmentSets?.put(found, hashes);
+    return { position: found.position, hashes };
   };
-  return [query, parts.tenants, asker.tenant, settings.customDimensions, run];
+  const at = { custom: settings.customDimensions, now_ms: clock.now() };
+  return [query, parts.tenants, asker.tenant, at, run];
 }
 
 /** The query with what its tenant has set, and with those of the tenant's own metrics that it names. */
@@ -155,7 +171,7 @@ function ofTenant<Q>({ tenants }: AnswerParts, { tenant }: Asker, query: Q): Q {
 /** Throws 403 `field_masked` where the answer would show what events mask for the caller. */
 function requireSeen({ tenants }: AnswerParts, { tenant, principal }: Asker, query: unknown): void {
   if (!('permissions' in principal)) return;
-  maskFor(principal, tenants?.settingsOf(tenant)?.pii_fields).requireDimensions(dimensionsIn(query));
+  maskFor(principal, tenants?.maskedOf(tenant)).requireDimensions(dimensionsIn(query));
 }
 
 /** The names of metrics in a query, or in those of a batch, which are not checked yet. */
@@ -171,6 +187,9 @@ function metricNamesIn(query: unknown): readonly string[] {
 
 interface Asking {
   readonly executor: QueryExecutor;
+  readonly generation: number;
+  /** Of the state as it is now. */
+  progress(): Progress | undefined;
   readonly options: QueryRunOptions;
   /** How fresh an answer of a commit is, now that it is there. */
   stateAt(progress: Progress | undefined): AnswerState;
@@ -182,7 +201,7 @@ async function begin(
   { wish, ...rest }: QueryWish,
 ): Promise<Asking> {
   await awaitFreshness(ports, tracker, wish);
-  const { generation, queries } = requireReader(ports);
+  const { generation, reader, queries } = requireReader(ports);
   if (queries === undefined) {
     throw new ApiError('state_not_ready', 'Queries cannot be run yet. Ask again in a moment.', {
       retryAfter_s: 1,
@@ -195,7 +214,8 @@ async function begin(
     seen = { freshness, at_ms: ports.clock.now() };
   };
   return {
-    executor: queries,
+    ...{ executor: queries, generation },
+    progress: () => reader.snapshot((table) => readProgress(table(META_TABLE))),
     options: { ...rest, scope: tenant, key: principal.key_id, signal: request.signal, accept },
     stateAt: (progress) => {
       const { freshness, at_ms } = seen ?? { freshness: tracker.of(progress), at_ms: ports.clock.now() };

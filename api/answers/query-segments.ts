@@ -4,15 +4,16 @@ import {
   QueryError,
   type SegmentMembers,
   type SegmentQuery,
+  type StreamPosition,
   type WithSegments,
 } from '../../analytics/index.ts';
 import type { Definition } from '../../runtime/index.ts';
 import type { SegmentBody, Tenants } from '../tenants/index.ts';
 
-/** Runs the query of one segment; gives the hashes, and the answer's id where it was run. */
+/** Gives the hashes of a segment's customers, and the position that they are of where it was looked for. */
 export type RunSegment = (
   query: SegmentQuery,
-) => Promise<{ readonly query_id?: string; readonly hashes: SharedArrayBuffer }>;
+) => Promise<{ readonly position?: StreamPosition; readonly hashes: SharedArrayBuffer }>;
 
 interface AskingQuery {
   readonly end?: unknown;
@@ -29,7 +30,7 @@ export async function withSegments<Q>(
   query: Q,
   tenants: Pick<Tenants, 'segments'> | undefined,
   tenant: string,
-  custom: readonly string[],
+  { custom, now_ms }: { readonly custom: readonly string[]; readonly now_ms: number },
   run: RunSegment,
 ): Promise<Q & WithSegments> {
   if (tenants === undefined) return query as Q & WithSegments;
@@ -37,18 +38,18 @@ export async function withSegments<Q>(
   let position: SegmentQuery['as_of'] | undefined;
   const resolve = async <One extends object>(one: One): Promise<One> => {
     const asked = askedSegments(one, custom);
-    const { end, as_of } = one as AskingQuery;
+    const { end = endOfMinute(now_ms), as_of } = one as AskingQuery;
     if (asked === undefined || typeof end !== 'string') return one;
     for (const { id, name, body } of definitionsOf(asked, tenants, tenant)) {
       if (members.some((known) => known.id === id && known.end === end && as_of === undefined)) continue;
       const at = as_of ?? position;
-      const { query_id, hashes } = await run({
+      const found = await run({
         ...{ start: ALL_TIME, end, rule: body.rule, currency: body.currency },
         ...{ limit: 0, offset: 0, as_members: true },
         ...(at === undefined ? {} : { as_of: at }),
       });
-      if (as_of === undefined && query_id !== undefined) position ??= { query_id };
-      members.push({ id, name, end, hashes });
+      if (as_of === undefined) position ??= found.position;
+      members.push({ id, name, end, hashes: found.hashes });
     }
     const at = as_of ?? position;
     return at === undefined ? one : { ...one, as_of: at };
@@ -64,6 +65,12 @@ export async function withSegments<Q>(
   return members.length === 0 ? given : { ...given, queries: each, segment_members: members };
 }
 
+/** The minute after a time: the end of what has come by then. */
+export function endOfMinute(now_ms: number): string {
+  return new Date(Math.ceil((now_ms + 1) / MINUTE_MS) * MINUTE_MS).toISOString();
+}
+
+const MINUTE_MS = 60_000;
 const ALL_TIME = '1970-01-01T00:00:00Z';
 
 /** Throws QueryError `too_many_groups`. */

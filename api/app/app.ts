@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Context, Hono } from 'hono';
 import { toJsonText } from '../../analytics/index.ts';
+import { traceOf } from '../../engine/index.ts';
 import { ANONYMOUS, authenticate, type Credentials, requirePermission, tenantOf } from '../access/index.ts';
 import {
   type Answer,
@@ -153,7 +154,11 @@ function failure(ports: ApiPorts, context: AppContext, error: unknown): Response
   const request_id = context.get('request_id');
   const { problem, headers, fault } = problemOf(error, request_id);
   if (fault !== undefined) {
-    ports.log.error({ request_id, err: fault, cause: fault.cause }, `request failed: ${fault.code}`);
+    const trace = traceOf({ header: (name) => context.req.header(name) });
+    ports.log.error(
+      { request_id, ...trace, err: fault, cause: fault.cause },
+      `request failed: ${fault.code}`,
+    );
   }
   return new Response(toJsonText(problem), {
     status: problem.status,

@@ -1,3 +1,4 @@
+export { builtStates } from './built-states.ts';
 export {
   DEFINITION_MEMBERS,
   type DefinitionRoutesSpec,

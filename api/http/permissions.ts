@@ -8,6 +8,7 @@ export const PERMISSIONS = [
   'definitions:read',
   'definitions:write',
   'settings:write',
+  'webhooks:manage',
   'jobs:read',
   'jobs:cancel',
   'jobs:manage',

@@ -8,7 +8,7 @@ import type {
   QueryExecutor,
   TopologyDescription,
 } from '../../engine/index.ts';
-import type { Cause, Generations, KeyTrust, Settings } from '../../runtime/index.ts';
+import type { Cause, Generations, KeyTrust, OutboundPorts, Settings } from '../../runtime/index.ts';
 
 /** The state that answers are read from: one generation and its committed snapshots. */
 export interface StateReader {
@@ -23,6 +23,8 @@ export interface EventMessage {
   readonly payload: Uint8Array;
   /** For the stream's own duplicate window. */
   readonly msgId?: string;
+  /** Of the trace that the request is part of. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface EventPublisher {
@@ -73,6 +75,8 @@ export interface ApiPorts {
   readonly idempotency: KeyValueStore;
   /** Jobs, and by their ids the items that they could not take: two buckets with history 1 and no TTL. */
   readonly jobs: { readonly records: KeyValueStore; readonly errors: KeyValueStore };
+  /** What is told to the outside, and with what. */
+  readonly outbound: OutboundPorts;
   /** Builds the state anew; undefined where this process cannot. */
   readonly backfill?: BackfillPort;
   pipeline(): PipelineStatus;
@@ -88,8 +92,8 @@ export interface ApiPorts {
 /** Builds the next generation of the state from the stream, beside the live one, and makes it current. */
 export interface BackfillPort {
   /**
-   * Resolves when the generation that it built is current. Throws the signal's reason when that is aborted: nothing
-   * is left of what it built then. A build that a crash interrupted is begun anew.
+   * Resolves when the generation that it built is current. Throws the signal's reason when that is aborted. What it
+   * built then stays, as after a crash: the same reason goes on with it, until `discard`.
    */
   build(options: {
     readonly reason: string;
@@ -97,6 +101,8 @@ export interface BackfillPort {
     /** Messages of the stream that are applied, and how many there are. */
     onProgress(done: number, total: number): void;
   }): Promise<{ readonly generation: number }>;
+  /** Removes what an interrupted build of that reason has left. */
+  discard(reason: string): Promise<void>;
 }
 
 /** How long the first answer to an `Idempotency-Key` is kept. */

@@ -1,6 +1,13 @@
 import { z } from 'zod';
-import { QueryError, type TenantDefaults, zoneOf } from '../../analytics/index.ts';
-import type { DefinitionKind } from '../../runtime/index.ts';
+import {
+  MAX_RETENTION_DAYS,
+  parsePath,
+  QueryError,
+  SETTINGS_KIND_NAME,
+  type TenantDefaults,
+  zoneOf,
+} from '../../analytics/index.ts';
+import { type DefinitionKind, invalidMember } from '../../runtime/index.ts';
 
 const WEEK_DAYS = ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'] as const;
 const MAX_PII_FIELDS = 100;
@@ -30,6 +37,14 @@ export const settingsSchema = z.strictObject({
     .regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code of three capitals, such as EUR')
     .optional()
     .describe('Money is converted to it where a query names no currency and does not ask by currency'),
+  retention_days: z
+    .int()
+    .min(1)
+    .max(MAX_RETENTION_DAYS)
+    .optional()
+    .describe(
+      'Whole UTC days of events that are kept before the day of the newest one; what has gone stays gone',
+    ),
   pii_fields: z
     .array(
       z
@@ -46,10 +61,20 @@ export type TenantSettings = z.output<typeof settingsSchema>;
 /** The settings of tenants: each has one definition of this name at most. */
 export const SETTINGS_NAME = 'settings';
 export const SETTINGS_KIND: DefinitionKind<TenantSettings> = {
-  kind: 'settings',
+  kind: SETTINGS_KIND_NAME,
   schema: settingsSchema,
   name: z.literal(SETTINGS_NAME),
   limit: 1,
+  // Not in the schema: what an earlier version has stored is read, and masks more rather than nothing.
+  check: ({ body }) => {
+    const at = (body.pii_fields ?? []).findIndex((field) => parsePath(field) === undefined);
+    if (at < 0) return;
+    const field = JSON.stringify(body.pii_fields?.[at]);
+    throw invalidMember(
+      `pii_fields.${at}`,
+      `is ${field}: it must be a path such as data.email or items[].name, a \\ before a dot or bracket of a name`,
+    );
+  },
 };
 
 /** What queries take of them; undefined where there is nothing. */

@@ -153,6 +153,7 @@ describe('settings of a tenant', () => {
       week_start: 'monday',
       fiscal_month_start: 1,
       currency: null,
+      retention_days: null,
       pii_fields: [],
       revision: 0,
       updated_at: null,
@@ -175,6 +176,18 @@ describe('settings of a tenant', () => {
     expect(await jsonOf(await patch('/settings', { timezone: null }))).toMatchObject({ timezone: 'UTC' });
     const stranger = await test.key('viewer', { tenant: 'other' });
     expect(await jsonOf(await test.send('/settings', { key: stranger }))).toMatchObject({ revision: 0 });
+  });
+
+  it('refuse a path of what is masked that is none, and mask what an earlier version stored of it', async () => {
+    for (const path of ['a[x]', 'a..b', '[0]', 'a]']) {
+      const response = await patch('/settings', { pii_fields: ['data.email', path] });
+      const { code, errors } = await jsonOf(response);
+      expect([response.status, code]).toEqual([422, 'validation_failed']);
+      expect(errors).toMatchObject([
+        { path: 'pii_fields.1', message: expect.stringContaining('data.email') },
+      ]);
+    }
+    expect((await patch('/settings', { pii_fields: ['data.email', 'items[].name'] })).status).toBe(200);
   });
 
   it('are what queries use that say nothing of their own', async () => {

@@ -1,5 +1,5 @@
 import { invariant } from '../base/index.ts';
-import type { ChunkCodes, ChunkHashes, ChunkIndex } from './chunk.ts';
+import type { ChunkCodes, ChunkHashes, ChunkIndex, ChunkTimes } from './chunk.ts';
 import {
   CONSTANT,
   DICTIONARY,
@@ -149,6 +149,17 @@ export function decodeNumbers(
     default:
       invariant(false, `no encoding of numbers has the number ${column[0]}`);
   }
+}
+
+/** Times that are stored as whole numbers from a base on; undefined: they are stored otherwise. */
+export function decodeTimes(column: StoredColumn, rows: number, scratch: Unpacked): ChunkTimes | undefined {
+  if (column === undefined || column[0] !== INTEGER || column[2] !== 0) return undefined;
+  const [base_ms, scale_ms] = doubles(column, HEADER_BYTES, 2) as unknown as [number, number];
+  return {
+    base_ms,
+    scale_ms,
+    values: unpack(column, INTEGER_HEADER_BYTES, rows, column[1] as number, scratch),
+  };
 }
 
 function addBase(

@@ -34,6 +34,23 @@ function padded(bytes: number): number {
   return (bytes + 7) & ~7;
 }
 
+/** Whether a stored column has distinct values and an index of them. */
+export function isListed(column: Uint8Array): boolean {
+  return column[0] === DICTIONARY;
+}
+
+/** The distinct codes of such a column, and where its indexes begin. */
+export function dictionaryOf({ buffer, byteOffset }: Uint8Array): {
+  readonly values: Int32Array;
+  readonly first: number;
+} {
+  const count = new Uint32Array(buffer, byteOffset + 4, 1)[0] as number;
+  return {
+    values: new Int32Array(buffer, byteOffset + HEADER_BYTES, count),
+    first: HEADER_BYTES + padded(count * 4),
+  };
+}
+
 /**
  * Encodes columns of one chunk. Each encoding can be scanned as it lies; the smallest is taken. What comes back
  * is valid until the next call, has a multiple of 8 bytes and none at all when every value is none.

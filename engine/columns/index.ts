@@ -1,9 +1,10 @@
 export * from './chunk.ts';
-export { decodeCodes, decodeHashes, decodeIntegers, decodeNumbers } from './column-decoder.ts';
+export { decodeCodes, decodeHashes, decodeIntegers, decodeNumbers, decodeTimes } from './column-decoder.ts';
 export { ColumnEncoder } from './column-encoder.ts';
 export * from './dictionary.ts';
 export { HashIds } from './hash-ids.ts';
 export { ItemListTable } from './item-lists.ts';
+export { LABEL_ROWS, type LabelOf, labelCodes, labelIndexed } from './label-codes.ts';
 export { roomFor, Unpacked } from './packed.ts';
 export { CHUNK_MAX_ROWS, LIST, LIST_SIZE, PART, SEQUENCE, TIME } from './places.ts';
 export * from './row-batch.ts';

@@ -1,6 +1,6 @@
 import type { ChunkIndex } from './chunk.ts';
 import { decodeCodes, type StoredColumn } from './column-decoder.ts';
-import { DICTIONARY, HEADER_BYTES } from './column-encoder.ts';
+import { dictionaryOf, isListed } from './column-encoder.ts';
 import type { Unpacked } from './packed.ts';
 
 /** Accepted codes up to which a word of indexes is compared with each of them. */
@@ -17,9 +17,9 @@ export function selectCodes(
   scratch: Unpacked,
   target: Uint32Array,
 ): number {
-  const width = column === undefined || column[0] !== DICTIONARY ? 0 : (column[1] as number);
+  const width = column !== undefined && isListed(column) ? (column[1] as number) : 0;
   if (column !== undefined && width > 0 && width <= 8) {
-    const [values, first] = dictionaryOf(column);
+    const { values, first } = dictionaryOf(column);
     const few = fewAccepted(values, accepts);
     if (few !== undefined) return selectFew(column, first, width, rows, few, target);
     if (width < 8) return selectPacked(column, width, rows, accepts, target);
@@ -30,13 +30,6 @@ export function selectCodes(
   if (index !== null && accepted.includes(0)) return selectIndexed(index, accepted, rows, target);
   for (let row = 0; row < rows; row++) target[row] = row;
   return rows;
-}
-
-/** The distinct codes, and where the indexes begin. */
-function dictionaryOf(column: Uint8Array): [values: Int32Array, first: number] {
-  const count = new Uint32Array(column.buffer, column.byteOffset + 4, 1)[0] as number;
-  const values = new Int32Array(column.buffer, column.byteOffset + HEADER_BYTES, count);
-  return [values, HEADER_BYTES + ((count * 4 + 7) & ~7)];
 }
 
 /** Places of the accepted codes; undefined where there are many. */
@@ -93,7 +86,7 @@ function selectPacked(
   accepts: (code: number) => boolean,
   target: Uint32Array,
 ): number {
-  const [values, first] = dictionaryOf(column);
+  const { values, first } = dictionaryOf(column);
   let accepted = 0;
   for (let local = 0; local < values.length; local++)
     if (accepts(values[local] as number)) accepted |= 1 << local;

@@ -1,4 +1,5 @@
 export * from './dead-letter.ts';
+export * from './message-queue.ts';
 export * from './original-headers.ts';
 export * from './outbox.ts';
 export {
@@ -10,4 +11,4 @@ export {
   type RecordFailure,
 } from './quarantine.ts';
 export * from './source.ts';
-export { TraceFollower } from './trace-context.ts';
+export { TraceFollower, type TraceHeaders, traceOf } from './trace-context.ts';

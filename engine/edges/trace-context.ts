@@ -13,9 +13,12 @@ export type TraceHeaders = Readonly<Record<string, string>>;
 
 const NO_TRACE: TraceHeaders = {};
 
+/** What has headers: a message, or the request that it came with. */
+type Traced = Pick<SourceRecord, 'header'> & Partial<Pick<SourceRecord, 'hasHeaders'>>;
+
 /** The trace that a record is part of, as headers; empty where it is of none. */
-export function traceOf(record: SourceRecord): TraceHeaders {
-  if (!record.hasHeaders) return NO_TRACE;
+export function traceOf(record: Traced): TraceHeaders {
+  if (record.hasHeaders === false) return NO_TRACE;
   const traceparent = record.header(TRACEPARENT)?.trim() ?? '';
   if (!FORM.test(traceparent)) return NO_TRACE;
   const tracestate = record.header(TRACESTATE)?.trim() ?? '';

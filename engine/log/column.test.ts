@@ -6,6 +6,8 @@ import {
   decodeHashes,
   decodeIntegers,
   decodeNumbers,
+  LABEL_ROWS,
+  labelCodes,
   selectCodes,
   Unpacked,
 } from '../columns/index.ts';
@@ -59,6 +61,27 @@ describe('a stored column', () => {
         const count = selectCodes(column, codes.length, accepts, scratch, rows);
         const expected = codes.flatMap((code, row) => (accepts(code) ? [row] : []));
         expect([...rows.subarray(0, count)]).toEqual(expected);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('labels the rows by their codes, whatever its form', () => {
+    const anyCodes = fc
+      .integer({ min: 1, max: 400 })
+      .chain((distinct) => fc.array(fc.nat(distinct - 1), { minLength: 1, maxLength: 300 }));
+    fc.assert(
+      fc.property(anyCodes, fc.nat(255), fc.integer({ min: 1, max: 5 }), (codes, bits, every) => {
+        const values = Int32Array.from(codes);
+        const labelOf = (code: number): number => (code % every === 0 ? (code * 7) & bits : 0);
+        const labels = new Uint8Array(Math.ceil(codes.length / LABEL_ROWS) * LABEL_ROWS);
+        for (let row = 0; row < codes.length; row++) labels[row] = row & 3;
+        const column = stored(encoder.codes(values, values.length));
+        const isAny = labelCodes(column, codes.length, labelOf, scratch, labels);
+        expect([...labels.subarray(0, codes.length)]).toEqual(
+          codes.map((code, row) => labelOf(code) | (row & 3)),
+        );
+        expect(isAny).toBe(codes.some((code) => labelOf(code) !== 0));
       }),
       { numRuns: 500 },
     );

@@ -1,5 +1,5 @@
 export * from './describe-log.ts';
-export { logDigest, logDigestRows, type ScopeDigest } from './log-digest.ts';
+export { differentScopes, logDigest, logDigestRows, type ScopeDigest } from './log-digest.ts';
 export { type LogScopeDays, logScopes } from './log-scopes.ts';
 export { DEFAULT_LOG_LIMITS, type LogCommit, type LogLimits, LogWriter } from './log-writer.ts';
 export * from './scan.ts';

@@ -6,6 +6,8 @@ import { decodeManifest, decodeScope, NO_CUT } from './manifest.ts';
 /** The net content of a tenant's log. */
 export interface ScopeDigest {
   readonly scope: string;
+  /** UTC day before which its rows are gone; -Infinity: none are. */
+  readonly firstDay: number;
   /** Rows less two for each retraction: 0 where everything was taken back. */
   readonly net: number;
   /** Sum of the rows' hashes, those of retractions subtracted: 16 hexadecimal digits. */
@@ -22,7 +24,7 @@ export function* logDigest(segments: KvView): Iterable<ScopeDigest> {
   let [net, first, second] = [0, 0, 0];
   const finished = function* (): Iterable<ScopeDigest> {
     if (scope === undefined || (net === 0 && first === 0 && second === 0)) return;
-    yield { scope, net, digest: hex(first) + hex(second) };
+    yield { scope, firstDay, net, digest: hex(first) + hex(second) };
   };
   for (const { key, value } of segments.scan(SCOPES_RANGE)) {
     const parsed = parseKey(key);
@@ -44,6 +46,20 @@ export function* logDigest(segments: KvView): Iterable<ScopeDigest> {
     }
   }
   yield* finished();
+}
+
+/**
+ * The tenants whose content differs between two logs, but for those that one of the two has forgotten more of: what
+ * a cut has taken from one is no difference of the events.
+ */
+export function differentScopes(a: Iterable<ScopeDigest>, b: Iterable<ScopeDigest>): readonly string[] {
+  const left = new Map(Array.from(a, (each) => [each.scope, each]));
+  const right = new Map(Array.from(b, (each) => [each.scope, each]));
+  return [...new Set([...left.keys(), ...right.keys()])].filter((scope) => {
+    const [one, other] = [left.get(scope), right.get(scope)];
+    if (one === undefined || other === undefined) return true;
+    return one.firstDay === other.firstDay && (one.digest !== other.digest || one.net !== other.net);
+  });
 }
 
 function hex(word: number): string {

@@ -71,6 +71,8 @@ export class LogWriter {
   readonly #due = new Set<ScopeSegments>();
   /** Cuts that wait for the commit, by scope; that of all scopes. */
   readonly #cuts = new Map<string, number>();
+  /** Days that scopes keep behind their newest one. */
+  readonly #keptDays = new Map<string, number>();
   #firstDay = NO_CUT;
   #isCut = false;
 
@@ -139,13 +141,30 @@ export class LogWriter {
     this.#isCut = true;
   }
 
-  /** Inside the transaction of the commit. */
-  commit(tables: LogTables): LogCommit {
+  /**
+   * From the next commit on a scope keeps so many whole UTC days before the day of its newest row; undefined: it
+   * loses no more. What is gone stays gone.
+   */
+  keepDays(scope: string, days: number | undefined): void {
+    if (days === undefined) this.#keptDays.delete(scope);
+    else this.#keptDays.set(scope, days);
+  }
+
+  /**
+   * Inside the transaction of the commit. `now_ms` is the event time that was reached: a row that is ahead of it
+   * makes no day of `keepDays` go.
+   */
+  commit(tables: LogTables, now_ms = Number.POSITIVE_INFINITY): LogCommit {
     let dropped = this.#cut(tables);
     const appended = this.#buffer.rows;
     const tails = appended === 0 ? { count: 0, dropped: 0 } : this.#writeTails(tables);
     this.#buffer.clear();
     dropped += tails.dropped;
+    // By the rows of this commit, too: how rows are divided into commits makes no difference.
+    for (const [name, days] of this.#keptDays) {
+      const scope = this.#scope(name);
+      dropped += this.#cutOne(tables, scope, Math.min(scope.lastDay, dayOf(now_ms)) - days);
+    }
     const { scope_max_bytes } = this.#limits;
     if (scope_max_bytes !== undefined) {
       for (const scope of this.#due)
@@ -166,6 +185,7 @@ export class LogWriter {
   }
 
   #cutOne(tables: LogTables, scope: ScopeSegments, day: number): number {
+    if (day <= scope.firstDay) return 0;
     this.#due.add(scope);
     return cutScope(tables, scope, day);
   }

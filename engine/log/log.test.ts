@@ -4,7 +4,7 @@ import { SeededRandom } from '../base/index.ts';
 import { STORE_KINDS, StoreFixture } from '../state/fixture-stores.ts';
 import { type Item, LogUnderTest, type Row, SMALL, scanRows, sorted, viewOf } from './fixture-log.ts';
 import { DAY_MS } from './layout.ts';
-import { logDigest } from './log-digest.ts';
+import { differentScopes, logDigest, type ScopeDigest } from './log-digest.ts';
 import { planScan, scanChunks, splitPlan } from './scan.ts';
 import type { ScanRequest } from './scan-types.ts';
 import { verifyLog } from './verify-log.ts';
@@ -286,5 +286,35 @@ describe('a plan', () => {
     // What is left is the schema and the cut.
     expect([...log.tables.segments.scan()].length).toBe(2);
     expect([...log.tables.chunks.scan()]).toEqual([]);
+  });
+
+  it('keeps the days that a scope is to keep behind its newest row, with the rows of the commit', () => {
+    const log = new LogUnderTest(stores.open('memory').store);
+    const found = (scope = 's'): number[] =>
+      scanRows(log.tables, { scope, start_ms: 0, end_ms: 8.64e15 }, log.dictionary).map(
+        ({ sequence }) => sequence,
+      );
+    const at = (sequence: number, day: number, scope = 's') =>
+      row(sequence, { time_ms: T + day * DAY_MS + 5, scope });
+    const commit = (now_ms: number) => log.store.transaction(() => log.writer.commit(log.tables, now_ms));
+    log.writer.keepDays('s', 2);
+    log.append([at(1, 0), at(2, 1), at(3, 3), at(4, 0, 't')]);
+    expect(log.commit()).toMatchObject({ appended: 4, dropped: 1 });
+    expect([found(), found('t')]).toEqual([[2, 3], [4]]);
+    // A row that is ahead of the time that was reached takes nothing away.
+    log.append([at(5, 9)]);
+    commit(T + 4 * DAY_MS);
+    expect(found()).toEqual([3, 5]);
+    log.writer.keepDays('s', undefined);
+    commit(T + 9 * DAY_MS);
+    expect(found()).toEqual([3, 5]);
+    log.writer.keepDays('s', 1);
+    commit(T + 9 * DAY_MS);
+    expect(found()).toEqual([5]);
+    const [s] = [...logDigest(log.tables.segments)];
+    const without = [{ ...s, firstDay: 0, net: 7, digest: 'x' }] as ScopeDigest[];
+    expect(differentScopes([s as ScopeDigest], without)).toEqual([]);
+    expect(differentScopes([s as ScopeDigest], [{ ...(s as ScopeDigest), net: 7 }])).toEqual(['s']);
+    expect(differentScopes([s as ScopeDigest], [])).toEqual(['s']);
   });
 });

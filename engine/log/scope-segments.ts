@@ -59,6 +59,13 @@ export class ScopeSegments {
     return rows;
   }
 
+  /** UTC day of the newest row; -Infinity where there is none. */
+  get lastDay(): number {
+    let last = Number.NEGATIVE_INFINITY;
+    for (const entry of this.entries) last = Math.max(last, entry.lastDay);
+    return last;
+  }
+
   /** Bytes of the rows that are behind no cut, in proportion. */
   get liveBytes(): number {
     let bytes = 0;

@@ -3,13 +3,17 @@ import {
   type ChunkCodes,
   type ChunkHashes,
   type ChunkItems,
+  type ChunkTimes,
   type ColumnPlaces,
   decodeCodes,
   decodeHashes,
   decodeIntegers,
   decodeNumbers,
+  decodeTimes,
+  type LabelOf,
   LIST,
   LIST_SIZE,
+  labelCodes,
   PART,
   roomFor,
   SEQUENCE,
@@ -100,6 +104,12 @@ export class StoredChunk implements Chunk {
     return this.#numbers(TIME, this.rows);
   }
 
+  times(): ChunkTimes {
+    const memory = this.#memory.column(TIME);
+    const times = decodeTimes(this.#storedOf(TIME, memory), this.rows, memory.unpacked);
+    return times ?? { base_ms: 0, scale_ms: 1, values: this.time_ms() };
+  }
+
   sequence(): Float64Array {
     return this.#numbers(SEQUENCE, this.rows);
   }
@@ -120,6 +130,12 @@ export class StoredChunk implements Chunk {
     const place = this.#places.codes[column] ?? -1;
     const memory = this.#memory.column(place < 0 ? MISSING : place);
     return selectCodes(this.#storedOf(place, memory), this.rows, accepts, memory.unpacked, rows);
+  }
+
+  label(column: number, labelOf: LabelOf, target: Uint8Array): boolean {
+    const place = this.#places.codes[column] ?? -1;
+    const memory = this.#memory.column(place < 0 ? MISSING : place);
+    return labelCodes(this.#storedOf(place, memory), this.rows, labelOf, memory.unpacked, target);
   }
 
   hash(column: number): ChunkHashes {

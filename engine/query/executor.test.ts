@@ -162,6 +162,46 @@ describe('fairness', () => {
   });
 });
 
+describe('a thread that runs a long part', () => {
+  it('makes room for short queries, one after the other, and goes on', async () => {
+    const { executor, metric } = await rig();
+    const left = new AbortController();
+    const counts = cells(2);
+    const poll = { how: 'spin', counts: counts.buffer } as const;
+    const polling = executor.run(busyKind, poll, { scope, signal: left.signal });
+    await vi.waitFor(() => expect(Atomics.load(counts, 0)).toBe(1), PATIENTLY);
+    for (let at = 0; at < 3; at++) {
+      const short = await executor.run(sumKind, { cost_ms: 100 }, { scope });
+      expect(short.answer.sum).toBe(sumAt(5));
+    }
+    await expect(executor.run(busyKind, { how: 'throw', cost_ms: 20 }, { scope })).rejects.toMatchObject({
+      code: 'internal',
+    });
+    // One that is cancelled while it runs between ends, and nothing else.
+    const short = executor.run(busyKind, { how: 'spin', cost_ms: 20 }, { scope, deadline_ms: 50 });
+    await expect(short).rejects.toMatchObject({ code: 'query_timeout' });
+    expect([metric('threads'), metric('threads_busy'), Atomics.load(counts, 0)]).toEqual([1, 1, 1]);
+    left.abort();
+    await expect(polling).rejects.toMatchObject({ code: 'query_cancelled' });
+    await vi.waitFor(() => expect(metric('threads_busy')).toBe(0), PATIENTLY);
+    expect((await executor.run(sumKind, {}, { scope })).answer.sum).toBe(sumAt(5));
+    expect(metric('threads')).toBe(1);
+  });
+
+  it('fails both where it ends', async () => {
+    const { executor } = await rig();
+    const counts = cells(2);
+    const poll = { how: 'spin', counts: counts.buffer } as const;
+    const polling = executor.run(busyKind, poll, { scope });
+    const lost = expect(polling).rejects.toMatchObject({ code: 'query_thread_failed' });
+    await vi.waitFor(() => expect(Atomics.load(counts, 0)).toBe(1), PATIENTLY);
+    const short = executor.run(busyKind, { how: 'exit', cost_ms: 20 }, { scope });
+    await expect(short).rejects.toMatchObject({ code: 'query_thread_failed' });
+    await lost;
+    expect((await executor.run(sumKind, {}, { scope })).answer.sum).toBe(sumAt(5));
+  });
+});
+
 describe('cancellation', () => {
   it('stops the running scan, which frees the thread', async () => {
     const { executor, metric } = await rig();

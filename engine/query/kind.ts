@@ -21,14 +21,17 @@ export interface QueryContext {
   readonly now_ms: number;
 }
 
-/** Polled by `partial` between chunks, at least every few milliseconds. */
+/**
+ * Polled by `partial` between chunks, at least every few milliseconds. A part of a short query may run inside, in a
+ * snapshot of its own: so what `partial` works with is its own, or made for being shared.
+ */
 export interface Cancel {
   isCancelled(): boolean;
   /** Throws `query_cancelled`. */
   check(): void;
 }
 
-/** A unit of a plan that can run beside the others. Aim at 20 to 100 ms: threads change queries between parts. */
+/** A unit of a plan that can run beside the others. */
 export interface PlanPart<P> {
   /**
    * `immutable`: `partial` finds everything by the names in `work` and those rows never change: segments. It

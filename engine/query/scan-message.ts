@@ -14,6 +14,12 @@ export interface ScanThreadOrder {
   readonly config: unknown;
 }
 
+/** What a thread gets from its pool, beside the order. */
+export interface ScanThreadData extends ScanThreadOrder {
+  /** One number: units that the thread was sent while it ran another one. */
+  readonly calls: SharedArrayBuffer;
+}
+
 interface TaskBase {
   readonly kind: string;
   readonly scope: string;
@@ -70,13 +76,27 @@ export interface WholeResult {
 
 export type ScanResult = PartResult | FinishResult | WholeResult;
 
+/** `id` comes back with the answer: a thread may have two units, of which it runs the later one first. */
 export type ToThread =
-  | { readonly say: 'run'; readonly run: ScanTask; readonly flag: SharedArrayBuffer }
+  | {
+      readonly say: 'run';
+      readonly id: number;
+      readonly run: ScanTask;
+      readonly flag: SharedArrayBuffer;
+      /** It was sent while another one ran, and called for. */
+      readonly isBetween: boolean;
+    }
   | { readonly say: 'stop' };
 
+interface Told {
+  readonly id: number;
+  /** Without that of a unit between. */
+  readonly busy_ms: number;
+}
+
 export type FromThread =
-  | { readonly say: 'done'; readonly result: ScanResult; readonly busy_ms: number }
-  | { readonly say: 'failed'; readonly error: SentError; readonly busy_ms: number };
+  | ({ readonly say: 'done'; readonly result: ScanResult } & Told)
+  | ({ readonly say: 'failed'; readonly error: SentError } & Told);
 
 /**
  * Bytes that may be handed to another thread as they are. A part of a larger buffer is copied: the rest of it

@@ -1,10 +1,10 @@
 import type { Worker } from 'node:worker_threads';
 import { invariant, type MillraceError } from '../base/index.ts';
-import { SHORT_QUERY_MAX_MS } from './limits.ts';
+import { BETWEEN_MAX_MS, SHORT_QUERY_MAX_MS } from './limits.ts';
 import { startModuleThread } from './module-thread.ts';
 import { QueryRunError, receivedError } from './run-error.ts';
 import type { ScanJob } from './scan-job.ts';
-import type { FromThread, ScanTask, ScanThreadOrder, ToThread } from './scan-message.ts';
+import type { FromThread, ScanTask, ScanThreadData, ScanThreadOrder, ToThread } from './scan-message.ts';
 import { Turns } from './turns.ts';
 
 export const DEFAULT_SCAN_THREADS = 2;
@@ -26,7 +26,10 @@ export interface ScanPoolOptions extends ScanThreadOrder {
 }
 
 interface Running {
+  readonly id: number;
   readonly job: ScanJob;
+  /** It makes room for short ones. */
+  readonly isLong: boolean;
   readonly kind: string;
   readonly cost_ms: number;
   watchdog: NodeJS.Timeout | undefined;
@@ -34,7 +37,11 @@ interface Running {
 
 interface Thread {
   readonly worker: Worker;
+  /** Units that it was sent while it ran another one. */
+  readonly calls: Int32Array;
   running: Running | undefined;
+  /** A short unit, sent while a long one runs. */
+  between: Running | undefined;
   cause: unknown;
 }
 
@@ -47,6 +54,7 @@ export class ScanPool {
   readonly #max: number;
   readonly #threads = new Set<Thread>();
   readonly #turns = new Turns();
+  #lastId = 0;
   #isClosed = false;
 
   constructor(options: ScanPoolOptions) {
@@ -60,7 +68,7 @@ export class ScanPool {
   }
 
   get busyThreads(): number {
-    return [...this.#threads].filter(({ running }) => running !== undefined).length;
+    return [...this.#threads].filter((thread) => !isIdle(thread)).length;
   }
 
   add(job: ScanJob): void {
@@ -74,9 +82,9 @@ export class ScanPool {
   cancel(job: ScanJob, reason: MillraceError): void {
     job.fail(reason);
     for (const thread of this.#threads) {
-      const { running } = thread;
-      if (running?.job !== job) continue;
-      running.watchdog ??= setTimeout(() => void thread.worker.terminate(), CANCEL_GRACE_MS);
+      for (const unit of [thread.running, thread.between])
+        if (unit?.job === job)
+          unit.watchdog ??= setTimeout(() => void thread.worker.terminate(), CANCEL_GRACE_MS);
     }
   }
 
@@ -95,11 +103,17 @@ export class ScanPool {
 
   #dispatch(): void {
     while (!this.#isClosed) {
-      const idle = [...this.#threads].find(({ running }) => running === undefined);
-      if (idle === undefined && this.#threads.size >= this.#max) return;
+      const idle = [...this.#threads].find(isIdle);
+      if (idle === undefined && this.#threads.size >= this.#max) break;
       const job = this.#turns.next(this.#unitMax_ms());
       if (job === undefined) return;
       this.#give(idle ?? this.#start(), job);
+    }
+    while (!this.#isClosed) {
+      const thread = [...this.#threads].find(makesRoom);
+      const job = thread === undefined ? undefined : this.#turns.nextShort(BETWEEN_MAX_MS);
+      if (thread === undefined || job === undefined) return;
+      this.#give(thread, job);
     }
   }
 
@@ -113,26 +127,35 @@ export class ScanPool {
     const cost_ms = job.next_ms ?? 0;
     const run = job.take();
     this.#turns.begin(job, cost_ms);
-    thread.running = { job, kind: run.kind, cost_ms, watchdog: undefined };
-    const message: ToThread = { say: 'run', run, flag: job.flag.shared };
+    const id = ++this.#lastId;
+    const isLong = job.lane === 'long' && run.task === 'part';
+    const unit: Running = { id, job, isLong, kind: run.kind, cost_ms, watchdog: undefined };
+    const isBetween = thread.running !== undefined;
+    if (isBetween) thread.between = unit;
+    else thread.running = unit;
+    const message: ToThread = { say: 'run', id, run, flag: job.flag.shared, isBetween };
     try {
       thread.worker.postMessage(message, handedOver(run));
     } catch (cause) {
       // What a kind planned is not plain data.
-      this.#release(thread, 0);
+      this.#release(thread, id, 0);
       job.unitFailed(threadFailed(`A part of the plan cannot be sent to a thread: ${String(cause)}`, cause));
+      return;
     }
+    if (isBetween) Atomics.add(thread.calls, 0, 1);
   }
 
   #start(): Thread {
     const { path, reader, modules, config } = this.#options;
-    const order: ScanThreadOrder = { path, reader, modules, config };
+    const calls = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
+    const order: ScanThreadData = { path, reader, modules, config, calls };
     const worker = startModuleThread(THREAD, {
       workerData: order,
       name: 'scan',
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MAX_MB },
     });
-    const thread: Thread = { worker, running: undefined, cause: undefined };
+    const units = { running: undefined, between: undefined };
+    const thread: Thread = { worker, calls: new Int32Array(calls), ...units, cause: undefined };
     this.#threads.add(thread);
     worker.on('message', (message: FromThread) => this.#hear(thread, message));
     worker.on('error', (cause) => {
@@ -143,29 +166,41 @@ export class ScanPool {
   }
 
   #hear(thread: Thread, message: FromThread): void {
-    const job = this.#release(thread, message.busy_ms);
+    const job = this.#release(thread, message.id, message.busy_ms);
     if (message.say === 'done') job?.unitDone(message.result);
     else job?.unitFailed(receivedError(message.error));
     this.#dispatch();
   }
 
-  #release(thread: Thread, busy_ms: number): ScanJob | undefined {
-    const { running } = thread;
-    if (running === undefined) return undefined;
-    thread.running = undefined;
-    clearTimeout(running.watchdog);
-    this.#turns.end(running.job, running.cost_ms, busy_ms);
-    this.#options.onBusy?.(running.kind, busy_ms);
-    return running.job;
+  #release(thread: Thread, id: number, busy_ms: number): ScanJob | undefined {
+    const { running, between } = thread;
+    const unit = [running, between].find((own) => own?.id === id);
+    if (unit === undefined) return undefined;
+    if (unit === running) thread.running = undefined;
+    else thread.between = undefined;
+    clearTimeout(unit.watchdog);
+    this.#turns.end(unit.job, unit.cost_ms, busy_ms);
+    this.#options.onBusy?.(unit.kind, busy_ms);
+    return unit.job;
   }
 
   #lose(thread: Thread): void {
     this.#threads.delete(thread);
-    const job = this.#release(thread, 0);
     const why = thread.cause === undefined ? 'it ended by itself' : String(thread.cause);
-    job?.unitFailed(threadFailed(`The thread that ran the query failed: ${why}.`, thread.cause));
+    for (const unit of [thread.running, thread.between]) {
+      const job = unit === undefined ? undefined : this.#release(thread, unit.id, 0);
+      job?.unitFailed(threadFailed(`The thread that ran the query failed: ${why}.`, thread.cause));
+    }
     this.#dispatch();
   }
+}
+
+function isIdle({ running, between }: Thread): boolean {
+  return running === undefined && between === undefined;
+}
+
+function makesRoom({ running, between }: Thread): boolean {
+  return running?.isLong === true && between === undefined;
 }
 
 function threadFailed(message: string, cause: unknown): QueryRunError {

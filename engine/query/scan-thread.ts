@@ -1,10 +1,16 @@
 import { setPriority } from 'node:os';
-import { isMainThread, parentPort, workerData } from 'node:worker_threads';
+import {
+  isMainThread,
+  type MessagePort,
+  parentPort,
+  receiveMessageOnPort,
+  workerData,
+} from 'node:worker_threads';
 import { invariant } from '../base/index.ts';
 import { type KvReader, type KvView, openLmdbReader } from '../state/index.ts';
 import { META_TABLE, readProgress } from '../task/index.ts';
 import { CancelFlag } from './cancel.ts';
-import type { QueryContext } from './kind.ts';
+import type { Cancel, QueryContext } from './kind.ts';
 import { type KindRegistry, loadKinds } from './registry.ts';
 import { PlanStale, sendError } from './run-error.ts';
 import { addPart, addParts, finishesInThread, headOf, mergeAll, planWithin } from './run-parts.ts';
@@ -16,7 +22,7 @@ import {
   type PartTask,
   type ScanResult,
   type ScanTask,
-  type ScanThreadOrder,
+  type ScanThreadData,
   type ToThread,
   type WholeTask,
 } from './scan-message.ts';
@@ -36,7 +42,7 @@ class ScanThread {
     this.#kinds = kinds;
   }
 
-  run(task: ScanTask, cancel: CancelFlag): ScanResult {
+  run(task: ScanTask, cancel: Cancel): ScanResult {
     cancel.check();
     return this.#reader.snapshot((table) => {
       if (task.task === 'part') return this.#part(task, table, cancel);
@@ -44,7 +50,7 @@ class ScanThread {
     });
   }
 
-  #part(task: PartTask, table: Table, cancel: CancelFlag): ScanResult {
+  #part(task: PartTask, table: Table, cancel: Cancel): ScanResult {
     const { scope, now_ms, progress, head, work, sum, limits } = task;
     requireAsNew(table, progress?.commit ?? 0);
     const context: QueryContext = { table, scope, now_ms, progress };
@@ -64,11 +70,7 @@ class ScanThread {
     return { task: 'finish', outcome };
   }
 
-  #whole(
-    { kind: name, query, scope, now_ms, limits }: WholeTask,
-    table: Table,
-    cancel: CancelFlag,
-  ): ScanResult {
+  #whole({ kind: name, query, scope, now_ms, limits }: WholeTask, table: Table, cancel: Cancel): ScanResult {
     const kind = this.#kinds.get(name);
     const progress = readProgress(table(META_TABLE));
     const context: QueryContext = { table, scope, now_ms, progress };
@@ -100,28 +102,112 @@ function handedOver(result: ScanResult): ArrayBuffer[] {
   return bytes === undefined ? [] : [bytes.buffer as ArrayBuffer];
 }
 
-async function scanThread({ path, reader: options, modules, config }: ScanThreadOrder): Promise<void> {
+/** Of the time of a unit between: how long the one that made room for it goes on before it does so again. */
+const GOES_ON = 0.25;
+
+/** Takes units from the pool. */
+class UnitRunner {
+  readonly #port: MessagePort;
+  readonly #calls: Int32Array;
+  readonly #thread: ScanThread;
+  /** Has snapshots of its own, so that those of the unit that makes room stay. */
+  readonly #between: () => ScanThread;
+  /** Units of calls that were taken. */
+  #answered = 0;
+  #isStopped = false;
+
+  constructor(port: MessagePort, calls: SharedArrayBuffer, thread: ScanThread, between: () => ScanThread) {
+    this.#port = port;
+    this.#calls = new Int32Array(calls);
+    this.#thread = thread;
+    this.#between = between;
+  }
+
+  /** False: the thread is to end. */
+  hear(message: ToThread): boolean {
+    if (message.say === 'stop' || this.#isStopped) return false;
+    if (message.isBetween) this.#answered++;
+    const flag = new CancelFlag(message.flag);
+    const began_ms = performance.now();
+    let paused_ms = 0;
+    let pausedUntil_ms = began_ms;
+    const makeRoom = (): void => {
+      if (Atomics.load(this.#calls, 0) <= this.#answered) return;
+      const paused = performance.now();
+      if (paused < pausedUntil_ms) return;
+      this.#runBetween();
+      const now = performance.now();
+      paused_ms += now - paused;
+      pausedUntil_ms = now + (now - paused) * GOES_ON;
+    };
+    const cancel: Cancel = {
+      isCancelled: () => {
+        makeRoom();
+        return flag.isCancelled();
+      },
+      check: () => {
+        flag.check();
+        makeRoom();
+      },
+    };
+    // What needs one snapshot for all of it is short, or runs alone.
+    this.#run(message, this.#thread, message.run.task === 'part' ? cancel : flag, () => paused_ms);
+    return !this.#isStopped;
+  }
+
+  /** The units that came while another one runs. */
+  #runBetween(): void {
+    for (;;) {
+      const received = receiveMessageOnPort(this.#port);
+      if (received === undefined) return;
+      const message = received.message as ToThread;
+      if (message.say === 'stop') {
+        this.#isStopped = true;
+        return;
+      }
+      if (message.isBetween) this.#answered++;
+      this.#run(message, this.#between(), new CancelFlag(message.flag), () => 0);
+    }
+  }
+
+  #run(
+    { id, run }: Extract<ToThread, { say: 'run' }>,
+    thread: ScanThread,
+    cancel: Cancel,
+    paused_ms: () => number,
+  ): void {
+    const began_ms = performance.now();
+    const busy_ms = (): number => performance.now() - began_ms - paused_ms();
+    const reply = (said: FromThread, transfer: ArrayBuffer[]): void => this.#port.postMessage(said, transfer);
+    try {
+      const result = thread.run(run, cancel);
+      reply({ say: 'done', id, result, busy_ms: busy_ms() }, handedOver(result));
+    } catch (thrown) {
+      reply({ say: 'failed', id, error: sendError(thrown), busy_ms: busy_ms() }, []);
+    }
+  }
+}
+
+async function scanThread({ path, reader: options, modules, config, calls }: ScanThreadData): Promise<void> {
   const port = parentPort;
   invariant(port !== null, 'scans run in a worker thread');
   stepBack();
   const kinds = await loadKinds(modules, config);
-  const reader = openLmdbReader(path, options);
-  const thread = new ScanThread(reader, kinds);
+  const readers = [openLmdbReader(path, options)] as [KvReader, ...KvReader[]];
+  let between: ScanThread | undefined;
+  const runner = new UnitRunner(port, calls, new ScanThread(readers[0], kinds), () => {
+    if (between === undefined) {
+      const reader = openLmdbReader(path, options);
+      readers.push(reader);
+      between = new ScanThread(reader, kinds);
+    }
+    return between;
+  });
   port.on('message', (message: ToThread) => {
-    if (message.say === 'stop') {
-      port.close();
-      void reader.close();
-      return;
-    }
-    const started_ms = performance.now();
-    const reply = (said: FromThread, transfer: ArrayBuffer[]): void => port.postMessage(said, transfer);
-    try {
-      const result = thread.run(message.run, new CancelFlag(message.flag));
-      reply({ say: 'done', result, busy_ms: performance.now() - started_ms }, handedOver(result));
-    } catch (thrown) {
-      reply({ say: 'failed', error: sendError(thrown), busy_ms: performance.now() - started_ms }, []);
-    }
+    if (runner.hear(message)) return;
+    port.close();
+    for (const reader of readers) void reader.close();
   });
 }
 
-if (!isMainThread) await scanThread(workerData as ScanThreadOrder);
+if (!isMainThread) await scanThread(workerData as ScanThreadData);

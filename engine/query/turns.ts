@@ -57,6 +57,11 @@ export class Turns {
     return jobs[chosen];
   }
 
+  /** The short job whose next unit is to run while a long one makes room, of those whose unit takes at most `unitMax_ms`. */
+  nextShort(unitMax_ms: number): ScanJob | undefined {
+    return this.#least(0, unitMax_ms) ?? this.#least(1, unitMax_ms);
+  }
+
   /** A unit of the job begins, of this estimated time. */
   begin(job: ScanJob, estimated_ms: number): void {
     const tenant = this.#tenants.get(job.tenant);

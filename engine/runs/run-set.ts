@@ -33,6 +33,13 @@ export class RunSet {
     return sum;
   }
 
+  /** Of all blocks. */
+  get stored_bytes(): number {
+    let sum = 0;
+    for (const run of this.runs) sum += run.meta.bytes;
+    return sum;
+  }
+
   /** The bytes of a key's newest record, valid until the next call; undefined where there is none. Signed words. */
   find(hi: number, lo: number, table: KvView): Uint8Array | undefined {
     const runs = this.runs;

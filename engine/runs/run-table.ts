@@ -87,7 +87,7 @@ export class RunTable {
 
   /** Of all blocks. */
   get stored_bytes(): number {
-    return this.#set.runs.reduce((sum, { meta }) => sum + meta.bytes, 0);
+    return this.#set.stored_bytes;
   }
 
   /** The bytes of a key's record, valid until the next call; undefined where there is none. */

@@ -30,6 +30,11 @@ export class RunView {
     return this.#set.recordCount;
   }
 
+  /** Of all blocks. */
+  get stored_bytes(): number {
+    return this.#set.stored_bytes;
+  }
+
   /** The bytes of a record, valid until the next call; undefined where there is none. */
   find(hi: number, lo: number): Uint8Array | undefined {
     return this.#set.find(hi, lo, this.#table);

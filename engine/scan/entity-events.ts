@@ -1,4 +1,4 @@
-import type { Chunk, ChunkHashes } from '../columns/index.ts';
+import { type Chunk, type ChunkHashes, roomFor } from '../columns/index.ts';
 import { EntitySlice, type EntityVisitor, LABEL_BITS, SliceEntities } from './entity-slice.ts';
 import { RowLabels, type RowLabelsConfig } from './row-labels.ts';
 import { WideIndex } from './wide-index.ts';
@@ -7,12 +7,29 @@ import { WideIndex } from './wide-index.ts';
 export interface EntityEventsConfig extends RowLabelsConfig {
   /** Hash column of the entity; rows without one are skipped. */
   readonly entity: number;
-  /** Of all chunks, where it is known: memory is taken once. */
+  /** Which entities; default: all. */
+  readonly share?: EntityShare;
+  /** Of these entities in all chunks, where it is known: memory is taken once. */
   readonly rows?: number;
 }
 
+/** The entities with some first bits of their hash. Plain data. */
+export interface EntityShare {
+  readonly index: number;
+  /** A power of two. */
+  readonly of: number;
+}
+
+/**
+ * To which of `of` shares an entity belongs. Sorted chunks have the rows of a share in a few long runs, so it costs
+ * little to go past those of others.
+ */
+export function shareOf(hi: number, of: number): number {
+  return of === 1 ? 0 : hi >>> (Math.clz32(of) + 1);
+}
+
 /** Likewise, where something else labels the rows. */
-export interface LabelledEventsConfig extends Pick<EntityEventsConfig, 'entity' | 'rows'> {
+export interface LabelledEventsConfig extends Pick<EntityEventsConfig, 'entity' | 'share' | 'rows'> {
   /** As `RowLabels.of`; the array is written to. */
   readonly labels: Pick<RowLabels, 'of'>;
 }
@@ -21,6 +38,9 @@ export interface LabelledEventsConfig extends Pick<EntityEventsConfig, 'entity' 
 export const EVENT_LABELS = 1 << LABEL_BITS;
 const SLICE_BITS = 8;
 const SLICES = 1 << SLICE_BITS;
+/** Beside a slice: the entity is of another share. */
+const FOREIGN = SLICES;
+const RUN_BITS = SLICE_BITS + 1;
 
 /** The time of an event, ms; its label is what is left: `event - eventTimeOf(event) * EVENT_LABELS`. */
 export function eventTimeOf(event: number): number {
@@ -39,14 +59,20 @@ export class EntityEvents {
   readonly #entity: number;
   readonly #labels: Pick<RowLabels, 'of'>;
   readonly #index = new WideIndex();
+  readonly #times = new WideIndex();
   #slices: readonly EntitySlice[];
   readonly #entities = new SliceEntities();
-  /** By local place of an entity in the chunk at hand: its run there × 256 + its slice. */
+  readonly #share: EntityShare;
+  /** Bits of a hash that all entities of the share have. */
+  readonly #shareBits: number;
+  /** By local place of an entity in the chunk at hand: its run there × 512 + its slice, or `FOREIGN`. */
   #runs = new Uint32Array(0);
 
   constructor(config: EntityEventsConfig | LabelledEventsConfig) {
     this.#slices = slicesFor((config.rows ?? 0) >> SLICE_BITS);
     this.#entity = config.entity;
+    this.#share = config.share ?? { index: 0, of: 1 };
+    this.#shareBits = 31 - Math.clz32(this.#share.of);
     this.#labels = 'kind' in config ? new RowLabels(config) : config.labels;
   }
 
@@ -55,29 +81,62 @@ export class EntityEvents {
     if (labels === undefined) return;
     const hashes = chunk.hash(this.#entity);
     const places = this.#index.of(hashes.index, chunk.rows);
-    const times = chunk.time_ms();
+    const { base_ms, scale_ms, values } = chunk.times();
     const none = this.#openRuns(hashes);
     if (none >= 0) for (let row = 0; row < chunk.rows; row++) if (places[row] === none) labels[row] = 0;
+    const { rows } = chunk;
     const runs = this.#runs;
-    for (let row = 0; row < chunk.rows; ) {
-      const own = (runs[places[row] as number] as number) & (SLICES - 1);
-      row = append(this.#slices[own] as EntitySlice, own, { places, runs, times, labels }, row, chunk.rows);
+    const labelled = {
+      ...{ places, runs, labels, base: base_ms * EVENT_LABELS, scale: scale_ms * EVENT_LABELS },
+      values: values instanceof Float64Array ? values : this.#times.of(values, rows),
+    };
+    for (let row = 0; row < rows; ) {
+      const own = (runs[places[row] as number] as number) & (FOREIGN | (SLICES - 1));
+      if (own === FOREIGN) row = pass(places, runs, row, rows);
+      else row = append(this.#slices[own] as EntitySlice, own, labelled, row, rows);
     }
   }
 
   /** A run for each entity of a chunk; the place of those rows that have none, -1 where there are no such rows. */
   #openRuns({ hi, lo }: ChunkHashes): number {
-    if (this.#runs.length < hi.length) this.#runs = new Uint32Array(hi.length * 2);
-    const runs = this.#runs;
+    if (this.#runs.length < hi.length) this.#runs = new Uint32Array(roomFor(hi.length));
+    const [runs, bits, slices] = [this.#runs, this.#shareBits, this.#slices];
+    const { index, of } = this.#share;
+    // To the right by 32 would be by none.
+    const isShared = of > 1;
     let none = -1;
+    let own = 0;
+    let slice = slices[own] as EntitySlice;
+    let { runs: run, hi: runHi, lo: runLo } = slice;
     for (let place = 0; place < hi.length; place++) {
-      const [first, second] = [hi[place] as number, lo[place] as number];
-      const own = first >>> (32 - SLICE_BITS);
+      const first = hi[place] as number;
+      const second = lo[place] as number;
+      if (isShared && first >>> (32 - bits) !== index) {
+        runs[place] = FOREIGN;
+        continue;
+      }
       if ((first | second) === 0) {
         none = place;
         runs[place] = 0;
-      } else runs[place] = ((this.#slices[own] as EntitySlice).addRun(first, second) << SLICE_BITS) | own;
+        continue;
+      }
+      // Hashes of a slice lie together, mostly.
+      const next = (first << bits) >>> (32 - SLICE_BITS);
+      if (next !== own) {
+        slice.runs = run;
+        own = next;
+        slice = slices[own] as EntitySlice;
+        ({ runs: run, hi: runHi, lo: runLo } = slice);
+      }
+      if (run === runHi.length) {
+        slice.growRuns(run * 2);
+        ({ hi: runHi, lo: runLo } = slice);
+      }
+      runHi[run] = first;
+      runLo[run] = second;
+      runs[place] = (run++ << RUN_BITS) | own;
     }
+    slice.runs = run;
     return none;
   }
 
@@ -121,15 +180,25 @@ function slicesFor(expected: number): readonly EntitySlice[] {
 interface LabelledEntities {
   readonly places: Uint32Array;
   readonly runs: Uint32Array;
-  readonly times: Float64Array;
   readonly labels: Uint8Array;
+  /** The event of a row: base + scale × value + label. */
+  readonly base: number;
+  readonly scale: number;
+  readonly values: Float64Array | Uint32Array;
+}
+
+/** The next row, from `from` on, of an entity of the share. */
+function pass(places: Uint32Array, runs: Uint32Array, from: number, end: number): number {
+  let row = from + 1;
+  while (row < end && runs[places[row] as number] === FOREIGN) row++;
+  return row;
 }
 
 /** Adds the events of rows from `from` on, up to the first one of another slice, and returns that row. */
 function append(
   slice: EntitySlice,
   own: number,
-  { places, runs, times, labels }: LabelledEntities,
+  { places, runs, labels, base, scale, values }: LabelledEntities,
   from: number,
   end: number,
 ): number {
@@ -137,14 +206,14 @@ function append(
   let row = from;
   for (; row < end; row++) {
     const run = runs[places[row] as number] as number;
-    if ((run & (SLICES - 1)) !== own) break;
+    if ((run & (FOREIGN | (SLICES - 1))) !== own) break;
     if (events === event.length) {
       slice.grow(events);
       ({ event, what } = slice);
     }
     const label = labels[row] as number;
-    event[events] = (times[row] as number) * EVENT_LABELS + label;
-    what[events] = (run ^ own) | label;
+    event[events] = base + (values[row] as number) * scale + label;
+    what[events] = ((run ^ own) >>> (RUN_BITS - LABEL_BITS)) | label;
     // A row without a label is written over.
     events += (label + 255) >> LABEL_BITS;
   }

@@ -5,7 +5,7 @@ export const LABEL_BITS = 8;
 
 /**
  * Events of some entities in the order in which they came. What an entity has in one chunk is a run of it, wherever
- * its rows lie there; a run has a hash, and an event the number of its run. At most 2^24 runs.
+ * its rows lie there; a run has a hash, and an event the number of its run. At most 2^23 runs.
  */
 export class EntitySlice {
   runs = 0;
@@ -33,14 +33,6 @@ export class EntitySlice {
     this.events = 0;
   }
 
-  /** The number of a new run. */
-  addRun(hi: number, lo: number): number {
-    if (this.runs === this.hi.length) this.#growRuns(this.runs * 2);
-    this.hi[this.runs] = hi;
-    this.lo[this.runs] = lo;
-    return this.runs++;
-  }
-
   /** Room for more events than `events`, which are kept. */
   grow(events: number): void {
     const { event, what } = this;
@@ -50,7 +42,8 @@ export class EntitySlice {
     this.what.set(what.subarray(0, events));
   }
 
-  #growRuns(size: number): void {
+  /** Likewise for runs, of which there are as many as there is room for. */
+  growRuns(size: number): void {
     const { hi, lo } = this;
     this.hi = new Int32Array(size);
     this.hi.set(hi);
@@ -58,8 +51,6 @@ export class EntitySlice {
     this.lo.set(lo);
   }
 }
-
-type SliceEvents = Pick<EntitySlice, 'hi' | 'lo' | 'event' | 'what' | 'events'>;
 
 /** The first `count` events are those of the entity with this hash, ascending. Valid during the call. */
 export type EntityVisitor = (hi: number, lo: number, events: Float64Array, count: number) => void;
@@ -75,9 +66,6 @@ export class SliceEntities {
   #slots = new Int32Array(0);
   #starts = new Int32Array(0);
   #gathered = new Float64Array(0);
-  /** Events of the entities that are wanted. */
-  #someEvent = new Float64Array(0);
-  #someWhat = new Uint32Array(0);
 
   number({ hi, lo, runs }: EntitySlice): void {
     if (this.entityOf.length < runs) {
@@ -90,7 +78,8 @@ export class SliceEntities {
     const [slots, entityOf, runOf] = [this.#slots, this.entityOf, this.runOf];
     let count = 0;
     for (let run = 0; run < runs; run++) {
-      const [first, second] = [hi[run] as number, lo[run] as number];
+      const first = hi[run] as number;
+      const second = lo[run] as number;
       let slot = second & (size - 1);
       let entity = (slots[slot] as number) - 1;
       while (entity >= 0) {
@@ -110,40 +99,18 @@ export class SliceEntities {
   }
 
   /** Hands out the events of each entity, as `EntityVisitor` says. */
-  visit({ hi, lo, event, what, events }: SliceEvents, visit: EntityVisitor): void {
+  visit({ hi, lo, event, what, events }: EntitySlice, visit: EntityVisitor): void {
     this.#gather(event, what, events);
     const { count, runOf } = this;
     for (let entity = 0; entity < count; entity++) {
-      const [first, end] = [this.#starts[entity] as number, this.#starts[entity + 1] as number];
+      const first = this.#starts[entity] as number;
+      const end = this.#starts[entity + 1] as number;
       if (first === end) continue;
       const own = this.#gathered.subarray(first, end);
       sortAscending(own);
       const run = runOf[entity] as number;
       visit(hi[run] as number, lo[run] as number, own, end - first);
     }
-  }
-
-  /** The same for those entities e only for which there is a 1 in place e of `wanted`: cheap where they are few. */
-  visitSome(slice: EntitySlice, wanted: Uint8Array, visit: EntityVisitor): void {
-    const { entityOf } = this;
-    const { event, what, events } = slice;
-    let kept = 0;
-    for (let at = 0; at < events; at++) {
-      if (wanted[entityOf[(what[at] as number) >>> LABEL_BITS] as number] === 0) continue;
-      if (kept === this.#someEvent.length) this.#growSome(kept);
-      this.#someEvent[kept] = event[at] as number;
-      this.#someWhat[kept++] = what[at] as number;
-    }
-    const { hi, lo } = slice;
-    this.visit({ hi, lo, event: this.#someEvent, what: this.#someWhat, events: kept }, visit);
-  }
-
-  #growSome(kept: number): void {
-    const [event, what] = [this.#someEvent, this.#someWhat];
-    this.#someEvent = new Float64Array(kept * 2 + INITIAL_EVENTS);
-    this.#someEvent.set(event);
-    this.#someWhat = new Uint32Array(kept * 2 + INITIAL_EVENTS);
-    this.#someWhat.set(what);
   }
 
   /** The events entity by entity in `#gathered`; those of e are [starts[e], starts[e + 1]). */
@@ -172,7 +139,7 @@ export class SliceEntities {
 /** More are sorted by the runtime. */
 const FEW = 32;
 
-function sortAscending(events: Float64Array): void {
+export function sortAscending(events: Float64Array): void {
   const { length } = events;
   let sorted = 1;
   while (sorted < length && (events[sorted - 1] as number) <= (events[sorted] as number)) sorted++;

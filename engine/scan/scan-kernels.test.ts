@@ -1,19 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { fc } from '../../test/property.ts';
 import { LogUnderTest, type Row, SCHEMA } from '../log/fixture-log.ts';
-import { planScan, type ScanPlan, type ScanRequest, scanChunks, splitPlan } from '../log/index.ts';
+import { planScan, type ScanPlan, type ScanRequest, scanChunks } from '../log/index.ts';
 import { MemoryDisk } from '../state/index.ts';
-import { EntityEvents, EVENT_LABELS, eventTimeOf } from './entity-events.ts';
-import { countFurthest } from './furthest-entries.ts';
-import { FurthestSteps } from './furthest-steps.ts';
-import { PeriodsActive } from './periods-active.ts';
+import { EntityEvents, type EntityShare, EVENT_LABELS, eventTimeOf } from './entity-events.ts';
+import { FurthestAttempts, NOT_PLAIN } from './furthest-attempts.ts';
+import { countMasks, hasPeriod, PeriodsActive } from './periods-active.ts';
 import type { RowLabelsConfig } from './row-labels.ts';
 
 const T = Date.UTC(2026, 2, 1);
 const HOUR_MS = 3_600_000;
 const STEPS = ['DE', 'FR', 'GB', 'IT'];
 /** Places of the fixture's columns among those of their kind. */
-const [COUNTRY, MASK, CUSTOMER] = [1, 2, 0];
+const [RETRACTION, COUNTRY, MASK, CUSTOMER] = [0, 1, 2, 0];
 /** What stands for "came in as an event". */
 const ORIGINAL = 1;
 
@@ -56,11 +55,13 @@ interface Case {
   readonly window_ms: number;
 }
 
-/** Rows in the order of their sequences, whatever their times: most are late for others. */
+/** Rows in the order of their sequences, whatever their times: most are late for others. Some have times of their own. */
 const anyCase: fc.Arbitrary<Case> = fc.record({
   rows: fc
-    .array(anyRow, { minLength: 1, maxLength: 400 })
-    .map((rows) => rows.map((row, at) => ({ ...row, sequence: at + 1 }))),
+    .tuple(fc.array(anyRow, { minLength: 1, maxLength: 400 }), fc.constantFrom(0, 1, 1_000))
+    .map(([rows, apart_ms]) =>
+      rows.map((row, at) => ({ ...row, sequence: at + 1, time_ms: row.time_ms + at * apart_ms })),
+    ),
   commit_rows: fc.integer({ min: 1, max: 120 }),
   request: fc.record(
     {
@@ -105,22 +106,72 @@ function eventsOf({ rows, request }: Case): [number, number][][] {
   );
 }
 
-/** From every first step on, whatever comes first next. */
-function furthestOf(events: readonly (readonly [number, number])[], window_ms: number): number {
-  let furthest = 0;
+/** The attempt that counts: from each first step on, whatever comes first next; the furthest, and of these the newest. */
+function attemptOf(
+  events: readonly (readonly [number, number])[],
+  { window_ms }: Case,
+  entry: Entry,
+): number[] {
+  let furthest: number[] = [];
   for (const [begin, [begun_ms, first]] of events.entries()) {
-    if (first !== 1) continue;
-    let step = 1;
+    if (first !== 1 || begun_ms < ENTRIES.start_ms || begun_ms >= ENTRIES.end_ms) continue;
+    const times_ms = [begun_ms];
     for (const [time_ms, own] of events.slice(begin + 1))
-      if (own === step + 1 && time_ms - begun_ms <= window_ms) step++;
-    furthest = Math.max(furthest, step);
+      if (own === times_ms.length + 1 && time_ms - begun_ms <= window_ms) times_ms.push(time_ms);
+    if (times_ms.length >= furthest.length) furthest = times_ms;
+    if (entry === 'first') break;
   }
   return furthest;
 }
 
-function countsOf(events: readonly (readonly [number, number][])[], window_ms: number): number[] {
-  const furthest = events.map((own) => furthestOf(own, window_ms));
-  return STEPS.map((_, step) => furthest.filter((own) => own === step + 1).length);
+type Entry = 'latest' | 'first';
+/** Where attempts may begin. */
+const ENTRIES = { start_ms: T + 3 * HOUR_MS, end_ms: T + 120 * HOUR_MS };
+
+/** What is told of entities: `steps reached @ entry`, and `step: time to it`, sorted. */
+function told(attempts: readonly (readonly number[])[]): string[] {
+  return attempts
+    .filter(({ length }) => length > 0)
+    .flatMap((times_ms) => {
+      const steps = times_ms.slice(1).map((ms, at) => `${at + 1}: ${ms - (times_ms[at] as number)}`);
+      const [entry_ms = 0, last_ms = 0] = [times_ms[0], times_ms.at(-1)];
+      const whole = times_ms.length === STEPS.length ? [`0: ${last_ms - entry_ms}`] : [];
+      return [`${times_ms.length} @ ${entry_ms}`, ...steps, ...whole];
+    })
+    .sort();
+}
+
+/** The same by the kernel, in parts of the entities. */
+function furthestIn(log: LogUnderTest, given: Case, entry: Entry, of: number): string[] {
+  const found: string[] = [];
+  const times = Array.from({ length: STEPS.length }, (_unused, at) => ({
+    add: (time_ms: number): void => void found.push(`${at}: ${time_ms}`),
+  }));
+  const stepOf = new Uint8Array(EVENT_LABELS).fill(NOT_PLAIN);
+  for (let step = 1; step <= STEPS.length; step++) stepOf[step] = step;
+  const { window_ms } = given;
+  for (let index = 0; index < of; index++) {
+    const events = eventsIn(log, given.request, { index, of });
+    const kernel = new FurthestAttempts({ steps: STEPS.length, window_ms, ...ENTRIES, entry, stepOf, times });
+    kernel.visit(
+      events,
+      ({ count, reached, entry_ms }) => {
+        for (let at = 0; at < count; at++)
+          if (reached[at] !== 0) found.push(`${reached[at]} @ ${entry_ms[at]}`);
+      },
+      (_hi, _lo, own, count) => {
+        const listed = [...own.subarray(0, count)].map((event): [number, number] => {
+          const time_ms = eventTimeOf(event);
+          return [time_ms, event - time_ms * EVENT_LABELS];
+        });
+        // Only those with two events of one time come here.
+        expect(new Set(listed.map(([time_ms]) => time_ms)).size).toBeLessThan(count);
+        found.push(...told([attemptOf(listed, given, entry)]));
+      },
+    );
+    events.end();
+  }
+  return found.sort();
 }
 
 /** Of each entity: its events as [time, step]. */
@@ -136,27 +187,39 @@ function collect(log: LogUnderTest, { request }: Case): [number, number][][] {
   return found;
 }
 
-function eventsIn(log: LogUnderTest, request: ScanRequest): EntityEvents {
+function eventsIn(log: LogUnderTest, request: ScanRequest, share?: EntityShare): EntityEvents {
   const plan = planScan(log.tables, request);
-  const events = new EntityEvents({ ...labelsOf(log, plan), entity: CUSTOMER });
+  const own = share === undefined ? {} : { share };
+  const events = new EntityEvents({ ...labelsOf(log, plan), entity: CUSTOMER, ...own });
   scanChunks(log.tables, plan, SCHEMA, (chunk) => events.add(chunk));
   return events;
 }
 
-/** Entities by their furthest step, in parts of the entries between `edges_ms`. */
-function furthestIn(log: LogUnderTest, given: Case, edges_ms: readonly number[]): number[] {
-  const { request, window_ms } = given;
-  const steps = STEPS.length;
-  const parts = edges_ms.slice(1).map((entryEnd_ms, at) => {
-    // What is asked for ends the events here, so that both ways see the same.
-    const end_ms = Math.min(request.end_ms, entryEnd_ms + window_ms + 1);
-    const range = { ...request, start_ms: edges_ms[at] as number, end_ms };
-    const events = eventsIn(log, range);
-    const reached = new FurthestSteps({ steps, window_ms, entryEnd_ms }).of(events);
-    events.end();
-    return reached;
-  });
-  return [...countFurthest(Uint8Array.from(parts.flatMap((bytes) => [...bytes])), steps)];
+/** A row, and now and then the one that takes it back. */
+function takenBack(row: Row, at: number): Row[] {
+  const own = { ...row, retraction: false };
+  return at % 3 === 0 ? [own, { ...own, retraction: true }] : [own];
+}
+
+/** Customers by the periods in which they have more rows than were taken back. */
+function periodsByBruteForce({ rows, request }: Case, edges_ms: readonly number[]): Record<string, number> {
+  const { scope, start_ms, end_ms, upTo = Number.POSITIVE_INFINITY } = request;
+  const net = new Map<string, number[]>();
+  for (const { scope: own, time_ms, sequence, country, customer, retraction } of rows) {
+    if (own !== scope || !STEPS.includes(country) || customer.join() === '0,0') continue;
+    if (time_ms < start_ms || time_ms >= end_ms || sequence > upTo) continue;
+    const period = edges_ms.findLastIndex((edge_ms) => edge_ms <= time_ms);
+    if (period < 0 || period === edges_ms.length - 1) continue;
+    const counts = net.get(customer.join()) ?? edges_ms.map(() => 0);
+    (counts[period] as number) += retraction ? -1 : 1;
+    net.set(customer.join(), counts);
+  }
+  const found: Record<string, number> = {};
+  for (const counts of net.values()) {
+    const own = counts.flatMap((count, period) => (count > 0 ? [period] : []));
+    if (own.length > 0) found[own.join()] = (found[own.join()] ?? 0) + 1;
+  }
+  return found;
 }
 
 const asSet = (events: readonly unknown[]): string[] => events.map((own) => JSON.stringify(own)).sort();
@@ -171,49 +234,55 @@ describe('kernels over rows of a log', () => {
     );
   });
 
-  it('count the furthest steps, in one go and in parts of time', () => {
-    const anyCuts = fc.array(fc.integer({ min: 0, max: 160 }), { maxLength: 3 });
+  it('follow each entity to its furthest step, in one go and in parts', () => {
     fc.assert(
-      fc.property(anyCase, anyCuts, (given, cuts) => {
-        const { start_ms, end_ms } = given.request;
-        const inner = cuts.map((step) => T + step * HOUR_MS).filter((ms) => ms > start_ms && ms < end_ms);
-        const edges_ms = [start_ms, ...inner.sort((a, b) => a - b), end_ms];
-        const expected = countsOf(eventsOf(given), given.window_ms);
-        expect(furthestIn(logOf(given), given, edges_ms)).toEqual(expected);
-      }),
-      { numRuns: 300 },
+      fc.property(
+        anyCase,
+        fc.constantFrom<Entry>('latest', 'first'),
+        fc.constantFrom(1, 2, 16),
+        (given, entry, of) => {
+          const attempts = eventsOf(given).map((events) => attemptOf(events, given, entry));
+          expect(furthestIn(logOf(given), given, entry, of)).toEqual(told(attempts));
+        },
+      ),
+      { numRuns: 400 },
     );
   });
 
-  it('count who comes back in which period, in one go and in parts', () => {
+  it('find in which periods an entity has rows that were not taken back, in one go and in parts', () => {
     const anyEdges = fc
       .uniqueArray(fc.integer({ min: -10, max: 170 }), { minLength: 2, maxLength: 63 })
       .map((edges) => edges.sort((a, b) => a - b).map((step) => T + step * HOUR_MS));
     fc.assert(
       fc.property(anyCase, anyEdges, fc.constantFrom(1, 3), (given, edges_ms, parts) => {
-        const log = logOf(given);
-        const plan = planScan(log.tables, given.request);
-        const make = () => new PeriodsActive({ ...labelsOf(log, plan), entity: CUSTOMER, edges_ms });
-        const all = make();
-        for (const part of splitPlan(plan, parts)) {
-          const periods = make();
-          scanChunks(log.tables, part, SCHEMA, (chunk) => periods.add(chunk));
-          all.addBytes(periods.bytes());
-        }
-        const count = edges_ms.length - 1;
-        const expected = new Array<number>(count * count).fill(0);
-        for (const events of eventsOf(given)) {
+        const withBack = { ...given, rows: given.rows.flatMap(takenBack) };
+        const log = logOf(withBack);
+        const asked = given.request;
+        const steps = Array.from({ length: parts - 1 }, (_unused, at) => T + 50 * (at + 1) * HOUR_MS);
+        const inner = steps.filter((ms) => ms > asked.start_ms && ms < asked.end_ms);
+        const bounds_ms = [asked.start_ms, ...inner, asked.end_ms];
+        const codes = STEPS.map((country) => log.dictionary.find(country));
+        const bytes = bounds_ms.slice(1).map((end_ms, at) => {
+          const plan = planScan(log.tables, { ...asked, start_ms: bounds_ms[at] as number, end_ms });
+          const periods = new PeriodsActive({
+            ...{ column: COUNTRY, accepts: (code) => codes.includes(code), request: plan.request },
+            ...{ entity: CUSTOMER, retraction: RETRACTION, edges_ms },
+          });
+          scanChunks(log.tables, plan, SCHEMA, (chunk) => periods.add(chunk));
+          if (periods.isToBeAddedAgain) {
+            periods.again();
+            scanChunks(log.tables, plan, SCHEMA, (chunk) => periods.add(chunk));
+          }
+          return Buffer.from(periods.bytes());
+        });
+        const found: Record<string, number> = {};
+        countMasks(Buffer.concat(bytes), (low, high, entities) => {
           const own = edges_ms
             .slice(1)
-            .flatMap((end_ms, period) =>
-              events.some(([time_ms]) => time_ms >= (edges_ms[period] as number) && time_ms < end_ms)
-                ? [period]
-                : [],
-            );
-          const [first = 0] = own;
-          for (const period of own) (expected[first * count + period - first] as number) += 1;
-        }
-        expect([...all.retention()]).toEqual(expected);
+            .flatMap((_end, period) => (hasPeriod(low, high, period) ? [period] : []));
+          found[own.join()] = (found[own.join()] ?? 0) + entities;
+        });
+        expect(found).toEqual(periodsByBruteForce(withBack, edges_ms));
       }),
       { numRuns: 300 },
     );
@@ -245,7 +314,9 @@ describe('kernels over rows of a log', () => {
     }
     const expected = eventsOf(given);
     expect(asSet(collect(log, given))).toEqual(asSet(expected));
-    const edges_ms = [request.start_ms, T + 200_000_000, request.end_ms];
-    expect(furthestIn(log, given, edges_ms)).toEqual(countsOf(expected, given.window_ms));
+    for (const of of [1, 4]) {
+      const attempts = expected.map((events) => attemptOf(events, given, 'latest'));
+      expect(furthestIn(log, given, 'latest', of)).toEqual(told(attempts));
+    }
   });
 });

@@ -1,3 +1,4 @@
+export * from './memory-queue.ts';
 export type { TestHeaders } from './pushed-source.ts';
 export * from './simulate-seeds.ts';
 export type { SimulatedDefinition } from './simulated-control.ts';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { KeyTrust } from '../trust/index.ts';
 import type { KindDefinitions } from './kind-definitions.ts';
 
 /** Definitions of a kind that one tenant may have. */
@@ -46,8 +47,10 @@ export interface DefinitionKind<T> {
    * it again, so it takes its own result for what it is. It may change: call `Definitions.readAgain` then.
    */
   readonly schema: z.ZodType<T>;
-  /** Of the name; default: 1 to 128 characters, without blanks at its ends. */
+  /** Of the name; default: 1 to 128 characters, no control characters, no blanks at its ends. */
   readonly name?: z.ZodType<string>;
+  /** Of a kind that gives rights: its records are signed, so that writing the bucket makes none. */
+  readonly trust?: KeyTrust;
   /** Definitions of one tenant; default: `MAX_DEFINITIONS_PER_KIND`. */
   readonly limit?: number;
   /** Throws a `DefinitionError` for what the schema alone can not see, such as a reference to nothing. */
@@ -77,7 +80,9 @@ export const nameSchema = z
   .string()
   .min(1)
   .max(128)
-  .refine((name) => name.trim() === name, 'must not begin or end with a blank');
+  .refine((name) => name.trim() === name, 'must not begin or end with a blank')
+  // Line breaks, tabs, escape sequences, and what turns the direction of writing: names stand in logs and lists.
+  .refine((name) => !/[\p{Cc}\u2028-\u202e\u2066-\u2069]/u.test(name), 'must not have control characters');
 
 /** A definition as it is stored; its revision is the bucket's. */
 export const recordSchema = z.object({

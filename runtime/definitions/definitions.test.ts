@@ -1,93 +1,24 @@
-import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { z } from 'zod';
-import {
-  connectNats,
-  MemoryKeyValueStore,
-  type NatsLink,
-  openKeyValueStore,
-  openManager,
-} from '../../connectors/index.ts';
-import { type KeyValueStore, ManualClock } from '../../engine/index.ts';
-import { startTestNats, type TestNats } from '../../test/nats.ts';
-import type { DefinitionChange, DefinitionKind } from './definition.ts';
+import { MemoryKeyValueStore } from '../../connectors/index.ts';
+import type { KeyValueStore } from '../../engine/index.ts';
+import type { DefinitionKind } from './definition.ts';
 import { DefinitionError } from './definition-error.ts';
-import { Definitions } from './definitions.ts';
-import type { KindDefinitions } from './kind-definitions.ts';
-import { mergePatch } from './merge-patch.ts';
+import { DefinitionsBench, KIND, made, PATIENTLY, type Rule } from './fixture-definitions.ts';
 import { CLAIM_LIFE_MS } from './name-claims.ts';
-import { ulid } from './ulid.ts';
 
-const PATIENTLY = { timeout: 60_000, interval: 10 };
-
-const RULE = z.strictObject({
-  event: z.string(),
-  share: z.number().default(1),
-  tags: z.record(z.string(), z.string()).optional(),
-});
-type Rule = z.output<typeof RULE>;
-const KIND: DefinitionKind<Rule> = { kind: 'rule', schema: RULE, limit: 5 };
-
-let nats: TestNats;
-let links: NatsLink[];
-let buckets = 0;
-
+let bench: DefinitionsBench;
 beforeAll(async () => {
-  nats = await startTestNats();
-  links = [
-    await connectNats({ url: nats.url, name: 'one' }),
-    await connectNats({ url: nats.url, name: 'two' }),
-  ];
+  bench = await DefinitionsBench.start();
 });
-
-afterAll(async () => {
-  for (const link of links ?? []) await link.close();
-  await nats?.stop();
-});
-
-const linkOf = (index: number): NatsLink => {
-  const link = links[index];
-  if (link === undefined) throw new Error('There are two links');
-  return link;
-};
-
-interface Process {
-  readonly definitions: Definitions;
-  readonly rules: KindDefinitions<Rule>;
-  readonly changes: DefinitionChange<Rule>[];
-  readonly clock: ManualClock;
-}
-
-let running: Definitions[] = [];
-afterEach(async () => {
-  for (const definitions of running) await definitions.close();
-  running = [];
-});
-
-/** What one process has: its definitions over a store. */
-async function process(store: KeyValueStore, kind: DefinitionKind<Rule> = KIND): Promise<Process> {
-  const clock = new ManualClock(Date.UTC(2026, 0, 1));
-  let byte = 0;
-  // Another run of bytes in each process, as randomness would be.
-  const salt = running.length * 16;
-  const random = (count: number) => Uint8Array.from({ length: count }, () => (byte++ + salt) % 251);
-  const definitions = new Definitions({ store, clock, log: pino({ level: 'silent' }), random });
-  const rules = definitions.kind(kind);
-  const changes: DefinitionChange<Rule>[] = [];
-  rules.onChange((change) => changes.push(change));
-  await definitions.open();
-  running.push(definitions);
-  return { definitions, rules, changes, clock };
-}
-
-const made = (name: string, body: unknown = { event: 'visit' }) => ({ name, body, created_by: 'key' });
+afterEach(() => bench.stopAll());
+afterAll(() => bench.close());
 
 describe.each([
   [
     'a NATS bucket',
     () => {
-      const bucket = `d${++buckets}`;
-      return (index: number) => openKeyValueStore(linkOf(index), bucket);
+      const bucket = bench.newBucket();
+      return (index: number) => bench.bucket(index, bucket);
     },
   ],
   [
@@ -99,7 +30,7 @@ describe.each([
   ],
 ] as const)('the contract of definitions, on %s', (_, bucketOf) => {
   it('makes, lists, changes and deletes', async () => {
-    const { rules, changes, clock } = await process(await bucketOf()(0));
+    const { rules, changes, clock } = await bench.process(await bucketOf()(0));
     const first = await rules.create('a', made('first'));
     expect(first).toMatchObject({
       id: expect.stringMatching(/^rule_[0-9A-HJKMNP-TV-Z]{26}$/),
@@ -140,7 +71,7 @@ describe.each([
   });
 
   it('refuses what is not valid, and says where', async () => {
-    const { rules } = await process(await bucketOf()(0));
+    const { rules } = await bench.process(await bucketOf()(0));
     const at = (path: string) => ({
       code: 'validation_failed',
       status: 422,
@@ -148,6 +79,9 @@ describe.each([
     });
     await expect(rules.create('a', made('x', { event: 1 }))).rejects.toMatchObject(at('event'));
     await expect(rules.create('a', made('', { event: 'visit' }))).rejects.toMatchObject(at('name'));
+    for (const name of ['a\nb', 'a\tb', 'a\u0007b', '\u001b[31mred', 'a\u202eb', 'a\u2028b']) {
+      await expect(rules.create('a', made(name))).rejects.toMatchObject(at('name'));
+    }
     const { id } = await rules.create('a', made('x'));
     await expect(rules.patch('a', id, { event: null })).rejects.toMatchObject(at('event'));
     await expect(rules.patch('a', id, { unknown: 1 })).rejects.toMatchObject({ code: 'validation_failed' });
@@ -164,8 +98,8 @@ describe.each([
 
   it('keeps names unique in a tenant, through renames and deletions', async () => {
     const open = bucketOf();
-    const { rules } = await process(await open(0));
-    const other = await process(await open(1));
+    const { rules } = await bench.process(await open(0));
+    const other = await bench.process(await open(1));
     const { id } = await rules.create('a', made('x'));
     await expect(rules.create('a', made('x'))).rejects.toMatchObject({ code: 'name_taken', status: 409 });
     await rules.create('b', made('x'));
@@ -201,15 +135,15 @@ describe.each([
       list: () => store.list(),
       watch: (onChange, onError) => store.watch(onChange, onError),
     };
-    await expect((await process(failing)).rules.create('a', made('x'))).rejects.toThrow('ends here');
-    const { rules, clock } = await process(store);
+    await expect((await bench.process(failing)).rules.create('a', made('x'))).rejects.toThrow('ends here');
+    const { rules, clock } = await bench.process(store);
     await expect(rules.create('a', made('x'))).rejects.toMatchObject({ code: 'name_taken' });
     clock.advance(CLAIM_LIFE_MS);
     expect((await rules.create('a', made('x'))).name).toBe('x');
   });
 
   it('has a limit for each tenant', async () => {
-    const { rules } = await process(await bucketOf()(0));
+    const { rules } = await bench.process(await bucketOf()(0));
     for (const name of ['1', '2', '3', '4', '5']) await rules.create('a', made(name));
     await expect(rules.create('a', made('6'))).rejects.toMatchObject({ code: 'limit_reached', status: 409 });
     await rules.create('b', made('6'));
@@ -217,8 +151,8 @@ describe.each([
 
   it('lets nobody overwrite what another one changed', async () => {
     const open = bucketOf();
-    const one = await process(await open(0));
-    const two = await process(await open(1));
+    const one = await bench.process(await open(0));
+    const two = await bench.process(await open(1));
     const { id, revision } = await one.rules.create('a', made('x'));
     const seen = one.rules.get('a', id);
     const changed = await two.rules.patch('a', id, { share: 2 }, revision);
@@ -242,15 +176,15 @@ describe.each([
 
   it('is seen by other processes, and by one that starts', async () => {
     const open = bucketOf();
-    const one = await process(await open(0));
-    const two = await process(await open(1));
+    const one = await bench.process(await open(0));
+    const two = await bench.process(await open(1));
     const began_ms = performance.now();
     const { id } = await one.rules.create('a', made('x'));
     await vi.waitFor(() => expect(two.rules.get('a', id)).toBeDefined(), PATIENTLY);
     await two.rules.patch('a', id, { name: 'y' });
     await vi.waitFor(() => expect(one.rules.get('a', id)?.name).toBe('y'), PATIENTLY);
     expect(two.rules.get('a', id)).toEqual(one.rules.get('a', id));
-    expect((await process(await open(0))).rules.list('a')).toEqual(one.rules.list('a'));
+    expect((await bench.process(await open(0))).rules.list('a')).toEqual(one.rules.list('a'));
     await one.rules.delete('a', id);
     await vi.waitFor(() => expect(two.rules.list('a')).toEqual([]), PATIENTLY);
     expect(performance.now() - began_ms).toBeLessThan(PATIENTLY.timeout);
@@ -259,14 +193,14 @@ describe.each([
   it('ignores what is damaged or foreign, and counts it', async () => {
     const open = bucketOf();
     const store = await open(0);
-    const one = await process(store);
+    const one = await bench.process(store);
     const { id, revision } = await one.rules.create('a', made('x'));
     const key = `def.rule.a.${id}`;
     const record = (await store.get(key))?.value;
     await store.create('def.later.a.later_1', { any: 'thing' });
     await store.create('def.rule.b.rule_1', record);
     await store.create('something else', 1);
-    const two = await process(await open(1));
+    const two = await bench.process(await open(1));
     expect(two.definitions.ignored).toBe(2);
     expect(two.rules.list('a')).toHaveLength(1);
     await store.update(key, { event: 'damaged' }, revision);
@@ -280,7 +214,7 @@ describe.each([
 
   it('looks again at what its schema did not take, when that changes', async () => {
     const open = bucketOf();
-    const one = await process(await open(0));
+    const one = await bench.process(await open(0));
     const { id } = await one.rules.create('a', made('x'));
     let schema: DefinitionKind<Rule>['schema'] = KIND.schema.refine(() => false);
     const kind = {
@@ -289,7 +223,7 @@ describe.each([
         return schema;
       },
     };
-    const two = await process(await open(1), kind);
+    const two = await bench.process(await open(1), kind);
     expect([two.rules.list('a'), two.definitions.ignored]).toEqual([[], 1]);
     two.definitions.readAgain();
     expect(two.definitions.ignored).toBe(1);
@@ -304,7 +238,7 @@ describe.each([
     const refuse = (): never => {
       throw new DefinitionError('definition_in_use', 'It is needed.');
     };
-    const { rules } = await process(await bucketOf()(0), {
+    const { rules } = await bench.process(await bucketOf()(0), {
       ...KIND,
       check: ({ body }, others) => {
         if (body.share === 9 && others.list('a').length > 0) refuse();
@@ -316,103 +250,5 @@ describe.each([
       code: 'definition_in_use',
     });
     await expect(rules.delete('a', id)).rejects.toMatchObject({ status: 409 });
-  });
-});
-
-describe('a bucket that is deleted under running processes', () => {
-  it('is a named error, and comes back with everything that one of them knew', async () => {
-    const bucket = `d${++buckets}`;
-    const one = await process(await openKeyValueStore(linkOf(0), bucket));
-    const two = await process(await openKeyValueStore(linkOf(1), bucket), { ...KIND, limit: 100 });
-    for (let n = 0; n < 5; n++) await one.rules.create('a', made(`r${n}`));
-    const known = one.rules.list('a');
-    await vi.waitFor(() => expect(two.rules.list('a')).toEqual(known), PATIENTLY);
-    const manager = await openManager(linkOf(0));
-    await manager.streams.delete(`KV_${bucket}`);
-    const refused = await two.rules.create('a', made('more')).catch((error: unknown) => error);
-    expect(refused).toMatchObject({ code: 'kv_unavailable', retriable: true });
-    expect(two.definitions.status).toMatchObject({ state: 'unavailable', code: 'kv_unavailable' });
-    await vi.waitFor(() => expect(two.definitions.status).toEqual({ state: 'ok' }), PATIENTLY);
-    const names = (rules: KindDefinitions<Rule>) => rules.list('a').map(({ name }) => name);
-    await vi.waitFor(() => expect(names(one.rules)).toEqual(known.map(({ name }) => name)), PATIENTLY);
-    await vi.waitFor(async () => {
-      const three = await process(await openKeyValueStore(linkOf(0), bucket));
-      expect(names(three.rules)).toEqual(known.map(({ name }) => name));
-    }, PATIENTLY);
-    // Revisions go on: one that a client read before the loss fits nothing.
-    const [first] = one.rules.list('a');
-    const before = known[0];
-    if (first === undefined || before === undefined) throw new Error('There are five');
-    expect(first.revision).toBeGreaterThan(known.at(-1)?.revision ?? 0);
-    await expect(one.rules.patch('a', first.id, { share: 2 }, before.revision)).rejects.toMatchObject({
-      code: 'revision_conflict',
-    });
-    await one.rules.patch('a', first.id, { share: 2 }, first.revision);
-    await vi.waitFor(() => expect(two.rules.get('a', first.id)?.body.share).toBe(2), PATIENTLY);
-    await expect(two.rules.create('a', made('r1'))).rejects.toMatchObject({ code: 'name_taken' });
-  });
-
-  it('keeps what a process knew when another one makes it again', async () => {
-    const bucket = `d${++buckets}`;
-    const one = await process(await openKeyValueStore(linkOf(0), bucket));
-    const { id } = await one.rules.create('a', made('x'));
-    await (await openManager(linkOf(0))).streams.delete(`KV_${bucket}`);
-    const late = await process(await openKeyValueStore(linkOf(1), bucket));
-    await late.rules.create('a', made('y'));
-    await vi.waitFor(() => expect(late.rules.get('a', id)?.name).toBe('x'), PATIENTLY);
-    await vi.waitFor(() => expect(one.rules.byName('a', 'y')).toBeDefined(), PATIENTLY);
-    expect(one.rules.get('a', id)?.name).toBe('x');
-  });
-
-  it('reads past a value that is not JSON', async () => {
-    const bucket = `d${++buckets}`;
-    const store = await openKeyValueStore(linkOf(0), bucket);
-    linkOf(0).connection.publish(`$KV.${bucket}.def.rule.a.bad`, 'not json');
-    await linkOf(0).connection.flush();
-    const { rules, definitions } = await process(store);
-    await rules.create('a', made('x'));
-    expect(rules.list('a')).toHaveLength(1);
-    expect(definitions.status).toEqual({ state: 'ok' });
-  });
-});
-
-describe('a JSON merge patch', () => {
-  // Appendix A of RFC 7396.
-  it.each([
-    [{ a: 'b' }, { a: 'c' }, { a: 'c' }],
-    [{ a: 'b' }, { b: 'c' }, { a: 'b', b: 'c' }],
-    [{ a: 'b' }, { a: null }, {}],
-    [{ a: 'b', b: 'c' }, { a: null }, { b: 'c' }],
-    [{ a: ['b'] }, { a: 'c' }, { a: 'c' }],
-    [{ a: 'c' }, { a: ['b'] }, { a: ['b'] }],
-    [{ a: { b: 'c' } }, { a: { b: 'd', c: null } }, { a: { b: 'd' } }],
-    [{ a: [{ b: 'c' }] }, { a: [1] }, { a: [1] }],
-    [
-      ['a', 'b'],
-      ['c', 'd'],
-      ['c', 'd'],
-    ],
-    [{ a: 'b' }, ['c'], ['c']],
-    [{ a: 'foo' }, null, null],
-    [{ a: 'foo' }, 'bar', 'bar'],
-    [{ e: null }, { a: 1 }, { e: null, a: 1 }],
-    [[1, 2], { a: 'b', c: null }, { a: 'b' }],
-    [{}, { a: { bb: { ccc: null } } }, { a: { bb: {} } }],
-  ])('%j with %j', (target, patch, result) => expect(mergePatch(target, patch)).toEqual(result));
-
-  it('takes __proto__ for a member', () => {
-    const merged = mergePatch({}, JSON.parse('{"__proto__": {"x": 1}}'));
-    expect(Object.keys(merged as object)).toEqual(['__proto__']);
-    expect(Object.getPrototypeOf(merged)).toBe(Object.prototype);
-  });
-});
-
-describe('a ULID', () => {
-  it('is that of the specification', () => {
-    const zero = () => new Uint8Array(10);
-    expect(ulid(1_469_918_176_385, zero)).toBe('01ARYZ6S410000000000000000');
-    expect(ulid(0, () => new Uint8Array(10).fill(255))).toBe('0000000000ZZZZZZZZZZZZZZZZ');
-    expect(ulid(2 ** 48 - 1, zero)).toBe('7ZZZZZZZZZ0000000000000000');
-    expect(ulid(1, zero) > ulid(0, () => new Uint8Array(10).fill(255))).toBe(true);
   });
 });

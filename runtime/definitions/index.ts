@@ -13,4 +13,5 @@ export { DefinitionError, invalidMember } from './definition-error.ts';
 export { Definitions, type DefinitionsOptions } from './definitions.ts';
 export { KindDefinitions, type NewDefinition } from './kind-definitions.ts';
 export { mergePatch } from './merge-patch.ts';
+export { systemRandom, ulid } from './ulid.ts';
 export { type BucketStatus, WatchedBucket } from './watched-bucket.ts';

@@ -18,6 +18,7 @@ import {
 import { DefinitionError, invalidMember } from './definition-error.ts';
 import { mergePatch } from './merge-patch.ts';
 import { CLAIM_LIFE_MS, type NameClaims, nameTaken } from './name-claims.ts';
+import { TrustedRecords } from './trusted-records.ts';
 import { type RandomBytes, ulid } from './ulid.ts';
 import type { WatchedBucket } from './watched-bucket.ts';
 
@@ -54,6 +55,7 @@ type Listener<T> = (change: DefinitionChange<T>) => void;
 export class KindDefinitions<T> {
   readonly kind: DefinitionKind<T>;
   readonly #parts: KindParts;
+  readonly #trusted: TrustedRecords;
   readonly #tenants = new Map<string, Map<string, Definition<T>>>();
   /** By tenant and name. Should two processes that stood still have made two of a name, the older one has it. */
   readonly #names = new Map<string, Map<string, Definition<T>>>();
@@ -64,6 +66,7 @@ export class KindDefinitions<T> {
   constructor(kind: DefinitionKind<T>, parts: KindParts) {
     this.kind = kind;
     this.#parts = parts;
+    this.#trusted = new TrustedRecords(kind.trust, kind.kind);
   }
 
   /** The definitions of a tenant, oldest first. */
@@ -113,7 +116,10 @@ export class KindDefinitions<T> {
       created_by: made.created_by,
       body: candidate.body,
     };
-    return await this.#named(record, async () => (await bucket.create(keyOf(record), record)).ok);
+    return await this.#named(
+      record,
+      async () => (await bucket.create(keyOf(record), this.#trusted.sealed(record))).ok,
+    );
   }
 
   /**
@@ -142,7 +148,7 @@ export class KindDefinitions<T> {
         return current;
       }
       const write = async (): Promise<boolean> =>
-        (await this.#parts.bucket.update(keyOf(record), record, current.revision)).ok;
+        (await this.#parts.bucket.update(keyOf(record), this.#trusted.sealed(record), current.revision)).ok;
       if (record.name !== current.name) {
         if (this.byName(tenant, record.name) !== undefined) throw nameTaken(record);
         const renamed = await this.#named(record, write).catch(onlyLost);
@@ -161,6 +167,7 @@ export class KindDefinitions<T> {
       const current = await this.#current(tenant, id, revision);
       this.kind.checkDelete?.(current, this);
       if ((await this.#parts.bucket.delete(keyOf(current), current.revision)).ok) {
+        this.#trusted.deleted(current);
         await this.#release(recordOf(current));
         return;
       }
@@ -171,7 +178,15 @@ export class KindDefinitions<T> {
   /** Takes in what the bucket has; false when it is none of this kind. */
   take(key: string, { value, revision }: Omit<KeyValueEntry, 'key'>): boolean {
     this.#refused.delete(key);
-    const record = recordSchema.safeParse(value);
+    const opened = this.#trusted.opened(key, value);
+    const record = recordSchema.safeParse('fault' in opened ? undefined : opened.record);
+    const isOld = record.success && this.#trusted.isOld(record.data);
+    if ('fault' in opened || isOld) {
+      this.drop(key);
+      const why = 'fault' in opened ? opened.fault : 'it is an older version, or was deleted';
+      this.#parts.log.error({ key, why }, 'a stored definition is not trusted and is ignored');
+      return false;
+    }
     const body = this.kind.schema.safeParse(record.data?.body);
     if (!record.success || !body.success || keyOf(record.data) !== key) {
       this.drop(key);
@@ -180,6 +195,7 @@ export class KindDefinitions<T> {
       this.#parts.log.error({ key, err }, 'a stored definition breaks its schema and is ignored');
       return false;
     }
+    this.#trusted.seen(record.data);
     const definition: Definition<T> = { ...record.data, revision, body: body.data };
     const { tenant, id } = definition;
     const ofTenant = this.#tenants.get(tenant) ?? new Map<string, Definition<T>>();

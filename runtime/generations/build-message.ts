@@ -5,6 +5,8 @@ import type { Goal, ReadProgress } from './rebuild.ts';
 export interface BuildOrder extends Omit<ThreadOrder, 'allowTopologyChange' | 'takesDefinitions'> {
   /** The state that it is to take the place of. */
   readonly live: Pick<ThreadOrder, 'config' | 'statePath'>;
+  /** Where there is not enough time for all, the live task and answers come first. */
+  readonly isPatient: boolean;
 }
 
 /** Marks the data of a thread as an order of this kind. */

@@ -1,10 +1,13 @@
 import { setPriority } from 'node:os';
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
+import { OPERATORS } from '../../analytics/index.ts';
 import { connectNats, JetStreamSource } from '../../connectors/index.ts';
 import {
   asMillraceError,
   type ControlSet,
+  differentScopes,
   type KvReader,
+  logDigest,
   MillraceError,
   openLmdbReader,
   openLmdbStore,
@@ -22,8 +25,11 @@ import type {
 import { definitionsOf } from './definitions-of.ts';
 import { goalOf, type Reached, Rebuild } from './rebuild.ts';
 
-/** Of -20 to 19: where there is not enough time for all, the live task and answers come first. */
+/** Of a patient build, of -20 to 19. */
 const BUILD_NICENESS = 10;
+const LOG_SEGMENTS = `${OPERATORS.log}/segments`;
+/** What is built from the log when a definition comes. */
+const DEFINED = [`${OPERATORS.cubes}/`, `${OPERATORS.funnels}/`];
 
 /** The definitions that the new state is to be of: those of the live one. */
 interface Definitions {
@@ -76,15 +82,22 @@ class BuildThread {
       const reached = this.#rebuild.reachedIn(still);
       if (reached === undefined) return undefined;
       const definitions = definitionsOf(still);
-      return { reached, definitions, digest: stateDigest(this.#liveTopology, still) };
+      const log = [...logDigest(table(LOG_SEGMENTS))];
+      return { reached, definitions, log, digest: stateDigest(this.#liveTopology, still) };
     });
     if (live === undefined) throw new MillraceError('no_state', 'The live state has not committed anything.');
     this.#definitions.set = live.definitions;
     await this.#rebuild.readTo(goalOf(live.reached, endsOf(live.reached, this.#order)));
     await this.#rebuild.followClock(live.reached);
     const built = stateDigest(this.#topology, reader);
+    const log = reader.snapshot((table) => differentScopes(live.log, logDigest(table(LOG_SEGMENTS))));
+    // What a log has forgotten the stream may give back, and to what was defined later.
+    const mayDiffer = (table: string): boolean =>
+      (table === LOG_SEGMENTS && log.length === 0) ||
+      (DEFINED.some((operator) => table.startsWith(operator)) &&
+        live.log.some(({ firstDay }) => Number.isFinite(firstDay)));
     const different = Object.keys(built.tables).filter(
-      (table) => built.tables[table]?.digest !== live.digest.tables[table]?.digest,
+      (table) => built.tables[table]?.digest !== live.digest.tables[table]?.digest && !mayDiffer(table),
     );
     return { same: built.digest === live.digest.digest, different };
   }
@@ -106,7 +119,7 @@ async function open(
   report: (message: BuildReport) => void,
   requireGoingOn: () => void,
 ): Promise<OpenBuild> {
-  stepBack();
+  if (order.isPatient) stepBack();
   const { topologyOf } = await loadTopologyModule(order.module);
   const { partition } = order;
   const topology = topologyOf(order.config);

@@ -20,43 +20,67 @@ interface Waiting {
 
 /** A build in a thread of its own, told one thing after the other. */
 export class Builder {
-  readonly #worker: Worker;
-  readonly #exited: Promise<void>;
+  readonly #order: Omit<BuildOrder, 'isPatient'>;
+  readonly #onProgress: (inputs: readonly ReadProgress[], applied: number) => void;
+  #worker: Worker;
+  #exited: Promise<void> = Promise.resolve();
   #waiting: Waiting | undefined;
   #failure: unknown;
-  /** Records that this thread has applied. */
+  #isCancelled = false;
+  /** Records that threads before this one have applied. */
+  #appliedBefore = 0;
+  /** Records that were applied. */
   applied = 0;
 
-  constructor(order: BuildOrder, onProgress: (inputs: readonly ReadProgress[], applied: number) => void) {
+  constructor(
+    order: Omit<BuildOrder, 'isPatient'>,
+    onProgress: (inputs: readonly ReadProgress[], applied: number) => void,
+  ) {
+    this.#order = order;
+    this.#onProgress = onProgress;
+    this.#worker = this.#begin(true);
+  }
+
+  #begin(isPatient: boolean): Worker {
     const data: BuildThreadData = {
       millrace: 'generation-build',
-      order: { ...order, module: builtModule(order.module) },
+      order: { ...this.#order, module: builtModule(this.#order.module), isPatient },
     };
-    this.#worker = new Worker(THREAD, {
+    const worker = new Worker(THREAD, {
       workerData: data,
       name: 'build',
       resourceLimits: TASK_THREAD_LIMITS,
     });
-    this.#worker.on('message', (report: BuildReport) => {
-      if (report.kind !== 'failed') this.applied = report.applied;
-      if (report.kind === 'progress') onProgress(report.inputs, report.applied);
+    worker.on('message', (report: BuildReport) => {
+      if (report.kind !== 'failed') this.applied = this.#appliedBefore + report.applied;
+      if (report.kind === 'progress') this.#onProgress(report.inputs, this.applied);
       else if (report.kind === 'done') this.#settle(({ done }) => done(report.comparison));
       else {
         const { code, message, retriable } = report;
         this.#settle(({ fail }) => fail(new MillraceError(code, message, { retriable })));
       }
     });
-    this.#worker.on('error', (error) => {
+    worker.on('error', (error) => {
       this.#failure = error;
       this.#settle(({ fail }) => fail(error));
     });
     this.#exited = new Promise((resolve) => {
-      this.#worker.once('exit', () => {
+      worker.once('exit', () => {
         this.#failure ??= new MillraceError('build_thread_ended', 'The thread of the build has ended.');
         this.#settle(({ fail }) => fail(this.#failure));
         resolve();
       });
     });
+    return worker;
+  }
+
+  /** Goes on with the priority of the live task: a thread that stepped back may not step forward again. */
+  async hurry(): Promise<void> {
+    await this.close();
+    this.#failure = undefined;
+    this.#appliedBefore = this.applied;
+    this.#worker = this.#begin(false);
+    if (this.#isCancelled) this.cancel();
   }
 
   #settle(how: (waiting: Waiting) => void): void {
@@ -95,6 +119,7 @@ export class Builder {
 
   /** What it does fails with `build_cancelled`, and so does what it is told later. */
   cancel(): void {
+    this.#isCancelled = true;
     this.#worker.postMessage({ do: 'cancel' } satisfies BuildRequestMessage);
   }
 

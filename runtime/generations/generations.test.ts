@@ -9,11 +9,13 @@ import {
   EventPublisher,
   ensureStreams,
   type NatsLink,
+  openKeyValueStore,
   openManager,
   StreamPayloads,
 } from '../../connectors/index.ts';
 import { startTestNats, type TestNats } from '../../test/nats.ts';
 import { OrderStates } from '../answers/index.ts';
+import { DEFINITIONS_BUCKET } from '../definitions/index.ts';
 import type { PartitionHost } from '../host/index.ts';
 import { readSettings } from '../settings/index.ts';
 import { type BuildProgress, Generations } from './index.ts';
@@ -44,13 +46,13 @@ afterEach(async () => {
   await rm(dataDir, { recursive: true, force: true });
 });
 
-async function publish(count: number): Promise<void> {
+async function publish(count: number, day = 1): Promise<void> {
   const messages = Array.from({ length: count }, (_, offset) => {
     const index = published + offset;
     const event = {
       event_id: `e${index}`,
       type: 'order.created',
-      time: new Date(Date.parse(START) + 86_400_000 + index * 1_000).toISOString(),
+      time: new Date(Date.parse(START) + day * 86_400_000 + index * 1_000).toISOString(),
       order_id: `o${index}`,
       amount: 100,
       currency: 'EUR',
@@ -99,9 +101,10 @@ const settled = ({ host }: Generations): Promise<void> => host.committed([['EVEN
 async function ordersIn(
   state: ReturnType<OrderStates['current']>,
   group_by: readonly string[],
+  custom = group_by,
 ): Promise<unknown> {
   if (state === undefined) throw new Error('there is a state');
-  const { kpis } = orderQueries({ custom: group_by });
+  const { kpis } = orderQueries({ custom });
   const query = kpis.schema.parse({ metrics: ['orders_count'], start: START, end: END, group_by });
   const { answer } = await state.queries.run(kpis, query, { scope: 'acme' });
   return (answer as { readonly groups: readonly { readonly totals: object }[] }).groups.map(({ totals }) =>
@@ -226,6 +229,44 @@ describe('generations', () => {
     expect(await ordersIn(states.current(), [])).toEqual([509]);
     // Kept as it was asked, and no interrupted build.
     expect([await foldersOf(), generations.interrupted()]).toEqual([['g1', 'g2'], []]);
+  });
+
+  it('builds the same where a tenant has forgotten more than the stream, and gives it back', async () => {
+    const { generations, states } = await start();
+    const bucket = await openKeyValueStore(link, DEFINITIONS_BUCKET);
+    const set = async (body: object): Promise<void> => {
+      const record = {
+        id: 'settings_1',
+        kind: 'settings',
+        tenant: 'acme',
+        name: 'settings',
+        created_by: 'x',
+      };
+      await bucket.delete('def.settings.acme.settings_1');
+      await bucket.create('def.settings.acme.settings_1', {
+        ...record,
+        ...{ created_at_ms: 0, updated_at_ms: 0, body },
+      });
+    };
+    const byWarehouse = () => ordersIn(states.current(), ['warehouse'], []).catch((error) => error.code);
+    await publish(50);
+    await publish(50, 40);
+    await settled(generations);
+    expect(await byWarehouse()).toEqual([100]);
+    await set({ retention_days: 20 });
+    await expect.poll(byWarehouse, { timeout: HANG_MS }).toBe('behind_retention');
+    const same = await generations.build({ options: {}, reason: 'backfill' });
+    expect(same).toMatchObject({ generation: 2, same: true, different: [] });
+    await settled(generations);
+    expect(await byWarehouse()).toBe('behind_retention');
+    await set({ retention_days: 400 });
+    await publish(1, 41);
+    await settled(generations);
+    expect(await byWarehouse()).toBe('behind_retention');
+    const longer = await generations.build({ options: {}, reason: 'backfill' });
+    expect(longer).toMatchObject({ generation: 3, different: [] });
+    await settled(generations);
+    expect(await byWarehouse()).toEqual([101]);
   });
 
   it('goes on with a build that was interrupted, or discards it', async () => {

@@ -21,13 +21,11 @@ import type { Settings } from '../settings/index.ts';
 import type { Comparison } from './build-message.ts';
 import { BuildMeter, type BuildProgress } from './build-meter.ts';
 import { Builder } from './builder.ts';
+import { catchUp } from './catch-up.ts';
 import { drainOutbox } from './drain-outbox.ts';
 import { buildCancelled, buildRunning, generationDiffers, notABuild, nothingToReplace } from './errors.ts';
 import { type GenerationRecord, readRecord, writeRecord } from './generation-record.ts';
 import { comparedTables } from './independent-tables.ts';
-
-/** Messages that the live state may be ahead of a build when the live task is stopped for the change. */
-const CLOSE_MESSAGES = 2_000;
 
 /** Times that a build is compared with the live state before it counts as different. */
 const MAX_COMPARISONS = 3;
@@ -39,6 +37,8 @@ export interface BuildRequest {
   readonly reason: string;
   /** Aborting it cancels the build: what was built is removed, and the current generation stays. */
   readonly signal?: AbortSignal;
+  /** Aborting `signal` interrupts the build: what was built stays, and the same request goes on; default: false. */
+  readonly keepAborted?: boolean;
   readonly onProgress?: (progress: BuildProgress) => void;
   /** Makes it current also where it holds other events than the live state; default: false. */
   readonly acceptDifferent?: boolean;
@@ -106,7 +106,9 @@ export class Generations {
   #live: Live;
   /** Since when no generation applies anything, because one takes the place of another. */
   #changing_since_ms: number | undefined;
-  #building: { readonly builder: Builder; readonly done: Promise<unknown> } | undefined;
+  #building:
+    | { readonly builder: Builder; readonly generation: number; readonly done: Promise<unknown> }
+    | undefined;
   readonly #releasing = new Set<Promise<void>>();
   #isClosing = false;
 
@@ -192,9 +194,9 @@ export class Generations {
     });
   }
 
-  /** Removes an interrupted build. Throws `not_a_build`, and `build_running` while one runs. */
+  /** Removes an interrupted build. Throws `not_a_build`, and `build_running` while it runs. */
   async discard(generation: number): Promise<void> {
-    if (this.#building !== undefined) throw buildRunning();
+    if (this.#building?.generation === generation) throw buildRunning();
     const found = this.interrupted().find((build) => build.generation === generation);
     if (found === undefined) throw notABuild(generation);
     await rm(this.#folderOf(generation).path, { recursive: true, force: true });
@@ -231,13 +233,16 @@ export class Generations {
     const cancel = (): void => builder.cancel();
     request.signal?.addEventListener('abort', cancel, { once: true });
     const work = this.#run(builder, { former, next, record, request, meter });
-    this.#building = { builder, done: work.catch(() => undefined) };
+    const { generation } = layout;
+    this.#building = { builder, generation, done: work.catch(() => undefined) };
     try {
       return await work;
     } catch (thrown) {
       await builder.close();
       const error = asMillraceError(thrown);
-      if (!this.#isClosing && !error.retriable) await rm(layout.path, { recursive: true, force: true });
+      const isKept = request.keepAborted === true && isAborted(request);
+      if (!this.#isClosing && !error.retriable && !isKept)
+        await rm(layout.path, { recursive: true, force: true });
       throw error;
     } finally {
       request.signal?.removeEventListener('abort', cancel);
@@ -275,14 +280,15 @@ export class Generations {
     meter.enter('comparing');
     const comparison = await this.#compare(builder, parts);
     meter.enter('catching_up');
-    for (let before = Number.POSITIVE_INFINITY; ; ) {
-      const goal = appliedBy(former);
-      await builder.read(goal);
-      const behind = distance(goal, appliedBy(former));
-      // Where it comes no nearer, more rounds would only make it later.
-      if (behind <= CLOSE_MESSAGES || behind > before / 2) break;
-      before = behind;
-    }
+    let goal = appliedBy(former);
+    await catchUp({
+      behind: () => distance(goal, appliedBy(former)),
+      read: async () => {
+        goal = appliedBy(former);
+        await builder.read(goal);
+      },
+      hurry: () => builder.hurry(),
+    });
     meter.enter('changing');
     const pause_ms = await this.#change(builder, parts);
     if (request.keepFormer !== true) this.#release(former);
@@ -376,6 +382,9 @@ interface BuildParts {
 const appliedBy = ({ host }: Live): Readonly<Record<string, number>> => ({
   [ORDER_INPUT.node]: host.progress()?.sequence ?? 0,
 });
+
+/** By now. */
+const isAborted = ({ signal }: BuildRequest): boolean => signal?.aborted === true;
 
 const distance = (from: Readonly<Record<string, number>>, to: Readonly<Record<string, number>>): number =>
   Object.entries(to).reduce((sum, [node, sequence]) => sum + sequence - (from[node] ?? 0), 0);

@@ -2,9 +2,15 @@ import { ENGINE_METRICS } from './engine-metrics.ts';
 import { JOB_METRICS } from './job-metrics.ts';
 import type { MetricGroup, MetricSpec } from './metric-spec.ts';
 import { OPERATOR_METRICS } from './operator-metrics.ts';
+import { OUTBOUND_METRICS } from './outbound-metrics.ts';
 
 /** Every metric of Millrace, in the order of the documentation. Operators of one's own add others. */
-export const METRIC_GROUPS: readonly MetricGroup[] = [...ENGINE_METRICS, ...OPERATOR_METRICS, ...JOB_METRICS];
+export const METRIC_GROUPS: readonly MetricGroup[] = [
+  ...ENGINE_METRICS,
+  ...OPERATOR_METRICS,
+  ...JOB_METRICS,
+  ...OUTBOUND_METRICS,
+];
 
 const BY_NAME: ReadonlyMap<string, MetricSpec> = new Map(
   METRIC_GROUPS.flatMap(({ metrics }) => metrics).map((metric) => [metric.name, metric]),

@@ -2,6 +2,20 @@ import { counter, gauge, type MetricGroup } from './metric-spec.ts';
 
 export const JOB_METRICS: readonly MetricGroup[] = [
   {
+    title: 'Segments',
+    about: 'Of `start`.',
+    metrics: [
+      counter(
+        'millrace.segment_sets.lookups',
+        '{segment}',
+        'Segments of queries whose customers were looked up, by whether they were kept',
+        'result',
+      ),
+      gauge('millrace.segment_sets.size', 'By', 'Sets of customers that are kept'),
+      gauge('millrace.segment_sets.size.limit', 'By', 'They take at most so much'),
+    ],
+  },
+  {
     title: 'Jobs',
     about: 'Of `start`.',
     metrics: [

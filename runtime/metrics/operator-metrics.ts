@@ -127,6 +127,22 @@ const analytics: MetricGroup = {
       '{event}',
       'Events of orders with too many to be corrected when the order changes',
     ),
+    level('kept_events.definitions', '{definition}', 'Definitions whose events are kept'),
+    level('kept_events.incomplete', '{definition}', 'Definitions that are being built from the log'),
+    level('kept_events.full', '{definition}', 'Definitions that have outgrown a limit: scans answer'),
+    level('kept_events.pending', '{event}', 'Events taken in since the last commit'),
+    level('kept_events.size', 'By', 'Size of what is kept'),
+    count('kept_events.rows_built', '{row}', 'Rows of the log read to build what definitions keep'),
+    level('anomalies.rules', '{rule}', 'Rules at work'),
+    level('anomalies.groups', '{group}', 'Groups that are judged'),
+    count('anomalies.judged', '{window}', 'Windows of groups that were judged, or judged again'),
+    count('anomalies.told', '{message}', 'Messages on anomalies'),
+    count('anomalies.groups_left_out', '{group}', 'Groups that were not judged because a limit was reached'),
+    count(
+      'anomalies.frozen',
+      '{correction}',
+      'Corrections of groups whose windows closed too long ago to be judged again',
+    ),
   ],
 };
 

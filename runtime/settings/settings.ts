@@ -4,6 +4,7 @@ import {
   cubeOf,
   DEFAULT_OPTIONS,
   DEFAULT_ROW_CUBES,
+  type DimensionPaths,
   ROW_DIMENSIONS,
   type RowDimension,
 } from '../../analytics/index.ts';
@@ -12,6 +13,7 @@ import { QUEUED_MAX_JOBS } from '../jobs/index.ts';
 import { isDimensionName, MAX_CUSTOM_DIMENSIONS } from './dimension-names.ts';
 import { checkJwt, type JwtSettings, jwtFields, jwtOf } from './jwt-settings.ts';
 import { checkNats, type NatsSettings, natsFields, natsOf } from './nats-settings.ts';
+import { checkOutbound, type OutboundSettings, outboundFields, outboundOf } from './outbound-settings.ts';
 import { duration, integer } from './setting-fields.ts';
 
 type CubeDefinition = ReturnType<typeof cubeOf>;
@@ -143,11 +145,12 @@ const fields = z.object({
   JOB_FILES_MAX_BYTES: integer(20_480 * MIB, 1_024, 1_048_576 * MIB).describe(
     'Size of all files of jobs on disk',
   ),
+  ...outboundFields,
   ...jwtFields,
 });
 
 /** Every setting, by its environment variable. */
-export const settingsSchema = fields.superRefine(checkJwt).superRefine(checkNats);
+export const settingsSchema = fields.superRefine(checkJwt).superRefine(checkNats).superRefine(checkOutbound);
 
 /** The settings of a process that runs a topology, whichever it is. */
 export interface HostSettings extends NatsSettings {
@@ -172,6 +175,8 @@ export interface Settings extends HostSettings {
   readonly dedupMemoryIds: number;
   /** Names of declared dimensions, in the order of their columns. */
   readonly customDimensions: readonly string[];
+  /** Of dimensions that tenants define: where those lie that are not the member of their name. */
+  readonly dimensionPaths: DimensionPaths;
   /** Undefined: events are kept for ever. */
   readonly retentionDays: number | undefined;
   /** Of a tenant in the event log; undefined: no limit. */
@@ -189,6 +194,8 @@ export interface Settings extends HostSettings {
     readonly file_max_bytes: number;
     readonly files_max_bytes: number;
   };
+  /** What is told to the outside, and with what. */
+  readonly outbound: OutboundSettings;
   /** Undefined: only API keys are accepted. */
   readonly jwt: JwtSettings | undefined;
 }
@@ -239,6 +246,7 @@ export function readSettings(env: Env): Settings {
     cubeCellsPerDay: s.CUBE_CELLS_PER_DAY,
     dedupMemoryIds: s.DEDUP_MEMORY_IDS,
     customDimensions: s.CUSTOM_DIMENSIONS,
+    dimensionPaths: {},
     retentionDays: s.RETENTION_DAYS === 0 ? undefined : s.RETENTION_DAYS,
     log_max_bytes: s.LOG_MAX_BYTES === 0 ? undefined : s.LOG_MAX_BYTES,
     allowedOutOfOrderness_ms: s.ALLOWED_OUT_OF_ORDERNESS,
@@ -254,6 +262,7 @@ export function readSettings(env: Env): Settings {
       file_max_bytes: s.JOB_FILE_MAX_BYTES,
       files_max_bytes: s.JOB_FILES_MAX_BYTES,
     },
+    outbound: outboundOf(s),
     jwt: jwtOf(s),
   };
 }

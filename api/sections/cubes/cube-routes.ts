@@ -1,8 +1,13 @@
-import { CUBE_KIND, type CubeBody, cubeBodySchemaOf } from '../../../analytics/index.ts';
+import {
+  CUBE_KIND,
+  type CubeBody,
+  cubeBodySchemaOf,
+  cubeProgress,
+  OPERATORS,
+} from '../../../analytics/index.ts';
 import type { DefinitionKind, KindDefinitions } from '../../../runtime/index.ts';
-import { definitionRoutes } from '../../definitions/index.ts';
+import { builtStates, definitionRoutes } from '../../definitions/index.ts';
 import { type ApiPorts, byDimensions, type Cursors, type Route } from '../../http/index.ts';
-import { cubeStates } from './cube-state.ts';
 
 /** Cubes of one tenant: each event of the tenant costs a cell of each of them. */
 const MAX_CUBES = 100;
@@ -43,6 +48,9 @@ export function cubeRoutes(
         value: { name: 'warehouses', dimensions: ['warehouse'], granularity: '1h' },
       },
     },
-    shown: cubeStates(ports),
+    shown: builtStates(ports, {
+      kind: CUBE_KIND,
+      progress: (table) => cubeProgress(table, OPERATORS.cubes),
+    }),
   });
 }

@@ -75,7 +75,7 @@ const answerSchema = z.object({
           .number()
           .describe('1 for every customer with one purchase day: it ranks none of them'),
         expected_purchases: z.number().describe('In the horizon, undiscounted'),
-        purchases_interval: interval,
+        purchases_interval: interval.nullable().describe('null: the fit has no maximum'),
         expected_value: money('In the horizon, discounted'),
         value_interval: interval.nullable().describe('Undiscounted'),
       }),

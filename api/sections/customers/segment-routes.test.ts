@@ -121,6 +121,86 @@ describe('segments', () => {
     expect((await kpis({ filters })).groups[0]?.totals).toMatchObject({ orders_count: 7 });
   });
 
+  it('are filters of a summary, drivers of refunds, and groups of the entities of a funnel', async () => {
+    await shop();
+    await ask('/segments', { name: 'big', rule: BIG });
+    await ask('/segments', { name: 'british', rule: { order: 'last', filters: { country: 'GB' } } });
+    const { start, end } = RANGE;
+    const orders = async (more: string): Promise<unknown> =>
+      ((await ask(`/kpis/summary?${more}`)).kpis as { orders_count: Json }).orders_count;
+    const range = `start=${start}&end=${end}`;
+    expect(await orders(range)).toMatchObject({ current: 10, previous: 0 });
+    expect(await orders(`${range}&segment=big`)).toMatchObject({ current: 5, previous: 0 });
+    expect(await orders(`${range}&segment=big,british`)).toMatchObject({ current: 10 });
+    // Of today so far, the customers are those of now.
+    expect(await orders('segment=big')).toMatchObject({ current: 5, previous: 0 });
+    expect((await test.send('/kpis/summary?segment=nobody', { key })).status).toBe(422);
+    const refunds = await ask('/refunds/impact', { ...RANGE, drivers: ['segment'] });
+    expect((refunds.drivers as { segment: Json }).segment).toMatchObject({
+      values: [
+        { value: 'big', gross: 4_000 },
+        { value: 'british', gross: 1_500 },
+      ],
+    });
+    const steps = [{ event: 'order.created' }, { event: 'order.paid' }];
+    const created = await test.send('/funnels', { key, json: { name: 'f', steps, window: '1d' } });
+    const { id } = (await created.json()) as { id: string };
+    const seen: string[] = [];
+    for (let cursor: string | null = ''; cursor !== null; ) {
+      const more = cursor === '' ? '' : `&cursor=${cursor}`;
+      const page = (await ask(
+        `/funnels/${id}/entities?group_by=segment&group=big&limit=2${more}`,
+      )) as unknown as {
+        total: number;
+        entities: { id: string }[];
+        next_cursor: string | null;
+      };
+      expect(page.total).toBe(5);
+      seen.push(...page.entities.map((entity) => entity.id));
+      cursor = page.next_cursor;
+      test.clock.advance(120_000);
+    }
+    expect(seen.toSorted()).toEqual(['c5', 'c6', 'c7', 'c8', 'c9']);
+    const definition = { name: 'g', steps: [{ event: 'visit', filters: { segment: 'big' } }, ...steps] };
+    expect(await codeOf(await test.send('/funnels', { key, json: definition }))).toBe('validation_failed');
+  });
+
+  it('are looked for once in one state of one definition', async () => {
+    await shop();
+    const { id } = await ask('/segments', { name: 'big', rule: BIG });
+    const all = await test.key('admin', { tenants: '*' });
+    const lookups = async (): Promise<number[]> => {
+      const text = await (await test.send('/metrics', { key: all })).text();
+      return ['hit', 'miss'].map((result) =>
+        Number(new RegExp(`segment_sets_lookups_total\\{result="${result}"\\} (\\d+)`).exec(text)?.[1]),
+      );
+    };
+    const filters = { segment: 'big' };
+    const totals = async (more: object = {}) =>
+      (
+        (await ask('/kpis/query', { ...RANGE, metrics: ['orders_count'], filters, ...more })) as unknown as {
+          groups: { totals: { orders_count: number } }[];
+        }
+      ).groups[0]?.totals.orders_count;
+    expect(await totals()).toBe(5);
+    expect(await lookups()).toEqual([0, 1]);
+    expect(await ask('/customers/rfm', { ...RANGE, filters })).toMatchObject({ customers_total: 5 });
+    expect(await totals()).toBe(5);
+    expect(await lookups()).toEqual([2, 1]);
+    // Another end, another state, another rule: each is another set.
+    expect(await totals({ end: '2025-09-03T00:00:00Z' })).toBe(5);
+    const position = { EVENTS: { 0: await test.stream.head() } };
+    await send(orderEvent('more', { customer_id: 'c0', amount: 900 }));
+    expect(await totals()).toBe(7);
+    for (let n = 0; n < 2; n++) expect(await totals({ as_of: position })).toBe(5);
+    const patched = await test.send(`/segments/${String(id)}`, {
+      ...{ key, method: 'PATCH', json: { rule: { measure: 'spend_net', gt: 900 } } },
+    });
+    expect(patched.status).toBe(200);
+    expect(await totals()).toBe(3);
+    expect(await lookups()).toEqual([3, 5]);
+  });
+
   it('are of one tenant, and refused by name where they are not', async () => {
     await shop();
     await ask('/segments', { name: 'big', rule: BIG });

@@ -4,6 +4,7 @@ import type { KindDefinitions } from '../../../runtime/index.ts';
 import {
   type AnswerParts,
   analyticsOf,
+  endOfMinute,
   HEAD_PROBLEMS,
   metaOf,
   metaSchema,
@@ -16,7 +17,6 @@ import { ApiError, type Cursors, listQuery, type ProblemCode, type Route, route 
 import type { SegmentBody } from '../../tenants/index.ts';
 import { customerPage, pageQuery } from './customer-page.ts';
 
-const MINUTE_MS = 60_000;
 const PROBLEMS = [
   ...(['invalid_cursor', 'cursor_mismatch', 'currency_required'] as const),
   ...(['fx_rate_missing', 'amount_too_large'] as const),
@@ -65,11 +65,9 @@ export function segmentRoutes(
   const { custom, queries } = analyticsOf(parts.ports.settings);
   const members = segmentMembersOf(custom);
   const { clock } = parts.ports;
-  /** The minute after now: everything that has come. */
-  const now = (): string => new Date(Math.ceil((clock.now() + 1) / MINUTE_MS) * MINUTE_MS).toISOString();
   const queryOf = (given: Readonly<Record<string, unknown>>, cursor: string | undefined): SegmentQuery => {
     const isNow = given.end === undefined ? { end_is_now: true } : {};
-    const query = { ...members.parse({ ...given, end: given.end ?? now() }), ...isNow };
+    const query = { ...members.parse({ ...given, end: given.end ?? endOfMinute(clock.now()) }), ...isNow };
     return pageQuery(cursors, query, cursor);
   };
   const head = { permission: 'kpis:read', tag: 'Segments' } as const;

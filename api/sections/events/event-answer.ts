@@ -1,6 +1,7 @@
 import { type FoundEvent, type FoundPage, parseEventJson, toJsonText } from '../../../analytics/index.ts';
 import { MASK, type PiiMask } from '../../answers/index.ts';
 import { EVENTS_STREAM, PARTITION, timeText } from '../../http/index.ts';
+import { type EventRange, keptWarning } from './event-request.ts';
 
 /**
  * An event as an answer shows it, as JSON text: its payload goes in as it lies in the stream, so numbers keep all
@@ -42,8 +43,12 @@ export function idsOf(text: string | null): Ids {
 }
 
 /** What there is to say of a search that is not whole. */
-export function warningsOf({ complete, scanned: { payloads_missing } }: FoundPage): readonly string[] {
+export function warningsOf(
+  { complete, scanned: { payloads_missing }, kept_from }: FoundPage,
+  range: EventRange,
+): readonly string[] {
   return [
+    ...keptWarning(range, kept_from),
     ...(payloads_missing === 0
       ? []
       : [

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Position, QueryError, timeOf } from '../../../analytics/index.ts';
+import { keptFrom, type Position, QueryError, timeOf } from '../../../analytics/index.ts';
 import { type FreshnessMembers, sequenceOf, wishOf } from '../../answers/index.ts';
 import type { Cursors, FreshnessWish } from '../../http/index.ts';
 
@@ -10,6 +10,12 @@ const LAST_MS = Date.UTC(2100, 0, 1);
 export interface EventRange {
   readonly start_ms: number;
   readonly end_ms: number;
+}
+
+/** What there is to say of a range that begins before events are kept, where a beginning was asked for. */
+export function keptWarning({ start_ms }: EventRange, kept_from: string | undefined): readonly string[] {
+  if (kept_from === undefined || start_ms === FIRST_MS || start_ms >= Date.parse(kept_from)) return [];
+  return [keptFrom(Date.parse(kept_from), 'those that are listed begin there.')];
 }
 
 /** A half-open range of event time, both ends optional. Throws QueryError `invalid_range`. */

@@ -78,7 +78,7 @@ export class EventSearch {
 
   /** What a caller may not see of events. */
   maskOf({ tenant, principal }: Pick<RawCall, 'tenant' | 'principal'>): PiiMask {
-    return maskFor(principal, this.#parts.answers.tenants?.settingsOf(tenant)?.pii_fields);
+    return maskFor(principal, this.#parts.answers.tenants?.maskedOf(tenant));
   }
 
   async page(asked: Asked, signal: AbortSignal): Promise<Page> {
@@ -117,7 +117,7 @@ export class EventSearch {
     const next_cursor =
       next === undefined ? null : encodePlace(this.#parts.cursors, asked.filter, { upTo, after: next });
     const meta = {
-      ...metaOf(snapshot, asked.tenant, { ...headerOf(asked), warnings: warningsOf(found) }),
+      ...metaOf(snapshot, asked.tenant, { ...headerOf(asked), warnings: warningsOf(found, asked.range) }),
       scanned: { ...scanned, ms: Math.round(elapsed_ms), complete },
     };
     const rest = JSON.stringify({ next_cursor, meta });

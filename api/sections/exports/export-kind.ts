@@ -11,7 +11,7 @@ import {
   wishOf,
 } from '../../answers/index.ts';
 import { EVENTS_STREAM, PARTITION, positionOf } from '../../http/index.ts';
-import { askedBySearch, type EventSearch } from '../events/index.ts';
+import { askedBySearch, type EventSearch, keptWarning } from '../events/index.ts';
 import { patiently } from '../jobs/index.ts';
 import { eventCells, eventColumns } from './event-rows.ts';
 import { ExportFile } from './export-file.ts';
@@ -120,7 +120,7 @@ async function exportEvents(
       if (next === undefined) break;
     }
     const { rows, payloads_missing, upTo } = at;
-    const result = { rows, payloads_missing, position: positionOf(upTo) };
+    const result = { rows, payloads_missing, warnings: pages.warnings, position: positionOf(upTo) };
     const shows = { masked: [...mask.fields], dimensions: [] };
     return { result, file: { ...(await file.finish(text.media_type)), shows } };
   } finally {
@@ -133,11 +133,17 @@ class EventPages {
   readonly upTo: number;
   /** Rows of the log that lie in the range. */
   readonly total: number;
+  /** What there is to say of them. */
+  readonly warnings: readonly string[];
   readonly #page: (after: State['after']) => Promise<FoundPage>;
 
-  private constructor(upTo: number, total: number, page: (after: State['after']) => Promise<FoundPage>) {
+  private constructor(
+    { upTo, total, warnings }: Pick<EventPages, 'upTo' | 'total' | 'warnings'>,
+    page: (after: State['after']) => Promise<FoundPage>,
+  ) {
     this.upTo = upTo;
     this.total = total;
+    this.warnings = warnings;
     this.#page = page;
   }
 
@@ -152,18 +158,20 @@ class EventPages {
     const { clock } = answers.ports;
     const as_of = known === undefined ? query.as_of : { [EVENTS_STREAM]: { [PARTITION]: known } };
     const body = { ...searchOf(query), ...(as_of === undefined ? {} : { as_of }) };
-    const { request, total } = await patiently({ signal, clock }, async () => {
+    const { request, total, warnings } = await patiently({ signal, clock }, async () => {
       const begun = await search.begin(askedBySearch({ tenant: record.tenant, mask }, body, search));
       const { selector, terms } = search.finder;
       const { explain } = await selector.plan(record.tenant, firstSelection(terms, begun.request));
-      return { request: begun.request, total: Number(explain.rows_of_range ?? 0) };
+      const kept_from = typeof explain.kept_from === 'string' ? explain.kept_from : undefined;
+      const warnings = keptWarning(begun.request, kept_from);
+      return { request: begun.request, total: Number(explain.rows_of_range ?? 0), warnings };
     });
     const page = (after: State['after']): Promise<FoundPage> =>
       patiently({ signal, clock }, () => {
         const wanted = { ...request, limit: PAGE_EVENTS, payloads_max: PAGE_PAYLOADS };
         return findEvents(search.finder, after === null ? wanted : { ...wanted, after }, signal);
       });
-    return new EventPages(request.upTo, total, page);
+    return new EventPages({ upTo: request.upTo, total, warnings }, page);
   }
 
   next(after: State['after']): Promise<FoundPage> {

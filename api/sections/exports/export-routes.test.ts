@@ -131,6 +131,31 @@ describe('POST /exports', () => {
     expect(await jsonOf(test.send('/jobs', { key: admin }))).toMatchObject({ jobs: [] });
   });
 
+  it('says counts once where a group has money of several currencies', async () => {
+    await fill();
+    const more = [
+      orderEvent('e5', { amount: 70, currency: undefined, time: '2025-09-01T09:10:00Z' }),
+      orderEvent('e6', { amount: 300, country: 'JP', currency: 'EUR', time: '2025-09-01T09:20:00Z' }),
+    ];
+    const sent = await test.send('/ingest', { key: admin, json: JSON.parse(JSON.stringify(more)) });
+    expect(sent.status).toBe(202);
+    await test.apply();
+    const query = {
+      ...{ metrics: ['orders_count', 'revenue', 'aov', 'visits'], group_by: ['country'] },
+      ...{ start: '2025-09-01T00:00:00Z', end: '2025-09-02T00:00:00Z' },
+    };
+    const rows = (await file({ query, format: 'csv' })).split('\r\n').slice(1, -1);
+    expect(rows.toSorted()).toEqual([
+      ',2025-09-01T00:00:00Z,,0,0.00,,1,true',
+      // Without a currency: all orders of the country, and the money of none.
+      'GB,2025-09-01T00:00:00Z,,3,0.70,0.70,0,true',
+      'GB,2025-09-01T00:00:00Z,GBP,,12.39,6.195,,true',
+      'JP,2025-09-01T00:00:00Z,,2,,,0,true',
+      'JP,2025-09-01T00:00:00Z,EUR,,3.00,3.00,,true',
+      'JP,2025-09-01T00:00:00Z,JPY,,500,500,,true',
+    ]);
+  });
+
   it('plans, repeats by key, and is for analysts', async () => {
     await fill();
     expect(await jsonOf(create({ query: {}, dry_run: true }))).toMatchObject({ dry_run: true, plan: {} });

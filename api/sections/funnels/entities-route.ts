@@ -5,12 +5,14 @@ import {
   type FunnelCriteria,
   type FunnelEntitiesQuery,
   type FunnelEntityRow,
+  SEGMENT,
   stepNames,
 } from '../../../analytics/index.ts';
 import type { KindDefinitions } from '../../../runtime/index.ts';
 import {
   type AnswerParts,
   analyticsOf,
+  endOfMinute,
   HEAD_PROBLEMS,
   metaOf,
   namedEntities,
@@ -23,7 +25,7 @@ import { type EntitiesQuery, entitiesAnswer, entitiesQuery } from './funnel-sche
 const ALL_TIME = { start: '1970-01-01T00:00:00Z', end: '2100-01-01T00:00:00Z' };
 
 /** Where a page begins, and the state of the first one: no later event changes it. */
-type Place = Pick<FunnelEntitiesQuery, 'as_of' | 'after' | 'watermark_ms'>;
+type Place = Pick<FunnelEntitiesQuery, 'as_of' | 'after' | 'watermark_ms' | 'end'>;
 
 interface PageBody {
   readonly entities: readonly FunnelEntityRow[];
@@ -65,7 +67,9 @@ export function entitiesRoute(
       const { limit: _, explain: __, ...filter } = asked;
       const bound = { ...filter, funnel: [found.id, found.revision] };
       const place = cursor === undefined ? {} : (cursors.decode(bound, cursor) as Place);
-      const head = checked(schema, { ...found.body, ...membersOf(asked) });
+      // Customers are in a segment at a time: now, where none is said.
+      const end = asked.group_by === SEGMENT ? endOfMinute(parts.ports.clock.now()) : ALL_TIME.end;
+      const head = checked(schema, { ...found.body, end, ...membersOf(asked) });
       const { id, name, revision } = found;
       const query: FunnelEntitiesQuery = {
         ...head,
@@ -89,7 +93,8 @@ export function entitiesRoute(
       const last = entities.at(-1)?.place;
       const next: Place = {
         as_of: query.as_of ?? { query_id },
-        ...{ watermark_ms, after: last === undefined ? undefined : { hi: last.hi, lo: last.lo } },
+        ...{ watermark_ms, end: query.end },
+        after: last === undefined ? undefined : { hi: last.hi, lo: last.lo },
       };
       return {
         status: 200,
@@ -114,10 +119,11 @@ export function entitiesRoute(
 
 /** The members of a query that the parameters say. */
 function membersOf(asked: Omit<EntitiesQuery, 'cursor'>): Readonly<Record<string, unknown>> {
-  const { start = ALL_TIME.start, end = ALL_TIME.end, group_by, attribution } = asked;
+  const { start = ALL_TIME.start, end, group_by, attribution } = asked;
   const { max_staleness, force_fresh, min_position } = asked;
   return {
-    ...{ start, end },
+    start,
+    ...(end === undefined ? {} : { end }),
     ...(group_by === undefined ? {} : { group_by: [group_by] }),
     ...(attribution === undefined ? {} : { attribution }),
     ...(max_staleness === undefined ? {} : { max_staleness }),

@@ -1,5 +1,5 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { codeOf, orderEvent, startTestApi, type TestApi } from '../../fixture-api.ts';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { codeOf, orderEvent, PATIENTLY, startTestApi, type TestApi } from '../../fixture-api.ts';
 
 let test: TestApi;
 let key: string;
@@ -84,6 +84,65 @@ describe('funnels', () => {
     expect(await codeOf(await test.send(`/funnels/${id}/query`, { key, json: RANGE }))).toBe('not_found');
   });
 
+  it('are answered from what the pipeline keeps of them, with the numbers of a scan', async () => {
+    const made = await test.send('/funnels', { key, json: { name: 'kept', ...STEPS } });
+    const { id, state } = (await made.json()) as { id: string; state: object };
+    expect(state).toEqual({ status: 'pending' });
+    const query = { ...RANGE, granularity: '1d', explain: true };
+    const scanned = await ask(`/funnels/${id}/query`, query);
+    expect(scanned).toMatchObject({
+      meta: { source: 'scan' },
+      explain: { source: 'scan', not_incremental: 'the pipeline has not taken this funnel' },
+    });
+    const untilTaken = () =>
+      vi.waitFor(async () => {
+        await test.apply();
+        const shown = await (await test.send(`/funnels/${id}`, { key })).json();
+        expect(shown).toMatchObject({ state: { status: 'complete', complete_from: null } });
+      }, PATIENTLY);
+    await untilTaken();
+    const numbers = ({ entered, converted, steps, dropoffs, trend, ...times }: Record<string, unknown>) => {
+      const { time_to_convert_histogram, time_between_steps } = times;
+      return { entered, converted, steps, dropoffs, trend, time_to_convert_histogram, time_between_steps };
+    };
+    const kept = await ask(`/funnels/${id}/query`, query);
+    expect(kept).toMatchObject({
+      meta: { source: 'incremental' },
+      explain: { source: 'incremental', entity: 'customer_id', definition_hash: expect.any(String) },
+    });
+    expect(numbers(kept)).toEqual(numbers(scanned));
+    await send([event('add_to_cart', 'visitor', 8), event('visit', 'late', 2)]);
+    const later = await ask(`/funnels/${id}/query`, query);
+    expect(later).toMatchObject({
+      entered: 5,
+      steps: [{}, { count: 3 }, {}],
+      meta: { source: 'incremental' },
+    });
+    expect(numbers(later)).toEqual(numbers(await ask('/funnels/adhoc', { ...STEPS, ...query })));
+    for (const asked of [{ group_by: ['channel'] }, { filters: { channel: 'web' } }, { as_of: {} }])
+      expect(await ask(`/funnels/${id}/query`, { ...RANGE, ...asked })).toMatchObject({
+        meta: { source: 'scan' },
+      });
+    // Another window is another question to the same events.
+    const patched = await test.send(`/funnels/${id}`, { method: 'PATCH', key, json: { window: '5m' } });
+    expect(patched.status).toBe(200);
+    const shorter = await ask(`/funnels/${id}/query`, RANGE);
+    expect(shorter).toMatchObject({ converted: 0, entered: 5, meta: { source: 'incremental' } });
+    const plan = await ask(`/funnels/${id}/query`, { ...RANGE, dry_run: true });
+    expect(plan).toMatchObject({ plan: { source: 'incremental', rows: 0, runs: 'inline' } });
+    // Other events are built anew, and scanned until then.
+    const steps = [{ event: 'visit', filters: { channel: 'app' } }, { event: 'add_to_cart' }];
+    expect((await test.send(`/funnels/${id}`, { method: 'PATCH', key, json: { steps } })).status).toBe(200);
+    expect(await ask(`/funnels/${id}/query`, RANGE)).toMatchObject({
+      ...{ entered: 1, meta: { source: 'scan' } },
+    });
+    await untilTaken();
+    test = await test.restart();
+    expect(await ask(`/funnels/${id}/query`, RANGE)).toMatchObject({
+      ...{ entered: 1, meta: { source: 'incremental' } },
+    });
+  });
+
   it('name the entities behind each number, in pages of one state', async () => {
     const made = await test.send('/funnels', { key, json: { name: 'shop', ...STEPS } });
     const { id } = (await made.json()) as { id: string };
@@ -115,32 +174,9 @@ describe('funnels', () => {
     expect(await codeOf(mismatch)).toBe('cursor_mismatch');
   });
 
-  it('link the events behind their numbers', async () => {
-    const answer = await ask('/funnels/adhoc', { ...STEPS, ...RANGE, explain: true });
-    const { explain } = answer as {
-      explain: { way: string; definition: string; events: { path: string; body: object } };
-    };
-    expect(explain).toMatchObject({
-      source: 'scan',
-      way: 'labels',
-      definition: expect.stringMatching(/^[0-9a-f]{16}$/),
-    });
-    const { path, body } = explain.events;
-    const { events: items } = (await ask(path, body)) as {
-      events: { type: string; customer_id: string; time: string }[];
-    };
-    // Counted again from the list: who came from one step to the next, each at its time.
-    const timesOf = (customer: string, type: string): string[] =>
-      items.filter((each) => each.customer_id === customer && each.type === type).map(({ time }) => time);
-    const visitors = [
-      ...new Set(items.filter(({ type }) => type === 'visit').map((each) => each.customer_id)),
-    ];
-    const within = visitors.filter((customer) => (timesOf(customer, 'visit')[0] as string) < RANGE.end);
-    const carts = within.filter((customer) => timesOf(customer, 'add.to.cart').length > 0);
-    const orders = carts.filter((customer) => timesOf(customer, 'order.created').length > 0);
-    expect([within.length, carts.length, orders.length]).toEqual(
-      (answer.steps as { count: number }[]).map(({ count }) => count),
-    );
+  it('say which way their numbers are found', async () => {
+    const { explain } = await ask('/funnels/adhoc', { ...STEPS, ...RANGE, explain: true });
+    expect(explain).toMatchObject({ source: 'scan', way: 'labels' });
     const plan = await ask('/funnels/adhoc', { ...STEPS, ...RANGE, group_by: ['country'], dry_run: true });
     expect(plan).toMatchObject({ dry_run: true, plan: { way: 'rows', why: 'group_by' } });
   });

@@ -1,14 +1,18 @@
 import { z } from 'zod';
 import {
   adhocFunnelSchemaOf,
+  FUNNEL_DEFINITION,
   type FunnelCriteria,
   type FunnelQuery,
   funnelDefinitionSchemaOf,
   funnelMembersOf,
+  KEPT_LEFT_OUT,
+  keptProgress,
+  OPERATORS,
 } from '../../../analytics/index.ts';
 import type { DefinitionKind, KindDefinitions } from '../../../runtime/index.ts';
 import { type AnswerParts, analyticsOf, queryRoute } from '../../answers/index.ts';
-import { definitionRoutes } from '../../definitions/index.ts';
+import { builtStates, definitionRoutes } from '../../definitions/index.ts';
 import {
   ApiError,
   type ApiPorts,
@@ -24,7 +28,7 @@ import { FUNNEL_EXAMPLE, funnelAnswer } from './funnel-schemas.ts';
 export function funnelDefinitionKind(ports: Pick<ApiPorts, 'settings'>): DefinitionKind<FunnelCriteria> {
   const schema = byDimensions(ports, funnelDefinitionSchemaOf);
   return {
-    kind: 'funnel',
+    kind: FUNNEL_DEFINITION,
     get schema() {
       return schema();
     },
@@ -48,6 +52,10 @@ const RULES =
   'once, at its furthest attempt, and is `converted`, `in_progress` (the window ends after the watermark) or ' +
   '`dropped`. One event fills one step. Groups are by the values of the event that filled the step of ' +
   '`attribution`.';
+
+const DEFINITION = `A sequence of events within a window, with the rules by which it is counted. The pipeline keeps of
+each entity the events that matter to a stored funnel, so that queries of it need no scan; \`state\` says from when on
+it has them all. The numbers are the same with and without it; \`meta.source\` says what was read.`;
 
 /** Section 4: funnels. */
 export function funnelRoutes(
@@ -105,10 +113,15 @@ export function funnelRoutes(
     entitiesRoute(parts, funnels, cursors),
     ...definitionRoutes(funnels, cursors, {
       ...{ path: '/funnels', noun: 'funnel', tag: 'Funnels', aliases: ['define'] },
-      description: 'A sequence of events within a window, with the rules by which it is counted.',
+      description: DEFINITION,
       examples: {
         checkout: { summary: 'From visit to payment', value: { name: 'checkout', ...STEPS } },
       },
+      shown: builtStates(parts.ports, {
+        kind: FUNNEL_DEFINITION,
+        progress: (table) => keptProgress(table, OPERATORS.funnels),
+        leftOut: KEPT_LEFT_OUT,
+      }),
     }),
   ];
 }

@@ -17,7 +17,11 @@ const RETRY_MAX_MS = 5_000;
 /** What a job needs of the service. */
 type BulkPorts = Pick<ApiPorts, 'events' | 'clock' | 'reader' | 'log'>;
 
-const inputSchema = z.object({ size_bytes: z.int() });
+const inputSchema = z.object({
+  size_bytes: z.int(),
+  /** Of the upload's request. */
+  trace: z.record(z.string(), z.string()).default({}),
+});
 
 /** How far a file is published. */
 const stateSchema = z.object({
@@ -107,7 +111,8 @@ async function publishBatch(
   const lines = numbered.filter(({ part }) => !isBlank(part));
   const parts = lines.map(({ part }) => eventOf(part));
   const checks = await checkAll({ events: parts, whole: false }, timeLimits(ports));
-  const prepared = prepare(job.record.tenant, checks);
+  const { trace } = inputSchema.parse(job.record.input);
+  const prepared = prepare(job.record.tenant, checks, trace);
   const { messages } = prepared;
   const sequences = messages.length === 0 ? [] : await publishPatiently(ports, job, messages);
   const sequence = sequences.reduce((a, b) => Math.max(a, b), at.sequence);

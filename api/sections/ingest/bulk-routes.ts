@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { traceOf } from '../../../engine/index.ts';
 import { type Jobs, newJobId } from '../../../runtime/index.ts';
 import {
   type Answer,
@@ -13,6 +14,7 @@ import {
 } from '../../http/index.ts';
 import { jobLocation, jobSchema, jobView, storedAnswer } from '../jobs/index.ts';
 import { BULK_JOB } from './bulk-job.ts';
+import { headersOf } from './ingest-events.ts';
 import type { Spool, Spooled } from './spool.ts';
 
 /** Besides NDJSON, what clients send a file as when they know no better. */
@@ -140,7 +142,7 @@ async function queueUpload(
     tenant: call.tenant,
     type: BULK_JOB,
     created_by: call.principal.key_id,
-    input: { size_bytes },
+    input: { size_bytes, trace: traceOf(headersOf(call.request)) },
     progress: { total: size_bytes, unit: 'bytes' },
     isLocal: true,
   });

@@ -10,6 +10,7 @@ import {
   structuredOf,
   type TimeLimits,
 } from '../../../analytics/index.ts';
+import type { TraceHeaders } from '../../../engine/index.ts';
 import { ApiError, type ApiPorts, type EventMessage, requireMediaType } from '../../http/index.ts';
 import { checkEvent, type EventCheck, type EventRejectCode, rejected, subjectToken } from './event-check.ts';
 
@@ -154,11 +155,12 @@ function refuseWhole({ code, message, errors }: Extract<EventCheck, { ok: false 
 }
 
 /** Messages for the good events, reasons for the others. */
-export function prepare(tenant: string, checks: readonly EventCheck[]): Prepared {
+export function prepare(tenant: string, checks: readonly EventCheck[], trace: TraceHeaders = {}): Prepared {
   const messages: EventMessage[] = [];
   const refused: RejectedEvent[] = [];
+  const headers = Object.keys(trace).length === 0 ? {} : { headers: trace };
   for (const [index, check] of checks.entries()) {
-    if (check.ok) messages.push(messageOf(tenant, check));
+    if (check.ok) messages.push({ ...messageOf(tenant, check), ...headers });
     else {
       const { event_id, code, message } = check;
       refused.push({ index, event_id, reason: `${code}: ${message.slice(0, 300)}` });

@@ -107,6 +107,14 @@ describe('POST /ingest', () => {
       .replace('"ticket_id":0', '"ticket_id":820982911946154508')
       .replace(/\}$/, `${more}}`);
 
+  it('gives its messages the trace of the request, and none that is malformed', async () => {
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    const headers = { traceparent, tracestate: 'vendor=1' };
+    await test.send('/ingest', { key, json: [orderEvent('1'), orderEvent('2')], headers });
+    await test.send('/ingest', { key, json: orderEvent('3'), headers: { traceparent: '00-0-0-01' } });
+    expect(test.stream.messages.map((message) => message.headers)).toEqual([headers, headers, undefined]);
+  });
+
   it('stores the bytes of each event as they were sent', async () => {
     const events = [text('a', ', "price" : 12.50'), text('b', ',"__proto__":{"amount":1}')];
     await test.send('/ingest', { key, body: `\ufeff[ ${events.join(' ,\n')} ]`, headers: json });

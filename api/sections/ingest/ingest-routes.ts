@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { eventSchema, nearestType, type TimeLimits, uncountedWarning } from '../../../analytics/index.ts';
+import { traceOf } from '../../../engine/index.ts';
 import {
   type Answer,
   ApiError,
@@ -187,10 +188,11 @@ async function ingest(
   call: RawCall,
   bytes: Uint8Array,
 ): Promise<StoredAnswer> {
-  const body = eventsOf(bytes, headersOf(call.request));
+  const headers = headersOf(call.request);
+  const body = eventsOf(bytes, headers);
   const checks = await checkAll(body, limits);
   if (body.single) refuseInvalid(checks[0]);
-  const answer = await publish(events, prepare(call.tenant, checks));
+  const answer = await publish(events, prepare(call.tenant, checks, traceOf(headers)));
   return { status: 202, headers: {}, body: JSON.stringify(answer) };
 }
 

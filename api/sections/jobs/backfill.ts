@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { kpiQuerySchema, parseRange, ROW_DIMENSIONS } from '../../../analytics/index.ts';
-import type { JobKind } from '../../../runtime/index.ts';
+import type { JobKind, JobRecord } from '../../../runtime/index.ts';
 import { BODY_PROBLEMS } from '../../answers/index.ts';
 import { ApiError, type BackfillPort, type Route, route } from '../../http/index.ts';
 import { createJob, type JobMaking } from './create-job.ts';
@@ -17,15 +17,20 @@ const body = z.strictObject({
 });
 type BackfillInput = z.output<typeof body>;
 
+/** Of this job alone: another one of the same words is another build. */
+const reasonOf = ({ job_id, input }: Pick<JobRecord, 'job_id' | 'input'>): string =>
+  [`job ${job_id}`, (input as BackfillInput).reason ?? ''].filter((part) => part !== '').join(': ');
+
 /** Builds the whole state anew: what the range names is part of it, and nothing else may differ then. */
 export function backfillKind(port: BackfillPort): JobKind {
   return {
     type: BACKFILL_JOB,
     lane: 'backfill',
+    // What a stop, a pause or a crash has interrupted stays until the job is over.
+    dispose: (record) => port.discard(reasonOf(record)),
     run: async ({ record, signal, advance }) => {
-      const { reason } = record.input as BackfillInput;
       const { generation } = await port.build({
-        reason: reason ?? `job ${record.job_id}`,
+        reason: reasonOf(record),
         signal,
         onProgress: (done, total) => advance({ done, total, unit: 'messages' }),
       });
@@ -46,7 +51,7 @@ export function backfillRoutes(making: JobMaking, port: BackfillPort | undefined
       description:
         'Builds the next generation of the state beside the live one, from the stream, and makes it current when it ' +
         'has caught up; answers go on meanwhile. The state is one: all metrics and dimensions of all time are built, ' +
-        'whatever the range names. A build that a restart interrupts begins anew.',
+        'whatever the range names. A build that a restart or a pause interrupts goes on.',
       permission: 'backfills:create',
       reach: 'installation',
       body,

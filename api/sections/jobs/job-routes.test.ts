@@ -215,15 +215,19 @@ describe('POST /jobs/backfill', () => {
   it('builds, tells progress, and is cancelled', async () => {
     await test.close();
     const built: string[] = [];
+    const discarded: string[] = [];
     await start(
       {},
       {
         build: async ({ reason, signal, onProgress }) => {
           built.push(reason);
           onProgress(1, 2);
-          if (reason === 'long')
+          if (reason.endsWith('long'))
             await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
           return { generation: 2 };
+        },
+        discard: async (reason) => {
+          discarded.push(reason);
         },
       },
     );
@@ -236,10 +240,23 @@ describe('POST /jobs/backfill', () => {
       lane: 'backfill',
     });
     const long = await create({ reason: 'long' });
-    await vi.waitFor(() => expect(built).toEqual(['rates', 'long']), PATIENTLY);
+    const reasons = [`job ${job_id}: rates`, `job ${long.job_id}: long`];
+    await vi.waitFor(() => expect(built).toEqual(reasons), PATIENTLY);
+    // A pause keeps what was built, and the same goes on.
+    const paused = await test.send(`/jobs/${long.job_id}/pause`, { key: admin, method: 'POST' });
+    expect(paused.status).toBe(200);
+    await vi.waitFor(async () => {
+      expect(await jsonOf(test.send(`/jobs/${long.job_id}`, { key: admin }))).toMatchObject({
+        status: 'paused',
+      });
+    }, PATIENTLY);
+    expect(discarded).toEqual(reasons.slice(0, 1));
+    await test.send(`/jobs/${long.job_id}/resume`, { key: admin, method: 'POST' });
+    await vi.waitFor(() => expect(built).toEqual([...reasons, reasons[1]]), PATIENTLY);
     expect(await jsonOf(test.send(`/jobs/${long.job_id}`, { key: admin, method: 'DELETE' }))).toMatchObject({
       status: 'cancelled',
     });
+    expect(discarded).toEqual(reasons);
     const bad = await test.send('/jobs/backfill', { key: admin, json: { ...range, end: range.start } });
     expect([bad.status, await codeOf(bad)]).toEqual([422, 'invalid_range']);
     const analyst = await test.key('analyst');

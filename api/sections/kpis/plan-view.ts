@@ -14,6 +14,7 @@ const refusedSchema = z
   .optional()
   .describe('Why it would not be run');
 
+const searchSchema = z.looseObject({ method: z.string(), path: z.string(), body: z.looseObject({}) });
 const stretch = { start: z.string(), end: z.string() };
 
 /** What a query reads: `explain`. */
@@ -38,6 +39,14 @@ export const explainSchema = z
       z.object({ dimension: z.string(), not: z.boolean(), values: z.int().describe('How many') }),
     ),
     measures: z.array(z.string()).describe('Sums that the metrics are made of'),
+    position: z.record(z.string(), z.record(z.string(), z.int())).describe('That the numbers are of'),
+    definition_hash: z.string().describe('Of what is asked: the same for the same question'),
+    events: searchSchema.describe('Lists the events of the range that the numbers are made of'),
+    events_outside: searchSchema
+      .optional()
+      .describe(
+        'Lists those outside of it that decide what these count for: versions of orders, earlier firsts',
+      ),
     compared: z.looseObject({}).optional().describe('The same of the range that `compare` adds'),
   })
   .describe('What the query reads');

@@ -98,6 +98,12 @@ export function summaryRoute(parts: AnswerParts, kind: OrderQueries['summary']):
       'Without a range: today so far against the same length of yesterday. With one: against the range of equal length before it.',
     permission: 'kpis:read',
     query: kpiSummarySchema.extend({
+      segment: z
+        .string()
+        .min(1)
+        .max(4_096)
+        .optional()
+        .describe('Names or ids of segments, joined by commas: only customers in any of them'),
       force_fresh: booleanParam.optional().describe('Waits until all that was in the stream is applied'),
       min_position: positionParam
         .optional()
@@ -113,7 +119,9 @@ export function summaryRoute(parts: AnswerParts, kind: OrderQueries['summary']):
     },
     problems: QUERY_PROBLEMS,
     handle: async (call) => {
-      const { force_fresh, min_position, dry_run, explain, ...summary } = call.query;
+      const { force_fresh, min_position, dry_run, explain, segment, ...asked } = call.query;
+      const filters = { segment: segment?.split(',') };
+      const summary = segment === undefined ? asked : { ...asked, filters };
       const { max_staleness } = summary;
       const wish = wishOf({ max_staleness, force_fresh, min_position });
       if (dry_run === true) {

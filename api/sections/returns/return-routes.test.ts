@@ -76,25 +76,6 @@ describe('returns and refunds', () => {
     });
   });
 
-  it('lists the events behind the refunds, from which they can be added up again', async () => {
-    const { explain, totals } = await ask('/refunds/impact', { explain: true });
-    const { path, body } = (explain as { events: { path: string; body: object } }).events;
-    const found = await test.send(path, { key, json: body });
-    expect(found.status).toBe(200);
-    const { events } = (await found.json()) as { events: { amounts: { amount: number } }[] };
-    const refunds = events.reduce((sum, { amounts }) => sum + amounts.amount, 0);
-    expect(refunds).toBe((totals as { refunds: number }).refunds);
-  });
-
-  it('lists the returns that it counts', async () => {
-    const { explain, totals } = await ask('/returns/summary', { explain: true });
-    const { events, definition } = explain as { events: { path: string; body: object }; definition: string };
-    expect(definition).toMatch(/^[0-9a-f]{16}$/);
-    const found = await test.send(events.path, { key, json: events.body });
-    const { events: listed } = (await found.json()) as { events: unknown[] };
-    expect(listed).toHaveLength((totals as { returns: number }).returns);
-  });
-
   it.each(['/returns/summary', '/refunds/impact'])(
     'plans %s, and refuses what is wrong by name',
     async (path) => {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Definition, DefinitionError, mergePatch } from '../../../runtime/index.ts';
+import { type Definition, DefinitionError, mergePatch, type Settings } from '../../../runtime/index.ts';
 import { revisionOf } from '../../definitions/index.ts';
 import { type Answer, type RawCall, type Route, route, timeTextOrNull } from '../../http/index.ts';
 import { SETTINGS_NAME, settingsSchema, type TenantSettings, type Tenants } from '../../tenants/index.ts';
@@ -9,6 +9,7 @@ const viewSchema = z.object({
   week_start: z.string(),
   fiscal_month_start: z.int(),
   currency: z.string().nullable(),
+  retention_days: z.int().nullable().describe('null: all events are kept'),
   pii_fields: z.array(z.string()),
   revision: z.int().describe('For `If-Match`; 0 while nothing was set'),
   updated_at: z.string().nullable(),
@@ -19,6 +20,7 @@ const EXAMPLE = {
   week_start: 'monday',
   fiscal_month_start: 4,
   currency: 'EUR',
+  retention_days: 730,
   pii_fields: ['data.email'],
   revision: 7,
   updated_at: '2025-08-01T12:00:00.000Z',
@@ -26,14 +28,23 @@ const EXAMPLE = {
 
 const ATTEMPTS = 5;
 
-function answerOf(settings: Definition<TenantSettings> | undefined): Answer {
+/** `installation_days`: what the installation keeps of every tenant. */
+function answerOf(
+  settings: Definition<TenantSettings> | undefined,
+  installation_days: number | undefined,
+): Answer {
   const { timezone, week_start, fiscal_month_start, currency, pii_fields } = settings?.body ?? {};
+  const kept_days = Math.min(
+    settings?.body.retention_days ?? Number.POSITIVE_INFINITY,
+    installation_days ?? Number.POSITIVE_INFINITY,
+  );
   const revision = settings?.revision ?? 0;
   const json: z.input<typeof viewSchema> = {
     timezone: timezone ?? 'UTC',
     week_start: week_start ?? 'monday',
     fiscal_month_start: fiscal_month_start ?? 1,
     currency: currency ?? null,
+    retention_days: Number.isFinite(kept_days) ? kept_days : null,
     pii_fields: [...(pii_fields ?? [])],
     revision,
     updated_at: timeTextOrNull(settings?.updated_at_ms ?? null),
@@ -42,7 +53,10 @@ function answerOf(settings: Definition<TenantSettings> | undefined): Answer {
 }
 
 /** What a tenant sets for all of its queries. */
-export function settingsRoutes({ settings }: Pick<Tenants, 'settings'>): readonly Route[] {
+export function settingsRoutes(
+  { settings }: Pick<Tenants, 'settings'>,
+  { retentionDays }: Pick<Settings, 'retentionDays'>,
+): readonly Route[] {
   const ETAG = { ETag: 'Its revision, in quotes' };
   return [
     route({
@@ -56,7 +70,7 @@ export function settingsRoutes({ settings }: Pick<Tenants, 'settings'>): readonl
         200: { description: 'The settings in force', schema: viewSchema, example: EXAMPLE, headers: ETAG },
       },
       problems: [],
-      handle: ({ tenant }) => answerOf(settings.byName(tenant, SETTINGS_NAME)),
+      handle: ({ tenant }) => answerOf(settings.byName(tenant, SETTINGS_NAME), retentionDays),
     }),
     route({
       id: 'updateSettings',
@@ -67,7 +81,9 @@ export function settingsRoutes({ settings }: Pick<Tenants, 'settings'>): readonl
       description:
         'A JSON merge patch (RFC 7396): null gives a setting back to the installation. Zone, first day of the week, ' +
         'fiscal month and currency are what queries use that say nothing of their own; `meta.timezone` says what was ' +
-        'used. They hold for every query from then on. `pii_fields` are masked in events for roles below admin.',
+        'used. They hold for every query from then on. `pii_fields` are masked in events for roles below admin. ' +
+        '`retention_days` takes events away for good: whole UTC days, so many before the day of the newest event; ' +
+        'rollups stay, and what needs events before that is refused with `behind_retention`.',
       permission: 'settings:write',
       conditional: true,
       body_types: ['application/merge-patch+json', 'application/json'],
@@ -81,7 +97,7 @@ export function settingsRoutes({ settings }: Pick<Tenants, 'settings'>): readonl
         ...(['malformed_json', 'malformed_body', 'json_too_deep', 'unsupported_media_type'] as const),
         ...(['unsupported_encoding', 'body_too_large', 'revision_conflict', 'kv_unavailable'] as const),
       ],
-      handle: async (call) => answerOf(await change(settings, call, call.body)),
+      handle: async (call) => answerOf(await change(settings, call, call.body), retentionDays),
     }),
   ];
 }

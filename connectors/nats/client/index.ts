@@ -26,6 +26,7 @@ export {
 } from './permissions.ts';
 export { lookAtStream, type StreamLook } from './stream-look.ts';
 export {
+  ANOMALIES_STREAM,
   checkServerVersion,
   covers,
   createStream,

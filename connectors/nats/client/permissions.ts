@@ -24,10 +24,17 @@ const subscribe = (subject: string): Permission => ({ operation: 'subscribe', su
 export interface ServiceNeeds {
   readonly streams: readonly { readonly name: string; readonly subjects: readonly string[] }[];
   readonly buckets: readonly string[];
+  /** Streams whose messages processes share, and acknowledge. */
+  readonly worked?: readonly string[];
+  /** Streams of which subjects are removed. */
+  readonly purged?: readonly string[];
 }
 
 /** What a service with these needs must be let do. */
-export function servicePermissions(access: NatsAccess, { streams, buckets }: ServiceNeeds): Permission[] {
+export function servicePermissions(
+  access: NatsAccess,
+  { streams, buckets, worked = [], purged = [] }: ServiceNeeds,
+): Permission[] {
   const api = (name: string): Permission => publish(apiSubject({ access }, name));
   const bucketStreams = buckets.map((bucket) => `KV_${bucket}`);
   const kv = access.domain === undefined ? '' : `${apiSubject({ access }, '')}`;
@@ -41,6 +48,11 @@ export function servicePermissions(access: NatsAccess, { streams, buckets }: Ser
       ...['CREATE', 'INFO', 'DELETE', 'MSG.NEXT'].map((what) => api(`CONSUMER.${what}.${stream}.${PROBE}`)),
     ]),
     ...streams.map(({ name }) => api(`DIRECT.GET.${name}`)),
+    ...worked.flatMap((stream) => [
+      api(`CONSUMER.DURABLE.CREATE.${stream}.${PROBE}`),
+      publish(`$JS.ACK.${stream}.${PROBE}`),
+    ]),
+    ...purged.map((stream) => api(`STREAM.PURGE.${stream}`)),
   ];
 }
 

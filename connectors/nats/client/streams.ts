@@ -45,6 +45,17 @@ export const DEADLETTER_STREAM: StreamSpec = {
   replicas: 1,
 };
 
+/** What is told of anomalies, as `anomalies.<tenant>.<metric>.<severity>`. */
+export const ANOMALIES_STREAM: StreamSpec = {
+  name: 'ANOMALIES',
+  subjects: ['anomalies.>'],
+  max_age_ms: 400 * DAY_MS,
+  max_bytes: 1024 ** 3,
+  // Ids are deterministic: a state that is built anew tells nobody twice of the last day.
+  duplicate_window_ms: DAY_MS,
+  replicas: 1,
+};
+
 export interface EnsureStreamsOptions {
   readonly events?: Partial<StreamSpec>;
   readonly deadletter?: Partial<StreamSpec>;

@@ -28,8 +28,8 @@ const THREAD = import.meta.url.endsWith('.ts')
   : new URL('./source-thread.js', import.meta.url);
 
 /**
- * A JetStreamSource in a thread of its own: receiving runs beside the pipeline. Records come through shared memory, in order, bounded by its size.
- * Same contract and errors as JetStreamSource.
+ * A JetStreamSource in a thread of its own: receiving runs beside the pipeline. Records come through shared memory,
+ * in order, bounded by its size. Same contract and errors as JetStreamSource.
  */
 export class ThreadedSource implements Source {
   readonly partition: string;

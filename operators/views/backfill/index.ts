@@ -1,6 +1,7 @@
 export { Backfill } from './backfill.ts';
 export { ALL_TIME_MS, DAY_MS, type HistoryRange, NEVER_MS, type RowHistory } from './history.ts';
 export {
+  ChunkRows,
   type LogHistoryConfig,
   type LogReads,
   type LogScope,

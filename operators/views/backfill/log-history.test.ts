@@ -26,6 +26,7 @@ function chunkOf(batch: RowBatch): Chunk {
     rows: length,
     ...{ isWhole: false, min_ms: 0, max_ms: 0, min_sequence: 0, max_sequence: 0 },
     time_ms: () => batch.time_ms.slice(0, length),
+    times: () => ({ base_ms: 0, scale_ms: 1, values: batch.time_ms.slice(0, length) }),
     sequence: () => batch.sequence.slice(0, length),
     part: () => batch.part,
     code: (column) => codesOf(columns.codes[column] as Int32Array, length),
@@ -34,6 +35,9 @@ function chunkOf(batch: RowBatch): Chunk {
       const selected = codes.flatMap((code, row) => (accepts(code) ? [row] : []));
       rows.set(selected);
       return selected.length;
+    },
+    label: () => {
+      throw new Error('history asks for no labels');
     },
     hash: () => ({ index: null, hi: new Int32Array(1), lo: new Int32Array(1) }),
     number: (column) => (columns.numbers[column] as Float64Array).slice(0, length),

@@ -13,6 +13,7 @@ export interface ReaderColumns {
   readonly codes: readonly number[];
   readonly numbers: readonly number[];
   readonly itemNumbers: readonly number[];
+  readonly hashes?: readonly number[];
 }
 
 /** What the log has of a scope. */
@@ -114,7 +115,28 @@ interface NeededColumns extends ReaderColumns {
   readonly itemCodes: readonly number[];
 }
 
-function neededColumns({ schema, columns }: LogHistoryConfig, texts: readonly string[]): NeededColumns {
+/** Rows of chunks as batches, with the columns that are asked for. A batch is used again for the next. */
+export class ChunkRows {
+  readonly #batch: RowBatch;
+  readonly #columns: NeededColumns;
+
+  constructor(schema: LogSchema, dictionary: Dictionary, columns: ReaderColumns, texts: readonly string[]) {
+    this.#batch = new RowBatch(schema, dictionary);
+    this.#columns = neededColumns({ schema, columns }, texts);
+  }
+
+  /** The chunk's rows of the request's range. */
+  of(chunk: Chunk, request: ScanRequest): RowBatch {
+    const rows = this.#batch;
+    fill(rows, chunk, rows.dictionary.codeOf(request.scope), this.#columns, request);
+    return rows;
+  }
+}
+
+function neededColumns(
+  { schema, columns }: Pick<LogHistoryConfig, 'schema' | 'columns'>,
+  texts: readonly string[],
+): NeededColumns {
   const placesIn = (specs: LogSchema['columns']): readonly number[] =>
     specs
       .filter(({ kind }) => kind === 'code')
@@ -128,7 +150,7 @@ function fill(
   batch: RowBatch,
   chunk: Chunk,
   scope: number,
-  { codes, numbers, itemCodes, itemNumbers }: NeededColumns,
+  { codes, numbers, hashes = [], itemCodes, itemNumbers }: NeededColumns,
   { start_ms, end_ms }: Pick<ScanRequest, 'start_ms' | 'end_ms'>,
 ): void {
   batch.clear();
@@ -154,6 +176,7 @@ function fill(
   }
   for (const column of numbers)
     copy(chunk.number(column), batch.columns.numbers[column] as Float64Array, picked, length);
+  for (const column of hashes) copyHashes(chunk, column, batch, picked);
   batch.itemCount.fill(0, 0, length);
   batch.itemStart.fill(0, 0, length);
   if (!chunk.hasItems) return;
@@ -178,4 +201,15 @@ function copy(
   length: number,
 ): void {
   for (let row = 0; row < length; row++) to[row] = from[picked[row] as number] as number;
+}
+
+function copyHashes(chunk: Chunk, column: number, batch: RowBatch, picked: Uint32Array): void {
+  const { index, hi, lo } = chunk.hash(column);
+  const to = batch.columns.hashes[column];
+  if (to === undefined) throw new Error(`there is no hash column ${column}`);
+  for (let row = 0; row < batch.length; row++) {
+    const value = index === null ? 0 : (index[picked[row] as number] as number);
+    to.hi[row] = hi[value] as number;
+    to.lo[row] = lo[value] as number;
+  }
 }

@@ -3,10 +3,17 @@ import { addRows, type Cube, CubeIndex, type LeftRow } from './cube.ts';
 import { CubeWriter, type FilledDay, type WriterTables } from './cube-writer.ts';
 import type { RowReader } from './row-reader.ts';
 
+interface SetLimit {
+  readonly cells_per_day: number;
+  readonly filled: (day: FilledDay) => void;
+  /** Hears of a cube whose touched cells are about to be brought into its cells. */
+  readonly drained?: ((cube: Cube) => void) | undefined;
+}
+
 /** The cubes of an operator that count rows, in memory and on their way to disk. */
 export class CubeSet {
   readonly #tables: WriterTables;
-  readonly #limit: { readonly cells_per_day: number; readonly filled: (day: FilledDay) => void };
+  readonly #limit: SetLimit;
   #writers: ReadonlyMap<Cube, CubeWriter> = new Map();
   #index = new CubeIndex([]);
   readonly #reader: RowReader;
@@ -18,11 +25,7 @@ export class CubeSet {
   /** Of the last row that came in. */
   sequence = 0;
 
-  constructor(
-    reader: RowReader,
-    tables: WriterTables,
-    limit: { readonly cells_per_day: number; readonly filled: (day: FilledDay) => void },
-  ) {
+  constructor(reader: RowReader, tables: WriterTables, limit: SetLimit) {
     this.#reader = reader;
     this.#tables = tables;
     this.#limit = limit;
@@ -80,7 +83,15 @@ export class CubeSet {
   drain(): void {
     // Nothing was added before the first batch.
     if (this.#dictionary === undefined) return;
-    for (const writer of this.#writers.values()) writer.drain(this.#dictionary);
+    for (const [cube, writer] of this.#writers) {
+      if (cube.touched.count > 0) this.#limit.drained?.(cube);
+      writer.drain(this.#dictionary);
+    }
+  }
+
+  /** Of the last batch; undefined before the first one. */
+  get dictionary(): Dictionary | undefined {
+    return this.#dictionary;
   }
 
   /** The commit is complete. */

@@ -1,7 +1,7 @@
 import type { RowBatch } from '../../../engine/index.ts';
 import type { Backfilled } from '../backfill/index.ts';
 import type { CubeInfo } from './definition.ts';
-import type { RowReader } from './row-reader.ts';
+import type { OwnReader, RowReader } from './row-reader.ts';
 import { KEY_WORDS, TouchedCells } from './touched-cells.ts';
 
 const placeOf = (specs: readonly { readonly name: string; readonly kind: string }[], name: string): number =>
@@ -11,6 +11,8 @@ const placeOf = (specs: readonly { readonly name: string; readonly kind: string 
 export class Cube implements Backfilled<CubeInfo> {
   slot: CubeInfo;
   readonly touched: TouchedCells;
+  /** What a row adds to it, where that is not what it adds to all others. */
+  reader: OwnReader | undefined;
   /** Some of its dimensions are columns of items. */
   #isByItems = false;
   readonly #dimensions: number;
@@ -23,8 +25,9 @@ export class Cube implements Backfilled<CubeInfo> {
   #schema: unknown;
   #columns: readonly number[] = [];
 
-  constructor(info: CubeInfo) {
+  constructor(info: CubeInfo, reader: OwnReader | undefined = undefined) {
     this.slot = info;
+    this.reader = reader;
     this.#dimensions = info.dimensions.length;
     this.#bucket_ms = info.bucket_ms;
     this.touched = new TouchedCells(info.dimensions.length, info.measures);
@@ -34,8 +37,14 @@ export class Cube implements Backfilled<CubeInfo> {
     return this.#isByItems;
   }
 
+  /** Text columns that it looks at. */
+  get texts(): readonly string[] {
+    return [...this.slot.dimensions, ...(this.reader?.texts ?? [])];
+  }
+
   open(batch: RowBatch): void {
     if (this.#schema !== batch.schema) this.#learn(batch);
+    this.reader?.open(batch);
     this.#codes = this.#columns.map((column) => batch.columns.codes[column] as Int32Array);
   }
 
@@ -97,6 +106,8 @@ interface ScopeCubes {
   readonly cubes: readonly Cube[];
   whole: readonly Cube[];
   byItems: readonly Cube[];
+  /** Those with a reader of their own. */
+  own: readonly Cube[];
   /** Number of the batch that they are open for. */
   batch: number;
 }
@@ -134,15 +145,17 @@ export class CubeIndex {
     let found = this.#scopes.get(scope);
     if (found === undefined) {
       const own = this.#own.get(batch.dictionary.textOf(scope)) ?? [];
-      found = { cubes: [...this.#shared, ...own], whole: [], byItems: [], batch: 0 };
+      found = { cubes: [...this.#shared, ...own], whole: [], byItems: [], own: [], batch: 0 };
       this.#scopes.set(scope, found);
     }
     if (found.batch !== this.#batches) {
       const { cubes } = found;
       for (let at = 0; at < cubes.length; at++) (cubes[at] as Cube).open(batch);
       if (found.batch === 0) {
-        found.whole = cubes.filter((cube) => !cube.isByItems);
-        found.byItems = cubes.filter((cube) => cube.isByItems);
+        const shared = cubes.filter((cube) => cube.reader === undefined);
+        found.whole = shared.filter((cube) => !cube.isByItems);
+        found.byItems = shared.filter((cube) => cube.isByItems);
+        found.own = cubes.filter((cube) => cube.reader !== undefined);
       }
       found.batch = this.#batches;
     }
@@ -167,16 +180,18 @@ export function addRows(
   let scope = -1;
   let whole: readonly Cube[] = [];
   let byItems: readonly Cube[] = [];
+  let own: readonly Cube[] = [];
   for (let row = 0; row < batch.length; row++) {
     if (batch.scope[row] !== scope) {
       scope = batch.scope[row] as number;
-      ({ whole, byItems } = index.open(batch, scope));
+      ({ whole, byItems, own } = index.open(batch, scope));
     }
+    const time_ms = batch.time_ms[row] as number;
+    const currency = currencies[row] as number;
+    for (let at = 0; at < own.length; at++) addOwn(own[at] as Cube, batch, row, currency, left);
     if (whole.length + byItems.length === 0) continue;
     const additions = reader.read(row);
     if (additions === 0) continue;
-    const time_ms = batch.time_ms[row] as number;
-    const currency = currencies[row] as number;
     for (let at = 0; at < whole.length; at++) {
       const cube = whole[at] as Cube;
       if (left === undefined || time_ms >= cube.slot.from_ms)
@@ -191,6 +206,18 @@ export function addRows(
       else cube.add(batch, row, reader, currency, additions);
     }
   }
+}
+
+/** A row, to a cube with a reader of its own. */
+function addOwn(cube: Cube, batch: RowBatch, row: number, currency: number, left: LeftRow | undefined): void {
+  const { reader } = cube;
+  if (reader === undefined) return;
+  const additions = reader.read(row);
+  if (additions === 0) return;
+  if (left !== undefined && (batch.time_ms[row] as number) < cube.slot.from_ms) leave(left, batch, row);
+  else if (cube.isByItems && (batch.itemCount[row] as number) > 0)
+    cube.addGroups(batch, row, reader, currency);
+  else cube.add(batch, row, reader, currency, additions);
 }
 
 function leave(left: LeftRow, batch: RowBatch, row: number): void {

@@ -1,7 +1,7 @@
 import type { KvView, LogSchema } from '../../../engine/index.ts';
 import type { RowHistory } from '../backfill/index.ts';
 import type { CubeDefinition } from './definition.ts';
-import type { RowReader } from './row-reader.ts';
+import type { OwnReader, RowReader } from './row-reader.ts';
 
 export interface CubesConfig {
   readonly schema: LogSchema;
@@ -32,6 +32,11 @@ export interface DefinedCubes {
   readonly kind: string;
   /** Throws for a body that is no cube. */
   readonly read: (body: unknown) => Pick<CubeDefinition, 'dimensions' | 'bucket_ms'>;
+}
+
+/** A cube that is wanted, and what a row adds to it where that is not what it adds to all others. */
+export interface WantedCube extends CubeDefinition {
+  readonly reader?: OwnReader;
 }
 
 export const DEFAULT_CELLS_PER_DAY = 100_000;

@@ -62,7 +62,7 @@ export const cubes = defineOperator<RowBatch, RowBatch, CubesConfig, ReturnType<
     const { defined } = config;
     return {
       onBatch: (batches) => {
-        counted.settle();
+        counted.begin();
         for (const rows of batches) set.add(rows);
         if (set.touchedCells >= touched_max_cells) requestBarrier();
         emit(batches);

@@ -31,3 +31,9 @@ export interface RowReader {
   /** The number of additions of a group of the last `group`. */
   readGroup(group: number): number;
 }
+
+/** A reader of one cube alone. */
+export interface OwnReader extends RowReader {
+  /** Text columns of rows that it looks at beside those of the cube. */
+  readonly texts: readonly string[];
+}

@@ -1,4 +1,5 @@
 import {
+  type ControlDefinition,
   Dictionary,
   defineOperator,
   describeLogChunk,
@@ -24,9 +25,19 @@ export interface EventLogConfig {
    * says.
    */
   readonly retention_days?: number;
+  /** Definitions that say how many days a scope keeps. */
+  readonly scopeRetention?: ScopeRetention;
   /** Rows between two commits before a barrier is asked for: bounds memory. */
   readonly pending_max_rows?: number;
   readonly limits?: Partial<LogLimits>;
+}
+
+/** Whole UTC days that a scope keeps before the day of its newest row, as users define it while the task runs. */
+export interface ScopeRetention {
+  /** The kind of definition; a scope has one at most. */
+  readonly kind: string;
+  /** The days of a body, at least 1; undefined: all are kept. Throws for a body that says none of it. */
+  readonly daysOf: (body: unknown) => number | undefined;
 }
 
 const DAY_MS = 86_400_000;
@@ -67,7 +78,8 @@ export const eventLog = defineOperator<RowBatch, never, EventLogConfig, ReturnTy
   summary: eventLogDoc.summary,
   state: tables,
   start: ({ name: operator, config, state, metrics, requestBarrier, initialWatermark_ms }) => {
-    const { schema, limits, retention_days, pending_max_rows = DEFAULT_PENDING_MAX_ROWS } = config;
+    const { schema, limits, retention_days, scopeRetention } = config;
+    const { pending_max_rows = DEFAULT_PENDING_MAX_ROWS } = config;
     const writer = new LogWriter(state, schema, limits);
     let cut_ms = 0;
     let watermark_ms = initialWatermark_ms ?? Number.NEGATIVE_INFINITY;
@@ -96,12 +108,22 @@ export const eventLog = defineOperator<RowBatch, never, EventLogConfig, ReturnTy
         if (retention_days !== undefined && watermark_ms !== Number.NEGATIVE_INFINITY)
           writer.dropAllBefore(watermark_ms - retention_days * DAY_MS);
         if (cut_ms > 0) writer.dropAllBefore(cut_ms);
-        const done = writer.commit(state);
+        const done = writer.commit(state, watermark_ms);
         appended.add(done.appended);
         dropped.add(done.dropped);
         merges.add(done.merges);
         merged.add(done.merged);
       },
+      ...(scopeRetention === undefined
+        ? {}
+        : {
+            definitions: {
+              kinds: [scopeRetention.kind],
+              define: ({ scope, body }: ControlDefinition) =>
+                writer.keepDays(scope, scopeRetention.daysOf(body)),
+              forget: ({ scope }: ControlDefinition) => writer.keepDays(scope, undefined),
+            },
+          }),
     };
   },
 });

@@ -1,0 +1,5 @@
+export * from './anomaly-message.ts';
+export { metricOfRule, OrderRuleBook, type RuleParts, watchedRule } from './rule-book.ts';
+export { PulseReader, RULE_COLUMNS } from './rule-reader.ts';
+export * from './rule-schema.ts';
+export { SCAN_MEMBERS, type ScanQuery, scanKind } from './scan-kind.ts';

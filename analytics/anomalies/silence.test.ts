@@ -1,0 +1,56 @@
+import { describe, expect, it } from 'vitest';
+import { SHOP, type ShopEvent } from '../fixture-shop.ts';
+import { hourText, ruledShop, ruledState, settleRules, toldOf } from './fixture-rules.ts';
+
+const OUTAGE = { from: 200, to: 206, factor: 0 };
+
+/** Commits of less than two hours. */
+const FINE = { commit_events: 20 };
+
+const typesOf = (state: Parameters<typeof toldOf>[0]) =>
+  toldOf(state).map(({ type, metric, start, until }) => [type, metric, start, until]);
+
+describe('low is told from silent', () => {
+  it('an outage of everything is one alert of its own, and none of a metric', async () => {
+    const state = await ruledState(ruledShop(0, 220, [OUTAGE]), undefined, FINE);
+    // In this test time moves by events alone: nothing closed before the outage was over.
+    expect(typesOf(state)).toEqual([['anomaly.detected', 'events', hourText(200), hourText(206)]]);
+    expect(toldOf(state)[0]?.subject).toBe(`anomalies.${SHOP}.events.high`);
+    // The events come after all: what was silent was only late.
+    await state.add(ruledShop(200, 206));
+    settleRules(state);
+    expect(typesOf(state).at(-1)?.[0]).toBe('anomaly.retracted');
+    expect(toldOf(state).every(({ metric }) => metric === 'events')).toBe(true);
+  });
+
+  it('an outage of one country is told of as low, and a country that is silent every night is not', async () => {
+    const nights = Array.from({ length: 9 }, (_, day) => ({ from: day * 24, to: day * 24 + 6, factor: 0 }));
+    const quiet = await ruledState(ruledShop(0, 216, nights), undefined);
+    expect(toldOf(quiet).filter(({ kind }) => kind === 'silence')).toEqual([]);
+    const state = await ruledState(ruledShop(0, 220, [{ ...OUTAGE, country: 'GB' }]), undefined, FINE);
+    expect(typesOf(state).map(([type, metric]) => [type, metric])).toEqual([
+      ['anomaly.detected', 'revenue'],
+      ['anomaly.ended', 'revenue'],
+    ]);
+  });
+
+  it('a load of old orders and half a minute of a wrong clock alert nobody', async () => {
+    const state = await ruledState(ruledShop(0, 200));
+    const old: ShopEvent[] = ruledShop(0, 200).map((event) => ({
+      ...event,
+      event_id: `last-year-${event.event_id}`,
+      ...('order_id' in event ? { order_id: `last-year-${String(event.order_id)}` } : {}),
+      time: new Date(Date.parse(event.time) - 365 * 86_400_000).toISOString(),
+    }));
+    await state.add(old, 500);
+    const shifted = Array.from({ length: 6 }, (_, at) => ({
+      event_id: `wrong-${at}`,
+      type: 'visit',
+      time: new Date(Date.parse(hourText(203)) + at * 5_000).toISOString(),
+      country: 'FR',
+    }));
+    await state.add([...ruledShop(200, 201), ...shifted, ...ruledShop(201, 210)], 40);
+    settleRules(state);
+    expect(toldOf(state)).toEqual([]);
+  });
+});

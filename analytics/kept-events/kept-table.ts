@@ -1,0 +1,153 @@
+import { ByteWriter, type KvTable, RecordArena, RunTable } from '../../engine/index.ts';
+import type { Backfilled } from '../../operators/index.ts';
+import {
+  heldWords,
+  type KeptInfo,
+  type KeptLimit,
+  type KeptLimits,
+  type KeptSpec,
+} from './kept-definition.ts';
+import { KeptEvents, lastOf } from './kept-record.ts';
+import { PrefixedTable } from './prefixed-table.ts';
+
+const INITIAL_PENDING = 64;
+/** Of a pending event: the entity's two words, bits, sign; then what is held. */
+const HEAD_WORDS = 4;
+
+/** What the tables of an operator write with, one after the other. */
+export interface KeptWriting {
+  readonly entities: KvTable;
+  readonly limits: KeptLimits;
+  readonly writer: ByteWriter;
+  readonly arena: RecordArena;
+  /** Hears of an event that is taken back and is not there. */
+  readonly missing: (scope: string, time_ms: number) => void;
+}
+
+export const keptWriting = (parts: Pick<KeptWriting, 'entities' | 'limits' | 'missing'>): KeptWriting => ({
+  ...parts,
+  ...{ writer: new ByteWriter(), arena: new RecordArena() },
+});
+
+/** The events of one definition: those of each entity as a record in sorted runs, and what came since the last commit. */
+export class KeptTable implements Backfilled<KeptInfo> {
+  slot: KeptInfo;
+  /** What its definition asks for; undefined until that is known. */
+  spec: KeptSpec | undefined;
+  /** The log has no rows before it: events that are older go as records are written. Moves on. */
+  cut_ms = Number.NEGATIVE_INFINITY;
+  /** Set by a commit that went over a limit. */
+  full: KeptLimit | undefined;
+  readonly #writing: KeptWriting;
+  readonly #events: KeptEvents;
+  readonly #words: number;
+  #runs: RunTable | undefined;
+  #pending = 0;
+  #time_ms = new Float64Array(INITIAL_PENDING);
+  #columns: Int32Array;
+
+  constructor(slot: KeptInfo, writing: KeptWriting) {
+    this.slot = slot;
+    this.full = slot.full;
+    this.#writing = writing;
+    this.#events = new KeptEvents(slot);
+    this.#words = HEAD_WORDS + heldWords(slot);
+    this.#columns = new Int32Array(INITIAL_PENDING * this.#words);
+  }
+
+  /** Events since the last commit. */
+  get pending(): number {
+    return this.#pending;
+  }
+
+  get stored_bytes(): number {
+    return this.#runs?.stored_bytes ?? 0;
+  }
+
+  /**
+   * One more event of an entity; sign -1: it takes one back. Gives the array, and the place in it, where the caller
+   * writes what is held.
+   */
+  add(hi: number, lo: number, time_ms: number, bits: number, sign: 1 | -1): number {
+    const event = this.#pending++;
+    if (event === this.#time_ms.length) this.#grow();
+    const at = event * this.#words;
+    this.#time_ms[event] = time_ms;
+    this.#columns[at] = hi;
+    this.#columns[at + 1] = lo;
+    this.#columns[at + 2] = bits;
+    this.#columns[at + 3] = sign;
+    return at + HEAD_WORDS;
+  }
+
+  /** A word of what is held, in a place that `add` gave, or behind it. */
+  hold(place: number, word: number): void {
+    this.#columns[place] = word;
+  }
+
+  #grow(): void {
+    const [time_ms, columns] = [this.#time_ms, this.#columns];
+    this.#time_ms = new Float64Array(time_ms.length * 2);
+    this.#columns = new Int32Array(columns.length * 2);
+    this.#time_ms.set(time_ms);
+    this.#columns.set(columns);
+  }
+
+  /** Inside a commit: brings what came into the records. */
+  commit(): void {
+    if (this.#pending === 0) return;
+    this.#runs ??= this.#open();
+    const order = this.#byEntity();
+    for (let from = 0; from < order.length && this.full === undefined; )
+      from = this.#commitEntity(this.#runs, order, from);
+    const { arena, limits } = this.#writing;
+    this.#pending = 0;
+    this.#runs.commit(arena);
+    arena.clear();
+    if (this.#runs.stored_bytes > limits.definition_max_bytes) this.full ??= 'definition_max_bytes';
+  }
+
+  #open(): RunTable {
+    const isForgotten = (bytes: Uint8Array, start: number): boolean => lastOf(bytes, start) < this.cut_ms;
+    return new RunTable(new PrefixedTable(this.#writing.entities, this.slot.id), {}, isForgotten);
+  }
+
+  #byEntity(): Uint32Array {
+    const [columns, words] = [this.#columns, this.#words];
+    const order = Uint32Array.from({ length: this.#pending }, (_, event) => event);
+    return order.sort(
+      (a, b) =>
+        (columns[a * words] as number) - (columns[b * words] as number) ||
+        (columns[a * words + 1] as number) - (columns[b * words + 1] as number),
+    );
+  }
+
+  /** The entity of the event at `order[from]`; gives the place of the next one's. */
+  #commitEntity(runs: RunTable, order: Uint32Array, from: number): number {
+    const { writer, arena, limits, missing } = this.#writing;
+    const [columns, words, events] = [this.#columns, this.#words, this.#events];
+    const first = (order[from] as number) * words;
+    const [hi, lo] = [columns[first] as number, columns[first + 1] as number];
+    const stored = runs.find(hi, lo);
+    events.clear();
+    if (stored !== undefined) events.read(stored, 0, stored.length);
+    let to = from;
+    for (; to < order.length; to++) {
+      const at = (order[to] as number) * words;
+      if (columns[at] !== hi || columns[at + 1] !== lo) break;
+      const sign = columns[at + 3] === 1 ? 1 : -1;
+      const time_ms = this.#time_ms[order[to] as number] as number;
+      const place = events.append(time_ms, columns[at + 2] as number, sign) * events.words;
+      for (let word = 0; word < events.words; word++)
+        events.held[place + word] = columns[at + HEAD_WORDS + word] as number;
+    }
+    events.settle(this.cut_ms, (time_ms) => missing(this.slot.scope, time_ms));
+    if (events.count > limits.entity_max_events) this.full = 'entity_max_events';
+    else if (events.count > 0) {
+      events.write(writer.reset());
+      const at = arena.append(hi, lo, writer.length);
+      writer.copyTo(arena.area.bytes, at);
+    } else if (stored !== undefined) arena.remove(hi, lo);
+    return to;
+  }
+}

@@ -1,0 +1,18 @@
+export { isPublicAddress } from './address.ts';
+export {
+  type ChannelMessage,
+  isTaken,
+  pagerDutyPost,
+  type SmsProvider,
+  slackPost,
+  smsPost,
+} from './forms.ts';
+export {
+  ANSWER_TIMEOUT_MS,
+  type HttpPost,
+  type HttpReply,
+  HttpSender,
+  type HttpSenderOptions,
+  TargetError,
+} from './http-sender.ts';
+export type { Resolve } from './resolver.ts';

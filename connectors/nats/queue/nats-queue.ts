@@ -1,0 +1,187 @@
+import {
+  AckPolicy,
+  DeliverPolicy,
+  JetStreamApiError,
+  type JetStreamClient,
+  type JsMsg,
+  type StoredMsg,
+} from '@nats-io/jetstream';
+import {
+  type MessageQueue,
+  MillraceError,
+  type NewMessage,
+  type QueuedMessage,
+  type Work,
+  type WorkItem,
+  type WorkOutcome,
+  type WorkSpec,
+} from '../../../engine/index.ts';
+import {
+  describe,
+  isStreamNotFound,
+  jetStreamOf,
+  type NatsLink,
+  noStream,
+  openManager,
+  refusal,
+  untilConnected,
+} from '../client/index.ts';
+import { ensureQueueStream, type QueueStream } from './queue-streams.ts';
+import { isConsumerNotFound, SharedWork } from './shared-work.ts';
+
+const RECONNECT_WAIT_MS = 2_000;
+const PUBLISH_TIMEOUT_MS = 5_000;
+const PUBLISH_TRIES = 3;
+/** How long reading all messages of a subject may take, ms. */
+const LIST_MS = 5_000;
+const READER_IDLE_NS = 30_000_000_000;
+const NO_MESSAGE = 10_037;
+
+/**
+ * The queue of a stream. A `QueueStream` is made where it is not there, also later, when it was deleted; the name of
+ * one is a stream that others look after, to be worked on.
+ */
+export async function openMessageQueue(link: NatsLink, stream: QueueStream | string): Promise<MessageQueue> {
+  const queue = new NatsMessageQueue(link, stream);
+  await queue.ensure();
+  return queue;
+}
+
+class NatsMessageQueue implements MessageQueue {
+  readonly #link: NatsLink;
+  readonly #stream: QueueStream | undefined;
+  readonly #name: string;
+  readonly #client: JetStreamClient;
+
+  constructor(link: NatsLink, stream: QueueStream | string) {
+    this.#link = link;
+    this.#stream = typeof stream === 'string' ? undefined : stream;
+    this.#name = typeof stream === 'string' ? stream : stream.name;
+    this.#client = jetStreamOf(link);
+  }
+
+  async ensure(): Promise<void> {
+    const stream = this.#stream;
+    if (stream !== undefined) await this.#reaching(() => ensureQueueStream(this.#link, stream));
+  }
+
+  async append({
+    subject,
+    id,
+    data,
+  }: NewMessage): Promise<{ readonly sequence: number; readonly isRepeat: boolean }> {
+    return await this.#reaching(async () => {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          const options = { msgID: id, timeout: PUBLISH_TIMEOUT_MS };
+          const { seq, duplicate } = await this.#client.publish(subject, data, options);
+          return { sequence: seq, isRepeat: duplicate };
+        } catch (error) {
+          const refused = refusal(error, subject);
+          if (refused !== undefined) throw refused;
+          if (attempt >= PUBLISH_TRIES) throw error;
+          if (noStream(error, subject) !== undefined) await this.ensure();
+        }
+      }
+    });
+  }
+
+  async read(sequence: number): Promise<QueuedMessage | undefined> {
+    return await this.#reaching(async () => {
+      const manager = await openManager(this.#link);
+      try {
+        const found = await manager.streams.getMessage(this.#name, { seq: sequence });
+        return found === null ? undefined : stored(found);
+      } catch (error) {
+        if (error instanceof JetStreamApiError && error.code === NO_MESSAGE) return undefined;
+        throw error;
+      }
+    });
+  }
+
+  async list(subject: string): Promise<readonly QueuedMessage[]> {
+    return await this.#reaching(async () => {
+      const manager = await openManager(this.#link);
+      const reader = await manager.consumers.add(this.#name, {
+        ack_policy: AckPolicy.None,
+        deliver_policy: DeliverPolicy.All,
+        filter_subjects: [subject],
+        inactive_threshold: READER_IDLE_NS,
+        mem_storage: true,
+      });
+      try {
+        if (reader.num_pending === 0) return [];
+        const consumer = await this.#client.consumers.get(this.#name, reader.name);
+        const found: QueuedMessage[] = [];
+        const batch = await consumer.fetch({ max_messages: reader.num_pending, expires: LIST_MS });
+        for await (const message of batch) found.push(delivered(message));
+        return found;
+      } finally {
+        await manager.consumers.delete(this.#name, reader.name).catch(() => false);
+      }
+    });
+  }
+
+  async subjects(pattern: string): Promise<readonly string[]> {
+    return await this.#reaching(async () => {
+      const manager = await openManager(this.#link);
+      const { state } = await manager.streams.info(this.#name, { subjects_filter: pattern });
+      return Object.keys(state.subjects ?? {});
+    });
+  }
+
+  async purge(subject: string): Promise<void> {
+    await this.#reaching(async () => {
+      const manager = await openManager(this.#link);
+      await manager.streams.purge(this.#name, { filter: subject });
+    });
+  }
+
+  work(spec: WorkSpec, handle: (item: WorkItem, signal: AbortSignal) => Promise<WorkOutcome>): Work {
+    return new SharedWork(this.#link, this.#name, spec, handle);
+  }
+
+  async forget(name: string): Promise<void> {
+    await this.#reaching(async () => {
+      const manager = await openManager(this.#link);
+      try {
+        await manager.consumers.delete(this.#name, name);
+      } catch (error) {
+        if (!isConsumerNotFound(error) && !isStreamNotFound(error)) throw error;
+      }
+    });
+  }
+
+  async #reaching<T>(request: () => Promise<T>): Promise<T> {
+    try {
+      // A request that is made without a connection would only time out.
+      if (await untilConnected(this.#link, RECONNECT_WAIT_MS)) return await request();
+    } catch (error) {
+      if (error instanceof MillraceError) throw error;
+      throw this.#unavailable(describe(error), error);
+    }
+    throw this.#unavailable(`there is no connection to ${this.#link.url}`);
+  }
+
+  #unavailable(why: string, cause?: unknown): MillraceError {
+    return new MillraceError(
+      'queue_unavailable',
+      `Stream "${this.#name}" cannot be used now: ${why}. Try again.`,
+      {
+        cause,
+        retriable: true,
+      },
+    );
+  }
+}
+
+const NO_HEADER = (): undefined => undefined;
+
+function stored({ seq, subject, data, time }: StoredMsg): QueuedMessage {
+  return { sequence: seq, subject, data, stored_at_ms: time.getTime(), header: NO_HEADER };
+}
+
+function delivered({ info, subject, data }: JsMsg): QueuedMessage {
+  const stored_at_ms = Math.floor(info.timestampNanos / 1e6);
+  return { sequence: info.streamSequence, subject, data, stored_at_ms, header: NO_HEADER };
+}

@@ -1,0 +1,54 @@
+import { DiscardPolicy, RetentionPolicy, StorageType, type StreamConfig } from '@nats-io/jetstream';
+import { nanos } from 'nats';
+import { createStream, type NatsLink, openManager, placed, placementOf } from '../client/index.ts';
+
+/** A stream that only Millrace writes, as a queue. It forgets the oldest beyond each of its limits. */
+export interface QueueStream {
+  readonly name: string;
+  readonly subjects: readonly string[];
+  readonly max_age_ms: number;
+  readonly max_bytes: number;
+  /** So that no subject takes the room of the others. */
+  readonly subject_max_messages: number;
+}
+
+const DAY_MS = 86_400_000;
+const DUPLICATE_WINDOW_MS = 120_000;
+
+/** What is to be told to somebody outside, until it was. */
+export const NOTICES_STREAM: QueueStream = {
+  name: 'NOTICES',
+  subjects: ['notices.>'],
+  max_age_ms: 7 * DAY_MS,
+  max_bytes: 2 * 1024 ** 3,
+  subject_max_messages: 100_000,
+};
+
+/** What became of each try to tell it. */
+export const DELIVERIES_STREAM: QueueStream = {
+  name: 'DELIVERIES',
+  subjects: ['deliveries.>'],
+  max_age_ms: 30 * DAY_MS,
+  max_bytes: 1024 ** 3,
+  subject_max_messages: 1_000,
+};
+
+/** Makes the stream where it is not there, and leaves it as it is where it is. */
+export async function ensureQueueStream(link: NatsLink, stream: QueueStream): Promise<void> {
+  const { replicas = 1, ...placement } = placed(link, { replicas: 1 });
+  const config: Partial<StreamConfig> & { readonly name: string } = {
+    name: stream.name,
+    subjects: [...stream.subjects],
+    retention: RetentionPolicy.Limits,
+    storage: StorageType.File,
+    discard: DiscardPolicy.Old,
+    max_age: nanos(stream.max_age_ms),
+    max_bytes: stream.max_bytes,
+    max_msgs_per_subject: stream.subject_max_messages,
+    duplicate_window: nanos(DUPLICATE_WINDOW_MS),
+    num_replicas: replicas,
+    ...placementOf(placement),
+    allow_direct: true,
+  };
+  await createStream(await openManager(link), config);
+}

@@ -1,0 +1,63 @@
+/** How a series is judged: see `docs/anomalies.md`. */
+export type DetectorMethod = 'auto' | 'zscore' | 'seasonal_esd' | 'prophet';
+
+/** One closed window of a series. */
+export interface Point {
+  /** Start of the window, ms since 1970; each point's is after the one before. Windows may be left out: a gap. */
+  readonly start_ms: number;
+  /** The window's value, finite; null where there is none (a mean of nothing). A count of nothing is 0, not null. */
+  readonly value: number | null;
+}
+
+/** What a detector says of one window. */
+export interface Verdict {
+  /**
+   * −log10 of the share of normal windows that deviate as much: 2 is one in a hundred. 0..12; 0 for a gap
+   * and while the detector knows too little of the series.
+   */
+  readonly score: number;
+  /** What the window was expected to be, before its value was seen; null while too little is known. */
+  readonly expected: number | null;
+  /** Bounds of what counts as normal at the configured sensitivity, by the value alone; null as `expected`. */
+  readonly lower: number | null;
+  readonly upper: number | null;
+  /** The score reaches the threshold, and no anomaly of the same series was told just before (the rest). */
+  readonly is_anomaly: boolean;
+}
+
+/** What all methods take. */
+export interface DetectorConfig {
+  readonly method: DetectorMethod;
+  /** At most `1 − sensitivity` of normal windows are flagged. Above 0, at most 0.999999. */
+  readonly sensitivity: number;
+  /** Length of a window, whole ms. */
+  readonly window_ms: number;
+  /**
+   * Local time − UTC at an instant, ms, so that a day's course follows daylight saving. By default 0. It must
+   * give the same for the same instant each time.
+   */
+  readonly utcOffsetOf_ms?: (time_ms: number) => number;
+}
+
+/**
+ * Judges series that it does not hold: the state of each, all of one size, are bytes that the caller keeps (a row of
+ * a table). One detector serves every series of a rule. It is deterministic: the same points give the same bytes and
+ * verdicts in every process, whatever else it was used for between them. It is synchronous, and not reentrant.
+ */
+export interface Detector {
+  readonly method: DetectorMethod;
+  /** The score at which a window is flagged: −log10(1 − sensitivity). `score >= threshold` holds through a rest too. */
+  readonly threshold: number;
+  /** Size of a series' state. */
+  readonly state_bytes: number;
+  /** The state of a series without a point. The key of (rule, group) seeds what is drawn at random. */
+  start(key: string): Uint8Array;
+  /**
+   * Judges the point by what is known, then learns it: `state` becomes the state behind it. Throws
+   * `detector_state_mismatch` for bytes of another method or version (start anew, from history), and
+   * `point_out_of_order` for a window at or before the last one (see `rescore`); the state is then as it was.
+   */
+  update(state: Uint8Array, point: Point): Verdict;
+  /** The verdict that `update` would give, with `before` left as it is: for a window that was corrected, or a trial. */
+  rescore(before: Uint8Array, point: Point): Verdict;
+}

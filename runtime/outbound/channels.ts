@@ -1,0 +1,141 @@
+import { z } from 'zod';
+import {
+  type ChannelMessage,
+  type HttpPost,
+  type HttpSender,
+  isTaken,
+  type Mailer,
+  pagerDutyPost,
+  type SmsProvider,
+  slackPost,
+  smsPost,
+} from '../../connectors/index.ts';
+import { asMillraceError, MillraceError } from '../../engine/index.ts';
+import type { Attempted } from '../delivery/index.ts';
+
+const MAX_RECIPIENTS = 50;
+const PHONE = /^\+[1-9]\d{6,14}$/;
+
+const phone = z.string().regex(PHONE, 'is a number such as +447700900123');
+
+/** Whom something is told to: a webhook of the tenant, or people. */
+export const channelSchema = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('webhook'), webhook_id: z.string().max(128) }),
+  z.strictObject({
+    type: z.literal('slack'),
+    url: z
+      .url({ protocol: /^https?$/ })
+      .max(2_048)
+      .describe('Of an incoming webhook'),
+  }),
+  z.strictObject({ type: z.literal('email'), to: z.array(z.email().max(254)).min(1).max(MAX_RECIPIENTS) }),
+  z.strictObject({
+    type: z.literal('pagerduty'),
+    routing_key: z.string().regex(/^[A-Za-z0-9]{32}$/, 'is the integration key: 32 letters and digits'),
+  }),
+  z.strictObject({ type: z.literal('sms'), to: phone }),
+  z.strictObject({ type: z.literal('whatsapp'), to: phone }),
+]);
+export type Channel = z.output<typeof channelSchema>;
+export type PeopleChannel = Exclude<Channel, { type: 'webhook' }>;
+
+/** What an installation tells people with. */
+export interface ChannelSettings {
+  readonly http: Pick<HttpSender, 'post'>;
+  /** Undefined: no mail is sent. */
+  readonly mailer: Pick<Mailer, 'send'> | undefined;
+  /** Undefined: neither SMS nor WhatsApp. */
+  readonly sms: SmsProvider | undefined;
+  /** Of PagerDuty's Events API v2. */
+  readonly pagerDutyUrl: string;
+}
+
+/** A channel that a definition names and that cannot be used. `status` is the HTTP status of it. */
+export class ChannelError extends MillraceError {
+  readonly status = 422;
+  readonly errors: readonly { readonly path: string; readonly message: string }[];
+
+  constructor(code: 'channel_not_configured' | 'validation_failed', path: string, message: string) {
+    super(code, message);
+    this.name = 'ChannelError';
+    this.errors = [{ path, message }];
+  }
+}
+
+/** Throws `channel_not_configured` for what the installation has no settings for. */
+export function requireConfigured(channel: Channel, { mailer, sms }: ChannelSettings, path: string): void {
+  const missing =
+    channel.type === 'email' && mailer === undefined
+      ? 'SMTP_URL and MAIL_FROM'
+      : (channel.type === 'sms' || channel.type === 'whatsapp') && sms === undefined
+        ? 'SMS_PROVIDER_URL, SMS_PROVIDER_USER, SMS_PROVIDER_PASSWORD and SMS_FROM'
+        : undefined;
+  if (missing === undefined) return;
+  throw new ChannelError(
+    'channel_not_configured',
+    path,
+    `This installation does not send by ${channel.type}: its settings ${missing} are absent.`,
+  );
+}
+
+/** Names whom a channel reaches. */
+export const targetOf = (channel: PeopleChannel): string => JSON.stringify(channel);
+
+/** One try to tell people. */
+export async function sendTo(
+  channel: PeopleChannel,
+  message: ChannelMessage,
+  settings: ChannelSettings,
+  id: string,
+  signal: AbortSignal,
+): Promise<Attempted> {
+  const began_ms = performance.now();
+  const took_ms = (): number => Math.round(performance.now() - began_ms);
+  try {
+    if (channel.type === 'email') {
+      await mailerOf(settings).send({ to: channel.to, subject: message.title, text: message.text, id });
+      return { verdict: 'succeeded', status: null, error: null, duration_ms: took_ms() };
+    }
+    const reply = await settings.http.post({ ...postOf(channel, message, settings), signal });
+    const { status, text } = reply;
+    if (isTaken(reply)) return { verdict: 'succeeded', status, error: null, duration_ms: took_ms() };
+    const error = { code: 'unexpected_status', message: `The answer was ${status}: ${text.slice(0, 200)}` };
+    return { verdict: 'failed', status, error, duration_ms: took_ms() };
+  } catch (thrown) {
+    signal.throwIfAborted();
+    const { code, message: why, retriable } = asMillraceError(thrown);
+    const verdict = retriable ? 'failed' : 'refused';
+    return { verdict, status: null, error: { code, message: why }, duration_ms: took_ms() };
+  }
+}
+
+function postOf(
+  channel: Exclude<PeopleChannel, { type: 'email' }>,
+  message: ChannelMessage,
+  settings: ChannelSettings,
+): HttpPost {
+  switch (channel.type) {
+    case 'slack':
+      return slackPost(channel.url, message);
+    case 'pagerduty':
+      return pagerDutyPost(settings.pagerDutyUrl, channel.routing_key, message);
+    case 'sms':
+    case 'whatsapp':
+      return smsPost(smsOf(channel, settings), channel.type, channel.to, message);
+  }
+}
+
+// A definition may be older than the settings of this start.
+function mailerOf({ mailer }: ChannelSettings): Pick<Mailer, 'send'> {
+  if (mailer !== undefined) return mailer;
+  throw new ChannelError('channel_not_configured', 'channels', 'SMTP_URL is not set any more.');
+}
+
+function smsOf(channel: PeopleChannel, { sms }: ChannelSettings): SmsProvider {
+  if (sms !== undefined) return sms;
+  throw new ChannelError(
+    'channel_not_configured',
+    'channels',
+    `${channel.type}: SMS_PROVIDER_URL is not set any more.`,
+  );
+}

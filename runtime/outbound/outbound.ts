@@ -1,0 +1,158 @@
+import type { Logger } from 'pino';
+import type { ChannelMessage, HttpSender, Mailer, SmsProvider } from '../../connectors/index.ts';
+import type { Clock, MessageQueue, MetricSample } from '../../engine/index.ts';
+import type { KindDefinitions } from '../definitions/index.ts';
+import {
+  ALL_DIRECT,
+  Deliveries,
+  endpointOf,
+  hashOf,
+  messageIdOf,
+  type Notice,
+  type RetryPolicy,
+} from '../delivery/index.ts';
+import type { SigningSecret } from '../trust/index.ts';
+import { type WebhookBody, Webhooks } from '../webhooks/index.ts';
+import { type Channel, ChannelError, type ChannelSettings, requireConfigured, targetOf } from './channels.ts';
+import { channelTypeOf, endpointName, PeopleEndpoint, type PeopleExtra } from './people-endpoint.ts';
+import { type NoticeSources, Relays } from './relays.ts';
+
+/** How often it is looked for channels that other processes told something, ms. */
+const LOOK_MS = 30_000;
+
+/** What the outside is told with and about. */
+export interface OutboundPorts {
+  readonly notices: MessageQueue;
+  readonly deliveries: MessageQueue;
+  readonly sources: NoticeSources;
+  readonly http: Pick<HttpSender, 'post' | 'check'>;
+  readonly mailer?: (Pick<Mailer, 'send'> & Partial<Pick<Mailer, 'close'>>) | undefined;
+  readonly sms?: SmsProvider | undefined;
+  readonly pagerDutyUrl: string;
+  readonly retry: RetryPolicy;
+  /** How long one try may take, ms. */
+  readonly timeout_ms: number;
+}
+
+export interface OutboundOptions {
+  readonly ports: OutboundPorts;
+  readonly webhooks: KindDefinitions<WebhookBody>;
+  /** Of the installation: webhooks' secrets are encrypted with it. */
+  readonly secret: SigningSecret;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Whom to tell beside the webhooks that asked for the type, and in what words. */
+export interface Told {
+  readonly channels: readonly Channel[];
+  readonly message: ChannelMessage;
+}
+
+/**
+ * Everything that is told to the outside. `notify` stores what is to be told; it is told from the stream, at least
+ * once, by one of the processes, whatever happens to this one.
+ */
+export class Outbound {
+  readonly webhooks: Webhooks;
+  readonly deliveries: Deliveries;
+  readonly #options: OutboundOptions;
+  readonly #channels: ChannelSettings;
+  readonly #relays: Relays;
+  #looking: NodeJS.Timeout | undefined;
+
+  constructor(options: OutboundOptions) {
+    this.#options = options;
+    const { ports, webhooks, secret, clock, log } = options;
+    const { notices, timeout_ms, http, retry, mailer, sms, pagerDutyUrl } = ports;
+    this.#channels = { http, mailer, sms, pagerDutyUrl };
+    this.deliveries = new Deliveries({ notices, log: ports.deliveries, clock, logger: log, timeout_ms });
+    this.webhooks = new Webhooks({ webhooks, deliveries: this.deliveries, http, secret, retry, clock, log });
+    this.#relays = new Relays({
+      ...{ sources: ports.sources, clock, log },
+      store: (notice) => this.deliveries.store(notice),
+      orderTenants: () => this.webhooks.orderTenants(),
+      isWanted: (tenant, type) => this.webhooks.isWanted(tenant, type),
+    });
+  }
+
+  /** Begins; the definitions are loaded. */
+  start(): void {
+    this.webhooks.start();
+    this.webhooks.onWishes(() => this.#relays.follow());
+    this.#relays.start();
+    const look = (): void => {
+      this.#look().catch((error: unknown) => {
+        this.#options.log.warn({ err: error }, 'channels that others told something are not looked for now');
+      });
+    };
+    this.#looking = setInterval(look, LOOK_MS).unref();
+    look();
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#looking);
+    await this.#relays.close();
+    await this.webhooks.close();
+    await this.deliveries.stop();
+    this.#options.ports.mailer?.close?.();
+  }
+
+  /**
+   * Tells the webhooks of a tenant that asked for the type, and the channels that are named. `id` names what happened:
+   * a repeat with the same one is the same for those who are told. Resolves when it is stored. Throws
+   * `queue_unavailable` (retriable), `notice_too_large`.
+   */
+  async notify(tenant: string, type: string, id: string, payload: unknown, told?: Told): Promise<void> {
+    const notice = { tenant, type, id, time_ms: told?.message.time_ms ?? this.#options.clock.now(), payload };
+    await this.deliveries.store(notice);
+    for (const channel of told?.channels ?? []) await this.#tell(notice, channel, told?.message);
+  }
+
+  /**
+   * Throws `channel_not_configured` (422) where the installation has no settings for a channel, and
+   * `validation_failed` (422) for a webhook that is not there: when a definition names them. `path` is that of the list.
+   */
+  requireChannels(tenant: string, channels: readonly Channel[], path = 'channels'): void {
+    for (const [at, channel] of channels.entries()) {
+      const place = `${path}.${at}`;
+      requireConfigured(channel, this.#channels, place);
+      if (channel.type !== 'webhook') continue;
+      if (this.#options.webhooks.get(tenant, channel.webhook_id) !== undefined) continue;
+      const message = `There is no webhook with the id ${channel.webhook_id}.`;
+      throw new ChannelError('validation_failed', `${place}.webhook_id`, message);
+    }
+  }
+
+  samples(): MetricSample[] {
+    return [...this.deliveries.samples(), ...this.webhooks.samples()];
+  }
+
+  async #tell(notice: Notice, channel: Channel, message: ChannelMessage | undefined): Promise<void> {
+    const { tenant } = notice;
+    const name = (target: string): string => `${messageIdOf(notice)}/${hashOf(target)}`;
+    if (channel.type === 'webhook') {
+      const { webhook_id } = channel;
+      await this.deliveries.store(notice, { endpoint: webhook_id, id: name(webhook_id) });
+      return;
+    }
+    if (message === undefined) return;
+    const extra: PeopleExtra = { channel, message };
+    const endpoint = endpointName(channel.type);
+    await this.deliveries.store({ ...notice, extra }, { endpoint, id: name(targetOf(channel)) });
+    this.#open(tenant, channel.type);
+  }
+
+  #open(tenant: string, type: string): void {
+    this.deliveries.open(new PeopleEndpoint(tenant, type, this.#channels, this.#options.ports.retry));
+  }
+
+  /** What was told by a process that is gone is told by those that are there. */
+  async #look(): Promise<void> {
+    for (const subject of await this.#options.ports.notices.subjects(ALL_DIRECT)) {
+      const { tenant, endpoint } = endpointOf(subject);
+      const type = channelTypeOf(endpoint);
+      if (type !== undefined) this.#open(tenant, type);
+    }
+  }
+}

@@ -1,0 +1,180 @@
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import type { Clock, MessageQueue, Work, WorkItem, WorkOutcome } from '../../engine/index.ts';
+import { NOTICE_TYPES, type Notice } from '../delivery/index.ts';
+import { orderNotices } from './order-events.ts';
+
+/** Messages of a source that a process turns into notices at once. */
+const HELD_MAX = 64;
+const UNFINISHED_MAX = 1_024;
+const LEASE_MS = 30_000;
+/** An order event so much older than the wish for it is told as well, so that none is missed, ms. */
+const LOOK_BACK_MS = 60_000;
+/** So long after nobody asks for order events any more the place in the stream is given up, ms. */
+const IDLE_MS = 60_000;
+
+const ANOMALIES = 'relay-anomalies';
+const JOBS = 'relay-jobs';
+const ORDERS = 'relay-orders';
+
+/** Where what is told comes from. A source that is not there tells nothing. */
+export interface NoticeSources {
+  /** Stream ANOMALIES: `anomalies.<tenant>.<metric>.<severity>`, an anomaly as JSON. */
+  readonly anomalies?: MessageQueue;
+  /** The bucket of jobs: `$KV.millrace-jobs.job.<tenant>.<job>`. */
+  readonly jobs?: MessageQueue;
+  /** Stream EVENTS: `events.<tenant>.>`. */
+  readonly events?: MessageQueue;
+}
+
+interface RelayParts {
+  readonly sources: NoticeSources;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly store: (notice: Notice) => Promise<void>;
+  /** Tenants whose order events somebody asked for, and since when. */
+  readonly orderTenants: () => ReadonlyMap<string, number>;
+  readonly isWanted: (tenant: string, type: string) => boolean;
+}
+
+/**
+ * Turns what other streams say into notices, once for all processes: each reads with the others, from where they were
+ * when the first one began.
+ */
+export class Relays {
+  readonly #parts: RelayParts;
+  readonly #works: Work[] = [];
+  #orders: Work | undefined;
+  #idle: NodeJS.Timeout | undefined;
+  #changes: Promise<void> = Promise.resolve();
+
+  constructor(parts: RelayParts) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    const { sources, clock } = this.#parts;
+    const spec = {
+      from_ms: clock.now(),
+      held_max: HELD_MAX,
+      unfinished_max: UNFINISHED_MAX,
+      lease_ms: LEASE_MS,
+    };
+    const read = (
+      queue: MessageQueue | undefined,
+      name: string,
+      subject: string,
+      of: typeof anomalyNotices,
+    ): void => {
+      if (queue === undefined) return;
+      const handle = (item: WorkItem): Promise<WorkOutcome> => this.#relay(of(item));
+      this.#works.push(queue.work({ ...spec, name, subjects: [subject] }, handle));
+    };
+    read(sources.anomalies, ANOMALIES, 'anomalies.>', anomalyNotices);
+    read(sources.jobs, JOBS, '$KV.millrace-jobs.job.>', jobNotices);
+    this.follow();
+  }
+
+  /** Reads the events of those tenants whose order events are asked for now. */
+  follow(): void {
+    this.#changes = this.#changes
+      .then(() => this.#follow())
+      .catch((error: unknown) => {
+        this.#parts.log.warn({ err: error }, 'order events are not read for webhooks now');
+      });
+  }
+
+  async #follow(): Promise<void> {
+    const { sources, clock, orderTenants } = this.#parts;
+    const { events } = sources;
+    if (events === undefined) return;
+    const tenants = orderTenants();
+    if (tenants.size === 0) {
+      if (this.#orders !== undefined) {
+        await this.#orders.stop();
+        this.#orders = undefined;
+        // Another process may know of a wish that this one has not heard of yet.
+        this.#idle = setTimeout(() => this.#giveUp(events), IDLE_MS).unref();
+      }
+      return;
+    }
+    clearTimeout(this.#idle);
+    const subjects = [...tenants.keys()].sort().map((tenant) => `events.${tenant}.>`);
+    if (this.#orders !== undefined) return this.#orders.change(subjects);
+    const from_ms = Math.max(Math.min(...tenants.values()), clock.now() - LOOK_BACK_MS);
+    const spec = { name: ORDERS, subjects, from_ms, held_max: HELD_MAX };
+    this.#orders = events.work({ ...spec, unfinished_max: UNFINISHED_MAX, lease_ms: LEASE_MS }, (item) =>
+      this.#relay(orderNotices(item, clock.now(), this.#parts.isWanted)),
+    );
+  }
+
+  #giveUp(events: MessageQueue): void {
+    this.#changes = this.#changes.then(async () => {
+      if (this.#orders === undefined) await events.forget(ORDERS).catch(() => undefined);
+    });
+  }
+
+  async #relay(notices: readonly Notice[]): Promise<WorkOutcome> {
+    for (const notice of notices) await this.#parts.store(notice);
+    return 'done';
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#idle);
+    await this.#changes;
+    await Promise.all([...this.#works, this.#orders].map((work) => work?.stop()));
+  }
+}
+
+const anomalySchema = z.looseObject({
+  id: z.string().optional(),
+  /** Which of `NOTICE_TYPES` it is; default: detected. */
+  type: z.string().optional(),
+});
+
+/** `anomaly.detected`, or what the message says that it is. Its id is the message's own, else where it lies. */
+function anomalyNotices(item: WorkItem): readonly Notice[] {
+  const payload = anomalySchema.safeParse(jsonOf(item.data)).data;
+  const [, tenant = ''] = item.subject.split('.');
+  if (payload === undefined || tenant === '') return [];
+  const type = NOTICE_TYPES.find((one) => one === payload.type) ?? 'anomaly.detected';
+  const id = item.header('Nats-Msg-Id') ?? payload.id ?? `ANOMALIES:${item.sequence}`;
+  return [{ tenant, type, id, time_ms: item.stored_at_ms, payload }];
+}
+
+const jobSchema = z.looseObject({
+  job_id: z.string(),
+  tenant: z.string(),
+  type: z.string(),
+  status: z.string(),
+  created_by: z.string(),
+  created_at_ms: z.number(),
+  finished_at_ms: z.number().nullable(),
+  error: z.object({ code: z.string(), message: z.string() }).nullable(),
+});
+
+/** `export.failed`, of the record of an export that has failed. */
+function jobNotices(item: WorkItem): readonly Notice[] {
+  const job = jobSchema.safeParse(jsonOf(item.data)).data;
+  if (job === undefined || job.type !== 'export' || job.status !== 'failed') return [];
+  const { tenant, job_id, status, error, created_by } = job;
+  const time_ms = job.finished_at_ms ?? item.stored_at_ms;
+  const created_at = new Date(job.created_at_ms).toISOString();
+  const payload = {
+    job_id,
+    status,
+    error,
+    created_by,
+    created_at,
+    finished_at: new Date(time_ms).toISOString(),
+  };
+  return [{ tenant, type: 'export.failed', id: job_id, time_ms, payload }];
+}
+
+function jsonOf(data: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(data).toString());
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,89 @@
+import { z } from 'zod';
+import { ANSWER_TIMEOUT_MS, type MailSettings, type SmsProvider } from '../../connectors/index.ts';
+import { duration, integer } from './setting-fields.ts';
+
+const DAY_MS = 86_400_000;
+const MAX_TIMEOUT_MS = 60_000;
+const MAX_RETRIES = 10;
+
+const web = z.string().regex(/^https?:\/\/\S+$/, 'must be a URL such as https://host/path');
+const text = z.string().optional();
+
+/** What is told to the outside, and with what. */
+export const outboundFields = {
+  WEBHOOK_ALLOW_PRIVATE: z
+    .enum(['0', '1'], { error: 'must be 1 or absent' })
+    .default('0')
+    .describe('1: webhooks and Slack may be at private addresses, loopback and link-local among them'),
+  WEBHOOK_TIMEOUT: duration(`${ANSWER_TIMEOUT_MS}ms`, MAX_TIMEOUT_MS).describe(
+    'How long one try to tell a webhook or a channel may take',
+  ),
+  WEBHOOK_RETRIES: integer(3, 0, MAX_RETRIES).describe(
+    'Tries behind the first, where a webhook says nothing',
+  ),
+  WEBHOOK_RETRY_DELAY: duration('60s', DAY_MS).describe('Time between them'),
+  SMTP_URL: z
+    .string()
+    .regex(/^smtps?:\/\/\S+$/, 'must be a URL such as smtp://user:password@host:587')
+    .optional()
+    .describe('SMTP server that mails are sent by, with MAIL_FROM; without it none are'),
+  MAIL_FROM: text.describe('Sender of mails, e.g. `Millrace <alerts@example.com>`'),
+  PAGERDUTY_URL: web
+    .default('https://events.pagerduty.com/v2/enqueue')
+    .describe("PagerDuty's Events API v2, or what takes the same"),
+  SMS_PROVIDER_URL: web
+    .optional()
+    .describe("Where SMS and WhatsApp messages are posted to, in Twilio's form; without it none are"),
+  SMS_PROVIDER_USER: text.describe('User of SMS_PROVIDER_URL: the account'),
+  SMS_PROVIDER_PASSWORD: text.describe('Password of SMS_PROVIDER_USER: the token'),
+  SMS_FROM: text.describe('Number that SMS and WhatsApp messages come from'),
+};
+
+type OutboundFields = z.infer<z.ZodObject<typeof outboundFields>>;
+
+/** Groups of settings that mean something together only. */
+const TOGETHER = [
+  ['SMTP_URL', 'MAIL_FROM'],
+  ['SMS_PROVIDER_URL', 'SMS_PROVIDER_USER', 'SMS_PROVIDER_PASSWORD', 'SMS_FROM'],
+] as const;
+
+export function checkOutbound(s: OutboundFields, context: z.RefinementCtx): void {
+  for (const names of TOGETHER) {
+    const given = names.find((name) => s[name] !== undefined);
+    const absent = names.find((name) => s[name] === undefined);
+    if (given === undefined || absent === undefined) continue;
+    context.addIssue({ code: 'custom', path: [absent], message: `goes with ${given}: set it too` });
+  }
+}
+
+/** What the settings say of what leaves. */
+export interface OutboundSettings {
+  readonly allowPrivate: boolean;
+  readonly timeout_ms: number;
+  readonly retry: { readonly retries_max: number; readonly delay_ms: number };
+  /** Undefined: no mail is sent. */
+  readonly mail: MailSettings | undefined;
+  readonly pagerDutyUrl: string;
+  /** Undefined: neither SMS nor WhatsApp. */
+  readonly sms: SmsProvider | undefined;
+}
+
+export function outboundOf(s: OutboundFields): OutboundSettings {
+  const { SMTP_URL, MAIL_FROM, SMS_PROVIDER_URL, SMS_PROVIDER_USER, SMS_PROVIDER_PASSWORD, SMS_FROM } = s;
+  return {
+    allowPrivate: s.WEBHOOK_ALLOW_PRIVATE === '1',
+    timeout_ms: s.WEBHOOK_TIMEOUT,
+    retry: { retries_max: s.WEBHOOK_RETRIES, delay_ms: s.WEBHOOK_RETRY_DELAY },
+    mail: SMTP_URL === undefined ? undefined : { url: SMTP_URL, from: MAIL_FROM ?? '' },
+    pagerDutyUrl: s.PAGERDUTY_URL,
+    sms:
+      SMS_PROVIDER_URL === undefined
+        ? undefined
+        : {
+            url: SMS_PROVIDER_URL,
+            user: SMS_PROVIDER_USER ?? '',
+            password: SMS_PROVIDER_PASSWORD ?? '',
+            from: SMS_FROM ?? '',
+          },
+  };
+}

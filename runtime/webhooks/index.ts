@@ -1,0 +1,2 @@
+export { WEBHOOKS, type WebhookBody, webhookMembers } from './webhook-kind.ts';
+export { Webhooks, type WebhooksOptions } from './webhooks.ts';
