@@ -159,6 +159,9 @@ export {
   type DetectorConfig,
   type DetectorMethod,
   type Point,
+  type SeasonalEsdOptions,
+  type SeasonalOutlier,
+  seasonalEsd,
   type Verdict,
 } from './operators/index.ts';
 

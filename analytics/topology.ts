@@ -1,4 +1,5 @@
 import {
+  cutOf,
   Dictionary,
   deadLetter,
   type KvView,
@@ -30,7 +31,7 @@ import {
   RULE_COLUMNS,
   RULE_KIND,
 } from './anomalies/index.ts';
-import { decodeEvents, type EventBatch, rawOf } from './events/index.ts';
+import { type DimensionPaths, decodeEvents, type EventBatch, rawOf } from './events/index.ts';
 import { keptFunnels } from './funnels/index.ts';
 import { type KeptLimits, keptEvents } from './kept-events/index.ts';
 import { eventRates, eventWatermark, ledger } from './ledger/index.ts';
@@ -52,6 +53,8 @@ export interface OrderAnalyticsOptions {
   readonly cells_per_day: number;
   /** Names of declared dimensions, in the order of their columns. */
   readonly custom: readonly string[];
+  /** Those of them that are not the member of their name, by tenant. */
+  readonly dimension_paths: DimensionPaths;
   /** Newest event ids found in memory by id alone. */
   readonly dedup_memory_ids: number;
   /** Whole UTC days of event time that are kept behind the watermark; undefined: all are. */
@@ -72,6 +75,7 @@ export const DEFAULT_OPTIONS: OrderAnalyticsOptions = {
   cubes: DEFAULT_ROW_CUBES,
   cells_per_day: 100_000,
   custom: [],
+  dimension_paths: {},
   dedup_memory_ids: 10_000_000,
   retention_days: undefined,
   log_max_bytes: undefined,
@@ -99,6 +103,10 @@ export const OPERATORS = {
 export const DICTIONARY_TABLE = `${OPERATORS.decode}/dictionary`;
 /** Table of the cut: `readRetentionCut` reads it. */
 export const RETENTION_TABLE = `${OPERATORS.decode}/retention`;
+/** The time before which a tenant has no events, ms, by the tables of the state; undefined: it has all. */
+export function readKeptFrom(table: (id: string) => KvView, tenant: string): number | undefined {
+  return cutOf(eventLogView(table, OPERATORS.log), tenant);
+}
 export const RATES_TABLE = `${OPERATORS.rates}/rates`;
 
 const described = ({ own, dictionary }: EventBatch, row: number) => ({
@@ -128,6 +136,7 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
     const rows = t.source('events').pipe(
       decodeEvents(OPERATORS.decode, {
         custom: config.custom,
+        paths: config.dimension_paths,
         ...retention,
       }),
       dedupEvents<EventBatch>(OPERATORS.dedup, {

@@ -37,7 +37,8 @@ async function publish(from: number, to: number): Promise<void> {
         time: '2025-03-10T10:00:00Z',
         order_id: `o${index}`,
       },
-      ...{ amount: 100, currency: 'EUR', team: `t${index % 2}`, data: { store: `s${index % STORES}` } },
+      ...{ amount: 100, currency: 'EUR', team: `t${index % 2}` },
+      data: { store: `s${index % STORES}`, delivery: { carrier: `s${index % STORES}` } },
     };
     const subject = `events.${index % 2 === 0 ? 'default' : 'other'}.x`;
     return { subject, payload: Buffer.from(JSON.stringify(event)) };
@@ -81,6 +82,17 @@ function expected(count: number): unknown {
   const stores = Array.from({ length: STORES }, (_, store) => [`s${store}`, 0] as [string, number]);
   for (let index = 0; index < count; index += 2) (stores[index % STORES] as [string, number])[1]++;
   return stores;
+}
+
+/** The body that `/openapi.json` shows for `POST /dimensions`: only a process with a task answers it. */
+async function exampleOf(service: Millrace): Promise<Readonly<Record<string, unknown>>> {
+  const { url } = await service.listening;
+  const document = (await (await fetch(`${url}/openapi.json`)).json()) as {
+    paths: Record<string, { post: { requestBody: { content: Record<string, { examples: object }> } } }>;
+  };
+  const { content } = document.paths['/v1/order-analytics/dimensions']?.post.requestBody ?? { content: {} };
+  const [example] = Object.values(content['application/json']?.examples ?? {});
+  return (example as { value: Readonly<Record<string, unknown>> }).value;
 }
 
 it(
@@ -154,16 +166,25 @@ it(
       [{ name: 'country' }, 'validation_failed'],
       [{ name: 'team' }, 'name_taken'],
       [{ name: 'store' }, 'name_taken'],
-      [{ name: 'a', path: 'data.b' }, 'validation_failed'],
+      [{ name: 'a', path: 'data.b[]' }, 'validation_failed'],
     ] as const) {
       expect((await service.request('POST', '/dimensions', { body })).json.code).toBe(code);
     }
     // Several that are made while one is built share the next build.
-    const more = [await define(service, 'a'), await define(service, 'b'), await define(service, 'c')];
+    const example = await exampleOf(service);
+    const documented = await service.request('POST', '/dimensions', { body: example });
+    expect([documented.status, documented.json]).toEqual([201, expect.objectContaining(example)]);
+    const deep = { name: 'carrier', path: 'data.delivery.carrier' };
+    const more = [
+      await define(service, 'a'),
+      await service.request('POST', '/dimensions', { body: deep }),
+      documented,
+    ];
     for (const one of more) await ready(service, one.json.id);
     const { generation } = (await service.kpis('default', { ...RANGE, metrics: ['orders_count'] })).meta;
     expect(generation).toBeLessThanOrEqual(4);
     expect(ordersIn(await ask(service, 'store'))).toEqual(later);
+    expect(ordersIn(await ask(service, 'carrier'))).toEqual(later);
     await service.untilOk();
     await service.terminate();
   },

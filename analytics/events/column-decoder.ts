@@ -2,6 +2,7 @@ import type { Dictionary, RecordPlace, Rejection, SourceRecord } from '../../eng
 import { announcedRate, NO_RATE } from './announced-rate.ts';
 import { checkEventMembers, isGoodTime } from './check.ts';
 import { flatten, valueOfPart } from './cloud-event.ts';
+import { type DimensionPaths, PathColumns } from './dimension-paths.ts';
 import type { EventBatch } from './event-batch.ts';
 import { EventScan } from './event-scan.ts';
 import { MAX_MESSAGE_BYTES, MAX_TENANT_CHARS } from './event-schema.ts';
@@ -21,6 +22,8 @@ export interface ColumnDecoderConfig {
   readonly dictionary: Dictionary;
   /** Names of the declared dimensions, in the order of their columns. */
   readonly custom?: readonly string[];
+  /** Those of them that are not the member of their name. */
+  readonly paths?: DimensionPaths;
   /** Event time before which a tenant's events are forgotten, ms; by default nothing is. */
   readonly retentionCut?: (tenant: string) => number;
 }
@@ -73,6 +76,7 @@ export class ColumnDecoder {
   readonly #scan: EventScan;
   readonly #types: TypeCodes;
   readonly #writer: ScanWriter;
+  readonly #deep: PathColumns;
   /** The subject of the message before, and what subjects of its tenant begin with. */
   #subject = '\0';
   #prefix = '\0';
@@ -82,11 +86,12 @@ export class ColumnDecoder {
   readonly #place: RowPlace = { sequence: 0, part: 0, record: 0, tenant: '', scope: -1, seed: 0, emptied: 0 };
   readonly #limits: { now_ms: number; cut_ms: number } = { now_ms: 0, cut_ms: Number.NEGATIVE_INFINITY };
 
-  constructor({ dictionary, custom = [], retentionCut }: ColumnDecoderConfig) {
+  constructor({ dictionary, custom = [], paths = {}, retentionCut }: ColumnDecoderConfig) {
     checkCustom(custom);
     this.#custom = custom;
     this.#retentionCut = retentionCut ?? (() => Number.NEGATIVE_INFINITY);
     this.#scan = new EventScan(custom);
+    this.#deep = new PathColumns(custom, paths);
     this.#types = new TypeCodes(dictionary);
     this.#writer = new ScanWriter(dictionary, this.#types, custom);
   }
@@ -148,6 +153,7 @@ export class ColumnDecoder {
     this.#place.scope = -1;
     this.#place.seed = tenantSeed(tenant);
     this.#limits.cut_ms = this.#retentionCut(tenant);
+    this.#deep.enter(tenant);
   }
 
   /** One event along the layout; false when it has to be read carefully. */
@@ -165,6 +171,7 @@ export class ColumnDecoder {
       if (currency < 0) return false;
     }
     this.#writer.write(b, scan, type, currency, batch, this.#place);
+    if (!this.#deep.isEmpty) this.#deep.fillFrom(b, start, end, batch, batch.length - 1);
     return true;
   }
 
@@ -213,6 +220,7 @@ export class ColumnDecoder {
       return;
     }
     const row = writeMembers(event, this.#custom, batch, this.#place);
+    this.#deep.fill(event.members, batch, row);
     if (batch.kind[row] !== T['fx.rate']) return;
     const rate = announcedRate(event.members, dataOf(event));
     if (rate === undefined) aside.badRates.push(part);

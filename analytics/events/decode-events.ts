@@ -11,11 +11,14 @@ import {
   type SourceRecord,
 } from '../../engine/index.ts';
 import { ColumnDecoder } from './column-decoder.ts';
+import type { DimensionPaths } from './dimension-paths.ts';
 import { EventBatch } from './event-batch.ts';
 
 export interface DecodeEventsConfig {
   /** Names of the declared dimensions, in the order of their columns. */
   readonly custom?: readonly string[];
+  /** Those of them that are not the member of their name. */
+  readonly paths?: DimensionPaths;
   /**
    * Whole UTC days of event time that are kept behind the watermark; by default all are. What lies before the cut is
    * rejected, and `cut_ms` of each batch says it to the operators behind. The cut never moves back.
@@ -58,11 +61,11 @@ export const decodeEvents = defineOperator<
   summary: decodeEventsDoc.summary,
   state: tables,
   start: ({ name, config, state, clock, metrics, emit, send, notice }) => {
-    const { custom = [], retention_days, dictionaryTexts = DEFAULT_DICTIONARY_TEXTS } = config;
+    const { custom = [], paths = {}, retention_days, dictionaryTexts = DEFAULT_DICTIONARY_TEXTS } = config;
     const dictionary = new Dictionary(dictionaryTexts);
     dictionary.follow(state.dictionary);
     let cut_ms = readRetentionCut(state.retention);
-    const decoder = new ColumnDecoder({ dictionary, custom, retentionCut: () => cut_ms });
+    const decoder = new ColumnDecoder({ dictionary, custom, paths, retentionCut: () => cut_ms });
     const batch = new EventBatch(dictionary, custom);
     const out = [batch];
     const labels = { operator: name };

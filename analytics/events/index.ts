@@ -2,6 +2,7 @@ export * from './check.ts';
 export { flatten, isObject, type Members, own, structuredOf, valueOfPart } from './cloud-event.ts';
 export * from './column-decoder.ts';
 export * from './decode-events.ts';
+export type { DimensionPath, DimensionPaths } from './dimension-paths.ts';
 export * from './event-batch.ts';
 export * from './event-schema.ts';
 export * from './event-types.ts';

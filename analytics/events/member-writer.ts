@@ -22,7 +22,11 @@ export function dataOf({ members }: GoodEvent): Members {
 
 /** A scalar as text: the event's own member, else that of its `data`; '' where there is none, or no text. */
 function scalarText(members: Members, data: Members, name: string): string {
-  const value = own(members, name) ?? own(data, name);
+  return textOfScalar(own(members, name) ?? own(data, name));
+}
+
+/** '' where it is no scalar, or no text that can be kept. */
+export function textOfScalar(value: unknown): string {
   const scalar = typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint';
   const text = scalar ? String(value) : typeof value === 'string' ? value : '';
   return text.length > MAX_SCALAR_CHARS || !isStorable(text) ? '' : text;

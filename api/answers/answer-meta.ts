@@ -66,7 +66,7 @@ export interface AnswerParts {
   readonly ports: ApiPorts;
   readonly tracker: FreshnessTracker;
   /** What tenants have defined for their queries; without it none has. */
-  readonly tenants?: Pick<Tenants, 'defaultsOf' | 'dimensions' | 'metricsOf' | 'settingsOf' | 'segments'>;
+  readonly tenants?: Pick<Tenants, 'defaultsOf' | 'dimensions' | 'maskedOf' | 'metricsOf' | 'segments'>;
   /** Customers of segments that were found before; without it none are kept. */
   readonly segmentSets?: SegmentSets;
 }

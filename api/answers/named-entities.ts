@@ -18,7 +18,7 @@ export async function namedEntities(
   member: EntityMember,
   places: readonly EntityPlace[],
 ): Promise<NamedEntity[]> {
-  if (maskFor(principal, tenants?.settingsOf(tenant)?.pii_fields).hides(member))
+  if (maskFor(principal, tenants?.maskedOf(tenant)).hides(member))
     return places.map((place) => ({ id: MASK, key: keyOf(place) }));
   const finder = ports.finder?.();
   const named: NamedEntity[] = [];

@@ -171,7 +171,7 @@ function ofTenant<Q>({ tenants }: AnswerParts, { tenant }: Asker, query: Q): Q {
 /** Throws 403 `field_masked` where the answer would show what events mask for the caller. */
 function requireSeen({ tenants }: AnswerParts, { tenant, principal }: Asker, query: unknown): void {
   if (!('permissions' in principal)) return;
-  maskFor(principal, tenants?.settingsOf(tenant)?.pii_fields).requireDimensions(dimensionsIn(query));
+  maskFor(principal, tenants?.maskedOf(tenant)).requireDimensions(dimensionsIn(query));
 }
 
 /** The names of metrics in a query, or in those of a batch, which are not checked yet. */

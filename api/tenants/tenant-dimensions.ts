@@ -1,3 +1,4 @@
+import type { MetricSample } from '../../engine/index.ts';
 import {
   type Definition,
   type Definitions,
@@ -53,9 +54,15 @@ export class TenantDimensions {
     this.#builds?.close();
   }
 
-  stateOf(definition: Pick<Definition<DimensionBody>, 'name'>): DimensionState {
-    if (this.#columns.includes(definition.name)) return { status: 'ready' };
-    return this.#builds?.stateOf(definition) ?? { status: 'building', share: 0 };
+  samples(): readonly MetricSample[] {
+    return this.#builds?.samples() ?? [];
+  }
+
+  stateOf(definition: Pick<Definition<DimensionBody>, 'tenant' | 'name' | 'body'>): DimensionState {
+    const state = this.#builds?.stateOf(definition);
+    if (state !== undefined) return state;
+    // Nothing is built here: what there is was declared.
+    return this.#columns.includes(definition.name) ? { status: 'ready' } : { status: 'building', share: 0 };
   }
 
   /** Whether the tenant may see what is called so; what is no dimension of a tenant everybody sees. */
@@ -73,12 +80,15 @@ export class TenantDimensions {
         const message = `There is no dimension "${name}".`;
         throw new ApiError('unknown_dimension', message, { errors: [{ path, message }] });
       }
-      if (this.#has(tenant, name)) this.#requireReady(name);
+      const own = this.definitions.byName(tenant, name);
+      if (own !== undefined) this.#requireReady(own);
+      else if (this.#declared.includes(name)) this.#requireReady({ tenant, name, body: {} });
     }
   }
 
-  #requireReady(name: string): void {
-    const state = this.stateOf({ name });
+  #requireReady(dimension: Pick<Definition<DimensionBody>, 'tenant' | 'name' | 'body'>): void {
+    const { name } = dimension;
+    const state = this.stateOf(dimension);
     if (state.status === 'ready') return;
     if (state.status === 'failed') {
       throw new ApiError(

@@ -1,15 +1,22 @@
 import {
   type CustomMetric,
   type CustomMetricBody,
+  parsePath,
   referencesOf,
   type TenantDefaults,
 } from '../../analytics/index.ts';
-import type { Definitions, KindDefinitions } from '../../runtime/index.ts';
+import { type Definitions, type KindDefinitions, stepsOf } from '../../runtime/index.ts';
 import type { ApiPorts } from '../http/index.ts';
 import { metricKind, metricOf } from './metric-kind.ts';
 import { type SegmentBody, segmentDefinitionKind } from './segment-definition.ts';
 import { defaultsOf, SETTINGS_KIND, SETTINGS_NAME, type TenantSettings } from './settings-kind.ts';
 import { TenantDimensions } from './tenant-dimensions.ts';
+
+/** The names of members on the way to what is masked, without `data`: there lies what the schema does not name. */
+function memberSteps(field: string): readonly string[] {
+  const steps = (parsePath(field) ?? []).filter((step) => typeof step === 'string');
+  return steps[0] === 'data' ? steps.slice(1) : steps;
+}
 
 /** What tenants have defined for their queries. */
 export class Tenants {
@@ -35,6 +42,18 @@ export class Tenants {
 
   settingsOf(tenant: string): TenantSettings | undefined {
     return this.settings.byName(tenant, SETTINGS_NAME)?.body;
+  }
+
+  /** What is masked for roles below admin: the paths that the tenant has set, and its dimensions that lie there. */
+  maskedOf(tenant: string): readonly string[] | undefined {
+    const fields = this.settingsOf(tenant)?.pii_fields;
+    if (fields === undefined || fields.length === 0) return fields;
+    const masked = fields.map(memberSteps);
+    const dimensions = this.dimensions.definitions.list(tenant).filter((definition) => {
+      const steps = stepsOf(definition)?.filter((step) => typeof step === 'string');
+      return steps !== undefined && masked.some((path) => path.every((step, at) => steps[at] === step));
+    });
+    return [...fields, ...dimensions.map(({ name }) => name)];
   }
 
   /** The tenant's own metrics among the names, and those that they are made of. */

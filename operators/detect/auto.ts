@@ -50,6 +50,7 @@ const OF_ANY_UNIT: TailBeliefs = {
   excess: 0,
   exceedances: 5,
   widening: 0,
+  restTeaches: true,
   maxExcess: 10,
 };
 const SHAPE_BELIEFS = OF_ANY_UNIT;
@@ -62,6 +63,7 @@ const RHYTHM_BELIEFS: TailBeliefs = {
   excess: 0.6,
   exceedances: 20,
   widening: 6,
+  restTeaches: true,
   maxExcess: 3,
 };
 

@@ -13,7 +13,7 @@ import {
 } from './fixture-series.ts';
 
 /** What every method promises: docs/anomalies.md. */
-const METHODS: readonly DetectorMethod[] = ['auto', 'zscore'];
+const METHODS: readonly DetectorMethod[] = ['auto', 'seasonal_esd', 'zscore'];
 
 const make = (method: DetectorMethod, sensitivity = 0.99): Detector =>
   createDetector({ method, sensitivity, window_ms: HOUR_MS });

@@ -35,6 +35,8 @@ export interface TailBeliefs {
   readonly exceedances: number;
   /** The tail is taken as wider by this, divided by the exceedances known: what few of them say is uncertain. */
   readonly widening: number;
+  /** Whether windows that cannot be flagged teach the mean excess too: not where a new level takes long to be known. */
+  readonly restTeaches: boolean;
   /** One excess counts at most as so many mean ones: a monstrous value must not blind the detector. */
   readonly maxExcess: number;
 }
@@ -129,7 +131,7 @@ export class TailScore {
     const isAbove = deviation > level;
     const step = excess / (1 - quantile) / Math.min(count + STEP_POINTS, MEMORY_POINTS);
     cells[LEVEL] = Math.max(leastLevel, excess * 1e-3, level + step * ((isAbove ? 1 : 0) - (1 - quantile)));
-    if (!isAbove) return;
+    if (!isAbove || !(isCounted || this.#beliefs.restTeaches)) return;
     const known = this.#known;
     cells[EXCEEDED] = (cells[EXCEEDED] as number) + 1;
     const over = Math.min(deviation - level, maxExcess * excess);

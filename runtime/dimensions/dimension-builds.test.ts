@@ -1,5 +1,6 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { DimensionPaths } from '../../analytics/index.ts';
 import { MemoryKeyValueStore } from '../../connectors/index.ts';
 import { ManualClock, MillraceError } from '../../engine/index.ts';
 import { Definitions } from '../definitions/index.ts';
@@ -26,8 +27,8 @@ class Turns {
       this.#end = (error) => {
         this.#end = undefined;
         if (error !== undefined) return fail(error);
-        const { customDimensions = [] } = request.options;
-        this.settings = { ...this.settings, customDimensions };
+        const { customDimensions = [], dimensionPaths = {} } = request.options;
+        this.settings = { ...this.settings, customDimensions, dimensionPaths };
         done({ generation: 2, replaced: 1, records: 0, same: false, different: [], pause_ms: 0 });
       };
     });
@@ -44,9 +45,13 @@ class Turns {
   }
 
   /** Ends the build of these columns. */
-  async end(columns: readonly string[], error?: MillraceError): Promise<void> {
+  async end(
+    columns: readonly string[],
+    error?: MillraceError,
+    dimensionPaths?: DimensionPaths,
+  ): Promise<void> {
     await vi.waitFor(() => expect(this.#end).toBeDefined(), PATIENTLY);
-    expect(this.requests.at(-1)?.options).toEqual({ customDimensions: columns });
+    expect(this.requests.at(-1)?.options).toEqual({ customDimensions: columns, dimensionPaths });
     this.#end?.(error);
     // What follows from it happens before the next turn of timers.
     await new Promise((resolve) => setImmediate(resolve));
@@ -92,7 +97,7 @@ describe('builds of dimensions', () => {
   it('are one at a time; what is defined meanwhile, by whoever, is built together', async () => {
     builds.start();
     const one = await define('one');
-    await define('two');
+    const two = await define('two');
     await define('three', 'b');
     await define('two', 'b');
     turns.requests[0]?.onProgress?.({
@@ -100,11 +105,21 @@ describe('builds of dimensions', () => {
       ...{ share: 0.25, records: 1, records_per_s: 1 },
     });
     expect(builds.stateOf(one)).toEqual({ status: 'building', share: 0.25 });
-    expect(builds.stateOf({ name: 'two' })).toEqual({ status: 'building', share: 0 });
+    const values = () => builds.samples().map(({ labels, value }) => [...Object.values(labels), value]);
+    const ended = (built: number) => [
+      ['built', built],
+      ['failed', 0],
+    ];
+    const of = (ready: number, building: number, share: number) => [
+      ...[['ready', ready], ['building', building], ['failed', 0], [share]],
+    ];
+    expect(values()).toEqual([...of(0, 4, 0.25), ...ended(0)]);
+    expect(builds.stateOf(two)).toEqual({ status: 'building', share: 0 });
     await turns.end(['team', 'one']);
     expect(builds.stateOf(one)).toEqual({ status: 'ready' });
     await turns.end(['team', 'one', 'two', 'three']);
     expect([turns.isBuilding, turns.requests.length]).toEqual([false, 2]);
+    expect(values()).toEqual([...of(4, 0, 0), ...ended(2)]);
   });
 
   it('give the column of a deleted one up with the next build, and make none for that', async () => {
@@ -153,15 +168,42 @@ describe('builds of dimensions', () => {
   });
 });
 
+describe('dimensions that lie deeper', () => {
+  it('are built where they lie, for each tenant, and again when they move', async () => {
+    builds.start();
+    const one = await define('carrier', 'a', { path: 'data.delivery.carrier' });
+    const asked = { customDimensions: ['team', 'carrier'] };
+    const delivery = { a: { carrier: ['delivery', 'carrier'] } };
+    await turns.end(['team', 'carrier'], undefined, delivery);
+    expect(builds.stateOf(one)).toEqual({ status: 'ready' });
+    // The column is there, and what it has of this tenant is another member.
+    const other = await define('carrier', 'b', { path: 'data.parcel[0].by' });
+    expect(builds.stateOf(other)).toEqual({ status: 'building', share: 0 });
+    const both = { ...delivery, b: { carrier: ['parcel', 0, 'by'] } };
+    await turns.end(asked.customDimensions, undefined, both);
+    expect(builds.stateOf(other)).toEqual({ status: 'ready' });
+    const moved = await dimensions.patch('b', other.id, { path: null });
+    expect(builds.stateOf(moved)).toEqual({ status: 'building', share: 0 });
+    await turns.end(asked.customDimensions, undefined, delivery);
+    expect(builds.stateOf(moved)).toEqual({ status: 'ready' });
+    await dimensions.delete('b', other.id);
+    expect(turns.isBuilding).toBe(false);
+    await dimensions.patch('a', one.id, { path: 'carrier' });
+    await turns.end(asked.customDimensions, undefined, {});
+    expect(turns.requests).toHaveLength(4);
+  });
+});
+
 describe('dimensions', () => {
   it('have names that are free, and no more than an installation may have', async () => {
     for (const name of ['country', 'currency', 'ts', 'a b', '1st', '__proto__', 'data']) {
       await expect(define(name)).rejects.toMatchObject({ code: 'validation_failed' });
     }
     await expect(define('team')).rejects.toMatchObject({ code: 'name_taken' });
-    await expect(define('one', 'a', { path: 'data.two' })).rejects.toMatchObject({
-      code: 'validation_failed',
-    });
+    for (const path of ['', 'data', 'data[0]', 'items[].sku', 'a..b', 'a[x]', '[0]']) {
+      const refused = { code: 'validation_failed', errors: [{ path: 'path' }] };
+      await expect(define('one', 'a', { path }), path).rejects.toMatchObject(refused);
+    }
     for (let index = 0; index < 31; index++)
       await define(`d${index}`, `t${index % 3}`, { path: `data.d${index}` });
     await expect(define('more')).rejects.toMatchObject({ code: 'limit_reached' });

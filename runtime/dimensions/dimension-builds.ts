@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
-import { asMillraceError } from '../../engine/index.ts';
+import type { DimensionPath } from '../../analytics/index.ts';
+import { asMillraceError, type MetricSample } from '../../engine/index.ts';
 import type { Definition } from '../definitions/index.ts';
 import type { Generations } from '../generations/index.ts';
+import type { OrderOptions } from '../orders/index.ts';
 import { MAX_CUSTOM_DIMENSIONS } from '../settings/index.ts';
-import type { DimensionBody, Dimensions } from './dimension-kind.ts';
+import { type DimensionBody, type Dimensions, stepsOf } from './dimension-kind.ts';
 
 /** Stable: a build that a restart interrupted is found by it. */
 const REASON = 'custom dimensions';
@@ -28,8 +30,11 @@ export interface DimensionBuildsOptions {
   readonly onBuilt: () => void;
 }
 
+/** What the next generation is to have. */
+type Target = Required<Pick<OrderOptions, 'customDimensions' | 'dimensionPaths'>>;
+
 interface Failure {
-  readonly target: readonly string[];
+  readonly target: Target;
   readonly code: string;
   readonly message: string;
 }
@@ -43,8 +48,9 @@ export class DimensionBuilds {
   readonly #closing = new AbortController();
   #stopListening: (() => void) | undefined;
   #isRunning = false;
-  #building: { readonly target: readonly string[]; share: number } | undefined;
+  #building: { readonly target: Target; share: number } | undefined;
   #failure: Failure | undefined;
+  readonly #ended = { built: 0, failed: 0 };
 
   constructor(options: DimensionBuildsOptions) {
     this.#options = options;
@@ -67,18 +73,41 @@ export class DimensionBuilds {
     this.#closing.abort();
   }
 
-  stateOf({ name }: Pick<Definition<DimensionBody>, 'name'>): DimensionState {
-    if (this.#columns.includes(name)) return { status: 'ready' };
+  stateOf(definition: Pick<Definition<DimensionBody>, 'tenant' | 'name' | 'body'>): DimensionState {
+    const { tenant, name } = definition;
+    const { customDimensions, dimensionPaths } = this.#options.generations.settings;
+    const isBuilt = isDeepStrictEqual(dimensionPaths[tenant]?.[name], stepsOf(definition));
+    if (isBuilt && customDimensions.includes(name)) return { status: 'ready' };
     const { code, message } = this.#failure ?? {};
-    if (code !== undefined && message !== undefined && this.#failure?.target.includes(name) === true) {
+    if (
+      code !== undefined &&
+      message !== undefined &&
+      this.#failure?.target.customDimensions.includes(name) === true
+    ) {
       return { status: 'failed', code, message };
     }
-    const share = this.#building?.target.includes(name) === true ? this.#building.share : 0;
+    const share = this.#building?.target.customDimensions.includes(name) === true ? this.#building.share : 0;
     return { status: 'building', share };
   }
 
-  get #columns(): readonly string[] {
-    return this.#options.generations.settings.customDimensions;
+  samples(): readonly MetricSample[] {
+    const { dimensions } = this.#options;
+    const states: Record<DimensionState['status'], number> = { ready: 0, building: 0, failed: 0 };
+    for (const tenant of dimensions.tenants())
+      for (const one of dimensions.list(tenant)) states[this.stateOf(one).status]++;
+    const gauge = (name: string, help: string, value: number, labels = {}): MetricSample => ({
+      ...{ name: `millrace.dimensions.${name}`, kind: 'gauge', help, labels, value },
+    });
+    return [
+      ...Object.entries(states).map(([state, value]) =>
+        gauge('defined', 'Dimensions that tenants have defined', value, { state }),
+      ),
+      gauge('build.share', 'Of the build that runs', this.#building?.share ?? 0),
+      ...Object.entries(this.#ended).map(([outcome, value]): MetricSample => {
+        const sample = gauge('builds', 'Builds that have ended', value, { outcome });
+        return { ...sample, kind: 'counter' };
+      }),
+    ];
   }
 
   #begin(): void {
@@ -103,8 +132,9 @@ export class DimensionBuilds {
   }
 
   /** The columns that the next generation is to have; undefined while the current one has all that are needed. */
-  #target(): readonly string[] | undefined {
+  #target(): Target | undefined {
     const { dimensions, generations } = this.#options;
+    const { customDimensions: columns, dimensionPaths } = generations.settings;
     const defined = dimensions
       .tenants()
       .flatMap((tenant) => dimensions.list(tenant))
@@ -112,13 +142,24 @@ export class DimensionBuilds {
     const needed = [
       ...new Set([...generations.declaredDimensions, ...defined.map(({ name }) => name)]),
     ].slice(0, MAX_CUSTOM_DIMENSIONS);
-    const columns = this.#columns;
+    const paths: Record<string, Record<string, DimensionPath>> = {};
+    for (const definition of defined) {
+      const { tenant, name } = definition;
+      const steps = needed.includes(name) ? stepsOf(definition) : undefined;
+      if (steps !== undefined) paths[tenant] = { ...paths[tenant], [name]: steps };
+    }
     const missing = needed.filter((name) => !columns.includes(name));
-    if (missing.length === 0) return undefined;
-    return [...columns.filter((name) => needed.includes(name)), ...missing];
+    const isElsewhere = defined.some(
+      ({ tenant, name }) => !isDeepStrictEqual(paths[tenant]?.[name], dimensionPaths[tenant]?.[name]),
+    );
+    if (missing.length === 0 && !isElsewhere) return undefined;
+    return {
+      customDimensions: [...columns.filter((name) => needed.includes(name)), ...missing],
+      dimensionPaths: paths,
+    };
   }
 
-  async #build(target: readonly string[]): Promise<void> {
+  async #build(target: Target): Promise<void> {
     const { generations, log, onBuilt } = this.#options;
     const building = { target, share: 0 };
     this.#building = building;
@@ -126,14 +167,19 @@ export class DimensionBuilds {
     try {
       await this.#discardOthers(target);
       const { generation } = await generations.build({
-        options: { customDimensions: target },
+        // A build that an earlier version has left says nothing of paths.
+        options:
+          hasPaths(target) || hasPaths(generations.settings)
+            ? target
+            : { customDimensions: target.customDimensions },
         reason: REASON,
         onProgress: ({ share }) => {
           building.share = share;
         },
       });
       this.#failure = undefined;
-      log.info({ generation, dimensions: target }, 'the dimensions are built');
+      this.#ended.built++;
+      log.info({ generation, ...target }, 'the dimensions are built');
       onBuilt();
     } catch (thrown) {
       if (signal.aborted) return;
@@ -143,18 +189,23 @@ export class DimensionBuilds {
         return;
       }
       this.#failure = { target, code, message };
-      log.error({ err: thrown, dimensions: target }, 'dimensions could not be built');
+      this.#ended.failed++;
+      log.error({ err: thrown, ...target }, 'dimensions could not be built');
     } finally {
       this.#building = undefined;
     }
   }
 
   /** Removes builds that were interrupted and are of other dimensions. */
-  async #discardOthers(target: readonly string[] | undefined): Promise<void> {
+  async #discardOthers(target: Target | undefined): Promise<void> {
     const { generations } = this.#options;
     for (const { generation, reason, options } of generations.interrupted()) {
-      const isOther = reason === REASON && !isDeepStrictEqual(options.customDimensions, target);
+      const { customDimensions, dimensionPaths = {} } = options;
+      const isOther = reason === REASON && !isDeepStrictEqual({ customDimensions, dimensionPaths }, target);
       if (isOther) await generations.discard(generation);
     }
   }
 }
+
+const hasPaths = ({ dimensionPaths }: Pick<Target, 'dimensionPaths'>): boolean =>
+  Object.keys(dimensionPaths).length > 0;

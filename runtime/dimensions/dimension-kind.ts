@@ -1,20 +1,23 @@
 import { z } from 'zod';
-import type { Candidate, DefinitionKind, KindDefinitions } from '../definitions/index.ts';
+import { type DimensionPath, parsePath } from '../../analytics/index.ts';
+import type { Candidate, Definition, DefinitionKind, KindDefinitions } from '../definitions/index.ts';
 import { DefinitionError, invalidMember } from '../definitions/index.ts';
 import { isDimensionName, MAX_CUSTOM_DIMENSIONS } from '../settings/index.ts';
 
-/** Why a dimension is as it is: nothing but its name says what it reads. */
+/** Where a dimension lies in an event. */
 export interface DimensionBody {
-  /** The member of an event that it is, in the event itself or in its `data`: it has the dimension's name. */
+  /** The member of an event, or of its `data`, that it is: by default that of its name. */
   readonly path?: string | undefined;
 }
 
 const schema: z.ZodType<DimensionBody> = z.strictObject({
   path: z
     .string()
-    .max(80)
+    .max(256)
     .optional()
-    .describe('`data.<name>` or `<name>`: the member that it reads, of the event, else of its `data`'),
+    .describe(
+      'Of the event, else of its `data`: `data.delivery.carrier`, `data.tags[0]`; by default its name',
+    ),
 });
 
 export type Dimensions = KindDefinitions<DimensionBody>;
@@ -56,15 +59,38 @@ export function dimensionKind({ declared, userOf }: DimensionKindOptions): Defin
   };
 }
 
+/** The steps to a dimension that is not the member of its name; undefined: it is. */
+export function stepsOf({
+  name,
+  body: { path = name },
+}: Pick<Definition<DimensionBody>, 'name' | 'body'>): DimensionPath | undefined {
+  const steps = parsePath(path);
+  // What an event does not name in its schema is a member of `data`, wherever it was sent.
+  const inner = steps !== undefined && steps.length > 1 && steps[0] === 'data' ? steps.slice(1) : steps;
+  return inner === undefined || (inner.length === 1 && inner[0] === name) ? undefined : inner;
+}
+
+function checkPath(path: string | undefined): void {
+  if (path === undefined) return;
+  const steps = parsePath(path);
+  if (steps === undefined) throw invalidMember('path', 'is no path such as "data.delivery.carrier"');
+  if (path.includes('[]')) {
+    throw invalidMember(
+      'path',
+      'names all elements of an array: a dimension has one value, so say which, as in "tags[0]"',
+    );
+  }
+  const [first] = steps[0] === 'data' ? steps.slice(1) : steps;
+  if (first === undefined || typeof first === 'number')
+    throw invalidMember('path', 'names no member of an event');
+}
+
 function check(
   { id, name, body }: Candidate<DimensionBody>,
   others: Dimensions,
   declared: readonly string[],
 ): void {
-  const { path = name } = body;
-  if (path !== name && path !== `data.${name}`) {
-    throw invalidMember('path', `has to be "data.${name}" or "${name}": a dimension has its member's name`);
-  }
+  checkPath(body.path);
   if (declared.includes(name)) {
     const message = 'is that of a dimension of every tenant';
     throw new DefinitionError('name_taken', `The name ${message}.`, [{ path: 'name', message }]);

@@ -1,2 +1,2 @@
 export * from './dimension-builds.ts';
-export { type DimensionBody, type Dimensions, dimensionKind } from './dimension-kind.ts';
+export { type DimensionBody, type Dimensions, dimensionKind, stepsOf } from './dimension-kind.ts';

@@ -118,4 +118,18 @@ const keys: MetricGroup = {
   ],
 };
 
-export const ENGINE_METRICS: readonly MetricGroup[] = [task, operators, queries, http, keys];
+const dimensions: MetricGroup = {
+  title: 'Dimensions of tenants',
+  about: 'Of `start`.',
+  metrics: [
+    gauge('millrace.dimensions.defined', '{dimension}', 'Dimensions that tenants have defined', 'state'),
+    gauge(
+      'millrace.dimensions.build.share',
+      '{share}',
+      'Of the build that gives them their columns: the share of the stream that is read; 0 while none runs',
+    ),
+    counter('millrace.dimensions.builds', '{build}', 'Builds that have ended', 'outcome'),
+  ],
+};
+
+export const ENGINE_METRICS: readonly MetricGroup[] = [task, operators, queries, http, keys, dimensions];

@@ -21,6 +21,7 @@ export function orderTopology(settings: Settings): Topology {
     cells_per_day: settings.cubeCellsPerDay,
     dedup_memory_ids: settings.dedupMemoryIds,
     custom: settings.customDimensions,
+    dimension_paths: settings.dimensionPaths,
     retention_days: settings.retentionDays,
     log_max_bytes: settings.log_max_bytes,
     outOfOrderness_ms: settings.allowedOutOfOrderness_ms,

@@ -4,6 +4,7 @@ import type { Settings } from '../settings/index.ts';
 /** Settings that belong to a generation of the state: another value needs a state built with it. */
 const GENERATION_SETTINGS = [
   'customDimensions',
+  'dimensionPaths',
   'cubes',
   'cubeCellsPerDay',
   'allowedOutOfOrderness_ms',
@@ -15,6 +16,9 @@ export type OrderOptions = Partial<Pick<Settings, (typeof GENERATION_SETTINGS)[n
 /** Options as they are stored beside a generation. */
 export const orderOptionsSchema: z.ZodType<OrderOptions> = z.strictObject({
   customDimensions: z.array(z.string()).exactOptional(),
+  dimensionPaths: z
+    .record(z.string(), z.record(z.string(), z.array(z.union([z.string(), z.int()]))))
+    .exactOptional(),
   cubes: z
     .array(z.object({ name: z.string(), dimensions: z.array(z.string()), bucket_ms: z.int() }))
     .exactOptional(),

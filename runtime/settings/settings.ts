@@ -4,6 +4,7 @@ import {
   cubeOf,
   DEFAULT_OPTIONS,
   DEFAULT_ROW_CUBES,
+  type DimensionPaths,
   ROW_DIMENSIONS,
   type RowDimension,
 } from '../../analytics/index.ts';
@@ -174,6 +175,8 @@ export interface Settings extends HostSettings {
   readonly dedupMemoryIds: number;
   /** Names of declared dimensions, in the order of their columns. */
   readonly customDimensions: readonly string[];
+  /** Of dimensions that tenants define: where those lie that are not the member of their name. */
+  readonly dimensionPaths: DimensionPaths;
   /** Undefined: events are kept for ever. */
   readonly retentionDays: number | undefined;
   /** Of a tenant in the event log; undefined: no limit. */
@@ -243,6 +246,7 @@ export function readSettings(env: Env): Settings {
     cubeCellsPerDay: s.CUBE_CELLS_PER_DAY,
     dedupMemoryIds: s.DEDUP_MEMORY_IDS,
     customDimensions: s.CUSTOM_DIMENSIONS,
+    dimensionPaths: {},
     retentionDays: s.RETENTION_DAYS === 0 ? undefined : s.RETENTION_DAYS,
     log_max_bytes: s.LOG_MAX_BYTES === 0 ? undefined : s.LOG_MAX_BYTES,
     allowedOutOfOrderness_ms: s.ALLOWED_OUT_OF_ORDERNESS,

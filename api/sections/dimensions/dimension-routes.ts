@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import type { DimensionState } from '../../../runtime/index.ts';
 import { definitionRoutes } from '../../definitions/index.ts';
 import { ApiError, type ApiPorts, type Cursors, type Route } from '../../http/index.ts';
 import type { TenantDimensions } from '../../tenants/index.ts';
 
-const DESCRIPTION = `A dimension of your own is a member of your events, or of their \`data\`, by its name: queries,
+const DESCRIPTION = `A dimension of your own is a member of your events, or of their \`data\`, or what \`path\` leads to: queries,
 metrics, cubes, funnels and cohorts group and filter by it like by any other. It is built from all events that are
 kept while everything else goes on; until it is \`ready\` a query that names it is refused with
 \`dimension_backfilling\`. It is your tenant's: others do not see it.`;
@@ -40,12 +41,22 @@ export function dimensionRoutes(
         summary: 'A member of `data`',
         value: { name: 'loyalty_tier', path: 'data.loyalty_tier' },
       },
+      carrier: {
+        summary: 'A member that lies deeper',
+        value: { name: 'carrier', path: 'data.delivery.carrier' },
+      },
     },
     shown: {
       members: { state: stateSchema },
       example: { state: { status: 'building', backfilling: 0.42 } },
       of: (definitions) =>
-        definitions.map((definition) => ({ state: stateOf(dimensions.stateOf(definition)) })),
+        definitions.flatMap(({ tenant, id }) => {
+          const definition = dimensions.definitions.get(tenant, id);
+          // Deleted meanwhile: it needs no state.
+          const state: DimensionState =
+            definition === undefined ? { status: 'building', share: 0 } : dimensions.stateOf(definition);
+          return [{ state: stateOf(state) }];
+        }),
     },
   });
   return routes.map((route) => (route.method === 'POST' ? withBuilder(ports, route) : route));

@@ -78,7 +78,7 @@ export class EventSearch {
 
   /** What a caller may not see of events. */
   maskOf({ tenant, principal }: Pick<RawCall, 'tenant' | 'principal'>): PiiMask {
-    return maskFor(principal, this.#parts.answers.tenants?.settingsOf(tenant)?.pii_fields);
+    return maskFor(principal, this.#parts.answers.tenants?.maskedOf(tenant));
   }
 
   async page(asked: Asked, signal: AbortSignal): Promise<Page> {

@@ -41,7 +41,7 @@ export async function clustersOf(
   query_id: string,
 ): Promise<FoundClusters> {
   if (!query.ip_clusters) return { clusters: null };
-  const mask = maskFor(principal, tenants?.settingsOf(tenant)?.pii_fields);
+  const mask = maskFor(principal, tenants?.maskedOf(tenant));
   if (mask.textOf(LOOKED_AT).includes(MASK))
     return {
       clusters: null,
