@@ -7,7 +7,7 @@ const WINDOWS = Number(process.env.BENCH_WINDOWS ?? 12);
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
 const WARM_POINTS = 3 * 1_440;
-const METHODS: readonly DetectorMethod[] = ['auto', 'seasonal_esd', 'zscore'];
+const METHODS: readonly DetectorMethod[] = ['auto', 'seasonal_esd', 'prophet', 'zscore'];
 
 /** Orders a minute of a group, with a day's course. */
 function load(seed: number): (time_ms: number) => number {
