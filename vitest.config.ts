@@ -20,6 +20,7 @@ const LONG = [
   'test/bounded-state-tables.test.ts',
   'test/library-simulation.test.ts',
   'test/jobs.test.ts',
+  'test/webhooks.test.ts',
   'test/definitions-live.test.ts',
   'test/online-retail-customers.test.ts',
   'test/dimensions-live.test.ts',

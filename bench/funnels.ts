@@ -35,7 +35,7 @@ const CUSTOMERS = Number(process.env.BENCH_CUSTOMERS ?? 50_000);
 const COMMIT_EVENTS = 1_250;
 const REPETITIONS = 15;
 /** Stored funnels that are there from the beginning. */
-const CASES = [0, 1, 10, 100] as const;
+const CASES = (process.env.BENCH_FUNNELS ?? '0,1,10,100').split(',').map(Number);
 /** Events of the cases with many. */
 const MANY_EVENTS = Math.min(EVENTS, 100_000);
 

@@ -2,12 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { orderQueries } from '../analytics/index.ts';
 import { KindRegistry, openLmdbReader, QueryExecutor, type QueryKind, systemClock } from '../engine/index.ts';
 import { cpu_ms, type Memory, memoryOf } from './rig.ts';
-import { periodsKind, queryKinds, SCAN_KINDS_MODULE, SETTINGS } from './scan-kinds.ts';
+import { queryKinds, SCAN_KINDS_MODULE, SETTINGS } from './scan-kinds.ts';
 import { SCOPE, START_MS } from './scan-rows.ts';
 import { funnelQuery, kpisQuery } from './scan-sql.ts';
 
 export interface ScanAsk {
-  readonly kind: 'periods' | 'kpis' | 'funnel' | 'beside' | 'end';
+  readonly kind: 'retention' | 'attribution' | 'kpis' | 'funnel' | 'beside' | 'end';
   readonly query: unknown;
 }
 
@@ -20,6 +20,8 @@ export interface ScanTold {
   readonly memory: Memory;
 }
 
+/** On a busy machine. */
+const DEADLINE_MS = 600_000;
 const BESIDE_SCANS = 5;
 const LEAVES = 20;
 const DAY_MS = 86_400_000;
@@ -78,18 +80,17 @@ async function scanChild(folder: string): Promise<void> {
     clock: systemClock,
     pool: { path: folder, reader: {}, modules: [SCAN_KINDS_MODULE], config: SETTINGS, threads: 2 },
   });
-  const kinds: Record<string, QueryKind<never, never, never, unknown>> = {
-    periods: periodsKind as unknown as QueryKind<never, never, never, unknown>,
-    funnel: orderQueries(SETTINGS).funnel as unknown as QueryKind<never, never, never, unknown>,
-    kpis: orderQueries(SETTINGS).kpis as unknown as QueryKind<never, never, never, unknown>,
-  };
+  const { retention, attribution, funnel, kpis } = orderQueries(SETTINGS);
+  const kinds = { retention, attribution, funnel, kpis } as unknown as Readonly<
+    Record<string, QueryKind<never, never, never, unknown>>
+  >;
   const ask = async ({ kind: name, query }: ScanAsk): Promise<ScanTold> => {
     if (name === 'beside')
       return { ms: 0, cpu_ms: 0, answer: await beside(executor), ran: '', memory: memoryOf('self') };
     const kind = kinds[name] as QueryKind<never, never, never, unknown>;
     const parsed = kind.schema.parse(query);
     const [began_ms, cpuBegan_ms] = [performance.now(), cpu_ms()];
-    const { answer, ran } = await executor.run(kind, parsed, { scope: SCOPE });
+    const { answer, ran } = await executor.run(kind, parsed, { scope: SCOPE, deadline_ms: DEADLINE_MS });
     const ms = performance.now() - began_ms;
     return { ms, cpu_ms: cpu_ms() - cpuBegan_ms, answer, ran, memory: memoryOf('self') };
   };

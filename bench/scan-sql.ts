@@ -30,11 +30,6 @@ function stepsSql(): string {
 
 export const STEPS_SQL = stepsSql();
 
-export const periodsQuery = {
-  type: TYPES[ORDER],
-  edges_ms: Array.from({ length: 13 }, (_unused, month) => Date.UTC(2025, month, 1)),
-};
-
 /** Months with an order as a bit mask a customer; then masks are few. */
 export const PERIODS_SQL = `
   WITH masks AS (
@@ -63,3 +58,22 @@ export const kpisQuery = {
 };
 export const KPIS_SQL = `SELECT campaign, category, count(*), sum(amount) FROM events
   WHERE type = 'order.created' GROUP BY campaign, category`;
+
+/** As `POST /cohorts/adhoc-retention` asks it: customers by the month of their first order, month by month. */
+export const retentionQuery = {
+  criteria: { type: 'acquisition', bucket: 'month' },
+  periods: 12,
+  start: new Date(START_MS).toISOString(),
+  end: new Date(END_MS).toISOString(),
+};
+
+/** As `POST /attribution/query` asks it. */
+export const attributionQuery = {
+  methods: ['linear'],
+  lookback: '30d',
+  touch_types: ['visit'],
+  ...{ group_by: ['campaign', 'channel'], filters: {}, half_life: '7d', markov_order: 1 },
+  ...{ value: 'revenue_net', limit: 100, freshness: 'committed' },
+  start: new Date(START_MS).toISOString(),
+  end: new Date(END_MS).toISOString(),
+};

@@ -6,12 +6,13 @@ import type { ScanAsk, ScanTold } from './scan-child.ts';
 import { DuckTable } from './scan-duckdb.ts';
 import { writeShopLog } from './scan-load.ts';
 import {
+  attributionQuery,
   funnelQuery,
   KPIS_SQL,
   kpisQuery,
   PERIODS_DISTINCT_SQL,
   PERIODS_SQL,
-  periodsQuery,
+  retentionQuery,
   STEPS_SQL,
 } from './scan-sql.ts';
 
@@ -39,13 +40,13 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
     theirs: ([row = []]) => row.map(Number),
   },
   retention: {
-    ...{ kind: 'periods', query: periodsQuery, sql: PERIODS_SQL },
-    ours: (answer) => cohortsOf(answer as number[]),
+    ...{ kind: 'retention', query: retentionQuery, sql: PERIODS_SQL },
+    ours: (answer) => cohortsOf(answer as RetentionTable),
     theirs: (rows) => rows.map((row) => row.map(Number).join()),
   },
   retention_distinct: {
-    ...{ kind: 'periods', query: periodsQuery, sql: PERIODS_DISTINCT_SQL },
-    ours: (answer) => cohortsOf(answer as number[]),
+    ...{ kind: 'retention', query: retentionQuery, sql: PERIODS_DISTINCT_SQL },
+    ours: (answer) => cohortsOf(answer as RetentionTable),
     theirs: (rows) => rows.map((row) => row.map(Number).join()),
   },
   group_by: {
@@ -59,8 +60,19 @@ interface FunnelCounts {
   readonly body: { readonly steps: readonly { readonly count: number }[] };
 }
 
-function cohortsOf(counts: readonly number[]): string[] {
-  return counts.flatMap((count, at) => (count === 0 ? [] : [[Math.floor(at / 12), at % 12, count].join()]));
+interface RetentionTable {
+  readonly body: {
+    readonly cohorts: readonly { readonly periods: readonly { readonly returned: number | null }[] }[];
+  };
+}
+
+/** `cohort,months later,customers`, as SQL says it: no line where there are none. */
+function cohortsOf({ body }: RetentionTable): string[] {
+  return body.cohorts.flatMap(({ periods }, cohort) =>
+    periods.flatMap(({ returned }, later) =>
+      (returned ?? 0) === 0 ? [] : [[cohort, later, returned].join()],
+    ),
+  );
 }
 
 function groupsOf({ groups }: KpiAnswer): string[] {
@@ -83,7 +95,8 @@ function asker(child: ChildProcess): (asked: ScanAsk) => Promise<ScanTold> {
 }
 
 /**
- * Questions about a year of a shop: ours over the log, in the executor's scan threads, and DuckDB over its
+ * Questions about a year of a shop: ours over the log, by the kinds of query that the routes ask, in the executor's scan
+ * threads, and DuckDB over its
  * native table with as many threads, by turns in one run. Answers are compared.
  */
 export async function scanBench(): Promise<object> {
@@ -122,6 +135,11 @@ export async function scanBench(): Promise<object> {
       const shown = (runs: readonly Times[]): string => runs.map(({ ms }) => Math.round(ms)).join();
       process.stdout.write(`${name}: ${shown(ours)} ms; DuckDB ${shown(theirs)} ms\n`);
     }
+    const attributions: ScanTold[] = [];
+    for (let repetition = -1; repetition < REPETITIONS; repetition++)
+      attributions.push(await ask({ kind: 'attribution', query: attributionQuery }));
+    figures.attribution_ms = round(medians(attributions.slice(1)).ms, 10);
+    figures.attribution_cpu_ms = round(medians(attributions.slice(1)).cpu_ms, 10);
     const beside = (await ask({ kind: 'beside', query: undefined })).answer as Record<string, number>;
     for (const [name, value] of Object.entries(beside)) figures[name] = round(value, 10);
     child.send({ kind: 'end', query: undefined } satisfies ScanAsk);

@@ -84,6 +84,17 @@ function expected(count: number): unknown {
   return stores;
 }
 
+/** The body that `/openapi.json` shows for `POST /dimensions`: only a process with a task answers it. */
+async function exampleOf(service: Millrace): Promise<Readonly<Record<string, unknown>>> {
+  const { url } = await service.listening;
+  const document = (await (await fetch(`${url}/openapi.json`)).json()) as {
+    paths: Record<string, { post: { requestBody: { content: Record<string, { examples: object }> } } }>;
+  };
+  const { content } = document.paths['/v1/order-analytics/dimensions']?.post.requestBody ?? { content: {} };
+  const [example] = Object.values(content['application/json']?.examples ?? {});
+  return (example as { value: Readonly<Record<string, unknown>> }).value;
+}
+
 it(
   'a dimension defined while it runs is refused until it is built, through a kill, and is its tenant’s alone',
   async () => {
@@ -160,11 +171,14 @@ it(
       expect((await service.request('POST', '/dimensions', { body })).json.code).toBe(code);
     }
     // Several that are made while one is built share the next build.
+    const example = await exampleOf(service);
+    const documented = await service.request('POST', '/dimensions', { body: example });
+    expect([documented.status, documented.json]).toEqual([201, expect.objectContaining(example)]);
     const deep = { name: 'carrier', path: 'data.delivery.carrier' };
     const more = [
       await define(service, 'a'),
-      await define(service, 'b'),
       await service.request('POST', '/dimensions', { body: deep }),
+      documented,
     ];
     for (const one of more) await ready(service, one.json.id);
     const { generation } = (await service.kpis('default', { ...RANGE, metrics: ['orders_count'] })).meta;

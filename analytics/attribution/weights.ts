@@ -19,10 +19,12 @@ export interface Touch {
   readonly isDirect: boolean;
 }
 
-const ENDS_SHARE = 0.4;
+/** 40 % to each end and 20 % to what is between: twice as much to an end. */
+const END_TO_BETWEEN = 2;
 
 /**
- * The weight of each touch of a journey, in order of time; there is at least one. They need not add up to 1.
+ * The weight of each touch of a journey, in order of time; there is at least one. They need not add up to 1: whole
+ * numbers where the method allows it, so that money is split exactly as they say.
  * - `first_touch`, `last_touch`: all of it to one touch. `last_non_direct`: to the last that is not direct, to the
  *   last of all where every touch is.
  * - `linear`: the same for each.
@@ -58,33 +60,70 @@ export function touchWeights(
     case 'shapley': {
       const touchesOf = new Map<number, number>();
       for (const { key } of touches) touchesOf.set(key, (touchesOf.get(key) ?? 0) + 1);
-      return touches.map(({ key }) => 1 / (touchesOf.get(key) ?? 1));
+      const common = [...touchesOf.values()].reduce(leastCommonMultiple, 1);
+      // Of numbers without a small common multiple the fractions have to do.
+      const whole = Number.isSafeInteger(common) ? common : 1;
+      return touches.map(({ key }) => whole / (touchesOf.get(key) ?? 1));
     }
   }
 }
 
+function leastCommonMultiple(a: number, b: number): number {
+  let [divisor, rest] = [a, b];
+  while (rest > 0) [divisor, rest] = [rest, divisor % rest];
+  return (a / divisor) * b;
+}
+
 function positionWeights(touches: number): number[] {
-  if (touches <= 2) return Array.from({ length: touches }, () => 1);
-  const between = (1 - 2 * ENDS_SHARE) / (touches - 2);
-  return Array.from({ length: touches }, (_, at) => (at === 0 || at === touches - 1 ? ENDS_SHARE : between));
+  const end = touches <= 2 ? 1 : END_TO_BETWEEN * (touches - 2);
+  return Array.from({ length: touches }, (_, at) => (at === 0 || at === touches - 1 ? end : 1));
 }
 
 /**
  * An integer in parts as the weights say, exactly: rounded toward zero, then the units left over to the largest
- * remainders, the first of equals first (Hamilton's method). Where all weights are 0 each part has the same one.
+ * remainders, the first of equals first (Hamilton's method); by whole weights remainders are exact. Where all weights
+ * are 0 each part has the same one.
  */
 export function splitExactly(value: number, weights: readonly number[]): number[] {
   const sum = weights.reduce((all, weight) => all + weight, 0);
-  const shares = weights.map((weight) => (sum > 0 ? (value * weight) / sum : value / weights.length));
-  const parts = shares.map(Math.trunc);
-  const unit = value < 0 ? -1 : 1;
-  let left = Math.abs(value - parts.reduce((all, part) => all + part, 0));
-  const order = shares
-    .map((share, at) => ({ at, remainder: Math.abs(share - (parts[at] as number)) }))
-    .sort((a, b) => b.remainder - a.remainder || a.at - b.at);
+  const size = Math.abs(value);
+  const shares =
+    sum > 0
+      ? sharesOf(size, weights, sum)
+      : sharesOf(
+          size,
+          weights.map(() => 1),
+          weights.length,
+        );
+  const order = shares.map((share, at) => ({ at, ...share }));
+  order.sort((a, b) => b.remainder - a.remainder || a.at - b.at);
+  const parts = shares.map(({ part }) => part);
+  let left = size - parts.reduce((all, part) => all + part, 0);
   for (let turn = 0; left > 0; turn++, left--) {
     const { at } = order[turn % order.length] as { readonly at: number };
-    parts[at] = (parts[at] as number) + unit;
+    parts[at] = (parts[at] as number) + 1;
   }
-  return parts;
+  return value < 0 ? parts.map((part) => (part === 0 ? 0 : -part)) : parts;
+}
+
+interface Share {
+  readonly part: number;
+  /** Compares with the others'. */
+  readonly remainder: number;
+}
+
+/** What each weight takes of `size`, rounded down. */
+function sharesOf(size: number, weights: readonly number[], sum: number): Share[] {
+  if (![...weights, sum].every(Number.isSafeInteger)) {
+    return weights.map((weight) => {
+      const share = (size * weight) / sum;
+      return { part: Math.floor(share), remainder: share - Math.floor(share) };
+    });
+  }
+  return weights.map((weight) => {
+    const product = size * weight;
+    if (Number.isSafeInteger(product)) return { part: Math.floor(product / sum), remainder: product % sum };
+    const [exact, all] = [BigInt(size) * BigInt(weight), BigInt(sum)];
+    return { part: Number(exact / all), remainder: Number(exact % all) };
+  });
 }

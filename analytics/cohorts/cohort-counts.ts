@@ -58,13 +58,19 @@ export class CohortCounter {
       const period = periodOf(this.#rules, time_ms, event.time_ms);
       if (period !== undefined) came[period] = 1;
     }
+    this.addCame(cohort, values, came, 1);
+  }
+
+  /** Members of a cohort who had a return in the periods with a 1; it is written to. */
+  addCame(cohort: number, values: readonly string[], came: Uint8Array, members: number): void {
+    const { periods } = this.#rules;
     if (this.#retention === 'on_or_after')
       for (let at = periods - 2; at >= 0; at--) (came[at] as number) |= came[at + 1] as number;
     if (this.#retention === 'on_or_before')
       for (let at = 2; at < periods; at++) (came[at] as number) |= came[at - 1] as number;
     const count = this.#countOf(cohort, values);
-    count.size++;
-    for (let at = 0; at < periods; at++) (count.returned[at] as number) += came[at] as number;
+    count.size += members;
+    for (let at = 0; at < periods; at++) (count.returned[at] as number) += members * (came[at] as number);
   }
 
   #countOf(cohort: number, values: readonly string[]): CohortCount {

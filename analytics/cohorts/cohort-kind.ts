@@ -17,6 +17,7 @@ import {
 import { HASH } from '../rows/index.ts';
 import { retentionBody } from './cohort-body.ts';
 import { type CohortCount, CohortCounter, type CohortEvent } from './cohort-counts.ts';
+import { countsOfMasks, maskEdges, maskParts, scanMasks } from './cohort-masks.ts';
 import { type CohortRules, cohortRules } from './cohort-rules.ts';
 import { adhocRetentionSchemaOf, type RetentionQuery } from './cohort-schema.ts';
 
@@ -27,6 +28,8 @@ export interface RetentionShared extends FamilyShared<RetentionQuery> {
   readonly query_id: string;
   readonly complete_until_ms: number | null;
   readonly warnings: readonly string[];
+  /** `masks`: it is enough to know in which periods there was an event; `rows`: what a query may ask of events. */
+  readonly way: 'masks' | 'rows';
 }
 
 const START_BIT = 1;
@@ -57,7 +60,8 @@ export function retentionKind(
         ...(upTo === undefined ? {} : { upTo }),
       });
       requireKept(plan, rules.range.start_ms);
-      const parts = entityParts(plan);
+      const way = maskEdges(query, rules) === undefined ? 'rows' : 'masks';
+      const parts = way === 'masks' ? maskParts(plan, sources.planScan) : entityParts(plan);
       const cut_ms = sources.cut_ms();
       const warnings =
         cut_ms === undefined || !rules.isFirstTime
@@ -69,6 +73,7 @@ export function retentionKind(
         ...{ cost_ms: parts.reduce((sum, { cost_ms }) => sum + cost_ms, 0), source: 'scan', parts },
         explain: {
           source: 'scan',
+          way,
           entity: query.criteria.entity,
           parts: parts.length,
           start: rules.startEvent,
@@ -78,18 +83,22 @@ export function retentionKind(
           }),
         },
         narrow: ['ask for a shorter range (start, end)', 'ask for fewer periods'],
-        shared: { query, header, query_id, complete_until_ms, warnings },
+        shared: { query, header, query_id, complete_until_ms, warnings, way },
       };
     },
     partial: (context, { shared }, { plan, share }, cancel) => {
       const { query } = shared;
       const sources = ofSegments(open(context), query, settings.custom);
       const rules = rulesOf(query);
+      const entity = query.criteria.entity === 'session_id' ? HASH.session : HASH.customer;
+      const { custom } = settings;
+      const edges_ms = shared.way === 'masks' ? maskEdges(query, rules) : undefined;
+      if (edges_ms !== undefined)
+        return scanMasks({ sources, plan, entity, edges_ms, event: query.return, custom, cancel });
       const columns = rules.group_by.map((name) => requireColumn(name, settings.custom).column);
       const tests = [rules.startEvent, query.return].map((event) =>
         eventConditions(event, settings.custom, sources.dictionary),
       );
-      const entity = query.criteria.entity === 'session_id' ? HASH.session : HASH.customer;
       const rows = new EntityRows({ entity, share, tests, request: plan.request, codes: columns });
       sources.scan(plan, (chunk) => {
         cancel.check();
@@ -107,12 +116,23 @@ export function retentionKind(
     merge: (a, b) => Buffer.concat([a, b]),
     finish: (_context: QueryContext, { shared, explain, source }, bytes) => {
       const { query, header, query_id, complete_until_ms, warnings } = shared;
-      const lines = bytes === undefined ? [] : Buffer.from(bytes).toString().split('\n').slice(0, -1);
-      const parts = lines.map((line) => JSON.parse(line) as CohortCount[]);
-      const body = retentionBody(parts, rulesOf(query), query, settings.custom, complete_until_ms);
+      const rules = rulesOf(query);
+      const edges_ms = shared.way === 'masks' ? maskEdges(query, rules) : undefined;
+      const parts =
+        bytes === undefined
+          ? []
+          : edges_ms === undefined
+            ? linesOf(bytes)
+            : [countsOfMasks(bytes, edges_ms, rules, query.retention)];
+      const body = retentionBody(parts, rules, query, settings.custom, complete_until_ms);
       return { query_id, header, source, body, warnings, ...(query.explain === true ? { explain } : {}) };
     },
   });
+}
+
+function linesOf(bytes: Uint8Array): CohortCount[][] {
+  const lines = Buffer.from(bytes).toString().split('\n').slice(0, -1);
+  return lines.map((line) => JSON.parse(line) as CohortCount[]);
 }
 
 function visitEvents(

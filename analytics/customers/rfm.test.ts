@@ -5,9 +5,11 @@ import { type ShopEvent, ShopState } from '../fixture-shop.ts';
 const START = '2025-01-01T00:00:00Z';
 const END = '2025-07-01T00:00:00Z';
 const DAY_MS = 86_400_000;
+const REFUNDED_AFTER_MS = 3 * DAY_MS;
 
 interface Order {
   readonly customer: number;
+  readonly channel: string;
   readonly at_ms: number;
   amount: number;
   discount: number;
@@ -22,17 +24,17 @@ function shop(seed: number): { readonly events: ShopEvent[]; readonly orders: Or
   const iso = (at_ms: number): string => new Date(at_ms).toISOString();
   for (let n = 0; n < 300; n++) {
     const order = {
-      customer: random.int(1, 60),
+      ...{ customer: random.int(1, 60), channel: random.pick(['web', 'app', 'shop']) },
       // Whole days: ties in recency.
       at_ms: Date.parse(START) + random.int(0, 170) * DAY_MS,
       ...{ amount: random.int(1, 40) * 500, discount: random.int(0, 3) * 100, refund: 0 },
     };
     const ids = { order_id: `o${n}`, customer_id: `c${order.customer}`, currency: 'EUR' };
-    const { amount, discount } = order;
+    const { amount, discount, channel } = order;
     const send = (id: string, type: string, at_ms: number, members: object): void => {
       events.push({ event_id: `${id}-${n}`, type, time: iso(at_ms), ...ids, ...members });
     };
-    send('a', 'order.created', order.at_ms, { amount, discount });
+    send('a', 'order.created', order.at_ms, { amount, discount, channel });
     if (random.int(1, 5) === 1) {
       order.amount = random.int(1, 40) * 500;
       send('b', 'order.updated', order.at_ms + 60_000, { amount: order.amount });
@@ -40,7 +42,7 @@ function shop(seed: number): { readonly events: ShopEvent[]; readonly orders: Or
     if (random.int(1, 4) === 1) {
       order.refund = random.int(1, order.amount);
       const { order_id } = ids;
-      const time = iso(order.at_ms + 3 * DAY_MS);
+      const time = iso(order.at_ms + REFUNDED_AFTER_MS);
       events.push({ event_id: `r-${n}`, type: 'refund.issued', time, order_id, amount: order.refund });
     }
     orders.push(order);
@@ -64,6 +66,65 @@ function expected(orders: readonly Order[]): Expected[] {
       monetary: own.reduce((sum, { amount, discount, refund }) => sum + amount - discount - refund, 0),
       last_ms: Math.max(...own.map(({ at_ms }) => at_ms)),
     };
+  });
+}
+
+interface Question {
+  readonly start_ms: number;
+  readonly end_ms: number;
+  readonly channel: string | undefined;
+  readonly thresholds: Readonly<Record<'recency_days' | 'frequency' | 'monetary', number[]>> | undefined;
+}
+
+function randomQuestion(random: SeededRandom): Question {
+  const start_ms = Date.parse(START) + random.int(0, 90) * DAY_MS;
+  const limits = (most: number): number[] => {
+    const found = new Set<number>();
+    while (found.size < 4) found.add(random.int(1, most));
+    return [...found].sort((a, b) => a - b);
+  };
+  return {
+    ...{ start_ms, end_ms: start_ms + random.int(20, 90) * DAY_MS },
+    channel: random.pick([undefined, 'web', 'app']),
+    thresholds: random.pick([
+      undefined,
+      { recency_days: limits(90), frequency: limits(6), monetary: limits(40_000) },
+    ]),
+  };
+}
+
+/** What the events within a range say of each customer with an order in it, with the scores. */
+function scored(orders: readonly Order[], { start_ms, end_ms, channel, thresholds }: Question): string[] {
+  const isIn = (at_ms: number): boolean => at_ms >= start_ms && at_ms < end_ms;
+  const asked = orders.filter((order) => channel === undefined || order.channel === channel);
+  const customers = [...new Set(asked.filter(({ at_ms }) => isIn(at_ms)).map(({ customer }) => customer))];
+  const all = customers.map((customer) => {
+    const own = asked.filter((order) => order.customer === customer);
+    const made = own.filter(({ at_ms }) => isIn(at_ms));
+    const refunded = own.filter(({ at_ms }) => isIn(at_ms + REFUNDED_AFTER_MS));
+    const monetary =
+      made.reduce((sum, { amount, discount }) => sum + amount - discount, 0) -
+      refunded.reduce((sum, { refund }) => sum + refund, 0);
+    return { last_ms: Math.max(...made.map(({ at_ms }) => at_ms)), frequency: made.length, monetary };
+  });
+  const reached = (value: number, limits: readonly number[]): number =>
+    1 + limits.filter((limit) => value >= limit).length;
+  const by = (member: 'last_ms' | 'frequency' | 'monetary'): number[] => all.map((one) => one[member]);
+  return all.map(({ last_ms, frequency, monetary }) => {
+    const days = (end_ms - last_ms) / DAY_MS;
+    const [r, f, m] =
+      thresholds === undefined
+        ? [
+            quintile(by('last_ms'), last_ms),
+            quintile(by('frequency'), frequency),
+            quintile(by('monetary'), monetary),
+          ]
+        : [
+            5 - thresholds.recency_days.filter((limit) => days > limit).length,
+            reached(frequency, thresholds.frequency),
+            reached(monetary, thresholds.monetary),
+          ];
+    return JSON.stringify({ r, f, m, monetary, frequency, recency_days: Math.floor(days) });
   });
 }
 
@@ -113,6 +174,30 @@ describe('RFM', () => {
       expect(bare(again)).toBe(bare(body));
     },
   );
+
+  it.each([4, 5, 6])('answers 30 random questions as a brute force does (seed %i)', async (seed) => {
+    const { events, orders } = shop(seed);
+    const state = await ShopState.of(events, { shuffle: seed, commit_events: 71 });
+    const random = new SeededRandom(seed);
+    let some = 0;
+    for (let n = 0; n < 30; n++) {
+      const question = randomQuestion(random);
+      const { start_ms, end_ms, channel, thresholds } = question;
+      const { body } = await state.ask(state.kinds.rfm, {
+        ...{ start: new Date(start_ms).toISOString(), end: new Date(end_ms).toISOString(), limit: 1_000 },
+        filters: channel === undefined ? {} : { channel },
+        ...(thresholds === undefined ? {} : { scoring: 'fixed', thresholds }),
+      });
+      const { customers } = body as unknown as Answered;
+      const found = customers.map(({ r, f, m, monetary, frequency, recency_days }) =>
+        JSON.stringify({ r, f, m, monetary, frequency, recency_days }),
+      );
+      const wanted = scored(orders, question);
+      expect(found.sort(), JSON.stringify(question)).toEqual(wanted.sort());
+      if (wanted.length > 10) some++;
+    }
+    expect(some).toBeGreaterThan(15);
+  });
 
   it('gives groups of equal size, or by thresholds, where asked', async () => {
     const { events, orders } = shop(4);

@@ -7,6 +7,7 @@ import { filledBy } from './funnel-tests.ts';
 import { OrderedAttempts } from './ordered-attempts.ts';
 
 const ENTITIES_A_CHECK = 1_024;
+const FEW_BITS = 256;
 
 interface KeptVisit {
   readonly records: RunView;
@@ -45,13 +46,16 @@ class KeptAttempts {
   readonly #ordered: OrderedAttempts;
   readonly #isPlain: boolean;
   readonly #watermark_ms: number;
-  /** By the tests that an event passes. */
+  /** By the tests that an event passes, where these are among the first. */
+  readonly #stepsOfFew: Uint32Array;
   readonly #stepsOf = new Map<number, number>();
 
   constructor(visit: KeptVisit, events: KeptEvents) {
     this.#visit = visit;
     this.#events = events;
     this.#watermark_ms = visit.watermark_ms ?? Number.NEGATIVE_INFINITY;
+    const { stepsOf } = visit.plan;
+    this.#stepsOfFew = Uint32Array.from({ length: FEW_BITS }, (_, bits) => filledBy(stepsOf, bits));
     this.#ordered = new OrderedAttempts(visit.plan.rules);
     this.#isPlain = OrderedAttempts.takes(visit.plan.rules, visit.query.hold_constant);
   }
@@ -65,10 +69,15 @@ class KeptAttempts {
     const { count, time_ms, bits } = this.#events;
     this.#ordered.makeRoom(count);
     const { times_ms, steps } = this.#ordered;
+    const few = this.#stepsOfFew;
+    let before_ms = Number.NaN;
     for (let at = 0; at < count; at++) {
-      if (at > 0 && time_ms[at] === time_ms[at - 1]) return false;
-      times_ms[at] = time_ms[at] as number;
-      steps[at] = this.#stepsBy(bits[at] as number);
+      const at_ms = time_ms[at] as number;
+      if (at_ms === before_ms) return false;
+      times_ms[at] = at_ms;
+      before_ms = at_ms;
+      const own = bits[at] as number;
+      steps[at] = own < few.length ? (few[own] as number) : this.#stepsBy(own);
     }
     return true;
   }

@@ -18,7 +18,8 @@ export function lastOf(bytes: Uint8Array, start: number): number {
  * again and again, for one entity after the other.
  *
  * A record is the time of its last event, then how far before that its first one is, the number of events, and of
- * each the time since the one before, its bits and its held words. So its bytes are a function of the multiset.
+ * each, newest first, the time to the one after it, its bits and its held words. So its bytes are a function of the
+ * multiset, and who asks for recent times reads no older ones.
  */
 export class KeptEvents {
   count = 0;
@@ -49,16 +50,17 @@ export class KeptEvents {
   /** The place of one more event; its held words are set by the caller. `sign` -1: it takes one back. */
   append(time_ms: number, bits: number, sign: 1 | -1): number {
     const place = this.count++;
-    if (place === this.time_ms.length) this.#grow();
+    this.#makeRoom(place + 1);
     this.time_ms[place] = time_ms;
     this.bits[place] = bits;
     this.#sign[place] = sign;
     return place;
   }
 
-  #grow(): void {
+  #makeRoom(events: number): void {
+    if (events <= this.time_ms.length) return;
     const { time_ms, bits, held, words } = this;
-    const room = time_ms.length * 2;
+    const room = Math.max(events, time_ms.length * 2);
     this.time_ms = new Float64Array(room);
     this.bits = new Uint32Array(room);
     this.held = new Int32Array(room * words);
@@ -80,19 +82,42 @@ export class KeptEvents {
   ): void {
     this.#bytes = bytes;
     this.#at = start + LAST_BYTES;
-    let time_ms = lastOf(bytes, start) - this.#varint();
+    let time_ms = lastOf(bytes, start);
+    this.#varint();
     const events = this.#varint();
-    const { words } = this;
+    this.#makeRoom(this.count + events);
+    const { words, held, time_ms: times_ms, bits } = this;
+    const first = this.count;
+    let place = first;
     for (let event = 0; event < events; event++) {
-      time_ms += this.#varint();
-      if (time_ms >= until_ms) return;
-      const place = this.append(time_ms, this.#varint(), 1);
-      const { held } = this;
+      time_ms -= this.#varint();
+      if (time_ms < from_ms) break;
+      times_ms[place] = time_ms;
+      const byte = bytes[this.#at] as number;
+      bits[place] = byte < 128 ? byte : this.#varint();
+      if (byte < 128) this.#at++;
       for (let word = 0; word < words; word++)
         held[place * words + word] = word < this.#codes ? this.#varint() : this.#word();
-      if (time_ms < from_ms) this.count--;
+      if (time_ms < until_ms) place++;
     }
-    invariant(this.#at === end, 'a record of kept events ends where its bytes do');
+    invariant(this.#at <= end, 'a record of kept events ends where its bytes do');
+    this.#sign.fill(1, first, place);
+    this.count = place;
+    for (let low = first, high = place - 1; low < high; low++, high--) this.#swap(low, high);
+  }
+
+  #swap(a: number, b: number): void {
+    const { words, time_ms, bits, held } = this;
+    const [at_ms, own] = [time_ms[a] as number, bits[a] as number];
+    time_ms[a] = time_ms[b] as number;
+    bits[a] = bits[b] as number;
+    time_ms[b] = at_ms;
+    bits[b] = own;
+    for (let word = 0; word < words; word++) {
+      const value = held[a * words + word] as number;
+      held[a * words + word] = held[b * words + word] as number;
+      held[b * words + word] = value;
+    }
   }
 
   /** Whether a record has events in [from_ms, until_ms), perhaps; without reading them. */
@@ -162,8 +187,10 @@ export class KeptEvents {
 
   /** Only the events in these places are left, in this order. */
   #pick(places: readonly number[]): void {
-    const { words } = this;
-    const [time_ms, bits, held] = [this.time_ms.slice(), this.bits.slice(), this.held.slice()];
+    const { words, count } = this;
+    const time_ms = this.time_ms.slice(0, count);
+    const bits = this.bits.slice(0, count);
+    const held = this.held.slice(0, count * words);
     this.count = places.length;
     for (const [to, from] of places.entries()) {
       this.time_ms[to] = time_ms[from] as number;
@@ -194,10 +221,11 @@ export class KeptEvents {
       .u48(last_ms)
       .varint(last_ms - first_ms)
       .varint(count);
-    let before_ms = first_ms;
-    for (let place = 0; place < count; place++) {
-      writer.varint((time_ms[place] as number) - before_ms).varint(bits[place] as number);
-      before_ms = time_ms[place] as number;
+    let after_ms = last_ms;
+    for (let place = count - 1; place >= 0; place--) {
+      const at_ms = time_ms[place] as number;
+      writer.varint(after_ms - at_ms).varint(bits[place] as number);
+      after_ms = at_ms;
       for (let word = 0; word < words; word++) {
         const value = held[place * words + word] as number;
         if (word < this.#codes) writer.varint(value);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { SeededRandom } from '../../engine/index.ts';
 import type { ShopEvent } from '../fixture-shop.ts';
 import { ShopState } from '../fixture-shop.ts';
 import { END, type Fact, factsOf, returnsShop, START, sharesOf } from './fixture-returns.ts';
@@ -42,6 +43,20 @@ const ASKED: readonly Asked[] = [
   { basis: 'order', follow_days: 10 },
   { basis: 'event', follow_days: 3 },
 ];
+
+/** Of these and random ones. */
+function questions(seed: number): readonly Asked[] {
+  const random = new SeededRandom(seed);
+  const more = Array.from({ length: 4 }, (): Asked => {
+    const [channel, sku] = [random.pick([undefined, 'web', 'shop']), random.pick([undefined, 's3', 's5'])];
+    return {
+      ...{ basis: random.pick<Basis>(['event', 'order']), follow_days: random.int(1, 60) },
+      ...(channel === undefined ? {} : { channel }),
+      ...(sku === undefined ? {} : { sku }),
+    };
+  });
+  return [...ASKED, ...more];
+}
 
 const followMs = ({ follow_days = 365 }: Asked): number => follow_days * 24 * HOUR_MS;
 const followOf = ({ follow_days }: Asked) =>
@@ -95,7 +110,7 @@ describe('the impact of refunds', () => {
     const facts = factsOf(events);
     const state = await ShopState.of(events);
     const shuffled = await ShopState.of(events, { shuffle: seed, commit_events: 37 });
-    for (const asked of ASKED) {
+    for (const asked of questions(seed)) {
       const query = {
         ...{ ...RANGE, basis: asked.basis, filters: filtersOf(asked), limit: 1_000, ...followOf(asked) },
         ...{ compare: 'previous_period', drivers: ['channel', 'sku', 'category'] },
@@ -277,7 +292,7 @@ describe('the summary of returns', () => {
     const facts = factsOf(events);
     const state = await ShopState.of(events);
     const shuffled = await ShopState.of(events, { shuffle: seed, commit_events: 41 });
-    for (const [at, asked] of ASKED.entries()) {
+    for (const [at, asked] of questions(seed).entries()) {
       const event = at % 3 === 0 ? 'return.requested' : 'return.received';
       const query = {
         ...{ ...RANGE, basis: asked.basis, filters: filtersOf(asked), limit: 1_000, ...followOf(asked) },

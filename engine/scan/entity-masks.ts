@@ -46,9 +46,10 @@ export class EntityMasks {
     return all;
   }
 
-  /** Adds the entries that another one has, as bytes of what it joined. */
+  /** Adds the entries that others have, as bytes of what they joined. */
   addBytes(bytes: Uint8Array): void {
-    const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+    const own = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
+    const words = new Int32Array(own.buffer, own.byteOffset, own.length / 4);
     for (let at = 0; at < words.length; at += ENTRY_WORDS)
       this.add(
         words[at] as number,
@@ -84,7 +85,8 @@ export class EntityMasks {
     const end = first + before * ENTRY_WORDS;
     let kept = first;
     for (let at = first; at < end; at += ENTRY_WORDS) {
-      const [hi, lo] = [words[at] as number, words[at + 1] as number];
+      const hi = words[at] as number;
+      const lo = words[at + 1] as number;
       let slot = lo & mask;
       let place = (slots[slot] as number) - 1;
       while (place >= 0 && (words[place + 1] !== lo || words[place] !== hi)) {

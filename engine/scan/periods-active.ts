@@ -1,11 +1,13 @@
 import { invariant } from '../base/index.ts';
-import type { Chunk } from '../columns/index.ts';
+import type { Chunk, ChunkHashes } from '../columns/index.ts';
 import { ENTRY_WORDS, EntityMasks } from './entity-masks.ts';
-import { LabelledRows, type RowLabelsConfig } from './row-labels.ts';
+import { AcceptedRows, type AcceptedRowsConfig } from './row-labels.ts';
 
-export interface PeriodsActiveConfig extends RowLabelsConfig {
+export interface PeriodsActiveConfig extends AcceptedRowsConfig {
   /** Hash column of the entity; rows without one are skipped. */
   readonly entity: number;
+  /** Code column that is not 0 in rows that take back another one, of the same entity and time. */
+  readonly retraction: number;
   /** Begins of the periods and the end of the last one, ms, ascending. */
   readonly edges_ms: readonly number[];
 }
@@ -13,22 +15,60 @@ export interface PeriodsActiveConfig extends RowLabelsConfig {
 /** Periods that one bit mask holds. */
 export const PERIODS_MAX = 62;
 const WORD_BITS = 31;
+/** Rows of an entity in a period, less those that take one back. */
+interface NetRows {
+  readonly hi: number;
+  readonly lo: number;
+  readonly period: number;
+  rows: number;
+}
+
 /**
  * In which of up to 62 periods each entity had an event: a bit mask an entity, filled chunk by chunk in any order.
- * Retention counts pairs of bits.
+ *
+ * A mask does not tell how many events there were, so entities some row of which was taken back are counted. Which they
+ * are has to be known first: where `add` has found some, all chunks go to it once more after `again`.
  */
 export class PeriodsActive {
   readonly #entity: number;
+  readonly #retraction: number;
   readonly #edges_ms: Float64Array;
-  readonly #labelled: LabelledRows;
-  readonly #masks = new EntityMasks();
+  readonly #accepted: AcceptedRows;
+  #masks = new EntityMasks();
+  /** Entities with retractions, by their hash; what is counted of them, by hash and period. */
+  readonly #corrected = new Set<string>();
+  readonly #net = new Map<string, NetRows>();
+  #isAgain = false;
 
   constructor(config: PeriodsActiveConfig) {
-    const { entity, edges_ms } = config;
+    const { entity, edges_ms, retraction } = config;
     invariant(edges_ms.length - 1 <= PERIODS_MAX, `there are at most ${PERIODS_MAX} periods`);
     this.#entity = entity;
+    this.#retraction = retraction;
     this.#edges_ms = Float64Array.from(edges_ms);
-    this.#labelled = new LabelledRows(config);
+    this.#accepted = new AcceptedRows(config);
+  }
+
+  /** Whether all chunks have to be added again, now that it is known which entities have to be counted. */
+  get isToBeAddedAgain(): boolean {
+    return !this.#isAgain && this.#corrected.size > 0;
+  }
+
+  again(): void {
+    this.#isAgain = true;
+    this.#masks = new EntityMasks();
+  }
+
+  #addRetractions(chunk: Chunk): void {
+    const { values, index } = chunk.code(this.#retraction);
+    if (!values.some((value) => value !== 0)) return;
+    const count = this.#accepted.select(chunk);
+    const { rows } = this.#accepted;
+    for (let at = 0; at < count; at++) {
+      const row = rows[at] as number;
+      if (values[index === null ? 0 : (index[row] as number)] !== 0)
+        this.#corrected.add(hashOf(chunk.hash(this.#entity), row).join());
+    }
   }
 
   add(chunk: Chunk): void {
@@ -36,10 +76,40 @@ export class PeriodsActive {
     const first = this.#periodOf(chunk.min_ms);
     const last = this.#periodOf(chunk.max_ms);
     if (last < 0 || first === periods) return;
-    const count = this.#labelled.select(chunk);
+    if (!this.#isAgain) this.#addRetractions(chunk);
+    if (this.isToBeAddedAgain) return;
+    let count = this.#accepted.select(chunk);
+    if (this.#corrected.size > 0) count = this.#countCorrected(chunk, count);
     if (count === 0) return;
     if (first === last) this.#addOne(chunk, count, first);
     else this.#addSeveral(chunk, count);
+  }
+
+  /** Counts the rows of entities with retractions; returns how many others there are, which come first. */
+  #countCorrected(chunk: Chunk, count: number): number {
+    const hashes = chunk.hash(this.#entity);
+    const { values, index } = chunk.code(this.#retraction);
+    const times = chunk.time_ms();
+    const { rows } = this.#accepted;
+    const isCorrected = Uint8Array.from(hashes.hi, (hi, place) =>
+      this.#corrected.has([hi, hashes.lo[place]].join()) ? 1 : 0,
+    );
+    let kept = 0;
+    for (let at = 0; at < count; at++) {
+      const row = rows[at] as number;
+      if (isCorrected[hashes.index === null ? 0 : (hashes.index[row] as number)] === 0) {
+        rows[kept++] = row;
+        continue;
+      }
+      const isRetraction = values[index === null ? 0 : (index[row] as number)] !== 0;
+      const [hi, lo] = hashOf(hashes, row);
+      const period = this.#periodOf(times[row] as number);
+      const key = [hi, lo, period].join();
+      const net = this.#net.get(key) ?? { hi, lo, period, rows: 0 };
+      net.rows += isRetraction ? -1 : 1;
+      this.#net.set(key, net);
+    }
+    return kept;
   }
 
   /** Of times: -1 before the first period, the number of periods behind the last. */
@@ -57,7 +127,7 @@ export class PeriodsActive {
       this.#mark(hi[0] as number, lo[0] as number, period);
       return;
     }
-    const { rows } = this.#labelled;
+    const { rows } = this.#accepted;
     let last = -1;
     for (let at = 0; at < count; at++) {
       const place = index[rows[at] as number] as number;
@@ -73,7 +143,7 @@ export class PeriodsActive {
     const times = chunk.time_ms();
     const edges = this.#edges_ms;
     const end_ms = edges[edges.length - 1] as number;
-    const { rows } = this.#labelled;
+    const { rows } = this.#accepted;
     let period = 0;
     for (let at = 0; at < count; at++) {
       const row = rows[at] as number;
@@ -94,32 +164,44 @@ export class PeriodsActive {
     this.#masks.add(hi, lo, isLow ? bit : 0, isLow ? 0 : bit);
   }
 
-  /** What was found, as bytes for `addBytes`. */
+  /** What was found, as bytes for `countMasks`. */
   bytes(): Uint8Array {
+    const periods = this.#edges_ms.length - 1;
+    for (const { hi, lo, period, rows } of this.#net.values())
+      if (rows > 0 && period >= 0 && period < periods) this.#mark(hi, lo, period);
+    this.#net.clear();
     return new Uint8Array(this.#masks.joined().buffer);
   }
+}
 
-  /** Adds what another one found over other rows, or the same. */
-  addBytes(bytes: Uint8Array): void {
-    this.#masks.addBytes(bytes);
-  }
+function hashOf({ hi, lo, index }: ChunkHashes, row: number): [hi: number, lo: number] {
+  const place = index === null ? 0 : (index[row] as number);
+  return [hi[place] as number, lo[place] as number];
+}
 
-  /** Entities by (first period, periods later): index first × periods + later. */
-  retention(): Float64Array {
-    const periods = this.#edges_ms.length - 1;
-    const counts = new Float64Array(periods * periods);
-    const words = this.#masks.joined();
-    for (let at = 0; at < words.length; at += ENTRY_WORDS) {
-      let first = -1;
-      for (let word = 0; word < 2; word++) {
-        for (let rest = words[at + 2 + word] as number; rest !== 0; rest &= rest - 1) {
-          const period = word * WORD_BITS + 31 - Math.clz32(rest & -rest);
-          if (first < 0) first = period;
-          const cell = first * periods + period - first;
-          counts[cell] = (counts[cell] as number) + 1;
-        }
-      }
-    }
-    return counts;
+/** Which bit of which word of a mask stands for a period. */
+export function hasPeriod(low: number, high: number, period: number): boolean {
+  return (((period < WORD_BITS ? low : high) >>> (period % WORD_BITS)) & 1) === 1;
+}
+
+/**
+ * Entities by their mask, of what `PeriodsActive` found, one after the other in `bytes`: of the same rows or others.
+ * `visit` may get a mask of more than 53 periods several times.
+ */
+export function countMasks(
+  bytes: Uint8Array,
+  visit: (low: number, high: number, entities: number) => void,
+): void {
+  const masks = new EntityMasks();
+  masks.addBytes(bytes);
+  const words = masks.joined();
+  const counts = new Map<number, number>();
+  for (let at = 0; at < words.length; at += ENTRY_WORDS) {
+    const mask = (words[at + 2] as number) + (words[at + 3] as number) * 2 ** WORD_BITS;
+    // More than a number can tell apart: few have so many periods.
+    if (mask > Number.MAX_SAFE_INTEGER) visit(words[at + 2] as number, words[at + 3] as number, 1);
+    else counts.set(mask, (counts.get(mask) ?? 0) + 1);
   }
+  for (const [mask, entities] of counts)
+    visit(mask % 2 ** WORD_BITS, Math.floor(mask / 2 ** WORD_BITS), entities);
 }

@@ -14,33 +14,30 @@ export interface RowLabelsConfig {
   readonly request: Pick<ScanRequest, 'start_ms' | 'end_ms' | 'upTo'>;
 }
 
-/** Picks the labelled rows of chunks, where a kernel needs no labels: cheap where they are few. */
-export class LabelledRows {
-  readonly #config: RowLabelsConfig;
+/** Rows whose code a test accepts. Columns as in `Chunk`. */
+export interface AcceptedRowsConfig {
+  readonly column: number;
+  readonly accepts: (code: number) => boolean;
+  /** Of the plan: rows outside are not accepted. */
+  readonly request: Pick<ScanRequest, 'start_ms' | 'end_ms' | 'upTo'>;
+}
+
+/** Picks such rows of chunks, where a kernel needs no labels: cheap where they are few. */
+export class AcceptedRows {
+  readonly #config: AcceptedRowsConfig;
   rows = new Uint32Array(0);
 
-  constructor(config: RowLabelsConfig) {
+  constructor(config: AcceptedRowsConfig) {
     this.#config = config;
   }
 
   /** Writes them to `rows`, in order; returns how many. */
   select(chunk: Chunk): number {
-    const { kind, labels, flags, flag, request } = this.#config;
+    const { column, accepts, request } = this.#config;
     if (this.rows.length < chunk.rows) this.rows = new Uint32Array(roomFor(chunk.rows));
     const { rows } = this;
-    let count = chunk.select(kind, (code) => (labels.get(code) ?? 0) !== 0, rows);
-    if (count === 0) return 0;
-    const { index, values } = chunk.code(flags);
-    if (values.some((code) => (code & flag) === 0)) {
-      let kept = 0;
-      for (let at = 0; at < count; at++) {
-        const row = rows[at] as number;
-        const code = values[index === null ? 0 : (index[row] as number)] as number;
-        if ((code & flag) !== 0) rows[kept++] = row;
-      }
-      count = kept;
-    }
-    if (chunk.isWhole) return count;
+    let count = chunk.select(column, accepts, rows);
+    if (count === 0 || chunk.isWhole) return count;
     const { start_ms, end_ms, upTo = Number.POSITIVE_INFINITY } = request;
     if (chunk.min_ms < start_ms || chunk.max_ms >= end_ms)
       count = pickBetween(chunk.time_ms(), start_ms, end_ms, rows, count);

@@ -9,7 +9,14 @@ import {
   type WorkItem,
   type WorkOutcome,
 } from '../../engine/index.ts';
-import { DeliveryLog, type DeliveryView, deliveryIdOf, type LogEntry, triesOf } from './delivery-log.ts';
+import {
+  DeliveryLog,
+  type DeliveryView,
+  deliveryIdOf,
+  isOver,
+  type LogEntry,
+  triesOf,
+} from './delivery-log.ts';
 import { DeliveryMetrics } from './delivery-metrics.ts';
 import type { Attempted, Endpoint, RetryPolicy } from './endpoint.ts';
 import {
@@ -145,11 +152,13 @@ export class Deliveries {
     const isForIt = item.subject === directSubject(endpoint.tenant, endpoint.name);
     if (!isForIt && !endpoint.wants(notice)) return 'done';
     if (!endpoint.isOpen()) return { again_ms: CLOSED_AGAIN_MS };
-    const attempted = await this.#try(endpoint, notice, signal);
     const { tenant, name } = endpoint;
     const about = aboutOf(endpoint, notice);
-    // Tries are those of the log: one that a crash interrupted does not count.
     const before = item.attempt === 1 ? [] : await this.log.entries(tenant, name);
+    // It was told, and the process ended before it could say so.
+    if (isOver(before, about.delivery_id)) return 'done';
+    const attempted = await this.#try(endpoint, notice, signal);
+    // Tries are those of the log: one that a crash interrupted does not count.
     const tries = 1 + triesOf(before, about.delivery_id);
     const policy = endpoint.policy();
     const isLast = tries > policy.retries_max || item.attempt > policy.retries_max + LOST_TRIES_MAX;
@@ -157,8 +166,21 @@ export class Deliveries {
     await this.log.append(tenant, name, `${workOf(endpoint)}/${item.sequence}/${item.attempt}`, entry);
     this.#metrics.tried(endpoint.kind, entry.status, attempted.duration_ms);
     if (entry.status === 'retrying') return { again_ms: policy.delay_ms };
-    if (entry.status === 'failed') await endpoint.failed(attempted);
+    if (entry.status === 'failed') await this.#gaveUp(endpoint, attempted);
     return 'done';
+  }
+
+  /** What follows from it is no matter of this delivery: it follows from the next one, where it fails now. */
+  async #gaveUp(endpoint: Endpoint, attempted: Attempted): Promise<void> {
+    try {
+      await endpoint.failed(attempted);
+    } catch (error) {
+      const { tenant, name } = endpoint;
+      this.#options.logger.warn(
+        { err: error, tenant, name },
+        'an endpoint that fails cannot be disabled now',
+      );
+    }
   }
 
   async #try(endpoint: Endpoint, notice: StoredNotice, signal: AbortSignal): Promise<Attempted> {

@@ -110,6 +110,12 @@ export function triesOf(entries: readonly LogEntry[], delivery_id: string): numb
   return own.length - 1 - own.findLastIndex(({ status }) => status === 'pending');
 }
 
+/** Whether a delivery was told, or given up, and nobody has wished for it since. */
+export function isOver(entries: readonly LogEntry[], delivery_id: string): boolean {
+  const last = entries.findLast((entry) => entry.delivery_id === delivery_id);
+  return last?.status === 'succeeded' || last?.status === 'failed';
+}
+
 /** Deliveries that failed for good in a row, up to now, since a time; tests do not count. */
 export function failuresInRow(all: readonly LogEntry[], since_ms: number): number {
   const entries = all.filter(({ sequence }) => sequence !== null);

@@ -5,6 +5,7 @@ import {
   Mailer,
   NOTICES_STREAM,
   openKeyValueStore,
+  openManager,
   openMessageQueue,
 } from '../../connectors/index.ts';
 import { SmtpReceiver } from '../../test/smtp-receiver.ts';
@@ -54,6 +55,7 @@ describe('sources', () => {
         },
       ]);
     await say(`anomalies.${scene.tenant}.revenue.high`, { id: 'an1', type: 'anomaly.revised', score: 0.9 });
+    await say(`anomalies.${scene.tenant}.revenue.high`, { id: 'huge', text: 'x'.repeat(1_010_000) });
     const jobs = await openKeyValueStore(scene.link, 'millrace-jobs');
     const job = {
       ...{
@@ -98,6 +100,13 @@ describe('sources', () => {
       { ...cloud, 'Content-Type': 'application/json' },
     );
     await vi.waitFor(async () => expect((await scene.entriesOf(process, webhook)).length).toBe(4), PATIENTLY);
+    await vi.waitFor(async () => {
+      const { num_ack_pending, num_pending } = await (await openManager(scene.link)).consumers.info(
+        'ANOMALIES',
+        'relay-anomalies',
+      );
+      expect([num_ack_pending, num_pending]).toEqual([0, 0]);
+    }, PATIENTLY);
     const bodies = scene.receiver.received.map(({ body }) => JSON.parse(body) as Record<string, unknown>);
     const byType = new Map(bodies.map((body) => [body.type, body]));
     expect(byType.get('anomaly.revised')).toMatchObject({ data: { id: 'an1', score: 0.9 } });

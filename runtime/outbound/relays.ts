@@ -1,6 +1,13 @@
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import type { Clock, MessageQueue, Work, WorkItem, WorkOutcome } from '../../engine/index.ts';
+import {
+  asMillraceError,
+  type Clock,
+  type MessageQueue,
+  type Work,
+  type WorkItem,
+  type WorkOutcome,
+} from '../../engine/index.ts';
 import { NOTICE_TYPES, type Notice } from '../delivery/index.ts';
 import { orderNotices } from './order-events.ts';
 
@@ -115,7 +122,16 @@ export class Relays {
   }
 
   async #relay(notices: readonly Notice[]): Promise<WorkOutcome> {
-    for (const notice of notices) await this.#parts.store(notice);
+    for (const notice of notices) {
+      try {
+        await this.#parts.store(notice);
+      } catch (error) {
+        // Too large, say: it would fail for ever, and hold the place of others.
+        if (asMillraceError(error).retriable) throw error;
+        const { tenant, type, id } = notice;
+        this.#parts.log.error({ err: error, tenant, type, id }, 'a notice cannot be stored and is left out');
+      }
+    }
     return 'done';
   }
 

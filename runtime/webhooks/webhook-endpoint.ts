@@ -29,6 +29,8 @@ export interface WebhookParts {
 /** Codes of errors before an answer that no other try will mend. */
 const NEVER = ['target_forbidden', 'target_invalid'];
 const GONE = 410;
+/** The server's clock, by which notices are stored, may be so far behind: rather one too much than one too few, ms. */
+const SKEW_MS = 5_000;
 
 /** A webhook as one that is told of notices. It is always as its definition is now. */
 export class WebhookEndpoint implements Endpoint {
@@ -41,7 +43,7 @@ export class WebhookEndpoint implements Endpoint {
   constructor({ tenant, id, created_at_ms, body }: Definition<WebhookBody>, parts: WebhookParts) {
     this.tenant = tenant;
     this.name = id;
-    this.from_ms = body.enabled_at_ms ?? created_at_ms;
+    this.from_ms = (body.enabled_at_ms ?? created_at_ms) - SKEW_MS;
     this.#parts = parts;
   }
 

@@ -3,8 +3,6 @@ import { normalType } from '../../analytics/index.ts';
 import type { DefinitionKind } from '../definitions/index.ts';
 import { matchesType, NOTICE_TYPES } from '../delivery/index.ts';
 
-/** Webhooks of one tenant; each has a consumer in NATS. */
-const MAX_WEBHOOKS = 100;
 const MAX_EVENTS = 50;
 const MAX_RETRIES = 10;
 const MAX_DELAY_S = 3_600;
@@ -75,7 +73,6 @@ export type WebhookBody = z.output<typeof webhookSchema>;
 export const WEBHOOKS: DefinitionKind<WebhookBody> = {
   kind: 'webhook',
   schema: webhookSchema,
-  limit: MAX_WEBHOOKS,
 };
 
 /** Whether a webhook asked for a type, in normal form. */

@@ -6,7 +6,15 @@ import { makersBefore, timeCause } from './time-causes.ts';
 type Told = Omit<Cause, 'place'>;
 
 /** Operators at whose end nothing has to come out. */
-const ENDS = new Set(['to-table', 'to-window-table', 'to-jetstream', 'to-callback', 'event-log', 'cubes']);
+const ENDS = new Set([
+  'to-table',
+  'to-window-table',
+  'to-jetstream',
+  'to-callback',
+  'event-log',
+  'cubes',
+  'kept-events',
+]);
 const JOINS = new Set(['interval-join', 'stream-join', 'window-join', 'temporal-join', 'lookup-join']);
 /** Kinds whose items come when the watermark says so. */
 const TIMED = new Set([
@@ -33,15 +41,21 @@ export function flowCauses(topology: TopologyDescription, counts: Counts): reado
   });
 }
 
+/** Metrics of operators that make what users define from the log. */
+const BUILDERS = ['cubes', 'kept_events'] as const;
+
 /** A definition that is still made from the log. */
 function builtCause({ name }: NodeDescription, counts: Counts): Told | undefined {
-  const incomplete = counts.level('millrace.cubes.incomplete', name) ?? 0;
-  if (incomplete === 0) return undefined;
-  return {
-    code: 'bootstrapping',
-    sentence: `${incomplete} definitions are still being built from the log.`,
-    next: 'Wait: millrace_cubes_rows_built_total rises until they are complete.',
-  };
+  for (const builder of BUILDERS) {
+    const incomplete = counts.level(`millrace.${builder}.incomplete`, name) ?? 0;
+    if (incomplete === 0) continue;
+    return {
+      code: 'bootstrapping',
+      sentence: `${incomplete} definitions are still being built from the log.`,
+      next: `Wait: millrace_${builder}_rows_built_total rises until they are complete.`,
+    };
+  }
+  return undefined;
 }
 
 function endCause(

@@ -29,6 +29,8 @@ import {
 const PULL_MS = 20_000;
 /** The client's own end of it, should the server's not come, ms. */
 const PULL_GRACE_MS = 5_000;
+/** How long it is waited for more room, where there is little, ms. */
+const GATHER_MS = 5;
 const BACKOFF_FIRST_MS = 100;
 const BACKOFF_MAX_MS = 5_000;
 const RECONNECT_LOOK_MS = 500;
@@ -112,21 +114,26 @@ export class SharedWork implements Work {
     return this.#stopping.signal.aborted;
   }
 
+  get #room(): number {
+    return this.#spec.held_max - this.#held.size;
+  }
+
   /** Asks for messages until stopped. Does not throw. */
   async #run(): Promise<void> {
     const forget = this.#link.onStatus(() => this.#renew());
     let backoff_ms = BACKOFF_FIRST_MS;
     while (!this.#isStopped && !this.#link.connection.isClosed()) {
-      const room = this.#spec.held_max - this.#held.size;
-      if (room <= 0) {
+      if (this.#room <= 0) {
         await new Promise<void>((resolve) => {
           this.#wake = resolve;
         });
         continue;
       }
+      // One request for several messages costs what one for one does.
+      if (this.#room < this.#spec.held_max / 2) await sleep(GATHER_MS);
       if (!(await untilConnected(this.#link, RECONNECT_LOOK_MS))) continue;
       try {
-        await this.#pull(room);
+        await this.#pull(this.#room);
         this.#problem = undefined;
         backoff_ms = BACKOFF_FIRST_MS;
       } catch (error) {
