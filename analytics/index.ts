@@ -15,6 +15,7 @@ export * from './query/index.ts';
 export * from './query-head/index.ts';
 export * from './query-kinds.ts';
 export * from './returns/index.ts';
+export * from './root-cause/index.ts';
 export * from './rows/index.ts';
 export * from './segments/index.ts';
 export * from './topology.ts';

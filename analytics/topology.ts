@@ -1,4 +1,5 @@
 import {
+  cutOf,
   Dictionary,
   deadLetter,
   type KvView,
@@ -102,6 +103,10 @@ export const OPERATORS = {
 export const DICTIONARY_TABLE = `${OPERATORS.decode}/dictionary`;
 /** Table of the cut: `readRetentionCut` reads it. */
 export const RETENTION_TABLE = `${OPERATORS.decode}/retention`;
+/** The time before which a tenant has no events, ms, by the tables of the state; undefined: it has all. */
+export function readKeptFrom(table: (id: string) => KvView, tenant: string): number | undefined {
+  return cutOf(eventLogView(table, OPERATORS.log), tenant);
+}
 export const RATES_TABLE = `${OPERATORS.rates}/rates`;
 
 const described = ({ own, dictionary }: EventBatch, row: number) => ({

@@ -1,3 +1,4 @@
+import { anomalyLatencyBench } from './anomaly-latency.ts';
 import { anomalyQualityBench } from './anomaly-quality.ts';
 import { anomalySpeedBench } from './anomaly-speed.ts';
 import { cubesBench } from './cubes.ts';
@@ -12,11 +13,13 @@ import { pipelineBench } from './pipeline.ts';
 import { queryBench } from './query.ts';
 import { queryLatencyBench } from './query-latency.ts';
 import { restartBench } from './restart.ts';
+import { rootCauseBench } from './root-cause.ts';
 import { runsBench } from './runs.ts';
 import { scanBench } from './scan.ts';
 
 /** Every figure that the README or the docs name, each a command: `npm run bench -- NAME`. */
 const BENCHES: Readonly<Record<string, () => Promise<object>>> = {
+  'anomaly-latency': anomalyLatencyBench,
   'anomaly-quality': anomalyQualityBench,
   'anomaly-speed': anomalySpeedBench,
   decode: decodeBench,
@@ -31,6 +34,7 @@ const BENCHES: Readonly<Record<string, () => Promise<object>>> = {
   query: queryBench,
   'query-latency': queryLatencyBench,
   restart: restartBench,
+  'root-cause': rootCauseBench,
   runs: runsBench,
   scan: scanBench,
 };

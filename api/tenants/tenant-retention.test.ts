@@ -74,9 +74,23 @@ describe("a tenant's retention", () => {
       const job = await jsonOf(await test.send(`/jobs/${job_id}`, { key: analyst }));
       expect(job).toMatchObject({ status: 'succeeded', result: { rows: 1, warnings: [gone] } });
     }, PATIENTLY);
+    // What comes behind it is taken, counts in rollups, and is said to be gone.
+    const late = [orderEvent('late', { time: '2025-07-02T12:00:00Z' }), orderEvent('now')];
+    expect((await post('/ingest', late, admin)).json).toMatchObject({
+      accepted: 2,
+      warnings: [expect.stringMatching(/^1 of the events: Events before 2025-08-02/)],
+    });
+    expect((await post('/ingest', late, stranger)).json).not.toHaveProperty('warnings');
+    await test.apply();
+    expect((await post('/events/search', search, analyst)).json).toMatchObject({
+      events: [
+        { event_id: expect.stringMatching(/new|now/) },
+        { event_id: expect.stringMatching(/new|now/) },
+      ],
+    });
     // Rollups stay.
     expect((await post('/kpis/query', { ...scan, filters: {} })).json).toMatchObject({
-      groups: [{ totals: { orders_count: 2 } }],
+      groups: [{ totals: { orders_count: 4 } }],
     });
   });
 });

@@ -1,6 +1,6 @@
 import { type Chunk, type ColumnPlaces, type LogSchema, placesOf } from '../columns/index.ts';
 import { segmentGone } from './chunk-store.ts';
-import { DAY_MS, parseKey, scopeRange } from './layout.ts';
+import { DAY_MS, parseKey, scopeKey, scopeRange } from './layout.ts';
 import { type ChunkEntry, decodeManifest, decodeScope, type Manifest, NO_CUT } from './manifest.ts';
 import type { ChunkPlace, LogView, ScanPlan, ScanRequest } from './scan-types.ts';
 import { ScanMemory, StoredChunk } from './stored-chunk.ts';
@@ -14,6 +14,14 @@ function isIn({ min_ms, max_ms, min_sequence }: ChunkEntry, request: ScanRequest
 function isWhole({ min_ms, max_ms, max_sequence }: ChunkEntry, request: ScanRequest): boolean {
   if (min_ms < request.start_ms || max_ms >= request.end_ms) return false;
   return request.upTo === undefined || max_sequence <= request.upTo;
+}
+
+/** The time before which a tenant's rows are gone, ms; undefined: none are. */
+export function cutOf(view: Pick<LogView, 'segments'>, scope: string): number | undefined {
+  const stored = view.segments.get(scopeKey(scope));
+  if (stored === undefined) return undefined;
+  const { firstDay } = decodeScope(stored);
+  return firstDay === NO_CUT ? undefined : firstDay * DAY_MS;
 }
 
 /**

@@ -25,12 +25,10 @@ import {
   type QueryableTable,
   queryTable,
   type RowsAnswer,
-  type WindowQuery,
   type WindowRangeAnswer,
-  type WindowRangeQuery,
   type WindowsAnswer,
 } from './interactive.ts';
-import { tableRowCodec, type WindowKey, windowRow, windowRowKey } from './interactive-layout.ts';
+import { tableRowCodec, windowRow, windowRowKey } from './interactive-layout.ts';
 
 const cleanups: (() => void | Promise<void>)[] = [];
 afterEach(async () => {
@@ -186,87 +184,6 @@ describe.each([
     expect(range('c', 'a')).toMatchObject({ ok: true, values: [] });
     expect(range('b', 'b')).toMatchObject({ ok: true, values: [] });
     expect(range('b', 'c')).toMatchObject({ ok: true, values: [{ key: 'b', value: 'b' }], next: undefined });
-  });
-
-  it('windows of a key by their start, page by page', () => {
-    const { store, reader } = open();
-    const writer = new Writer(store);
-    for (const start_ms of [30, 10, 20]) writer.window('a', start_ms, `a${start_ms}`);
-    writer.window('ab', 10, 'of another key');
-    writer.commit();
-    const ask = (start_ms: number, end_ms: number, limit = 10) =>
-      queryTable(reader, WINDOWS, { kind: 'window', key: 'a', start_ms, end_ms, limit });
-    expect(ask(0, 1_000)).toMatchObject({
-      values: [
-        { key: 'a', start_ms: 10, end_ms: 20, value: 'a10' },
-        { start_ms: 20, value: 'a20' },
-        { start_ms: 30, value: 'a30' },
-      ],
-      next_ms: undefined,
-    });
-    expect(ask(20, 30)).toMatchObject({ values: [{ value: 'a20' }] });
-    expect(ask(0, 1_000, 2)).toMatchObject({ values: [{ value: 'a10' }, { value: 'a20' }], next_ms: 30 });
-    expect(ask(30, 10)).toMatchObject({ ok: true, values: [] });
-  });
-
-  it('windows that begin together, as growing ones do, are paged without a repeat or a gap', () => {
-    const time = fc.integer({ min: 0, max: 4 });
-    const window = fc.record({ key: fc.constantFrom('a', 'a\0', ''), start_ms: time, length_ms: time });
-    fc.assert(
-      fc.property(
-        fc.uniqueArray(window, { maxLength: 25, selector: (each) => JSON.stringify(each) }),
-        ...([time, time, fc.integer({ min: 1, max: 3 })] as const),
-        (windows, from_ms, to_ms, limit) => {
-          const { store, reader } = openMemory();
-          const writer = new Writer(store);
-          const all = windows.map(({ key, start_ms, length_ms }) => ({
-            ...{ key, start_ms, end_ms: start_ms + length_ms },
-          }));
-          for (const each of all) writer.tables.windows.scope('').set(windowRow(each), windowRow(each));
-          writer.commit();
-          for (const key of ['a', 'a\0', '']) {
-            const found: unknown[] = [];
-            let next: { start_ms: number; first_end_ms?: number } | undefined = { start_ms: from_ms };
-            while (next !== undefined) {
-              const query: WindowQuery = { kind: 'window', key, end_ms: to_ms, limit, ...next };
-              const page = queryTable(reader, WINDOWS, query);
-              if (!page.ok) throw new Error(page.message);
-              const { values, next_ms, next_end_ms } = page;
-              expect(values.length).toBeLessThanOrEqual(limit);
-              found.push(...values);
-              next =
-                next_ms === undefined
-                  ? undefined
-                  : { start_ms: next_ms, first_end_ms: next_end_ms as number };
-            }
-            const expected = all
-              .filter((each) => each.key === key && each.start_ms >= from_ms && each.start_ms < to_ms)
-              .sort((a, b) => a.start_ms - b.start_ms || a.end_ms - b.end_ms)
-              .map((each) => ({ ...each, value: windowRow(each) }));
-            expect(found).toEqual(expected);
-          }
-          const found: unknown[] = [];
-          let from: WindowKey | undefined;
-          do {
-            const query: WindowRangeQuery = { kind: 'windows', start_ms: from_ms, end_ms: to_ms, limit };
-            const page = queryTable(reader, WINDOWS, from === undefined ? query : { ...query, from });
-            if (!page.ok) throw new Error(page.message);
-            expect(page.values.length).toBeLessThanOrEqual(limit);
-            found.push(...page.values);
-            from = page.next;
-          } while (from !== undefined);
-          const ofAll = all
-            .filter((each) => each.start_ms >= from_ms && each.start_ms < to_ms)
-            .sort(
-              (a, b) =>
-                (a.key < b.key ? -1 : a.key > b.key ? 1 : 0) ||
-                a.start_ms - b.start_ms ||
-                a.end_ms - b.end_ms,
-            );
-          expect(found).toEqual(ofAll.map((each) => ({ ...each, value: windowRow(each) })));
-        },
-      ),
-    );
   });
 
   it('read any map table with string keys too, by scope', () => {

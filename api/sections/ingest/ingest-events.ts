@@ -3,8 +3,10 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   type HeaderSource,
   isBinary,
+  keptFrom,
   partOf,
   RETENTION_TABLE,
+  readKeptFrom,
   readRetentionCut,
   splitBody,
   structuredOf,
@@ -115,6 +117,19 @@ export function timeLimits({ clock, reader }: Pick<ApiPorts, 'clock' | 'reader'>
   const cut_ms = reader()?.reader.snapshot((table) => readRetentionCut(table(RETENTION_TABLE)));
   // Before there is a state nothing is forgotten.
   return { now_ms: clock.now(), cut_ms: cut_ms ?? Number.NEGATIVE_INFINITY };
+}
+
+/** What there is to say of events that are taken and lie before the time from which on the tenant keeps events. */
+export function notKept(
+  { reader }: Pick<ApiPorts, 'reader'>,
+  tenant: string,
+  checks: readonly EventCheck[],
+): readonly string[] {
+  const from_ms = reader()?.reader.snapshot((table) => readKeptFrom(table, tenant));
+  if (from_ms === undefined) return [];
+  const count = checks.filter((check) => check.ok && check.time_ms < from_ms).length;
+  if (count === 0) return [];
+  return [`${count} of the events: ${keptFrom(from_ms, 'they count in rollups, and in nothing else.')}`];
 }
 
 function checkOf(event: BodyEvent, limits: TimeLimits): EventCheck {

@@ -28,6 +28,7 @@ import {
   identityOf,
   MAX_EVENTS,
   MAX_INGEST_BYTES,
+  notKept,
   type Prepared,
   prepare,
   requireEventType,
@@ -49,6 +50,12 @@ const ingestAnswerSchema = z.object({
   position: positionSchema
     .nullable()
     .describe('Ask a query for it as `min_position` to read these events; null when none was accepted'),
+  warnings: z
+    .array(z.string())
+    .optional()
+    .describe(
+      'Of accepted events that are older than what the tenant keeps (`retention_days` of its settings)',
+    ),
 });
 
 const EVENT = {
@@ -148,7 +155,7 @@ export function ingestRoutes(ports: ApiPorts, once: Idempotency): readonly Route
         const key = idempotencyKeyOf(call.request);
         requireEventType(call.request, headersOf(call.request));
         const bytes = await readWithin(call, MAX_INGEST_BYTES);
-        const work = (): Promise<StoredAnswer> => ingest(ports.events, limits(), call, bytes);
+        const work = (): Promise<StoredAnswer> => ingest(ports, limits(), call, bytes);
         if (key === undefined) return storedAnswer(await work(), false);
         const identity = `${identityOf(call.request)}\n`;
         const fingerprint = createHash('sha256').update(identity).update(bytes).digest('hex');
@@ -183,7 +190,7 @@ export function ingestRoutes(ports: ApiPorts, once: Idempotency): readonly Route
 }
 
 async function ingest(
-  events: ApiPorts['events'],
+  ports: ApiPorts,
   limits: TimeLimits,
   call: RawCall,
   bytes: Uint8Array,
@@ -192,7 +199,11 @@ async function ingest(
   const body = eventsOf(bytes, headers);
   const checks = await checkAll(body, limits);
   if (body.single) refuseInvalid(checks[0]);
-  const answer = await publish(events, prepare(call.tenant, checks, traceOf(headers)));
+  const warnings = notKept(ports, call.tenant, checks);
+  const answer = {
+    ...(await publish(ports.events, prepare(call.tenant, checks, traceOf(headers)))),
+    ...(warnings.length === 0 ? {} : { warnings }),
+  };
   return { status: 202, headers: {}, body: JSON.stringify(answer) };
 }
 
@@ -203,7 +214,7 @@ function refuseInvalid(check: EventCheck | undefined): void {
   });
 }
 
-async function publish(events: ApiPorts['events'], { messages, rejected }: Prepared): Promise<unknown> {
+async function publish(events: ApiPorts['events'], { messages, rejected }: Prepared): Promise<object> {
   const { sequences } = messages.length === 0 ? { sequences: [] } : await events.publishAll(messages);
   return {
     ingestion_id: `ing_${randomUUID()}`,
