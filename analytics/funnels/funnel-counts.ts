@@ -40,6 +40,8 @@ export class FunnelCounter {
   readonly #steps: number;
   readonly #buckets: TimeBuckets | undefined;
   readonly #groups = new Map<string, GroupCounts>();
+  /** Of a funnel without groups. */
+  #only: GroupCounts | undefined;
 
   /** `buckets`: of the trend, where one is asked for. */
   constructor(steps: number, buckets: TimeBuckets | undefined) {
@@ -59,6 +61,27 @@ export class FunnelCounter {
       (counts.times[step] as Durations).add((times_ms[step] as number) - (times_ms[step - 1] as number));
     if (furthest === this.#steps)
       (counts.times[0] as Durations).add((times_ms[furthest - 1] as number) - entry_ms);
+  }
+
+  /**
+   * An attempt of an entity, in a funnel without groups: `picks` has the places of its steps' times. It is in progress
+   * where it began after `openAfter_ms` and did not convert.
+   */
+  addAttempt(times_ms: Float64Array, picks: Int32Array, furthest: number, openAfter_ms: number): void {
+    this.#only ??= groupOf(this.#groups, '', this.#steps);
+    const counts = this.#only;
+    const entry_ms = times_ms[picks[0] as number] as number;
+    const isOpen = furthest < this.#steps && entry_ms > openAfter_ms;
+    count(counts, furthest, isOpen);
+    if (this.#buckets !== undefined)
+      count(bucketOf(counts, bucketAt(this.#buckets, entry_ms), this.#steps), furthest, isOpen);
+    let last_ms = entry_ms;
+    for (let step = 1; step < furthest; step++) {
+      const time_ms = times_ms[picks[step] as number] as number;
+      (counts.times[step] as Durations).add(time_ms - last_ms);
+      last_ms = time_ms;
+    }
+    if (furthest === this.#steps) (counts.times[0] as Durations).add(last_ms - entry_ms);
   }
 
   /** Of a funnel without groups: where `FurthestAttempts` puts the times of the entities that `addReached` gets. */

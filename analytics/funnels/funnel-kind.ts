@@ -51,7 +51,7 @@ export function funnelKind(
         const { query, watermark_ms } = shared;
         const records = openKept(context).open(work.kept);
         const read = { records, info: work.kept, from_ms: work.from_ms, plan: planOfQuery(query) };
-        visitKept({ ...read, query, watermark_ms, cancel }, (result) => counter.add(result));
+        visitKept({ ...read, query, watermark_ms, cancel }, counter);
         return counter.bytes();
       }
       const { custom } = settings;

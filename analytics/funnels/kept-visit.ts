@@ -1,6 +1,7 @@
 import type { Cancel, RunView } from '../../engine/index.ts';
-import { compareFunnelEvents, evaluateFunnel, type FunnelResult, resultOf } from '../../operators/index.ts';
-import { KeptEvents, type KeptInfo } from '../kept-events/index.ts';
+import { compareFunnelEvents, evaluateFunnel, type FunnelResult } from '../../operators/index.ts';
+import { KeptEvents, type KeptInfo, type KeptSpan, KeptTimes } from '../kept-events/index.ts';
+import type { FunnelCounter } from './funnel-counts.ts';
 import type { FunnelPlan } from './funnel-plan.ts';
 import type { FunnelQuery } from './funnel-schema.ts';
 import { filledBy } from './funnel-tests.ts';
@@ -22,95 +23,115 @@ interface KeptVisit {
 }
 
 /** Each entity of a kept funnel that is in it, by the events that are kept of it: what a scan finds. */
-export function visitKept(visit: KeptVisit, take: (result: FunnelResult) => void): void {
-  const { records, info, plan, from_ms, cancel } = visit;
-  const { start_ms, end_ms } = plan.rules;
-  const events = new KeptEvents(info);
-  const attempts = new KeptAttempts(visit, events);
+export function visitKept(visit: KeptVisit, counter: Pick<FunnelCounter, 'add' | 'addAttempt'>): void {
+  const { records, plan, query, cancel } = visit;
+  const isPlain = OrderedAttempts.takes(plan.rules, query.hold_constant);
+  const general = new GeneralAttempts(visit);
+  const plain = isPlain ? new PlainAttempts(visit) : undefined;
   let visited = 0;
   records.scan((_hi, _lo, bytes, start, end) => {
     if (++visited % ENTITIES_A_CHECK === 0) cancel.check();
-    // Who has no event in the range does not enter in it.
-    if (!events.mayHave(bytes, start, Math.max(from_ms, start_ms), end_ms)) return;
-    events.clear();
-    events.read(bytes, start, end, from_ms, plan.scan.end_ms);
-    const result = attempts.of();
-    if (result !== undefined) take(result);
+    if (plain?.add(bytes, start, end, counter) === true) return;
+    const result = general.of(bytes, start, end);
+    if (result !== undefined) counter.add(result);
   });
 }
 
-/** Where the entity stands whose events are at hand. */
-class KeptAttempts {
-  readonly #visit: KeptVisit;
-  readonly #events: KeptEvents;
+/** Ordered funnels, of whose events nothing is held. */
+class PlainAttempts {
+  readonly #span: KeptSpan;
+  readonly #steps: StepsOf;
+  readonly #openAfter_ms: number;
+  readonly #times = new KeptTimes();
   readonly #ordered: OrderedAttempts;
-  readonly #isPlain: boolean;
-  readonly #watermark_ms: number;
-  /** By the tests that an event passes, where these are among the first. */
-  readonly #stepsOfFew: Uint32Array;
-  readonly #stepsOf = new Map<number, number>();
 
-  constructor(visit: KeptVisit, events: KeptEvents) {
-    this.#visit = visit;
-    this.#events = events;
-    this.#watermark_ms = visit.watermark_ms ?? Number.NEGATIVE_INFINITY;
-    const { stepsOf } = visit.plan;
-    this.#stepsOfFew = Uint32Array.from({ length: FEW_BITS }, (_, bits) => filledBy(stepsOf, bits));
-    this.#ordered = new OrderedAttempts(visit.plan.rules);
-    this.#isPlain = OrderedAttempts.takes(visit.plan.rules, visit.query.hold_constant);
+  constructor({ plan, from_ms, watermark_ms }: KeptVisit) {
+    const { rules, scan } = plan;
+    this.#span = {
+      ...{ from_ms, until_ms: scan.end_ms },
+      ...{ first_ms: Math.max(from_ms, rules.start_ms), last_ms: rules.end_ms },
+    };
+    this.#steps = new StepsOf(plan.stepsOf);
+    this.#openAfter_ms = (watermark_ms ?? Number.NEGATIVE_INFINITY) - rules.window_ms;
+    this.#ordered = new OrderedAttempts(rules);
   }
 
-  of(): FunnelResult | undefined {
-    return this.#isPlain && this.#takesOrdered() ? this.#plain() : this.#general();
-  }
-
-  /** False where two events have one time. */
-  #takesOrdered(): boolean {
-    const { count, time_ms, bits } = this.#events;
-    this.#ordered.makeRoom(count);
-    const { times_ms, steps } = this.#ordered;
-    const few = this.#stepsOfFew;
+  /** Takes an entity; false where two of its events have one time: it is not for this. */
+  add(bytes: Uint8Array, start: number, end: number, counter: Pick<FunnelCounter, 'addAttempt'>): boolean {
+    const times = this.#times;
+    // Who has no event in the range does not enter in it.
+    if (!times.read(bytes, start, end, this.#span)) return true;
+    const { time_ms, bits, from } = times;
+    const { few } = this.#steps;
     let before_ms = Number.NaN;
-    for (let at = 0; at < count; at++) {
+    for (let at = from; at < times.end; at++) {
       const at_ms = time_ms[at] as number;
       if (at_ms === before_ms) return false;
-      times_ms[at] = at_ms;
       before_ms = at_ms;
       const own = bits[at] as number;
-      steps[at] = own < few.length ? (few[own] as number) : this.#stepsBy(own);
+      bits[at] = own < FEW_BITS ? (few[own] as number) : this.#steps.of(own);
     }
+    const ordered = this.#ordered;
+    ordered.times_ms = time_ms;
+    ordered.steps = bits;
+    const reached = ordered.find(times.end, from);
+    if (reached > 0) counter.addAttempt(time_ms, ordered.picks, reached, this.#openAfter_ms);
     return true;
   }
+}
 
-  #stepsBy(bits: number): number {
-    const known = this.#stepsOf.get(bits);
-    if (known !== undefined) return known;
-    const steps = filledBy(this.#visit.plan.stepsOf, bits);
-    this.#stepsOf.set(bits, steps);
-    return steps;
+/** All other funnels and entities. */
+class GeneralAttempts {
+  readonly #visit: KeptVisit;
+  readonly #events: KeptEvents;
+  readonly #watermark_ms: number;
+  readonly #steps: StepsOf;
+
+  constructor(visit: KeptVisit) {
+    this.#visit = visit;
+    this.#events = new KeptEvents(visit.info);
+    this.#watermark_ms = visit.watermark_ms ?? Number.NEGATIVE_INFINITY;
+    this.#steps = new StepsOf(visit.plan.stepsOf);
   }
 
-  #plain(): FunnelResult | undefined {
-    const { times_ms, picks } = this.#ordered;
-    const reached = this.#ordered.find(this.#events.count);
-    if (reached === 0) return undefined;
-    const reached_ms: number[] = [];
-    for (let step = 0; step < reached; step++) reached_ms.push(times_ms[picks[step] as number] as number);
-    return resultOf({ times_ms: reached_ms }, this.#visit.plan.rules, this.#watermark_ms);
-  }
-
-  #general(): FunnelResult | undefined {
-    const { plan } = this.#visit;
-    const { count, time_ms, bits, held, words } = this.#events;
+  of(bytes: Uint8Array, start: number, end: number): FunnelResult | undefined {
+    const { plan, from_ms } = this.#visit;
+    const events = this.#events;
+    const { rules, scan, exclusionsOf } = plan;
+    if (!events.mayHave(bytes, start, Math.max(from_ms, rules.start_ms), rules.end_ms)) return undefined;
+    events.clear();
+    events.read(bytes, start, end, from_ms, scan.end_ms);
+    const { count, time_ms, bits, held, words } = events;
     const read = Array.from({ length: count }, (_, at) => ({
       time_ms: time_ms[at] as number,
       id: '',
-      steps: this.#stepsBy(bits[at] as number),
-      exclusions: filledBy(plan.exclusionsOf, bits[at] as number),
+      steps: this.#steps.of(bits[at] as number),
+      exclusions: filledBy(exclusionsOf, bits[at] as number),
       // Equal where the held values are.
       hold: held.subarray(at * words, (at + 1) * words).join(),
       group: '',
     }));
-    return evaluateFunnel(read.sort(compareFunnelEvents), plan.rules, this.#watermark_ms);
+    return evaluateFunnel(read.sort(compareFunnelEvents), rules, this.#watermark_ms);
+  }
+}
+
+/** The steps that an event fills, by the tests that it passes. */
+class StepsOf {
+  /** Where these are among the first. */
+  readonly few: Uint32Array;
+  readonly #stepsOf: FunnelPlan['stepsOf'];
+  readonly #known = new Map<number, number>();
+
+  constructor(stepsOf: FunnelPlan['stepsOf']) {
+    this.#stepsOf = stepsOf;
+    this.few = Uint32Array.from({ length: FEW_BITS }, (_, bits) => filledBy(stepsOf, bits));
+  }
+
+  of(bits: number): number {
+    const known = this.#known.get(bits);
+    if (known !== undefined) return known;
+    const steps = filledBy(this.#stepsOf, bits);
+    this.#known.set(bits, steps);
+    return steps;
   }
 }

@@ -39,18 +39,18 @@ export class OrderedAttempts {
     [this.times_ms, this.steps] = [times_ms, steps];
   }
 
-  /** Of the first `count` events: how many steps were reached, with `picks`; 0: none. */
-  find(count: number): number {
-    const entry = this.#rules.entry === 'first' ? this.#first(count) : this.#latest(count);
+  /** Of the events at [from, count): how many steps were reached, with `picks`; 0: none. */
+  find(count: number, from = 0): number {
+    const entry = this.#rules.entry === 'first' ? this.#first(from, count) : this.#latest(from, count);
     return entry < 0 ? 0 : this.#follow(entry, count);
   }
 
-  #latest(count: number): number {
+  #latest(from: number, count: number): number {
     const { times_ms, steps } = this;
     const { window_ms, start_ms, end_ms } = this.#rules;
     const began = this.#began.fill(-1);
     let furthest = 0;
-    for (let at = 0; at < count; at++) {
+    for (let at = from; at < count; at++) {
       const time_ms = times_ms[at] as number;
       // From the last step on, so that the event fills one step only.
       for (let left = steps[at] as number; left !== 0; ) {
@@ -70,9 +70,9 @@ export class OrderedAttempts {
     return furthest === 0 ? -1 : (began[furthest] as number);
   }
 
-  #first(count: number): number {
+  #first(from: number, count: number): number {
     const { start_ms, end_ms } = this.#rules;
-    for (let at = 0; at < count; at++) {
+    for (let at = from; at < count; at++) {
       const time_ms = this.times_ms[at] as number;
       if (time_ms >= end_ms) return -1;
       if (time_ms >= start_ms && ((this.steps[at] as number) & 1) === 1) return at;

@@ -3,7 +3,7 @@ import { heldWords, type KeptInfo } from './kept-definition.ts';
 
 const INITIAL_EVENTS = 64;
 /** The time of the last event, at the start of a record. */
-const LAST_BYTES = 6;
+export const LAST_BYTES = 6;
 const TWO_32 = 2 ** 32;
 
 /** Time of the last event of a record that begins at `start`, ms. */

@@ -3,6 +3,9 @@ import { BlockReader } from './block.ts';
 import { rank } from './rank.ts';
 import type { Run } from './run.ts';
 
+/** Above the rank of every word but one, which is its equal. */
+const MAX_RANK = 0x7fff_ffff;
+
 class Cursor {
   readonly reader = new BlockReader();
   readonly #run: Run;
@@ -42,6 +45,12 @@ export class Merged {
   start = 0;
   end = 0;
   #began = false;
+  /** The cursor of the record, and its place: it goes on by itself while its keys are below those of all others. */
+  #lead: Cursor | undefined;
+  #leadPlace = 0;
+  /** The least key that another cursor is at, by rank. */
+  #boundHi = 0;
+  #boundLo = 0;
   /** Bytes of blocks read so far. */
   bytesRead = 0;
 
@@ -78,6 +87,36 @@ export class Merged {
 
   /** `table` is the one that the runs lie in, as it is now: a merge goes on over several transactions. */
   next(table: KvView): boolean {
+    return this.#goOn() || this.#choose(table);
+  }
+
+  /** The next record, if the block at hand has it and no other cursor comes before it. */
+  #goOn(): boolean {
+    const lead = this.#lead;
+    if (lead === undefined) return false;
+    const { reader } = lead;
+    const index = lead.index + 1;
+    if (index === reader.count) return false;
+    const hi = reader.hi(index);
+    const high = rank(hi);
+    const boundHi = this.#boundHi;
+    if (high > boundHi) return false;
+    const lo = reader.lo(index);
+    const low = rank(lo);
+    if (high === boundHi && low >= this.#boundLo) return false;
+    lead.index = index;
+    this.#hi[this.#leadPlace] = high;
+    this.#lo[this.#leadPlace] = low;
+    this.hi = hi;
+    this.lo = lo;
+    // A record begins where the one before it ends.
+    this.start = this.end;
+    this.end = reader.end(index);
+    this.isTombstone = reader.isTombstone(index);
+    return true;
+  }
+
+  #choose(table: KvView): boolean {
     const cursors = this.#cursors;
     const his = this.#hi;
     const los = this.#lo;
@@ -85,8 +124,10 @@ export class Merged {
     const lastHi = rank(this.hi);
     const lastLo = rank(this.lo);
     let best = -1;
-    let hi = 0;
-    let lo = 0;
+    let hi = MAX_RANK;
+    let lo = MAX_RANK;
+    let boundHi = MAX_RANK;
+    let boundLo = MAX_RANK;
     for (let place = 0; place < cursors.length; place++) {
       if (began && his[place] === lastHi && los[place] === lastLo) {
         const cursor = cursors[place] as Cursor;
@@ -99,13 +140,21 @@ export class Merged {
       const high = his[place] as number;
       const low = los[place] as number;
       if (best < 0 || high < hi || (high === hi && low < lo)) {
+        [boundHi, boundLo] = [hi, lo];
         best = place;
         hi = high;
         lo = low;
+      } else if (high < boundHi || (high === boundHi && low < boundLo)) {
+        boundHi = high;
+        boundLo = low;
       }
     }
+    this.#lead = cursors[best];
     if (best < 0) return false;
     this.#began = true;
+    this.#leadPlace = best;
+    this.#boundHi = boundHi;
+    this.#boundLo = boundLo;
     this.hi = rank(hi);
     this.lo = rank(lo);
     const { reader, index } = cursors[best] as Cursor;
