@@ -39,6 +39,9 @@ it('reads what is kept unless a scan of the range takes less', () => {
   expect(planned(100_000, 200_000)).toMatchObject({
     ...{ source: 'scan', why: 'a scan of this range takes less' },
   });
+  // Where events become objects, there is more to do.
+  expect(planned(1_000_000, 200_000).source).toBe('incremental');
+  expect(planned(1_000_000, 200_000, { ...stored, order: 'any' })).toMatchObject({ source: 'scan' });
   const adhoc = planned(10_000_000, 10, query as typeof stored);
   expect(adhoc).toMatchObject({ source: 'scan', why: 'the funnel is not stored' });
 });

@@ -1,5 +1,10 @@
 import type { Cancel, RunView } from '../../engine/index.ts';
-import { compareFunnelEvents, evaluateFunnel, type FunnelResult } from '../../operators/index.ts';
+import {
+  compareFunnelEvents,
+  evaluateFunnel,
+  type FunnelEvent,
+  type FunnelResult,
+} from '../../operators/index.ts';
 import { KeptEvents, type KeptInfo, type KeptSpan, KeptTimes } from '../kept-events/index.ts';
 import type { FunnelCounter } from './funnel-counts.ts';
 import type { FunnelPlan } from './funnel-plan.ts';
@@ -40,7 +45,7 @@ export function visitKept(visit: KeptVisit, counter: Pick<FunnelCounter, 'add' |
 /** Ordered funnels, of whose events nothing is held. */
 class PlainAttempts {
   readonly #span: KeptSpan;
-  readonly #steps: StepsOf;
+  readonly #steps: FilledBy;
   readonly #openAfter_ms: number;
   readonly #times = new KeptTimes();
   readonly #ordered: OrderedAttempts;
@@ -51,7 +56,7 @@ class PlainAttempts {
       ...{ from_ms, until_ms: scan.end_ms },
       ...{ first_ms: Math.max(from_ms, rules.start_ms), last_ms: rules.end_ms },
     };
-    this.#steps = new StepsOf(plan.stepsOf);
+    this.#steps = new FilledBy(plan.stepsOf);
     this.#openAfter_ms = (watermark_ms ?? Number.NEGATIVE_INFINITY) - rules.window_ms;
     this.#ordered = new OrderedAttempts(rules);
   }
@@ -85,53 +90,60 @@ class GeneralAttempts {
   readonly #visit: KeptVisit;
   readonly #events: KeptEvents;
   readonly #watermark_ms: number;
-  readonly #steps: StepsOf;
+  readonly #steps: FilledBy;
+  readonly #exclusions: FilledBy;
 
   constructor(visit: KeptVisit) {
     this.#visit = visit;
     this.#events = new KeptEvents(visit.info);
     this.#watermark_ms = visit.watermark_ms ?? Number.NEGATIVE_INFINITY;
-    this.#steps = new StepsOf(visit.plan.stepsOf);
+    this.#steps = new FilledBy(visit.plan.stepsOf);
+    this.#exclusions = new FilledBy(visit.plan.exclusionsOf);
   }
 
   of(bytes: Uint8Array, start: number, end: number): FunnelResult | undefined {
     const { plan, from_ms } = this.#visit;
     const events = this.#events;
-    const { rules, scan, exclusionsOf } = plan;
+    const { rules, scan } = plan;
     if (!events.mayHave(bytes, start, Math.max(from_ms, rules.start_ms), rules.end_ms)) return undefined;
     events.clear();
     events.read(bytes, start, end, from_ms, scan.end_ms);
     const { count, time_ms, bits, held, words } = events;
-    const read = Array.from({ length: count }, (_, at) => ({
-      time_ms: time_ms[at] as number,
-      id: '',
-      steps: this.#steps.of(bits[at] as number),
-      exclusions: filledBy(exclusionsOf, bits[at] as number),
-      // Equal where the held values are.
-      hold: held.subarray(at * words, (at + 1) * words).join(),
-      group: '',
-    }));
+    const read: FunnelEvent[] = [];
+    for (let at = 0; at < count; at++) {
+      const own = bits[at] as number;
+      read.push({
+        time_ms: time_ms[at] as number,
+        id: '',
+        steps: this.#steps.of(own),
+        exclusions: this.#exclusions.of(own),
+        // Equal where the held values are.
+        hold: words === 0 ? '' : held.subarray(at * words, (at + 1) * words).join(),
+        group: '',
+      });
+    }
     return evaluateFunnel(read.sort(compareFunnelEvents), rules, this.#watermark_ms);
   }
 }
 
-/** The steps that an event fills, by the tests that it passes. */
-class StepsOf {
+/** The steps, or exclusions, that an event fills, by the tests that it passes. */
+class FilledBy {
   /** Where these are among the first. */
   readonly few: Uint32Array;
-  readonly #stepsOf: FunnelPlan['stepsOf'];
+  readonly #byTest: readonly number[];
   readonly #known = new Map<number, number>();
 
-  constructor(stepsOf: FunnelPlan['stepsOf']) {
-    this.#stepsOf = stepsOf;
-    this.few = Uint32Array.from({ length: FEW_BITS }, (_, bits) => filledBy(stepsOf, bits));
+  constructor(byTest: readonly number[]) {
+    this.#byTest = byTest;
+    this.few = Uint32Array.from({ length: FEW_BITS }, (_, bits) => filledBy(byTest, bits));
   }
 
   of(bits: number): number {
+    if (bits < FEW_BITS) return this.few[bits] as number;
     const known = this.#known.get(bits);
     if (known !== undefined) return known;
-    const steps = filledBy(this.#stepsOf, bits);
-    this.#known.set(bits, steps);
-    return steps;
+    const filled = filledBy(this.#byTest, bits);
+    this.#known.set(bits, filled);
+    return filled;
   }
 }

@@ -26,7 +26,10 @@ export class OrderedAttempts {
   }
 
   /** Whether a funnel is of the form that this is for, ties aside. */
-  static takes({ order, exclusions }: FunnelRules, hold_constant: readonly unknown[]): boolean {
+  static takes(
+    { order, exclusions }: Pick<FunnelRules, 'order'> & { readonly exclusions: readonly unknown[] },
+    hold_constant: readonly unknown[],
+  ): boolean {
     return order === 'ordered' && exclusions.length === 0 && hold_constant.length === 0;
   }
 

@@ -9,11 +9,17 @@ const MAX_RANK = 0x7fff_ffff;
 class Cursor {
   readonly reader = new BlockReader();
   readonly #run: Run;
+  /** Of two records with one key the one of the lower age counts. */
+  readonly #age: number;
   #block: number;
   index = 0;
+  /** The key that it is at, by rank. */
+  hi = 0;
+  lo = 0;
 
-  constructor(run: Run, block: number) {
+  constructor(run: Run, age: number, block: number) {
     this.#run = run;
+    this.#age = age;
     this.#block = block;
   }
 
@@ -25,6 +31,16 @@ class Cursor {
     this.index = 0;
     return bytes.length;
   }
+
+  takeKey(): void {
+    this.hi = rank(this.reader.hi(this.index));
+    this.lo = rank(this.reader.lo(this.index));
+  }
+
+  isBefore(other: Cursor): boolean {
+    if (this.hi !== other.hi) return this.hi < other.hi;
+    return this.lo === other.lo ? this.#age < other.#age : this.lo < other.lo;
+  }
 }
 
 /**
@@ -32,11 +48,8 @@ class Cursor {
  * block of each run. After `next` gave true the members say what the record is, until the next call.
  */
 export class Merged {
-  /** Newest first, those that have ended taken out. */
+  /** By the records that they are at; those that have ended are taken out. */
   readonly #cursors: Cursor[] = [];
-  /** Of the record that each is at, by rank. */
-  readonly #hi: Int32Array;
-  readonly #lo: Int32Array;
   /** Of the record: two signed words. */
   hi = 0;
   lo = 0;
@@ -44,45 +57,44 @@ export class Merged {
   reader = new BlockReader();
   start = 0;
   end = 0;
-  #began = false;
-  /** The cursor of the record, and its place: it goes on by itself while its keys are below those of all others. */
+  /** The first cursor, whose record it is: it goes on by itself while its keys are below this one, by rank. */
   #lead: Cursor | undefined;
-  #leadPlace = 0;
-  /** The least key that another cursor is at, by rank. */
-  #boundHi = 0;
-  #boundLo = 0;
+  #boundHi = MAX_RANK;
+  #boundLo = MAX_RANK;
   /** Bytes of blocks read so far. */
   bytesRead = 0;
 
   /** From the first key whose high word is `fromHi` or more, unsigned. */
   constructor(runs: readonly Run[], table: KvView, fromHi = 0) {
-    this.#hi = new Int32Array(runs.length);
-    this.#lo = new Int32Array(runs.length);
-    for (const run of runs) {
-      const cursor = new Cursor(run, run.blockOf(fromHi, 0));
+    for (const [age, run] of runs.entries()) {
+      const cursor = new Cursor(run, age, run.blockOf(fromHi, 0));
       this.bytesRead += cursor.nextBlock(table);
       cursor.index = cursor.reader.lowerBound(fromHi | 0, 0);
-      const place = this.#cursors.push(cursor) - 1;
-      if (!this.#settle(place, cursor, table)) this.#cursors.pop();
+      this.#cursors.unshift(cursor);
+      this.#settle(table);
     }
   }
 
-  /** Takes over the key that a cursor is at, from its next block if need be; false at the run's end. */
-  #settle(place: number, cursor: Cursor, table: KvView): boolean {
+  /** Brings the first cursor, whose index has changed, to its place; out, where its run has ended. */
+  #settle(table: KvView): void {
+    const cursors = this.#cursors;
+    const cursor = cursors[0] as Cursor;
     if (cursor.index === cursor.reader.count) {
       const read = cursor.nextBlock(table);
-      if (read === 0) return false;
+      if (read === 0) {
+        cursors.shift();
+        return;
+      }
       this.bytesRead += read;
     }
-    this.#hi[place] = rank(cursor.reader.hi(cursor.index));
-    this.#lo[place] = rank(cursor.reader.lo(cursor.index));
-    return true;
-  }
-
-  #end(place: number): void {
-    this.#cursors.splice(place, 1);
-    this.#hi.copyWithin(place, place + 1);
-    this.#lo.copyWithin(place, place + 1);
+    cursor.takeKey();
+    let place = 0;
+    for (; place + 1 < cursors.length; place++) {
+      const other = cursors[place + 1] as Cursor;
+      if (!other.isBefore(cursor)) break;
+      cursors[place] = other;
+    }
+    cursors[place] = cursor;
   }
 
   /** `table` is the one that the runs lie in, as it is now: a merge goes on over several transactions. */
@@ -105,8 +117,8 @@ export class Merged {
     const low = rank(lo);
     if (high === boundHi && low >= this.#boundLo) return false;
     lead.index = index;
-    this.#hi[this.#leadPlace] = high;
-    this.#lo[this.#leadPlace] = low;
+    lead.hi = high;
+    lead.lo = low;
     this.hi = hi;
     this.lo = lo;
     // A record begins where the one before it ends.
@@ -118,46 +130,22 @@ export class Merged {
 
   #choose(table: KvView): boolean {
     const cursors = this.#cursors;
-    const his = this.#hi;
-    const los = this.#lo;
-    const began = this.#began;
-    const lastHi = rank(this.hi);
-    const lastLo = rank(this.lo);
-    let best = -1;
-    let hi = MAX_RANK;
-    let lo = MAX_RANK;
-    let boundHi = MAX_RANK;
-    let boundLo = MAX_RANK;
-    for (let place = 0; place < cursors.length; place++) {
-      if (began && his[place] === lastHi && los[place] === lastLo) {
-        const cursor = cursors[place] as Cursor;
-        cursor.index++;
-        if (!this.#settle(place, cursor, table)) {
-          this.#end(place--);
-          continue;
-        }
-      }
-      const high = his[place] as number;
-      const low = los[place] as number;
-      if (best < 0 || high < hi || (high === hi && low < lo)) {
-        [boundHi, boundLo] = [hi, lo];
-        best = place;
-        hi = high;
-        lo = low;
-      } else if (high < boundHi || (high === boundHi && low < boundLo)) {
-        boundHi = high;
-        boundLo = low;
+    if (this.#lead !== undefined) {
+      const { hi, lo } = this.#lead;
+      // Those of older runs with the same key count no more.
+      for (let first = cursors[0]; first?.hi === hi && first.lo === lo; first = cursors[0]) {
+        first.index++;
+        this.#settle(table);
       }
     }
-    this.#lead = cursors[best];
-    if (best < 0) return false;
-    this.#began = true;
-    this.#leadPlace = best;
-    this.#boundHi = boundHi;
-    this.#boundLo = boundLo;
-    this.hi = rank(hi);
-    this.lo = rank(lo);
-    const { reader, index } = cursors[best] as Cursor;
+    const lead = cursors[0];
+    this.#lead = lead;
+    if (lead === undefined) return false;
+    this.#boundHi = cursors[1]?.hi ?? MAX_RANK;
+    this.#boundLo = cursors[1]?.lo ?? MAX_RANK;
+    const { reader, index } = lead;
+    this.hi = rank(lead.hi);
+    this.lo = rank(lead.lo);
     this.reader = reader;
     this.isTombstone = reader.isTombstone(index);
     this.start = reader.start(index);
