@@ -1,4 +1,5 @@
 import type { EventStreams, Route } from '../../http/index.ts';
+import { causeRoute } from './cause-route.ts';
 import { anomalyRoutes, historyRoutes } from './history-routes.ts';
 import { type AnomalyParts, ruleRoutes } from './rule-routes.ts';
 import { scanRoutes } from './scan-routes.ts';
@@ -13,6 +14,7 @@ export function anomalySection(parts: AnomalyParts, streams: EventStreams): read
     ...ruleRoutes(parts),
     ...historyRoutes(parts),
     ...scanRoutes(parts),
+    causeRoute(parts),
     streamRoute(parts, streams),
     ...anomalyRoutes(parts),
   ];

@@ -1,0 +1,98 @@
+import { z } from 'zod';
+import {
+  CAUSE_DIMENSIONS,
+  type CauseQuery,
+  MAX_CAUSE_DIMENSIONS,
+  ROW_DIMENSIONS,
+  type RuleBody,
+} from '../../../analytics/index.ts';
+import { analyticsOf, queryRoute } from '../../answers/index.ts';
+import { requireDefinition } from '../../definitions/index.ts';
+import { ApiError, type Route } from '../../http/index.ts';
+import { findAnomaly } from './history-routes.ts';
+import type { AnomalyParts } from './rule-routes.ts';
+
+const answerSchema = z.object({
+  anomaly_id: z.string(),
+  metric: z.string(),
+  window: z.object({ start: z.string(), end: z.string() }),
+  actual: z.number().describe('Of the window; of a ratio, its numerator'),
+  expected: z.number(),
+  dimensions: z.array(z.string()).describe('Those that causes were looked for in'),
+  left_out: z.array(z.string()).describe('Those with too many values'),
+  compared_with: z.array(z.string()).describe('Starts of the windows that say how the metric is made up'),
+  causes: z.array(
+    z.object({
+      where: z.record(z.string(), z.string().nullable()),
+      actual: z.number(),
+      expected: z.number(),
+      share: z.number().describe('Of the whole change; above 1 where others offset it'),
+      surprise: z.number().describe('How unlike its weight is to the expected one, bits'),
+      evidence: z.number().describe('By how much it explains better than chance, nats'),
+      leaves: z.int().describe('Combinations of values that it holds'),
+    }),
+  ),
+  unexplained: z.number().describe('The share of the change that no cause names'),
+});
+
+/** Section 15: what an anomaly comes from. */
+export function causeRoute(parts: AnomalyParts): Route {
+  const { answers, tenants, rules } = parts;
+  const { custom, queries } = analyticsOf(answers.ports.settings);
+  const names: readonly string[] = [...ROW_DIMENSIONS, ...custom];
+  return queryRoute(answers, {
+    ...{
+      id: 'explainAnomaly',
+      path: '/anomalies/root-cause',
+      tag: 'Anomalies',
+      permission: 'kpis:read' as const,
+    },
+    summary: 'What an anomaly comes from',
+    description:
+      'The sets of values of dimensions whose part of the metric changed together, unlike the rest, largest share ' +
+      'of the change first. What was expected of each part comes from the same time of the four weeks before, else ' +
+      'of the days before, else from the windows before. None is named for a change that is the same everywhere.',
+    kind: queries.causes,
+    answer: answerSchema,
+    body: z.strictObject({
+      anomaly_id: z.string().min(1).max(128),
+      dimensions: z
+        .array(z.enum(names as readonly [string, ...string[]]))
+        .min(1)
+        .max(MAX_CAUSE_DIMENSIONS)
+        .refine((given) => new Set(given).size === given.length, 'A dimension is repeated')
+        .optional()
+        .describe(`Default: ${CAUSE_DIMENSIONS.join(', ')}, less those that the rule groups or filters by`),
+    }),
+    body_examples: {
+      all: {
+        summary: 'The usual dimensions',
+        value: { anomaly_id: 'anomaly_mmxkhj40_9f86d081884c7d659a2f' },
+      },
+    },
+    problems: ['not_found', 'nothing_to_compare'],
+    queryOf: (call, { anomaly_id, dimensions }): CauseQuery => {
+      const record = findAnomaly(parts, call.tenant, anomaly_id);
+      const { body } = requireDefinition(rules, call, record.rule_id);
+      const { group, currency, start_ms, end_ms, expected } = record;
+      const values = Object.values(group).map((value) => value ?? '');
+      return {
+        anomaly_id,
+        ...{ start: timeOf(start_ms), end: timeOf(end_ms), rule: body, rule_id: record.rule_id, expected },
+        group: JSON.stringify(currency === null ? values : [...values, currency]),
+        dimensions: dimensions ?? usual(body),
+        own_metrics: tenants.metricsOf(call.tenant, [body.metric]),
+      };
+    },
+  });
+}
+
+function usual({ group_by, filters }: RuleBody): readonly string[] {
+  const free = CAUSE_DIMENSIONS.filter((name) => !group_by.includes(name) && !(name in filters));
+  if (free.length > 0) return free;
+  throw new ApiError('validation_failed', 'Name the dimensions to look at.', {
+    errors: [{ path: 'dimensions', message: 'The rule groups or filters by all the usual ones' }],
+  });
+}
+
+const timeOf = (time_ms: number): string => new Date(time_ms).toISOString();
