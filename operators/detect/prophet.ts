@@ -52,8 +52,9 @@ const LEVEL = HISTORY + HISTORY_VALUES;
 const FLOATS = LEVEL + windowCells(RESIDUALS);
 
 /**
- * Prophet, fitted beside the stream once a day, later once a week, and scored online between fits. A fit is due at one point and takes effect a little later, at a point that is fixed, so that it does not matter
- * when and where it was made. Between fits the median of the last 32 residuals corrects the level.
+ * Prophet, fitted beside the stream once a day, later once a week, and scored online between fits. A fit is due at one
+ * point and takes effect a little later, at a point that is fixed, so that it does not matter when and where it was
+ * made. Between fits the median of the last 32 residuals corrects the level.
  */
 export class ProphetDetector extends SeriesDetector {
   readonly method = 'prophet';
