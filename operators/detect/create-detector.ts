@@ -2,6 +2,7 @@ import { MillraceError } from '../../engine/index.ts';
 import { AutoDetector } from './auto.ts';
 import type { Detector, DetectorConfig } from './detector.ts';
 import { SeasonalEsdDetector } from './esd-online.ts';
+import { ProphetDetector } from './prophet.ts';
 import { ZscoreDetector } from './zscore.ts';
 
 /** A rest after an anomaly: 100 windows, but no longer than a day, and one window at least. */
@@ -16,6 +17,8 @@ export function createDetector(config: DetectorConfig): Detector {
       return new AutoDetector(config, rest_windows);
     case 'seasonal_esd':
       return new SeasonalEsdDetector(config, rest_windows);
+    case 'prophet':
+      return new ProphetDetector(config, rest_windows);
     case 'zscore':
       return new ZscoreDetector(config, rest_windows);
     default:
