@@ -70,9 +70,14 @@ export function causeRoute(parts: AnomalyParts): Route {
         value: { anomaly_id: 'anomaly_mmxkhj40_9f86d081884c7d659a2f' },
       },
     },
-    problems: ['not_found', 'nothing_to_compare'],
+    problems: ['not_found', 'nothing_to_compare', 'wrong_state'],
     queryOf: (call, { anomaly_id, dimensions }): CauseQuery => {
       const record = findAnomaly(parts, call.tenant, anomaly_id);
+      if (record.kind === 'silence')
+        throw new ApiError(
+          'wrong_state',
+          'An anomaly of kind `silence` is of no metric: events are missing.',
+        );
       const { body } = requireDefinition(rules, call, record.rule_id);
       const { group, currency, start_ms, end_ms, expected } = record;
       const values = Object.values(group).map((value) => value ?? '');
