@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { defineKind, type QueryContext, type QueryKind, type ScanPlan } from '../../engine/index.ts';
 import type { WatchedRule } from '../../operators/index.ts';
 import { type CustomMetric, OwnMetrics } from '../kpis/index.ts';
-import { formatUtc, parseRange, QueryError } from '../query/index.ts';
+import { formatUtc, parseRange } from '../query/index.ts';
 import {
   type FamilyAnswer,
   type FamilyShared,
@@ -39,7 +39,8 @@ const ROWS_PER_MS = 2_000;
 
 /** Why a window is not as expected: of one rule, of one of its groups. `start` and `end` are the window's. */
 export interface CauseQuery extends QueryHead {
-  readonly anomaly_id: string;
+  /** null: a window that no rule has found. */
+  readonly anomaly_id: string | null;
   readonly rule: RuleBody;
   readonly rule_id: string;
   /** `groupKey` of the group, null: all of them. */
@@ -62,7 +63,7 @@ function querySchemaOf(custom: readonly string[]): z.ZodType<CauseQuery> {
   return z.object({
     ...{ start, end, as_of, max_staleness, force_fresh, min_position, explain, dry_run },
     rule: ruleSchemaOf(custom),
-    ...{ anomaly_id: z.string(), rule_id: z.string() },
+    ...{ anomaly_id: z.string().nullable(), rule_id: z.string() },
     group: z.string().nullable(),
     dimensions: z.array(z.enum(names as readonly [string, ...string[]])).max(MAX_CAUSE_DIMENSIONS),
     expected: z.number().optional(),
@@ -151,19 +152,21 @@ function causesOf(rule: WatchedRule, query: CauseQuery, sums: ScanSums): Readonl
   const index = grid.indexOf(parseRange(query.start, query.end).start_ms);
   const busy = new Set(Object.keys(sums.pulse).map((bucket) => grid.indexOf(Number(bucket) * pulse_ms)));
   const compared = comparedWindows(comparedWays(grid, index), (window) => busy.has(window));
-  if (compared === undefined)
-    throw new QueryError(
-      'nothing_to_compare',
-      'No earlier window of this tenant has events, so nothing says what was expected.',
-    );
+  const head = {
+    ...{ anomaly_id: query.anomaly_id, metric: query.rule.metric },
+    window: { start: formatUtc(grid.startOf(index)), end: formatUtc(grid.startOf(index + 1)) },
+  };
+  if (compared === undefined) {
+    const nothing = { actual: null, expected: null, unexplained: null };
+    return { ...head, ...nothing, dimensions: query.dimensions, left_out: [], compared_with: [], causes: [] };
+  }
   const metric = metricOfRule(query.rule, new OwnMetrics(query.own_metrics));
   const leaves = leavesOf(rule, query, sums, index, new Set(compared));
   const { table, left_out } = causeTable(metric, query.dimensions, leaves, compared.length, query.expected);
   const { actual, expected, causes, unexplained } = explainChange(table);
   return {
-    ...{ anomaly_id: query.anomaly_id, metric: query.rule.metric },
-    window: { start: formatUtc(grid.startOf(index)), end: formatUtc(grid.startOf(index + 1)) },
-    ...{ actual, expected, dimensions: table.dimensions, left_out },
+    ...head,
+    ...{ actual, expected, dimensions: table.dimensions, left_out, unexplained },
     compared_with: compared.map((window) => formatUtc(grid.startOf(window))),
     causes: causes.map(({ where, ...cause }) => ({
       where: Object.fromEntries(
@@ -171,7 +174,6 @@ function causesOf(rule: WatchedRule, query: CauseQuery, sums: ScanSums): Readonl
       ),
       ...cause,
     })),
-    unexplained,
   };
 }
 

@@ -43,7 +43,6 @@ export const PROBLEMS = {
   invalid_range: [422, 'The time range is not valid'],
   range_not_aligned: [422, 'The time range does not lie on whole minutes'],
   too_many_points: [422, 'The answer would be too large'],
-  nothing_to_compare: [422, 'Nothing says what was expected'],
   behind_retention: [422, 'Events of that time are no longer kept'],
   position_ahead: [422, 'The position is not reached yet'],
   unknown_query_id: [422, 'No answer has that id'],
