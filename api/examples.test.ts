@@ -85,6 +85,14 @@ async function filled(operation: Operation, key: string): ReturnType<World['fill
   return { path: operation.path.replace('{jobId}', job_id), init: { method: operation.method } };
 }
 
+/** Of a body that never ends. */
+async function beginningOf(response: Response): Promise<string> {
+  const reader = response.body?.getReader();
+  const text = new TextDecoder().decode((await reader?.read())?.value);
+  await reader?.cancel();
+  return text;
+}
+
 async function run(operation: Operation): Promise<void> {
   const { id, route, responses } = operation;
   const key = await test.key('admin', { tenants: '*' });
@@ -96,7 +104,7 @@ async function run(operation: Operation): Promise<void> {
     ...(route.permission === 'none' ? {} : { key }),
   });
   const type = response.headers.get('content-type')?.split(';')[0] ?? '';
-  const text = await response.text();
+  const text = id === 'followAnomalies' ? await beginningOf(response) : await response.text();
   if (text.includes('"not_supported"') || world.lacks(operation)) return;
   expect(response.status, `${id} ${text}`).toBeLessThan(300);
   expect(response.status, id).toBeGreaterThanOrEqual(200);

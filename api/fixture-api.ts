@@ -8,12 +8,13 @@ import {
   ManualClock,
   MemoryDisk,
   MemoryMessageQueue,
+  type OutMessage,
   QueryExecutor,
   Task,
 } from '../engine/index.ts';
 import { analyticsSettings, ControlFeed, openKeyTrust, readSettings } from '../runtime/index.ts';
 import { KeyRing, type NewKey } from './access/index.ts';
-import { MemoryHttp, MemoryKeyValueStore, MemoryStream } from './fixture-memory.ts';
+import { MemoryFeed, MemoryHttp, MemoryKeyValueStore, MemoryStream } from './fixture-memory.ts';
 import type { ApiPorts, BackfillPort, PipelineStatus } from './http/index.ts';
 import { type Api, createApp } from './service.ts';
 
@@ -61,6 +62,7 @@ interface Parts {
   readonly queues: Readonly<Record<'notices' | 'deliveries' | 'anomalies', MemoryMessageQueue>>;
   readonly http: MemoryHttp;
   readonly disk: MemoryDisk;
+  readonly told: MemoryFeed;
   readonly dataDir: string;
   readonly env: Readonly<Record<string, string>>;
   readonly backfill: BackfillPort | undefined;
@@ -86,6 +88,7 @@ export async function startTestApi(
     },
     http: new MemoryHttp(),
     disk: new MemoryDisk(),
+    told: new MemoryFeed(),
     dataDir: await mkdtemp(join(tmpdir(), 'millrace-api-')),
     env,
     backfill,
@@ -103,7 +106,8 @@ async function build(parts: Parts): Promise<TestApi> {
     dedup_memory_ids: 10_000,
   });
   const store = disk.open();
-  const publisher = { publish: async (): Promise<void> => {} };
+  const { told } = parts;
+  const publisher = { publish: (message: OutMessage): Promise<void> => told.take(message) };
   const source = stream.source();
   const feed = new ControlFeed((error) => {
     throw error;
@@ -122,6 +126,7 @@ async function build(parts: Parts): Promise<TestApi> {
     reader: () => (test.stateReady ? { generation: 1, reader, queries } : undefined),
     finder: () => (test.stateReady ? eventFinder(queries, selectEvents, stream.payloads()) : undefined),
     events: stream,
+    anomalies: told,
     stream,
     keys,
     keyTrust: openKeyTrust(dataDir, undefined, false),

@@ -7,10 +7,11 @@ import {
   type KeyValueWrite,
   type ManualClock,
   MillraceError,
+  type OutMessage,
   type Source,
   type SourceRecord,
 } from '../engine/index.ts';
-import type { EventMessage, EventPublisher, StreamHead } from './http/index.ts';
+import type { AnomalyFeed, EventMessage, EventPublisher, StreamHead } from './http/index.ts';
 
 /** A bucket with the semantics of NATS KV. */
 export class MemoryKeyValueStore implements KeyValueStore {
@@ -89,6 +90,49 @@ export class MemoryKeyValueStore implements KeyValueStore {
 
   #tell(change: KeyValueChange): void {
     for (const watcher of this.#watchers) watcher(change);
+  }
+}
+
+/** The stream ANOMALIES. */
+export class MemoryFeed implements AnomalyFeed {
+  readonly #messages: Pick<OutMessage, 'subject' | 'payload'>[] = [];
+  readonly #waiting = new Set<() => void>();
+
+  take(message: OutMessage): Promise<void> {
+    if (message.subject.startsWith('anomalies.')) this.#messages.push(message);
+    for (const wake of this.#waiting) wake();
+    return Promise.resolve();
+  }
+
+  publish(message: EventMessage): Promise<void> {
+    this.#messages.push(message);
+    return Promise.resolve();
+  }
+
+  last(): Promise<number> {
+    return Promise.resolve(this.#messages.length);
+  }
+
+  async next(
+    tenant: string,
+    after: number,
+    signal: AbortSignal,
+  ): Promise<{ readonly sequence: number; readonly data: Uint8Array }> {
+    for (;;) {
+      signal.throwIfAborted();
+      const isNext = ({ subject }: Pick<OutMessage, 'subject'>, at: number): boolean =>
+        at >= after && subject.startsWith(`anomalies.${tenant}.`);
+      const at = this.#messages.findIndex(isNext);
+      const message = this.#messages[at];
+      if (message !== undefined) return { sequence: at + 1, data: message.payload };
+      let wake: () => void = () => undefined;
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+        this.#waiting.add(wake);
+        signal.addEventListener('abort', wake, { once: true });
+      });
+      this.#waiting.delete(wake);
+    }
   }
 }
 

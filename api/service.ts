@@ -21,6 +21,7 @@ import {
   OLD_CURSOR_SECRET,
   type Route,
 } from './http/index.ts';
+import { anomalySection, MARKS, ruleKind, StallWatch } from './sections/anomalies/index.ts';
 import { attributionRoutes } from './sections/attribution/index.ts';
 import { catalogRoutes } from './sections/catalog/index.ts';
 import { cohortKind, cohortRoutes } from './sections/cohorts/index.ts';
@@ -70,8 +71,10 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const cohorts = definitions.kind(cohortKind(ports));
   const funnels = definitions.kind(funnelDefinitionKind(ports));
   const cubes = definitions.kind(cubeKind(ports));
+  const rules = definitions.kind(ruleKind(ports, tenants));
+  const marks = definitions.kind(MARKS);
   const webhooks = definitions.kind(WEBHOOKS);
-  tenants.dimensions.addUsers(cohorts, funnels, cubes);
+  tenants.dimensions.addUsers(cohorts, funnels, cubes, rules);
   const custom = definitions.kind(roleKind(ports.keyTrust, (tenant, role) => keys.hasRole(tenant, role)));
   const roles = new Roles(custom);
   await definitions.open();
@@ -117,6 +120,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...cohortRoutes(answers, cohorts, cursors),
       ...funnelRoutes(answers, funnels, cursors),
       ...attributionRoutes(answers),
+      ...anomalySection({ answers, tenants, rules, marks, cursors }, streams),
       ...keyRoutes({ keys, roles, cursors, clock, limit, scopesOf: (some) => scopesOf(routes, some) }),
       ...roleRoutes(custom, cursors),
       ...callerRoutes(limit),
@@ -148,6 +152,8 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     if (customDimensions !== dimensions) [built, dimensions] = [build(), customDimensions];
     return built;
   };
+  const stalls = new StallWatch(ports, () => rules.tenants());
+  stalls.start();
   jobs.start();
   outbound.start();
   tenants.dimensions.start(() => definitions.readAgain());
@@ -161,6 +167,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     drain: () => streams.close(),
     close: async () => {
       streams.close();
+      await stalls.close();
       tracker.close();
       tenants.dimensions.close();
       await jobs.close();

@@ -1,3 +1,4 @@
+import { anomalyLatencyBench } from './anomaly-latency.ts';
 import { anomalyQualityBench } from './anomaly-quality.ts';
 import { anomalySpeedBench } from './anomaly-speed.ts';
 import { cubesBench } from './cubes.ts';
@@ -18,6 +19,7 @@ import { scanBench } from './scan.ts';
 
 /** Every figure that the README or the docs name, each a command: `npm run bench -- NAME`. */
 const BENCHES: Readonly<Record<string, () => Promise<object>>> = {
+  'anomaly-latency': anomalyLatencyBench,
   'anomaly-quality': anomalyQualityBench,
   'anomaly-speed': anomalySpeedBench,
   decode: decodeBench,

@@ -17,6 +17,7 @@ import {
   placed,
   publisherInbox,
   StreamPayloads,
+  SubjectFeed,
   servicePermissions,
   startEmbeddedNats,
   streamFacts,
@@ -86,6 +87,18 @@ function publisherHelp(url: string, { publisher }: EmbeddedCredentials): string 
   );
 }
 
+/** What is told of anomalies. */
+function anomalyFeed(link: NatsLink): NonNullable<ApiPorts['anomalies']> {
+  const { name: stream } = ANOMALIES_STREAM;
+  const feed = new SubjectFeed({ link, stream, subjectOf: (tenant) => `anomalies.${tenant}.>` });
+  const publisher = new EventPublisher(link);
+  return {
+    last: () => feed.last(),
+    next: (tenant, after, signal) => feed.next(tenant, after, signal),
+    publish: async (message) => void (await publisher.publishAll([message])),
+  };
+}
+
 async function ports(
   log: Logger,
   link: NatsLink,
@@ -108,6 +121,7 @@ async function ports(
     reader: () => states.current(),
     finder: () => states.current()?.finder,
     events: new EventPublisher(link),
+    anomalies: anomalyFeed(link),
     stream: {
       head: async () => (await streamFacts(manager, EVENTS_STREAM.name)).lastSequence,
       headHint: () => generations.host.head(ORDER_INPUT.node),

@@ -56,7 +56,11 @@ export {
   jetstreamInputs,
 } from './nats/inputs/index.ts';
 export { type KeyValueOptions, openKeyValueStore } from './nats/kv/index.ts';
-export { StreamPayloads, type StreamPayloadsOptions } from './nats/payloads/index.ts';
+export {
+  StreamPayloads,
+  type StreamPayloadsOptions,
+  SubjectFeed,
+} from './nats/payloads/index.ts';
 export {
   DEFAULT_EVENT_PUBLISHER_LIMITS,
   type EventMessage,

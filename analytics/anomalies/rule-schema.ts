@@ -42,7 +42,7 @@ export function ruleSchemaOf(custom: readonly string[]) {
       .number()
       .gt(0)
       .max(0.999_999)
-      .default(0.999)
+      .default(0.999_9)
       .describe('At most 1 − sensitivity of normal windows are flagged'),
     direction: z.enum(['both', 'low', 'high']).default('both').describe('Which deviations count'),
     min_change_percent: z

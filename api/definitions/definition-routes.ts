@@ -31,6 +31,10 @@ export interface DefinitionRoutesSpec {
   readonly examples: Readonly<Record<string, Example>>;
   /** Other paths of the `POST`: `/funnels/define`. */
   readonly aliases?: readonly ('define' | 'register')[];
+  /** A further path of the `POST`, whole: `/anomalies/register`. */
+  readonly also?: string;
+  /** Fills in what a `POST` leaves out and the schema cannot know: of the tenant, of the clock. */
+  readonly complete?: (tenant: string, given: Readonly<Record<string, unknown>>) => Record<string, unknown>;
   /** Default: `definitions:read` and `definitions:write`. */
   readonly permissions?: { readonly read?: Permission; readonly write?: Permission };
   /** Members that are shown beside those of the body, e.g. how far it is built. */
@@ -128,6 +132,7 @@ export function definitionRoutes<T>(
   return [
     createRoute(definitions, spec, undefined),
     ...aliases.map((alias) => createRoute(definitions, spec, alias)),
+    ...(spec.also === undefined ? [] : [createRoute(definitions, spec, 'register', spec.also)]),
     listRoute(definitions, cursors, spec),
     getRoute(definitions, spec),
     patchRoute(definitions, spec),
@@ -174,12 +179,13 @@ function createRoute<T>(
   definitions: KindDefinitions<T>,
   spec: DefinitionRoutesSpec,
   alias: 'define' | 'register' | undefined,
+  path = alias === undefined ? spec.path : `${spec.path}/${alias}`,
 ): Route {
   const { kind } = definitions;
   return route({
     id: idOf(alias ?? 'create', spec),
     method: 'POST',
-    path: alias === undefined ? spec.path : `${spec.path}/${alias}`,
+    path,
     tag: spec.tag,
     summary:
       alias === undefined ? `Define a ${spec.noun}` : `Define a ${spec.noun}: the same as POST ${spec.path}`,
@@ -187,7 +193,9 @@ function createRoute<T>(
     permission: writerOf(spec),
     // The kind checks it, as it does for a patch.
     body: z.looseObject({}),
-    documented_body: withMembers(kind.schema, { name: kind.name ?? nameSchema }),
+    documented_body: withMembers(kind.schema, {
+      name: spec.complete === undefined ? (kind.name ?? nameSchema) : nameSchema.optional(),
+    }),
     body_examples: spec.examples,
     answers: {
       201: {
@@ -198,7 +206,8 @@ function createRoute<T>(
       },
     },
     problems: [...BODY_PROBLEMS, ...DIMENSION_PROBLEMS, 'name_taken', 'limit_reached', 'kv_unavailable'],
-    handle: async ({ tenant, principal, base, body: { name, ...body } }) => {
+    handle: async ({ tenant, principal, base, body: given }) => {
+      const { name, ...body } = spec.complete?.(tenant, given) ?? given;
       const made = await definitions.create(tenant, { name, body, created_by: principal.key_id });
       const answer = definitionAnswer(201, made, spec.shown);
       return { ...answer, headers: { ...answer.headers, Location: `${base}${spec.path}/${made.id}` } };

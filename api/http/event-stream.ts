@@ -2,7 +2,7 @@ import { type MetricSample, Metrics } from '../../engine/index.ts';
 import { ApiError } from './problem.ts';
 
 /** Streams of events that are open at once: of all callers, and of one key. */
-const STREAMS_MAX = 500;
+const STREAMS_MAX = 5_000;
 export const STREAMS_OF_KEY_MAX = 20;
 /** Between two signs of life on a stream that has nothing to say, ms. */
 const HEARTBEAT_MS = 15_000;
@@ -49,10 +49,11 @@ export class EventStreams {
   stream(
     key: string,
     follow: (signal: AbortSignal) => AsyncGenerator<ServerEvent>,
+    of_key_max = STREAMS_OF_KEY_MAX,
   ): ReadableStream<Uint8Array> {
     const own = this.#open.get(key) ?? 0;
-    if (this.#all >= STREAMS_MAX || own >= STREAMS_OF_KEY_MAX) {
-      const whose = own >= STREAMS_OF_KEY_MAX ? 'Of this key' : 'Of the service';
+    if (this.#all >= STREAMS_MAX || own >= of_key_max) {
+      const whose = own >= of_key_max ? 'Of this key' : 'Of the service';
       throw new ApiError(
         'too_many_streams',
         `${whose} as many event streams are open as may be. Close one, or ask for the status instead.`,

@@ -54,6 +54,20 @@ export interface PipelineStatus {
   readonly mermaid: string;
 }
 
+/** The stream of what was told of anomalies. */
+export interface AnomalyFeed {
+  /** Sequence of its newest message; 0: there is none. Throws a retriable MillraceError when the server is away. */
+  last(): Promise<number>;
+  /** The first message of a tenant behind a sequence, when it is there. Rejects with the signal's reason. */
+  next(
+    tenant: string,
+    after: number,
+    signal: AbortSignal,
+  ): Promise<{ readonly sequence: number; readonly data: Uint8Array }>;
+  /** Resolves when the stream has stored it. Throws a retriable MillraceError when that is not known. */
+  publish(message: EventMessage): Promise<void>;
+}
+
 /** Everything that the API needs from outside, handed in by the composition root. */
 export interface ApiPorts {
   /** As the current generation of the state has them: it may have options of its own. */
@@ -79,6 +93,8 @@ export interface ApiPorts {
   readonly outbound: OutboundPorts;
   /** Builds the state anew; undefined where this process cannot. */
   readonly backfill?: BackfillPort;
+  /** What was told of anomalies; undefined where this process cannot read it. */
+  readonly anomalies?: AnomalyFeed;
   pipeline(): PipelineStatus;
   /** Builds another generation of the state, where there is a task that it can take the place of. */
   readonly generations?: Pick<

@@ -37,10 +37,12 @@ export interface RunContext {
 }
 
 /** How far a rule is. Plain data. */
-interface RunProgress {
+export interface RunProgress {
   readonly version: string;
   /** The first window that is not judged. */
   readonly next: number;
+  /** Where it starts. */
+  readonly judged_until_ms: number;
   readonly marks: readonly NormalMark[];
 }
 
@@ -280,7 +282,8 @@ export class RuleRun {
   flush(): void {
     if (this.next === undefined) return;
     const { version, marks } = this.rule;
-    const progress: RunProgress = { version, next: this.next, marks };
+    const judged_until_ms = this.rule.grid.startOf(this.next);
+    const progress: RunProgress = { version, next: this.next, judged_until_ms, marks };
     this.#context.tables.progress.put(progressKey(this.slot), Buffer.from(JSON.stringify(progress)));
   }
 

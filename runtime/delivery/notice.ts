@@ -8,6 +8,8 @@ export const NOTICE_TYPES = [
   'anomaly.revised',
   'anomaly.ended',
   'anomaly.retracted',
+  'pipeline.stalled',
+  'pipeline.recovered',
   'report.completed',
   'export.failed',
 ] as const;

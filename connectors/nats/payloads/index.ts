@@ -1,1 +1,2 @@
 export { StreamPayloads, type StreamPayloadsOptions } from './stream-payloads.ts';
+export { type FedMessage, SubjectFeed, type SubjectFeedOptions } from './subject-feed.ts';
