@@ -4,7 +4,7 @@ import { type AnomalyParts, ruleRoutes } from './rule-routes.ts';
 import { scanRoutes } from './scan-routes.ts';
 import { streamRoute } from './stream-route.ts';
 
-export { MARKS, ruleKind } from './rule-kind.ts';
+export { MARKS, ruleKind, ruleOf } from './rule-kind.ts';
 export { StallWatch } from './stall-watch.ts';
 
 /** Section 8: rules, what they found, and what they would have. */
