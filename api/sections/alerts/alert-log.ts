@@ -17,9 +17,9 @@ export type AlertLogEntry = z.output<typeof entrySchema>;
  * 1,000 for 30 days. Throws `queue_unavailable` (retriable).
  */
 export class AlertLog {
-  readonly #queue: Pick<MessageQueue, 'append' | 'list' | 'purge'>;
+  readonly #queue: Pick<MessageQueue, 'append' | 'list'>;
 
-  constructor(queue: Pick<MessageQueue, 'append' | 'list' | 'purge'>) {
+  constructor(queue: Pick<MessageQueue, 'append' | 'list'>) {
     this.#queue = queue;
   }
 
@@ -37,10 +37,6 @@ export class AlertLog {
       if (entry !== undefined && !byId.has(entry.notice.id)) byId.set(entry.notice.id, entry);
     }
     return [...byId.values()];
-  }
-
-  async purge(tenant: string, alert_id: string): Promise<void> {
-    await this.#queue.purge(subjectOf(tenant, alert_id));
   }
 }
 
