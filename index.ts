@@ -154,6 +154,7 @@ export {
 // Detectors of anomalies in series of windows.
 
 export {
+  type BackgroundFit,
   createDetector,
   type Detector,
   type DetectorConfig,

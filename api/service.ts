@@ -22,7 +22,7 @@ import {
   type Route,
 } from './http/index.ts';
 import { AlertLog, AlertWatch, alertKind, alertSection } from './sections/alerts/index.ts';
-import { anomalySection, MARKS, ruleKind, StallWatch } from './sections/anomalies/index.ts';
+import { anomalySection, MARKS, ruleKind, StallWatch, scanJobKind } from './sections/anomalies/index.ts';
 import { attributionRoutes } from './sections/attribution/index.ts';
 import { catalogRoutes } from './sections/catalog/index.ts';
 import { cohortKind, cohortRoutes } from './sections/cohorts/index.ts';
@@ -127,7 +127,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...cohortRoutes(answers, cohorts, cursors),
       ...funnelRoutes(answers, funnels, cursors),
       ...attributionRoutes(answers),
-      ...anomalySection({ answers, tenants, rules, marks, cursors }, streams),
+      ...anomalySection({ answers, tenants, rules, marks, cursors, making }, streams),
       ...alertSection({ answers, tenants, alerts, rules, marks, outbound, log: alertLog, cursors }),
       ...keyRoutes({ keys, roles, cursors, clock, limit, scopesOf: (some) => scopesOf(routes, some) }),
       ...roleRoutes(custom, cursors),
@@ -201,7 +201,12 @@ async function openJobs(
   const spool = new Spool(join(dataDir, 'spool'), settings.bulk);
   const jobs = new Jobs({ ...ports.jobs, files, clock, log, queued_max: settings.jobs.queued_max });
   const bulk = bulkKind({ spool, ports });
-  const kinds = [bulk, exportKind({ answers, search, files }), queryKind(answers, files)];
+  const kinds = [
+    bulk,
+    exportKind({ answers, search, files }),
+    queryKind(answers, files),
+    scanJobKind(answers, files),
+  ];
   for (const kind of backfill === undefined ? kinds : [...kinds, backfillKind(backfill)]) jobs.register(kind);
   await jobs.open();
   await adoptEarlierJobs(join(dataDir, 'jobs'), jobs, { errors: ports.jobs.errors, lane: bulk.lane, log });

@@ -6,7 +6,7 @@ import { shesdCases } from './anomaly-shesd.ts';
 import { vusPr } from './anomaly-vus.ts';
 import { cpu_ms } from './rig.ts';
 
-const METHODS: readonly DetectorMethod[] = ['auto', 'seasonal_esd', 'zscore'];
+const METHODS: readonly DetectorMethod[] = ['auto', 'seasonal_esd', 'prophet', 'zscore'];
 /** One setting and one threshold for all methods and series. */
 const SENSITIVITY = 0.997;
 const FIRST_ROWS = 10;

@@ -66,7 +66,11 @@ async function measure(folder: string, events: number, funnels: number): Promise
   for (let at = 0; at < funnels; at++) control.define(FUNNEL_DEFINITION, SCOPE, `f${at}`, bodyOf(at));
   const run = await fill(store, control, events);
   const kept = sizeOf(store, `${OPERATORS.funnels}/entities`);
-  const built = funnels > 0 ? {} : await build(folder, store, control, run.task);
+  const parts = { store, control, task: run.task };
+  const built =
+    funnels > 0
+      ? {}
+      : { most: await build(folder, parts, TYPES), few: await build(folder, parts, TYPES.slice(3)) };
   run.task.close();
   await store.close();
   return { ...run.figures, kept_bytes_an_event: round(kept / events), ...built };
@@ -112,11 +116,15 @@ async function fill(store: KvStore, control: ManualControl, events: number) {
   return { task, figures: { add_us_an_event: us(push_ms), commit_us_an_event: us(commit_ms) } };
 }
 
-/** A funnel that comes when the events are there: how long it is built, and its answers by both ways. */
-async function build(folder: string, store: KvStore, control: ManualControl, task: Task): Promise<object> {
+/** A funnel that comes when the events are there: how long it is built, and its answers by both ways, CPU. */
+async function build(
+  folder: string,
+  { store, control, task }: { store: KvStore; control: ManualControl; task: Task },
+  steps: readonly string[],
+): Promise<object> {
+  const id = steps.join('-');
   const kinds = orderQueries({ custom: [] });
-  const id = 'late';
-  const body = { steps: TYPES.map((event) => ({ event })) };
+  const body = { steps: steps.map((event) => ({ event })) };
   const criteria = funnelDefinitionSchemaOf().parse(body);
   const executor = new QueryExecutor({
     reader: openLmdbReader(folder),
@@ -140,6 +148,7 @@ async function build(folder: string, store: KvStore, control: ManualControl, tas
     }
     return { source, entered, cpu_ms: round(median(times)) };
   };
+  const before_bytes = sizeOf(store, `${OPERATORS.funnels}/entities`);
   control.define(FUNNEL_DEFINITION, SCOPE, id, body);
   let [commits, longest_ms] = [0, 0];
   const built_ms = cpuOf(() => {
@@ -157,7 +166,7 @@ async function build(folder: string, store: KvStore, control: ManualControl, tas
     answers[`kept_${days}_days`] = await ask(days, true);
   }
   await executor.close();
-  const kept_bytes = sizeOf(store, `${OPERATORS.funnels}/entities`);
+  const kept_bytes = sizeOf(store, `${OPERATORS.funnels}/entities`) - before_bytes;
   return { built_ms: round(built_ms), longest_commit_ms: round(longest_ms), kept_bytes, ...answers };
 }
 

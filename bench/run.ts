@@ -1,3 +1,4 @@
+import { letHeapsGrow } from '../engine/index.ts';
 import { anomalyLatencyBench } from './anomaly-latency.ts';
 import { anomalyQualityBench } from './anomaly-quality.ts';
 import { anomalySpeedBench } from './anomaly-speed.ts';
@@ -45,6 +46,8 @@ if (bench === undefined) {
   process.stderr.write(`Usage: npm run bench -- NAME, one of ${Object.keys(BENCHES).join(', ')}\n`);
   process.exitCode = 2;
 } else {
+  // As the product's own process.
+  letHeapsGrow();
   // The last line is the figures, as one JSON object.
   process.stdout.write(`${JSON.stringify(await bench())}\n`);
 }

@@ -30,7 +30,7 @@ const SMALL: readonly Partial<OrderAnalyticsOptions>[] = [
   { dedup_memory_ids: 16, ledger_cache_bytes: 400, log_limits: SMALL_LOG },
   {
     ...{ dedup_memory_ids: 64, log_limits: { fanout: 2, sort_min_rows: 1, merge_max_rows: 30 } },
-    kept_limits: { build_max_rows: 1 },
+    kept_limits: { build_max_rows: 1, open_max_definitions: 1 },
   },
   { ledger_cache_bytes: 2_000, log_limits: { sort_min_rows: 50 }, kept_limits: { build_max_rows: 7 } },
 ];

@@ -1,6 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { SHOP, type ShopEvent } from '../fixture-shop.ts';
-import { hourText, ruledShop, ruledState, settleRules, toldOf } from './fixture-rules.ts';
+import { TopologyTestDriver } from '../../engine/index.ts';
+import { SHOP, type ShopEvent, type ShopState } from '../fixture-shop.ts';
+import { orderAnalytics } from '../topology.ts';
+import {
+  HOUR_MS,
+  hourText,
+  REVENUE_RULE,
+  ruledShop,
+  ruledState,
+  settleRules,
+  toldOf,
+} from './fixture-rules.ts';
+import { RULE_KIND } from './index.ts';
 
 const OUTAGE = { from: 200, to: 206, factor: 0 };
 
@@ -52,5 +63,35 @@ describe('low is told from silent', () => {
     await state.add([...ruledShop(200, 201), ...shifted, ...ruledShop(201, 210)], 40);
     settleRules(state);
     expect(toldOf(state)).toEqual([]);
+  });
+
+  it('an outage is told of while it lasts, when the source is idle, and when it is over', async () => {
+    const driver = await TopologyTestDriver.start(orderAnalytics(), {
+      start_ms: Date.parse(hourText(200)) + 60_000,
+    });
+    const state = { driver } as ShopState;
+    const push = async (events: readonly ShopEvent[]): Promise<void> => {
+      await driver.push(...events.map((json) => ({ subject: `events.${SHOP}.x`, json })));
+      driver.commit();
+    };
+    driver.control.define(RULE_KIND, SHOP, 'anomaly_rule_1', REVENUE_RULE);
+    await push(ruledShop(0, 200));
+    await driver.advanceClock(2 * HOUR_MS);
+    settleRules(state);
+    expect(toldOf(state).map(({ type, state: is, until }) => [type, is, until])).toEqual([
+      ['anomaly.detected', 'open', hourText(202)],
+    ]);
+    for (let hour = 3; hour <= 6; hour++) await driver.advanceClock(HOUR_MS);
+    settleRules(state);
+    expect(toldOf(state)).toHaveLength(1);
+    await driver.advanceClock(2 * HOUR_MS);
+    await push(ruledShop(206, 208));
+    settleRules(state);
+    const [silence, ...others] = toldOf(state)
+      .filter(({ kind }) => kind === 'silence')
+      .reverse();
+    expect([silence?.type, silence?.state]).toEqual(['anomaly.ended', 'ended']);
+    expect(others.every(({ type }) => type !== 'anomaly.ended')).toBe(true);
+    expect(toldOf(state).filter(({ kind }) => kind === 'metric')).toEqual([]);
   });
 });

@@ -6,11 +6,11 @@ import {
   type QueryKind,
   type ScanPlan,
 } from '../../engine/index.ts';
-import { EntityRows, entityParts, type RowTest } from '../entity-rows/index.ts';
+import { EntityRows, entityParts } from '../entity-rows/index.ts';
 import { normalType } from '../events/index.ts';
 import { type RatesByCurrency, RowMoney, readDayRates } from '../exchange/index.ts';
-import { dimensionFilter, filtersOf, requireColumn } from '../filters/index.ts';
-import { MAX_RANGE_MS } from '../query/index.ts';
+import { filterConditions, requireColumn } from '../filters/index.ts';
+import { MAX_RANGE_MS, readLines, writeLine } from '../query/index.ts';
 import {
   type FamilyAnswer,
   type FamilyShared,
@@ -66,20 +66,16 @@ export function attributionKind(
         });
       const groups = groupColumns(shared.query, settings);
       if (work.kind === 'journeys') {
-        return written(journeysPart(shared, work, settings, sources, money, scan, () => cancel.check()));
+        return writeLine(journeysPart(shared, work, settings, sources, money, scan, () => cancel.check()));
       }
       const spend = spendOf(scan, work.plan, groups, sources.dictionary, money);
       const { currency } = money;
-      return written({ kind: 'spend', spend, ...(currency === undefined ? {} : { currency }) });
+      return writeLine({ kind: 'spend', spend, ...(currency === undefined ? {} : { currency }) });
     },
     merge: (a, b) => Buffer.concat([a, b]),
     finish: (_context, { shared, explain, source }, bytes) => {
       const { query, header, query_id } = shared;
-      const lines = bytes === undefined ? [] : Buffer.from(bytes).toString().split('\n').slice(0, -1);
-      const { body, warnings } = attributionBody(
-        lines.map((line) => JSON.parse(line) as AttributionPart),
-        query,
-      );
+      const { body, warnings } = attributionBody(readLines<AttributionPart>(bytes), query);
       return { query_id, header, source, body, warnings, ...(query.explain === true ? { explain } : {}) };
     },
   });
@@ -111,9 +107,7 @@ function planOf(
     const work = { kind: 'spend', plan: spent } as const;
     parts.push({ reads: 'immutable', rows: spent.rows, cost_ms, work });
   }
-  const { currency } = query;
-  const rates =
-    currency === undefined ? {} : readDayRates(sources.rates, scope, currency, first_ms, last_ms, upTo);
+  const rates = readDayRates(sources.rates, scope, query.currency, first_ms, last_ms, upTo);
   return {
     ...{ kind: ATTRIBUTION_KIND, rows: journeys.rows + spent.rows, bytes: journeys.bytes + spent.bytes },
     ...{ chunks: journeys.chunks.length, source: 'scan', parts },
@@ -143,10 +137,7 @@ function journeysPart(
   const groups = groupColumns(query, settings);
   const types = new Set(query.touch_types.map(normalType));
   const isTouchType = (code: number): boolean => types.has(normalType(dictionary.textOf(code)));
-  const filters: RowTest = filtersOf(query.filters).map((filter) => {
-    const { column, item, accepts } = dimensionFilter(filter, settings.custom, dictionary);
-    return { code: column, item, accepts };
-  });
+  const filters = filterConditions(query.filters, settings.custom, dictionary);
   const tests = journeyTests(isTouchType, filters);
   const columns = journeyColumns(groups);
   const { request } = plan;
@@ -185,8 +176,4 @@ function journeysPart(
 /** Code columns of the dimensions that touches are grouped by. */
 function groupColumns({ group_by }: AttributionQuery, { custom }: QuerySettings): number[] {
   return group_by.map((dimension) => requireColumn(dimension, custom).column);
-}
-
-function written(part: AttributionPart): Uint8Array {
-  return Buffer.from(`${JSON.stringify(part)}\n`);
 }

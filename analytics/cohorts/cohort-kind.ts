@@ -1,7 +1,7 @@
 import { defineKind, type QueryContext, type QueryKind } from '../../engine/index.ts';
-import { EntityRows, type EntityWork, entityParts } from '../entity-rows/index.ts';
+import { EntityRows, type EntityWork, entityParts, scanFacts } from '../entity-rows/index.ts';
 import { eventConditions, type LogTexts, requireColumn } from '../filters/index.ts';
-import { MIN_RANGE_MS, parseRange, zoneOf } from '../query/index.ts';
+import { MIN_RANGE_MS, parseRange, readLines, writeLine, zoneOf } from '../query/index.ts';
 import {
   type FamilyAnswer,
   type FamilyShared,
@@ -69,8 +69,7 @@ export function retentionKind(
           : [keptFrom(cut_ms, 'a first event is the first that is kept.')];
       const { complete_until_ms } = sources;
       return {
-        ...{ kind: RETENTION_KIND, rows: plan.rows, bytes: plan.bytes, chunks: plan.chunks.length },
-        ...{ cost_ms: parts.reduce((sum, { cost_ms }) => sum + cost_ms, 0), source: 'scan', parts },
+        ...{ kind: RETENTION_KIND, ...scanFacts(plan, parts) },
         explain: {
           source: 'scan',
           way,
@@ -111,7 +110,7 @@ export function retentionKind(
         (events) => counter.add(events),
         () => cancel.check(),
       );
-      return Buffer.from(`${JSON.stringify(counter.counts)}\n`);
+      return writeLine(counter.counts);
     },
     merge: (a, b) => Buffer.concat([a, b]),
     finish: (_context: QueryContext, { shared, explain, source }, bytes) => {
@@ -119,20 +118,13 @@ export function retentionKind(
       const rules = rulesOf(query);
       const edges_ms = shared.way === 'masks' ? maskEdges(query, rules) : undefined;
       const parts =
-        bytes === undefined
-          ? []
-          : edges_ms === undefined
-            ? linesOf(bytes)
-            : [countsOfMasks(bytes, edges_ms, rules, query.retention)];
+        bytes === undefined || edges_ms === undefined
+          ? readLines<CohortCount[]>(bytes)
+          : [countsOfMasks(bytes, edges_ms, rules, query.retention)];
       const body = retentionBody(parts, rules, query, settings.custom, complete_until_ms);
       return { query_id, header, source, body, warnings, ...(query.explain === true ? { explain } : {}) };
     },
   });
-}
-
-function linesOf(bytes: Uint8Array): CohortCount[][] {
-  const lines = Buffer.from(bytes).toString().split('\n').slice(0, -1);
-  return lines.map((line) => JSON.parse(line) as CohortCount[]);
 }
 
 function visitEvents(

@@ -1,9 +1,18 @@
 import { defineKind, type QueryKind } from '../../engine/index.ts';
 import { type CohortRules, cohortRules } from '../cohorts/index.ts';
-import { EntityRows, type EntityWork, entityParts } from '../entity-rows/index.ts';
+import { EntityRows, type EntityWork, entityParts, scanFacts } from '../entity-rows/index.ts';
 import { oneCurrency, type RatesByCurrency, RowMoney, readDayRates } from '../exchange/index.ts';
-import { dimensionFilter, filtersOf, type LogTexts, requireColumn } from '../filters/index.ts';
-import { formatUtc, MIN_RANGE_MS, parseRange, type TimeRange, type Zone, zoneOf } from '../query/index.ts';
+import { filterConditions, requireColumn } from '../filters/index.ts';
+import {
+  formatUtc,
+  MIN_RANGE_MS,
+  parseRange,
+  readLines,
+  type TimeRange,
+  writeLine,
+  type Zone,
+  zoneOf,
+} from '../query/index.ts';
 import {
   type FamilyAnswer,
   type FamilyShared,
@@ -79,14 +88,10 @@ export function ltvKind(
       const plan = sources.planScan({ scope: context.scope, start_ms, end_ms: until_ms, ...until });
       requireKept(plan, start_ms);
       const parts = entityParts(plan);
-      const { currency } = query;
-      const rates =
-        currency === undefined
-          ? {}
-          : readDayRates(sources.rates, context.scope, currency, start_ms, until_ms, upTo);
+      const { scope } = context;
+      const rates = readDayRates(sources.rates, scope, query.currency, start_ms, until_ms, upTo);
       return {
-        ...{ kind: LTV_KIND, rows: plan.rows, bytes: plan.bytes, chunks: plan.chunks.length },
-        ...{ cost_ms: parts.reduce((sum, { cost_ms }) => sum + cost_ms, 0), source: 'scan', parts },
+        ...{ kind: LTV_KIND, ...scanFacts(plan, parts) },
         explain: {
           ...{ source: 'scan', entity: 'customer_id', model: query.model, parts: parts.length },
           ...{ segments: plan.segments, until: formatUtc(until_ms) },
@@ -106,7 +111,7 @@ export function ltvKind(
       const { dictionary } = sources;
       const { range, zone, cohorts } = resolved(query);
       const columns = ltvColumns(query.group_by.map((name) => requireColumn(name, settings.custom).column));
-      const tests = ltvTests(conditionsOf(query, settings, dictionary));
+      const tests = ltvTests(filterConditions(query.filters, settings.custom, dictionary));
       const { request } = plan;
       const rows = new EntityRows({ entity: HASH.customer, share, tests, request, ...columns });
       sources.scan(plan, (chunk) => {
@@ -120,7 +125,7 @@ export function ltvKind(
         return writePasts(pasts, money.currency);
       }
       const values = cohortValues(rows, cohorts, money, (code) => dictionary.textOf(code), check);
-      return Buffer.from(`${JSON.stringify({ values, currency: money.currency })}\n`);
+      return writeLine({ values, currency: money.currency });
     },
     merge: (a, b) => Buffer.concat([a, b]),
     finishesInThread: ({ shared }, bytes) =>
@@ -163,8 +168,7 @@ function historicalAnswer(
   custom: readonly string[],
   bytes: Uint8Array | undefined,
 ): Answered {
-  const lines = bytes === undefined ? [] : Buffer.from(bytes).toString().split('\n').slice(0, -1);
-  const parts = lines.map((line) => JSON.parse(line) as { values: CohortValue[]; currency?: string });
+  const parts = readLines<{ values: CohortValue[]; currency?: string }>(bytes);
   const currency = query.currency ?? oneCurrency(parts.map((part) => part.currency));
   const body = historicalBody(
     parts.map(({ values }) => values),
@@ -177,11 +181,4 @@ function historicalAnswer(
     warnings: [],
     approximate: [],
   };
-}
-
-function conditionsOf({ filters }: LtvQuery, { custom }: QuerySettings, dictionary: LogTexts) {
-  return filtersOf(filters).map((filter) => {
-    const { column, item, accepts } = dimensionFilter(filter, custom, dictionary);
-    return { code: column, item, accepts };
-  });
 }

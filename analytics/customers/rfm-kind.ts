@@ -1,12 +1,11 @@
-import { defineKind, type QueryContext, type QueryKind } from '../../engine/index.ts';
-import { EntityRows, type EntityWork, entityParts, type RowTest } from '../entity-rows/index.ts';
+import { defineKind, type QueryKind } from '../../engine/index.ts';
+import { EntityRows, type EntityWork, entityParts, scanFacts } from '../entity-rows/index.ts';
 import { oneCurrency, type RatesByCurrency, RowMoney, readDayRates } from '../exchange/index.ts';
-import { dimensionFilter, filtersOf } from '../filters/index.ts';
+import { filterConditions } from '../filters/index.ts';
 import { DAY_MS } from '../query/index.ts';
 import {
   type FamilyAnswer,
   type FamilyShared,
-  type FamilySources,
   type OpenFamily,
   ofSegments,
   prepareHead,
@@ -45,10 +44,10 @@ export function rfmKind(
       const plan = sources.planScan(request);
       requireKept(plan, range.start_ms);
       const parts = entityParts(plan);
-      const rates = ratesOf(context, sources, query, range.start_ms, range.end_ms, upTo);
+      const { start_ms, end_ms } = range;
+      const rates = readDayRates(sources.rates, context.scope, query.currency, start_ms, end_ms, upTo);
       return {
-        ...{ kind: RFM_KIND, rows: plan.rows, bytes: plan.bytes, chunks: plan.chunks.length },
-        ...{ cost_ms: parts.reduce((sum, { cost_ms }) => sum + cost_ms, 0), source: 'scan', parts },
+        ...{ kind: RFM_KIND, ...scanFacts(plan, parts) },
         explain: {
           ...{ source: 'scan', entity: 'customer_id', parts: parts.length, segments: plan.segments },
           ...provenanceOf(query, position, {
@@ -62,7 +61,7 @@ export function rfmKind(
     },
     partial: (context, { shared }, { plan, share }, cancel) => {
       const sources = ofSegments(open(context), shared.query, settings.custom);
-      const tests = totalsTests(conditionsOf(shared.query, settings, sources));
+      const tests = totalsTests(filterConditions(shared.query.filters, settings.custom, sources.dictionary));
       const { request } = plan;
       const rows = new EntityRows({ entity: HASH.customer, share, tests, request, ...TOTALS_COLUMNS });
       sources.scan(plan, (chunk) => {
@@ -85,28 +84,6 @@ export function rfmKind(
         body: { ...(currency === undefined ? {} : { currency }), ...rfmBody(scored, query, end_ms) },
       };
     },
-  });
-}
-
-function ratesOf(
-  { scope }: Pick<QueryContext, 'scope'>,
-  { rates }: FamilySources,
-  { currency }: RfmQuery,
-  start_ms: number,
-  end_ms: number,
-  upTo: number | undefined,
-): RatesByCurrency {
-  return currency === undefined ? {} : readDayRates(rates, scope, currency, start_ms, end_ms, upTo);
-}
-
-function conditionsOf(
-  { filters }: RfmQuery,
-  { custom }: QuerySettings,
-  { dictionary }: FamilySources,
-): RowTest {
-  return filtersOf(filters).map((filter) => {
-    const { column, item, accepts } = dimensionFilter(filter, custom, dictionary);
-    return { code: column, item, accepts };
   });
 }
 

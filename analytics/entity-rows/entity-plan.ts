@@ -24,6 +24,14 @@ export const DEFAULT_COST: EntityCost = { looked_ns: 6, taken_ns: 200, share: 0.
 /** Below what the executor takes for a short part. */
 const PART_MS = 150;
 
+/** What a plan of one scan says of its size, and its parts. */
+export function scanFacts<W>(plan: ScanPlan, parts: readonly PlanPart<W>[]) {
+  return {
+    ...{ rows: plan.rows, bytes: plan.bytes, chunks: plan.chunks.length, source: 'scan', parts },
+    cost_ms: parts.reduce((sum, { cost_ms }) => sum + cost_ms, 0),
+  };
+}
+
 /** Divides a scan by entities, so that a part is short and fits into memory. Every part looks at every chunk. */
 export function entityParts(plan: ScanPlan, cost: EntityCost = DEFAULT_COST): PlanPart<EntityWork>[] {
   if (plan.chunks.length === 0) return [];

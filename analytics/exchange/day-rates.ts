@@ -36,11 +36,12 @@ const MAX_TIME_MS = 2 ** 48 - 1;
 export function readDayRates(
   view: KvView,
   tenant: string,
-  target: string,
+  target: string | undefined,
   start_ms: number,
   end_ms: number,
   upTo = Number.POSITIVE_INFINITY,
 ): RatesByCurrency {
+  if (target === undefined) return {};
   const until_ms = Math.ceil(end_ms / DAY_MS) * DAY_MS;
   const startDay = Math.floor(start_ms / DAY_MS);
   const result: Record<string, CurrencyRates> = {};

@@ -16,6 +16,18 @@ export interface RuleCondition {
   readonly accepts: (code: number) => boolean;
 }
 
+/** What rows meet that pass all filters. */
+export function filterConditions(
+  filters: Filters | undefined,
+  custom: readonly string[],
+  dictionary: Pick<LogTexts, 'textOf'>,
+): RuleCondition[] {
+  return filtersOf(filters ?? {}).map((filter) => {
+    const { column, item, accepts } = dimensionFilter(filter, custom, dictionary);
+    return { code: column, item, accepts };
+  });
+}
+
 const ORDER = normalType('order.created');
 
 /**
@@ -32,9 +44,6 @@ export function eventConditions(
     type === ORDER
       ? { code: CODE.marks, accepts: (marks) => (marks & MARK.orders) !== 0 }
       : { code: CODE.type, accepts: (code) => normalType(dictionary.textOf(code)) === type },
-    ...filtersOf(filters ?? {}).map((filter) => {
-      const { column, item, accepts } = dimensionFilter(filter, custom, dictionary);
-      return { code: column, item, accepts };
-    }),
+    ...filterConditions(filters, custom, dictionary),
   ];
 }

@@ -2,6 +2,7 @@ import { defineKind, type QueryKind } from '../../engine/index.ts';
 import type { FunnelResult } from '../../operators/index.ts';
 import type { EntityWork } from '../entity-rows/index.ts';
 import type { EntityPlace } from '../events-query/index.ts';
+import { readLines, writeLine } from '../query/index.ts';
 import { type FamilyAnswer, type OpenFamily, ofSegments, type QuerySettings } from '../query-head/index.ts';
 import { keysOf } from './funnel-counts.ts';
 import { type FunnelShared, planFunnel, visitFunnel } from './funnel-scan.ts';
@@ -55,13 +56,12 @@ export function funnelEntitiesKind(
         if (query.after === undefined || compareHashes(own, query.after) > 0)
           rows.push({ ...result, place: own });
       });
-      return Buffer.from(`${JSON.stringify({ total, rows } satisfies EntitiesPart)}\n`);
+      return writeLine({ total, rows } satisfies EntitiesPart);
     },
     merge: (a, b) => Buffer.concat([a, b]),
     finish: (_context, { shared, explain, source }, bytes) => {
       const { query, header, query_id, watermark_ms } = shared;
-      const lines = bytes === undefined ? [] : Buffer.from(bytes).toString().split('\n').slice(0, -1);
-      const parts = lines.map((line) => JSON.parse(line) as EntitiesPart);
+      const parts = readLines<EntitiesPart>(bytes);
       const found = parts.flatMap(({ rows }) => rows).sort((a, b) => compareHashes(a.place, b.place));
       return {
         ...{ query_id, header, source },

@@ -1,6 +1,6 @@
 import type { RowTest } from '../entity-rows/index.ts';
 import { normalType } from '../events/index.ts';
-import { dimensionFilter, eventConditions, filtersOf, type LogTexts } from '../filters/index.ts';
+import { eventConditions, filterConditions, type LogTexts } from '../filters/index.ts';
 import { CODE, MARK } from '../rows/index.ts';
 import type { FunnelPlan, FunnelTest } from './funnel-plan.ts';
 
@@ -19,10 +19,7 @@ function testsOf(test: FunnelTest, custom: readonly string[], dictionary: LogTex
       [{ code: CODE.marks, accepts: (marks) => (marks & MARK.orders) !== 0 }],
     ];
   }
-  const also = filtersOf(test.also ?? {}).map((filter) => {
-    const { column, item, accepts } = dimensionFilter(filter, custom, dictionary);
-    return { code: column, item, accepts };
-  });
+  const also = filterConditions(test.also, custom, dictionary);
   return [[...eventConditions(test, custom, dictionary), ...also]];
 }
 

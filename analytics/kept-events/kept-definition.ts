@@ -49,6 +49,8 @@ export interface KeptLimits {
   readonly entity_max_events: number;
   /** Stored for one definition, bytes. */
   readonly definition_max_bytes: number;
+  /** Definitions of all scopes that hold memory to write with, 110 KB each. */
+  readonly open_max_definitions: number;
   /** Events taken in between two commits before a barrier is asked for. */
   readonly pending_max_events: number;
   /** Rows of the log that are read in a commit for new definitions, about. */
@@ -61,6 +63,7 @@ export const DEFAULT_KEPT_LIMITS: KeptLimits = {
   scope_max_definitions: 100,
   entity_max_events: 2_000,
   definition_max_bytes: 256 * 1_048_576,
+  open_max_definitions: 256,
   pending_max_events: 200_000,
   build_max_rows: 20_000,
   drop_max_rows: 1_000,

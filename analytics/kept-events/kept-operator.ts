@@ -42,7 +42,7 @@ export const keptEvents = defineOperator<RowBatch, never, KeptEventsConfig, Retu
     );
     gauge(
       'full',
-      'Definitions that have outgrown a limit, and are answered by scans',
+      'Definitions that have outgrown a limit: scans answer',
       () => kept.live.filter(({ full }) => full !== undefined).length,
     );
     return {

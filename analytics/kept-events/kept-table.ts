@@ -11,6 +11,8 @@ import { KeptEvents, lastOf } from './kept-record.ts';
 import { PrefixedTable } from './prefixed-table.ts';
 
 const INITIAL_PENDING = 64;
+/** Room for so many pending events stays from commit to commit. */
+const ROOM_MAX_EVENTS = 4_096;
 /** Of a pending event: the entity's two words, bits, sign; then what is held. */
 const HEAD_WORDS = 4;
 
@@ -42,6 +44,7 @@ export class KeptTable implements Backfilled<KeptInfo> {
   readonly #events: KeptEvents;
   readonly #words: number;
   #runs: RunTable | undefined;
+  #stored_bytes = 0;
   #pending = 0;
   #time_ms = new Float64Array(INITIAL_PENDING);
   #columns: Int32Array;
@@ -60,8 +63,14 @@ export class KeptTable implements Backfilled<KeptInfo> {
     return this.#pending;
   }
 
+  /** As of the last commit that had events. */
   get stored_bytes(): number {
-    return this.#runs?.stored_bytes ?? 0;
+    return this.#stored_bytes;
+  }
+
+  /** Lets go of the memory that it writes with, about 110 KB, until there is something to write. */
+  close(): void {
+    this.#runs = undefined;
   }
 
   /**
@@ -102,9 +111,14 @@ export class KeptTable implements Backfilled<KeptInfo> {
       from = this.#commitEntity(this.#runs, order, from);
     const { arena, limits } = this.#writing;
     this.#pending = 0;
+    if (this.#time_ms.length > ROOM_MAX_EVENTS) {
+      this.#time_ms = new Float64Array(INITIAL_PENDING);
+      this.#columns = new Int32Array(INITIAL_PENDING * this.#words);
+    }
     this.#runs.commit(arena);
     arena.clear();
-    if (this.#runs.stored_bytes > limits.definition_max_bytes) this.full ??= 'definition_max_bytes';
+    this.#stored_bytes = this.#runs.stored_bytes;
+    if (this.#stored_bytes > limits.definition_max_bytes) this.full ??= 'definition_max_bytes';
   }
 
   #open(): RunTable {

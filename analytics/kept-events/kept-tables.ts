@@ -69,6 +69,8 @@ export class KeptTables {
   readonly #built: Counter;
   readonly #notice: Context['notice'];
   readonly #defined = new Map<string, Defined>();
+  /** Those that hold memory to write with, in the order in which they were written last. */
+  readonly #open = new Set<KeptTable>();
   #isStale = true;
   #hasBegun = false;
   #matcher: RowMatcher | undefined;
@@ -152,6 +154,8 @@ export class KeptTables {
       (slot, { meaning, full: limit }) => slot.meaning === meaning && slot.full === limit,
       ({ scope, full: limit }) => (limit === undefined ? newFrom(this.#history, scope) : NEVER_MS),
     );
+    const live = new Set(this.live);
+    for (const table of this.#open) if (!live.has(table)) this.#open.delete(table);
     for (const table of this.live) table.spec = this.#defined.get(table.slot.name)?.spec;
     this.#backfill.follow(this.live.filter(({ full: limit }) => limit === undefined));
     this.#matcher = undefined;
@@ -200,7 +204,18 @@ export class KeptTables {
   }
 
   #write(): void {
-    for (const table of this.live) table.commit();
+    for (const table of this.live) {
+      if (table.pending === 0) continue;
+      // The one that was written last is the last of them.
+      this.#open.delete(table);
+      table.commit();
+      this.#open.add(table);
+      for (const oldest of this.#open) {
+        if (this.#open.size <= this.#limits.open_max_definitions) break;
+        oldest.close();
+        this.#open.delete(oldest);
+      }
+    }
   }
 
   #leaveOut(): void {

@@ -150,10 +150,7 @@ function planRange(
     now_ms,
     position,
     complete_until_ms: sources.complete_until_ms,
-    rates:
-      prepared.target === undefined
-        ? {}
-        : readDayRates(sources.rates, scope, prepared.target, range.start_ms, range.end_ms, upTo),
+    rates: readDayRates(sources.rates, scope, prepared.target, range.start_ms, range.end_ms, upTo),
     warnings: [...warningsOf(cubes), ...fullDictionary(sources.dictionary, query)],
     ...(scans.length === 0 ? {} : backfillingOf(known, range.start_ms)),
   };

@@ -1,6 +1,7 @@
 export * from './compare.ts';
 export { minorUnitExponent } from './currency.ts';
 export { parseDecimal } from './decimal.ts';
+export { readLines, writeLine } from './json-lines.ts';
 export * from './json-text.ts';
 export { saysKnownMembers } from './known-members.ts';
 export * from './query-error.ts';

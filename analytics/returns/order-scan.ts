@@ -1,5 +1,5 @@
 import type { Cancel, QueryContext } from '../../engine/index.ts';
-import { EntityRows, type EntityWork, entityParts, type RowTest } from '../entity-rows/index.ts';
+import { EntityRows, type EntityWork, entityParts, type RowTest, scanFacts } from '../entity-rows/index.ts';
 import { normalType } from '../events/index.ts';
 import {
   type DimensionColumn,
@@ -90,8 +90,7 @@ export function planOrders(
   const parts = entityParts(plan);
   const { start_ms } = plan.request;
   return {
-    ...{ rows: plan.rows, bytes: plan.bytes, chunks: plan.chunks.length, parts },
-    ...{ cost_ms: parts.reduce((sum, { cost_ms }) => sum + cost_ms, 0), source: 'scan' },
+    ...scanFacts(plan, parts),
     narrow: ['ask for a shorter range (start, end)'],
     segments: plan.segments,
     warnings: start_ms > range.start_ms ? [keptFrom(start_ms, 'the answer begins there.')] : [],

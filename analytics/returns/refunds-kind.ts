@@ -2,7 +2,15 @@ import { defineKind, type QueryContext, type QueryKind } from '../../engine/inde
 import type { EntityWork } from '../entity-rows/index.ts';
 import { type RatesByCurrency, readDayRates } from '../exchange/index.ts';
 import { bySegment, type LogTexts } from '../filters/index.ts';
-import { DAY_MS, formatUtc, MAX_RANGE_MS, rangeBefore, type TimeRange } from '../query/index.ts';
+import {
+  DAY_MS,
+  formatUtc,
+  MAX_RANGE_MS,
+  rangeBefore,
+  readLines,
+  type TimeRange,
+  writeLine,
+} from '../query/index.ts';
 import {
   type FamilyAnswer,
   type FamilyShared,
@@ -16,7 +24,7 @@ import { columnsOf, marked, type OrderRow, planOrders, rowFilters, visitOrders }
 import { refundsBody } from './refunds-body.ts';
 import { followUpMs, type RefundsQuery, refundsSchemaOf } from './refunds-schema.ts';
 import { RowGroups } from './row-groups.ts';
-import { readLines, Tallies, type Tally, writeLine } from './tallies.ts';
+import { Tallies, type Tally } from './tallies.ts';
 
 export const REFUNDS_KIND = 'refunds.impact';
 
@@ -77,11 +85,8 @@ function planRefunds(context: QueryContext, open: OpenFamily, query: RefundsQuer
   // What became of orders is said by the events behind them.
   const end_ms = Math.min(MAX_RANGE_MS, range.end_ms + followMs(query));
   const { warnings, segments, ...plan } = planOrders(sources, context, { start_ms, end_ms }, upTo);
-  const { currency } = query;
-  const rates =
-    currency === undefined
-      ? {}
-      : readDayRates(sources.rates, context.scope, currency, start_ms, end_ms, upTo);
+  const { scope } = context;
+  const rates = readDayRates(sources.rates, scope, query.currency, start_ms, end_ms, upTo);
   const explain = {
     ...{ source: 'scan', entity: 'order_id', basis: query.basis, parts: plan.parts.length, segments },
     ...{ rows: plan.rows, until: formatUtc(end_ms) },

@@ -1,6 +1,6 @@
 import { defineKind, type QueryContext, type QueryKind } from '../../engine/index.ts';
 import type { EntityWork } from '../entity-rows/index.ts';
-import { formatUtc, MAX_RANGE_MS, type TimeRange } from '../query/index.ts';
+import { formatUtc, MAX_RANGE_MS, readLines, type TimeRange, writeLine } from '../query/index.ts';
 import {
   type FamilyAnswer,
   type FamilyShared,
@@ -16,7 +16,6 @@ import { returnsBody } from './returns-body.ts';
 import { RETURN_BITS, ReturnCounter, type ReturnFindings } from './returns-counter.ts';
 import { type ReturnsQuery, returnsSchemaOf } from './returns-schema.ts';
 import { RowGroups } from './row-groups.ts';
-import { readLines, writeLine } from './tallies.ts';
 
 export const RETURNS_KIND = 'returns.summary';
 

@@ -48,17 +48,6 @@ function tooLarge(): QueryError {
   return new QueryError('amount_too_large', 'A sum is above 2^53 − 1. Ask for less.');
 }
 
-/** A part's findings as one line of JSON: lines of several parts just follow each other. */
-export function writeLine(value: unknown): Uint8Array {
-  return Buffer.from(`${JSON.stringify(value)}\n`);
-}
-
-export function readLines<T>(bytes: Uint8Array | undefined): T[] {
-  if (bytes === undefined) return [];
-  const lines = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString().split('\n');
-  return lines.slice(0, -1).map((line) => JSON.parse(line) as T);
-}
-
 /** null where the divisor is 0. */
 export function ratio(dividend: number, divisor: number): number | null {
   return divisor === 0 ? null : dividend / divisor;

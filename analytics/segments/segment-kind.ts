@@ -1,5 +1,12 @@
 import { ByteReader, ByteWriter, defineKind, type QueryContext, type QueryKind } from '../../engine/index.ts';
-import { EntityRows, type EntityWork, entityParts, readPlaces, writePlaces } from '../entity-rows/index.ts';
+import {
+  EntityRows,
+  type EntityWork,
+  entityParts,
+  readPlaces,
+  scanFacts,
+  writePlaces,
+} from '../entity-rows/index.ts';
 import type { EntityPlace } from '../events-query/index.ts';
 import { oneCurrency, type RatesByCurrency, RowMoney, readDayRates } from '../exchange/index.ts';
 import { QueryError } from '../query/index.ts';
@@ -47,14 +54,11 @@ export function segmentKind(
       const money = new RowMoney(undefined, {}, sources.dictionary);
       const { types } = compileRule(query.rule, range.end_ms, sources.dictionary, settings.custom, money);
       const cut_ms = sources.cut_ms();
-      const { currency } = query;
-      const rates =
-        currency === undefined
-          ? {}
-          : readDayRates(sources.rates, context.scope, currency, range.start_ms, range.end_ms, upTo);
+      const { start_ms, end_ms } = range;
+      const { scope } = context;
+      const rates = readDayRates(sources.rates, scope, query.currency, start_ms, end_ms, upTo);
       return {
-        ...{ kind: SEGMENT_KIND, rows: plan.rows, bytes: plan.bytes, chunks: plan.chunks.length },
-        ...{ cost_ms: parts.reduce((sum, { cost_ms }) => sum + cost_ms, 0), source: 'scan', parts },
+        ...{ kind: SEGMENT_KIND, ...scanFacts(plan, parts) },
         explain: {
           ...{ source: 'scan', entity: 'customer_id', rule: query.rule, parts: parts.length },
           segments: plan.segments,

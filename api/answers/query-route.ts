@@ -2,7 +2,9 @@ import { z } from 'zod';
 import type { FamilyAnswer, FamilyShared, QueryHead } from '../../analytics/index.ts';
 import type { QueryKind } from '../../engine/index.ts';
 import {
+  type Answer,
   booleanParam,
+  type DocumentedAnswer,
   type Examples,
   type Permission,
   type ProblemCode,
@@ -11,7 +13,7 @@ import {
   route,
   timeText,
 } from '../http/index.ts';
-import { type AnswerParts, metaOf, metaSchema, wishOf } from './answer-meta.ts';
+import { type AnswerParts, type AnswerState, metaOf, metaSchema, wishOf } from './answer-meta.ts';
 import { planQuery, QUERY_RUN_PROBLEMS, runQuery } from './query-run.ts';
 
 /** Problems of a JSON body. */
@@ -56,6 +58,12 @@ export interface QueryRouteSpec<P extends z.ZodType, B extends z.ZodType, Q exte
   readonly example?: unknown;
   /** Beyond those of bodies and of every query. */
   readonly problems?: readonly ProblemCode[];
+  /** Makes a job of it for `async`, where it can be one. */
+  readonly asJob?: {
+    readonly answer: DocumentedAnswer;
+    readonly problems: readonly ProblemCode[];
+    make(call: RawCall, query: Q): Promise<Answer>;
+  };
   /** The query that a request means; default: its body. */
   readonly queryOf?: (call: RawCall & { readonly params: z.output<P> }, body: z.output<B>) => Q | Promise<Q>;
   /** The answer with what the kind cannot know of its own: from payloads in the stream. Default: the kind's. */
@@ -72,6 +80,8 @@ const onPlan = {
   dry_run: booleanParam.optional().describe('Checks the query and answers its plan'),
   explain: booleanParam.optional().describe('Answers the plan beside the numbers'),
 };
+
+const asJob = booleanParam.optional().describe('Answers 202 with a job, whose result is the answer');
 
 const planSchema = z.object({
   dry_run: z.literal(true),
@@ -108,21 +118,32 @@ export function queryRoute<
   return route({
     ...{ id, method: 'POST' as const, path, tag, summary, description, permission, body, body_examples },
     ...(params === undefined ? {} : { params }),
-    query: z.strictObject(onPlan),
+    query: z.strictObject(spec.asJob === undefined ? onPlan : { ...onPlan, async: asJob }),
     answers: {
+      ...(spec.asJob === undefined ? {} : { 202: spec.asJob.answer }),
       200: {
         description: 'The answer; its plan for `dry_run`',
         schema: z.union([answerSchema, planSchema]),
         ...(spec.example === undefined ? {} : { example: spec.example }),
       },
     },
-    problems: [...new Set<ProblemCode>([...BODY_PROBLEMS, ...HEAD_PROBLEMS, ...(spec.problems ?? [])])],
+    problems: [
+      ...new Set<ProblemCode>([
+        ...[...BODY_PROBLEMS, ...HEAD_PROBLEMS, ...(spec.problems ?? []), ...(spec.asJob?.problems ?? [])],
+      ]),
+    ],
     handle: async (call) => {
       const given = call.body as z.output<B>;
       const meant = spec.queryOf?.({ ...call, params: call.params as z.output<P> }, given);
       const asked = (await meant) ?? (given as unknown as Q);
       const query = call.query.explain === true ? { ...asked, explain: true } : asked;
       const wish = { wish: wishOf(query) };
+      if (spec.asJob !== undefined && 'async' in call.query && call.query.async === true) {
+        const unhurried = { wish: { ...wish.wish, force_fresh: false } };
+        const { refused } = await planQuery(parts, call, kind, query, unhurried);
+        if (refused !== undefined) throw refused;
+        return await spec.asJob.make(call, query);
+      }
       if (call.query.dry_run === true || query.dry_run === true) {
         const { plan, refused, runs, state } = await planQuery(parts, call, kind, query, wish);
         const { header } = plan.shared as FamilyShared<Q>;
@@ -157,4 +178,24 @@ export function queryRoute<
       };
     },
   });
+}
+
+/** An answer of a family as HTTP shows it. */
+export function familyView(
+  parts: AnswerParts,
+  state: AnswerState,
+  tenant: string,
+  { query_id, header, source, approximate, warnings, explain, body }: FamilyAnswer,
+): Readonly<Record<string, unknown>> {
+  return {
+    query_id,
+    ...body,
+    calculated_at: timeText(parts.ports.clock.now()),
+    ...(explain === undefined ? {} : { explain }),
+    meta: metaOf(state, tenant, {
+      ...{ ...header, source },
+      ...(approximate === undefined ? {} : { approximate }),
+      ...(warnings === undefined ? {} : { warnings }),
+    }),
+  };
 }

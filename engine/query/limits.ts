@@ -32,7 +32,7 @@ export const SHORT_QUERY_MAX_MS = 250;
 /** One of at most this much goes before other short ones: it waits for a part of another one, not for all of it. */
 export const QUICK_QUERY_MAX_MS = 50;
 
-/** A unit of a short query of at most this much runs between the chunks of a long one's, where no thread is free. */
+/** A unit of a quicker query of at most this much runs between the chunks of another one, where no thread is free. */
 export const BETWEEN_MAX_MS = 100;
 
 export type Lane = 'short' | 'long';

@@ -28,8 +28,8 @@ export interface ScanPoolOptions extends ScanThreadOrder {
 interface Running {
   readonly id: number;
   readonly job: ScanJob;
-  /** It makes room for short ones. */
-  readonly isLong: boolean;
+  /** It makes room for those of quicker queries. */
+  readonly isPart: boolean;
   readonly kind: string;
   readonly cost_ms: number;
   watchdog: NodeJS.Timeout | undefined;
@@ -40,7 +40,7 @@ interface Thread {
   /** Units that it was sent while it ran another one. */
   readonly calls: Int32Array;
   running: Running | undefined;
-  /** A short unit, sent while a long one runs. */
+  /** One of a quicker query, sent meanwhile. */
   between: Running | undefined;
   cause: unknown;
 }
@@ -109,11 +109,11 @@ export class ScanPool {
       if (job === undefined) return;
       this.#give(idle ?? this.#start(), job);
     }
-    while (!this.#isClosed) {
-      const thread = [...this.#threads].find(makesRoom);
-      const job = thread === undefined ? undefined : this.#turns.nextShort(BETWEEN_MAX_MS);
-      if (thread === undefined || job === undefined) return;
-      this.#give(thread, job);
+    for (const thread of this.#threads) {
+      const { running, between } = thread;
+      if (this.#isClosed || running?.isPart !== true || between !== undefined) continue;
+      const job = this.#turns.nextBefore(running.job, BETWEEN_MAX_MS);
+      if (job !== undefined) this.#give(thread, job);
     }
   }
 
@@ -128,8 +128,8 @@ export class ScanPool {
     const run = job.take();
     this.#turns.begin(job, cost_ms);
     const id = ++this.#lastId;
-    const isLong = job.lane === 'long' && run.task === 'part';
-    const unit: Running = { id, job, isLong, kind: run.kind, cost_ms, watchdog: undefined };
+    const isPart = run.task === 'part';
+    const unit: Running = { id, job, isPart, kind: run.kind, cost_ms, watchdog: undefined };
     const isBetween = thread.running !== undefined;
     if (isBetween) thread.between = unit;
     else thread.running = unit;
@@ -197,10 +197,6 @@ export class ScanPool {
 
 function isIdle({ running, between }: Thread): boolean {
   return running === undefined && between === undefined;
-}
-
-function makesRoom({ running, between }: Thread): boolean {
-  return running?.isLong === true && between === undefined;
 }
 
 function threadFailed(message: string, cause: unknown): QueryRunError {

@@ -57,9 +57,11 @@ export class Turns {
     return jobs[chosen];
   }
 
-  /** The short job whose next unit is to run while a long one makes room, of those whose unit takes at most `unitMax_ms`. */
-  nextShort(unitMax_ms: number): ScanJob | undefined {
-    return this.#least(0, unitMax_ms) ?? this.#least(1, unitMax_ms);
+  /** The job whose next unit is to run while one of `than` makes room, of those whose unit takes at most `unitMax_ms`. */
+  nextBefore(than: ScanJob, unitMax_ms: number): ScanJob | undefined {
+    const rank = rankOf(than);
+    const quick = rank > 0 ? this.#least(0, unitMax_ms) : undefined;
+    return quick ?? (rank > 1 ? this.#least(1, unitMax_ms) : undefined);
   }
 
   /** A unit of the job begins, of this estimated time. */

@@ -6,4 +6,5 @@ export * from './meta.ts';
 export * from './supervisor.ts';
 export * from './task.ts';
 export * from './task-limits.ts';
+export * from './task-threads.ts';
 export * from './upgrade.ts';

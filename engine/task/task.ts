@@ -62,12 +62,6 @@ const BATCH_MIN_EVENTS = 64;
 const MS_PER_SECOND = 1_000;
 
 /**
- * For the worker thread that a task runs in. What lives between two commits lies outside the heap: a larger young
- * generation (48 and 96 were measured) makes nothing faster, and stays resident.
- */
-export const TASK_THREAD_LIMITS = { maxYoungGenerationSizeMb: 24 } as const;
-
-/**
  * One partition's pipeline: takes bounded batches from the source, pushes them through the graph
  * synchronously, and commits at barriers. State, position, watermark, timers, dedup entries and owed
  * outputs are one transaction; the position in it is the only cursor.

@@ -2,6 +2,7 @@ import { MillraceError } from '../../engine/index.ts';
 import { AutoDetector } from './auto.ts';
 import type { Detector, DetectorConfig } from './detector.ts';
 import { SeasonalEsdDetector } from './esd-online.ts';
+import { ProphetDetector } from './prophet.ts';
 import { ThresholdDetector } from './threshold.ts';
 import { ZscoreDetector } from './zscore.ts';
 
@@ -17,6 +18,8 @@ export function createDetector(config: DetectorConfig): Detector {
       return new AutoDetector(config, rest_windows);
     case 'seasonal_esd':
       return new SeasonalEsdDetector(config, rest_windows);
+    case 'prophet':
+      return new ProphetDetector(config, rest_windows);
     case 'zscore':
       return new ZscoreDetector(config, rest_windows);
     case 'threshold':

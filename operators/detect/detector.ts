@@ -49,6 +49,14 @@ export interface DetectorConfig {
   readonly bounds?: ThresholdBounds;
 }
 
+/** A model that is fitted beside the stream. What it is given, and when it takes effect, is a matter of the points alone. */
+export interface BackgroundFit {
+  /** A fit of this state will be needed soon. */
+  isDue(state: Uint8Array): boolean;
+  /** Makes it: milliseconds of work, in any thread that has an equal detector. Until it takes effect the result is the same. */
+  fit(state: Uint8Array): Uint8Array;
+}
+
 /**
  * Judges series that it does not hold: the state of each, all of one size, are bytes that the caller keeps (a row of
  * a table). One detector serves every series of a rule. It is deterministic: the same points give the same bytes and
@@ -66,8 +74,12 @@ export interface Detector {
    * Judges the point by what is known, then learns it: `state` becomes the state behind it. Throws
    * `detector_state_mismatch` for bytes of another method or version (start anew, from history), and
    * `point_out_of_order` for a window at or before the last one (see `rescore`); the state is then as it was.
+   * `fitted` is what `background.fit` made of this series since the last fit took effect; without it, it is made at once
+   * when it is needed.
    */
-  update(state: Uint8Array, point: Point): Verdict;
+  update(state: Uint8Array, point: Point, fitted?: Uint8Array): Verdict;
+  /** Only where a model is fitted beside the stream: `prophet`. */
+  readonly background?: BackgroundFit;
   /** The verdict that `update` would give, with `before` left as it is: for a window that was corrected, or a trial. */
-  rescore(before: Uint8Array, point: Point): Verdict;
+  rescore(before: Uint8Array, point: Point, fitted?: Uint8Array): Verdict;
 }

@@ -1,5 +1,6 @@
 export * from './create-detector.ts';
 export type {
+  BackgroundFit,
   Detector,
   DetectorConfig,
   DetectorMethod,

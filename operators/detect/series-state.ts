@@ -62,7 +62,7 @@ export abstract class SeriesDetector implements Detector {
   /** Puts what a series begins with into the cells, which are 0. */
   protected abstract begin(key: string): void;
   /** Judges a value, then learns it. */
-  protected abstract judge(value: number, start_ms: number): Judgement;
+  protected abstract judge(value: number, start_ms: number, fitted: Uint8Array | undefined): Judgement;
   /** The judgement of a window without a value, of which only the expectation matters. */
   protected abstract pass(start_ms: number): Judgement;
 
@@ -81,13 +81,13 @@ export abstract class SeriesDetector implements Detector {
     return this.#bytes.slice();
   }
 
-  update(state: Uint8Array, point: Point): Verdict {
-    const verdict = this.rescore(state, point);
+  update(state: Uint8Array, point: Point, fitted?: Uint8Array): Verdict {
+    const verdict = this.rescore(state, point, fitted);
     state.set(this.#bytes);
     return verdict;
   }
 
-  rescore(before: Uint8Array, { start_ms, value }: Point): Verdict {
+  rescore(before: Uint8Array, { start_ms, value }: Point, fitted?: Uint8Array): Verdict {
     this.#load(before);
     const { cells } = this;
     const last_ms = cells[LAST_START] as number;
@@ -100,7 +100,7 @@ export abstract class SeriesDetector implements Detector {
     if (value === null) return { ...this.pass(start_ms), score: 0, is_anomaly: false };
     if (!Number.isFinite(value)) throw notFinite(value, start_ms);
     if (value < 0) cells[NEGATIVES] = 1;
-    const judgement = this.judge(value, start_ms);
+    const judgement = this.judge(value, start_ms, fitted);
     cells[POINTS] = this.points + 1;
     if (value !== Math.floor(value)) cells[FRACTIONS] = 1;
     const isAnomaly = judgement.score >= this.threshold && cells[REST] === 0;
@@ -110,6 +110,12 @@ export abstract class SeriesDetector implements Detector {
     }
     const { score, expected, lower, upper } = judgement;
     return { score, expected, lower, upper, is_anomaly: isAnomaly };
+  }
+
+  /** Looks at a state that is left as it is. */
+  protected inspect<T>(state: Uint8Array, look: () => T): T {
+    this.#load(state);
+    return look();
   }
 
   /** Points with a value so far. */

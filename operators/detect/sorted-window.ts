@@ -52,9 +52,13 @@ export class SortedWindow {
       const at = (next - count + index + this.#capacity) % this.#capacity;
       return cells[RING + at] as number;
     });
-    cells[HELD] = 0;
-    cells[NEXT] = 0;
+    this.clear();
     for (const value of newest) this.add(value);
+  }
+
+  clear(): void {
+    this.#cells[HELD] = 0;
+    this.#cells[NEXT] = 0;
   }
 
   /** Of the values but `cut` at each end. */

@@ -1,7 +1,7 @@
 import { MillraceError } from '../../engine/index.ts';
 import type { Detector, DetectorConfig, Point, ThresholdBounds, Verdict } from './detector.ts';
 
-const FORMAT = 104;
+const FORMAT = 501;
 const STATE_BYTES = 24;
 const LAST_START = 8;
 const LAST_VALUE = 16;

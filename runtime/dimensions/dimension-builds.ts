@@ -96,15 +96,15 @@ export class DimensionBuilds {
     for (const tenant of dimensions.tenants())
       for (const one of dimensions.list(tenant)) states[this.stateOf(one).status]++;
     const gauge = (name: string, help: string, value: number, labels = {}): MetricSample => ({
-      ...{ name: `millrace.dimensions.${name}`, kind: 'gauge', help, labels, value },
+      ...{ name, kind: 'gauge', help, labels, value },
     });
     return [
       ...Object.entries(states).map(([state, value]) =>
-        gauge('defined', 'Dimensions that tenants have defined', value, { state }),
+        gauge('millrace.dimensions.defined', 'Dimensions that tenants have defined', value, { state }),
       ),
-      gauge('build.share', 'Of the build that runs', this.#building?.share ?? 0),
+      gauge('millrace.dimensions.build.share', 'Of the build that runs', this.#building?.share ?? 0),
       ...Object.entries(this.#ended).map(([outcome, value]): MetricSample => {
-        const sample = gauge('builds', 'Builds that have ended', value, { outcome });
+        const sample = gauge('millrace.dimensions.builds', 'Builds that have ended', value, { outcome });
         return { ...sample, kind: 'counter' };
       }),
     ];

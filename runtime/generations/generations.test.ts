@@ -16,8 +16,10 @@ import {
 import { startTestNats, type TestNats } from '../../test/nats.ts';
 import { OrderStates } from '../answers/index.ts';
 import { DEFINITIONS_BUCKET } from '../definitions/index.ts';
-import type { PartitionHost } from '../host/index.ts';
+import { type PartitionHost, WHOLE_STREAM } from '../host/index.ts';
+import { ORDER_ANALYTICS_MODULE, ORDER_INPUT } from '../orders/index.ts';
 import { readSettings } from '../settings/index.ts';
+import { Builder } from './builder.ts';
 import { type BuildProgress, Generations } from './index.ts';
 
 const HANG_MS = 60_000;
@@ -267,6 +269,34 @@ describe('generations', () => {
     expect(longer).toMatchObject({ generation: 3, different: [] });
     await settled(generations);
     expect(await byWarehouse()).toEqual([101]);
+  });
+
+  it('goes on in a hurried thread where the patient one was, and stays cancelled', async () => {
+    const { generations } = await start();
+    await publish(1_000);
+    await settled(generations);
+    const { settings, host } = generations;
+    const builder = new Builder(
+      {
+        ...{ module: ORDER_ANALYTICS_MODULE, config: settings, nats: { url: nats.url } },
+        ...{ partition: WHOLE_STREAM, statePath: join(dataDir, 'hurried'), inputs: [ORDER_INPUT] },
+        live: { config: settings, statePath: host.statePath },
+      },
+      () => undefined,
+    );
+    await builder.read({ [ORDER_INPUT.node]: 400 });
+    expect(builder.applied).toBe(400);
+    await builder.hurry();
+    await builder.read({ [ORDER_INPUT.node]: 1_000 });
+    expect(builder.applied).toBe(1_000);
+    expect(await builder.compare()).toEqual({ same: true, different: [] });
+    builder.cancel();
+    await builder.hurry();
+    await publish(10);
+    await expect(builder.read({ [ORDER_INPUT.node]: 1_010 })).rejects.toMatchObject({
+      code: 'build_cancelled',
+    });
+    await builder.close();
   });
 
   it('goes on with a build that was interrupted, or discards it', async () => {

@@ -156,6 +156,14 @@ describe('what rules find', () => {
     });
     expect(scan.anomalies.map(({ id }) => id.split('_')[1]).sort()).toEqual(live);
     expect(scan.windows).toHaveLength(47);
+    const job = await json<{ job_id: string }>('/anomalies/scan?async=true', {
+      json: { rule, start: since(48), end: since(96), scores: true },
+    });
+    await vi.waitFor(async () => {
+      expect((await json<{ status: string }>(`/jobs/${job.job_id}`)).status).toBe('succeeded');
+    }, PATIENTLY);
+    const stored = await json<Found>(`/jobs/${job.job_id}/result`);
+    expect(stored.anomalies).toEqual(scan.anomalies);
     const preview = await json<Found>('/anomalies/preview', { json: { rule, days: 4 } });
     expect(preview.anomalies.map(({ id }) => id.split('_')[1]).sort()).toEqual(live);
     const neither = await test.send('/anomalies/scan', { key, json: { start: since(0), end: since(1) } });

@@ -5,6 +5,7 @@ import { scanRoutes } from './scan-routes.ts';
 import { streamRoute } from './stream-route.ts';
 
 export { MARKS, ruleKind, ruleOf } from './rule-kind.ts';
+export { scanJobKind } from './scan-job.ts';
 export { StallWatch } from './stall-watch.ts';
 
 /** Section 8: rules, what they found, and what they would have. */

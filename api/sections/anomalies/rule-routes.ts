@@ -6,6 +6,7 @@ import type { AnswerParts } from '../../answers/index.ts';
 import { type DefinitionRoutesSpec, definitionRoutes } from '../../definitions/index.ts';
 import type { Cursors, Route } from '../../http/index.ts';
 import type { Tenants } from '../../tenants/index.ts';
+import type { JobMaking } from '../jobs/index.ts';
 import { ruleStates } from './rule-state.ts';
 
 /** What the routes of anomalies share. */
@@ -15,6 +16,7 @@ export interface AnomalyParts {
   readonly rules: KindDefinitions<RuleBody>;
   readonly marks: KindDefinitions<MarkBody>;
   readonly cursors: Cursors;
+  readonly making: JobMaking;
 }
 
 const DESCRIPTION = `A rule watches a metric, for each combination of the values of \`group_by\`: at each close of a

@@ -10,9 +10,11 @@ import {
 import { analyticsOf, queryRoute } from '../../answers/index.ts';
 import { requireDefinition } from '../../definitions/index.ts';
 import { ApiError, type RawCall, type Route } from '../../http/index.ts';
+import { JOB_EXAMPLE, jobSchema } from '../jobs/index.ts';
 import { foundMembers } from './anomaly-schemas.ts';
 import { ruleOf } from './rule-kind.ts';
 import type { AnomalyParts } from './rule-routes.ts';
+import { makeScanJob } from './scan-job.ts';
 
 const DAY_MS = 86_400_000;
 const MAX_PREVIEW_DAYS = 366;
@@ -40,6 +42,13 @@ const answerSchema = z.object({
   judged_until: z.string().describe('Windows behind it are not closed'),
   silent: z.array(z.string()).describe('Windows in which events are missing: no metric was judged'),
 });
+
+const JOB_ANSWER = {
+  description: 'For `async`: the job; GET /jobs/{jobId}/result has the answer',
+  schema: jobSchema,
+  headers: { Location: 'The job' },
+  example: JOB_EXAMPLE,
+};
 
 const RULE = {
   metric: 'orders_count',
@@ -96,10 +105,15 @@ export function scanRoutes(parts: AnomalyParts): readonly Route[] {
   return [
     queryRoute(answers, {
       ...{ ...shared, id: 'scanAnomalies', path: '/anomalies/scan' },
+      asJob: {
+        answer: JOB_ANSWER,
+        problems: ['role_forbidden', 'too_many_jobs', 'kv_unavailable'],
+        make: (call, query) => makeScanJob(parts.making, call, query),
+      },
       summary: 'Judge a range of time by a rule',
       description:
         'By a rule that is stored (`rule_id`) or not (`rule`). What it learns from lies before the range. `scores` ' +
-        'gives every window with its score and expectation.',
+        'gives every window with its score and expectation. With `async=true` a job does it.',
       body: z.strictObject({ ...SCAN_MEMBERS, ...oneOf }),
       body_examples: {
         august: {

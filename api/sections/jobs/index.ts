@@ -1,3 +1,4 @@
+export { writeAnswer } from './answer-file.ts';
 export { backfillKind, backfillRoutes } from './backfill.ts';
 export { createJob, type JobMaking } from './create-job.ts';
 export { fileAnswer } from './job-file.ts';

@@ -1,4 +1,4 @@
-import { type KpiBatch, type KpiQuery, toJsonText } from '../../../analytics/index.ts';
+import type { KpiBatch, KpiQuery } from '../../../analytics/index.ts';
 import type { QueryKind } from '../../../engine/index.ts';
 import type { JobFiles, JobKind } from '../../../runtime/index.ts';
 import {
@@ -10,7 +10,7 @@ import {
   wishOf,
 } from '../../answers/index.ts';
 import { type Answer, ApiError, allows, type RawCall, timeText } from '../../http/index.ts';
-import { createJob, JOB_EXAMPLE, type JobMaking, jobSchema, patiently } from '../jobs/index.ts';
+import { createJob, JOB_EXAMPLE, type JobMaking, jobSchema, patiently, writeAnswer } from '../jobs/index.ts';
 import { answerView, batchAnswerView } from './answer-view.ts';
 
 const QUERY_JOB = 'kpi_query';
@@ -73,22 +73,13 @@ export function queryKind(parts: AnswerParts, files: JobFiles): JobKind {
     type: QUERY_JOB,
     lane: 'query',
     run: async ({ record, signal, advance }) => {
-      const { job_id, tenant, created_by, attempt } = record;
+      const { tenant, created_by } = record;
       const input = record.input as QueryInput;
       const answer = await patiently({ signal, clock }, () => answerOf(signal, tenant, created_by, input));
-      const text = Buffer.from(toJsonText(answer));
-      const name = `${job_id}.${attempt}.json`;
-      files.grow(0, text.length);
-      const file = await files.create(name);
-      try {
-        await file.writeFile(text);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
+      const file = await writeAnswer(files, record, answer);
       advance({ done: 1, total: 1, unit: 'queries' });
       const shows = { masked: null, dimensions: [...dimensionsIn(input.query)] };
-      return { result: null, file: { name, media_type: 'application/json', size_bytes: text.length, shows } };
+      return { result: null, file: { ...file, shows } };
     },
   };
 }

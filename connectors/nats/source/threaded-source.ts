@@ -20,17 +20,16 @@ export interface ThreadedSourceOptions extends NatsServer {
 }
 
 const STOP_TIMEOUT_MS = 3_000;
-/** What the thread makes of a message dies with it: a larger young generation would only hold dead buffers longer. */
-const THREAD_LIMITS = { maxYoungGenerationSizeMb: 24 } as const;
+/** The thread makes next to no objects: a larger young generation would only hold dead buffers longer. */
+const THREAD_LIMITS = { maxYoungGenerationSizeMb: 6 } as const;
 /** A thread runs JavaScript only: from source (in tests) it is the built file, which `npm test` makes first. */
 const THREAD = import.meta.url.endsWith('.ts')
   ? new URL('../../../dist/connectors/nats/source/source-thread.js', import.meta.url)
   : new URL('./source-thread.js', import.meta.url);
 
 /**
- * A JetStreamSource in a thread of its own: receiving and the client's parsing cost about a third of the
- * pipeline's time, and run beside it. Records come through shared memory, in order, bounded by its size.
- * Same contract and errors as JetStreamSource.
+ * A JetStreamSource in a thread of its own: receiving runs beside the pipeline. Records come through shared memory,
+ * in order, bounded by its size. Same contract and errors as JetStreamSource.
  */
 export class ThreadedSource implements Source {
   readonly partition: string;
