@@ -1,4 +1,5 @@
 export { type AnomalyRecord, readAnomaly, scanAnomalies } from '../../operators/index.ts';
+export { ruleOfAlert, thresholdSchemaOf } from './alert-rule.ts';
 export * from './anomaly-message.ts';
 export {
   CAUSE_DIMENSIONS,

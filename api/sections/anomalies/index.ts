@@ -1,4 +1,4 @@
 export { anomalySection } from './anomaly-section.ts';
-export { MARKS, ruleKind } from './rule-kind.ts';
+export { MARKS, ruleKind, ruleOf } from './rule-kind.ts';
 export { scanJobKind } from './scan-job.ts';
 export { StallWatch } from './stall-watch.ts';
