@@ -1,5 +1,12 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { MemoryDisk } from '../../../engine/index.ts';
+import { Definitions } from '../../../runtime/index.ts';
 import { codeOf, orderEvent, PATIENTLY, startTestApi, type TestApi } from '../../fixture-api.ts';
+
+import { createApp } from '../../service.ts';
+import { alertKind } from './alert-kind.ts';
+import { AlertLog } from './alert-log.ts';
+import { AlertWatch } from './alert-watch.ts';
 
 let test: TestApi;
 let key: string;
@@ -46,10 +53,7 @@ it('an alert on a threshold tells what its preview says, and a test reaches its 
   await shop([10, 11, 30]);
   const live = await vi.waitFor(async () => {
     await test.apply();
-    const { anomalies } = await json<{ anomalies: readonly { id: string }[] }>('/anomalies');
-    const data = Buffer.from(JSON.stringify({ id: anomalies[0]?.id, revision: 1, kind: 'metric' }));
-    const message = { subject: 'anomalies.default.orders_count.high', id: `m-${Math.random()}`, data };
-    await test.anomalies.append(message);
+    await announce();
     const { notices } = await json<Notices>(`/alerts/${id}/history`);
     expect(notices).toHaveLength(4);
     return [...notices].reverse();
@@ -68,6 +72,52 @@ it('an alert on a threshold tells what its preview says, and a test reaches its 
   expect(tried.notices).toHaveLength(4);
   const tested = await json<{ channels: readonly string[] }>(`/alerts/${id}/test`, { method: 'POST' });
   expect(tested.channels).toEqual(['webhook']);
+});
+
+/** Says to those who tell alerts that an anomaly was found. */
+async function announce(): Promise<void> {
+  const { anomalies } = await json<{ anomalies: readonly { id: string }[] }>('/anomalies');
+  const data = Buffer.from(JSON.stringify({ id: anomalies[0]?.id, revision: 1, kind: 'metric' }));
+  const subject = 'anomalies.default.orders_count.high';
+  await test.anomalies.append({ subject, id: `m-${++announced}`, data });
+}
+let announced = 0;
+
+it('several processes tell once, and one whose state is behind takes nothing back', async () => {
+  const second = await createApp(test.ports);
+  const { id } = await json<{ id: string }>('/alerts', { json: ALERT });
+  await shop([10, 43, 44, 45, 46, 47]);
+  const history = async (): Promise<readonly string[]> => {
+    const { notices } = await json<Notices>(`/alerts/${id}/history`);
+    return notices.map(({ phase, time }) => `${phase} ${time}`);
+  };
+  await vi.waitFor(async () => {
+    await test.apply();
+    await announce();
+    expect(await history()).toHaveLength(3);
+  }, PATIENTLY);
+  const before = await history();
+  const { ports } = test;
+  const definitions = new Definitions({ store: test.definitions, clock: test.clock, log: ports.log });
+  const tenants = { metricsOf: () => [] };
+  const alerts = definitions.kind(alertKind(ports, tenants, () => undefined));
+  await definitions.open();
+  const reader = new MemoryDisk().reader();
+  const told: string[] = [];
+  const outbound = {
+    notify: (_: string, type: string): Promise<void> => Promise.resolve(void told.push(type)),
+  };
+  const log = new AlertLog(ports.outbound.deliveries);
+  const behind = new AlertWatch({
+    ...{ alerts, outbound, log, anomalies: undefined },
+    ports: { ...ports, reader: () => ({ generation: 1, reader }) },
+  });
+  await behind.look('default');
+  const same = new AlertWatch({ ...{ ports, alerts, outbound, log }, anomalies: undefined });
+  await same.look('default');
+  expect([told, await history()]).toEqual([[], before]);
+  await definitions.close();
+  await second.close();
 });
 
 it('an alert that cannot be is refused', async () => {

@@ -176,7 +176,8 @@ export class AlertWatch {
       const { id, phase, incident, group } = notice;
       if (!body.notify_recovery || phase !== 'firing' || ids.has(id) || told.has(recoveryOf(id))) return [];
       const facts = notice.anomalies.flatMap((anomaly) => this.#find(tenant, anomaly.id) ?? []);
-      if (facts.some(({ state }) => state === 'open')) return [];
+      // A state that is behind, or is built anew, does not have them yet: that says nothing of them.
+      if (facts.length < notice.anomalies.length || facts.some(({ state }) => state === 'open')) return [];
       const time_ms = Math.max(Date.parse(notice.time), ...facts.map(({ until_ms }) => until_ms));
       return [{ id: recoveryOf(id), incident, phase: 'recovered', group, time_ms, facts }];
     });
