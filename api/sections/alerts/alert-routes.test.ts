@@ -120,6 +120,36 @@ it('several processes tell once, and one whose state is behind takes nothing bac
   await second.close();
 });
 
+it('an alert on anomalies of a rule tells what its preview says', async () => {
+  const rule = { metric: 'revenue', window: '1h', method: 'zscore', sensitivity: 0.99, since: since(48) };
+  const { id: rule_id } = await json<{ id: string }>('/anomalies/register', { json: rule });
+  const condition = { anomaly: { metric: 'revenue', direction: 'high' } };
+  const { id } = await json<{ id: string }>('/alerts', {
+    json: { name: 'much', condition, group_by: [], since: since(48) },
+  });
+  const amountOf = (hour: number, at: number): number =>
+    hour === 60 ? 90 : hour === 90 ? 9_000 : 1_000 + ((hour * 7 + at) % 13) * 10;
+  const events = Array.from({ length: 96 * 4 }, (_, at) => {
+    const time = new Date(FIRST_MS + at * 900_000).toISOString();
+    return orderEvent(`o-${at}`, { time, amount: amountOf(Math.floor(at / 4), at % 4) });
+  });
+  expect((await test.send('/ingest', { key, json: events })).status).toBe(202);
+  const live = await vi.waitFor(async () => {
+    await test.apply();
+    await announce();
+    const { notices } = await json<Notices>(`/alerts/${id}/history`);
+    expect(notices).toHaveLength(2);
+    return [...notices].reverse();
+  }, PATIENTLY);
+  expect(live.map(({ phase, time }) => [phase, time])).toEqual([
+    ['firing', since(91).replace('.000Z', 'Z')],
+    ['recovered', since(95).replace('.000Z', 'Z')],
+  ]);
+  const preview = await json<Notices>('/alerts/preview', { json: { alert_id: id, days: 4 } });
+  expect(preview.notices.map(({ id: one }) => one)).toEqual(live.map(({ id: one }) => one));
+  expect(rule_id).toMatch(/^anomaly_rule_/);
+});
+
 it('an alert that cannot be is refused', async () => {
   for (const [path, body] of Object.entries({
     'condition.threshold.metric': { ...ALERT, condition: { threshold: { ...THRESHOLD, metric: 'nothing' } } },
