@@ -1,5 +1,6 @@
 // What the API shows of the cubes' state.
 export { cubeViews, readCardinality, readCubeInfo } from '../operators/index.ts';
+export * from './alerts/index.ts';
 export * from './anomalies/index.ts';
 export * from './attribution/index.ts';
 export * from './cohorts/index.ts';

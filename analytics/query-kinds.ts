@@ -1,6 +1,6 @@
 import { type AnyQueryKind, Dictionary, type QueryContext, type QueryKinds } from '../engine/index.ts';
 import { type CubeInfo, cubeViews, eventLogView, SlotReader } from '../operators/index.ts';
-import { scanKind } from './anomalies/index.ts';
+import { causeKind, scanKind } from './anomalies/index.ts';
 import { attributionKind } from './attribution/index.ts';
 import { retentionKind } from './cohorts/index.ts';
 import { ltvKind, rfmKind } from './customers/index.ts';
@@ -64,6 +64,7 @@ export function orderQueries(settings: AnalyticsSettings) {
     returns: returnsKind(settings, open),
     refunds: refundsKind(settings, open),
     fraud: fraudKind(settings, open),
+    causes: causeKind(settings, (context) => ({ ...open(context), dictionary })),
     anomalies: scanKind(settings, (context) => ({ ...open(context), dictionary })),
   };
 }

@@ -23,6 +23,7 @@ import {
   type RowHistory,
 } from '../operators/index.ts';
 import {
+  ALERT_KIND,
   anomalyMessage,
   MARK_KIND,
   METRIC_KIND,
@@ -182,7 +183,7 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
         dictionaryTable: DICTIONARY_TABLE,
         history: (table) => historyOf(table, schema, RULE_COLUMNS),
         dictionary: dictionaryOf,
-        kinds: [METRIC_KIND, RULE_KIND, MARK_KIND],
+        kinds: [METRIC_KIND, RULE_KIND, MARK_KIND, ALERT_KIND],
         book: () => new OrderRuleBook(config.custom),
         pulse: () => new PulseReader(),
         message: anomalyMessage,

@@ -21,6 +21,7 @@ import {
   OLD_CURSOR_SECRET,
   type Route,
 } from './http/index.ts';
+import { AlertLog, AlertWatch, alertKind, alertSection } from './sections/alerts/index.ts';
 import { anomalySection, MARKS, ruleKind, StallWatch, scanJobKind } from './sections/anomalies/index.ts';
 import { attributionRoutes } from './sections/attribution/index.ts';
 import { catalogRoutes } from './sections/catalog/index.ts';
@@ -74,7 +75,10 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const rules = definitions.kind(ruleKind(ports, tenants));
   const marks = definitions.kind(MARKS);
   const webhooks = definitions.kind(WEBHOOKS);
-  tenants.dimensions.addUsers(cohorts, funnels, cubes, rules);
+  const alerts = definitions.kind(
+    alertKind(ports, tenants, (tenant, channels) => outbound.requireChannels(tenant, channels)),
+  );
+  tenants.dimensions.addUsers(cohorts, funnels, cubes, rules, alerts);
   const custom = definitions.kind(roleKind(ports.keyTrust, (tenant, role) => keys.hasRole(tenant, role)));
   const roles = new Roles(custom);
   await definitions.open();
@@ -95,6 +99,9 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     clock,
     log,
   });
+  const alertLog = new AlertLog(ports.outbound.deliveries);
+  const { anomalies } = ports.outbound.sources;
+  const alerting = new AlertWatch({ ports, alerts, outbound, log: alertLog, anomalies });
   const streams = new EventStreams();
   const making = { jobs, once };
   const { rateLimit: limit } = settings;
@@ -121,6 +128,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...funnelRoutes(answers, funnels, cursors),
       ...attributionRoutes(answers),
       ...anomalySection({ answers, tenants, rules, marks, cursors, making }, streams),
+      ...alertSection({ answers, tenants, alerts, rules, marks, outbound, log: alertLog, cursors }),
       ...keyRoutes({ keys, roles, cursors, clock, limit, scopesOf: (some) => scopesOf(routes, some) }),
       ...roleRoutes(custom, cursors),
       ...callerRoutes(limit),
@@ -152,10 +160,11 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     if (customDimensions !== dimensions) [built, dimensions] = [build(), customDimensions];
     return built;
   };
-  const stalls = new StallWatch(ports, () => rules.tenants());
+  const stalls = new StallWatch(ports, () => [...new Set([...rules.tenants(), ...alerts.tenants()])]);
   stalls.start();
   jobs.start();
   outbound.start();
+  alerting.start();
   tenants.dimensions.start(() => definitions.readAgain());
   return {
     get app() {
@@ -171,6 +180,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       tracker.close();
       tenants.dimensions.close();
       await jobs.close();
+      await alerting.close();
       await outbound.close();
       await keys.close();
       await definitions.close();

@@ -19,9 +19,11 @@ export function severityOf(
   { value, verdict }: JudgedWindow,
   direction: Direction,
   threshold: number,
-  rule: Pick<RuleBody, 'direction' | 'min_change_percent' | 'stakes'>,
+  rule: Pick<RuleBody, 'direction' | 'min_change_percent' | 'stakes' | 'method'>,
 ): Severity | undefined {
   const { score, expected } = verdict;
+  // A bound that a user set is broken or not: nothing says how much that matters.
+  if (rule.method === 'threshold') return 'high';
   if (expected === null || (rule.direction !== 'both' && rule.direction !== direction)) return undefined;
   const difference = Math.abs(value - expected);
   const change = expected === 0 ? Number.POSITIVE_INFINITY : difference / Math.abs(expected);
@@ -42,11 +44,13 @@ export interface TextParts {
   readonly dimensions: readonly string[];
   readonly window: RuleBody['window'];
   readonly zone: Zone;
+  /** What was expected is a bound that a user set. */
+  readonly isBound: boolean;
 }
 
 /** E.g. "Revenue 77 % below its expected value on 2026-03-19 (expected 52,000.00 EUR, actual 12,000.00 EUR)". */
 export function textOf(
-  { title, unit, dimensions, window, zone }: TextParts,
+  { title, unit, dimensions, window, zone, isBound }: TextParts,
   { values, currency }: GroupTexts,
   { value, expected, direction }: Pick<Episode, 'value' | 'expected' | 'direction'>,
   { start_ms, end_ms }: { readonly start_ms: number; readonly end_ms: number },
@@ -57,8 +61,8 @@ export function textOf(
   const side = direction === 'low' ? 'below' : 'above';
   const said = (number: number): string => numberText(number, unit, currency);
   return (
-    `${what} ${change}${side} its expected value ${whenText(window, zone, start_ms, end_ms)} ` +
-    `(expected ${said(expected)}, actual ${said(value)})`
+    `${what} ${change}${side} its ${isBound ? 'threshold' : 'expected value'} ${whenText(window, zone, start_ms, end_ms)} ` +
+    `(${isBound ? 'threshold' : 'expected'} ${said(expected)}, actual ${said(value)})`
   );
 }
 

@@ -12,9 +12,11 @@ import {
 } from '../kpis/index.ts';
 import { zoneOf } from '../query/index.ts';
 import { ruleOf } from '../row-sums/index.ts';
+import { ruleOfAlert } from './alert-rule.ts';
 import { severityOf, textOf } from './anomaly-text.ts';
 import { isFilteredByItems, type RuleMeasure, RuleReader } from './rule-reader.ts';
 import {
+  ALERT_KIND,
   MARK_KIND,
   type MarkBody,
   METRIC_KIND,
@@ -77,7 +79,10 @@ export function watchedRule(body: RuleBody, { id, scope, own, custom, marks }: R
   const reader = new RuleReader(measures, filters, custom);
   const { method, sensitivity } = body;
   const utcOffsetOf_ms = (time_ms: number): number => zone.offsetAt(time_ms);
-  const detector = createDetector({ method, sensitivity, window_ms: width_ms, utcOffsetOf_ms });
+  const detector = createDetector({
+    ...{ method, sensitivity, window_ms: width_ms, utcOffsetOf_ms },
+    ...(body.threshold === undefined ? {} : { bounds: body.threshold }),
+  });
   const { marks: _, ...said } = { ...body, marks: undefined };
   const parts = {
     title: metric.title,
@@ -85,6 +90,7 @@ export function watchedRule(body: RuleBody, { id, scope, own, custom, marks }: R
     dimensions: body.group_by,
     window: body.window,
     zone,
+    isBound: method === 'threshold',
   };
   return {
     id,
@@ -97,6 +103,7 @@ export function watchedRule(body: RuleBody, { id, scope, own, custom, marks }: R
     first: grid.indexOf(since_ms) - learned,
     alertFrom_ms: since_ms,
     detector,
+    ...(method === 'threshold' ? { calm_windows: 0 } : {}),
     max_groups: body.max_groups,
     pulse_ms,
     marks: marks.flatMap((mark) => normalMark(mark, id, grid, width_ms)),
@@ -146,7 +153,12 @@ export class OrderRuleBook implements RuleBook {
       inner(this.#metrics, scope).set(id, { ...metric, name: String(name) });
     } else if (kind === MARK_KIND) inner(this.#marks, scope).set(id, markSchema.parse(body));
     else {
-      const rule = ruleSchemaOf(this.#custom).parse(body);
+      const rule =
+        kind === ALERT_KIND ? ruleOfAlert(body, this.#custom) : ruleSchemaOf(this.#custom).parse(body);
+      if (rule === undefined) {
+        this.#rules.delete(`${scope}/${id}`);
+        return;
+      }
       // What cannot be is refused here, where the reason is told. A metric may come later.
       if (this.#ownOf(scope).find(rule.metric) !== undefined) this.#make(scope, id, rule);
       this.#rules.set(`${scope}/${id}`, { scope, id, body: rule });

@@ -6,16 +6,29 @@ import { ROW_DIMENSIONS } from '../rows/index.ts';
 export const RULE_KIND = 'anomaly_rule';
 export const MARK_KIND = 'anomaly_mark';
 export const METRIC_KIND = 'metric';
+export const ALERT_KIND = 'alert';
 
 export const RULE_WINDOWS = ['1m', '5m', '15m', '1h', '1d'] as const;
 export type RuleWindow = (typeof RULE_WINDOWS)[number];
-export const RULE_METHODS = ['auto', 'zscore', 'seasonal_esd', 'prophet'] as const;
+export const RULE_METHODS = ['auto', 'zscore', 'seasonal_esd', 'prophet', 'threshold'] as const;
 
 /** Dimensions of a rule. */
 const MAX_DIMENSIONS = 3;
 /** Groups of a rule that may be judged. */
 const MAX_GROUPS = 10_000;
 const DEFAULT_GROUPS = 1_000;
+
+/** Fixed bounds of a metric. */
+export const boundsSchema = z.strictObject({
+  above: z.number().exactOptional().describe('Values above it; money in minor units'),
+  below: z.number().exactOptional().describe('Values below it'),
+  change_percent: z
+    .number()
+    .min(-100)
+    .max(100_000)
+    .exactOptional()
+    .describe('Against the window before: a rise by more than that, or, below 0, a fall'),
+});
 
 /** What a rule says, where `custom` dimensions are declared. */
 export function ruleSchemaOf(custom: readonly string[]) {
@@ -38,6 +51,7 @@ export function ruleSchemaOf(custom: readonly string[]) {
       .default('1h')
       .describe('Width of what is judged at once; days are those of `timezone`, the others of UTC'),
     method: z.enum(RULE_METHODS).default('auto'),
+    threshold: boundsSchema.exactOptional().describe('Of the method `threshold`'),
     sensitivity: z
       .number()
       .gt(0)

@@ -35,6 +35,8 @@ export interface DefinitionRoutesSpec {
   readonly also?: string;
   /** Fills in what a `POST` leaves out and the schema cannot know: of the tenant, of the clock. */
   readonly complete?: (tenant: string, given: Readonly<Record<string, unknown>>) => Record<string, unknown>;
+  /** Beyond those of every definition, of a `POST` and a `PATCH`. */
+  readonly problems?: readonly ProblemCode[];
   /** Default: `definitions:read` and `definitions:write`. */
   readonly permissions?: { readonly read?: Permission; readonly write?: Permission };
   /** Members that are shown beside those of the body, e.g. how far it is built. */
@@ -205,7 +207,10 @@ function createRoute<T>(
         headers: { Location: `The ${spec.noun}`, ...ETAG },
       },
     },
-    problems: [...BODY_PROBLEMS, ...DIMENSION_PROBLEMS, 'name_taken', 'limit_reached', 'kv_unavailable'],
+    problems: [
+      ...[...BODY_PROBLEMS, ...DIMENSION_PROBLEMS, ...(spec.problems ?? [])],
+      ...(['name_taken', 'limit_reached', 'kv_unavailable'] as const),
+    ],
     handle: async ({ tenant, principal, base, body: given }) => {
       const { name, ...body } = spec.complete?.(tenant, given) ?? given;
       const made = await definitions.create(tenant, { name, body, created_by: principal.key_id });
@@ -315,7 +320,7 @@ function patchRoute<T>(definitions: KindDefinitions<T>, spec: DefinitionRoutesSp
       },
     },
     problems: [
-      ...[...BODY_PROBLEMS, ...DIMENSION_PROBLEMS, 'not_found', 'name_taken'],
+      ...[...BODY_PROBLEMS, ...DIMENSION_PROBLEMS, ...(spec.problems ?? []), 'not_found', 'name_taken'],
       ...['revision_conflict', 'definition_in_use', 'kv_unavailable'],
     ] as const satisfies readonly ProblemCode[],
     handle: async ({ tenant, params: { id }, body, request }) =>

@@ -2,8 +2,8 @@ import type { Verdict } from '../detect/index.ts';
 import type { SeriesState } from './series-rows.ts';
 import type { Direction, Episode, JudgedWindow, NormalMark, Severity, WatchedRule } from './watched-rule.ts';
 
-/** Normal windows after which an anomaly is over: fewer belong to it. */
-const CALM_WINDOWS = 3;
+/** Normal windows that belong to an anomaly, where another one that is not comes behind them. */
+export const CALM_WINDOWS = 3;
 /** Share of the threshold at which an anomaly goes on: detectors get used to what lasts. */
 const STAYING_SHARE = 0.5;
 
@@ -39,11 +39,14 @@ export class Fold {
 
   /** Judges a window; `value` null: nothing is known of it. */
   next(index: number, value: number | null): Verdict {
-    const { detector, grid } = this.#rule;
+    const { detector, grid, calm_windows = CALM_WINDOWS } = this.#rule;
     const verdict = detector.update(this.#state, { start_ms: grid.startOf(index), value });
     const open = this.#episode;
-    if (open !== undefined && index - open.last > CALM_WINDOWS) this.#end(open);
+    if (open !== undefined && calm_windows > 0 && index - open.last > calm_windows) this.#end(open);
     if (value !== null && verdict.expected !== null) this.#take({ index, value, verdict }, verdict.expected);
+    const running = this.#episode;
+    const isOver = calm_windows === 0 && value !== null && running !== undefined && running.last < index;
+    if (isOver) this.#end(running);
     return verdict;
   }
 

@@ -8,7 +8,7 @@ export {
   readAnomaly,
   scanAnomalies,
 } from './anomaly-rows.ts';
-export { Fold, type Folded } from './fold.ts';
+export { CALM_WINDOWS, Fold, type Folded } from './fold.ts';
 export { readRunProgress } from './rule-run.ts';
 export { type Pulse, SILENCE_REACH_MS, Silence } from './silence.ts';
 export { SILENCE_METRIC } from './silent-windows.ts';

@@ -72,6 +72,8 @@ export interface WatchedRule {
   /** Windows that end at or before it do not alert: they are history. */
   readonly alertFrom_ms: number;
   readonly detector: Detector;
+  /** Normal windows that belong to an anomaly where it goes on behind them; 0: the first one ends it. Default: 3. */
+  readonly calm_windows?: number;
   /** Groups that are judged. */
   readonly max_groups: number;
   /** Width of the buckets in which the scope's events are counted, to tell low from silent. */

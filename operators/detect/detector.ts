@@ -1,5 +1,13 @@
 /** How a series is judged: see `docs/anomalies.md`. */
-export type DetectorMethod = 'auto' | 'zscore' | 'seasonal_esd' | 'prophet';
+export type DetectorMethod = 'auto' | 'zscore' | 'seasonal_esd' | 'prophet' | 'threshold';
+
+/** Of the method `threshold`: what a value may not be. At least one of them. */
+export interface ThresholdBounds {
+  readonly above?: number;
+  readonly below?: number;
+  /** Against the last window before that has a value: above 0 a rise by more than that, below 0 a fall. */
+  readonly change_percent?: number;
+}
 
 /** One closed window of a series. */
 export interface Point {
@@ -37,6 +45,8 @@ export interface DetectorConfig {
    * give the same for the same instant each time.
    */
   readonly utcOffsetOf_ms?: (time_ms: number) => number;
+  /** Of the method `threshold`. */
+  readonly bounds?: ThresholdBounds;
 }
 
 /** A model that is fitted beside the stream. What it is given, and when it takes effect, is a matter of the points alone. */

@@ -8,6 +8,8 @@ export const NOTICE_TYPES = [
   'anomaly.revised',
   'anomaly.ended',
   'anomaly.retracted',
+  'alert.firing',
+  'alert.recovered',
   'pipeline.stalled',
   'pipeline.recovered',
   'report.completed',

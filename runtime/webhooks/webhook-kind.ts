@@ -8,7 +8,7 @@ const MAX_RETRIES = 10;
 const MAX_DELAY_S = 3_600;
 
 const ORDER_TYPE = /^order\.(?:\*|[a-z0-9]+(?:\.[a-z0-9]+)*)$/;
-const FAMILIES = ['*', 'anomaly.*', 'report.*', 'export.*'];
+const FAMILIES = ['*', 'anomaly.*', 'alert.*', 'report.*', 'export.*'];
 
 /** Types of events that a webhook may ask for, in words. */
 const KNOWN_EVENTS = [...NOTICE_TYPES, 'order.*', ...FAMILIES].join(', ');

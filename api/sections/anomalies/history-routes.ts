@@ -123,7 +123,8 @@ function isAsked(shown: ShownAnomaly, filter: Omit<HistoryQuery, 'limit' | 'curs
   );
 }
 
-function find({ answers }: AnomalyParts, tenant: string, id: string): AnomalyRecord {
+/** The record of an anomaly. Throws `not_found`. */
+export function findAnomaly({ answers }: AnomalyParts, tenant: string, id: string): AnomalyRecord {
   const { reader } = requireReader(answers.ports);
   const record = reader.snapshot((table) => readAnomaly(table(TABLE), tenant, id));
   if (record === undefined) throw new ApiError('not_found', 'There is no anomaly and no rule with this id.');
@@ -149,7 +150,7 @@ function oneRoute(parts: AnomalyParts): Route {
         const rule = requireDefinition(parts.rules, call, params.id);
         return definitionAnswer(200, rule, ruleRoutesSpec(parts).shown);
       }
-      return { status: 200, json: shownAnomaly(find(parts, tenant, params.id), parts.marks, tenant) };
+      return { status: 200, json: shownAnomaly(findAnomaly(parts, tenant, params.id), parts.marks, tenant) };
     },
   });
 }
@@ -197,7 +198,7 @@ function patchRoute(parts: AnomalyParts): Route {
         const rule = await parts.rules.patch(tenant, params.id, body, revisionOf(request));
         return definitionAnswer(200, rule, ruleRoutesSpec(parts).shown);
       }
-      const record = find(parts, tenant, params.id);
+      const record = findAnomaly(parts, tenant, params.id);
       const patch = patchSchema.safeParse(body);
       if (!patch.success) throw invalid(patch.error, 'The change');
       await mark(parts, tenant, record, patch.data, principal.key_id);

@@ -1,20 +1,4 @@
-import type { EventStreams, Route } from '../../http/index.ts';
-import { anomalyRoutes, historyRoutes } from './history-routes.ts';
-import { type AnomalyParts, ruleRoutes } from './rule-routes.ts';
-import { scanRoutes } from './scan-routes.ts';
-import { streamRoute } from './stream-route.ts';
-
-export { MARKS, ruleKind } from './rule-kind.ts';
+export { anomalySection } from './anomaly-section.ts';
+export { MARKS, ruleKind, ruleOf } from './rule-kind.ts';
 export { scanJobKind } from './scan-job.ts';
 export { StallWatch } from './stall-watch.ts';
-
-/** Section 8: rules, what they found, and what they would have. */
-export function anomalySection(parts: AnomalyParts, streams: EventStreams): readonly Route[] {
-  return [
-    ...ruleRoutes(parts),
-    ...historyRoutes(parts),
-    ...scanRoutes(parts),
-    streamRoute(parts, streams),
-    ...anomalyRoutes(parts),
-  ];
-}

@@ -43,6 +43,7 @@ const MEMBER_OF: Readonly<Record<string, string>> = {
   unknown_timezone: 'timezone',
   bad_sensitivity: 'sensitivity',
   unknown_method: 'method',
+  bad_threshold: 'threshold',
 };
 
 /** The rule of a body. Throws `validation_failed` (422) for one that cannot be. */
@@ -53,6 +54,7 @@ export function ruleOf(
   id: string,
   body: RuleBody,
   marks: readonly MarkBody[],
+  path?: string,
 ) {
   const own = new OwnMetrics(tenants.metricsOf(tenant, [body.metric]));
   try {
@@ -61,7 +63,7 @@ export function ruleOf(
     if (!(error instanceof MillraceError)) throw error;
     const member = MEMBER_OF[error.code];
     if (member === undefined) throw error;
-    throw invalidMember(member, error.message);
+    throw invalidMember(path === undefined ? member : `${path}.${member}`, error.message);
   }
 }
 

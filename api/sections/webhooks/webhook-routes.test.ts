@@ -144,6 +144,7 @@ it('is tested alone or with all others, with or without a body', async () => {
     [one.id, 'succeeded'],
     [two.id, 'succeeded'],
   ]);
+  test.clock.advance(1);
   test.http.status = 500;
   expect(await results({ json: { webhook_id: two.id } })).toEqual([[two.id, 'failed']]);
   const [newest] = await deliveries(two.id);

@@ -1,0 +1,3 @@
+export * from './alert-fold.ts';
+export * from './alert-notice.ts';
+export * from './alert-schema.ts';
