@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ByteWriter } from '../../engine/index.ts';
 import { fc } from '../../test/property.ts';
 import { KeptEvents, lastOf } from './kept-record.ts';
+import { KeptTimes } from './kept-times.ts';
 
 interface Event {
   readonly time_ms: number;
@@ -41,6 +42,17 @@ const never = (): void => {
   throw new Error('nothing is missing');
 };
 
+/** Of a record that begins at 4, and holds nothing. */
+function expectTimes(bytes: Uint8Array, [from_ms, until_ms]: [number, number], within: Event[]): void {
+  const times = new KeptTimes();
+  const span = { from_ms, until_ms, first_ms: from_ms, last_ms: until_ms };
+  const isRead = times.read(bytes, 4, bytes.length, span);
+  if (!isRead) expect(within).toEqual([]);
+  const { from, end, time_ms, bits } = times;
+  const own = Array.from(time_ms.subarray(from, end), (at_ms, at) => [at_ms, bits[from + at]]);
+  if (isRead) expect(own).toEqual(within.map((event) => [event.time_ms, event.bits]));
+}
+
 describe('a record of kept events', () => {
   it.each(SHAPES)(
     'gives back what was written, whole and by range, whatever the order ($codes codes)',
@@ -69,6 +81,7 @@ describe('a record of kept events', () => {
             const within = expected.filter(({ time_ms }) => time_ms >= from && time_ms < until);
             expect(listOf(again)).toEqual(within);
             if (within.length > 0) expect(again.mayHave(bytes, 4, from, until)).toBe(true);
+            if (words === 0) expectTimes(bytes, [from, until], within);
           },
         ),
       );
