@@ -28,10 +28,11 @@ if (!generations.settings.customDimensions.includes('store')) {
     },
   });
 }
-say(`current ${generations.host.generation}`);
+// Before the line: whoever reads it may send the signal at once.
 process.once('SIGTERM', () => {
   void generations.close().then(async () => {
     await link.close();
     process.exit();
   });
 });
+say(`current ${generations.host.generation}`);
