@@ -12,12 +12,16 @@ const ROOT = resolve(import.meta.dirname, '..');
 /** State that is meant to grow, and why. */
 const UNBOUNDED: Readonly<Record<string, string>> = {
   'dedup-events': 'ids are known for as long as the events are kept: only the retention cuts them',
+  anomalies: 'sums of the windows of a rule stay while the rule stands, as rollups do',
   cubes: 'rollups stay when the events that they were made of go',
   'event-rates':
     'exchange rates are the history that queries ask for: a row for each rate that was ever given',
 };
-/** The retention of the order analytics bounds them; analytics/ledger/ledger-operator.test.ts has a case. */
-const ELSEWHERE = ['ledger', 'decode-events'];
+/**
+ * The retention of the order analytics bounds them: analytics/ledger/ledger-operator.test.ts and
+ * analytics/funnels/kept-funnels.test.ts have a case.
+ */
+const ELSEWHERE = ['ledger', 'decode-events', 'kept-events'];
 /** They say something of state, but have no table of their own. */
 const WITHOUT_TABLES = ['watermark', 'lift'];
 
