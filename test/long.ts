@@ -4,20 +4,20 @@
  */
 const SHORT = {
   /** Keys that come and expire in a case of bounded state. */
-  bounded_keys: 100_000,
+  bounded_keys: 60_000,
   /** The same for further modes of an operator that has a case with all. */
-  bounded_fewer_keys: 70_000,
+  bounded_fewer_keys: 45_000,
   /** Keys between two commits there. */
   bounded_commit_keys: 10_000,
   /** Rows while they come, at most: what is live, and what the commits that sweep are behind. */
-  bounded_max_rows: 40_000,
+  bounded_max_rows: 35_000,
   /** Simulated runs of the order analytics. */
-  simulation_seeds: 250,
+  simulation_seeds: 140,
   /** Random sets of events that the ledger is compared with a model over, at the end and at each sequence. */
-  ledger_runs: 120,
-  ledger_prefix_runs: 40,
+  ledger_runs: 80,
+  ledger_prefix_runs: 25,
   /** Simulated runs in which definitions come and go. */
-  definition_seeds: 12,
+  definition_seeds: 8,
   /** Definitions made while events come in, and how many those are at most. */
   live_definitions: 9,
   /** Of these, dimensions: each costs a build of the state. */
