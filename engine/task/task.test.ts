@@ -84,6 +84,17 @@ describe('a commit', () => {
     one.task.commit();
     expect(() => two.task.commit()).toThrow(expect.objectContaining({ code: 'state_has_another_writer' }));
   });
+
+  it('stops a second writer by this name, whatever its operators meet in what the first wrote', async () => {
+    const another = expect.objectContaining({ code: 'state_has_another_writer' });
+    const one = await opened(keeping);
+    const atBarrier = await opened(keeping, { disk: one.disk });
+    const atRecord = await opened(keeping, { disk: one.disk });
+    await atBarrier.push(1, 'fail at barrier');
+    one.task.commit();
+    expect(() => atBarrier.task.commit()).toThrow(another);
+    await expect(atRecord.push(1, 'fail')).rejects.toThrow(another);
+  });
 });
 
 describe('a failure', () => {

@@ -272,6 +272,8 @@ export class Task {
       }
     }
     const failure = this.#failures.first;
+    // No record is to blame for what another process wrote under its operator.
+    if (failure !== undefined) this.#requireSoleWriter();
     if (failure !== undefined && quarantine !== undefined) {
       throw asMillraceError(quarantine.blame(input.node, admitted, failure));
     }
@@ -312,6 +314,9 @@ export class Task {
     // Before the barrier: an operator with more to do may ask for the next one while this one passes.
     this.#barrierRequested = false;
     const { progress, sending } = store.transaction(() => {
+      const meta = store.table(META_TABLE);
+      // First: an operator that meets what another process wrote would fail in ways that hide why.
+      this.#requireSoleWriter();
       const { watermark_ms } = this.#eventTime.committed;
       // Before the barrier: what an operator begins for a definition, it stores as the barrier passes.
       control.apply();
@@ -325,8 +330,6 @@ export class Task {
       for (const flushable of this.#flushables) flushable.flush(eventTime.watermark_ms ?? 0);
       for (const timers of this.#timers) timers.flush();
       const flushed = outbox.flush();
-      const meta = store.table(META_TABLE);
-      this.#requireSoleWriter(readProgress(meta)?.commit ?? 0);
       this.#notices.flush(meta);
       const written: Progress = {
         commit,
@@ -358,7 +361,8 @@ export class Task {
   }
 
   /** Two tasks on one state would each undo the other's work: the second to commit stops. */
-  #requireSoleWriter(committed: number): void {
+  #requireSoleWriter(): void {
+    const committed = readProgress(this.#options.store.table(META_TABLE))?.commit ?? 0;
     if (committed === this.#commit) return;
     throw new MillraceError(
       'state_has_another_writer',
