@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { defineKind, type QueryContext, type QueryKind, type ScanPlan } from '../../engine/index.ts';
 import type { WatchedRule } from '../../operators/index.ts';
 import { type CustomMetric, OwnMetrics } from '../kpis/index.ts';
-import { formatUtc, parseRange } from '../query/index.ts';
+import { formatUtc, parseRange, QueryError } from '../query/index.ts';
 import {
   type FamilyAnswer,
   type FamilyShared,
@@ -45,6 +45,8 @@ export interface CauseQuery extends QueryHead {
   readonly rule_id: string;
   /** `groupKey` of the group, null: all of them. */
   readonly group: string | null;
+  /** Of a money metric whose group is null: only this one. */
+  readonly only_currency?: string | undefined;
   readonly dimensions: readonly string[];
   /** What the rule expected. */
   readonly expected?: number | undefined;
@@ -65,6 +67,7 @@ function querySchemaOf(custom: readonly string[]): z.ZodType<CauseQuery> {
     rule: ruleSchemaOf(custom),
     ...{ anomaly_id: z.string().nullable(), rule_id: z.string() },
     group: z.string().nullable(),
+    only_currency: z.string().optional(),
     dimensions: z.array(z.enum(names as readonly [string, ...string[]])).max(MAX_CAUSE_DIMENSIONS),
     expected: z.number().optional(),
     own_metrics: z.array(z.custom<CustomMetric>()),
@@ -179,7 +182,7 @@ function causesOf(rule: WatchedRule, query: CauseQuery, sums: ScanSums): Readonl
 
 function leavesOf(
   rule: WatchedRule,
-  { rule: { group_by }, group }: CauseQuery,
+  { rule: { group_by }, group, only_currency }: CauseQuery,
   sums: ScanSums,
   index: number,
   compared: ReadonlySet<number>,
@@ -187,10 +190,16 @@ function leavesOf(
   const measures = rule.cube.reader?.measures ?? 0;
   const width = group_by.length;
   const asked = group === null ? undefined : (JSON.parse(group) as readonly string[]);
-  return Object.entries(sums.cells).flatMap(([key, cells]): readonly CauseLeaf[] => {
+  const currencies = new Set<string>();
+  const leaves = Object.entries(sums.cells).flatMap(([key, cells]): readonly CauseLeaf[] => {
     const texts = JSON.parse(key) as readonly string[];
     const own = [...texts.slice(0, width), ...(rule.byCurrency ? texts.slice(-1) : [])];
     if (asked !== undefined && own.some((text, at) => text !== asked[at])) return [];
+    if (rule.byCurrency) {
+      const currency = texts.at(-1) ?? '';
+      if (only_currency !== undefined && currency !== only_currency) return [];
+      currencies.add(currency);
+    }
     const [actual, reference] = [new Float64Array(measures), new Float64Array(measures)];
     for (const [bucket, values] of Object.entries(cells)) {
       const window = rule.grid.indexOf(Number(bucket) * rule.cube.bucket_ms);
@@ -200,4 +209,9 @@ function leavesOf(
     }
     return [{ values: texts.slice(width, rule.cube.dimensions.length), actual, reference }];
   });
+  if (currencies.size <= 1) return leaves;
+  throw new QueryError(
+    'currency_required',
+    `The window has money of several currencies (${[...currencies].sort().join(', ')}), which is never added: name one in \`currency\`.`,
+  );
 }

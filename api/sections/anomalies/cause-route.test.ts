@@ -112,4 +112,19 @@ describe('what an anomaly comes from', () => {
     const bad = await test.send('/anomalies/root-cause', { key, json });
     expect([bad.status, await codeOf(bad)]).toEqual([422, 'validation_failed']);
   });
+
+  it('never adds money of several currencies', async () => {
+    const events = [0, 1, 2, 3].flatMap((day) =>
+      ['GBP', 'EUR'].map((currency) =>
+        orderEvent(`m-${day}-${currency}`, { time: timeOf(day * 24 + 1), amount: 1_000, currency }),
+      ),
+    );
+    expect((await test.send('/ingest', { key, json: events })).status).toBe(202);
+    await test.apply();
+    const asked = { rule: { metric: 'revenue', window: '1d' }, start: timeOf(3 * 24) };
+    const both = await test.send('/anomalies/root-cause', { key, json: asked });
+    expect([both.status, await codeOf(both)]).toEqual([422, 'currency_required']);
+    const one = await json<Causes>('/anomalies/root-cause', { json: { ...asked, currency: 'GBP' } });
+    expect(one).toMatchObject({ actual: 1_000, expected: 1_000, causes: [] });
+  });
 });

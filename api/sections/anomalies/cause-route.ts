@@ -62,6 +62,11 @@ export function causeRoute(parts: AnomalyParts): Route {
         .optional()
         .describe('In place of an anomaly: a metric, all its groups together'),
       start: z.iso.datetime({ offset: true }).optional().describe('With `rule`: a time in the window'),
+      currency: z
+        .string()
+        .regex(/^[A-Z]{3}$/)
+        .optional()
+        .describe('With `rule`, of a money metric: only this one'),
       dimensions: z
         .array(z.enum(names as readonly [string, ...string[]]))
         .min(1)
@@ -76,12 +81,13 @@ export function causeRoute(parts: AnomalyParts): Route {
         value: { rule: { metric: 'orders_count', window: '1d' }, start: '2025-08-31T00:00:00Z' },
       },
     },
-    problems: ['not_found', 'wrong_state'],
-    queryOf: (call, { anomaly_id, rule, start, dimensions }): CauseQuery => {
+    problems: ['not_found', 'wrong_state', 'currency_required'],
+    queryOf: (call, { anomaly_id, rule, start, currency, dimensions }): CauseQuery => {
       const asked =
         anomaly_id === undefined ? windowOf(parts, call, rule, start) : anomalyOf(parts, call, anomaly_id);
       return {
         ...asked,
+        ...(anomaly_id === undefined && currency !== undefined ? { only_currency: currency } : {}),
         dimensions: dimensions ?? usual(asked.rule),
         own_metrics: tenants.metricsOf(call.tenant, [asked.rule.metric]),
       };
