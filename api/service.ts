@@ -106,7 +106,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const making = { jobs, once };
   const { rateLimit: limit } = settings;
   const limiter = new RateLimiter(limit);
-  const budget = new BodyBudget(settings.inflightBody_bytes);
+  const budget = new BodyBudget(settings.bodies);
   const tokens = settings.jwt === undefined ? undefined : new TokenVerifier(settings.jwt, ports, roles);
   const build = (): Pick<Api, 'app' | 'routes'> => {
     const routes: Route[] = [
@@ -137,7 +137,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...webhookRoutes({ webhooks, outbound, cursors }),
       ...healthRoutes(ports, jobs, [definitions, keys]),
       ...metricsRoutes(ports, metrics, () => [
-        ...[...jobs.samples(), ...streams.samples()],
+        ...[...jobs.samples(), ...streams.samples(), ...budget.samples(), ...spool.samples()],
         ...[
           ...keys.samples(),
           ...segmentSets.samples(),
