@@ -10,7 +10,15 @@ import {
 } from '../runtime/index.ts';
 import { KeyRing, Roles, roleKind, TokenVerifier } from './access/index.ts';
 import { type AnswerParts, SegmentSets } from './answers/index.ts';
-import { type App, addDocs, buildApp, HttpMetrics, openApiDocument, RateLimiter } from './app/index.ts';
+import {
+  type App,
+  addDocs,
+  buildApp,
+  Connections,
+  HttpMetrics,
+  openApiDocument,
+  RateLimiter,
+} from './app/index.ts';
 import {
   type ApiPorts,
   BodyBudget,
@@ -53,6 +61,8 @@ export interface Api {
   readonly app: App;
   /** Every route of it, as it documents itself. */
   readonly routes: readonly Route[];
+  /** The turns of the requests of a connection: for who serves it. */
+  readonly connections: Connections;
   /** Ends what would be open for ever, so that the HTTP server can drain. */
   drain(): void;
   /** Gives back the running jobs and stops watching. Call it once the HTTP server has drained. */
@@ -87,6 +97,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const once = new Idempotency(ports.idempotency, clock);
   const tracker = new FreshnessTracker(ports);
   const metrics = new HttpMetrics();
+  const connections = new Connections(settings.pipelined_max_requests);
   const segmentSets = new SegmentSets();
   const answers: AnswerParts = { ports, tracker, tenants, segmentSets };
   const events = { answers, cursors, finder: () => ports.finder?.() };
@@ -137,7 +148,13 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...webhookRoutes({ webhooks, outbound, cursors }),
       ...healthRoutes(ports, jobs, [definitions, keys]),
       ...metricsRoutes(ports, metrics, () => [
-        ...[...jobs.samples(), ...streams.samples(), ...budget.samples(), ...spool.samples()],
+        ...[
+          ...jobs.samples(),
+          ...streams.samples(),
+          ...budget.samples(),
+          ...spool.samples(),
+          ...connections.samples(),
+        ],
         ...[
           ...keys.samples(),
           ...segmentSets.samples(),
@@ -173,6 +190,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     get routes() {
       return current().routes;
     },
+    connections,
     drain: () => streams.close(),
     close: async () => {
       streams.close();

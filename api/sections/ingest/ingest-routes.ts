@@ -199,7 +199,7 @@ async function ingest(
 ): Promise<StoredAnswer> {
   const headers = headersOf(call.request);
   const body = eventsOf(bytes, headers);
-  const checks = await checkAll(body, limits);
+  const checks = await checkAll(body, limits, call.tenant);
   if (body.single) refuseInvalid(checks[0]);
   const warnings = notKept(ports, call.tenant, checks);
   const answer = {
@@ -283,7 +283,7 @@ async function validate(call: RawCall, limits: TimeLimits): Promise<Answer> {
   const headers = headersOf(call.request);
   requireEventType(call.request, headers);
   const body = eventsOf(await readWithin(call, MAX_INGEST_BYTES), headers);
-  const checks = await checkAll(body, limits);
+  const checks = await checkAll(body, limits, call.tenant);
   const events = checks.map((check, index): EventReport => {
     const { event_id } = check;
     return check.ok
