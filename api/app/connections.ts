@@ -15,6 +15,14 @@ export class Connections {
   readonly #waiting_max: number;
   readonly #open = new WeakMap<Socket, Connection>();
   readonly #metrics = new Metrics();
+  readonly #refused = this.#metrics.counter(
+    'millrace.http.pipelined.refused',
+    'Requests that too many waited before on their connection',
+  );
+  readonly #dropped = this.#metrics.counter(
+    'millrace.http.pipelined.dropped',
+    'Requests that were not begun, for their client had left',
+  );
   #waiting = 0;
 
   constructor(pipelined_max_requests: number) {
@@ -37,7 +45,7 @@ export class Connections {
       return true;
     }
     if (connection.waiting.length >= this.#waiting_max) {
-      this.#count('refused', 'Requests that too many waited before on their connection');
+      this.#refused.add();
       return false;
     }
     connection.waiting.push(() => this.#follow(socket, connection, response, begin));
@@ -65,10 +73,6 @@ export class Connections {
     const { length } = connection.waiting;
     connection.waiting.length = 0;
     this.#waiting -= length;
-    this.#count('dropped', 'Requests that were not begun, for their client had left', length + more);
-  }
-
-  #count(what: 'refused' | 'dropped', help: string, by = 1): void {
-    if (by > 0) this.#metrics.counter(`millrace.http.pipelined.${what}`, help).add(by);
+    this.#dropped.add(length + more);
   }
 }

@@ -1,4 +1,4 @@
-import { type MetricSample, Metrics } from '../../engine/index.ts';
+import { type Counter, type MetricSample, Metrics } from '../../engine/index.ts';
 import type { BodyPace } from './body-pace.ts';
 import { ApiError } from './problem.ts';
 
@@ -27,10 +27,12 @@ export class BodyBudget {
   readonly #shares: BodyShares;
   readonly #held_bytes = new Map<string, number>();
   readonly #metrics = new Metrics();
+  readonly #slow = this.#metrics.counter('millrace.http.bodies.slow', 'Request bodies that came too slowly');
   #receiving = 0;
 
   constructor(shares: BodyShares) {
     this.#shares = shares;
+    for (const of of ['key', 'tenant', 'all'] as const) this.#refused(of);
     this.#metrics.gauge('millrace.http.bodies.held', 'Request bodies in memory', () => this.held_bytes);
     const limit = 'They take at most so much';
     this.#metrics.gauge('millrace.http.bodies.held.limit', limit, () => shares.all_bytes);
@@ -62,7 +64,7 @@ export class BodyBudget {
     for (const [level, place, limit_bytes] of places) {
       const held_bytes = this.#held_bytes.get(place) ?? 0;
       if (held_bytes <= own_bytes || held_bytes + more_bytes <= limit_bytes) continue;
-      this.#count('millrace.http.bodies.refused', 'Request bodies without room, by whose was used up', level);
+      this.#refused(level).add();
       throw new ApiError(
         'too_busy',
         `${WHOSE[level]} as many bytes of request bodies as it may (${limit_bytes}). Try again shortly.`,
@@ -81,7 +83,7 @@ export class BodyBudget {
     this.#receiving++;
     return (isSlow) => {
       this.#receiving--;
-      if (isSlow) this.#count('millrace.http.bodies.slow', 'Request bodies that came too slowly');
+      if (isSlow) this.#slow.add();
     };
   }
 
@@ -92,8 +94,9 @@ export class BodyBudget {
     else this.#held_bytes.set(place, held_bytes);
   }
 
-  #count(name: string, help: string, of?: Level): void {
-    this.#metrics.counter(name, help, of === undefined ? {} : { of }).add();
+  #refused(of: Level): Counter {
+    const help = 'Request bodies without room, by whose was used up';
+    return this.#metrics.counter('millrace.http.bodies.refused', help, { of });
   }
 }
 

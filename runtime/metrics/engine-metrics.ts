@@ -143,7 +143,7 @@ const traffic: MetricGroup = {
     counter(
       'millrace.http.bodies.refused',
       '{body}',
-      'Request bodies without room, by whose was used up: key, tenant, all',
+      'Request bodies without room, by whose was used up',
       'of',
     ),
     counter('millrace.http.bodies.slow', '{body}', 'Request bodies that came too slowly'),
