@@ -143,6 +143,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
           ...segmentSets.samples(),
           ...tenants.dimensions.samples(),
           ...outbound.samples(),
+          ...alerting.samples(),
         ],
       ]),
       ...diagnosticsRoutes(answers, { jobs, spool }),
