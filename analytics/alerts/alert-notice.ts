@@ -44,7 +44,9 @@ export function alertNotice(
     severity: SEVERITIES[worst] ?? 'low',
     title: `${phase === 'firing' ? 'Alert' : 'Recovered'}: ${alert}${place}`,
     text: [
-      ...(reason === undefined ? [] : [`The alert was ${reason} while it lasted: nothing more is told of it.`]),
+      ...(reason === undefined
+        ? []
+        : [`The alert was ${reason} while it lasted: nothing more is told of it.`]),
       ...anomalies.map(({ text }) => text),
     ].join('\n'),
     ...{ anomalies, anomaly_count: facts.length },

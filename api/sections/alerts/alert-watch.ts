@@ -16,8 +16,8 @@ import type { MessageQueue, MetricSample, Work, WorkItem, WorkOutcome } from '..
 import type { Definition, KindDefinitions, Outbound } from '../../../runtime/index.ts';
 import type { ApiPorts } from '../../http/index.ts';
 import type { AlertBody } from './alert-kind.ts';
-import { AlertMetrics } from './alert-metrics.ts';
 import { type AlertLog, type AlertLogEntry, LOG_MAX_NOTICES } from './alert-log.ts';
+import { AlertMetrics } from './alert-metrics.ts';
 
 const TABLE = `${OPERATORS.anomalies}/anomalies`;
 const DAY_MS = 86_400_000;
