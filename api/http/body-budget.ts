@@ -129,3 +129,13 @@ export class BodyLease {
     this.hold(0);
   }
 }
+
+/** Of a request that has no body. */
+export function noBody(): BodyLease {
+  const budget = new BodyBudget({ all_bytes: 0, tenant_bytes: 0, key_bytes: 0 });
+  return new BodyLease(
+    budget,
+    { tenant: '', key: '' },
+    { deadline_ms: 0, least_bytes_per_s: 0, window_ms: 0 },
+  );
+}

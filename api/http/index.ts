@@ -7,7 +7,7 @@ export {
   tooLarge,
   unreadable,
 } from './body.ts';
-export { BodyBudget, BodyLease, type BodyOwner } from './body-budget.ts';
+export { BodyBudget, BodyLease, noBody } from './body-budget.ts';
 export { BodyWatch } from './body-pace.ts';
 export { byDimensions } from './by-dimensions.ts';
 export * from './cursor.ts';
