@@ -30,7 +30,14 @@ import {
   type Route,
 } from './http/index.ts';
 import { AlertLog, AlertWatch, alertKind, alertSection } from './sections/alerts/index.ts';
-import { anomalySection, MARKS, ruleKind, StallWatch, scanJobKind } from './sections/anomalies/index.ts';
+import {
+  anomalySection,
+  CauseWatch,
+  MARKS,
+  ruleKind,
+  StallWatch,
+  scanJobKind,
+} from './sections/anomalies/index.ts';
 import { attributionRoutes } from './sections/attribution/index.ts';
 import { catalogRoutes } from './sections/catalog/index.ts';
 import { cohortKind, cohortRoutes } from './sections/cohorts/index.ts';
@@ -119,6 +126,8 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const streams = new EventStreams();
   const making = { jobs, once };
   const { rateLimit: limit } = settings;
+  const anomalyParts = { answers, tenants, rules, marks, cursors, making };
+  const explaining = new CauseWatch({ anomalies: anomalyParts, found: anomalies });
   const limiter = new RateLimiter(limit);
   const budget = new BodyBudget(settings.bodies);
   const tokens = settings.jwt === undefined ? undefined : new TokenVerifier(settings.jwt, ports, roles);
@@ -141,7 +150,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...cohortRoutes(answers, cohorts, cursors),
       ...funnelRoutes(answers, funnels, cursors),
       ...attributionRoutes(answers),
-      ...anomalySection({ answers, tenants, rules, marks, cursors, making }, streams),
+      ...anomalySection(anomalyParts, streams),
       ...alertSection({ answers, tenants, alerts, rules, marks, outbound, log: alertLog, cursors }),
       ...keyRoutes({ keys, roles, cursors, clock, limit, scopesOf: (some) => scopesOf(routes, some) }),
       ...roleRoutes(custom, cursors),
@@ -165,6 +174,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
           ...tenants.dimensions.samples(),
           ...outbound.samples(),
           ...alerting.samples(),
+          ...explaining.samples(),
           ...boards.runs.samples(),
         ],
       ]),
@@ -188,6 +198,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   jobs.start();
   outbound.start();
   alerting.start();
+  explaining.start();
   tenants.dimensions.start(() => definitions.readAgain());
   return {
     get app() {
@@ -205,6 +216,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       tenants.dimensions.close();
       await jobs.close();
       await alerting.close();
+      await explaining.close();
       await outbound.close();
       await keys.close();
       await definitions.close();
