@@ -20,6 +20,7 @@ import {
   Idempotency,
   OLD_CURSOR_SECRET,
   type Route,
+  StateLook,
 } from './http/index.ts';
 import { AlertLog, AlertWatch, alertKind, alertSection } from './sections/alerts/index.ts';
 import { anomalySection, MARKS, ruleKind, StallWatch, scanJobKind } from './sections/anomalies/index.ts';
@@ -87,6 +88,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const once = new Idempotency(ports.idempotency, clock);
   const tracker = new FreshnessTracker(ports);
   const metrics = new HttpMetrics();
+  const look = new StateLook();
   const segmentSets = new SegmentSets();
   const answers: AnswerParts = { ports, tracker, tenants, segmentSets };
   const events = { answers, cursors, finder: () => ports.finder?.() };
@@ -135,7 +137,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...returnRoutes(answers),
       fraudRoute(answers),
       ...webhookRoutes({ webhooks, outbound, cursors }),
-      ...healthRoutes(ports, jobs, [definitions, keys]),
+      ...healthRoutes(ports, jobs, [definitions, keys], look),
       ...metricsRoutes(ports, metrics, () => [
         ...[...jobs.samples(), ...streams.samples()],
         ...[
@@ -149,7 +151,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     ];
     const credentials = { keys, roles, tokens };
     const requireDimensions = tenants.dimensions.require.bind(tenants.dimensions);
-    const app = buildApp(ports, { credentials, limiter, budget, metrics, requireDimensions }, routes);
+    const app = buildApp(ports, { credentials, limiter, budget, metrics, look, requireDimensions }, routes);
     addDocs(app, () => openApiDocument(routes, API_VERSION), API_VERSION);
     return { app, routes };
   };
