@@ -9,9 +9,15 @@ import {
 } from '../engine/index.ts';
 import type { CommandArguments, CommandContext, ExitCode } from './command.ts';
 import { existingStatePath, type Place, placeOf, withState } from './place.ts';
-import { decodedRows, shapesOf, timeText, toJson } from './rows.ts';
-import { type VerifyReport, verifyState } from './verify.ts';
-import { totalsProblems } from './verify-totals.ts';
+import {
+  decodedRows,
+  shapesOf,
+  timeText,
+  toJson,
+  totalsProblems,
+  type VerifyReport,
+  verifyState,
+} from './verify/index.ts';
 
 const DEFAULT_LIMIT_ROWS = 100;
 

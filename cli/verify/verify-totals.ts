@@ -5,7 +5,7 @@ import {
   type OrderQueries,
   orderQueries,
   queryKinds,
-} from '../analytics/index.ts';
+} from '../../analytics/index.ts';
 import {
   KindRegistry,
   type KvReader,
@@ -13,7 +13,7 @@ import {
   QueryExecutor,
   type QueryLimits,
   systemClock,
-} from '../engine/index.ts';
+} from '../../engine/index.ts';
 
 const DAY_MS = 86_400_000;
 /** Sums of rows: what rollups hold. */

@@ -10,7 +10,7 @@ import {
   readProgress,
   schemaKey,
   type Topology,
-} from '../engine/index.ts';
+} from '../../engine/index.ts';
 import { decodeRow, shapesOf, type TableShape } from './rows.ts';
 
 export interface VerifyReport {
