@@ -29,6 +29,7 @@ import { catalogRoutes } from './sections/catalog/index.ts';
 import { cohortKind, cohortRoutes } from './sections/cohorts/index.ts';
 import { cubeKind, cubeRoutes } from './sections/cubes/index.ts';
 import { ltvRoute, rfmRoute, segmentRoutes } from './sections/customers/index.ts';
+import { DashboardSection } from './sections/dashboards/index.ts';
 import { dimensionRoutes } from './sections/dimensions/index.ts';
 import { EventSearch, eventRoutes } from './sections/events/index.ts';
 import { exportKind, exportRoutes } from './sections/exports/index.ts';
@@ -79,18 +80,20 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const alerts = definitions.kind(
     alertKind(ports, tenants, (tenant, channels) => outbound.requireChannels(tenant, channels)),
   );
-  tenants.dimensions.addUsers(cohorts, funnels, cubes, rules, alerts);
+  const tracker = new FreshnessTracker(ports);
+  const segmentSets = new SegmentSets();
+  const answers: AnswerParts = { ports, tracker, tenants, segmentSets };
+  const boards = new DashboardSection(definitions, answers, () => current().routes);
+  const { saved, dashboards } = boards;
+  tenants.dimensions.addUsers(cohorts, funnels, cubes, rules, alerts, saved, dashboards);
   const custom = definitions.kind(roleKind(ports.keyTrust, (tenant, role) => keys.hasRole(tenant, role)));
   const roles = new Roles(custom);
   await definitions.open();
   const cursors = Cursors.of(ports.keyTrust);
   await ports.keys.delete(OLD_CURSOR_SECRET);
   const once = new Idempotency(ports.idempotency, clock);
-  const tracker = new FreshnessTracker(ports);
   const metrics = new HttpMetrics();
   const look = new StateLook();
-  const segmentSets = new SegmentSets();
-  const answers: AnswerParts = { ports, tracker, tenants, segmentSets };
   const events = { answers, cursors, finder: () => ports.finder?.() };
   const search = new EventSearch(events);
   const { jobs, spool } = await openJobs(ports, answers, search);
@@ -137,6 +140,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...returnRoutes(answers),
       fraudRoute(answers),
       ...webhookRoutes({ webhooks, outbound, cursors }),
+      ...boards.routes(cursors),
       ...healthRoutes(ports, jobs, [definitions, keys], look),
       ...metricsRoutes(ports, metrics, () => [
         ...[...jobs.samples(), ...streams.samples()],
@@ -145,6 +149,8 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
           ...segmentSets.samples(),
           ...tenants.dimensions.samples(),
           ...outbound.samples(),
+          ...alerting.samples(),
+          ...boards.runs.samples(),
         ],
       ]),
       ...diagnosticsRoutes(answers, { jobs, spool }),

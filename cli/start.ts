@@ -95,6 +95,7 @@ function anomalyFeed(link: NatsLink): NonNullable<ApiPorts['anomalies']> {
   return {
     last: () => feed.last(),
     next: (tenant, after, signal) => feed.next(tenant, after, signal),
+    latest: (subject) => feed.latest(subject),
     publish: async (message) => void (await publisher.publishAll([message])),
   };
 }

@@ -30,6 +30,7 @@ const TAGS = [
   { name: 'Ingestion', description: 'Events in' },
   { name: 'Events', description: 'Events as they were sent, one by one' },
   { name: 'KPIs', description: 'Time series and summaries' },
+  { name: 'Dashboards', description: 'Saved queries, widgets, dashboards and links to them' },
   { name: 'Exports', description: 'Events and answers as files' },
   { name: 'Definitions', description: 'What you define while the service runs' },
   { name: 'Jobs', description: 'Asynchronous work' },

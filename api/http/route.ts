@@ -110,6 +110,8 @@ export interface Route extends RouteInfo {
   readonly query: z.ZodObject | undefined;
   readonly body: z.ZodType | undefined;
   serve(call: RawCall): Promise<Answer>;
+  /** As a request with this JSON body and no query parameters, whose own body is not read. */
+  serveBody(call: RawCall, body: unknown): Promise<Answer>;
 }
 
 /** Largest JSON body of a route that names no other size. */
@@ -143,6 +145,13 @@ export function route<
       };
       return handle(checked);
     },
+    serveBody: async (call, given) =>
+      handle({
+        ...call,
+        params: checkParams(params, call.path_params) as z.output<P>,
+        query: querySchema.parse({}),
+        body: (body === undefined ? undefined : checkValue(body, call, given)) as z.output<B>,
+      }),
   };
 }
 
@@ -174,7 +183,10 @@ async function checkBody(
 ): Promise<unknown> {
   requireMediaType(call.request, body_types);
   const bytes = await readWithin(call, body_max_bytes);
-  const body = parseJson(bytes);
+  return checkValue(schema, call, parseJson(bytes));
+}
+
+function checkValue(schema: z.ZodType, call: RawCall, body: unknown): unknown {
   call.inspect?.(body);
   const parsed = schema.safeParse(body, { error: saysKnownMembers });
   if (!parsed.success) throw invalid(parsed.error, 'The body');

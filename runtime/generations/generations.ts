@@ -172,7 +172,7 @@ export class Generations {
         nats,
         partition: WHOLE_STREAM,
         statePath,
-        inputs: [ORDER_INPUT],
+        inputs: [{ ...ORDER_INPUT, gaps: settings.onGap }],
         allowTopologyChange: settings.allowTopologyChange,
         takesDefinitions: true,
       }),

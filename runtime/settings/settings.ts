@@ -8,6 +8,7 @@ import {
   ROW_DIMENSIONS,
   type RowDimension,
 } from '../../analytics/index.ts';
+import type { GapChoice } from '../../connectors/index.ts';
 import { DEFAULT_SCAN_THREADS, MillraceError } from '../../engine/index.ts';
 import { QUEUED_MAX_JOBS } from '../jobs/index.ts';
 import { isDimensionName, MAX_CUSTOM_DIMENSIONS } from './dimension-names.ts';
@@ -85,6 +86,13 @@ const signingSecret = z
 const hostFields = {
   DATA_DIR: z.string().default('./data').describe('Where state, spool and jobs are kept'),
   ...natsFields,
+  ON_GAP: z
+    .enum(['stop', 'skip'], { error: 'must be stop or skip' })
+    .default('stop')
+    .describe(
+      'Messages that the stream has removed before they were read (its limits, a purge): `stop` ends the task, ' +
+        '`skip` goes on without them, counted',
+    ),
   ALLOW_TOPOLOGY_CHANGE: z
     .enum(['0', '1'], { error: 'must be 1, for one start, or absent' })
     .default('0')
@@ -157,6 +165,8 @@ export interface HostSettings extends NatsSettings {
   /** Absolute. */
   readonly dataDir: string;
   readonly natsServerBin: string | undefined;
+  /** What becomes of messages that the stream has removed unread. */
+  readonly onGap: GapChoice;
   /** For one start: state that a changed topology loses is deleted. */
   readonly allowTopologyChange: boolean;
 }
@@ -220,6 +230,7 @@ function hostSettings(values: z.output<typeof hostFieldsSchema>): HostSettings {
     dataDir: resolve(values.DATA_DIR),
     ...natsOf(values),
     natsServerBin: values.NATS_SERVER_BIN,
+    onGap: values.ON_GAP,
     allowTopologyChange: values.ALLOW_TOPOLOGY_CHANGE === '1',
   };
 }
