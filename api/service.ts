@@ -10,7 +10,15 @@ import {
 } from '../runtime/index.ts';
 import { KeyRing, Roles, roleKind, TokenVerifier } from './access/index.ts';
 import { type AnswerParts, SegmentSets } from './answers/index.ts';
-import { type App, addDocs, buildApp, HttpMetrics, openApiDocument, RateLimiter } from './app/index.ts';
+import {
+  type App,
+  addDocs,
+  buildApp,
+  Connections,
+  HttpMetrics,
+  openApiDocument,
+  RateLimiter,
+} from './app/index.ts';
 import {
   type ApiPorts,
   BodyBudget,
@@ -55,6 +63,8 @@ export interface Api {
   readonly app: App;
   /** Every route of it, as it documents itself. */
   readonly routes: readonly Route[];
+  /** The turns of the requests of a connection: for who serves it. */
+  readonly connections: Connections;
   /** Ends what would be open for ever, so that the HTTP server can drain. */
   drain(): void;
   /** Gives back the running jobs and stops watching. Call it once the HTTP server has drained. */
@@ -94,6 +104,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const once = new Idempotency(ports.idempotency, clock);
   const metrics = new HttpMetrics();
   const look = new StateLook();
+  const connections = new Connections(settings.pipelined_max_requests);
   const events = { answers, cursors, finder: () => ports.finder?.() };
   const search = new EventSearch(events);
   const { jobs, spool } = await openJobs(ports, answers, search);
@@ -111,7 +122,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const making = { jobs, once };
   const { rateLimit: limit } = settings;
   const limiter = new RateLimiter(limit);
-  const budget = new BodyBudget(settings.inflightBody_bytes);
+  const budget = new BodyBudget(settings.bodies);
   const tokens = settings.jwt === undefined ? undefined : new TokenVerifier(settings.jwt, ports, roles);
   const build = (): Pick<Api, 'app' | 'routes'> => {
     const routes: Route[] = [
@@ -143,7 +154,13 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...boards.routes(cursors),
       ...healthRoutes(ports, jobs, [definitions, keys], look),
       ...metricsRoutes(ports, metrics, () => [
-        ...[...jobs.samples(), ...streams.samples()],
+        ...[
+          ...jobs.samples(),
+          ...streams.samples(),
+          ...budget.samples(),
+          ...spool.samples(),
+          ...connections.samples(),
+        ],
         ...[
           ...keys.samples(),
           ...segmentSets.samples(),
@@ -181,6 +198,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     get routes() {
       return current().routes;
     },
+    connections,
     drain: () => streams.close(),
     close: async () => {
       streams.close();
