@@ -28,6 +28,7 @@ import {
   Idempotency,
   OLD_CURSOR_SECRET,
   type Route,
+  StateLook,
 } from './http/index.ts';
 import { AlertLog, AlertWatch, alertKind, alertSection } from './sections/alerts/index.ts';
 import {
@@ -109,6 +110,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   await ports.keys.delete(OLD_CURSOR_SECRET);
   const once = new Idempotency(ports.idempotency, clock);
   const metrics = new HttpMetrics();
+  const look = new StateLook();
   const connections = new Connections(settings.pipelined_max_requests);
   const events = { answers, cursors, finder: () => ports.finder?.() };
   const search = new EventSearch(events);
@@ -159,7 +161,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       fraudRoute(answers),
       ...webhookRoutes({ webhooks, outbound, cursors }),
       ...boards.routes(cursors),
-      ...healthRoutes(ports, jobs, [definitions, keys]),
+      ...healthRoutes(ports, jobs, [definitions, keys], look),
       ...metricsRoutes(ports, metrics, () => [
         ...[
           ...jobs.samples(),
@@ -182,7 +184,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     ];
     const credentials = { keys, roles, tokens };
     const requireDimensions = tenants.dimensions.require.bind(tenants.dimensions);
-    const app = buildApp(ports, { credentials, limiter, budget, metrics, requireDimensions }, routes);
+    const app = buildApp(ports, { credentials, limiter, budget, metrics, look, requireDimensions }, routes);
     addDocs(app, () => openApiDocument(routes, API_VERSION), API_VERSION);
     return { app, routes };
   };
