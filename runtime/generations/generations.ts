@@ -175,6 +175,7 @@ export class Generations {
         inputs: [{ ...ORDER_INPUT, gaps: settings.onGap }],
         allowTopologyChange: settings.allowTopologyChange,
         takesDefinitions: true,
+        letters: settings.letters,
       }),
       clock: this.#clock,
       ...(onChange === undefined ? {} : { onChange }),
