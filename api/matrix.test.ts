@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { codeOf, startTestApi, type TestApi } from './fixture-api.ts';
+import { fakeBackfill } from './fixture-backfill.ts';
 import {
   type Filled,
   type Json,
@@ -13,7 +14,6 @@ import { PERMISSIONS, type Permission, RESERVED_PERMISSIONS, ROLE_RULES, ROLES }
 /** Every operation of the OpenAPI document, by every role and across tenants. */
 
 const GENEROUS = { RATE_LIMIT_RPS: '1000000', RATE_LIMIT_BURST: '1000000' };
-const build = async (): Promise<{ generation: number }> => ({ generation: 2 });
 
 interface Scene {
   readonly test: TestApi;
@@ -23,7 +23,7 @@ interface Scene {
 }
 
 async function sceneOf(): Promise<Scene> {
-  const test = await startTestApi(GENEROUS, { build, discard: () => Promise.resolve() });
+  const test = await startTestApi(GENEROUS, fakeBackfill());
   const openApi = await openApiOf(test);
   const [a, b] = [await World.of(test, openApi, 'a'), await World.of(test, openApi, 'b')];
   return { test, openApi, a, b };

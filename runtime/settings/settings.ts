@@ -136,6 +136,17 @@ const fields = z.object({
   ),
   BULK_MAX_BYTES: integer(2_048 * MIB, 1_024, 1_048_576 * MIB).describe('Size of one bulk upload, unpacked'),
   SPOOL_MAX_BYTES: integer(10_240 * MIB, 1_024, 1_048_576 * MIB).describe('Size of all bulk uploads on disk'),
+  BACKFILL_SHARE: z.coerce
+    .number({ error: 'must be a number from 0.05 to 1' })
+    .min(0.05, 'must be a number from 0.05 to 1')
+    .max(1, 'must be a number from 0.05 to 1')
+    .default(1 / 3)
+    .describe(
+      'Of one core, what a backfill may take while events or requests come in; a whole one otherwise',
+    ),
+  GENERATIONS_KEPT: integer(1, 0, 100).describe(
+    'Former generations of the state that backfills keep, to go back to; each takes the disk of a state',
+  ),
   JOBS_MAX_QUEUED: integer(QUEUED_MAX_JOBS, 1, 10_000).describe(
     'Jobs of one lane and tenant that wait for their turn or are paused',
   ),
@@ -185,6 +196,12 @@ export interface Settings extends HostSettings {
   readonly rateLimit: { readonly requests_per_s: number; readonly burst: number };
   readonly inflightBody_bytes: number;
   readonly scanThreads: number;
+  readonly backfill: {
+    /** Of one core, while live traffic waits. */
+    readonly share: number;
+    /** Former generations that stay. */
+    readonly kept_max_generations: number;
+  };
   readonly bulk: {
     readonly upload_max_bytes: number;
     readonly spool_max_bytes: number;
@@ -253,6 +270,7 @@ export function readSettings(env: Env): Settings {
     rateLimit: { requests_per_s: s.RATE_LIMIT_RPS, burst: s.RATE_LIMIT_BURST },
     inflightBody_bytes: s.INFLIGHT_BODY_BYTES,
     scanThreads: s.SCAN_THREADS,
+    backfill: { share: s.BACKFILL_SHARE, kept_max_generations: s.GENERATIONS_KEPT },
     bulk: {
       upload_max_bytes: s.BULK_MAX_BYTES,
       spool_max_bytes: s.SPOOL_MAX_BYTES,
