@@ -1,4 +1,4 @@
-import type { Dictionary, KvView } from '../../engine/index.ts';
+import type { Dictionary } from '../../engine/index.ts';
 import {
   ALL_TIME_MS,
   type CellVisitor,
@@ -147,9 +147,6 @@ export class StateCells {
 export function sumOf(cell: StateCell | undefined, measure: number): bigint {
   return cell?.wide?.get(measure) ?? BigInt(cell?.sums[measure] ?? 0);
 }
-
-/** The state of a snapshot, as `StateCells` reads it. */
-export type StateCellsOf = (table: (name: string) => KvView) => StateCells;
 
 export function floorDay(time_ms: number): number {
   return Math.floor(time_ms / DAY_MS) * DAY_MS;

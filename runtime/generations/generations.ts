@@ -7,7 +7,6 @@ import {
   asMillraceError,
   type Clock,
   type GenerationLayout,
-  type MillraceError,
   type Supervisor,
   systemClock,
 } from '../../engine/index.ts';
@@ -37,20 +36,14 @@ import { appliedBy, distance, type Live, type LiveOptions, liveOf } from './live
 import { Pace } from './pace.ts';
 import { recountIn } from './recount.ts';
 import type { RecountOutcome, RecountRequest } from './recount-message.ts';
+import { type ReleaseOptions, ReplacedGenerations } from './replaced.ts';
 
 /** Times that a build is compared with the live state before it counts as different. */
 const MAX_COMPARISONS = 3;
 
-export interface GenerationsOptions extends LiveOptions {
+export interface GenerationsOptions extends LiveOptions, ReleaseOptions {
   readonly link: NatsLink;
   readonly clock?: Clock;
-  /**
-   * Resolves when nothing reads from the state of a host any more whose generation was replaced. Its folder is removed
-   * then.
-   */
-  readonly released: (host: PartitionHost) => Promise<void>;
-  /** Hears what keeps a folder that is not needed any more from being removed: it goes at the next start. */
-  readonly onLeftOver?: (error: MillraceError) => void;
 }
 
 /** A build, or the way of another generation to the place of the current one, that is under way. */
@@ -82,11 +75,7 @@ export class Generations {
   #changing_since_ms: number | undefined;
   #building: Running | undefined;
   #recounting: { readonly cancel: () => void; readonly done: Promise<unknown> } | undefined;
-  /** Replaced ones that queries may still read. */
-  readonly #held = new Map<number, { readonly live: Live; readonly done: Promise<void> }>();
-  /** Generations whose folders go once nothing reads them. */
-  readonly #doomed = new Set<number>();
-  readonly #releasing = new Set<Promise<void>>();
+  readonly #replaced: ReplacedGenerations;
   #isClosing = false;
 
   /** Removes what a change that was interrupted has left behind. Throws `bad_generation_record`. */
@@ -95,10 +84,11 @@ export class Generations {
     this.#clock = options.clock ?? systemClock;
     const { dataDir } = options.settings;
     this.#folders = new GenerationFolders(stateRoot(dataDir));
+    this.#replaced = new ReplacedGenerations(this.#folders, options);
     const layout = currentState(dataDir, TOPOLOGY_NAME);
     const record = this.#folders.openCurrent(layout);
     this.#live = this.#liveOf(layout, record.options);
-    if (record.replaces !== undefined) this.#removeLater(record.replaces);
+    if (record.replaces !== undefined) this.#replaced.removeLater(record.replaces);
   }
 
   start(): void {
@@ -154,7 +144,7 @@ export class Generations {
   list(): readonly GenerationInfo[] {
     return this.#folders
       .all()
-      .filter(({ layout }) => !this.#doomed.has(layout.generation))
+      .filter(({ layout }) => !this.#replaced.isDoomed(layout.generation))
       .map(({ layout, record }) => {
         const { generation } = layout;
         const { reason, options, started_at_ms, since_ms, position } = record;
@@ -178,12 +168,11 @@ export class Generations {
    * `generation_current`, `build_running`.
    */
   async remove(generation: number): Promise<void> {
-    if (this.#doomed.has(generation)) throw noSuchGeneration(generation);
+    if (this.#replaced.isDoomed(generation)) throw noSuchGeneration(generation);
     this.#folders.layoutOf(generation);
     if (generation === this.#live.layout.generation) throw isCurrent(generation);
     if (this.#building?.generation === generation) throw buildRunning();
-    if (this.#held.has(generation)) this.#doomed.add(generation);
-    else await this.#folders.remove(generation);
+    await this.#replaced.remove(generation);
   }
 
   /**
@@ -225,7 +214,7 @@ export class Generations {
   ): Promise<BuiltGeneration> {
     if (generation === this.#live.layout.generation) throw isCurrent(generation);
     this.#requireFree(request);
-    if (this.#doomed.has(generation)) throw noSuchGeneration(generation);
+    if (this.#replaced.isDoomed(generation)) throw noSuchGeneration(generation);
     const layout = this.#folders.layoutOf(generation);
     const record = this.#folders.recordOf(layout);
     if (record.state !== 'ready' && record.state !== 'former') throw notActivatable(generation);
@@ -285,7 +274,7 @@ export class Generations {
   ): Promise<BuiltGeneration> {
     const { generation } = layout;
     const former = this.#live;
-    const next = this.#held.get(generation)?.live ?? this.#liveOf(layout, record.options);
+    const next = this.#replaced.held(generation) ?? this.#liveOf(layout, record.options);
     const meter = new BuildMeter(generation, this.#clock, request.onProgress);
     const pace = paceOf(this.#options, former);
     const builder = new Builder(
@@ -354,7 +343,7 @@ export class Generations {
     });
     meter.enter('changing');
     const pause_ms = await this.#change(builder, parts);
-    this.#release(former, request.keepFormer === true);
+    this.#replaced.release(former, request.keepFormer === true);
     if (request.keepFormer === true) await this.#prune();
     const [generation, replaced] = [next.layout.generation, former.layout.generation];
     return { generation, replaced, records: builder.applied, ...found, isActive: true, pause_ms };
@@ -404,30 +393,10 @@ export class Generations {
       throw error;
     }
     this.#live = next;
-    this.#held.delete(next.layout.generation);
+    this.#replaced.takeBack(next.layout.generation);
     next.host.start();
     this.#changing_since_ms = undefined;
     return this.#clock.now() - started_ms;
-  }
-
-  /** Lets go of the former generation once nothing reads from it, and removes it where it is not kept. */
-  #release(former: Live, isKept: boolean): void {
-    const { host, layout } = former;
-    const { generation } = layout;
-    if (!isKept) this.#doomed.add(generation);
-    const work: Promise<void> = this.#options
-      .released(host)
-      .then(async () => {
-        // It became current again meanwhile, or did and was replaced again.
-        if (this.#held.get(generation)?.done !== work) return;
-        await host.close();
-        this.#held.delete(generation);
-        if (this.#doomed.delete(generation)) await this.#folders.remove(generation);
-      })
-      .catch((error: unknown) => this.#options.onLeftOver?.(asMillraceError(error)))
-      .finally(() => this.#releasing.delete(work));
-    this.#held.set(generation, { live: former, done: work });
-    this.#releasing.add(work);
   }
 
   /** Removes the oldest of the former generations that are more than may stay. */
@@ -439,14 +408,6 @@ export class Generations {
       await this.remove(generation);
   }
 
-  #removeLater(generation: number): void {
-    const work: Promise<void> = this.#folders
-      .remove(generation)
-      .catch((error: unknown) => this.#options.onLeftOver?.(asMillraceError(error)))
-      .finally(() => this.#releasing.delete(work));
-    this.#releasing.add(work);
-  }
-
   /** Interrupts a build, which stays to go on with, and ends the task. What was committed can be read until then. */
   async close(): Promise<void> {
     this.#isClosing = true;
@@ -455,7 +416,7 @@ export class Generations {
     await this.#building?.done;
     await this.#recounting?.done;
     await this.#live.host.close();
-    await Promise.all(this.#releasing);
+    await this.#replaced.settled();
   }
 }
 
