@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { orderEvent, startTestApi, type TestApi } from './fixture-api.ts';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { orderEvent, PATIENTLY, startTestApi, type TestApi } from './fixture-api.ts';
 import { fakeBackfill } from './fixture-backfill.ts';
 import { type Json, type OpenApi, type Operation, openApiOf, World } from './fixture-operations.ts';
 import type { BackfillPort } from './http/index.ts';
@@ -75,8 +75,19 @@ function shortened(value: unknown, entries: number): unknown {
   );
 }
 
+/** One backfill at a time: that of the example before is ended. */
+async function endBackfills(key: string): Promise<void> {
+  await vi.waitFor(async () => {
+    const { jobs } = (await (await test.send('/jobs?lane=backfill', { key })).json()) as { jobs: Json[] };
+    const open = jobs.filter(({ status }) => !['succeeded', 'failed', 'cancelled'].includes(String(status)));
+    for (const { job_id } of open) await test.send(`/jobs/${String(job_id)}`, { key, method: 'DELETE' });
+    expect(open).toEqual([]);
+  }, PATIENTLY);
+}
+
 /** Of a job's state the example needs one that goes on. */
 async function filled(operation: Operation, key: string): ReturnType<World['fill']> {
+  if (operation.route.tag === 'Jobs') await endBackfills(key);
   if (!/^(cancel|pause|resume|delete)Job$/.test(operation.id)) return world.fill(operation);
   const day = (at: number): string => new Date(Date.UTC(2001, 0, at)).toISOString();
   const range = { mode: 'range', start: day(++held), end: day(held + 1) };
