@@ -113,6 +113,10 @@ export class MemoryFeed implements AnomalyFeed {
     return Promise.resolve(this.#messages.length);
   }
 
+  latest(subject: string): Promise<Uint8Array | undefined> {
+    return Promise.resolve(this.#messages.findLast((message) => message.subject === subject)?.payload);
+  }
+
   async next(
     tenant: string,
     after: number,

@@ -10,7 +10,15 @@ import {
 } from '../runtime/index.ts';
 import { KeyRing, Roles, roleKind, TokenVerifier } from './access/index.ts';
 import { type AnswerParts, SegmentSets } from './answers/index.ts';
-import { type App, addDocs, buildApp, HttpMetrics, openApiDocument, RateLimiter } from './app/index.ts';
+import {
+  type App,
+  addDocs,
+  buildApp,
+  Connections,
+  HttpMetrics,
+  openApiDocument,
+  RateLimiter,
+} from './app/index.ts';
 import {
   type ApiPorts,
   BodyBudget,
@@ -28,6 +36,7 @@ import { catalogRoutes } from './sections/catalog/index.ts';
 import { cohortKind, cohortRoutes } from './sections/cohorts/index.ts';
 import { cubeKind, cubeRoutes } from './sections/cubes/index.ts';
 import { ltvRoute, rfmRoute, segmentRoutes } from './sections/customers/index.ts';
+import { DashboardSection } from './sections/dashboards/index.ts';
 import { dimensionRoutes } from './sections/dimensions/index.ts';
 import { EventSearch, eventRoutes } from './sections/events/index.ts';
 import { exportKind, exportRoutes } from './sections/exports/index.ts';
@@ -53,6 +62,8 @@ export interface Api {
   readonly app: App;
   /** Every route of it, as it documents itself. */
   readonly routes: readonly Route[];
+  /** The turns of the requests of a connection: for who serves it. */
+  readonly connections: Connections;
   /** Ends what would be open for ever, so that the HTTP server can drain. */
   drain(): void;
   /** Gives back the running jobs and stops watching. Call it once the HTTP server has drained. */
@@ -78,17 +89,20 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const alerts = definitions.kind(
     alertKind(ports, tenants, (tenant, channels) => outbound.requireChannels(tenant, channels)),
   );
-  tenants.dimensions.addUsers(cohorts, funnels, cubes, rules, alerts);
+  const tracker = new FreshnessTracker(ports);
+  const segmentSets = new SegmentSets();
+  const answers: AnswerParts = { ports, tracker, tenants, segmentSets };
+  const boards = new DashboardSection(definitions, answers, () => current().routes);
+  const { saved, dashboards } = boards;
+  tenants.dimensions.addUsers(cohorts, funnels, cubes, rules, alerts, saved, dashboards);
   const custom = definitions.kind(roleKind(ports.keyTrust, (tenant, role) => keys.hasRole(tenant, role)));
   const roles = new Roles(custom);
   await definitions.open();
   const cursors = Cursors.of(ports.keyTrust);
   await ports.keys.delete(OLD_CURSOR_SECRET);
   const once = new Idempotency(ports.idempotency, clock);
-  const tracker = new FreshnessTracker(ports);
   const metrics = new HttpMetrics();
-  const segmentSets = new SegmentSets();
-  const answers: AnswerParts = { ports, tracker, tenants, segmentSets };
+  const connections = new Connections(settings.pipelined_max_requests);
   const events = { answers, cursors, finder: () => ports.finder?.() };
   const search = new EventSearch(events);
   const { jobs, spool } = await openJobs(ports, answers, search);
@@ -106,7 +120,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const making = { jobs, once };
   const { rateLimit: limit } = settings;
   const limiter = new RateLimiter(limit);
-  const budget = new BodyBudget(settings.inflightBody_bytes);
+  const budget = new BodyBudget(settings.bodies);
   const tokens = settings.jwt === undefined ? undefined : new TokenVerifier(settings.jwt, ports, roles);
   const build = (): Pick<Api, 'app' | 'routes'> => {
     const backfills = { making, port: ports.backfill, tenants, custom: ports.settings.customDimensions };
@@ -137,14 +151,23 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...returnRoutes(answers),
       fraudRoute(answers),
       ...webhookRoutes({ webhooks, outbound, cursors }),
+      ...boards.routes(cursors),
       ...healthRoutes(ports, jobs, [definitions, keys]),
       ...metricsRoutes(ports, metrics, () => [
-        ...[...jobs.samples(), ...streams.samples()],
+        ...[
+          ...jobs.samples(),
+          ...streams.samples(),
+          ...budget.samples(),
+          ...spool.samples(),
+          ...connections.samples(),
+        ],
         ...[
           ...keys.samples(),
           ...segmentSets.samples(),
           ...tenants.dimensions.samples(),
           ...outbound.samples(),
+          ...alerting.samples(),
+          ...boards.runs.samples(),
         ],
       ]),
       ...diagnosticsRoutes(answers, { jobs, spool }),
@@ -175,6 +198,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     get routes() {
       return current().routes;
     },
+    connections,
     drain: () => streams.close(),
     close: async () => {
       streams.close();

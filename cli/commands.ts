@@ -21,6 +21,14 @@ const FAILING_OPTION = {
   },
 } as const;
 
+const GAP_OPTION = {
+  'on-gap': {
+    type: 'string',
+    value: 'WHAT',
+    help: 'messages that the stream removed unread "stop" it (default), or it goes on: "skip"; default: ON_GAP',
+  },
+} as const;
+
 const start: Command = {
   name: 'start',
   summary: 'Runs a topology, and without NATS_URL a NATS server for it, until SIGTERM',
@@ -36,6 +44,7 @@ const start: Command = {
     ...PLACE_OPTIONS,
     ...STREAM_OPTION,
     ...FAILING_OPTION,
+    ...GAP_OPTION,
     http: {
       type: 'string',
       value: 'PORT',

@@ -47,6 +47,7 @@ export async function start(args: CommandArguments, context: CommandContext): Pr
   const { env, print, note } = context;
   const streams = streamsOf(args);
   const failingRecords = failingRecordsOf(args);
+  const { allowTopologyChange, onGap } = readHostSettings(env);
   const stop = context.interruptible();
   const place = await placeOf(env);
   const { topology, dataDir, nats, natsPort } = place;
@@ -58,8 +59,9 @@ export async function start(args: CommandArguments, context: CommandContext): Pr
     ...(nats === undefined ? { natsPort } : { natsUrl: nats.url, nats }),
     streams,
     failingRecords,
+    onGap,
     ...(publisher === undefined ? {} : { publisher }),
-    allowTopologyChange: readHostSettings(env).allowTopologyChange,
+    allowTopologyChange,
     // How it ends is said below, or by the command's error.
     log: (line) => {
       if (!line.startsWith('stopped') && !line.startsWith('failed: ')) log(line);

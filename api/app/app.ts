@@ -120,7 +120,8 @@ async function serve(ports: ApiPorts, parts: AppParts, route: Route, context: Ap
     requirePermission(principal, route);
   }
   const request_id = context.get('request_id');
-  const memory = new BodyLease(parts.budget);
+  const owner = { tenant, key: principal.key_id };
+  const memory = new BodyLease(parts.budget, owner, ports.settings.bodyPace);
   try {
     const answer = await route.serve({
       request,

@@ -50,7 +50,7 @@ beforeAll(async () => {
   const parts = {
     credentials: { keys: ring, roles: new Roles(), tokens: undefined },
     limiter,
-    budget: new BodyBudget(1e6),
+    budget: new BodyBudget({ all_bytes: 1e6, tenant_bytes: 1e6, key_bytes: 1e6 }),
     metrics: new HttpMetrics(),
   };
   app = buildApp(ports, parts, routes);

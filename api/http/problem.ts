@@ -21,6 +21,7 @@ export const PROBLEMS = {
   not_found: [404, 'Not found'],
   route_not_found: [404, 'There is no such route'],
   method_not_allowed: [405, 'The route does not take this method'],
+  body_too_slow: [408, 'The body did not come in time'],
   idempotency_in_flight: [409, 'The first request with this key is still running'],
   name_taken: [409, 'Another one has the name'],
   limit_reached: [409, 'There are as many as there may be'],

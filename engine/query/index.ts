@@ -1,4 +1,5 @@
 export { type AdmissionLimits, DEFAULT_ADMISSION, type PayerLimits } from './admission.ts';
+export type { BegunLimits } from './begun.ts';
 export * from './executor.ts';
 export * from './interactive.ts';
 export * from './interactive-layout.ts';

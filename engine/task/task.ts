@@ -145,6 +145,7 @@ export class Task {
       );
     }
     describeControl(this.metrics, this.#control);
+    this.#noteGaps(inputs);
     this.#counts.observe({
       store,
       inputs,
@@ -156,6 +157,20 @@ export class Task {
     await inputs.start();
     this.#barrier_at_ms = clock.now();
     this.#outbox.pump();
+  }
+
+  /** What was gone before this start is part of the next commit, for good. */
+  #noteGaps(inputs: Inputs): void {
+    for (const { node, facts, gap } of inputs.all) {
+      if (gap === undefined) continue;
+      const { from, through, messages } = gap;
+      this.#notices.add({
+        kind: 'gap_skipped',
+        scope: facts.stream,
+        sequence: through,
+        detail: { source: node, from, through, messages },
+      });
+    }
   }
 
   #runtime(partition: string): Runtime {

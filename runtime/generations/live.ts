@@ -48,7 +48,7 @@ export function liveOf(
       nats,
       partition: WHOLE_STREAM,
       statePath,
-      inputs: [ORDER_INPUT],
+      inputs: [{ ...ORDER_INPUT, gaps: settings.onGap }],
       allowTopologyChange: settings.allowTopologyChange,
       takesDefinitions: true,
     }),

@@ -1,6 +1,7 @@
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import {
   connectNats,
+  gapPolicy,
   JetStreamPublisher,
   openKeyValueStore,
   ThreadedSource,
@@ -41,8 +42,11 @@ async function runTask(
         const through = topology.sources.find(({ name }) => name === input.node)?.through;
         return { ...input, ...(through === undefined ? {} : { through }) };
       }),
-      sourceOf: ({ stream, filter }) =>
-        new ThreadedSource({ ...nats, stream, partition, filter_subjects: filter }),
+      sourceOf: ({ stream, filter, gaps }) => {
+        const policy = gapPolicy(gaps);
+        const gapped = policy === undefined ? {} : { gaps: policy };
+        return new ThreadedSource({ ...nats, stream, partition, filter_subjects: filter, ...gapped });
+      },
       publisher: new JetStreamPublisher(link),
       ...(order.takesDefinitions ? { control: feed.control } : {}),
       clock: systemClock,

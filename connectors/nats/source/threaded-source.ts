@@ -17,6 +17,8 @@ export interface ThreadedSourceOptions extends NatsServer {
   readonly partition?: string;
   /** Reads only what matches one of them; default: all. */
   readonly filter_subjects?: readonly string[];
+  /** See `StreamFacts`; default: a gap is an error. */
+  readonly gaps?: StreamFacts['gaps'];
 }
 
 const STOP_TIMEOUT_MS = 3_000;
@@ -44,9 +46,9 @@ export class ThreadedSource implements Source {
   #started = false;
   #isDegraded = false;
 
-  constructor({ stream, partition = '0', filter_subjects = [], ...nats }: ThreadedSourceOptions) {
+  constructor({ stream, partition = '0', filter_subjects = [], gaps, ...nats }: ThreadedSourceOptions) {
     this.partition = partition;
-    const order: SourceThreadOrder = { nats, stream, partition, filter_subjects, ring: this.#ring };
+    const order: SourceThreadOrder = { nats, stream, partition, filter_subjects, gaps, ring: this.#ring };
     this.#worker = new Worker(THREAD, { workerData: order, name: 'source', resourceLimits: THREAD_LIMITS });
     this.#worker.on('message', (report: SourceThreadReport) => this.#hear(report));
     this.#worker.on('error', (cause) => {
@@ -110,8 +112,8 @@ export class ThreadedSource implements Source {
     return this.#facts;
   }
 
-  async start(after: number): Promise<void> {
-    this.#tell({ kind: 'start', after });
+  async start(after: number, isFresh = false): Promise<void> {
+    this.#tell({ kind: 'start', after, isFresh });
     await this.#until(() => this.#started);
   }
 
