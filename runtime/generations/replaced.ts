@@ -66,7 +66,7 @@ export class ReplacedGenerations {
 
   /** Removes what a change that was interrupted has left. */
   removeLater(generation: number): void {
-    this.#keep(this.#folders.remove(generation));
+    void this.#keep(this.#folders.remove(generation));
   }
 
   #keep(work: Promise<void>): Promise<void> {
