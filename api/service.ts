@@ -28,9 +28,17 @@ import {
   Idempotency,
   OLD_CURSOR_SECRET,
   type Route,
+  StateLook,
 } from './http/index.ts';
 import { AlertLog, AlertWatch, alertKind, alertSection } from './sections/alerts/index.ts';
-import { anomalySection, MARKS, ruleKind, StallWatch, scanJobKind } from './sections/anomalies/index.ts';
+import {
+  anomalySection,
+  CauseWatch,
+  MARKS,
+  ruleKind,
+  StallWatch,
+  scanJobKind,
+} from './sections/anomalies/index.ts';
 import { attributionRoutes } from './sections/attribution/index.ts';
 import { catalogRoutes } from './sections/catalog/index.ts';
 import { cohortKind, cohortRoutes } from './sections/cohorts/index.ts';
@@ -102,6 +110,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   await ports.keys.delete(OLD_CURSOR_SECRET);
   const once = new Idempotency(ports.idempotency, clock);
   const metrics = new HttpMetrics();
+  const look = new StateLook();
   const connections = new Connections(settings.pipelined_max_requests);
   const events = { answers, cursors, finder: () => ports.finder?.() };
   const search = new EventSearch(events);
@@ -119,6 +128,8 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const streams = new EventStreams();
   const making = { jobs, once };
   const { rateLimit: limit } = settings;
+  const anomalyParts = { answers, tenants, rules, marks, cursors, making };
+  const explaining = new CauseWatch({ anomalies: anomalyParts, found: anomalies });
   const limiter = new RateLimiter(limit);
   const budget = new BodyBudget(settings.bodies);
   const tokens = settings.jwt === undefined ? undefined : new TokenVerifier(settings.jwt, ports, roles);
@@ -143,7 +154,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...cohortRoutes(answers, cohorts, cursors),
       ...funnelRoutes(answers, funnels, cursors),
       ...attributionRoutes(answers),
-      ...anomalySection({ answers, tenants, rules, marks, cursors, making }, streams),
+      ...anomalySection(anomalyParts, streams),
       ...alertSection({ answers, tenants, alerts, rules, marks, outbound, log: alertLog, cursors }),
       ...keyRoutes({ keys, roles, cursors, clock, limit, scopesOf: (some) => scopesOf(routes, some) }),
       ...roleRoutes(custom, cursors),
@@ -152,7 +163,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       fraudRoute(answers),
       ...webhookRoutes({ webhooks, outbound, cursors }),
       ...boards.routes(cursors),
-      ...healthRoutes(ports, jobs, [definitions, keys]),
+      ...healthRoutes(ports, jobs, [definitions, keys], look),
       ...metricsRoutes(ports, metrics, () => [
         ...[
           ...jobs.samples(),
@@ -167,6 +178,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
           ...tenants.dimensions.samples(),
           ...outbound.samples(),
           ...alerting.samples(),
+          ...explaining.samples(),
           ...boards.runs.samples(),
         ],
       ]),
@@ -174,7 +186,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     ];
     const credentials = { keys, roles, tokens };
     const requireDimensions = tenants.dimensions.require.bind(tenants.dimensions);
-    const app = buildApp(ports, { credentials, limiter, budget, metrics, requireDimensions }, routes);
+    const app = buildApp(ports, { credentials, limiter, budget, metrics, look, requireDimensions }, routes);
     addDocs(app, () => openApiDocument(routes, API_VERSION), API_VERSION);
     return { app, routes };
   };
@@ -190,6 +202,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   jobs.start();
   outbound.start();
   alerting.start();
+  explaining.start();
   tenants.dimensions.start(() => definitions.readAgain());
   return {
     get app() {
@@ -207,6 +220,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       tenants.dimensions.close();
       await jobs.close();
       await alerting.close();
+      await explaining.close();
       await outbound.close();
       await keys.close();
       await definitions.close();

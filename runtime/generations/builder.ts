@@ -1,7 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { CellReport, CellsOfInterest } from '../../analytics/index.ts';
-import { MillraceError, TASK_THREAD_LIMITS } from '../../engine/index.ts';
-import { builtModule } from '../host/index.ts';
+import { builtModule, MillraceError, TASK_THREAD_LIMITS } from '../../engine/index.ts';
 import type {
   BuildOrder,
   BuildReport,

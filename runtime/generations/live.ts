@@ -51,6 +51,7 @@ export function liveOf(
       inputs: [{ ...ORDER_INPUT, gaps: settings.onGap }],
       allowTopologyChange: settings.allowTopologyChange,
       takesDefinitions: true,
+      letters: settings.letters,
     }),
     clock,
     ...(onChange === undefined ? {} : { onChange }),
