@@ -51,7 +51,7 @@ import { exportKind, exportRoutes } from './sections/exports/index.ts';
 import { funnelDefinitionKind, funnelRoutes } from './sections/funnels/index.ts';
 import { diagnosticsRoutes, healthRoutes, metricsRoutes } from './sections/health/index.ts';
 import { bulkKind, bulkRoutes, ingestRoutes, Spool } from './sections/ingest/index.ts';
-import { backfillKind, backfillRoutes, jobRoutes } from './sections/jobs/index.ts';
+import { backfillKinds, backfillRoutes, generationRoutes, jobRoutes } from './sections/jobs/index.ts';
 import { callerRoutes, keyRoutes, roleRoutes, scopesOf } from './sections/keys/index.ts';
 import { kpiRoutes, queryKind } from './sections/kpis/index.ts';
 import { fraudRoute, returnRoutes } from './sections/returns/index.ts';
@@ -134,6 +134,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const budget = new BodyBudget(settings.bodies);
   const tokens = settings.jwt === undefined ? undefined : new TokenVerifier(settings.jwt, ports, roles);
   const build = (): Pick<Api, 'app' | 'routes'> => {
+    const backfills = { making, port: ports.backfill, tenants, custom: ports.settings.customDimensions };
     const routes: Route[] = [
       ...ingestRoutes(ports, once),
       ...bulkRoutes({ spool, jobs, once }),
@@ -144,7 +145,8 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...dimensionRoutes(ports, tenants.dimensions, cursors),
       ...cubeRoutes(ports, cubes, cursors),
       ...exportRoutes({ ...making, answers, search, cursors }),
-      ...backfillRoutes(making, ports.backfill),
+      ...backfillRoutes(backfills),
+      ...generationRoutes(backfills),
       ...jobRoutes({ jobs, cursors, streams, now: () => clock.now(), maskOf: (call) => search.maskOf(call) }),
       rfmRoute(answers, cursors),
       ltvRoute(answers, cursors),
@@ -245,7 +247,8 @@ async function openJobs(
     queryKind(answers, files),
     scanJobKind(answers, files),
   ];
-  for (const kind of backfill === undefined ? kinds : [...kinds, backfillKind(backfill)]) jobs.register(kind);
+  for (const kind of backfill === undefined ? kinds : [...kinds, ...backfillKinds(backfill)])
+    jobs.register(kind);
   await jobs.open();
   await adoptEarlierJobs(join(dataDir, 'jobs'), jobs, { errors: ports.jobs.errors, lane: bulk.lane, log });
   await spool.open(jobs.unfinished());
