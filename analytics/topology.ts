@@ -62,6 +62,8 @@ export interface OrderAnalyticsOptions {
   readonly retention_days: number | undefined;
   /** Bytes of one tenant in the event log, about; beyond them its oldest UTC days go. undefined: no limit. */
   readonly log_max_bytes: number | undefined;
+  /** Bad parts of one message that become dead letters of their own; undefined: 1,000. */
+  readonly rejections_max: number | undefined;
   readonly outOfOrderness_ms: number;
   readonly idle_ms: number;
   /** Memory for the records of each kind of entity that are in use, bytes. */
@@ -78,6 +80,7 @@ export const DEFAULT_OPTIONS: OrderAnalyticsOptions = {
   custom: [],
   dimension_paths: {},
   dedup_memory_ids: 10_000_000,
+  rejections_max: undefined,
   retention_days: undefined,
   log_max_bytes: undefined,
   outOfOrderness_ms: 30_000,
@@ -139,6 +142,7 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
         custom: config.custom,
         paths: config.dimension_paths,
         ...retention,
+        ...(config.rejections_max === undefined ? {} : { rejections_max: config.rejections_max }),
       }),
       dedupEvents<EventBatch>(OPERATORS.dedup, {
         memory_ids: config.dedup_memory_ids,

@@ -148,7 +148,7 @@ describe('every operation', () => {
       else expect([status, code], operation.id).toEqual([401, 'unauthorized']);
       expect(a.isIn(text)).toBe(false);
     }
-    expect(open.sort()).toEqual(['downloadExport', 'getHealth']);
+    expect(open.sort()).toEqual(['downloadExport', 'getHealth', 'readSharedDashboard']);
     expect(await kept(test)).toBe(before);
     await test.close();
   });

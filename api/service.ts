@@ -10,7 +10,15 @@ import {
 } from '../runtime/index.ts';
 import { KeyRing, Roles, roleKind, TokenVerifier } from './access/index.ts';
 import { type AnswerParts, SegmentSets } from './answers/index.ts';
-import { type App, addDocs, buildApp, HttpMetrics, openApiDocument, RateLimiter } from './app/index.ts';
+import {
+  type App,
+  addDocs,
+  buildApp,
+  Connections,
+  HttpMetrics,
+  openApiDocument,
+  RateLimiter,
+} from './app/index.ts';
 import {
   type ApiPorts,
   BodyBudget,
@@ -20,14 +28,23 @@ import {
   Idempotency,
   OLD_CURSOR_SECRET,
   type Route,
+  StateLook,
 } from './http/index.ts';
 import { AlertLog, AlertWatch, alertKind, alertSection } from './sections/alerts/index.ts';
-import { anomalySection, MARKS, ruleKind, StallWatch, scanJobKind } from './sections/anomalies/index.ts';
+import {
+  anomalySection,
+  CauseWatch,
+  MARKS,
+  ruleKind,
+  StallWatch,
+  scanJobKind,
+} from './sections/anomalies/index.ts';
 import { attributionRoutes } from './sections/attribution/index.ts';
 import { catalogRoutes } from './sections/catalog/index.ts';
 import { cohortKind, cohortRoutes } from './sections/cohorts/index.ts';
 import { cubeKind, cubeRoutes } from './sections/cubes/index.ts';
 import { ltvRoute, rfmRoute, segmentRoutes } from './sections/customers/index.ts';
+import { DashboardSection } from './sections/dashboards/index.ts';
 import { dimensionRoutes } from './sections/dimensions/index.ts';
 import { EventSearch, eventRoutes } from './sections/events/index.ts';
 import { exportKind, exportRoutes } from './sections/exports/index.ts';
@@ -53,6 +70,8 @@ export interface Api {
   readonly app: App;
   /** Every route of it, as it documents itself. */
   readonly routes: readonly Route[];
+  /** The turns of the requests of a connection: for who serves it. */
+  readonly connections: Connections;
   /** Ends what would be open for ever, so that the HTTP server can drain. */
   drain(): void;
   /** Gives back the running jobs and stops watching. Call it once the HTTP server has drained. */
@@ -78,17 +97,21 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const alerts = definitions.kind(
     alertKind(ports, tenants, (tenant, channels) => outbound.requireChannels(tenant, channels)),
   );
-  tenants.dimensions.addUsers(cohorts, funnels, cubes, rules, alerts);
+  const tracker = new FreshnessTracker(ports);
+  const segmentSets = new SegmentSets();
+  const answers: AnswerParts = { ports, tracker, tenants, segmentSets };
+  const boards = new DashboardSection(definitions, answers, () => current().routes);
+  const { saved, dashboards } = boards;
+  tenants.dimensions.addUsers(cohorts, funnels, cubes, rules, alerts, saved, dashboards);
   const custom = definitions.kind(roleKind(ports.keyTrust, (tenant, role) => keys.hasRole(tenant, role)));
   const roles = new Roles(custom);
   await definitions.open();
   const cursors = Cursors.of(ports.keyTrust);
   await ports.keys.delete(OLD_CURSOR_SECRET);
   const once = new Idempotency(ports.idempotency, clock);
-  const tracker = new FreshnessTracker(ports);
   const metrics = new HttpMetrics();
-  const segmentSets = new SegmentSets();
-  const answers: AnswerParts = { ports, tracker, tenants, segmentSets };
+  const look = new StateLook();
+  const connections = new Connections(settings.pipelined_max_requests);
   const events = { answers, cursors, finder: () => ports.finder?.() };
   const search = new EventSearch(events);
   const { jobs, spool } = await openJobs(ports, answers, search);
@@ -105,8 +128,10 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const streams = new EventStreams();
   const making = { jobs, once };
   const { rateLimit: limit } = settings;
+  const anomalyParts = { answers, tenants, rules, marks, cursors, making };
+  const explaining = new CauseWatch({ anomalies: anomalyParts, found: anomalies });
   const limiter = new RateLimiter(limit);
-  const budget = new BodyBudget(settings.inflightBody_bytes);
+  const budget = new BodyBudget(settings.bodies);
   const tokens = settings.jwt === undefined ? undefined : new TokenVerifier(settings.jwt, ports, roles);
   const build = (): Pick<Api, 'app' | 'routes'> => {
     const routes: Route[] = [
@@ -127,7 +152,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...cohortRoutes(answers, cohorts, cursors),
       ...funnelRoutes(answers, funnels, cursors),
       ...attributionRoutes(answers),
-      ...anomalySection({ answers, tenants, rules, marks, cursors, making }, streams),
+      ...anomalySection(anomalyParts, streams),
       ...alertSection({ answers, tenants, alerts, rules, marks, outbound, log: alertLog, cursors }),
       ...keyRoutes({ keys, roles, cursors, clock, limit, scopesOf: (some) => scopesOf(routes, some) }),
       ...roleRoutes(custom, cursors),
@@ -135,21 +160,31 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...returnRoutes(answers),
       fraudRoute(answers),
       ...webhookRoutes({ webhooks, outbound, cursors }),
-      ...healthRoutes(ports, jobs, [definitions, keys]),
+      ...boards.routes(cursors),
+      ...healthRoutes(ports, jobs, [definitions, keys], look),
       ...metricsRoutes(ports, metrics, () => [
-        ...[...jobs.samples(), ...streams.samples()],
+        ...[
+          ...jobs.samples(),
+          ...streams.samples(),
+          ...budget.samples(),
+          ...spool.samples(),
+          ...connections.samples(),
+        ],
         ...[
           ...keys.samples(),
           ...segmentSets.samples(),
           ...tenants.dimensions.samples(),
           ...outbound.samples(),
+          ...alerting.samples(),
+          ...explaining.samples(),
+          ...boards.runs.samples(),
         ],
       ]),
       ...diagnosticsRoutes(answers, { jobs, spool }),
     ];
     const credentials = { keys, roles, tokens };
     const requireDimensions = tenants.dimensions.require.bind(tenants.dimensions);
-    const app = buildApp(ports, { credentials, limiter, budget, metrics, requireDimensions }, routes);
+    const app = buildApp(ports, { credentials, limiter, budget, metrics, look, requireDimensions }, routes);
     addDocs(app, () => openApiDocument(routes, API_VERSION), API_VERSION);
     return { app, routes };
   };
@@ -165,6 +200,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   jobs.start();
   outbound.start();
   alerting.start();
+  explaining.start();
   tenants.dimensions.start(() => definitions.readAgain());
   return {
     get app() {
@@ -173,6 +209,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     get routes() {
       return current().routes;
     },
+    connections,
     drain: () => streams.close(),
     close: async () => {
       streams.close();
@@ -181,6 +218,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       tenants.dimensions.close();
       await jobs.close();
       await alerting.close();
+      await explaining.close();
       await outbound.close();
       await keys.close();
       await definitions.close();

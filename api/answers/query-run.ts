@@ -108,7 +108,9 @@ export async function planQuery<Q, S, P, A>(
   const { settings } = parts.ports;
   const at = { custom: settings.customDimensions, now_ms: parts.ports.clock.now() };
   const whole = await withSegments(own, parts.tenants, call.tenant, at, nobody);
-  const planned = asking.executor.plan(kind, whole, asking.options);
+  const planned = await asking.executor.plan(kind, whole, asking.options).catch((thrown: unknown) => {
+    throw asProblem(thrown);
+  });
   const refused = planned.refused === undefined ? undefined : asProblem(planned.refused);
   return { ...planned, refused, state: asking.stateAt(planned.progress) };
 }

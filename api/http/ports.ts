@@ -64,6 +64,8 @@ export interface AnomalyFeed {
     after: number,
     signal: AbortSignal,
   ): Promise<{ readonly sequence: number; readonly data: Uint8Array }>;
+  /** The newest message of a subject; undefined: there is none. Throws a retriable MillraceError. */
+  latest(subject: string): Promise<Uint8Array | undefined>;
   /** Resolves when the stream has stored it. Throws a retriable MillraceError when that is not known. */
   publish(message: EventMessage): Promise<void>;
 }

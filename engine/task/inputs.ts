@@ -1,17 +1,27 @@
 import { MillraceError, TIMER_MAX_MS } from '../base/index.ts';
 import type { Source, SourceRecord, StreamFacts, Take } from '../edges/index.ts';
-import type { TopologyDescription } from '../graph/index.ts';
-import { checkPosition, type InputPosition, type Progress } from './meta.ts';
+import type { Definition, OriginInput, TopologyDescription } from '../graph/index.ts';
+import { checkPosition, gapOf, type InputPosition, type Progress } from './meta.ts';
 
 /** Sources by the name of their node in the topology. */
 export type Sources = Readonly<Record<string, Source>>;
+
+/** Messages of a stream that were removed before they were read. */
+export interface Gap {
+  readonly from: number;
+  readonly through: number;
+  readonly messages: number;
+}
 
 /** One source of a task, and how far it has been applied. */
 export class Input {
   readonly node: string;
   readonly source: Source;
-  /** Last applied sequence. */
-  sequence = 0;
+  /** Last applied sequence; where nothing was ever read, that before the first one of the stream. */
+  #sequence = 0;
+  #isUnread = false;
+  /** Messages that were gone before this start, in a stream whose gaps are counted. */
+  gap: Gap | undefined;
   /** Since when it has had nothing to give, with nothing pending and nothing in flight. */
   idle_since_ms: number | undefined;
   /** Taken and not pushed yet. */
@@ -38,14 +48,31 @@ export class Input {
     const facts = await this.source.facts();
     checkPosition(stored, facts);
     this.#facts = facts;
-    this.sequence = stored?.sequence ?? facts.firstSequence - 1;
+    this.#isUnread = stored === undefined || stored.isUnread === true;
+    this.#sequence = Math.max(stored?.sequence ?? 0, this.#isUnread ? facts.firstSequence - 1 : 0);
+    const messages = facts.gaps === 'count' ? gapOf(stored, facts) : 0;
+    if (messages > 0) this.gap = { from: this.#sequence + 1, through: facts.firstSequence - 1, messages };
+  }
+
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  set sequence(applied: number) {
+    this.#sequence = applied;
+    this.#isUnread = false;
+  }
+
+  start(): Promise<void> {
+    return this.source.start(this.#sequence, this.#isUnread);
   }
 
   get position(): InputPosition {
     const { stream, incarnation } = this.facts;
     const { partition } = this.source;
     const head = Math.max(this.sequence, this.source.state().headSequence);
-    return { stream, incarnation, partition, sequence: this.sequence, head };
+    const position = { stream, incarnation, partition, sequence: this.sequence, head };
+    return this.#isUnread ? { ...position, isUnread: true } : position;
   }
 
   get lag(): number {
@@ -159,8 +186,17 @@ export class Inputs {
     }
   }
 
+  /** What ids of outputs are made of. */
+  origins(definitionOf: (node: string) => Definition | undefined): readonly OriginInput[] {
+    return this.all.map(({ node, source, facts: { stream, incarnation } }) => {
+      const definition = definitionOf(node);
+      const input = { node, stream, incarnation, partition: source.partition };
+      return definition === undefined ? input : { ...input, definition };
+    });
+  }
+
   async start(): Promise<void> {
-    for (const { source, sequence } of this.all) await source.start(sequence);
+    for (const input of this.all) await input.start();
   }
 
   stop(): void {

@@ -27,9 +27,9 @@ export class BoundedSource implements Source {
     return this.#source.facts();
   }
 
-  start(after: number): Promise<void> {
+  start(after: number, isFresh?: boolean): Promise<void> {
     this.position = after;
-    return this.#source.start(after);
+    return this.#source.start(after, isFresh);
   }
 
   async take(request: Take): Promise<readonly SourceRecord[]> {

@@ -1,6 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { MillraceError, TASK_THREAD_LIMITS } from '../../engine/index.ts';
-import { builtModule } from '../host/index.ts';
+import { builtModule, MillraceError, TASK_THREAD_LIMITS } from '../../engine/index.ts';
 import type {
   BuildOrder,
   BuildReport,

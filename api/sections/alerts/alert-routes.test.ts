@@ -120,6 +120,40 @@ it('several processes tell once, and one whose state is behind takes nothing bac
   await second.close();
 });
 
+it.each(['deleted', 'disabled'] as const)(
+  'one that is %s while it fires says that it is over, once',
+  async (how) => {
+    const { id: webhook_id } = await json<{ id: string }>('/webhooks', {
+      json: { url: 'https://example.com/hook', events: ['export.failed'] },
+    });
+    const alert = { ...ALERT, channels: [{ type: 'webhook', webhook_id }] };
+    const { id } = await json<{ id: string }>('/alerts', { json: alert });
+    await shop([44, 45, 46, 47]);
+    const sent = () =>
+      test.http.posted
+        .map(({ body }) => JSON.parse(body) as { type: string; data: Notices['notices'][0] })
+        .filter(({ type }) => type.startsWith('alert.'));
+    await vi.waitFor(async () => {
+      await test.apply();
+      await announce();
+      expect(sent().map(({ type }) => type)).toEqual(['alert.firing']);
+    }, PATIENTLY);
+    const change = how === 'deleted' ? { method: 'DELETE' } : { method: 'PATCH', json: { enabled: false } };
+    expect((await test.send(`/alerts/${id}`, { key, ...change })).status).toBeLessThan(300);
+    await vi.waitFor(
+      () => expect(sent().map(({ type }) => type)).toEqual(['alert.firing', 'alert.recovered']),
+      PATIENTLY,
+    );
+    expect(sent()[1]?.data).toMatchObject({ phase: 'recovered', reason: how, incident: sent()[0]?.data.id });
+    if (how === 'deleted') return;
+    await json(`/alerts/${id}`, { method: 'PATCH', json: { enabled: true } });
+    await json(`/alerts/${id}`, { method: 'PATCH', json: { enabled: false } });
+    await announce();
+    const { notices } = await json<Notices>(`/alerts/${id}/history`);
+    expect(notices.map(({ phase }) => phase)).toEqual(['recovered', 'firing']);
+  },
+);
+
 it('an alert on anomalies of a rule tells what its preview says', async () => {
   const rule = { metric: 'revenue', window: '1h', method: 'zscore', sensitivity: 0.99, since: since(48) };
   const { id: rule_id } = await json<{ id: string }>('/anomalies/register', { json: rule });

@@ -50,6 +50,10 @@ export const noticeSchema = z.object({
     .array(z.object({ id: z.string(), metric: z.string(), text: z.string() }))
     .describe('At most 20'),
   anomaly_count: z.int(),
+  reason: z
+    .enum(['disabled', 'deleted'])
+    .optional()
+    .describe('Of `recovered`: the alert was disabled or deleted while it was firing'),
 });
 
 const told = noticeSchema.extend({ told_at: timestamp('When it was handed to the channels') });
