@@ -15,6 +15,7 @@ import {
   anomalies,
   type CubeDefinition,
   cubes,
+  cubeViews,
   dedupEvents,
   eventLog,
   eventLogView,
@@ -36,6 +37,7 @@ import { type DimensionPaths, decodeEvents, type EventBatch, rawOf } from './eve
 import { keptFunnels } from './funnels/index.ts';
 import { type KeptLimits, keptEvents } from './kept-events/index.ts';
 import { eventRates, eventWatermark, ledger } from './ledger/index.ts';
+import { StateCells } from './rebuilt/index.ts';
 import {
   CODE,
   CUBE_KIND,
@@ -111,6 +113,8 @@ export const RETENTION_TABLE = `${OPERATORS.decode}/retention`;
 export function readKeptFrom(table: (id: string) => KvView, tenant: string): number | undefined {
   return cutOf(eventLogView(table, OPERATORS.log), tenant);
 }
+/** Tables of the cells of cubes, and of how full their days are. */
+export const CUBE_TABLES = { cells: `${OPERATORS.cubes}/cells`, days: `${OPERATORS.cubes}/days` } as const;
 export const RATES_TABLE = `${OPERATORS.rates}/rates`;
 
 const described = ({ own, dictionary }: EventBatch, row: number) => ({
@@ -223,6 +227,17 @@ function dictionaryOf(table: (id: string) => KvView, before: Dictionary | undefi
 function historyOf(table: (id: string) => KvView, schema: LogSchema, columns: ReaderColumns): RowHistory {
   const dictionary = (before: Dictionary | undefined): Dictionary => dictionaryOf(table, before);
   return logHistory(logReads(table, schema), { schema, columns, dictionary });
+}
+
+/** The cubes of a snapshot of a state, with the log that they are counted from. `before`: of an earlier snapshot. */
+export function stateCells(
+  table: (id: string) => KvView,
+  custom: readonly string[],
+  before?: StateCells,
+): StateCells {
+  const history = historyOf(table, rowSchema(custom), new RowContribution().columns);
+  const dictionary = dictionaryOf(table, before?.dictionary);
+  return new StateCells({ cubes: cubeViews(table, OPERATORS.cubes), dictionary, history });
 }
 
 function logReads(table: (id: string) => KvView, schema: ReturnType<typeof rowSchema>) {
