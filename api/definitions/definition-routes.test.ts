@@ -4,7 +4,7 @@ import { type DefinitionKind, Definitions } from '../../runtime/index.ts';
 import { KeyRing, Roles } from '../access/index.ts';
 import { type App, buildApp, HttpMetrics, openApiDocument, RateLimiter } from '../app/index.ts';
 import { codeOf, startTestApi, type TestApi } from '../fixture-api.ts';
-import { BodyBudget, Cursors, type Role } from '../http/index.ts';
+import { BodyBudget, Cursors, type Role, StateLook } from '../http/index.ts';
 import { definitionRoutes } from './definition-routes.ts';
 
 const RULE = z.strictObject({
@@ -52,6 +52,7 @@ beforeAll(async () => {
     limiter,
     budget: new BodyBudget({ all_bytes: 1e6, tenant_bytes: 1e6, key_bytes: 1e6 }),
     metrics: new HttpMetrics(),
+    look: new StateLook(),
   };
   app = buildApp(ports, parts, routes);
   openApi = openApiDocument(routes, '1.0.0');

@@ -33,6 +33,7 @@ export {
   errorsOf,
   type FieldError,
   invalid,
+  isDamage,
   MAX_ERRORS,
   PROBLEM_TYPE,
   PROBLEMS,
@@ -54,3 +55,4 @@ export {
   route,
 } from './route.ts';
 export { booleanParam, listQuery, positionSchema, timestamp, timeText, timeTextOrNull } from './schemas.ts';
+export { StateLook } from './state-look.ts';

@@ -11,6 +11,7 @@ import type { ControlInput } from '../control/index.ts';
 import {
   errorOf,
   FailureWatch,
+  LetterAllowance,
   OUTBOX_TABLE,
   Outbox,
   type Publisher,
@@ -85,6 +86,7 @@ export class Task {
   readonly #watermarkOf = new Map<string, readonly string[]>();
   readonly #failures = new FailureWatch();
   readonly #traces = new TraceFollower();
+  readonly #letters: LetterAllowance | undefined;
   #commit = 0;
   #eventTime = new EventTime();
   #uncommitted = 0;
@@ -98,6 +100,11 @@ export class Task {
     this.#options = options;
     this.#limits = { ...DEFAULT_TASK_LIMITS, ...options.limits };
     this.#batch_max = this.#limits.batch_max_events;
+    const { letters } = this.#limits;
+    this.#letters = letters === undefined ? undefined : new LetterAllowance(letters);
+    const summed = 'Dead letters put together, for their tenant had too many';
+    const countSummed = (): number => this.#letters?.summed ?? 0;
+    this.metrics.observedCounter('millrace.deadletters.summed', summed, countSummed, {});
     this.#alignment = {
       watermarkOf: (node) => this.#eventTimeOf(node),
       max_drift_ms: this.#limits.max_drift_ms,
@@ -195,7 +202,10 @@ export class Task {
       topology: this.#options.topology.name,
       partition,
       outputs,
-      send: (message) => this.#opened().outbox.stage(this.#traces.mark(message)),
+      send: (message) => {
+        if (this.#letters?.takes(message, clock.now()) === false) return;
+        this.#opened().outbox.stage(this.#traces.mark(message));
+      },
       notice: (notice: Notice) => this.#notices.add(notice),
       requestBarrier: () => {
         this.#barrierRequested = true;
@@ -363,6 +373,7 @@ export class Task {
       const eventTime = this.#eventTime.committed;
       for (const flushable of this.#flushables) flushable.flush(eventTime.watermark_ms ?? 0);
       for (const timers of this.#timers) timers.flush();
+      for (const summary of this.#letters?.summaries() ?? []) outbox.stage(summary);
       const flushed = outbox.flush();
       this.#notices.flush(meta);
       const written: Progress = {

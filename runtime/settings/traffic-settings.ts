@@ -35,6 +35,15 @@ export const trafficFields = {
   SPOOL_MAX_BYTES_PER_TENANT: integer(0, 0, MAX_BYTES).describe(
     'Of them those of one tenant; 0: half of SPOOL_MAX_BYTES',
   ),
+  DEADLETTER_MAX_PER_MESSAGE: integer(20, 1, 1_000).describe(
+    'Bad parts of one message that become dead letters of their own; the others are one with the whole message',
+  ),
+  DEADLETTER_MAX_PER_MIN: integer(1_000, 1, 1_000_000).describe(
+    'Dead letters of one tenant a minute, and at once; those beyond are one for each commit that says where they are',
+  ),
+  DEADLETTER_MAX_BYTES_PER_H: integer(16 * MIB, 1_024, MAX_BYTES).describe(
+    'Bytes of dead letters of one tenant an hour, and at once',
+  ),
   QUERIES_MAX_BEGUN: integer(512, 1, MAX_COUNT).describe(
     'Queries that are begun and not answered: planned, waiting, running',
   ),
@@ -65,6 +74,8 @@ export interface TrafficSettings {
     readonly spool_max_bytes: number;
     readonly spool_tenant_max_bytes: number;
   };
+  /** Dead letters of one tenant, and of one message. */
+  readonly letters: { readonly per_message: number; readonly per_min: number; readonly bytes_per_h: number };
   /** Queries that are begun and not answered. */
   readonly queries_begun_max: Readonly<Record<'all' | 'tenant' | 'key', number>>;
 }
@@ -95,6 +106,11 @@ export function trafficOf(s: TrafficFields): TrafficSettings {
       },
       spool_max_bytes: s.SPOOL_MAX_BYTES,
       spool_tenant_max_bytes: s.SPOOL_MAX_BYTES_PER_TENANT || Math.ceil(s.SPOOL_MAX_BYTES / 2),
+    },
+    letters: {
+      per_message: s.DEADLETTER_MAX_PER_MESSAGE,
+      per_min: s.DEADLETTER_MAX_PER_MIN,
+      bytes_per_h: s.DEADLETTER_MAX_BYTES_PER_H,
     },
     queries_begun_max: {
       all: s.QUERIES_MAX_BEGUN,
