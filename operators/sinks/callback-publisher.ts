@@ -1,9 +1,4 @@
-import {
-  MillraceError,
-  type OutMessage,
-  type Publisher,
-  TIMER_MAX_MS,
-} from '../../engine/index.ts';
+import { MillraceError, type OutMessage, type Publisher, TIMER_MAX_MS } from '../../engine/index.ts';
 
 /** Messages for callbacks have subjects that begin with it; the name of the callback follows. */
 export const CALLBACK_SUBJECTS = 'callback.';
