@@ -31,7 +31,14 @@ import {
   StateLook,
 } from './http/index.ts';
 import { AlertLog, AlertWatch, alertKind, alertSection } from './sections/alerts/index.ts';
-import { anomalySection, MARKS, ruleKind, StallWatch, scanJobKind } from './sections/anomalies/index.ts';
+import {
+  anomalySection,
+  CauseWatch,
+  MARKS,
+  ruleKind,
+  StallWatch,
+  scanJobKind,
+} from './sections/anomalies/index.ts';
 import { attributionRoutes } from './sections/attribution/index.ts';
 import { catalogRoutes } from './sections/catalog/index.ts';
 import { cohortKind, cohortRoutes } from './sections/cohorts/index.ts';
@@ -44,7 +51,7 @@ import { exportKind, exportRoutes } from './sections/exports/index.ts';
 import { funnelDefinitionKind, funnelRoutes } from './sections/funnels/index.ts';
 import { diagnosticsRoutes, healthRoutes, metricsRoutes } from './sections/health/index.ts';
 import { bulkKind, bulkRoutes, ingestRoutes, Spool } from './sections/ingest/index.ts';
-import { backfillKind, backfillRoutes, jobRoutes } from './sections/jobs/index.ts';
+import { backfillKinds, backfillRoutes, generationRoutes, jobRoutes } from './sections/jobs/index.ts';
 import { callerRoutes, keyRoutes, roleRoutes, scopesOf } from './sections/keys/index.ts';
 import { kpiRoutes, queryKind } from './sections/kpis/index.ts';
 import { fraudRoute, returnRoutes } from './sections/returns/index.ts';
@@ -88,7 +95,12 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const marks = definitions.kind(MARKS);
   const webhooks = definitions.kind(WEBHOOKS);
   const alerts = definitions.kind(
-    alertKind(ports, tenants, (tenant, channels) => outbound.requireChannels(tenant, channels)),
+    alertKind(
+      ports,
+      tenants,
+      (tenant, channels) => outbound.requireChannels(tenant, channels),
+      (tenant, channels) => outbound.sealed(tenant, channels),
+    ),
   );
   const tracker = new FreshnessTracker(ports);
   const segmentSets = new SegmentSets();
@@ -121,10 +133,13 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const streams = new EventStreams();
   const making = { jobs, once };
   const { rateLimit: limit } = settings;
+  const anomalyParts = { answers, tenants, rules, marks, cursors, making };
+  const explaining = new CauseWatch({ anomalies: anomalyParts, found: anomalies });
   const limiter = new RateLimiter(limit);
   const budget = new BodyBudget(settings.bodies);
   const tokens = settings.jwt === undefined ? undefined : new TokenVerifier(settings.jwt, ports, roles);
   const build = (): Pick<Api, 'app' | 'routes'> => {
+    const backfills = { making, port: ports.backfill, tenants, custom: ports.settings.customDimensions };
     const routes: Route[] = [
       ...ingestRoutes(ports, once),
       ...bulkRoutes({ spool, jobs, once }),
@@ -135,7 +150,8 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...dimensionRoutes(ports, tenants.dimensions, cursors),
       ...cubeRoutes(ports, cubes, cursors),
       ...exportRoutes({ ...making, answers, search, cursors }),
-      ...backfillRoutes(making, ports.backfill),
+      ...backfillRoutes(backfills),
+      ...generationRoutes(backfills),
       ...jobRoutes({ jobs, cursors, streams, now: () => clock.now(), maskOf: (call) => search.maskOf(call) }),
       rfmRoute(answers, cursors),
       ltvRoute(answers, cursors),
@@ -143,7 +159,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...cohortRoutes(answers, cohorts, cursors),
       ...funnelRoutes(answers, funnels, cursors),
       ...attributionRoutes(answers),
-      ...anomalySection({ answers, tenants, rules, marks, cursors, making }, streams),
+      ...anomalySection(anomalyParts, streams),
       ...alertSection({ answers, tenants, alerts, rules, marks, outbound, log: alertLog, cursors }),
       ...keyRoutes({ keys, roles, cursors, clock, limit, scopesOf: (some) => scopesOf(routes, some) }),
       ...roleRoutes(custom, cursors),
@@ -167,6 +183,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
           ...tenants.dimensions.samples(),
           ...outbound.samples(),
           ...alerting.samples(),
+          ...explaining.samples(),
           ...boards.runs.samples(),
         ],
       ]),
@@ -190,6 +207,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   jobs.start();
   outbound.start();
   alerting.start();
+  explaining.start();
   tenants.dimensions.start(() => definitions.readAgain());
   return {
     get app() {
@@ -207,6 +225,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       tenants.dimensions.close();
       await jobs.close();
       await alerting.close();
+      await explaining.close();
       await outbound.close();
       await keys.close();
       await definitions.close();
@@ -233,7 +252,8 @@ async function openJobs(
     queryKind(answers, files),
     scanJobKind(answers, files),
   ];
-  for (const kind of backfill === undefined ? kinds : [...kinds, backfillKind(backfill)]) jobs.register(kind);
+  for (const kind of backfill === undefined ? kinds : [...kinds, ...backfillKinds(backfill)])
+    jobs.register(kind);
   await jobs.open();
   await adoptEarlierJobs(join(dataDir, 'jobs'), jobs, { errors: ports.jobs.errors, lane: bulk.lane, log });
   await spool.open(jobs.unfinished());

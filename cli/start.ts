@@ -115,7 +115,7 @@ async function ports(
       return generations.settings;
     },
     generations,
-    backfill: backfillPort(generations),
+    backfill: backfillPort(generations, link, generations.settings.backfill.share),
     why: () => watch.causes(),
     clock: systemClock,
     log,

@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { connectNats, embeddedServer, type NatsLink, openManager } from '../connectors/index.ts';
 import { ADMIN_KEY, Millrace } from './process.ts';
 
 /** What one key sends, half of it or too much, takes nothing from the others. */
@@ -26,7 +27,7 @@ interface Client {
 
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'millrace-traffic-'));
-  service = new Millrace({ dataDir, env: { BODY_RATE_WINDOW: '3s' } });
+  service = new Millrace({ dataDir, env: { BODY_RATE_WINDOW: '3s', DEADLETTER_MAX_PER_MIN: '100' } });
   await service.untilOk();
 });
 
@@ -166,5 +167,44 @@ describe('queries', () => {
     const refused = clients.find(({ heard }) => heard.startsWith('HTTP/1.1 429'));
     expect(refused?.heard.toLowerCase()).toContain('retry-after: 1');
     expect(refused?.heard).toContain('too_many_queries');
+  });
+});
+
+describe('events that are no events', () => {
+  it('of one tenant are a bounded number of dead letters, and others read fresh', async () => {
+    const linkAs = async (user: 'publisher' | 'service'): Promise<NatsLink> => {
+      const server = await embeddedServer(dataDir, user);
+      if (server === undefined) throw new Error('no server');
+      return await connectNats({ ...server, name: 'traffic' });
+    };
+    const [publisher, reader] = [await linkAs('publisher'), await linkAs('service')];
+    try {
+      const bad = Buffer.from(
+        JSON.stringify(Array.from({ length: 1_000 }, (_, at) => ({ event_id: `${at}` }))),
+      );
+      for (let count = 0; count < 100; count++) publisher.connection.publish('events.spoiled.k', bad);
+      publisher.connection.publish('events.other.k', Buffer.from('{"event_id":"one"}'));
+      publisher.connection.publish('events.other.k', Buffer.from(JSON.stringify(event('e3'))));
+      await publisher.connection.flush();
+      const query = { metrics: ['orders_count'], start: '2025-03-01T00:00:00Z', end: '2025-04-01T00:00:00Z' };
+      const { orders_count = 0 } = await service.totals('other', { ...query, force_fresh: true });
+      expect(orders_count).toBeGreaterThan(0);
+      // What one tenant has sent away is bounded; that of the other is there.
+      const manager = await openManager(reader);
+      const { state } = await manager.streams.info('DEADLETTER', { subjects_filter: '>' });
+      await vi.waitFor(async () => {
+        const now = await manager.streams.info('DEADLETTER', { subjects_filter: '>' });
+        expect(now.state.subjects).toMatchObject({ 'deadletter.other': 1 });
+        expect(now.state.subjects?.['deadletter.spoiled']).toBeGreaterThan(100);
+      }, PATIENTLY);
+      expect(state.bytes).toBeLessThan(16 * MIB);
+      // 20 of each message and one with the whole of it; the others are in summaries.
+      expect(await metric('millrace_deadletters_summed_total')).toBeGreaterThan(1_000);
+      const last = await manager.streams.getMessage('DEADLETTER', { last_by_subj: 'deadletter.spoiled' });
+      expect(last?.header.get('Reason')).toMatch(/^too_many_/);
+    } finally {
+      await publisher.close();
+      await reader.close();
+    }
   });
 });

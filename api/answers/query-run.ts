@@ -177,7 +177,7 @@ function requireSeen({ tenants }: AnswerParts, { tenant, principal }: Asker, que
 }
 
 /** The names of metrics in a query, or in those of a batch, which are not checked yet. */
-function metricNamesIn(query: unknown): readonly string[] {
+export function metricNamesIn(query: unknown): readonly string[] {
   const { metrics, queries } = query as { readonly metrics?: unknown; readonly queries?: unknown };
   const listed = [
     metrics,

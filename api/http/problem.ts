@@ -28,6 +28,7 @@ export const PROBLEMS = {
   revision_conflict: [409, 'It was changed meanwhile'],
   definition_in_use: [409, 'Something else needs it'],
   dimension_backfilling: [409, 'The dimension is still being built'],
+  backfill_running: [409, 'Another backfill is under way'],
   dimension_failed: [409, 'The dimension could not be built'],
   wrong_state: [409, 'The state does not allow this'],
   file_elsewhere: [409, 'Another host has the file'],

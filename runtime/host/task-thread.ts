@@ -55,6 +55,7 @@ async function runTask(
       },
       publisher: new JetStreamPublisher(link),
       ...(order.takesDefinitions ? { control: feed.control } : {}),
+      ...(order.letters === undefined ? {} : { limits: { letters: order.letters } }),
       clock: systemClock,
       allowTopologyChange: order.allowTopologyChange,
       onTopologyChange: (changes) => report({ kind: 'topology_changed', changes }),

@@ -222,6 +222,13 @@ export class Jobs {
     );
   }
 
+  /** Jobs of some types that are not over, of all tenants. */
+  openOf(types: readonly string[]): readonly JobRecord[] {
+    return [...this.#board.entries()]
+      .map(({ record }) => record)
+      .filter((record) => types.includes(record.type) && !isFinished(record));
+  }
+
   counts(): { readonly queued: number; readonly running: number } {
     const by = (status: string): number =>
       [...this.#board.entries()].filter(({ record }) => record.status === status).length;

@@ -26,6 +26,11 @@ const task: MetricGroup = {
     gauge('millrace.outbox.owed', '{message}', 'Messages that are owed to the outside'),
     counter('millrace.outbox.retries', '{send}', 'Sends that had to be repeated'),
     counter('millrace.outbox.refused', '{message}', 'Messages that the receiver will never take'),
+    counter(
+      'millrace.deadletters.summed',
+      '{letter}',
+      'Dead letters put together, for their tenant had too many',
+    ),
     gauge('millrace.state.size', 'By', 'Size of the state file'),
     gauge('millrace.control.definitions', '{definition}', 'Definitions of the last commit'),
     gauge('millrace.control.refused', '{definition}', 'Definitions that an operator or a limit refuses'),

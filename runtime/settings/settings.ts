@@ -137,6 +137,17 @@ const fields = z.object({
   SCAN_THREADS: integer(DEFAULT_SCAN_THREADS, 1, 64).describe(
     'Threads that run queries which are too dear for the API thread',
   ),
+  BACKFILL_SHARE: z.coerce
+    .number({ error: 'must be a number from 0.05 to 1' })
+    .min(0.05, 'must be a number from 0.05 to 1')
+    .max(1, 'must be a number from 0.05 to 1')
+    .default(1 / 3)
+    .describe(
+      'Of one core, what a backfill may take while events or requests come in; a whole one otherwise',
+    ),
+  GENERATIONS_KEPT: integer(1, 0, 100).describe(
+    'Former generations of the state that backfills keep, to go back to; each takes the disk of a state',
+  ),
   JOBS_MAX_QUEUED: integer(QUEUED_MAX_JOBS, 1, 10_000).describe(
     'Jobs of one lane and tenant that wait for their turn or are paused',
   ),
@@ -186,6 +197,12 @@ export interface Settings extends HostSettings, TrafficSettings {
   readonly log_max_bytes: number | undefined;
   readonly allowedOutOfOrderness_ms: number;
   readonly scanThreads: number;
+  readonly backfill: {
+    /** Of one core, while live traffic waits. */
+    readonly share: number;
+    /** Former generations that stay. */
+    readonly kept_max_generations: number;
+  };
   readonly jobs: {
     readonly queued_max: number;
     readonly file_max_bytes: number;
@@ -250,6 +267,7 @@ export function readSettings(env: Env): Settings {
     allowedOutOfOrderness_ms: s.ALLOWED_OUT_OF_ORDERNESS,
     ...trafficOf(s),
     scanThreads: s.SCAN_THREADS,
+    backfill: { share: s.BACKFILL_SHARE, kept_max_generations: s.GENERATIONS_KEPT },
     jobs: {
       queued_max: s.JOBS_MAX_QUEUED,
       file_max_bytes: s.JOB_FILE_MAX_BYTES,

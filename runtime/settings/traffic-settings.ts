@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { MAX_CUSTOM_DIMENSIONS } from './dimension-names.ts';
 import { duration, integer } from './setting-fields.ts';
 
 const MIB = 1_048_576;
@@ -35,6 +36,18 @@ export const trafficFields = {
   SPOOL_MAX_BYTES_PER_TENANT: integer(0, 0, MAX_BYTES).describe(
     'Of them those of one tenant; 0: half of SPOOL_MAX_BYTES',
   ),
+  DEADLETTER_MAX_PER_MESSAGE: integer(20, 1, 1_000).describe(
+    'Bad parts of one message that become dead letters of their own; the others are one with the whole message',
+  ),
+  DEADLETTER_MAX_PER_MIN: integer(1_000, 1, 1_000_000).describe(
+    'Dead letters of one tenant a minute, and at once; those beyond are one for each commit that says where they are',
+  ),
+  DEADLETTER_MAX_BYTES_PER_H: integer(16 * MIB, 1_024, MAX_BYTES).describe(
+    'Bytes of dead letters of one tenant an hour, and at once',
+  ),
+  DIMENSIONS_MAX_PER_TENANT: integer(16, 1, MAX_CUSTOM_DIMENSIONS).describe(
+    'Dimensions that one tenant may define, of those that the installation has columns for',
+  ),
   QUERIES_MAX_BEGUN: integer(512, 1, MAX_COUNT).describe(
     'Queries that are begun and not answered: planned, waiting, running',
   ),
@@ -65,6 +78,10 @@ export interface TrafficSettings {
     readonly spool_max_bytes: number;
     readonly spool_tenant_max_bytes: number;
   };
+  /** Dead letters of one tenant, and of one message. */
+  readonly letters: { readonly per_message: number; readonly per_min: number; readonly bytes_per_h: number };
+  /** Dimensions that one tenant may define. */
+  readonly dimensions_tenant_max: number;
   /** Queries that are begun and not answered. */
   readonly queries_begun_max: Readonly<Record<'all' | 'tenant' | 'key', number>>;
 }
@@ -96,6 +113,12 @@ export function trafficOf(s: TrafficFields): TrafficSettings {
       spool_max_bytes: s.SPOOL_MAX_BYTES,
       spool_tenant_max_bytes: s.SPOOL_MAX_BYTES_PER_TENANT || Math.ceil(s.SPOOL_MAX_BYTES / 2),
     },
+    letters: {
+      per_message: s.DEADLETTER_MAX_PER_MESSAGE,
+      per_min: s.DEADLETTER_MAX_PER_MIN,
+      bytes_per_h: s.DEADLETTER_MAX_BYTES_PER_H,
+    },
+    dimensions_tenant_max: s.DIMENSIONS_MAX_PER_TENANT,
     queries_begun_max: {
       all: s.QUERIES_MAX_BEGUN,
       tenant: s.QUERIES_MAX_BEGUN_PER_TENANT,
