@@ -1,10 +1,8 @@
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/**
- * Files that need a process of their own: they measure its memory, or fill it.
- */
-const ALONE = [
+/** Files that measure the memory of their process, or fill it. */
+const MEMORY = [
   'test/bounded-state-keyed.test.ts',
   'test/simulation-seeds.test.ts',
   'test/bounded-state-windows.test.ts',
@@ -52,7 +50,7 @@ const LONG = [
   'connectors/nats/source/threaded-source.test.ts',
   'connectors/nats/embedded/debian.test.ts',
   'connectors/nats/embedded/server.test.ts',
-  ...ALONE,
+  ...MEMORY,
   'test/library-simulation.test.ts',
   'test/simulation.test.ts',
   'engine/query/executor.test.ts',
@@ -62,9 +60,10 @@ const LONG = [
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const rank = ({ moduleId }: TestSpecification): number => {
+    const rank = ({ moduleId, project }: TestSpecification): number => {
       const at = LONG.findIndex((name) => moduleId.endsWith(name));
-      return at < 0 ? LONG.length : at;
+      // Files that share processes one after the other: another kind between them would end the process.
+      return at < 0 ? LONG.length + (project.name === 'shared' ? 1 : 0) : at;
     };
     const rest = await super.sort(files);
     return rest.sort((a, b) => rank(a) - rank(b));
@@ -72,6 +71,8 @@ class LongestFirst extends BaseSequencer {
 }
 
 const OUTSIDE = ['node_modules/**', 'dist/**'];
+/** Those of the whole product have a process each. */
+const ALONE = ['test/**/*.test.ts'];
 
 export default defineConfig({
   test: {
@@ -82,8 +83,6 @@ export default defineConfig({
     // Bounds for what hangs: a shared machine may be slow, or stand still for seconds.
     testTimeout: 180_000,
     hookTimeout: 180_000,
-    // A process goes on with the next file: what one puts into the environment must not reach another.
-    unstubEnvs: true,
     projects: [
       // Loading the modules once for many files takes a third of the time. A test leaves nothing behind in its process.
       {

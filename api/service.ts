@@ -95,7 +95,12 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const marks = definitions.kind(MARKS);
   const webhooks = definitions.kind(WEBHOOKS);
   const alerts = definitions.kind(
-    alertKind(ports, tenants, (tenant, channels) => outbound.requireChannels(tenant, channels)),
+    alertKind(
+      ports,
+      tenants,
+      (tenant, channels) => outbound.requireChannels(tenant, channels),
+      (tenant, channels) => outbound.sealed(tenant, channels),
+    ),
   );
   const tracker = new FreshnessTracker(ports);
   const segmentSets = new SegmentSets();
