@@ -4,5 +4,12 @@
  * definition, and `outbound.requireChannels` refuses those that cannot be used.
  */
 export { type Channel, ChannelError, channelSchema } from './channels.ts';
+export {
+  type Destination,
+  destinationSchema,
+  type FileSenders,
+  requireDestination,
+  sendFile,
+} from './destinations.ts';
 export { Outbound, type OutboundOptions, type OutboundPorts, type Told } from './outbound.ts';
 export type { NoticeSources } from './relays.ts';
