@@ -106,6 +106,7 @@ export class MemoryFeed implements AnomalyFeed {
 
   publish(message: EventMessage): Promise<void> {
     this.#messages.push(message);
+    for (const wake of this.#waiting) wake();
     return Promise.resolve();
   }
 

@@ -11,8 +11,8 @@ import { type CommandArguments, type CommandContext, type ExitCode, UsageError }
 import { keepStatus } from './keep-status.ts';
 import { loadPublisher } from './load-topology.ts';
 import { type Place, placeOf, progressOf, withState } from './place.ts';
-import { timeText } from './rows.ts';
 import { servedOf, serveTopology } from './serve-topology.ts';
+import { timeText } from './verify/index.ts';
 
 const PROGRESS_INTERVAL_MS = 5_000;
 const MS_PER_SECOND = 1_000;

@@ -115,7 +115,7 @@ async function ports(
       return generations.settings;
     },
     generations,
-    backfill: backfillPort(generations),
+    backfill: backfillPort(generations, link, generations.settings.backfill.share),
     why: () => watch.causes(),
     clock: systemClock,
     log,
@@ -237,7 +237,7 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
   const apiPorts = await ports(log, link, generations, states, keyTrust);
   const { created, key } = await bootstrapAdminKey(apiPorts);
   const api = await createApp(apiPorts);
-  const server = await serve({ fetch: (...request) => api.app.fetch(...request) }, settings);
+  const server = await serve({ fetch: (...request) => api.app.fetch(...request) }, settings, api.connections);
   const status = keepStatus({
     dataDir: settings.dataDir,
     topology: TOPOLOGY_NAME,

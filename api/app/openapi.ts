@@ -68,6 +68,7 @@ const WITH_BODY: readonly ProblemCode[] = [
   'unsupported_media_type',
   'unsupported_encoding',
   'body_too_large',
+  'body_too_slow',
   'too_busy',
 ];
 const WITH_CURSOR: readonly ProblemCode[] = ['invalid_cursor', 'cursor_mismatch'];

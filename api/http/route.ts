@@ -1,7 +1,8 @@
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { saysKnownMembers } from '../../analytics/index.ts';
-import { type BodyLease, encodingOf, lengthOf, readBody, requireMediaType } from './body.ts';
+import { readBody, requireMediaType } from './body.ts';
+import type { BodyLease } from './body-budget.ts';
 import { parseJson } from './json-body.ts';
 import type { Permission, Principal } from './permissions.ts';
 import { ApiError, type FieldError, invalid, type ProblemCode } from './problem.ts';
@@ -193,12 +194,7 @@ function checkValue(schema: z.ZodType, call: RawCall, body: unknown): unknown {
   return parsed.data;
 }
 
-/** Reads a whole body within its own limit and the server's. */
-export async function readWithin({ request, memory }: RawCall, max_bytes: number): Promise<Uint8Array> {
-  // The length that is declared is the packed one: how large it gets is not known before it is read.
-  const declared = encodingOf(request) === 'identity' ? lengthOf(request) : undefined;
-  memory.hold(Math.min(declared ?? max_bytes, max_bytes));
-  const body = await readBody(request, max_bytes);
-  memory.hold(body.length);
-  return body;
+/** Reads a whole body within its own limit and those of the server, the tenant and the key. */
+export function readWithin({ request, memory }: RawCall, max_bytes: number): Promise<Uint8Array> {
+  return readBody(request, max_bytes, memory);
 }

@@ -1,6 +1,6 @@
 import { MillraceError, TIMER_MAX_MS } from '../base/index.ts';
 import type { Source, SourceRecord, StreamFacts, Take } from '../edges/index.ts';
-import type { TopologyDescription } from '../graph/index.ts';
+import type { Definition, OriginInput, TopologyDescription } from '../graph/index.ts';
 import { checkPosition, gapOf, type InputPosition, type Progress } from './meta.ts';
 
 /** Sources by the name of their node in the topology. */
@@ -184,6 +184,15 @@ export class Inputs {
           'begin anew, start once with ALLOW_TOPOLOGY_CHANGE=1 (the task option allowTopologyChange).',
       );
     }
+  }
+
+  /** What ids of outputs are made of. */
+  origins(definitionOf: (node: string) => Definition | undefined): readonly OriginInput[] {
+    return this.all.map(({ node, source, facts: { stream, incarnation } }) => {
+      const definition = definitionOf(node);
+      const input = { node, stream, incarnation, partition: source.partition };
+      return definition === undefined ? input : { ...input, definition };
+    });
   }
 
   async start(): Promise<void> {

@@ -26,8 +26,14 @@ async function runTask(
   const { nats, partition } = order;
   const { topologyOf } = await loadTopologyModule(order.module);
   const topology = topologyOf(order.config);
-  const link = await connectNats({ ...nats, name: `millrace-task-${partition}` });
+  // Before the connection: where it cannot be opened nothing may keep the thread alive.
   const store = openLmdbStore(order.statePath);
+  const link = await connectNats({ ...nats, name: `millrace-task-${partition}` }).catch(
+    async (error: unknown) => {
+      await store.close();
+      throw error;
+    },
+  );
   const feed = new ControlFeed((error) =>
     report({ kind: 'definitions_unread', message: asMillraceError(error).message }),
   );
@@ -49,6 +55,7 @@ async function runTask(
       },
       publisher: new JetStreamPublisher(link),
       ...(order.takesDefinitions ? { control: feed.control } : {}),
+      ...(order.letters === undefined ? {} : { limits: { letters: order.letters } }),
       clock: systemClock,
       allowTopologyChange: order.allowTopologyChange,
       onTopologyChange: (changes) => report({ kind: 'topology_changed', changes }),

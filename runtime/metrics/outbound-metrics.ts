@@ -25,6 +25,25 @@ export const OUTBOUND_METRICS: readonly MetricGroup[] = [
     ],
   },
   {
+    title: 'Causes of anomalies',
+    about: 'Of `start`.',
+    metrics: [
+      counter('millrace.anomalies.explained', '{anomaly}', 'Anomalies whose causes were told'),
+      counter(
+        'millrace.anomalies.unexplained',
+        '{anomaly}',
+        'Anomalies that were looked into and have no cause among the dimensions',
+      ),
+      counter('millrace.anomalies.explain.time', 's', 'Time that looking for causes took'),
+      counter(
+        'millrace.anomalies.explain.left_out',
+        '{anomaly}',
+        'Anomalies whose causes were not looked for',
+        'reason',
+      ),
+    ],
+  },
+  {
     title: 'Alerts',
     about: 'Of `start`.',
     metrics: [

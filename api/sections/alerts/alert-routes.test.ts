@@ -184,6 +184,41 @@ it('an alert on anomalies of a rule tells what its preview says', async () => {
   expect(rule_id).toMatch(/^anomaly_rule_/);
 });
 
+it('keys of channels are stored encrypted, and never shown again', async () => {
+  const channels = [
+    { type: 'slack', url: 'https://hooks.example.com/services/T0/B0/secret' },
+    { type: 'pagerduty', routing_key: 'K'.repeat(32) },
+  ];
+  const hidden = [
+    { type: 'slack', url: '***' },
+    { type: 'pagerduty', routing_key: '***' },
+  ];
+  const made = await json<{ id: string; channels: object[] }>('/alerts', { json: { ...ALERT, channels } });
+  expect(made.channels).toEqual(hidden);
+  const patch = { method: 'PATCH', json: { cooldown_seconds: 60 } };
+  expect((await json<typeof made>(`/alerts/${made.id}`, patch)).channels).toEqual(hidden);
+  const listed = await json<{ alerts: (typeof made)[] }>('/alerts');
+  expect(listed.alerts[0]?.channels).toEqual(hidden);
+  const stored = JSON.stringify(await test.definitions.get(`def.alert.default.${made.id}`));
+  expect(stored).toContain('sealed:v1.');
+  expect(stored).not.toMatch(/secret|KKKK/);
+  // What is shown is no key, and what was encrypted for another tenant neither.
+  for (const other of [hidden, [{ type: 'slack', url: 'sealed:v1.AAAA' }]]) {
+    const refused = await test.send(`/alerts/${made.id}`, {
+      key,
+      method: 'PATCH',
+      json: { channels: other },
+    });
+    expect(refused.status).toBe(422);
+  }
+  expect((await test.send(`/alerts/${made.id}/test`, { key, method: 'POST' })).status).toBe(202);
+  await vi.waitFor(() => {
+    const urls = test.http.posted.map(({ url }) => url);
+    expect(urls).toContain('https://hooks.example.com/services/T0/B0/secret');
+    expect(test.http.posted.some(({ body }) => body.includes('K'.repeat(32)))).toBe(true);
+  }, PATIENTLY);
+});
+
 it('an alert that cannot be is refused', async () => {
   for (const [path, body] of Object.entries({
     'condition.threshold.metric': { ...ALERT, condition: { threshold: { ...THRESHOLD, metric: 'nothing' } } },

@@ -48,7 +48,10 @@ export interface AlertWatchParts {
   readonly anomalies: Pick<MessageQueue, 'work'> | undefined;
 }
 
-const messageSchema = z.looseObject({ id: z.string(), revision: z.int(), kind: z.string() });
+const messageSchema = z.looseObject({
+  ...{ id: z.string(), revision: z.int(), kind: z.string() },
+  type: z.string().optional(),
+});
 
 /**
  * Tells what alerts say. Whatever makes it look at a tenant (a message that an anomaly was found or has changed, a
@@ -129,6 +132,7 @@ export class AlertWatch {
     const [, tenant = ''] = item.subject.split('.');
     const message = messageSchema.safeParse(jsonOf(item.data)).data;
     if (message === undefined || message.kind === 'pipeline') return 'done';
+    if (message.type === 'anomaly.explained') return 'done';
     if (this.#parts.alerts.list(tenant).length === 0) return 'done';
     const record = this.#find(tenant, message.id);
     const isKnown = record !== undefined && record.revision >= message.revision;

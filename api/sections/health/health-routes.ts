@@ -1,12 +1,14 @@
 import { z } from 'zod';
-import { META_TABLE, readProgress } from '../../../engine/index.ts';
+import { asMillraceError, META_TABLE, readProgress } from '../../../engine/index.ts';
 import type { BucketStatus, Jobs } from '../../../runtime/index.ts';
 import {
   type Answer,
   type ApiPorts,
+  isDamage,
   type PipelineStatus,
   type Route,
   route,
+  type StateLook,
   timestamp,
   timeText,
 } from '../../http/index.ts';
@@ -64,16 +66,19 @@ function natsHealth({ nats, state }: PipelineStatus): Subsystem {
   };
 }
 
-function queryHealth(ports: ApiPorts): Subsystem {
+function queryHealth(ports: ApiPorts, look: StateLook): Subsystem {
   try {
     const state = ports.reader();
     if (state === undefined) {
       return { status: 'starting', code: 'state_not_ready', message: 'The state is being opened.' };
     }
     state.reader.snapshot((table) => readProgress(table(META_TABLE)));
+    look.look(state.reader, ports.clock.now());
     return OK;
   } catch (error) {
     ports.log.error({ err: error }, 'the state cannot be read');
+    const named = asMillraceError(error);
+    if (isDamage(named)) return { status: 'failed', code: named.code, message: named.message };
     return {
       status: 'failed',
       code: 'state_unreadable',
@@ -95,12 +100,13 @@ export async function healthOf(
   ports: ApiPorts,
   jobs: Jobs,
   definitions: readonly { readonly status: BucketStatus }[],
+  look: StateLook,
 ): Promise<z.infer<typeof healthSchema>> {
   const pipeline = ports.pipeline();
   const subsystems = {
     ingest_pipeline: pipelineHealth(pipeline),
     nats: natsHealth(pipeline),
-    query_engine: queryHealth(ports),
+    query_engine: queryHealth(ports, look),
     jobs: jobs.closed ? { status: 'degraded' as const, code: 'stopping', message: 'The process stops.' } : OK,
     definitions: definitionsHealth(definitions),
   };
@@ -117,6 +123,7 @@ export function healthRoutes(
   ports: ApiPorts,
   jobs: Jobs,
   definitions: readonly { readonly status: BucketStatus }[],
+  look: StateLook,
 ): readonly Route[] {
   return [
     route({
@@ -126,7 +133,7 @@ export function healthRoutes(
       tag: 'Operation',
       summary: 'Whether the service works, by subsystem',
       description:
-        'Needs no key. 200 only when the pipeline runs, NATS is connected and the state can be read.',
+        'Needs no key. 200 only when the pipeline runs, NATS is connected and the state can be read: each call reads on a piece of it.',
       permission: 'none',
       // Probes add parameters of their own against caches.
       query: z.looseObject({}),
@@ -151,7 +158,7 @@ export function healthRoutes(
       },
       problems: [],
       handle: async (): Promise<Answer> => {
-        const json = await healthOf(ports, jobs, definitions);
+        const json = await healthOf(ports, jobs, definitions, look);
         return { status: json.status === 'ok' ? 200 : 503, json };
       },
     }),

@@ -9,10 +9,9 @@ import { mergePatch } from '../../../runtime/index.ts';
 import {
   ApiError,
   allowsOn,
-  BodyBudget,
-  BodyLease,
   errorsOf,
   type FieldError,
+  noBody,
   type Principal,
   type RawCall,
   type Route,
@@ -21,7 +20,6 @@ import { type Overrides, QUERY_TYPES, type QueryType, type SavedQuery } from './
 
 /** What a range is put into where a definition has none: only whether the rest fits is looked at. */
 const ANY_RANGE = 'last_30d';
-const NO_BODY = new BodyBudget(0);
 
 /** Who asks a saved query: a request, a dashboard, a report. */
 export type FamilyAsker = Pick<RawCall, 'request_id' | 'principal' | 'tenant' | 'base' | 'log'> & {
@@ -113,7 +111,7 @@ export class QueryFamilies {
     this.requireAllowed(asker.principal, route);
     // The address is never read: what the route takes is the body.
     const request = new Request('http://query.invalid/', { method: 'POST', signal });
-    const call = { ...asker, request, path_params, memory: new BodyLease(NO_BODY) };
+    const call = { ...asker, request, path_params, memory: noBody() };
     const { json, text } = await route.serveBody(call, body);
     return (text === undefined ? json : JSON.parse(text)) as JsonAnswer;
   }

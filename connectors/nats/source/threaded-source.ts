@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import {
+  builtModule,
   MillraceError,
   type Source,
   type SourceRecord,
@@ -24,10 +25,8 @@ export interface ThreadedSourceOptions extends NatsServer {
 const STOP_TIMEOUT_MS = 3_000;
 /** The thread makes next to no objects: a larger young generation would only hold dead buffers longer. */
 const THREAD_LIMITS = { maxYoungGenerationSizeMb: 6 } as const;
-/** A thread runs JavaScript only: from source (in tests) it is the built file, which `npm test` makes first. */
-const THREAD = import.meta.url.endsWith('.ts')
-  ? new URL('../../../dist/connectors/nats/source/source-thread.js', import.meta.url)
-  : new URL('./source-thread.js', import.meta.url);
+const NAME = import.meta.url.endsWith('.ts') ? './source-thread.ts' : './source-thread.js';
+const THREAD = new URL(builtModule(new URL(NAME, import.meta.url).href));
 
 /**
  * A JetStreamSource in a thread of its own: receiving runs beside the pipeline. Records come through shared memory,
