@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JetStreamClient, PubAck } from '@nats-io/jetstream';
 import { headers, type MsgHdrs, nuid } from 'nats';
-import { MillraceError, type OutMessage, type Publisher } from '../../../engine/index.ts';
+import { MillraceError, type OutMessage, type Publisher, type Stored } from '../../../engine/index.ts';
 import { describe, jetStreamOf, type NatsLink, noStream, refusal, untilConnected } from '../client/index.ts';
 
 const OUTBOX_TIMEOUT_MS = 5_000;
@@ -24,13 +24,14 @@ export class JetStreamPublisher implements Publisher {
    * Rejects when it is not known whether the message was stored (repeat it), with `no_stream_for_subject`
    * (retriable) when nobody takes the subject, or with a named error of `refusal` when the stream does not take it.
    */
-  async publish({ id, subject, headers: names, payload }: OutMessage): Promise<void> {
+  async publish({ id, subject, headers: names, payload }: OutMessage): Promise<Stored> {
     try {
-      await this.#client.publish(subject, payload, {
+      const { duplicate } = await this.#client.publish(subject, payload, {
         msgID: id,
         headers: toHeaders(names),
         timeout: this.#timeout_ms,
       });
+      return { isDuplicate: duplicate };
     } catch (error) {
       throw refusal(error, subject) ?? noStream(error, subject) ?? error;
     }
