@@ -16,7 +16,10 @@ interface Room {
 const ROOMS: Readonly<Record<string, Room>> = {
   engine: { rooms: [], packages: ['rxjs', 'lmdb'] },
   operators: { rooms: ['engine'], packages: [] },
-  connectors: { rooms: ['engine'], packages: ['nats', '@nats-io/jetstream', '@nats-io/kv', 'csv-parse', '@aws-sdk/client-s3'] },
+  connectors: {
+    rooms: ['engine'],
+    packages: ['nats', '@nats-io/jetstream', '@nats-io/kv', 'csv-parse', '@aws-sdk/client-s3'],
+  },
   analytics: { rooms: ['engine', 'operators'], packages: ['zod', 'temporal-polyfill'] },
   runtime: {
     rooms: ['engine', 'connectors', 'operators', 'analytics'],

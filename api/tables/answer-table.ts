@@ -126,11 +126,7 @@ const specOf = (family: TableFamily, answer: Json): TableSpec => {
 };
 
 /** The columns of an answer's table: its groups, the family's own, and the currency where there is money. */
-function tableColumns(
-  family: TableFamily,
-  answer: Json,
-  groupBy: readonly string[],
-): readonly Column[] {
+function tableColumns(family: TableFamily, answer: Json, groupBy: readonly string[]): readonly Column[] {
   const { columns } = specOf(family, answer);
   const own = Object.entries(columns).map(([name, type]): Column => ({ name, type }));
   const groups = groupBy.map((name): Column => ({ name, type: 'text' }));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { fc, propertySeed } from '../../test/property.ts';
 import { type Cell, rowText } from '../../runtime/index.ts';
+import { fc, propertySeed } from '../../test/property.ts';
 import { majorUnits } from './cell.ts';
 
 const number = (cell: Cell): unknown =>

@@ -1,5 +1,10 @@
 import { z } from 'zod';
-import { ANSWER_TIMEOUT_MS, type MailSettings, type S3Settings, type SmsProvider } from '../../connectors/index.ts';
+import {
+  ANSWER_TIMEOUT_MS,
+  type MailSettings,
+  type S3Settings,
+  type SmsProvider,
+} from '../../connectors/index.ts';
 import { duration, integer } from './setting-fields.ts';
 
 const DAY_MS = 86_400_000;

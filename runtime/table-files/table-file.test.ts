@@ -24,7 +24,11 @@ const COLUMNS: readonly Column[] = [
 
 const number = (value: string): Cell => ({ number: value });
 
-async function write(format: TableFormat, rows: Iterable<readonly Cell[]>, columns = COLUMNS): Promise<string> {
+async function write(
+  format: TableFormat,
+  rows: Iterable<readonly Cell[]>,
+  columns = COLUMNS,
+): Promise<string> {
   const parts: Buffer[] = [];
   const sink = { write: async (part: Uint8Array | string) => void parts.push(Buffer.from(part)) };
   const writer = await openTableFile(format, columns, sink);
@@ -94,7 +98,7 @@ describe('a table as XLSX', () => {
     const book = new ExcelJS.Workbook();
     await book.xlsx.readFile(await write('xlsx', ROWS));
     const [sheet] = book.worksheets;
-    const values = [1, 2, 3, 4, 5].map((row) => (sheet?.getRow(row).values as unknown[]).slice(1));
+    const values = [1, 2, 3, 4, 5].map((row) => ((sheet?.getRow(row).values ?? []) as unknown[]).slice(1));
     expect(values[0]).toEqual(COLUMNS.map(({ name }) => name));
     expect(values[1]).toEqual(['DE', new Date('2025-07-31T22:00:00Z'), 3, 12.3, 0.5, false]);
     // Digits that a spreadsheet would round are a text.

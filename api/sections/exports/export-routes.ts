@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { type JobRecord, type Jobs, newJobId } from '../../../runtime/index.ts';
 import { type AnswerParts, analyticsOf, BODY_PROBLEMS } from '../../answers/index.ts';
-import { type Answer, ApiError, type Cursors, type Route, route, timeText } from '../../http/index.ts';
+import { ApiError, type Cursors, type Route, route, timeText } from '../../http/index.ts';
 import type { EventSearch } from '../events/index.ts';
 import {
   createJob,

@@ -3,7 +3,9 @@ export { type FamilyAsker, type JsonAnswer, QueryFamilies, type ResolvedQuery } 
 export {
   type Overrides,
   overridesSchema,
-  type QueryDefinition, type QueryType, queryTypeSchema,
+  type QueryDefinition,
+  type QueryType,
+  queryTypeSchema,
   type SavedQuery,
   savedQuerySchema,
 } from './saved-query.ts';

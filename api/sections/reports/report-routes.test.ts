@@ -11,7 +11,10 @@ let analyst: string;
 beforeEach(async () => {
   test = await startTestApi();
   analyst = await test.key('analyst');
-  const json = [orderEvent('e1', { amount: 1_000 }), orderEvent('e2', { country: 'DE', amount: 250, customer_id: 'c-2' })];
+  const json = [
+    orderEvent('e1', { amount: 1_000 }),
+    orderEvent('e2', { country: 'DE', amount: 250, customer_id: 'c-2' }),
+  ];
   await test.send('/ingest', { key: await test.key('ingest'), json });
   await test.apply();
 });
