@@ -135,7 +135,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...returnRoutes(answers),
       fraudRoute(answers),
       ...webhookRoutes({ webhooks, outbound, cursors }),
-      ...healthRoutes(ports, jobs, [definitions, keys]),
+      ...healthRoutes(ports, tracker, jobs, [definitions, keys]),
       ...metricsRoutes(ports, metrics, () => [
         ...[...jobs.samples(), ...streams.samples()],
         ...[

@@ -10,6 +10,7 @@ import {
   EventPublisher,
   ensureStream,
   ensureStreams,
+  KnownStreamPublisher,
   type NatsLink,
   type NatsServer,
   openKeyValueStore,
@@ -20,7 +21,7 @@ import {
   SubjectFeed,
   servicePermissions,
   startEmbeddedNats,
-  streamFacts,
+  streamEnd,
 } from '../connectors/index.ts';
 import { openDataFolder, systemClock } from '../engine/index.ts';
 import {
@@ -120,10 +121,10 @@ async function ports(
     log,
     reader: () => states.current(),
     finder: () => states.current()?.finder,
-    events: new EventPublisher(link),
+    events: new KnownStreamPublisher(link, EVENTS_STREAM.name),
     anomalies: anomalyFeed(link),
     stream: {
-      head: async () => (await streamFacts(manager, EVENTS_STREAM.name)).lastSequence,
+      head: async () => await streamEnd(manager, EVENTS_STREAM.name),
       headHint: () => generations.host.head(ORDER_INPUT.node),
     },
     keys: await openKeyValueStore(link, 'millrace-keys'),

@@ -11,6 +11,8 @@ export interface ByteRegion {
 /** One message of a source. `data` may be a view of a larger buffer; it is valid until the next `take`. */
 export interface SourceRecord {
   readonly sequence: number;
+  /** When the stream stored it, ms, by the server's clock: the same in every replay. Absent where a source has no stream. */
+  readonly stored_ms?: number;
   readonly subject: string;
   readonly data: Uint8Array;
   /** Where `data` lies in a larger buffer, for who reads it in place: a view costs more than reading a short message. */
@@ -45,6 +47,11 @@ export interface SourceState {
   /** Nothing pending in the stream and nothing in flight to this source. */
   readonly caughtUp: boolean;
   readonly connected: boolean;
+  /**
+   * When the server last said what the stream's end is, ms of the machine's monotonic clock (`monotonicNow`): what was in
+   * the stream then is at or before `headSequence`. Absent before its first word, and for a source without a server.
+   */
+  readonly heard_at_ms?: number;
   /** Records that the stream dropped before they were read (a purge, a limit). */
   readonly skipped: number;
   /** It reads in a way that costs more than its usual one, which it cannot use here. */

@@ -16,6 +16,8 @@ import {
 } from './thread-order.ts';
 
 const REPORT_INTERVAL_MS = 250;
+/** How often it is said what the server has said of the streams' ends: an answer is never fresher than that. */
+const WORDS_INTERVAL_MS = 50;
 
 async function runTask(
   order: ThreadOrder,
@@ -33,6 +35,7 @@ async function runTask(
   if (order.takesDefinitions) feed.start(() => openKeyValueStore(link, DEFINITIONS_BUCKET));
   let running: PartitionTask | undefined;
   let reporter: NodeJS.Timeout | undefined;
+  let words: NodeJS.Timeout | undefined;
   try {
     const opened = new PartitionTask({
       topology,
@@ -54,10 +57,12 @@ async function runTask(
     report({ kind: 'running' });
     const tell = (): void => report({ kind: 'status', status: opened.status() });
     reporter = setInterval(tell, REPORT_INTERVAL_MS);
+    words = setInterval(() => report({ kind: 'words', words: opened.words() }), WORDS_INTERVAL_MS);
     await opened.task.run(stop);
     tell();
   } finally {
     clearInterval(reporter);
+    clearInterval(words);
     await feed.close();
     await running?.close();
     await store.close();

@@ -208,7 +208,7 @@ async function exportKpis(
       await file.write(text.line(cells));
     }
     const { truncated, warnings, approximate } = answer;
-    const position = positionOf(state.freshness.sequence);
+    const position = positionOf(state.freshness.sequence, state.progress?.incarnation);
     const shows = { masked: null, dimensions: [...dimensionsIn(input.query)] };
     const written = { ...(await file.finish(text.media_type)), shows };
     job.advance({ done: 1, total: 1, unit: 'queries', counts: { rows: count } });

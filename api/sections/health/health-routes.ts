@@ -4,6 +4,7 @@ import type { BucketStatus, Jobs } from '../../../runtime/index.ts';
 import {
   type Answer,
   type ApiPorts,
+  type FreshnessTracker,
   type PipelineStatus,
   type Route,
   route,
@@ -11,7 +12,7 @@ import {
   timeText,
 } from '../../http/index.ts';
 
-const STATUSES = ['ok', 'starting', 'degraded', 'failed'] as const;
+const STATUSES = ['ok', 'starting', 'catching_up', 'degraded', 'failed'] as const;
 type Status = (typeof STATUSES)[number];
 
 const subsystemSchema = z.object({
@@ -46,21 +47,30 @@ const healthSchema = z.object({
 
 const OK: Subsystem = { status: 'ok' };
 
-function pipelineHealth({ state, error, since_ms }: PipelineStatus): Subsystem {
+function pipelineHealth({ state, error, since_ms }: PipelineStatus, share: number | undefined): Subsystem {
   const since = timeText(since_ms);
+  if (state === 'running' && share !== undefined) {
+    const message =
+      `The state is being built from what the stream has: ${Math.floor(100 * share)} % of it is applied. ` +
+      'Answers miss the rest, and say so.';
+    return { status: 'catching_up', code: 'catching_up', message, since };
+  }
   if (state === 'running') return { status: 'ok', since };
   const status = state === 'starting' ? 'starting' : state === 'failed' ? 'failed' : 'degraded';
   const message = error?.message ?? `The pipeline is ${state}.`;
   return { status, code: error?.code ?? `pipeline_${state}`, message, since };
 }
 
-function natsHealth({ nats, state }: PipelineStatus): Subsystem {
-  if (nats.connected) return OK;
+/** Of a stream that is not there the pipeline tells. */
+const OF_THE_STREAM: ReadonlySet<string> = new Set(['stream_missing', 'stream_recreated', 'stream_replaced']);
+
+function natsHealth({ nats, state, error }: PipelineStatus): Subsystem {
+  if (nats.connected || (error !== undefined && OF_THE_STREAM.has(error.code))) return OK;
   return {
     status: state === 'starting' ? 'starting' : 'degraded',
     code: 'nats_disconnected',
     message:
-      'There is no connection to NATS. It is tried again by itself; answers come from the last commit.',
+      'The NATS server does not answer. It is tried again by itself; answers come from the last commit.',
   };
 }
 
@@ -93,18 +103,19 @@ function definitionsHealth(parts: readonly { readonly status: BucketStatus }[]):
 /** How every subsystem is, and the worst of it. */
 export async function healthOf(
   ports: ApiPorts,
+  tracker: FreshnessTracker,
   jobs: Jobs,
   definitions: readonly { readonly status: BucketStatus }[],
 ): Promise<z.infer<typeof healthSchema>> {
   const pipeline = ports.pipeline();
   const subsystems = {
-    ingest_pipeline: pipelineHealth(pipeline),
+    ingest_pipeline: pipelineHealth(pipeline, tracker.of(tracker.applied()).catching_up),
     nats: natsHealth(pipeline),
     query_engine: queryHealth(ports),
     jobs: jobs.closed ? { status: 'degraded' as const, code: 'stopping', message: 'The process stops.' } : OK,
     definitions: definitionsHealth(definitions),
   };
-  const worst = (['failed', 'starting', 'degraded'] as const).find((status) =>
+  const worst = (['failed', 'starting', 'catching_up', 'degraded'] as const).find((status) =>
     Object.values(subsystems).some((subsystem) => subsystem.status === status),
   );
   const status: Status = worst ?? 'ok';
@@ -115,6 +126,7 @@ export async function healthOf(
 /** Section 16: whether the service works. */
 export function healthRoutes(
   ports: ApiPorts,
+  tracker: FreshnessTracker,
   jobs: Jobs,
   definitions: readonly { readonly status: BucketStatus }[],
 ): readonly Route[] {
@@ -126,7 +138,8 @@ export function healthRoutes(
       tag: 'Operation',
       summary: 'Whether the service works, by subsystem',
       description:
-        'Needs no key. 200 only when the pipeline runs, NATS is connected and the state can be read.',
+        'Needs no key. 200 only when the pipeline runs and has applied what the stream had, NATS answers, and the ' +
+        'state can be read.',
       permission: 'none',
       // Probes add parameters of their own against caches.
       query: z.looseObject({}),
@@ -151,7 +164,7 @@ export function healthRoutes(
       },
       problems: [],
       handle: async (): Promise<Answer> => {
-        const json = await healthOf(ports, jobs, definitions);
+        const json = await healthOf(ports, tracker, jobs, definitions);
         return { status: json.status === 'ok' ? 200 : 503, json };
       },
     }),

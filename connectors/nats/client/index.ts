@@ -39,5 +39,6 @@ export {
   inspectStream,
   openManager,
   type StreamSpec,
+  streamEnd,
   streamFacts,
 } from './streams.ts';

@@ -4,20 +4,29 @@ import {
   asMillraceError,
   invariant,
   MillraceError,
+  monotonicNow,
   type Source,
   type SourceState,
   type StreamFacts,
   type Take,
 } from '../../../engine/index.ts';
-import { describe, type NatsLink, openManager, streamFacts, untilConnected } from '../client/index.ts';
+import {
+  describe,
+  isStreamNotFound,
+  type NatsLink,
+  openManager,
+  streamFacts,
+  untilConnected,
+} from '../client/index.ts';
 import { createConsumer, newConsumerName } from './consumer.ts';
+import type { Delivery } from './delivery.ts';
 import type { Frame } from './frame.ts';
 import { DEFAULT_PULL_LIMITS, type PullLimits } from './pull-limits.ts';
 import { PullSession } from './pull-session.ts';
 import type { NatsRecord } from './record.ts';
 import { RecordBuffer } from './record-buffer.ts';
 import type { RecordSink } from './record-sink.ts';
-import { closedError, named, wentBackError } from './source-errors.ts';
+import { closedError, missingError, named, wentBackError } from './source-errors.ts';
 import { checkContinuity } from './stream-continuity.ts';
 import { SubjectFilter } from './subject-filter.ts';
 
@@ -77,6 +86,8 @@ export class JetStreamSource implements Source {
   #received = 0;
   #head = 0;
   #pending = 0;
+  /** When the server last said what the stream's end is; undefined before. */
+  #heard_at_ms: number | undefined;
   #skipped = 0;
   #recreations = 0;
   #problem: string | undefined;
@@ -172,6 +183,9 @@ export class JetStreamSource implements Source {
     } catch (error) {
       // Ours are the named ones: of those only the retriable pass by themselves.
       if (error instanceof MillraceError && !error.retriable) throw error;
+      // The task ends with it and is started again until the stream is there: so its name is what is reported.
+      if (isStreamNotFound(error)) throw missingError(this.#options.stream, error);
+      if (error instanceof MillraceError && error.code === 'stream_missing') throw error;
       this.#problem = describe(error);
       return undefined;
     }
@@ -194,13 +208,20 @@ export class JetStreamSource implements Source {
     checkContinuity(this.#known ?? facts, facts, this.#received, sparse === true);
     this.#head = Math.max(this.#head, this.#received, this.#filter.isWhole ? facts.lastSequence : 0);
     this.#pending = pending;
+    this.#heard_at_ms = monotonicNow();
     const session = new PullSession(link, stream, name, this.#limits, {
       buffered: () => ({ messages: this.#buffer.length, bytes: this.#buffer.size_bytes }),
       receive: (record, pending) => this.#receive(record, pending),
-      receiveFrame: (frame, sequence, pending) => this.#receiveFrame(frame, sequence, pending),
-      settled: () => this.#show(),
+      receiveFrame: (frame, delivery) => this.#receiveFrame(frame, delivery),
+      settled: () => {
+        this.#heard_at_ms = monotonicNow();
+        this.#show();
+      },
       quiet: (passed = 0) => {
         this.#pass(passed);
+        // All that it had is here, so what it had when it said so ends where we are; unless some is still announced.
+        if (this.#pending === 0) this.#heard_at_ms = monotonicNow();
+        this.#show();
         void this.#refreshPending(name);
       },
     });
@@ -213,12 +234,13 @@ export class JetStreamSource implements Source {
     if (this.#follows(record.sequence, pending) && this.#filter.matches(record)) this.#keep(record);
   }
 
-  #receiveFrame(frame: Frame, sequence: number, pending: number): void {
+  #receiveFrame(frame: Frame, { streamSequence: sequence, stored_ms, pending }: Delivery): void {
     if (!this.#follows(sequence, pending) || !this.#filter.matches(frame)) return;
     const { sink } = this.#options;
     // Nothing may overtake what waits for room.
-    if (sink !== undefined && this.#buffer.length === 0 && sink.writeFrame(sequence, frame)) return;
-    this.#keep(frame.toRecord(sequence));
+    if (sink !== undefined && this.#buffer.length === 0 && sink.writeFrame(sequence, stored_ms, frame))
+      return;
+    this.#keep(frame.toRecord(sequence, stored_ms));
   }
 
   #keep(record: NatsRecord): void {
@@ -338,8 +360,10 @@ export class JetStreamSource implements Source {
   }
 
   state(): SourceState {
-    const connected = this.#session !== undefined && this.#options.link.connected;
+    const session = this.#session;
+    const connected = session !== undefined && !session.isSilent && this.#options.link.connected;
     return {
+      ...(this.#heard_at_ms === undefined ? {} : { heard_at_ms: this.#heard_at_ms }),
       headSequence: this.#head,
       caughtUp: connected && this.#pending === 0 && this.#buffer.length === 0,
       connected,
