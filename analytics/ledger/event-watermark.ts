@@ -37,11 +37,11 @@ export const eventWatermark = defineOperator<
     const labels = { operator: name };
     const late = metrics.counter(
       'millrace.watermark.late',
-      "Events older than their tenant's watermark",
+      'Events older than the watermark',
       labels,
     );
     const ahead = metrics.counter(
-      'millrace.watermark.ahead',
+      'millrace.watermark.ahead_of_storing',
       'Events more than 5 minutes ahead of the time at which the stream stored them',
       labels,
     );

@@ -77,6 +77,7 @@ export class FreshnessTracker {
     this.#now = ports.monotonic ?? monotonicNow;
     this.#sampler = setInterval(() => this.sample(), SAMPLE_MS);
     this.#sampler.unref();
+    this.sample();
   }
 
   close(): void {
@@ -156,6 +157,11 @@ export class FreshnessTracker {
     if (first === undefined || first === 0) return undefined;
     // Whole per mille: an answer's `meta` is no place for fifteen digits.
     return Math.min(0.999, Math.floor((1_000 * sequence) / first) / 1_000);
+  }
+
+  /** The server has told where the stream ends, since this process began. */
+  get hasHeard(): boolean {
+    return this.#ports.stream.headHint() !== undefined;
   }
 
   /** The committed state, of which stream it is and how far. */

@@ -1,3 +1,5 @@
+import type { StreamMark } from './stream-mark.ts';
+
 /** Where a task has got to: the last applied sequence of each partition of each stream. */
 export type Position = Readonly<Record<string, Readonly<Record<string, number>>>>;
 
@@ -61,6 +63,8 @@ export interface SourceState {
 /** A bounded, pull-based source of one partition. Implementations never drop or reorder. */
 export interface Source {
   readonly partition: string;
+  /** It gives every message of its stream: a sequence that it does not give was removed. Absent: it does not. */
+  readonly isWhole?: boolean;
   facts(): Promise<StreamFacts>;
   /** Begins to read at `after + 1`. */
   start(after: number): Promise<void>;
@@ -74,5 +78,10 @@ export interface Source {
    * that is too high loses records: behind a commit with it they are not read again.
    */
   passed?(): number | undefined;
+  /**
+   * What the stream has at some sequences now; those that it does not have, or does not tell, are left out. Absent where
+   * a source cannot look. Before `start`.
+   */
+  marksAt?(sequences: readonly number[]): Promise<ReadonlyMap<number, StreamMark>>;
   stop(): Promise<void>;
 }

@@ -1,5 +1,15 @@
 import { MillraceError, TIMER_MAX_MS } from '../base/index.ts';
-import type { Source, SourceRecord, StreamFacts, Take } from '../edges/index.ts';
+import {
+  compareMarks,
+  markOf,
+  type SequenceRange,
+  type Source,
+  type SourceRecord,
+  type StreamFacts,
+  type StreamMark,
+  type Take,
+  withMark,
+} from '../edges/index.ts';
 import type { TopologyDescription } from '../graph/index.ts';
 import { checkPosition, type InputPosition, type Progress } from './meta.ts';
 
@@ -19,7 +29,11 @@ export class Input {
   failure: unknown;
   /** The position has moved without a record since it was committed. */
   hasMoved = false;
+  readonly #passed: SequenceRange[] = [];
   #facts: StreamFacts | undefined;
+  #marks: readonly StreamMark[] = [];
+  /** Of the last record, not in a commit yet. */
+  #mark: StreamMark | undefined;
   #taking: Promise<void> | undefined;
 
   constructor(node: string, source: Source) {
@@ -37,15 +51,56 @@ export class Input {
   async open(stored: InputPosition | undefined): Promise<void> {
     const facts = await this.source.facts();
     checkPosition(stored, facts);
+    await this.#compare(stored);
     this.#facts = facts;
+    this.#marks = stored?.marks ?? [];
     this.sequence = stored?.sequence ?? facts.firstSequence - 1;
+  }
+
+  /** Whether what was read last is still what the stream has there. */
+  async #compare(stored: InputPosition | undefined): Promise<void> {
+    const { marks = [], stream, sequence } = stored ?? {};
+    if (marks.length === 0 || stream === undefined || sequence === undefined) return;
+    const found = await this.source.marksAt?.(marks.map((mark) => mark.sequence));
+    if (found !== undefined) compareMarks(stream, sequence, marks, found);
+  }
+
+  /** Takes note of records that are about to be pushed; calls with each range that the stream has not given. */
+  note(records: readonly SourceRecord[], missing: (range: SequenceRange) => void): void {
+    const last = records.at(-1);
+    if (last === undefined) return;
+    if (this.source.marksAt !== undefined) this.#mark = markOf(last);
+    if (this.source.isWhole !== true || last.sequence - this.sequence === records.length) return;
+    let before = this.sequence;
+    for (const { sequence } of records) {
+      if (sequence > before + 1) missing({ first: before + 1, last: sequence - 1 });
+      before = sequence;
+    }
+  }
+
+  /** Ranges that were passed over since the last call, which the stream should have given. */
+  takePassed(): readonly SequenceRange[] {
+    return this.#passed.splice(0);
+  }
+
+  /** A commit holds what was taken. */
+  committed(): void {
+    this.hasMoved = false;
+    this.#marks = this.#newMarks;
+    this.#mark = undefined;
+  }
+
+  get #newMarks(): readonly StreamMark[] {
+    return this.#mark === undefined ? this.#marks : withMark(this.#marks, this.#mark);
   }
 
   get position(): InputPosition {
     const { stream, incarnation } = this.facts;
     const { partition } = this.source;
     const head = Math.max(this.sequence, this.source.state().headSequence);
-    return { stream, incarnation, partition, sequence: this.sequence, head };
+    const marks = this.#newMarks;
+    const position = { stream, incarnation, partition, sequence: this.sequence, head };
+    return marks.length === 0 ? position : { ...position, marks };
   }
 
   get lag(): number {
@@ -77,6 +132,8 @@ export class Input {
   pass(): void {
     const passed = this.source.passed?.() ?? 0;
     if (passed <= this.sequence) return;
+    // Not by a filter, so they were there and are not any more.
+    if (this.source.isWhole === true) this.#passed.push({ first: this.sequence + 1, last: passed });
     this.sequence = passed;
     this.hasMoved = true;
   }

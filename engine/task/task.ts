@@ -15,8 +15,10 @@ import {
   Outbox,
   type Publisher,
   type Quarantine,
+  type SequenceRange,
   type Source,
   type SourceRecord,
+  StreamGapError,
   TraceFollower,
 } from '../edges/index.ts';
 import {
@@ -30,6 +32,7 @@ import {
 } from '../graph/index.ts';
 import type { Flushable, KvStore } from '../state/index.ts';
 import { ControlState, describeControl } from './control-state.ts';
+import { GapBoard, type GapKind, readGaps } from './gaps.ts';
 import { type Input, Inputs, type InputsOptions, type Sources, watermarkOwners } from './inputs.ts';
 import { META_TABLE, NoticeBoard, type Progress, readProgress, writeProgress } from './meta.ts';
 import { DEFAULT_TASK_LIMITS, type TaskLimits } from './task-limits.ts';
@@ -58,6 +61,12 @@ export interface TaskOptions {
   readonly quarantine?: Quarantine;
 }
 
+/** What an error of the stream says of the messages that it names. */
+const GAP_KINDS: Readonly<Record<string, GapKind>> = {
+  position_ahead_of_stream: 'lost',
+  position_before_stream: 'removed',
+  stream_replaced: 'replaced',
+};
 const BATCH_MIN_EVENTS = 64;
 const MS_PER_SECOND = 1_000;
 
@@ -77,6 +86,7 @@ export class Task {
   #outbox: Outbox | undefined;
   #control: ControlState | undefined;
   #notices = new NoticeBoard({});
+  #gaps = new GapBoard([]);
   #inputs: Inputs | undefined;
   readonly #watermarkOf = new Map<string, readonly string[]>();
   readonly #failures = new FailureWatch();
@@ -108,8 +118,10 @@ export class Task {
     const inputs = new Inputs(source, described);
     const meta = store.table(META_TABLE);
     const progress = readProgress(meta);
-    await inputs.open(progress, readTopology(meta), allow);
+    this.#gaps = new GapBoard(readGaps(meta));
     this.#inputs = inputs;
+    await this.#naming(() => inputs.open(progress, readTopology(meta), allow));
+    for (const { node } of inputs.all) this.#gaps.settle(node);
     const changes = upgradeTopology(store, described, allow);
     if (changes.length > 0) this.#options.onTopologyChange?.(changes);
     this.#commit = progress?.commit ?? 0;
@@ -219,16 +231,51 @@ export class Task {
     };
     stop.addEventListener('abort', wake, { once: true });
     try {
-      while (!stop.aborted) {
-        await outbox.room();
-        const wait_ms = Math.max(0, this.#nextBarrier_ms() - clock.now());
-        await this.step(this.#options.control === undefined ? wait_ms : Math.min(wait_ms, control_poll_ms));
-      }
+      await this.#naming(async () => {
+        while (!stop.aborted) {
+          await outbox.room();
+          const wait_ms = Math.max(0, this.#nextBarrier_ms() - clock.now());
+          await this.step(this.#options.control === undefined ? wait_ms : Math.min(wait_ms, control_poll_ms));
+        }
+      });
       if (this.#uncommitted > 0) this.commit();
     } finally {
       stop.removeEventListener('abort', wake);
       this.close();
     }
+  }
+
+  /** Some work; what it says the stream has lost is written down before it fails. */
+  async #naming(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (error instanceof StreamGapError) this.#writeGap(error);
+      throw error;
+    }
+  }
+
+  #writeGap({ code, gap }: StreamGapError): void {
+    const { store, clock } = this.#options;
+    const meta = store.table(META_TABLE);
+    const progress = readProgress(meta);
+    // Of several sources the error does not say which: the first that has read so far.
+    const node = this.#inputs?.first.node ?? '';
+    const kind = GAP_KINDS[code] ?? 'lost';
+    const board = new GapBoard(readGaps(meta));
+    board.add({
+      ...{ ...gap, kind, node, messages: gap.last - gap.first + 1 },
+      ...{ stream: progress?.stream ?? '', incarnation: progress?.incarnation ?? '' },
+      noticed_at_ms: clock.now(),
+    });
+    store.transaction(() => board.flush(store.table(META_TABLE)));
+  }
+
+  #missing(input: Input, kind: GapKind, range: SequenceRange): void {
+    const { stream, incarnation } = input.facts;
+    const messages = range.last - range.first + 1;
+    const at = { stream, incarnation, noticed_at_ms: this.#options.clock.now() };
+    this.#gaps.add({ ...range, ...at, kind, node: input.node, messages });
   }
 
   /** One take, one push through the graph, and the commit that is due. Exposed for the simulation. */
@@ -241,6 +288,7 @@ export class Task {
     if (last !== undefined) this.#push(input, records, last.sequence);
     const now_ms = clock.now();
     for (const each of inputs.all) {
+      for (const range of each.takePassed()) this.#missing(each, 'removed', range);
       each.observe(each.ready === undefined && (last === undefined || each !== input), now_ms);
     }
     const { barrier_max_events, backlog_barrier_max_events } = this.#limits;
@@ -253,6 +301,7 @@ export class Task {
   #push(input: Input, records: readonly SourceRecord[], last: number): void {
     const { graph } = this.#opened();
     const { quarantine } = this.#options;
+    input.note(records, (range) => this.#missing(input, 'removed', range));
     invariant((records[0]?.sequence ?? 0) > input.sequence, 'the source never repeats what was taken');
     input.sequence = last;
     this.#uncommitted += records.length;
@@ -331,6 +380,7 @@ export class Task {
       for (const timers of this.#timers) timers.flush();
       const flushed = outbox.flush();
       this.#notices.flush(meta);
+      this.#gaps.flush(meta);
       const written: Progress = {
         commit,
         ...inputs.first.position,
@@ -347,7 +397,7 @@ export class Task {
     });
     this.#commit = commit;
     for (const input of inputs.all) {
-      input.hasMoved = false;
+      input.committed();
       this.#options.quarantine?.committed(input.node, input.sequence);
     }
     this.#isDescribed = true;

@@ -63,8 +63,8 @@ async function runTask(
   } finally {
     clearInterval(reporter);
     clearInterval(words);
-    await feed.close();
-    await running?.close();
+    // Side by side: each may wait for a server that does not answer.
+    await Promise.all([feed.close(), running?.close()]);
     await store.close();
     await link.close();
   }

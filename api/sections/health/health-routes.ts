@@ -47,8 +47,16 @@ const healthSchema = z.object({
 
 const OK: Subsystem = { status: 'ok' };
 
-function pipelineHealth({ state, error, since_ms }: PipelineStatus, share: number | undefined): Subsystem {
+function pipelineHealth(
+  { state, error, since_ms }: PipelineStatus,
+  share: number | undefined,
+  hasHeard: boolean,
+): Subsystem {
   const since = timeText(since_ms);
+  if (state === 'running' && !hasHeard) {
+    const message = 'It is not known yet where the stream ends.';
+    return { status: 'starting', code: 'pipeline_starting', message, since };
+  }
   if (state === 'running' && share !== undefined) {
     const message =
       `The state is being built from what the stream has: ${Math.floor(100 * share)} % of it is applied. ` +
@@ -109,7 +117,7 @@ export async function healthOf(
 ): Promise<z.infer<typeof healthSchema>> {
   const pipeline = ports.pipeline();
   const subsystems = {
-    ingest_pipeline: pipelineHealth(pipeline, tracker.of(tracker.applied()).catching_up),
+    ingest_pipeline: pipelineHealth(pipeline, tracker.of(tracker.applied()).catching_up, tracker.hasHeard),
     nats: natsHealth(pipeline),
     query_engine: queryHealth(ports),
     jobs: jobs.closed ? { status: 'degraded' as const, code: 'stopping', message: 'The process stops.' } : OK,

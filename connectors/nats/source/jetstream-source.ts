@@ -8,6 +8,7 @@ import {
   type Source,
   type SourceState,
   type StreamFacts,
+  type StreamMark,
   type Take,
 } from '../../../engine/index.ts';
 import {
@@ -28,6 +29,7 @@ import { RecordBuffer } from './record-buffer.ts';
 import type { RecordSink } from './record-sink.ts';
 import { closedError, missingError, named, wentBackError } from './source-errors.ts';
 import { checkContinuity } from './stream-continuity.ts';
+import { marksOf, StreamTrail } from './stream-trail.ts';
 import { SubjectFilter } from './subject-filter.ts';
 
 export interface JetStreamSourceOptions {
@@ -75,6 +77,7 @@ export class JetStreamSource implements Source {
   readonly #hasGaps: boolean;
   readonly #buffer = new RecordBuffer();
   readonly #stopping = new AbortController();
+  readonly #trail = new StreamTrail();
   #manager: JetStreamManager | undefined;
   #known: StreamFacts | undefined;
   #session: PullSession | undefined;
@@ -110,6 +113,15 @@ export class JetStreamSource implements Source {
     } catch (error) {
       throw named(error, this.#options.stream);
     }
+  }
+
+  /** It reads all subjects of a stream whose messages do not replace one another. */
+  get isWhole(): boolean {
+    return !this.#hasGaps;
+  }
+
+  async marksAt(sequences: readonly number[]): Promise<ReadonlyMap<number, StreamMark>> {
+    return await marksOf(await this.#openManager(), this.#options.stream, sequences);
   }
 
   async #openManager(): Promise<JetStreamManager> {
@@ -206,6 +218,7 @@ export class JetStreamSource implements Source {
     // After the consumer, so that what is checked is the stream which that reads.
     const facts = await streamFacts(manager, stream);
     checkContinuity(this.#known ?? facts, facts, this.#received, sparse === true);
+    await this.#trail.compare(stream, this.#received, (sequences) => this.marksAt(sequences));
     this.#head = Math.max(this.#head, this.#received, this.#filter.isWhole ? facts.lastSequence : 0);
     this.#pending = pending;
     this.#heard_at_ms = monotonicNow();
@@ -214,6 +227,7 @@ export class JetStreamSource implements Source {
       receive: (record, pending) => this.#receive(record, pending),
       receiveFrame: (frame, delivery) => this.#receiveFrame(frame, delivery),
       settled: () => {
+        this.#trail.settle();
         this.#heard_at_ms = monotonicNow();
         this.#show();
       },
@@ -231,11 +245,15 @@ export class JetStreamSource implements Source {
   }
 
   #receive(record: NatsRecord, pending: number): void {
-    if (this.#follows(record.sequence, pending) && this.#filter.matches(record)) this.#keep(record);
+    if (!this.#follows(record.sequence, pending)) return;
+    if (record.stored_ms !== undefined) this.#trail.pass(record.sequence, record.stored_ms);
+    if (this.#filter.matches(record)) this.#keep(record);
   }
 
   #receiveFrame(frame: Frame, { streamSequence: sequence, stored_ms, pending }: Delivery): void {
-    if (!this.#follows(sequence, pending) || !this.#filter.matches(frame)) return;
+    if (!this.#follows(sequence, pending)) return;
+    this.#trail.pass(sequence, stored_ms);
+    if (!this.#filter.matches(frame)) return;
     const { sink } = this.#options;
     // Nothing may overtake what waits for room.
     if (sink !== undefined && this.#buffer.length === 0 && sink.writeFrame(sequence, stored_ms, frame))
