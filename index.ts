@@ -31,6 +31,7 @@ export {
   type EventPublisherLimits,
   ensureStream,
   type FailedStep,
+  type GapChoice,
   type JetStreamInputOptions,
   JetStreamPublisher,
   jetstream,

@@ -1,67 +1,95 @@
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Files of more than 10 s, the longest first: begun last, one of them would keep one core waiting for the other. */
-const LONG = [
-  'test/nats-away.test.ts',
-  'test/online-retail.test.ts',
-  'test/crash.test.ts',
-  'test/contract-history.test.ts',
-  'test/contract-as-of.test.ts',
-  'test/disk-full.test.ts',
+/** Files that measure the memory of their process, or fill it. */
+const MEMORY = [
   'test/bounded-state-keyed.test.ts',
-  'runtime/generations/generations.test.ts',
-  'test/generations-crash.test.ts',
-  'test/cli-topology.test.ts',
-  'test/cli.test.ts',
   'test/simulation-seeds.test.ts',
   'test/bounded-state-windows.test.ts',
   'test/bounded-state-joins.test.ts',
   'test/bounded-state-tables.test.ts',
-  'test/library-simulation.test.ts',
+  'test/bounded-state-kinds.test.ts',
+  'test/large-query.test.ts',
+];
+
+/**
+ * Files of more than 10 s, the longest first: begun last, one of them would keep one core waiting for the other. Those
+ * that wait for processes and servers come before those that compute, which use what the first leave idle.
+ */
+const LONG = [
+  'test/nats-away.test.ts',
+  'test/cli.test.ts',
+  'test/cli-topology.test.ts',
+  'test/online-retail.test.ts',
+  'runtime/generations/generations.test.ts',
+  'test/disk-full.test.ts',
+  'test/backfill.test.ts',
+  'test/contract-as-of.test.ts',
+  'test/generations-crash.test.ts',
   'test/jobs.test.ts',
-  'test/webhooks.test.ts',
+  'test/crash.test.ts',
   'test/definitions-live.test.ts',
-  'test/online-retail-customers.test.ts',
+  'test/contract-history.test.ts',
   'test/dimensions-live.test.ts',
-  'runtime/run/why.test.ts',
+  'test/online-retail-customers.test.ts',
+  'test/two-writers.test.ts',
+  'test/contract-numbers.test.ts',
+  'test/online-retail-run.test.ts',
+  'test/anomalies-live.test.ts',
+  'test/drain.test.ts',
+  'test/contract-bodies.test.ts',
+  'test/webhooks.test.ts',
+  'test/library-crash.test.ts',
+  'test/definitions-processes.test.ts',
+  'test/alerts-live.test.ts',
   'runtime/host/partition-host.test.ts',
+  'runtime/run/why.test.ts',
+  'runtime/run/run.test.ts',
   'connectors/nats/source/jetstream-source-passed.test.ts',
   'connectors/nats/source/jetstream-source.test.ts',
+  'connectors/nats/source/threaded-source.test.ts',
+  'connectors/nats/embedded/debian.test.ts',
   'connectors/nats/embedded/server.test.ts',
-  'api/fuzz.test.ts',
+  ...MEMORY,
+  'test/library-simulation.test.ts',
   'test/simulation.test.ts',
+  'engine/query/executor.test.ts',
+  'api/fuzz.test.ts',
+  'api/matrix.test.ts',
 ];
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const rank = ({ moduleId }: TestSpecification): number => {
+    const rank = ({ moduleId, project }: TestSpecification): number => {
       const at = LONG.findIndex((name) => moduleId.endsWith(name));
-      return at < 0 ? LONG.length : at;
+      // Files that share processes one after the other: another kind between them would end the process.
+      return at < 0 ? LONG.length + (project.name === 'shared' ? 1 : 0) : at;
     };
     const rest = await super.sort(files);
     return rest.sort((a, b) => rank(a) - rank(b));
   }
 }
 
-/** Rooms whose tests leave nothing behind in their process: loading the modules once for all of them halves the time. */
-const SHARED = ['engine', 'operators', 'analytics', 'api'].map((room) => `${room}/**/*.test.ts`);
 const OUTSIDE = ['node_modules/**', 'dist/**'];
+/** Those of the whole product have a process each. */
+const ALONE = ['test/**/*.test.ts'];
 
 export default defineConfig({
   test: {
     // Two cores, and files that wait for processes and servers a good part of their time.
     maxWorkers: 3,
+    globalSetup: ['test/build.ts'],
     sequence: { sequencer: LongestFirst },
     // Bounds for what hangs: a shared machine may be slow, or stand still for seconds.
     testTimeout: 180_000,
     hookTimeout: 180_000,
     projects: [
-      { extends: true, test: { name: 'library', include: SHARED, exclude: OUTSIDE, isolate: false } },
+      // Loading the modules once for many files takes a third of the time. A test leaves nothing behind in its process.
       {
         extends: true,
-        test: { name: 'system', include: ['**/*.test.ts'], exclude: [...OUTSIDE, ...SHARED] },
+        test: { name: 'shared', include: ['**/*.test.ts'], exclude: [...OUTSIDE, ...ALONE], isolate: false },
       },
+      { extends: true, test: { name: 'alone', include: ALONE, exclude: OUTSIDE } },
     ],
   },
 });

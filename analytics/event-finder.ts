@@ -47,7 +47,7 @@ export function eventFinder(executor: QueryExecutor, kind: SelectKind, payloads:
   return {
     selector: {
       select: async (scope, request, signal) => (await executor.run(kind, request, { scope, signal })).answer,
-      plan: (scope, request) => Promise.resolve(executor.plan(kind, request, { scope }).plan),
+      plan: async (scope, request) => (await executor.plan(kind, request, { scope })).plan,
     },
     payloads,
     reader: readParts,

@@ -15,6 +15,7 @@ export * from './kpis/index.ts';
 export * from './query/index.ts';
 export * from './query-head/index.ts';
 export * from './query-kinds.ts';
+export * from './rebuilt/index.ts';
 export * from './returns/index.ts';
 export * from './root-cause/index.ts';
 export * from './rows/index.ts';

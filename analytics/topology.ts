@@ -15,6 +15,7 @@ import {
   anomalies,
   type CubeDefinition,
   cubes,
+  cubeViews,
   dedupEvents,
   eventLog,
   eventLogView,
@@ -36,6 +37,7 @@ import { type DimensionPaths, decodeEvents, type EventBatch, rawOf } from './eve
 import { keptFunnels } from './funnels/index.ts';
 import { type KeptLimits, keptEvents } from './kept-events/index.ts';
 import { eventRates, eventWatermark, ledger, readEventsAhead, readTenantWatermark } from './ledger/index.ts';
+import { StateCells } from './rebuilt/index.ts';
 import {
   CODE,
   CUBE_KIND,
@@ -62,6 +64,8 @@ export interface OrderAnalyticsOptions {
   readonly retention_days: number | undefined;
   /** Bytes of one tenant in the event log, about; beyond them its oldest UTC days go. undefined: no limit. */
   readonly log_max_bytes: number | undefined;
+  /** Bad parts of one message that become dead letters of their own; undefined: 1,000. */
+  readonly rejections_max: number | undefined;
   readonly outOfOrderness_ms: number;
   readonly idle_ms: number;
   /** Memory for the records of each kind of entity that are in use, bytes. */
@@ -78,6 +82,7 @@ export const DEFAULT_OPTIONS: OrderAnalyticsOptions = {
   custom: [],
   dimension_paths: {},
   dedup_memory_ids: 10_000_000,
+  rejections_max: undefined,
   retention_days: undefined,
   log_max_bytes: undefined,
   outOfOrderness_ms: 30_000,
@@ -126,6 +131,8 @@ export function readAheadOfStoring(
 ): Readonly<Record<string, number>> {
   return readEventsAhead(table(TENANTS_TABLE), tenant);
 }
+/** Tables of the cells of cubes, and of how full their days are. */
+export const CUBE_TABLES = { cells: `${OPERATORS.cubes}/cells`, days: `${OPERATORS.cubes}/days` } as const;
 export const RATES_TABLE = `${OPERATORS.rates}/rates`;
 
 const described = ({ own, dictionary }: EventBatch, row: number) => ({
@@ -157,6 +164,7 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
         custom: config.custom,
         paths: config.dimension_paths,
         ...retention,
+        ...(config.rejections_max === undefined ? {} : { rejections_max: config.rejections_max }),
       }),
       dedupEvents<EventBatch>(OPERATORS.dedup, {
         memory_ids: config.dedup_memory_ids,
@@ -237,6 +245,17 @@ function dictionaryOf(table: (id: string) => KvView, before: Dictionary | undefi
 function historyOf(table: (id: string) => KvView, schema: LogSchema, columns: ReaderColumns): RowHistory {
   const dictionary = (before: Dictionary | undefined): Dictionary => dictionaryOf(table, before);
   return logHistory(logReads(table, schema), { schema, columns, dictionary });
+}
+
+/** The cubes of a snapshot of a state, with the log that they are counted from. `before`: of an earlier snapshot. */
+export function stateCells(
+  table: (id: string) => KvView,
+  custom: readonly string[],
+  before?: StateCells,
+): StateCells {
+  const history = historyOf(table, rowSchema(custom), new RowContribution().columns);
+  const dictionary = dictionaryOf(table, before?.dictionary);
+  return new StateCells({ cubes: cubeViews(table, OPERATORS.cubes), dictionary, history });
 }
 
 function logReads(table: (id: string) => KvView, schema: ReturnType<typeof rowSchema>) {

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { orderEvent, startTestApi, type TestApi } from './fixture-api.ts';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { orderEvent, PATIENTLY, startTestApi, type TestApi } from './fixture-api.ts';
+import { fakeBackfill } from './fixture-backfill.ts';
 import { type Json, type OpenApi, type Operation, openApiOf, World } from './fixture-operations.ts';
 import type { BackfillPort } from './http/index.ts';
 
@@ -13,7 +14,8 @@ const FILE = new URL('./app/answer-examples.json', import.meta.url);
 const isUpdate = process.env.UPDATE_EXAMPLES === '1';
 /** Characters of a text that an example shows. */
 const SHOWN_CHARS = 400;
-const HELD = 'held';
+/** Of a range each, so that none is in the way of another. */
+let held = 0;
 
 let test: TestApi;
 let openApi: OpenApi;
@@ -22,15 +24,12 @@ const recorded: Record<string, { status: number; type: string; example: unknown 
 
 beforeAll(async () => {
   // One that is held, so that there is a job to stop.
-  const build = (reason: string, signal: AbortSignal): Promise<{ generation: number }> =>
-    !reason.endsWith(HELD)
-      ? Promise.resolve({ generation: 2 })
-      : new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
-  const backfill: BackfillPort = {
-    build: ({ reason, signal }) => build(reason, signal),
-    discard: () => Promise.resolve(),
-  };
-  test = await startTestApi({ RATE_LIMIT_RPS: '1000000', RATE_LIMIT_BURST: '1000000' }, backfill);
+  const recount: BackfillPort['recount'] = ({ signal }) =>
+    new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
+  test = await startTestApi(
+    { RATE_LIMIT_RPS: '1000000', RATE_LIMIT_BURST: '1000000' },
+    fakeBackfill({ recount }),
+  );
   openApi = await openApiOf(test);
   await shop();
   world = await World.of(test, openApi, 'default');
@@ -76,10 +75,23 @@ function shortened(value: unknown, entries: number): unknown {
   );
 }
 
+/** One backfill at a time: that of the example before is ended. */
+async function endBackfills(key: string): Promise<void> {
+  await vi.waitFor(async () => {
+    const { jobs } = (await (await test.send('/jobs?lane=backfill', { key })).json()) as { jobs: Json[] };
+    const open = jobs.filter(({ status }) => !['succeeded', 'failed', 'cancelled'].includes(String(status)));
+    for (const { job_id } of open) await test.send(`/jobs/${String(job_id)}`, { key, method: 'DELETE' });
+    expect(open).toEqual([]);
+  }, PATIENTLY);
+}
+
 /** Of a job's state the example needs one that goes on. */
 async function filled(operation: Operation, key: string): ReturnType<World['fill']> {
+  if (operation.route.tag === 'Jobs') await endBackfills(key);
   if (!/^(cancel|pause|resume|delete)Job$/.test(operation.id)) return world.fill(operation);
-  const made = await test.send('/jobs/backfill', { key, json: { reason: HELD } });
+  const day = (at: number): string => new Date(Date.UTC(2001, 0, at)).toISOString();
+  const range = { mode: 'range', start: day(++held), end: day(held + 1) };
+  const made = await test.send('/jobs/backfill', { key, json: range });
   const { job_id } = (await made.json()) as { job_id: string };
   if (operation.id === 'resumeJob') await test.send(`/jobs/${job_id}/pause`, { key, method: 'POST' });
   return { path: operation.path.replace('{jobId}', job_id), init: { method: operation.method } };

@@ -106,11 +106,16 @@ export class MemoryFeed implements AnomalyFeed {
 
   publish(message: EventMessage): Promise<void> {
     this.#messages.push(message);
+    for (const wake of this.#waiting) wake();
     return Promise.resolve();
   }
 
   last(): Promise<number> {
     return Promise.resolve(this.#messages.length);
+  }
+
+  latest(subject: string): Promise<Uint8Array | undefined> {
+    return Promise.resolve(this.#messages.findLast((message) => message.subject === subject)?.payload);
   }
 
   async next(

@@ -149,6 +149,8 @@ export class World {
   async idFor({ path }: Operation): Promise<string> {
     const [, family = ''] = path.split('/');
     if (family === 'events') return this.event_id;
+    // One that was current before.
+    if (family === 'generations') return '2';
     if (family === 'jobs' || family === 'exports') return this.job();
     return this.make(`/${family}`);
   }
@@ -196,6 +198,10 @@ export class World {
       const { download_url } = (await job.json()) as { download_url: string };
       return { path: download_url.slice(BASE.length), init: { method } };
     }
+    if (id === 'readSharedDashboard') {
+      const { url } = await this.#link(await this.make('/dashboards'));
+      return { path: url.slice(BASE.length), init: { method } };
+    }
     const filled = path.includes('{') ? await this.#pathOf(operation) : path;
     const query = new URLSearchParams(operation.route.query_example).toString();
     const init: RequestInit = { method, ...(body === undefined ? {} : this.#bodyOf(body)) };
@@ -204,11 +210,16 @@ export class World {
 
   async #pathOf(operation: Operation): Promise<string> {
     const id = await this.idFor(operation);
-    const path = operation.path.replace(
-      '{delivery}',
-      operation.path.includes('{delivery}') ? await this.delivery(id) : '',
-    );
+    const path = operation.path.replace(/\{id\}|\{jobId\}/, id);
+    if (path.includes('{delivery}')) return path.replace('{delivery}', await this.delivery(id));
+    if (path.includes('{linkId}')) return path.replace('{linkId}', (await this.#link(id)).id);
     return path.replace(/\{\w+\}/, id);
+  }
+
+  /** A link to a dashboard. */
+  async #link(dashboard_id: string): Promise<{ readonly id: string; readonly url: string }> {
+    const made = await this.#test.send(`/dashboards/${dashboard_id}/links`, { key: this.key, json: {} });
+    return (await made.json()) as { id: string; url: string };
   }
 
   /** A delivery to a webhook: an anomaly that it was told of. */

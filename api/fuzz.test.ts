@@ -3,6 +3,7 @@ import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { fc, propertySeed } from '../test/property.ts';
 import { startTestApi, type TestApi } from './fixture-api.ts';
+import { fakeBackfill } from './fixture-backfill.ts';
 import { type Json, type OpenApi, openApiOf, World } from './fixture-operations.ts';
 import { requestsOf, type Sent } from './fixture-requests.ts';
 
@@ -24,11 +25,7 @@ let ids: Record<string, string[]>;
 let key: string;
 
 beforeAll(async () => {
-  const backfill = {
-    build: async () => ({ generation: 2 }),
-    discard: async () => undefined,
-  };
-  test = await startTestApi({ RATE_LIMIT_RPS: '1000000', RATE_LIMIT_BURST: '1000000' }, backfill);
+  test = await startTestApi({ RATE_LIMIT_RPS: '1000000', RATE_LIMIT_BURST: '1000000' }, fakeBackfill());
   key = await test.key('admin', { tenants: '*' });
   openApi = await openApiOf(test);
   const world = await World.of(test, openApi, 'default');

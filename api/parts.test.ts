@@ -167,20 +167,27 @@ describe('limits', () => {
     expect(limiter.take('c', 5_000, own)).toMatchObject({ remaining: 0, wait_s: 5 });
   });
 
-  it('bound the bodies in memory, but let a single one through', () => {
-    const budget = new BodyBudget(10);
-    const release = budget.take(20);
-    expect(() => budget.take(1)).toThrow(expect.objectContaining({ code: 'too_busy' }));
-    release();
-    release();
-    expect(budget.held_bytes).toBe(0);
-    const lease = new BodyLease(budget);
-    lease.hold(10);
-    lease.hold(4);
-    expect(budget.held_bytes).toBe(4);
-    expect(() => new BodyLease(budget).hold(7)).toThrow(expect.objectContaining({ code: 'too_busy' }));
-    lease.release();
-    lease.release();
+  it('bound the bodies in memory by caller, but let a single one through', () => {
+    const budget = new BodyBudget({ all_bytes: 20, tenant_bytes: 15, key_bytes: 10 });
+    const pace = { deadline_ms: 1_000, least_bytes_per_s: 1, window_ms: 1_000 };
+    const leaseOf = (tenant: string, key: string) => new BodyLease(budget, { tenant, key }, pace);
+    const refused = (detail: string) =>
+      expect.objectContaining({ code: 'too_busy', message: expect.stringContaining(detail) });
+    const large = leaseOf('a', 'a1');
+    large.hold(30);
+    expect(() => leaseOf('a', 'a1').hold(1)).toThrow(refused('of this key'));
+    expect(() => leaseOf('b', 'b1').hold(1)).toThrow(refused('The server holds as'));
+    large.hold(9);
+    expect(() => leaseOf('a', 'a1').hold(2)).toThrow(refused('of this key'));
+    expect(() => leaseOf('a', 'a2').hold(7)).toThrow(refused('of this tenant'));
+    const other = leaseOf('b', 'b1');
+    other.hold(11);
+    expect(budget.held_bytes).toBe(20);
+    other.hold(4);
+    expect(budget.held_bytes).toBe(13);
+    large.release();
+    other.release();
+    other.release();
     expect(budget.held_bytes).toBe(0);
   });
 });

@@ -10,7 +10,15 @@ import {
 } from '../runtime/index.ts';
 import { KeyRing, Roles, roleKind, TokenVerifier } from './access/index.ts';
 import { type AnswerParts, SegmentSets } from './answers/index.ts';
-import { type App, addDocs, buildApp, HttpMetrics, openApiDocument, RateLimiter } from './app/index.ts';
+import {
+  type App,
+  addDocs,
+  buildApp,
+  Connections,
+  HttpMetrics,
+  openApiDocument,
+  RateLimiter,
+} from './app/index.ts';
 import {
   type ApiPorts,
   BodyBudget,
@@ -20,21 +28,30 @@ import {
   Idempotency,
   OLD_CURSOR_SECRET,
   type Route,
+  StateLook,
 } from './http/index.ts';
 import { AlertLog, AlertWatch, alertKind, alertSection } from './sections/alerts/index.ts';
-import { anomalySection, MARKS, ruleKind, StallWatch, scanJobKind } from './sections/anomalies/index.ts';
+import {
+  anomalySection,
+  CauseWatch,
+  MARKS,
+  ruleKind,
+  StallWatch,
+  scanJobKind,
+} from './sections/anomalies/index.ts';
 import { attributionRoutes } from './sections/attribution/index.ts';
 import { catalogRoutes } from './sections/catalog/index.ts';
 import { cohortKind, cohortRoutes } from './sections/cohorts/index.ts';
 import { cubeKind, cubeRoutes } from './sections/cubes/index.ts';
 import { ltvRoute, rfmRoute, segmentRoutes } from './sections/customers/index.ts';
+import { DashboardSection } from './sections/dashboards/index.ts';
 import { dimensionRoutes } from './sections/dimensions/index.ts';
 import { EventSearch, eventRoutes } from './sections/events/index.ts';
 import { exportKind, exportRoutes } from './sections/exports/index.ts';
 import { funnelDefinitionKind, funnelRoutes } from './sections/funnels/index.ts';
 import { diagnosticsRoutes, healthRoutes, metricsRoutes } from './sections/health/index.ts';
 import { bulkKind, bulkRoutes, ingestRoutes, Spool } from './sections/ingest/index.ts';
-import { backfillKind, backfillRoutes, jobRoutes } from './sections/jobs/index.ts';
+import { backfillKinds, backfillRoutes, generationRoutes, jobRoutes } from './sections/jobs/index.ts';
 import { callerRoutes, keyRoutes, roleRoutes, scopesOf } from './sections/keys/index.ts';
 import { kpiRoutes, queryKind } from './sections/kpis/index.ts';
 import { fraudRoute, returnRoutes } from './sections/returns/index.ts';
@@ -53,6 +70,8 @@ export interface Api {
   readonly app: App;
   /** Every route of it, as it documents itself. */
   readonly routes: readonly Route[];
+  /** The turns of the requests of a connection: for who serves it. */
+  readonly connections: Connections;
   /** Ends what would be open for ever, so that the HTTP server can drain. */
   drain(): void;
   /** Gives back the running jobs and stops watching. Call it once the HTTP server has drained. */
@@ -76,19 +95,28 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const marks = definitions.kind(MARKS);
   const webhooks = definitions.kind(WEBHOOKS);
   const alerts = definitions.kind(
-    alertKind(ports, tenants, (tenant, channels) => outbound.requireChannels(tenant, channels)),
+    alertKind(
+      ports,
+      tenants,
+      (tenant, channels) => outbound.requireChannels(tenant, channels),
+      (tenant, channels) => outbound.sealed(tenant, channels),
+    ),
   );
-  tenants.dimensions.addUsers(cohorts, funnels, cubes, rules, alerts);
+  const tracker = new FreshnessTracker(ports);
+  const segmentSets = new SegmentSets();
+  const answers: AnswerParts = { ports, tracker, tenants, segmentSets };
+  const boards = new DashboardSection(definitions, answers, () => current().routes);
+  const { saved, dashboards } = boards;
+  tenants.dimensions.addUsers(cohorts, funnels, cubes, rules, alerts, saved, dashboards);
   const custom = definitions.kind(roleKind(ports.keyTrust, (tenant, role) => keys.hasRole(tenant, role)));
   const roles = new Roles(custom);
   await definitions.open();
   const cursors = Cursors.of(ports.keyTrust);
   await ports.keys.delete(OLD_CURSOR_SECRET);
   const once = new Idempotency(ports.idempotency, clock);
-  const tracker = new FreshnessTracker(ports);
   const metrics = new HttpMetrics();
-  const segmentSets = new SegmentSets();
-  const answers: AnswerParts = { ports, tracker, tenants, segmentSets };
+  const look = new StateLook();
+  const connections = new Connections(settings.pipelined_max_requests);
   const events = { answers, cursors, finder: () => ports.finder?.() };
   const search = new EventSearch(events);
   const { jobs, spool } = await openJobs(ports, answers, search);
@@ -105,10 +133,13 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const streams = new EventStreams();
   const making = { jobs, once };
   const { rateLimit: limit } = settings;
+  const anomalyParts = { answers, tenants, rules, marks, cursors, making };
+  const explaining = new CauseWatch({ anomalies: anomalyParts, found: anomalies });
   const limiter = new RateLimiter(limit);
-  const budget = new BodyBudget(settings.inflightBody_bytes);
+  const budget = new BodyBudget(settings.bodies);
   const tokens = settings.jwt === undefined ? undefined : new TokenVerifier(settings.jwt, ports, roles);
   const build = (): Pick<Api, 'app' | 'routes'> => {
+    const backfills = { making, port: ports.backfill, tenants, custom: ports.settings.customDimensions };
     const routes: Route[] = [
       ...ingestRoutes(ports, once),
       ...bulkRoutes({ spool, jobs, once }),
@@ -119,7 +150,8 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...dimensionRoutes(ports, tenants.dimensions, cursors),
       ...cubeRoutes(ports, cubes, cursors),
       ...exportRoutes({ ...making, answers, search, cursors }),
-      ...backfillRoutes(making, ports.backfill),
+      ...backfillRoutes(backfills),
+      ...generationRoutes(backfills),
       ...jobRoutes({ jobs, cursors, streams, now: () => clock.now(), maskOf: (call) => search.maskOf(call) }),
       rfmRoute(answers, cursors),
       ltvRoute(answers, cursors),
@@ -127,7 +159,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...cohortRoutes(answers, cohorts, cursors),
       ...funnelRoutes(answers, funnels, cursors),
       ...attributionRoutes(answers),
-      ...anomalySection({ answers, tenants, rules, marks, cursors, making }, streams),
+      ...anomalySection(anomalyParts, streams),
       ...alertSection({ answers, tenants, alerts, rules, marks, outbound, log: alertLog, cursors }),
       ...keyRoutes({ keys, roles, cursors, clock, limit, scopesOf: (some) => scopesOf(routes, some) }),
       ...roleRoutes(custom, cursors),
@@ -135,21 +167,31 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...returnRoutes(answers),
       fraudRoute(answers),
       ...webhookRoutes({ webhooks, outbound, cursors }),
-      ...healthRoutes(ports, tracker, jobs, [definitions, keys]),
+      ...boards.routes(cursors),
+      ...healthRoutes(ports, tracker, jobs, [definitions, keys], look),
       ...metricsRoutes(ports, metrics, () => [
-        ...[...jobs.samples(), ...streams.samples()],
+        ...[
+          ...jobs.samples(),
+          ...streams.samples(),
+          ...budget.samples(),
+          ...spool.samples(),
+          ...connections.samples(),
+        ],
         ...[
           ...keys.samples(),
           ...segmentSets.samples(),
           ...tenants.dimensions.samples(),
           ...outbound.samples(),
+          ...alerting.samples(),
+          ...explaining.samples(),
+          ...boards.runs.samples(),
         ],
       ]),
       ...diagnosticsRoutes(answers, { jobs, spool }),
     ];
     const credentials = { keys, roles, tokens };
     const requireDimensions = tenants.dimensions.require.bind(tenants.dimensions);
-    const app = buildApp(ports, { credentials, limiter, budget, metrics, requireDimensions }, routes);
+    const app = buildApp(ports, { credentials, limiter, budget, metrics, look, requireDimensions }, routes);
     addDocs(app, () => openApiDocument(routes, API_VERSION), API_VERSION);
     return { app, routes };
   };
@@ -165,6 +207,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   jobs.start();
   outbound.start();
   alerting.start();
+  explaining.start();
   tenants.dimensions.start(() => definitions.readAgain());
   return {
     get app() {
@@ -173,6 +216,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     get routes() {
       return current().routes;
     },
+    connections,
     drain: () => streams.close(),
     close: async () => {
       streams.close();
@@ -181,6 +225,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       tenants.dimensions.close();
       await jobs.close();
       await alerting.close();
+      await explaining.close();
       await outbound.close();
       await keys.close();
       await definitions.close();
@@ -207,7 +252,8 @@ async function openJobs(
     queryKind(answers, files),
     scanJobKind(answers, files),
   ];
-  for (const kind of backfill === undefined ? kinds : [...kinds, backfillKind(backfill)]) jobs.register(kind);
+  for (const kind of backfill === undefined ? kinds : [...kinds, ...backfillKinds(backfill)])
+    jobs.register(kind);
   await jobs.open();
   await adoptEarlierJobs(join(dataDir, 'jobs'), jobs, { errors: ports.jobs.errors, lane: bulk.lane, log });
   await spool.open(jobs.unfinished());

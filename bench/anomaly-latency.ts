@@ -1,12 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectNats, credentialsOf, EventPublisher } from '../connectors/index.ts';
-import { call, machine, quantileOf, startApp, withScratch } from './rig.ts';
+import { call, machine, quantileOf, startApp, until, withScratch } from './rig.ts';
 
 const GROUPS = Number(process.env.BENCH_GROUPS ?? 200);
 const EVENTS_A_MINUTE = Number(process.env.BENCH_EVENTS ?? 4_000);
 const WINDOWS = Number(process.env.BENCH_WINDOWS ?? 120);
-/** Events published a second; 0: as fast as the stream takes them, whether the service keeps up or not. */
+/** Events published a second; 0: as fast as the service applies them, with at most `AHEAD_EVENTS` waiting. */
 const RATE = Number(process.env.BENCH_RATE ?? 5_000);
+/** Without that bound the latency would be that of the backlog, which grows for as long as the bench lasts. */
+const AHEAD_EVENTS = Number(process.env.BENCH_AHEAD ?? 10_000);
+const CHUNK_EVENTS = 500;
+const LOOK_MS = 10;
 /** Windows before the first anomaly: detectors learn. */
 const LEARNED = 30;
 const MINUTE_MS = 60_000;
@@ -48,10 +52,13 @@ async function measure(app: Awaited<ReturnType<typeof startApp>>, link: Link, re
     since: new Date(begin_ms + LEARNED * MINUTE_MS).toISOString(),
   });
   const arrived = new Map<number, number>();
+  const explained = new Map<number, number>();
   reader.connection.subscribe('anomalies.>', {
     callback: (_, message) => {
       const { type, start } = message.json<{ type: string; start: string }>();
-      if (type === 'anomaly.detected') arrived.set(Date.parse(start), performance.now());
+      const into =
+        type === 'anomaly.detected' ? arrived : type === 'anomaly.explained' ? explained : undefined;
+      into?.set(Date.parse(start), performance.now());
     },
   });
   await reader.connection.flush();
@@ -65,35 +72,53 @@ async function measure(app: Awaited<ReturnType<typeof startApp>>, link: Link, re
     const closing = Math.ceil((OUT_OF_ORDERNESS_MS / MINUTE_MS) * EVENTS_A_MINUTE);
     const messages = Array.from({ length: EVENTS_A_MINUTE }, (_, at) => {
       const group = at % GROUPS;
-      const amount = group === spike ? 100_000 : 1_000 + (((minute * 31 + at * 7) % 41) - 20) * 5;
+      const channel = ['web', 'app', 'shop'][Math.floor(at / GROUPS) % 3];
+      const amount =
+        group === spike && channel === 'web' ? 200_000 : 1_000 + (((minute * 31 + at * 7) % 41) - 20) * 5;
       const time = new Date(start_ms + Math.floor((at / EVENTS_A_MINUTE) * MINUTE_MS)).toISOString();
       const id = `${minute}-${at}`;
       const event = { event_id: id, type: 'order.created', time, order_id: id, currency: 'EUR', amount };
       return {
         subject: 'events.default.x',
-        payload: Buffer.from(JSON.stringify({ ...event, campaign: `c${group}` })),
+        payload: Buffer.from(JSON.stringify({ ...event, channel, campaign: `c${group}` })),
       };
     });
     const sent = minute * EVENTS_A_MINUTE;
     if (RATE > 0) await sleep(Math.max(0, started_ms + (sent * 1_000) / RATE - performance.now()));
-    await publisher.publishAll(messages.slice(0, closing));
-    closed.set(start_ms - MINUTE_MS, performance.now());
-    await publisher.publishAll(messages.slice(closing));
+    for (let from = 0; from < messages.length; from += CHUNK_EVENTS) {
+      if (RATE === 0) await keepsUp(app, sent + from);
+      const chunk = messages.slice(from, from + CHUNK_EVENTS);
+      await publisher.publishAll(chunk);
+      if (from < closing && closing <= from + chunk.length)
+        closed.set(start_ms - MINUTE_MS, performance.now());
+    }
   }
   const events_per_s = Math.round((WINDOWS * EVENTS_A_MINUTE * 1_000) / (performance.now() - started_ms));
   await sleep(2_000);
-  const latencies_ms = [...closed].flatMap(([start_ms, at_ms]) => {
-    const heard_ms = arrived.get(start_ms);
-    return heard_ms === undefined ? [] : [heard_ms - at_ms];
-  });
-  const ms = (q: number): number => Math.round(quantileOf(latencies_ms, q));
+  const since = (heard: ReadonlyMap<number, number>): readonly number[] =>
+    [...closed].flatMap(([start_ms, at_ms]) => {
+      const heard_ms = heard.get(start_ms);
+      return heard_ms === undefined ? [] : [heard_ms - at_ms];
+    });
+  const [latencies_ms, causes_ms] = [since(arrived), since(explained)];
+  const ms = (of: readonly number[], q: number): number => Math.round(quantileOf(of, q));
   const expected = WINDOWS - LEARNED - 1;
   return {
     events_per_s,
     groups: GROUPS,
     expected,
     heard: latencies_ms.length,
-    p50_ms: ms(0.5),
-    p99_ms: ms(0.99),
+    ...{ p50_ms: ms(latencies_ms, 0.5), p99_ms: ms(latencies_ms, 0.99) },
+    ...{ explained: causes_ms.length, cause_p50_ms: ms(causes_ms, 0.5), cause_p99_ms: ms(causes_ms, 0.99) },
   };
+}
+
+/** Waits until no more events wait than may. */
+async function keepsUp(app: Parameters<typeof call>[0], sent: number): Promise<void> {
+  const isNear = async (): Promise<boolean> => {
+    const { ingest } = await call<{ ingest: { position: number }[] }>(app, '/diagnostics');
+    const position = ingest[0]?.position ?? 0;
+    return sent - position <= AHEAD_EVENTS;
+  };
+  if (sent > AHEAD_EVENTS) await until(isNear, LOOK_MS, 60_000);
 }

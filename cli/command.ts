@@ -226,7 +226,12 @@ function rootOf(thrown: unknown): Error {
 }
 
 /** Options that stand for the settings of their name. */
-const SETTING_OF = { 'data-dir': 'DATA_DIR', 'nats-url': 'NATS_URL', topology: 'MILLRACE_TOPOLOGY' } as const;
+const SETTING_OF = {
+  'data-dir': 'DATA_DIR',
+  'nats-url': 'NATS_URL',
+  'on-gap': 'ON_GAP',
+  topology: 'MILLRACE_TOPOLOGY',
+} as const;
 
 /** `--nats-url` wins over the URL of a context, as with the nats command. */
 async function withPlace(

@@ -21,6 +21,14 @@ const FAILING_OPTION = {
   },
 } as const;
 
+const GAP_OPTION = {
+  'on-gap': {
+    type: 'string',
+    value: 'WHAT',
+    help: 'messages that the stream removed unread "stop" it (default), or it goes on: "skip"; default: ON_GAP',
+  },
+} as const;
+
 const start: Command = {
   name: 'start',
   summary: 'Runs a topology, and without NATS_URL a NATS server for it, until SIGTERM',
@@ -36,6 +44,7 @@ const start: Command = {
     ...PLACE_OPTIONS,
     ...STREAM_OPTION,
     ...FAILING_OPTION,
+    ...GAP_OPTION,
     http: {
       type: 'string',
       value: 'PORT',
@@ -110,9 +119,28 @@ const stateCommands: readonly Command[] = [
   {
     name: 'state verify',
     summary: 'Reads every row of every table, and checks that position, tables and topology fit together',
-    details: ['Exit code 1: something is wrong.'],
+    details: [
+      'Looks at the file first, then compares each row with its checksum and its neighbours, and adds up rollups',
+      'against the rows of the event log. Exit code 1: something is wrong.',
+    ],
     options: { ...TOPOLOGY_OPTION, ...DATA_DIR, ...JSON_OPTION },
     run: async (args, context) => (await import('./state.ts')).verify(args, context),
+  },
+  {
+    name: 'state rebuild',
+    summary: 'Builds the state anew from the stream, makes it current, and keeps the old one aside',
+    details: [
+      'For a state that is damaged. Stop millrace before. Nothing is sent to the outside.',
+      'Of the old state only its position and its definitions are read, where they can be.',
+      'Give it the --failing-records that the topology runs with. Refused where the stream has lost its beginning.',
+    ],
+    options: {
+      ...TOPOLOGY_OPTION,
+      ...PLACE_OPTIONS,
+      ...FAILING_OPTION,
+      force: { type: 'boolean', help: 'also from a stream that has lost its beginning' },
+    },
+    run: async (args, context) => (await import('./rebuild.ts')).rebuild(args, context),
   },
 ];
 

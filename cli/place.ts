@@ -35,6 +35,8 @@ export interface Place extends Folder {
   readonly topology: Topology;
   /** What was given for it; undefined: the one that comes with millrace. */
   readonly file: string | undefined;
+  /** Declared dimensions of the order analytics; undefined for another topology. */
+  readonly custom?: readonly string[];
 }
 
 /** As all settings: an empty one counts as absent. */
@@ -57,7 +59,8 @@ export async function placeOf(env: Env): Promise<Place> {
   }
   const settings = currentSettings(readSettings(env));
   const { dataDir, nats, natsPort } = settings;
-  return { dataDir, nats, natsPort, topology: orderTopology(settings), file };
+  const { customDimensions: custom } = settings;
+  return { dataDir, nats, natsPort, topology: orderTopology(settings), file, custom };
 }
 
 export const progressOf = (reader: KvReader): Progress | undefined =>
@@ -68,13 +71,18 @@ export function statePathOf({ dataDir, topology }: Pick<Place, 'dataDir' | 'topo
   return currentState(dataDir, topology.name).partitionPath(WHOLE_STREAM);
 }
 
-/** Reads the current state, whether millrace runs or not. Throws `no_state` where there is none. */
-export async function withState<T>(place: Place, work: (reader: KvReader) => T | Promise<T>): Promise<T> {
+/** The folder of the current state. Throws `no_state` where there is none. */
+export function existingStatePath(place: Place): string {
   // Looking must not make a folder that was not there.
   const isThere = existsSync(join(stateRoot(place.dataDir), place.topology.name));
   const path = isThere ? statePathOf(place) : undefined;
   if (path === undefined || !hasState(path)) throw noState(place);
-  const reader = openLmdbReader(path);
+  return path;
+}
+
+/** Reads the current state, whether millrace runs or not. Throws `no_state` where there is none. */
+export async function withState<T>(place: Place, work: (reader: KvReader) => T | Promise<T>): Promise<T> {
+  const reader = openLmdbReader(existingStatePath(place));
   try {
     return await work(reader);
   } finally {

@@ -123,19 +123,19 @@ async function replayInto(
   }
 }
 
-function requireGoingOn(stop: AbortSignal): void {
+export function requireGoingOn(stop: AbortSignal): void {
   if (!stop.aborted) return;
   throw new MillraceError('replay_cancelled', 'The replay was cancelled; what it had built is removed.');
 }
 
-function tellProgress(inputs: readonly ReadProgress[], { note }: CommandContext): void {
+export function tellProgress(inputs: readonly ReadProgress[], { note }: CommandContext): void {
   const lines = inputs.flatMap(({ stream, position, goal }) =>
     goal === 0 ? [] : [`${stream} ${position} of ${goal} (${((100 * position) / goal).toFixed(0)} %)`],
   );
   note(`replay: ${lines.join(', ')}`);
 }
 
-function inputsOf({ topology, file }: Place): readonly PartitionInput[] {
+export function inputsOf({ topology, file }: Place): readonly PartitionInput[] {
   return file === undefined ? [ORDER_INPUT] : jetstreamInputs(topology);
 }
 

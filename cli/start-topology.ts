@@ -11,8 +11,8 @@ import { type CommandArguments, type CommandContext, type ExitCode, UsageError }
 import { keepStatus } from './keep-status.ts';
 import { loadPublisher } from './load-topology.ts';
 import { type Place, placeOf, progressOf, withState } from './place.ts';
-import { timeText } from './rows.ts';
 import { servedOf, serveTopology } from './serve-topology.ts';
+import { timeText } from './verify/index.ts';
 
 const PROGRESS_INTERVAL_MS = 5_000;
 const MS_PER_SECOND = 1_000;
@@ -47,6 +47,7 @@ export async function start(args: CommandArguments, context: CommandContext): Pr
   const { env, print, note } = context;
   const streams = streamsOf(args);
   const failingRecords = failingRecordsOf(args);
+  const { allowTopologyChange, onGap } = readHostSettings(env);
   const stop = context.interruptible();
   const place = await placeOf(env);
   const { topology, dataDir, nats, natsPort } = place;
@@ -58,8 +59,9 @@ export async function start(args: CommandArguments, context: CommandContext): Pr
     ...(nats === undefined ? { natsPort } : { natsUrl: nats.url, nats }),
     streams,
     failingRecords,
+    onGap,
     ...(publisher === undefined ? {} : { publisher }),
-    allowTopologyChange: readHostSettings(env).allowTopologyChange,
+    allowTopologyChange,
     // How it ends is said below, or by the command's error.
     log: (line) => {
       if (!line.startsWith('stopped') && !line.startsWith('failed: ')) log(line);

@@ -79,6 +79,7 @@ function anomalyFeed(link: NatsLink): NonNullable<ApiPorts['anomalies']> {
   return {
     last: () => feed.last(),
     next: (tenant, after, signal) => feed.next(tenant, after, signal),
+    latest: (subject) => feed.latest(subject),
     publish: async (message) => void (await publisher.publishAll([message])),
   };
 }
@@ -98,7 +99,7 @@ async function ports(
       return generations.settings;
     },
     generations,
-    backfill: backfillPort(generations),
+    backfill: backfillPort(generations, link, generations.settings.backfill.share),
     why: () => watch.causes(),
     clock: systemClock,
     log,
@@ -226,7 +227,7 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
   const apiPorts = await ports(log, link, generations, states, keyTrust);
   const { created, key } = await bootstrapAdminKey(apiPorts);
   const api = await createApp(apiPorts);
-  const server = await serve({ fetch: (...request) => api.app.fetch(...request) }, settings);
+  const server = await serve({ fetch: (...request) => api.app.fetch(...request) }, settings, api.connections);
   const status = keepStatus({
     dataDir: settings.dataDir,
     topology: TOPOLOGY_NAME,

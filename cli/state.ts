@@ -5,11 +5,19 @@ import {
   type Progress,
   readProgress,
   stateDigest,
+  stateFileProblems,
 } from '../engine/index.ts';
 import type { CommandArguments, CommandContext, ExitCode } from './command.ts';
-import { placeOf, withState } from './place.ts';
-import { decodedRows, shapesOf, timeText, toJson } from './rows.ts';
-import { verifyState } from './verify.ts';
+import { existingStatePath, type Place, placeOf, withState } from './place.ts';
+import {
+  decodedRows,
+  shapesOf,
+  timeText,
+  toJson,
+  totalsProblems,
+  type VerifyReport,
+  verifyState,
+} from './verify/index.ts';
 
 const DEFAULT_LIMIT_ROWS = 100;
 
@@ -93,7 +101,7 @@ export async function digest({ env, print }: CommandContext): Promise<ExitCode> 
 
 export async function verify(args: CommandArguments, { env, print }: CommandContext): Promise<ExitCode> {
   const place = await placeOf(env);
-  const { tables, problems } = await withState(place, (reader) => verifyState(reader, place.topology));
+  const { tables, problems } = await verified(place);
   if (args.flag('json')) print(JSON.stringify({ tables, problems }, null, 2));
   else {
     for (const { table, rows } of tables) print(`${table.padEnd(28)} ${String(rows).padStart(10)} rows read`);
@@ -101,4 +109,15 @@ export async function verify(args: CommandArguments, { env, print }: CommandCont
     print(problems.length === 0 ? 'The state is sound.' : `${problems.length} problems.`);
   }
   return problems.length === 0 ? 0 : 1;
+}
+
+/** First the file, which LMDB could not read where its pages are broken; then the rows; then views against each other. */
+async function verified(place: Place): Promise<VerifyReport> {
+  const inFile = stateFileProblems(existingStatePath(place));
+  if (inFile.length > 0) return { tables: [], problems: inFile };
+  return await withState(place, async (reader) => {
+    const { tables, problems } = verifyState(reader, place.topology);
+    if (problems.length > 0 || place.custom === undefined) return { tables, problems };
+    return { tables, problems: await totalsProblems(reader, place.custom) };
+  });
 }

@@ -50,6 +50,8 @@ export {
 } from './nats/client/index.ts';
 export * from './nats/embedded/index.ts';
 export {
+  type GapChoice,
+  gapPolicy,
   type JetStreamInput,
   type JetStreamInputOptions,
   jetstream,

@@ -252,7 +252,7 @@ const tables: PropertyCase[] = [
     final: factsOf,
   },
   {
-    name: 'to-jetstream: how many are owed an id',
+    name: 'to-jetstream: nothing is kept',
     kinds: ['to-jetstream'],
     build: (input) => input.pipe(toJetStream<Item>('sink', { subject: 'out' })),
   },

@@ -100,14 +100,14 @@ export const tableCases: readonly BoundedCase[] = [
     name: 'to-jetstream',
     build: (ticks) => ticks.pipe(toJetStream('op', { subject: 's' })),
     step_ms: 1,
-    rest_rows: 1,
+    rest_rows: 0,
     drain_commits: 10,
   },
   {
     name: 'to-callback',
     build: (ticks) => ticks.pipe(toCallback('op', {})),
     step_ms: 1,
-    rest_rows: 1,
+    rest_rows: 0,
     drain_commits: 10,
   },
 ];

@@ -16,8 +16,9 @@ const TENANT = 'default';
 const FIRST_MS = Date.UTC(2025, 2, 1);
 const DAYS = 20;
 const RANGE = { start: '2025-03-01T00:00:00Z', end: '2025-03-21T00:00:00Z' };
-const PATIENTLY_MS = 300_000;
-const TEST_MS = 1_800_000;
+/** For what hangs: builds step back for the live task, and a busy machine leaves them little. */
+const PATIENTLY_MS = 900_000;
+const TEST_MS = 3_600_000;
 /** Members of `data` that become dimensions. */
 const MEMBERS = ['tier', 'store', 'shelf', 'agent'] as const;
 const COLUMNS = ['channel', 'country', 'campaign', 'region', 'payment_method', 'warehouse'] as const;
@@ -193,7 +194,15 @@ function numbersOf({ groups, steps, dropoffs, trend, ...other }: Readonly<Record
 /** Of the same position, by a scan; of the definition of the service that answered, by its id. */
 async function expectSame(service: Millrace, answer: Answered): Promise<void> {
   const { path, query, position, numbers } = answer;
-  const again = await service.request('POST', path, { body: { ...query, as_of: position } });
+  // A scan of the whole log may take longer than a query has on a busy machine; the service says so, and is asked again.
+  const again = await until(
+    async () => {
+      const said = await service.request('POST', path, { body: { ...query, as_of: position } });
+      return said.json.code === 'query_timeout' ? undefined : said;
+    },
+    () => `${path} is answered in time for ${JSON.stringify(query)}`,
+    PATIENTLY_MS,
+  );
   expect([again.status, again.json.code]).toEqual([200, undefined]);
   expect({ path, query, position, numbers }).toEqual({
     ...{ path, query, position },

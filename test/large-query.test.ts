@@ -90,7 +90,9 @@ describe('a query of a year of events, in the scan threads', () => {
         code: 'query_too_large',
         details: { of, rows: EVENTS, narrow: [expect.stringContaining('start'), expect.anything()] },
       });
-      expect(executor.plan(kpis, query, { scope }).refused).toMatchObject({ code: 'query_too_large' });
+      expect((await executor.plan(kpis, query, { scope })).refused).toMatchObject({
+        code: 'query_too_large',
+      });
       expect([metric('threads'), metric('busy_ms')]).toEqual([0, 0]);
       await executor.close();
     }

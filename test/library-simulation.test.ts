@@ -10,16 +10,17 @@ import {
 } from '../engine/index.ts';
 import { LIBRARY, simulateLibrary, told } from './library-simulation.ts';
 import { type Happening, happenings, read, TIMES } from './library-simulation-events.ts';
+import { sizes } from './long.ts';
 
-/** Together about half a minute of work; `npm run simulate -- --topology joins --seeds 500` runs more. */
+/** In `npm test`; `npm run simulate -- --topology joins --seeds 500` runs more. */
 const SEEDS: Readonly<Record<string, number>> = {
-  windows: 8,
-  'late-windows': 16,
-  'late-sessions': 24,
-  joins: 12,
-  funnels: 20,
-  patterns: 12,
-  processes: 16,
+  windows: 4,
+  'late-windows': 8,
+  'late-sessions': 12,
+  joins: 6,
+  funnels: 10,
+  patterns: 6,
+  processes: 8,
 };
 
 const ints = () => mapTable<string, number>({ key: stringKey, value: intCodec, version: 1 });
@@ -70,7 +71,7 @@ describe('topologies of library operators under disorder, duplicates, crashes an
     '%s come to the tables and messages of a straight run',
     { timeout: 300_000 },
     async (name) => {
-      const seeds = SEEDS[name] ?? 0;
+      const seeds = (SEEDS[name] ?? 0) * sizes.library_seeds_factor;
       const report = await simulateLibrary(name, 1, seeds);
       expect(report.failure === undefined ? '' : told(report.failure)).toBe('');
       expect(report.seeds).toBe(seeds);

@@ -4,15 +4,21 @@
  */
 const SHORT = {
   /** Keys that come and expire in a case of bounded state. */
-  bounded_keys: 60_000,
+  bounded_keys: 40_000,
   /** The same for further modes of an operator that has a case with all. */
-  bounded_fewer_keys: 45_000,
+  bounded_fewer_keys: 36_000,
   /** Keys between two commits there. */
   bounded_commit_keys: 10_000,
   /** Rows while they come, at most: what is live, and what the commits that sweep are behind. */
-  bounded_max_rows: 35_000,
+  bounded_max_rows: 30_000,
   /** Simulated runs of the order analytics. */
-  simulation_seeds: 140,
+  simulation_seeds: 70,
+  /** Of these, compared with plain maps over the events as well. */
+  oracle_seeds: 6,
+  /** Simulated runs of each topology of library operators, to each of its own number. */
+  library_seeds_factor: 1,
+  /** Runs of each property, to what its test asks for. */
+  property_runs_factor: 0.5,
   /** Random sets of events that the ledger is compared with a model over, at the end and at each sequence. */
   ledger_runs: 80,
   ledger_prefix_runs: 25,
@@ -25,7 +31,7 @@ const SHORT = {
   live_max_events: 20_000,
   live_kills: 1,
   /** Processes killed with SIGKILL while events are published. */
-  crash_seeds: [1, 2],
+  crash_seeds: [1],
   /** Kills of a process that builds a generation of its state. */
   generation_kills: 3,
   /** Orders of the traffic that SQL is asked about too, and queries of it. */
@@ -48,6 +54,9 @@ const LONG: typeof SHORT = {
   bounded_commit_keys: 50_000,
   bounded_max_rows: 60_000,
   simulation_seeds: 2_000,
+  oracle_seeds: 60,
+  library_seeds_factor: 20,
+  property_runs_factor: 5,
   ledger_runs: 1_000,
   ledger_prefix_runs: 300,
   definition_seeds: 400,

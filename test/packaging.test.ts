@@ -123,6 +123,7 @@ const WORKERS = [
   'connectors/nats/source/source-thread.ts',
   'engine/query/scan-thread.ts',
   'runtime/generations/build-thread.ts',
+  'runtime/generations/recount-thread.ts',
   'runtime/host/task-thread.ts',
 ];
 

@@ -1,13 +1,9 @@
 import { Worker } from 'node:worker_threads';
+import { builtModule } from '../engine/index.ts';
 import { type OrdersSeeds, SEEDS_PER_SET } from './simulated-runs.ts';
 
-/** From its source a thread needs a loader, as this process has one. */
-function startThread(): Worker {
-  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./simulate-thread.js', import.meta.url));
-  const thread = new URL('./simulate-thread.ts', import.meta.url).href;
-  const code = `import('tsx/esm/api').then(({ register }) => { register(); return import('${thread}'); })`;
-  return new Worker(code, { eval: true });
-}
+const NAME = import.meta.url.endsWith('.ts') ? './simulate-thread.ts' : './simulate-thread.js';
+const THREAD = new URL(builtModule(new URL(NAME, import.meta.url).href));
 
 const NOTHING: OrdersSeeds = { seeds: 0, crashes: 0, restores: 0, sends: 0, failures: [] };
 
@@ -30,7 +26,7 @@ export async function runSeedsInThreads(
   };
   const work = (): Promise<void> =>
     new Promise((resolve, reject) => {
-      const worker = startThread();
+      const worker = new Worker(THREAD);
       const giveNext = (): void => {
         const chunk = take();
         if (chunk === undefined) worker.terminate().then(() => resolve(), reject);

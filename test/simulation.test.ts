@@ -2,12 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { orderAnalytics } from '../analytics/index.ts';
 import { SeededRandom, simulate } from '../engine/index.ts';
 import { StateQueries } from './ask-state.ts';
+import { sizes } from './long.ts';
 import { oracle, oracleCustomers } from './order-oracle.ts';
 import { answersOf, askCustomers, askSums } from './simulated-answers.ts';
 import { END_MS, FIRST_MS, type GeneratedEvent, generate, START_MS } from './simulated-orders.ts';
 import { BY_COUNTRY, BY_SKU, runDisturbed, runStraight, SIMULATED_CUBES, TOTAL } from './simulated-runs.ts';
 
-const ORACLE_SEEDS = 12;
+const ORACLE_SEEDS = sizes.oracle_seeds;
 const ORDERS_PER_SET = 14;
 const DAY_MS = 86_400_000;
 

@@ -21,9 +21,19 @@ export interface AlertNotice {
   /** At most 20 of `anomaly_count`. */
   readonly anomalies: readonly { readonly id: string; readonly metric: string; readonly text: string }[];
   readonly anomaly_count: number;
+  /** Why it is over, where that is not by what was measured. */
+  readonly reason?: AlertStopped;
 }
 
-export function alertNotice({ id: alert_id }: NamedAlert, alert: string, event: AlertEvent): AlertNotice {
+/** What ends an alert that fires: a user did it. */
+export type AlertStopped = 'disabled' | 'deleted';
+
+export function alertNotice(
+  { id: alert_id }: NamedAlert,
+  alert: string,
+  event: AlertEvent,
+  reason?: AlertStopped,
+): AlertNotice {
   const { id, incident, phase, group, facts, time_ms } = event;
   const where = Object.entries(group).map(([name, value]) => `${name} ${value ?? 'none'}`);
   const place = where.length === 0 ? '' : ` (${where.join(', ')})`;
@@ -33,8 +43,14 @@ export function alertNotice({ id: alert_id }: NamedAlert, alert: string, event: 
     ...{ id, incident, phase, alert_id, alert, group, time: formatUtc(time_ms) },
     severity: SEVERITIES[worst] ?? 'low',
     title: `${phase === 'firing' ? 'Alert' : 'Recovered'}: ${alert}${place}`,
-    text: anomalies.map(({ text }) => text).join('\n'),
+    text: [
+      ...(reason === undefined
+        ? []
+        : [`The alert was ${reason} while it lasted: nothing more is told of it.`]),
+      ...anomalies.map(({ text }) => text),
+    ].join('\n'),
     ...{ anomalies, anomaly_count: facts.length },
+    ...(reason === undefined ? {} : { reason }),
   };
 }
 

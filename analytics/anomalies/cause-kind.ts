@@ -164,8 +164,8 @@ function causesOf(rule: WatchedRule, query: CauseQuery, sums: ScanSums): Readonl
     return { ...head, ...nothing, dimensions: query.dimensions, left_out: [], compared_with: [], causes: [] };
   }
   const metric = metricOfRule(query.rule, new OwnMetrics(query.own_metrics));
-  const leaves = leavesOf(rule, query, sums, index, new Set(compared));
-  const { table, left_out } = causeTable(metric, query.dimensions, leaves, compared.length, query.expected);
+  const leaves = leavesOf(rule, query, sums, index, compared);
+  const { table, left_out } = causeTable(metric, query.dimensions, leaves, query.expected);
   const { actual, expected, causes, unexplained } = explainChange(table);
   return {
     ...head,
@@ -185,7 +185,7 @@ function leavesOf(
   { rule: { group_by }, group, only_currency }: CauseQuery,
   sums: ScanSums,
   index: number,
-  compared: ReadonlySet<number>,
+  compared: readonly number[],
 ): readonly CauseLeaf[] {
   const measures = rule.cube.reader?.measures ?? 0;
   const width = group_by.length;
@@ -200,14 +200,15 @@ function leavesOf(
       if (only_currency !== undefined && currency !== only_currency) return [];
       currencies.add(currency);
     }
-    const [actual, reference] = [new Float64Array(measures), new Float64Array(measures)];
+    const actual = new Float64Array(measures);
+    const before = compared.map(() => new Float64Array(measures));
     for (const [bucket, values] of Object.entries(cells)) {
       const window = rule.grid.indexOf(Number(bucket) * rule.cube.bucket_ms);
-      const into = window === index ? actual : compared.has(window) ? reference : undefined;
+      const into = window === index ? actual : before[compared.indexOf(window)];
       if (into === undefined) continue;
       for (const [measure, value] of values.entries()) into[measure] = (into[measure] as number) + value;
     }
-    return [{ values: texts.slice(width, rule.cube.dimensions.length), actual, reference }];
+    return [{ values: texts.slice(width, rule.cube.dimensions.length), actual, before }];
   });
   if (currencies.size <= 1) return leaves;
   throw new QueryError(

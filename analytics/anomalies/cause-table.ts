@@ -9,7 +9,8 @@ const MAX_LEAVES = 20_000;
 export interface CauseLeaf {
   readonly values: readonly string[];
   readonly actual: Float64Array;
-  readonly reference: Float64Array;
+  /** Of each window that it is compared with. */
+  readonly before: readonly Float64Array[];
 }
 
 export interface CauseTable {
@@ -26,33 +27,56 @@ export function causeTable(
   metric: MetricDefinition,
   dimensions: readonly string[],
   leaves: readonly CauseLeaf[],
-  windows: number,
   expected: number | undefined,
 ): CauseTable {
   const { above, below } = partsOfMetric(metric);
-  const total = (pick: (leaf: CauseLeaf) => number): number =>
-    leaves.reduce((sum, leaf) => sum + pick(leaf), 0);
-  const referenceAbove = total(({ reference }) => above(reference));
-  let rows: readonly ChangeRow[];
-  if (below === undefined) {
-    const mean = referenceAbove / windows;
-    const factor = expected === undefined || mean === 0 || expected / mean <= 0 ? 1 : expected / mean;
-    rows = leaves.map(({ values, actual, reference }) => ({
-      values,
-      actual: above(actual),
-      expected: (above(reference) / windows) * factor,
-    }));
-  } else {
-    const all = total(({ reference }) => below(reference));
-    const common = all === 0 ? 0 : referenceAbove / all;
-    rows = leaves.map(({ values, actual, reference }) => {
-      const before = below(reference);
-      const rate = before > 0 ? above(reference) / before : common;
-      return { values, actual: above(actual), expected: rate * below(actual) };
-    });
-  }
+  const windows = leaves[0]?.before.length ?? 1;
+  const parts = leaves.map(({ values, actual, before }): Part => {
+    const tops = before.map(above);
+    const bottoms = below === undefined ? [] : before.map(below);
+    return { values, actual, tops, bottoms, top: sum(tops), bottom: sum(bottoms) };
+  });
+  const top = sum(parts.map((part) => part.top));
+  if (below !== undefined) return narrowed(dimensions, ratesOf(parts, above, below, top));
+  const mean = top / windows;
+  const factor = expected === undefined || mean === 0 || expected / mean <= 0 ? 1 : expected / mean;
+  const rows = parts.map((part) => ({
+    values: part.values,
+    actual: above(part.actual),
+    expected: (part.top / windows) * factor,
+    earlier: part.tops.map((own) => ({ actual: own, expected: (part.top - own) / Math.max(1, windows - 1) })),
+  }));
   return narrowed(dimensions, rows);
 }
+
+interface Part {
+  readonly values: readonly string[];
+  readonly actual: Float64Array;
+  /** Numerators by window, and denominators; their sums. */
+  readonly tops: readonly number[];
+  readonly bottoms: readonly number[];
+  readonly top: number;
+  readonly bottom: number;
+}
+
+type Pick = (sums: Float64Array) => number;
+
+function ratesOf(parts: readonly Part[], above: Pick, below: Pick, top: number): readonly ChangeRow[] {
+  const all = sum(parts.map(({ bottom }) => bottom));
+  const common = all === 0 ? 0 : top / all;
+  const rateOf = (of: number, by: number): number => (by > 0 ? of / by : common);
+  return parts.map((part) => ({
+    values: part.values,
+    actual: above(part.actual),
+    expected: rateOf(part.top, part.bottom) * below(part.actual),
+    earlier: part.tops.map((own, at) => {
+      const bottom = part.bottoms[at] ?? 0;
+      return { actual: own, expected: rateOf(part.top - own, part.bottom - bottom) * bottom };
+    }),
+  }));
+}
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
 
 function narrowed(dimensions: readonly string[], rows: readonly ChangeRow[]): CauseTable {
   const left_out: string[] = [];

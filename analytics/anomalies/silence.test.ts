@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { TopologyTestDriver } from '../../engine/index.ts';
+import { SeededRandom, TopologyTestDriver } from '../../engine/index.ts';
 import { SHOP, type ShopEvent, type ShopState } from '../fixture-shop.ts';
 import { orderAnalytics } from '../topology.ts';
 import {
   HOUR_MS,
   hourText,
   REVENUE_RULE,
+  RULES_START_MS,
   ruledShop,
   ruledState,
   settleRules,
@@ -64,6 +65,34 @@ describe('low is told from silent', () => {
     settleRules(state);
     expect(toldOf(state)).toEqual([]);
   });
+
+  it.each([-7_200, 600, 86_400])(
+    'half a minute of one producer whose clock is %i s wrong alerts nobody, in windows of a minute',
+    async (wrong_s) => {
+      const rule = { ...REVENUE_RULE, window: '1m', method: 'auto', sensitivity: 0.9999, since: hourText(0) };
+      const rules = {
+        anomaly_rule_1: { ...rule, group_by: [] },
+        anomaly_rule_2: { ...rule, metric: 'orders_count', method: 'zscore' },
+      };
+      const random = new SeededRandom(5);
+      const events: ShopEvent[] = [];
+      const [seconds, wrongFrom] = [16 * 3_600, 14 * 3_600 + 1_230];
+      for (let second = 0; second < seconds; second += random.int(1, 14)) {
+        const producer = random.int(0, 3);
+        const isWrong = producer === 2 && second >= wrongFrom && second < wrongFrom + 30;
+        const time_ms = RULES_START_MS + (second + (isWrong ? wrong_s : 0)) * 1_000;
+        events.push({
+          event_id: `e-${second}`,
+          type: 'order.created',
+          time: new Date(time_ms).toISOString(),
+          order_id: `o-${second}`,
+          ...{ country: producer === 2 ? 'DE' : 'GB', currency: 'EUR', amount: random.int(5_000, 15_000) },
+        });
+      }
+      const state = await ruledState(events, rules, { commit_events: 50 });
+      expect(toldOf(state).map(({ text }) => text)).toEqual([]);
+    },
+  );
 
   it('an outage is told of while it lasts, when the source is idle, and when it is over', async () => {
     const driver = await TopologyTestDriver.start(orderAnalytics(), {

@@ -15,7 +15,7 @@ import { emptyRows, type RowPlace } from './row.ts';
 import { ScanWriter } from './scan-writer.ts';
 import { TypeCodes } from './type-codes.ts';
 
-/** Parts of one message that become dead letters of their own. */
+/** Parts of one message that become dead letters of their own, where nothing else is said. */
 export const MAX_REJECTIONS = 1_000;
 
 export interface ColumnDecoderConfig {
@@ -26,6 +26,8 @@ export interface ColumnDecoderConfig {
   readonly paths?: DimensionPaths;
   /** Event time before which a tenant's events are forgotten, ms; by default nothing is. */
   readonly retentionCut?: (tenant: string) => number;
+  /** Parts of one message that become dead letters of their own; default `MAX_REJECTIONS`. */
+  readonly rejections_max?: number;
 }
 
 /** What is told of while messages are decoded. */
@@ -43,21 +45,27 @@ interface Rejected {
 
 /** What becomes of the parts of one message that are no rows. */
 class Aside {
-  /** The first MAX_REJECTIONS. */
+  /** The first `max`. */
   readonly rejected: Rejected[] = [];
   more = 0;
   /** Parts of `fx.rate` events without a rate. */
   readonly badRates: number[] = [];
 
+  readonly #max: number;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
   reject(part: number, why: Rejection, bytes: Uint8Array): void {
-    if (this.rejected.length < MAX_REJECTIONS) this.rejected.push({ part, why, bytes });
+    if (this.rejected.length < this.#max) this.rejected.push({ part, why, bytes });
     else this.more++;
   }
 
   tell(record: SourceRecord, tenant: string, report: DecodeReport): void {
     for (const { part, why, bytes } of this.rejected) report.reject({ tenant, record, part }, why, bytes);
     if (this.more > 0) {
-      const detail = `${this.more} more parts of this message were rejected after the first ${MAX_REJECTIONS}`;
+      const detail = `${this.more} more parts of this message were rejected after the first ${this.#max}`;
       report.reject({ tenant, record, part: 0 }, { code: 'too_many_rejections', detail }, record.data);
     }
     for (const part of this.badRates) report.badRate({ tenant, record, part }, NO_RATE);
@@ -73,6 +81,7 @@ class Aside {
 export class ColumnDecoder {
   readonly #custom: readonly string[];
   readonly #retentionCut: (tenant: string) => number;
+  readonly #rejections_max: number;
   readonly #scan: EventScan;
   readonly #types: TypeCodes;
   readonly #writer: ScanWriter;
@@ -86,7 +95,8 @@ export class ColumnDecoder {
   readonly #place: RowPlace = { sequence: 0, part: 0, record: 0, tenant: '', scope: -1, seed: 0, emptied: 0 };
   readonly #limits: { now_ms: number; cut_ms: number } = { now_ms: 0, cut_ms: Number.NEGATIVE_INFINITY };
 
-  constructor({ dictionary, custom = [], paths = {}, retentionCut }: ColumnDecoderConfig) {
+  constructor({ dictionary, custom = [], paths = {}, retentionCut, rejections_max }: ColumnDecoderConfig) {
+    this.#rejections_max = rejections_max ?? MAX_REJECTIONS;
     checkCustom(custom);
     this.#custom = custom;
     this.#retentionCut = retentionCut ?? (() => Number.NEGATIVE_INFINITY);
@@ -187,7 +197,7 @@ export class ColumnDecoder {
     const { tenant } = this.#place;
     const [rows, items, rates] = [batch.own.length, batch.own.itemLength, batch.rates.length];
     const body = splitBody(data, record);
-    const aside = new Aside();
+    const aside = new Aside(this.#rejections_max);
     const malformed = body === undefined ? 'The array does not end' : this.#parts(record, body, batch, aside);
     if (malformed === undefined) {
       aside.tell(record, tenant, report);

@@ -24,6 +24,8 @@ export interface DecodeEventsConfig {
    * rejected, and `cut_ms` of each batch says it to the operators behind. The cut never moves back.
    */
   readonly retention_days?: number;
+  /** Bad parts of one message that become dead letters of their own. */
+  readonly rejections_max?: number;
   /** Texts of the dictionary; later ones are `__other__`. */
   readonly dictionaryTexts?: number;
 }
@@ -65,7 +67,8 @@ export const decodeEvents = defineOperator<
     const dictionary = new Dictionary(dictionaryTexts);
     dictionary.follow(state.dictionary);
     let cut_ms = readRetentionCut(state.retention);
-    const decoder = new ColumnDecoder({ dictionary, custom, paths, retentionCut: () => cut_ms });
+    const most = config.rejections_max === undefined ? {} : { rejections_max: config.rejections_max };
+    const decoder = new ColumnDecoder({ dictionary, custom, paths, retentionCut: () => cut_ms, ...most });
     const batch = new EventBatch(dictionary, custom);
     const out = [batch];
     const labels = { operator: name };

@@ -190,7 +190,7 @@ describe('the two paths of the decoder', () => {
     const decode = decoding({ custom: CUSTOM, retentionCut: () => limits.cut_ms });
     const scan = new EventScan(CUSTOM);
     const counts = { scanned: 0, taken: 0, rejected: 0 };
-    fc.assert(
+    fc.assertRuns(
       fc.property(timed, style, (event, how) => {
         const written = serialise(event, how);
         const bytes = Buffer.from(`  ${written}\n`);

@@ -21,12 +21,12 @@ export function selectRanks(values: Float64Array, ranks: readonly number[]): num
     if (value > max) max = value;
   }
   if (min === max) return ranks.map(() => min);
-  // At least two digits are in use, so each turn has fewer values than the one before.
-  const width = Math.floor((max - min) / DIGITS) + 1;
+  // The least and the greatest value have different digits, so each turn has fewer values than the one before.
+  const scale = (DIGITS - 1) / (max - min);
   const digits = new Uint16Array(values.length);
   const counts = new Uint32Array(DIGITS);
   for (let at = 0; at < values.length; at++) {
-    const digit = Math.floor(((values[at] as number) - min) / width);
+    const digit = (((values[at] as number) - min) * scale) | 0;
     digits[at] = digit;
     counts[digit] = (counts[digit] as number) + 1;
   }

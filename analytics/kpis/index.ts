@@ -14,7 +14,7 @@ export type { GroupKey } from './groups.ts';
 export { addKpiWork, finishKpis, type KpiAnswer, kpiKind, mergeKpis } from './kpi-kind.ts';
 export { KPI_KIND, type KpiShared, type KpiWork, planKpis } from './kpi-plan.ts';
 export * from './metrics.ts';
-export { OwnMetrics } from './own-metrics.ts';
+export { OwnMetrics, requireMetric } from './own-metrics.ts';
 export { type KpiHeader, type KpiSettings, prepareKpis } from './prepare.ts';
 export * from './schema.ts';
 export type { KpiCube, KpiSources, OpenSources } from './sources.ts';

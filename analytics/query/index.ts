@@ -6,6 +6,7 @@ export * from './json-text.ts';
 export { saysKnownMembers } from './known-members.ts';
 export * from './query-error.ts';
 export { addRate, rateAt } from './rate-history.ts';
+export { type RelativeOptions, relativeRange, relativeRangeSchema } from './relative-range.ts';
 export { scanLog } from './scan-log.ts';
 export * from './time.ts';
 export * from './zone.ts';

@@ -1,4 +1,5 @@
 import type { ChangeTable } from './change-table.ts';
+import { COMMON, commonOf } from './common.ts';
 
 /** Leaves that have something, with how far each is from its expected value, and how far chance takes it. */
 export interface Deviations {
@@ -14,6 +15,8 @@ export interface Deviations {
 
 /** The smallest noise: values that are exactly as expected leave it something to divide by. */
 const LEAST_NOISE = 0.001;
+/** The smallest share that is told from chance by earlier windows: few of them say little. */
+const LEAST_KNOWN_NOISE = 0.02;
 /** The median of the absolute value of a normal variable with deviation 1. */
 const MEDIAN_OF_NORMAL = 0.6745;
 /** Leaves are looked at in as many classes of size. */
@@ -22,24 +25,80 @@ const SIZE_CLASSES = 8;
 const LEAST_CLASS = 40;
 
 /**
- * How far leaves are from what was expected. The noise has two parts, found from the leaves themselves: one
- * that is the same share of a leaf however large it is, and one that falls with its size, as that of counts
- * does. Medians, so that leaves which changed for a reason do not count as noise while they are the fewer.
+ * How far leaves are from what was expected, and how far chance takes them. The noise has two parts: one that is the
+ * same share of a leaf however large it is, and one that falls with its size, as that of counts does. They are found
+ * from earlier windows, each against the others. Where there are none, from the leaves themselves, by medians: leaves
+ * which changed for a reason do not count as noise while they are the fewer.
+ *
+ * What all leaves have in common is no cause. With earlier windows it is told from a change of most leaves: it is
+ * small, or there is no leaf that is without it.
  */
-export function deviationsOf({ actual, expected }: ChangeTable): Deviations {
+export function deviationsOf(table: ChangeTable): Deviations {
+  const { leaves, deviation, sizes } = leavesOf(table);
+  if (table.earlier.length < 2) {
+    const { relative, counting } = noiseOf(deviation, sizes);
+    return {
+      ...{ leaves, deviation, relative: Math.sqrt(relative) },
+      noise: sizes.map((size) => Math.sqrt(relative + counting / size)),
+    };
+  }
+  const windows = table.earlier.length;
+  const before = table.earlier.map(leavesOf);
+  const found = noiseOf(
+    joined(before.map((each) => each.deviation)),
+    joined(before.map((each) => each.sizes)),
+  );
+  // A window is compared with all earlier ones, an earlier one with one less.
+  const share = 1 - 1 / windows ** 2;
+  const relative = Math.max(LEAST_KNOWN_NOISE ** 2, found.relative * share);
+  const noise = sizes.map((size) => Math.sqrt(relative + (found.counting * share) / size));
+  const common = commonOf(table, { leaves, deviation, noise });
+  // Where everything has changed at once, how unequally says more than quiet windows do.
+  const own =
+    Math.abs(common) > COMMON
+      ? noiseOf(
+          deviation.map((value) => value - common),
+          sizes,
+        )
+      : undefined;
+  return {
+    ...{ leaves, deviation: deviation.map((value) => value - common) },
+    relative: Math.sqrt(Math.max(relative, own?.relative ?? 0)),
+    noise:
+      own === undefined
+        ? noise
+        : noise.map((each, at) =>
+            Math.max(each, Math.sqrt(own.relative + own.counting / (sizes[at] as number))),
+          ),
+  };
+}
+
+interface Leaves {
+  readonly leaves: Int32Array;
+  readonly deviation: Float64Array;
+  readonly sizes: Float64Array;
+}
+
+function leavesOf({ actual, expected }: Pick<ChangeTable, 'actual' | 'expected'>): Leaves {
   const leaves = Int32Array.from(
     Array.from(actual.keys()).filter((leaf) => sizeOf(actual, expected, leaf) > 0),
   );
-  const deviation = Float64Array.from(leaves, (leaf) => {
-    const size = sizeOf(actual, expected, leaf);
-    return ((expected[leaf] as number) - (actual[leaf] as number)) / size;
-  });
   const sizes = Float64Array.from(leaves, (leaf) => sizeOf(actual, expected, leaf));
-  const { relative, counting } = noiseOf(deviation, sizes);
-  return {
-    ...{ leaves, deviation, relative: Math.sqrt(relative) },
-    noise: sizes.map((size) => Math.sqrt(relative + counting / size)),
-  };
+  const deviation = Float64Array.from(
+    leaves,
+    (leaf, at) => ((expected[leaf] as number) - (actual[leaf] as number)) / (sizes[at] as number),
+  );
+  return { leaves, deviation, sizes };
+}
+
+function joined(parts: readonly Float64Array[]): Float64Array {
+  const all = new Float64Array(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
 }
 
 /** The mean of what came and what was expected. Refunds may make either negative. */

@@ -1,4 +1,5 @@
 import type { ChangeTable } from './change-table.ts';
+import { commonOfRest } from './common.ts';
 import { type Cuboid, cuboidsOf } from './cuboids.ts';
 import { type Deviations, deviationsOf } from './deviation.ts';
 
@@ -27,6 +28,10 @@ export interface Explanation {
 
 /** Causes of one change at most. */
 export const MAX_CAUSES = 8;
+/** How often causes are looked for, each time with what is common to the leaves without one. */
+const ROUNDS = 3;
+/** A smaller common deviation changes nothing. */
+const LEAST_COMMON = 0.01;
 /** What a cause must bring beyond its description, nats. */
 const LEAST_EVIDENCE = 6;
 /** What naming one more dimension costs, nats. */
@@ -55,17 +60,14 @@ export function explainChange(table: ChangeTable): Explanation {
   const { dimensions } = table;
   const data = deviationsOf(table);
   const cuboids = cuboidsOf(table, data.leaves);
-  const chance = Float64Array.from(data.deviation, (value, at) =>
-    logDensity(value, 0, data.noise[at] as number),
-  );
   const open = Int32Array.from(data.leaves.keys());
-  let left = open;
-  const found: Found[] = [];
-  while (found.length < MAX_CAUSES && left.length > 0) {
-    const best = bestOf(cuboids, data, chance, left);
-    if (best === undefined || best.evidence < LEAST_EVIDENCE) break;
-    found.push(best);
-    left = left.filter((leaf) => best.cuboid.element[leaf] !== best.element);
+  let { found, left } = searched(cuboids, data, open);
+  // What leaves without a cause have in common is known better once the causes are.
+  for (let round = 1; round < ROUNDS && table.earlier.length > 0 && found.length > 0; round++) {
+    const common = commonOfRest(data, left);
+    if (Math.abs(common) < LEAST_COMMON) break;
+    for (const at of open) data.deviation[at] = (data.deviation[at] as number) - common;
+    ({ found, left } = searched(cuboids, data, open));
   }
   const actual = sum(table.actual);
   const expected = sum(table.expected);
@@ -86,6 +88,26 @@ export function explainChange(table: ChangeTable): Explanation {
   const explained = sumOfLeft(table, data.leaves, open, left);
   const change = actual - expected;
   return { actual, expected, causes, unexplained: change === 0 ? 0 : 1 - explained / change };
+}
+
+/** The causes, the likeliest first, and the leaves of none. */
+function searched(
+  cuboids: readonly Cuboid[],
+  data: Deviations,
+  open: Int32Array,
+): { readonly found: readonly Found[]; readonly left: Int32Array } {
+  const chance = Float64Array.from(data.deviation, (value, at) =>
+    logDensity(value, 0, data.noise[at] as number),
+  );
+  let left = open;
+  const found: Found[] = [];
+  while (found.length < MAX_CAUSES && left.length > 0) {
+    const best = bestOf(cuboids, data, chance, left);
+    if (best === undefined || best.evidence < LEAST_EVIDENCE) break;
+    found.push(best);
+    left = left.filter((leaf) => best.cuboid.element[leaf] !== best.element);
+  }
+  return { found, left };
 }
 
 interface Found {

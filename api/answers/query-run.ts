@@ -113,7 +113,9 @@ export async function planQuery<Q, S, P, A>(
   const { settings } = parts.ports;
   const at = { custom: settings.customDimensions, now_ms: parts.ports.clock.now() };
   const whole = await withSegments(own, parts.tenants, call.tenant, at, nobody);
-  const planned = asking.executor.plan(kind, whole, asking.options);
+  const planned = await asking.executor.plan(kind, whole, asking.options).catch((thrown: unknown) => {
+    throw asProblem(thrown);
+  });
   const refused = planned.refused === undefined ? undefined : asProblem(planned.refused);
   return { ...planned, refused, state: asking.stateAt(planned.progress) };
 }
@@ -180,7 +182,7 @@ function requireSeen({ tenants }: AnswerParts, { tenant, principal }: Asker, que
 }
 
 /** The names of metrics in a query, or in those of a batch, which are not checked yet. */
-function metricNamesIn(query: unknown): readonly string[] {
+export function metricNamesIn(query: unknown): readonly string[] {
   const { metrics, queries } = query as { readonly metrics?: unknown; readonly queries?: unknown };
   const listed = [
     metrics,

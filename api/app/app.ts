@@ -13,6 +13,7 @@ import {
   PROBLEM_TYPE,
   problemOf,
   type Route,
+  type StateLook,
 } from '../http/index.ts';
 import type { HttpMetrics } from './http-metrics.ts';
 import { type Quota, type RateLimiter, rateLimitHeaders, requireQuota } from './rate-limit.ts';
@@ -25,6 +26,8 @@ export interface AppParts {
   readonly limiter: RateLimiter;
   readonly budget: BodyBudget;
   readonly metrics: HttpMetrics;
+  /** Remembers damage of the state that a request met. */
+  readonly look: StateLook;
   /** Refuses a body that names dimensions which the tenant cannot use; throws ApiError. */
   readonly requireDimensions?: (tenant: string, body: unknown) => void;
 }
@@ -53,14 +56,14 @@ const JSON_TYPE = 'application/json; charset=utf-8';
 export function buildApp(ports: ApiPorts, parts: AppParts, routes: readonly Route[]): App {
   const app: App = new Hono();
   app.use('*', observe(ports, parts.metrics));
-  app.onError((error, context) => failure(ports, context, error));
+  app.onError((error, context) => failure(ports, parts, context, error));
   for (const base of BASES) {
     for (const route of routes) {
       app.on(route.method, honoPath(base + route.path), (context) => serve(ports, parts, route, context));
     }
   }
   const methods = methodTable(app);
-  app.notFound((context) => failure(ports, context, noRoute(methods(), context)));
+  app.notFound((context) => failure(ports, parts, context, noRoute(methods(), context)));
   return app;
 }
 
@@ -120,7 +123,8 @@ async function serve(ports: ApiPorts, parts: AppParts, route: Route, context: Ap
     requirePermission(principal, route);
   }
   const request_id = context.get('request_id');
-  const memory = new BodyLease(parts.budget);
+  const owner = { tenant, key: principal.key_id };
+  const memory = new BodyLease(parts.budget, owner, ports.settings.bodyPace);
   try {
     const answer = await route.serve({
       request,
@@ -150,10 +154,11 @@ function respond({ status, headers, json, text, stream }: Answer, isHead: boolea
   return new Response(body, { status, headers: { ...type, 'Cache-Control': 'no-store', ...headers } });
 }
 
-function failure(ports: ApiPorts, context: AppContext, error: unknown): Response {
+function failure(ports: ApiPorts, { look }: AppParts, context: AppContext, error: unknown): Response {
   const request_id = context.get('request_id');
   const { problem, headers, fault } = problemOf(error, request_id);
   if (fault !== undefined) {
+    look.saw(fault);
     const trace = traceOf({ header: (name) => context.req.header(name) });
     ports.log.error(
       { request_id, ...trace, err: fault, cause: fault.cause },

@@ -1,4 +1,5 @@
 export { type App, buildApp } from './app.ts';
+export { Connections } from './connections.ts';
 export * from './docs.ts';
 export { HttpMetrics } from './http-metrics.ts';
 export * from './openapi.ts';

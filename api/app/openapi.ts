@@ -30,6 +30,7 @@ const TAGS = [
   { name: 'Ingestion', description: 'Events in' },
   { name: 'Events', description: 'Events as they were sent, one by one' },
   { name: 'KPIs', description: 'Time series and summaries' },
+  { name: 'Dashboards', description: 'Saved queries, widgets, dashboards and links to them' },
   { name: 'Exports', description: 'Events and answers as files' },
   { name: 'Definitions', description: 'What you define while the service runs' },
   { name: 'Jobs', description: 'Asynchronous work' },
@@ -67,6 +68,7 @@ const WITH_BODY: readonly ProblemCode[] = [
   'unsupported_media_type',
   'unsupported_encoding',
   'body_too_large',
+  'body_too_slow',
   'too_busy',
 ];
 const WITH_CURSOR: readonly ProblemCode[] = ['invalid_cursor', 'cursor_mismatch'];

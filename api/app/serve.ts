@@ -1,9 +1,10 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { MillraceError } from '../../engine/index.ts';
 import type { Settings } from '../../runtime/index.ts';
 import { ApiError, PROBLEM_TYPE, problemOf } from '../http/index.ts';
+import { Connections } from './connections.ts';
 
 /** How long running requests may take once the server is closing. */
 export const DRAIN_MS = 8_000;
@@ -13,6 +14,8 @@ const HEADERS_TIMEOUT_MS = 30_000;
 /** Longer than the idle time of usual load balancers, which else race the close. */
 const KEEP_ALIVE_MS = 65_000;
 const MAX_HEADER_BYTES = 16_384;
+/** Requests of one connection that wait for the one before, where no setting says it. */
+const DEFAULT_PIPELINED_MAX_REQUESTS = 64;
 
 export interface RunningServer {
   /** E.g. `http://127.0.0.1:8080`. */
@@ -30,13 +33,17 @@ type Fetch = (request: Request) => Response | Promise<Response>;
 export async function serve(
   app: { readonly fetch: Fetch },
   settings: ListenSettings,
+  connections = new Connections(DEFAULT_PIPELINED_MAX_REQUESTS),
 ): Promise<RunningServer> {
   const listener = getRequestListener((request) => app.fetch(request), {
     // What is thrown here is a request that cannot be made sense of: its target, its Host header.
     errorHandler: () => problemResponse(new ApiError('malformed_request', 'Send a valid HTTP/1.1 request.')),
   });
   const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES }, (request, response) => {
-    listener(request, response).catch(() => response.destroy());
+    const begin = (): void => {
+      listener(request, response).catch(() => response.destroy());
+    };
+    if (!connections.take(request.socket, response, begin)) refuseOne(response);
   });
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   server.headersTimeout = HEADERS_TIMEOUT_MS;
@@ -69,6 +76,20 @@ function listen(server: Server, { host, port }: ListenSettings): Promise<void> {
     });
     server.listen(port, host, resolve);
   });
+}
+
+/** Answers a request that too many wait before on its connection. */
+function refuseOne(response: ServerResponse): void {
+  const { problem, headers } = problemOf(
+    new ApiError(
+      'too_busy',
+      'Too many requests wait on this connection for the answer of the one before. Send fewer without waiting.',
+      { retryAfter_s: 1 },
+    ),
+    'pipelined',
+  );
+  response.writeHead(problem.status, { ...headers, 'Content-Type': PROBLEM_TYPE });
+  response.end(JSON.stringify(problem));
 }
 
 /** Answers what the HTTP parser refused, for which there is no request. */

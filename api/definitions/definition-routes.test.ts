@@ -4,7 +4,7 @@ import { type DefinitionKind, Definitions } from '../../runtime/index.ts';
 import { KeyRing, Roles } from '../access/index.ts';
 import { type App, buildApp, HttpMetrics, openApiDocument, RateLimiter } from '../app/index.ts';
 import { codeOf, startTestApi, type TestApi } from '../fixture-api.ts';
-import { BodyBudget, Cursors, type Role } from '../http/index.ts';
+import { BodyBudget, Cursors, type Role, StateLook } from '../http/index.ts';
 import { definitionRoutes } from './definition-routes.ts';
 
 const RULE = z.strictObject({
@@ -50,8 +50,9 @@ beforeAll(async () => {
   const parts = {
     credentials: { keys: ring, roles: new Roles(), tokens: undefined },
     limiter,
-    budget: new BodyBudget(1e6),
+    budget: new BodyBudget({ all_bytes: 1e6, tenant_bytes: 1e6, key_bytes: 1e6 }),
     metrics: new HttpMetrics(),
+    look: new StateLook(),
   };
   app = buildApp(ports, parts, routes);
   openApi = openApiDocument(routes, '1.0.0');

@@ -41,6 +41,12 @@ export interface DefinitionRoutesSpec {
   readonly permissions?: { readonly read?: Permission; readonly write?: Permission };
   /** Members that are shown beside those of the body, e.g. how far it is built. */
   readonly shown?: ShownMembers;
+  /** Whether a caller may know of it; default: everybody of the tenant. */
+  readonly visible?: (call: Pick<RawCall, 'principal'>, definition: Definition<unknown>) => boolean;
+  /** The kind has a route of its own for reading one. */
+  readonly ownGet?: boolean;
+  /** What every tenant has without having made it: listed first, never changed. */
+  readonly builtIn?: (tenant: string) => readonly Definition<unknown>[];
 }
 
 /** What is known of a definition and not part of it. */
@@ -136,7 +142,7 @@ export function definitionRoutes<T>(
     ...aliases.map((alias) => createRoute(definitions, spec, alias)),
     ...(spec.also === undefined ? [] : [createRoute(definitions, spec, 'register', spec.also)]),
     listRoute(definitions, cursors, spec),
-    getRoute(definitions, spec),
+    ...(spec.ownGet === true ? [] : [getRoute(definitions, spec)]),
     patchRoute(definitions, spec),
     deleteRoute(definitions, spec),
   ];
@@ -241,8 +247,10 @@ function listRoute<T>(definitions: KindDefinitions<T>, cursors: Cursors, spec: D
       },
     },
     problems: ['invalid_cursor', 'cursor_mismatch'],
-    handle: ({ tenant, query }) => {
-      const { items, next_cursor } = definitionPage(definitions, cursors, tenant, query);
+    handle: ({ tenant, query, principal }) => {
+      const shownTo = (one: Definition<unknown>): boolean => spec.visible?.({ principal }, one) ?? true;
+      const entries = [...(spec.builtIn?.(tenant) ?? []), ...definitions.list(tenant).filter(shownTo)];
+      const { items, next_cursor } = pageOfKind(definitions.kind.kind, cursors, tenant, entries, query);
       const members = spec.shown?.of(items) ?? [];
       const views = items.map((item, at) => definitionView(item, members[at]));
       return { status: 200, json: { [collection]: views, next_cursor } };
@@ -250,16 +258,27 @@ function listRoute<T>(definitions: KindDefinitions<T>, cursors: Cursors, spec: D
   });
 }
 
-/** A page of a tenant's definitions of a kind. */
+/** A page of a tenant's definitions of a kind, of those that are wanted. */
 export function definitionPage<T>(
   definitions: KindDefinitions<T>,
   cursors: Cursors,
   tenant: string,
   query: Parameters<typeof pageOf>[4],
+  isWanted: (definition: Definition<T>) => boolean = () => true,
 ): { readonly items: readonly Definition<T>[]; readonly next_cursor: string | null } {
-  const filter = { list: `definitions.${definitions.kind.kind}`, tenant };
+  return pageOfKind(definitions.kind.kind, cursors, tenant, definitions.list(tenant).filter(isWanted), query);
+}
+
+function pageOfKind<T>(
+  kind: string,
+  cursors: Cursors,
+  tenant: string,
+  entries: readonly Definition<T>[],
+  query: Parameters<typeof pageOf>[4],
+): { readonly items: readonly Definition<T>[]; readonly next_cursor: string | null } {
+  const filter = { list: `definitions.${kind}`, tenant };
   const sortKey = ({ created_at_ms, id }: Definition<T>): readonly [number, string] => [created_at_ms, id];
-  return pageOf(cursors, definitions.list(tenant), sortKey, filter, query);
+  return pageOf(cursors, entries, sortKey, filter, query);
 }
 
 /** The tenant's definition of an id. Throws 404. */
@@ -270,6 +289,18 @@ export function requireDefinition<T>(
 ): Definition<T> {
   const definition = definitions.get(tenant, id);
   if (definition !== undefined) return definition;
+  throw new DefinitionError('not_found', 'There is no definition with this id.');
+}
+
+/** The definition, where the caller may know of it. Throws 404. */
+function requireVisible<T>(
+  definitions: KindDefinitions<T>,
+  call: Pick<RawCall, 'tenant' | 'principal'>,
+  id: string,
+  { visible }: DefinitionRoutesSpec,
+): Definition<T> {
+  const definition = requireDefinition(definitions, call, id);
+  if (visible?.(call, definition) ?? true) return definition;
   throw new DefinitionError('not_found', 'There is no definition with this id.');
 }
 
@@ -291,7 +322,8 @@ function getRoute<T>(definitions: KindDefinitions<T>, spec: DefinitionRoutesSpec
       },
     },
     problems: ['not_found'],
-    handle: (call) => definitionAnswer(200, requireDefinition(definitions, call, call.params.id), spec.shown),
+    handle: (call) =>
+      definitionAnswer(200, requireVisible(definitions, call, call.params.id, spec), spec.shown),
   });
 }
 
@@ -323,8 +355,20 @@ function patchRoute<T>(definitions: KindDefinitions<T>, spec: DefinitionRoutesSp
       ...[...BODY_PROBLEMS, ...DIMENSION_PROBLEMS, ...(spec.problems ?? []), 'not_found', 'name_taken'],
       ...['revision_conflict', 'definition_in_use', 'kv_unavailable'],
     ] as const satisfies readonly ProblemCode[],
-    handle: async ({ tenant, params: { id }, body, request }) =>
-      definitionAnswer(200, await definitions.patch(tenant, id, body, revisionOf(request)), spec.shown),
+    handle: async (call) => {
+      const {
+        tenant,
+        params: { id },
+        body,
+        request,
+      } = call;
+      if (spec.visible !== undefined) requireVisible(definitions, call, id, spec);
+      return definitionAnswer(
+        200,
+        await definitions.patch(tenant, id, body, revisionOf(request)),
+        spec.shown,
+      );
+    },
   });
 }
 
@@ -340,7 +384,13 @@ function deleteRoute<T>(definitions: KindDefinitions<T>, spec: DefinitionRoutesS
     conditional: true,
     answers: { 204: { description: 'It is gone' } },
     problems: ['not_found', 'revision_conflict', 'definition_in_use', 'kv_unavailable'],
-    handle: async ({ tenant, params: { id }, request }) => {
+    handle: async (call) => {
+      const {
+        tenant,
+        params: { id },
+        request,
+      } = call;
+      if (spec.visible !== undefined) requireVisible(definitions, call, id, spec);
       await definitions.delete(tenant, id, revisionOf(request));
       return { status: 204 };
     },

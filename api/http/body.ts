@@ -1,62 +1,11 @@
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { mediaTypeOf as typeOf } from '../../analytics/index.ts';
+import type { BodyLease } from './body-budget.ts';
+import { BodyWatch } from './body-pace.ts';
 import { ApiError } from './problem.ts';
 
 const unpack = promisify(gunzip);
-
-/** The memory that request bodies may take together. */
-export class BodyBudget {
-  readonly #limit_bytes: number;
-  #held_bytes = 0;
-
-  constructor(limit_bytes: number) {
-    this.#limit_bytes = limit_bytes;
-  }
-
-  get held_bytes(): number {
-    return this.#held_bytes;
-  }
-
-  /** Takes room for a body, or throws 429 `too_busy`. The returned function gives it back. */
-  take(bytes: number): () => void {
-    if (this.#held_bytes > 0 && this.#held_bytes + bytes > this.#limit_bytes) {
-      throw new ApiError(
-        'too_busy',
-        'The server holds as many request bodies as it may. Try again shortly.',
-        {
-          retryAfter_s: 1,
-        },
-      );
-    }
-    this.#held_bytes += bytes;
-    let held = true;
-    return () => {
-      if (held) this.#held_bytes -= bytes;
-      held = false;
-    };
-  }
-}
-
-/** What one request holds of the budget, from when its body is read until it is answered. */
-export class BodyLease {
-  readonly #budget: BodyBudget;
-  #release: () => void = () => {};
-
-  constructor(budget: BodyBudget) {
-    this.#budget = budget;
-  }
-
-  /** Holds `bytes` instead of what it held before; 429 `too_busy` when there is no room. */
-  hold(bytes: number): void {
-    this.#release();
-    this.#release = this.#budget.take(bytes);
-  }
-
-  release(): void {
-    this.#release();
-  }
-}
 
 /** The media type of a `Content-Type` header, lower case, without parameters; '' without one. */
 export function mediaTypeOf(request: Request): string {
@@ -99,17 +48,28 @@ export function tooLarge(limit_bytes: number): ApiError {
   );
 }
 
-/** Reads a whole body, unpacked, of at most `limit_bytes`; more is a 413. */
-export async function readBody(request: Request, limit_bytes: number): Promise<Uint8Array> {
+/** A body that is declared to be no larger is held by the HTTP parser anyway, as its headers are. */
+const SMALL_MAX_BYTES = 16_384;
+/** What a file that is packed by gzip has at its end: its size, modulo 2^32. */
+const GZIP_SIZE_BYTES = 4;
+
+/** Reads a whole body, unpacked, of at most `limit_bytes`; more is a 413. What came is held of the lease. */
+export async function readBody(
+  request: Request,
+  limit_bytes: number,
+  memory: BodyLease,
+): Promise<Uint8Array> {
   const encoding = encodingOf(request);
   const length = lengthOf(request);
   if (length !== undefined && length > limit_bytes) throw tooLarge(limit_bytes);
-  const raw = await readRaw(request, length, limit_bytes);
+  const raw = await received(request, length, limit_bytes, memory);
+  memory.hold(raw.length);
   if (encoding === 'identity') return raw;
   try {
-    return await unpack(raw, { maxOutputLength: limit_bytes });
+    return await unpacked(raw, limit_bytes, memory);
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (error instanceof ApiError) throw error;
     if (code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(limit_bytes);
     throw new ApiError('malformed_body', 'The body does not unpack as gzip. Send it whole, or unpacked.', {
       cause: error,
@@ -117,28 +77,53 @@ export async function readBody(request: Request, limit_bytes: number): Promise<U
   }
 }
 
-async function readRaw(
+/** Holds as much as the packed bytes say that they are, and the most there may be where that is not so. */
+async function unpacked(raw: Uint8Array, limit_bytes: number, memory: BodyLease): Promise<Uint8Array> {
+  const said = raw.length < GZIP_SIZE_BYTES ? 0 : Buffer.from(raw).readUInt32LE(raw.length - GZIP_SIZE_BYTES);
+  const most = Math.max(1, Math.min(said, limit_bytes));
+  memory.hold(raw.length + most);
+  let whole: Uint8Array;
+  try {
+    whole = await unpack(raw, { maxOutputLength: most });
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code !== 'ERR_BUFFER_TOO_LARGE' || most === limit_bytes) throw error;
+    memory.hold(raw.length + limit_bytes);
+    whole = await unpack(raw, { maxOutputLength: limit_bytes });
+  }
+  memory.hold(whole.length);
+  return whole;
+}
+
+/** The bytes as they were sent. Throws 408 `body_too_slow`. */
+async function received(
   request: Request,
   length: number | undefined,
   limit_bytes: number,
+  memory: BodyLease,
 ): Promise<Uint8Array> {
+  const end = memory.receive();
+  let isSlow = false;
   try {
-    // A declared length is enforced by the HTTP parser, so the body can be taken in one go.
-    if (length !== undefined) {
-      const whole = new Uint8Array(await request.arrayBuffer());
-      if (whole.length > limit_bytes) throw tooLarge(limit_bytes);
-      return whole;
+    // A declared length is enforced by the HTTP parser, so a small body can be taken in one go.
+    if (length !== undefined && length <= SMALL_MAX_BYTES) {
+      const whole = request.arrayBuffer();
+      return new Uint8Array(await new BodyWatch(memory.pace).next(whole, () => length));
     }
     const chunks: Uint8Array[] = [];
     let size_bytes = 0;
-    for await (const chunk of bodyChunks(request)) {
+    for await (const chunk of bodyChunks(request, new BodyWatch(memory.pace))) {
       size_bytes += chunk.length;
       if (size_bytes > limit_bytes) throw tooLarge(limit_bytes);
+      memory.hold(size_bytes);
       chunks.push(chunk);
     }
     return Buffer.concat(chunks);
   } catch (error) {
+    isSlow = error instanceof ApiError && error.code === 'body_too_slow';
     throw error instanceof ApiError ? error : unreadable(error);
+  } finally {
+    end(isSlow);
   }
 }
 
@@ -147,13 +132,21 @@ export function unreadable(cause: unknown): ApiError {
   return new ApiError('malformed_body', 'The body ended early. Send the request again.', { cause });
 }
 
-/** The chunks of a body as they arrive, unread bytes are left when the caller stops. */
-export async function* bodyChunks(request: Pick<Request, 'body'>): AsyncGenerator<Uint8Array> {
+/**
+ * The chunks of a body as they arrive, unread bytes are left when the caller stops. With a watch a slow sender is a
+ * 408 `body_too_slow`.
+ */
+export async function* bodyChunks(
+  request: Pick<Request, 'body'>,
+  watch?: BodyWatch,
+): AsyncGenerator<Uint8Array> {
   if (request.body === null) return;
   const reader = request.body.getReader();
   try {
     for (;;) {
-      const { done, value } = await reader.read();
+      const reading = reader.read();
+      const sizeOf = ({ value: chunk }: Awaited<typeof reading>): number => chunk?.length ?? 0;
+      const { done, value } = await (watch?.next(reading, sizeOf) ?? reading);
       if (done) return;
       yield value;
     }

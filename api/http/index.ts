@@ -1,6 +1,4 @@
 export {
-  BodyBudget,
-  BodyLease,
   bodyChunks,
   encodingOf,
   lengthOf,
@@ -9,6 +7,8 @@ export {
   tooLarge,
   unreadable,
 } from './body.ts';
+export { BodyBudget, BodyLease, noBody } from './body-budget.ts';
+export { BodyWatch } from './body-pace.ts';
 export { byDimensions } from './by-dimensions.ts';
 export * from './cursor.ts';
 export { type Doubt, doubtOf } from './doubt.ts';
@@ -33,6 +33,7 @@ export {
   errorsOf,
   type FieldError,
   invalid,
+  isDamage,
   MAX_ERRORS,
   PROBLEM_TYPE,
   PROBLEMS,
@@ -54,3 +55,4 @@ export {
   route,
 } from './route.ts';
 export { booleanParam, listQuery, positionSchema, timestamp, timeText, timeTextOrNull } from './schemas.ts';
+export { StateLook } from './state-look.ts';

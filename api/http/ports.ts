@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { FinderParts } from '../../analytics/index.ts';
+import type { CellsOfInterest, FinderParts } from '../../analytics/index.ts';
 import type {
   Clock,
   KeyValueStore,
@@ -8,7 +8,16 @@ import type {
   QueryExecutor,
   TopologyDescription,
 } from '../../engine/index.ts';
-import type { Cause, Generations, KeyTrust, OutboundPorts, Settings } from '../../runtime/index.ts';
+import type {
+  BuiltGeneration,
+  Cause,
+  Generations,
+  KeyTrust,
+  OutboundPorts,
+  RecountOutcome,
+  RecountRequest,
+  Settings,
+} from '../../runtime/index.ts';
 
 /** The state that answers are read from: one generation and its committed snapshots. */
 export interface StateReader {
@@ -75,6 +84,8 @@ export interface AnomalyFeed {
     after: number,
     signal: AbortSignal,
   ): Promise<{ readonly sequence: number; readonly data: Uint8Array }>;
+  /** The newest message of a subject; undefined: there is none. Throws a retriable MillraceError. */
+  latest(subject: string): Promise<Uint8Array | undefined>;
   /** Resolves when the stream has stored it. Throws a retriable MillraceError when that is not known. */
   publish(message: EventMessage): Promise<void>;
 }
@@ -118,20 +129,41 @@ export interface ApiPorts {
   why?(): Promise<readonly Cause[]>;
 }
 
-/** Builds the next generation of the state from the stream, beside the live one, and makes it current. */
-export interface BackfillPort {
+/** What a backfill would read and write. */
+export interface BackfillPlan {
+  /** Messages of the stream that are read. */
+  readonly messages: number;
+  /** Of the stream. */
+  readonly read_bytes: number;
+  /** Of the state that is current now: about as much more is needed while two lie there. */
+  readonly state_bytes: number;
+  /** Messages a second: of the last build of this process where there was one. */
+  readonly rate_per_s: number;
+  readonly is_rate_measured: boolean;
+}
+
+/** Builds the state anew, beside the live one, and changes which generation of it is current. */
+export interface BackfillPort extends Pick<Generations, 'list' | 'activate' | 'remove'> {
   /**
-   * Resolves when the generation that it built is current. Throws the signal's reason when that is aborted. What it
-   * built then stays, as after a crash: the same reason goes on with it, until `discard`.
+   * Resolves when the generation that it built is current, or ready where it is not to become current. Throws the
+   * signal's reason when that is aborted. What it built then stays, as after a crash: the same reason goes on with it,
+   * until `discard`.
    */
   build(options: {
     readonly reason: string;
     readonly signal: AbortSignal;
+    /** It becomes current when it has caught up. */
+    readonly isActivated: boolean;
+    /** Cells that are compared. */
+    readonly cells: CellsOfInterest;
     /** Messages of the stream that are applied, and how many there are. */
     onProgress(done: number, total: number): void;
-  }): Promise<{ readonly generation: number }>;
+  }): Promise<Pick<BuiltGeneration, 'generation' | 'replaced' | 'isActive' | 'different' | 'cells'>>;
   /** Removes what an interrupted build of that reason has left. */
   discard(reason: string): Promise<void>;
+  plan(): Promise<BackfillPlan>;
+  /** Counts cells of a tenant anew from the log, and puts right those that are wrong unless it is `isDry`. */
+  recount(options: RecountRequest): Promise<RecountOutcome>;
 }
 
 /** How long the first answer to an `Idempotency-Key` is kept. */

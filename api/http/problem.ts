@@ -21,12 +21,14 @@ export const PROBLEMS = {
   not_found: [404, 'Not found'],
   route_not_found: [404, 'There is no such route'],
   method_not_allowed: [405, 'The route does not take this method'],
+  body_too_slow: [408, 'The body did not come in time'],
   idempotency_in_flight: [409, 'The first request with this key is still running'],
   name_taken: [409, 'Another one has the name'],
   limit_reached: [409, 'There are as many as there may be'],
   revision_conflict: [409, 'It was changed meanwhile'],
   definition_in_use: [409, 'Something else needs it'],
   dimension_backfilling: [409, 'The dimension is still being built'],
+  backfill_running: [409, 'Another backfill is under way'],
   dimension_failed: [409, 'The dimension could not be built'],
   wrong_state: [409, 'The state does not allow this'],
   file_elsewhere: [409, 'Another host has the file'],
@@ -92,6 +94,8 @@ export const PROBLEMS = {
   kv_unavailable: [503, 'The key-value store cannot be reached'],
   jwks_unavailable: [503, 'The keys of the token issuer cannot be read'],
   disk_full: [503, 'The disk is full'],
+  state_damaged: [503, 'The state is damaged'],
+  state_truncated: [503, 'The state is damaged'],
 } as const satisfies Record<string, readonly [number, string]>;
 
 export type ProblemCode = keyof typeof PROBLEMS;
@@ -187,6 +191,10 @@ export function problemOf(thrown: unknown, request_id: string): ProblemAnswer {
     const problem = answer(status, title, error.code, error.message, fieldErrors(error));
     return { problem, headers: retryHeaders(error) };
   }
+  if (isDamage(error)) {
+    const problem = answer(503, titleOf(error.code, ''), error.code, error.message);
+    return { problem, headers: {}, fault: error };
+  }
   if (error.retriable) {
     const problem = answer(
       503,
@@ -198,6 +206,11 @@ export function problemOf(thrown: unknown, request_id: string): ProblemAnswer {
   }
   const detail = `The server failed to answer; its log has the cause under request ${request_id}.`;
   return { problem: answer(500, PROBLEMS.internal[1], 'internal', detail), headers: {}, fault: error };
+}
+
+/** Bytes of the state are not what was written: whoever runs the service has to know. */
+export function isDamage({ code }: MillraceError): boolean {
+  return code === 'state_damaged' || code === 'state_truncated';
 }
 
 /** The title of a code of another room, where the table knows it. */

@@ -1,7 +1,8 @@
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { saysKnownMembers } from '../../analytics/index.ts';
-import { type BodyLease, encodingOf, lengthOf, readBody, requireMediaType } from './body.ts';
+import { readBody, requireMediaType } from './body.ts';
+import type { BodyLease } from './body-budget.ts';
 import { parseJson } from './json-body.ts';
 import type { Permission, Principal } from './permissions.ts';
 import { ApiError, type FieldError, invalid, type ProblemCode } from './problem.ts';
@@ -110,6 +111,8 @@ export interface Route extends RouteInfo {
   readonly query: z.ZodObject | undefined;
   readonly body: z.ZodType | undefined;
   serve(call: RawCall): Promise<Answer>;
+  /** As a request with this JSON body and no query parameters, whose own body is not read. */
+  serveBody(call: RawCall, body: unknown): Promise<Answer>;
 }
 
 /** Largest JSON body of a route that names no other size. */
@@ -143,6 +146,13 @@ export function route<
       };
       return handle(checked);
     },
+    serveBody: async (call, given) =>
+      handle({
+        ...call,
+        params: checkParams(params, call.path_params) as z.output<P>,
+        query: querySchema.parse({}),
+        body: (body === undefined ? undefined : checkValue(body, call, given)) as z.output<B>,
+      }),
   };
 }
 
@@ -174,19 +184,17 @@ async function checkBody(
 ): Promise<unknown> {
   requireMediaType(call.request, body_types);
   const bytes = await readWithin(call, body_max_bytes);
-  const body = parseJson(bytes);
+  return checkValue(schema, call, parseJson(bytes));
+}
+
+function checkValue(schema: z.ZodType, call: RawCall, body: unknown): unknown {
   call.inspect?.(body);
   const parsed = schema.safeParse(body, { error: saysKnownMembers });
   if (!parsed.success) throw invalid(parsed.error, 'The body');
   return parsed.data;
 }
 
-/** Reads a whole body within its own limit and the server's. */
-export async function readWithin({ request, memory }: RawCall, max_bytes: number): Promise<Uint8Array> {
-  // The length that is declared is the packed one: how large it gets is not known before it is read.
-  const declared = encodingOf(request) === 'identity' ? lengthOf(request) : undefined;
-  memory.hold(Math.min(declared ?? max_bytes, max_bytes));
-  const body = await readBody(request, max_bytes);
-  memory.hold(body.length);
-  return body;
+/** Reads a whole body within its own limit and those of the server, the tenant and the key. */
+export function readWithin({ request, memory }: RawCall, max_bytes: number): Promise<Uint8Array> {
+  return readBody(request, max_bytes, memory);
 }

@@ -89,7 +89,7 @@ export class TenantDimensions {
   #requireReady(dimension: Pick<Definition<DimensionBody>, 'tenant' | 'name' | 'body'>): void {
     const { name } = dimension;
     const state = this.stateOf(dimension);
-    if (state.status === 'ready') return;
+    if (state.status === 'ready' || (state.status === 'building' && this.#hasFormer(dimension))) return;
     if (state.status === 'failed') {
       throw new ApiError(
         'dimension_failed',
@@ -102,6 +102,22 @@ export class TenantDimensions {
         'read. Ask again when GET /dimensions says "ready".',
       { retryAfter_s: 1 },
     );
+  }
+
+  /** Sentences about dimensions that a query names and that are as they were before their paths were changed. */
+  warningsOf(tenant: string, asked: unknown): readonly string[] {
+    const names = new Set(Array.from(dimensionsIn(asked), ({ name }) => name));
+    return [...names].flatMap((name) => {
+      const own = this.definitions.byName(tenant, name);
+      if (own === undefined || !this.#hasFormer(own) || this.stateOf(own).status === 'ready') return [];
+      return [`The dimension "${name}" is being built with its new path; until then it has the former one.`];
+    });
+  }
+
+  /** The current generation has the dimension, at a path that it had for this tenant before. */
+  #hasFormer({ tenant, name }: Pick<Definition<DimensionBody>, 'tenant' | 'name'>): boolean {
+    const { customDimensions, dimensionPaths } = this.#ports.settings;
+    return customDimensions.includes(name) && dimensionPaths[tenant]?.[name] !== undefined;
   }
 
   #has(tenant: string, name: string): boolean {

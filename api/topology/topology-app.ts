@@ -2,7 +2,14 @@ import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
 import { type Context, Hono } from 'hono';
 import type { Logger } from 'pino';
 import { toJsonText } from '../../analytics/index.ts';
-import type { KvReader, MetricSample, SupervisedState, Topology } from '../../engine/index.ts';
+import {
+  type KvReader,
+  META_TABLE,
+  type MetricSample,
+  readProgress,
+  type SupervisedState,
+  type Topology,
+} from '../../engine/index.ts';
 import { type Cause, PROMETHEUS_TYPE } from '../../runtime/index.ts';
 import { HttpMetrics } from '../app/index.ts';
 import { ApiError, Cursors, PROBLEM_TYPE, problemOf, timeText } from '../http/index.ts';
@@ -116,9 +123,20 @@ async function health(ports: TopologyPorts): Promise<Response> {
     topology: ports.topology.name,
     task: { state, ...(error === undefined ? {} : { code: error.code, message: error.message }) },
     nats: { connected: ports.connected() },
+    notices: noticesOf(ports.reader()),
     why,
   };
   return json(body, status === 'ok' ? 200 : 503);
+}
+
+/** What was not simply processed, since the state was made, by kind. */
+function noticesOf(reader: KvReader): Record<string, number> {
+  const progress = reader.snapshot((table) => readProgress(table(META_TABLE)));
+  const counts: Record<string, number> = {};
+  for (const kinds of Object.values(progress?.notices ?? {})) {
+    for (const [kind, count] of Object.entries(kinds)) counts[kind] = (counts[kind] ?? 0) + count;
+  }
+  return counts;
 }
 
 const whileNot = (state: SupervisedState): string => (state === 'starting' ? 'starting' : 'degraded');

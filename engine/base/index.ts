@@ -8,3 +8,4 @@ export * from './random.ts';
 export * from './signal.ts';
 export * from './synchronous-rx.ts';
 export * from './task-event-time.ts';
+export * from './thread-turns.ts';

@@ -6,7 +6,15 @@ export interface Batch<T> {
   readonly items: readonly T[];
   /** The side output that they belong to; absent for the main one. */
   readonly side?: string;
+  /** What each item comes from, where somebody behind makes ids of it. */
+  readonly origins?: readonly Origin[];
 }
+
+/**
+ * What an item comes from: a record of the source at work, or what an operator does because time moves or a commit
+ * passes, by a name that it has within the operator for good.
+ */
+export type Origin = { readonly sequence: number } | { readonly operator: string; readonly name: string };
 
 /** An item of one of two inputs. */
 export type Either<L, R> =

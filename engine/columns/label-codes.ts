@@ -67,7 +67,8 @@ function together(labels: Uint8Array, width: number, byte: number): number {
 }
 
 function labelNibbles(bytes: Uint8Array, rows: number, labels: Uint8Array, target: Uint8Array): void {
-  const table = Uint16Array.from({ length: 256 }, (_unused, byte) => together(labels, 4, byte));
+  const table = new Uint16Array(256);
+  for (let byte = 0; byte < 256; byte++) table[byte] = together(labels, 4, byte);
   const count = Math.ceil(rows / 8);
   const words = new Int32Array(bytes.buffer, bytes.byteOffset, count);
   const fours = new Int32Array(target.buffer, target.byteOffset, count * 2);
@@ -81,7 +82,8 @@ function labelNibbles(bytes: Uint8Array, rows: number, labels: Uint8Array, targe
 }
 
 function labelPairs(bytes: Uint8Array, rows: number, labels: Uint8Array, target: Uint8Array): void {
-  const table = Int32Array.from({ length: 256 }, (_unused, byte) => together(labels, 2, byte));
+  const table = new Int32Array(256);
+  for (let byte = 0; byte < 256; byte++) table[byte] = together(labels, 2, byte);
   const count = Math.ceil(rows / 4);
   const fours = new Int32Array(target.buffer, target.byteOffset, count);
   for (let at = 0; at < count; at++) (fours[at] as number) |= table[bytes[at] as number] as number;

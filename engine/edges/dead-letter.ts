@@ -25,8 +25,8 @@ const PAYLOAD_MAX_BYTES = 1_000_000;
 
 /**
  * What could not be processed, as an owed message: its bytes, and in headers the reason, its place and the
- * headers that it had. The id is its place (streams of one server never share a subject), so that a repeat
- * after a crash is the same message.
+ * headers that it had. The id is its place, so that a repeat after a crash is the same message; where it is sent,
+ * the engine adds topology, operator, stream and incarnation.
  */
 export function deadLetter(
   { tenant, record, part }: RecordPlace,
@@ -51,5 +51,6 @@ export function deadLetter(
     payload: bytes.subarray(0, PAYLOAD_MAX_BYTES),
     // A flood of them must not wait for one another.
     unordered: true,
+    isLocalId: true,
   };
 }

@@ -10,6 +10,8 @@ export interface OutMessage {
   readonly payload: Uint8Array;
   /** Need not keep its place among the messages of its subject, so that many are in flight at once. */
   readonly unordered?: true;
+  /** The id says the place in a stream and no more: the engine adds which stream, topology and operator. */
+  readonly isLocalId?: true;
 }
 
 /** Sends outbox messages. Resolves when the receiver has stored it; rejects when that is not known. */

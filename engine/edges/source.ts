@@ -10,6 +10,11 @@ export interface ByteRegion {
   readonly end: number;
 }
 
+/** How to go on where a stream has removed what was not read, for the errors that say so. */
+export const GAP_CHOICE =
+  'To go on without them, counted, give the source onGap: "skip" (--on-gap skip); for a stream whose messages ' +
+  'replace one another, compacted: true.';
+
 /** One message of a source. `data` may be a view of a larger buffer; it is valid until the next `take`. */
 export interface SourceRecord {
   readonly sequence: number;
@@ -35,6 +40,11 @@ export interface StreamFacts {
   /** First sequence still stored; `lastSequence + 1` when the stream is empty. */
   readonly firstSequence: number;
   readonly lastSequence: number;
+  /**
+   * What it means when messages behind the position are gone unread. Absent: an error that stops the task. `count`: it
+   * goes on without them, and counts them. `normal`: the stream's messages replace one another, nothing is lost.
+   */
+  readonly gaps?: 'count' | 'normal';
 }
 
 export interface Take {
@@ -66,8 +76,11 @@ export interface Source {
   /** It gives every message of its stream: a sequence that it does not give was removed. Absent: it does not. */
   readonly isWhole?: boolean;
   facts(): Promise<StreamFacts>;
-  /** Begins to read at `after + 1`. */
-  start(after: number): Promise<void>;
+  /**
+   * Begins to read at `after + 1`. `isFresh`: nothing was ever read up to there, it is only where the stream began when
+   * somebody looked; what the stream removes before the first record is read is not missing.
+   */
+  start(after: number, isFresh?: boolean): Promise<void>;
   /** Up to `max` records in sequence order, fewer when fewer are there, none when `wait_ms` passed. */
   take(request: Take): Promise<readonly SourceRecord[]>;
   state(): SourceState;

@@ -1,5 +1,5 @@
 import { filter, map, Observable } from 'rxjs';
-import type { Signal } from '../base/index.ts';
+import type { Batch, Signal } from '../base/index.ts';
 import type { OperatorDoc } from './operator.ts';
 
 export const mergeDoc: OperatorDoc = {
@@ -48,6 +48,11 @@ export function mergeSignals<T>(inputs: readonly Observable<Signal<T>>[]): Obser
   });
 }
 
+/** Other items that come from the same. */
+function mainBatch<T>({ origins }: Batch<unknown>, items: readonly T[]): Batch<T> {
+  return { kind: 'batch', items, ...(origins === undefined ? {} : { origins }) };
+}
+
 /** One output of a node that has several: the main one where `side` is undefined. */
 export function outputOf(
   input: Observable<Signal<unknown>>,
@@ -56,7 +61,7 @@ export function outputOf(
   return input.pipe(
     filter((signal) => signal.kind !== 'batch' || signal.side === side),
     map((signal) =>
-      signal.kind === 'batch' && side !== undefined ? { kind: 'batch', items: signal.items } : signal,
+      signal.kind === 'batch' && side !== undefined ? mainBatch(signal, signal.items) : signal,
     ),
   );
 }
@@ -69,7 +74,10 @@ export function tagged(
   return stream.pipe(
     map((signal) =>
       signal.kind === 'batch'
-        ? { kind: 'batch', items: signal.items.map((value) => ({ input, value })) }
+        ? mainBatch(
+            signal,
+            signal.items.map((value) => ({ input, value })),
+          )
         : signal,
     ),
   );

@@ -4,6 +4,7 @@ import {
   type Clock,
   type Counter,
   type EventTime,
+  invariant,
   type Metrics,
   MillraceError,
   type Signal,
@@ -19,6 +20,8 @@ import {
   type TableSpecs,
   type TablesOf,
 } from '../state/index.ts';
+
+import { OriginTrail, type OutputIds } from './origins.ts';
 
 /** Anything that checks and types an input; a zod schema is one. */
 export interface Schema<T> {
@@ -42,6 +45,7 @@ export interface Runtime {
   /** The name of the topology. */
   readonly topology: string;
   readonly partition: string;
+  readonly outputs: OutputIds;
   /** Owes a message to the outside: sent after the commit, exactly once for who honours ids. */
   send(message: OutMessage): void;
   /** Counts it (part of the commit) and keeps the newest of each kind (a bounded ring). */
@@ -84,9 +88,23 @@ export interface OperatorContext<C, S extends TableSpecs, B, O extends Sides = N
   readonly topology: string;
   readonly partition: string;
   readonly timers: Pick<Timers, 'set' | 'clear'>;
-  emit(items: readonly B[]): void;
+  /**
+   * `nameOf` names an item that comes because time moves, within the operator and for good (key and time, window and
+   * revision): messages that are made of it get their ids from that. Without it they get it from the timer at work or
+   * the watermark, and other cuts into batches may give other ids.
+   */
+  emit(items: readonly B[], nameOf?: (item: B, at: number) => string): void;
   /** To a side output; what nobody reads there is gone, so count it. */
-  emitTo<N extends keyof O & string>(side: N, items: readonly O[N][]): void;
+  emitTo<N extends keyof O & string>(
+    side: N,
+    items: readonly O[N][],
+    nameOf?: (item: O[N], at: number) => string,
+  ): void;
+  /**
+   * An id for the message that is made of the item at hand, for operators that say `makesIds`: of what the item comes
+   * from and of the content, as `OutputIds` makes it.
+   */
+  outputId(text: string, bytes: Uint8Array | string): string;
   /** Moves event time downstream; only for the operator that generates watermarks. */
   emitWatermark(time_ms: number): void;
   /** The committed watermark that the operator begins with (its own, or that of its input), or null before the first. */
@@ -144,6 +162,12 @@ export interface OperatorSpec<A, B, C, S extends TableSpecs, O extends Sides = N
   readonly definedTables?: readonly (keyof S & string)[];
   /** Names of the outputs beside the main one. */
   readonly sides?: readonly (keyof O & string)[];
+  /** It asks for `outputId`: each item then comes alone. */
+  readonly makesIds?: (config: C) => boolean;
+  /** All that it gives to its main output it names, see `emit`. */
+  readonly namesResults?: true;
+  /** It gives on exactly the items that came, in one batch: what they come from is known without looking at each. */
+  readonly keepsItems?: true;
   start(context: OperatorContext<C, S, B, O>): Handlers<A>;
 }
 
@@ -157,6 +181,8 @@ export interface Operator<A, B, O extends Sides = NoSides> {
   readonly definition?: Definition;
   readonly definedTables?: readonly string[];
   readonly sides: readonly string[];
+  readonly makesIds?: boolean;
+  readonly namesResults?: true;
   /** Says the types of the side outputs to the type checker; never there. */
   readonly sideTypes?: O;
   /** Batches of side outputs come tagged with their name. */
@@ -215,6 +241,8 @@ export function defineOperator<
       ...(spec.definition === undefined ? {} : { definition: spec.definition(config) }),
       ...(spec.definedTables === undefined ? {} : { definedTables: spec.definedTables }),
       sides: spec.sides ?? [],
+      ...(spec.makesIds?.(config) === true ? { makesIds: true } : {}),
+      ...(spec.namesResults === undefined ? {} : { namesResults: spec.namesResults }),
       bind: (runtime) => bind(spec, name, config, specs, runtime),
     };
   };
@@ -254,6 +282,12 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
         aside.set(side, counter);
         return counter;
       };
+      const { outputs } = runtime;
+      const trail = outputs.isTracked(name)
+        ? new OriginTrail(name, outputs.commits, { keepsItems: spec.keepsItems === true }, (signal) =>
+            output.next(signal),
+          )
+        : undefined;
       const handlers = spec.start({
         name,
         config,
@@ -264,23 +298,30 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
         topology: runtime.topology,
         partition: runtime.partition,
         timers,
-        emit: (items) => {
+        emit: (items, nameOf) => {
           if (items.length === 0) return;
           emitted.add(items.length);
-          output.next({ kind: 'batch', items });
+          if (trail === undefined) output.next({ kind: 'batch', items });
+          else trail.give(items, undefined, nameOf);
         },
-        emitTo: (side, items) => {
+        emitTo: (side, items, nameOf) => {
           if (items.length === 0) return;
           asideBy(side).add(items.length);
+          if (trail !== undefined) return trail.give(items, side, nameOf);
           // The readers of a side output take what its type says; the tag keeps it from all others.
           output.next({ kind: 'batch', items: items as readonly never[], side });
         },
+        outputId: (text, bytes) => {
+          invariant(trail !== undefined, `operator ${name} says that it makes ids`);
+          return outputs.make(name, trail.current, text, bytes);
+        },
         emitWatermark: (time_ms) => {
+          trail?.flush();
           eventTime.move(name, time_ms);
           output.next({ kind: 'watermark', time_ms });
         },
         initialWatermark_ms: initial_ms,
-        send: runtime.send,
+        send: (message) => runtime.send(outputs.place(message, name)),
         notice: runtime.notice,
         requestBarrier: runtime.requestBarrier,
       });
@@ -293,13 +334,36 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
       if (owns) eventTime.expect(name);
       if (handlers.definitions !== undefined) runtime.control(name, handlers.definitions);
       const { failures } = runtime;
+      /** The watermark whose timers have fired. */
+      let timed_ms = initial_ms ?? Number.NEGATIVE_INFINITY;
+      const again = (watermark_ms: number): string =>
+        // The committed watermark comes once more after a restart.
+        watermark_ms > timed_ms ? '' : ` after commit ${outputs.commits}`;
+      const timerName = (time_ms: number, key: string, before_ms: number, watermark_ms: number): string =>
+        // One that was set for a time which had passed may fire for that time once more.
+        time_ms > before_ms
+          ? `timer ${time_ms} ${key}`
+          : `timer ${time_ms} at ${watermark_ms}${again(watermark_ms)} ${key}`;
+      const during = (nameOf: () => string, work: () => void): void => {
+        if (trail === undefined) work();
+        else trail.during(nameOf(), work);
+      };
       const pass = (watermark_ms: number): void => {
         reached_ms = watermark_ms;
         for (const map of maps) map.advance(watermark_ms);
         if (onTimer !== undefined) {
-          for (const { time_ms, key } of timers.due(watermark_ms)) onTimer(time_ms, key);
+          for (const { time_ms, key } of timers.due(watermark_ms)) {
+            during(
+              () => timerName(time_ms, key, timed_ms, watermark_ms),
+              () => onTimer(time_ms, key),
+            );
+          }
         }
-        handlers.onWatermark?.(watermark_ms);
+        during(
+          () => `watermark ${watermark_ms}${again(watermark_ms)}`,
+          () => handlers.onWatermark?.(watermark_ms),
+        );
+        timed_ms = Math.max(timed_ms, watermark_ms);
       };
       const onWatermark = (time_ms: number): void => {
         failures.enterTime();
@@ -326,7 +390,8 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
         switch (signal.kind) {
           case 'batch':
             received.add(signal.items.length);
-            handlers.onBatch(signal.items);
+            if (trail === undefined) handlers.onBatch(signal.items);
+            else trail.handle(signal.items, signal.origins, (items) => handlers.onBatch(items));
             break;
           case 'watermark':
             // A task begins with the smallest of its watermarks; who generates one goes on from its own.
@@ -335,6 +400,7 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
             else if (!owns) output.next(signal);
             break;
           case 'barrier':
+            trail?.committing(signal.commit);
             handlers.onBarrier?.(signal);
             output.next(signal);
             break;

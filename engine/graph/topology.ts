@@ -4,6 +4,7 @@ import type { Source, SourceRecord } from '../edges/index.ts';
 import { describeTable, type TableDescription, type TableSpecs } from '../state/index.ts';
 import { mergeSignals, outputOf, tagged } from './merge.ts';
 import type { Definition, NoSides, Operator, Runtime, Sides } from './operator.ts';
+import { trackedNodes } from './origins.ts';
 import { drawTopology } from './topology-drawing.ts';
 import { duplicateName, otherTopology } from './topology-errors.ts';
 
@@ -41,6 +42,8 @@ interface Node extends Omit<NodeDescription, 'state'> {
   readonly state: TableSpecs;
   /** Its output carries batches of side outputs too. */
   readonly hasSides: boolean;
+  readonly makesIds?: boolean;
+  readonly namesResults?: boolean;
   /** How the node's inputs become its output, once bound to a runtime. */
   connect(runtime: Runtime, inputs: readonly Observable<Signal<unknown>>[]): Observable<Signal<unknown>>;
 }
@@ -210,7 +213,7 @@ export class Builder {
     inputs: readonly string[],
     join: (inputs: readonly Observable<Signal<unknown>>[]) => Observable<Signal<unknown>>,
   ): void {
-    const { name, kind, summary, state, definition, definedTables, sides } = operator;
+    const { name, kind, summary, state, definition, definedTables, sides, makesIds, namesResults } = operator;
     this.add({
       name,
       kind,
@@ -218,6 +221,8 @@ export class Builder {
       state,
       ...(definition === undefined ? {} : { definition }),
       ...(definedTables === undefined ? {} : { definedTables }),
+      ...(makesIds === undefined ? {} : { makesIds }),
+      ...(namesResults === undefined ? {} : { namesResults }),
       inputs,
       hasSides: sides.length > 0,
       connect: (runtime, all) => {
@@ -331,6 +336,8 @@ export class Topology {
     let arrived = 0;
     let ends = 0;
     runtime.eventTime.follow(this.#nodes);
+    const nodes = this.#nodes.map((node) => ({ ...node, isSide: node.kind === SIDE_OUTPUT }));
+    runtime.outputs.track(trackedNodes(nodes));
     // Nodes subscribe from the ends backwards, so that a shared node emits only when all of its readers listen.
     const joints: { subject: Subject<Signal<unknown>>; from: Observable<Signal<unknown>> }[] = [];
     for (const node of this.#nodes) {

@@ -72,10 +72,10 @@ describe('where a query runs', () => {
 
   it('plans without running, with the word whether it would be run', async () => {
     const { executor, metric } = await rig();
-    const cheap = executor.plan(sumKind, { cost_ms: 1 }, { scope });
+    const cheap = await executor.plan(sumKind, { cost_ms: 1 }, { scope });
     expect(cheap).toMatchObject({ runs: 'inline', parts: 5, refused: undefined });
     const limits = { ...DEFAULT_QUERY_LIMITS, rows_max: 64 };
-    const dear = executor.plan(sumKind, { withCube: true, cube_ms: 99 }, { scope, limits });
+    const dear = await executor.plan(sumKind, { withCube: true, cube_ms: 99 }, { scope, limits });
     expect(dear).toMatchObject({ runs: 'whole', refused: { code: 'query_too_large' } });
     expect(metric('threads')).toBe(0);
   });
@@ -109,7 +109,7 @@ describe('limits', () => {
       throw new Error('too old');
     };
     await expect(executor.run(sumKind, {}, { scope, accept })).rejects.toThrow('too old');
-    expect(() => executor.plan(sumKind, {}, { scope, accept })).toThrow('too old');
+    await expect(executor.plan(sumKind, {}, { scope, accept })).rejects.toThrow('too old');
   });
 
   it('runs and lets wait as many of a tenant as are allowed, and refuses more with a time to come back', async () => {

@@ -1,7 +1,8 @@
-import { type Clock, invariant, type MetricSample, MillraceError } from '../base/index.ts';
+import { type Clock, invariant, type MetricSample, MillraceError, threadTurns } from '../base/index.ts';
 import type { KvReader, KvView } from '../state/index.ts';
 import { META_TABLE, type Progress, readProgress } from '../task/index.ts';
 import { Admission, type AdmissionLimits, type Caller, DEFAULT_ADMISSION, type Ticket } from './admission.ts';
+import { type BegunLimits, BegunQueries, DEFAULT_BEGUN_MAX } from './begun.ts';
 import { CancelFlag, QueryStop } from './cancel.ts';
 import type { Plan, PlanHead, QueryContext, QueryKind } from './kind.ts';
 import { checkLimits, DEFAULT_QUERY_LIMITS, isCheap, laneOf, placeOf, type QueryLimits } from './limits.ts';
@@ -25,6 +26,8 @@ export interface QueryExecutorOptions {
   readonly pool?: Omit<ScanPoolOptions, 'onBusy'>;
   readonly limits?: QueryLimits;
   readonly admission?: AdmissionLimits;
+  /** Default: `DEFAULT_BEGUN_MAX`. */
+  readonly begun_max?: BegunLimits;
 }
 
 export interface QueryRunOptions {
@@ -82,21 +85,24 @@ export class QueryExecutor {
   readonly #pool: ScanPool | undefined;
   readonly #runs: ThreadRuns | undefined;
   readonly #admission: Admission;
+  readonly #begun: BegunQueries;
   readonly #metrics: QueryMetrics;
   readonly #active = new Set<QueryStop>();
   readonly #idleWaiters: (() => void)[] = [];
   #isClosed = false;
 
-  constructor({ reader, kinds, clock, pool, limits, admission }: QueryExecutorOptions) {
+  constructor({ reader, kinds, clock, pool, limits, admission, begun_max }: QueryExecutorOptions) {
     this.#reader = reader;
     this.#kinds = kinds;
     this.#clock = clock;
     this.#limits = limits ?? DEFAULT_QUERY_LIMITS;
     this.#admission = new Admission(admission ?? DEFAULT_ADMISSION, pool?.threads ?? DEFAULT_SCAN_THREADS);
+    this.#begun = new BegunQueries(begun_max ?? DEFAULT_BEGUN_MAX);
     const onBusy = (kind: string, busy_ms: number): void => this.#metrics.busy(kind, busy_ms);
     this.#pool = pool === undefined ? undefined : new ScanPool({ ...pool, onBusy });
     this.#runs = this.#pool === undefined ? undefined : new ThreadRuns(this.#pool);
     this.#metrics = new QueryMetrics({
+      begun: () => this.#begun.count,
       running: () => this.#admission.running,
       waiting: () => this.#admission.waiting,
       threads: () => this.#pool?.threads ?? 0,
@@ -111,6 +117,7 @@ export class QueryExecutor {
     options: QueryRunOptions,
   ): Promise<QueryAnswer<A>> {
     const { name } = kind;
+    const leave = this.#enter(name, options);
     const stop = new QueryStop(options.deadline_ms ?? DEFAULT_QUERY_DEADLINE_MS, options.signal);
     this.#active.add(stop);
     try {
@@ -122,15 +129,49 @@ export class QueryExecutor {
       throw thrown;
     } finally {
       stop.end();
+      leave();
       this.#active.delete(stop);
       if (this.#active.size === 0) for (const wake of this.#idleWaiters.splice(0)) wake();
     }
   }
 
   /** What a query would read and cost, and whether it would be run: for `dry_run`. */
-  plan<Q, S, P, A>(
+  async plan<Q, S, P, A>(
     { name }: QueryKind<Q, S, P, A>,
     query: Q,
+    options: QueryRunOptions,
+  ): Promise<PlannedQuery> {
+    const leave = this.#enter(name, options);
+    const stop = new QueryStop(DEFAULT_QUERY_DEADLINE_MS, options.signal);
+    try {
+      return await this.#turn(options.scope, stop, () => this.#planned(name, query, options));
+    } finally {
+      stop.end();
+      leave();
+    }
+  }
+
+  /** Counts a query of the caller. Throws `too_many_queries`. */
+  #enter(name: string, { scope, key }: QueryRunOptions): () => void {
+    try {
+      return this.#begun.enter(scope, key);
+    } catch (thrown) {
+      this.#metrics.failed(name, 'too_many_queries');
+      throw thrown;
+    }
+  }
+
+  /** Work that holds this thread; of a query that was stopped meanwhile nothing is done. */
+  #turn<T>(scope: string, stop: QueryStop, work: () => T): Promise<T> {
+    return threadTurns.run(scope, () => {
+      stop.check();
+      return work();
+    });
+  }
+
+  #planned(
+    name: string,
+    query: unknown,
     { scope, accept, limits = this.#limits }: QueryRunOptions,
   ): PlannedQuery {
     const kind = this.#kinds.get(name);
@@ -172,7 +213,9 @@ export class QueryExecutor {
   }
 
   async #run(asked: Asked): Promise<QueryAnswer<unknown>> {
-    let begun = this.#begin(asked, undefined);
+    const begin = (held?: Ticket): Promise<Begun> =>
+      this.#turn(asked.scope, asked.stop, () => this.#begin(asked, held));
+    let begun = await begin();
     if (begun.is === 'answered') return begun.answer;
     const ticket =
       begun.is === 'planned' ? begun.ticket : await this.#admission.enter(begun.caller, asked.stop);
@@ -181,18 +224,18 @@ export class QueryExecutor {
     try {
       for (let attempt = 1; attempt <= MAX_SPLIT_ATTEMPTS; attempt++) {
         // Planned while it waited, or overtaken by a merge: again.
-        if (begun.is !== 'planned' || attempt > 1) begun = this.#begin(asked, ticket);
+        if (begun.is !== 'planned' || attempt > 1) begun = await begin(ticket);
         if (begun.is === 'answered') return begun.answer;
         invariant(begun.is === 'planned', 'who has a ticket does not wait');
         if (placeOf(begun.planned.plan) === 'whole') break;
         try {
-          return this.#finish(asked, await runs.split(asked, begun.planned));
+          return await this.#finish(asked, await runs.split(asked, begun.planned));
         } catch (thrown) {
           if (!isStale(thrown)) throw thrown;
           this.#metrics.stale(asked.kind.name);
         }
       }
-      return this.#finish(
+      return await this.#finish(
         asked,
         await runs.whole(asked, begun.is === 'planned' ? begun.planned.head : undefined),
       );
@@ -204,8 +247,7 @@ export class QueryExecutor {
 
   /** Plans in one snapshot, and does all there that has to be done there. */
   #begin(asked: Asked, ticket: Ticket | undefined): Begun {
-    const { kind, query, scope, now_ms, limits, key, accept, stop } = asked;
-    stop.check();
+    const { kind, query, scope, now_ms, limits, key, accept } = asked;
     return this.#snapshot(scope, now_ms, (context): Begun => {
       accept?.(context.progress);
       const plan = planWithin(kind, context, query, limits);
@@ -231,12 +273,12 @@ export class QueryExecutor {
   }
 
   /** Renders what the threads gave, where they have not; the newer snapshot is for what never changes. */
-  #finish({ kind, scope, now_ms, stop }: Asked, ran: RanInThreads): QueryAnswer<unknown> {
+  async #finish({ kind, scope, now_ms, stop }: Asked, ran: RanInThreads): Promise<QueryAnswer<unknown>> {
     stop.check();
     const { head: plan, progress, outcome, place } = ran;
     if (outcome.done) return { answer: outcome.answer, plan, progress, ran: place };
-    const answer = this.#snapshot(scope, now_ms, (context) =>
-      kind.finish({ ...context, progress }, plan, outcome.bytes),
+    const answer = await this.#turn(scope, stop, () =>
+      this.#snapshot(scope, now_ms, (context) => kind.finish({ ...context, progress }, plan, outcome.bytes)),
     );
     return { answer, plan, progress, ran: place };
   }

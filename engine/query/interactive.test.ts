@@ -310,8 +310,8 @@ describe('queries', () => {
       const progress = { stream: 'S', partition: '0', sequence: 7, watermark_ms: null } as Progress;
       writeProgress(store.table(META_TABLE), progress);
     });
-    const script = resolve(import.meta.dirname, 'fixture-query.ts');
-    const args = ['--import', 'tsx', script, path, 'op', JSON.stringify({ kind: 'key', key: 'a' })];
+    const script = resolve(import.meta.dirname, '../../dist/engine/query/fixture-query.js');
+    const args = [script, path, 'op', JSON.stringify({ kind: 'key', key: 'a' })];
     const { stdout } = await promisify(execFile)(process.execPath, args);
     expect(JSON.parse(stdout)).toEqual({
       ok: true,

@@ -1,12 +1,18 @@
 import { Worker, type WorkerOptions } from 'node:worker_threads';
 
-/** Node cannot read TypeScript in a thread: from source (in tests) the thread gets this loader first. */
-const SOURCE_LOADER = 'tsx/esm/api';
+/** The root of the sources, or of what is built of them. */
+const ROOT = new URL('../../', import.meta.url).href;
+
+/**
+ * A thread runs JavaScript only: of a source (in tests) this is the built file, which the tests' global setup makes
+ * first. Another URL stays as it is.
+ */
+export function builtModule(url: string): string {
+  if (!url.endsWith('.ts') || !url.startsWith(ROOT)) return url;
+  return `${ROOT}dist/${url.slice(ROOT.length, -'.ts'.length)}.js`;
+}
 
 /** Starts a thread on a module of this package, built or from source. */
 export function startModuleThread(module: URL, options: WorkerOptions): Worker {
-  if (!module.pathname.endsWith('.ts')) return new Worker(module, options);
-  const [loader, url] = [JSON.stringify(SOURCE_LOADER), JSON.stringify(module.href)];
-  const code = `import(${loader}).then(({ register }) => { register(); return import(${url}); })`;
-  return new Worker(code, { ...options, eval: true });
+  return new Worker(new URL(builtModule(module.href)), options);
 }

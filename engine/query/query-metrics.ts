@@ -4,6 +4,7 @@ import type { PlanHead } from './kind.ts';
 const MS_PER_SECOND = 1_000;
 
 interface Gauges {
+  readonly begun: () => number;
   readonly running: () => number;
   readonly waiting: () => number;
   readonly threads: () => number;
@@ -14,8 +15,9 @@ interface Gauges {
 export class QueryMetrics {
   readonly #metrics = new Metrics();
 
-  constructor({ running, waiting, threads, busyThreads }: Gauges) {
+  constructor({ begun, running, waiting, threads, busyThreads }: Gauges) {
     const gauge = this.#metrics.gauge.bind(this.#metrics);
+    gauge('millrace.query.begun', 'Queries that are begun and not answered', begun);
     gauge('millrace.query.running', 'Queries that run in scan threads', running);
     gauge('millrace.query.waiting', 'Queries that wait for a place among the running', waiting);
     gauge('millrace.query.threads', 'Scan threads', threads);

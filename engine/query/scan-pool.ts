@@ -1,7 +1,7 @@
 import type { Worker } from 'node:worker_threads';
 import { invariant, type MillraceError } from '../base/index.ts';
 import { BETWEEN_MAX_MS, SHORT_QUERY_MAX_MS } from './limits.ts';
-import { startModuleThread } from './module-thread.ts';
+import { builtModule, startModuleThread } from './module-thread.ts';
 import { QueryRunError, receivedError } from './run-error.ts';
 import type { ScanJob } from './scan-job.ts';
 import type { FromThread, ScanTask, ScanThreadData, ScanThreadOrder, ToThread } from './scan-message.ts';
@@ -148,7 +148,7 @@ export class ScanPool {
   #start(): Thread {
     const { path, reader, modules, config } = this.#options;
     const calls = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
-    const order: ScanThreadData = { path, reader, modules, config, calls };
+    const order: ScanThreadData = { path, reader, modules: modules.map(builtModule), config, calls };
     const worker = startModuleThread(THREAD, {
       workerData: order,
       name: 'scan',

@@ -108,7 +108,10 @@ describe('beside a writer that commits and merges at full speed', () => {
       import.meta.url,
     );
     const writer = startModuleThread(thread, { workerData: path });
-    await vi.waitFor(() => expect(executor.plan(sumKind, {}, { scope }).parts).toBeGreaterThan(0), PATIENTLY);
+    await vi.waitFor(
+      async () => expect((await executor.plan(sumKind, {}, { scope })).parts).toBeGreaterThan(0),
+      PATIENTLY,
+    );
     const ran = new Map<string, number>();
     const check = async (asked: SumQuery): Promise<void> => {
       const { answer, progress, ran: where, plan } = await executor.run(sumKind, asked, { scope });

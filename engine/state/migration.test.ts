@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ByteReader, intCodec, stringCodec, stringKey, trustedJsonCodec, uintKey } from '../base/index.ts';
 import { META_TABLE } from '../task/index.ts';
@@ -143,7 +143,7 @@ describe('a migration', () => {
 });
 
 describe('a migration of 300,000 rows', () => {
-  const CHILD = join(import.meta.dirname, 'fixture-migration.ts');
+  const CHILD = resolve(import.meta.dirname, '../../dist/engine/state/fixture-migration.js');
   const ROWS = 300_000;
   const MAX_HELD_BYTES = 8 * 1_048_576;
   const folder = mkdtempSync(join(tmpdir(), 'millrace-migration-'));
@@ -152,7 +152,7 @@ describe('a migration of 300,000 rows', () => {
   /** What the process says; killed as soon as it says `half`. */
   const child = (...given: string[]): Promise<string> =>
     new Promise((resolve) => {
-      const process_ = spawn(process.execPath, ['--import', 'tsx', CHILD, folder, ...given], {
+      const process_ = spawn(process.execPath, [CHILD, folder, ...given], {
         stdio: ['ignore', 'pipe', 'inherit'],
       });
       let said = '';

@@ -2,7 +2,9 @@ import { statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { asMillraceError, diskFull, invariant, MillraceError, PRIVATE_FILE_MODE } from '../base/index.ts';
+import { RowChecksums } from './checksum.ts';
 import { checkKey, type KvEntry, type KvReader, type KvStore, type KvTable, type KvView } from './kv.ts';
+import { DATA_FILE, requireWholeFile } from './lmdb-file.ts';
 import {
   HEAD_BYTES,
   LongKeys,
@@ -15,9 +17,11 @@ import {
 const MAX_TABLES = 128;
 /** Keys of a range that are held in memory while it is removed. */
 const REMOVED_AT_ONCE = 1_000;
-const DATA_FILE = 'data.mdb';
 /** Where the rests of long keys lie; not one of the tables that the store shows. */
 const REST_TABLE = '.long-keys';
+/** It is there where each value has a checksum: in all states but those of versions that wrote none. */
+const CHECKSUMS_TABLE = '.checksums';
+const HIDDEN: readonly string[] = [REST_TABLE, CHECKSUMS_TABLE];
 
 export interface LmdbOptions {
   /** false trades the fsync of each commit away: only for tests. */
@@ -37,6 +41,7 @@ type Db = Database<Buffer, Buffer>;
 const MODE = { permissionsMode: PRIVATE_FILE_MODE };
 
 function openRoot(path: string, readOnly: boolean, durable: boolean): RootDatabase<Buffer, Buffer> {
+  requireWholeFile(join(path, DATA_FILE));
   return open<Buffer, Buffer>({
     path,
     maxDbs: MAX_TABLES,
@@ -74,13 +79,34 @@ function getFast(db: Db, key: Uint8Array): Buffer | undefined {
   return bytes?.subarray(0, bytes.length);
 }
 
-function rowsOf(db: Db): WritableRows {
+/** `checksums` is undefined in a state without any. */
+function rowsOf(db: Db, checksums: RowChecksums | undefined): WritableRows {
+  const remove = (key: Uint8Array): void => void db.removeSync(asBuffer(key));
+  if (checksums === undefined) {
+    return {
+      get: (key) => getFast(db, key),
+      range: (range) => rangeOf(db, range),
+      put: (key, value) => void db.putSync(asBuffer(key), asBuffer(value)),
+      remove,
+    };
+  }
   return {
-    get: (key) => getFast(db, key),
-    range: (range) => rangeOf(db, range),
-    put: (key, value) => void db.putSync(asBuffer(key), asBuffer(value)),
-    remove: (key) => void db.removeSync(asBuffer(key)),
+    get: (key) => {
+      const row = db.getBinaryFast(asBuffer(key));
+      return row === undefined ? undefined : checksums.valueOf(key, row);
+    },
+    range: (range) => checkedEntries(rangeOf(db, range), checksums),
+    put: (key, value) => void db.putSync(asBuffer(key), checksums.add(key, value)),
+    remove,
   };
+}
+
+function* checkedEntries(entries: Iterable<KvEntry>, checksums: RowChecksums): Generator<KvEntry> {
+  for (const { key, value } of entries) yield { key, value: checksums.valueOf(key, value) };
+}
+
+function checksumsOf(table: string, stored: readonly string[]): RowChecksums | undefined {
+  return stored.includes(CHECKSUMS_TABLE) ? new RowChecksums(table) : undefined;
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {
@@ -115,13 +141,18 @@ function writeError(path: string, thrown: unknown): MillraceError {
  */
 export function openLmdbStore(path: string, options: LmdbOptions = {}): KvStore {
   const root = openRoot(path, false, options.durable ?? true);
-  const longKeys = new WritableLongKeys(rowsOf(root.openDB<Buffer, Buffer>(REST_TABLE, TABLE_OPTIONS)));
+  // Before the first other table: whoever finds one knows then whether it has checksums.
+  if (storedTables(root).length === 0) root.openDB<Buffer, Buffer>(CHECKSUMS_TABLE, TABLE_OPTIONS);
+  const stored = storedTables(root);
+  const rowsIn = (name: string): WritableRows =>
+    rowsOf(root.openDB<Buffer, Buffer>(name, TABLE_OPTIONS), checksumsOf(name, stored));
+  const longKeys = new WritableLongKeys(rowsIn(REST_TABLE));
   const tables = new Map<string, KvTable>();
   let writing = false;
   const table = (name: string): KvTable => {
     const known = tables.get(name);
     if (known !== undefined) return known;
-    const rows = rowsOf(root.openDB<Buffer, Buffer>(name, TABLE_OPTIONS));
+    const rows = rowsIn(name);
     const made: KvTable = {
       ...viewOf(rows, longKeys),
       put: (key, value) => {
@@ -180,7 +211,7 @@ function viewOf(rows: Rows, longKeys: LongKeys): KvView {
 }
 
 function listTables(root: RootDatabase<Buffer, Buffer>): string[] {
-  return storedTables(root).filter((name) => name !== REST_TABLE);
+  return storedTables(root).filter((name) => !HIDDEN.includes(name));
 }
 
 function storedTables(root: RootDatabase<Buffer, Buffer>): string[] {
@@ -210,10 +241,16 @@ export interface LmdbReaderOptions {
 /** Opens an environment for reading, from any thread or process, without blocking the writer. */
 export function openLmdbReader(path: string, options: LmdbReaderOptions = {}): KvReader {
   const root = openRoot(path, options.sharedWithWriter !== true, true);
-  const open = (name: string): ReaderRows => {
+  const open = (name: string, stored: readonly string[]): ReaderRows => {
     const db = root.openDB<Buffer, Buffer>(name, TABLE_OPTIONS);
+    const checksums = checksumsOf(name, stored);
+    const rows = rowsOf(db, checksums);
     // A copy: views of several tables are in use at once.
-    return { ...rowsOf(db), get: (key) => db.getBinary(asBuffer(key)), getShared: (key) => getFast(db, key) };
+    const get = (key: Uint8Array): Uint8Array | undefined => {
+      const row = db.getBinary(asBuffer(key));
+      return row === undefined || checksums === undefined ? row : checksums.valueOf(key, row);
+    };
+    return { ...rows, get, getShared: rows.get };
   };
   const opened = new Map<string, ReaderRows>();
   const none: Rows = { get: () => undefined, range: () => [] };
@@ -233,7 +270,8 @@ export function openLmdbReader(path: string, options: LmdbReaderOptions = {}): K
       // To open a table ends the read transaction: those that are there are opened before `work` begins.
       // One that is not there would be created.
       while (opened.size < root.getKeysCount({})) {
-        for (const name of storedTables(root)) if (!opened.has(name)) opened.set(name, open(name));
+        const stored = storedTables(root);
+        for (const name of stored) if (!opened.has(name)) opened.set(name, open(name, stored));
         renew();
       }
       return work((name) => {

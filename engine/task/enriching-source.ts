@@ -118,11 +118,11 @@ class Enriching<E> implements EnrichingSource {
     return this.#source.facts();
   }
 
-  start(after: number): Promise<void> {
+  start(after: number, isFresh?: boolean): Promise<void> {
     this.#entries = [];
     this.#given = 0;
     this.#begun = 0;
-    return this.#source.start(after);
+    return this.#source.start(after, isFresh);
   }
 
   state(): SourceState {

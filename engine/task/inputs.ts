@@ -10,18 +10,28 @@ import {
   type Take,
   withMark,
 } from '../edges/index.ts';
-import type { TopologyDescription } from '../graph/index.ts';
-import { checkPosition, type InputPosition, type Progress } from './meta.ts';
+import type { Definition, OriginInput, TopologyDescription } from '../graph/index.ts';
+import { checkPosition, gapOf, type InputPosition, type Progress } from './meta.ts';
 
 /** Sources by the name of their node in the topology. */
 export type Sources = Readonly<Record<string, Source>>;
+
+/** Messages of a stream that were removed before they were read. */
+export interface Gap {
+  readonly from: number;
+  readonly through: number;
+  readonly messages: number;
+}
 
 /** One source of a task, and how far it has been applied. */
 export class Input {
   readonly node: string;
   readonly source: Source;
-  /** Last applied sequence. */
-  sequence = 0;
+  /** Last applied sequence; where nothing was ever read, that before the first one of the stream. */
+  #sequence = 0;
+  #isUnread = false;
+  /** Messages that were gone before this start, in a stream whose gaps are counted. */
+  gap: Gap | undefined;
   /** Since when it has had nothing to give, with nothing pending and nothing in flight. */
   idle_since_ms: number | undefined;
   /** Taken and not pushed yet. */
@@ -54,7 +64,23 @@ export class Input {
     await this.#compare(stored);
     this.#facts = facts;
     this.#marks = stored?.marks ?? [];
-    this.sequence = stored?.sequence ?? facts.firstSequence - 1;
+    this.#isUnread = stored === undefined || stored.isUnread === true;
+    this.#sequence = Math.max(stored?.sequence ?? 0, this.#isUnread ? facts.firstSequence - 1 : 0);
+    const messages = facts.gaps === 'count' ? gapOf(stored, facts) : 0;
+    if (messages > 0) this.gap = { from: this.#sequence + 1, through: facts.firstSequence - 1, messages };
+  }
+
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  set sequence(applied: number) {
+    this.#sequence = applied;
+    this.#isUnread = false;
+  }
+
+  start(): Promise<void> {
+    return this.source.start(this.#sequence, this.#isUnread);
   }
 
   /** Whether what was read last is still what the stream has there. */
@@ -71,7 +97,8 @@ export class Input {
     if (last === undefined) return;
     if (this.source.marksAt !== undefined) this.#mark = markOf(last);
     if (this.source.isWhole !== true || last.sequence - this.sequence === records.length) return;
-    let before = this.sequence;
+    // Where nothing was read yet, what went before the first record was nobody's to read.
+    let before = this.#isUnread ? (records[0]?.sequence ?? 1) - 1 : this.sequence;
     for (const { sequence } of records) {
       if (sequence > before + 1) missing({ first: before + 1, last: sequence - 1 });
       before = sequence;
@@ -100,7 +127,11 @@ export class Input {
     const head = Math.max(this.sequence, this.source.state().headSequence);
     const marks = this.#newMarks;
     const position = { stream, incarnation, partition, sequence: this.sequence, head };
-    return marks.length === 0 ? position : { ...position, marks };
+    return {
+      ...position,
+      ...(marks.length === 0 ? {} : { marks }),
+      ...(this.#isUnread ? { isUnread: true } : {}),
+    };
   }
 
   get lag(): number {
@@ -133,7 +164,7 @@ export class Input {
     const passed = this.source.passed?.() ?? 0;
     if (passed <= this.sequence) return;
     // Not by a filter, so they were there and are not any more.
-    if (this.source.isWhole === true) this.#passed.push({ first: this.sequence + 1, last: passed });
+    if (this.source.isWhole === true && !this.#isUnread) this.#passed.push({ first: this.sequence + 1, last: passed });
     this.sequence = passed;
     this.hasMoved = true;
   }
@@ -216,8 +247,17 @@ export class Inputs {
     }
   }
 
+  /** What ids of outputs are made of. */
+  origins(definitionOf: (node: string) => Definition | undefined): readonly OriginInput[] {
+    return this.all.map(({ node, source, facts: { stream, incarnation } }) => {
+      const definition = definitionOf(node);
+      const input = { node, stream, incarnation, partition: source.partition };
+      return definition === undefined ? input : { ...input, definition };
+    });
+  }
+
   async start(): Promise<void> {
-    for (const { source, sequence } of this.all) await source.start(sequence);
+    for (const input of this.all) await input.start();
   }
 
   stop(): void {

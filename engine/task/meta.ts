@@ -1,5 +1,5 @@
 import { ByteWriter, MillraceError, type StoredEventTime } from '../base/index.ts';
-import { type StreamFacts, StreamGapError, type StreamMark } from '../edges/index.ts';
+import { GAP_CHOICE, type StreamFacts, StreamGapError, type StreamMark } from '../edges/index.ts';
 import type { Notice } from '../graph/index.ts';
 import { type KvTable, type KvView, prefixEnd } from '../state/index.ts';
 import type { ControlPosition } from './control-state.ts';
@@ -18,6 +18,8 @@ export interface InputPosition {
   readonly head: number;
   /** Of the message at the position and of some before it, the newest last; absent where the source knows none. */
   readonly marks?: readonly StreamMark[];
+  /** Nothing was read up to `sequence`: it is where the stream began when the source was opened. */
+  readonly isUnread?: true;
 }
 
 /** What each commit says of itself, in the same transaction as the state; the position is the first source's. */
@@ -134,6 +136,12 @@ export function readNotices(meta: KvView, scope: string, kind: string, limit: nu
     .slice(0, limit);
 }
 
+/** Messages that the stream has removed before they were read: 0 where nothing was ever read. */
+export function gapOf(progress: InputPosition | undefined, { firstSequence }: StreamFacts): number {
+  if (progress === undefined || progress.isUnread === true) return 0;
+  return Math.max(0, firstSequence - progress.sequence - 1);
+}
+
 /**
  * Refuses to go on where the stored position and the stream do not fit together. Silence here would
  * be wrong numbers: each case is a named error that says what can be done.
@@ -166,13 +174,13 @@ export function checkPosition(progress: InputPosition | undefined, facts: Stream
       { first: lastSequence + 1, last: progress.sequence },
     );
   }
-  if (firstSequence > progress.sequence + 1) {
+  if (gapOf(progress, facts) > 0 && facts.gaps === undefined) {
     throw new StreamGapError(
       'position_before_stream',
       `The state has applied stream "${stream}" up to sequence ${progress.sequence}, but its oldest ` +
-        `message is now ${firstSequence}: ${firstSequence - progress.sequence - 1} messages were removed ` +
+        `message is now ${firstSequence}: ${gapOf(progress, facts)} messages were removed ` +
         `before they were read (retention, a purge). Raise the stream's limits, and restore the messages ` +
-        `from a backup. ${rebuild}`,
+        `from a backup. ${GAP_CHOICE} ${rebuild}`,
       { first: progress.sequence + 1, last: firstSequence - 1 },
     );
   }

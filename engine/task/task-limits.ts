@@ -1,4 +1,4 @@
-import { DEFAULT_OUTBOX_LIMITS, type OutboxLimits } from '../edges/index.ts';
+import { DEFAULT_OUTBOX_LIMITS, type LetterLimits, type OutboxLimits } from '../edges/index.ts';
 import { type ControlLimits, DEFAULT_CONTROL_LIMITS } from './control-state.ts';
 
 export interface TaskLimits {
@@ -19,6 +19,8 @@ export interface TaskLimits {
   /** Of several sources: how far one may be ahead of the slowest in event time before it has to wait, ms. */
   readonly max_drift_ms: number;
   readonly outbox: OutboxLimits;
+  /** Dead letters of one tenant; absent: all are sent. */
+  readonly letters?: LetterLimits;
   /** How often a task that waits for records looks whether there are new definitions. */
   readonly control_poll_ms: number;
   readonly control: ControlLimits;

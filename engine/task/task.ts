@@ -11,6 +11,7 @@ import type { ControlInput } from '../control/index.ts';
 import {
   errorOf,
   FailureWatch,
+  LetterAllowance,
   OUTBOX_TABLE,
   Outbox,
   type Publisher,
@@ -26,6 +27,7 @@ import {
   type Graph,
   type Listen,
   type Notice,
+  OutputIds,
   type Runtime,
   type Topology,
   type TopologyChange,
@@ -67,6 +69,8 @@ const GAP_KINDS: Readonly<Record<string, GapKind>> = {
   position_before_stream: 'removed',
   stream_replaced: 'replaced',
 };
+/** In the ids of its dead letters, where others have the operator; no operator has such a name. */
+const QUARANTINE = '.quarantine';
 const BATCH_MIN_EVENTS = 64;
 const MS_PER_SECOND = 1_000;
 
@@ -84,6 +88,7 @@ export class Task {
   readonly #timers: TimerService[] = [];
   #graph: Graph | undefined;
   #outbox: Outbox | undefined;
+  #outputs: OutputIds | undefined;
   #control: ControlState | undefined;
   #notices = new NoticeBoard({});
   #gaps = new GapBoard([]);
@@ -91,6 +96,7 @@ export class Task {
   readonly #watermarkOf = new Map<string, readonly string[]>();
   readonly #failures = new FailureWatch();
   readonly #traces = new TraceFollower();
+  readonly #letters: LetterAllowance | undefined;
   #commit = 0;
   #eventTime = new EventTime();
   #uncommitted = 0;
@@ -104,6 +110,11 @@ export class Task {
     this.#options = options;
     this.#limits = { ...DEFAULT_TASK_LIMITS, ...options.limits };
     this.#batch_max = this.#limits.batch_max_events;
+    const { letters } = this.#limits;
+    this.#letters = letters === undefined ? undefined : new LetterAllowance(letters);
+    const summed = 'Dead letters put together, for their tenant had too many';
+    const countSummed = (): number => this.#letters?.summed ?? 0;
+    this.metrics.observedCounter('millrace.deadletters.summed', summed, countSummed, {});
     this.#alignment = {
       watermarkOf: (node) => this.#eventTimeOf(node),
       max_drift_ms: this.#limits.max_drift_ms,
@@ -144,7 +155,13 @@ export class Task {
     );
     this.#control = new ControlState(store, this.#options.control, progress?.control, this.#limits.control);
     const failed = (error: unknown): void => this.#failures.reportUnknown(error);
-    this.#graph = topology.start(this.#runtime(inputs.first.source.partition), failed, this.#options.listen);
+    const definitionOf = (node: string) => described.nodes.find(({ name }) => name === node)?.definition;
+    this.#outputs = new OutputIds(topology.name, inputs.origins(definitionOf), this.#commit);
+    this.#graph = topology.start(
+      this.#runtime(inputs.first.source.partition, this.#outputs),
+      failed,
+      this.#options.listen,
+    );
     this.#control.restore();
     const { watermark_ms } = this.#eventTime;
     if (watermark_ms !== null) this.#graph.push({ kind: 'watermark', time_ms: watermark_ms });
@@ -157,6 +174,7 @@ export class Task {
       );
     }
     describeControl(this.metrics, this.#control);
+    this.#noteGaps(inputs);
     this.#counts.observe({
       store,
       inputs,
@@ -170,7 +188,21 @@ export class Task {
     this.#outbox.pump();
   }
 
-  #runtime(partition: string): Runtime {
+  /** What was gone before this start is part of the next commit, for good. */
+  #noteGaps(inputs: Inputs): void {
+    for (const { node, facts, gap } of inputs.all) {
+      if (gap === undefined) continue;
+      const { from, through, messages } = gap;
+      this.#notices.add({
+        kind: 'gap_skipped',
+        scope: facts.stream,
+        sequence: through,
+        detail: { source: node, from, through, messages },
+      });
+    }
+  }
+
+  #runtime(partition: string, outputs: OutputIds): Runtime {
     const { store, clock } = this.#options;
     return {
       store,
@@ -178,7 +210,11 @@ export class Task {
       metrics: this.metrics,
       topology: this.#options.topology.name,
       partition,
-      send: (message) => this.#opened().outbox.stage(this.#traces.mark(message)),
+      outputs,
+      send: (message) => {
+        if (this.#letters?.takes(message, clock.now()) === false) return;
+        this.#opened().outbox.stage(this.#traces.mark(message));
+      },
       notice: (notice: Notice) => this.#notices.add(notice),
       requestBarrier: () => {
         this.#barrierRequested = true;
@@ -196,12 +232,14 @@ export class Task {
     };
   }
 
-  #opened(): { graph: Graph; outbox: Outbox; inputs: Inputs; control: ControlState } {
-    const [graph, outbox, inputs, control] = [this.#graph, this.#outbox, this.#inputs, this.#control];
-    if (graph === undefined || outbox === undefined || inputs === undefined || control === undefined) {
+  #opened(): { graph: Graph; outbox: Outbox; inputs: Inputs; control: ControlState; outputs: OutputIds } {
+    const [graph, outbox, inputs] = [this.#graph, this.#outbox, this.#inputs];
+    const [control, outputs] = [this.#control, this.#outputs];
+    const isOpen = graph !== undefined && outbox !== undefined && inputs !== undefined;
+    if (!isOpen || control === undefined || outputs === undefined) {
       throw new MillraceError('task_not_open', 'Call open() before anything else of a task.');
     }
-    return { graph, outbox, inputs, control };
+    return { graph, outbox, inputs, control, outputs };
   }
 
   /** An operator has more to do, or there are definitions that are not applied yet: a commit is due. */
@@ -299,15 +337,16 @@ export class Task {
   }
 
   #push(input: Input, records: readonly SourceRecord[], last: number): void {
-    const { graph } = this.#opened();
+    const { graph, outputs } = this.#opened();
     const { quarantine } = this.#options;
     input.note(records, (range) => this.#missing(input, 'removed', range));
     invariant((records[0]?.sequence ?? 0) > input.sequence, 'the source never repeats what was taken');
     input.sequence = last;
     this.#uncommitted += records.length;
+    outputs.begin(input.node);
     const admitted =
       quarantine?.admit(input.node, records, (letter, { sequence }, { operator, message }) => {
-        this.#opened().outbox.stage(letter);
+        this.#opened().outbox.stage(outputs.place(letter, QUARANTINE));
         this.#counts.failingRecords.add();
         const detail = { operator, message, source: input.node };
         this.#notices.add({ kind: 'record_failed', scope: letter.subject, sequence, detail });
@@ -316,7 +355,8 @@ export class Task {
     emittedBy(this.metrics, input.node).add(records.length);
     if (admitted.length > 0) {
       for (const run of this.#traces.runs(admitted)) {
-        graph.push(batch(run), input.node);
+        outputs.begin(input.node);
+        graph.push({ ...batch(run), origins: run }, input.node);
         if (this.#failures.first !== undefined) break;
       }
     }
@@ -355,7 +395,7 @@ export class Task {
   /** Sends a barrier through the graph inside one transaction that writes everything, or nothing. */
   commit(): void {
     const { store, clock, topology, onCommit } = this.#options;
-    const { graph, outbox, inputs, control } = this.#opened();
+    const { graph, outbox, inputs, control, outputs } = this.#opened();
     const started_ms = performance.now();
     const now_ms = clock.now();
     const commit = this.#commit + 1;
@@ -371,6 +411,7 @@ export class Task {
       control.apply();
       for (const input of inputs.all) {
         const idle_ms = input.idle_ms(now_ms);
+        outputs.begin(input.node);
         graph.push({ kind: 'barrier', commit, now_ms, idle_ms, watermark_ms }, input.node);
       }
       this.#raise();
@@ -378,6 +419,7 @@ export class Task {
       const eventTime = this.#eventTime.committed;
       for (const flushable of this.#flushables) flushable.flush(eventTime.watermark_ms ?? 0);
       for (const timers of this.#timers) timers.flush();
+      for (const summary of this.#letters?.summaries() ?? []) outbox.stage(summary);
       const flushed = outbox.flush();
       this.#notices.flush(meta);
       this.#gaps.flush(meta);

@@ -235,7 +235,7 @@ export function behind(source: Source, through: (source: Source) => Source): Sou
   const outer = through({
     partition: source.partition,
     facts: () => source.facts(),
-    start: (after) => source.start(after),
+    start: (after, isFresh) => source.start(after, isFresh),
     take: ({ max }) => source.take({ max, wait_ms: simulated_ms }),
     state: () => source.state(),
     passed: () => source.passed?.(),
@@ -244,7 +244,7 @@ export function behind(source: Source, through: (source: Source) => Source): Sou
   return {
     partition: outer.partition,
     facts: () => outer.facts(),
-    start: (after) => outer.start(after),
+    start: (after, isFresh) => outer.start(after, isFresh),
     take: ({ max, wait_ms }) => {
       simulated_ms = wait_ms;
       return outer.take({ max, wait_ms: LOOK_UP_MS });

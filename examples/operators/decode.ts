@@ -31,11 +31,11 @@ export default async function example(): Promise<unknown[]> {
   );
   await driver.push(record(1, 'a,20.5\nb\nc,19'));
   driver.commit();
-  return [...driver.out, ...driver.sent.map(({ id, subject }) => `${subject} ${id}`)];
+  return [...driver.out, ...driver.sent.map(({ subject, headers }) => `${subject}: ${headers.Reason}`)];
 }
 
 export const expected: unknown[] = [
   { sensor: 'a', celsius: 20.5 },
   { sensor: 'c', celsius: 19 },
-  'deadletter.hall-7 deadletter-readings.hall-7-1-1-no_value',
+  'deadletter.hall-7: no_value',
 ];

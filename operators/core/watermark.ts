@@ -51,6 +51,7 @@ const make = <E>() =>
   defineOperator<E, E, WatermarkConfig<E>>({
     kind: 'watermark',
     summary: 'Event time from the events themselves; follows the clock while the source is idle',
+    keepsItems: true,
     start: ({ name, config, clock, metrics, emit, emitWatermark, initialWatermark_ms, notice }) => {
       const { timeOf, outOfOrderness_ms, idle_ms = DEFAULT_IDLE_MS, max_ahead_ms, late } = config;
       let current_ms = initialWatermark_ms ?? Number.NEGATIVE_INFINITY;

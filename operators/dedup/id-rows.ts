@@ -4,7 +4,9 @@ import { ID_WORDS } from './recent-ids.ts';
 const ROW_BYTES = longValueBytes(4);
 const HEAD_BYTES = 8;
 const COLUMNS = 4;
-const MAX_ROW_IDS = Math.floor((ROW_BYTES - HEAD_BYTES) / (COLUMNS * 4));
+/** Of states without checksums, whose rows are a little longer. */
+const MAX_ROW_BYTES = 4 * 4_096;
+const MAX_ROW_IDS = Math.floor((MAX_ROW_BYTES - HEAD_BYTES) / (COLUMNS * 4));
 const LONGEST_TIME_BYTES = 4;
 
 /** Ids that a row has at most, with times of so many bytes. */
@@ -25,7 +27,7 @@ function timeBytesOf(span_s: number): number {
  */
 export class IdRows {
   readonly #limit: number;
-  readonly #words = new Int32Array(ROW_BYTES / 4);
+  readonly #words = new Int32Array(MAX_ROW_BYTES / 4);
   readonly #bytes = new Uint8Array(this.#words.buffer);
   /** Of the row written or read last. */
   ids = 0;
@@ -84,7 +86,7 @@ export class IdRows {
 
   /** Writes a row's entries into `entries` from entry `to` on; how many. */
   read(row: Uint8Array, entries: Int32Array, to: number): number {
-    invariant(row.length >= HEAD_BYTES && row.length <= ROW_BYTES, 'a row of ids has its size');
+    invariant(row.length >= HEAD_BYTES && row.length <= MAX_ROW_BYTES, 'a row of ids has its size');
     this.#bytes.set(row);
     const words = this.#words;
     const ids = (words[0] as number) & 0xffff;

@@ -33,10 +33,11 @@ interface World<A, B, S, O extends Sides> {
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly timers: Pick<Timers, 'set' | 'clear'>;
-  emit(items: readonly B[]): void;
+  emit(items: readonly B[], nameOf?: (item: B, at: number) => string): void;
   emitTo<N extends keyof (O & LateEvents<A>) & string>(
     side: N,
     items: readonly (O & LateEvents<A>)[N][],
+    nameOf?: (item: (O & LateEvents<A>)[N], at: number) => string,
   ): void;
 }
 
@@ -62,7 +63,10 @@ export class ProcessRun<A, B, S, O extends Sides> implements ProcessContext<S, B
   // Functions rather than methods, so that a function may take them out of the context by name.
   readonly setState = (state: Stored<S>): void => this.#states.set(this.key, state);
   readonly clearState = (): void => this.#states.delete(this.key);
-  readonly emit = (item: B): void => void this.#out.push(item);
+  readonly emit = (item: B): void => {
+    this.#out.push(item);
+    if (this.#firing !== undefined) this.#outOf.push(this.#firing);
+  };
   readonly emitTo = <N extends keyof O & string>(side: N, item: O[N]): void => this.#putAside(side, item);
   readonly metrics: Metrics;
   readonly #config: ProcessConfig<A, B, S, O>;
@@ -78,8 +82,12 @@ export class ProcessRun<A, B, S, O extends Sides> implements ProcessContext<S, B
   /** While what is due is worked off. */
   #turn: DueTimers | undefined;
   #inTimer = false;
+  /** Undefined while events are handled as they come. */
+  #firing: Due | undefined;
   #out: B[] = [];
-  readonly #aside = new Map<string, unknown[]>();
+  /** Of each that was given while time moves, what gave it; likewise of what was put aside. */
+  #outOf: Due[] = [];
+  readonly #aside = new Map<string, { readonly items: unknown[]; readonly of: Due[] }>();
 
   constructor(kind: string, config: ProcessConfig<A, B, S, O>, world: World<A, B, Stored<S>, O>) {
     this.metrics = world.metrics;
@@ -110,9 +118,10 @@ export class ProcessRun<A, B, S, O extends Sides> implements ProcessContext<S, B
   }
 
   #putAside(side: string, item: unknown): void {
-    const items = this.#aside.get(side);
-    if (items === undefined) this.#aside.set(side, [item]);
-    else items.push(item);
+    const aside = this.#aside.get(side) ?? { items: [], of: [] };
+    this.#aside.set(side, aside);
+    aside.items.push(item);
+    if (this.#firing !== undefined) aside.of.push(this.#firing);
   }
 
   onBatch(events: readonly A[]): void {
@@ -166,12 +175,14 @@ export class ProcessRun<A, B, S, O extends Sides> implements ProcessContext<S, B
       for (const due of taken) this.#schedule(due);
       return;
     }
+    const before_ms = this.watermark_ms;
     this.watermark_ms = time_ms;
     const turn = new DueTimers(taken);
     this.#turn = turn;
     for (let due = turn.next(); due !== undefined; due = turn.next()) this.#fire(due);
     this.#turn = undefined;
-    this.#emitAll();
+    this.#firing = undefined;
+    this.#emitAll((due) => this.#nameOf(due, before_ms));
   }
 
   onBarrier(): void {
@@ -180,7 +191,15 @@ export class ProcessRun<A, B, S, O extends Sides> implements ProcessContext<S, B
     this.#world.state.progress.put(WATERMARK, new ByteWriter().f64(this.watermark_ms).copy());
   }
 
-  #fire({ time_ms, isTimer, key }: Due): void {
+  /** A timer that was set for a time which had passed may fire for that time once more. */
+  #nameOf({ time_ms, isTimer, key }: Due, before_ms: number): string {
+    const isAgain = time_ms + this.#delay_ms <= before_ms;
+    return `${isTimer ? 'timer' : 'event'} ${time_ms}${isAgain ? ` at ${this.watermark_ms}` : ''} ${key}`;
+  }
+
+  #fire(due: Due): void {
+    const { time_ms, isTimer, key } = due;
+    this.#firing = due;
     if (isTimer) {
       this.key = key;
       this.time_ms = time_ms;
@@ -217,13 +236,17 @@ export class ProcessRun<A, B, S, O extends Sides> implements ProcessContext<S, B
     this.#world.timers.clear(time_ms + this.#delay_ms, TIMER + this.key);
   }
 
-  #emitAll(): void {
-    const out = this.#out;
+  /** `nameOf` names what has brought an item, where time has. */
+  #emitAll(nameOf?: (due: Due) => string): void {
+    const [out, outOf] = [this.#out, this.#outOf];
     this.#out = [];
-    this.#world.emit(out);
-    for (const [side, items] of this.#aside) {
+    this.#outOf = [];
+    const naming = (of: readonly Due[]) =>
+      nameOf === undefined ? undefined : (_: unknown, at: number) => nameOf(of[at] as Due);
+    this.#world.emit(out, naming(outOf));
+    for (const [side, { items, of }] of this.#aside) {
       // `emitTo` has checked the items' types; the map holds those of all sides.
-      this.#world.emitTo(side as 'late', items as never[]);
+      this.#world.emitTo(side as 'late', items as never[], naming(of));
     }
     this.#aside.clear();
   }

@@ -4,6 +4,7 @@ import type { OutputConfig } from './to-jetstream.ts';
 /** What could not be sent because its subject, its id or a header is none. */
 export type RefusedOutput<A> = { readonly refused: A };
 
+/** Earlier versions counted their messages here for ids. A table that went would be state given up. */
 export const outputTables = () => ({ counter: mapTable({ key: stringKey, value: intCodec, version: 1 }) });
 export type OutputTables = ReturnType<typeof outputTables>;
 
@@ -27,7 +28,11 @@ function isText(value: unknown): value is string {
   return typeof value === 'string';
 }
 
-const NEXT = 'next';
+/** What of a message is no payload; a subject has no white space in it. */
+function textOf(subject: string, headers: Readonly<Record<string, string>>): string {
+  for (const _ in headers) return `${subject} ${JSON.stringify(headers)}`;
+  return subject;
+}
 
 /**
  * Gives items to the outbox, with ids; false for one whose subject, id or headers are no text or, where it is `strict`,
@@ -36,35 +41,30 @@ const NEXT = 'next';
 export function oweBy<A>(
   context: Pick<
     OperatorContext<OutputConfig<A>, OutputTables, never, RefusedOutput<A>>,
-    'name' | 'topology' | 'partition' | 'state' | 'config' | 'send'
+    'config' | 'send' | 'outputId'
   >,
   subjectOf: (item: A) => string,
   order: { readonly unordered?: true } = {},
   strict = false,
 ): (item: A) => boolean {
-  const { name, topology, partition, send } = context;
+  const { send, outputId } = context;
   const { encode = (item: A) => JSON.stringify(item), headers, idOf } = context.config;
-  const counter = context.state.counter.scope('');
   return (item) => {
     const subject = subjectOf(item);
     if (!isText(subject) || !isSubject(subject)) return false;
     const named = headers?.(item) ?? {};
     if (!Object.values(named).every(isText)) return false;
     if (strict && !Object.keys(named).every(isHeaderName)) return false;
-    let id: string;
-    if (idOf === undefined) {
-      const number = counter.get(NEXT) ?? 0;
-      counter.set(NEXT, number + 1);
-      id = `${topology}-${name}-${partition}-${number}`;
-    } else id = idOf(item);
+    const payload = idOf === undefined ? encode(item) : undefined;
+    const id = payload === undefined ? idOf?.(item) : outputId(textOf(subject, named), payload);
     // A client throws at what no header can hold, each time that it is tried.
     if (!isText(id) || (strict && !isMessageId(id))) return false;
-    const payload = encode(item);
+    const bytes = payload ?? encode(item);
     send({
       id,
       subject,
       headers: named,
-      payload: typeof payload === 'string' ? Buffer.from(payload) : payload,
+      payload: typeof bytes === 'string' ? Buffer.from(bytes) : bytes,
       ...order,
     });
     return true;

@@ -34,6 +34,7 @@ const make = <A>(subject: string) =>
     summary: toCallbackDoc.summary,
     state: outputTables,
     sides: ['refused'],
+    makesIds: ({ idOf }) => idOf === undefined,
     start: (context) => {
       const owe = oweBy(context, () => subject);
       const refusals = context.metrics.counter(

@@ -9,9 +9,11 @@ export interface OutputConfig<A> {
   /** Names of printable ASCII without colons, values of one line; `Nats-Msg-Id` is the message's id and not for here. */
   readonly headers?: (item: A) => Readonly<Record<string, string>>;
   /**
-   * The message's id, unique within the receiving stream: one line, not empty. By default topology, operator, partition and a
-   * counter that is part of the commit. Give one made of the item (an order number) where the state may be
-   * rebuilt from the stream: the counter then begins again.
+   * The message's id, unique within the receiving stream: one line, not empty. By default it is made of what the item comes from
+   * (topology and operator; stream, incarnation and sequence of its record; or operator, key and time or window of what
+   * brought it) and of the content: the same in a replay or a second instance that reads the same, another one for an
+   * instance that reads something else. Give one made of the item (an order number) where `encode` depends on the clock
+   * or on chance.
    */
   readonly idOf?: (item: A) => string;
 }
@@ -55,6 +57,7 @@ const make = <A>() =>
     summary: toJetStreamDoc.summary,
     state: outputTables,
     sides: ['refused'],
+    makesIds: ({ idOf }) => idOf === undefined,
     start: (context) => {
       const { subject, order } = context.config;
       const unordered = order === 'none' ? { unordered: true as const } : {};

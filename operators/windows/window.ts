@@ -188,6 +188,10 @@ function rowMigration<E, V>(
   };
 }
 
+/** Names a result for good: what a window gives is told apart by its revision. */
+const revisionOf = ({ key, window, pane, kind }: WindowResult<unknown>): string =>
+  `${window.start_ms} ${window.end_ms} ${pane.index} ${kind ?? ''} ${key}`;
+
 function make<E, W extends WindowSpec, V>(
   layout: keyof typeof LAYOUTS,
   rowCodec: RowCodecOf<V>,
@@ -199,6 +203,7 @@ function make<E, W extends WindowSpec, V>(
     kind: windowDoc.kind,
     summary: windowDoc.summary,
     sides: ['late', 'overflow'],
+    namesResults: true,
     definition: ({ window: spec, mode, trigger, aggregate }) => ({
       window: inWords(spec),
       mode,
@@ -231,7 +236,7 @@ function make<E, W extends WindowSpec, V>(
       const output: WindowOutput<E> = {
         emit: (results) => {
           given.add(results.length);
-          emit(results);
+          emit(results, revisionOf);
         },
         late: (events) => {
           late.add(events.length);

@@ -73,6 +73,7 @@ export class OrderStates {
       reader,
       kinds: new KindRegistry(queryKinds(config)),
       clock: systemClock,
+      begun_max: settings.queries_begun_max,
       pool: {
         path: host.statePath,
         reader: { sharedWithWriter: true },

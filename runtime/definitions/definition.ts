@@ -55,6 +55,8 @@ export interface DefinitionKind<T> {
   readonly limit?: number;
   /** Throws a `DefinitionError` for what the schema alone can not see, such as a reference to nothing. */
   readonly check?: (candidate: Candidate<T>, others: KindDefinitions<T>) => void;
+  /** The body as it is stored: its secrets encrypted. The schema takes that too. */
+  readonly sealed?: (tenant: string, body: T) => T;
   /** Throws a `DefinitionError` for one that may not go now, such as one that another refers to. */
   readonly checkDelete?: (definition: Definition<T>, others: KindDefinitions<T>) => void;
 }

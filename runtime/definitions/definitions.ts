@@ -32,6 +32,7 @@ export class Definitions {
   readonly #ignored = new Set<string>();
   readonly #logged = new Set<string>();
   #isOpen = false;
+  #changes = 0;
 
   constructor({ store, clock, log, random = systemRandom }: DefinitionsOptions) {
     const handlers = {
@@ -79,12 +80,18 @@ export class Definitions {
     return this.#ignored.size;
   }
 
+  /** Grows with every change of any definition that this process makes or learns of. */
+  get changes(): number {
+    return this.#changes;
+  }
+
   /** Schemas may take other bodies than before: what was ignored is looked at again. */
   readAgain(): void {
     for (const kind of this.#kinds.values()) for (const key of kind.takeAgain()) this.#ignored.delete(key);
   }
 
   #put(key: string, value: unknown, revision: number): void {
+    this.#changes++;
     const sink = this.#kinds.get(kindOf(key));
     if (sink?.take(key, { value, revision }) === true) {
       this.#ignored.delete(key);
@@ -97,6 +104,7 @@ export class Definitions {
   }
 
   #drop(key: string): void {
+    this.#changes++;
     this.#ignored.delete(key);
     this.#kinds.get(kindOf(key))?.drop(key);
   }

@@ -266,7 +266,8 @@ export class KindDefinitions<T> {
     }
     const candidate = { tenant, id, name: named.data.name, body: parsed.data };
     this.kind.check?.(candidate, this);
-    return candidate;
+    const { sealed } = this.kind;
+    return sealed === undefined ? candidate : { ...candidate, body: sealed(tenant, candidate.body) };
   }
 
   /** The definition as it is now, of the revision if one is asked for. */

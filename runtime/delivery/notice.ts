@@ -5,6 +5,7 @@ import { normalType, toJsonText } from '../../analytics/index.ts';
 /** Types that Millrace itself tells of, beside `order.*`, which are the types of a tenant's events. */
 export const NOTICE_TYPES = [
   'anomaly.detected',
+  'anomaly.explained',
   'anomaly.revised',
   'anomaly.ended',
   'anomaly.retracted',

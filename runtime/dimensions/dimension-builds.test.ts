@@ -29,7 +29,16 @@ class Turns {
         if (error !== undefined) return fail(error);
         const { customDimensions = [], dimensionPaths = {} } = request.options;
         this.settings = { ...this.settings, customDimensions, dimensionPaths };
-        done({ generation: 2, replaced: 1, records: 0, same: false, different: [], pause_ms: 0 });
+        done({
+          generation: 2,
+          replaced: 1,
+          records: 0,
+          same: false,
+          different: [],
+          cells: null,
+          isActive: true,
+          pause_ms: 0,
+        });
       };
     });
   }

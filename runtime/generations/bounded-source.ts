@@ -33,9 +33,9 @@ export class BoundedSource implements Source {
     return (await this.#source.marksAt?.(sequences)) ?? new Map();
   }
 
-  start(after: number): Promise<void> {
+  start(after: number, isFresh?: boolean): Promise<void> {
     this.position = after;
-    return this.#source.start(after);
+    return this.#source.start(after, isFresh);
   }
 
   async take(request: Take): Promise<readonly SourceRecord[]> {

@@ -1,12 +1,19 @@
-import { setPriority } from 'node:os';
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
-import { OPERATORS } from '../../analytics/index.ts';
-import { connectNats, JetStreamSource } from '../../connectors/index.ts';
+import {
+  CellComparison,
+  type CellReport,
+  type CellsOfInterest,
+  OPERATORS,
+  type StateCells,
+  stateCells,
+} from '../../analytics/index.ts';
+import { connectNats, JetStreamSource, type NatsLink } from '../../connectors/index.ts';
 import {
   asMillraceError,
   type ControlSet,
   differentScopes,
   type KvReader,
+  type KvView,
   logDigest,
   MillraceError,
   openLmdbReader,
@@ -15,21 +22,27 @@ import {
   type Topology,
 } from '../../engine/index.ts';
 import { loadTopologyModule } from '../host/index.ts';
+import type { Settings } from '../settings/index.ts';
+import { stepBack } from './background.ts';
 import type {
   BuildOrder,
   BuildReport,
   BuildRequestMessage,
   BuildThreadData,
   Comparison,
+  Found,
 } from './build-message.ts';
 import { definitionsOf } from './definitions-of.ts';
+import { withEventIds } from './event-ids.ts';
+import { Pacer } from './pace.ts';
 import { goalOf, type Reached, Rebuild } from './rebuild.ts';
 
-/** Of a patient build, of -20 to 19. */
-const BUILD_NICENESS = 10;
 const LOG_SEGMENTS = `${OPERATORS.log}/segments`;
 /** What is built from the log when a definition comes. */
 const DEFINED = [`${OPERATORS.cubes}/`, `${OPERATORS.funnels}/`];
+
+/** Times that a build tries to stand where the live state stands, for one look at both. */
+const MEETINGS_MAX = 40;
 
 /** The definitions that the new state is to be of: those of the live one. */
 interface Definitions {
@@ -44,6 +57,7 @@ class BuildThread {
   readonly #rebuild: Rebuild;
   readonly #live: KvReader;
   readonly #definitions: Definitions;
+  readonly #link: NatsLink;
 
   constructor(
     order: BuildOrder,
@@ -51,39 +65,78 @@ class BuildThread {
     rebuild: Rebuild,
     live: KvReader,
     definitions: Definitions,
+    link: NatsLink,
   ) {
     this.#definitions = definitions;
+    this.#link = link;
     this.#order = order;
     [this.#topology, this.#liveTopology] = topologies;
     this.#rebuild = rebuild;
     this.#live = live;
   }
 
-  async do(request: BuildRequestMessage, reader: KvReader): Promise<Comparison | undefined> {
+  async do(request: BuildRequestMessage, reader: KvReader): Promise<Found> {
     if (request.do === 'read') {
       this.#definitions.set = definitionsOf(this.#live);
       await this.#rebuild.readTo(request.goal);
-    } else if (request.do === 'compare') return await this.#compare(reader);
+    } else if (request.do === 'compare') return { comparison: await this.#compare(reader) };
+    else if (request.do === 'cells') return { cells: await this.#cells(reader, request.of) };
     else if (request.do === 'follow') {
       const reached = this.#rebuild.reachedIn(this.#live);
       if (reached !== undefined) await this.#rebuild.followClock(reached);
     }
-    return undefined;
+    return {};
+  }
+
+  /** Each cube at one position of both, which may be another than that of the cube before it. */
+  async #cells(reader: KvReader, of: CellsOfInterest): Promise<CellReport | null> {
+    const comparison = new CellComparison(of);
+    const names = new Set<string>();
+    let [before, after]: [StateCells | undefined, StateCells | undefined] = [undefined, undefined];
+    const open = (live: Tables, built: Tables): readonly [StateCells, StateCells] => {
+      before = stateCells(live, customOf(this.#order.live.config), before);
+      after = stateCells(built, customOf(this.#order.config), after);
+      return [before, after];
+    };
+    const learned = await this.#meet(reader, (live, built) => {
+      for (const { cubes } of open(live, built)) for (const { name } of cubes) names.add(name);
+    });
+    if (!learned) return null;
+    for (const name of names) {
+      const met = await this.#meet(reader, (live, built) => comparison.cube(name, ...open(live, built)));
+      if (!met) return null;
+    }
+    return await withEventIds(comparison.report(), this.#link);
+  }
+
+  /** Brings the build where the live state stands, and does `work` on a snapshot of each; false: it got away. */
+  async #meet(reader: KvReader, work: (live: Tables, built: Tables) => void): Promise<boolean> {
+    for (let meeting = 0; meeting < MEETINGS_MAX; meeting++) {
+      const reached = this.#rebuild.reachedIn(this.#live);
+      if (reached === undefined) return false;
+      this.#definitions.set = definitionsOf(this.#live);
+      await this.#rebuild.readTo(goalOf(reached, endsOf(reached, this.#order)));
+      const met = this.#live.snapshot((live) => {
+        const there = this.#rebuild.reachedIn(still(live));
+        if (there === undefined || isDistant(there, reached)) return false;
+        return reader.snapshot((built) => {
+          work(live, built);
+          return true;
+        });
+      });
+      if (met) return true;
+    }
+    return false;
   }
 
   /** The live state may go on: its digest and its position are of one snapshot, and the build comes there next. */
   async #compare(reader: KvReader): Promise<Comparison> {
     const live = this.#live.snapshot((table) => {
-      const still: KvReader = {
-        snapshot: (work) => work(table),
-        tableNames: () => [],
-        close: () => Promise.resolve(),
-      };
-      const reached = this.#rebuild.reachedIn(still);
+      const reached = this.#rebuild.reachedIn(still(table));
       if (reached === undefined) return undefined;
-      const definitions = definitionsOf(still);
+      const definitions = definitionsOf(still(table));
       const log = [...logDigest(table(LOG_SEGMENTS))];
-      return { reached, definitions, log, digest: stateDigest(this.#liveTopology, still) };
+      return { reached, definitions, log, digest: stateDigest(this.#liveTopology, still(table)) };
     });
     if (live === undefined) throw new MillraceError('no_state', 'The live state has not committed anything.');
     this.#definitions.set = live.definitions;
@@ -102,6 +155,20 @@ class BuildThread {
     return { same: built.digest === live.digest.digest, different };
   }
 }
+
+type Tables = (name: string) => KvView;
+
+/** One snapshot, as a reader. */
+const still = (table: Tables): KvReader => ({
+  snapshot: (work) => work(table),
+  tableNames: () => [],
+  close: () => Promise.resolve(),
+});
+
+const isDistant = (a: Reached, b: Reached): boolean =>
+  [...a.positions].some(([node, { sequence }]) => b.positions.get(node)?.sequence !== sequence);
+
+const customOf = (config: unknown): readonly string[] => (config as Settings).customDimensions;
 
 /** A source that the state does not know has nothing to read. */
 const endsOf = ({ positions }: Reached, { inputs }: BuildOrder) =>
@@ -128,6 +195,7 @@ async function open(
   const reader = openLmdbReader(order.statePath, { sharedWithWriter: true });
   const live = openLmdbReader(order.live.statePath, { sharedWithWriter: true });
   const definitions: Definitions = { set: undefined };
+  const pacer = order.isPatient ? new Pacer(order.pace) : undefined;
   const rebuild: Rebuild = new Rebuild({
     topology,
     partition,
@@ -138,6 +206,7 @@ async function open(
     reader,
     control: { current: () => definitions.set },
     requireGoingOn,
+    ...(pacer === undefined ? {} : { rest: () => pacer.rest(requireGoingOn) }),
     onProgress: (inputs) => report({ kind: 'progress', inputs, applied: rebuild.applied }),
   });
   const close = async (): Promise<void> => {
@@ -153,13 +222,9 @@ async function open(
     rebuild,
     live,
     definitions,
+    link,
   );
   return { thread, reader, rebuild, close };
-}
-
-/** On Linux a priority is a thread's own; elsewhere it would be the process'. */
-function stepBack(): void {
-  if (process.platform === 'linux') setPriority(0, BUILD_NICENESS);
 }
 
 function buildThread(order: BuildOrder): void {
@@ -173,8 +238,8 @@ function buildThread(order: BuildOrder): void {
   const answer = async (request: BuildRequestMessage): Promise<void> => {
     try {
       const { thread, reader, rebuild } = await opened;
-      const comparison = await thread.do(request, reader);
-      report({ kind: 'done', comparison, applied: rebuild.applied });
+      const found = await thread.do(request, reader);
+      report({ kind: 'done', found, applied: rebuild.applied });
     } catch (thrown) {
       const { code, message, retriable } = asMillraceError(thrown);
       report({ kind: 'failed', code, message, retriable });

@@ -1,12 +1,13 @@
 import { Worker } from 'node:worker_threads';
-import { MillraceError, TASK_THREAD_LIMITS } from '../../engine/index.ts';
-import { builtModule } from '../host/index.ts';
+import type { CellReport, CellsOfInterest } from '../../analytics/index.ts';
+import { builtModule, MillraceError, TASK_THREAD_LIMITS } from '../../engine/index.ts';
 import type {
   BuildOrder,
   BuildReport,
   BuildRequestMessage,
   BuildThreadData,
   Comparison,
+  Found,
 } from './build-message.ts';
 import type { Goal, ReadProgress } from './rebuild.ts';
 
@@ -14,7 +15,7 @@ const NAME = import.meta.url.endsWith('.ts') ? './build-thread.ts' : './build-th
 const THREAD = new URL(builtModule(new URL(NAME, import.meta.url).href));
 
 interface Waiting {
-  readonly done: (comparison: Comparison | undefined) => void;
+  readonly done: (found: Found) => void;
   readonly fail: (error: unknown) => void;
 }
 
@@ -54,7 +55,7 @@ export class Builder {
     worker.on('message', (report: BuildReport) => {
       if (report.kind !== 'failed') this.applied = this.#appliedBefore + report.applied;
       if (report.kind === 'progress') this.#onProgress(report.inputs, this.applied);
-      else if (report.kind === 'done') this.#settle(({ done }) => done(report.comparison));
+      else if (report.kind === 'done') this.#settle(({ done }) => done(report.found));
       else {
         const { code, message, retriable } = report;
         this.#settle(({ fail }) => fail(new MillraceError(code, message, { retriable })));
@@ -89,7 +90,7 @@ export class Builder {
     if (waiting !== undefined) how(waiting);
   }
 
-  #ask(request: BuildRequestMessage): Promise<Comparison | undefined> {
+  #ask(request: BuildRequestMessage): Promise<Found> {
     return new Promise((done, fail) => {
       if (this.#failure !== undefined) {
         fail(this.#failure);
@@ -107,9 +108,14 @@ export class Builder {
 
   /** Reads on to where the live state is, and compares the two there. */
   async compare(): Promise<Comparison> {
-    const comparison = await this.#ask({ do: 'compare' });
+    const { comparison } = await this.#ask({ do: 'compare' });
     if (comparison === undefined) throw new MillraceError('internal', 'A comparison gives a result.');
     return comparison;
+  }
+
+  /** Compares the cells of the two states; null where the live one went on too fast for that. */
+  async cells(of: CellsOfInterest): Promise<CellReport | null> {
+    return (await this.#ask({ do: 'cells', of })).cells ?? null;
   }
 
   /** Lets event time follow the clock as far as it did in the live state. */

@@ -27,3 +27,30 @@ export const generationDiffers = (generation: number, tables: readonly string[])
       'from the stream since the live state read them, a rebuild lacks them: then keep the live state, or ' +
       'accept the difference (acceptDifferent). Otherwise run "millrace state verify".',
   );
+
+export const noSuchGeneration = (generation: number): MillraceError =>
+  new MillraceError(
+    'no_such_generation',
+    `There is no generation ${generation}. GET /generations lists those that there are.`,
+  );
+
+export const isCurrent = (generation: number): MillraceError =>
+  new MillraceError(
+    'generation_current',
+    `Generation ${generation} is current: answers come from it. Activate another one first.`,
+  );
+
+export const notActivatable = (generation: number): MillraceError =>
+  new MillraceError(
+    'generation_unfinished',
+    `Generation ${generation} is not built to its end. Its job goes on with it, or delete it.`,
+  );
+
+/** Of a build, which is removed: unlike a live task it does not try again by itself. */
+export const diskFullInBuild = (generation: number, cause: unknown): MillraceError =>
+  new MillraceError(
+    'disk_full',
+    `The disk was full while generation ${generation} was built. What was built is removed, and the live state ` +
+      'goes on. Free as much space as the state takes, and start the build again; "dry_run" says how much that is.',
+    { cause },
+  );

@@ -11,21 +11,30 @@ const FILE = 'GENERATION.json';
 
 /** What is kept beside a generation that was built while another one ran. */
 export interface GenerationRecord {
-  /** `former`: it was current. */
-  readonly state: 'building' | 'built' | 'former';
+  /**
+   * `built`: it is current, or about to be. `ready`: it is built and compared, and waits for a word to become current.
+   * `former`: it was current.
+   */
+  readonly state: 'building' | 'built' | 'ready' | 'former';
   readonly reason: string;
   readonly options: OrderOptions;
   readonly started_at_ms: number;
   /** The generation that this one takes the place of; it is removed once this one is current. */
   readonly replaces?: number;
+  /** Where it stopped: last sequence of the stream that is in it. Of one that is `ready` or `former`. */
+  readonly position?: number;
+  /** When it became ready, or was replaced. */
+  readonly since_ms?: number;
 }
 
 const schema = z.object({
-  state: z.enum(['building', 'built', 'former']),
+  state: z.enum(['building', 'built', 'ready', 'former']),
   reason: z.string(),
   options: orderOptionsSchema,
   started_at_ms: z.int(),
   replaces: z.int().exactOptional(),
+  position: z.int().exactOptional(),
+  since_ms: z.int().exactOptional(),
 });
 
 /** The record in the folder of a generation; undefined where it was not built beside another. */

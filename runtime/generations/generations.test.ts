@@ -21,6 +21,7 @@ import { ORDER_ANALYTICS_MODULE, ORDER_INPUT } from '../orders/index.ts';
 import { readSettings } from '../settings/index.ts';
 import { Builder } from './builder.ts';
 import { type BuildProgress, Generations } from './index.ts';
+import { Pace } from './pace.ts';
 
 const HANG_MS = 60_000;
 const START = '2025-03-01T00:00:00Z';
@@ -281,6 +282,7 @@ describe('generations', () => {
         ...{ module: ORDER_ANALYTICS_MODULE, config: settings, nats: { url: nats.url } },
         ...{ partition: WHOLE_STREAM, statePath: join(dataDir, 'hurried'), inputs: [ORDER_INPUT] },
         live: { config: settings, statePath: host.statePath },
+        pace: new Pace(1, { applied: () => 0, head: () => 0 }).shared,
       },
       () => undefined,
     );

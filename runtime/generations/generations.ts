@@ -1,97 +1,64 @@
-import { rm } from 'node:fs/promises';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { TOPOLOGY_NAME } from '../../analytics/index.ts';
-import { JetStreamPublisher, type NatsLink, type NatsServer } from '../../connectors/index.ts';
+import { JetStreamPublisher, type NatsLink } from '../../connectors/index.ts';
 import {
   asMillraceError,
   type Clock,
   type GenerationLayout,
-  listGenerations,
-  type MillraceError,
-  makeCurrent,
-  nextGeneration,
-  type SupervisedState,
   type Supervisor,
   systemClock,
-  type TopologyChange,
 } from '../../engine/index.ts';
-import { currentState, inThread, PartitionHost, stateRoot, WHOLE_STREAM } from '../host/index.ts';
-import { ORDER_ANALYTICS_MODULE, ORDER_INPUT, type OrderOptions, withOptions } from '../orders/index.ts';
+import { currentState, type PartitionHost, stateRoot, WHOLE_STREAM } from '../host/index.ts';
+import { ORDER_ANALYTICS_MODULE, ORDER_INPUT, type OrderOptions } from '../orders/index.ts';
 import type { Settings } from '../settings/index.ts';
 import type { Comparison } from './build-message.ts';
-import { BuildMeter, type BuildProgress } from './build-meter.ts';
+import { BuildMeter } from './build-meter.ts';
+import type { BuildRequest, BuiltGeneration, GenerationInfo } from './build-request.ts';
 import { Builder } from './builder.ts';
 import { catchUp } from './catch-up.ts';
 import { drainOutbox } from './drain-outbox.ts';
-import { buildCancelled, buildRunning, generationDiffers, notABuild, nothingToReplace } from './errors.ts';
-import { type GenerationRecord, readRecord, writeRecord } from './generation-record.ts';
-import { comparedTables } from './independent-tables.ts';
+import {
+  buildCancelled,
+  buildRunning,
+  diskFullInBuild,
+  generationDiffers,
+  isCurrent,
+  noSuchGeneration,
+  notActivatable,
+  nothingToReplace,
+} from './errors.ts';
+import { GenerationFolders, type InterruptedBuild } from './folders.ts';
+import type { GenerationRecord } from './generation-record.ts';
+import { comparedTables, independentOf } from './independent-tables.ts';
+import { appliedBy, distance, type Live, type LiveOptions, liveOf } from './live.ts';
+import { Pace } from './pace.ts';
+import { recountIn } from './recount.ts';
+import type { RecountOutcome, RecountRequest } from './recount-message.ts';
+import { type ReleaseOptions, ReplacedGenerations } from './replaced.ts';
 
 /** Times that a build is compared with the live state before it counts as different. */
 const MAX_COMPARISONS = 3;
 
-export interface BuildRequest {
-  /** What the new generation has otherwise than the current one; `{}` builds the same again. Kept with it. */
-  readonly options: OrderOptions;
-  /** Why, for whoever finds an interrupted build. With `options` it says which build goes on. */
-  readonly reason: string;
-  /** Aborting it cancels the build: what was built is removed, and the current generation stays. */
-  readonly signal?: AbortSignal;
-  /** Aborting `signal` interrupts the build: what was built stays, and the same request goes on; default: false. */
-  readonly keepAborted?: boolean;
-  readonly onProgress?: (progress: BuildProgress) => void;
-  /** Makes it current also where it holds other events than the live state; default: false. */
-  readonly acceptDifferent?: boolean;
-  /** Keeps the folder of the generation that it takes the place of; default: false. */
-  readonly keepFormer?: boolean;
-}
-
-export interface BuiltGeneration {
-  readonly generation: number;
-  readonly replaced: number;
-  /** Records that were applied by this process, for the build. */
-  readonly records: number;
-  /** As the live state was, when they were compared. */
-  readonly same: boolean;
-  /** Tables that differed. Those whose content the options decide may. */
-  readonly different: readonly string[];
-  /** How long nothing was applied during the change, ms. */
-  readonly pause_ms: number;
-}
-
-/** A build that was interrupted: by a crash, or because the process ended. */
-export interface InterruptedBuild {
-  readonly generation: number;
-  readonly reason: string;
-  readonly options: OrderOptions;
-  readonly started_at_ms: number;
-}
-
-export interface GenerationsOptions {
-  /** As the environment says. The current generation may have options of its own. */
-  readonly settings: Settings;
-  readonly nats: NatsServer;
+export interface GenerationsOptions extends LiveOptions, ReleaseOptions {
   readonly link: NatsLink;
   readonly clock?: Clock;
-  readonly onChange?: (state: SupervisedState, error: MillraceError | undefined) => void;
-  readonly onTopologyChange?: (changes: readonly TopologyChange[]) => void;
-  readonly onDefinitionsUnread?: (message: string) => void;
-  /**
-   * Resolves when nothing reads from the state of a host any more whose generation was replaced. Its folder is removed
-   * then.
-   */
-  readonly released: (host: PartitionHost) => Promise<void>;
-  /** Hears what keeps a folder that is not needed any more from being removed: it goes at the next start. */
-  readonly onLeftOver?: (error: MillraceError) => void;
 }
 
-/** One generation that runs. */
-interface Live {
-  readonly layout: GenerationLayout;
-  /** What it has otherwise than the settings of the environment. */
-  readonly options: OrderOptions;
-  readonly settings: Settings;
-  readonly host: PartitionHost;
+/** A build, or the way of another generation to the place of the current one, that is under way. */
+interface Running {
+  readonly builder: Builder;
+  readonly generation: number;
+  readonly done: Promise<unknown>;
+}
+
+interface BuildParts {
+  readonly former: Live;
+  readonly next: Live;
+  readonly record: GenerationRecord;
+  readonly request: BuildRequest;
+  readonly meter: BuildMeter;
 }
 
 /**
@@ -102,14 +69,13 @@ interface Live {
 export class Generations {
   readonly #options: GenerationsOptions;
   readonly #clock: Clock;
-  readonly #root: string;
+  readonly #folders: GenerationFolders;
   #live: Live;
   /** Since when no generation applies anything, because one takes the place of another. */
   #changing_since_ms: number | undefined;
-  #building:
-    | { readonly builder: Builder; readonly generation: number; readonly done: Promise<unknown> }
-    | undefined;
-  readonly #releasing = new Set<Promise<void>>();
+  #building: Running | undefined;
+  #recounting: { readonly cancel: () => void; readonly done: Promise<unknown> } | undefined;
+  readonly #replaced: ReplacedGenerations;
   #isClosing = false;
 
   /** Removes what a change that was interrupted has left behind. Throws `bad_generation_record`. */
@@ -117,11 +83,12 @@ export class Generations {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     const { dataDir } = options.settings;
-    this.#root = stateRoot(dataDir);
+    this.#folders = new GenerationFolders(stateRoot(dataDir));
+    this.#replaced = new ReplacedGenerations(this.#folders, options);
     const layout = currentState(dataDir, TOPOLOGY_NAME);
-    const record = readRecord(layout.path);
-    this.#live = this.#liveOf(layout, record?.options ?? {});
-    if (record?.replaces !== undefined) this.#remove(record.replaces);
+    const record = this.#folders.openCurrent(layout);
+    this.#live = this.#liveOf(layout, record.options);
+    if (record.replaces !== undefined) this.#replaced.removeLater(record.replaces);
   }
 
   start(): void {
@@ -159,47 +126,53 @@ export class Generations {
   }
 
   #liveOf(layout: GenerationLayout, options: OrderOptions): Live {
-    const { nats, onChange, onTopologyChange, onDefinitionsUnread } = this.#options;
-    const settings = withOptions(this.#options.settings, options);
-    const statePath = layout.partitionPath(WHOLE_STREAM);
-    const host = new PartitionHost({
-      partition: WHOLE_STREAM,
-      generation: layout.generation,
-      statePath,
-      place: inThread({
-        module: ORDER_ANALYTICS_MODULE,
-        config: settings,
-        nats,
-        partition: WHOLE_STREAM,
-        statePath,
-        inputs: [ORDER_INPUT],
-        allowTopologyChange: settings.allowTopologyChange,
-        takesDefinitions: true,
-      }),
-      clock: this.#clock,
-      ...(onChange === undefined ? {} : { onChange }),
-      ...(onTopologyChange === undefined ? {} : { onTopologyChange }),
-      ...(onDefinitionsUnread === undefined ? {} : { onDefinitionsUnread }),
-    });
-    return { layout, options, settings, host };
+    return liveOf(this.#options, this.#clock, layout, options);
   }
 
   /** Builds that were interrupted. `build` with the same options and reason goes on with one. */
   interrupted(): readonly InterruptedBuild[] {
-    return listGenerations(this.#root, TOPOLOGY_NAME).flatMap(({ generation, path }) => {
-      const record = generation === this.#live.layout.generation ? undefined : readRecord(path);
-      if (record === undefined || record.state === 'former') return [];
-      const { reason, options, started_at_ms } = record;
-      return [{ generation, reason, options, started_at_ms }];
-    });
+    return this.#folders.interrupted(this.#live.layout.generation);
   }
 
   /** Removes an interrupted build. Throws `not_a_build`, and `build_running` while it runs. */
   async discard(generation: number): Promise<void> {
     if (this.#building?.generation === generation) throw buildRunning();
-    const found = this.interrupted().find((build) => build.generation === generation);
-    if (found === undefined) throw notABuild(generation);
-    await rm(this.#folderOf(generation).path, { recursive: true, force: true });
+    await this.#folders.discard(this.#live.layout.generation, generation);
+  }
+
+  /** All that lie on the disk and are not about to go, oldest first. */
+  list(): readonly GenerationInfo[] {
+    return this.#folders
+      .all()
+      .filter(({ layout }) => !this.#replaced.isDoomed(layout.generation))
+      .map(({ layout, record }) => {
+        const { generation } = layout;
+        const { reason, options, started_at_ms, since_ms, position } = record;
+        const isLive = generation === this.#live.layout.generation;
+        return {
+          ...{ generation, reason, options, started_at_ms, since_ms },
+          state: isLive ? 'current' : this.#stateOf(generation, record),
+          position: isLive ? this.host.progress()?.sequence : position,
+          size_bytes: sizeOf(layout),
+        };
+      });
+  }
+
+  #stateOf(generation: number, { state }: GenerationRecord): GenerationInfo['state'] {
+    if (this.#building?.generation === generation) return 'building';
+    return state === 'ready' || state === 'former' ? state : 'interrupted';
+  }
+
+  /**
+   * Removes one that is not current, at once or when the last query on it has ended. Throws `no_such_generation`,
+   * `generation_current`, `build_running`.
+   */
+  async remove(generation: number): Promise<void> {
+    if (this.#replaced.isDoomed(generation)) throw noSuchGeneration(generation);
+    this.#folders.layoutOf(generation);
+    if (generation === this.#live.layout.generation) throw isCurrent(generation);
+    if (this.#building?.generation === generation) throw buildRunning();
+    await this.#replaced.remove(generation);
   }
 
   /**
@@ -207,17 +180,103 @@ export class Generations {
    * state, and makes it current. What reads from the former one reads on, until `released`.
    *
    * Throws `build_running`, `build_cancelled`, `generation_differs` where it does not hold the same events as the live
-   * state (then it is removed), `no_state` where the live state has committed nothing. After an error that may pass,
-   * and when the process ends, what was built stays, and the next build of the same options and reason goes on.
+   * state (then it is removed), `no_state` where the live state has committed nothing, `disk_full` (it is removed).
+   * After another error that may pass, and when the process ends, what was built stays, and the next build of the same
+   * options and reason goes on.
    */
   async build(request: BuildRequest): Promise<BuiltGeneration> {
-    if (this.#building !== undefined || this.#isClosing) throw buildRunning();
+    this.#requireFree(request);
+    const current = this.#live.layout.generation;
+    const wanted = { reason: request.reason, options: { ...this.#live.options, ...request.options } };
+    const { layout, record } = this.#folders.folderFor(current, wanted, this.#clock.now());
+    try {
+      this.#folders.write(layout, record);
+      return await this.#work(layout, record, request, (builder, parts) => this.#run(builder, parts));
+    } catch (thrown) {
+      const error = asMillraceError(thrown);
+      const isKept = request.keepAborted === true && request.signal?.aborted === true;
+      const isFull = error.code === 'disk_full';
+      if (isFull || !(this.#isClosing || error.retriable || isKept))
+        await this.#folders.remove(layout.generation);
+      throw isFull ? diskFullInBuild(layout.generation, thrown) : error;
+    }
+  }
+
+  /**
+   * Makes one current that is ready, or was current before: it reads what came since, then takes the place of the
+   * current one as a build does. That one stays, to go back to.
+   *
+   * Throws `no_such_generation`, `generation_current`, `generation_unfinished`, `build_running`, `build_cancelled`.
+   */
+  async activate(
+    generation: number,
+    request: Pick<BuildRequest, 'signal' | 'onProgress'> = {},
+  ): Promise<BuiltGeneration> {
+    if (generation === this.#live.layout.generation) throw isCurrent(generation);
+    this.#requireFree(request);
+    if (this.#replaced.isDoomed(generation)) throw noSuchGeneration(generation);
+    const layout = this.#folders.layoutOf(generation);
+    const record = this.#folders.recordOf(layout);
+    if (record.state !== 'ready' && record.state !== 'former') throw notActivatable(generation);
+    const { reason, options } = record;
+    return await this.#work(
+      layout,
+      record,
+      { ...request, options, reason, keepFormer: true },
+      async (builder, parts) => {
+        const none: Comparison = { same: false, different: [] };
+        return await this.#takePlace(builder, parts, { ...none, cells: null });
+      },
+    );
+  }
+
+  /**
+   * Counts cells of the current generation anew from its log and puts right those that are wrong, in one transaction,
+   * while events go on coming in. Throws `build_running` while another one counts, `build_cancelled`.
+   */
+  async recount(request: RecountRequest): Promise<RecountOutcome> {
+    if (this.#recounting !== undefined || this.#isClosing) throw buildRunning();
     if (request.signal?.aborted === true) throw buildCancelled();
     if (this.host.progress() === undefined) throw nothingToReplace();
-    const { layout, record } = this.#folderFor(request);
+    const { host, settings, layout } = this.#live;
+    const pace = paceOf(this.#options, this.#live);
+    const closing = new AbortController();
+    const { signal = closing.signal } = request;
+    pace.start();
+    const work = recountIn(
+      {
+        ...{ of: request.of, isDry: request.isDry, statePath: host.statePath },
+        ...{ custom: settings.customDimensions, nats: this.#options.nats, pace: pace.shared },
+      },
+      { ...request, signal: AbortSignal.any([signal, closing.signal]) },
+    );
+    this.#recounting = { cancel: () => closing.abort(), done: work.catch(() => undefined) };
+    try {
+      return { generation: layout.generation, ...(await work) };
+    } finally {
+      pace.stop();
+      this.#recounting = undefined;
+    }
+  }
+
+  #requireFree({ signal }: Pick<BuildRequest, 'signal'>): void {
+    if (this.#building !== undefined || this.#isClosing) throw buildRunning();
+    if (signal?.aborted === true) throw buildCancelled();
+    if (this.host.progress() === undefined) throw nothingToReplace();
+  }
+
+  /** Does `work` with a thread that builds in the folder of a generation. */
+  async #work(
+    layout: GenerationLayout,
+    record: GenerationRecord,
+    request: BuildRequest,
+    work: (builder: Builder, parts: BuildParts) => Promise<BuiltGeneration>,
+  ): Promise<BuiltGeneration> {
+    const { generation } = layout;
     const former = this.#live;
-    const next = this.#liveOf(layout, record.options);
-    const meter = new BuildMeter(layout.generation, this.#clock, request.onProgress);
+    const next = this.#replaced.held(generation) ?? this.#liveOf(layout, record.options);
+    const meter = new BuildMeter(generation, this.#clock, request.onProgress);
+    const pace = paceOf(this.#options, former);
     const builder = new Builder(
       {
         module: ORDER_ANALYTICS_MODULE,
@@ -227,58 +286,51 @@ export class Generations {
         statePath: next.host.statePath,
         inputs: [ORDER_INPUT],
         live: { config: former.settings, statePath: former.host.statePath },
+        pace: pace.shared,
       },
       (inputs, applied) => meter.tell(inputs, applied),
     );
     const cancel = (): void => builder.cancel();
     request.signal?.addEventListener('abort', cancel, { once: true });
-    const work = this.#run(builder, { former, next, record, request, meter });
-    const { generation } = layout;
-    this.#building = { builder, generation, done: work.catch(() => undefined) };
+    pace.start();
+    const done = work(builder, { former, next, record, request, meter });
+    this.#building = { builder, generation, done: done.catch(() => undefined) };
     try {
-      return await work;
-    } catch (thrown) {
-      await builder.close();
-      const error = asMillraceError(thrown);
-      const isKept = request.keepAborted === true && isAborted(request);
-      if (!this.#isClosing && !error.retriable && !isKept)
-        await rm(layout.path, { recursive: true, force: true });
-      throw error;
+      return await done;
     } finally {
+      await builder.close();
+      pace.stop();
       request.signal?.removeEventListener('abort', cancel);
       this.#building = undefined;
     }
   }
 
-  /** The folder of an interrupted build of the same options and reason, or a new one. */
-  #folderFor({ options, reason }: BuildRequest): {
-    readonly layout: GenerationLayout;
-    readonly record: GenerationRecord;
-  } {
-    const wanted = { ...this.#live.options, ...options };
-    const found = this.interrupted().find(
-      (build) => build.reason === reason && isDeepStrictEqual(build.options, wanted),
-    );
-    const layout =
-      found === undefined ? nextGeneration(this.#root, TOPOLOGY_NAME) : this.#folderOf(found.generation);
-    const started_at_ms = found?.started_at_ms ?? this.#clock.now();
-    const record: GenerationRecord = { state: 'building', reason, options: wanted, started_at_ms };
-    writeRecord(layout.path, record);
-    return { layout, record };
-  }
-
-  #folderOf(generation: number): GenerationLayout {
-    const found = listGenerations(this.#root, TOPOLOGY_NAME).find((one) => one.generation === generation);
-    if (found === undefined) throw notABuild(generation);
-    return found;
-  }
-
   async #run(builder: Builder, parts: BuildParts): Promise<BuiltGeneration> {
-    const { former, next, request, meter } = parts;
+    const { former, next, record, request, meter } = parts;
     meter.enter('reading');
     await builder.read(appliedBy(former));
     meter.enter('comparing');
     const comparison = await this.#compare(builder, parts);
+    const cells = request.cells === undefined ? null : await builder.cells(request.cells);
+    const found = { ...comparison, cells };
+    if (request.leaveReady !== true) return await this.#takePlace(builder, parts, found);
+    const goal = appliedBy(former);
+    await builder.read(goal);
+    await builder.close();
+    const { generation } = next.layout;
+    const position = goal[ORDER_INPUT.node] ?? 0;
+    this.#folders.write(next.layout, { ...record, state: 'ready', position, since_ms: this.#clock.now() });
+    const replaced = former.layout.generation;
+    return { generation, replaced, records: builder.applied, ...found, isActive: false, pause_ms: 0 };
+  }
+
+  /** Reads on until the live state is near, and puts the new one in its place. */
+  async #takePlace(
+    builder: Builder,
+    parts: BuildParts,
+    found: Pick<BuiltGeneration, 'same' | 'different' | 'cells'>,
+  ): Promise<BuiltGeneration> {
+    const { former, next, request, meter } = parts;
     meter.enter('catching_up');
     let goal = appliedBy(former);
     await catchUp({
@@ -291,21 +343,21 @@ export class Generations {
     });
     meter.enter('changing');
     const pause_ms = await this.#change(builder, parts);
-    if (request.keepFormer !== true) this.#release(former);
-    return {
-      generation: next.layout.generation,
-      replaced: former.layout.generation,
-      records: builder.applied,
-      ...comparison,
-      pause_ms,
-    };
+    this.#replaced.release(former, request.keepFormer === true);
+    if (request.keepFormer === true) await this.#prune();
+    const [generation, replaced] = [next.layout.generation, former.layout.generation];
+    return { generation, replaced, records: builder.applied, ...found, isActive: true, pause_ms };
   }
 
   /** A table that a definition fills piece by piece may be ahead in one of the two: then it is looked at again. */
   async #compare(builder: Builder, { former, next, request }: BuildParts): Promise<Comparison> {
     for (let attempt = 1; ; attempt++) {
       const comparison = await builder.compare();
-      const unexpected = comparedTables(comparison.different, former.settings, next.settings);
+      const { different } = comparison;
+      const unexpected =
+        request.mayDiffer === true
+          ? independentOf(different)
+          : comparedTables(different, former.settings, next.settings);
       if (unexpected.length === 0 || request.acceptDifferent === true) return comparison;
       if (attempt === MAX_COMPARISONS) throw generationDiffers(next.layout.generation, unexpected);
     }
@@ -315,6 +367,8 @@ export class Generations {
   async #change(builder: Builder, { former, next, record, request }: BuildParts): Promise<number> {
     const started_ms = this.#clock.now();
     this.#changing_since_ms = started_ms;
+    const formerRecord = this.#folders.recordOf(former.layout);
+    const { position: _, since_ms: __, ...kept } = record;
     try {
       await former.host.stop();
       await drainOutbox(former.host.statePath, new JetStreamPublisher(this.#options.link), () => {
@@ -324,67 +378,57 @@ export class Generations {
       await builder.follow();
       await builder.close();
       const replaces = request.keepFormer === true ? {} : { replaces: former.layout.generation };
-      writeRecord(next.layout.path, { ...record, state: 'built', ...replaces });
-      makeCurrent(this.#root, TOPOLOGY_NAME, next.layout.generation);
+      // The records before the pointer: a crash between them is put right by the next start.
+      this.#folders.write(next.layout, { ...kept, state: 'built', ...replaces });
+      const position = former.host.progress()?.sequence ?? 0;
+      const since_ms = this.#clock.now();
+      const { options } = former;
+      this.#folders.write(former.layout, { ...formerRecord, options, state: 'former', position, since_ms });
+      this.#folders.point(next.layout.generation);
     } catch (error) {
-      if (!this.#isClosing) former.host.start();
       this.#changing_since_ms = undefined;
+      if (!this.#isClosing) former.host.start();
+      if (this.#folders.recordOf(former.layout).state === 'former')
+        this.#folders.write(former.layout, { ...formerRecord, state: 'built' });
       throw error;
     }
     this.#live = next;
-    const { options, layout } = former;
-    writeRecord(layout.path, { ...record, options, state: 'former' });
+    this.#replaced.takeBack(next.layout.generation);
     next.host.start();
     this.#changing_since_ms = undefined;
     return this.#clock.now() - started_ms;
   }
 
-  /** Removes the former generation once nothing reads from it. */
-  #release({ host, layout }: Live): void {
-    const work = this.#options
-      .released(host)
-      .then(async () => {
-        await host.close();
-        await rm(layout.path, { recursive: true, force: true });
-      })
-      .catch((error: unknown) => this.#options.onLeftOver?.(asMillraceError(error)))
-      .finally(() => this.#releasing.delete(work));
-    this.#releasing.add(work);
-  }
-
-  #remove(generation: number): void {
-    const left = listGenerations(this.#root, TOPOLOGY_NAME).find((one) => one.generation === generation);
-    if (left === undefined) return;
-    const work = rm(left.path, { recursive: true, force: true })
-      .catch((error: unknown) => this.#options.onLeftOver?.(asMillraceError(error)))
-      .finally(() => this.#releasing.delete(work));
-    this.#releasing.add(work);
+  /** Removes the oldest of the former generations that are more than may stay. */
+  async #prune(): Promise<void> {
+    const former = this.list()
+      .filter(({ state }) => state === 'former')
+      .sort((a, b) => (b.since_ms ?? 0) - (a.since_ms ?? 0) || b.generation - a.generation);
+    for (const { generation } of former.slice(this.#options.settings.backfill.kept_max_generations))
+      await this.remove(generation);
   }
 
   /** Interrupts a build, which stays to go on with, and ends the task. What was committed can be read until then. */
   async close(): Promise<void> {
     this.#isClosing = true;
     this.#building?.builder.cancel();
+    this.#recounting?.cancel();
     await this.#building?.done;
+    await this.#recounting?.done;
     await this.#live.host.close();
-    await Promise.all(this.#releasing);
+    await this.#replaced.settled();
   }
 }
 
-interface BuildParts {
-  readonly former: Live;
-  readonly next: Live;
-  readonly record: GenerationRecord;
-  readonly request: BuildRequest;
-  readonly meter: BuildMeter;
+/** What works beside a generation has. */
+function paceOf({ settings }: Pick<LiveOptions, 'settings'>, { host }: Live): Pace {
+  return new Pace(settings.backfill.share, {
+    applied: () => host.progress()?.sequence ?? 0,
+    head: () => host.head(ORDER_INPUT.node)?.sequence ?? 0,
+  });
 }
 
-const appliedBy = ({ host }: Live): Readonly<Record<string, number>> => ({
-  [ORDER_INPUT.node]: host.progress()?.sequence ?? 0,
-});
-
-/** By now. */
-const isAborted = ({ signal }: BuildRequest): boolean => signal?.aborted === true;
-
-const distance = (from: Readonly<Record<string, number>>, to: Readonly<Record<string, number>>): number =>
-  Object.entries(to).reduce((sum, [node, sequence]) => sum + sequence - (from[node] ?? 0), 0);
+/** Of the file of a state. */
+function sizeOf({ path }: GenerationLayout): number {
+  return statSync(join(path, `p${WHOLE_STREAM}`, 'data.mdb'), { throwIfNoEntry: false })?.size ?? 0;
+}

@@ -1,13 +1,9 @@
 export type { BuildPhase, BuildProgress } from './build-meter.ts';
+export type { BuildRequest, BuiltGeneration, GenerationInfo } from './build-request.ts';
 export { definitionsOf } from './definitions-of.ts';
+export type { InterruptedBuild } from './folders.ts';
 export { currentSettings, makeRebuiltCurrent } from './generation-record.ts';
-export {
-  type BuildRequest,
-  type BuiltGeneration,
-  Generations,
-  type GenerationsOptions,
-  type InterruptedBuild,
-} from './generations.ts';
+export { Generations, type GenerationsOptions } from './generations.ts';
 export {
   type Goal,
   goalOf,
@@ -16,3 +12,4 @@ export {
   Rebuild,
   type RebuildOptions,
 } from './rebuild.ts';
+export type { RecountOutcome, RecountRequest } from './recount-message.ts';

@@ -53,6 +53,8 @@ export interface RebuildOptions {
   readonly quarantine?: Quarantine | undefined;
   /** Throws where the work is to be given up. */
   readonly requireGoingOn: () => void;
+  /** Called between two pieces of work, to leave the machine to others. */
+  readonly rest?: () => Promise<void>;
   readonly onProgress: (inputs: readonly ReadProgress[]) => void;
 }
 
@@ -117,7 +119,7 @@ export class Rebuild {
   }
 
   async #readOnce(goal: Goal): Promise<void> {
-    const { requireGoingOn } = this.#options;
+    const { requireGoingOn, rest } = this.#options;
     const { running, sources } = await this.#opened(goal);
     const all = [...sources.values()];
     const given = (): number => all.reduce((sum, source) => sum + source.given, 0);
@@ -127,6 +129,7 @@ export class Rebuild {
       while (!all.every(({ isAtEnd }) => isAtEnd) || this.#taken < given()) {
         requireGoingOn();
         this.#taken += await task.step(STEP_WAIT_MS);
+        await rest?.();
         if (systemClock.now() - told_ms < PROGRESS_INTERVAL_MS) continue;
         told_ms = systemClock.now();
         this.#tellProgress(sources);

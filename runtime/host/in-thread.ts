@@ -1,6 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { MillraceError, TASK_THREAD_LIMITS } from '../../engine/index.ts';
-import { builtModule } from './built-module.ts';
+import { builtModule, MillraceError, TASK_THREAD_LIMITS } from '../../engine/index.ts';
 import type { TaskStatus } from './partition-task.ts';
 import type { TaskPlace } from './task-place.ts';
 import type { TaskThreadData, ThreadOrder, ThreadReport } from './thread-order.ts';

@@ -1,4 +1,3 @@
-export { builtModule } from './built-module.ts';
 export { inThread } from './in-thread.ts';
 export { type InlineOptions, inline } from './inline.ts';
 export { PartitionHost, type PartitionHostOptions, type SeenHead } from './partition-host.ts';

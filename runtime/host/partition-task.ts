@@ -10,7 +10,7 @@ import {
 
 /** What a partition's task reads: a stream, or of a stream what matches the filter. */
 export type PartitionInput = Pick<JetStreamInput, 'node' | 'stream' | 'filter'> &
-  Partial<Pick<JetStreamInput, 'through'>>;
+  Partial<Pick<JetStreamInput, 'through' | 'gaps'>>;
 
 export interface PartitionTaskOptions
   extends Omit<TaskOptions, 'source' | 'clock'>,

@@ -1,6 +1,7 @@
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import {
   connectNats,
+  gapPolicy,
   JetStreamPublisher,
   openKeyValueStore,
   ThreadedSource,
@@ -27,8 +28,14 @@ async function runTask(
   const { nats, partition } = order;
   const { topologyOf } = await loadTopologyModule(order.module);
   const topology = topologyOf(order.config);
-  const link = await connectNats({ ...nats, name: `millrace-task-${partition}` });
+  // Before the connection: where it cannot be opened nothing may keep the thread alive.
   const store = openLmdbStore(order.statePath);
+  const link = await connectNats({ ...nats, name: `millrace-task-${partition}` }).catch(
+    async (error: unknown) => {
+      await store.close();
+      throw error;
+    },
+  );
   const feed = new ControlFeed((error) =>
     report({ kind: 'definitions_unread', message: asMillraceError(error).message }),
   );
@@ -44,10 +51,14 @@ async function runTask(
         const through = topology.sources.find(({ name }) => name === input.node)?.through;
         return { ...input, ...(through === undefined ? {} : { through }) };
       }),
-      sourceOf: ({ stream, filter }) =>
-        new ThreadedSource({ ...nats, stream, partition, filter_subjects: filter }),
+      sourceOf: ({ stream, filter, gaps }) => {
+        const policy = gapPolicy(gaps);
+        const gapped = policy === undefined ? {} : { gaps: policy };
+        return new ThreadedSource({ ...nats, stream, partition, filter_subjects: filter, ...gapped });
+      },
       publisher: new JetStreamPublisher(link),
       ...(order.takesDefinitions ? { control: feed.control } : {}),
+      ...(order.letters === undefined ? {} : { limits: { letters: order.letters } }),
       clock: systemClock,
       allowTopologyChange: order.allowTopologyChange,
       onTopologyChange: (changes) => report({ kind: 'topology_changed', changes }),

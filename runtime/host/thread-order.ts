@@ -1,5 +1,5 @@
 import type { NatsServer } from '../../connectors/index.ts';
-import { MillraceError, type Topology, type TopologyChange } from '../../engine/index.ts';
+import { type LetterLimits, MillraceError, type Topology, type TopologyChange } from '../../engine/index.ts';
 import type { PartitionInput, TaskStatus } from './partition-task.ts';
 
 /** What a thread is told: plain data. Its topology comes from a module. */
@@ -17,6 +17,8 @@ export interface ThreadOrder {
   readonly allowTopologyChange: boolean;
   /** The task takes definitions from their bucket. */
   readonly takesDefinitions: boolean;
+  /** Dead letters of one tenant; absent: all are sent. */
+  readonly letters?: LetterLimits;
 }
 
 /** A module that a thread can be told to run. */

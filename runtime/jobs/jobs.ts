@@ -213,13 +213,20 @@ export class Jobs {
     return ErrorList.read(this.#options.errors, record);
   }
 
-  /** Ids of all jobs that may still need what belongs to them. */
-  unfinished(): ReadonlySet<string> {
-    return new Set(
+  /** Tenants of all jobs that may still need what belongs to them, by the jobs' ids. */
+  unfinished(): ReadonlyMap<string, string> {
+    return new Map(
       [...this.#board.entries()]
         .filter(({ record }) => !isFinished(record))
-        .map(({ record }) => record.job_id),
+        .map(({ record }) => [record.job_id, record.tenant]),
     );
+  }
+
+  /** Jobs of some types that are not over, of all tenants. */
+  openOf(types: readonly string[]): readonly JobRecord[] {
+    return [...this.#board.entries()]
+      .map(({ record }) => record)
+      .filter((record) => types.includes(record.type) && !isFinished(record));
   }
 
   counts(): { readonly queued: number; readonly running: number } {

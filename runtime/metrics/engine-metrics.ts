@@ -26,6 +26,11 @@ const task: MetricGroup = {
     gauge('millrace.outbox.owed', '{message}', 'Messages that are owed to the outside'),
     counter('millrace.outbox.retries', '{send}', 'Sends that had to be repeated'),
     counter('millrace.outbox.refused', '{message}', 'Messages that the receiver will never take'),
+    counter(
+      'millrace.deadletters.summed',
+      '{letter}',
+      'Dead letters put together, for their tenant had too many',
+    ),
     gauge('millrace.state.size', 'By', 'Size of the state file'),
     gauge('millrace.control.definitions', '{definition}', 'Definitions of the last commit'),
     gauge('millrace.control.refused', '{definition}', 'Definitions that an operator or a limit refuses'),
@@ -63,6 +68,7 @@ const queries: MetricGroup = {
   title: 'Queries',
   about: 'Of a service that runs queries in scan threads: the order analytics.',
   metrics: [
+    gauge('millrace.query.begun', '{query}', 'Queries that are begun and not answered'),
     gauge('millrace.query.running', '{query}', 'Queries that run in scan threads'),
     gauge('millrace.query.waiting', '{query}', 'Queries that wait for a place among the running'),
     gauge('millrace.query.threads', '{thread}', 'Scan threads'),
@@ -132,4 +138,42 @@ const dimensions: MetricGroup = {
   ],
 };
 
-export const ENGINE_METRICS: readonly MetricGroup[] = [task, operators, queries, http, keys, dimensions];
+const traffic: MetricGroup = {
+  title: 'What callers take',
+  about: 'Of `start`. The limits are settings ([operations](operations.md#settings)).',
+  metrics: [
+    gauge('millrace.http.bodies.held', 'By', 'Request bodies in memory'),
+    gauge('millrace.http.bodies.held.limit', 'By', 'They take at most so much'),
+    gauge('millrace.http.bodies.receiving', '{body}', 'Request bodies that are on their way'),
+    counter(
+      'millrace.http.bodies.refused',
+      '{body}',
+      'Request bodies without room, by whose was used up',
+      'of',
+    ),
+    counter('millrace.http.bodies.slow', '{body}', 'Request bodies that came too slowly'),
+    gauge(
+      'millrace.http.pipelined',
+      '{request}',
+      'Requests that wait for the one before on their connection',
+    ),
+    counter(
+      'millrace.http.pipelined.refused',
+      '{request}',
+      'Requests that too many waited before on their connection',
+    ),
+    counter(
+      'millrace.http.pipelined.dropped',
+      '{request}',
+      'Requests that were not begun, for their client had left',
+    ),
+    gauge('millrace.bulk.uploads', '{upload}', 'Bulk uploads that arrive'),
+    gauge('millrace.bulk.uploads.limit', '{upload}', 'Bulk uploads that may arrive at once'),
+    gauge('millrace.bulk.spool.size', 'By', 'Bulk uploads on disk'),
+    gauge('millrace.bulk.spool.size.limit', 'By', 'They take at most so much'),
+  ],
+};
+
+export const ENGINE_METRICS: readonly MetricGroup[] = [
+  ...[task, operators, queries, http, traffic, keys, dimensions],
+];

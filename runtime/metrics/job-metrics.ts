@@ -16,6 +16,20 @@ export const JOB_METRICS: readonly MetricGroup[] = [
     ],
   },
   {
+    title: 'Saved queries',
+    about: 'Of `start`.',
+    metrics: [
+      counter(
+        'millrace.answer_cache.lookups',
+        '{query}',
+        'Runs of saved queries, by whether their answer was kept',
+        'result',
+      ),
+      gauge('millrace.answer_cache.size', 'By', 'Answers that are kept'),
+      gauge('millrace.answer_cache.size.limit', 'By', 'They take at most so much'),
+    ],
+  },
+  {
     title: 'Jobs',
     about: 'Of `start`.',
     metrics: [

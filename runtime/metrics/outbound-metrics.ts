@@ -24,4 +24,45 @@ export const OUTBOUND_METRICS: readonly MetricGroup[] = [
       counter('millrace.webhooks.disabled', '{webhook}', 'Webhooks that this process disabled', 'reason'),
     ],
   },
+  {
+    title: 'Causes of anomalies',
+    about: 'Of `start`.',
+    metrics: [
+      counter('millrace.anomalies.explained', '{anomaly}', 'Anomalies whose causes were told'),
+      counter(
+        'millrace.anomalies.unexplained',
+        '{anomaly}',
+        'Anomalies that were looked into and have no cause among the dimensions',
+      ),
+      counter('millrace.anomalies.explain.time', 's', 'Time that looking for causes took'),
+      counter(
+        'millrace.anomalies.explain.left_out',
+        '{anomaly}',
+        'Anomalies whose causes were not looked for',
+        'reason',
+      ),
+    ],
+  },
+  {
+    title: 'Alerts',
+    about: 'Of `start`.',
+    metrics: [
+      counter('millrace.alerts.notices', '{notice}', 'Notices of alerts that this process told', 'phase'),
+      counter('millrace.alerts.looks', '{look}', 'Looks at the alerts of a tenant'),
+      counter('millrace.alerts.look.time', 's', 'Time that reading anomalies for alerts took'),
+      counter('millrace.alerts.failed', '{look}', 'Looks at alerts that failed, and come again'),
+      counter(
+        'millrace.alerts.bounded',
+        '{look}',
+        'Looks at alerts of a tenant that has more recent anomalies than decide',
+      ),
+      gauge(
+        'millrace.alerts.waiting',
+        '{tenant}',
+        'Tenants that are looked at again although nothing is heard',
+      ),
+      gauge('millrace.alerts.anomalies', '{anomaly}', 'Anomalies that the last look decided from'),
+      gauge('millrace.alerts.anomalies.limit', '{anomaly}', 'Anomalies that a look decides from'),
+    ],
+  },
 ];

@@ -24,6 +24,7 @@ export function orderTopology(settings: Settings): Topology {
     dimension_paths: settings.dimensionPaths,
     retention_days: settings.retentionDays,
     log_max_bytes: settings.log_max_bytes,
+    rejections_max: settings.letters.per_message,
     outOfOrderness_ms: settings.allowedOutOfOrderness_ms,
   });
 }

@@ -18,20 +18,28 @@ const PHONE = /^\+[1-9]\d{6,14}$/;
 
 const phone = z.string().regex(PHONE, 'is a number such as +447700900123');
 
+/** A secret as it is stored begins with it. */
+export const SEALED = 'sealed:';
+const sealed = z
+  .string()
+  .regex(/^sealed:v1\.[\w-]+$/)
+  .max(4_096);
+
 /** Whom something is told to: a webhook of the tenant, or people. */
 export const channelSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('webhook'), webhook_id: z.string().max(128) }),
   z.strictObject({
     type: z.literal('slack'),
     url: z
-      .url({ protocol: /^https?$/ })
-      .max(2_048)
-      .describe('Of an incoming webhook'),
+      .union([z.url({ protocol: /^https?$/ }).max(2_048), sealed])
+      .describe('Of an incoming webhook; it is stored encrypted and not shown again'),
   }),
   z.strictObject({ type: z.literal('email'), to: z.array(z.email().max(254)).min(1).max(MAX_RECIPIENTS) }),
   z.strictObject({
     type: z.literal('pagerduty'),
-    routing_key: z.string().regex(/^[A-Za-z0-9]{32}$/, 'is the integration key: 32 letters and digits'),
+    routing_key: z
+      .union([z.string().regex(/^[A-Za-z0-9]{32}$/, 'is the integration key: 32 letters and digits'), sealed])
+      .describe('The integration key; it is stored encrypted and not shown again'),
   }),
   z.strictObject({ type: z.literal('sms'), to: phone }),
   z.strictObject({ type: z.literal('whatsapp'), to: phone }),

@@ -3,6 +3,8 @@
  * `outbound.notify(tenant, type, id, payload, {channels, message})`; `channelSchema` is the form of channels in a
  * definition, and `outbound.requireChannels` refuses those that cannot be used.
  */
+
+export { shownChannel } from './channel-secrets.ts';
 export { type Channel, ChannelError, channelSchema } from './channels.ts';
 export { Outbound, type OutboundOptions, type OutboundPorts, type Told } from './outbound.ts';
 export type { NoticeSources } from './relays.ts';

@@ -153,12 +153,21 @@ describe('channels', () => {
     expect(new Set(scene.receiver.received.map(({ path }) => path))).toEqual(
       new Set(['/hook', '/slack', '/pager', '/sms']),
     );
+    expect(scene.receiver.received.find(({ path }) => path === '/pager')?.body).toContain('R'.repeat(32));
     expect(smtp.mails[0]).toMatchObject({ to: ['ops@example.com'] });
     expect(smtp.mails[0]?.text).toContain('expected 52,000, actual 12,000');
     await process.close();
     // Stored by one that ends before it tells: the next one finds it.
     const queue = await openMessageQueue(scene.link, NOTICES_STREAM);
     const [kept] = await queue.list(`notices.${scene.tenant}.to.channel-email`);
+    const stored = (await queue.list(`notices.${scene.tenant}.>`)).map(({ data }) =>
+      Buffer.from(data).toString(),
+    );
+    expect(stored.length).toBeGreaterThanOrEqual(5);
+    for (const text of stored) {
+      expect(text).not.toContain('R'.repeat(32));
+      expect(text).not.toContain('/slack');
+    }
     await queue.append({
       ...{ subject: String(kept?.subject), id: 'later' },
       data: Buffer.from(String(Buffer.from(kept?.data ?? new Uint8Array())).replace('"n1"', '"n2"')),

@@ -13,6 +13,7 @@ import {
 } from '../delivery/index.ts';
 import type { SigningSecret } from '../trust/index.ts';
 import { type WebhookBody, Webhooks } from '../webhooks/index.ts';
+import { ChannelSecrets } from './channel-secrets.ts';
 import { type Channel, ChannelError, type ChannelSettings, requireConfigured, targetOf } from './channels.ts';
 import { channelTypeOf, endpointName, PeopleEndpoint, type PeopleExtra } from './people-endpoint.ts';
 import { type NoticeSources, Relays } from './relays.ts';
@@ -59,12 +60,14 @@ export class Outbound {
   readonly #options: OutboundOptions;
   readonly #channels: ChannelSettings;
   readonly #relays: Relays;
+  readonly #secrets: ChannelSecrets;
   #looking: NodeJS.Timeout | undefined;
 
   constructor(options: OutboundOptions) {
     this.#options = options;
     const { ports, webhooks, secret, clock, log } = options;
     const { notices, timeout_ms, http, retry, mailer, sms, pagerDutyUrl } = ports;
+    this.#secrets = new ChannelSecrets(secret);
     this.#channels = { http, mailer, sms, pagerDutyUrl };
     this.deliveries = new Deliveries({ notices, log: ports.deliveries, clock, logger: log, timeout_ms });
     this.webhooks = new Webhooks({ webhooks, deliveries: this.deliveries, http, secret, retry, clock, log });
@@ -114,14 +117,20 @@ export class Outbound {
    * `validation_failed` (422) for a webhook that is not there: when a definition names them. `path` is that of the list.
    */
   requireChannels(tenant: string, channels: readonly Channel[], path = 'channels'): void {
-    for (const [at, channel] of channels.entries()) {
+    for (const [at, given] of channels.entries()) {
       const place = `${path}.${at}`;
+      const channel = this.#secrets.opened(tenant, given, place);
       requireConfigured(channel, this.#channels, place);
       if (channel.type !== 'webhook') continue;
       if (this.#options.webhooks.get(tenant, channel.webhook_id) !== undefined) continue;
       const message = `There is no webhook with the id ${channel.webhook_id}.`;
       throw new ChannelError('validation_failed', `${place}.webhook_id`, message);
     }
+  }
+
+  /** Channels as a definition keeps them: their secrets encrypted. */
+  sealed(tenant: string, channels: readonly Channel[]): readonly Channel[] {
+    return channels.map((channel) => this.#secrets.sealed(tenant, channel));
   }
 
   samples(): MetricSample[] {
@@ -137,14 +146,19 @@ export class Outbound {
       return;
     }
     if (message === undefined) return;
-    const extra: PeopleExtra = { channel, message };
+    const sealed = this.#secrets.sealed(tenant, channel);
+    const opened = this.#secrets.opened(tenant, channel);
+    if (sealed.type === 'webhook' || opened.type === 'webhook') return;
+    const extra: PeopleExtra = { channel: sealed, message };
     const endpoint = endpointName(channel.type);
-    await this.deliveries.store({ ...notice, extra }, { endpoint, id: name(targetOf(channel)) });
+    await this.deliveries.store({ ...notice, extra }, { endpoint, id: name(targetOf(opened)) });
     this.#open(tenant, channel.type);
   }
 
   #open(tenant: string, type: string): void {
-    this.deliveries.open(new PeopleEndpoint(tenant, type, this.#channels, this.#options.ports.retry));
+    this.deliveries.open(
+      new PeopleEndpoint(tenant, type, this.#channels, this.#options.ports.retry, this.#secrets),
+    );
   }
 
   /** What was told by a process that is gone is told by those that are there. */

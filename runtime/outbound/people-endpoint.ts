@@ -1,7 +1,16 @@
 import { z } from 'zod';
 import type { Attempted, Endpoint, RetryPolicy, StoredNotice } from '../delivery/index.ts';
 import { directSubject, messageIdOf } from '../delivery/index.ts';
-import { type ChannelSettings, channelSchema, type PeopleChannel, sendTo, targetOf } from './channels.ts';
+import type { ChannelSecrets } from './channel-secrets.ts';
+import {
+  type Channel,
+  ChannelError,
+  type ChannelSettings,
+  channelSchema,
+  type PeopleChannel,
+  sendTo,
+  targetOf,
+} from './channels.ts';
 
 /** What a notice for people has beside it. */
 const extraSchema = z.object({
@@ -35,8 +44,16 @@ export class PeopleEndpoint implements Endpoint {
   readonly kind: string;
   readonly #settings: ChannelSettings;
   readonly #retry: RetryPolicy;
+  readonly #secrets: ChannelSecrets;
 
-  constructor(tenant: string, type: string, settings: ChannelSettings, retry: RetryPolicy) {
+  constructor(
+    tenant: string,
+    type: string,
+    settings: ChannelSettings,
+    retry: RetryPolicy,
+    secrets: ChannelSecrets,
+  ) {
+    this.#secrets = secrets;
     this.tenant = tenant;
     this.kind = type;
     this.name = PREFIX + type;
@@ -61,14 +78,30 @@ export class PeopleEndpoint implements Endpoint {
   }
 
   targetOf(notice: StoredNotice): string {
-    const { channel } = extraSchema.parse(notice.extra);
+    const { channel: stored } = extraSchema.parse(notice.extra);
+    const channel = this.#opened(stored) ?? stored;
     return channel.type === 'webhook' ? channel.webhook_id : targetOf(channel);
   }
 
   async send(notice: StoredNotice, signal: AbortSignal): Promise<Attempted> {
-    const { channel, message } = extraSchema.parse(notice.extra);
+    const { channel: stored, message } = extraSchema.parse(notice.extra);
+    const channel = this.#opened(stored);
+    if (channel === undefined) {
+      const message = 'KEY_SIGNING_SECRET is another one than when this was stored.';
+      const error = { code: 'channel_secret_unreadable', message };
+      return { verdict: 'refused', status: null, error, duration_ms: 0 };
+    }
     if (channel.type === 'webhook') throw new Error('a webhook is told by itself');
     return sendTo(channel, message, this.#settings, messageIdOf(notice), signal);
+  }
+
+  #opened(channel: Channel): Channel | undefined {
+    try {
+      return this.#secrets.opened(this.tenant, channel);
+    } catch (error) {
+      if (error instanceof ChannelError) return undefined;
+      throw error;
+    }
   }
 
   async failed(): Promise<void> {

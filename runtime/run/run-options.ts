@@ -1,4 +1,4 @@
-import type { NatsAccess } from '../../connectors/index.ts';
+import type { GapChoice, NatsAccess } from '../../connectors/index.ts';
 import type { Publisher, TaskLimits, TopologyChange } from '../../engine/index.ts';
 
 export interface RunOptions {
@@ -28,6 +28,8 @@ export interface RunOptions {
    * `processing_failed`, and goes on without it.
    */
   readonly failingRecords?: 'stop' | 'deadLetter';
+  /** Of sources that do not say themselves what becomes of messages that were removed unread; default: `stop`. */
+  readonly onGap?: GapChoice;
   /** Hears what happens, a line each; default: nowhere. */
   readonly log?: (line: string) => void;
 }

@@ -162,6 +162,7 @@ function hostOf(parts: HostParts, opened: (() => Promise<void>)[]): PartitionHos
       partition: WHOLE_STREAM,
       publisher: sends.over(toldPublisher(options.publisher?.(jetStream) ?? jetStream, systemClock, log)),
       allowTopologyChange: options.allowTopologyChange ?? false,
+      ...(options.onGap === undefined ? {} : { onGap: options.onGap }),
       ...(options.limits === undefined ? {} : { limits: options.limits }),
       ...(quarantine === undefined ? {} : { quarantine }),
     }),

@@ -8,6 +8,7 @@ import {
   ROW_DIMENSIONS,
   type RowDimension,
 } from '../../analytics/index.ts';
+import type { GapChoice } from '../../connectors/index.ts';
 import { DEFAULT_SCAN_THREADS, MillraceError } from '../../engine/index.ts';
 import { QUEUED_MAX_JOBS } from '../jobs/index.ts';
 import { isDimensionName, MAX_CUSTOM_DIMENSIONS } from './dimension-names.ts';
@@ -15,6 +16,7 @@ import { checkJwt, type JwtSettings, jwtFields, jwtOf } from './jwt-settings.ts'
 import { checkNats, type NatsSettings, natsFields, natsOf } from './nats-settings.ts';
 import { checkOutbound, type OutboundSettings, outboundFields, outboundOf } from './outbound-settings.ts';
 import { duration, integer } from './setting-fields.ts';
+import { type TrafficSettings, trafficFields, trafficOf } from './traffic-settings.ts';
 
 type CubeDefinition = ReturnType<typeof cubeOf>;
 
@@ -85,6 +87,13 @@ const signingSecret = z
 const hostFields = {
   DATA_DIR: z.string().default('./data').describe('Where state, spool and jobs are kept'),
   ...natsFields,
+  ON_GAP: z
+    .enum(['stop', 'skip'], { error: 'must be stop or skip' })
+    .default('stop')
+    .describe(
+      'Messages that the stream has removed before they were read (its limits, a purge): `stop` ends the task, ' +
+        '`skip` goes on without them, counted',
+    ),
   ALLOW_TOPOLOGY_CHANGE: z
     .enum(['0', '1'], { error: 'must be 1, for one start, or absent' })
     .default('0')
@@ -124,18 +133,21 @@ const fields = z.object({
   ALLOWED_OUT_OF_ORDERNESS: duration('30s', 7 * 86_400_000).describe(
     'How far the watermark stays behind the newest event time',
   ),
-  RATE_LIMIT_RPS: integer(2_000, 1, 1_000_000).describe(
-    'Requests a second of one API key or token subject, sustained',
-  ),
-  RATE_LIMIT_BURST: integer(4_000, 1, 1_000_000).describe('Requests of one API key or token subject at once'),
-  INFLIGHT_BODY_BYTES: integer(256 * MIB, 16 * MIB, 64 * 1_024 * MIB).describe(
-    'Bytes of request bodies held in memory at once',
-  ),
+  ...trafficFields,
   SCAN_THREADS: integer(DEFAULT_SCAN_THREADS, 1, 64).describe(
     'Threads that run queries which are too dear for the API thread',
   ),
-  BULK_MAX_BYTES: integer(2_048 * MIB, 1_024, 1_048_576 * MIB).describe('Size of one bulk upload, unpacked'),
-  SPOOL_MAX_BYTES: integer(10_240 * MIB, 1_024, 1_048_576 * MIB).describe('Size of all bulk uploads on disk'),
+  BACKFILL_SHARE: z.coerce
+    .number({ error: 'must be a number from 0.05 to 1' })
+    .min(0.05, 'must be a number from 0.05 to 1')
+    .max(1, 'must be a number from 0.05 to 1')
+    .default(1 / 3)
+    .describe(
+      'Of one core, what a backfill may take while events or requests come in; a whole one otherwise',
+    ),
+  GENERATIONS_KEPT: integer(1, 0, 100).describe(
+    'Former generations of the state that backfills keep, to go back to; each takes the disk of a state',
+  ),
   JOBS_MAX_QUEUED: integer(QUEUED_MAX_JOBS, 1, 10_000).describe(
     'Jobs of one lane and tenant that wait for their turn or are paused',
   ),
@@ -157,12 +169,14 @@ export interface HostSettings extends NatsSettings {
   /** Absolute. */
   readonly dataDir: string;
   readonly natsServerBin: string | undefined;
+  /** What becomes of messages that the stream has removed unread. */
+  readonly onGap: GapChoice;
   /** For one start: state that a changed topology loses is deleted. */
   readonly allowTopologyChange: boolean;
 }
 
 /** The settings of the service, checked. Durations are in ms, sizes in bytes. */
-export interface Settings extends HostSettings {
+export interface Settings extends HostSettings, TrafficSettings {
   readonly port: number;
   readonly host: string;
   readonly adminKey: string | undefined;
@@ -182,12 +196,12 @@ export interface Settings extends HostSettings {
   /** Of a tenant in the event log; undefined: no limit. */
   readonly log_max_bytes: number | undefined;
   readonly allowedOutOfOrderness_ms: number;
-  readonly rateLimit: { readonly requests_per_s: number; readonly burst: number };
-  readonly inflightBody_bytes: number;
   readonly scanThreads: number;
-  readonly bulk: {
-    readonly upload_max_bytes: number;
-    readonly spool_max_bytes: number;
+  readonly backfill: {
+    /** Of one core, while live traffic waits. */
+    readonly share: number;
+    /** Former generations that stay. */
+    readonly kept_max_generations: number;
   };
   readonly jobs: {
     readonly queued_max: number;
@@ -220,6 +234,7 @@ function hostSettings(values: z.output<typeof hostFieldsSchema>): HostSettings {
     dataDir: resolve(values.DATA_DIR),
     ...natsOf(values),
     natsServerBin: values.NATS_SERVER_BIN,
+    onGap: values.ON_GAP,
     allowTopologyChange: values.ALLOW_TOPOLOGY_CHANGE === '1',
   };
 }
@@ -250,13 +265,9 @@ export function readSettings(env: Env): Settings {
     retentionDays: s.RETENTION_DAYS === 0 ? undefined : s.RETENTION_DAYS,
     log_max_bytes: s.LOG_MAX_BYTES === 0 ? undefined : s.LOG_MAX_BYTES,
     allowedOutOfOrderness_ms: s.ALLOWED_OUT_OF_ORDERNESS,
-    rateLimit: { requests_per_s: s.RATE_LIMIT_RPS, burst: s.RATE_LIMIT_BURST },
-    inflightBody_bytes: s.INFLIGHT_BODY_BYTES,
+    ...trafficOf(s),
     scanThreads: s.SCAN_THREADS,
-    bulk: {
-      upload_max_bytes: s.BULK_MAX_BYTES,
-      spool_max_bytes: s.SPOOL_MAX_BYTES,
-    },
+    backfill: { share: s.BACKFILL_SHARE, kept_max_generations: s.GENERATIONS_KEPT },
     jobs: {
       queued_max: s.JOBS_MAX_QUEUED,
       file_max_bytes: s.JOB_FILE_MAX_BYTES,

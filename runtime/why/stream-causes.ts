@@ -99,6 +99,15 @@ function readingCauses({ host, progress }: WhyFacts, counts: Counts): readonly C
   const records = counts.of('millrace.task.records');
   const failing = counts.of('millrace.task.failing_records');
   const causes: Cause[] = [];
+  const skipped = counts.of('millrace.task.skipped');
+  if (skipped > 0) {
+    causes.push({
+      code: 'messages_skipped',
+      place: 'task',
+      sentence: `${skipped} messages were removed from the streams before they were read, and are not counted.`,
+      next: "Raise the stream's limits, and publish what is missing again; see the notices gap_skipped of health.",
+    });
+  }
   if (failing > 0 && failing >= records) {
     causes.push({
       code: 'all_records_fail',

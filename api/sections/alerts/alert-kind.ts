@@ -24,6 +24,7 @@ export function alertKind(
   ports: Pick<ApiPorts, 'settings'>,
   tenants: Pick<Tenants, 'metricsOf'>,
   requireChannels: (tenant: string, channels: readonly Channel[]) => void,
+  sealed: (tenant: string, channels: readonly Channel[]) => readonly Channel[] = (_, channels) => channels,
 ): DefinitionKind<AlertBody> {
   const schema = byDimensions(ports, bodySchemaOf);
   return {
@@ -31,6 +32,7 @@ export function alertKind(
     get schema() {
       return schema();
     },
+    sealed: (tenant, body) => ({ ...body, channels: sealed(tenant, body.channels) }),
     check: ({ tenant, id, body }) => {
       requireThreshold(ports, tenants, tenant, id ?? 'new', body);
       requireChannels(tenant, body.channels);

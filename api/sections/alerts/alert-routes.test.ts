@@ -120,6 +120,40 @@ it('several processes tell once, and one whose state is behind takes nothing bac
   await second.close();
 });
 
+it.each(['deleted', 'disabled'] as const)(
+  'one that is %s while it fires says that it is over, once',
+  async (how) => {
+    const { id: webhook_id } = await json<{ id: string }>('/webhooks', {
+      json: { url: 'https://example.com/hook', events: ['export.failed'] },
+    });
+    const alert = { ...ALERT, channels: [{ type: 'webhook', webhook_id }] };
+    const { id } = await json<{ id: string }>('/alerts', { json: alert });
+    await shop([44, 45, 46, 47]);
+    const sent = () =>
+      test.http.posted
+        .map(({ body }) => JSON.parse(body) as { type: string; data: Notices['notices'][0] })
+        .filter(({ type }) => type.startsWith('alert.'));
+    await vi.waitFor(async () => {
+      await test.apply();
+      await announce();
+      expect(sent().map(({ type }) => type)).toEqual(['alert.firing']);
+    }, PATIENTLY);
+    const change = how === 'deleted' ? { method: 'DELETE' } : { method: 'PATCH', json: { enabled: false } };
+    expect((await test.send(`/alerts/${id}`, { key, ...change })).status).toBeLessThan(300);
+    await vi.waitFor(
+      () => expect(sent().map(({ type }) => type)).toEqual(['alert.firing', 'alert.recovered']),
+      PATIENTLY,
+    );
+    expect(sent()[1]?.data).toMatchObject({ phase: 'recovered', reason: how, incident: sent()[0]?.data.id });
+    if (how === 'deleted') return;
+    await json(`/alerts/${id}`, { method: 'PATCH', json: { enabled: true } });
+    await json(`/alerts/${id}`, { method: 'PATCH', json: { enabled: false } });
+    await announce();
+    const { notices } = await json<Notices>(`/alerts/${id}/history`);
+    expect(notices.map(({ phase }) => phase)).toEqual(['recovered', 'firing']);
+  },
+);
+
 it('an alert on anomalies of a rule tells what its preview says', async () => {
   const rule = { metric: 'revenue', window: '1h', method: 'zscore', sensitivity: 0.99, since: since(48) };
   const { id: rule_id } = await json<{ id: string }>('/anomalies/register', { json: rule });
@@ -148,6 +182,41 @@ it('an alert on anomalies of a rule tells what its preview says', async () => {
   const preview = await json<Notices>('/alerts/preview', { json: { alert_id: id, days: 4 } });
   expect(preview.notices.map(({ id: one }) => one)).toEqual(live.map(({ id: one }) => one));
   expect(rule_id).toMatch(/^anomaly_rule_/);
+});
+
+it('keys of channels are stored encrypted, and never shown again', async () => {
+  const channels = [
+    { type: 'slack', url: 'https://hooks.example.com/services/T0/B0/secret' },
+    { type: 'pagerduty', routing_key: 'K'.repeat(32) },
+  ];
+  const hidden = [
+    { type: 'slack', url: '***' },
+    { type: 'pagerduty', routing_key: '***' },
+  ];
+  const made = await json<{ id: string; channels: object[] }>('/alerts', { json: { ...ALERT, channels } });
+  expect(made.channels).toEqual(hidden);
+  const patch = { method: 'PATCH', json: { cooldown_seconds: 60 } };
+  expect((await json<typeof made>(`/alerts/${made.id}`, patch)).channels).toEqual(hidden);
+  const listed = await json<{ alerts: (typeof made)[] }>('/alerts');
+  expect(listed.alerts[0]?.channels).toEqual(hidden);
+  const stored = JSON.stringify(await test.definitions.get(`def.alert.default.${made.id}`));
+  expect(stored).toContain('sealed:v1.');
+  expect(stored).not.toMatch(/secret|KKKK/);
+  // What is shown is no key, and what was encrypted for another tenant neither.
+  for (const other of [hidden, [{ type: 'slack', url: 'sealed:v1.AAAA' }]]) {
+    const refused = await test.send(`/alerts/${made.id}`, {
+      key,
+      method: 'PATCH',
+      json: { channels: other },
+    });
+    expect(refused.status).toBe(422);
+  }
+  expect((await test.send(`/alerts/${made.id}/test`, { key, method: 'POST' })).status).toBe(202);
+  await vi.waitFor(() => {
+    const urls = test.http.posted.map(({ url }) => url);
+    expect(urls).toContain('https://hooks.example.com/services/T0/B0/secret');
+    expect(test.http.posted.some(({ body }) => body.includes('K'.repeat(32)))).toBe(true);
+  }, PATIENTLY);
 });
 
 it('an alert that cannot be is refused', async () => {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { MarkBody, RuleBody } from '../../../analytics/index.ts';
-import type { KindDefinitions, Outbound } from '../../../runtime/index.ts';
+import { type KindDefinitions, type Outbound, shownChannel } from '../../../runtime/index.ts';
 import type { AnswerParts } from '../../answers/index.ts';
 import { type DefinitionRoutesSpec, definitionRoutes, requireDefinition } from '../../definitions/index.ts';
 import { type Cursors, listQuery, pageOf, type Route, route, timestamp, timeText } from '../../http/index.ts';
@@ -50,6 +50,10 @@ export const noticeSchema = z.object({
     .array(z.object({ id: z.string(), metric: z.string(), text: z.string() }))
     .describe('At most 20'),
   anomaly_count: z.int(),
+  reason: z
+    .enum(['disabled', 'deleted'])
+    .optional()
+    .describe('Of `recovered`: the alert was disabled or deleted while it was firing'),
 });
 
 const told = noticeSchema.extend({ told_at: timestamp('When it was handed to the channels') });
@@ -91,6 +95,11 @@ function specOf({ answers, tenants }: AlertParts): DefinitionRoutesSpec {
           ...{ group_by: [], cooldown_seconds: 3_600, notify_recovery: true },
         },
       },
+    },
+    shown: {
+      members: { channels: z.array(z.looseObject({ type: z.string() })).describe('Without their secrets') },
+      of: (found) => found.map(({ body }) => ({ channels: (body as AlertBody).channels.map(shownChannel) })),
+      example: { channels: [{ type: 'slack', url: '***' }] },
     },
     problems: ['channel_not_configured'],
     permissions: { read: 'webhooks:manage', write: 'webhooks:manage' },

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import {
   type AlertEvent,
   type AlertFact,
+  type AlertStopped,
   type AnomalyRecord,
   alertNotice,
   foldAlert,
@@ -11,11 +12,12 @@ import {
   recoveryOf,
   scanAnomalies,
 } from '../../../analytics/index.ts';
-import type { MessageQueue, Work, WorkItem, WorkOutcome } from '../../../engine/index.ts';
+import type { MessageQueue, MetricSample, Work, WorkItem, WorkOutcome } from '../../../engine/index.ts';
 import type { Definition, KindDefinitions, Outbound } from '../../../runtime/index.ts';
 import type { ApiPorts } from '../../http/index.ts';
 import type { AlertBody } from './alert-kind.ts';
 import { type AlertLog, type AlertLogEntry, LOG_MAX_NOTICES } from './alert-log.ts';
+import { AlertMetrics } from './alert-metrics.ts';
 
 const TABLE = `${OPERATORS.anomalies}/anomalies`;
 const DAY_MS = 86_400_000;
@@ -24,6 +26,8 @@ const FACT_DAYS = 14;
 const MAX_FACTS = 20_000;
 /** What began longer before the newest anomaly is told no more. */
 const TOLD_DAYS = 7;
+/** That there are more than decide is said once in so long, ms. */
+const WARN_MS = 3_600_000;
 /** How often it is looked whether what has not lasted for long enough does so now, ms. */
 const LOOK_MS = 2_000;
 /** Messages of anomalies that a process looks at, at once. */
@@ -44,7 +48,10 @@ export interface AlertWatchParts {
   readonly anomalies: Pick<MessageQueue, 'work'> | undefined;
 }
 
-const messageSchema = z.looseObject({ id: z.string(), revision: z.int(), kind: z.string() });
+const messageSchema = z.looseObject({
+  ...{ id: z.string(), revision: z.int(), kind: z.string() },
+  type: z.string().optional(),
+});
 
 /**
  * Tells what alerts say. Whatever makes it look at a tenant (a message that an anomaly was found or has changed, a
@@ -60,9 +67,18 @@ export class AlertWatch {
   #work: Work | undefined;
   #timer: NodeJS.Timeout | undefined;
   #unlisten: (() => void) | undefined;
+  /** Deleted ones whose end is not told yet. */
+  readonly #deleted = new Map<string, Definition<AlertBody>>();
+  readonly #warnedAt_ms = new Map<string, number>();
+  readonly #metrics: AlertMetrics;
 
   constructor(parts: AlertWatchParts) {
     this.#parts = parts;
+    this.#metrics = new AlertMetrics({ waiting: () => this.#waiting.size, facts_max: MAX_FACTS });
+  }
+
+  samples(): MetricSample[] {
+    return this.#metrics.samples();
   }
 
   start(): void {
@@ -70,11 +86,13 @@ export class AlertWatch {
     for (const tenant of alerts.tenants()) this.#waiting.add(tenant);
     this.#unlisten = alerts.onChange(({ type, definition }) => {
       this.#seen.delete(definition.id);
-      if (type === 'put') this.#waiting.add(definition.tenant);
+      if (type === 'delete') this.#deleted.set(definition.id, definition);
+      this.#waiting.add(definition.tenant);
     });
     this.#timer = setInterval(() => {
       for (const tenant of [...this.#waiting])
         this.look(tenant).catch((error: unknown) => {
+          this.#metrics.failed.add();
           ports.log.warn({ err: error, tenant }, 'alerts cannot be told now');
         });
     }, LOOK_MS).unref();
@@ -114,6 +132,7 @@ export class AlertWatch {
     const [, tenant = ''] = item.subject.split('.');
     const message = messageSchema.safeParse(jsonOf(item.data)).data;
     if (message === undefined || message.kind === 'pipeline') return 'done';
+    if (message.type === 'anomaly.explained') return 'done';
     if (this.#parts.alerts.list(tenant).length === 0) return 'done';
     const record = this.#find(tenant, message.id);
     const isKnown = record !== undefined && record.revision >= message.revision;
@@ -130,14 +149,63 @@ export class AlertWatch {
   async #look(tenant: string): Promise<void> {
     const state = this.#parts.ports.reader();
     if (state === undefined) return void this.#waiting.add(tenant);
-    const { facts, horizon_ms } = state.reader.snapshot((table) => newest(scanOf(table(TABLE), tenant)));
+    const began_ms = performance.now();
+    const { facts, horizon_ms, isBounded } = state.reader.snapshot((table) =>
+      newest(scanOf(table(TABLE), tenant)),
+    );
+    if (isBounded) this.#warn(tenant);
+    this.#metrics.looked(facts.length, performance.now() - began_ms);
     let isWaiting = false;
     for (const alert of this.#parts.alerts.list(tenant)) {
-      if (!alert.body.enabled) continue;
-      isWaiting = (await this.#tell(alert, facts, horizon_ms)) || isWaiting;
+      if (alert.body.enabled) isWaiting = (await this.#tell(alert, facts, horizon_ms)) || isWaiting;
+      else if (this.#seen.get(alert.id) !== `${alert.revision}`) {
+        await this.#stop(alert, 'disabled');
+        this.#seen.set(alert.id, `${alert.revision}`);
+      }
+    }
+    for (const alert of this.#deleted.values()) {
+      if (alert.tenant !== tenant) continue;
+      if (this.#parts.alerts.get(tenant, alert.id) === undefined) await this.#stop(alert, 'deleted');
+      this.#deleted.delete(alert.id);
     }
     if (isWaiting) this.#waiting.add(tenant);
     else this.#waiting.delete(tenant);
+  }
+
+  #warn(tenant: string): void {
+    this.#metrics.bounded.add();
+    const now_ms = this.#parts.ports.clock.now();
+    if (now_ms < (this.#warnedAt_ms.get(tenant) ?? Number.NEGATIVE_INFINITY) + WARN_MS) return;
+    this.#warnedAt_ms.set(tenant, now_ms);
+    this.#parts.ports.log.warn(
+      { tenant, anomalies: MAX_FACTS },
+      'alerts are decided from the newest anomalies: there are more of them within 14 days. Raise the sensitivity ' +
+        'or min_change_percent of the rules, or group by fewer dimensions',
+    );
+  }
+
+  /** Tells that what fires of an alert does so no more: a user disabled or deleted it. */
+  async #stop(alert: Definition<AlertBody>, reason: AlertStopped): Promise<void> {
+    if (!alert.body.notify_recovery) return;
+    const log = await this.#parts.log.entries(alert.tenant, alert.id);
+    for (const { notice, facts } of this.#firing(alert.tenant, log)) {
+      const { id, incident, group } = notice;
+      const time_ms = Math.max(Date.parse(notice.time), ...facts.map(({ until_ms }) => until_ms));
+      await this.#say(
+        alert,
+        { id: recoveryOf(id), incident, phase: 'recovered', group, time_ms, facts },
+        reason,
+      );
+    }
+  }
+
+  /** Notices of which it was not told that they are over, with their anomalies as far as they are known. */
+  #firing(tenant: string, log: readonly AlertLogEntry[]) {
+    const told = new Set(log.map(({ notice }) => notice.id));
+    return log.flatMap(({ notice }) => {
+      if (notice.phase !== 'firing' || told.has(recoveryOf(notice.id))) return [];
+      return [{ notice, facts: notice.anomalies.flatMap(({ id }) => this.#find(tenant, id) ?? []) }];
+    });
   }
 
   /** Whether it has to be looked at again although nothing is heard. */
@@ -171,21 +239,24 @@ export class AlertWatch {
     log: readonly AlertLogEntry[],
   ) {
     const ids = new Set(events.map(({ id }) => id));
-    const told = new Set(log.map(({ notice }) => notice.id));
-    return log.flatMap(({ notice }): AlertEvent[] => {
-      const { id, phase, incident, group } = notice;
-      if (!body.notify_recovery || phase !== 'firing' || ids.has(id) || told.has(recoveryOf(id))) return [];
-      const facts = notice.anomalies.flatMap((anomaly) => this.#find(tenant, anomaly.id) ?? []);
+    if (!body.notify_recovery) return [];
+    return this.#firing(tenant, log).flatMap(({ notice, facts }): AlertEvent[] => {
+      const { id, incident, group } = notice;
       // A state that is behind, or is built anew, does not have them yet: that says nothing of them.
-      if (facts.length < notice.anomalies.length || facts.some(({ state }) => state === 'open')) return [];
+      if (ids.has(id) || facts.length < notice.anomalies.length) return [];
+      if (facts.some(({ state }) => state === 'open')) return [];
       const time_ms = Math.max(Date.parse(notice.time), ...facts.map(({ until_ms }) => until_ms));
       return [{ id: recoveryOf(id), incident, phase: 'recovered', group, time_ms, facts }];
     });
   }
 
-  async #say({ tenant, id, name, body }: Definition<AlertBody>, event: AlertEvent): Promise<void> {
+  async #say(
+    { tenant, id, name, body }: Definition<AlertBody>,
+    event: AlertEvent,
+    reason?: AlertStopped,
+  ): Promise<void> {
     const { outbound, log, ports } = this.#parts;
-    const notice = alertNotice({ tenant, id, body }, name, event);
+    const notice = alertNotice({ tenant, id, body }, name, event, reason);
     const isResolved = event.phase === 'recovered';
     await outbound.notify(tenant, `alert.${event.phase}`, notice.id, notice, {
       channels: body.channels,
@@ -197,6 +268,7 @@ export class AlertWatch {
       },
     });
     await log.append(tenant, id, { notice, time_ms: event.time_ms, told_at_ms: ports.clock.now() });
+    this.#metrics.told(event.phase);
   }
 }
 
@@ -206,13 +278,16 @@ const scanOf = (table: Parameters<typeof scanAnomalies>[0], scope: string): Iter
 /** The newest anomalies that were told to anybody, and the end of the newest one. */
 function newest(records: Iterable<AnomalyRecord>) {
   const facts: AlertFact[] = [];
+  let isBounded = false;
   let horizon_ms = Number.NEGATIVE_INFINITY;
   for (const record of records) {
     horizon_ms = Math.max(horizon_ms, record.until_ms);
-    if (record.start_ms < horizon_ms - FACT_DAYS * DAY_MS || facts.length === MAX_FACTS) break;
+    if (record.start_ms < horizon_ms - FACT_DAYS * DAY_MS) break;
+    isBounded = facts.length === MAX_FACTS;
+    if (isBounded) break;
     if (!record.late) facts.push(record);
   }
-  return { facts, horizon_ms };
+  return { facts, horizon_ms, isBounded };
 }
 
 /** Of what follows, what was not told; nothing that the log may have forgotten, and no window twice. */

@@ -64,6 +64,27 @@ interface Causes {
   readonly explain: { readonly events: { readonly body: object } };
 }
 
+/** The likely cause follows the anomaly in the stream, under its id and revision. */
+async function isTold(id: string, share: number): Promise<void> {
+  const { anomalies } = test.ports;
+  const messages: Record<string, unknown>[] = [];
+  for (let at = 0; at < ((await anomalies?.last()) ?? 0); at++) {
+    const message = await anomalies?.next('default', at, new AbortController().signal);
+    messages.push(JSON.parse(Buffer.from(message?.data ?? []).toString()) as Record<string, unknown>);
+  }
+  const detected = messages.find((message) => message.id === id && message.type === 'anomaly.detected');
+  const data = Buffer.from(JSON.stringify(detected));
+  await test.anomalies.append({ subject: 'anomalies.default.revenue.high', id: 'm-1', data });
+  const found = await anomalies?.next('default', messages.length, AbortSignal.timeout(60_000));
+  const explained = JSON.parse(Buffer.from(found?.data ?? []).toString()) as Record<string, unknown>;
+  expect(explained).toMatchObject({
+    ...{ ...detected, type: 'anomaly.explained' },
+    likely_cause: { where: { channel: 'app', payment_method: 'wallet' }, share },
+  });
+  const { text } = explained.likely_cause as { text: string };
+  expect(text).toBe(`channel app, payment_method wallet (${Math.round(share * 100)} % of the change)`);
+}
+
 describe('what an anomaly comes from', () => {
   it('is named with its share, and its numbers are those of the KPIs', async () => {
     const events = shop();
@@ -91,6 +112,7 @@ describe('what an anomaly comes from', () => {
     expect(cause?.share).toBeCloseTo((cause?.expected as number) / (found.expected - found.actual), 9);
     expect(found.unexplained).toBeCloseTo(1 - (cause?.share as number), 9);
     expect(Math.abs(found.unexplained)).toBeLessThan(0.3);
+    await isTold(id, cause?.share as number);
     const query = { metrics: ['revenue', 'orders_count'], start: timeOf(HIT), end: timeOf(HIT + 1) };
     const kpis = await json<{ groups: { totals: Record<string, number> }[] }>('/kpis/query', { json: query });
     expect(kpis.groups[0]?.totals.revenue).toBe(found.actual);

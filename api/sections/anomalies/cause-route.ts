@@ -95,9 +95,17 @@ export function causeRoute(parts: AnomalyParts): Route {
   });
 }
 
+/** The same as the route asks where a caller names nothing but an anomaly. */
+export function causeQueryOf(parts: AnomalyParts, tenant: string, anomaly_id: string): CauseQuery {
+  const asked = anomalyOf(parts, { tenant }, anomaly_id);
+  const own_metrics = parts.tenants.metricsOf(tenant, [asked.rule.metric]);
+  return { ...asked, dimensions: usual(asked.rule), own_metrics };
+}
+
 type Asked = Omit<CauseQuery, 'dimensions' | 'own_metrics'>;
 
-function anomalyOf(parts: AnomalyParts, call: RawCall, anomaly_id: string): Asked {
+/** The question of what an anomaly comes from. Throws `not_found`, `wrong_state`. */
+function anomalyOf(parts: AnomalyParts, call: Pick<RawCall, 'tenant'>, anomaly_id: string): Asked {
   const record = findAnomaly(parts, call.tenant, anomaly_id);
   if (record.kind === 'silence')
     throw new ApiError('wrong_state', 'An anomaly of kind `silence` is of no metric: events are missing.');

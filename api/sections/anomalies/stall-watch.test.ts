@@ -47,7 +47,13 @@ it('what could not be sent while the server was away is sent when it is back', a
     if (isAway) throw new MillraceError('stream_unavailable', 'It is away.', { retriable: true });
     await anomalies.publish(message);
   };
-  const feed = { last: () => anomalies.last(), next: anomalies.next.bind(anomalies), publish };
+  const { last, next, latest } = anomalies;
+  const feed = {
+    last: last.bind(anomalies),
+    next: next.bind(anomalies),
+    latest: latest.bind(anomalies),
+    publish,
+  };
   const ports = { ...test.ports, anomalies: feed, pipeline: () => test.pipeline };
   const watch = new StallWatch(ports, () => ['default']);
   await watch.check();
@@ -60,4 +66,35 @@ it('what could not be sent while the server was away is sent when it is back', a
   await watch.check();
   await watch.check();
   expect((await told(0)).map(({ type }) => type)).toEqual(['pipeline.stalled', 'pipeline.recovered']);
+});
+
+it('a stall is told of once whatever processes see it, and its end by those that come later', async () => {
+  const key = await test.key('ingest');
+  const begin = async (): Promise<StallWatch> => {
+    const watch = new StallWatch(test.ports, () => ['default']);
+    await watch.check();
+    test.clock.advance(STALLED_MS);
+    await watch.check();
+    return watch;
+  };
+  const types = async () => (await told(0)).map(({ type }) => type);
+  await test.send('/ingest', { key, json: [orderEvent('a')] });
+  await begin();
+  const [second, third] = [await begin(), await begin()];
+  expect(await types()).toEqual(['pipeline.stalled']);
+  await test.apply();
+  await second.check();
+  await third.check();
+  expect(await types()).toEqual(['pipeline.stalled', 'pipeline.recovered', 'pipeline.recovered']);
+  const ids = (await told(0)).map((message) => (message as unknown as { id: string }).id);
+  expect(new Set(ids).size).toBe(1);
+  // It is over: the next process has nothing to say, and the next stall is another one.
+  await (await begin()).check();
+  expect(await types()).toHaveLength(3);
+  await test.send('/ingest', { key, json: [orderEvent('b')] });
+  await begin();
+  await test.apply();
+  // It had ended while no process was there.
+  await new StallWatch(test.ports, () => ['default']).check();
+  expect((await types()).slice(3)).toEqual(['pipeline.stalled', 'pipeline.recovered']);
 });

@@ -33,7 +33,7 @@ export function streamRoute({ answers }: AnomalyParts, streams: EventStreams): R
     ...{ id: 'followAnomalies', method: 'GET' as const, path: '/anomalies/stream', tag: 'Anomalies' },
     summary: 'Anomalies as they happen, by server-sent events',
     description:
-      'Each is an event named `anomaly.detected`, `anomaly.revised`, `anomaly.ended`, `anomaly.retracted`, ' +
+      'Each is an event named `anomaly.detected`, `anomaly.explained`, `anomaly.revised`, `anomaly.ended`, `anomaly.retracted`, ' +
       '`pipeline.stalled` or `pipeline.recovered`; its `id` is its sequence in the stream ANOMALIES. A client that ' +
       'comes again with `Last-Event-ID` goes on behind it, without a gap or a repeat, also after a restart of the ' +
       'service. Comments are signs of life. `nats sub "anomalies.<tenant>.>"` gets the same.',

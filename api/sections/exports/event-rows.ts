@@ -1,8 +1,8 @@
 import { AMOUNT_FIELDS, type FoundEvent, ROW_DIMENSIONS } from '../../../analytics/index.ts';
 import { MASK, type PiiMask } from '../../answers/index.ts';
 import { timeText } from '../../http/index.ts';
+import { type Cell, majorUnits } from '../../tables/index.ts';
 import { idsOf } from '../events/index.ts';
-import { type Cell, majorUnits } from './row-text.ts';
 
 const IDS = ['order_id', 'customer_id', 'session_id'] as const;
 

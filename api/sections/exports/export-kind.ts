@@ -11,13 +11,12 @@ import {
   wishOf,
 } from '../../answers/index.ts';
 import { EVENTS_STREAM, PARTITION, positionOf } from '../../http/index.ts';
+import { kpiRows, rowText } from '../../tables/index.ts';
 import { askedBySearch, type EventSearch, keptWarning } from '../events/index.ts';
 import { patiently } from '../jobs/index.ts';
 import { eventCells, eventColumns } from './event-rows.ts';
 import { ExportFile } from './export-file.ts';
 import { type EventsQuery, type ExportInput, searchOf } from './export-request.ts';
-import { kpiRows } from './kpi-rows.ts';
-import { rowText } from './row-text.ts';
 
 export const EXPORT_JOB = 'export';
 const PAGE_EVENTS = 2_000;
@@ -196,7 +195,10 @@ async function exportKpis(
   );
   const own = answers.tenants?.metricsOf(record.tenant, input.query.metrics) ?? [];
   const { columns, rows } = kpiRows(input.query, answer, new OwnMetrics(own));
-  const text = rowText(input.format, columns);
+  const text = rowText(
+    input.format,
+    columns.map((column) => column.name),
+  );
   const name = fileName(job, input);
   const file = await ExportFile.open(files, name, { from: undefined, isPacked: input.compression });
   try {

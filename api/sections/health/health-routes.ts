@@ -1,13 +1,15 @@
 import { z } from 'zod';
-import { META_TABLE, readProgress } from '../../../engine/index.ts';
+import { asMillraceError, META_TABLE, readProgress } from '../../../engine/index.ts';
 import type { BucketStatus, Jobs } from '../../../runtime/index.ts';
 import {
   type Answer,
   type ApiPorts,
   type FreshnessTracker,
+  isDamage,
   type PipelineStatus,
   type Route,
   route,
+  type StateLook,
   timestamp,
   timeText,
 } from '../../http/index.ts';
@@ -82,16 +84,19 @@ function natsHealth({ nats, state, error }: PipelineStatus): Subsystem {
   };
 }
 
-function queryHealth(ports: ApiPorts): Subsystem {
+function queryHealth(ports: ApiPorts, look: StateLook): Subsystem {
   try {
     const state = ports.reader();
     if (state === undefined) {
       return { status: 'starting', code: 'state_not_ready', message: 'The state is being opened.' };
     }
     state.reader.snapshot((table) => readProgress(table(META_TABLE)));
+    look.look(state.reader, ports.clock.now());
     return OK;
   } catch (error) {
     ports.log.error({ err: error }, 'the state cannot be read');
+    const named = asMillraceError(error);
+    if (isDamage(named)) return { status: 'failed', code: named.code, message: named.message };
     return {
       status: 'failed',
       code: 'state_unreadable',
@@ -114,12 +119,13 @@ export async function healthOf(
   tracker: FreshnessTracker,
   jobs: Jobs,
   definitions: readonly { readonly status: BucketStatus }[],
+  look: StateLook,
 ): Promise<z.infer<typeof healthSchema>> {
   const pipeline = ports.pipeline();
   const subsystems = {
     ingest_pipeline: pipelineHealth(pipeline, tracker.of(tracker.applied()).catching_up, tracker.hasHeard),
     nats: natsHealth(pipeline),
-    query_engine: queryHealth(ports),
+    query_engine: queryHealth(ports, look),
     jobs: jobs.closed ? { status: 'degraded' as const, code: 'stopping', message: 'The process stops.' } : OK,
     definitions: definitionsHealth(definitions),
   };
@@ -137,6 +143,7 @@ export function healthRoutes(
   tracker: FreshnessTracker,
   jobs: Jobs,
   definitions: readonly { readonly status: BucketStatus }[],
+  look: StateLook,
 ): readonly Route[] {
   return [
     route({
@@ -147,7 +154,7 @@ export function healthRoutes(
       summary: 'Whether the service works, by subsystem',
       description:
         'Needs no key. 200 only when the pipeline runs and has applied what the stream had, NATS answers, and the ' +
-        'state can be read.',
+        'state can be read: each call reads on a piece of it.',
       permission: 'none',
       // Probes add parameters of their own against caches.
       query: z.looseObject({}),
@@ -172,7 +179,7 @@ export function healthRoutes(
       },
       problems: [],
       handle: async (): Promise<Answer> => {
-        const json = await healthOf(ports, tracker, jobs, definitions);
+        const json = await healthOf(ports, tracker, jobs, definitions, look);
         return { status: json.status === 'ok' ? 200 : 503, json };
       },
     }),

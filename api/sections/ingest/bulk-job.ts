@@ -110,7 +110,7 @@ async function publishBatch(
   const numbered = batch.map((part, index) => ({ part, line: at.done_lines + index + 1 }));
   const lines = numbered.filter(({ part }) => !isBlank(part));
   const parts = lines.map(({ part }) => eventOf(part));
-  const checks = await checkAll({ events: parts, whole: false }, timeLimits(ports));
+  const checks = await checkAll({ events: parts, whole: false }, timeLimits(ports), job.record.tenant);
   const { trace } = inputSchema.parse(job.record.input);
   const prepared = prepare(job.record.tenant, checks, trace);
   const { messages } = prepared;

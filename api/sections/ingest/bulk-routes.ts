@@ -75,6 +75,7 @@ export function bulkRoutes(parts: BulkParts): readonly Route[] {
       problems: [
         'malformed_body',
         'body_too_large',
+        'body_too_slow',
         'unsupported_media_type',
         'unsupported_encoding',
         'not_supported',
@@ -93,7 +94,7 @@ async function upload(call: RawCall, { spool, jobs, once }: BulkParts): Promise<
   requireUploadType(mediaTypeOf(call.request));
   jobs.requireRoom(call.tenant, BULK_JOB);
   const job_id = newJobId();
-  const spooled = await spool.receive(call.request, job_id);
+  const spooled = await spool.receive(call, job_id);
   let kept = false;
   const work = async (): Promise<StoredAnswer> => {
     const answer = await queueUpload(call, jobs, job_id, spooled);

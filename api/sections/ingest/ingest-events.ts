@@ -1,5 +1,4 @@
 import { hash } from 'node:crypto';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   type HeaderSource,
   isBinary,
@@ -12,7 +11,7 @@ import {
   structuredOf,
   type TimeLimits,
 } from '../../../analytics/index.ts';
-import type { TraceHeaders } from '../../../engine/index.ts';
+import { type TraceHeaders, threadTurns } from '../../../engine/index.ts';
 import { ApiError, type ApiPorts, type EventMessage, requireMediaType } from '../../http/index.ts';
 import { checkEvent, type EventCheck, type EventRejectCode, rejected, subjectToken } from './event-check.ts';
 
@@ -148,18 +147,24 @@ export interface Prepared {
   readonly rejected: readonly RejectedEvent[];
 }
 
-/** Checks events in order, giving way to others in between. Throws where the body as a whole is no JSON. */
+/**
+ * Checks events in order, a slice at a time, so that others of whatever tenant have their turn. Throws where the body
+ * as a whole is no JSON.
+ */
 export async function checkAll(
   { events, whole }: Pick<EventBody, 'events' | 'whole'>,
   limits: TimeLimits,
+  tenant: string,
 ): Promise<EventCheck[]> {
   const checks: EventCheck[] = [];
-  for (const event of events) {
-    if (checks.length > 0 && checks.length % SLICE_EVENTS === 0) await nextTurn();
-    const check = checkOf(event, limits);
-    if (whole && !check.ok) refuseWhole(check);
-    checks.push(check);
-  }
+  const checkSlice = (): void => {
+    for (const event of events.slice(checks.length, checks.length + SLICE_EVENTS)) {
+      const check = checkOf(event, limits);
+      if (whole && !check.ok) refuseWhole(check);
+      checks.push(check);
+    }
+  };
+  while (checks.length < events.length) await threadTurns.run(tenant, checkSlice);
   return checks;
 }
 

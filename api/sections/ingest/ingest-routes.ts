@@ -144,6 +144,7 @@ export function ingestRoutes(ports: ApiPorts, once: Idempotency): readonly Route
         'invalid_event',
         'too_many_events',
         'body_too_large',
+        'body_too_slow',
         'unsupported_media_type',
         'unsupported_encoding',
         'too_busy',
@@ -180,6 +181,7 @@ export function ingestRoutes(ports: ApiPorts, once: Idempotency): readonly Route
         'json_too_deep',
         'too_many_events',
         'body_too_large',
+        'body_too_slow',
         'unsupported_media_type',
         'unsupported_encoding',
         'too_busy',
@@ -197,7 +199,7 @@ async function ingest(
 ): Promise<StoredAnswer> {
   const headers = headersOf(call.request);
   const body = eventsOf(bytes, headers);
-  const checks = await checkAll(body, limits);
+  const checks = await checkAll(body, limits, call.tenant);
   if (body.single) refuseInvalid(checks[0]);
   const warnings = notKept(ports, call.tenant, checks);
   const answer = {
@@ -288,7 +290,7 @@ async function validate(call: RawCall, limits: TimeLimits): Promise<Answer> {
   const headers = headersOf(call.request);
   requireEventType(call.request, headers);
   const body = eventsOf(await readWithin(call, MAX_INGEST_BYTES), headers);
-  const checks = await checkAll(body, limits);
+  const checks = await checkAll(body, limits, call.tenant);
   const events = checks.map((check, index): EventReport => {
     const { event_id } = check;
     return check.ok

@@ -4,12 +4,26 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import { asMillraceError, PRIVATE_FILE_MODE, PRIVATE_FOLDER_MODE } from '../../../engine/index.ts';
-import { ApiError, bodyChunks, encodingOf, lengthOf, tooLarge, unreadable } from '../../http/index.ts';
+import {
+  asMillraceError,
+  type MetricSample,
+  Metrics,
+  PRIVATE_FILE_MODE,
+  PRIVATE_FOLDER_MODE,
+} from '../../../engine/index.ts';
+import type { Settings } from '../../../runtime/index.ts';
+import {
+  ApiError,
+  BodyWatch,
+  bodyChunks,
+  encodingOf,
+  lengthOf,
+  type RawCall,
+  tooLarge,
+  unreadable,
+} from '../../http/index.ts';
 import { partsOf, type SpoolPart } from './spool-parts.ts';
 
-/** Uploads that are written to disk at once. */
-const MAX_UPLOADS = 8;
 /** An upload of no job that has not changed for so long was interrupted by a crash. */
 const ORPHAN_MIN_AGE_MS = 3_600_000;
 /** What a file that is packed by gzip begins with. */
@@ -21,35 +35,56 @@ export interface Spooled {
   readonly sha256: string;
 }
 
-export interface SpoolLimits {
-  readonly upload_max_bytes: number;
-  readonly spool_max_bytes: number;
+type SpoolLimits = Settings['bulk'];
+
+interface OnDisk {
+  /** Unknown of an upload that another process took: it counts for all only. */
+  readonly tenant: string | undefined;
+  readonly size_bytes: number;
 }
+
+/** The call that uploads. */
+export type Upload = Pick<RawCall, 'request' | 'tenant' | 'principal' | 'memory'>;
 
 /** Uploads on disk, `<folder>/<job id>.ndjson`, until their job has worked them off. */
 export class Spool {
   readonly #folder: string;
   readonly #limits: SpoolLimits;
-  readonly #sizes_bytes = new Map<string, number>();
-  #uploads = 0;
+  readonly #onDisk = new Map<string, OnDisk>();
+  /** Uploads that are on their way, of all callers, of a tenant, of a key. */
+  readonly #uploads = new Map<string, number>();
+  readonly #metrics = new Metrics();
 
   constructor(folder: string, limits: SpoolLimits) {
     this.#folder = folder;
     this.#limits = limits;
+    const gauge = this.#metrics.gauge.bind(this.#metrics);
+    gauge('millrace.bulk.uploads', 'Bulk uploads that arrive', () => this.#uploads.get('all') ?? 0);
+    gauge(
+      'millrace.bulk.uploads.limit',
+      'Bulk uploads that may arrive at once',
+      () => limits.uploads_max.all,
+    );
+    gauge('millrace.bulk.spool.size', 'Bulk uploads on disk', () => this.size_bytes);
+    gauge('millrace.bulk.spool.size.limit', 'They take at most so much', () => limits.spool_max_bytes);
+  }
+
+  samples(): MetricSample[] {
+    return this.#metrics.samples();
   }
 
   /**
    * Removes what no job needs any more: uploads that a crash interrupted. Another process may share the folder, and
-   * be receiving: what is young stays.
+   * be receiving: what is young stays. `needed` are tenants by the ids of their jobs.
    */
-  async open(needed: ReadonlySet<string>): Promise<void> {
+  async open(needed: ReadonlyMap<string, string>): Promise<void> {
     await mkdir(this.#folder, { recursive: true, mode: PRIVATE_FOLDER_MODE });
     for (const name of await readdir(this.#folder)) {
       const id = name.replace(/\.ndjson$/, '');
       const path = join(this.#folder, name);
       try {
         const { size, mtimeMs } = await stat(path);
-        if (needed.has(id)) this.#sizes_bytes.set(id, size);
+        if (needed.has(id)) this.#onDisk.set(id, { tenant: needed.get(id), size_bytes: size });
         else if (Date.now() - mtimeMs >= ORPHAN_MIN_AGE_MS) await rm(path, { force: true });
       } catch (error) {
         // A job that ended meanwhile has taken it along.
@@ -59,8 +94,14 @@ export class Spool {
   }
 
   get size_bytes(): number {
+    return this.#sizeOf(undefined);
+  }
+
+  /** Of a tenant, or of all. */
+  #sizeOf(wanted: string | undefined): number {
     let sum = 0;
-    for (const size of this.#sizes_bytes.values()) sum += size;
+    for (const { tenant, size_bytes } of this.#onDisk.values())
+      if (wanted === undefined || tenant === wanted) sum += size_bytes;
     return sum;
   }
 
@@ -69,42 +110,74 @@ export class Spool {
   }
 
   /** Writes a request's body to disk as it arrives, unpacked; nothing is left of one that fails. */
-  async receive(request: Request, id: string): Promise<Spooled> {
+  async receive({ request, tenant, principal, memory }: Upload, id: string): Promise<Spooled> {
     const encoding = encodingOf(request);
     const declared = lengthOf(request);
     if (declared !== undefined && declared > this.#limits.upload_max_bytes) {
       throw tooLarge(this.#limits.upload_max_bytes);
     }
-    if (this.#uploads >= MAX_UPLOADS || this.size_bytes >= this.#limits.spool_max_bytes) {
-      throw new ApiError(
-        'too_busy',
-        'As many uploads are on disk or on their way as may be. Try again later.',
-        {
-          retryAfter_s: 10,
-        },
-      );
-    }
-    this.#uploads++;
+    const leave = this.#enter(tenant, principal.key_id);
+    const end = memory.receive();
+    let isSlow = false;
     try {
-      return await this.#write(request, id, encoding);
+      // Gigabytes take their time; the rate is what bounds it.
+      const chunks = bodyChunks(request, new BodyWatch(memory.pace, null));
+      return await this.#write(chunks, id, tenant, encoding);
     } catch (error) {
+      isSlow = error instanceof ApiError && error.code === 'body_too_slow';
       await this.remove(id);
       throw uploadError(error);
     } finally {
-      this.#uploads--;
+      end(isSlow);
+      leave();
     }
   }
 
-  async #write(request: Request, id: string, encoding: 'identity' | 'gzip'): Promise<Spooled> {
+  /** Counts an upload, or throws 429 `too_busy`. */
+  #enter(tenant: string, key: string): () => void {
+    const places = { all: 'all', tenant: `tenant ${tenant}`, key: `key ${key}` } as const;
+    const levels = ['key', 'tenant', 'all'] as const;
+    for (const level of levels) {
+      if ((this.#uploads.get(places[level]) ?? 0) < this.#limits.uploads_max[level]) continue;
+      const whose = level === 'all' ? '' : ` of this ${level}`;
+      throw new ApiError('too_busy', `As many uploads${whose} arrive as may. Try again when one is done.`, {
+        retryAfter_s: 10,
+      });
+    }
+    this.#requireSpace(tenant, 1);
+    const change = (by: number): void => {
+      for (const level of levels) {
+        const count = (this.#uploads.get(places[level]) ?? 0) + by;
+        if (count === 0) this.#uploads.delete(places[level]);
+        else this.#uploads.set(places[level], count);
+      }
+    };
+    change(1);
+    return () => change(-1);
+  }
+
+  /** Throws 429 `too_busy` where the uploads on disk, of the tenant or of all, take as much as they may. */
+  #requireSpace(tenant: string, room_bytes: number): void {
+    const { spool_max_bytes, spool_tenant_max_bytes } = this.#limits;
+    if (this.#sizeOf(tenant) + room_bytes > spool_tenant_max_bytes) throw spoolFull(' of this tenant');
+    if (this.size_bytes + room_bytes > spool_max_bytes) throw spoolFull('');
+  }
+
+  async #write(
+    body: AsyncGenerator<Uint8Array>,
+    id: string,
+    tenant: string,
+    encoding: 'identity' | 'gzip',
+  ): Promise<Spooled> {
     const hash = createHash('sha256');
     let size_bytes = 0;
     const file = await open(this.#path(id), 'w', PRIVATE_FILE_MODE);
     let failure: unknown;
     const keepChunk = async (chunk: Uint8Array): Promise<void> => {
       size_bytes += chunk.length;
-      this.#sizes_bytes.set(id, size_bytes);
+      this.#onDisk.set(id, { tenant, size_bytes });
       if (size_bytes > this.#limits.upload_max_bytes) throw tooLarge(this.#limits.upload_max_bytes);
-      if (this.size_bytes > this.#limits.spool_max_bytes) throw spoolFull();
+      this.#requireSpace(tenant, 0);
       hash.update(chunk);
       await file.appendFile(chunk);
     };
@@ -118,7 +191,7 @@ export class Spool {
       }
     };
     try {
-      const { packed, chunks } = await peek(bodyChunks(request));
+      const { packed, chunks } = await peek(body);
       const source = Readable.from(chunks, { objectMode: false });
       // A .gz file is sent as it lies on a disk, without a word in the headers.
       if (packed || encoding === 'gzip') await pipeline(source, createGunzip(), keep);
@@ -134,7 +207,7 @@ export class Spool {
   }
 
   async remove(id: string): Promise<void> {
-    this.#sizes_bytes.delete(id);
+    this.#onDisk.delete(id);
     await rm(this.#path(id), { force: true });
   }
 
@@ -161,10 +234,10 @@ async function peek(
   return { packed: GZIP_MAGIC.every((byte, index) => head[index] === byte), chunks: chunks() };
 }
 
-function spoolFull(): ApiError {
+function spoolFull(whose: string): ApiError {
   return new ApiError(
     'too_busy',
-    'The disk space for uploads is used up. Try again when some jobs are done.',
+    `The disk space for uploads${whose} is used up. Try again when some jobs are done.`,
     {
       retryAfter_s: 30,
     },

@@ -20,9 +20,12 @@ export async function createJob(
   { jobs, once }: JobMaking,
   call: RawCall,
   job: Omit<NewJob, 'tenant' | 'created_by'>,
+  /** Throws where there may be none now; a repeat of a request is not asked. */
+  check: () => void = () => undefined,
 ): Promise<Answer> {
   const key = idempotencyKeyOf(call.request);
   const work = async (): Promise<StoredAnswer> => {
+    check();
     const record = await jobs.create({ ...job, tenant: call.tenant, created_by: call.principal.key_id });
     const headers = { Location: jobLocation(call.base, record.job_id) };
     return { status: 202, headers, body: JSON.stringify(jobView(record)) };

@@ -1,6 +1,7 @@
 export { writeAnswer } from './answer-file.ts';
-export { backfillKind, backfillRoutes } from './backfill.ts';
+export { backfillKinds, backfillRoutes } from './backfill.ts';
 export { createJob, type JobMaking } from './create-job.ts';
+export { generationRoutes } from './generation-routes.ts';
 export { fileAnswer } from './job-file.ts';
 export { type JobParts, jobRoutes } from './job-routes.ts';
 export { JOB_EXAMPLE, jobLocation, jobSchema, jobView, requireReader } from './job-view.ts';

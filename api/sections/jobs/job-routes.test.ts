@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type RunningServer, serve } from '../../app/index.ts';
 import { codeOf, orderEvent, PATIENTLY, startTestApi, type TestApi } from '../../fixture-api.ts';
+import { fakeBackfill } from '../../fixture-backfill.ts';
 import type { BackfillPort } from '../../http/index.ts';
 
 interface Job {
@@ -218,25 +219,25 @@ describe('POST /jobs/backfill', () => {
     const discarded: string[] = [];
     await start(
       {},
-      {
+      fakeBackfill({
         build: async ({ reason, signal, onProgress }) => {
           built.push(reason);
           onProgress(1, 2);
           if (reason.endsWith('long'))
             await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
-          return { generation: 2 };
+          return { generation: 2, replaced: 1, isActive: true, different: [], cells: null };
         },
         discard: async (reason) => {
           discarded.push(reason);
         },
-      },
+      }),
     );
     const create = async (json: object) => jsonOf(test.send('/jobs/backfill', { key: admin, json }));
     const range = { start: '2025-08-01T00:00:00Z', end: '2025-09-01T00:00:00Z', metrics: ['revenue'] };
     const { job_id } = await create({ ...range, reason: 'rates' });
     expect(await ended(job_id)).toMatchObject({
       status: 'succeeded',
-      result: { generation: 2 },
+      result: { mode: 'shadow', generation: 2, active: true },
       lane: 'backfill',
     });
     const long = await create({ reason: 'long' });

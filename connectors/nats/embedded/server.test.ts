@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from 'nats';
@@ -160,8 +160,8 @@ describe('a store in use', () => {
 
 /** A process of its own that starts a server. */
 async function parentProcess(storeDir: string): Promise<{ parent: ChildProcess; pid: number; port: number }> {
-  const fixture = join(import.meta.dirname, 'fixture-parent.ts');
-  const parent = spawn(process.execPath, ['--import', 'tsx', fixture, binary, storeDir], {
+  const fixture = resolve(import.meta.dirname, '../../../dist/connectors/nats/embedded/fixture-parent.js');
+  const parent = spawn(process.execPath, [fixture, binary, storeDir], {
     stdio: ['ignore', 'pipe', 'inherit'],
     detached: true,
   });

@@ -1,4 +1,12 @@
-import { MillraceError, type Source, type SourceSpec, type Topology } from '../../../engine/index.ts';
+import {
+  MillraceError,
+  type Source,
+  type SourceSpec,
+  type StreamFacts,
+  type Topology,
+} from '../../../engine/index.ts';
+
+export type GapChoice = 'stop' | 'skip';
 
 export interface JetStreamInputOptions {
   /** Of the node in the topology; default: the stream's name in lower case. */
@@ -10,17 +18,34 @@ export interface JetStreamInputOptions {
    * the narrowest pattern over them matches, and the rest is left out here. Default: all of the stream.
    */
   readonly filter?: readonly string[];
+  /**
+   * What becomes of messages that the stream has removed before they were read (its limits, a purge), as the position
+   * tells after a time away. `stop` (default): the task ends with `position_before_stream`. `skip`: it goes on without
+   * them; they are counted, and health names them.
+   */
+  readonly onGap?: GapChoice;
+  /**
+   * The stream keeps only the newest messages of each subject (`max_msgs_per_subject`): what is gone was replaced,
+   * and nothing of it is missed or counted.
+   */
+  readonly compacted?: boolean;
   /** What stands between the stream and the graph: `(source) => enrichingSource(source, { … })`. */
   readonly through?: (source: Source) => Source;
 }
 
 /** A JetStream stream as a source of a topology: `t.source(jetstream('ORDERS', { subjects: ['orders.>'] }))`. */
 export function jetstream(stream: string, options: JetStreamInputOptions): SourceSpec {
-  const { name, subjects, filter = [], through } = options;
+  const { name, subjects, filter = [], onGap, compacted, through } = options;
+  if (compacted === true && onGap !== undefined) {
+    throw new MillraceError(
+      'bad_config',
+      `The source of "${stream}" has both compacted and onGap: in a compacted stream gaps are normal.`,
+    );
+  }
   return {
     name: name ?? stream.toLowerCase(),
     kind: 'jetstream',
-    options: { stream, subjects, filter },
+    options: { stream, subjects, filter, gaps: compacted === true ? 'compacted' : onGap },
     ...(filter.length === 0 ? {} : { definition: { filter: [...filter].sort().join(', ') } }),
     ...(through === undefined ? {} : { through }),
   };
@@ -35,17 +60,37 @@ export interface JetStreamInput {
   readonly subjects: readonly string[];
   /** What is read of it; none: all. */
   readonly filter: readonly string[];
+  /** Undefined: as whoever runs the topology says. */
+  readonly gaps: GapChoice | 'compacted' | undefined;
   /** What stands between the stream and the graph. */
   readonly through: (source: Source) => Source;
+}
+
+const gapsOf = (given: unknown): JetStreamInput['gaps'] =>
+  given === 'stop' || given === 'skip' || given === 'compacted' ? given : undefined;
+
+/** What a source makes of gaps: its own choice before that of whoever runs the topology. */
+export function gapPolicy(own: JetStreamInput['gaps'], otherwise: GapChoice = 'stop'): StreamFacts['gaps'] {
+  if (own === 'compacted') return 'normal';
+  return (own ?? otherwise) === 'skip' ? 'count' : undefined;
 }
 
 /** The streams that a topology reads. Throws `no_source` where it says of none. */
 export function jetstreamInputs({ name, sources }: Topology): readonly JetStreamInput[] {
   const inputs = sources.flatMap(
     // A topology of an older copy of the package says nothing of a filter.
-    ({ name: node, kind, options: { stream, subjects, filter = [] }, through = (source) => source }) =>
+    ({ name: node, kind, options: { stream, subjects, filter = [], gaps }, through = (source) => source }) =>
       kind === 'jetstream' && typeof stream === 'string' && Array.isArray(subjects) && Array.isArray(filter)
-        ? [{ node, stream, subjects: subjects.map(String), filter: filter.map(String), through }]
+        ? [
+            {
+              node,
+              stream,
+              subjects: subjects.map(String),
+              filter: filter.map(String),
+              gaps: gapsOf(gaps),
+              through,
+            },
+          ]
         : [],
   );
   if (inputs.length === 0) {

@@ -27,7 +27,7 @@ export async function readBucket(link: NatsLink, bucket: string): Promise<Bucket
 
 /** A bucket is a stream in which a key's newest message replaces the others. */
 const bucketSource = (link: NatsLink, bucket: string): JetStreamSource =>
-  new JetStreamSource({ link, stream: `KV_${bucket}`, sparse: true });
+  new JetStreamSource({ link, stream: `KV_${bucket}`, gaps: 'normal' });
 
 /** Starts the source and reads what was in the bucket by then. */
 async function readAll(source: JetStreamSource, bucket: string): Promise<Map<string, () => KeyValueEntry>> {

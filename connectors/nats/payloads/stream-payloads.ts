@@ -111,7 +111,7 @@ export class StreamPayloads {
     const source = new JetStreamSource({
       link,
       stream,
-      sparse: true,
+      gaps: 'normal',
       limits: { pull_max_messages: messages, buffer_max_messages: 4 * messages },
       ...(tenant === undefined ? {} : { filter_subjects: [subjectOf(tenant)] }),
     });

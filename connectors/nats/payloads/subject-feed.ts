@@ -43,6 +43,12 @@ export class SubjectFeed {
     return (await manager.streams.info(this.#options.stream)).state.last_seq;
   }
 
+  /** The newest message of a subject; undefined: there is none. */
+  async latest(subject: string): Promise<Uint8Array | undefined> {
+    const manager = await this.#open();
+    return (await manager.direct.getMessage(this.#options.stream, { last_by_subj: subject }))?.data;
+  }
+
   /** The first message of a tenant behind a sequence, when it is there. Rejects with the signal's reason. */
   async next(tenant: string, after: number, signal: AbortSignal): Promise<FedMessage> {
     signal.throwIfAborted();

@@ -39,8 +39,8 @@ export interface JetStreamSourceOptions {
   readonly partition?: string;
   /** Reads only what matches one of them, see `SubjectFilter`; then gaps are normal and `skipped` stays 0. */
   readonly filter_subjects?: readonly string[];
-  /** The stream's messages replace one another, as a KV bucket's do: gaps are normal. */
-  readonly sparse?: boolean;
+  /** What becomes of messages that are gone unread, see `StreamFacts`; default: an error. A KV bucket's are `normal`. */
+  readonly gaps?: StreamFacts['gaps'];
   readonly limits?: Partial<PullLimits>;
   /** Where records go with `forward`, in place of `take`. */
   readonly sink?: RecordSink;
@@ -87,6 +87,8 @@ export class JetStreamSource implements Source {
   #wake: (() => void) | undefined;
   /** No record up to here is still to be received; 0 before the first. */
   #received = 0;
+  /** No record has come, and none had come before. */
+  #isFresh = false;
   #head = 0;
   #pending = 0;
   /** When the server last said what the stream's end is; undefined before. */
@@ -101,7 +103,7 @@ export class JetStreamSource implements Source {
     this.partition = options.partition ?? '0';
     this.#limits = { ...DEFAULT_PULL_LIMITS, ...options.limits };
     this.#filter = new SubjectFilter(options.filter_subjects ?? []);
-    this.#hasGaps = options.sparse === true || !this.#filter.isWhole;
+    this.#hasGaps = options.gaps === 'normal' || !this.#filter.isWhole;
   }
 
   /** Throws `stream_missing`, `stream_unavailable`, `nats_server_too_old`, `jetstream_disabled`. */
@@ -109,7 +111,8 @@ export class JetStreamSource implements Source {
     try {
       const facts = await streamFacts(await this.#openManager(), this.#options.stream);
       this.#known ??= facts;
-      return facts;
+      const { gaps } = this.#options;
+      return gaps === undefined ? facts : { ...facts, gaps };
     } catch (error) {
       throw named(error, this.#options.stream);
     }
@@ -130,10 +133,11 @@ export class JetStreamSource implements Source {
   }
 
   /** Resolves when the first consumer is there; throws what keeps it from being made. Once only. */
-  async start(after: number): Promise<void> {
+  async start(after: number, isFresh = false): Promise<void> {
     invariant(this.#supervision === undefined, 'a source is started once');
     if (this.#known === undefined) await this.facts();
     this.#received = after;
+    this.#isFresh = isFresh;
     try {
       this.#supervision = this.#supervise(await this.#openSession());
     } catch (error) {
@@ -204,7 +208,7 @@ export class JetStreamSource implements Source {
   }
 
   async #openSession(): Promise<PullSession> {
-    const { stream, sparse, link } = this.#options;
+    const { stream, gaps, link } = this.#options;
     const manager = await this.#openManager();
     // One name until a consumer of it was used: a request whose answer was lost does not leave another.
     this.#consumer ??= newConsumerName();
@@ -217,8 +221,10 @@ export class JetStreamSource implements Source {
     });
     // After the consumer, so that what is checked is the stream which that reads.
     const facts = await streamFacts(manager, stream);
-    checkContinuity(this.#known ?? facts, facts, this.#received, sparse === true);
-    await this.#trail.compare(stream, this.#received, (sequences) => this.marksAt(sequences));
+    checkContinuity(this.#known ?? facts, facts, this.#received, this.#isFresh || gaps !== undefined);
+    if (gaps !== 'normal') {
+      await this.#trail.compare(stream, this.#received, (sequences) => this.marksAt(sequences));
+    }
     this.#head = Math.max(this.#head, this.#received, this.#filter.isWhole ? facts.lastSequence : 0);
     this.#pending = pending;
     this.#heard_at_ms = monotonicNow();
@@ -275,7 +281,9 @@ export class JetStreamSource implements Source {
       return false;
     }
     // No delivery is missing, so what lies between was removed from the stream before it was read.
-    if (sequence !== this.#received + 1 && !this.#hasGaps) this.#skipped += sequence - this.#received - 1;
+    const isWhole = this.#isFresh || this.#hasGaps || sequence === this.#received + 1;
+    if (!isWhole) this.#skipped += sequence - this.#received - 1;
+    this.#isFresh = false;
     this.#received = sequence;
     return true;
   }
@@ -288,7 +296,8 @@ export class JetStreamSource implements Source {
   /** Everything up to here has been received, or will never come. */
   #pass(sequence: number): void {
     if (sequence <= this.#received) return;
-    if (!this.#hasGaps) this.#skipped += sequence - this.#received;
+    if (!this.#hasGaps && !this.#isFresh) this.#skipped += sequence - this.#received;
+    this.#isFresh = false;
     this.#received = sequence;
     this.#head = Math.max(this.#head, sequence);
   }

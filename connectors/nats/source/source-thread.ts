@@ -16,11 +16,12 @@ export interface SourceThreadOrder {
   readonly stream: string;
   readonly partition: string;
   readonly filter_subjects: readonly string[];
+  readonly gaps: StreamFacts['gaps'];
   readonly ring: SharedArrayBuffer;
 }
 
 export type SourceThreadRequest =
-  | { readonly kind: 'start'; readonly after: number }
+  | { readonly kind: 'start'; readonly after: number; readonly isFresh: boolean }
   | { readonly kind: 'marks'; readonly sequences: readonly number[] }
   | { readonly kind: 'stop' };
 
@@ -58,17 +59,18 @@ async function run(order: SourceThreadOrder): Promise<void> {
   let link: NatsLink | undefined;
   try {
     link = await connectNats({ ...order.nats, name: 'millrace-source' });
-    const { stream, partition, filter_subjects } = order;
+    const { stream, partition, filter_subjects, gaps } = order;
     const ring = new RingWriter(order.ring);
     const source = new JetStreamSource({
       ...{ link, stream, partition, filter_subjects },
+      ...(gaps === undefined ? {} : { gaps }),
       limits: PULL_LIMITS,
       sink: ring,
     });
     let stopped = false;
-    const requests = new Promise<number | undefined>((resolve) => {
+    const requests = new Promise<(SourceThreadRequest & { kind: 'start' }) | undefined>((resolve) => {
       port.on('message', (request: SourceThreadRequest) => {
-        if (request.kind === 'start') resolve(request.after);
+        if (request.kind === 'start') resolve(request);
         else if (request.kind === 'marks') {
           void source
             .marksAt(request.sequences)
@@ -82,9 +84,9 @@ async function run(order: SourceThreadOrder): Promise<void> {
       });
     });
     report({ kind: 'facts', facts: await source.facts() });
-    const after = await requests;
-    if (after !== undefined && !stopped) {
-      await source.start(after);
+    const wanted = await requests;
+    if (wanted !== undefined && !stopped) {
+      await source.start(wanted.after, wanted.isFresh);
       report({ kind: 'started', isDirect: source.diagnostics().isDirect });
       await pump(source, ring, () => stopped);
     }

@@ -1,11 +1,16 @@
-import { MillraceError, type StreamFacts, StreamGapError } from '../../../engine/index.ts';
+import { GAP_CHOICE, MillraceError, type StreamFacts, StreamGapError } from '../../../engine/index.ts';
 
 /**
  * Refuses to read on in a stream that changed while it could not be read, with the codes that the engine's
- * own check at start uses. `read` is the last sequence that was received; a sparse stream (one whose
- * messages replace one another) may have lost what follows it.
+ * own check at start uses. `read` is the last sequence that was received; what follows it may be gone where gaps are
+ * allowed, or nothing was read yet.
  */
-export function checkContinuity(known: StreamFacts, now: StreamFacts, read: number, isSparse: boolean): void {
+export function checkContinuity(
+  known: StreamFacts,
+  now: StreamFacts,
+  read: number,
+  mayHaveGaps: boolean,
+): void {
   const { stream } = now;
   if (now.incarnation !== known.incarnation) {
     throw new MillraceError(
@@ -24,13 +29,13 @@ export function checkContinuity(known: StreamFacts, now: StreamFacts, read: numb
       { first: now.lastSequence + 1, last: read },
     );
   }
-  if (!isSparse && now.firstSequence > read + 1) {
+  if (!mayHaveGaps && now.firstSequence > read + 1) {
     throw new StreamGapError(
       'position_before_stream',
       `Stream "${stream}" was read up to sequence ${read}, but its oldest message is now ` +
         `${now.firstSequence}: ${now.firstSequence - read - 1} messages were removed before they were ` +
         `read (retention, a purge) while the source was not connected. Raise the stream's limits, and ` +
-        'restore the messages from a backup.',
+        `restore the messages from a backup. ${GAP_CHOICE}`,
       { first: read + 1, last: now.firstSequence - 1 },
     );
   }

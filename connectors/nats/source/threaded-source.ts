@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import {
+  builtModule,
   MillraceError,
   type Source,
   type SourceRecord,
@@ -19,15 +20,15 @@ export interface ThreadedSourceOptions extends NatsServer {
   readonly partition?: string;
   /** Reads only what matches one of them; default: all. */
   readonly filter_subjects?: readonly string[];
+  /** See `StreamFacts`; default: a gap is an error. */
+  readonly gaps?: StreamFacts['gaps'];
 }
 
 const STOP_TIMEOUT_MS = 2_500;
 /** The thread makes next to no objects: a larger young generation would only hold dead buffers longer. */
 const THREAD_LIMITS = { maxYoungGenerationSizeMb: 6 } as const;
-/** A thread runs JavaScript only: from source (in tests) it is the built file, which `npm test` makes first. */
-const THREAD = import.meta.url.endsWith('.ts')
-  ? new URL('../../../dist/connectors/nats/source/source-thread.js', import.meta.url)
-  : new URL('./source-thread.js', import.meta.url);
+const NAME = import.meta.url.endsWith('.ts') ? './source-thread.ts' : './source-thread.js';
+const THREAD = new URL(builtModule(new URL(NAME, import.meta.url).href));
 
 /**
  * A JetStreamSource in a thread of its own: receiving runs beside the pipeline. Records come through shared memory,
@@ -48,10 +49,10 @@ export class ThreadedSource implements Source {
   #started = false;
   #isDegraded = false;
 
-  constructor({ stream, partition = '0', filter_subjects = [], ...nats }: ThreadedSourceOptions) {
+  constructor({ stream, partition = '0', filter_subjects = [], gaps, ...nats }: ThreadedSourceOptions) {
     this.partition = partition;
-    this.isWhole = filter_subjects.length === 0;
-    const order: SourceThreadOrder = { nats, stream, partition, filter_subjects, ring: this.#ring };
+    this.isWhole = filter_subjects.length === 0 && gaps !== 'normal';
+    const order: SourceThreadOrder = { nats, stream, partition, filter_subjects, gaps, ring: this.#ring };
     this.#worker = new Worker(THREAD, { workerData: order, name: 'source', resourceLimits: THREAD_LIMITS });
     this.#worker.on('message', (report: SourceThreadReport) => this.#hear(report));
     this.#worker.on('error', (cause) => {
@@ -128,8 +129,8 @@ export class ThreadedSource implements Source {
     return this.#marks ?? new Map();
   }
 
-  async start(after: number): Promise<void> {
-    this.#tell({ kind: 'start', after });
+  async start(after: number, isFresh = false): Promise<void> {
+    this.#tell({ kind: 'start', after, isFresh });
     await this.#until(() => this.#started);
   }
 

@@ -11,7 +11,8 @@ export {
 export { type DayCardinality, readCardinality } from './day-cells.ts';
 export { type CubeDefinition, type CubeInfo, MAX_CUBE_DIMENSIONS, readCubeInfo } from './definition.ts';
 export { describeBlock, describeDay } from './describe.ts';
-export { logicalCells } from './digest.ts';
+export { logicalCells, scopesOf as cubeScopes } from './digest.ts';
+export { addToCells, type CellAddition, messagesOfCell, recountCells } from './recount.ts';
 export type { OwnReader, RowReader } from './row-reader.ts';
 export {
   type CellScan,

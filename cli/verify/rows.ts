@@ -12,7 +12,7 @@ import {
   type TableSpecs,
   type Topology,
   TTL_PREFIX_BYTES,
-} from '../engine/index.ts';
+} from '../../engine/index.ts';
 
 /** What kind of bytes a table of the store holds. */
 export type TableShape =

@@ -10,7 +10,7 @@ import {
   stringCodec,
   stringKey,
   topology,
-} from '../engine/index.ts';
+} from '../../engine/index.ts';
 import { decodedRows, decodeRow, shapesOf, type TableShape } from './rows.ts';
 
 const text = (value: string): Uint8Array => Buffer.from(value);

@@ -15,8 +15,8 @@ import {
   type Topology,
   topology,
   writeProgress,
-} from '../engine/index.ts';
-import { verifyState } from './verify.ts';
+} from '../../engine/index.ts';
+import { verifyState } from './verify-state.ts';
 
 const counts = () => mapTable<string, number>({ key: stringKey, value: intCodec, version: 1 });
 const count = defineOperator<string, string, undefined, { rows: ReturnType<typeof counts> }>({

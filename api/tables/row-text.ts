@@ -1,7 +1,4 @@
-import { minorUnitExponent } from '../../../analytics/index.ts';
-
-/** A value of a file: a text, or JSON that is ready (a number, a payload). null: there is none. */
-export type Cell = string | boolean | null | { readonly number: string } | { readonly json: string };
+import type { Cell } from './cell.ts';
 
 export type RowFormat = 'ndjson' | 'csv';
 
@@ -52,16 +49,4 @@ function csvCell(cell: Cell): string {
   const value = typeof cell === 'string' ? cell : cell.json;
   const text = FORMULA.test(value) ? `'${value}` : value;
   return QUOTED.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-}
-
-/** Minor units as a decimal of the currency's major unit; two decimals where there is no currency. */
-export function majorUnits(minor: number | bigint | null, currency: string): Cell {
-  if (minor === null) return null;
-  const digits = minorUnitExponent(currency);
-  if (typeof minor === 'number' && !Number.isInteger(minor)) return { number: String(minor / 10 ** digits) };
-  const value = BigInt(minor);
-  const text = String(value < 0n ? -value : value).padStart(digits + 1, '0');
-  const whole = text.slice(0, text.length - digits);
-  const fraction = digits === 0 ? '' : `.${text.slice(-digits)}`;
-  return { number: `${value < 0n ? '-' : ''}${whole}${fraction}` };
 }

@@ -4,8 +4,12 @@ import {
   type KpiQuery,
   type MetricValue,
   type OwnMetrics,
-} from '../../../analytics/index.ts';
-import { type Cell, majorUnits } from './row-text.ts';
+} from '../../analytics/index.ts';
+import { type AnswerTable, type Cell, type Column, majorUnits } from './cell.ts';
+
+const TIME: Column = { name: 'time', type: 'time' };
+const CURRENCY: Column = { name: 'currency', type: 'text' };
+const INCOMPLETE: Column = { name: 'incomplete', type: 'boolean' };
 
 type Group = KpiAnswer['groups'][number];
 type Bucket = Group['buckets'][number];
@@ -24,9 +28,9 @@ interface RowGroup {
  */
 export function kpiRows(
   query: KpiQuery,
-  { groups, currency }: KpiAnswer,
+  { groups, currency }: Pick<KpiAnswer, 'groups' | 'currency'>,
   metrics: OwnMetrics,
-): { readonly columns: readonly string[]; readonly rows: Iterable<readonly Cell[]> } {
+): AnswerTable {
   const dimensions = [...new Set([...query.group_by, ...Object.keys(groups[0]?.key ?? {})])].filter(
     (name) => name !== 'currency',
   );
@@ -38,9 +42,14 @@ export function kpiRows(
   };
   // What is compared with stands beside it.
   const before = query.compare === undefined ? [] : query.metrics;
-  const columns = [
-    ...[...dimensions, 'time', 'currency', ...query.metrics, 'incomplete'],
-    ...before.map((name) => `${name}_previous`),
+  const metricColumn = (metric: string, name = metric): Column => ({
+    name,
+    type: isMoney(metric) ? 'money' : 'number',
+  });
+  const columns: readonly Column[] = [
+    ...dimensions.map((name): Column => ({ name, type: 'text' })),
+    ...[TIME, CURRENCY, ...query.metrics.map((name) => metricColumn(name)), INCOMPLETE],
+    ...before.map((name) => metricColumn(name, `${name}_previous`)),
   ];
   const rows = function* (): Generator<readonly Cell[]> {
     const isSplit = !query.group_by.includes('currency');

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { fc, propertySeed } from '../../../test/property.ts';
-import { type Cell, majorUnits, rowText } from './row-text.ts';
+import { fc, propertySeed } from '../../test/property.ts';
+import { type Cell, majorUnits } from './cell.ts';
+import { rowText } from './row-text.ts';
 
 const number = (cell: Cell): unknown =>
   typeof cell === 'object' && cell !== null && 'number' in cell ? cell.number : cell;

@@ -10,7 +10,7 @@ import {
   readProgress,
   schemaKey,
   type Topology,
-} from '../engine/index.ts';
+} from '../../engine/index.ts';
 import { decodeRow, shapesOf, type TableShape } from './rows.ts';
 
 export interface VerifyReport {
@@ -32,14 +32,27 @@ export function verifyState(reader: KvReader, topology: Topology): VerifyReport 
     return {
       tables: read.map(({ table: name, rows }) => ({ table: name, rows })),
       problems: [
-        ...progressProblems(readProgress(meta), table(OUTBOX_TABLE)),
-        ...topologyProblems(table, topology),
-        ...versionProblems(meta, topology, names),
+        ...named('The position', () => progressProblems(readProgress(meta), table(OUTBOX_TABLE))),
+        ...named('The topology', () => topologyProblems(table, topology)),
+        ...named('The versions', () => versionProblems(meta, topology, names)),
         ...read.flatMap(({ problems }) => problems),
         ...contentProblems(table, topology, names),
       ],
     };
   });
+}
+
+/** What a check finds, or why it could not be made. */
+function named(what: string, check: () => readonly string[]): readonly string[] {
+  try {
+    return check();
+  } catch (error) {
+    return [`${what}: ${messageOf(error)}`];
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function readTable(name: string, shape: TableShape, view: KvView): { rows: number; problems: string[] } {
@@ -48,20 +61,24 @@ function readTable(name: string, shape: TableShape, view: KvView): { rows: numbe
   let broken = 0;
   let last: Uint8Array | undefined;
   if (shape.kind === 'unknown') problems.push(`Table ${name} has no reader in the topology.`);
-  for (const entry of view.scan()) {
-    rows++;
-    if (last !== undefined && Buffer.compare(last, entry.key) >= 0) {
-      problems.push(`Table ${name} is not in key order at row ${rows}.`);
-    }
-    last = Uint8Array.from(entry.key);
-    try {
-      decodeRow(shape, entry);
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      if (++broken <= MAX_NAMED_ROWS) {
-        problems.push(`Table ${name}, key ${Buffer.from(entry.key).toString('hex')}: ${why}.`);
+  try {
+    for (const entry of view.scan()) {
+      rows++;
+      if (last !== undefined && Buffer.compare(last, entry.key) >= 0) {
+        problems.push(`Table ${name} is not in key order at row ${rows}.`);
+      }
+      last = Uint8Array.from(entry.key);
+      try {
+        decodeRow(shape, entry);
+      } catch (error) {
+        if (++broken <= MAX_NAMED_ROWS) {
+          problems.push(`Table ${name}, key ${Buffer.from(entry.key).toString('hex')}: ${messageOf(error)}.`);
+        }
       }
     }
+  } catch (error) {
+    // A row that is not what was written ends the reading of its table.
+    problems.push(`Table ${name}, after ${rows} rows: ${messageOf(error)}`);
   }
   if (broken > MAX_NAMED_ROWS) problems.push(`Table ${name}: ${broken} rows in all cannot be read.`);
   return { rows, problems };
@@ -81,7 +98,7 @@ function contentProblems(
       verify(table(id), (name) => table(name.includes('/') ? name : `${operator}/${name}`));
       return [];
     } catch (error) {
-      return [`Table ${id}: ${error instanceof Error ? error.message : String(error)}`];
+      return [`Table ${id}: ${messageOf(error)}`];
     }
   });
 }
