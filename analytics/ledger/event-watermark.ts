@@ -35,11 +35,7 @@ export const eventWatermark = defineOperator<
     let current_ms = initialWatermark_ms ?? Number.NEGATIVE_INFINITY;
     const tenants = new TenantTimes(state.tenants, config, initialWatermark_ms ?? null);
     const labels = { operator: name };
-    const late = metrics.counter(
-      'millrace.watermark.late',
-      'Events older than the watermark',
-      labels,
-    );
+    const late = metrics.counter('millrace.watermark.late', 'Events older than the watermark', labels);
     const ahead = metrics.counter(
       'millrace.watermark.ahead_of_storing',
       'Events more than 5 minutes ahead of the time at which the stream stored them',

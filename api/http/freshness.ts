@@ -89,12 +89,7 @@ export class FreshnessTracker {
 
   /** Notes what is known of the stream's end now. */
   sample(): void {
-    try {
-      const progress = this.#progress();
-      this.#note(progress);
-    } catch {
-      // The state cannot be read just now: the next sample may.
-    }
+    this.#note(this.applied());
   }
 
   #progress(): Progress | undefined {

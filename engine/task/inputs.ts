@@ -164,7 +164,8 @@ export class Input {
     const passed = this.source.passed?.() ?? 0;
     if (passed <= this.sequence) return;
     // Not by a filter, so they were there and are not any more.
-    if (this.source.isWhole === true && !this.#isUnread) this.#passed.push({ first: this.sequence + 1, last: passed });
+    if (this.source.isWhole === true && !this.#isUnread)
+      this.#passed.push({ first: this.sequence + 1, last: passed });
     this.sequence = passed;
     this.hasMoved = true;
   }

@@ -13,6 +13,7 @@ import {
   timestamp,
   timeText,
 } from '../../http/index.ts';
+import { gapsOf } from './gap-routes.ts';
 
 const STATUSES = ['ok', 'starting', 'catching_up', 'degraded', 'failed'] as const;
 type Status = (typeof STATUSES)[number];
@@ -32,6 +33,7 @@ const healthSchema = z.object({
     ingest_pipeline: subsystemSchema,
     nats: subsystemSchema,
     query_engine: subsystemSchema,
+    completeness: subsystemSchema.describe('Whether the stream has lost acknowledged messages'),
     jobs: subsystemSchema,
     definitions: subsystemSchema,
   }),
@@ -105,6 +107,19 @@ function queryHealth(ports: ApiPorts, look: StateLook): Subsystem {
   }
 }
 
+/** Lost messages take nothing from the service: they are told of, and it stays as ready as it is. */
+function gapHealth(ports: ApiPorts): Subsystem {
+  try {
+    const messages = gapsOf(ports).reduce((sum, gap) => sum + gap.messages, 0);
+    if (messages === 0) return OK;
+    const message = `The stream has lost ${messages} acknowledged messages; GET /gaps names them.`;
+    return { status: 'degraded', code: 'messages_lost', message };
+  } catch {
+    // Whether the state can be read is told by query_engine.
+    return OK;
+  }
+}
+
 /** Definitions and keys: their buckets. */
 function definitionsHealth(parts: readonly { readonly status: BucketStatus }[]): Subsystem {
   const status = parts.map((part) => part.status).find(({ state }) => state !== 'ok');
@@ -126,6 +141,7 @@ export async function healthOf(
     ingest_pipeline: pipelineHealth(pipeline, tracker.of(tracker.applied()).catching_up, tracker.hasHeard),
     nats: natsHealth(pipeline),
     query_engine: queryHealth(ports, look),
+    completeness: gapHealth(ports),
     jobs: jobs.closed ? { status: 'degraded' as const, code: 'stopping', message: 'The process stops.' } : OK,
     definitions: definitionsHealth(definitions),
   };
@@ -136,6 +152,10 @@ export async function healthOf(
   const why = (await ports.why?.()) ?? [];
   return { status, time: timeText(ports.clock.now()), subsystems, why: [...why] };
 }
+
+/** Lost messages alone are no reason to take the service from its callers. */
+const isReady = ({ subsystems }: z.infer<typeof healthSchema>): boolean =>
+  Object.entries(subsystems).every(([name, { status }]) => status === 'ok' || name === 'completeness');
 
 /** Section 16: whether the service works. */
 export function healthRoutes(
@@ -169,6 +189,7 @@ export function healthRoutes(
               ingest_pipeline: { status: 'ok', since: '2025-08-01T11:00:00.000Z' },
               nats: OK,
               query_engine: OK,
+              completeness: OK,
               jobs: OK,
               definitions: OK,
             },
@@ -180,7 +201,7 @@ export function healthRoutes(
       problems: [],
       handle: async (): Promise<Answer> => {
         const json = await healthOf(ports, tracker, jobs, definitions, look);
-        return { status: json.status === 'ok' ? 200 : 503, json };
+        return { status: isReady(json) ? 200 : 503, json };
       },
     }),
   ];
