@@ -138,7 +138,7 @@ async function build(parts: Parts): Promise<TestApi> {
     outbound: {
       ...{ notices: queues.notices, deliveries: queues.deliveries, http },
       sources: { anomalies: queues.anomalies },
-      ...settings.outbound,
+      ...{ ...settings.outbound, s3: undefined },
     },
     pipeline: () => test.pipeline,
   };

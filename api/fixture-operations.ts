@@ -241,7 +241,8 @@ export class World {
   #bodyOf({ type, examples }: NonNullable<Operation['body']>): RequestInit {
     const [example = {}] = examples;
     this.#made += 1;
-    const isNamed = Object.hasOwn(Object(example), 'name') && !Object.hasOwn(Object(example), 'format');
+    const has = (member: string): boolean => Object.hasOwn(Object(example), member);
+    const isNamed = has('name') && (!has('format') || has('schedule'));
     const named = isNamed
       ? { ...(example as Json), name: `${String((example as Json).name)}_${this.#made}` }
       : example;

@@ -47,13 +47,14 @@ import { ltvRoute, rfmRoute, segmentRoutes } from './sections/customers/index.ts
 import { DashboardSection } from './sections/dashboards/index.ts';
 import { dimensionRoutes } from './sections/dimensions/index.ts';
 import { EventSearch, eventRoutes } from './sections/events/index.ts';
-import { exportKind, exportRoutes } from './sections/exports/index.ts';
+import { ExportMaking, type ExportParts, exportKind, exportRoutes } from './sections/exports/index.ts';
 import { funnelDefinitionKind, funnelRoutes } from './sections/funnels/index.ts';
 import { diagnosticsRoutes, gapRoute, healthRoutes, metricsRoutes } from './sections/health/index.ts';
 import { bulkKind, bulkRoutes, ingestRoutes, Spool } from './sections/ingest/index.ts';
 import { backfillKinds, backfillRoutes, generationRoutes, jobRoutes } from './sections/jobs/index.ts';
 import { callerRoutes, keyRoutes, roleRoutes, scopesOf } from './sections/keys/index.ts';
 import { kpiRoutes, queryKind } from './sections/kpis/index.ts';
+import { ReportWatch, reportKind, reportRoutes } from './sections/reports/index.ts';
 import { fraudRoute, returnRoutes } from './sections/returns/index.ts';
 import { settingsRoutes } from './sections/tenant-settings/index.ts';
 import { webhookRoutes } from './sections/webhooks/index.ts';
@@ -106,8 +107,17 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const segmentSets = new SegmentSets();
   const answers: AnswerParts = { ports, tracker, tenants, segmentSets };
   const boards = new DashboardSection(definitions, answers, () => current().routes);
-  const { saved, dashboards } = boards;
-  tenants.dimensions.addUsers(cohorts, funnels, cubes, rules, alerts, saved, dashboards);
+  const reports = definitions.kind(reportKind(boards.saved, ports.outbound, boards.runs.families));
+  tenants.dimensions.addUsers(
+    cohorts,
+    funnels,
+    cubes,
+    rules,
+    alerts,
+    boards.saved,
+    boards.dashboards,
+    reports,
+  );
   const custom = definitions.kind(roleKind(ports.keyTrust, (tenant, role) => keys.hasRole(tenant, role)));
   const roles = new Roles(custom);
   await definitions.open();
@@ -119,7 +129,12 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const connections = new Connections(settings.pipelined_max_requests);
   const events = { answers, cursors, finder: () => ports.finder?.() };
   const search = new EventSearch(events);
-  const { jobs, spool } = await openJobs(ports, answers, search);
+  const { saved, runs } = boards;
+  const { families } = runs;
+  const exportParts = { answers, search, families, senders: ports.outbound };
+  const exporting = new ExportMaking({ ...exportParts, runs, saved });
+  const { jobs, spool } = await openJobs(ports, answers, exportParts);
+  const reporting = new ReportWatch({ ports, reports, exporting, jobs });
   const outbound = new Outbound({
     ports: ports.outbound,
     webhooks,
@@ -149,7 +164,8 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...settingsRoutes(tenants, settings),
       ...dimensionRoutes(ports, tenants.dimensions, cursors),
       ...cubeRoutes(ports, cubes, cursors),
-      ...exportRoutes({ ...making, answers, search, cursors }),
+      ...exportRoutes({ ...making, answers, search, cursors, exporting }),
+      ...reportRoutes({ reports, reporting, jobs, cursors }),
       ...backfillRoutes(backfills),
       ...generationRoutes(backfills),
       ...jobRoutes({ jobs, cursors, streams, now: () => clock.now(), maskOf: (call) => search.maskOf(call) }),
@@ -208,6 +224,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   jobs.start();
   outbound.start();
   alerting.start();
+  reporting.start();
   explaining.start();
   tenants.dimensions.start(() => definitions.readAgain());
   return {
@@ -224,6 +241,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       await stalls.close();
       tracker.close();
       tenants.dimensions.close();
+      await reporting.close();
       await jobs.close();
       await alerting.close();
       await explaining.close();
@@ -238,7 +256,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
 async function openJobs(
   ports: ApiPorts,
   answers: AnswerParts,
-  search: EventSearch,
+  exporting: Omit<ExportParts, 'files'>,
 ): Promise<{ readonly jobs: Jobs; readonly spool: Spool }> {
   const { settings, clock, log, backfill } = ports;
   const { dataDir } = settings;
@@ -249,7 +267,7 @@ async function openJobs(
   const bulk = bulkKind({ spool, ports });
   const kinds = [
     bulk,
-    exportKind({ answers, search, files }),
+    exportKind({ ...exporting, files }),
     queryKind(answers, files),
     scanJobKind(answers, files),
   ];

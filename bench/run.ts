@@ -13,6 +13,7 @@ import { nexmarkBench } from './nexmark.ts';
 import { pipelineBench } from './pipeline.ts';
 import { queryBench } from './query.ts';
 import { queryLatencyBench } from './query-latency.ts';
+import { replayBench } from './replay.ts';
 import { restartBench } from './restart.ts';
 import { rootCauseBench } from './root-cause.ts';
 import { runsBench } from './runs.ts';
@@ -34,6 +35,7 @@ const BENCHES: Readonly<Record<string, () => Promise<object>>> = {
   pipeline: pipelineBench,
   query: queryBench,
   'query-latency': queryLatencyBench,
+  replay: replayBench,
   restart: restartBench,
   'root-cause': rootCauseBench,
   runs: runsBench,

@@ -212,6 +212,47 @@ const deadletterCommands: readonly Command[] = [
   },
 ];
 
+const SUBJECT = {
+  subject: { type: 'string', value: 'NAME', help: 'only messages for this subject' },
+} as const;
+
+const outboxCommands: readonly Command[] = [
+  {
+    name: 'outbox ls',
+    summary: 'Lists the messages that are owed to the outside, with why those of their subject cannot leave',
+    options: {
+      ...TOPOLOGY_OPTION,
+      ...DATA_DIR,
+      ...JSON_OPTION,
+      ...SUBJECT,
+      limit: { type: 'string', value: 'N', help: 'at most so many; default 100' },
+    },
+    run: async (args, context) => (await import('./outbox.ts')).list(args, context),
+  },
+  {
+    name: 'outbox drop',
+    parameters: '[ROW...]',
+    max_positionals: 1_000,
+    summary: 'Ends the waiting of messages that cannot leave: removes them, or makes dead letters of them',
+    details: [
+      'Name messages by the rows that "outbox ls" shows, or select them with --subject or --all.',
+      'The process that runs the topology may go on: it looks before it tries a message again.',
+    ],
+    options: {
+      ...TOPOLOGY_OPTION,
+      ...DATA_DIR,
+      ...SUBJECT,
+      all: { type: 'boolean', help: 'all that are owed' },
+      deadletters: {
+        type: 'boolean',
+        help: 'puts them among the dead letters, with the reason undeliverable',
+      },
+      'dry-run': { type: 'boolean', help: 'only say which' },
+    },
+    run: async (args, context) => (await import('./outbox.ts')).drop(args, context),
+  },
+];
+
 const why: Command = {
   name: 'why',
   summary: 'Says why nothing comes out: the cause, its place, and what to do next',
@@ -251,6 +292,7 @@ export const COMMANDS: readonly Command[] = [
   ...stateCommands,
   replay,
   ...deadletterCommands,
+  ...outboxCommands,
   doctor,
   why,
 ];

@@ -27,6 +27,9 @@ interface DeadLetter {
   readonly detail: string;
   readonly original_subject: string;
   readonly original_sequence: number;
+  /** Empty in those of earlier versions. */
+  readonly original_stream: string;
+  readonly original_part: number;
   readonly payload: Uint8Array;
   /** Bytes of the original payload, where only its beginning was kept. */
   readonly truncated_from: number | undefined;
@@ -53,6 +56,8 @@ function letterOf(record: SourceRecord): DeadLetter {
     detail: record.header('Reason-Detail') ?? '',
     original_subject: record.header('Original-Subject') ?? '',
     original_sequence: Number(record.header('Original-Seq') ?? 0),
+    original_stream: record.header('Original-Stream') ?? '',
+    original_part: Number(record.header('Original-Part') ?? 0),
     // The record's bytes are valid until the next take.
     payload: Uint8Array.from(record.data),
     truncated_from: truncated === undefined ? undefined : Number(truncated),
@@ -138,7 +143,8 @@ export async function retry(args: CommandArguments, context: CommandContext): Pr
     const isDry = args.flag('dry-run');
     const counts = { sent: 0, skipped: 0 };
     const missing = new Set(named);
-    for await (const letter of deadLetters(link, wanted)) {
+    for await (const found of deadLetters(link, wanted)) {
+      const letter = await completed(link, found);
       missing.delete(letter.sequence);
       const before = await retryOf(retries, letter.sequence);
       if (before !== undefined && named.size === 0) continue;
@@ -161,6 +167,27 @@ export async function retry(args: CommandArguments, context: CommandContext): Pr
   });
 }
 
+/** A letter that was cut gets its payload and headers from the stream again, where they are still there. */
+async function completed(link: NatsLink, letter: DeadLetter): Promise<DeadLetter> {
+  const { truncated_from, original_stream, original_sequence, original_part } = letter;
+  if (truncated_from === undefined || original_stream === '' || original_part !== 0) return letter;
+  const manager = await openManager(link);
+  const message = await manager.streams
+    .getMessage(original_stream, { seq: original_sequence })
+    .catch(() => null);
+  if (message === null || message.data.length !== truncated_from) return letter;
+  const headers = [...(message.header ?? [])].flatMap(([name, values]) =>
+    /^nats-/i.test(name) ? [] : values.map((value) => [name, value] as const),
+  );
+  return {
+    ...letter,
+    payload: message.data,
+    original_headers: headers,
+    truncated_from: undefined,
+    omitted_headers: 0,
+  };
+}
+
 function sequenceOf(text: string): number {
   const sequence = Number(text);
   if (Number.isSafeInteger(sequence) && sequence > 0) return sequence;
@@ -173,7 +200,8 @@ const HEADER_NAME = /^[!-9;-~]+$/;
 function problemOf(letter: DeadLetter): string | undefined {
   const { original_subject, truncated_from, omitted_headers, original_headers } = letter;
   if (original_subject === '') return 'it does not say where it came from';
-  if (truncated_from !== undefined) return `only its beginning was kept, of ${truncated_from} bytes`;
+  if (truncated_from !== undefined)
+    return `only its beginning was kept, of ${truncated_from} bytes, and the stream has the whole no more`;
   if (omitted_headers > 0) return `${omitted_headers} of its headers were not kept`;
   const malformed = original_headers.find(([name]) => !HEADER_NAME.test(name));
   return malformed === undefined ? undefined : `its header "${malformed[0]}" has no valid name`;

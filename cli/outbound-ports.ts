@@ -7,6 +7,7 @@ import {
   type NatsLink,
   NOTICES_STREAM,
   openMessageQueue,
+  S3Store,
 } from '../connectors/index.ts';
 import type { OutboundPorts, Settings } from '../runtime/index.ts';
 
@@ -15,7 +16,7 @@ const JOBS_STREAM = 'KV_millrace-jobs';
 
 /** What is told to the outside, and with what. The bucket of jobs and the streams that are read are there already. */
 export async function outboundPorts(link: NatsLink, { outbound }: Settings): Promise<OutboundPorts> {
-  const { allowPrivate, timeout_ms, retry, mail, sms, pagerDutyUrl } = outbound;
+  const { allowPrivate, timeout_ms, retry, mail, s3, sms, pagerDutyUrl } = outbound;
   return {
     notices: await openMessageQueue(link, NOTICES_STREAM),
     deliveries: await openMessageQueue(link, DELIVERIES_STREAM),
@@ -26,6 +27,7 @@ export async function outboundPorts(link: NatsLink, { outbound }: Settings): Pro
     },
     http: new HttpSender({ allowPrivate, timeout_ms }),
     mailer: mail === undefined ? undefined : new Mailer(mail),
+    s3: s3 === undefined ? undefined : new S3Store(s3),
     ...{ sms, pagerDutyUrl, retry, timeout_ms },
   };
 }

@@ -84,3 +84,4 @@ export {
   ThreadedSource,
   type ThreadedSourceOptions,
 } from './nats/source/index.ts';
+export * from './s3/index.ts';

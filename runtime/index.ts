@@ -10,6 +10,7 @@ export * from './orders/index.ts';
 export * from './outbound/index.ts';
 export * from './run/index.ts';
 export * from './settings/index.ts';
+export * from './table-files/index.ts';
 export * from './trust/index.ts';
 export * from './webhooks/index.ts';
 export * from './why/index.ts';

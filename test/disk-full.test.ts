@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -163,6 +163,27 @@ describe('a full disk', () => {
         await instance.untilApplied();
         expect(await instance.totals('default', QUERY)).toEqual(totals(published));
       }
+      // Room for what the live state writes, and not for another state.
+      const ballast = fill(path, 400_000);
+      const created = await instance.request('POST', '/jobs/backfill', { body: {} });
+      const job = await until(
+        async () => {
+          const { json } = await instance.request('GET', `/jobs/${String(created.json.job_id)}`);
+          return ['queued', 'running'].includes(String(json.status)) ? undefined : json;
+        },
+        () => `the backfill ends: ${instance.output}`,
+        120_000,
+      );
+      expect(job).toMatchObject({ status: 'failed', error: { code: 'disk_full' } });
+      const { json: left } = await instance.request('GET', '/generations');
+      expect(left.generations).toMatchObject([{ generation: 1, state: 'current' }]);
+      expect(existsSync(join(dataDir, 'state', 'order-analytics', 'g2'))).toBe(false);
+      expect(await instance.totals('default', QUERY)).toEqual(totals(published));
+      rmSync(ballast);
+      await publishOrders();
+      await instance.untilOk();
+      await instance.untilApplied();
+      expect(await instance.totals('default', QUERY)).toEqual(totals(published));
       // The same events, on a disk with space.
       const roomy = await scratch.dir('roomy');
       const other = await scratch.start({ dataDir: roomy, env: { NATS_URL: nats.url } });

@@ -33,7 +33,9 @@ const SHORT = {
   /** Processes killed with SIGKILL while events are published. */
   crash_seeds: [1],
   /** Kills of a process that builds a generation of its state. */
-  generation_kills: 3,
+  generation_kills: 2,
+  /** Simulated runs in which a generation takes the place of another. */
+  replay_seeds: 10,
   /** Orders of the traffic that SQL is asked about too, and queries of it. */
   contract_orders: 300,
   contract_queries: 80,
@@ -65,7 +67,8 @@ const LONG: typeof SHORT = {
   live_max_events: 500_000,
   live_kills: 6,
   crash_seeds: [1, 2, 3, 4, 5, 6, 7],
-  generation_kills: 12,
+  generation_kills: 20,
+  replay_seeds: 200,
   contract_orders: 1_000,
   contract_queries: 500,
   custom_metric_queries: 2_000,

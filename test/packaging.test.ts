@@ -16,14 +16,20 @@ interface Room {
 const ROOMS: Readonly<Record<string, Room>> = {
   engine: { rooms: [], packages: ['rxjs', 'lmdb'] },
   operators: { rooms: ['engine'], packages: [] },
-  connectors: { rooms: ['engine'], packages: ['nats', '@nats-io/jetstream', '@nats-io/kv', 'csv-parse'] },
+  connectors: {
+    rooms: ['engine'],
+    packages: ['nats', '@nats-io/jetstream', '@nats-io/kv', 'csv-parse', '@aws-sdk/client-s3'],
+  },
   analytics: { rooms: ['engine', 'operators'], packages: ['zod', 'temporal-polyfill'] },
-  runtime: { rooms: ['engine', 'connectors', 'operators', 'analytics'], packages: ['zod', 'pino'] },
+  runtime: {
+    rooms: ['engine', 'connectors', 'operators', 'analytics'],
+    packages: ['zod', 'pino', 'exceljs', 'hyparquet-writer'],
+  },
   api: {
     rooms: ['engine', 'analytics', 'runtime'],
     packages: [
       ...['hono', '@hono/node-server', '@hono/zod-openapi', 'zod'],
-      ...['pino', 'prom-client', 'swagger-ui-dist', 'redoc', 'jose'],
+      ...['croner', 'pino', 'prom-client', 'swagger-ui-dist', 'redoc', 'jose'],
     ],
   },
   cli: { rooms: ['engine', 'connectors', 'analytics', 'runtime', 'api'], packages: ['pino'] },

@@ -6,8 +6,8 @@ import { promisify } from 'node:util';
 import { embeddedServer, type NatsServer } from '../connectors/index.ts';
 import type { StateDigest } from '../engine/index.ts';
 
-/** The built product: what `npm start` runs. */
-const MAIN = resolve(import.meta.dirname, '../dist/main.js');
+/** The built product: what `npm start` runs; also for programs that are built themselves. */
+const MAIN = resolve(import.meta.dirname.replace(/\/dist\/test$/, '/test'), '../dist/main.js');
 export const ADMIN_KEY = 'acceptance-admin-key-0123456789';
 const BASE = '/v1/order-analytics';
 const LISTENING_TIMEOUT_MS = 120_000;

@@ -24,8 +24,10 @@ export function ruleOfAlert(body: unknown, custom: readonly string[]): RuleBody 
     .parse(body);
   const { threshold } = condition;
   if (threshold === undefined) return undefined;
-  const { above, below, change_percent, ...watched } = threshold;
-  const bounds = Object.entries({ above, below, change_percent }).filter(([, bound]) => bound !== undefined);
+  const { above, below, change_percent, against, ...watched } = threshold;
+  const bounds = Object.entries({ above, below, change_percent, against }).filter(
+    ([, bound]) => bound !== undefined,
+  );
   const { timezone, since, enabled } = rest;
   return ruleSchemaOf(custom).parse({
     ...watched,

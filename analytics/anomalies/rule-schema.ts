@@ -27,7 +27,13 @@ export const boundsSchema = z.strictObject({
     .min(-100)
     .max(100_000)
     .exactOptional()
-    .describe('Against the window before: a rise by more than that, or, below 0, a fall'),
+    .describe('A rise by more than that, or, below 0, a fall'),
+  against: z
+    .enum(['window', 'day', 'week'])
+    .exactOptional()
+    .describe(
+      'What `change_percent` compares with: the window before (default), or the one a day or a week before',
+    ),
 });
 
 /** What a rule says, where `custom` dimensions are declared. */

@@ -61,6 +61,8 @@ export type Meta = z.infer<typeof metaSchema>;
 
 /** What an answer has to say of the committed state that it was made from. */
 export interface AnswerState {
+  /** Sentences about what the query names. */
+  readonly warnings?: readonly string[];
   readonly generation: number;
   readonly progress: Progress | undefined;
   readonly freshness: Freshness;
@@ -117,7 +119,7 @@ export interface AnswerHeader {
 
 /** `meta` of an answer that covers `header`'s range. */
 export function metaOf(
-  { generation, progress, freshness, watermark_ms }: AnswerState,
+  { generation, progress, freshness, watermark_ms, warnings = [] }: AnswerState,
   tenant: string,
   header: AnswerHeader,
 ): Meta {
@@ -136,7 +138,7 @@ export function metaOf(
     resolved_range,
     timezone,
     granularity,
-    warnings: [...(header.warnings ?? []), ...freshnessWarnings(freshness)],
+    warnings: [...(header.warnings ?? []), ...warnings, ...freshnessWarnings(freshness)],
     ...(freshness.catching_up === undefined ? {} : { catching_up: freshness.catching_up }),
     ...(header.backfilling === undefined ? {} : { backfilling: header.backfilling }),
   };

@@ -14,7 +14,7 @@ import {
   timeText,
 } from '../http/index.ts';
 import { type AnswerParts, type AnswerState, metaOf, metaSchema, wishOf } from './answer-meta.ts';
-import { metricNamesIn, planQuery, QUERY_RUN_PROBLEMS, runQuery } from './query-run.ts';
+import { planQuery, QUERY_RUN_PROBLEMS, runQuery } from './query-run.ts';
 
 /** Problems of a JSON body. */
 export const BODY_PROBLEMS = [
@@ -158,13 +158,9 @@ export function queryRoute<
           },
         };
       }
-      const { tenants } = parts;
-      const own = tenants?.metricsOf(call.tenant, metricNamesIn(query));
-      const asIs = tenants?.dimensions.warningsOf(call.tenant, [query, own]) ?? [];
       const { answer: found, state } = await runQuery(parts, call, kind, query, wish);
       const answer = (await spec.answerOf?.(call, query, found)) ?? found;
-      const { query_id, header, source, approximate, backfilling, explain } = answer;
-      const warnings = [...(answer.warnings ?? []), ...asIs];
+      const { query_id, header, source, approximate, warnings, backfilling, explain } = answer;
       return {
         status: 200,
         json: {
@@ -175,7 +171,7 @@ export function queryRoute<
           meta: metaOf(state, call.tenant, {
             ...{ ...header, source },
             ...(approximate === undefined ? {} : { approximate }),
-            ...(warnings.length === 0 ? {} : { warnings }),
+            ...(warnings === undefined ? {} : { warnings }),
             ...(backfilling === undefined ? {} : { backfilling }),
           }),
         },

@@ -89,10 +89,11 @@ export async function runQuery<Q, S, P, A>(
   const own = ofTenant(parts, call, query);
   requireSeen(parts, call, own);
   const asking = await begin(parts, call, wish);
+  const warnings = parts.tenants?.dimensions.warningsOf(call.tenant, own) ?? [];
   try {
     const whole = await withSegments(...resolving(parts, call, own, asking));
     const answered = await asking.executor.run(kind, whole, asking.options);
-    return { ...answered, state: asking.stateAt(answered.progress) };
+    return { ...answered, state: { ...asking.stateAt(answered.progress), warnings } };
   } catch (thrown) {
     throw asProblem(thrown);
   }
@@ -182,7 +183,7 @@ function requireSeen({ tenants }: AnswerParts, { tenant, principal }: Asker, que
 }
 
 /** The names of metrics in a query, or in those of a batch, which are not checked yet. */
-export function metricNamesIn(query: unknown): readonly string[] {
+function metricNamesIn(query: unknown): readonly string[] {
   const { metrics, queries } = query as { readonly metrics?: unknown; readonly queries?: unknown };
   const listed = [
     metrics,

@@ -7,6 +7,12 @@ const LOOK_MAX_BYTES = 262_144;
 /** However often somebody asks. */
 const LOOK_EVERY_MS = 1_000;
 
+/** What a look has read. */
+interface Piece {
+  rows: number;
+  bytes: number;
+}
+
 /**
  * Reads the state bit by bit, a piece a look, so that damage shows which no query meets, and remembers what queries met.
  * Damage does not pass: it holds until another state is read.
@@ -31,11 +37,15 @@ export class StateLook {
     this.#looked_ms = now_ms;
     const names = reader.tableNames();
     if (this.#table >= names.length) this.#table = 0;
-    const name = names[this.#table];
-    if (name === undefined) return;
+    const piece = { rows: 0, bytes: 0 };
+    for (const name of names.slice(this.#table)) if (this.#readOn(reader, name, piece)) return;
+  }
+
+  /** Reads on in a table; false where it has ended and there is room for more. */
+  #readOn(reader: KvReader, name: string, piece: Piece): boolean {
     let last: Uint8Array | undefined;
     try {
-      last = reader.snapshot((table) => this.#read(table(name).scan(this.#rest())));
+      last = reader.snapshot((table) => this.#read(table(name).scan(this.#rest()), piece));
     } catch (error) {
       this.saw(asMillraceError(error));
       throw error;
@@ -43,6 +53,7 @@ export class StateLook {
     // Behind it comes the key with a 0 at its end.
     this.#from = last === undefined ? undefined : Buffer.concat([last, Uint8Array.of(0)]);
     if (last === undefined) this.#table++;
+    return last !== undefined;
   }
 
   #rest() {
@@ -50,12 +61,14 @@ export class StateLook {
   }
 
   /** The last key that was read; undefined at the end of the table. */
-  #read(entries: Iterable<{ readonly key: Uint8Array; readonly value: Uint8Array }>): Uint8Array | undefined {
-    let [rows, bytes] = [0, 0];
+  #read(
+    entries: Iterable<{ readonly key: Uint8Array; readonly value: Uint8Array }>,
+    piece: Piece,
+  ): Uint8Array | undefined {
     for (const { key, value } of entries) {
-      rows++;
-      bytes += value.length;
-      if (rows === LOOK_MAX_ROWS || bytes > LOOK_MAX_BYTES) return Uint8Array.from(key);
+      piece.rows++;
+      piece.bytes += value.length;
+      if (piece.rows >= LOOK_MAX_ROWS || piece.bytes > LOOK_MAX_BYTES) return Uint8Array.from(key);
     }
     return undefined;
   }

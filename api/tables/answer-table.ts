@@ -1,4 +1,5 @@
-import { type AnswerTable, type Cell, type Column, type ColumnType, majorUnits } from './cell.ts';
+import type { AnswerTable, Cell, Column, ColumnType } from '../../runtime/index.ts';
+import { majorUnits } from './cell.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -125,11 +126,7 @@ const specOf = (family: TableFamily, answer: Json): TableSpec => {
 };
 
 /** The columns of an answer's table: its groups, the family's own, and the currency where there is money. */
-export function tableColumns(
-  family: TableFamily,
-  answer: Json,
-  groupBy: readonly string[],
-): readonly Column[] {
+function tableColumns(family: TableFamily, answer: Json, groupBy: readonly string[]): readonly Column[] {
   const { columns } = specOf(family, answer);
   const own = Object.entries(columns).map(([name, type]): Column => ({ name, type }));
   const groups = groupBy.map((name): Column => ({ name, type: 'text' }));

@@ -5,7 +5,8 @@ import {
   type MetricValue,
   type OwnMetrics,
 } from '../../analytics/index.ts';
-import { type AnswerTable, type Cell, type Column, majorUnits } from './cell.ts';
+import type { AnswerTable, Cell, Column } from '../../runtime/index.ts';
+import { majorUnits } from './cell.ts';
 
 const TIME: Column = { name: 'time', type: 'time' };
 const CURRENCY: Column = { name: 'currency', type: 'text' };
@@ -42,9 +43,12 @@ export function kpiRows(
   };
   // What is compared with stands beside it.
   const before = query.compare === undefined ? [] : query.metrics;
+  // A mean of money has digits behind those of its currency.
+  const isExact = (name: string): boolean =>
+    metrics.find(name)?.formula.kind === 'sum' && query.aggregation === 'sum';
   const metricColumn = (metric: string, name = metric): Column => ({
     name,
-    type: isMoney(metric) ? 'money' : 'number',
+    type: isMoney(metric) && isExact(metric) ? 'money' : 'number',
   });
   const columns: readonly Column[] = [
     ...dimensions.map((name): Column => ({ name, type: 'text' })),

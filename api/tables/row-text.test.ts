@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { type Cell, rowText } from '../../runtime/index.ts';
 import { fc, propertySeed } from '../../test/property.ts';
-import { type Cell, majorUnits } from './cell.ts';
-import { rowText } from './row-text.ts';
+import { majorUnits } from './cell.ts';
 
 const number = (cell: Cell): unknown =>
   typeof cell === 'object' && cell !== null && 'number' in cell ? cell.number : cell;

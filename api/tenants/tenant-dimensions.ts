@@ -32,6 +32,7 @@ export class TenantDimensions {
     this.definitions = definitions.kind(
       dimensionKind({
         declared: () => this.#declared,
+        tenant_max: ports.settings.dimensions_tenant_max,
         userOf: (tenant, name) => this.#userOf(tenant, name),
       }),
     );

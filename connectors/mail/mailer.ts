@@ -16,6 +16,7 @@ export interface Mail {
   readonly to: readonly string[];
   readonly subject: string;
   readonly text: string;
+  readonly attachment?: { readonly name: string; readonly media_type: string; readonly content: Uint8Array };
   /** Names the mail: the same in every try, so that a repeat is known as one. */
   readonly id: string;
 }
@@ -40,13 +41,23 @@ export class Mailer {
    * Resolves when the server has taken it for all recipients. Throws `mail_failed`: retriable unless the server said
    * that it will never take it.
    */
-  async send({ to, subject, text, id }: Mail): Promise<void> {
+  async send({ to, subject, text, id, attachment }: Mail): Promise<void> {
     this.#transport ??= transportOf(this.#settings);
     const { from } = this.#settings;
     const domain = /@([\w.-]+)/.exec(from)?.[1] ?? 'millrace';
     const messageId = `<${id.replaceAll(/[^\w.-]/g, '_')}@${domain}>`;
     try {
-      const { rejected } = await this.#transport.sendMail({ from, to: [...to], subject, text, messageId });
+      const mail = { from, to: [...to], subject, text, messageId };
+      const attachments =
+        attachment === undefined
+          ? []
+          : [
+              {
+                ...{ filename: attachment.name, contentType: attachment.media_type },
+                content: Buffer.from(attachment.content),
+              },
+            ];
+      const { rejected } = await this.#transport.sendMail({ ...mail, attachments });
       if (rejected.length > 0) throw new Error(`not taken for ${rejected.map(String).join(', ')}`);
     } catch (error) {
       const { message } = asMillraceError(error);

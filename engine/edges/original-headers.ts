@@ -9,7 +9,9 @@ const SERVER_HEADER = /^nats-/i;
  * Headers of a dead letter that say which ones its record had: `Original-Headers`, a JSON list of name and
  * value in ASCII, and in `Original-Headers-Omitted` how many found no room. Those of the server are left out.
  */
-export function originalHeaders(record: SourceRecord): Readonly<Record<string, string>> {
+export function originalHeaders(
+  record: { headers?: SourceRecord['headers'] } & object,
+): Readonly<Record<string, string>> {
   const kept: string[] = [];
   let chars = 0;
   let omitted = 0;

@@ -57,13 +57,9 @@ class Fixture {
     this.#store = this.#disk.open();
     const all = { ...DEFAULT_OUTBOX_LIMITS, retry_ms: 1, ...limits };
     const refused = ({ id }: OutMessage): void => void this.refused.push(id);
-    const outbox = new Outbox(
-      this.#store.table(OUTBOX_TABLE),
-      publisher ?? this.receiver,
-      this.#next,
-      all,
+    const outbox = new Outbox(this.#store.table(OUTBOX_TABLE), publisher ?? this.receiver, this.#next, all, {
       refused,
-    );
+    });
     outbox.pump();
     return outbox;
   }

@@ -1,6 +1,6 @@
-import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { ByteReader, ByteWriter, MillraceError } from '../base/index.ts';
-import type { KvTable } from '../state/index.ts';
+import type { KvTable, KvView } from '../state/index.ts';
+import { Fifo } from './fifo.ts';
 
 /** A message that a task owes the outside. `id` is deterministic, so that a repeated send is recognised. */
 export interface OutMessage {
@@ -14,11 +14,30 @@ export interface OutMessage {
   readonly isLocalId?: true;
 }
 
-/** Sends outbox messages. Resolves when the receiver has stored it; rejects when that is not known. */
+/** What a receiver says of a message that it has. */
+export interface Stored {
+  /** It had one of this id already, and has not stored this one. */
+  readonly isDuplicate: boolean;
+}
+
+/** Whether a publisher has said that the receiver had the message's id already. */
+export function wasThere(stored: unknown): boolean {
+  return (
+    typeof stored === 'object' && stored !== null && 'isDuplicate' in stored && stored.isDuplicate === true
+  );
+}
+
+/** Sends outbox messages. */
 export interface Publisher {
-  publish(message: OutMessage): Promise<void>;
+  /**
+   * Resolves when the receiver has stored it; rejects when that is not known. `isFirst`: it was never sent before, by
+   * no process that had this state. It may resolve with a `Stored`.
+   */
+  publish(message: OutMessage, isFirst?: boolean): Promise<unknown>;
   /** Messages of a subject that may be in flight at once; with more than one their order is not kept. Default: 1. */
   maxInFlight?(subject: string): number;
+  /** Messages of a subject take no place of the outbox's window: `maxInFlight` alone bounds them. Default: false. */
+  isApart?(subject: string): boolean;
 }
 
 export const OUTBOX_TABLE = 'outbox';
@@ -28,23 +47,46 @@ export interface OutboxLimits {
   readonly max_rows: number;
   /** Sends without an answer, of all subjects together, in messages. */
   readonly window: number;
-  /** Pause before a failed send is repeated, ms. */
+  /** Pause before the first repeat of a failed send, ms; it doubles with each that fails again. */
   readonly retry_ms: number;
+  /** The longest pause, ms; default 30,000. */
+  readonly retry_max_ms?: number;
 }
 
 /** Limits of a task's outbox where the task is not given others. */
 export const DEFAULT_OUTBOX_LIMITS: OutboxLimits = { max_rows: 20_000, window: 256, retry_ms: 500 };
 
+const RETRY_MAX_MS = 30_000;
+
 interface Owed {
   readonly row: number;
-  readonly message: OutMessage;
+  message: OutMessage;
+  /** Sends in this process. */
+  sends: number;
+  /** A process before this one may have sent it. */
+  readonly isOld: boolean;
 }
 
 /** Sends of one subject. */
 interface Lane {
   readonly subject: string;
   readonly waiting: Fifo<Owed>;
+  /** Have failed and go before those that wait, in order. */
+  failed: Owed[];
   in_flight: number;
+  /** No send of it begins before the pause is over. */
+  isPaused: boolean;
+  /** The last send has failed: one message tries for all. */
+  isFailing: boolean;
+  pause_ms: number;
+}
+
+/** What an outbox tells of single messages. */
+export interface OutboxEvents {
+  /** The receiver will never take it; it is not sent again. */
+  refused(message: OutMessage, error: MillraceError): void;
+  /** The receiver had one of its id, though it was never sent before. */
+  duplicate?(message: OutMessage): void;
 }
 
 /**
@@ -56,43 +98,48 @@ interface Lane {
  * cannot be had of a stream: of messages in flight together an earlier one may be lost and a later one stored,
  * and no header of JetStream makes the later one depend on it unless its sequence is known, or the stream has
  * no other writer. So one subject has one message for each round trip; subjects do not wait for each other, but
- * for one of the `window` places, which a message also keeps between a failed send and its repeat.
- * `unordered` messages wait for no other.
+ * for one of the `window` places. `unordered` messages wait for no other.
+ *
+ * A subject whose sends fail waits without a place, longer each time, and then tries with one message: what cannot
+ * leave holds up nothing else. Before each repeat the row is read again: another process may have removed it, or
+ * given it another subject, to end the waiting.
  */
 export class Outbox {
   readonly #table: KvTable;
   readonly #publisher: Publisher;
   readonly #limits: OutboxLimits;
-  readonly #onRefused: (message: OutMessage, error: MillraceError) => void;
+  readonly #events: OutboxEvents;
   #next: number;
   #staged: OutMessage[] = [];
   /** Committed rows that have neither a place nor a lane to wait in, in order. */
   readonly #queue = new Fifo<Owed>();
-  /** Of the subjects that have a message in flight. What waits in one is older than what is in the queue. */
+  /** Of the subjects that have a message in flight or failed. What waits in one is older than what is in the queue. */
   readonly #lanes = new Map<string, Lane>();
+  /** Lanes whose pause is over, in order: they wait for a place. */
+  readonly #ready = new Fifo<Lane>();
   /** Committed and without a final answer, in flight or not. */
   #unsettled = 0;
   #in_flight = 0;
   #acknowledged: number[] = [];
   #stopped = false;
   #retries = 0;
+  #dropped = 0;
   #roomWaiters: (() => void)[] = [];
 
-  /** `onRefused` hears of messages that the receiver will never take; they are not sent again. */
   constructor(
     table: KvTable,
     publisher: Publisher,
     next: number,
     limits: OutboxLimits,
-    onRefused: (message: OutMessage, error: MillraceError) => void,
+    events: OutboxEvents,
   ) {
     this.#table = table;
-    this.#onRefused = onRefused;
+    this.#events = events;
     this.#publisher = publisher;
     this.#limits = limits;
     this.#next = next;
-    for (const { key, value } of table.scan()) {
-      this.#owe({ row: new ByteReader(key).u48(), message: decodeMessage(value) });
+    for (const { row, message } of owedMessages(table)) {
+      this.#owe({ row, message, sends: 0, isOld: true });
     }
   }
 
@@ -113,6 +160,18 @@ export class Outbox {
     return this.#retries;
   }
 
+  /** Messages whose rows another process has removed. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** Subjects whose sends fail. */
+  get failingSubjects(): number {
+    let failing = 0;
+    for (const { isFailing } of this.#lanes.values()) if (isFailing) failing++;
+    return failing;
+  }
+
   stage(message: OutMessage): void {
     // The payload may be a view of a receive buffer that is reused before the commit.
     this.#staged.push({ ...message, payload: Uint8Array.from(message.payload) });
@@ -129,7 +188,7 @@ export class Outbox {
     return {
       sendCommitted: () => {
         // One by one: a flood of dead letters has more rows than a call takes arguments.
-        for (const row of rows) this.#owe(row);
+        for (const { row, message } of rows) this.#owe({ row, message, sends: 0, isOld: false });
         this.pump();
       },
     };
@@ -143,77 +202,145 @@ export class Outbox {
   /** Starts as many sends as the window and the order of the subjects allow. */
   pump(): void {
     while (!this.#stopped && this.#in_flight < this.#limits.window) {
+      const lane = this.#ready.shift();
+      if (lane !== undefined) {
+        this.#startOf(lane);
+        continue;
+      }
       const entry = this.#queue.shift();
       if (entry === undefined) return;
-      const lane = this.#laneOf(entry.message);
-      if (lane !== undefined && lane.in_flight >= this.#maxInFlight(lane)) lane.waiting.push(entry);
-      else this.#start(entry, lane);
+      this.#admit(entry);
     }
   }
 
-  #laneOf({ subject, unordered }: OutMessage): Lane | undefined {
-    if (unordered === true) return undefined;
+  #admit(entry: Owed): void {
+    const { subject, unordered } = entry.message;
+    const lane = this.#laneOf(subject);
+    const max = unordered === true ? Number.POSITIVE_INFINITY : this.#maxInFlight(subject);
+    if (lane.isPaused || lane.isFailing || lane.in_flight >= max) lane.waiting.push(entry);
+    else this.#start(entry, lane);
+  }
+
+  #laneOf(subject: string): Lane {
     let lane = this.#lanes.get(subject);
     if (lane === undefined) {
-      lane = { subject, waiting: new Fifo(), in_flight: 0 };
+      const { retry_ms } = this.#limits;
+      const waiting = new Fifo<Owed>();
+      lane = {
+        ...{ subject, waiting, failed: [], in_flight: 0 },
+        ...{ isPaused: false, isFailing: false, pause_ms: retry_ms },
+      };
       this.#lanes.set(subject, lane);
     }
     return lane;
   }
 
-  #maxInFlight({ subject }: Lane): number {
+  #maxInFlight(subject: string): number {
     return this.#publisher.maxInFlight?.(subject) ?? 1;
   }
 
-  #start(entry: Owed, lane: Lane | undefined): void {
-    this.#in_flight++;
-    if (lane !== undefined) lane.in_flight++;
-    this.#deliver(entry, lane).catch(() => {
-      // #deliver handles every failure of the publisher itself and never rejects.
-    });
+  /** Of a lane, those that may begin now: one, while it fails. */
+  #startOf(lane: Lane): void {
+    while (!this.#stopped && !lane.isPaused && this.#in_flight < this.#limits.window) {
+      if (lane.isFailing && lane.in_flight > 0) return;
+      const next = lane.failed[0] ?? lane.waiting.peek();
+      if (next === undefined) break;
+      const max =
+        next.message.unordered === true ? Number.POSITIVE_INFINITY : this.#maxInFlight(lane.subject);
+      if (lane.in_flight >= max) return;
+      if (lane.failed.shift() === undefined) lane.waiting.shift();
+      if (next.sends === 0 || this.#isStillOwed(next, lane.subject)) this.#start(next, lane);
+    }
+    const isEmpty = lane.in_flight === 0 && lane.failed.length === 0 && lane.waiting.peek() === undefined;
+    if (isEmpty && !lane.isPaused) this.#lanes.delete(lane.subject);
+    else if (this.#in_flight >= this.#limits.window && !lane.isPaused) this.#ready.push(lane);
   }
 
-  /** Sends until there is a final answer. */
-  async #deliver(entry: Owed, lane: Lane | undefined): Promise<void> {
-    while (!(await this.#send(entry))) {
-      const { retry_ms } = this.#limits;
-      // Without a pause repeats keep their order, which timers of the same time do not: the simulation depends on it.
-      await (retry_ms > 0 ? sleep(retry_ms, undefined, { ref: false }) : setImmediate());
-      if (this.#stopped) return;
+  /** Looks at the row before a repeat. One that has got another subject waits there from now on. */
+  #isStillOwed(entry: Owed, subject: string): boolean {
+    const bytes = this.#table.get(rowKey(entry.row));
+    if (bytes === undefined) {
+      this.#dropped++;
+      this.#settle(entry);
+      return false;
     }
-    this.#acknowledged.push(entry.row);
+    entry.message = decodeMessage(bytes);
+    if (entry.message.subject === subject) return true;
+    this.#queue.push(entry);
+    return false;
+  }
+
+  #start(entry: Owed, lane: Lane): void {
+    const isApart = this.#publisher.isApart?.(lane.subject) === true;
+    if (!isApart) this.#in_flight++;
+    lane.in_flight++;
+    this.#send(entry)
+      .then((isFinal) => {
+        if (!isApart) this.#in_flight--;
+        lane.in_flight--;
+        if (isFinal) this.#succeeded(entry, lane);
+        else this.#failed(entry, lane);
+        this.pump();
+      })
+      .catch(() => {
+        // #send handles every failure of the publisher itself and never rejects.
+      });
+  }
+
+  /** The place that has become free is the next one's of the same subject. */
+  #succeeded(entry: Owed, lane: Lane): void {
+    lane.isFailing = lane.isPaused;
+    if (!lane.isPaused) lane.pause_ms = this.#limits.retry_ms;
+    this.#settle(entry);
+    this.#startOf(lane);
+  }
+
+  #settle({ row }: Owed): void {
+    this.#acknowledged.push(row);
     this.#unsettled--;
-    this.#in_flight--;
-    if (lane !== undefined) this.#leave(lane);
-    this.pump();
     if (this.owed < this.#limits.max_rows) {
       for (const wake of this.#roomWaiters.splice(0)) wake();
     }
   }
 
+  #failed(entry: Owed, lane: Lane): void {
+    const { retry_max_ms = RETRY_MAX_MS } = this.#limits;
+    lane.failed.push(entry);
+    lane.failed.sort((a, b) => a.row - b.row);
+    lane.isFailing = true;
+    // Of several in flight together the first failure begins the pause.
+    if (lane.isPaused || this.#stopped) return;
+    lane.isPaused = true;
+    const { pause_ms } = lane;
+    lane.pause_ms = Math.min(2 * pause_ms, retry_max_ms);
+    const wake = (): void => {
+      lane.isPaused = false;
+      this.#ready.push(lane);
+      this.pump();
+    };
+    // Without a pause repeats keep their order, which timers of the same time do not: the simulation depends on it.
+    if (pause_ms > 0) setTimeout(wake, pause_ms).unref();
+    else setImmediate(wake);
+  }
+
   /** True when the answer is final. */
-  async #send({ message }: Owed): Promise<boolean> {
+  async #send(entry: Owed): Promise<boolean> {
+    const { message, isOld } = entry;
+    const isFirst = entry.sends++ === 0 && !isOld;
     try {
-      await this.#publisher.publish(message);
+      const stored = await this.#publisher.publish(message, isFirst);
+      if (isFirst && wasThere(stored)) this.#events.duplicate?.(message);
       return true;
     } catch (error) {
       if (error instanceof MillraceError && !error.retriable) {
         // It would be refused for ever, and hold up everything behind it.
-        this.#onRefused(message, error);
+        this.#events.refused(message, error);
         return true;
       }
       // Not knowing is not "not stored": the same id makes the repeat harmless.
       this.#retries++;
       return false;
     }
-  }
-
-  /** The place that has become free is the next one's of the same subject. */
-  #leave(lane: Lane): void {
-    lane.in_flight--;
-    const next = this.#stopped ? undefined : lane.waiting.shift();
-    if (next !== undefined) this.#start(next, lane);
-    else if (lane.in_flight === 0) this.#lanes.delete(lane.subject);
   }
 
   /** Resolves when less than `max_rows` are owed: the task takes no input before. */
@@ -228,32 +355,22 @@ export class Outbox {
   }
 }
 
-/** A queue that is emptied from the front without moving what is behind. */
-class Fifo<T> {
-  #items: (T | undefined)[] = [];
-  #first = 0;
-
-  push(item: T): void {
-    this.#items.push(item);
-  }
-
-  shift(): T | undefined {
-    const item = this.#items[this.#first];
-    if (item === undefined) return undefined;
-    this.#items[this.#first++] = undefined;
-    if (this.#first * 2 > this.#items.length) {
-      this.#items = this.#items.slice(this.#first);
-      this.#first = 0;
-    }
-    return item;
+/** What a state owes to the outside, in order, by the numbers of its rows. */
+export function* owedMessages(
+  table: KvView,
+): Generator<{ readonly row: number; readonly message: OutMessage }> {
+  for (const { key, value } of table.scan()) {
+    yield { row: new ByteReader(key).u48(), message: decodeMessage(value) };
   }
 }
 
-function rowKey(row: number): Uint8Array {
+/** The key of a row. */
+export function rowKey(row: number): Uint8Array {
   return new ByteWriter().u48(row).copy();
 }
 
-function encodeMessage(writer: ByteWriter, { id, subject, headers, payload }: OutMessage): Uint8Array {
+/** A message as its row has it. */
+export function encodeMessage(writer: ByteWriter, { id, subject, headers, payload }: OutMessage): Uint8Array {
   const entries = Object.entries(headers);
   writer.reset().string(id).string(subject).varint(entries.length);
   for (const [name, value] of entries) writer.string(name).string(value);

@@ -25,6 +25,7 @@ export class TaskMetrics {
   /** Seconds. */
   readonly commit_s: Counter;
   readonly refused: Counter;
+  readonly duplicates: Counter;
   readonly failingRecords: Counter;
 
   constructor(metrics: Metrics) {
@@ -34,6 +35,10 @@ export class TaskMetrics {
     this.commits = counter('millrace.task.commits', 'Commits');
     this.commit_s = counter('millrace.task.commit.time', 'Time spent in commits');
     this.refused = counter('millrace.outbox.refused', 'Messages that the receiver will never take');
+    this.duplicates = counter(
+      'millrace.outbox.duplicates',
+      'Messages sent for the first time whose id the receiver had already: they are not stored',
+    );
     this.failingRecords = counter('millrace.task.failing_records', 'Records put aside, for they fail');
   }
 
@@ -64,6 +69,12 @@ export class TaskMetrics {
       metrics.gauge('millrace.watermark.timestamp', 'Watermark, since 1970', read_s, { operator });
     });
     gauge('millrace.outbox.owed', 'Messages that are owed to the outside', () => outbox.owed);
+    gauge('millrace.outbox.failing', 'Subjects whose messages cannot be sent', () => outbox.failingSubjects);
+    metrics.observedCounter(
+      'millrace.outbox.dropped',
+      'Messages that were removed by "millrace outbox drop"',
+      () => outbox.dropped,
+    );
     metrics.observedCounter('millrace.outbox.retries', 'Sends that had to be repeated', () => outbox.retries);
     gauge('millrace.state.size', 'Size of the state file', () => store.sizeBytes());
   }

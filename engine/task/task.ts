@@ -143,14 +143,17 @@ export class Task {
       publisher,
       progress?.outbox_next ?? 0,
       this.#limits.outbox,
-      ({ id, subject }, { code }) => {
-        this.#counts.refused.add();
-        this.#notices.add({
-          kind: 'outbox_refused',
-          scope: subject,
-          sequence: inputs.first.sequence,
-          detail: { id, code },
-        });
+      {
+        refused: ({ id, subject }, { code }) => {
+          this.#counts.refused.add();
+          const { sequence } = inputs.first;
+          this.#notices.add({ kind: 'outbox_refused', scope: subject, sequence, detail: { id, code } });
+        },
+        duplicate: ({ id, subject }) => {
+          this.#counts.duplicates.add();
+          const { sequence } = inputs.first;
+          this.#notices.add({ kind: 'outbox_duplicate', scope: subject, sequence, detail: { id } });
+        },
       },
     );
     this.#control = new ControlState(store, this.#options.control, progress?.control, this.#limits.control);

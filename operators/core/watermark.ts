@@ -61,6 +61,14 @@ const make = <E>() =>
         'Events older than the watermark',
         labels,
       );
+      const lateByIdle = metrics.counter(
+        'millrace.watermark.late_by_idle',
+        'Events that are late only because the watermark followed the clock while the source was quiet',
+        labels,
+      );
+      /** Where events alone have brought the watermark, as far as this run knows. */
+      let byEvents_ms = current_ms;
+      let isIdle = false;
       const ahead = metrics.counter(
         'millrace.watermark.ahead',
         'Events whose time is not believed: after the year 10889, or too far ahead of the clock',
@@ -88,15 +96,22 @@ const make = <E>() =>
             const time_ms = timeOf(event);
             if (time_ms < reached_ms) {
               lateEvents.add();
+              if (isIdle && time_ms >= byEvents_ms) lateByIdle.add();
               if (late !== undefined) notice({ kind: 'late', ...late(event) });
             } else if (time_ms > believed_ms) ahead.add();
             else if (time_ms - outOfOrderness_ms > reached_ms) reached_ms = time_ms - outOfOrderness_ms;
           }
           emit(events);
+          if (reached_ms > current_ms) {
+            byEvents_ms = reached_ms;
+            isIdle = false;
+          }
           moveTo(reached_ms);
         },
         onBarrier: (barrier) => {
-          if (barrier.idle_ms >= idle_ms) moveTo(barrier.now_ms - outOfOrderness_ms);
+          if (barrier.idle_ms < idle_ms) return;
+          isIdle ||= barrier.now_ms - outOfOrderness_ms > current_ms;
+          moveTo(barrier.now_ms - outOfOrderness_ms);
         },
       };
     },

@@ -5,8 +5,10 @@ export type DetectorMethod = 'auto' | 'zscore' | 'seasonal_esd' | 'prophet' | 't
 export interface ThresholdBounds {
   readonly above?: number;
   readonly below?: number;
-  /** Against the last window before that has a value: above 0 a rise by more than that, below 0 a fall. */
+  /** Above 0 a rise by more than that, below 0 a fall. */
   readonly change_percent?: number;
+  /** What it is a change of: the last window before that has a value (default), or the one a day or a week before. */
+  readonly against?: 'window' | 'day' | 'week';
 }
 
 /** One closed window of a series. */

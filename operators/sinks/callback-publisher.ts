@@ -81,21 +81,20 @@ export class CallbackPublisher implements Publisher {
     return this.#lanes.get(subject.slice(CALLBACK_SUBJECTS.length))?.maxInFlight ?? 1;
   }
 
-  async publish(message: OutMessage): Promise<void> {
+  /** Calls that wait for their repeat or hang must not keep the places of what goes to streams. */
+  isApart(subject: string): boolean {
+    return subject.startsWith(CALLBACK_SUBJECTS) || this.#next?.isApart?.(subject) === true;
+  }
+
+  publish(message: OutMessage, isFirst?: boolean): Promise<unknown> {
     const { subject } = message;
     if (!subject.startsWith(CALLBACK_SUBJECTS)) {
-      if (this.#next !== undefined) return this.#next.publish(message);
-      throw new MillraceError(
-        'no_publisher',
-        `Nobody publishes "${subject}": give the CallbackPublisher a publisher for messages that are no callbacks.`,
-      );
+      if (this.#next !== undefined) return this.#next.publish(message, isFirst);
+      return Promise.reject(noPublisher(subject));
     }
     const name = subject.slice(CALLBACK_SUBJECTS.length);
     const lane = this.#lanes.get(name);
-    if (lane !== undefined) return lane.run(message);
-    throw new MillraceError('callback_not_registered', `No callback "${name}" is registered.`, {
-      retriable: true,
-    });
+    return lane === undefined ? Promise.reject(notRegistered(name)) : lane.run(message);
   }
 
   /** Ends waiting and aborts the signals of running calls; what was not done is owed after the next start. */
@@ -103,6 +102,15 @@ export class CallbackPublisher implements Publisher {
     this.#closing.abort();
   }
 }
+
+const noPublisher = (subject: string): MillraceError =>
+  new MillraceError(
+    'no_publisher',
+    `Nobody publishes "${subject}": give the CallbackPublisher a publisher for messages that are no callbacks.`,
+  );
+
+const notRegistered = (name: string): MillraceError =>
+  new MillraceError('callback_not_registered', `No callback "${name}" is registered.`, { retriable: true });
 
 /** The calls of one callback. */
 class Lane {

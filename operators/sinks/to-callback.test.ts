@@ -90,7 +90,7 @@ describe('CallbackPublisher', () => {
     const publisher = new CallbackPublisher().register('sms', call, { max_in_flight: 3 });
     const table = new MemoryDisk().open();
     const limits = { max_rows: 100, window: 10, retry_ms: 1 };
-    const outbox = new Outbox(table.table('outbox'), publisher, 0, limits, () => {});
+    const outbox = new Outbox(table.table('outbox'), publisher, 0, limits, { refused: () => {} });
     for (const id of ['a', 'b', 'c']) outbox.stage(message(id));
     table.transaction(() => outbox.flush()).sendCommitted();
     await sleep(10);

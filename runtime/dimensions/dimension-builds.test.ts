@@ -86,6 +86,7 @@ beforeEach(async () => {
   dimensions = definitions.kind(
     dimensionKind({
       declared: () => turns.declaredDimensions,
+      tenant_max: 16,
       userOf: () => (isUsed ? 'The metric "m"' : undefined),
     }),
   );

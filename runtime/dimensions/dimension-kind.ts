@@ -25,12 +25,18 @@ export type Dimensions = KindDefinitions<DimensionBody>;
 export interface DimensionKindOptions {
   /** Those that every tenant has. */
   readonly declared: () => readonly string[];
+  /** Of one tenant: all share the columns of the installation. */
+  readonly tenant_max: number;
   /** What of the tenant names the dimension, as a text for the answer; undefined: nothing does. */
   readonly userOf: (tenant: string, name: string) => string | undefined;
 }
 
 /** Dimensions that a tenant defines while the service runs. */
-export function dimensionKind({ declared, userOf }: DimensionKindOptions): DefinitionKind<DimensionBody> {
+export function dimensionKind({
+  declared,
+  tenant_max,
+  userOf,
+}: DimensionKindOptions): DefinitionKind<DimensionBody> {
   const requireUnused = (tenant: string, name: string): void => {
     const user = userOf(tenant, name);
     if (user === undefined) return;
@@ -48,7 +54,7 @@ export function dimensionKind({ declared, userOf }: DimensionKindOptions): Defin
         isDimensionName,
         'is a name of letters, digits and "_", 64 at most, that no field of an event has',
       ),
-    limit: MAX_CUSTOM_DIMENSIONS,
+    limit: tenant_max,
     check: (candidate, others) => {
       const { tenant, id } = candidate;
       check(candidate, others, declared());

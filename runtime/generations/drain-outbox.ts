@@ -23,13 +23,9 @@ export async function drainOutbox(
   const store = openLmdbStore(statePath);
   const next = readProgress(store.table(META_TABLE))?.outbox_next ?? 0;
   // What the receiver refuses for good is left out, as the task does.
-  const outbox = new Outbox(
-    store.table(OUTBOX_TABLE),
-    publisher,
-    next,
-    DEFAULT_OUTBOX_LIMITS,
-    () => undefined,
-  );
+  const outbox = new Outbox(store.table(OUTBOX_TABLE), publisher, next, DEFAULT_OUTBOX_LIMITS, {
+    refused: () => undefined,
+  });
   try {
     outbox.pump();
     while (outbox.owed > 0) {

@@ -69,6 +69,8 @@ export const jobRecordSchema = z.object({
   disk: z.string().nullable(),
   /** What the job was asked to do; null once it is over. */
   input: z.unknown(),
+  /** The report that it is a run of, and when that was due. */
+  report: z.object({ id: z.string(), name: z.string(), due_ms: z.number() }).exactOptional(),
   /** From here it goes on; null once it is over. */
   state: z.unknown(),
   progress: progressSchema,

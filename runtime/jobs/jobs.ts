@@ -42,6 +42,8 @@ export interface NewJob {
   readonly created_by: string;
   readonly input: unknown;
   readonly progress?: Pick<JobRecord['progress'], 'total' | 'unit'>;
+  /** The report that it is a run of. */
+  readonly report?: NonNullable<JobRecord['report']>;
   /** Taken before, e.g. because files are named after it. */
   readonly job_id?: string;
   /** Its input lies in this process's data folder: it runs there only. */
@@ -156,7 +158,7 @@ export class Jobs {
 
   /** Queues a job; it is kept once this resolves. */
   async create(job: NewJob): Promise<JobRecord> {
-    const { tenant, type, created_by, input, progress, job_id = newJobId(), isLocal = false } = job;
+    const { tenant, type, created_by, input, progress, job_id = newJobId(), isLocal = false, report } = job;
     this.requireRoom(tenant, type);
     const size_bytes = Buffer.byteLength(JSON.stringify(input) ?? '');
     if (size_bytes > VALUE_MAX_BYTES) {
@@ -171,6 +173,7 @@ export class Jobs {
       ...{ disk: isLocal ? this.files.disk : null, input, state: null },
       progress: { done: 0, total, unit, rate_per_s: null, time_left_s: null },
       ...{ counts: {}, errors: { count: 0, listed: 0 }, result: null, error: null, file: null },
+      ...(report === undefined ? {} : { report }),
     };
     return this.adopt(record);
   }

@@ -24,6 +24,13 @@ const task: MetricGroup = {
     counter('millrace.task.failing_records', '{record}', 'Records put aside, for they fail'),
     gauge('millrace.watermark.timestamp', 's', 'Watermark, since 1970', 'operator'),
     gauge('millrace.outbox.owed', '{message}', 'Messages that are owed to the outside'),
+    gauge('millrace.outbox.failing', '{subject}', 'Subjects whose messages cannot be sent'),
+    counter(
+      'millrace.outbox.duplicates',
+      '{message}',
+      'Messages sent for the first time whose id the receiver had already: they are not stored',
+    ),
+    counter('millrace.outbox.dropped', '{message}', 'Messages that were removed by "millrace outbox drop"'),
     counter('millrace.outbox.retries', '{send}', 'Sends that had to be repeated'),
     counter('millrace.outbox.refused', '{message}', 'Messages that the receiver will never take'),
     counter(

@@ -22,6 +22,11 @@ const core: MetricGroup = {
     count('lift.ignored', '{item}', 'Items after an RxJS operator has completed'),
     count('watermark.late', '{event}', 'Events older than the watermark'),
     count(
+      'watermark.late_by_idle',
+      '{event}',
+      'Events that are late only because the watermark followed the clock while the source was quiet',
+    ),
+    count(
       'watermark.ahead',
       '{event}',
       'Events whose time is not believed: after the year 10889, or too far ahead of the clock',

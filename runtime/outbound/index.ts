@@ -6,5 +6,12 @@
 
 export { shownChannel } from './channel-secrets.ts';
 export { type Channel, ChannelError, channelSchema } from './channels.ts';
+export {
+  type Destination,
+  destinationSchema,
+  type FileSenders,
+  requireDestination,
+  sendFile,
+} from './destinations.ts';
 export { Outbound, type OutboundOptions, type OutboundPorts, type Told } from './outbound.ts';
 export type { NoticeSources } from './relays.ts';

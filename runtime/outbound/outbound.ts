@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { ChannelMessage, HttpSender, Mailer, SmsProvider } from '../../connectors/index.ts';
+import type { ChannelMessage, HttpSender, Mailer, S3Store, SmsProvider } from '../../connectors/index.ts';
 import type { Clock, MessageQueue, MetricSample } from '../../engine/index.ts';
 import type { KindDefinitions } from '../definitions/index.ts';
 import {
@@ -28,6 +28,7 @@ export interface OutboundPorts {
   readonly sources: NoticeSources;
   readonly http: Pick<HttpSender, 'post' | 'check'>;
   readonly mailer?: (Pick<Mailer, 'send'> & Partial<Pick<Mailer, 'close'>>) | undefined;
+  readonly s3?: Pick<S3Store, 'put' | 'close'> | undefined;
   readonly sms?: SmsProvider | undefined;
   readonly pagerDutyUrl: string;
   readonly retry: RetryPolicy;
@@ -99,6 +100,7 @@ export class Outbound {
     await this.webhooks.close();
     await this.deliveries.stop();
     this.#options.ports.mailer?.close?.();
+    await this.#options.ports.s3?.close();
   }
 
   /**

@@ -167,15 +167,29 @@ const jobSchema = z.looseObject({
   created_at_ms: z.number(),
   finished_at_ms: z.number().nullable(),
   error: z.object({ code: z.string(), message: z.string() }).nullable(),
+  result: z.unknown().optional(),
+  report: z.object({ id: z.string(), name: z.string(), due_ms: z.number() }).optional(),
+  file: z.object({ name: z.string(), media_type: z.string(), size_bytes: z.number() }).loose().nullish(),
 });
 
-/** `export.failed`, of the record of an export that has failed. */
+/** `export.failed` of an export that has failed, and `report.completed` of a run of a report. */
 function jobNotices(item: WorkItem): readonly Notice[] {
   const job = jobSchema.safeParse(jsonOf(item.data)).data;
-  if (job === undefined || job.type !== 'export' || job.status !== 'failed') return [];
+  if (job === undefined || job.type !== 'export') return [];
+  const { report } = job;
+  const isReport = job.status === 'succeeded' && report !== undefined;
+  if (!isReport && job.status !== 'failed') return [];
   const { tenant, job_id, status, error, created_by } = job;
   const time_ms = job.finished_at_ms ?? item.stored_at_ms;
   const created_at = new Date(job.created_at_ms).toISOString();
+  if (isReport) {
+    const { media_type, size_bytes } = job.file ?? {};
+    const payload = {
+      ...{ report_id: report.id, name: report.name, due_at: new Date(report.due_ms).toISOString() },
+      ...{ job_id, export: `/exports/${job_id}`, media_type, size_bytes, result: job.result },
+    };
+    return [{ tenant, type: 'report.completed', id: job_id, time_ms, payload }];
+  }
   const payload = {
     job_id,
     status,

@@ -85,6 +85,17 @@ describe('instances that send to one stream', () => {
     for (const app of apps) await app.stop();
   });
 
+  it('say so where one sends what another has sent', { timeout: TIMEOUT_MS }, async () => {
+    const first = await start('parts.0');
+    await settled(first);
+    const second = await start('parts.0');
+    await settled(second);
+    expect(countOf(second, 'millrace.outbox.duplicates')).toBe(5);
+    expect((await second.why()).map(({ code }) => code)).toContain('outbox_duplicates');
+    expect(await stored('RESULTS', 'results.each')).toBe(6);
+    for (const app of [first, second]) await app.stop();
+  });
+
   it('leave a dead letter each for one record', { timeout: TIMEOUT_MS }, async () => {
     const apps = [await start('parts.2', 'one'), await start('parts.2', 'two')];
     await bench.publish('parts.2', '{}');

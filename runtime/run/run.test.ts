@@ -149,7 +149,7 @@ describe('run', () => {
     const options = { dataDir, natsUrl: nats.url, streams: { TALLIED: ['tallied'] } };
     const first = await run(counting, options);
     const publisher = new JetStreamPublisher(first.link);
-    const tick = (subject: string, id: string): Promise<void> =>
+    const tick = (subject: string, id: string): Promise<unknown> =>
       publisher.publish({ id, subject, headers: {}, payload: Buffer.from('.') });
     await tick('ticks.a', '1');
     await tick('ticks.b', '2');

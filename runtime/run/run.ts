@@ -20,6 +20,7 @@ import {
 } from '../../engine/index.ts';
 import { currentState, inline, PartitionHost, WHOLE_STREAM } from '../host/index.ts';
 import { type Cause, diagnose, gatherFacts, type HostFacts, hostFacts, SendWatch } from '../why/index.ts';
+import { sayLoudly } from './loud.ts';
 import type { RunOptions } from './run-options.ts';
 import { makeStreams, serverOf } from './surroundings.ts';
 
@@ -86,6 +87,8 @@ export async function run(topology: Topology, options: RunOptions): Promise<Runn
       if (status === 'connected') log(`NATS at ${link.url} is back`);
     });
     opened.push(() => Promise.resolve(unwatch()));
+    const loud = sayLoudly(() => host.metrics, log);
+    opened.push(() => Promise.resolve(loud.stop()));
     return {
       url: link.url,
       link,

@@ -1,5 +1,10 @@
 import { z } from 'zod';
-import { ANSWER_TIMEOUT_MS, type MailSettings, type SmsProvider } from '../../connectors/index.ts';
+import {
+  ANSWER_TIMEOUT_MS,
+  type MailSettings,
+  type S3Settings,
+  type SmsProvider,
+} from '../../connectors/index.ts';
 import { duration, integer } from './setting-fields.ts';
 
 const DAY_MS = 86_400_000;
@@ -28,6 +33,10 @@ export const outboundFields = {
     .optional()
     .describe('SMTP server that mails are sent by, with MAIL_FROM; without it none are'),
   MAIL_FROM: text.describe('Sender of mails, e.g. `Millrace <alerts@example.com>`'),
+  S3_ENDPOINT: web.optional().describe('A server that speaks S3, e.g. http://minio:9000; absent: AWS'),
+  S3_REGION: z.string().default('us-east-1').describe('Region of S3'),
+  S3_ACCESS_KEY_ID: text.describe('Key of S3, with S3_SECRET_ACCESS_KEY; without it nothing goes to S3'),
+  S3_SECRET_ACCESS_KEY: text.describe('Secret of S3_ACCESS_KEY_ID'),
   PAGERDUTY_URL: web
     .default('https://events.pagerduty.com/v2/enqueue')
     .describe("PagerDuty's Events API v2, or what takes the same"),
@@ -44,6 +53,7 @@ type OutboundFields = z.infer<z.ZodObject<typeof outboundFields>>;
 /** Groups of settings that mean something together only. */
 const TOGETHER = [
   ['SMTP_URL', 'MAIL_FROM'],
+  ['S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY'],
   ['SMS_PROVIDER_URL', 'SMS_PROVIDER_USER', 'SMS_PROVIDER_PASSWORD', 'SMS_FROM'],
 ] as const;
 
@@ -63,6 +73,8 @@ export interface OutboundSettings {
   readonly retry: { readonly retries_max: number; readonly delay_ms: number };
   /** Undefined: no mail is sent. */
   readonly mail: MailSettings | undefined;
+  /** Undefined: nothing goes to S3. */
+  readonly s3: S3Settings | undefined;
   readonly pagerDutyUrl: string;
   /** Undefined: neither SMS nor WhatsApp. */
   readonly sms: SmsProvider | undefined;
@@ -75,6 +87,13 @@ export function outboundOf(s: OutboundFields): OutboundSettings {
     timeout_ms: s.WEBHOOK_TIMEOUT,
     retry: { retries_max: s.WEBHOOK_RETRIES, delay_ms: s.WEBHOOK_RETRY_DELAY },
     mail: SMTP_URL === undefined ? undefined : { url: SMTP_URL, from: MAIL_FROM ?? '' },
+    s3:
+      s.S3_ACCESS_KEY_ID === undefined
+        ? undefined
+        : {
+            ...{ endpoint: s.S3_ENDPOINT, region: s.S3_REGION, accessKeyId: s.S3_ACCESS_KEY_ID },
+            secretAccessKey: s.S3_SECRET_ACCESS_KEY ?? '',
+          },
     pagerDutyUrl: s.PAGERDUTY_URL,
     sms:
       SMS_PROVIDER_URL === undefined

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { MAX_CUSTOM_DIMENSIONS } from './dimension-names.ts';
 import { duration, integer } from './setting-fields.ts';
 
 const MIB = 1_048_576;
@@ -44,6 +45,9 @@ export const trafficFields = {
   DEADLETTER_MAX_BYTES_PER_H: integer(16 * MIB, 1_024, MAX_BYTES).describe(
     'Bytes of dead letters of one tenant an hour, and at once',
   ),
+  DIMENSIONS_MAX_PER_TENANT: integer(16, 1, MAX_CUSTOM_DIMENSIONS).describe(
+    'Dimensions that one tenant may define, of those that the installation has columns for',
+  ),
   QUERIES_MAX_BEGUN: integer(512, 1, MAX_COUNT).describe(
     'Queries that are begun and not answered: planned, waiting, running',
   ),
@@ -76,6 +80,8 @@ export interface TrafficSettings {
   };
   /** Dead letters of one tenant, and of one message. */
   readonly letters: { readonly per_message: number; readonly per_min: number; readonly bytes_per_h: number };
+  /** Dimensions that one tenant may define. */
+  readonly dimensions_tenant_max: number;
   /** Queries that are begun and not answered. */
   readonly queries_begun_max: Readonly<Record<'all' | 'tenant' | 'key', number>>;
 }
@@ -112,6 +118,7 @@ export function trafficOf(s: TrafficFields): TrafficSettings {
       per_min: s.DEADLETTER_MAX_PER_MIN,
       bytes_per_h: s.DEADLETTER_MAX_BYTES_PER_H,
     },
+    dimensions_tenant_max: s.DIMENSIONS_MAX_PER_TENANT,
     queries_begun_max: {
       all: s.QUERIES_MAX_BEGUN,
       tenant: s.QUERIES_MAX_BEGUN_PER_TENANT,

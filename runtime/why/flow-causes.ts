@@ -32,6 +32,9 @@ export function flowCauses(topology: TopologyDescription, counts: Counts): reado
   return topology.nodes.flatMap((node) => {
     const received = counts.received(node.name);
     if (node.kind === 'source' || received === 0) return [];
+    const byIdle = counts.of(LATE_BY_IDLE, { operator: node.name });
+    if (byIdle * 2 > received)
+      return [{ ...lateByIdle(node.name, byIdle, received), place: `operator "${node.name}"` }];
     const told = ENDS.has(node.kind)
       ? endCause(topology, node, received, counts)
       : counts.emitted(node.name) > 0 || (node.kind === 'branch' && counts.emittedAnywhere(node.name) > 0)
@@ -40,6 +43,14 @@ export function flowCauses(topology: TopologyDescription, counts: Counts): reado
     return told === undefined ? [] : [{ ...told, place: `operator "${node.name}"` }];
   });
 }
+
+const LATE_BY_IDLE = 'millrace.watermark.late_by_idle';
+
+const lateByIdle = (name: string, late: number, received: number): Told => ({
+  code: 'late_by_idle',
+  sentence: `${late} of ${received} events are late only because the watermark followed the clock of a quiet source.`,
+  next: `For events of the past give "${name}" the setting idle_ms: Infinity, and begin on a new data folder.`,
+});
 
 /** Metrics of operators that make what users define from the log. */
 const BUILDERS = ['cubes', 'kept_events'] as const;

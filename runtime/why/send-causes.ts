@@ -5,7 +5,8 @@ import type { Cause, SendFailure, WhyFacts } from './facts.ts';
 /** What keeps messages from leaving. */
 export function sendCauses({ host }: WhyFacts, counts: Counts): readonly Cause[] {
   if (host === undefined) return [];
-  const causes = host.sends.map(sendCause);
+  const duplicates = counts.of('millrace.outbox.duplicates');
+  const causes = [...host.sends.map(sendCause), ...(duplicates === 0 ? [] : [duplicatesCause(duplicates)])];
   const owed = counts.of('millrace.outbox.owed');
   if (owed < DEFAULT_OUTBOX_LIMITS.max_rows) return causes;
   return [
@@ -14,10 +15,17 @@ export function sendCauses({ host }: WhyFacts, counts: Counts): readonly Cause[]
       code: 'outbox_full',
       place: 'outbox',
       sentence: `${owed} messages are owed to the outside: the task takes no input until some have left.`,
-      next: 'See what keeps them from leaving: the causes beside this one, or the log.',
+      next: 'See what keeps them from leaving: the causes beside this one, or the log. "millrace outbox drop" ends it.',
     },
   ];
 }
+
+const duplicatesCause = (duplicates: number): Cause => ({
+  code: 'outbox_duplicates',
+  place: 'outbox',
+  sentence: `${duplicates} messages were not stored: their stream had their ids, though none was sent before.`,
+  next: 'Stop the instance that sends the same, or see whether idOf gives two messages one id.',
+});
 
 function sendCause({ subject, code, message }: SendFailure): Cause {
   const place = `outbox, subject ${subject}`;
@@ -27,7 +35,7 @@ function sendCause({ subject, code, message }: SendFailure): Cause {
         code,
         place,
         sentence: `No stream takes the subject ${subject}; messages for it wait.`,
-        next: `Make one, or let a start make it: --stream NAME=${subject}.`,
+        next: `Make one (--stream NAME=${subject}), or "millrace outbox drop --subject ${subject}".`,
       };
     case 'stream_full':
       return {

@@ -15,16 +15,19 @@ export class SendWatch {
   /** A publisher that is watched. */
   over(inner: Publisher): Publisher {
     return {
-      publish: async (message) => {
+      publish: async (message, isFirst) => {
+        let stored: unknown;
         try {
-          await inner.publish(message);
+          stored = await inner.publish(message, isFirst);
         } catch (error) {
           this.#failed(message, error);
           throw error;
         }
         this.#failures.delete(message.subject);
+        return stored;
       },
       ...(inner.maxInFlight === undefined ? {} : { maxInFlight: inner.maxInFlight.bind(inner) }),
+      ...(inner.isApart === undefined ? {} : { isApart: inner.isApart.bind(inner) }),
     };
   }
 

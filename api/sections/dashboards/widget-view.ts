@@ -1,6 +1,7 @@
 import { OwnMetrics } from '../../../analytics/index.ts';
+import type { AnswerTable, Cell } from '../../../runtime/index.ts';
 import type { AnswerParts } from '../../answers/index.ts';
-import { type AnswerTable, answerTable, type Cell, kpiRows } from '../../tables/index.ts';
+import { answerTable, kpiRows } from '../../tables/index.ts';
 import type { ResolvedQuery } from '../queries/index.ts';
 
 type Json = Readonly<Record<string, unknown>>;

@@ -1,7 +1,8 @@
 import { AMOUNT_FIELDS, type FoundEvent, ROW_DIMENSIONS } from '../../../analytics/index.ts';
+import type { Cell, Column } from '../../../runtime/index.ts';
 import { MASK, type PiiMask } from '../../answers/index.ts';
 import { timeText } from '../../http/index.ts';
-import { type Cell, majorUnits } from '../../tables/index.ts';
+import { majorUnits } from '../../tables/index.ts';
 import { idsOf } from '../events/index.ts';
 
 const IDS = ['order_id', 'customer_id', 'session_id'] as const;
@@ -13,6 +14,18 @@ export function eventColumns(custom: readonly string[]): readonly string[] {
     ...[...ROW_DIMENSIONS, ...custom].filter((name) => name !== 'currency' && name !== 'type'),
     ...['sequence', 'part', 'payload'],
   ];
+}
+
+const AMOUNTS: ReadonlySet<string> = new Set(AMOUNT_FIELDS);
+
+/** The columns of events with their types, by name. */
+export function typedEventColumns(names: readonly string[]): readonly Column[] {
+  return names.map((name): Column => {
+    if (name === 'time') return { name, type: 'time' };
+    if (name === 'sequence' || name === 'part') return { name, type: 'integer' };
+    if (name === 'payload') return { name, type: 'json' };
+    return { name, type: AMOUNTS.has(name) ? 'money' : 'text' };
+  });
 }
 
 export function eventCells(event: FoundEvent, columns: readonly string[], mask: PiiMask): readonly Cell[] {

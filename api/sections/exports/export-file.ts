@@ -4,7 +4,7 @@ import { gzip } from 'node:zlib';
 import type { JobFile, JobFiles } from '../../../runtime/index.ts';
 
 const pack = promisify(gzip);
-/** Text that is held before it goes to the disk, characters. */
+/** What is held before it goes to the disk, characters or bytes. */
 const FLUSH_CHARS = 1_048_576;
 
 /** What a job's file is at a step of the job: bytes behind it are of work that was not kept. */
@@ -21,8 +21,8 @@ export class ExportFile {
   readonly #files: JobFiles;
   readonly #file: FileHandle;
   readonly #isPacked: boolean;
-  #text: string[] = [];
-  #chars = 0;
+  #parts: (string | Uint8Array)[] = [];
+  #held = 0;
   #mark: FileMark;
 
   private constructor(files: JobFiles, file: FileHandle, mark: FileMark, isPacked: boolean) {
@@ -49,17 +49,21 @@ export class ExportFile {
     return this.#mark;
   }
 
-  async write(text: string): Promise<void> {
-    this.#text.push(text);
-    this.#chars += text.length;
-    if (this.#chars >= FLUSH_CHARS) await this.#drain();
+  async write(part: string | Uint8Array): Promise<void> {
+    this.#parts.push(part);
+    this.#held += part.length;
+    if (this.#held >= FLUSH_CHARS) await this.#drain();
   }
 
   async #drain(): Promise<void> {
-    if (this.#chars === 0) return;
-    const plain = Buffer.from(this.#text.join(''));
-    this.#text = [];
-    this.#chars = 0;
+    if (this.#held === 0) return;
+    const texts = this.#parts.filter((part) => typeof part === 'string');
+    const plain =
+      texts.length === this.#parts.length
+        ? Buffer.from(texts.join(''))
+        : Buffer.concat(this.#parts.map((part) => Buffer.from(part)));
+    this.#parts = [];
+    this.#held = 0;
     const bytes = this.#isPacked ? await pack(plain) : plain;
     const { name, size_bytes } = this.#mark;
     this.#files.grow(size_bytes, bytes.length);

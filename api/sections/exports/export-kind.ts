@@ -1,21 +1,24 @@
 import { setImmediate as yieldTurn } from 'node:timers/promises';
 import { z } from 'zod';
-import { type FoundPage, findEvents, firstSelection, OwnMetrics } from '../../../analytics/index.ts';
-import type { JobFiles, JobKind, JobOutcome, RunningJob } from '../../../runtime/index.ts';
+import { type FoundPage, findEvents, firstSelection } from '../../../analytics/index.ts';
 import {
-  type AnswerParts,
-  analyticsOf,
-  dimensionsIn,
-  PiiMask,
-  runQuery,
-  wishOf,
-} from '../../answers/index.ts';
+  isText,
+  type JobKind,
+  type JobOutcome,
+  openTableFile,
+  type RunningJob,
+  rowText,
+  type TableFileWriter,
+} from '../../../runtime/index.ts';
+import { analyticsOf, PiiMask } from '../../answers/index.ts';
 import { EVENTS_STREAM, PARTITION, positionOf } from '../../http/index.ts';
-import { kpiRows, rowText } from '../../tables/index.ts';
-import { askedBySearch, type EventSearch, keptWarning } from '../events/index.ts';
+import { askedBySearch, keptWarning } from '../events/index.ts';
 import { patiently } from '../jobs/index.ts';
-import { eventCells, eventColumns } from './event-rows.ts';
+import { eventCells, eventColumns, typedEventColumns } from './event-rows.ts';
+import { exportFamily, exportKpis } from './export-answers.ts';
+import { deliver } from './export-delivery.ts';
 import { ExportFile } from './export-file.ts';
+import { type ExportParts, fileName, isPacked } from './export-parts.ts';
 import { type EventsQuery, type ExportInput, searchOf } from './export-request.ts';
 
 export const EXPORT_JOB = 'export';
@@ -24,13 +27,6 @@ const PAGE_EVENTS = 2_000;
 const PAGE_PAYLOADS = 200_000;
 /** Rows between two turns of everything else in this thread. */
 const ROWS_A_TURN = 200;
-const QUERY_DEADLINE_MS = 600_000;
-
-export interface ExportParts {
-  readonly answers: AnswerParts;
-  readonly search: EventSearch;
-  readonly files: JobFiles;
-}
 
 /** How far an export of events is: what its file holds, and behind which event it goes on. */
 const stateSchema = z.object({
@@ -55,16 +51,17 @@ export function exportKind(parts: ExportParts): JobKind {
   return {
     type: EXPORT_JOB,
     lane: 'export',
-    run: (job) => {
+    run: async (job) => {
       const input = job.record.input as ExportInput;
-      return input.of === 'events' ? exportEvents(parts, job, input) : exportKpis(parts, job, input);
+      return deliver(parts, job, input, await written(parts, job, input));
     },
   };
 }
 
-function fileName(job: RunningJob, { format, compression }: ExportInput): string {
-  const { job_id, attempt } = job.record;
-  return `${job_id}.${attempt}.${format}${compression ? '.gz' : ''}`;
+function written(parts: ExportParts, job: RunningJob, input: ExportInput): Promise<JobOutcome> {
+  if (input.of === 'kpis') return exportKpis(parts, job, input);
+  if (input.of === 'family') return exportFamily(parts, job, input);
+  return exportEvents(parts, job, input);
 }
 
 async function exportEvents(
@@ -77,17 +74,25 @@ async function exportEvents(
   const { tenants } = parts.answers;
   const seen = custom.filter((name) => tenants?.dimensions.sees(job.record.tenant, name) ?? true);
   const columns = known?.columns ?? eventColumns(seen);
-  const text = rowText(input.format, columns);
+  const { format } = input;
+  // A file of another form cannot be gone on with: it begins anew.
+  const from = isText(format) ? known : undefined;
   const mask = new PiiMask(input.masked ?? []);
   const file = await ExportFile.open(parts.files, fileName(job, input), {
-    from: known,
-    isPacked: input.compression,
+    from,
+    isPacked: isPacked(input),
   });
+  const { media_type, write, finish } = await eventWriter(
+    format,
+    columns,
+    file,
+    from !== undefined && file.mark.size_bytes > 0,
+  );
   try {
     const pages = await EventPages.open(parts, job, input.query, mask, known?.upTo);
     let at: State =
-      known !== undefined && file.mark.size_bytes > 0
-        ? { ...known, ...file.mark }
+      from !== undefined && file.mark.size_bytes > 0
+        ? { ...from, ...file.mark }
         : {
             ...file.mark,
             rows: 0,
@@ -97,12 +102,11 @@ async function exportEvents(
             after: null,
             columns: [...columns],
           };
-    if (at.size_bytes === 0) await file.write(text.head);
     for (;;) {
       const { events, next, scanned } = await pages.next(at.after);
       for (const [index, event] of events.entries()) {
         if (index % ROWS_A_TURN === ROWS_A_TURN - 1) await yieldTurn();
-        await file.write(text.line(eventCells(event, columns, mask)));
+        await write(eventCells(event, columns, mask));
       }
       at = {
         ...(await file.flush()),
@@ -118,13 +122,33 @@ async function exportEvents(
       job.advance({ done, total: pages.total, unit: 'log_rows', state: at, counts });
       if (next === undefined) break;
     }
+    await finish();
     const { rows, payloads_missing, upTo } = at;
     const result = { rows, payloads_missing, warnings: pages.warnings, position: positionOf(upTo) };
     const shows = { masked: [...mask.fields], dimensions: [] };
-    return { result, file: { ...(await file.finish(text.media_type)), shows } };
+    return { result, file: { ...(await file.finish(media_type)), shows } };
   } finally {
     await file.close();
   }
+}
+
+/** Writes rows behind those that are there. */
+async function eventWriter(
+  format: ExportInput['format'],
+  columns: readonly string[],
+  file: ExportFile,
+  isGoneOn: boolean,
+): Promise<Pick<TableFileWriter, 'media_type' | 'write' | 'finish'>> {
+  if (!isGoneOn || !isText(format)) {
+    const writer = await openTableFile(format, typedEventColumns(columns), file);
+    return {
+      media_type: writer.media_type,
+      write: (cells) => writer.write(cells),
+      finish: () => writer.finish(),
+    };
+  }
+  const { media_type, line } = rowText(format, columns);
+  return { media_type, write: (cells) => file.write(line(cells)), finish: () => Promise.resolve() };
 }
 
 /** The events of a query as of one position, page by page. */
@@ -175,50 +199,5 @@ class EventPages {
 
   next(after: State['after']): Promise<FoundPage> {
     return this.#page(after);
-  }
-}
-
-async function exportKpis(
-  { answers, files }: ExportParts,
-  job: RunningJob,
-  input: ExportInput & { readonly of: 'kpis' },
-): Promise<JobOutcome> {
-  const { queries } = analyticsOf(answers.ports.settings);
-  const { signal, record } = job;
-  const asker = { request: { signal }, tenant: record.tenant, principal: { key_id: record.created_by } };
-  job.advance({ done: 0, total: 1, unit: 'queries' });
-  const { answer, state } = await patiently({ signal, clock: answers.ports.clock }, () =>
-    runQuery(answers, asker, queries.kpis, input.query, {
-      wish: wishOf(input.query),
-      deadline_ms: QUERY_DEADLINE_MS,
-    }),
-  );
-  const own = answers.tenants?.metricsOf(record.tenant, input.query.metrics) ?? [];
-  const { columns, rows } = kpiRows(input.query, answer, new OwnMetrics(own));
-  const text = rowText(
-    input.format,
-    columns.map((column) => column.name),
-  );
-  const name = fileName(job, input);
-  const file = await ExportFile.open(files, name, { from: undefined, isPacked: input.compression });
-  try {
-    await file.write(text.head);
-    let count = 0;
-    for (const cells of rows) {
-      if (++count % ROWS_A_TURN === 0) await yieldTurn();
-      signal.throwIfAborted();
-      await file.write(text.line(cells));
-    }
-    const { truncated, warnings, approximate } = answer;
-    const position = positionOf(state.freshness.sequence, state.progress?.incarnation);
-    const shows = { masked: null, dimensions: [...dimensionsIn(input.query)] };
-    const written = { ...(await file.finish(text.media_type)), shows };
-    job.advance({ done: 1, total: 1, unit: 'queries', counts: { rows: count } });
-    return { result: { rows: count, truncated, warnings, approximate, position }, file: written };
-  } catch (error) {
-    await files.remove(name);
-    throw error;
-  } finally {
-    await file.close();
   }
 }

@@ -1,7 +1,14 @@
 import { z } from 'zod';
-import { type KpiQuery, kpiSchemaOf, saysKnownMembers } from '../../../analytics/index.ts';
-import { ApiError, errorsOf } from '../../http/index.ts';
+import {
+  type KpiQuery,
+  kpiSchemaOf,
+  relativeRangeSchema,
+  saysKnownMembers,
+} from '../../../analytics/index.ts';
+import { type Destination, destinationSchema, TABLE_FORMATS } from '../../../runtime/index.ts';
+import { ApiError, errorsOf, type Permission } from '../../http/index.ts';
 import { MAX_SCAN_PAYLOADS, searchBody } from '../events/index.ts';
+import { overridesSchema, type QueryType, queryTypeSchema } from '../queries/index.ts';
 
 /** Of a search: what says which events, and as of when. */
 const eventsQuerySchema = z
@@ -13,32 +20,42 @@ const eventsQuerySchema = z
   .describe('As the body of POST /events/search; {} are all events');
 export type EventsQuery = z.output<typeof eventsQuerySchema>;
 
-const FORMATS = ['ndjson', 'csv'] as const;
+/** What goes into which file, and where that goes: of an export and of a report. */
+export const exportTarget = {
+  query: z.looseObject({}).optional(),
+  type: queryTypeSchema.optional(),
+  query_id: z.string().max(128).optional(),
+  range: relativeRangeSchema.optional(),
+  overrides: overridesSchema.optional(),
+  format: z.enum(TABLE_FORMATS).default('ndjson'),
+  compression: z.boolean().default(false),
+  destination: destinationSchema.optional(),
+};
 
 /** A query is checked by its own schema, which its members name. */
-export const exportBody = z.strictObject({
-  query: z.looseObject({}),
-  format: z.enum(FORMATS).default('ndjson'),
-  compression: z.boolean().default(false),
-  destination: z.string().max(2_048).optional(),
-  dry_run: z.boolean().optional(),
-});
+export const exportBody = z.strictObject({ ...exportTarget, dry_run: z.boolean().optional() });
 export type ExportBody = z.output<typeof exportBody>;
 
 export function documentedExport(custom: readonly string[]) {
   return exportBody.extend({
     query: z
-      .union([kpiSchemaOf(custom), eventsQuerySchema])
-      .describe('A KPI query where it has `metrics`, else events'),
-    compression: exportBody.shape.compression.describe('Packed by gzip'),
-    destination: exportBody.shape.destination.describe('Not supported yet: the file is downloaded'),
+      .union([kpiSchemaOf(custom), eventsQuerySchema, z.looseObject({})])
+      .optional()
+      .describe(
+        'The body of the route that `type` names; without a type a KPI query where it has `metrics`, else events',
+      ),
+    type: exportBody.shape.type.describe('As of a saved query'),
+    query_id: exportBody.shape.query_id.describe('A saved query, in place of `query`'),
+    overrides: exportBody.shape.overrides.describe('Of the saved query'),
+    compression: exportBody.shape.compression.describe('Packed by gzip; Parquet and XLSX are packed already'),
     dry_run: exportBody.shape.dry_run.describe('Checks it and answers the plan, without making a job'),
   });
 }
 
 /** What an export job is told. */
-export type ExportInput = Pick<ExportBody, 'format' | 'compression'> &
-  (
+export type ExportInput = Pick<ExportBody, 'format' | 'compression'> & {
+  readonly destination?: Destination | undefined;
+} & (
     | {
         readonly of: 'events';
         readonly query: EventsQuery;
@@ -46,23 +63,28 @@ export type ExportInput = Pick<ExportBody, 'format' | 'compression'> &
         readonly masked?: readonly string[];
       }
     | { readonly of: 'kpis'; readonly query: KpiQuery }
+    | {
+        readonly of: 'family';
+        readonly type: QueryType;
+        /** The body of its route. */
+        readonly query: Readonly<Record<string, unknown>>;
+        /** Of who asked for it. */
+        readonly permissions: readonly Permission[];
+      }
   );
 
-/** Which query it is, checked. Throws ApiError 422. */
-export function exportInput(
-  { query, format, compression, destination }: ExportBody,
+/** A query that is ready to be asked as the input of an export; its type decides of what form. */
+export function inputOf(
+  type: QueryType,
+  query: Readonly<Record<string, unknown>>,
+  permissions: readonly Permission[],
   custom: readonly string[],
-): ExportInput {
-  if (destination !== undefined) {
-    const message = 'is not supported: leave it out, and download the file by its link';
-    throw new ApiError('not_supported', `destination ${message}.`, {
-      errors: [{ path: 'destination', message }],
-    });
-  }
-  return 'metrics' in query
-    ? { of: 'kpis', query: checked(kpiSchemaOf(custom), query), format, compression }
-    : { of: 'events', query: checked(eventsQuerySchema, query), format, compression };
+): { of: 'events'; query: EventsQuery } | { of: 'kpis'; query: KpiQuery } | FamilyInput {
+  if (type === 'kpis') return { of: 'kpis', query: checked(kpiSchemaOf(custom), query) };
+  if (type === 'events') return { of: 'events', query: checked(eventsQuerySchema, query) };
+  return { of: 'family', type, query, permissions };
 }
+type FamilyInput = Pick<ExportInput & { readonly of: 'family' }, 'of' | 'type' | 'query' | 'permissions'>;
 
 function checked<T>(schema: z.ZodType<T>, query: unknown): T {
   const parsed = schema.safeParse(query, { error: saysKnownMembers });

@@ -121,8 +121,8 @@ describe('POST /exports', () => {
     [{ query: { metrics: ['nothing'] } }, 422, 'validation_failed'],
     [{ query: { form: 'x' } }, 422, 'validation_failed'],
     [{ query: { query: { field: 'a' } } }, 422, 'validation_failed'],
-    [{ query: {}, format: 'parquet' }, 422, 'validation_failed'],
-    [{ query: {}, destination: 's3://x' }, 422, 'not_supported'],
+    [{ query: {}, format: 'pdf' }, 422, 'validation_failed'],
+    [{ query: {}, destination: 's3://bucket' }, 422, 'channel_not_configured'],
     [{ query: { from: '2025-09-02T00:00:00Z', to: '2025-09-01T00:00:00Z' } }, 422, 'invalid_range'],
   ])('refuses %j at once, and makes no job', async (json, status, code) => {
     await fill();

@@ -1,15 +1,8 @@
 import { z } from 'zod';
 import { type JobRecord, type Jobs, newJobId } from '../../../runtime/index.ts';
-import {
-  type AnswerParts,
-  analyticsOf,
-  BODY_PROBLEMS,
-  PiiMask,
-  planQuery,
-  wishOf,
-} from '../../answers/index.ts';
-import { type Answer, ApiError, type Cursors, type Route, route, timeText } from '../../http/index.ts';
-import { askedBySearch, type EventSearch } from '../events/index.ts';
+import { type AnswerParts, analyticsOf, BODY_PROBLEMS } from '../../answers/index.ts';
+import { ApiError, type Cursors, type Route, route, timeText } from '../../http/index.ts';
+import type { EventSearch } from '../events/index.ts';
 import {
   createJob,
   fileAnswer,
@@ -19,8 +12,10 @@ import {
   jobView,
   requireReader,
 } from '../jobs/index.ts';
+import { askerOf, SAVED_RUN_PROBLEMS } from '../queries/index.ts';
 import { EXPORT_JOB } from './export-kind.ts';
-import { documentedExport, type ExportInput, exportBody, exportInput, searchOf } from './export-request.ts';
+import type { ExportMaking } from './export-making.ts';
+import { documentedExport, exportBody } from './export-request.ts';
 
 /** A link serves for so long after it was given, and not beyond the file's own time, ms. */
 const LINK_MS = 3_600_000;
@@ -29,6 +24,7 @@ export interface ExportRouteParts extends JobMaking {
   readonly answers: AnswerParts;
   readonly search: EventSearch;
   readonly cursors: Cursors;
+  readonly exporting: ExportMaking;
 }
 
 const exportSchema = jobSchema.extend({
@@ -54,11 +50,12 @@ function createRoute(parts: ExportRouteParts): Route {
     method: 'POST',
     path: '/exports',
     tag: 'Exports',
-    summary: 'Write events, or the answer of a KPI query, into a file',
+    summary: 'Write events, or the answer of any query, into a file',
     description:
       'A job writes the file; GET /exports/{jobId} has the link to it. Money is in decimals of the major unit, ' +
       'beside its currency. Events are those of one position of the stream; their payloads are as they were sent. ' +
-      "CSV is RFC 4180 in UTF-8; a text that a spreadsheet would take for a formula has a `'` before it.",
+      "CSV is RFC 4180 in UTF-8; a text that a spreadsheet would take for a formula has a `'` before it. Parquet has " +
+      'money as DECIMAL and times as timestamps, XLSX typed cells. `destination` sends the file to S3 or by mail.',
     permission: 'exports:create',
     body: exportBody,
     documented_body: documentedExport(custom),
@@ -83,39 +80,23 @@ function createRoute(parts: ExportRouteParts): Route {
       'query_too_large',
       'invalid_range',
       'aggregation_not_supported',
-      'not_supported',
+      'channel_not_configured',
+      'role_forbidden',
+      ...SAVED_RUN_PROBLEMS,
     ],
     handle: async (call) => {
-      const checked = exportInput(call.body, custom);
-      const input: ExportInput =
-        checked.of === 'events' ? { ...checked, masked: parts.search.maskOf(call).fields } : checked;
+      const { exporting } = parts;
+      const { dry_run, ...body } = call.body;
+      const input = await exporting.input(askerOf(call), body, await exporting.savedOf(call.tenant, body));
       // What cannot be answered is refused now, not in a job.
-      const plan = await planOf(parts, call, input);
-      if (call.query.dry_run === 'true' || call.body.dry_run === true) return plan;
+      const plan = await exporting.plan(call, input);
+      if (call.query.dry_run === 'true' || dry_run === true) return plan;
       return createJob(parts, call, { type: EXPORT_JOB, input, job_id: newJobId() });
     },
   });
 }
 
 const CREATION = ['too_many_jobs', 'state_not_ready', 'position_unknown', 'kv_unavailable'] as const;
-
-async function planOf(
-  { answers, search }: ExportRouteParts,
-  call: Parameters<typeof planQuery>[1],
-  input: ExportInput,
-): Promise<Answer> {
-  if (input.of === 'events') {
-    const asked = { tenant: call.tenant, mask: new PiiMask(input.masked ?? []) };
-    return search.plan(askedBySearch(asked, searchOf(input.query), search));
-  }
-  const { queries } = analyticsOf(answers.ports.settings);
-  const { plan, refused } = await planQuery(answers, call, queries.kpis, input.query, {
-    wish: { ...wishOf(input.query), force_fresh: false },
-  });
-  if (refused !== undefined) throw refused;
-  const { rows, bytes, cost_ms, explain } = plan;
-  return { status: 200, json: { dry_run: true, plan: { rows, bytes, cost_ms, explain } } };
-}
 
 /** 404 for a job that is no export: its own routes have it. */
 async function exportOf(jobs: Jobs, tenant: string, job_id: string): Promise<JobRecord> {
@@ -182,6 +163,8 @@ function fileRoute({ jobs, cursors, answers }: ExportRouteParts): Route {
           'application/x-ndjson': { schema: z.string() },
           'text/csv': { schema: z.string() },
           'application/gzip': { schema: z.string() },
+          'application/vnd.apache.parquet': { schema: z.string() },
+          'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet': { schema: z.string() },
         },
       },
     },

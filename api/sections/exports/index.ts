@@ -1,2 +1,5 @@
-export { exportKind } from './export-kind.ts';
-export { type ExportRouteParts, exportRoutes } from './export-routes.ts';
+export { EXPORT_JOB, exportKind } from './export-kind.ts';
+export { ExportMaking } from './export-making.ts';
+export type { ExportParts } from './export-parts.ts';
+export { exportTarget } from './export-request.ts';
+export { exportRoutes } from './export-routes.ts';

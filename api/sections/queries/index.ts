@@ -4,6 +4,8 @@ export {
   type Overrides,
   overridesSchema,
   type QueryDefinition,
+  type QueryType,
+  queryTypeSchema,
   type SavedQuery,
   savedQuerySchema,
 } from './saved-query.ts';

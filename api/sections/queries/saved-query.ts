@@ -26,9 +26,11 @@ export type QueryType = keyof typeof QUERY_TYPES;
 
 const typeNames = Object.keys(QUERY_TYPES) as [QueryType, ...QueryType[]];
 
+export const queryTypeSchema = z.enum(typeNames);
+
 /** A query as it is kept: the body of its route, without a range of time or with one that moves. */
 export const savedQuerySchema = z.strictObject({
-  type: z.enum(typeNames).default('kpis').describe('Which route answers it: the query is its body'),
+  type: queryTypeSchema.default('kpis').describe('Which route answers it: the query is its body'),
   query: z
     .looseObject({})
     .describe('The body of that route; of `stored_funnel` and `cohort_retention` with the `id` of the path'),

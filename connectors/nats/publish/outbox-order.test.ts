@@ -28,9 +28,9 @@ it('messages of a subject are stored in order, though the stream is full most of
   const store = new MemoryDisk().open();
   const limits = { max_rows: 1_000, window: 256, retry_ms: 5 };
   const refused: string[] = [];
-  const outbox = new Outbox(store.table(OUTBOX_TABLE), new JetStreamPublisher(link), 0, limits, ({ id }) =>
-    refused.push(id),
-  );
+  const outbox = new Outbox(store.table(OUTBOX_TABLE), new JetStreamPublisher(link), 0, limits, {
+    refused: ({ id }) => void refused.push(id),
+  });
   const staged = Array.from({ length: MESSAGES }, (_, n) => `${SUBJECTS[n % SUBJECTS.length]} ${n}`);
   for (const id of staged) {
     outbox.stage({ id, subject: id.slice(0, 5), headers: {}, payload: new Uint8Array(0) });

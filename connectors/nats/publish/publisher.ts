@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JetStreamClient, PubAck } from '@nats-io/jetstream';
 import { headers, type MsgHdrs, nuid } from 'nats';
-import { MillraceError, type OutMessage, type Publisher } from '../../../engine/index.ts';
+import { MillraceError, type OutMessage, type Publisher, type Stored } from '../../../engine/index.ts';
 import {
   describe,
   isUnanswered,
@@ -11,19 +11,22 @@ import {
   refusal,
   untilConnected,
 } from '../client/index.ts';
+import { cutLetter, halved, isLetter } from './cut-letter.ts';
 
 const OUTBOX_TIMEOUT_MS = 5_000;
 
 /**
  * Sends the outbox's messages into streams, with their id as the server's message id, so that a repeated
- * send within its duplicate window is stored once.
+ * send within its duplicate window is stored once. A dead letter that is larger than server or stream take is cut.
  */
 export class JetStreamPublisher implements Publisher {
+  readonly #link: NatsLink;
   readonly #client: JetStreamClient;
   readonly #timeout_ms: number;
 
   /** `timeout_ms` bounds the wait for the stream's acknowledgement. */
   constructor(link: NatsLink, timeout_ms: number = OUTBOX_TIMEOUT_MS) {
+    this.#link = link;
     this.#client = jetStreamOf(link);
     this.#timeout_ms = timeout_ms;
   }
@@ -32,13 +35,31 @@ export class JetStreamPublisher implements Publisher {
    * Rejects when it is not known whether the message was stored (repeat it), with `no_stream_for_subject`
    * (retriable) when nobody takes the subject, or with a named error of `refusal` when the stream does not take it.
    */
-  async publish({ id, subject, headers: names, payload }: OutMessage): Promise<void> {
+  async publish(message: OutMessage): Promise<Stored> {
+    const { max_payload } = this.#link.connection.info ?? {};
+    if (max_payload === undefined || !isLetter(message)) return await this.#send(message);
+    let letter = cutLetter(message, max_payload);
+    for (;;) {
+      try {
+        return await this.#send(letter);
+      } catch (error) {
+        // The stream takes less than its server.
+        const isLarge = error instanceof MillraceError && error.code === 'message_too_large';
+        const smaller = isLarge ? halved(letter) : undefined;
+        if (smaller === undefined) throw error;
+        letter = smaller;
+      }
+    }
+  }
+
+  async #send({ id, subject, headers: names, payload }: OutMessage): Promise<Stored> {
     try {
-      await this.#client.publish(subject, payload, {
+      const { duplicate } = await this.#client.publish(subject, payload, {
         msgID: id,
         headers: toHeaders(names),
         timeout: this.#timeout_ms,
       });
+      return { isDuplicate: duplicate };
     } catch (error) {
       throw refusal(error, subject) ?? noStream(error, subject) ?? error;
     }

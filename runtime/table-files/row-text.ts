@@ -1,4 +1,4 @@
-import type { Cell } from './cell.ts';
+import type { Cell } from './table.ts';
 
 export type RowFormat = 'ndjson' | 'csv';
 

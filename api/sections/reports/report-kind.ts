@@ -1,0 +1,97 @@
+import { Cron } from 'croner';
+import { z } from 'zod';
+import { QueryError, zoneOf } from '../../../analytics/index.ts';
+import {
+  type DefinitionKind,
+  type FileSenders,
+  invalidMember,
+  type KindDefinitions,
+  requireDestination,
+} from '../../../runtime/index.ts';
+import { exportTarget } from '../exports/index.ts';
+import type { QueryDefinition, QueryFamilies } from '../queries/index.ts';
+
+/** A schedule runs at most so often, ms. */
+const MIN_PERIOD_MS = 60_000;
+
+function isZone(name: string): boolean {
+  try {
+    zoneOf(name);
+    return true;
+  } catch (error) {
+    if (error instanceof QueryError) return false;
+    throw error;
+  }
+}
+
+/** The times of a schedule; undefined where it is none. Five fields: seconds are not taken. */
+export function cronOf(schedule: string, timezone: string): Cron | undefined {
+  if (schedule.trim().split(/\s+/).length !== 5) return undefined;
+  try {
+    return new Cron(schedule, { timezone, mode: '5-part' });
+  } catch {
+    return undefined;
+  }
+}
+
+const isSchedule = (schedule: string): boolean => {
+  const next = cronOf(schedule, 'UTC')?.nextRuns(2) ?? [];
+  const [first, second] = next;
+  if (first === undefined) return false;
+  return second === undefined || second.getTime() - first.getTime() >= MIN_PERIOD_MS;
+};
+
+export const reportSchema = z.strictObject({
+  ...exportTarget,
+  format: exportTarget.format.default('csv'),
+  schedule: z
+    .string()
+    .max(128)
+    .refine(isSchedule, 'must be a cron expression of five fields that comes to pass, such as "0 6 * * 1"')
+    .describe('Minute, hour, day of month, month, day of week'),
+  timezone: z
+    .string()
+    .max(64)
+    .refine(isZone, 'must be an IANA time zone such as Europe/Berlin')
+    .default('UTC')
+    .describe(
+      'Of the schedule; what a change of the clock leaves out runs right behind it, what comes twice runs once',
+    ),
+  missed: z
+    .enum(['run_once', 'skip'])
+    .default('run_once')
+    .describe('What becomes of times that passed while the service stood: the last of them runs, or none'),
+  enabled: z.boolean().default(true),
+});
+export type Report = z.output<typeof reportSchema>;
+
+/** Exports that are made again and again. */
+export function reportKind(
+  saved: Pick<KindDefinitions<QueryDefinition>, 'get'>,
+  senders: FileSenders,
+  families: QueryFamilies,
+): DefinitionKind<Report> {
+  return {
+    kind: 'report',
+    schema: reportSchema,
+    check: ({ tenant, body }) => {
+      const { query, query_id, type, range, destination } = body;
+      if ((query === undefined) === (query_id === undefined)) {
+        throw invalidMember('query', 'must be given, or `query_id`, and not both');
+      }
+      if (query_id !== undefined && saved.get(tenant, query_id) === undefined) {
+        throw invalidMember('query_id', `names no saved query: "${query_id}"`);
+      }
+      if (query !== undefined) {
+        const ofWhat = type ?? ('metrics' in query ? 'kpis' : 'events');
+        families.check(tenant, {
+          type: ofWhat,
+          query,
+          anchor: 'now',
+          ...(range === undefined ? {} : { range }),
+        });
+      }
+      requireDestination(senders, destination);
+    },
+  };
+}

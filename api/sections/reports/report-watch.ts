@@ -1,0 +1,140 @@
+import { createHash } from 'node:crypto';
+import { asMillraceError } from '../../../engine/index.ts';
+import type { Definition, JobRecord, Jobs, KindDefinitions } from '../../../runtime/index.ts';
+import { type ApiPorts, ROLE_RULES } from '../../http/index.ts';
+import { EXPORT_JOB, type ExportMaking } from '../exports/index.ts';
+import type { FamilyAsker } from '../queries/index.ts';
+import { cronOf, type Report } from './report-kind.ts';
+
+/** How often it is looked for what is due, ms. */
+const LOOK_MS = 1_000;
+/** A time that is longer ago was missed, ms. */
+const ON_TIME_MS = 120_000;
+/** A time that is longer ago is not made up for: the jobs that would say that it was are forgotten after 30 days, ms. */
+const MISSED_MAX_MS = 25 * 86_400_000;
+
+export interface ReportParts {
+  readonly ports: Pick<ApiPorts, 'clock' | 'log'>;
+  readonly reports: KindDefinitions<Report>;
+  readonly exporting: ExportMaking;
+  readonly jobs: Jobs;
+}
+
+/**
+ * Makes the export of each report when it is due. A run's job is named after the report and the time that it was due
+ * at, so any number of processes make one, and a restart sees whether it was made.
+ */
+export class ReportWatch {
+  readonly #parts: ReportParts;
+  /** By the report's id the last time that was seen to. */
+  readonly #done = new Map<string, number>();
+  #timer: NodeJS.Timeout | undefined;
+  #looking: Promise<void> | undefined;
+
+  constructor(parts: ReportParts) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => {
+      this.#looking ??= this.#look().finally(() => {
+        this.#looking = undefined;
+      });
+    }, LOOK_MS).unref();
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#looking;
+  }
+
+  get now_ms(): number {
+    return this.#parts.ports.clock.now();
+  }
+
+  /** Makes the export of a report beside its schedule. */
+  runNow(tenant: string, report: Definition<Report>): Promise<JobRecord> {
+    return this.run(tenant, report, this.now_ms);
+  }
+
+  /** Makes the export of a report, once for each time that it is due. */
+  async run(tenant: string, report: Definition<Report>, due_ms: number): Promise<JobRecord> {
+    const { exporting, jobs, ports } = this.#parts;
+    const { id, name, body, created_by } = report;
+    const asker: FamilyAsker = {
+      ...{ request_id: id, tenant, base: '/v1/order-analytics', log: ports.log },
+      // Nobody is there to be asked: a report sees what an analyst sees.
+      principal: {
+        ...{ kind: 'api_key', key_id: created_by, name, role: 'analyst', tenant, tenants: 'own' },
+        permissions: ROLE_RULES.analyst.permissions,
+        ...{ scopes: null, rate_limit: null, expires_at_ms: null },
+      },
+      signal: AbortSignal.timeout(60_000),
+    };
+    const run = { id, name, due_ms };
+    const input = await exporting.input(asker, body, exporting.savedOf(tenant, body));
+    return jobs.create({
+      ...{ tenant, type: EXPORT_JOB, created_by, input, report: run },
+      job_id: runId(id, due_ms),
+    });
+  }
+
+  async #look(): Promise<void> {
+    const { reports } = this.#parts;
+    const known = new Set<string>();
+    for (const tenant of reports.tenants()) {
+      for (const report of reports.list(tenant)) {
+        known.add(report.id);
+        if (report.body.enabled) await this.#lookAt(tenant, report);
+      }
+    }
+    for (const id of this.#done.keys()) if (!known.has(id)) this.#done.delete(id);
+  }
+
+  async #lookAt(tenant: string, report: Definition<Report>): Promise<void> {
+    const { clock, log } = this.#parts.ports;
+    const { id, body, updated_at_ms } = report;
+    const now_ms = clock.now();
+    const due_ms = dueAt(body, now_ms);
+    if (due_ms === undefined || due_ms <= Math.max(updated_at_ms, this.#done.get(id) ?? 0)) return;
+    const late_ms = now_ms - due_ms;
+    try {
+      const isMissed = late_ms > ON_TIME_MS;
+      if (await this.#wasRun(tenant, runId(id, due_ms))) {
+        this.#done.set(id, due_ms);
+        return;
+      }
+      if (late_ms > MISSED_MAX_MS || (isMissed && body.missed === 'skip')) {
+        log.warn({ report: id, due_ms, late_ms }, 'a run of a report was missed and is left out');
+      } else await this.run(tenant, report, due_ms);
+      this.#done.set(id, due_ms);
+    } catch (error) {
+      const { code, retriable } = asMillraceError(error);
+      log.warn({ err: error, report: id, due_ms }, 'a run of a report could not be begun');
+      // What is away or busy comes back; what the report asks does not become right by itself.
+      if (!retriable && code !== 'too_many_jobs') this.#done.set(id, due_ms);
+    }
+  }
+
+  async #wasRun(tenant: string, job_id: string): Promise<boolean> {
+    try {
+      await this.#parts.jobs.get(tenant, job_id);
+      return true;
+    } catch (error) {
+      if (asMillraceError(error).code === 'not_found') return false;
+      throw error;
+    }
+  }
+}
+
+/** The last time of a schedule up to now. */
+export function dueAt({ schedule, timezone }: Report, now_ms: number): number | undefined {
+  // The library looks before its reference, by whole seconds.
+  const found = cronOf(schedule, timezone)?.previousRuns(2, new Date(now_ms + 1_000)) ?? [];
+  return found.map((due) => due.getTime()).find((due_ms) => due_ms <= now_ms);
+}
+
+function runId(report_id: string, due_ms: number): string {
+  const hash = createHash('sha256').update(`${report_id}@${due_ms}`).digest('hex');
+  return `job_${hash.slice(0, 32)}`;
+}

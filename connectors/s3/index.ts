@@ -1,0 +1,1 @@
+export { type S3Place, type S3Settings, S3Store, s3Place } from './s3-store.ts';
