@@ -19,7 +19,6 @@ import {
   type SequenceRange,
   type Source,
   type SourceRecord,
-  StreamGapError,
   TraceFollower,
 } from '../edges/index.ts';
 import {
@@ -37,6 +36,7 @@ import { ControlState, describeControl } from './control-state.ts';
 import { GapBoard, type GapKind, readGaps } from './gaps.ts';
 import { type Input, Inputs, type InputsOptions, type Sources, watermarkOwners } from './inputs.ts';
 import { META_TABLE, NoticeBoard, type Progress, readProgress, writeProgress } from './meta.ts';
+import { namingGaps } from './naming-gaps.ts';
 import { DEFAULT_TASK_LIMITS, type TaskLimits } from './task-limits.ts';
 import { TaskMetrics } from './task-metrics.ts';
 import { TimerService } from './timers.ts';
@@ -63,12 +63,6 @@ export interface TaskOptions {
   readonly quarantine?: Quarantine;
 }
 
-/** What an error of the stream says of the messages that it names. */
-const GAP_KINDS: Readonly<Record<string, GapKind>> = {
-  position_ahead_of_stream: 'lost',
-  position_before_stream: 'removed',
-  stream_replaced: 'replaced',
-};
 /** In the ids of its dead letters, where others have the operator; no operator has such a name. */
 const QUARANTINE = '.quarantine';
 const BATCH_MIN_EVENTS = 64;
@@ -287,29 +281,9 @@ export class Task {
   }
 
   /** Some work; what it says the stream has lost is written down before it fails. */
-  async #naming(work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      if (error instanceof StreamGapError) this.#writeGap(error);
-      throw error;
-    }
-  }
-
-  #writeGap({ code, gap }: StreamGapError): void {
+  #naming(work: () => Promise<void>): Promise<void> {
     const { store, clock } = this.#options;
-    const meta = store.table(META_TABLE);
-    const progress = readProgress(meta);
-    // Of several sources the error does not say which: the first that has read so far.
-    const node = this.#inputs?.first.node ?? '';
-    const kind = GAP_KINDS[code] ?? 'lost';
-    const board = new GapBoard(readGaps(meta));
-    board.add({
-      ...{ ...gap, kind, node, messages: gap.last - gap.first + 1 },
-      ...{ stream: progress?.stream ?? '', incarnation: progress?.incarnation ?? '' },
-      noticed_at_ms: clock.now(),
-    });
-    store.transaction(() => board.flush(store.table(META_TABLE)));
+    return namingGaps({ store, clock, node: this.#inputs?.first.node ?? '' }, work);
   }
 
   #missing(input: Input, kind: GapKind, range: SequenceRange): void {
