@@ -1,5 +1,5 @@
 import { ByteWriter } from '../base/index.ts';
-import type { SequenceRange } from '../edges/index.ts';
+import type { SequenceRange, StreamFacts } from '../edges/index.ts';
 import { type KvTable, type KvView, prefixEnd } from '../state/index.ts';
 
 /**
@@ -37,6 +37,12 @@ export function readGaps(meta: KvView): StreamGap[] {
   return rows.map(({ value }) => JSON.parse(Buffer.from(value).toString('utf8')) as StreamGap);
 }
 
+/** The input that noticed a gap. */
+interface NoticedBy {
+  readonly node: string;
+  readonly facts: Pick<StreamFacts, 'stream' | 'incarnation'>;
+}
+
 /** The gaps of a task: noticed while it runs, written with the commit whose position is behind them. */
 export class GapBoard {
   readonly #gaps: Map<string, StreamGap>;
@@ -61,6 +67,13 @@ export class GapBoard {
     if (last !== undefined && (isNext || before.length >= GAPS_MAX)) {
       this.#set({ ...last, last: Math.max(last.last, gap.last), messages: last.messages + gap.messages });
     } else this.#set(gap);
+  }
+
+  /** Messages of an input's stream were removed before they were read. */
+  removed({ node, facts }: NoticedBy, range: SequenceRange, noticed_at_ms: number): void {
+    const { stream, incarnation } = facts;
+    const messages = range.last - range.first + 1;
+    this.add({ ...range, stream, incarnation, noticed_at_ms, kind: 'removed', node, messages });
   }
 
   /** The stream fits the position again: what was said of it does not hold any more. */

@@ -16,7 +16,6 @@ import {
   Outbox,
   type Publisher,
   type Quarantine,
-  type SequenceRange,
   type Source,
   type SourceRecord,
   TraceFollower,
@@ -33,7 +32,7 @@ import {
 } from '../graph/index.ts';
 import type { Flushable, KvStore } from '../state/index.ts';
 import { ControlState, describeControl } from './control-state.ts';
-import { GapBoard, type GapKind, readGaps } from './gaps.ts';
+import { GapBoard, readGaps } from './gaps.ts';
 import { type Input, Inputs, type InputsOptions, type Sources, watermarkOwners } from './inputs.ts';
 import { META_TABLE, NoticeBoard, type Progress, readProgress, writeProgress } from './meta.ts';
 import { namingGaps } from './naming-gaps.ts';
@@ -286,13 +285,6 @@ export class Task {
     return namingGaps({ store, clock, node: this.#inputs?.first.node ?? '' }, work);
   }
 
-  #missing(input: Input, kind: GapKind, range: SequenceRange): void {
-    const { stream, incarnation } = input.facts;
-    const messages = range.last - range.first + 1;
-    const at = { stream, incarnation, noticed_at_ms: this.#options.clock.now() };
-    this.#gaps.add({ ...range, ...at, kind, node: input.node, messages });
-  }
-
   /** One take, one push through the graph, and the commit that is due. Exposed for the simulation. */
   async step(wait_ms: number): Promise<number> {
     const { clock } = this.#options;
@@ -303,7 +295,7 @@ export class Task {
     if (last !== undefined) this.#push(input, records, last.sequence);
     const now_ms = clock.now();
     for (const each of inputs.all) {
-      for (const range of each.takePassed()) this.#missing(each, 'removed', range);
+      for (const range of each.takePassed()) this.#gaps.removed(each, range, now_ms);
       each.observe(each.ready === undefined && (last === undefined || each !== input), now_ms);
     }
     const { barrier_max_events, backlog_barrier_max_events } = this.#limits;
@@ -316,7 +308,7 @@ export class Task {
   #push(input: Input, records: readonly SourceRecord[], last: number): void {
     const { graph, outputs } = this.#opened();
     const { quarantine } = this.#options;
-    input.note(records, (range) => this.#missing(input, 'removed', range));
+    input.note(records, (range) => this.#gaps.removed(input, range, this.#options.clock.now()));
     invariant((records[0]?.sequence ?? 0) > input.sequence, 'the source never repeats what was taken');
     input.sequence = last;
     this.#uncommitted += records.length;
