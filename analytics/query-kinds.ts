@@ -19,7 +19,7 @@ import { logSource } from './query-head/index.ts';
 import { fraudKind, refundsKind, returnsKind } from './returns/index.ts';
 import { rowSchema } from './rows/index.ts';
 import { segmentKind } from './segments/index.ts';
-import { DICTIONARY_TABLE, OPERATORS, RATES_TABLE } from './topology.ts';
+import { DICTIONARY_TABLE, OPERATORS, RATES_TABLE, readCompleteUntil } from './topology.ts';
 
 /** What the kinds of query need to know: plain data, which goes to the scan threads. */
 export type AnalyticsSettings = KpiSettings;
@@ -33,7 +33,7 @@ export function orderQueries(settings: AnalyticsSettings) {
   const infos = new SlotReader<CubeInfo>();
   const keptInfos = new SlotReader<KeptInfo>();
   const dictionary = new Dictionary(Number.POSITIVE_INFINITY);
-  const open = ({ table, scope, progress }: QueryContext): KpiSources => {
+  const open = ({ table, scope }: QueryContext): KpiSources => {
     // Codes are only ever added: it may be ahead of the snapshot.
     dictionary.follow(table(DICTIONARY_TABLE));
     return {
@@ -41,7 +41,7 @@ export function orderQueries(settings: AnalyticsSettings) {
       ...logSource(eventLogView(table, OPERATORS.log), schema, scope),
       ...cubeSource(cubeViews(table, OPERATORS.cubes), scope, infos),
       rates: table(RATES_TABLE),
-      complete_until_ms: progress?.watermark_ms ?? null,
+      complete_until_ms: readCompleteUntil(table, scope),
     };
   };
   const openLog = ({ table }: QueryContext) => {

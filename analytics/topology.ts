@@ -36,7 +36,7 @@ import {
 import { type DimensionPaths, decodeEvents, type EventBatch, rawOf } from './events/index.ts';
 import { keptFunnels } from './funnels/index.ts';
 import { type KeptLimits, keptEvents } from './kept-events/index.ts';
-import { eventRates, eventWatermark, ledger } from './ledger/index.ts';
+import { eventRates, eventWatermark, ledger, readEventsAhead, readTenantWatermark } from './ledger/index.ts';
 import { StateCells } from './rebuilt/index.ts';
 import {
   CODE,
@@ -112,6 +112,24 @@ export const RETENTION_TABLE = `${OPERATORS.decode}/retention`;
 /** The time before which a tenant has no events, ms, by the tables of the state; undefined: it has all. */
 export function readKeptFrom(table: (id: string) => KvView, tenant: string): number | undefined {
   return cutOf(eventLogView(table, OPERATORS.log), tenant);
+}
+/** Table of the tenants' own watermarks. */
+const TENANTS_TABLE = `${OPERATORS.watermark}/tenants`;
+
+/**
+ * Up to where the events of a tenant are expected to be in, ms, by its own watermark; null before its first event. What
+ * completeness goes by.
+ */
+export function readCompleteUntil(table: (id: string) => KvView, tenant: string): number | null {
+  return readTenantWatermark(table(TENANTS_TABLE), tenant);
+}
+
+/** Events of a tenant that were more than 5 minutes ahead of their storing, by their `source`. */
+export function readAheadOfStoring(
+  table: (id: string) => KvView,
+  tenant: string,
+): Readonly<Record<string, number>> {
+  return readEventsAhead(table(TENANTS_TABLE), tenant);
 }
 /** Tables of the cells of cubes, and of how full their days are. */
 export const CUBE_TABLES = { cells: `${OPERATORS.cubes}/cells`, days: `${OPERATORS.cubes}/days` } as const;

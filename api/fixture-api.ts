@@ -122,6 +122,7 @@ async function build(parts: Parts): Promise<TestApi> {
   const ports: ApiPorts = {
     settings,
     clock,
+    monotonic: () => clock.now(),
     log: pino({ level: 'silent' }),
     reader: () => (test.stateReady ? { generation: 1, reader, queries } : undefined),
     finder: () => (test.stateReady ? eventFinder(queries, selectEvents, stream.payloads()) : undefined),

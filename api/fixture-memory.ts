@@ -11,7 +11,7 @@ import {
   type Source,
   type SourceRecord,
 } from '../engine/index.ts';
-import type { AnomalyFeed, EventMessage, EventPublisher, StreamHead } from './http/index.ts';
+import type { AnomalyFeed, EventMessage, EventPublisher, StreamEnd, StreamHead } from './http/index.ts';
 
 /** A bucket with the semantics of NATS KV. */
 export class MemoryKeyValueStore implements KeyValueStore {
@@ -204,13 +204,13 @@ export class MemoryStream implements EventPublisher, StreamHead {
     return sequence;
   }
 
-  async head(): Promise<number> {
+  async head(): Promise<StreamEnd> {
     if (this.away) throw new MillraceError('stream_unavailable', 'The stream is away.', { retriable: true });
-    return this.messages.length;
+    return { sequence: this.messages.length, incarnation: 'memory' };
   }
 
-  headHint(): { sequence: number; observed_at_ms: number } | undefined {
-    return this.away ? undefined : { sequence: this.messages.length, observed_at_ms: this.#clock.now() };
+  headHint(): { sequence: number; heard_at_ms: number } | undefined {
+    return this.away ? undefined : { sequence: this.messages.length, heard_at_ms: this.#clock.now() };
   }
 
   /** The messages again, as they were sent. */

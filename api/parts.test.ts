@@ -11,6 +11,7 @@ import {
   BodyLease,
   Cursors,
   FreshnessTracker,
+  type PipelineStatus,
   pageOf,
   problemOf,
   tryParseJson,
@@ -192,50 +193,61 @@ describe('limits', () => {
 });
 
 describe('freshness', () => {
+  const EMPTY: PipelineStatus = {
+    ...{ state: 'running', since_ms: 0, metrics: [], nats: { connected: true }, mermaid: '' },
+    topology: { name: 'none', nodes: [] },
+  };
+  const progress = (sequence: number) => ({
+    ...{ commit: 1, stream: 'EVENTS', incarnation: 'x', partition: '0', sequence, watermark_ms: null },
+    ...{ committed_at_ms: 0, head: 0, outbox_next: 0, notices: {} },
+  });
+
   it('is not told from the last commit while there is a backlog', () => {
     const clock = new ManualClock(1_000);
     let head = 100;
     const tracker = new FreshnessTracker({
-      clock,
+      monotonic: () => clock.now(),
       reader: () => undefined,
-      stream: { head: async () => head, headHint: () => ({ sequence: head, observed_at_ms: clock.now() }) },
+      pipeline: () => EMPTY,
+      stream: { headHint: () => ({ sequence: head, heard_at_ms: clock.now() }) },
     });
-    const progress = (sequence: number) => ({
-      commit: 1,
-      stream: 'EVENTS',
-      incarnation: 'x',
-      partition: '0',
-      sequence,
-      watermark_ms: null,
-      committed_at_ms: clock.now(),
-      head,
-      outbox_next: 0,
-      notices: {},
-    });
-    // Nothing is known of how old it is, but that it is at least as old as this process.
     clock.advance(500);
+    // Half of what there was when it was first heard of.
     expect(tracker.of(progress(50))).toEqual({
-      sequence: 50,
-      lag_messages: 50,
-      staleness_ms: 500,
-      known: false,
+      ...{ sequence: 50, lag_messages: 50, staleness_ms: null, catching_up: 0.5 },
     });
     clock.advance(500);
     head = 200;
-    expect(tracker.of(progress(60))).toMatchObject({ lag_messages: 140, known: false });
+    expect(tracker.of(progress(60))).toMatchObject({
+      ...{ lag_messages: 140, staleness_ms: null, catching_up: 0.6 },
+    });
     // The end as it was seen at 1,500 is reached.
     clock.advance(500);
-    expect(tracker.of(progress(100))).toEqual({
-      sequence: 100,
-      lag_messages: 100,
-      staleness_ms: 1_000,
-      known: true,
+    expect(tracker.of(progress(100))).toEqual({ sequence: 100, lag_messages: 100, staleness_ms: 1_000 });
+    expect(tracker.of(progress(200))).toEqual({ sequence: 200, lag_messages: 0, staleness_ms: 0 });
+    tracker.close();
+  });
+
+  it('goes by the last word of the server, and claims nothing beside a failed pipeline', () => {
+    const clock = new ManualClock(1_000);
+    let pipeline = EMPTY;
+    const heard = { sequence: 100, heard_at_ms: 1_000 };
+    const tracker = new FreshnessTracker({
+      monotonic: () => clock.now(),
+      reader: () => undefined,
+      pipeline: () => pipeline,
+      stream: { headHint: () => heard },
     });
-    expect(tracker.of(progress(200))).toEqual({
-      sequence: 200,
-      lag_messages: 0,
-      staleness_ms: 0,
-      known: true,
+    clock.advance(7_000);
+    expect(tracker.of(progress(100))).toEqual({ sequence: 100, lag_messages: 0, staleness_ms: 7_000 });
+    pipeline = { ...EMPTY, nats: { connected: false } };
+    expect(tracker.of(progress(100))).toMatchObject({
+      ...{ lag_messages: null, staleness_ms: 7_000, doubt: { code: 'nats_disconnected' } },
+    });
+    pipeline = { ...EMPTY, state: 'failed', error: { code: 'stream_recreated', message: 'Another one.' } };
+    expect(tracker.of(progress(100))).toMatchObject({
+      ...{ lag_messages: null, staleness_ms: null },
+      doubt: { code: 'stream_recreated', problem: 'stream_recreated' },
     });
     tracker.close();
   });

@@ -49,7 +49,7 @@ import { dimensionRoutes } from './sections/dimensions/index.ts';
 import { EventSearch, eventRoutes } from './sections/events/index.ts';
 import { ExportMaking, type ExportParts, exportKind, exportRoutes } from './sections/exports/index.ts';
 import { funnelDefinitionKind, funnelRoutes } from './sections/funnels/index.ts';
-import { diagnosticsRoutes, healthRoutes, metricsRoutes } from './sections/health/index.ts';
+import { diagnosticsRoutes, gapRoute, healthRoutes, metricsRoutes } from './sections/health/index.ts';
 import { bulkKind, bulkRoutes, ingestRoutes, Spool } from './sections/ingest/index.ts';
 import { backfillKinds, backfillRoutes, generationRoutes, jobRoutes } from './sections/jobs/index.ts';
 import { callerRoutes, keyRoutes, roleRoutes, scopesOf } from './sections/keys/index.ts';
@@ -184,7 +184,8 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       fraudRoute(answers),
       ...webhookRoutes({ webhooks, outbound, cursors }),
       ...boards.routes(cursors),
-      ...healthRoutes(ports, jobs, [definitions, keys], look),
+      gapRoute(ports),
+      ...healthRoutes(ports, tracker, jobs, [definitions, keys], look),
       ...metricsRoutes(ports, metrics, () => [
         ...[
           ...jobs.samples(),

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Logger, pino } from 'pino';
 import { TOPOLOGY_NAME } from '../analytics/index.ts';
 import { type ApiPorts, IDEMPOTENCY_TTL_MS, loadService, type PipelineStatus } from '../api/index.ts';
@@ -10,6 +11,7 @@ import {
   EventPublisher,
   ensureStream,
   ensureStreams,
+  KnownStreamPublisher,
   type NatsLink,
   type NatsServer,
   openKeyValueStore,
@@ -19,8 +21,7 @@ import {
   StreamPayloads,
   SubjectFeed,
   servicePermissions,
-  startEmbeddedNats,
-  streamFacts,
+  streamEnd,
 } from '../connectors/index.ts';
 import { openDataFolder, systemClock } from '../engine/index.ts';
 import {
@@ -40,12 +41,17 @@ import {
   WhyWatch,
 } from '../runtime/index.ts';
 import { backfillPort } from './backfill-port.ts';
+import { openBroker } from './broker.ts';
 import { type CommandArguments, type CommandContext, type Running, UsageError } from './command.ts';
 import { keepStatus } from './keep-status.ts';
 import { outboundPorts } from './outbound-ports.ts';
 import { SERVICE_NEEDS } from './service-needs.ts';
 
 const DAY_MS = 86_400_000;
+/** From the signal to the end, ms; 10 s are promised. */
+const SHUTDOWN_MS = 9_000;
+/** Of it, for jobs, deliveries and buckets to be left in order, ms. */
+const API_CLOSE_MS = 3_000;
 
 /** Why nothing comes out of the task, for the health. */
 function whyWatch(generations: Generations, nats: NatsLink): WhyWatch {
@@ -54,28 +60,6 @@ function whyWatch(generations: Generations, nats: NatsLink): WhyWatch {
     const [topology, progress] = [orderTopology(settings), host.progress()];
     const facts = { topology, inputs: [ORDER_INPUT], host: hostFacts(host, []), progress, nats };
     return diagnose(await gatherFacts(facts));
-  });
-}
-
-interface Broker {
-  readonly server: NatsServer;
-  /** Of the embedded server. */
-  readonly credentials?: EmbeddedCredentials;
-  stop(): Promise<void>;
-}
-
-async function broker(settings: Settings, env: CommandContext['env'], log: Logger): Promise<Broker> {
-  if (settings.nats !== undefined) return { server: settings.nats, stop: () => Promise.resolve() };
-  return await startEmbeddedNats({
-    dataDir: settings.dataDir,
-    env,
-    port: settings.natsPort,
-    progress: (line) => process.stderr.write(`${line}\n`),
-    onExit: (exit) => {
-      log.fatal({ exit }, 'the embedded NATS server ended (see nats.log in DATA_DIR); restart millrace');
-      process.kill(process.pid, 'SIGTERM');
-      process.exitCode = 1;
-    },
   });
 }
 
@@ -121,10 +105,10 @@ async function ports(
     log,
     reader: () => states.current(),
     finder: () => states.current()?.finder,
-    events: new EventPublisher(link),
+    events: new KnownStreamPublisher(link, EVENTS_STREAM.name),
     anomalies: anomalyFeed(link),
     stream: {
-      head: async () => (await streamFacts(manager, EVENTS_STREAM.name)).lastSequence,
+      head: async () => await streamEnd(manager, EVENTS_STREAM.name),
       headHint: () => generations.host.head(ORDER_INPUT.node),
     },
     keys: await openKeyValueStore(link, 'millrace-keys'),
@@ -205,6 +189,12 @@ function described(settings: () => Settings): () => Pick<PipelineStatus, 'topolo
   };
 }
 
+/** Does some work, for so long at most; says whether it was done. Rejects as the work does. */
+async function within(limit_ms: number, work: () => Promise<void>): Promise<boolean> {
+  const late = sleep(limit_ms, false, { ref: false });
+  return await Promise.race([work().then(() => true), late]);
+}
+
 /** Runs the order analytics until SIGTERM or SIGINT; the signals end the process. */
 export async function start(args: CommandArguments, { env }: CommandContext): Promise<Running> {
   if (args.texts('stream').length > 0) throw new UsageError('--stream goes with --topology.');
@@ -212,7 +202,7 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
   const settings = readSettings(env);
   const log = pino({ level: settings.logLevel }, pino.destination({ fd: 2, sync: true }));
   for (const line of openDataFolder(settings.dataDir)) log.warn(line);
-  const nats = await broker(settings, env, log);
+  const nats = await openBroker(settings, env, log);
   const link = await connectNats({ ...nats.server, name: 'millrace-api' });
   if (settings.nats !== undefined) {
     await checkPermissions(settings.nats, servicePermissions(settings.nats, SERVICE_NEEDS));
@@ -261,13 +251,20 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
     log.info('stopping: requests are answered, what was taken is committed');
     status.stop();
     api.drain();
-    await server.close();
-    await api.close();
-    await states.close();
-    await generations.close();
-    await link.close();
-    await nats.stop();
-    log.info('stopped');
+    // A server that does not answer holds up whoever says farewell to it. What is accepted is in the stream by now.
+    const isDone = await within(SHUTDOWN_MS, async () => {
+      await server.close();
+      await within(API_CLOSE_MS, () => api.close());
+      await states.close();
+      await generations.close();
+      await link.close();
+      await nats.stop();
+    });
+    if (isDone) log.info('stopped');
+    else
+      log.warn(
+        'stopped while NATS did not answer; what the last commit does not hold is read again at the start',
+      );
     process.exit();
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {

@@ -45,6 +45,7 @@ export {
   type StreamSpec,
   sayPermission,
   servicePermissions,
+  streamEnd,
   streamFacts,
 } from './nats/client/index.ts';
 export * from './nats/embedded/index.ts';
@@ -69,6 +70,7 @@ export {
   EventPublisher,
   type EventPublisherLimits,
   JetStreamPublisher,
+  KnownStreamPublisher,
   type PublishResult,
   toldPublisher,
 } from './nats/publish/index.ts';

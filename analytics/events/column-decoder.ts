@@ -106,16 +106,15 @@ export class ColumnDecoder {
     this.#writer = new ScanWriter(dictionary, this.#types, custom);
   }
 
-  /** Appends the events of the batch's `records`; `now_ms` is the clock for all of them. */
+  /** Appends the events of the batch's `records`; `now_ms` is the clock, for those whose storing has no time. */
   decodeAll(batch: EventBatch, now_ms: number, report: DecodeReport): void {
     // A cut may have moved since the last push.
     this.#subject = '\0';
     this.#prefix = '\0';
-    this.#limits.now_ms = now_ms;
     this.#empty(batch);
     const { records } = batch;
     for (let index = 0; index < records.length; index++)
-      this.#decode(records[index] as SourceRecord, index, batch, report);
+      this.#decode(records[index] as SourceRecord, index, batch, now_ms, report);
     this.#used = batch.length;
   }
 
@@ -127,7 +126,15 @@ export class ColumnDecoder {
     this.#last = batch;
   }
 
-  #decode(record: SourceRecord, index: number, batch: EventBatch, report: DecodeReport): void {
+  #decode(
+    record: SourceRecord,
+    index: number,
+    batch: EventBatch,
+    now_ms: number,
+    report: DecodeReport,
+  ): void {
+    // The same in every replay: what was in the future when it was stored is refused a year later, too.
+    this.#limits.now_ms = record.stored_ms ?? now_ms;
     const { subject, region } = record;
     if (subject !== this.#subject) {
       if (!subject.startsWith(this.#prefix)) this.#enter(subject);

@@ -1,6 +1,7 @@
 import type { Progress } from '../../engine/index.ts';
 import { QueryError } from '../query/index.ts';
 import type { AsOf } from './head-schema.ts';
+import { INCARNATION_MEMBER, incarnationNumber } from './incarnation.ts';
 import { positionOfQueryId, type StreamPosition } from './query-id.ts';
 
 /** The position that an answer is of: that which the query names, else that of the state; `upTo` of the log. */
@@ -23,6 +24,10 @@ export function answerPosition(
   let upTo = 0;
   for (const [stream, partitions] of Object.entries(asked)) {
     for (const [partition, sequence] of Object.entries(partitions)) {
+      if (partition === INCARNATION_MEMBER) {
+        requireIncarnation(sequence, progress, `as_of.${stream}.${partition}`);
+        continue;
+      }
       const path = `as_of.${stream}.${partition}`;
       const known = now[stream]?.[partition];
       if (known === undefined) {
@@ -37,6 +42,14 @@ export function answerPosition(
     }
   }
   return { position: asked, upTo };
+}
+
+/** A position of a stream that was deleted and made again is of other events. */
+function requireIncarnation(asked: number, progress: Progress | undefined, path: string): void {
+  const own = incarnationNumber(progress?.incarnation ?? '');
+  if (own === undefined || own === asked) return;
+  const message = 'The position is of another stream of that name, which was deleted since.';
+  throw new QueryError('position_unknown', message, [{ path, message }]);
 }
 
 function isQueryId(as_of: AsOf): as_of is { query_id: string } {

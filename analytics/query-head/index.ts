@@ -1,6 +1,7 @@
 export * from './as-of.ts';
 export * from './family.ts';
 export * from './head-schema.ts';
+export { INCARNATION_MEMBER, incarnationNumber } from './incarnation.ts';
 export { behindRetention, keptFrom, requireKept } from './kept.ts';
 export { logSource } from './log-source.ts';
 export * from './prepare-head.ts';

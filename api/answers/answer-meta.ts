@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { formatUtc, type KpiQuery } from '../../analytics/index.ts';
+import { formatUtc, type KpiQuery, readCompleteUntil } from '../../analytics/index.ts';
 import { type KvView, META_TABLE, type Progress, readProgress } from '../../engine/index.ts';
 import { durationOf } from '../../runtime/index.ts';
 import {
@@ -11,6 +11,7 @@ import {
   type Freshness,
   type FreshnessTracker,
   type FreshnessWish,
+  INCARNATION_MEMBER,
   PARTITION,
   positionOf,
   positionSchema,
@@ -29,8 +30,14 @@ export const metaSchema = z.object({
     .string()
     .nullable()
     .describe('What of the range lies before this can change only by late events'),
-  staleness_ms: z.int().describe('The answer holds everything that was in the stream this long ago'),
-  lag_messages: z.int().describe('Messages in the stream that are not in the answer'),
+  staleness_ms: z
+    .int()
+    .nullable()
+    .describe('The answer holds everything that was in the stream this long ago; null: nobody knows'),
+  lag_messages: z
+    .int()
+    .nullable()
+    .describe('Messages in the stream that are not in the answer; null: nobody knows'),
   late_events: z
     .int()
     .describe('Events of the tenant that came after the watermark had passed them; all are counted'),
@@ -40,6 +47,10 @@ export const metaSchema = z.object({
   timezone: z.string(),
   granularity: z.string(),
   warnings: z.array(z.string()),
+  catching_up: z
+    .number()
+    .optional()
+    .describe('The state is being built from what the stream has: the share that is applied, 0 to 1'),
   backfilling: z
     .number()
     .optional()
@@ -55,7 +66,7 @@ export interface AnswerState {
   readonly generation: number;
   readonly progress: Progress | undefined;
   readonly freshness: Freshness;
-  /** null before the first event. */
+  /** The tenant's own; null before its first event. */
   readonly watermark_ms: number | null;
 }
 
@@ -79,6 +90,7 @@ export interface AnswerParts {
  */
 export async function readFresh<T>(
   { ports, tracker }: AnswerParts,
+  tenant: string,
   wish: FreshnessWish,
   read: (snapshot: Snapshot) => T,
 ): Promise<T> {
@@ -88,7 +100,8 @@ export async function readFresh<T>(
     const progress = readProgress(table(META_TABLE));
     const freshness = tracker.of(progress);
     requireFreshness(freshness, wish.max_staleness_ms);
-    return read({ table, generation, progress, freshness, watermark_ms: progress?.watermark_ms ?? null });
+    const watermark_ms = readCompleteUntil(table, tenant);
+    return read({ table, generation, progress, freshness, watermark_ms });
   });
 }
 
@@ -114,10 +127,10 @@ export function metaOf(
   const end_ms = Date.parse(resolved_range.end);
   return {
     generation,
-    position: positionOf(freshness.sequence),
+    position: positionOf(freshness.sequence, progress?.incarnation),
     watermark: watermark_ms === null ? null : formatUtc(watermark_ms),
     complete_until: watermark_ms === null ? null : formatUtc(Math.min(watermark_ms, end_ms)),
-    staleness_ms: Math.round(freshness.staleness_ms),
+    staleness_ms: freshness.staleness_ms === null ? null : Math.round(freshness.staleness_ms),
     lag_messages: freshness.lag_messages,
     late_events: progress?.notices[tenant]?.late ?? 0,
     source,
@@ -125,9 +138,22 @@ export function metaOf(
     resolved_range,
     timezone,
     granularity,
-    warnings: [...(header.warnings ?? []), ...warnings],
+    warnings: [...(header.warnings ?? []), ...warnings, ...freshnessWarnings(freshness)],
+    ...(freshness.catching_up === undefined ? {} : { catching_up: freshness.catching_up }),
     ...(header.backfilling === undefined ? {} : { backfilling: header.backfilling }),
   };
+}
+
+/** What there is to say of an answer that may miss what the stream has. */
+function freshnessWarnings({ doubt, catching_up }: Freshness): string[] {
+  const warnings = doubt === undefined ? [] : [`${doubt.code}: ${doubt.message}`];
+  if (catching_up !== undefined) {
+    warnings.push(
+      `catching_up: the state is being built from the stream, ${Math.floor(100 * catching_up)} % of it is applied; ` +
+        'what is not is missing here.',
+    );
+  }
+  return warnings;
 }
 
 export type FreshnessMembers = Pick<KpiQuery, 'max_staleness' | 'force_fresh' | 'min_position'>;
@@ -137,10 +163,12 @@ export function wishOf(query: FreshnessMembers): FreshnessWish {
   const { max_staleness, force_fresh, min_position } = query;
   const max_staleness_ms = max_staleness === undefined ? undefined : durationOf(max_staleness);
   const min_sequence = min_position === undefined ? undefined : sequenceOf(min_position, 'min_position');
+  const min_incarnation = min_position?.[EVENTS_STREAM]?.[INCARNATION_MEMBER];
   return {
     force_fresh: force_fresh === true,
     ...(max_staleness_ms === undefined ? {} : { max_staleness_ms }),
     ...(min_sequence === undefined ? {} : { min_sequence }),
+    ...(min_incarnation === undefined ? {} : { min_incarnation }),
   };
 }
 
@@ -150,6 +178,7 @@ export function sequenceOf(position: NonNullable<KpiQuery['min_position']>, memb
   let sequence = 0;
   for (const [stream, partitions] of Object.entries(position)) {
     for (const [partition, value] of Object.entries(partitions)) {
+      if (stream === EVENTS_STREAM && partition === INCARNATION_MEMBER) continue;
       if (stream === EVENTS_STREAM && partition === PARTITION) sequence = value;
       else {
         const message = `there is only partition "${PARTITION}" of stream "${EVENTS_STREAM}"`;

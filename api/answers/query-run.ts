@@ -1,4 +1,10 @@
-import { answerPosition, DAY_MS, type OfTenant, type OrderQueries } from '../../analytics/index.ts';
+import {
+  answerPosition,
+  DAY_MS,
+  type OfTenant,
+  type OrderQueries,
+  readCompleteUntil,
+} from '../../analytics/index.ts';
 import {
   asMillraceError,
   META_TABLE,
@@ -17,6 +23,7 @@ import {
   ApiError,
   awaitFreshness,
   type FieldError,
+  FRESHNESS_PROBLEMS,
   type Freshness,
   type FreshnessWish,
   type Principal,
@@ -39,9 +46,7 @@ export const QUERY_RUN_PROBLEMS = [
   'query_thread_failed',
   'queries_stopped',
   'state_not_ready',
-  'freshness_unmet',
-  'position_unmet',
-  'position_unknown',
+  ...FRESHNESS_PROBLEMS,
   'unknown_segment',
   'segment_too_large',
 ] as const satisfies readonly ProblemCode[];
@@ -210,6 +215,8 @@ async function begin(
       retryAfter_s: 1,
     });
   }
+  // Before the answer's snapshot: it never says more than that holds.
+  const watermark_ms = reader.snapshot((table) => readCompleteUntil(table, tenant));
   let seen: { readonly freshness: Freshness; readonly at_ms: number } | undefined;
   const accept = (progress: Progress | undefined): void => {
     const freshness = tracker.of(progress);
@@ -222,7 +229,6 @@ async function begin(
     options: { ...rest, scope: tenant, key: principal.key_id, signal: request.signal, accept },
     stateAt: (progress) => {
       const { freshness, at_ms } = seen ?? { freshness: tracker.of(progress), at_ms: ports.clock.now() };
-      const watermark_ms = progress?.watermark_ms ?? null;
       const aged = agedTo(freshness, progress, ports.clock.now() - at_ms);
       return { generation, progress, freshness: aged, watermark_ms };
     },
@@ -232,12 +238,13 @@ async function begin(
 /** The answer may be of a commit after the one whose freshness was looked at, and took its time. */
 function agedTo(freshness: Freshness, progress: Progress | undefined, elapsed_ms: number): Freshness {
   const sequence = progress?.sequence ?? 0;
-  const lag_messages = Math.max(0, freshness.lag_messages - (sequence - freshness.sequence));
+  const { lag_messages: lag, staleness_ms } = freshness;
+  const lag_messages = lag === null ? null : Math.max(0, lag - (sequence - freshness.sequence));
   return {
     ...freshness,
     sequence,
     lag_messages,
-    staleness_ms: freshness.staleness_ms + Math.max(0, elapsed_ms),
+    staleness_ms: staleness_ms === null ? null : staleness_ms + Math.max(0, elapsed_ms),
   };
 }
 

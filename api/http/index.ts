@@ -11,15 +11,14 @@ export { BodyBudget, BodyLease, noBody } from './body-budget.ts';
 export { BodyWatch } from './body-pace.ts';
 export { byDimensions } from './by-dimensions.ts';
 export * from './cursor.ts';
+export { type Doubt, doubtOf } from './doubt.ts';
 export * from './event-stream.ts';
 export {
   awaitFreshness,
-  EVENTS_STREAM,
+  FRESHNESS_PROBLEMS,
   type Freshness,
   FreshnessTracker,
   type FreshnessWish,
-  PARTITION,
-  positionOf,
   requireFreshness,
   requireReader,
 } from './freshness.ts';
@@ -28,6 +27,7 @@ export { parseJson, tryParseJson } from './json-body.ts';
 export { pageOf } from './page.ts';
 export * from './permissions.ts';
 export * from './ports.ts';
+export { EVENTS_STREAM, INCARNATION_MEMBER, incarnationNumber, PARTITION, positionOf } from './position.ts';
 export {
   ApiError,
   errorsOf,

@@ -38,17 +38,28 @@ export interface EventMessage {
 
 export interface EventPublisher {
   /**
-   * Resolves once the stream has stored all of them, with their sequences in the order given. Throws a
+   * Resolves once the stream has stored all of them, with their sequences in the order given, and of which stream of the
+   * name they are where that is known. Throws a
    * retriable MillraceError when that is not known; some may be stored then. A repeat is harmless.
    */
-  publishAll(messages: readonly EventMessage[]): Promise<{ readonly sequences: readonly number[] }>;
+  publishAll(
+    messages: readonly EventMessage[],
+  ): Promise<{ readonly sequences: readonly number[]; readonly incarnation?: string }>;
+}
+
+/** Where a stream ends. */
+export interface StreamEnd {
+  /** Of its newest message. */
+  readonly sequence: number;
+  /** Changes when the stream is deleted and made again. */
+  readonly incarnation: string;
 }
 
 export interface StreamHead {
-  /** Asks the server for the stream's last sequence. Throws a retriable MillraceError when it is away. */
-  head(): Promise<number>;
-  /** The newest sequence that this process knows of, and when it learnt so. Never blocks. */
-  headHint(): { readonly sequence: number; readonly observed_at_ms: number } | undefined;
+  /** Asks the server where the stream ends. Throws a retriable MillraceError when it is away. */
+  head(): Promise<StreamEnd>;
+  /** The newest end that the server has told the pipeline of, and when, ms of `monotonicNow`. Never blocks. */
+  headHint(): { readonly sequence: number; readonly heard_at_ms: number } | undefined;
 }
 
 export interface PipelineStatus {
@@ -84,6 +95,8 @@ export interface ApiPorts {
   /** As the current generation of the state has them: it may have options of its own. */
   readonly settings: Settings;
   readonly clock: Clock;
+  /** The clock of `headHint`, ms, which nobody sets; `monotonicNow` by default. */
+  monotonic?(): number;
   readonly log: Logger;
   /** The state as it is now; undefined before it can be read. */
   reader(): StateReader | undefined;

@@ -6,6 +6,12 @@ export interface Clock {
 /** The clock of the machine. */
 export const systemClock: Clock = { now: () => Date.now() };
 
+/**
+ * Milliseconds of the machine's monotonic clock: the same in all threads and processes of a machine, and moved by nobody
+ * who sets the time. Its zero means nothing.
+ */
+export const monotonicNow = (): number => Number(process.hrtime.bigint() / 1_000n) / 1_000;
+
 /** The longest that `setTimeout` waits, ms; one that is set for longer fires at once. */
 export const TIMER_MAX_MS = 2 ** 31 - 1;
 

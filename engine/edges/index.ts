@@ -12,4 +12,6 @@ export {
   type RecordFailure,
 } from './quarantine.ts';
 export * from './source.ts';
+export * from './stream-gap.ts';
+export { compareMarks, MARKS_MAX, markOf, type StreamMark, withMark } from './stream-mark.ts';
 export { TraceFollower, type TraceHeaders, traceOf } from './trace-context.ts';

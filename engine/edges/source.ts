@@ -1,3 +1,5 @@
+import type { StreamMark } from './stream-mark.ts';
+
 /** Where a task has got to: the last applied sequence of each partition of each stream. */
 export type Position = Readonly<Record<string, Readonly<Record<string, number>>>>;
 
@@ -16,6 +18,8 @@ export const GAP_CHOICE =
 /** One message of a source. `data` may be a view of a larger buffer; it is valid until the next `take`. */
 export interface SourceRecord {
   readonly sequence: number;
+  /** When the stream stored it, ms, by the server's clock: the same in every replay. Absent where a source has no stream. */
+  readonly stored_ms?: number;
   readonly subject: string;
   readonly data: Uint8Array;
   /** Where `data` lies in a larger buffer, for who reads it in place: a view costs more than reading a short message. */
@@ -55,6 +59,11 @@ export interface SourceState {
   /** Nothing pending in the stream and nothing in flight to this source. */
   readonly caughtUp: boolean;
   readonly connected: boolean;
+  /**
+   * When the server last said what the stream's end is, ms of the machine's monotonic clock (`monotonicNow`): what was in
+   * the stream then is at or before `headSequence`. Absent before its first word, and for a source without a server.
+   */
+  readonly heard_at_ms?: number;
   /** Records that the stream dropped before they were read (a purge, a limit). */
   readonly skipped: number;
   /** It reads in a way that costs more than its usual one, which it cannot use here. */
@@ -64,6 +73,8 @@ export interface SourceState {
 /** A bounded, pull-based source of one partition. Implementations never drop or reorder. */
 export interface Source {
   readonly partition: string;
+  /** It gives every message of its stream: a sequence that it does not give was removed. Absent: it does not. */
+  readonly isWhole?: boolean;
   facts(): Promise<StreamFacts>;
   /**
    * Begins to read at `after + 1`. `isFresh`: nothing was ever read up to there, it is only where the stream began when
@@ -80,5 +91,10 @@ export interface Source {
    * that is too high loses records: behind a commit with it they are not read again.
    */
   passed?(): number | undefined;
+  /**
+   * What the stream has at some sequences now; those that it does not have, or does not tell, are left out. Absent where
+   * a source cannot look. Before `start`.
+   */
+  marksAt?(sequences: readonly number[]): Promise<ReadonlyMap<number, StreamMark>>;
   stop(): Promise<void>;
 }

@@ -1,5 +1,15 @@
 import { MillraceError, TIMER_MAX_MS } from '../base/index.ts';
-import type { Source, SourceRecord, StreamFacts, Take } from '../edges/index.ts';
+import {
+  compareMarks,
+  markOf,
+  type SequenceRange,
+  type Source,
+  type SourceRecord,
+  type StreamFacts,
+  type StreamMark,
+  type Take,
+  withMark,
+} from '../edges/index.ts';
 import type { Definition, OriginInput, TopologyDescription } from '../graph/index.ts';
 import { checkPosition, gapOf, type InputPosition, type Progress } from './meta.ts';
 
@@ -29,7 +39,11 @@ export class Input {
   failure: unknown;
   /** The position has moved without a record since it was committed. */
   hasMoved = false;
+  readonly #passed: SequenceRange[] = [];
   #facts: StreamFacts | undefined;
+  #marks: readonly StreamMark[] = [];
+  /** Of the last record, not in a commit yet. */
+  #mark: StreamMark | undefined;
   #taking: Promise<void> | undefined;
 
   constructor(node: string, source: Source) {
@@ -47,7 +61,9 @@ export class Input {
   async open(stored: InputPosition | undefined): Promise<void> {
     const facts = await this.source.facts();
     checkPosition(stored, facts);
+    await this.#compare(stored);
     this.#facts = facts;
+    this.#marks = stored?.marks ?? [];
     this.#isUnread = stored === undefined || stored.isUnread === true;
     this.#sequence = Math.max(stored?.sequence ?? 0, this.#isUnread ? facts.firstSequence - 1 : 0);
     const messages = facts.gaps === 'count' ? gapOf(stored, facts) : 0;
@@ -67,12 +83,55 @@ export class Input {
     return this.source.start(this.#sequence, this.#isUnread);
   }
 
+  /** Whether what was read last is still what the stream has there. */
+  async #compare(stored: InputPosition | undefined): Promise<void> {
+    const { marks = [], stream, sequence } = stored ?? {};
+    if (marks.length === 0 || stream === undefined || sequence === undefined) return;
+    const found = await this.source.marksAt?.(marks.map((mark) => mark.sequence));
+    if (found !== undefined) compareMarks(stream, sequence, marks, found);
+  }
+
+  /** Takes note of records that are about to be pushed; calls with each range that the stream has not given. */
+  note(records: readonly SourceRecord[], missing: (range: SequenceRange) => void): void {
+    const last = records.at(-1);
+    if (last === undefined) return;
+    if (this.source.marksAt !== undefined) this.#mark = markOf(last);
+    if (this.source.isWhole !== true || last.sequence - this.sequence === records.length) return;
+    // Where nothing was read yet, what went before the first record was nobody's to read.
+    let before = this.#isUnread ? (records[0]?.sequence ?? 1) - 1 : this.sequence;
+    for (const { sequence } of records) {
+      if (sequence > before + 1) missing({ first: before + 1, last: sequence - 1 });
+      before = sequence;
+    }
+  }
+
+  /** Ranges that were passed over since the last call, which the stream should have given. */
+  takePassed(): readonly SequenceRange[] {
+    return this.#passed.splice(0);
+  }
+
+  /** A commit holds what was taken. */
+  committed(): void {
+    this.hasMoved = false;
+    this.#marks = this.#newMarks;
+    this.#mark = undefined;
+  }
+
+  get #newMarks(): readonly StreamMark[] {
+    return this.#mark === undefined ? this.#marks : withMark(this.#marks, this.#mark);
+  }
+
   get position(): InputPosition {
     const { stream, incarnation } = this.facts;
     const { partition } = this.source;
     const head = Math.max(this.sequence, this.source.state().headSequence);
+    const marks = this.#newMarks;
     const position = { stream, incarnation, partition, sequence: this.sequence, head };
-    return this.#isUnread ? { ...position, isUnread: true } : position;
+    return {
+      ...position,
+      ...(marks.length === 0 ? {} : { marks }),
+      ...(this.#isUnread ? { isUnread: true } : {}),
+    };
   }
 
   get lag(): number {
@@ -104,6 +163,9 @@ export class Input {
   pass(): void {
     const passed = this.source.passed?.() ?? 0;
     if (passed <= this.sequence) return;
+    // Not by a filter, so they were there and are not any more.
+    if (this.source.isWhole === true && !this.#isUnread)
+      this.#passed.push({ first: this.sequence + 1, last: passed });
     this.sequence = passed;
     this.hasMoved = true;
   }

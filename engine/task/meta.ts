@@ -1,5 +1,5 @@
 import { ByteWriter, MillraceError, type StoredEventTime } from '../base/index.ts';
-import { GAP_CHOICE, type StreamFacts } from '../edges/index.ts';
+import { GAP_CHOICE, type StreamFacts, StreamGapError, type StreamMark } from '../edges/index.ts';
 import type { Notice } from '../graph/index.ts';
 import { type KvTable, type KvView, prefixEnd } from '../state/index.ts';
 import type { ControlPosition } from './control-state.ts';
@@ -16,6 +16,8 @@ export interface InputPosition {
   readonly sequence: number;
   /** The newest sequence that the source knew of when it committed. */
   readonly head: number;
+  /** Of the message at the position and of some before it, the newest last; absent where the source knows none. */
+  readonly marks?: readonly StreamMark[];
   /** Nothing was read up to `sequence`: it is where the stream began when the source was opened. */
   readonly isUnread?: true;
 }
@@ -164,20 +166,22 @@ export function checkPosition(progress: InputPosition | undefined, facts: Stream
     );
   }
   if (lastSequence < progress.sequence) {
-    throw new MillraceError(
+    throw new StreamGapError(
       'position_ahead_of_stream',
       `The state has applied stream "${stream}" up to sequence ${progress.sequence}, but the stream ` +
         `ends at ${lastSequence}: the server lost acknowledged messages (a power cut, a restored backup). ` +
         `Publish the missing events again after restoring the stream. ${rebuild}`,
+      { first: lastSequence + 1, last: progress.sequence },
     );
   }
   if (gapOf(progress, facts) > 0 && facts.gaps === undefined) {
-    throw new MillraceError(
+    throw new StreamGapError(
       'position_before_stream',
       `The state has applied stream "${stream}" up to sequence ${progress.sequence}, but its oldest ` +
         `message is now ${firstSequence}: ${gapOf(progress, facts)} messages were removed ` +
         `before they were read (retention, a purge). Raise the stream's limits, and restore the messages ` +
         `from a backup. ${GAP_CHOICE} ${rebuild}`,
+      { first: progress.sequence + 1, last: firstSequence - 1 },
     );
   }
 }

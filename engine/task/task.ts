@@ -32,8 +32,10 @@ import {
 } from '../graph/index.ts';
 import type { Flushable, KvStore } from '../state/index.ts';
 import { ControlState, describeControl } from './control-state.ts';
+import { GapBoard, readGaps } from './gaps.ts';
 import { type Input, Inputs, type InputsOptions, type Sources, watermarkOwners } from './inputs.ts';
 import { META_TABLE, NoticeBoard, type Progress, readProgress, writeProgress } from './meta.ts';
+import { namingGaps } from './naming-gaps.ts';
 import { DEFAULT_TASK_LIMITS, type TaskLimits } from './task-limits.ts';
 import { TaskMetrics } from './task-metrics.ts';
 import { TimerService } from './timers.ts';
@@ -82,6 +84,7 @@ export class Task {
   #outputs: OutputIds | undefined;
   #control: ControlState | undefined;
   #notices = new NoticeBoard({});
+  #gaps = new GapBoard([]);
   #inputs: Inputs | undefined;
   readonly #watermarkOf = new Map<string, readonly string[]>();
   readonly #failures = new FailureWatch();
@@ -119,8 +122,10 @@ export class Task {
     const inputs = new Inputs(source, described);
     const meta = store.table(META_TABLE);
     const progress = readProgress(meta);
-    await inputs.open(progress, readTopology(meta), allow);
+    this.#gaps = new GapBoard(readGaps(meta));
     this.#inputs = inputs;
+    await this.#naming(() => inputs.open(progress, readTopology(meta), allow));
+    for (const { node } of inputs.all) this.#gaps.settle(node);
     const changes = upgradeTopology(store, described, allow);
     if (changes.length > 0) this.#options.onTopologyChange?.(changes);
     this.#commit = progress?.commit ?? 0;
@@ -260,16 +265,24 @@ export class Task {
     };
     stop.addEventListener('abort', wake, { once: true });
     try {
-      while (!stop.aborted) {
-        await outbox.room();
-        const wait_ms = Math.max(0, this.#nextBarrier_ms() - clock.now());
-        await this.step(this.#options.control === undefined ? wait_ms : Math.min(wait_ms, control_poll_ms));
-      }
+      await this.#naming(async () => {
+        while (!stop.aborted) {
+          await outbox.room();
+          const wait_ms = Math.max(0, this.#nextBarrier_ms() - clock.now());
+          await this.step(this.#options.control === undefined ? wait_ms : Math.min(wait_ms, control_poll_ms));
+        }
+      });
       if (this.#uncommitted > 0) this.commit();
     } finally {
       stop.removeEventListener('abort', wake);
       this.close();
     }
+  }
+
+  /** Some work; what it says the stream has lost is written down before it fails. */
+  #naming(work: () => Promise<void>): Promise<void> {
+    const { store, clock } = this.#options;
+    return namingGaps({ store, clock, node: this.#inputs?.first.node ?? '' }, work);
   }
 
   /** One take, one push through the graph, and the commit that is due. Exposed for the simulation. */
@@ -282,6 +295,7 @@ export class Task {
     if (last !== undefined) this.#push(input, records, last.sequence);
     const now_ms = clock.now();
     for (const each of inputs.all) {
+      for (const range of each.takePassed()) this.#gaps.removed(each, range, now_ms);
       each.observe(each.ready === undefined && (last === undefined || each !== input), now_ms);
     }
     const { barrier_max_events, backlog_barrier_max_events } = this.#limits;
@@ -294,6 +308,7 @@ export class Task {
   #push(input: Input, records: readonly SourceRecord[], last: number): void {
     const { graph, outputs } = this.#opened();
     const { quarantine } = this.#options;
+    input.note(records, (range) => this.#gaps.removed(input, range, this.#options.clock.now()));
     invariant((records[0]?.sequence ?? 0) > input.sequence, 'the source never repeats what was taken');
     input.sequence = last;
     this.#uncommitted += records.length;
@@ -376,6 +391,7 @@ export class Task {
       for (const summary of this.#letters?.summaries() ?? []) outbox.stage(summary);
       const flushed = outbox.flush();
       this.#notices.flush(meta);
+      this.#gaps.flush(meta);
       const written: Progress = {
         commit,
         ...inputs.first.position,
@@ -392,7 +408,7 @@ export class Task {
     });
     this.#commit = commit;
     for (const input of inputs.all) {
-      input.hasMoved = false;
+      input.committed();
       this.#options.quarantine?.committed(input.node, input.sequence);
     }
     this.#isDescribed = true;

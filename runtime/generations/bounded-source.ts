@@ -1,8 +1,9 @@
-import type { Source, SourceRecord, SourceState, StreamFacts, Take } from '../../engine/index.ts';
+import type { Source, SourceRecord, SourceState, StreamFacts, StreamMark, Take } from '../../engine/index.ts';
 
 /** A source that ends where another state stands, so that the two can be compared; it can go on from there. */
 export class BoundedSource implements Source {
   readonly partition: string;
+  readonly isWhole?: boolean;
   readonly #source: Source;
   /** Nothing after it is given, until it is raised. */
   last: number;
@@ -15,6 +16,7 @@ export class BoundedSource implements Source {
 
   constructor(source: Source, last: number) {
     this.partition = source.partition;
+    if (source.isWhole !== undefined) this.isWhole = source.isWhole;
     this.#source = source;
     this.last = last;
   }
@@ -25,6 +27,10 @@ export class BoundedSource implements Source {
 
   facts(): Promise<StreamFacts> {
     return this.#source.facts();
+  }
+
+  async marksAt(sequences: readonly number[]): Promise<ReadonlyMap<number, StreamMark>> {
+    return (await this.#source.marksAt?.(sequences)) ?? new Map();
   }
 
   start(after: number, isFresh?: boolean): Promise<void> {

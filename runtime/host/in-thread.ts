@@ -27,6 +27,7 @@ export function inThread(order: ThreadOrder): TaskPlace {
         else if (report.kind === 'topology_changed') hear.topologyChanged(report.changes);
         else if (report.kind === 'definitions_unread') hear.definitionsUnread(report.message);
         else if (report.kind === 'status') status = report.status;
+        else if (report.kind === 'words') status = { metrics: [], ...status, ...report.words };
         else {
           const { code, message, retriable, operator, stack: cause } = report;
           failure = new MillraceError(code, message, {

@@ -32,10 +32,11 @@ export interface PartitionHostOptions {
   readonly onDefinitionsUnread?: (message: string) => void;
 }
 
-/** The end of a stream, and when it was seen there. */
+/** The end of a stream, and when the server last said so. */
 export interface SeenHead {
   readonly sequence: number;
-  readonly observed_at_ms: number;
+  /** Of the machine's monotonic clock (`monotonicNow`). */
+  readonly heard_at_ms: number;
 }
 
 /**
@@ -52,7 +53,7 @@ export class PartitionHost {
   #run: HostedRun | undefined;
   /** Of a run that has ended, while the next has nothing to say. */
   #last: TaskStatus | undefined;
-  #heads: Readonly<Record<string, SeenHead>> = {};
+  readonly #heads = new Map<string, SeenHead>();
   #reader: KvReader | undefined;
   #isStopped = false;
 
@@ -111,15 +112,13 @@ export class PartitionHost {
 
   /** The newest known end of the stream of a source; undefined before it was seen. */
   head(node: string): SeenHead | undefined {
-    const status = this.#status();
-    // Without a connection nothing is known of a stream's end: the last word stands.
-    if (status?.connected === true) {
-      const { at_ms, heads } = status;
-      this.#heads = Object.fromEntries(
-        Object.entries(heads).map(([name, sequence]) => [name, { sequence, observed_at_ms: at_ms }]),
-      );
+    const word = this.#status()?.heads[node];
+    const known = this.#heads.get(node);
+    // While a run has heard nothing yet, the last word to the one before it stands.
+    if (word?.heard_at_ms !== undefined && word.heard_at_ms > (known?.heard_at_ms ?? 0)) {
+      this.#heads.set(node, { sequence: word.sequence, heard_at_ms: word.heard_at_ms });
     }
-    return this.#heads[node];
+    return this.#heads.get(node);
   }
 
   /** What was committed; undefined before there is a state. Closed by `close`. */

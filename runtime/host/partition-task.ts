@@ -20,13 +20,20 @@ export interface PartitionTaskOptions
   readonly sourceOf: (input: PartitionInput) => Source;
 }
 
+/** What a source knows of the end of its stream. */
+export interface HeadWord {
+  /** Newest known sequence. */
+  readonly sequence: number;
+  /** When the server last said so, ms of `monotonicNow`; undefined: it has not yet. */
+  readonly heard_at_ms: number | undefined;
+}
+
 /** How a task stands. Plain data. */
 export interface TaskStatus {
   /** The sources read from their streams. */
   readonly connected: boolean;
-  /** Newest known sequence of each source's stream, by its node. */
-  readonly heads: Readonly<Record<string, number>>;
-  readonly at_ms: number;
+  /** By the node of each source. */
+  readonly heads: Readonly<Record<string, HeadWord>>;
   readonly metrics: readonly MetricSample[];
 }
 
@@ -46,15 +53,20 @@ export class PartitionTask {
   }
 
   status(): TaskStatus {
+    return { ...this.words(), metrics: this.task.metrics.samples() };
+  }
+
+  /** What changes fastest of the status, and costs next to nothing. */
+  words(): Pick<TaskStatus, 'connected' | 'heads'> {
     const states: [string, SourceState][] = Object.entries(this.#sources).map(([node, source]) => [
       node,
       source.state(),
     ]);
     return {
       connected: states.every(([, { connected }]) => connected),
-      heads: Object.fromEntries(states.map(([node, { headSequence }]) => [node, headSequence])),
-      at_ms: systemClock.now(),
-      metrics: this.task.metrics.samples(),
+      heads: Object.fromEntries(
+        states.map(([node, { headSequence: sequence, heard_at_ms }]) => [node, { sequence, heard_at_ms }]),
+      ),
     };
   }
 

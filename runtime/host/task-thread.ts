@@ -17,6 +17,8 @@ import {
 } from './thread-order.ts';
 
 const REPORT_INTERVAL_MS = 250;
+/** How often it is said what the server has said of the streams' ends: an answer is never fresher than that. */
+const WORDS_INTERVAL_MS = 50;
 
 async function runTask(
   order: ThreadOrder,
@@ -40,6 +42,7 @@ async function runTask(
   if (order.takesDefinitions) feed.start(() => openKeyValueStore(link, DEFINITIONS_BUCKET));
   let running: PartitionTask | undefined;
   let reporter: NodeJS.Timeout | undefined;
+  let words: NodeJS.Timeout | undefined;
   try {
     const opened = new PartitionTask({
       topology,
@@ -65,12 +68,14 @@ async function runTask(
     report({ kind: 'running' });
     const tell = (): void => report({ kind: 'status', status: opened.status() });
     reporter = setInterval(tell, REPORT_INTERVAL_MS);
+    words = setInterval(() => report({ kind: 'words', words: opened.words() }), WORDS_INTERVAL_MS);
     await opened.task.run(stop);
     tell();
   } finally {
     clearInterval(reporter);
-    await feed.close();
-    await running?.close();
+    clearInterval(words);
+    // Side by side: each may wait for a server that does not answer.
+    await Promise.all([feed.close(), running?.close()]);
     await store.close();
     await link.close();
   }

@@ -37,6 +37,7 @@ export type ThreadReport =
   | { readonly kind: 'running' }
   | { readonly kind: 'topology_changed'; readonly changes: readonly TopologyChange[] }
   | { readonly kind: 'status'; readonly status: TaskStatus }
+  | { readonly kind: 'words'; readonly words: Pick<TaskStatus, 'connected' | 'heads'> }
   /** Definitions cannot be read: a sentence. */
   | { readonly kind: 'definitions_unread'; readonly message: string }
   | {

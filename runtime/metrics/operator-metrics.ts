@@ -31,6 +31,11 @@ const core: MetricGroup = {
       '{event}',
       'Events whose time is not believed: after the year 10889, or too far ahead of the clock',
     ),
+    count(
+      'watermark.ahead_of_storing',
+      '{event}',
+      'Events more than 5 minutes ahead of the time at which the stream stored them',
+    ),
     count('process.late', '{event}', 'Events behind the watermark, not handled'),
     count('rate_limit.late', '{event}', 'Events behind the watermark, not handled'),
     count('rate_limit.limited', '{event}', 'Events over a limit'),

@@ -96,7 +96,7 @@ export class StallWatch {
     if (state === 'failed' || state === 'restarting') return error?.message ?? `The pipeline is ${state}.`;
     if (!nats.connected) return 'The NATS server cannot be reached.';
     try {
-      const waiting = (await stream.head()) - sequence;
+      const waiting = (await stream.head()).sequence - sequence;
       return waiting > 0 ? `${waiting} messages wait, and none is applied.` : undefined;
     } catch (thrown) {
       return asMillraceError(thrown).message;

@@ -189,7 +189,7 @@ describe('segments', () => {
     expect(await lookups()).toEqual([2, 1]);
     // Another end, another state, another rule: each is another set.
     expect(await totals({ end: '2025-09-03T00:00:00Z' })).toBe(5);
-    const position = { EVENTS: { 0: await test.stream.head() } };
+    const position = { EVENTS: { 0: (await test.stream.head()).sequence } };
     await send(orderEvent('more', { customer_id: 'c0', amount: 900 }));
     expect(await totals()).toBe(7);
     for (let n = 0; n < 2; n++) expect(await totals({ as_of: position })).toBe(5);

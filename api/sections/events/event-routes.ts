@@ -10,7 +10,14 @@ import {
   wordsOf,
 } from '../../../analytics/index.ts';
 import { metaOf } from '../../answers/index.ts';
-import { ApiError, type ProblemCode, type RawCall, type Route, route } from '../../http/index.ts';
+import {
+  ApiError,
+  FRESHNESS_PROBLEMS,
+  type ProblemCode,
+  type RawCall,
+  type Route,
+  route,
+} from '../../http/index.ts';
 import { rangeOf } from './event-request.ts';
 import {
   documentedSearch,
@@ -31,12 +38,9 @@ import { type Asked, type EventParts, EventSearch, headerOf, jsonAnswer } from '
 const PROBLEMS = [
   'field_masked',
   'invalid_range',
-  'position_unknown',
-  'position_unmet',
-  'freshness_unmet',
+  ...FRESHNESS_PROBLEMS,
   'state_not_ready',
   'too_busy',
-  'stream_unavailable',
 ] as const satisfies readonly ProblemCode[];
 const CURSOR_PROBLEMS = ['invalid_cursor', 'cursor_mismatch'] as const satisfies readonly ProblemCode[];
 const BODY_PROBLEMS = [

@@ -97,7 +97,7 @@ export class EventSearch {
     asked.mask.requireSeen(asked.condition, asked.words);
     const place = decodePlace(this.#parts.cursors, asked.filter, asked.cursor);
     const { wish, as_of } = demandOf(asked.members, place);
-    const snapshot = await readFresh(this.#parts.answers, wish, (state) => state);
+    const snapshot = await readFresh(this.#parts.answers, asked.tenant, wish, (state) => state);
     const upTo = place?.upTo ?? as_of ?? snapshot.freshness.sequence;
     const { tenant, range, condition, words, order, limit, payloads_max } = asked;
     const after: Position | undefined = place?.after;

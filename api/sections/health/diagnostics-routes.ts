@@ -3,7 +3,9 @@ import {
   cubeViews,
   nearestType,
   OPERATORS,
+  readAheadOfStoring,
   readCardinality,
+  readCompleteUntil,
   readCubeInfo,
   type TypeCountKind,
 } from '../../../analytics/index.ts';
@@ -59,16 +61,21 @@ const diagnosticsSchema = z.object({
       connector: z.string(),
       partition: z.string(),
       position: z.int().describe('Last applied sequence'),
-      head: z.int().describe('Newest known sequence'),
-      lag_messages: z.int(),
-      staleness_ms: z.number(),
+      head: z.int().nullable().describe('Newest known sequence; null: nobody knows'),
+      lag_messages: z.int().nullable(),
+      staleness_ms: z.number().nullable(),
     }),
   ),
-  watermark: z.string().nullable(),
+  watermark: z.string().nullable().describe("The tenant's own"),
+  ahead_of_storing: z
+    .array(z.object({ source: z.string().nullable(), events: z.int() }))
+    .describe(
+      'Events more than 5 minutes ahead of the time at which the stream stored them, by their source',
+    ),
   last_commit: z.object({ number: z.int(), at: z.string() }).nullable(),
   notices: z
     .record(z.string(), z.object({ count: z.int(), newest: z.array(noticeSchema) }))
-    .describe('By kind: late, duplicate, conflict, dead_letter'),
+    .describe('By kind: late, ahead_of_storing, duplicate, conflict, dead_letter'),
   dead_letters_by_reason: z.record(z.string(), z.int()).describe(`Of the newest ${REASON_NOTICES}`),
   uncounted_types: z
     .object({
@@ -192,7 +199,8 @@ function diagnose(
       time: timeText(now_ms),
       generation,
       ingest: [ingestOf(progress, tracker.of(progress))],
-      watermark: timeTextOrNull(progress?.watermark_ms ?? null),
+      watermark: timeTextOrNull(readCompleteUntil(table, tenant)),
+      ahead_of_storing: aheadOf(table, tenant),
       last_commit:
         progress === undefined ? null : { number: progress.commit, at: timeText(progress.committed_at_ms) },
       notices: Object.fromEntries(notices),
@@ -221,10 +229,17 @@ function ingestOf(progress: Progress | undefined, freshness: Freshness): Diagnos
     connector: progress?.stream ?? EVENTS_STREAM,
     partition: progress?.partition ?? PARTITION,
     position: sequence,
-    head: sequence + lag_messages,
+    head: lag_messages === null ? null : sequence + lag_messages,
     lag_messages,
     staleness_ms,
   };
+}
+
+/** Senders whose clocks are ahead, the worst first. */
+function aheadOf(table: (name: string) => KvView, tenant: string): Diagnostics['ahead_of_storing'] {
+  return Object.entries(readAheadOfStoring(table, tenant))
+    .map(([source, events]) => ({ source: source === '' ? null : source, events }))
+    .sort((a, b) => b.events - a.events);
 }
 
 function byReason(notices: readonly Notice[]): Record<string, number> {

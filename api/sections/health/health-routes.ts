@@ -4,6 +4,7 @@ import type { BucketStatus, Jobs } from '../../../runtime/index.ts';
 import {
   type Answer,
   type ApiPorts,
+  type FreshnessTracker,
   isDamage,
   type PipelineStatus,
   type Route,
@@ -12,8 +13,9 @@ import {
   timestamp,
   timeText,
 } from '../../http/index.ts';
+import { gapsOf } from './gap-routes.ts';
 
-const STATUSES = ['ok', 'starting', 'degraded', 'failed'] as const;
+const STATUSES = ['ok', 'starting', 'catching_up', 'degraded', 'failed'] as const;
 type Status = (typeof STATUSES)[number];
 
 const subsystemSchema = z.object({
@@ -31,6 +33,7 @@ const healthSchema = z.object({
     ingest_pipeline: subsystemSchema,
     nats: subsystemSchema,
     query_engine: subsystemSchema,
+    completeness: subsystemSchema.describe('Whether the stream has lost acknowledged messages'),
     jobs: subsystemSchema,
     definitions: subsystemSchema,
   }),
@@ -48,21 +51,38 @@ const healthSchema = z.object({
 
 const OK: Subsystem = { status: 'ok' };
 
-function pipelineHealth({ state, error, since_ms }: PipelineStatus): Subsystem {
+function pipelineHealth(
+  { state, error, since_ms }: PipelineStatus,
+  share: number | undefined,
+  hasHeard: boolean,
+): Subsystem {
   const since = timeText(since_ms);
+  if (state === 'running' && !hasHeard) {
+    const message = 'It is not known yet where the stream ends.';
+    return { status: 'starting', code: 'pipeline_starting', message, since };
+  }
+  if (state === 'running' && share !== undefined) {
+    const message =
+      `The state is being built from what the stream has: ${Math.floor(100 * share)} % of it is applied. ` +
+      'Answers miss the rest, and say so.';
+    return { status: 'catching_up', code: 'catching_up', message, since };
+  }
   if (state === 'running') return { status: 'ok', since };
   const status = state === 'starting' ? 'starting' : state === 'failed' ? 'failed' : 'degraded';
   const message = error?.message ?? `The pipeline is ${state}.`;
   return { status, code: error?.code ?? `pipeline_${state}`, message, since };
 }
 
-function natsHealth({ nats, state }: PipelineStatus): Subsystem {
-  if (nats.connected) return OK;
+/** Of a stream that is not there the pipeline tells. */
+const OF_THE_STREAM: ReadonlySet<string> = new Set(['stream_missing', 'stream_recreated', 'stream_replaced']);
+
+function natsHealth({ nats, state, error }: PipelineStatus): Subsystem {
+  if (nats.connected || (error !== undefined && OF_THE_STREAM.has(error.code))) return OK;
   return {
     status: state === 'starting' ? 'starting' : 'degraded',
     code: 'nats_disconnected',
     message:
-      'There is no connection to NATS. It is tried again by itself; answers come from the last commit.',
+      'The NATS server does not answer. It is tried again by itself; answers come from the last commit.',
   };
 }
 
@@ -87,6 +107,19 @@ function queryHealth(ports: ApiPorts, look: StateLook): Subsystem {
   }
 }
 
+/** Lost messages take nothing from the service: they are told of, and it stays as ready as it is. */
+function gapHealth(ports: ApiPorts): Subsystem {
+  try {
+    const messages = gapsOf(ports).reduce((sum, gap) => sum + gap.messages, 0);
+    if (messages === 0) return OK;
+    const message = `The stream has lost ${messages} acknowledged messages; GET /gaps names them.`;
+    return { status: 'degraded', code: 'messages_lost', message };
+  } catch {
+    // Whether the state can be read is told by query_engine.
+    return OK;
+  }
+}
+
 /** Definitions and keys: their buckets. */
 function definitionsHealth(parts: readonly { readonly status: BucketStatus }[]): Subsystem {
   const status = parts.map((part) => part.status).find(({ state }) => state !== 'ok');
@@ -98,19 +131,21 @@ function definitionsHealth(parts: readonly { readonly status: BucketStatus }[]):
 /** How every subsystem is, and the worst of it. */
 export async function healthOf(
   ports: ApiPorts,
+  tracker: FreshnessTracker,
   jobs: Jobs,
   definitions: readonly { readonly status: BucketStatus }[],
   look: StateLook,
 ): Promise<z.infer<typeof healthSchema>> {
   const pipeline = ports.pipeline();
   const subsystems = {
-    ingest_pipeline: pipelineHealth(pipeline),
+    ingest_pipeline: pipelineHealth(pipeline, tracker.of(tracker.applied()).catching_up, tracker.hasHeard),
     nats: natsHealth(pipeline),
     query_engine: queryHealth(ports, look),
+    completeness: gapHealth(ports),
     jobs: jobs.closed ? { status: 'degraded' as const, code: 'stopping', message: 'The process stops.' } : OK,
     definitions: definitionsHealth(definitions),
   };
-  const worst = (['failed', 'starting', 'degraded'] as const).find((status) =>
+  const worst = (['failed', 'starting', 'catching_up', 'degraded'] as const).find((status) =>
     Object.values(subsystems).some((subsystem) => subsystem.status === status),
   );
   const status: Status = worst ?? 'ok';
@@ -118,9 +153,14 @@ export async function healthOf(
   return { status, time: timeText(ports.clock.now()), subsystems, why: [...why] };
 }
 
+/** Lost messages alone are no reason to take the service from its callers. */
+const isReady = ({ subsystems }: z.infer<typeof healthSchema>): boolean =>
+  Object.entries(subsystems).every(([name, { status }]) => status === 'ok' || name === 'completeness');
+
 /** Section 16: whether the service works. */
 export function healthRoutes(
   ports: ApiPorts,
+  tracker: FreshnessTracker,
   jobs: Jobs,
   definitions: readonly { readonly status: BucketStatus }[],
   look: StateLook,
@@ -133,7 +173,8 @@ export function healthRoutes(
       tag: 'Operation',
       summary: 'Whether the service works, by subsystem',
       description:
-        'Needs no key. 200 only when the pipeline runs, NATS is connected and the state can be read: each call reads on a piece of it.',
+        'Needs no key. 200 only when the pipeline runs and has applied what the stream had, NATS answers, and the ' +
+        'state can be read: each call reads on a piece of it.',
       permission: 'none',
       // Probes add parameters of their own against caches.
       query: z.looseObject({}),
@@ -148,6 +189,7 @@ export function healthRoutes(
               ingest_pipeline: { status: 'ok', since: '2025-08-01T11:00:00.000Z' },
               nats: OK,
               query_engine: OK,
+              completeness: OK,
               jobs: OK,
               definitions: OK,
             },
@@ -158,8 +200,8 @@ export function healthRoutes(
       },
       problems: [],
       handle: async (): Promise<Answer> => {
-        const json = await healthOf(ports, jobs, definitions, look);
-        return { status: json.status === 'ok' ? 200 : 503, json };
+        const json = await healthOf(ports, tracker, jobs, definitions, look);
+        return { status: isReady(json) ? 200 : 503, json };
       },
     }),
   ];

@@ -217,12 +217,19 @@ function refuseInvalid(check: EventCheck | undefined): void {
 }
 
 async function publish(events: ApiPorts['events'], { messages, rejected }: Prepared): Promise<object> {
-  const { sequences } = messages.length === 0 ? { sequences: [] } : await events.publishAll(messages);
+  const { sequences, incarnation } =
+    messages.length === 0 ? { sequences: [] } : await events.publishAll(messages);
   return {
     ingestion_id: `ing_${randomUUID()}`,
     accepted: messages.length,
     rejected,
-    position: sequences.length === 0 ? null : positionOf(sequences.reduce((a, b) => Math.max(a, b), 0)),
+    position:
+      sequences.length === 0
+        ? null
+        : positionOf(
+            sequences.reduce((a, b) => Math.max(a, b), 0),
+            incarnation,
+          ),
   };
 }
 

@@ -141,7 +141,8 @@ export class SavedRuns {
   #fresh(answer: Json, { progress }: Committed): Json {
     const { tracker, ports } = this.#parts.answers;
     const { staleness_ms, lag_messages } = tracker.of(progress);
-    const meta = { ...(answer.meta as Json), staleness_ms: Math.round(staleness_ms), lag_messages };
+    const age_ms = staleness_ms === null ? null : Math.round(staleness_ms);
+    const meta = { ...(answer.meta as Json), staleness_ms: age_ms, lag_messages };
     return { ...answer, calculated_at: answer.calculated_at ?? timeText(ports.clock.now()), meta };
   }
 }

@@ -25,14 +25,14 @@ export interface NatsLink {
   readonly connected: boolean;
   /** Calls back at every change until the returned function is called. */
   onStatus(listener: (status: LinkStatus) => void): () => void;
-  /** Sends what is buffered when there is a server to send it to, and closes. Takes 2 s at most. */
+  /** Sends what is buffered when there is a server to send it to, and closes. Takes 1 s at most. */
   close(): Promise<void>;
 }
 
 const FIRST_CONNECT_MS = 10_000;
 const DIAL_TIMEOUT_MS = 3_000;
 const RETRY_PAUSE_MS = 200;
-const CLOSE_TIMEOUT_MS = 2_000;
+const CLOSE_TIMEOUT_MS = 1_000;
 
 /** Settings under which a connection is never given up, and a dead one is noticed within 20 s. */
 const LASTING: ConnectionOptions = {

@@ -12,7 +12,14 @@ export {
   type StreamPlacement,
 } from './access.ts';
 export * from './connection.ts';
-export { describe, isStreamNotFound, isWrongLastSequence, noStream, refusal } from './nats-errors.ts';
+export {
+  describe,
+  isStreamNotFound,
+  isUnanswered,
+  isWrongLastSequence,
+  noStream,
+  refusal,
+} from './nats-errors.ts';
 export {
   canAimAnswers,
   checkPermissions,
@@ -39,5 +46,6 @@ export {
   inspectStream,
   openManager,
   type StreamSpec,
+  streamEnd,
   streamFacts,
 } from './streams.ts';

@@ -101,7 +101,7 @@ export function noStream(thrown: unknown, subject: string): MillraceError | unde
   );
 }
 
-const isUnanswered = (thrown: unknown): boolean =>
+export const isUnanswered = (thrown: unknown): boolean =>
   thrown instanceof errors.NoRespondersError ||
   (thrown instanceof Error && thrown.cause !== undefined && isUnanswered(thrown.cause));
 

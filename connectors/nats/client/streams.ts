@@ -282,6 +282,36 @@ export async function streamFacts(manager: JetStreamManager, stream: string): Pr
   }
 }
 
+/** How long a server may take to say where a stream ends, ms. */
+const END_TIMEOUT_MS = 3_000;
+
+/**
+ * Where a stream ends now. Throws `stream_missing`, and `stream_unavailable` when the server does not say it within 3 s;
+ * both are retriable.
+ */
+export async function streamEnd(
+  manager: JetStreamManager,
+  stream: string,
+): Promise<{ readonly sequence: number; readonly incarnation: string }> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${END_TIMEOUT_MS} ms`)), END_TIMEOUT_MS);
+  });
+  try {
+    const { lastSequence, incarnation } = await Promise.race([streamFacts(manager, stream), late]);
+    return { sequence: lastSequence, incarnation };
+  } catch (error) {
+    if (error instanceof MillraceError) throw error;
+    throw new MillraceError(
+      'stream_unavailable',
+      `The NATS server does not say where stream "${stream}" ends (${describe(error)}). Ask again when it answers.`,
+      { cause: error, retriable: true },
+    );
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 function factsOf({ config, created, state }: StreamInfo): StreamFacts {
   return {
     stream: config.name,

@@ -2,7 +2,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { JetStreamClient, PubAck } from '@nats-io/jetstream';
 import { headers, type MsgHdrs, nuid } from 'nats';
 import { MillraceError, type OutMessage, type Publisher, type Stored } from '../../../engine/index.ts';
-import { describe, jetStreamOf, type NatsLink, noStream, refusal, untilConnected } from '../client/index.ts';
+import {
+  describe,
+  isUnanswered,
+  jetStreamOf,
+  type NatsLink,
+  noStream,
+  refusal,
+  untilConnected,
+} from '../client/index.ts';
 import { cutLetter, halved, isLetter } from './cut-letter.ts';
 
 const OUTBOX_TIMEOUT_MS = 5_000;
@@ -180,6 +188,7 @@ export class EventPublisher {
         }
       }
       if (performance.now() + retry_pause_ms > deadline_ms || this.#link.connection.isClosed()) {
+        if (isUnanswered(problem)) throw noTaker(subject, problem);
         throw new MillraceError(
           'stream_unavailable',
           `The stream of "${subject}" did not confirm a message within ${total_timeout_ms} ms ` +
@@ -193,6 +202,14 @@ export class EventPublisher {
     }
   }
 }
+
+const noTaker = (subject: string, cause: unknown): MillraceError =>
+  new MillraceError(
+    'stream_missing',
+    `No stream on the server takes "${subject}", so nothing was stored: the stream was deleted, or the server still starts. ` +
+      'Restore it from its backup, and publish again.',
+    { cause, retriable: true },
+  );
 
 function withCount(failure: unknown, acks: readonly (PubAck | undefined)[]): unknown {
   if (!(failure instanceof MillraceError)) return failure;

@@ -32,6 +32,7 @@ describe('DeliveryReader', () => {
             expect(reader.streamSequence).toBe(m.streamSequence);
             expect(reader.consumerSequence).toBe(m.consumerSequence);
             expect(reader.pending).toBe(m.pending);
+            expect(reader.stored_ms).toBe(Number(m.timestamp / 1_000_000n));
           }
         },
       ),

@@ -3,11 +3,16 @@ const ZERO = 48;
 const NINE = 57;
 /** Nanoseconds since 1970 have as many from the year 2001 to 2286. */
 const TIMESTAMP_DIGITS = 19;
+/** Of them those below a millisecond. */
+const BELOW_MS_DIGITS = 6;
 /** Dots before the delivery count: `$JS.ACK.<stream>.<consumer>.`, and with a domain and an account hash. */
 const DOTS_SHORT = 4;
 const DOTS_LONG = 6;
 /** Dots in the whole of the short form; the long one has two more, or three with its random tail. */
 const ALL_DOTS_SHORT = 8;
+
+/** What a delivery says of its message; valid until the next is read. */
+export type Delivery = Pick<DeliveryReader, 'streamSequence' | 'stored_ms' | 'pending'>;
 
 /**
  * Reads JetStream's delivery metadata out of reply subjects,
@@ -19,6 +24,8 @@ const ALL_DOTS_SHORT = 8;
 export class DeliveryReader {
   streamSequence = 0;
   consumerSequence = 0;
+  /** When the stream stored the message, ms. */
+  stored_ms = 0;
   /** Messages of the stream that the consumer had not delivered yet after this one. */
   pending = 0;
   #prefix = 0;
@@ -43,7 +50,14 @@ export class DeliveryReader {
     for (; byte >= ZERO && byte <= NINE; byte = reply[++at] ?? DOT) value = value * 10 + (byte - ZERO);
     this.consumerSequence = value;
     at++;
-    at += reply[at + TIMESTAMP_DIGITS] === DOT ? TIMESTAMP_DIGITS + 1 : numberLength(reply, at);
+    const isUsual = reply[at + TIMESTAMP_DIGITS] === DOT;
+    const next = at + (isUsual ? TIMESTAMP_DIGITS + 1 : numberLength(reply, at));
+    // Nanoseconds are more than a number holds exactly: their last six digits are left out.
+    const millis = next - 1 - BELOW_MS_DIGITS;
+    value = 0;
+    for (; at < millis; at++) value = value * 10 + ((reply[at] ?? ZERO) - ZERO);
+    this.stored_ms = value;
+    at = next;
     value = 0;
     byte = reply[at] ?? DOT;
     for (; byte >= ZERO && byte <= NINE; byte = reply[++at] ?? DOT) value = value * 10 + (byte - ZERO);

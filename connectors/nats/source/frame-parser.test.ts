@@ -50,7 +50,7 @@ const ours = (log: string[], sid: number) => ({
     const reply = part(replyStart, replyEnd);
     const data = part(dataStart, dataEnd);
     log.push(`!${said(sid, part(subjectStart, subjectEnd), reply, part(blockStart, dataStart), data)}`);
-    const record = frame.toRecord(7);
+    const record = frame.toRecord(7, 1_000);
     expect(text(record.data)).toBe(text(data));
     expect(record.size_bytes).toBe(frame.size_bytes);
     expect(record.headerBlock).toBe(Buffer.from(part(blockStart, dataStart)).toString());

@@ -23,7 +23,7 @@ export class Frame {
   }
 
   /** For who keeps it: what the socket gave stays in memory with it. */
-  toRecord(sequence: number): NatsRecord {
+  toRecord(sequence: number, stored_ms: number): NatsRecord {
     const { bytes, dataStart } = this;
     const name = bytes.subarray(this.subjectStart, this.subjectEnd);
     return new NatsRecord(
@@ -31,6 +31,7 @@ export class Frame {
       name,
       bytes.subarray(dataStart, this.dataEnd),
       dataStart - this.blockStart,
+      stored_ms,
     );
   }
 }

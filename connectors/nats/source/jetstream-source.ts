@@ -4,21 +4,32 @@ import {
   asMillraceError,
   invariant,
   MillraceError,
+  monotonicNow,
   type Source,
   type SourceState,
   type StreamFacts,
+  type StreamMark,
   type Take,
 } from '../../../engine/index.ts';
-import { describe, type NatsLink, openManager, streamFacts, untilConnected } from '../client/index.ts';
+import {
+  describe,
+  isStreamNotFound,
+  type NatsLink,
+  openManager,
+  streamFacts,
+  untilConnected,
+} from '../client/index.ts';
 import { createConsumer, newConsumerName } from './consumer.ts';
+import type { Delivery } from './delivery.ts';
 import type { Frame } from './frame.ts';
 import { DEFAULT_PULL_LIMITS, type PullLimits } from './pull-limits.ts';
 import { PullSession } from './pull-session.ts';
 import type { NatsRecord } from './record.ts';
 import { RecordBuffer } from './record-buffer.ts';
 import type { RecordSink } from './record-sink.ts';
-import { closedError, named, wentBackError } from './source-errors.ts';
+import { closedError, missingError, named, wentBackError } from './source-errors.ts';
 import { checkContinuity } from './stream-continuity.ts';
+import { marksOf, StreamTrail } from './stream-trail.ts';
 import { SubjectFilter } from './subject-filter.ts';
 
 export interface JetStreamSourceOptions {
@@ -66,6 +77,7 @@ export class JetStreamSource implements Source {
   readonly #hasGaps: boolean;
   readonly #buffer = new RecordBuffer();
   readonly #stopping = new AbortController();
+  readonly #trail = new StreamTrail();
   #manager: JetStreamManager | undefined;
   #known: StreamFacts | undefined;
   #session: PullSession | undefined;
@@ -79,6 +91,8 @@ export class JetStreamSource implements Source {
   #isFresh = false;
   #head = 0;
   #pending = 0;
+  /** When the server last said what the stream's end is; undefined before. */
+  #heard_at_ms: number | undefined;
   #skipped = 0;
   #recreations = 0;
   #problem: string | undefined;
@@ -102,6 +116,15 @@ export class JetStreamSource implements Source {
     } catch (error) {
       throw named(error, this.#options.stream);
     }
+  }
+
+  /** It reads all subjects of a stream whose messages do not replace one another. */
+  get isWhole(): boolean {
+    return !this.#hasGaps;
+  }
+
+  async marksAt(sequences: readonly number[]): Promise<ReadonlyMap<number, StreamMark>> {
+    return await marksOf(await this.#openManager(), this.#options.stream, sequences);
   }
 
   async #openManager(): Promise<JetStreamManager> {
@@ -176,6 +199,9 @@ export class JetStreamSource implements Source {
     } catch (error) {
       // Ours are the named ones: of those only the retriable pass by themselves.
       if (error instanceof MillraceError && !error.retriable) throw error;
+      // The task ends with it and is started again until the stream is there: so its name is what is reported.
+      if (isStreamNotFound(error)) throw missingError(this.#options.stream, error);
+      if (error instanceof MillraceError && error.code === 'stream_missing') throw error;
       this.#problem = describe(error);
       return undefined;
     }
@@ -196,15 +222,26 @@ export class JetStreamSource implements Source {
     // After the consumer, so that what is checked is the stream which that reads.
     const facts = await streamFacts(manager, stream);
     checkContinuity(this.#known ?? facts, facts, this.#received, this.#isFresh || gaps !== undefined);
+    if (gaps !== 'normal') {
+      await this.#trail.compare(stream, this.#received, (sequences) => this.marksAt(sequences));
+    }
     this.#head = Math.max(this.#head, this.#received, this.#filter.isWhole ? facts.lastSequence : 0);
     this.#pending = pending;
+    this.#heard_at_ms = monotonicNow();
     const session = new PullSession(link, stream, name, this.#limits, {
       buffered: () => ({ messages: this.#buffer.length, bytes: this.#buffer.size_bytes }),
       receive: (record, pending) => this.#receive(record, pending),
-      receiveFrame: (frame, sequence, pending) => this.#receiveFrame(frame, sequence, pending),
-      settled: () => this.#show(),
+      receiveFrame: (frame, delivery) => this.#receiveFrame(frame, delivery),
+      settled: () => {
+        this.#trail.settle();
+        this.#heard_at_ms = monotonicNow();
+        this.#show();
+      },
       quiet: (passed = 0) => {
         this.#pass(passed);
+        // All that it had is here, so what it had when it said so ends where we are; unless some is still announced.
+        if (this.#pending === 0) this.#heard_at_ms = monotonicNow();
+        this.#show();
         void this.#refreshPending(name);
       },
     });
@@ -214,15 +251,20 @@ export class JetStreamSource implements Source {
   }
 
   #receive(record: NatsRecord, pending: number): void {
-    if (this.#follows(record.sequence, pending) && this.#filter.matches(record)) this.#keep(record);
+    if (!this.#follows(record.sequence, pending)) return;
+    if (record.stored_ms !== undefined) this.#trail.pass(record.sequence, record.stored_ms);
+    if (this.#filter.matches(record)) this.#keep(record);
   }
 
-  #receiveFrame(frame: Frame, sequence: number, pending: number): void {
-    if (!this.#follows(sequence, pending) || !this.#filter.matches(frame)) return;
+  #receiveFrame(frame: Frame, { streamSequence: sequence, stored_ms, pending }: Delivery): void {
+    if (!this.#follows(sequence, pending)) return;
+    this.#trail.pass(sequence, stored_ms);
+    if (!this.#filter.matches(frame)) return;
     const { sink } = this.#options;
     // Nothing may overtake what waits for room.
-    if (sink !== undefined && this.#buffer.length === 0 && sink.writeFrame(sequence, frame)) return;
-    this.#keep(frame.toRecord(sequence));
+    if (sink !== undefined && this.#buffer.length === 0 && sink.writeFrame(sequence, stored_ms, frame))
+      return;
+    this.#keep(frame.toRecord(sequence, stored_ms));
   }
 
   #keep(record: NatsRecord): void {
@@ -345,8 +387,10 @@ export class JetStreamSource implements Source {
   }
 
   state(): SourceState {
-    const connected = this.#session !== undefined && this.#options.link.connected;
+    const session = this.#session;
+    const connected = session !== undefined && !session.isSilent && this.#options.link.connected;
     return {
+      ...(this.#heard_at_ms === undefined ? {} : { heard_at_ms: this.#heard_at_ms }),
       headSequence: this.#head,
       caughtUp: connected && this.#pending === 0 && this.#buffer.length === 0,
       connected,

@@ -1,6 +1,6 @@
 import { type Msg, type NatsConnection, nanos, type Subscription } from 'nats';
 import { apiSubject, describe, type NatsLink, newInbox } from '../client/index.ts';
-import { DeliveryReader } from './delivery.ts';
+import { type Delivery, DeliveryReader } from './delivery.ts';
 import type { Frame } from './frame.ts';
 import { type FrameTap, frameTapOf } from './frame-tap.ts';
 import { MEBIBYTE, type PullLimits } from './pull-limits.ts';
@@ -11,7 +11,9 @@ const ENVELOPE_BYTES = 64 * 1024;
 /** A pull for less than this part of the usual, 1 in so many, waits for more room. */
 const WORTHWHILE = 4;
 /** How often an idle server says how far it has looked, at least, ms. */
-const PROGRESS_MS = 1_000;
+const PROGRESS_MS = 200;
+/** A server that was asked, and says nothing for so long, is not there as far as answers go, ms. */
+const SILENT_MS = 3_000;
 /** Heartbeats in a row whose absence ends a session. */
 const HEARTBEATS_MISSED = 2;
 
@@ -22,7 +24,7 @@ export interface SessionOwner {
   /** A record in stream order, and how many the stream has after it. */
   receive(record: NatsRecord, pending: number): void;
   /** The same of a record that lies in what the socket gave, valid during the call. */
-  receiveFrame(frame: Frame, sequence: number, pending: number): void;
+  receiveFrame(frame: Frame, delivery: Delivery): void;
   /** All that the socket gave is received. */
   settled(): void;
   /**
@@ -63,6 +65,8 @@ export class PullSession {
   #consumerSequence = 0;
   #hasWorked = false;
   #isHeard = true;
+  /** When the server's last word came, or when it was asked after a time of nothing to ask for; monotonic ms. */
+  #word_at_ms = performance.now();
   #silences = 0;
   #isSingle = false;
   #monitor: NodeJS.Timeout | undefined;
@@ -84,6 +88,12 @@ export class PullSession {
     return this.#tap !== undefined;
   }
 
+  /** The server owes an answer, and has said nothing for seconds. Sooner than `ended`, which tries again. */
+  get isSilent(): boolean {
+    const isAsked = this.#lanes.some(({ messages }) => messages > 0);
+    return isAsked && performance.now() - this.#word_at_ms > SILENT_MS;
+  }
+
   /** True once the server has served a pull: the next failure is a new one. */
   get hasWorked(): boolean {
     return this.#hasWorked;
@@ -96,7 +106,10 @@ export class PullSession {
       });
       this.#tap?.open(lane.subscription.getID(), {
         frame: (frame) => this.#onFrame(lane, frame),
-        settled: () => this.#owner.settled(),
+        settled: () => {
+          this.#word_at_ms = performance.now();
+          this.#owner.settled();
+        },
       });
     }
     this.#monitor = setInterval(() => this.#checkSilence(), this.#limits.idle_heartbeat_ms);
@@ -139,6 +152,7 @@ export class PullSession {
       limits.buffer_max_bytes - buffered.bytes - other.bytes,
     );
     if (!isBare && (messages * WORTHWHILE < wanted || room_bytes < largest)) return;
+    if (other.messages === 0) this.#word_at_ms = performance.now();
     lane.messages = messages;
     lane.bytes = Math.max(room_bytes, largest);
     lane.isTouched = false;
@@ -166,6 +180,7 @@ export class PullSession {
         return;
       }
       this.#isHeard = true;
+      this.#word_at_ms = performance.now();
       const reply = replyBytes(message);
       if (reply.length === 0) this.#onStatus(lane, message);
       else this.#onRecord(lane, message, reply);
@@ -181,7 +196,7 @@ export class PullSession {
     try {
       this.#isHeard = true;
       if (!this.#follows(frame.bytes, frame.replyStart, frame.replyEnd)) return true;
-      this.#owner.receiveFrame(frame, this.#delivery.streamSequence, this.#delivery.pending);
+      this.#owner.receiveFrame(frame, this.#delivery);
       this.#count(lane, frame.size_bytes);
     } catch (thrown) {
       this.end(`a message could not be received (${describe(thrown)})`);
@@ -191,7 +206,7 @@ export class PullSession {
 
   #onRecord(lane: Lane, message: Msg, reply: Uint8Array): void {
     if (!this.#follows(reply, 0, reply.length)) return;
-    const record = readRecord(this.#delivery.streamSequence, message);
+    const record = readRecord(this.#delivery.streamSequence, message, this.#delivery.stored_ms);
     this.#owner.receive(record, this.#delivery.pending);
     this.#count(lane, record.size_bytes);
   }

@@ -56,11 +56,11 @@ describe('a ring between threads', () => {
         const frames = messages.map((message) => frameOf(message.subject, message.block, message.data));
         // One way and the other in turn, in the second: as where some had to wait.
         const wrote = frames.map((frame, at) => {
-          const record = frame.toRecord(at + 1);
+          const record = frame.toRecord(at + 1, 1_000 + at);
           const isFrame = at % 3 !== 2;
           return [
             byRecord?.write(record),
-            isFrame ? byFrame?.writeFrame(at + 1, frame) : byFrame?.write(record),
+            isFrame ? byFrame?.writeFrame(at + 1, 1_000 + at, frame) : byFrame?.write(record),
           ];
         });
         for (const [first, second] of wrote) expect(second).toBe(first);
@@ -68,15 +68,18 @@ describe('a ring between threads', () => {
         byFrame?.publish(state);
         const [one, other] = rings.map((ring) => {
           const records = new RingReader(ring).take(100);
-          return records.map(({ sequence, subject, data, header }, at) => ({
-            ...{ sequence, subject, data: Buffer.from(data).toString() },
+          return records.map(({ sequence, stored_ms, subject, data, header }, at) => ({
+            ...{ sequence, stored_ms, subject, data: Buffer.from(data).toString() },
             id: header.call(records[at], 'CE-ID'),
           }));
         });
         expect(other).toEqual(one);
         expect(one).toEqual(
           messages
-            .map(({ subject, block, data }, at) => ({ sequence: at + 1, subject, data, id: idOf(block) }))
+            .map(({ subject, block, data }, at) => ({
+              ...{ sequence: at + 1, stored_ms: 1_000 + at, subject, data },
+              id: idOf(block),
+            }))
             .filter((_, at) => wrote[at]?.[0]),
         );
       }),

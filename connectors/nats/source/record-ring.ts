@@ -21,9 +21,11 @@ const HEAD = 4;
 const SKIPPED = 5;
 /** Among the 64-bit integers. */
 const PASSED = 6;
+/** A Float64 cell again. */
+const HEARD = 7;
 
-/** size u32, data length u32, sequence f64, subject length u32, header length u32. */
-const RECORD_HEADER_BYTES = 24;
+/** size u32, data length u32, sequence f64, subject length u32, header length u32, time of storing f64. */
+const RECORD_HEADER_BYTES = 32;
 const SAME_SUBJECT = 0xffff_ffff;
 /** In place of a size: the rest of the ring is empty, the next record is at its start. */
 const WRAP = 0xffff_ffff;
@@ -74,8 +76,14 @@ export class RingWriter implements RecordSink {
     const isSame = record.hasSubject(this.#subject);
     const subject = isSame ? EMPTY : Buffer.from(record.subject);
     const block = record.hasHeaders ? Buffer.from(record.headerBlock) : EMPTY;
-    const { data, sequence } = record;
-    const at = this.#begin(sequence, data.length, isSame ? SAME_SUBJECT : subject.length, block.length);
+    const { data, sequence, stored_ms = Number.NaN } = record;
+    const at = this.#begin(
+      sequence,
+      stored_ms,
+      data.length,
+      isSame ? SAME_SUBJECT : subject.length,
+      block.length,
+    );
     if (at < 0) return false;
     const { bytes } = this.#views;
     bytes.set(data, at);
@@ -88,13 +96,19 @@ export class RingWriter implements RecordSink {
   }
 
   /** The same of a message where the socket put it. */
-  writeFrame(sequence: number, frame: Frame): boolean {
+  writeFrame(sequence: number, stored_ms: number, frame: Frame): boolean {
     const { bytes: from, dataStart, dataEnd, subjectStart, subjectEnd, blockStart } = frame;
     const isSame = isAt(from, subjectStart, subjectEnd, this.#subject);
     const subject_bytes = isSame ? 0 : subjectEnd - subjectStart;
     const data_bytes = dataEnd - dataStart;
     const block_bytes = dataStart - blockStart;
-    const at = this.#begin(sequence, data_bytes, isSame ? SAME_SUBJECT : subject_bytes, block_bytes);
+    const at = this.#begin(
+      sequence,
+      stored_ms,
+      data_bytes,
+      isSame ? SAME_SUBJECT : subject_bytes,
+      block_bytes,
+    );
     if (at < 0) return false;
     const { bytes } = this.#views;
     bytes.set(from.subarray(dataStart, dataEnd), at);
@@ -107,7 +121,13 @@ export class RingWriter implements RecordSink {
   }
 
   /** Makes room for a record and writes its head; where its data begins, or -1. */
-  #begin(sequence: number, data_bytes: number, subject: number, block_bytes: number): number {
+  #begin(
+    sequence: number,
+    stored_ms: number,
+    data_bytes: number,
+    subject: number,
+    block_bytes: number,
+  ): number {
     const { view } = this.#views;
     const subject_bytes = subject === SAME_SUBJECT ? 0 : subject;
     const size = aligned(RECORD_HEADER_BYTES + data_bytes + subject_bytes + block_bytes);
@@ -125,6 +145,7 @@ export class RingWriter implements RecordSink {
     view.setFloat64(at + 8, sequence);
     view.setUint32(at + 16, subject);
     view.setUint32(at + 20, block_bytes);
+    view.setFloat64(at + 24, stored_ms);
     this.#written = (this.#written + gap + size) >>> 0;
     return at + RECORD_HEADER_BYTES;
   }
@@ -134,6 +155,7 @@ export class RingWriter implements RecordSink {
     const { cells, numbers, integers } = this.#views;
     numbers[HEAD] = state.headSequence;
     numbers[SKIPPED] = state.skipped;
+    numbers[HEARD] = state.heard_at_ms ?? Number.NaN;
     Atomics.store(cells, CONNECTED, state.connected ? 1 : 0);
     // The records first: a reader that sees what is said of them has to see them.
     Atomics.store(cells, WRITTEN, this.#written | 0);
@@ -160,6 +182,7 @@ function isAt(bytes: Uint8Array, start: number, end: number, other: Uint8Array):
 /** A record that lies in the ring; its bytes are valid until the next `take`. */
 class RingRecord implements SourceRecord, ByteRegion {
   readonly sequence: number;
+  readonly stored_ms?: number;
   readonly subject: string;
   readonly buffer: Uint8Array;
   readonly start: number;
@@ -168,6 +191,7 @@ class RingRecord implements SourceRecord, ByteRegion {
 
   constructor(
     sequence: number,
+    stored_ms: number,
     subject: string,
     buffer: Uint8Array,
     start: number,
@@ -175,6 +199,7 @@ class RingRecord implements SourceRecord, ByteRegion {
     block: string,
   ) {
     this.sequence = sequence;
+    if (!Number.isNaN(stored_ms)) this.stored_ms = stored_ms;
     this.subject = subject;
     this.buffer = buffer;
     this.start = start;
@@ -244,7 +269,10 @@ export class RingReader {
       }
       const block = blockBytes === 0 ? '' : bytes.toString('utf8', end, end + blockBytes);
       const sequence = view.getFloat64(at + 8);
-      records.push(new RingRecord(sequence, this.#subject, this.#bytes, start, start + dataBytes, block));
+      const stored_ms = view.getFloat64(at + 24);
+      records.push(
+        new RingRecord(sequence, stored_ms, this.#subject, this.#bytes, start, start + dataBytes, block),
+      );
       this.#read = (this.#read + size) >>> 0;
     }
     return records;
@@ -272,7 +300,9 @@ export class RingReader {
     const { cells, numbers } = this.#views;
     // Before the look whether there are records: those that it is said of were written before it.
     const isCaughtUp = Atomics.load(cells, CAUGHT_UP) === 1;
+    const heard_at_ms = numbers[HEARD] as number;
     return {
+      ...(heard_at_ms > 0 ? { heard_at_ms } : {}),
       headSequence: numbers[HEAD] as number,
       skipped: numbers[SKIPPED] as number,
       caughtUp: isCaughtUp && this.isEmpty,

@@ -28,12 +28,20 @@ export function replyBytes(message: Msg): Uint8Array {
 export class NatsRecord implements SourceRecord {
   readonly sequence: number;
   readonly data: Uint8Array;
+  readonly stored_ms?: number;
   private name: Uint8Array | string;
   /** The header block: its text, or how many bytes of it lie in front of the payload. */
   private readonly block: number | string;
 
-  constructor(sequence: number, name: Uint8Array | string, data: Uint8Array, block: number | string) {
+  constructor(
+    sequence: number,
+    name: Uint8Array | string,
+    data: Uint8Array,
+    block: number | string,
+    stored_ms?: number,
+  ) {
     this.sequence = sequence;
+    if (stored_ms !== undefined) this.stored_ms = stored_ms;
     this.name = name;
     this.data = data;
     this.block = block;
@@ -75,13 +83,13 @@ export class NatsRecord implements SourceRecord {
   }
 }
 
-export function readRecord(sequence: number, message: Msg): NatsRecord {
+export function readRecord(sequence: number, message: Msg, stored_ms?: number): NatsRecord {
   const { _msg, _rdata } = message as unknown as RawMessage;
   if (_msg?.subject === undefined || _msg.hdr === undefined || _rdata === undefined) {
-    return new NatsRecord(sequence, message.subject, message.data, publicBlock(message));
+    return new NatsRecord(sequence, message.subject, message.data, publicBlock(message), stored_ms);
   }
-  if (_msg.hdr <= 0) return new NatsRecord(sequence, _msg.subject, _rdata, 0);
-  return new NatsRecord(sequence, _msg.subject, _rdata.subarray(_msg.hdr), _msg.hdr);
+  if (_msg.hdr <= 0) return new NatsRecord(sequence, _msg.subject, _rdata, 0, stored_ms);
+  return new NatsRecord(sequence, _msg.subject, _rdata.subarray(_msg.hdr), _msg.hdr, stored_ms);
 }
 
 export const utf8 = (bytes: Uint8Array): string =>

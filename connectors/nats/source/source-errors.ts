@@ -20,6 +20,15 @@ export const wentBackError = (stream: string, sequence: number, received: number
       'start again.',
   );
 
+/** Deleted while it was read. */
+export const missingError = (stream: string, cause: unknown): MillraceError =>
+  new MillraceError(
+    'stream_missing',
+    `Stream "${stream}" is not on the server any more. Restore it from its backup: it is read on where it was. Made anew ` +
+      'it is another one, of other events, which needs a state of its own.',
+    { cause, retriable: true },
+  );
+
 export const closedError = (url: string): MillraceError =>
   new MillraceError('nats_connection_closed', `The connection to ${url} was closed under a source.`, {
     retriable: true,

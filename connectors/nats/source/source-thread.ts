@@ -1,5 +1,11 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { asMillraceError, type StreamFacts } from '../../../engine/index.ts';
+import {
+  asMillraceError,
+  type SequenceRange,
+  type StreamFacts,
+  StreamGapError,
+  type StreamMark,
+} from '../../../engine/index.ts';
 import { connectNats, type NatsLink, type NatsServer } from '../client/index.ts';
 import { JetStreamSource } from './jetstream-source.ts';
 import { RingWriter } from './record-ring.ts';
@@ -16,13 +22,21 @@ export interface SourceThreadOrder {
 
 export type SourceThreadRequest =
   | { readonly kind: 'start'; readonly after: number; readonly isFresh: boolean }
+  | { readonly kind: 'marks'; readonly sequences: readonly number[] }
   | { readonly kind: 'stop' };
 
 export type SourceThreadReport =
   | { readonly kind: 'facts'; readonly facts: StreamFacts }
+  | { readonly kind: 'marks'; readonly marks: ReadonlyMap<number, StreamMark> }
   | { readonly kind: 'started'; readonly isDirect: boolean }
   | { readonly kind: 'stopped' }
-  | { readonly kind: 'failed'; readonly code: string; readonly message: string; readonly retriable: boolean };
+  | {
+      readonly kind: 'failed';
+      readonly code: string;
+      readonly message: string;
+      readonly retriable: boolean;
+      readonly gap?: SequenceRange;
+    };
 
 /**
  * The ring is what bridges a commit. While it is full, every message waits here as an object: few, or they all live
@@ -57,7 +71,12 @@ async function run(order: SourceThreadOrder): Promise<void> {
     const requests = new Promise<(SourceThreadRequest & { kind: 'start' }) | undefined>((resolve) => {
       port.on('message', (request: SourceThreadRequest) => {
         if (request.kind === 'start') resolve(request);
-        else {
+        else if (request.kind === 'marks') {
+          void source
+            .marksAt(request.sequences)
+            .catch(() => new Map<number, StreamMark>())
+            .then((marks) => report({ kind: 'marks', marks }));
+        } else {
           stopped = true;
           resolve(undefined);
           void source.stop();
@@ -75,7 +94,8 @@ async function run(order: SourceThreadOrder): Promise<void> {
     report({ kind: 'stopped' });
   } catch (thrown) {
     const { code, message, retriable } = asMillraceError(thrown);
-    report({ kind: 'failed', code, message, retriable });
+    const gap = thrown instanceof StreamGapError ? { gap: thrown.gap } : {};
+    report({ kind: 'failed', code, message, retriable, ...gap });
   } finally {
     await link?.close();
     port.close();

@@ -1,4 +1,4 @@
-import { GAP_CHOICE, MillraceError, type StreamFacts } from '../../../engine/index.ts';
+import { GAP_CHOICE, MillraceError, type StreamFacts, StreamGapError } from '../../../engine/index.ts';
 
 /**
  * Refuses to read on in a stream that changed while it could not be read, with the codes that the engine's
@@ -21,20 +21,22 @@ export function checkContinuity(
     );
   }
   if (now.lastSequence < read) {
-    throw new MillraceError(
+    throw new StreamGapError(
       'position_ahead_of_stream',
       `Stream "${stream}" was read up to sequence ${read}, but it ends at ${now.lastSequence} since the ` +
         'server came back: it lost acknowledged messages (a power cut, a restored backup). Restore the ' +
         'stream, publish the missing events again, and start again.',
+      { first: now.lastSequence + 1, last: read },
     );
   }
   if (!mayHaveGaps && now.firstSequence > read + 1) {
-    throw new MillraceError(
+    throw new StreamGapError(
       'position_before_stream',
       `Stream "${stream}" was read up to sequence ${read}, but its oldest message is now ` +
         `${now.firstSequence}: ${now.firstSequence - read - 1} messages were removed before they were ` +
         `read (retention, a purge) while the source was not connected. Raise the stream's limits, and ` +
         `restore the messages from a backup. ${GAP_CHOICE}`,
+      { first: read + 1, last: now.firstSequence - 1 },
     );
   }
 }

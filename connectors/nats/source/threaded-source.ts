@@ -6,6 +6,8 @@ import {
   type SourceRecord,
   type SourceState,
   type StreamFacts,
+  StreamGapError,
+  type StreamMark,
   type Take,
 } from '../../../engine/index.ts';
 import type { NatsServer } from '../client/index.ts';
@@ -22,7 +24,7 @@ export interface ThreadedSourceOptions extends NatsServer {
   readonly gaps?: StreamFacts['gaps'];
 }
 
-const STOP_TIMEOUT_MS = 3_000;
+const STOP_TIMEOUT_MS = 2_500;
 /** The thread makes next to no objects: a larger young generation would only hold dead buffers longer. */
 const THREAD_LIMITS = { maxYoungGenerationSizeMb: 6 } as const;
 const NAME = import.meta.url.endsWith('.ts') ? './source-thread.ts' : './source-thread.js';
@@ -34,6 +36,7 @@ const THREAD = new URL(builtModule(new URL(NAME, import.meta.url).href));
  */
 export class ThreadedSource implements Source {
   readonly partition: string;
+  readonly isWhole: boolean;
   readonly #ring = newRing();
   readonly #reader = new RingReader(this.#ring);
   readonly #worker: Worker;
@@ -41,12 +44,14 @@ export class ThreadedSource implements Source {
   #failure: MillraceError | undefined;
   #stopped = false;
   #facts: StreamFacts | undefined;
+  #marks: ReadonlyMap<number, StreamMark> | undefined;
   #waiting: (() => void)[] = [];
   #started = false;
   #isDegraded = false;
 
   constructor({ stream, partition = '0', filter_subjects = [], gaps, ...nats }: ThreadedSourceOptions) {
     this.partition = partition;
+    this.isWhole = filter_subjects.length === 0 && gaps !== 'normal';
     const order: SourceThreadOrder = { nats, stream, partition, filter_subjects, gaps, ring: this.#ring };
     this.#worker = new Worker(THREAD, { workerData: order, name: 'source', resourceLimits: THREAD_LIMITS });
     this.#worker.on('message', (report: SourceThreadReport) => this.#hear(report));
@@ -74,12 +79,18 @@ export class ThreadedSource implements Source {
 
   #hear(report: SourceThreadReport): void {
     if (report.kind === 'facts') this.#facts = report.facts;
+    else if (report.kind === 'marks') this.#marks = report.marks;
     else if (report.kind === 'started') {
       this.#started = true;
       this.#isDegraded = !report.isDirect;
       if (!report.isDirect) warnOnce();
     } else if (report.kind === 'failed') {
-      this.#fail(new MillraceError(report.code, report.message, { retriable: report.retriable }));
+      const { code, message, retriable, gap } = report;
+      this.#fail(
+        gap === undefined
+          ? new MillraceError(code, message, { retriable })
+          : new StreamGapError(code, message, gap),
+      );
     }
     this.#wake();
   }
@@ -109,6 +120,13 @@ export class ThreadedSource implements Source {
     await this.#until(() => this.#facts !== undefined);
     if (this.#facts === undefined) throw new MillraceError('source_stopped', 'The source was stopped.');
     return this.#facts;
+  }
+
+  async marksAt(sequences: readonly number[]): Promise<ReadonlyMap<number, StreamMark>> {
+    this.#marks = undefined;
+    this.#tell({ kind: 'marks', sequences });
+    await this.#until(() => this.#marks !== undefined);
+    return this.#marks ?? new Map();
   }
 
   async start(after: number, isFresh = false): Promise<void> {
