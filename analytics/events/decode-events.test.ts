@@ -27,8 +27,16 @@ describe('decodeEvents', () => {
     expect(
       driver.sent.map(({ id, subject, payload }) => [id, subject, Buffer.from(payload).toString()]),
     ).toEqual([
-      ['deadletter-events.acme.x-7-1-not_an_object', 'deadletter.acme', '5'],
-      ['deadletter-events.acme.x-8-0-malformed_json', 'deadletter.acme', '{'],
+      [
+        expect.stringMatching(/^deadletter-events\.acme\.x-7-1-not_an_object-[\w-]{11}$/),
+        'deadletter.acme',
+        '5',
+      ],
+      [
+        expect.stringMatching(/^deadletter-events\.acme\.x-8-0-malformed_json-[\w-]{11}$/),
+        'deadletter.acme',
+        '{',
+      ],
     ]);
     expect([driver.counter('millrace.decode.accepted'), driver.counter('millrace.decode.rejected')]).toEqual([
       2, 2,

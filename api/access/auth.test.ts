@@ -21,6 +21,8 @@ describe('authentication', () => {
       const response = await test.send(path.replaceAll(/\{\w+\}/g, 'x'), { method });
       // A signed link stands for a key.
       if (id === 'downloadExport') expect(await outcome(response), id).toEqual([422, 'validation_failed']);
+      else if (id === 'readSharedDashboard')
+        expect(await outcome(response), id).toEqual([403, 'link_invalid']);
       else if (permission === 'none') expect(response.status, id).toBe(200);
       else {
         expect(await outcome(response), id).toEqual([401, 'unauthorized']);
