@@ -49,13 +49,17 @@ export function chooseMembers(
   return weighed.map(({ method, weight }) => ({ method, weight: weight / total }));
 }
 
-/** The weighted mean of the members' values, step by step. */
+/** The weighted mean of the members' values, step by step; exactly their value where they agree. */
 export function blend(
   members: readonly Member[],
   each: ReadonlyMap<MemberMethod, readonly number[]>,
 ): readonly number[] {
-  const length = Math.max(0, ...[...each.values()].map((values) => values.length));
-  return Array.from({ length }, (_, at) =>
-    members.reduce((sum, { method, weight }) => sum + weight * (each.get(method)?.[at] ?? 0), 0),
+  const [first] = members;
+  const base = first === undefined ? [] : (each.get(first.method) ?? []);
+  return base.map((start, at) =>
+    members.reduce(
+      (sum, { method, weight }) => sum + weight * ((each.get(method)?.[at] ?? start) - start),
+      start,
+    ),
   );
 }
