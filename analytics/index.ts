@@ -9,6 +9,7 @@ export * from './event-finder.ts';
 export * from './events/index.ts';
 export * from './events-query/index.ts';
 export * from './filters/index.ts';
+export * from './forecast/index.ts';
 export * from './funnels/index.ts';
 export { KEPT_LEFT_OUT, keptProgress } from './kept-events/index.ts';
 export * from './kpis/index.ts';

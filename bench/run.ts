@@ -7,6 +7,7 @@ import { decodeBench } from './decode.ts';
 import { dedupBench } from './dedup.ts';
 import { definitionsBench } from './definitions.ts';
 import { eventsSearchBench } from './events-search.ts';
+import { forecastBench } from './forecast.ts';
 import { funnelsBench } from './funnels.ts';
 import { logBench } from './log.ts';
 import { nexmarkBench } from './nexmark.ts';
@@ -28,6 +29,7 @@ const BENCHES: Readonly<Record<string, () => Promise<object>>> = {
   cubes: cubesBench,
   dedup: dedupBench,
   definitions: definitionsBench,
+  forecast: forecastBench,
   funnels: funnelsBench,
   log: logBench,
   'events-search': eventsSearchBench,

@@ -1,4 +1,4 @@
-import { minimize } from './nelder-mead.ts';
+import { minimize } from '../numeric/index.ts';
 import { lnGamma } from './special-functions.ts';
 
 /**

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { minimize } from '../numeric/index.ts';
 import {
   type BgNbd,
   bgNbdLogLikelihood,
@@ -10,7 +11,6 @@ import {
   probabilityAlive,
 } from './bg-nbd.ts';
 import { expectedValue, fitGammaGamma } from './gamma-gamma.ts';
-import { minimize } from './nelder-mead.ts';
 import { drawFuture, quantileOf } from './posterior.ts';
 import { hypergeometric, lnGamma } from './special-functions.ts';
 

@@ -11,7 +11,17 @@ interface Vertex {
   readonly value: number;
 }
 
-/** Evaluations of one search; typical ones take 150 to 400. */
+/** How far a search goes. */
+export interface SearchEffort {
+  /** Of the first simplex. */
+  readonly step?: number;
+  /** Evaluations of one search; typical ones take 150 to 400. */
+  readonly max_evaluations?: number;
+  /** Of the value, as a share of it. */
+  readonly tolerance?: number;
+  readonly max_restarts?: number;
+}
+
 const MAX_EVALUATIONS = 2_000;
 const TOLERANCE = 1e-9;
 const MAX_RESTARTS = 4;
@@ -24,21 +34,29 @@ const MAX_RESTARTS = 4;
 export function minimize(
   f: (point: readonly number[]) => number,
   start: readonly number[],
-  step = 0.5,
+  effort: SearchEffort = {},
 ): Minimum {
-  let best = search(f, start, step);
+  const { step = 0.5, max_evaluations = MAX_EVALUATIONS, tolerance = TOLERANCE } = effort;
+  const { max_restarts = MAX_RESTARTS } = effort;
+  const limits = { max_evaluations, tolerance };
+  let best = search(f, start, step, limits);
   let evaluations = best.evaluations;
-  for (let restarts = 0; restarts < MAX_RESTARTS && best.converged; restarts++) {
-    const again = search(f, best.point, step / 2);
+  for (let restarts = 0; restarts < max_restarts && best.converged; restarts++) {
+    const again = search(f, best.point, step / 2, limits);
     evaluations += again.evaluations;
     const gain = best.value - again.value;
     if (gain >= 0) best = again;
-    if (gain <= TOLERANCE * (1 + Math.abs(best.value))) break;
+    if (gain <= tolerance * (1 + Math.abs(best.value))) break;
   }
   return { ...best, evaluations };
 }
 
-function search(f: (point: readonly number[]) => number, start: readonly number[], step: number): Minimum {
+function search(
+  f: (point: readonly number[]) => number,
+  start: readonly number[],
+  step: number,
+  { max_evaluations, tolerance }: Required<Pick<SearchEffort, 'max_evaluations' | 'tolerance'>>,
+): Minimum {
   let evaluations = 0;
   const at = (point: readonly number[]): Vertex => {
     evaluations++;
@@ -50,11 +68,11 @@ function search(f: (point: readonly number[]) => number, start: readonly number[
     ...start.map((_, axis) => at(start.map((value, other) => (other === axis ? value + step : value)))),
   ];
   let converged = false;
-  while (evaluations < MAX_EVALUATIONS) {
+  while (evaluations < max_evaluations) {
     simplex.sort((a, b) => a.value - b.value);
     const best = simplex[0] as Vertex;
     const worst = simplex[simplex.length - 1] as Vertex;
-    if (worst.value - best.value <= TOLERANCE * (1 + Math.abs(best.value)) && isSmall(simplex)) {
+    if (worst.value - best.value <= tolerance * (1 + Math.abs(best.value)) && isSmall(simplex)) {
       converged = true;
       break;
     }

@@ -1,0 +1,71 @@
+import { forecastBy, type MemberMethod } from './methods.ts';
+
+/** A place in a history from which the rest was forecast. */
+export interface Origin {
+  /** Values before it. */
+  readonly at: number;
+  /** What came, up to the horizon. */
+  readonly actual: readonly number[];
+  /** The mean size of values in the last season before it: what errors are measured by when sizes change. */
+  readonly size: number;
+}
+
+const MIN_TRAINING = 4;
+const MAX_ORIGINS = 12;
+/** Origins lie in this many last horizons. */
+const SPAN_HORIZONS = 3;
+/** Seasons that the first origin has behind it, where the history is long enough. */
+const TRAINING_SEASONS = 3;
+/** At most this share of a history is forecast. */
+const MAX_TESTED_SHARE = 0.6;
+/** At least this share is, whatever the seasons. */
+const MIN_TESTED_SHARE = 0.25;
+
+/** Origins from the oldest to the last value but one. Fewer than two where a history is too short to be tested. */
+export function originsOf(history: readonly number[], period: number, horizon: number): readonly Origin[] {
+  const count = history.length;
+  const wanted = count - Math.min(SPAN_HORIZONS * horizon, Math.floor(MAX_TESTED_SHARE * count));
+  const seasons = Math.min(TRAINING_SEASONS * period + 1, Math.floor((1 - MIN_TESTED_SHARE) * count));
+  const first = Math.max(MIN_TRAINING, wanted, seasons);
+  const span = count - 1 - first;
+  if (span < 1) return [];
+  const total = Math.min(MAX_ORIGINS, span + 1);
+  const places = Array.from(
+    { length: total },
+    (_, index) => first + Math.round((index * span) / (total - 1)),
+  );
+  return [...new Set(places)].map((at) => ({
+    at,
+    actual: history.slice(at, at + horizon),
+    size: sizeOf(history.slice(0, at), period),
+  }));
+}
+
+/** The mean size of the last values of a history: of a season, and of some steps at least. */
+export function sizeOf(history: readonly number[], period: number): number {
+  const last = history.slice(-Math.max(period, SIZE_MIN_STEPS));
+  return last.reduce((sum, value) => sum + Math.abs(value), 0) / last.length;
+}
+const SIZE_MIN_STEPS = 6;
+
+/** What a method says at each origin. */
+export function runMember(
+  method: MemberMethod,
+  history: readonly number[],
+  period: number,
+  origins: readonly Origin[],
+): readonly (readonly number[])[] {
+  return origins.map(({ at, actual }) => forecastBy(method, history.slice(0, at), period, actual.length));
+}
+
+/** The mean absolute error over origins and steps. */
+export function lossOf(origins: readonly Origin[], runs: readonly (readonly number[])[]): number {
+  let [sum, count] = [0, 0];
+  for (const [place, { actual }] of origins.entries()) {
+    for (const [at, value] of actual.entries()) {
+      sum += Math.abs(value - (runs[place]?.[at] ?? 0));
+      count++;
+    }
+  }
+  return count === 0 ? 0 : sum / count;
+}

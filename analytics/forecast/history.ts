@@ -1,0 +1,90 @@
+import { MillraceError } from '../../engine/index.ts';
+
+/** A series as it comes: one value a step, oldest first. */
+export interface ForecastSeries {
+  /** null: nothing is known of this step. */
+  readonly values: readonly (number | null)[];
+  /** Steps of a season, 1 for none. */
+  readonly period: number;
+  /** The last step has not ended: it is left out. */
+  readonly isLastPartial?: boolean;
+}
+
+/** What methods are given, and what was done for it. */
+export interface CleanHistory {
+  readonly values: readonly number[];
+  /** Steps without a value that were filled in. */
+  readonly filled: number;
+  /** Steps before a long gap that were left out. */
+  readonly left_out: number;
+}
+
+export const HISTORY_MIN_STEPS = 6;
+/** Older steps are left out. */
+export const HISTORY_MAX_STEPS = 2_000;
+export const HORIZON_MAX_STEPS = 400;
+export const PERIOD_MAX_STEPS = 366;
+/** A gap that is longer than this and than a season cuts what is before it off. */
+const GAP_MAX_STEPS = 3;
+
+/**
+ * A history without gaps: short ones are filled along the line between their ends, what lies before a long one is
+ * left out. Throws MillraceError `too_little_history`, `value_not_finite`, `invalid_period`.
+ */
+export function cleanHistory({ values, period, isLastPartial = false }: ForecastSeries): CleanHistory {
+  if (!Number.isInteger(period) || period < 1 || period > PERIOD_MAX_STEPS) {
+    const message = `The period is ${period}: give a whole number of steps from 1 (no season) to ${PERIOD_MAX_STEPS}.`;
+    throw new MillraceError('invalid_period', message);
+  }
+  if (values.some((value) => value !== null && !Number.isFinite(value))) {
+    throw new MillraceError(
+      'value_not_finite',
+      'A value is not a finite number: give null where none is known.',
+    );
+  }
+  const complete = isLastPartial ? values.slice(0, -1) : values;
+  const start = startOf(complete, Math.max(GAP_MAX_STEPS, period));
+  const end = complete.findLastIndex((value) => value !== null) + 1;
+  const first = Math.max(start, end - HISTORY_MAX_STEPS);
+  const kept = complete.slice(first, end);
+  if (complete.length > end + Math.max(GAP_MAX_STEPS, period)) {
+    const message = `The last ${complete.length - end} steps have no value: there is nothing recent to go on from.`;
+    throw new MillraceError('too_little_history', message);
+  }
+  if (kept.length < HISTORY_MIN_STEPS) {
+    const message = `There are ${kept.length} complete steps in a row; a forecast needs ${HISTORY_MIN_STEPS}. `;
+    throw new MillraceError('too_little_history', `${message}Take a longer range or a finer granularity.`);
+  }
+  const filled = filledIn([...kept, ...complete.slice(end)]);
+  return {
+    values: filled,
+    filled: filled.length - kept.filter((value) => value !== null).length,
+    left_out: first,
+  };
+}
+
+/** The first value behind the last gap that is too long to fill. */
+function startOf(values: readonly (number | null)[], gap_max: number): number {
+  let [start, last] = [-1, -1];
+  for (const [at, value] of values.entries()) {
+    if (value === null) continue;
+    if (start < 0 || at - last - 1 > gap_max) start = at;
+    last = at;
+  }
+  return Math.max(start, 0);
+}
+
+function filledIn(values: readonly (number | null)[]): readonly number[] {
+  const found = [...values];
+  let last = -1;
+  for (const [at, value] of values.entries()) {
+    if (value === null) continue;
+    const before = last < 0 ? value : (values[last] as number);
+    for (let gap = last + 1; gap < at; gap++) {
+      found[gap] = before + ((value - before) * (gap - last)) / (at - last);
+    }
+    last = at;
+  }
+  const end = last < 0 ? 0 : (values[last] as number);
+  return found.map((value) => value ?? end);
+}

@@ -1,0 +1,9 @@
+export { type Accuracy, type Forecast, type ForecastPoint, forecastSeries } from './forecast.ts';
+export {
+  type ForecastSeries,
+  HISTORY_MIN_STEPS,
+  HORIZON_MAX_STEPS,
+  PERIOD_MAX_STEPS,
+} from './history.ts';
+export { maseOf, smapeOf } from './measures.ts';
+export { FORECAST_METHODS, type ForecastMethod, type MemberMethod } from './methods.ts';

@@ -1,0 +1,85 @@
+import type { Origin } from './back-test.ts';
+
+/** How far from the forecast of a step the truth lies, in 80 and 95 of 100 cases. */
+export interface Spread {
+  readonly half_80: number;
+  readonly half_95: number;
+}
+
+/** Student's t, two-sided, by degrees of freedom from 1. */
+const T_80 = [3.078, 1.886, 1.638, 1.533, 1.476, 1.44, 1.415, 1.397, 1.383, 1.372, 1.363, 1.356];
+const T_95 = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179];
+const NORMAL_80 = 1.282;
+const NORMAL_95 = 1.96;
+/** Pooled errors below this say little of tails. */
+const POOLED_MIN_ERRORS = 30;
+/** Steps on both sides, as a share of a step's own distance, whose errors are taken together. */
+const POOLED_REACH = 0.35;
+
+/**
+ * The spread of each step, from errors at the origins of a back-test. Errors of neighbouring steps are taken
+ * together, a later step is never surer than an earlier one, and steps beyond what was tested grow as a random walk.
+ * `size` is that of values at the end of the history: errors grow and shrink with it where `isRelative`.
+ */
+export function spreadsOf(
+  origins: readonly Origin[],
+  runs: readonly (readonly number[])[],
+  horizon: number,
+  { size, isRelative }: { readonly size: number; readonly isRelative: boolean },
+): readonly Spread[] {
+  const errors = errorsByStep(origins, runs, horizon, isRelative);
+  const scales = scalesOf(errors);
+  const pooled = errors
+    .flatMap((each, at) => each.map((error) => Math.abs(error) / Math.max(scales[at] ?? 0, Number.MIN_VALUE)))
+    .sort((a, b) => a - b);
+  const freedom = Math.max(2, Math.min(origins.length - 1, T_80.length));
+  const unit = isRelative ? size : 1;
+  const q80 = tailOf(pooled, 0.8, T_80[freedom - 1] ?? NORMAL_80);
+  const q95 = tailOf(pooled, 0.95, T_95[freedom - 1] ?? NORMAL_95);
+  return scales.map((scale) => ({ half_80: q80 * scale * unit, half_95: Math.max(q80, q95) * scale * unit }));
+}
+
+/** The quantile of pooled sizes of errors, drawn to that of the distribution the fewer there are. */
+function tailOf(pooled: readonly number[], share: number, theory: number): number {
+  if (pooled.length === 0) return theory;
+  const place = Math.min(Math.ceil((pooled.length + 1) * share), pooled.length) - 1;
+  const seen = pooled[place] as number;
+  const trust = pooled.length / (pooled.length + POOLED_MIN_ERRORS);
+  return trust * seen + (1 - trust) * theory;
+}
+
+function errorsByStep(
+  origins: readonly Origin[],
+  runs: readonly (readonly number[])[],
+  horizon: number,
+  isRelative: boolean,
+): readonly (readonly number[])[] {
+  const errors: number[][] = Array.from({ length: horizon }, () => []);
+  for (const [place, { actual, size }] of origins.entries()) {
+    const unit = isRelative ? Math.max(size, Number.MIN_VALUE) : 1;
+    for (const [at, value] of actual.entries()) {
+      errors[at]?.push((value - (runs[place]?.[at] ?? 0)) / unit);
+    }
+  }
+  return errors;
+}
+
+/** The root mean square of errors of each step and its neighbours, never falling. */
+function scalesOf(errors: readonly (readonly number[])[]): readonly number[] {
+  const scales: number[] = [];
+  let [last, tested] = [0, 0];
+  for (let at = 0; at < errors.length; at++) {
+    const reach = Math.max(1, Math.round(POOLED_REACH * (at + 1)));
+    const near = errors.slice(Math.max(0, at - reach), at + reach + 1).flat();
+    const own = errors[at] as readonly number[];
+    if (own.length > 0) {
+      const square = near.reduce((sum, error) => sum + error * error, 0) / near.length;
+      last = Math.max(last, Math.sqrt(square));
+      tested = at + 1;
+      scales.push(last);
+    } else {
+      scales.push(last * Math.sqrt((at + 1) / Math.max(tested, 1)));
+    }
+  }
+  return scales;
+}
