@@ -188,7 +188,8 @@ class UnitRunner {
   }
 }
 
-async function scanThread({ path, reader: options, modules, config, calls }: ScanThreadData): Promise<void> {
+async function scanThread({ path, reader, modules, config, calls }: ScanThreadData): Promise<void> {
+  const options = { ...reader, checksOnce: true };
   const port = parentPort;
   invariant(port !== null, 'scans run in a worker thread');
   stepBack();

@@ -5,6 +5,10 @@ import { MillraceError } from '../base/index.ts';
 export const CHECKSUM_BYTES = 4;
 /** From here on the native CRC-32 is faster than the loop. */
 const LONG_BYTES = 256;
+/** From here on a value that was compared once is remembered, where the reader asks for that. */
+const REMEMBERED_BYTES = 4_096;
+/** Values of a table that are remembered so; beyond, all are compared again. */
+const REMEMBERED_MAX_VALUES = 65_536;
 
 /** Takes in a word as MurmurHash3 does (Appleby, 2011): a bijection, so that one flipped bit always shows. */
 function withWord(state: number, word: number): number {
@@ -39,6 +43,8 @@ export function shortHash(seed: number, bytes: Uint8Array, length: number): numb
 export class RowChecksums {
   readonly #table: string;
   readonly #seed: number;
+  /** By the key the checksum of a long value that was compared. */
+  readonly #compared = new Map<string, number>();
   /** A value with its checksum, on its way to the store. */
   #row = Buffer.alloc(4_096);
 
@@ -69,6 +75,23 @@ export class RowChecksums {
     const length = row.length - CHECKSUM_BYTES;
     if (length < 0 || storedAt(row, length) !== this.#of(key, row, length)) throw this.#damaged(key, row);
     return row.subarray(0, length);
+  }
+
+  /**
+   * The value of a stored row, compared the first time that this reader meets it: for scans, which read the same long
+   * values again and again. Another value under the key has another checksum, and is compared. What flips afterwards is
+   * found by those who compare always: health, and `state verify`.
+   */
+  valueOnce(key: Uint8Array, row: Uint8Array): Uint8Array {
+    const length = row.length - CHECKSUM_BYTES;
+    if (length < REMEMBERED_BYTES) return this.valueOf(key, row);
+    const name = Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1');
+    const stored = storedAt(row, length);
+    if (this.#compared.get(name) === stored) return row.subarray(0, length);
+    const value = this.valueOf(key, row);
+    if (this.#compared.size >= REMEMBERED_MAX_VALUES) this.#compared.clear();
+    this.#compared.set(name, stored);
+    return value;
   }
 
   #damaged(key: Uint8Array, row: Uint8Array): MillraceError {

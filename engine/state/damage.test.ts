@@ -142,4 +142,24 @@ describe('a checksum', () => {
     }
     expect(() => sums.valueOf(key(1), Uint8Array.of(1, 2))).toThrow(/not what was written/);
   });
+
+  it('of a long value is compared once by a reader that asks for that, and again for another value', () => {
+    const sums = new RowChecksums('t');
+    const rowOf = (fill: number): Buffer => Buffer.from(sums.add(key(1), Buffer.alloc(9_000, fill)));
+    const damaged = (row: Buffer): Buffer =>
+      Buffer.from(row.map((byte, at) => (at === 5_000 ? byte ^ 1 : byte)));
+    // Never seen: compared.
+    expect(codeOf(() => sums.valueOnce(key(1), damaged(rowOf(1))))).toBe('state_damaged');
+    expect(Buffer.from(sums.valueOnce(key(1), rowOf(1)))).toEqual(Buffer.alloc(9_000, 1));
+    // Another value under the key, and the same under another key, are others.
+    expect(codeOf(() => sums.valueOnce(key(1), damaged(rowOf(2))))).toBe('state_damaged');
+    expect(codeOf(() => sums.valueOnce(key(2), rowOf(1)))).toBe('state_damaged');
+    // What compares always finds what flips later.
+    expect(codeOf(() => sums.valueOf(key(1), damaged(rowOf(1))))).toBe('state_damaged');
+    // A short one is always compared.
+    const short = Buffer.from(sums.add(key(3), Buffer.alloc(100, 3)));
+    sums.valueOnce(key(3), short);
+    short[50] = 4;
+    expect(codeOf(() => sums.valueOnce(key(3), short))).toBe('state_damaged');
+  });
 });

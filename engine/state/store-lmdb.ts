@@ -236,6 +236,8 @@ export interface LmdbReaderOptions {
    * process, with the flags of the first to open it: opened read-only here, the writer could not write.
    */
   readonly sharedWithWriter?: boolean;
+  /** Long values are compared with their checksums once each, and not at each read. */
+  readonly checksOnce?: boolean;
 }
 
 /** Opens an environment for reading, from any thread or process, without blocking the writer. */
@@ -250,7 +252,12 @@ export function openLmdbReader(path: string, options: LmdbReaderOptions = {}): K
       const row = db.getBinary(asBuffer(key));
       return row === undefined || checksums === undefined ? row : checksums.valueOf(key, row);
     };
-    return { ...rows, get, getShared: rows.get };
+    if (options.checksOnce !== true || checksums === undefined) return { ...rows, get, getShared: rows.get };
+    const getShared = (key: Uint8Array): Uint8Array | undefined => {
+      const row = db.getBinaryFast(asBuffer(key));
+      return row === undefined ? undefined : checksums.valueOnce(key, row);
+    };
+    return { ...rows, get, getShared };
   };
   const opened = new Map<string, ReaderRows>();
   const none: Rows = { get: () => undefined, range: () => [] };
