@@ -152,6 +152,7 @@ export class World {
     // One that was current before.
     if (family === 'generations') return '2';
     if (family === 'jobs' || family === 'exports') return this.job();
+    if (family === 'models') return this.model();
     return this.make(`/${family}`);
   }
 
@@ -168,6 +169,23 @@ export class World {
     }, A_WHILE);
     this.#job_id = job_id;
     return job_id;
+  }
+
+  /** A model that is trained. */
+  async model(): Promise<string> {
+    const { key } = this;
+    const train = this.#operations.find(({ id }) => id === 'trainModel');
+    const example = train?.body?.examples[0] as Json | undefined;
+    this.#made += 1;
+    const json = { ...example, name: `model_${this.#made}` };
+    const made = await this.#test.send('/models/train', { key, json });
+    const { job_id } = (await made.json()) as { job_id: string };
+    return vi.waitFor(async () => {
+      const job = await (await this.#test.send(`/jobs/${job_id}`, { key })).json();
+      const { status, result } = job as { status: string; result: { model_id: string } | null };
+      if (status !== 'succeeded') throw new Error(`the training is ${JSON.stringify(job)}`);
+      return String(result?.model_id);
+    }, A_WHILE);
   }
 
   /** Makes one more of a collection by its first example, and gives its id. */

@@ -4,6 +4,7 @@ import {
   Definitions,
   diskIdOf,
   JobFiles,
+  type JobKind,
   Jobs,
   Outbound,
   WEBHOOKS,
@@ -54,6 +55,7 @@ import { bulkKind, bulkRoutes, ingestRoutes, Spool } from './sections/ingest/ind
 import { backfillKinds, backfillRoutes, generationRoutes, jobRoutes } from './sections/jobs/index.ts';
 import { callerRoutes, keyRoutes, roleRoutes, scopesOf } from './sections/keys/index.ts';
 import { kpiRoutes, queryKind } from './sections/kpis/index.ts';
+import { MODELS, modelRoutes, trainingKind } from './sections/models/index.ts';
 import { ReportWatch, reportKind, reportRoutes } from './sections/reports/index.ts';
 import { fraudRoute, returnRoutes } from './sections/returns/index.ts';
 import { settingsRoutes } from './sections/tenant-settings/index.ts';
@@ -94,6 +96,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const cubes = definitions.kind(cubeKind(ports));
   const rules = definitions.kind(ruleKind(ports, tenants));
   const marks = definitions.kind(MARKS);
+  const models = definitions.kind(MODELS);
   const webhooks = definitions.kind(WEBHOOKS);
   const alerts = definitions.kind(
     alertKind(
@@ -133,7 +136,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const { families } = runs;
   const exportParts = { answers, search, families, senders: ports.outbound };
   const exporting = new ExportMaking({ ...exportParts, runs, saved });
-  const { jobs, spool } = await openJobs(ports, answers, exportParts);
+  const { jobs, spool } = await openJobs(ports, answers, exportParts, [trainingKind(answers, models)]);
   const reporting = new ReportWatch({ ports, reports, exporting, jobs });
   const outbound = new Outbound({
     ports: ports.outbound,
@@ -166,6 +169,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...cubeRoutes(ports, cubes, cursors),
       ...exportRoutes({ ...making, answers, search, cursors, exporting }),
       ...reportRoutes({ reports, reporting, jobs, cursors }),
+      ...modelRoutes({ ...making, answers, models, cursors }),
       ...backfillRoutes(backfills),
       ...generationRoutes(backfills),
       ...jobRoutes({ jobs, cursors, streams, now: () => clock.now(), maskOf: (call) => search.maskOf(call) }),
@@ -257,6 +261,7 @@ async function openJobs(
   ports: ApiPorts,
   answers: AnswerParts,
   exporting: Omit<ExportParts, 'files'>,
+  others: readonly JobKind[],
 ): Promise<{ readonly jobs: Jobs; readonly spool: Spool }> {
   const { settings, clock, log, backfill } = ports;
   const { dataDir } = settings;
@@ -270,6 +275,7 @@ async function openJobs(
     exportKind({ ...exporting, files }),
     queryKind(answers, files),
     scanJobKind(answers, files),
+    ...others,
   ];
   for (const kind of backfill === undefined ? kinds : [...kinds, ...backfillKinds(backfill)])
     jobs.register(kind);

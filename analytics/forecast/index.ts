@@ -6,4 +6,4 @@ export {
   PERIOD_MAX_STEPS,
 } from './history.ts';
 export { maseOf, smapeOf } from './measures.ts';
-export { FORECAST_METHODS, type ForecastMethod, type MemberMethod } from './methods.ts';
+export { FORECAST_METHODS, FORECAST_VERSION, type ForecastMethod, type MemberMethod } from './methods.ts';

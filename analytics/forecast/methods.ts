@@ -15,6 +15,9 @@ const POINT_METHODS = {
   tsb,
 } as const satisfies Readonly<Record<string, PointMethod>>;
 
+/** Grows when any method gives other numbers. */
+export const FORECAST_VERSION = 1;
+
 export type MemberMethod = keyof typeof POINT_METHODS;
 export const MEMBER_METHODS = Object.keys(POINT_METHODS) as readonly MemberMethod[];
 export const FORECAST_METHODS = ['auto', ...MEMBER_METHODS] as const;

@@ -1,0 +1,172 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { codeOf, orderEvent, PATIENTLY, startTestApi, type TestApi } from '../../fixture-api.ts';
+
+type Json = Record<string, unknown>;
+
+const DAY_MS = 86_400_000;
+const FIRST_MS = Date.UTC(2025, 5, 2);
+/** Orders of each day of a week. */
+const WEEK = [2, 2, 3, 3, 5, 6, 4];
+const DAYS = 84;
+
+let test: TestApi;
+let admin: string;
+beforeEach(async () => {
+  test = await startTestApi();
+  admin = await test.key('admin');
+});
+afterEach(() => test.close());
+
+const timeOf = (day: number, hour = 0): string =>
+  new Date(FIRST_MS + day * DAY_MS + hour * 3_600_000).toISOString();
+
+/** Twelve weeks of orders in GB, the same each week; half as many in FR. */
+async function fill(): Promise<void> {
+  const key = await test.key('ingest');
+  const events = Array.from({ length: DAYS }, (_, day) =>
+    Array.from({ length: WEEK[day % 7] as number }, (__, at) => [
+      orderEvent(`gb-${day}-${at}`, { time: timeOf(day, 8), amount: 1_000 }),
+      ...(at % 2 === 0
+        ? [orderEvent(`fr-${day}-${at}`, { time: timeOf(day, 9), country: 'FR', amount: 500 })]
+        : []),
+    ]).flat(),
+  ).flat();
+  // A day that has begun: it is in the range, and not complete.
+  events.push(orderEvent('last', { time: timeOf(DAYS, 1) }));
+  for (let at = 0; at < events.length; at += 400) {
+    const sent = await test.send('/ingest', { key, json: events.slice(at, at + 400) });
+    expect(sent.status).toBe(202);
+  }
+  await test.apply();
+}
+
+const DATASET = {
+  metric: 'orders_count',
+  granularity: '1d',
+  start: timeOf(0),
+  end: timeOf(DAYS + 1),
+  group_by: ['country'],
+};
+
+const train = (dataset: Json = {}, body: Json = {}): Promise<Response> =>
+  test.send('/models/train', {
+    key: admin,
+    json: { type: 'demand_forecast', dataset: { ...DATASET, ...dataset }, params: { horizon: 14 }, ...body },
+  });
+
+const jsonOf = async (response: Response | Promise<Response>): Promise<Json> =>
+  (await (await response).json()) as Json;
+
+async function ended(job_id: unknown): Promise<Json> {
+  return vi.waitFor(async () => {
+    const job = await jsonOf(test.send(`/jobs/${String(job_id)}`, { key: admin }));
+    expect(['succeeded', 'failed', 'cancelled']).toContain(job.status);
+    return job;
+  }, PATIENTLY);
+}
+
+async function trained(dataset: Json = {}, body: Json = {}): Promise<string> {
+  const response = await train(dataset, body);
+  expect(response.status).toBe(202);
+  const job = await ended((await jsonOf(response)).job_id);
+  expect(job).toMatchObject({ status: 'succeeded', lane: 'training' });
+  return String((job.result as Json).model_id);
+}
+
+const predict = (id: string, json: Json = {}): Promise<Response> =>
+  test.send(`/models/${id}/predict`, { key: admin, json });
+
+interface Prediction {
+  readonly groups: readonly {
+    readonly key: Json;
+    readonly points: readonly { readonly time: string; readonly mean: number; readonly lower_95: number }[];
+  }[];
+}
+
+describe('models', () => {
+  it('are trained by a job, and forecast each group from the day that is not complete', async () => {
+    await fill();
+    const id = await trained({}, { name: 'orders' });
+    const model = await jsonOf(test.send(`/models/${id}`, { key: admin }));
+    expect(model).toMatchObject({
+      ...{ id, name: 'orders', status: 'ready', type: 'demand_forecast', groups_left_out: 0 },
+      params: { method: 'auto', horizon: 14, season: 7 },
+      history: { first: '2025-06-02T00:00:00Z', last: '2025-08-24T00:00:00Z' },
+      groups: [
+        { key: { country: 'GB' }, steps: DAYS, back_test: { naive: {}, seasonal_naive: {} } },
+        { key: { country: 'FR' }, steps: DAYS },
+      ],
+    });
+    const { groups } = (await jsonOf(predict(id))) as unknown as Prediction;
+    expect(groups.map(({ key }) => key.country)).toEqual(['GB', 'FR']);
+    const points = groups[0]?.points ?? [];
+    expect(points.map(({ time }) => time).slice(0, 2)).toEqual([
+      '2025-08-25T00:00:00Z',
+      '2025-08-26T00:00:00Z',
+    ]);
+    expect(points).toHaveLength(14);
+    for (const [at, { mean }] of points.entries()) {
+      expect(Math.abs(mean - (WEEK[at % 7] as number))).toBeLessThan(0.6);
+    }
+    const some = (await jsonOf(predict(id, { horizon: 3, key: { country: 'FR' } }))) as unknown as Prediction;
+    expect(some.groups).toHaveLength(1);
+    expect(some.groups[0]?.points).toHaveLength(3);
+    expect(await codeOf(await predict(id, { horizon: 15 }))).toBe('validation_failed');
+    expect(await codeOf(await train({}, { name: 'orders' }))).toBe('name_taken');
+  });
+
+  it('give equal predictions after a restart, and are gone when deleted', async () => {
+    await fill();
+    const id = await trained();
+    const before = await (await predict(id)).text();
+    test = await test.restart();
+    expect(await (await predict(id)).text()).toBe(before);
+    const list = await jsonOf(test.send('/models', { key: admin }));
+    expect(list).toMatchObject({ models: [{ id, status: 'ready' }] });
+    expect((await test.send(`/models/${id}`, { key: admin, method: 'DELETE' })).status).toBe(204);
+    expect(await codeOf(await predict(id))).toBe('not_found');
+  });
+
+  it('whose training a restart cuts off are trained anew, as one model', async () => {
+    await fill();
+    test.stateReady = false;
+    const response = await train();
+    // Without a state nothing is planned: the job is made as soon as there is one.
+    expect(response.status).toBe(503);
+    test.stateReady = true;
+    const { job_id } = await jsonOf(train());
+    test = await test.restart();
+    expect(await ended(job_id)).toMatchObject({ status: 'succeeded' });
+    const { models } = await jsonOf(test.send('/models', { key: admin }));
+    expect(models).toMatchObject([{ job_id, status: 'ready' }]);
+  });
+
+  it('say what is missing: too little history, nothing in the range, other types, a mix of currencies', async () => {
+    await fill();
+    const short = await ended((await jsonOf(train({ start: timeOf(DAYS - 3) }))).job_id);
+    expect(short).toMatchObject({ status: 'failed', error: { code: 'not_enough_data' } });
+    expect(JSON.stringify(short.error)).toContain('3 complete steps');
+    const { models } = (await jsonOf(test.send('/models', { key: admin }))) as { models: Json[] };
+    expect(models).toMatchObject([{ status: 'failed' }]);
+    expect(await codeOf(await predict(String(models[0]?.id)))).toBe('wrong_state');
+    expect(await codeOf(await train({}, { type: 'churn' }))).toBe('not_supported');
+    expect(await codeOf(await train({ metric: 'nothing' }))).toBe('validation_failed');
+    const key = await test.key('ingest');
+    const json = [orderEvent('eur', { currency: 'EUR', time: timeOf(DAYS, 2) })];
+    await test.send('/ingest', { key, json });
+    await test.apply();
+    // Currencies are never added: each is a group of its own.
+    const id = await trained({ metric: 'revenue', group_by: [] });
+    const { groups } = (await jsonOf(test.send(`/models/${id}`, { key: admin }))) as { groups: Json[] };
+    expect(groups.map(({ key: of }) => of)).toEqual([{ currency: 'GBP' }, { currency: 'EUR' }]);
+  });
+
+  it('are trained by analysts and read by viewers', async () => {
+    await fill();
+    const viewer = await test.key('viewer');
+    const json = { type: 'demand_forecast', dataset: DATASET };
+    expect(await codeOf(await test.send('/models/train', { key: viewer, json }))).toBe('role_forbidden');
+    const id = await trained();
+    expect((await test.send(`/models/${id}/predict`, { key: viewer, json: {} })).status).toBe(200);
+  });
+});

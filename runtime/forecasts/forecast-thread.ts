@@ -1,0 +1,17 @@
+import { setPriority } from 'node:os';
+import { isMainThread, parentPort, workerData } from 'node:worker_threads';
+import type { ForecastThreadData } from './forecast-message.ts';
+import { outcomeOf } from './outcome-of.ts';
+
+/** Of -20 to 19: others go first. On Linux a priority is a thread's own. */
+const NICENESS = 10;
+
+function isForecastData(data: unknown): data is ForecastThreadData {
+  return typeof data === 'object' && data !== null && 'millrace' in data && data.millrace === 'forecast';
+}
+
+/** Posts the outcome of each task in turn. It is ended from outside where nobody wants it any more. */
+if (!isMainThread && isForecastData(workerData)) {
+  if (process.platform === 'linux') setPriority(0, NICENESS);
+  for (const task of workerData.tasks) parentPort?.postMessage(outcomeOf(task));
+}
