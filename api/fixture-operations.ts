@@ -152,7 +152,6 @@ export class World {
     // One that was current before.
     if (family === 'generations') return '2';
     if (family === 'jobs' || family === 'exports') return this.job();
-    if (family === 'models') return this.model();
     return this.make(`/${family}`);
   }
 
@@ -172,7 +171,7 @@ export class World {
   }
 
   /** A model that is trained. */
-  async model(): Promise<string> {
+  async #model(): Promise<string> {
     const { key } = this;
     const train = this.#operations.find(({ id }) => id === 'trainModel');
     const example = train?.body?.examples[0] as Json | undefined;
@@ -190,6 +189,7 @@ export class World {
 
   /** Makes one more of a collection by its first example, and gives its id. */
   async make(collection: string): Promise<string> {
+    if (collection === '/models') return this.#model();
     // Of the family of anomalies only rules are made.
     const path = collection === '/anomalies' ? '/anomalies/rules' : collection;
     const operation = this.#operations.find((one) => one.method === 'POST' && one.path === path);

@@ -11,8 +11,9 @@ const T_80 = [3.078, 1.886, 1.638, 1.533, 1.476, 1.44, 1.415, 1.397, 1.383, 1.37
 const T_95 = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179];
 const NORMAL_80 = 1.282;
 const NORMAL_95 = 1.96;
-/** Pooled errors below this say little of tails. */
-const POOLED_MIN_ERRORS = 30;
+/** With so many pooled errors their own quantile counts for half; the errors of an origin resemble each other. */
+const HALF_TRUST_80_ERRORS = 30;
+const HALF_TRUST_95_ERRORS = 200;
 /** Steps on both sides, as a share of a step's own distance, whose errors are taken together. */
 const POOLED_REACH = 0.35;
 
@@ -34,17 +35,17 @@ export function spreadsOf(
     .sort((a, b) => a - b);
   const freedom = Math.max(2, Math.min(origins.length - 1, T_80.length));
   const unit = isRelative ? size : 1;
-  const q80 = tailOf(pooled, 0.8, T_80[freedom - 1] ?? NORMAL_80);
-  const q95 = tailOf(pooled, 0.95, T_95[freedom - 1] ?? NORMAL_95);
+  const q80 = tailOf(pooled, 0.8, T_80[freedom - 1] ?? NORMAL_80, HALF_TRUST_80_ERRORS);
+  const q95 = tailOf(pooled, 0.95, T_95[freedom - 1] ?? NORMAL_95, HALF_TRUST_95_ERRORS);
   return scales.map((scale) => ({ half_80: q80 * scale * unit, half_95: Math.max(q80, q95) * scale * unit }));
 }
 
 /** The quantile of pooled sizes of errors, drawn to that of the distribution the fewer there are. */
-function tailOf(pooled: readonly number[], share: number, theory: number): number {
+function tailOf(pooled: readonly number[], share: number, theory: number, half_trust: number): number {
   if (pooled.length === 0) return theory;
   const place = Math.min(Math.ceil((pooled.length + 1) * share), pooled.length) - 1;
   const seen = pooled[place] as number;
-  const trust = pooled.length / (pooled.length + POOLED_MIN_ERRORS);
+  const trust = pooled.length / (pooled.length + half_trust);
   return trust * seen + (1 - trust) * theory;
 }
 

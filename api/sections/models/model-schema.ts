@@ -11,7 +11,7 @@ import {
 import type { DefinitionKind } from '../../../runtime/index.ts';
 
 /** Groups times steps of the horizon that one model keeps. */
-export const MODEL_MAX_POINTS = 700;
+export const MODEL_MAX_POINTS = 500;
 export const MODEL_MAX_GROUPS = 30;
 const MODELS_MAX = 200;
 
