@@ -6,6 +6,7 @@ import {
   type Forecast,
   type ForecastMethod,
   forecastSeries,
+  HISTORY_MIN_STEPS,
   maseOf,
   smapeOf,
 } from '../analytics/index.ts';
@@ -45,7 +46,9 @@ export async function forecastBench(): Promise<object> {
       ? [...groupsOf(generatedSeries(GENERATED, seed)), ['uci', await uciSeries()]]
       : [[values.file, seriesOf(values.file)]];
   const totals = new Map<ForecastMethod, Sums>();
-  for (const [name, series] of groups) {
+  for (const [name, all] of groups) {
+    const series = all.filter(({ train, test }) => train.length >= HISTORY_MIN_STEPS && test.length > 0);
+    if (series.length < all.length) process.stdout.write(`${all.length - series.length} are too short\n`);
     if (series.length === 0) continue;
     process.stdout.write(`${name}: ${series.length} series\n`);
     for (const method of FORECAST_METHODS) {
