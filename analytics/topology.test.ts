@@ -22,7 +22,7 @@ describe('the default topology', () => {
       events: [],
       decode: ['dictionary', 'retention'],
       dedup: ['log', 'blocks', 'directory'],
-      watermark: [],
+      watermark: ['tenants'],
       'fx-rates': ['rates'],
       ledger: ['cut', 'orders', 'customers', 'sessions', 'tickets'],
       log: ['segments', 'chunks'],

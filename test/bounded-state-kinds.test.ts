@@ -14,6 +14,7 @@ const UNBOUNDED: Readonly<Record<string, string>> = {
   'dedup-events': 'ids are known for as long as the events are kept: only the retention cuts them',
   anomalies: 'sums of the windows of a rule stay while the rule stands, as rollups do',
   cubes: 'rollups stay when the events that they were made of go',
+  'event-watermark': 'a row for each tenant that ever sent an event',
   'event-rates':
     'exchange rates are the history that queries ask for: a row for each rate that was ever given',
 };

@@ -133,7 +133,7 @@ describe('EventPublisher', () => {
     const publisher = new EventPublisher(link, { total_timeout_ms: 400 });
     const took_ms = runningTime();
     await expect(publisher.publishAll(messages('nowhere.a', 5))).rejects.toMatchObject({
-      code: 'stream_unavailable',
+      code: 'stream_missing',
       retriable: true,
     });
     expect(took_ms()).toBeLessThan(3_000);
