@@ -144,6 +144,61 @@ const stateCommands: readonly Command[] = [
   },
 ];
 
+const SNAPSHOT_OPTIONS = { ...TOPOLOGY_OPTION, ...DATA_DIR, ...JSON_OPTION };
+
+const ONE_SNAPSHOT = { parameters: 'SNAPSHOT', max_positionals: 1 } as const;
+
+const snapshotCommands: readonly Command[] = [
+  {
+    name: 'snapshot create',
+    summary: 'Copies the current state, while millrace runs or not',
+    details: ['A folder without a manifest is a snapshot that was not finished.'],
+    options: {
+      ...SNAPSHOT_OPTIONS,
+      to: {
+        type: 'string',
+        value: 'DIR',
+        help: 'an empty folder, or one that is not there; default: DATA_DIR/snapshots/TIME',
+      },
+    },
+    run: async (args, context) => (await import('./state.ts')).takeSnapshot(args, context),
+  },
+  {
+    name: 'snapshot ls',
+    summary: 'Lists the snapshots with position, size and age',
+    options: {
+      ...SNAPSHOT_OPTIONS,
+      in: { type: 'string', value: 'DIR', help: 'folder of snapshots; default: DATA_DIR/snapshots' },
+    },
+    run: async (args, context) => (await import('./state.ts')).showSnapshots(args, context),
+  },
+  {
+    name: 'snapshot verify',
+    ...ONE_SNAPSHOT,
+    summary: 'Compares the files of a snapshot with their checksums, and opens its state',
+    details: ['SNAPSHOT is a folder, or a name that "snapshot ls" shows. Exit code 1: something is wrong.'],
+    options: SNAPSHOT_OPTIONS,
+    run: async (args, context) => (await import('./state.ts')).checkSnapshot(args, context),
+  },
+  {
+    name: 'snapshot restore',
+    ...ONE_SNAPSHOT,
+    summary: 'Puts a snapshot into a data folder; the next start goes on from its position',
+    details: [
+      'SNAPSHOT is a folder, or a name that "snapshot ls" shows. Its files are checked before they are used.',
+      'Streams and secrets are not in a snapshot: start with the NATS server that it was made with.',
+    ],
+    options: {
+      ...SNAPSHOT_OPTIONS,
+      force: {
+        type: 'boolean',
+        help: 'also where a state is there, which is kept, or where millrace seems to run',
+      },
+    },
+    run: async (args, context) => (await import('./state.ts')).putBackSnapshot(args, context),
+  },
+];
+
 const replay: Command = {
   name: 'replay',
   summary: 'Rebuilds the state from the stream beside the current one, and compares the two',
@@ -290,6 +345,7 @@ export const COMMANDS: readonly Command[] = [
   start,
   ...topologyCommands,
   ...stateCommands,
+  ...snapshotCommands,
   replay,
   ...deadletterCommands,
   ...outboxCommands,

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
 import {
   type KvView,
   META_TABLE,
@@ -6,9 +8,19 @@ import {
   readProgress,
   stateDigest,
   stateFileProblems,
+  systemClock,
 } from '../engine/index.ts';
+import {
+  createSnapshot,
+  type ListedSnapshot,
+  listSnapshots,
+  restoreSnapshot,
+  type SnapshotManifest,
+  snapshotsFolder,
+  verifySnapshot,
+} from '../runtime/index.ts';
 import type { CommandArguments, CommandContext, ExitCode } from './command.ts';
-import { existingStatePath, type Place, placeOf, withState } from './place.ts';
+import { existingStatePath, folderOf, type Place, placeOf, withState } from './place.ts';
 import {
   decodedRows,
   shapesOf,
@@ -120,4 +132,82 @@ async function verified(place: Place): Promise<VerifyReport> {
     if (problems.length > 0 || place.custom === undefined) return { tables, problems };
     return { tables, problems: await totalsProblems(reader, place.custom) };
   });
+}
+
+const MS_PER_MINUTE = 60_000;
+
+const bytesOf = ({ files }: SnapshotManifest): number => files.reduce((sum, { bytes }) => sum + bytes, 0);
+
+const positionOf = ({ positions }: SnapshotManifest): string =>
+  positions.map(({ stream, sequence }) => `${stream} ${sequence}`).join(', ');
+
+/** A folder, or the name of one among the snapshots of the data folder. */
+function snapshotPath(args: CommandArguments, dataDir: string): string {
+  const given = args.required(0);
+  const named = join(snapshotsFolder(dataDir), given);
+  return basename(given) === given && existsSync(named) ? named : resolve(given);
+}
+
+export async function takeSnapshot(
+  args: CommandArguments,
+  { env, print }: CommandContext,
+): Promise<ExitCode> {
+  const { dataDir, topology } = await placeOf(env);
+  const now_ms = systemClock.now();
+  const name = new Date(now_ms).toISOString().replaceAll(/[:.]/g, '-');
+  const to = resolve(args.text('to') ?? join(snapshotsFolder(dataDir), name));
+  const manifest = await createSnapshot({ dataDir, topology: topology.name, to, now_ms });
+  if (args.flag('json')) print(JSON.stringify({ path: to, ...manifest }, null, 2));
+  else print(`${to}: ${positionOf(manifest)}, ${bytesOf(manifest)} bytes`);
+  return 0;
+}
+
+export async function showSnapshots(
+  args: CommandArguments,
+  { env, print }: CommandContext,
+): Promise<ExitCode> {
+  const given = args.text('in');
+  const found = listSnapshots(given === undefined ? snapshotsFolder(folderOf(env).dataDir) : resolve(given));
+  if (args.flag('json')) print(JSON.stringify(found, null, 2));
+  else if (found.length === 0) print('There are no snapshots.');
+  else for (const one of found) print(lineOf(one, systemClock.now()));
+  return 0;
+}
+
+function lineOf({ path, manifest, problem }: ListedSnapshot, now_ms: number): string {
+  const name = basename(path).padEnd(26);
+  if (manifest === undefined) return `${name} not usable [${problem?.code}]`;
+  const minutes = Math.max(0, Math.floor((now_ms - Date.parse(manifest.created_at)) / MS_PER_MINUTE));
+  const { topology } = manifest;
+  return `${name} ${topology}  ${positionOf(manifest)}  ${bytesOf(manifest)} bytes  ${minutes} min old`;
+}
+
+export async function checkSnapshot(
+  args: CommandArguments,
+  { env, print }: CommandContext,
+): Promise<ExitCode> {
+  const path = snapshotPath(args, folderOf(env).dataDir);
+  const manifest = await verifySnapshot(path);
+  if (args.flag('json')) print(JSON.stringify({ path, ...manifest }, null, 2));
+  else print(`The snapshot is sound: ${positionOf(manifest)}.`);
+  return 0;
+}
+
+export async function putBackSnapshot(
+  args: CommandArguments,
+  { env, print }: CommandContext,
+): Promise<ExitCode> {
+  const { dataDir, topology } = await placeOf(env);
+  const from = snapshotPath(args, dataDir);
+  const isForced = args.flag('force');
+  const restored = await restoreSnapshot({
+    ...{ from, dataDir, topology: topology.name, isForced, now_ms: systemClock.now() },
+  });
+  if (args.flag('json')) {
+    print(JSON.stringify(restored, null, 2));
+    return 0;
+  }
+  print(`${restored.path} is current; the next start goes on behind ${positionOf(restored.manifest)}.`);
+  if (restored.former !== undefined) print(`The former state stays in ${restored.former}.`);
+  return 0;
 }

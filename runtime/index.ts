@@ -11,6 +11,7 @@ export * from './orders/index.ts';
 export * from './outbound/index.ts';
 export * from './run/index.ts';
 export * from './settings/index.ts';
+export * from './snapshots/index.ts';
 export * from './table-files/index.ts';
 export * from './trust/index.ts';
 export * from './webhooks/index.ts';

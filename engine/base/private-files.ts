@@ -26,7 +26,8 @@ const STICKY = 0o1000;
 /** Windows has no such modes: a folder has what its parent gives it. */
 const HAS_MODES = process.platform !== 'win32';
 /** What millrace makes in a data folder; anything else there is left alone. */
-const OURS = /^(state|jobs|job-files|spool|run|disk-id|nats|nats[.-].*|.*\.secret|known-keys\.json(\.new)?)$/;
+const OURS =
+  /^(state|jobs|job-files|snapshots|spool|run|disk-id|nats|nats[.-].*|.*\.secret|known-keys\.json(\.new)?)$/;
 const TOLD_MAX = 3;
 
 /**

@@ -225,6 +225,19 @@ function storedTables(root: RootDatabase<Buffer, Buffer>): string[] {
   return names;
 }
 
+/**
+ * Copies an environment, as one read transaction sees it, into a folder that is there and empty; from any process,
+ * while the writer goes on. Pages that are free are left out.
+ */
+export async function copyLmdbState(path: string, into: string): Promise<void> {
+  const root = openRoot(path, true, true);
+  try {
+    await root.backup(into, true);
+  } finally {
+    await root.close();
+  }
+}
+
 interface ReaderRows extends Rows {
   /** Valid until the next read of this thread; a large value is copied once less. */
   getShared(key: Uint8Array): Uint8Array | undefined;

@@ -87,3 +87,21 @@ export function makeRebuiltCurrent(root: string, topology: string, rebuilt: Gene
   if (former === undefined || record === undefined || former.generation === rebuilt.generation) return;
   writeRecord(former.path, { ...record, state: 'former' });
 }
+
+/**
+ * Makes a generation current that came from elsewhere, with the settings of its own record. What its record says of
+ * other generations is of the place that it came from: it would remove one of the same number here. The former one
+ * stays. Throws `no_such_generation`.
+ */
+export function makeRestoredCurrent(root: string, topology: string, restored: GenerationLayout): void {
+  const former = existingGeneration(root, topology);
+  const record = readRecord(restored.path);
+  if (record !== undefined) {
+    const { options, started_at_ms } = record;
+    writeRecord(restored.path, { state: 'built', reason: 'snapshot', options, started_at_ms });
+  }
+  const formerRecord = former === undefined ? undefined : readRecord(former.path);
+  makeCurrent(root, topology, restored.generation);
+  if (former === undefined || formerRecord === undefined) return;
+  writeRecord(former.path, { ...formerRecord, state: 'former' });
+}

@@ -2,7 +2,7 @@ export type { BuildPhase, BuildProgress } from './build-meter.ts';
 export type { BuildRequest, BuiltGeneration, GenerationInfo } from './build-request.ts';
 export { definitionsOf } from './definitions-of.ts';
 export type { InterruptedBuild } from './folders.ts';
-export { currentSettings, makeRebuiltCurrent } from './generation-record.ts';
+export { currentSettings, makeRebuiltCurrent, makeRestoredCurrent } from './generation-record.ts';
 export { Generations, type GenerationsOptions } from './generations.ts';
 export {
   type Goal,

@@ -49,6 +49,12 @@ export function readStatus(dataDir: string, topology: string, now_ms: number): H
   return isAlive(status.pid) && now_ms - status.at_ms < FRESH_MS ? status : undefined;
 }
 
+/** The process that runs a topology in a data folder; undefined where none does. */
+export function runningPid(dataDir: string, topology: string, now_ms: number): number | undefined {
+  const pid = readStatus(dataDir, topology, now_ms)?.pid;
+  return pid !== undefined && isAlive(pid) ? pid : undefined;
+}
+
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
