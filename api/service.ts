@@ -50,7 +50,14 @@ import { dimensionRoutes } from './sections/dimensions/index.ts';
 import { EventSearch, eventRoutes } from './sections/events/index.ts';
 import { ExportMaking, type ExportParts, exportKind, exportRoutes } from './sections/exports/index.ts';
 import { funnelDefinitionKind, funnelRoutes } from './sections/funnels/index.ts';
-import { diagnosticsRoutes, gapRoute, healthRoutes, metricsRoutes } from './sections/health/index.ts';
+import {
+  diagnosticsRoutes,
+  Gaps,
+  gapRoutes,
+  healthRoutes,
+  metricsRoutes,
+  resolutionKind,
+} from './sections/health/index.ts';
 import { bulkKind, bulkRoutes, ingestRoutes, Spool } from './sections/ingest/index.ts';
 import { backfillKinds, backfillRoutes, generationRoutes, jobRoutes } from './sections/jobs/index.ts';
 import { callerRoutes, keyRoutes, roleRoutes, scopesOf } from './sections/keys/index.ts';
@@ -97,6 +104,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const rules = definitions.kind(ruleKind(ports, tenants));
   const marks = definitions.kind(MARKS);
   const models = definitions.kind(MODELS);
+  const gaps = new Gaps(ports, definitions.kind(resolutionKind(ports.keyTrust)));
   const webhooks = definitions.kind(WEBHOOKS);
   const alerts = definitions.kind(
     alertKind(
@@ -188,8 +196,8 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       fraudRoute(answers),
       ...webhookRoutes({ webhooks, outbound, cursors }),
       ...boards.routes(cursors),
-      gapRoute(ports),
-      ...healthRoutes(ports, tracker, jobs, [definitions, keys], look),
+      ...gapRoutes(ports, gaps),
+      ...healthRoutes(ports, tracker, jobs, [definitions, keys], look, gaps),
       ...metricsRoutes(ports, metrics, () => [
         ...[
           ...jobs.samples(),

@@ -1,60 +1,121 @@
 import { describe, expect, it } from 'vitest';
+import { fc } from '../../test/property.ts';
+import { ManualClock } from '../base/index.ts';
+import { StreamGapError } from '../edges/index.ts';
 import { MemoryDisk } from '../state/index.ts';
-import { GAPS_MAX, GapBoard, readGaps } from './gaps.ts';
+import { GAPS_MAX, GapBoard, type GapKind, readGaps, type StreamGap } from './gaps.ts';
+import { META_TABLE } from './meta.ts';
+import { namingGaps } from './naming-gaps.ts';
 
-const facts = { stream: 'EVENTS', incarnation: '2025-01-01T00:00:00Z' };
-const by = { node: 'events', facts };
+const INPUT = { node: 'events', facts: { stream: 'EVENTS', incarnation: 'i1' } };
 
-/** What a state has of a board's gaps, as its next task reads it. */
-function kept(board: GapBoard, disk: MemoryDisk): ReturnType<typeof readGaps> {
-  const store = disk.open();
-  store.transaction(() => board.flush(store.table('meta')));
-  return readGaps(store.table('meta'));
+const gap = (kind: GapKind, first: number, last = first, node = 'events'): StreamGap => ({
+  ...{ kind, first, last, node, stream: 'EVENTS', incarnation: 'i1' },
+  ...{ messages: last - first + 1, noticed_at_ms: 5 },
+});
+
+const openStore = () => new MemoryDisk().open();
+
+function flush(store: ReturnType<typeof openStore>, board: GapBoard): readonly StreamGap[] {
+  store.transaction(() => board.flush(store.table(META_TABLE)));
+  return readGaps(store.table(META_TABLE));
 }
 
 describe('the gaps of a task', () => {
-  it('are written with a commit, and gaps that touch are one', () => {
-    const disk = new MemoryDisk();
+  it('come back as they were written, in the order of their sequences', () => {
+    const store = openStore();
     const board = new GapBoard([]);
-    expect(board.hasChanges).toBe(false);
-    board.removed(by, { first: 5, last: 6 }, 1_000);
-    board.removed(by, { first: 7, last: 7 }, 2_000);
-    board.removed(by, { first: 10, last: 10 }, 3_000);
-    expect([board.hasChanges, board.messages]).toEqual([true, 4]);
-    const stored = kept(board, disk);
-    expect(stored.map(({ first, last, messages }) => [first, last, messages])).toEqual([
-      [5, 7, 3],
-      [10, 10, 1],
-    ]);
-    expect(new GapBoard(stored).messages).toBe(4);
+    for (const first of [300, 2, 70_000]) board.removed(INPUT, { first, last: first }, 5);
+    expect(board.hasChanges).toBe(true);
+    const wanted = [2, 300, 70_000].map((first) => gap('removed', first));
+    expect(flush(store, board)).toEqual(wanted);
+    expect([board.hasChanges, new GapBoard(wanted).messages]).toEqual([false, 3]);
   });
 
-  it('that were noticed of what had been read go when the stream fits again, the others stay', () => {
-    const disk = new MemoryDisk();
+  it('are one where one follows the other, also after a restart', () => {
+    const store = openStore();
     const board = new GapBoard([]);
-    board.removed(by, { first: 5, last: 6 }, 1_000);
-    board.add({
-      ...facts,
-      node: 'events',
-      kind: 'replaced',
-      first: 20,
-      last: 29,
-      messages: 10,
-      noticed_at_ms: 1,
-    });
-    expect(kept(board, disk)).toHaveLength(2);
-    board.settle('another');
+    board.removed(INPUT, { first: 5, last: 6 }, 5);
+    flush(store, board);
+    const again = new GapBoard(readGaps(store.table(META_TABLE)));
+    again.removed(INPUT, { first: 7, last: 9 }, 9);
+    again.removed(INPUT, { first: 11, last: 11 }, 5);
+    expect(flush(store, again)).toEqual([gap('removed', 5, 9), gap('removed', 11)]);
+  });
+
+  it('name each removed message once, whatever its neighbours', () => {
+    const sequences = fc.uniqueArray(fc.integer({ min: 1, max: 200 }), { minLength: 1, maxLength: 100 });
+    fc.assert(
+      fc.property(sequences, (given) => {
+        const removed = [...given].sort((a, b) => a - b);
+        const board = new GapBoard([]);
+        for (const at of removed) board.removed(INPUT, { first: at, last: at }, 5);
+        const named = flush(openStore(), board).flatMap(({ first, last }) =>
+          Array.from({ length: last - first + 1 }, (_, index) => first + index),
+        );
+        expect([named, board.messages]).toEqual([removed, removed.length]);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('name what two looks found of one loss once', () => {
+    const board = new GapBoard([]);
+    // What was received and not committed is read, and missed, again.
+    board.removed(INPUT, { first: 8, last: 10 }, 5);
+    board.removed(INPUT, { first: 5, last: 10 }, 9);
+    expect(flush(openStore(), board)).toEqual([gap('removed', 5, 10)]);
+  });
+
+  it('say of what was read only how the stream is now', () => {
+    const store = openStore();
+    const board = new GapBoard([gap('removed', 2)]);
+    board.add(gap('lost', 31, 50));
+    board.add(gap('replaced', 11, 50));
+    expect(flush(store, board)).toEqual([gap('replaced', 11, 50)]);
+    expect(board.messages).toBe(41);
+  });
+
+  it('widen the last one beyond the limit, and count on exactly', () => {
+    const board = new GapBoard([]);
+    for (let index = 0; index < GAPS_MAX + 5; index++)
+      board.removed(INPUT, { first: 1 + 2 * index, last: 1 + 2 * index }, 5);
+    const gaps = flush(openStore(), board);
+    expect([gaps.length, board.messages]).toEqual([GAPS_MAX, GAPS_MAX + 5]);
+    const last = 1 + 2 * (GAPS_MAX + 4);
+    expect(gaps.at(-1)).toMatchObject({ first: 1 + 2 * (GAPS_MAX - 1), last, messages: 6 });
+  });
+
+  it('settle with the stream: what was removed stays, and so does what is of another source', () => {
+    const store = openStore();
+    const given = [gap('removed', 3), gap('lost', 5), gap('lost', 5, 5, 'other')];
+    const board = new GapBoard([]);
+    for (const one of given) board.add(one);
+    expect(flush(store, board)).toHaveLength(given.length);
     board.settle('events');
-    expect(kept(board, disk).map(({ kind }) => kind)).toEqual(['removed']);
-    expect(board.messages).toBe(2);
+    expect(flush(store, board)).toEqual([gap('removed', 3), gap('lost', 5, 5, 'other')]);
+    expect(readGaps(store.table(META_TABLE))).toHaveLength(2);
   });
+});
 
-  it('are bounded: later ones widen the last, and no message is left out of the count', () => {
-    const board = new GapBoard([]);
-    for (let at = 1; at <= GAPS_MAX + 50; at++) board.removed(by, { first: at * 10, last: at * 10 }, at);
-    const gaps = kept(board, new MemoryDisk());
-    expect(gaps).toHaveLength(GAPS_MAX);
-    expect(gaps.at(-1)).toMatchObject({ last: (GAPS_MAX + 50) * 10, messages: 51 });
-    expect(board.messages).toBe(GAPS_MAX + 50);
-  });
+describe('an error that names what the stream lost', () => {
+  it.each([
+    ['position_ahead_of_stream', 'lost'],
+    ['position_before_stream', 'removed'],
+    ['stream_replaced', 'replaced'],
+  ] as const)(
+    '%s is written down as %s before it is thrown on, once however often it comes',
+    async (code, kind) => {
+      const store = openStore();
+      const clock = new ManualClock(5);
+      const error = new StreamGapError(code, 'Some are gone.', { first: 4, last: 6 });
+      for (let start = 0; start < 2; start++) {
+        const work = namingGaps({ store, clock, node: 'events' }, () => Promise.reject(error));
+        await expect(work).rejects.toBe(error);
+      }
+      expect(readGaps(store.table(META_TABLE))).toEqual([
+        { ...gap(kind, 4, 6), stream: '', incarnation: '' },
+      ]);
+    },
+  );
 });

@@ -57,14 +57,24 @@ export class GapBoard {
     return [...this.#gaps.values()].reduce((sum, gap) => sum + gap.messages, 0);
   }
 
+  /**
+   * Takes in a gap. One that touches known ones of its kind becomes one with them. `lost` and `replaced` say how the
+   * stream and the position differ now: they take the place of what was said of that before.
+   */
   add(gap: StreamGap): void {
+    if (gap.kind !== 'removed') this.settle(gap.node);
     const before = [...this.#gaps.values()].filter(
       ({ node, kind, incarnation }) =>
         node === gap.node && kind === gap.kind && incarnation === gap.incarnation,
     );
+    const touched = before.filter(
+      (known) => isExact(known) && known.first <= gap.last + 1 && gap.first <= known.last + 1,
+    );
     const last = before.at(-1);
-    const isNext = last !== undefined && last.last + 1 === gap.first;
-    if (last !== undefined && (isNext || before.length >= GAPS_MAX)) {
+    if (touched.length > 0) {
+      for (const known of touched) this.#remove(known);
+      this.#set(joined(gap, touched));
+    } else if (last !== undefined && (last.last + 1 === gap.first || before.length >= GAPS_MAX)) {
       this.#set({ ...last, last: Math.max(last.last, gap.last), messages: last.messages + gap.messages });
     } else this.#set(gap);
   }
@@ -78,11 +88,14 @@ export class GapBoard {
 
   /** The stream fits the position again: what was said of it does not hold any more. */
   settle(node: string): void {
-    for (const [name, gap] of this.#gaps) {
-      if (gap.node !== node || gap.kind === 'removed') continue;
-      this.#gaps.delete(name);
-      this.#changed.set(name, undefined);
+    for (const gap of this.#gaps.values()) {
+      if (gap.node === node && gap.kind !== 'removed') this.#remove(gap);
     }
+  }
+
+  #remove(gap: StreamGap): void {
+    this.#gaps.delete(nameOf(gap));
+    this.#changed.set(nameOf(gap), undefined);
   }
 
   #set(gap: StreamGap): void {
@@ -105,3 +118,15 @@ export class GapBoard {
 
 /** The key as text, so that it can be the key of a map. */
 const nameOf = (gap: StreamGap): string => Buffer.from(keyOf(gap)).toString('latin1');
+
+/** Every message of its range is missing. */
+export const isExact = ({ first, last, messages }: StreamGap): boolean => messages === last - first + 1;
+
+/** A gap and those that it touches, as one: noticed when the first of them was. */
+function joined(gap: StreamGap, touched: readonly StreamGap[]): StreamGap {
+  const all = [gap, ...touched];
+  const first = Math.min(...all.map((one) => one.first));
+  const last = Math.max(...all.map((one) => one.last));
+  const noticed_at_ms = Math.min(...all.map((one) => one.noticed_at_ms));
+  return { ...gap, first, last, messages: last - first + 1, noticed_at_ms };
+}

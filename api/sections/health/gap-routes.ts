@@ -1,6 +1,15 @@
 import { z } from 'zod';
-import { META_TABLE, readGaps, type StreamGap } from '../../../engine/index.ts';
-import { type Answer, type ApiPorts, type Route, requireReader, route, timeText } from '../../http/index.ts';
+import { GAPS_MAX, type StreamGap } from '../../../engine/index.ts';
+import {
+  type Answer,
+  ApiError,
+  type ApiPorts,
+  type Route,
+  requireReader,
+  route,
+  timeText,
+} from '../../http/index.ts';
+import type { Gaps } from './gap-resolution.ts';
 
 const gapSchema = z.object({
   stream: z.string(),
@@ -16,41 +25,125 @@ const gapSchema = z.object({
   noticed_at: z.string(),
 });
 
-/** The gaps of the state as it is now; empty before there is one. */
-export function gapsOf(ports: Pick<ApiPorts, 'reader'>): StreamGap[] {
-  return ports.reader()?.reader.snapshot((table) => readGaps(table(META_TABLE))) ?? [];
+const answerSchema = z.object({
+  messages_missing: z.int().describe('Messages in the gaps'),
+  messages_resolved: z.int().describe('Removed ones of which somebody said that they are dealt with'),
+  gaps: z.array(gapSchema),
+});
+
+const resolveSchema = z.strictObject({
+  gaps: z
+    .array(
+      z.strictObject({
+        stream: z.string().min(1).max(255),
+        first: z.int().min(1).describe('Sequence, inclusive'),
+        last: z.int().min(1).describe('Sequence, inclusive'),
+      }),
+    )
+    .min(1)
+    .max(GAPS_MAX)
+    .describe('As GET /gaps lists them'),
+  note: z.string().min(1).max(1_000).describe('What was done about them: kept, and written to the log'),
+});
+
+const REMOVED = { stream: 'EVENTS', first: 18_235, last: 18_237 } as const;
+const EXAMPLE = {
+  ...{ messages_missing: 3, messages_resolved: 0 },
+  gaps: [{ ...REMOVED, kind: 'removed', messages: 3, noticed_at: '2025-08-01T12:00:00.000Z' }],
+};
+
+function viewOf(gaps: Gaps): z.input<typeof answerSchema> {
+  const { open, messages, resolved } = gaps.now();
+  return {
+    messages_missing: messages,
+    messages_resolved: resolved,
+    gaps: open.map(({ stream, kind, first, last, messages: missing, noticed_at_ms }) => ({
+      ...{ stream, kind, first, last, messages: missing },
+      noticed_at: timeText(noticed_at_ms),
+    })),
+  };
 }
 
-/** Acknowledged messages that the stream lost, so far as their sequences tell. */
-export function gapRoute(ports: ApiPorts): Route {
-  return route({
-    id: 'getGaps',
-    method: 'GET',
-    path: '/gaps',
-    tag: 'Operation',
-    summary: 'Acknowledged messages that the stream lost',
-    description:
-      'By their sequences in the stream, of all tenants: what was removed before it was read, and what was applied and ' +
-      'is not in the stream any more. `lost` and `replaced` go when the stream fits the state again; `removed` stays ' +
-      'until the state is rebuilt from a stream in which the messages were published again.',
-    permission: 'diagnostics:read',
-    query: z.strictObject({}),
-    answers: {
-      200: {
-        description: 'The gaps, by kind and in the order of their sequences',
-        schema: z.object({ messages_missing: z.int(), gaps: z.array(gapSchema) }),
-        example: { messages_missing: 0, gaps: [] },
-      },
-    },
-    problems: ['state_not_ready'],
-    handle: async (): Promise<Answer> => {
-      requireReader(ports);
-      const gaps = gapsOf(ports).map(({ stream, kind, first, last, messages, noticed_at_ms }) => ({
-        ...{ stream, kind, first, last, messages },
-        noticed_at: timeText(noticed_at_ms),
-      }));
-      const messages_missing = gaps.reduce((sum, { messages }) => sum + messages, 0);
-      return { status: 200, json: { messages_missing, gaps } };
-    },
+type Named = z.output<typeof resolveSchema>['gaps'][number];
+
+/** The gap that a caller names; only what it has seen as it is now can be resolved. */
+function find(open: readonly StreamGap[], { stream, first, last }: Named, path: string): StreamGap {
+  const found = open.filter((gap) => gap.stream === stream && gap.first === first && gap.last === last);
+  const removed = found.find(({ kind }) => kind === 'removed');
+  if (removed !== undefined) return removed;
+  const message =
+    found.length === 0
+      ? `is no gap of the stream: ${first} to ${last}; GET /gaps lists them as they are now`
+      : 'was applied, and the stream has it no more: it goes when the stream fits the state again, or with a rebuild';
+  throw new ApiError('wrong_state', `${path} ${message}. Nothing is resolved.`, {
+    errors: [{ path, message }],
   });
+}
+
+/** Acknowledged messages that the stream lost, so far as their sequences tell, and how they are dealt with. */
+export function gapRoutes(ports: ApiPorts, gaps: Gaps): readonly Route[] {
+  return [
+    route({
+      id: 'getGaps',
+      method: 'GET',
+      path: '/gaps',
+      tag: 'Operation',
+      summary: 'Acknowledged messages that the stream lost',
+      description:
+        'By their sequences in the stream, of all tenants: what was removed before it was read, and what was applied ' +
+        'and is not in the stream any more. `lost` and `replaced` go when the stream fits the state again. Of `removed` ' +
+        'ones nobody knows what was in them, so they stay until POST /gaps/resolve says that they are dealt with. A ' +
+        'state that is rebuilt has the gaps that are in the stream then.',
+      permission: 'diagnostics:read',
+      query: z.strictObject({}),
+      answers: {
+        200: {
+          description: 'The gaps, by kind and in the order of their sequences',
+          schema: answerSchema,
+          example: EXAMPLE,
+        },
+      },
+      problems: ['state_not_ready'],
+      handle: (): Answer => {
+        requireReader(ports);
+        return { status: 200, json: viewOf(gaps) };
+      },
+    }),
+    route({
+      id: 'resolveGaps',
+      method: 'POST',
+      path: '/gaps/resolve',
+      tag: 'Operation',
+      summary: 'Say that removed messages are dealt with',
+      description:
+        'After their events were published again, or are given up: the gaps are no longer listed, and health is no ' +
+        'longer degraded by them. Nothing checks it, for the stream has nothing left to compare with; who said so, ' +
+        'when and the note are kept. All of the gaps have to be `removed` ones as GET /gaps lists them now, else none ' +
+        'is resolved.',
+      permission: 'backfills:create',
+      reach: 'installation',
+      body: resolveSchema,
+      answers: {
+        200: {
+          description: 'The gaps that are left',
+          schema: answerSchema,
+          example: { messages_missing: 0, messages_resolved: 3, gaps: [] },
+        },
+      },
+      problems: ['wrong_state', 'limit_reached', 'name_taken', 'kv_unavailable', 'state_not_ready'],
+      handle: async ({ body, principal, log }): Promise<Answer> => {
+        requireReader(ports);
+        const { open } = gaps.now();
+        const chosen = new Set(body.gaps.map((named, index) => find(open, named, `gaps.${index}`)));
+        for (const gap of chosen) {
+          await gaps.resolve(gap, body.note, principal.key_id);
+          const { stream, incarnation, first, last, messages } = gap;
+          const resolved = { stream, incarnation, first, last, messages };
+          // A warning, so that it is in the log at the usual levels: it makes health call lost messages well.
+          log.warn({ key_id: principal.key_id, note: body.note, gap: resolved }, 'a gap was resolved');
+        }
+        return { status: 200, json: viewOf(gaps) };
+      },
+    }),
+  ];
 }

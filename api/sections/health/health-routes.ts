@@ -13,7 +13,7 @@ import {
   timestamp,
   timeText,
 } from '../../http/index.ts';
-import { gapsOf } from './gap-routes.ts';
+import type { Gaps } from './gap-resolution.ts';
 
 const STATUSES = ['ok', 'starting', 'catching_up', 'degraded', 'failed'] as const;
 type Status = (typeof STATUSES)[number];
@@ -108,9 +108,9 @@ function queryHealth(ports: ApiPorts, look: StateLook): Subsystem {
 }
 
 /** Lost messages take nothing from the service: they are told of, and it stays as ready as it is. */
-function gapHealth(ports: ApiPorts): Subsystem {
+function gapHealth(gaps: Gaps): Subsystem {
   try {
-    const messages = gapsOf(ports).reduce((sum, gap) => sum + gap.messages, 0);
+    const { messages } = gaps.now();
     if (messages === 0) return OK;
     const message = `The stream has lost ${messages} acknowledged messages; GET /gaps names them.`;
     return { status: 'degraded', code: 'messages_lost', message };
@@ -135,13 +135,14 @@ export async function healthOf(
   jobs: Jobs,
   definitions: readonly { readonly status: BucketStatus }[],
   look: StateLook,
+  gaps: Gaps,
 ): Promise<z.infer<typeof healthSchema>> {
   const pipeline = ports.pipeline();
   const subsystems = {
     ingest_pipeline: pipelineHealth(pipeline, tracker.of(tracker.applied()).catching_up, tracker.hasHeard),
     nats: natsHealth(pipeline),
     query_engine: queryHealth(ports, look),
-    completeness: gapHealth(ports),
+    completeness: gapHealth(gaps),
     jobs: jobs.closed ? { status: 'degraded' as const, code: 'stopping', message: 'The process stops.' } : OK,
     definitions: definitionsHealth(definitions),
   };
@@ -164,6 +165,7 @@ export function healthRoutes(
   jobs: Jobs,
   definitions: readonly { readonly status: BucketStatus }[],
   look: StateLook,
+  gaps: Gaps,
 ): readonly Route[] {
   return [
     route({
@@ -200,7 +202,7 @@ export function healthRoutes(
       },
       problems: [],
       handle: async (): Promise<Answer> => {
-        const json = await healthOf(ports, tracker, jobs, definitions, look);
+        const json = await healthOf(ports, tracker, jobs, definitions, look, gaps);
         return { status: isReady(json) ? 200 : 503, json };
       },
     }),
