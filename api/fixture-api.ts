@@ -4,12 +4,15 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { eventFinder, orderAnalytics, orderQueries, queryKinds } from '../analytics/index.ts';
 import {
+  GapBoard,
   KindRegistry,
   ManualClock,
+  META_TABLE,
   MemoryDisk,
   MemoryMessageQueue,
   type OutMessage,
   QueryExecutor,
+  readGaps,
   Task,
 } from '../engine/index.ts';
 import { analyticsSettings, ControlFeed, openKeyTrust, readSettings } from '../runtime/index.ts';
@@ -38,6 +41,8 @@ export interface TestApi {
   stateReady: boolean;
   /** Applies and commits what is in the stream. */
   apply(): Promise<void>;
+  /** The state says that the stream has lost these sequences before they were read. */
+  lose(first: number, last: number): void;
   /** Makes a key of a tenant; returns its secret. */
   key(role: string, options?: Partial<NewKey>): Promise<string>;
   /** Sends a request; a path that begins with `/v1` or other roots is taken as it is, else below the base. */
@@ -167,6 +172,12 @@ async function build(parts: Parts): Promise<TestApi> {
       do task.commit();
       while (task.wantsBarrier);
       test.pipeline = { ...test.pipeline, metrics: task.metrics.samples() };
+    },
+    lose: (first, last) => {
+      const board = new GapBoard(readGaps(store.table(META_TABLE)));
+      const facts = { stream: 'EVENTS', incarnation: 'memory' };
+      board.removed({ node: 'events', facts }, { first, last }, clock.now());
+      store.transaction(() => board.flush(store.table(META_TABLE)));
     },
     key: async (role, options = {}) => {
       const ring = new KeyRing(ports);

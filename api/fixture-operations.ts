@@ -220,10 +220,21 @@ export class World {
       const { url } = await this.#link(await this.make('/dashboards'));
       return { path: url.slice(BASE.length), init: { method } };
     }
+    if (id === 'resolveGaps') return this.#resolution(path);
     const filled = path.includes('{') ? await this.#pathOf(operation) : path;
     const query = new URLSearchParams(operation.route.query_example).toString();
     const init: RequestInit = { method, ...(body === undefined ? {} : this.#bodyOf(body)) };
     return { path: query === '' ? filled : `${filled}?${query}`, init };
+  }
+
+  /** Of a gap that nobody has resolved yet. */
+  #resolution(path: string): Filled {
+    this.#made += 1;
+    const first = 1_000_000 + 10 * this.#made;
+    this.#test.lose(first, first + 2);
+    const body = { gaps: [{ stream: 'EVENTS', first, last: first + 2 }], note: 'Sent again.' };
+    const headers = { 'content-type': 'application/json' };
+    return { path, init: { method: 'POST', body: JSON.stringify(body), headers } };
   }
 
   async #pathOf(operation: Operation): Promise<string> {

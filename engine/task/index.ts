@@ -1,7 +1,7 @@
 export { type ControlLimits, type ControlPosition, DEFAULT_CONTROL_LIMITS } from './control-state.ts';
 export * from './digest.ts';
 export * from './enriching-source.ts';
-export { GAPS_MAX, type GapKind, isExact, readGaps, type StreamGap } from './gaps.ts';
+export { GAPS_MAX, GapBoard, type GapKind, isExact, readGaps, type StreamGap } from './gaps.ts';
 export { inputPositions, type Sources } from './inputs.ts';
 export * from './meta.ts';
 export * from './supervisor.ts';

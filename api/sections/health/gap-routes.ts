@@ -123,6 +123,12 @@ export function gapRoutes(ports: ApiPorts, gaps: Gaps): readonly Route[] {
       permission: 'backfills:create',
       reach: 'installation',
       body: resolveSchema,
+      body_examples: {
+        again: {
+          summary: 'They were published again',
+          value: { gaps: [REMOVED], note: 'published again from the orders of the shop' },
+        },
+      },
       answers: {
         200: {
           description: 'The gaps that are left',
