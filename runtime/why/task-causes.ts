@@ -21,6 +21,12 @@ const BY_ERROR: Readonly<Record<string, Told>> = {
     sentence: 'The stream was deleted and made again: its sequence numbers mean other messages.',
     next: `Restore the stream from its backup, or ${REBUILD}.`,
   },
+  stream_replaced: {
+    code: 'stream_replaced',
+    sentence:
+      'An older copy of the stream was restored: it has other messages where the state has read some.',
+    next: `Restore the newer copy, or publish what is missing again and ${REBUILD}.`,
+  },
   stream_mismatch: {
     code: 'stream_mismatch',
     sentence: 'The state was built from another stream than the one that the source reads.',
