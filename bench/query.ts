@@ -1,11 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startEmbeddedNats } from '../connectors/index.ts';
 import { type DashboardQuestion, dashboardQuestions, STORED_FUNNEL } from './query-questions.ts';
-import { call, fill, machine, quantileOf, type RunningApp, startApp, until, withScratch } from './rig.ts';
+import { call, quantileOf, type RunningApp, until, withMonth } from './rig.ts';
 
 const EVENTS = Number(process.env.BENCH_EVENTS ?? 2_000_000);
 /** Event time between two events, ms: the stream covers a month. */
-const STEP_MS = (30 * 86_400_000) / EVENTS;
 /** Pause between an answer and the next request, ms: one busy dashboard. */
 const PAUSE_MS = 20;
 const WARM_UPS = 3;
@@ -64,27 +62,7 @@ function figuresOf(asked: ReadonlyMap<string, Asked>): Readonly<Record<string, o
 
 /** The commonest questions, of one dashboard and one analyst, while the pipeline works off a backlog at full speed. */
 export async function queryBench(): Promise<object> {
-  return withScratch(async (folder) => {
-    const nats = await startEmbeddedNats({ dataDir: folder, progress: () => {} });
-    try {
-      const start_ms = Date.now() - EVENTS * STEP_MS;
-      process.stdout.write(`${machine()}\npublishing ${EVENTS} events over a month\n`);
-      await fill(nats.server, EVENTS, { seed: 1, start_ms, step_ms: STEP_MS, disorder_ms: 5_000 });
-      const app = await startApp({
-        NATS_URL: nats.url,
-        NATS_NKEY: nats.credentials.service,
-        DATA_DIR: `${folder}/app`,
-        RATE_LIMIT_RPS: '100000',
-      });
-      try {
-        return await askWhileIngesting(app, start_ms + EVENTS * STEP_MS);
-      } finally {
-        await app.stop();
-      }
-    } finally {
-      await nats.stop();
-    }
-  });
+  return withMonth(EVENTS, (app, _, end_ms) => askWhileIngesting(app, end_ms));
 }
 
 async function askWhileIngesting(app: RunningApp, end_ms: number): Promise<object> {

@@ -1,14 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startEmbeddedNats } from '../connectors/index.ts';
 import { dashboardQuestions } from './query-questions.ts';
-import { call, fill, machine, quantileOf, type RunningApp, startApp, until, withScratch } from './rig.ts';
+import { call, fill, quantileOf, type RunningApp, until, withMonth } from './rig.ts';
 
 const EVENTS = Number(process.env.BENCH_EVENTS ?? 1_000_000);
 /** Events a second that come in while it is measured. */
 const LIVE_PER_S = Number(process.env.BENCH_LIVE_PER_S ?? 5_000);
 const WITHOUT_S = Number(process.env.BENCH_WITHOUT_S ?? 20);
-/** Event time between two events, ms: the stream covers a month. */
-const STEP_MS = (30 * 86_400_000) / EVENTS;
 const SLICE_MS = 200;
 const PAUSE_MS = 20;
 const LIMIT_MS = 1_800_000;
@@ -103,27 +100,7 @@ async function backfilled(app: RunningApp): Promise<{ job: Job; elapsed_ms: numb
  * the change together, and what live traffic and answers feel of it.
  */
 export async function replayBench(): Promise<object> {
-  return withScratch(async (folder) => {
-    const nats = await startEmbeddedNats({ dataDir: folder, progress: () => {} });
-    try {
-      const start_ms = Date.now() - EVENTS * STEP_MS;
-      process.stdout.write(`${machine()}\npublishing ${EVENTS} events over a month\n`);
-      await fill(nats.server, EVENTS, { seed: 1, start_ms, step_ms: STEP_MS, disorder_ms: 5_000 });
-      const app = await startApp({
-        NATS_URL: nats.url,
-        NATS_NKEY: nats.credentials.service,
-        DATA_DIR: `${folder}/app`,
-        RATE_LIMIT_RPS: '100000',
-      });
-      try {
-        return await measure(app, nats.server);
-      } finally {
-        await app.stop();
-      }
-    } finally {
-      await nats.stop();
-    }
-  });
+  return withMonth(EVENTS, measure);
 }
 
 async function measure(app: RunningApp, server: Server): Promise<object> {

@@ -5,7 +5,13 @@ import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jetstream } from '@nats-io/jetstream';
-import { connectNats, ensureStreams, type NatsLink, type NatsServer } from '../connectors/index.ts';
+import {
+  connectNats,
+  ensureStreams,
+  type NatsLink,
+  type NatsServer,
+  startEmbeddedNats,
+} from '../connectors/index.ts';
 import { type TrafficOptions, traffic } from './traffic.ts';
 
 /** A folder that is removed after `work`, whatever happens. */
@@ -149,4 +155,40 @@ export async function until(done: () => Promise<boolean>, every_ms: number, limi
     if (performance.now() > deadline) throw new Error(`not reached within ${limit_ms} ms`);
     await sleep(every_ms);
   }
+}
+
+const MONTH_MS = 30 * 86_400_000;
+
+/** A service of its own on a server of its own, whose stream has so many events of the last 30 days. */
+export async function withMonth<T>(
+  events: number,
+  work: (app: RunningApp, server: NatsServer, end_ms: number) => Promise<T>,
+): Promise<T> {
+  return withScratch(async (folder) => {
+    const nats = await startEmbeddedNats({ dataDir: folder, progress: () => {} });
+    try {
+      const end_ms = Date.now();
+      process.stdout.write(`${machine()}\npublishing ${events} events over a month\n`);
+      const options = {
+        seed: 1,
+        start_ms: end_ms - MONTH_MS,
+        step_ms: MONTH_MS / events,
+        disorder_ms: 5_000,
+      };
+      await fill(nats.server, events, options);
+      const app = await startApp({
+        NATS_URL: nats.url,
+        NATS_NKEY: nats.credentials.service,
+        DATA_DIR: `${folder}/app`,
+        RATE_LIMIT_RPS: '100000',
+      });
+      try {
+        return await work(app, nats.server, end_ms);
+      } finally {
+        await app.stop();
+      }
+    } finally {
+      await nats.stop();
+    }
+  });
 }

@@ -16,8 +16,7 @@ export function answerPosition(
   { as_of }: { readonly as_of?: AsOf | undefined },
   progress: Progress | undefined,
 ): AnswerPosition {
-  const now: StreamPosition =
-    progress === undefined ? {} : { [progress.stream]: { [progress.partition]: progress.sequence } };
+  const now = positionNow(progress);
   if (as_of === undefined) return { position: now, upTo: undefined };
   const asked: StreamPosition = isQueryId(as_of) ? positionOfQueryId(as_of.query_id) : as_of;
   // An answer of an empty state has no position: nothing had been read.
@@ -42,6 +41,13 @@ export function answerPosition(
     }
   }
   return { position: asked, upTo };
+}
+
+function positionNow(progress: Progress | undefined): StreamPosition {
+  if (progress === undefined) return {};
+  const { stream, partition, sequence, incarnation } = progress;
+  const of = incarnationNumber(incarnation);
+  return { [stream]: { [partition]: sequence, ...(of === undefined ? {} : { [INCARNATION_MEMBER]: of }) } };
 }
 
 /** A position of a stream that was deleted and made again is of other events. */

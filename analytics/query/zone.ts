@@ -133,6 +133,17 @@ export function zoneOf(name: string): Zone {
   return zone;
 }
 
+/** Whether `zoneOf` knows the name. */
+export function isTimeZone(name: string): boolean {
+  try {
+    zoneOf(name);
+    return true;
+  } catch (error) {
+    if (error instanceof QueryError) return false;
+    throw error;
+  }
+}
+
 function resolve(name: string): Zone {
   // A bare offset such as +05:30 is a valid time zone of Temporal but has no calendar of its own.
   if (/^[A-Za-z]/.test(name)) {

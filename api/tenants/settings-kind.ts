@@ -1,33 +1,22 @@
 import { z } from 'zod';
 import {
+  isTimeZone,
   MAX_RETENTION_DAYS,
   parsePath,
-  QueryError,
   SETTINGS_KIND_NAME,
   type TenantDefaults,
-  zoneOf,
 } from '../../analytics/index.ts';
 import { type DefinitionKind, invalidMember } from '../../runtime/index.ts';
 
 const WEEK_DAYS = ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'] as const;
 const MAX_PII_FIELDS = 100;
 
-function isZone(name: string): boolean {
-  try {
-    zoneOf(name);
-    return true;
-  } catch (error) {
-    if (error instanceof QueryError) return false;
-    throw error;
-  }
-}
-
 /** What a tenant has set; what is not there is the installation's. */
 export const settingsSchema = z.strictObject({
   timezone: z
     .string()
     .max(64)
-    .refine(isZone, 'must be an IANA time zone such as Europe/Berlin')
+    .refine(isTimeZone, 'must be an IANA time zone such as Europe/Berlin')
     .optional()
     .describe('IANA name: days, weeks and months of queries that name no zone'),
   week_start: z.enum(WEEK_DAYS).optional().describe('First day of a week'),

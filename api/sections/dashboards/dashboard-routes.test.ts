@@ -63,9 +63,23 @@ describe('a saved query', () => {
     expect((await run()).query_id).not.toBe(newer.query_id);
   });
 
+  it('is computed again while the pipeline has failed, and says so then', async () => {
+    const { id } = await send('/queries', { name: 'orders', query: { ...ORDERS, ...DAY } }, 201);
+    const first = await send(`/queries/${id}/run`, {});
+    expect((await send(`/queries/${id}/run`, {})).query_id).toBe(first.query_id);
+    const error = { code: 'stream_recreated', message: 'The stream was made again.' };
+    test.pipeline = { ...test.pipeline, state: 'failed', error };
+    const { meta } = await send(`/queries/${id}/run`, {});
+    expect(meta).toMatchObject({
+      staleness_ms: null,
+      warnings: [expect.stringContaining('stream_recreated')],
+    });
+  });
+
   it('is refused where it fits no route, and asked only by who may ask that', async () => {
     const bad = [
       { query: { metrics: [] } },
+      { query: { metrics: ['nothing'] } },
       { query: { ...ORDERS, ...DAY }, range: 'today' },
       { query: ORDERS, range: 'whenever' },
       { query: {}, type: 'no_such' },

@@ -26,7 +26,11 @@ export class DashboardSection {
   /** Registers the kinds. `routes` are those of the service, as they are when a query is asked. */
   constructor(definitions: Definitions, answers: AnswerParts, routes: () => readonly Route[]) {
     const { tenants } = answers;
-    const families = new QueryFamilies({ routes, defaultsOf: (tenant) => tenants?.defaultsOf(tenant) });
+    const families = new QueryFamilies({
+      routes,
+      defaultsOf: (tenant) => tenants?.defaultsOf(tenant),
+      metricsOf: (tenant, names) => tenants?.metricsOf(tenant, names) ?? [],
+    });
     const check = families.check.bind(families);
     const usersOf = (tenant: string, id: string): readonly string[] =>
       dashboardsOf(this.dashboards, tenant, id);

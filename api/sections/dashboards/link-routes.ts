@@ -26,6 +26,8 @@ import { dataSchema, findDashboard, requireDashboard } from './dashboard-routes.
 import type { Dashboard } from './dashboard-schema.ts';
 
 const MAX_LINK_MS = 366 * 86_400_000;
+/** How long the data of a link may take, ms. */
+const SHARED_READ_MS = 60_000;
 
 const linkSchema = z.strictObject({
   dashboard_id: z.string().max(128),
@@ -192,6 +194,8 @@ function deleteRoute({ links, dashboards }: LinkParts): Route {
 }
 
 function sharedRoute(parts: LinkParts): Route {
+  /** By link what is being read: nobody is counted who has no key, so all who ask at once get one answer. */
+  const reading = new Map<string, Promise<object>>();
   return route({
     id: 'readSharedDashboard',
     method: 'GET',
@@ -200,40 +204,44 @@ function sharedRoute(parts: LinkParts): Route {
     summary: 'A dashboard and its data, by a link',
     permission: 'none',
     params: z.object({ token: z.string().min(1).max(2_048) }),
-    answers: {
-      200: {
-        description: 'The dashboard',
-        schema: z.object({
-          name: z.string(),
-          description: z.string().optional(),
-          widgets: z.array(z.looseObject({})),
-          expires_at: z.string(),
-          data: dataSchema,
-        }),
-      },
-    },
+    answers: { 200: { description: 'The dashboard', schema: sharedSchema } },
     problems: [...SAVED_RUN_PROBLEMS, 'link_invalid', 'expired', 'not_found'],
     handle: async (call) => {
       const link = linkOf(parts, call.params.token);
-      const asker = viewerOf(call, link);
-      // Who made the link could see it: private ones are shown by it, too.
-      const dashboard = findDashboard(parts.dashboards, link.tenant, link.body.dashboard_id);
-      if (dashboard === undefined) throw new ApiError('not_found', 'The dashboard was deleted.');
-      const { description, widgets } = dashboard.body;
-      const data = await dashboardData(parts, asker, dashboard.body, {});
-      return {
-        status: 200,
-        json: {
-          name: dashboard.name,
-          ...(description === undefined ? {} : { description }),
-          // What is asked is nobody's business who only looks.
-          widgets: widgets.map(({ type, title, text, layout }) => ({ type, title, text, layout })),
-          expires_at: timeText(link.body.expires_at_ms),
-          data,
-        },
-      };
+      const running = reading.get(link.id);
+      if (running !== undefined) return { status: 200, json: await running };
+      const read = sharedView(parts, viewerOf(call, link), link).finally(() => reading.delete(link.id));
+      reading.set(link.id, read);
+      return { status: 200, json: await read };
     },
   });
+}
+
+const sharedSchema = z.object({
+  name: z.string(),
+  description: z.string().optional(),
+  widgets: z.array(z.looseObject({})),
+  expires_at: z.string(),
+  data: dataSchema,
+});
+
+async function sharedView(
+  parts: LinkParts,
+  asker: FamilyAsker,
+  { tenant, body }: Definition<Link>,
+): Promise<object> {
+  // Who made the link could see it: private ones are shown by it, too.
+  const dashboard = findDashboard(parts.dashboards, tenant, body.dashboard_id);
+  if (dashboard === undefined) throw new ApiError('not_found', 'The dashboard was deleted.');
+  const { description, widgets } = dashboard.body;
+  return {
+    name: dashboard.name,
+    ...(description === undefined ? {} : { description }),
+    // What is asked is nobody's business who only looks.
+    widgets: widgets.map(({ type, title, text, layout }) => ({ type, title, text, layout })),
+    expires_at: timeText(body.expires_at_ms),
+    data: await dashboardData(parts, asker, dashboard.body, {}),
+  };
 }
 
 /** The link of a token. Throws 403 `link_invalid`, 410 `expired`. */
@@ -250,7 +258,7 @@ function linkOf({ cursors, links, answers }: LinkParts, token: string): Definiti
   throw new ApiError('expired', 'The link serves no more. Ask who gave it to you for another.');
 }
 
-/** Whoever has the link looks as a viewer of the tenant; what they ask at once is counted by the link. */
+/** Whoever has the link looks as a viewer of the tenant. What several get is not ended when one of them leaves. */
 function viewerOf(call: RawCall, { id, tenant, body }: Definition<Link>): FamilyAsker {
   const principal: Principal = {
     ...{ kind: 'anonymous', key_id: `link:${id}`, name: 'link', role: 'viewer' },
@@ -258,6 +266,6 @@ function viewerOf(call: RawCall, { id, tenant, body }: Definition<Link>): Family
     ...{ scopes: null, rate_limit: null, tenant, tenants: 'own' },
     expires_at_ms: body.expires_at_ms,
   };
-  const { request_id, base, log, request } = call;
-  return { request_id, base, log, tenant, principal, signal: request.signal };
+  const { request_id, base, log } = call;
+  return { request_id, base, log, tenant, principal, signal: AbortSignal.timeout(SHARED_READ_MS) };
 }

@@ -36,16 +36,20 @@ function parse(path: string, text: string): number {
   ]);
 }
 
-const placeSchema = z.tuple([z.number(), z.number(), z.number(), z.number()]);
+/** Those that a former version gave have no incarnation. */
+const placeSchema = z.tuple([z.number(), z.number(), z.number(), z.number(), z.number().optional()]);
 
 /** Where a listing goes on, and the sequence up to which it sees events: that of its first page. */
 export interface Place {
   readonly upTo: number;
   readonly after: Position;
+  /** The number of the stream's incarnation that it is of, where that is known. */
+  readonly incarnation?: number | undefined;
 }
 
-export function encodePlace(cursors: Cursors, filter: unknown, { upTo, after }: Place): string {
-  return cursors.encode(filter, [upTo, after.time_ms, after.sequence, after.part]);
+export function encodePlace(cursors: Cursors, filter: unknown, { upTo, after, incarnation }: Place): string {
+  const place = [upTo, after.time_ms, after.sequence, after.part];
+  return cursors.encode(filter, incarnation === undefined ? place : [...place, incarnation]);
 }
 
 export function decodePlace(
@@ -54,17 +58,17 @@ export function decodePlace(
   cursor: string | undefined,
 ): Place | undefined {
   if (cursor === undefined) return undefined;
-  const [upTo, time_ms, sequence, part] = placeSchema.parse(cursors.decode(filter, cursor));
-  return { upTo, after: { time_ms, sequence, part } };
+  const [upTo, time_ms, sequence, part, incarnation] = placeSchema.parse(cursors.decode(filter, cursor));
+  return { upTo, after: { time_ms, sequence, part }, incarnation };
 }
 
 /** What is asked of the state: that it has applied what the answer is to be made of. */
 export function demandOf(
   members: FreshnessMembers & { readonly as_of?: FreshnessMembers['min_position'] },
   place: Place | undefined,
-): { readonly wish: FreshnessWish; readonly as_of: number | undefined } {
+): FreshnessWish {
   const wish = wishOf(members);
   const as_of = members.as_of === undefined ? undefined : sequenceOf(members.as_of, 'as_of');
   const needed = Math.max(wish.min_sequence ?? 0, as_of ?? 0, place?.upTo ?? 0);
-  return { wish: needed === 0 ? wish : { ...wish, min_sequence: needed }, as_of };
+  return needed === 0 ? wish : { ...wish, min_sequence: needed };
 }

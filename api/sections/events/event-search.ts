@@ -1,4 +1,5 @@
 import {
+  answerPosition,
   type Condition,
   type FinderParts,
   type FindRequest,
@@ -19,9 +20,9 @@ import {
   readFresh,
   type Snapshot,
 } from '../../answers/index.ts';
-import { type Answer, ApiError, type Cursors, type RawCall } from '../../http/index.ts';
+import { type Answer, ApiError, type Cursors, incarnationNumber, type RawCall } from '../../http/index.ts';
 import { eventText, warningsOf } from './event-answer.ts';
-import { decodePlace, demandOf, type EventRange, encodePlace } from './event-request.ts';
+import { decodePlace, demandOf, type EventRange, encodePlace, type Place } from './event-request.ts';
 import { SearchTurns } from './search-turns.ts';
 
 /** How long one page is looked for, ms. */
@@ -96,9 +97,11 @@ export class EventSearch {
   async begin(asked: Asked): Promise<{ readonly snapshot: Snapshot; readonly request: FindRequest }> {
     asked.mask.requireSeen(asked.condition, asked.words);
     const place = decodePlace(this.#parts.cursors, asked.filter, asked.cursor);
-    const { wish, as_of } = demandOf(asked.members, place);
+    const wish = demandOf(asked.members, place);
     const snapshot = await readFresh(this.#parts.answers, asked.tenant, wish, (state) => state);
-    const upTo = place?.upTo ?? as_of ?? snapshot.freshness.sequence;
+    const { progress, freshness } = snapshot;
+    requirePlace(place, incarnationOf(snapshot));
+    const upTo = place?.upTo ?? answerPosition(asked.members, progress).upTo ?? freshness.sequence;
     const { tenant, range, condition, words, order, limit, payloads_max } = asked;
     const after: Position | undefined = place?.after;
     const request = { tenant, ...range, upTo, order, after, limit, condition, words, payloads_max };
@@ -115,7 +118,11 @@ export class EventSearch {
     const { found, snapshot, upTo, elapsed_ms } = await this.page(asked, signal);
     const { events, next, complete, scanned } = found;
     const next_cursor =
-      next === undefined ? null : encodePlace(this.#parts.cursors, asked.filter, { upTo, after: next });
+      next === undefined
+        ? null
+        : encodePlace(this.#parts.cursors, asked.filter, {
+            ...{ upTo, after: next, incarnation: incarnationOf(snapshot) },
+          });
     const meta = {
       ...metaOf(snapshot, asked.tenant, { ...headerOf(asked), warnings: warningsOf(found, asked.range) }),
       scanned: { ...scanned, ms: Math.round(elapsed_ms), complete },
@@ -159,4 +166,17 @@ export function headerOf({ range: { start_ms, end_ms } }: Pick<Asked, 'range'>) 
 /** JSON that is ready, because it holds payloads as they were sent. */
 export function jsonAnswer(text: string): Answer {
   return { status: 200, text, headers: { 'Content-Type': 'application/json; charset=utf-8' } };
+}
+
+function incarnationOf({ progress }: Pick<Snapshot, 'progress'>): number | undefined {
+  return incarnationNumber(progress?.incarnation ?? '');
+}
+
+/** A cursor of a stream that was deleted and made again would go on among other events. */
+function requirePlace(place: Place | undefined, own: number | undefined): void {
+  if (place?.incarnation === undefined || own === undefined || place.incarnation === own) return;
+  const message = 'is of another stream of that name, which was deleted since';
+  throw new ApiError('invalid_cursor', `The cursor ${message}. Begin again without one.`, {
+    errors: [{ path: 'cursor', message }],
+  });
 }

@@ -2,10 +2,10 @@ import { setImmediate as yieldTurn } from 'node:timers/promises';
 import { OwnMetrics } from '../../../analytics/index.ts';
 import { type AnswerTable, type JobOutcome, openTableFile, type RunningJob } from '../../../runtime/index.ts';
 import { analyticsOf, dimensionsIn, runQuery, wishOf } from '../../answers/index.ts';
-import { EVENTS_STREAM, PARTITION, type Principal, positionOf } from '../../http/index.ts';
+import { type Principal, positionOf } from '../../http/index.ts';
 import { answerTable, kpiRows } from '../../tables/index.ts';
 import { patiently } from '../jobs/index.ts';
-import { type FamilyAsker, type JsonAnswer, sequenceOf } from '../queries/index.ts';
+import type { FamilyAsker, JsonAnswer } from '../queries/index.ts';
 import { ExportFile } from './export-file.ts';
 import { type ExportParts, fileName, isPacked } from './export-parts.ts';
 import type { ExportInput } from './export-request.ts';
@@ -13,7 +13,7 @@ import type { ExportInput } from './export-request.ts';
 /** Rows between two turns of everything else in this thread. */
 const ROWS_A_TURN = 200;
 const QUERY_DEADLINE_MS = 600_000;
-/** Customers of one page of an answer that has pages. */
+/** Customers of one page of an answer that has pages, whatever the query asks for a page. */
 const PAGE_ROWS = 1_000;
 
 /** Families whose answers have pages. */
@@ -39,7 +39,7 @@ export async function exportKpis(
   const own = answers.tenants?.metricsOf(record.tenant, input.query.metrics) ?? [];
   const table = kpiRows(input.query, answer, new OwnMetrics(own));
   const { truncated, warnings, approximate } = answer;
-  const position = positionOf(state.freshness.sequence);
+  const position = positionOf(state.freshness.sequence, state.progress?.incarnation);
   const facts = { truncated, warnings, approximate, position };
   return writeTables(parts, job, input, { first: table, next: () => Promise.resolve(undefined), facts });
 }
@@ -57,27 +57,23 @@ export async function exportFamily(
   const isPaged = PAGED.has(type);
   const ask = (more: Readonly<Record<string, unknown>>): Promise<JsonAnswer> =>
     patiently({ signal, clock: answers.ports.clock }, () => {
-      const page = isPaged ? { limit: PAGE_ROWS, ...query, ...more } : query;
+      const page = isPaged ? { ...query, limit: PAGE_ROWS, ...more } : query;
       // Its range was resolved when the job was made.
       return families.ask(asker, families.resolve(asker.tenant, { type, query: page }, {}, 0));
     });
   job.advance({ done: 0, total: null, unit: 'queries' });
   const found = await ask({});
   const groupBy = Array.isArray(query.group_by) ? query.group_by.map(String) : [];
-  const sequence = sequenceOf(found);
-  const as_of = sequence === undefined ? {} : { as_of: { [EVENTS_STREAM]: { [PARTITION]: sequence } } };
-  const { warnings, approximate } = (found.meta ?? {}) as JsonAnswer;
+  const { warnings, approximate, position = null } = (found.meta ?? {}) as JsonAnswer;
   let cursor = found.next_cursor;
   const next = async (): Promise<AnswerTable | undefined> => {
     if (typeof cursor !== 'string') return undefined;
-    const page = await ask({ ...as_of, cursor });
+    // The cursor says as of which position.
+    const page = await ask({ cursor });
     cursor = page.next_cursor;
     return answerTable(type as TableFamily, page, groupBy);
   };
-  const facts = {
-    ...{ truncated: found.truncated === true, warnings, approximate },
-    position: sequence === undefined ? null : positionOf(sequence),
-  };
+  const facts = { truncated: found.truncated === true, warnings, approximate, position };
   return writeTables(parts, job, input, {
     first: answerTable(type as TableFamily, found, groupBy),
     next,

@@ -11,7 +11,7 @@ import {
   type TableFileWriter,
 } from '../../../runtime/index.ts';
 import { analyticsOf, PiiMask } from '../../answers/index.ts';
-import { EVENTS_STREAM, PARTITION, positionOf } from '../../http/index.ts';
+import { positionOf } from '../../http/index.ts';
 import { askedBySearch, keptWarning } from '../events/index.ts';
 import { patiently } from '../jobs/index.ts';
 import { eventCells, eventColumns, typedEventColumns } from './event-rows.ts';
@@ -35,8 +35,9 @@ const stateSchema = z.object({
   rows: z.number(),
   scanned: z.number(),
   payloads_missing: z.number(),
-  /** The position that the export sees the events at. */
+  /** The position that the export sees the events at, and which stream of that name it is of. */
   upTo: z.number(),
+  incarnation: z.string().exactOptional(),
   after: z.object({ time_ms: z.number(), sequence: z.number(), part: z.number() }).nullable(),
   /** Of the file's head; jobs of former versions have none. */
   columns: z.array(z.string()).exactOptional(),
@@ -89,7 +90,7 @@ async function exportEvents(
     from !== undefined && file.mark.size_bytes > 0,
   );
   try {
-    const pages = await EventPages.open(parts, job, input.query, mask, known?.upTo);
+    const pages = await EventPages.open(parts, job, input.query, mask, known);
     let at: State =
       from !== undefined && file.mark.size_bytes > 0
         ? { ...from, ...file.mark }
@@ -98,7 +99,7 @@ async function exportEvents(
             rows: 0,
             scanned: 0,
             payloads_missing: 0,
-            upTo: pages.upTo,
+            ...pages.place,
             after: null,
             columns: [...columns],
           };
@@ -114,6 +115,7 @@ async function exportEvents(
         scanned: at.scanned + scanned.rows,
         payloads_missing: at.payloads_missing + scanned.payloads_missing,
         upTo: at.upTo,
+        ...(at.incarnation === undefined ? {} : { incarnation: at.incarnation }),
         after: next ?? null,
         columns: [...columns],
       };
@@ -124,7 +126,12 @@ async function exportEvents(
     }
     await finish();
     const { rows, payloads_missing, upTo } = at;
-    const result = { rows, payloads_missing, warnings: pages.warnings, position: positionOf(upTo) };
+    const result = {
+      rows,
+      payloads_missing,
+      warnings: pages.warnings,
+      position: positionOf(upTo, at.incarnation),
+    };
     const shows = { masked: [...mask.fields], dimensions: [] };
     return { result, file: { ...(await file.finish(media_type)), shows } };
   } finally {
@@ -153,7 +160,7 @@ async function eventWriter(
 
 /** The events of a query as of one position, page by page. */
 class EventPages {
-  readonly upTo: number;
+  readonly place: Pick<State, 'upTo' | 'incarnation'>;
   /** Rows of the log that lie in the range. */
   readonly total: number;
   /** What there is to say of them. */
@@ -161,10 +168,10 @@ class EventPages {
   readonly #page: (after: State['after']) => Promise<FoundPage>;
 
   private constructor(
-    { upTo, total, warnings }: Pick<EventPages, 'upTo' | 'total' | 'warnings'>,
+    { place, total, warnings }: Pick<EventPages, 'place' | 'total' | 'warnings'>,
     page: (after: State['after']) => Promise<FoundPage>,
   ) {
-    this.upTo = upTo;
+    this.place = place;
     this.total = total;
     this.warnings = warnings;
     this.#page = page;
@@ -175,26 +182,28 @@ class EventPages {
     job: RunningJob,
     query: EventsQuery,
     mask: PiiMask,
-    known: number | undefined,
+    known: Pick<State, 'upTo' | 'incarnation'> | undefined,
   ): Promise<EventPages> {
     const { signal, record } = job;
     const { clock } = answers.ports;
-    const as_of = known === undefined ? query.as_of : { [EVENTS_STREAM]: { [PARTITION]: known } };
+    const as_of = known === undefined ? query.as_of : positionOf(known.upTo, known.incarnation);
     const body = { ...searchOf(query), ...(as_of === undefined ? {} : { as_of }) };
-    const { request, total, warnings } = await patiently({ signal, clock }, async () => {
+    const { request, incarnation, total, warnings } = await patiently({ signal, clock }, async () => {
       const begun = await search.begin(askedBySearch({ tenant: record.tenant, mask }, body, search));
       const { selector, terms } = search.finder;
       const { explain } = await selector.plan(record.tenant, firstSelection(terms, begun.request));
       const kept_from = typeof explain.kept_from === 'string' ? explain.kept_from : undefined;
       const warnings = keptWarning(begun.request, kept_from);
-      return { request: begun.request, total: Number(explain.rows_of_range ?? 0), warnings };
+      const { incarnation } = begun.snapshot.progress ?? {};
+      return { request: begun.request, incarnation, total: Number(explain.rows_of_range ?? 0), warnings };
     });
     const page = (after: State['after']): Promise<FoundPage> =>
       patiently({ signal, clock }, () => {
         const wanted = { ...request, limit: PAGE_EVENTS, payloads_max: PAGE_PAYLOADS };
         return findEvents(search.finder, after === null ? wanted : { ...wanted, after }, signal);
       });
-    return new EventPages({ upTo: request.upTo, total, warnings }, page);
+    const place = { upTo: request.upTo, ...(incarnation === undefined ? {} : { incarnation }) };
+    return new EventPages({ place, total, warnings }, page);
   }
 
   next(after: State['after']): Promise<FoundPage> {

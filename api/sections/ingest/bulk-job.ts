@@ -31,6 +31,8 @@ const stateSchema = z.object({
   rejected: z.number().default(0),
   /** Last sequence that was stored; 0 before the first. */
   sequence: z.number().default(0),
+  /** When the stream was created that it is of, as the server says it. */
+  incarnation: z.string().exactOptional(),
 });
 type BulkState = z.infer<typeof stateSchema>;
 
@@ -78,8 +80,10 @@ export function bulkKind(parts: { spool: Spool; ports: BulkPorts }): JobKind {
   };
 }
 
-function resultOf({ sequence }: BulkState): { readonly position: ReturnType<typeof positionOf> | null } {
-  return { position: sequence === 0 ? null : positionOf(sequence) };
+function resultOf({ sequence, incarnation }: BulkState): {
+  readonly position: ReturnType<typeof positionOf> | null;
+} {
+  return { position: sequence === 0 ? null : positionOf(sequence, incarnation) };
 }
 
 async function* spooled(spool: Spool, job_id: string, from_bytes: number): AsyncGenerator<SpoolPart> {
@@ -114,7 +118,8 @@ async function publishBatch(
   const { trace } = inputSchema.parse(job.record.input);
   const prepared = prepare(job.record.tenant, checks, trace);
   const { messages } = prepared;
-  const sequences = messages.length === 0 ? [] : await publishPatiently(ports, job, messages);
+  const stored = messages.length === 0 ? undefined : await publishPatiently(ports, job, messages);
+  const { sequences = [], incarnation = at.incarnation } = stored ?? {};
   const sequence = sequences.reduce((a, b) => Math.max(a, b), at.sequence);
   const errors = prepared.rejected.map(({ index, event_id, reason }) => ({
     line: lines[index]?.line ?? 0,
@@ -128,6 +133,7 @@ async function publishBatch(
       accepted: at.accepted + messages.length,
       rejected: at.rejected + errors.length,
       sequence,
+      ...(incarnation === undefined ? {} : { incarnation }),
     },
     errors,
   };
@@ -151,11 +157,11 @@ async function publishPatiently(
   { events, log }: BulkPorts,
   { signal, record }: RunningJob,
   messages: Parameters<ApiPorts['events']['publishAll']>[0],
-): Promise<readonly number[]> {
+): ReturnType<ApiPorts['events']['publishAll']> {
   for (let pause_ms = RETRY_MIN_MS; ; pause_ms = Math.min(RETRY_MAX_MS, 2 * pause_ms)) {
     signal.throwIfAborted();
     try {
-      return (await events.publishAll(messages)).sequences;
+      return await events.publishAll(messages);
     } catch (error) {
       if (!(error instanceof MillraceError) || !error.retriable) throw error;
       log.warn({ err: error, job_id: record.job_id, pause_ms }, 'a job waits to publish');

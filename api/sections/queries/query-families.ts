@@ -1,6 +1,9 @@
 import {
+  type KpiQuery,
+  OwnMetrics,
   type RelativeOptions,
   relativeRange,
+  requireMetric,
   saysKnownMembers,
   type TenantDefaults,
   zoneOf,
@@ -31,6 +34,10 @@ export interface FamilyParts {
   /** All routes, as they are now. */
   readonly routes: () => readonly Route[];
   readonly defaultsOf: (tenant: string) => TenantDefaults | undefined;
+  readonly metricsOf: (
+    tenant: string,
+    names: readonly string[],
+  ) => ConstructorParameters<typeof OwnMetrics>[0];
 }
 
 /** The members of an answer. */
@@ -64,6 +71,11 @@ export class QueryFamilies {
     const { route, body } = this.resolve(tenant, whole, {}, 0);
     const parsed = route.body?.safeParse(body, { error: saysKnownMembers });
     if (parsed?.success === false) throw invalid(errorsOf(parsed.error, 'query'));
+    if (saved.type !== 'kpis' || parsed === undefined) return;
+    // The schema takes any name: a tenant's own metrics come and go.
+    const { metrics } = parsed.data as Pick<KpiQuery, 'metrics'>;
+    const own = new OwnMetrics(this.#parts.metricsOf(tenant, metrics));
+    for (const [at, name] of metrics.entries()) requireMetric(own, name, `query.metrics.${at}`);
   }
 
   /** The query with what is given in its place, a relative range as of `now_ms`. Throws ApiError 422. */

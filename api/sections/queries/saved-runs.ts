@@ -75,13 +75,15 @@ export class SavedRuns {
     const { families, cache } = this.#parts;
     families.requireAllowed(asker.principal, query.route);
     const at = UNKEPT.some((member) => member in query.body) ? undefined : this.#committed();
-    if (at === undefined) return await families.ask(asker, query);
+    if (at === undefined) return families.ask(asker, query);
     const key = this.#keyOf(asker, query, at);
     const kept = cache.get(key);
     if (kept !== undefined) return this.#fresh(kept as Json, at);
     const answer = await families.ask(asker, query);
-    // Events may have come meanwhile: what is kept is of the state that its key names.
-    if (isOf(answer, at)) cache.put(key, answer);
+    // A commit may have come meanwhile: what is kept is of the state that its key names.
+    const after = this.#committed();
+    const isOf = after?.generation === at.generation && after.progress?.commit === at.progress?.commit;
+    if (isOf) cache.put(key, answer);
     return answer;
   }
 
@@ -94,7 +96,8 @@ export class SavedRuns {
     const sequences = found.flatMap((answer) => (answer instanceof Error ? [] : (sequenceOf(answer) ?? [])));
     const smallest = Math.min(...sequences);
     if (sequences.every((sequence) => sequence === smallest)) return found;
-    const as_of = { [EVENTS_STREAM]: { [PARTITION]: smallest } };
+    const earliest = found.find((answer) => !(answer instanceof Error) && sequenceOf(answer) === smallest);
+    const as_of = ((earliest as Json).meta as Json).position;
     return Promise.all(
       queries.map((query, at) => {
         const answer = found[at] as Json | Error;
@@ -114,10 +117,14 @@ export class SavedRuns {
     }
   }
 
+  /** The state as it is now; undefined where an answer of it has more to say of how fresh it is than its age. */
   #committed(): Committed | undefined {
-    const state = this.#parts.answers.ports.reader();
+    const { ports, tracker } = this.#parts.answers;
+    const state = ports.reader();
     if (state === undefined) return undefined;
     const progress = state.reader.snapshot((table) => readProgress(table(META_TABLE)));
+    const { doubt, catching_up } = tracker.of(progress);
+    if (doubt !== undefined || catching_up !== undefined) return undefined;
     return { generation: state.generation, progress };
   }
 
@@ -130,10 +137,8 @@ export class SavedRuns {
       masked: maskFor(principal, tenants?.maskedOf(tenant)).fields,
       definitions: this.#parts.definitionChanges(),
       dimensions: ports.settings.customDimensions,
-      state: {
-        ...{ sequence: progress?.sequence ?? 0, watermark: progress?.watermark_ms ?? null },
-        ...{ control: progress?.control ?? null, notices: progress?.notices[tenant] ?? null },
-      },
+      // Whatever a state says changes by a commit.
+      commit: progress?.commit ?? 0,
     });
   }
 
@@ -151,9 +156,4 @@ export class SavedRuns {
 export function sequenceOf(answer: Json): number | undefined {
   const { position } = (answer.meta ?? {}) as { readonly position?: Record<string, Record<string, number>> };
   return position?.[EVENTS_STREAM]?.[PARTITION];
-}
-
-function isOf(answer: Json, { generation, progress }: Committed): boolean {
-  const meta = (answer.meta ?? {}) as { readonly generation?: unknown };
-  return meta.generation === generation && sequenceOf(answer) === (progress?.sequence ?? 0);
 }

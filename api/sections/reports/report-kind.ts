@@ -1,6 +1,6 @@
 import { Cron } from 'croner';
 import { z } from 'zod';
-import { QueryError, zoneOf } from '../../../analytics/index.ts';
+import { isTimeZone } from '../../../analytics/index.ts';
 import {
   type DefinitionKind,
   type FileSenders,
@@ -14,16 +14,6 @@ import type { QueryDefinition, QueryFamilies } from '../queries/index.ts';
 /** A schedule runs at most so often, ms. */
 const MIN_PERIOD_MS = 60_000;
 
-function isZone(name: string): boolean {
-  try {
-    zoneOf(name);
-    return true;
-  } catch (error) {
-    if (error instanceof QueryError) return false;
-    throw error;
-  }
-}
-
 /** The times of a schedule; undefined where it is none. Five fields: seconds are not taken. */
 export function cronOf(schedule: string, timezone: string): Cron | undefined {
   if (schedule.trim().split(/\s+/).length !== 5) return undefined;
@@ -32,6 +22,11 @@ export function cronOf(schedule: string, timezone: string): Cron | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** When a report is due the next time, ms; undefined: never. */
+export function nextRun({ schedule, timezone }: Report, after_ms: number): number | undefined {
+  return cronOf(schedule, timezone)?.nextRun(new Date(after_ms))?.getTime();
 }
 
 const isSchedule = (schedule: string): boolean => {
@@ -52,7 +47,7 @@ export const reportSchema = z.strictObject({
   timezone: z
     .string()
     .max(64)
-    .refine(isZone, 'must be an IANA time zone such as Europe/Berlin')
+    .refine(isTimeZone, 'must be an IANA time zone such as Europe/Berlin')
     .default('UTC')
     .describe(
       'Of the schedule; what a change of the clock leaves out runs right behind it, what comes twice runs once',

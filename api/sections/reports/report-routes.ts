@@ -12,7 +12,7 @@ import {
 } from '../../http/index.ts';
 import { JOB_EXAMPLE, jobLocation, jobSchema, jobView } from '../jobs/index.ts';
 import { SAVED_RUN_PROBLEMS } from '../queries/index.ts';
-import { cronOf, type Report } from './report-kind.ts';
+import { nextRun, type Report } from './report-kind.ts';
 import type { ReportWatch } from './report-watch.ts';
 
 interface ReportRouteParts {
@@ -38,9 +38,8 @@ const PROBLEMS = ['channel_not_configured', ...SAVED_RUN_PROBLEMS] as const sati
 /** Section 10: reports, which are exports by a schedule. */
 export function reportRoutes({ reports, reporting, jobs, cursors }: ReportRouteParts): readonly Route[] {
   const nextOf = ({ body }: Definition<unknown>): string | null => {
-    const { schedule, timezone, enabled } = body as Report;
-    const next = enabled ? cronOf(schedule, timezone)?.nextRun(new Date(reporting.now_ms)) : undefined;
-    return timeTextOrNull(next?.getTime() ?? null);
+    const report = body as Report;
+    return timeTextOrNull((report.enabled ? nextRun(report, reporting.now_ms) : undefined) ?? null);
   };
   return [
     route({

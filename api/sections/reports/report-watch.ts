@@ -4,7 +4,7 @@ import type { Definition, JobRecord, Jobs, KindDefinitions } from '../../../runt
 import { type ApiPorts, ROLE_RULES } from '../../http/index.ts';
 import { EXPORT_JOB, type ExportMaking } from '../exports/index.ts';
 import type { FamilyAsker } from '../queries/index.ts';
-import { cronOf, type Report } from './report-kind.ts';
+import { cronOf, nextRun, type Report } from './report-kind.ts';
 
 /** How often it is looked for what is due, ms. */
 const LOOK_MS = 1_000;
@@ -26,8 +26,8 @@ export interface ReportParts {
  */
 export class ReportWatch {
   readonly #parts: ReportParts;
-  /** By the report's id the last time that was seen to. */
-  readonly #done = new Map<string, number>();
+  /** By the report's id what was seen to of its last revision, and when there is something again. */
+  readonly #seen = new Map<string, { readonly revision: number; readonly next_ms: number }>();
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
 
@@ -88,32 +88,36 @@ export class ReportWatch {
         if (report.body.enabled) await this.#lookAt(tenant, report);
       }
     }
-    for (const id of this.#done.keys()) if (!known.has(id)) this.#done.delete(id);
+    for (const id of this.#seen.keys()) if (!known.has(id)) this.#seen.delete(id);
   }
 
   async #lookAt(tenant: string, report: Definition<Report>): Promise<void> {
     const { clock, log } = this.#parts.ports;
-    const { id, body, updated_at_ms } = report;
+    const { id, body, revision } = report;
     const now_ms = clock.now();
+    const seen = this.#seen.get(id);
+    if (seen?.revision === revision && now_ms < seen.next_ms) return;
     const due_ms = dueAt(body, now_ms);
-    if (due_ms === undefined || due_ms <= Math.max(updated_at_ms, this.#done.get(id) ?? 0)) return;
-    const late_ms = now_ms - due_ms;
     try {
-      const isMissed = late_ms > ON_TIME_MS;
-      if (await this.#wasRun(tenant, runId(id, due_ms))) {
-        this.#done.set(id, due_ms);
-        return;
-      }
-      if (late_ms > MISSED_MAX_MS || (isMissed && body.missed === 'skip')) {
-        log.warn({ report: id, due_ms, late_ms }, 'a run of a report was missed and is left out');
-      } else await this.run(tenant, report, due_ms);
-      this.#done.set(id, due_ms);
+      if (due_ms !== undefined && due_ms > report.updated_at_ms) await this.#runDue(tenant, report, due_ms);
     } catch (error) {
       const { code, retriable } = asMillraceError(error);
       log.warn({ err: error, report: id, due_ms }, 'a run of a report could not be begun');
       // What is away or busy comes back; what the report asks does not become right by itself.
-      if (!retriable && code !== 'too_many_jobs') this.#done.set(id, due_ms);
+      if (retriable || code === 'too_many_jobs') return;
     }
+    this.#seen.set(id, { revision, next_ms: nextRun(body, now_ms) ?? Number.POSITIVE_INFINITY });
+  }
+
+  /** Makes the run of a time that has come, unless it was made, or is left out. */
+  async #runDue(tenant: string, report: Definition<Report>, due_ms: number): Promise<void> {
+    const { clock, log } = this.#parts.ports;
+    const { id, body } = report;
+    if (await this.#wasRun(tenant, runId(id, due_ms))) return;
+    const late_ms = clock.now() - due_ms;
+    if (late_ms > MISSED_MAX_MS || (late_ms > ON_TIME_MS && body.missed === 'skip')) {
+      log.warn({ report: id, due_ms, late_ms }, 'a run of a report was missed and is left out');
+    } else await this.run(tenant, report, due_ms);
   }
 
   async #wasRun(tenant: string, job_id: string): Promise<boolean> {

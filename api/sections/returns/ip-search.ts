@@ -11,7 +11,7 @@ import {
   positionOfQueryId,
 } from '../../../analytics/index.ts';
 import { type AnswerParts, MASK, maskFor } from '../../answers/index.ts';
-import type { RawCall } from '../../http/index.ts';
+import { EVENTS_STREAM, PARTITION, type RawCall } from '../../http/index.ts';
 import type { SearchTurns } from '../events/index.ts';
 
 /** Of one page of them. */
@@ -50,10 +50,8 @@ export async function clustersOf(
   const finder = ports.finder?.();
   if (finder === undefined)
     return { clusters: null, warning: 'No ip_clusters: the events in the stream cannot be read yet.' };
-  const upTo = Math.max(
-    0,
-    ...Object.values(positionOfQueryId(query_id)).flatMap((sequences) => Object.values(sequences)),
-  );
+  // An answer of an empty state has no position.
+  const upTo = positionOfQueryId(query_id)[EVENTS_STREAM]?.[PARTITION] ?? 0;
   const read = await turns.take(tenant, () => readEvents(finder, tenant, query, upTo, request.signal));
   const all = read.found.clusters(query);
   const { complete, events_read, missing } = read;
