@@ -9,6 +9,7 @@ import { openLmdbStore } from '../engine/index.ts';
 import { packageRoot } from '../examples/online-retail/app.ts';
 import { prepare, publish as publishAll } from '../examples/online-retail/publish.ts';
 import { addToCells } from '../operators/index.ts';
+import { sizes } from './long.ts';
 import { startTestNats } from './nats.ts';
 import { type HttpAnswer, type KpiAnswer, type Millrace, stateDigestOf, until } from './process.ts';
 import { Scratch } from './scratch.ts';
@@ -108,12 +109,11 @@ it('a job goes on with its build after kill -9, and after a stop', async () => {
     return next;
   };
   try {
-    const first = await scratch.start({ dataDir, env });
+    let service = await scratch.start({ dataDir, env });
     await publish(server.url, MANY);
-    await first.untilApplied();
-    const second = await interrupt(first, 2, 'kill');
-    const third = await interrupt(second, 3, 'terminate');
-    await third.terminate();
+    await service.untilApplied();
+    for (const [at, end] of sizes.backfill_ends.entries()) service = await interrupt(service, 2 + at, end);
+    await service.terminate();
   } finally {
     await server.stop();
   }

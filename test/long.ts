@@ -25,13 +25,15 @@ const SHORT = {
   /** Simulated runs in which definitions come and go. */
   definition_seeds: 8,
   /** Definitions made while events come in, and how many those are at most. */
-  live_definitions: 9,
+  live_definitions: 6,
   /** Of these, dimensions: each costs a build of the state. */
   live_dimensions: 1,
   live_max_events: 20_000,
   live_kills: 1,
   /** Processes killed with SIGKILL while events are published. */
   crash_seeds: [1],
+  /** How a process ends in the middle of a backfill, one after the other. */
+  backfill_ends: ['kill'] as readonly ('kill' | 'terminate')[],
   /** Kills of a process that builds a generation of its state. */
   generation_kills: 2,
   /** Simulated runs in which a generation takes the place of another. */
@@ -67,6 +69,7 @@ const LONG: typeof SHORT = {
   live_max_events: 500_000,
   live_kills: 6,
   crash_seeds: [1, 2, 3, 4, 5, 6, 7],
+  backfill_ends: ['kill', 'terminate'],
   generation_kills: 20,
   replay_seeds: 200,
   contract_orders: 1_000,
