@@ -10,7 +10,7 @@ export const letterSchema = z.object({
   type: z.string().nullable().describe('Type of the event as the payload says it'),
   group: z.string().describe('Of `GET /dead-letters/groups`'),
   original: z.object({
-    subject: z.string(),
+    subject: z.string().nullable().describe('null: its last part may say what is masked for your role'),
     stream: z.string(),
     sequence: z.int().describe('0: it came from no stream'),
     part: z.int().describe('Which event of its message'),
@@ -33,7 +33,7 @@ export function letterView({ letter, type, group, resolved }: Found, isMasked: b
     at: timeText(at_ms),
     type: type === '' ? null : type,
     original: {
-      subject: original_subject,
+      subject: isMasked ? null : original_subject,
       stream: letter.original_stream,
       sequence: original_sequence,
       part: letter.original_part,
