@@ -11,6 +11,7 @@ export * from './events-query/index.ts';
 export * from './filters/index.ts';
 export * from './forecast/index.ts';
 export * from './funnels/index.ts';
+export * from './inventory/index.ts';
 export { KEPT_LEFT_OUT, keptProgress } from './kept-events/index.ts';
 export * from './kpis/index.ts';
 export * from './mapping/index.ts';

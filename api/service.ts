@@ -20,6 +20,7 @@ import {
   openApiDocument,
   RateLimiter,
 } from './app/index.ts';
+import { dialectRoutes } from './dialects/index.ts';
 import {
   type ApiPorts,
   BodyBudget,
@@ -226,11 +227,18 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
         ],
       ]),
       ...diagnosticsRoutes(answers, { jobs, spool }),
+      ...dialectRoutes({
+        version: API_VERSION,
+        routes: () => current().routes,
+        defaultsOf: (tenant) => tenants.defaultsOf(tenant),
+        now: () => clock.now(),
+        requireAllowed: (principal, asked) => runs.families.requireAllowed(principal, asked),
+      }),
     ];
     const credentials = { keys, roles, tokens };
     const requireDimensions = tenants.dimensions.require.bind(tenants.dimensions);
     const app = buildApp(ports, { credentials, limiter, budget, metrics, look, requireDimensions }, routes);
-    addDocs(app, () => openApiDocument(routes, API_VERSION), API_VERSION);
+    addDocs(app, () => openApiDocument(routes, API_VERSION));
     return { app, routes };
   };
   // Names of dimensions are part of what routes take: another generation of the state may have others.

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { saysKnownMembers } from '../../analytics/index.ts';
 import { readBody, requireMediaType } from './body.ts';
 import type { BodyLease } from './body-budget.ts';
+import type { Face } from './face.ts';
 import { parseJson } from './json-body.ts';
 import type { Permission, Principal } from './permissions.ts';
 import { ApiError, type FieldError, invalid, type ProblemCode } from './problem.ts';
@@ -93,6 +94,8 @@ export interface RouteInfo {
   /** Takes an `If-Match`. */
   readonly conditional?: boolean;
   readonly answers: Readonly<Record<number, DocumentedAnswer>>;
+  /** The API that it is of; default: this one. */
+  readonly face?: Face;
   /** Codes beyond those that every route has. */
   readonly problems: readonly ProblemCode[];
 }
