@@ -35,6 +35,8 @@ export interface TestApi {
   readonly anomalies: MemoryMessageQueue;
   /** What was posted to webhooks. */
   readonly http: MemoryHttp;
+  /** Dead letters of connectors. */
+  readonly letters: readonly OutMessage[];
   /** What `pipeline()` says; to be changed by a test. */
   pipeline: PipelineStatus;
   /** False: the state cannot be read yet. */
@@ -64,6 +66,8 @@ interface Parts {
   readonly idempotency: MemoryKeyValueStore;
   readonly jobs: { readonly records: MemoryKeyValueStore; readonly errors: MemoryKeyValueStore };
   readonly definitions: MemoryKeyValueStore;
+  readonly connectors: MemoryKeyValueStore;
+  readonly letters: OutMessage[];
   readonly queues: Readonly<Record<'notices' | 'deliveries' | 'anomalies', MemoryMessageQueue>>;
   readonly http: MemoryHttp;
   readonly disk: MemoryDisk;
@@ -86,6 +90,8 @@ export async function startTestApi(
     idempotency: new MemoryKeyValueStore(),
     jobs: { records: new MemoryKeyValueStore(), errors: new MemoryKeyValueStore() },
     definitions: new MemoryKeyValueStore(),
+    connectors: new MemoryKeyValueStore(),
+    letters: [],
     queues: {
       notices: new MemoryMessageQueue(clock),
       deliveries: new MemoryMessageQueue(clock),
@@ -140,6 +146,11 @@ async function build(parts: Parts): Promise<TestApi> {
     jobs: parts.jobs,
     ...(parts.backfill === undefined ? {} : { backfill: parts.backfill }),
     definitions,
+    connectors: {
+      records: parts.connectors,
+      letters: { publish: async (letter) => parts.letters.push(letter) },
+      surroundings: { allowPrivate: true, http, dropFolder: undefined },
+    },
     outbound: {
       ...{ notices: queues.notices, deliveries: queues.deliveries, http },
       sources: { anomalies: queues.anomalies },
@@ -158,6 +169,7 @@ async function build(parts: Parts): Promise<TestApi> {
     definitions,
     anomalies: queues.anomalies,
     http,
+    letters: parts.letters,
     stateReady: true,
     pipeline: {
       state: 'running',

@@ -20,5 +20,6 @@ export const SERVICE_NEEDS: ServiceNeeds = {
     'millrace-idempotency',
     'millrace-jobs',
     'millrace-job-errors',
+    'millrace-connectors',
   ],
 };

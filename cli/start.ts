@@ -43,6 +43,7 @@ import {
 import { backfillPort } from './backfill-port.ts';
 import { openBroker } from './broker.ts';
 import { type CommandArguments, type CommandContext, type Running, UsageError } from './command.ts';
+import { connectorPorts } from './connector-ports.ts';
 import { keepStatus } from './keep-status.ts';
 import { outboundPorts } from './outbound-ports.ts';
 import { SERVICE_NEEDS } from './service-needs.ts';
@@ -119,6 +120,7 @@ async function ports(
       records: await openKeyValueStore(link, 'millrace-jobs'),
       errors: await openKeyValueStore(link, 'millrace-job-errors'),
     },
+    connectors: await connectorPorts(link, generations.settings),
     // After the bucket of jobs, whose stream it reads.
     outbound: await outboundPorts(link, generations.settings),
     pipeline: () => {

@@ -11,6 +11,7 @@ import type {
 import type {
   BuiltGeneration,
   Cause,
+  ConnectorPorts,
   Generations,
   KeyTrust,
   OutboundPorts,
@@ -115,6 +116,8 @@ export interface ApiPorts {
   readonly jobs: { readonly records: KeyValueStore; readonly errors: KeyValueStore };
   /** What is told to the outside, and with what. */
   readonly outbound: OutboundPorts;
+  /** What connectors read with. */
+  readonly connectors: ConnectorPorts;
   /** Builds the state anew; undefined where this process cannot. */
   readonly backfill?: BackfillPort;
   /** What was told of anomalies; undefined where this process cannot read it. */
