@@ -43,9 +43,8 @@ import {
 import { backfillPort } from './backfill-port.ts';
 import { openBroker } from './broker.ts';
 import { type CommandArguments, type CommandContext, type Running, UsageError } from './command.ts';
-import { connectorPorts } from './connector-ports.ts';
 import { keepStatus } from './keep-status.ts';
-import { outboundPorts } from './outbound-ports.ts';
+import { connectorPorts, outboundPorts } from './outbound-ports.ts';
 import { SERVICE_NEEDS } from './service-needs.ts';
 
 const DAY_MS = 86_400_000;
