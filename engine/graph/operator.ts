@@ -21,6 +21,7 @@ import {
   type TablesOf,
 } from '../state/index.ts';
 
+import { observeDue } from './observe-due.ts';
 import { type NameOf, OriginTrail, type OutputIds } from './origins.ts';
 
 /** Anything that checks and types an input; a zod schema is one. */
@@ -186,18 +187,6 @@ export interface Operator<A, B, O extends Sides = NoSides> {
   readonly sideTypes?: O;
   /** Batches of side outputs come tagged with their name. */
   bind(runtime: Runtime): OperatorFunction<Signal<A>, Signal<B>>;
-}
-
-const MS_PER_SECOND = 1_000;
-
-/** Shows at which event time an operator does something next. */
-function observeDue(metrics: Metrics, operator: string, read_ms: () => number | undefined): void {
-  const help = 'Watermark at which a timer or a window of the operator is due next, since 1970';
-  const read_s = (): number | undefined => {
-    const due_ms = read_ms();
-    return due_ms === undefined || !Number.isFinite(due_ms) ? undefined : due_ms / MS_PER_SECOND;
-  };
-  metrics.gauge('millrace.operator.due.timestamp', help, read_s, { operator });
 }
 
 /** The output of an operator that is no side output, in `millrace.operator.emitted`. */
