@@ -66,6 +66,7 @@ import {
 import { cubeKind, cubeRoutes } from './sections/cubes/index.ts';
 import { ltvRoute, rfmRoute, segmentRoutes } from './sections/customers/index.ts';
 import { DashboardSection } from './sections/dashboards/index.ts';
+import { LetterReader, letterRoutes, resendKind } from './sections/dead-letters/index.ts';
 import { dimensionRoutes } from './sections/dimensions/index.ts';
 import { EventSearch, eventRoutes } from './sections/events/index.ts';
 import { ExportMaking, type ExportParts, exportKind, exportRoutes } from './sections/exports/index.ts';
@@ -169,7 +170,11 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const { families } = runs;
   const exportParts = { answers, search, families, senders: ports.outbound };
   const exporting = new ExportMaking({ ...exportParts, runs, saved });
-  const { jobs, spool } = await openJobs(ports, answers, exportParts, [trainingKind(answers, models)]);
+  const letters = new LetterReader(ports.deadLetters);
+  const { jobs, spool } = await openJobs(ports, answers, exportParts, [
+    trainingKind(answers, models),
+    resendKind({ ports, reader: letters }),
+  ]);
   const reporting = new ReportWatch({ ports, reports, exporting, jobs });
   const outbound = new Outbound({
     ports: ports.outbound,
@@ -201,6 +206,10 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...ingestRoutes(ports, once, samples),
       ...bulkRoutes({ spool, jobs, once }),
       ...eventRoutes(events),
+      ...letterRoutes({
+        ...{ ...making, ports, cursors, reader: letters },
+        isMasked: (call) => !search.maskOf(call).isEmpty,
+      }),
       ...kpiRoutes(answers, making),
       ...catalogRoutes(tenants, cursors),
       ...settingsRoutes(tenants, settings),

@@ -21,5 +21,6 @@ export const SERVICE_NEEDS: ServiceNeeds = {
     'millrace-jobs',
     'millrace-job-errors',
     'millrace-connectors',
+    'millrace-deadletter-marks',
   ],
 };
