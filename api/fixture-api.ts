@@ -37,7 +37,7 @@ export interface TestApi {
   /** What was posted to webhooks. */
   readonly http: MemoryHttp;
   /** Dead letters of connectors. */
-  readonly letters: readonly OutMessage[];
+  readonly connectorLetters: readonly OutMessage[];
   /** What `pipeline()` says; to be changed by a test. */
   pipeline: PipelineStatus;
   /** False: the state cannot be read yet. */
@@ -68,7 +68,7 @@ interface Parts {
   readonly jobs: { readonly records: MemoryKeyValueStore; readonly errors: MemoryKeyValueStore };
   readonly definitions: MemoryKeyValueStore;
   readonly connectors: MemoryKeyValueStore;
-  readonly letters: OutMessage[];
+  readonly connectorLetters: OutMessage[];
   readonly queues: Readonly<Record<'notices' | 'deliveries' | 'anomalies', MemoryMessageQueue>>;
   readonly http: MemoryHttp;
   readonly disk: MemoryDisk;
@@ -95,7 +95,7 @@ export async function startTestApi(
     jobs: { records: new MemoryKeyValueStore(), errors: new MemoryKeyValueStore() },
     definitions: new MemoryKeyValueStore(),
     connectors: new MemoryKeyValueStore(),
-    letters: [],
+    connectorLetters: [],
     queues: {
       notices: new MemoryMessageQueue(clock),
       deliveries: new MemoryMessageQueue(clock),
@@ -158,7 +158,7 @@ async function build(parts: Parts): Promise<TestApi> {
     definitions,
     connectors: {
       records: parts.connectors,
-      letters: { publish: async (letter) => parts.letters.push(letter) },
+      letters: { publish: async (letter) => parts.connectorLetters.push(letter) },
       surroundings: { allowPrivate: true, http, dropFolder: undefined },
     },
     outbound: {
@@ -179,7 +179,7 @@ async function build(parts: Parts): Promise<TestApi> {
     definitions,
     anomalies: queues.anomalies,
     http,
-    letters: parts.letters,
+    connectorLetters: parts.connectorLetters,
     stateReady: true,
     pipeline: {
       state: 'running',

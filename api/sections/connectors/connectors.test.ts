@@ -129,15 +129,15 @@ describe('a connector', () => {
       dead_letters: 2,
     });
     expect(await (await shopify(id, '{"a":')).json()).toMatchObject({ dead_letters: 1 });
-    expect(test.letters.map(({ subject, headers }) => [subject, headers.Reason, headers.Connector])).toEqual([
+    expect(test.connectorLetters.map(({ subject, headers }) => [subject, headers.Reason, headers.Connector])).toEqual([
       ['deadletter.default', 'mapping_failed', id],
       ['deadletter.default', expect.any(String), id],
       ['deadletter.default', 'malformed_json', id],
     ]);
-    expect(JSON.parse(Buffer.from(test.letters[0]?.payload ?? []).toString())).toMatchObject({
+    expect(JSON.parse(Buffer.from(test.connectorLetters[0]?.payload ?? []).toString())).toMatchObject({
       id: ORDER.id,
     });
-    expect(test.letters[0]?.headers['Original-Headers']).toContain('orders/create');
+    expect(test.connectorLetters[0]?.headers['Original-Headers']).toContain('orders/create');
   });
 
   it('answers 503 while the stream is away, so that the source sends again', async () => {
