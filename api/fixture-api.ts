@@ -17,6 +17,7 @@ import {
 } from '../engine/index.ts';
 import { analyticsSettings, ControlFeed, openKeyTrust, readSettings } from '../runtime/index.ts';
 import { KeyRing, type NewKey } from './access/index.ts';
+import { MemoryLetters } from './fixture-letters.ts';
 import { MemoryFeed, MemoryHttp, MemoryKeyValueStore, MemoryStream } from './fixture-memory.ts';
 import type { ApiPorts, BackfillPort, PipelineStatus } from './http/index.ts';
 import { type Api, createApp } from './service.ts';
@@ -68,6 +69,7 @@ interface Parts {
   readonly http: MemoryHttp;
   readonly disk: MemoryDisk;
   readonly told: MemoryFeed;
+  readonly letters: MemoryLetters;
   readonly dataDir: string;
   readonly env: Readonly<Record<string, string>>;
   readonly backfill: BackfillPort | undefined;
@@ -79,9 +81,11 @@ export async function startTestApi(
   backfill?: BackfillPort,
 ): Promise<TestApi> {
   const clock = new ManualClock(TEST_NOW_MS);
+  const stream = new MemoryStream(clock);
   return build({
     clock,
-    stream: new MemoryStream(clock),
+    stream,
+    letters: new MemoryLetters(clock, new MemoryKeyValueStore(), stream),
     keys: new MemoryKeyValueStore(),
     idempotency: new MemoryKeyValueStore(),
     jobs: { records: new MemoryKeyValueStore(), errors: new MemoryKeyValueStore() },
@@ -112,8 +116,13 @@ async function build(parts: Parts): Promise<TestApi> {
     dedup_memory_ids: 10_000,
   });
   const store = disk.open();
-  const { told } = parts;
-  const publisher = { publish: (message: OutMessage): Promise<void> => told.take(message) };
+  const { told, letters } = parts;
+  const publisher = {
+    publish: (message: OutMessage): Promise<void> => {
+      letters.take(message);
+      return told.take(message);
+    },
+  };
   const source = stream.source();
   const feed = new ControlFeed((error) => {
     throw error;
@@ -134,6 +143,7 @@ async function build(parts: Parts): Promise<TestApi> {
     finder: () => (test.stateReady ? eventFinder(queries, selectEvents, stream.payloads()) : undefined),
     events: stream,
     anomalies: told,
+    deadLetters: letters,
     stream,
     keys,
     keyTrust: openKeyTrust(dataDir, undefined, false),

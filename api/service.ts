@@ -48,6 +48,7 @@ import { cohortKind, cohortRoutes } from './sections/cohorts/index.ts';
 import { cubeKind, cubeRoutes } from './sections/cubes/index.ts';
 import { ltvRoute, rfmRoute, segmentRoutes } from './sections/customers/index.ts';
 import { DashboardSection } from './sections/dashboards/index.ts';
+import { LetterReader, letterRoutes, resendKind } from './sections/dead-letters/index.ts';
 import { dimensionRoutes } from './sections/dimensions/index.ts';
 import { EventSearch, eventRoutes } from './sections/events/index.ts';
 import { ExportMaking, type ExportParts, exportKind, exportRoutes } from './sections/exports/index.ts';
@@ -147,7 +148,11 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const exportParts = { answers, search, families, senders: ports.outbound };
   const exporting = new ExportMaking({ ...exportParts, runs, saved });
   const audit = new AuditLog({ queue: ports.audit, trust: ports.keyTrust, clock, log });
-  const { jobs, spool } = await openJobs(ports, answers, exportParts, [trainingKind(answers, models)]);
+  const letters = new LetterReader(ports.deadLetters);
+  const { jobs, spool } = await openJobs(ports, answers, exportParts, [
+    trainingKind(answers, models),
+    resendKind({ ports, reader: letters }),
+  ]);
   const reporting = new ReportWatch({ ports, reports, exporting, jobs });
   const outbound = new Outbound({
     ports: ports.outbound,
@@ -173,6 +178,10 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...ingestRoutes(ports, once),
       ...bulkRoutes({ spool, jobs, once }),
       ...eventRoutes(events),
+      ...letterRoutes({
+        ...{ ...making, ports, cursors, reader: letters },
+        isMasked: (call) => !search.maskOf(call).isEmpty,
+      }),
       ...kpiRoutes(answers, making),
       ...catalogRoutes(tenants, cursors),
       ...settingsRoutes(tenants, settings),

@@ -28,5 +28,6 @@ export const SERVICE_NEEDS: ServiceNeeds = {
     'millrace-idempotency',
     'millrace-jobs',
     'millrace-job-errors',
+    'millrace-deadletter-marks',
   ],
 };

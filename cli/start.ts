@@ -7,6 +7,7 @@ import {
   AUDIT_STREAM,
   checkPermissions,
   connectNats,
+  DEADLETTER_STREAM,
   type EmbeddedCredentials,
   EVENTS_STREAM,
   EventPublisher,
@@ -73,6 +74,23 @@ function publisherHelp(url: string, { publisher }: EmbeddedCredentials): string 
   );
 }
 
+/** What could not be processed. */
+async function deadLetters(link: NatsLink): Promise<NonNullable<ApiPorts['deadLetters']>> {
+  const manager = await openManager(link);
+  const { name: stream } = DEADLETTER_STREAM;
+  return {
+    letters: new StreamPayloads({ link, stream, subjectOf: (tenant) => `deadletter.${tenant}` }),
+    end: async () => await streamEnd(manager, stream),
+    originals: eventPayloads(link),
+    marks: await openKeyValueStore(link, 'millrace-deadletter-marks'),
+  };
+}
+
+function eventPayloads(link: NatsLink): StreamPayloads {
+  const subjectOf = (tenant: string): string => `events.${tenant}.>`;
+  return new StreamPayloads({ link, stream: EVENTS_STREAM.name, subjectOf });
+}
+
 /** What is told of anomalies. */
 function anomalyFeed(link: NatsLink): NonNullable<ApiPorts['anomalies']> {
   const { name: stream } = ANOMALIES_STREAM;
@@ -109,6 +127,7 @@ async function ports(
     finder: () => states.current()?.finder,
     events: new KnownStreamPublisher(link, EVENTS_STREAM.name),
     anomalies: anomalyFeed(link),
+    deadLetters: await deadLetters(link),
     stream: {
       head: async () => await streamEnd(manager, EVENTS_STREAM.name),
       headHint: () => generations.host.head(ORDER_INPUT.node),
@@ -215,11 +234,7 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
   });
   const anomalies = await ensureStream(await openManager(link), placed(link, ANOMALIES_STREAM));
   for (const warning of [...warnings, ...anomalies.warnings]) log.warn(warning);
-  const payloads = new StreamPayloads({
-    link,
-    stream: EVENTS_STREAM.name,
-    subjectOf: (tenant) => `events.${tenant}.>`,
-  });
+  const payloads = eventPayloads(link);
   const states: OrderStates = new OrderStates({ current: () => generations, payloads });
   const generations = generationsOf(settings, nats.server, link, states, log);
   // Before the task makes a state where there was none.

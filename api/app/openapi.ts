@@ -30,6 +30,7 @@ and \`iat\` are honoured. Claims name the role and the one tenant (by default \`
 const TAGS = [
   { name: 'Ingestion', description: 'Events in' },
   { name: 'Events', description: 'Events as they were sent, one by one' },
+  { name: 'Dead letters', description: 'What could not be processed, mended and sent again' },
   { name: 'KPIs', description: 'Time series and summaries' },
   { name: 'Dashboards', description: 'Saved queries, widgets, dashboards and links to them' },
   { name: 'Exports', description: 'Events and answers as files' },

@@ -1,0 +1,4 @@
+import type { ConnectorType } from './intake/index.ts';
+
+/** Every type of connector that pulls. A new one is a folder of its own and an entry here. */
+export const CONNECTOR_TYPES: readonly ConnectorType[] = [];
