@@ -10,7 +10,7 @@ const QUERIES = 'kpis:read';
  */
 export function auditedAs({ audited, method, permission }: RouteInfo): AuditAction | undefined {
   if (audited !== undefined) return audited === 'none' ? undefined : audited;
-  if (permission === 'events:read' || permission === 'audit:read') return 'read';
+  if (permission === 'events:read' || permission === 'audit:manage') return 'read';
   if (method === 'GET') return undefined;
   if (permission === 'exports:create') return 'export';
   return permission === QUERIES ? undefined : 'change';

@@ -15,7 +15,7 @@ export const PERMISSIONS = [
   'backfills:create',
   'keys:manage',
   'roles:manage',
-  'audit:read',
+  'audit:manage',
   'metrics:read',
   'diagnostics:read',
 ] as const;

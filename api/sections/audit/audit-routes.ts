@@ -86,7 +86,7 @@ export function auditRoutes({
         'Newest first. Every request that changes something has an entry, also one that was refused to a known key; so ' +
         'have reads of raw events, of lists of customers, of files and of this log. A page may have fewer entries than ' +
         '`limit`, or none, although there are more: it looks at 5,000 at most. Nobody changes or deletes entries.',
-      permission: 'audit:read',
+      permission: 'audit:manage',
       query: z.strictObject({
         limit: listQuery.limit,
         cursor: listQuery.cursor,
