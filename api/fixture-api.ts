@@ -69,7 +69,7 @@ interface Parts {
   readonly definitions: MemoryKeyValueStore;
   readonly connectors: MemoryKeyValueStore;
   readonly connectorLetters: OutMessage[];
-  readonly queues: Readonly<Record<'notices' | 'deliveries' | 'anomalies', MemoryMessageQueue>>;
+  readonly queues: Readonly<Record<'notices' | 'deliveries' | 'anomalies' | 'audit', MemoryMessageQueue>>;
   readonly http: MemoryHttp;
   readonly disk: MemoryDisk;
   readonly told: MemoryFeed;
@@ -100,6 +100,7 @@ export async function startTestApi(
       notices: new MemoryMessageQueue(clock),
       deliveries: new MemoryMessageQueue(clock),
       anomalies: new MemoryMessageQueue(clock),
+      audit: new MemoryMessageQueue(clock),
     },
     http: new MemoryHttp(),
     disk: new MemoryDisk(),
@@ -161,6 +162,7 @@ async function build(parts: Parts): Promise<TestApi> {
       letters: { publish: async (letter) => parts.connectorLetters.push(letter) },
       surroundings: { allowPrivate: true, http, dropFolder: undefined },
     },
+    audit: queues.audit,
     outbound: {
       ...{ notices: queues.notices, deliveries: queues.deliveries, http },
       sources: { anomalies: queues.anomalies },

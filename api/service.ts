@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import {
+  AuditLog,
   adoptEarlierJobs,
   Connectors,
   Definitions,
@@ -53,6 +54,7 @@ import {
   scanJobKind,
 } from './sections/anomalies/index.ts';
 import { attributionRoutes } from './sections/attribution/index.ts';
+import { auditRoutes } from './sections/audit/index.ts';
 import { catalogRoutes } from './sections/catalog/index.ts';
 import { cohortKind, cohortRoutes } from './sections/cohorts/index.ts';
 import {
@@ -170,6 +172,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const { families } = runs;
   const exportParts = { answers, search, families, senders: ports.outbound };
   const exporting = new ExportMaking({ ...exportParts, runs, saved });
+  const audit = new AuditLog({ queue: ports.audit, trust: ports.keyTrust, clock, log });
   const letters = new LetterReader(ports.deadLetters);
   const { jobs, spool } = await openJobs(ports, answers, exportParts, [
     trainingKind(answers, models),
@@ -242,6 +245,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
         requireKey: (request, tenant) => requireWriter(credentials, request, tenant),
       }),
       ...boards.routes(cursors),
+      ...auditRoutes({ audit, cursors }),
       ...gapRoutes(ports, gaps),
       ...healthRoutes(ports, tracker, jobs, [definitions, keys], look, gaps, connectors),
       ...metricsRoutes(ports, metrics, () => [
@@ -261,12 +265,17 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
           ...explaining.samples(),
           ...boards.runs.samples(),
           ...connectors.samples(),
+          ...audit.samples(),
         ],
       ]),
       ...diagnosticsRoutes(answers, { jobs, spool }),
     ];
     const requireDimensions = tenants.dimensions.require.bind(tenants.dimensions);
-    const app = buildApp(ports, { credentials, limiter, budget, metrics, look, requireDimensions }, routes);
+    const app = buildApp(
+      ports,
+      { credentials, limiter, audit, budget, metrics, look, requireDimensions },
+      routes,
+    );
     addDocs(app, () => openApiDocument(routes, API_VERSION), API_VERSION);
     return { app, routes };
   };
@@ -308,6 +317,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       await outbound.close();
       await keys.close();
       await definitions.close();
+      await audit.close();
     },
   };
 }

@@ -136,6 +136,7 @@ export function ingestRoutes(ports: ApiPorts, once: Idempotency, samples: Sample
   return [
     route({
       id: 'ingestEvents',
+      audited: 'ingest',
       method: 'POST',
       path: '/ingest',
       tag: 'Ingestion',
@@ -188,6 +189,7 @@ export function ingestRoutes(ports: ApiPorts, once: Idempotency, samples: Sample
     }),
     route({
       id: 'validateEvents',
+      audited: 'none',
       method: 'POST',
       path: '/ingest/validate',
       tag: 'Ingestion',
