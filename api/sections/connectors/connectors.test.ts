@@ -129,7 +129,9 @@ describe('a connector', () => {
       dead_letters: 2,
     });
     expect(await (await shopify(id, '{"a":')).json()).toMatchObject({ dead_letters: 1 });
-    expect(test.connectorLetters.map(({ subject, headers }) => [subject, headers.Reason, headers.Connector])).toEqual([
+    expect(
+      test.connectorLetters.map(({ subject, headers }) => [subject, headers.Reason, headers.Connector]),
+    ).toEqual([
       ['deadletter.default', 'mapping_failed', id],
       ['deadletter.default', expect.any(String), id],
       ['deadletter.default', 'malformed_json', id],

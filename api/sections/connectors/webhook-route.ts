@@ -45,6 +45,7 @@ export function webhookInRoute(parts: WebhookInParts): Route {
       'after the stream has stored the events. A record that cannot be read is kept as a dead letter and answered with ' +
       '202 too: to send it again would change nothing.',
     permission: 'none',
+    audited: 'ingest',
     params: z.object({ id: z.string().max(128) }),
     raw_body: {
       description: `At most ${MAX_SENT_BYTES} bytes, unpacked`,
@@ -83,6 +84,8 @@ export function webhookInRoute(parts: WebhookInParts): Route {
     ] as const,
     handle: async (call) => {
       const connector = requireWebhook(parts, call.params.id);
+      const { tenant, name } = connector;
+      call.onBehalf?.({ tenant, name });
       parts.admit(connector.id);
       const bytes = await readWithin(call, MAX_SENT_BYTES);
       if (isPing(connector, call.request, bytes)) return answer({ in: 0, accepted: 0, dropped: 0, dead: 0 });
