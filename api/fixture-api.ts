@@ -65,7 +65,7 @@ interface Parts {
   readonly idempotency: MemoryKeyValueStore;
   readonly jobs: { readonly records: MemoryKeyValueStore; readonly errors: MemoryKeyValueStore };
   readonly definitions: MemoryKeyValueStore;
-  readonly queues: Readonly<Record<'notices' | 'deliveries' | 'anomalies', MemoryMessageQueue>>;
+  readonly queues: Readonly<Record<'notices' | 'deliveries' | 'anomalies' | 'audit', MemoryMessageQueue>>;
   readonly http: MemoryHttp;
   readonly disk: MemoryDisk;
   readonly told: MemoryFeed;
@@ -94,6 +94,7 @@ export async function startTestApi(
       notices: new MemoryMessageQueue(clock),
       deliveries: new MemoryMessageQueue(clock),
       anomalies: new MemoryMessageQueue(clock),
+      audit: new MemoryMessageQueue(clock),
     },
     http: new MemoryHttp(),
     disk: new MemoryDisk(),
@@ -150,6 +151,7 @@ async function build(parts: Parts): Promise<TestApi> {
     jobs: parts.jobs,
     ...(parts.backfill === undefined ? {} : { backfill: parts.backfill }),
     definitions,
+    audit: queues.audit,
     outbound: {
       ...{ notices: queues.notices, deliveries: queues.deliveries, http },
       sources: { anomalies: queues.anomalies },

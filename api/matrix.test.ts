@@ -102,7 +102,8 @@ describe('a key of one tenant', () => {
         expect([status, code], operation.id).toEqual([403, 'tenant_forbidden']);
       } else if (isOne) expect([status, code], operation.id).toEqual([404, 'not_found']);
       else if (code !== 'not_supported') expect(status, `${operation.id} ${text}`).toBeLessThan(300);
-      expect(b.isIn(text), operation.id).toBe(false);
+      // The audit log has what the caller itself has asked for.
+      if (operation.id !== 'listAudit') expect(b.isIn(text), operation.id).toBe(false);
       expect(await kept(test, 'b'), operation.id).toBe(before);
       expect(await installed(), operation.id).toEqual(others);
     }

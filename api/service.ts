@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import {
+  AuditLog,
   adoptEarlierJobs,
   Definitions,
   diskIdOf,
@@ -41,6 +42,7 @@ import {
   scanJobKind,
 } from './sections/anomalies/index.ts';
 import { attributionRoutes } from './sections/attribution/index.ts';
+import { auditRoutes } from './sections/audit/index.ts';
 import { catalogRoutes } from './sections/catalog/index.ts';
 import { cohortKind, cohortRoutes } from './sections/cohorts/index.ts';
 import { cubeKind, cubeRoutes } from './sections/cubes/index.ts';
@@ -145,6 +147,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const { families } = runs;
   const exportParts = { answers, search, families, senders: ports.outbound };
   const exporting = new ExportMaking({ ...exportParts, runs, saved });
+  const audit = new AuditLog({ queue: ports.audit, trust: ports.keyTrust, clock, log });
   const letters = new LetterReader(ports.deadLetters);
   const { jobs, spool } = await openJobs(ports, answers, exportParts, [
     trainingKind(answers, models),
@@ -205,6 +208,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       fraudRoute(answers),
       ...webhookRoutes({ webhooks, outbound, cursors }),
       ...boards.routes(cursors),
+      ...auditRoutes({ audit, cursors }),
       ...gapRoutes(ports, gaps),
       ...healthRoutes(ports, tracker, jobs, [definitions, keys], look, gaps),
       ...metricsRoutes(ports, metrics, () => [
@@ -223,13 +227,18 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
           ...alerting.samples(),
           ...explaining.samples(),
           ...boards.runs.samples(),
+          ...audit.samples(),
         ],
       ]),
       ...diagnosticsRoutes(answers, { jobs, spool }),
     ];
     const credentials = { keys, roles, tokens };
     const requireDimensions = tenants.dimensions.require.bind(tenants.dimensions);
-    const app = buildApp(ports, { credentials, limiter, budget, metrics, look, requireDimensions }, routes);
+    const app = buildApp(
+      ports,
+      { credentials, limiter, audit, budget, metrics, look, requireDimensions },
+      routes,
+    );
     addDocs(app, () => openApiDocument(routes, API_VERSION), API_VERSION);
     return { app, routes };
   };
@@ -269,6 +278,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       await outbound.close();
       await keys.close();
       await definitions.close();
+      await audit.close();
     },
   };
 }

@@ -4,6 +4,7 @@ import { TOPOLOGY_NAME } from '../analytics/index.ts';
 import { type ApiPorts, IDEMPOTENCY_TTL_MS, loadService, type PipelineStatus } from '../api/index.ts';
 import {
   ANOMALIES_STREAM,
+  AUDIT_STREAM,
   checkPermissions,
   connectNats,
   DEADLETTER_STREAM,
@@ -17,6 +18,7 @@ import {
   type NatsServer,
   openKeyValueStore,
   openManager,
+  openMessageQueue,
   placed,
   publisherInbox,
   StreamPayloads,
@@ -138,6 +140,7 @@ async function ports(
       records: await openKeyValueStore(link, 'millrace-jobs'),
       errors: await openKeyValueStore(link, 'millrace-job-errors'),
     },
+    audit: await openMessageQueue(link, { ...AUDIT_STREAM, ...generations.settings.audit }),
     // After the bucket of jobs, whose stream it reads.
     outbound: await outboundPorts(link, generations.settings),
     pipeline: () => {

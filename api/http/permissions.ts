@@ -15,6 +15,7 @@ export const PERMISSIONS = [
   'backfills:create',
   'keys:manage',
   'roles:manage',
+  'audit:manage',
   'metrics:read',
   'diagnostics:read',
 ] as const;

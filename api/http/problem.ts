@@ -91,6 +91,7 @@ export const PROBLEMS = {
   pipeline_failed: [503, 'The pipeline has stopped'],
   stream_full: [503, 'The stream takes no more events'],
   queue_unavailable: [503, 'The queue of notices cannot be reached'],
+  audit_unavailable: [503, 'The audit log cannot be written'],
   kv_unavailable: [503, 'The key-value store cannot be reached'],
   jwks_unavailable: [503, 'The keys of the token issuer cannot be read'],
   disk_full: [503, 'The disk is full'],

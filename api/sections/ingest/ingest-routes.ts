@@ -114,6 +114,7 @@ export function ingestRoutes(ports: ApiPorts, once: Idempotency): readonly Route
   return [
     route({
       id: 'ingestEvents',
+      audited: 'ingest',
       method: 'POST',
       path: '/ingest',
       tag: 'Ingestion',
@@ -166,6 +167,7 @@ export function ingestRoutes(ports: ApiPorts, once: Idempotency): readonly Route
     }),
     route({
       id: 'validateEvents',
+      audited: 'none',
       method: 'POST',
       path: '/ingest/validate',
       tag: 'Ingestion',
