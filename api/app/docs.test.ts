@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { basesOf } from './app.ts';
 import { startTestApi, type TestApi } from '../fixture-api.ts';
+import { basesOf } from './app.ts';
 
 let test: TestApi;
 beforeAll(async () => {

@@ -1,6 +1,7 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { z } from 'zod';
 import {
+  auditedAs,
   type DocumentedAnswer,
   type Examples,
   JSON_MAX_BYTES,
@@ -289,6 +290,7 @@ function codesOf(route: Route): ReadonlySet<ProblemCode> {
     ...(body === undefined && raw_body === undefined ? [] : WITH_BODY),
     ...(query !== undefined && 'cursor' in query.shape ? WITH_CURSOR : []),
     ...(route.idempotent === true ? WITH_IDEMPOTENCY : []),
+    ...(auditedAs(route) === undefined ? [] : (['audit_unavailable'] as const)),
     ...(route.conditional === true ? (['revision_conflict'] as const) : []),
     ...route.problems,
   ]);

@@ -45,7 +45,7 @@ export interface RecordSource {
   read(position: JsonValue | undefined, signal: AbortSignal): AsyncIterable<SourceBatch>;
   /** Told after the events of a batch are in the stream and its position is kept, e.g. to commit a consumer's offset. */
   committed?(position: JsonValue): Promise<void>;
-  /** Records that wait there; null where that is not known. */
+  /** Records that wait there, asked while `read` runs; null where that is not known. Rejects when the source is away. */
   lag(): Promise<number | null>;
   /** A poller looks again at once, whenever it was due. */
   wake?(): void;

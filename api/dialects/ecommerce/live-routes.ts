@@ -48,6 +48,7 @@ export function liveRoutes(asking: Asking): Route[] {
   return [
     route({
       id: 'ecommerceRealtime',
+      audited: 'read',
       method: 'GET',
       path: '/realtime',
       tag: 'E-commerce',
@@ -75,6 +76,7 @@ export function liveRoutes(asking: Asking): Route[] {
     }),
     route({
       id: 'ecommerceInventoryAlerts',
+      audited: 'read',
       method: 'GET',
       path: '/inventory/alerts',
       tag: 'E-commerce',
