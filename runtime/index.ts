@@ -2,7 +2,7 @@ export * from './answers/index.ts';
 export * from './definitions/index.ts';
 export * from './delivery/index.ts';
 export * from './dimensions/index.ts';
-export * from './forecasts/index.ts';
+export * from './models/index.ts';
 export * from './generations/index.ts';
 export * from './host/index.ts';
 export * from './jobs/index.ts';
