@@ -13,6 +13,7 @@ export * from './forecast/index.ts';
 export * from './funnels/index.ts';
 export { KEPT_LEFT_OUT, keptProgress } from './kept-events/index.ts';
 export * from './kpis/index.ts';
+export * from './mapping/index.ts';
 export { Distributions } from './numeric/index.ts';
 export * from './query/index.ts';
 export * from './query-head/index.ts';

@@ -17,6 +17,7 @@ import {
 } from '../engine/index.ts';
 import { analyticsSettings, ControlFeed, openKeyTrust, readSettings } from '../runtime/index.ts';
 import { KeyRing, type NewKey } from './access/index.ts';
+import { MemoryLetters } from './fixture-letters.ts';
 import { MemoryFeed, MemoryHttp, MemoryKeyValueStore, MemoryStream } from './fixture-memory.ts';
 import type { ApiPorts, BackfillPort, PipelineStatus } from './http/index.ts';
 import { type Api, createApp } from './service.ts';
@@ -35,6 +36,8 @@ export interface TestApi {
   readonly anomalies: MemoryMessageQueue;
   /** What was posted to webhooks. */
   readonly http: MemoryHttp;
+  /** Dead letters of connectors. */
+  readonly connectorLetters: readonly OutMessage[];
   /** What `pipeline()` says; to be changed by a test. */
   pipeline: PipelineStatus;
   /** False: the state cannot be read yet. */
@@ -64,10 +67,13 @@ interface Parts {
   readonly idempotency: MemoryKeyValueStore;
   readonly jobs: { readonly records: MemoryKeyValueStore; readonly errors: MemoryKeyValueStore };
   readonly definitions: MemoryKeyValueStore;
-  readonly queues: Readonly<Record<'notices' | 'deliveries' | 'anomalies', MemoryMessageQueue>>;
+  readonly connectors: MemoryKeyValueStore;
+  readonly connectorLetters: OutMessage[];
+  readonly queues: Readonly<Record<'notices' | 'deliveries' | 'anomalies' | 'audit', MemoryMessageQueue>>;
   readonly http: MemoryHttp;
   readonly disk: MemoryDisk;
   readonly told: MemoryFeed;
+  readonly letters: MemoryLetters;
   readonly dataDir: string;
   readonly env: Readonly<Record<string, string>>;
   readonly backfill: BackfillPort | undefined;
@@ -79,17 +85,22 @@ export async function startTestApi(
   backfill?: BackfillPort,
 ): Promise<TestApi> {
   const clock = new ManualClock(TEST_NOW_MS);
+  const stream = new MemoryStream(clock);
   return build({
     clock,
-    stream: new MemoryStream(clock),
+    stream,
+    letters: new MemoryLetters(clock, new MemoryKeyValueStore(), stream),
     keys: new MemoryKeyValueStore(),
     idempotency: new MemoryKeyValueStore(),
     jobs: { records: new MemoryKeyValueStore(), errors: new MemoryKeyValueStore() },
     definitions: new MemoryKeyValueStore(),
+    connectors: new MemoryKeyValueStore(),
+    connectorLetters: [],
     queues: {
       notices: new MemoryMessageQueue(clock),
       deliveries: new MemoryMessageQueue(clock),
       anomalies: new MemoryMessageQueue(clock),
+      audit: new MemoryMessageQueue(clock),
     },
     http: new MemoryHttp(),
     disk: new MemoryDisk(),
@@ -111,8 +122,13 @@ async function build(parts: Parts): Promise<TestApi> {
     dedup_memory_ids: 10_000,
   });
   const store = disk.open();
-  const { told } = parts;
-  const publisher = { publish: (message: OutMessage): Promise<void> => told.take(message) };
+  const { told, letters } = parts;
+  const publisher = {
+    publish: (message: OutMessage): Promise<void> => {
+      letters.take(message);
+      return told.take(message);
+    },
+  };
   const source = stream.source();
   const feed = new ControlFeed((error) => {
     throw error;
@@ -133,6 +149,7 @@ async function build(parts: Parts): Promise<TestApi> {
     finder: () => (test.stateReady ? eventFinder(queries, selectEvents, stream.payloads()) : undefined),
     events: stream,
     anomalies: told,
+    deadLetters: letters,
     stream,
     keys,
     keyTrust: openKeyTrust(dataDir, undefined, false),
@@ -140,6 +157,12 @@ async function build(parts: Parts): Promise<TestApi> {
     jobs: parts.jobs,
     ...(parts.backfill === undefined ? {} : { backfill: parts.backfill }),
     definitions,
+    connectors: {
+      records: parts.connectors,
+      letters: { publish: async (letter) => parts.connectorLetters.push(letter) },
+      surroundings: { allowPrivate: true, http, dropFolder: undefined },
+    },
+    audit: queues.audit,
     outbound: {
       ...{ notices: queues.notices, deliveries: queues.deliveries, http },
       sources: { anomalies: queues.anomalies },
@@ -158,6 +181,7 @@ async function build(parts: Parts): Promise<TestApi> {
     definitions,
     anomalies: queues.anomalies,
     http,
+    connectorLetters: parts.connectorLetters,
     stateReady: true,
     pipeline: {
       state: 'running',

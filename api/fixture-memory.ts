@@ -18,6 +18,7 @@ export class MemoryKeyValueStore implements KeyValueStore {
   readonly #entries = new Map<string, KeyValueEntry>();
   readonly #watchers = new Set<(change: KeyValueChange) => void>();
   #revision = 0;
+  #incarnation = 1;
   #isLost = false;
   /** Set: every call fails as when the server is away. */
   away = false;
@@ -57,8 +58,15 @@ export class MemoryKeyValueStore implements KeyValueStore {
     const wasLost = this.#isLost;
     this.#isLost = false;
     this.#reach();
-    if (wasLost) this.#revision = after_revision;
-    return wasLost;
+    if (!wasLost) return false;
+    this.#revision = after_revision;
+    this.#incarnation++;
+    return true;
+  }
+
+  async incarnation(): Promise<string> {
+    this.#reach();
+    return String(this.#incarnation);
   }
 
   async list(): Promise<readonly KeyValueEntry[]> {

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import {
+  AuditLog,
   adoptEarlierJobs,
+  Connectors,
   Definitions,
   diskIdOf,
   JobFiles,
@@ -9,7 +11,16 @@ import {
   Outbound,
   WEBHOOKS,
 } from '../runtime/index.ts';
-import { KeyRing, Roles, roleKind, TokenVerifier } from './access/index.ts';
+import {
+  authenticate,
+  type Credentials,
+  KeyRing,
+  Roles,
+  requirePermission,
+  roleKind,
+  TokenVerifier,
+  tenantOf,
+} from './access/index.ts';
 import { type AnswerParts, SegmentSets } from './answers/index.ts';
 import {
   type App,
@@ -19,6 +30,7 @@ import {
   HttpMetrics,
   openApiDocument,
   RateLimiter,
+  requireQuota,
 } from './app/index.ts';
 import {
   type ApiPorts,
@@ -28,6 +40,7 @@ import {
   FreshnessTracker,
   Idempotency,
   OLD_CURSOR_SECRET,
+  type RawCall,
   type Route,
   StateLook,
 } from './http/index.ts';
@@ -41,11 +54,21 @@ import {
   scanJobKind,
 } from './sections/anomalies/index.ts';
 import { attributionRoutes } from './sections/attribution/index.ts';
+import { auditRoutes } from './sections/audit/index.ts';
 import { catalogRoutes } from './sections/catalog/index.ts';
 import { cohortKind, cohortRoutes } from './sections/cohorts/index.ts';
+import {
+  connectorRoutes,
+  eventDoor,
+  sampleAnswer,
+  sampleOf,
+  sampleRequest,
+  webhookInRoute,
+} from './sections/connectors/index.ts';
 import { cubeKind, cubeRoutes } from './sections/cubes/index.ts';
 import { ltvRoute, rfmRoute, segmentRoutes } from './sections/customers/index.ts';
 import { DashboardSection } from './sections/dashboards/index.ts';
+import { LetterReader, letterRoutes, resendKind } from './sections/dead-letters/index.ts';
 import { dimensionRoutes } from './sections/dimensions/index.ts';
 import { EventSearch, eventRoutes } from './sections/events/index.ts';
 import { ExportMaking, type ExportParts, exportKind, exportRoutes } from './sections/exports/index.ts';
@@ -107,6 +130,11 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const models = definitions.kind(MODELS);
   const gaps = new Gaps(ports, definitions.kind(resolutionKind(ports.keyTrust)));
   const webhooks = definitions.kind(WEBHOOKS);
+  const connectors = new Connectors({
+    ...ports.connectors,
+    ...{ door: eventDoor(ports), secret: ports.keyTrust.secret, clock, log },
+  });
+  const connected = definitions.kind(connectors.kind);
   const alerts = definitions.kind(
     alertKind(
       ports,
@@ -145,7 +173,12 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const { families } = runs;
   const exportParts = { answers, search, families, senders: ports.outbound };
   const exporting = new ExportMaking({ ...exportParts, runs, saved });
-  const { jobs, spool } = await openJobs(ports, answers, exportParts, [trainingKind(answers, models)]);
+  const audit = new AuditLog({ queue: ports.audit, trust: ports.keyTrust, clock, log });
+  const letters = new LetterReader(ports.deadLetters);
+  const { jobs, spool } = await openJobs(ports, answers, exportParts, [
+    trainingKind(answers, models),
+    resendKind({ ports, reader: letters }),
+  ]);
   const reporting = new ReportWatch({ ports, reports, exporting, jobs });
   const outbound = new Outbound({
     ports: ports.outbound,
@@ -165,12 +198,22 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const limiter = new RateLimiter(limit);
   const budget = new BodyBudget(settings.bodies);
   const tokens = settings.jwt === undefined ? undefined : new TokenVerifier(settings.jwt, ports, roles);
+  const door = eventDoor(ports);
+  const samples = {
+    ...{ request: sampleRequest, answer: sampleAnswer },
+    of: (call: RawCall, bytes: Uint8Array) => sampleOf({ definitions: connected, door }, call, bytes),
+  };
+  const credentials: Credentials = { keys, roles, tokens };
   const build = (): Pick<Api, 'app' | 'routes'> => {
     const backfills = { making, port: ports.backfill, tenants, custom: ports.settings.customDimensions };
     const routes: Route[] = [
-      ...ingestRoutes(ports, once),
+      ...ingestRoutes(ports, once, samples),
       ...bulkRoutes({ spool, jobs, once }),
       ...eventRoutes(events),
+      ...letterRoutes({
+        ...{ ...making, ports, cursors, reader: letters },
+        isMasked: (call) => !search.maskOf(call).isEmpty,
+      }),
       ...kpiRoutes(answers, making),
       ...catalogRoutes(tenants, cursors),
       ...settingsRoutes(tenants, settings),
@@ -197,9 +240,16 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...returnRoutes(answers),
       fraudRoute(answers),
       ...webhookRoutes({ webhooks, outbound, cursors }),
+      ...connectorRoutes({ connectors, definitions: connected, cursors }),
+      webhookInRoute({
+        ...{ ports, connectors, definitions: connected },
+        admit: (id) => requireQuota(limiter.take(`connector ${id}`, clock.now())),
+        requireKey: (request, tenant) => requireWriter(credentials, request, tenant),
+      }),
       ...boards.routes(cursors),
+      ...auditRoutes({ audit, cursors }),
       ...gapRoutes(ports, gaps),
-      ...healthRoutes(ports, tracker, jobs, [definitions, keys], look, gaps),
+      ...healthRoutes(ports, tracker, jobs, [definitions, keys], look, gaps, connectors),
       ...metricsRoutes(ports, metrics, () => [
         ...[
           ...jobs.samples(),
@@ -216,13 +266,18 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
           ...alerting.samples(),
           ...explaining.samples(),
           ...boards.runs.samples(),
+          ...connectors.samples(),
+          ...audit.samples(),
         ],
       ]),
       ...diagnosticsRoutes(answers, { jobs, spool }),
     ];
-    const credentials = { keys, roles, tokens };
     const requireDimensions = tenants.dimensions.require.bind(tenants.dimensions);
-    const app = buildApp(ports, { credentials, limiter, budget, metrics, look, requireDimensions }, routes);
+    const app = buildApp(
+      ports,
+      { credentials, limiter, audit, budget, metrics, look, requireDimensions },
+      routes,
+    );
     addDocs(app, () => openApiDocument(routes, API_VERSION), API_VERSION);
     return { app, routes };
   };
@@ -240,6 +295,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   alerting.start();
   reporting.start();
   explaining.start();
+  await connectors.start(connected);
   tenants.dimensions.start(() => definitions.readAgain());
   return {
     get app() {
@@ -255,6 +311,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       await stalls.close();
       tracker.close();
       tenants.dimensions.close();
+      await connectors.close();
       await reporting.close();
       await jobs.close();
       await alerting.close();
@@ -262,8 +319,16 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       await outbound.close();
       await keys.close();
       await definitions.close();
+      await audit.close();
     },
   };
+}
+
+/** 401 or 403 unless a request has a key that may write events of the tenant. */
+async function requireWriter(credentials: Credentials, request: Request, tenant: string): Promise<void> {
+  const principal = await authenticate(credentials, request);
+  tenantOf(principal, request, tenant);
+  requirePermission(principal, { permission: 'events:write', path: '/ingest' });
 }
 
 /** Opens the jobs with all their kinds, and what an earlier version left of its own. */

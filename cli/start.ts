@@ -4,8 +4,10 @@ import { TOPOLOGY_NAME } from '../analytics/index.ts';
 import { type ApiPorts, IDEMPOTENCY_TTL_MS, loadService, type PipelineStatus } from '../api/index.ts';
 import {
   ANOMALIES_STREAM,
+  AUDIT_STREAM,
   checkPermissions,
   connectNats,
+  DEADLETTER_STREAM,
   type EmbeddedCredentials,
   EVENTS_STREAM,
   EventPublisher,
@@ -16,6 +18,7 @@ import {
   type NatsServer,
   openKeyValueStore,
   openManager,
+  openMessageQueue,
   placed,
   publisherInbox,
   StreamPayloads,
@@ -44,7 +47,7 @@ import { backfillPort } from './backfill-port.ts';
 import { openBroker } from './broker.ts';
 import { type CommandArguments, type CommandContext, type Running, UsageError } from './command.ts';
 import { keepStatus } from './keep-status.ts';
-import { outboundPorts } from './outbound-ports.ts';
+import { connectorPorts, outboundPorts } from './outbound-ports.ts';
 import { SERVICE_NEEDS } from './service-needs.ts';
 
 const DAY_MS = 86_400_000;
@@ -69,6 +72,23 @@ function publisherHelp(url: string, { publisher }: EmbeddedCredentials): string 
     `  publish nats pub -s ${url} --nkey ${publisher} events.default.e1 '<JSON of an event>'\n` +
     `          (that file lets publish events and nothing else; answers come with the inbox prefix ${publisherInbox()})\n`
   );
+}
+
+/** What could not be processed. */
+async function deadLetters(link: NatsLink): Promise<NonNullable<ApiPorts['deadLetters']>> {
+  const manager = await openManager(link);
+  const { name: stream } = DEADLETTER_STREAM;
+  return {
+    letters: new StreamPayloads({ link, stream, subjectOf: (tenant) => `deadletter.${tenant}` }),
+    end: async () => await streamEnd(manager, stream),
+    originals: eventPayloads(link),
+    marks: await openKeyValueStore(link, 'millrace-deadletter-marks'),
+  };
+}
+
+function eventPayloads(link: NatsLink): StreamPayloads {
+  const subjectOf = (tenant: string): string => `events.${tenant}.>`;
+  return new StreamPayloads({ link, stream: EVENTS_STREAM.name, subjectOf });
 }
 
 /** What is told of anomalies. */
@@ -107,6 +127,7 @@ async function ports(
     finder: () => states.current()?.finder,
     events: new KnownStreamPublisher(link, EVENTS_STREAM.name),
     anomalies: anomalyFeed(link),
+    deadLetters: await deadLetters(link),
     stream: {
       head: async () => await streamEnd(manager, EVENTS_STREAM.name),
       headHint: () => generations.host.head(ORDER_INPUT.node),
@@ -119,6 +140,8 @@ async function ports(
       records: await openKeyValueStore(link, 'millrace-jobs'),
       errors: await openKeyValueStore(link, 'millrace-job-errors'),
     },
+    connectors: await connectorPorts(link, generations.settings),
+    audit: await openMessageQueue(link, { ...AUDIT_STREAM, ...generations.settings.audit }),
     // After the bucket of jobs, whose stream it reads.
     outbound: await outboundPorts(link, generations.settings),
     pipeline: () => {
@@ -212,11 +235,7 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
   });
   const anomalies = await ensureStream(await openManager(link), placed(link, ANOMALIES_STREAM));
   for (const warning of [...warnings, ...anomalies.warnings]) log.warn(warning);
-  const payloads = new StreamPayloads({
-    link,
-    stream: EVENTS_STREAM.name,
-    subjectOf: (tenant) => `events.${tenant}.>`,
-  });
+  const payloads = eventPayloads(link);
   const states: OrderStates = new OrderStates({ current: () => generations, payloads });
   const generations = generationsOf(settings, nats.server, link, states, log);
   // Before the task makes a state where there was none.

@@ -1,3 +1,4 @@
+export { CONNECTOR_TYPES } from './connector-types.ts';
 export {
   ANSWER_TIMEOUT_MS,
   type ChannelMessage,
@@ -10,6 +11,7 @@ export {
   slackPost,
   smsPost,
 } from './http/index.ts';
+export * from './intake/index.ts';
 export { Mailer, type MailSettings } from './mail/index.ts';
 export { MemoryKeyValueStore } from './memory/index.ts';
 export {
@@ -74,7 +76,7 @@ export {
   type PublishResult,
   toldPublisher,
 } from './nats/publish/index.ts';
-export { DELIVERIES_STREAM, NOTICES_STREAM, openMessageQueue } from './nats/queue/index.ts';
+export { AUDIT_STREAM, DELIVERIES_STREAM, NOTICES_STREAM, openMessageQueue } from './nats/queue/index.ts';
 export {
   DEFAULT_PULL_LIMITS,
   JetStreamSource,

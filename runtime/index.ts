@@ -1,4 +1,6 @@
 export * from './answers/index.ts';
+export * from './audit/index.ts';
+export * from './connectors/index.ts';
 export * from './definitions/index.ts';
 export * from './delivery/index.ts';
 export * from './dimensions/index.ts';

@@ -49,6 +49,8 @@ const SHORT = {
   random_funnels: 40,
   /** Events of the jobs that processes are killed in the middle of. */
   job_events: 20_000,
+  /** Events of a stream of which one in a hundred is bad. */
+  mended_events: 5_000,
 };
 
 const LONG: typeof SHORT = {
@@ -78,6 +80,7 @@ const LONG: typeof SHORT = {
   query_events: 10_000_000,
   random_funnels: 600,
   job_events: 150_000,
+  mended_events: 100_000,
 };
 
 export const sizes = process.env.TEST_LONG === '1' ? LONG : SHORT;

@@ -18,7 +18,10 @@ const ROOMS: Readonly<Record<string, Room>> = {
   operators: { rooms: ['engine'], packages: [] },
   connectors: {
     rooms: ['engine'],
-    packages: ['nats', '@nats-io/jetstream', '@nats-io/kv', 'csv-parse', '@aws-sdk/client-s3'],
+    packages: [
+      ...['nats', '@nats-io/jetstream', '@nats-io/kv', 'csv-parse', 'zod'],
+      ...['@aws-sdk/client-s3', '@aws-sdk/client-kinesis', '@smithy/node-http-handler'],
+    ],
   },
   analytics: { rooms: ['engine', 'operators'], packages: ['zod', 'temporal-polyfill'] },
   runtime: {

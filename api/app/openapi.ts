@@ -1,6 +1,7 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { z } from 'zod';
 import {
+  auditedAs,
   type DocumentedAnswer,
   type Examples,
   JSON_MAX_BYTES,
@@ -29,6 +30,7 @@ and \`iat\` are honoured. Claims name the role and the one tenant (by default \`
 const TAGS = [
   { name: 'Ingestion', description: 'Events in' },
   { name: 'Events', description: 'Events as they were sent, one by one' },
+  { name: 'Dead letters', description: 'What could not be processed, mended and sent again' },
   { name: 'KPIs', description: 'Time series and summaries' },
   { name: 'Dashboards', description: 'Saved queries, widgets, dashboards and links to them' },
   { name: 'Exports', description: 'Events and answers as files' },
@@ -278,6 +280,7 @@ function codesOf(route: Route): ReadonlySet<ProblemCode> {
     ...(body === undefined && raw_body === undefined ? [] : WITH_BODY),
     ...(query !== undefined && 'cursor' in query.shape ? WITH_CURSOR : []),
     ...(route.idempotent === true ? WITH_IDEMPOTENCY : []),
+    ...(auditedAs(route) === undefined ? [] : (['audit_unavailable'] as const)),
     ...(route.conditional === true ? (['revision_conflict'] as const) : []),
     ...route.problems,
   ]);

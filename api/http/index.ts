@@ -1,3 +1,4 @@
+export { auditedAs } from './audited-as.ts';
 export {
   bodyChunks,
   encodingOf,

@@ -1,9 +1,10 @@
 import type { Logger } from 'pino';
-import type { CellsOfInterest, FinderParts } from '../../analytics/index.ts';
+import type { CellsOfInterest, FinderParts, PayloadSource, StoredMessage } from '../../analytics/index.ts';
 import type {
   Clock,
   KeyValueStore,
   KvReader,
+  MessageQueue,
   MetricSample,
   QueryExecutor,
   TopologyDescription,
@@ -11,6 +12,7 @@ import type {
 import type {
   BuiltGeneration,
   Cause,
+  ConnectorPorts,
   Generations,
   KeyTrust,
   OutboundPorts,
@@ -90,6 +92,37 @@ export interface AnomalyFeed {
   publish(message: EventMessage): Promise<void>;
 }
 
+/** A message of the stream of dead letters. */
+export interface LetterMessage extends StoredMessage {
+  readonly subject: string;
+  /** When the stream stored it, ms; absent where a header says it. */
+  readonly stored_ms?: number;
+}
+
+/** What could not be processed, and what became of it. */
+export interface DeadLetterPort {
+  /** The stream of dead letters. Throws a retriable MillraceError when it cannot be reached. */
+  readonly letters: {
+    fetch(
+      sequences: readonly number[],
+      signal: AbortSignal,
+    ): Promise<ReadonlyMap<number, LetterMessage | null>>;
+    read(
+      from: number,
+      to: number,
+      tenant: string | undefined,
+      signal: AbortSignal,
+    ): AsyncIterable<LetterMessage>;
+    /** The first sequence that the stream still has. */
+    firstSequence(): Promise<number>;
+  };
+  end(): Promise<StreamEnd>;
+  /** The stream of events, for what dead letters hold only the beginning of. */
+  readonly originals: Pick<PayloadSource, 'fetch'>;
+  /** Which of them are resolved: a bucket with history 1 and no TTL. */
+  readonly marks: KeyValueStore;
+}
+
 /** Everything that the API needs from outside, handed in by the composition root. */
 export interface ApiPorts {
   /** As the current generation of the state has them: it may have options of its own. */
@@ -113,12 +146,18 @@ export interface ApiPorts {
   readonly idempotency: KeyValueStore;
   /** Jobs, and by their ids the items that they could not take: two buckets with history 1 and no TTL. */
   readonly jobs: { readonly records: KeyValueStore; readonly errors: KeyValueStore };
+  /** The stream of the audit log. */
+  readonly audit: Pick<MessageQueue, 'append' | 'newest' | 'oldest'>;
   /** What is told to the outside, and with what. */
   readonly outbound: OutboundPorts;
+  /** What connectors read with. */
+  readonly connectors: ConnectorPorts;
   /** Builds the state anew; undefined where this process cannot. */
   readonly backfill?: BackfillPort;
   /** What was told of anomalies; undefined where this process cannot read it. */
   readonly anomalies?: AnomalyFeed;
+  /** What could not be processed; undefined where this process cannot read it. */
+  readonly deadLetters?: DeadLetterPort;
   pipeline(): PipelineStatus;
   /** Builds another generation of the state, where there is a task that it can take the place of. */
   readonly generations?: Pick<

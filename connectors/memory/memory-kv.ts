@@ -86,6 +86,10 @@ export class MemoryKeyValueStore implements KeyValueStore {
     return false;
   }
 
+  async incarnation(): Promise<string> {
+    return 'memory';
+  }
+
   async list(): Promise<readonly KeyValueEntry[]> {
     return this.#all();
   }

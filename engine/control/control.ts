@@ -18,7 +18,12 @@ export type KeyValueDelete = { readonly ok: true } | KeyValueConflict;
 
 export type KeyValueChange =
   | { readonly kind: 'put'; readonly key: string; readonly value: unknown; readonly revision: number }
-  | { readonly kind: 'delete'; readonly key: string };
+  | {
+      readonly kind: 'delete';
+      readonly key: string;
+      /** Nobody deleted it: the bucket is another one than that which had it, made again under its name. */
+      readonly lost?: true;
+    };
 
 /**
  * A bucket of definitions that any number of processes change by compare-and-set and watch.
@@ -40,6 +45,8 @@ export interface KeyValueStore {
    * call made it, and it is empty.
    */
   ensure(after_revision: number): Promise<boolean>;
+  /** Which bucket of the name it is: another text when it was deleted and made again. */
+  incarnation(): Promise<string>;
   /** All values, by key in code-unit order. */
   list(): Promise<readonly KeyValueEntry[]>;
   /**

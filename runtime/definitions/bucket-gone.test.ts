@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openManager } from '../../connectors/index.ts';
+import { type KeyValueStore, MillraceError } from '../../engine/index.ts';
 import { DefinitionsBench, KIND, made, PATIENTLY, type Rule } from './fixture-definitions.ts';
 import type { KindDefinitions } from './kind-definitions.ts';
 
@@ -53,6 +54,52 @@ describe('a bucket that is deleted under running processes', () => {
     await vi.waitFor(() => expect(late.rules.get('a', id)?.name).toBe('x'), PATIENTLY);
     await vi.waitFor(() => expect(one.rules.byName('a', 'y')).toBeDefined(), PATIENTLY);
     expect(one.rules.get('a', id)?.name).toBe('x');
+  });
+
+  it('keeps what all knew when nobody hears that it was made again', async () => {
+    const bucket = bench.newBucket();
+    const deaf = async (index: number): Promise<KeyValueStore> => {
+      const store = await bench.bucket(index, bucket);
+      return {
+        get: (key) => store.get(key),
+        create: (key, value) => store.create(key, value),
+        update: (key, value, revision) => store.update(key, value, revision),
+        delete: (key, revision) => store.delete(key, revision),
+        ensure: async (revision) => {
+          if (await store.ensure(revision)) throw new MillraceError('kv_unavailable', 'The answer was lost.');
+          return false;
+        },
+        incarnation: () => store.incarnation(),
+        list: () => store.list(),
+        watch: (onChange, onError) => store.watch(onChange, onError),
+      };
+    };
+    const one = await bench.process(await deaf(0));
+    const two = await bench.process(await deaf(1));
+    const made_of = await Promise.all(['x', 'y', 'z'].map((name) => one.rules.create('a', made(name))));
+    const names = (rules: KindDefinitions<Rule>) =>
+      rules
+        .list('a')
+        .map(({ name }) => name)
+        .sort();
+    await vi.waitFor(() => expect(names(two.rules)).toEqual(['x', 'y', 'z']), PATIENTLY);
+    await (await openManager(bench.link(0))).streams.delete(`KV_${bucket}`);
+    // Asked of a bucket that is made again and empty, nothing is taken for deleted.
+    await vi.waitFor(() => two.rules.create('a', made('after')), PATIENTLY);
+    for (const { id } of made_of) {
+      const patched = await vi.waitFor(() => one.rules.patch('a', id, { share: 3 }), PATIENTLY);
+      expect(patched.body.share).toBe(3);
+    }
+    const all = ['after', 'x', 'y', 'z'];
+    for (const { rules } of [one, two]) await vi.waitFor(() => expect(names(rules)).toEqual(all), PATIENTLY);
+    const late = await bench.process(await bench.bucket(0, bucket));
+    expect(names(late.rules)).toEqual(all);
+    const [first] = made_of;
+    if (first === undefined) throw new Error('There are three');
+    await late.rules.delete('a', first.id);
+    for (const { rules } of [one, two]) {
+      await vi.waitFor(() => expect(rules.get('a', first.id)).toBeUndefined(), PATIENTLY);
+    }
   });
 
   it('reads past a value that is not JSON', async () => {

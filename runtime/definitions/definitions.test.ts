@@ -132,6 +132,7 @@ describe.each([
       update: (key, value, revision) => store.update(key, value, revision),
       delete: (key, revision) => store.delete(key, revision),
       ensure: (revision) => store.ensure(revision),
+      incarnation: () => store.incarnation(),
       list: () => store.list(),
       watch: (onChange, onError) => store.watch(onChange, onError),
     };

@@ -57,6 +57,8 @@ export class WatchedBucket {
   readonly #stopping = new AbortController();
   #status: BucketStatus = { state: 'ok' };
   #revision = 0;
+  /** Which bucket of the name the values are of. */
+  #incarnation: string | undefined;
   #restoring: Promise<void> | undefined;
   /** What was known could not be written back yet. */
   #owes = false;
@@ -73,10 +75,12 @@ export class WatchedBucket {
 
   /** Loads all there is. Throws `kv_unavailable`. */
   async open(): Promise<void> {
+    this.#incarnation = await this.#parts.store.incarnation();
     this.#stopWatch = await this.#parts.store.watch(
       (change) => {
         if (!change.key.startsWith(this.#parts.prefix ?? '')) return;
-        if (change.kind === 'delete') this.#drop(change.key);
+        if (change.kind === 'delete' && change.lost === true) this.#restore();
+        else if (change.kind === 'delete') this.#drop(change.key);
         else this.#take(change.key, change.value, change.revision);
       },
       (error) => this.#watchFailed(error),
@@ -102,7 +106,7 @@ export class WatchedBucket {
   async delete(key: string, revision: number): Promise<KeyValueDelete> {
     const deleted = await this.reaching(() => this.#parts.store.delete(key, revision));
     if (!deleted.ok) {
-      this.#learn(key, deleted.current);
+      await this.#learn(key, deleted.current);
       return deleted;
     }
     this.#tombstones.set(key, revision);
@@ -114,7 +118,7 @@ export class WatchedBucket {
 
   /** Asks the bucket what a key has now, for what is in memory may be behind another process's write. */
   async refresh(key: string): Promise<void> {
-    this.#learn(key, await this.reaching(() => this.#parts.store.get(key)));
+    await this.#learn(key, await this.reaching(() => this.#parts.store.get(key)));
   }
 
   /** Makes a request of the bucket; when it cannot be reached, `status` says so from then on. */
@@ -130,13 +134,23 @@ export class WatchedBucket {
   async #written(key: string, value: unknown, write: () => Promise<KeyValueWrite>): Promise<KeyValueWrite> {
     const written = await this.reaching(write);
     if (written.ok) this.#take(key, value, written.revision);
-    else this.#learn(key, written.current);
+    else await this.#learn(key, written.current);
     return written;
   }
 
-  #learn(key: string, current: { readonly value: unknown; readonly revision: number } | undefined): void {
-    if (current === undefined) this.#forget(key);
-    else this.#take(key, current.value, current.revision);
+  async #learn(
+    key: string,
+    current: { readonly value: unknown; readonly revision: number } | undefined,
+  ): Promise<void> {
+    if (current !== undefined) this.#take(key, current.value, current.revision);
+    else if (!this.#values.has(key)) return;
+    else if ((await this.reaching(() => this.#parts.store.incarnation())) === this.#incarnation) {
+      this.#forget(key);
+    } else {
+      // A bucket that was made again does not have it yet: nobody has deleted it.
+      this.#restore();
+      await this.#restoring;
+    }
   }
 
   #take(key: string, value: unknown, revision: number): void {
@@ -197,6 +211,8 @@ export class WatchedBucket {
     let restored = 0;
     let different = 0;
     const failures: unknown[] = [];
+    const began = await store.incarnation().catch((error: unknown) => void failures.push(error));
+    if (began !== undefined) this.#incarnation = began;
     // From here on the bucket's revisions are others: whatever it says is newer than what was known.
     for (const [key, { value }] of known) this.#values.set(key, { value, revision: 0 });
     this.#tombstones.clear();
@@ -207,7 +223,10 @@ export class WatchedBucket {
             const written = await store.create(key, value);
             if (written.ok) restored += 1;
             else if (written.current !== undefined) different += 1;
-            this.#learn(key, written.ok ? { value, revision: written.revision } : written.current);
+            if (written.ok) this.#take(key, value, written.revision);
+            else if (written.current !== undefined)
+              this.#take(key, written.current.value, written.current.revision);
+            else failures.push(new Error(`"${key}" was written and deleted by others meanwhile`));
           } catch (error) {
             failures.push(error);
           }

@@ -32,6 +32,8 @@ export class JobBoard {
   #unwatch: (() => Promise<void>) | undefined;
   /** The bucket is behind the memory. */
   #isRestoring = false;
+  /** It was made again, and does not have all that is in memory. */
+  #owes = false;
 
   /** `onMember` hears of what lies under `member.`; undefined: it is gone. */
   constructor(store: KeyValueStore, log: Logger, onMember: (process: string, value: unknown) => void) {
@@ -42,7 +44,12 @@ export class JobBoard {
 
   async open(): Promise<void> {
     this.#unwatch = await this.#store.watch(
-      (change) => this.#heard(change.key, change.kind === 'put' ? change : undefined),
+      (change) => {
+        if (change.kind === 'put') this.#heard(change.key, change);
+        else if (change.lost !== true || change.key.startsWith(MEMBER_PREFIX))
+          this.#heard(change.key, undefined);
+        else this.#owes = true;
+      },
       (error) => this.#log.error({ err: error }, 'the bucket of jobs cannot be watched'),
     );
   }
@@ -55,7 +62,9 @@ export class JobBoard {
   async repair(): Promise<void> {
     let newest = 0;
     for (const { revision } of this.#entries.values()) newest = Math.max(newest, revision);
-    if (!(await this.#store.ensure(newest))) return;
+    // Whoever made it again: what this process knows and the bucket does not was not deleted.
+    if (!(await this.#store.ensure(newest)) && !this.#owes) return;
+    this.#owes = true;
     this.#isRestoring = true;
     try {
       const known = [...this.#entries.values()];
@@ -63,6 +72,7 @@ export class JobBoard {
       // The new bucket counts from 1: whatever it says is newer.
       for (const { record } of known) this.#entries.set(record.job_id, { record, revision: 0 });
       for (const { record } of known) await this.create(record);
+      this.#owes = false;
     } finally {
       this.#isRestoring = false;
     }

@@ -23,6 +23,7 @@ import {
   placementOf,
   refusal,
   type StreamPlacement,
+  streamFacts,
   untilConnected,
 } from '../client/index.ts';
 import { BucketWatch, readBucket } from './key-value-watch.ts';
@@ -110,6 +111,13 @@ class NatsKeyValueStore implements KeyValueStore {
     return await this.#reaching(async () => {
       const manager = await openManager(this.#link);
       return await createStream(manager, bucketStream(this.#bucket, this.#options, after_revision + 1));
+    });
+  }
+
+  async incarnation(): Promise<string> {
+    return await this.#reaching(async () => {
+      const manager = await openManager(this.#link);
+      return (await streamFacts(manager, `KV_${this.#bucket}`)).incarnation;
     });
   }
 

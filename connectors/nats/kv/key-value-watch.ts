@@ -85,6 +85,8 @@ export class BucketWatch {
   readonly #stopping = new AbortController();
   /** Keys that were told of and not deleted since. */
   readonly #told = new Set<string>();
+  /** Which bucket of the name those keys are of. */
+  #incarnation: string | undefined;
   #source: JetStreamSource | undefined;
   #running: Promise<void> | undefined;
 
@@ -113,13 +115,19 @@ export class BucketWatch {
     await this.#running;
   }
 
-  /** Reads the bucket anew and tells of it as changes: all it has, and what it has no more. */
+  /**
+   * Reads the bucket anew and tells of it as changes: all it has, and what it has no more. What another bucket of
+   * the name does not have was not deleted by anyone: it is told of as lost.
+   */
   async #synchronise(): Promise<JetStreamSource> {
     const source = bucketSource(this.#link, this.#bucket);
     this.#source = source;
     try {
       const entries = await readAll(source, this.#bucket);
-      for (const key of [...this.#told]) if (!entries.has(key)) this.#tellDelete(key);
+      const { incarnation } = await source.facts();
+      const isAnother = this.#incarnation !== undefined && incarnation !== this.#incarnation;
+      this.#incarnation = incarnation;
+      for (const key of [...this.#told]) if (!entries.has(key)) this.#tellDelete(key, isAnother);
       for (const [key, read] of entries) this.#tellPut(key, read);
       return source;
     } catch (error) {
@@ -169,7 +177,8 @@ export class BucketWatch {
     notify(this.#handlers, { kind: 'put', ...entry });
   }
 
-  #tellDelete(key: string): void {
-    if (this.#told.delete(key)) notify(this.#handlers, { kind: 'delete', key });
+  #tellDelete(key: string, lost = false): void {
+    if (!this.#told.delete(key)) return;
+    notify(this.#handlers, lost ? { kind: 'delete', key, lost } : { kind: 'delete', key });
   }
 }

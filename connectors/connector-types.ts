@@ -1,0 +1,6 @@
+import type { ConnectorType } from './intake/index.ts';
+import { KAFKA } from './kafka/index.ts';
+import { KINESIS } from './kinesis/index.ts';
+
+/** Every type of connector that pulls. A new one is a folder of its own and an entry here. */
+export const CONNECTOR_TYPES: readonly ConnectorType[] = [KAFKA, KINESIS];
