@@ -32,6 +32,7 @@ import {
   RateLimiter,
   requireQuota,
 } from './app/index.ts';
+import { dialectRoutes } from './dialects/index.ts';
 import {
   type ApiPorts,
   BodyBudget,
@@ -90,6 +91,7 @@ import { ReportWatch, reportKind, reportRoutes } from './sections/reports/index.
 import { fraudRoute, returnRoutes } from './sections/returns/index.ts';
 import { settingsRoutes } from './sections/tenant-settings/index.ts';
 import { webhookRoutes } from './sections/webhooks/index.ts';
+import { whatifRoute } from './sections/whatif/index.ts';
 import { Tenants } from './tenants/index.ts';
 
 export { bootstrapAdminKey } from './access/index.ts';
@@ -221,6 +223,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...exportRoutes({ ...making, answers, search, cursors, exporting }),
       ...reportRoutes({ reports, reporting, jobs, cursors }),
       ...modelRoutes({ ...making, answers, models, cursors }),
+      whatifRoute(answers),
       ...backfillRoutes(backfills),
       ...generationRoutes(backfills),
       ...jobRoutes({ jobs, cursors, streams, now: () => clock.now(), maskOf: (call) => search.maskOf(call) }),
@@ -269,6 +272,13 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
         ],
       ]),
       ...diagnosticsRoutes(answers, { jobs, spool }),
+      ...dialectRoutes({
+        version: API_VERSION,
+        routes: () => current().routes,
+        defaultsOf: (tenant) => tenants.defaultsOf(tenant),
+        now: () => clock.now(),
+        requireAllowed: (principal, asked) => runs.families.requireAllowed(principal, asked),
+      }),
     ];
     const requireDimensions = tenants.dimensions.require.bind(tenants.dimensions);
     const app = buildApp(
@@ -276,7 +286,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       { credentials, limiter, audit, budget, metrics, look, requireDimensions },
       routes,
     );
-    addDocs(app, () => openApiDocument(routes, API_VERSION), API_VERSION);
+    addDocs(app, () => openApiDocument(routes, API_VERSION));
     return { app, routes };
   };
   // Names of dimensions are part of what routes take: another generation of the state may have others.
