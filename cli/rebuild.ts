@@ -23,6 +23,7 @@ import {
   WHOLE_STREAM,
 } from '../runtime/index.ts';
 import type { CommandArguments, CommandContext, ExitCode } from './command.ts';
+import { awaitLost } from './lost-events.ts';
 import { withNats } from './nats.ts';
 import { type Place, placeOf, statePathOf } from './place.ts';
 import { inputsOf, requireGoingOn, tellProgress } from './replay.ts';
@@ -99,7 +100,14 @@ async function build(layout: GenerationLayout, former: string, parts: BuildParts
     const { reached, definitions: known } = await salvage(former, rebuilt, context);
     definitions = known;
     await rebuilt.readTo(reached === undefined ? end : atMost(goalOf(reached, end), end));
-    if (reached !== undefined) await rebuilt.followClock(reached);
+    if (reached === undefined) return rebuilt.applied;
+    await rebuilt.followClock(reached);
+    await rebuilt.close();
+    if (place.file === undefined) {
+      const reader = openLmdbReader(former);
+      awaitLost({ former: reader, store, reached, end, context });
+      await reader.close();
+    }
     return rebuilt.applied;
   } finally {
     await rebuilt.close();

@@ -28,6 +28,7 @@ import {
   WHOLE_STREAM,
 } from '../runtime/index.ts';
 import type { CommandArguments, CommandContext, ExitCode } from './command.ts';
+import { awaitLost } from './lost-events.ts';
 import { withNats } from './nats.ts';
 import { type Place, placeOf, statePathOf } from './place.ts';
 import { failingRecordsOf } from './start-topology.ts';
@@ -56,13 +57,15 @@ interface ReplayParts {
   readonly link: NatsLink;
   readonly stop: AbortSignal;
   readonly quarantine: Quarantine | undefined;
+  /** The new state is to take the place of the current one. */
+  readonly makesCurrent: boolean;
 }
 
 /** Rebuilds `layout` up to where the current state stands, and compares the two. */
 async function replayInto(
   layout: GenerationLayout,
   current: KvReader | undefined,
-  { place, context, link, stop, quarantine }: ReplayParts,
+  { place, context, link, stop, quarantine, makesCurrent }: ReplayParts,
 ): Promise<Replayed> {
   const path = layout.partitionPath(WHOLE_STREAM);
   const store = openLmdbStore(path);
@@ -112,6 +115,10 @@ async function replayInto(
       const hasMoved = after !== undefined && !isDeepStrictEqual(goalOf(after, end), goal);
       const hasAged = after?.progress.watermark_ms !== before?.progress.watermark_ms;
       if (hasMoved || (hasAged && other.digest !== digest.digest)) continue;
+      if (after !== undefined && makesCurrent && place.file === undefined) {
+        await rebuild.close();
+        awaitLost({ former: current, store, reached: after, end, context });
+      }
       return done(digest, other);
     }
     context.note('The current state goes on all the time; it is not compared. Stop millrace for that.');
@@ -164,7 +171,10 @@ async function replayFrom(
   const current = hasState(currentPath) ? openLmdbReader(currentPath) : undefined;
   const layout = nextGeneration(root, name);
   try {
-    const replayed = await replayInto(layout, current, { place, context, link, stop, quarantine });
+    const replayed = await replayInto(layout, current, {
+      ...{ place, context, link, stop, quarantine },
+      makesCurrent: args.flag('make-current'),
+    });
     tell(replayed, args.flag('json'), context);
     const isFine = replayed.same !== false;
     if (args.flag('make-current') && (isFine || args.flag('force'))) {
