@@ -23,10 +23,9 @@ import {
   WHOLE_STREAM,
 } from '../runtime/index.ts';
 import type { CommandArguments, CommandContext, ExitCode } from './command.ts';
-import { awaitLost } from './lost-events.ts';
 import { withNats } from './nats.ts';
 import { type Place, placeOf, statePathOf } from './place.ts';
-import { inputsOf, requireGoingOn, tellProgress } from './replay.ts';
+import { awaitLost, inputsOf, requireGoingOn, tellProgress } from './replay.ts';
 import { failingRecordsOf } from './start-topology.ts';
 
 /** What can still be read of a state that may be damaged. */
