@@ -41,6 +41,7 @@ import {
   StallWatch,
   scanJobKind,
 } from './sections/anomalies/index.ts';
+import { ArchiveWatch, archiveKind, archiveRoutes } from './sections/archive/index.ts';
 import { attributionRoutes } from './sections/attribution/index.ts';
 import { auditRoutes } from './sections/audit/index.ts';
 import { catalogRoutes } from './sections/catalog/index.ts';
@@ -192,6 +193,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...modelRoutes({ ...making, answers, models, cursors }),
       ...backfillRoutes(backfills),
       ...generationRoutes(backfills),
+      ...archiveRoutes({ making, port: ports.archive, settings: settings.archive, now: () => clock.now() }),
       ...jobRoutes({ jobs, cursors, streams, now: () => clock.now(), maskOf: (call) => search.maskOf(call) }),
       rfmRoute(answers, cursors),
       ltvRoute(answers, cursors),

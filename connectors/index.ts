@@ -86,4 +86,5 @@ export {
   ThreadedSource,
   type ThreadedSourceOptions,
 } from './nats/source/index.ts';
+export * from './objects/index.ts';
 export * from './s3/index.ts';
