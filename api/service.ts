@@ -153,6 +153,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const { jobs, spool } = await openJobs(ports, answers, exportParts, [
     trainingKind(answers, models),
     resendKind({ ports, reader: letters }),
+    ...(ports.archive === undefined ? [] : [archiveKind(ports.archive, clock)]),
   ]);
   const reporting = new ReportWatch({ ports, reports, exporting, jobs });
   const outbound = new Outbound({
@@ -165,6 +166,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const alertLog = new AlertLog(ports.outbound.deliveries);
   const { anomalies } = ports.outbound.sources;
   const alerting = new AlertWatch({ ports, alerts, outbound, log: alertLog, anomalies });
+  const archiving = new ArchiveWatch({ ports, jobs });
   const streams = new EventStreams();
   const making = { jobs, once };
   const { rateLimit: limit } = settings;
@@ -258,6 +260,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   alerting.start();
   reporting.start();
   explaining.start();
+  archiving.start();
   tenants.dimensions.start(() => definitions.readAgain());
   return {
     get app() {
@@ -273,6 +276,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       await stalls.close();
       tracker.close();
       tenants.dimensions.close();
+      await archiving.close();
       await reporting.close();
       await jobs.close();
       await alerting.close();

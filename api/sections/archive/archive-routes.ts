@@ -13,9 +13,13 @@ interface ArchiveRouteParts {
   readonly now: () => number;
 }
 
+const OFFSET = /T.*(Z|[+-]\d{2}:\d{2})$/i;
+
 const bodySchema = z.strictObject({
-  before: z.iso
-    .datetime({ offset: true })
+  before: z
+    .string()
+    .max(64)
+    .refine((text) => OFFSET.test(text) && !Number.isNaN(Date.parse(text)), 'must be RFC 3339 with an offset')
     .optional()
     .describe('Events that the stream stored before this time; default: as long ago as `ARCHIVE_AFTER` says'),
   trim: z
