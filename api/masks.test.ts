@@ -19,7 +19,12 @@ beforeAll(async () => {
   world = await World.of(test, openApi, 'a');
   const { key } = world;
   const planted = (at: number, more: Json = {}): Json => ({
-    ...{ event_id: `planted-${at}`, type: 'order.created', time: '2025-09-01T10:00:00Z', order_id: `po-${at % 5}` },
+    ...{
+      event_id: `planted-${at}`,
+      type: 'order.created',
+      time: '2025-09-01T10:00:00Z',
+      order_id: `po-${at % 5}`,
+    },
     ...{ customer_id: `${SECRET}-c${at % 3}`, session_id: `${SECRET}-s${at}`, channel: `${SECRET}-web` },
     ...{ amount: 1_000 + at, currency: 'GBP', country: 'GB', data: { email: `${SECRET}@example.com` } },
     ...{ items: [{ sku: 'sku-1', name: `${SECRET} Smith`, quantity: 1, unit_price: 1_000 + at }] },
@@ -85,7 +90,10 @@ it('is refused where a question would find it out, however it is asked', async (
     ['/events/search', { query: { field: 'data.email', eq: `${SECRET}@example.com` } }],
     ['/events/search', { text: SECRET }],
     ['/exports', { format: 'csv', query: { ...RANGE, metrics: ['revenue'], group_by: ['channel'] } }],
-    ['/widgets/preview', { type: 'table', query: { ...RANGE, type: 'kpis', metrics: ['revenue'], group_by: ['channel'] } }],
+    [
+      '/widgets/preview',
+      { type: 'table', query: { ...RANGE, type: 'kpis', metrics: ['revenue'], group_by: ['channel'] } },
+    ],
   ];
   for (const [path, json] of asks) {
     const response = await test.send(path, { key, ...(json === undefined ? {} : { json }) });
@@ -112,8 +120,12 @@ it('what an admin stored does not show it to others: dashboards, saved queries, 
   const board = await test.send('/dashboards', { key, json: { name: 'masked', widgets: [widget] } });
   const { id } = (await board.json()) as { id?: string };
   if (id !== undefined) {
-    expect(await (await test.send(`/dashboards/${id}?data=true`, { key: viewer })).text()).not.toContain(SECRET);
-    const link = (await (await test.send(`/dashboards/${id}/links`, { key, json: {} })).json()) as { url: string };
+    expect(await (await test.send(`/dashboards/${id}?data=true`, { key: viewer })).text()).not.toContain(
+      SECRET,
+    );
+    const link = (await (await test.send(`/dashboards/${id}/links`, { key, json: {} })).json()) as {
+      url: string;
+    };
     expect(await (await test.send(link.url)).text()).not.toContain(SECRET);
   }
   for (const path of ['/anomalies', '/alerts', '/anomalies/rules', '/queries', '/dashboards'])

@@ -28,6 +28,7 @@ export const SERVICE_NEEDS: ServiceNeeds = {
     'millrace-idempotency',
     'millrace-jobs',
     'millrace-job-errors',
+    'millrace-connectors',
     'millrace-deadletter-marks',
   ],
 };

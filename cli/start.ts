@@ -50,7 +50,7 @@ import { backfillPort } from './backfill-port.ts';
 import { openBroker } from './broker.ts';
 import { type CommandArguments, type CommandContext, type Running, UsageError } from './command.ts';
 import { keepStatus } from './keep-status.ts';
-import { outboundPorts } from './outbound-ports.ts';
+import { connectorPorts, outboundPorts } from './outbound-ports.ts';
 import { serviceNeeds } from './service-needs.ts';
 
 const DAY_MS = 86_400_000;
@@ -147,6 +147,7 @@ async function ports(
       records: await openKeyValueStore(link, 'millrace-jobs'),
       errors: await openKeyValueStore(link, 'millrace-job-errors'),
     },
+    connectors: await connectorPorts(link, generations.settings),
     audit: await openMessageQueue(link, { ...AUDIT_STREAM, ...generations.settings.audit }),
     // After the bucket of jobs, whose stream it reads.
     outbound: await outboundPorts(link, generations.settings),

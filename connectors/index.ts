@@ -1,3 +1,4 @@
+export * from './blobs/index.ts';
 export { CONNECTOR_TYPES } from './connector-types.ts';
 export {
   ANSWER_TIMEOUT_MS,
@@ -86,5 +87,4 @@ export {
   ThreadedSource,
   type ThreadedSourceOptions,
 } from './nats/source/index.ts';
-export * from './objects/index.ts';
-export * from './s3/index.ts';
+export { type S3Place, type S3Settings, S3Store, s3Place } from './s3/index.ts';

@@ -28,7 +28,11 @@ const scratch = new Scratch();
 afterAll(() => scratch.clean());
 
 const order = (at: number, more: object = {}) => ({
-  ...{ event_id: `e${at}`, type: 'order.created', time: new Date(DAY0 + (at % 5) * DAY_MS + at).toISOString() },
+  ...{
+    event_id: `e${at}`,
+    type: 'order.created',
+    time: new Date(DAY0 + (at % 5) * DAY_MS + at).toISOString(),
+  },
   ...{ order_id: `o${at}`, customer_id: `c${at % 50}`, amount: 100 + (at % 97), currency: 'EUR' },
   ...{ country: ['DE', 'FR', 'GB'][at % 3], channel: at % 2 === 0 ? 'web' : 'shop', ...more },
 });
@@ -66,11 +70,21 @@ function traffic(count: number): Sent[] {
 async function publishOthers(link: NatsLink): Promise<void> {
   const lines = newHeaders();
   lines.set('Content-Type', 'application/x-ndjson');
-  link.connection.publish('events.shop.x', [order(900_001), order(900_002)].map((one) => JSON.stringify(one)).join('\n'), {
-    headers: lines,
-  });
+  link.connection.publish(
+    'events.shop.x',
+    [order(900_001), order(900_002)].map((one) => JSON.stringify(one)).join('\n'),
+    {
+      headers: lines,
+    },
+  );
   const cloud = newHeaders();
-  const attributes = { specversion: '1.0', id: 'cloud-1', type: 'visit', source: 'web', time: '2025-03-12T00:00:00Z' };
+  const attributes = {
+    specversion: '1.0',
+    id: 'cloud-1',
+    type: 'visit',
+    source: 'web',
+    time: '2025-03-12T00:00:00Z',
+  };
   for (const [name, value] of Object.entries(attributes)) cloud.set(`ce-${name}`, value);
   link.connection.publish('events.shop.x', JSON.stringify({ session_id: 's1' }), { headers: cloud });
   await link.connection.flush();
@@ -110,7 +124,11 @@ it('events that left the stream are in every answer, every rebuild and every rea
     await new EventPublisher(link).publishAll(traffic(1_000));
     await publishOthers(link);
     await service.untilApplied();
-    const sums = { ...RANGE, metrics: ['revenue_gross', 'orders_count', 'refund_amount'], group_by: ['country'] };
+    const sums = {
+      ...RANGE,
+      metrics: ['revenue_gross', 'orders_count', 'refund_amount'],
+      group_by: ['country'],
+    };
     const before = await service.kpis('shop', sums);
     await service.terminate();
     const { digest: whole } = await stateDigestOf(dataDir);
@@ -124,14 +142,22 @@ it('events that left the stream are in every answer, every rebuild and every rea
     const job = await finished(service, made.json.job_id);
     expect(job).toMatchObject({
       status: 'succeeded',
-      result: { messages: last_seq, archived_through: last_seq, trimmed_through: last_seq, held_back: null, missed: null },
+      result: {
+        messages: last_seq,
+        archived_through: last_seq,
+        trimmed_through: last_seq,
+        held_back: null,
+        missed: null,
+      },
     });
     expect(await streamState()).toMatchObject({ messages: 0, last_seq });
 
     // Nothing is missing: not of the sums, not of the payloads, not by health.
     expect((await service.kpis('shop', sums)).groups).toEqual(before.groups);
     const found = await service.request('GET', '/events?order_id=o3&limit=10', { tenant: 'shop' });
-    const payloads = (found.json.events as { payload: { event_id: string } | null }[]).map(({ payload }) => payload);
+    const payloads = (found.json.events as { payload: { event_id: string } | null }[]).map(
+      ({ payload }) => payload,
+    );
     expect(payloads.map((payload) => payload?.event_id).sort()).toEqual(['e3', 'p3', 'r3']);
     await service.untilOk();
     expect((await service.request('GET', '/gaps')).json).toMatchObject({ messages_missing: 0, gaps: [] });
@@ -193,7 +219,9 @@ it('a job that is killed with kill -9 goes on, and every message is in the files
   const manifests = join(dataDir, 'archive', 'manifests');
   try {
     let service = await scratch.start({ dataDir, env });
-    await new EventPublisher(link).publishAll(Array.from({ length: MANY }, (_, at) => sent('acme', order(at))));
+    await new EventPublisher(link).publishAll(
+      Array.from({ length: MANY }, (_, at) => sent('acme', order(at))),
+    );
     await service.untilApplied();
     const { json } = await service.request('POST', '/jobs/archive', { body: { before: soon() } });
     await until(
@@ -241,7 +269,10 @@ it('an archive in a bucket gives back the state', async () => {
     await new EventPublisher(link).publishAll(traffic(200));
     await service.untilApplied();
     const { json } = await service.request('POST', '/jobs/archive', { body: { before: soon() } });
-    expect(await finished(service, json.job_id)).toMatchObject({ status: 'succeeded', result: { held_back: null } });
+    expect(await finished(service, json.job_id)).toMatchObject({
+      status: 'succeeded',
+      result: { held_back: null },
+    });
     const { status, json: event } = await service.request('GET', '/events/e3', { tenant: 'shop' });
     expect([status, JSON.stringify(event)]).toEqual([200, expect.stringContaining('"order_id":"o3"')]);
     await service.terminate();

@@ -9,6 +9,7 @@ export const PERMISSIONS = [
   'definitions:write',
   'settings:write',
   'webhooks:manage',
+  'connectors:manage',
   'jobs:read',
   'jobs:cancel',
   'jobs:manage',

@@ -13,6 +13,7 @@ import type {
   ArchiveKeeper,
   BuiltGeneration,
   Cause,
+  ConnectorPorts,
   Generations,
   KeyTrust,
   OutboundPorts,
@@ -150,6 +151,8 @@ export interface ApiPorts {
   readonly audit: Pick<MessageQueue, 'append' | 'newest' | 'oldest'>;
   /** What is told to the outside, and with what. */
   readonly outbound: OutboundPorts;
+  /** What connectors read with. */
+  readonly connectors: ConnectorPorts;
   /** Builds the state anew; undefined where this process cannot. */
   readonly backfill?: BackfillPort;
   /** Archives events that are old; undefined where this process cannot. */

@@ -13,6 +13,7 @@ export const PROBLEMS = {
   key_expired: [401, 'The key has expired'],
   token_invalid: [401, 'The token is not valid'],
   token_expired: [401, 'The token has expired'],
+  signature_invalid: [401, 'The signature is not valid'],
   role_forbidden: [403, 'The role does not allow this'],
   scope_forbidden: [403, 'The scopes of the key do not allow this'],
   tenant_forbidden: [403, 'The key or token does not belong to this tenant'],

@@ -160,7 +160,7 @@ export class Task {
     );
     this.#control.restore();
     const { watermark_ms } = this.#eventTime;
-    if (watermark_ms !== null) this.#graph.push({ kind: 'watermark', time_ms: watermark_ms });
+    this.#graph.push({ kind: 'watermark', time_ms: watermark_ms ?? Number.NEGATIVE_INFINITY });
     this.#raise();
     for (const { node } of inputs.all) {
       emittedBy(this.metrics, node);

@@ -41,9 +41,7 @@ export class ArchiveKeeper {
   async status(): Promise<{ readonly url: string; readonly from: number; readonly to: number } | null> {
     const { archive } = this.#options;
     const coverage = await archive.coverage(true);
-    return coverage === undefined
-      ? null
-      : { url: archive.folder.url, from: coverage.from, to: coverage.to };
+    return coverage === undefined ? null : { url: archive.folder.url, from: coverage.from, to: coverage.to };
   }
 
   /** Throws `archive_of_another_stream`, `archive_damaged`, `disk_full`, `s3_failed`, and the signal's reason. */

@@ -2,8 +2,8 @@ import {
   EVENTS_STREAM,
   JetStreamSource,
   type NatsLink,
+  openBlobStore,
   openManager,
-  openObjectFolder,
   type S3Settings,
 } from '../../connectors/index.ts';
 import type { Source } from '../../engine/index.ts';
@@ -18,7 +18,7 @@ export interface ArchivePlace {
   readonly s3: S3Settings | undefined;
 }
 
-export const openArchive = ({ url, s3 }: ArchivePlace): Archive => new Archive(openObjectFolder(url, s3));
+export const openArchive = ({ url, s3 }: ArchivePlace): Archive => new Archive(openBlobStore(url, s3));
 
 /**
  * The source of a stream with what the archive has of it; only events are archived. `position`: where the state stands

@@ -1,4 +1,4 @@
-import { type ArchivedMessage } from '../../analytics/index.ts';
+import type { ArchivedMessage } from '../../analytics/index.ts';
 import { MillraceError, type Source, type SourceRecord } from '../../engine/index.ts';
 import type { Archive } from './archive.ts';
 import { encodeSegment } from './segment.ts';
@@ -55,10 +55,12 @@ export async function archiveOld(options: ArchiveRunOptions): Promise<ArchiveRep
   try {
     const facts = await source.facts();
     const coverage = await archive.coverage(true);
-    if (coverage !== undefined && coverage.incarnation !== facts.incarnation) throw otherStream(archive, facts.stream);
+    if (coverage !== undefined && coverage.incarnation !== facts.incarnation)
+      throw otherStream(archive, facts.stream);
     const through = coverage?.to ?? facts.firstSequence - 1;
     if (coverage !== undefined && coverage.to > facts.lastSequence) throw otherStream(archive, facts.stream);
-    const missed = through + 1 < facts.firstSequence ? { first: through + 1, last: facts.firstSequence - 1 } : null;
+    const missed =
+      through + 1 < facts.firstSequence ? { first: through + 1, last: facts.firstSequence - 1 } : null;
     let report: ArchiveReport = {
       ...{ segments: 0, messages: 0, rows: 0, files: 0, bytes: 0 },
       ...{ archived_through: through, missed },

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ArchivedMessage } from '../../analytics/index.ts';
-import { type ObjectFolder, openObjectFolder } from '../../connectors/index.ts';
+import { type BlobStore, openBlobStore } from '../../connectors/index.ts';
 import type { SourceRecord } from '../../engine/index.ts';
 import { fc } from '../../test/property.ts';
 import { Archive } from './archive.ts';
@@ -21,7 +21,7 @@ let folder: string;
 let archive: Archive;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'millrace-archive-'));
-  archive = new Archive(openObjectFolder(folder, undefined));
+  archive = new Archive(openBlobStore(folder, undefined));
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -31,9 +31,20 @@ const event = (at: number, more: object = {}): string =>
     ...{ order_id: `o${at}`, customer_id: `c${at % 3}`, amount: 100 + at, currency: 'EUR', ...more },
   });
 
-function message(sequence: number, data: string | Uint8Array, more: Partial<ArchivedMessage> = {}): ArchivedMessage {
+function message(
+  sequence: number,
+  data: string | Uint8Array,
+  more: Partial<ArchivedMessage> = {},
+): ArchivedMessage {
   const subject = `events.${sequence % 3 === 0 ? 'b' : 'a'}.x`;
-  return { sequence, stored_ms: T0 + sequence * 1_000, subject, data: Buffer.from(data), headers: [], ...more };
+  return {
+    sequence,
+    stored_ms: T0 + sequence * 1_000,
+    subject,
+    data: Buffer.from(data),
+    headers: [],
+    ...more,
+  };
 }
 
 const orders = (count: number): ArchivedMessage[] =>
@@ -51,15 +62,23 @@ async function all(from: Archive): Promise<ArchivedMessage[]> {
 
 const run = (stream: ListedStream, to: Archive, more: object = {}) =>
   archiveOld({
-    ...{ archive: to, stream, before_ms: LATER_MS, now_ms: LATER_MS, signal: ALWAYS, onProgress: () => undefined },
+    ...{
+      archive: to,
+      stream,
+      before_ms: LATER_MS,
+      now_ms: LATER_MS,
+      signal: ALWAYS,
+      onProgress: () => undefined,
+    },
     limits: { max_messages: 7, max_bytes: 1e6 },
     ...more,
   });
 
 /** Every file of events is named by a manifest, and the other way round. */
-async function requireNoOrphans(of: ObjectFolder, from: Archive): Promise<void> {
+async function requireNoOrphans(of: BlobStore, from: Archive): Promise<void> {
   const named: string[] = [];
-  for (const ref of await from.segments(true)) named.push(...(await from.manifest(ref)).files.map(({ name }) => name));
+  for (const ref of await from.segments(true))
+    named.push(...(await from.manifest(ref)).files.map(({ name }) => name));
   expect([...(await of.list('events/'))]).toEqual(named.sort());
   expect(await of.get('pending.json')).toBeUndefined();
 }
@@ -71,9 +90,18 @@ describe('messages of any kind', () => {
     good.map((at) => `\ufeff ${event(at, { data: { huge: 1, note: '\u0000 é "' } })}\r\n`),
     good.map((at) => event(at).replace('}', ',"big":12345678901234567890}')),
     good.map((at) => `[${event(at)},${event(at + 1)}, {"no":1}]`),
-    good.map((at) => `{"specversion":"1.0","id":"c${at}","type":"visit","source":"s","time":"2025-03-02T00:00:00Z"}`),
+    good.map(
+      (at) => `{"specversion":"1.0","id":"c${at}","type":"visit","source":"s","time":"2025-03-02T00:00:00Z"}`,
+    ),
     fc.uint8Array({ maxLength: 40 }),
-    fc.constantFrom('', '[]', '[', 'null', '{"no":', '{"event_id":"x","type":"t","time":"1999-01-01T00:00:00Z"}'),
+    fc.constantFrom(
+      '',
+      '[]',
+      '[',
+      'null',
+      '{"no":',
+      '{"event_id":"x","type":"t","time":"1999-01-01T00:00:00Z"}',
+    ),
   );
   const headers = fc.constantFrom<ArchivedMessage['headers']>(
     [],
@@ -99,9 +127,9 @@ describe('messages of any kind', () => {
           message(2 * index + 1, data, { headers: head, subject: to }),
         );
         const stream = new ListedStream(messages);
-        const report = await run(stream, new Archive(openObjectFolder(at, undefined)));
+        const report = await run(stream, new Archive(openBlobStore(at, undefined)));
         expect(report.messages).toBe(messages.length);
-        expect(plain(await all(new Archive(openObjectFolder(at, undefined))))).toEqual(plain(messages));
+        expect(plain(await all(new Archive(openBlobStore(at, undefined))))).toEqual(plain(messages));
       }),
       { numRuns: 40 },
     );
@@ -159,7 +187,7 @@ describe('a run', () => {
 
   it('names a file that is not as it was written', async () => {
     await run(new ListedStream(orders(5)), archive);
-    const again = new Archive(openObjectFolder(folder, undefined));
+    const again = new Archive(openBlobStore(folder, undefined));
     const [ref] = await again.segments();
     if (ref === undefined) throw new Error('nothing was archived');
     const [file] = (await again.manifest(ref)).files;
@@ -167,12 +195,14 @@ describe('a run', () => {
     await expect(again.messages(ref)).rejects.toMatchObject({ code: 'archive_damaged' });
   });
 
-  it('that is killed at any step has lost nothing and doubled nothing when it has gone on', { timeout: 60_000 }, async () => {
+  it('that is killed at any step has lost nothing and doubled nothing when it has gone on', {
+    timeout: 60_000,
+  }, async () => {
     const messages = orders(16);
     let kills = 0;
     for (let step = 0; ; step++) {
       const at = join(folder, `kill-${step}`);
-      const local = openObjectFolder(at, undefined);
+      const local = openBlobStore(at, undefined);
       const killed = new KilledFolder(local, Math.floor(step / 2), step % 2 === 1);
       await run(new ListedStream(messages), new Archive(killed)).catch((error: unknown) => {
         if (!killed.isKilled) throw error;
@@ -200,13 +230,22 @@ describe('what has left the stream', () => {
   it('is archived and committed: no more goes, and nothing while a state is built', async () => {
     const stream = new ListedStream(orders(30));
     const kept = { ...request, isTrimmed: false };
-    expect(await keeperOf(stream, 30).run(kept)).toMatchObject({ trimmed_through: null, held_back: 'not_asked' });
+    expect(await keeperOf(stream, 30).run(kept)).toMatchObject({
+      trimmed_through: null,
+      held_back: 'not_asked',
+    });
     const trims = { ...request, isTrimmed: true };
     expect(await keeperOf(stream, 30, true).run(trims)).toMatchObject({ held_back: 'build_running' });
     expect(stream.first).toBe(1);
-    expect(await keeperOf(stream, 12).run(trims)).toMatchObject({ trimmed_through: 12, held_back: 'not_committed' });
+    expect(await keeperOf(stream, 12).run(trims)).toMatchObject({
+      trimmed_through: 12,
+      held_back: 'not_committed',
+    });
     expect(stream.first).toBe(13);
-    expect(await keeperOf(stream, 0).run(trims)).toMatchObject({ trimmed_through: null, held_back: 'not_committed' });
+    expect(await keeperOf(stream, 0).run(trims)).toMatchObject({
+      trimmed_through: null,
+      held_back: 'not_committed',
+    });
     expect(await keeperOf(stream, 99).run(trims)).toMatchObject({ trimmed_through: 30, held_back: null });
     expect([stream.first, stream.messages.length]).toEqual([31, 0]);
   });
@@ -231,7 +270,9 @@ describe('what has left the stream', () => {
     expect(await read(9)).toEqual(from(10));
     expect(await read(25)).toEqual(from(26));
     stream.incarnation = 'two';
-    expect((await new ArchivedSource(stream.open(), archive, () => undefined).facts()).firstSequence).toBe(20);
+    expect((await new ArchivedSource(stream.open(), archive, () => undefined).facts()).firstSequence).toBe(
+      20,
+    );
   });
 
   it('that is nowhere is missed by name', async () => {

@@ -1,5 +1,5 @@
 import { type ArchivedMessage, MESSAGE_COLUMNS, messageOf } from '../../analytics/index.ts';
-import type { ObjectFolder } from '../../connectors/index.ts';
+import type { BlobStore } from '../../connectors/index.ts';
 import { MillraceError } from '../../engine/index.ts';
 import {
   type ArchivedFile,
@@ -37,13 +37,13 @@ export interface Coverage {
  * Throws `archive_damaged` where a file is not as it was written, and what the folder throws.
  */
 export class Archive {
-  readonly folder: ObjectFolder;
+  readonly folder: BlobStore;
   readonly #manifests = new Map<string, SegmentManifest>();
   readonly #messages = new Map<string, Promise<readonly ArchivedMessage[]>>();
   #refs: readonly SegmentRef[] = [];
   #known_at_ms = Number.NEGATIVE_INFINITY;
 
-  constructor(folder: ObjectFolder) {
+  constructor(folder: BlobStore) {
     this.folder = folder;
   }
 
@@ -171,7 +171,9 @@ export class Archive {
     if (bytes === undefined) return;
     const { manifest: name, files } = JSON.parse(Buffer.from(bytes).toString()) as PendingWrite;
     const manifest = await this.folder.get(name);
-    const kept = new Set(manifest === undefined ? [] : readManifest({ name }, manifest).files.map((one) => one.name));
+    const kept = new Set(
+      manifest === undefined ? [] : readManifest({ name }, manifest).files.map((one) => one.name),
+    );
     for (const file of files) if (!kept.has(file)) await this.folder.remove(file);
     await this.folder.remove(PENDING);
   }

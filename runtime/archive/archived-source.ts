@@ -1,12 +1,5 @@
 import { type ArchivedMessage, headerOf } from '../../analytics/index.ts';
-import {
-  type Source,
-  type SourceRecord,
-  type SourceState,
-  type StreamFacts,
-  type StreamMark,
-  type Take,
-} from '../../engine/index.ts';
+import type { Source, SourceRecord, SourceState, StreamFacts, StreamMark, Take } from '../../engine/index.ts';
 import type { Archive } from './archive.ts';
 
 /**

@@ -1,5 +1,5 @@
 import type { ArchivedMessage } from '../../analytics/index.ts';
-import type { ObjectFolder } from '../../connectors/index.ts';
+import type { BlobStore } from '../../connectors/index.ts';
 import { MillraceError, type Source, type SourceRecord } from '../../engine/index.ts';
 
 /** A stream in memory, and folders that fail. For tests. */
@@ -66,14 +66,14 @@ function recordOf(message: ArchivedMessage): SourceRecord {
 }
 
 /** Ends as a process that is killed: at the operation of a number, before or behind its effect. */
-export class KilledFolder implements ObjectFolder {
+export class KilledFolder implements BlobStore {
   readonly url = 'killed';
-  readonly #folder: ObjectFolder;
+  readonly #folder: BlobStore;
   #left: number;
   readonly #isBehind: boolean;
   isKilled = false;
 
-  constructor(folder: ObjectFolder, operations: number, isBehind: boolean) {
+  constructor(folder: BlobStore, operations: number, isBehind: boolean) {
     this.#folder = folder;
     this.#left = operations;
     this.#isBehind = isBehind;

@@ -1,6 +1,6 @@
 export { Archive } from './archive.ts';
-export { type ArchiveReport, archiveOld, type ArchivedStream } from './archive-run.ts';
-export { ArchivedPayloads } from './archived-payloads.ts';
-export { ArchivedSource } from './archived-source.ts';
 export { ArchiveKeeper, type ArchiveOutcome, type ArchiveRequest } from './archive-keeper.ts';
 export { type ArchivePlace, openArchive, openArchiveKeeper, withArchive } from './archive-place.ts';
+export { type ArchivedStream, type ArchiveReport, archiveOld } from './archive-run.ts';
+export { ArchivedPayloads } from './archived-payloads.ts';
+export { ArchivedSource } from './archived-source.ts';

@@ -16,14 +16,19 @@ const ELEMENTS: Readonly<Record<ArchiveColumnType, Omit<Schema[number], 'name'>>
 
 const SCHEMA: Schema = [
   { name: 'root', num_children: ARCHIVE_COLUMNS.length },
-  ...ARCHIVE_COLUMNS.map(
-    ({ name, type }): Schema[number] => ({ name, ...ELEMENTS[type], repetition_type: 'OPTIONAL' }),
-  ),
+  ...ARCHIVE_COLUMNS.map(({ name, type }): Schema[number] => ({
+    name,
+    ...ELEMENTS[type],
+    repetition_type: 'OPTIONAL',
+  })),
 ];
 
 /** Rows as an Apache Parquet file (Snappy). */
 export function encodeRows(rows: readonly ArchiveRow[]): Uint8Array {
-  const columnData = ARCHIVE_COLUMNS.map(({ name }) => ({ name, data: rows.map((row) => row[name] ?? null) }));
+  const columnData = ARCHIVE_COLUMNS.map(({ name }) => ({
+    name,
+    data: rows.map((row) => row[name] ?? null),
+  }));
   return new Uint8Array(parquetWriteBuffer({ columnData, schema: SCHEMA, rowGroupSize: GROUP_ROWS }));
 }
 
@@ -39,6 +44,9 @@ export async function decodeRows(
       buffer.slice(byteOffset + start, byteOffset + end) as ArrayBuffer,
   };
   // Bytes that are no text stay bytes.
-  return await parquetReadObjects({ file, utf8: false, ...(columns === undefined ? {} : { columns: [...columns] }) });
+  return await parquetReadObjects({
+    file,
+    utf8: false,
+    ...(columns === undefined ? {} : { columns: [...columns] }),
+  });
 }
-

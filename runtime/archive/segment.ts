@@ -39,7 +39,10 @@ export async function encodeSegment(
     suffix = '',
   }: { readonly now_ms: number; readonly erased?: readonly number[]; readonly suffix?: string },
 ): Promise<EncodedSegment> {
-  const groups = new Map<string, { readonly tenant: string; readonly day: string; readonly rows: ArchiveRow[] }>();
+  const groups = new Map<
+    string,
+    { readonly tenant: string; readonly day: string; readonly rows: ArchiveRow[] }
+  >();
   for (const [at, message] of messages.entries()) {
     if (at % SLICE_MESSAGES === SLICE_MESSAGES - 1) await turn();
     for (const { tenant, day, row } of rowsOf(message)) {

@@ -58,6 +58,8 @@ export interface ArchiveSettings {
 export function archiveOf(s: ArchiveFields, dataDir: string, s3: S3Settings | undefined): ArchiveSettings {
   const { ARCHIVE_URL: url, ARCHIVE_AFTER: after_ms, ARCHIVE_SCHEDULE: schedule } = s;
   const isBucket = url?.startsWith('s3://') === true;
-  const place = isBucket ? { url, s3 } : { url: url === undefined ? join(dataDir, 'archive') : resolve(url), s3: undefined };
+  const place = isBucket
+    ? { url, s3 }
+    : { url: url === undefined ? join(dataDir, 'archive') : resolve(url), s3: undefined };
   return { place, after_ms, schedule };
 }

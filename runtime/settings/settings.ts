@@ -170,7 +170,11 @@ const fields = z.object({
 });
 
 /** Every setting, by its environment variable. */
-export const settingsSchema = fields.superRefine(checkJwt).superRefine(checkNats).superRefine(checkOutbound).superRefine(checkArchive);
+export const settingsSchema = fields
+  .superRefine(checkJwt)
+  .superRefine(checkNats)
+  .superRefine(checkOutbound)
+  .superRefine(checkArchive);
 
 /** The settings of a process that runs a topology, whichever it is. */
 export interface HostSettings extends NatsSettings {

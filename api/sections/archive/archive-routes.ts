@@ -82,7 +82,9 @@ export function archiveRoutes({ making, port, settings, now }: ArchiveRouteParts
             json: { dry_run: true, before: timeText(before_ms), archive: await port.status() },
           };
         const input: ArchiveInput = { before_ms, isTrimmed: trim };
-        return await createJob(making, call, { type: ARCHIVE_JOB, input }, () => requireNoArchiving(making.jobs));
+        return await createJob(making, call, { type: ARCHIVE_JOB, input }, () =>
+          requireNoArchiving(making.jobs),
+        );
       },
     }),
   ];
@@ -91,5 +93,7 @@ export function archiveRoutes({ making, port, settings, now }: ArchiveRouteParts
 function dueTime({ after_ms }: Pick<ArchiveSettings, 'after_ms'>, now_ms: number): number {
   if (after_ms !== undefined) return now_ms - after_ms;
   const message = 'is required where ARCHIVE_AFTER is not set';
-  throw new ApiError('validation_failed', `\`before\` ${message}.`, { errors: [{ path: 'before', message }] });
+  throw new ApiError('validation_failed', `\`before\` ${message}.`, {
+    errors: [{ path: 'before', message }],
+  });
 }

@@ -54,7 +54,13 @@ export class ArchiveWatch {
     try {
       if (!(await this.#isMade(job_id))) {
         const input: ArchiveInput = { before_ms: due_ms - after_ms, isTrimmed: true };
-        await jobs.create({ job_id, tenant: DEFAULT_TENANT, type: ARCHIVE_JOB, created_by: 'schedule', input });
+        await jobs.create({
+          job_id,
+          tenant: DEFAULT_TENANT,
+          type: ARCHIVE_JOB,
+          created_by: 'schedule',
+          input,
+        });
       }
       this.#done_ms = due_ms;
     } catch (error) {
