@@ -156,7 +156,7 @@ export interface ApiPorts {
   /** Builds the state anew; undefined where this process cannot. */
   readonly backfill?: BackfillPort;
   /** Archives events that are old; undefined where this process cannot. */
-  readonly archive?: Pick<ArchiveKeeper, 'run' | 'status'>;
+  readonly archive?: Pick<ArchiveKeeper, 'run' | 'status' | 'eraseCustomer'>;
   /** What was told of anomalies; undefined where this process cannot read it. */
   readonly anomalies?: AnomalyFeed;
   /** What could not be processed; undefined where this process cannot read it. */

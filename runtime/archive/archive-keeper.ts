@@ -1,5 +1,7 @@
+import { systemClock } from '../../engine/index.ts';
 import type { Archive } from './archive.ts';
 import { type ArchivedStream, type ArchiveReport, archiveOld } from './archive-run.ts';
+import { type ErasableArchive, type ErasedInArchive, type EraseRewrite, eraseCustomer } from './erase.ts';
 
 export interface ArchiveKeeperOptions {
   readonly archive: Archive;
@@ -30,7 +32,7 @@ export interface ArchiveOutcome extends ArchiveReport {
 }
 
 /** Archives old messages, and removes from the stream what is archived and committed. */
-export class ArchiveKeeper {
+export class ArchiveKeeper implements ErasableArchive {
   readonly #options: ArchiveKeeperOptions;
 
   constructor(options: ArchiveKeeperOptions) {
@@ -42,6 +44,11 @@ export class ArchiveKeeper {
     const { archive } = this.#options;
     const coverage = await archive.coverage(true);
     return coverage === undefined ? null : { url: archive.folder.url, from: coverage.from, to: coverage.to };
+  }
+
+  async eraseCustomer(tenant: string, customer_id: string, rewrite?: EraseRewrite): Promise<ErasedInArchive> {
+    const of = { tenant, customer_id, now_ms: systemClock.now() };
+    return await eraseCustomer(this.#options.archive, of, rewrite);
   }
 
   /** Throws `archive_of_another_stream`, `archive_damaged`, `disk_full`, `s3_failed`, and the signal's reason. */

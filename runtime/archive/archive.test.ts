@@ -11,6 +11,7 @@ import { ArchiveKeeper } from './archive-keeper.ts';
 import { archiveOld } from './archive-run.ts';
 import { ArchivedPayloads } from './archived-payloads.ts';
 import { ArchivedSource } from './archived-source.ts';
+import { eraseCustomer } from './erase.ts';
 import { KilledFolder, ListedStream } from './fixture-archive.ts';
 
 const T0 = Date.UTC(2025, 2, 1);
@@ -219,6 +220,74 @@ describe('a run', () => {
       kills++;
     }
     expect(kills).toBeGreaterThan(30);
+  });
+});
+
+describe('somebody who is erased', () => {
+  const keeper = (): ArchiveKeeper =>
+    new ArchiveKeeper({
+      ...{ archive, stream: new ListedStream([]), applied: () => 0, isBuilding: () => false },
+    });
+  const list = (sequence: number): ArchivedMessage =>
+    message(sequence, `[${event(1)},${event(2)},{"customer_id":"c1"}, {"big":12345678901234567890}]`, {
+      subject: 'events.a.x',
+    });
+  const bytesOfAll = async (of: BlobStore): Promise<string> => {
+    const all = await Promise.all((await of.list('')).map((name) => of.get(name)));
+    return Buffer.concat(all.map((one) => Buffer.from(one ?? []))).toString('latin1');
+  };
+
+  it('is in no file any more; what others have done is as it was', async () => {
+    const messages = [...orders(9), list(10)];
+    await run(new ListedStream(messages), archive);
+    expect(await keeper().eraseCustomer('a', 'c1')).toEqual({ messages: 4, segments: 2 });
+    const left = await all(archive);
+    // Orders 1, 4 and 7 are of tenant a and the customer; those of tenant b are another one's.
+    expect(left.map(({ sequence }) => sequence)).toEqual([2, 3, 5, 6, 8, 9, 10]);
+    expect(Buffer.from(left.at(-1)?.data ?? []).toString()).toBe(
+      `[${event(2)},{"big":12345678901234567890}]`,
+    );
+    expect(plain(left.slice(0, 6))).toEqual(
+      plain(messages.filter((_, at) => [1, 2, 4, 5, 7, 8].includes(at))),
+    );
+    const refs = await archive.segments(true);
+    const erased = await Promise.all(refs.map(async (ref) => (await archive.manifest(ref)).erased));
+    expect(erased.flat()).toEqual([1, 4, 7, 10]);
+    expect(await bytesOfAll(archive.folder)).not.toContain('"c1"');
+    await requireNoOrphans(archive.folder, archive);
+    expect(await keeper().eraseCustomer('a', 'c1')).toEqual({ messages: 0, segments: 0 });
+  });
+
+  it('may leave events under another name, so that numbers stay', async () => {
+    await run(new ListedStream(orders(9)), archive);
+    const rewrite = (one: object) => ({ ...one, customer_id: 'somebody' });
+    expect(await keeper().eraseCustomer('a', 'c1', rewrite)).toMatchObject({ messages: 3 });
+    const left = await all(archive);
+    expect(left.length).toBe(9);
+    expect(JSON.parse(Buffer.from(left[3]?.data ?? []).toString())).toMatchObject({
+      ...{ event_id: 'e4', customer_id: 'somebody', amount: 104 },
+    });
+  });
+
+  it('is erased whole after a kill at any step', { timeout: 60_000 }, async () => {
+    for (let step = 0; ; step++) {
+      const local = openBlobStore(join(folder, `erase-${step}`), undefined);
+      await run(new ListedStream(orders(9)), new Archive(local));
+      const killed = new KilledFolder(local, Math.floor(step / 2), step % 2 === 1);
+      const of = { tenant: 'a', customer_id: 'c1', now_ms: LATER_MS };
+      await eraseCustomer(new Archive(killed), of).catch((error: unknown) => {
+        if (!killed.isKilled) throw error;
+      });
+      const next = new Archive(local);
+      await eraseCustomer(next, of);
+      expect(
+        (await all(next)).map(({ sequence }) => sequence),
+        `step ${step}`,
+      ).toEqual([2, 3, 5, 6, 8, 9]);
+      expect(await bytesOfAll(local), `step ${step}`).not.toContain('"o4"');
+      await requireNoOrphans(local, next);
+      if (!killed.isKilled) break;
+    }
   });
 });
 
