@@ -121,7 +121,7 @@ it('events that left the stream are in every answer, every rebuild and every rea
   const streamState = async () => (await (await openManager(link)).streams.info('EVENTS')).state;
   try {
     let service = await scratch.start({ dataDir, env });
-    await new EventPublisher(link).publishAll(traffic(1_000));
+    await new EventPublisher(link).publishAll(traffic(400));
     await publishOthers(link);
     await service.untilApplied();
     const sums = {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Cron } from 'croner';
-import { asMillraceError } from '../../../engine/index.ts';
+import { asMillraceError, MillraceError } from '../../../engine/index.ts';
 import type { Jobs } from '../../../runtime/index.ts';
 import { type ApiPorts, DEFAULT_TENANT } from '../../http/index.ts';
 import { ARCHIVE_JOB, type ArchiveInput } from './archive-job.ts';
@@ -28,9 +28,11 @@ export class ArchiveWatch {
     this.#parts = parts;
   }
 
+  /** Throws `bad_setting` for a schedule that is none. */
   start(): void {
     const { archive, settings } = this.#parts.ports;
     if (archive === undefined || settings.archive.after_ms === undefined) return;
+    dueAt(settings.archive.schedule, this.#parts.ports.clock.now());
     this.#timer = setInterval(() => {
       this.#looking ??= this.#look().finally(() => {
         this.#looking = undefined;
@@ -79,9 +81,21 @@ export class ArchiveWatch {
   }
 }
 
+function cronOf(schedule: string): Cron {
+  try {
+    return new Cron(schedule, { timezone: 'UTC', mode: '5-part' });
+  } catch (cause) {
+    throw new MillraceError(
+      'bad_setting',
+      `Bad setting: ARCHIVE_SCHEDULE is no cron expression: "${schedule}". Correct it and start again.`,
+      { cause },
+    );
+  }
+}
+
 /** The last time of the schedule up to now. */
 function dueAt(schedule: string, now_ms: number): number | undefined {
-  const cron = new Cron(schedule, { timezone: 'UTC', mode: '5-part' });
+  const cron = cronOf(schedule);
   // The library looks before its reference, by whole seconds.
   const found = cron.previousRuns(2, new Date(now_ms + 1_000));
   return found.map((due) => due.getTime()).find((due_ms) => due_ms <= now_ms);
