@@ -4,6 +4,7 @@ export * from './alerts/index.ts';
 export * from './anomalies/index.ts';
 export * from './archive/index.ts';
 export * from './attribution/index.ts';
+export * from './awaited-events.ts';
 export * from './cohorts/index.ts';
 export * from './customers/index.ts';
 export * from './event-finder.ts';

@@ -182,7 +182,10 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     resendKind({ ports, reader: letters }),
     ...(ports.archive === undefined ? [] : [archiveKind(ports.archive, clock)]),
   ]);
-  const reporting = new ReportWatch({ ports, reports, exporting, jobs });
+  const dependsOn = (tenant: string, metrics: readonly string[]): unknown => [
+    ...[tenants.defaultsOf(tenant), tenants.metricsOf(tenant, metrics), ports.settings.customDimensions],
+  ];
+  const reporting = new ReportWatch({ ports, reports, exporting, jobs, dependsOn });
   const outbound = new Outbound({
     ports: ports.outbound,
     webhooks,

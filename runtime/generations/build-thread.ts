@@ -4,6 +4,7 @@ import {
   type CellReport,
   type CellsOfInterest,
   OPERATORS,
+  passOnAwaitedEvents,
   type StateCells,
   stateCells,
 } from '../../analytics/index.ts';
@@ -13,6 +14,7 @@ import {
   type ControlSet,
   differentScopes,
   type KvReader,
+  type KvStore,
   type KvView,
   logDigest,
   META_TABLE,
@@ -61,6 +63,8 @@ class BuildThread {
   readonly #live: KvReader;
   readonly #definitions: Definitions;
   readonly #link: NatsLink;
+  /** Of the new state. */
+  readonly #store: KvStore;
 
   constructor(
     order: BuildOrder,
@@ -69,7 +73,9 @@ class BuildThread {
     live: KvReader,
     definitions: Definitions,
     link: NatsLink,
+    store: KvStore,
   ) {
+    this.#store = store;
     this.#definitions = definitions;
     this.#link = link;
     this.#order = order;
@@ -87,6 +93,9 @@ class BuildThread {
     else if (request.do === 'follow') {
       const reached = this.#rebuild.reachedIn(this.#live);
       if (reached !== undefined) await this.#rebuild.followClock(reached);
+    } else if (request.do === 'inherit') {
+      await this.#rebuild.close();
+      this.#live.snapshot((former) => passOnAwaitedEvents(former, this.#store));
     }
     return {};
   }
@@ -231,6 +240,7 @@ async function open(
     live,
     definitions,
     link,
+    store,
   );
   return { thread, reader, rebuild, close };
 }

@@ -22,8 +22,8 @@ export const archiveFields = {
     .describe('How long events stay in the stream before they are archived, e.g. 90d; absent: no schedule'),
   ARCHIVE_SCHEDULE: z
     .string()
-    .default('30 2 * * *')
     .regex(/^\S+(\s+\S+){4}$/, 'must be a cron expression of five fields, such as "30 2 * * *"')
+    .default('30 2 * * *')
     .describe('When that is looked at: a cron expression of five fields, in UTC'),
 };
 
