@@ -26,7 +26,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   analytics: { rooms: ['engine', 'operators'], packages: ['zod', 'temporal-polyfill'] },
   runtime: {
     rooms: ['engine', 'connectors', 'operators', 'analytics'],
-    packages: ['zod', 'pino', 'exceljs', 'hyparquet-writer'],
+    packages: ['zod', 'pino', 'exceljs', 'hyparquet', 'hyparquet-writer'],
   },
   api: {
     rooms: ['engine', 'analytics', 'runtime'],
