@@ -1,10 +1,15 @@
 import type { HashColumn, RowBatch } from '../../engine/index.ts';
 import type { EventBatch } from '../events/index.ts';
 import { CODE, FLAG, HASH, MARK, NUMBER } from '../rows/index.ts';
-import { appendCorrection, become, inherit, inheritInPlace, setOrder } from './corrections.ts';
+import { appendCorrection, become, inherit, inheritInPlace, markDisplaced, setOrder } from './corrections.ts';
 import { ALWAYS, CANCELLED, CLASS, CLASS_OF, CREATED, FIRST_OF_ORDER, SHIPPED } from './kinds.ts';
 import type { LedgerHeaps, RowPlace } from './ledger.ts';
-import { ORDER_HEAD_BYTES, OrderEntries } from './order-entries.ts';
+import {
+  ORDER_FLAGS_COUNTED,
+  ORDER_HEAD_BYTES,
+  ORDER_VERSIONS_DROPPED,
+  OrderEntries,
+} from './order-entries.ts';
 import { OrderState } from './order-state.ts';
 import { ENTRY_HEAD_BYTES, OwnRow, readOwn, writeOwn } from './own-row.ts';
 import { type OrderVisitor, Ownership } from './ownership.ts';
@@ -157,7 +162,7 @@ export class OrderLedger {
       // What stood there is taken back before anything is said anew.
       if (hadCreated >= 0) this.#correctCounted(hadCreated, before, formerFlags, true);
       this.#correctDependents(before, created_ms, true, isChanged);
-      if (created >= 0) entries.flags = this.#own_order(hi, lo, hadCreated);
+      if (created >= 0) this.#own_order(hi, lo, hadCreated >= 0, hadCreated !== created);
       if (created === added) {
         const own = this.#read(entries, added);
         become(own, after.own);
@@ -171,20 +176,21 @@ export class OrderLedger {
       this.#correctDependents(after, now_ms, false, isChanged);
     }
     if (created >= 0) after.shadowed[created] = 0;
-    entries.write(this.#scratch, after.shadowed);
+    // What a newer version hides may be asked for again: when that one is corrected.
+    const isFull = entries.count >= ORDER_EVENTS_MAX || entries.size_bytes >= ORDER_RECORD_MAX_BYTES;
+    if (isFull) entries.flags |= ORDER_VERSIONS_DROPPED;
+    entries.write(this.#scratch, isFull ? after.shadowed : undefined);
     this.#heaps.orders.put(hi, lo, this.#scratch.bytes, this.#scratch.length);
   }
 
-  /** Puts the changed order where it now belongs among its customer's and its session's; gives its flags. */
-  #own_order(hi: number, lo: number, hadCreated: number): number {
+  /** Puts the changed order where it now belongs among its customer's and its session's; sets its flags. */
+  #own_order(hi: number, lo: number, had: boolean, isMoved: boolean): void {
     const entries = this.#entries;
     const { created } = entries;
     const time_ms = entries.time_ms[created] as number;
     const event = entries.event[created] as number;
     const a = this.#before.own;
     const b = this.#after.own;
-    const had = hadCreated >= 0;
-    const isMoved = hadCreated !== created;
     let { flags } = entries;
     if (isMoved || a.customer_hi !== b.customer_hi || a.customer_lo !== b.customer_lo) {
       flags &= ~FIRST_OF_CUSTOMER;
@@ -196,7 +202,7 @@ export class OrderLedger {
       if (had) this.#leave(this.#sessions, a.session_hi, a.session_lo, hi, lo);
       flags |= this.#enter(this.#sessions, b.session_hi, b.session_lo, time_ms, event, hi, lo);
     }
-    return flags;
+    entries.flags = flags;
   }
 
   /** Adds an order to its owner's; gives the flag that it then has, and takes it from the one that had it. */
@@ -239,6 +245,130 @@ export class OrderLedger {
     appendCorrection(this.#out, own, this.#place, false, orderMarks(other.flags), Number.NaN);
     other.write(this.#scratch, undefined);
     orders.put(hi, lo, this.#scratch.bytes, this.#scratch.length);
+  }
+
+  /** The event of an order as it was sent, into `own`, where its record has it. */
+  sentAs(own: OwnRow): boolean {
+    const { orders } = this.#heaps;
+    if (!orders.open(own.order_hi, own.order_lo)) return false;
+    const entries = this.#entries;
+    entries.read(orders.bytes, orders.start, orders.end);
+    const entry = entries.find(own.sequence, own.part);
+    if (entry < 0) return false;
+    this.#reader.open(entries.bytes, entries.body[entry] as number);
+    readOwn(this.#reader, own);
+    return true;
+  }
+
+  /** Whether what an order says without one of its versions is not known. */
+  isUnknownWithout(own: OwnRow): boolean {
+    const { orders } = this.#heaps;
+    if (!orders.open(own.order_hi, own.order_lo)) return false;
+    return ((orders.bytes[orders.start + ORDER_HEAD_BYTES - 1] as number) & ORDER_VERSIONS_DROPPED) !== 0;
+  }
+
+  /** Takes a version back; `id0` and `id1` are of its event. */
+  removeVersion(gone: OwnRow, id0: number, id1: number): void {
+    const isLone = gone.order_hi === 0 && gone.order_lo === 0;
+    if (isLone && gone.kind !== CREATED) return this.#displace(gone, 0, Number.NaN);
+    const hi = isLone ? id0 ^ LONE : gone.order_hi;
+    const lo = isLone ? id1 : gone.order_lo;
+    const entries = this.#entries;
+    const entry = this.#openEntry(hi, lo, gone);
+    if (entry < 0) return this.#displace(gone, 0, Number.NaN);
+    const before = this.#before;
+    const after = this.#after;
+    before.merge(entries);
+    const hadCreated = entries.created;
+    const created_ms = hadCreated < 0 ? Number.NaN : (entries.time_ms[hadCreated] as number);
+    const isCounted = entry === hadCreated;
+    const rest = this.#other;
+    entries.writeWithout(this.#scratch, entry);
+    rest.read(this.#scratch.bytes, 0, this.#scratch.length);
+    after.merge(rest);
+    const isChanged = !before.equals(after);
+    if (!isCounted) this.#displace(gone, 0, Number.NaN);
+    if (isChanged || isCounted) {
+      if (hadCreated >= 0) this.#correctCounted(hadCreated, before, entries.flags, true);
+      if (isCounted) markDisplaced(this.#out, gone);
+      this.#correctDependents(before, created_ms, true, isChanged);
+    }
+    entries.read(
+      Uint8Array.from(this.#scratch.bytes.subarray(0, this.#scratch.length)),
+      0,
+      this.#scratch.length,
+    );
+    if (isChanged || isCounted) this.#sayWithout(hi, lo, hadCreated >= 0, isCounted, isChanged);
+    entries.write(this.#scratch, undefined);
+    this.#heaps.orders.put(hi, lo, this.#scratch.bytes, this.#scratch.length);
+  }
+
+  /** Says an order anew, one of whose versions is gone from its entries. */
+  #sayWithout(hi: number, lo: number, had: boolean, isCounted: boolean, isChanged: boolean): void {
+    const entries = this.#entries;
+    const after = this.#after;
+    const { created } = entries;
+    if (created >= 0) {
+      this.#own_order(hi, lo, had, isCounted);
+      // It was there as an event that counts for nothing.
+      if (isCounted)
+        appendCorrection(this.#out, this.#read(entries, created), this.#place, true, 0, Number.NaN);
+      this.#correctCounted(created, after, entries.flags, false);
+    } else if (had) {
+      const { own } = this.#before;
+      this.#leave(this.#customers, own.customer_hi, own.customer_lo, hi, lo);
+      this.#leave(this.#sessions, own.session_hi, own.session_lo, hi, lo);
+      entries.flags &= ~ORDER_FLAGS_COUNTED;
+    }
+    const now_ms = created < 0 ? Number.NaN : (entries.time_ms[created] as number);
+    this.#correctDependents(after, now_ms, false, isChanged);
+  }
+
+  /** Takes an event back that has from its order what it lacks. */
+  removeDependent(gone: OwnRow): void {
+    const { kind } = gone;
+    const [hi, lo] = [gone.order_hi, gone.order_lo];
+    if (hi === 0 && lo === 0) {
+      const marks = dependentMarks(kind, true, Number.NaN);
+      if (kind === CANCELLED) this.#displace(gone, marks | MARK.cancelled, gone.amount);
+      else this.#displace(gone, marks, Number.NaN);
+      return;
+    }
+    const entries = this.#entries;
+    const entry = this.#openEntry(hi, lo, gone);
+    if (entry < 0) return this.#displace(gone, ALWAYS[kind + 1] as number, Number.NaN);
+    const state = this.#before;
+    state.merge(entries);
+    const created_ms = entries.created < 0 ? Number.NaN : (entries.time_ms[entries.created] as number);
+    const isFirst = entries.first[kind + 1] === entry;
+    this.#correctDependent(entry, state, created_ms, isFirst, true);
+    markDisplaced(this.#out, gone);
+    entries.writeWithout(this.#scratch, entry);
+    entries.read(
+      Uint8Array.from(this.#scratch.bytes.subarray(0, this.#scratch.length)),
+      0,
+      this.#scratch.length,
+    );
+    const next = entries.first[kind + 1] as number;
+    if (isFirst && next >= 0) {
+      this.#correctDependent(next, state, created_ms, false, true);
+      this.#correctDependent(next, state, created_ms, true, false);
+    }
+    this.#heaps.orders.put(hi, lo, this.#scratch.bytes, this.#scratch.length);
+  }
+
+  /** Opens an order's entries; the one of an event, or -1. */
+  #openEntry(hi: number, lo: number, { sequence, part }: OwnRow): number {
+    const { orders } = this.#heaps;
+    if (!orders.open(hi, lo)) return -1;
+    this.#entries.read(orders.bytes, orders.start, orders.end);
+    return this.#entries.find(sequence, part);
+  }
+
+  /** Takes an event's own row back. */
+  #displace(own: OwnRow, marks: number, value: number): void {
+    appendCorrection(this.#out, own, this.#place, true, marks, value);
+    markDisplaced(this.#out, own);
   }
 
   /** An event that has from its order what it lacks itself. */

@@ -82,6 +82,8 @@ export interface OperatorContext<C, S extends TableSpecs, B, O extends Sides = N
   readonly state: TablesOf<S>;
   /** A table of another operator, by its id; during a barrier with what those before this one have written. */
   readonly view: (table: string) => KvView;
+  /** What operators of one task show each other in memory, by a name of the one that gives it. */
+  readonly parts: Map<string, unknown>;
   readonly clock: Clock;
   readonly metrics: Metrics;
   /** Its name: two topologies may have operators of one name that send to one stream. */
@@ -189,6 +191,15 @@ export interface Operator<A, B, O extends Sides = NoSides> {
   bind(runtime: Runtime): OperatorFunction<Signal<A>, Signal<B>>;
 }
 
+/** A task has a store of its own. */
+const partsByStore = new WeakMap<KvStore, Map<string, unknown>>();
+
+function partsOf(store: KvStore): Map<string, unknown> {
+  const parts = partsByStore.get(store) ?? new Map<string, unknown>();
+  partsByStore.set(store, parts);
+  return parts;
+}
+
 const MS_PER_SECOND = 1_000;
 
 /** Shows at which event time an operator does something next. */
@@ -293,6 +304,7 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
         config,
         state,
         view: (table) => runtime.store.table(table),
+        parts: partsOf(runtime.store),
         clock: runtime.clock,
         metrics: runtime.metrics,
         topology: runtime.topology,
