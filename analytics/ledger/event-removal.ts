@@ -125,8 +125,10 @@ export class EventRemoval {
   #response(own: OwnRow): void {
     const { ticket_hi: hi, ticket_lo: lo } = own;
     const tickets = this.#tickets;
-    if ((hi === 0 && lo === 0) || !this.#isFirst(tickets, hi, lo, SLOT.response, own))
-      return this.#displace(own, 0, Number.NaN);
+    if ((hi === 0 && lo === 0) || !this.#isFirst(tickets, hi, lo, SLOT.response, own)) {
+      this.#displace(own, 0, Number.NaN);
+      return;
+    }
     let opened_ms = Number.NaN;
     if (tickets.has(SLOT.opened)) {
       tickets.read(SLOT.opened, this.#other);

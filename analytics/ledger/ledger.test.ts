@@ -1,13 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { PagePool, RecordArena } from '../../engine/index.ts';
 import { sizes } from '../../test/long.ts';
 import { fc } from '../../test/property.ts';
-import { CODE } from '../rows/index.ts';
-import { appendEvent, newBatch, rowText, type TestEvent } from './fixture-events.ts';
+import type { TestEvent } from './fixture-events.ts';
 import { modelRows } from './fixture-model.ts';
 import { events, Run } from './fixture-run.ts';
-import { Ledger } from './ledger.ts';
-import { RecordHeap, type RecordSource } from './record-heap.ts';
 
 describe('the ledger', () => {
   it('comes to what the whole set of events means, whatever their order, batches, commits and restarts', () => {
