@@ -12,6 +12,7 @@ export {
   wordsOf,
 } from './condition.ts';
 export { parseCondition } from './condition-parse.ts';
+export { type DisplacedKind, displacedEvents } from './displaced-kind.ts';
 export {
   type EntityMember,
   type EntityPlace,

@@ -17,9 +17,9 @@ export {
   isBinary,
   mediaTypeOf,
   partOf,
+  rawOf,
   splitBody,
   trimLine,
 } from './parts.ts';
-export * from './raw-parts.ts';
 export * from './rejection.ts';
 export * from './rfc3339.ts';

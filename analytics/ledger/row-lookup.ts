@@ -55,6 +55,8 @@ export class RowLookup {
   /** Of the batch at hand: its rows so far, and the corrections that they caused. */
   #rows: readonly RowsView[] = [];
   #before = 0;
+  /** Of the batch's rows: 0 for those that dedup dropped. */
+  #live: Uint8Array | undefined;
   #codes: ReadonlySet<number> = new Set();
   /** By tenant, what the commits have of the events that the batch corrects. */
   readonly #committed = new Map<number, readonly Found[]>();
@@ -68,6 +70,7 @@ export class RowLookup {
   /** Begins a batch. */
   open(batch: EventBatch, corrections: RowsView): void {
     this.#rows = [batch.own, corrections];
+    this.#live = batch.live;
     this.#committed.clear();
     this.#codes = new Set(batch.amendments.flatMap(({ targets }) => targets.map(({ event }) => event)));
   }
@@ -116,17 +119,26 @@ export class RowLookup {
     const found: Found[] = [];
     const pending = this.#sources.pending();
     if (pending !== undefined) this.#ofView(pending, pending.length, scope, match, found);
-    for (const [at, rows] of this.#rows.entries())
-      this.#ofView(rows, at === 0 ? this.#before : rows.length, scope, match, found);
+    for (const [at, rows] of this.#rows.entries()) {
+      if (at === 0) this.#ofView(rows, this.#before, scope, match, found, this.#live);
+      else this.#ofView(rows, rows.length, scope, match, found);
+    }
     return found;
   }
 
-  #ofView(rows: RowsView, length: number, scope: number, match: RowMatch, found: Found[]): void {
+  #ofView(
+    rows: RowsView,
+    length: number,
+    scope: number,
+    match: RowMatch,
+    found: Found[],
+    live?: Uint8Array,
+  ): void {
     const { columns } = rows;
     const flags = columns.codes[CODE.flags] as Int32Array;
     const read = ofColumns(columns);
     for (let row = 0; row < length; row++) {
-      if (rows.scope[row] !== scope || ((flags[row] as number) & OWN) === 0) continue;
+      if (live?.[row] === 0 || rows.scope[row] !== scope || ((flags[row] as number) & OWN) === 0) continue;
       if (!matches(read, row, match)) continue;
       const one = this.#copy(read, row);
       const { own } = one;

@@ -22,6 +22,7 @@ import {
 } from '../state/index.ts';
 
 import { OriginTrail, type OutputIds } from './origins.ts';
+import { partsOf } from './task-parts.ts';
 
 /** Anything that checks and types an input; a zod schema is one. */
 export interface Schema<T> {
@@ -191,15 +192,6 @@ export interface Operator<A, B, O extends Sides = NoSides> {
   bind(runtime: Runtime): OperatorFunction<Signal<A>, Signal<B>>;
 }
 
-/** A task has a store of its own. */
-const partsByStore = new WeakMap<KvStore, Map<string, unknown>>();
-
-function partsOf(store: KvStore): Map<string, unknown> {
-  const parts = partsByStore.get(store) ?? new Map<string, unknown>();
-  partsByStore.set(store, parts);
-  return parts;
-}
-
 const MS_PER_SECOND = 1_000;
 
 /** Shows at which event time an operator does something next. */
@@ -280,7 +272,7 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
         }
       }
       const timers = runtime.timers(name);
-      const { eventTime } = runtime;
+      const { eventTime, outputs, failures } = runtime;
       const received = runtime.metrics.counter(
         'millrace.operator.received',
         'Items that came to an operator; of columns, batches',
@@ -293,7 +285,6 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
         aside.set(side, counter);
         return counter;
       };
-      const { outputs } = runtime;
       const trail = outputs.isTracked(name)
         ? new OriginTrail(name, outputs.commits, { keepsItems: spec.keepsItems === true }, (signal) =>
             output.next(signal),
@@ -345,7 +336,6 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
       const owns = handlers.ownsWatermark === true;
       if (owns) eventTime.expect(name);
       if (handlers.definitions !== undefined) runtime.control(name, handlers.definitions);
-      const { failures } = runtime;
       /** The watermark whose timers have fired. */
       let timed_ms = initial_ms ?? Number.NEGATIVE_INFINITY;
       const again = (watermark_ms: number): string =>
