@@ -23,9 +23,9 @@ const QUERIES = [
     'funnel',
     { ...RANGE, steps: [{ event: 'order.created' }, { event: 'payment.succeeded' }], window: '30d' },
   ],
-  ['retention', { ...RANGE, cohort_period: 'week', periods: 4 }],
-  ['attribution', { ...RANGE, model: 'linear', group_by: 'channel' }],
-  ['rfm', { as_of: RANGE.end }],
+  ['retention', { ...RANGE, criteria: { bucket: 'week' }, periods: 4 }],
+  ['attribution', { ...RANGE, methods: ['linear', 'last_touch'], lookback: '30d', half_life: '7d', markov_order: 1, group_by: ['channel'], value: 'revenue_net', limit: 100, filters: { currency: 'USD' }, touch_types: ['visit'] }],
+  ['rfm', RANGE],
 ] as const;
 
 /** What each family says of a final state, as JSON without what speaks of the way. */
