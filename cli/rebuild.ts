@@ -25,7 +25,7 @@ import {
 import type { CommandArguments, CommandContext, ExitCode } from './command.ts';
 import { withNats } from './nats.ts';
 import { type Place, placeOf, statePathOf } from './place.ts';
-import { inputsOf, requireGoingOn, tellProgress } from './replay.ts';
+import { awaitLost, inputsOf, requireGoingOn, tellProgress } from './replay.ts';
 import { failingRecordsOf } from './start-topology.ts';
 
 /** What can still be read of a state that may be damaged. */
@@ -99,7 +99,14 @@ async function build(layout: GenerationLayout, former: string, parts: BuildParts
     const { reached, definitions: known } = await salvage(former, rebuilt, context);
     definitions = known;
     await rebuilt.readTo(reached === undefined ? end : atMost(goalOf(reached, end), end));
-    if (reached !== undefined) await rebuilt.followClock(reached);
+    if (reached === undefined) return rebuilt.applied;
+    await rebuilt.followClock(reached);
+    await rebuilt.close();
+    if (place.file === undefined) {
+      const reader = openLmdbReader(former);
+      awaitLost({ former: reader, store, reached, end, context });
+      await reader.close();
+    }
     return rebuilt.applied;
   } finally {
     await rebuilt.close();

@@ -1,5 +1,6 @@
 import {
   ANOMALIES_STREAM,
+  AUDIT_STREAM,
   DEADLETTER_STREAM,
   DELIVERIES_STREAM,
   EVENTS_STREAM,
@@ -10,7 +11,14 @@ import { DEFINITIONS_BUCKET } from '../runtime/index.ts';
 
 /** What the order analytics use on a NATS server. */
 export const SERVICE_NEEDS: ServiceNeeds = {
-  streams: [EVENTS_STREAM, DEADLETTER_STREAM, ANOMALIES_STREAM, NOTICES_STREAM, DELIVERIES_STREAM],
+  streams: [
+    EVENTS_STREAM,
+    DEADLETTER_STREAM,
+    ANOMALIES_STREAM,
+    NOTICES_STREAM,
+    DELIVERIES_STREAM,
+    AUDIT_STREAM,
+  ],
   // The relays of webhooks, and their endpoints.
   worked: [EVENTS_STREAM.name, ANOMALIES_STREAM.name, NOTICES_STREAM.name, 'KV_millrace-jobs'],
   purged: [DELIVERIES_STREAM.name],
@@ -20,6 +28,7 @@ export const SERVICE_NEEDS: ServiceNeeds = {
     'millrace-idempotency',
     'millrace-jobs',
     'millrace-job-errors',
+    'millrace-connectors',
     'millrace-deadletter-marks',
   ],
 };

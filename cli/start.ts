@@ -4,6 +4,7 @@ import { TOPOLOGY_NAME } from '../analytics/index.ts';
 import { type ApiPorts, IDEMPOTENCY_TTL_MS, loadService, type PipelineStatus } from '../api/index.ts';
 import {
   ANOMALIES_STREAM,
+  AUDIT_STREAM,
   checkPermissions,
   connectNats,
   DEADLETTER_STREAM,
@@ -17,6 +18,7 @@ import {
   type NatsServer,
   openKeyValueStore,
   openManager,
+  openMessageQueue,
   placed,
   publisherInbox,
   StreamPayloads,
@@ -45,7 +47,7 @@ import { backfillPort } from './backfill-port.ts';
 import { openBroker } from './broker.ts';
 import { type CommandArguments, type CommandContext, type Running, UsageError } from './command.ts';
 import { keepStatus } from './keep-status.ts';
-import { outboundPorts } from './outbound-ports.ts';
+import { connectorPorts, outboundPorts } from './outbound-ports.ts';
 import { SERVICE_NEEDS } from './service-needs.ts';
 
 const DAY_MS = 86_400_000;
@@ -138,6 +140,8 @@ async function ports(
       records: await openKeyValueStore(link, 'millrace-jobs'),
       errors: await openKeyValueStore(link, 'millrace-job-errors'),
     },
+    connectors: await connectorPorts(link, generations.settings),
+    audit: await openMessageQueue(link, { ...AUDIT_STREAM, ...generations.settings.audit }),
     // After the bucket of jobs, whose stream it reads.
     outbound: await outboundPorts(link, generations.settings),
     pipeline: () => {

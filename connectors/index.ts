@@ -76,7 +76,7 @@ export {
   type PublishResult,
   toldPublisher,
 } from './nats/publish/index.ts';
-export { DELIVERIES_STREAM, NOTICES_STREAM, openMessageQueue } from './nats/queue/index.ts';
+export { AUDIT_STREAM, DELIVERIES_STREAM, NOTICES_STREAM, openMessageQueue } from './nats/queue/index.ts';
 export {
   DEFAULT_PULL_LIMITS,
   JetStreamSource,
@@ -86,4 +86,4 @@ export {
   ThreadedSource,
   type ThreadedSourceOptions,
 } from './nats/source/index.ts';
-export * from './s3/index.ts';
+export { type S3Place, type S3Settings, S3Store, s3Place } from './s3/index.ts';

@@ -24,7 +24,21 @@ const QUERIES = [
     { ...RANGE, steps: [{ event: 'order.created' }, { event: 'payment.succeeded' }], window: '30d' },
   ],
   ['retention', { ...RANGE, criteria: { bucket: 'week' }, periods: 4 }],
-  ['attribution', { ...RANGE, methods: ['linear', 'last_touch'], lookback: '30d', half_life: '7d', markov_order: 1, group_by: ['channel'], value: 'revenue_net', limit: 100, filters: { currency: 'USD' }, touch_types: ['visit'] }],
+  [
+    'attribution',
+    {
+      ...RANGE,
+      methods: ['linear', 'last_touch'],
+      lookback: '30d',
+      half_life: '7d',
+      markov_order: 1,
+      group_by: ['channel'],
+      value: 'revenue_net',
+      limit: 100,
+      filters: {},
+      touch_types: ['payment.succeeded'],
+    },
+  ],
   ['rfm', RANGE],
 ] as const;
 
@@ -36,7 +50,7 @@ async function answersOf({ disk }: SimulationResult): Promise<readonly string[]>
     for (const [name, request] of QUERIES) {
       const answer = await state.answer(tenant, name, request);
       answers.push(
-        `${tenant} ${name} ${JSON.stringify(answer, (key, value: unknown) => (key === 'rows' || key === 'scanned_rows' ? undefined : typeof value === 'bigint' ? String(value) : value))}`,
+        `${tenant} ${name} ${JSON.stringify(answer, (key, value: unknown) => (['query_id', 'rows'].includes(key) || key === 'scanned_rows' ? undefined : typeof value === 'bigint' ? String(value) : value))}`,
       );
     }
   }
@@ -47,7 +61,7 @@ describe('a stream with corrections', () => {
   it('answers as one that never had the wrong events, by cubes and by scans', {
     timeout: LIMIT_MS,
   }, async () => {
-    for (const seed of [1, 2, 3]) {
+    for (const seed of [1, 2]) {
       const { dirty, clean } = correctedSets(generate({ seed, orders: 25, ties: true }), seed);
       const [corrected, right] = [await runStraight(dirty), await runStraight(clean)];
       for (const scan of [false, true]) {
@@ -63,8 +77,22 @@ describe('a stream with corrections', () => {
       expect((await askCustomers(corrected.result, [])).answers).toEqual(
         (await askCustomers(right.result, [])).answers,
       );
-      expect(await answersOf(corrected.result)).toEqual(await answersOf(right.result));
     }
+  });
+
+  it('answers funnels, cohorts, attribution and customers so too', { timeout: LIMIT_MS }, async () => {
+    const set = generate({ seed: 3, orders: 30, ties: true });
+    const events = set.events.map(({ members, ...event }) => ({
+      ...event,
+      members: { ...members, currency: 'EUR' },
+    }));
+    const { dirty, clean } = correctedSets({ ...set, events }, 3);
+    const answers = await answersOf((await runStraight(dirty)).result);
+    expect(answers).toEqual(await answersOf((await runStraight(clean)).result));
+    // Otherwise it says less than it seems to.
+    expect(
+      answers.filter((text) => /"(entered|customers_total|size|conversions)":[1-9]/.test(text)).length,
+    ).toBeGreaterThan(3);
   });
 
   it('comes to one state whatever the order, the duplicates, the cuts and the crashes', {
@@ -72,7 +100,7 @@ describe('a stream with corrections', () => {
   }, async () => {
     const { dirty } = correctedSets(generate({ seed: 9, orders: 12, ties: true }), 9);
     const straight = await runStraight(dirty);
-    for (let seed = 0; seed < 12; seed++)
+    for (let seed = 0; seed < 6; seed++)
       expect({ seed, found: differences(straight, await runDisturbed(dirty, seed)) }).toEqual({
         seed,
         found: [],

@@ -15,7 +15,11 @@ import type { EventTerms } from './terms.ts';
 export interface EventSelector {
   select(tenant: string, request: SelectRequest, signal: AbortSignal): Promise<Selection>;
   plan(tenant: string, request: SelectRequest): Promise<PlanHead>;
-  displaced(tenant: string, request: DisplacedRequest, signal: AbortSignal): Promise<readonly DisplacedEvent[]>;
+  displaced(
+    tenant: string,
+    request: DisplacedRequest,
+    signal: AbortSignal,
+  ): Promise<readonly DisplacedEvent[]>;
 }
 
 export interface FinderParts {
@@ -230,7 +234,10 @@ class Search {
       this.#signal,
     );
     this.#events.push(
-      ...described.map((event) => ({ ...event, displaced: displaced.get(`${event.sequence}/${event.part}`) })),
+      ...described.map((event) => ({
+        ...event,
+        displaced: displaced.get(`${event.sequence}/${event.part}`),
+      })),
     );
     for (const { text } of described) this.#page_bytes += 2 * (text?.length ?? 0);
     if (described.length < taken.length || this.#page_bytes >= PAGE_MAX_BYTES) {

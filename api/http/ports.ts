@@ -4,6 +4,7 @@ import type {
   Clock,
   KeyValueStore,
   KvReader,
+  MessageQueue,
   MetricSample,
   QueryExecutor,
   TopologyDescription,
@@ -11,6 +12,7 @@ import type {
 import type {
   BuiltGeneration,
   Cause,
+  ConnectorPorts,
   Generations,
   KeyTrust,
   OutboundPorts,
@@ -144,8 +146,12 @@ export interface ApiPorts {
   readonly idempotency: KeyValueStore;
   /** Jobs, and by their ids the items that they could not take: two buckets with history 1 and no TTL. */
   readonly jobs: { readonly records: KeyValueStore; readonly errors: KeyValueStore };
+  /** The stream of the audit log. */
+  readonly audit: Pick<MessageQueue, 'append' | 'newest' | 'oldest'>;
   /** What is told to the outside, and with what. */
   readonly outbound: OutboundPorts;
+  /** What connectors read with. */
+  readonly connectors: ConnectorPorts;
   /** Builds the state anew; undefined where this process cannot. */
   readonly backfill?: BackfillPort;
   /** What was told of anomalies; undefined where this process cannot read it. */

@@ -15,4 +15,5 @@ export {
   type HttpSenderOptions,
   TargetError,
 } from './http-sender.ts';
+export { publicLookup } from './public-lookup.ts';
 export type { Resolve } from './resolver.ts';

@@ -1,5 +1,5 @@
 export * from './merge.ts';
 export * from './operator.ts';
-export { type OriginInput, OutputIds } from './origins.ts';
+export { type NameOf, type OriginInput, OutputIds } from './origins.ts';
 export * from './topology.ts';
 export * from './topology-diff.ts';

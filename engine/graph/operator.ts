@@ -21,7 +21,8 @@ import {
   type TablesOf,
 } from '../state/index.ts';
 
-import { OriginTrail, type OutputIds } from './origins.ts';
+import { observeDue } from './observe-due.ts';
+import { type NameOf, OriginTrail, type OutputIds } from './origins.ts';
 import { partsOf } from './task-parts.ts';
 
 /** Anything that checks and types an input; a zod schema is one. */
@@ -92,17 +93,16 @@ export interface OperatorContext<C, S extends TableSpecs, B, O extends Sides = N
   readonly partition: string;
   readonly timers: Pick<Timers, 'set' | 'clear'>;
   /**
-   * `nameOf` names an item that comes because time moves, within the operator and for good (key and time, window and
-   * revision): messages that are made of it get their ids from that. Without it they get it from the timer at work or
-   * the watermark, and other cuts into batches may give other ids.
+   * `nameOf` names an item that comes because time moves, or of records of several sources, within the operator and
+   * for good (key and time, window and revision): messages that are made of it get their ids from that. Without it, or
+   * where it gives undefined, they get it from the record, the timer at work or the watermark, and other cuts into
+   * batches, or another order of the sources, may give other ids.
    */
-  emit(items: readonly B[], nameOf?: (item: B, at: number) => string): void;
+  emit(items: readonly B[], nameOf?: NameOf<B>): void;
+  /** Whether somebody behind makes ids of what it gives: else a name is of no use. */
+  readonly isFollowed: boolean;
   /** To a side output; what nobody reads there is gone, so count it. */
-  emitTo<N extends keyof O & string>(
-    side: N,
-    items: readonly O[N][],
-    nameOf?: (item: O[N], at: number) => string,
-  ): void;
+  emitTo<N extends keyof O & string>(side: N, items: readonly O[N][], nameOf?: NameOf<O[N]>): void;
   /**
    * An id for the message that is made of the item at hand, for operators that say `makesIds`: of what the item comes
    * from and of the content, as `OutputIds` makes it.
@@ -190,18 +190,6 @@ export interface Operator<A, B, O extends Sides = NoSides> {
   readonly sideTypes?: O;
   /** Batches of side outputs come tagged with their name. */
   bind(runtime: Runtime): OperatorFunction<Signal<A>, Signal<B>>;
-}
-
-const MS_PER_SECOND = 1_000;
-
-/** Shows at which event time an operator does something next. */
-function observeDue(metrics: Metrics, operator: string, read_ms: () => number | undefined): void {
-  const help = 'Watermark at which a timer or a window of the operator is due next, since 1970';
-  const read_s = (): number | undefined => {
-    const due_ms = read_ms();
-    return due_ms === undefined || !Number.isFinite(due_ms) ? undefined : due_ms / MS_PER_SECOND;
-  };
-  metrics.gauge('millrace.operator.due.timestamp', help, read_s, { operator });
 }
 
 /** The output of an operator that is no side output, in `millrace.operator.emitted`. */
@@ -314,6 +302,7 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
           // The readers of a side output take what its type says; the tag keeps it from all others.
           output.next({ kind: 'batch', items: items as readonly never[], side });
         },
+        isFollowed: trail !== undefined,
         outputId: (text, bytes) => {
           invariant(trail !== undefined, `operator ${name} says that it makes ids`);
           return outputs.make(name, trail.current, text, bytes);
@@ -396,6 +385,12 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
             else trail.handle(signal.items, signal.origins, (items) => handlers.onBatch(items));
             break;
           case 'watermark':
+            if (signal.time_ms === Number.NEGATIVE_INFINITY) {
+              // A task that has none yet begins: who generates one and has one goes on from it.
+              if (!owns) output.next(signal);
+              else if (initial_ms !== null) onWatermark(initial_ms);
+              break;
+            }
             // A task begins with the smallest of its watermarks; who generates one goes on from its own.
             onWatermark(owns ? Math.max(signal.time_ms, initial_ms ?? signal.time_ms) : signal.time_ms);
             if (!owns && delay_ms > 0) passOn(signal.time_ms);

@@ -105,6 +105,9 @@ export class OutputIds {
   }
 }
 
+/** Names an item that an operator gives; two of one name only in one push. Undefined: by what is at work. */
+export type NameOf<B> = (item: B, at: number) => string | undefined;
+
 /** How an operator's results are to be followed. */
 export interface TrailOptions {
   /** It gives on the items that came, all of them and in their order. */
@@ -181,7 +184,7 @@ export class OriginTrail {
     this.#commit = commit - 1;
   }
 
-  give<B>(items: readonly B[], side: string | undefined, nameOf?: (item: B, at: number) => string): void {
+  give<B>(items: readonly B[], side: string | undefined, nameOf?: NameOf<B>): void {
     const origins = this.#originsOf(items, nameOf);
     if (this.#gathered === undefined) {
       this.#next(items, origins, side);
@@ -195,12 +198,14 @@ export class OriginTrail {
     }
   }
 
-  #originsOf<B>(
-    items: readonly B[],
-    nameOf: ((item: B, at: number) => string) | undefined,
-  ): readonly Origin[] {
+  #originsOf<B>(items: readonly B[], nameOf: NameOf<B> | undefined): readonly Origin[] {
     const operator = this.#operator;
-    if (nameOf !== undefined) return items.map((item, at) => ({ operator, name: nameOf(item, at) }));
+    if (nameOf !== undefined) {
+      return items.map((item, at) => {
+        const name = nameOf(item, at);
+        return name === undefined ? this.current : { operator, name };
+      });
+    }
     if (this.#whole?.length === items.length) return this.#whole;
     const { current } = this;
     return items.map(() => current);

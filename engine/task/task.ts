@@ -160,7 +160,7 @@ export class Task {
     );
     this.#control.restore();
     const { watermark_ms } = this.#eventTime;
-    if (watermark_ms !== null) this.#graph.push({ kind: 'watermark', time_ms: watermark_ms });
+    this.#graph.push({ kind: 'watermark', time_ms: watermark_ms ?? Number.NEGATIVE_INFINITY });
     this.#raise();
     for (const { node } of inputs.all) {
       emittedBy(this.metrics, node);
@@ -309,6 +309,7 @@ export class Task {
     const { graph, outputs } = this.#opened();
     const { quarantine } = this.#options;
     input.note(records, (range) => this.#gaps.removed(input, range, this.#options.clock.now()));
+    for (const notice of this.#gaps.noteResent(input.node, records)) this.#notices.add(notice);
     invariant((records[0]?.sequence ?? 0) > input.sequence, 'the source never repeats what was taken');
     input.sequence = last;
     this.#uncommitted += records.length;

@@ -131,7 +131,7 @@ describe('an operator that holds the watermark back', () => {
     expect(startOf(driver).filter((item) => !item.startsWith('h'))).toEqual(['w65', 'from 65']);
   });
 
-  it('goes on from where it was, not from where the task is, when a restart has let an input fall behind', async () => {
+  it('goes on from where it was, not from where the task is, also where a restart came before the task had a watermark', async () => {
     const owner = (letter: string) =>
       defineOperator<string, string>({
         kind: 'owner',
@@ -158,12 +158,12 @@ describe('an operator that holds the watermark back', () => {
     await driver.push('a100');
     driver.commit();
     driver = await driver.restart();
-    // The first has no watermark here before it moves again, so nothing comes to the merge; the task goes by all three.
+    // The first goes on from its own, though the task had none: what comes to the merge is the second one's.
     await driver.push('b50', 'c60');
     driver.commit();
-    expect(driver.progress).toMatchObject({ watermark_ms: 50, delayed: { hold: null } });
+    expect(driver.progress).toMatchObject({ watermark_ms: 50, delayed: { hold: 20 } });
     driver = await driver.restart();
-    expect(startOf(driver)).toEqual(['h50', 'w20', 'from null']);
+    expect(startOf(driver)).toEqual(['h50', 'w20', 'from 20']);
     driver = await driver.restart();
     await driver.push('b90');
     expect(startOf(driver)).toEqual(['h50', 'w20', 'h90', 'w60', 'from 20']);

@@ -135,6 +135,13 @@ export class KnownIds {
     return undefined;
   }
 
+  /** Whether an id of an event of this UTC day is known. */
+  knows(id0: number, id1: number, id2: number, time_s: number): boolean {
+    return (
+      this.#recent.find(id0, id1, id2) >= 0 || this.#old.knows(id0, id1, id2, Math.floor(time_s / DAY_S))
+    );
+  }
+
   #tailOf(ids: number): Int32Array {
     if (ids * ID_WORDS > this.#tail.length) {
       const grown = new Int32Array(Math.max(ids * ID_WORDS, this.#tail.length * 2));

@@ -221,13 +221,19 @@ export class JoinBuffer<V> {
     );
   }
 
+  /** Rows of a key in a bucket: the place of the next one. */
+  count(bucket: number, key: string): number {
+    const chunk = this.#live.get(bucket)?.open.get(key);
+    return chunk === undefined ? 0 : chunk.sealed * CHUNK_ENTRIES + chunk.entries.length;
+  }
+
   /** Whether a key has rows in a bucket. */
   has(bucket: number, key: string): boolean {
     return this.#live.get(bucket)?.open.get(key) !== undefined;
   }
 
   /** Shows each row of a key in some buckets to `visit`, which says whether it changed the row. */
-  visit(first: number, last: number, key: string, visit: (entry: BufferEntry<V>) => boolean): void {
+  visit(first: number, last: number, key: string, visit: Visit<V>): void {
     if (this.#live.size === 0) return;
     if (last - first >= this.#live.size) {
       for (const [bucket, rows] of this.#live)
@@ -293,19 +299,23 @@ function fullChunk<V>(rows: Bucket<V>, number: number, key: string): Chunk<V> {
   return chunk;
 }
 
-function visitKey<V>(rows: Bucket<V>, key: string, visit: (entry: BufferEntry<V>) => boolean): void {
+/** Is shown a row and its place among those of its key and bucket; says whether it changed the row. */
+type Visit<V> = (entry: BufferEntry<V>, place: number) => boolean;
+
+function visitKey<V>(rows: Bucket<V>, key: string, visit: Visit<V>): void {
   const open = rows.open.get(key);
   if (open === undefined) return;
   for (let number = 0; number < open.sealed; number++) {
     const full = fullChunk(rows, number, key);
-    if (visitAll(full.entries, visit)) rows.full.set(fullKey(number, key), full);
+    if (visitAll(full.entries, number * CHUNK_ENTRIES, visit)) rows.full.set(fullKey(number, key), full);
   }
-  if (visitAll(open.entries, visit)) rows.open.set(key, open);
+  if (visitAll(open.entries, open.sealed * CHUNK_ENTRIES, visit)) rows.open.set(key, open);
 }
 
-function visitAll<V>(entries: readonly BufferEntry<V>[], visit: (entry: BufferEntry<V>) => boolean): boolean {
+function visitAll<V>(entries: readonly BufferEntry<V>[], first: number, visit: Visit<V>): boolean {
   let changed = false;
-  for (const entry of entries) if (visit(entry)) changed = true;
+  let place = first;
+  for (const entry of entries) if (visit(entry, place++)) changed = true;
   return changed;
 }
 

@@ -1,4 +1,4 @@
-import { ByteWriter, type Codec, MillraceError, trustedJsonCodec } from '../../engine/index.ts';
+import { ByteWriter, type Codec, MillraceError, type NameOf, trustedJsonCodec } from '../../engine/index.ts';
 
 /** The user's function of a mode, for an operator that calls it only as the mode allows. */
 export type JoinFunction<L, R, Out, Rest extends readonly unknown[] = []> = (
@@ -12,26 +12,59 @@ export const DEFAULT_MAX_ENTRIES_PER_KEY = 1_000_000;
 /** Results handed on at once: one row of a hot key may match more than memory holds. */
 const OUTPUT_MAX_ITEMS = 4_096;
 
+/** What of an operator's context it gives results with. */
+interface JoinEmit<T> {
+  readonly isFollowed: boolean;
+  emit(items: readonly T[], nameOf?: NameOf<T>): void;
+}
+
 /** Collects results and hands them on in bounded batches. */
 export class JoinOutput<T> {
-  readonly #emit: (items: readonly T[]) => void;
+  readonly #emit: (items: readonly T[], nameOf?: NameOf<T>) => void;
+  /** Somebody asks for names. */
+  readonly isNamed: boolean;
   #items: T[] = [];
+  #names: (string | undefined)[] = [];
 
-  constructor(emit: (items: readonly T[]) => void) {
+  constructor({ emit, isFollowed }: JoinEmit<T>) {
     this.#emit = emit;
+    this.isNamed = isFollowed;
   }
 
-  push(item: T): void {
+  /** Without a name a result is that of the record at work. */
+  push(item: T, name?: string): void {
+    if (this.isNamed) this.#names.push(name);
     if (this.#items.push(item) >= OUTPUT_MAX_ITEMS) this.flush();
   }
 
   flush(): void {
     if (this.#items.length === 0) return;
-    const items = this.#items;
+    const [items, names] = [this.#items, this.#names];
     this.#items = [];
-    this.#emit(items);
+    this.#names = [];
+    if (this.isNamed) this.#emit(items, (_, at) => names[at]);
+    else this.#emit(items);
   }
 }
+
+/** Names a row that comes out by itself: those that are alike come out in one push. */
+export const nameOfRow = ({ side, time_ms, key }: Pick<OrderedRow, 'side' | 'time_ms' | 'key'>): string =>
+  `${side} ${time_ms} ${key}`;
+
+/** A row of a match: its place is its number among the rows of its side, key and bucket, as they came. */
+export interface MatchedRow {
+  readonly time_ms: number;
+  readonly place: number;
+}
+
+/**
+ * Names a match by its two rows, so that it is the same whichever of them comes last. Nothing where one of them was not
+ * kept, and so has no place.
+ */
+export const nameOfMatch = (key: string, left: MatchedRow, right: MatchedRow): string | undefined =>
+  left.place < 0 || right.place < 0
+    ? undefined
+    : `match ${left.time_ms} ${left.place} ${right.time_ms} ${right.place} ${key}`;
 
 export function codecOf<V>({ codec }: { readonly codec?: Codec<V> }): Codec<V> {
   return codec ?? trustedJsonCodec<V>();

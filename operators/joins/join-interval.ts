@@ -8,6 +8,9 @@ import {
   encoded,
   type JoinFunction,
   JoinOutput,
+  type MatchedRow,
+  nameOfMatch,
+  nameOfRow,
   type OrderedRow,
 } from './join-common.ts';
 import type { JoinInput, JoinLimits, LateRows } from './join-config.ts';
@@ -31,7 +34,7 @@ export interface IntervalSettings<L, R, Out> extends JoinLimits {
 
 type Context<L, R, Out> = Pick<
   OperatorContext<unknown, JoinState<L, R>, Out, LateRows<L, R>>,
-  'name' | 'state' | 'metrics' | 'emit' | 'emitTo'
+  'name' | 'state' | 'metrics' | 'emit' | 'emitTo' | 'isFollowed'
 >;
 
 /**
@@ -65,7 +68,7 @@ export class IntervalJoiner<L, R, Out> implements Handlers<Either<L, R>> {
     this.#right = buffers.right;
     this.#reached = buffers.reached;
     this.#raiseFloors(this.#reached.time_ms);
-    this.#output = new JoinOutput(context.emit);
+    this.#output = new JoinOutput(context);
     const labels = { operator: name };
     this.#late = metrics.counter(`${metric}.late`, 'Rows that came after their matches had gone', labels);
     const buckets = (): number => this.#left.buckets + this.#right.buckets;
@@ -97,10 +100,11 @@ export class IntervalJoiner<L, R, Out> implements Handlers<Either<L, R>> {
     if (first < this.#rightFloor) return true;
     const key = left.keyOf(value);
     let matched = false;
-    this.#right.visit(first, this.#bucketOf(time_ms + upper_ms), key, (other) => {
+    const own = { time_ms, place: this.#placeIn(this.#left, this.#leftFloor, time_ms, key) };
+    this.#right.visit(first, this.#bucketOf(time_ms + upper_ms), key, (other, place) => {
       const distance_ms = other.time_ms - time_ms;
       if (distance_ms < lower_ms || distance_ms > upper_ms) return false;
-      this.#output.push(join(value, other.value));
+      this.#match(join(value, other.value), key, own, { time_ms: other.time_ms, place });
       matched = true;
       return type === 'outer' && markMatched(other);
     });
@@ -121,10 +125,11 @@ export class IntervalJoiner<L, R, Out> implements Handlers<Either<L, R>> {
     if (first < this.#leftFloor) return true;
     const key = right.keyOf(value);
     let matched = false;
-    this.#left.visit(first, this.#bucketOf(time_ms - lower_ms), key, (other) => {
+    const own = { time_ms, place: this.#placeIn(this.#right, this.#rightFloor, time_ms, key) };
+    this.#left.visit(first, this.#bucketOf(time_ms - lower_ms), key, (other, place) => {
       const distance_ms = time_ms - other.time_ms;
       if (distance_ms < lower_ms || distance_ms > upper_ms) return false;
-      this.#output.push(join(other.value, value));
+      this.#match(join(other.value, value), key, { time_ms: other.time_ms, place }, own);
       matched = true;
       return type !== 'inner' && markMatched(other);
     });
@@ -133,6 +138,16 @@ export class IntervalJoiner<L, R, Out> implements Handlers<Either<L, R>> {
     if (bucket >= this.#rightFloor) this.#right.append(bucket, key, { time_ms, value, matched: isMarked });
     else if (!matched && type === 'outer') this.#output.push(join(undefined, value));
     return false;
+  }
+
+  /** Where a row will be kept: below 0 where it is not kept, or nobody asks. */
+  #placeIn(buffer: JoinBuffer<L> | JoinBuffer<R>, floor: number, time_ms: number, key: string): number {
+    const bucket = this.#bucketOf(time_ms);
+    return this.#output.isNamed && bucket >= floor ? buffer.count(bucket, key) : -1;
+  }
+
+  #match(item: Out, key: string, left: MatchedRow, right: MatchedRow): void {
+    this.#output.push(item, this.#output.isNamed ? nameOfMatch(key, left, right) : undefined);
   }
 
   #raiseFloors(time_ms: number): void {
@@ -167,14 +182,16 @@ export class IntervalJoiner<L, R, Out> implements Handlers<Either<L, R>> {
 
   #emitLeft(bucket: number): void {
     const { left, join } = this.#settings;
-    for (const { value } of unmatchedIn(this.#left, bucket, 'left', left))
-      this.#output.push(join(value, undefined));
+    for (const row of unmatchedIn(this.#left, bucket, 'left', left)) {
+      this.#output.push(join(row.value, undefined), nameOfRow(row));
+    }
   }
 
   #emitRight(bucket: number): void {
     const { right, join } = this.#settings;
-    for (const { value } of unmatchedIn(this.#right, bucket, 'right', right))
-      this.#output.push(join(undefined, value));
+    for (const row of unmatchedIn(this.#right, bucket, 'right', right)) {
+      this.#output.push(join(undefined, row.value), nameOfRow(row));
+    }
   }
 }
 
@@ -214,7 +231,7 @@ function unmatchedIn<V>(
   bucket: number,
   side: 'left' | 'right',
   input: JoinInput<V>,
-): readonly { readonly value: V }[] {
+): readonly (OrderedRow & { readonly value: V })[] {
   const codec = codecOf(input);
   const rows: (OrderedRow & { readonly value: V })[] = [];
   for (const [key, entries] of buffer.keys(bucket)) {

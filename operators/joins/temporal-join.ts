@@ -30,6 +30,7 @@ import {
   encoded,
   type JoinFunction,
   JoinOutput,
+  nameOfRow,
   type OrderedRow,
   type Version,
   versionCodec,
@@ -135,7 +136,7 @@ class TemporalJoin<L, R, Out> implements Handlers<Either<L, R>> {
     this.#join = config.join as JoinFunction<L, R, Out>;
     this.#leftCodec = codecOf(config.left);
     this.#rightCodec = codecOf(config.right);
-    this.#output = new JoinOutput(context.emit);
+    this.#output = new JoinOutput(context);
     const step_ms = (config.retain_ms ?? 0) / RETAIN_STEPS;
     this.#retainStep_ms = Math.max(1, Math.ceil(step_ms / this.#bucket_ms)) * this.#bucket_ms;
     const labels = { operator: name };
@@ -252,8 +253,10 @@ class TemporalJoin<L, R, Out> implements Handlers<Either<L, R>> {
       }
     }
     const { type } = this.#context.config;
-    for (const { value, version } of rows.sort(byTimeAndKey)) {
-      if (version !== undefined || type === 'left') this.#output.push(this.#join(value, version));
+    for (const row of rows.sort(byTimeAndKey)) {
+      const { value, version } = row;
+      if (version !== undefined || type === 'left')
+        this.#output.push(this.#join(value, version), nameOfRow(row));
       else this.#missing.add();
     }
     for (const [key, sorted] of versions) this.#advance(key, sorted.at(-1) as Version<R>, watermark_ms);

@@ -25,6 +25,9 @@ import {
   encoded,
   type JoinFunction,
   JoinOutput,
+  type MatchedRow,
+  nameOfMatch,
+  nameOfRow,
   type OrderedRow,
 } from './join-common.ts';
 import type { JoinInput, JoinLimits, JoinMode, LateRows } from './join-config.ts';
@@ -104,7 +107,7 @@ class WindowJoin<L, R, Out> implements Handlers<Either<L, R>> {
     const { config, state, name, metrics } = context;
     this.#context = context;
     this.#join = config.join as JoinFunction<L, R, Out, [JoinWindow]>;
-    this.#output = new JoinOutput(context.emit);
+    this.#output = new JoinOutput(context);
     this.#size_ms = config.size_ms;
     this.delayWatermark_ms = config.size_ms + (config.allowedLateness_ms ?? 0);
     this.#offset_ms = offsetIn(config.size_ms, config.offset_ms);
@@ -159,8 +162,10 @@ class WindowJoin<L, R, Out> implements Handlers<Either<L, R>> {
     if (number < this.#closed) return true;
     const key = left.keyOf(value);
     const window = this.#windowOf(number);
-    this.#right.visit(number, number, key, (other) => {
-      this.#output.push(this.#join(value, other.value, window));
+    const own = { time_ms, place: this.#output.isNamed ? this.#left.count(number, key) : -1 };
+    this.#right.visit(number, number, key, (other, place) => {
+      const name = this.#nameOf(key, own, { time_ms: other.time_ms, place });
+      this.#output.push(this.#join(value, other.value, window), name);
       return false;
     });
     this.#left.append(number, key, { time_ms, value, matched: false });
@@ -175,12 +180,18 @@ class WindowJoin<L, R, Out> implements Handlers<Either<L, R>> {
     if (number < this.#closed) return true;
     const key = right.keyOf(value);
     const window = this.#windowOf(number);
-    this.#left.visit(number, number, key, (other) => {
-      this.#output.push(this.#join(other.value, value, window));
+    const own = { time_ms, place: this.#output.isNamed ? this.#right.count(number, key) : -1 };
+    this.#left.visit(number, number, key, (other, place) => {
+      const name = this.#nameOf(key, { time_ms: other.time_ms, place }, own);
+      this.#output.push(this.#join(other.value, value, window), name);
       return false;
     });
     this.#right.append(number, key, { time_ms, value, matched: false });
     return false;
+  }
+
+  #nameOf(key: string, left: MatchedRow, right: MatchedRow): string | undefined {
+    return this.#output.isNamed ? nameOfMatch(key, left, right) : undefined;
   }
 
   onWatermark(time_ms: number): void {
@@ -225,6 +236,6 @@ class WindowJoin<L, R, Out> implements Handlers<Either<L, R>> {
         }
       }
     }
-    for (const row of rows.sort(byTimeAndKey)) this.#output.push(row.out());
+    for (const row of rows.sort(byTimeAndKey)) this.#output.push(row.out(), nameOfRow(row));
   }
 }

@@ -4,6 +4,7 @@ import {
   defineOperator,
   MillraceError,
   mapTable,
+  type NameOf,
   type OperatorContext,
   type OperatorDoc,
   stringKey,
@@ -122,6 +123,10 @@ const make = <E>() =>
     start: (context) => new Entities(context),
   });
 
+/** What time changes of an entity it changes once: an attempt ends, or leaves with its entity. */
+const nameOf = ({ kind, status, group, furthest, times_ms, key }: FunnelChange): string =>
+  JSON.stringify([kind, status, group, furthest, times_ms, key]);
+
 class Entities<E> extends Sequences<E, FunnelEvent, FunnelRow> {
   readonly #context: Context<E>;
   readonly #rules: FunnelRules;
@@ -184,10 +189,14 @@ class Entities<E> extends Sequences<E, FunnelEvent, FunnelRow> {
   protected override offered(): void {
     const touched = this.#touched;
     this.#touched = new Map();
-    this.look([...touched].sort(byKey));
+    this.#tell(this.#changesOf([...touched].sort(byKey)));
   }
 
   protected override look(rows: readonly (readonly [string, FunnelRow])[]): void {
+    this.#tell(this.#changesOf(rows), nameOf);
+  }
+
+  #changesOf(rows: readonly (readonly [string, FunnelRow])[]): FunnelChange[] {
     const changes: FunnelChange[] = [];
     for (const [key, row] of rows) {
       for (const said of row.merged ?? []) changes.push({ key, ...said, kind: 'retract' });
@@ -197,10 +206,15 @@ class Entities<E> extends Sequences<E, FunnelEvent, FunnelRow> {
       for (const life of row.lives) this.#say(key, life, changes);
       this.#keep(key, row);
     }
-    this.#context.emit(changes);
+    return changes;
+  }
+
+  #tell(changes: readonly FunnelChange[], name?: NameOf<FunnelChange>): void {
+    this.#context.emit(changes, name);
     this.#context.emitTo(
       'timeout',
       changes.filter(({ status }) => status === 'dropped'),
+      name,
     );
   }
 

@@ -113,6 +113,7 @@ const make = <E, N extends string>() =>
     summary: patternDoc.summary,
     state: tablesOf,
     sides: ['timeout', 'late', 'overflow'],
+    namesResults: true,
     definition: ({ pattern: sought, skip = 'noSkip' }) => ({
       pattern: patternInWords(sought),
       skip: skipInWords(skip),
@@ -125,6 +126,10 @@ interface Found<E, N extends string> {
   readonly at_ms: number;
   readonly kind: Outcome['kind'];
 }
+
+/** All that a key finds at one moment comes out in one push. */
+const nameOf = ({ match: { key, start_ms, end_ms }, at_ms }: Found<unknown, string>): string =>
+  `${start_ms} ${end_ms} ${at_ms} ${key}`;
 
 /** An event that waits for the watermark. */
 interface Waiting {
@@ -208,10 +213,16 @@ class Matcher<E, N extends string> extends Sequences<E, Waiting, PatternRow<E>> 
     }
     // Stable: what one key found at one moment stays in its order, keys stay in theirs.
     found.sort((a, b) => a.at_ms - b.at_ms);
-    this.#context.emit(found.filter(({ kind }) => kind === 'match').map(({ match }) => match));
+    const matches = found.filter(({ kind }) => kind === 'match');
+    this.#context.emit(
+      matches.map(({ match }) => match),
+      (_, at) => nameOf(matches[at] as Found<E, N>),
+    );
+    const timeouts = found.filter(({ kind }) => kind === 'timeout');
     this.#context.emitTo(
       'timeout',
-      found.filter(({ kind }) => kind === 'timeout').map(({ match }) => match),
+      timeouts.map(({ match }) => match),
+      (_, at) => nameOf(timeouts[at] as Found<E, N>),
     );
   }
 

@@ -4,6 +4,7 @@ import {
   type CellReport,
   type CellsOfInterest,
   OPERATORS,
+  passOnAwaitedEvents,
   type StateCells,
   stateCells,
 } from '../../analytics/index.ts';
@@ -13,6 +14,7 @@ import {
   type ControlSet,
   differentScopes,
   type KvReader,
+  type KvStore,
   type KvView,
   logDigest,
   MillraceError,
@@ -58,6 +60,8 @@ class BuildThread {
   readonly #live: KvReader;
   readonly #definitions: Definitions;
   readonly #link: NatsLink;
+  /** Of the new state. */
+  readonly #store: KvStore;
 
   constructor(
     order: BuildOrder,
@@ -66,7 +70,9 @@ class BuildThread {
     live: KvReader,
     definitions: Definitions,
     link: NatsLink,
+    store: KvStore,
   ) {
+    this.#store = store;
     this.#definitions = definitions;
     this.#link = link;
     this.#order = order;
@@ -84,6 +90,9 @@ class BuildThread {
     else if (request.do === 'follow') {
       const reached = this.#rebuild.reachedIn(this.#live);
       if (reached !== undefined) await this.#rebuild.followClock(reached);
+    } else if (request.do === 'inherit') {
+      await this.#rebuild.close();
+      this.#live.snapshot((former) => passOnAwaitedEvents(former, this.#store));
     }
     return {};
   }
@@ -223,6 +232,7 @@ async function open(
     live,
     definitions,
     link,
+    store,
   );
   return { thread, reader, rebuild, close };
 }

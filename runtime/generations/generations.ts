@@ -376,6 +376,7 @@ export class Generations {
       });
       await builder.read(appliedBy(former));
       await builder.follow();
+      await builder.inherit();
       await builder.close();
       const replaces = request.keepFormer === true ? {} : { replaces: former.layout.generation };
       // The records before the pointer: a crash between them is put right by the next start.

@@ -43,6 +43,11 @@ const core: MetricGroup = {
     count('dedup.conflicts', '{event}', 'Duplicates whose payload differs'),
     level('dedup.memory_ids', '{id}', 'Ids in memory'),
     level('dedup.memory.usage', 'By', 'Memory of the ids'),
+    level(
+      'dedup.awaited_ids',
+      '{id}',
+      'Ids of events that the state before this one had, and that have not come again',
+    ),
     level('dedup.disk_runs', '{run}', 'Runs of ids on disk'),
     count('dedup.disk_blocks_read', '{block}', 'Blocks of ids read'),
   ],

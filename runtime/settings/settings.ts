@@ -157,6 +157,12 @@ const fields = z.object({
   JOB_FILES_MAX_BYTES: integer(20_480 * MIB, 1_024, 1_048_576 * MIB).describe(
     'Size of all files of jobs on disk',
   ),
+  AUDIT_MAX_AGE: duration('400d', 36_500 * 86_400_000).describe(
+    'How long entries of the audit log are kept, where its stream is made',
+  ),
+  AUDIT_MAX_BYTES: integer(2_048 * MIB, MIB, 1_048_576 * MIB).describe(
+    'Size of the audit log, where its stream is made; beyond it the oldest entries go',
+  ),
   ...outboundFields,
   ...jwtFields,
 });
@@ -208,6 +214,8 @@ export interface Settings extends HostSettings, TrafficSettings {
     readonly file_max_bytes: number;
     readonly files_max_bytes: number;
   };
+  /** Of the audit log's stream, where it is made. */
+  readonly audit: { readonly max_age_ms: number; readonly max_bytes: number };
   /** What is told to the outside, and with what. */
   readonly outbound: OutboundSettings;
   /** Undefined: only API keys are accepted. */
@@ -273,6 +281,7 @@ export function readSettings(env: Env): Settings {
       file_max_bytes: s.JOB_FILE_MAX_BYTES,
       files_max_bytes: s.JOB_FILES_MAX_BYTES,
     },
+    audit: { max_age_ms: s.AUDIT_MAX_AGE, max_bytes: s.AUDIT_MAX_BYTES },
     outbound: outboundOf(s),
     jwt: jwtOf(s),
   };

@@ -285,6 +285,7 @@ function resultRoute(parts: JobParts): Route {
     id: 'getJobResult',
     method: 'GET',
     path: '/jobs/{jobId}/result',
+    audited: 'export',
     tag: 'Jobs',
     summary: 'The file that a job has written',
     description:
