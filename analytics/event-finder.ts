@@ -11,7 +11,14 @@ import {
   tenantSeed,
   valueOfPart,
 } from './events/index.ts';
-import type { DisplacedKind, EventTerms, FinderParts, PartReader, PayloadSource, SelectKind } from './events-query/index.ts';
+import type {
+  DisplacedKind,
+  EventTerms,
+  FinderParts,
+  PartReader,
+  PayloadSource,
+  SelectKind,
+} from './events-query/index.ts';
 
 const words = new Uint32Array(4);
 const utf8 = new TextDecoder();

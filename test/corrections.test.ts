@@ -42,6 +42,14 @@ const QUERIES = [
   ['rfm', RANGE],
 ] as const;
 
+/** What says where something lies, or how much was read. */
+const WAY: ReadonlySet<string> = new Set(['query_id', 'rows', 'scanned_rows', 'sequence', 'part']);
+
+function withoutWay(key: string, value: unknown): unknown {
+  if (WAY.has(key)) return undefined;
+  return typeof value === 'bigint' ? String(value) : value;
+}
+
 /** What each family says of a final state, as JSON without what speaks of the way. */
 async function answersOf({ disk }: SimulationResult): Promise<readonly string[]> {
   const state = new StateQueries(disk.reader(), END_MS);
@@ -49,9 +57,7 @@ async function answersOf({ disk }: SimulationResult): Promise<readonly string[]>
   for (const tenant of TENANTS) {
     for (const [name, request] of QUERIES) {
       const answer = await state.answer(tenant, name, request);
-      answers.push(
-        `${tenant} ${name} ${JSON.stringify(answer, (key, value: unknown) => (['query_id', 'rows'].includes(key) || key === 'scanned_rows' ? undefined : typeof value === 'bigint' ? String(value) : value))}`,
-      );
+      answers.push(`${tenant} ${name} ${JSON.stringify(answer, withoutWay)}`);
     }
   }
   return answers;

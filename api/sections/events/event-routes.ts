@@ -150,9 +150,9 @@ function oneRoute(search: EventSearch): Route {
       200: {
         description: 'The event',
         schema: eventView.extend({
-            corrected: z.array(eventView).optional().describe('Its other contents, the newest first'),
-            meta: eventsMeta,
-          }),
+          corrected: z.array(eventView).optional().describe('Its other contents, the newest first'),
+          meta: eventsMeta,
+        }),
       },
     },
     problems: [...PROBLEMS, 'not_found'],
@@ -187,7 +187,10 @@ function oneRoute(search: EventSearch): Route {
         scanned: { ...found.scanned, ms: Math.round(elapsed_ms), complete: found.complete },
       };
       const others = events.filter((other) => other !== event);
-      const contents = others.length === 0 ? '' : `,"corrected":[${others.map((each) => search.textOf(each, asked)).join()}]`;
+      const contents =
+        others.length === 0
+          ? ''
+          : `,"corrected":[${others.map((each) => search.textOf(each, asked)).join()}]`;
       return jsonAnswer(
         `${search.textOf(event, asked).slice(0, -1)}${contents},"meta":${JSON.stringify(meta)}}`,
       );
