@@ -21,6 +21,7 @@ export { Distributions } from './numeric/index.ts';
 export * from './query/index.ts';
 export * from './query-head/index.ts';
 export * from './query-kinds.ts';
+export * from './ready-metrics/index.ts';
 export * from './rebuilt/index.ts';
 export * from './returns/index.ts';
 export * from './root-cause/index.ts';

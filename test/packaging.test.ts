@@ -19,7 +19,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   connectors: {
     rooms: ['engine'],
     packages: [
-      ...['nats', '@nats-io/jetstream', '@nats-io/kv', 'csv-parse', 'zod'],
+      ...['nats', '@nats-io/jetstream', '@nats-io/kv', 'csv-parse', 'hyparquet', 'zod'],
       ...['@aws-sdk/client-s3', '@aws-sdk/client-kinesis', '@smithy/node-http-handler'],
     ],
   },

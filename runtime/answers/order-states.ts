@@ -82,7 +82,7 @@ export class OrderStates {
         threads: settings.scanThreads,
       },
     });
-    const finder = eventFinder(queries, orderQueries(config).events, this.#options.payloads);
+    const finder = eventFinder(queries, orderQueries(config), this.#options.payloads);
     return { generation: host.generation, reader, queries, finder };
   }
 
