@@ -2,6 +2,7 @@
 export { cubeViews, readCardinality, readCubeInfo } from '../operators/index.ts';
 export * from './alerts/index.ts';
 export * from './anomalies/index.ts';
+export * from './archive/index.ts';
 export * from './attribution/index.ts';
 export * from './awaited-events.ts';
 export * from './business/index.ts';

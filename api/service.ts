@@ -21,9 +21,10 @@ import {
   TokenVerifier,
   tenantOf,
 } from './access/index.ts';
-import { type AnswerParts, SegmentSets } from './answers/index.ts';
+import { type AnswerParts, maskFor, maskGroups, SegmentSets } from './answers/index.ts';
 import {
   type App,
+  type AppParts,
   addDocs,
   buildApp,
   Connections,
@@ -54,6 +55,7 @@ import {
   StallWatch,
   scanJobKind,
 } from './sections/anomalies/index.ts';
+import { ArchiveWatch, archiveKind, archiveRoutes } from './sections/archive/index.ts';
 import { attributionRoutes } from './sections/attribution/index.ts';
 import { auditRoutes } from './sections/audit/index.ts';
 import { catalogRoutes } from './sections/catalog/index.ts';
@@ -179,6 +181,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const { jobs, spool } = await openJobs(ports, answers, exportParts, [
     trainingKind(answers, models),
     resendKind({ ports, reader: letters }),
+    ...(ports.archive === undefined ? [] : [archiveKind(ports.archive, clock)]),
   ]);
   const dependsOn = (tenant: string, metrics: readonly string[]): unknown => [
     ...[tenants.defaultsOf(tenant), tenants.metricsOf(tenant, metrics), ports.settings.customDimensions],
@@ -194,6 +197,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const alertLog = new AlertLog(ports.outbound.deliveries);
   const { anomalies } = ports.outbound.sources;
   const alerting = new AlertWatch({ ports, alerts, outbound, log: alertLog, anomalies });
+  const archiving = new ArchiveWatch({ ports, jobs });
   const streams = new EventStreams();
   const making = { jobs, once };
   const { rateLimit: limit } = settings;
@@ -229,6 +233,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       whatifRoute(answers),
       ...backfillRoutes(backfills),
       ...generationRoutes(backfills),
+      ...archiveRoutes({ making, port: ports.archive, settings: settings.archive, now: () => clock.now() }),
       ...jobRoutes({ jobs, cursors, streams, now: () => clock.now(), maskOf: (call) => search.maskOf(call) }),
       rfmRoute(answers, cursors),
       ltvRoute(answers, cursors),
@@ -284,9 +289,14 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       }),
     ];
     const requireDimensions = tenants.dimensions.require.bind(tenants.dimensions);
+    // Groups of rules and alerts are values of dimensions; other answers mask by themselves, or are refused.
+    const masked: AppParts['masked'] = ({ tag }, { principal, tenant }, json) =>
+      tag === 'Anomalies' || tag === 'Alerts'
+        ? maskGroups(maskFor(principal, tenants.maskedOf(tenant)), json)
+        : json;
     const app = buildApp(
       ports,
-      { credentials, limiter, audit, budget, metrics, look, requireDimensions },
+      { credentials, limiter, audit, budget, metrics, look, requireDimensions, masked },
       routes,
     );
     addDocs(app, () => openApiDocument(routes, API_VERSION));
@@ -306,6 +316,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   alerting.start();
   reporting.start();
   explaining.start();
+  archiving.start();
   await connectors.start(connected);
   tenants.dimensions.start(() => definitions.readAgain());
   return {
@@ -322,6 +333,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       await stalls.close();
       tracker.close();
       tenants.dimensions.close();
+      await archiving.close();
       await connectors.close();
       await reporting.close();
       await jobs.close();
