@@ -17,8 +17,8 @@ const line = (text: string, max_chars: number): string =>
 /**
  * A record that gave no event, as a message of the dead-letter stream: its bytes as they were, and in headers why
  * (`Reason`, `Reason-Detail`), of which connector (`Connector`), where it stands (`Original-Place`), what its events are
- * called that have no ids (`Record-Id`), and the headers that it had. It has no `Original-Subject`: it is no event, and becomes one by the connector's mapping only. The id is its
- * place, so that the same record is one letter.
+ * called that have no ids (`Record-Id`), and the headers that it had. It has no `Original-Subject`: it is no event, and
+ * becomes one by the connector's mapping only. The id is its place, so that the same record is one letter.
  */
 export function connectorLetter(
   { tenant, id }: { readonly tenant: string; readonly id: string },
