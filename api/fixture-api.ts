@@ -218,7 +218,9 @@ async function build(parts: Parts): Promise<TestApi> {
       if (key !== undefined) headers.set('authorization', `Bearer ${key}`);
       const body = json === undefined ? init.body : JSON.stringify(json);
       if (body !== undefined && !headers.has('content-type')) headers.set('content-type', 'application/json');
-      const url = /^\/(v1\/|analytics(\/|\?|$)|api\/|openapi|docs|redoc|$)/.test(path) ? path : `/v1/order-analytics${path}`;
+      const url = /^\/(v1\/|analytics(\/|\?|$)|api\/|openapi|docs|redoc|$)/.test(path)
+        ? path
+        : `/v1/order-analytics${path}`;
       const method = init.method ?? (body === undefined || body === null ? 'GET' : 'POST');
       return api.app.request(url, { ...init, method, headers, ...(body === undefined ? {} : { body }) });
     },

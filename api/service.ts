@@ -91,6 +91,7 @@ import { ReportWatch, reportKind, reportRoutes } from './sections/reports/index.
 import { fraudRoute, returnRoutes } from './sections/returns/index.ts';
 import { settingsRoutes } from './sections/tenant-settings/index.ts';
 import { webhookRoutes } from './sections/webhooks/index.ts';
+import { whatifRoute } from './sections/whatif/index.ts';
 import { Tenants } from './tenants/index.ts';
 
 export { bootstrapAdminKey } from './access/index.ts';
@@ -225,6 +226,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...exportRoutes({ ...making, answers, search, cursors, exporting }),
       ...reportRoutes({ reports, reporting, jobs, cursors }),
       ...modelRoutes({ ...making, answers, models, cursors }),
+      whatifRoute(answers),
       ...backfillRoutes(backfills),
       ...generationRoutes(backfills),
       ...jobRoutes({ jobs, cursors, streams, now: () => clock.now(), maskOf: (call) => search.maskOf(call) }),

@@ -86,4 +86,4 @@ export {
   ThreadedSource,
   type ThreadedSourceOptions,
 } from './nats/source/index.ts';
-export * from './s3/index.ts';
+export { type S3Place, type S3Settings, S3Store, s3Place } from './s3/index.ts';

@@ -131,7 +131,7 @@ function problemOf({ path, room, forTests }: SourceFile, specifier: string): str
 const WORKERS = [
   'connectors/nats/source/source-thread.ts',
   'engine/query/scan-thread.ts',
-  'runtime/forecasts/forecast-thread.ts',
+  'runtime/models/model-thread.ts',
   'runtime/generations/build-thread.ts',
   'runtime/generations/recount-thread.ts',
   'runtime/host/task-thread.ts',

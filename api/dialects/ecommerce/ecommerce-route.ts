@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { BODY_PROBLEMS, HEAD_PROBLEMS } from '../../answers/index.ts';
 import { type Examples, type ProblemCode, type RawCall, type Route, route } from '../../http/index.ts';
-import type { Asking } from '../asking.ts';
+import type { Asking } from '../asking/index.ts';
 import { ECOMMERCE } from './face.ts';
 import { PERIOD_MEMBERS, type Period, type PeriodParams, periodOf, periodSchema } from './periods.ts';
 

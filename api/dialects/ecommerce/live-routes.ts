@@ -8,9 +8,7 @@ import {
   zoneOf,
 } from '../../../analytics/index.ts';
 import { ApiError, type RawCall, type Route, route } from '../../http/index.ts';
-import { type Asking, totalsOf } from '../asking.ts';
-import { spoken } from '../local-dates.ts';
-import { decimalOf } from '../money.ts';
+import { type Asking, decimalOf, spoken, totalsOf } from '../asking/index.ts';
 import { amount, count, currencyMember } from './ecommerce-route.ts';
 import { ECOMMERCE } from './face.ts';
 import { PERIOD_MEMBERS } from './periods.ts';

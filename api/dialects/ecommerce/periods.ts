@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { rangeBefore, relativeRange, type TimeRange, type Zone } from '../../../analytics/index.ts';
 import { ApiError, type RawCall } from '../../http/index.ts';
-import type { Asking } from '../asking.ts';
-import { dayOf, rangeOfDays, spoken } from '../local-dates.ts';
+import type { Asking } from '../asking/index.ts';
+import { dayOf, rangeOfDays, spoken } from '../asking/index.ts';
 
 export const TIME_RANGES = ['today', 'week', 'month', 'quarter', 'year', 'custom'] as const;
 

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { ApiError, type RawCall, type Route } from '../../http/index.ts';
-import { type Asking, totalsOf } from '../asking.ts';
-import { decimalOf, shareOf } from '../money.ts';
+import { type Asking, decimalOf, shareOf, totalsOf } from '../asking/index.ts';
 import { amount, count, currencyMember, endpoint, rate } from './ecommerce-route.ts';
 import type { Period } from './periods.ts';
 

@@ -1,4 +1,4 @@
-import { DAY_MS, type TimeRange, type Zone } from '../../analytics/index.ts';
+import { DAY_MS, type TimeRange, type Zone } from '../../../analytics/index.ts';
 
 const DATE = /^(\d{4})-(\d{2})-(\d{2})$/;
 

@@ -1,4 +1,4 @@
-import { minorUnitExponent } from '../../analytics/index.ts';
+import { minorUnitExponent } from '../../../analytics/index.ts';
 
 /** Minor units as a number of major ones, with the digits of the currency; 0 and null stay what they are. */
 export function decimalOf(minor: number | null | undefined, currency: string | null): number | null {

@@ -23,7 +23,7 @@ describe('forecasts of many series', () => {
     expect(done).toEqual([1, 2, 3, 4]);
     expect(outcomes[3]).toMatchObject({ error: { code: 'too_little_history' } });
     const alone = tasks.map(({ series, method, horizon }) => ({
-      forecast: forecastSeries(series, { method, horizon }),
+      result: forecastSeries(series, { method, horizon }),
     }));
     expect(outcomes.slice(0, 3)).toEqual(alone);
   });

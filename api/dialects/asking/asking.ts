@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { type TenantDefaults, type Zone, zoneOf } from '../../analytics/index.ts';
-import { asMillraceError } from '../../engine/index.ts';
-import { ApiError, noBody, type Principal, type RawCall, type Route } from '../http/index.ts';
+import { type TenantDefaults, type Zone, zoneOf } from '../../../analytics/index.ts';
+import { asMillraceError } from '../../../engine/index.ts';
+import { ApiError, noBody, type Principal, type RawCall, type Route } from '../../http/index.ts';
 
 export interface AskingParts {
   /** All routes of the first API, as they are now. */
