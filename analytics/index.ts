@@ -2,7 +2,9 @@
 export { cubeViews, readCardinality, readCubeInfo } from '../operators/index.ts';
 export * from './alerts/index.ts';
 export * from './anomalies/index.ts';
+export * from './archive/index.ts';
 export * from './attribution/index.ts';
+export * from './awaited-events.ts';
 export * from './cohorts/index.ts';
 export * from './customers/index.ts';
 export * from './event-finder.ts';
@@ -19,6 +21,7 @@ export { Distributions } from './numeric/index.ts';
 export * from './query/index.ts';
 export * from './query-head/index.ts';
 export * from './query-kinds.ts';
+export * from './ready-metrics/index.ts';
 export * from './rebuilt/index.ts';
 export * from './returns/index.ts';
 export * from './root-cause/index.ts';

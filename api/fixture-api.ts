@@ -144,14 +144,14 @@ async function build(parts: Parts): Promise<TestApi> {
   const reader = disk.reader();
   const kinds = new KindRegistry(queryKinds(analyticsSettings(settings)));
   const queries = new QueryExecutor({ reader, kinds, clock });
-  const { events: selectEvents } = orderQueries(analyticsSettings(settings));
+  const eventKinds = orderQueries(analyticsSettings(settings));
   const ports: ApiPorts = {
     settings,
     clock,
     monotonic: () => clock.now(),
     log: pino({ level: 'silent' }),
     reader: () => (test.stateReady ? { generation: 1, reader, queries } : undefined),
-    finder: () => (test.stateReady ? eventFinder(queries, selectEvents, stream.payloads()) : undefined),
+    finder: () => (test.stateReady ? eventFinder(queries, eventKinds, stream.payloads()) : undefined),
     events: stream,
     anomalies: told,
     deadLetters: letters,

@@ -54,6 +54,7 @@ import {
   StallWatch,
   scanJobKind,
 } from './sections/anomalies/index.ts';
+import { ArchiveWatch, archiveKind, archiveRoutes } from './sections/archive/index.ts';
 import { attributionRoutes } from './sections/attribution/index.ts';
 import { auditRoutes } from './sections/audit/index.ts';
 import { catalogRoutes } from './sections/catalog/index.ts';
@@ -191,6 +192,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     trainingKind(answers, models),
     resendKind({ ports, reader: letters }),
     sinking.jobKind(exportParts, files),
+    ...(ports.archive === undefined ? [] : [archiveKind(ports.archive, clock)]),
   ]);
   const dependsOn = (tenant: string, metrics: readonly string[]): unknown => [
     ...[tenants.defaultsOf(tenant), tenants.metricsOf(tenant, metrics), ports.settings.customDimensions],
@@ -207,6 +209,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const alertLog = new AlertLog(ports.outbound.deliveries);
   const { anomalies } = ports.outbound.sources;
   const alerting = new AlertWatch({ ports, alerts, outbound, log: alertLog, anomalies });
+  const archiving = new ArchiveWatch({ ports, jobs });
   const streams = new EventStreams();
   const making = { jobs, once };
   const { rateLimit: limit } = settings;
@@ -243,6 +246,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       whatifRoute(answers),
       ...backfillRoutes(backfills),
       ...generationRoutes(backfills),
+      ...archiveRoutes({ making, port: ports.archive, settings: settings.archive, now: () => clock.now() }),
       ...jobRoutes({ jobs, cursors, streams, now: () => clock.now(), maskOf: (call) => search.maskOf(call) }),
       rfmRoute(answers, cursors),
       ltvRoute(answers, cursors),
@@ -321,6 +325,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   reporting.start();
   sinking.start(exporting, jobs, chain);
   explaining.start();
+  archiving.start();
   await connectors.start(connected);
   tenants.dimensions.start(() => definitions.readAgain());
   return {
@@ -337,6 +342,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       await stalls.close();
       tracker.close();
       tenants.dimensions.close();
+      await archiving.close();
       await connectors.close();
       await reporting.close();
       await sinking.close();

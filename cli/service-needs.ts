@@ -8,7 +8,7 @@ import {
   type ServiceNeeds,
   SINKS_STREAM,
 } from '../connectors/index.ts';
-import { DEFINITIONS_BUCKET } from '../runtime/index.ts';
+import { DEFINITIONS_BUCKET, type Settings } from '../runtime/index.ts';
 
 /** What the order analytics use on a NATS server. */
 export const SERVICE_NEEDS: ServiceNeeds = {
@@ -34,3 +34,9 @@ export const SERVICE_NEEDS: ServiceNeeds = {
     'millrace-deadletter-marks',
   ],
 };
+
+/** With what the settings ask for: events leave the stream where they are archived. */
+export const serviceNeeds = ({ archive }: Pick<Settings, 'archive'>): ServiceNeeds =>
+  archive.after_ms === undefined
+    ? SERVICE_NEEDS
+    : { ...SERVICE_NEEDS, purged: [...(SERVICE_NEEDS.purged ?? []), EVENTS_STREAM.name] };

@@ -1,3 +1,4 @@
+export * from './blobs/index.ts';
 export { CONNECTOR_TYPES } from './connector-types.ts';
 export {
   ANSWER_TIMEOUT_MS,

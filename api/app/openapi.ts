@@ -42,6 +42,10 @@ const TAGS = [
   { name: 'Access', description: 'Keys, roles and permissions' },
   { name: 'Operation', description: 'Health, metrics and diagnostics' },
   {
+    name: 'Vouchers',
+    description: 'What vouchers brought, for callers of the voucher API, under `/analytics`',
+  },
+  {
     name: 'E-commerce',
     description: 'The same numbers for callers of the e-commerce API, under `/analytics`',
   },

@@ -10,6 +10,7 @@ import type {
   TopologyDescription,
 } from '../../engine/index.ts';
 import type {
+  ArchiveKeeper,
   BuiltGeneration,
   Cause,
   ConnectorPorts,
@@ -172,6 +173,8 @@ export interface ApiPorts {
   readonly connectors: ConnectorPorts;
   /** Builds the state anew; undefined where this process cannot. */
   readonly backfill?: BackfillPort;
+  /** Archives events that are old; undefined where this process cannot. */
+  readonly archive?: Pick<ArchiveKeeper, 'run' | 'status' | 'eraseCustomer'>;
   /** What was told of anomalies; undefined where this process cannot read it. */
   readonly anomalies?: AnomalyFeed;
   /** What could not be processed; undefined where this process cannot read it. */

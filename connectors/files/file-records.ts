@@ -5,13 +5,14 @@ import { MillraceError } from '../../engine/index.ts';
 import type { SourceRecord } from '../intake/index.ts';
 import { csvRows } from './csv-rows.ts';
 import { LINE_MAX_BYTES, linesOf } from './lines.ts';
+import { parquetRows } from './parquet-rows.ts';
 
 /** A record of a file, and the number of its line or row, from 1. */
 export interface FileRecord extends Pick<SourceRecord, 'value' | 'problem'> {
   readonly number: number;
 }
 
-const FORMATS = ['ndjson', 'csv'] as const;
+const FORMATS = ['ndjson', 'csv', 'parquet'] as const;
 export type FileFormat = (typeof FORMATS)[number];
 
 /** Members of a config that say how files are read. */
@@ -20,7 +21,7 @@ export const formatMembers = {
     .enum(['auto', ...FORMATS])
     .default('auto')
     .describe(
-      '`auto`: by the end of the name, `.csv` or `.ndjson`, `.jsonl`, `.json`; `.gz` behind it is unpacked',
+      '`auto`: by the end of the name, `.csv`, `.parquet` or `.ndjson`, `.jsonl`, `.json`; `.gz` behind it is unpacked',
     ),
   delimiter: z.string().length(1).default(',').describe('Between the cells of a CSV file'),
 };
@@ -32,6 +33,7 @@ export interface FormatChoice {
 
 const BY_ENDING: Readonly<Record<string, FileFormat>> = {
   csv: 'csv',
+  parquet: 'parquet',
   ndjson: 'ndjson',
   jsonl: 'ndjson',
   json: 'ndjson',
@@ -56,6 +58,10 @@ export async function* fileRecords(
   const chunks = /\.gz$/i.test(name) ? unpacked(name, bytes) : bytes;
   if (formatOf(name, choice) === 'csv') {
     yield* csvRows(chunks, choice.delimiter);
+    return;
+  }
+  if (formatOf(name, choice) === 'parquet') {
+    yield* parquetRows(name, chunks);
     return;
   }
   for await (const { bytes: value, number, isCut } of linesOf(chunks)) {

@@ -7,6 +7,8 @@ import type { FoundObject } from './object-source.ts';
 const SEEN_MAX_OBJECTS = 6_000;
 /** A file may become visible so long behind the time that it says, ms: that of an upload in parts is its beginning. */
 const LATE_MAX_MS = 86_400_000;
+/** Old ones are forgotten together. */
+const FORGET_EVERY_S = 600;
 
 /**
  * Which versions of files were read. Where times are true, those that are older than a day behind the newest one are
@@ -18,6 +20,7 @@ export class SeenObjects {
   readonly #times: Map<string, number>;
   /** What is older was read, s. */
   #before_s: number;
+  #newest_s = 0;
 
   constructor(json: unknown, hasTrueTimes: boolean) {
     this.#hasTrueTimes = hasTrueTimes;
@@ -29,6 +32,7 @@ export class SeenObjects {
         return [hash, Number.parseInt(time, 36)] as const;
       }),
     );
+    for (const time_s of this.#times.values()) this.#newest_s = Math.max(this.#newest_s, time_s);
   }
 
   has(object: FoundObject): boolean {
@@ -38,7 +42,9 @@ export class SeenObjects {
   /** Throws `too_many_files`. */
   add(object: FoundObject): void {
     this.#times.set(hashOf(object), secondOf(object));
-    if (this.#hasTrueTimes) this.#forget(Math.max(...this.#times.values()) - LATE_MAX_MS / 1_000);
+    this.#newest_s = Math.max(this.#newest_s, secondOf(object));
+    const late_s = this.#newest_s - LATE_MAX_MS / 1_000;
+    if (this.#hasTrueTimes && late_s > this.#before_s + FORGET_EVERY_S) this.#forget(late_s);
     if (this.#times.size <= SEEN_MAX_OBJECTS) return;
     if (!this.#hasTrueTimes) {
       throw new MillraceError(

@@ -12,6 +12,9 @@ export interface AskingParts {
   readonly requireAllowed: (principal: Principal, route: Route) => void;
 }
 
+/** Where links of the first API lie. */
+const BASE = '/v1/order-analytics';
+
 const numbers = z.record(z.string(), z.number().nullable());
 const bucketSchema = z.looseObject({ time: z.string() });
 const kpiSchema = z.looseObject({
@@ -57,34 +60,44 @@ export class Asking {
   }
 
   /** The answer of a route to a body. Throws what that throws, and 403 where the caller may not ask it. */
-  async ask<T>(
-    { request, request_id, principal, tenant, base, log, inspect }: RawCall,
+  async ask<T>(call: RawCall, path: string, body: object, schema: z.ZodType<T>): Promise<T> {
+    const found = this.#routeOf('POST', path, call);
+    const { json, text } = await found.serveBody(this.#asked(call, 'POST', {}), body);
+    return schema.parse(text === undefined ? json : JSON.parse(text));
+  }
+
+  /** The answer of a route to a GET without parameters. */
+  async get<T>(
+    call: RawCall,
     path: string,
-    body: object,
+    path_params: Readonly<Record<string, string>>,
     schema: z.ZodType<T>,
   ): Promise<T> {
+    const found = this.#routeOf('GET', path, call);
+    const { json, text } = await found.serve(this.#asked(call, 'GET', path_params));
+    return schema.parse(text === undefined ? json : JSON.parse(text));
+  }
+
+  #routeOf(method: 'GET' | 'POST', path: string, { principal }: RawCall): Route {
     const found = this.#parts
       .routes()
-      .find((route) => route.face === undefined && route.path === path && route.method === 'POST');
-    if (found === undefined) throw new Error(`"${path}" answers queries`);
+      .find((route) => route.face === undefined && route.path === path && route.method === method);
+    if (found === undefined) throw new Error(`"${path}" is a route`);
     this.#parts.requireAllowed(principal, found);
-    // The address is never read: what the route takes is the body.
-    const asked = new Request('http://query.invalid/', { method: 'POST', signal: request.signal });
-    const call = {
-      request_id,
-      principal,
-      tenant,
-      base,
-      log,
-      request: asked,
-      path_params: {},
-      memory: noBody(),
+    return found;
+  }
+
+  #asked(
+    { request, request_id, principal, tenant, log, inspect }: RawCall,
+    method: 'GET' | 'POST',
+    path_params: Readonly<Record<string, string>>,
+  ): RawCall {
+    return {
+      ...{ request_id, principal, tenant, log, path_params, memory: noBody(), base: BASE },
+      // Only the address of a GET is read: it has no parameters.
+      request: new Request('http://query.invalid/', { method, signal: request.signal }),
+      ...(inspect === undefined ? {} : { inspect }),
     };
-    const { json, text } = await found.serveBody(
-      { ...call, ...(inspect === undefined ? {} : { inspect }) },
-      body,
-    );
-    return schema.parse(text === undefined ? json : JSON.parse(text));
   }
 
   /**
