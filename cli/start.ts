@@ -51,9 +51,8 @@ import { backfillPort } from './backfill-port.ts';
 import { openBroker } from './broker.ts';
 import { type CommandArguments, type CommandContext, type Running, UsageError } from './command.ts';
 import { keepStatus } from './keep-status.ts';
-import { connectorPorts, outboundPorts } from './outbound-ports.ts';
+import { connectorPorts, outboundPorts, sinkPorts } from './outbound-ports.ts';
 import { serviceNeeds } from './service-needs.ts';
-import { sinkPorts } from './sink-ports.ts';
 
 const DAY_MS = 86_400_000;
 /** From the signal to the end, ms; 10 s are promised. */
