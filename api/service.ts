@@ -21,9 +21,10 @@ import {
   TokenVerifier,
   tenantOf,
 } from './access/index.ts';
-import { type AnswerParts, SegmentSets } from './answers/index.ts';
+import { type AnswerParts, maskFor, maskGroups, SegmentSets } from './answers/index.ts';
 import {
   type App,
+  type AppParts,
   addDocs,
   buildApp,
   Connections,
@@ -302,9 +303,14 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       }),
     ];
     const requireDimensions = tenants.dimensions.require.bind(tenants.dimensions);
+    // Groups of rules and alerts are values of dimensions; other answers mask by themselves, or are refused.
+    const masked: AppParts['masked'] = ({ tag }, { principal, tenant }, json) =>
+      tag === 'Anomalies' || tag === 'Alerts'
+        ? maskGroups(maskFor(principal, tenants.maskedOf(tenant)), json)
+        : json;
     const app = buildApp(
       ports,
-      { credentials, limiter, audit, budget, metrics, look, requireDimensions },
+      { credentials, limiter, audit, budget, metrics, look, requireDimensions, masked },
       routes,
     );
     addDocs(app, () => openApiDocument(routes, API_VERSION));
