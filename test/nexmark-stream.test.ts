@@ -11,7 +11,7 @@ async function rowsOf(
   query: string,
   ...options: readonly string[]
 ): Promise<readonly [string[], string | undefined]> {
-  const args = [RUN, query, '--events', '3000', '--rows', '100000', ...options];
+  const args = [RUN, query, '--events', '3000', '--rate', '20', '--rows', '100000', ...options];
   const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: TIMEOUT_MS });
   const lines = stdout.trim().split('\n');
   return [lines.slice(0, -1).sort(), /3000 events, (\d+) /.exec(lines.at(-1) ?? '')?.[1]];
