@@ -24,7 +24,7 @@ describe('the default topology', () => {
       dedup: ['log', 'blocks', 'directory', 'awaited'],
       watermark: ['tenants'],
       'fx-rates': ['rates'],
-      ledger: ['cut', 'orders', 'customers', 'sessions', 'tickets'],
+      ledger: ['cut', 'orders', 'customers', 'sessions', 'tickets', 'amended'],
       log: ['segments', 'chunks'],
       cubes: ['cells', 'definitions', 'days'],
       anomalies: [

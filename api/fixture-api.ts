@@ -36,6 +36,8 @@ export interface TestApi {
   readonly anomalies: MemoryMessageQueue;
   /** What was posted to webhooks. */
   readonly http: MemoryHttp;
+  /** Dead letters of connectors. */
+  readonly connectorLetters: readonly OutMessage[];
   /** What `pipeline()` says; to be changed by a test. */
   pipeline: PipelineStatus;
   /** False: the state cannot be read yet. */
@@ -65,7 +67,9 @@ interface Parts {
   readonly idempotency: MemoryKeyValueStore;
   readonly jobs: { readonly records: MemoryKeyValueStore; readonly errors: MemoryKeyValueStore };
   readonly definitions: MemoryKeyValueStore;
-  readonly queues: Readonly<Record<'notices' | 'deliveries' | 'anomalies', MemoryMessageQueue>>;
+  readonly connectors: MemoryKeyValueStore;
+  readonly connectorLetters: OutMessage[];
+  readonly queues: Readonly<Record<'notices' | 'deliveries' | 'anomalies' | 'audit', MemoryMessageQueue>>;
   readonly http: MemoryHttp;
   readonly disk: MemoryDisk;
   readonly told: MemoryFeed;
@@ -90,10 +94,13 @@ export async function startTestApi(
     idempotency: new MemoryKeyValueStore(),
     jobs: { records: new MemoryKeyValueStore(), errors: new MemoryKeyValueStore() },
     definitions: new MemoryKeyValueStore(),
+    connectors: new MemoryKeyValueStore(),
+    connectorLetters: [],
     queues: {
       notices: new MemoryMessageQueue(clock),
       deliveries: new MemoryMessageQueue(clock),
       anomalies: new MemoryMessageQueue(clock),
+      audit: new MemoryMessageQueue(clock),
     },
     http: new MemoryHttp(),
     disk: new MemoryDisk(),
@@ -132,14 +139,14 @@ async function build(parts: Parts): Promise<TestApi> {
   const reader = disk.reader();
   const kinds = new KindRegistry(queryKinds(analyticsSettings(settings)));
   const queries = new QueryExecutor({ reader, kinds, clock });
-  const { events: selectEvents } = orderQueries(analyticsSettings(settings));
+  const eventKinds = orderQueries(analyticsSettings(settings));
   const ports: ApiPorts = {
     settings,
     clock,
     monotonic: () => clock.now(),
     log: pino({ level: 'silent' }),
     reader: () => (test.stateReady ? { generation: 1, reader, queries } : undefined),
-    finder: () => (test.stateReady ? eventFinder(queries, selectEvents, stream.payloads()) : undefined),
+    finder: () => (test.stateReady ? eventFinder(queries, eventKinds, stream.payloads()) : undefined),
     events: stream,
     anomalies: told,
     deadLetters: letters,
@@ -150,6 +157,17 @@ async function build(parts: Parts): Promise<TestApi> {
     jobs: parts.jobs,
     ...(parts.backfill === undefined ? {} : { backfill: parts.backfill }),
     definitions,
+    connectors: {
+      records: parts.connectors,
+      letters: {
+        publish: async (letter) => {
+          parts.connectorLetters.push(letter);
+          letters.take(letter);
+        },
+      },
+      surroundings: { allowPrivate: true, http, dropFolder: undefined },
+    },
+    audit: queues.audit,
     outbound: {
       ...{ notices: queues.notices, deliveries: queues.deliveries, http },
       sources: { anomalies: queues.anomalies },
@@ -168,6 +186,7 @@ async function build(parts: Parts): Promise<TestApi> {
     definitions,
     anomalies: queues.anomalies,
     http,
+    connectorLetters: parts.connectorLetters,
     stateReady: true,
     pipeline: {
       state: 'running',
@@ -204,7 +223,9 @@ async function build(parts: Parts): Promise<TestApi> {
       if (key !== undefined) headers.set('authorization', `Bearer ${key}`);
       const body = json === undefined ? init.body : JSON.stringify(json);
       if (body !== undefined && !headers.has('content-type')) headers.set('content-type', 'application/json');
-      const url = /^\/(v1\/|openapi|docs|redoc|$)/.test(path) ? path : `/v1/order-analytics${path}`;
+      const url = /^\/(v1\/|analytics(\/|\?|$)|api\/|openapi|docs|redoc|$)/.test(path)
+        ? path
+        : `/v1/order-analytics${path}`;
       const method = init.method ?? (body === undefined || body === null ? 'GET' : 'POST');
       return api.app.request(url, { ...init, method, headers, ...(body === undefined ? {} : { body }) });
     },

@@ -120,6 +120,13 @@ export class World {
     const json = [
       orderEvent(world.event_id, marked),
       orderEvent(`${world.event_id}-2`, { ...marked, order_id: `order-of-${tenant}` }),
+      // Of an item, for what-ifs; before August, which most examples ask for.
+      ...Array.from({ length: 7 }, (_, day) =>
+        orderEvent(`item-${day}-of-${tenant}`, {
+          ...{ ...marked, time: `2025-07-${21 + day}T10:00:00Z`, amount: 2_400 },
+          items: [{ sku: 'mug-blue', category: 'mugs', quantity: 2, unit_price: 1_200 }],
+        }),
+      ),
       {
         event_id: `fx-${tenant}`,
         type: 'fx.rate',

@@ -53,7 +53,8 @@ async function kept(test: TestApi, tenant?: string): Promise<string> {
     ),
   );
   const isOf = (value: unknown): boolean => tenant === undefined || (value as Json).tenant === tenant;
-  const records = entries.flat().filter(({ value }) => isOf(value));
+  // A process that has jobs says each second that it is there.
+  const records = entries.flat().filter(({ key, value }) => isOf(value) && !key.startsWith('member.'));
   const messages = test.stream.messages.filter(
     ({ subject }) => tenant === undefined || subject.split('.').includes(tenant),
   );
@@ -102,7 +103,8 @@ describe('a key of one tenant', () => {
         expect([status, code], operation.id).toEqual([403, 'tenant_forbidden']);
       } else if (isOne) expect([status, code], operation.id).toEqual([404, 'not_found']);
       else if (code !== 'not_supported') expect(status, `${operation.id} ${text}`).toBeLessThan(300);
-      expect(b.isIn(text), operation.id).toBe(false);
+      // The audit log has what the caller itself has asked for.
+      if (operation.id !== 'listAudit') expect(b.isIn(text), operation.id).toBe(false);
       expect(await kept(test, 'b'), operation.id).toBe(before);
       expect(await installed(), operation.id).toEqual(others);
     }
@@ -136,6 +138,9 @@ const MAY: Readonly<Record<string, (operation: Operation) => boolean>> = {
   ingest: ({ route: { permission } }) => ['events:write', 'jobs:read', 'jobs:cancel'].includes(permission),
 };
 
+const keysOf = (role: string): readonly Permission[] =>
+  ROLE_RULES[role as keyof typeof ROLE_RULES].permissions;
+
 describe('every operation', () => {
   it('is refused without credentials, unless it is for everybody', async () => {
     const { test, openApi, a } = await sceneOf();
@@ -148,7 +153,7 @@ describe('every operation', () => {
       else expect([status, code], operation.id).toEqual([401, 'unauthorized']);
       expect(a.isIn(text)).toBe(false);
     }
-    expect(open.sort()).toEqual(['downloadExport', 'getHealth', 'readSharedDashboard']);
+    expect(open.sort()).toEqual(['downloadExport', 'getHealth', 'readSharedDashboard', 'sendToConnector']);
     expect(await kept(test)).toBe(before);
     await test.close();
   });
@@ -170,6 +175,11 @@ describe('every operation', () => {
       if (!isOpen && !may(operation)) {
         expect([status, code], id).toEqual([403, 'role_forbidden']);
         expect(await kept(test), id).toBe(before);
+        continue;
+      }
+      // Its caller is known by a signature, or by a key that may write events.
+      if (id === 'sendToConnector' && !keysOf(role).includes('events:write')) {
+        expect([status, code]).toEqual([403, 'role_forbidden']);
         continue;
       }
       // A job of somebody else: who it is for is a matter of the job.

@@ -1,25 +1,40 @@
 import { join } from 'node:path';
 import {
+  AuditLog,
   adoptEarlierJobs,
+  Connectors,
   Definitions,
   diskIdOf,
   JobFiles,
   type JobKind,
   Jobs,
   Outbound,
+  rulesOf,
   WEBHOOKS,
 } from '../runtime/index.ts';
-import { KeyRing, Roles, roleKind, TokenVerifier } from './access/index.ts';
-import { type AnswerParts, SegmentSets } from './answers/index.ts';
+import {
+  authenticate,
+  type Credentials,
+  KeyRing,
+  Roles,
+  requirePermission,
+  roleKind,
+  TokenVerifier,
+  tenantOf,
+} from './access/index.ts';
+import { type AnswerParts, maskFor, maskGroups, SegmentSets } from './answers/index.ts';
 import {
   type App,
+  type AppParts,
   addDocs,
   buildApp,
   Connections,
   HttpMetrics,
   openApiDocument,
   RateLimiter,
+  requireQuota,
 } from './app/index.ts';
+import { dialectRoutes } from './dialects/index.ts';
 import {
   type ApiPorts,
   BodyBudget,
@@ -28,6 +43,7 @@ import {
   FreshnessTracker,
   Idempotency,
   OLD_CURSOR_SECRET,
+  type RawCall,
   type Route,
   StateLook,
 } from './http/index.ts';
@@ -40,9 +56,19 @@ import {
   StallWatch,
   scanJobKind,
 } from './sections/anomalies/index.ts';
+import { ArchiveWatch, archiveKind, archiveRoutes } from './sections/archive/index.ts';
 import { attributionRoutes } from './sections/attribution/index.ts';
+import { auditRoutes } from './sections/audit/index.ts';
 import { catalogRoutes } from './sections/catalog/index.ts';
 import { cohortKind, cohortRoutes } from './sections/cohorts/index.ts';
+import {
+  connectorRoutes,
+  eventDoor,
+  sampleAnswer,
+  sampleOf,
+  sampleRequest,
+  webhookInRoute,
+} from './sections/connectors/index.ts';
 import { cubeKind, cubeRoutes } from './sections/cubes/index.ts';
 import { ltvRoute, rfmRoute, segmentRoutes } from './sections/customers/index.ts';
 import { DashboardSection } from './sections/dashboards/index.ts';
@@ -68,6 +94,7 @@ import { ReportWatch, reportKind, reportRoutes } from './sections/reports/index.
 import { fraudRoute, returnRoutes } from './sections/returns/index.ts';
 import { settingsRoutes } from './sections/tenant-settings/index.ts';
 import { webhookRoutes } from './sections/webhooks/index.ts';
+import { whatifRoute } from './sections/whatif/index.ts';
 import { Tenants } from './tenants/index.ts';
 
 export { bootstrapAdminKey } from './access/index.ts';
@@ -107,6 +134,11 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const models = definitions.kind(MODELS);
   const gaps = new Gaps(ports, definitions.kind(resolutionKind(ports.keyTrust)));
   const webhooks = definitions.kind(WEBHOOKS);
+  const connectors = new Connectors({
+    ...ports.connectors,
+    ...{ door: eventDoor(ports), secret: ports.keyTrust.secret, clock, log },
+  });
+  const connected = definitions.kind(connectors.kind);
   const alerts = definitions.kind(
     alertKind(
       ports,
@@ -145,12 +177,17 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const { families } = runs;
   const exportParts = { answers, search, families, senders: ports.outbound };
   const exporting = new ExportMaking({ ...exportParts, runs, saved });
+  const audit = new AuditLog({ queue: ports.audit, trust: ports.keyTrust, clock, log });
   const letters = new LetterReader(ports.deadLetters);
   const { jobs, spool } = await openJobs(ports, answers, exportParts, [
     trainingKind(answers, models),
     resendKind({ ports, reader: letters }),
+    ...(ports.archive === undefined ? [] : [archiveKind(ports.archive, clock)]),
   ]);
-  const reporting = new ReportWatch({ ports, reports, exporting, jobs });
+  const dependsOn = (tenant: string, metrics: readonly string[]): unknown => [
+    ...[tenants.defaultsOf(tenant), tenants.metricsOf(tenant, metrics), ports.settings.customDimensions],
+  ];
+  const reporting = new ReportWatch({ ports, reports, exporting, jobs, dependsOn });
   const outbound = new Outbound({
     ports: ports.outbound,
     webhooks,
@@ -161,6 +198,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const alertLog = new AlertLog(ports.outbound.deliveries);
   const { anomalies } = ports.outbound.sources;
   const alerting = new AlertWatch({ ports, alerts, outbound, log: alertLog, anomalies });
+  const archiving = new ArchiveWatch({ ports, jobs });
   const streams = new EventStreams();
   const making = { jobs, once };
   const { rateLimit: limit } = settings;
@@ -169,15 +207,25 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const limiter = new RateLimiter(limit);
   const budget = new BodyBudget(settings.bodies);
   const tokens = settings.jwt === undefined ? undefined : new TokenVerifier(settings.jwt, ports, roles);
+  const door = eventDoor(ports);
+  const samples = {
+    ...{ request: sampleRequest, answer: sampleAnswer },
+    of: (call: RawCall, bytes: Uint8Array) => sampleOf({ definitions: connected, door }, call, bytes),
+  };
+  const credentials: Credentials = { keys, roles, tokens };
   const build = (): Pick<Api, 'app' | 'routes'> => {
     const backfills = { making, port: ports.backfill, tenants, custom: ports.settings.customDimensions };
     const routes: Route[] = [
-      ...ingestRoutes(ports, once),
+      ...ingestRoutes(ports, once, samples),
       ...bulkRoutes({ spool, jobs, once }),
       ...eventRoutes(events),
       ...letterRoutes({
         ...{ ...making, ports, cursors, reader: letters },
         isMasked: (call) => !search.maskOf(call).isEmpty,
+        mappingOf: (tenant, id) => {
+          const connector = connected.get(tenant, id);
+          return connector === undefined ? undefined : rulesOf(connector.body.mapping);
+        },
       }),
       ...kpiRoutes(answers, making),
       ...catalogRoutes(tenants, cursors),
@@ -187,8 +235,10 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...exportRoutes({ ...making, answers, search, cursors, exporting }),
       ...reportRoutes({ reports, reporting, jobs, cursors }),
       ...modelRoutes({ ...making, answers, models, cursors }),
+      whatifRoute(answers),
       ...backfillRoutes(backfills),
       ...generationRoutes(backfills),
+      ...archiveRoutes({ making, port: ports.archive, settings: settings.archive, now: () => clock.now() }),
       ...jobRoutes({ jobs, cursors, streams, now: () => clock.now(), maskOf: (call) => search.maskOf(call) }),
       rfmRoute(answers, cursors),
       ltvRoute(answers, cursors),
@@ -204,9 +254,16 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...returnRoutes(answers),
       fraudRoute(answers),
       ...webhookRoutes({ webhooks, outbound, cursors }),
+      ...connectorRoutes({ connectors, definitions: connected, cursors }),
+      webhookInRoute({
+        ...{ ports, connectors, definitions: connected },
+        admit: (id) => requireQuota(limiter.take(`connector ${id}`, clock.now())),
+        requireKey: (request, tenant) => requireWriter(credentials, request, tenant),
+      }),
       ...boards.routes(cursors),
+      ...auditRoutes({ audit, cursors }),
       ...gapRoutes(ports, gaps),
-      ...healthRoutes(ports, tracker, jobs, [definitions, keys], look, gaps),
+      ...healthRoutes(ports, tracker, jobs, [definitions, keys], look, gaps, connectors),
       ...metricsRoutes(ports, metrics, () => [
         ...[
           ...jobs.samples(),
@@ -223,14 +280,31 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
           ...alerting.samples(),
           ...explaining.samples(),
           ...boards.runs.samples(),
+          ...connectors.samples(),
+          ...audit.samples(),
         ],
       ]),
       ...diagnosticsRoutes(answers, { jobs, spool }),
+      ...dialectRoutes({
+        version: API_VERSION,
+        routes: () => current().routes,
+        defaultsOf: (tenant) => tenants.defaultsOf(tenant),
+        now: () => clock.now(),
+        requireAllowed: (principal, asked) => runs.families.requireAllowed(principal, asked),
+      }),
     ];
-    const credentials = { keys, roles, tokens };
     const requireDimensions = tenants.dimensions.require.bind(tenants.dimensions);
-    const app = buildApp(ports, { credentials, limiter, budget, metrics, look, requireDimensions }, routes);
-    addDocs(app, () => openApiDocument(routes, API_VERSION), API_VERSION);
+    // Groups of rules and alerts are values of dimensions; other answers mask by themselves, or are refused.
+    const masked: AppParts['masked'] = ({ tag }, { principal, tenant }, json) =>
+      tag === 'Anomalies' || tag === 'Alerts'
+        ? maskGroups(maskFor(principal, tenants.maskedOf(tenant)), json)
+        : json;
+    const app = buildApp(
+      ports,
+      { credentials, limiter, audit, budget, metrics, look, requireDimensions, masked },
+      routes,
+    );
+    addDocs(app, () => openApiDocument(routes, API_VERSION));
     return { app, routes };
   };
   // Names of dimensions are part of what routes take: another generation of the state may have others.
@@ -247,6 +321,8 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   alerting.start();
   reporting.start();
   explaining.start();
+  archiving.start();
+  await connectors.start(connected);
   tenants.dimensions.start(() => definitions.readAgain());
   return {
     get app() {
@@ -262,6 +338,8 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       await stalls.close();
       tracker.close();
       tenants.dimensions.close();
+      await archiving.close();
+      await connectors.close();
       await reporting.close();
       await jobs.close();
       await alerting.close();
@@ -269,8 +347,16 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       await outbound.close();
       await keys.close();
       await definitions.close();
+      await audit.close();
     },
   };
+}
+
+/** 401 or 403 unless a request has a key that may write events of the tenant. */
+async function requireWriter(credentials: Credentials, request: Request, tenant: string): Promise<void> {
+  const principal = await authenticate(credentials, request);
+  tenantOf(principal, request, tenant);
+  requirePermission(principal, { permission: 'events:write', path: '/ingest' });
 }
 
 /** Opens the jobs with all their kinds, and what an earlier version left of its own. */

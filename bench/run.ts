@@ -19,6 +19,7 @@ import { restartBench } from './restart.ts';
 import { rootCauseBench } from './root-cause.ts';
 import { runsBench } from './runs.ts';
 import { scanBench } from './scan.ts';
+import { whatifBench } from './whatif.ts';
 
 /** Every figure that the README or the docs name, each a command: `npm run bench -- NAME`. */
 const BENCHES: Readonly<Record<string, () => Promise<object>>> = {
@@ -42,6 +43,7 @@ const BENCHES: Readonly<Record<string, () => Promise<object>>> = {
   'root-cause': rootCauseBench,
   runs: runsBench,
   scan: scanBench,
+  whatif: whatifBench,
 };
 
 const name = process.argv[2] ?? '';

@@ -3,13 +3,15 @@ import {
   DELIVERIES_STREAM,
   EVENTS_STREAM,
   HttpSender,
+  JetStreamPublisher,
   Mailer,
   type NatsLink,
   NOTICES_STREAM,
+  openKeyValueStore,
   openMessageQueue,
   S3Store,
 } from '../connectors/index.ts';
-import type { OutboundPorts, Settings } from '../runtime/index.ts';
+import type { ConnectorPorts, OutboundPorts, Settings } from '../runtime/index.ts';
 
 /** The stream of the bucket of jobs. */
 const JOBS_STREAM = 'KV_millrace-jobs';
@@ -29,5 +31,16 @@ export async function outboundPorts(link: NatsLink, { outbound }: Settings): Pro
     mailer: mail === undefined ? undefined : new Mailer(mail),
     s3: s3 === undefined ? undefined : new S3Store(s3),
     ...{ sms, pagerDutyUrl, retry, timeout_ms },
+  };
+}
+
+/** What connectors read with, and where they keep how far they are. */
+export async function connectorPorts(link: NatsLink, { outbound }: Settings): Promise<ConnectorPorts> {
+  const { timeout_ms, connectors } = outbound;
+  const http = new HttpSender({ allowPrivate: connectors.allowPrivate, timeout_ms });
+  return {
+    records: await openKeyValueStore(link, 'millrace-connectors'),
+    letters: new JetStreamPublisher(link),
+    surroundings: { ...connectors, http },
   };
 }

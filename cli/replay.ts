@@ -34,10 +34,11 @@ import {
   Rebuild,
   stateRoot,
   WHOLE_STREAM,
+  withArchive,
 } from '../runtime/index.ts';
 import type { CommandArguments, CommandContext, ExitCode } from './command.ts';
 import { withNats } from './nats.ts';
-import { type Place, placeOf, statePathOf } from './place.ts';
+import { type Place, placeOf, progressOf, statePathOf } from './place.ts';
 import { failingRecordsOf } from './start-topology.ts';
 
 /** Rounds of catching up with a state that goes on, before the comparison is given up. */
@@ -86,7 +87,12 @@ async function replayInto(
     partition: WHOLE_STREAM,
     inputs,
     sourceOf: ({ stream, filter }) =>
-      new JetStreamSource({ link, stream, partition: WHOLE_STREAM, filter_subjects: filter }),
+      withArchive(
+        new JetStreamSource({ link, stream, partition: WHOLE_STREAM, filter_subjects: filter }),
+        stream,
+        place.archive,
+        () => progressOf(reader)?.sequence,
+      ),
     store,
     reader,
     quarantine,

@@ -4,6 +4,7 @@ import { TOPOLOGY_NAME } from '../analytics/index.ts';
 import { type ApiPorts, IDEMPOTENCY_TTL_MS, loadService, type PipelineStatus } from '../api/index.ts';
 import {
   ANOMALIES_STREAM,
+  AUDIT_STREAM,
   checkPermissions,
   connectNats,
   DEADLETTER_STREAM,
@@ -17,6 +18,7 @@ import {
   type NatsServer,
   openKeyValueStore,
   openManager,
+  openMessageQueue,
   placed,
   publisherInbox,
   StreamPayloads,
@@ -26,6 +28,7 @@ import {
 } from '../connectors/index.ts';
 import { openDataFolder, systemClock } from '../engine/index.ts';
 import {
+  ArchivedPayloads,
   DEFINITIONS_BUCKET,
   diagnose,
   Generations,
@@ -35,6 +38,8 @@ import {
   type KeyTrust,
   ORDER_INPUT,
   OrderStates,
+  openArchive,
+  openArchiveKeeper,
   openKeyTrust,
   orderTopology,
   readSettings,
@@ -46,8 +51,8 @@ import { backfillPort } from './backfill-port.ts';
 import { openBroker } from './broker.ts';
 import { type CommandArguments, type CommandContext, type Running, UsageError } from './command.ts';
 import { keepStatus } from './keep-status.ts';
-import { outboundPorts } from './outbound-ports.ts';
-import { SERVICE_NEEDS } from './service-needs.ts';
+import { connectorPorts, outboundPorts } from './outbound-ports.ts';
+import { serviceNeeds } from './service-needs.ts';
 
 const DAY_MS = 86_400_000;
 /** From the signal to the end, ms; 10 s are promised. */
@@ -119,6 +124,10 @@ async function ports(
     },
     generations,
     backfill: backfillPort(generations, link, generations.settings.backfill.share),
+    archive: openArchiveKeeper(link, generations.settings.archive.place, {
+      applied: () => generations.host.progress()?.sequence,
+      isBuilding: () => generations.list().some(({ state }) => state === 'building'),
+    }),
     why: () => watch.causes(),
     clock: systemClock,
     log,
@@ -139,6 +148,8 @@ async function ports(
       records: await openKeyValueStore(link, 'millrace-jobs'),
       errors: await openKeyValueStore(link, 'millrace-job-errors'),
     },
+    connectors: await connectorPorts(link, generations.settings),
+    audit: await openMessageQueue(link, { ...AUDIT_STREAM, ...generations.settings.audit }),
     // After the bucket of jobs, whose stream it reads.
     outbound: await outboundPorts(link, generations.settings),
     pipeline: () => {
@@ -231,14 +242,14 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
   const nats = await openBroker(settings, env, log);
   const link = await connectNats({ ...nats.server, name: 'millrace-api' });
   if (settings.nats !== undefined) {
-    await checkPermissions(settings.nats, servicePermissions(settings.nats, SERVICE_NEEDS));
+    await checkPermissions(settings.nats, servicePermissions(settings.nats, serviceNeeds(settings)));
   }
   const { warnings } = await ensureStreams(link, {
     events: { max_age_ms: (settings.retentionDays ?? 0) * DAY_MS },
   });
   const anomalies = await ensureStream(await openManager(link), placed(link, ANOMALIES_STREAM));
   for (const warning of [...warnings, ...anomalies.warnings]) log.warn(warning);
-  const payloads = eventPayloads(link);
+  const payloads = new ArchivedPayloads(eventPayloads(link), openArchive(settings.archive.place));
   const states: OrderStates = new OrderStates({ current: () => generations, payloads });
   const generations = generationsOf(settings, nats.server, link, states, log);
   // Before the task makes a state where there was none.

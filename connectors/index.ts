@@ -1,3 +1,4 @@
+export * from './blobs/index.ts';
 export { CONNECTOR_TYPES } from './connector-types.ts';
 export {
   ANSWER_TIMEOUT_MS,
@@ -76,7 +77,7 @@ export {
   type PublishResult,
   toldPublisher,
 } from './nats/publish/index.ts';
-export { DELIVERIES_STREAM, NOTICES_STREAM, openMessageQueue } from './nats/queue/index.ts';
+export { AUDIT_STREAM, DELIVERIES_STREAM, NOTICES_STREAM, openMessageQueue } from './nats/queue/index.ts';
 export {
   DEFAULT_PULL_LIMITS,
   JetStreamSource,
@@ -86,4 +87,4 @@ export {
   ThreadedSource,
   type ThreadedSourceOptions,
 } from './nats/source/index.ts';
-export * from './s3/index.ts';
+export { type S3Place, type S3Settings, S3Store, s3Place } from './s3/index.ts';

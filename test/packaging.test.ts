@@ -18,12 +18,15 @@ const ROOMS: Readonly<Record<string, Room>> = {
   operators: { rooms: ['engine'], packages: [] },
   connectors: {
     rooms: ['engine'],
-    packages: ['nats', '@nats-io/jetstream', '@nats-io/kv', 'csv-parse', '@aws-sdk/client-s3', 'zod'],
+    packages: [
+      ...['nats', '@nats-io/jetstream', '@nats-io/kv', 'csv-parse', 'hyparquet', 'zod'],
+      ...['@aws-sdk/client-s3', '@aws-sdk/client-kinesis', '@smithy/node-http-handler'],
+    ],
   },
   analytics: { rooms: ['engine', 'operators'], packages: ['zod', 'temporal-polyfill'] },
   runtime: {
     rooms: ['engine', 'connectors', 'operators', 'analytics'],
-    packages: ['zod', 'pino', 'exceljs', 'hyparquet-writer'],
+    packages: ['zod', 'pino', 'exceljs', 'hyparquet', 'hyparquet-writer'],
   },
   api: {
     rooms: ['engine', 'analytics', 'runtime'],
@@ -128,7 +131,7 @@ function problemOf({ path, room, forTests }: SourceFile, specifier: string): str
 const WORKERS = [
   'connectors/nats/source/source-thread.ts',
   'engine/query/scan-thread.ts',
-  'runtime/forecasts/forecast-thread.ts',
+  'runtime/models/model-thread.ts',
   'runtime/generations/build-thread.ts',
   'runtime/generations/recount-thread.ts',
   'runtime/host/task-thread.ts',

@@ -1,3 +1,4 @@
+import { quantileOf } from '../numeric/index.ts';
 import { DAY_MS, QueryError } from '../query/index.ts';
 import {
   type BgNbd,
@@ -10,7 +11,7 @@ import {
 import { expectedValue, fitGammaGamma, type GammaGamma, type SpendHistory } from './gamma-gamma.ts';
 import type { CustomerPast } from './ltv-rows.ts';
 import { horizonMs, type LtvQuery } from './ltv-schema.ts';
-import { drawFuture, quantileOf } from './posterior.ts';
+import { drawFuture } from './posterior.ts';
 
 /** Below these a fit says more of chance than of customers. */
 export const FIT_MIN_CUSTOMERS = 30;

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { minimize } from '../numeric/index.ts';
+import { minimize, quantileOf } from '../numeric/index.ts';
 import {
   type BgNbd,
   bgNbdLogLikelihood,
@@ -11,7 +11,7 @@ import {
   probabilityAlive,
 } from './bg-nbd.ts';
 import { expectedValue, fitGammaGamma } from './gamma-gamma.ts';
-import { drawFuture, quantileOf } from './posterior.ts';
+import { drawFuture } from './posterior.ts';
 import { hypergeometric, lnGamma } from './special-functions.ts';
 
 const CDNOW = join(import.meta.dirname, '../../../shared/data/cdnow/CDNOW_sample.txt');

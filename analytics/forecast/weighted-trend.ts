@@ -1,6 +1,6 @@
+import { solve } from '../numeric/index.ts';
 import { isPositive, type PointMethod, stepsOf } from './point-method.ts';
 import { hasSeason } from './season.ts';
-import { solve } from './solve.ts';
 
 /** What a value weighs against the one after it. */
 const DISCOUNT = 0.97;

@@ -14,22 +14,19 @@ const REQUIRED = ['event_id', 'type', 'time'];
 
 /**
  * The events that a mapping makes of one record: those of every rule that holds, all of them or none. A function of
- * record and mapping alone, so a record that comes again gives the same events. They are yet to be checked as events.
- * `keep` names drops that do not apply. Never throws.
+ * record and mapping alone, so a record that comes again gives the same events. They are yet to be checked as events. Never throws.
  */
-export function mapRecord(
-  mapping: Mapping,
-  record: SourceRecordBody,
-  keep: ReadonlySet<string> = new Set(),
-): MappedRecord {
+export function mapRecord(mapping: Mapping, record: SourceRecordBody): MappedRecord {
   const scope = new Scope(record);
   const rules = mapping.rules.filter(({ when }) => when === undefined || scope.holds(when));
-  const drop = rules.find((rule) => rule.drop !== undefined && !keep.has(rule.drop))?.drop;
+  const drop = rules.find((rule) => rule.drop !== undefined)?.drop;
   if (drop !== undefined) return { ok: true, events: [], dropped: drop };
   const makers = rules.filter((rule) => rule.drop === undefined);
   if (makers.length === 0) return { ok: true, events: [], dropped: 'no_rule' };
   try {
-    return { ok: true, events: makers.flatMap((rule) => eventsOfRule(rule, record, scope, mapping)) };
+    const events = makers.flatMap((rule) => eventsOfRule(rule, record, scope, mapping));
+    for (const [at, made] of events.entries()) complete(made, record.id, at);
+    return { ok: true, events: events.map(({ event }) => event) };
   } catch (error) {
     if (!(error instanceof MappingError)) throw error;
     return { ok: false, code: error.code, field: error.field, message: error.message };
@@ -41,7 +38,7 @@ function eventsOfRule(
   record: SourceRecordBody,
   scope: Scope,
   { exponents }: Mapping,
-): readonly Members[] {
+): readonly Made[] {
   const scopes = rule.each === undefined ? [scope] : scope.each(rule.each);
   return scopes.map((one) => eventOf(rule, record, one, exponents));
 }
@@ -51,7 +48,7 @@ function eventOf(
   { body }: SourceRecordBody,
   scope: Scope,
   exponents: Mapping['exponents'],
-): Members {
+): Made {
   const event: Record<string, unknown> = Object.create(null);
   const members = flat === true ? flatten(body) : undefined;
   if (isObject(members)) Object.assign(event, members);
@@ -71,8 +68,7 @@ function eventOf(
     const data = valuesOf(dataFields, scope, money);
     if (Object.keys(data).length > 0) event.data = data;
   }
-  if (flat !== true) requireFields(event);
-  return event;
+  return { event, isFlat: flat === true };
 }
 
 const NO_MONEY: MoneyOf = { currency: undefined, exponents: undefined };
@@ -88,6 +84,18 @@ function valuesOf(
     if (value !== undefined) values[field] = value;
   }
   return values;
+}
+
+/** An event in the making. */
+interface Made {
+  readonly event: Record<string, unknown>;
+  readonly isFlat: boolean;
+}
+
+/** Names an event that the source does not name, after its record. A flat one is checked as an event is. */
+function complete({ event, isFlat }: Made, id: string | undefined, at: number): void {
+  if (id !== undefined) event.event_id ??= at === 0 ? id : `${id}#${at}`;
+  if (!isFlat) requireFields(event);
 }
 
 function requireFields(event: Members): void {

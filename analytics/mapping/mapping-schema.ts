@@ -60,7 +60,7 @@ export const valueSchema = z.union([
   }),
 ]);
 
-const conditionSchema = z.record(
+export const recordConditionSchema = z.record(
   path,
   z.union([
     scalar,
@@ -89,7 +89,7 @@ const fieldsSchema = z
   .refine((fields) => Object.keys(fields).length <= MAX_FIELDS, `at most ${MAX_FIELDS} fields`);
 
 const ruleSchema = z.strictObject({
-  when: conditionSchema.optional().describe('All have to hold; without any the rule always does'),
+  when: recordConditionSchema.optional().describe('All have to hold; without any the rule always does'),
   drop: z.string().max(64).optional().describe('The record gives nothing, and is counted under this word'),
   each: path.optional().describe('A list: one event for each element'),
   flat: z
@@ -113,5 +113,5 @@ export const mappingSchema = z.strictObject({
 export type Mapping = z.infer<typeof mappingSchema>;
 export type MappingRule = z.infer<typeof ruleSchema>;
 export type ValueSpec = z.infer<typeof valueSchema>;
-export type Condition = z.infer<typeof conditionSchema>;
+export type RecordCondition = z.infer<typeof recordConditionSchema>;
 export type ItemsSpec = z.infer<typeof itemsSchema>;

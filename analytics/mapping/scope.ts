@@ -1,10 +1,12 @@
 import { isObject, own } from '../events/index.ts';
-import type { Condition } from './mapping-schema.ts';
+import type { RecordCondition } from './mapping-schema.ts';
 
 /** What arrived: the parsed body (see `parseExact`) and its headers, names in lower case. */
 export interface SourceRecordBody {
   readonly body: unknown;
   readonly headers: Readonly<Record<string, string>>;
+  /** The same whenever the record comes: what its events are called that the mapping finds no `event_id` for. */
+  readonly id?: string;
 }
 
 /** What paths are read from: the record, or one element of a list of it. */
@@ -43,7 +45,7 @@ export class Scope {
     return Array.isArray(list) ? list.map((element) => new Scope(this.#record, element)) : [];
   }
 
-  holds(condition: Condition): boolean {
+  holds(condition: RecordCondition): boolean {
     return Object.entries(condition).every(([path, wanted]) => {
       const value = this.at(path);
       if (Array.isArray(wanted)) return wanted.some((one) => one === value);

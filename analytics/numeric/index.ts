@@ -1,1 +1,3 @@
+export { Distributions, quantileOf } from './distributions.ts';
 export { type Minimum, minimize } from './nelder-mead.ts';
+export { solve } from './solve.ts';

@@ -84,7 +84,10 @@ export function tenantOf(principal: Principal, request: Request, path_tenant: st
 }
 
 /** 403 unless the caller's role and scopes allow what the route does, to whom it does it. */
-export function requirePermission(principal: Principal, { permission, path, reach }: RouteInfo): void {
+export function requirePermission(
+  principal: Principal,
+  { permission, path, reach }: Pick<RouteInfo, 'permission' | 'path' | 'reach'>,
+): void {
   if (permission === 'none' || permission === 'any') return;
   const { role, permissions } = principal;
   if (!permissions.includes(permission)) {

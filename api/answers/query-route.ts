@@ -10,6 +10,7 @@ import {
   type ProblemCode,
   type RawCall,
   type Route,
+  type RouteInfo,
   route,
   timeText,
 } from '../http/index.ts';
@@ -49,6 +50,7 @@ export interface QueryRouteSpec<P extends z.ZodType, B extends z.ZodType, Q exte
   readonly summary: string;
   readonly description: string;
   readonly permission: Permission;
+  readonly audited?: RouteInfo['audited'];
   readonly kind: QueryKind<Q, S & FamilyShared<Q>, W, FamilyAnswer>;
   readonly params?: P;
   readonly body: B;
@@ -118,6 +120,7 @@ export function queryRoute<
   return route({
     ...{ id, method: 'POST' as const, path, tag, summary, description, permission, body, body_examples },
     ...(params === undefined ? {} : { params }),
+    ...(spec.audited === undefined ? {} : { audited: spec.audited }),
     query: z.strictObject(spec.asJob === undefined ? onPlan : { ...onPlan, async: asJob }),
     answers: {
       ...(spec.asJob === undefined ? {} : { 202: spec.asJob.answer }),

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type Context, Hono } from 'hono';
 import { toJsonText } from '../../analytics/index.ts';
 import { traceOf } from '../../engine/index.ts';
+import type { AuditLog } from '../../runtime/index.ts';
 import { ANONYMOUS, authenticate, type Credentials, requirePermission, tenantOf } from '../access/index.ts';
 import {
   type Answer,
@@ -9,12 +10,15 @@ import {
   type ApiPorts,
   type BodyBudget,
   BodyLease,
+  type Face,
   type Permission,
   PROBLEM_TYPE,
   problemOf,
+  type RawCall,
   type Route,
   type StateLook,
 } from '../http/index.ts';
+import { audited } from './audit-request.ts';
 import type { HttpMetrics } from './http-metrics.ts';
 import { type Quota, type RateLimiter, rateLimitHeaders, requireQuota } from './rate-limit.ts';
 
@@ -24,10 +28,13 @@ export const BASES = ['/v1/order-analytics', '/v1/{tenantId}/order-analytics'] a
 export interface AppParts {
   readonly credentials: Credentials;
   readonly limiter: RateLimiter;
+  readonly audit: AuditLog;
   readonly budget: BodyBudget;
   readonly metrics: HttpMetrics;
   /** Remembers damage of the state that a request met. */
   readonly look: StateLook;
+  /** The JSON of an answer as its caller may see it. */
+  readonly masked?: (route: Route, who: Pick<RawCall, 'principal' | 'tenant'>, json: unknown) => unknown;
   /** Refuses a body that names dimensions which the tenant cannot use; throws ApiError. */
   readonly requireDimensions?: (tenant: string, body: unknown) => void;
 }
@@ -39,9 +46,14 @@ interface Variables {
   tenant: string;
   key_id: string;
   quota: Quota;
+  face: Face;
 }
-export type App = Hono<{ Variables: Variables }>;
-type AppContext = Context<{ Variables: Variables }>;
+/** What the server of Node hands on with a request. */
+interface Bindings {
+  readonly incoming?: { readonly socket?: { readonly remoteAddress?: string } };
+}
+export type App = Hono<{ Variables: Variables; Bindings: Bindings }>;
+type AppContext = Context<{ Variables: Variables; Bindings: Bindings }>;
 
 /** Bodies of routes with these permissions are queries and definitions; others may be events, with any members. */
 const NAMES_DIMENSIONS: ReadonlySet<string> = new Set([
@@ -57,14 +69,29 @@ export function buildApp(ports: ApiPorts, parts: AppParts, routes: readonly Rout
   const app: App = new Hono();
   app.use('*', observe(ports, parts.metrics));
   app.onError((error, context) => failure(ports, parts, context, error));
-  for (const base of BASES) {
-    for (const route of routes) {
+  for (const route of routes) {
+    for (const base of basesOf(route)) {
       app.on(route.method, honoPath(base + route.path), (context) => serve(ports, parts, route, context));
     }
   }
   const methods = methodTable(app);
-  app.notFound((context) => failure(ports, parts, context, noRoute(methods(), context)));
+  const faces = [...new Set(routes.flatMap(({ face }) => face ?? []))];
+  app.notFound((context) => {
+    const face = faces.find(({ base }) => base !== '' && context.req.path.startsWith(`${base}/`));
+    if (face !== undefined) context.set('face', face);
+    return failure(ports, parts, context, noRoute(methods(), context));
+  });
   return app;
+}
+
+/** What may stand before the path of a route. */
+export function basesOf({ face }: Pick<Route, 'face'>): readonly string[] {
+  return face === undefined ? BASES : [face.base];
+}
+
+/** Where a request came from, as the server of Node says; null in tests, which have none. */
+function addressOf(context: AppContext): string | null {
+  return context.env?.incoming?.socket?.remoteAddress ?? null;
 }
 
 function honoPath(path: string): string {
@@ -108,43 +135,60 @@ function observe(ports: ApiPorts, metrics: HttpMetrics) {
 
 async function serve(ports: ApiPorts, parts: AppParts, route: Route, context: AppContext): Promise<Response> {
   context.set('route', route.id);
+  if (route.face !== undefined) context.set('face', route.face);
   const request = context.req.raw;
   const { tenantId, ...path_params } = context.req.param() as Record<string, string>;
+  const request_id = context.get('request_id');
+  const own = tenantId === undefined ? BASES[0] : `/v1/${tenantId}/order-analytics`;
+  const base = route.face?.base ?? own;
   let principal = ANONYMOUS;
-  let tenant = principal.tenant;
   if (route.permission !== 'none') {
     principal = await authenticate(parts.credentials, request);
     context.set('key_id', principal.key_id);
     const quota = parts.limiter.take(principal.key_id, ports.clock.now(), principal.rate_limit ?? undefined);
     context.set('quota', quota);
     requireQuota(quota);
-    tenant = tenantOf(principal, request, tenantId);
+  }
+  let who = { principal, tenant: principal.tenant };
+  const about = {
+    route,
+    request_id,
+    base,
+    who: () => who,
+    url: new URL(request.url),
+    ip: addressOf(context),
+  };
+  const answer = await audited(parts.audit, about, async () => {
+    if (route.permission === 'none') return await handle(ANONYMOUS.tenant);
+    const tenant = tenantOf(principal, request, tenantId);
+    who = { principal, tenant };
     context.set('tenant', tenant);
     requirePermission(principal, route);
-  }
-  const request_id = context.get('request_id');
-  const owner = { tenant, key: principal.key_id };
-  const memory = new BodyLease(parts.budget, owner, ports.settings.bodyPace);
-  try {
-    const answer = await route.serve({
-      request,
-      request_id,
-      principal,
-      tenant,
-      base: tenantId === undefined ? BASES[0] : `/v1/${tenant}/order-analytics`,
-      path_params,
-      log: ports.log,
-      memory,
-      ...(NAMES_DIMENSIONS.has(route.permission)
-        ? { inspect: (body: unknown) => parts.requireDimensions?.(tenant, body) }
-        : {}),
-    });
-    // A HEAD is answered as a GET without its body: what would send it ends here.
-    if (request.method === 'HEAD') await answer.stream?.cancel();
-    return respond(answer, request.method === 'HEAD');
-  } finally {
-    // Not before: a body is held for as long as the stream takes to store it.
-    memory.release();
+    return await handle(tenant);
+  });
+  // A HEAD is answered as a GET without its body: what would send it ends here.
+  if (request.method === 'HEAD') await answer.stream?.cancel();
+  const { json } = answer;
+  const shown = json === undefined ? answer : { ...answer, json: parts.masked?.(route, who, json) ?? json };
+  return respond(shown, request.method === 'HEAD');
+
+  async function handle(tenant: string): Promise<Answer> {
+    const owner = { tenant, key: principal.key_id };
+    const memory = new BodyLease(parts.budget, owner, ports.settings.bodyPace);
+    try {
+      return await route.serve({
+        ...{ request, request_id, principal, tenant, base, path_params, log: ports.log, memory },
+        onBehalf: (of) => {
+          who = { principal: { ...principal, name: of.name }, tenant: of.tenant };
+        },
+        ...(NAMES_DIMENSIONS.has(route.permission)
+          ? { inspect: (body: unknown) => parts.requireDimensions?.(tenant, body) }
+          : {}),
+      });
+    } finally {
+      // Not before: a body is held for as long as the stream takes to store it.
+      memory.release();
+    }
   }
 }
 
@@ -165,9 +209,11 @@ function failure(ports: ApiPorts, { look }: AppParts, context: AppContext, error
       `request failed: ${fault.code}`,
     );
   }
-  return new Response(toJsonText(problem), {
-    status: problem.status,
-    headers: { 'Content-Type': PROBLEM_TYPE, 'Cache-Control': 'no-store', ...headers },
+  const face = context.get('face') as Face | undefined;
+  const { status, json } = face?.errorOf(problem) ?? { status: problem.status, json: problem };
+  return new Response(toJsonText(json), {
+    status,
+    headers: { 'Content-Type': face?.media_type ?? PROBLEM_TYPE, 'Cache-Control': 'no-store', ...headers },
   });
 }
 

@@ -27,7 +27,7 @@ export interface RunningServer {
 /** Where a server listens. */
 export type ListenSettings = Pick<Settings, 'host' | 'port'>;
 
-type Fetch = (request: Request) => Response | Promise<Response>;
+type Fetch = (request: Request, env?: object) => Response | Promise<Response>;
 
 /** Serves an app over HTTP. Throws `listen_failed` when the port cannot be had. */
 export async function serve(
@@ -35,7 +35,7 @@ export async function serve(
   settings: ListenSettings,
   connections = new Connections(DEFAULT_PIPELINED_MAX_REQUESTS),
 ): Promise<RunningServer> {
-  const listener = getRequestListener((request) => app.fetch(request), {
+  const listener = getRequestListener((request, env) => app.fetch(request, env), {
     // What is thrown here is a request that cannot be made sense of: its target, its Host header.
     errorHandler: () => problemResponse(new ApiError('malformed_request', 'Send a valid HTTP/1.1 request.')),
   });

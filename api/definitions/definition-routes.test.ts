@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { type DefinitionKind, Definitions } from '../../runtime/index.ts';
+import { AuditLog, type DefinitionKind, Definitions } from '../../runtime/index.ts';
 import { KeyRing, Roles } from '../access/index.ts';
 import { type App, buildApp, HttpMetrics, openApiDocument, RateLimiter } from '../app/index.ts';
 import { codeOf, startTestApi, type TestApi } from '../fixture-api.ts';
@@ -53,6 +53,7 @@ beforeAll(async () => {
     budget: new BodyBudget({ all_bytes: 1e6, tenant_bytes: 1e6, key_bytes: 1e6 }),
     metrics: new HttpMetrics(),
     look: new StateLook(),
+    audit: new AuditLog({ queue: ports.audit, trust: ports.keyTrust, clock: ports.clock, log: ports.log }),
   };
   app = buildApp(ports, parts, routes);
   openApi = openApiDocument(routes, '1.0.0');

@@ -4,13 +4,16 @@ import type {
   Clock,
   KeyValueStore,
   KvReader,
+  MessageQueue,
   MetricSample,
   QueryExecutor,
   TopologyDescription,
 } from '../../engine/index.ts';
 import type {
+  ArchiveKeeper,
   BuiltGeneration,
   Cause,
+  ConnectorPorts,
   Generations,
   KeyTrust,
   OutboundPorts,
@@ -144,10 +147,16 @@ export interface ApiPorts {
   readonly idempotency: KeyValueStore;
   /** Jobs, and by their ids the items that they could not take: two buckets with history 1 and no TTL. */
   readonly jobs: { readonly records: KeyValueStore; readonly errors: KeyValueStore };
+  /** The stream of the audit log. */
+  readonly audit: Pick<MessageQueue, 'append' | 'newest' | 'oldest'>;
   /** What is told to the outside, and with what. */
   readonly outbound: OutboundPorts;
+  /** What connectors read with. */
+  readonly connectors: ConnectorPorts;
   /** Builds the state anew; undefined where this process cannot. */
   readonly backfill?: BackfillPort;
+  /** Archives events that are old; undefined where this process cannot. */
+  readonly archive?: Pick<ArchiveKeeper, 'run' | 'status' | 'eraseCustomer'>;
   /** What was told of anomalies; undefined where this process cannot read it. */
   readonly anomalies?: AnomalyFeed;
   /** What could not be processed; undefined where this process cannot read it. */

@@ -1,8 +1,10 @@
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { saysKnownMembers } from '../../analytics/index.ts';
+import type { AuditAction } from '../../runtime/index.ts';
 import { readBody, requireMediaType } from './body.ts';
 import type { BodyLease } from './body-budget.ts';
+import type { Face } from './face.ts';
 import { parseJson } from './json-body.ts';
 import type { Permission, Principal } from './permissions.ts';
 import { ApiError, type FieldError, invalid, type ProblemCode } from './problem.ts';
@@ -30,6 +32,8 @@ export interface RawCall {
   readonly path_params: Readonly<Record<string, string>>;
   readonly log: Logger;
   readonly memory: BodyLease;
+  /** Of a route without a key: on whose behalf it is, for the audit log. */
+  readonly onBehalf?: (of: { readonly tenant: string; readonly name: string }) => void;
   /** Looks at a JSON body before its schema does; throws ApiError. */
   readonly inspect?: (body: unknown) => void;
 }
@@ -77,6 +81,8 @@ export interface RouteInfo {
   readonly permission: Permission | 'any' | 'none';
   /** It is about the installation and not one tenant: for callers of all tenants only. */
   readonly reach?: 'installation';
+  /** What the audit log calls it, where `auditedAs` would not know: `none` leaves it out. */
+  readonly audited?: AuditAction | 'none';
   /** A body that the handler reads itself, for the documentation. */
   readonly raw_body?: DocumentedBody;
   /** Media types of a JSON body; default: `application/json`. */
@@ -93,6 +99,8 @@ export interface RouteInfo {
   /** Takes an `If-Match`. */
   readonly conditional?: boolean;
   readonly answers: Readonly<Record<number, DocumentedAnswer>>;
+  /** The API that it is of; default: this one. */
+  readonly face?: Face;
   /** Codes beyond those that every route has. */
   readonly problems: readonly ProblemCode[];
 }

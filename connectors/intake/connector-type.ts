@@ -7,7 +7,7 @@ export interface IntakeSurroundings {
   /** The installation lets tenants name private addresses; otherwise `isPublicAddress` has to hold of every target. */
   readonly allowPrivate: boolean;
   /** Of the installation, to refuse targets of tenants: `http.check(url)`. */
-  readonly http: HttpSender;
+  readonly http: Pick<HttpSender, 'check' | 'get'>;
   /** Folders of tenants, by their names, that files may be read from; undefined: there are none. */
   readonly dropFolder: string | undefined;
 }
@@ -26,6 +26,8 @@ interface ConnectorTypeSpec<C> {
   readonly configSchema: z.ZodType<C>;
   /** Members of the config that are never shown and lie encrypted, by path: `password`, `sasl.password`. Texts. */
   readonly secrets: readonly string[];
+  /** Members of the config that say how and not where: a change of them keeps the position. */
+  readonly tuning?: readonly string[];
   /** What the installation lacks for the type, as a sentence; undefined: nothing. */
   readonly unavailable?: (surroundings: IntakeSurroundings) => string | undefined;
   /**

@@ -17,6 +17,8 @@ export interface SourceRecord {
   readonly place: string;
   /** Names in lower case; paths of a mapping read them as `@name`. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** What is wrong with it where it stands, such as a row with too few cells: it becomes a dead letter as it is. */
+  readonly problem?: { readonly code: string; readonly detail: string };
 }
 
 /** Records in order, and the position after them. At most `BATCH_MAX_RECORDS` and about `BATCH_MAX_BYTES`. */
@@ -45,7 +47,7 @@ export interface RecordSource {
   read(position: JsonValue | undefined, signal: AbortSignal): AsyncIterable<SourceBatch>;
   /** Told after the events of a batch are in the stream and its position is kept, e.g. to commit a consumer's offset. */
   committed?(position: JsonValue): Promise<void>;
-  /** Records that wait there; null where that is not known. */
+  /** Records that wait there, asked while `read` runs; null where that is not known. Rejects when the source is away. */
   lag(): Promise<number | null>;
   /** A poller looks again at once, whenever it was due. */
   wake?(): void;

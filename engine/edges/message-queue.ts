@@ -64,6 +64,13 @@ export interface MessageQueue {
   read(sequence: number): Promise<QueuedMessage | undefined>;
   /** All messages of a subject, oldest first. */
   list(subject: string): Promise<readonly QueuedMessage[]>;
+  /**
+   * The newest messages that a pattern matches, newest first, of those before a sequence (default: of all). `max`
+   * bounds them; fewer mean that there are no more.
+   */
+  newest(pattern: string, max: number, before?: number): Promise<readonly QueuedMessage[]>;
+  /** The oldest message that the stream still has; undefined: it has none. */
+  oldest(): Promise<QueuedMessage | undefined>;
   /** The subjects of all messages that a pattern matches. */
   subjects(pattern: string): Promise<readonly string[]>;
   /** Removes all messages of a subject. */

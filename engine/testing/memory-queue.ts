@@ -66,6 +66,17 @@ export class MemoryMessageQueue implements MessageQueue {
     return [...this.#messages.values()].filter((message) => message.subject === subject);
   }
 
+  async newest(pattern: string, max: number, before = Number.POSITIVE_INFINITY): Promise<QueuedMessage[]> {
+    return [...this.#messages.values()]
+      .filter(({ sequence, subject }) => sequence < before && matches(pattern, subject))
+      .reverse()
+      .slice(0, max);
+  }
+
+  async oldest(): Promise<QueuedMessage | undefined> {
+    return this.#messages.values().next().value;
+  }
+
   async subjects(pattern: string): Promise<readonly string[]> {
     const all = [...this.#messages.values()].map(({ subject }) => subject);
     return [...new Set(all)].filter((subject) => matches(pattern, subject));

@@ -25,6 +25,8 @@ export interface IdentifiedColumns {
   readonly own: { readonly time_ms: Float64Array };
   /** Events before it are no longer kept, ms: the beginning of a UTC day. Absent: as the configuration says. */
   readonly cut_ms?: number;
+  /** Set for the operators behind: the ids that are known. */
+  known?: Pick<KnownIds, 'has' | 'timeOf'> | undefined;
 }
 
 export interface DedupEventsConfig<B> {
@@ -127,6 +129,7 @@ const make = <B extends IdentifiedColumns>() =>
           for (const batch of batches) {
             batchCut_ms = Math.max(batchCut_ms, batch.cut_ms ?? batchCut_ms);
             judge(batch, cutDay_ms());
+            batch.known = known;
           }
           if (known.isCommitDue) requestBarrier();
           emit(batches);

@@ -17,12 +17,15 @@ import {
   type KvStore,
   type KvView,
   logDigest,
+  META_TABLE,
   MillraceError,
   openLmdbReader,
   openLmdbStore,
+  readProgress,
   stateDigest,
   type Topology,
 } from '../../engine/index.ts';
+import { withArchive } from '../archive/index.ts';
 import { loadTopologyModule } from '../host/index.ts';
 import type { Settings } from '../settings/index.ts';
 import { stepBack } from './background.ts';
@@ -210,7 +213,12 @@ async function open(
     partition,
     inputs: order.inputs,
     sourceOf: ({ stream, filter }) =>
-      new JetStreamSource({ link, stream, partition, filter_subjects: filter }),
+      withArchive(
+        new JetStreamSource({ link, stream, partition, filter_subjects: filter }),
+        stream,
+        order.archive,
+        () => reader.snapshot((table) => readProgress(table(META_TABLE))?.sequence),
+      ),
     store,
     reader,
     control: { current: () => definitions.set },

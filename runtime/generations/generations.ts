@@ -285,6 +285,7 @@ export class Generations {
         partition: WHOLE_STREAM,
         statePath: next.host.statePath,
         inputs: [ORDER_INPUT],
+        archive: next.settings.archive.place,
         live: { config: former.settings, statePath: former.host.statePath },
         pace: pace.shared,
       },

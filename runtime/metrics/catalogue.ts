@@ -1,3 +1,4 @@
+import { CONNECTOR_METRICS } from './connector-metrics.ts';
 import { ENGINE_METRICS } from './engine-metrics.ts';
 import { JOB_METRICS } from './job-metrics.ts';
 import type { MetricGroup, MetricSpec } from './metric-spec.ts';
@@ -10,6 +11,7 @@ export const METRIC_GROUPS: readonly MetricGroup[] = [
   ...OPERATOR_METRICS,
   ...JOB_METRICS,
   ...OUTBOUND_METRICS,
+  ...CONNECTOR_METRICS,
 ];
 
 const BY_NAME: ReadonlyMap<string, MetricSpec> = new Map(

@@ -119,6 +119,22 @@ const http: MetricGroup = {
   ],
 };
 
+const audit: MetricGroup = {
+  title: 'Audit log',
+  about: 'Of `start` ([access](access.md#audit-log)).',
+  metrics: [
+    counter('millrace.audit.stored', '{entry}', 'Entries of the audit log that are stored'),
+    counter('millrace.audit.failed', '{entry}', 'Tries to store entries that failed'),
+    counter(
+      'millrace.audit.refused',
+      '{request}',
+      'Requests that were refused, for they could not have been audited',
+    ),
+    gauge('millrace.audit.waiting', '{entry}', 'Entries that wait to be stored'),
+    gauge('millrace.audit.waiting.limit', '{entry}', 'Of them, where requests are refused'),
+  ],
+};
+
 const keys: MetricGroup = {
   title: 'API keys',
   about: 'Of the order analytics.',
@@ -182,5 +198,5 @@ const traffic: MetricGroup = {
 };
 
 export const ENGINE_METRICS: readonly MetricGroup[] = [
-  ...[task, operators, queries, http, traffic, keys, dimensions],
+  ...[task, operators, queries, http, traffic, keys, audit, dimensions],
 ];

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { z } from 'zod';
 import {
   ANSWER_TIMEOUT_MS,
@@ -37,6 +38,13 @@ export const outboundFields = {
   S3_REGION: z.string().default('us-east-1').describe('Region of S3'),
   S3_ACCESS_KEY_ID: text.describe('Key of S3, with S3_SECRET_ACCESS_KEY; without it nothing goes to S3'),
   S3_SECRET_ACCESS_KEY: text.describe('Secret of S3_ACCESS_KEY_ID'),
+  CONNECTOR_ALLOW_PRIVATE: z
+    .enum(['0', '1'], { error: 'must be 1 or absent' })
+    .default('0')
+    .describe('1: connectors of tenants may read from private addresses, loopback and link-local among them'),
+  CONNECTOR_DROP_FOLDER: text.describe(
+    'Folder with a folder for each tenant, by its name, whose files its connectors may read; absent: none',
+  ),
   PAGERDUTY_URL: web
     .default('https://events.pagerduty.com/v2/enqueue')
     .describe("PagerDuty's Events API v2, or what takes the same"),
@@ -76,6 +84,11 @@ export interface OutboundSettings {
   /** Undefined: nothing goes to S3. */
   readonly s3: S3Settings | undefined;
   readonly pagerDutyUrl: string;
+  readonly connectors: {
+    readonly allowPrivate: boolean;
+    /** Absolute; undefined: no files are read. */
+    readonly dropFolder: string | undefined;
+  };
   /** Undefined: neither SMS nor WhatsApp. */
   readonly sms: SmsProvider | undefined;
 }
@@ -95,6 +108,10 @@ export function outboundOf(s: OutboundFields): OutboundSettings {
             secretAccessKey: s.S3_SECRET_ACCESS_KEY ?? '',
           },
     pagerDutyUrl: s.PAGERDUTY_URL,
+    connectors: {
+      allowPrivate: s.CONNECTOR_ALLOW_PRIVATE === '1',
+      dropFolder: s.CONNECTOR_DROP_FOLDER === undefined ? undefined : resolve(s.CONNECTOR_DROP_FOLDER),
+    },
     sms:
       SMS_PROVIDER_URL === undefined
         ? undefined

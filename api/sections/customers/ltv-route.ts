@@ -92,6 +92,7 @@ export function ltvRoute(parts: AnswerParts, cursors: Cursors): Route {
   const members = ltvMembersOf(custom);
   return queryRoute(parts, {
     id: 'valueCustomers',
+    audited: 'read',
     path: '/customers/ltv',
     tag: 'Customers',
     summary: 'Lifetime value of customers: what they brought, or are expected to bring',

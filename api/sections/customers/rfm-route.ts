@@ -50,6 +50,7 @@ export function rfmRoute(parts: AnswerParts, cursors: Cursors): Route {
     .refine(passes, { path: [...path], error });
   return queryRoute(parts, {
     id: 'scoreCustomers',
+    audited: 'read',
     path: '/customers/rfm',
     tag: 'Customers',
     summary: 'Recency, frequency and money of customers, scored',

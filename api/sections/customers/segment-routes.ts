@@ -73,7 +73,13 @@ export function segmentRoutes(
   const head = { permission: 'kpis:read', tag: 'Segments' } as const;
   return [
     queryRoute(parts, {
-      ...{ ...head, id: 'queryCustomerSegment', path: '/customers/segment', kind: queries.segment },
+      ...{
+        ...head,
+        audited: 'read',
+        id: 'queryCustomerSegment',
+        path: '/customers/segment',
+        kind: queries.segment,
+      },
       summary: 'Size and customers of a rule that is not stored',
       description: `${DESCRIPTION} \`POST /segments\` stores a rule under a name.`,
       body: members.omit({ offset: true }).extend({
@@ -87,7 +93,13 @@ export function segmentRoutes(
       bodyOf: (call, query, answer) => customerPage(parts, call, cursors, query, answer),
     }),
     route({
-      ...{ ...head, id: 'listSegmentCustomers', method: 'GET', path: '/segments/{id}/customers' },
+      ...{
+        ...head,
+        audited: 'read',
+        id: 'listSegmentCustomers',
+        method: 'GET',
+        path: '/segments/{id}/customers',
+      },
       summary: 'Size and customers of a stored segment',
       description: 'In no order that means anything, but always the same. Pages are of one state.',
       params: z.object({ id: z.string().max(128) }),

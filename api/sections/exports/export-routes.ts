@@ -152,6 +152,7 @@ function fileRoute({ jobs, cursors, answers }: ExportRouteParts): Route {
     tag: 'Exports',
     summary: 'The file of an export, by its signed link',
     permission: 'none',
+    audited: 'export',
     params,
     query: z.strictObject({
       token: z.string().min(1).max(4_096).describe('As GET /exports/{jobId} gives it'),
@@ -169,8 +170,9 @@ function fileRoute({ jobs, cursors, answers }: ExportRouteParts): Route {
       },
     },
     problems: ['link_invalid', 'expired', 'not_found', 'wrong_state', 'file_elsewhere', 'kv_unavailable'],
-    handle: async ({ params: { jobId }, query: { token } }) => {
+    handle: async ({ params: { jobId }, query: { token }, onBehalf }) => {
       const [tenant, expires_ms] = placeOf(cursors, jobId, token);
+      onBehalf?.({ tenant, name: 'signed link' });
       const now_ms = answers.ports.clock.now();
       if (expires_ms <= now_ms) {
         throw new ApiError(

@@ -44,6 +44,7 @@ export function entitiesRoute(
   const schema = adhocFunnelSchemaOf(custom);
   return route({
     id: 'listFunnelEntities',
+    audited: 'read',
     method: 'GET',
     path: '/funnels/{id}/entities',
     tag: 'Funnels',

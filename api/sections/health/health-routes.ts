@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { asMillraceError, META_TABLE, readProgress } from '../../../engine/index.ts';
-import type { BucketStatus, Jobs } from '../../../runtime/index.ts';
+import type { BucketStatus, Connectors, Jobs } from '../../../runtime/index.ts';
 import {
   type Answer,
   type ApiPorts,
@@ -36,6 +36,7 @@ const healthSchema = z.object({
     completeness: subsystemSchema.describe('Whether the stream has lost acknowledged messages'),
     jobs: subsystemSchema,
     definitions: subsystemSchema,
+    connectors: subsystemSchema.describe('Whether connectors read; takes nothing from readiness'),
   }),
   why: z
     .array(
@@ -128,6 +129,13 @@ function definitionsHealth(parts: readonly { readonly status: BucketStatus }[]):
   return { status: 'degraded', code: status.code, message, since: timeText(status.since_ms) };
 }
 
+/** Sources of tenants that do not answer take nothing from the service. */
+function connectorHealth({ unwell }: Pick<Connectors, 'unwell'>): Subsystem {
+  if (unwell === 0) return OK;
+  const message = `${unwell} connectors cannot read now; GET /connectors/{id}/status says why.`;
+  return { status: 'degraded', code: 'connectors_unwell', message };
+}
+
 /** How every subsystem is, and the worst of it. */
 export async function healthOf(
   ports: ApiPorts,
@@ -136,6 +144,7 @@ export async function healthOf(
   definitions: readonly { readonly status: BucketStatus }[],
   look: StateLook,
   gaps: Gaps,
+  connectors: Pick<Connectors, 'unwell'>,
 ): Promise<z.infer<typeof healthSchema>> {
   const pipeline = ports.pipeline();
   const subsystems = {
@@ -145,6 +154,7 @@ export async function healthOf(
     completeness: gapHealth(gaps),
     jobs: jobs.closed ? { status: 'degraded' as const, code: 'stopping', message: 'The process stops.' } : OK,
     definitions: definitionsHealth(definitions),
+    connectors: connectorHealth(connectors),
   };
   const worst = (['failed', 'starting', 'catching_up', 'degraded'] as const).find((status) =>
     Object.values(subsystems).some((subsystem) => subsystem.status === status),
@@ -154,9 +164,12 @@ export async function healthOf(
   return { status, time: timeText(ports.clock.now()), subsystems, why: [...why] };
 }
 
-/** Lost messages alone are no reason to take the service from its callers. */
+/** What does not keep the service from answering: lost messages, and sources of tenants. */
+const NO_REASON: ReadonlySet<string> = new Set(['completeness', 'connectors']);
+
+/** Whether callers may be sent here. */
 const isReady = ({ subsystems }: z.infer<typeof healthSchema>): boolean =>
-  Object.entries(subsystems).every(([name, { status }]) => status === 'ok' || name === 'completeness');
+  Object.entries(subsystems).every(([name, { status }]) => status === 'ok' || NO_REASON.has(name));
 
 /** Section 16: whether the service works. */
 export function healthRoutes(
@@ -166,6 +179,7 @@ export function healthRoutes(
   definitions: readonly { readonly status: BucketStatus }[],
   look: StateLook,
   gaps: Gaps,
+  connectors: Pick<Connectors, 'unwell'>,
 ): readonly Route[] {
   return [
     route({
@@ -194,6 +208,7 @@ export function healthRoutes(
               completeness: OK,
               jobs: OK,
               definitions: OK,
+              connectors: OK,
             },
             why: [],
           },
@@ -202,7 +217,7 @@ export function healthRoutes(
       },
       problems: [],
       handle: async (): Promise<Answer> => {
-        const json = await healthOf(ports, tracker, jobs, definitions, look, gaps);
+        const json = await healthOf(ports, tracker, jobs, definitions, look, gaps, connectors);
         return { status: isReady(json) ? 200 : 503, json };
       },
     }),

@@ -108,12 +108,35 @@ const EVENTS_BODY: DocumentedBody = {
   },
 };
 
+/** What mappings make of records, for `POST /ingest/validate`. */
+export interface Samples {
+  readonly request: z.ZodType;
+  readonly answer: z.ZodType;
+  /** Undefined for a body that holds events. */
+  readonly of: (call: RawCall, bytes: Uint8Array) => Promise<object | undefined>;
+}
+
+const SAMPLE = {
+  mapping: { preset: 'stripe' },
+  records: [
+    {
+      body: {
+        ...{ id: 'evt_1', type: 'payment_intent.succeeded', created: 1_754_049_600, livemode: true },
+        data: {
+          object: { id: 'pi_1', amount_received: 4_599, currency: 'gbp', metadata: { order_id: 'o-1' } },
+        },
+      },
+    },
+  ],
+};
+
 /** Section 1: events by HTTP. */
-export function ingestRoutes(ports: ApiPorts, once: Idempotency): readonly Route[] {
+export function ingestRoutes(ports: ApiPorts, once: Idempotency, samples: Samples): readonly Route[] {
   const limits = (): TimeLimits => timeLimits(ports);
   return [
     route({
       id: 'ingestEvents',
+      audited: 'ingest',
       method: 'POST',
       path: '/ingest',
       tag: 'Ingestion',
@@ -166,16 +189,37 @@ export function ingestRoutes(ports: ApiPorts, once: Idempotency): readonly Route
     }),
     route({
       id: 'validateEvents',
+      audited: 'none',
       method: 'POST',
       path: '/ingest/validate',
       tag: 'Ingestion',
-      summary: 'Check events without storing them',
+      summary: 'Check events without storing them, or what a mapping makes of records',
+      description:
+        'A JSON object with `records`, and a `mapping` or a `connector_id`, asks what a connector would make of ' +
+        'records of its source; signatures are not looked at. Any other body is checked as that of `POST /ingest`.',
       permission: 'events:write',
-      raw_body: EVENTS_BODY,
+      raw_body: {
+        ...EVENTS_BODY,
+        content: {
+          ...EVENTS_BODY.content,
+          'application/json': {
+            schema: z.union([eventSchema, eventListSchema, samples.request]),
+            examples: {
+              ...EVENTS_BODY.content['application/json']?.examples,
+              mapping: { summary: 'What a preset makes of a payload', value: SAMPLE },
+            },
+          },
+        },
+      },
       answers: {
-        200: { description: 'What is right and wrong with each event', schema: validateAnswerSchema },
+        200: {
+          description: 'What is right and wrong with each event',
+          schema: z.union([validateAnswerSchema, samples.answer]),
+        },
       },
       problems: [
+        'validation_failed',
+        'not_found',
         'malformed_json',
         'malformed_body',
         'json_too_deep',
@@ -186,7 +230,7 @@ export function ingestRoutes(ports: ApiPorts, once: Idempotency): readonly Route
         'unsupported_encoding',
         'too_busy',
       ],
-      handle: (call) => validate(call, limits()),
+      handle: (call) => validate(call, limits(), samples),
     }),
   ];
 }
@@ -286,10 +330,13 @@ function warningsOf(type: string): { readonly warnings?: readonly Warning[] } {
   return { warnings: [{ code: 'uncounted_type', message: uncountedWarning(uncounted), ...uncounted }] };
 }
 
-async function validate(call: RawCall, limits: TimeLimits): Promise<Answer> {
+async function validate(call: RawCall, limits: TimeLimits, samples: Samples): Promise<Answer> {
   const headers = headersOf(call.request);
   requireEventType(call.request, headers);
-  const body = eventsOf(await readWithin(call, MAX_INGEST_BYTES), headers);
+  const bytes = await readWithin(call, MAX_INGEST_BYTES);
+  const sample = await samples.of(call, bytes);
+  if (sample !== undefined) return { status: 200, json: sample };
+  const body = eventsOf(bytes, headers);
   const checks = await checkAll(body, limits, call.tenant);
   const events = checks.map((check, index): EventReport => {
     const { event_id } = check;

@@ -11,11 +11,11 @@ import {
 } from '../../../analytics/index.ts';
 import {
   type Definition,
-  type ForecastOutcome,
   forecastAll,
   type JobKind,
   type JobOutcome,
   type KindDefinitions,
+  type ModelOutcome,
   type RunningJob,
 } from '../../../runtime/index.ts';
 import { type AnswerParts, analyticsOf, runQuery, wishOf } from '../../answers/index.ts';
@@ -139,8 +139,8 @@ function stepsOf({ groups }: KpiResult): readonly string[] {
   return (groups[0]?.buckets ?? []).filter(isWhole).map(({ time }) => time);
 }
 
-function requireSome(outcomes: readonly ForecastOutcome[]): void {
-  if (outcomes.some((outcome) => 'forecast' in outcome)) return;
+function requireSome(outcomes: readonly ModelOutcome<'forecast'>[]): void {
+  if (outcomes.some((outcome) => 'result' in outcome)) return;
   const [first] = outcomes;
   const why = first !== undefined && 'error' in first ? first.error.message : 'The range has no groups.';
   throw new QueryError('not_enough_data', `There is nothing to forecast from. ${why}`);
@@ -176,11 +176,11 @@ function timesAfter(
 
 const kept = (value: number): number => Number(value.toPrecision(DIGITS));
 
-function keptGroup(outcome: ForecastOutcome, key: KpiGroup['key']): KeptGroup {
+function keptGroup(outcome: ModelOutcome<'forecast'>, key: KpiGroup['key']): KeptGroup {
   if ('error' in outcome) {
     return { key, error: outcome.error, members: [], back_test: null, steps: 0, warnings: [], points: [] };
   }
-  const { members, back_test, history, warnings, points } = outcome.forecast;
+  const { members, back_test, history, warnings, points } = outcome.result;
   const isBeaten = back_test !== null && !back_test.beats_naive;
   return {
     key,

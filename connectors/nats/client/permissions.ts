@@ -60,7 +60,7 @@ export function servicePermissions(
 export function forbiddenToPublishers(subjects: readonly string[], buckets: readonly string[]): Permission[] {
   const api = ['INFO', 'STREAM.INFO.EVENTS', 'STREAM.PURGE.EVENTS', `CONSUMER.CREATE.EVENTS.${PROBE}`];
   return [
-    ...[`deadletter.${PROBE}`, `anomalies.${PROBE}`].map(publish),
+    ...[`deadletter.${PROBE}`, `anomalies.${PROBE}`, `audit.${PROBE}`].map(publish),
     ...buckets.map((bucket) => publish(`$KV.${bucket}.${PROBE}`)),
     ...api.map((name) => publish(`$JS.API.${name}`)),
     ...['>', ...subjects, '$KV.>', '_INBOX.>'].map(subscribe),

@@ -1,2 +1,2 @@
 export { openMessageQueue } from './nats-queue.ts';
-export { DELIVERIES_STREAM, NOTICES_STREAM, type QueueStream } from './queue-streams.ts';
+export { AUDIT_STREAM, DELIVERIES_STREAM, NOTICES_STREAM, type QueueStream } from './queue-streams.ts';

@@ -67,6 +67,26 @@ describe.each([
     expect(await queue.read(first)).toBeUndefined();
   });
 
+  it('tells the newest of a pattern, before a sequence too, and the oldest of all', async () => {
+    const { queue, say } = await opened();
+    expect([await queue.oldest(), await queue.newest('nothing.>', 5)]).toEqual([undefined, []]);
+    const rare = [await say('rare.x', 'first')];
+    const first = rare[0] ?? 0;
+    // Each subject keeps few messages.
+    for (let at = 0; at < 900; at++) await say(`often.${at}`, 'one');
+    rare.push(await say('rare.y', 'second'), await say('rare.x', 'third'));
+    const pattern = String((await queue.read(first))?.subject).replace('.x', '.*');
+    const found = async (max: number, before?: number): Promise<number[]> =>
+      (await queue.newest(pattern, max, before)).map(({ sequence }) => sequence);
+    expect(await found(10)).toEqual([...rare].reverse());
+    expect(await found(2)).toEqual([...rare].reverse().slice(0, 2));
+    expect(await found(2, rare[2])).toEqual([rare[1], first]);
+    expect(await found(5, first)).toEqual([]);
+    const often = await queue.newest(pattern.replace('.rare.', '.often.'), 300, 700);
+    expect(often.map(({ sequence }) => sequence)).toEqual(Array.from({ length: 300 }, (_, at) => 699 - at));
+    expect((await queue.oldest())?.sequence).toBe(first);
+  });
+
   it('hands each message of its subjects to one of those who work, again until it is done', async () => {
     const { queue, say, spec } = await opened();
     const seen: string[] = [];
@@ -151,6 +171,15 @@ describe.each([
 });
 
 describe('a queue on NATS', () => {
+  it('that only grows: the server refuses to delete and to purge', async () => {
+    const { subject_max_messages: _, ...stream } = streamOf('GROWS');
+    const queue = await openMessageQueue(link, { ...stream, isAppendOnly: true });
+    const { sequence } = await queue.append({ subject: 'GROWS.a', id: '1', data: Buffer.from('one') });
+    await expect(queue.purge('GROWS.a')).rejects.toMatchObject({ code: 'queue_unavailable' });
+    await expect((await openManager(link)).streams.deleteMessage('GROWS', sequence)).rejects.toThrow();
+    expect(text((await queue.read(sequence))?.data ?? new Uint8Array())).toBe('one');
+  });
+
   it('forgets the oldest of a subject, and is made again where it was deleted', async () => {
     const queue = await openMessageQueue(link, streamOf('LOST'));
     for (let at = 0; at < 8; at++) {

@@ -1,11 +1,4 @@
-import {
-  AckPolicy,
-  DeliverPolicy,
-  JetStreamApiError,
-  type JetStreamClient,
-  type JsMsg,
-  type StoredMsg,
-} from '@nats-io/jetstream';
+import { JetStreamApiError, type JetStreamClient, type StoredMsg } from '@nats-io/jetstream';
 import {
   type MessageQueue,
   MillraceError,
@@ -26,6 +19,7 @@ import {
   refusal,
   untilConnected,
 } from '../client/index.ts';
+import { BackwardScan, delivered, readerOf } from './backward-scan.ts';
 import { ensureQueueStream, type QueueStream } from './queue-streams.ts';
 import { isConsumerNotFound, SharedWork } from './shared-work.ts';
 
@@ -34,7 +28,6 @@ const PUBLISH_TIMEOUT_MS = 5_000;
 const PUBLISH_TRIES = 3;
 /** How long reading all messages of a subject may take, ms. */
 const LIST_MS = 5_000;
-const READER_IDLE_NS = 30_000_000_000;
 const NO_MESSAGE = 10_037;
 
 /**
@@ -102,13 +95,7 @@ class NatsMessageQueue implements MessageQueue {
   async list(subject: string): Promise<readonly QueuedMessage[]> {
     return await this.#reaching(async () => {
       const manager = await openManager(this.#link);
-      const reader = await manager.consumers.add(this.#name, {
-        ack_policy: AckPolicy.None,
-        deliver_policy: DeliverPolicy.All,
-        filter_subjects: [subject],
-        inactive_threshold: READER_IDLE_NS,
-        mem_storage: true,
-      });
+      const reader = await manager.consumers.add(this.#name, readerOf(subject));
       try {
         if (reader.num_pending === 0) return [];
         const consumer = await this.#client.consumers.get(this.#name, reader.name);
@@ -120,6 +107,25 @@ class NatsMessageQueue implements MessageQueue {
         await manager.consumers.delete(this.#name, reader.name).catch(() => false);
       }
     });
+  }
+
+  async newest(pattern: string, max: number, before?: number): Promise<readonly QueuedMessage[]> {
+    return await this.#reaching(async () => {
+      const { state } = await (await openManager(this.#link)).streams.info(this.#name);
+      const scan = new BackwardScan(this.#link, this.#name, pattern);
+      return await scan.newest(
+        max,
+        Math.max(1, state.first_seq),
+        Math.min(before ?? state.last_seq + 1, state.last_seq + 1),
+      );
+    });
+  }
+
+  async oldest(): Promise<QueuedMessage | undefined> {
+    const { first_seq } = await this.#reaching(
+      async () => (await (await openManager(this.#link)).streams.info(this.#name)).state,
+    );
+    return first_seq === 0 ? undefined : await this.read(first_seq);
   }
 
   async subjects(pattern: string): Promise<readonly string[]> {
@@ -179,9 +185,4 @@ const NO_HEADER = (): undefined => undefined;
 
 function stored({ seq, subject, data, time }: StoredMsg): QueuedMessage {
   return { sequence: seq, subject, data, stored_at_ms: time.getTime(), header: NO_HEADER };
-}
-
-function delivered({ info, subject, data }: JsMsg): QueuedMessage {
-  const stored_at_ms = Math.floor(info.timestampNanos / 1e6);
-  return { sequence: info.streamSequence, subject, data, stored_at_ms, header: NO_HEADER };
 }

@@ -8,8 +8,10 @@ export interface QueueStream {
   readonly subjects: readonly string[];
   readonly max_age_ms: number;
   readonly max_bytes: number;
-  /** So that no subject takes the room of the others. */
-  readonly subject_max_messages: number;
+  /** So that no subject takes the room of the others; undefined: the stream's limits are the only ones. */
+  readonly subject_max_messages?: number;
+  /** The server refuses to delete and to purge messages of it, whoever asks. */
+  readonly isAppendOnly?: true;
 }
 
 const DAY_MS = 86_400_000;
@@ -33,6 +35,15 @@ export const DELIVERIES_STREAM: QueueStream = {
   subject_max_messages: 1_000,
 };
 
+/** Who read, exported, changed or erased what. */
+export const AUDIT_STREAM: QueueStream = {
+  name: 'AUDIT',
+  subjects: ['audit.>'],
+  max_age_ms: 400 * DAY_MS,
+  max_bytes: 2 * 1024 ** 3,
+  isAppendOnly: true,
+};
+
 /** Makes the stream where it is not there, and leaves it as it is where it is. */
 export async function ensureQueueStream(link: NatsLink, stream: QueueStream): Promise<void> {
   const { replicas = 1, ...placement } = placed(link, { replicas: 1 });
@@ -44,7 +55,9 @@ export async function ensureQueueStream(link: NatsLink, stream: QueueStream): Pr
     discard: DiscardPolicy.Old,
     max_age: nanos(stream.max_age_ms),
     max_bytes: stream.max_bytes,
-    max_msgs_per_subject: stream.subject_max_messages,
+    max_msgs_per_subject: stream.subject_max_messages ?? -1,
+    deny_delete: stream.isAppendOnly === true,
+    deny_purge: stream.isAppendOnly === true,
     duplicate_window: nanos(DUPLICATE_WINDOW_MS),
     num_replicas: replicas,
     ...placementOf(placement),

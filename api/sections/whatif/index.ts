@@ -1,0 +1,1 @@
+export { whatifRoute } from './whatif-route.ts';

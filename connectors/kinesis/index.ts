@@ -1,0 +1,1 @@
+export { KINESIS } from './kinesis-type.ts';

@@ -1,2 +1,0 @@
-export type { ForecastOutcome, ForecastTask } from './forecast-message.ts';
-export { forecastAll } from './forecasting.ts';

@@ -1,0 +1,2 @@
+export { computeInThread, forecastAll } from './computing.ts';
+export type { ForecastTask, ModelOutcome } from './model-work.ts';
