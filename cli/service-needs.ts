@@ -7,7 +7,7 @@ import {
   NOTICES_STREAM,
   type ServiceNeeds,
 } from '../connectors/index.ts';
-import { DEFINITIONS_BUCKET } from '../runtime/index.ts';
+import { DEFINITIONS_BUCKET, MODELS_BUCKET } from '../runtime/index.ts';
 
 /** What the order analytics use on a NATS server. */
 export const SERVICE_NEEDS: ServiceNeeds = {
@@ -22,6 +22,7 @@ export const SERVICE_NEEDS: ServiceNeeds = {
   // The relays of webhooks, and their endpoints.
   worked: [EVENTS_STREAM.name, ANOMALIES_STREAM.name, NOTICES_STREAM.name, 'KV_millrace-jobs'],
   purged: [DELIVERIES_STREAM.name],
+  objects: [MODELS_BUCKET],
   buckets: [
     'millrace-keys',
     DEFINITIONS_BUCKET,
