@@ -104,6 +104,17 @@ export function probabilityAlive(
   return 1 / (1 + Math.exp(lnOdds));
 }
 
+/**
+ * The probability of a purchase in the time `ahead`: one who is alive buys at a rate λ ~ Gamma(r + x, α + T), so that
+ * none comes with the probability E(e^(−λt)).
+ */
+export function probabilityOfPurchase(model: BgNbd, history: PurchaseHistory, ahead: number): number {
+  const { r, alpha } = model;
+  const { repeats: x, seen } = history;
+  const none = ((alpha + seen) / (alpha + seen + ahead)) ** (r + x);
+  return probabilityAlive(model, history) * (1 - none);
+}
+
 /** Where the formula below divides by nothing. */
 const NEAR_ONE = 1e-7;
 
