@@ -85,7 +85,7 @@ import { bulkKind, bulkRoutes, ingestRoutes, Spool } from './sections/ingest/ind
 import { backfillKinds, backfillRoutes, generationRoutes, jobRoutes } from './sections/jobs/index.ts';
 import { callerRoutes, keyRoutes, roleRoutes, scopesOf } from './sections/keys/index.ts';
 import { kpiRoutes, queryKind } from './sections/kpis/index.ts';
-import { MODELS, modelRoutes, trainingKind } from './sections/models/index.ts';
+import { ModelSection } from './sections/models/index.ts';
 import { ReportWatch, reportKind, reportRoutes } from './sections/reports/index.ts';
 import { fraudRoute, returnRoutes } from './sections/returns/index.ts';
 import { settingsRoutes } from './sections/tenant-settings/index.ts';
@@ -127,7 +127,6 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const cubes = definitions.kind(cubeKind(ports));
   const rules = definitions.kind(ruleKind(ports, tenants));
   const marks = definitions.kind(MARKS);
-  const models = definitions.kind(MODELS);
   const gaps = new Gaps(ports, definitions.kind(resolutionKind(ports.keyTrust)));
   const webhooks = definitions.kind(WEBHOOKS);
   const connectors = new Connectors({
@@ -146,6 +145,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const tracker = new FreshnessTracker(ports);
   const segmentSets = new SegmentSets();
   const answers: AnswerParts = { ports, tracker, tenants, segmentSets };
+  const models = new ModelSection(definitions, answers);
   const boards = new DashboardSection(definitions, answers, () => current().routes);
   const reports = definitions.kind(reportKind(boards.saved, ports.outbound, boards.runs.families));
   tenants.dimensions.addUsers(
@@ -176,7 +176,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const audit = new AuditLog({ queue: ports.audit, trust: ports.keyTrust, clock, log });
   const letters = new LetterReader(ports.deadLetters);
   const { jobs, spool } = await openJobs(ports, answers, exportParts, [
-    trainingKind(answers, models),
+    models.jobKind,
     resendKind({ ports, reader: letters }),
   ]);
   const reporting = new ReportWatch({ ports, reports, exporting, jobs });
@@ -221,7 +221,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...cubeRoutes(ports, cubes, cursors),
       ...exportRoutes({ ...making, answers, search, cursors, exporting }),
       ...reportRoutes({ reports, reporting, jobs, cursors }),
-      ...modelRoutes({ ...making, answers, models, cursors }),
+      ...models.routes(making, cursors),
       whatifRoute(answers),
       ...backfillRoutes(backfills),
       ...generationRoutes(backfills),
@@ -265,6 +265,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
           ...outbound.samples(),
           ...alerting.samples(),
           ...explaining.samples(),
+          ...models.samples(),
           ...boards.runs.samples(),
           ...connectors.samples(),
           ...audit.samples(),
@@ -294,6 +295,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   outbound.start();
   alerting.start();
   reporting.start();
+  models.start(jobs);
   explaining.start();
   await connectors.start(connected);
   tenants.dimensions.start(() => definitions.readAgain());
@@ -313,6 +315,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       tenants.dimensions.close();
       await connectors.close();
       await reporting.close();
+      await models.close();
       await jobs.close();
       await alerting.close();
       await explaining.close();

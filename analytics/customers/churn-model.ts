@@ -41,7 +41,7 @@ export interface ChurnTest extends Reliability {
   readonly auc_expected_purchases: number | null;
   readonly auc_recency: number | null;
   readonly brier_bg_nbd: number;
-  /** It ranks better than recency, and its probabilities are better than the share of all. */
+  /** It ranks no worse than recency, and its probabilities are better than the share of all. */
   readonly beats_baseline: boolean;
 }
 
@@ -186,7 +186,7 @@ function testOf(
       happened,
     ),
     brier_bg_nbd: reliabilityOf(alone, happened).brier,
-    beats_baseline: (auc ?? 0) > (auc_recency ?? 0) && reliability.brier < reliability.brier_base,
+    beats_baseline: (auc ?? 0) >= (auc_recency ?? 0) && reliability.brier < reliability.brier_base,
   };
 }
 

@@ -1,3 +1,3 @@
-export { reportKind } from './report-kind.ts';
+export { nextRun, reportKind, type Schedule, scheduleSchema, scheduleZoneSchema } from './report-kind.ts';
 export { reportRoutes } from './report-routes.ts';
-export { ReportWatch } from './report-watch.ts';
+export { dueAt, ReportWatch } from './report-watch.ts';

@@ -4,7 +4,7 @@ import type { Definition, JobRecord, Jobs, KindDefinitions } from '../../../runt
 import { type ApiPorts, ROLE_RULES } from '../../http/index.ts';
 import { EXPORT_JOB, type ExportMaking } from '../exports/index.ts';
 import type { FamilyAsker } from '../queries/index.ts';
-import { cronOf, nextRun, type Report } from './report-kind.ts';
+import { cronOf, nextRun, type Report, type Schedule } from './report-kind.ts';
 
 /** How often it is looked for what is due, ms. */
 const LOOK_MS = 1_000;
@@ -132,7 +132,7 @@ export class ReportWatch {
 }
 
 /** The last time of a schedule up to now. */
-export function dueAt({ schedule, timezone }: Report, now_ms: number): number | undefined {
+export function dueAt({ schedule, timezone }: Schedule, now_ms: number): number | undefined {
   // The library looks before its reference, by whole seconds.
   const found = cronOf(schedule, timezone)?.previousRuns(2, new Date(now_ms + 1_000)) ?? [];
   return found.map((due) => due.getTime()).find((due_ms) => due_ms <= now_ms);
