@@ -53,6 +53,7 @@ import { type CommandArguments, type CommandContext, type Running, UsageError } 
 import { keepStatus } from './keep-status.ts';
 import { connectorPorts, outboundPorts } from './outbound-ports.ts';
 import { serviceNeeds } from './service-needs.ts';
+import { sinkPorts } from './sink-ports.ts';
 
 const DAY_MS = 86_400_000;
 /** From the signal to the end, ms; 10 s are promised. */
@@ -136,6 +137,7 @@ async function ports(
     events: new KnownStreamPublisher(link, EVENTS_STREAM.name),
     anomalies: anomalyFeed(link),
     deadLetters: await deadLetters(link),
+    sinks: await sinkPorts(link, generations.settings),
     stream: {
       head: async () => await streamEnd(manager, EVENTS_STREAM.name),
       headHint: () => generations.host.head(ORDER_INPUT.node),

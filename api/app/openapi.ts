@@ -35,6 +35,7 @@ const TAGS = [
   { name: 'KPIs', description: 'Time series and summaries' },
   { name: 'Dashboards', description: 'Saved queries, widgets, dashboards and links to them' },
   { name: 'Exports', description: 'Events and answers as files' },
+  { name: 'Sinks', description: 'Changes of answers, and anomalies, to other systems' },
   { name: 'Models', description: 'Forecasts with intervals' },
   { name: 'Definitions', description: 'What you define while the service runs' },
   { name: 'Jobs', description: 'Asynchronous work' },
