@@ -11,7 +11,14 @@ import {
   tenantSeed,
   valueOfPart,
 } from './events/index.ts';
-import type { EventTerms, FinderParts, PartReader, PayloadSource, SelectKind } from './events-query/index.ts';
+import type {
+  DisplacedKind,
+  EventTerms,
+  FinderParts,
+  PartReader,
+  PayloadSource,
+  SelectKind,
+} from './events-query/index.ts';
 
 const words = new Uint32Array(4);
 const utf8 = new TextDecoder();
@@ -43,11 +50,17 @@ export const readParts: PartReader = (message) => {
 };
 
 /** What finds events: their places in the log by the executor, their JSON in the stream. */
-export function eventFinder(executor: QueryExecutor, kind: SelectKind, payloads: PayloadSource): FinderParts {
+export function eventFinder(
+  executor: QueryExecutor,
+  { events: kind, displaced }: { readonly events: SelectKind; readonly displaced: DisplacedKind },
+  payloads: PayloadSource,
+): FinderParts {
   return {
     selector: {
       select: async (scope, request, signal) => (await executor.run(kind, request, { scope, signal })).answer,
       plan: async (scope, request) => (await executor.plan(kind, request, { scope })).plan,
+      displaced: async (scope, request, signal) =>
+        (await executor.run(displaced, request, { scope, signal })).answer,
     },
     payloads,
     reader: readParts,

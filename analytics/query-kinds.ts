@@ -4,7 +4,7 @@ import { causeKind, scanKind } from './anomalies/index.ts';
 import { attributionKind } from './attribution/index.ts';
 import { retentionKind } from './cohorts/index.ts';
 import { customerModelKind, ltvKind, rfmKind } from './customers/index.ts';
-import { countTypes, openEvents, selectEvents } from './events-query/index.ts';
+import { countTypes, displacedEvents, openEvents, selectEvents } from './events-query/index.ts';
 import { funnelEntitiesKind, funnelKind } from './funnels/index.ts';
 import { type KeptInfo, keptView } from './kept-events/index.ts';
 import {
@@ -53,6 +53,7 @@ export function orderQueries(settings: AnalyticsSettings) {
     batch: kpiBatchKind(settings, open),
     summary: kpiSummaryKind(settings, open),
     events: selectEvents(openLog),
+    displaced: displacedEvents(openLog),
     types: countTypes(openLog),
     retention: retentionKind(settings, open),
     rfm: rfmKind(settings, open),

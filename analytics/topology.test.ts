@@ -21,10 +21,10 @@ describe('the default topology', () => {
     expect(Object.fromEntries(nodes.map((node) => [node.name, Object.keys(node.state)]))).toEqual({
       events: [],
       decode: ['dictionary', 'retention'],
-      dedup: ['log', 'blocks', 'directory'],
+      dedup: ['log', 'blocks', 'directory', 'awaited'],
       watermark: ['tenants'],
       'fx-rates': ['rates'],
-      ledger: ['cut', 'orders', 'customers', 'sessions', 'tickets'],
+      ledger: ['cut', 'orders', 'customers', 'sessions', 'tickets', 'amended'],
       log: ['segments', 'chunks'],
       cubes: ['cells', 'definitions', 'days'],
       anomalies: [

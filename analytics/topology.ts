@@ -7,6 +7,7 @@ import {
   type LogSchema,
   logScopes,
   planScan,
+  type Rejection,
   scanChunks,
   type Topology,
   topology,
@@ -141,13 +142,14 @@ const described = ({ own, dictionary }: EventBatch, row: number) => ({
   detail: { part: own.part[row] as number, time: new Date(own.time_ms[row] as number).toISOString() },
 });
 
-function conflictOf(batch: EventBatch, row: number) {
+const CONFLICT = { code: 'conflict', detail: 'The event id is known with another payload' };
+
+function letterOf(batch: EventBatch, row: number, why: Rejection) {
   const { own, dictionary } = batch;
   const record = batch.records[batch.record[row] as number];
   if (record === undefined) throw new Error('an event lies in a record of its batch');
   const part = own.part[row] as number;
   const place = { tenant: dictionary.textOf(own.scope[row] as number), record, part };
-  const why = { code: 'conflict', detail: 'The event id is known with another payload' };
   return deadLetter(place, why, rawOf(record, part) ?? record.data);
 }
 
@@ -169,7 +171,7 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
       dedupEvents<EventBatch>(OPERATORS.dedup, {
         memory_ids: config.dedup_memory_ids,
         describe: described,
-        conflict: conflictOf,
+        conflict: (batch, row) => letterOf(batch, row, CONFLICT),
       }),
       eventWatermark(OPERATORS.watermark, {
         outOfOrderness_ms: config.outOfOrderness_ms,
@@ -181,6 +183,8 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
         ...retention,
         outOfOrderness_ms: config.outOfOrderness_ms,
         cache_bytes: config.ledger_cache_bytes,
+        log: OPERATORS.log,
+        refused: letterOf,
       }),
     );
     // Before the cubes, which read the log at a barrier.

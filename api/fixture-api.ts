@@ -20,6 +20,7 @@ import { analyticsSettings, ControlFeed, openKeyTrust, readSettings } from '../r
 import { KeyRing, type NewKey } from './access/index.ts';
 import { MemoryLetters } from './fixture-letters.ts';
 import { MemoryFeed, MemoryHttp, MemoryKeyValueStore, MemoryStream } from './fixture-memory.ts';
+import { MemorySinks } from './fixture-sinks.ts';
 import type { ApiPorts, BackfillPort, PipelineStatus } from './http/index.ts';
 import { type Api, createApp } from './service.ts';
 
@@ -37,6 +38,8 @@ export interface TestApi {
   readonly anomalies: MemoryMessageQueue;
   /** What was posted to webhooks. */
   readonly http: MemoryHttp;
+  /** What sinks were told. */
+  readonly sinks: MemorySinks;
   /** Dead letters of connectors. */
   readonly connectorLetters: readonly OutMessage[];
   /** What `pipeline()` says; to be changed by a test. */
@@ -76,6 +79,7 @@ interface Parts {
   readonly disk: MemoryDisk;
   readonly told: MemoryFeed;
   readonly letters: MemoryLetters;
+  readonly sinks: MemorySinks;
   readonly dataDir: string;
   readonly env: Readonly<Record<string, string>>;
   readonly backfill: BackfillPort | undefined;
@@ -91,6 +95,7 @@ export async function startTestApi(
   return build({
     clock,
     stream,
+    sinks: new MemorySinks(),
     letters: new MemoryLetters(clock, new MemoryKeyValueStore(), stream),
     keys: new MemoryKeyValueStore(),
     idempotency: new MemoryKeyValueStore(),
@@ -142,17 +147,18 @@ async function build(parts: Parts): Promise<TestApi> {
   const reader = disk.reader();
   const kinds = new KindRegistry(queryKinds(analyticsSettings(settings)));
   const queries = new QueryExecutor({ reader, kinds, clock });
-  const { events: selectEvents } = orderQueries(analyticsSettings(settings));
+  const eventKinds = orderQueries(analyticsSettings(settings));
   const ports: ApiPorts = {
     settings,
     clock,
     monotonic: () => clock.now(),
     log: pino({ level: 'silent' }),
     reader: () => (test.stateReady ? { generation: 1, reader, queries } : undefined),
-    finder: () => (test.stateReady ? eventFinder(queries, selectEvents, stream.payloads()) : undefined),
+    finder: () => (test.stateReady ? eventFinder(queries, eventKinds, stream.payloads()) : undefined),
     events: stream,
     anomalies: told,
     deadLetters: letters,
+    sinks: parts.sinks,
     stream,
     keys,
     keyTrust: openKeyTrust(dataDir, undefined, false),
@@ -185,6 +191,7 @@ async function build(parts: Parts): Promise<TestApi> {
     definitions,
     anomalies: queues.anomalies,
     http,
+    sinks: parts.sinks,
     connectorLetters: parts.connectorLetters,
     stateReady: true,
     pipeline: {
@@ -222,7 +229,9 @@ async function build(parts: Parts): Promise<TestApi> {
       if (key !== undefined) headers.set('authorization', `Bearer ${key}`);
       const body = json === undefined ? init.body : JSON.stringify(json);
       if (body !== undefined && !headers.has('content-type')) headers.set('content-type', 'application/json');
-      const url = /^\/(v1\/|openapi|docs|redoc|$)/.test(path) ? path : `/v1/order-analytics${path}`;
+      const url = /^\/(v1\/|analytics(\/|\?|$)|api\/|openapi|docs|redoc|$)/.test(path)
+        ? path
+        : `/v1/order-analytics${path}`;
       const method = init.method ?? (body === undefined || body === null ? 'GET' : 'POST');
       return api.app.request(url, { ...init, method, headers, ...(body === undefined ? {} : { body }) });
     },

@@ -174,6 +174,11 @@ export class MemoryHttp {
     return { status: this.status, text: '' };
   }
 
+  /** Nothing is there. */
+  async get(): Promise<{ readonly status: number; readonly contentType: string; readonly body: Uint8Array }> {
+    return { status: 404, contentType: '', body: new Uint8Array(0) };
+  }
+
   async check(url: string): Promise<void> {
     if (!this.forbidden.has(new URL(url).hostname)) return;
     throw new MillraceError('target_forbidden', 'It is private.');

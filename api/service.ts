@@ -21,9 +21,10 @@ import {
   TokenVerifier,
   tenantOf,
 } from './access/index.ts';
-import { type AnswerParts, SegmentSets } from './answers/index.ts';
+import { type AnswerParts, maskFor, maskGroups, SegmentSets } from './answers/index.ts';
 import {
   type App,
+  type AppParts,
   addDocs,
   buildApp,
   Connections,
@@ -32,6 +33,7 @@ import {
   RateLimiter,
   requireQuota,
 } from './app/index.ts';
+import { dialectRoutes } from './dialects/index.ts';
 import {
   type ApiPorts,
   BodyBudget,
@@ -53,6 +55,7 @@ import {
   StallWatch,
   scanJobKind,
 } from './sections/anomalies/index.ts';
+import { ArchiveWatch, archiveKind, archiveRoutes } from './sections/archive/index.ts';
 import { attributionRoutes } from './sections/attribution/index.ts';
 import { auditRoutes } from './sections/audit/index.ts';
 import { catalogRoutes } from './sections/catalog/index.ts';
@@ -71,7 +74,13 @@ import { DashboardSection } from './sections/dashboards/index.ts';
 import { LetterReader, letterRoutes, resendKind } from './sections/dead-letters/index.ts';
 import { dimensionRoutes } from './sections/dimensions/index.ts';
 import { EventSearch, eventRoutes } from './sections/events/index.ts';
-import { ExportMaking, type ExportParts, exportKind, exportRoutes } from './sections/exports/index.ts';
+import {
+  ExportMaking,
+  type ExportParts,
+  exportKind,
+  exportRoutes,
+  SeamChain,
+} from './sections/exports/index.ts';
 import { funnelDefinitionKind, funnelRoutes } from './sections/funnels/index.ts';
 import {
   diagnosticsRoutes,
@@ -88,6 +97,7 @@ import { kpiRoutes, queryKind } from './sections/kpis/index.ts';
 import { ModelSection } from './sections/models/index.ts';
 import { ReportWatch, reportKind, reportRoutes } from './sections/reports/index.ts';
 import { fraudRoute, returnRoutes } from './sections/returns/index.ts';
+import { SinkSection } from './sections/sinks/index.ts';
 import { settingsRoutes } from './sections/tenant-settings/index.ts';
 import { webhookRoutes } from './sections/webhooks/index.ts';
 import { whatifRoute } from './sections/whatif/index.ts';
@@ -148,6 +158,10 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const models = new ModelSection(definitions, answers);
   const boards = new DashboardSection(definitions, answers, () => current().routes);
   const reports = definitions.kind(reportKind(boards.saved, ports.outbound, boards.runs.families));
+  const { families } = boards.runs;
+  const sinking = new SinkSection(definitions, {
+    ...{ ports, families, connectors: connected, secrets: connectors.secrets },
+  });
   tenants.dimensions.addUsers(
     cohorts,
     funnels,
@@ -157,6 +171,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     boards.saved,
     boards.dashboards,
     reports,
+    sinking.sinks,
   );
   const custom = definitions.kind(roleKind(ports.keyTrust, (tenant, role) => keys.hasRole(tenant, role)));
   const roles = new Roles(custom);
@@ -170,16 +185,21 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const events = { answers, cursors, finder: () => ports.finder?.() };
   const search = new EventSearch(events);
   const { saved, runs } = boards;
-  const { families } = runs;
   const exportParts = { answers, search, families, senders: ports.outbound };
   const exporting = new ExportMaking({ ...exportParts, runs, saved });
   const audit = new AuditLog({ queue: ports.audit, trust: ports.keyTrust, clock, log });
   const letters = new LetterReader(ports.deadLetters);
-  const { jobs, spool } = await openJobs(ports, answers, exportParts, [
+  const { jobs, spool } = await openJobs(ports, answers, exportParts, (files) => [
     models.jobKind,
     resendKind({ ports, reader: letters }),
+    sinking.jobKind(exportParts, files),
+    ...(ports.archive === undefined ? [] : [archiveKind(ports.archive, clock)]),
   ]);
-  const reporting = new ReportWatch({ ports, reports, exporting, jobs });
+  const dependsOn = (tenant: string, metrics: readonly string[]): unknown => [
+    ...[tenants.defaultsOf(tenant), tenants.metricsOf(tenant, metrics), ports.settings.customDimensions],
+  ];
+  const chain = new SeamChain({ ports, jobs, dependsOn });
+  const reporting = new ReportWatch({ ports, reports, exporting, jobs, chain });
   const outbound = new Outbound({
     ports: ports.outbound,
     webhooks,
@@ -190,6 +210,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const alertLog = new AlertLog(ports.outbound.deliveries);
   const { anomalies } = ports.outbound.sources;
   const alerting = new AlertWatch({ ports, alerts, outbound, log: alertLog, anomalies });
+  const archiving = new ArchiveWatch({ ports, jobs });
   const streams = new EventStreams();
   const making = { jobs, once };
   const { rateLimit: limit } = settings;
@@ -220,11 +241,13 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...dimensionRoutes(ports, tenants.dimensions, cursors),
       ...cubeRoutes(ports, cubes, cursors),
       ...exportRoutes({ ...making, answers, search, cursors, exporting }),
+      ...sinking.routes(jobs, cursors),
       ...reportRoutes({ reports, reporting, jobs, cursors }),
       ...models.routes(making, cursors),
       whatifRoute(answers),
       ...backfillRoutes(backfills),
       ...generationRoutes(backfills),
+      ...archiveRoutes({ making, port: ports.archive, settings: settings.archive, now: () => clock.now() }),
       ...jobRoutes({ jobs, cursors, streams, now: () => clock.now(), maskOf: (call) => search.maskOf(call) }),
       rfmRoute(answers, cursors),
       ltvRoute(answers, cursors),
@@ -272,14 +295,26 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
         ],
       ]),
       ...diagnosticsRoutes(answers, { jobs, spool }),
+      ...dialectRoutes({
+        version: API_VERSION,
+        routes: () => current().routes,
+        defaultsOf: (tenant) => tenants.defaultsOf(tenant),
+        now: () => clock.now(),
+        requireAllowed: (principal, asked) => runs.families.requireAllowed(principal, asked),
+      }),
     ];
     const requireDimensions = tenants.dimensions.require.bind(tenants.dimensions);
+    // Groups of rules and alerts are values of dimensions; other answers mask by themselves, or are refused.
+    const masked: AppParts['masked'] = ({ tag }, { principal, tenant }, json) =>
+      tag === 'Anomalies' || tag === 'Alerts'
+        ? maskGroups(maskFor(principal, tenants.maskedOf(tenant)), json)
+        : json;
     const app = buildApp(
       ports,
-      { credentials, limiter, audit, budget, metrics, look, requireDimensions },
+      { credentials, limiter, audit, budget, metrics, look, requireDimensions, masked },
       routes,
     );
-    addDocs(app, () => openApiDocument(routes, API_VERSION), API_VERSION);
+    addDocs(app, () => openApiDocument(routes, API_VERSION));
     return { app, routes };
   };
   // Names of dimensions are part of what routes take: another generation of the state may have others.
@@ -296,7 +331,9 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   alerting.start();
   reporting.start();
   models.start(jobs);
+  sinking.start(exporting, jobs, chain);
   explaining.start();
+  archiving.start();
   await connectors.start(connected);
   tenants.dimensions.start(() => definitions.readAgain());
   return {
@@ -313,9 +350,11 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       await stalls.close();
       tracker.close();
       tenants.dimensions.close();
+      await archiving.close();
       await connectors.close();
       await reporting.close();
       await models.close();
+      await sinking.close();
       await jobs.close();
       await alerting.close();
       await explaining.close();
@@ -339,7 +378,7 @@ async function openJobs(
   ports: ApiPorts,
   answers: AnswerParts,
   exporting: Omit<ExportParts, 'files'>,
-  others: readonly JobKind[],
+  others: (files: JobFiles) => readonly JobKind[],
 ): Promise<{ readonly jobs: Jobs; readonly spool: Spool }> {
   const { settings, clock, log, backfill } = ports;
   const { dataDir } = settings;
@@ -353,7 +392,7 @@ async function openJobs(
     exportKind({ ...exporting, files }),
     queryKind(answers, files),
     scanJobKind(answers, files),
-    ...others,
+    ...others(files),
   ];
   for (const kind of backfill === undefined ? kinds : [...kinds, ...backfillKinds(backfill)])
     jobs.register(kind);

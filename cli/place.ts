@@ -10,6 +10,7 @@ import {
   type Topology,
 } from '../engine/index.ts';
 import {
+  type ArchivePlace,
   currentSettings,
   currentState,
   hasState,
@@ -37,6 +38,8 @@ export interface Place extends Folder {
   readonly file: string | undefined;
   /** Declared dimensions of the order analytics; undefined for another topology. */
   readonly custom?: readonly string[];
+  /** Where its events lie that have left their stream; undefined for another topology. */
+  readonly archive?: ArchivePlace;
 }
 
 /** As all settings: an empty one counts as absent. */
@@ -59,8 +62,9 @@ export async function placeOf(env: Env): Promise<Place> {
   }
   const settings = currentSettings(readSettings(env));
   const { dataDir, nats, natsPort } = settings;
-  const { customDimensions: custom } = settings;
-  return { dataDir, nats, natsPort, topology: orderTopology(settings), file, custom };
+  const { customDimensions: custom, archive } = settings;
+  const topology = orderTopology(settings);
+  return { dataDir, nats, natsPort, topology, file, custom, archive: archive.place };
 }
 
 export const progressOf = (reader: KvReader): Progress | undefined =>

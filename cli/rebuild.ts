@@ -9,6 +9,7 @@ import {
   nextGeneration,
   openLmdbReader,
   openLmdbStore,
+  type Source,
   stateFileProblems,
 } from '../engine/index.ts';
 import {
@@ -21,12 +22,16 @@ import {
   Rebuild,
   stateRoot,
   WHOLE_STREAM,
+  withArchive,
 } from '../runtime/index.ts';
 import type { CommandArguments, CommandContext, ExitCode } from './command.ts';
 import { withNats } from './nats.ts';
-import { type Place, placeOf, statePathOf } from './place.ts';
-import { inputsOf, requireGoingOn, tellProgress } from './replay.ts';
+import { type Place, placeOf, progressOf, statePathOf } from './place.ts';
+import { awaitLost, inputsOf, requireGoingOn, tellProgress } from './replay.ts';
 import { failingRecordsOf } from './start-topology.ts';
+
+/** Of an input, for a state that stands at a sequence or has read nothing. */
+type SourceOf = (input: PartitionInput, position: () => number | undefined) => Source;
 
 /** What can still be read of a state that may be damaged. */
 interface Salvaged {
@@ -53,9 +58,16 @@ async function rebuildFrom(
   const root = stateRoot(place.dataDir);
   const stop = context.interruptible();
   const inputs = inputsOf(place);
-  const sourceOf = ({ stream, filter }: PartitionInput): JetStreamSource =>
-    new JetStreamSource({ link, stream, partition: WHOLE_STREAM, filter_subjects: filter });
-  if (!args.flag('force')) for (const input of inputs) await requireWholeStream(sourceOf(input));
+  const sourceOf: SourceOf = ({ stream, filter }, position) =>
+    withArchive(
+      new JetStreamSource({ link, stream, partition: WHOLE_STREAM, filter_subjects: filter }),
+      stream,
+      place.archive,
+      position,
+    );
+  for (const input of args.flag('force') ? [] : inputs) {
+    await requireWholeStream(sourceOf(input, () => undefined));
+  }
   const former = statePathOf(place);
   const layout = nextGeneration(root, name);
   try {
@@ -76,7 +88,7 @@ interface BuildParts {
   readonly context: CommandContext;
   readonly stop: AbortSignal;
   readonly inputs: readonly PartitionInput[];
-  readonly sourceOf: (input: PartitionInput) => JetStreamSource;
+  readonly sourceOf: SourceOf;
 }
 
 /** Builds a state up to where the former one was, as far as that can be read; else to the end of the streams. */
@@ -89,7 +101,8 @@ async function build(layout: GenerationLayout, former: string, parts: BuildParts
   const rebuilt = new Rebuild({
     topology: place.topology,
     control: { current: () => definitions },
-    ...{ partition: WHOLE_STREAM, inputs, sourceOf, store, reader },
+    ...{ partition: WHOLE_STREAM, inputs, store, reader },
+    sourceOf: (input) => sourceOf(input, () => progressOf(reader)?.sequence),
     quarantine: failingRecordsOf(args) === 'deadLetter' ? deadLetterQuarantine() : undefined,
     requireGoingOn: () => requireGoingOn(stop),
     onProgress: (progress) => tellProgress(progress, context),
@@ -99,7 +112,14 @@ async function build(layout: GenerationLayout, former: string, parts: BuildParts
     const { reached, definitions: known } = await salvage(former, rebuilt, context);
     definitions = known;
     await rebuilt.readTo(reached === undefined ? end : atMost(goalOf(reached, end), end));
-    if (reached !== undefined) await rebuilt.followClock(reached);
+    if (reached === undefined) return rebuilt.applied;
+    await rebuilt.followClock(reached);
+    await rebuilt.close();
+    if (place.file === undefined) {
+      const reader = openLmdbReader(former);
+      awaitLost({ former: reader, store, reached, end, context });
+      await reader.close();
+    }
     return rebuilt.applied;
   } finally {
     await rebuilt.close();
@@ -140,7 +160,7 @@ async function salvage(path: string, rebuilt: Rebuild, { note }: CommandContext)
 }
 
 /** Throws `stream_incomplete` where a stream has lost its beginning: the new state would know less than the former. */
-async function requireWholeStream(source: JetStreamSource): Promise<void> {
+async function requireWholeStream(source: Source): Promise<void> {
   const { stream, firstSequence } = await source.facts();
   await source.stop();
   if (firstSequence <= 1) return;

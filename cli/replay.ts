@@ -1,35 +1,44 @@
 import { rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import { awaitLostEvents } from '../analytics/index.ts';
 import { JetStreamSource, jetstreamInputs, type NatsLink } from '../connectors/index.ts';
 import {
+  asMillraceError,
   type ControlSet,
   deadLetterQuarantine,
   type GenerationLayout,
   type KvReader,
+  type KvStore,
+  META_TABLE,
   MillraceError,
   nextGeneration,
   openLmdbReader,
   openLmdbStore,
   type Quarantine,
+  readGaps,
   type StateDigest,
   stateDigest,
+  systemClock,
 } from '../engine/index.ts';
 import {
   definitionsOf,
+  type Goal,
   goalOf,
   hasState,
   makeRebuiltCurrent,
   ORDER_INPUT,
   type PartitionInput,
+  type Reached,
   type ReadProgress,
   Rebuild,
   stateRoot,
   WHOLE_STREAM,
+  withArchive,
 } from '../runtime/index.ts';
 import type { CommandArguments, CommandContext, ExitCode } from './command.ts';
 import { withNats } from './nats.ts';
-import { type Place, placeOf, statePathOf } from './place.ts';
+import { type Place, placeOf, progressOf, statePathOf } from './place.ts';
 import { failingRecordsOf } from './start-topology.ts';
 
 /** Rounds of catching up with a state that goes on, before the comparison is given up. */
@@ -56,13 +65,15 @@ interface ReplayParts {
   readonly link: NatsLink;
   readonly stop: AbortSignal;
   readonly quarantine: Quarantine | undefined;
+  /** The new state is to take the place of the current one. */
+  readonly makesCurrent: boolean;
 }
 
 /** Rebuilds `layout` up to where the current state stands, and compares the two. */
 async function replayInto(
   layout: GenerationLayout,
   current: KvReader | undefined,
-  { place, context, link, stop, quarantine }: ReplayParts,
+  { place, context, link, stop, quarantine, makesCurrent }: ReplayParts,
 ): Promise<Replayed> {
   const path = layout.partitionPath(WHOLE_STREAM);
   const store = openLmdbStore(path);
@@ -76,7 +87,12 @@ async function replayInto(
     partition: WHOLE_STREAM,
     inputs,
     sourceOf: ({ stream, filter }) =>
-      new JetStreamSource({ link, stream, partition: WHOLE_STREAM, filter_subjects: filter }),
+      withArchive(
+        new JetStreamSource({ link, stream, partition: WHOLE_STREAM, filter_subjects: filter }),
+        stream,
+        place.archive,
+        () => progressOf(reader)?.sequence,
+      ),
     store,
     reader,
     quarantine,
@@ -112,6 +128,10 @@ async function replayInto(
       const hasMoved = after !== undefined && !isDeepStrictEqual(goalOf(after, end), goal);
       const hasAged = after?.progress.watermark_ms !== before?.progress.watermark_ms;
       if (hasMoved || (hasAged && other.digest !== digest.digest)) continue;
+      if (after !== undefined && makesCurrent && place.file === undefined) {
+        await rebuild.close();
+        awaitLost({ former: current, store, reached: after, end, context });
+      }
       return done(digest, other);
     }
     context.note('The current state goes on all the time; it is not compared. Stop millrace for that.');
@@ -164,7 +184,10 @@ async function replayFrom(
   const current = hasState(currentPath) ? openLmdbReader(currentPath) : undefined;
   const layout = nextGeneration(root, name);
   try {
-    const replayed = await replayInto(layout, current, { place, context, link, stop, quarantine });
+    const replayed = await replayInto(layout, current, {
+      ...{ place, context, link, stop, quarantine },
+      makesCurrent: args.flag('make-current'),
+    });
     tell(replayed, args.flag('json'), context);
     const isFine = replayed.same !== false;
     if (args.flag('make-current') && (isFine || args.flag('force'))) {
@@ -199,4 +222,39 @@ function tell(replayed: Replayed, asJson: boolean, { print }: CommandContext): v
     print('were too late then, and are not in a replay.');
   }
   if (same === undefined) print('There was no current state to compare it with.');
+}
+
+interface Lost {
+  /** It does not go on meanwhile. */
+  readonly former: KvReader;
+  readonly store: KvStore;
+  readonly reached: Reached;
+  readonly end: Goal;
+  readonly context: CommandContext;
+}
+
+/** Has the new state wait for the events that the former one knew and the stream has lost. */
+export function awaitLost({ former, store, reached, end, context }: Lost): void {
+  const { stream, incarnation, sequence } = reached.progress;
+  try {
+    const events = former.snapshot((table) => {
+      const gaps = readGaps(table(META_TABLE)).filter(({ kind }) => kind !== 'removed');
+      const behind = end[ORDER_INPUT.node] ?? 0;
+      // What is not in the stream any more lies there, where anybody has said so.
+      const firsts = [...gaps.map(({ first }) => first), ...(behind < sequence ? [behind + 1] : [])];
+      const first = firsts.length === 0 ? 1 : Math.min(...firsts);
+      const range = { stream, incarnation, first, last: sequence, found_at_ms: systemClock.now() };
+      return awaitLostEvents(table, store, range);
+    });
+    if (events === 0) return;
+    context.note(
+      `The former state had ${events} events that the stream has lost: publish them again. GET /gaps counts those ` +
+        'that are missing (`not_rebuilt`).',
+    );
+  } catch (error) {
+    const { code } = asMillraceError(error);
+    context.note(
+      `What the former state knew cannot be read (${code}): nobody says which events are missing.`,
+    );
+  }
 }

@@ -6,8 +6,9 @@ import {
   EVENTS_STREAM,
   NOTICES_STREAM,
   type ServiceNeeds,
+  SINKS_STREAM,
 } from '../connectors/index.ts';
-import { DEFINITIONS_BUCKET, MODELS_BUCKET } from '../runtime/index.ts';
+import { DEFINITIONS_BUCKET, MODELS_BUCKET, type Settings } from '../runtime/index.ts';
 
 /** What the order analytics use on a NATS server. */
 export const SERVICE_NEEDS: ServiceNeeds = {
@@ -18,6 +19,7 @@ export const SERVICE_NEEDS: ServiceNeeds = {
     NOTICES_STREAM,
     DELIVERIES_STREAM,
     AUDIT_STREAM,
+    SINKS_STREAM,
   ],
   // The relays of webhooks, and their endpoints.
   worked: [EVENTS_STREAM.name, ANOMALIES_STREAM.name, NOTICES_STREAM.name, 'KV_millrace-jobs'],
@@ -33,3 +35,9 @@ export const SERVICE_NEEDS: ServiceNeeds = {
     'millrace-deadletter-marks',
   ],
 };
+
+/** With what the settings ask for: events leave the stream where they are archived. */
+export const serviceNeeds = ({ archive }: Pick<Settings, 'archive'>): ServiceNeeds =>
+  archive.after_ms === undefined
+    ? SERVICE_NEEDS
+    : { ...SERVICE_NEEDS, purged: [...(SERVICE_NEEDS.purged ?? []), EVENTS_STREAM.name] };

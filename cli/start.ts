@@ -29,6 +29,7 @@ import {
 } from '../connectors/index.ts';
 import { openDataFolder, systemClock } from '../engine/index.ts';
 import {
+  ArchivedPayloads,
   DEFINITIONS_BUCKET,
   diagnose,
   Generations,
@@ -39,10 +40,13 @@ import {
   MODELS_BUCKET,
   ORDER_INPUT,
   OrderStates,
+  openArchive,
+  openArchiveKeeper,
   openKeyTrust,
   orderTopology,
   readSettings,
   type Settings,
+  sayLoudly,
   WhyWatch,
 } from '../runtime/index.ts';
 import { backfillPort } from './backfill-port.ts';
@@ -50,7 +54,8 @@ import { openBroker } from './broker.ts';
 import { type CommandArguments, type CommandContext, type Running, UsageError } from './command.ts';
 import { keepStatus } from './keep-status.ts';
 import { connectorPorts, outboundPorts } from './outbound-ports.ts';
-import { SERVICE_NEEDS } from './service-needs.ts';
+import { serviceNeeds } from './service-needs.ts';
+import { sinkPorts } from './sink-ports.ts';
 
 const DAY_MS = 86_400_000;
 /** From the signal to the end, ms; 10 s are promised. */
@@ -122,6 +127,10 @@ async function ports(
     },
     generations,
     backfill: backfillPort(generations, link, generations.settings.backfill.share),
+    archive: openArchiveKeeper(link, generations.settings.archive.place, {
+      applied: () => generations.host.progress()?.sequence,
+      isBuilding: () => generations.list().some(({ state }) => state === 'building'),
+    }),
     why: () => watch.causes(),
     clock: systemClock,
     log,
@@ -130,6 +139,7 @@ async function ports(
     events: new KnownStreamPublisher(link, EVENTS_STREAM.name),
     anomalies: anomalyFeed(link),
     deadLetters: await deadLetters(link),
+    sinks: await sinkPorts(link, generations.settings),
     stream: {
       head: async () => await streamEnd(manager, EVENTS_STREAM.name),
       headHint: () => generations.host.head(ORDER_INPUT.node),
@@ -184,6 +194,12 @@ function generationsOf(
       else log.error({ state, code: error.code, cause: error.cause }, error.message);
     },
   });
+  // It looks until the process ends, and keeps none from ending.
+  sayLoudly(
+    () => generations.host.metrics,
+    (line) => log.warn(line),
+    'they are counted, and what was called complete of their times has changed',
+  );
   for (const { generation, reason } of generations.interrupted()) {
     log.warn(`the build of generation ${generation} (${reason}) was interrupted; started again it goes on`);
   }
@@ -231,14 +247,14 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
   const nats = await openBroker(settings, env, log);
   const link = await connectNats({ ...nats.server, name: 'millrace-api' });
   if (settings.nats !== undefined) {
-    await checkPermissions(settings.nats, servicePermissions(settings.nats, SERVICE_NEEDS));
+    await checkPermissions(settings.nats, servicePermissions(settings.nats, serviceNeeds(settings)));
   }
   const { warnings } = await ensureStreams(link, {
     events: { max_age_ms: (settings.retentionDays ?? 0) * DAY_MS },
   });
   const anomalies = await ensureStream(await openManager(link), placed(link, ANOMALIES_STREAM));
   for (const warning of [...warnings, ...anomalies.warnings]) log.warn(warning);
-  const payloads = eventPayloads(link);
+  const payloads = new ArchivedPayloads(eventPayloads(link), openArchive(settings.archive.place));
   const states: OrderStates = new OrderStates({ current: () => generations, payloads });
   const generations = generationsOf(settings, nats.server, link, states, log);
   // Before the task makes a state where there was none.

@@ -1,3 +1,4 @@
+export * from './blobs/index.ts';
 export { CONNECTOR_TYPES } from './connector-types.ts';
 export {
   ANSWER_TIMEOUT_MS,
@@ -12,6 +13,7 @@ export {
   smsPost,
 } from './http/index.ts';
 export * from './intake/index.ts';
+export { type KafkaRecord, sendToKafka } from './kafka/index.ts';
 export { Mailer, type MailSettings } from './mail/index.ts';
 export { MemoryKeyValueStore } from './memory/index.ts';
 export {
@@ -77,7 +79,13 @@ export {
   type PublishResult,
   toldPublisher,
 } from './nats/publish/index.ts';
-export { AUDIT_STREAM, DELIVERIES_STREAM, NOTICES_STREAM, openMessageQueue } from './nats/queue/index.ts';
+export {
+  AUDIT_STREAM,
+  DELIVERIES_STREAM,
+  NOTICES_STREAM,
+  openMessageQueue,
+  SINKS_STREAM,
+} from './nats/queue/index.ts';
 export {
   DEFAULT_PULL_LIMITS,
   JetStreamSource,
@@ -87,4 +95,4 @@ export {
   ThreadedSource,
   type ThreadedSourceOptions,
 } from './nats/source/index.ts';
-export * from './s3/index.ts';
+export { type S3Place, type S3Settings, S3Store, s3Place } from './s3/index.ts';

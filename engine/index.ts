@@ -21,6 +21,8 @@ export {
   NO_TEXT,
   OTHER_TEXT,
   RowBatch,
+  RowBuffer,
+  type RowsView,
   roomFor,
 } from './columns/index.ts';
 export * from './control/index.ts';

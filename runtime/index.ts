@@ -1,4 +1,5 @@
 export * from './answers/index.ts';
+export * from './archive/index.ts';
 export * from './audit/index.ts';
 export * from './connectors/index.ts';
 export * from './definitions/index.ts';

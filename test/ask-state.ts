@@ -1,10 +1,11 @@
-import { type KpiAnswer, type KpiQueryInput, orderQueries } from '../analytics/index.ts';
+import { type KpiAnswer, type KpiQueryInput, type OrderQueries, orderQueries } from '../analytics/index.ts';
 import {
   type AnyQueryKind,
   KindRegistry,
   type KvReader,
   ManualClock,
   QueryExecutor,
+  type QueryKind,
 } from '../engine/index.ts';
 
 /** KPI queries to a committed state, by the service's own query kinds and executor, without threads. */
@@ -18,6 +19,12 @@ export class StateQueries {
       kinds: new KindRegistry(Object.values(this.#kinds) as unknown as readonly AnyQueryKind[]),
       clock: new ManualClock(now_ms),
     });
+  }
+
+  /** The answer of any kind of query, by its name among `orderQueries`. */
+  async answer<K extends keyof OrderQueries>(scope: string, name: K, request: unknown): Promise<unknown> {
+    const kind = this.#kinds[name] as unknown as QueryKind<unknown, unknown, unknown, unknown>;
+    return (await this.#executor.run(kind, kind.schema.parse(request), { scope })).answer;
   }
 
   async ask(scope: string, query: KpiQueryInput): Promise<KpiAnswer> {

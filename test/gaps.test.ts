@@ -2,6 +2,7 @@ import { cp, rm } from 'node:fs/promises';
 import type { JetStreamManager } from '@nats-io/jetstream';
 import { afterAll, describe, expect, it } from 'vitest';
 import { connectNats, EVENTS_STREAM, type EventMessage, openManager } from '../connectors/index.ts';
+import { millrace } from './command.ts';
 import { startTestNats, type TestNats } from './nats.ts';
 import { type HttpAnswer, type Millrace, until } from './process.ts';
 import { publishRetrying } from './retrying-publisher.ts';
@@ -125,7 +126,41 @@ describe('an older stream that is restored under a state', () => {
     expect(messages_missing).toBe(20);
     await untilTold(again, 20);
     await again.kill();
-  }, 120_000);
+
+    // A state that is built from what the stream has still lacks them, and waits for them.
+    const rebuild = () => millrace(['state', 'rebuild', '--data-dir', dataDir, '--nats-url', nats.url]);
+    const rebuilt = await rebuild();
+    expect([rebuilt.code, rebuilt.err]).toEqual([
+      0,
+      expect.stringContaining('20 events that the stream has lost'),
+    ]);
+    const after = await scratch.start({ dataDir, env: { NATS_URL: nats.url } });
+    await after.untilApplied();
+    expect(await ordersOf(after)).toBe(70);
+    const awaited = { stream: 'EVENTS', kind: 'not_rebuilt', first: 31, last: 50 };
+    await untilTold(after, 20);
+    expect((await gapsOf(after)).gaps).toEqual([
+      { ...awaited, messages: 20, noticed_at: expect.any(String) },
+    ]);
+    // Some are sent again, after others; what is left is told of also by the next state.
+    await publish(nats.url, 'lost', 5);
+    await untilTold(after, 15);
+    await after.terminate();
+    expect((await rebuild()).code).toBe(0);
+    const last = await scratch.start({ dataDir, env: { NATS_URL: nats.url } });
+    await untilTold(last, 15);
+    await publish(nats.url, 'lost', 20);
+    await last.untilOk();
+    await until(
+      async () => ((await gapsOf(last)).messages_missing === 0 ? true : undefined),
+      () => 'no event is missing',
+      60_000,
+    );
+    expect(await gapsOf(last)).toEqual({ messages_missing: 0, messages_resolved: 0, gaps: [] });
+    await last.untilApplied();
+    expect(await ordersOf(last)).toBe(90);
+    await last.terminate();
+  }, 240_000);
 });
 
 describe('a stream that loses what was not read', () => {
@@ -179,6 +214,48 @@ describe('a stream that loses what was not read', () => {
     await service.untilApplied();
     expect(await ordersOf(service)).toBe(20);
   }, 120_000);
+
+  it('and is told by the publisher which of them it sends again: the list goes empty by itself', async () => {
+    const dataDir = await scratch.dir('gaps-resent');
+    const own = await serverOn();
+    const first = await scratch.start({ dataDir, env: { NATS_URL: own.url } });
+    await publish(own.url, 'read', 5);
+    await first.untilApplied();
+    await first.terminate();
+    await publish(own.url, 'unread', 10);
+    await withManager(own.url, async (manager) => {
+      for (const seq of [7, 8, 9, 12]) await manager.streams.deleteMessage(EVENTS_STREAM.name, seq);
+    });
+    const reader = await scratch.start({ dataDir, env: { NATS_URL: own.url } });
+    await untilTold(reader, 4);
+    const resend = (sequences: string, ids: readonly string[]): Promise<void> =>
+      publishRetrying(
+        [
+          {
+            subject: 'events.default.x',
+            payload: Buffer.from(JSON.stringify(ids.map(orderOf))),
+            headers: { 'Millrace-Resends': sequences },
+          },
+        ],
+        { target: () => Promise.resolve({ url: own.url }), chunk: 1, pause_ms: 0 },
+      );
+    await resend('7-8', ['unread-1', 'unread-2']);
+    await untilTold(reader, 2);
+    await reader.terminate();
+    // A state that is built anew finds the gaps again, and what was sent for them.
+    const { code } = await millrace(['state', 'rebuild', '--data-dir', dataDir, '--nats-url', own.url]);
+    expect(code).toBe(0);
+    const again = await scratch.start({ dataDir, env: { NATS_URL: own.url } });
+    await untilTold(again, 2);
+    const gaps = [9, 12].map((seq) => expect.objectContaining({ kind: 'removed', first: seq, last: seq }));
+    expect((await gapsOf(again)).gaps).toEqual(gaps);
+    await resend('9, 12', ['unread-3', 'unread-6']);
+    await again.untilApplied();
+    await again.untilOk();
+    expect(await gapsOf(again)).toEqual({ messages_missing: 0, messages_resolved: 0, gaps: [] });
+    expect(await ordersOf(again)).toBe(15);
+    await again.terminate();
+  }, 240_000);
 
   it('and a server that stands still: a forced read is refused by name', async () => {
     const codes = new Set<unknown>();

@@ -19,14 +19,14 @@ const ROOMS: Readonly<Record<string, Room>> = {
   connectors: {
     rooms: ['engine'],
     packages: [
-      ...['nats', '@nats-io/jetstream', '@nats-io/kv', 'csv-parse', 'zod'],
+      ...['nats', '@nats-io/jetstream', '@nats-io/kv', 'csv-parse', 'hyparquet', 'zod'],
       ...['@aws-sdk/client-s3', '@aws-sdk/client-kinesis', '@smithy/node-http-handler'],
     ],
   },
   analytics: { rooms: ['engine', 'operators'], packages: ['zod', 'temporal-polyfill'] },
   runtime: {
     rooms: ['engine', 'connectors', 'operators', 'analytics'],
-    packages: ['zod', 'pino', 'exceljs', 'hyparquet-writer'],
+    packages: ['zod', 'pino', 'exceljs', 'hyparquet', 'hyparquet-writer'],
   },
   api: {
     rooms: ['engine', 'analytics', 'runtime'],

@@ -1,6 +1,7 @@
 import { cubeOf, type OrderAnalyticsOptions, orderAnalytics } from '../analytics/index.ts';
 import { SeededRandom, type SimulatedDefinition, type SimulationResult, simulate } from '../engine/index.ts';
 import type { CubeDefinition } from '../operators/index.ts';
+import { correctedSets } from './simulated-corrections.ts';
 import { END_MS, type GeneratedSet, generate, publish, START_MS } from './simulated-orders.ts';
 
 export interface OrdersRun {
@@ -124,8 +125,9 @@ function setNumber(number: number): {
   readonly cubes: readonly CubeDefinition[];
 } {
   const isLarge = number % 10 === 0;
+  const set = generate({ seed: number, orders: isLarge ? 14 : 5, ties: true });
   return {
-    set: generate({ seed: number, orders: isLarge ? 14 : 5, ties: true }),
+    set: number % 2 === 0 ? set : correctedSets(set, number).dirty,
     cubes: isLarge ? SIMULATED_CUBES : [TOTAL, BY_SKU, cubeOf(['channel', 'country', 'campaign'], '1d')],
   };
 }

@@ -172,10 +172,10 @@ export class RuleReader implements OwnReader {
   }
 }
 
-/** Counts events: each has one row that is its own, which nothing takes back. */
+/** Counts events: each has one row that is its own, which only a correction of the event takes back. */
 export class PulseReader implements OwnReader {
   readonly measures = 1;
-  readonly version = 'events-1';
+  readonly version = 'events-2';
   readonly currency = CODE.currency;
   readonly columns = RULE_COLUMNS;
   readonly texts: readonly string[] = [];
@@ -183,13 +183,17 @@ export class PulseReader implements OwnReader {
   readonly value = Float64Array.of(1);
   readonly groupCodes = new Int32Array(0);
   #flags: Int32Array = new Int32Array(0);
+  #retraction: Int32Array = new Int32Array(0);
 
   open(batch: RowBatch): void {
     this.#flags = batch.columns.codes[CODE.flags] as Int32Array;
+    this.#retraction = batch.columns.codes[CODE.retraction] as Int32Array;
   }
 
   read(row: number): number {
-    return ((this.#flags[row] as number) & FLAG.original) === 0 ? 0 : 1;
+    if (((this.#flags[row] as number) & (FLAG.original | FLAG.displaced)) === 0) return 0;
+    this.value[0] = this.#retraction[row] === 1 ? -1 : 1;
+    return 1;
   }
 
   group(): number {

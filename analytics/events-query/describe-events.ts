@@ -24,7 +24,7 @@ export async function describeEvents(
   described: Described,
   room_bytes: number,
   signal: AbortSignal,
-): Promise<readonly FoundEvent[]> {
+): Promise<readonly Omit<FoundEvent, 'displaced'>[]> {
   const { selection, taken, tenant } = described;
   if (taken.length === 0) return [];
   const { rows, places } = await rowsWithColumns(parts, described, signal);

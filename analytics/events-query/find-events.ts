@@ -2,6 +2,7 @@ import type { PlanHead } from '../../engine/index.ts';
 import { isOwnTest, prefilterOf } from './column-tests.ts';
 import type { Condition } from './condition.ts';
 import { describeEvents } from './describe-events.ts';
+import type { DisplacedEvent, DisplacedRequest } from './displaced-kind.ts';
 import type { FoundEvent } from './found-event.ts';
 import { type JudgeParts, judge, VERDICT } from './judge.ts';
 import { matcherOf } from './matcher.ts';
@@ -14,6 +15,11 @@ import type { EventTerms } from './terms.ts';
 export interface EventSelector {
   select(tenant: string, request: SelectRequest, signal: AbortSignal): Promise<Selection>;
   plan(tenant: string, request: SelectRequest): Promise<PlanHead>;
+  displaced(
+    tenant: string,
+    request: DisplacedRequest,
+    signal: AbortSignal,
+  ): Promise<readonly DisplacedEvent[]>;
 }
 
 export interface FinderParts {
@@ -42,6 +48,8 @@ export interface FindRequest {
   /** Messages of the stream to read, about. */
   readonly payloads_max: number;
   readonly isOver: () => boolean;
+  /** Also events that a correction took back. */
+  readonly withDisplaced?: boolean;
 }
 
 export interface Scanned {
@@ -196,6 +204,7 @@ class Search {
     if (selection.length === 0) return { cost: 0 };
     const { verdicts, texts, messages_read, cost } = await judge(selection, judging);
     this.#read += messages_read;
+    const displaced = await this.#displaced(selection);
     const taken: number[] = [];
     let end: 'complete' | 'full' | 'cut' | undefined;
     let seen = 0;
@@ -205,6 +214,8 @@ class Search {
         end = 'cut';
         break;
       }
+      const isDisplaced = displaced.has(`${selection.sequence[seen]}/${selection.part[seen]}`);
+      if (isDisplaced && this.#request.withDisplaced !== true) continue;
       const isSure = this.#isSure && (this.#isOwn || selection.merged[seen] === 0);
       if (verdict === VERDICT.yes || (verdict === VERDICT.missing && isSure)) taken.push(seen);
       else if (verdict === VERDICT.missing) this.#missing++;
@@ -222,7 +233,12 @@ class Search {
       Math.max(0, PAGE_MAX_BYTES - this.#page_bytes),
       this.#signal,
     );
-    this.#events.push(...described);
+    this.#events.push(
+      ...described.map((event) => ({
+        ...event,
+        displaced: displaced.get(`${event.sequence}/${event.part}`),
+      })),
+    );
     for (const { text } of described) this.#page_bytes += 2 * (text?.length ?? 0);
     if (described.length < taken.length || this.#page_bytes >= PAGE_MAX_BYTES) {
       const last = taken[described.length - 1];
@@ -233,6 +249,16 @@ class Search {
       }
     }
     return end === undefined ? { cost } : { end, cost };
+  }
+
+  /** Which events of a selection corrections took back, by their places. */
+  async #displaced({ length, time_ms }: Selection): Promise<ReadonlyMap<string, DisplacedEvent>> {
+    const { tenant, upTo, order } = this.#request;
+    const [first, last] = [time_ms[0] as number, time_ms[length - 1] as number];
+    const [start_ms, end_ms] = order === 'asc' ? [first, last + 1] : [last, first + 1];
+    const { selector } = this.#parts;
+    const events = await selector.displaced(tenant, { start_ms, end_ms, upTo }, this.#signal);
+    return new Map(events.map((event) => [`${event.sequence}/${event.part}`, event]));
   }
 
   #page(end: 'complete' | 'full' | 'cut', next: Position | undefined): FoundPage {

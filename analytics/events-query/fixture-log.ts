@@ -344,6 +344,10 @@ export class TestSelector implements EventSelector {
     return this.#inner.plan(tenant, request);
   }
 
+  displaced(...asked: Parameters<EventSelector['displaced']>): ReturnType<EventSelector['displaced']> {
+    return this.#inner.displaced(...asked);
+  }
+
   async select(tenant: string, request: SelectRequest, signal: AbortSignal): Promise<Selection> {
     this.before();
     return structuredClone(await this.#inner.select(tenant, structuredClone(request), signal));

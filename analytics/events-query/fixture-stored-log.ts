@@ -11,7 +11,7 @@ import {
 } from '../../engine/index.ts';
 import { rowSchema } from '../rows/index.ts';
 import { type FilledLog, type TestEvent, writeCorrection, writeEvent } from './fixture-log.ts';
-import { openEvents } from './log-view.ts';
+import { openEvents } from './select-request.ts';
 
 const LIMITS: Partial<LogLimits> = {
   fanout: 3,

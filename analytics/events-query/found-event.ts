@@ -1,3 +1,4 @@
+import type { DisplacedEvent } from './displaced-kind.ts';
 import type { MissingReason } from './payloads.ts';
 
 export const AMOUNT_FIELDS = ['amount', 'discount', 'shipping', 'tax'] as const;
@@ -18,4 +19,6 @@ export interface FoundEvent {
   /** Its JSON, flat, as it was sent; null where it is not there any more. */
   readonly text: string | null;
   readonly missing: MissingReason | undefined;
+  /** The correction that took it back; undefined for an event that is in force. */
+  readonly displaced: Pick<DisplacedEvent, 'by_sequence' | 'by_part'> | undefined;
 }

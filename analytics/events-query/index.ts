@@ -12,6 +12,7 @@ export {
   wordsOf,
 } from './condition.ts';
 export { parseCondition } from './condition-parse.ts';
+export { type DisplacedKind, displacedEvents } from './displaced-kind.ts';
 export {
   type EntityMember,
   type EntityPlace,
@@ -32,11 +33,10 @@ export {
 } from './find-events.ts';
 export { AMOUNT_FIELDS, type AmountField, type FoundEvent } from './found-event.ts';
 export { inlineSelector } from './inline-selector.ts';
-export { openEvents } from './log-view.ts';
 export { parsePath } from './path.ts';
 export type { MissingReason, PartReader, PayloadSource, StoredMessage } from './payloads.ts';
 export type { Order, Position } from './position.ts';
 export { SELECT_EVENTS, type SelectKind, selectEvents } from './select-kind.ts';
-export type { EventLogView, Selection, SelectRequest } from './select-request.ts';
+export { type EventLogView, openEvents, type Selection, type SelectRequest } from './select-request.ts';
 export type { EventTerms, IdHash } from './terms.ts';
 export { countTypes, type TypeCountKind, type TypeCounts } from './type-counts.ts';

@@ -1,4 +1,5 @@
 import type { PlanHead, QueryContext } from '../../engine/index.ts';
+import { displacedEvents } from './displaced-kind.ts';
 import type { EventSelector } from './find-events.ts';
 import { selectEvents } from './select-kind.ts';
 import type { EventLogView, Selection, SelectRequest } from './select-request.ts';
@@ -11,6 +12,7 @@ const NEVER = { isCancelled: () => false, check: () => {} };
  */
 export function inlineSelector(open: () => EventLogView): EventSelector {
   const kind = selectEvents(open);
+  const displaced = displacedEvents(open);
   return {
     plan: async (tenant: string, request: SelectRequest): Promise<PlanHead> =>
       kind.plan(contextOf(tenant), request),
@@ -24,6 +26,13 @@ export function inlineSelector(open: () => EventLogView): EventSelector {
         merged = merged === undefined ? bytes : kind.merge(merged, bytes);
       }
       return kind.finish(context, plan, merged);
+    },
+    displaced: async (tenant, request, signal) => {
+      signal.throwIfAborted();
+      const context = contextOf(tenant);
+      const plan = displaced.plan(context, request);
+      const parts = plan.parts.map(({ work }) => displaced.partial(context, plan, work, NEVER));
+      return displaced.finish(context, plan, Buffer.concat(parts));
     },
   };
 }

@@ -1,4 +1,13 @@
-import type { Chunk, Dictionary, LogSchema, ScanPlan, ScanRequest } from '../../engine/index.ts';
+import {
+  type Chunk,
+  type Dictionary,
+  type LogSchema,
+  type LogView,
+  planScan,
+  type ScanPlan,
+  type ScanRequest,
+} from '../../engine/index.ts';
+import { scanLog } from '../query/index.ts';
 import type { ColumnTest } from './column-tests.ts';
 import type { Order, Position } from './position.ts';
 
@@ -59,4 +68,22 @@ export interface Selection {
    * were wanted; `rows` has all of the times looked at, and the next ones are at `frontier_ms` or behind it.
    */
   readonly more: 'limited' | { readonly frontier_ms: number } | undefined;
+}
+
+/** The event log of one snapshot; `dictionary` has followed it. */
+export function openEvents(
+  view: LogView,
+  schema: LogSchema,
+  dictionary: Pick<Dictionary, 'find' | 'textOf' | 'isFull'>,
+): EventLogView {
+  return {
+    schema,
+    dictionary,
+    plan: (request) => planScan(view, request),
+    scan: (plan, visit) => {
+      scanLog(view, plan, schema, (chunk) => {
+        visit(chunk);
+      });
+    },
+  };
 }

@@ -71,16 +71,20 @@ export function countTypes(open: (context: QueryContext) => EventLogView): TypeC
       const counts = new Map<number, number>();
       const flags = columnIndex(view.schema.columns, 'flags');
       const type = columnIndex(view.schema.columns, 'type');
+      const retraction = columnIndex(view.schema.columns, 'retraction');
       view.scan(part, (chunk) => {
         cancel.check();
         const has = chunk.code(flags);
-        const isOriginal = Array.from(has.values, (value) => (value & FLAG.original) !== 0);
+        const back = chunk.code(retraction);
+        // A correction takes an event back, or puts it back.
+        const counted = Array.from(has.values, (value) => (value & (FLAG.original | FLAG.displaced)) !== 0);
         const of = chunk.code(type);
         const found = new Int32Array(of.values.length);
         for (let row = 0; row < chunk.rows; row++) {
-          if (isOriginal[has.index === null ? 0 : (has.index[row] as number)] !== true) continue;
+          if (counted[has.index === null ? 0 : (has.index[row] as number)] !== true) continue;
           const at = of.index === null ? 0 : (of.index[row] as number);
-          found[at] = (found[at] as number) + 1;
+          const isBack = back.values[back.index === null ? 0 : (back.index[row] as number)] === 1;
+          found[at] = (found[at] as number) + (isBack ? -1 : 1);
         }
         for (const [at, count] of found.entries()) add(counts, of.values[at] as number, count);
       });
@@ -95,6 +99,7 @@ export function countTypes(open: (context: QueryContext) => EventLogView): TypeC
       const { dictionary } = open(context);
       const types = [...(bytes === undefined ? [] : countsOf(bytes))]
         .map(([code, count]) => ({ type: dictionary.textOf(code), count }))
+        .filter(({ count }) => count > 0)
         .sort((a, b) => b.count - a.count || (a.type < b.type ? -1 : 1));
       return { types, scanned_rows: shared.rows, complete: shared.complete };
     },
@@ -133,12 +138,12 @@ function partsOf(whole: ScanPlan, chunks: readonly ChunkPlace[]): readonly PlanP
 }
 
 function add(counts: Map<number, number>, code: number, count: number): void {
-  if (count > 0) counts.set(code, (counts.get(code) ?? 0) + count);
+  if (count !== 0) counts.set(code, (counts.get(code) ?? 0) + count);
 }
 
 function bytesOf(counts: ReadonlyMap<number, number>): Uint8Array {
   const writer = new ByteWriter();
-  for (const [code, count] of counts) writer.varint(code).varint(count);
+  for (const [code, count] of counts) writer.varint(code).zigzag(count);
   return writer.copy();
 }
 
@@ -147,7 +152,7 @@ function countsOf(bytes: Uint8Array): Map<number, number> {
   const reader = new ByteReader(bytes);
   while (reader.position < bytes.length) {
     const code = reader.varint();
-    counts.set(code, reader.varint());
+    counts.set(code, reader.zigzag());
   }
   return counts;
 }

@@ -1,3 +1,4 @@
+import { amendmentProblem } from './amendment.ts';
 import { isObject, type Members, own } from './cloud-event.ts';
 import {
   type EventInput,
@@ -62,6 +63,8 @@ export function checkEventMembers(value: unknown, limits: TimeLimits): GoodEvent
     const { path, message } = issues[0] ?? { path: '', message: 'malformed' };
     return { ok: false, members, code: 'bad_field', detail: `${path}: ${message}`, issues };
   }
+  const amendment = amendmentProblem(members);
+  if (amendment !== undefined) return bad(members, 'bad_field', amendment.path, amendment.message);
   const { time } = parsed.data;
   const bytes = encoder.encode(time);
   const time_ms = parseEventTime(bytes, 0, bytes.length);

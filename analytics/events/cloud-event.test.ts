@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { flatten, structuredOf, valueOfPart } from './cloud-event.ts';
 import { exactJsonText } from './exact-json.ts';
 import { decoded, GOOD, recordOf } from './fixture-columns.ts';
-import { rawOf } from './raw-parts.ts';
+import { rawOf } from './parts.ts';
 
 const DATA = { amount: 7, country: 'DE', items: [{ sku: 'ü', quantity: 1, unit_price: 7 }] };
 const envelope = {

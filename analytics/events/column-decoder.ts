@@ -1,4 +1,5 @@
 import type { Dictionary, RecordPlace, Rejection, SourceRecord } from '../../engine/index.ts';
+import { amendmentOf } from './amendment.ts';
 import { announcedRate, NO_RATE } from './announced-rate.ts';
 import { checkEventMembers, isGoodTime } from './check.ts';
 import { flatten, valueOfPart } from './cloud-event.ts';
@@ -11,7 +12,7 @@ import { checkCustom, SLOT } from './fields.ts';
 import { tenantSeed } from './identity.ts';
 import { dataOf, writeMembers } from './member-writer.ts';
 import { type Body, isBinary, splitBody } from './parts.ts';
-import { emptyRows, type RowPlace } from './row.ts';
+import { emptyRows, type RowPlace, setCorrectionIdentity } from './row.ts';
 import { ScanWriter } from './scan-writer.ts';
 import { TypeCodes } from './type-codes.ts';
 
@@ -180,7 +181,7 @@ export class ColumnDecoder {
     const at = scan.start[SLOT.type] as number;
     const type = this.#types.find(b, at, scan.stop[SLOT.type] as number, scan.fnvs[SLOT.type] as number);
     const kind = this.#types.kindAt(type);
-    if (kind === T['fx.rate']) return false;
+    if (kind === T['fx.rate'] || kind === T['event.retracted']) return false;
     if (kind === T['refund.issued'] && scan.has(SLOT.amount) && (scan.amounts[0] as number) < 0) return false;
     let currency = -1;
     if (scan.has(SLOT.currency)) {
@@ -196,6 +197,7 @@ export class ColumnDecoder {
     const { data } = record;
     const { tenant } = this.#place;
     const [rows, items, rates] = [batch.own.length, batch.own.itemLength, batch.rates.length];
+    const amendments = batch.amendments.length;
     const body = splitBody(data, record);
     const aside = new Aside(this.#rejections_max);
     const malformed = body === undefined ? 'The array does not end' : this.#parts(record, body, batch, aside);
@@ -208,6 +210,7 @@ export class ColumnDecoder {
     batch.own.length = rows;
     batch.own.itemLength = items;
     batch.rates.length = rates;
+    batch.amendments.length = amendments;
     report.reject({ tenant, record, part: 0 }, { code: 'malformed_json', detail: malformed }, data);
   }
 
@@ -238,6 +241,11 @@ export class ColumnDecoder {
     }
     const row = writeMembers(event, this.#custom, batch, this.#place);
     this.#deep.fill(event.members, batch, row);
+    const amendment = amendmentOf(event.members, row, this.#place.seed);
+    if (amendment !== undefined) {
+      batch.amendments.push(amendment);
+      if (amendment.supersedes) setCorrectionIdentity(batch, row);
+    }
     if (batch.kind[row] !== T['fx.rate']) return;
     const rate = announcedRate(event.members, dataOf(event));
     if (rate === undefined) aside.badRates.push(part);

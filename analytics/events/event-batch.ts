@@ -1,5 +1,6 @@
 import { type Columns, type Dictionary, RowBatch, type SourceRecord } from '../../engine/index.ts';
 import { rowSchema } from '../rows/index.ts';
+import type { Amendment } from './amendment.ts';
 
 /** An exchange rate that an `fx.rate` event announces: `rate` units of `quote` for one of `base`, as decimal text. */
 export interface AnnouncedRate {
@@ -8,6 +9,14 @@ export interface AnnouncedRate {
   readonly base: string;
   readonly quote: string;
   readonly rate: string;
+}
+
+/** Which events were seen, by the words of their ids. */
+export interface KnownEventIds {
+  /** `time_s`: when the event was, s; needed for old ones. */
+  has(id0: number, id1: number, id2: number, time_s: number): boolean;
+  /** When a newer one was, s; undefined where it is not known. May take long. */
+  timeOf(id0: number, id1: number, id2: number): number | undefined;
 }
 
 const INITIAL = 4_096;
@@ -45,6 +54,10 @@ export class EventBatch {
   cut_ms = 0;
   /** Rates that the batch's `fx.rate` events announce. */
   rates: AnnouncedRate[] = [];
+  /** Those of its events that correct others. Their `id0` to `id2` say which correction it is, not of what. */
+  amendments: Amendment[] = [];
+  /** The ids that dedup knows; undefined where none is before. */
+  known: KnownEventIds | undefined = undefined;
 
   constructor(dictionary: Dictionary, custom: readonly string[] = []) {
     this.own = new RowBatch(rowSchema(custom), dictionary);
@@ -66,6 +79,7 @@ export class EventBatch {
     this.own.clear();
     this.records = records;
     this.rates = [];
+    this.amendments = [];
     this.#idsEnd = 0;
   }
 

@@ -49,7 +49,7 @@ export class EventScan extends ItemScan {
     this.fnvs = new Int32Array(slots);
     this.#filled = new Int32Array(slots);
     this.present = new Int32Array(slots);
-    this.#layout = new Layout(fields, ['specversion']);
+    this.#layout = new Layout(fields, ['specversion', 'supersedes']);
     this.#scalars = names.map((name) => encoder.encode(name));
     this.#scalarHashes = Int32Array.from(this.#scalars, (name) => fnv1a(name));
   }

@@ -37,6 +37,7 @@ export const EVENT_TYPES = [
   'subscription.changed',
   'subscription.cancelled',
   'fx.rate',
+  'event.retracted',
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 

@@ -1,3 +1,4 @@
+export type { Amendment, AmendTarget } from './amendment.ts';
 export * from './check.ts';
 export { flatten, isObject, type Members, own, structuredOf, valueOfPart } from './cloud-event.ts';
 export * from './column-decoder.ts';
@@ -16,9 +17,9 @@ export {
   isBinary,
   mediaTypeOf,
   partOf,
+  rawOf,
   splitBody,
   trimLine,
 } from './parts.ts';
-export * from './raw-parts.ts';
 export * from './rejection.ts';
 export * from './rfc3339.ts';

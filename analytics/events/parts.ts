@@ -1,3 +1,5 @@
+import type { SourceRecord } from '../../engine/index.ts';
+
 /** Headers of a message or a request; a SourceRecord has this form. */
 export interface HeaderSource {
   /** Names are compared without case. */
@@ -162,4 +164,16 @@ function endOfString(bytes: Uint8Array, from: number, end: number): number {
     else if (byte === QUOTE) return at;
   }
   return -1;
+}
+
+/**
+ * The bytes of one part of a message as they were sent, without white space around them: what `part` of a row
+ * means. Undefined when the message has no such part. A view of `data`.
+ */
+export function rawOf(
+  record: HeaderSource & Pick<SourceRecord, 'data'>,
+  part: number,
+): Uint8Array | undefined {
+  const body = splitBody(record.data, record, part + 1);
+  return body === undefined ? undefined : partOf(record.data, body, part);
 }

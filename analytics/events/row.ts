@@ -1,5 +1,6 @@
 import type { HashColumn } from '../../engine/index.ts';
-import { CODE, FLAG } from '../rows/index.ts';
+import { mix32 } from '../../operators/index.ts';
+import { CODE, FLAG, HASH } from '../rows/index.ts';
 import type { EventBatch } from './event-batch.ts';
 import { T } from './event-types.ts';
 import { eventCode, hiOf, loOf } from './identity.ts';
@@ -63,6 +64,17 @@ export function setIdentity(batch: EventBatch, row: number, words: Uint32Array):
   (batch.columns.codes[CODE.event] as Int32Array)[row] = eventCode(id0);
 }
 
+/**
+ * An event that supersedes another has its id; what it is known by, so that it counts once, is the id with all that it
+ * says.
+ */
+export function setCorrectionIdentity(batch: EventBatch, row: number): void {
+  const payload = batch.payload[row] as number;
+  batch.id0[row] = (batch.id0[row] as number) ^ mix32(payload);
+  batch.id1[row] = (batch.id1[row] as number) ^ mix32(payload + 0x51ed270b);
+  batch.id2[row] = (batch.id2[row] as number) ^ mix32(payload + 0x2545f491);
+}
+
 /** `column` is one of HASH; `words` are the hash of an id; undefined: there is none. */
 export function setHash(
   batch: EventBatch,
@@ -78,6 +90,7 @@ export function setHash(
 export function setTicket(batch: EventBatch, row: number, words: Uint32Array): void {
   batch.ticket_hi[row] = hiOf(words);
   batch.ticket_lo[row] = loOf(words);
+  setHash(batch, row, HASH.ticket, words);
 }
 
 /** Versions of an order, of which the newest is found by event time, then by event id. */

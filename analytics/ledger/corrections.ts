@@ -151,6 +151,8 @@ export function appendCorrection(
   (codes[CODE.retraction] as Int32Array)[row] = isRetraction ? 1 : 0;
   (codes[CODE.flags] as Int32Array)[row] = FLAG.restated;
   (numbers[NUMBER.origin] as Float64Array)[row] = own.sequence;
+  (numbers[NUMBER.origin_part] as Float64Array)[row] = Number.NaN;
+  setHash(hashes[HASH.ticket], row, 0, 0);
   (codes[CODE.marks] as Int32Array)[row] = marks;
   (numbers[NUMBER.value] as Float64Array)[row] = value;
   (codes[CODE.type] as Int32Array)[row] = own.type;
@@ -162,6 +164,44 @@ export function appendCorrection(
   (numbers[NUMBER.discount] as Float64Array)[row] = own.discount;
   (numbers[NUMBER.shipping] as Float64Array)[row] = own.shipping;
   (numbers[NUMBER.tax] as Float64Array)[row] = own.tax;
+}
+
+/** Appends the one row of a batch, as one that `place` causes. */
+export function appendRow(out: RowBatch, from: RowBatch, place: RowPlace): void {
+  const row = out.append();
+  out.time_ms[row] = from.time_ms[0] as number;
+  out.sequence[row] = place.sequence;
+  out.part[row] = place.part;
+  out.scope[row] = place.scope;
+  for (const [index, column] of out.columns.codes.entries())
+    column[row] = (from.columns.codes[index] as Int32Array)[0] as number;
+  for (const [index, column] of out.columns.numbers.entries())
+    column[row] = (from.columns.numbers[index] as Float64Array)[0] as number;
+  for (const [index, { hi, lo }] of out.columns.hashes.entries()) {
+    const source = from.columns.hashes[index];
+    hi[row] = source?.hi[0] ?? 0;
+    lo[row] = source?.lo[0] ?? 0;
+  }
+  (out.columns.numbers[NUMBER.origin] as Float64Array)[row] = from.sequence[0] as number;
+  const [start, count] = [from.itemStart[0] as number, from.itemCount[0] as number];
+  const first = out.appendItems(count);
+  out.itemStart[row] = first;
+  out.itemCount[row] = count;
+  for (const [index, column] of out.items.codes.entries())
+    for (let item = 0; item < count; item++)
+      column[first + item] = (from.items.codes[index] as Int32Array)[start + item] as number;
+  for (const [index, column] of out.items.numbers.entries())
+    for (let item = 0; item < count; item++)
+      column[first + item] = (from.items.numbers[index] as Float64Array)[start + item] as number;
+}
+
+/** Says of the row appended last that it takes an event itself back, or puts it back. */
+export function markDisplaced(out: RowBatch, own: OwnRow): void {
+  const row = out.length - 1;
+  const flags = out.columns.codes[CODE.flags] as Int32Array;
+  flags[row] =
+    FLAG.displaced | ((out.columns.codes[CODE.retraction] as Int32Array)[row] === 1 ? 0 : FLAG.restated);
+  (out.columns.numbers[NUMBER.origin_part] as Float64Array)[row] = own.part;
 }
 
 function setHash(

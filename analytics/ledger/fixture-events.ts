@@ -23,6 +23,11 @@ export interface TestEvent {
   readonly amount: number | null;
   readonly discount: number | null;
   readonly items: readonly TestItem[];
+  /** Says that it stands in the place of the event with its id, or which ids it takes back. */
+  readonly amends?: 'supersedes' | readonly string[];
+  readonly version?: number;
+  /** Tells contents of one id apart. */
+  readonly payload?: number;
 }
 
 /** An order of nobody, unless said otherwise. */
@@ -76,6 +81,12 @@ export function appendEvent(batch: EventBatch, event: TestEvent, sequence: numbe
     hash.hi[row] = id === 0 ? 0 : id * 7;
     hash.lo[row] = id;
   }
+  const ticket = hashes[HASH.ticket];
+  const isTicket = event.type === 'ticket.opened' || event.type === 'ticket.first.response';
+  if (ticket !== undefined) {
+    ticket.hi[row] = isTicket ? event.ticket : 0;
+    ticket.lo[row] = isTicket ? event.ticket : 0;
+  }
   const setNumber = (column: number, value: number | null): void => {
     (numbers[column] as Float64Array)[row] = value ?? Number.NaN;
   };
@@ -85,6 +96,7 @@ export function appendEvent(batch: EventBatch, event: TestEvent, sequence: numbe
   setNumber(NUMBER.tax, null);
   setNumber(NUMBER.value, null);
   setNumber(NUMBER.origin, null);
+  setNumber(NUMBER.origin_part, null);
   own.itemStart[row] = own.appendItems(event.items.length);
   own.itemCount[row] = event.items.length;
   for (const [index, item] of event.items.entries()) {
@@ -97,13 +109,21 @@ export function appendEvent(batch: EventBatch, event: TestEvent, sequence: numbe
   batch.id0[row] = eventCode(event.id);
   batch.id1[row] = eventCode(`${event.id}x`);
   batch.id2[row] = 1;
-  batch.payload[row] = 0;
+  batch.payload[row] = event.payload ?? 0;
   batch.kind[row] = T[event.type];
   batch.ticket_hi[row] = event.ticket;
   batch.ticket_lo[row] = event.ticket;
   batch.record[row] = 0;
   const bytes = new TextEncoder().encode(event.id);
   batch.setId(row, bytes, 0, bytes.length);
+  if (event.amends === undefined) return;
+  const supersedes = event.amends === 'supersedes';
+  const ids = event.amends === 'supersedes' ? [event.id] : event.amends;
+  const targets = ids.map((id) => ({
+    ...{ id0: eventCode(id), id1: eventCode(`${id}x`), id2: 1, event: eventCode(id) },
+    id: new TextEncoder().encode(id),
+  }));
+  batch.amendments.push({ row, supersedes, version: event.version ?? 1, id: bytes, targets });
 }
 
 /** A row as text: everything that counts, nothing of where it came from. */

@@ -2,13 +2,19 @@ import {
   ByteWriter,
   defineOperator,
   type KvTable,
+  type OutMessage,
   PagePool,
   RecordArena,
   type RowBatch,
+  type RowsView,
   RunTable,
   rawTable,
 } from '../../engine/index.ts';
+import { eventLogView, pendingRowsOf } from '../../operators/index.ts';
 import type { EventBatch } from '../events/index.ts';
+import { rowSchema } from '../rows/index.ts';
+import { AmendedEvents, amendedRows } from './amended-events.ts';
+import type { CorrectionRefusal, RefuseCorrection } from './amender.ts';
 import { Ledger, type LedgerHeaps } from './ledger.ts';
 import { CUT_KEY, CUT_TABLE, readCut, recordRows } from './record-digest.ts';
 import { lastEventOf, RecordHeap } from './record-heap.ts';
@@ -22,9 +28,15 @@ export interface LedgerConfig {
   readonly outOfOrderness_ms?: number;
   /** Records of each kind of entity that stay in memory when they were not used for a while, bytes; half of it. */
   readonly cache_bytes: number;
+  /** The operator that keeps the log, in which events are found that are corrected; absent: none is found. */
+  readonly log?: string;
+  /** What to send for a correction that is not taken. By default nothing is sent. */
+  readonly refused?: (batch: EventBatch, row: number, why: CorrectionRefusal) => OutMessage;
 }
 
 const DAY_MS = 86_400_000;
+/** Where the ledger keeps the events that were corrected. */
+export const AMENDED_TABLE = 'amended';
 /** Uncommitted records of all kinds before a commit is asked for. */
 const CHANGED_MAX_RECORDS = 400_000;
 const ENTITIES = ['orders', 'customers', 'sessions', 'tickets'] as const;
@@ -41,6 +53,10 @@ const tables = () => ({
   customers: table('customers'),
   sessions: table('sessions'),
   tickets: table('tickets'),
+  [AMENDED_TABLE]: rawTable({
+    version: 1,
+    logicalRows: (view, _watermark, sibling) => amendedRows(view, readCut(sibling(CUT_TABLE))),
+  }),
 });
 
 /** The records of one kind of entity: those in use in memory, all of them in runs. */
@@ -85,7 +101,7 @@ export const ledger = defineOperator<EventBatch, RowBatch, LedgerConfig, ReturnT
   // Records have the dimensions by their place, without names.
   definition: ({ custom }) => ({ custom_dimensions: custom.join(',') }),
   definedTables: ENTITIES,
-  start: ({ name, config, state, clock, metrics, emit, requestBarrier }) => {
+  start: ({ name, config, state, view, parts, clock, metrics, emit, send, notice, requestBarrier }) => {
     const pool = new PagePool();
     const entities = Object.fromEntries(
       ENTITIES.map((entity) => [entity, new EntityRecords(state[entity], config.cache_bytes, pool)]),
@@ -119,6 +135,39 @@ export const ledger = defineOperator<EventBatch, RowBatch, LedgerConfig, ReturnT
     );
     const { custom, retention_days, outOfOrderness_ms = 0 } = config;
     const retention_ms = (retention_days ?? 0) * DAY_MS;
+    const events = new AmendedEvents(state[AMENDED_TABLE]);
+    metrics.gauge(
+      'millrace.ledger.awaited',
+      'Events that were corrected before they came',
+      () => events.awaited,
+      labels,
+    );
+    const refusals = metrics.counter(
+      'millrace.ledger.refused',
+      'Corrections of events that were not taken',
+      labels,
+    );
+    const refuse: RefuseCorrection = (batch, row, why) => {
+      refusals.add();
+      const { own, dictionary } = batch;
+      notice({
+        kind: 'dead_letter',
+        scope: dictionary.textOf(own.scope[row] as number),
+        sequence: own.sequence[row] as number,
+        detail: { reason: why.code, detail: why.detail, part: own.part[row] as number },
+      });
+      if (config.refused !== undefined) send(config.refused(batch, row, why));
+    };
+    const { log } = config;
+    const pending = (): RowsView | undefined => {
+      const give = log === undefined ? undefined : parts.get(pendingRowsOf(log));
+      return typeof give === 'function' ? (give as () => RowsView)() : undefined;
+    };
+    const sources = {
+      schema: rowSchema(config.custom),
+      committed: log === undefined ? undefined : eventLogView(view, log),
+      pending,
+    };
     let core: Ledger | undefined;
     let storedCut_ms = readCut(state[CUT_TABLE]);
     let cut_ms = storedCut_ms;
@@ -131,7 +180,14 @@ export const ledger = defineOperator<EventBatch, RowBatch, LedgerConfig, ReturnT
     return {
       onBatch: (batches) => {
         for (const batch of batches) {
-          core ??= new Ledger(heaps, batch.dictionary, custom, retention_days, outOfOrderness_ms);
+          core ??= new Ledger(
+            heaps,
+            batch.dictionary,
+            { events, sources, refuse },
+            custom,
+            retention_days,
+            outOfOrderness_ms,
+          );
           const before = core.frozen;
           cut_ms = Math.max(cut_ms, batch.cut_ms);
           core.apply(batch, clock.now());
@@ -142,10 +198,13 @@ export const ledger = defineOperator<EventBatch, RowBatch, LedgerConfig, ReturnT
           core.corrections.cut_ms = batch.cut_ms;
           emit(core.corrections.length === 0 ? [batch.own] : [batch.own, core.corrections]);
         }
-        if (all.reduce((sum, { heap }) => sum + heap.changed, 0) > CHANGED_MAX_RECORDS) requestBarrier();
+        if (all.reduce((sum, { heap }) => sum + heap.changed, events.changed) > CHANGED_MAX_RECORDS)
+          requestBarrier();
       },
       onBarrier: () => {
         if (cut_ms > storedCut_ms) state[CUT_TABLE].put(CUT_KEY, new ByteWriter().u48(cut_ms).view());
+        events.commit();
+        if (cut_ms > storedCut_ms) events.cut(cut_ms);
         storedCut_ms = cut_ms;
         forget();
         for (const entity of all) entity.commit(arena);

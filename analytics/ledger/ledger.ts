@@ -1,12 +1,17 @@
 import { type Dictionary, RowBatch } from '../../engine/index.ts';
-import type { EventBatch } from '../events/index.ts';
+import { EventBatch } from '../events/index.ts';
 import { CODE, HASH, MARK, NUMBER, ROW_DIMENSIONS, rowSchema } from '../rows/index.ts';
-import { appendCorrection } from './corrections.ts';
+import type { AmendedEvents } from './amended-events.ts';
+import { Amender, isOfOrder, type LedgerActs, type RefuseCorrection } from './amender.ts';
+import { appendCorrection, appendRow, markDisplaced } from './corrections.ts';
+import { EventRemoval } from './event-removal.ts';
 import { ALWAYS, CLASS, CLASS_OF } from './kinds.ts';
 import { OrderLedger } from './order-ledger.ts';
 import { OwnRow } from './own-row.ts';
-import { CLAIM, PairedFirsts } from './paired-firsts.ts';
+import { CLAIM, PairedFirsts, SLOT } from './paired-firsts.ts';
 import type { RecordHeap } from './record-heap.ts';
+import { type LookupSources, RowLookup } from './row-lookup.ts';
+import { fillEvent, loadOwn, storeOwn } from './sent-event.ts';
 
 /** The records of each kind of entity, by the hash of its id. */
 export interface LedgerHeaps {
@@ -14,6 +19,14 @@ export interface LedgerHeaps {
   readonly customers: RecordHeap;
   readonly sessions: RecordHeap;
   readonly tickets: RecordHeap;
+}
+
+/** What corrections of events need. */
+export interface LedgerAmends {
+  readonly events: AmendedEvents;
+  readonly sources: LookupSources;
+  /** Is told of corrections that are not taken. */
+  readonly refuse: RefuseCorrection;
 }
 
 /** Where the rows that an event causes belong. */
@@ -24,10 +37,6 @@ export interface RowPlace {
 }
 
 const DAY_MS = 86_400_000;
-const VISIT = 0;
-const CART = 1;
-const OPENED = 0;
-const RESPONSE = 1;
 
 /**
  * What events mean together: which of them count as an order's, a customer's, a session's first, what an event
@@ -43,6 +52,12 @@ export class Ledger {
   readonly #behind_ms: number;
   readonly #place: RowPlace = { scope: 0, sequence: 0, part: 0 };
   readonly #orders: OrderLedger;
+  readonly #heaps: LedgerHeaps;
+  readonly #dimensions: number;
+  readonly #amended: AmendedEvents;
+  readonly #lookup: RowLookup;
+  readonly #refuse: RefuseCorrection;
+  #amender: Amender | undefined;
   readonly #sessions: PairedFirsts;
   readonly #tickets: PairedFirsts;
   readonly #own: OwnRow;
@@ -56,15 +71,21 @@ export class Ledger {
   constructor(
     heaps: LedgerHeaps,
     dictionary: Dictionary,
+    amends: LedgerAmends,
     custom: readonly string[] = [],
     retention_days = Number.POSITIVE_INFINITY,
     behind_ms = 0,
   ) {
+    this.#heaps = heaps;
+    this.#amended = amends.events;
+    this.#refuse = amends.refuse;
     this.#all = Object.values(heaps);
     this.#retention_ms = retention_days * DAY_MS;
     this.#behind_ms = behind_ms;
     const dimensions = ROW_DIMENSIONS.length + custom.length;
     this.corrections = new RowBatch(rowSchema(custom), dictionary);
+    this.#dimensions = dimensions;
+    this.#lookup = new RowLookup(amends.sources, dictionary, dimensions);
     this.#own = new OwnRow(dimensions);
     this.#orders = new OrderLedger(heaps, this.corrections, this.#place, dimensions);
     this.#sessions = new PairedFirsts(heaps.sessions);
@@ -85,6 +106,8 @@ export class Ledger {
     const { live, kind, own } = batch;
     const { scope, sequence, part } = own;
     const place = this.#place;
+    const amendments = new Map(batch.amendments.map((amendment) => [amendment.row, amendment]));
+    const amender = amendments.size > 0 || this.#amended.awaited > 0 ? this.#amenderOf(batch) : undefined;
     for (let row = 0; row < own.length; row++) {
       if (live[row] === 0) continue;
       place.scope = scope[row] as number;
@@ -92,8 +115,66 @@ export class Ledger {
       place.part = part[row] as number;
       if (this.#retention_ms < Number.POSITIVE_INFINITY)
         this.#forgetFor(Math.min(own.time_ms[row] as number, now_ms));
+      if (amender !== undefined) {
+        this.#lookup.reach(row);
+        const amendment = amendments.get(row);
+        if (amendment !== undefined) {
+          amender.amend(batch, row, amendment);
+          continue;
+        }
+        if (amender.arrive(batch, row)) continue;
+      }
       this.#event(batch, row, kind[row] as number);
     }
+  }
+
+  /** Corrections are rare: what they need is made when the first one comes. */
+  #amenderOf(batch: EventBatch): Amender {
+    this.#lookup.open(batch, this.corrections);
+    this.#amender ??= new Amender(this.#amended, this.#lookup, this.#acts(), this.#refuse);
+    return this.#amender;
+  }
+
+  #acts(): LedgerActs {
+    const { corrections } = this;
+    const { schema, dictionary } = corrections;
+    const place = this.#place;
+    const custom = schema.columns
+      .filter(({ kind, text }) => kind === 'code' && text === true)
+      .map(({ name }) => name)
+      .slice(2 + ROW_DIMENSIONS.length);
+    const scratch = new EventBatch(dictionary, custom);
+    const newRow = (): OwnRow => new OwnRow(this.#dimensions);
+    const rows = { out: corrections, place, scratch };
+    const removal = new EventRemoval(this.#heaps, rows, this.#orders, this.#lookup, newRow);
+    return {
+      count: (batch, row) => this.#event(batch, row, batch.kind[row] as number),
+      displaceNew: (batch, row) => {
+        const own = loadOwn(storeOwn(batch, row), this.#dimensions);
+        appendCorrection(corrections, own, place, true, 0, Number.NaN);
+        markDisplaced(corrections, own);
+      },
+      takeBack: (bytes, { id0, id1 }) => removal.remove(loadOwn(bytes, this.#dimensions), id0, id1),
+      restore: (bytes, { id0, id1, id2 }, id) => {
+        const own = loadOwn(bytes, this.#dimensions);
+        fillEvent(scratch, own, place.scope);
+        scratch.id0[0] = id0;
+        scratch.id1[0] = id1;
+        scratch.id2[0] = id2;
+        scratch.setId(0, id, 0, id.length);
+        this.#event(scratch, 0, own.kind);
+        appendRow(corrections, scratch.own, place);
+        markDisplaced(corrections, own);
+      },
+      sent: (own) => {
+        if (isOfOrder(own)) {
+          if (this.#orders.isUnknownWithout(own)) return undefined;
+          this.#orders.sentAs(own);
+        }
+        fillEvent(scratch, own, place.scope);
+        return storeOwn(scratch, 0);
+      },
+    };
   }
 
   #forgetFor(time_ms: number): void {
@@ -110,10 +191,10 @@ export class Ledger {
         this.#orders.dependent(batch, row, kind);
         return;
       case CLASS.visit:
-        this.#browse(batch, row, VISIT, MARK.visits, MARK.sessions);
+        this.#browse(batch, row, SLOT.visit, MARK.visits, MARK.sessions);
         return;
       case CLASS.cart:
-        this.#browse(batch, row, CART, 0, MARK.sessions_with_cart);
+        this.#browse(batch, row, SLOT.cart, 0, MARK.sessions_with_cart);
         return;
       case CLASS.opened:
         this.#opened(batch, row);
@@ -160,21 +241,21 @@ export class Ledger {
     tickets.open(hi, lo);
     const time_ms = batch.own.time_ms[row] as number;
     const event = (batch.columns.codes[CODE.event] as Int32Array)[row] as number;
-    if (tickets.claim(OPENED, time_ms, event) === CLAIM.later) return;
-    if (tickets.has(RESPONSE)) {
+    if (tickets.claim(SLOT.opened, time_ms, event) === CLAIM.later) return;
+    if (tickets.has(SLOT.response)) {
       const own = this.#own;
-      const hadOpening = tickets.has(OPENED);
+      const hadOpening = tickets.has(SLOT.opened);
       let opened_ms = Number.NaN;
       if (hadOpening) {
-        tickets.read(OPENED, own);
+        tickets.read(SLOT.opened, own);
         opened_ms = own.time_ms;
       }
-      tickets.read(RESPONSE, own);
+      tickets.read(SLOT.response, own);
       const former = hadOpening ? MARK.responded : 0;
       appendCorrection(this.corrections, own, this.#place, true, former, own.time_ms - opened_ms);
       appendCorrection(this.corrections, own, this.#place, false, MARK.responded, own.time_ms - time_ms);
     }
-    tickets.put(hi, lo, OPENED, batch, row);
+    tickets.put(hi, lo, SLOT.opened, batch, row);
   }
 
   #responded(batch: EventBatch, row: number): void {
@@ -185,22 +266,22 @@ export class Ledger {
     tickets.open(hi, lo);
     const time_ms = batch.own.time_ms[row] as number;
     const event = (batch.columns.codes[CODE.event] as Int32Array)[row] as number;
-    const claim = tickets.claim(RESPONSE, time_ms, event);
+    const claim = tickets.claim(SLOT.response, time_ms, event);
     if (claim === CLAIM.later) return;
     const own = this.#own;
     let opened_ms = Number.NaN;
-    if (tickets.has(OPENED)) {
-      tickets.read(OPENED, own);
+    if (tickets.has(SLOT.opened)) {
+      tickets.read(SLOT.opened, own);
       opened_ms = own.time_ms;
     }
     const marks = Number.isNaN(opened_ms) ? 0 : MARK.responded;
     if (claim === CLAIM.earlier) {
-      tickets.read(RESPONSE, own);
+      tickets.read(SLOT.response, own);
       appendCorrection(this.corrections, own, this.#place, true, marks, own.time_ms - opened_ms);
       appendCorrection(this.corrections, own, this.#place, false, 0, Number.NaN);
     }
     (batch.columns.codes[CODE.marks] as Int32Array)[row] = marks;
     (batch.columns.numbers[NUMBER.value] as Float64Array)[row] = time_ms - opened_ms;
-    tickets.put(hi, lo, RESPONSE, batch, row);
+    tickets.put(hi, lo, SLOT.response, batch, row);
   }
 }

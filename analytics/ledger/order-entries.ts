@@ -3,6 +3,10 @@ import { RecordReader, type RecordWriter } from './record-bytes.ts';
 
 /** Bytes before the entries: time of the last event (6), flags (1). */
 export const ORDER_HEAD_BYTES = 7;
+/** Bits of the flags that say what the order counts for; the others say how it was kept. */
+export const ORDER_FLAGS_COUNTED = 3;
+/** Versions that a newer one hides were dropped: what they say is not known any more. */
+export const ORDER_VERSIONS_DROPPED = 4;
 const FLAGS_AT = 6;
 /** Bytes of an entry's body that tell its place in time: time (6), event (4). */
 const INITIAL_ENTRIES = 64;
@@ -97,6 +101,18 @@ export class OrderEntries {
     if (time_ms > this.last_ms) this.last_ms = time_ms;
   }
 
+  /** The entry of an event, by its place in the stream; -1 where there is none. */
+  find(sequence: number, part: number): number {
+    const reader = this.#reader;
+    for (let entry = 0; entry < this.count; entry++) {
+      reader.open(this.bytes, this.body[entry] as number);
+      reader.u48();
+      reader.u32();
+      if (reader.varint() === sequence && reader.varint() === part) return entry;
+    }
+    return -1;
+  }
+
   isEarlier(entry: number, than: number): boolean {
     const difference = (this.time_ms[entry] as number) - (this.time_ms[than] as number);
     return (
@@ -117,6 +133,13 @@ export class OrderEntries {
       if (drop !== undefined && drop[entry] === 1) continue;
       writer.copy(this.bytes, this.at[entry] as number, this.end[entry] as number);
     }
+  }
+
+  /** Writes the record without one of its entries. */
+  writeWithout(writer: RecordWriter, entry: number): void {
+    const drop = new Uint8Array(this.count);
+    drop[entry] = 1;
+    this.write(writer, drop);
   }
 
   #isContiguous(): boolean {

@@ -33,6 +33,9 @@ export class OwnRow {
   customer_lo = 0;
   session_hi = 0;
   session_lo = 0;
+  /** Of an event that was found in the log; records do not have it. */
+  ticket_hi = 0;
+  ticket_lo = 0;
   amount = Number.NaN;
   discount = Number.NaN;
   shipping = Number.NaN;
@@ -189,6 +192,8 @@ export function readOwn(reader: RecordReader, own: OwnRow): void {
   own.discount = (has & HAS_DISCOUNT) === 0 ? Number.NaN : reader.zigzag();
   own.shipping = (has & HAS_SHIPPING) === 0 ? Number.NaN : reader.zigzag();
   own.tax = (has & HAS_TAX) === 0 ? Number.NaN : reader.zigzag();
+  own.ticket_hi = 0;
+  own.ticket_lo = 0;
   own.items = -1;
   if ((has & HAS_ITEMS) === 0) return;
   const count = reader.varint();

@@ -8,6 +8,9 @@ import type { RecordHeap } from './record-heap.ts';
 export const CLAIM = { first: 0, earlier: 1, later: 2 } as const;
 export type Claim = (typeof CLAIM)[keyof typeof CLAIM];
 
+/** Places of the two events: of a session its first visit and cart, of a ticket its opening and first response. */
+export const SLOT = { visit: 0, cart: 1, opened: 0, response: 1 } as const;
+
 /** Reads the two parts behind a record's earliest orders: each a length and an event as it was sent. */
 class Parts {
   readonly start = new Int32Array(2);
@@ -67,6 +70,17 @@ export class PairedFirsts {
     readOwn(reader, own);
   }
 
+  /** Whether the event of a slot is the one of this place in the stream. */
+  isAt(slot: number, sequence: number, part: number): boolean {
+    if (!this.has(slot)) return false;
+    const reader = this.#reader;
+    reader.open(this.#bytes, this.#parts.start[slot] as number);
+    reader.at += ENTRY_HEAD_BYTES;
+    reader.u48();
+    reader.u32();
+    return reader.varint() === sequence && reader.varint() === part;
+  }
+
   /** Whether an event comes before that of a slot. */
   claim(slot: number, time_ms: number, event: number): Claim {
     if (!this.has(slot)) return CLAIM.first;
@@ -80,8 +94,16 @@ export class PairedFirsts {
 
   /** Puts a batch's event into a slot of the record that was opened last, and stores it. */
   put(hi: number, lo: number, slot: number, batch: EventBatch, row: number): void {
+    this.#write(hi, lo, slot, batch.own.time_ms[row] as number, (writer) => writeOwn(writer, batch, row));
+  }
+
+  /** Empties a slot of the record that was opened last, and stores it. */
+  clear(hi: number, lo: number, slot: number): void {
+    this.#write(hi, lo, slot, 0, () => undefined);
+  }
+
+  #write(hi: number, lo: number, slot: number, time_ms: number, event: (writer: RecordWriter) => void): void {
     const writer = this.#writer;
-    const time_ms = batch.own.time_ms[row] as number;
     writer.reset();
     writer.u48(Math.max(time_ms, this.#last_ms));
     this.#earliest.write(writer);
@@ -89,7 +111,7 @@ export class PairedFirsts {
       if (each === slot) {
         const at = writer.length;
         writer.u16(0);
-        writeOwn(writer, batch, row);
+        event(writer);
         writer.setU16(at, writer.length - at - 2);
       } else {
         const start = this.#parts.start[each] as number;

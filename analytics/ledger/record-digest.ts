@@ -1,7 +1,7 @@
 import { ByteReader, type KvView, runRows } from '../../engine/index.ts';
 import { mix32 } from '../../operators/index.ts';
 import { EarliestOrders } from './earliest-orders.ts';
-import { OrderEntries } from './order-entries.ts';
+import { ORDER_FLAGS_COUNTED, OrderEntries } from './order-entries.ts';
 import { RecordReader } from './record-bytes.ts';
 
 /** Where the ledger keeps from when on it remembers. */
@@ -58,10 +58,12 @@ function keyHash(row: Uint8Array): number {
   return mixWords(reader.u32(), reader.u32());
 }
 
-function orderHash(row: Uint8Array): number {
+function orderHash(row: Uint8Array): number | undefined {
   const key = keyHash(row);
   entries.read(row, KEY_BYTES, row.length);
-  let hash = mixWords(key, entries.flags);
+  // All its events were taken back.
+  if (entries.count === 0) return undefined;
+  let hash = mixWords(key, entries.flags & ORDER_FLAGS_COUNTED);
   for (let entry = 0; entry < entries.count; entry++) {
     const time_ms = entries.time_ms[entry] as number;
     const place = mixWords(time_ms | 0, Math.floor(time_ms / 2 ** 32));

@@ -40,6 +40,7 @@ export interface RefundsShared extends FamilyShared<RefundsQuery> {
 const IS_ORDER = 1;
 const IS_SOLD = 2;
 const IS_REFUND = 4;
+const IS_FIRST = 8;
 
 /** What refunds take from revenue, and where they come from. */
 export function refundsKind(
@@ -59,6 +60,7 @@ export function refundsKind(
         [marked('orders')],
         [marked('orders'), ...conditions],
         [marked('refund'), ...conditions],
+        [marked('customers_new')],
       ];
       const dimensions = columnsOf(query.drivers, settings.custom);
       const views = [new RowGroups([], items), ...dimensions.map((column) => new RowGroups([column], items))];
@@ -132,12 +134,13 @@ class RefundCounter {
 
   /** The rows of one order. */
   add(rows: readonly OrderRow[], isLoner: boolean): void {
-    const isByOrder = this.#query.basis === 'order';
+    const { basis, orders } = this.#query;
+    const isByOrder = basis === 'order';
     const follow_ms = followMs(this.#query);
     const order = rows.find(({ bits }) => (bits & IS_ORDER) !== 0);
     for (const row of rows) {
       const by = isByOrder ? (isLoner ? ((row.bits & IS_ORDER) !== 0 ? row : undefined) : order) : row;
-      if (by === undefined) continue;
+      if (by === undefined || (orders === 'first' && (by.bits & IS_FIRST) === 0)) continue;
       for (const [period, { start_ms, end_ms }] of this.#periods.entries()) {
         const isFollowed = row.time_ms < end_ms + follow_ms;
         if (by.time_ms >= start_ms && by.time_ms < end_ms && isFollowed) this.#addRow(row, period);

@@ -35,17 +35,26 @@ export const listedMember = z.int().min(1).max(MAX_LISTED).default(DEFAULT_LISTE
 
 /** The body of a query for the impact of refunds, where `custom` dimensions are declared. */
 export function refundsSchemaOf(custom: readonly string[] = []) {
-  return z.strictObject({
-    ...HEAD_MEMBERS,
-    filters: segmentFiltersSchemaOf(custom).default({}),
-    basis: basisMember,
-    follow_up: followUpMember,
-    drivers: dimensionsSchemaOf(custom, MAX_DRIVERS)
-      .default(['channel', 'sku'])
-      .describe('Dimensions that refunds are told apart by, one list each'),
-    compare: z.enum(COMPARES).optional().describe('Gives the same of an earlier range beside it'),
-    limit: listedMember.describe('Values of each driver, those with the largest refunds'),
-  });
+  return z
+    .strictObject({
+      ...HEAD_MEMBERS,
+      filters: segmentFiltersSchemaOf(custom).default({}),
+      basis: basisMember,
+      follow_up: followUpMember,
+      orders: z
+        .enum(['all', 'first'])
+        .default('all')
+        .describe('`first`: only orders that are the first of their customer; goes with the basis `order`'),
+      drivers: dimensionsSchemaOf(custom, MAX_DRIVERS)
+        .default(['channel', 'sku'])
+        .describe('Dimensions that refunds are told apart by, one list each'),
+      compare: z.enum(COMPARES).optional().describe('Gives the same of an earlier range beside it'),
+      limit: listedMember.describe('Values of each driver, those with the largest refunds'),
+    })
+    .refine(({ basis, orders }) => orders === 'all' || basis === 'order', {
+      path: ['orders'],
+      error: 'first goes with basis "order"',
+    });
 }
 
 /** A validated query. */

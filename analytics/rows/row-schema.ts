@@ -26,6 +26,11 @@ export const FLAG = {
   restated: 2,
   /** Of an `original`: it says what its order's newest version says, where the event's own may be something else. */
   merged: 4,
+  /**
+   * A correction took the event at (`origin`, `origin_part`) back; without a retraction it put it back. An event is in
+   * force while the two balance.
+   */
+  displaced: 8,
 } as const;
 
 /**
@@ -94,6 +99,8 @@ export function rowSchema(custom: readonly string[] = []): LogSchema {
       hash('order'),
       hash('customer'),
       hash('session'),
+      // Of the row that an event about a ticket came in with; finds the ticket's other events.
+      { name: 'ticket', kind: 'hash', provenance: true },
       number('amount'),
       number('discount'),
       number('shipping'),
@@ -101,6 +108,8 @@ export function rowSchema(custom: readonly string[] = []): LogSchema {
       number('value'),
       // Sequence of the event that a restated row or a retraction speaks of; none where it is the row's own.
       { name: 'origin', kind: 'number', provenance: true },
+      // With `displaced`: the event's part of its message.
+      { name: 'origin_part', kind: 'number', provenance: true },
     ],
     items: [text('sku'), text('category'), number('quantity'), number('unit_price')],
     sortBy: 'customer',
@@ -124,6 +133,7 @@ export const HASH = {
   order: columnIndex(FIXED, 'order'),
   customer: columnIndex(FIXED, 'customer'),
   session: columnIndex(FIXED, 'session'),
+  ticket: columnIndex(FIXED, 'ticket'),
 } as const;
 export const NUMBER = {
   amount: columnIndex(FIXED, 'amount'),
@@ -132,6 +142,7 @@ export const NUMBER = {
   tax: columnIndex(FIXED, 'tax'),
   value: columnIndex(FIXED, 'value'),
   origin: columnIndex(FIXED, 'origin'),
+  origin_part: columnIndex(FIXED, 'origin_part'),
 } as const;
 export const ITEM_CODE = { sku: 0, category: 1 } as const;
 export const ITEM_NUMBER = { quantity: 0, unit_price: 1 } as const;

@@ -10,9 +10,11 @@ import {
   type ApiPorts,
   type BodyBudget,
   BodyLease,
+  type Face,
   type Permission,
   PROBLEM_TYPE,
   problemOf,
+  type RawCall,
   type Route,
   type StateLook,
 } from '../http/index.ts';
@@ -31,6 +33,8 @@ export interface AppParts {
   readonly metrics: HttpMetrics;
   /** Remembers damage of the state that a request met. */
   readonly look: StateLook;
+  /** The JSON of an answer as its caller may see it. */
+  readonly masked?: (route: Route, who: Pick<RawCall, 'principal' | 'tenant'>, json: unknown) => unknown;
   /** Refuses a body that names dimensions which the tenant cannot use; throws ApiError. */
   readonly requireDimensions?: (tenant: string, body: unknown) => void;
 }
@@ -42,6 +46,7 @@ interface Variables {
   tenant: string;
   key_id: string;
   quota: Quota;
+  face: Face;
 }
 /** What the server of Node hands on with a request. */
 interface Bindings {
@@ -64,14 +69,24 @@ export function buildApp(ports: ApiPorts, parts: AppParts, routes: readonly Rout
   const app: App = new Hono();
   app.use('*', observe(ports, parts.metrics));
   app.onError((error, context) => failure(ports, parts, context, error));
-  for (const base of BASES) {
-    for (const route of routes) {
+  for (const route of routes) {
+    for (const base of basesOf(route)) {
       app.on(route.method, honoPath(base + route.path), (context) => serve(ports, parts, route, context));
     }
   }
   const methods = methodTable(app);
-  app.notFound((context) => failure(ports, parts, context, noRoute(methods(), context)));
+  const faces = [...new Set(routes.flatMap(({ face }) => face ?? []))];
+  app.notFound((context) => {
+    const face = faces.find(({ base }) => base !== '' && context.req.path.startsWith(`${base}/`));
+    if (face !== undefined) context.set('face', face);
+    return failure(ports, parts, context, noRoute(methods(), context));
+  });
   return app;
+}
+
+/** What may stand before the path of a route. */
+export function basesOf({ face }: Pick<Route, 'face'>): readonly string[] {
+  return face === undefined ? BASES : [face.base];
 }
 
 /** Where a request came from, as the server of Node says; null in tests, which have none. */
@@ -120,10 +135,12 @@ function observe(ports: ApiPorts, metrics: HttpMetrics) {
 
 async function serve(ports: ApiPorts, parts: AppParts, route: Route, context: AppContext): Promise<Response> {
   context.set('route', route.id);
+  if (route.face !== undefined) context.set('face', route.face);
   const request = context.req.raw;
   const { tenantId, ...path_params } = context.req.param() as Record<string, string>;
   const request_id = context.get('request_id');
-  const base = tenantId === undefined ? BASES[0] : `/v1/${tenantId}/order-analytics`;
+  const own = tenantId === undefined ? BASES[0] : `/v1/${tenantId}/order-analytics`;
+  const base = route.face?.base ?? own;
   let principal = ANONYMOUS;
   if (route.permission !== 'none') {
     principal = await authenticate(parts.credentials, request);
@@ -151,7 +168,9 @@ async function serve(ports: ApiPorts, parts: AppParts, route: Route, context: Ap
   });
   // A HEAD is answered as a GET without its body: what would send it ends here.
   if (request.method === 'HEAD') await answer.stream?.cancel();
-  return respond(answer, request.method === 'HEAD');
+  const { json } = answer;
+  const shown = json === undefined ? answer : { ...answer, json: parts.masked?.(route, who, json) ?? json };
+  return respond(shown, request.method === 'HEAD');
 
   async function handle(tenant: string): Promise<Answer> {
     const owner = { tenant, key: principal.key_id };
@@ -190,9 +209,11 @@ function failure(ports: ApiPorts, { look }: AppParts, context: AppContext, error
       `request failed: ${fault.code}`,
     );
   }
-  return new Response(toJsonText(problem), {
-    status: problem.status,
-    headers: { 'Content-Type': PROBLEM_TYPE, 'Cache-Control': 'no-store', ...headers },
+  const face = context.get('face') as Face | undefined;
+  const { status, json } = face?.errorOf(problem) ?? { status: problem.status, json: problem };
+  return new Response(toJsonText(json), {
+    status,
+    headers: { 'Content-Type': face?.media_type ?? PROBLEM_TYPE, 'Cache-Control': 'no-store', ...headers },
   });
 }
 

@@ -70,25 +70,14 @@ function html(text: string): Response {
   });
 }
 
-/** `/openapi.json`, Swagger UI at `/docs`, ReDoc at `/redoc`, and an index at `/`. */
-export function addDocs(app: App, document: () => object, version: string): void {
+/** `/openapi.json`, Swagger UI at `/docs` and ReDoc at `/redoc`. */
+export function addDocs(app: App, document: () => object): void {
   // Made when it is first asked for: it takes longer than the rest of the start.
   let json: string | undefined;
   app.get('/openapi.json', () => {
     json ??= JSON.stringify(document());
     return new Response(json, { headers: { 'Content-Type': 'application/json; charset=utf-8' } });
   });
-  app.get('/', (context) =>
-    context.json({
-      service: 'Millrace order analytics',
-      version,
-      base: '/v1/order-analytics',
-      health: '/v1/order-analytics/health',
-      openapi: '/openapi.json',
-      docs: '/docs',
-      redoc: '/redoc',
-    }),
-  );
   for (const path of ['/docs', '/docs/']) app.get(path, () => html(SWAGGER_PAGE));
   for (const path of ['/redoc', '/redoc/']) app.get(path, () => html(REDOC_PAGE));
   const script = (text: string): Response => new Response(text, { headers: { 'Content-Type': JS } });

@@ -7,6 +7,7 @@ import {
   JSON_MAX_BYTES,
   PROBLEM_TYPE,
   PROBLEMS,
+  type Problem,
   type ProblemCode,
   type Route,
 } from '../http/index.ts';
@@ -34,11 +35,24 @@ const TAGS = [
   { name: 'KPIs', description: 'Time series and summaries' },
   { name: 'Dashboards', description: 'Saved queries, widgets, dashboards and links to them' },
   { name: 'Exports', description: 'Events and answers as files' },
+  { name: 'Sinks', description: 'Changes of answers, and anomalies, to other systems' },
   { name: 'Models', description: 'Forecasts with intervals' },
   { name: 'Definitions', description: 'What you define while the service runs' },
   { name: 'Jobs', description: 'Asynchronous work' },
   { name: 'Access', description: 'Keys, roles and permissions' },
   { name: 'Operation', description: 'Health, metrics and diagnostics' },
+  {
+    name: 'Business',
+    description: 'Revenue, sales, customers, stock, staff, support and marketing, under `/api/analytics`',
+  },
+  {
+    name: 'Vouchers',
+    description: 'What vouchers brought, for callers of the voucher API, under `/analytics`',
+  },
+  {
+    name: 'E-commerce',
+    description: 'The same numbers for callers of the e-commerce API, under `/analytics`',
+  },
 ];
 
 const problemSchema = z.object({
@@ -109,7 +123,12 @@ export function openApiDocument(routes: readonly Route[], version: string): obje
   });
   const problem = registry.register('Problem', problemSchema);
   for (const [index, base] of BASES.entries()) {
-    for (const route of routes) registry.registerPath(pathOf(route, base, index, problem));
+    for (const route of routes) {
+      if (route.face === undefined) registry.registerPath(pathOf(route, base, index, problem));
+    }
+  }
+  for (const route of routes) {
+    if (route.face !== undefined) registry.registerPath(pathOf(route, route.face.base, 0, route.face.error));
   }
   const document = app.getOpenAPI31Document({
     openapi: '3.1.0',
@@ -291,7 +310,7 @@ function problemsOf(route: Route, problem: z.ZodType): PathConfig['responses'] {
   const codes = codesOf(route);
   const byStatus = new Map<number, ProblemCode[]>();
   for (const code of codes) {
-    const [status] = PROBLEMS[code];
+    const { status } = shownBy(route, code);
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }
   return Object.fromEntries(
@@ -302,9 +321,9 @@ function problemsOf(route: Route, problem: z.ZodType): PathConfig['responses'] {
         {
           description: group.map((code) => `\`${code}\`: ${PROBLEMS[code][1]}`).join('; '),
           content: {
-            [PROBLEM_TYPE]: {
+            [route.face?.media_type ?? PROBLEM_TYPE]: {
               schema: problem,
-              examples: Object.fromEntries(group.map((code) => [code, { value: exampleOf(code) }])),
+              examples: Object.fromEntries(group.map((code) => [code, { value: shownBy(route, code).json }])),
             },
           },
         },
@@ -312,7 +331,13 @@ function problemsOf(route: Route, problem: z.ZodType): PathConfig['responses'] {
   );
 }
 
-function exampleOf(code: ProblemCode): object {
+/** A problem as the API of the route says it. */
+function shownBy({ face }: Route, code: ProblemCode): { readonly status: number; readonly json: unknown } {
+  const problem = exampleOf(code);
+  return face?.errorOf(problem) ?? { status: problem.status, json: problem };
+}
+
+function exampleOf(code: ProblemCode): Problem {
   const [status, title] = PROBLEMS[code];
   return {
     type: `urn:millrace:problem:${code}`,

@@ -14,6 +14,7 @@ export { byDimensions } from './by-dimensions.ts';
 export * from './cursor.ts';
 export { type Doubt, doubtOf } from './doubt.ts';
 export * from './event-stream.ts';
+export type { Face } from './face.ts';
 export {
   awaitFreshness,
   FRESHNESS_PROBLEMS,
@@ -38,6 +39,7 @@ export {
   MAX_ERRORS,
   PROBLEM_TYPE,
   PROBLEMS,
+  type Problem,
   type ProblemCode,
   problemOf,
   titleOf,

@@ -33,6 +33,7 @@ export const PROBLEMS = {
   dimension_failed: [409, 'The dimension could not be built'],
   wrong_state: [409, 'The state does not allow this'],
   file_elsewhere: [409, 'Another host has the file'],
+  export_failed: [409, 'The file could not be made'],
   expired: [410, 'It was kept for a while, which is over'],
   body_too_large: [413, 'The body is too large'],
   unsupported_media_type: [415, 'The content type is not accepted here'],

@@ -4,6 +4,7 @@ import { saysKnownMembers } from '../../analytics/index.ts';
 import type { AuditAction } from '../../runtime/index.ts';
 import { readBody, requireMediaType } from './body.ts';
 import type { BodyLease } from './body-budget.ts';
+import type { Face } from './face.ts';
 import { parseJson } from './json-body.ts';
 import type { Permission, Principal } from './permissions.ts';
 import { ApiError, type FieldError, invalid, type ProblemCode } from './problem.ts';
@@ -98,6 +99,8 @@ export interface RouteInfo {
   /** Takes an `If-Match`. */
   readonly conditional?: boolean;
   readonly answers: Readonly<Record<number, DocumentedAnswer>>;
+  /** The API that it is of; default: this one. */
+  readonly face?: Face;
   /** Codes beyond those that every route has. */
   readonly problems: readonly ProblemCode[];
 }

@@ -6,6 +6,7 @@ import {
   METRIC_NAME,
   METRIC_NAMES,
   OwnMetrics,
+  READY_METRICS,
   referencesOf,
 } from '../../analytics/index.ts';
 import {
@@ -56,7 +57,7 @@ function checkMetric(
   }
   const former = id === undefined ? undefined : others.get(tenant, id);
   const rest = others.list(tenant).filter((other) => other.id !== id);
-  const own = new OwnMetrics([...rest.map(metricOf), metricOf(candidate)]);
+  const own = new OwnMetrics([...READY_METRICS, ...rest.map(metricOf), metricOf(candidate)]);
   if (former !== undefined && (former.name !== name || !own.canDivide(name))) requireUnused(former, others);
   for (const member of ['numerator', 'denominator'] as const) {
     const part = body.type === 'ratio' ? body[member] : undefined;

@@ -2,6 +2,7 @@ import {
   type CustomMetric,
   type CustomMetricBody,
   parsePath,
+  readyMetric,
   referencesOf,
   type TenantDefaults,
 } from '../../analytics/index.ts';
@@ -56,14 +57,16 @@ export class Tenants {
     return [...fields, ...dimensions.map(({ name }) => name)];
   }
 
-  /** The tenant's own metrics among the names, and those that they are made of. */
+  /** The tenant's own metrics among the names, those that are ready for all, and those that they are made of. */
   metricsOf(tenant: string, names: readonly string[]): readonly CustomMetric[] {
     const found = new Map<string, CustomMetric>();
     const take = (name: string): void => {
-      const definition = found.has(name) ? undefined : this.metrics.byName(tenant, name);
-      if (definition === undefined) return;
-      found.set(name, metricOf(definition));
-      for (const part of referencesOf(definition.body)) take(part);
+      if (found.has(name)) return;
+      const definition = this.metrics.byName(tenant, name);
+      const metric = definition === undefined ? readyMetric(name) : metricOf(definition);
+      if (metric === undefined) return;
+      found.set(name, metric);
+      for (const part of referencesOf(metric)) take(part);
     };
     for (const name of names) take(name);
     return [...found.values()];

@@ -25,6 +25,20 @@ export interface HttpPost {
   readonly signal?: AbortSignal;
 }
 
+export interface HttpGet {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** A longer answer is `answer_too_large`. */
+  readonly max_bytes: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface HttpDocument {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: Uint8Array;
+}
+
 export interface HttpReply {
   readonly status: number;
   /** Of the answer, the first 1,024 bytes. */
@@ -46,7 +60,8 @@ export class TargetError extends MillraceError {
       | 'target_invalid'
       | 'target_unresolved'
       | 'target_unreachable'
-      | 'target_timeout',
+      | 'target_timeout'
+      | 'answer_too_large',
     message: string,
     cause?: unknown,
   ) {
@@ -72,12 +87,41 @@ export class HttpSender {
   }
 
   async post({ url, headers, body, isTrusted = false, signal }: HttpPost): Promise<HttpReply> {
+    const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+    return this.#exchanged(url, isTrusted, signal, async (target, addresses, ending) => {
+      const asked: Asked = { method: 'POST', target, addresses, headers, body: bytes, signal: ending };
+      return exchange(asked, async (answer) => ({
+        status: answer.statusCode ?? 0,
+        text: await beginningOf(answer, ending),
+      }));
+    });
+  }
+
+  /** Reads a document, with the same checks. Throws TargetError. */
+  async get({ url, headers, max_bytes, signal }: HttpGet): Promise<HttpDocument> {
+    return this.#exchanged(url, false, signal, async (target, addresses, ending) => {
+      const asked: Asked = { method: 'GET', target, addresses, headers, body: undefined, signal: ending };
+      return exchange(asked, async (answer) => ({
+        status: answer.statusCode ?? 0,
+        contentType: answer.headers['content-type'] ?? '',
+        body: await wholeOf(answer, max_bytes),
+      }));
+    });
+  }
+
+  /** One exchange with a target, within the time that it may take. */
+  async #exchanged<T>(
+    url: string,
+    isTrusted: boolean,
+    signal: AbortSignal | undefined,
+    work: (target: URL, addresses: readonly string[], ending: AbortSignal) => Promise<T>,
+  ): Promise<T> {
     const target = targetOf(url);
     const late = AbortSignal.timeout(this.#timeout_ms);
     const ending = signal === undefined ? late : AbortSignal.any([late, signal]);
     try {
       const addresses = await this.#addressesOf(target, isTrusted || this.#allowPrivate, ending);
-      return await exchange(target, addresses, headers, body, ending);
+      return await work(target, addresses, ending);
     } catch (error) {
       signal?.throwIfAborted();
       if (late.aborted) {
@@ -133,30 +177,34 @@ function targetOf(url: string): URL {
   throw new TargetError('target_invalid', 'A target is a URL of http or https, without a user in it.');
 }
 
-/** Sends the request over a connection of its own to one of the addresses. */
-async function exchange(
-  target: URL,
-  addresses: readonly string[],
-  headers: Readonly<Record<string, string>>,
-  body: string | Uint8Array,
-  signal: AbortSignal,
-): Promise<HttpReply> {
+interface Asked {
+  readonly method: 'GET' | 'POST';
+  readonly target: URL;
+  readonly addresses: readonly string[];
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** Sends the request over a connection of its own to one of the addresses, and takes the answer. */
+async function exchange<T>(asked: Asked, take: (answer: IncomingMessage) => Promise<T>): Promise<T> {
+  const { method, target, addresses, headers, body, signal } = asked;
   signal.throwIfAborted();
   const send = target.protocol === 'https:' ? httpsRequest : httpRequest;
-  const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+  const length = body === undefined ? {} : { 'Content-Length': body.length };
   const request = send(target, {
-    method: 'POST',
+    method,
     // A connection that was made for another request may be to another address.
     agent: false,
     lookup: pinned(addresses),
     maxHeaderSize: HEADERS_MAX_BYTES,
-    headers: { 'User-Agent': USER_AGENT, ...headers, 'Content-Length': bytes.length, Connection: 'close' },
+    headers: { 'User-Agent': USER_AGENT, ...headers, ...length, Connection: 'close' },
     signal,
   });
   try {
-    const answer = await answered(request, bytes);
-    return { status: answer.statusCode ?? 0, text: await beginningOf(answer, signal) };
+    return await take(await answered(request, body));
   } catch (error) {
+    if (error instanceof TargetError) throw error;
     const why = error instanceof Error ? error.message : String(error);
     throw new TargetError('target_unreachable', `${target.host} cannot be reached: ${why}.`, error);
   } finally {
@@ -173,7 +221,7 @@ function pinned(addresses: readonly string[]): LookupFunction {
   };
 }
 
-function answered(request: ClientRequest, bytes: Uint8Array): Promise<IncomingMessage> {
+function answered(request: ClientRequest, bytes: Uint8Array | undefined): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     request.once('response', resolve);
     // What goes wrong behind the answer's status is nobody's error.
@@ -196,4 +244,17 @@ async function beginningOf(answer: IncomingMessage, signal: AbortSignal): Promis
     // The status is what counts.
   }
   return Buffer.concat(kept).subarray(0, KEPT_BYTES).toString('utf8');
+}
+
+/** An answer's whole body. Throws `answer_too_large`. */
+async function wholeOf(answer: IncomingMessage, max_bytes: number): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  let size_bytes = 0;
+  for await (const chunk of answer as AsyncIterable<Buffer>) {
+    size_bytes += chunk.length;
+    if (size_bytes > max_bytes)
+      throw new TargetError('answer_too_large', `The answer has more than ${max_bytes} bytes.`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
 }

@@ -9,6 +9,8 @@ export {
 } from './forms.ts';
 export {
   ANSWER_TIMEOUT_MS,
+  type HttpDocument,
+  type HttpGet,
   type HttpPost,
   type HttpReply,
   HttpSender,

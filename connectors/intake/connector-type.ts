@@ -7,7 +7,7 @@ export interface IntakeSurroundings {
   /** The installation lets tenants name private addresses; otherwise `isPublicAddress` has to hold of every target. */
   readonly allowPrivate: boolean;
   /** Of the installation, to refuse targets of tenants: `http.check(url)`. */
-  readonly http: Pick<HttpSender, 'check'>;
+  readonly http: Pick<HttpSender, 'check' | 'get'>;
   /** Folders of tenants, by their names, that files may be read from; undefined: there are none. */
   readonly dropFolder: string | undefined;
 }

@@ -17,6 +17,8 @@ export interface SourceRecord {
   readonly place: string;
   /** Names in lower case; paths of a mapping read them as `@name`. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** What is wrong with it where it stands, such as a row with too few cells: it becomes a dead letter as it is. */
+  readonly problem?: { readonly code: string; readonly detail: string };
 }
 
 /** Records in order, and the position after them. At most `BATCH_MAX_RECORDS` and about `BATCH_MAX_BYTES`. */

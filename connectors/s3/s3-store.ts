@@ -69,6 +69,59 @@ export class S3Store {
     }
   }
 
+  /** The whole object; undefined where there is none. Throws `s3_failed`. */
+  async get({ bucket }: S3Place, key: string): Promise<Uint8Array | undefined> {
+    const { GetObjectCommand } = await import('@aws-sdk/client-s3');
+    try {
+      const { Body } = await (await this.#open()).send(new GetObjectCommand({ Bucket: bucket, Key: key }));
+      return await Body?.transformToByteArray();
+    } catch (error) {
+      if (error instanceof Error && error.name === 'NoSuchKey') return undefined;
+      throw failed(error, `s3://${bucket}/${key}`, 'read');
+    }
+  }
+
+  /** Puts bytes there as one object, and replaces what was there. Throws `s3_failed`. */
+  async putBytes({ bucket }: S3Place, key: string, bytes: Uint8Array, media_type: string): Promise<void> {
+    const { PutObjectCommand } = await import('@aws-sdk/client-s3');
+    try {
+      const object = { Bucket: bucket, Key: key, Body: bytes, ContentType: media_type };
+      await (await this.#open()).send(new PutObjectCommand(object));
+    } catch (error) {
+      throw failed(error, `s3://${bucket}/${key}`);
+    }
+  }
+
+  /** Keys that begin so, in the order of their bytes. Throws `s3_failed`. */
+  async list({ bucket }: S3Place, prefix: string): Promise<string[]> {
+    const { ListObjectsV2Command } = await import('@aws-sdk/client-s3');
+    const keys: string[] = [];
+    let token: string | undefined;
+    try {
+      const client = await this.#open();
+      do {
+        const page = token === undefined ? {} : { ContinuationToken: token };
+        const command = new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, ...page });
+        const { Contents = [], NextContinuationToken } = await client.send(command);
+        for (const { Key } of Contents) if (Key !== undefined) keys.push(Key);
+        token = NextContinuationToken;
+      } while (token !== undefined);
+    } catch (error) {
+      throw failed(error, `s3://${bucket}/${prefix}`, 'listed');
+    }
+    return keys;
+  }
+
+  /** Removes an object; none there is no error. Throws `s3_failed`. */
+  async remove({ bucket }: S3Place, key: string): Promise<void> {
+    const { DeleteObjectCommand } = await import('@aws-sdk/client-s3');
+    try {
+      await (await this.#open()).send(new DeleteObjectCommand({ Bucket: bucket, Key: key }));
+    } catch (error) {
+      throw failed(error, `s3://${bucket}/${key}`, 'removed');
+    }
+  }
+
   async close(): Promise<void> {
     (await this.#client)?.destroy();
   }
@@ -88,12 +141,12 @@ export class S3Store {
   }
 }
 
-function failed(error: unknown, what: string): MillraceError {
+function failed(error: unknown, what: string, done = 'written'): MillraceError {
   const name = error instanceof Error ? error.name : '';
   const { message } = asMillraceError(error);
   return new MillraceError(
     's3_failed',
-    `${what} was not written: ${name === '' ? '' : `${name}: `}${message}.`,
+    `${what} was not ${done}: ${name === '' ? '' : `${name}: `}${message}.`,
     {
       cause: error,
       retriable: !FINAL.has(name),

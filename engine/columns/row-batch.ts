@@ -87,6 +87,14 @@ export function columnIndex(specs: readonly ColumnSpec[], name: string): number 
   return specs.filter(({ kind }) => kind === spec.kind).indexOf(spec);
 }
 
+/** Rows in memory as parallel arrays, to be read. */
+export type RowsView = Readonly<
+  Pick<
+    RowBatch,
+    'length' | 'time_ms' | 'scope' | 'sequence' | 'part' | 'itemStart' | 'itemCount' | 'columns' | 'items'
+  >
+>;
+
 /**
  * Rows on their way to the log and its views. Columns are parallel arrays that are used again after `clear`: who
  * takes a batch must not keep it. `append` gives a new row whose columns hold what the last user left there:

@@ -1,7 +1,7 @@
 import { invariant } from '../base/index.ts';
 import { HashIds } from './hash-ids.ts';
 import { ItemListTable } from './item-lists.ts';
-import { Columns, type HashColumn, type LogSchema, type RowBatch } from './row-batch.ts';
+import { Columns, type HashColumn, type LogSchema, type RowBatch, type RowsView } from './row-batch.ts';
 import type { HashValues, ItemLists, RowSource } from './row-source.ts';
 
 const INITIAL_ROWS = 4_096;
@@ -84,6 +84,21 @@ export class RowBuffer implements RowSource {
     this.#itemStart = new Int32Array(INITIAL_ROWS);
     this.#itemCount = new Int32Array(INITIAL_ROWS);
     this.#ids = new Int32Array(0);
+  }
+
+  /** What it holds, to be read row by row until the next `append` or `clear`. */
+  get view(): RowsView {
+    return {
+      length: this.rows,
+      time_ms: this.time_ms,
+      scope: this.scope,
+      sequence: this.#sequence,
+      part: this.#part,
+      itemStart: this.#itemStart,
+      itemCount: this.#itemCount,
+      columns: this.#columns,
+      items: this.#items,
+    };
   }
 
   sequence(): Float64Array {

@@ -23,6 +23,7 @@ import {
 
 import { observeDue } from './observe-due.ts';
 import { type NameOf, OriginTrail, type OutputIds } from './origins.ts';
+import { partsOf } from './task-parts.ts';
 
 /** Anything that checks and types an input; a zod schema is one. */
 export interface Schema<T> {
@@ -83,6 +84,8 @@ export interface OperatorContext<C, S extends TableSpecs, B, O extends Sides = N
   readonly state: TablesOf<S>;
   /** A table of another operator, by its id; during a barrier with what those before this one have written. */
   readonly view: (table: string) => KvView;
+  /** What operators of one task show each other in memory, by a name of the one that gives it. */
+  readonly parts: Map<string, unknown>;
   readonly clock: Clock;
   readonly metrics: Metrics;
   /** Its name: two topologies may have operators of one name that send to one stream. */
@@ -257,7 +260,7 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
         }
       }
       const timers = runtime.timers(name);
-      const { eventTime } = runtime;
+      const { eventTime, outputs, failures } = runtime;
       const received = runtime.metrics.counter(
         'millrace.operator.received',
         'Items that came to an operator; of columns, batches',
@@ -270,7 +273,6 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
         aside.set(side, counter);
         return counter;
       };
-      const { outputs } = runtime;
       const trail = outputs.isTracked(name)
         ? new OriginTrail(name, outputs.commits, { keepsItems: spec.keepsItems === true }, (signal) =>
             output.next(signal),
@@ -281,6 +283,7 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
         config,
         state,
         view: (table) => runtime.store.table(table),
+        parts: partsOf(runtime.store),
         clock: runtime.clock,
         metrics: runtime.metrics,
         topology: runtime.topology,
@@ -322,7 +325,6 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
       const owns = handlers.ownsWatermark === true;
       if (owns) eventTime.expect(name);
       if (handlers.definitions !== undefined) runtime.control(name, handlers.definitions);
-      const { failures } = runtime;
       /** The watermark whose timers have fired. */
       let timed_ms = initial_ms ?? Number.NEGATIVE_INFINITY;
       const again = (watermark_ms: number): string =>

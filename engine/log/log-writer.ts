@@ -6,6 +6,7 @@ import {
   physicalColumns,
   type RowBatch,
   RowBuffer,
+  type RowsView,
   type StoredSchema,
   unionOf,
   visitColumns,
@@ -97,6 +98,11 @@ export class LogWriter {
   /** Rows that wait for the commit. */
   get pendingRows(): number {
     return this.#buffer.rows;
+  }
+
+  /** These rows, until the next `append` or `commit`. */
+  get pending(): RowsView {
+    return this.#buffer.view;
   }
 
   /** Segments, their rows and bytes. */

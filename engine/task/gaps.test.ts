@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { fc } from '../../test/property.ts';
 import { ManualClock } from '../base/index.ts';
-import { StreamGapError } from '../edges/index.ts';
+import { type SourceRecord, StreamGapError } from '../edges/index.ts';
 import { MemoryDisk } from '../state/index.ts';
 import { GAPS_MAX, GapBoard, type GapKind, readGaps, type StreamGap } from './gaps.ts';
 import { META_TABLE } from './meta.ts';
@@ -95,6 +95,67 @@ describe('the gaps of a task', () => {
     board.settle('events');
     expect(flush(store, board)).toEqual([gap('removed', 3), gap('lost', 5, 5, 'other')]);
     expect(readGaps(store.table(META_TABLE))).toHaveLength(2);
+  });
+});
+
+describe('removed messages that are sent again', () => {
+  const record = (header: string | undefined, sequence = 500): SourceRecord => ({
+    ...{ sequence, subject: 'events.a', data: new Uint8Array(0), hasHeaders: header !== undefined },
+    header: (name) => (name === 'Millrace-Resends' ? header : undefined),
+  });
+
+  it('are missing no more: exactly those that headers name', () => {
+    const sequences = fc.uniqueArray(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 40 });
+    const ranges = fc.array(
+      fc
+        .tuple(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 0, max: 9 }))
+        .map(([first, more]): readonly [number, number] => [first, first + more]),
+      { maxLength: 8 },
+    );
+    fc.assert(
+      fc.property(sequences, ranges, (given, resent) => {
+        const store = openStore();
+        let board = new GapBoard([]);
+        for (const at of given.toSorted((a, b) => a - b)) board.removed(INPUT, { first: at, last: at }, 5);
+        flush(store, board);
+        board = new GapBoard(readGaps(store.table(META_TABLE)));
+        const headers = resent.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`));
+        const notices = board.noteResent('events', [record(undefined), record(headers.join(', '))]);
+        const isThere = (at: number): boolean => !resent.some(([first, last]) => at >= first && at <= last);
+        const left = given.filter(isThere).sort((a, b) => a - b);
+        const named = flush(store, board).flatMap(({ first, last, messages }) => {
+          expect(messages).toBe(last - first + 1);
+          return Array.from({ length: messages }, (_, index) => first + index);
+        });
+        const told = notices.reduce((sum, { detail }) => sum + Number(detail.messages), 0);
+        expect([named, told]).toEqual([left, given.length - left.length]);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('are told by nothing else: another source, a header that is none, what was applied', () => {
+    const board = new GapBoard([gap('removed', 3, 5), gap('lost', 7, 9)]);
+    for (const header of ['3-', 'x', '3;4', '', '-5', '9999999999999999']) {
+      expect(board.noteResent('events', [record(header)])).toEqual([]);
+    }
+    expect(board.noteResent('other', [record('1-9')])).toEqual([]);
+    expect(board.noteResent('events', [record('1-9', 77)])).toEqual([
+      {
+        ...{ kind: 'gap_resent', scope: 'events.a', sequence: 77 },
+        detail: { source: 'events', first: 1, last: 9, messages: 3 },
+      },
+    ]);
+    expect(flush(openStore(), board)).toEqual([]);
+  });
+
+  it('go as a whole where their gap stands for several', () => {
+    const several = { ...gap('removed', 10, 20), messages: 4 };
+    const board = new GapBoard([several]);
+    expect(board.noteResent('events', [record('10-19')])).toEqual([]);
+    expect(board.messages).toBe(4);
+    expect(board.noteResent('events', [record('9-20')])).toHaveLength(1);
+    expect(board.messages).toBe(0);
   });
 });
 

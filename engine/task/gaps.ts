@@ -1,5 +1,6 @@
 import { ByteWriter } from '../base/index.ts';
-import type { SequenceRange, StreamFacts } from '../edges/index.ts';
+import type { SequenceRange, SourceRecord, StreamFacts } from '../edges/index.ts';
+import type { Notice } from '../graph/index.ts';
 import { type KvTable, type KvView, prefixEnd } from '../state/index.ts';
 
 /**
@@ -35,6 +36,24 @@ export function readGaps(meta: KvView): StreamGap[] {
   const end = prefixEnd(start);
   const rows = [...meta.scan(end === undefined ? { start } : { start, end })];
   return rows.map(({ value }) => JSON.parse(Buffer.from(value).toString('utf8')) as StreamGap);
+}
+
+/** In it a message says of which removed ones it has the events again. */
+const RESENDS_HEADER = 'Millrace-Resends';
+const RANGES = /^\d{1,15}(-\d{1,15})?(, ?\d{1,15}(-\d{1,15})?)*$/;
+/** Of one message. */
+const RESENT_MAX_RANGES = 100;
+
+/** The sequences of `Millrace-Resends: 12, 14-18`; none where it is written otherwise. */
+function resentRanges(header: string | undefined): readonly SequenceRange[] {
+  if (header === undefined || !RANGES.test(header)) return [];
+  return header
+    .split(',')
+    .slice(0, RESENT_MAX_RANGES)
+    .map((text) => {
+      const [first = 0, last = first] = text.split('-').map(Number);
+      return { first, last };
+    });
 }
 
 /** The input that noticed a gap. */
@@ -86,6 +105,50 @@ export class GapBoard {
     this.add({ ...range, stream, incarnation, noticed_at_ms, kind: 'removed', node, messages });
   }
 
+  /** Looks for messages that have the events of removed ones again; gives a notice of each. */
+  noteResent(source: string, records: readonly SourceRecord[]): readonly Notice[] {
+    if (!this.#hasRemoved) return [];
+    return records
+      .filter(({ hasHeaders }) => hasHeaders)
+      .flatMap((record) => resentRanges(record.header(RESENDS_HEADER)).map((range) => ({ record, range })))
+      .flatMap(({ record: { subject: scope, sequence }, range }) => {
+        const messages = this.resent(source, range);
+        const detail = { source, ...range, messages };
+        return messages === 0 ? [] : [{ kind: 'gap_resent', scope, sequence, detail }];
+      });
+  }
+
+  /** Something is missing that was never read. */
+  get #hasRemoved(): boolean {
+    for (const { kind } of this.#gaps.values()) if (kind === 'removed') return true;
+    return false;
+  }
+
+  /**
+   * A message says that it has the events of removed ones again: these are missing no more. Of a gap that stands for
+   * several nobody knows which they were, so it goes as a whole or stays. Gives how many messages that were.
+   */
+  resent(node: string, { first, last }: SequenceRange): number {
+    let messages = 0;
+    for (const gap of [...this.#gaps.values()]) {
+      if (gap.kind !== 'removed' || gap.node !== node || gap.last < first || gap.first > last) continue;
+      const isWhole = first <= gap.first && last >= gap.last;
+      if (!isWhole && !isExact(gap)) continue;
+      this.#remove(gap);
+      messages += gap.messages;
+      const left = [
+        { first: gap.first, last: first - 1 },
+        { first: last + 1, last: gap.last },
+      ].filter((piece) => !isWhole && piece.first <= piece.last);
+      for (const piece of left) {
+        const missing = piece.last - piece.first + 1;
+        messages -= missing;
+        this.#set({ ...gap, ...piece, messages: missing });
+      }
+    }
+    return messages;
+  }
+
   /** The stream fits the position again: what was said of it does not hold any more. */
   settle(node: string): void {
     for (const gap of this.#gaps.values()) {
@@ -120,7 +183,8 @@ export class GapBoard {
 const nameOf = (gap: StreamGap): string => Buffer.from(keyOf(gap)).toString('latin1');
 
 /** Every message of its range is missing. */
-export const isExact = ({ first, last, messages }: StreamGap): boolean => messages === last - first + 1;
+export const isExact = ({ first, last, messages }: Pick<StreamGap, 'first' | 'last' | 'messages'>): boolean =>
+  messages === last - first + 1;
 
 /** A gap and those that it touches, as one: noticed when the first of them was. */
 function joined(gap: StreamGap, touched: readonly StreamGap[]): StreamGap {

@@ -309,6 +309,7 @@ export class Task {
     const { graph, outputs } = this.#opened();
     const { quarantine } = this.#options;
     input.note(records, (range) => this.#gaps.removed(input, range, this.#options.clock.now()));
+    for (const notice of this.#gaps.noteResent(input.node, records)) this.#notices.add(notice);
     invariant((records[0]?.sequence ?? 0) > input.sequence, 'the source never repeats what was taken');
     input.sequence = last;
     this.#uncommitted += records.length;

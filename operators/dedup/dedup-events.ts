@@ -5,6 +5,7 @@ import {
   type OperatorDoc,
   type OutMessage,
 } from '../../engine/index.ts';
+import { AwaitedIds, awaitedTable } from './awaited-ids.ts';
 import { idTables } from './id-tables.ts';
 import { KnownIds } from './known-ids.ts';
 import { TOUCHED_IDS } from './recent-ids.ts';
@@ -24,6 +25,8 @@ export interface IdentifiedColumns {
   readonly own: { readonly time_ms: Float64Array };
   /** Events before it are no longer kept, ms: the beginning of a UTC day. Absent: as the configuration says. */
   readonly cut_ms?: number;
+  /** Set for the operators behind: the ids that are known. */
+  known?: Pick<KnownIds, 'has' | 'timeOf'> | undefined;
 }
 
 export interface DedupEventsConfig<B> {
@@ -73,16 +76,21 @@ export function dedupEvents<B extends IdentifiedColumns>(
   return make<B>()(name, config);
 }
 
+const tables = () => ({ ...idTables(), awaited: awaitedTable() });
+
 const make = <B extends IdentifiedColumns>() =>
-  defineOperator<B, B, DedupEventsConfig<B>, ReturnType<typeof idTables>>({
+  defineOperator<B, B, DedupEventsConfig<B>, ReturnType<typeof tables>>({
     kind: 'dedup-events',
     summary: dedupEventsDoc.summary,
-    state: idTables,
+    state: tables,
     start: ({ name, config, state, metrics, emit, send, notice, requestBarrier }) => {
       const { memory_ids = DEFAULT_MEMORY_IDS, cut_ms = () => Number.NEGATIVE_INFINITY, conflict } = config;
       const { describe = () => ({ scope: name, sequence: 0, detail: {} }) } = config;
       const known = new KnownIds(state, memory_ids);
       const { duplicates, conflicts } = known.observe(metrics, name);
+      const awaited = new AwaitedIds(state.awaited);
+      const awaitedHelp = 'Ids of events that the state before this one had, and that have not come again';
+      metrics.gauge('millrace.dedup.awaited_ids', awaitedHelp, () => awaited.size, { operator: name });
 
       let batchCut_ms = Number.NEGATIVE_INFINITY;
       const cutDay_ms = (): number => Math.floor(Math.max(cut_ms(), batchCut_ms) / DAY_MS) * DAY_MS;
@@ -112,6 +120,7 @@ const make = <B extends IdentifiedColumns>() =>
             Math.floor(time / 1_000) >>> 0,
           );
           if (first >= 0) refuse(batch, row, first !== own >>> 0);
+          else if (awaited.size > 0) awaited.meet(id0[row] as number, id1[row] as number, id2[row] as number);
         }
       };
 
@@ -120,6 +129,7 @@ const make = <B extends IdentifiedColumns>() =>
           for (const batch of batches) {
             batchCut_ms = Math.max(batchCut_ms, batch.cut_ms ?? batchCut_ms);
             judge(batch, cutDay_ms());
+            batch.known = known;
           }
           if (known.isCommitDue) requestBarrier();
           emit(batches);
@@ -128,6 +138,7 @@ const make = <B extends IdentifiedColumns>() =>
           const from_ms = cutDay_ms();
           if (from_ms > 0) known.cut(from_ms / 1_000);
           known.commit(now_ms);
+          awaited.commit();
         },
       };
     },

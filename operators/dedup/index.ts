@@ -1,3 +1,11 @@
+export {
+  type AwaitedEvents,
+  awaitMissing,
+  type BuiltState,
+  type LackingRange,
+  passOnAwaited,
+  readAwaited,
+} from './awaited-ids.ts';
 export * from './dedup.ts';
 export {
   type DedupEventsConfig,

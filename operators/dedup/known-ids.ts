@@ -117,6 +117,31 @@ export class KnownIds {
     return -1;
   }
 
+  /** Whether an id is known; `time_s` as in `meet`. */
+  has(id0: number, id1: number, id2: number, time_s: number): boolean {
+    return this.#recent.find(id0, id1, id2) >= 0 || this.#old.find(id0, id1, id2, time_s) >= 0;
+  }
+
+  /** The event time of an id in memory, s; undefined for one that is not. Reads the log. */
+  timeOf(id0: number, id1: number, id2: number): number | undefined {
+    if (this.#recent.find(id0, id1, id2) < 0) return undefined;
+    const found = timeIn(this.#tail, this.#tailIds, id0, id1, id2);
+    if (found !== undefined) return found;
+    const entries = new Int32Array(IdRows.maxIds * ID_WORDS);
+    for (const { number } of this.#rows.toReversed()) {
+      const time_s = timeIn(entries, this.#codec.read(this.#row(number), entries, 0), id0, id1, id2);
+      if (time_s !== undefined) return time_s;
+    }
+    return undefined;
+  }
+
+  /** Whether an id of an event of this UTC day is known. */
+  knows(id0: number, id1: number, id2: number, time_s: number): boolean {
+    return (
+      this.#recent.find(id0, id1, id2) >= 0 || this.#old.knows(id0, id1, id2, Math.floor(time_s / DAY_S))
+    );
+  }
+
   #tailOf(ids: number): Int32Array {
     if (ids * ID_WORDS > this.#tail.length) {
       const grown = new Int32Array(Math.max(ids * ID_WORDS, this.#tail.length * 2));
@@ -287,6 +312,14 @@ export class KnownIds {
       recent.add(id0, entries[at + 1] as number, entries[at + 2] as number, entries[at + 3] as number);
     }
   }
+}
+
+function timeIn(entries: Int32Array, ids: number, id0: number, id1: number, id2: number): number | undefined {
+  for (let at = 0; at < ids * ID_WORDS; at += ID_WORDS) {
+    if (entries[at] === id0 && entries[at + 1] === id1 && entries[at + 2] === id2)
+      return (entries[at + 4] as number) >>> 0;
+  }
+  return undefined;
 }
 
 function rowKey(number: number): Uint8Array {

@@ -63,13 +63,21 @@ export class OldIds {
     if (runs === undefined) return -1;
     for (const run of runs) {
       if (time_s < run.min_s || time_s > run.max_s) continue;
-      const bytes = this.#blocks.get(blockKey(run, blockOf(run, id0)));
-      this.blocksRead++;
-      if (bytes === undefined) continue;
-      const found = search(bytes, id0 >>> 0, id1 >>> 0, id2 >>> 0);
+      const found = this.#findIn(run, id0, id1, id2);
       if (found >= 0) return found;
     }
     return -1;
+  }
+
+  /** Whether an id of an event of this UTC day is here. */
+  knows(id0: number, id1: number, id2: number, day: number): boolean {
+    return this.#days.get(day)?.some((run) => this.#findIn(run, id0, id1, id2) >= 0) ?? false;
+  }
+
+  #findIn(run: Run, id0: number, id1: number, id2: number): number {
+    const bytes = this.#blocks.get(blockKey(run, blockOf(run, id0)));
+    this.blocksRead++;
+    return bytes === undefined ? -1 : search(bytes, id0 >>> 0, id1 >>> 0, id2 >>> 0);
   }
 
   /** Inside the commit: takes entries of ID_WORDS words that leave memory at the time `stored_s`. */

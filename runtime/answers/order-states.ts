@@ -3,10 +3,10 @@ import {
   eventFinder,
   type FinderParts,
   orderQueries,
+  type PayloadSource,
   QUERY_KINDS_MODULE,
   queryKinds,
 } from '../../analytics/index.ts';
-import type { StreamPayloads } from '../../connectors/index.ts';
 import {
   DEFAULT_QUERY_DEADLINE_MS,
   KindRegistry,
@@ -29,7 +29,7 @@ export interface OrderState {
 export interface OrderStatesOptions {
   /** The host of the current generation, and the settings that it has. */
   readonly current: () => { readonly host: PartitionHost; readonly settings: Settings };
-  readonly payloads: StreamPayloads;
+  readonly payloads: PayloadSource;
   /**
    * How long what began on a generation may begin another query on it after it was replaced, ms. Queries that run
    * then are waited for in any case.
@@ -82,7 +82,7 @@ export class OrderStates {
         threads: settings.scanThreads,
       },
     });
-    const finder = eventFinder(queries, orderQueries(config).events, this.#options.payloads);
+    const finder = eventFinder(queries, orderQueries(config), this.#options.payloads);
     return { generation: host.generation, reader, queries, finder };
   }
 

@@ -78,7 +78,7 @@ export class Connectors {
   readonly #sent = new Map<string, { readonly counts: Counts; readonly at_ms: number }>();
   readonly #stop = new AbortController();
   #definitions: KindDefinitions<ConnectorBody> | undefined;
-  #looking: Promise<void> = Promise.resolve();
+  #looking: Promise<unknown> = Promise.resolve();
   #unlisten: (() => void) | undefined;
 
   constructor(options: ConnectorsOptions) {
@@ -121,7 +121,9 @@ export class Connectors {
     this.#unlisten = definitions.onChange(({ type, definition }) => {
       if (type === 'delete') this.#forget(definition.id);
     });
-    this.#looking = this.#loop();
+    const renew = (): Promise<void> => this.#members.renew(this.#running.size > 0, []);
+    // Apart from each other: a run that ends slowly must not cost the lease.
+    this.#looking = Promise.all([this.#every(() => this.#look()), this.#every(renew)]);
   }
 
   async close(): Promise<void> {
@@ -181,11 +183,11 @@ export class Connectors {
       .filter(({ body }) => body.enabled && this.#types.has(body.type));
   }
 
-  async #loop(): Promise<void> {
+  async #every(work: () => Promise<void>): Promise<void> {
     const { signal } = this.#stop;
     while (!signal.aborted) {
       try {
-        await this.#look();
+        await work();
       } catch (error) {
         if (!signal.aborted) this.#options.log.warn({ err: error }, 'connectors cannot be looked after now');
       }
@@ -199,7 +201,6 @@ export class Connectors {
     for (const [id, { run }] of this.#running) {
       if (wanted.get(id)?.revision !== run.revision) await this.#end(id);
     }
-    await this.#members.renew(this.#running.size > 0, []);
     const idle = [...wanted.values()].filter(({ id }) => !this.#running.has(id));
     const owners = new Set(idle.flatMap(({ id }) => this.#board.state(id).owner ?? []));
     owners.delete(this.#process);

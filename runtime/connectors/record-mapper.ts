@@ -32,7 +32,8 @@ export function recordMapper(
   id: string,
 ): (record: SourceRecord) => RecordOutcome {
   const { mapping, keep } = rulesOf(choice);
-  return ({ value, place, headers = {} }) => {
+  return ({ value, place, headers = {}, problem }) => {
+    if (problem !== undefined) return { ok: false, ...problem };
     const parsed = parseExact(value, MAX_NESTING);
     if (!parsed.ok) return refused('malformed_json', parsed.detail);
     if (isDeeper(parsed.value, MAX_NESTING)) return refused('json_too_deep', TOO_DEEP);

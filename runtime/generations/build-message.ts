@@ -27,6 +27,8 @@ export type BuildRequestMessage =
   | { readonly do: 'cells'; readonly of: CellsOfInterest }
   /** Where event time followed the clock in the live state, it does here. */
   | { readonly do: 'follow' }
+  /** Where the two hold the same messages: waits for the lost events that the live state waits for. */
+  | { readonly do: 'inherit' }
   | { readonly do: 'cancel' }
   | { readonly do: 'close' };
 

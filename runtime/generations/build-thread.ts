@@ -4,6 +4,7 @@ import {
   type CellReport,
   type CellsOfInterest,
   OPERATORS,
+  passOnAwaitedEvents,
   type StateCells,
   stateCells,
 } from '../../analytics/index.ts';
@@ -13,14 +14,18 @@ import {
   type ControlSet,
   differentScopes,
   type KvReader,
+  type KvStore,
   type KvView,
   logDigest,
+  META_TABLE,
   MillraceError,
   openLmdbReader,
   openLmdbStore,
+  readProgress,
   stateDigest,
   type Topology,
 } from '../../engine/index.ts';
+import { withArchive } from '../archive/index.ts';
 import { loadTopologyModule } from '../host/index.ts';
 import type { Settings } from '../settings/index.ts';
 import { stepBack } from './background.ts';
@@ -58,6 +63,8 @@ class BuildThread {
   readonly #live: KvReader;
   readonly #definitions: Definitions;
   readonly #link: NatsLink;
+  /** Of the new state. */
+  readonly #store: KvStore;
 
   constructor(
     order: BuildOrder,
@@ -66,7 +73,9 @@ class BuildThread {
     live: KvReader,
     definitions: Definitions,
     link: NatsLink,
+    store: KvStore,
   ) {
+    this.#store = store;
     this.#definitions = definitions;
     this.#link = link;
     this.#order = order;
@@ -84,6 +93,9 @@ class BuildThread {
     else if (request.do === 'follow') {
       const reached = this.#rebuild.reachedIn(this.#live);
       if (reached !== undefined) await this.#rebuild.followClock(reached);
+    } else if (request.do === 'inherit') {
+      await this.#rebuild.close();
+      this.#live.snapshot((former) => passOnAwaitedEvents(former, this.#store));
     }
     return {};
   }
@@ -201,7 +213,12 @@ async function open(
     partition,
     inputs: order.inputs,
     sourceOf: ({ stream, filter }) =>
-      new JetStreamSource({ link, stream, partition, filter_subjects: filter }),
+      withArchive(
+        new JetStreamSource({ link, stream, partition, filter_subjects: filter }),
+        stream,
+        order.archive,
+        () => reader.snapshot((table) => readProgress(table(META_TABLE))?.sequence),
+      ),
     store,
     reader,
     control: { current: () => definitions.set },
@@ -223,6 +240,7 @@ async function open(
     live,
     definitions,
     link,
+    store,
   );
   return { thread, reader, rebuild, close };
 }

@@ -123,6 +123,11 @@ export class Builder {
     await this.#ask({ do: 'follow' });
   }
 
+  /** Has it wait for the lost events that the live state waits for. */
+  async inherit(): Promise<void> {
+    await this.#ask({ do: 'inherit' });
+  }
+
   /** What it does fails with `build_cancelled`, and so does what it is told later. */
   cancel(): void {
     this.#isCancelled = true;

@@ -285,6 +285,7 @@ export class Generations {
         partition: WHOLE_STREAM,
         statePath: next.host.statePath,
         inputs: [ORDER_INPUT],
+        archive: next.settings.archive.place,
         live: { config: former.settings, statePath: former.host.statePath },
         pace: pace.shared,
       },
@@ -376,6 +377,7 @@ export class Generations {
       });
       await builder.read(appliedBy(former));
       await builder.follow();
+      await builder.inherit();
       await builder.close();
       const replaces = request.keepFormer === true ? {} : { replaces: former.layout.generation };
       // The records before the pointer: a crash between them is put right by the next start.

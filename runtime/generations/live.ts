@@ -52,6 +52,7 @@ export function liveOf(
       allowTopologyChange: settings.allowTopologyChange,
       takesDefinitions: true,
       letters: settings.letters,
+      archive: settings.archive.place,
     }),
     clock,
     ...(onChange === undefined ? {} : { onChange }),

@@ -6,7 +6,15 @@ import {
   openKeyValueStore,
   ThreadedSource,
 } from '../../connectors/index.ts';
-import { asMillraceError, MillraceError, openLmdbStore, systemClock } from '../../engine/index.ts';
+import {
+  asMillraceError,
+  META_TABLE,
+  MillraceError,
+  openLmdbStore,
+  readProgress,
+  systemClock,
+} from '../../engine/index.ts';
+import { withArchive } from '../archive/index.ts';
 import { ControlFeed, DEFINITIONS_BUCKET } from '../definitions/index.ts';
 import { PartitionTask } from './partition-task.ts';
 import {
@@ -54,7 +62,13 @@ async function runTask(
       sourceOf: ({ stream, filter, gaps }) => {
         const policy = gapPolicy(gaps);
         const gapped = policy === undefined ? {} : { gaps: policy };
-        return new ThreadedSource({ ...nats, stream, partition, filter_subjects: filter, ...gapped });
+        const source = new ThreadedSource({ ...nats, stream, partition, filter_subjects: filter, ...gapped });
+        return withArchive(
+          source,
+          stream,
+          order.archive,
+          () => readProgress(store.table(META_TABLE))?.sequence,
+        );
       },
       publisher: new JetStreamPublisher(link),
       ...(order.takesDefinitions ? { control: feed.control } : {}),

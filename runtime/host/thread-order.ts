@@ -1,5 +1,6 @@
 import type { NatsServer } from '../../connectors/index.ts';
 import { type LetterLimits, MillraceError, type Topology, type TopologyChange } from '../../engine/index.ts';
+import type { ArchivePlace } from '../archive/index.ts';
 import type { PartitionInput, TaskStatus } from './partition-task.ts';
 
 /** What a thread is told: plain data. Its topology comes from a module. */
@@ -17,6 +18,8 @@ export interface ThreadOrder {
   readonly allowTopologyChange: boolean;
   /** The task takes definitions from their bucket. */
   readonly takesDefinitions: boolean;
+  /** Where messages lie that have left the stream of events; absent: nowhere. */
+  readonly archive?: ArchivePlace;
   /** Dead letters of one tenant; absent: all are sent. */
   readonly letters?: LetterLimits;
 }

@@ -21,6 +21,7 @@ const core: MetricGroup = {
     count('branch.unmatched', '{item}', 'Items that no branch takes'),
     count('lift.ignored', '{item}', 'Items after an RxJS operator has completed'),
     count('watermark.late', '{event}', 'Events older than the watermark'),
+    count('watermark.events', '{event}', 'Events whose times were taken'),
     count(
       'watermark.late_by_idle',
       '{event}',
@@ -43,6 +44,11 @@ const core: MetricGroup = {
     count('dedup.conflicts', '{event}', 'Duplicates whose payload differs'),
     level('dedup.memory_ids', '{id}', 'Ids in memory'),
     level('dedup.memory.usage', 'By', 'Memory of the ids'),
+    level(
+      'dedup.awaited_ids',
+      '{id}',
+      'Ids of events that the state before this one had, and that have not come again',
+    ),
     level('dedup.disk_runs', '{run}', 'Runs of ids on disk'),
     count('dedup.disk_blocks_read', '{block}', 'Blocks of ids read'),
   ],

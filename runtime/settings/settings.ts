@@ -11,6 +11,7 @@ import {
 import type { GapChoice } from '../../connectors/index.ts';
 import { DEFAULT_SCAN_THREADS, MillraceError } from '../../engine/index.ts';
 import { QUEUED_MAX_JOBS } from '../jobs/index.ts';
+import { type ArchiveSettings, archiveFields, archiveOf, checkArchive } from './archive-settings.ts';
 import { isDimensionName, MAX_CUSTOM_DIMENSIONS } from './dimension-names.ts';
 import { checkJwt, type JwtSettings, jwtFields, jwtOf } from './jwt-settings.ts';
 import { checkNats, type NatsSettings, natsFields, natsOf } from './nats-settings.ts';
@@ -163,12 +164,17 @@ const fields = z.object({
   AUDIT_MAX_BYTES: integer(2_048 * MIB, MIB, 1_048_576 * MIB).describe(
     'Size of the audit log, where its stream is made; beyond it the oldest entries go',
   ),
+  ...archiveFields,
   ...outboundFields,
   ...jwtFields,
 });
 
 /** Every setting, by its environment variable. */
-export const settingsSchema = fields.superRefine(checkJwt).superRefine(checkNats).superRefine(checkOutbound);
+export const settingsSchema = fields
+  .superRefine(checkJwt)
+  .superRefine(checkNats)
+  .superRefine(checkOutbound)
+  .superRefine(checkArchive);
 
 /** The settings of a process that runs a topology, whichever it is. */
 export interface HostSettings extends NatsSettings {
@@ -214,6 +220,8 @@ export interface Settings extends HostSettings, TrafficSettings {
     readonly file_max_bytes: number;
     readonly files_max_bytes: number;
   };
+  /** Where events go that leave the stream. */
+  readonly archive: ArchiveSettings;
   /** Of the audit log's stream, where it is made. */
   readonly audit: { readonly max_age_ms: number; readonly max_bytes: number };
   /** What is told to the outside, and with what. */
@@ -281,6 +289,7 @@ export function readSettings(env: Env): Settings {
       file_max_bytes: s.JOB_FILE_MAX_BYTES,
       files_max_bytes: s.JOB_FILES_MAX_BYTES,
     },
+    archive: archiveOf(s, resolve(s.DATA_DIR), outboundOf(s).s3),
     audit: { max_age_ms: s.AUDIT_MAX_AGE, max_bytes: s.AUDIT_MAX_BYTES },
     outbound: outboundOf(s),
     jwt: jwtOf(s),

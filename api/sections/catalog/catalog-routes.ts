@@ -6,6 +6,7 @@ import {
   METRICS,
   type MetricDefinition,
   OwnMetrics,
+  READY_METRICS,
 } from '../../../analytics/index.ts';
 import type { Definition } from '../../../runtime/index.ts';
 import {
@@ -85,6 +86,12 @@ function builtInView(metric: MetricDefinition): z.input<typeof builtInSchema> {
   return { name, aliases: [...aliases], title, description, ...membersOf(metric) };
 }
 
+const ready = new OwnMetrics(READY_METRICS);
+const BUILT_IN: readonly MetricDefinition[] = [
+  ...METRICS,
+  ...READY_METRICS.flatMap(({ name }) => ready.find(name) ?? []),
+];
+
 /** The metrics there are: those of every tenant, and those that the tenant defined. */
 export function catalogRoutes(tenants: Tenants, cursors: Cursors): readonly Route[] {
   const { metrics } = tenants;
@@ -115,7 +122,7 @@ export function catalogRoutes(tenants: Tenants, cursors: Cursors): readonly Rout
     problems: ['invalid_cursor', 'cursor_mismatch'],
     handle: ({ tenant, query }) => {
       const { items, next_cursor } = definitionPage(metrics, cursors, tenant, query);
-      const json = { built_in: METRICS.map(builtInView), metrics: items.map(ownView), next_cursor };
+      const json = { built_in: BUILT_IN.map(builtInView), metrics: items.map(ownView), next_cursor };
       return { status: 200, json };
     },
   });

@@ -29,6 +29,14 @@ export function eventText(event: FoundEvent, mask: PiiMask, sees: (dimension: st
       Object.fromEntries(Object.entries(event.dimensions).filter(([dimension]) => sees(dimension))),
     ),
     amounts: seen(event.amounts),
+    ...(event.displaced === undefined
+      ? {}
+      : {
+          taken_back_by: {
+            position: { [EVENTS_STREAM]: { [PARTITION]: event.displaced.by_sequence } },
+            part: event.displaced.by_part,
+          },
+        }),
     ...(event.missing === undefined ? {} : { payload_missing: event.missing }),
   });
   return `${head.slice(0, -1)},"payload":${payload ?? 'null'}}`;

@@ -57,6 +57,9 @@ const pageAnswer = {
   schema: z.union([eventsAnswer, eventsPlan]),
 };
 
+/** Contents of one id that are looked at: as it came, and its corrections. */
+const CONTENTS_MAX = 101;
+
 /** Section 2: the events themselves. */
 export function eventRoutes(parts: EventParts): readonly Route[] {
   const search = new EventSearch(parts);
@@ -138,13 +141,18 @@ function oneRoute(search: EventSearch): Route {
     tag: 'Events',
     summary: 'One event by its id',
     description:
-      'The id is percent-encoded. An event whose payload the stream no longer has is not found: only its payload has its id.',
+      'The id is percent-encoded. An event whose payload the stream no longer has is not found: only its payload has ' +
+      'its id. An event that was corrected is shown as it counts now, with its other contents in `corrected`; each of ' +
+      'them, and an event that was retracted, has in `taken_back_by` the place of the event that says so.',
     permission: 'events:read',
     params: z.object({ eventId: z.string().min(1).max(128).describe('`event_id`') }),
     answers: {
       200: {
         description: 'The event',
-        schema: eventView.extend({ meta: eventsMeta }),
+        schema: eventView.extend({
+          corrected: z.array(eventView).optional().describe('Its other contents, the newest first'),
+          meta: eventsMeta,
+        }),
       },
     },
     problems: [...PROBLEMS, 'not_found'],
@@ -158,14 +166,16 @@ function oneRoute(search: EventSearch): Route {
         condition: fieldIn('event_id', ['event_id'], [eventId]),
         words: [],
         order: 'desc',
-        limit: 1,
+        limit: CONTENTS_MAX,
+        withDisplaced: true,
         payloads_max: MAX_SCAN_PAYLOADS,
         cursor: undefined,
         filter: undefined,
         members: {},
       };
       const { found, snapshot, elapsed_ms } = await search.page(asked, request.signal);
-      const [event] = found.events;
+      const { events } = found;
+      const event = events.find(({ displaced }) => displaced === undefined) ?? events[0];
       if (event === undefined) {
         throw new ApiError(
           'not_found',
@@ -176,7 +186,14 @@ function oneRoute(search: EventSearch): Route {
         ...metaOf(snapshot, tenant, headerOf(asked)),
         scanned: { ...found.scanned, ms: Math.round(elapsed_ms), complete: found.complete },
       };
-      return jsonAnswer(`${search.textOf(event, asked).slice(0, -1)},"meta":${JSON.stringify(meta)}}`);
+      const others = events.filter((other) => other !== event);
+      const contents =
+        others.length === 0
+          ? ''
+          : `,"corrected":[${others.map((each) => search.textOf(each, asked)).join()}]`;
+      return jsonAnswer(
+        `${search.textOf(event, asked).slice(0, -1)}${contents},"meta":${JSON.stringify(meta)}}`,
+      );
     },
   });
 }

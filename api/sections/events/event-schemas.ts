@@ -149,6 +149,10 @@ export const eventView = z.object({
     .enum(['retention', 'deleted', 'replaced'])
     .optional()
     .describe('Why there is no payload: behind the retention, removed, or another event lies at its place'),
+  taken_back_by: z
+    .object({ position: received, part: z.int() })
+    .optional()
+    .describe('Of an event that counts no more: where the correction is that says so'),
 });
 
 export const scannedSchema = z.object({

@@ -49,6 +49,8 @@ export interface Asked {
   readonly cursor: string | undefined;
   /** What a cursor is bound to. */
   readonly filter: unknown;
+  /** Also events that a correction took back. */
+  readonly withDisplaced?: boolean;
   readonly members: FreshnessMembers & { readonly as_of?: FreshnessMembers['min_position'] };
 }
 
@@ -105,7 +107,8 @@ export class EventSearch {
     const { tenant, range, condition, words, order, limit, payloads_max } = asked;
     const after: Position | undefined = place?.after;
     const request = { tenant, ...range, upTo, order, after, limit, condition, words, payloads_max };
-    return { snapshot, request: { ...request, isOver: () => false } };
+    const { withDisplaced = false } = asked;
+    return { snapshot, request: { ...request, withDisplaced, isOver: () => false } };
   }
 
   /** An event as its tenant sees it. */

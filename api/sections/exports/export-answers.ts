@@ -1,5 +1,6 @@
 import { setImmediate as yieldTurn } from 'node:timers/promises';
-import { OwnMetrics } from '../../../analytics/index.ts';
+import { type KpiQuery, OwnMetrics } from '../../../analytics/index.ts';
+import { asMillraceError } from '../../../engine/index.ts';
 import { type AnswerTable, type JobOutcome, openTableFile, type RunningJob } from '../../../runtime/index.ts';
 import { analyticsOf, dimensionsIn, runQuery, wishOf } from '../../answers/index.ts';
 import { type Principal, positionOf } from '../../http/index.ts';
@@ -9,6 +10,7 @@ import type { FamilyAsker, JsonAnswer } from '../queries/index.ts';
 import { ExportFile } from './export-file.ts';
 import { type ExportParts, fileName, isPacked } from './export-parts.ts';
 import type { ExportInput } from './export-request.ts';
+import { requireWhole, type Seam, seamRows } from './seam.ts';
 
 /** Rows between two turns of everything else in this thread. */
 const ROWS_A_TURN = 200;
@@ -19,28 +21,79 @@ const PAGE_ROWS = 1_000;
 /** Families whose answers have pages. */
 const PAGED: ReadonlySet<string> = new Set(['rfm', 'ltv']);
 
-/** A KPI answer as a file. */
+/** A KPI answer as a file, or what changed of it. */
 export async function exportKpis(
   parts: ExportParts,
   job: RunningJob,
   input: ExportInput & { readonly of: 'kpis' },
 ): Promise<JobOutcome> {
-  const { answers } = parts;
-  const { queries } = analyticsOf(answers.ports.settings);
-  const { signal, record } = job;
-  const asker = { request: { signal }, tenant: record.tenant, principal: { key_id: record.created_by } };
   job.advance({ done: 0, total: 1, unit: 'queries' });
-  const { answer, state } = await patiently({ signal, clock: answers.ports.clock }, () =>
-    runQuery(answers, asker, queries.kpis, input.query, {
-      wish: wishOf(input.query),
-      deadline_ms: QUERY_DEADLINE_MS,
-    }),
-  );
-  const own = answers.tenants?.metricsOf(record.tenant, input.query.metrics) ?? [];
-  const table = kpiRows(input.query, answer, new OwnMetrics(own));
+  const { query, seam } = input;
+  if (seam !== undefined) return exportSeam(parts, job, input, seam);
+  const { table, answer, state } = await askKpis(parts, job, query);
   const { truncated, warnings, approximate } = answer;
   const position = positionOf(state.freshness.sequence, state.progress?.incarnation);
   const facts = { truncated, warnings, approximate, position };
+  return writeTables(parts, job, input, { first: table, next: () => Promise.resolve(undefined), facts });
+}
+
+/** The rows of a KPI answer. */
+export async function askKpis({ answers }: Pick<ExportParts, 'answers'>, job: RunningJob, query: KpiQuery) {
+  const { queries } = analyticsOf(answers.ports.settings);
+  const { signal, record } = job;
+  const asker = { request: { signal }, tenant: record.tenant, principal: { key_id: record.created_by } };
+  const { answer, state } = await patiently({ signal, clock: answers.ports.clock }, () =>
+    runQuery(answers, asker, queries.kpis, query, {
+      wish: wishOf(query),
+      deadline_ms: QUERY_DEADLINE_MS,
+    }),
+  );
+  const own = answers.tenants?.metricsOf(record.tenant, query.metrics) ?? [];
+  return { table: kpiRows(query, answer, new OwnMetrics(own)), answer, state };
+}
+
+/** Codes of a position that no answer can be given of any more. */
+const GONE = new Set(['position_unknown', 'position_ahead', 'behind_retention']);
+
+/** What changed of a KPI answer between two positions: the same whenever it is asked for. */
+export async function changedKpis(
+  parts: Pick<ExportParts, 'answers'>,
+  job: RunningJob,
+  query: KpiQuery,
+  seam: Seam,
+): Promise<{ readonly table: AnswerTable; readonly facts: object }> {
+  const { table: now, answer, state } = await askKpis(parts, job, { ...query, as_of: seam.to });
+  requireWhole(answer);
+  const { after } = seam;
+  const before =
+    after === null
+      ? undefined
+      : await askKpis(parts, job, { ...query, as_of: after.position }).catch((error: unknown) => {
+          if (GONE.has(asMillraceError(error).code)) return undefined;
+          throw error;
+        });
+  if (before !== undefined) requireWhole(before.answer);
+  const metrics = new Set(query.metrics);
+  const known: Seam = before === undefined ? { ...seam, after: null } : seam;
+  const table = seamRows({ before: before?.table, now, seam: known, metrics });
+  const { warnings, approximate } = answer;
+  const made = {
+    of: seam.of,
+    from: known.after?.position ?? null,
+    to: seam.to,
+    end_ms: Date.parse(query.end),
+    complete_until_ms: state.watermark_ms,
+  };
+  return { table, facts: { truncated: false, warnings, approximate, position: seam.to, seam: made } };
+}
+
+async function exportSeam(
+  parts: ExportParts,
+  job: RunningJob,
+  input: ExportInput & { readonly of: 'kpis' },
+  seam: Seam,
+): Promise<JobOutcome> {
+  const { table, facts } = await changedKpis(parts, job, input.query, seam);
   return writeTables(parts, job, input, { first: table, next: () => Promise.resolve(undefined), facts });
 }
 
@@ -109,7 +162,8 @@ interface Tables {
   readonly facts: object;
 }
 
-async function writeTables(
+/** Writes tables behind one another into the file of a job. */
+export async function writeTables(
   { files, answers }: ExportParts,
   job: RunningJob,
   input: ExportInput & { readonly of: 'kpis' | 'family' },

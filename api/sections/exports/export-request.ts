@@ -9,6 +9,7 @@ import { type Destination, destinationSchema, TABLE_FORMATS } from '../../../run
 import { ApiError, errorsOf, type Permission } from '../../http/index.ts';
 import { MAX_SCAN_PAYLOADS, searchBody } from '../events/index.ts';
 import { overridesSchema, type QueryType, queryTypeSchema } from '../queries/index.ts';
+import type { Seam } from './seam.ts';
 
 /** Of a search: what says which events, and as of when. */
 const eventsQuerySchema = z
@@ -62,7 +63,12 @@ export type ExportInput = Pick<ExportBody, 'format' | 'compression'> & {
         /** Members of events that are masked for who asked for it; older jobs have none. */
         readonly masked?: readonly string[];
       }
-    | { readonly of: 'kpis'; readonly query: KpiQuery }
+    | {
+        readonly of: 'kpis';
+        readonly query: KpiQuery;
+        /** What changed since another file, in place of the whole answer. */
+        readonly seam?: Seam;
+      }
     | {
         readonly of: 'family';
         readonly type: QueryType;

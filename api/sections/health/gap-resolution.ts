@@ -1,5 +1,14 @@
 import { z } from 'zod';
-import { isExact, META_TABLE, readGaps, type SequenceRange, type StreamGap } from '../../../engine/index.ts';
+import { readAwaitedEvents } from '../../../analytics/index.ts';
+import {
+  type GapKind,
+  isExact,
+  type KvView,
+  META_TABLE,
+  readGaps,
+  type SequenceRange,
+  type StreamGap,
+} from '../../../engine/index.ts';
 import type { DefinitionKind, KeyTrust, KindDefinitions } from '../../../runtime/index.ts';
 import { type ApiPorts, DEFAULT_TENANT } from '../../http/index.ts';
 
@@ -24,21 +33,38 @@ export function resolutionKind(trust: KeyTrust): DefinitionKind<GapResolution> {
 
 type Resolved = Omit<GapResolution, 'note'>;
 
+/** `not_rebuilt`: events that the state before this one had applied and that this one, built from the stream, lacks. */
+export interface OpenGap extends Omit<StreamGap, 'kind' | 'node'> {
+  readonly kind: GapKind | 'not_rebuilt';
+}
+
+function gapsIn(table: (id: string) => KvView): readonly OpenGap[] {
+  const awaited = readAwaitedEvents(table);
+  const gaps = readGaps(table(META_TABLE));
+  if (awaited === undefined) return gaps;
+  const { events: messages, found_at_ms: noticed_at_ms, ...range } = awaited;
+  return [...gaps, { ...range, kind: 'not_rebuilt', messages, noticed_at_ms }];
+}
+
 /**
  * What is left of the gaps. Sequences of one incarnation of a stream are given once, so a message that was dealt with
  * stays so, however its gap has grown since. Of a gap that stands for several only its beginning can be told apart.
  */
-export function openGaps(gaps: readonly StreamGap[], resolved: readonly Resolved[]): readonly StreamGap[] {
+export function openGaps(gaps: readonly OpenGap[], resolved: readonly Resolved[]): readonly OpenGap[] {
   return gaps.flatMap((gap) => {
-    if (gap.kind !== 'removed') return [gap];
+    if (gap.kind !== 'removed' && gap.kind !== 'not_rebuilt') return [gap];
     const own = resolved.filter(
       ({ stream, incarnation }) => stream === gap.stream && incarnation === gap.incarnation,
     );
+    if (gap.kind === 'not_rebuilt') {
+      // It is given up as a whole, however many of its events have come since.
+      return own.some(({ first, last }) => first === gap.first && last === gap.last) ? [] : [gap];
+    }
     return isExact(gap) ? withoutRanges(gap, own) : withoutBeginning(gap, own);
   });
 }
 
-function withoutRanges(gap: StreamGap, resolved: readonly Resolved[]): readonly StreamGap[] {
+function withoutRanges(gap: OpenGap, resolved: readonly Resolved[]): readonly OpenGap[] {
   const whole = resolved.filter(({ first, last, messages }) => messages === last - first + 1);
   let left: readonly SequenceRange[] = [{ first: gap.first, last: gap.last }];
   for (const done of whole) {
@@ -52,7 +78,7 @@ function withoutRanges(gap: StreamGap, resolved: readonly Resolved[]): readonly 
   return left.map(({ first, last }) => ({ ...gap, first, last, messages: last - first + 1 }));
 }
 
-function withoutBeginning(gap: StreamGap, resolved: readonly Resolved[]): readonly StreamGap[] {
+function withoutBeginning(gap: OpenGap, resolved: readonly Resolved[]): readonly OpenGap[] {
   const done = resolved
     .filter(
       ({ first, last, messages }) => first === gap.first && last <= gap.last && messages <= gap.messages,
@@ -74,8 +100,8 @@ export class Gaps {
   }
 
   /** As they are now; empty before there is a state. */
-  now(): { readonly open: readonly StreamGap[]; readonly messages: number; readonly resolved: number } {
-    const all = this.#ports.reader()?.reader.snapshot((table) => readGaps(table(META_TABLE))) ?? [];
+  now(): { readonly open: readonly OpenGap[]; readonly messages: number; readonly resolved: number } {
+    const all = this.#ports.reader()?.reader.snapshot(gapsIn) ?? [];
     const resolutions = this.#resolutions.list(DEFAULT_TENANT).map(({ body }) => body);
     const open = openGaps(all, resolutions);
     const messages = messagesIn(open);
@@ -83,7 +109,7 @@ export class Gaps {
   }
 
   /** Throws `name_taken` where another one does the same now, `limit_reached`, `kv_unavailable`. */
-  async resolve(gap: StreamGap, note: string, created_by: string): Promise<void> {
+  async resolve(gap: OpenGap, note: string, created_by: string): Promise<void> {
     const { stream, incarnation, first, last, messages } = gap;
     await this.#resolutions.create(DEFAULT_TENANT, {
       name: `${stream} ${incarnation} ${first}-${last}`,
@@ -93,5 +119,5 @@ export class Gaps {
   }
 }
 
-const messagesIn = (gaps: readonly StreamGap[]): number =>
+const messagesIn = (gaps: readonly OpenGap[]): number =>
   gaps.reduce((sum, { messages }) => sum + messages, 0);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { GAPS_MAX, type StreamGap } from '../../../engine/index.ts';
+import { GAPS_MAX } from '../../../engine/index.ts';
 import {
   type Answer,
   ApiError,
@@ -9,19 +9,24 @@ import {
   route,
   timeText,
 } from '../../http/index.ts';
-import type { Gaps } from './gap-resolution.ts';
+import type { Gaps, OpenGap } from './gap-resolution.ts';
 
 const gapSchema = z.object({
   stream: z.string(),
   kind: z
-    .enum(['removed', 'lost', 'replaced'])
+    .enum(['removed', 'lost', 'replaced', 'not_rebuilt'])
     .describe(
       '`removed`: from the stream before they were read. `lost`: they were applied, and the stream ends before them. ' +
-        '`replaced`: they were applied, and the stream has other messages of these sequences',
+        '`replaced`: they were applied, and the stream has other messages of these sequences. `not_rebuilt`: the state ' +
+        'before this one had applied them, and the stream that this one was built from did not have them',
     ),
   first: z.int().describe('Sequence, inclusive'),
   last: z.int().describe('Sequence, inclusive'),
-  messages: z.int().describe('Fewer than the range has where several gaps had to become one'),
+  messages: z
+    .int()
+    .describe(
+      'Fewer than the range has where several gaps had to become one; of `not_rebuilt` events, by their ids',
+    ),
   noticed_at: z.string(),
 });
 
@@ -67,9 +72,9 @@ function viewOf(gaps: Gaps): z.input<typeof answerSchema> {
 type Named = z.output<typeof resolveSchema>['gaps'][number];
 
 /** The gap that a caller names; only what it has seen as it is now can be resolved. */
-function find(open: readonly StreamGap[], { stream, first, last }: Named, path: string): StreamGap {
+function find(open: readonly OpenGap[], { stream, first, last }: Named, path: string): OpenGap {
   const found = open.filter((gap) => gap.stream === stream && gap.first === first && gap.last === last);
-  const removed = found.find(({ kind }) => kind === 'removed');
+  const removed = found.find(({ kind }) => kind === 'removed' || kind === 'not_rebuilt');
   if (removed !== undefined) return removed;
   const message =
     found.length === 0
@@ -91,9 +96,10 @@ export function gapRoutes(ports: ApiPorts, gaps: Gaps): readonly Route[] {
       summary: 'Acknowledged messages that the stream lost',
       description:
         'By their sequences in the stream, of all tenants: what was removed before it was read, and what was applied ' +
-        'and is not in the stream any more. `lost` and `replaced` go when the stream fits the state again. Of `removed` ' +
-        'ones nobody knows what was in them, so they stay until POST /gaps/resolve says that they are dealt with. A ' +
-        'state that is rebuilt has the gaps that are in the stream then.',
+        'and is not in the stream any more. `lost` and `replaced` go when the stream fits the state again; a state that ' +
+        'is rebuilt has what of them is still missing as `not_rebuilt`, which goes as its events come again, by their ' +
+        'ids. What was in `removed` ones nobody knows: they go when a message says that it has their events again ' +
+        '(header `Millrace-Resends: 18235-18237`), or when POST /gaps/resolve says that they are dealt with.',
       permission: 'diagnostics:read',
       query: z.strictObject({}),
       answers: {
@@ -114,12 +120,12 @@ export function gapRoutes(ports: ApiPorts, gaps: Gaps): readonly Route[] {
       method: 'POST',
       path: '/gaps/resolve',
       tag: 'Operation',
-      summary: 'Say that removed messages are dealt with',
+      summary: 'Say that removed or missing messages are dealt with',
       description:
         'After their events were published again, or are given up: the gaps are no longer listed, and health is no ' +
         'longer degraded by them. Nothing checks it, for the stream has nothing left to compare with; who said so, ' +
-        'when and the note are kept. All of the gaps have to be `removed` ones as GET /gaps lists them now, else none ' +
-        'is resolved.',
+        'when and the note are kept. All of the gaps have to be `removed` or `not_rebuilt` ones as GET /gaps lists them ' +
+        'now, else none is resolved.',
       permission: 'backfills:create',
       reach: 'installation',
       body: resolveSchema,

@@ -1,3 +1,12 @@
-export { nextRun, reportKind, type Schedule, scheduleSchema, scheduleZoneSchema } from './report-kind.ts';
+export {
+  isSchedule,
+  nextRun,
+  reportKind,
+  requireSeam,
+  type Schedule,
+  SEAM_END,
+  scheduleSchema,
+  scheduleZoneSchema,
+} from './report-kind.ts';
 export { reportRoutes } from './report-routes.ts';
-export { dueAt, ReportWatch } from './report-watch.ts';
+export { dueAt, ReportWatch, runId } from './report-watch.ts';

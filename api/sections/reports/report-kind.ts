@@ -32,7 +32,7 @@ export function nextRun({ schedule, timezone }: Schedule, after_ms: number): num
   return cronOf(schedule, timezone)?.nextRun(new Date(after_ms))?.getTime();
 }
 
-const isSchedule = (schedule: string): boolean => {
+export const isSchedule = (schedule: string): boolean => {
   const next = cronOf(schedule, 'UTC')?.nextRuns(2) ?? [];
   const [first, second] = next;
   if (first === undefined) return false;
@@ -62,9 +62,38 @@ export const reportSchema = z.strictObject({
     .enum(['run_once', 'skip'])
     .default('run_once')
     .describe('What becomes of times that passed while the service stood: the last of them runs, or none'),
+  seam: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Each file has what changed since the one before, late events and edits of old buckets too: files merged by their ' +
+        'key columns, of which the row with the largest `as_of` counts, are the numbers of the API. Of a KPI query with ' +
+        'a `start` and without an `end`',
+    ),
   enabled: z.boolean().default(true),
 });
 export type Report = z.output<typeof reportSchema>;
+
+/** In place of the end that a seam gives each run. */
+export const SEAM_END = '2099-01-01T00:00:00Z';
+
+/** Refuses what has no rows that can be told apart, or another range each time. */
+export function requireSeam({
+  query,
+  query_id,
+  type,
+  range,
+}: Partial<Pick<Report, 'query' | 'query_id' | 'type' | 'range'>>): void {
+  if (query === undefined || query_id !== undefined || (type !== undefined && type !== 'kpis')) {
+    throw invalidMember('seam', 'is for a KPI query of the report itself');
+  }
+  if (range !== undefined || query.end !== undefined) {
+    throw invalidMember('seam', 'gives each run its end: name only the `start`');
+  }
+  for (const member of ['compare', 'other', 'as_of', 'order_by']) {
+    if (member in query) throw invalidMember(`query.${member}`, 'cannot be given with `seam`');
+  }
+}
 
 /** Exports that are made again and again. */
 export function reportKind(
@@ -83,11 +112,12 @@ export function reportKind(
       if (query_id !== undefined && saved.get(tenant, query_id) === undefined) {
         throw invalidMember('query_id', `names no saved query: "${query_id}"`);
       }
+      if (body.seam) requireSeam(body);
       if (query !== undefined) {
         const ofWhat = type ?? ('metrics' in query ? 'kpis' : 'events');
         families.check(tenant, {
           type: ofWhat,
-          query,
+          query: body.seam ? { ...query, end: SEAM_END } : query,
           anchor: 'now',
           ...(range === undefined ? {} : { range }),
         });

@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto';
 import { asMillraceError } from '../../../engine/index.ts';
 import type { Definition, JobRecord, Jobs, KindDefinitions } from '../../../runtime/index.ts';
 import { type ApiPorts, ROLE_RULES } from '../../http/index.ts';
-import { EXPORT_JOB, type ExportMaking } from '../exports/index.ts';
+import { EXPORT_JOB, type ExportMaking, hashOf, type SeamChain } from '../exports/index.ts';
 import type { FamilyAsker } from '../queries/index.ts';
 import { cronOf, nextRun, type Report, type Schedule } from './report-kind.ts';
 
@@ -18,6 +17,7 @@ export interface ReportParts {
   readonly reports: KindDefinitions<Report>;
   readonly exporting: ExportMaking;
   readonly jobs: Jobs;
+  readonly chain: SeamChain;
 }
 
 /**
@@ -72,11 +72,22 @@ export class ReportWatch {
       signal: AbortSignal.timeout(60_000),
     };
     const run = { id, name, due_ms };
-    const input = await exporting.input(asker, body, exporting.savedOf(tenant, body));
+    const input = body.seam
+      ? await this.#seamInput(asker, report)
+      : await exporting.input(asker, body, exporting.savedOf(tenant, body));
     return jobs.create({
       ...{ tenant, type: EXPORT_JOB, created_by, input, report: run },
       job_id: runId(id, due_ms),
     });
+  }
+
+  /** What changed since the last run of the same definition, up to where the state is now. */
+  async #seamInput(asker: FamilyAsker, { id, body, revision }: Definition<Report>): Promise<object> {
+    const { exporting, chain } = this.#parts;
+    const { tenant } = asker;
+    const { query, seam } = chain.next({ tenant, id, revision, query: body.query ?? {} });
+    const plain = await exporting.input(asker, body, exporting.savedOf(tenant, { ...body, query }));
+    return { ...plain, seam };
   }
 
   async #look(): Promise<void> {
@@ -138,7 +149,7 @@ export function dueAt({ schedule, timezone }: Schedule, now_ms: number): number 
   return found.map((due) => due.getTime()).find((due_ms) => due_ms <= now_ms);
 }
 
-function runId(report_id: string, due_ms: number): string {
-  const hash = createHash('sha256').update(`${report_id}@${due_ms}`).digest('hex');
-  return `job_${hash.slice(0, 32)}`;
+/** The job of a run: one for each time, whoever makes it. */
+export function runId(report_id: string, due_ms: number): string {
+  return `job_${hashOf(`${report_id}@${due_ms}`)}`;
 }

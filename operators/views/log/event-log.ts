@@ -12,6 +12,7 @@ import {
   logDigestRows,
   type OperatorDoc,
   type RowBatch,
+  type RowsView,
   rawTable,
   verifyLog,
 } from '../../../engine/index.ts';
@@ -67,6 +68,11 @@ function tables({ schema, dictionaryTable }: EventLogConfig) {
   };
 }
 
+/** Under which the log of an operator called `name` shows the task's other operators the rows of no commit yet. */
+export function pendingRowsOf(name: string): string {
+  return `${name}/pending`;
+}
+
 /** The log of an operator called `name`, from a snapshot. */
 export function eventLogView(table: (name: string) => KvView, name: string): LogView {
   return { segments: table(`${name}/segments`), chunks: table(`${name}/chunks`) };
@@ -77,10 +83,11 @@ export const eventLog = defineOperator<RowBatch, never, EventLogConfig, ReturnTy
   kind: eventLogDoc.kind,
   summary: eventLogDoc.summary,
   state: tables,
-  start: ({ name: operator, config, state, metrics, requestBarrier, initialWatermark_ms }) => {
+  start: ({ name: operator, config, state, parts, metrics, requestBarrier, initialWatermark_ms }) => {
     const { schema, limits, retention_days, scopeRetention } = config;
     const { pending_max_rows = DEFAULT_PENDING_MAX_ROWS } = config;
     const writer = new LogWriter(state, schema, limits);
+    parts.set(pendingRowsOf(operator), (): RowsView => writer.pending);
     let cut_ms = 0;
     let watermark_ms = initialWatermark_ms ?? Number.NEGATIVE_INFINITY;
     const labels = { operator };

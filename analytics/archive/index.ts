@@ -1,0 +1,3 @@
+export * from './archive-columns.ts';
+export * from './archive-rows.ts';
+export * from './archived-message.ts';

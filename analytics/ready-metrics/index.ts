@@ -1,0 +1,1 @@
+export { READY_METRICS, readyMetric } from './ready-metrics.ts';

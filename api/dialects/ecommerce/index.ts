@@ -1,0 +1,1 @@
+export { ecommerceRoutes } from './ecommerce-routes.ts';

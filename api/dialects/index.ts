@@ -1,0 +1,1 @@
+export { dialectRoutes } from './dialect-routes.ts';

@@ -1,0 +1,2 @@
+export { voucherExportRoutes } from './export-routes.ts';
+export { voucherRoutes } from './voucher-routes.ts';

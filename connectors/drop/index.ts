@@ -1,0 +1,1 @@
+export { DROP } from './drop-type.ts';

@@ -1,0 +1,55 @@
+import { createRequire } from 'node:module';
+import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+
+/** What is used of the package `s3rver`. */
+interface S3Server {
+  run(): Promise<{ readonly port: number }>;
+  close(): Promise<void>;
+}
+type S3ServerClass = new (options: object) => S3Server;
+
+/** The key and the secret that it takes. */
+export const S3_KEY = 'S3RVER';
+
+/** A server that speaks S3, which may be away for a while. */
+export class TestS3 {
+  readonly #directory: string;
+  readonly #buckets: readonly string[];
+  #server: S3Server | undefined;
+  #port = 0;
+
+  constructor(directory: string, buckets: readonly string[]) {
+    this.#directory = directory;
+    this.#buckets = buckets;
+  }
+
+  get endpoint(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  async start(): Promise<void> {
+    const S3rver = createRequire(import.meta.url)('s3rver') as S3ServerClass;
+    const configureBuckets = this.#buckets.map((name) => ({ name }));
+    const directory = this.#directory;
+    this.#server = new S3rver({ port: this.#port, silent: true, directory, configureBuckets });
+    this.#port = (await this.#server.run()).port;
+  }
+
+  async stop(): Promise<void> {
+    await this.#server?.close();
+    this.#server = undefined;
+  }
+
+  async put(bucket: string, key: string, body: string | Uint8Array): Promise<void> {
+    const client = new S3Client({
+      ...{ endpoint: this.endpoint, region: 'us-east-1', forcePathStyle: true },
+      credentials: { accessKeyId: S3_KEY, secretAccessKey: S3_KEY },
+      requestChecksumCalculation: 'WHEN_REQUIRED',
+    });
+    try {
+      await client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: body }));
+    } finally {
+      client.destroy();
+    }
+  }
+}
