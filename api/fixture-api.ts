@@ -10,6 +10,7 @@ import {
   META_TABLE,
   MemoryDisk,
   MemoryMessageQueue,
+  MemoryObjectStore,
   type OutMessage,
   QueryExecutor,
   readGaps,
@@ -68,6 +69,7 @@ interface Parts {
   readonly stream: MemoryStream;
   readonly keys: MemoryKeyValueStore;
   readonly idempotency: MemoryKeyValueStore;
+  readonly models: MemoryObjectStore;
   readonly jobs: { readonly records: MemoryKeyValueStore; readonly errors: MemoryKeyValueStore };
   readonly definitions: MemoryKeyValueStore;
   readonly connectors: MemoryKeyValueStore;
@@ -97,6 +99,7 @@ export async function startTestApi(
     letters: new MemoryLetters(clock, new MemoryKeyValueStore(), stream),
     keys: new MemoryKeyValueStore(),
     idempotency: new MemoryKeyValueStore(),
+    models: new MemoryObjectStore(),
     jobs: { records: new MemoryKeyValueStore(), errors: new MemoryKeyValueStore() },
     definitions: new MemoryKeyValueStore(),
     connectors: new MemoryKeyValueStore(),
@@ -160,6 +163,7 @@ async function build(parts: Parts): Promise<TestApi> {
     keys,
     keyTrust: openKeyTrust(dataDir, undefined, false),
     idempotency,
+    models: parts.models,
     jobs: parts.jobs,
     ...(parts.backfill === undefined ? {} : { backfill: parts.backfill }),
     definitions,

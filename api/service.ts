@@ -95,7 +95,7 @@ import { bulkKind, bulkRoutes, ingestRoutes, Spool } from './sections/ingest/ind
 import { backfillKinds, backfillRoutes, generationRoutes, jobRoutes } from './sections/jobs/index.ts';
 import { callerRoutes, keyRoutes, roleRoutes, scopesOf } from './sections/keys/index.ts';
 import { kpiRoutes, queryKind } from './sections/kpis/index.ts';
-import { MODELS, modelRoutes, trainingKind } from './sections/models/index.ts';
+import { ModelSection } from './sections/models/index.ts';
 import { ReportWatch, reportKind, reportRoutes } from './sections/reports/index.ts';
 import { fraudRoute, returnRoutes } from './sections/returns/index.ts';
 import { SinkSection } from './sections/sinks/index.ts';
@@ -138,7 +138,6 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const cubes = definitions.kind(cubeKind(ports));
   const rules = definitions.kind(ruleKind(ports, tenants));
   const marks = definitions.kind(MARKS);
-  const models = definitions.kind(MODELS);
   const gaps = new Gaps(ports, definitions.kind(resolutionKind(ports.keyTrust)));
   const webhooks = definitions.kind(WEBHOOKS);
   const connectors = new Connectors({
@@ -157,6 +156,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const tracker = new FreshnessTracker(ports);
   const segmentSets = new SegmentSets();
   const answers: AnswerParts = { ports, tracker, tenants, segmentSets };
+  const models = new ModelSection(definitions, answers);
   const boards = new DashboardSection(definitions, answers, () => current().routes);
   const reports = definitions.kind(reportKind(boards.saved, ports.outbound, boards.runs.families));
   const { families } = boards.runs;
@@ -191,7 +191,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const audit = new AuditLog({ queue: ports.audit, trust: ports.keyTrust, clock, log });
   const letters = new LetterReader(ports.deadLetters);
   const { jobs, spool } = await openJobs(ports, answers, exportParts, (files) => [
-    trainingKind(answers, models),
+    models.jobKind,
     resendKind({ ports, reader: letters }),
     sinking.jobKind(exportParts, files),
     ...(ports.archive === undefined ? [] : [archiveKind(ports.archive, clock)]),
@@ -248,7 +248,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...exportRoutes({ ...making, answers, search, cursors, exporting }),
       ...sinking.routes(jobs, cursors),
       ...reportRoutes({ reports, reporting, jobs, cursors }),
-      ...modelRoutes({ ...making, answers, models, cursors }),
+      ...models.routes(making, cursors),
       whatifRoute(answers),
       ...backfillRoutes(backfills),
       ...generationRoutes(backfills),
@@ -293,6 +293,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
           ...outbound.samples(),
           ...alerting.samples(),
           ...explaining.samples(),
+          ...models.samples(),
           ...boards.runs.samples(),
           ...connectors.samples(),
           ...audit.samples(),
@@ -334,6 +335,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   outbound.start();
   alerting.start();
   reporting.start();
+  models.start(jobs);
   sinking.start(exporting, jobs, chain);
   explaining.start();
   archiving.start();
@@ -356,6 +358,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       await archiving.close();
       await connectors.close();
       await reporting.close();
+      await models.close();
       await sinking.close();
       await jobs.close();
       await alerting.close();
