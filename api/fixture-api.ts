@@ -159,7 +159,12 @@ async function build(parts: Parts): Promise<TestApi> {
     definitions,
     connectors: {
       records: parts.connectors,
-      letters: { publish: async (letter) => parts.connectorLetters.push(letter) },
+      letters: {
+        publish: async (letter) => {
+          parts.connectorLetters.push(letter);
+          letters.take(letter);
+        },
+      },
       surroundings: { allowPrivate: true, http, dropFolder: undefined },
     },
     audit: queues.audit,

@@ -9,6 +9,7 @@ import {
   type JobKind,
   Jobs,
   Outbound,
+  rulesOf,
   WEBHOOKS,
 } from '../runtime/index.ts';
 import {
@@ -228,6 +229,10 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...letterRoutes({
         ...{ ...making, ports, cursors, reader: letters },
         isMasked: (call) => !search.maskOf(call).isEmpty,
+        mappingOf: (tenant, id) => {
+          const connector = connected.get(tenant, id);
+          return connector === undefined ? undefined : rulesOf(connector.body.mapping);
+        },
       }),
       ...kpiRoutes(answers, making),
       ...catalogRoutes(tenants, cursors),

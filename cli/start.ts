@@ -44,6 +44,7 @@ import {
   orderTopology,
   readSettings,
   type Settings,
+  sayLoudly,
   WhyWatch,
 } from '../runtime/index.ts';
 import { backfillPort } from './backfill-port.ts';
@@ -188,6 +189,12 @@ function generationsOf(
       else log.error({ state, code: error.code, cause: error.cause }, error.message);
     },
   });
+  // It looks until the process ends, and keeps none from ending.
+  sayLoudly(
+    () => generations.host.metrics,
+    (line) => log.warn(line),
+    'they are counted, and what was called complete of their times has changed',
+  );
   for (const { generation, reason } of generations.interrupted()) {
     log.warn(`the build of generation ${generation} (${reason}) was interrupted; started again it goes on`);
   }

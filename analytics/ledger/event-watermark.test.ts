@@ -93,4 +93,22 @@ describe('the watermark of events', () => {
     expect(driver.progress?.watermark_ms).toBe(T + IDLE_MS - OUT_OF_ORDER_MS);
     expect(driver.counter('millrace.watermark.late')).toBe(1);
   });
+
+  it('tells what is late only because the stream was quiet, and its tenant had come no further', async () => {
+    let driver = await TestDriver.start(build, { start_ms: T });
+    await driver.push(at(newBatch(), T, T - 30_000));
+    expect(driver.counter('millrace.watermark.late_by_idle')).toBe(0);
+    await driver.idle();
+    driver.clock.advance(3 * IDLE_MS);
+    await driver.idle();
+    driver.commit();
+    // Behind what events have brought; ahead of it, and behind the clock; what comes next in event time; in time.
+    await driver.push(at(newBatch(), T - 20_000, T + 5_000, T + 90_000, T + 3 * IDLE_MS));
+    expect(driver.counter('millrace.watermark.late')).toBe(1 + 3);
+    expect(driver.counter('millrace.watermark.late_by_idle')).toBe(2);
+    expect(driver.counter('millrace.watermark.events')).toBe(6);
+    driver = await driver.restart();
+    await driver.push(at(newBatch(), T + 5_000));
+    expect(driver.counter('millrace.watermark.late')).toBe(1);
+  });
 });

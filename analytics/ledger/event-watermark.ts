@@ -36,6 +36,12 @@ export const eventWatermark = defineOperator<
     const tenants = new TenantTimes(state.tenants, config, initialWatermark_ms ?? null);
     const labels = { operator: name };
     const late = metrics.counter('millrace.watermark.late', 'Events older than the watermark', labels);
+    const lateByIdle = metrics.counter(
+      'millrace.watermark.late_by_idle',
+      'Events that are late only because the watermark followed the clock while the source was quiet',
+      labels,
+    );
+    const taken = metrics.counter('millrace.watermark.events', 'Events whose times were taken', labels);
     const ahead = metrics.counter(
       'millrace.watermark.ahead_of_storing',
       'Events more than 5 minutes ahead of the time at which the stream stored them',
@@ -60,7 +66,10 @@ export const eventWatermark = defineOperator<
     const takeRow = (batch: EventBatch, row: number, entry: TenantEntry, stored_ms: number): number => {
       const { own, dictionary } = batch;
       const event_ms = own.time_ms[row] as number;
-      if (tenants.take(entry, event_ms, stored_ms)) {
+      taken.add();
+      const arrival = tenants.take(entry, event_ms, stored_ms);
+      if (arrival === 'late_by_idle') lateByIdle.add();
+      if (arrival !== 'in_time') {
         late.add();
         tell('late', batch, row, {});
       }

@@ -73,7 +73,12 @@ export function readEventsAhead(
 export interface TenantEntry {
   readonly key: Uint8Array;
   time: TenantTime | undefined;
+  /** Where its events alone have brought it, as far as this run knows. */
+  byEvents_ms: number;
 }
+
+/** Whether an event came in time for its tenant; `late_by_idle`: it would have, but for a quiet stream. */
+export type Arrival = 'in_time' | 'late' | 'late_by_idle';
 
 /** The times of the tenants while a task runs: changed by each event, written at its barriers. */
 export class TenantTimes {
@@ -94,7 +99,9 @@ export class TenantTimes {
   enter(tenant: string): TenantEntry {
     let entry = this.#entries.get(tenant);
     if (entry === undefined) {
-      entry = { key: keyOf(tenant), time: read<TenantTime>(this.#table, keyOf(tenant)) };
+      const time = read<TenantTime>(this.#table, keyOf(tenant));
+      const byEvents_ms = time?.own_ms ?? Number.NEGATIVE_INFINITY;
+      entry = { key: keyOf(tenant), time, byEvents_ms };
       this.#entries.set(tenant, entry);
     }
     this.#changed.add(entry);
@@ -103,15 +110,19 @@ export class TenantTimes {
   }
 
   /** Takes an event; says whether its tenant's watermark had passed it. */
-  take(entry: TenantEntry, event_ms: number, stored_ms: number): boolean {
+  take(entry: TenantEntry, event_ms: number, stored_ms: number): Arrival {
     const shared = this.#shared;
     const before_ms = reached(entry.time, shared);
-    const reached_ms = Math.max(before_ms, Math.min(event_ms, stored_ms) - shared.outOfOrderness_ms);
+    const own_ms = Math.min(event_ms, stored_ms) - shared.outOfOrderness_ms;
+    const reached_ms = Math.max(before_ms, own_ms);
+    const isByIdle = event_ms >= entry.byEvents_ms && event_ms < shared.idle_to_ms;
+    entry.byEvents_ms = Math.max(entry.byEvents_ms, own_ms);
     if (entry.time === undefined) entry.time = { own_ms: reached_ms, stored_ms };
     entry.time.own_ms = reached_ms;
     if (stored_ms > entry.time.stored_ms) entry.time.stored_ms = stored_ms;
     if (stored_ms > shared.stored_ms) shared.stored_ms = stored_ms;
-    return event_ms < before_ms;
+    if (event_ms >= before_ms) return 'in_time';
+    return isByIdle ? 'late_by_idle' : 'late';
   }
 
   /** Counts an event whose time was ahead of its storing. */

@@ -41,6 +41,10 @@ const TAGS = [
   { name: 'Access', description: 'Keys, roles and permissions' },
   { name: 'Operation', description: 'Health, metrics and diagnostics' },
   {
+    name: 'Business',
+    description: 'Revenue, sales, customers, stock, staff, support and marketing, under `/api/analytics`',
+  },
+  {
     name: 'Vouchers',
     description: 'What vouchers brought, for callers of the voucher API, under `/analytics`',
   },

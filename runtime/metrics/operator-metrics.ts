@@ -21,6 +21,7 @@ const core: MetricGroup = {
     count('branch.unmatched', '{item}', 'Items that no branch takes'),
     count('lift.ignored', '{item}', 'Items after an RxJS operator has completed'),
     count('watermark.late', '{event}', 'Events older than the watermark'),
+    count('watermark.events', '{event}', 'Events whose times were taken'),
     count(
       'watermark.late_by_idle',
       '{event}',

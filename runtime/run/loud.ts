@@ -4,10 +4,15 @@ import type { MetricSample } from '../../engine/index.ts';
 const LOOK_INTERVAL_MS = 1_000;
 const LATE_BY_IDLE = 'millrace.watermark.late_by_idle';
 
+const WINDOWS =
+  'windows that were closed do not take them. For events of the past give it idle_ms: Infinity, and begin on a new ' +
+  'data folder';
+
 /** Says in the log what would make results wrong in silence: when it begins, and when it has become ten times as much. */
 export function sayLoudly(
   metrics: () => readonly MetricSample[],
   log: (line: string) => void,
+  consequence: string = WINDOWS,
 ): { stop(): void } {
   const told = new Map<string, number>();
   const timer = setInterval(() => {
@@ -18,8 +23,7 @@ export function sayLoudly(
       told.set(operator, value);
       log(
         `${value} events are late only because the source was quiet and the watermark "${operator}" followed the ` +
-          'clock: windows that were closed do not take them. For events of the past give it idle_ms: Infinity, and ' +
-          'begin on a new data folder',
+          `clock: ${consequence}`,
       );
     }
   }, LOOK_INTERVAL_MS);

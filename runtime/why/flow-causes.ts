@@ -33,8 +33,10 @@ export function flowCauses(topology: TopologyDescription, counts: Counts): reado
     const received = counts.received(node.name);
     if (node.kind === 'source' || received === 0) return [];
     const byIdle = counts.of(LATE_BY_IDLE, { operator: node.name });
-    if (byIdle * 2 > received)
-      return [{ ...lateByIdle(node.name, byIdle, received), place: `operator "${node.name}"` }];
+    // What comes in columns is received in batches.
+    const events = counts.of(EVENTS, { operator: node.name }) || received;
+    if (byIdle * 2 > events)
+      return [{ ...lateByIdle(node, byIdle, events), place: `operator "${node.name}"` }];
     const told = ENDS.has(node.kind)
       ? endCause(topology, node, received, counts)
       : counts.emitted(node.name) > 0 || (node.kind === 'branch' && counts.emittedAnywhere(node.name) > 0)
@@ -44,12 +46,22 @@ export function flowCauses(topology: TopologyDescription, counts: Counts): reado
   });
 }
 
+/** The order analytics counts late events too: only what was said of completeness was too early. */
+const LATE_ORDERS =
+  'They are counted. What was called complete of their times has changed: ask for it again. To have none called ' +
+  'complete too early, publish events of the past from the oldest on, without a pause of a minute.';
+
 const LATE_BY_IDLE = 'millrace.watermark.late_by_idle';
 
-const lateByIdle = (name: string, late: number, received: number): Told => ({
+const EVENTS = 'millrace.watermark.events';
+
+const lateByIdle = ({ name, kind }: NodeDescription, late: number, received: number): Told => ({
   code: 'late_by_idle',
   sentence: `${late} of ${received} events are late only because the watermark followed the clock of a quiet source.`,
-  next: `For events of the past give "${name}" the setting idle_ms: Infinity, and begin on a new data folder.`,
+  next:
+    kind === 'event-watermark'
+      ? LATE_ORDERS
+      : `For events of the past give "${name}" the setting idle_ms: Infinity, and begin on a new data folder.`,
 });
 
 /** Metrics of operators that make what users define from the log. */
