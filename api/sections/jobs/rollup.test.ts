@@ -24,7 +24,10 @@ beforeEach(async () => {
 afterEach(() => test.close());
 
 it('says which rollups have sums of a range, and from when each is complete', async () => {
-  const plan = await test.send('/jobs/rollup', { key, json: { ...RANGE, dimensions: ['country'], dry_run: true } });
+  const plan = await test.send('/jobs/rollup', {
+    key,
+    json: { ...RANGE, dimensions: ['country'], dry_run: true },
+  });
   expect(plan.status).toBe(200);
   const all = { complete_from: null, covers: true };
   expect(await plan.json()).toEqual({
@@ -52,7 +55,9 @@ it('counts them again as a job, of the tenant of the call, and reports', async (
     result: { fixed: 2, days: 3, cells: { changed: 0 }, rollups: expect.anything() },
   });
   const [start_ms, end_ms] = [Date.parse(RANGE.start), Date.parse(RANGE.end)];
-  expect(asked).toMatchObject([{ isDry: false, of: { tenant: 'acme', start_ms, end_ms, dimensions: ['country'] } }]);
+  expect(asked).toMatchObject([
+    { isDry: false, of: { tenant: 'acme', start_ms, end_ms, dimensions: ['country'] } },
+  ]);
 });
 
 it('is refused for what there is not, and to whoever has one tenant only', async () => {
