@@ -124,6 +124,12 @@ export interface DeadLetterPort {
   readonly marks: KeyValueStore;
 }
 
+/** Deletes messages of a stream. */
+export interface MessageEraser {
+  /** False where the stream does not have it. Throws a retriable MillraceError when the server is away. */
+  erase(sequence: number): Promise<boolean>;
+}
+
 /** Everything that the API needs from outside, handed in by the composition root. */
 export interface ApiPorts {
   /** As the current generation of the state has them: it may have options of its own. */
@@ -157,6 +163,8 @@ export interface ApiPorts {
   readonly backfill?: BackfillPort;
   /** Archives events that are old; undefined where this process cannot. */
   readonly archive?: Pick<ArchiveKeeper, 'run' | 'status' | 'eraseCustomer'>;
+  /** Deletes messages, their bytes overwritten; undefined where this process cannot. */
+  readonly eraser?: { readonly events: MessageEraser; readonly letters: MessageEraser };
   /** What was told of anomalies; undefined where this process cannot read it. */
   readonly anomalies?: AnomalyFeed;
   /** What could not be processed; undefined where this process cannot read it. */
