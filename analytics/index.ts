@@ -5,6 +5,7 @@ export * from './anomalies/index.ts';
 export * from './archive/index.ts';
 export * from './attribution/index.ts';
 export * from './awaited-events.ts';
+export * from './business/index.ts';
 export * from './cohorts/index.ts';
 export * from './customers/index.ts';
 export * from './event-finder.ts';

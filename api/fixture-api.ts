@@ -19,6 +19,7 @@ import { analyticsSettings, ControlFeed, openKeyTrust, readSettings } from '../r
 import { KeyRing, type NewKey } from './access/index.ts';
 import { MemoryLetters } from './fixture-letters.ts';
 import { MemoryFeed, MemoryHttp, MemoryKeyValueStore, MemoryStream } from './fixture-memory.ts';
+import { MemorySinks } from './fixture-sinks.ts';
 import type { ApiPorts, BackfillPort, PipelineStatus } from './http/index.ts';
 import { type Api, createApp } from './service.ts';
 
@@ -36,6 +37,8 @@ export interface TestApi {
   readonly anomalies: MemoryMessageQueue;
   /** What was posted to webhooks. */
   readonly http: MemoryHttp;
+  /** What sinks were told. */
+  readonly sinks: MemorySinks;
   /** Dead letters of connectors. */
   readonly connectorLetters: readonly OutMessage[];
   /** What `pipeline()` says; to be changed by a test. */
@@ -74,6 +77,7 @@ interface Parts {
   readonly disk: MemoryDisk;
   readonly told: MemoryFeed;
   readonly letters: MemoryLetters;
+  readonly sinks: MemorySinks;
   readonly dataDir: string;
   readonly env: Readonly<Record<string, string>>;
   readonly backfill: BackfillPort | undefined;
@@ -89,6 +93,7 @@ export async function startTestApi(
   return build({
     clock,
     stream,
+    sinks: new MemorySinks(),
     letters: new MemoryLetters(clock, new MemoryKeyValueStore(), stream),
     keys: new MemoryKeyValueStore(),
     idempotency: new MemoryKeyValueStore(),
@@ -150,6 +155,7 @@ async function build(parts: Parts): Promise<TestApi> {
     events: stream,
     anomalies: told,
     deadLetters: letters,
+    sinks: parts.sinks,
     stream,
     keys,
     keyTrust: openKeyTrust(dataDir, undefined, false),
@@ -159,7 +165,12 @@ async function build(parts: Parts): Promise<TestApi> {
     definitions,
     connectors: {
       records: parts.connectors,
-      letters: { publish: async (letter) => parts.connectorLetters.push(letter) },
+      letters: {
+        publish: async (letter) => {
+          parts.connectorLetters.push(letter);
+          letters.take(letter);
+        },
+      },
       surroundings: { allowPrivate: true, http, dropFolder: undefined },
     },
     audit: queues.audit,
@@ -181,6 +192,7 @@ async function build(parts: Parts): Promise<TestApi> {
     definitions,
     anomalies: queues.anomalies,
     http,
+    sinks: parts.sinks,
     connectorLetters: parts.connectorLetters,
     stateReady: true,
     pipeline: {

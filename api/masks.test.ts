@@ -106,28 +106,26 @@ it('is refused where a question would find it out, however it is asked', async (
 it('what an admin stored does not show it to others: dashboards, saved queries, rules, alerts, anomalies', async () => {
   const { key } = world;
   const viewer = await test.key('viewer', { tenant: 'a' });
-  const query = { type: 'kpis', metrics: ['revenue'], group_by: ['channel'], range: 'last_7d' };
+  const query = { type: 'kpis', query: { metrics: ['revenue'], group_by: ['channel'] }, range: 'last_7d' };
   const make = async (path: string, json: Json): Promise<string> => {
     const made = await test.send(path, { key, json });
     const answer = (await made.json()) as { id?: string };
     expect([made.status, answer.id === undefined ? answer : {}], path).toEqual([201, {}]);
     return String(answer.id);
   };
-  const saved = await make('/queries', { name: 'by channel', query });
+  const saved = await make('/queries', { name: 'by channel', ...query });
   const asked = await test.send(`/queries/${saved}/run`, { key: viewer, json: {} });
   expect(await asked.text()).not.toContain(SECRET);
-  const widget = { title: 'channels', kind: 'table', query };
-  const board = await test.send('/dashboards', { key, json: { name: 'masked', widgets: [widget] } });
-  const { id } = (await board.json()) as { id?: string };
-  if (id !== undefined) {
-    expect(await (await test.send(`/dashboards/${id}?data=true`, { key: viewer })).text()).not.toContain(
-      SECRET,
-    );
-    const link = (await (await test.send(`/dashboards/${id}/links`, { key, json: {} })).json()) as {
-      url: string;
-    };
-    expect(await (await test.send(link.url)).text()).not.toContain(SECRET);
-  }
+  const widget = { type: 'table', title: 'channels', layout: { x: 0, y: 0, w: 12, h: 4 }, query };
+  const id = await make('/dashboards', { name: 'masked', widgets: [widget], sharing: 'tenant' });
+  const shown = await test.send(`/dashboards/${id}?data=true`, { key: viewer });
+  expect(await shown.text()).not.toContain(SECRET);
+  const link = await test.send(`/dashboards/${id}/links`, { key, json: {} });
+  const { url } = (await link.json()) as { url: string };
+  expect(await (await test.send(url)).text()).not.toContain(SECRET);
+  const rule = { metric: 'orders_count', group_by: ['channel'], window: '1h', method: 'zscore' };
+  await make('/anomalies/rules', { ...rule, name: 'by channel', filters: { channel: [`${SECRET}-web`] } });
+  expect(await (await test.send('/anomalies/rules', { key })).text()).toContain(SECRET);
   for (const path of ['/anomalies', '/alerts', '/anomalies/rules', '/queries', '/dashboards'])
     expect(await (await test.send(path, { key: viewer })).text(), path).not.toContain(SECRET);
 });

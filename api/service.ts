@@ -9,6 +9,7 @@ import {
   type JobKind,
   Jobs,
   Outbound,
+  rulesOf,
   WEBHOOKS,
 } from '../runtime/index.ts';
 import {
@@ -21,9 +22,10 @@ import {
   TokenVerifier,
   tenantOf,
 } from './access/index.ts';
-import { type AnswerParts, SegmentSets } from './answers/index.ts';
+import { type AnswerParts, maskFor, maskGroups, SegmentSets } from './answers/index.ts';
 import {
   type App,
+  type AppParts,
   addDocs,
   buildApp,
   Connections,
@@ -74,7 +76,13 @@ import { LetterReader, letterRoutes, resendKind } from './sections/dead-letters/
 import { dimensionRoutes } from './sections/dimensions/index.ts';
 import { eraseKind, eraseRoute } from './sections/erasure/index.ts';
 import { EventSearch, eventRoutes } from './sections/events/index.ts';
-import { ExportMaking, type ExportParts, exportKind, exportRoutes } from './sections/exports/index.ts';
+import {
+  ExportMaking,
+  type ExportParts,
+  exportKind,
+  exportRoutes,
+  SeamChain,
+} from './sections/exports/index.ts';
 import { funnelDefinitionKind, funnelRoutes } from './sections/funnels/index.ts';
 import {
   diagnosticsRoutes,
@@ -93,6 +101,7 @@ import { kpiRoutes, queryKind } from './sections/kpis/index.ts';
 import { MODELS, modelRoutes, trainingKind } from './sections/models/index.ts';
 import { ReportWatch, reportKind, reportRoutes } from './sections/reports/index.ts';
 import { fraudRoute, returnRoutes } from './sections/returns/index.ts';
+import { SinkSection } from './sections/sinks/index.ts';
 import { settingsRoutes } from './sections/tenant-settings/index.ts';
 import { webhookRoutes } from './sections/webhooks/index.ts';
 import { whatifRoute } from './sections/whatif/index.ts';
@@ -154,6 +163,10 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const answers: AnswerParts = { ports, tracker, tenants, segmentSets };
   const boards = new DashboardSection(definitions, answers, () => current().routes);
   const reports = definitions.kind(reportKind(boards.saved, ports.outbound, boards.runs.families));
+  const { families } = boards.runs;
+  const sinking = new SinkSection(definitions, {
+    ...{ ports, families, connectors: connected, secrets: connectors.secrets },
+  });
   tenants.dimensions.addUsers(
     cohorts,
     funnels,
@@ -163,6 +176,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
     boards.saved,
     boards.dashboards,
     reports,
+    sinking.sinks,
   );
   const custom = definitions.kind(roleKind(ports.keyTrust, (tenant, role) => keys.hasRole(tenant, role)));
   const roles = new Roles(custom);
@@ -176,21 +190,22 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const events = { answers, cursors, finder: () => ports.finder?.() };
   const search = new EventSearch(events);
   const { saved, runs } = boards;
-  const { families } = runs;
   const exportParts = { answers, search, families, senders: ports.outbound };
   const exporting = new ExportMaking({ ...exportParts, runs, saved });
   const audit = new AuditLog({ queue: ports.audit, trust: ports.keyTrust, clock, log });
   const letters = new LetterReader(ports.deadLetters);
-  const { jobs, spool } = await openJobs(ports, answers, exportParts, [
+  const { jobs, spool } = await openJobs(ports, answers, exportParts, (files) => [
     trainingKind(answers, models),
     resendKind({ ports, reader: letters }),
     eraseKind({ ports, tracker, erased }),
+    sinking.jobKind(exportParts, files),
     ...(ports.archive === undefined ? [] : [archiveKind(ports.archive, clock)]),
   ]);
   const dependsOn = (tenant: string, metrics: readonly string[]): unknown => [
     ...[tenants.defaultsOf(tenant), tenants.metricsOf(tenant, metrics), ports.settings.customDimensions],
   ];
-  const reporting = new ReportWatch({ ports, reports, exporting, jobs, dependsOn });
+  const chain = new SeamChain({ ports, jobs, dependsOn });
+  const reporting = new ReportWatch({ ports, reports, exporting, jobs, chain });
   const outbound = new Outbound({
     ports: ports.outbound,
     webhooks,
@@ -225,6 +240,10 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...letterRoutes({
         ...{ ...making, ports, cursors, reader: letters },
         isMasked: (call) => !search.maskOf(call).isEmpty,
+        mappingOf: (tenant, id) => {
+          const connector = connected.get(tenant, id);
+          return connector === undefined ? undefined : rulesOf(connector.body.mapping);
+        },
       }),
       ...kpiRoutes(answers, making),
       ...catalogRoutes(tenants, cursors),
@@ -232,6 +251,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...dimensionRoutes(ports, tenants.dimensions, cursors),
       ...cubeRoutes(ports, cubes, cursors),
       ...exportRoutes({ ...making, answers, search, cursors, exporting }),
+      ...sinking.routes(jobs, cursors),
       ...reportRoutes({ reports, reporting, jobs, cursors }),
       ...modelRoutes({ ...making, answers, models, cursors }),
       whatifRoute(answers),
@@ -294,9 +314,14 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       }),
     ];
     const requireDimensions = tenants.dimensions.require.bind(tenants.dimensions);
+    // Groups of rules and alerts are values of dimensions; other answers mask by themselves, or are refused.
+    const masked: AppParts['masked'] = ({ tag }, { principal, tenant }, json) =>
+      tag === 'Anomalies' || tag === 'Alerts'
+        ? maskGroups(maskFor(principal, tenants.maskedOf(tenant)), json)
+        : json;
     const app = buildApp(
       ports,
-      { credentials, limiter, audit, budget, metrics, look, requireDimensions },
+      { credentials, limiter, audit, budget, metrics, look, requireDimensions, masked },
       routes,
     );
     addDocs(app, () => openApiDocument(routes, API_VERSION));
@@ -315,6 +340,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   outbound.start();
   alerting.start();
   reporting.start();
+  sinking.start(exporting, jobs, chain);
   explaining.start();
   archiving.start();
   await connectors.start(connected);
@@ -336,6 +362,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       await archiving.close();
       await connectors.close();
       await reporting.close();
+      await sinking.close();
       await jobs.close();
       await alerting.close();
       await explaining.close();
@@ -359,7 +386,7 @@ async function openJobs(
   ports: ApiPorts,
   answers: AnswerParts,
   exporting: Omit<ExportParts, 'files'>,
-  others: readonly JobKind[],
+  others: (files: JobFiles) => readonly JobKind[],
 ): Promise<{ readonly jobs: Jobs; readonly spool: Spool }> {
   const { settings, clock, log, backfill } = ports;
   const { dataDir } = settings;
@@ -373,7 +400,7 @@ async function openJobs(
     exportKind({ ...exporting, files }),
     queryKind(answers, files),
     scanJobKind(answers, files),
-    ...others,
+    ...others(files),
   ];
   for (const kind of backfill === undefined ? kinds : [...kinds, ...backfillKinds(backfill)])
     jobs.register(kind);

@@ -7,6 +7,7 @@ import { decodeBench } from './decode.ts';
 import { dedupBench } from './dedup.ts';
 import { definitionsBench } from './definitions.ts';
 import { eventsSearchBench } from './events-search.ts';
+import { exportBench } from './export.ts';
 import { forecastBench } from './forecast.ts';
 import { funnelsBench } from './funnels.ts';
 import { logBench } from './log.ts';
@@ -30,6 +31,7 @@ const BENCHES: Readonly<Record<string, () => Promise<object>>> = {
   cubes: cubesBench,
   dedup: dedupBench,
   definitions: definitionsBench,
+  export: exportBench,
   forecast: forecastBench,
   funnels: funnelsBench,
   log: logBench,

@@ -6,6 +6,7 @@ import {
   EVENTS_STREAM,
   NOTICES_STREAM,
   type ServiceNeeds,
+  SINKS_STREAM,
 } from '../connectors/index.ts';
 import { DEFINITIONS_BUCKET, type Settings } from '../runtime/index.ts';
 
@@ -18,6 +19,7 @@ export const SERVICE_NEEDS: ServiceNeeds = {
     NOTICES_STREAM,
     DELIVERIES_STREAM,
     AUDIT_STREAM,
+    SINKS_STREAM,
   ],
   // The relays of webhooks, and their endpoints.
   worked: [EVENTS_STREAM.name, ANOMALIES_STREAM.name, NOTICES_STREAM.name, 'KV_millrace-jobs'],

@@ -51,7 +51,7 @@ import { backfillPort } from './backfill-port.ts';
 import { openBroker } from './broker.ts';
 import { type CommandArguments, type CommandContext, type Running, UsageError } from './command.ts';
 import { keepStatus } from './keep-status.ts';
-import { connectorPorts, outboundPorts } from './outbound-ports.ts';
+import { connectorPorts, outboundPorts, sinkPorts } from './outbound-ports.ts';
 import { serviceNeeds } from './service-needs.ts';
 
 const DAY_MS = 86_400_000;
@@ -143,6 +143,7 @@ async function ports(
     events: new KnownStreamPublisher(link, EVENTS_STREAM.name),
     anomalies: anomalyFeed(link),
     deadLetters: await deadLetters(link),
+    sinks: await sinkPorts(link, generations.settings),
     stream: {
       head: async () => await streamEnd(manager, EVENTS_STREAM.name),
       headHint: () => generations.host.head(ORDER_INPUT.node),

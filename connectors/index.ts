@@ -13,6 +13,7 @@ export {
   smsPost,
 } from './http/index.ts';
 export * from './intake/index.ts';
+export { type KafkaRecord, sendToKafka } from './kafka/index.ts';
 export { Mailer, type MailSettings } from './mail/index.ts';
 export { MemoryKeyValueStore } from './memory/index.ts';
 export {
@@ -77,7 +78,13 @@ export {
   type PublishResult,
   toldPublisher,
 } from './nats/publish/index.ts';
-export { AUDIT_STREAM, DELIVERIES_STREAM, NOTICES_STREAM, openMessageQueue } from './nats/queue/index.ts';
+export {
+  AUDIT_STREAM,
+  DELIVERIES_STREAM,
+  NOTICES_STREAM,
+  openMessageQueue,
+  SINKS_STREAM,
+} from './nats/queue/index.ts';
 export {
   DEFAULT_PULL_LIMITS,
   JetStreamSource,

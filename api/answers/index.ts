@@ -9,6 +9,7 @@ export {
   sequenceOf,
   wishOf,
 } from './answer-meta.ts';
+export { maskGroups } from './mask-groups.ts';
 export { namedEntities } from './named-entities.ts';
 export { dimensionsIn, MASK, maskFor, PiiMask } from './pii-mask.ts';
 export { analyticsOf } from './queries.ts';

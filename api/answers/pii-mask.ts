@@ -43,12 +43,12 @@ export class PiiMask {
   requireDimensions(names: Iterable<string>): void {
     if (this.isEmpty) return;
     for (const name of names) {
-      if (this.#hidesDimension(name)) throw masked(`The dimension "${name}" is masked for your role`);
+      if (this.hidesDimension(name)) throw masked(`The dimension "${name}" is masked for your role`);
     }
   }
 
   /** A dimension of items is masked as their member, too. */
-  #hidesDimension(name: string): boolean {
+  hidesDimension(name: string): boolean {
     const isOfItems = name === 'sku' || name === 'category';
     const ofItems = (path: readonly Step[]): boolean =>
       path.length <= 2 && path[0] === 'items' && (path.length === 1 || path[1] === name);

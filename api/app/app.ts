@@ -14,6 +14,7 @@ import {
   type Permission,
   PROBLEM_TYPE,
   problemOf,
+  type RawCall,
   type Route,
   type StateLook,
 } from '../http/index.ts';
@@ -32,6 +33,8 @@ export interface AppParts {
   readonly metrics: HttpMetrics;
   /** Remembers damage of the state that a request met. */
   readonly look: StateLook;
+  /** The JSON of an answer as its caller may see it. */
+  readonly masked?: (route: Route, who: Pick<RawCall, 'principal' | 'tenant'>, json: unknown) => unknown;
   /** Refuses a body that names dimensions which the tenant cannot use; throws ApiError. */
   readonly requireDimensions?: (tenant: string, body: unknown) => void;
 }
@@ -165,7 +168,9 @@ async function serve(ports: ApiPorts, parts: AppParts, route: Route, context: Ap
   });
   // A HEAD is answered as a GET without its body: what would send it ends here.
   if (request.method === 'HEAD') await answer.stream?.cancel();
-  return respond(answer, request.method === 'HEAD');
+  const { json } = answer;
+  const shown = json === undefined ? answer : { ...answer, json: parts.masked?.(route, who, json) ?? json };
+  return respond(shown, request.method === 'HEAD');
 
   async function handle(tenant: string): Promise<Answer> {
     const owner = { tenant, key: principal.key_id };

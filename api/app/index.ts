@@ -1,4 +1,4 @@
-export { type App, buildApp } from './app.ts';
+export { type App, type AppParts, buildApp } from './app.ts';
 export { Connections } from './connections.ts';
 export * from './docs.ts';
 export { HttpMetrics } from './http-metrics.ts';

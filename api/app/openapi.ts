@@ -35,11 +35,16 @@ const TAGS = [
   { name: 'KPIs', description: 'Time series and summaries' },
   { name: 'Dashboards', description: 'Saved queries, widgets, dashboards and links to them' },
   { name: 'Exports', description: 'Events and answers as files' },
+  { name: 'Sinks', description: 'Changes of answers, and anomalies, to other systems' },
   { name: 'Models', description: 'Forecasts with intervals' },
   { name: 'Definitions', description: 'What you define while the service runs' },
   { name: 'Jobs', description: 'Asynchronous work' },
   { name: 'Access', description: 'Keys, roles and permissions' },
   { name: 'Operation', description: 'Health, metrics and diagnostics' },
+  {
+    name: 'Business',
+    description: 'Revenue, sales, customers, stock, staff, support and marketing, under `/api/analytics`',
+  },
   {
     name: 'Vouchers',
     description: 'What vouchers brought, for callers of the voucher API, under `/analytics`',

@@ -1,5 +1,6 @@
 import type { Route } from '../http/index.ts';
 import { Asking, type AskingParts } from './asking/index.ts';
+import { businessRoutes } from './business/index.ts';
 import { ecommerceRoutes } from './ecommerce/index.ts';
 import { voucherExportRoutes, voucherRoutes } from './vouchers/index.ts';
 
@@ -12,6 +13,7 @@ export function dialectRoutes(parts: AskingParts & { readonly version: string })
   return [
     ...ecommerceRoutes(asking, parts.routes, parts.version),
     ...voucherRoutes(asking),
+    ...businessRoutes(asking),
     ...voucherExportRoutes(asking),
   ];
 }

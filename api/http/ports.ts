@@ -130,6 +130,24 @@ export interface MessageEraser {
   erase(sequence: number): Promise<boolean>;
 }
 
+/** Where sinks send to, beside files. */
+export interface SinkPorts {
+  /** Resolves when the stream SINKS has stored them. Throws a retriable MillraceError when that is not known. */
+  publish(messages: readonly EventMessage[]): Promise<unknown>;
+  /** `config` is that of a Kafka connector, its secrets readable. Resolves when the topic has all of them. */
+  kafka(
+    config: unknown,
+    topic: string,
+    records: AsyncIterable<
+      readonly {
+        readonly key: string;
+        readonly value: string;
+        readonly headers: Readonly<Record<string, string>>;
+      }[]
+    >,
+  ): Promise<void>;
+}
+
 /** Everything that the API needs from outside, handed in by the composition root. */
 export interface ApiPorts {
   /** As the current generation of the state has them: it may have options of its own. */
@@ -169,6 +187,8 @@ export interface ApiPorts {
   readonly anomalies?: AnomalyFeed;
   /** What could not be processed; undefined where this process cannot read it. */
   readonly deadLetters?: DeadLetterPort;
+  /** Where sinks send to; undefined where this process cannot. */
+  readonly sinks?: SinkPorts;
   pipeline(): PipelineStatus;
   /** Builds another generation of the state, where there is a task that it can take the place of. */
   readonly generations?: Pick<

@@ -108,23 +108,34 @@ export function kafkaCluster(
   refused: (why: MillraceError) => void,
 ): KafkaCluster {
   const { Cluster, createLogger, silent } = loaded();
-  const { sasl, tls, brokers, client_id } = config;
   return new Cluster({
-    clientId: client_id,
-    brokers: [...brokers],
+    ...clientOptions(config, allowPrivate, refused),
     // Errors come as what calls throw.
     logger: createLogger(silent),
-    ...{ connectionTimeout: CONNECT_TIMEOUT_MS, authenticationTimeout: REQUEST_TIMEOUT_MS },
-    ...{ reauthenticationThreshold: REQUEST_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS },
-    ...{ enforceRequestTimeout: true, metadataMaxAge: METADATA_MAX_AGE_MS, maxInFlightRequests: null },
-    // What stays away is the connector's to tell and to try again.
-    retry: { retries: RETRIES },
+    ...{ metadataMaxAge: METADATA_MAX_AGE_MS, maxInFlightRequests: null },
     allowAutoTopicCreation: false,
     isolationLevel: READ_COMMITTED,
+  });
+}
+
+/** How the brokers of a config are reached. */
+export function clientOptions(
+  { sasl, tls, brokers, client_id }: KafkaConfig,
+  allowPrivate: boolean,
+  refused: (why: MillraceError) => void,
+): object {
+  return {
+    clientId: client_id,
+    brokers: [...brokers],
+    ...{ connectionTimeout: CONNECT_TIMEOUT_MS, authenticationTimeout: REQUEST_TIMEOUT_MS },
+    ...{ reauthenticationThreshold: REQUEST_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS },
+    enforceRequestTimeout: true,
+    // What stays away is the connector's to tell and to try again.
+    retry: { retries: RETRIES },
     ssl: tls ? {} : undefined,
     ...(sasl === undefined ? {} : { sasl }),
     socketFactory: (asked: SocketRequest) => openSocket(asked, allowPrivate, refused),
-  });
+  };
 }
 
 export const READ_COMMITTED = 1;

@@ -3,6 +3,7 @@ import { SeededRandom } from '../../engine/index.ts';
 import type { JsonValue } from '../intake/index.ts';
 import { kafkaMissing, startTestKafka, type TestKafka, testClient } from './fixture-kafka.ts';
 import { kafkaConfig } from './kafka-config.ts';
+import { sendToKafka } from './kafka-producer.ts';
 import { KafkaSource } from './kafka-source.ts';
 
 const missing = kafkaMissing();
@@ -103,6 +104,30 @@ describe.skipIf(missing !== undefined)('a source of Kafka', () => {
     const reading = readOn(sourceOf({ topics: ['again'] }), seen, () => false);
     await expect(reading).rejects.toMatchObject({ code: 'kafka_topic_replaced', retriable: false });
     await readOn(sourceOf({ topics: ['again'], on_gap: 'skip' }), seen, () => seen.records.size === 10);
+  });
+
+  it('reads back what was sent to a topic, with its key and id', { timeout: PATIENTLY_MS }, async () => {
+    // The topic is there once somebody has produced to it.
+    await produce('out', 0, 1);
+    const config = { brokers: [kafka.broker], topics: ['out'] };
+    const records = async function* () {
+      yield [1, 2, 3].map((at) => ({
+        key: 'k',
+        value: `sent-${at}`,
+        headers: { 'millrace-id': `id-${at}` },
+      }));
+    };
+    await sendToKafka(config, 'out', records(), true);
+    const seen: Seen = { records: new Map(), position: undefined };
+    await readOn(sourceOf({ topics: ['out'] }), seen, () => seen.records.size === 4);
+    expect([...seen.records.values()].filter((value) => value.startsWith('sent')).sort()).toEqual([
+      'sent-1',
+      'sent-2',
+      'sent-3',
+    ]);
+    await expect(sendToKafka(config, 'out', records(), false)).rejects.toMatchObject({
+      code: 'target_forbidden',
+    });
   });
 
   it('says that a broker is away, and goes on when it is back', { timeout: 2 * PATIENTLY_MS }, async () => {

@@ -62,19 +62,23 @@ export class Asking {
   /** The answer of a route to a body. Throws what that throws, and 403 where the caller may not ask it. */
   async ask<T>(call: RawCall, path: string, body: object, schema: z.ZodType<T>): Promise<T> {
     const found = this.#routeOf('POST', path, call);
-    const { json, text } = await found.serveBody(this.#asked(call, 'POST', {}), body);
+    const { json, text } = await found.serveBody(this.#asked(call, 'POST', {}, ''), body);
     return schema.parse(text === undefined ? json : JSON.parse(text));
   }
 
-  /** The answer of a route to a GET without parameters. */
+  /** The answer of a route to a GET. */
   async get<T>(
     call: RawCall,
     path: string,
-    path_params: Readonly<Record<string, string>>,
+    given: {
+      readonly path?: Readonly<Record<string, string>>;
+      readonly query?: Readonly<Record<string, string>>;
+    },
     schema: z.ZodType<T>,
   ): Promise<T> {
     const found = this.#routeOf('GET', path, call);
-    const { json, text } = await found.serve(this.#asked(call, 'GET', path_params));
+    const search = new URLSearchParams(given.query).toString();
+    const { json, text } = await found.serve(this.#asked(call, 'GET', given.path ?? {}, search));
     return schema.parse(text === undefined ? json : JSON.parse(text));
   }
 
@@ -91,11 +95,12 @@ export class Asking {
     { request, request_id, principal, tenant, log, inspect }: RawCall,
     method: 'GET' | 'POST',
     path_params: Readonly<Record<string, string>>,
+    search: string,
   ): RawCall {
     return {
       ...{ request_id, principal, tenant, log, path_params, memory: noBody(), base: BASE },
-      // Only the address of a GET is read: it has no parameters.
-      request: new Request('http://query.invalid/', { method, signal: request.signal }),
+      // Of its address only the parameters are read.
+      request: new Request(`http://query.invalid/?${search}`, { method, signal: request.signal }),
       ...(inspect === undefined ? {} : { inspect }),
     };
   }

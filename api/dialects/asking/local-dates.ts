@@ -24,3 +24,11 @@ export const spoken = (
   start: zone.format(start_ms),
   end: zone.format(end_ms),
 });
+
+const MINUTE_MS = 60_000;
+
+/** From a moment to another, widened to whole minutes as queries want them. */
+export const wholeMinutes = (from_ms: number, to_ms: number): TimeRange => ({
+  start_ms: Math.floor(from_ms / MINUTE_MS) * MINUTE_MS,
+  end_ms: (Math.floor(to_ms / MINUTE_MS) + 1) * MINUTE_MS,
+});

@@ -102,7 +102,12 @@ export function voucherExportRoutes(asking: Asking): readonly Route[] {
       },
       problems: ['not_found', 'field_masked', 'kv_unavailable', 'export_failed', 'expired'],
       handle: async (call) => {
-        const found = await asking.get(call, '/exports/{jobId}', { jobId: call.params.export_id }, jobSchema);
+        const found = await asking.get(
+          call,
+          '/exports/{jobId}',
+          { path: { jobId: call.params.export_id } },
+          jobSchema,
+        );
         const { job_id, status, error, download_url = null, file } = found;
         if (STATUSES[status] === 'failed') {
           const reason = error?.message ?? error?.code ?? status;

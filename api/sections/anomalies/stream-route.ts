@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { AnomalyView } from '../../../analytics/index.ts';
+import { maskFor, maskGroups, type PiiMask } from '../../answers/index.ts';
 import {
   type AnomalyFeed,
   ApiError,
@@ -45,13 +46,14 @@ export function streamRoute({ answers }: AnomalyParts, streams: EventStreams): R
       const feed = answers.ports.anomalies;
       if (feed === undefined)
         throw new ApiError('not_supported', 'This process cannot read the stream ANOMALIES.');
+      const mask = maskFor(principal, answers.tenants?.maskedOf(tenant));
       const seen = seenOf(request.headers.get('last-event-id')) ?? after ?? (await feed.last());
       return {
         status: 200,
         headers: { 'Content-Type': 'text/event-stream; charset=utf-8', 'X-Accel-Buffering': 'no' },
         stream: streams.stream(
           principal.key_id,
-          (signal) => eventsOf(feed, tenant, seen, filter, signal),
+          (signal) => maskedEvents(mask, eventsOf(feed, tenant, seen, filter, signal)),
           STREAMS_OF_KEY_MAX,
         ),
       };
@@ -80,6 +82,10 @@ async function* eventsOf(
     const data = JSON.parse(Buffer.from(message.data).toString()) as AnomalyView & { readonly type: string };
     if (isAsked(data, filter)) yield { event: data.type, id: String(after), data };
   }
+}
+
+async function* maskedEvents(mask: PiiMask, events: AsyncIterable<ServerEvent>): AsyncGenerator<ServerEvent> {
+  for await (const event of events) yield { ...event, data: maskGroups(mask, event.data) };
 }
 
 function isAsked(data: AnomalyView, { metric, rule_id, kind, severity }: Filter): boolean {

@@ -162,7 +162,8 @@ interface Tables {
   readonly facts: object;
 }
 
-async function writeTables(
+/** Writes tables behind one another into the file of a job. */
+export async function writeTables(
   { files, answers }: ExportParts,
   job: RunningJob,
   input: ExportInput & { readonly of: 'kpis' | 'family' },

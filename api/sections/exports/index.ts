@@ -1,7 +1,8 @@
-export { changedKpis } from './export-answers.ts';
+export { changedKpis, writeTables } from './export-answers.ts';
 export { EXPORT_JOB, exportKind } from './export-kind.ts';
 export { ExportMaking } from './export-making.ts';
 export type { ExportParts } from './export-parts.ts';
 export { exportTarget } from './export-request.ts';
 export { exportRoutes } from './export-routes.ts';
-export type { Seam, SeamEnd } from './seam.ts';
+export type { Seam } from './seam.ts';
+export { hashOf, SeamChain } from './seam-chain.ts';

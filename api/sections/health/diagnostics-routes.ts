@@ -18,7 +18,7 @@ import {
   readProgress,
 } from '../../../engine/index.ts';
 import type { Jobs } from '../../../runtime/index.ts';
-import { type AnswerParts, analyticsOf, runQuery } from '../../answers/index.ts';
+import { type AnswerParts, analyticsOf, MASK, maskFor, type PiiMask, runQuery } from '../../answers/index.ts';
 import {
   type Answer,
   ApiError,
@@ -142,7 +142,8 @@ export function diagnosticsRoutes(answers: AnswerParts, parts: Parts): readonly 
       answers: { 200: { description: 'The diagnostics', schema: diagnosticsSchema } },
       problems: ['state_not_ready'],
       handle: async (call): Promise<Answer> => {
-        const state = diagnose(answers, parts, call.tenant, call.query.limit);
+        const mask = maskFor(call.principal, answers.tenants?.maskedOf(call.tenant));
+        const state = diagnose(answers, parts, { ...call, limit: call.query.limit, mask });
         const uncounted_types = await uncountedTypes(answers, call, queries.types);
         return { status: 200, json: { ...state, uncounted_types } };
       },
@@ -176,8 +177,7 @@ async function uncountedTypes(
 function diagnose(
   { ports, tracker }: AnswerParts,
   { jobs, spool }: Parts,
-  tenant: string,
-  limit: number,
+  { tenant, limit, mask }: { readonly tenant: string; readonly limit: number; readonly mask: PiiMask },
 ): Omit<Diagnostics, 'uncounted_types'> {
   const { generation, reader } = requireReader(ports);
   const pipeline = ports.pipeline();
@@ -191,7 +191,7 @@ function diagnose(
     const notices = Object.entries(counts).map(([kind, count]) => {
       const newest = readNotices(meta, tenant, kind, limit).map(({ sequence, detail }) => ({
         sequence,
-        detail,
+        detail: seen(detail, mask),
       }));
       return [kind, { count, newest }] as const;
     });
@@ -200,7 +200,9 @@ function diagnose(
       generation,
       ingest: [ingestOf(progress, tracker.of(progress))],
       watermark: timeTextOrNull(readCompleteUntil(table, tenant)),
-      ahead_of_storing: aheadOf(table, tenant),
+      ahead_of_storing: aheadOf(table, tenant).map((one) =>
+        mask.hides('source') ? { ...one, source: MASK } : one,
+      ),
       last_commit:
         progress === undefined ? null : { number: progress.commit, at: timeText(progress.committed_at_ms) },
       notices: Object.fromEntries(notices),
@@ -240,6 +242,17 @@ function aheadOf(table: (name: string) => KvView, tenant: string): Diagnostics['
   return Object.entries(readAheadOfStoring(table, tenant))
     .map(([source, events]) => ({ source: source === '' ? null : source, events }))
     .sort((a, b) => b.events - a.events);
+}
+
+/** What a notice says, less what may quote an event where something of events is masked. */
+function seen(detail: Notice['detail'], mask: PiiMask): Notice['detail'] {
+  if (mask.isEmpty) return detail;
+  return Object.fromEntries(
+    Object.entries(detail).map(([name, value]) => [
+      name,
+      typeof value === 'number' || name === 'reason' ? value : MASK,
+    ]),
+  );
 }
 
 function byReason(notices: readonly Notice[]): Record<string, number> {

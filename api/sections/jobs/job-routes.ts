@@ -160,7 +160,9 @@ function oneRoute(parts: JobParts): Route {
     handle: async (call) => {
       const record = await find(parts, call);
       const items = await parts.jobs.errorsOf(record);
-      const error_report = items.slice(0, REPORT_MAX_ITEMS).map(itemView);
+      const error_report = items
+        .slice(0, REPORT_MAX_ITEMS)
+        .map((item) => itemView(item, isMasked(parts, call, record)));
       return { status: 200, json: { ...jobView(record), error_report } };
     },
   });
@@ -244,6 +246,11 @@ async function* eventsOf(
   }
 }
 
+/** Something of events is hidden from the caller, who has not sent them. */
+function isMasked(parts: JobParts, call: RawCall, { created_by }: Pick<JobRecord, 'created_by'>): boolean {
+  return created_by !== call.principal.key_id && !parts.maskOf(call).isEmpty;
+}
+
 function errorsRoute(parts: JobParts): Route {
   return route({
     id: 'listJobErrors',
@@ -274,7 +281,7 @@ function errorsRoute(parts: JobParts): Route {
       const filter = { list: 'job-errors', job: record.job_id };
       const sortKey = ({ index }: { readonly index: number }): readonly [number, string] => [index, ''];
       const { items, next_cursor } = pageOf(parts.cursors, all, sortKey, filter, call.query);
-      const errors = items.map(({ item }) => itemView(item));
+      const errors = items.map(({ item }) => itemView(item, isMasked(parts, call, record)));
       return { status: 200, json: { ...record.errors, errors, next_cursor } };
     },
   });

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { JOB_LANES, JOB_STATUSES, type JobItemError, type JobRecord } from '../../../runtime/index.ts';
-import type { PiiMask } from '../../answers/index.ts';
+import { MASK, type PiiMask } from '../../answers/index.ts';
 import { ApiError, allows, type Principal, timestamp, timeText, timeTextOrNull } from '../../http/index.ts';
 
 const progressSchema = z
@@ -103,8 +103,13 @@ export function jobView(record: JobRecord): z.input<typeof jobSchema> {
   };
 }
 
-export function itemView({ line, event_id, reason }: JobItemError): z.input<typeof itemErrorSchema> {
-  return { line, event_id, reason };
+/** As a caller sees it: a reason quotes what was sent, for whoever sent it and who may see everything. */
+export function itemView(
+  { line, event_id, reason }: JobItemError,
+  isMasked: boolean,
+): z.input<typeof itemErrorSchema> {
+  if (!isMasked) return { line, event_id, reason };
+  return { line, event_id, reason: `${reason.split(':', 1)[0]}: ${MASK}` };
 }
 
 export function jobLocation(base: string, job_id: string): string {

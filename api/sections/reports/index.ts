@@ -1,3 +1,3 @@
-export { reportKind } from './report-kind.ts';
+export { isSchedule, nextRun, reportKind, requireSeam, SEAM_END } from './report-kind.ts';
 export { reportRoutes } from './report-routes.ts';
-export { ReportWatch } from './report-watch.ts';
+export { dueAt, ReportWatch, runId } from './report-watch.ts';

@@ -25,11 +25,14 @@ export function cronOf(schedule: string, timezone: string): Cron | undefined {
 }
 
 /** When a report is due the next time, ms; undefined: never. */
-export function nextRun({ schedule, timezone }: Report, after_ms: number): number | undefined {
+export function nextRun(
+  { schedule, timezone }: Pick<Report, 'schedule' | 'timezone'>,
+  after_ms: number,
+): number | undefined {
   return cronOf(schedule, timezone)?.nextRun(new Date(after_ms))?.getTime();
 }
 
-const isSchedule = (schedule: string): boolean => {
+export const isSchedule = (schedule: string): boolean => {
   const next = cronOf(schedule, 'UTC')?.nextRuns(2) ?? [];
   const [first, second] = next;
   if (first === undefined) return false;
@@ -69,10 +72,15 @@ export const reportSchema = z.strictObject({
 export type Report = z.output<typeof reportSchema>;
 
 /** In place of the end that a seam gives each run. */
-const SEAM_END = '2099-01-01T00:00:00Z';
+export const SEAM_END = '2099-01-01T00:00:00Z';
 
 /** Refuses what has no rows that can be told apart, or another range each time. */
-function requireSeam({ query, query_id, type, range }: Report): void {
+export function requireSeam({
+  query,
+  query_id,
+  type,
+  range,
+}: Partial<Pick<Report, 'query' | 'query_id' | 'type' | 'range'>>): void {
   if (query === undefined || query_id !== undefined || (type !== undefined && type !== 'kpis')) {
     throw invalidMember('seam', 'is for a KPI query of the report itself');
   }

@@ -1,9 +1,7 @@
-import { createHash } from 'node:crypto';
-import { formatUtc, MAX_GROUPS } from '../../../analytics/index.ts';
-import { asMillraceError, META_TABLE, MillraceError, readProgress } from '../../../engine/index.ts';
+import { asMillraceError } from '../../../engine/index.ts';
 import type { Definition, JobRecord, Jobs, KindDefinitions } from '../../../runtime/index.ts';
-import { type ApiPorts, EVENTS_STREAM, PARTITION, positionOf, ROLE_RULES } from '../../http/index.ts';
-import { EXPORT_JOB, type ExportMaking, type Seam, type SeamEnd } from '../exports/index.ts';
+import { type ApiPorts, ROLE_RULES } from '../../http/index.ts';
+import { EXPORT_JOB, type ExportMaking, hashOf, type SeamChain } from '../exports/index.ts';
 import type { FamilyAsker } from '../queries/index.ts';
 import { cronOf, nextRun, type Report } from './report-kind.ts';
 
@@ -15,12 +13,11 @@ const ON_TIME_MS = 120_000;
 const MISSED_MAX_MS = 25 * 86_400_000;
 
 export interface ReportParts {
-  readonly ports: Pick<ApiPorts, 'clock' | 'log' | 'reader'>;
+  readonly ports: Pick<ApiPorts, 'clock' | 'log'>;
   readonly reports: KindDefinitions<Report>;
   readonly exporting: ExportMaking;
   readonly jobs: Jobs;
-  /** Everything that a tenant has set or defined and a KPI answer depends on. */
-  readonly dependsOn: (tenant: string, metrics: readonly string[]) => unknown;
+  readonly chain: SeamChain;
 }
 
 /**
@@ -86,13 +83,10 @@ export class ReportWatch {
 
   /** What changed since the last run of the same definition, up to where the state is now. */
   async #seamInput(asker: FamilyAsker, { id, body, revision }: Definition<Report>): Promise<object> {
-    const { exporting, jobs, ports, dependsOn } = this.#parts;
+    const { exporting, chain } = this.#parts;
     const { tenant } = asker;
-    const query = { ...body.query, limit: MAX_GROUPS, end: wholeMinute(this.now_ms) };
+    const { query, seam } = chain.next({ tenant, id, revision, query: body.query ?? {} });
     const plain = await exporting.input(asker, body, exporting.savedOf(tenant, { ...body, query }));
-    const metrics = [body.query?.metrics].flat().map(String);
-    const of = hashOf(JSON.stringify([revision, dependsOn(tenant, metrics)]));
-    const seam: Seam = { of, after: lastSeam(jobs.list(tenant), id, of), to: statePosition(ports) };
     return { ...plain, seam };
   }
 
@@ -148,43 +142,16 @@ export class ReportWatch {
   }
 }
 
-/** Where the last run of a report ended, of the runs that asked for the same. */
-function lastSeam(records: readonly JobRecord[], id: string, of: string): SeamEnd | null {
-  const ends = records.flatMap(({ report, status, result }) => {
-    if (report?.id !== id || status !== 'succeeded') return [];
-    const { seam } = (result ?? {}) as {
-      readonly seam?: Omit<SeamEnd, 'position'> & Pick<Seam, 'of' | 'to'>;
-    };
-    if (seam?.of !== of) return [];
-    const { to: position, end_ms, complete_until_ms } = seam;
-    return [{ position, end_ms, complete_until_ms }];
-  });
-  const at = ({ position }: SeamEnd): number => position[EVENTS_STREAM]?.[PARTITION] ?? 0;
-  return ends.reduce<SeamEnd | null>((last, end) => (last === null || at(end) > at(last) ? end : last), null);
-}
-
-/** The position of the state as it is now. */
-function statePosition({ reader }: Pick<ApiPorts, 'reader'>): Seam['to'] {
-  const progress = reader()?.reader.snapshot((table) => readProgress(table(META_TABLE)));
-  if (progress !== undefined) return positionOf(progress.sequence, progress.incarnation);
-  throw new MillraceError('state_not_ready', 'The state cannot be read yet.', { retriable: true });
-}
-
-const MINUTE_MS = 60_000;
-/** The end of a range that holds all of now. */
-const wholeMinute = (now_ms: number): string => formatUtc(Math.ceil((now_ms + 1) / MINUTE_MS) * MINUTE_MS);
+type Schedule = Pick<Report, 'schedule' | 'timezone'>;
 
 /** The last time of a schedule up to now. */
-export function dueAt({ schedule, timezone }: Report, now_ms: number): number | undefined {
+export function dueAt({ schedule, timezone }: Schedule, now_ms: number): number | undefined {
   // The library looks before its reference, by whole seconds.
   const found = cronOf(schedule, timezone)?.previousRuns(2, new Date(now_ms + 1_000)) ?? [];
   return found.map((due) => due.getTime()).find((due_ms) => due_ms <= now_ms);
 }
 
-function runId(report_id: string, due_ms: number): string {
+/** The job of a run: one for each time, whoever makes it. */
+export function runId(report_id: string, due_ms: number): string {
   return `job_${hashOf(`${report_id}@${due_ms}`)}`;
-}
-
-function hashOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 32);
 }

@@ -44,6 +44,14 @@ export const AUDIT_STREAM: QueueStream = {
   isAppendOnly: true,
 };
 
+/** What sinks tell, as `sinks.<tenant>.<what the sink names>`. */
+export const SINKS_STREAM: QueueStream = {
+  name: 'SINKS',
+  subjects: ['sinks.>'],
+  max_age_ms: 7 * DAY_MS,
+  max_bytes: 1024 ** 3,
+};
+
 /** Makes the stream where it is not there, and leaves it as it is where it is. */
 export async function ensureQueueStream(link: NatsLink, stream: QueueStream): Promise<void> {
   const { replicas = 1, ...placement } = placed(link, { replicas: 1 });

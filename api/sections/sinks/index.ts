@@ -1,0 +1,1 @@
+export { SinkSection } from './sink-section.ts';
