@@ -95,10 +95,17 @@ import {
   resolutionKind,
 } from './sections/health/index.ts';
 import { bulkKind, bulkRoutes, ingestRoutes, Spool } from './sections/ingest/index.ts';
-import { backfillKinds, backfillRoutes, generationRoutes, jobRoutes } from './sections/jobs/index.ts';
+import {
+  backfillKinds,
+  backfillRoutes,
+  generationRoutes,
+  jobRoutes,
+  rollupKind,
+  rollupRoute,
+} from './sections/jobs/index.ts';
 import { callerRoutes, keyRoutes, roleRoutes, scopesOf } from './sections/keys/index.ts';
 import { kpiRoutes, queryKind } from './sections/kpis/index.ts';
-import { MODELS, modelRoutes, trainingKind } from './sections/models/index.ts';
+import { ModelSection } from './sections/models/index.ts';
 import { ReportWatch, reportKind, reportRoutes } from './sections/reports/index.ts';
 import { fraudRoute, returnRoutes } from './sections/returns/index.ts';
 import { SinkSection } from './sections/sinks/index.ts';
@@ -141,7 +148,6 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const cubes = definitions.kind(cubeKind(ports));
   const rules = definitions.kind(ruleKind(ports, tenants));
   const marks = definitions.kind(MARKS);
-  const models = definitions.kind(MODELS);
   const erased = new ErasedMessages(definitions.kind(erasedKind(ports.keyTrust)));
   const gaps = new Gaps(ports, definitions.kind(resolutionKind(ports.keyTrust)), erased);
   const webhooks = definitions.kind(WEBHOOKS);
@@ -161,6 +167,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const tracker = new FreshnessTracker(ports);
   const segmentSets = new SegmentSets();
   const answers: AnswerParts = { ports, tracker, tenants, segmentSets };
+  const models = new ModelSection(definitions, answers);
   const boards = new DashboardSection(definitions, answers, () => current().routes);
   const reports = definitions.kind(reportKind(boards.saved, ports.outbound, boards.runs.families));
   const { families } = boards.runs;
@@ -195,7 +202,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const audit = new AuditLog({ queue: ports.audit, trust: ports.keyTrust, clock, log });
   const letters = new LetterReader(ports.deadLetters);
   const { jobs, spool } = await openJobs(ports, answers, exportParts, (files) => [
-    trainingKind(answers, models),
+    models.jobKind,
     resendKind({ ports, reader: letters }),
     eraseKind({ ports, tracker, erased }),
     sinking.jobKind(exportParts, files),
@@ -253,10 +260,11 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...exportRoutes({ ...making, answers, search, cursors, exporting }),
       ...sinking.routes(jobs, cursors),
       ...reportRoutes({ reports, reporting, jobs, cursors }),
-      ...modelRoutes({ ...making, answers, models, cursors }),
+      ...models.routes(making, cursors),
       whatifRoute(answers),
       ...backfillRoutes(backfills),
       ...generationRoutes(backfills),
+      rollupRoute(backfills, ports),
       ...archiveRoutes({ making, port: ports.archive, settings: settings.archive, now: () => clock.now() }),
       ...jobRoutes({ jobs, cursors, streams, now: () => clock.now(), maskOf: (call) => search.maskOf(call) }),
       rfmRoute(answers, cursors),
@@ -299,6 +307,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
           ...outbound.samples(),
           ...alerting.samples(),
           ...explaining.samples(),
+          ...models.samples(),
           ...boards.runs.samples(),
           ...connectors.samples(),
           ...audit.samples(),
@@ -340,6 +349,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   outbound.start();
   alerting.start();
   reporting.start();
+  models.start(jobs);
   sinking.start(exporting, jobs, chain);
   explaining.start();
   archiving.start();
@@ -362,6 +372,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       await archiving.close();
       await connectors.close();
       await reporting.close();
+      await models.close();
       await sinking.close();
       await jobs.close();
       await alerting.close();
@@ -402,7 +413,9 @@ async function openJobs(
     scanJobKind(answers, files),
     ...others(files),
   ];
-  for (const kind of backfill === undefined ? kinds : [...kinds, ...backfillKinds(backfill)])
+  for (const kind of backfill === undefined
+    ? kinds
+    : [...kinds, ...backfillKinds(backfill), rollupKind(backfill, ports)])
     jobs.register(kind);
   await jobs.open();
   await adoptEarlierJobs(join(dataDir, 'jobs'), jobs, { errors: ports.jobs.errors, lane: bulk.lane, log });
