@@ -74,6 +74,7 @@ import { ltvRoute, rfmRoute, segmentRoutes } from './sections/customers/index.ts
 import { DashboardSection } from './sections/dashboards/index.ts';
 import { LetterReader, letterRoutes, resendKind } from './sections/dead-letters/index.ts';
 import { dimensionRoutes } from './sections/dimensions/index.ts';
+import { eraseKind, eraseRoute } from './sections/erasure/index.ts';
 import { EventSearch, eventRoutes } from './sections/events/index.ts';
 import {
   ExportMaking,
@@ -85,6 +86,8 @@ import {
 import { funnelDefinitionKind, funnelRoutes } from './sections/funnels/index.ts';
 import {
   diagnosticsRoutes,
+  ErasedMessages,
+  erasedKind,
   Gaps,
   gapRoutes,
   healthRoutes,
@@ -145,7 +148,8 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const cubes = definitions.kind(cubeKind(ports));
   const rules = definitions.kind(ruleKind(ports, tenants));
   const marks = definitions.kind(MARKS);
-  const gaps = new Gaps(ports, definitions.kind(resolutionKind(ports.keyTrust)));
+  const erased = new ErasedMessages(definitions.kind(erasedKind(ports.keyTrust)));
+  const gaps = new Gaps(ports, definitions.kind(resolutionKind(ports.keyTrust)), erased);
   const webhooks = definitions.kind(WEBHOOKS);
   const connectors = new Connectors({
     ...ports.connectors,
@@ -200,6 +204,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const { jobs, spool } = await openJobs(ports, answers, exportParts, (files) => [
     models.jobKind,
     resendKind({ ports, reader: letters }),
+    eraseKind({ ports, tracker, erased }),
     sinking.jobKind(exportParts, files),
     ...(ports.archive === undefined ? [] : [archiveKind(ports.archive, clock)]),
   ]);
@@ -264,6 +269,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...jobRoutes({ jobs, cursors, streams, now: () => clock.now(), maskOf: (call) => search.maskOf(call) }),
       rfmRoute(answers, cursors),
       ltvRoute(answers, cursors),
+      eraseRoute({ ...making, ports }),
       ...segmentRoutes(answers, tenants.segments, cursors),
       ...cohortRoutes(answers, cohorts, cursors),
       ...funnelRoutes(answers, funnels, cursors),

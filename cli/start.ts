@@ -126,6 +126,13 @@ async function ports(
     },
     generations,
     backfill: backfillPort(generations, link, generations.settings.backfill.share),
+    eraser: {
+      events: eventPayloads(link),
+      letters: new StreamPayloads({
+        ...{ link, stream: DEADLETTER_STREAM.name },
+        subjectOf: (tenant) => `deadletter.${tenant}`,
+      }),
+    },
     archive: openArchiveKeeper(link, generations.settings.archive.place, {
       applied: () => generations.host.progress()?.sequence,
       isBuilding: () => generations.list().some(({ state }) => state === 'building'),
