@@ -42,6 +42,7 @@ const LONG = [
   'test/library-crash.test.ts',
   'test/definitions-processes.test.ts',
   'test/alerts-live.test.ts',
+  'test/models-live.test.ts',
   'runtime/host/partition-host.test.ts',
   'runtime/run/why.test.ts',
   'runtime/run/run.test.ts',

@@ -92,7 +92,14 @@ import {
   resolutionKind,
 } from './sections/health/index.ts';
 import { bulkKind, bulkRoutes, ingestRoutes, Spool } from './sections/ingest/index.ts';
-import { backfillKinds, backfillRoutes, generationRoutes, jobRoutes } from './sections/jobs/index.ts';
+import {
+  backfillKinds,
+  backfillRoutes,
+  generationRoutes,
+  jobRoutes,
+  rollupKind,
+  rollupRoute,
+} from './sections/jobs/index.ts';
 import { callerRoutes, keyRoutes, roleRoutes, scopesOf } from './sections/keys/index.ts';
 import { kpiRoutes, queryKind } from './sections/kpis/index.ts';
 import { ModelSection } from './sections/models/index.ts';
@@ -252,6 +259,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       whatifRoute(answers),
       ...backfillRoutes(backfills),
       ...generationRoutes(backfills),
+      rollupRoute(backfills, ports),
       ...archiveRoutes({ making, port: ports.archive, settings: settings.archive, now: () => clock.now() }),
       ...jobRoutes({ jobs, cursors, streams, now: () => clock.now(), maskOf: (call) => search.maskOf(call) }),
       rfmRoute(answers, cursors),
@@ -399,7 +407,9 @@ async function openJobs(
     scanJobKind(answers, files),
     ...others(files),
   ];
-  for (const kind of backfill === undefined ? kinds : [...kinds, ...backfillKinds(backfill)])
+  for (const kind of backfill === undefined
+    ? kinds
+    : [...kinds, ...backfillKinds(backfill), rollupKind(backfill, ports)])
     jobs.register(kind);
   await jobs.open();
   await adoptEarlierJobs(join(dataDir, 'jobs'), jobs, { errors: ports.jobs.errors, lane: bulk.lane, log });
