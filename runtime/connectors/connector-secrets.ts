@@ -79,7 +79,8 @@ export class ConnectorSecrets {
 const isObject = (value: unknown): value is Config =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-function valueAt(config: unknown, path: readonly string[]): unknown {
+/** What stands there in a config; undefined: nothing. */
+export function valueAt(config: unknown, path: readonly string[]): unknown {
   return path.reduce<unknown>((value, name) => (isObject(value) ? value[name] : undefined), config);
 }
 

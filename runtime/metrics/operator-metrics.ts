@@ -143,6 +143,8 @@ const analytics: MetricGroup = {
       '{event}',
       'Events of orders with too many to be corrected when the order changes',
     ),
+    level('ledger.awaited', '{event}', 'Events that were corrected before they came'),
+    count('ledger.refused', '{event}', 'Corrections of events that were not taken'),
     level('kept_events.definitions', '{definition}', 'Definitions whose events are kept'),
     level('kept_events.incomplete', '{definition}', 'Definitions that are being built from the log'),
     level('kept_events.full', '{definition}', 'Definitions that have outgrown a limit: scans answer'),

@@ -29,6 +29,12 @@ const answerSchema = z.object({
   dead_letters: z.int().describe('Records that could not be read; they are kept with the reason'),
 });
 
+/** Money is decimal text of major units there. */
+const ORDER_EXAMPLE = {
+  ...{ id: 820_982, name: '#1001', created_at: '2025-08-10T10:00:00-05:00', currency: 'GBP' },
+  ...{ total_price: '27.50', total_discounts: '5.00', total_tax: '2.50', test: false },
+  line_items: [{ id: 1, sku: 'TEA', quantity: 3, price: '10.00' }],
+};
 const JSON_RECORD = z.unknown().describe('A record as the source sends it');
 
 /** What a shop system is given as the URL of its webhook. */
@@ -50,7 +56,10 @@ export function webhookInRoute(parts: WebhookInParts): Route {
     raw_body: {
       description: `At most ${MAX_SENT_BYTES} bytes, unpacked`,
       content: {
-        'application/json': { schema: JSON_RECORD },
+        'application/json': {
+          schema: JSON_RECORD,
+          examples: { order: { summary: 'An order of Shopify', value: ORDER_EXAMPLE } },
+        },
         'application/x-ndjson': { schema: JSON_RECORD },
       },
     },
