@@ -3,7 +3,7 @@ import { type CubeInfo, cubeViews, eventLogView, SlotReader } from '../operators
 import { causeKind, scanKind } from './anomalies/index.ts';
 import { attributionKind } from './attribution/index.ts';
 import { retentionKind } from './cohorts/index.ts';
-import { ltvKind, rfmKind } from './customers/index.ts';
+import { customerModelKind, ltvKind, rfmKind } from './customers/index.ts';
 import { countTypes, displacedEvents, openEvents, selectEvents } from './events-query/index.ts';
 import { funnelEntitiesKind, funnelKind } from './funnels/index.ts';
 import { type KeptInfo, keptView } from './kept-events/index.ts';
@@ -58,6 +58,7 @@ export function orderQueries(settings: AnalyticsSettings) {
     retention: retentionKind(settings, open),
     rfm: rfmKind(settings, open),
     ltv: ltvKind(settings, open),
+    customerModel: customerModelKind(settings, open),
     segment: segmentKind(settings, open),
     attribution: attributionKind(settings, open),
     funnel: funnelKind(settings, open, ({ table }) => keptView(table, OPERATORS.funnels, keptInfos)),

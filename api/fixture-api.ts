@@ -10,6 +10,7 @@ import {
   META_TABLE,
   MemoryDisk,
   MemoryMessageQueue,
+  MemoryObjectStore,
   type OutMessage,
   QueryExecutor,
   readGaps,
@@ -68,6 +69,7 @@ interface Parts {
   readonly stream: MemoryStream;
   readonly keys: MemoryKeyValueStore;
   readonly idempotency: MemoryKeyValueStore;
+  readonly models: MemoryObjectStore;
   readonly jobs: { readonly records: MemoryKeyValueStore; readonly errors: MemoryKeyValueStore };
   readonly definitions: MemoryKeyValueStore;
   readonly connectors: MemoryKeyValueStore;
@@ -81,12 +83,14 @@ interface Parts {
   readonly dataDir: string;
   readonly env: Readonly<Record<string, string>>;
   readonly backfill: BackfillPort | undefined;
+  readonly archive: ApiPorts['archive'];
 }
 
 /** Starts the API on a memory of everything. `env` are settings. Close it after the test. */
 export async function startTestApi(
   env: Readonly<Record<string, string>> = {},
   backfill?: BackfillPort,
+  archive?: ApiPorts['archive'],
 ): Promise<TestApi> {
   const clock = new ManualClock(TEST_NOW_MS);
   const stream = new MemoryStream(clock);
@@ -97,6 +101,7 @@ export async function startTestApi(
     letters: new MemoryLetters(clock, new MemoryKeyValueStore(), stream),
     keys: new MemoryKeyValueStore(),
     idempotency: new MemoryKeyValueStore(),
+    models: new MemoryObjectStore(),
     jobs: { records: new MemoryKeyValueStore(), errors: new MemoryKeyValueStore() },
     definitions: new MemoryKeyValueStore(),
     connectors: new MemoryKeyValueStore(),
@@ -113,6 +118,7 @@ export async function startTestApi(
     dataDir: await mkdtemp(join(tmpdir(), 'millrace-api-')),
     env,
     backfill,
+    archive,
   });
 }
 
@@ -160,12 +166,19 @@ async function build(parts: Parts): Promise<TestApi> {
     keys,
     keyTrust: openKeyTrust(dataDir, undefined, false),
     idempotency,
+    models: parts.models,
     jobs: parts.jobs,
     ...(parts.backfill === undefined ? {} : { backfill: parts.backfill }),
+    ...(parts.archive === undefined ? {} : { archive: parts.archive }),
     definitions,
     connectors: {
       records: parts.connectors,
-      letters: { publish: async (letter) => parts.connectorLetters.push(letter) },
+      letters: {
+        publish: async (letter) => {
+          parts.connectorLetters.push(letter);
+          letters.take(letter);
+        },
+      },
       surroundings: { allowPrivate: true, http, dropFolder: undefined },
     },
     audit: queues.audit,

@@ -9,6 +9,7 @@ import {
   type JobKind,
   Jobs,
   Outbound,
+  rulesOf,
   WEBHOOKS,
 } from '../runtime/index.ts';
 import {
@@ -91,10 +92,17 @@ import {
   resolutionKind,
 } from './sections/health/index.ts';
 import { bulkKind, bulkRoutes, ingestRoutes, Spool } from './sections/ingest/index.ts';
-import { backfillKinds, backfillRoutes, generationRoutes, jobRoutes } from './sections/jobs/index.ts';
+import {
+  backfillKinds,
+  backfillRoutes,
+  generationRoutes,
+  jobRoutes,
+  rollupKind,
+  rollupRoute,
+} from './sections/jobs/index.ts';
 import { callerRoutes, keyRoutes, roleRoutes, scopesOf } from './sections/keys/index.ts';
 import { kpiRoutes, queryKind } from './sections/kpis/index.ts';
-import { MODELS, modelRoutes, trainingKind } from './sections/models/index.ts';
+import { ModelSection } from './sections/models/index.ts';
 import { ReportWatch, reportKind, reportRoutes } from './sections/reports/index.ts';
 import { fraudRoute, returnRoutes } from './sections/returns/index.ts';
 import { SinkSection } from './sections/sinks/index.ts';
@@ -137,7 +145,6 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const cubes = definitions.kind(cubeKind(ports));
   const rules = definitions.kind(ruleKind(ports, tenants));
   const marks = definitions.kind(MARKS);
-  const models = definitions.kind(MODELS);
   const gaps = new Gaps(ports, definitions.kind(resolutionKind(ports.keyTrust)));
   const webhooks = definitions.kind(WEBHOOKS);
   const connectors = new Connectors({
@@ -156,6 +163,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const tracker = new FreshnessTracker(ports);
   const segmentSets = new SegmentSets();
   const answers: AnswerParts = { ports, tracker, tenants, segmentSets };
+  const models = new ModelSection(definitions, answers);
   const boards = new DashboardSection(definitions, answers, () => current().routes);
   const reports = definitions.kind(reportKind(boards.saved, ports.outbound, boards.runs.families));
   const { families } = boards.runs;
@@ -190,7 +198,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const audit = new AuditLog({ queue: ports.audit, trust: ports.keyTrust, clock, log });
   const letters = new LetterReader(ports.deadLetters);
   const { jobs, spool } = await openJobs(ports, answers, exportParts, (files) => [
-    trainingKind(answers, models),
+    models.jobKind,
     resendKind({ ports, reader: letters }),
     sinking.jobKind(exportParts, files),
     ...(ports.archive === undefined ? [] : [archiveKind(ports.archive, clock)]),
@@ -234,6 +242,10 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...letterRoutes({
         ...{ ...making, ports, cursors, reader: letters },
         isMasked: (call) => !search.maskOf(call).isEmpty,
+        mappingOf: (tenant, id) => {
+          const connector = connected.get(tenant, id);
+          return connector === undefined ? undefined : rulesOf(connector.body.mapping);
+        },
       }),
       ...kpiRoutes(answers, making),
       ...catalogRoutes(tenants, cursors),
@@ -243,10 +255,11 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...exportRoutes({ ...making, answers, search, cursors, exporting }),
       ...sinking.routes(jobs, cursors),
       ...reportRoutes({ reports, reporting, jobs, cursors }),
-      ...modelRoutes({ ...making, answers, models, cursors }),
+      ...models.routes(making, cursors),
       whatifRoute(answers),
       ...backfillRoutes(backfills),
       ...generationRoutes(backfills),
+      rollupRoute(backfills, ports),
       ...archiveRoutes({ making, port: ports.archive, settings: settings.archive, now: () => clock.now() }),
       ...jobRoutes({ jobs, cursors, streams, now: () => clock.now(), maskOf: (call) => search.maskOf(call) }),
       rfmRoute(answers, cursors),
@@ -288,6 +301,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
           ...outbound.samples(),
           ...alerting.samples(),
           ...explaining.samples(),
+          ...models.samples(),
           ...boards.runs.samples(),
           ...connectors.samples(),
           ...audit.samples(),
@@ -329,6 +343,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   outbound.start();
   alerting.start();
   reporting.start();
+  models.start(jobs);
   sinking.start(exporting, jobs, chain);
   explaining.start();
   archiving.start();
@@ -351,6 +366,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       await archiving.close();
       await connectors.close();
       await reporting.close();
+      await models.close();
       await sinking.close();
       await jobs.close();
       await alerting.close();
@@ -391,7 +407,9 @@ async function openJobs(
     scanJobKind(answers, files),
     ...others(files),
   ];
-  for (const kind of backfill === undefined ? kinds : [...kinds, ...backfillKinds(backfill)])
+  for (const kind of backfill === undefined
+    ? kinds
+    : [...kinds, ...backfillKinds(backfill), rollupKind(backfill, ports)])
     jobs.register(kind);
   await jobs.open();
   await adoptEarlierJobs(join(dataDir, 'jobs'), jobs, { errors: ports.jobs.errors, lane: bulk.lane, log });

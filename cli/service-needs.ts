@@ -8,7 +8,7 @@ import {
   type ServiceNeeds,
   SINKS_STREAM,
 } from '../connectors/index.ts';
-import { DEFINITIONS_BUCKET, type Settings } from '../runtime/index.ts';
+import { DEFINITIONS_BUCKET, MODELS_BUCKET, type Settings } from '../runtime/index.ts';
 
 /** What the order analytics use on a NATS server. */
 export const SERVICE_NEEDS: ServiceNeeds = {
@@ -24,6 +24,7 @@ export const SERVICE_NEEDS: ServiceNeeds = {
   // The relays of webhooks, and their endpoints.
   worked: [EVENTS_STREAM.name, ANOMALIES_STREAM.name, NOTICES_STREAM.name, 'KV_millrace-jobs'],
   purged: [DELIVERIES_STREAM.name],
+  objects: [MODELS_BUCKET],
   buckets: [
     'millrace-keys',
     DEFINITIONS_BUCKET,

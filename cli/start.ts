@@ -19,6 +19,7 @@ import {
   openKeyValueStore,
   openManager,
   openMessageQueue,
+  openObjectStore,
   placed,
   publisherInbox,
   StreamPayloads,
@@ -36,6 +37,7 @@ import {
   hasState,
   hostFacts,
   type KeyTrust,
+  MODELS_BUCKET,
   ORDER_INPUT,
   OrderStates,
   openArchive,
@@ -144,6 +146,7 @@ async function ports(
     keys: await openKeyValueStore(link, 'millrace-keys'),
     keyTrust,
     definitions: await openKeyValueStore(link, DEFINITIONS_BUCKET),
+    models: await openObjectStore(link, MODELS_BUCKET),
     idempotency: await openKeyValueStore(link, 'millrace-idempotency', { ttl_ms: IDEMPOTENCY_TTL_MS }),
     jobs: {
       records: await openKeyValueStore(link, 'millrace-jobs'),

@@ -63,6 +63,7 @@ export {
   jetstreamInputs,
 } from './nats/inputs/index.ts';
 export { type KeyValueOptions, openKeyValueStore } from './nats/kv/index.ts';
+export { openObjectStore } from './nats/objects/index.ts';
 export {
   StreamPayloads,
   type StreamPayloadsOptions,

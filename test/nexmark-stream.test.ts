@@ -11,13 +11,13 @@ async function rowsOf(
   query: string,
   ...options: readonly string[]
 ): Promise<readonly [string[], string | undefined]> {
-  const args = [RUN, query, '--events', '3000', '--rows', '100000', ...options];
+  const args = [RUN, query, '--events', '3000', '--rate', '20', '--rows', '100000', ...options];
   const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: TIMEOUT_MS });
   const lines = stdout.trim().split('\n');
   return [lines.slice(0, -1).sort(), /3000 events, (\d+) /.exec(lines.at(-1) ?? '')?.[1]];
 }
 
-it.each(['q1', 'q7', 'q9'])(
+it.each(['q7', 'q9'])(
   '%s gives from a stream what it gives from memory',
   async (query) => {
     const [rows, count] = await rowsOf(query);

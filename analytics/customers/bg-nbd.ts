@@ -104,6 +104,17 @@ export function probabilityAlive(
   return 1 / (1 + Math.exp(lnOdds));
 }
 
+/**
+ * The probability of a purchase in the time `ahead`: one who is alive buys at a rate λ ~ Gamma(r + x, α + T), so that
+ * none comes with the probability E(e^(−λt)).
+ */
+export function probabilityOfPurchase(model: BgNbd, history: PurchaseHistory, ahead: number): number {
+  const { r, alpha } = model;
+  const { repeats: x, seen } = history;
+  const none = ((alpha + seen) / (alpha + seen + ahead)) ** (r + x);
+  return probabilityAlive(model, history) * (1 - none);
+}
+
 /** Where the formula below divides by nothing. */
 const NEAR_ONE = 1e-7;
 
@@ -120,6 +131,9 @@ export function expectedPurchases(model: BgNbd, history: PurchaseHistory, ahead:
   const z = ahead / (alpha + seen + ahead);
   const c = a + b + x - 1;
   const scaled = (1 - z) ** (a - 1) * hypergeometric(c - (r + x), a - 1, c, z);
-  const purchases = (c / (a - 1)) * (1 - scaled) * probabilityAlive(model, history);
-  return Math.max(0, purchases);
+  const alive = probabilityAlive(model, history);
+  const purchases = (c / (a - 1)) * (1 - scaled) * alive;
+  if (Number.isFinite(purchases)) return Math.max(0, purchases);
+  // Parameters that the data do not tell, as good as infinite: nobody leaves, and all buy at their rate.
+  return (alive * (model.r + x) * ahead) / (model.alpha + seen);
 }

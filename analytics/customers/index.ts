@@ -1,3 +1,12 @@
+export { type CustomerModelShared, customerModelKind } from './customer-model-kind.ts';
+export {
+  CUSTOMER_MODELS,
+  type CustomerModelQuery,
+  churnFitSchema,
+  customerModelSchemaOf,
+  MODEL_HORIZON_MAX_DAYS,
+  valueFitSchema,
+} from './customer-model-schema.ts';
 export { LTV_KIND, type LtvShared, ltvKind } from './ltv-kind.ts';
 export { type LtvQuery, ltvMembersOf } from './ltv-schema.ts';
 export { RFM_KIND, type RfmShared, rfmKind } from './rfm-kind.ts';

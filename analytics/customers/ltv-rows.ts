@@ -11,6 +11,7 @@ import type { EventPlace } from '../events-query/index.ts';
 import type { RowMoney } from '../exchange/index.ts';
 import { bucketAt, type Zone } from '../query/index.ts';
 import { CODE, HASH, MARK, NUMBER } from '../rows/index.ts';
+import type { PurchaseDays } from './purchase-days.ts';
 
 const BIT = { order: 1, refund: 2, first: 4 } as const;
 
@@ -175,6 +176,44 @@ export function customerPasts(
       },
       ...{ first_day, last_day: zone.localDay(time_ms[last] as number) },
       places: table.placesOf(last),
+    });
+  }, check);
+  return all;
+}
+
+/** The days with an order of each customer whose first order lies in the range, in order of hashes. */
+export function purchaseDays(
+  rows: EntityRows,
+  range: { readonly start_ms: number; readonly end_ms: number },
+  zone: Zone,
+  money: RowMoney,
+  check: () => void,
+): PurchaseDays[] {
+  const all: PurchaseDays[] = [];
+  rows.visit((table, order, from, to) => {
+    if (firstOf(table, order, from, to, range) === undefined) return;
+    const byDay = new Map<number, number>();
+    const dayOfOrder = new Map<string, number>();
+    let last = from;
+    for (const { row, time_ms, bits } of moneyRows(table, order, from, to)) {
+      if ((bits & BIT.order) === 0) continue;
+      const day = zone.localDay(time_ms);
+      byDay.set(day, 0);
+      dayOfOrder.set(orderOf(table, row), day);
+      last = row;
+    }
+    for (const each of moneyRows(table, order, from, to)) {
+      // A refund goes with its order: whenever it came, it says what that purchase was worth.
+      const day = dayOfOrder.get(orderOf(table, each.row));
+      if (day === undefined) continue;
+      addMoney(table, each, money);
+      byDay.set(day, (byDay.get(day) ?? 0) + money.take());
+    }
+    if (byDay.size === 0) return;
+    const days = [...byDay.keys()].sort((a, b) => a - b);
+    all.push({
+      ...{ hi: table.entity.hi[last] as number, lo: table.entity.lo[last] as number },
+      ...{ days, values: days.map((day) => byDay.get(day) ?? 0), places: table.placesOf(last) },
     });
   }, check);
   return all;

@@ -6,6 +6,7 @@ import type {
   KvReader,
   MessageQueue,
   MetricSample,
+  ObjectStore,
   QueryExecutor,
   TopologyDescription,
 } from '../../engine/index.ts';
@@ -161,6 +162,8 @@ export interface ApiPorts {
   readonly keyTrust: KeyTrust;
   /** What users define: a bucket with history 1 and no TTL. */
   readonly definitions: KeyValueStore;
+  /** What models were trained to. */
+  readonly models: ObjectStore;
   /** Answers by idempotency key: a bucket whose TTL is IDEMPOTENCY_TTL_MS. */
   readonly idempotency: KeyValueStore;
   /** Jobs, and by their ids the items that they could not take: two buckets with history 1 and no TTL. */

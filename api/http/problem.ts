@@ -95,6 +95,8 @@ export const PROBLEMS = {
   queue_unavailable: [503, 'The queue of notices cannot be reached'],
   audit_unavailable: [503, 'The audit log cannot be written'],
   kv_unavailable: [503, 'The key-value store cannot be reached'],
+  objects_unavailable: [503, 'The object store cannot be reached'],
+  object_damaged: [503, 'A stored object is damaged'],
   jwks_unavailable: [503, 'The keys of the token issuer cannot be read'],
   disk_full: [503, 'The disk is full'],
   state_damaged: [503, 'The state is damaged'],

@@ -2,6 +2,17 @@ import { counter, gauge, type MetricGroup } from './metric-spec.ts';
 
 export const JOB_METRICS: readonly MetricGroup[] = [
   {
+    title: 'Models',
+    about: 'Of `start`.',
+    metrics: [
+      gauge(
+        'millrace.models.drifting',
+        '{model}',
+        'Forecasts whose recent errors are beyond 1.5 times those of their back-test',
+      ),
+    ],
+  },
+  {
     title: 'Segments',
     about: 'Of `start`.',
     metrics: [

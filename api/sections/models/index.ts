@@ -1,3 +1,1 @@
-export { modelRoutes } from './model-routes.ts';
-export { MODELS } from './model-schema.ts';
-export { trainingKind } from './train-job.ts';
+export { ModelSection } from './model-section.ts';

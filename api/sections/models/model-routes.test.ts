@@ -40,6 +40,24 @@ async function fill(): Promise<void> {
   await test.apply();
 }
 
+async function send(events: readonly Json[]): Promise<void> {
+  const key = await test.key('ingest');
+  for (let at = 0; at < events.length; at += 400) {
+    expect((await test.send('/ingest', { key, json: events.slice(at, at + 400) })).status).toBe(202);
+  }
+  await test.apply();
+}
+
+/** Up to two more orders a day in each country. */
+const noise = (): Json[] =>
+  Array.from({ length: DAYS }, (_, day) =>
+    ['GB', 'FR'].flatMap((country, place) =>
+      Array.from({ length: (day * 37 + 11 * place) % 3 }, (__, at) =>
+        orderEvent(`noise-${country}-${day}-${at}`, { time: timeOf(day, 7), country }),
+      ),
+    ),
+  ).flat();
+
 const DATASET = {
   metric: 'orders_count',
   granularity: '1d',
@@ -89,7 +107,15 @@ describe('models', () => {
     const id = await trained({}, { name: 'orders' });
     const model = await jsonOf(test.send(`/models/${id}`, { key: admin }));
     expect(model).toMatchObject({
-      ...{ id, name: 'orders', status: 'ready', type: 'demand_forecast', groups_left_out: 0 },
+      ...{
+        id,
+        name: 'orders',
+        version: 1,
+        promoted: true,
+        status: 'ready',
+        type: 'demand_forecast',
+        groups_left_out: 0,
+      },
       params: { method: 'auto', horizon: 14, season: 7 },
       history: { first: '2025-06-02T00:00:00Z', last: '2025-08-24T00:00:00Z' },
       groups: [
@@ -112,7 +138,6 @@ describe('models', () => {
     expect(some.groups).toHaveLength(1);
     expect(some.groups[0]?.points).toHaveLength(3);
     expect(await codeOf(await predict(id, { horizon: 15 }))).toBe('validation_failed');
-    expect(await codeOf(await train({}, { name: 'orders' }))).toBe('name_taken');
   });
 
   it('give equal predictions after a restart, and are gone when deleted', async () => {
@@ -149,7 +174,6 @@ describe('models', () => {
     const { models } = (await jsonOf(test.send('/models', { key: admin }))) as { models: Json[] };
     expect(models).toMatchObject([{ status: 'failed' }]);
     expect(await codeOf(await predict(String(models[0]?.id)))).toBe('wrong_state');
-    expect(await codeOf(await train({}, { type: 'churn' }))).toBe('not_supported');
     expect(await codeOf(await train({ metric: 'nothing' }))).toBe('validation_failed');
     const key = await test.key('ingest');
     const json = [orderEvent('eur', { currency: 'EUR', time: timeOf(DAYS, 2) })];
@@ -159,6 +183,84 @@ describe('models', () => {
     const id = await trained({ metric: 'revenue', group_by: [] });
     const { groups } = (await jsonOf(test.send(`/models/${id}`, { key: admin }))) as { groups: Json[] };
     expect(groups.map(({ key: of }) => of)).toEqual([{ currency: 'GBP' }, { currency: 'EUR' }]);
+  });
+
+  it('have versions, one of which answers for the name', async () => {
+    await fill();
+    const first = await trained({}, { name: 'orders' });
+    const second = await trained({ end: timeOf(DAYS - 6) }, { name: 'orders' });
+    const of = async (name: string): Promise<unknown> => (await jsonOf(predict(name))).model_id;
+    expect(await of('orders')).toBe(first);
+    expect(await jsonOf(test.send('/models/orders', { key: admin }))).toMatchObject({
+      id: first,
+      version: 1,
+    });
+    expect(await jsonOf(test.send(`/models/${second}`, { key: admin }))).toMatchObject({
+      ...{ name: 'orders', version: 2, promoted: false },
+    });
+    const promoted = await test.send(`/models/${second}/promote`, { key: admin, method: 'POST' });
+    expect(await promoted.json()).toMatchObject({ id: second, promoted: true });
+    expect(await of('orders')).toBe(second);
+    expect(await of(first)).toBe(first);
+    const gone = (id: string): Promise<Response> =>
+      test.send(`/models/${id}`, { key: admin, method: 'DELETE' });
+    expect(await codeOf(await gone(second))).toBe('wrong_state');
+    expect((await gone(first)).status).toBe(204);
+    expect((await gone(second)).status).toBe(204);
+    expect(await codeOf(await predict('orders'))).toBe('not_found');
+  });
+
+  it('are trained anew by a schedule, on a range that moves, and take over unless they are worse', async () => {
+    await fill();
+    const retrain = { schedule: '0 3 * * *', promote: 'if_better' };
+    const first = await trained({ end: timeOf(DAYS) }, { name: 'orders', retrain });
+    test.clock.advance(24 * 3_600_000);
+    await vi.waitFor(async () => {
+      const model = await jsonOf(test.send('/models/orders', { key: admin }));
+      expect(model).toMatchObject({ version: 2, promoted: true, status: 'ready' });
+      expect(model.id).not.toBe(first);
+      // As long a range, up to the time that it was due at.
+      expect((model.dataset as Json).end).toBe('2025-09-02T03:00:00.000Z');
+    }, PATIENTLY);
+    const { models } = (await jsonOf(test.send('/models', { key: admin }))) as { models: Json[] };
+    expect(models.map(({ version }) => version)).toEqual([1, 2]);
+  });
+
+  it('say how they do since they were trained, and what they do not beat', async () => {
+    await fill();
+    await send(noise());
+    // Trained on the first ten weeks, of which the last two are as the others: no drift.
+    const calm = await trained({ end: timeOf(DAYS - 14) }, { params: { method: 'auto', horizon: 14 } });
+    const drift = async (id: string): Promise<Json> =>
+      (await jsonOf(test.send(`/models/${id}`, { key: admin }))).drift as Json;
+    expect(await drift(calm)).toMatchObject({ compared: 28, is_drifting: false });
+    const naive = await trained({ end: timeOf(DAYS - 14) }, { params: { method: 'naive', horizon: 14 } });
+    const { warnings, score } = await jsonOf(test.send(`/models/${naive}`, { key: admin }));
+    expect(score).toMatchObject({ measure: 'mase', beats_baseline: false });
+    expect(String(warnings)).toContain('does not beat its baseline');
+    // Ten times as many orders in the last week.
+    const many = Array.from({ length: 10 }, (_, day) =>
+      Array.from({ length: 30 }, (__, at) =>
+        orderEvent(`more-${day}-${at}`, { time: timeOf(DAYS - 14 + day, 3) }),
+      ),
+    ).flat();
+    await send(many);
+    test.clock.advance(3_600_000);
+    expect(await drift(calm)).toMatchObject({ is_drifting: true });
+    const metrics = await (
+      await test.send('/metrics', { key: await test.key('admin', { tenants: '*' }) })
+    ).text();
+    expect(metrics).toMatch(/millrace_models_drifting(\{[^}]*\})? 1/);
+  });
+
+  it('whose content is gone or changed say so', async () => {
+    await fill();
+    const id = await trained();
+    await test.ports.models.put(`default/${id}.json`, Buffer.from('{}'));
+    test = await test.restart();
+    expect(await codeOf(await predict(id))).toBe('object_damaged');
+    await test.ports.models.delete(`default/${id}.json`);
+    expect(await codeOf(await predict(id))).toBe('object_damaged');
   });
 
   it('are trained by analysts and read by viewers', async () => {

@@ -1,3 +1,12 @@
-export { isSchedule, nextRun, reportKind, requireSeam, SEAM_END } from './report-kind.ts';
+export {
+  isSchedule,
+  nextRun,
+  reportKind,
+  requireSeam,
+  type Schedule,
+  SEAM_END,
+  scheduleSchema,
+  scheduleZoneSchema,
+} from './report-kind.ts';
 export { reportRoutes } from './report-routes.ts';
 export { dueAt, ReportWatch, runId } from './report-watch.ts';

@@ -24,11 +24,11 @@ export function cronOf(schedule: string, timezone: string): Cron | undefined {
   }
 }
 
+/** When something comes to pass. */
+export type Schedule = Pick<Report, 'schedule' | 'timezone'>;
+
 /** When a report is due the next time, ms; undefined: never. */
-export function nextRun(
-  { schedule, timezone }: Pick<Report, 'schedule' | 'timezone'>,
-  after_ms: number,
-): number | undefined {
+export function nextRun({ schedule, timezone }: Schedule, after_ms: number): number | undefined {
   return cronOf(schedule, timezone)?.nextRun(new Date(after_ms))?.getTime();
 }
 
@@ -39,22 +39,25 @@ export const isSchedule = (schedule: string): boolean => {
   return second === undefined || second.getTime() - first.getTime() >= MIN_PERIOD_MS;
 };
 
+export const scheduleSchema = z
+  .string()
+  .max(128)
+  .refine(isSchedule, 'must be a cron expression of five fields that comes to pass, such as "0 6 * * 1"')
+  .describe('Minute, hour, day of month, month, day of week');
+export const scheduleZoneSchema = z
+  .string()
+  .max(64)
+  .refine(isTimeZone, 'must be an IANA time zone such as Europe/Berlin')
+  .default('UTC')
+  .describe(
+    'Of the schedule; what a change of the clock leaves out runs right behind it, what comes twice runs once',
+  );
+
 export const reportSchema = z.strictObject({
   ...exportTarget,
   format: exportTarget.format.default('csv'),
-  schedule: z
-    .string()
-    .max(128)
-    .refine(isSchedule, 'must be a cron expression of five fields that comes to pass, such as "0 6 * * 1"')
-    .describe('Minute, hour, day of month, month, day of week'),
-  timezone: z
-    .string()
-    .max(64)
-    .refine(isTimeZone, 'must be an IANA time zone such as Europe/Berlin')
-    .default('UTC')
-    .describe(
-      'Of the schedule; what a change of the clock leaves out runs right behind it, what comes twice runs once',
-    ),
+  schedule: scheduleSchema,
+  timezone: scheduleZoneSchema,
   missed: z
     .enum(['run_once', 'skip'])
     .default('run_once')

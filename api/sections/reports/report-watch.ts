@@ -3,7 +3,7 @@ import type { Definition, JobRecord, Jobs, KindDefinitions } from '../../../runt
 import { type ApiPorts, ROLE_RULES } from '../../http/index.ts';
 import { EXPORT_JOB, type ExportMaking, hashOf, type SeamChain } from '../exports/index.ts';
 import type { FamilyAsker } from '../queries/index.ts';
-import { cronOf, nextRun, type Report } from './report-kind.ts';
+import { cronOf, nextRun, type Report, type Schedule } from './report-kind.ts';
 
 /** How often it is looked for what is due, ms. */
 const LOOK_MS = 1_000;
@@ -141,8 +141,6 @@ export class ReportWatch {
     }
   }
 }
-
-type Schedule = Pick<Report, 'schedule' | 'timezone'>;
 
 /** The last time of a schedule up to now. */
 export function dueAt({ schedule, timezone }: Schedule, now_ms: number): number | undefined {

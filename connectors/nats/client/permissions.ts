@@ -26,6 +26,8 @@ export interface ServiceNeeds {
   readonly buckets: readonly string[];
   /** Streams whose messages processes share, and acknowledge. */
   readonly worked?: readonly string[];
+  /** Buckets of the object store. */
+  readonly objects?: readonly string[];
   /** Streams of which subjects are removed. */
   readonly purged?: readonly string[];
 }
@@ -33,7 +35,7 @@ export interface ServiceNeeds {
 /** What a service with these needs must be let do. */
 export function servicePermissions(
   access: NatsAccess,
-  { streams, buckets, worked = [], purged = [] }: ServiceNeeds,
+  { streams, buckets, objects = [], worked = [], purged = [] }: ServiceNeeds,
 ): Permission[] {
   const api = (name: string): Permission => publish(apiSubject({ access }, name));
   const bucketStreams = buckets.map((bucket) => `KV_${bucket}`);
@@ -43,6 +45,10 @@ export function servicePermissions(
     api('INFO'),
     ...streams.flatMap(({ subjects }) => subjects.map((subject) => publish(oneOf(subject)))),
     ...buckets.map((bucket) => publish(`${kv}$KV.${bucket}.${PROBE}`)),
+    ...objects.flatMap((bucket) => ['C', 'M'].map((part) => publish(`${kv}$O.${bucket}.${part}.${PROBE}`))),
+    ...objects.flatMap((bucket) =>
+      ['INFO', 'CREATE', 'MSG.GET', 'PURGE'].map((what) => api(`STREAM.${what}.OBJ_${bucket}`)),
+    ),
     ...[...streams.map(({ name }) => name), ...bucketStreams].flatMap((stream) => [
       ...[`STREAM.INFO.${stream}`, `STREAM.CREATE.${stream}`, `STREAM.MSG.GET.${stream}`].map(api),
       ...['CREATE', 'INFO', 'DELETE', 'MSG.NEXT'].map((what) => api(`CONSUMER.${what}.${stream}.${PROBE}`)),

@@ -1,0 +1,99 @@
+import { newJobId } from '../../../runtime/index.ts';
+import {
+  type AnswerParts,
+  analyticsOf,
+  BODY_PROBLEMS,
+  HEAD_PROBLEMS,
+  planQuery,
+  type QueryWish,
+  wishOf,
+} from '../../answers/index.ts';
+import { type RawCall, type Route, route } from '../../http/index.ts';
+import { createJob, JOB_EXAMPLE, type JobMaking, jobSchema } from '../jobs/index.ts';
+import { customersQuery } from './customer-training.ts';
+import { historyQuery } from './forecast-training.ts';
+import { type ModelBody, STEPS, type TrainBody, trainBodyOf } from './model-schema.ts';
+import { TRAINING_JOB, type TrainingInput } from './train-job.ts';
+
+const RANGE = { start: '2025-08-01T00:00:00Z', end: '2025-08-25T00:00:00Z' };
+const EXAMPLES = {
+  orders: {
+    summary: 'Orders by day',
+    value: {
+      ...{ type: 'demand_forecast', name: 'orders', params: { horizon: 7 } },
+      dataset: { metric: 'orders_count', granularity: '1d', ...RANGE },
+    },
+  },
+  churn: {
+    summary: 'Who will not come back in 90 days, trained anew each Monday',
+    value: {
+      ...{ type: 'churn', name: 'churn', dataset: RANGE, params: { horizon: '90d' } },
+      retrain: { schedule: '0 4 * * 1', timezone: 'Europe/Berlin' },
+    },
+  },
+};
+
+export function trainRoute(parts: JobMaking & { readonly answers: AnswerParts }): Route {
+  const { custom } = analyticsOf(parts.answers.ports.settings);
+  return route({
+    id: 'trainModel',
+    method: 'POST',
+    path: '/models/train',
+    tag: 'Models',
+    summary: 'Train a model',
+    description:
+      'A job makes a version of the model. `demand_forecast` reads a metric, group by group, and forecasts each; ' +
+      '`churn` and `ltv` learn from the customers of the range. The result of the job has `model_id`. See ' +
+      'docs/forecasts.md and docs/models.md.',
+    permission: 'definitions:write',
+    body: trainBodyOf(custom),
+    body_examples: EXAMPLES,
+    idempotent: true,
+    answers: {
+      202: {
+        description: 'The job',
+        schema: jobSchema,
+        headers: { Location: 'The job' },
+        example: { ...JOB_EXAMPLE, type: TRAINING_JOB, lane: 'training' },
+      },
+    },
+    problems: [
+      ...new Set([
+        ...[...BODY_PROBLEMS, ...HEAD_PROBLEMS],
+        ...(['currency_required', 'fx_rate_missing', 'too_many_points'] as const),
+        ...(['too_many_jobs', 'kv_unavailable'] as const),
+      ]),
+    ],
+    handle: async (call) => {
+      const input = inputOf(call.body);
+      const refused = await refusedBy(parts.answers, call, input, custom);
+      if (refused !== undefined) throw refused;
+      return createJob(parts, call, { type: TRAINING_JOB, input, job_id: newJobId() });
+    },
+  });
+}
+
+function inputOf({ name, retrain, ...body }: TrainBody): TrainingInput {
+  const shared = { name: name ?? null, retrain, isRetraining: false };
+  if (body.type !== 'demand_forecast') return { ...body, ...shared };
+  const { season, horizon } = STEPS[body.dataset.granularity];
+  const { params: given } = body;
+  const params = { ...given, season: given.season ?? season, horizon: given.horizon ?? horizon };
+  return { ...body, params, ...shared };
+}
+
+/** What cannot be answered is refused now, not in a job. */
+async function refusedBy(
+  answers: AnswerParts,
+  call: RawCall,
+  model: Pick<ModelBody, 'type' | 'dataset' | 'params'>,
+  custom: readonly string[],
+): Promise<Error | undefined> {
+  const { queries } = analyticsOf(answers.ports.settings);
+  const wish: QueryWish = { wish: { ...wishOf({}), force_fresh: false } };
+  const planned =
+    model.type === 'demand_forecast'
+      ? await planQuery(answers, call, queries.kpis, historyQuery(model, custom), wish)
+      : await planQuery(answers, call, queries.customerModel, customersQuery(model, custom), wish);
+  return planned.refused;
+}

@@ -1,0 +1,1 @@
+export { openObjectStore } from './object-store.ts';
