@@ -8,16 +8,10 @@ import {
   PutRecordsCommand,
 } from '@aws-sdk/client-kinesis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  kafkaMissing,
-  startTestKafka,
-  type TestKafka,
-  testClient,
-} from '../connectors/kafka/fixture-kafka.ts';
-import { startTestKinesis, type TestKinesis } from '../connectors/kinesis/fixture-kinesis.ts';
-import { SeededRandom } from '../engine/index.ts';
-import { type Millrace, until } from './process.ts';
-import { Scratch } from './scratch.ts';
+import { SeededRandom } from '../../engine/index.ts';
+import { type Millrace, until } from '../../test/process.ts';
+import { Scratch } from '../../test/scratch.ts';
+import { startTestKinesis, type TestKinesis } from './fixture-kinesis.ts';
 
 /** The service reads from a real peer and is killed anywhere: its numbers are what was produced. */
 
