@@ -52,12 +52,12 @@ export async function connectorPorts(link: NatsLink, { outbound }: Settings): Pr
 /** Where sinks send to. */
 export async function sinkPorts(
   link: NatsLink,
-  { outbound }: Settings,
+  { outbound: { connectors } }: Settings,
 ): Promise<NonNullable<ApiPorts['sinks']>> {
   await openMessageQueue(link, SINKS_STREAM);
   const publisher = new EventPublisher(link);
   return {
     publish: (messages) => publisher.publishAll(messages),
-    kafka: (config, topic, records) => sendToKafka(config, topic, records, outbound.allowPrivate),
+    kafka: (config, topic, records) => sendToKafka(config, topic, records, connectors.allowPrivate),
   };
 }
