@@ -83,12 +83,14 @@ interface Parts {
   readonly dataDir: string;
   readonly env: Readonly<Record<string, string>>;
   readonly backfill: BackfillPort | undefined;
+  readonly archive: ApiPorts['archive'];
 }
 
 /** Starts the API on a memory of everything. `env` are settings. Close it after the test. */
 export async function startTestApi(
   env: Readonly<Record<string, string>> = {},
   backfill?: BackfillPort,
+  archive?: ApiPorts['archive'],
 ): Promise<TestApi> {
   const clock = new ManualClock(TEST_NOW_MS);
   const stream = new MemoryStream(clock);
@@ -116,6 +118,7 @@ export async function startTestApi(
     dataDir: await mkdtemp(join(tmpdir(), 'millrace-api-')),
     env,
     backfill,
+    archive,
   });
 }
 
@@ -166,10 +169,16 @@ async function build(parts: Parts): Promise<TestApi> {
     models: parts.models,
     jobs: parts.jobs,
     ...(parts.backfill === undefined ? {} : { backfill: parts.backfill }),
+    ...(parts.archive === undefined ? {} : { archive: parts.archive }),
     definitions,
     connectors: {
       records: parts.connectors,
-      letters: { publish: async (letter) => parts.connectorLetters.push(letter) },
+      letters: {
+        publish: async (letter) => {
+          parts.connectorLetters.push(letter);
+          letters.take(letter);
+        },
+      },
       surroundings: { allowPrivate: true, http, dropFolder: undefined },
     },
     audit: queues.audit,

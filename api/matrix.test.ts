@@ -95,7 +95,8 @@ describe('a key of one tenant', () => {
     const others = await installed();
     for (const operation of inOrder(openApi.operations)) {
       if (operation.route.permission === 'none') continue;
-      const isOne = operation.path.includes('{');
+      // A customer is whoever events name, one for each tenant.
+      const isOne = operation.path.includes('{') && operation.id !== 'eraseCustomer';
       const filled = await b.fill(operation);
       const before = await kept(test, 'b');
       const { status, code, text } = await ask(test, filled, a.key);

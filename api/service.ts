@@ -9,6 +9,7 @@ import {
   type JobKind,
   Jobs,
   Outbound,
+  rulesOf,
   WEBHOOKS,
 } from '../runtime/index.ts';
 import {
@@ -73,6 +74,7 @@ import { ltvRoute, rfmRoute, segmentRoutes } from './sections/customers/index.ts
 import { DashboardSection } from './sections/dashboards/index.ts';
 import { LetterReader, letterRoutes, resendKind } from './sections/dead-letters/index.ts';
 import { dimensionRoutes } from './sections/dimensions/index.ts';
+import { eraseKind, eraseRoute } from './sections/erasure/index.ts';
 import { EventSearch, eventRoutes } from './sections/events/index.ts';
 import {
   ExportMaking,
@@ -84,6 +86,8 @@ import {
 import { funnelDefinitionKind, funnelRoutes } from './sections/funnels/index.ts';
 import {
   diagnosticsRoutes,
+  ErasedMessages,
+  erasedKind,
   Gaps,
   gapRoutes,
   healthRoutes,
@@ -91,7 +95,14 @@ import {
   resolutionKind,
 } from './sections/health/index.ts';
 import { bulkKind, bulkRoutes, ingestRoutes, Spool } from './sections/ingest/index.ts';
-import { backfillKinds, backfillRoutes, generationRoutes, jobRoutes } from './sections/jobs/index.ts';
+import {
+  backfillKinds,
+  backfillRoutes,
+  generationRoutes,
+  jobRoutes,
+  rollupKind,
+  rollupRoute,
+} from './sections/jobs/index.ts';
 import { callerRoutes, keyRoutes, roleRoutes, scopesOf } from './sections/keys/index.ts';
 import { kpiRoutes, queryKind } from './sections/kpis/index.ts';
 import { ModelSection } from './sections/models/index.ts';
@@ -137,7 +148,8 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const cubes = definitions.kind(cubeKind(ports));
   const rules = definitions.kind(ruleKind(ports, tenants));
   const marks = definitions.kind(MARKS);
-  const gaps = new Gaps(ports, definitions.kind(resolutionKind(ports.keyTrust)));
+  const erased = new ErasedMessages(definitions.kind(erasedKind(ports.keyTrust)));
+  const gaps = new Gaps(ports, definitions.kind(resolutionKind(ports.keyTrust)), erased);
   const webhooks = definitions.kind(WEBHOOKS);
   const connectors = new Connectors({
     ...ports.connectors,
@@ -192,6 +204,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const { jobs, spool } = await openJobs(ports, answers, exportParts, (files) => [
     models.jobKind,
     resendKind({ ports, reader: letters }),
+    eraseKind({ ports, tracker, erased }),
     sinking.jobKind(exportParts, files),
     ...(ports.archive === undefined ? [] : [archiveKind(ports.archive, clock)]),
   ]);
@@ -234,6 +247,10 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...letterRoutes({
         ...{ ...making, ports, cursors, reader: letters },
         isMasked: (call) => !search.maskOf(call).isEmpty,
+        mappingOf: (tenant, id) => {
+          const connector = connected.get(tenant, id);
+          return connector === undefined ? undefined : rulesOf(connector.body.mapping);
+        },
       }),
       ...kpiRoutes(answers, making),
       ...catalogRoutes(tenants, cursors),
@@ -247,10 +264,12 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       whatifRoute(answers),
       ...backfillRoutes(backfills),
       ...generationRoutes(backfills),
+      rollupRoute(backfills, ports),
       ...archiveRoutes({ making, port: ports.archive, settings: settings.archive, now: () => clock.now() }),
       ...jobRoutes({ jobs, cursors, streams, now: () => clock.now(), maskOf: (call) => search.maskOf(call) }),
       rfmRoute(answers, cursors),
       ltvRoute(answers, cursors),
+      eraseRoute({ ...making, ports }),
       ...segmentRoutes(answers, tenants.segments, cursors),
       ...cohortRoutes(answers, cohorts, cursors),
       ...funnelRoutes(answers, funnels, cursors),
@@ -394,7 +413,9 @@ async function openJobs(
     scanJobKind(answers, files),
     ...others(files),
   ];
-  for (const kind of backfill === undefined ? kinds : [...kinds, ...backfillKinds(backfill)])
+  for (const kind of backfill === undefined
+    ? kinds
+    : [...kinds, ...backfillKinds(backfill), rollupKind(backfill, ports)])
     jobs.register(kind);
   await jobs.open();
   await adoptEarlierJobs(join(dataDir, 'jobs'), jobs, { errors: ports.jobs.errors, lane: bulk.lane, log });

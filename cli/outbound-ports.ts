@@ -1,7 +1,9 @@
+import type { ApiPorts } from '../api/index.ts';
 import {
   ANOMALIES_STREAM,
   DELIVERIES_STREAM,
   EVENTS_STREAM,
+  EventPublisher,
   HttpSender,
   JetStreamPublisher,
   Mailer,
@@ -10,6 +12,8 @@ import {
   openKeyValueStore,
   openMessageQueue,
   S3Store,
+  SINKS_STREAM,
+  sendToKafka,
 } from '../connectors/index.ts';
 import type { ConnectorPorts, OutboundPorts, Settings } from '../runtime/index.ts';
 
@@ -42,5 +46,18 @@ export async function connectorPorts(link: NatsLink, { outbound }: Settings): Pr
     records: await openKeyValueStore(link, 'millrace-connectors'),
     letters: new JetStreamPublisher(link),
     surroundings: { ...connectors, http },
+  };
+}
+
+/** Where sinks send to. */
+export async function sinkPorts(
+  link: NatsLink,
+  { outbound }: Settings,
+): Promise<NonNullable<ApiPorts['sinks']>> {
+  await openMessageQueue(link, SINKS_STREAM);
+  const publisher = new EventPublisher(link);
+  return {
+    publish: (messages) => publisher.publishAll(messages),
+    kafka: (config, topic, records) => sendToKafka(config, topic, records, outbound.allowPrivate),
   };
 }

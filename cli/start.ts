@@ -53,9 +53,8 @@ import { backfillPort } from './backfill-port.ts';
 import { openBroker } from './broker.ts';
 import { type CommandArguments, type CommandContext, type Running, UsageError } from './command.ts';
 import { keepStatus } from './keep-status.ts';
-import { connectorPorts, outboundPorts } from './outbound-ports.ts';
+import { connectorPorts, outboundPorts, sinkPorts } from './outbound-ports.ts';
 import { serviceNeeds } from './service-needs.ts';
-import { sinkPorts } from './sink-ports.ts';
 
 const DAY_MS = 86_400_000;
 /** From the signal to the end, ms; 10 s are promised. */
@@ -127,6 +126,13 @@ async function ports(
     },
     generations,
     backfill: backfillPort(generations, link, generations.settings.backfill.share),
+    eraser: {
+      events: eventPayloads(link),
+      letters: new StreamPayloads({
+        ...{ link, stream: DEADLETTER_STREAM.name },
+        subjectOf: (tenant) => `deadletter.${tenant}`,
+      }),
+    },
     archive: openArchiveKeeper(link, generations.settings.archive.place, {
       applied: () => generations.host.progress()?.sequence,
       isBuilding: () => generations.list().some(({ state }) => state === 'building'),

@@ -17,6 +17,8 @@ export interface AmendTarget {
   readonly event: number;
   /** UTF-8. */
   readonly id: Uint8Array;
+  /** Set by dedup: it was not known before an event that erases it. */
+  isNew?: boolean;
 }
 
 /** An event of a batch that says something of earlier ones. */
@@ -25,6 +27,8 @@ export interface Amendment {
   readonly row: number;
   /** It stands in the place of its one target; else it takes its targets back. */
   readonly supersedes: boolean;
+  /** It supersedes an event whose message is erased: what it was is not kept, and it counts as known. */
+  readonly erases: boolean;
   /** Of several corrections of one event the one with the highest version holds. */
   readonly version: number;
   /** UTF-8 of its own id. */
@@ -76,6 +80,7 @@ export function amendmentOf(members: Members, row: number, seed: number): Amendm
   return {
     row,
     supersedes,
+    erases: supersedes && own(members, 'erased') === true,
     version: typeof version === 'number' ? version : 1,
     id: encoder.encode(own_id),
     targets: ids.map((id) => targetOf(id, seed)),

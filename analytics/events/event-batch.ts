@@ -1,6 +1,6 @@
 import { type Columns, type Dictionary, RowBatch, type SourceRecord } from '../../engine/index.ts';
 import { rowSchema } from '../rows/index.ts';
-import type { Amendment } from './amendment.ts';
+import type { Amendment, AmendTarget } from './amendment.ts';
 
 /** An exchange rate that an `fx.rate` event announces: `rate` units of `quote` for one of `base`, as decimal text. */
 export interface AnnouncedRate {
@@ -73,6 +73,13 @@ export class EventBatch {
 
   get columns(): Columns {
     return this.own.columns;
+  }
+
+  /** Ids of events that are known from the event at `row` on, though it has another identity. */
+  get alsoKnown(): readonly { readonly row: number; readonly target: AmendTarget }[] {
+    return this.amendments.flatMap(({ row, erases, targets }) =>
+      erases ? targets.map((target) => ({ row, target })) : [],
+    );
   }
 
   clear(records: readonly SourceRecord[]): void {

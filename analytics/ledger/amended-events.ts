@@ -15,8 +15,12 @@ export interface CorrectionRank {
   readonly payload: number;
 }
 
+const KINDS = ['superseded', 'retracted', 'erased'] as const;
+type CorrectionKind = (typeof KINDS)[number];
+
 export interface EventCorrection extends CorrectionRank {
-  readonly kind: 'superseded' | 'retracted';
+  /** `erased`: superseded, by what is left of it when its message is erased. */
+  readonly kind: CorrectionKind;
   readonly sequence: number;
   readonly part: number;
   /** Of a retraction: the id of the event that says it. */
@@ -101,7 +105,7 @@ export function encodeAmended({ id, original, retracts, corrections, current }: 
   }
   writer.varint(corrections.length);
   for (const correction of corrections) {
-    writer.u8(correction.kind === 'retracted' ? 1 : 0);
+    writer.u8(KINDS.indexOf(correction.kind));
     writeRank(writer, correction);
     writer.varint(correction.sequence).varint(correction.part);
     writeWords(writer, correction.by);
@@ -124,7 +128,7 @@ export function decodeAmended(bytes: Uint8Array): AmendedEvent {
     retracts = { ...rank, targets: Array.from({ length: reader.varint() }, () => readWords(reader)) };
   }
   const corrections = Array.from({ length: reader.varint() }, (): EventCorrection => {
-    const kind = reader.u8() === 1 ? 'retracted' : 'superseded';
+    const kind = KINDS[reader.u8()] as CorrectionKind;
     const rank = readRank(reader);
     return {
       ...{ kind, ...rank, ...place() },
@@ -139,15 +143,34 @@ export function newestOf({ corrections, retracts }: AmendedEvent): number {
   return Math.max(retracts?.time_ms ?? 0, ...corrections.map(({ time_ms }) => time_ms));
 }
 
+/** Whether the event came, or cannot come any more. */
+function isSettled({ original, corrections }: AmendedEvent): boolean {
+  return original !== undefined || corrections.some(({ kind }) => kind === 'erased');
+}
+
+/** Forgets what an event was whose message is erased: what is left of it holds in its place. */
+export function forgetContents(amended: AmendedEvent, erased: number): void {
+  const { original, corrections } = amended;
+  if (original !== undefined) amended.original = { ...original, own: NOTHING };
+  const kept = corrections.filter(
+    (correction, index) => index === erased || correction.kind === 'retracted' || index === amended.current,
+  );
+  const current = corrections[amended.current];
+  corrections.splice(0, corrections.length, ...kept);
+  amended.current = current === undefined ? amended.current : corrections.indexOf(current);
+}
+
+const NOTHING = new Uint8Array(0);
+
 /** What the set of events decides of all amended events: which corrections there are, and whether the event came. */
 export function* amendedRows(view: KvView, cut_ms: number): Iterable<Uint8Array> {
   for (const { key, value } of view.scan()) {
     const amended = decodeAmended(value);
     if (newestOf(amended) < cut_ms) continue;
-    const writer = new ByteWriter().bytes(key).u8(amended.original === undefined ? 0 : 1);
+    const writer = new ByteWriter().bytes(key).u8(isSettled(amended) ? 1 : 0);
     if (amended.retracts !== undefined) writeRank(writer, amended.retracts);
     for (const correction of amended.corrections.toSorted(compareRanks)) {
-      writer.u8(correction.kind === 'retracted' ? 1 : 0);
+      writer.u8(KINDS.indexOf(correction.kind));
       writeRank(writer, correction);
       writeWords(writer, correction.by);
     }

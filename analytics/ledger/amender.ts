@@ -6,6 +6,7 @@ import {
   compareRanks,
   type EventCorrection,
   type EventWords,
+  forgetContents,
   ORIGINAL,
 } from './amended-events.ts';
 import { CLASS, CLASS_OF } from './kinds.ts';
@@ -94,12 +95,14 @@ export class Amender {
     amended.corrections.push({
       ...rankOf(batch, row, amendment),
       ...placeOf(batch, row),
-      kind: 'superseded',
+      kind: amendment.erases ? 'erased' : 'superseded',
       by: { id0: 0, id1: 0, id2: 0 },
       by_id: new Uint8Array(0),
       own: storeOwn(batch, row),
     });
-    this.#settle(target, amended, { batch, row, content: amended.corrections.length - 1 });
+    const content = amended.corrections.length - 1;
+    this.#settle(target, amended, { batch, row, content });
+    if (amendment.erases) forgetContents(amended, content);
     this.#events.put(target, amended, wasAwaited);
   }
 
@@ -175,7 +178,8 @@ export class Amender {
   #unheard(batch: EventBatch, row: number, target: AmendTarget): AmendedEvent | CorrectionRefusal {
     const { id0, id1, id2 } = target;
     const time_s = Math.floor((batch.own.time_ms[row] as number) / 1_000);
-    if (batch.known?.has(id0, id1, id2, time_s) === true && !isBehind(batch, row, target))
+    const isKnown = target.isNew !== true && batch.known?.has(id0, id1, id2, time_s) === true;
+    if (isKnown && !isBehind(batch, row, target))
       return { code: 'behind_retention', detail: 'The event that it corrects is no longer kept' };
     return newEvent(target.id);
   }
@@ -232,7 +236,7 @@ function newEvent(id: Uint8Array): AmendedEvent {
 function contentOf({ original, corrections }: AmendedEvent, content: number): Uint8Array | undefined {
   if (content === ORIGINAL) return original?.own;
   const correction = corrections[content];
-  return correction?.kind === 'superseded' ? correction.own : undefined;
+  return correction === undefined || correction.kind === 'retracted' ? undefined : correction.own;
 }
 
 const placeOf = ({ own }: EventBatch, row: number) => ({

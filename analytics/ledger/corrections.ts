@@ -202,6 +202,8 @@ export function markDisplaced(out: RowBatch, own: OwnRow): void {
   flags[row] =
     FLAG.displaced | ((out.columns.codes[CODE.retraction] as Int32Array)[row] === 1 ? 0 : FLAG.restated);
   (out.columns.numbers[NUMBER.origin_part] as Float64Array)[row] = own.part;
+  // So that it is found where the event is.
+  setHash(out.columns.hashes[HASH.ticket], row, own.ticket_hi, own.ticket_lo);
 }
 
 function setHash(

@@ -14,17 +14,12 @@ const REQUIRED = ['event_id', 'type', 'time'];
 
 /**
  * The events that a mapping makes of one record: those of every rule that holds, all of them or none. A function of
- * record and mapping alone, so a record that comes again gives the same events. They are yet to be checked as events.
- * `keep` names drops that do not apply. Never throws.
+ * record and mapping alone, so a record that comes again gives the same events. They are yet to be checked as events. Never throws.
  */
-export function mapRecord(
-  mapping: Mapping,
-  record: SourceRecordBody,
-  keep: ReadonlySet<string> = new Set(),
-): MappedRecord {
+export function mapRecord(mapping: Mapping, record: SourceRecordBody): MappedRecord {
   const scope = new Scope(record);
   const rules = mapping.rules.filter(({ when }) => when === undefined || scope.holds(when));
-  const drop = rules.find((rule) => rule.drop !== undefined && !keep.has(rule.drop))?.drop;
+  const drop = rules.find((rule) => rule.drop !== undefined)?.drop;
   if (drop !== undefined) return { ok: true, events: [], dropped: drop };
   const makers = rules.filter((rule) => rule.drop === undefined);
   if (makers.length === 0) return { ok: true, events: [], dropped: 'no_rule' };

@@ -14,6 +14,7 @@ export const PERMISSIONS = [
   'jobs:cancel',
   'jobs:manage',
   'backfills:create',
+  'customers:erase',
   'keys:manage',
   'roles:manage',
   'audit:manage',

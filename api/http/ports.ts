@@ -125,6 +125,12 @@ export interface DeadLetterPort {
   readonly marks: KeyValueStore;
 }
 
+/** Deletes messages of a stream. */
+export interface MessageEraser {
+  /** False where the stream does not have it. Throws a retriable MillraceError when the server is away. */
+  erase(sequence: number): Promise<boolean>;
+}
+
 /** Where sinks send to, beside files. */
 export interface SinkPorts {
   /** Resolves when the stream SINKS has stored them. Throws a retriable MillraceError when that is not known. */
@@ -178,6 +184,8 @@ export interface ApiPorts {
   readonly backfill?: BackfillPort;
   /** Archives events that are old; undefined where this process cannot. */
   readonly archive?: Pick<ArchiveKeeper, 'run' | 'status' | 'eraseCustomer'>;
+  /** Deletes messages, their bytes overwritten; undefined where this process cannot. */
+  readonly eraser?: { readonly events: MessageEraser; readonly letters: MessageEraser };
   /** What was told of anomalies; undefined where this process cannot read it. */
   readonly anomalies?: AnomalyFeed;
   /** What could not be processed; undefined where this process cannot read it. */

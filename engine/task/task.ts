@@ -104,7 +104,8 @@ export class Task {
     this.#limits = { ...DEFAULT_TASK_LIMITS, ...options.limits };
     this.#batch_max = this.#limits.batch_max_events;
     const { letters } = this.#limits;
-    this.#letters = letters === undefined ? undefined : new LetterAllowance(letters);
+    this.#letters =
+      letters === undefined ? undefined : new LetterAllowance(letters, options.store.table(META_TABLE));
     const summed = 'Dead letters put together, for their tenant had too many';
     const countSummed = (): number => this.#letters?.summed ?? 0;
     this.metrics.observedCounter('millrace.deadletters.summed', summed, countSummed, {});
@@ -389,7 +390,7 @@ export class Task {
       const eventTime = this.#eventTime.committed;
       for (const flushable of this.#flushables) flushable.flush(eventTime.watermark_ms ?? 0);
       for (const timers of this.#timers) timers.flush();
-      for (const summary of this.#letters?.summaries() ?? []) outbox.stage(summary);
+      for (const summary of this.#letters?.summaries(now_ms) ?? []) outbox.stage(summary);
       const flushed = outbox.flush();
       this.#notices.flush(meta);
       this.#gaps.flush(meta);

@@ -1,4 +1,12 @@
-import { type Builder, decode, type Stream, type Topology, topology, watermark } from '../../index.ts';
+import {
+  type Builder,
+  decode,
+  type SourceSpec,
+  type Stream,
+  type Topology,
+  topology,
+  watermark,
+} from '../../index.ts';
 import { nexmarkDecoder, type Projection } from './messages.ts';
 import type { NexmarkEvent } from './model.ts';
 
@@ -38,10 +46,11 @@ export function queryTopology<R>(
   query: NexmarkQuery<R>,
   options: QueryOptions,
   sink: (rows: Stream<R>) => void,
+  source: string | SourceSpec = 'events',
 ): Topology {
   return topology(`nexmark-${query.name}`, (t: Builder) => {
     const events = t
-      .source('events')
+      .source(source)
       .pipe(
         decode<NexmarkEvent>('decode', { decoder: nexmarkDecoder(query.projection) }),
         eventTime(OUT_OF_ORDERNESS_MS),

@@ -5,15 +5,21 @@ import { parseArgs } from 'node:util';
 import {
   asMillraceError,
   defineOperator,
+  EventPublisher,
+  jetstream,
   MillraceError,
   openLmdbStore,
   type Publisher,
+  run,
   type Stream,
   systemClock,
   Task,
+  type Topology,
 } from '../../index.ts';
 import { DEFAULT_GENERATOR, disordered, NexmarkGenerator } from './generator.ts';
 import { MemorySource, packMessages } from './memory-source.ts';
+import { encodeEvent } from './messages.ts';
+import type { NexmarkEvent } from './model.ts';
 import { QUERIES } from './queries/index.ts';
 import { type NexmarkQuery, OUT_OF_ORDERNESS_MS, queryTopology } from './query.ts';
 
@@ -27,6 +33,7 @@ const HELP = `Nexmark: one query of the benchmark over generated events.
   --seed N       other events (default: 1)
   --disorder MS  how far behind newer ones an event may come, 0 to 4,000 (default: 2,000)
   --rows N       rows of the result that are printed (default: 20)
+  --stream       the events go through a stream of a NATS server that is started for it, instead of memory
   --draw         prints the topology as a Mermaid flowchart, and runs nothing
   --help         this text
 
@@ -42,6 +49,7 @@ interface Options {
   readonly disorder_ms: number;
   readonly rows: number;
   readonly draw: boolean;
+  readonly stream: boolean;
 }
 
 function numberOf(
@@ -68,7 +76,7 @@ function readOptions(args: readonly string[]): Options | undefined {
     allowPositionals: true,
     options: {
       ...{ events: number, rate: number, seed: number, disorder: number, rows: number },
-      ...{ draw: flag, help: { ...flag, short: 'h' } },
+      ...{ draw: flag, stream: flag, help: { ...flag, short: 'h' } },
     },
   });
   if (values.help === true) return undefined;
@@ -86,6 +94,7 @@ function readOptions(args: readonly string[]): Options | undefined {
     disorder_ms: numberOf('disorder', values.disorder, 2_000, 0, OUT_OF_ORDERNESS_MS),
     rows: numberOf('rows', values.rows, 20, 0, 1_000_000),
     draw: values.draw === true,
+    stream: values.stream === true,
   };
 }
 
@@ -116,9 +125,54 @@ const nothingToSend: Publisher = {
   publish: ({ id }) => Promise.reject(new MillraceError('unexpected_message', `Nobody takes "${id}".`)),
 };
 
+const PUBLISHED_AT_ONCE = 5_000;
+const CATCH_UP_MS = 3_600_000;
+
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
-async function run(options: Options, folder: string): Promise<void> {
+interface Ran {
+  readonly elapsed_ms: number;
+  readonly state_bytes: number;
+}
+
+async function fromMemory(topology: Topology, events: readonly NexmarkEvent[], folder: string): Promise<Ran> {
+  const source = new MemorySource(packMessages(events));
+  const store = openLmdbStore(join(folder, 'state'));
+  const task = new Task({ topology, source, store, publisher: nothingToSend, clock: systemClock });
+  const started_ms = performance.now();
+  await task.open();
+  for (let taken = 0; taken < events.length; ) taken += await task.step(0);
+  task.commit();
+  const elapsed_ms = performance.now() - started_ms;
+  task.close();
+  const state_bytes = store.sizeBytes();
+  await store.close();
+  return { elapsed_ms, state_bytes };
+}
+
+/** Published and read at once, as a topology of one's own is run: what a query takes includes both. */
+async function fromStream(topology: Topology, events: readonly NexmarkEvent[], folder: string): Promise<Ran> {
+  const app = await run(topology, { dataDir: join(folder, 'data') });
+  try {
+    const publisher = new EventPublisher(app.link);
+    const started_ms = performance.now();
+    for (let from = 0; from < events.length; from += PUBLISHED_AT_ONCE) {
+      const messages = events.slice(from, from + PUBLISHED_AT_ONCE).map((event) => ({
+        subject: `nexmark.${event.kind}`,
+        payload: Buffer.from(encodeEvent(event)),
+      }));
+      await publisher.publishAll(messages);
+    }
+    await app.caughtUp(CATCH_UP_MS);
+    const elapsed_ms = performance.now() - started_ms;
+    const size = app.metrics().find(({ name }) => name === 'millrace.state.size');
+    return { elapsed_ms, state_bytes: size?.value ?? 0 };
+  } finally {
+    await app.stop();
+  }
+}
+
+async function answer(options: Options, folder: string): Promise<void> {
   const { query, events, rate, seed, disorder_ms } = options;
   const result = new Result(query, options.rows);
   const collect = defineOperator<object, never>({
@@ -131,23 +185,22 @@ async function run(options: Options, folder: string): Promise<void> {
     }),
   });
   const files = join(folder, 'files');
-  const topology = queryTopology(query, { folder: files }, (rows: Stream<object>) => {
-    rows.pipe(collect('result', undefined));
-  });
+  const topology = queryTopology(
+    query,
+    { folder: files },
+    (rows: Stream<object>) => {
+      rows.pipe(collect('result', undefined));
+    },
+    options.stream ? jetstream('NEXMARK', { subjects: ['nexmark.>'] }) : undefined,
+  );
   if (options.draw) return say(topology.draw());
   const generator = new NexmarkGenerator({ seed, events_per_s: rate });
   const arriving = disordered([...generator.events(events)], seed, disorder_ms);
-  const source = new MemorySource(packMessages(arriving));
-  const store = openLmdbStore(join(folder, 'state'));
-  const task = new Task({ topology, source, store, publisher: nothingToSend, clock: systemClock });
-  const started_ms = performance.now();
-  await task.open();
-  for (let taken = 0; taken < events; ) taken += await task.step(0);
-  task.commit();
-  const elapsed_ms = performance.now() - started_ms;
-  task.close();
-  const state_bytes = store.sizeBytes();
-  await store.close();
+  const { elapsed_ms, state_bytes } = await (options.stream ? fromStream : fromMemory)(
+    topology,
+    arriving,
+    folder,
+  );
   for (const row of result.rows) say(JSON.stringify(row));
   const rows = query.keyOf === undefined ? 'rows' : 'changes of rows';
   say(
@@ -162,7 +215,7 @@ try {
   else {
     const folder = await mkdtemp(join(tmpdir(), 'millrace-nexmark-'));
     try {
-      await run(options, folder);
+      await answer(options, folder);
     } finally {
       await rm(folder, { recursive: true, force: true });
     }

@@ -25,6 +25,17 @@ export interface IdentifiedColumns {
   readonly own: { readonly time_ms: Float64Array };
   /** Events before it are no longer kept, ms: the beginning of a UTC day. Absent: as the configuration says. */
   readonly cut_ms?: number;
+  /** Ids that are known, too, once the event at `row` goes on. */
+  readonly alsoKnown?: readonly {
+    readonly row: number;
+    readonly target: {
+      readonly id0: number;
+      readonly id1: number;
+      readonly id2: number;
+      /** Set here: the id was not known before. */
+      isNew?: boolean;
+    };
+  }[];
   /** Set for the operators behind: the ids that are known. */
   known?: Pick<KnownIds, 'has' | 'timeOf'> | undefined;
 }
@@ -129,6 +140,12 @@ const make = <B extends IdentifiedColumns>() =>
           for (const batch of batches) {
             batchCut_ms = Math.max(batchCut_ms, batch.cut_ms ?? batchCut_ms);
             judge(batch, cutDay_ms());
+            for (const { row, target } of batch.alsoKnown ?? []) {
+              if (batch.live[row] !== 1) continue;
+              const { id0, id1, id2 } = target;
+              const time_s = Math.floor((batch.own.time_ms[row] as number) / 1_000) >>> 0;
+              target.isNew = known.meet(id0, id1, id2, batch.payload[row] as number, time_s) < 0;
+            }
             batch.known = known;
           }
           if (known.isCommitDue) requestBarrier();

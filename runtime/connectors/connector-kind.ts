@@ -98,13 +98,11 @@ const WEBHOOK: KnownType = { type: WEBHOOK_TYPE, configSchema: webhookConfigSche
 /** Rules for what has no mapping: a record is an event. */
 const AS_IT_IS: Mapping = { rules: [{ flat: true }] };
 
-/** The rules of a choice, and the words of drops that do not apply. */
-export function rulesOf(choice: MappingChoice | undefined): {
-  readonly mapping: Mapping;
-  readonly keep: ReadonlySet<string>;
-} {
-  if (choice === undefined) return { mapping: AS_IT_IS, keep: new Set() };
-  if (!('preset' in choice)) return { mapping: choice, keep: new Set() };
+/** The rules of a choice. */
+export function rulesOf(choice: MappingChoice | undefined): Mapping {
+  if (choice === undefined) return AS_IT_IS;
+  if (!('preset' in choice)) return choice;
   const mapping = PRESETS.get(choice.preset)?.mapping ?? AS_IT_IS;
-  return { mapping, keep: new Set(choice.include_test === true ? ['test'] : []) };
+  if (choice.include_test !== true) return mapping;
+  return { ...mapping, rules: mapping.rules.filter(({ drop }) => drop !== 'test') };
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { SourceRecord } from '../../connectors/index.ts';
 import { type OutMessage, originalHeaders } from '../../engine/index.ts';
+import { recordId } from './record-mapper.ts';
 
 const DETAIL_MAX_CHARS = 300;
 const PLACE_MAX_CHARS = 1_024;
@@ -15,9 +16,9 @@ const line = (text: string, max_chars: number): string =>
 
 /**
  * A record that gave no event, as a message of the dead-letter stream: its bytes as they were, and in headers why
- * (`Reason`, `Reason-Detail`), of which connector (`Connector`), where it stands (`Original-Place`) and the headers that
- * it had. It has no `Original-Subject`: it is no event, and becomes one by the connector's mapping only. The id is its
- * place, so that the same record is one letter.
+ * (`Reason`, `Reason-Detail`), of which connector (`Connector`), where it stands (`Original-Place`), what its events are
+ * called that have no ids (`Record-Id`), and the headers that it had. It has no `Original-Subject`: it is no event, and
+ * becomes one by the connector's mapping only. The id is its place, so that the same record is one letter.
  */
 export function connectorLetter(
   { tenant, id }: { readonly tenant: string; readonly id: string },
@@ -34,6 +35,7 @@ export function connectorLetter(
       'Reason-Detail': line(why.detail, DETAIL_MAX_CHARS),
       Connector: id,
       'Original-Place': line(place, PLACE_MAX_CHARS),
+      'Record-Id': recordId(id, place),
       ...originalHeaders({ headers: () => kept }),
       ...(value.length > PAYLOAD_MAX_BYTES ? { 'Truncated-From': String(value.length) } : {}),
     },

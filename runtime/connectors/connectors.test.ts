@@ -215,6 +215,18 @@ describe('a connector that pulls', () => {
     await vi.waitFor(() => expect(first.connectors.state(connector).position).toBe(5), PATIENTLY);
   });
 
+  it('reads all again, each once, where its bucket was emptied', async () => {
+    peer.records = [0, 1].map(order);
+    const process = await start();
+    const connector = await make(process);
+    await untilStored(2);
+    await vi.waitFor(() => expect(process.connectors.state(connector).position).toBe(2), PATIENTLY);
+    for (const { key } of await stores.records.list()) await stores.records.delete(key);
+    peer.records.push(order(2));
+    await untilStored(3);
+    await vi.waitFor(() => expect(process.connectors.state(connector).position).toBe(3), PATIENTLY);
+  });
+
   it('waits for a stream or a peer that is away, says so, and goes on where it was', async () => {
     const process = await start();
     const connector = await make(process);

@@ -189,7 +189,10 @@ export class Connectors {
       try {
         await work();
       } catch (error) {
-        if (!signal.aborted) this.#options.log.warn({ err: error }, 'connectors cannot be looked after now');
+        if (signal.aborted) return;
+        this.#options.log.warn({ err: error }, 'connectors cannot be looked after now');
+        // Where the bucket was deleted: all is read again, and counts once.
+        await this.#options.records.ensure(0).catch(() => undefined);
       }
       await sleep(this.#times.tick_ms, undefined, { signal, ref: false }).catch(() => undefined);
     }

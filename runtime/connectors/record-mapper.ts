@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   exactJsonText,
   isDeeper,
@@ -17,28 +18,39 @@ export type RecordOutcome =
   | { readonly ok: false; readonly code: string; readonly detail: string };
 
 /** Why a record that no rule of a mapping speaks of gives nothing. */
-export const FILTERED = 'filtered';
+const FILTERED = 'filtered';
 
 const encoder = new TextEncoder();
 
 type Rules = Pick<ConnectorBody, 'mapping' | 'filters'>;
 
+/** What ids of events may have of it: part of them is behind it. */
+const ID = /^[\x21-\x7e]{1,120}$/;
+const ID_HASH_CHARS = 48;
+
+/** What the events of a record begin their ids with that have none of their own: the same whenever it comes. */
+export function recordId(connector_id: string, place: string): string {
+  const id = `${connector_id}:${place}`;
+  if (ID.test(id)) return id;
+  return `${connector_id}:${createHash('sha256').update(place).digest('hex').slice(0, ID_HASH_CHARS)}`;
+}
+
 /**
  * What a connector makes of a record: the JSON of its events, or why there are none. A function of the two alone.
- * `id` begins the ids of events that have none of their own. Never throws.
+ * Never throws.
  */
 export function recordMapper(
   { mapping: choice, filters }: Rules,
-  id: string,
+  connector_id: string,
 ): (record: SourceRecord) => RecordOutcome {
-  const { mapping, keep } = rulesOf(choice);
+  const mapping = rulesOf(choice);
   return ({ value, place, headers = {}, problem }) => {
     if (problem !== undefined) return { ok: false, ...problem };
     const parsed = parseExact(value, MAX_NESTING);
     if (!parsed.ok) return refused('malformed_json', parsed.detail);
     if (isDeeper(parsed.value, MAX_NESTING)) return refused('json_too_deep', TOO_DEEP);
-    const record = { body: parsed.value, headers: { ...headers, place }, id: `${id}:${place}` };
-    const mapped = mapRecord(mapping, record, keep);
+    const record = { body: parsed.value, headers: { ...headers, place }, id: recordId(connector_id, place) };
+    const mapped = mapRecord(mapping, record);
     if (!mapped.ok) return refused(mapped.code, mapped.message);
     const passing = mapped.events.filter((event) => passes(filters, event));
     const events = passing.map((event) => encoder.encode(exactJsonText(event)));

@@ -45,6 +45,9 @@ export const trafficFields = {
   DEADLETTER_MAX_BYTES_PER_H: integer(16 * MIB, 1_024, MAX_BYTES).describe(
     'Bytes of dead letters of one tenant an hour, and at once',
   ),
+  DEADLETTER_MAX_BYTES_PER_30D: integer(64 * MIB, 1_024, MAX_BYTES).describe(
+    'Bytes of dead letters of one tenant in 30 days, and at once; then one an hour says where the others are',
+  ),
   DIMENSIONS_MAX_PER_TENANT: integer(16, 1, MAX_CUSTOM_DIMENSIONS).describe(
     'Dimensions that one tenant may define, of those that the installation has columns for',
   ),
@@ -79,7 +82,12 @@ export interface TrafficSettings {
     readonly spool_tenant_max_bytes: number;
   };
   /** Dead letters of one tenant, and of one message. */
-  readonly letters: { readonly per_message: number; readonly per_min: number; readonly bytes_per_h: number };
+  readonly letters: {
+    readonly per_message: number;
+    readonly per_min: number;
+    readonly bytes_per_h: number;
+    readonly bytes_per_30d: number;
+  };
   /** Dimensions that one tenant may define. */
   readonly dimensions_tenant_max: number;
   /** Queries that are begun and not answered. */
@@ -117,6 +125,7 @@ export function trafficOf(s: TrafficFields): TrafficSettings {
       per_message: s.DEADLETTER_MAX_PER_MESSAGE,
       per_min: s.DEADLETTER_MAX_PER_MIN,
       bytes_per_h: s.DEADLETTER_MAX_BYTES_PER_H,
+      bytes_per_30d: s.DEADLETTER_MAX_BYTES_PER_30D,
     },
     dimensions_tenant_max: s.DIMENSIONS_MAX_PER_TENANT,
     queries_begun_max: {

@@ -33,11 +33,13 @@ export class ArchiveWatch {
     const { archive, settings } = this.#parts.ports;
     if (archive === undefined || settings.archive.after_ms === undefined) return;
     dueAt(settings.archive.schedule, this.#parts.ports.clock.now());
-    this.#timer = setInterval(() => {
+    const look = (): void => {
       this.#looking ??= this.#look().finally(() => {
         this.#looking = undefined;
       });
-    }, LOOK_MS).unref();
+    };
+    look();
+    this.#timer = setInterval(look, LOOK_MS).unref();
   }
 
   async close(): Promise<void> {

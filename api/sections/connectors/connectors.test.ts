@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { codeOf, startTestApi, type TestApi } from '../../fixture-api.ts';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { codeOf, PATIENTLY, startTestApi, type TestApi } from '../../fixture-api.ts';
 
 type Json = Record<string, unknown>;
 
@@ -185,6 +185,40 @@ describe('a connector', () => {
     await test.apply();
     const { groups } = await sent('/kpis/query', KPIS, 200);
     expect(groups).toMatchObject([{ totals: { orders_count: 1, revenue: 5 } }]);
+  });
+});
+
+describe('dead letters of a connector', () => {
+  it('are sent again by its mapping, under the ids that reading again would give', async () => {
+    const rules = (time: string): object => ({
+      rules: [
+        {
+          event: {
+            ...{ type: { const: 'order.created' }, time, order_id: 'no', currency: { const: 'GBP' } },
+            amount: 'sum',
+          },
+        },
+      ],
+    });
+    const made = await sent('/connectors', { ...SHOPIFY, config: {}, mapping: rules('wrong') });
+    const record = { no: 'o-1', at: '2025-09-01T10:00:00Z', sum: '7.50' };
+    const post = async (): Promise<unknown> =>
+      (await test.send(`/connectors/${made.id}/events`, { key: admin, json: record })).json();
+    expect(await post()).toMatchObject({ accepted: 0, dead_letters: 1 });
+    await sent(`/connectors/${made.id}`, { mapping: rules('at') }, 200, 'PATCH');
+    const by = { filter: { reason: 'mapping_failed' }, connector_id: made.id };
+    expect(await sent('/dead-letters/try', by, 200)).toMatchObject({ letters: 1, mended: 1 });
+    const job = await sent('/dead-letters/resend', by, 202);
+    await vi.waitFor(async () => {
+      expect(await sent(`/jobs/${job.job_id}`, undefined, 200)).toMatchObject({ status: 'succeeded' });
+    }, PATIENTLY);
+    expect(await post()).toMatchObject({ accepted: 1, dead_letters: 0 });
+    await test.apply();
+    const { groups } = await sent('/kpis/query', KPIS, 200);
+    expect(groups).toMatchObject([{ totals: { orders_count: 1, revenue: 750 } }]);
+    expect(
+      await codeOf(await test.send('/dead-letters/try', { key: admin, json: { connector_id: 'x' } })),
+    ).toBe('not_found');
   });
 });
 

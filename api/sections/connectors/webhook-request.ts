@@ -6,6 +6,7 @@ import {
   type SignatureScheme,
   splitBody,
 } from '../../../analytics/index.ts';
+import { asMillraceError } from '../../../engine/index.ts';
 import type { ConnectorBody, Connectors, Definition } from '../../../runtime/index.ts';
 import { signatureOf } from '../../../runtime/index.ts';
 import { ApiError } from '../../http/index.ts';
@@ -49,13 +50,21 @@ export function isSigned(
   now_ms: number,
 ): boolean {
   const scheme = signatureOf(body);
-  const { secret } = secrets.opened(tenant, body);
+  const secret = secretOf(secrets, tenant, body);
   if (scheme === undefined || typeof secret !== 'string') return false;
   const check = checkSignature(scheme, secret, bytes, headersOf(request), now_ms);
   if (check === 'good') return true;
   // A bearer that is not the secret may be a key.
   if (check === 'missing' || scheme.header === 'authorization') return false;
   throw new ApiError('signature_invalid', WHY[check](scheme));
+}
+
+function secretOf(secrets: Connectors['secrets'], tenant: string, body: ConnectorBody): unknown {
+  try {
+    return secrets.opened(tenant, body).secret;
+  } catch (error) {
+    throw new ApiError('signature_invalid', asMillraceError(error).message, { cause: error });
+  }
 }
 
 const WHY: Readonly<Record<'wrong' | 'too_old', (scheme: SignatureScheme) => string>> = {

@@ -209,6 +209,13 @@ describe('a dashboard', () => {
     const shared = await body(await test.send(url));
     expect(shared).toMatchObject({ name: 'Sales', widgets: [{ type: 'number' }, { text: '# Sales' }] });
     expect(JSON.stringify(shared.widgets)).not.toContain('orders_count');
+    // As a spreadsheet imports it.
+    const csv = await test.send(`${url}?format=csv`);
+    expect(csv.headers.get('content-type')).toBe('text/csv; charset=utf-8');
+    const [head, ...rows] = (await csv.text()).split('\r\n');
+    expect(head?.split(',')).toContain('orders_count');
+    expect(rows.filter((row) => row !== '').length).toBeGreaterThan(0);
+    expect(await codeOf(await test.send(`${url}?format=csv&widget=1`))).toBe('not_found');
     expect((await get(`/dashboards/${made.id}/links`)).links).toMatchObject([{ id: link.id, url }]);
     expect(await codeOf(await test.send(`${url.slice(0, -2)}xx`))).toBe('link_invalid');
     test.clock.advance(3_600_000);

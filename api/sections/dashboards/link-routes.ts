@@ -1,14 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import {
+  type Cell,
   type Definition,
   type DefinitionKind,
   durationOf,
   type KindDefinitions,
+  rowText,
 } from '../../../runtime/index.ts';
 import { BODY_PROBLEMS } from '../../answers/index.ts';
 import { definitionPage, requireDefinition } from '../../definitions/index.ts';
 import {
+  type Answer,
   ApiError,
   type Cursors,
   listQuery,
@@ -23,7 +26,8 @@ import {
 import { type FamilyAsker, SAVED_RUN_PROBLEMS } from '../queries/index.ts';
 import { type DashboardParts, dashboardData } from './dashboard-data.ts';
 import { dataSchema, findDashboard, requireDashboard } from './dashboard-routes.ts';
-import type { Dashboard } from './dashboard-schema.ts';
+import { type Dashboard, MAX_WIDGETS } from './dashboard-schema.ts';
+import type { WidgetView } from './widget-view.ts';
 
 const MAX_LINK_MS = 366 * 86_400_000;
 /** How long the data of a link may take, ms. */
@@ -202,19 +206,70 @@ function sharedRoute(parts: LinkParts): Route {
     path: '/shared/dashboards/{token}',
     tag: 'Dashboards',
     summary: 'A dashboard and its data, by a link',
+    description:
+      'With `format=csv` the table of one widget as CSV, for spreadsheets that import from an address.',
     permission: 'none',
     params: z.object({ token: z.string().min(1).max(2_048) }),
-    answers: { 200: { description: 'The dashboard', schema: sharedSchema } },
-    problems: [...SAVED_RUN_PROBLEMS, 'link_invalid', 'expired', 'not_found'],
+    query: z.strictObject({
+      format: z.enum(['json', 'csv']).default('json'),
+      widget: z.coerce
+        .number()
+        .pipe(
+          z
+            .int()
+            .min(0)
+            .max(MAX_WIDGETS - 1),
+        )
+        .default(0)
+        .describe('Of a table as CSV: the place of the widget, from 0'),
+    }),
+    answers: {
+      200: {
+        description: 'The dashboard',
+        content: {
+          'application/json': { schema: sharedSchema },
+          'text/csv': { schema: z.string() },
+        },
+      },
+    },
+    problems: [...SAVED_RUN_PROBLEMS, 'link_invalid', 'expired', 'not_found', 'query_too_large'],
     handle: async (call) => {
       const link = linkOf(parts, call.params.token);
-      const running = reading.get(link.id);
-      if (running !== undefined) return { status: 200, json: await running };
-      const read = sharedView(parts, viewerOf(call, link), link).finally(() => reading.delete(link.id));
+      const read =
+        reading.get(link.id) ??
+        sharedView(parts, viewerOf(call, link), link).finally(() => reading.delete(link.id));
       reading.set(link.id, read);
-      return { status: 200, json: await read };
+      const shared = await read;
+      return call.query.format === 'json'
+        ? { status: 200, json: shared }
+        : csvAnswer(shared as SharedView, call.query.widget);
     },
   });
+}
+
+interface SharedView {
+  readonly data: { readonly widgets: readonly ({ readonly view?: WidgetView } | null)[] };
+}
+
+/** The table of a widget as a spreadsheet imports it. */
+function csvAnswer({ data }: SharedView, at: number): Answer {
+  const table = data.widgets[at]?.view?.table;
+  if (table === undefined) throw new ApiError('not_found', `The widget ${at} has no table.`);
+  if (table.truncated)
+    throw new ApiError(
+      'query_too_large',
+      'The table has more rows than are shown. Group by less, or export it.',
+    );
+  const { head, line, media_type } = rowText(
+    'csv',
+    table.columns.map(({ name }) => name),
+  );
+  const cellOf = (value: unknown): Cell => {
+    if (value === null || value === undefined || typeof value === 'boolean') return value ?? null;
+    return typeof value === 'number' ? { number: String(value) } : String(value);
+  };
+  const text = head + table.rows.map((row) => line(row.map(cellOf))).join('');
+  return { status: 200, text, headers: { 'Content-Type': media_type, 'Cache-Control': 'no-store' } };
 }
 
 const sharedSchema = z.object({

@@ -1,5 +1,5 @@
 import { OwnMetrics } from '../../../analytics/index.ts';
-import type { AnswerTable, Cell } from '../../../runtime/index.ts';
+import type { AnswerTable, Cell, Column } from '../../../runtime/index.ts';
 import type { AnswerParts } from '../../answers/index.ts';
 import { answerTable, kpiRows } from '../../tables/index.ts';
 import type { ResolvedQuery } from '../queries/index.ts';
@@ -26,7 +26,7 @@ export interface WidgetView {
   readonly series?: readonly object[];
   readonly values?: readonly object[];
   readonly table?: {
-    readonly columns: readonly object[];
+    readonly columns: readonly Column[];
     readonly rows: readonly (readonly unknown[])[];
     readonly truncated: boolean;
   };

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Mapping } from '../../../analytics/index.ts';
 import {
   type Answer,
   ApiError,
@@ -46,18 +47,27 @@ export interface LetterParts extends JobMaking {
   readonly cursors: Cursors;
   /** Whether something of events is hidden from a caller. */
   readonly isMasked: (call: RawCall) => boolean;
+  /** The rules of a connector of the tenant; undefined: there is none of that id. */
+  readonly mappingOf: (tenant: string, connector_id: string) => Mapping | undefined;
 }
 
 const pageQuery = z.strictObject({ ...filterQuery, cursor: listQuery.cursor, limit: listQuery.limit });
 const groupsQuery = z.strictObject({ ...filterQuery, cursor: listQuery.cursor });
+const connector_id = z
+  .string()
+  .max(128)
+  .optional()
+  .describe('A connector whose mapping, as it is now, is taken in place of `mapping`');
 const tryBody = z.strictObject({
   filter: filterSchema.prefault({}),
   ...mendSchema,
+  connector_id,
   limit: z.int().min(1).max(100).default(20).describe('Dead letters whose events are shown'),
 });
 const resendBody = z.strictObject({
   filter: filterSchema,
   ...mendSchema,
+  connector_id,
   again: z
     .boolean()
     .default(false)
@@ -138,10 +148,11 @@ export function letterRoutes(parts: LetterParts): readonly Route[] {
       body: tryBody,
       body_examples: { mapping: { summary: 'Amounts as decimal text', value: MENDED } },
       answers: { 200: { description: 'What would become of them', schema: triedSchema } },
-      problems: [...READING, ...BODY, 'field_masked'],
+      problems: [...READING, ...BODY, 'field_masked', 'not_found'],
       handle: async (call) => {
         if (parts.isMasked(call)) throw hidden();
-        const { filter, limit, ...mend } = call.body;
+        const { filter, limit, ...rest } = call.body;
+        const mend = mendOf(parts, call, rest);
         const { signal } = call.request;
         const options = { tenant: call.tenant, filter, limit, signal, scanned_max: TRY_MAX_SCANNED };
         return { status: 200, json: await tried(parts.ports, parts.reader, mend, options) };
@@ -170,10 +181,25 @@ export function letterRoutes(parts: LetterParts): readonly Route[] {
           example: JOB_EXAMPLE,
         },
       },
-      problems: [...READING, ...BODY, 'too_many_jobs'],
-      handle: (call) => resend(parts, call, call.body),
+      problems: [...READING, ...BODY, 'too_many_jobs', 'not_found'],
+      handle: (call) => {
+        const { filter, again, ...rest } = call.body;
+        return resend(parts, call, { filter, again, ...mendOf(parts, call, rest) });
+      },
     }),
   ];
+}
+
+/** A mend with the mapping of a connector, where it names one. */
+function mendOf<M extends { readonly mapping?: Mapping | undefined }>(
+  { mappingOf }: LetterParts,
+  { tenant }: Pick<RawCall, 'tenant'>,
+  { connector_id: id, ...mend }: M & { readonly connector_id?: string | undefined },
+): Omit<M, 'connector_id'> {
+  if (id === undefined) return mend as Omit<M, 'connector_id'>;
+  const mapping = mappingOf(tenant, id);
+  if (mapping === undefined) throw new ApiError('not_found', 'There is no connector with this id.');
+  return { ...(mend as Omit<M, 'connector_id'>), mapping };
 }
 
 const hidden = (): ApiError =>

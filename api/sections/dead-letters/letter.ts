@@ -15,6 +15,8 @@ export interface Letter {
   readonly original_sequence: number;
   readonly original_stream: string;
   readonly original_part: number;
+  /** Of a connector: where it stands, and what its events are called that have no ids of their own. */
+  readonly record: { readonly id: string; readonly place: string } | undefined;
   /** The headers that it had. */
   readonly headers: HeaderSource;
   readonly payload: Uint8Array;
@@ -47,11 +49,17 @@ export function letterOf(message: LetterMessage): Letter {
     detail: message.header('Reason-Detail') ?? '',
     at_ms: message.stored_ms ?? Date.parse(message.header('Nats-Time-Stamp') ?? '1970-01-01T00:00:00Z'),
     ...{ original_subject, original_sequence, original_stream, original_part },
+    record: recordOf(message),
     headers: headersOf(message.header('Original-Headers')),
     payload: Uint8Array.from(message.data),
     truncated_from: truncated === undefined ? undefined : Number(truncated),
     identity: hash('sha256', original_sequence > 0 ? place : own_id, 'hex').slice(0, 32),
   };
+}
+
+function recordOf(message: LetterMessage): Letter['record'] {
+  const [id, place] = [message.header('Record-Id'), message.header('Original-Place')];
+  return id === undefined || place === undefined ? undefined : { id, place };
 }
 
 /** The subject of a message, whichever way it was read. */

@@ -130,10 +130,7 @@ function eventsOf(
   { mapping, patch, assign_event_ids }: Mend,
   index: number,
 ): Made | (Mended & { ok: false }) {
-  const mapped =
-    mapping === undefined
-      ? undefined
-      : mapRecord(mapping, { body: value, headers: Object.fromEntries(lowerCase(letter)) });
+  const mapped = mapping === undefined ? undefined : mapRecord(mapping, recordOf(value, letter));
   if (mapped?.ok === false) {
     const { code, field, message } = mapped;
     return { ...failed(code, message), errors: [{ path: field, message }] };
@@ -149,6 +146,14 @@ function eventsOf(
     return Buffer.from(exactJsonText(needsId ? { ...(patched as object), event_id: id } : patched));
   });
   return { events, ...(mapped?.dropped === undefined ? {} : { dropped: mapped.dropped }) };
+}
+
+/** As the connector that it came from reads it: both give the same ids. */
+function recordOf(body: unknown, letter: Letter): Parameters<typeof mapRecord>[1] {
+  const headers = Object.fromEntries(lowerCase(letter));
+  if (letter.record === undefined) return { body, headers };
+  const { id, place } = letter.record;
+  return { body, headers: { ...headers, place }, id };
 }
 
 function lowerCase({ headers }: Letter): readonly (readonly [string, string])[] {

@@ -10,7 +10,7 @@ import {
   type StreamGap,
 } from '../../../engine/index.ts';
 import type { DefinitionKind, KeyTrust, KindDefinitions } from '../../../runtime/index.ts';
-import { type ApiPorts, DEFAULT_TENANT } from '../../http/index.ts';
+import { type ApiPorts, DEFAULT_TENANT, EVENTS_STREAM } from '../../http/index.ts';
 
 /** Gaps that were resolved, of all tenants: records of an installation. */
 const RESOLUTIONS_MAX = 10_000;
@@ -29,6 +29,56 @@ type GapResolution = z.output<typeof resolutionSchema>;
 /** Signed: who can write the bucket must not be able to hide what was lost. */
 export function resolutionKind(trust: KeyTrust): DefinitionKind<GapResolution> {
   return { kind: 'gap_resolution', schema: resolutionSchema, limit: RESOLUTIONS_MAX, trust };
+}
+
+/** Ranges of one record. */
+const RANGES_MAX = 1_000;
+const erasedSchema = z.strictObject({
+  stream: z.string(),
+  incarnation: z.string(),
+  /** Of sequences, both ends inclusive. */
+  ranges: z.array(z.tuple([z.int(), z.int()])).max(RANGES_MAX),
+});
+type ErasedRanges = z.output<typeof erasedSchema>;
+
+/** Messages that were erased: they are gone, and nothing is lost. Signed, as resolutions are. */
+export function erasedKind(trust: KeyTrust): DefinitionKind<ErasedRanges> {
+  return { kind: 'erased_messages', schema: erasedSchema, limit: RESOLUTIONS_MAX, trust };
+}
+
+/** Keeps which messages of the stream of events were erased. */
+export class ErasedMessages {
+  readonly #records: KindDefinitions<ErasedRanges>;
+
+  constructor(records: KindDefinitions<ErasedRanges>) {
+    this.#records = records;
+  }
+
+  /** Of one incarnation of the stream; repeats are harmless. Throws `limit_reached`, `kv_unavailable`. */
+  async add(incarnation: string, sequences: readonly number[]): Promise<void> {
+    const ranges: [number, number][] = [];
+    for (const sequence of sequences.toSorted((a, b) => a - b)) {
+      const last = ranges.at(-1);
+      if (last !== undefined && last[1] >= sequence - 1) last[1] = sequence;
+      else ranges.push([sequence, sequence]);
+    }
+    for (let at = 0; at < ranges.length; at += RANGES_MAX) {
+      const own = ranges.slice(at, at + RANGES_MAX);
+      const name = `${EVENTS_STREAM} ${incarnation} ${own[0]?.[0]}-${own.at(-1)?.[1]}-${own.length}`;
+      const body = { stream: EVENTS_STREAM, incarnation, ranges: own };
+      const known = this.#records.list(DEFAULT_TENANT).some((record) => record.name === name);
+      if (!known) await this.#records.create(DEFAULT_TENANT, { name, body, created_by: 'erasure' });
+    }
+  }
+
+  /** As resolutions of gaps. */
+  get resolved(): readonly Resolved[] {
+    return this.#records
+      .list(DEFAULT_TENANT)
+      .flatMap(({ body: { ranges, ...stream } }) =>
+        ranges.map(([first, last]) => ({ ...stream, first, last, messages: last - first + 1 })),
+      );
+  }
 }
 
 type Resolved = Omit<GapResolution, 'note'>;
@@ -93,8 +143,14 @@ function withoutBeginning(gap: OpenGap, resolved: readonly Resolved[]): readonly
 export class Gaps {
   readonly #ports: Pick<ApiPorts, 'reader'>;
   readonly #resolutions: KindDefinitions<GapResolution>;
+  readonly #erased: Pick<ErasedMessages, 'resolved'>;
 
-  constructor(ports: Pick<ApiPorts, 'reader'>, resolutions: KindDefinitions<GapResolution>) {
+  constructor(
+    ports: Pick<ApiPorts, 'reader'>,
+    resolutions: KindDefinitions<GapResolution>,
+    erased: Pick<ErasedMessages, 'resolved'>,
+  ) {
+    this.#erased = erased;
     this.#ports = ports;
     this.#resolutions = resolutions;
   }
@@ -103,7 +159,7 @@ export class Gaps {
   now(): { readonly open: readonly OpenGap[]; readonly messages: number; readonly resolved: number } {
     const all = this.#ports.reader()?.reader.snapshot(gapsIn) ?? [];
     const resolutions = this.#resolutions.list(DEFAULT_TENANT).map(({ body }) => body);
-    const open = openGaps(all, resolutions);
+    const open = openGaps(all, [...resolutions, ...this.#erased.resolved]);
     const messages = messagesIn(open);
     return { open, messages, resolved: messagesIn(all) - messages };
   }

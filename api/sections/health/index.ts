@@ -1,5 +1,5 @@
 export * from './diagnostics-routes.ts';
-export { Gaps, resolutionKind } from './gap-resolution.ts';
+export { ErasedMessages, erasedKind, Gaps, resolutionKind } from './gap-resolution.ts';
 export { gapRoutes } from './gap-routes.ts';
 export { healthRoutes } from './health-routes.ts';
 export * from './metrics-routes.ts';

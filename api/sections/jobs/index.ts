@@ -6,4 +6,5 @@ export { fileAnswer } from './job-file.ts';
 export { type JobParts, jobRoutes } from './job-routes.ts';
 export { JOB_EXAMPLE, jobLocation, jobSchema, jobView, requireReader } from './job-view.ts';
 export { patiently } from './patience.ts';
+export { rollupKind, rollupRoute } from './rollup.ts';
 export { storedAnswer } from './stored-answer.ts';

@@ -14,6 +14,7 @@ export {
 export * from './connection.ts';
 export {
   describe,
+  isNoMessage,
   isStreamNotFound,
   isUnanswered,
   isWrongLastSequence,

@@ -12,6 +12,10 @@ const API_CODES = {
   resourcesExceeded: 10023,
   nameInUse: 10058,
   subjectsOverlap: 10065,
+  /** Its number is not among the stream's messages: asked for, and to be deleted. */
+  noMessage: 10037,
+  noSequence: 10043,
+  notDeleted: 10057,
   wrongLastSequence: 10071,
   wrongLastSequenceUnknown: 10164,
 } as const;
@@ -20,6 +24,10 @@ const hasCode = (thrown: unknown, ...codes: readonly number[]): boolean =>
   thrown instanceof JetStreamApiError && codes.includes(thrown.code);
 
 export const isStreamNotFound = (thrown: unknown): boolean => hasCode(thrown, API_CODES.streamNotFound);
+
+/** The stream does not have a message that was to be deleted. */
+export const isNoMessage = (thrown: unknown): boolean =>
+  hasCode(thrown, API_CODES.noMessage, API_CODES.noSequence, API_CODES.notDeleted);
 
 export const isNameInUse = (thrown: unknown): boolean => hasCode(thrown, API_CODES.nameInUse);
 

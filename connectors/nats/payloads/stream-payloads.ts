@@ -1,6 +1,6 @@
 import type { JetStreamManager } from '@nats-io/jetstream';
 import { MillraceError, type SourceRecord } from '../../../engine/index.ts';
-import { type NatsLink, openManager, streamFacts } from '../client/index.ts';
+import { isNoMessage, type NatsLink, openManager, streamFacts } from '../client/index.ts';
 import { DEFAULT_PULL_LIMITS, JetStreamSource, type NatsRecord } from '../source/index.ts';
 import { getDirect, unavailable } from './direct-get.ts';
 
@@ -151,6 +151,19 @@ export class StreamPayloads {
       this.#first = { sequence: firstSequence, at_ms: now_ms };
       return firstSequence;
     } catch (error) {
+      throw error instanceof MillraceError ? error : unavailable(error);
+    }
+  }
+
+  /**
+   * Deletes a message; the server overwrites its bytes. False where the stream does not have it. Throws
+   * `stream_unavailable` (retriable).
+   */
+  async erase(sequence: number): Promise<boolean> {
+    try {
+      return await (await this.#open()).streams.deleteMessage(this.#options.stream, sequence, true);
+    } catch (error) {
+      if (isNoMessage(error)) return false;
       throw error instanceof MillraceError ? error : unavailable(error);
     }
   }

@@ -1,0 +1,232 @@
+import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import type { FinderParts } from '../../../analytics/index.ts';
+import { MillraceError } from '../../../engine/index.ts';
+import { derived, type JobKind, type RunningJob, Seal } from '../../../runtime/index.ts';
+import { type ApiPorts, awaitFreshness, type EventMessage, type FreshnessTracker } from '../../http/index.ts';
+import type { ErasedMessages } from '../health/index.ts';
+import { subjectToken } from '../ingest/index.ts';
+import { inForce, messagesOf, type Person } from './person-events.ts';
+import { membersOf, pseudonymOf, replacementOf, withoutPerson } from './remains.ts';
+
+export const ERASE_JOB = 'customer_erasure';
+const UNIT = 'messages';
+/** Messages between two steps that are kept. */
+const SLICE = 100;
+const PAUSE_MS = 500;
+
+export const eraseInput = z.strictObject({ sealed: z.string() });
+
+const stateSchema = z.object({
+  messages: z.number().default(0),
+  events: z.number().default(0),
+  others: z.number().default(0),
+  letters: z.number().default(0),
+  archived: z.number().default(0),
+});
+type EraseState = z.infer<typeof stateSchema>;
+
+export interface ErasureParts {
+  readonly ports: ApiPorts;
+  readonly tracker: FreshnessTracker;
+  readonly erased: ErasedMessages;
+}
+
+/** Whom a job is about, as it is kept: only the installation can read it. */
+export function sealedCustomer({ keyTrust }: ApiPorts, tenant: string, customer_id: string): string {
+  return new Seal(derived(keyTrust.secret, 'erasures')).seal(tenant, customer_id);
+}
+
+/**
+ * Erases a person. For each message with an event of theirs: what is left of its events is put into the stream, then
+ * the message is deleted, its bytes overwritten. Interrupted, it begins again with what is still there: an event that
+ * was replaced already is not replaced again, and what was published twice counts once.
+ */
+export function eraseKind(parts: ErasureParts): JobKind {
+  return { type: ERASE_JOB, lane: 'ingest', run: (job) => new Erasure(parts, job).run() };
+}
+
+class Erasure {
+  readonly #parts: ErasureParts;
+  readonly #job: RunningJob;
+  readonly #tenant: string;
+  readonly #customer: string;
+  readonly #pseudonym: string;
+  #state: EraseState;
+
+  constructor(parts: ErasureParts, job: RunningJob) {
+    const { keyTrust } = parts.ports;
+    this.#parts = parts;
+    this.#job = job;
+    this.#tenant = job.record.tenant;
+    const { sealed } = eraseInput.parse(job.record.input);
+    const customer = new Seal(derived(keyTrust.secret, 'erasures')).open(this.#tenant, sealed);
+    if (customer === undefined)
+      throw new MillraceError(
+        'erasure_unreadable',
+        'The job was made with another secret: ask for it again.',
+      );
+    this.#customer = customer;
+    this.#pseudonym = pseudonymOf(derived(keyTrust.secret, 'pseudonyms'), this.#tenant, customer);
+    this.#state = stateSchema.parse(job.record.state ?? {});
+  }
+
+  async run(): ReturnType<JobKind['run']> {
+    const finder = this.#finder();
+    const person = await this.#person();
+    const messages = await this.#patiently(() => messagesOf(finder, person, this.#job.signal));
+    const sequences = [...messages.keys()].sort((a, b) => a - b);
+    for (let at = 0; at < sequences.length; at += SLICE) {
+      const slice = sequences.slice(at, at + SLICE);
+      await this.#patiently(() => this.#slice(finder, person, slice, messages));
+      this.#advance(sequences.length);
+    }
+    await this.#patiently(() => this.#letters());
+    await this.#archive();
+    this.#advance(sequences.length);
+    return { result: this.#report() };
+  }
+
+  #finder(): FinderParts {
+    const finder = this.#parts.ports.finder?.();
+    if (finder !== undefined && this.#parts.ports.eraser !== undefined) return finder;
+    throw new MillraceError('state_not_ready', 'The events cannot be read yet.', { retriable: true });
+  }
+
+  /** Once everything is applied that is in the stream now. */
+  async #person(): Promise<Person> {
+    const { ports, tracker } = this.#parts;
+    const { sequence: upTo } = await this.#patiently(() => ports.stream.head());
+    await this.#patiently(() => awaitFreshness(ports, tracker, { force_fresh: false, min_sequence: upTo }));
+    return { tenant: this.#tenant, customer_id: this.#customer, upTo };
+  }
+
+  async #slice(
+    finder: FinderParts,
+    person: Person,
+    sequences: readonly number[],
+    own: ReadonlyMap<number, ReadonlySet<number>>,
+  ): Promise<void> {
+    const { ports, erased } = this.#parts;
+    const { signal } = this.#job;
+    const found = await finder.payloads.fetch(sequences, signal);
+    const counts = await inForce(finder, person, sequences, signal);
+    const copies: EventMessage[] = [];
+    let [events, others] = [0, 0];
+    for (const [sequence, message] of found) {
+      if (message === null) continue;
+      const textOf = finder.reader(message);
+      for (let part = 0; ; part++) {
+        const text = textOf(part);
+        if (text === undefined) break;
+        if (counts.get(`${sequence}/${part}`) !== true) continue;
+        const isOwn = own.get(sequence)?.has(part) === true;
+        const copy = this.#copyOf(text, isOwn);
+        if (copy === undefined) continue;
+        copies.push(copy);
+        if (isOwn) events++;
+        else others++;
+      }
+    }
+    if (copies.length > 0) await ports.events.publishAll(copies);
+    const { incarnation } = await ports.stream.head();
+    // Before they are gone: a gap that nobody can explain would be a loss.
+    await erased.add(incarnation, sequences);
+    let deleted = 0;
+    for (const sequence of sequences) if ((await ports.eraser?.events.erase(sequence)) === true) deleted++;
+    const state = this.#state;
+    this.#state = {
+      ...state,
+      messages: state.messages + deleted,
+      events: state.events + events,
+      others: state.others + others,
+    };
+  }
+
+  #copyOf(text: string, isOwn: boolean): EventMessage | undefined {
+    const members = membersOf(text);
+    if (members === undefined) return undefined;
+    const { customDimensions } = this.#parts.ports.settings;
+    const left = isOwn ? withoutPerson(members, this.#pseudonym, customDimensions) : members;
+    const payload = Buffer.from(replacementOf(left));
+    const { customer_id, order_id } = left;
+    const key = [customer_id, order_id].find((id) => typeof id === 'string' && id !== '');
+    return {
+      subject: `events.${this.#tenant}.${subjectToken(typeof key === 'string' ? key : '')}`,
+      payload,
+      msgId: createHash('sha256').update(`${this.#tenant}\0`).update(payload).digest('hex'),
+    };
+  }
+
+  /** Dead letters that name the person. */
+  async #letters(): Promise<void> {
+    const { deadLetters, eraser } = this.#parts.ports;
+    if (deadLetters === undefined || eraser === undefined) return;
+    const { sequence: end } = await deadLetters.end();
+    const first = await deadLetters.letters.firstSequence();
+    const needle = JSON.stringify(this.#customer).slice(1, -1);
+    for await (const { sequence, data } of deadLetters.letters.read(
+      first,
+      end,
+      this.#tenant,
+      this.#job.signal,
+    )) {
+      if (!Buffer.from(data).includes(needle)) continue;
+      if (await eraser.letters.erase(sequence))
+        this.#state = { ...this.#state, letters: this.#state.letters + 1 };
+    }
+  }
+
+  async #archive(): Promise<void> {
+    const { archive, settings } = this.#parts.ports;
+    if (archive === undefined) return;
+    const { messages } = await archive.eraseCustomer(this.#tenant, this.#customer, (event) =>
+      withoutPerson(event, this.#pseudonym, settings.customDimensions),
+    );
+    this.#state = { ...this.#state, archived: this.#state.archived + messages };
+  }
+
+  #advance(total: number): void {
+    const { messages } = this.#state;
+    const counts = { ...this.#state };
+    const step = { done: messages, total: Math.max(total, messages), unit: UNIT, state: this.#state, counts };
+    this.#job.advance({ ...step, result: this.#report() });
+  }
+
+  #report(): object {
+    const { messages, events, others, letters, archived } = this.#state;
+    return {
+      pseudonym: this.#pseudonym,
+      stream: { messages_deleted: messages, events_replaced: events, events_of_others_moved: others },
+      dead_letters: { messages_deleted: letters },
+      archive: { messages_changed: archived },
+      at: new Date(this.#parts.ports.clock.now()).toISOString(),
+      remains: REMAINS,
+    };
+  }
+
+  /** Tries again while NATS, or the state, is away. */
+  async #patiently<T>(work: () => Promise<T>): Promise<T> {
+    const { signal, record } = this.#job;
+    for (;;) {
+      signal.throwIfAborted();
+      try {
+        return await work();
+      } catch (error) {
+        const isPassing = error instanceof MillraceError ? error.retriable : isUnmet(error);
+        if (!isPassing) throw error;
+        this.#parts.ports.log.warn({ err: error, job_id: record.job_id }, 'an erasure waits');
+        await sleep(PAUSE_MS, undefined, { signal });
+      }
+    }
+  }
+}
+
+const isUnmet = (error: unknown): boolean =>
+  error instanceof Error && 'status' in error && error.status === 503;
+
+const REMAINS = [
+  'state: 64-bit hashes of the ids in rows that were taken back, and texts of dimensions, until the state is built anew',
+  'snapshots and exports that were made before; the audit log and the access log, which name the request',
+];

@@ -1,0 +1,2 @@
+export { eraseKind } from './erase-job.ts';
+export { eraseRoute } from './erase-route.ts';

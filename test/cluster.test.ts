@@ -1,0 +1,135 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import {
+  connectNats,
+  EVENTS_STREAM,
+  type EventMessage,
+  openManager,
+  resolveNatsServer,
+} from '../connectors/index.ts';
+import { until } from './process.ts';
+import { publishRetrying } from './retrying-publisher.ts';
+import { Scratch } from './scratch.ts';
+
+const PATIENTLY_MS = 120_000;
+const TEST_MS = 600_000;
+const SERVERS = 3;
+const QUERY = { metrics: ['orders_count'], start: '2025-08-01T00:00:00Z', end: '2025-08-02T00:00:00Z' };
+
+const scratch = new Scratch();
+const servers: { readonly url: string; readonly process: ChildProcess }[] = [];
+
+async function freePorts(count: number): Promise<number[]> {
+  const listeners = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
+  const ports = await Promise.all(
+    listeners.map(async (listener) => {
+      await once(listener, 'listening');
+      return (listener.address() as AddressInfo).port;
+    }),
+  );
+  for (const listener of listeners) listener.close();
+  return ports;
+}
+
+beforeAll(async () => {
+  const { path } = await resolveNatsServer();
+  const dir = await scratch.dir('cluster');
+  const ports = await freePorts(2 * SERVERS);
+  const routes = ports.slice(SERVERS).map((port) => `"nats-route://127.0.0.1:${port}"`);
+  for (let at = 0; at < SERVERS; at++) {
+    const [port, route] = [ports[at], ports[SERVERS + at]];
+    const file = join(dir, `server-${at}.conf`);
+    await writeFile(
+      file,
+      `server_name: s${at}
+listen: "127.0.0.1:${port}"
+jetstream { store_dir: "${join(dir, `store-${at}`)}" }
+cluster { name: three, listen: "127.0.0.1:${route}", routes: [${routes.join(', ')}] }
+`,
+    );
+    const child = spawn(path, ['-c', file], { stdio: 'ignore' });
+    servers.push({ url: `nats://127.0.0.1:${port}`, process: child });
+  }
+});
+
+afterAll(async () => {
+  await scratch.clean();
+  for (const { process: child } of servers) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  }
+});
+
+/** What a server that is there says of the stream of events, when the cluster has a leader. */
+const replicasOf = (url: string): Promise<{ readonly wanted: number; readonly others: number }> =>
+  until(
+    async () => {
+      const link = await connectNats({ url, name: 'cluster-test' });
+      try {
+        const { config, cluster } = await (await openManager(link)).streams.info(EVENTS_STREAM.name);
+        return { wanted: config.num_replicas, others: cluster?.replicas?.length ?? 0 };
+      } finally {
+        await link.close();
+      }
+    },
+    () => `the stream is told of at ${url}`,
+    PATIENTLY_MS,
+  );
+
+const ordersOf = (name: string, count: number): readonly EventMessage[] =>
+  Array.from({ length: count }, (_, index) => {
+    const id = `${name}-${index}`;
+    const event = {
+      ...{ event_id: id, type: 'order.created', time: '2025-08-01T12:00:00Z' },
+      ...{ order_id: id, currency: 'EUR', amount: 100 },
+    };
+    return { subject: 'events.default.x', msgId: id, payload: Buffer.from(JSON.stringify(event)) };
+  });
+
+it(
+  'streams of three replicas: a service and its events survive the end of the server that it is connected to',
+  async () => {
+    const [first, second] = servers.map(({ url }) => url) as [string, string];
+    const publish = (url: string, name: string, count: number): Promise<void> =>
+      publishRetrying([...ordersOf(name, count)], {
+        ...{ target: () => Promise.resolve({ url }), chunk: count, pause_ms: 0 },
+      });
+    // The cluster may not have a leader when the first service starts: it says so, and is started again.
+    const dataDir = await scratch.dir('cluster-data');
+    const service = await until(
+      async () => {
+        const launched = scratch.launch({ dataDir, env: { NATS_URL: first, NATS_REPLICAS: '3' } });
+        await launched.listening;
+        return launched;
+      },
+      () => 'a service starts on the cluster',
+      2 * PATIENTLY_MS,
+    );
+    await publish(first, 'before', 30);
+    await service.untilApplied();
+    expect(await replicasOf(first)).toEqual({ wanted: 3, others: 2 });
+
+    const [own] = servers;
+    own?.process.kill('SIGKILL');
+    await publish(second, 'after', 30);
+    await until(
+      async () => ((await service.totals('default', QUERY)).orders_count === 60 ? true : undefined),
+      () => `all 60 orders are counted: ${service.output}`,
+      PATIENTLY_MS,
+    );
+    await service.untilOk(PATIENTLY_MS);
+    const forced = await service.request('POST', '/kpis/query', { body: { ...QUERY, force_fresh: true } });
+    expect(forced.status).toBe(200);
+    const { json } = await service.request('POST', '/ingest', {
+      body: JSON.parse(Buffer.from(ordersOf('http', 1)[0]?.payload ?? '').toString()) as object,
+    });
+    expect(json.accepted).toBe(1);
+    await service.terminate();
+  },
+  TEST_MS,
+);
