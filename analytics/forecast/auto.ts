@@ -18,7 +18,7 @@ const MAX_LOSS = 1.3;
 /** A naive method comes in where its error is less than this share of the best member's. */
 const NAIVE_LOSS = 0.9;
 /** By how much a smaller error makes a member weigh more. */
-const LOSS_POWER = 2;
+const LOSS_POWER = 6;
 
 /** Methods that `auto` tries on a history. */
 export function candidatesOf(history: readonly number[], period: number): readonly MemberMethod[] {
