@@ -1,6 +1,9 @@
 import { z } from 'zod';
 import {
+  AMOUNT_FIELDS,
   type FamilyAnswer,
+  findMetric,
+  isMonetary,
   type Restatement,
   type RestatementsQuery,
   restatementsSchema,
@@ -60,7 +63,10 @@ const answerSchema = z.object({
             type: z.string().nullable(),
             time: z.string().nullable().describe('When the event says it happened'),
             order_id: z.string().nullable(),
-            delta: values.describe('What it changed; over all causes they add up to that of the bucket'),
+            delta: values.describe(
+              'What it changed; over all causes they add up to that of the bucket. Without metrics of money ' +
+                'where amounts are masked',
+            ),
           }),
         )
         .describe('In the order of the stream, the first ones'),
@@ -174,6 +180,11 @@ function checked(asked: unknown): RestatementsQuery {
   });
 }
 
+function isMoney(name: string): boolean {
+  const metric = findMetric(name);
+  return metric !== undefined && isMonetary(metric);
+}
+
 /** The causes with what their events say, as the caller may see it. */
 async function named(parts: AnswerParts, call: RawCall, { body }: FamilyAnswer) {
   const page = body as unknown as {
@@ -183,6 +194,10 @@ async function named(parts: AnswerParts, call: RawCall, { body }: FamilyAnswer) 
   const mask = maskFor(call.principal, parts.tenants?.maskedOf(call.tenant));
   const places = page.restatements.flatMap(({ causes }) => causes);
   const events = await causeEvents(parts.ports.finder?.(), places, mask, call.request.signal);
+  // What one event changed of money is its amount.
+  const hidesMoney = AMOUNT_FIELDS.some((field) => mask.hides(field));
+  const seen = (delta: Restatement['delta']) =>
+    hidesMoney ? Object.fromEntries(Object.entries(delta).filter(([name]) => !isMoney(name))) : delta;
   let at = 0;
   const restatements = page.restatements.map(({ causes, ...bucket }) => ({
     ...bucket,
@@ -190,7 +205,7 @@ async function named(parts: AnswerParts, call: RawCall, { body }: FamilyAnswer) 
       position: { [EVENTS_STREAM]: { [PARTITION]: sequence } },
       part,
       ...events[at++],
-      delta,
+      delta: seen(delta),
     })),
   }));
   return { page, restatements };
