@@ -11,7 +11,7 @@ const GENEROUS = { RATE_LIMIT_RPS: '1000000', RATE_LIMIT_BURST: '1000000' };
 /** What names the answer, the definition that was asked, or the way the state came about. */
 const ASIDE: ReadonlySet<string> = new Set([
   ...['query_id', 'calculated_at', 'next_cursor', 'id', 'funnel_id', 'segment_id', 'cohort_id'],
-  ...['position', 'late_events', 'staleness_ms', 'lag_messages'],
+  ...['position', 'as_of', 'late_events', 'staleness_ms', 'lag_messages'],
 ]);
 
 interface Shop {
@@ -94,9 +94,27 @@ describe(`every query (seed ${SEED})`, () => {
     ...{ event_id: `old${n}`, type: 'order.created', time: `2025-04-0${n}T10:00:00Z`, order_id: `old${n}` },
     ...{ customer_id: `old${n}`, currency: 'GBP', amount: 60_000, channel: 'web' },
   }));
+  /** What questions about prices are about: another price each week. */
+  const mugs = Array.from({ length: 60 }, (_, n) => {
+    const sku = n % 2 === 0 ? 'mug-blue' : 'mug-red';
+    const unit_price = 800 + 100 * (Math.floor(n / 7) % 4);
+    const quantity = 1 + ((n * 7) % 3);
+    const at = new Date(Date.UTC(2025, 5, 1 + n, 10)).toISOString();
+    return {
+      ...{
+        event_id: `mug${n}`,
+        type: 'order.created',
+        time: at,
+        order_id: `mug${n}`,
+        customer_id: `mug${n % 5}`,
+      },
+      ...{ currency: 'GBP', amount: quantity * unit_price, channel: 'web' },
+      items: [{ sku, category: 'mugs', quantity, unit_price }],
+    };
+  });
   const shop = correctedShop(SEED, { visits: 260, customers: 70 });
   const inPounds = shop.map((event) => ('currency' in event ? { ...event, currency: 'GBP' } : event));
-  const events: readonly Plain[] = [...lapsed, ...inPounds];
+  const events: readonly Plain[] = [...lapsed, ...mugs, ...inPounds];
   const twice = events.filter(() => random.chance(0.2));
   let inOrder: Shop;
   let answers: string[];

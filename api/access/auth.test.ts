@@ -17,13 +17,16 @@ async function outcome(response: Response): Promise<[number, string]> {
 
 describe('authentication', () => {
   it('needs a key everywhere but for health, documentation and signed links', async () => {
-    for (const { id, method, path, permission } of test.api.routes) {
-      const response = await test.send(path.replaceAll(/\{\w+\}/g, 'x'), { method });
+    for (const { id, method, path, permission, face } of test.api.routes) {
+      const response = await test.send(`${face?.base ?? ''}${path}`.replaceAll(/\{\w+\}/g, 'x'), { method });
       // A signed link stands for a key.
       if (id === 'downloadExport') expect(await outcome(response), id).toEqual([422, 'validation_failed']);
       else if (id === 'readSharedDashboard')
         expect(await outcome(response), id).toEqual([403, 'link_invalid']);
+      // A signature of a connector does, too, and there is none.
+      else if (id === 'sendToConnector') expect(await outcome(response), id).toEqual([404, 'not_found']);
       else if (permission === 'none') expect(response.status, id).toBe(200);
+      else if (face !== undefined) expect(response.status, id).toBe(401);
       else {
         expect(await outcome(response), id).toEqual([401, 'unauthorized']);
         expect(response.headers.get('www-authenticate')).toMatch(/^Bearer/);
