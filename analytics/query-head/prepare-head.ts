@@ -14,6 +14,8 @@ export interface QuerySettings {
   readonly weekStart?: number;
   /** Month with which quarters and years begin: 1 (January, the default) to 12. */
   readonly fiscalMonth?: number;
+  /** How far the watermark is behind the newest event, ms; 30 s where nothing is said. */
+  readonly outOfOrderness_ms?: number;
 }
 
 /** What a tenant has set for its queries. Plain data; put into a query by the service, never by a client. */

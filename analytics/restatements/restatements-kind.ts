@@ -49,6 +49,7 @@ export interface RestatementsShared extends FamilyShared<RestatementsQuery> {
   readonly complete_now_ms: number | null;
   /** The newest event time of whole chunks at `since`, ms; null: of none. */
   readonly newest_ms: number | null;
+  readonly outOfOrderness_ms: number;
 }
 
 /** Rows of the range, or rows among which the newest event time is looked for. Plain data. */
@@ -65,8 +66,8 @@ interface PartLine {
 /** Rows of one part: some 100 ms. */
 const PART_ROWS = 1_000_000;
 const ROWS_PER_MS = 10_000;
-/** What the watermark of a tenant is behind its newest event, ms. */
-const ALLOWED_LATE_MS = 30_000;
+/** What the watermark of a tenant is behind its newest event where nothing else is set, ms. */
+const OUT_OF_ORDERNESS_MS = 30_000;
 
 /** What changed of buckets since an earlier answer in which they were complete, and the events that did it. */
 export function restatementsKind(
@@ -146,6 +147,7 @@ function planRestatements(
     byCurrency: asked.some(isMonetary),
     complete_now_ms: sources.complete_until_ms,
     newest_ms: newest.newest_ms,
+    outOfOrderness_ms: settings.outOfOrderness_ms ?? OUT_OF_ORDERNESS_MS,
   };
   // Checked here: no part runs for buckets that are refused.
   bucketsIn(shared);
@@ -198,11 +200,11 @@ function newestOf(sources: FamilySources, scope: string, start_ms: number, upTo:
  * newest less the allowance. The clock may have moved it further while the tenant was quiet.
  */
 function completeThen(
-  { query, newest_ms: known, complete_now_ms }: RestatementsShared,
+  { query, newest_ms: known, complete_now_ms, outOfOrderness_ms }: RestatementsShared,
   lines: readonly PartLine[],
 ): number | null {
   if (query.complete_until !== undefined) return Date.parse(query.complete_until);
   const found = [known, ...lines.map(({ newest_ms }) => newest_ms)].filter((time_ms) => time_ms !== null);
   if (found.length === 0 || complete_now_ms === null) return null;
-  return Math.min(Math.max(...found) - ALLOWED_LATE_MS, complete_now_ms);
+  return Math.min(Math.max(...found) - outOfOrderness_ms, complete_now_ms);
 }

@@ -99,15 +99,24 @@ describe.each(SEEDS)('restatements of a random shop, seed %i', (seed) => {
     const zone = { granularity: '1d', timezone: 'Europe/Berlin' };
     expect(await restated(shop, asked)).toMatchObject({ restatements: [], open_total: 0 });
     const states = [await known(shop, zone)];
+    let middle: Body | undefined;
+    let as_of: object | undefined;
     // One by one, so that the KPIs themselves say what each event changed.
     for (const event of laterEvents(seed, first)) {
       await shop.add([event]);
       states.push(await known(shop, zone));
+      if (states.length !== 20) continue;
+      middle = await restated(shop, asked);
+      as_of = { query_id: (await shop.ask(shop.kinds.kpis, { metrics: ['visits'], ...RANGE })).query_id };
     }
+    expect(middle?.restatements_total).toBeGreaterThan(0);
+    expect((await restated(shop, { ...asked, as_of })).restatements).toEqual(middle?.restatements);
     const [before, after] = [await known(shop, { ...zone, as_of: since }), states.at(-1) ?? NOTHING];
     expect(before).toEqual(states[0]);
     const expected = differences(before, after);
-    const { restatements, restatements_total, open_total } = await restated(shop, asked);
+    const { restatements, restatements_total, open_total, complete_until } = await restated(shop, asked);
+    const newest_ms = Math.max(...first.map(({ time }) => Date.parse(time)));
+    expect(complete_until).toBe(iso(newest_ms - 30_000).replace('.000', ''));
     expect(restatements_total).toBe(restatements.length);
     expect(open_total).toBe(0);
     expect(expected.size).toBeGreaterThan(5);

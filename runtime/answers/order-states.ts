@@ -40,8 +40,9 @@ export interface OrderStatesOptions {
 /** What the kinds of query are told: plain data, the same in every thread. */
 export function analyticsSettings({
   customDimensions,
-}: Pick<Settings, 'customDimensions'>): AnalyticsSettings {
-  return { custom: customDimensions };
+  allowedOutOfOrderness_ms,
+}: Pick<Settings, 'customDimensions' | 'allowedOutOfOrderness_ms'>): AnalyticsSettings {
+  return { custom: customDimensions, outOfOrderness_ms: allowedOutOfOrderness_ms };
 }
 
 /** The committed states that queries are answered from: the current one, and replaced ones until nothing reads them. */
