@@ -54,7 +54,8 @@ export class ChangeScan {
   readonly #spec: ChangeSpec;
   readonly #rules: readonly Rule[];
   readonly #marks: number;
-  readonly #points = new Map<string, Point>();
+  /** By currency × buckets + bucket. */
+  readonly #points = new Map<number, Point>();
   #rows = new Uint32Array(0);
   #changes = 0;
 
@@ -75,7 +76,8 @@ export class ChangeScan {
     const [times, sequences, parts] = [chunk.time_ms(), chunk.sequence(), chunk.part()];
     const [marksAt, retractedAt] = [codesOf(chunk, CODE.marks), codesOf(chunk, CODE.retraction)];
     const currencyAt = this.#spec.byCurrency ? codesOf(chunk, CODE.currency) : () => 0;
-    const values = this.#rules.map((rule) => valuesOf(chunk, rule));
+    const rules = this.#rules;
+    const values = rules.map((rule) => valuesOf(chunk, rule));
     for (let at = 0; at < count; at++) {
       const row = rows[at] as number;
       const [time_ms, sequence] = [times[row] as number, sequences[row] as number];
@@ -84,7 +86,8 @@ export class ChangeScan {
       const sums =
         sequence <= this.#spec.since ? point.before : this.#causeOf(point, sequence, parts[row] as number);
       const [marks, sign] = [marksAt(row), retractedAt(row) === 1 ? -1 : 1];
-      for (const [index, { bit, at: place }] of this.#rules.entries()) {
+      for (let index = 0; index < rules.length; index++) {
+        const { bit, at: place } = rules[index] as Rule;
         if ((marks & bit) === 0) continue;
         const value = (values[index] as (row: number) => number)(row);
         if (value !== 0) sums[place] = addExact(sums[place] as ExactSum, sign * value);
@@ -101,7 +104,7 @@ export class ChangeScan {
   }
 
   #pointOf(bucket: number, currency: number): Point {
-    const key = `${bucket}/${currency}`;
+    const key = currency * this.#spec.buckets.length + bucket;
     let point = this.#points.get(key);
     if (point === undefined) {
       point = { bucket, currency, before: this.#spec.measures.map(() => 0), causes: new Map() };
