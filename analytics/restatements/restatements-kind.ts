@@ -64,8 +64,8 @@ interface PartLine {
 }
 
 /** Rows of one part: some 100 ms. */
-const PART_ROWS = 1_000_000;
-const ROWS_PER_MS = 10_000;
+const PART_ROWS = 400_000;
+const ROWS_PER_MS = 5_000;
 /** What the watermark of a tenant is behind its newest event where nothing else is set, ms. */
 const OUT_OF_ORDERNESS_MS = 30_000;
 
