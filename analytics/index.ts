@@ -24,6 +24,7 @@ export * from './query-head/index.ts';
 export * from './query-kinds.ts';
 export * from './ready-metrics/index.ts';
 export * from './rebuilt/index.ts';
+export * from './restatements/index.ts';
 export * from './returns/index.ts';
 export * from './root-cause/index.ts';
 export * from './rows/index.ts';

@@ -16,6 +16,7 @@ import {
   kpiSummaryKind,
 } from './kpis/index.ts';
 import { logSource } from './query-head/index.ts';
+import { restatementsKind } from './restatements/index.ts';
 import { fraudKind, refundsKind, returnsKind } from './returns/index.ts';
 import { rowSchema } from './rows/index.ts';
 import { segmentKind } from './segments/index.ts';
@@ -66,6 +67,7 @@ export function orderQueries(settings: AnalyticsSettings) {
     returns: returnsKind(settings, open),
     refunds: refundsKind(settings, open),
     fraud: fraudKind(settings, open),
+    restatements: restatementsKind(settings, open),
     causes: causeKind(settings, (context) => ({ ...open(context), dictionary })),
     anomalies: scanKind(settings, (context) => ({ ...open(context), dictionary })),
   };

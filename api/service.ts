@@ -107,6 +107,7 @@ import { callerRoutes, keyRoutes, roleRoutes, scopesOf } from './sections/keys/i
 import { kpiRoutes, queryKind } from './sections/kpis/index.ts';
 import { ModelSection } from './sections/models/index.ts';
 import { ReportWatch, reportKind, reportRoutes } from './sections/reports/index.ts';
+import { restatementsRoute } from './sections/restatements/index.ts';
 import { fraudRoute, returnRoutes } from './sections/returns/index.ts';
 import { SinkSection } from './sections/sinks/index.ts';
 import { settingsRoutes } from './sections/tenant-settings/index.ts';
@@ -279,6 +280,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...keyRoutes({ keys, roles, cursors, clock, limit, scopesOf: (some) => scopesOf(routes, some) }),
       ...roleRoutes(custom, cursors),
       ...callerRoutes(limit),
+      restatementsRoute(answers, cursors),
       ...returnRoutes(answers),
       fraudRoute(answers),
       ...webhookRoutes({ webhooks, outbound, cursors }),

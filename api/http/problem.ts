@@ -54,6 +54,7 @@ export const PROBLEMS = {
   currency_required: [422, 'The money is in several currencies'],
   amount_too_large: [422, 'A sum of money is too large'],
   too_many_groups: [422, 'There are too many groups to compute with'],
+  too_many_changes: [422, 'Too many events changed the answer'],
   unknown_segment: [422, 'There is no such segment'],
   segment_too_large: [422, 'The segment has too many customers'],
   not_enough_data: [422, 'There are too few data for a model'],

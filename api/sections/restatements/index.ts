@@ -1,0 +1,1 @@
+export { restatementsRoute } from './restatements-route.ts';
