@@ -173,7 +173,8 @@ function load(): KafkaPackage {
 interface SocketRequest {
   readonly host: string;
   readonly port: number;
-  readonly ssl: ConnectionOptions | undefined;
+  /** null: without encryption. */
+  readonly ssl: ConnectionOptions | null | undefined;
   readonly onConnect: () => void;
 }
 
@@ -196,7 +197,7 @@ function openSocket(
     });
   const options = allowPrivate ? { host, port } : { host, port, lookup };
   const secure = { ...options, ...(isName ? { servername: host } : {}), ...ssl };
-  const socket = ssl === undefined ? connect(options, onConnect) : connectTls(secure, onConnect);
+  const socket = ssl === undefined || ssl === null ? connect(options, onConnect) : connectTls(secure, onConnect);
   socket.setKeepAlive(true, KEEP_ALIVE_MS);
   return socket;
 }
