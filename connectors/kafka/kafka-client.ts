@@ -197,7 +197,8 @@ function openSocket(
     });
   const options = allowPrivate ? { host, port } : { host, port, lookup };
   const secure = { ...options, ...(isName ? { servername: host } : {}), ...ssl };
-  const socket = ssl === undefined || ssl === null ? connect(options, onConnect) : connectTls(secure, onConnect);
+  const socket =
+    ssl === undefined || ssl === null ? connect(options, onConnect) : connectTls(secure, onConnect);
   socket.setKeepAlive(true, KEEP_ALIVE_MS);
   return socket;
 }
