@@ -26,11 +26,30 @@ describe('recurring revenue', () => {
 
   it('normalises to a month and rounds once', () => {
     // 1,200 + 1,000 + 1,300 + 3,041.67
-    expect(recurringRevenue(events, 45).get('USD')).toEqual({ mrr: 6_542, arr: 78_504, subscriptions: 4 });
-    expect(recurringRevenue(events, 55).get('USD')).toMatchObject({ mrr: 7_742 });
-    expect(recurringRevenue(events, 61).get('USD')).toEqual({ mrr: 4_700, arr: 56_400, subscriptions: 3 });
-    expect(recurringRevenue(events, 10).size).toBe(0);
+    expect(recurringRevenue(events, 45).byCurrency.get('USD')).toEqual({
+      mrr: 6_542,
+      arr: 78_504,
+      subscriptions: 4,
+    });
+    expect(recurringRevenue(events, 55).byCurrency.get('USD')).toMatchObject({ mrr: 7_742 });
+    expect(recurringRevenue(events, 61).byCurrency.get('USD')).toEqual({
+      mrr: 4_700,
+      arr: 56_400,
+      subscriptions: 3,
+    });
+    expect(recurringRevenue(events, 10).byCurrency.size).toBe(0);
   });
+});
+
+it('a plan that is not known is in no sum, and said', () => {
+  const started = (members: object) => event('subscription.started', 1, { currency: 'USD', ...members });
+  const events = [
+    started({ subscription_id: 'a', plan_amount: 300, interval: 'quarterly' }),
+    started({ subscription_id: 'b', plan_amount: 300, interval: 'fortnight' }),
+    started({ subscription_id: 'c', interval: 'month' }),
+  ];
+  const { byCurrency, left_out } = recurringRevenue(events, 2);
+  expect([[...byCurrency], left_out]).toEqual([[['USD', { mrr: 100, arr: 1_200, subscriptions: 1 }]], 2]);
 });
 
 describe('leads', () => {
@@ -136,7 +155,7 @@ it('gives the same whatever order events come in', () => {
     });
     const answers = (events: readonly BusinessEvent[]): string =>
       JSON.stringify([
-        [...recurringRevenue(events, 40)],
+        [...recurringRevenue(events, 40).byCurrency],
         leadFunnel(events, { start_ms: 0, end_ms: 30 }),
         supportNumbers(events, { start_ms: 5, end_ms: 30 }, { sla_minutes: 0.0001, now_ms: 60 }),
       ]);

@@ -33,7 +33,7 @@ export async function describeEvents(
   const { texts, end } = await textsOf(parts, described, room_bytes, signal);
   const shownPlaces = taken.slice(0, end);
   const isGone = shownPlaces.some((place) => !texts.has(place));
-  const first = isGone ? await parts.payloads.firstSequence() : 0;
+  const first = isGone ? await parts.payloads.firstSequence({ fresh: true }) : 0;
   return shownPlaces.map((place, index) => {
     const at = places[index] as number;
     const sequence = selection.sequence[place] as number;

@@ -25,8 +25,8 @@ export interface PayloadSource {
     tenant: string | undefined,
     signal: AbortSignal,
   ): AsyncIterable<StoredMessage>;
-  /** The first sequence that the stream still has. */
-  firstSequence(): Promise<number>;
+  /** The first sequence that there still is; `fresh`: as it is now, not as it was a moment ago. */
+  firstSequence(options?: { readonly fresh?: boolean }): Promise<number>;
 }
 
 /** The events of one message: the JSON text of each, flat, as it was sent; undefined where there is no such part. */

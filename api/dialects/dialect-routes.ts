@@ -1,5 +1,5 @@
 import type { Route } from '../http/index.ts';
-import { Asking, type AskingParts } from './asking/index.ts';
+import { type AskingParts, Inquiries } from './asking/index.ts';
 import { businessRoutes } from './business/index.ts';
 import { ecommerceRoutes } from './ecommerce/index.ts';
 import { voucherExportRoutes, voucherRoutes } from './vouchers/index.ts';
@@ -9,11 +9,11 @@ import { voucherExportRoutes, voucherRoutes } from './vouchers/index.ts';
  * API for every number.
  */
 export function dialectRoutes(parts: AskingParts & { readonly version: string }): readonly Route[] {
-  const asking = new Asking(parts);
+  const inquiries = new Inquiries(parts);
   return [
-    ...ecommerceRoutes(asking, parts.routes, parts.version),
-    ...voucherRoutes(asking),
-    ...businessRoutes(asking),
-    ...voucherExportRoutes(asking),
+    ...ecommerceRoutes(inquiries, parts.routes, parts.version),
+    ...voucherRoutes(inquiries),
+    ...businessRoutes(inquiries),
+    ...voucherExportRoutes(inquiries),
   ];
 }

@@ -41,7 +41,8 @@ export class ArchivedPayloads implements PayloadSource {
     tenant: string | undefined,
     signal: AbortSignal,
   ): AsyncIterable<StoredMessage> {
-    const first = await this.#stream.firstSequence();
+    // What was trimmed a moment ago is in the archive only.
+    const first = await this.#stream.firstSequence({ fresh: true });
     let next = from;
     if (from < first) {
       for (const ref of await this.#archive.segments()) {
@@ -56,8 +57,8 @@ export class ArchivedPayloads implements PayloadSource {
     if (next <= to) yield* this.#stream.read(Math.max(next, from), to, tenant, signal);
   }
 
-  async firstSequence(): Promise<number> {
-    const first = await this.#stream.firstSequence();
+  async firstSequence(options?: { readonly fresh?: boolean }): Promise<number> {
+    const first = await this.#stream.firstSequence(options);
     if (first <= 1) return first;
     const coverage = await this.#archive.coverage();
     return coverage === undefined ? first : Math.min(first, coverage.from);

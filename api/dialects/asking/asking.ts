@@ -2,6 +2,13 @@ import { z } from 'zod';
 import { type TenantDefaults, type Zone, zoneOf } from '../../../analytics/index.ts';
 import { asMillraceError } from '../../../engine/index.ts';
 import { ApiError, noBody, type Principal, type RawCall, type Route } from '../../http/index.ts';
+import {
+  type AnswerMeta,
+  type AskedMeta,
+  areOfOneState,
+  askedMetaSchema,
+  mergedMeta,
+} from './answer-meta.ts';
 
 export interface AskingParts {
   /** All routes of the first API, as they are now. */
@@ -39,31 +46,74 @@ export interface KpiNumbers {
   readonly currency: string | null;
 }
 
-/** Asks the first API, as its callers do: no other API computes a number by itself. */
-export class Asking {
-  readonly #parts: AskingParts;
+/** What other APIs know without asking. */
+class Surroundings {
+  protected readonly parts: AskingParts;
 
   constructor(parts: AskingParts) {
-    this.#parts = parts;
+    this.parts = parts;
   }
 
   now(): number {
-    return this.#parts.now();
+    return this.parts.now();
   }
 
   defaultsOf(tenant: string): TenantDefaults | undefined {
-    return this.#parts.defaultsOf(tenant);
+    return this.parts.defaultsOf(tenant);
   }
 
   zoneOf(tenant: string): Zone {
     return zoneOf(this.defaultsOf(tenant)?.timezone ?? 'UTC');
   }
+}
+
+/** Where answers of other APIs are made. */
+export class Inquiries extends Surroundings {
+  /**
+   * One answer that is made of several: all of one state. Where events came in between, so that they were of two,
+   * everything is asked once more as of the newest of them.
+   */
+  async answered<T>(
+    compute: (asking: Asking) => Promise<T>,
+  ): Promise<{ readonly answer: T; readonly meta: AnswerMeta }> {
+    const asking = new Asking(this.parts);
+    const answer = await compute(asking);
+    const newest = asking.metas.at(-1);
+    if (newest === undefined || areOfOneState(asking.metas)) return { answer, meta: asking.meta };
+    const pinned = new Asking(this.parts, newest.position);
+    return { answer: await compute(pinned), meta: { ...pinned.meta, position: newest.position } };
+  }
+}
+
+/** Asks the first API, as its callers do, for one answer of another: none of these computes a number by itself. */
+export class Asking extends Surroundings {
+  /** The position as of which all is answered; undefined: as it is. */
+  readonly #asOf: AskedMeta['position'] | undefined;
+  /** What the answers said of themselves, in the order in which they came. */
+  readonly metas: AskedMeta[] = [];
+  readonly #warnings: string[] = [];
+
+  constructor(parts: AskingParts, asOf?: AskedMeta['position']) {
+    super(parts);
+    this.#asOf = asOf;
+  }
+
+  get meta(): AnswerMeta {
+    const merged = mergedMeta(this.metas);
+    return { ...merged, warnings: [...new Set([...merged.warnings, ...this.#warnings])] };
+  }
+
+  /** Says something of the answer in its `meta`. */
+  warn(sentence: string): void {
+    this.#warnings.push(sentence);
+  }
 
   /** The answer of a route to a body. Throws what that throws, and 403 where the caller may not ask it. */
   async ask<T>(call: RawCall, path: string, body: object, schema: z.ZodType<T>): Promise<T> {
     const found = this.#routeOf('POST', path, call);
-    const { json, text } = await found.serveBody(this.#asked(call, 'POST', {}, ''), body);
-    return schema.parse(text === undefined ? json : JSON.parse(text));
+    const asked = this.#asOf === undefined ? body : { ...body, as_of: this.#asOf };
+    const { json, text } = await found.serveBody(this.#asked(call, 'POST', {}, ''), asked);
+    return schema.parse(this.#seen(text === undefined ? json : JSON.parse(text)));
   }
 
   /** The answer of a route to a GET. */
@@ -82,12 +132,18 @@ export class Asking {
     return schema.parse(text === undefined ? json : JSON.parse(text));
   }
 
+  #seen(answer: unknown): unknown {
+    const { meta } = Object(answer) as { readonly meta?: unknown };
+    if (meta !== undefined) this.metas.push(askedMetaSchema.parse(meta));
+    return answer;
+  }
+
   #routeOf(method: 'GET' | 'POST', path: string, { principal }: RawCall): Route {
-    const found = this.#parts
+    const found = this.parts
       .routes()
       .find((route) => route.face === undefined && route.path === path && route.method === method);
     if (found === undefined) throw new Error(`"${path}" is a route`);
-    this.#parts.requireAllowed(principal, found);
+    this.parts.requireAllowed(principal, found);
     return found;
   }
 

@@ -101,14 +101,39 @@ export async function businessEvents(
   }));
 }
 
-/** What there is of each product: its newest level, of events that come the newest first. */
+/**
+ * What there is of each product: its newest level, those of its warehouses added up. Of levels of one time and warehouse
+ * that with the greatest id counts, whatever came first.
+ */
 export function newestLevels(events: readonly ReadEvent[]): readonly StockLevel[] {
-  const levels = new Map<string, StockLevel>();
-  for (const event of events) {
-    const [sku, quantity, point] = ['sku', 'quantity', 'reorder_point'].map((name) => memberOf(event, name));
-    if (typeof sku !== 'string' || typeof quantity !== 'number' || levels.has(sku)) continue;
+  const newest = new Map<string, StockLevel>();
+  const inOrder = events.toSorted(
+    (a, b) => Date.parse(b.time) - Date.parse(a.time) || (a.event_id > b.event_id ? -1 : 1),
+  );
+  for (const event of inOrder) {
+    const [sku, quantity, point, place] = ['sku', 'quantity', 'reorder_point', 'warehouse'].map((name) =>
+      memberOf(event, name),
+    );
+    const key = JSON.stringify([sku, place ?? null]);
+    if (typeof sku !== 'string' || typeof quantity !== 'number' || newest.has(key)) continue;
     const reorder_point = typeof point === 'number' ? point : null;
-    levels.set(sku, { sku, quantity, reorder_point, as_of: event.time });
+    newest.set(key, { sku, quantity, reorder_point, as_of: event.time });
+  }
+  const levels = new Map<string, StockLevel>();
+  for (const one of newest.values()) {
+    const other = levels.get(one.sku);
+    levels.set(one.sku, other === undefined ? one : together(other, one));
   }
   return [...levels.values()];
+}
+
+/** Two warehouses; as of the older of their levels. */
+function together(one: StockLevel, other: StockLevel): StockLevel {
+  const points = [one.reorder_point, other.reorder_point].filter((point) => point !== null);
+  return {
+    sku: one.sku,
+    quantity: one.quantity + other.quantity,
+    reorder_point: points.length === 0 ? null : points.reduce((sum, point) => sum + point, 0),
+    as_of: Date.parse(one.as_of) < Date.parse(other.as_of) ? one.as_of : other.as_of,
+  };
 }

@@ -1,6 +1,7 @@
 /** What the other APIs share: how they ask the first one, and forms of dates and money. */
 
-export { Asking, type AskingParts, totalsOf } from './asking.ts';
+export { answerMetaSchema } from './answer-meta.ts';
+export { Asking, type AskingParts, Inquiries, totalsOf } from './asking.ts';
 export { businessEvents, newestEvents, readEvents } from './events.ts';
 export { dayOf, rangeOfDays, spoken, wholeMinutes } from './local-dates.ts';
 export { decimalOf, growthOf, shareOf } from './money.ts';

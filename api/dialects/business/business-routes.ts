@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { BODY_PROBLEMS, HEAD_PROBLEMS } from '../../answers/index.ts';
 import { type ProblemCode, type Route, route } from '../../http/index.ts';
-import type { Asking } from '../asking/index.ts';
+import { answerMetaSchema, type Inquiries } from '../asking/index.ts';
 import { BUSINESS } from './face.ts';
 import { forecastRoute } from './forecast-route.ts';
 import { anomaliesRoute, dashboardsRoute } from './list-routes.ts';
@@ -49,20 +49,20 @@ const TEXTS: Readonly<Record<ReportType, readonly [summary: string, description:
 };
 
 /** An endpoint for each report, the others beside them. */
-export function businessRoutes(asking: Asking): readonly Route[] {
+export function businessRoutes(inquiries: Inquiries): readonly Route[] {
   return [
-    ...(Object.keys(REPORTS) as ReportType[]).map((type) => reportRoute(asking, type)),
-    forecastRoute(asking, ASKED_PROBLEMS),
-    anomaliesRoute(asking),
-    dashboardsRoute(asking),
-    exportRoute(asking),
+    ...(Object.keys(REPORTS) as ReportType[]).map((type) => reportRoute(inquiries, type)),
+    forecastRoute(inquiries, ASKED_PROBLEMS),
+    anomaliesRoute(inquiries),
+    dashboardsRoute(inquiries),
+    exportRoute(inquiries),
   ];
 }
 
 /** Members of answers differ by the report; docs/dialects.md names them. */
-const answer = z.looseObject({});
+const answer = z.looseObject({ meta: answerMetaSchema });
 
-function reportRoute(asking: Asking, type: ReportType): Route {
+function reportRoute(inquiries: Inquiries, type: ReportType): Route {
   const [summary, description] = TEXTS[type];
   return route({
     id: `business${type.charAt(0).toUpperCase()}${type.slice(1)}`,
@@ -76,8 +76,11 @@ function reportRoute(asking: Asking, type: ReportType): Route {
     answers: { 200: { description: summary, schema: answer } },
     problems: ASKED_PROBLEMS,
     handle: async (call) => {
-      const span = spanOf(asking, call, call.query as CommonParams);
-      return { status: 200, json: (await REPORTS[type]({ asking, call, span })).json };
+      const span = spanOf(inquiries, call, call.query as CommonParams);
+      const { answer: report, meta } = await inquiries.answered((asking) =>
+        REPORTS[type]({ asking, call, span }),
+      );
+      return { status: 200, json: { ...report.json, meta } };
     },
   });
 }
@@ -90,7 +93,7 @@ const EXPORT = {
   groupBy: 'month',
 };
 
-function exportRoute(asking: Asking): Route {
+function exportRoute(inquiries: Inquiries): Route {
   return route({
     id: 'businessExportReport',
     method: 'POST',
@@ -114,20 +117,34 @@ function exportRoute(asking: Asking): Route {
           'text/csv': { schema: z.string() },
           'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet': { schema: z.string() },
         },
+        headers: { 'X-Meta': 'How fresh and complete it is, as the `meta` of the report: JSON' },
       },
     },
     problems: [...new Set([...BODY_PROBLEMS, ...ASKED_PROBLEMS])],
     handle: async (call) => {
       const { reportType, format } = call.body;
-      const span = spanOf(asking, call, call.body as CommonParams);
-      const { rows } = await REPORTS[reportType]({ asking, call, span });
-      const { media_type, stream } = await reportFile(rows, format);
+      const span = spanOf(inquiries, call, call.body as CommonParams);
+      const { answer: report, meta } = await inquiries.answered((asking) =>
+        REPORTS[reportType]({ asking, call, span }),
+      );
+      const { media_type, stream } = await reportFile(report.rows, format);
       const name = `report_${reportType}_${span.query.start.slice(0, 10)}.${format}`;
       return {
         status: 200,
-        headers: { 'Content-Type': media_type, 'Content-Disposition': `attachment; filename="${name}"` },
+        headers: {
+          ...{ 'Content-Type': media_type, 'Content-Disposition': `attachment; filename="${name}"` },
+          // A table has no room for what it says of itself.
+          'X-Meta': headerText(meta),
+        },
         stream,
       };
     },
   });
 }
+
+/** JSON as a header takes it: ASCII. */
+const headerText = (value: unknown): string =>
+  JSON.stringify(value).replace(
+    /[^\x20-\x7e]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );

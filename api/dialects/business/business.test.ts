@@ -64,6 +64,7 @@ const EVENTS: readonly Json[] = [
   event('inventory.level', '2025-08-05T08:00:00Z', { sku: 'big', data: { quantity: 0, reorder_point: 2 } }),
   event('visit', '2025-09-01T11:00:00Z', { session_id: 's' }),
 ];
+const META = expect.objectContaining({ lag_messages: 0, approximate: [], warnings: [] });
 const AUGUST = 'from=2025-08-01&to=2025-08-31';
 
 async function get(path: string, key = viewer): Promise<{ readonly status: number; readonly json: Json }> {
@@ -101,6 +102,7 @@ describe('reports', () => {
         { productName: 'big', revenue: 12_000, units: 2 },
         { productName: 'small', revenue: 4_000, units: 2 },
       ],
+      meta: META,
     });
     const kpis = await test.send('/kpis/query', {
       key: viewer,
@@ -144,6 +146,7 @@ describe('reports', () => {
       // (10,800 + 7,000 + 9,500 + 1,000) ÷ 4
       ...{ avgLtv: 7_075, cac: 1_200, ltvCacRatio: 7_075 / 1_200, currency: 'usd' },
       byAcquisitionChannel: [{ channel: 'referral', customers: 1, percent: 1 }],
+      meta: META,
     });
   });
 
@@ -159,11 +162,13 @@ describe('reports', () => {
     expect(await answerOf(`/api/analytics/hr?${AUGUST}`)).toEqual({
       ...{ headcount: 2, joins: 1, leaves: 0, netChange: 1, turnoverRate: 0, attendanceRate: 0.5 },
       byDepartment: [{ department: 'ops', headcount: 2 }],
+      meta: META,
     });
     expect(await answerOf(`/api/analytics/support?${AUGUST}`)).toEqual({
       ...{ opened: 2, resolved: 0, backlog: 2, slaShare: 0.5 },
       firstResponseMinutes: { p50: 30, p90: 30 },
       resolutionMinutes: { p50: null, p90: null },
+      meta: META,
     });
     expect(await answerOf(`/api/analytics/products?${AUGUST}`)).toMatchObject({
       products: [
@@ -187,6 +192,7 @@ describe('reports', () => {
       '2025-08,8000,2,500',
     ]);
     const xlsx = await file('xlsx');
+    expect(JSON.parse(xlsx.headers.get('x-meta') ?? '')).toMatchObject({ lag_messages: 0, warnings: [] });
     expect(xlsx.headers.get('content-disposition')).toContain('report_revenue_2025-07-01.xlsx');
     expect(
       Buffer.from(await xlsx.arrayBuffer())

@@ -32,6 +32,11 @@ export async function customersReport({ asking, call, span }: Asked): Promise<Re
   const spent = totalsOf(spend).now.campaign_spend ?? 0;
   const cac = spent === 0 || fresh === 0 ? null : Math.round(spent / fresh);
   const kept = shareOf(churned, atStart);
+  if (channels.groups_total > CHANNELS) {
+    asking.warn(
+      `There are ${channels.groups_total} channels; the ${CHANNELS} with the most new customers are listed.`,
+    );
+  }
   const rows = channels.groups
     .filter(({ totals }) => (totals.customers_new ?? 0) > 0)
     .map(({ key, totals }) => ({

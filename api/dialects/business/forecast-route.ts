@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { bucketsOf, forecastSeries, HISTORY_MIN_STEPS } from '../../../analytics/index.ts';
 import { asMillraceError } from '../../../engine/index.ts';
 import { ApiError, type ProblemCode, type Route, route } from '../../http/index.ts';
-import { type Asking, spoken } from '../asking/index.ts';
+import { answerMetaSchema, type Inquiries, spoken } from '../asking/index.ts';
 import { BUSINESS } from './face.ts';
 import { COMMON_MEMBERS, GROUPS, periodName } from './span.ts';
 
@@ -19,7 +19,7 @@ const DAY_MS = 86_400_000;
 const LONGEST_DAYS = 93;
 
 /** Revenue that is to be expected. */
-export function forecastRoute(asking: Asking, problems: readonly ProblemCode[]): Route {
+export function forecastRoute(inquiries: Inquiries, problems: readonly ProblemCode[]): Route {
   const { currency } = COMMON_MEMBERS;
   return route({
     id: 'businessForecast',
@@ -51,14 +51,15 @@ export function forecastRoute(asking: Asking, problems: readonly ProblemCode[]):
           confidence: z.number().nullable(),
           currency: z.string().nullable(),
           warnings: z.array(z.string()),
+          meta: answerMetaSchema,
         }),
       },
     },
     problems: [...new Set([...problems, 'not_enough_data'] as const)],
     handle: async (call) => {
       const { periods, granularity, currency: given } = call.query;
-      const zone = asking.zoneOf(call.tenant);
-      const now_ms = asking.now();
+      const zone = inquiries.zoneOf(call.tenant);
+      const now_ms = inquiries.now();
       const { days, season } = HISTORIES[granularity];
       const end_ms = zone.startOfDay(zone.localDay(now_ms) + 1);
       const range = { start_ms: zone.startOfDay(zone.localDay(now_ms) - days), end_ms };
@@ -69,7 +70,8 @@ export function forecastRoute(asking: Asking, problems: readonly ProblemCode[]):
         metrics: ['revenue'],
         granularity: GROUPS[granularity],
       };
-      const { groups, currency: found } = await asking.kpis(call, query);
+      const { answer, meta } = await inquiries.answered((asking) => asking.kpis(call, query));
+      const { groups, currency: found } = answer;
       const whole = (groups[0]?.buckets ?? []).filter(
         (bucket) => bucket.incomplete !== true && bucket.partial !== true,
       );
@@ -85,7 +87,7 @@ export function forecastRoute(asking: Asking, problems: readonly ProblemCode[]):
       }
       const values = history.map((bucket) => (typeof bucket.revenue === 'number' ? bucket.revenue : null));
       const made = forecastOf(values, season, periods);
-      const { weekStart, fiscalMonth } = asking.defaultsOf(call.tenant) ?? {};
+      const { weekStart, fiscalMonth } = inquiries.defaultsOf(call.tenant) ?? {};
       const start_ms = Date.parse(last.time);
       const ahead = { start_ms, end_ms: start_ms + (periods + 2) * LONGEST_DAYS * DAY_MS };
       const { starts_ms } = bucketsOf({
@@ -103,6 +105,7 @@ export function forecastRoute(asking: Asking, problems: readonly ProblemCode[]):
           confidence: made.back_test === null ? null : Math.max(0, 1 - made.back_test.smape / 100),
           currency: found?.toLowerCase() ?? null,
           warnings: made.warnings,
+          meta,
         },
       };
     },

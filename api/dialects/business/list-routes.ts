@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type Route, route } from '../../http/index.ts';
-import type { Asking } from '../asking/index.ts';
+import type { Inquiries } from '../asking/index.ts';
 import { BUSINESS } from './face.ts';
 
 const SEVERITIES = ['low', 'medium', 'high'] as const;
@@ -17,7 +17,7 @@ const foundSchema = z.looseObject({
 });
 
 /** Anomalies that the live rules found, the newest first. */
-export function anomaliesRoute(asking: Asking): Route {
+export function anomaliesRoute(inquiries: Inquiries): Route {
   return route({
     id: 'businessAnomalies',
     method: 'GET',
@@ -51,15 +51,14 @@ export function anomaliesRoute(asking: Asking): Route {
       const { severity, metric } = call.query;
       const least = severity === undefined ? 0 : SEVERITIES.indexOf(severity);
       // Each severity is a list of its own there.
-      const lists = await Promise.all(
-        SEVERITIES.slice(least).map((one) => {
-          const query = {
-            severity: one,
-            limit: String(MAX_LISTED),
-            ...(metric === undefined ? {} : { metric }),
-          };
-          return asking.get(call, '/anomalies', { query }, foundSchema);
-        }),
+      const { answer: lists } = await inquiries.answered((asking) =>
+        Promise.all(
+          SEVERITIES.slice(least).map((one) => {
+            const named = metric === undefined ? {} : { metric };
+            const query = { severity: one, limit: String(MAX_LISTED), ...named };
+            return asking.get(call, '/anomalies', { query }, foundSchema);
+          }),
+        ),
       );
       const anomalies = lists
         .flatMap((list) => list.anomalies)
@@ -82,7 +81,7 @@ const dashboardsSchema = z.looseObject({
 });
 
 /** The dashboards of the first API. */
-export function dashboardsRoute(asking: Asking): Route {
+export function dashboardsRoute(inquiries: Inquiries): Route {
   return route({
     id: 'businessDashboards',
     method: 'GET',
@@ -101,8 +100,10 @@ export function dashboardsRoute(asking: Asking): Route {
     problems: [],
     handle: async (call) => {
       const query = { limit: String(MAX_LISTED) };
-      const { dashboards } = await asking.get(call, '/dashboards', { query }, dashboardsSchema);
-      return { status: 200, json: { dashboards } };
+      const { answer } = await inquiries.answered((asking) =>
+        asking.get(call, '/dashboards', { query }, dashboardsSchema),
+      );
+      return { status: 200, json: { dashboards: answer.dashboards } };
     },
   });
 }

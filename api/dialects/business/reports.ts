@@ -21,7 +21,12 @@ async function revenueReport({ asking, call, span }: Asked): Promise<Report> {
     }),
   ]);
   const { now, before } = totalsOf(totals);
-  const byCurrency = recurringRevenue(recurring, span.end_ms);
+  const { byCurrency, left_out } = recurringRevenue(recurring, span.end_ms);
+  if (left_out > 0) {
+    asking.warn(
+      `${left_out} subscriptions say no plan_amount, or an interval that is not known: mrr is without them.`,
+    );
+  }
   const currency = totals.currency ?? (byCurrency.size === 1 ? ([...byCurrency.keys()][0] ?? null) : null);
   const own = byCurrency.get(currency ?? '');
   const others = [...byCurrency].filter(([name]) => name !== currency);

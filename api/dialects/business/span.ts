@@ -42,9 +42,13 @@ export interface Span extends TimeRange {
 }
 
 /** The span of time of a request. Throws 400 for what is no time, 422 where it ends before it begins. */
-export function spanOf(asking: Asking, { tenant }: Pick<RawCall, 'tenant'>, params: CommonParams): Span {
-  const zone = asking.zoneOf(tenant);
-  const today = zone.localDay(asking.now());
+export function spanOf(
+  surroundings: Pick<Asking, 'now' | 'zoneOf'>,
+  { tenant }: Pick<RawCall, 'tenant'>,
+  params: CommonParams,
+): Span {
+  const zone = surroundings.zoneOf(tenant);
+  const today = zone.localDay(surroundings.now());
   const end_ms = params.to === undefined ? zone.startOfDay(today + 1) : momentOf('to', params.to, zone, 1);
   const start_ms =
     params.from === undefined

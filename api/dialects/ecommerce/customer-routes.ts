@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { RawCall, Route } from '../../http/index.ts';
-import { type Asking, decimalOf, shareOf, spoken, totalsOf } from '../asking/index.ts';
+import { type Asking, decimalOf, type Inquiries, shareOf, spoken, totalsOf } from '../asking/index.ts';
 import { amount, count, currencyMember, endpoint, rate } from './ecommerce-route.ts';
 import type { Period } from './periods.ts';
 
@@ -23,9 +23,9 @@ const rfmSchema = z.looseObject({
 const membersSchema = z.looseObject({ customers_total: z.int() });
 
 /** Who buys, who comes back, and what they are worth. */
-export function customerRoutes(asking: Asking): Route[] {
+export function customerRoutes(inquiries: Inquiries): Route[] {
   return [
-    endpoint(asking, {
+    endpoint(inquiries, {
       id: 'ecommerceCustomers',
       path: '/customers',
       summary: 'Customers of the period: new, returning, retained and lost',
@@ -41,7 +41,7 @@ export function customerRoutes(asking: Asking): Route[] {
         average_lifetime_value: amount,
         currency: currencyMember,
       },
-      answerOf: async (call, period) => {
+      answerOf: async (asking, call, period) => {
         const [{ now, before }, retained, value] = await Promise.all([
           activeCustomers(asking, call, period),
           retainedCustomers(asking, call, period),
@@ -58,7 +58,7 @@ export function customerRoutes(asking: Asking): Route[] {
         };
       },
     }),
-    endpoint(asking, {
+    endpoint(inquiries, {
       id: 'ecommerceCustomerSegments',
       path: '/customers/segments',
       summary: 'Customers by recency, frequency and money',
@@ -73,7 +73,7 @@ export function customerRoutes(asking: Asking): Route[] {
           }),
         ),
       },
-      answerOf: async (call, period) => {
+      answerOf: async (asking, call, period) => {
         const found = await asking.ask(call, '/customers/rfm', { ...period.query, limit: 0 }, rfmSchema);
         const currency = found.currency ?? null;
         return {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { BODY_PROBLEMS, HEAD_PROBLEMS } from '../../answers/index.ts';
-import { type Examples, type ProblemCode, type RawCall, type Route, route } from '../../http/index.ts';
-import type { Asking } from '../asking/index.ts';
+import { type ProblemCode, type RawCall, type Route, route } from '../../http/index.ts';
+import { type Asking, answerMetaSchema, type Inquiries } from '../asking/index.ts';
 import { ECOMMERCE } from './face.ts';
 import { PERIOD_MEMBERS, type Period, type PeriodParams, periodOf, periodSchema } from './periods.ts';
 
@@ -17,6 +17,7 @@ interface EndpointSpec<Q extends z.ZodRawShape, P extends z.ZodType> {
   readonly answer: z.ZodRawShape;
   readonly problems?: readonly ProblemCode[];
   answerOf(
+    asking: Asking,
     call: RawCall & { readonly params: z.output<P>; readonly query: z.output<z.ZodObject<Q>> },
     period: Period,
   ): Promise<Readonly<Record<string, unknown>>>;
@@ -34,7 +35,7 @@ export const count = z.number();
 
 /** An endpoint of the e-commerce API, whose answer says its period. */
 export function endpoint<Q extends z.ZodRawShape, P extends z.ZodType = z.ZodUndefined>(
-  asking: Asking,
+  inquiries: Inquiries,
   spec: EndpointSpec<Q, P>,
 ): Route {
   const { id, path, summary, description, params, query_example, answer, problems = [] } = spec;
@@ -47,19 +48,23 @@ export function endpoint<Q extends z.ZodRawShape, P extends z.ZodType = z.ZodUnd
     permission: 'kpis:read',
     query,
     answers: {
-      200: { description: summary, schema: z.object({ period: periodSchema, ...answer }) },
+      200: {
+        description: summary,
+        schema: z.object({ period: periodSchema, ...answer, meta: answerMetaSchema }),
+      },
     },
     problems: [...new Set([...ASKED_PROBLEMS, ...problems])],
     handle: async (call) => {
-      const period = periodOf(asking, call, call.query as PeriodParams);
+      const period = periodOf(inquiries, call, call.query as PeriodParams);
       const given = {
         ...call,
         params: call.params as z.output<P>,
         query: call.query as z.output<z.ZodObject<Q>>,
       };
-      return { status: 200, json: { period: period.said, ...(await spec.answerOf(given, period)) } };
+      const { answer: own, meta } = await inquiries.answered((asking) =>
+        spec.answerOf(asking, given, period),
+      );
+      return { status: 200, json: { period: period.said, ...own, meta } };
     },
   });
 }
-
-export type { Examples };

@@ -62,6 +62,11 @@ const EVENTS: readonly Json[] = [
   event('inventory.level', '2025-08-31T10:00:00Z', { sku: 'jug', quantity: 2, reorder_point: 2 }),
 ];
 
+/** Of all events, and of nothing that may be wrong. */
+const META = {
+  ...{ position: { EVENTS: { 0: expect.any(Number) } }, complete_until: '2025-09-01T11:56:30Z' },
+  ...{ staleness_ms: 0, lag_messages: 0, late_events: 15, approximate: [], warnings: [] },
+};
 const AUGUST = 'time_range=custom&start_date=2025-08-01&end_date=2025-08-31';
 
 async function get(path: string, key = viewer): Promise<{ readonly status: number; readonly json: Json }> {
@@ -108,6 +113,7 @@ describe('sales', () => {
         period: { start: '2025-07-01T00:00:00Z', end: '2025-08-01T00:00:00Z' },
         ...{ revenue: 14, orders: 2, average_order_value: 7, items_sold: 2 },
       },
+      meta: META,
     });
     const range = { start: '2025-08-01T00:00:00Z', end: '2025-09-01T00:00:00Z' };
     const first = await kpis({ ...range, metrics: ['revenue', 'orders_count', 'aov', 'units_sold'] });
@@ -187,6 +193,22 @@ describe('products', () => {
     expect(await by('orders')).toMatchObject([{ product_id: 'tea', orders: 2 }]);
   });
 
+  it('are told of by warehouse', async () => {
+    const key = await test.key('admin', { tenant: 'stores' });
+    const level = (warehouse: string, quantity: number, event_id: string) => ({
+      ...event('inventory.level', '2025-08-31T10:00:00Z', { sku: 'tea', quantity, reorder_point: 3 }),
+      ...{ warehouse, event_id },
+    });
+    // Of two levels of one time that with the greater id counts, whichever came first.
+    const json = [level('north', 2, 'b'), level('north', 900, 'a'), level('south', 1, 'c')];
+    await test.send('/ingest', { key, json });
+    await test.apply();
+    const { json: answer } = await get('/analytics/inventory/alerts', key);
+    expect(answer.alerts).toMatchObject([
+      { product_id: 'tea', alert: 'low_stock', quantity: 3, reorder_point: 6 },
+    ]);
+  });
+
   it('have a page each, and 404 where none was ever sold', async () => {
     const tea = await answerOf(`/analytics/products/tea?${AUGUST}`);
     expect(tea).toMatchObject({
@@ -237,6 +259,7 @@ describe('what happens now', () => {
       conversion_rate: 2 / 3,
       cart_abandonment_rate: 1,
       checkout_abandonment_rate: 1,
+      meta: META,
     });
   });
 });

@@ -3,8 +3,10 @@ import { LEVEL_EVENT, zoneOf } from '../../../analytics/index.ts';
 import { type RawCall, type Route, route } from '../../http/index.ts';
 import {
   type Asking,
+  answerMetaSchema,
   COVER_DAYS,
   decimalOf,
+  type Inquiries,
   LEVELS_DAYS,
   newestEvents,
   readEvents,
@@ -22,7 +24,7 @@ const ACTIVE_MS = 5 * MINUTE_MS;
 const HOUR_MS = 60 * MINUTE_MS;
 const RECENT_EVENTS = 20;
 /** What happens now, and what is running out. */
-export function liveRoutes(asking: Asking): Route[] {
+export function liveRoutes(inquiries: Inquiries): Route[] {
   const { currency } = PERIOD_MEMBERS;
   return [
     route({
@@ -47,11 +49,17 @@ export function liveRoutes(asking: Asking): Route[] {
             recent_activity: z.array(
               z.object({ event_id: z.string(), type: z.string(), time: z.string() }).loose(),
             ),
+            meta: answerMetaSchema,
           }),
         },
       },
       problems: ['currency_required', 'query_too_large', 'state_not_ready', 'fx_rate_missing'],
-      handle: async (call) => ({ status: 200, json: await realtime(asking, call, call.query.currency) }),
+      handle: async (call) => {
+        const { answer, meta } = await inquiries.answered((asking) =>
+          realtime(asking, call, call.query.currency),
+        );
+        return { status: 200, json: { ...answer, meta } };
+      },
     }),
     route({
       id: 'ecommerceInventoryAlerts',
@@ -91,14 +99,17 @@ export function liveRoutes(asking: Asking): Route[] {
                 as_of: z.string().describe('Of the level'),
               }),
             ),
+            meta: answerMetaSchema,
           }),
         },
       },
       problems: ['query_too_large', 'state_not_ready'],
-      handle: async (call) => ({
-        status: 200,
-        json: await inventory(asking, call, call.query.overstock_days),
-      }),
+      handle: async (call) => {
+        const { answer, meta } = await inquiries.answered((asking) =>
+          inventory(asking, call, call.query.overstock_days),
+        );
+        return { status: 200, json: { ...answer, meta } };
+      },
     }),
   ];
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { rangeBefore, relativeRange, type TimeRange, type Zone } from '../../../analytics/index.ts';
 import { ApiError, type RawCall } from '../../http/index.ts';
-import type { Asking } from '../asking/index.ts';
+import type { Inquiries } from '../asking/index.ts';
 import { dayOf, rangeOfDays, spoken } from '../asking/index.ts';
 
 export const TIME_RANGES = ['today', 'week', 'month', 'quarter', 'year', 'custom'] as const;
@@ -48,9 +48,9 @@ export const periodSchema = z.object({
 });
 
 /** The period that a request means. Throws ApiError 422. */
-export function periodOf(asking: Asking, { tenant }: RawCall, params: PeriodParams): Period {
-  const zone = asking.zoneOf(tenant);
-  const { weekStart, fiscalMonth } = asking.defaultsOf(tenant) ?? {};
+export function periodOf(inquiries: Inquiries, { tenant }: RawCall, params: PeriodParams): Period {
+  const zone = inquiries.zoneOf(tenant);
+  const { weekStart, fiscalMonth } = inquiries.defaultsOf(tenant) ?? {};
   const hasDates = params.start_date !== undefined || params.end_date !== undefined;
   const { time_range = hasDates ? 'custom' : 'month' } = params;
   if (hasDates && time_range !== 'custom') {
@@ -60,7 +60,7 @@ export function periodOf(asking: Asking, { tenant }: RawCall, params: PeriodPara
     time_range === 'custom'
       ? customRange(params, zone)
       : relativeRange(time_range === 'today' ? 'today' : `this_${time_range}`, {
-          ...{ now_ms: asking.now(), zone, weekStart, fiscalMonth },
+          ...{ now_ms: inquiries.now(), zone, weekStart, fiscalMonth },
         });
   const said = spoken(range, zone);
   const { currency } = params;

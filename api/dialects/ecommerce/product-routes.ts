@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ApiError, type RawCall, type Route } from '../../http/index.ts';
-import { type Asking, decimalOf, shareOf, totalsOf } from '../asking/index.ts';
+import { type Asking, decimalOf, type Inquiries, shareOf, totalsOf } from '../asking/index.ts';
 import { amount, count, currencyMember, endpoint, rate } from './ecommerce-route.ts';
 import type { Period } from './periods.ts';
 
@@ -22,9 +22,9 @@ const productOf = (numbers: Readonly<Record<string, number | null>>, currency: s
 });
 
 /** What sells. */
-export function productRoutes(asking: Asking): Route[] {
+export function productRoutes(inquiries: Inquiries): Route[] {
   return [
-    endpoint(asking, {
+    endpoint(inquiries, {
       id: 'ecommerceTopProducts',
       path: '/products/top',
       summary: 'The products that sold best',
@@ -38,7 +38,7 @@ export function productRoutes(asking: Asking): Route[] {
         sort_by: z.string(),
         products: z.array(z.object({ product_id: z.string(), ...productMembers, share: rate })),
       },
-      answerOf: async (call, { query }) => {
+      answerOf: async (asking, call, { query }) => {
         const { sort_by, limit } = call.query;
         const asked = {
           ...{ ...query, metrics: METRICS, group_by: ['sku'], order_by: { metric: SORTS[sort_by] } },
@@ -61,7 +61,7 @@ export function productRoutes(asking: Asking): Route[] {
         return { currency: top.currency, sort_by, products: products.slice(0, limit) };
       },
     }),
-    endpoint(asking, {
+    endpoint(inquiries, {
       id: 'ecommerceProduct',
       path: '/products/{product_id}',
       summary: 'One product: what it sold, day by day, and how much of it came back',
@@ -72,7 +72,7 @@ export function productRoutes(asking: Asking): Route[] {
         ...{ units_returned: count, return_rate: rate.describe('Returned ÷ sold units') },
         daily_trend: z.array(z.object({ date: z.string(), ...productMembers })),
       },
-      answerOf: (call, period) => productAnswer(asking, call, period, call.params.product_id),
+      answerOf: (asking, call, period) => productAnswer(asking, call, period, call.params.product_id),
     }),
   ];
 }
@@ -85,16 +85,13 @@ async function productAnswer(
 ): Promise<Readonly<Record<string, unknown>>> {
   const filters = { sku };
   const { start, end } = query;
-  const [daily, all, returns, ever] = await Promise.all([
+  const [daily, all, returns] = await Promise.all([
     asking.kpis(call, { ...query, metrics: METRICS, filters, granularity: '1d' }),
     asking.kpis(call, { ...query, metrics: ['revenue'] }),
     asking.ask(call, '/returns/summary', { start, end, filters }, returnsSchema),
-    asking.kpis(call, { start: ALL_TIME, end, metrics: ['orders_count'], filters }),
   ]);
-  if ((totalsOf(ever).now.orders_count ?? 0) === 0) {
-    throw new ApiError('not_found', `No order has an item of the product "${sku}".`);
-  }
   const { now } = totalsOf(daily);
+  if ((now.orders_count ?? 0) === 0) await requireSold(asking, call, end, sku);
   const currency = daily.currency ?? all.currency;
   return {
     ...{ product_id: sku, currency, ...productOf(now, currency) },
@@ -106,4 +103,12 @@ async function productAnswer(
       ...productOf(bucket as Readonly<Record<string, number>>, currency),
     })),
   };
+}
+
+/** Throws 404 for a product that no order has ever had. */
+async function requireSold(asking: Asking, call: RawCall, end: string, sku: string): Promise<void> {
+  const query = { start: ALL_TIME, end, metrics: ['orders_count'], filters: { sku } };
+  const { now } = totalsOf(await asking.kpis(call, query));
+  if ((now.orders_count ?? 0) > 0) return;
+  throw new ApiError('not_found', `No order has an item of the product "${sku}".`);
 }

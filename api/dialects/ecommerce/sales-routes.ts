@@ -1,6 +1,14 @@
 import { z } from 'zod';
 import type { RawCall, Route } from '../../http/index.ts';
-import { type Asking, decimalOf, growthOf, shareOf, spoken, totalsOf } from '../asking/index.ts';
+import {
+  type Asking,
+  decimalOf,
+  growthOf,
+  type Inquiries,
+  shareOf,
+  spoken,
+  totalsOf,
+} from '../asking/index.ts';
 import { amount, count, currencyMember, endpoint, rate } from './ecommerce-route.ts';
 import { type Period, periodSchema } from './periods.ts';
 
@@ -24,9 +32,9 @@ const salesOf = (numbers: Readonly<Record<string, number | null>>, currency: str
 });
 
 /** Revenue, orders and what they grew by. */
-export function salesRoutes(asking: Asking): Route[] {
+export function salesRoutes(inquiries: Inquiries): Route[] {
   return [
-    endpoint(asking, {
+    endpoint(inquiries, {
       id: 'ecommerceSales',
       path: '/sales',
       summary: 'Revenue, orders, average order value and items sold, and the growth of each',
@@ -38,7 +46,7 @@ export function salesRoutes(asking: Asking): Route[] {
         growth: z.object({ revenue: rate, orders: rate, average_order_value: rate, items_sold: rate }),
         previous: z.object({ period: periodSchema, ...salesMembers }),
       },
-      answerOf: async (call, period) => {
+      answerOf: async (asking, call, period) => {
         const query = { ...period.query, metrics: SALES, compare: 'previous_period' };
         const answer = await asking.kpis(call, query);
         const { now, before } = totalsOf(answer);
@@ -55,7 +63,7 @@ export function salesRoutes(asking: Asking): Route[] {
         };
       },
     }),
-    endpoint(asking, {
+    endpoint(inquiries, {
       id: 'ecommerceRevenueTrend',
       path: '/revenue/trend',
       summary: 'Revenue and orders over time',
@@ -67,11 +75,11 @@ export function salesRoutes(asking: Asking): Route[] {
         trend: z.array(
           z.object({
             ...{ date: z.string().describe('Start of the bucket'), revenue: amount, orders: count },
-            average_order_value: amount,
+            ...{ average_order_value: amount, incomplete: z.literal(true).optional() },
           }),
         ),
       },
-      answerOf: async (call, period) => {
+      answerOf: async (asking, call, period) => {
         const { granularity } = call.query;
         const query = {
           ...period.query,
@@ -84,15 +92,22 @@ export function salesRoutes(asking: Asking): Route[] {
             orders,
             ...money
           } = salesOf(bucket as Readonly<Record<string, number>>, currency);
-          return { date: bucket.time, ...money, orders };
+          return { date: bucket.time, ...money, orders, ...unfinished(bucket) };
         });
         return { currency, granularity, trend };
       },
     }),
-    ...splitRoutes(asking),
-    conversionRoute(asking),
+    ...splitRoutes(inquiries),
+    conversionRoute(inquiries),
   ];
 }
+
+/** It ends after the watermark: events of it may still come. */
+const unfinished = ({ incomplete }: Readonly<Record<string, unknown>>) =>
+  incomplete === true ? { incomplete: true } : {};
+
+/** Values of a dimension that are listed. */
+const MAX_VALUES = 1_000;
 
 /** Revenue by the values of a dimension, the largest first; `share` is of the revenue of all. */
 async function splitBy(
@@ -103,10 +118,15 @@ async function splitBy(
   named: string,
 ): Promise<{ readonly currency: string | null; readonly rows: readonly object[] }> {
   const metrics = ['revenue', 'orders_count', 'units_sold', 'aov'];
-  const [{ groups, currency }, all] = await Promise.all([
-    asking.kpis(call, { ...query, metrics, group_by: [dimension], limit: 1_000 }),
+  const [{ groups, groups_total, currency }, all] = await Promise.all([
+    asking.kpis(call, { ...query, metrics, group_by: [dimension], limit: MAX_VALUES }),
     asking.kpis(call, { ...query, metrics: ['revenue'] }),
   ]);
+  if (groups_total > MAX_VALUES) {
+    asking.warn(
+      `There are ${groups_total} values of ${dimension}; the ${MAX_VALUES} with the most revenue are listed.`,
+    );
+  }
   const whole = totalsOf(all).now.revenue;
   const rows = groups
     .filter(({ totals }) => Object.values(totals).some((value) => value !== null && value !== 0))
@@ -123,37 +143,37 @@ const splitSchema = (named: string) =>
     z.object({ [named]: z.string().nullable().describe('null: not known'), ...salesMembers, share: rate }),
   );
 
-function splitRoutes(asking: Asking): Route[] {
+function splitRoutes(inquiries: Inquiries): Route[] {
   return [
-    endpoint(asking, {
+    endpoint(inquiries, {
       id: 'ecommerceCategories',
       path: '/categories',
       summary: 'Revenue, orders and items sold by category',
       description: 'By the categories of the items of orders: `share` is of the revenue of all orders.',
       answer: { currency: currencyMember, categories: splitSchema('category') },
-      answerOf: async (call, period) => {
+      answerOf: async (asking, call, period) => {
         const { currency, rows } = await splitBy(asking, call, period, 'category', 'category');
         return { currency, categories: rows };
       },
     }),
-    endpoint(asking, {
+    endpoint(inquiries, {
       id: 'ecommerceRevenueByChannel',
       path: '/revenue/by-channel',
       summary: 'Revenue by sales channel',
       answer: { currency: currencyMember, channels: splitSchema('channel') },
-      answerOf: async (call, period) => {
+      answerOf: async (asking, call, period) => {
         const { currency, rows } = await splitBy(asking, call, period, 'channel', 'channel');
         return { currency, channels: rows };
       },
     }),
-    endpoint(asking, {
+    endpoint(inquiries, {
       id: 'ecommerceGeographic',
       path: '/geographic',
       summary: 'Revenue by country and by region',
       answer: {
         ...{ currency: currencyMember, countries: splitSchema('country'), regions: splitSchema('region') },
       },
-      answerOf: async (call, period) => {
+      answerOf: async (asking, call, period) => {
         const [countries, regions] = await Promise.all(
           ['country', 'region'].map((dimension) => splitBy(asking, call, period, dimension, dimension)),
         );
@@ -173,9 +193,9 @@ const funnelSchema = z.looseObject({
   steps: z.array(z.looseObject({ count: z.int() })),
 });
 
-function conversionRoute(asking: Asking): Route {
+function conversionRoute(inquiries: Inquiries): Route {
   const stage = z.object({ stage: z.string(), count, rate });
-  return endpoint(asking, {
+  return endpoint(inquiries, {
     id: 'ecommerceConversion',
     path: '/conversion',
     summary: 'Sessions that come to a cart, a checkout and an order, and how many leave on the way',
@@ -189,7 +209,7 @@ function conversionRoute(asking: Asking): Route {
       cart_abandonment_rate: rate,
       checkout_abandonment_rate: rate.describe('1 − sessions with an order ÷ sessions with a checkout'),
     },
-    answerOf: async (call, period) => {
+    answerOf: async (asking, call, period) => {
       const { start, end } = period.query;
       const names = ['sessions', 'carts', 'checkouts', 'orders'];
       const steps = STEPS.map((event, at) => ({ event, name: names[at] }));

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { formatUtc } from '../../../analytics/index.ts';
 import { BODY_PROBLEMS } from '../../answers/index.ts';
 import { ApiError, type Route, route } from '../../http/index.ts';
-import type { Asking } from '../asking/index.ts';
+import type { Inquiries } from '../asking/index.ts';
 import { VOUCHERS } from './face.ts';
 import { spanOf } from './span.ts';
 import { ASKED_PROBLEMS } from './voucher-routes.ts';
@@ -47,7 +47,7 @@ const jobSchema = z.looseObject({
 });
 
 /** Files of vouchers: exports of the first API. */
-export function voucherExportRoutes(asking: Asking): readonly Route[] {
+export function voucherExportRoutes(inquiries: Inquiries): readonly Route[] {
   return [
     route({
       id: 'exportVouchers',
@@ -71,14 +71,17 @@ export function voucherExportRoutes(asking: Asking): readonly Route[] {
       ],
       handle: async (call) => {
         const { voucher_ids, metrics, format, time_period } = call.body;
-        const span = spanOf(asking, call, { start_date: time_period.start, end_date: time_period.end });
+        const span = spanOf(inquiries, call, { start_date: time_period.start, end_date: time_period.end });
         const query = {
           ...{ ...span.query, granularity: '1d', group_by: ['voucher_code'] },
           ...{ filters: { voucher_code: voucher_ids }, limit: MAX_VOUCHERS },
           metrics: [...new Set(metrics.map((name) => METRICS[name]))],
         };
-        const { job_id, status } = await asking.ask(call, '/exports', { query, format }, jobSchema);
-        const estimated_completion = formatUtc(asking.now() + ESTIMATE_MS);
+        const { answer } = await inquiries.answered((asking) =>
+          asking.ask(call, '/exports', { query, format }, jobSchema),
+        );
+        const { job_id, status } = answer;
+        const estimated_completion = formatUtc(inquiries.now() + ESTIMATE_MS);
         return { status: 202, json: { export_id: job_id, status: STATUSES[status], estimated_completion } };
       },
     }),
@@ -102,11 +105,9 @@ export function voucherExportRoutes(asking: Asking): readonly Route[] {
       },
       problems: ['not_found', 'field_masked', 'kv_unavailable', 'export_failed', 'expired'],
       handle: async (call) => {
-        const found = await asking.get(
-          call,
-          '/exports/{jobId}',
-          { path: { jobId: call.params.export_id } },
-          jobSchema,
+        const path = { jobId: call.params.export_id };
+        const { answer: found } = await inquiries.answered((asking) =>
+          asking.get(call, '/exports/{jobId}', { path }, jobSchema),
         );
         const { job_id, status, error, download_url = null, file } = found;
         if (STATUSES[status] === 'failed') {

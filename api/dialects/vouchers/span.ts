@@ -29,12 +29,12 @@ export interface Span extends TimeRange {
 
 /** The span of time of a request. Throws ApiError `invalid_range`. */
 export function spanOf(
-  asking: Asking,
+  surroundings: Pick<Asking, 'now' | 'zoneOf'>,
   { tenant }: Pick<RawCall, 'tenant'>,
   given: { readonly start_date?: string | undefined; readonly end_date?: string | undefined },
 ): Span {
-  const zone = asking.zoneOf(tenant);
-  const today = zone.localDay(asking.now());
+  const zone = surroundings.zoneOf(tenant);
+  const today = zone.localDay(surroundings.now());
   const end_ms =
     given.end_date === undefined ? zone.startOfDay(today + 1) : momentOf(given.end_date, zone, 1);
   const start_ms =

@@ -1,7 +1,14 @@
 import { z } from 'zod';
 import { BODY_PROBLEMS, HEAD_PROBLEMS } from '../../answers/index.ts';
 import { ApiError, type ProblemCode, type RawCall, type Route, route } from '../../http/index.ts';
-import { type Asking, decimalOf, shareOf, totalsOf } from '../asking/index.ts';
+import {
+  type Asking,
+  answerMetaSchema,
+  decimalOf,
+  type Inquiries,
+  shareOf,
+  totalsOf,
+} from '../asking/index.ts';
 import { VOUCHERS } from './face.ts';
 import { SPAN_MEMBERS, type Span, spanOf, spanSchema } from './span.ts';
 
@@ -42,7 +49,7 @@ interface Asked {
 
 /** An endpoint about one voucher. */
 function voucherRoute<Q extends z.ZodRawShape>(
-  asking: Asking,
+  inquiries: Inquiries,
   spec: {
     readonly id: string;
     readonly path: string;
@@ -50,7 +57,7 @@ function voucherRoute<Q extends z.ZodRawShape>(
     readonly description: string;
     readonly query?: Q;
     readonly answer: z.ZodRawShape;
-    answerOf(asked: Asked, query: z.output<z.ZodObject<Q>>): Promise<object>;
+    answerOf(asking: Asking, asked: Asked, query: z.output<z.ZodObject<Q>>): Promise<object>;
   },
 ): Route {
   const { id, path, summary, description, answer } = spec;
@@ -65,11 +72,13 @@ function voucherRoute<Q extends z.ZodRawShape>(
     },
     ...{ face: VOUCHERS, permission: 'kpis:read' as const, params },
     query: z.strictObject({ ...SPAN_MEMBERS, currency, ...spec.query }),
-    answers: { 200: { description: summary, schema: z.object({ ...head, ...answer }) } },
+    answers: {
+      200: { description: summary, schema: z.object({ ...head, ...answer, meta: answerMetaSchema }) },
+    },
     problems: ASKED_PROBLEMS,
     handle: async (call) => {
       const given = call.query as z.output<z.ZodObject<typeof SPAN_MEMBERS>> & { readonly currency?: string };
-      const span = spanOf(asking, call, given);
+      const span = spanOf(inquiries, call, given);
       const code = call.params.voucher_id;
       const target = given.currency === undefined ? {} : { currency: given.currency.toUpperCase() };
       const asked = {
@@ -79,14 +88,15 @@ function voucherRoute<Q extends z.ZodRawShape>(
         query: { ...span.query, ...target },
         filters: { voucher_code: code },
       };
-      await requireSeen(asking, asked);
-      const own = await spec.answerOf(asked, call.query as z.output<z.ZodObject<Q>>);
-      return { status: 200, json: { voucher_id: code, code, ...own } };
+      const { answer: own, meta } = await inquiries.answered((asking) =>
+        spec.answerOf(asking, asked, call.query as z.output<z.ZodObject<Q>>),
+      );
+      return { status: 200, json: { voucher_id: code, code, ...own, meta } };
     },
   });
 }
 
-/** Throws 404 for a voucher that no event has ever named. */
+/** Where nothing is in the span: throws 404 for a voucher that no event has ever named. */
 async function requireSeen(asking: Asking, { call, code, filters, span }: Asked): Promise<void> {
   const range = { start: ALL_TIME, end: span.zone.format(Math.max(span.end_ms, nextMinute(asking.now()))) };
   const metrics = ['orders_count', 'vouchers_validated', 'vouchers_redeemed'];
@@ -100,9 +110,9 @@ const nextMinute = (time_ms: number): number => (Math.floor(time_ms / 60_000) + 
 const INTERVALS = { day: '1d', week: '1w', month: '1M' } as const;
 
 /** What a voucher brought, when, and by whom. */
-export function voucherRoutes(asking: Asking): readonly Route[] {
+export function voucherRoutes(inquiries: Inquiries): readonly Route[] {
   return [
-    voucherRoute(asking, {
+    voucherRoute(inquiries, {
       id: 'voucherPerformance',
       path: '/performance',
       summary: 'What a voucher brought',
@@ -117,7 +127,8 @@ export function voucherRoutes(asking: Asking): readonly Route[] {
         }),
         time_period: spanSchema,
       },
-      answerOf: async ({ call, span, query, filters }) => {
+      answerOf: async (asking, asked) => {
+        const { call, span, query, filters } = asked;
         const metrics = ['orders_count', 'discount_total', 'aov', 'vouchers_validated'];
         const impact = { ...query, filters, basis: 'order', orders: 'first', drivers: [] };
         const [kpis, first] = await Promise.all([
@@ -126,6 +137,7 @@ export function voucherRoutes(asking: Asking): readonly Route[] {
         ]);
         const { now } = totalsOf(kpis);
         const uses = now.orders_count ?? 0;
+        if (uses === 0 && (now.vouchers_validated ?? 0) === 0) await requireSeen(asking, asked);
         return {
           performance: {
             total_uses: uses,
@@ -139,7 +151,7 @@ export function voucherRoutes(asking: Asking): readonly Route[] {
         };
       },
     }),
-    voucherRoute(asking, {
+    voucherRoute(inquiries, {
       id: 'voucherTrends',
       path: '/trends',
       summary: 'Uses of a voucher over time',
@@ -151,13 +163,16 @@ export function voucherRoutes(asking: Asking): readonly Route[] {
           z.object({ date: z.string(), uses: z.number(), discount: money, orders: z.number() }),
         ),
       },
-      answerOf: async ({ call, query, filters }, { interval }) => {
+      answerOf: async (asking, asked, { interval }) => {
+        const { call, query, filters } = asked;
         const granularity = INTERVALS[interval];
         const [own, all] = await Promise.all([
           asking.kpis(call, { ...query, metrics: ['orders_count', 'discount_total'], filters, granularity }),
           asking.kpis(call, { ...query, metrics: ['orders_count'], granularity }),
         ]);
         const uses = numbersByTime(own);
+        if (![...uses.values()].some(({ orders_count = 0 }) => orders_count > 0))
+          await requireSeen(asking, asked);
         return {
           currency: own.currency,
           trends: [...numbersByTime(all)].map(([time, { orders_count }]) => ({
@@ -169,7 +184,7 @@ export function voucherRoutes(asking: Asking): readonly Route[] {
         };
       },
     }),
-    voucherRoute(asking, {
+    voucherRoute(inquiries, {
       id: 'voucherCustomers',
       path: '/customers',
       summary: 'Who uses a voucher',
@@ -188,7 +203,7 @@ export function voucherRoutes(asking: Asking): readonly Route[] {
           ),
         }),
       },
-      answerOf: (asked) => customerInsights(asking, asked),
+      answerOf: (asking, asked) => customerInsights(asking, asked),
     }),
   ];
 }
@@ -200,8 +215,9 @@ type Numbers = Readonly<Record<'orders_count' | 'discount_total', number | undef
 
 async function customerInsights(
   asking: Asking,
-  { call, query, filters }: Asked,
+  asked: Asked,
 ): Promise<{ readonly customer_insights: object }> {
+  const { call, query, filters } = asked;
   const rule = { event: 'order.created', filters, gte: 1 };
   const [members, totals, segments] = await Promise.all([
     asking.ask(call, '/customers/segment', { ...query, rule, limit: 0 }, membersSchema),
@@ -213,6 +229,7 @@ async function customerInsights(
   ]);
   const { now } = totalsOf(totals);
   const total = members.customers_total;
+  if (total === 0) await requireSeen(asking, asked);
   const fresh = now.customers_new ?? 0;
   return {
     customer_insights: {

@@ -64,6 +64,7 @@ describe('a voucher', () => {
         ...{ avg_order_value: 102, revenue_impact: 85, currency: 'EUR' },
       },
       time_period: { start: '2025-08-01T00:00:00Z', end: '2025-08-31T23:59:59Z' },
+      meta: expect.objectContaining({ lag_messages: 0, warnings: [] }),
     });
     const other = await answerOf(`/analytics/vouchers/OTHER/performance?${AUGUST}`);
     expect(other.performance).toMatchObject({ total_uses: 1, conversion_rate: null, revenue_impact: 27 });

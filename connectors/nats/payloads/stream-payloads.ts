@@ -141,11 +141,14 @@ export class StreamPayloads {
     }
   }
 
-  /** The first sequence that the stream still has; behind its last one where it is empty. */
-  async firstSequence(): Promise<number> {
+  /**
+   * The first sequence that the stream still has; behind its last one where it is empty. It may be that of a second ago,
+   * unless a `fresh` one is asked for.
+   */
+  async firstSequence({ fresh = false }: { readonly fresh?: boolean } = {}): Promise<number> {
     const known = this.#first;
     const now_ms = performance.now();
-    if (known !== undefined && now_ms - known.at_ms < FIRST_KNOWN_MS) return known.sequence;
+    if (!fresh && known !== undefined && now_ms - known.at_ms < FIRST_KNOWN_MS) return known.sequence;
     try {
       const { firstSequence } = await streamFacts(await this.#open(), this.#options.stream);
       this.#first = { sequence: firstSequence, at_ms: now_ms };
