@@ -2,6 +2,7 @@ import { letHeapsGrow } from '../engine/index.ts';
 import { anomalyLatencyBench } from './anomaly-latency.ts';
 import { anomalyQualityBench } from './anomaly-quality.ts';
 import { anomalySpeedBench } from './anomaly-speed.ts';
+import { churnBench } from './churn.ts';
 import { cubesBench } from './cubes.ts';
 import { decodeBench } from './decode.ts';
 import { dedupBench } from './dedup.ts';
@@ -46,6 +47,7 @@ const BENCHES: Readonly<Record<string, () => Promise<object>>> = {
   runs: runsBench,
   scan: scanBench,
   whatif: whatifBench,
+  churn: churnBench,
 };
 
 const name = process.argv[2] ?? '';

@@ -1,6 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { CDNOW, cdnow, CDNOW_END as END, hasCdnow, seenAt } from '../../bench/cdnow.ts';
 import { Distributions } from '../numeric/index.ts';
 import { scoreChurn, trainChurn } from './churn-model.ts';
 import { fitLogistic, predictLogistic } from './logistic.ts';
@@ -14,35 +13,7 @@ import {
 } from './purchase-days.ts';
 import { scoreValue, trainValue } from './value-model.ts';
 
-const CDNOW = join(import.meta.dirname, '../../../shared/data/cdnow/CDNOW_sample.txt');
-const hasCdnow = existsSync(CDNOW);
 if (!hasCdnow) process.stderr.write(`SKIPPED: the test of churn on CDNOW needs ${CDNOW}\n`);
-
-const dayOf = (text: string): number =>
-  Date.UTC(Number(text.slice(0, 4)), Number(text.slice(4, 6)) - 1, Number(text.slice(6))) / 86_400_000;
-
-/** Customers by their days, purchases of one day as one. */
-function cdnow(): readonly PurchaseDays[] {
-  const customers = new Map<string, Map<number, number>>();
-  for (const line of readFileSync(CDNOW, 'utf8').trim().split('\n')) {
-    const [id = '', , date = '', , value = ''] = line.trim().split(/\s+/);
-    const days = customers.get(id) ?? new Map<number, number>();
-    customers.set(id, days);
-    days.set(dayOf(date), (days.get(dayOf(date)) ?? 0) + Math.round(100 * Number(value)));
-  }
-  return [...customers.values()].map((values, at) => {
-    const days = [...values.keys()].sort((a, b) => a - b);
-    return { hi: 0, lo: at, days, values: days.map((day) => values.get(day) ?? 0), places: [] };
-  });
-}
-
-const END = dayOf('19970930');
-const seenAt = (customers: readonly PurchaseDays[], day: number): readonly PurchaseDays[] =>
-  customers.flatMap((customer) => {
-    const count = customer.days.filter((one) => one <= day).length;
-    if (count === 0) return [];
-    return [{ ...customer, days: customer.days.slice(0, count), values: customer.values.slice(0, count) }];
-  });
 
 describe.skipIf(!hasCdnow)('models of customers on CDNOW (needs ../shared/data/cdnow)', () => {
   it.each([91, 182, 273])('know who buys in the %i days that were held out', (horizon) => {
