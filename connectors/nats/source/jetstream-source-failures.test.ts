@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { errors, type NatsConnection } from 'nats';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startTestNats } from '../../../test/nats.ts';
 import { runningTime } from '../../../test/running-time.ts';
-import { connectNats } from '../client/index.ts';
+import { connectNats, type NatsLink } from '../client/index.ts';
 import { EventPublisher } from '../publish/index.ts';
 import { range, readTo, SourceFixture, takeForLong, text, until } from './fixture-source.ts';
 import { JetStreamSource } from './jetstream-source.ts';
@@ -39,6 +40,47 @@ describe('changes from outside', () => {
     expect(read).toEqual(range(1, 5_000));
     expect(deletions).toBe(5);
     expect(source.diagnostics().recreations).toBeGreaterThan(2);
+  });
+
+  it('takes another consumer where one was given to a server that has ended, which never answers for it', async () => {
+    const { stream, subject } = await fixture.newStream();
+    await fixture.fill(subject, 10);
+    const names: string[] = [];
+    // The second consumer that is asked for lies on such a server.
+    const request: NatsConnection['request'] = (to, ...rest) => {
+      const name = to.includes('.CONSUMER.CREATE.') ? to.split('.').at(-1) : undefined;
+      if (name !== undefined) names.push(name);
+      const [, second] = new Set(names);
+      if (name !== undefined && name === second) return Promise.reject(new errors.TimeoutError());
+      return fixture.link.connection.request(to, ...rest);
+    };
+    const connection = new Proxy(fixture.link.connection, {
+      get: (target, member) => {
+        if (member === 'request') return request;
+        const value: unknown = Reflect.get(target, member);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+    const link: NatsLink = {
+      ...{ connection, url: fixture.link.url, access: fixture.link.access, connected: true },
+      onStatus: (listener) => fixture.link.onStatus(listener),
+      close: () => Promise.resolve(),
+    };
+    const source = fixture.open({ stream, link });
+    await source.start(0);
+    let isLost = false;
+    const read = await readTo(source, 20, {
+      onTake: async (sequence) => {
+        if (isLost || sequence < 10) return;
+        isLost = true;
+        for await (const { name } of fixture.manager.consumers.list(stream)) {
+          await fixture.manager.consumers.delete(stream, name);
+        }
+        await fixture.fill(subject, 10);
+      },
+    });
+    expect(read).toEqual(range(1, 20));
+    expect(new Set(names).size).toBe(3);
   });
 
   it('counts what a purge removed before it was read', async () => {

@@ -58,6 +58,11 @@ export interface SourceDiagnostics {
 
 const BACKOFF_FIRST_MS = 50;
 const BACKOFF_MAX_MS = 2_000;
+/**
+ * Attempts with the name of one consumer. Where the server that it was given to has ended, a request for it is never
+ * answered, however often it is repeated: another name may be given to another server.
+ */
+const NAME_MAX_ATTEMPTS = 2;
 /** How long a lost connection is waited for before looking whether this was stopped, ms. */
 const RECONNECT_LOOK_MS = 500;
 const STOP_TIMEOUT_MS = 1_000;
@@ -82,6 +87,8 @@ export class JetStreamSource implements Source {
   #known: StreamFacts | undefined;
   #session: PullSession | undefined;
   #consumer: string | undefined;
+  /** How often a consumer of this name was asked for in vain. */
+  #nameFailures = 0;
   #supervision: Promise<void> | undefined;
   #failure: MillraceError | undefined;
   #wake: (() => void) | undefined;
@@ -194,6 +201,7 @@ export class JetStreamSource implements Source {
   async #reopen(): Promise<PullSession | undefined> {
     try {
       const session = await this.#openSession();
+      this.#nameFailures = 0;
       this.#recreations++;
       return session;
     } catch (error) {
@@ -203,6 +211,10 @@ export class JetStreamSource implements Source {
       if (isStreamNotFound(error)) throw missingError(this.#options.stream, error);
       if (error instanceof MillraceError && error.code === 'stream_missing') throw error;
       this.#problem = describe(error);
+      if (++this.#nameFailures >= NAME_MAX_ATTEMPTS) {
+        this.#nameFailures = 0;
+        this.#consumer = undefined;
+      }
       return undefined;
     }
   }
@@ -210,7 +222,7 @@ export class JetStreamSource implements Source {
   async #openSession(): Promise<PullSession> {
     const { stream, gaps, link } = this.#options;
     const manager = await this.#openManager();
-    // One name until a consumer of it was used: a request whose answer was lost does not leave another.
+    // One name for a while: a request whose answer was lost does not leave another consumer.
     this.#consumer ??= newConsumerName();
     const name = this.#consumer;
     const pending = await createConsumer(manager, stream, {
