@@ -26,6 +26,7 @@ import { type AnswerParts, maskFor, maskGroups, SegmentSets } from './answers/in
 import {
   type App,
   type AppParts,
+  addDashboard,
   addDocs,
   buildApp,
   Connections,
@@ -92,6 +93,7 @@ import {
   gapRoutes,
   healthRoutes,
   metricsRoutes,
+  positionRoute,
   resolutionKind,
 } from './sections/health/index.ts';
 import { bulkKind, bulkRoutes, ingestRoutes, Spool } from './sections/ingest/index.ts';
@@ -116,7 +118,7 @@ import { whatifRoute } from './sections/whatif/index.ts';
 import { Tenants } from './tenants/index.ts';
 
 export { bootstrapAdminKey } from './access/index.ts';
-export { serve } from './app/index.ts';
+export { DASHBOARD_PATH, hasDashboard, serve } from './app/index.ts';
 export { createTopologyApp } from './topology/index.ts';
 
 export const API_VERSION = '1.0.0';
@@ -293,6 +295,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...boards.routes(cursors),
       ...auditRoutes({ audit, cursors }),
       ...gapRoutes(ports, gaps),
+      positionRoute(answers, streams),
       ...healthRoutes(ports, tracker, jobs, [definitions, keys], look, gaps, connectors),
       ...metricsRoutes(ports, metrics, () => [
         ...[
@@ -336,6 +339,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       routes,
     );
     addDocs(app, () => openApiDocument(routes, API_VERSION));
+    addDashboard(app);
     return { app, routes };
   };
   // Names of dimensions are part of what routes take: another generation of the state may have others.

@@ -1,0 +1,10 @@
+export { type Metric, metricOptions, useDimensions, useMetrics } from './catalogue.ts';
+export {
+  type KpiAnswer,
+  type KpiBucket,
+  type KpiGroup,
+  keyText,
+  metricIn,
+  type SummaryAnswer,
+  type Summed,
+} from './kpis.ts';
