@@ -2,7 +2,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { colour, colours } from '../state/index.ts';
-import { formatValue, type Unit } from './format.ts';
+import { currencyDigits, formatValue, type Unit } from './format.ts';
 
 /** One line, or a band between two. */
 export interface Series {
@@ -33,6 +33,7 @@ interface ChartProps {
 }
 
 const HEIGHT_PX = 240;
+const DAY_S = 86_400;
 /** Colours of lines in the style sheet: `--line-1` and on. */
 export const LINE_COLOURS = 8;
 
@@ -93,18 +94,36 @@ function optionsOf({ series, zone, height = HEIGHT_PX, kind }: ChartProps, width
     legend: { live: true },
     scales: { y: { range: (_self, low, high) => spanOf(low, high) } },
     axes: [
-      { ...axis, size: 34, font: '12px system-ui' },
+      {
+        ...{ ...axis, size: 34, font: '12px system-ui' },
+        values: (_self, splits, _axis, _space, step_s) => splits.map((at) => timeText(at, step_s, zone)),
+      },
       {
         ...axis,
         size: 64,
         font: '12px system-ui',
         values: (_self, splits) =>
-          splits.map((value) => formatValue(value, first?.unit, first?.currency, true)),
+          splits.map((value) => axisText(value, first)),
       },
     ],
     series: [{ label: 'Time' }, ...series.flatMap((one, index) => seriesOf(one, index, kind))],
     bands,
   };
+}
+
+/** A value beside the axis: money without its currency, which stands in the legend. */
+function axisText(value: number, first: Series | undefined): string {
+  const { unit, currency } = first ?? {};
+  if (unit !== 'money') return formatValue(value, unit, null, true);
+  return formatValue(value / 10 ** currencyDigits(currency ?? ''), 'number', null, true);
+}
+
+/** A time below the axis: the hour, the day or the month, as far as two of them differ. */
+function timeText(seconds: number, step_s: number, timeZone: string): string {
+  const of = (options: Intl.DateTimeFormatOptions): string =>
+    new Date(seconds * 1_000).toLocaleString('en-GB', { timeZone, ...options });
+  if (step_s < DAY_S) return of({ hour: '2-digit', minute: '2-digit' });
+  return of(step_s < 28 * DAY_S ? { day: 'numeric', month: 'short' } : { month: 'short', year: 'numeric' });
 }
 
 /** From zero, for a line that begins elsewhere shows small changes as large ones; with room above. */
