@@ -75,14 +75,16 @@ const BARE = /^import\s+['"]([^'"]+)['"]/gm;
 const IMPORT = /^import [^;]*;\n/gm;
 const DYNAMIC = /\bimport\(\s*['"]([^'"]+)['"]\s*\)/g;
 
-const files: readonly SourceFile[] = ['.ts', '.tsx'].flatMap((end) => filesUnder(ROOT, end)).map((path) => {
-  const text = read(path);
-  const imports = [FROM, BARE, DYNAMIC].flatMap((pattern) =>
-    [...text.matchAll(pattern)].map((match) => match[1] as string),
-  );
-  const room = path.includes('/') ? (path.split('/')[0] as string) : '';
-  return { path, text, room, forTests: FOR_TESTS.test(path) || room === 'test', imports };
-});
+const files: readonly SourceFile[] = ['.ts', '.tsx']
+  .flatMap((end) => filesUnder(ROOT, end))
+  .map((path) => {
+    const text = read(path);
+    const imports = [FROM, BARE, DYNAMIC].flatMap((pattern) =>
+      [...text.matchAll(pattern)].map((match) => match[1] as string),
+    );
+    const room = path.includes('/') ? (path.split('/')[0] as string) : '';
+    return { path, text, room, forTests: FOR_TESTS.test(path) || room === 'test', imports };
+  });
 
 const packageOf = (specifier: string): string =>
   specifier
