@@ -102,8 +102,7 @@ function optionsOf({ series, zone, height = HEIGHT_PX, kind }: ChartProps, width
         ...axis,
         size: 64,
         font: '12px system-ui',
-        values: (_self, splits) =>
-          splits.map((value) => axisText(value, first)),
+        values: (_self, splits) => splits.map((value) => axisText(value, first)),
       },
     ],
     series: [{ label: 'Time' }, ...series.flatMap((one, index) => seriesOf(one, index, kind))],

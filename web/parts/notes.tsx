@@ -50,7 +50,6 @@ export function Copyable({ text }: { readonly text: string }) {
   };
   return (
     <div class="copyable">
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard */}
       <pre tabindex={0}>{text}</pre>
       <button type="button" onClick={() => void copy()}>
         {copied.value ? 'Copied' : 'Copy'}

@@ -57,7 +57,6 @@ export function Table<R>({ columns, rows, keyOf, label, most = MOST_ROWS }: Tabl
     order.value = { at, isDown: isSame ? !order.value?.isDown : (columns[at]?.isNumber ?? false) };
   };
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard
     <section class="scroll" tabindex={0} aria-label={label}>
       <table>
         <thead>
