@@ -13,14 +13,18 @@ import {
 } from '../connectors/kafka/fixture-kafka.ts';
 import { startTestKinesis, type TestKinesis } from '../connectors/kinesis/fixture-kinesis.ts';
 import { SeededRandom } from '../engine/index.ts';
-import { isAlive, type Millrace, until } from './process.ts';
+import { sizes } from './long.ts';
+import { startTestNats, type TestNats } from './nats.ts';
+import { type Millrace, until } from './process.ts';
 import { Scratch } from './scratch.ts';
 
 /** The service reads from real peers and is killed anywhere: its numbers are what was produced. */
 
 const PATIENTLY_MS = 180_000;
-const COUNT = 1_000;
-const KILLS = 2;
+const KILLS = sizes.live_kills;
+/** Records between two kills. */
+const STEP = 500;
+const COUNT = KILLS * STEP;
 const TOPIC = 'shop';
 
 const missing = kafkaMissing();
@@ -37,12 +41,13 @@ interface Peer {
 }
 
 const scratch = new Scratch();
+let nats: TestNats;
 let kinesis: TestKinesis | undefined;
 let kafka: TestKafka | undefined;
 const peers: Peer[] = [];
 
 beforeAll(async () => {
-  kinesis = await startTestKinesis();
+  [nats, kinesis] = await Promise.all([startTestNats(), startTestKinesis()]);
   peers.push(await kinesisPeer(kinesis));
   if (missing !== undefined) return;
   kafka = await startTestKafka();
@@ -52,6 +57,7 @@ afterAll(async () => {
   await scratch.clean();
   kafka?.stop();
   await kinesis?.stop();
+  await nats?.stop();
 });
 
 const order = (at: number): string =>
@@ -133,14 +139,14 @@ it('queues are read to the last record through kills of the service, and where t
 }, async () => {
   const options = {
     dataDir: await scratch.dir('queues'),
-    env: { CONNECTOR_ALLOW_PRIVATE: '1', KAFKAJS_NO_PARTITIONER_WARNING: '1' },
+    env: { NATS_URL: nats.url, CONNECTOR_ALLOW_PRIVATE: '1' },
   };
   let service = await scratch.start(options);
   await service.untilOk();
   const random = new SeededRandom(5);
   const ids = new Map<string, string>();
   for (let kill = 0; kill < KILLS; kill++) {
-    await Promise.all(peers.map(({ produce }) => produce((kill * COUNT) / KILLS, COUNT / KILLS)));
+    await Promise.all(peers.map(({ produce }) => produce(kill * STEP, STEP)));
     for (const { name, config } of kill === 0 ? peers : []) {
       const body = { name, type: name, config };
       const made = await service.request('POST', '/connectors', { tenant: name, body });
@@ -148,13 +154,7 @@ it('queues are read to the last record through kills of the service, and where t
       ids.set(name, String(made.json.id));
     }
     await sleep(random.int(200, 1_500));
-    const { natsPid } = service;
     await service.kill();
-    await until(
-      () => (natsPid !== undefined && isAlive(natsPid) ? undefined : true),
-      () => 'the embedded server ends with the service',
-      PATIENTLY_MS,
-    );
     service = await scratch.start(options);
   }
   for (const { name } of peers) {

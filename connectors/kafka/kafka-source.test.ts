@@ -129,24 +129,6 @@ describe.skipIf(missing !== undefined)('a source of Kafka', () => {
       code: 'target_forbidden',
     });
   });
-
-  it('says that a broker is away, and goes on when it is back', { timeout: 2 * PATIENTLY_MS }, async () => {
-    await produce('away', 0, 20);
-    const seen: Seen = { records: new Map(), position: undefined };
-    await readOn(sourceOf({ topics: ['away'] }), seen, () => seen.records.size === 20);
-    process.kill(kafka.pid, 'SIGSTOP');
-    try {
-      const source = sourceOf({ topics: ['away'] });
-      expect(await source.lag()).toBeNull();
-      const reading = readOn(source, seen, () => false);
-      await expect(reading).rejects.toMatchObject({ code: 'kafka_unavailable', retriable: true });
-    } finally {
-      process.kill(kafka.pid, 'SIGCONT');
-    }
-    await produce('away', 20, 20);
-    await readOn(sourceOf({ topics: ['away'] }), seen, () => seen.records.size === 40);
-    expect(new Set(seen.records.values()).size).toBe(40);
-  });
 });
 
 it('private addresses are for installations that allow them', async () => {
