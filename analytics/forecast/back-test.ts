@@ -59,10 +59,15 @@ export function runMember(
 }
 
 /** The mean absolute error over origins and steps. */
-export function lossOf(origins: readonly Origin[], runs: readonly (readonly number[])[]): number {
+export function lossOf(
+  origins: readonly Origin[],
+  runs: readonly (readonly number[])[],
+  isLeftOut: (origin: Origin) => boolean,
+): number {
   let [sum, count] = [0, 0];
-  for (const [place, { actual }] of origins.entries()) {
-    for (const [at, value] of actual.entries()) {
+  for (const [place, origin] of origins.entries()) {
+    if (isLeftOut(origin)) continue;
+    for (const [at, value] of origin.actual.entries()) {
       sum += Math.abs(value - (runs[place]?.[at] ?? 0));
       count++;
     }

@@ -67,7 +67,12 @@ export function forecastSeries(
     members,
     new Map(members.map((member) => [member.method, forecastBy(member.method, values, period, horizon)])),
   );
-  const own = origins.map((_, place) => blend(members, atOrigin(runs, place)));
+  const own = origins.map(({ at }, place) => {
+    // Weights that the errors of a span have chosen would make these look smaller than those of what comes.
+    const isNear = (other: Origin): boolean => Math.abs(other.at - at) < NEAR_SHARE * horizon;
+    const chosen = method === 'auto' ? chooseMembers(origins, runs, isNear) : members;
+    return blend(chosen, atOrigin(runs, place));
+  });
   const tested = origins.length < MIN_ORIGINS ? undefined : { origins, own };
   return {
     method,
@@ -80,6 +85,7 @@ export function forecastSeries(
 }
 
 const MIN_ORIGINS = 2;
+const NEAR_SHARE = 0.5;
 
 const atOrigin = (
   runs: ReadonlyMap<MemberMethod, Runs>,

@@ -33,11 +33,36 @@ export function spreadsOf(
   const pooled = errors
     .flatMap((each, at) => each.map((error) => Math.abs(error) / Math.max(scales[at] ?? 0, Number.MIN_VALUE)))
     .sort((a, b) => a - b);
-  const freedom = Math.max(2, Math.min(origins.length - 1, T_80.length));
   const unit = isRelative ? size : 1;
-  const q80 = tailOf(pooled, 0.8, T_80[freedom - 1] ?? NORMAL_80, HALF_TRUST_80_ERRORS);
-  const q95 = tailOf(pooled, 0.95, T_95[freedom - 1] ?? NORMAL_95, HALF_TRUST_95_ERRORS);
-  return scales.map((scale) => ({ half_80: q80 * scale * unit, half_95: Math.max(q80, q95) * scale * unit }));
+  return scales.map((scale, at) => {
+    const freedom = freedomOf(origins, at + 1);
+    const q80 = tailOf(pooled, 0.8, quantileOf(T_80, NORMAL_80, freedom), HALF_TRUST_80_ERRORS);
+    const q95 = tailOf(pooled, 0.95, quantileOf(T_95, NORMAL_95, freedom), HALF_TRUST_95_ERRORS);
+    return { half_80: q80 * scale * unit, half_95: Math.max(q80, q95) * scale * unit };
+  });
+}
+
+/**
+ * How many errors of a step are independent: those of forecasts whose spans overlap by more than a quarter are taken
+ * for one, so that a few long spans in a short history do not pass for many.
+ */
+function freedomOf(origins: readonly Origin[], step: number): number {
+  const [first, last] = [origins[0], origins[origins.length - 1]];
+  if (first === undefined || last === undefined) return MIN_FREEDOM;
+  const span = last.at + last.actual.length - first.at;
+  return Math.max(MIN_FREEDOM, Math.min(origins.length - 1, span / (INDEPENDENT_SHARE * step)));
+}
+const MIN_FREEDOM = 2;
+const INDEPENDENT_SHARE = 0.75;
+
+/** Between the degrees of freedom of a table, and towards the normal distribution behind it. */
+function quantileOf(table: readonly number[], normal: number, freedom: number): number {
+  const last = table.length;
+  const end = table[last - 1] ?? normal;
+  if (freedom >= last) return normal + ((end - normal) * last) / freedom;
+  const low = Math.floor(freedom);
+  const [from, to] = [table[low - 1] ?? end, table[low] ?? end];
+  return from + (to - from) * (freedom - low);
 }
 
 /** The quantile of pooled sizes of errors, drawn to that of the distribution the fewer there are. */
