@@ -1,6 +1,7 @@
 import { lossOf, type Origin } from './back-test.ts';
 import { isIntermittent } from './intermittent.ts';
 import type { MemberMethod } from './methods.ts';
+import { hasSeason } from './season.ts';
 
 /** A part of a mean. */
 export interface Member {
@@ -12,7 +13,7 @@ export interface Member {
 type Runs = readonly (readonly number[])[];
 
 const REGULAR: readonly MemberMethod[] = ['theta', 'linear_regression_with_seasonality', 'ets', 'mstl'];
-const INTERMITTENT: readonly MemberMethod[] = ['tsb', 'croston', 'ets'];
+const INTERMITTENT: readonly MemberMethod[] = ['tsb', 'croston', 'ets', 'theta'];
 /** A member whose error in the back-test is more than this many times the least is left out. */
 const MAX_LOSS = 2;
 /** A naive method comes in where its error is less than this share of the best member's. */
@@ -22,7 +23,8 @@ const LOSS_POWER = 2;
 
 /** Methods that `auto` tries on a history. */
 export function candidatesOf(history: readonly number[], period: number): readonly MemberMethod[] {
-  const base = isIntermittent(history) ? INTERMITTENT : REGULAR;
+  // A shop that is closed on Sundays has a season, and no demand that comes now and then.
+  const base = isIntermittent(history) && !hasSeason(history, period) ? INTERMITTENT : REGULAR;
   return [...base, 'naive', ...(period > 1 ? (['seasonal_naive'] as const) : [])];
 }
 
