@@ -15,7 +15,7 @@ import {
   kpiKind,
   kpiSummaryKind,
 } from './kpis/index.ts';
-import { outcomesKind } from './orders/index.ts';
+import { ordersKind, outcomesKind } from './orders/index.ts';
 import { logSource } from './query-head/index.ts';
 import { restatementsKind } from './restatements/index.ts';
 import { fraudKind, refundsKind, returnsKind } from './returns/index.ts';
@@ -69,6 +69,7 @@ export function orderQueries(settings: AnalyticsSettings) {
     refunds: refundsKind(settings, open),
     fraud: fraudKind(settings, open),
     outcomes: outcomesKind(settings, open),
+    orders: ordersKind(settings, open),
     restatements: restatementsKind(settings, open),
     causes: causeKind(settings, (context) => ({ ...open(context), dictionary })),
     anomalies: scanKind(settings, (context) => ({ ...open(context), dictionary })),

@@ -106,6 +106,7 @@ import {
 import { callerRoutes, keyRoutes, roleRoutes, scopesOf } from './sections/keys/index.ts';
 import { kpiRoutes, queryKind } from './sections/kpis/index.ts';
 import { ModelSection } from './sections/models/index.ts';
+import { orderRoutes } from './sections/orders/index.ts';
 import { ReportWatch, reportKind, reportRoutes } from './sections/reports/index.ts';
 import { restatementsRoute } from './sections/restatements/index.ts';
 import { fraudRoute, returnRoutes } from './sections/returns/index.ts';
@@ -281,6 +282,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...roleRoutes(custom, cursors),
       ...callerRoutes(limit),
       restatementsRoute(answers, cursors),
+      ...orderRoutes(answers, cursors),
       ...returnRoutes(answers),
       fraudRoute(answers),
       ...webhookRoutes({ webhooks, outbound, cursors }),

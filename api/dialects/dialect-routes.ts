@@ -2,6 +2,7 @@ import type { Route } from '../http/index.ts';
 import { type AskingParts, Inquiries } from './asking/index.ts';
 import { businessRoutes } from './business/index.ts';
 import { ecommerceRoutes } from './ecommerce/index.ts';
+import { orderApiRoutes } from './orders/index.ts';
 import { voucherExportRoutes, voucherRoutes } from './vouchers/index.ts';
 
 /**
@@ -15,5 +16,6 @@ export function dialectRoutes(parts: AskingParts & { readonly version: string })
     ...voucherRoutes(inquiries),
     ...businessRoutes(inquiries),
     ...voucherExportRoutes(inquiries),
+    ...orderApiRoutes(inquiries),
   ];
 }

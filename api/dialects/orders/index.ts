@@ -1,0 +1,1 @@
+export { orderApiRoutes } from './order-api-routes.ts';

@@ -1,0 +1,8 @@
+import type { Route } from '../../http/index.ts';
+import type { Inquiries } from '../asking/index.ts';
+import { analyticsRoutes } from './analytics-routes.ts';
+
+/** The orders API, under `/api/v1`. */
+export function orderApiRoutes(inquiries: Inquiries): readonly Route[] {
+  return [...analyticsRoutes(inquiries)];
+}
