@@ -3,7 +3,13 @@ import { ApiError, listQuery, type RawCall, type Route, route } from '../../http
 import { type Asking, type Inquiries, newestEventWith } from '../asking/index.ts';
 import { ORDERS } from './face.ts';
 import { ASKED_PROBLEMS, CONTINUOUS, metaSchema } from './order-api-route.ts';
-import { type FieldDimension, FILTER_MEMBERS, invalid, type OrderFilters, searchOf } from './order-filters.ts';
+import {
+  FILTER_MEMBERS,
+  type FieldDimension,
+  invalid,
+  type OrderFilters,
+  searchOf,
+} from './order-filters.ts';
 import { type FoundOrder, foundOrderSchema, orderSchema, orderView } from './order-view.ts';
 
 const foundSchema = z.looseObject({
@@ -78,7 +84,11 @@ function filtersOf(query: Readonly<Record<string, unknown>>): OrderFilters {
     const field = CUSTOM_FIELD.exec(name)?.[1];
     if (field !== undefined) custom_fields[field] = String(value);
     else if (name in FILTER_MEMBERS) known[name] = value;
-    else throw invalid(name, `is not known; there are ${Object.keys(FILTER_MEMBERS).join(', ')}, custom_fields[…]`);
+    else
+      throw invalid(
+        name,
+        `is not known; there are ${Object.keys(FILTER_MEMBERS).join(', ')}, custom_fields[…]`,
+      );
   }
   return { ...known, custom_fields };
 }
@@ -112,7 +122,9 @@ function oneRoute(inquiries: Inquiries): Route {
     answers: { 200: { description: 'The order', schema: z.object({ data: orderSchema, meta: metaSchema }) } },
     problems: PROBLEMS,
     handle: async (call) => {
-      const { answer, meta } = await inquiries.answered((asking) => oneOrder(asking, call, call.params.order));
+      const { answer, meta } = await inquiries.answered((asking) =>
+        oneOrder(asking, call, call.params.order),
+      );
       return { status: 200, json: { data: orderView(answer), meta: { ...meta, ...CONTINUOUS } } };
     },
   });

@@ -15,7 +15,12 @@ const event = (type: string, time: string, members: Json = {}): Json => ({
 const EVENTS: readonly Json[] = [
   ...Array.from({ length: 12 }, (_, at) =>
     event('order.created', `2025-08-${String(at + 1).padStart(2, '0')}T10:00:00Z`, {
-      ...{ order_id: `o${at}`, customer_id: `c${at % 3}`, amount: 1_000 + at, source: at % 2 === 0 ? 'shop' : 'app' },
+      ...{
+        order_id: `o${at}`,
+        customer_id: `c${at % 3}`,
+        amount: 1_000 + at,
+        source: at % 2 === 0 ? 'shop' : 'app',
+      },
       ...{ shipping: 250, tax: 40, payment_method: 'card' },
       items: [{ sku: 's1', name: 'Shirt', quantity: 1, unit_price: 1_000 + at }],
       data: {
@@ -126,7 +131,13 @@ describe('the list of orders', () => {
       customer: { id: '***', name: 'Ann Lee', email: '***' },
       ...{ total: '***', subtotal: '***', paid: '***' },
     });
-    expect(await get('/orders?customer_id=c0')).toMatchObject({ status: 403, json: { code: 'field_masked' } });
-    expect((await get('/orders/o3', admin)).json.data).toMatchObject({ customer: { id: 'c0' }, total: '22.90' });
+    expect(await get('/orders?customer_id=c0')).toMatchObject({
+      status: 403,
+      json: { code: 'field_masked' },
+    });
+    expect((await get('/orders/o3', admin)).json.data).toMatchObject({
+      customer: { id: 'c0' },
+      total: '22.90',
+    });
   });
 });

@@ -9,7 +9,8 @@ const MAX_VALUES = 100;
 
 const date = (what: string) => z.string().max(10).optional().describe(`${what}, YYYY-MM-DD, included`);
 const id = (what: string) => z.string().min(1).max(128).optional().describe(what);
-const listed = (what: string) => z.string().min(1).max(4_096).optional().describe(`${what}; several with commas`);
+const listed = (what: string) =>
+  z.string().min(1).max(4_096).optional().describe(`${what}; several with commas`);
 
 /** What orders are filtered by: query parameters of the list, members of an export's `filters`. */
 export const FILTER_MEMBERS = {
@@ -40,7 +41,10 @@ export function searchOf(
   const own = Object.entries(custom_fields).map(([key, value]): [string, string] => {
     const dimension = dimensionOf(tenant, key);
     if (dimension === undefined)
-      throw invalid(`custom_fields.${key}`, 'is no custom field that orders can be filtered by (is_filterable)');
+      throw invalid(
+        `custom_fields.${key}`,
+        'is no custom field that orders can be filtered by (is_filterable)',
+      );
     return [dimension, String(value)];
   });
   const dimensions = {
@@ -65,7 +69,8 @@ function rangeOf(
   const zone = surroundings.zoneOf(tenant);
   const first = date_from === undefined ? undefined : requireDay('date_from', date_from);
   const last = date_to === undefined ? undefined : requireDay('date_to', date_to);
-  if (first !== undefined && last !== undefined && first > last) throw invalid('date_to', 'lies before date_from');
+  if (first !== undefined && last !== undefined && first > last)
+    throw invalid('date_to', 'lies before date_from');
   const { start } = first === undefined ? ALL_TIME : spoken(dayRange(zone.startOfDay(first)), zone);
   const { start: end } =
     last === undefined ? { start: ALL_TIME.end } : spoken(dayRange(zone.startOfDay(last + 1)), zone);
