@@ -7,6 +7,7 @@ export * from './attribution/index.ts';
 export * from './awaited-events.ts';
 export * from './business/index.ts';
 export * from './cohorts/index.ts';
+export * from './custom-fields/index.ts';
 export * from './customers/index.ts';
 export * from './event-finder.ts';
 export * from './events/index.ts';

@@ -139,7 +139,11 @@ export interface Api {
  * Builds the API: loads the keys, takes up interrupted
  * jobs. Needs the key-value buckets; the state may come later, answers are 503 until then.
  */
-export async function createApp(ports: ApiPorts): Promise<Api> {
+export async function createApp(given: ApiPorts): Promise<Api> {
+  // Its getters stay: settings are those of the current generation.
+  const ports: ApiPorts = Object.create(given, {
+    fieldRules: { value: (tenant: string) => tenants.fields.rulesOf(tenant) },
+  });
   const { settings, clock, log } = ports;
   const keys = new KeyRing(ports, settings.adminKey);
   await keys.open();
@@ -190,6 +194,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const custom = definitions.kind(roleKind(ports.keyTrust, (tenant, role) => keys.hasRole(tenant, role)));
   const roles = new Roles(custom);
   await definitions.open();
+  tenants.fields.start();
   const cursors = Cursors.of(ports.keyTrust);
   await ports.keys.delete(OLD_CURSOR_SECRET);
   const once = new Idempotency(ports.idempotency, clock);
@@ -324,6 +329,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
         defaultsOf: (tenant) => tenants.defaultsOf(tenant),
         now: () => clock.now(),
         requireAllowed: (principal, asked) => runs.families.requireAllowed(principal, asked),
+        ...{ fields: tenants.fields, cursors },
       }),
     ];
     const requireDimensions = tenants.dimensions.require.bind(tenants.dimensions);

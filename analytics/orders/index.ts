@@ -7,5 +7,6 @@ export {
   ordersSchemaOf,
 } from './list-schema.ts';
 export { NEW_STATUS, PAYMENT_KINDS, PAYMENT_STATUSES, statusText } from './order-life.ts';
+export { orderVersions } from './order-versions.ts';
 export { OUTCOMES_KIND, type OutcomesShared, outcomesKind } from './outcomes-kind.ts';
 export { type OutcomesQuery, outcomesSchemaOf } from './outcomes-schema.ts';

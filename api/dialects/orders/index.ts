@@ -1,1 +1,1 @@
-export { orderApiRoutes } from './order-api-routes.ts';
+export { type OrderApiParts, orderApiRoutes } from './order-api-routes.ts';

@@ -1,6 +1,4 @@
-import type { EventPlace } from './entity-ids.ts';
-import { parseEventJson } from './event-json.ts';
-import type { FinderParts } from './find-events.ts';
+import { type EventPlace, type FinderParts, parseEventJson } from '../events-query/index.ts';
 
 /** An order whose versions are to be read. Plain data. */
 export interface VersionedOrder {
