@@ -113,7 +113,9 @@ function wrongValue({ field_type, options = [] }: Rule, value: unknown): string 
         ? undefined
         : `must be one of ${options.join(', ')}`;
     case 'date':
-      return typeof value === 'string' && isDate(value) ? undefined : 'must be a date that exists, as YYYY-MM-DD';
+      return typeof value === 'string' && isDate(value)
+        ? undefined
+        : 'must be a date that exists, as YYYY-MM-DD';
   }
 }
 

@@ -1,6 +1,6 @@
+import type { FieldRules } from '../custom-fields/index.ts';
 import { amendmentProblem } from './amendment.ts';
 import { isObject, type Members, own } from './cloud-event.ts';
-import type { FieldRules } from '../custom-fields/index.ts';
 import {
   type EventInput,
   eventSchema,
@@ -10,8 +10,8 @@ import {
   TIME_ALIASES,
   TIME_FORMS,
 } from './event-schema.ts';
-import { isDeeper } from './exact-json.ts';
 import { OTHER_TYPE, T, typeCode } from './event-types.ts';
+import { isDeeper } from './exact-json.ts';
 import type { RejectCode, Rejection } from './rejection.ts';
 import { parseEventTime } from './rfc3339.ts';
 

@@ -1,9 +1,9 @@
 import type { Dictionary, RecordPlace, Rejection, SourceRecord } from '../../engine/index.ts';
+import type { FieldRules } from '../custom-fields/index.ts';
 import { amendmentOf } from './amendment.ts';
 import { announcedRate, NO_RATE } from './announced-rate.ts';
 import { checkEventMembers, isGoodTime } from './check.ts';
 import { flatten, valueOfPart } from './cloud-event.ts';
-import type { FieldRules } from '../custom-fields/index.ts';
 import { type DimensionPaths, PathColumns } from './dimension-paths.ts';
 import type { EventBatch } from './event-batch.ts';
 import { EventScan } from './event-scan.ts';

@@ -1,7 +1,7 @@
 import {
   ByteReader,
-  type ControlDefinition,
   ByteWriter,
+  type ControlDefinition,
   DEFAULT_DICTIONARY_TEXTS,
   Dictionary,
   deadLetter,
@@ -11,8 +11,8 @@ import {
   rawTable,
   type SourceRecord,
 } from '../../engine/index.ts';
-import { ColumnDecoder } from './column-decoder.ts';
 import { CUSTOM_FIELD_KIND, FieldRulesOfTenants } from '../custom-fields/index.ts';
+import { ColumnDecoder } from './column-decoder.ts';
 import type { DimensionPaths } from './dimension-paths.ts';
 import { EventBatch } from './event-batch.ts';
 

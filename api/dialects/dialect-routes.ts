@@ -9,7 +9,9 @@ import { voucherExportRoutes, voucherRoutes } from './vouchers/index.ts';
  * The other APIs over the same data. Each has its own paths, parameters, forms of money and errors, and asks the first
  * API for every number.
  */
-export function dialectRoutes(parts: AskingParts & OrderApiParts & { readonly version: string }): readonly Route[] {
+export function dialectRoutes(
+  parts: AskingParts & OrderApiParts & { readonly version: string },
+): readonly Route[] {
   const inquiries = new Inquiries(parts);
   return [
     ...ecommerceRoutes(inquiries, parts.routes, parts.version),

@@ -37,7 +37,7 @@ const AUGUST = 'from=2025-08-01&to=2025-08-31';
 const QUERY = { start: '2025-08-01T00:00:00+02:00', end: '2025-09-01T00:00:00+02:00' };
 
 async function get(path: string, key = viewer): Promise<{ readonly status: number; readonly json: Json }> {
-  const response = await test.send(`/api/v1/orders/analytics/${path}`, { key });
+  const response = await test.send(path, { key });
   return { status: response.status, json: (await response.json()) as Json };
 }
 async function dataOf(path: string): Promise<Json> {
@@ -60,7 +60,7 @@ afterAll(() => test.close());
 
 describe('analytics of the orders API', () => {
   it('have a dashboard of whole local days, with the numbers of the first API', async () => {
-    const data = await dataOf(`dashboard?${AUGUST}`);
+    const data = await dataOf(`/api/v1/orders/analytics/dashboard?${AUGUST}`);
     expect(data).toEqual({
       ...{ total_orders: 4, total_revenue: '110.00', average_order_value: '27.25', unique_customers: 3 },
       currency: 'EUR',
@@ -85,7 +85,7 @@ describe('analytics of the orders API', () => {
   });
 
   it('have revenue by day, sources and products', async () => {
-    const { series, currency } = (await dataOf(`revenue?${AUGUST}`)) as { series: Json[]; currency: string };
+    const { series, currency } = (await dataOf(`/api/v1/orders/analytics/revenue?${AUGUST}`)) as { series: Json[]; currency: string };
     expect(currency).toBe('EUR');
     expect(series).toHaveLength(31);
     expect(series.slice(0, 3)).toEqual([
@@ -94,29 +94,29 @@ describe('analytics of the orders API', () => {
       { date: '2025-08-03', orders: 0, revenue: '0.00' },
     ]);
     expect(series.at(-1)).toEqual({ date: '2025-08-31', orders: 1, revenue: '20.00' });
-    expect(await dataOf(`sources?${AUGUST}`)).toEqual({
+    expect(await dataOf(`/api/v1/orders/analytics/sources?${AUGUST}`)).toEqual({
       currency: 'EUR',
       sources: [
         { source: 'shop', orders: 3, revenue: '80.00' },
         { source: 'app', orders: 1, revenue: '30.00' },
       ],
     });
-    expect(await dataOf(`products?${AUGUST}&sort_by=quantity&limit=1`)).toEqual({
+    expect(await dataOf(`/api/v1/orders/analytics/products?${AUGUST}&sort_by=quantity&limit=1`)).toEqual({
       currency: 'EUR',
       products: [{ sku: 'small', quantity: 4, orders: 2, revenue: '40.00' }],
     });
-    expect(((await dataOf(`products?${AUGUST}`)).products as Json[]).map(({ sku }) => sku)).toEqual([
+    expect(((await dataOf(`/api/v1/orders/analytics/products?${AUGUST}`)).products as Json[]).map(({ sku }) => sku)).toEqual([
       'big',
       'small',
     ]);
   });
 
   it('have rates of fulfillment, and cash on delivery beside prepaid, as the first API says', async () => {
-    expect(await dataOf(`fulfillment?${AUGUST}`)).toEqual({
+    expect(await dataOf(`/api/v1/orders/analytics/fulfillment?${AUGUST}`)).toEqual({
       ...{ total_orders: 4, shipped: 2, delivered: 1, cancelled: 1, rto: 1 },
       ...{ delivery_rate: 0.25, cancellation_rate: 0.25, rto_rate: 0.25 },
     });
-    expect(await dataOf(`cod-vs-prepaid?${AUGUST}`)).toEqual({
+    expect(await dataOf(`/api/v1/orders/analytics/cod-vs-prepaid?${AUGUST}`)).toEqual({
       currency: 'EUR',
       cod: { orders: 2, revenue: '60.00', share: 0.5, delivery_rate: 0.5, rto_rate: 0.5 },
       prepaid: { orders: 2, revenue: '50.00', share: 0.5, delivery_rate: 0, rto_rate: 0 },
@@ -134,18 +134,19 @@ describe('analytics of the orders API', () => {
   });
 
   it('take the month to date without dates', async () => {
-    expect((await get('fulfillment')).json).toMatchObject({
+    expect((await get('/api/v1/orders/analytics/fulfillment')).json).toMatchObject({
       period: { from: '2025-09-01', to: '2025-09-01' },
       data: { total_orders: 1 },
     });
-    expect((await get('fulfillment?to=2025-08-31')).json.period).toEqual({
+    expect((await get('/api/v1/orders/analytics/fulfillment?to=2025-08-31')).json.period).toEqual({
       from: '2025-08-01',
       to: '2025-08-31',
     });
   });
 
   it('say what is wrong in their own form', async () => {
-    for (const path of ['dashboard', 'revenue', 'fulfillment', 'sources', 'products', 'cod-vs-prepaid']) {
+    for (const name of ['dashboard', 'revenue', 'fulfillment', 'sources', 'products', 'cod-vs-prepaid']) {
+      const path = `/api/v1/orders/analytics/${name}`;
       expect(await get(`${path}?from=2025-02-30&to=2025-03-01`)).toEqual({
         status: 422,
         json: {
@@ -158,14 +159,14 @@ describe('analytics of the orders API', () => {
         status: 422,
         json: { code: 'validation_failed', errors: { to: ['lies before from'] } },
       });
-      expect((await test.send(`/api/v1/orders/analytics/${path}`)).status).toBe(401);
-      const other = await test.send(`/api/v1/orders/analytics/${path}`, {
+      expect((await test.send(path)).status).toBe(401);
+      const other = await test.send(path, {
         key: viewer,
         headers: { 'x-tenant-id': 'another' },
       });
       expect([other.status, ((await other.json()) as Json).code]).toEqual([403, 'tenant_forbidden']);
     }
-    expect(await get('nothing')).toMatchObject({ status: 404, json: { code: 'route_not_found' } });
-    expect(await get('dashboard?days=3')).toMatchObject({ status: 422, json: { code: 'validation_failed' } });
+    expect(await get('/api/v1/orders/analytics/nothing')).toMatchObject({ status: 404, json: { code: 'route_not_found' } });
+    expect(await get('/api/v1/orders/analytics/dashboard?days=3')).toMatchObject({ status: 422, json: { code: 'validation_failed' } });
   });
 });

@@ -1,8 +1,8 @@
+import { z } from 'zod';
 import { asMillraceError } from '../../../engine/index.ts';
 import { definitionRoutes } from '../../definitions/index.ts';
 import type { Cursors, Route } from '../../http/index.ts';
 import type { TenantFields } from '../../tenants/index.ts';
-import { z } from 'zod';
 import { ORDERS } from './face.ts';
 
 const PRIORITY = {
@@ -61,7 +61,7 @@ function withDimension(fields: TenantFields, own: Route): Route {
       const answer = await own.serve(call);
       const made = own.method === 'POST' ? idOf(answer.json) : id;
       const now = definitions.get(call.tenant, made);
-      if (now !== undefined && now.body.is_filterable) {
+      if (now?.body.is_filterable === true) {
         try {
           await fields.makeDimension(now);
         } catch (error) {
@@ -77,7 +77,10 @@ function withDimension(fields: TenantFields, own: Route): Route {
 }
 
 /** A dimension that something else names stays. */
-async function dropUnused(fields: TenantFields, field: Parameters<TenantFields['dropDimension']>[0]): Promise<void> {
+async function dropUnused(
+  fields: TenantFields,
+  field: Parameters<TenantFields['dropDimension']>[0],
+): Promise<void> {
   try {
     await fields.dropDimension(field);
   } catch (thrown) {
