@@ -9,6 +9,7 @@ import {
   type JobKind,
   Jobs,
   Outbound,
+  programVersion,
   rulesOf,
   WEBHOOKS,
 } from '../runtime/index.ts';
@@ -106,6 +107,7 @@ import {
 import { callerRoutes, keyRoutes, roleRoutes, scopesOf } from './sections/keys/index.ts';
 import { kpiRoutes, queryKind } from './sections/kpis/index.ts';
 import { ModelSection } from './sections/models/index.ts';
+import { orderRoutes } from './sections/orders/index.ts';
 import { ReportWatch, reportKind, reportRoutes } from './sections/reports/index.ts';
 import { restatementsRoute } from './sections/restatements/index.ts';
 import { fraudRoute, returnRoutes } from './sections/returns/index.ts';
@@ -119,7 +121,8 @@ export { bootstrapAdminKey } from './access/index.ts';
 export { serve } from './app/index.ts';
 export { createTopologyApp } from './topology/index.ts';
 
-export const API_VERSION = '1.0.0';
+/** Of the program: what is asked of it is in `/v1` of the path. */
+const VERSION = programVersion();
 
 export interface Api {
   /** For the settings of the state's current generation: to be asked for with each request. */
@@ -138,7 +141,11 @@ export interface Api {
  * Builds the API: loads the keys, takes up interrupted
  * jobs. Needs the key-value buckets; the state may come later, answers are 503 until then.
  */
-export async function createApp(ports: ApiPorts): Promise<Api> {
+export async function createApp(given: ApiPorts): Promise<Api> {
+  // Its getters stay: settings are those of the current generation.
+  const ports: ApiPorts = Object.create(given, {
+    fieldRules: { value: (tenant: string) => tenants.fields.rulesOf(tenant) },
+  });
   const { settings, clock, log } = ports;
   const keys = new KeyRing(ports, settings.adminKey);
   await keys.open();
@@ -189,6 +196,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const custom = definitions.kind(roleKind(ports.keyTrust, (tenant, role) => keys.hasRole(tenant, role)));
   const roles = new Roles(custom);
   await definitions.open();
+  tenants.fields.start();
   const cursors = Cursors.of(ports.keyTrust);
   await ports.keys.delete(OLD_CURSOR_SECRET);
   const once = new Idempotency(ports.idempotency, clock);
@@ -281,6 +289,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...roleRoutes(custom, cursors),
       ...callerRoutes(limit),
       restatementsRoute(answers, cursors),
+      ...orderRoutes(answers, cursors),
       ...returnRoutes(answers),
       fraudRoute(answers),
       ...webhookRoutes({ webhooks, outbound, cursors }),
@@ -317,11 +326,12 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ]),
       ...diagnosticsRoutes(answers, { jobs, spool }),
       ...dialectRoutes({
-        version: API_VERSION,
+        version: VERSION,
         routes: () => current().routes,
         defaultsOf: (tenant) => tenants.defaultsOf(tenant),
         now: () => clock.now(),
         requireAllowed: (principal, asked) => runs.families.requireAllowed(principal, asked),
+        ...{ fields: tenants.fields, cursors },
       }),
     ];
     const requireDimensions = tenants.dimensions.require.bind(tenants.dimensions);
@@ -335,7 +345,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       { credentials, limiter, audit, budget, metrics, look, requireDimensions, masked },
       routes,
     );
-    addDocs(app, () => openApiDocument(routes, API_VERSION));
+    addDocs(app, () => openApiDocument(routes, VERSION));
     return { app, routes };
   };
   // Names of dimensions are part of what routes take: another generation of the state may have others.
