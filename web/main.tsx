@@ -1,8 +1,8 @@
 import { render } from 'preact';
 import { App } from './app/index.ts';
 import { show } from './state/index.ts';
-import './style/base.css';
-import './style/parts.css';
+import './base.css';
+import './parts.css';
 
 show();
 const root = document.getElementById('app');

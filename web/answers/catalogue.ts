@@ -11,7 +11,13 @@ export interface Metric {
 }
 
 interface Listed {
-  readonly built_in: readonly { name: string; title: string; description?: string; unit: string }[];
+  readonly built_in: readonly {
+    readonly name: string;
+    readonly aliases?: readonly string[];
+    readonly title: string;
+    readonly description?: string;
+    readonly unit: string;
+  }[];
   readonly metrics: readonly { name: string; title?: string; description?: string; unit?: string }[];
 }
 
@@ -31,12 +37,19 @@ export function useMetrics(): {
       isOwn: true,
     })),
   ];
-  return { metrics: new Map(all.map((one) => [one.name, one])), answer };
+  const named = all.map((one) => [one.name, one] as const);
+  const metrics = new Map(named);
+  // Definitions may have another name of a metric.
+  for (const { name, aliases = [] } of built_in) {
+    const one = metrics.get(name);
+    for (const alias of one === undefined ? [] : aliases) metrics.set(alias, one as Metric);
+  }
+  return { metrics, answer };
 }
 
 /** As choices of a select. */
 export const metricOptions = (metrics: ReadonlyMap<string, Metric>): Options =>
-  [...metrics.values()].map(({ name, title }) => [name, title] as const);
+  [...metrics].filter(([name, one]) => name === one.name).map(([name, { title }]) => [name, title] as const);
 
 /** Dimensions that every tenant has. */
 const BUILT_IN: Options = [

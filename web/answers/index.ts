@@ -8,3 +8,4 @@ export {
   type SummaryAnswer,
   type Summed,
 } from './kpis.ts';
+export { type Definition, type DefinitionAct, Definitions } from './definitions.tsx';

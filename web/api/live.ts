@@ -43,6 +43,7 @@ async function read(
   last: string,
   signal: AbortSignal,
   take: (event: LiveEvent) => void,
+  opened: () => void,
 ): Promise<void> {
   const headers = { Accept: 'text/event-stream', ...(last === '' ? {} : { 'Last-Event-ID': last }) };
   const quiet = new AbortController();
@@ -50,6 +51,7 @@ async function read(
   let timer = setTimeout(() => quiet.abort(), SILENT_MS);
   try {
     const response = await send({ ...request, headers }, both);
+    opened();
     const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
     for (let rest = ''; reader !== undefined; ) {
       const { done, value } = await reader.read();
@@ -82,11 +84,13 @@ export function useLive(
     const left = new AbortController();
     const follow = async (): Promise<void> => {
       for (let last = ''; !left.signal.aborted; await pause(RETRY_MS)) {
-        await read(request, last, left.signal, (event) => {
-          latest.current.connected?.(true);
+        const take = (event: LiveEvent): void => {
           if (event.id !== '') last = event.id;
           latest.current.take(event);
-        }).catch(() => undefined);
+        };
+        await read(request, last, left.signal, take, () => latest.current.connected?.(true)).catch(
+          () => undefined,
+        );
         if (!left.signal.aborted) latest.current.connected?.(false);
       }
     };

@@ -1,6 +1,8 @@
 import { useEffect } from 'preact/hooks';
 import { ask, forgetAnswers, session } from '../api/index.ts';
-import { newest, now, tenantZone } from '../state/index.ts';
+import { newest, now, path, tenantZone } from '../state/index.ts';
+import { LazyPage } from './lazy-page.tsx';
+import { SHARED } from './pages.ts';
 import { Shell } from './shell.tsx';
 import { SignIn } from './sign-in.tsx';
 
@@ -39,6 +41,7 @@ export function App() {
     });
     return () => left.abort();
   }, [name]);
+  if (path.value === SHARED.path) return <LazyPage page={SHARED} />;
   if (who === null) return <SignIn />;
   // Until it is known where the data lie, a range would be asked for that is thrown away at once.
   return newest.value === undefined ? (

@@ -19,7 +19,7 @@ function Group({ title, current }: { readonly title: Page['group']; readonly cur
       <ul aria-labelledby={`nav-${title}`}>
         {pages.map((page) => (
           <li key={page.path}>
-            <Link to={page.path.replace(/\/\*$/, '')} isCurrent={page === current}>
+            <Link to={page.path} isCurrent={page === current}>
               {page.title}
             </Link>
           </li>

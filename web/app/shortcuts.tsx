@@ -28,7 +28,7 @@ export function Shortcuts() {
       else if (event.timeStamp - g_at < SECOND_KEY_MS) {
         g_at = 0;
         const page = PAGES.find(({ shortcut, permission }) => shortcut === event.key && may(permission));
-        if (page !== undefined) go(page.path.replace(/\/\*$/, ''));
+        if (page !== undefined) go(page.path);
       } else if (event.key in RANGES) {
         setParams({
           range: RANGES[event.key as unknown as keyof typeof RANGES],

@@ -30,6 +30,8 @@ interface ChartProps {
   readonly label: string;
   readonly height?: number;
   readonly kind?: 'line' | 'bars';
+  /** What stands below the axis, where the places are no times. */
+  readonly place?: (seconds: number) => string;
 }
 
 const HEIGHT_PX = 240;
@@ -71,7 +73,10 @@ function seriesOf(one: Series, at: number, kind: ChartProps['kind']): uPlot.Seri
   return [line, { ...edge, label: `${one.label}, high` }, { ...edge, label: `${one.label}, low` }];
 }
 
-function optionsOf({ series, zone, height = HEIGHT_PX, kind }: ChartProps, width: number): uPlot.Options {
+function optionsOf(
+  { series, zone, height = HEIGHT_PX, kind, place }: ChartProps,
+  width: number,
+): uPlot.Options {
   const axis = {
     stroke: colour('ink-2'),
     grid: { stroke: colour('rule'), width: 1 },
@@ -96,7 +101,8 @@ function optionsOf({ series, zone, height = HEIGHT_PX, kind }: ChartProps, width
     axes: [
       {
         ...{ ...axis, size: 34, font: '12px system-ui' },
-        values: (_self, splits, _axis, _space, step_s) => splits.map((at) => timeText(at, step_s, zone)),
+        values: (_self, splits, _axis, _space, step_s) =>
+          splits.map((at) => place?.(at) ?? timeText(at, step_s, zone)),
       },
       {
         ...axis,
@@ -105,7 +111,15 @@ function optionsOf({ series, zone, height = HEIGHT_PX, kind }: ChartProps, width
         values: (_self, splits) => splits.map((value) => axisText(value, first)),
       },
     ],
-    series: [{ label: 'Time' }, ...series.flatMap((one, index) => seriesOf(one, index, kind))],
+    series: [
+      {
+        label: place === undefined ? 'Time' : 'Period',
+        ...(place === undefined
+          ? {}
+          : { value: (_self: uPlot, at: number | null) => (at === null ? '' : place(at)) }),
+      },
+      ...series.flatMap((one, index) => seriesOf(one, index, kind)),
+    ],
     bands,
   };
 }

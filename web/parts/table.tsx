@@ -12,9 +12,9 @@ export interface Column<R> {
 }
 
 interface TableProps<R> {
-  readonly columns: readonly Column<R>[];
+  readonly columns: readonly Column<NoInfer<R>>[];
   readonly rows: readonly R[];
-  readonly keyOf: (row: R, at: number) => string;
+  readonly keyOf: (row: NoInfer<R>, at: number) => string;
   /** Said to readers who do not see it. */
   readonly label: string;
   /** Rows that are shown at once; more by a button. */
