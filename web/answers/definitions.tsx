@@ -36,6 +36,8 @@ interface DefinitionsProps {
   readonly path: string;
   /** The member of the answer that has them. */
   readonly member: string;
+  /** What seeing them needs; default: what the page needs. */
+  readonly seen?: string;
   /** What making and removing needs. */
   readonly permission: string;
   readonly columns?: readonly Column<Definition>[];
@@ -58,6 +60,10 @@ function parsed(text: string): { readonly body: unknown } | { readonly problem: 
 
 /** A list of definitions with what can be done with each, and a dialog that makes another from JSON. */
 export function Definitions(props: DefinitionsProps) {
+  return props.seen === undefined || may(props.seen) ? <List {...props} /> : null;
+}
+
+function List(props: DefinitionsProps) {
   const { title, path, member, permission, columns = [], acts = [], template, none, span } = props;
   const request = { path, params: { limit: 200 } };
   const answer = useAnswer<Readonly<Record<string, readonly Definition[]>>>(request);

@@ -65,7 +65,7 @@ export const PAGES: readonly Page[] = [
     'Operate',
     '/generations',
     'Generations',
-    'jobs:read',
+    'backfills:create',
     'b',
     () => import('../pages/generations/index.ts'),
   ),

@@ -19,14 +19,14 @@ const isTyping = (target: EventTarget | null): boolean =>
 export function Shortcuts() {
   const isOpen = useSignal(false);
   useEffect(() => {
-    let g_at = 0;
+    let g_at = Number.NEGATIVE_INFINITY;
     const onKey = (event: KeyboardEvent): void => {
       if (isTyping(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
       if (document.querySelector('dialog[open]') !== null) return;
       if (event.key === '?') isOpen.value = true;
       else if (event.key === 'g') g_at = event.timeStamp;
       else if (event.timeStamp - g_at < SECOND_KEY_MS) {
-        g_at = 0;
+        g_at = Number.NEGATIVE_INFINITY;
         const page = PAGES.find(({ shortcut, permission }) => shortcut === event.key && may(permission));
         if (page !== undefined) go(page.path);
       } else if (event.key in RANGES) {

@@ -41,11 +41,6 @@ export function saveCsv(sheet: Sheet, title: string): void {
   save(new Blob([toCsv(sheet)], { type: 'text/csv;charset=utf-8' }), `${fileName(title)}.csv`);
 }
 
-/** Saves a blob that a request answered, e.g. a file of an export. */
-export function saveFile(blob: Blob, name: string): void {
-  save(blob, name);
-}
-
 /** Saves a picture of the first canvas or SVG in an element. */
 export async function savePng(element: Element, title: string): Promise<void> {
   const canvas = element.querySelector('canvas') ?? (await painted(element.querySelector('svg.picture')));

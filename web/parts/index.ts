@@ -2,7 +2,7 @@ export { type Action, Form, useAction } from './action.tsx';
 export { type Bar, Bars } from './bars.tsx';
 export { Chart, LINE_COLOURS, type Series } from './chart.tsx';
 export { Confirm, Dialog } from './dialog.tsx';
-export { type Sheet, saveCsv, saveFile } from './download.ts';
+export { type Sheet, saveCsv } from './download.ts';
 export { Area, Check, Fields, Input, type Options, Select } from './field.tsx';
 export { Figure } from './figure.tsx';
 export {

@@ -143,7 +143,8 @@ export function Anomalies() {
         title="Alerts"
         path="/alerts"
         member="alerts"
-        permission="definitions:write"
+        seen="webhooks:manage"
+        permission="webhooks:manage"
         none="Nobody is told. An alert sends anomalies or thresholds to a webhook, mail, Slack, PagerDuty or a phone."
       />
     </div>

@@ -61,6 +61,7 @@ export function Connectors() {
         title="Webhooks"
         path="/webhooks"
         member="webhooks"
+        seen="webhooks:manage"
         permission="webhooks:manage"
         none="Nobody is told by a webhook."
         columns={[

@@ -227,7 +227,7 @@ function People({
   const { start, end } = range.value;
   const request = {
     path: `/funnels/${funnel}/entities`,
-    params: { start, end, timezone: zone.value, step: step + 1, limit: 100 },
+    params: { start, end, step: step + 1, limit: 100 },
   };
   const { data, problem } = useAnswer<Entities>(request);
   return (

@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import { type ApiRequest, asProblem, may, send, useAnswer } from '../../api/index.ts';
+import { type ApiRequest, ask, asProblem, may, useAnswer } from '../../api/index.ts';
 import { Definitions } from '../../answers/index.ts';
 import {
   Badge,
@@ -11,7 +11,6 @@ import {
   formatTime,
   formatValue,
   Problem,
-  saveFile,
   Select,
   sheetOf,
   Table,
@@ -52,17 +51,12 @@ export function Jobs() {
     await action.run(one);
     answer.again();
   };
-  const download = async ({ job_id, type, file }: Job): Promise<void> => {
+  const download = async ({ job_id }: Job): Promise<void> => {
     failed.value = undefined;
-    const path =
-      type === 'export' || type === 'report' ? `/exports/${job_id}/file` : `/jobs/${job_id}/result`;
     try {
-      const response = await send({ path });
-      const name = /filename="?([^";]+)/.exec(response.headers.get('content-disposition') ?? '')?.[1];
-      saveFile(
-        await response.blob(),
-        name ?? `${job_id}.${file?.media_type.includes('csv') ? 'csv' : 'bin'}`,
-      );
+      // The signed link is followed by the browser itself, which keeps files of any size out of the page's memory.
+      const { download_url } = await ask<{ readonly download_url?: string }>({ path: `/exports/${job_id}` });
+      if (download_url !== undefined) location.assign(download_url);
     } catch (error) {
       failed.value = asProblem(error);
     }
@@ -90,7 +84,7 @@ export function Jobs() {
       ...{ title: 'Actions', value: () => '' },
       show: (job) => (
         <span class="row-actions">
-          {job.file !== null && job.status === 'succeeded' && (
+          {job.file !== null && job.type === 'export' && job.status === 'succeeded' && (
             <button type="button" onClick={() => void download(job)}>
               Download
             </button>
