@@ -7,6 +7,7 @@ import type { Definition, NoSides, Operator, Runtime, Sides } from './operator.t
 import { trackedNodes } from './origins.ts';
 import { drawTopology } from './topology-drawing.ts';
 import { duplicateName, otherTopology } from './topology-errors.ts';
+import { requireWatermarks } from './watermark-reach.ts';
 
 export interface NodeDescription {
   readonly name: string;
@@ -44,6 +45,8 @@ interface Node extends Omit<NodeDescription, 'state'> {
   readonly hasSides: boolean;
   readonly makesIds?: boolean;
   readonly namesResults?: boolean;
+  readonly ownsWatermark?: boolean;
+  readonly needsWatermark?: boolean;
   /** How the node's inputs become its output, once bound to a runtime. */
   connect(runtime: Runtime, inputs: readonly Observable<Signal<unknown>>[]): Observable<Signal<unknown>>;
 }
@@ -214,6 +217,7 @@ export class Builder {
     join: (inputs: readonly Observable<Signal<unknown>>[]) => Observable<Signal<unknown>>,
   ): void {
     const { name, kind, summary, state, definition, definedTables, sides, makesIds, namesResults } = operator;
+    const { ownsWatermark = false, needsWatermark = false } = operator;
     this.add({
       name,
       kind,
@@ -223,6 +227,8 @@ export class Builder {
       ...(definedTables === undefined ? {} : { definedTables }),
       ...(makesIds === undefined ? {} : { makesIds }),
       ...(namesResults === undefined ? {} : { namesResults }),
+      ownsWatermark,
+      needsWatermark,
       inputs,
       hasSides: sides.length > 0,
       connect: (runtime, all) => {
@@ -401,5 +407,6 @@ function entryOf(
 export function topology(name: string, build: (builder: Builder) => void): Topology {
   const builder = new Builder();
   build(builder);
+  requireWatermarks(builder.nodes);
   return new Topology(name, builder.nodes, builder.sources);
 }

@@ -49,7 +49,7 @@ describe('MapTable', () => {
         put(key, value);
       },
     };
-    const map = new MapTable(counts, counting);
+    const map = new MapTable(counts, counting, { id: 'op/t', checks: 'first' });
     for (let value = 0; value < 1_000; value++) map.scope('').set('hot', value);
     expect(map.dirtyRows).toBe(1);
     commit(store, map);

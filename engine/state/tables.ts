@@ -2,6 +2,7 @@ import { ByteReader, ByteWriter, type Codec, type KeyCodec, stringKey } from '..
 import { type KvEntry, type KvRange, type KvStore, type KvTable, type KvView, prefixEnd } from './kv.ts';
 import { migrateRows } from './migration.ts';
 import { checkVersion } from './schema-version.ts';
+import { type StateChecks, TableChecks } from './table-checks.ts';
 import { expiryOf, TTL_PREFIX_BYTES, type Ttl, TtlSweep, ttlDay } from './ttl.ts';
 
 /**
@@ -28,6 +29,8 @@ export interface MapSpec<K extends string | number, V> {
   readonly ttl?: Ttl;
   /** Clean rows kept in memory, in rows. */
   readonly cacheRows?: number;
+  /** Its operator changes values that it was given, and sets them where that matters: tests do not look for that. */
+  readonly changesInPlace?: true;
   /**
    * For the digest, where a value's bytes also tell of the way: gives the content only, e.g. a list that
    * grows in the order of arrival as a sorted one. May change `value`, which nobody else holds.
@@ -117,6 +120,8 @@ interface Scope<K, V> {
 /** State that the runner flushes inside the commit and refreshes after it. */
 export interface Flushable {
   flush(watermark_ms: number): void;
+  /** After each batch, where state is looked at closely: throws for what a restart would lose. */
+  check?(): void;
 }
 
 /**
@@ -138,8 +143,10 @@ export class MapTable<K extends string | number, V> implements Flushable {
   #young_rows = 0;
   #watermark_ms = 0;
   readonly #sweep: TtlSweep | undefined;
+  readonly #checks: TableChecks<V>;
 
-  constructor(spec: MapSpec<K, V>, table: KvTable) {
+  constructor(spec: MapSpec<K, V>, table: KvTable, { id, checks }: { id: string; checks: StateChecks }) {
+    this.#checks = new TableChecks(id, spec.value, checks, spec.changesInPlace === true);
     this.#spec = spec;
     this.#table = table;
     this.#sweep = spec.ttl === undefined ? undefined : new TtlSweep(table, spec.ttl);
@@ -251,13 +258,17 @@ export class MapTable<K extends string | number, V> implements Flushable {
   }
 
   #get(scope: Scope<K, V>, key: K): V | undefined {
-    const { value, until_ms } = this.#row(scope, key);
-    return until_ms < this.#watermark_ms ? undefined : value;
+    const row = this.#row(scope, key);
+    const { value, until_ms } = row;
+    if (value === undefined || until_ms < this.#watermark_ms) return undefined;
+    this.#checks.gave(row, value);
+    return value;
   }
 
   #set(scope: Scope<K, V>, key: K, value: V | undefined): void {
     const row = this.#row(scope, key);
     row.value = value;
+    this.#checks.set(row);
     row.until_ms = Number.POSITIVE_INFINITY;
     if (!row.dirty) {
       row.dirty = true;
@@ -303,8 +314,14 @@ export class MapTable<K extends string | number, V> implements Flushable {
     this.#watermark_ms = watermark_ms;
   }
 
+  /** Throws `state_changed_in_place` for what was given out and changed, where that is looked at. */
+  check(): void {
+    this.#checks.look();
+  }
+
   /** Writes what changed. In order of change: sorting costs as much as it saves, since each page is written once a commit anyway. */
   flush(watermark_ms: number): void {
+    this.#checks.look();
     const dirty = this.#dirty;
     const valueWriter = new ByteWriter();
     const { ttl } = this.#spec;
@@ -324,7 +341,7 @@ export class MapTable<K extends string | number, V> implements Flushable {
       } else {
         valueWriter.reset();
         if (ttl !== undefined) valueWriter.u8(day >> 8).u8(day & 0xff);
-        this.#spec.value.write(valueWriter, row.value);
+        this.#checks.write(valueWriter, row, row.value);
         const bytes = valueWriter.view();
         row.until_ms = this.#until(bytes);
         this.#table.put(keyBytes, bytes);
@@ -372,7 +389,12 @@ function rangeOf({ prefix }: { readonly prefix: Uint8Array }, key?: unknown): Kv
 }
 
 /** Opens an operator's tables, checking each one's stored schema version and migrating where it can. */
-export function openTables<S extends TableSpecs>(store: KvStore, operator: string, specs: S): TablesOf<S> {
+export function openTables<S extends TableSpecs>(
+  store: KvStore,
+  operator: string,
+  specs: S,
+  checks: StateChecks = 'first',
+): TablesOf<S> {
   const tables: Record<string, unknown> = {};
   for (const [name, spec] of Object.entries(specs)) {
     const id = `${operator}/${name}`;
@@ -381,7 +403,7 @@ export function openTables<S extends TableSpecs>(store: KvStore, operator: strin
     const canMigrate = map?.migrate !== undefined;
     const migrate = canMigrate ? (from: number) => migrateRows(id, table, map, from) : undefined;
     checkVersion(store, id, spec.version, migrate);
-    tables[name] = map === undefined ? table : new MapTable(map, table);
+    tables[name] = map === undefined ? table : new MapTable(map, table, { id, checks });
   }
   return tables as TablesOf<S>;
 }

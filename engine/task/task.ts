@@ -30,7 +30,7 @@ import {
   type Topology,
   type TopologyChange,
 } from '../graph/index.ts';
-import type { Flushable, KvStore } from '../state/index.ts';
+import type { Flushable, KvStore, StateChecks } from '../state/index.ts';
 import { ControlState, describeControl } from './control-state.ts';
 import { GapBoard, readGaps } from './gaps.ts';
 import { type Input, Inputs, type InputsOptions, type Sources, watermarkOwners } from './inputs.ts';
@@ -58,6 +58,11 @@ export interface TaskOptions {
   readonly onTopologyChange?: (changes: readonly TopologyChange[]) => void;
   /** Hears every batch that leaves a node: for tests and inspection. */
   readonly listen?: Listen;
+  /**
+   * How closely state is looked at for what a restart would lose: `first`, the default, at the first rows of each table;
+   * `always`, as tests do, at every row, and at values that are changed in place without being set.
+   */
+  readonly stateChecks?: StateChecks;
   /** Puts records aside whose processing throws; to be handed to every run of the task. Default: they stop it. */
   readonly quarantine?: Quarantine;
 }
@@ -200,9 +205,10 @@ export class Task {
   }
 
   #runtime(partition: string, outputs: OutputIds): Runtime {
-    const { store, clock } = this.#options;
+    const { store, clock, stateChecks = 'first' } = this.#options;
     return {
       store,
+      stateChecks,
       clock,
       metrics: this.metrics,
       topology: this.#options.topology.name,
@@ -338,6 +344,7 @@ export class Task {
       throw asMillraceError(quarantine.blame(input.node, admitted, failure));
     }
     this.#raise();
+    if (this.#options.stateChecks === 'always') for (const flushable of this.#flushables) flushable.check?.();
     this.#adaptBatch(records.length, performance.now() - pushed_ms);
   }
 
