@@ -8,5 +8,6 @@ export * from './schema-version.ts';
 export * from './store-lmdb.ts';
 export * from './store-memory.ts';
 export type { StateChecks } from './table-checks.ts';
+export * from './table-specs.ts';
 export * from './tables.ts';
 export * from './ttl.ts';

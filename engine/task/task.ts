@@ -36,7 +36,7 @@ import { GapBoard, readGaps } from './gaps.ts';
 import { type Input, Inputs, type InputsOptions, type Sources, watermarkOwners } from './inputs.ts';
 import { META_TABLE, NoticeBoard, type Progress, readProgress, writeProgress } from './meta.ts';
 import { namingGaps } from './naming-gaps.ts';
-import { DEFAULT_TASK_LIMITS, type TaskLimits } from './task-limits.ts';
+import { adaptedBatch, DEFAULT_TASK_LIMITS, type TaskLimits } from './task-limits.ts';
 import { TaskMetrics } from './task-metrics.ts';
 import { TimerService } from './timers.ts';
 import { readTopology, upgradeTopology, writeTopology } from './upgrade.ts';
@@ -69,7 +69,6 @@ export interface TaskOptions {
 
 /** In the ids of its dead letters, where others have the operator; no operator has such a name. */
 const QUARANTINE = '.quarantine';
-const BATCH_MIN_EVENTS = 64;
 const MS_PER_SECOND = 1_000;
 
 /**
@@ -345,14 +344,8 @@ export class Task {
     }
     this.#raise();
     if (this.#options.stateChecks === 'always') for (const flushable of this.#flushables) flushable.check?.();
-    this.#adaptBatch(records.length, performance.now() - pushed_ms);
-  }
-
-  /** Records differ in cost by a factor of a hundred (an order has up to 1,000 lines). */
-  #adaptBatch(records: number, took_ms: number): void {
-    const { batch_max_events, batch_target_ms } = this.#limits;
-    if (took_ms > batch_target_ms) this.#batch_max = Math.max(BATCH_MIN_EVENTS, Math.floor(records / 2));
-    else if (took_ms * 4 < batch_target_ms) this.#batch_max = Math.min(batch_max_events, this.#batch_max * 2);
+    const took_ms = performance.now() - pushed_ms;
+    this.#batch_max = adaptedBatch(this.#limits, this.#batch_max, records.length, took_ms);
   }
 
   readonly #alignment: InputsOptions;
