@@ -1,4 +1,5 @@
 export { type Metric, metricOptions, useDimensions, useMetrics } from './catalogue.ts';
+export { type Definition, type DefinitionAct, Definitions } from './definitions.tsx';
 export {
   type KpiAnswer,
   type KpiBucket,
@@ -8,4 +9,3 @@ export {
   type SummaryAnswer,
   type Summed,
 } from './kpis.ts';
-export { type Definition, type DefinitionAct, Definitions } from './definitions.tsx';

@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
-import { type AnswerMeta, may, useAnswer, useLive } from '../../api/index.ts';
 import { Definitions } from '../../answers/index.ts';
+import { type AnswerMeta, may, useAnswer, useLive } from '../../api/index.ts';
 import {
   Badge,
   type Column,

@@ -1,5 +1,5 @@
-import { useAnswer } from '../../api/index.ts';
 import { type Definition, useMetrics } from '../../answers/index.ts';
+import { useAnswer } from '../../api/index.ts';
 import { Chart, Empty, Select, Tile } from '../../parts/index.ts';
 import { place, setParams, zone } from '../../state/index.ts';
 

@@ -1,5 +1,5 @@
-import { useAnswer } from '../../api/index.ts';
 import { type Definition, Definitions } from '../../answers/index.ts';
+import { useAnswer } from '../../api/index.ts';
 import { Badge, formatTime, formatValue } from '../../parts/index.ts';
 import { zone } from '../../state/index.ts';
 

@@ -1,5 +1,5 @@
-import { type AnswerMeta, useAnswer } from '../../api/index.ts';
 import { Definitions } from '../../answers/index.ts';
+import { type AnswerMeta, useAnswer } from '../../api/index.ts';
 import {
   type Column,
   Empty,

@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
-import { may, useAnswer } from '../../api/index.ts';
 import { useMetrics } from '../../answers/index.ts';
+import { may, useAnswer } from '../../api/index.ts';
 import {
   Area,
   Confirm,

@@ -1,4 +1,4 @@
-import { ApiProblem, type Answered, useAnswer } from '../../api/index.ts';
+import { type Answered, ApiProblem, useAnswer } from '../../api/index.ts';
 import {
   Badge,
   type Column,

@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
-import { type AnswerMeta, may, useAnswer } from '../../api/index.ts';
 import { type KpiAnswer, metricIn, metricOptions, useMetrics } from '../../answers/index.ts';
+import { type AnswerMeta, may, useAnswer } from '../../api/index.ts';
 import {
   Chart,
   Empty,

@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
-import { type ApiRequest, ask, asProblem, may, useAnswer } from '../../api/index.ts';
 import { Definitions } from '../../answers/index.ts';
+import { type ApiRequest, ask, asProblem, may, useAnswer } from '../../api/index.ts';
 import {
   Badge,
   type Column,
