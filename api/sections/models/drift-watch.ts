@@ -1,7 +1,7 @@
 import { asMillraceError, type MetricSample, Metrics } from '../../../engine/index.ts';
 import type { Definition } from '../../../runtime/index.ts';
 import { type AnswerParts, analyticsOf, runQuery, wishOf } from '../../answers/index.ts';
-import { historyQuery } from './forecast-training.ts';
+import { historyQuery } from './forecast-queries.ts';
 import type { ModelContents } from './model-contents.ts';
 import type { ForecastContent, ModelBody } from './model-schema.ts';
 import type { ModelVersions } from './model-versions.ts';

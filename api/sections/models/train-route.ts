@@ -11,7 +11,8 @@ import {
 import { type RawCall, type Route, route } from '../../http/index.ts';
 import { createJob, JOB_EXAMPLE, type JobMaking, jobSchema } from '../jobs/index.ts';
 import { customersQuery } from './customer-training.ts';
-import { historyQuery } from './forecast-training.ts';
+import { historyQuery } from './forecast-queries.ts';
+import { requireFitting } from './forecast-regressors.ts';
 import { type ModelBody, STEPS, type TrainBody, trainBodyOf } from './model-schema.ts';
 import { TRAINING_JOB, type TrainingInput } from './train-job.ts';
 
@@ -78,6 +79,7 @@ function inputOf({ name, retrain, ...body }: TrainBody): TrainingInput {
   if (body.type !== 'demand_forecast') return { ...body, ...shared };
   const { season, horizon } = STEPS[body.dataset.granularity];
   const { params: given } = body;
+  requireFitting(given.regressors, body.dataset.granularity);
   const params = { ...given, season: given.season ?? season, horizon: given.horizon ?? horizon };
   return { ...body, params, ...shared };
 }
