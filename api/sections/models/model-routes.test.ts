@@ -352,7 +352,17 @@ describe('models', () => {
     ).flat();
     await send(many);
     test.clock.advance(3_600_000);
+    const healthOf = async (): Promise<Json> =>
+      (await jsonOf(test.send('/health', { key: admin }))).subsystems as Json;
+    expect((await healthOf()).models).toEqual({ status: 'ok' });
     expect(await drift(calm)).toMatchObject({ is_drifting: true });
+    expect((await healthOf()).models).toMatchObject({ status: 'degraded', code: 'models_drifting' });
+    expect((await test.send('/health', { key: admin })).status).toBe(200);
+    const { models } = (await jsonOf(test.send('/models', { key: admin }))) as { models: Json[] };
+    expect(models.map(({ id, is_drifting }) => [id, is_drifting])).toEqual([
+      [calm, true],
+      [naive, false],
+    ]);
     const metrics = await (
       await test.send('/metrics', { key: await test.key('admin', { tenants: '*' }) })
     ).text();
@@ -367,6 +377,22 @@ describe('models', () => {
     expect(await codeOf(await predict(id))).toBe('object_damaged');
     await test.ports.models.delete(`default/${id}.json`);
     expect(await codeOf(await predict(id))).toBe('object_damaged');
+  });
+
+  it('say what training would read, and train nothing', async () => {
+    await fill();
+    const json = { type: 'demand_forecast', dataset: DATASET, params: { horizon: 14 } };
+    const planned = await test.send('/models/train?dry_run=true', { key: admin, json });
+    expect(planned.status).toBe(200);
+    const { dry_run, plan } = (await planned.json()) as { plan: Record<string, number> } & Json;
+    expect(dry_run).toBe(true);
+    expect(plan).toMatchObject({ queries: 2 });
+    for (const member of ['rows', 'bytes', 'cost_ms']) expect(plan[member]).toBeGreaterThanOrEqual(0);
+    const churn = { type: 'churn', dataset: { start: timeOf(0), end: timeOf(DAYS) } };
+    const other = await jsonOf(test.send('/models/train?dry_run=true', { key: admin, json: churn }));
+    expect(other).toMatchObject({ dry_run: true, plan: { rows: expect.any(Number), queries: 1 } });
+    expect(await jsonOf(test.send('/models', { key: admin }))).toMatchObject({ models: [] });
+    expect(await jsonOf(test.send('/jobs?type=model_training', { key: admin }))).toMatchObject({ jobs: [] });
   });
 
   it('are trained by analysts and read by viewers', async () => {

@@ -75,7 +75,6 @@ function getRoute(parts: ModelRouteParts): Route {
     handle: async (call) => {
       const model = parts.versions.find(call.tenant, call.params.modelId);
       requireSeen(parts, call, model);
-      const view = await viewOf(parts, model);
       const { trained } = model.body;
       const content = trained === null ? undefined : await parts.contents.get(trained);
       const forecast = content?.kind === 'forecast' ? content : { groups: [], totals: [] };
@@ -88,6 +87,7 @@ function getRoute(parts: ModelRouteParts): Route {
         call.log.debug({ model: model.id, code: asMillraceError(error).code }, 'no drift of the model');
         return null;
       });
+      const view = await viewOf(parts, model);
       return { status: 200, json: { ...view, groups, totals, test, drift } };
     },
   });
