@@ -42,6 +42,7 @@ export async function trainForecast(
   const histories = await readHistories(parts, job, model);
   const { answered, steps } = histories;
   const { answer, state } = answered;
+  if (steps.length === 0) requireSome([]);
   const last = steps.at(-1) ?? '';
   const times = timesAfter(last, horizon + 1, answer, parts.tenants?.defaultsOf(job.record.tenant));
   const { groups, totals, warnings } = await forecasts(job, histories, taskMaker(histories, times, model));
