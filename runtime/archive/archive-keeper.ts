@@ -1,7 +1,13 @@
 import { systemClock } from '../../engine/index.ts';
 import type { Archive } from './archive.ts';
 import { type ArchivedStream, type ArchiveReport, archiveOld } from './archive-run.ts';
-import { type ErasableArchive, type ErasedInArchive, type EraseRewrite, eraseCustomer } from './erase.ts';
+import {
+  type ErasableArchive,
+  type Erased,
+  type ErasedInArchive,
+  type EraseRewrite,
+  eraseInArchive,
+} from './erase.ts';
 
 export interface ArchiveKeeperOptions {
   readonly archive: Archive;
@@ -34,6 +40,8 @@ export interface ArchiveOutcome extends ArchiveReport {
 /** Archives old messages, and removes from the stream what is archived and committed. */
 export class ArchiveKeeper implements ErasableArchive {
   readonly #options: ArchiveKeeperOptions;
+  /** The last one that writes, or waits for that. */
+  #writing: Promise<unknown> = Promise.resolve();
 
   constructor(options: ArchiveKeeperOptions) {
     this.#options = options;
@@ -46,13 +54,23 @@ export class ArchiveKeeper implements ErasableArchive {
     return coverage === undefined ? null : { url: archive.folder.url, from: coverage.from, to: coverage.to };
   }
 
-  async eraseCustomer(tenant: string, customer_id: string, rewrite?: EraseRewrite): Promise<ErasedInArchive> {
-    const of = { tenant, customer_id, now_ms: systemClock.now() };
-    return await eraseCustomer(this.#options.archive, of, rewrite);
+  erase(whose: Erased, rewrite?: EraseRewrite): Promise<ErasedInArchive> {
+    return this.#alone(() => eraseInArchive(this.#options.archive, whose, systemClock.now(), rewrite));
+  }
+
+  /** One at a time: what is being archived was read before somebody was erased from the stream. */
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#writing.then(work);
+    this.#writing = done.catch(() => undefined);
+    return done;
   }
 
   /** Throws `archive_of_another_stream`, `archive_damaged`, `disk_full`, `s3_failed`, and the signal's reason. */
-  async run(request: ArchiveRequest): Promise<ArchiveOutcome> {
+  run(request: ArchiveRequest): Promise<ArchiveOutcome> {
+    return this.#alone(() => this.#run(request));
+  }
+
+  async #run(request: ArchiveRequest): Promise<ArchiveOutcome> {
     const { archive, stream, applied, isBuilding } = this.#options;
     const report = await archiveOld({ archive, stream, ...request });
     const outcome = (held_back: TrimHold | null, trimmed_through: number | null = null): ArchiveOutcome => ({

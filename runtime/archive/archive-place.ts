@@ -37,13 +37,13 @@ export function withArchive(
 /** Archives the stream of events there. */
 export function openArchiveKeeper(
   link: NatsLink,
-  place: ArchivePlace,
+  archive: Archive,
   live: Pick<ArchiveKeeperOptions, 'applied' | 'isBuilding'>,
 ): ArchiveKeeper {
   const { name: stream } = EVENTS_STREAM;
   return new ArchiveKeeper({
     ...live,
-    archive: openArchive(place),
+    archive,
     stream: {
       open: () => new JetStreamSource({ link, stream, partition: 'archive', gaps: 'count' }),
       trim: async (before) => {

@@ -4,4 +4,4 @@ export { type ArchivePlace, openArchive, openArchiveKeeper, withArchive } from '
 export { type ArchivedStream, type ArchiveReport, archiveOld } from './archive-run.ts';
 export { ArchivedPayloads } from './archived-payloads.ts';
 export { ArchivedSource } from './archived-source.ts';
-export type { ErasableArchive, ErasedInArchive, EraseRewrite } from './erase.ts';
+export type { ErasableArchive, Erased, ErasedInArchive, EraseRewrite } from './erase.ts';
