@@ -8,7 +8,7 @@ import { type ApiPorts, awaitFreshness, type EventMessage, type FreshnessTracker
 import type { ErasedMessages } from '../health/index.ts';
 import { subjectToken } from '../ingest/index.ts';
 import { inForce, messagesOf, ownOf, type Person, type PersonsOwn } from './person-events.ts';
-import { type Counting, displacedOf, pseudonymOf, replacementOf, withoutPerson } from './remains.ts';
+import { archivedRemains, type Counting, pseudonymOf, replacementsOf, withoutPerson } from './remains.ts';
 
 export const ERASE_JOB = 'customer_erasure';
 const UNIT = 'messages';
@@ -129,9 +129,7 @@ class Erasure {
         // A repeat, or what was rejected, has no row: nothing takes its place.
         if (members === undefined || counting === undefined) continue;
         const isOwn = whose.owns(members);
-        const copy = this.#copyOf(members, isOwn, counting);
-        if (copy === undefined) continue;
-        copies.push(copy);
+        copies.push(...this.#copiesOf(members, isOwn, counting));
         if (!counting) continue;
         if (isOwn) events++;
         else others++;
@@ -152,18 +150,18 @@ class Erasure {
     };
   }
 
-  #copyOf(members: Members, isOwn: boolean, isCounting: boolean): EventMessage | undefined {
+  #copiesOf(members: Members, isOwn: boolean, isCounting: boolean): readonly EventMessage[] {
     const left = isOwn ? withoutPerson(members, this.#pseudonym, this.#counting()) : members;
-    const text = isCounting ? replacementOf(left) : displacedOf(left);
-    if (text === undefined) return undefined;
-    const payload = Buffer.from(text);
     const { customer_id, order_id } = left;
     const key = [customer_id, order_id].find((id) => typeof id === 'string' && id !== '');
-    return {
-      subject: `events.${this.#tenant}.${subjectToken(typeof key === 'string' ? key : '')}`,
-      payload,
-      msgId: createHash('sha256').update(`${this.#tenant}\0`).update(payload).digest('hex'),
-    };
+    return replacementsOf(members, left, isCounting).map((text) => {
+      const payload = Buffer.from(text);
+      return {
+        subject: `events.${this.#tenant}.${subjectToken(typeof key === 'string' ? key : '')}`,
+        payload,
+        msgId: createHash('sha256').update(`${this.#tenant}\0`).update(payload).digest('hex'),
+      };
+    });
   }
 
   /** Dead letters of the person. */
@@ -173,7 +171,7 @@ class Erasure {
     const { sequence: end } = await deadLetters.end();
     const first = await deadLetters.letters.firstSequence();
     for await (const letter of deadLetters.letters.read(first, end, this.#tenant, this.#job.signal)) {
-      if (!whose.mentions(letter.data) && !whose.isIn(letter)) continue;
+      if (!whose.quotes(letter.data) && !whose.isIn(letter)) continue;
       if (await eraser.letters.erase(letter.sequence))
         this.#state = { ...this.#state, letters: this.#state.letters + 1 };
     }
@@ -183,7 +181,7 @@ class Erasure {
     const { archive } = this.#parts.ports;
     if (archive === undefined) return;
     const { messages } = await archive.erase(whose, (event) =>
-      withoutPerson(event, this.#pseudonym, this.#counting()),
+      archivedRemains(event, withoutPerson(event, this.#pseudonym, this.#counting())),
     );
     this.#state = { ...this.#state, archived: this.#state.archived + messages };
   }

@@ -17,6 +17,8 @@ import { type Counting, isBare } from './remains.ts';
 
 /** Events of a page. */
 const PAGE = 500;
+/** Characters of an id that is looked for as a word. */
+const WORD_MIN_CHARS = 4;
 /** Messages that are looked at before others have their turn. */
 const TURN_MESSAGES = 500;
 
@@ -28,6 +30,9 @@ export interface Person {
   /** The last sequence that is looked at. */
   readonly upTo: number;
 }
+
+const isOfWord = (byte: number | undefined): boolean =>
+  byte !== undefined && /[\w.-]/.test(String.fromCharCode(byte));
 
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
 
@@ -66,7 +71,19 @@ export class PersonsOwn implements Erased {
     return isLinked && !isBare(event, this.#counting);
   }
 
+  /** By the id as a word; one of a few characters only where it stands in quotes, for it may mean anything. */
   mentions(bytes: Uint8Array): boolean {
+    if (this.quotes(bytes)) return true;
+    const id = this.#quoted.slice(1, -1);
+    if (id.length < WORD_MIN_CHARS) return false;
+    const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    for (let at = all.indexOf(id); at >= 0; at = all.indexOf(id, at + 1))
+      if (!isOfWord(all[at - 1]) && !isOfWord(all[at + Buffer.byteLength(id)])) return true;
+    return false;
+  }
+
+  /** Whether the id stands in quotes. */
+  quotes(bytes: Uint8Array): boolean {
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes(this.#quoted);
   }
 

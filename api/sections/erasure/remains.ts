@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
 import {
+  contentHash,
   type DimensionPath,
   exactJsonText,
   isObject,
@@ -22,9 +23,9 @@ const OF_TYPES: Readonly<Record<string, readonly string[]>> = {
   lead: ['lead_id', 'stage', 'new_stage', 'value'],
   employee: ['employee_id', 'department', 'present'],
   ticket: ['sla_minutes'],
+  fx: ['base', 'quote', 'rate'],
 };
-/** Types that nothing supersedes. */
-const PLAIN = new Set(['event.retracted', 'fx.rate'].map(typeCode));
+const RETRACTION = typeCode('event.retracted');
 const HEX_DIGITS = 32;
 
 /** What a customer is called from an erasure on: the same each time, and of no use without the installation's key. */
@@ -95,7 +96,7 @@ function valueAt(root: unknown, path: DimensionPath): unknown {
 
 /** Whether an event that names nobody says nothing more than what numbers are made of. */
 export function isBare(event: Members, counting: Counting): boolean {
-  const { erased: _, ...said } = event;
+  const { erased: _, erased_payload: __, ...said } = event;
   return sortedText(withoutPerson(event, '', counting)) === sortedText(said);
 }
 
@@ -115,29 +116,51 @@ function itemOf(item: unknown): unknown {
   );
 }
 
-/** The event that is put into an erased one's place, as JSON: it supersedes whatever its id was before. */
-export function replacementOf(members: Members): string {
-  const type = own(members, 'type');
-  if (typeof type !== 'string' || PLAIN.has(typeCode(type))) return exactJsonText(members);
+/**
+ * What is put into the stream in the place of an event that is erased, as JSON: what is left of it, which supersedes
+ * whatever its id was before, and of one that counts for nothing, or is a correction, that it was there: to a state that
+ * is built without it that is known then.
+ */
+export function replacementsOf(event: Members, left: Members, isCounting: boolean): readonly string[] {
+  const type = own(event, 'type');
+  const payload = contentHash(event);
+  // Nothing supersedes these.
+  if (typeof type === 'string' && typeCode(type) === RETRACTION) return [retractionOf(event, left)];
+  const isCorrection = own(event, 'supersedes') === true;
+  const of = isCorrection ? { erased_payload: payload } : {};
   // Weaker than any correction of an event that has none.
-  return superseding(members, own(members, 'supersedes') === true ? versionOf(members) + 1 : 0);
+  const version = isCorrection ? versionOf(event) + 1 : 0;
+  const remains = { ...left, supersedes: true, version, erased: true, ...of };
+  const gone = goneOf(event);
+  return [
+    ...(isCounting ? [exactJsonText(remains)] : []),
+    ...(isCounting && !isCorrection ? [] : [exactJsonText(gone)]),
+  ];
 }
 
-/**
- * The event in the place of one that counts for nothing because of what was said later of it, weaker than that; undefined
- * where there is none. So that it came is known to a state that is built without it.
- */
-export function displacedOf(members: Members): string | undefined {
-  const type = own(members, 'type');
-  if (typeof type !== 'string' || PLAIN.has(typeCode(type))) return exactJsonText(members);
-  const version = own(members, 'supersedes') === true ? versionOf(members) - 1 : 0;
-  return version < 0 ? undefined : superseding(members, version);
+/** What is left of an event in the archive; what counts of a correction is in the stream. */
+export function archivedRemains(event: Members, left: Members): Members {
+  const type = own(event, 'type');
+  if (typeof type === 'string' && typeCode(type) === RETRACTION)
+    return { ...left, erased_payload: own(event, 'erased_payload') ?? contentHash(event) };
+  return own(event, 'supersedes') === true ? goneOf(event) : left;
+}
+
+/** A retraction is known by its id, and stays the one that it was. */
+const retractionOf = (event: Members, left: Members): string =>
+  exactJsonText({ ...left, erased_payload: own(event, 'erased_payload') ?? contentHash(event) });
+
+function goneOf(event: Members): Members {
+  const isCorrection = own(event, 'supersedes') === true;
+  const time = ['time', ...TIME_ALIASES].find((name) => own(event, name) != null) ?? 'time';
+  return {
+    ...{ event_id: own(event, 'event_id'), type: own(event, 'type'), time: own(event, time) },
+    ...{ supersedes: true, version: 0, erased: 'gone' },
+    ...(isCorrection ? { erased_payload: contentHash(event) } : {}),
+  };
 }
 
 function versionOf(members: Members): number {
   const version = own(members, 'version');
   return typeof version === 'number' ? version : 1;
 }
-
-const superseding = (members: Members, version: number): string =>
-  exactJsonText({ ...members, supersedes: true, version, erased: true });
