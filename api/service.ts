@@ -313,6 +313,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
           ...boards.runs.samples(),
           ...connectors.samples(),
           ...audit.samples(),
+          ...(ports.archive?.samples() ?? []),
         ],
       ]),
       ...diagnosticsRoutes(answers, { jobs, spool }),

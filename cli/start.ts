@@ -31,6 +31,7 @@ import { openDataFolder, systemClock } from '../engine/index.ts';
 import {
   type Archive,
   ArchivedPayloads,
+  ArchiveMetrics,
   DEFINITIONS_BUCKET,
   diagnose,
   Generations,
@@ -117,7 +118,7 @@ async function ports(
   generations: Generations,
   states: OrderStates,
   keyTrust: KeyTrust,
-  archive: Archive,
+  { archive, metrics }: { readonly archive: Archive; readonly metrics: ArchiveMetrics },
 ): Promise<ApiPorts> {
   const manager = await openManager(link);
   const topology = described(() => generations.settings);
@@ -136,6 +137,7 @@ async function ports(
       }),
     },
     archive: openArchiveKeeper(link, archive, {
+      metrics,
       applied: () => generations.host.progress()?.sequence,
       isBuilding: () => generations.list().some(({ state }) => state === 'building'),
     }),
@@ -262,7 +264,8 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
   });
   const anomalies = await ensureStream(await openManager(link), placed(link, ANOMALIES_STREAM));
   for (const warning of [...warnings, ...anomalies.warnings]) log.warn(warning);
-  const archive = openArchive(settings.archive.place);
+  const archiveMetrics = new ArchiveMetrics(() => systemClock.now());
+  const archive = openArchive(settings.archive.place, archiveMetrics);
   const payloads = new ArchivedPayloads(eventPayloads(link), archive);
   const states: OrderStates = new OrderStates({ current: () => generations, payloads });
   const generations = generationsOf(settings, nats.server, link, states, log);
@@ -271,7 +274,7 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
   const keyTrust = openKeyTrust(settings.dataDir, settings.keySigningSecret, hadState);
   // Before the API is built: restoring the state takes longest.
   generations.start();
-  const apiPorts = await ports(log, link, generations, states, keyTrust, archive);
+  const apiPorts = await ports(log, link, generations, states, keyTrust, { archive, metrics: archiveMetrics });
   const { created, key } = await bootstrapAdminKey(apiPorts);
   const api = await createApp(apiPorts);
   const server = await serve({ fetch: (...request) => api.app.fetch(...request) }, settings, api.connections);

@@ -180,7 +180,7 @@ export class Amender {
   #unheard(batch: EventBatch, row: number, target: AmendTarget): AmendedEvent | CorrectionRefusal {
     const { id0, id1, id2 } = target;
     const time_s = Math.floor((batch.own.time_ms[row] as number) / 1_000);
-    const isKnown = target.isNew !== true && batch.known?.has(id0, id1, id2, time_s) === true;
+    const isKnown = !isNewHere(batch, target) && batch.known?.has(id0, id1, id2, time_s) === true;
     if (isKnown && !isBehind(batch, row, target))
       return { code: 'behind_retention', detail: 'The event that it corrects is no longer kept' };
     return newEvent(target.id);
@@ -258,6 +258,13 @@ const rankOf = (batch: EventBatch, row: number, { version, supersedes, erased_pa
   // A retraction of which something was erased is the one that it was.
   payload: ((supersedes ? undefined : erased_payload) ?? (batch.payload[row] as number)) >>> 0,
 });
+
+/** Whether an id was not known before the batch, in which an event says of it that it is erased. */
+function isNewHere({ amendments }: EventBatch, { id0, id1, id2 }: AmendTarget): boolean {
+  return amendments.some(({ targets }) =>
+    targets.some((other) => other.isNew === true && other.id0 === id0 && other.id1 === id1 && other.id2 === id2),
+  );
+}
 
 /** Whether the event itself comes behind a row of the batch. */
 function isBehind(batch: EventBatch, row: number, { id0, id1, id2 }: AmendTarget): boolean {

@@ -182,7 +182,7 @@ export interface ApiPorts {
   /** Builds the state anew; undefined where this process cannot. */
   readonly backfill?: BackfillPort;
   /** Archives events that are old; undefined where this process cannot. */
-  readonly archive?: Pick<ArchiveKeeper, 'run' | 'status' | 'erase'>;
+  readonly archive?: Pick<ArchiveKeeper, 'run' | 'status' | 'erase' | 'samples'>;
   /** Deletes messages, their bytes overwritten; undefined where this process cannot. */
   readonly eraser?: { readonly events: MessageEraser; readonly letters: MessageEraser };
   /** What was told of anomalies; undefined where this process cannot read it. */

@@ -22,6 +22,11 @@ export interface Erased {
   mentions(bytes: Uint8Array): boolean;
 }
 
+/** Of an incarnation of the stream the sequences that were erased, both ends inclusive. */
+export type ErasedRanges = (
+  incarnation: string,
+) => readonly { readonly first: number; readonly last: number }[];
+
 export interface ErasedInArchive {
   /** Messages of which something was taken away. */
   readonly messages: number;
@@ -32,9 +37,10 @@ export interface ErasedInArchive {
 export interface ErasableArchive {
   /**
    * Takes the events of a person away, or puts in their place what `rewrite` makes of them. It may be called again
-   * after it was interrupted. Throws `archive_damaged`, and what the store throws.
+   * after it was interrupted. `gone`: what was erased from the stream. Throws `archive_damaged`, and what the store
+   * throws.
    */
-  erase(whose: Erased, rewrite?: EraseRewrite): Promise<ErasedInArchive>;
+  erase(whose: Erased, rewrite?: EraseRewrite, gone?: ErasedRanges): Promise<ErasedInArchive>;
 }
 
 const NOTHING: EraseRewrite = () => null;

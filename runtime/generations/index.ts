@@ -4,6 +4,8 @@ export { definitionsOf } from './definitions-of.ts';
 export type { InterruptedBuild } from './folders.ts';
 export { currentSettings, makeRebuiltCurrent, makeRestoredCurrent } from './generation-record.ts';
 export { Generations, type GenerationsOptions } from './generations.ts';
+export { drainStore } from './drain-outbox.ts';
+export { offeredGeneration, offerGeneration, withdrawOffer } from './offer.ts';
 export {
   type Goal,
   goalOf,

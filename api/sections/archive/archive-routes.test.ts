@@ -22,6 +22,7 @@ const port: NonNullable<ApiPorts['archive']> = {
     return OUTCOME;
   },
   status: () => Promise.resolve({ url: 's3://lake/x', from: 1, to: 20 }),
+  samples: () => [],
   erase: () => Promise.resolve({ messages: 0, segments: 0 }),
 };
 

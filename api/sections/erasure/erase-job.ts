@@ -180,8 +180,10 @@ class Erasure {
   async #archive(whose: PersonsOwn): Promise<void> {
     const { archive } = this.#parts.ports;
     if (archive === undefined) return;
-    const { messages } = await archive.erase(whose, (event) =>
-      archivedRemains(event, withoutPerson(event, this.#pseudonym, this.#counting())),
+    const { messages } = await archive.erase(
+      whose,
+      (event) => archivedRemains(event, withoutPerson(event, this.#pseudonym, this.#counting())),
+      (incarnation) => this.#parts.erased.resolved.filter((range) => range.incarnation === incarnation),
     );
     this.#state = { ...this.#state, archived: this.#state.archived + messages };
   }
