@@ -274,7 +274,10 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
   const keyTrust = openKeyTrust(settings.dataDir, settings.keySigningSecret, hadState);
   // Before the API is built: restoring the state takes longest.
   generations.start();
-  const apiPorts = await ports(log, link, generations, states, keyTrust, { archive, metrics: archiveMetrics });
+  const apiPorts = await ports(log, link, generations, states, keyTrust, {
+    archive,
+    metrics: archiveMetrics,
+  });
   const { created, key } = await bootstrapAdminKey(apiPorts);
   const api = await createApp(apiPorts);
   const server = await serve({ fetch: (...request) => api.app.fetch(...request) }, settings, api.connections);

@@ -161,7 +161,10 @@ describe('a topology of the user, from the command line', () => {
     await service.untilSaid('running');
     const root = join(file('data'), 'state', 'orders');
     const { code, err } = await run('replay', '--nats-url', nats.url, '--make-current');
-    expect([code, err]).toEqual([0, expect.stringMatching(/Generation 2 is current, and the process \d+ answers/)]);
+    expect([code, err]).toEqual([
+      0,
+      expect.stringMatching(/Generation 2 is current, and the process \d+ answers/),
+    ]);
     expect(readFileSync(join(root, 'CURRENT'), 'utf8')).toBe('2');
     expect(existsSync(join(root, 'NEXT'))).toBe(false);
     await order('a', 'f');

@@ -1,12 +1,6 @@
 import { expect, it } from 'vitest';
 import { CUBE_KIND, FUNNEL_DEFINITION, keptProgress } from '../analytics/index.ts';
-import {
-  CONTROL_TABLE,
-  listApplied,
-  META_TABLE,
-  readProgress,
-  SeededRandom,
-} from '../engine/index.ts';
+import { CONTROL_TABLE, listApplied, META_TABLE, readProgress, SeededRandom } from '../engine/index.ts';
 import { cubeViews, readCubeInfo } from '../operators/index.ts';
 import { sizes } from './long.ts';
 import { simulatedDefinitions } from './simulated-definitions.ts';

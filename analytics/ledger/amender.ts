@@ -262,7 +262,9 @@ const rankOf = (batch: EventBatch, row: number, { version, supersedes, erased_pa
 /** Whether an id was not known before the batch, in which an event says of it that it is erased. */
 function isNewHere({ amendments }: EventBatch, { id0, id1, id2 }: AmendTarget): boolean {
   return amendments.some(({ targets }) =>
-    targets.some((other) => other.isNew === true && other.id0 === id0 && other.id1 === id1 && other.id2 === id2),
+    targets.some(
+      (other) => other.isNew === true && other.id0 === id0 && other.id1 === id1 && other.id2 === id2,
+    ),
   );
 }
 

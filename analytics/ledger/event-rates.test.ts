@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ByteReader, type RowBatch, type Stream, TestDriver } from '../../engine/index.ts';
+import { ByteReader, type Stream, TestDriver } from '../../engine/index.ts';
 import { eventLog } from '../../operators/index.ts';
 import { fc } from '../../test/property.ts';
 import type { EventBatch } from '../events/index.ts';

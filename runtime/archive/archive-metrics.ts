@@ -1,5 +1,5 @@
 import type { BlobStore } from '../../connectors/index.ts';
-import { type Counter, Metrics, type MetricSample } from '../../engine/index.ts';
+import { type Counter, type MetricSample, Metrics } from '../../engine/index.ts';
 import type { ArchiveReport } from './archive-run.ts';
 
 /** Where the archive ends, as far as this process knows. */
@@ -26,7 +26,8 @@ export class ArchiveMetrics {
 
   constructor(now: () => number) {
     const metrics = this.#metrics;
-    const counter = (name: string, help: string): Counter => metrics.counter(`millrace.archive.${name}`, help);
+    const counter = (name: string, help: string): Counter =>
+      metrics.counter(`millrace.archive.${name}`, help);
     this.#files = counter('files_written', 'Files and manifests that this process wrote');
     this.#written = counter('written', 'Bytes of these');
     this.#messages = counter('messages', 'Messages that this process archived');
@@ -35,9 +36,15 @@ export class ArchiveMetrics {
     this.#read = counter('read', 'Bytes of these');
     this.#errors = counter('errors', 'Requests to the folder or bucket that failed');
     const end = (): ArchiveEnd => this.#end;
-    metrics.gauge('millrace.archive.position', 'Everything up to this sequence is archived', () => end().position);
-    metrics.gauge('millrace.archive.age', 'Since the last archived message was stored; 0: nothing is archived', () =>
-      Math.max(0, (now() - (end().stored_ms ?? now())) / MS_PER_SECOND),
+    metrics.gauge(
+      'millrace.archive.position',
+      'Everything up to this sequence is archived',
+      () => end().position,
+    );
+    metrics.gauge(
+      'millrace.archive.age',
+      'Since the last archived message was stored; 0: nothing is archived',
+      () => Math.max(0, (now() - (end().stored_ms ?? now())) / MS_PER_SECOND),
     );
   }
 

@@ -6,7 +6,11 @@ export const ARCHIVE_METRICS: readonly MetricGroup[] = [
     about: 'Of `start`; of this process since its start.',
     metrics: [
       gauge('millrace.archive.position', '{message}', 'Everything up to this sequence is archived'),
-      gauge('millrace.archive.age', 's', 'Since the last archived message was stored; 0: nothing is archived'),
+      gauge(
+        'millrace.archive.age',
+        's',
+        'Since the last archived message was stored; 0: nothing is archived',
+      ),
       counter('millrace.archive.messages', '{message}', 'Messages that this process archived'),
       counter('millrace.archive.rows', '{row}', 'Events, and parts of messages that are none, among these'),
       counter('millrace.archive.files_written', '{file}', 'Files and manifests that this process wrote'),

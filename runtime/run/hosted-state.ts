@@ -27,8 +27,8 @@ import {
 import {
   currentState,
   inline,
-  type PartitionInput,
   PartitionHost,
+  type PartitionInput,
   stateRoot,
   WHOLE_STREAM,
 } from '../host/index.ts';

@@ -3,7 +3,6 @@ import {
   JetStreamPublisher,
   jetstreamInputs,
   type NatsLink,
-  type NatsServer,
   openManager,
   streamFacts,
   toldPublisher,

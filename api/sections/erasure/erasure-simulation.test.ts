@@ -18,21 +18,19 @@ import { sizes } from '../../../test/long.ts';
 import { correctedSets } from '../../../test/simulated-corrections.ts';
 import { simulatedDefinitions } from '../../../test/simulated-definitions.ts';
 import { type ErasableStream, Installation } from '../../../test/simulated-installation.ts';
-import { generate, publish } from '../../../test/simulated-orders.ts';
+import { type GeneratedSet, generate, publish, TENANTS } from '../../../test/simulated-orders.ts';
 import { inForce, messagesOf, ownOf } from './person-events.ts';
 import { pseudonymOf, replacementsOf, withoutPerson } from './remains.ts';
 
 const ALWAYS = new AbortController().signal;
-const PEOPLE = [
-  { tenant: 'acme', customer_id: 'c1' },
-  { tenant: 'globex', customer_id: 'c2' },
-];
 const COUNTING = { custom: [], paths: [] };
 /** Of the messages that are deleted between two steps. */
 const SLICE = 3;
 
 const stored = (message: SimulatedMessage, sequence: number): StoredMessage => {
-  const headers = Object.entries(message.headers ?? {}).map(([name, value]) => [name, String(value)] as const);
+  const headers = Object.entries(message.headers ?? {}).map(
+    ([name, value]) => [name, String(value)] as const,
+  );
   const { subject, data } = message;
   return { sequence, subject, data, header: (name) => headerOf({ headers }, name), headers: () => headers };
 };
@@ -64,8 +62,8 @@ function finderOf({ messages, table }: ErasableStream): FinderParts {
 }
 
 /** The steps of a job, with a process that may die between them. */
-async function erase(stream: ErasableStream): Promise<void> {
-  for (const { tenant, customer_id } of PEOPLE) {
+async function erase(stream: ErasableStream, people: readonly Customer[]): Promise<void> {
+  for (const { tenant, customer_id } of people) {
     const finder = finderOf(stream);
     const pseudonym = pseudonymOf(Buffer.from('key'), tenant, customer_id);
     const person = { tenant, customer_id, pseudonym, upTo: stream.messages.length };
@@ -94,6 +92,19 @@ async function erase(stream: ErasableStream): Promise<void> {
   }
 }
 
+interface Customer {
+  readonly tenant: string;
+  readonly customer_id: string;
+}
+
+/** One of each tenant. */
+function somebody({ events }: GeneratedSet, random: SeededRandom): readonly Customer[] {
+  return TENANTS.map((tenant) => {
+    const ids = events.flatMap((event) => (event.tenant === tenant ? [event.members.customer_id] : []));
+    return { tenant, customer_id: random.pick(ids.filter((id) => typeof id === 'string')) };
+  });
+}
+
 /** Some events once more under their ids, and other content. */
 function withConflicts(messages: readonly SimulatedMessage[], random: SeededRandom): SimulatedMessage[] {
   return messages.flatMap((message) => {
@@ -105,17 +116,21 @@ function withConflicts(messages: readonly SimulatedMessage[], random: SeededRand
 
 it('late, duplicate, conflicting, corrected and erased events, and definitions that come and go: what is built from zero is the live state', async () => {
   let crashes = 0;
-  for (let seed = 0; seed < sizes.replay_seeds; seed++) {
+  for (let seed = 0; seed < sizes.erasure_seeds; seed++) {
     const { dirty } = correctedSets(generate({ seed: 500 + seed, orders: 5, ties: true }), seed);
     const random = new SeededRandom(seed);
     const messages = withConflicts(publish(dirty, random, true).messages, random);
     const definitions = simulatedDefinitions(random, 10);
-    const live = new Installation({ seed, messages, definitions, isFaulty: true, erase });
+    const people = somebody(dirty, random);
+    const live = new Installation({
+      ...{ seed, messages, definitions, isFaulty: true },
+      erase: (stream) => erase(stream, people),
+    });
     const digest = await live.run(true);
     expect(live.messages.filter((message) => message === undefined).length).toBeGreaterThan(0);
     const fresh = new Installation({ seed, messages: live.messages, definitions, isFaulty: false });
     expect(digest, `seed ${seed}`).toEqual(await fresh.run(false));
     crashes += live.crashes;
   }
-  expect(crashes).toBeGreaterThan(sizes.replay_seeds / 2);
+  expect(crashes).toBeGreaterThan(sizes.erasure_seeds / 2);
 });
