@@ -210,7 +210,7 @@ it('an erasure that is killed at any step goes on: every number stays, and nothi
       await until(
         async () => {
           const { json } = await service.request('GET', `/jobs/${made.json.job_id}`, { tenant: TENANT });
-          return json.status === 'succeeded' || (await isAt(moment, gone)) ? true : undefined;
+          return ['succeeded', 'failed'].includes(String(json.status)) || (await isAt(moment, gone)) ? true : undefined;
         },
         () => `the erasure is at the ${moment}: ${service.output}`,
         PATIENTLY_MS,

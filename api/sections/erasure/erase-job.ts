@@ -215,7 +215,7 @@ class Erasure {
       try {
         return await work();
       } catch (error) {
-        const isPassing = error instanceof MillraceError ? error.retriable : isUnmet(error);
+        const isPassing = isUnmet(error) || (error instanceof MillraceError && error.retriable);
         if (!isPassing) throw error;
         this.#parts.ports.log.warn({ err: error, job_id: record.job_id }, 'an erasure waits');
         await sleep(PAUSE_MS, undefined, { signal });
