@@ -38,6 +38,8 @@ const SHORT = {
   erasure_seeds: 4,
   /** Kills of a process that erases a person. */
   erasure_kills: 2,
+  /** Events of a backfill that is interrupted. */
+  backfill_events: 10_000,
   /** Kills of a process that builds a generation of its state. */
   generation_kills: 2,
   /** Simulated runs in which a generation takes the place of another. */
@@ -78,6 +80,7 @@ const LONG: typeof SHORT = {
   backfill_ends: ['kill', 'terminate'],
   erasure_seeds: 200,
   erasure_kills: 12,
+  backfill_events: 40_000,
   generation_kills: 20,
   replay_seeds: 200,
   contract_orders: 1_000,
