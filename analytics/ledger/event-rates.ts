@@ -8,8 +8,8 @@ import {
   rawTable,
 } from '../../engine/index.ts';
 import type { EventBatch } from '../events/index.ts';
+import { RateBook } from '../exchange/index.ts';
 import { rateAt } from '../query/index.ts';
-import { RateBook } from './rate-book.ts';
 
 const tables = () => ({
   rates: rawTable({ version: 1, describeRow, logicalRows }),

@@ -12,12 +12,12 @@ import {
 } from '../../engine/index.ts';
 import { eventLogView, pendingRowsOf } from '../../operators/index.ts';
 import type { EventBatch } from '../events/index.ts';
+import { RateBook } from '../exchange/index.ts';
 import { rowSchema } from '../rows/index.ts';
 import { AmendedEvents, amendedRows } from './amended-events.ts';
 import type { CorrectionRefusal, RefuseCorrection } from './amender.ts';
 import { rateBookOf } from './event-rates.ts';
 import { Ledger, type LedgerHeaps } from './ledger.ts';
-import { RateBook } from './rate-book.ts';
 import { CUT_KEY, CUT_TABLE, readCut, recordRows } from './record-digest.ts';
 import { lastEventOf, RecordHeap } from './record-heap.ts';
 

@@ -1,7 +1,8 @@
 import { type Dictionary, RowBatch } from '../../engine/index.ts';
 import { EventBatch, T } from '../events/index.ts';
+import { type HeldRate, NOTHING_ANNOUNCED, type RateBook } from '../exchange/index.ts';
 import { CODE, HASH, MARK, NUMBER, ROW_DIMENSIONS, rowSchema } from '../rows/index.ts';
-import type { AmendedEvents, EventWords } from './amended-events.ts';
+import { type AmendedEvents, type EventWords, keyOfWords } from './amended-events.ts';
 import { Amender, isOfOrder, type LedgerActs, type RefuseCorrection } from './amender.ts';
 import { appendCorrection, appendRow, markDisplaced } from './corrections.ts';
 import { EventRemoval } from './event-removal.ts';
@@ -9,7 +10,6 @@ import { ALWAYS, CLASS, CLASS_OF } from './kinds.ts';
 import { OrderLedger } from './order-ledger.ts';
 import { OwnRow } from './own-row.ts';
 import { CLAIM, PairedFirsts, SLOT } from './paired-firsts.ts';
-import { type HeldRate, NOTHING_ANNOUNCED, type RateBook } from './rate-book.ts';
 import type { RecordHeap } from './record-heap.ts';
 import { type LookupSources, RowLookup } from './row-lookup.ts';
 import { fillEvent, loadOwn, loadRate, storeOwn } from './sent-event.ts';
@@ -179,7 +179,7 @@ export class Ledger {
         markDisplaced(corrections, own);
       },
       sent: (own, words) => {
-        const held = own.kind === T['fx.rate'] ? this.#rates()?.find(words) : NOTHING_ANNOUNCED;
+        const held = own.kind === T['fx.rate'] ? this.#rates()?.find(keyOfWords(words)) : NOTHING_ANNOUNCED;
         if (held === undefined) return undefined;
         if (isOfOrder(own)) {
           if (this.#orders.isUnknownWithout(own)) return undefined;
@@ -226,9 +226,9 @@ export class Ledger {
   }
 
   /** Of an event that says something of the event with these words. */
-  #heard(dictionary: Dictionary, { id0, id1, id2 }: EventWords) {
+  #heard(dictionary: Dictionary, words: EventWords) {
     const { scope, sequence } = this.#place;
-    return { tenant: dictionary.textOf(scope), sequence, words: { id0, id1, id2 } };
+    return { tenant: dictionary.textOf(scope), sequence, id: keyOfWords(words) };
   }
 
   #rate(batch: EventBatch, row: number): void {

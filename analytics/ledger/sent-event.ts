@@ -1,8 +1,8 @@
 import type { HashColumn } from '../../engine/index.ts';
 import type { EventBatch } from '../events/index.ts';
+import type { HeldRate } from '../exchange/index.ts';
 import { CODE, FLAG, HASH, ITEM_CODE, ITEM_NUMBER, NUMBER } from '../rows/index.ts';
 import { ENTRY_HEAD_BYTES, OwnRow, readOwn, writeOwn } from './own-row.ts';
-import type { HeldRate } from './rate-book.ts';
 import { RecordReader, RecordWriter } from './record-bytes.ts';
 
 const TICKET_BYTES = 8;

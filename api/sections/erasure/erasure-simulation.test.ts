@@ -13,7 +13,6 @@ import {
   type StoredMessage,
 } from '../../../analytics/index.ts';
 import { Dictionary, SeededRandom, type SimulatedMessage } from '../../../engine/index.ts';
-import { eventLogView } from '../../../operators/index.ts';
 import { sizes } from '../../../test/long.ts';
 import { correctedSets } from '../../../test/simulated-corrections.ts';
 import { simulatedDefinitions } from '../../../test/simulated-definitions.ts';
@@ -44,7 +43,8 @@ function finderOf({ messages, table }: ErasableStream): FinderParts {
     selector: inlineSelector(() => {
       const dictionary = new Dictionary(Number.POSITIVE_INFINITY);
       dictionary.follow(table(DICTIONARY_TABLE));
-      return openEvents(eventLogView(table, OPERATORS.log), rowSchema([]), dictionary);
+      const log = { segments: table(`${OPERATORS.log}/segments`), chunks: table(`${OPERATORS.log}/chunks`) };
+      return openEvents(log, rowSchema([]), dictionary);
     }),
     payloads: {
       fetch: async (sequences) => new Map(sequences.map((sequence) => [sequence, at(sequence)])),

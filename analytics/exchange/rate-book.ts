@@ -1,7 +1,6 @@
 import { ByteReader, ByteWriter, type KvTable, prefixEnd } from '../../engine/index.ts';
 import type { AnnouncedRate } from '../events/index.ts';
 import { addRate, rateAt, setRate } from '../query/index.ts';
-import { type EventWords, keyOfWords } from './amended-events.ts';
 
 /** Changes that wait for a commit. */
 const STAGED_MAX = 10_000;
@@ -13,7 +12,8 @@ export const NOTHING_ANNOUNCED: HeldRate = { base: '', quote: '', rate: '' };
 /** An event that announces a rate: it counts from the sequence on, or no more. */
 export interface RateEvent {
   readonly tenant: string;
-  readonly words: EventWords;
+  /** The words of the event's id. */
+  readonly id: Uint8Array;
   readonly time_ms: number;
   readonly sequence: number;
   readonly held: HeldRate;
@@ -48,15 +48,15 @@ export class RateBook {
 
   #stage(event: RateEvent, counts: boolean): void {
     this.#staged.push({ ...event, counts });
-    this.#held.set(textOf(event.words), counts ? event.held : undefined);
+    this.#held.set(textOf(event.id), counts ? event.held : undefined);
     if (this.#staged.length > STAGED_MAX) this.#requestBarrier();
   }
 
   /** What the event of an id announces that counts; undefined where none is known. */
-  find(words: EventWords): HeldRate | undefined {
-    const key = textOf(words);
+  find(id: Uint8Array): HeldRate | undefined {
+    const key = textOf(id);
     if (this.#held.has(key)) return this.#held.get(key);
-    const stored = this.#tables.events.get(keyOfWords(words));
+    const stored = this.#tables.events.get(id);
     if (stored === undefined) return undefined;
     const reader = new ByteReader(stored);
     return { base: reader.string(), quote: reader.string(), rate: reader.string() };
@@ -69,9 +69,8 @@ export class RateBook {
     this.#held.clear();
   }
 
-  #apply({ tenant, words, time_ms, sequence, held, counts }: RateEvent & { readonly counts: boolean }): void {
+  #apply({ tenant, id, time_ms, sequence, held, counts }: RateEvent & { readonly counts: boolean }): void {
     const { rates, events, sources } = this.#tables;
-    const id = keyOfWords(words);
     if (counts) {
       events.put(id, new ByteWriter().string(held.base).string(held.quote).string(held.rate).copy());
     } else events.remove(id);
@@ -101,7 +100,7 @@ export class RateBook {
   }
 }
 
-const textOf = (words: EventWords): string => Buffer.from(keyOfWords(words)).toString('latin1');
+const textOf = (id: Uint8Array): string => Buffer.from(id).toString('latin1');
 
 function rateKey(tenant: string, { base, quote }: HeldRate, time_ms: number): Uint8Array {
   return new ByteWriter().orderedString(tenant).orderedString(base).orderedString(quote).u48(time_ms).copy();
