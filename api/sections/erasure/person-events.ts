@@ -12,7 +12,6 @@ import {
   tenantOfSubject,
 } from '../../../analytics/index.ts';
 import type { Erased } from '../../../runtime/index.ts';
-import { idsOf } from '../events/index.ts';
 import { type Counting, isBare } from './remains.ts';
 
 /** Events of a page. */
@@ -108,7 +107,7 @@ export async function ownOf(
   const [orders, sessions] = [new Set<string>(), new Set<string>()];
   const named = fieldIn('customer_id', ['customer_id'], [person.customer_id, person.pseudonym]);
   for await (const event of eventsOf(finder, person, named, signal)) {
-    const { order_id, session_id } = idsOf(event.text);
+    const { order_id, session_id } = event.ids;
     if (textOf(order_id) !== '') orders.add(textOf(order_id));
     if (textOf(session_id) !== '') sessions.add(textOf(session_id));
   }
