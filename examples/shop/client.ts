@@ -22,8 +22,12 @@ async function send(
 ): Promise<{ readonly status: number; readonly json: Json }> {
   const response = await fetch(`${url}${path}`, {
     method,
-    headers: { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    headers: {
+      Authorization: `Bearer ${key}`,
+      // A form says itself what it is.
+      ...(body instanceof FormData ? {} : { 'Content-Type': 'application/json' }),
+    },
+    ...(body === undefined ? {} : { body: body instanceof FormData ? body : JSON.stringify(body) }),
   });
   return { status: response.status, json: (await response.json()) as Json };
 }
@@ -45,7 +49,7 @@ export async function ensure(
   list: string,
   body: Json & { readonly name: string },
 ): Promise<string> {
-  const { status, json } = await send(service, 'POST', `${BASE}${path}`, body);
+  const { status, json } = await send(service, 'POST', path, body);
   if (status < 300) return String(json.id);
   if (status !== NAME_TAKEN || json.code !== 'name_taken') throw refused(`POST ${path}`, status, json);
   const found = await byName(service, path, list, body.name);
@@ -63,7 +67,7 @@ export async function byName(
   let cursor: string | null = null;
   do {
     const search = new URLSearchParams({ limit: '1000', ...(cursor === null ? {} : { cursor }) });
-    const page: Json = await ask(service, 'GET', `${BASE}${path}?${search}`);
+    const page: Json = await ask(service, 'GET', `${path}?${search}`);
     const found = (page[list] as readonly Json[]).find((one) => one.name === name);
     if (found !== undefined) return String(found.id ?? found.model_id);
     cursor = (page.next_cursor as string | null | undefined) ?? null;
@@ -100,4 +104,13 @@ export async function untilApplied(service: Service, min_position: unknown): Pro
     if (status !== 503 || performance.now() > deadline_ms) throw refused('POST /kpis/query', status, json);
     await sleep(PAUSE_MS);
   }
+}
+
+/** Which endpoints a service has: one of an earlier version has fewer. Parameters go by their place. */
+export async function endpointsOf(service: Service): Promise<(endpoint: string) => boolean> {
+  const shapeOf = (endpoint: string): string => endpoint.replaceAll(/\{\w+\}/g, '{}');
+  const { endpoints } = await ask(service, 'GET', '/');
+  const all = (endpoints as readonly Json[]).map(({ method, path }) => shapeOf(`${method} ${path}`));
+  const served = new Set(all);
+  return (endpoint) => served.has(shapeOf(endpoint));
 }
