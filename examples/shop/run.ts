@@ -6,7 +6,7 @@ import { progressBar } from '../online-retail/progress.ts';
 import { endpointsOf, type Service } from './client.ts';
 import { commandsOf } from './commands.ts';
 import { subjectsOf } from './definitions.ts';
-import { DAY_MS } from './event.ts';
+import { DAY_MS, type ShopEvent } from './event.ts';
 import { shopEvents } from './generator.ts';
 import { publishShop } from './publish.ts';
 import { SESSION_EVERY_MINUTES } from './sales.ts';
@@ -116,14 +116,24 @@ async function goOn(
   end: AbortSignal,
 ): Promise<void> {
   let done_ms = from_ms;
+  let known_ms = from_ms;
+  let coming: readonly ShopEvent[] = [];
   while (!end.aborted) {
     await sleep(LIVE_PAUSE_MS, undefined, { signal: end }).catch(() => {});
     if (end.aborted) return;
     const now_ms = Date.now();
-    // What follows from the last days happens now.
-    const days = Math.ceil((now_ms - done_ms) / DAY_MS) + LONGEST_LIFE_DAYS;
-    const since = shopEvents({ ...shop, days, now_ms }).filter(({ time }) => Date.parse(time) > done_ms);
-    await publishShop(service, since);
+    if (now_ms >= known_ms) {
+      known_ms = now_ms + DAY_MS;
+      // What follows from the last days happens now.
+      const days = Math.ceil((known_ms - done_ms) / DAY_MS) + LONGEST_LIFE_DAYS;
+      coming = shopEvents({ ...shop, days, now_ms: known_ms });
+    }
+    const isDue = ({ time }: ShopEvent): boolean => Date.parse(time) <= now_ms;
+    await publishShop(
+      service,
+      coming.filter((event) => isDue(event) && Date.parse(event.time) > done_ms),
+    );
+    coming = coming.filter((event) => !isDue(event));
     done_ms = now_ms;
   }
 }
