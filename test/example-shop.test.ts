@@ -83,7 +83,7 @@ function emptyLists(value: unknown, path = ''): string[] {
 
 /** What a shop without faults has none of, or what depends on the day of the month. */
 const MAY_BE_EMPTY =
-  /anomalies|rejected|errors|channels|silence|reasons|filters|group_by|steps\[\]|warnings|approximate|suspect|clusters|gaps|unknown|dead|dropped|ip_|spend|metrics\[\]|scopes|exclu|hold|alerts|silent|error_report|custom|why|ahead_of|near_cap|inputs|uncounted|retrain|members|lanes|jobs\[\]|connectors\[\]/;
+  /anomalies|deliveries|rejected|errors|channels|silence|reasons|filters|group_by|steps\[\]|warnings|approximate|suspect|clusters|gaps|unknown|dead|dropped|ip_|spend|metrics\[\]|scopes|exclu|hold|alerts|silent|error_report|custom|why|ahead_of|near_cap|inputs|uncounted|retrain|members|lanes|jobs\[\]|connectors\[\]/;
 
 describe('npm run example -- shop', () => {
   it('prints a command for each endpoint, which is answered with something', async () => {
