@@ -85,7 +85,10 @@ describe('analytics of the orders API', () => {
   });
 
   it('have revenue by day, sources and products', async () => {
-    const { series, currency } = (await dataOf(`/api/v1/orders/analytics/revenue?${AUGUST}`)) as { series: Json[]; currency: string };
+    const { series, currency } = (await dataOf(`/api/v1/orders/analytics/revenue?${AUGUST}`)) as {
+      series: Json[];
+      currency: string;
+    };
     expect(currency).toBe('EUR');
     expect(series).toHaveLength(31);
     expect(series.slice(0, 3)).toEqual([
@@ -105,10 +108,11 @@ describe('analytics of the orders API', () => {
       currency: 'EUR',
       products: [{ sku: 'small', quantity: 4, orders: 2, revenue: '40.00' }],
     });
-    expect(((await dataOf(`/api/v1/orders/analytics/products?${AUGUST}`)).products as Json[]).map(({ sku }) => sku)).toEqual([
-      'big',
-      'small',
-    ]);
+    expect(
+      ((await dataOf(`/api/v1/orders/analytics/products?${AUGUST}`)).products as Json[]).map(
+        ({ sku }) => sku,
+      ),
+    ).toEqual(['big', 'small']);
   });
 
   it('have rates of fulfillment, and cash on delivery beside prepaid, as the first API says', async () => {
@@ -166,7 +170,13 @@ describe('analytics of the orders API', () => {
       });
       expect([other.status, ((await other.json()) as Json).code]).toEqual([403, 'tenant_forbidden']);
     }
-    expect(await get('/api/v1/orders/analytics/nothing')).toMatchObject({ status: 404, json: { code: 'route_not_found' } });
-    expect(await get('/api/v1/orders/analytics/dashboard?days=3')).toMatchObject({ status: 422, json: { code: 'validation_failed' } });
+    expect(await get('/api/v1/orders/analytics/nothing')).toMatchObject({
+      status: 404,
+      json: { code: 'route_not_found' },
+    });
+    expect(await get('/api/v1/orders/analytics/dashboard?days=3')).toMatchObject({
+      status: 422,
+      json: { code: 'validation_failed' },
+    });
   });
 });
