@@ -5,6 +5,8 @@ export {
   type RecordCondition,
   recordConditionSchema,
 } from './mapping-schema.ts';
+export { MappingError } from './mapping-error.ts';
+export { minorUnits } from './money.ts';
 export type { Preset } from './preset.ts';
 export { PRESETS } from './presets.ts';
 export { Scope, type SourceRecordBody } from './scope.ts';
