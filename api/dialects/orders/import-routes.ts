@@ -67,7 +67,9 @@ const importSchema = z.object({
     .array(z.object({ line: z.int().nullable(), order_number: z.string().nullable(), message: z.string() }))
     .describe(`The first ${LISTED_ERRORS}, by line; the job of this id has more`),
   error: z.object({ code: z.string(), message: z.string() }).nullable().describe('Why it failed'),
-  position: z.unknown().describe('`min_position` of queries that must see what was imported; null: nothing yet'),
+  position: z
+    .unknown()
+    .describe('`min_position` of queries that must see what was imported; null: nothing yet'),
   ...{ created_at: z.string(), started_at: z.string().nullable(), finished_at: z.string().nullable() },
 });
 
@@ -152,7 +154,9 @@ async function upload(call: RawCall, parts: ImportRouteParts): Promise<Answer> {
     if (key === undefined) return storedAnswer(await work(input), false);
     // Of the same form a client may make another body: its boundary is random.
     const fingerprint = JSON.stringify([sha256, input.source, input.currency, input.filename]);
-    const { answer, replayed } = await once.once([call.tenant, IMPORT_JOB], key, fingerprint, () => work(input));
+    const { answer, replayed } = await once.once([call.tenant, IMPORT_JOB], key, fingerprint, () =>
+      work(input),
+    );
     return storedAnswer(answer, replayed);
   } finally {
     if (!isKept) await spool.remove(job_id);
@@ -183,7 +187,8 @@ async function inputOf(
     return Buffer.concat(chunks).toString('utf8').trim() || undefined;
   };
   const currency = (await text('currency'))?.toUpperCase() ?? currencyOf(tenant);
-  if (currency !== undefined && !/^[A-Z]{3}$/.test(currency)) throw wrong('currency', 'must be three letters');
+  if (currency !== undefined && !/^[A-Z]{3}$/.test(currency))
+    throw wrong('currency', 'must be three letters');
   await requireHead(spool.bytes(job_id, file.start, file.end));
   const hash = createHash('sha256');
   for await (const chunk of spool.bytes(job_id, file.start, file.end)) hash.update(chunk);
@@ -262,7 +267,8 @@ function eventsRoute(parts: ImportRouteParts): Route {
     problems: ['not_found', 'too_many_streams', 'kv_unavailable'],
     handle: async (call): Promise<Answer> => {
       const record = await find(parts, call);
-      const follow = (signal: AbortSignal): AsyncGenerator<ServerEvent> => changes(parts.jobs, record, signal);
+      const follow = (signal: AbortSignal): AsyncGenerator<ServerEvent> =>
+        changes(parts.jobs, record, signal);
       return {
         status: 200,
         headers: { 'Content-Type': 'text/event-stream; charset=utf-8', 'X-Accel-Buffering': 'no' },
@@ -322,6 +328,9 @@ function importView(record: JobRecord, errors: readonly JobItemError[], isHidden
       message: isHidden ? `${reason.split(':', 1)[0]}: ${MASK}` : reason,
     })),
     ...{ error, position, created_at: timeText(record.created_at_ms) },
-    ...{ started_at: timeTextOrNull(record.started_at_ms), finished_at: timeTextOrNull(record.finished_at_ms) },
+    ...{
+      started_at: timeTextOrNull(record.started_at_ms),
+      finished_at: timeTextOrNull(record.finished_at_ms),
+    },
   };
 }

@@ -39,7 +39,9 @@ export async function* csvRows(bytes: AsyncIterable<Uint8Array>): AsyncGenerator
     }
   } catch (thrown) {
     if (thrown instanceof Error && 'code' in thrown && String(thrown.code).startsWith('CSV_'))
-      throw new MillraceError('csv_invalid', `The file cannot be read as CSV: ${thrown.message}`, { cause: thrown });
+      throw new MillraceError('csv_invalid', `The file cannot be read as CSV: ${thrown.message}`, {
+        cause: thrown,
+      });
     throw asMillraceError(thrown);
   } finally {
     source.destroy();

@@ -50,7 +50,9 @@ export async function knownOrders(
     ...{ order_ids: order_numbers, limit: order_numbers.length },
   });
   const asker = { request: { signal }, tenant, principal: { key_id: created_by } };
-  const { answer } = await runQuery(answers, asker, queries.orders, query, { wish: { force_fresh: isFresh } });
+  const { answer } = await runQuery(answers, asker, queries.orders, query, {
+    wish: { force_fresh: isFresh },
+  });
   const { orders } = answer.body as unknown as { readonly orders: readonly ListedOrder[] };
   const finder = ports.finder?.();
   if (finder === undefined)

@@ -185,7 +185,12 @@ async function importChunk(
   }
   const wait = { signal: job.signal, clock: ports.clock };
   const known = await patiently(wait, () =>
-    knownOrders(parts.answers, job, orders.map(({ order }) => order.order_number), isFirst),
+    knownOrders(
+      parts.answers,
+      job,
+      orders.map(({ order }) => order.order_number),
+      isFirst,
+    ),
   );
   const made = orders.map(({ line, order }) => ({
     ...{ line, order },
@@ -196,7 +201,8 @@ async function importChunk(
   const messages = good.flatMap((one) => one.messages);
   const { sequences = [], incarnation } =
     messages.length === 0 ? {} : await patiently(wait, () => ports.events.publishAll(messages));
-  const count = (change: EventsOfOrder['change']): number => good.filter((one) => one.change === change).length;
+  const count = (change: EventsOfOrder['change']): number =>
+    good.filter((one) => one.change === change).length;
   return {
     ...{ created: count('created'), updated: count('updated'), unchanged: count('unchanged'), superseded },
     errors: errors.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0)),
@@ -231,7 +237,9 @@ async function checked(
 }
 
 const uploadMissing = (cause: unknown): MillraceError =>
-  new MillraceError('upload_missing', 'The upload is not on the disk any more. Upload the file again.', { cause });
+  new MillraceError('upload_missing', 'The upload is not on the disk any more. Upload the file again.', {
+    cause,
+  });
 
 const nothingImported = (rows: number): MillraceError =>
   new MillraceError('nothing_accepted', `None of the ${rows} rows could be imported: see the errors.`);

@@ -40,7 +40,9 @@ export function headProblem(columns: readonly string[]): string | undefined {
   if (missing.length > 0) return `lacks the columns ${missing.join(', ')}`;
   if (!columns.includes('customer_phone') && !columns.includes('customer_email'))
     return 'lacks a column customer_phone or customer_email';
-  const unknown = columns.filter((name) => !(COLUMNS as readonly string[]).includes(name) && !name.startsWith(CUSTOM));
+  const unknown = columns.filter(
+    (name) => !(COLUMNS as readonly string[]).includes(name) && !name.startsWith(CUSTOM),
+  );
   if (unknown.length > 0)
     return `has the unknown columns ${unknown.slice(0, 5).join(', ')}; known are ${COLUMNS.join(', ')}, custom_fields.<field_key>`;
   const twice = columns.find((name, at) => columns.indexOf(name) !== at);
@@ -53,7 +55,11 @@ export type FieldTypeOf = (field_key: string) => CustomField['field_type'] | und
 class RowError extends Error {}
 
 /** What a row says. `currency` is that of rows without one. */
-export function importRow(record: ImportRecord, currency: string | undefined, typeOf: FieldTypeOf): ImportRow {
+export function importRow(
+  record: ImportRecord,
+  currency: string | undefined,
+  typeOf: FieldTypeOf,
+): ImportRow {
   const order_number = cell(record, 'order_number');
   try {
     return { ok: true, order: orderOf(record, order_number, currency, typeOf) };
@@ -89,10 +95,13 @@ function orderOf(
   const [phone, email] = [optional('customer_phone'), optional('customer_email')?.toLowerCase()];
   if (phone === undefined && email === undefined)
     throw new RowError('customer_phone or customer_email is required');
-  if (email !== undefined && !/^[^\s@]+@[^\s@]+$/.test(email)) throw new RowError('customer_email is no address');
+  if (email !== undefined && !/^[^\s@]+@[^\s@]+$/.test(email))
+    throw new RowError('customer_email is no address');
   const currency = (optional('currency') ?? given)?.toUpperCase();
   if (currency === undefined || !/^[A-Z]{3}$/.test(currency))
-    throw new RowError('currency must be three letters: in its column, in the form, or in the settings of the tenant');
+    throw new RowError(
+      'currency must be three letters: in its column, in the form, or in the settings of the tenant',
+    );
   const money = (name: string, text: string): number => {
     const minor = minorUnits(name, text, currency);
     if (minor < 0) throw new RowError(`${name} must not be negative`);
@@ -127,7 +136,10 @@ function orderOf(
       ...(Object.keys(custom_fields).length === 0 ? {} : { custom_fields }),
     },
   };
-  const hash = createHash('sha256').update(JSON.stringify([members, payment])).digest('hex').slice(0, 32);
+  const hash = createHash('sha256')
+    .update(JSON.stringify([members, payment]))
+    .digest('hex')
+    .slice(0, 32);
   return { order_number, members, payment, currency, total, hash };
 }
 

@@ -15,9 +15,13 @@ const HEAD_END = Buffer.from('\r\n\r\n');
 /** The boundary that a content type names. Throws 415, 400. */
 export function boundaryOf(content_type: string | null): string {
   if (!/^multipart\/form-data\b/i.test(content_type ?? '')) {
-    throw new ApiError('unsupported_media_type', 'Send the file as multipart/form-data, in the field `file`.', {
-      headers: { 'Accept-Post': 'multipart/form-data' },
-    });
+    throw new ApiError(
+      'unsupported_media_type',
+      'Send the file as multipart/form-data, in the field `file`.',
+      {
+        headers: { 'Accept-Post': 'multipart/form-data' },
+      },
+    );
   }
   const match = /;\s*boundary=(?:"([^"]{1,70})"|([^;\s]{1,70}))/i.exec(content_type ?? '');
   const boundary = match?.[1] ?? match?.[2];
@@ -50,7 +54,8 @@ export async function partsOf(
       const isLast = window.toString('latin1', after, after + 2) === '--';
       const headEnd = isLast ? -1 : window.indexOf(HEAD_END, after);
       if (!isLast && headEnd < 0) {
-        if (window.length > after + MAX_HEAD_BYTES) throw malformed('has a part with a head that does not end');
+        if (window.length > after + MAX_HEAD_BYTES)
+          throw malformed('has a part with a head that does not end');
         break;
       }
       if (open !== undefined) parts.push({ ...open, end: offset + at });
