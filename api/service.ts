@@ -333,7 +333,7 @@ export async function createApp(given: ApiPorts): Promise<Api> {
         defaultsOf: (tenant) => tenants.defaultsOf(tenant),
         now: () => clock.now(),
         requireAllowed: (principal, asked) => runs.families.requireAllowed(principal, asked),
-        ...{ fields: tenants.fields, cursors, jobs, spool, streams, once },
+        ...{ ports, fields: tenants.fields, cursors, jobs, spool, streams, once },
         currencyOf: (tenant) => tenants.defaultsOf(tenant)?.currency,
         isMasked: (call) => !search.maskOf(call).isEmpty,
       }),

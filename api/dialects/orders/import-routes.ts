@@ -55,7 +55,7 @@ const importSchema = z.object({
   import_id: z.string(),
   status: z.enum(JOB_STATUSES),
   filename: z.string().nullable(),
-  source: z.string(),
+  source: z.string().nullable(),
   progress: z.object({
     ...{ processed_rows: z.int(), total_rows: z.int().nullable().describe('null: not counted yet') },
     percent: z.number().nullable(),
@@ -310,7 +310,8 @@ function cancelRoute(parts: ImportRouteParts): Route {
 /** A job as this API shows it. */
 function importView(record: JobRecord, errors: readonly JobItemError[], isHidden: boolean) {
   const { job_id, status, input, progress, counts, result, error } = record;
-  const { filename, source } = input as ImportInput;
+  // The input of a job that is over is gone; its result says it, too.
+  const { filename = null, source = null } = Object(input ?? result) as Partial<ImportInput>;
   const { done, total } = progress;
   const count = (name: string): number => counts[name] ?? 0;
   const { position = null } = Object(result) as { readonly position?: unknown };

@@ -101,8 +101,9 @@ export async function ordersOf(
   asking: Asking,
   call: RawCall,
   order_ids: readonly string[],
+  wish: { readonly force_fresh?: boolean } = {},
 ): Promise<readonly FoundOrder[]> {
-  return (await search(asking, call, { ...EVER, order_ids, limit: order_ids.length })).orders;
+  return (await search(asking, call, { ...EVER, ...wish, order_ids, limit: order_ids.length })).orders;
 }
 
 function oneRoute(inquiries: Inquiries): Route {

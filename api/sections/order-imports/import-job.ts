@@ -58,10 +58,9 @@ export function importKind(parts: ImportParts): JobKind {
       const { last, rows: total } = await file.lastRows();
       let at = stateSchema.parse(job.record.state ?? {});
       const step = (errors: readonly JobItemError[]): void => {
-        const { rows, sequence, incarnation, ...counts } = at;
+        const { rows, sequence: _, incarnation: __, ...counts } = at;
         const progress = { done: rows, total, unit: 'rows' };
-        const result = { position: sequence === 0 ? null : positionOf(sequence, incarnation) };
-        job.advance({ ...progress, state: at, counts, errors, result });
+        job.advance({ ...progress, state: at, counts, errors, result: resultOf(input, at) });
       };
       step([]);
       let isFirst = true;
@@ -87,12 +86,15 @@ export function importKind(parts: ImportParts): JobKind {
         step(done.errors);
       }
       job.signal.throwIfAborted();
-      const { created, updated, unchanged, superseded, rejected, sequence, incarnation } = at;
-      if (rejected === total) throw nothingImported(total);
-      const position = sequence === 0 ? null : positionOf(sequence, incarnation);
-      return { result: { created, updated, unchanged, superseded, rejected, position } };
+      if (at.rejected === total) throw nothingImported(total);
+      return { result: resultOf(input, at) };
     },
   };
+}
+
+/** What is known of it when its input is gone. */
+function resultOf({ source, filename }: ImportInput, { sequence, incarnation }: ImportState) {
+  return { source, filename, position: sequence === 0 ? null : positionOf(sequence, incarnation) };
 }
 
 interface NumberedRow {
