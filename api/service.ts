@@ -34,7 +34,7 @@ import {
   RateLimiter,
   requireQuota,
 } from './app/index.ts';
-import { dialectRoutes } from './dialects/index.ts';
+import { dialectRoutes, OrderHooks } from './dialects/index.ts';
 import {
   type ApiPorts,
   BodyBudget,
@@ -165,6 +165,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       (tenant, channels) => outbound.sealed(tenant, channels),
     ),
   );
+  const orderHooks = new OrderHooks(definitions, ports, () => outbound);
   const tracker = new FreshnessTracker(ports);
   const segmentSets = new SegmentSets();
   const answers: AnswerParts = { ports, tracker, tenants, segmentSets };
@@ -217,6 +218,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const outbound = new Outbound({
     ports: ports.outbound,
     webhooks,
+    orderWebhooks: orderHooks.webhooks,
     secret: ports.keyTrust.secret,
     clock,
     log,
@@ -308,6 +310,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
           ...tenants.dimensions.samples(),
           ...outbound.samples(),
           ...alerting.samples(),
+          ...orderHooks.samples(),
           ...explaining.samples(),
           ...models.samples(),
           ...boards.runs.samples(),
@@ -316,6 +319,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
         ],
       ]),
       ...diagnosticsRoutes(answers, { jobs, spool }),
+      ...orderHooks.routes(cursors, (call) => search.maskOf(call)),
       ...dialectRoutes({
         version: API_VERSION,
         routes: () => current().routes,
@@ -350,6 +354,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   jobs.start();
   outbound.start();
   alerting.start();
+  orderHooks.start();
   reporting.start();
   models.start(jobs);
   sinking.start(exporting, jobs, chain);
@@ -378,6 +383,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       await sinking.close();
       await jobs.close();
       await alerting.close();
+      await orderHooks.close();
       await explaining.close();
       await outbound.close();
       await keys.close();

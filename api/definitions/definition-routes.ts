@@ -4,6 +4,7 @@ import {
   type Answer,
   type Cursors,
   type Example,
+  type Face,
   listQuery,
   type Permission,
   type ProblemCode,
@@ -25,6 +26,8 @@ export interface DefinitionRoutesSpec {
   /** Member of the list's answer; default: the noun with an s. */
   readonly collection?: string;
   readonly tag: string;
+  /** The API that they are of; default: the first one. */
+  readonly face?: Face;
   /** What the kind is for and what may be said of it, Markdown. */
   readonly description: string;
   /** Bodies of a `POST`, by name: `name` beside the members of the kind's schema. The first one is shown as an answer. */
@@ -175,6 +178,9 @@ function exampleOf<T>({ kind }: KindDefinitions<T>, { examples, shown }: Definit
   };
 }
 
+const faceOf = ({ face }: DefinitionRoutesSpec): { readonly face?: Face } =>
+  face === undefined ? {} : { face };
+
 const readerOf = ({ permissions }: DefinitionRoutesSpec): Permission =>
   permissions?.read ?? 'definitions:read';
 const writerOf = ({ permissions }: DefinitionRoutesSpec): Permission =>
@@ -194,7 +200,7 @@ function createRoute<T>(
     id: idOf(alias ?? 'create', spec),
     method: 'POST',
     path,
-    tag: spec.tag,
+    ...{ tag: spec.tag, ...faceOf(spec) },
     summary:
       alias === undefined ? `Define a ${spec.noun}` : `Define a ${spec.noun}: the same as POST ${spec.path}`,
     description: spec.description,
@@ -232,7 +238,7 @@ function listRoute<T>(definitions: KindDefinitions<T>, cursors: Cursors, spec: D
     id: idOf('list', spec, 's'),
     method: 'GET',
     path: spec.path,
-    tag: spec.tag,
+    ...{ tag: spec.tag, ...faceOf(spec) },
     summary: `List the ${spec.noun}s of the tenant, oldest first`,
     permission: readerOf(spec),
     query: z.strictObject(listQuery),
@@ -309,7 +315,7 @@ function getRoute<T>(definitions: KindDefinitions<T>, spec: DefinitionRoutesSpec
     id: idOf('get', spec),
     method: 'GET',
     path: `${spec.path}/{id}`,
-    tag: spec.tag,
+    ...{ tag: spec.tag, ...faceOf(spec) },
     summary: `One ${spec.noun}`,
     permission: readerOf(spec),
     params,
@@ -332,7 +338,7 @@ function patchRoute<T>(definitions: KindDefinitions<T>, spec: DefinitionRoutesSp
     id: idOf('update', spec),
     method: 'PATCH',
     path: `${spec.path}/{id}`,
-    tag: spec.tag,
+    ...{ tag: spec.tag, ...faceOf(spec) },
     summary: `Change a ${spec.noun}`,
     description:
       'A JSON merge patch (RFC 7396) of `name` and the members of the body: null removes a member. With ' +
@@ -377,7 +383,7 @@ function deleteRoute<T>(definitions: KindDefinitions<T>, spec: DefinitionRoutesS
     id: idOf('delete', spec),
     method: 'DELETE',
     path: `${spec.path}/{id}`,
-    tag: spec.tag,
+    ...{ tag: spec.tag, ...faceOf(spec) },
     summary: `Delete a ${spec.noun}`,
     permission: writerOf(spec),
     params,

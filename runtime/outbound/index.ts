@@ -5,7 +5,7 @@
  */
 
 export { shownChannel } from './channel-secrets.ts';
-export { type Channel, ChannelError, channelSchema } from './channels.ts';
+export { type Channel, ChannelError, channelSchema, type PeopleChannel, phoneSchema } from './channels.ts';
 export {
   type Destination,
   destinationSchema,
@@ -15,3 +15,4 @@ export {
 } from './destinations.ts';
 export { Outbound, type OutboundOptions, type OutboundPorts, type Told } from './outbound.ts';
 export type { NoticeSources } from './relays.ts';
+export { TenantEvents } from './tenant-events.ts';

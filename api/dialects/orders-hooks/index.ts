@@ -1,0 +1,1 @@
+export { OrderHooks } from './order-hooks.ts';
