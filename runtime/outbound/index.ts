@@ -4,6 +4,7 @@
  * definition, and `outbound.requireChannels` refuses those that cannot be used.
  */
 
+export type { ChannelMessage } from '../../connectors/index.ts';
 export { shownChannel } from './channel-secrets.ts';
 export { type Channel, ChannelError, channelSchema, type PeopleChannel, phoneSchema } from './channels.ts';
 export {

@@ -17,6 +17,7 @@ export class OrderHookMetrics {
 
   constructor() {
     this.told('webhook', 0);
+    this.leftOut('not_counted', 0);
   }
 
   looked(duration_ms: number): void {
@@ -34,10 +35,10 @@ export class OrderHookMetrics {
       .add(count);
   }
 
-  leftOut(reason: LeftOut): void {
+  leftOut(reason: LeftOut, count = 1): void {
     this.#metrics
       .counter('millrace.order_hooks.left_out', 'Order events that nobody was told of', { reason })
-      .add();
+      .add(count);
   }
 
   samples(): MetricSample[] {

@@ -1,5 +1,5 @@
-import type { ChannelMessage } from '../../../connectors/index.ts';
 import {
+  type ChannelMessage,
   type Definition,
   messageIdOf,
   type Notice,
