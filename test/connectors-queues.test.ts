@@ -5,14 +5,9 @@ import {
   PutRecordsCommand,
 } from '@aws-sdk/client-kinesis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import {
-  kafkaMissing,
-  startTestKafka,
-  type TestKafka,
-  testClient,
-} from '../connectors/kafka/fixture-kafka.ts';
-import { startTestKinesis, type TestKinesis } from '../connectors/kinesis/fixture-kinesis.ts';
 import { SeededRandom } from '../engine/index.ts';
+import { kafkaMissing, startTestKafka, type TestKafka, testClient } from './kafka-server.ts';
+import { startTestKinesis, type TestKinesis } from './kinesis-server.ts';
 import { sizes } from './long.ts';
 import { startTestNats, type TestNats } from './nats.ts';
 import { type Millrace, until } from './process.ts';

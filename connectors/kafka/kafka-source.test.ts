@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SeededRandom } from '../../engine/index.ts';
+import { kafkaMissing, startTestKafka, type TestKafka, testClient } from '../../test/kafka-server.ts';
 import type { JsonValue } from '../intake/index.ts';
-import { kafkaMissing, startTestKafka, type TestKafka, testClient } from './fixture-kafka.ts';
 import { kafkaConfig } from './kafka-config.ts';
 import { sendToKafka } from './kafka-producer.ts';
 import { KafkaSource } from './kafka-source.ts';
