@@ -9,6 +9,7 @@ import {
   type JobKind,
   Jobs,
   Outbound,
+  programVersion,
   rulesOf,
   WEBHOOKS,
 } from '../runtime/index.ts';
@@ -119,7 +120,8 @@ export { bootstrapAdminKey } from './access/index.ts';
 export { serve } from './app/index.ts';
 export { createTopologyApp } from './topology/index.ts';
 
-export const API_VERSION = '1.0.0';
+/** Of the program: what is asked of it is in `/v1` of the path. */
+const VERSION = programVersion();
 
 export interface Api {
   /** For the settings of the state's current generation: to be asked for with each request. */
@@ -321,7 +323,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...diagnosticsRoutes(answers, { jobs, spool }),
       ...orderHooks.routes(cursors, (call) => search.maskOf(call)),
       ...dialectRoutes({
-        version: API_VERSION,
+        version: VERSION,
         routes: () => current().routes,
         defaultsOf: (tenant) => tenants.defaultsOf(tenant),
         now: () => clock.now(),
@@ -339,7 +341,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       { credentials, limiter, audit, budget, metrics, look, requireDimensions, masked },
       routes,
     );
-    addDocs(app, () => openApiDocument(routes, API_VERSION));
+    addDocs(app, () => openApiDocument(routes, VERSION));
     return { app, routes };
   };
   // Names of dimensions are part of what routes take: another generation of the state may have others.

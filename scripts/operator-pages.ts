@@ -135,7 +135,7 @@ function pageOf(root: string, doc: engine.OperatorDoc): Page {
     prose.guarantees,
     ...(more.length === 0 ? [] : ['## More examples']),
     ...more.flatMap((name) => exampleParts(root, name)),
-    `Source: [\`${file}\`](../../${file}), example: [\`examples/operators/${doc.kind}.ts\`](../../examples/operators/${doc.kind}.ts).`,
+    `Source: \`${file}\`, example: [\`examples/operators/${doc.kind}.ts\`](../../examples/operators/${doc.kind}.ts).`,
   ];
   return { path: `docs/operators/${doc.kind}.md`, text: `${parts.join('\n\n')}\n` };
 }

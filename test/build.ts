@@ -5,6 +5,9 @@ import { join, resolve } from 'node:path';
 const ROOT = resolve(import.meta.dirname, '..');
 /** The compiler writes it last. */
 const BUILT = join(ROOT, 'dist/.tsbuildinfo');
+/** What the pages of the API load, copied from packages. */
+const PAGES = join(ROOT, 'dist/api/app/pages/LICENSES.txt');
+const PAGE_ASSETS = join(ROOT, 'dist/scripts/page-assets.js');
 const OUTSIDE = new Set(['node_modules', 'dist', 'docs', 'coverage']);
 const SOURCE = /\.ts$|^package\.json$|^tsconfig\.json$/;
 
@@ -13,6 +16,12 @@ const SOURCE = /\.ts$|^package\.json$|^tsconfig\.json$/;
  * source is newer, also before a single file is tested. What the types say against is printed, and stops nothing.
  */
 export default async function buildIfOlder(): Promise<void> {
+  await compileIfOlder();
+  if ((await modified(PAGES)) === 0)
+    spawnSync(process.execPath, [PAGE_ASSETS], { cwd: ROOT, stdio: 'inherit' });
+}
+
+async function compileIfOlder(): Promise<void> {
   const built_ms = await modified(BUILT);
   if ((await newestSource(ROOT)) <= built_ms) return;
   const compiler = join(ROOT, 'node_modules/typescript/bin/tsc');

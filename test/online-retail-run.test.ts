@@ -8,7 +8,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../examples/online-retail/app.ts';
 
-const RUN = join(packageRoot(), 'dist', 'examples', 'online-retail', 'run.js');
+const RUN = join(packageRoot(), 'dist', 'examples', 'run.js');
 const HEADER = 'InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country';
 const LINES = [
   '536365,85123A,"HEART, ""WHITE""",6,2010-12-01 08:26:00,2.55,17850.0,United Kingdom',

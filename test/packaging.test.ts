@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { programVersion } from '../runtime/index.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
 const MAX_LINES = 400;
@@ -32,7 +33,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
     rooms: ['engine', 'analytics', 'runtime'],
     packages: [
       ...['hono', '@hono/node-server', '@hono/zod-openapi', 'zod'],
-      ...['croner', 'pino', 'prom-client', 'swagger-ui-dist', 'redoc', 'jose'],
+      ...['croner', 'pino', 'prom-client', 'jose'],
     ],
   },
   cli: { rooms: ['engine', 'connectors', 'analytics', 'runtime', 'api'], packages: ['pino'] },
@@ -299,29 +300,81 @@ describe('packaging', () => {
     expect(declared.filter((name) => !isUsed(name))).toEqual([]);
   });
 
-  it('packs what a user of the package runs, and nothing else', () => {
+  interface Packed {
+    readonly size: number;
+    readonly files: readonly { readonly path: string }[];
+  }
+  const packed = (): Packed => {
     // It lists what lies in `dist`, which `npm test` has built before.
     const output = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
       cwd: ROOT,
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],
     });
-    const [packed] = JSON.parse(output) as [{ readonly files: readonly { readonly path: string }[] }];
+    const [only] = JSON.parse(output) as [Packed];
+    return only;
+  };
+
+  it('packs what a user of the package runs and reads, and nothing else', () => {
     const ends = ['.js', '.d.ts'];
+    const pages = ['swagger-ui.css', 'swagger-ui-bundle.js', 'favicon-32x32.png', 'redoc.standalone.js'];
     const wanted = reachableFrom(['index.ts', 'main.ts', ...WORKERS])
       .flatMap((path) =>
         path.endsWith('.ts')
           ? ends.map((end) => `dist/${path.slice(0, -'.ts'.length)}${end}`)
           : [`dist/${path}`],
       )
-      .concat('package.json', 'README.md', 'LICENSE');
+      .concat('package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md')
+      .concat(
+        [...pages.map((name) => `${name}.gz`), 'LICENSES.txt'].map((name) => `dist/api/app/pages/${name}`),
+      )
+      .concat('Dockerfile', 'docker-compose.yml');
     expect(wanted.length).toBeGreaterThan(300);
-    const paths = packed.files.map(({ path }) => path);
+    const { files: all, size } = packed();
+    const paths = all.map(({ path }) => path);
     expect(wanted.filter((path) => !paths.includes(path))).toEqual([]);
     // A file whose source is gone may lie in `dist`, but not in a package: that is packed from an empty one.
     const hasSource = (path: string): boolean =>
       existsSync(join(ROOT, path.replace(/^dist\//, '').replace(/(\.d\.ts|\.js)$/, '.ts')));
-    expect(paths.filter((path) => !wanted.includes(path) && hasSource(path))).toEqual([]);
+    const isToRead = (path: string): boolean => /^(docs|examples)\//.test(path);
+    expect(paths.filter((path) => !wanted.includes(path) && hasSource(path) && !isToRead(path))).toEqual([]);
+    expect(size).toBeLessThan(5_000_000);
+    // Whoever reads the package's pages in `node_modules` finds what they lead to.
+    const links = paths
+      .filter((path) => path.endsWith('.md'))
+      .flatMap((path) =>
+        [...read(path).matchAll(/\]\((?!\w+:)([^)#\s]+)[^)]*\)/g)].map(
+          ([, link = '']) => [path, link] as const,
+        ),
+      );
+    expect(links.length).toBeGreaterThan(200);
+    const leadsOn = (target: string): boolean =>
+      paths.some((path) => path === target || path.startsWith(`${target}/`));
+    expect(links.filter(([path, link]) => !leadsOn(join(dirname(path), link)))).toEqual([]);
+  });
+
+  it('has no telemetry, React or pages of documentation among the packages that it brings', () => {
+    const { packages } = JSON.parse(read('package-lock.json')) as {
+      packages: Readonly<Record<string, { readonly dev?: boolean }>>;
+    };
+    const brought = Object.entries(packages).filter(([path, { dev }]) => path !== '' && dev !== true);
+    expect(brought.length).toBeGreaterThan(30);
+    const unwanted = /node_modules\/(@scarf\/|react(-|$)|redoc$|swagger-ui|styled-components|mobx|core-js$)/;
+    expect(brought.map(([path]) => path).filter((path) => unwanted.test(path))).toEqual([]);
+  });
+
+  it('has one version everywhere', () => {
+    const { version } = JSON.parse(read('package.json')) as { version: string };
+    const lock = JSON.parse(read('package-lock.json')) as {
+      version: string;
+      packages: Readonly<Record<string, { readonly version?: string }>>;
+    };
+    expect([lock.version, lock.packages['']?.version]).toEqual([version, version]);
+    expect(programVersion()).toBe(version);
+    for (const [, named] of read('docs/tutorial.md').matchAll(/millrace-(\d+\.\d+\.\d+)\.tgz/g)) {
+      expect(named).toBe(version);
+    }
+    expect(read('CHANGELOG.md')).toContain(`\n## ${version}\n`);
   });
 
   it('every script of package.json has what it runs', () => {

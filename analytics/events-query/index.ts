@@ -31,7 +31,7 @@ export {
   firstSelection,
   type Scanned,
 } from './find-events.ts';
-export { AMOUNT_FIELDS, type AmountField, type FoundEvent } from './found-event.ts';
+export { AMOUNT_FIELDS, type AmountField, type EventIds, eventIds, type FoundEvent } from './found-event.ts';
 export { inlineSelector } from './inline-selector.ts';
 export { type Matcher, matcherOf } from './matcher.ts';
 export { parsePath } from './path.ts';

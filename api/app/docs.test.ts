@@ -1,4 +1,6 @@
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { programVersion } from '../../runtime/index.ts';
 import { startTestApi, type TestApi } from '../fixture-api.ts';
 import { basesOf } from './app.ts';
 
@@ -21,6 +23,7 @@ interface Operation {
 }
 interface Document {
   openapi: string;
+  info: { version: string };
   paths: Record<string, Record<string, Operation>>;
   components: { schemas: object; securitySchemes: object };
 }
@@ -31,8 +34,9 @@ async function document(): Promise<Document> {
 
 describe('/openapi.json', () => {
   it('documents every route under each of its bases, with answers, errors and security', async () => {
-    const { openapi, paths, components } = await document();
+    const { openapi, info, paths, components } = await document();
     expect(openapi).toBe('3.1.0');
+    expect(info.version).toBe(programVersion());
     expect(components.securitySchemes).toMatchObject({
       apiKey: { scheme: 'bearer' },
       jwt: { scheme: 'bearer', bearerFormat: 'JWT' },
@@ -90,6 +94,19 @@ describe('documentation pages', () => {
       const file = await test.send(url);
       expect(file.status, url).toBe(200);
       expect((await file.arrayBuffer()).byteLength, url).toBeGreaterThan(50);
+    }
+  });
+
+  it('are sent compressed to who takes that, and whole to others', async () => {
+    for (const url of ['/docs/swagger-ui-bundle.js', '/redoc/redoc.standalone.js', '/docs/swagger-ui.css']) {
+      const answers = await Promise.all(
+        ['gzip, br', 'identity'].map((takes) => test.send(url, { headers: { 'Accept-Encoding': takes } })),
+      );
+      const [short, whole] = await Promise.all(answers.map((answer) => answer.arrayBuffer()));
+      expect(answers.map(({ headers }) => headers.get('content-encoding'))).toEqual(['gzip', null]);
+      expect(gunzipSync(short ?? new ArrayBuffer(0)).equals(Buffer.from(whole ?? new ArrayBuffer(0)))).toBe(
+        true,
+      );
     }
   });
 

@@ -1,23 +1,26 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
 import type { App } from './app.ts';
 
-const require = createRequire(import.meta.url);
-
-const SWAGGER = dirname(require.resolve('swagger-ui-dist/package.json'));
-const REDOC = dirname(require.resolve('redoc/package.json'));
+/** What the build puts there of Swagger UI and ReDoc: beside this file in `dist`, and found there from the source too. */
+const BESIDE = join(import.meta.dirname, 'pages');
+const PAGES = existsSync(BESIDE) ? BESIDE : resolve(import.meta.dirname, '../../dist/api/app/pages');
 
 const JS = 'text/javascript; charset=utf-8';
 const CSS = 'text/css; charset=utf-8';
 
-/** Files of the documentation pages, by path; nothing else of those packages is served. */
+/** Files of the documentation pages, by path; nothing else is served. They lie compressed. */
 const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
-  '/docs/swagger-ui.css': [join(SWAGGER, 'swagger-ui.css'), CSS],
-  '/docs/swagger-ui-bundle.js': [join(SWAGGER, 'swagger-ui-bundle.js'), JS],
-  '/docs/favicon-32x32.png': [join(SWAGGER, 'favicon-32x32.png'), 'image/png'],
-  '/redoc/redoc.standalone.js': [join(REDOC, 'bundles', 'redoc.standalone.js'), JS],
+  '/docs/swagger-ui.css': ['swagger-ui.css.gz', CSS],
+  '/docs/swagger-ui-bundle.js': ['swagger-ui-bundle.js.gz', JS],
+  '/docs/favicon-32x32.png': ['favicon-32x32.png.gz', 'image/png'],
+  '/redoc/redoc.standalone.js': ['redoc.standalone.js.gz', JS],
 };
+
+const uncompressed = promisify(gunzip);
 
 const SWAGGER_START = `window.ui = SwaggerUIBundle({
   url: '/openapi.json',
@@ -83,13 +86,18 @@ export function addDocs(app: App, document: () => object): void {
   const script = (text: string): Response => new Response(text, { headers: { 'Content-Type': JS } });
   app.get('/docs/start.js', () => script(SWAGGER_START));
   app.get('/redoc/start.js', () => script(REDOC_START));
-  const held = new Map<string, Promise<Uint8Array<ArrayBuffer>>>();
   for (const [path, [file, type]] of Object.entries(FILES)) {
-    app.get(path, async () => {
-      const content = held.get(path) ?? readFile(file).then((bytes) => Uint8Array.from(bytes));
-      held.set(path, content);
-      return new Response(await content, {
-        headers: { 'Content-Type': type, 'Cache-Control': 'public, max-age=3600' },
+    app.get(path, async (context) => {
+      const bytes = await readFile(join(PAGES, file));
+      const takesGzip = /\bgzip\b/.test(context.req.header('accept-encoding') ?? '');
+      const content = takesGzip ? bytes : await uncompressed(bytes);
+      const headers = {
+        'Content-Type': type,
+        'Cache-Control': 'public, max-age=3600',
+        Vary: 'Accept-Encoding',
+      };
+      return new Response(Uint8Array.from(content), {
+        headers: takesGzip ? { ...headers, 'Content-Encoding': 'gzip' } : headers,
       });
     });
   }

@@ -154,6 +154,10 @@ export function definitionRoutes<T>(
 const collectionOf = ({ collection, noun }: DefinitionRoutesSpec): string =>
   collection ?? `${noun.replaceAll(' ', '_')}s`;
 
+const one = (noun: string): string => `${/^[aeiou]/.test(noun) ? 'an' : 'a'} ${noun}`;
+const many = ({ noun, collection = `${noun}s` }: DefinitionRoutesSpec): string =>
+  noun.includes(' ') ? `${noun}s` : collection;
+
 /** `createFunnel`, `listFunnels`: the noun as part of an operation's id. */
 function idOf(verb: string, { noun }: DefinitionRoutesSpec, ending = ''): string {
   const words = noun.split(' ').map((word) => word.charAt(0).toUpperCase() + word.slice(1));
@@ -202,7 +206,9 @@ function createRoute<T>(
     path,
     ...{ tag: spec.tag, ...faceOf(spec) },
     summary:
-      alias === undefined ? `Define a ${spec.noun}` : `Define a ${spec.noun}: the same as POST ${spec.path}`,
+      alias === undefined
+        ? `Define ${one(spec.noun)}`
+        : `Define ${one(spec.noun)}: the same as POST ${spec.path}`,
     description: spec.description,
     permission: writerOf(spec),
     // The kind checks it, as it does for a patch.
@@ -239,12 +245,12 @@ function listRoute<T>(definitions: KindDefinitions<T>, cursors: Cursors, spec: D
     method: 'GET',
     path: spec.path,
     ...{ tag: spec.tag, ...faceOf(spec) },
-    summary: `List the ${spec.noun}s of the tenant, oldest first`,
+    summary: `List the ${many(spec)} of the tenant, oldest first`,
     permission: readerOf(spec),
     query: z.strictObject(listQuery),
     answers: {
       200: {
-        description: `A page of ${spec.noun}s`,
+        description: `A page of ${many(spec)}`,
         schema: z.object({
           [collection]: z.array(schemaOf(definitions, spec)),
           next_cursor: z.string().nullable(),
@@ -339,7 +345,7 @@ function patchRoute<T>(definitions: KindDefinitions<T>, spec: DefinitionRoutesSp
     method: 'PATCH',
     path: `${spec.path}/{id}`,
     ...{ tag: spec.tag, ...faceOf(spec) },
-    summary: `Change a ${spec.noun}`,
+    summary: `Change ${one(spec.noun)}`,
     description:
       'A JSON merge patch (RFC 7396) of `name` and the members of the body: null removes a member. With ' +
       '`If-Match: "<revision>"` it is refused when somebody else changed it meanwhile.',
@@ -384,7 +390,7 @@ function deleteRoute<T>(definitions: KindDefinitions<T>, spec: DefinitionRoutesS
     method: 'DELETE',
     path: `${spec.path}/{id}`,
     ...{ tag: spec.tag, ...faceOf(spec) },
-    summary: `Delete a ${spec.noun}`,
+    summary: `Delete ${one(spec.noun)}`,
     permission: writerOf(spec),
     params,
     conditional: true,

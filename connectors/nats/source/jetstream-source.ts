@@ -211,10 +211,7 @@ export class JetStreamSource implements Source {
       if (isStreamNotFound(error)) throw missingError(this.#options.stream, error);
       if (error instanceof MillraceError && error.code === 'stream_missing') throw error;
       this.#problem = describe(error);
-      if (++this.#nameFailures >= NAME_MAX_ATTEMPTS) {
-        this.#nameFailures = 0;
-        this.#consumer = undefined;
-      }
+      if (++this.#nameFailures % NAME_MAX_ATTEMPTS === 0) this.#consumer = undefined;
       return undefined;
     }
   }

@@ -1,0 +1,163 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { packageRoot } from '../examples/online-retail/app.ts';
+import { SECTIONS } from '../examples/shop/commands.ts';
+import { shopEvents } from '../examples/shop/generator.ts';
+import { type CurlRequest, curlRequest } from './shell-words.ts';
+
+const RUN = join(packageRoot(), 'dist', 'examples', 'run.js');
+/** Less happens, and is there sooner. */
+const QUICK = ['--every', '30'];
+const A_WHILE = { timeout: 120_000, interval: 100 };
+
+interface Run {
+  readonly child: ChildProcess;
+  readonly ended: Promise<number | null>;
+  out(): string;
+}
+
+function start(...args: string[]): Run {
+  const child = spawn(process.execPath, [RUN, 'shop', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let out = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (data: Buffer) => {
+      out += data.toString();
+    });
+  }
+  const ended = once(child, 'close').then(([code]) => code as number | null);
+  return { child, ended, out: () => out };
+}
+
+let run: Run;
+let requests: readonly CurlRequest[];
+let variables: { readonly BASE: string; readonly KEY: string };
+
+beforeAll(async () => {
+  run = start(...QUICK);
+  await vi.waitFor(() => expect(run.out()).toMatch(/goes on selling|\[\w+\]\n$/), A_WHILE);
+  const [, BASE = '', KEY = ''] = /^BASE=(\S+) KEY=(\S+)$/m.exec(run.out()) ?? [];
+  variables = { BASE, KEY };
+  const lines = run.out().match(/^curl .*$/gm) ?? [];
+  requests = lines.map((line) => curlRequest(line, variables));
+}, 150_000);
+afterAll(async () => {
+  run.child.kill('SIGTERM');
+  expect(await run.ended).toBe(0);
+});
+
+async function send({ url, method, headers, body }: CurlRequest): Promise<{ status: number; text: string }> {
+  const response = await fetch(url, { method, headers, ...(body === undefined ? {} : { body }) });
+  return { status: response.status, text: await response.text() };
+}
+
+/** Whether a request is one of an endpoint, whose parameters are in braces. */
+function isOf({ method, url }: CurlRequest, endpoint: string): boolean {
+  const [wanted, path = ''] = endpoint.split(' ');
+  const pattern = path.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]+');
+  return method === wanted && new RegExp(`^${pattern}$`).test(new URL(url).pathname);
+}
+
+/** Lists of an answer that are empty, by their path; what says how good the answer is has some. */
+function emptyLists(value: unknown, path = ''): string[] {
+  if (Array.isArray(value)) return value.length === 0 ? [path] : emptyLists(value[0], `${path}[]`);
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, member]) =>
+    name === 'meta' ? [] : emptyLists(member, `${path}.${name}`),
+  );
+}
+
+/** What a shop without faults has none of, or what depends on the day of the month. */
+const MAY_BE_EMPTY =
+  /anomalies|rejected|errors|channels|silence|reasons|filters|group_by|steps\[\]|warnings|approximate|suspect|clusters|gaps|unknown|dead|dropped|ip_|spend|metrics\[\]|scopes|exclu|hold|alerts|silent|error_report|custom|why|ahead_of|near_cap|inputs|uncounted|retrain|members|lanes|jobs\[\]|connectors\[\]/;
+
+describe('npm run example -- shop', () => {
+  it('prints a command for each endpoint, which is answered with something', async () => {
+    const endpoints = SECTIONS.flatMap((section) => section.endpoints);
+    const unasked = endpoints.filter((endpoint) => !requests.some((request) => isOf(request, endpoint)));
+    expect([unasked, requests.length]).toEqual([[], endpoints.length]);
+    const wrong: string[] = [];
+    for (const request of requests) {
+      const what = `${request.method} ${request.url.slice(variables.BASE.length)}`;
+      // One recomputation at a time: the one of the command before.
+      const { status, text } = await vi.waitFor(async () => {
+        const answer = await send(request);
+        expect(answer.text).not.toContain('backfill_running');
+        return answer;
+      }, A_WHILE);
+      const isShown = status === 204 ? request.method === 'DELETE' : status < 300 && text.length > 2;
+      if (!isShown) wrong.push(`${what}: ${status} ${text.slice(0, 300)}`);
+      else if (/^[[{]/.test(text)) {
+        wrong.push(
+          ...emptyLists(JSON.parse(text)).flatMap((list) =>
+            MAY_BE_EMPTY.test(list) ? [] : `${what}: ${list}`,
+          ),
+        );
+      }
+    }
+    expect(wrong).toEqual([]);
+  }, 120_000);
+
+  it('changes nothing when the same shop is published again', async () => {
+    const numbers = async (): Promise<unknown> => {
+      const body = JSON.stringify({
+        metrics: ['orders_count', 'revenue_net', 'sessions', 'returns_count', 'customers_active'],
+        ...{ start: '2026-01-01T00:00:00Z', end: `${new Date().toISOString().slice(0, 10)}T00:00:00Z` },
+        ...{ group_by: ['channel'], force_fresh: true },
+      });
+      const headers = { authorization: `Bearer ${variables.KEY}`, 'content-type': 'application/json' };
+      const url = `${variables.BASE}/v1/order-analytics/kpis/query`;
+      const { status, text } = await send({ method: 'POST', url, headers, body });
+      expect(status, text).toBe(200);
+      return (JSON.parse(text) as { groups: unknown }).groups;
+    };
+    const before = await numbers();
+    const again = start(...QUICK, '--url', variables.BASE, '--key', variables.KEY);
+    expect([await again.ended, again.out()]).toEqual([0, expect.stringMatching(/^curl /m)]);
+    expect(await numbers()).toEqual(before);
+    const url = `${variables.BASE}/v1/order-analytics/dead-letters`;
+    const letters = await send({
+      method: 'GET',
+      url,
+      headers: { authorization: `Bearer ${variables.KEY}` },
+      body: undefined,
+    });
+    expect(JSON.parse(letters.text)).toMatchObject({ dead_letters: [] });
+  }, 120_000);
+
+  it('says what it can do, and what it cannot', async () => {
+    const help = start('--help');
+    expect([await help.ended, help.out()]).toEqual([0, expect.stringContaining('--url URL')]);
+    const refused = start('--url', 'http://127.0.0.1:1', '--dyas', '2');
+    expect([await refused.ended, refused.out()]).toEqual([1, expect.stringContaining('[bad_option]')]);
+  });
+});
+
+describe('the shop', () => {
+  const now_ms = Date.UTC(2026, 2, 10, 12, 34, 56);
+
+  it('is a function of its seed: later there is more of it, and nothing else', () => {
+    const first = shopEvents({ seed: 7, now_ms, days: 2 });
+    expect(shopEvents({ seed: 7, now_ms, days: 2 })).toEqual(first);
+    const later = new Map(
+      shopEvents({ seed: 7, now_ms: now_ms + 3_600_000, days: 3 }).map((event) => [event.event_id, event]),
+    );
+    expect(
+      first.filter((event) => JSON.stringify(later.get(event.event_id)) !== JSON.stringify(event)),
+    ).toEqual([]);
+    expect(new Set(first.map(({ event_id }) => event_id)).size).toBe(first.length);
+    expect(shopEvents({ seed: 8, now_ms, days: 2 })).not.toEqual(first);
+  });
+
+  it('has somebody in it at any time, and an order each hour', () => {
+    const times = (type: string): number[] =>
+      shopEvents({ seed: 7, now_ms, days: 1 })
+        .filter((event) => event.type === type)
+        .map(({ time }) => Date.parse(time));
+    const gaps = (all: readonly number[]): number =>
+      Math.max(...all.map((time, at) => (all[at + 1] ?? now_ms) - time));
+    expect(gaps(times('visit'))).toBeLessThan(5 * 60_000);
+    expect(gaps(times('order.created'))).toBeLessThan(60 * 60_000);
+  });
+});
