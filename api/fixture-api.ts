@@ -74,7 +74,9 @@ interface Parts {
   readonly definitions: MemoryKeyValueStore;
   readonly connectors: MemoryKeyValueStore;
   readonly connectorLetters: OutMessage[];
-  readonly queues: Readonly<Record<'notices' | 'deliveries' | 'anomalies' | 'audit' | 'events', MemoryMessageQueue>>;
+  readonly queues: Readonly<
+    Record<'notices' | 'deliveries' | 'anomalies' | 'audit' | 'events', MemoryMessageQueue>
+  >;
   readonly http: MemoryHttp;
   readonly disk: MemoryDisk;
   readonly told: MemoryFeed;

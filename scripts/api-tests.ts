@@ -74,6 +74,8 @@ const DIALECTS: readonly (readonly [pattern: RegExp, test: string])[] = [
   [/ \/analytics\/(vouchers|export)/, 'api/dialects/vouchers/vouchers.test.ts'],
   [/ \/analytics\/| \/$/, 'api/dialects/ecommerce/ecommerce.test.ts'],
   [/ \/api\/analytics\//, 'api/dialects/business/business.test.ts'],
+  [/ \/api\/v1\/order-webhooks/, 'api/dialects/orders-hooks/order-webhooks.test.ts'],
+  [/ \/api\/v1\/order-notification/, 'api/dialects/orders-hooks/order-rules.test.ts'],
 ];
 
 const TESTS: ReadonlyMap<string, string> = new Map(

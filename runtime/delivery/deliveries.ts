@@ -232,7 +232,12 @@ export class Deliveries {
     const delivery_id = deliveryIdOf(tenant, name, message_id);
     await this.log.append(tenant, name, delivery_id, {
       ...{ delivery_id, message_id, type: notice.type, sequence: null, status: 'failed', error },
-      ...{ response_status: null, duration_ms: 0, at_ms: this.#options.clock.now(), next_attempt_at_ms: null },
+      ...{
+        response_status: null,
+        duration_ms: 0,
+        at_ms: this.#options.clock.now(),
+        next_attempt_at_ms: null,
+      },
     });
   }
 

@@ -5,9 +5,6 @@ import { PATIENTLY, TEST_NOW_MS, type TestApi } from '../../fixture-api.ts';
 
 export type Json = Record<string, unknown>;
 
-export const HOOKS = '/api/v1/order-webhooks';
-export const RULES = '/api/v1/order-notification-rules';
-export const INBOX = '/api/v1/order-notifications';
 export const MINUTE_MS = 60_000;
 
 export const at = (minute: number): string => new Date(TEST_NOW_MS + minute * MINUTE_MS).toISOString();

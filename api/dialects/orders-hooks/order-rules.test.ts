@@ -1,10 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { PATIENTLY, startTestApi, type TestApi } from '../../fixture-api.ts';
-import { INBOX, type Json, jsonOf, make, postedTo, RULES, say } from './fixture-hooks.ts';
+import { type Json, jsonOf, make, postedTo, say } from './fixture-hooks.ts';
 
 let test: TestApi;
 let key: string;
 
+const RULES = '/api/v1/order-notification-rules';
+const INBOX = '/api/v1/order-notifications';
 const SMS_URL = 'https://sms.example.com/Messages.json';
 const SMS = {
   ...{ SMS_PROVIDER_URL: SMS_URL, SMS_PROVIDER_USER: 'AC1', SMS_PROVIDER_PASSWORD: 'p' },
@@ -140,7 +142,7 @@ describe('a rule', () => {
 
   it('is tried with samples, by whoever may, to somebody', async () => {
     const rule = await make(test, key, RULES, { ...SPEC_RULE, is_active: false });
-    const path = `${RULES}/${String(rule.id)}/test`;
+    const path = `/api/v1/order-notification-rules/${String(rule.id)}/test`;
     const lacking = await test.send(path, { key, method: 'POST' });
     expect([lacking.status, await jsonOf(lacking)]).toMatchObject([
       422,

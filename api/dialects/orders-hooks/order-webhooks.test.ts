@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { PATIENTLY, startTestApi, type TestApi } from '../../fixture-api.ts';
-import { at, HOOKS, type Json, jsonOf, make, postedTo, say } from './fixture-hooks.ts';
+import { at, type Json, jsonOf, make, postedTo, say } from './fixture-hooks.ts';
 
 let test: TestApi;
 let key: string;
@@ -12,6 +12,7 @@ beforeEach(async () => {
 });
 afterEach(() => test.close());
 
+const HOOKS = '/api/v1/order-webhooks';
 const URL_1 = 'https://yourapp.example.com/webhook/orders';
 /** As the specification has it. */
 const SPEC_BODY = {
