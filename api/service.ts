@@ -35,7 +35,7 @@ import {
   RateLimiter,
   requireQuota,
 } from './app/index.ts';
-import { dialectRoutes } from './dialects/index.ts';
+import { dialectRoutes, OrderHooks } from './dialects/index.ts';
 import {
   type ApiPorts,
   BodyBudget,
@@ -173,6 +173,7 @@ export async function createApp(given: ApiPorts): Promise<Api> {
       (tenant, channels) => outbound.sealed(tenant, channels),
     ),
   );
+  const orderHooks = new OrderHooks(definitions, ports, () => outbound);
   const tracker = new FreshnessTracker(ports);
   const segmentSets = new SegmentSets();
   const answers: AnswerParts = { ports, tracker, tenants, segmentSets };
@@ -227,6 +228,7 @@ export async function createApp(given: ApiPorts): Promise<Api> {
   const outbound = new Outbound({
     ports: ports.outbound,
     webhooks,
+    orderWebhooks: orderHooks.webhooks,
     secret: ports.keyTrust.secret,
     clock,
     log,
@@ -319,6 +321,7 @@ export async function createApp(given: ApiPorts): Promise<Api> {
           ...tenants.dimensions.samples(),
           ...outbound.samples(),
           ...alerting.samples(),
+          ...orderHooks.samples(),
           ...explaining.samples(),
           ...models.samples(),
           ...boards.runs.samples(),
@@ -327,6 +330,7 @@ export async function createApp(given: ApiPorts): Promise<Api> {
         ],
       ]),
       ...diagnosticsRoutes(answers, { jobs, spool }),
+      ...orderHooks.routes(cursors, (call) => search.maskOf(call)),
       ...dialectRoutes({
         version: VERSION,
         routes: () => current().routes,
@@ -364,6 +368,7 @@ export async function createApp(given: ApiPorts): Promise<Api> {
   jobs.start();
   outbound.start();
   alerting.start();
+  orderHooks.start();
   reporting.start();
   models.start(jobs);
   sinking.start(exporting, jobs, chain);
@@ -392,6 +397,7 @@ export async function createApp(given: ApiPorts): Promise<Api> {
       await sinking.close();
       await jobs.close();
       await alerting.close();
+      await orderHooks.close();
       await explaining.close();
       await outbound.close();
       await keys.close();

@@ -2,7 +2,8 @@ import { createReadStream, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createGunzip } from 'node:zlib';
 import { parse } from 'csv-parse';
-import { SeededRandom } from '../engine/index.ts';
+import { Draws } from './draws.ts';
+import { monthly } from './forecast-monthly.ts';
 
 /** A series to be forecast, and what came. */
 export interface TestSeries {
@@ -25,40 +26,11 @@ const SHAPES: readonly Shape[] = [
   { period: 7, steps: [90, 400], horizon: 28 },
   { period: 1, steps: [20, 60], horizon: 6 },
 ];
-const UNIT = 1_000_000_000;
 /** The UCI file's days that a forecast begins at, from the first. */
 const CUTS = [160, 230, 300, 345];
 const UCI_HORIZON = 28;
 const DAY_MS = 86_400_000;
 const UCI = join(process.cwd(), '..', 'shared', 'data', 'online-retail', 'online_retail.csv.gz');
-
-class Draws {
-  readonly #random: SeededRandom;
-
-  constructor(seed: number) {
-    this.#random = new SeededRandom(seed);
-  }
-
-  get uniform(): number {
-    return (this.#random.int(0, UNIT - 1) + 0.5) / UNIT;
-  }
-
-  get normal(): number {
-    return Math.sqrt(-2 * Math.log(this.uniform)) * Math.cos(2 * Math.PI * this.uniform);
-  }
-
-  between(low: number, high: number): number {
-    return low + (high - low) * this.uniform;
-  }
-
-  int(low: number, high: number): number {
-    return this.#random.int(low, high);
-  }
-
-  chance(share: number): boolean {
-    return this.#random.chance(share);
-  }
-}
 
 /** Trend, seasons, breaks, outliers; every sixth is intermittent. The same seed, the same series. */
 export function generatedSeries(count: number, seed: number): readonly TestSeries[] {
@@ -107,6 +79,19 @@ function intermittent(draws: Draws, steps: number): number[] {
     draws.chance(share * Math.exp(change * at)) ? 1 + Math.floor(-size * Math.log(draws.uniform)) : 0,
   );
 }
+
+/** Monthly series as those of the forecasting competitions are, 50 to 300 steps long. */
+export function monthlySeries(count: number, seed: number): readonly TestSeries[] {
+  return Array.from({ length: count }, (_, index) => {
+    const draws = new Draws(seed * 2_000_003 + index);
+    // More are short than long.
+    const steps = Math.round(50 * 6 ** (draws.uniform ** 1.5));
+    const all = monthly(draws, steps + MONTHLY_HORIZON);
+    const [train, test] = [all.slice(0, steps), all.slice(steps)];
+    return { id: `monthly/${index}`, period: 12, train, test };
+  });
+}
+const MONTHLY_HORIZON = 18;
 
 /** Revenue, orders and units a day, in all, of the largest countries and items, forecast from several days. */
 export async function uciSeries(): Promise<readonly TestSeries[]> {

@@ -10,10 +10,11 @@ import {
   maseOf,
   smapeOf,
 } from '../analytics/index.ts';
-import { generatedSeries, type TestSeries, uciSeries } from './forecast-series.ts';
+import { generatedSeries, monthlySeries, type TestSeries, uciSeries } from './forecast-series.ts';
 import { machine } from './rig.ts';
 
 const GENERATED = 600;
+const MONTHLY = 300;
 const SEED = 15;
 
 interface Sums {
@@ -43,7 +44,10 @@ export async function forecastBench(): Promise<object> {
   const seed = Number(values.seed ?? SEED);
   const groups: readonly (readonly [string, readonly TestSeries[]])[] =
     values.file === undefined
-      ? [...groupsOf(generatedSeries(GENERATED, seed)), ['uci', await uciSeries()]]
+      ? [
+          ...groupsOf([...generatedSeries(GENERATED, seed), ...monthlySeries(MONTHLY, seed)]),
+          ['uci', await uciSeries()],
+        ]
       : [[values.file, seriesOf(values.file)]];
   const totals = new Map<ForecastMethod, Sums>();
   for (const [name, all] of groups) {

@@ -107,6 +107,11 @@ function fitted(history: readonly number[], period: number, form: SeasonForm): F
   return { state, weights, form, criterion: count * Math.log(noise) + (2 * free * count) / spare };
 }
 
+/** Exponential smoothing with a damped trend and no season. */
+export function dampedTrend(history: readonly number[], horizon: number): readonly number[] {
+  return continued(fitted(history, 1, 'none'), history, 1, horizon);
+}
+
 /**
  * Exponential smoothing with a damped trend, and a season by sums or factors where the test finds one: the form with
  * the least of Akaike's criterion, its weights by least squares of one-step errors.
@@ -120,7 +125,15 @@ export const exponential: PointMethod = (history, period, horizon) => {
   const best = forms
     .map((form) => fitted(history, period, form))
     .reduce((least, one) => (one.criterion < least.criterion ? one : least));
-  const { state, weights, form } = best;
+  return continued(best, history, period, horizon);
+};
+
+function continued(
+  { state, weights, form }: Fitted,
+  history: readonly number[],
+  period: number,
+  horizon: number,
+): readonly number[] {
   let [grown, damping] = [0, 1];
   const points = stepsOf(horizon, (step) => {
     damping *= weights.damping;
@@ -132,4 +145,4 @@ export const exponential: PointMethod = (history, period, horizon) => {
   if (points.every(Number.isFinite)) return points;
   const level = meanOf(history.slice(-Math.max(period, 1)));
   return points.map(() => level);
-};
+}

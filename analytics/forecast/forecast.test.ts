@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { generatedSeries } from '../../bench/forecast-series.ts';
+import { generatedSeries, monthlySeries } from '../../bench/forecast-series.ts';
 import { forecastSeries } from './forecast.ts';
 import { maseOf, smapeOf } from './measures.ts';
-import { FORECAST_METHODS, type ForecastMethod } from './methods.ts';
+import { FORECAST_METHODS, type ForecastMethod, forecastBy } from './methods.ts';
 import { hasSeason, seasonOf } from './season.ts';
 import { smoothed } from './smoothing.ts';
+import { decomposed } from './stl.ts';
 
 const SEED = 15;
 const SEASON = [0.7, 0.8, 1, 1.1, 1.4, 1, 0.9, 0.8, 1, 1.1, 1.2, 1];
@@ -73,13 +74,34 @@ describe('methods', () => {
     for (const [place, factor] of found.entries()) expect(factor).toBeCloseTo(SEASON[place] as number, 1);
   });
 
-  it.each(['theta', 'linear_regression_with_seasonality', 'ets', 'auto'] as const)(
+  it.each(['theta', 'linear_regression_with_seasonality', 'ets', 'mstl', 'prophet', 'auto'] as const)(
     '%s carries trend and season on',
     (method) => {
       const truth = steps(12, (at) => (100 + 2 * (72 + at)) * (SEASON[at % 12] as number));
       expect(smapeOf(truth, meansOf(seasonal, 12, method, 12))).toBeLessThan(8);
     },
   );
+
+  it('loess finds a season that changes, beside a trend that bends', () => {
+    const part = (at: number): number => (1 + at / 60) * Math.sin((2 * Math.PI * at) / 12);
+    const { seasons, adjusted } = decomposed(
+      steps(120, (at) => 50 + (at - 60) ** 2 / 100 + 8 * part(at)),
+      [12],
+    );
+    for (let at = 24; at < 96; at++) {
+      expect(Math.abs((seasons[0]?.[at] ?? 0) - 8 * part(at))).toBeLessThan(2.5);
+      expect(Math.abs((adjusted[at] ?? 0) - 50 - (at - 60) ** 2 / 100)).toBeLessThan(2.5);
+    }
+  });
+
+  it('mstl carries on the year of a series of days, beside its week', () => {
+    const day = (at: number): number =>
+      200 + 60 * Math.sin((2 * Math.PI * at) / 365) + 20 * ((at % 7) - 3) + ((at * 7_919) % 13);
+    const [values, truth] = [steps(1_200, day), steps(60, (at) => day(1_200 + at))];
+    const means = [...forecastBy('mstl', values, 7, 60)];
+    expect(smapeOf(truth, means)).toBeLessThan(4);
+    expect(smapeOf(truth, means)).toBeLessThan(0.5 * smapeOf(truth, forecastBy('ets', values, 7, 60)));
+  });
 
   it('Croston and TSB give the rate of demand; TSB goes down when demand ends', () => {
     const values = steps(60, (at) => (at % 3 === 0 ? 6 : 0));
@@ -197,15 +219,22 @@ describe('properties', () => {
   });
 });
 
-it('auto is at least as good as Theta on generated series, and its intervals hold what they say', () => {
-  const all = generatedSeries(120, SEED).filter(({ test }) => !test.includes(0));
-  const sums = { auto: 0, theta: 0, in_80: 0, in_95: 0, steps: 0, beats: 0 };
+const MEMBERS = ['theta', 'linear_regression_with_seasonality', 'ets', 'mstl'] as const;
+
+it('auto is as good as Theta and as its best member, and its intervals hold what they say', () => {
+  const all = [...generatedSeries(90, SEED), ...monthlySeries(60, SEED)].filter(
+    ({ test }) => !test.includes(0),
+  );
+  const sums = { auto: 0, in_80: 0, in_95: 0, steps: 0, beats: 0 };
+  const members = new Map(MEMBERS.map((method) => [method, 0]));
   for (const { period, train, test } of all) {
-    const asked = { values: train, period };
-    const auto = forecastSeries(asked, { method: 'auto', horizon: test.length });
+    const auto = forecastSeries({ values: train, period }, { method: 'auto', horizon: test.length });
     const means = auto.points.map(({ mean }) => mean);
     sums.auto += smapeOf(test, means);
-    sums.theta += smapeOf(test, meansOf(train, period, 'theta', test.length));
+    for (const method of MEMBERS) {
+      const own = smapeOf(test, forecastBy(method, train, period, test.length));
+      members.set(method, (members.get(method) ?? 0) + own);
+    }
     if (auto.back_test?.beats_naive === true) sums.beats++;
     for (const [at, value] of test.entries()) {
       const point = auto.points[at];
@@ -215,9 +244,10 @@ it('auto is at least as good as Theta on generated series, and its intervals hol
       if (value >= point.lower_95 && value <= point.upper_95) sums.in_95++;
     }
   }
-  expect(sums.auto).toBeLessThanOrEqual(sums.theta);
+  expect(sums.auto).toBeLessThanOrEqual(members.get('theta') ?? 0);
+  expect(sums.auto).toBeLessThanOrEqual(1.02 * Math.min(...members.values()));
   expect(sums.beats).toBeGreaterThan(all.length / 2);
-  expect(sums.in_80 / sums.steps).toBeGreaterThan(0.74);
-  expect(sums.in_80 / sums.steps).toBeLessThan(0.86);
-  expect(sums.in_95 / sums.steps).toBeGreaterThan(0.91);
+  // So few series say it to some points; the bench has more.
+  expect(Math.abs(sums.in_80 / sums.steps - 0.8)).toBeLessThan(0.06);
+  expect(Math.abs(sums.in_95 / sums.steps - 0.95)).toBeLessThan(0.03);
 }, 60_000);

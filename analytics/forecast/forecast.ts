@@ -1,11 +1,10 @@
-import { MillraceError } from '../../engine/index.ts';
-import { blend, candidatesOf, chooseMembers, type Member } from './auto.ts';
-import { type Origin, originsOf, runMember, sizeOf } from './back-test.ts';
-import { cleanHistory, type ForecastSeries, HORIZON_MAX_STEPS } from './history.ts';
-import { spreadsOf } from './intervals.ts';
-import { maseOf, smapeOf } from './measures.ts';
-import { type ForecastMethod, forecastBy, type MemberMethod } from './methods.ts';
-import { isPositive, meanOf } from './point-method.ts';
+import type { Member } from './auto.ts';
+import { type Base, baseOf, type Effect, type ForecastWish, type Tested } from './base.ts';
+import type { ForecastSeries } from './history.ts';
+import { type Spread, spreadsOf, walkSpread } from './intervals.ts';
+import { smapeOf } from './measures.ts';
+import type { ForecastMethod } from './methods.ts';
+import { meanOf } from './point-method.ts';
 
 export interface ForecastPoint {
   readonly mean: number;
@@ -38,73 +37,47 @@ export interface Forecast {
         readonly beats_naive: boolean;
       })
     | null;
+  readonly effects: readonly Effect[];
   readonly history: { readonly steps: number; readonly filled: number; readonly left_out: number };
   /** Sentences. */
   readonly warnings: readonly string[];
 }
 
-type Runs = readonly (readonly number[])[];
-
 /**
  * The next `horizon` steps of a series. The same input gives the same answer. Throws MillraceError
  * `too_little_history`, `value_not_finite`, `invalid_period`, `invalid_horizon`.
  */
-export function forecastSeries(
-  series: ForecastSeries,
-  { method, horizon }: { readonly method: ForecastMethod; readonly horizon: number },
-): Forecast {
-  if (!Number.isInteger(horizon) || horizon < 1 || horizon > HORIZON_MAX_STEPS) {
-    const message = `The horizon is ${horizon} steps: give a whole number from 1 to ${HORIZON_MAX_STEPS}.`;
-    throw new MillraceError('invalid_horizon', message);
-  }
-  const { values, filled, left_out } = cleanHistory(series);
-  const { period } = series;
-  const origins = originsOf(values, period, horizon);
-  const methods = method === 'auto' ? candidatesOf(values, period) : [method];
-  const runs = new Map(methods.map((one) => [one, runMember(one, values, period, origins)]));
-  const members = method === 'auto' ? chooseMembers(origins, runs) : [{ method, weight: 1 }];
-  const means = blend(
-    members,
-    new Map(members.map((member) => [member.method, forecastBy(member.method, values, period, horizon)])),
-  );
-  const own = origins.map((_, place) => blend(members, atOrigin(runs, place)));
-  const tested = origins.length < MIN_ORIGINS ? undefined : { origins, own };
-  return {
-    method,
-    members,
-    points: pointsOf(values, period, means, tested),
-    back_test: tested === undefined ? null : backTestOf(values, period, tested),
-    history: { steps: values.length, filled, left_out },
-    warnings: warningsOf({ values, period, filled, left_out, isTested: tested !== undefined }),
-  };
+export function forecastSeries(series: ForecastSeries, wish: ForecastWish): Forecast {
+  return finished(baseOf(series, wish));
 }
 
 const MIN_ORIGINS = 2;
+const UNTESTED = 'The history is too short for a back-test: intervals are those of a random walk.';
 
-const atOrigin = (
-  runs: ReadonlyMap<MemberMethod, Runs>,
-  place: number,
-): ReadonlyMap<MemberMethod, readonly number[]> =>
-  new Map([...runs].map(([method, each]) => [method, each[place] ?? []]));
-
-interface Tested {
-  readonly origins: readonly Origin[];
-  readonly own: Runs;
+/** With its intervals, and what the back-test says. */
+export function finished(base: Base): Forecast {
+  const { method, members, effects, history, warnings } = base;
+  const isTested = base.tested.length >= MIN_ORIGINS;
+  return {
+    ...{ method, members, effects, history },
+    points: pointsOf(base),
+    back_test: isTested ? backTestOf(base.tested) : null,
+    warnings: isTested ? warnings : [UNTESTED, ...warnings],
+  };
 }
 
-function pointsOf(
-  values: readonly number[],
-  period: number,
-  means: readonly number[],
-  tested: Tested | undefined,
-): readonly ForecastPoint[] {
-  const { origins, own } = tested ?? { origins: [], own: [] };
-  const size = sizeOf(values, period);
-  const spreads = spreadsOf(origins, own, means.length, { size, isRelative: isPositive(values) });
-  const floor = values.every((value) => value >= 0) ? 0 : Number.NEGATIVE_INFINITY;
-  return means.map((mean, at) => {
-    const { half_80, half_95 } =
-      tested === undefined ? walkSpread(values, at + 1) : (spreads[at] ?? NO_SPREAD);
+/** How far from each mean the truth lies. */
+export function spreadOf({ tested, means, size, isRelative, change }: Base): readonly Spread[] {
+  return tested.length < MIN_ORIGINS
+    ? means.map((_, at) => walkSpread(change, at + 1))
+    : spreadsOf(tested, means.length, { size, isRelative });
+}
+
+function pointsOf(base: Base): readonly ForecastPoint[] {
+  const floor = base.isNonNegative ? 0 : Number.NEGATIVE_INFINITY;
+  const spreads = spreadOf(base);
+  return base.means.map((mean, at) => {
+    const { half_80, half_95 } = spreads[at] ?? { half_80: 0, half_95: 0 };
     return {
       mean,
       lower_80: Math.max(mean - half_80, floor),
@@ -115,73 +88,25 @@ function pointsOf(
   });
 }
 
-const NO_SPREAD = { half_80: 0, half_95: 0 };
-const NORMAL_80 = 1.282;
-const NORMAL_95 = 1.96;
-
-/** Without a back-test: as a random walk with the history's changes. */
-function walkSpread(values: readonly number[], step: number): { half_80: number; half_95: number } {
-  const changes = values.slice(1).map((value, at) => (value - (values[at] as number)) ** 2);
-  const scale = Math.sqrt(meanOf(changes) * step);
-  return { half_80: NORMAL_80 * scale, half_95: NORMAL_95 * scale };
-}
-
-function backTestOf(
-  values: readonly number[],
-  period: number,
-  { origins, own }: Tested,
-): NonNullable<Forecast['back_test']> {
-  const mine = accuracyOf(values, period, origins, own);
-  const naive = accuracyOf(values, period, origins, runMember('naive', values, period, origins));
-  const seasonal_naive = accuracyOf(
-    values,
-    period,
-    origins,
-    runMember('seasonal_naive', values, period, origins),
-  );
+function backTestOf(tested: readonly Tested[]): NonNullable<Forecast['back_test']> {
+  const mine = accuracyOf(tested, ({ forecast }) => forecast);
+  const naive = accuracyOf(tested, (one) => one.naive);
+  const seasonal_naive = accuracyOf(tested, (one) => one.seasonal_naive);
   const of = ({ mase, smape }: Accuracy): number => mase ?? smape;
   const beats_naive = of(mine) < of(naive) && of(mine) < of(seasonal_naive);
-  return { ...mine, origins: origins.length, naive, seasonal_naive, beats_naive };
+  return { ...mine, origins: tested.length, naive, seasonal_naive, beats_naive };
 }
 
-function accuracyOf(
-  values: readonly number[],
-  period: number,
-  origins: readonly Origin[],
-  runs: Runs,
-): Accuracy {
-  const each = origins.map(({ at, actual }, place) => ({
-    smape: smapeOf(actual, runs[place] ?? []),
-    mase: maseOf(actual, runs[place] ?? [], values.slice(0, at), period),
-  }));
+function accuracyOf(tested: readonly Tested[], run: (one: Tested) => readonly number[]): Accuracy {
+  const each = tested.flatMap((one) => {
+    const pairs = one.actual.flatMap((value, at) =>
+      Number.isNaN(value) ? [] : [[value, run(one)[at] ?? 0] as const],
+    );
+    if (pairs.length === 0) return [];
+    const [actual, said] = [pairs.map(([value]) => value), pairs.map(([, value]) => value)];
+    const error = meanOf(pairs.map(([value, other]) => Math.abs(value - other)));
+    return [{ smape: smapeOf(actual, said), mase: one.scale === 0 ? null : error / one.scale }];
+  });
   const scaled = each.flatMap(({ mase }) => (mase === null ? [] : [mase]));
   return { smape: meanOf(each.map(({ smape }) => smape)), mase: scaled.length === 0 ? null : meanOf(scaled) };
-}
-
-function warningsOf({
-  values,
-  period,
-  filled,
-  left_out,
-  isTested,
-}: {
-  readonly values: readonly number[];
-  readonly period: number;
-  readonly filled: number;
-  readonly left_out: number;
-  readonly isTested: boolean;
-}): readonly string[] {
-  const warnings: string[] = [];
-  if (!isTested)
-    warnings.push('The history is too short for a back-test: intervals are those of a random walk.');
-  if (period > 1 && values.length < 3 * period) {
-    warnings.push('The history is shorter than three seasons: no season was looked for.');
-  }
-  if (filled > 0) warnings.push(`${filled} steps had no value and were filled in.`);
-  if (left_out > 0)
-    warnings.push(`The first ${left_out} steps were left out: before a long gap, or too old.`);
-  if (values.every((value) => value === values[0])) {
-    warnings.push('The history is constant: its spread is not known, and the intervals have no width.');
-  }
-  return warnings;
 }

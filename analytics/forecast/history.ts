@@ -1,4 +1,5 @@
 import { MillraceError } from '../../engine/index.ts';
+import type { Explained, Regressor } from './effects.ts';
 
 /** A series as it comes: one value a step, oldest first. */
 export interface ForecastSeries {
@@ -8,6 +9,9 @@ export interface ForecastSeries {
   readonly period: number;
   /** The last step has not ended: it is left out. */
   readonly isLastPartial?: boolean;
+  readonly regressors?: readonly Regressor[];
+  /** Steps at which less was there than would have been sold: nothing is learnt from them. */
+  readonly censored?: readonly boolean[];
 }
 
 /** What methods are given, and what was done for it. */
@@ -62,6 +66,23 @@ export function cleanHistory({ values, period, isLastPartial = false }: Forecast
     left_out: first,
   };
 }
+
+/** A clean history with what is known beside it. Throws MillraceError `value_not_finite`. */
+export function explained(series: ForecastSeries, { values, left_out }: CleanHistory): Explained {
+  const { period, censored = [], isLastPartial = false } = series;
+  const regressors = (series.regressors ?? []).map((one) => ({
+    name: one.name,
+    // Of a last step that has not ended the value is one of the future.
+    values: one.values.slice(left_out, isLastPartial && !isAhead(one, series) ? -1 : undefined),
+  }));
+  if (regressors.some((one) => !one.values.every(Number.isFinite) || one.values.length < values.length)) {
+    const message = 'A regressor has no finite value for each step of the history.';
+    throw new MillraceError('value_not_finite', message);
+  }
+  return { values, period, regressors, isCensored: (at) => censored[left_out + at] === true };
+}
+
+const isAhead = (one: Regressor, series: ForecastSeries): boolean => one.values.length > series.values.length;
 
 /** The first value behind the last gap that is too long to fill. */
 function startOf(values: readonly (number | null)[], gap_max: number): number {

@@ -1,4 +1,7 @@
+export { type Base, baseOf, type Effect, type ForecastWish } from './base.ts';
+export type { Regressor } from './effects.ts';
 export { type Accuracy, type Forecast, type ForecastPoint, forecastSeries } from './forecast.ts';
+export { type Hierarchy, reconciled } from './hierarchy.ts';
 export {
   type ForecastSeries,
   HISTORY_MIN_STEPS,

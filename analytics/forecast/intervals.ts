@@ -1,4 +1,4 @@
-import type { Origin } from './back-test.ts';
+import type { Tested } from './base.ts';
 
 /** How far from the forecast of a step the truth lies, in 80 and 95 of 100 cases. */
 export interface Spread {
@@ -23,21 +23,45 @@ const POOLED_REACH = 0.35;
  * `size` is that of values at the end of the history: errors grow and shrink with it where `isRelative`.
  */
 export function spreadsOf(
-  origins: readonly Origin[],
-  runs: readonly (readonly number[])[],
+  origins: readonly Tested[],
   horizon: number,
   { size, isRelative }: { readonly size: number; readonly isRelative: boolean },
 ): readonly Spread[] {
-  const errors = errorsByStep(origins, runs, horizon, isRelative);
+  const errors = errorsByStep(origins, horizon, isRelative);
   const scales = scalesOf(errors);
   const pooled = errors
     .flatMap((each, at) => each.map((error) => Math.abs(error) / Math.max(scales[at] ?? 0, Number.MIN_VALUE)))
     .sort((a, b) => a - b);
-  const freedom = Math.max(2, Math.min(origins.length - 1, T_80.length));
   const unit = isRelative ? size : 1;
-  const q80 = tailOf(pooled, 0.8, T_80[freedom - 1] ?? NORMAL_80, HALF_TRUST_80_ERRORS);
-  const q95 = tailOf(pooled, 0.95, T_95[freedom - 1] ?? NORMAL_95, HALF_TRUST_95_ERRORS);
-  return scales.map((scale) => ({ half_80: q80 * scale * unit, half_95: Math.max(q80, q95) * scale * unit }));
+  return scales.map((scale, at) => {
+    const freedom = freedomOf(origins, at + 1);
+    const q80 = tailOf(pooled, 0.8, quantileOf(T_80, NORMAL_80, freedom), HALF_TRUST_80_ERRORS);
+    const q95 = tailOf(pooled, 0.95, quantileOf(T_95, NORMAL_95, freedom), HALF_TRUST_95_ERRORS);
+    return { half_80: q80 * scale * unit, half_95: Math.max(q80, q95) * scale * unit };
+  });
+}
+
+/**
+ * How many errors of a step are independent: those of forecasts whose spans overlap by more than a quarter are taken
+ * for one, so that a few long spans in a short history do not pass for many.
+ */
+function freedomOf(origins: readonly Tested[], step: number): number {
+  const [first, last] = [origins[0], origins[origins.length - 1]];
+  if (first === undefined || last === undefined) return MIN_FREEDOM;
+  const span = first.before_end - last.before_end + last.actual.length;
+  return Math.max(MIN_FREEDOM, Math.min(origins.length - 1, span / (INDEPENDENT_SHARE * step)));
+}
+const MIN_FREEDOM = 2;
+const INDEPENDENT_SHARE = 0.75;
+
+/** Between the degrees of freedom of a table, and towards the normal distribution behind it. */
+function quantileOf(table: readonly number[], normal: number, freedom: number): number {
+  const last = table.length;
+  const end = table[last - 1] ?? normal;
+  if (freedom >= last) return normal + ((end - normal) * last) / freedom;
+  const low = Math.floor(freedom);
+  const [from, to] = [table[low - 1] ?? end, table[low] ?? end];
+  return from + (to - from) * (freedom - low);
 }
 
 /** The quantile of pooled sizes of errors, drawn to that of the distribution the fewer there are. */
@@ -50,16 +74,15 @@ function tailOf(pooled: readonly number[], share: number, theory: number, half_t
 }
 
 function errorsByStep(
-  origins: readonly Origin[],
-  runs: readonly (readonly number[])[],
+  origins: readonly Tested[],
   horizon: number,
   isRelative: boolean,
 ): readonly (readonly number[])[] {
   const errors: number[][] = Array.from({ length: horizon }, () => []);
-  for (const [place, { actual, size }] of origins.entries()) {
+  for (const { actual, forecast, size } of origins) {
     const unit = isRelative ? Math.max(size, Number.MIN_VALUE) : 1;
     for (const [at, value] of actual.entries()) {
-      errors[at]?.push((value - (runs[place]?.[at] ?? 0)) / unit);
+      if (!Number.isNaN(value)) errors[at]?.push((value - (forecast[at] ?? 0)) / unit);
     }
   }
   return errors;
@@ -83,4 +106,10 @@ function scalesOf(errors: readonly (readonly number[])[]): readonly number[] {
     }
   }
   return scales;
+}
+
+/** Without a back-test: as a random walk whose mean squared change from step to step is `change`. */
+export function walkSpread(change: number, step: number): Spread {
+  const scale = Math.sqrt(change * step);
+  return { half_80: NORMAL_80 * scale, half_95: NORMAL_95 * scale };
 }

@@ -1,7 +1,9 @@
 import { exponential } from './exponential.ts';
 import { croston, tsb } from './intermittent.ts';
+import { mstl } from './mstl.ts';
 import { naive, seasonalNaive } from './naive.ts';
 import type { PointMethod } from './point-method.ts';
+import { prophet } from './prophet.ts';
 import { theta } from './theta.ts';
 import { weightedTrend } from './weighted-trend.ts';
 
@@ -11,12 +13,14 @@ const POINT_METHODS = {
   theta,
   linear_regression_with_seasonality: weightedTrend,
   ets: exponential,
+  mstl,
+  prophet,
   croston,
   tsb,
 } as const satisfies Readonly<Record<string, PointMethod>>;
 
 /** Grows when any method gives other numbers. */
-export const FORECAST_VERSION = 2;
+export const FORECAST_VERSION = 3;
 
 export type MemberMethod = keyof typeof POINT_METHODS;
 export const MEMBER_METHODS = Object.keys(POINT_METHODS) as readonly MemberMethod[];

@@ -26,7 +26,7 @@ export function changeProblem(from: string, to: string): string | undefined {
 }
 
 /** The type of the event that gives an order a status, and its member `status` where the type does not say it. */
-export function statusEvent(to: string): { readonly type: string; readonly status?: string } {
+export function statusChange(to: string): { readonly type: string; readonly status?: string } {
   const status = statusText(to);
   const type = EVENT_OF[status];
   return type === undefined ? { type: 'order.status_changed', status } : { type };

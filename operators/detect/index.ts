@@ -9,3 +9,4 @@ export type {
   Verdict,
 } from './detector.ts';
 export { type SeasonalEsdOptions, type SeasonalOutlier, seasonalEsd } from './esd-batch.ts';
+export { fitProphet, predictProphet, ROW_CELLS as PROPHET_ROW_CELLS } from './prophet-fit.ts';

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { changeProblem, MAX_NAMED_ORDERS, statusEvent, statusText } from '../../../analytics/index.ts';
+import { changeProblem, MAX_NAMED_ORDERS, statusChange, statusText } from '../../../analytics/index.ts';
 import { BODY_PROBLEMS } from '../../answers/index.ts';
 import { type ApiPorts, positionOf, type RawCall, type Route, route, timeText } from '../../http/index.ts';
 import { checkAll, prepare, timeLimits } from '../../sections/ingest/index.ts';
 import type { Inquiries } from '../asking/index.ts';
-import { ORDERS } from './face.ts';
+import { ORDERS } from '../orders-hooks/index.ts';
 import { ordersOf } from './list-routes.ts';
 import { ASKED_PROBLEMS } from './order-api-route.ts';
 import type { FoundOrder } from './order-view.ts';
@@ -168,7 +168,7 @@ function eventOf({ order_id, to, reason: why, data }: Change, order: FoundOrder,
   const time_ms = Math.max(now_ms, Date.parse(order.updated_at) + 1);
   return {
     event_id: `bulk_${createHash('sha256').update(identity).digest('hex').slice(0, 40)}`,
-    ...statusEvent(to),
+    ...statusChange(to),
     ...{ time: timeText(time_ms), order_id, source: 'bulk' },
     ...(why === undefined ? {} : { reason: why }),
     ...(data === undefined ? {} : { data }),

@@ -3,7 +3,7 @@ import { type Cell, rowText } from '../../../runtime/index.ts';
 import { BODY_PROBLEMS } from '../../answers/index.ts';
 import { type RawCall, type Route, route } from '../../http/index.ts';
 import type { Asking, Inquiries } from '../asking/index.ts';
-import { ORDERS } from './face.ts';
+import { ORDERS } from '../orders-hooks/index.ts';
 import { search } from './list-routes.ts';
 import { ASKED_PROBLEMS } from './order-api-route.ts';
 import { FILTER_MEMBERS, type FieldDimension, invalid, searchOf } from './order-filters.ts';

@@ -35,7 +35,7 @@ import {
   MAX_IMPORT_ROWS,
   partsOf,
 } from '../../sections/order-imports/index.ts';
-import { ORDERS } from './face.ts';
+import { ORDERS } from '../orders-hooks/index.ts';
 
 export interface ImportRouteParts {
   readonly jobs: Jobs;

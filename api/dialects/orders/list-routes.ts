@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ApiError, listQuery, type RawCall, type Route, route } from '../../http/index.ts';
 import { type Asking, type Inquiries, newestEventWith } from '../asking/index.ts';
-import { ORDERS } from './face.ts';
+import { ORDERS } from '../orders-hooks/index.ts';
 import { ASKED_PROBLEMS, CONTINUOUS, metaSchema } from './order-api-route.ts';
 import {
   FILTER_MEMBERS,
