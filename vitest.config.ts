@@ -32,6 +32,8 @@ const LONG = [
   'test/contract-history.test.ts',
   'test/dimensions-live.test.ts',
   'test/online-retail-customers.test.ts',
+  'test/connectors-queues.test.ts',
+  'test/connectors.test.ts',
   'test/two-writers.test.ts',
   'test/contract-numbers.test.ts',
   'test/online-retail-run.test.ts',

@@ -42,7 +42,7 @@ export const readParts: PartReader = (message) => {
     const bytes = body === undefined ? undefined : partOf(message.data, body, part);
     if (body === undefined || bytes === undefined) return undefined;
     // A copy: the bytes may lie in memory that threads share.
-    const text = utf8.decode(Uint8Array.from(bytes));
+    const text = utf8.decode(bytes.slice());
     if (body.form !== 'binary' && !UNPLAIN.test(text)) return text;
     const parsed = valueOfPart(message, bytes);
     return parsed.ok ? exactJsonText(flatten(parsed.value)) : undefined;

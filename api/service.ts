@@ -35,7 +35,7 @@ import {
   RateLimiter,
   requireQuota,
 } from './app/index.ts';
-import { dialectRoutes } from './dialects/index.ts';
+import { dialectRoutes, OrderHooks } from './dialects/index.ts';
 import {
   type ApiPorts,
   BodyBudget,
@@ -107,6 +107,8 @@ import {
 import { callerRoutes, keyRoutes, roleRoutes, scopesOf } from './sections/keys/index.ts';
 import { kpiRoutes, queryKind } from './sections/kpis/index.ts';
 import { ModelSection } from './sections/models/index.ts';
+import { importKind } from './sections/order-imports/index.ts';
+import { orderRoutes } from './sections/orders/index.ts';
 import { ReportWatch, reportKind, reportRoutes } from './sections/reports/index.ts';
 import { restatementsRoute } from './sections/restatements/index.ts';
 import { fraudRoute, returnRoutes } from './sections/returns/index.ts';
@@ -140,7 +142,11 @@ export interface Api {
  * Builds the API: loads the keys, takes up interrupted
  * jobs. Needs the key-value buckets; the state may come later, answers are 503 until then.
  */
-export async function createApp(ports: ApiPorts): Promise<Api> {
+export async function createApp(given: ApiPorts): Promise<Api> {
+  // Its getters stay: settings are those of the current generation.
+  const ports: ApiPorts = Object.create(given, {
+    fieldRules: { value: (tenant: string) => tenants.fields.rulesOf(tenant) },
+  });
   const { settings, clock, log } = ports;
   const keys = new KeyRing(ports, settings.adminKey);
   await keys.open();
@@ -167,6 +173,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       (tenant, channels) => outbound.sealed(tenant, channels),
     ),
   );
+  const orderHooks = new OrderHooks(definitions, ports, () => outbound);
   const tracker = new FreshnessTracker(ports);
   const segmentSets = new SegmentSets();
   const answers: AnswerParts = { ports, tracker, tenants, segmentSets };
@@ -191,6 +198,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const custom = definitions.kind(roleKind(ports.keyTrust, (tenant, role) => keys.hasRole(tenant, role)));
   const roles = new Roles(custom);
   await definitions.open();
+  tenants.fields.start();
   const cursors = Cursors.of(ports.keyTrust);
   await ports.keys.delete(OLD_CURSOR_SECRET);
   const once = new Idempotency(ports.idempotency, clock);
@@ -204,7 +212,8 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const exporting = new ExportMaking({ ...exportParts, runs, saved });
   const audit = new AuditLog({ queue: ports.audit, trust: ports.keyTrust, clock, log });
   const letters = new LetterReader(ports.deadLetters);
-  const { jobs, spool } = await openJobs(ports, answers, exportParts, (files) => [
+  const { jobs, spool } = await openJobs(ports, answers, exportParts, (files, spool) => [
+    importKind({ ports, answers, spool, fields: () => tenants.fields }),
     models.jobKind,
     resendKind({ ports, reader: letters }),
     eraseKind({ ports, tracker, erased }),
@@ -219,6 +228,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const outbound = new Outbound({
     ports: ports.outbound,
     webhooks,
+    orderWebhooks: orderHooks.webhooks,
     secret: ports.keyTrust.secret,
     clock,
     log,
@@ -283,6 +293,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...roleRoutes(custom, cursors),
       ...callerRoutes(limit),
       restatementsRoute(answers, cursors),
+      ...orderRoutes(answers, cursors),
       ...returnRoutes(answers),
       fraudRoute(answers),
       ...webhookRoutes({ webhooks, outbound, cursors }),
@@ -310,6 +321,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
           ...tenants.dimensions.samples(),
           ...outbound.samples(),
           ...alerting.samples(),
+          ...orderHooks.samples(),
           ...explaining.samples(),
           ...models.samples(),
           ...boards.runs.samples(),
@@ -318,12 +330,16 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
         ],
       ]),
       ...diagnosticsRoutes(answers, { jobs, spool }),
+      ...orderHooks.routes(cursors, (call) => search.maskOf(call)),
       ...dialectRoutes({
         version: VERSION,
         routes: () => current().routes,
         defaultsOf: (tenant) => tenants.defaultsOf(tenant),
         now: () => clock.now(),
         requireAllowed: (principal, asked) => runs.families.requireAllowed(principal, asked),
+        ...{ ports, fields: tenants.fields, cursors, jobs, spool, streams, once },
+        currencyOf: (tenant) => tenants.defaultsOf(tenant)?.currency,
+        isMasked: (call) => !search.maskOf(call).isEmpty,
       }),
     ];
     const requireDimensions = tenants.dimensions.require.bind(tenants.dimensions);
@@ -352,6 +368,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   jobs.start();
   outbound.start();
   alerting.start();
+  orderHooks.start();
   reporting.start();
   models.start(jobs);
   sinking.start(exporting, jobs, chain);
@@ -380,6 +397,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       await sinking.close();
       await jobs.close();
       await alerting.close();
+      await orderHooks.close();
       await explaining.close();
       await outbound.close();
       await keys.close();
@@ -401,7 +419,7 @@ async function openJobs(
   ports: ApiPorts,
   answers: AnswerParts,
   exporting: Omit<ExportParts, 'files'>,
-  others: (files: JobFiles) => readonly JobKind[],
+  others: (files: JobFiles, spool: Spool) => readonly JobKind[],
 ): Promise<{ readonly jobs: Jobs; readonly spool: Spool }> {
   const { settings, clock, log, backfill } = ports;
   const { dataDir } = settings;
@@ -415,7 +433,7 @@ async function openJobs(
     exportKind({ ...exporting, files }),
     queryKind(answers, files),
     scanJobKind(answers, files),
-    ...others(files),
+    ...others(files, spool),
   ];
   for (const kind of backfill === undefined
     ? kinds

@@ -1,6 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { headers as newHeaders } from 'nats';
@@ -8,6 +7,7 @@ import { afterAll, expect, it } from 'vitest';
 import { connectNats, EventPublisher, type NatsLink, openManager } from '../connectors/index.ts';
 import { startTestNats } from './nats.ts';
 import { type Millrace, stateDigestOf, until } from './process.ts';
+import { TestS3 } from './s3-server.ts';
 import { Scratch } from './scratch.ts';
 
 /** Events that leave the stream for files: with real processes, a real server and another reader of the files. */
@@ -18,11 +18,6 @@ const DAY0 = Date.UTC(2025, 2, 10);
 const RANGE = { start: '2025-03-01T00:00:00Z', end: '2025-04-01T00:00:00Z' };
 /** More than two segments have. */
 const MANY = 45_000;
-
-interface S3Server {
-  run(): Promise<{ readonly port: number }>;
-  close(): Promise<void>;
-}
 
 const scratch = new Scratch();
 afterAll(() => scratch.clean());
@@ -253,16 +248,13 @@ it('a job that is killed with kill -9 goes on, and every message is in the files
 });
 
 it('an archive in a bucket gives back the state', async () => {
-  const S3rver = createRequire(import.meta.url)('s3rver') as new (options: object) => S3Server;
-  const directory = await scratch.dir('archive-s3');
-  const s3 = new S3rver({ port: 0, silent: true, directory, configureBuckets: [{ name: 'lake' }] });
-  const endpoint = `http://127.0.0.1:${(await s3.run()).port}`;
+  const s3 = new TestS3(await scratch.dir('archive-s3'), ['lake']);
+  await s3.start();
   const server = await startTestNats({ storeDir: await scratch.dir('archive-s3-nats') });
   const link = await connectNats({ url: server.url, name: 'archive-test' });
   const dataDir = await scratch.dir('archive-s3-data');
   const env = {
-    ...{ NATS_URL: server.url, ARCHIVE_URL: 's3://lake/millrace', S3_ENDPOINT: endpoint },
-    ...{ S3_ACCESS_KEY_ID: 'S3RVER', S3_SECRET_ACCESS_KEY: 'S3RVER' },
+    ...{ NATS_URL: server.url, ARCHIVE_URL: 's3://lake/millrace', ...s3.env },
   };
   try {
     const service = await scratch.start({ dataDir, env });
@@ -285,6 +277,6 @@ it('an archive in a bucket gives back the state', async () => {
   } finally {
     await link.close();
     await server.stop();
-    await s3.close();
+    await s3.stop();
   }
 });

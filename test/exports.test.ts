@@ -1,42 +1,32 @@
-import { createRequire } from 'node:module';
 import ExcelJS from 'exceljs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { connectNats, EventPublisher, type NatsLink } from '../connectors/index.ts';
 import { HttpReceiver } from './http-receiver.ts';
 import { startTestNats, type TestNats } from './nats.ts';
 import { type Millrace, until } from './process.ts';
+import { TestS3 } from './s3-server.ts';
 import { Scratch } from './scratch.ts';
 import { SmtpReceiver } from './smtp-receiver.ts';
 
 const PATIENTLY_MS = 90_000;
 const BUCKET = 'reports';
 
-/** What is used of the package `s3rver`. */
-interface S3Server {
-  run(): Promise<{ readonly port: number }>;
-  close(): Promise<void>;
-}
-type S3ServerClass = new (options: object) => S3Server;
-
 const scratch = new Scratch();
 let nats: TestNats;
 let link: NatsLink;
 let mail: SmtpReceiver;
 let hook: HttpReceiver;
-let s3: S3Server;
-let endpoint: string;
+let s3: TestS3;
 
 beforeAll(async () => {
-  const S3rver = createRequire(import.meta.url)('s3rver') as S3ServerClass;
   [nats, mail, hook] = await Promise.all([startTestNats(), SmtpReceiver.start(), HttpReceiver.start()]);
   link = await connectNats({ url: nats.url, name: 'exports-test' });
-  const directory = await scratch.dir('s3');
-  s3 = new S3rver({ port: 0, silent: true, directory, configureBuckets: [{ name: BUCKET }] });
-  endpoint = `http://127.0.0.1:${(await s3.run()).port}`;
+  s3 = new TestS3(await scratch.dir('s3'), [BUCKET]);
+  await s3.start();
 });
 afterAll(async () => {
   await scratch.clean();
-  await s3?.close();
+  await s3?.stop();
   await Promise.all([mail?.stop(), hook?.stop(), link?.close()]);
   await nats?.stop();
 });
@@ -65,7 +55,7 @@ async function finished(service: Millrace, job_id: unknown): Promise<Record<stri
 it('a report goes to S3, to mail and to webhooks, each with what the API says', async () => {
   const env = {
     NATS_URL: nats.url,
-    ...{ S3_ENDPOINT: endpoint, S3_ACCESS_KEY_ID: 'S3RVER', S3_SECRET_ACCESS_KEY: 'S3RVER' },
+    ...s3.env,
     ...{ SMTP_URL: mail.urlOf(), MAIL_FROM: 'Millrace <reports@example.com>', WEBHOOK_ALLOW_PRIVATE: '1' },
   };
   const service = await scratch.start({ dataDir: await scratch.dir('exports'), env });
@@ -94,7 +84,7 @@ it('a report goes to S3, to mail and to webhooks, each with what the API says', 
     'ops@example.com',
   ]);
 
-  const fetched = await fetch(`${endpoint}/${object?.slice('s3://'.length)}`);
+  const fetched = await fetch(`${s3.endpoint}/${object?.slice('s3://'.length)}`);
   const book = new ExcelJS.Workbook();
   await book.xlsx.load(await fetched.arrayBuffer());
   expect(((book.worksheets[0]?.getRow(2).values ?? []) as unknown[]).slice(1)).toEqual([

@@ -51,6 +51,8 @@ const SHORT = {
   job_events: 20_000,
   /** Events of a stream of which one in a hundred is bad. */
   mended_events: 5_000,
+  /** Rows of an import of orders. */
+  import_rows: 3_000,
 };
 
 const LONG: typeof SHORT = {
@@ -81,6 +83,7 @@ const LONG: typeof SHORT = {
   random_funnels: 600,
   job_events: 150_000,
   mended_events: 100_000,
+  import_rows: 100_000,
 };
 
 export const sizes = process.env.TEST_LONG === '1' ? LONG : SHORT;

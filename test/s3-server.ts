@@ -1,8 +1,10 @@
+import type { Server } from 'node:http';
 import { createRequire } from 'node:module';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 
 /** What is used of the package `s3rver`. */
 interface S3Server {
+  readonly httpServer: Server;
   run(): Promise<{ readonly port: number }>;
   close(): Promise<void>;
 }
@@ -36,8 +38,18 @@ export class TestS3 {
   }
 
   async stop(): Promise<void> {
-    await this.#server?.close();
+    const server = this.#server;
     this.#server = undefined;
+    if (server === undefined) return;
+    // A client that is asking just now would go on on its connection, and the server would wait for its end.
+    const closed = server.close();
+    server.httpServer.closeAllConnections();
+    await closed;
+  }
+
+  /** The settings of a service that writes there. */
+  get env(): Readonly<Record<string, string>> {
+    return { S3_ENDPOINT: this.endpoint, S3_ACCESS_KEY_ID: S3_KEY, S3_SECRET_ACCESS_KEY: S3_KEY };
   }
 
   async put(bucket: string, key: string, body: string | Uint8Array): Promise<void> {

@@ -1,7 +1,8 @@
+import type { DisplacedEvent } from './displaced-kind.ts';
 import { parseEventJson } from './event-json.ts';
 import { fetchInSlices } from './fetch-slices.ts';
 import type { FinderParts } from './find-events.ts';
-import { AMOUNT_FIELDS, type AmountField, type FoundEvent } from './found-event.ts';
+import { type AmountField, type EventIds, eventIds, type FoundEvent } from './found-event.ts';
 import type { MissingReason, PartReader } from './payloads.ts';
 import type { SelectedColumns, Selection } from './select-request.ts';
 
@@ -11,6 +12,8 @@ export interface Described {
   readonly selection: Selection;
   /** Places in the selection. */
   readonly taken: readonly number[];
+  /** Events of the selection that corrections took back, by `sequence/part`. */
+  readonly displaced: ReadonlyMap<string, DisplacedEvent>;
   /** JSON by place in the selection, as far as it is at hand. */
   readonly texts: ReadonlyMap<number, string>;
 }
@@ -24,8 +27,8 @@ export async function describeEvents(
   described: Described,
   room_bytes: number,
   signal: AbortSignal,
-): Promise<readonly Omit<FoundEvent, 'displaced'>[]> {
-  const { selection, taken, tenant } = described;
+): Promise<readonly FoundEvent[]> {
+  const { selection, taken, tenant, displaced } = described;
   if (taken.length === 0) return [];
   const { rows, places } = await rowsWithColumns(parts, described, signal);
   const { columns } = rows;
@@ -34,20 +37,24 @@ export async function describeEvents(
   const shownPlaces = taken.slice(0, end);
   const isGone = shownPlaces.some((place) => !texts.has(place));
   const first = isGone ? await parts.payloads.firstSequence({ fresh: true }) : 0;
+  const shown = shownBy(columns);
   return shownPlaces.map((place, index) => {
     const at = places[index] as number;
     const sequence = selection.sequence[place] as number;
     const text = texts.get(place);
-    const isOther = text !== undefined && !isEvent(parts, tenant, text, columns.event[at] as number);
+    const ids = text === undefined ? undefined : idsIn(parts, tenant, text, columns.event[at] as number);
+    const isOther = text !== undefined && ids === undefined;
     const gone: MissingReason = sequence < first ? 'retention' : 'deleted';
     const missing = isOther ? 'replaced' : text === undefined ? gone : undefined;
     return {
       time_ms: selection.time_ms[place] as number,
       sequence,
       part: selection.part[place] as number,
-      ...shown(columns, at),
+      ...shown(at),
       text: missing === undefined ? (text ?? null) : null,
+      ids: ids ?? {},
       missing,
+      displaced: displaced.size === 0 ? undefined : displaced.get(`${sequence}/${selection.part[place]}`),
     };
   });
 }
@@ -129,29 +136,37 @@ async function textsOf(
   return { texts: all, end };
 }
 
-/** Whether the stream has the event at its place: not after it was restored or made again. */
-function isEvent({ terms }: FinderParts, tenant: string, text: string, code: number): boolean {
-  const event = parseEventJson(text);
-  if (typeof event !== 'object' || event === null || !('event_id' in event)) return false;
-  return terms.eventCode(tenant, String(event.event_id)) === code;
+/** The ids of the event that the stream has at a place; undefined: of another one, since it was restored or made again. */
+function idsIn({ terms }: FinderParts, tenant: string, text: string, code: number): EventIds | undefined {
+  const ids = eventIds(parseEventJson(text));
+  if (ids.event_id === undefined) return undefined;
+  return terms.eventCode(tenant, String(ids.event_id)) === code ? ids : undefined;
 }
 
-function shown(
-  { texts, text, number }: SelectedColumns,
-  at: number,
-): Pick<FoundEvent, 'type' | 'currency' | 'dimensions' | 'amounts'> {
-  const textOf = (column: Int32Array | undefined): string => texts[column?.[at] ?? 0] ?? '';
-  const dimensions: Record<string, string> = {};
-  for (const [name, column] of Object.entries(text)) {
-    if (name === 'type' || name === 'currency') continue;
-    const value = textOf(column);
-    if (value !== '') dimensions[name] = value;
-  }
-  const amounts = Object.fromEntries(
-    AMOUNT_FIELDS.map((name) => {
-      const value = number[name]?.[at];
-      return [name, value === undefined || Number.isNaN(value) ? null : value];
-    }),
-  ) as Record<AmountField, number | null>;
-  return { type: textOf(text.type), currency: textOf(text.currency), dimensions, amounts };
+/** What an event is shown with, by its place among the rows. */
+function shownBy({
+  texts,
+  text,
+  number,
+}: SelectedColumns): (at: number) => Pick<FoundEvent, 'type' | 'currency' | 'dimensions' | 'amounts'> {
+  const textOf = (column: Int32Array | undefined, at: number): string => texts[column?.[at] ?? 0] ?? '';
+  const dimensionColumns = Object.entries(text).filter(([name]) => name !== 'type' && name !== 'currency');
+  const amountOf = (name: AmountField, at: number): number | null => {
+    const value = number[name]?.[at];
+    return value === undefined || Number.isNaN(value) ? null : value;
+  };
+  return (at) => {
+    const dimensions: Record<string, string> = {};
+    for (const [name, column] of dimensionColumns) {
+      const value = textOf(column, at);
+      if (value !== '') dimensions[name] = value;
+    }
+    const amounts = {
+      amount: amountOf('amount', at),
+      discount: amountOf('discount', at),
+      shipping: amountOf('shipping', at),
+      tax: amountOf('tax', at),
+    };
+    return { type: textOf(text.type, at), currency: textOf(text.currency, at), dimensions, amounts };
+  };
 }

@@ -214,7 +214,8 @@ class Search {
         end = 'cut';
         break;
       }
-      const isDisplaced = displaced.has(`${selection.sequence[seen]}/${selection.part[seen]}`);
+      const isDisplaced =
+        displaced.size > 0 && displaced.has(`${selection.sequence[seen]}/${selection.part[seen]}`);
       if (isDisplaced && this.#request.withDisplaced !== true) continue;
       const isSure = this.#isSure && (this.#isOwn || selection.merged[seen] === 0);
       if (verdict === VERDICT.yes || (verdict === VERDICT.missing && isSure)) taken.push(seen);
@@ -229,17 +230,14 @@ class Search {
     const { tenant, upTo } = this.#request;
     const described = await describeEvents(
       this.#parts,
-      { tenant, upTo, selection, taken, texts },
+      { tenant, upTo, selection, taken, texts, displaced },
       Math.max(0, PAGE_MAX_BYTES - this.#page_bytes),
       this.#signal,
     );
-    this.#events.push(
-      ...described.map((event) => ({
-        ...event,
-        displaced: displaced.get(`${event.sequence}/${event.part}`),
-      })),
-    );
-    for (const { text } of described) this.#page_bytes += 2 * (text?.length ?? 0);
+    for (const event of described) {
+      this.#events.push(event);
+      this.#page_bytes += 2 * (event.text?.length ?? 0);
+    }
     if (described.length < taken.length || this.#page_bytes >= PAGE_MAX_BYTES) {
       const last = taken[described.length - 1];
       const isRest = end === 'complete' && described.length === taken.length;

@@ -78,6 +78,16 @@ const EXPORT = {
   time_period: { start: '2025-08-01T00:00:00Z', end: '2025-08-20T23:59:59Z' },
 };
 
+const orders = (status: number, code: string, ...members: string[]) => ({
+  ...{ type: JSON_TYPE, status },
+  body: {
+    ...{ message: expect.any(String), code },
+    ...(members.length === 0
+      ? {}
+      : { errors: Object.fromEntries(members.map((name) => [name, [expect.any(String)]])) }),
+  },
+});
+
 type Row = readonly [what: string, path: string, wanted: object, json?: unknown];
 
 const FIRST: readonly Row[] = [
@@ -222,7 +232,54 @@ const VOUCHERS: readonly Row[] = [
   ['an unknown export', '/analytics/export/none', vouchers(404, 'NOT_FOUND')],
 ];
 
-const APIS = { 'order analytics': FIRST, 'e-commerce': ECOMMERCE, business: BUSINESS, vouchers: VOUCHERS };
+const ORDERS: readonly Row[] = [
+  [
+    'a bad date',
+    '/api/v1/orders/analytics/dashboard?from=2025-02-30',
+    orders(422, 'validation_failed', 'from'),
+  ],
+  [
+    'from after to',
+    '/api/v1/orders/analytics/revenue?from=2025-08-02&to=2025-08-01',
+    orders(422, 'validation_failed', 'to'),
+  ],
+  [
+    'an unknown parameter',
+    '/api/v1/orders/analytics/sources?groupBy=day',
+    orders(422, 'validation_failed', ''),
+  ],
+  ['a bad date of a list', '/api/v1/orders?date_from=soon', orders(422, 'validation_failed', 'date_from')],
+  ['an unknown import', '/api/v1/orders/bulk/import/none', orders(404, 'not_found')],
+  ['an unknown webhook', '/api/v1/order-webhooks/none', orders(404, 'not_found')],
+  ['an unknown rule', '/api/v1/order-notification-rules/none', orders(404, 'not_found')],
+  [
+    'no orders',
+    '/api/v1/orders/bulk/status',
+    orders(422, 'validation_failed', 'order_ids'),
+    { order_ids: [], status: 'confirmed' },
+  ],
+  [
+    'an unknown column',
+    '/api/v1/orders/bulk/export',
+    orders(422, 'validation_failed', 'columns.0'),
+    { columns: ['luck'] },
+  ],
+  [
+    'an unknown type',
+    '/api/v1/order-custom-fields',
+    orders(422, 'validation_failed', 'field_type'),
+    { field_key: 'a', field_label: 'A', field_type: 'luck' },
+  ],
+  ['an unknown path', '/api/v1/luck', orders(404, 'route_not_found')],
+];
+
+const APIS = {
+  'order analytics': FIRST,
+  'e-commerce': ECOMMERCE,
+  business: BUSINESS,
+  orders: ORDERS,
+  vouchers: VOUCHERS,
+};
 
 describe.each(Object.entries(APIS))('the API of %s', (_, rows) => {
   it.each(rows.map((row) => [row[0], row] as const))('refuses %s in its own form', async (_what, row) => {

@@ -1,33 +1,25 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { S3_KEY, TestS3 } from '../../test/s3-server.ts';
 import { openBlobStore } from './index.ts';
 
-interface S3Server {
-  run(): Promise<{ readonly port: number }>;
-  close(): Promise<void>;
-}
-
 let folder: string;
-let s3: S3Server;
-let endpoint: string;
+let s3: TestS3;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'millrace-objects-'));
-  const S3rver = createRequire(import.meta.url)('s3rver') as new (options: object) => S3Server;
-  const directory = join(folder, 's3');
-  s3 = new S3rver({ port: 0, silent: true, directory, configureBuckets: [{ name: 'lake' }] });
-  endpoint = `http://127.0.0.1:${(await s3.run()).port}`;
+  s3 = new TestS3(join(folder, 's3'), ['lake']);
+  await s3.start();
 });
 afterAll(async () => {
-  await s3.close();
+  await s3.stop();
   rmSync(folder, { recursive: true, force: true });
 });
 
 const s3Settings = () => ({
-  ...{ endpoint, region: 'us-east-1', accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' },
+  ...{ endpoint: s3.endpoint, region: 'us-east-1', accessKeyId: S3_KEY, secretAccessKey: S3_KEY },
 });
 
 describe.each([

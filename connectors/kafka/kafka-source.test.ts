@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SeededRandom } from '../../engine/index.ts';
+import { kafkaMissing, startTestKafka, type TestKafka, testClient } from '../../test/kafka-server.ts';
 import type { JsonValue } from '../intake/index.ts';
-import { kafkaMissing, startTestKafka, type TestKafka, testClient } from './fixture-kafka.ts';
 import { kafkaConfig } from './kafka-config.ts';
 import { sendToKafka } from './kafka-producer.ts';
 import { KafkaSource } from './kafka-source.ts';
@@ -128,24 +128,6 @@ describe.skipIf(missing !== undefined)('a source of Kafka', () => {
     await expect(sendToKafka(config, 'out', records(), false)).rejects.toMatchObject({
       code: 'target_forbidden',
     });
-  });
-
-  it('says that a broker is away, and goes on when it is back', { timeout: 2 * PATIENTLY_MS }, async () => {
-    await produce('away', 0, 20);
-    const seen: Seen = { records: new Map(), position: undefined };
-    await readOn(sourceOf({ topics: ['away'] }), seen, () => seen.records.size === 20);
-    process.kill(kafka.pid, 'SIGSTOP');
-    try {
-      const source = sourceOf({ topics: ['away'] });
-      expect(await source.lag()).toBeNull();
-      const reading = readOn(source, seen, () => false);
-      await expect(reading).rejects.toMatchObject({ code: 'kafka_unavailable', retriable: true });
-    } finally {
-      process.kill(kafka.pid, 'SIGCONT');
-    }
-    await produce('away', 20, 20);
-    await readOn(sourceOf({ topics: ['away'] }), seen, () => seen.records.size === 40);
-    expect(new Set(seen.records.values()).size).toBe(40);
   });
 });
 

@@ -9,9 +9,9 @@ import {
 } from '@aws-sdk/client-kinesis';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { SeededRandom } from '../../engine/index.ts';
+import { startTestKinesis, type TestKinesis } from '../../test/kinesis-server.ts';
 import { HttpSender } from '../http/index.ts';
 import type { JsonValue } from '../intake/index.ts';
-import { startTestKinesis, type TestKinesis } from './fixture-kinesis.ts';
 import { type KinesisPosition, kinesisConfig } from './kinesis-config.ts';
 import { KinesisSource } from './kinesis-source.ts';
 import { laterPosition } from './shard-plan.ts';

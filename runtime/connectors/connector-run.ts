@@ -91,9 +91,9 @@ export class ConnectorRun {
     for (let failures = 0; !signal.aborted; ) {
       const kept_ms = this.#held.state.position_at_ms;
       try {
-        await this.#read(signal);
+        const end = await this.#read(signal);
         failures = 0;
-        await this.#pause(again_ms, signal);
+        if (end === 'ended') await this.#pause(again_ms, signal);
       } catch (error) {
         if (signal.aborted) return;
         const { secrets } = this.#parts;
@@ -114,14 +114,15 @@ export class ConnectorRun {
     await this.#write((state) => ({ ...state, owner: null }));
   }
 
-  /** Until the source ends, or a new session is asked for. */
-  async #read(signal: AbortSignal): Promise<void> {
+  /** Until the source ends, or a new session is asked for, which begins at once. */
+  async #read(signal: AbortSignal): Promise<'ended' | 'asked'> {
     const { secrets, surroundings } = this.#parts;
     const { tenant, id, body } = this.#connector;
     this.#session = new AbortController();
     this.#held = await this.#mine();
     await this.#beginAnew();
-    const ending = AbortSignal.any([signal, this.#session.signal]);
+    const asked = this.#session.signal;
+    const ending = AbortSignal.any([signal, asked]);
     const config = secrets.opened(tenant, body);
     const source = await this.#type.open(config, { tenant, connector_id: id }, surroundings);
     this.#source = source;
@@ -132,10 +133,13 @@ export class ConnectorRun {
         await this.#take(batch);
         await source.committed?.(batch.position);
       }
-      if (!ending.aborted) await this.#isWell();
+      if (asked.aborted) return 'asked';
+      if (!signal.aborted) await this.#isWell();
+      return 'ended';
     } catch (error) {
       // An aborted session is begun again.
-      if (!this.#session.signal.aborted || signal.aborted) throw error;
+      if (!asked.aborted || signal.aborted) throw error;
+      return 'asked';
     } finally {
       this.#source = undefined;
       this.#session.abort();

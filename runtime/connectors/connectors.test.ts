@@ -17,6 +17,7 @@ import { Connectors } from './connectors.ts';
 import type { EventDoor } from './event-door.ts';
 
 const PATIENTLY = { timeout: 60_000, interval: 10 };
+const HOUR_MS = 3_600_000;
 /** Leases pass so much faster. */
 const HASTE = 25;
 
@@ -139,7 +140,7 @@ async function start(frozen: { until: Promise<void> } = { until: Promise.resolve
       http: { check: async () => undefined, get: () => Promise.reject(new Error('none')) },
     },
     types: [peer.type()],
-    times: { tick_ms: 20, retry_min_ms: 10, retry_max_ms: 40, again_ms: 20, lag_ms: 20 },
+    times: { tick_ms: 20, retry_min_ms: 10, retry_max_ms: 40, again_ms: HOUR_MS, lag_ms: 20 },
     monotonic: () => performance.now() * HASTE,
   });
   const definitions = all.kind(connectors.kind);

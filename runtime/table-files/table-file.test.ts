@@ -80,13 +80,13 @@ describe('a table as Parquet', () => {
 
   it('has the sums of its rows over several row groups, and no rows where there are none', async () => {
     const rows = function* (): Generator<readonly Cell[]> {
-      for (let at = 0; at < 120_000; at++) {
+      for (let at = 0; at < 25_000; at++) {
         yield [`c${at % 7}`, null, number(String(at)), number(`${at}.01`), null, true];
       }
     };
     const path = await write('parquet', rows());
     const sums = await ask(`SELECT count(*), sum(orders)::VARCHAR, sum(revenue)::VARCHAR FROM '${path}'`);
-    expect(sums).toEqual([['120000', '7199940000', '7199941200.0000']]);
+    expect(sums).toEqual([['25000', '312487500', '312487750.0000']]);
     const [groups] = await ask(`SELECT count(DISTINCT row_group_id)::INT FROM parquet_metadata('${path}')`);
     expect(groups).toEqual([3]);
     expect(await ask(`SELECT count(*) FROM '${await write('parquet', [])}'`)).toEqual([['0']]);

@@ -5,7 +5,6 @@ import {
   fieldIn,
   findEvents,
 } from '../../../analytics/index.ts';
-import { idsOf } from '../events/index.ts';
 
 /** Events of a page, and values of a condition. */
 const PAGE = 500;
@@ -36,7 +35,7 @@ export async function messagesOf(
   const named = fieldIn('customer_id', ['customer_id'], [person.customer_id]);
   for await (const event of eventsOf(finder, person, named, signal)) {
     take(event);
-    const { order_id, session_id } = idsOf(event.text);
+    const { order_id, session_id } = event.ids;
     if (typeof order_id === 'string' && order_id !== '') orders.add(order_id);
     if (typeof session_id === 'string' && session_id !== '') sessions.add(session_id);
   }
@@ -47,7 +46,7 @@ export async function messagesOf(
     for (let at = 0; at < ids.length; at += VALUES) {
       const condition = fieldIn(field, [field], ids.slice(at, at + VALUES));
       for await (const event of eventsOf(finder, person, condition, signal)) {
-        const { customer_id } = idsOf(event.text);
+        const { customer_id } = event.ids;
         if (customer_id == null || customer_id === '') take(event);
       }
     }

@@ -1,4 +1,10 @@
-import { type FoundEvent, type FoundPage, parseEventJson, toJsonText } from '../../../analytics/index.ts';
+import {
+  eventIds,
+  type FoundEvent,
+  type FoundPage,
+  parseEventJson,
+  toJsonText,
+} from '../../../analytics/index.ts';
 import { MASK, type PiiMask } from '../../answers/index.ts';
 import { EVENTS_STREAM, PARTITION, timeText } from '../../http/index.ts';
 import { type EventRange, keptWarning } from './event-request.ts';
@@ -8,9 +14,7 @@ import { type EventRange, keptWarning } from './event-request.ts';
  * their digits. It has the dimensions that its tenant sees.
  */
 export function eventText(event: FoundEvent, mask: PiiMask, sees: (dimension: string) => boolean): string {
-  const payload = event.text === null ? null : mask.textOf(event.text);
-  // Masked there, they are masked here.
-  const ids = idsOf(payload);
+  const { text: payload, ids } = seenOf(event, mask);
   const seen = <T>(members: Readonly<Record<string, T>>): Record<string, T | string> =>
     Object.fromEntries(
       Object.entries(members).map(([name, value]) => [name, mask.hides(name) ? MASK : value]),
@@ -42,12 +46,12 @@ export function eventText(event: FoundEvent, mask: PiiMask, sees: (dimension: st
   return `${head.slice(0, -1)},"payload":${payload ?? 'null'}}`;
 }
 
-type Ids = Readonly<Partial<Record<'event_id' | 'order_id' | 'customer_id' | 'session_id', unknown>>>;
-
-/** What names an event and its entities, by its payload. */
-export function idsOf(text: string | null): Ids {
-  const value = text === null ? undefined : parseEventJson(text);
-  return typeof value === 'object' && value !== null ? value : {};
+/** An event's JSON and its ids as a caller may see them. */
+export function seenOf({ text, ids }: FoundEvent, mask: PiiMask): Pick<FoundEvent, 'text' | 'ids'> {
+  if (text === null || mask.isEmpty) return { text, ids };
+  // Masked in the one, they are masked in the other.
+  const seen = mask.textOf(text);
+  return { text: seen, ids: eventIds(parseEventJson(seen)) };
 }
 
 /** What there is to say of a search that is not whole. */

@@ -1,4 +1,4 @@
-export { idsOf } from './event-answer.ts';
+export { seenOf } from './event-answer.ts';
 export { keptWarning } from './event-request.ts';
 export { askedBySearch, eventRoutes } from './event-routes.ts';
 export { MAX_SCAN_PAYLOADS, searchBody } from './event-schemas.ts';

@@ -3,7 +3,7 @@ import type { Cell, Column } from '../../../runtime/index.ts';
 import { MASK, type PiiMask } from '../../answers/index.ts';
 import { timeText } from '../../http/index.ts';
 import { majorUnits } from '../../tables/index.ts';
-import { idsOf } from '../events/index.ts';
+import { seenOf } from '../events/index.ts';
 
 const IDS = ['order_id', 'customer_id', 'session_id'] as const;
 
@@ -28,24 +28,41 @@ export function typedEventColumns(names: readonly string[]): readonly Column[] {
   });
 }
 
-export function eventCells(event: FoundEvent, columns: readonly string[], mask: PiiMask): readonly Cell[] {
-  const { time_ms, type, currency, dimensions, amounts, sequence, part } = event;
-  const text = event.text === null ? null : mask.textOf(event.text);
-  const ids = idsOf(text);
-  const idOf = (name: 'event_id' | (typeof IDS)[number]): Cell =>
-    ids[name] === undefined ? null : String(ids[name]);
-  const own: Readonly<Record<string, Cell>> = {
-    event_id: idOf('event_id'),
-    type,
-    time: timeText(time_ms),
-    ...Object.fromEntries(IDS.map((name) => [name, idOf(name)])),
-    currency: currency === '' ? null : currency,
-    ...Object.fromEntries(AMOUNT_FIELDS.map((name) => [name, majorUnits(amounts[name], currency)])),
-    sequence: { number: String(sequence) },
-    part: { number: String(part) },
-    payload: text === null ? null : { json: text },
-  };
-  const cellOf = (name: string): Cell =>
-    Object.hasOwn(own, name) ? (own[name] ?? null) : (dimensions[name] ?? null);
-  return columns.map((name) => (mask.hides(name) ? MASK : cellOf(name)));
+/** An event, its JSON and its ids as far as they may be seen. */
+interface Seen extends Pick<FoundEvent, 'text' | 'ids'> {
+  readonly event: FoundEvent;
 }
+type CellOf = (seen: Seen) => Cell;
+
+/** Makes the row of an event. */
+export function eventRow(columns: readonly string[], mask: PiiMask): (event: FoundEvent) => readonly Cell[] {
+  const cells = columns.map((name): CellOf => (mask.hides(name) ? () => MASK : cellOf(name)));
+  return (event) => {
+    const seen: Seen = { event, ...seenOf(event, mask) };
+    return cells.map((cell) => cell(seen));
+  };
+}
+
+const OWN: Readonly<Record<string, CellOf>> = {
+  event_id: ({ ids }) => idCell(ids.event_id),
+  type: ({ event }) => event.type,
+  time: ({ event }) => timeText(event.time_ms),
+  ...Object.fromEntries(IDS.map((name): [string, CellOf] => [name, ({ ids }) => idCell(ids[name])])),
+  currency: ({ event: { currency } }) => (currency === '' ? null : currency),
+  ...Object.fromEntries(
+    AMOUNT_FIELDS.map((name): [string, CellOf] => [
+      name,
+      ({ event: { amounts, currency } }) => majorUnits(amounts[name], currency),
+    ]),
+  ),
+  sequence: ({ event }) => ({ number: String(event.sequence) }),
+  part: ({ event }) => ({ number: String(event.part) }),
+  payload: ({ text }) => (text === null ? null : { json: text }),
+};
+
+function cellOf(name: string): CellOf {
+  const own = Object.hasOwn(OWN, name) ? OWN[name] : undefined;
+  return own ?? (({ event: { dimensions } }) => dimensions[name] ?? null);
+}
+
+const idCell = (id: unknown): Cell => (id === undefined ? null : String(id));

@@ -14,7 +14,7 @@ import { analyticsOf, PiiMask } from '../../answers/index.ts';
 import { positionOf } from '../../http/index.ts';
 import { askedBySearch, keptWarning } from '../events/index.ts';
 import { patiently } from '../jobs/index.ts';
-import { eventCells, eventColumns, typedEventColumns } from './event-rows.ts';
+import { eventColumns, eventRow, typedEventColumns } from './event-rows.ts';
 import { exportFamily, exportKpis } from './export-answers.ts';
 import { deliver } from './export-delivery.ts';
 import { ExportFile } from './export-file.ts';
@@ -22,7 +22,8 @@ import { type ExportParts, fileName, isPacked } from './export-parts.ts';
 import { type EventsQuery, type ExportInput, searchOf } from './export-request.ts';
 
 export const EXPORT_JOB = 'export';
-const PAGE_EVENTS = 2_000;
+/** Two pages are in memory; a page costs a look at each row of its day. */
+const PAGE_EVENTS = 4_000;
 /** Payloads that one page reads at most; the next one goes on. */
 const PAGE_PAYLOADS = 200_000;
 /** Rows between two turns of everything else in this thread. */
@@ -103,11 +104,11 @@ async function exportEvents(
             after: null,
             columns: [...columns],
           };
-    for (;;) {
-      const { events, next, scanned } = await pages.next(at.after);
+    const rowOf = eventRow(columns, mask);
+    for await (const { events, next, scanned } of pages.from(at.after)) {
       for (const [index, event] of events.entries()) {
         if (index % ROWS_A_TURN === ROWS_A_TURN - 1) await yieldTurn();
-        await write(eventCells(event, columns, mask));
+        await write(rowOf(event));
       }
       at = {
         ...(await file.flush()),
@@ -122,7 +123,6 @@ async function exportEvents(
       const done = next === undefined ? pages.total : Math.min(at.scanned, pages.total);
       const counts = { rows: at.rows, payloads_missing: at.payloads_missing };
       job.advance({ done, total: pages.total, unit: 'log_rows', state: at, counts });
-      if (next === undefined) break;
     }
     await finish();
     const { rows, payloads_missing, upTo } = at;
@@ -206,7 +206,15 @@ class EventPages {
     return new EventPages({ place, total, warnings }, page);
   }
 
-  next(after: State['after']): Promise<FoundPage> {
-    return this.#page(after);
+  /** Those behind a place. While one is written the next one is read. */
+  async *from(after: State['after']): AsyncGenerator<FoundPage> {
+    let coming: Promise<FoundPage> | undefined = this.#page(after);
+    while (coming !== undefined) {
+      const page: FoundPage = await coming;
+      coming = page.next === undefined ? undefined : this.#page(page.next);
+      // Its error is thrown when it is waited for, and is nobody's where it is not.
+      coming?.catch(() => undefined);
+      yield page;
+    }
   }
 }
