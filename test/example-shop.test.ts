@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { packageRoot } from '../examples/online-retail/app.ts';
-import { endpointsOf } from '../examples/shop/client.ts';
 import { SECTIONS } from '../examples/shop/commands.ts';
 import { shopEvents } from '../examples/shop/generator.ts';
 import { type CurlRequest, curlRequest } from './shell-words.ts';
@@ -87,9 +86,8 @@ const MAY_BE_EMPTY =
 
 describe('npm run example -- shop', () => {
   it('prints a command for each endpoint, which is answered with something', async () => {
-    const isServed = await endpointsOf({ url: variables.BASE, key: variables.KEY });
-    const endpoints = SECTIONS.flatMap((section) => section.endpoints).filter(isServed);
-    expect(endpoints.length).toBeGreaterThan(90);
+    const endpoints = SECTIONS.flatMap((section) => section.endpoints);
+    expect(endpoints.length).toBeGreaterThan(110);
     const unasked = endpoints.filter((endpoint) => !requests.some((request) => isOf(request, endpoint)));
     expect([unasked, requests.length]).toEqual([[], endpoints.length]);
     const wrong: string[] = [];

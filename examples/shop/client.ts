@@ -105,12 +105,3 @@ export async function untilApplied(service: Service, min_position: unknown): Pro
     await sleep(PAUSE_MS);
   }
 }
-
-/** Which endpoints a service has: one of an earlier version has fewer. Parameters go by their place. */
-export async function endpointsOf(service: Service): Promise<(endpoint: string) => boolean> {
-  const shapeOf = (endpoint: string): string => endpoint.replaceAll(/\{\w+\}/g, '{}');
-  const { endpoints } = await ask(service, 'GET', '/');
-  const all = (endpoints as readonly Json[]).map(({ method, path }) => shapeOf(`${method} ${path}`));
-  const served = new Set(all);
-  return (endpoint) => served.has(shapeOf(endpoint));
-}

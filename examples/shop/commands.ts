@@ -25,7 +25,7 @@ export const SECTIONS: readonly { readonly title: string; readonly endpoints: re
 const LAST = /^DELETE|backfill$/;
 
 /** A curl command for each endpoint. What deletes, and what takes its time, comes last in its section. */
-export function commandsOf(subjects: Subjects, isServed: (endpoint: string) => boolean): readonly Section[] {
+export function commandsOf(subjects: Subjects): readonly Section[] {
   const requests: Readonly<Record<string, ShopRequest>> = {
     ...orderAnalyticsRequests(subjects),
     ...otherRequests(subjects),
@@ -34,7 +34,6 @@ export function commandsOf(subjects: Subjects, isServed: (endpoint: string) => b
   return SECTIONS.map(({ title, endpoints }) => ({
     title,
     commands: endpoints
-      .filter(isServed)
       .toSorted((a, b) => Number(LAST.test(a)) - Number(LAST.test(b)))
       .map((endpoint) => {
         const request = requests[endpoint];

@@ -1,4 +1,4 @@
-import { ask, byName, endpointsOf, ensure, type Service, untilDone } from './client.ts';
+import { ask, byName, ensure, type Service, untilDone } from './client.ts';
 import { BASE } from './endpoints.ts';
 import { CURRENCY, DAY_MS, dateOf, MINUTE_MS, type ShopEvent, timeOf } from './event.ts';
 import { ORDER_RULE, ORDERS_CSV } from './orders-requests.ts';
@@ -99,9 +99,6 @@ async function trained(service: Service, range: object): Promise<string> {
 
 /** Of the orders API: a rule that tells people, and orders of a file. */
 async function ofOrders(service: Service): Promise<Record<OfOrders, string>> {
-  const isServed = await endpointsOf(service);
-  if (!isServed('POST /api/v1/orders/bulk/import') || !isServed('POST /api/v1/order-notification-rules'))
-    return { import: '', orderRule: '' };
   const rule = { name: 'shop shipped', ...ORDER_RULE };
   const form = new FormData();
   form.set('source', 'csv-import');

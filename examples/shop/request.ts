@@ -26,7 +26,7 @@ export interface Subjects {
   readonly middle: string;
   /** Ids of the newest orders. */
   readonly orders: readonly string[];
-  /** Of things that are defined by the example; '' where the service has no such thing. */
+  /** Of things that are defined by the example. */
   readonly ids: Readonly<Record<Subject, string>>;
 }
 

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { asMillraceError, MillraceError } from '../../engine/index.ts';
 import { type RunningApp, startApp } from '../online-retail/app.ts';
 import { progressBar } from '../online-retail/progress.ts';
-import { endpointsOf, type Service } from './client.ts';
+import type { Service } from './client.ts';
 import { commandsOf } from './commands.ts';
 import { subjectsOf } from './definitions.ts';
 import { DAY_MS, type ShopEvent } from './event.ts';
@@ -103,8 +103,7 @@ async function show(service: Service, { shop }: Options): Promise<number> {
   say('Defining a funnel, a rule, a dashboard, …; training a model');
   const subjects = await subjectsOf(service, { now_ms, days }, events);
   say(`\nA command for each endpoint. First, where it is:\n\nBASE=${service.url} KEY=${service.key}`);
-  for (const { title, commands } of commandsOf(subjects, await endpointsOf(service)))
-    say(`\n# ${title}\n\n${commands.join('\n')}`);
+  for (const { title, commands } of commandsOf(subjects)) say(`\n# ${title}\n\n${commands.join('\n')}`);
   return now_ms;
 }
 
