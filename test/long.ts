@@ -59,6 +59,8 @@ const SHORT = {
   model_countries: 5,
   /** Events of a stream of which one in a hundred is bad. */
   mended_events: 5_000,
+  /** Rows of an import of orders. */
+  import_rows: 3_000,
 };
 
 const LONG: typeof SHORT = {
@@ -93,6 +95,7 @@ const LONG: typeof SHORT = {
   model_countries: 25,
   job_events: 150_000,
   mended_events: 100_000,
+  import_rows: 100_000,
 };
 
 export const sizes = process.env.TEST_LONG === '1' ? LONG : SHORT;
