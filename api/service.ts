@@ -305,7 +305,7 @@ export async function createApp(given: ApiPorts): Promise<Api> {
       ...auditRoutes({ audit, cursors }),
       ...gapRoutes(ports, gaps),
       positionRoute(answers, streams),
-      ...healthRoutes(ports, tracker, jobs, [definitions, keys], look, gaps, connectors),
+      ...healthRoutes(ports, tracker, jobs, [definitions, keys], look, gaps, { connectors, models }),
       ...metricsRoutes(ports, metrics, () => [
         ...[
           ...jobs.samples(),
