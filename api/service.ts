@@ -27,6 +27,7 @@ import { type AnswerParts, maskFor, maskGroups, SegmentSets } from './answers/in
 import {
   type App,
   type AppParts,
+  addDashboard,
   addDocs,
   buildApp,
   Connections,
@@ -93,6 +94,7 @@ import {
   gapRoutes,
   healthRoutes,
   metricsRoutes,
+  positionRoute,
   resolutionKind,
 } from './sections/health/index.ts';
 import { bulkKind, bulkRoutes, ingestRoutes, Spool } from './sections/ingest/index.ts';
@@ -119,7 +121,7 @@ import { whatifRoute } from './sections/whatif/index.ts';
 import { Tenants } from './tenants/index.ts';
 
 export { bootstrapAdminKey } from './access/index.ts';
-export { serve } from './app/index.ts';
+export { DASHBOARD_PATH, hasDashboard, serve } from './app/index.ts';
 export { createTopologyApp } from './topology/index.ts';
 
 /** Of the program: what is asked of it is in `/v1` of the path. */
@@ -306,7 +308,8 @@ export async function createApp(given: ApiPorts): Promise<Api> {
       ...boards.routes(cursors),
       ...auditRoutes({ audit, cursors }),
       ...gapRoutes(ports, gaps),
-      ...healthRoutes(ports, tracker, jobs, [definitions, keys], look, gaps, connectors),
+      positionRoute(answers, streams),
+      ...healthRoutes(ports, tracker, jobs, [definitions, keys], look, gaps, { connectors, models }),
       ...metricsRoutes(ports, metrics, () => [
         ...[
           ...jobs.samples(),
@@ -354,6 +357,7 @@ export async function createApp(given: ApiPorts): Promise<Api> {
       routes,
     );
     addDocs(app, () => openApiDocument(routes, VERSION));
+    addDashboard(app);
     return { app, routes };
   };
   // Names of dimensions are part of what routes take: another generation of the state may have others.

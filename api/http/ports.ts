@@ -41,7 +41,7 @@ export interface EventMessage {
   readonly subject: string;
   readonly payload: Uint8Array;
   /** For the stream's own duplicate window. */
-  readonly msgId?: string;
+  readonly id?: string;
   /** Of the trace that the request is part of. */
   readonly headers?: Readonly<Record<string, string>>;
 }

@@ -204,6 +204,6 @@ function messageOf(tenant: string, { event_id, partition_key, payload }: Accepte
   return {
     subject: `events.${tenant}.${subjectToken(partition_key)}`,
     payload,
-    msgId: hash('sha256', identity, 'hex'),
+    id: hash('sha256', identity, 'hex'),
   };
 }
