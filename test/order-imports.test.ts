@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { webSocket } from '../api/app/fixture-web-socket.ts';
 import { sizes } from './long.ts';
 import { startTestNats, type TestNats } from './nats.ts';
 import { ADMIN_KEY, type Millrace, until } from './process.ts';
 import { Scratch } from './scratch.ts';
+import { webSocket } from './web-socket.ts';
 
 /** An import of orders into a real process that is killed in the middle, watched by both kinds of clients. */
 
