@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import { Hono } from 'hono';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { webSocket } from './fixture-web-socket.ts';
+import { webSocket } from '../../test/web-socket.ts';
 import { type RunningServer, serve } from './serve.ts';
 
 let server: RunningServer;
