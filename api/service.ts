@@ -325,6 +325,7 @@ export async function createApp(given: ApiPorts): Promise<Api> {
           ...boards.runs.samples(),
           ...connectors.samples(),
           ...audit.samples(),
+          ...(ports.archive?.samples() ?? []),
         ],
       ]),
       ...diagnosticsRoutes(answers, { jobs, spool }),
