@@ -18,7 +18,7 @@ import { migrationOf } from '../core/index.ts';
 import type { LateEvents, ProcessConfig } from './process.ts';
 import { ProcessRun, type ProcessTables, sortedByBytes } from './process-run.ts';
 
-/** `process`, and the operators that are composed of it under a name of their own. */
+/** `keyedProcess`, and the operators that are composed of it under a name of their own. */
 export const makeProcess = <A, B, S, O extends Sides>(doc: Pick<OperatorDoc, 'kind' | 'summary'>) => {
   type Config = ProcessConfig<A, B, S, O>;
   type Tables = ProcessTables<A, Exclude<S, undefined>>;

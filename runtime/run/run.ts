@@ -20,6 +20,7 @@ import { HostedState } from './hosted-state.ts';
 import { sayLoudly } from './loud.ts';
 import type { RunOptions } from './run-options.ts';
 import { makeStreams, serverOf } from './surroundings.ts';
+import { throughReconnects } from './through-reconnects.ts';
 
 /** A topology that runs. */
 export interface RunningTopology {
@@ -39,7 +40,10 @@ export interface RunningTopology {
   facts(): HostFacts;
   /** Why nothing comes out, or not of all parts: empty where all is well. Asks the server, for 2 s at most. */
   why(): Promise<readonly Cause[]>;
-  /** Resolves when everything that is in the stream now is committed; rejects after `timeout_ms`. */
+  /**
+   * Resolves when everything that is in the stream now is committed, also through a reconnect; rejects after
+   * `timeout_ms`.
+   */
   caughtUp(timeout_ms: number): Promise<void>;
   /**
    * Resolves when the stream (of the topology's) is committed up to the sequence that a publish was acknowledged
@@ -110,12 +114,16 @@ export async function run(topology: Topology, options: RunOptions): Promise<Runn
         );
       },
       caughtUp: async (timeout_ms) => {
-        const facts = await Promise.all(inputs.map(({ stream }) => streamFacts(manager, stream)));
+        const until_ms = Date.now() + timeout_ms;
+        const left_ms = (): number => Math.max(1, until_ms - Date.now());
+        const facts = await Promise.all(
+          inputs.map(({ stream }) => throughReconnects(left_ms, () => streamFacts(manager, stream))),
+        );
         // An empty stream has nothing to catch up with.
         const wanted = facts.filter(({ firstSequence, lastSequence }) => firstSequence <= lastSequence);
         await state.committed(
           wanted.map(({ stream, lastSequence }) => [stream, lastSequence]),
-          timeout_ms,
+          left_ms(),
         );
       },
       applied: async (stream, sequence, timeout_ms) => {
