@@ -1,6 +1,7 @@
 import { asMillraceError, type MetricSample, Metrics } from '../../../engine/index.ts';
 import type { Definition } from '../../../runtime/index.ts';
 import { type AnswerParts, analyticsOf, runQuery, wishOf } from '../../answers/index.ts';
+import { Looking } from '../jobs/index.ts';
 import { historyQuery } from './forecast-training.ts';
 import type { ModelContents } from './model-contents.ts';
 import type { ForecastContent, ModelBody } from './model-schema.ts';
@@ -39,8 +40,7 @@ export class DriftWatch {
   readonly #parts: DriftParts;
   readonly #found = new Map<string, { readonly drift: Drift; readonly at_ms: number }>();
   readonly #metrics = new Metrics();
-  #timer: NodeJS.Timeout | undefined;
-  #looking: Promise<void> | undefined;
+  readonly #looking = new Looking(() => this.#look(), LOOK_MS);
 
   constructor(parts: DriftParts) {
     this.#parts = parts;
@@ -53,16 +53,11 @@ export class DriftWatch {
   }
 
   start(): void {
-    this.#timer = setInterval(() => {
-      this.#looking ??= this.#look().finally(() => {
-        this.#looking = undefined;
-      });
-    }, LOOK_MS).unref();
+    this.#looking.start();
   }
 
-  async close(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.#looking;
+  close(): Promise<void> {
+    return this.#looking.close();
   }
 
   /** null: the model is no forecast, or not trained. Throws what a query does. */
