@@ -20,6 +20,7 @@ export { KEPT_LEFT_OUT, keptProgress } from './kept-events/index.ts';
 export * from './kpis/index.ts';
 export * from './mapping/index.ts';
 export { Distributions } from './numeric/index.ts';
+export * from './order-changes/index.ts';
 export * from './orders/index.ts';
 export * from './query/index.ts';
 export * from './query-head/index.ts';

@@ -2,7 +2,7 @@ import { asMillraceError, type MetricSample, Metrics } from '../../../engine/ind
 import type { Definition } from '../../../runtime/index.ts';
 import { type AnswerParts, analyticsOf, runQuery, wishOf } from '../../answers/index.ts';
 import { Looking } from '../jobs/index.ts';
-import { historyQuery } from './forecast-training.ts';
+import { historyQuery } from './forecast-queries.ts';
 import type { ModelContents } from './model-contents.ts';
 import type { ForecastContent, ModelBody } from './model-schema.ts';
 import type { ModelVersions } from './model-versions.ts';
@@ -38,18 +38,17 @@ type Model = Definition<ModelBody>;
 /** What came since a forecast, against what it said. */
 export class DriftWatch {
   readonly #parts: DriftParts;
-  readonly #found = new Map<string, { readonly drift: Drift; readonly at_ms: number }>();
+  readonly #found = new Map<
+    string,
+    { readonly model: Model; readonly drift: Drift; readonly at_ms: number }
+  >();
   readonly #metrics = new Metrics();
   readonly #looking = new Looking(() => this.#look(), LOOK_MS);
 
   constructor(parts: DriftParts) {
     this.#parts = parts;
-    const what = 'Forecasts whose recent errors are beyond 1.5 times those of their back-test';
-    this.#metrics.gauge(
-      'millrace.models.drifting',
-      what,
-      () => [...this.#found.values()].filter(({ drift }) => drift.is_drifting).length,
-    );
+    const what = 'Promoted forecasts whose recent errors are beyond 1.5 times those of their back-test';
+    this.#metrics.gauge('millrace.models.drifting', what, () => this.drifting);
   }
 
   start(): void {
@@ -58,6 +57,19 @@ export class DriftWatch {
 
   close(): Promise<void> {
     return this.#looking.close();
+  }
+
+  /** Promoted forecasts that drift, as they were last looked at. */
+  get drifting(): number {
+    const { versions } = this.#parts;
+    return [...this.#found.values()].filter(
+      ({ model, drift }) => drift.is_drifting && versions.isPromoted(model),
+    ).length;
+  }
+
+  /** As it was last looked at; null: it has not been. */
+  lastOf({ id }: Model): boolean | null {
+    return this.#found.get(id)?.drift.is_drifting ?? null;
   }
 
   /** null: the model is no forecast, or not trained. Throws what a query does. */
@@ -70,7 +82,7 @@ export class DriftWatch {
     const content = await this.#parts.contents.get(trained);
     if (content.kind !== 'forecast') return null;
     const drift = await this.#compare(model, content);
-    this.#found.set(model.id, { drift, at_ms: now_ms });
+    this.#found.set(model.id, { model, drift, at_ms: now_ms });
     return drift;
   }
 
