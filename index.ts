@@ -360,6 +360,7 @@ export {
 export {
   ByteReader,
   ByteWriter,
+  bigintCodec,
   type Codec,
   decodeRow,
   floatCodec,
@@ -375,6 +376,7 @@ export {
 // Operators of your own.
 
 export {
+  type AsyncRefused,
   type Barrier,
   type Batch,
   type Definition,
@@ -386,6 +388,7 @@ export {
   type MapSpec,
   type MapTable,
   mapTable,
+  type NoPromise,
   type NoSides,
   type Notice,
   type Operator,
@@ -398,6 +401,7 @@ export {
   type ScopedMap,
   type Sides,
   type Signal,
+  type Synchronous,
   type TableSpecs,
   type TablesOf,
   type Timers,
@@ -442,6 +446,7 @@ export {
   type SourceRecord,
   type SourceState,
   type Sources,
+  type StateChecks,
   type StreamFacts,
   type SupervisedState,
   Supervisor,

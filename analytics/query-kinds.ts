@@ -15,6 +15,7 @@ import {
   kpiKind,
   kpiSummaryKind,
 } from './kpis/index.ts';
+import { ordersKind, outcomesKind } from './orders/index.ts';
 import { logSource } from './query-head/index.ts';
 import { restatementsKind } from './restatements/index.ts';
 import { fraudKind, refundsKind, returnsKind } from './returns/index.ts';
@@ -67,6 +68,8 @@ export function orderQueries(settings: AnalyticsSettings) {
     returns: returnsKind(settings, open),
     refunds: refundsKind(settings, open),
     fraud: fraudKind(settings, open),
+    outcomes: outcomesKind(settings, open),
+    orders: ordersKind(settings, open),
     restatements: restatementsKind(settings, open),
     causes: causeKind(settings, (context) => ({ ...open(context), dictionary })),
     anomalies: scanKind(settings, (context) => ({ ...open(context), dictionary })),

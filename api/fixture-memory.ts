@@ -213,11 +213,11 @@ export class MemoryStream implements EventPublisher, StreamHead {
   }
 
   #store(message: EventMessage): number {
-    const known = message.msgId === undefined ? undefined : this.#ids.get(message.msgId);
+    const known = message.id === undefined ? undefined : this.#ids.get(message.id);
     if (known !== undefined) return known;
     this.messages.push(message);
     const sequence = this.messages.length;
-    if (message.msgId !== undefined) this.#ids.set(message.msgId, sequence);
+    if (message.id !== undefined) this.#ids.set(message.id, sequence);
     void this.#queue?.append({ subject: message.subject, id: String(sequence), data: message.payload });
     return sequence;
   }

@@ -21,7 +21,7 @@ async function restOf(test: TestApi, tenant: string): Promise<string> {
     return tenants === '*' || (owner !== tenant && !key.split('.').includes(tenant));
   };
   const messages = test.stream.messages
-    .map(({ subject, msgId }) => [subject, msgId])
+    .map(({ subject, id }) => [subject, id])
     .filter(([subject = '']) => subject.split('.')[1] !== tenant);
   return digestOf([entries.filter(isOther), messages]);
 }

@@ -58,7 +58,7 @@ async function kept(test: TestApi, tenant?: string): Promise<string> {
   const messages = test.stream.messages.filter(
     ({ subject }) => tenant === undefined || subject.split('.').includes(tenant),
   );
-  return JSON.stringify([records, messages.map(({ subject, msgId }) => [subject, msgId])]);
+  return JSON.stringify([records, messages.map(({ subject, id }) => [subject, id])]);
 }
 
 /** Of some jobs a tenant has one at a time: until that of an earlier operation has ended. */

@@ -27,6 +27,7 @@ import { type AnswerParts, maskFor, maskGroups, SegmentSets } from './answers/in
 import {
   type App,
   type AppParts,
+  addDashboard,
   addDocs,
   buildApp,
   Connections,
@@ -93,6 +94,7 @@ import {
   gapRoutes,
   healthRoutes,
   metricsRoutes,
+  positionRoute,
   resolutionKind,
 } from './sections/health/index.ts';
 import { bulkKind, bulkRoutes, ingestRoutes, Spool } from './sections/ingest/index.ts';
@@ -107,6 +109,7 @@ import {
 import { callerRoutes, keyRoutes, roleRoutes, scopesOf } from './sections/keys/index.ts';
 import { kpiRoutes, queryKind } from './sections/kpis/index.ts';
 import { ModelSection } from './sections/models/index.ts';
+import { orderRoutes } from './sections/orders/index.ts';
 import { ReportWatch, reportKind, reportRoutes } from './sections/reports/index.ts';
 import { restatementsRoute } from './sections/restatements/index.ts';
 import { fraudRoute, returnRoutes } from './sections/returns/index.ts';
@@ -117,7 +120,7 @@ import { whatifRoute } from './sections/whatif/index.ts';
 import { Tenants } from './tenants/index.ts';
 
 export { bootstrapAdminKey } from './access/index.ts';
-export { serve } from './app/index.ts';
+export { DASHBOARD_PATH, hasDashboard, serve } from './app/index.ts';
 export { createTopologyApp } from './topology/index.ts';
 
 /** Of the program: what is asked of it is in `/v1` of the path. */
@@ -140,7 +143,11 @@ export interface Api {
  * Builds the API: loads the keys, takes up interrupted
  * jobs. Needs the key-value buckets; the state may come later, answers are 503 until then.
  */
-export async function createApp(ports: ApiPorts): Promise<Api> {
+export async function createApp(given: ApiPorts): Promise<Api> {
+  // Its getters stay: settings are those of the current generation.
+  const ports: ApiPorts = Object.create(given, {
+    fieldRules: { value: (tenant: string) => tenants.fields.rulesOf(tenant) },
+  });
   const { settings, clock, log } = ports;
   const keys = new KeyRing(ports, settings.adminKey);
   await keys.open();
@@ -192,6 +199,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
   const custom = definitions.kind(roleKind(ports.keyTrust, (tenant, role) => keys.hasRole(tenant, role)));
   const roles = new Roles(custom);
   await definitions.open();
+  tenants.fields.start();
   const cursors = Cursors.of(ports.keyTrust);
   await ports.keys.delete(OLD_CURSOR_SECRET);
   const once = new Idempotency(ports.idempotency, clock);
@@ -285,6 +293,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...roleRoutes(custom, cursors),
       ...callerRoutes(limit),
       restatementsRoute(answers, cursors),
+      ...orderRoutes(answers, cursors),
       ...returnRoutes(answers),
       fraudRoute(answers),
       ...webhookRoutes({ webhooks, outbound, cursors }),
@@ -297,7 +306,8 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       ...boards.routes(cursors),
       ...auditRoutes({ audit, cursors }),
       ...gapRoutes(ports, gaps),
-      ...healthRoutes(ports, tracker, jobs, [definitions, keys], look, gaps, connectors),
+      positionRoute(answers, streams),
+      ...healthRoutes(ports, tracker, jobs, [definitions, keys], look, gaps, { connectors, models }),
       ...metricsRoutes(ports, metrics, () => [
         ...[
           ...jobs.samples(),
@@ -328,6 +338,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
         defaultsOf: (tenant) => tenants.defaultsOf(tenant),
         now: () => clock.now(),
         requireAllowed: (principal, asked) => runs.families.requireAllowed(principal, asked),
+        ...{ fields: tenants.fields, cursors },
       }),
     ];
     const requireDimensions = tenants.dimensions.require.bind(tenants.dimensions);
@@ -342,6 +353,7 @@ export async function createApp(ports: ApiPorts): Promise<Api> {
       routes,
     );
     addDocs(app, () => openApiDocument(routes, VERSION));
+    addDashboard(app);
     return { app, routes };
   };
   // Names of dimensions are part of what routes take: another generation of the state may have others.

@@ -219,7 +219,7 @@ async function sendAgain(
     {
       subject: letter.original_subject,
       payload: letter.payload,
-      msgId: message_id,
+      id: message_id,
       headers: headersOf(letter),
     },
   ]);

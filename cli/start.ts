@@ -246,7 +246,7 @@ async function within(limit_ms: number, work: () => Promise<void>): Promise<bool
 /** Runs the order analytics until SIGTERM or SIGINT; the signals end the process. */
 export async function start(args: CommandArguments, { env }: CommandContext): Promise<Running> {
   if (args.texts('stream').length > 0) throw new UsageError('--stream goes with --topology.');
-  const { bootstrapAdminKey, createApp, serve } = await loadService();
+  const { bootstrapAdminKey, createApp, DASHBOARD_PATH, hasDashboard, serve } = await loadService();
   const settings = readSettings(env);
   const log = pino({ level: settings.logLevel }, pino.destination({ fd: 2, sync: true }));
   for (const line of openDataFolder(settings.dataDir)) log.warn(line);
@@ -280,8 +280,9 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
     httpUrl: server.url,
     log: (line) => log.warn(line),
   });
+  const dashboard = hasDashboard() ? `  look    ${server.url}${DASHBOARD_PATH}\n` : '';
   process.stdout.write(
-    `millrace listens on ${server.url}\n  docs    ${server.url}/docs\n  health  ${server.url}/v1/order-analytics/health\n` +
+    `millrace listens on ${server.url}\n${dashboard}  docs    ${server.url}/docs\n  health  ${server.url}/v1/order-analytics/health\n` +
       `  nats    ${link.url}  (publish to events.<tenant>.<key>)\n  data    ${settings.dataDir}\n`,
   );
   if (nats.credentials !== undefined) process.stdout.write(publisherHelp(link.url, nats.credentials));

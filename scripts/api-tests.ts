@@ -72,6 +72,10 @@ const OTHERS: readonly (readonly [test: string, endpoints: readonly string[]])[]
 /** Bases of the other APIs, and their tests. */
 const DIALECTS: readonly (readonly [pattern: RegExp, test: string])[] = [
   [/ \/analytics\/(vouchers|export)/, 'api/dialects/vouchers/vouchers.test.ts'],
+  [/ \/api\/v1\/orders\/analytics\//, 'api/dialects/orders/analytics.test.ts'],
+  [/ \/api\/v1\/order-custom-fields/, 'api/dialects/orders/fields.test.ts'],
+  [/ \/api\/v1\/orders\/bulk\//, 'api/dialects/orders/bulk.test.ts'],
+  [/ \/api\/v1\/orders/, 'api/dialects/orders/list.test.ts'],
   [/ \/analytics\/| \/$/, 'api/dialects/ecommerce/ecommerce.test.ts'],
   [/ \/api\/analytics\//, 'api/dialects/business/business.test.ts'],
   [/ \/api\/v1\/order-webhooks/, 'api/dialects/orders-hooks/order-webhooks.test.ts'],

@@ -114,6 +114,7 @@ export function topologyOf({ build }: BoundedCase, feed: Feed): Topology {
   const ticks = defineOperator<SourceRecord, Tick>({
     kind: 'ticks',
     summary: 'Events of the test',
+    ownsWatermark: true,
     start: ({ emit, emitWatermark }) => ({
       onBatch: () => {
         emit(feed.ticks);

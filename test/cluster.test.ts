@@ -88,7 +88,7 @@ const ordersOf = (name: string, count: number): readonly EventMessage[] =>
       ...{ event_id: id, type: 'order.created', time: '2025-08-01T12:00:00Z' },
       ...{ order_id: id, currency: 'EUR', amount: 100 },
     };
-    return { subject: 'events.default.x', msgId: id, payload: Buffer.from(JSON.stringify(event)) };
+    return { subject: 'events.default.x', id, payload: Buffer.from(JSON.stringify(event)) };
   });
 
 it(

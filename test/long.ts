@@ -49,6 +49,8 @@ const SHORT = {
   random_funnels: 40,
   /** Events of the jobs that processes are killed in the middle of. */
   job_events: 20_000,
+  /** Countries whose orders models are trained on while processes are killed. */
+  model_countries: 5,
   /** Events of a stream of which one in a hundred is bad. */
   mended_events: 5_000,
 };
@@ -79,6 +81,7 @@ const LONG: typeof SHORT = {
   custom_metric_queries: 2_000,
   query_events: 10_000_000,
   random_funnels: 600,
+  model_countries: 25,
   job_events: 150_000,
   mended_events: 100_000,
 };

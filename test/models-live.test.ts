@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ContractService } from './contract-service.ts';
+import { sizes } from './long.ts';
 import { startTestNats, type TestNats } from './nats.ts';
 import { until } from './process.ts';
 import { Scratch } from './scratch.ts';
@@ -24,11 +25,11 @@ afterAll(async () => {
 
 const timeOf = (day: number): string => new Date(FIRST_MS + day * DAY_MS + 36_000_000).toISOString();
 
-/** Some orders a day in each of 25 countries, more at weekends. */
+/** Some orders a day in each country, more at weekends. */
 const orders = (from: number, to: number): Readonly<Record<string, unknown>>[] =>
   Array.from({ length: to - from }, (_, index) => {
     const day = from + index;
-    return Array.from({ length: 25 }, (__, country) =>
+    return Array.from({ length: sizes.model_countries }, (__, country) =>
       Array.from({ length: 1 + ((day * 37 + country * 11) % 3) + (day % 7 > 4 ? 2 : 0) }, (___, at) => ({
         event_id: `m-${day}-${country}-${at}`,
         ...{ type: 'order.created', order_id: `m-${day}-${country}-${at}`, time: timeOf(day) },

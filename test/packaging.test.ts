@@ -5,8 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { programVersion } from '../runtime/index.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
-const MAX_LINES = 400;
-const MAX_LINE_CHARS = 160;
+const [MAX_LINES, MAX_LINE_CHARS] = [400, 160];
 
 interface Room {
   readonly rooms: readonly string[];
@@ -37,11 +36,11 @@ const ROOMS: Readonly<Record<string, Room>> = {
     ],
   },
   cli: { rooms: ['engine', 'connectors', 'analytics', 'runtime', 'api'], packages: ['pino'] },
-  web: { rooms: [], packages: [] },
+  web: { rooms: [], packages: ['preact', '@preact/signals', 'uplot', 'vite'] },
 };
 /** Not rooms: they may import every room, through its index. */
 const OUTSIDE = ['test', 'bench', 'examples', 'scripts'];
-const TEST_PACKAGES = ['vitest', 'fast-check', '@duckdb/node-api'];
+const TEST_PACKAGES = ['vitest', 'fast-check', '@duckdb/node-api', 'zod'];
 /** What only tests use: `fixture-*.ts`, in the folder of what it is for. */
 const FIXTURE = /(^|\/)fixture-[\w-]+\.ts$/;
 /** A test, or what only tests use, wherever it lies. */
@@ -50,12 +49,12 @@ const MAX_FILES_OF_FOLDER = 25;
 
 const EXCLUDED = new Set(['node_modules', 'dist', 'data', 'coverage']);
 
-function filesUnder(folder: string, ending: string): string[] {
+function filesUnder(folder: string, ending: RegExp): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     if (entry.name.startsWith('.') || EXCLUDED.has(entry.name)) return [];
     const path = join(folder, entry.name);
     if (entry.isDirectory()) return filesUnder(path, ending);
-    return entry.name.endsWith(ending) ? [relative(ROOT, path)] : [];
+    return ending.test(entry.name) ? [relative(ROOT, path)] : [];
   });
 }
 
@@ -75,7 +74,7 @@ const BARE = /^import\s+['"]([^'"]+)['"]/gm;
 const IMPORT = /^import [^;]*;\n/gm;
 const DYNAMIC = /\bimport\(\s*['"]([^'"]+)['"]\s*\)/g;
 
-const files: readonly SourceFile[] = filesUnder(ROOT, '.ts').map((path) => {
+const files: readonly SourceFile[] = filesUnder(ROOT, /\.tsx?$/).map((path) => {
   const text = read(path);
   const imports = [FROM, BARE, DYNAMIC].flatMap((pattern) =>
     [...text.matchAll(pattern)].map((match) => match[1] as string),
@@ -199,9 +198,9 @@ describe('folders inside a room', () => {
     ).toEqual([]);
   });
 
-  it('have one public face each', () => {
-    const faceless = folders.filter((folder) => !files.some(({ path }) => path === `${folder}/index.ts`));
-    expect(faceless).toEqual([]);
+  it('have one public face each, the dashboard its first page', () => {
+    const faces = new Set(['web', ...files.map(({ path }) => path.replace(/\/index\.ts$/, ''))]);
+    expect(folders.filter((folder) => !faces.has(folder))).toEqual([]);
   });
 
   it(`have at most ${MAX_FILES_OF_FOLDER} product files`, () => {
@@ -236,7 +235,7 @@ describe('sources', () => {
   });
 
   it('export nothing that is named nowhere else', () => {
-    // Lists of names in `index.ts` are no use of them. Pages of operators are found by the ending of their name.
+    // Lists of names in `index.ts` are no use of them; pages of operators are found by their ending.
     const counts = new Map<string, number>();
     for (const { path, text } of files) {
       if (path.endsWith('/index.ts')) continue;
@@ -288,7 +287,8 @@ describe('packaging', () => {
   });
 
   it('what the product imports is a dependency, and every dependency is used', () => {
-    const product = files.filter(({ room, forTests }) => !forTests && !OUTSIDE.includes(room));
+    // The dashboard takes what it imports into its own files.
+    const product = files.filter(({ room, forTests }) => !forTests && !['web', ...OUTSIDE].includes(room));
     const imported = new Set(
       product.flatMap(({ imports }) => imports.filter((name) => !/^(\.|node:)/.test(name)).map(packageOf)),
     );
@@ -300,22 +300,14 @@ describe('packaging', () => {
     expect(declared.filter((name) => !isUsed(name))).toEqual([]);
   });
 
-  interface Packed {
-    readonly size: number;
-    readonly files: readonly { readonly path: string }[];
-  }
-  const packed = (): Packed => {
+  it('packs what a user of the package runs and reads, and nothing else', () => {
     // It lists what lies in `dist`, which `npm test` has built before.
     const output = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
       cwd: ROOT,
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],
     });
-    const [only] = JSON.parse(output) as [Packed];
-    return only;
-  };
-
-  it('packs what a user of the package runs and reads, and nothing else', () => {
+    const [packed] = JSON.parse(output) as [{ readonly size: number; readonly files: { path: string }[] }];
     const ends = ['.js', '.d.ts'];
     const pages = ['swagger-ui.css', 'swagger-ui-bundle.js', 'favicon-32x32.png', 'redoc.standalone.js'];
     const wanted = reachableFrom(['index.ts', 'main.ts', ...WORKERS])
@@ -328,29 +320,27 @@ describe('packaging', () => {
       .concat(
         [...pages.map((name) => `${name}.gz`), 'LICENSES.txt'].map((name) => `dist/api/app/pages/${name}`),
       )
-      .concat('Dockerfile', 'docker-compose.yml');
+      .concat('Dockerfile', 'docker-compose.yml', 'dist/web/index.html');
     expect(wanted.length).toBeGreaterThan(300);
-    const { files: all, size } = packed();
-    const paths = all.map(({ path }) => path);
+    const paths = packed.files.map(({ path }) => path);
     expect(wanted.filter((path) => !paths.includes(path))).toEqual([]);
     // A file whose source is gone may lie in `dist`, but not in a package: that is packed from an empty one.
     const hasSource = (path: string): boolean =>
       existsSync(join(ROOT, path.replace(/^dist\//, '').replace(/(\.d\.ts|\.js)$/, '.ts')));
     const isToRead = (path: string): boolean => /^(docs|examples)\//.test(path);
     expect(paths.filter((path) => !wanted.includes(path) && hasSource(path) && !isToRead(path))).toEqual([]);
-    expect(size).toBeLessThan(5_000_000);
-    // Whoever reads the package's pages in `node_modules` finds what they lead to.
+    expect(packed.size).toBeLessThan(5_000_000);
+    // Whoever reads the package's pages in `node_modules` finds what they lead to; tests are in the repository only.
     const links = paths
       .filter((path) => path.endsWith('.md'))
       .flatMap((path) =>
-        [...read(path).matchAll(/\]\((?!\w+:)([^)#\s]+)[^)]*\)/g)].map(
-          ([, link = '']) => [path, link] as const,
+        [...read(path).matchAll(/\]\((?!\w+:)([^)#\s]+)[^)]*\)/g)].map(([, to = '']) =>
+          join(dirname(path), to),
         ),
       );
     expect(links.length).toBeGreaterThan(200);
-    const leadsOn = (target: string): boolean =>
-      paths.some((path) => path === target || path.startsWith(`${target}/`));
-    expect(links.filter(([path, link]) => !leadsOn(join(dirname(path), link)))).toEqual([]);
+    const leadsOn = (to: string): boolean => paths.some((path) => path === to || path.startsWith(`${to}/`));
+    expect(links.filter((to) => !to.endsWith('.test.ts') && !leadsOn(to))).toEqual([]);
   });
 
   it('has no telemetry, React or pages of documentation among the packages that it brings', () => {

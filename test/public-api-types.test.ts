@@ -73,7 +73,12 @@ type ItemOf<S> = S extends Stream<infer T, infer _> ? T : never;
 const given = (build: (events: Stream<Event>, orders: Stream<Order>, payments: Stream<Payment>) => void) =>
   void topology('types', (t) => {
     const source = <T>(name: string): Stream<T> =>
-      t.source(name).pipe(json(`${name}-parse`, { parse: (value) => value as T }));
+      t
+        .source(name)
+        .pipe(
+          json(`${name}-parse`, { parse: (value) => value as T }),
+          watermark(`${name}-time`, { timeOf: () => 0, outOfOrderness_ms: 0 }),
+        );
     build(source('events'), source('orders'), source('payments'));
   });
 
@@ -131,9 +136,9 @@ describe('the type of the items flows', () => {
         map('two', (text) => text.length),
         filter('three', (length) => length > 1),
         flatMap<number, bigint>('four', { each: (length, push) => push(BigInt(length)) }),
-        map('five', (large) => [large] as const),
-        map('six', ([large]) => ({ large })),
-        map('seven', ({ large }) => new Date(Number(large))),
+        map('five', (large) => ({ large })),
+        map('six', ({ large }) => new Date(Number(large))),
+        watermark('seven', { timeOf: (date) => date.getTime(), outOfOrderness_ms: 0 }),
         window('eight', {
           keyOf: (date) => date.toISOString(),
           timeOf: (date) => date.getTime(),
@@ -143,6 +148,23 @@ describe('the type of the items flows', () => {
       );
       expectTypeOf(nine).toExtend<Stream<WindowResult<number>>>();
       expectTypeOf(nine.side('late')).toEqualTypeOf<Stream<Date>>();
+    }));
+
+  it('through a pipe of any number of operators', () =>
+    given((_, orders) => {
+      const same = (name: string) => filter(name, (order: Order) => order.cents > 0);
+      const twelve = orders.pipe(
+        ...([same('a'), same('b'), same('c'), same('d'), same('e'), same('f'), same('g')] as const),
+        ...([same('h'), same('i')] as const),
+        map('cents', (order: Order) => order.cents),
+        map('text', (cents: number) => `${cents}`),
+        filter('long', (text: string) => text.length > 1),
+      );
+      expectTypeOf(twelve).toExtend<Stream<string>>();
+      const nine = [same('j'), same('k'), same('l'), same('m'), same('n'), same('o'), same('p')] as const;
+      const rest = [same('q'), same('r'), map('s', (order: Order) => order.id), same('t')] as const;
+      // @ts-expect-error the last takes no text
+      orders.pipe(...nine, ...rest);
     }));
 
   it('and what does not fit is an error', () =>

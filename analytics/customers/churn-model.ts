@@ -18,8 +18,8 @@ const CLASS_MIN_CUSTOMERS = 30;
 /** Customers that models are fitted to: the first by their hashes, which is a sample by chance. */
 export const MODEL_MAX_CUSTOMERS = 100_000;
 const FOLDS = 5;
-/** Of each coefficient: how sure the prior is that BG/NBD is right. */
-const PRIOR_PRECISION = 5;
+/** Of each coefficient, how sure the prior is that BG/NBD is right: these are tried, the surest first. */
+const PRIOR_PRECISIONS = [1_000, 300, 100, 30, 10, 3, 1];
 const DAYS_A_WEEK = 7;
 
 /** All that a prediction needs. Plain data. */
@@ -82,8 +82,9 @@ export function trainChurn(all: readonly PurchaseDays[], end_day: number, horizo
   const mean_log_value = meanOf(examples.map(({ at }) => logValue(at)));
   const weeks = tested / DAYS_A_WEEK;
   const rows = examples.map(({ at }) => featuresOf(earlier, at, weeks, mean_log_value));
-  const coefficients = fitRows(rows, examples);
-  const test = testOf(examples, rows, { model: earlier, weeks, days: tested });
+  const { precision, churned } = chosenPrecision(rows, examples);
+  const coefficients = fitRows(rows, examples, precision);
+  const test = testOf(examples, churned, { model: earlier, weeks, days: tested });
   return {
     fit: { purchases, logistic: { coefficients, mean_log_value } },
     test,
@@ -145,31 +146,73 @@ function featuresOf(model: BgNbd, at: CustomerAt, weeks: number, mean_log_value:
 /** That of who believes BG/NBD. */
 const PRIOR = [0, 1, 0, 0, 0, 0];
 
-const fitRows = (rows: readonly (readonly number[])[], examples: readonly Example[]): readonly number[] =>
+type Rows = readonly (readonly number[])[];
+
+const fitRows = (rows: Rows, examples: readonly Example[], precision: number): readonly number[] =>
   fitLogistic(
     rows,
     examples.map(({ bought }) => bought),
     PRIOR,
-    PRIOR_PRECISION,
+    precision,
   );
 
-function testOf(
-  examples: readonly Example[],
-  rows: readonly (readonly number[])[],
-  { model, weeks, days }: { readonly model: BgNbd; readonly weeks: number; readonly days: number },
-): ChurnTest {
+interface Chosen {
+  readonly precision: number;
+  /** Of each example, by a model that has not seen it: that it does not buy. */
+  readonly churned: readonly number[];
+}
+
+/**
+ * How sure the prior is to be, by cross-validation: of those whose loss is within a standard error of the least, the
+ * surest (Breiman et al., Classification and Regression Trees, 1984).
+ */
+function chosenPrecision(rows: Rows, examples: readonly Example[]): Chosen {
+  const tried = PRIOR_PRECISIONS.map((precision) => {
+    const churned = heldOut(rows, examples, precision);
+    return { precision, churned, losses: churned.map((share, at) => lossOf(share, examples[at] as Example)) };
+  });
+  const best = tried.reduce((least, one) => (meanOf(one.losses) < meanOf(least.losses) ? one : least));
+  const found = tried.find(({ losses }) => {
+    const more = losses.map((loss, at) => loss - (best.losses[at] as number));
+    return meanOf(more) <= standardErrorOf(more);
+  });
+  return found ?? best;
+}
+
+/** What folds say of customers that they have not seen. */
+function heldOut(rows: Rows, examples: readonly Example[], precision: number): readonly number[] {
   const churned = new Array<number>(examples.length).fill(0);
   for (let fold = 0; fold < FOLDS; fold++) {
     const others = examples.flatMap(({ hash }, at) => (hash % FOLDS === fold ? [] : [at]));
     const coefficients = fitRows(
       others.map((at) => rows[at] as readonly number[]),
       others.map((at) => examples[at] as Example),
+      precision,
     );
     for (const [at, { hash }] of examples.entries()) {
       if (hash % FOLDS === fold)
         churned[at] = 1 - predictLogistic(coefficients, rows[at] as readonly number[]);
     }
   }
+  return churned;
+}
+
+/** The negative log likelihood. */
+function lossOf(churned: number, { bought }: Example): number {
+  return -Math.log(Math.max(bought ? 1 - churned : churned, Number.MIN_VALUE));
+}
+
+function standardErrorOf(values: readonly number[]): number {
+  const mean = meanOf(values);
+  const square = meanOf(values.map((value) => (value - mean) ** 2));
+  return Math.sqrt(square / values.length);
+}
+
+function testOf(
+  examples: readonly Example[],
+  churned: readonly number[],
+  { model, weeks, days }: { readonly model: BgNbd; readonly weeks: number; readonly days: number },
+): ChurnTest {
   const happened = examples.map(({ bought }) => !bought);
   const reliability = reliabilityOf(churned, happened);
   const alone = examples.map(({ at }) => 1 - probabilityOfPurchase(model, at.history, weeks));

@@ -1,32 +1,21 @@
 import { defineKind, type QueryKind } from '../../engine/index.ts';
-import { EntityRows, type EntityWork, entityParts, scanFacts } from '../entity-rows/index.ts';
-import { oneCurrency, type RatesByCurrency, RowMoney, readDayRates } from '../exchange/index.ts';
-import { filterConditions } from '../filters/index.ts';
-import {
-  DAY_MS,
-  formatUtc,
-  MIN_RANGE_MS,
-  parseRange,
-  QueryError,
-  type Zone,
-  zoneOf,
-} from '../query/index.ts';
+import type { EntityWork } from '../entity-rows/index.ts';
+import { oneCurrency, type RatesByCurrency } from '../exchange/index.ts';
+import { DAY_MS, formatUtc, parseRange, QueryError, type Zone, zoneOf } from '../query/index.ts';
 import {
   type FamilyAnswer,
   type FamilyShared,
   type OpenFamily,
   ofSegments,
   prepareHead,
-  provenanceOf,
   type QuerySettings,
-  requireKept,
   settingsOf,
 } from '../query-head/index.ts';
-import { HASH } from '../rows/index.ts';
 import { scoreChurn, trainChurn } from './churn-model.ts';
 import { type CustomerModelQuery, customerModelSchemaOf } from './customer-model-schema.ts';
-import { ltvColumns, ltvTests, purchaseDays } from './ltv-rows.ts';
+import { purchaseDays } from './ltv-rows.ts';
 import { customerAt, type PurchaseDays, readPurchaseDays, writePurchaseDays } from './purchase-days.ts';
+import { planPurchases, scanPurchases, seenUntil } from './purchase-scan.ts';
 import { scoreValue, trainValue } from './value-model.ts';
 
 export const CUSTOMER_MODEL_KIND = 'customers.model';
@@ -54,44 +43,21 @@ export function customerModelKind(
     schema: customerModelSchemaOf(settings.custom),
     plan: (context, query) => {
       const sources = ofSegments(open(context), query, settings.custom);
-      const { upTo, header, query_id, position } = prepareHead(query, settings, context);
-      const { start_ms, end_ms } = parseRange(query.start, query.end);
-      // What comes after the watermark is not seen as a whole: the model must not take it for silence.
-      const seen_ms = Math.min(end_ms, (sources.complete_until_ms ?? start_ms) + 1);
-      const until_ms = Math.max(start_ms, seen_ms);
-      const until = upTo === undefined ? {} : { upTo };
-      const plan = sources.planScan({ scope: context.scope, start_ms, end_ms: until_ms, ...until });
-      requireKept(plan, start_ms);
-      const parts = entityParts(plan);
-      const rates = readDayRates(sources.rates, context.scope, query.currency, start_ms, until_ms, upTo);
+      const head = prepareHead(query, settings, context);
+      const { header, query_id, range } = head;
+      const until_ms = seenUntil(sources, range.start_ms, range.end_ms);
+      const { facts, explain, rates } = planPurchases(context, sources, query, head, until_ms);
       return {
-        ...{ kind: CUSTOMER_MODEL_KIND, ...scanFacts(plan, parts) },
-        explain: {
-          ...{ source: 'scan', entity: 'customer_id', model: query.model, parts: parts.length },
-          ...{ segments: plan.segments, until: formatUtc(until_ms) },
-          ...provenanceOf(query, position, {
-            types: ['order.created', 'refund.issued'],
-            ...{ start_ms: MIN_RANGE_MS, end_ms: until_ms },
-          }),
-        },
+        ...{ kind: CUSTOMER_MODEL_KIND, ...facts, explain },
         narrow: ['ask for a shorter range (start, end)'],
         shared: { query, header, query_id, until_ms, rates },
       };
     },
-    partial: (context, { shared }, { plan, share }, cancel) => {
-      const { query, rates } = shared;
+    partial: (context, { shared }, work, cancel) => {
+      const { query } = shared;
       const sources = ofSegments(open(context), query, settings.custom);
-      const { dictionary } = sources;
-      const tests = ltvTests(filterConditions(query.filters, settings.custom, dictionary));
-      const rows = new EntityRows({
-        ...{ entity: HASH.customer, share, tests, request: plan.request },
-        ...ltvColumns([]),
-      });
-      sources.scan(plan, (chunk) => {
-        cancel.check();
-        rows.add(chunk);
-      });
-      const money = new RowMoney(query.currency, rates, dictionary);
+      const scanned = { custom: settings.custom, columns: [] };
+      const { rows, money } = scanPurchases(sources, shared, work, scanned, cancel);
       const range = parseRange(query.start, query.end);
       const found = purchaseDays(rows, range, zoneFor(query), money, () => cancel.check());
       return writePurchaseDays(found, money.currency);

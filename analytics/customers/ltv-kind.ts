@@ -1,11 +1,10 @@
 import { defineKind, type QueryKind } from '../../engine/index.ts';
 import { type CohortRules, cohortRules } from '../cohorts/index.ts';
-import { EntityRows, type EntityWork, entityParts, scanFacts } from '../entity-rows/index.ts';
-import { oneCurrency, type RatesByCurrency, RowMoney, readDayRates } from '../exchange/index.ts';
-import { filterConditions, requireColumn } from '../filters/index.ts';
+import type { EntityWork } from '../entity-rows/index.ts';
+import { oneCurrency, type RatesByCurrency } from '../exchange/index.ts';
+import { requireColumn } from '../filters/index.ts';
 import {
   formatUtc,
-  MIN_RANGE_MS,
   parseRange,
   readLines,
   type TimeRange,
@@ -19,24 +18,14 @@ import {
   type OpenFamily,
   ofSegments,
   prepareHead,
-  provenanceOf,
   type QuerySettings,
-  requireKept,
   settingsOf,
 } from '../query-head/index.ts';
-import { HASH } from '../rows/index.ts';
 import { historicalBody } from './ltv-historical.ts';
 import { predict } from './ltv-predictive.ts';
-import {
-  type CohortValue,
-  cohortValues,
-  customerPasts,
-  ltvColumns,
-  ltvTests,
-  readPasts,
-  writePasts,
-} from './ltv-rows.ts';
+import { type CohortValue, cohortValues, customerPasts, readPasts, writePasts } from './ltv-rows.ts';
 import { type LtvQuery, ltvMembersOf } from './ltv-schema.ts';
+import { planPurchases, scanPurchases, seenUntil } from './purchase-scan.ts';
 
 export const LTV_KIND = 'customers.ltv';
 
@@ -78,53 +67,31 @@ export function ltvKind(
     plan: (context, query) => {
       const sources = ofSegments(open(context), query, settings.custom);
       const { range, cohorts } = resolved(query);
-      const { upTo, header, query_id, position } = prepareHead(query, settings, context, query.period);
+      const head = prepareHead(query, settings, context, query.period);
+      const { header, query_id } = head;
       const { complete_until_ms } = sources;
-      const { start_ms } = range;
-      // What comes after the watermark is not seen as a whole: the model must not take it for silence.
-      const seen_ms = Math.min(range.end_ms, (complete_until_ms ?? start_ms) + 1);
-      const until_ms = query.model === 'historical' ? cohorts.horizon_ms : Math.max(start_ms, seen_ms);
-      const until = upTo === undefined ? {} : { upTo };
-      const plan = sources.planScan({ scope: context.scope, start_ms, end_ms: until_ms, ...until });
-      requireKept(plan, start_ms);
-      const parts = entityParts(plan);
-      const { scope } = context;
-      const rates = readDayRates(sources.rates, scope, query.currency, start_ms, until_ms, upTo);
+      const until_ms =
+        query.model === 'historical' ? cohorts.horizon_ms : seenUntil(sources, range.start_ms, range.end_ms);
+      const { facts, explain, rates } = planPurchases(context, sources, query, head, until_ms);
       return {
-        ...{ kind: LTV_KIND, ...scanFacts(plan, parts) },
-        explain: {
-          ...{ source: 'scan', entity: 'customer_id', model: query.model, parts: parts.length },
-          ...{ segments: plan.segments, until: formatUtc(until_ms) },
-          // An order before the range says that a customer is none of it.
-          ...provenanceOf(query, position, {
-            types: ['order.created', 'refund.issued'],
-            ...{ start_ms: MIN_RANGE_MS, end_ms: until_ms },
-          }),
-        },
+        ...{ kind: LTV_KIND, ...facts, explain },
         narrow: ['ask for a shorter range (start, end)', 'ask for fewer periods'],
         shared: { query, header, query_id, complete_until_ms, until_ms, rates },
       };
     },
-    partial: (context, { shared }, { plan, share }, cancel) => {
-      const { query, rates } = shared;
+    partial: (context, { shared }, work, cancel) => {
+      const { query } = shared;
       const sources = ofSegments(open(context), query, settings.custom);
-      const { dictionary } = sources;
       const { range, zone, cohorts } = resolved(query);
-      const columns = ltvColumns(query.group_by.map((name) => requireColumn(name, settings.custom).column));
-      const tests = ltvTests(filterConditions(query.filters, settings.custom, dictionary));
-      const { request } = plan;
-      const rows = new EntityRows({ entity: HASH.customer, share, tests, request, ...columns });
-      sources.scan(plan, (chunk) => {
-        cancel.check();
-        rows.add(chunk);
-      });
-      const money = new RowMoney(query.currency, rates, dictionary);
+      const columns = query.group_by.map((name) => requireColumn(name, settings.custom).column);
+      const scanned = { custom: settings.custom, columns };
+      const { rows, money } = scanPurchases(sources, shared, work, scanned, cancel);
       const check = (): void => cancel.check();
       if (query.model === 'predictive') {
         const pasts = customerPasts(rows, range, zone, money, check);
         return writePasts(pasts, money.currency);
       }
-      const values = cohortValues(rows, cohorts, money, (code) => dictionary.textOf(code), check);
+      const values = cohortValues(rows, cohorts, money, (code) => sources.dictionary.textOf(code), check);
       return writeLine({ values, currency: money.currency });
     },
     merge: (a, b) => Buffer.concat([a, b]),

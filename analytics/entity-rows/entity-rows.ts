@@ -23,6 +23,8 @@ export interface EntityRowsConfig {
   readonly derived?: readonly DerivedCode[];
   /** Each event without the entity stands alone: it comes as an entity of its own. */
   readonly loners?: boolean;
+  /** Of the entities only those; default: all. Loners are none. */
+  readonly entities?: (hi: number, lo: number) => boolean;
   /** Of the plan: rows outside are left out. */
   readonly request: { readonly start_ms: number; readonly end_ms: number; readonly upTo?: number };
 }
@@ -87,13 +89,14 @@ export class EntityRows {
   }
 
   #oursOf({ hi, lo }: Pick<ChunkHashes, 'hi' | 'lo'>): Uint8Array {
-    const { share, loners } = this.#config;
+    const { share, loners, entities } = this.#config;
     const { index, of } = share;
     const ours = new Uint8Array(hi.length);
     for (let at = 0; at < hi.length; at++) {
       const high = hi[at] as number;
       const isNone = (high | (lo[at] as number)) === 0;
-      ours[at] = (isNone ? loners === true : shareOf(high, of) === index) ? 1 : 0;
+      const isOfShare = isNone ? loners === true : shareOf(high, of) === index;
+      ours[at] = isOfShare && (entities?.(high, lo[at] as number) ?? true) ? 1 : 0;
     }
     return ours;
   }

@@ -1,3 +1,4 @@
+import type { FieldRules } from '../custom-fields/index.ts';
 import { amendmentProblem } from './amendment.ts';
 import { isObject, type Members, own } from './cloud-event.ts';
 import {
@@ -9,6 +10,7 @@ import {
   TIME_ALIASES,
   TIME_FORMS,
 } from './event-schema.ts';
+import { OTHER_TYPE, T, typeCode } from './event-types.ts';
 import { isDeeper } from './exact-json.ts';
 import type { RejectCode, Rejection } from './rejection.ts';
 import { parseEventTime } from './rfc3339.ts';
@@ -38,6 +40,8 @@ export interface TimeLimits {
   readonly now_ms: number;
   /** Events before it are behind the retention; -Infinity where nothing is forgotten. */
   readonly cut_ms: number;
+  /** What the tenant's orders may have of its own; undefined: anything. */
+  readonly fields?: FieldRules | undefined;
 }
 
 const REQUIRED = ['event_id', 'type', 'time'] as const;
@@ -70,6 +74,14 @@ export function checkEventMembers(value: unknown, limits: TimeLimits): GoodEvent
   const time_ms = parseEventTime(bytes, 0, bytes.length);
   const problem = timeProblem(time_ms, limits, time);
   if (problem !== undefined) return bad(members, problem[0], 'time', problem[1]);
+  const field = limits.fields;
+  const kind = field === undefined ? OTHER_TYPE : typeCode(parsed.data.type);
+  const isOfOrder = kind === T['order.created'] || kind === T['order.updated'];
+  const wrong =
+    field !== undefined && isOfOrder && limits.now_ms >= field.since_ms
+      ? field.problemOf(members, kind === T['order.created'])
+      : undefined;
+  if (wrong !== undefined) return bad(members, 'bad_custom_field', wrong.path, wrong.message);
   return { ok: true, members, input: parsed.data, time_ms };
 }
 

@@ -1,4 +1,5 @@
 import type { Dictionary, RecordPlace, Rejection, SourceRecord } from '../../engine/index.ts';
+import type { FieldRules } from '../custom-fields/index.ts';
 import { amendmentOf } from './amendment.ts';
 import { announcedRate, NO_RATE } from './announced-rate.ts';
 import { checkEventMembers, isGoodTime } from './check.ts';
@@ -27,6 +28,8 @@ export interface ColumnDecoderConfig {
   readonly paths?: DimensionPaths;
   /** Event time before which a tenant's events are forgotten, ms; by default nothing is. */
   readonly retentionCut?: (tenant: string) => number;
+  /** What the orders of a tenant may have of its own; by default anything. */
+  readonly fieldRules?: (tenant: string) => FieldRules | undefined;
   /** Parts of one message that become dead letters of their own; default `MAX_REJECTIONS`. */
   readonly rejections_max?: number;
 }
@@ -94,9 +97,14 @@ export class ColumnDecoder {
   #last: EventBatch | undefined;
   #used = 0;
   readonly #place: RowPlace = { sequence: 0, part: 0, record: 0, tenant: '', scope: -1, seed: 0, emptied: 0 };
-  readonly #limits: { now_ms: number; cut_ms: number } = { now_ms: 0, cut_ms: Number.NEGATIVE_INFINITY };
+  readonly #limits: { now_ms: number; cut_ms: number; fields: FieldRules | undefined } = {
+    ...{ now_ms: 0, cut_ms: Number.NEGATIVE_INFINITY, fields: undefined },
+  };
+  readonly #fieldRules: (tenant: string) => FieldRules | undefined;
 
-  constructor({ dictionary, custom = [], paths = {}, retentionCut, rejections_max }: ColumnDecoderConfig) {
+  constructor(config: ColumnDecoderConfig) {
+    const { dictionary, custom = [], paths = {}, retentionCut, rejections_max } = config;
+    this.#fieldRules = config.fieldRules ?? (() => undefined);
     this.#rejections_max = rejections_max ?? MAX_REJECTIONS;
     checkCustom(custom);
     this.#custom = custom;
@@ -171,6 +179,7 @@ export class ColumnDecoder {
     this.#place.scope = -1;
     this.#place.seed = tenantSeed(tenant);
     this.#limits.cut_ms = this.#retentionCut(tenant);
+    this.#limits.fields = this.#fieldRules(tenant);
     this.#deep.enter(tenant);
   }
 
@@ -182,6 +191,8 @@ export class ColumnDecoder {
     const type = this.#types.find(b, at, scan.stop[SLOT.type] as number, scan.fnvs[SLOT.type] as number);
     const kind = this.#types.kindAt(type);
     if (kind === T['fx.rate'] || kind === T['event.retracted']) return false;
+    if (this.#limits.fields !== undefined && (kind === T['order.created'] || kind === T['order.updated']))
+      return false;
     if (kind === T['refund.issued'] && scan.has(SLOT.amount) && (scan.amounts[0] as number) < 0) return false;
     let currency = -1;
     if (scan.has(SLOT.currency)) {

@@ -1,6 +1,7 @@
 import {
   ByteReader,
   ByteWriter,
+  type ControlDefinition,
   DEFAULT_DICTIONARY_TEXTS,
   Dictionary,
   deadLetter,
@@ -10,6 +11,7 @@ import {
   rawTable,
   type SourceRecord,
 } from '../../engine/index.ts';
+import { CUSTOM_FIELD_KIND, FieldRulesOfTenants } from '../custom-fields/index.ts';
 import { ColumnDecoder } from './column-decoder.ts';
 import type { DimensionPaths } from './dimension-paths.ts';
 import { EventBatch } from './event-batch.ts';
@@ -68,7 +70,11 @@ export const decodeEvents = defineOperator<
     dictionary.follow(state.dictionary);
     let cut_ms = readRetentionCut(state.retention);
     const most = config.rejections_max === undefined ? {} : { rejections_max: config.rejections_max };
-    const decoder = new ColumnDecoder({ dictionary, custom, paths, retentionCut: () => cut_ms, ...most });
+    const fields = new FieldRulesOfTenants();
+    const decoder = new ColumnDecoder({
+      ...{ dictionary, custom, paths, retentionCut: () => cut_ms, ...most },
+      fieldRules: (tenant) => fields.of(tenant),
+    });
     const batch = new EventBatch(dictionary, custom);
     const out = [batch];
     const labels = { operator: name };
@@ -102,6 +108,11 @@ export const decodeEvents = defineOperator<
         });
         accepted.add(batch.length);
         if (batch.length > 0) emit(out);
+      },
+      definitions: {
+        kinds: [CUSTOM_FIELD_KIND],
+        define: ({ scope, id, body }: ControlDefinition) => fields.define(scope, id, body),
+        forget: ({ scope, id }: ControlDefinition) => fields.forget(scope, id),
       },
       onBarrier: ({ watermark_ms }) => {
         dictionary.flush(state.dictionary);

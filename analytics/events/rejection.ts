@@ -7,6 +7,7 @@ export type RejectCode =
   | 'not_an_object'
   | 'missing_field'
   | 'bad_field'
+  | 'bad_custom_field'
   | 'bad_time'
   | 'time_in_future'
   | 'time_too_old'

@@ -1,4 +1,5 @@
 import { type Explained, type View, viewAt } from './effects.ts';
+import { cleanHistory, type ForecastSeries } from './history.ts';
 import { forecastBy, type MemberMethod } from './methods.ts';
 
 /** A place in a history from which the rest was forecast. */
@@ -55,6 +56,12 @@ export function placesOf(count: number, period: number, horizon: number): readon
     (_, index) => first + Math.round((index * span) / (total - 1)),
   );
   return [...new Set(places)];
+}
+
+/** The same, counted from the end of a series that can be forecast. */
+export function originsBeforeEnd(series: ForecastSeries, horizon: number): readonly number[] {
+  const { values } = cleanHistory(series);
+  return placesOf(values.length, series.period, horizon).map((at) => values.length - at);
 }
 
 /** The mean size of the last values of a history: of a season, and of some steps at least. */

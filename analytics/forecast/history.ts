@@ -1,4 +1,4 @@
-import { MillraceError } from '../../engine/index.ts';
+import { asMillraceError, MillraceError } from '../../engine/index.ts';
 import type { Explained, Regressor } from './effects.ts';
 
 /** A series as it comes: one value a step, oldest first. */
@@ -65,6 +65,19 @@ export function cleanHistory({ values, period, isLastPartial = false }: Forecast
     filled: filled.length - kept.filter((value) => value !== null).length,
     left_out: first,
   };
+}
+
+/** Why a series cannot be forecast; undefined where it can. */
+export function forecastProblem(
+  series: ForecastSeries,
+): { readonly code: string; readonly message: string } | undefined {
+  try {
+    explained(series, cleanHistory(series));
+    return undefined;
+  } catch (error) {
+    const { code, message } = asMillraceError(error);
+    return { code, message };
+  }
 }
 
 /** A clean history with what is known beside it. Throws MillraceError `value_not_finite`. */

@@ -74,6 +74,11 @@ export type RatioPart = Extract<CustomMetricBody, { type: 'ratio' }>['numerator'
 /** Which events count. */
 export type EventSelection = Pick<Extract<CustomMetricBody, { type: 'count' }>, 'event' | 'filters'>;
 
+/** What was spent on campaigns, by a name that no metric of a tenant can have. */
+export const CAMPAIGN_SPEND: CustomMetric = {
+  ...{ name: 'campaign.spend', type: 'sum', event: 'campaign.spend', field: 'amount', filters: {} },
+};
+
 /** The names of metrics that a metric is made of. */
 export function referencesOf(body: CustomMetricBody): readonly string[] {
   if (body.type !== 'ratio') return [];

@@ -2,6 +2,7 @@ export type { KpiBucket, KpiGroup, KpiResult } from './answer.ts';
 export * from './batch.ts';
 export { cubeSource } from './cube-source.ts';
 export {
+  CAMPAIGN_SPEND,
   type CustomMetric,
   type CustomMetricBody,
   customMetricSchemaOf,

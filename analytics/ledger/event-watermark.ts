@@ -29,6 +29,7 @@ export const eventWatermark = defineOperator<
 >({
   kind: 'event-watermark',
   summary: 'Event time of batches of events; follows the clock while the source is idle',
+  ownsWatermark: true,
   state: tenantTimeTables,
   start: ({ name, config, state, clock, metrics, emit, emitWatermark, initialWatermark_ms, notice }) => {
     const { outOfOrderness_ms, idle_ms } = config;
@@ -83,7 +84,6 @@ export const eventWatermark = defineOperator<
       return Math.min(event_ms, stored_ms) - outOfOrderness_ms;
     };
     return {
-      ownsWatermark: true,
       // The committed watermark at start: tables and timers downstream go on from it.
       onWatermark: (time_ms) => {
         if (time_ms < current_ms) return;

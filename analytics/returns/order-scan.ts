@@ -1,6 +1,7 @@
 import type { Cancel, QueryContext } from '../../engine/index.ts';
 import { EntityRows, type EntityWork, entityParts, type RowTest, scanFacts } from '../entity-rows/index.ts';
 import { normalType } from '../events/index.ts';
+import type { EventPlace } from '../events-query/index.ts';
 import {
   type DimensionColumn,
   dimensionFilter,
@@ -29,11 +30,25 @@ export interface OrderRow {
   /** Values of the dimensions asked for, the row's own. */
   readonly codes: readonly number[];
   readonly items: ItemList | undefined;
+  readonly shipping: number;
+  readonly tax: number;
+  /** Both words 0: the event names none. */
+  readonly order: HashWords;
+  readonly customer: HashWords;
+  /** The events that say what the row says. */
+  readonly places: () => readonly EventPlace[];
+}
+
+export interface HashWords {
+  readonly hi: number;
+  readonly lo: number;
 }
 
 export interface OrderScanSpec {
   readonly tests: readonly RowTest[];
   readonly dimensions: readonly DimensionColumn[];
+  /** Only orders of these hashes; default: all. */
+  readonly orders?: (hi: number, lo: number) => boolean;
 }
 
 /**
@@ -43,15 +58,17 @@ export interface OrderScanSpec {
 export function visitOrders(
   sources: FamilySources,
   { plan, share }: EntityWork,
-  { tests, dimensions }: OrderScanSpec,
+  { tests, dimensions, orders }: OrderScanSpec,
   cancel: Cancel,
   visit: (rows: readonly OrderRow[], isLoner: boolean) => void,
 ): void {
   const lists = new ItemLists();
   const rows = new EntityRows({
     ...{ entity: HASH.order, share, tests, request: plan.request, loners: true, derived: [lists.write] },
-    ...{ codes: [CODE.currency, ...dimensions.map(({ column }) => column)], hashes: [HASH.order] },
-    numbers: [NUMBER.amount, NUMBER.discount],
+    codes: [CODE.currency, ...dimensions.map(({ column }) => column)],
+    hashes: [HASH.order, HASH.customer],
+    numbers: [NUMBER.amount, NUMBER.discount, NUMBER.shipping, NUMBER.tax],
+    ...(orders === undefined ? {} : { entities: orders }),
   });
   sources.scan(plan, (chunk) => {
     cancel.check();
@@ -60,7 +77,14 @@ export function visitOrders(
   rows.visit(
     (table, order, from, to) => {
       const { time_ms, bits, codes, numbers, hashes } = table;
-      const [amount, discount] = numbers as [Float64Array, Float64Array];
+      const [amount, discount, shipping, tax] = numbers as [
+        ...[Float64Array, Float64Array],
+        ...[Float64Array, Float64Array],
+      ];
+      const wordsOf = (column: number, row: number): HashWords => ({
+        hi: hashes[column]?.hi[row] as number,
+        lo: hashes[column]?.lo[row] as number,
+      });
       const found: OrderRow[] = [];
       for (let at = from; at < to; at++) {
         const row = order[at] as number;
@@ -70,6 +94,9 @@ export function visitOrders(
           ...{ amount: amount[row] as number, discount: discount[row] as number },
           ...{ currency: values[0] as number, codes: values.slice(1, -1) },
           items: lists.listOf(values.at(-1) as number),
+          ...{ shipping: shipping[row] as number, tax: tax[row] as number },
+          ...{ order: wordsOf(0, row), customer: wordsOf(1, row) },
+          places: () => table.placesOf(row),
         });
       }
       const first = order[from] as number;

@@ -12,6 +12,7 @@ export {
 export { maskGroups } from './mask-groups.ts';
 export { namedEntities } from './named-entities.ts';
 export { dimensionsIn, MASK, maskFor, PiiMask } from './pii-mask.ts';
+export { planSum, planSumSchema } from './plan-sum.ts';
 export { analyticsOf } from './queries.ts';
 export * from './query-route.ts';
 export * from './query-run.ts';

@@ -5,3 +5,4 @@ export { HttpMetrics } from './http-metrics.ts';
 export * from './openapi.ts';
 export * from './rate-limit.ts';
 export { type RunningServer, serve } from './serve.ts';
+export { addDashboard, DASHBOARD_PATH, hasDashboard } from './web.ts';

@@ -33,6 +33,7 @@ const TAGS = [
   { name: 'Events', description: 'Events as they were sent, one by one' },
   { name: 'Dead letters', description: 'What could not be processed, mended and sent again' },
   { name: 'KPIs', description: 'Time series and summaries' },
+  { name: 'Orders', description: 'Orders and what became of them; their API under `/api/v1`' },
   { name: 'Dashboards', description: 'Saved queries, widgets, dashboards and links to them' },
   { name: 'Exports', description: 'Events and answers as files' },
   { name: 'Sinks', description: 'Changes of answers, and anomalies, to other systems' },

@@ -1,5 +1,11 @@
 import type { Logger } from 'pino';
-import type { CellsOfInterest, FinderParts, PayloadSource, StoredMessage } from '../../analytics/index.ts';
+import type {
+  CellsOfInterest,
+  FieldRules,
+  FinderParts,
+  PayloadSource,
+  StoredMessage,
+} from '../../analytics/index.ts';
 import type {
   Clock,
   KeyValueStore,
@@ -35,7 +41,7 @@ export interface EventMessage {
   readonly subject: string;
   readonly payload: Uint8Array;
   /** For the stream's own duplicate window. */
-  readonly msgId?: string;
+  readonly id?: string;
   /** Of the trace that the request is part of. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -161,6 +167,8 @@ export interface ApiPorts {
   reader(): StateReader | undefined;
   /** The event log and the original events, as they are now; undefined before they can be read. */
   finder?(): FinderParts | undefined;
+  /** What the orders of a tenant may have of its own: the service sets it. */
+  fieldRules?(tenant: string): FieldRules | undefined;
   readonly events: EventPublisher;
   readonly stream: StreamHead;
   /** API keys: a bucket with history 1 and no TTL. */

@@ -103,6 +103,15 @@ const REFUNDS: TableSpec = {
   },
 };
 
+const OUTCOMES: TableSpec = {
+  columns: {
+    ...{ status: 'text', orders: 'integer', shipped: 'integer', delivered: 'integer' },
+    ...{ cancelled: 'integer', rto: 'integer', gross: 'money', discount: 'money' },
+    ...{ delivery_rate: 'number', cancellation_rate: 'number', rto_rate: 'number' },
+  },
+  rows: ({ groups, statuses }) => list(groups ?? statuses),
+};
+
 const FRAUD: TableSpec = {
   columns: {
     ...{ time: 'time', fraud_flags: 'integer', fraud_amount: 'money', chargebacks: 'integer' },
@@ -116,6 +125,7 @@ const SPECS = {
   ...{ funnel: FUNNEL, stored_funnel: FUNNEL, retention: RETENTION, cohort_retention: RETENTION },
   ...{ rfm: RFM, attribution: CREDITED, roi: CREDITED, multi_touch: CREDITED },
   ...{ attribution_comparison: COMPARED, returns: RETURNS, refunds: REFUNDS, fraud: FRAUD },
+  order_outcomes: OUTCOMES,
 } as const;
 /** Families of answers with one currency at most; `kpis` and `events` have tables of their own. */
 export type TableFamily = keyof typeof SPECS | 'ltv';

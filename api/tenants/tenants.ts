@@ -12,6 +12,7 @@ import { metricKind, metricOf } from './metric-kind.ts';
 import { type SegmentBody, segmentDefinitionKind } from './segment-definition.ts';
 import { defaultsOf, SETTINGS_KIND, SETTINGS_NAME, type TenantSettings } from './settings-kind.ts';
 import { TenantDimensions } from './tenant-dimensions.ts';
+import { TenantFields } from './tenant-fields.ts';
 
 /** The names of members on the way to what is masked, without `data`: there lies what the schema does not name. */
 function memberSteps(field: string): readonly string[] {
@@ -25,10 +26,12 @@ export class Tenants {
   readonly settings: KindDefinitions<TenantSettings>;
   readonly segments: KindDefinitions<SegmentBody>;
   readonly dimensions: TenantDimensions;
+  readonly fields: TenantFields;
 
   /** Registers its kinds. */
   constructor(definitions: Definitions, ports: Pick<ApiPorts, 'settings' | 'generations' | 'log'>) {
     this.dimensions = new TenantDimensions(definitions, ports);
+    this.fields = new TenantFields(definitions, this.dimensions);
     this.metrics = definitions.kind(metricKind(ports));
     this.dimensions.addUsers(this.metrics);
     this.settings = definitions.kind(SETTINGS_KIND);

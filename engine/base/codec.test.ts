@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { fc } from '../../test/property.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
 import {
+  bigintCodec,
   type Codec,
   floatCodec,
   intCodec,
@@ -76,5 +77,17 @@ describe('codecs', () => {
     expect(roundTrip(onlyNumbers, 4)).toBe(4);
     const bytes = new ByteWriter().string('"text"').copy();
     expect(() => onlyNumbers.read(new ByteReader(bytes))).toThrow('not a number');
+  });
+});
+
+describe('bigints', () => {
+  it('are kept whole, by their own codec and within JSON', () => {
+    fc.assert(fc.property(fc.bigInt(), (value) => roundTrip(bigintCodec, value) === value));
+    fc.assert(
+      fc.property(fc.array(fc.oneof(fc.bigInt(), anyText, fc.double())), (values) => {
+        const normal = values.map((value) => (Object.is(value, -0) ? 0 : value));
+        expect(roundTrip(trustedJsonCodec(), normal)).toEqual(normal);
+      }),
+    );
   });
 });

@@ -1,4 +1,5 @@
 import type { ByteReader, ByteWriter } from './bytes.ts';
+import { differenceOf } from './difference.ts';
 
 /** How a value becomes bytes and comes back. `read` must take exactly what `write` wrote. */
 export interface Codec<T> {
@@ -43,19 +44,47 @@ export const floatCodec: Codec<number> = {
   read: (reader) => reader.f64(),
 };
 
+/** Any bigint, as its digits. */
+export const bigintCodec: Codec<bigint> = {
+  write: (writer, value) => void writer.string(value.toString()),
+  read: (reader) => BigInt(reader.string()),
+};
+
 /**
- * Values as JSON, checked by `parse` when read back. NaN, the infinities and what is undefined in an array are kept
- * too, as text behind a mark, for state that is read back must not differ from what was in memory. What else JSON
- * does not know is lost: a Date becomes a string, a Map empty, -0 is 0. For control data, not for the hot path.
+ * Values as JSON, checked by `parse` when read back. NaN, the infinities, bigints and what is undefined in an array are
+ * kept too, as text behind a mark, for state that is read back must not differ from what was in memory. What else JSON
+ * does not know is lost: a Date becomes a string, a Map empty, -0 is 0. A task refuses such state (`state_not_kept`).
+ * For control data, not for the hot path.
  */
 export function jsonCodec<T>(parse: (value: unknown) => T): Codec<T> {
   return {
-    write: (writer, value) => void writer.string(textOf(value)),
+    write: (writer, value) => {
+      const text = textOf(value);
+      if (watched !== undefined) watched.lost ??= differenceOf(value, read(text));
+      writer.string(text);
+    },
     read: (reader) => {
-      const text = reader.string();
-      return parse(text.includes(MARK_TEXT) ? JSON.parse(text, revived) : JSON.parse(text));
+      return parse(read(reader.string()));
     },
   };
+}
+
+function read(text: string): unknown {
+  return text.includes(MARK_TEXT) ? JSON.parse(text, revived) : JSON.parse(text);
+}
+
+let watched: { lost: string | undefined } | undefined;
+
+/** What of the values that `write` writes as JSON would be another one when it is read; undefined for nothing. */
+export function watchingJson(write: () => void): string | undefined {
+  const watching: { lost: string | undefined } = { lost: undefined };
+  watched = watching;
+  try {
+    write();
+  } finally {
+    watched = undefined;
+  }
+  return watching.lost;
 }
 
 /** Begins what stands for a value that JSON does not know, and doubled a text that begins with it itself. */
@@ -69,8 +98,18 @@ const UNKNOWN: ReadonlyMap<string, unknown> = new Map<string, unknown>([
   [`${MARK}undefined`, undefined],
 ]);
 
+/** A bigint, behind its mark. */
+const BIGINT = /^-?\d+n$/;
+
 function textOf(value: unknown): string {
-  const text = JSON.stringify(value);
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value);
+  } catch {
+    // It throws at a bigint, and at what holds itself, which this throws at again.
+    return JSON.stringify(value, marked);
+  }
+  if (text === undefined) throw new TypeError(`a ${typeof value} has no JSON`);
   // What JSON does not know it makes null. A replacer takes several times as long, so it has to be worth it.
   const isSuspect = text.includes('null') || text.includes(MARK_TEXT);
   return isSuspect && needsMark(value) ? JSON.stringify(value, marked) : text;
@@ -85,6 +124,7 @@ function needsMark(value: unknown): boolean {
 }
 
 function marked(this: unknown, _: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return `${MARK}${value}n`;
   if (typeof value === 'number') return Number.isFinite(value) ? value : `${MARK}${value}`;
   if (typeof value === 'string') return value.startsWith(MARK) ? `${MARK}${value}` : value;
   return value === undefined && Array.isArray(this) ? `${MARK}undefined` : value;
@@ -94,6 +134,7 @@ function revived(this: unknown, _: string, value: unknown): unknown {
   // What a reviver says is undefined is taken out: an array gets it back.
   if (Array.isArray(value)) return Array.from(value);
   if (typeof value !== 'string' || !value.startsWith(MARK)) return value;
+  if (BIGINT.test(value.slice(MARK.length))) return BigInt(value.slice(MARK.length, -1));
   return value.startsWith(MARK + MARK) ? value.slice(1) : UNKNOWN.has(value) ? UNKNOWN.get(value) : value;
 }
 

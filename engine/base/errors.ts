@@ -30,8 +30,33 @@ export function asMillraceError(thrown: unknown): MillraceError {
     return new MillraceError(code, message, { cause: thrown, retriable });
   }
   if (isDiskFull(thrown)) return diskFull(thrown);
-  const message = thrown instanceof Error ? thrown.message : String(thrown);
-  return new MillraceError('internal', message, { cause: thrown });
+  return new MillraceError('internal', messageOf(thrown), { cause: thrown });
+}
+
+const MAX_ISSUES = 5;
+
+/** What a thrown value says. The issues of a schema (zod's) are sentences, by the path of what they are about. */
+export function messageOf(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return String(thrown);
+  const issues: unknown = 'issues' in thrown ? thrown.issues : undefined;
+  if (!Array.isArray(issues) || issues.length === 0 || !issues.every(isIssue)) return thrown.message;
+  const said = issues.slice(0, MAX_ISSUES).map(({ path = [], message }) => {
+    const at = path.map(String).join('.');
+    return at === '' ? message : `${at}: ${message}`;
+  });
+  const more = issues.length > MAX_ISSUES ? [`and ${issues.length - MAX_ISSUES} more`] : [];
+  return [...said, ...more].join('; ');
+}
+
+interface Issue {
+  readonly path?: readonly PropertyKey[];
+  readonly message: string;
+}
+
+function isIssue(value: unknown): value is Issue {
+  if (typeof value !== 'object' || value === null) return false;
+  const { path, message } = value as Partial<Issue>;
+  return typeof message === 'string' && (path === undefined || Array.isArray(path));
 }
 
 /** A topology may come from another copy of the package, whose class is another one. */

@@ -3,6 +3,7 @@ export * from './clock.ts';
 export * from './codec.ts';
 export * from './errors.ts';
 export * from './metrics.ts';
+export * from './no-async.ts';
 export * from './private-files.ts';
 export * from './random.ts';
 export * from './signal.ts';

@@ -35,8 +35,8 @@ const count = defineOperator<SourceRecord, string, undefined, ReturnType<typeof 
 const late = defineOperator<string, string>({
   kind: 'late',
   summary: 'Fails when time moves',
+  ownsWatermark: true,
   start: ({ emitWatermark, timers }) => ({
-    ownsWatermark: true,
     onBatch: () => {
       timers.set(5, 'key');
       emitWatermark(10);

@@ -1,4 +1,4 @@
-import { asMillraceError, MillraceError } from '../base/index.ts';
+import { asMillraceError, MillraceError, messageOf } from '../base/index.ts';
 import { deadLetter } from './dead-letter.ts';
 import type { OutMessage } from './outbox.ts';
 import type { SourceRecord } from './source.ts';
@@ -140,7 +140,7 @@ export class Quarantine {
     const { error, operator, isOfTime } = failure;
     const last = records.at(-1);
     if (last === undefined || operator === undefined || isOfTime || isCoded(error)) return errorOf(failure);
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     const input = this.#input(node);
     input.pushed = 0;
     if (records.length > 1) {

@@ -1,3 +1,4 @@
+export * from './define-operator.ts';
 export * from './merge.ts';
 export * from './operator.ts';
 export { type NameOf, type OriginInput, OutputIds } from './origins.ts';

@@ -4,8 +4,8 @@ import type { Signal } from '../base/index.ts';
 import type { SourceRecord } from '../edges/index.ts';
 import { rawTable } from '../state/index.ts';
 import { record, TaskFixture } from '../testing/fixture-task.ts';
+import { defineOperator } from './define-operator.ts';
 import { mergeSignals } from './merge.ts';
-import { defineOperator } from './operator.ts';
 import { topology } from './topology.ts';
 
 const pass = defineOperator<SourceRecord, SourceRecord>({

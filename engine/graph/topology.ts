@@ -5,8 +5,10 @@ import { describeTable, type TableDescription, type TableSpecs } from '../state/
 import { mergeSignals, outputOf, tagged } from './merge.ts';
 import type { Definition, NoSides, Operator, Runtime, Sides } from './operator.ts';
 import { trackedNodes } from './origins.ts';
+import { Piped } from './pipe.ts';
 import { drawTopology } from './topology-drawing.ts';
 import { duplicateName, otherTopology } from './topology-errors.ts';
+import { requireWatermarks } from './watermark-reach.ts';
 
 export interface NodeDescription {
   readonly name: string;
@@ -44,6 +46,8 @@ interface Node extends Omit<NodeDescription, 'state'> {
   readonly hasSides: boolean;
   readonly makesIds?: boolean;
   readonly namesResults?: boolean;
+  readonly ownsWatermark?: boolean;
+  readonly needsWatermark?: boolean;
   /** How the node's inputs become its output, once bound to a runtime. */
   connect(runtime: Runtime, inputs: readonly Observable<Signal<unknown>>[]): Observable<Signal<unknown>>;
 }
@@ -61,80 +65,19 @@ export interface Graph {
 const SIDE_OUTPUT = 'side-output';
 
 /** A place in a topology under construction, typed by what flows there and in the side outputs. */
-export class Stream<T, O extends Sides = NoSides> {
+export class Stream<T, O extends Sides = NoSides> extends Piped<T> {
   readonly #builder: Builder;
   readonly name: string;
   readonly #sides: readonly string[];
 
   constructor(builder: Builder, name: string, sides: readonly string[] = []) {
+    super();
     this.#builder = builder;
     this.name = name;
     this.#sides = sides;
   }
 
-  /**
-   * Operators one after the other; the stream returned has the side outputs of the last. The types are
-   * followed through up to nine: for more, pipe again.
-   */
-  pipe<B, P extends Sides>(a: Operator<T, B, P>): Stream<B, P>;
-  pipe<B, C, P extends Sides>(a: Operator<T, B, Sides>, b: Operator<B, C, P>): Stream<C, P>;
-  pipe<B, C, D, P extends Sides>(
-    a: Operator<T, B, Sides>,
-    b: Operator<B, C, Sides>,
-    c: Operator<C, D, P>,
-  ): Stream<D, P>;
-  pipe<B, C, D, E, P extends Sides>(
-    a: Operator<T, B, Sides>,
-    b: Operator<B, C, Sides>,
-    c: Operator<C, D, Sides>,
-    d: Operator<D, E, P>,
-  ): Stream<E, P>;
-  pipe<B, C, D, E, F, P extends Sides>(
-    a: Operator<T, B, Sides>,
-    b: Operator<B, C, Sides>,
-    c: Operator<C, D, Sides>,
-    d: Operator<D, E, Sides>,
-    e: Operator<E, F, P>,
-  ): Stream<F, P>;
-  pipe<B, C, D, E, F, G, P extends Sides>(
-    a: Operator<T, B, Sides>,
-    b: Operator<B, C, Sides>,
-    c: Operator<C, D, Sides>,
-    d: Operator<D, E, Sides>,
-    e: Operator<E, F, Sides>,
-    f: Operator<F, G, P>,
-  ): Stream<G, P>;
-  pipe<B, C, D, E, F, G, H, P extends Sides>(
-    a: Operator<T, B, Sides>,
-    b: Operator<B, C, Sides>,
-    c: Operator<C, D, Sides>,
-    d: Operator<D, E, Sides>,
-    e: Operator<E, F, Sides>,
-    f: Operator<F, G, Sides>,
-    g: Operator<G, H, P>,
-  ): Stream<H, P>;
-  pipe<B, C, D, E, F, G, H, I, P extends Sides>(
-    a: Operator<T, B, Sides>,
-    b: Operator<B, C, Sides>,
-    c: Operator<C, D, Sides>,
-    d: Operator<D, E, Sides>,
-    e: Operator<E, F, Sides>,
-    f: Operator<F, G, Sides>,
-    g: Operator<G, H, Sides>,
-    h: Operator<H, I, P>,
-  ): Stream<I, P>;
-  pipe<B, C, D, E, F, G, H, I, J, P extends Sides>(
-    a: Operator<T, B, Sides>,
-    b: Operator<B, C, Sides>,
-    c: Operator<C, D, Sides>,
-    d: Operator<D, E, Sides>,
-    e: Operator<E, F, Sides>,
-    f: Operator<F, G, Sides>,
-    g: Operator<G, H, Sides>,
-    h: Operator<H, I, Sides>,
-    i: Operator<I, J, P>,
-  ): Stream<J, P>;
-  pipe(...operators: Operator<never, unknown, Sides>[]): Stream<unknown, Sides> {
+  protected override through(operators: readonly Operator<never, unknown, Sides>[]): Stream<never, never> {
     let at: string = this.name;
     for (const operator of operators) {
       this.#builder.addOperator(operator, [at], ([input]) => {
@@ -143,7 +86,7 @@ export class Stream<T, O extends Sides = NoSides> {
       });
       at = operator.name;
     }
-    return new Stream<unknown, Sides>(this.#builder, at, operators.at(-1)?.sides ?? this.#sides);
+    return new Stream<never, never>(this.#builder, at, operators.at(-1)?.sides ?? this.#sides);
   }
 
   /** A side output of the operator that this stream comes from, e.g. its late events. */
@@ -214,6 +157,7 @@ export class Builder {
     join: (inputs: readonly Observable<Signal<unknown>>[]) => Observable<Signal<unknown>>,
   ): void {
     const { name, kind, summary, state, definition, definedTables, sides, makesIds, namesResults } = operator;
+    const { ownsWatermark = false, needsWatermark = false } = operator;
     this.add({
       name,
       kind,
@@ -223,6 +167,8 @@ export class Builder {
       ...(definedTables === undefined ? {} : { definedTables }),
       ...(makesIds === undefined ? {} : { makesIds }),
       ...(namesResults === undefined ? {} : { namesResults }),
+      ownsWatermark,
+      needsWatermark,
       inputs,
       hasSides: sides.length > 0,
       connect: (runtime, all) => {
@@ -401,5 +347,6 @@ function entryOf(
 export function topology(name: string, build: (builder: Builder) => void): Topology {
   const builder = new Builder();
   build(builder);
+  requireWatermarks(builder.nodes);
   return new Topology(name, builder.nodes, builder.sources);
 }

@@ -3,7 +3,8 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { intCodec, invariant, stringCodec, stringKey } from '../base/index.ts';
 import { openLmdbStore } from './store-lmdb.ts';
-import { mapTable, openTables } from './tables.ts';
+import { mapTable } from './table-specs.ts';
+import { openTables } from './tables.ts';
 
 /** A process of the migration's test: PATH fill ROWS | PATH migrate HANG_AT_ROW. */
 const [path, work, count] = process.argv.slice(2);

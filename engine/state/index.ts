@@ -7,5 +7,7 @@ export { decodeRow } from './migration.ts';
 export * from './schema-version.ts';
 export * from './store-lmdb.ts';
 export * from './store-memory.ts';
+export type { StateChecks } from './table-checks.ts';
+export * from './table-specs.ts';
 export * from './tables.ts';
 export * from './ttl.ts';

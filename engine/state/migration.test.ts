@@ -9,7 +9,8 @@ import { STORE_KINDS, StoreFixture } from './fixture-stores.ts';
 import { decodeRow } from './migration.ts';
 import { schemaKey } from './schema-version.ts';
 import { openLmdbReader } from './store-lmdb.ts';
-import { mapTable, openTables } from './tables.ts';
+import { mapTable } from './table-specs.ts';
+import { openTables } from './tables.ts';
 import type { Ttl } from './ttl.ts';
 
 const fixture = new StoreFixture();

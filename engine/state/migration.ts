@@ -1,6 +1,6 @@
 import { ByteReader, ByteWriter, type Codec, invariant, MillraceError } from '../base/index.ts';
 import type { KvEntry, KvTable } from './kv.ts';
-import type { MapSpec } from './tables.ts';
+import type { MapSpec } from './table-specs.ts';
 import { TTL_PREFIX_BYTES } from './ttl.ts';
 
 /** Rows that are held in memory at once: so many, or so many bytes and one row more. */

@@ -3,7 +3,8 @@ import { fc } from '../../test/property.ts';
 import { intCodec, stringKey } from '../base/index.ts';
 import type { KvStore } from './kv.ts';
 import { MemoryDisk } from './store-memory.ts';
-import { type MapSpec, type MapTable, mapTable, openTables } from './tables.ts';
+import { type MapSpec, mapTable } from './table-specs.ts';
+import { type MapTable, openTables } from './tables.ts';
 
 const DAY_MS = 86_400_000;
 const spec = (options: { cacheRows?: number; ttl?: { retain_ms: number } } = {}) =>

@@ -3,7 +3,8 @@ import { fc } from '../../test/property.ts';
 import { ByteReader, intCodec, stringCodec, stringKey, uintKey } from '../base/index.ts';
 import type { KvStore } from './kv.ts';
 import { MemoryDisk } from './store-memory.ts';
-import { MapTable, mapTable, openTables, rawTable, scopeRange, type TableSpecs } from './tables.ts';
+import { mapTable, rawTable, type TableSpecs } from './table-specs.ts';
+import { MapTable, openTables, scopeRange } from './tables.ts';
 
 const counts = mapTable<string, number>({ key: stringKey, value: intCodec, version: 1 });
 const DAY_MS = 86_400_000;
@@ -49,7 +50,7 @@ describe('MapTable', () => {
         put(key, value);
       },
     };
-    const map = new MapTable(counts, counting);
+    const map = new MapTable(counts, counting, { id: 'op/t', checks: 'first' });
     for (let value = 0; value < 1_000; value++) map.scope('').set('hot', value);
     expect(map.dirtyRows).toBe(1);
     commit(store, map);

@@ -1,71 +1,10 @@
-import { ByteReader, ByteWriter, type Codec, type KeyCodec, stringKey } from '../base/index.ts';
-import { type KvEntry, type KvRange, type KvStore, type KvTable, type KvView, prefixEnd } from './kv.ts';
+import { ByteReader, ByteWriter, stringKey } from '../base/index.ts';
+import { type KvRange, type KvStore, type KvTable, prefixEnd } from './kv.ts';
 import { migrateRows } from './migration.ts';
 import { checkVersion } from './schema-version.ts';
-import { expiryOf, TTL_PREFIX_BYTES, type Ttl, TtlSweep, ttlDay } from './ttl.ts';
-
-/**
- * A table's logical rows as bytes, in an order that depends on content only. `sibling` is another table of
- * the same operator, by name, or of another one, by id.
- */
-export type LogicalRows = (
-  view: KvView,
-  watermark_ms: number,
-  sibling: (table: string) => KvView,
-) => Iterable<Uint8Array>;
-
-export interface MapSpec<K extends string | number, V> {
-  readonly kind: 'map';
-  readonly key: KeyCodec<K>;
-  readonly value: Codec<V>;
-  /** Raise it when the value's bytes change meaning. */
-  readonly version: number;
-  /**
-   * Turns a value of an older version into this one's; without it an older table is refused. The bytes are those
-   * that the codec of then wrote: `decodeRow(oldCodec, bytes)`.
-   */
-  readonly migrate?: (bytes: Uint8Array, fromVersion: number) => V;
-  readonly ttl?: Ttl;
-  /** Clean rows kept in memory, in rows. */
-  readonly cacheRows?: number;
-  /**
-   * For the digest, where a value's bytes also tell of the way: gives the content only, e.g. a list that
-   * grows in the order of arrival as a sorted one. May change `value`, which nobody else holds.
-   */
-  readonly logical?: (value: V) => V;
-  /** For the digest, where also the division into rows tells of the way; instead of the rows as they lie. */
-  readonly logicalRows?: LogicalRows;
-}
-
-export interface RawSpec {
-  readonly kind: 'raw';
-  readonly version: number;
-  /** Without it the rows are taken as they lie: right for a table whose layout is a function of its content. */
-  readonly logicalRows?: LogicalRows;
-  /** Reads what rows say of each other, for `state verify`; throws what is wrong. `sibling` as of `LogicalRows`. */
-  readonly verify?: (view: KvView, sibling: (table: string) => KvView) => void;
-  /** For people who look into the state; without it they see text, JSON or hex. */
-  readonly describeRow?: (row: KvEntry) => DescribedRow;
-}
-
-/** A row as people and JSON can read it. */
-export interface DescribedRow {
-  /** Whose it is, e.g. a tenant. */
-  readonly scope?: string;
-  readonly key: string | number;
-  readonly value: unknown;
-}
-
-/** What can be said of a table without its codecs. */
-export interface TableDescription {
-  readonly kind: string;
-  readonly version: number;
-  /** It turns rows of older versions into its own. */
-  readonly migrates?: boolean;
-}
-
-// The variance of codecs needs a wide constraint; `TablesOf` gives each table its exact type.
-export type TableSpecs = Readonly<Record<string, { readonly kind: 'map' | 'raw'; readonly version: number }>>;
+import { type StateChecks, TableChecks } from './table-checks.ts';
+import type { MapSpec, RawSpec, TableSpecs } from './table-specs.ts';
+import { expiryOf, TTL_PREFIX_BYTES, TtlSweep, ttlDay } from './ttl.ts';
 
 export type TablesOf<S> = {
   readonly [N in keyof S]: S[N] extends MapSpec<infer K, infer V>
@@ -74,22 +13,6 @@ export type TablesOf<S> = {
       ? RawTable
       : never;
 };
-
-export function describeTable(spec: TableSpecs[string]): TableDescription {
-  const { kind, version } = spec;
-  const migrates = 'migrate' in spec && spec.migrate !== undefined;
-  return { kind, version, ...(migrates ? { migrates } : {}) };
-}
-
-/** A table of values by key: typed, cached, written once a commit. Declare it in an operator's `state`. */
-export function mapTable<K extends string | number, V>(spec: Omit<MapSpec<K, V>, 'kind'>): MapSpec<K, V> {
-  return { kind: 'map', ...spec };
-}
-
-/** A table whose operator lays out bytes itself: bulk data, composite ranges. */
-export function rawTable(spec: Omit<RawSpec, 'kind'>): RawSpec {
-  return { kind: 'raw', ...spec };
-}
 
 export const DEFAULT_CACHE_ROWS = 100_000;
 interface Row<K, V> {
@@ -117,6 +40,8 @@ interface Scope<K, V> {
 /** State that the runner flushes inside the commit and refreshes after it. */
 export interface Flushable {
   flush(watermark_ms: number): void;
+  /** After each batch, where state is looked at closely: throws for what a restart would lose. */
+  check?(): void;
 }
 
 /**
@@ -138,8 +63,10 @@ export class MapTable<K extends string | number, V> implements Flushable {
   #young_rows = 0;
   #watermark_ms = 0;
   readonly #sweep: TtlSweep | undefined;
+  readonly #checks: TableChecks<V>;
 
-  constructor(spec: MapSpec<K, V>, table: KvTable) {
+  constructor(spec: MapSpec<K, V>, table: KvTable, { id, checks }: { id: string; checks: StateChecks }) {
+    this.#checks = new TableChecks(id, spec.value, checks, spec.changesInPlace === true);
     this.#spec = spec;
     this.#table = table;
     this.#sweep = spec.ttl === undefined ? undefined : new TtlSweep(table, spec.ttl);
@@ -251,13 +178,17 @@ export class MapTable<K extends string | number, V> implements Flushable {
   }
 
   #get(scope: Scope<K, V>, key: K): V | undefined {
-    const { value, until_ms } = this.#row(scope, key);
-    return until_ms < this.#watermark_ms ? undefined : value;
+    const row = this.#row(scope, key);
+    const { value, until_ms } = row;
+    if (value === undefined || until_ms < this.#watermark_ms) return undefined;
+    this.#checks.gave(row, value);
+    return value;
   }
 
   #set(scope: Scope<K, V>, key: K, value: V | undefined): void {
     const row = this.#row(scope, key);
     row.value = value;
+    this.#checks.set(row);
     row.until_ms = Number.POSITIVE_INFINITY;
     if (!row.dirty) {
       row.dirty = true;
@@ -303,8 +234,14 @@ export class MapTable<K extends string | number, V> implements Flushable {
     this.#watermark_ms = watermark_ms;
   }
 
+  /** Throws `state_changed_in_place` for what was given out and changed, where that is looked at. */
+  check(): void {
+    this.#checks.look();
+  }
+
   /** Writes what changed. In order of change: sorting costs as much as it saves, since each page is written once a commit anyway. */
   flush(watermark_ms: number): void {
+    this.#checks.look();
     const dirty = this.#dirty;
     const valueWriter = new ByteWriter();
     const { ttl } = this.#spec;
@@ -324,7 +261,7 @@ export class MapTable<K extends string | number, V> implements Flushable {
       } else {
         valueWriter.reset();
         if (ttl !== undefined) valueWriter.u8(day >> 8).u8(day & 0xff);
-        this.#spec.value.write(valueWriter, row.value);
+        this.#checks.write(valueWriter, row, row.value);
         const bytes = valueWriter.view();
         row.until_ms = this.#until(bytes);
         this.#table.put(keyBytes, bytes);
@@ -372,7 +309,12 @@ function rangeOf({ prefix }: { readonly prefix: Uint8Array }, key?: unknown): Kv
 }
 
 /** Opens an operator's tables, checking each one's stored schema version and migrating where it can. */
-export function openTables<S extends TableSpecs>(store: KvStore, operator: string, specs: S): TablesOf<S> {
+export function openTables<S extends TableSpecs>(
+  store: KvStore,
+  operator: string,
+  specs: S,
+  checks: StateChecks = 'first',
+): TablesOf<S> {
   const tables: Record<string, unknown> = {};
   for (const [name, spec] of Object.entries(specs)) {
     const id = `${operator}/${name}`;
@@ -381,7 +323,7 @@ export function openTables<S extends TableSpecs>(store: KvStore, operator: strin
     const canMigrate = map?.migrate !== undefined;
     const migrate = canMigrate ? (from: number) => migrateRows(id, table, map, from) : undefined;
     checkVersion(store, id, spec.version, migrate);
-    tables[name] = map === undefined ? table : new MapTable(map, table);
+    tables[name] = map === undefined ? table : new MapTable(map, table, { id, checks });
   }
   return tables as TablesOf<S>;
 }

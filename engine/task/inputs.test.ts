@@ -25,6 +25,7 @@ const at = (sequence: number, time_ms: number): SourceRecord => ({
 const stamp = defineOperator<SourceRecord, number>({
   kind: 'stamp',
   summary: 'Times',
+  ownsWatermark: true,
   start: ({ emit, emitWatermark, initialWatermark_ms }) => {
     let newest_ms = initialWatermark_ms ?? Number.NEGATIVE_INFINITY;
     const move = (time_ms: number): void => {
@@ -33,7 +34,6 @@ const stamp = defineOperator<SourceRecord, number>({
       emitWatermark(time_ms);
     };
     return {
-      ownsWatermark: true,
       onWatermark: emitWatermark,
       onBatch: (records) => {
         const times = records.map(({ data }) => Number(Buffer.from(data).toString()));

@@ -40,3 +40,19 @@ export const DEFAULT_TASK_LIMITS: TaskLimits = {
   control_poll_ms: 100,
   control: DEFAULT_CONTROL_LIMITS,
 };
+
+const BATCH_MIN_EVENTS = 64;
+
+/**
+ * How many records to take next, behind a push of so many that took so long. Records differ in cost by a factor of a
+ * hundred (an order has up to 1,000 lines).
+ */
+export function adaptedBatch(
+  { batch_max_events, batch_target_ms }: TaskLimits,
+  current: number,
+  records: number,
+  took_ms: number,
+): number {
+  if (took_ms > batch_target_ms) return Math.max(BATCH_MIN_EVENTS, Math.floor(records / 2));
+  return took_ms * 4 < batch_target_ms ? Math.min(batch_max_events, current * 2) : current;
+}

@@ -30,13 +30,13 @@ import {
   type Topology,
   type TopologyChange,
 } from '../graph/index.ts';
-import type { Flushable, KvStore } from '../state/index.ts';
+import type { Flushable, KvStore, StateChecks } from '../state/index.ts';
 import { ControlState, describeControl } from './control-state.ts';
 import { GapBoard, readGaps } from './gaps.ts';
 import { type Input, Inputs, type InputsOptions, type Sources, watermarkOwners } from './inputs.ts';
 import { META_TABLE, NoticeBoard, type Progress, readProgress, writeProgress } from './meta.ts';
 import { namingGaps } from './naming-gaps.ts';
-import { DEFAULT_TASK_LIMITS, type TaskLimits } from './task-limits.ts';
+import { adaptedBatch, DEFAULT_TASK_LIMITS, type TaskLimits } from './task-limits.ts';
 import { TaskMetrics } from './task-metrics.ts';
 import { TimerService } from './timers.ts';
 import { readTopology, upgradeTopology, writeTopology } from './upgrade.ts';
@@ -58,13 +58,17 @@ export interface TaskOptions {
   readonly onTopologyChange?: (changes: readonly TopologyChange[]) => void;
   /** Hears every batch that leaves a node: for tests and inspection. */
   readonly listen?: Listen;
+  /**
+   * How closely state is looked at for what a restart would lose: `first`, the default, at the first rows of each table;
+   * `always`, as tests do, at every row, and at values that are changed in place without being set.
+   */
+  readonly stateChecks?: StateChecks;
   /** Puts records aside whose processing throws; to be handed to every run of the task. Default: they stop it. */
   readonly quarantine?: Quarantine;
 }
 
 /** In the ids of its dead letters, where others have the operator; no operator has such a name. */
 const QUARANTINE = '.quarantine';
-const BATCH_MIN_EVENTS = 64;
 const MS_PER_SECOND = 1_000;
 
 /**
@@ -200,9 +204,10 @@ export class Task {
   }
 
   #runtime(partition: string, outputs: OutputIds): Runtime {
-    const { store, clock } = this.#options;
+    const { store, clock, stateChecks = 'first' } = this.#options;
     return {
       store,
+      stateChecks,
       clock,
       metrics: this.metrics,
       topology: this.#options.topology.name,
@@ -338,14 +343,9 @@ export class Task {
       throw asMillraceError(quarantine.blame(input.node, admitted, failure));
     }
     this.#raise();
-    this.#adaptBatch(records.length, performance.now() - pushed_ms);
-  }
-
-  /** Records differ in cost by a factor of a hundred (an order has up to 1,000 lines). */
-  #adaptBatch(records: number, took_ms: number): void {
-    const { batch_max_events, batch_target_ms } = this.#limits;
-    if (took_ms > batch_target_ms) this.#batch_max = Math.max(BATCH_MIN_EVENTS, Math.floor(records / 2));
-    else if (took_ms * 4 < batch_target_ms) this.#batch_max = Math.min(batch_max_events, this.#batch_max * 2);
+    if (this.#options.stateChecks === 'always') for (const flushable of this.#flushables) flushable.check?.();
+    const took_ms = performance.now() - pushed_ms;
+    this.#batch_max = adaptedBatch(this.#limits, this.#batch_max, records.length, took_ms);
   }
 
   readonly #alignment: InputsOptions;

@@ -136,10 +136,10 @@ describe('an operator that holds the watermark back', () => {
       defineOperator<string, string>({
         kind: 'owner',
         summary: 'Takes what begins with its letter as a watermark',
+        ownsWatermark: true,
         start: ({ emitWatermark, initialWatermark_ms }) => {
           let reached_ms = initialWatermark_ms ?? Number.NEGATIVE_INFINITY;
           return {
-            ownsWatermark: true,
             onBatch: (items) => {
               for (const item of items.filter((text) => text.startsWith(letter))) {
                 reached_ms = Number(item.slice(1));

@@ -30,10 +30,10 @@ const ints = (cacheRows = 100) =>
 const eventTime = defineOperator<SourceRecord, Sale>({
   kind: 'event-time',
   summary: 'Sales, and their watermark',
+  ownsWatermark: true,
   start: ({ emit, emitWatermark, initialWatermark_ms }) => {
     let reached_ms = initialWatermark_ms ?? 0;
     return {
-      ownsWatermark: true,
       onWatermark: (time_ms) => emitWatermark(time_ms),
       onBatch: (records) => {
         const sales = records.map(({ data }) => JSON.parse(Buffer.from(data).toString()) as Sale);

@@ -23,6 +23,7 @@ const TIMES = { start_ms: T0 - DAY_MS, end_ms: T0 + DAY_MS };
 const stamp = defineOperator<SourceRecord, Reading>({
   kind: 'stamp',
   summary: 'Readings, and their watermark',
+  ownsWatermark: true,
   start: ({ emit, emitWatermark, initialWatermark_ms }) => {
     let reached_ms = initialWatermark_ms ?? Number.NEGATIVE_INFINITY;
     const move = (time_ms: number): void => {
@@ -31,7 +32,6 @@ const stamp = defineOperator<SourceRecord, Reading>({
       emitWatermark(time_ms);
     };
     return {
-      ownsWatermark: true,
       onWatermark: (time_ms) => emitWatermark(time_ms),
       onBatch: (records) => {
         const readings = records.map(({ data }) => JSON.parse(Buffer.from(data).toString()) as Reading);

@@ -4,6 +4,7 @@ import type { OutMessage, Source, SourceRecord, SourceState } from '../edges/ind
 import {
   type Builder,
   defineOperator,
+  type Operator,
   type Sides,
   type Stream,
   type Topology,
@@ -47,6 +48,11 @@ class BatchSource implements Source {
   stop(): Promise<void> {
     return Promise.resolve();
   }
+}
+
+/** `advanceTo` moves it. The watermark of a commit comes from the task, so it does not own it. */
+function movesTime<A, B>(operator: Operator<A, B>): Operator<A, B> {
+  return { ...operator, ownsWatermark: true };
 }
 
 const START_MS = 1_750_000_000_000;
@@ -126,7 +132,9 @@ export class TestDriver<A, B> {
       }),
     });
     this.#topology = topology('test', (t) => {
-      build(t.source('source').pipe(feed('feed', undefined)), t).pipe(collect('collect', undefined));
+      build(t.source('source').pipe(movesTime(feed('feed', undefined))), t).pipe(
+        collect('collect', undefined),
+      );
     });
     this.#task = new Task({
       topology: this.#topology,
@@ -139,6 +147,7 @@ export class TestDriver<A, B> {
       },
       clock,
       control,
+      stateChecks: 'always',
       limits: {
         barrier_interval_ms: Number.POSITIVE_INFINITY,
         idle_barrier_interval_ms: Number.POSITIVE_INFINITY,

@@ -16,11 +16,11 @@ const totals = mapTable<string, number>({ key: stringKey, value: intCodec, versi
 const parse = defineOperator<SourceRecord, Sale, undefined, Record<never, never>, { bad: string }>({
   kind: 'parse',
   summary: 'Sales from messages',
+  ownsWatermark: true,
   sides: ['bad'],
   start: ({ emit, emitTo, emitWatermark, notice, initialWatermark_ms }) => {
     let reached_ms = initialWatermark_ms ?? 0;
     return {
-      ownsWatermark: true,
       onWatermark: (time_ms) => emitWatermark(time_ms),
       onBatch: (records) => {
         for (const { data, sequence, header } of records) {

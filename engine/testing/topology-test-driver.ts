@@ -143,6 +143,7 @@ export class TopologyTestDriver {
       },
       clock: this.clock,
       control: this.control,
+      stateChecks: 'always',
       limits: {
         barrier_interval_ms: Number.POSITIVE_INFINITY,
         idle_barrier_interval_ms: Number.POSITIVE_INFINITY,

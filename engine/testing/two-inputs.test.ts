@@ -16,10 +16,10 @@ const times = defineOperator<number, number, number>({
 const parity = defineOperator<number, number, number>({
   kind: 'parity',
   summary: 'Even or odd numbers, which are times too',
+  ownsWatermark: true,
   start: ({ config, emit, emitWatermark, initialWatermark_ms }) => {
     let reached_ms = initialWatermark_ms ?? -1;
     return {
-      ownsWatermark: true,
       onBatch: (items) => {
         for (const item of items.filter((time) => time % 2 === config)) {
           emit([item >= reached_ms ? item : -item]);

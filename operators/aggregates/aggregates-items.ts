@@ -1,4 +1,10 @@
-import { type ByteReader, ByteWriter, type Codec, trustedJsonCodec } from '../../engine/index.ts';
+import {
+  type ByteReader,
+  ByteWriter,
+  type Codec,
+  refuseAsync,
+  trustedJsonCodec,
+} from '../../engine/index.ts';
 import type { Aggregate } from './aggregates.ts';
 
 /** Aggregates that keep events store them by this codec, by default as JSON: what JSON cannot say is lost. */
@@ -134,6 +140,7 @@ export function topK<E>(
   by: (event: E) => number,
   options: ItemOptions<E> = {},
 ): Aggregate<E, Ranked<E>[], E[]> {
+  refuseAsync(by, 'topK');
   return ranked(new Ranking<E>(k, -1, options), by, all, 'topK');
 }
 

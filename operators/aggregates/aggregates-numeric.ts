@@ -1,4 +1,4 @@
-import type { ByteReader, ByteWriter, Codec } from '../../engine/index.ts';
+import { type ByteReader, type ByteWriter, type Codec, refuseAsync } from '../../engine/index.ts';
 import type { Aggregate } from './aggregates.ts';
 import {
   addInteger,
@@ -46,6 +46,7 @@ export function count(): Aggregate<unknown, number, number> {
  * exact to ±(2^53 - 1), and 0.1 ten times is 1. For integers beyond that use `sumExact`.
  */
 export function sum<E>(numberOf: (event: E) => number): Aggregate<E, RealSum, number> {
+  refuseAsync(numberOf, 'sum');
   return { ...realAggregate(numberOf), kind: 'sum', result: realValue };
 }
 
@@ -54,6 +55,7 @@ export function sum<E>(numberOf: (event: E) => number): Aggregate<E, RealSum, nu
  * `RangeError`, for its exact value is lost already.
  */
 export function sumExact<E>(numberOf: (event: E) => number | bigint): Aggregate<E, RealSum, bigint> {
+  refuseAsync(numberOf, 'sumExact');
   const integerOf = (event: E): number | bigint => {
     const value = numberOf(event);
     if (typeof value === 'number' && !Number.isSafeInteger(value)) {
@@ -112,6 +114,7 @@ export interface Moments {
  * a double. NaN when there are no values.
  */
 export function avg<E>(numberOf: (event: E) => number): Aggregate<E, Pick<Moments, 'count' | 'sum'>, number> {
+  refuseAsync(numberOf, 'avg');
   return {
     kind: 'avg',
     init: () => ({ count: 0, sum: newRealSum() }),
@@ -157,6 +160,7 @@ export function variance<E>(
   numberOf: (event: E) => number,
   of: 'population' | 'sample' = 'population',
 ): Aggregate<E, Moments, number> {
+  refuseAsync(numberOf, 'variance');
   const change = (acc: Moments, value: number, sign: 1 | -1): Moments => {
     acc.count += sign;
     if (sign === 1) addReal(acc.sum, value);
@@ -215,11 +219,13 @@ const extremeCodec: Codec<number | null> = {
 
 /** The least value; NaN when there are none, or one is NaN. */
 export function min<E>(numberOf: (event: E) => number): Aggregate<E, number | null, number> {
+  refuseAsync(numberOf, 'min');
   return extreme('min', numberOf, Math.min);
 }
 
 /** The greatest value; NaN when there are none, or one is NaN. */
 export function max<E>(numberOf: (event: E) => number): Aggregate<E, number | null, number> {
+  refuseAsync(numberOf, 'max');
   return extreme('max', numberOf, Math.max);
 }
 

@@ -1,4 +1,4 @@
-import { type ByteReader, ByteWriter, type Codec } from '../../engine/index.ts';
+import { type ByteReader, ByteWriter, type Codec, refuseAsync } from '../../engine/index.ts';
 import { hash53, murmur128 } from '../core/index.ts';
 import type { Aggregate } from './aggregates.ts';
 import {
@@ -35,6 +35,7 @@ export function distinct<E>(
   read: (event: E) => DistinctValue,
   { max_values = 10_000 }: { readonly max_values?: number } = {},
 ): Aggregate<E, ExactValues, number> {
+  refuseAsync(read, 'distinct');
   if (!Number.isSafeInteger(max_values) || max_values < 1) {
     throw new RangeError(`max_values must be a positive integer, got ${max_values}`);
   }
@@ -95,6 +96,7 @@ function settle(acc: ApproxValues): Distinct {
  * with a standard error of 0.81 % and 16 KiB. See `distinct.ts` for the sources.
  */
 export function distinctApprox<E>(read: (event: E) => DistinctValue): Aggregate<E, ApproxValues, number> {
+  refuseAsync(read, 'distinctApprox');
   return {
     kind: 'distinctApprox',
     init: () => ({ set: EMPTY_DISTINCT, fresh: [] }),
@@ -148,6 +150,7 @@ export function quantiles<E>(
   read: (event: E) => number,
   ranks: readonly number[],
 ): Aggregate<E, Bins, number[]> {
+  refuseAsync(read, 'quantiles');
   for (const q of ranks) {
     if (!(q >= 0 && q <= 1)) throw new RangeError(`a quantile is between 0 and 1, got ${q}`);
   }

@@ -1,4 +1,10 @@
-import { type ByteReader, type ByteWriter, type Codec, trustedJsonCodec } from '../../engine/index.ts';
+import {
+  type ByteReader,
+  type ByteWriter,
+  type Codec,
+  refuseAsync,
+  trustedJsonCodec,
+} from '../../engine/index.ts';
 import { codecFrom } from '../core/index.ts';
 
 /**
@@ -165,6 +171,7 @@ export function filtered<E, A, R>(
   predicate: (event: E) => boolean,
   aggregate: Aggregate<NoInfer<E>, A, R>,
 ): Aggregate<E, A, R> {
+  refuseAsync(predicate, 'filtered');
   const { retract } = aggregate;
   return {
     init: () => aggregate.init(),
@@ -188,6 +195,7 @@ export function mapResult<E, A, R, Q>(
   aggregate: Aggregate<E, A, R>,
   project: (result: R) => Q,
 ): Aggregate<E, A, Q> {
+  refuseAsync(project, 'mapResult');
   const { retract } = aggregate;
   return {
     init: () => aggregate.init(),

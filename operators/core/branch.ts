@@ -3,6 +3,7 @@ import {
   MillraceError,
   type Operator,
   type OperatorDoc,
+  refusePromise,
   type Sides,
   type Stream,
 } from '../../engine/index.ts';
@@ -71,7 +72,11 @@ const make = <A, O extends Sides>(branches: Branches<A>) =>
           const taken = ways.map((): A[] => []);
           const rest: A[] = [];
           for (const item of items) {
-            const way = ways.findIndex(([, holds]) => holds(item));
+            const way = ways.findIndex(([, holds]) => {
+              const isOfIt = holds(item);
+              refusePromise(isOfIt, `branch "${name}"`);
+              return isOfIt;
+            });
             (taken[way] ?? rest).push(item);
           }
           unmatched.add(rest.length);

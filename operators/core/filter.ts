@@ -1,4 +1,4 @@
-import { defineOperator, type Operator, type OperatorDoc } from '../../engine/index.ts';
+import { defineOperator, type Operator, type OperatorDoc, refusePromise } from '../../engine/index.ts';
 
 export const filterDoc: OperatorDoc = {
   kind: 'filter',
@@ -24,7 +24,11 @@ const make = <A>() =>
       });
       return {
         onBatch: (items) => {
-          const kept = items.filter((item) => predicate(item));
+          const kept = items.filter((item) => {
+            const holds = predicate(item);
+            refusePromise(holds, `filter "${name}"`);
+            return holds;
+          });
           dropped.add(items.length - kept.length);
           emit(kept);
         },

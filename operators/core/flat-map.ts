@@ -1,8 +1,8 @@
-import { defineOperator, type OperatorDoc } from '../../engine/index.ts';
+import { defineOperator, type NoPromise, type OperatorDoc, refusePromise } from '../../engine/index.ts';
 
 export interface FlatMapConfig<A, B> {
   /** Pure: pushes what `item` becomes. */
-  readonly each: (item: A, push: (out: B) => void) => void;
+  readonly each: (item: A, push: (out: B) => void) => NoPromise;
 }
 
 export const flatMapDoc: OperatorDoc = {
@@ -19,13 +19,14 @@ const make = <A, B>() =>
   defineOperator<A, B, FlatMapConfig<A, B>>({
     kind: 'flat-map',
     summary: 'Each item to any number of others',
-    start: ({ config, emit }) => ({
+    start: ({ name, config, emit }) => ({
       onBatch: (items) => {
         const out: B[] = [];
+        const said = `flat-map "${name}"`;
         const push = (item: B): void => {
           out.push(item);
         };
-        for (const item of items) config.each(item, push);
+        for (const item of items) refusePromise(config.each(item, push), said);
         emit(out);
       },
     }),

@@ -1,6 +1,9 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
+import { z } from 'zod';
 import { META_TABLE, readNotices, type SourceRecord, type Stream, TestDriver } from '../../engine/index.ts';
+import { fc } from '../../test/property.ts';
 import { json } from './json.ts';
+import { type Bigints, jsonParser } from './json-numbers.ts';
 
 interface Order {
   readonly id: string;
@@ -88,4 +91,73 @@ describe('json', () => {
       expect.stringMatching(/^deadletter-orders\.eu-9-0-invalid_json-[\w-]{11}$/),
     ]);
   });
+
+  it('says what a schema library finds in sentences', async () => {
+    const Click = z.object({ page: z.string(), at: z.number(), tags: z.array(z.string()) });
+    const driver = await TestDriver.start<SourceRecord, unknown>((input) =>
+      input.pipe(json('clicks', { parse: Click })),
+    );
+    await driver.push(record(1, '{"page":5,"at":1,"tags":["a",7]}'), record(2, '5'));
+    driver.commit();
+    expect(driver.sent.map(({ headers }) => headers?.['Reason-Detail'])).toEqual([
+      'page: Invalid input: expected string, received number; tags.1: Invalid input: expected string, received number',
+      'Invalid input: expected object, received number',
+    ]);
+  });
+
+  describe('ids of 64 bits', () => {
+    const ids = ['9007199254740993', '9007199254740992', '-9223372036854775808', '7'];
+    const text = `[${ids.join(', ')}, 1.5, 12345678901234567890e0, "9007199254740993", "\\u0000 9007199254740993"]`;
+    const rest = [1.5, Number('12345678901234567890'), '9007199254740993', '\0 9007199254740993'];
+    const readBy = async (bigints?: Bigints): Promise<readonly unknown[]> => {
+      const driver = await TestDriver.start<SourceRecord, unknown>((input) =>
+        input.pipe(json('ids', { parse: (value) => value, ...(bigints === undefined ? {} : { bigints }) })),
+      );
+      await driver.push(record(1, text), record(2, '[7]'));
+      driver.commit();
+      return [...driver.out, ...driver.sent.map(({ headers }) => headers?.['Reason-Detail'])];
+    };
+
+    it('stand as they are sent, or are refused; without either they are rounded', async () => {
+      const big = ids.slice(0, 3).map((id) => BigInt(id));
+      expect(await readBy('text')).toEqual([[...ids.slice(0, 3), 7, ...rest], [7]]);
+      expect(await readBy('bigint')).toEqual([[...big, 7, ...rest], [7]]);
+      expect(await readBy('refuse')).toEqual([
+        [7],
+        expect.stringContaining('9007199254740993 is beyond 2^53 - 1'),
+      ]);
+      const rounded = [9007199254740992, 9007199254740992, -(2 ** 63), 7, ...rest];
+      expect(await readBy()).toEqual([rounded, [7]]);
+      expect(await readBy('round')).toEqual([rounded, [7]]);
+    });
+
+    it('are the digits of any JSON text', () => {
+      const read = jsonParser('p', 'text');
+      fc.assert(
+        fc.property(fc.jsonValue(), fc.bigInt(), fc.string({ unit: 'binary' }), (value, big, name) => {
+          const given = `{"value": ${JSON.stringify(value)}, ${JSON.stringify(name)}: ${big}, "last": [${big}]}`;
+          const isSafe = Number.isSafeInteger(Number(big));
+          const expected = JSON.parse(given) as Record<string, unknown>;
+          if (!isSafe) Object.assign(expected, { last: [String(big)] });
+          if (!isSafe && name !== 'last') expected[name] = String(big);
+          if (name !== '__proto__') expect(read(given)).toEqual(withLongAsText(expected));
+        }),
+      );
+    });
+
+    it('are a choice among four', () => {
+      expect(() => json('ids', { parse: (value) => value, bigints: 'no' as Bigints })).toThrow(
+        'give one of round, text',
+      );
+    });
+  });
 });
+
+/** Doubles that JSON writes as long whole numbers are such numbers too. */
+function withLongAsText(value: unknown): unknown {
+  const isLong = (text: string): boolean => /^-?\d+$/.test(text) && !Number.isSafeInteger(Number(text));
+  if (typeof value === 'number') return isLong(JSON.stringify(value)) ? JSON.stringify(value) : value;
+  if (Array.isArray(value)) return value.map(withLongAsText);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, withLongAsText(one)]));
+}

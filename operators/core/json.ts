@@ -1,5 +1,13 @@
-import type { Operator, OperatorDoc, Schema, SourceRecord } from '../../engine/index.ts';
+import {
+  messageOf,
+  type Operator,
+  type OperatorDoc,
+  refuseAsync,
+  type Schema,
+  type SourceRecord,
+} from '../../engine/index.ts';
 import { decode } from './decode.ts';
+import { type Bigints, jsonParser } from './json-numbers.ts';
 
 export interface JsonConfig<T> {
   /**
@@ -9,6 +17,12 @@ export interface JsonConfig<T> {
   readonly parse: Schema<T> | ((value: unknown, record: SourceRecord) => T);
   /** Whose dead letter it becomes: part of the subject `deadletter.<tenant>`. By default `default`. */
   readonly tenantOf?: (record: SourceRecord) => string;
+  /**
+   * What becomes of whole numbers beyond ±(2^53 - 1), such as ids of 64 bits: `round` (the default) to the nearest
+   * double, so that several ids may become one; `text`, the digits as they stand; `bigint`; `refuse`: a dead letter
+   * with the reason `invalid_json`.
+   */
+  readonly bigints?: Bigints;
 }
 
 export const jsonDoc: OperatorDoc = {
@@ -22,7 +36,9 @@ export const jsonDoc: OperatorDoc = {
  * `invalid_value`. No state.
  */
 export function json<T>(name: string, config: JsonConfig<T>): Operator<SourceRecord, T> {
-  const { parse, tenantOf = () => 'default' } = config;
+  const { parse, tenantOf = () => 'default', bigints = 'round' } = config;
+  if (typeof parse === 'function') refuseAsync(parse, `json "${name}"`);
+  const read = jsonParser(name, bigints);
   const check = typeof parse === 'function' ? parse : (value: unknown) => parse.parse(value);
   const operator = decode<T>(name, {
     decoder: () => {
@@ -33,12 +49,12 @@ export function json<T>(name: string, config: JsonConfig<T>): Operator<SourceRec
         try {
           const text = utf8.decode(record.data);
           code = 'invalid_json';
-          const value: unknown = JSON.parse(text);
+          const value = read(text);
           code = 'invalid_value';
           event = check(value, record);
         } catch (error) {
-          const detail = error instanceof Error ? error.message : String(error);
-          out.reject({ tenant: tenantOf(record), record, part: 0 }, { code, detail }, record.data);
+          const why = { code, detail: messageOf(error) };
+          out.reject({ tenant: tenantOf(record), record, part: 0 }, why, record.data);
           return;
         }
         out.accept(event);

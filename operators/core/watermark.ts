@@ -51,6 +51,7 @@ const make = <E>() =>
   defineOperator<E, E, WatermarkConfig<E>>({
     kind: 'watermark',
     summary: 'Event time from the events themselves; follows the clock while the source is idle',
+    ownsWatermark: true,
     keepsItems: true,
     start: ({ name, config, clock, metrics, emit, emitWatermark, initialWatermark_ms, notice }) => {
       const { timeOf, outOfOrderness_ms, idle_ms = DEFAULT_IDLE_MS, max_ahead_ms, late } = config;
@@ -81,7 +82,6 @@ const make = <E>() =>
         }
       };
       return {
-        ownsWatermark: true,
         // The committed watermark at start: tables and timers downstream go on from it.
         onWatermark: (time_ms) => {
           if (time_ms < current_ms) return;

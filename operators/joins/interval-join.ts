@@ -51,6 +51,7 @@ const make = <L, R, Out>() =>
   defineOperator<Either<L, R>, Out, IntervalJoinConfig<L, R, Out>, JoinState<L, R>, LateRows<L, R>>({
     kind: intervalJoinDoc.kind,
     summary: intervalJoinDoc.summary,
+    needsWatermark: () => true,
     sides: ['late'],
     state: ({ left, right, cache_rows }) => joinState(codecOf(left), codecOf(right), cache_rows),
     definition: ({ type, lower_ms, upper_ms, bucket_ms = defaultBucket_ms(lower_ms, upper_ms) }) => ({

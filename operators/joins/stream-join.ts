@@ -53,6 +53,8 @@ const make = <L, R, Out>() =>
   defineOperator<Either<L, R>, Out, StreamJoinConfig<L, R, Out>, JoinState<L, R>, LateRows<L, R>>({
     kind: streamJoinDoc.kind,
     summary: streamJoinDoc.summary,
+    // Rows would stay for ever.
+    needsWatermark: ({ ttl_ms }) => ttl_ms !== undefined,
     sides: ['late'],
     state: ({ left, right, cache_rows }) => joinState(codecOf(left), codecOf(right), cache_rows),
     definition: ({ ttl_ms }) => ({ ttl_ms: ttl_ms ?? 'for ever' }),

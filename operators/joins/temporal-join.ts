@@ -90,6 +90,7 @@ const make = <L, R, Out>() =>
   defineOperator<Either<L, R>, Out, TemporalJoinConfig<L, R, Out>, State<L, R>, LateRows<L, R>>({
     kind: temporalJoinDoc.kind,
     summary: temporalJoinDoc.summary,
+    needsWatermark: () => true,
     sides: ['late'],
     state: stateOf,
     definition: ({ bucket_ms = DEFAULT_BUCKET_MS }) => ({ bucket_ms }),

@@ -74,6 +74,7 @@ const make = <L, R, Out>() =>
   defineOperator<Either<L, R>, Out, WindowJoinConfig<L, R, Out>, JoinState<L, R>, LateRows<L, R>>({
     kind: windowJoinDoc.kind,
     summary: windowJoinDoc.summary,
+    needsWatermark: () => true,
     sides: ['late'],
     state: ({ left, right, cache_rows }) => joinState(codecOf(left), codecOf(right), cache_rows),
     definition: ({ size_ms, offset_ms }) => ({ size_ms, offset_ms: offsetIn(size_ms, offset_ms) }),

@@ -36,6 +36,7 @@ export const makeProcess = <A, B, S, O extends Sides>(doc: Pick<OperatorDoc, 'ki
     return defineOperator<A, B, Config, Tables, O & LateEvents<A>>({
       kind: doc.kind,
       summary: doc.summary,
+      needsWatermark: ({ order, onTimer }) => order === 'time' || onTimer !== undefined,
       state: tablesOf,
       // In the order of time a timer is kept for the ms after its own.
       definition: ({ order = 'arrival' }) => ({ order }),

@@ -7,6 +7,7 @@ import {
   type MapSpec,
   type Metrics,
   type RawSpec,
+  refusePromise,
   requireText,
   type ScopedMap,
   type Sides,
@@ -138,6 +139,10 @@ export class ProcessRun<A, B, S, O extends Sides> implements ProcessContext<S, B
     this.#emitAll();
   }
 
+  #synchronous(given: unknown): void {
+    refusePromise(given, `process "${this.#world.name}"`);
+  }
+
   #wait(event: A, time_ms: number, key: string): void {
     checkedTime(time_ms, this.#world.name);
     const row = rowOf(time_ms, key);
@@ -155,7 +160,7 @@ export class ProcessRun<A, B, S, O extends Sides> implements ProcessContext<S, B
     this.key = key;
     this.time_ms = time_ms;
     this.#inTimer = false;
-    this.#config.onEvent(event, this);
+    this.#synchronous(this.#config.onEvent(event, this));
   }
 
   /** The engine has taken a timer out because of the watermark that comes next. */
@@ -204,7 +209,7 @@ export class ProcessRun<A, B, S, O extends Sides> implements ProcessContext<S, B
       this.key = key;
       this.time_ms = time_ms;
       this.#inTimer = true;
-      this.#config.onTimer?.(time_ms, this);
+      this.#synchronous(this.#config.onTimer?.(time_ms, this));
       return;
     }
     const row = rowOf(time_ms, key);

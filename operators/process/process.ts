@@ -1,4 +1,4 @@
-import type { Codec, Metrics, NoSides, Operator, OperatorDoc, Sides } from '../../engine/index.ts';
+import type { Codec, Metrics, NoPromise, NoSides, Operator, OperatorDoc, Sides } from '../../engine/index.ts';
 import { makeProcess } from './process-make.ts';
 
 /** What a process function sees of the world. One object for all calls: use it only during the call. */
@@ -63,8 +63,8 @@ export interface ProcessCommonConfig<A, S, B, O extends Sides> {
   readonly cacheRows?: number;
   /** Names of the side outputs that `emitTo` writes to, beside `late`. */
   readonly sides?: readonly (keyof O & string)[];
-  onEvent(event: A, context: ProcessContext<S, B, O>): void;
-  onTimer?(time_ms: number, context: ProcessContext<S, B, O>): void;
+  onEvent(event: A, context: ProcessContext<S, B, O>): NoPromise;
+  onTimer?(time_ms: number, context: ProcessContext<S, B, O>): NoPromise;
 }
 
 export interface ProcessConfig<A, B, S, O extends Sides = NoSides> extends ProcessCommonConfig<A, S, B, O> {

@@ -90,6 +90,7 @@ export const funnelDoc: OperatorDoc = {
 function tablesOf<E>({ cacheRows }: FunnelConfig<E>) {
   return {
     entities: mapTable<string, FunnelRow>({
+      changesInPlace: true,
       key: stringKey,
       value: trustedJsonCodec(),
       version: 2,
@@ -117,6 +118,7 @@ const make = <E>() =>
   defineOperator<E, FunnelChange, FunnelConfig<E>, Tables<E>, FunnelSides<E>>({
     kind: funnelDoc.kind,
     summary: funnelDoc.summary,
+    needsWatermark: () => true,
     state: tablesOf,
     sides: ['timeout', 'late'],
     definition: funnelInWords,

@@ -6,6 +6,7 @@ import {
   mapTable,
   type OperatorContext,
   type OperatorDoc,
+  refuseAsync,
   stringKey,
   trustedJsonCodec,
 } from '../../engine/index.ts';
@@ -79,6 +80,8 @@ const SCOPE = '';
  * of each stage) it goes when their time is over. A pattern without keeps partial matches until `max_partial_matches`.
  */
 export function pattern<E, N extends string>(name: string, config: PatternConfig<E, N>) {
+  // Of its stages, which are the values of a class.
+  refuseAsync([...config.pattern.stages], `pattern "${name}"`);
   return make<E, N>()(name, config);
 }
 
@@ -90,6 +93,7 @@ export const patternDoc: OperatorDoc = {
 function tablesOf<E, N extends string>({ codec, cacheRows }: PatternConfig<E, N>) {
   return {
     keys: mapTable<string, PatternRow<E>>({
+      changesInPlace: true,
       key: stringKey,
       value: patternRowCodec(codec ?? trustedJsonCodec<E>()),
       version: 1,
@@ -111,6 +115,7 @@ const make = <E, N extends string>() =>
   defineOperator<E, PatternMatch<E, N>, PatternConfig<E, N>, Tables<E, N>, PatternSides<E, N>>({
     kind: patternDoc.kind,
     summary: patternDoc.summary,
+    needsWatermark: () => true,
     state: tablesOf,
     sides: ['timeout', 'late', 'overflow'],
     namesResults: true,

@@ -204,6 +204,8 @@ function make<E, W extends WindowSpec, V>(
     summary: windowDoc.summary,
     sides: ['late', 'overflow'],
     namesResults: true,
+    // A global one never ends: where events are counted it gives results without time.
+    needsWatermark: ({ window: spec, trigger }) => spec.kind !== 'global' || trigger.kind !== 'events',
     definition: ({ window: spec, mode, trigger, aggregate }) => ({
       window: inWords(spec),
       mode,
@@ -212,6 +214,7 @@ function make<E, W extends WindowSpec, V>(
     }),
     state: ({ version, max_cached_rows, mode, aggregate }) => ({
       rows: mapTable<string, V>({
+        changesInPlace: true,
         key: stringKey,
         value: rowCodec(aggregate.codec),
         version: version * LAYOUT_ROOM + LAYOUTS[layout],

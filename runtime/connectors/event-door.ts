@@ -2,7 +2,7 @@
 export interface DoorMessage {
   readonly subject: string;
   readonly payload: Uint8Array;
-  readonly msgId?: string;
+  readonly id?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 

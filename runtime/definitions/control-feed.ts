@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { METRIC_KIND } from '../../analytics/index.ts';
+import { CUSTOM_FIELD_KIND, METRIC_KIND } from '../../analytics/index.ts';
 import { type ControlDefinition, type KeyValueStore, WatchedControl } from '../../engine/index.ts';
 import { DEFINITION_PREFIX, DEFINITIONS_BUCKET, recordSchema } from './definition.ts';
 
@@ -45,8 +45,10 @@ export class ControlFeed {
 
 function definitionOf(key: string, value: unknown, revision: number): ControlDefinition | undefined {
   if (!key.startsWith(DEFINITION_PREFIX)) return undefined;
-  const { kind, tenant, id, name, body: said } = recordSchema.parse(value);
+  const { kind, tenant, id, name, body: said, updated_at_ms } = recordSchema.parse(value);
   // Others name a metric by its name.
-  const body = kind === METRIC_KIND ? { ...(said as object), name } : said;
+  const added =
+    kind === METRIC_KIND ? { name } : kind === CUSTOM_FIELD_KIND ? { since_ms: updated_at_ms } : undefined;
+  const body = added === undefined ? said : { ...(said as object), ...added };
   return { kind, scope: tenant, id, revision, body };
 }

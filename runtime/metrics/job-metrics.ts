@@ -8,7 +8,7 @@ export const JOB_METRICS: readonly MetricGroup[] = [
       gauge(
         'millrace.models.drifting',
         '{model}',
-        'Forecasts whose recent errors are beyond 1.5 times those of their back-test',
+        'Promoted forecasts whose recent errors are beyond 1.5 times those of their back-test',
       ),
     ],
   },

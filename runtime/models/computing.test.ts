@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { forecastSeries } from '../../analytics/index.ts';
-import { type ForecastTask, forecastAll } from './index.ts';
+import { type ForecastTask, forecastAll, forecastHierarchy } from './index.ts';
 
 /** Long enough for a thread of its own. */
 const tasks: readonly ForecastTask[] = [1, 2, 3].map((seed) => ({
@@ -26,6 +26,24 @@ describe('forecasts of many series', () => {
       result: forecastSeries(series, { method, horizon }),
     }));
     expect(outcomes.slice(0, 3)).toEqual(alone);
+  });
+
+  it('of a whole and its parts agree, computed in a thread', async () => {
+    const parts = tasks.map((task) => ({ ...task, method: 'theta' as const }));
+    const values = parts[0]?.series.values.map((_, at) =>
+      parts.reduce((sum, { series }) => sum + (series.values[at] ?? 0), 0),
+    );
+    const total = { series: { values: values ?? [], period: 7 }, method: 'theta', horizon: 14 } as const;
+    const { signal } = new AbortController();
+    const found = await forecastHierarchy({ total, groups: parts }, { signal, onProgress: () => undefined });
+    for (const [at, { mean }] of found.total.points.entries()) {
+      const sum = found.groups.reduce((all, { points }) => all + (points[at]?.mean ?? 0), 0);
+      expect(Math.abs(sum - mean)).toBeLessThan(1e-9 * mean);
+    }
+    const short = { ...total, series: { values: [1, 2], period: 1 } };
+    await expect(
+      forecastHierarchy({ total: short, groups: [] }, { signal, onProgress: () => undefined }),
+    ).rejects.toMatchObject({ code: 'too_little_history' });
   });
 
   it('end when nobody wants them any more', async () => {

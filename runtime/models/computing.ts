@@ -1,7 +1,9 @@
 import { Worker } from 'node:worker_threads';
+import { type Forecast, type Hierarchy, originsBeforeEnd } from '../../analytics/index.ts';
 import { builtModule, MillraceError } from '../../engine/index.ts';
 import {
   type ForecastTask,
+  type ModelError,
   type ModelOutcome,
   type ModelThreadData,
   type ModelWork,
@@ -13,6 +15,8 @@ const NAME = import.meta.url.endsWith('.ts') ? './model-thread.ts' : './model-th
 const THREAD = new URL(builtModule(new URL(NAME, import.meta.url).href));
 /** Steps of all series together that are forecast here, which takes less than the start of a thread. */
 const INLINE_MAX_STEPS = 200;
+/** Groups times steps of the horizon times these again that are made to agree here. */
+const INLINE_MAX_CELLS = 20_000;
 const THREAD_HEAP_MB = 256;
 
 export interface Computing {
@@ -28,11 +32,51 @@ export async function forecastAll(
   tasks: readonly ForecastTask[],
   computing: Computing,
 ): Promise<readonly ModelOutcome<'forecast'>[]> {
-  computing.signal.throwIfAborted();
   const steps = tasks.reduce((sum, { series }) => sum + series.values.length, 0);
-  return steps <= INLINE_MAX_STEPS
-    ? tasks.map((task) => outcomeOf('forecast', task))
-    : computeInThread('forecast', tasks, computing);
+  return compute('forecast', tasks, computing, steps <= INLINE_MAX_STEPS);
+}
+
+/** Here where that takes less than the start of a thread. */
+async function compute<W extends ModelWork>(
+  work: W,
+  tasks: readonly TaskOf<W>[],
+  computing: Computing,
+  isShort: boolean,
+): Promise<readonly ModelOutcome<W>[]> {
+  computing.signal.throwIfAborted();
+  if (!isShort) return await computeInThread(work, tasks, computing);
+  return tasks.map((task) => outcomeOf(work, task));
+}
+
+/**
+ * Forecasts of a whole and its parts, which agree. Throws as `forecastAll` does, and what a series that cannot be
+ * forecast is refused with.
+ */
+export async function forecastHierarchy(
+  { total, groups }: Hierarchy<ForecastTask>,
+  computing: Computing,
+): Promise<Hierarchy<Forecast>> {
+  const also_at = originsBeforeEnd(total.series, total.horizon);
+  const tasks = [total, ...groups].map(({ series, ...wish }) => ({ series, wish: { ...wish, also_at } }));
+  const steps = tasks.reduce((sum, { series }) => sum + series.values.length, 0);
+  const [whole, ...parts] = (await compute('base', tasks, computing, steps <= INLINE_MAX_STEPS)).map(
+    resultOf,
+  );
+  if (whole === undefined)
+    throw new MillraceError('model_thread_ended', 'The thread of the models has ended.');
+  const { signal } = computing;
+  const cells = tasks.length * total.horizon * total.horizon;
+  const quiet = { signal, onProgress: () => undefined };
+  const all = [{ total: whole, groups: parts }];
+  const [found] = await compute('reconcile', all, quiet, cells <= INLINE_MAX_CELLS);
+  if (found === undefined)
+    throw new MillraceError('model_thread_ended', 'The thread of the models has ended.');
+  return resultOf(found);
+}
+
+function resultOf<R>(outcome: { readonly result: R } | { readonly error: ModelError }): R {
+  if ('result' in outcome) return outcome.result;
+  throw new MillraceError(outcome.error.code, outcome.error.message);
 }
 
 /** The outcome of each task, in their order, from a thread of its own. Throws as `forecastAll` does. */

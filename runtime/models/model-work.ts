@@ -1,8 +1,12 @@
 import {
+  type Base,
+  baseOf,
   type Forecast,
   type ForecastMethod,
   type ForecastSeries,
+  type ForecastWish,
   forecastSeries,
+  reconciled,
   simulateWhatif,
 } from '../../analytics/index.ts';
 import { asMillraceError } from '../../engine/index.ts';
@@ -14,10 +18,18 @@ export interface ForecastTask {
   readonly horizon: number;
 }
 
+/** A part of a whole: its intervals are drawn once it agrees with the others. Plain data. */
+export interface BaseTask {
+  readonly series: ForecastSeries;
+  readonly wish: ForecastWish;
+}
+
 /** What is computed with models, by name: pure, of plain data, and too long for a thread that answers. */
 export const MODEL_WORK = {
   forecast: ({ series, method, horizon }: ForecastTask): Forecast =>
     forecastSeries(series, { method, horizon }),
+  base: ({ series, wish }: BaseTask): Base => baseOf(series, wish),
+  reconcile: reconciled,
   whatif: simulateWhatif,
 } as const;
 
@@ -28,7 +40,12 @@ export type ResultOf<W extends ModelWork> = ReturnType<(typeof MODEL_WORK)[W]>;
 /** What came of one task: some of many may have too little to go by. */
 export type ModelOutcome<W extends ModelWork> =
   | { readonly result: ResultOf<W> }
-  | { readonly error: { readonly code: string; readonly message: string } };
+  | { readonly error: ModelError };
+
+export interface ModelError {
+  readonly code: string;
+  readonly message: string;
+}
 
 export interface ModelThreadData<W extends ModelWork = ModelWork> {
   readonly millrace: 'models';

@@ -97,7 +97,7 @@ export class WhyBench {
   async publish(subject: string, ...things: readonly (Thing | string)[]): Promise<void> {
     const messages = things.map((thing) => ({
       subject,
-      msgId: `${subject}-${this.#published++}`,
+      id: `${subject}-${this.#published++}`,
       payload: Buffer.from(typeof thing === 'string' ? thing : JSON.stringify(thing)),
     }));
     await new EventPublisher(this.#link).publishAll(messages);

@@ -32,6 +32,15 @@ export async function newestEvents(
   return (await asking.ask(call, '/events/search', { limit }, foundSchema)).events;
 }
 
+/** The newest event that a condition of the search language holds for. */
+export async function newestEventWith(
+  asking: Asking,
+  call: RawCall,
+  query: object,
+): Promise<ReadEvent | undefined> {
+  return (await asking.ask(call, '/events/search', { query, limit: 1 }, foundSchema)).events[0];
+}
+
 /**
  * All events of a range, the newest first. Throws 422 `query_too_large` beyond 50,000: an answer of some would be a
  * wrong number.

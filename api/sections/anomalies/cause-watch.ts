@@ -167,7 +167,7 @@ export class CauseWatch {
     await this.#parts.anomalies.answers.ports.anomalies?.publish({
       subject: anomalySubject(tenant, metric, severity),
       payload: Buffer.from(JSON.stringify(payload)),
-      msgId: `${id}-${revision}-explained`,
+      id: `${id}-${revision}-explained`,
     });
   }
 }

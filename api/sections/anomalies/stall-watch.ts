@@ -142,7 +142,7 @@ export class StallWatch {
     return {
       subject: anomalySubject(tenant, METRIC, SEVERITY),
       payload: Buffer.from(JSON.stringify(message)),
-      msgId: `${tenant}-${id}-${what}`,
+      id: `${tenant}-${id}-${what}`,
     };
   }
 }

@@ -3,11 +3,11 @@ import type { ApiPorts } from '../../http/index.ts';
 import { checkAll, prepare, timeLimits } from '../ingest/index.ts';
 
 /** The way of connectors' events into the stream: the checks of `POST /ingest`, and its messages. */
-export function eventDoor(ports: Pick<ApiPorts, 'events' | 'clock' | 'reader'>): EventDoor {
+export function eventDoor(ports: Pick<ApiPorts, 'events' | 'clock' | 'reader' | 'fieldRules'>): EventDoor {
   return {
     check: async (tenant, payloads) => {
       const events = payloads.map((bytes) => ({ ok: true, bytes }) as const);
-      const checks = await checkAll({ events, whole: false }, timeLimits(ports), tenant);
+      const checks = await checkAll({ events, whole: false }, timeLimits(ports, tenant), tenant);
       return checks.map((check): DoorCheck => {
         const [message] = prepare(tenant, [check]).messages;
         const { event_id } = check;

@@ -84,7 +84,7 @@ async function resent(
 ): Promise<ResendState> {
   const { ports, reader } = parts;
   const { tenant, job_id } = job.record;
-  const limits = timeLimits(ports);
+  const limits = timeLimits(ports, tenant);
   const errors: JobItemError[] = [];
   const good: GoodCheck[] = [];
   const resolved: number[] = [];

@@ -58,7 +58,7 @@ export async function tried(
 ): Promise<Tried> {
   const end = await reader.end();
   const marks = reader.marks(end);
-  const limits = timeLimits(ports);
+  const limits = timeLimits(ports, tenant);
   const results: Tried['results'] = [];
   const failures = new Map<string, Tried['failures'][number]>();
   const counts = { letters: 0, mended: 0, failed: 0, dropped: 0 };

@@ -155,7 +155,7 @@ class Erasure {
     return {
       subject: `events.${this.#tenant}.${subjectToken(typeof key === 'string' ? key : '')}`,
       payload,
-      msgId: createHash('sha256').update(`${this.#tenant}\0`).update(payload).digest('hex'),
+      id: createHash('sha256').update(`${this.#tenant}\0`).update(payload).digest('hex'),
     };
   }
 

@@ -37,6 +37,7 @@ const healthSchema = z.object({
     jobs: subsystemSchema,
     definitions: subsystemSchema,
     connectors: subsystemSchema.describe('Whether connectors read; takes nothing from readiness'),
+    models: subsystemSchema.describe('Whether forecasts still hold; takes nothing from readiness'),
   }),
   why: z
     .array(
@@ -136,6 +137,21 @@ function connectorHealth({ unwell }: Pick<Connectors, 'unwell'>): Subsystem {
   return { status: 'degraded', code: 'connectors_unwell', message };
 }
 
+/** Forecasts that no longer hold take nothing from the service. */
+function modelHealth({ drifting }: OfTenants['models']): Subsystem {
+  if (drifting === 0) return OK;
+  const message =
+    `${drifting} promoted forecasts err by half as much again as in their back-test, or more: ` +
+    'GET /models says which. Train them anew.';
+  return { status: 'degraded', code: 'models_drifting', message };
+}
+
+/** What tenants have that may be unwell. */
+interface OfTenants {
+  readonly connectors: Pick<Connectors, 'unwell'>;
+  readonly models: { readonly drifting: number };
+}
+
 /** How every subsystem is, and the worst of it. */
 export async function healthOf(
   ports: ApiPorts,
@@ -144,7 +160,7 @@ export async function healthOf(
   definitions: readonly { readonly status: BucketStatus }[],
   look: StateLook,
   gaps: Gaps,
-  connectors: Pick<Connectors, 'unwell'>,
+  { connectors, models }: OfTenants,
 ): Promise<z.infer<typeof healthSchema>> {
   const pipeline = ports.pipeline();
   const subsystems = {
@@ -155,6 +171,7 @@ export async function healthOf(
     jobs: jobs.closed ? { status: 'degraded' as const, code: 'stopping', message: 'The process stops.' } : OK,
     definitions: definitionsHealth(definitions),
     connectors: connectorHealth(connectors),
+    models: modelHealth(models),
   };
   const worst = (['failed', 'starting', 'catching_up', 'degraded'] as const).find((status) =>
     Object.values(subsystems).some((subsystem) => subsystem.status === status),
@@ -164,8 +181,8 @@ export async function healthOf(
   return { status, time: timeText(ports.clock.now()), subsystems, why: [...why] };
 }
 
-/** What does not keep the service from answering: lost messages, and sources of tenants. */
-const NO_REASON: ReadonlySet<string> = new Set(['completeness', 'connectors']);
+/** What does not keep the service from answering: lost messages, and what tenants have. */
+const NO_REASON: ReadonlySet<string> = new Set(['completeness', 'connectors', 'models']);
 
 /** Whether callers may be sent here. */
 const isReady = ({ subsystems }: z.infer<typeof healthSchema>): boolean =>
@@ -179,7 +196,7 @@ export function healthRoutes(
   definitions: readonly { readonly status: BucketStatus }[],
   look: StateLook,
   gaps: Gaps,
-  connectors: Pick<Connectors, 'unwell'>,
+  { connectors, models }: OfTenants,
 ): readonly Route[] {
   return [
     route({
@@ -209,6 +226,7 @@ export function healthRoutes(
               jobs: OK,
               definitions: OK,
               connectors: OK,
+              models: OK,
             },
             why: [],
           },
@@ -217,7 +235,7 @@ export function healthRoutes(
       },
       problems: [],
       handle: async (): Promise<Answer> => {
-        const json = await healthOf(ports, tracker, jobs, definitions, look, gaps, connectors);
+        const json = await healthOf(ports, tracker, jobs, definitions, look, gaps, { connectors, models });
         return { status: isReady(json) ? 200 : 503, json };
       },
     }),

@@ -3,3 +3,4 @@ export { ErasedMessages, erasedKind, Gaps, resolutionKind } from './gap-resoluti
 export { gapRoutes } from './gap-routes.ts';
 export { healthRoutes } from './health-routes.ts';
 export * from './metrics-routes.ts';
+export { positionRoute } from './position-route.ts';

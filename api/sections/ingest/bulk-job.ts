@@ -15,7 +15,7 @@ const RETRY_MIN_MS = 250;
 const RETRY_MAX_MS = 5_000;
 
 /** What a job needs of the service. */
-type BulkPorts = Pick<ApiPorts, 'events' | 'clock' | 'reader' | 'log'>;
+type BulkPorts = Pick<ApiPorts, 'events' | 'clock' | 'reader' | 'log' | 'fieldRules'>;
 
 const inputSchema = z.object({
   size_bytes: z.int(),
@@ -114,7 +114,8 @@ async function publishBatch(
   const numbered = batch.map((part, index) => ({ part, line: at.done_lines + index + 1 }));
   const lines = numbered.filter(({ part }) => !isBlank(part));
   const parts = lines.map(({ part }) => eventOf(part));
-  const checks = await checkAll({ events: parts, whole: false }, timeLimits(ports), job.record.tenant);
+  const { tenant } = job.record;
+  const checks = await checkAll({ events: parts, whole: false }, timeLimits(ports, tenant), tenant);
   const { trace } = inputSchema.parse(job.record.input);
   const prepared = prepare(job.record.tenant, checks, trace);
   const { messages } = prepared;

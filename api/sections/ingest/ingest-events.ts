@@ -111,11 +111,15 @@ function malformed(message: string): ApiError {
   });
 }
 
-/** What the check of an event's time goes by: the clock, and what the pipeline has forgotten. */
-export function timeLimits({ clock, reader }: Pick<ApiPorts, 'clock' | 'reader'>): TimeLimits {
+/** What the check of a tenant's events goes by: the clock, what the pipeline has forgotten, custom fields. */
+export function timeLimits(
+  { clock, reader, fieldRules }: Pick<ApiPorts, 'clock' | 'reader' | 'fieldRules'>,
+  tenant: string,
+): TimeLimits {
   const cut_ms = reader()?.reader.snapshot((table) => readRetentionCut(table(RETENTION_TABLE)));
   // Before there is a state nothing is forgotten.
-  return { now_ms: clock.now(), cut_ms: cut_ms ?? Number.NEGATIVE_INFINITY };
+  const fields = fieldRules?.(tenant);
+  return { now_ms: clock.now(), cut_ms: cut_ms ?? Number.NEGATIVE_INFINITY, fields };
 }
 
 /** What there is to say of events that are taken and lie before the time from which on the tenant keeps events. */
@@ -200,6 +204,6 @@ function messageOf(tenant: string, { event_id, partition_key, payload }: Accepte
   return {
     subject: `events.${tenant}.${subjectToken(partition_key)}`,
     payload,
-    msgId: hash('sha256', identity, 'hex'),
+    id: hash('sha256', identity, 'hex'),
   };
 }

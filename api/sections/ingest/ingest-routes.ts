@@ -132,7 +132,7 @@ const SAMPLE = {
 
 /** Section 1: events by HTTP. */
 export function ingestRoutes(ports: ApiPorts, once: Idempotency, samples: Samples): readonly Route[] {
-  const limits = (): TimeLimits => timeLimits(ports);
+  const limits = ({ tenant }: RawCall): TimeLimits => timeLimits(ports, tenant);
   return [
     route({
       id: 'ingestEvents',
@@ -179,7 +179,7 @@ export function ingestRoutes(ports: ApiPorts, once: Idempotency, samples: Sample
         const key = idempotencyKeyOf(call.request);
         requireEventType(call.request, headersOf(call.request));
         const bytes = await readWithin(call, MAX_INGEST_BYTES);
-        const work = (): Promise<StoredAnswer> => ingest(ports, limits(), call, bytes);
+        const work = (): Promise<StoredAnswer> => ingest(ports, limits(call), call, bytes);
         if (key === undefined) return storedAnswer(await work(), false);
         const identity = `${identityOf(call.request)}\n`;
         const fingerprint = createHash('sha256').update(identity).update(bytes).digest('hex');
@@ -230,7 +230,7 @@ export function ingestRoutes(ports: ApiPorts, once: Idempotency, samples: Sample
         'unsupported_encoding',
         'too_busy',
       ],
-      handle: (call) => validate(call, limits(), samples),
+      handle: (call) => validate(call, limits(call), samples),
     }),
   ];
 }

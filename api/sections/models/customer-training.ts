@@ -4,7 +4,8 @@ import type { RunningJob } from '../../../runtime/index.ts';
 import { type AnswerParts, analyticsOf, readFresh, runQuery, wishOf } from '../../answers/index.ts';
 import { positionOf } from '../../http/index.ts';
 import { patiently } from '../jobs/index.ts';
-import { QUERY_DEADLINE_MS, type TrainingResult } from './forecast-training.ts';
+import { QUERY_DEADLINE_MS } from './forecast-history.ts';
+import type { TrainingResult } from './forecast-training.ts';
 import { type CustomerContent, customerHorizonDays, type ModelBody, type Trained } from './model-schema.ts';
 
 /** Of the models of customers: stored with each of them. */

@@ -1,7 +1,7 @@
 import { asMillraceError, type MetricSample, Metrics } from '../../../engine/index.ts';
 import type { Definition } from '../../../runtime/index.ts';
 import { type AnswerParts, analyticsOf, runQuery, wishOf } from '../../answers/index.ts';
-import { historyQuery } from './forecast-training.ts';
+import { historyQuery } from './forecast-queries.ts';
 import type { ModelContents } from './model-contents.ts';
 import type { ForecastContent, ModelBody } from './model-schema.ts';
 import type { ModelVersions } from './model-versions.ts';
@@ -37,19 +37,18 @@ type Model = Definition<ModelBody>;
 /** What came since a forecast, against what it said. */
 export class DriftWatch {
   readonly #parts: DriftParts;
-  readonly #found = new Map<string, { readonly drift: Drift; readonly at_ms: number }>();
+  readonly #found = new Map<
+    string,
+    { readonly model: Model; readonly drift: Drift; readonly at_ms: number }
+  >();
   readonly #metrics = new Metrics();
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
 
   constructor(parts: DriftParts) {
     this.#parts = parts;
-    const what = 'Forecasts whose recent errors are beyond 1.5 times those of their back-test';
-    this.#metrics.gauge(
-      'millrace.models.drifting',
-      what,
-      () => [...this.#found.values()].filter(({ drift }) => drift.is_drifting).length,
-    );
+    const what = 'Promoted forecasts whose recent errors are beyond 1.5 times those of their back-test';
+    this.#metrics.gauge('millrace.models.drifting', what, () => this.drifting);
   }
 
   start(): void {
@@ -65,6 +64,19 @@ export class DriftWatch {
     await this.#looking;
   }
 
+  /** Promoted forecasts that drift, as they were last looked at. */
+  get drifting(): number {
+    const { versions } = this.#parts;
+    return [...this.#found.values()].filter(
+      ({ model, drift }) => drift.is_drifting && versions.isPromoted(model),
+    ).length;
+  }
+
+  /** As it was last looked at; null: it has not been. */
+  lastOf({ id }: Model): boolean | null {
+    return this.#found.get(id)?.drift.is_drifting ?? null;
+  }
+
   /** null: the model is no forecast, or not trained. Throws what a query does. */
   async of(model: Model): Promise<Drift | null> {
     const { trained } = model.body;
@@ -75,7 +87,7 @@ export class DriftWatch {
     const content = await this.#parts.contents.get(trained);
     if (content.kind !== 'forecast') return null;
     const drift = await this.#compare(model, content);
-    this.#found.set(model.id, { drift, at_ms: now_ms });
+    this.#found.set(model.id, { model, drift, at_ms: now_ms });
     return drift;
   }
 

@@ -1,111 +1,32 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { codeOf, orderEvent, PATIENTLY, startTestApi, type TestApi } from '../../fixture-api.ts';
+import { describe, expect, it, vi } from 'vitest';
+import { codeOf, orderEvent, PATIENTLY } from '../../fixture-api.ts';
+import {
+  at,
+  DATASET,
+  DAYS,
+  ended,
+  fill,
+  type Json,
+  jsonOf,
+  noise,
+  type Prediction,
+  predict,
+  requireSums,
+  send,
+  timeOf,
+  train,
+  trained,
+  useModels,
+  WEEK,
+} from './fixture-models.ts';
 
-type Json = Record<string, unknown>;
-
-const DAY_MS = 86_400_000;
-const FIRST_MS = Date.UTC(2025, 5, 2);
-/** Orders of each day of a week. */
-const WEEK = [2, 2, 3, 3, 5, 6, 4];
-const DAYS = 84;
-
-let test: TestApi;
-let admin: string;
-beforeEach(async () => {
-  test = await startTestApi();
-  admin = await test.key('admin');
-});
-afterEach(() => test.close());
-
-const timeOf = (day: number, hour = 0): string =>
-  new Date(FIRST_MS + day * DAY_MS + hour * 3_600_000).toISOString();
-
-/** Twelve weeks of orders in GB, the same each week; half as many in FR. */
-async function fill(): Promise<void> {
-  const key = await test.key('ingest');
-  const events = Array.from({ length: DAYS }, (_, day) =>
-    Array.from({ length: WEEK[day % 7] as number }, (__, at) => [
-      orderEvent(`gb-${day}-${at}`, { time: timeOf(day, 8), amount: 1_000 }),
-      ...(at % 2 === 0
-        ? [orderEvent(`fr-${day}-${at}`, { time: timeOf(day, 9), country: 'FR', amount: 500 })]
-        : []),
-    ]).flat(),
-  ).flat();
-  // A day that has begun: it is in the range, and not complete.
-  events.push(orderEvent('last', { time: timeOf(DAYS, 1) }));
-  for (let at = 0; at < events.length; at += 400) {
-    const sent = await test.send('/ingest', { key, json: events.slice(at, at + 400) });
-    expect(sent.status).toBe(202);
-  }
-  await test.apply();
-}
-
-async function send(events: readonly Json[]): Promise<void> {
-  const key = await test.key('ingest');
-  for (let at = 0; at < events.length; at += 400) {
-    expect((await test.send('/ingest', { key, json: events.slice(at, at + 400) })).status).toBe(202);
-  }
-  await test.apply();
-}
-
-/** Up to two more orders a day in each country. */
-const noise = (): Json[] =>
-  Array.from({ length: DAYS }, (_, day) =>
-    ['GB', 'FR'].flatMap((country, place) =>
-      Array.from({ length: (day * 37 + 11 * place) % 3 }, (__, at) =>
-        orderEvent(`noise-${country}-${day}-${at}`, { time: timeOf(day, 7), country }),
-      ),
-    ),
-  ).flat();
-
-const DATASET = {
-  metric: 'orders_count',
-  granularity: '1d',
-  start: timeOf(0),
-  end: timeOf(DAYS + 1),
-  group_by: ['country'],
-};
-
-const train = (dataset: Json = {}, body: Json = {}): Promise<Response> =>
-  test.send('/models/train', {
-    key: admin,
-    json: { type: 'demand_forecast', dataset: { ...DATASET, ...dataset }, params: { horizon: 14 }, ...body },
-  });
-
-const jsonOf = async (response: Response | Promise<Response>): Promise<Json> =>
-  (await (await response).json()) as Json;
-
-async function ended(job_id: unknown): Promise<Json> {
-  return vi.waitFor(async () => {
-    const job = await jsonOf(test.send(`/jobs/${String(job_id)}`, { key: admin }));
-    expect(['succeeded', 'failed', 'cancelled']).toContain(job.status);
-    return job;
-  }, PATIENTLY);
-}
-
-async function trained(dataset: Json = {}, body: Json = {}): Promise<string> {
-  const response = await train(dataset, body);
-  expect(response.status).toBe(202);
-  const job = await ended((await jsonOf(response)).job_id);
-  expect(job).toMatchObject({ status: 'succeeded', lane: 'training' });
-  return String((job.result as Json).model_id);
-}
-
-const predict = (id: string, json: Json = {}): Promise<Response> =>
-  test.send(`/models/${id}/predict`, { key: admin, json });
-
-interface Prediction {
-  readonly groups: readonly {
-    readonly key: Json;
-    readonly points: readonly { readonly time: string; readonly mean: number; readonly lower_95: number }[];
-  }[];
-}
+useModels();
 
 describe('models', () => {
   it('are trained by a job, and forecast each group from the day that is not complete', async () => {
     await fill();
     const id = await trained({}, { name: 'orders' });
-    const model = await jsonOf(test.send(`/models/${id}`, { key: admin }));
+    const model = await jsonOf(at.test.send(`/models/${id}`, { key: at.admin }));
     expect(model).toMatchObject({
       ...{
         id,
@@ -123,7 +44,10 @@ describe('models', () => {
         { key: { country: 'FR' }, steps: DAYS },
       ],
     });
-    const { groups } = (await jsonOf(predict(id))) as unknown as Prediction;
+    const prediction = (await jsonOf(predict(id))) as unknown as Prediction;
+    const { groups } = prediction;
+    requireSums(prediction);
+    expect(model).toMatchObject({ totals: [{ key: {}, steps: DAYS, back_test: { naive: {} } }] });
     expect(groups.map(({ key }) => key.country)).toEqual(['GB', 'FR']);
     const points = groups[0]?.points ?? [];
     expect(points.map(({ time }) => time).slice(0, 2)).toEqual([
@@ -144,25 +68,25 @@ describe('models', () => {
     await fill();
     const id = await trained();
     const before = await (await predict(id)).text();
-    test = await test.restart();
+    at.test = await at.test.restart();
     expect(await (await predict(id)).text()).toBe(before);
-    const list = await jsonOf(test.send('/models', { key: admin }));
+    const list = await jsonOf(at.test.send('/models', { key: at.admin }));
     expect(list).toMatchObject({ models: [{ id, status: 'ready' }] });
-    expect((await test.send(`/models/${id}`, { key: admin, method: 'DELETE' })).status).toBe(204);
+    expect((await at.test.send(`/models/${id}`, { key: at.admin, method: 'DELETE' })).status).toBe(204);
     expect(await codeOf(await predict(id))).toBe('not_found');
   });
 
   it('whose training a restart cuts off are trained anew, as one model', async () => {
     await fill();
-    test.stateReady = false;
+    at.test.stateReady = false;
     const response = await train();
     // Without a state nothing is planned: the job is made as soon as there is one.
     expect(response.status).toBe(503);
-    test.stateReady = true;
+    at.test.stateReady = true;
     const { job_id } = await jsonOf(train());
-    test = await test.restart();
+    at.test = await at.test.restart();
     expect(await ended(job_id)).toMatchObject({ status: 'succeeded' });
-    const { models } = await jsonOf(test.send('/models', { key: admin }));
+    const { models } = await jsonOf(at.test.send('/models', { key: at.admin }));
     expect(models).toMatchObject([{ job_id, status: 'ready' }]);
   });
 
@@ -171,17 +95,17 @@ describe('models', () => {
     const short = await ended((await jsonOf(train({ start: timeOf(DAYS - 3) }))).job_id);
     expect(short).toMatchObject({ status: 'failed', error: { code: 'not_enough_data' } });
     expect(JSON.stringify(short.error)).toContain('3 complete steps');
-    const { models } = (await jsonOf(test.send('/models', { key: admin }))) as { models: Json[] };
+    const { models } = (await jsonOf(at.test.send('/models', { key: at.admin }))) as { models: Json[] };
     expect(models).toMatchObject([{ status: 'failed' }]);
     expect(await codeOf(await predict(String(models[0]?.id)))).toBe('wrong_state');
     expect(await codeOf(await train({ metric: 'nothing' }))).toBe('validation_failed');
-    const key = await test.key('ingest');
+    const key = await at.test.key('ingest');
     const json = [orderEvent('eur', { currency: 'EUR', time: timeOf(DAYS, 2) })];
-    await test.send('/ingest', { key, json });
-    await test.apply();
+    await at.test.send('/ingest', { key, json });
+    await at.test.apply();
     // Currencies are never added: each is a group of its own.
     const id = await trained({ metric: 'revenue', group_by: [] });
-    const { groups } = (await jsonOf(test.send(`/models/${id}`, { key: admin }))) as { groups: Json[] };
+    const { groups } = (await jsonOf(at.test.send(`/models/${id}`, { key: at.admin }))) as { groups: Json[] };
     expect(groups.map(({ key: of }) => of)).toEqual([{ currency: 'GBP' }, { currency: 'EUR' }]);
   });
 
@@ -191,19 +115,19 @@ describe('models', () => {
     const second = await trained({ end: timeOf(DAYS - 6) }, { name: 'orders' });
     const of = async (name: string): Promise<unknown> => (await jsonOf(predict(name))).model_id;
     expect(await of('orders')).toBe(first);
-    expect(await jsonOf(test.send('/models/orders', { key: admin }))).toMatchObject({
+    expect(await jsonOf(at.test.send('/models/orders', { key: at.admin }))).toMatchObject({
       id: first,
       version: 1,
     });
-    expect(await jsonOf(test.send(`/models/${second}`, { key: admin }))).toMatchObject({
+    expect(await jsonOf(at.test.send(`/models/${second}`, { key: at.admin }))).toMatchObject({
       ...{ name: 'orders', version: 2, promoted: false },
     });
-    const promoted = await test.send(`/models/${second}/promote`, { key: admin, method: 'POST' });
+    const promoted = await at.test.send(`/models/${second}/promote`, { key: at.admin, method: 'POST' });
     expect(await promoted.json()).toMatchObject({ id: second, promoted: true });
     expect(await of('orders')).toBe(second);
     expect(await of(first)).toBe(first);
     const gone = (id: string): Promise<Response> =>
-      test.send(`/models/${id}`, { key: admin, method: 'DELETE' });
+      at.test.send(`/models/${id}`, { key: at.admin, method: 'DELETE' });
     expect(await codeOf(await gone(second))).toBe('wrong_state');
     expect((await gone(first)).status).toBe(204);
     expect((await gone(second)).status).toBe(204);
@@ -214,15 +138,15 @@ describe('models', () => {
     await fill();
     const retrain = { schedule: '0 3 * * *', promote: 'if_better' };
     const first = await trained({ end: timeOf(DAYS) }, { name: 'orders', retrain });
-    test.clock.advance(24 * 3_600_000);
+    at.test.clock.advance(24 * 3_600_000);
     await vi.waitFor(async () => {
-      const model = await jsonOf(test.send('/models/orders', { key: admin }));
+      const model = await jsonOf(at.test.send('/models/orders', { key: at.admin }));
       expect(model).toMatchObject({ version: 2, promoted: true, status: 'ready' });
       expect(model.id).not.toBe(first);
       // As long a range, up to the time that it was due at.
       expect((model.dataset as Json).end).toBe('2025-09-02T03:00:00.000Z');
     }, PATIENTLY);
-    const { models } = (await jsonOf(test.send('/models', { key: admin }))) as { models: Json[] };
+    const { models } = (await jsonOf(at.test.send('/models', { key: at.admin }))) as { models: Json[] };
     expect(models.map(({ version }) => version)).toEqual([1, 2]);
   });
 
@@ -232,10 +156,10 @@ describe('models', () => {
     // Trained on the first ten weeks, of which the last two are as the others: no drift.
     const calm = await trained({ end: timeOf(DAYS - 14) }, { params: { method: 'auto', horizon: 14 } });
     const drift = async (id: string): Promise<Json> =>
-      (await jsonOf(test.send(`/models/${id}`, { key: admin }))).drift as Json;
+      (await jsonOf(at.test.send(`/models/${id}`, { key: at.admin }))).drift as Json;
     expect(await drift(calm)).toMatchObject({ compared: 28, is_drifting: false });
     const naive = await trained({ end: timeOf(DAYS - 14) }, { params: { method: 'naive', horizon: 14 } });
-    const { warnings, score } = await jsonOf(test.send(`/models/${naive}`, { key: admin }));
+    const { warnings, score } = await jsonOf(at.test.send(`/models/${naive}`, { key: at.admin }));
     expect(score).toMatchObject({ measure: 'mase', beats_baseline: false });
     expect(String(warnings)).toContain('does not beat its baseline');
     // Ten times as many orders in the last week.
@@ -245,10 +169,18 @@ describe('models', () => {
       ),
     ).flat();
     await send(many);
-    test.clock.advance(3_600_000);
+    at.test.clock.advance(3_600_000);
+    const healthOf = async (): Promise<Json> =>
+      (await jsonOf(at.test.send('/health', { key: at.admin }))).subsystems as Json;
+    expect((await healthOf()).models).toEqual({ status: 'ok' });
     expect(await drift(calm)).toMatchObject({ is_drifting: true });
+    expect((await healthOf()).models).toMatchObject({ status: 'degraded', code: 'models_drifting' });
+    expect((await at.test.send('/health', { key: at.admin })).status).toBe(200);
+    const { models } = (await jsonOf(at.test.send('/models', { key: at.admin }))) as { models: Json[] };
+    const seen = new Map(models.map(({ id, is_drifting }) => [id, is_drifting]));
+    expect([seen.get(calm), seen.get(naive)]).toEqual([true, false]);
     const metrics = await (
-      await test.send('/metrics', { key: await test.key('admin', { tenants: '*' }) })
+      await at.test.send('/metrics', { key: await at.test.key('admin', { tenants: '*' }) })
     ).text();
     expect(metrics).toMatch(/millrace_models_drifting(\{[^}]*\})? 1/);
   });
@@ -256,19 +188,37 @@ describe('models', () => {
   it('whose content is gone or changed say so', async () => {
     await fill();
     const id = await trained();
-    await test.ports.models.put(`default/${id}.json`, Buffer.from('{}'));
-    test = await test.restart();
+    await at.test.ports.models.put(`default/${id}.json`, Buffer.from('{}'));
+    at.test = await at.test.restart();
     expect(await codeOf(await predict(id))).toBe('object_damaged');
-    await test.ports.models.delete(`default/${id}.json`);
+    await at.test.ports.models.delete(`default/${id}.json`);
     expect(await codeOf(await predict(id))).toBe('object_damaged');
+  });
+
+  it('say what training would read, and train nothing', async () => {
+    await fill();
+    const json = { type: 'demand_forecast', dataset: DATASET, params: { horizon: 14 } };
+    const planned = await at.test.send('/models/train?dry_run=true', { key: at.admin, json });
+    expect(planned.status).toBe(200);
+    const { dry_run, plan } = (await planned.json()) as { plan: Record<string, number> } & Json;
+    expect(dry_run).toBe(true);
+    expect(plan).toMatchObject({ queries: 2 });
+    for (const member of ['rows', 'bytes', 'cost_ms']) expect(plan[member]).toBeGreaterThanOrEqual(0);
+    const churn = { type: 'churn', dataset: { start: timeOf(0), end: timeOf(DAYS) } };
+    const other = await jsonOf(at.test.send('/models/train?dry_run=true', { key: at.admin, json: churn }));
+    expect(other).toMatchObject({ dry_run: true, plan: { rows: expect.any(Number), queries: 1 } });
+    expect(await jsonOf(at.test.send('/models', { key: at.admin }))).toMatchObject({ models: [] });
+    expect(await jsonOf(at.test.send('/jobs?type=model_training', { key: at.admin }))).toMatchObject({
+      jobs: [],
+    });
   });
 
   it('are trained by analysts and read by viewers', async () => {
     await fill();
-    const viewer = await test.key('viewer');
+    const viewer = await at.test.key('viewer');
     const json = { type: 'demand_forecast', dataset: DATASET };
-    expect(await codeOf(await test.send('/models/train', { key: viewer, json }))).toBe('role_forbidden');
+    expect(await codeOf(await at.test.send('/models/train', { key: viewer, json }))).toBe('role_forbidden');
     const id = await trained();
-    expect((await test.send(`/models/${id}/predict`, { key: viewer, json: {} })).status).toBe(200);
+    expect((await at.test.send(`/models/${id}/predict`, { key: viewer, json: {} })).status).toBe(200);
   });
 });

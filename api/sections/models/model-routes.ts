@@ -20,6 +20,7 @@ const driftSchema = z
 
 const wholeSchema = modelSchema.extend({
   groups: z.array(groupSchema).describe('Of a forecast'),
+  totals: z.array(groupSchema).describe('Of a forecast of groups: all of them together, for each currency'),
   test: z
     .looseObject({})
     .nullable()
@@ -74,18 +75,20 @@ function getRoute(parts: ModelRouteParts): Route {
     handle: async (call) => {
       const model = parts.versions.find(call.tenant, call.params.modelId);
       requireSeen(parts, call, model);
-      const view = await viewOf(parts, model);
       const { trained } = model.body;
       const content = trained === null ? undefined : await parts.contents.get(trained);
-      const groups =
-        content?.kind === 'forecast' ? content.groups.map(({ points: _, ...group }) => group) : [];
+      const forecast = content?.kind === 'forecast' ? content : { groups: [], totals: [] };
+      const [groups, totals] = [forecast.groups, forecast.totals].map((all) =>
+        all.map(({ points: _, ...group }) => group),
+      );
       const test = content?.kind === 'customers' ? content.test : null;
       // A model is shown while its data cannot be asked.
       const drift = await parts.drifts.of(model).catch((error: unknown) => {
         call.log.debug({ model: model.id, code: asMillraceError(error).code }, 'no drift of the model');
         return null;
       });
-      return { status: 200, json: { ...view, groups, test, drift } };
+      const view = await viewOf(parts, model);
+      return { status: 200, json: { ...view, groups, totals, test, drift } };
     },
   });
 }

@@ -15,6 +15,7 @@ import {
 } from '../../../analytics/index.ts';
 import type { DefinitionKind } from '../../../runtime/index.ts';
 import { scheduleSchema, scheduleZoneSchema } from '../reports/index.ts';
+import { regressorsSchema } from './forecast-regressors.ts';
 
 /** Groups times steps of the horizon that one model keeps. */
 export const MODEL_MAX_POINTS = 20_000;
@@ -59,6 +60,7 @@ export const forecastParamsSchema = z.strictObject({
     .max(PERIOD_MAX_STEPS)
     .optional()
     .describe('Steps of a season, 1 for none; default: 7 days, 12 months, 52 weeks, 24 hours, 4 quarters'),
+  regressors: regressorsSchema.optional(),
 });
 
 export const MODEL_TYPES = ['demand_forecast', ...CUSTOMER_MODELS] as const;
@@ -161,6 +163,18 @@ const groupMembers = {
   error: z.object({ code: z.string(), message: z.string() }).optional().describe('Why it has no forecast'),
   members: z.array(z.object({ method: z.string(), weight: z.number() })).describe('What the mean is made of'),
   back_test: backTestSchema.nullable(),
+  effects: z
+    .array(
+      z.object({
+        name: z.string(),
+        effect: z.number().describe('Of one more of it: a factor, or what is added'),
+        is_factor: z.boolean(),
+        is_known: z.boolean().describe('Its future values were given'),
+      }),
+    )
+    .default([])
+    .describe('Of regressors'),
+  is_rest: z.boolean().optional().describe('Of all groups together that are not listed or have no forecast'),
   steps: z.int().describe('Complete steps of the history'),
   scale: z.number().nullable().describe('Mean change from the season before: what MASE divides by'),
   warnings: z.array(z.string()),
@@ -179,6 +193,7 @@ export const forecastContentSchema = z.object({
   kind: z.literal('forecast'),
   times: z.array(z.string()).describe('Starts of the steps that are forecast'),
   groups: z.array(keptGroupSchema),
+  totals: z.array(keptGroupSchema).default([]).describe('Of the groups together, for each currency'),
 });
 export type ForecastContent = z.output<typeof forecastContentSchema>;
 

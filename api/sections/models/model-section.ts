@@ -47,6 +47,11 @@ export class ModelSection {
     await this.#drifts.close();
   }
 
+  /** Promoted forecasts that drift. */
+  get drifting(): number {
+    return this.#drifts.drifting;
+  }
+
   samples(): MetricSample[] {
     return this.#drifts.samples();
   }

@@ -41,6 +41,7 @@ export const modelSchema = z.object({
   history: nullable(trainedShown.history),
   groups_left_out: nullable(trainedShown.groups_left_out),
   score: trainedShown.score,
+  is_drifting: z.boolean().nullable().describe('As last looked at, of a forecast; null: not yet'),
   warnings: z.array(z.string()),
 });
 
@@ -58,7 +59,7 @@ export async function statusOf(jobs: Jobs, { tenant, body }: Definition<ModelBod
 }
 
 export async function viewOf(
-  { jobs, versions }: ModelRouteParts,
+  { jobs, versions, drifts }: ModelRouteParts,
   model: Definition<ModelBody>,
 ): Promise<Record<string, unknown>> {
   const { trained, family, ...body } = model.body;
@@ -69,6 +70,7 @@ export async function viewOf(
     promoted: versions.isPromoted(model),
     status: await statusOf(jobs, model),
     ...said,
+    is_drifting: drifts.lastOf(model),
     warnings: warningsOf(model.body),
   };
 }

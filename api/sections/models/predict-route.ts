@@ -5,10 +5,13 @@ import { analyticsOf, BODY_PROBLEMS, HEAD_PROBLEMS, maskFor, runQuery, wishOf } 
 import { ApiError, type RawCall, type Route, route } from '../../http/index.ts';
 import { customerPage, pageQuery } from '../customers/index.ts';
 import { customersQuery } from './customer-training.ts';
+import { wholeParams } from './forecast-queries.ts';
+import { regressorAssumptions } from './forecast-regressors.ts';
 import {
   backTestSchema,
   type CustomerContent,
   type ForecastContent,
+  groupSchema,
   MODEL_TYPES,
   type ModelBody,
   positionsSchema,
@@ -17,6 +20,21 @@ import {
 import { type ModelRouteParts, modelParams, statusOf } from './model-view.ts';
 
 type Model = Definition<ModelBody>;
+
+const forecastSchema = z.object({
+  key: groupSchema.shape.key,
+  back_test: backTestSchema.nullable(),
+  effects: groupSchema.shape.effects,
+  is_rest: groupSchema.shape.is_rest,
+  warnings: z.array(z.string()),
+  points: z.array(
+    z.object({
+      time: z.string(),
+      mean: z.number().describe('Money in minor units, not rounded'),
+      ...{ lower_80: z.number(), upper_80: z.number(), lower_95: z.number(), upper_95: z.number() },
+    }),
+  ),
+});
 
 const predictionSchema = z.object({
   model_id: z.string(),
@@ -30,23 +48,11 @@ const predictionSchema = z.object({
   assumptions: z.array(z.string()),
   metric: z.string().optional().describe('Of a forecast'),
   method: z.string().optional(),
-  groups: z
-    .array(
-      z.object({
-        key: z.record(z.string(), z.string().nullable()),
-        back_test: backTestSchema.nullable(),
-        warnings: z.array(z.string()),
-        points: z.array(
-          z.object({
-            time: z.string(),
-            mean: z.number().describe('Money in minor units, not rounded'),
-            ...{ lower_80: z.number(), upper_80: z.number(), lower_95: z.number(), upper_95: z.number() },
-          }),
-        ),
-      }),
-    )
+  groups: z.array(forecastSchema).optional().describe('Of a forecast'),
+  totals: z
+    .array(forecastSchema)
     .optional()
-    .describe('Of a forecast'),
+    .describe('Of a forecast of groups: all of them together, for each currency, whatever `key` asks for'),
   horizon: z.string().optional().describe('Of a model of customers'),
   currency: z.string().nullable().optional(),
   customers_total: z.int().optional(),
@@ -144,19 +150,35 @@ function headOf({ id, body }: Model, trained: Trained): object {
 }
 
 function forecastOf({ body }: Model, content: ForecastContent, { horizon, key = {} }: PredictBody): object {
-  const { times } = content;
+  const { times, groups, totals } = content;
   if (horizon !== undefined && horizon > times.length) throw tooFar(times.length);
   const isAsked = (group: ForecastContent['groups'][number]): boolean =>
     group.error === undefined && Object.entries(key).every(([name, value]) => group.key[name] === value);
+  const shown = ({
+    key: of,
+    is_rest,
+    back_test,
+    effects,
+    warnings,
+    points,
+  }: ForecastContent['groups'][number]) => ({
+    ...{ key: of, back_test, effects, warnings },
+    ...(is_rest === undefined ? {} : { is_rest }),
+    points: points.slice(0, horizon).map((point, at) => {
+      const [mean = 0, lower_80 = 0, upper_80 = 0, lower_95 = 0, upper_95 = 0] = point;
+      return { time: times[at] ?? '', mean, lower_80, upper_80, lower_95, upper_95 };
+    }),
+  });
+  const { regressors } = wholeParams.parse(body.params);
   return {
-    ...{ metric: body.dataset.metric, method: body.params.method, assumptions: FORECAST_ASSUMPTIONS },
-    groups: content.groups.filter(isAsked).map(({ key: of, back_test, warnings, points }) => ({
-      ...{ key: of, back_test, warnings },
-      points: points.slice(0, horizon).map((point, at) => {
-        const [mean = 0, lower_80 = 0, upper_80 = 0, lower_95 = 0, upper_95 = 0] = point;
-        return { time: times[at] ?? '', mean, lower_80, upper_80, lower_95, upper_95 };
-      }),
-    })),
+    ...{ metric: body.dataset.metric, method: body.params.method },
+    assumptions: [
+      ...FORECAST_ASSUMPTIONS,
+      ...regressorAssumptions(regressors),
+      ...(totals.length > 0 ? ['The total is the sum of the groups at every step.'] : []),
+    ],
+    groups: groups.filter(isAsked).map(shown),
+    totals: totals.map(shown),
   };
 }
 

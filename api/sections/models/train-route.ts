@@ -1,17 +1,22 @@
+import { z } from 'zod';
 import { newJobId } from '../../../runtime/index.ts';
 import {
   type AnswerParts,
   analyticsOf,
   BODY_PROBLEMS,
   HEAD_PROBLEMS,
+  type Planned,
   planQuery,
+  planSum,
+  planSumSchema,
   type QueryWish,
   wishOf,
 } from '../../answers/index.ts';
-import { type RawCall, type Route, route } from '../../http/index.ts';
+import { booleanParam, type RawCall, type Route, route } from '../../http/index.ts';
 import { createJob, JOB_EXAMPLE, type JobMaking, jobSchema } from '../jobs/index.ts';
 import { customersQuery } from './customer-training.ts';
-import { historyQuery } from './forecast-training.ts';
+import { historyQuery, spendQuery, totalQuery, wholeParams } from './forecast-queries.ts';
+import { requireFitting } from './forecast-regressors.ts';
 import { type ModelBody, STEPS, type TrainBody, trainBodyOf } from './model-schema.ts';
 import { TRAINING_JOB, type TrainingInput } from './train-job.ts';
 
@@ -49,7 +54,11 @@ export function trainRoute(parts: JobMaking & { readonly answers: AnswerParts })
     body: trainBodyOf(custom),
     body_examples: EXAMPLES,
     idempotent: true,
+    query: z.strictObject({
+      dry_run: booleanParam.optional().describe('Answers what it would read, and makes no job'),
+    }),
     answers: {
+      200: { description: 'The plan, for `dry_run`', schema: planSumSchema },
       202: {
         description: 'The job',
         schema: jobSchema,
@@ -66,7 +75,10 @@ export function trainRoute(parts: JobMaking & { readonly answers: AnswerParts })
     ],
     handle: async (call) => {
       const input = inputOf(call.body);
-      const refused = await refusedBy(parts.answers, call, input, custom);
+      const plans = await plansOf(parts.answers, call, input, custom);
+      if (call.query.dry_run === true) return { status: 200, json: planSum(plans) };
+      // What cannot be answered is refused now, not in a job.
+      const refused = plans.find((plan) => plan.refused !== undefined)?.refused;
       if (refused !== undefined) throw refused;
       return createJob(parts, call, { type: TRAINING_JOB, input, job_id: newJobId() });
     },
@@ -78,22 +90,30 @@ function inputOf({ name, retrain, ...body }: TrainBody): TrainingInput {
   if (body.type !== 'demand_forecast') return { ...body, ...shared };
   const { season, horizon } = STEPS[body.dataset.granularity];
   const { params: given } = body;
+  requireFitting(given.regressors, body.dataset.granularity);
   const params = { ...given, season: given.season ?? season, horizon: given.horizon ?? horizon };
   return { ...body, params, ...shared };
 }
 
-/** What cannot be answered is refused now, not in a job. */
-async function refusedBy(
+/** Of the queries that its history is read by. */
+async function plansOf(
   answers: AnswerParts,
   call: RawCall,
   model: Pick<ModelBody, 'type' | 'dataset' | 'params'>,
   custom: readonly string[],
-): Promise<Error | undefined> {
+): Promise<readonly Planned[]> {
   const { queries } = analyticsOf(answers.ports.settings);
   const wish: QueryWish = { wish: { ...wishOf({}), force_fresh: false } };
-  const planned =
-    model.type === 'demand_forecast'
-      ? await planQuery(answers, call, queries.kpis, historyQuery(model, custom), wish)
-      : await planQuery(answers, call, queries.customerModel, customersQuery(model, custom), wish);
-  return planned.refused;
+  if (model.type !== 'demand_forecast') {
+    return [await planQuery(answers, call, queries.customerModel, customersQuery(model, custom), wish)];
+  }
+  const query = historyQuery(model, custom);
+  const { regressors } = wholeParams.parse(model.params);
+  const more = [
+    ...(query.group_by.length > 0 ? [totalQuery(query)] : []),
+    ...(regressors?.spend === undefined ? [] : [spendQuery(query, regressors.spend, custom)]),
+  ];
+  const first = await planQuery(answers, call, queries.kpis, query, wish);
+  const others = await Promise.all(more.map((one) => planQuery(answers, call, queries.kpis, one, wish)));
+  return [first, ...others];
 }

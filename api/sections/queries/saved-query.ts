@@ -16,6 +16,7 @@ export const QUERY_TYPES = {
   multi_touch: { path: '/marketing/multi-touch', range: ['start', 'end'] },
   returns: { path: '/returns/summary', range: ['start', 'end'] },
   refunds: { path: '/refunds/impact', range: ['start', 'end'] },
+  order_outcomes: { path: '/orders/outcomes', range: ['start', 'end'] },
   fraud: { path: '/fraud/trends', range: ['start', 'end'] },
   events: { path: '/events/search', range: ['from', 'to'] },
 } as const satisfies Record<

@@ -92,7 +92,7 @@ export async function sendTo(
   if ('nats' in destination) {
     const subject = `sinks.${tenant}.${destination.nats}`;
     for await (const batch of all) {
-      await sinks.publish(batch.map(({ id, text }) => ({ subject, payload: Buffer.from(text), msgId: id })));
+      await sinks.publish(batch.map(({ id, text }) => ({ subject, payload: Buffer.from(text), id })));
     }
     return;
   }

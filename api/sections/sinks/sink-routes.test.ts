@@ -76,7 +76,7 @@ it('tells again under the same ids what was told when the server went away', asy
     if (test.sinks.published.length < 2) throw new Error('nothing yet');
   }, PATIENTLY);
   await running;
-  const ids = test.sinks.published.map(({ msgId }) => msgId);
+  const ids = test.sinks.published.map(({ id }) => id);
   const rows = new Set(rowsOf().map((row) => JSON.stringify(row)));
   expect(ids.length).toBe(rows.size + 2);
   expect(new Set(ids).size).toBe(rows.size);
@@ -120,7 +120,7 @@ it('tells anomalies under their own ids, those that are asked for', async () => 
     if (test.sinks.published.length < 2) throw new Error('not told yet');
   }, PATIENTLY);
   expect(rowsOf().map(({ id }) => id)).toEqual(['a-1', 'a-2']);
-  expect(test.sinks.published[0]?.msgId).toMatch(/^sink_\w+-(a-1|ANOMALIES-3)$/);
+  expect(test.sinks.published[0]?.id).toMatch(/^sink_\w+-(a-1|ANOMALIES-3)$/);
 });
 
 it('sends to the topic of a Kafka connector, and refuses what cannot be sent', async () => {

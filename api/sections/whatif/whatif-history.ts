@@ -1,5 +1,5 @@
 import {
-  type CustomMetric,
+  CAMPAIGN_SPEND,
   DAY_MS,
   type ItemHistory,
   type KpiGroup,
@@ -19,11 +19,6 @@ const DEFAULT_DAYS = 182;
 const MINUTE_MS = 60_000;
 /** Of one answer: groups times days. */
 const MAX_POINTS = 90_000;
-
-/** A name that no metric of a tenant can have. */
-const SPEND: CustomMetric = {
-  ...{ name: 'campaign.spend', type: 'sum', event: 'campaign.spend', field: 'amount', filters: {} },
-};
 
 export interface HistoryRange {
   readonly start: string;
@@ -81,7 +76,7 @@ export function mediaQuery(
     ...{ metrics: ['revenue', 'units_sold'], granularity: '1d', group_by: [dimension], explain: true },
     filters: { [dimension]: [...new Set(values)] },
   });
-  return { ...asked, metrics: [...asked.metrics, SPEND.name], own_metrics: [SPEND] };
+  return { ...asked, metrics: [...asked.metrics, CAMPAIGN_SPEND.name], own_metrics: [CAMPAIGN_SPEND] };
 }
 
 const defined = (range: HistoryRange): object =>
@@ -146,7 +141,7 @@ export function itemsOf({ groups }: KpiResult): readonly ItemHistory[] {
 export function mediaOf({ groups }: KpiResult, dimension: string): readonly MediumHistory[] {
   const media = groups.map((group) => ({
     ...{ dimension, value: group.key[dimension] ?? '' },
-    spend: column(group, SPEND.name).map((value) => Math.max(value, 0)),
+    spend: column(group, CAMPAIGN_SPEND.name).map((value) => Math.max(value, 0)),
     ...{ revenue: column(group, 'revenue'), units: column(group, 'units_sold') },
   }));
   return trimmed(media, (medium, first) => ({

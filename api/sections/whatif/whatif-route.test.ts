@@ -121,6 +121,11 @@ describe('what-if over HTTP', () => {
       { dimension: 'category', value: 'mugs', price_pct: -5 },
       { dimension: 'channel', value: 'ads', spend_pct: -20 },
     ];
+    const planned = await test.send('/whatif?dry_run=true', { key: analyst, json: { changes } });
+    expect(await planned.json()).toMatchObject({
+      dry_run: true,
+      plan: { queries: 2, rows: expect.any(Number), bytes: expect.any(Number), cost_ms: expect.any(Number) },
+    });
     const several = await answer({ changes });
     expect(several.elasticities.map(({ sku, source }) => [sku, source])).toEqual([
       ['blue', 'history'],

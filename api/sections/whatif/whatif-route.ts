@@ -21,11 +21,15 @@ import {
   HEAD_PROBLEMS,
   metaOf,
   metaSchema,
+  type Planned,
+  planQuery,
+  planSum,
+  planSumSchema,
   readFresh,
   runQuery,
   wishOf,
 } from '../../answers/index.ts';
-import { ApiError, type RawCall, type Route, route, timeText } from '../../http/index.ts';
+import { ApiError, booleanParam, type RawCall, type Route, route, timeText } from '../../http/index.ts';
 import { EXAMPLE, EXAMPLES } from './whatif-example.ts';
 import {
   HISTORY_MAX_DAYS,
@@ -70,10 +74,11 @@ export function whatifRoute(parts: AnswerParts): Route {
     permission: 'kpis:read',
     body,
     body_examples: EXAMPLES,
+    query: z.strictObject({ dry_run: booleanParam.optional().describe('Answers what it would read') }),
     answers: {
       200: {
-        description: 'The change',
-        schema: whatifAnswerSchema.extend({ meta: metaSchema }),
+        description: 'The change; its plan for `dry_run`',
+        schema: z.union([whatifAnswerSchema.extend({ meta: metaSchema }), planSumSchema]),
         example: EXAMPLE,
       },
     },
@@ -88,6 +93,9 @@ export function whatifRoute(parts: AnswerParts): Route {
       const given = call.body;
       const changes = changesOf(given);
       if ('path' in changes) throw invalid(changes.path, changes.message);
+      if (call.query.dry_run === true) {
+        return { status: 200, json: planSum(await plansOf(parts, call, given, changes)) };
+      }
       if (running >= RUNNING_MAX) {
         throw new ApiError('too_busy', 'Other what-ifs are being computed. Ask again in a moment.', {
           retryAfter_s: 2,
@@ -118,35 +126,56 @@ interface History {
   readonly answered: readonly Answered<KpiResult>[];
 }
 
-async function readHistory(
+interface Reading {
+  readonly query: KpiQuery;
+  /** Of media; undefined: items. */
+  readonly dimension?: string;
+}
+
+/** The queries that the history of the changes is read by. */
+async function readingsOf(
   parts: AnswerParts,
   call: RawCall,
   given: WhatifBody,
   changes: readonly WhatifChange[],
-): Promise<History> {
-  const { custom, queries } = analyticsOf(parts.ports.settings);
-  const wish = wishOf(given);
-  const range = await readFresh(parts, call.tenant, wish, ({ watermark_ms }) => rangeOf(given, watermark_ms));
-  const run = async (query: KpiQuery): Promise<Answered<KpiResult>> => {
-    const answered = await runQuery(parts, call, queries.kpis, query, { wish });
-    requireUsable(answered.answer);
-    return answered;
-  };
+): Promise<readonly Reading[]> {
+  const { custom } = analyticsOf(parts.ports.settings);
+  const range = await readFresh(parts, call.tenant, wishOf(given), ({ watermark_ms }) =>
+    rangeOf(given, watermark_ms),
+  );
   const isMedium = ({ dimension }: WhatifChange): boolean =>
     dimension === 'channel' || dimension === 'campaign';
+  const media = new Set(changes.filter(isMedium).map((change) => change.dimension));
+  return [
+    ...(changes.every(isMedium) ? [] : [{ query: itemsQuery(range, custom) }]),
+    ...[...media].map((dimension) => ({ dimension, query: mediaQuery(range, dimension, changes, custom) })),
+  ];
+}
+
+async function plansOf(...asked: Parameters<typeof readingsOf>): Promise<readonly Planned[]> {
+  const [parts, call, given] = asked;
+  const { queries } = analyticsOf(parts.ports.settings);
+  const readings = await readingsOf(...asked);
+  return Promise.all(
+    readings.map(({ query }) => planQuery(parts, call, queries.kpis, query, { wish: wishOf(given) })),
+  );
+}
+
+async function readHistory(...asked: Parameters<typeof readingsOf>): Promise<History> {
+  const [parts, call, given] = asked;
+  const { queries } = analyticsOf(parts.ports.settings);
   const answered: Answered<KpiResult>[] = [];
   const items: WhatifTask['items'][number][] = [];
-  if (changes.some((change) => !isMedium(change))) {
-    const found = await run(itemsQuery(range, custom));
-    if (found.answer.groups.length === 0) throw tooLittle('The range has no orders.');
-    answered.push(found);
-    items.push(...itemsOf(found.answer));
-  }
   const media: WhatifTask['media'][number][] = [];
-  for (const dimension of new Set(changes.filter(isMedium).map((change) => change.dimension))) {
-    const found = await run(mediaQuery(range, dimension, changes, custom));
+  for (const { query, dimension } of await readingsOf(...asked)) {
+    const found = await runQuery(parts, call, queries.kpis, query, { wish: wishOf(given) });
+    requireUsable(found.answer);
     answered.push(found);
-    media.push(...mediaOf(found.answer, dimension));
+    if (dimension !== undefined) media.push(...mediaOf(found.answer, dimension));
+    else {
+      if (found.answer.groups.length === 0) throw tooLittle('The range has no orders.');
+      items.push(...itemsOf(found.answer));
+    }
   }
   return { items, media, answered };
 }

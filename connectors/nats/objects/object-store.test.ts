@@ -61,6 +61,23 @@ describe('objects on NATS', () => {
     expect((await manager.streams.info(`OBJ_${bucket}`)).state.messages).toBe(1);
   });
 
+  it('lie where other clients of NATS look for them, whatever the length of the name', async () => {
+    const bucket = `o${++buckets}`;
+    const store = await openObjectStore(link, bucket);
+    const manager = await openManager(link);
+    for (const name of ['a', 'ab', 'abc', 'default/model~1.json']) {
+      await store.put(name, Buffer.from('one'));
+      const encoded = Buffer.from(name).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
+      const last_by_subj = `$O.${bucket}.M.${encoded}`;
+      const found = await manager.streams.getMessage(`OBJ_${bucket}`, { last_by_subj });
+      // That of "one", by sha256sum and base64.
+      expect(found?.json()).toMatchObject({
+        ...{ name, size: 3, chunks: 1 },
+        digest: 'SHA-256=dpLDrTVAu4A8Ags67mbNiIcSMjTqDG5xQ8Ct1z_0Me0=',
+      });
+    }
+  });
+
   it('come back when their bucket was deleted', async () => {
     const bucket = `o${++buckets}`;
     const store = await openObjectStore(link, bucket);

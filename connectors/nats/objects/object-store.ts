@@ -21,6 +21,12 @@ const CHUNK_BYTES = 128 * 1024;
 /** How long a request waits for a connection that was lost to come back, ms. */
 const RECONNECT_WAIT_MS = 2_000;
 
+/** In base64url with the padding, which `nats object` and the clients of NATS look for names with. */
+function padded(bytes: Buffer): string {
+  const text = bytes.toString('base64url');
+  return text.padEnd(Math.ceil(text.length / 4) * 4, '=');
+}
+
 /** What the object store of NATS says of an object (ADR-20). */
 interface ObjectInfo {
   readonly name: string;
@@ -28,7 +34,7 @@ interface ObjectInfo {
   readonly nuid: string;
   readonly size: number;
   readonly chunks: number;
-  /** `SHA-256=` and the hash in base64url. */
+  /** `SHA-256=` and the hash in base64url, with its padding. */
   readonly digest: string;
   readonly mtime: string;
   readonly deleted?: boolean;
@@ -91,7 +97,7 @@ class NatsObjectStore implements ObjectStore {
     }
     await this.#write({
       ...{ name, bucket: this.#bucket, nuid: id, size: bytes.length, chunks },
-      ...{ digest: `SHA-256=${hash.digest('base64url')}`, mtime: new Date().toISOString() },
+      ...{ digest: `SHA-256=${padded(hash.digest())}`, mtime: new Date().toISOString() },
       options: { max_chunk_size: CHUNK_BYTES },
     });
     if (before !== undefined) await this.#purge(before.nuid);
@@ -110,7 +116,7 @@ class NatsObjectStore implements ObjectStore {
       sequence = message.seq + 1;
     }
     const bytes = Buffer.concat(parts);
-    // `nats object` writes the padding of base64, others leave it away.
+    // Clients write the padding of base64, some leave it away.
     const digest = `SHA-256=${createHash('sha256').update(bytes).digest('base64url')}`;
     if (info.digest.replace(/=+$/, '') === digest) return bytes;
     // Written anew meanwhile: the chunks that the first message named are gone.
@@ -149,7 +155,7 @@ class NatsObjectStore implements ObjectStore {
   }
 
   #infoSubject(name: string): string {
-    return `$O.${this.#bucket}.M.${Buffer.from(name).toString('base64url')}`;
+    return `$O.${this.#bucket}.M.${padded(Buffer.from(name))}`;
   }
 
   async #infoOf(name: string): Promise<ObjectInfo | undefined> {

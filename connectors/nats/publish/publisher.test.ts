@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { OutMessage } from '../../../engine/index.ts';
 import { startTestNats, type TestNats } from '../../../test/nats.ts';
 import { runningTime } from '../../../test/running-time.ts';
 import { connectNats, type NatsLink } from '../client/index.ts';
@@ -22,7 +23,7 @@ afterAll(async () => {
 });
 
 const messages = (subject: string, count: number, id = 'm'): EventMessage[] =>
-  Array.from({ length: count }, (_, n) => ({ subject, payload: Buffer.from(`${n}`), msgId: `${id}${n}` }));
+  Array.from({ length: count }, (_, n) => ({ subject, payload: Buffer.from(`${n}`), id: `${id}${n}` }));
 
 describe('JetStreamPublisher', () => {
   it('stores a message once, with its id and headers, however often it is sent', async () => {
@@ -42,6 +43,20 @@ describe('JetStreamPublisher', () => {
     expect(stored?.header.get('Nats-Msg-Id')).toBe('a-1');
     expect(stored?.header.get('Reason')).toBe('broken line');
     expect(stored?.header.get('Original-Seq')).toBe('7');
+  });
+
+  it('takes the message that an EventPublisher takes, and nothing with a member that it does not know', async () => {
+    await manager.streams.add({ name: 'SAME', subjects: ['same.>'] });
+    const [one, all] = [new JetStreamPublisher(link), new EventPublisher(link)];
+    const message = { id: 's-1', subject: 'same.x', headers: {}, payload: Buffer.from('1') };
+    await one.publish(message);
+    expect(await all.publishAll([message])).toMatchObject({ duplicates: 1, lastSequence: 1 });
+    // What an id was called before: it would be stored each time.
+    const former: object = { subject: 'same.x', headers: {}, payload: Buffer.from('1'), msgId: 's-1' };
+    const bad = { code: 'bad_message', message: expect.stringContaining('no member "msgId"') as unknown };
+    await expect(one.publish(former as OutMessage)).rejects.toMatchObject(bad);
+    await expect(all.publishAll([former as EventMessage])).rejects.toMatchObject(bad);
+    expect((await manager.streams.info('SAME')).state.messages).toBe(1);
   });
 
   it('rejects when nobody confirms', async () => {

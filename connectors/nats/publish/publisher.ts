@@ -33,9 +33,11 @@ export class JetStreamPublisher implements Publisher {
 
   /**
    * Rejects when it is not known whether the message was stored (repeat it), with `no_stream_for_subject`
-   * (retriable) when nobody takes the subject, or with a named error of `refusal` when the stream does not take it.
+   * (retriable) when nobody takes the subject, with a named error of `refusal` when the stream does not take it, or
+   * with `bad_message` for a member that no message has.
    */
   async publish(message: OutMessage): Promise<Stored> {
+    checkMessage(message);
     const { max_payload } = this.#link.connection.info ?? {};
     if (max_payload === undefined || !isLetter(message)) return await this.#send(message);
     let letter = cutLetter(message, max_payload);
@@ -66,13 +68,29 @@ export class JetStreamPublisher implements Publisher {
   }
 }
 
+/** A message, as `JetStreamPublisher` takes it too. */
 export interface EventMessage {
   readonly subject: string;
   readonly payload: Uint8Array;
   /** The server stores one message of an id within its duplicate window. Default: one of its own. */
-  readonly msgId?: string;
+  readonly id?: string;
   /** Several values of one name are several headers. */
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
+}
+
+const MEMBERS: ReadonlySet<string> = new Set<keyof OutMessage>([
+  ...(['id', 'subject', 'payload', 'headers', 'unordered', 'isLocalId'] as const),
+]);
+
+/** A member of another name would be left out unsaid: an id that is not taken for one, and a message stored twice. */
+function checkMessage(message: object): void {
+  for (const name of Object.keys(message)) {
+    if (MEMBERS.has(name)) continue;
+    throw new MillraceError(
+      'bad_message',
+      `A message has no member "${name}": it has subject, payload, id (by which a repeat is known) and headers.`,
+    );
+  }
 }
 
 export interface PublishResult {
@@ -125,7 +143,7 @@ export class EventPublisher {
   /**
    * Publishes in the order given; a message that had to be repeated may come later in the stream. Rejects
    * when one could not be stored, and then says how many were: `stream_unavailable` (retriable), or a
-   * named error of `refusal`. Repeating the call with the same message ids stores nothing twice.
+   * named error of `refusal`, or `bad_message` for a member that no message has. Repeating the call with the same message ids stores nothing twice.
    */
   async publishAll(messages: readonly EventMessage[]): Promise<PublishResult> {
     const acks: (PubAck | undefined)[] = new Array(messages.length).fill(undefined);
@@ -166,12 +184,14 @@ export class EventPublisher {
     else next();
   }
 
-  async #publish({ subject, payload, msgId, headers: names }: EventMessage): Promise<PubAck> {
+  async #publish(message: EventMessage): Promise<PubAck> {
+    checkMessage(message);
+    const { subject, payload, id, headers: names } = message;
     const { attempt_timeout_ms, total_timeout_ms, retry_pause_ms } = this.#limits;
     const deadline_ms = performance.now() + total_timeout_ms;
     // A time-out does not say that it was not stored: every attempt has the same id.
     const options = {
-      msgID: msgId ?? nuid.next(),
+      msgID: id ?? nuid.next(),
       headers: toHeaders(names ?? {}),
       timeout: attempt_timeout_ms,
     };

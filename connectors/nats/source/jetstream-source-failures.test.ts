@@ -157,7 +157,7 @@ describe('a server that is killed', () => {
         const messages = range(i, i + 499).map((n) => ({
           subject: 'k.a',
           payload: Buffer.from(String(n)),
-          msgId: `m${n}`,
+          id: `m${n}`,
         }));
         await publisher.publishAll(messages);
       }
@@ -202,7 +202,7 @@ describe('a server that is killed', () => {
       await (await jetstreamManager(own.connection)).streams.add({ name: 'K', subjects: ['k.>'] });
       const publisher = new EventPublisher(own);
       const publish = (id: string) =>
-        publisher.publishAll([{ subject: 'k.a', payload: Buffer.from(id), msgId: id }]);
+        publisher.publishAll([{ subject: 'k.a', payload: Buffer.from(id), id }]);
       await publish('a');
       await source.start(0);
       expect(await readTo(source, 1)).toEqual([1]);

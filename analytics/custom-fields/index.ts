@@ -1,0 +1,8 @@
+export {
+  CUSTOM_FIELD_KIND,
+  type CustomField,
+  customFieldSchema,
+  type FieldRules,
+  FieldRulesOfTenants,
+  fieldKeySchema,
+} from './custom-fields.ts';

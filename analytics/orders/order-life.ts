@@ -1,0 +1,153 @@
+import type { OrderRow } from '../returns/index.ts';
+import { LIFE_BITS, typeBit } from './life-bits.ts';
+
+/** The status of an order that nothing says anything of. */
+export const NEW_STATUS = 'pending';
+export const PAYMENT_STATUSES = [
+  'pending',
+  'failed',
+  'partially_paid',
+  'paid',
+  'partially_refunded',
+  'refunded',
+] as const;
+export type PaymentStatus = (typeof PAYMENT_STATUSES)[number];
+export const PAYMENT_KINDS = ['cod', 'prepaid', 'unknown'] as const;
+export type PaymentKind = (typeof PAYMENT_KINDS)[number];
+
+/** What became of an order. Money in minor units of its currency. */
+export interface OrderLife {
+  readonly created_ms: number;
+  /** Of its last event. */
+  readonly updated_ms: number;
+  readonly status: string;
+  /** When it came to have that status. */
+  readonly status_ms: number;
+  /** It was shipped: by an event, or by a status that only what was shipped has. */
+  readonly isShipped: boolean;
+  readonly payment_status: PaymentStatus;
+  readonly payment_kind: PaymentKind;
+  readonly paid: number;
+  readonly refunded: number;
+  /** amount − discount + shipping + tax */
+  readonly total: number;
+  /** Its `order.created` and `order.updated`, by time. */
+  readonly versions: readonly OrderRow[];
+}
+
+const VERSION = typeBit('order.created') | typeBit('order.updated');
+/** Events that say a status by their type. */
+const SAYS = [
+  [typeBit('order.confirmed'), 'confirmed'],
+  [typeBit('order.shipped'), 'shipped'],
+  [typeBit('order.delivered'), 'delivered'],
+  [typeBit('order.cancelled'), 'cancelled'],
+  [typeBit('order.rto'), 'rto'],
+] as const;
+const SHIPPED = typeBit('order.shipped');
+const STATUS_CHANGED = typeBit('order.status.changed');
+const FAILED = typeBit('payment.failed');
+
+/** Place of the status and of the payment method among the codes of a row. */
+const [STATUS, METHOD] = [0, 1] as const;
+
+const ON_ITS_WAY = new Set(['shipped', 'delivered', 'rto']);
+const COD = new Set(['cod', 'cashondelivery']);
+
+/** A status as it is compared: lower case, with one l in no `canceled`. */
+export function statusText(text: string): string {
+  const plain = text.trim().toLowerCase();
+  return plain === 'canceled' ? 'cancelled' : plain;
+}
+
+/** Cash on delivery by any of its usual names; every other method is paid before. */
+export function paymentKind(method: string): PaymentKind {
+  if (method === '') return 'unknown';
+  return COD.has(method.toLowerCase().replaceAll(/[^a-z]/g, '')) ? 'cod' : 'prepaid';
+}
+
+/** `rows` are the order's events, by time; `order` is the row that it counts at, which says what its newest version says. */
+export function orderLife(
+  order: OrderRow,
+  rows: readonly OrderRow[],
+  textOf: (code: number) => string,
+): OrderLife {
+  const versions = rows.filter(({ bits }) => (bits & VERSION) !== 0);
+  const { status, status_ms } = statusOf(order, rows, versions, textOf);
+  const none = (value: number): number => (Number.isNaN(value) ? 0 : value);
+  const total = none(order.amount) - none(order.discount) + none(order.shipping) + none(order.tax);
+  const moneyOf = (bit: number): OrderRow[] => rows.filter(({ bits }) => (bits & bit) !== 0);
+  const [payments, refunds] = [moneyOf(LIFE_BITS.payment), moneyOf(LIFE_BITS.refund)];
+  const sumOf = (some: readonly OrderRow[]): number =>
+    some.reduce((sum, { amount, currency }) => sum + (currency === order.currency ? none(amount) : 0), 0);
+  const [paid, refunded] = [sumOf(payments), sumOf(refunds)];
+  return {
+    created_ms: order.time_ms,
+    updated_ms: rows.reduce((last, { time_ms }) => Math.max(last, time_ms), order.time_ms),
+    ...{ status, status_ms, paid, refunded, total, versions },
+    isShipped: rows.some(({ bits }) => (bits & SHIPPED) !== 0) || ON_ITS_WAY.has(status),
+    payment_status: paymentStatus({
+      ...{ paid, refunded, total },
+      // What has no amount, or one in another currency, is taken for the whole.
+      isPaidWhole: payments.some(
+        ({ amount, currency }) => Number.isNaN(amount) || currency !== order.currency,
+      ),
+      isRefundedWhole: refunds.some(({ amount }) => Number.isNaN(amount)),
+      ...{ hasPayment: payments.length > 0, hasRefund: refunds.length > 0 },
+      hasFailure: rows.some(({ bits }) => (bits & FAILED) !== 0),
+    }),
+    payment_kind: paymentKind(textOf(order.codes[METHOD] as number)),
+  };
+}
+
+/** The newest of what says one: the order's versions, whose status is that of the newest which has one, and events. */
+function statusOf(
+  order: OrderRow,
+  rows: readonly OrderRow[],
+  versions: readonly OrderRow[],
+  textOf: (code: number) => string,
+): { readonly status: string; readonly status_ms: number } {
+  const own = order.codes[STATUS] as number;
+  let status = own === 0 ? NEW_STATUS : statusText(textOf(own));
+  let status_ms = order.time_ms;
+  if (own !== 0)
+    for (const { codes, time_ms } of versions)
+      if (codes[STATUS] !== 0 && time_ms > status_ms) status_ms = time_ms;
+  for (const row of rows) {
+    if (row.time_ms < status_ms) continue;
+    const said = saidBy(row, textOf);
+    if (said === undefined) continue;
+    status = said;
+    status_ms = row.time_ms;
+  }
+  return { status, status_ms };
+}
+
+function saidBy({ bits, codes }: OrderRow, textOf: (code: number) => string): string | undefined {
+  if ((bits & STATUS_CHANGED) !== 0) {
+    const code = codes[STATUS] as number;
+    return code === 0 ? undefined : statusText(textOf(code));
+  }
+  return SAYS.find(([bit]) => (bits & bit) !== 0)?.[1];
+}
+
+interface Payments {
+  readonly paid: number;
+  readonly refunded: number;
+  readonly total: number;
+  readonly hasPayment: boolean;
+  readonly hasRefund: boolean;
+  readonly hasFailure: boolean;
+  readonly isPaidWhole: boolean;
+  readonly isRefundedWhole: boolean;
+}
+
+function paymentStatus(all: Payments): PaymentStatus {
+  const { paid, refunded, total, isPaidWhole, isRefundedWhole } = all;
+  if (all.hasRefund) {
+    const whole = all.hasPayment && !isPaidWhole ? paid : total;
+    return isRefundedWhole || refunded >= whole ? 'refunded' : 'partially_refunded';
+  }
+  if (all.hasPayment) return isPaidWhole || paid >= total ? 'paid' : 'partially_paid';
+  return all.hasFailure ? 'failed' : 'pending';
+}

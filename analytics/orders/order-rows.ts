@@ -1,0 +1,101 @@
+import type { QueryContext } from '../../engine/index.ts';
+import type { EntityWork, RowTest } from '../entity-rows/index.ts';
+import { columnOf, type Filters, type LogTexts } from '../filters/index.ts';
+import { DAY_MS, MAX_RANGE_MS, type TimeRange } from '../query/index.ts';
+import type { FamilySources } from '../query-head/index.ts';
+import {
+  columnsOf,
+  type ItemFilter,
+  marked,
+  type OrderRow,
+  ofType,
+  planOrders,
+  rowFilters,
+  visitOrders,
+} from '../returns/index.ts';
+import { CODE } from '../rows/index.ts';
+import { LIFE_BITS, LIFE_TYPES } from './life-bits.ts';
+import { type OrderLife, orderLife } from './order-life.ts';
+
+/** Events of an order count from so long before its creation: a payment may come first. */
+export const LOOK_BACK_MS = DAY_MS;
+
+/** Places of the dimensions that every life is made of, among the codes of a row. */
+const OWN_DIMENSIONS = ['status', 'payment_method'] as const;
+
+/** Which orders, and what of them. */
+export interface LivesSpec {
+  readonly range: TimeRange;
+  /** How long after its creation the events of an order count, ms. */
+  readonly follow_ms: number;
+  readonly filters: Filters;
+  /** Dimensions wanted beside those of every life. */
+  readonly dimensions: readonly string[];
+  readonly custom: readonly string[];
+  /** Only orders of these hashes; default: all. */
+  readonly orders?: (hi: number, lo: number) => boolean;
+}
+
+/** The plan of a query over the lives of the orders of a range. */
+export function planLives(
+  sources: FamilySources,
+  context: Pick<QueryContext, 'scope'>,
+  { start_ms, end_ms }: TimeRange,
+  follow_ms: number,
+  upTo: number | undefined,
+) {
+  const scanned = {
+    start_ms: start_ms - LOOK_BACK_MS,
+    end_ms: Math.min(MAX_RANGE_MS, end_ms + follow_ms),
+  };
+  return { scanned, ...planOrders(sources, context, scanned, upTo) };
+}
+
+/**
+ * Visits the orders that were created in the range and pass the filters, each with its life. A filter on items is met
+ * by an order with such an item; `items` are those filters, for whoever tells the lines of an order apart.
+ */
+export function visitLives(
+  sources: FamilySources & { readonly dictionary: LogTexts },
+  work: EntityWork,
+  { range, follow_ms, filters, dimensions, custom, orders }: LivesSpec,
+  cancel: Parameters<typeof visitOrders>[3],
+  visit: (life: OrderLife, order: OrderRow) => void,
+): void {
+  const { dictionary } = sources;
+  const { conditions } = rowFilters(filters, custom, dictionary);
+  const tests: RowTest[] = [
+    [marked('orders')],
+    [marked('orders'), ...conditions],
+    [marked('payment')],
+    [marked('refund')],
+    ...LIFE_TYPES.map((type) => [ofType(type, dictionary)]),
+  ];
+  const own = OWN_DIMENSIONS.map((name) => columnOf(name, custom) ?? { column: CODE.type, item: -1 });
+  const spec = {
+    tests,
+    dimensions: [...own, ...columnsOf(dimensions, custom)],
+    ...(orders === undefined ? {} : { orders }),
+  };
+  const textOf = (code: number): string => dictionary.textOf(code);
+  visitOrders(sources, work, spec, cancel, (rows, isLoner) => {
+    // Events without an order id come alone: orders among them are orders by themselves.
+    const order = rows.find(({ bits }) => (bits & LIFE_BITS.order) !== 0);
+    if (order === undefined || (order.bits & LIFE_BITS.counted) === 0) return;
+    const { time_ms } = order;
+    if (time_ms < range.start_ms || time_ms >= range.end_ms) return;
+    const near = isLoner
+      ? [order]
+      : rows.filter((row) => row.time_ms >= time_ms - LOOK_BACK_MS && row.time_ms < time_ms + follow_ms);
+    visit(orderLife(order, near, textOf), order);
+  });
+}
+
+/** Filters on items, for `RowGroups`. */
+export function itemFilters(
+  filters: Filters,
+  custom: readonly string[],
+  dictionary: LogTexts,
+): readonly ItemFilter[] {
+  return rowFilters(filters, custom, dictionary).items;
+}

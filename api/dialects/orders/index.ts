@@ -1,0 +1,1 @@
+export { type OrderApiParts, orderApiRoutes } from './order-api-routes.ts';

@@ -1,0 +1,253 @@
+import { Observable, type OperatorFunction } from 'rxjs';
+import {
+  type Counter,
+  invariant,
+  type Metrics,
+  MillraceError,
+  refuseAsync,
+  refusePromise,
+  refusePromises,
+  type Signal,
+} from '../base/index.ts';
+import { MapTable, openTables, type TableSpecs } from '../state/index.ts';
+import { observeDue } from './observe-due.ts';
+import type { NoSides, Operator, OperatorSpec, Runtime, Sides } from './operator.ts';
+import { OriginTrail } from './origins.ts';
+import { partsOf } from './task-parts.ts';
+
+/** The output of an operator that is no side output, in `millrace.operator.emitted`. */
+export const MAIN_OUTPUT = 'main';
+
+/** What an operator or a source has given to one of its outputs. */
+export function emittedBy(metrics: Metrics, operator: string, output: string = MAIN_OUTPUT): Counter {
+  const help = 'Items that an operator or a source gave; of columns, batches';
+  return metrics.counter('millrace.operator.emitted', help, { operator, output });
+}
+
+const NAME = /^[a-z][a-z0-9-]{0,62}$/;
+
+/**
+ * Makes an operator constructor. The name is mandatory because it keys the operator's state: a
+ * generated one would orphan the state when the topology changes.
+ */
+export function defineOperator<
+  A,
+  B,
+  C = undefined,
+  S extends TableSpecs = Record<never, never>,
+  O extends Sides = NoSides,
+>(spec: OperatorSpec<A, B, C, S, O>): (name: string, config: C) => Operator<A, B, O> {
+  return (name, given) => {
+    if (!NAME.test(name)) {
+      throw new MillraceError(
+        'bad_operator_name',
+        `"${name}" is no operator name: use a-z, 0-9 and "-", at most 63 characters, a letter first.`,
+      );
+    }
+    refuseAsync(given, `${spec.kind} "${name}"`);
+    const config = spec.config === undefined ? given : spec.config.parse(given);
+    const specs = spec.state?.(config) ?? ({} as S);
+    return {
+      name,
+      kind: spec.kind,
+      summary: spec.summary,
+      state: specs,
+      config,
+      ...(spec.definition === undefined ? {} : { definition: spec.definition(config) }),
+      ...(spec.definedTables === undefined ? {} : { definedTables: spec.definedTables }),
+      sides: spec.sides ?? [],
+      ...(spec.makesIds?.(config) === true ? { makesIds: true } : {}),
+      ...(spec.namesResults === undefined ? {} : { namesResults: spec.namesResults }),
+      ...(spec.ownsWatermark === undefined ? {} : { ownsWatermark: spec.ownsWatermark }),
+      ...(spec.needsWatermark?.(config) === true ? { needsWatermark: true } : {}),
+      bind: (runtime) => bind(spec, name, config, specs, runtime),
+    };
+  };
+}
+
+function bind<A, B, C, S extends TableSpecs, O extends Sides>(
+  spec: OperatorSpec<A, B, C, S, O>,
+  name: string,
+  config: C,
+  specs: S,
+  runtime: Runtime,
+): OperatorFunction<Signal<A>, Signal<B>> {
+  return (input) =>
+    new Observable<Signal<B>>((output) => {
+      const state = openTables(runtime.store, name, specs, runtime.stateChecks);
+      const said = `${spec.kind} "${name}"`;
+      const maps: MapTable<string | number, unknown>[] = [];
+      // Behind an operator that holds the watermark back the task is further: rows expire by what has come here.
+      const initial_ms = runtime.eventTime.initialOf(name);
+      let reached_ms = initial_ms ?? Number.POSITIVE_INFINITY;
+      for (const table of Object.values(state)) {
+        if (table instanceof MapTable) {
+          maps.push(table);
+          runtime.register(name, {
+            flush: (task_ms) => table.flush(Math.min(task_ms, reached_ms)),
+            check: () => table.check(),
+          });
+        }
+      }
+      const timers = runtime.timers(name);
+      const { eventTime, outputs, failures } = runtime;
+      const received = runtime.metrics.counter(
+        'millrace.operator.received',
+        'Items that came to an operator; of columns, batches',
+        { operator: name },
+      );
+      const emitted = emittedBy(runtime.metrics, name);
+      const aside = new Map<string, Counter>();
+      const asideBy = (side: string): Counter => {
+        const counter = aside.get(side) ?? emittedBy(runtime.metrics, name, side);
+        aside.set(side, counter);
+        return counter;
+      };
+      const trail = outputs.isTracked(name)
+        ? new OriginTrail(name, outputs.commits, { keepsItems: spec.keepsItems === true }, (signal) =>
+            output.next(signal),
+          )
+        : undefined;
+      const handlers = spec.start({
+        name,
+        config,
+        state,
+        view: (table) => runtime.store.table(table),
+        parts: partsOf(runtime.store),
+        clock: runtime.clock,
+        metrics: runtime.metrics,
+        topology: runtime.topology,
+        partition: runtime.partition,
+        timers,
+        emit: (items, nameOf) => {
+          if (items.length === 0) return;
+          emitted.add(items.length);
+          refusePromises(items, said);
+          if (trail === undefined) output.next({ kind: 'batch', items });
+          else trail.give(items, undefined, nameOf);
+        },
+        emitTo: (side, items, nameOf) => {
+          if (items.length === 0) return;
+          asideBy(side).add(items.length);
+          refusePromises(items, said);
+          if (trail !== undefined) return trail.give(items, side, nameOf);
+          // The readers of a side output take what its type says; the tag keeps it from all others.
+          output.next({ kind: 'batch', items: items as readonly never[], side });
+        },
+        isFollowed: trail !== undefined,
+        outputId: (text, bytes) => {
+          invariant(trail !== undefined, `operator ${name} says that it makes ids`);
+          return outputs.make(name, trail.current, text, bytes);
+        },
+        emitWatermark: (time_ms) => {
+          trail?.flush();
+          eventTime.move(name, time_ms);
+          output.next({ kind: 'watermark', time_ms });
+        },
+        initialWatermark_ms: initial_ms,
+        send: (message) => runtime.send(outputs.place(message, name)),
+        notice: runtime.notice,
+        requestBarrier: runtime.requestBarrier,
+      });
+      const onTimer = handlers.onTimer?.bind(handlers);
+      if (onTimer !== undefined || handlers.nextDue_ms !== undefined) {
+        const read_ms = (): number | undefined => handlers.nextDue_ms?.() ?? timers.next();
+        observeDue(runtime.metrics, name, read_ms);
+      }
+      const onBatch = (items: readonly A[]): void => refusePromise(handlers.onBatch(items), said);
+      const owns = spec.ownsWatermark === true;
+      if (owns) eventTime.expect(name);
+      if (handlers.definitions !== undefined) runtime.control(name, handlers.definitions);
+      /** The watermark whose timers have fired. */
+      let timed_ms = initial_ms ?? Number.NEGATIVE_INFINITY;
+      const again = (watermark_ms: number): string =>
+        // The committed watermark comes once more after a restart.
+        watermark_ms > timed_ms ? '' : ` after commit ${outputs.commits}`;
+      const timerName = (time_ms: number, key: string, before_ms: number, watermark_ms: number): string =>
+        // One that was set for a time which had passed may fire for that time once more.
+        time_ms > before_ms
+          ? `timer ${time_ms} ${key}`
+          : `timer ${time_ms} at ${watermark_ms}${again(watermark_ms)} ${key}`;
+      const during = (nameOf: () => string, work: () => void): void => {
+        if (trail === undefined) work();
+        else trail.during(nameOf(), work);
+      };
+      const pass = (watermark_ms: number): void => {
+        reached_ms = watermark_ms;
+        for (const map of maps) map.advance(watermark_ms);
+        if (onTimer !== undefined) {
+          for (const { time_ms, key } of timers.due(watermark_ms)) {
+            during(
+              () => timerName(time_ms, key, timed_ms, watermark_ms),
+              () => refusePromise(onTimer(time_ms, key), said),
+            );
+          }
+        }
+        during(
+          () => `watermark ${watermark_ms}${again(watermark_ms)}`,
+          () => refusePromise(handlers.onWatermark?.(watermark_ms), said),
+        );
+        timed_ms = Math.max(timed_ms, watermark_ms);
+      };
+      const onWatermark = (time_ms: number): void => {
+        failures.enterTime();
+        try {
+          pass(time_ms);
+        } catch (error) {
+          failures.report(name, error);
+          throw error;
+        } finally {
+          failures.leaveTime();
+        }
+      };
+      const { delayWatermark_ms: delay_ms = 0 } = handlers;
+      if (!owns && delay_ms > 0) eventTime.expectDelay(name);
+      let passed_ms = Number.NEGATIVE_INFINITY;
+      /** What goes on may stand still for a while: it is not told twice. */
+      const passOn = (time_ms: number): void => {
+        const next_ms = eventTime.delay(name, time_ms - delay_ms);
+        if (next_ms <= passed_ms) return;
+        passed_ms = next_ms;
+        output.next({ kind: 'watermark', time_ms: next_ms });
+      };
+      const handle = (signal: Signal<A>): void => {
+        switch (signal.kind) {
+          case 'batch':
+            received.add(signal.items.length);
+            if (trail === undefined) onBatch(signal.items);
+            else trail.handle(signal.items, signal.origins, onBatch);
+            break;
+          case 'watermark':
+            if (signal.time_ms === Number.NEGATIVE_INFINITY) {
+              // A task that has none yet begins: who generates one and has one goes on from it.
+              if (!owns) output.next(signal);
+              else if (initial_ms !== null) onWatermark(initial_ms);
+              break;
+            }
+            // A task begins with the smallest of its watermarks; who generates one goes on from its own.
+            onWatermark(owns ? Math.max(signal.time_ms, initial_ms ?? signal.time_ms) : signal.time_ms);
+            if (!owns && delay_ms > 0) passOn(signal.time_ms);
+            else if (!owns) output.next(signal);
+            break;
+          case 'barrier':
+            trail?.committing(signal.commit);
+            refusePromise(handlers.onBarrier?.(signal), said);
+            output.next(signal);
+            break;
+        }
+      };
+      return input.subscribe({
+        next: (signal) => {
+          // RxJS reports what a subscriber throws later and elsewhere; the runner must know before it commits.
+          try {
+            handle(signal);
+          } catch (error) {
+            failures.report(name, error);
+            output.error(error);
+          }
+        },
+        error: (error) => output.error(error),
+        complete: () => output.complete(),
+      });
+    });
+}

@@ -1,0 +1,11 @@
+export { type Metric, metricOptions, useDimensions, useMetrics } from './catalogue.ts';
+export { type Definition, type DefinitionAct, Definitions } from './definitions.tsx';
+export {
+  type KpiAnswer,
+  type KpiBucket,
+  type KpiGroup,
+  keyText,
+  metricIn,
+  type SummaryAnswer,
+  type Summed,
+} from './kpis.ts';

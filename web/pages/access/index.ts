@@ -1,0 +1,1 @@
+export { Access as default } from './access.tsx';

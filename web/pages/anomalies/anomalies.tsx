@@ -1,0 +1,152 @@
+import { useSignal } from '@preact/signals';
+import { Definitions } from '../../answers/index.ts';
+import { type AnswerMeta, may, useAnswer, useLive } from '../../api/index.ts';
+import {
+  Badge,
+  type Column,
+  Empty,
+  formatTime,
+  formatValue,
+  Problem,
+  Select,
+  sheetOf,
+  Table,
+  Tile,
+  useAction,
+} from '../../parts/index.ts';
+import { place, setParams, zone } from '../../state/index.ts';
+import { Cause } from './cause.tsx';
+import { RuleSeries } from './rule-series.tsx';
+
+/** An anomaly as `GET /anomalies` gives it. */
+interface Anomaly {
+  readonly id: string;
+  readonly rule_id: string | null;
+  readonly metric: string | null;
+  readonly severity: 'low' | 'medium' | 'high';
+  readonly text: string;
+  readonly start: string;
+  readonly state: string;
+  readonly status: string;
+  readonly change_percent: number | null;
+}
+
+const KIND = { low: 'quiet', medium: 'warn', high: 'bad' } as const;
+
+/** What was unusual, as it happens, with its cause. */
+export function Anomalies() {
+  const { params } = place.value;
+  const request = { path: '/anomalies', params: { limit: 100, severity: params.severity } };
+  const answer = useAnswer<{ readonly anomalies: readonly Anomaly[]; readonly meta?: AnswerMeta }>(request);
+  const action = useAction<unknown>();
+  const isLive = useSignal(false);
+  useLive(
+    { path: '/anomalies/stream' },
+    () => answer.again(),
+    (is) => {
+      isLive.value = is;
+    },
+  );
+  const mark = async (id: string, status: string): Promise<void> => {
+    await action.run({ method: 'PATCH', path: `/anomalies/${id}`, body: { status } });
+    answer.again();
+  };
+  const columns: readonly Column<Anomaly>[] = [
+    { title: 'When', value: ({ start }) => start, show: ({ start }) => formatTime(start, zone.value) },
+    {
+      ...{ title: 'Severity', value: ({ severity }) => severity },
+      show: ({ severity }) => <Badge kind={KIND[severity]}>{severity}</Badge>,
+    },
+    { title: 'What', value: ({ text }) => text, show: ({ text }) => <span class="long">{text}</span> },
+    {
+      ...{ title: 'Change', isNumber: true, value: ({ change_percent }) => change_percent },
+      show: ({ change_percent }) => formatValue(change_percent, 'percent'),
+    },
+    {
+      title: 'State',
+      value: ({ state, status }) => (status === 'open' ? state : status.replaceAll('_', ' ')),
+    },
+    {
+      ...{ title: 'Actions', value: () => '' },
+      show: ({ id, status }) => (
+        <span class="row-actions">
+          <button type="button" onClick={() => setParams({ anomaly: id })}>
+            Cause
+          </button>
+          {may('definitions:write') && status === 'open' && (
+            <>
+              <button type="button" onClick={() => void mark(id, 'acknowledged')}>
+                Acknowledge
+              </button>
+              <button type="button" onClick={() => void mark(id, 'false_alarm')}>
+                False alarm
+              </button>
+            </>
+          )}
+        </span>
+      ),
+    },
+  ];
+  return (
+    <div class="grid">
+      <Tile
+        title="Anomalies"
+        answer={answer}
+        request={request}
+        sheet={({ anomalies }) => sheetOf(columns.slice(0, 5), anomalies)}
+        actions={
+          <>
+            <span class={`live ${isLive.value ? 'on' : 'off'}`} role="status">
+              {isLive.value ? 'live' : 'waiting for what comes'}
+            </span>
+            <Select
+              title="At least"
+              value={params.severity ?? ''}
+              options={[
+                ['', 'all'],
+                ['medium', 'medium'],
+                ['high', 'high'],
+              ]}
+              choose={(value) => setParams({ severity: value })}
+            />
+          </>
+        }
+      >
+        {({ anomalies }) => (
+          <>
+            {action.problem !== undefined && <Problem problem={action.problem} />}
+            {anomalies.length === 0 ? (
+              <Empty>Nothing was unusual, as far as the rules below look.</Empty>
+            ) : (
+              <Table label="Anomalies" columns={columns} rows={anomalies} keyOf={({ id }) => id} />
+            )}
+          </>
+        )}
+      </Tile>
+      {params.anomaly !== undefined && <Cause anomaly={params.anomaly} />}
+      <RuleSeries />
+      <Definitions
+        title="Rules"
+        path="/anomalies/rules"
+        member="rules"
+        permission="definitions:write"
+        none="No metric is watched. A rule watches one, by groups if you like, and judges each window when it closes."
+        columns={[
+          { title: 'Metric', value: ({ metric }) => String(metric) },
+          { title: 'By', value: ({ group_by }) => (Array.isArray(group_by) ? group_by.join(', ') : '') },
+          { title: 'Window', value: ({ window }) => String(window) },
+          { title: 'Method', value: ({ method }) => String(method) },
+        ]}
+        template={{ name: 'Revenue by country', metric: 'revenue', group_by: ['country'], window: '1h' }}
+      />
+      <Definitions
+        title="Alerts"
+        path="/alerts"
+        member="alerts"
+        seen="webhooks:manage"
+        permission="webhooks:manage"
+        none="Nobody is told. An alert sends anomalies or thresholds to a webhook, mail, Slack, PagerDuty or a phone."
+      />
+    </div>
+  );
+}

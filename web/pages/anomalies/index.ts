@@ -1,0 +1,1 @@
+export { Anomalies as default } from './anomalies.tsx';

@@ -1,0 +1,1 @@
+export { Attribution as default } from './attribution.tsx';

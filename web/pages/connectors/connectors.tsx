@@ -1,0 +1,95 @@
+import { type Definition, Definitions } from '../../answers/index.ts';
+import { useAnswer } from '../../api/index.ts';
+import { Badge, formatTime, formatValue } from '../../parts/index.ts';
+import { zone } from '../../state/index.ts';
+
+interface Status {
+  readonly health: 'starting' | 'ok' | 'waiting' | 'failed' | 'paused';
+  readonly lag: number | null;
+  readonly counts: { readonly in: number; readonly accepted: number; readonly dead: number };
+  readonly last_record_at: string | null;
+  readonly error: { readonly code: string; readonly message: string } | null;
+}
+
+const AGAIN_MS = 5_000;
+const KIND = { ok: 'good', starting: 'quiet', waiting: 'warn', paused: 'quiet', failed: 'bad' } as const;
+
+/** What comes in from other systems, and what goes out to them. */
+export function Connectors() {
+  return (
+    <div class="grid">
+      <Definitions
+        title="Connectors"
+        path="/connectors"
+        member="connectors"
+        permission="connectors:manage"
+        none="Nothing is read from other systems. A connector reads Kafka, Kinesis, a bucket, a folder, a URL or webhooks."
+        columns={[
+          { title: 'Type', value: ({ type }) => String(type) },
+          { ...{ title: 'State', value: () => '' }, show: (one) => <State one={one} /> },
+        ]}
+        acts={[
+          { title: 'Run now', request: ({ id }) => ({ method: 'POST', path: `/connectors/${id}/run` }) },
+          {
+            ...{ title: 'Pause', isFor: ({ enabled }) => enabled !== false },
+            request: ({ id }) => ({ method: 'POST', path: `/connectors/${id}/pause` }),
+          },
+          {
+            ...{ title: 'Resume', isFor: ({ enabled }) => enabled === false },
+            request: ({ id }) => ({ method: 'POST', path: `/connectors/${id}/resume` }),
+          },
+        ]}
+        template={{
+          name: 'Shopify',
+          type: 'webhook',
+          config: { secret: '' },
+          mapping: { preset: 'shopify' },
+        }}
+      />
+      <Definitions
+        title="Sinks"
+        path="/sinks"
+        member="sinks"
+        permission="definitions:write"
+        none="Nothing is written to other systems. A sink writes results, anomalies or restated buckets."
+        columns={[
+          { title: 'Type', value: ({ type, destination }) => String(type ?? JSON.stringify(destination)) },
+        ]}
+        acts={[{ title: 'Run now', request: ({ id }) => ({ method: 'POST', path: `/sinks/${id}/run` }) }]}
+      />
+      <Definitions
+        title="Webhooks"
+        path="/webhooks"
+        member="webhooks"
+        seen="webhooks:manage"
+        permission="webhooks:manage"
+        none="Nobody is told by a webhook."
+        columns={[
+          { title: 'URL', value: ({ url }) => String(url) },
+          { title: 'State', value: ({ status }) => String(status) },
+        ]}
+        acts={[{ title: 'Test', request: ({ id }) => ({ method: 'POST', path: `/webhooks/${id}/test` }) }]}
+        template={{ name: 'Alarm', url: 'https://example.com/hook', events: ['anomaly.detected'] }}
+      />
+    </div>
+  );
+}
+
+function State({ one }: { readonly one: Definition }) {
+  const { data, problem } = useAnswer<Status>(
+    { path: `/connectors/${one.id}/status` },
+    { refresh_ms: AGAIN_MS },
+  );
+  if (data === undefined) return <span>{problem?.message ?? '…'}</span>;
+  const { health, lag, counts, last_record_at, error } = data;
+  return (
+    <span>
+      <Badge kind={KIND[health]}>{health}</Badge> {formatValue(counts.accepted, 'count')} of{' '}
+      {formatValue(counts.in, 'count')} taken
+      {counts.dead > 0 && `, ${formatValue(counts.dead, 'count')} dead letters`}
+      {lag !== null && `, ${formatValue(lag, 'count')} behind`}
+      {last_record_at !== null && `, last ${formatTime(last_record_at, zone.value, true)}`}
+      {error !== null && ` – ${error.message}`}
+    </span>
+  );
+}

@@ -1,0 +1,1 @@
+export { Connectors as default } from './connectors.tsx';

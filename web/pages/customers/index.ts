@@ -1,0 +1,1 @@
+export { Customers as default } from './customers.tsx';

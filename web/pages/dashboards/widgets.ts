@@ -1,0 +1,48 @@
+/** A widget of a dashboard, with its place on a grid of 12 columns. */
+export interface Widget {
+  readonly type: 'timeseries' | 'number' | 'bar' | 'pie' | 'table' | 'funnel' | 'heatmap' | 'text';
+  readonly title?: string;
+  readonly text?: string;
+  readonly layout?: { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
+  readonly [member: string]: unknown;
+}
+
+export type Cell = string | number | boolean | null;
+type Key = Readonly<Record<string, string | null>>;
+
+/** What a widget shows: `view` of its answer. Money of `series` and `values` is in minor units, of `table` in major ones. */
+export interface View {
+  readonly series?: readonly {
+    readonly metric: string;
+    readonly key: Key;
+    readonly currency?: string | null;
+    readonly points: readonly (readonly [time: string, value: number | null])[];
+  }[];
+  readonly values?: readonly {
+    readonly metric: string;
+    readonly key: Key;
+    readonly currency?: string | null;
+    readonly value: number | null;
+    readonly previous?: number | null;
+    readonly delta_pct?: number | null;
+  }[];
+  readonly table?: {
+    readonly columns: readonly { readonly name: string; readonly type: string }[];
+    readonly rows: readonly (readonly Cell[])[];
+  };
+}
+
+export interface WidgetData {
+  readonly view?: View;
+  readonly problem?: { readonly code: string; readonly detail?: string };
+}
+
+export interface Board {
+  readonly id: string;
+  readonly name: string;
+  readonly description?: string;
+  readonly revision: number;
+  readonly created_by: string;
+  readonly widgets: readonly Widget[];
+  readonly data?: { readonly widgets: readonly WidgetData[]; readonly sequence: number | null };
+}

@@ -1,0 +1,193 @@
+import { useSignal } from '@preact/signals';
+import { type KpiAnswer, metricIn, metricOptions, useMetrics } from '../../answers/index.ts';
+import { type AnswerMeta, may, useAnswer } from '../../api/index.ts';
+import {
+  Chart,
+  Empty,
+  Fields,
+  Form,
+  formatValue,
+  Input,
+  Select,
+  Tile,
+  useAction,
+} from '../../parts/index.ts';
+import { headOf, place, range, setParams, zone } from '../../state/index.ts';
+import { WhatIf } from './what-if.tsx';
+
+interface Model {
+  readonly id: string;
+  readonly name: string;
+  readonly type: string;
+  readonly version: number;
+  readonly status: string;
+  readonly promoted: boolean;
+  readonly dataset: { readonly metric?: string; readonly granularity?: string; readonly currency?: string };
+}
+
+interface Prediction {
+  readonly metric?: string;
+  readonly method?: string;
+  readonly assumptions: readonly string[];
+  readonly groups?: readonly {
+    readonly key: Readonly<Record<string, string | null>>;
+    readonly back_test: {
+      readonly smape: number;
+      readonly mase: number;
+      readonly beats_naive: boolean;
+    } | null;
+    readonly warnings: readonly string[];
+    readonly points: readonly {
+      readonly time: string;
+      readonly mean: number;
+      readonly lower_95: number;
+      readonly upper_95: number;
+    }[];
+  }[];
+  readonly meta?: AnswerMeta;
+}
+
+/** What will probably come, with intervals, and what would change it. */
+export function Forecast() {
+  const request = { path: '/models', params: { limit: 100 } };
+  const models = useAnswer<{ readonly models: readonly Model[] }>(request);
+  const forecasts = (models.data?.models ?? []).filter(({ type }) => type === 'demand_forecast');
+  const wanted = place.value.params.model;
+  const model =
+    forecasts.find(({ id }) => id === wanted) ??
+    forecasts.find(({ status }) => status === 'ready') ??
+    forecasts[0];
+  return (
+    <div class="grid">
+      <Tile
+        title="Forecast"
+        answer={models}
+        request={request}
+        actions={
+          forecasts.length > 0 && (
+            <Select
+              title="Model"
+              value={model?.id ?? ''}
+              options={forecasts.map(({ id, name, version }) => [id, `${name}, version ${version}`] as const)}
+              choose={(value) => setParams({ model: value })}
+            />
+          )
+        }
+      >
+        {model === undefined ? (
+          <Empty>No forecast was trained yet. Train one below.</Empty>
+        ) : (
+          <Predicted model={model} />
+        )}
+      </Tile>
+      {may('definitions:write') && <Train done={models.again} />}
+      <WhatIf />
+    </div>
+  );
+}
+
+function Predicted({ model }: { readonly model: Model }) {
+  const { metrics } = useMetrics();
+  const metric = model.dataset.metric ?? 'orders_count';
+  const isReady = model.status === 'ready';
+  const future = useAnswer<Prediction>(isReady ? { path: `/models/${model.id}/predict`, body: {} } : null);
+  const { granularity = '1d', currency } = model.dataset;
+  const past = useAnswer<KpiAnswer>(
+    isReady
+      ? {
+          path: '/kpis/query',
+          body: {
+            ...headOf(range.value),
+            metrics: [metric],
+            granularity,
+            ...(currency === undefined ? {} : { currency }),
+          },
+        }
+      : null,
+  );
+  if (!isReady) return <Empty>The model is {model.status}. Reports and jobs show how far it is.</Empty>;
+  const [group] = future.data?.groups ?? [];
+  const buckets = past.data?.groups[0]?.buckets ?? [];
+  if (group === undefined || past.data === undefined) return <div class="waiting" />;
+  const begins = Date.parse(group.points[0]?.time ?? '');
+  const known = buckets.filter(({ time }) => Date.parse(time) < begins);
+  const blank = known.map(() => null);
+  const of = { unit: metrics.get(metric)?.unit ?? 'number', currency: past.data.currency ?? null };
+  const { back_test, warnings, points } = group;
+  return (
+    <>
+      <Chart
+        label={`${metric}: what was and what is expected, with the interval of 95 %`}
+        zone={zone.value}
+        times={[...known, ...points].map(({ time }) => Date.parse(String(time)) / 1_000)}
+        series={[
+          {
+            ...of,
+            label: 'Was',
+            values: [...known.map((one) => metricIn(one, metric)), ...points.map(() => null)],
+          },
+          {
+            ...{ ...of, label: 'Expected', colour: 2, isDashed: true },
+            values: [...blank, ...points.map(({ mean }) => mean)],
+            band: {
+              low: [...blank, ...points.map(({ lower_95 }) => lower_95)],
+              high: [...blank, ...points.map(({ upper_95 }) => upper_95)],
+            },
+          },
+        ]}
+      />
+      {back_test !== null && (
+        <p>
+          In the back-test it was off by {formatValue(back_test.smape, 'percent')} (sMAPE), MASE{' '}
+          {formatValue(back_test.mase)};{' '}
+          {back_test.beats_naive ? 'it beats the last value again' : 'it does not beat the last value again'}.
+        </p>
+      )}
+      <ul class="plain-list">
+        {[...(future.data?.assumptions ?? []), ...warnings].map((text) => (
+          <li key={text}>{text}</li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+function Train({ done }: { readonly done: () => void }) {
+  const { metrics } = useMetrics();
+  const [metric, name] = [useSignal('orders_count'), useSignal('')];
+  const action = useAction<{ readonly job_id: string }>();
+  const said = useSignal('');
+  const train = async (): Promise<void> => {
+    const { start, end, timezone } = headOf(range.value);
+    const dataset = { metric: metric.value, start, end, timezone, granularity: '1d' };
+    const body = { type: 'demand_forecast', name: name.value || `Forecast of ${metric.value}`, dataset };
+    const job = await action.run({ path: '/models/train', body });
+    if (job === undefined) return;
+    said.value = `Begun as ${job.job_id}.`;
+    done();
+  };
+  return (
+    <Tile title="Train a forecast on the range">
+      <Form act="Train" action={action} send={train}>
+        <Fields>
+          <Select
+            title="Metric"
+            value={metric.value}
+            options={metricOptions(metrics)}
+            choose={(value) => {
+              metric.value = value;
+            }}
+          />
+          <Input
+            title="Name"
+            value={name.value}
+            change={(value) => {
+              name.value = value;
+            }}
+          />
+        </Fields>
+        <span role="status">{said.value}</span>
+      </Form>
+    </Tile>
+  );
+}

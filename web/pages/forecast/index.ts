@@ -1,0 +1,1 @@
+export { Forecast as default } from './forecast.tsx';

@@ -1,0 +1,1 @@
+export { Funnels as default } from './funnels.tsx';

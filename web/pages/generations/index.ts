@@ -1,0 +1,1 @@
+export { Generations as default } from './generations.tsx';

@@ -1,0 +1,1 @@
+export { Returns as default } from './returns.tsx';

@@ -1,0 +1,1 @@
+export { Shared as default } from './shared.tsx';

@@ -1,0 +1,126 @@
+import type { ComponentChildren, TargetedEvent } from 'preact';
+import { useId } from 'preact/hooks';
+
+interface FieldProps {
+  readonly title: string;
+  readonly hint?: string;
+}
+
+/** Choices of a select: value and title. */
+export type Options = readonly (readonly [value: string, title: string])[];
+
+interface SelectProps extends FieldProps {
+  readonly value: string;
+  readonly options: Options;
+  readonly choose: (value: string) => void;
+}
+
+/** One of several. */
+export function Select({ title, hint, value, options, choose }: SelectProps) {
+  const id = useId();
+  return (
+    <div class="field">
+      <label for={id}>{title}</label>
+      <select id={id} value={value} onChange={(event) => choose(event.currentTarget.value)}>
+        {options.map(([key, text]) => (
+          <option key={key} value={key}>
+            {text}
+          </option>
+        ))}
+      </select>
+      {hint !== undefined && <small>{hint}</small>}
+    </div>
+  );
+}
+
+interface InputProps extends FieldProps {
+  readonly value: string;
+  readonly type?: 'text' | 'number' | 'date' | 'password';
+  readonly placeholder?: string;
+  /** Values that are offered. */
+  readonly offers?: readonly string[];
+  readonly isRequired?: boolean;
+  readonly change: (value: string) => void;
+}
+
+/** A line of text, a number or a date; it changes when the reader leaves it or presses Enter. */
+export function Input({
+  title,
+  hint,
+  value,
+  type = 'text',
+  placeholder,
+  offers,
+  isRequired,
+  change,
+}: InputProps) {
+  const id = useId();
+  const all = {
+    ...{ id, value, placeholder: placeholder ?? '', required: isRequired ?? false, spellcheck: false },
+    onChange: (event: TargetedEvent<HTMLInputElement>) => change(event.currentTarget.value),
+  };
+  return (
+    <div class="field">
+      <label for={id}>{title}</label>
+      {offers === undefined ? (
+        // The types of attributes know one kind of input at a time; these members are in all of them.
+        <input {...all} {...({ type } as { type: 'text' })} autocomplete="off" />
+      ) : (
+        <>
+          <input {...all} type="text" autocomplete="off" list={`${id}-offers`} />
+          <datalist id={`${id}-offers`}>
+            {offers.map((one) => (
+              <option key={one} value={one} />
+            ))}
+          </datalist>
+        </>
+      )}
+      {hint !== undefined && <small>{hint}</small>}
+    </div>
+  );
+}
+
+interface AreaProps extends FieldProps {
+  readonly value: string;
+  readonly rows?: number;
+  readonly change: (value: string) => void;
+}
+
+/** Several lines, e.g. JSON. */
+export function Area({ title, hint, value, rows = 8, change }: AreaProps) {
+  const id = useId();
+  return (
+    <div class="field wide">
+      <label for={id}>{title}</label>
+      <textarea
+        id={id}
+        rows={rows}
+        spellcheck={false}
+        value={value}
+        onChange={(event) => change(event.currentTarget.value)}
+      />
+      {hint !== undefined && <small>{hint}</small>}
+    </div>
+  );
+}
+
+interface CheckProps {
+  readonly title: string;
+  readonly isOn: boolean;
+  readonly turn: (isOn: boolean) => void;
+}
+
+/** On or off. */
+export function Check({ title, isOn, turn }: CheckProps) {
+  return (
+    <label class="check">
+      <input type="checkbox" checked={isOn} onChange={(event) => turn(event.currentTarget.checked)} />
+      {title}
+    </label>
+  );
+}
+
+/** Fields side by side. */
+export function Fields({ children }: { readonly children: ComponentChildren }) {
+  return <div class="fields">{children}</div>;
+}

@@ -1,0 +1,22 @@
+export { type Action, Form, useAction } from './action.tsx';
+export { type Bar, Bars } from './bars.tsx';
+export { Chart, LINE_COLOURS, type Series } from './chart.tsx';
+export { Confirm, Dialog } from './dialog.tsx';
+export { type Sheet, saveCsv } from './download.ts';
+export { Area, Check, Fields, Input, type Options, Select } from './field.tsx';
+export { Figure } from './figure.tsx';
+export {
+  currencyDigits,
+  formatAge,
+  formatBucket,
+  formatChange,
+  formatTime,
+  formatValue,
+  money,
+  type Unit,
+} from './format.ts';
+export { Link } from './link.tsx';
+export { Menu } from './menu.tsx';
+export { Badge, Copyable, Empty, Problem } from './notes.tsx';
+export { type Column, sheetOf, Table } from './table.tsx';
+export { Tile } from './tile.tsx';
