@@ -17,6 +17,7 @@ const MEMORY = [
  * that wait for processes and servers come before those that compute, which use what the first leave idle.
  */
 const LONG = [
+  'test/web.test.ts',
   'test/nats-away.test.ts',
   'test/cli.test.ts',
   'test/cli-topology.test.ts',

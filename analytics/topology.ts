@@ -186,6 +186,7 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
         outOfOrderness_ms: config.outOfOrderness_ms,
         cache_bytes: config.ledger_cache_bytes,
         log: OPERATORS.log,
+        rates: OPERATORS.rates,
         refused: letterOf,
       }),
     );

@@ -235,7 +235,9 @@ export class MemoryStream implements EventPublisher, StreamHead {
   payloads(): PayloadSource {
     const at = (sequence: number): StoredMessage | null => {
       const message = this.messages[sequence - 1];
-      return message === undefined ? null : { sequence, data: message.payload, header: () => undefined };
+      return message === undefined
+        ? null
+        : { sequence, subject: message.subject, data: message.payload, header: () => undefined };
     };
     const { messages } = this;
     return {

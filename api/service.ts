@@ -109,6 +109,7 @@ import {
 import { callerRoutes, keyRoutes, roleRoutes, scopesOf } from './sections/keys/index.ts';
 import { kpiRoutes, queryKind } from './sections/kpis/index.ts';
 import { ModelSection } from './sections/models/index.ts';
+import { importKind } from './sections/order-imports/index.ts';
 import { orderRoutes } from './sections/orders/index.ts';
 import { ReportWatch, reportKind, reportRoutes } from './sections/reports/index.ts';
 import { restatementsRoute } from './sections/restatements/index.ts';
@@ -213,7 +214,8 @@ export async function createApp(given: ApiPorts): Promise<Api> {
   const exporting = new ExportMaking({ ...exportParts, runs, saved });
   const audit = new AuditLog({ queue: ports.audit, trust: ports.keyTrust, clock, log });
   const letters = new LetterReader(ports.deadLetters);
-  const { jobs, spool } = await openJobs(ports, answers, exportParts, (files) => [
+  const { jobs, spool } = await openJobs(ports, answers, exportParts, (files, spool) => [
+    importKind({ ports, answers, spool, fields: () => tenants.fields }),
     models.jobKind,
     resendKind({ ports, reader: letters }),
     eraseKind({ ports, tracker, erased }),
@@ -328,6 +330,7 @@ export async function createApp(given: ApiPorts): Promise<Api> {
           ...boards.runs.samples(),
           ...connectors.samples(),
           ...audit.samples(),
+          ...(ports.archive?.samples() ?? []),
         ],
       ]),
       ...diagnosticsRoutes(answers, { jobs, spool }),
@@ -338,7 +341,9 @@ export async function createApp(given: ApiPorts): Promise<Api> {
         defaultsOf: (tenant) => tenants.defaultsOf(tenant),
         now: () => clock.now(),
         requireAllowed: (principal, asked) => runs.families.requireAllowed(principal, asked),
-        ...{ fields: tenants.fields, cursors },
+        ...{ ports, fields: tenants.fields, cursors, jobs, spool, streams, once },
+        currencyOf: (tenant) => tenants.defaultsOf(tenant)?.currency,
+        isMasked: (call) => !search.maskOf(call).isEmpty,
       }),
     ];
     const requireDimensions = tenants.dimensions.require.bind(tenants.dimensions);
@@ -419,7 +424,7 @@ async function openJobs(
   ports: ApiPorts,
   answers: AnswerParts,
   exporting: Omit<ExportParts, 'files'>,
-  others: (files: JobFiles) => readonly JobKind[],
+  others: (files: JobFiles, spool: Spool) => readonly JobKind[],
 ): Promise<{ readonly jobs: Jobs; readonly spool: Spool }> {
   const { settings, clock, log, backfill } = ports;
   const { dataDir } = settings;
@@ -433,7 +438,7 @@ async function openJobs(
     exportKind({ ...exporting, files }),
     queryKind(answers, files),
     scanJobKind(answers, files),
-    ...others(files),
+    ...others(files, spool),
   ];
   for (const kind of backfill === undefined
     ? kinds

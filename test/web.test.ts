@@ -62,7 +62,7 @@ const written = (value: number, digits = 0): string =>
 describe.skipIf(path === undefined)('the dashboard, in a browser', () => {
   beforeAll(async () => {
     dataDir = await scratch.dir('web');
-    port = String(20_000 + (process.pid % 20_000));
+    port = String(10_000 + (process.pid % 10_000));
     await start();
     const now_ms = Date.now();
     await service.stream('default', shopEvents({ seed: 1, days: 31, every_minutes: 30, now_ms }));

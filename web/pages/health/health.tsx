@@ -3,7 +3,6 @@ import {
   Badge,
   Bars,
   type Column,
-  Copyable,
   Empty,
   Figure,
   formatTime,
