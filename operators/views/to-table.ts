@@ -145,7 +145,7 @@ const make = <A, V>() =>
       const isNewer = newerBy(config.codec ?? trustedJsonCodec<V>());
       const lateItems = metrics.counter(
         'millrace.to_table.late',
-        'Items that may be older than a deletion which is forgotten, without a row',
+        'Items that may be older than a forgotten deletion',
         { operator: name },
       );
       const deletions = new Deletions(
