@@ -18,6 +18,7 @@ export * from './funnels/index.ts';
 export * from './inventory/index.ts';
 export { KEPT_LEFT_OUT, keptProgress } from './kept-events/index.ts';
 export * from './kpis/index.ts';
+export { OrderBegins } from './ledger/index.ts';
 export * from './mapping/index.ts';
 export { Distributions } from './numeric/index.ts';
 export * from './order-changes/index.ts';

@@ -13,6 +13,8 @@ import {
 /** Events of one order that are looked at: the newest. */
 const ORDER_EVENTS_MAX = 1_000;
 const PAYLOADS_MAX = 10_000;
+/** So long before an order's first version or payment nothing is said of it that matters any more, ms. */
+const BEFORE_MS = 7 * 86_400_000;
 const OWN_STATUS = ['new_status', 'status'];
 
 /** An event about an order, with what it says. */
@@ -44,13 +46,14 @@ export function memberOf(members: Members, path: readonly string[]): unknown {
 /** The events of an order that are in force at a place in the stream, the last of them the one that lies there. */
 export async function orderHistory(
   finder: FinderParts,
-  { tenant, order_id, sequence, part }: Place,
+  { tenant, order_id, begin_ms, sequence, part }: Place,
   signal: AbortSignal,
 ): Promise<readonly OrderEvent[]> {
+  const start_ms = begin_ms === undefined ? Number.NEGATIVE_INFINITY : begin_ms - BEFORE_MS;
   const { events } = await findEvents(
     finder,
     {
-      ...{ tenant, start_ms: Number.NEGATIVE_INFINITY, end_ms: Number.POSITIVE_INFINITY, upTo: sequence },
+      ...{ tenant, start_ms, end_ms: Number.POSITIVE_INFINITY, upTo: sequence },
       ...{ order: 'desc', limit: ORDER_EVENTS_MAX, words: [], payloads_max: PAYLOADS_MAX },
       condition: parseCondition({ field: 'order_id', eq: order_id }, finder.terms),
       isOver: () => false,
@@ -66,6 +69,8 @@ export async function orderHistory(
 interface Place {
   readonly tenant: string;
   readonly order_id: string;
+  /** Since when there are events of the order, as far as the ledger knows; undefined: it knows none. */
+  readonly begin_ms: number | undefined;
   readonly sequence: number;
   readonly part: number;
 }

@@ -1,18 +1,11 @@
 import {
-  checkEventMembers,
   EVENT_TERMS,
   type FinderParts,
-  flatten,
-  isOrderChangeType,
   type Matcher,
   matcherOf,
-  normalType,
   type OrderChange,
   orderChanges,
   parseCondition,
-  partOf,
-  splitBody,
-  valueOfPart,
 } from '../../../analytics/index.ts';
 import {
   asMillraceError,
@@ -31,7 +24,9 @@ import {
   toldType,
 } from '../../../runtime/index.ts';
 import type { ApiPorts } from '../../http/index.ts';
+import { BeginReader } from './begin-reader.ts';
 import type { Inbox } from './inbox.ts';
+import { type Candidate, candidatesOf } from './order-candidates.ts';
 import { type OrderEvent, orderHistory } from './order-history.ts';
 import { OrderHookMetrics } from './order-hook-metrics.ts';
 import { isEmpty, type RuleBody } from './rule-kind.ts';
@@ -56,15 +51,6 @@ export interface OrderWatchParts {
   readonly events: MessageQueue | undefined;
 }
 
-/** An event of a message that may change an order. */
-interface Candidate {
-  readonly part: number;
-  readonly order_id: string;
-  readonly event_id: string;
-  readonly time_ms: number;
-  readonly types: readonly string[];
-}
-
 interface Place {
   readonly tenant: string;
   readonly item: WorkItem;
@@ -81,6 +67,7 @@ export class OrderWatch {
   readonly #metrics = new OrderHookMetrics();
   readonly #events: TenantEvents;
   readonly #teller: RuleTeller;
+  readonly #begins: BeginReader;
   readonly #matchers = new WeakMap<RuleBody, Matcher>();
   #unlisten: (() => void) | undefined;
 
@@ -88,6 +75,7 @@ export class OrderWatch {
     this.#parts = parts;
     const { ports, events } = parts;
     this.#teller = new RuleTeller(parts);
+    this.#begins = new BeginReader(ports);
     this.#events = new TenantEvents({
       ...{ events, name: 'order-hooks', held_max: HELD_MAX, clock: ports.clock, log: ports.log },
       tenants: () => this.#tenants(),
@@ -174,7 +162,8 @@ export class OrderWatch {
     const { tenant, item } = place;
     const { sequence } = item;
     const { order_id, part } = candidate;
-    const history = await orderHistory(finder, { tenant, order_id, sequence, part }, signal);
+    const begin_ms = this.#begins.of(tenant, order_id);
+    const history = await orderHistory(finder, { tenant, order_id, begin_ms, sequence, part }, signal);
     this.#metrics.looked(performance.now() - began_ms);
     const event = history.find((one) => one.sequence === sequence && one.part === part);
     // A duplicate, a dead letter, or behind the retention.
@@ -234,31 +223,4 @@ export class OrderWatch {
     }
     return matches(text, time_ms);
   }
-}
-
-/** The events of a message that may change an order, with the types under which that may be told. */
-function candidatesOf(item: WorkItem, now_ms: number): readonly Candidate[] {
-  const body = splitBody(item.data, item);
-  if (body === undefined) return [];
-  const found: Candidate[] = [];
-  for (let part = 0; ; part++) {
-    const bytes = partOf(item.data, body, part);
-    if (bytes === undefined) return found;
-    const parsed = valueOfPart(item, bytes);
-    if (!parsed.ok) continue;
-    const event = checkEventMembers(flatten(parsed.value), { now_ms, cut_ms: Number.NEGATIVE_INFINITY });
-    if (!event.ok || !isOrderChangeType(event.input.type)) continue;
-    const { order_id, event_id } = event.input;
-    // A correction says nothing new by itself: what comes next is judged by the order as it is then.
-    if (typeof order_id !== 'string' || order_id === '' || event.members.supersedes === true) continue;
-    found.push({ part, order_id, event_id, time_ms: event.time_ms, types: typesOf(event.input.type) });
-  }
-}
-
-/** What an event of a type may be told as: any step of an order's life follows from a status. */
-function typesOf(type: string): readonly string[] {
-  const normal = normalType(type);
-  if (!normal.startsWith('order.')) return [normal];
-  const steps = ['confirmed', 'shipped', 'delivered', 'cancelled', 'rto'].map((step) => `order.${step}`);
-  return [...new Set([toldType(normal), 'order.updated', 'order.status.changed', ...steps])];
 }

@@ -12,6 +12,8 @@ beforeEach(async () => {
 });
 afterEach(() => test.close());
 
+/** In minutes. */
+const DAY = 1_440;
 const HOOKS = '/api/v1/order-webhooks';
 const URL_1 = 'https://yourapp.example.com/webhook/orders';
 /** As the specification has it. */
@@ -103,6 +105,25 @@ describe('an order webhook', () => {
         'order.cancelled delivered>cancelled',
       ].sort(),
     );
+  });
+
+  it('knows an order from weeks ago by what it was', async () => {
+    await say(test, key, ['e1', 'order.created', -20 * DAY], ['e2', 'order.shipped', -9 * DAY]);
+    test.clock.advance(60_000);
+    await make(test, key, HOOKS, { ...SPEC_BODY, events: ['order.*'] });
+    await say(
+      test,
+      key,
+      ['e3', 'order.created', 0],
+      ['e4', 'order.delivered', 1],
+      ['e5', 'order.shipped', 0],
+    );
+    const told = await toldOf(3);
+    expect([...told].sort()).toEqual([
+      'order.delivered shipped>delivered',
+      'order.status_changed shipped>delivered',
+      'order.updated shipped>shipped',
+    ]);
   });
 
   it('has the event under the name that it asked by; a replay tells nothing again', async () => {
