@@ -114,6 +114,8 @@ export const RETENTION_TABLE = `${OPERATORS.decode}/retention`;
 export function readKeptFrom(table: (id: string) => KvView, tenant: string): number | undefined {
   return cutOf(eventLogView(table, OPERATORS.log), tenant);
 }
+/** Table of the ledger's orders: `OrderBegins` reads it. */
+export const ORDERS_TABLE = `${OPERATORS.ledger}/orders`;
 /** Table of the tenants' own watermarks. */
 const TENANTS_TABLE = `${OPERATORS.watermark}/tenants`;
 
@@ -184,6 +186,7 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
         outOfOrderness_ms: config.outOfOrderness_ms,
         cache_bytes: config.ledger_cache_bytes,
         log: OPERATORS.log,
+        rates: OPERATORS.rates,
         refused: letterOf,
       }),
     );

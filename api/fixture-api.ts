@@ -74,7 +74,9 @@ interface Parts {
   readonly definitions: MemoryKeyValueStore;
   readonly connectors: MemoryKeyValueStore;
   readonly connectorLetters: OutMessage[];
-  readonly queues: Readonly<Record<'notices' | 'deliveries' | 'anomalies' | 'audit', MemoryMessageQueue>>;
+  readonly queues: Readonly<
+    Record<'notices' | 'deliveries' | 'anomalies' | 'audit' | 'events', MemoryMessageQueue>
+  >;
   readonly http: MemoryHttp;
   readonly disk: MemoryDisk;
   readonly told: MemoryFeed;
@@ -93,7 +95,8 @@ export async function startTestApi(
   archive?: ApiPorts['archive'],
 ): Promise<TestApi> {
   const clock = new ManualClock(TEST_NOW_MS);
-  const stream = new MemoryStream(clock);
+  const events = new MemoryMessageQueue(clock);
+  const stream = new MemoryStream(clock, events);
   return build({
     clock,
     stream,
@@ -111,6 +114,7 @@ export async function startTestApi(
       deliveries: new MemoryMessageQueue(clock),
       anomalies: new MemoryMessageQueue(clock),
       audit: new MemoryMessageQueue(clock),
+      events,
     },
     http: new MemoryHttp(),
     disk: new MemoryDisk(),
@@ -184,7 +188,7 @@ async function build(parts: Parts): Promise<TestApi> {
     audit: queues.audit,
     outbound: {
       ...{ notices: queues.notices, deliveries: queues.deliveries, http },
-      sources: { anomalies: queues.anomalies },
+      sources: { anomalies: queues.anomalies, events: queues.events },
       ...{ ...settings.outbound, s3: undefined },
     },
     pipeline: () => test.pipeline,

@@ -6,6 +6,7 @@ import {
   type KeyValueStore,
   type KeyValueWrite,
   type ManualClock,
+  type MemoryMessageQueue,
   MillraceError,
   type OutMessage,
   type Source,
@@ -195,9 +196,12 @@ export class MemoryStream implements EventPublisher, StreamHead {
   waiting = 0;
   /** Awaited by each publish: a test can hold it. */
   gate: Promise<void> = Promise.resolve();
+  /** The same messages for those who work on them. */
+  readonly #queue: MemoryMessageQueue | undefined;
 
-  constructor(clock: ManualClock) {
+  constructor(clock: ManualClock, queue?: MemoryMessageQueue) {
     this.#clock = clock;
+    this.#queue = queue;
   }
 
   async publishAll(messages: readonly EventMessage[]): Promise<{ sequences: number[] }> {
@@ -214,6 +218,7 @@ export class MemoryStream implements EventPublisher, StreamHead {
     this.messages.push(message);
     const sequence = this.messages.length;
     if (message.id !== undefined) this.#ids.set(message.id, sequence);
+    void this.#queue?.append({ subject: message.subject, id: String(sequence), data: message.payload });
     return sequence;
   }
 
@@ -230,7 +235,9 @@ export class MemoryStream implements EventPublisher, StreamHead {
   payloads(): PayloadSource {
     const at = (sequence: number): StoredMessage | null => {
       const message = this.messages[sequence - 1];
-      return message === undefined ? null : { sequence, data: message.payload, header: () => undefined };
+      return message === undefined
+        ? null
+        : { sequence, subject: message.subject, data: message.payload, header: () => undefined };
     };
     const { messages } = this;
     return {

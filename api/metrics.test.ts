@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type MetricLabels, type MetricSample, Metrics } from '../engine/index.ts';
 import {
+  ArchiveMetrics,
   METRIC_GROUPS,
   type MetricSpec,
   metricNamed,
@@ -93,7 +94,10 @@ describe('what is exported', () => {
       };
       await module.default();
     }
-    api = await startTestApi();
+    const metrics = new ArchiveMetrics(() => 0);
+    const none = (): Promise<never> => Promise.reject(new Error('nothing is archived here'));
+    const archive = { run: none, status: none, erase: none, samples: () => metrics.samples() };
+    api = await startTestApi({}, undefined, archive);
     const key = await api.key('admin', { tenants: '*' });
     await api.send('/ingest', { key, json: [orderEvent('e1'), orderEvent('e2')] });
     await api.apply();

@@ -36,7 +36,7 @@ import {
   RateLimiter,
   requireQuota,
 } from './app/index.ts';
-import { dialectRoutes } from './dialects/index.ts';
+import { dialectRoutes, OrderHooks } from './dialects/index.ts';
 import {
   type ApiPorts,
   BodyBudget,
@@ -109,6 +109,7 @@ import {
 import { callerRoutes, keyRoutes, roleRoutes, scopesOf } from './sections/keys/index.ts';
 import { kpiRoutes, queryKind } from './sections/kpis/index.ts';
 import { ModelSection } from './sections/models/index.ts';
+import { importKind } from './sections/order-imports/index.ts';
 import { orderRoutes } from './sections/orders/index.ts';
 import { ReportWatch, reportKind, reportRoutes } from './sections/reports/index.ts';
 import { restatementsRoute } from './sections/restatements/index.ts';
@@ -174,6 +175,7 @@ export async function createApp(given: ApiPorts): Promise<Api> {
       (tenant, channels) => outbound.sealed(tenant, channels),
     ),
   );
+  const orderHooks = new OrderHooks(definitions, ports, () => outbound);
   const tracker = new FreshnessTracker(ports);
   const segmentSets = new SegmentSets();
   const answers: AnswerParts = { ports, tracker, tenants, segmentSets };
@@ -212,7 +214,8 @@ export async function createApp(given: ApiPorts): Promise<Api> {
   const exporting = new ExportMaking({ ...exportParts, runs, saved });
   const audit = new AuditLog({ queue: ports.audit, trust: ports.keyTrust, clock, log });
   const letters = new LetterReader(ports.deadLetters);
-  const { jobs, spool } = await openJobs(ports, answers, exportParts, (files) => [
+  const { jobs, spool } = await openJobs(ports, answers, exportParts, (files, spool) => [
+    importKind({ ports, answers, spool, fields: () => tenants.fields }),
     models.jobKind,
     resendKind({ ports, reader: letters }),
     eraseKind({ ports, tracker, erased }),
@@ -227,6 +230,7 @@ export async function createApp(given: ApiPorts): Promise<Api> {
   const outbound = new Outbound({
     ports: ports.outbound,
     webhooks,
+    orderWebhooks: orderHooks.webhooks,
     secret: ports.keyTrust.secret,
     clock,
     log,
@@ -320,21 +324,26 @@ export async function createApp(given: ApiPorts): Promise<Api> {
           ...tenants.dimensions.samples(),
           ...outbound.samples(),
           ...alerting.samples(),
+          ...orderHooks.samples(),
           ...explaining.samples(),
           ...models.samples(),
           ...boards.runs.samples(),
           ...connectors.samples(),
           ...audit.samples(),
+          ...(ports.archive?.samples() ?? []),
         ],
       ]),
       ...diagnosticsRoutes(answers, { jobs, spool }),
+      ...orderHooks.routes(cursors, (call) => search.maskOf(call)),
       ...dialectRoutes({
         version: VERSION,
         routes: () => current().routes,
         defaultsOf: (tenant) => tenants.defaultsOf(tenant),
         now: () => clock.now(),
         requireAllowed: (principal, asked) => runs.families.requireAllowed(principal, asked),
-        ...{ fields: tenants.fields, cursors },
+        ...{ ports, fields: tenants.fields, cursors, jobs, spool, streams, once },
+        currencyOf: (tenant) => tenants.defaultsOf(tenant)?.currency,
+        isMasked: (call) => !search.maskOf(call).isEmpty,
       }),
     ];
     const requireDimensions = tenants.dimensions.require.bind(tenants.dimensions);
@@ -364,6 +373,7 @@ export async function createApp(given: ApiPorts): Promise<Api> {
   jobs.start();
   outbound.start();
   alerting.start();
+  orderHooks.start();
   reporting.start();
   models.start(jobs);
   sinking.start(exporting, jobs, chain);
@@ -392,6 +402,7 @@ export async function createApp(given: ApiPorts): Promise<Api> {
       await sinking.close();
       await jobs.close();
       await alerting.close();
+      await orderHooks.close();
       await explaining.close();
       await outbound.close();
       await keys.close();
@@ -413,7 +424,7 @@ async function openJobs(
   ports: ApiPorts,
   answers: AnswerParts,
   exporting: Omit<ExportParts, 'files'>,
-  others: (files: JobFiles) => readonly JobKind[],
+  others: (files: JobFiles, spool: Spool) => readonly JobKind[],
 ): Promise<{ readonly jobs: Jobs; readonly spool: Spool }> {
   const { settings, clock, log, backfill } = ports;
   const { dataDir } = settings;
@@ -427,7 +438,7 @@ async function openJobs(
     exportKind({ ...exporting, files }),
     queryKind(answers, files),
     scanJobKind(answers, files),
-    ...others(files),
+    ...others(files, spool),
   ];
   for (const kind of backfill === undefined
     ? kinds

@@ -203,7 +203,8 @@ const replay: Command = {
   name: 'replay',
   summary: 'Rebuilds the state from the stream beside the current one, and compares the two',
   details: [
-    'Nothing is sent to the outside. With --make-current the next start goes on from the new state.',
+    'Nothing is sent to the outside. With --make-current a process that runs a topology of your own goes on from the',
+    'new state at once, without a restart; else the next start does.',
     'Give it the --failing-records that the topology runs with.',
     'Exit code 1: the states differ (then nothing is made current, unless --force), or it was cancelled.',
   ],
@@ -214,7 +215,7 @@ const replay: Command = {
     ...FAILING_OPTION,
     into: { type: 'string', value: 'DIR', help: 'data folder for the new state; default: the same' },
     keep: { type: 'boolean', help: 'leave the new state where it is also when it is not made current' },
-    'make-current': { type: 'boolean', help: 'the next start uses the new state' },
+    'make-current': { type: 'boolean', help: 'go on with the new state' },
     force: { type: 'boolean', help: 'make it current also when it is not the same' },
   },
   run: async (args, context) => (await import('./replay.ts')).replay(args, context),

@@ -1,11 +1,13 @@
 import { rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { awaitLostEvents } from '../analytics/index.ts';
 import { JetStreamSource, jetstreamInputs, type NatsLink } from '../connectors/index.ts';
 import {
   asMillraceError,
   type ControlSet,
+  currentGeneration,
   deadLetterQuarantine,
   type GenerationLayout,
   type KvReader,
@@ -28,13 +30,17 @@ import {
   hasState,
   makeRebuiltCurrent,
   ORDER_INPUT,
+  offeredGeneration,
+  offerGeneration,
   type PartitionInput,
   type Reached,
   type ReadProgress,
   Rebuild,
+  runningPid,
   stateRoot,
   WHOLE_STREAM,
   withArchive,
+  withdrawOffer,
 } from '../runtime/index.ts';
 import type { CommandArguments, CommandContext, ExitCode } from './command.ts';
 import { withNats } from './nats.ts';
@@ -43,6 +49,8 @@ import { failingRecordsOf } from './start-topology.ts';
 
 /** Rounds of catching up with a state that goes on, before the comparison is given up. */
 const MAX_ROUNDS = 10;
+/** How often it is looked whether a process has taken a generation over, ms. */
+const OFFER_POLL_MS = 100;
 
 interface Replayed {
   readonly generation: number;
@@ -191,8 +199,7 @@ async function replayFrom(
     tell(replayed, args.flag('json'), context);
     const isFine = replayed.same !== false;
     if (args.flag('make-current') && (isFine || args.flag('force'))) {
-      makeRebuiltCurrent(root, name, layout);
-      context.note(`Generation ${layout.generation} is current: start millrace again to use it.`);
+      await makeItCurrent(root, place, layout, into === undefined, context);
     } else if (!args.flag('keep')) await rm(layout.path, { recursive: true, force: true });
     return isFine ? 0 : 1;
   } catch (error) {
@@ -201,6 +208,38 @@ async function replayFrom(
   } finally {
     await current?.close();
   }
+}
+
+/** A process that runs the topology goes on with it at once; else the next start does. */
+async function makeItCurrent(
+  root: string,
+  { topology: { name }, dataDir, file }: Place,
+  layout: GenerationLayout,
+  isInPlace: boolean,
+  context: CommandContext,
+): Promise<void> {
+  const { generation } = layout;
+  const pid = isInPlace ? runningPid(dataDir, name, systemClock.now()) : undefined;
+  if (pid === undefined || file === undefined) {
+    makeRebuiltCurrent(root, name, layout);
+    const isOther = pid === undefined ? '' : ' (POST /jobs/backfill does this without a restart)';
+    context.note(`Generation ${generation} is current: start millrace again to use it${isOther}.`);
+    return;
+  }
+  offerGeneration(root, name, generation);
+  context.note(`The process ${pid} is asked to go on with generation ${generation}.`);
+  while (offeredGeneration(root, name) === generation) {
+    if (runningPid(dataDir, name, systemClock.now()) === pid) await sleep(OFFER_POLL_MS);
+    else withdrawOffer(root, name);
+  }
+  if (currentGeneration(root, name).generation === generation) {
+    context.note(`Generation ${generation} is current, and the process ${pid} answers from it.`);
+    return;
+  }
+  throw new MillraceError(
+    'take_over_failed',
+    `The process ${pid} did not go on with generation ${generation}: its log says why. Replay again.`,
+  );
 }
 
 function tell(replayed: Replayed, asJson: boolean, { print }: CommandContext): void {

@@ -29,7 +29,9 @@ import {
 } from '../connectors/index.ts';
 import { openDataFolder, systemClock } from '../engine/index.ts';
 import {
+  type Archive,
   ArchivedPayloads,
+  ArchiveMetrics,
   DEFINITIONS_BUCKET,
   diagnose,
   Generations,
@@ -116,6 +118,7 @@ async function ports(
   generations: Generations,
   states: OrderStates,
   keyTrust: KeyTrust,
+  { archive, metrics }: { readonly archive: Archive; readonly metrics: ArchiveMetrics },
 ): Promise<ApiPorts> {
   const manager = await openManager(link);
   const topology = described(() => generations.settings);
@@ -133,7 +136,8 @@ async function ports(
         subjectOf: (tenant) => `deadletter.${tenant}`,
       }),
     },
-    archive: openArchiveKeeper(link, generations.settings.archive.place, {
+    archive: openArchiveKeeper(link, archive, {
+      metrics,
       applied: () => generations.host.progress()?.sequence,
       isBuilding: () => generations.list().some(({ state }) => state === 'building'),
     }),
@@ -260,7 +264,9 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
   });
   const anomalies = await ensureStream(await openManager(link), placed(link, ANOMALIES_STREAM));
   for (const warning of [...warnings, ...anomalies.warnings]) log.warn(warning);
-  const payloads = new ArchivedPayloads(eventPayloads(link), openArchive(settings.archive.place));
+  const archiveMetrics = new ArchiveMetrics(() => systemClock.now());
+  const archive = openArchive(settings.archive.place, archiveMetrics);
+  const payloads = new ArchivedPayloads(eventPayloads(link), archive);
   const states: OrderStates = new OrderStates({ current: () => generations, payloads });
   const generations = generationsOf(settings, nats.server, link, states, log);
   // Before the task makes a state where there was none.
@@ -268,7 +274,10 @@ export async function start(args: CommandArguments, { env }: CommandContext): Pr
   const keyTrust = openKeyTrust(settings.dataDir, settings.keySigningSecret, hadState);
   // Before the API is built: restoring the state takes longest.
   generations.start();
-  const apiPorts = await ports(log, link, generations, states, keyTrust);
+  const apiPorts = await ports(log, link, generations, states, keyTrust, {
+    archive,
+    metrics: archiveMetrics,
+  });
   const { created, key } = await bootstrapAdminKey(apiPorts);
   const api = await createApp(apiPorts);
   const server = await serve({ fetch: (...request) => api.app.fetch(...request) }, settings, api.connections);

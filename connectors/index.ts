@@ -1,5 +1,6 @@
 export * from './blobs/index.ts';
 export { CONNECTOR_TYPES } from './connector-types.ts';
+export { csvLines } from './files/index.ts';
 export {
   ANSWER_TIMEOUT_MS,
   type ChannelMessage,

@@ -39,7 +39,8 @@ describe('an async function', () => {
     ],
     [
       'process',
-      () => operators.process<Event, Event, number>('x', { keyOf, initial: () => 0, onEvent: asynchronous }),
+      () =>
+        operators.keyedProcess<Event, Event, number>('x', { keyOf, initial: () => 0, onEvent: asynchronous }),
     ],
     [
       'rate-limit',
@@ -97,7 +98,7 @@ describe('a promise', () => {
     ['branch', () => operators.split<Event, { a: () => boolean }>('x', { a: late })],
     [
       'process',
-      () => operators.process<Event, Event, number>('x', { keyOf, initial: () => 0, onEvent: late }),
+      () => operators.keyedProcess<Event, Event, number>('x', { keyOf, initial: () => 0, onEvent: late }),
     ],
     [
       'own',
@@ -125,7 +126,7 @@ describe('a promise', () => {
   });
 
   it('is kept out by the types', () => {
-    const { map, flatMap, filter, process } = operators;
+    const { map, flatMap, filter, keyedProcess } = operators;
     const refused = (input: Stream<Event>): void => {
       // @ts-expect-error async functions do not compile
       input.pipe(map('a', async (event) => event.id));
@@ -138,7 +139,7 @@ describe('a promise', () => {
       // @ts-expect-error a promise is no boolean
       filter<Event>('e', async () => true);
       input.pipe(map('f', ({ id }) => id)).pipe(map('g', (id) => id.length));
-      process<Event, Event, number>('d', { keyOf, initial: () => 0, onEvent });
+      keyedProcess<Event, Event, number>('d', { keyOf, initial: () => 0, onEvent });
     };
     expect(refused).toBeTypeOf('function');
   });

@@ -6,7 +6,7 @@ import { map } from './core/index.ts';
 import { nothingLate } from './fixture-chaining.ts';
 import { each, type Row, resultsOf, rowInput, sides } from './joins/fixture-join.ts';
 import { lookupJoin, streamJoin } from './joins/index.ts';
-import { process, rateLimit } from './process/index.ts';
+import { keyedProcess, rateLimit } from './process/index.ts';
 import { begin, pattern, sessionize, sessions } from './sequences/index.ts';
 import { toTable } from './views/index.ts';
 import { countWindow, cumulate, hopping, session, sliding, tumbling, window } from './windows/index.ts';
@@ -90,7 +90,7 @@ const CHECKS: Record<string, Check> = {
   'what process makes in the order of time by context.time_ms': (input) =>
     checked(
       input.pipe(
-        process<Row, number, number>('process', {
+        keyedProcess<Row, number, number>('process', {
           ...rowInput,
           order: 'time',
           initial: () => 0,
@@ -106,7 +106,7 @@ const CHECKS: Record<string, Check> = {
   'what a timer of process makes in the order of arrival by its time': (input) =>
     checked(
       input.pipe(
-        process<Row, number, number>('process', {
+        keyedProcess<Row, number, number>('process', {
           ...rowInput,
           initial: () => 0,
           onEvent: (_, { time_ms, watermark_ms, timers }) => {

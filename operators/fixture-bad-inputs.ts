@@ -11,7 +11,7 @@ import { sample, watermark } from './core/index.ts';
 import { dedup } from './dedup/index.ts';
 import { type Item, keyed, keyOf, sidesOf, timeOf } from './fixture-properties.ts';
 import { intervalJoin, lookup, lookupJoin, streamJoin, temporalJoin, windowJoin } from './joins/index.ts';
-import { process, rateLimit } from './process/index.ts';
+import { keyedProcess, rateLimit } from './process/index.ts';
 import { begin, funnel, pattern, sessionize, sessions } from './sequences/index.ts';
 import { keyedFacts } from './views/facts/index.ts';
 import { toTable, toWindowTable } from './views/index.ts';
@@ -172,7 +172,7 @@ export const BAD_INPUT_CASES: readonly BadInputCase[] = [
 ];
 
 function counting(order: 'time' | 'arrival') {
-  return process<Item, string, number>('p', {
+  return keyedProcess<Item, string, number>('p', {
     ...keyed,
     order,
     initial: () => 0,

@@ -4,7 +4,7 @@ import { map } from './core/index.ts';
 import { TestBatch } from './dedup/fixture-columns.ts';
 import { dedup, dedupEvents } from './dedup/index.ts';
 import { type Item, keyed, keyOf, type PropertyCase, timeOf } from './fixture-properties.ts';
-import { process, rateLimit } from './process/index.ts';
+import { keyedProcess, rateLimit } from './process/index.ts';
 import {
   begin,
   type FunnelChange,
@@ -112,7 +112,7 @@ const processes: PropertyCase[] = [
     kinds: ['process'],
     build: (input) =>
       input.pipe(
-        process<Item, string, readonly string[]>('process', {
+        keyedProcess<Item, string, readonly string[]>('process', {
           ...keyed,
           order: 'time',
           initial: () => [],
@@ -137,7 +137,7 @@ const processes: PropertyCase[] = [
     kinds: ['process'],
     build: (input) =>
       input.pipe(
-        process<Item, never, number>('process', {
+        keyedProcess<Item, never, number>('process', {
           keyOf,
           initial: () => 0,
           cacheRows: 2,

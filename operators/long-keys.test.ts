@@ -15,7 +15,7 @@ import {
 import { count } from './aggregates/index.ts';
 import { map, watermark } from './core/index.ts';
 import { dedup } from './dedup/index.ts';
-import { process } from './process/index.ts';
+import { keyedProcess } from './process/index.ts';
 import { tableOf, toTable, toWindowTable, windowTableOf } from './views/index.ts';
 import { tumbling, window } from './windows/index.ts';
 
@@ -62,7 +62,7 @@ const visits = (alarms: string[]) =>
       );
     unique
       .pipe(
-        process<Visit, string, number>('quiet', {
+        keyedProcess<Visit, string, number>('quiet', {
           keyOf: (visit) => visit.page,
           timeOf: ({ time_ms }) => time_ms,
           onEvent: ({ time_ms }, { setState, timers }) => {

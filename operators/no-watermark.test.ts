@@ -49,7 +49,7 @@ describe('what waits for event time', () => {
   it('process and what is made of it: where it has timers, or goes in the order of time', () => {
     const run = (config: Partial<operators.ProcessConfig<Event, Event, number>>) => () =>
       topology('t', (t) => {
-        const made = operators.process<Event, Event, number>('p', {
+        const made = operators.keyedProcess<Event, Event, number>('p', {
           ...{ keyOf, timeOf, initial: () => 0, onEvent: () => {} },
           ...config,
         });

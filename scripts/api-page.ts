@@ -74,5 +74,5 @@ const testLink = (test: string): string => `[${test.split('/').at(-1)}](../${tes
 /** `docs/api.md`. */
 export function apiPage(routes: readonly Served[]): Page {
   const tables = apiTables(routes).map(tableText);
-  return { path: 'docs/api.md', text: `${[INTRODUCTION, ...tables].join('\n')}\n` };
+  return { path: 'docs/api.md', text: `${[INTRODUCTION.trimEnd(), ...tables].join('\n\n')}\n` };
 }

@@ -78,6 +78,8 @@ const DIALECTS: readonly (readonly [pattern: RegExp, test: string])[] = [
   [/ \/api\/v1\/orders/, 'api/dialects/orders/list.test.ts'],
   [/ \/analytics\/| \/$/, 'api/dialects/ecommerce/ecommerce.test.ts'],
   [/ \/api\/analytics\//, 'api/dialects/business/business.test.ts'],
+  [/ \/api\/v1\/order-webhooks/, 'api/dialects/orders-hooks/order-webhooks.test.ts'],
+  [/ \/api\/v1\/order-notification/, 'api/dialects/orders-hooks/order-rules.test.ts'],
 ];
 
 const TESTS: ReadonlyMap<string, string> = new Map(

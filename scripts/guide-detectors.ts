@@ -5,7 +5,7 @@ export const detectorsGuide: Guide = {
   title: 'Detectors of anomalies',
   summary: 'Judging series of windows as they close, each from a state of bytes',
   parts: [
-    '`createDetector({ method, sensitivity, window_ms })` judges series that it does not hold: what it knows of one is bytes, for a row of a table or the state of [`process`](process.md). [Anomalies](../anomalies.md) has the methods, what a sensitivity means, and how a correction is judged.',
+    '`createDetector({ method, sensitivity, window_ms })` judges series that it does not hold: what it knows of one is bytes, for a row of a table or the state of [`keyedProcess`](process.md). [Anomalies](../anomalies.md) has the methods, what a sensitivity means, and how a correction is judged.',
     table(
       ['method', 'for'],
       [

@@ -67,7 +67,7 @@ export const eventTimeGuide: Guide = {
         ],
         ['[`sessions`](sessions.md)', '`end_ms + gap_ms`', 'By `end_ms`: late by `gap_ms` at most.'],
         [
-          '[`process`](process.md)',
+          '[`keyedProcess`](process.md)',
           '`context.time_ms`',
           'A timer that is set behind the watermark is late at once.',
         ],

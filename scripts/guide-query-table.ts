@@ -6,7 +6,7 @@ export const queryTableGuide: Guide = {
   title: 'Queryable tables',
   summary: 'Reading tables of a running topology from its committed state, by key, range, prefix or window',
   parts: [
-    '[`to-table`](to-table.md) and [`to-window-table`](to-window-table.md) keep tables; `queryTable(reader, table, query, { position })` reads them. It is one read transaction on a committed snapshot, on any thread or process that can open the state (`running.reader`; from another process `openState(dataDir, topology)`, which follows the current generation), and costs the pipeline nothing. `tableOf(name, codec, version)` and `windowTableOf(name, codec, version)` name a table (without a version any is read); the state of [`process`](process.md) is one too, `{ id: "<operator>/state" }`. The model is that of Kafka Streams’ interactive queries v2 (KIP-796).',
+    '[`to-table`](to-table.md) and [`to-window-table`](to-window-table.md) keep tables; `queryTable(reader, table, query, { position })` reads them. It is one read transaction on a committed snapshot, on any thread or process that can open the state (`running.reader`; from another process `openState(dataDir, topology)`, which follows the current generation), and costs the pipeline nothing. `tableOf(name, codec, version)` and `windowTableOf(name, codec, version)` name a table (without a version any is read); the state of [`keyedProcess`](process.md) is one too, `{ id: "<operator>/state" }`. The model is that of Kafka Streams’ interactive queries v2 (KIP-796).',
     '## Queries',
     table(
       ['query', 'answer'],

@@ -4,8 +4,8 @@ import {
   dedup,
   funnel,
   keyedFacts,
+  keyedProcess,
   pattern,
-  process,
   rateLimit,
   sessionize,
   sessions,
@@ -98,7 +98,7 @@ export const keyedCases: readonly BoundedCase[] = [
     name: 'process',
     build: (ticks) =>
       ticks.pipe(
-        process<Tick, Tick, Tick | undefined>('op', {
+        keyedProcess<Tick, Tick, Tick | undefined>('op', {
           keyOf,
           timeOf,
           onEvent: (tick, { setState, timers, time_ms }) => {

@@ -156,6 +156,28 @@ describe('a topology of the user, from the command line', () => {
     expect(code).toBe(0);
   });
 
+  it('goes on with a state that was rebuilt while it runs, and sends nothing twice', async () => {
+    const service = start('orders.mjs');
+    await service.untilSaid('running');
+    const root = join(file('data'), 'state', 'orders');
+    const { code, err } = await run('replay', '--nats-url', nats.url, '--make-current');
+    expect([code, err]).toEqual([
+      0,
+      expect.stringMatching(/Generation 2 is current, and the process \d+ answers/),
+    ]);
+    expect(readFileSync(join(root, 'CURRENT'), 'utf8')).toBe('2');
+    expect(existsSync(join(root, 'NEXT'))).toBe(false);
+    await order('a', 'f');
+    await untilRows(5);
+    await service.end('SIGKILL');
+    const again = start('orders.mjs');
+    await order('g');
+    await untilRows(6);
+    expect(await again.end('SIGTERM')).toBe(0);
+    expect((await streamFacts(await openManager(link), 'SEEN')).lastSequence).toBe(8);
+    expect(existsSync(join(root, 'g1'))).toBe(false);
+  });
+
   it('refuses a change that loses state until it is allowed', async () => {
     const diff = await millrace(['topology', 'diff', ...topologyOf('renamed.mjs')]);
     expect([diff.code, diff.out]).toEqual([1, expect.stringMatching(/^refused +Operator "latest"/m)]);
@@ -166,7 +188,7 @@ describe('a topology of the user, from the command line', () => {
     await allowed.untilSaid('the topology changed: Operator "latest"');
     await allowed.untilSaid('running');
     await order('e');
-    await allowed.untilSaid('ORDERS 6 of 6');
+    await allowed.untilSaid('ORDERS 9 of 9');
     expect(await allowed.end('SIGTERM')).toBe(0);
     const after = await millrace(['topology', 'diff', ...topologyOf('renamed.mjs')]);
     expect([after.code, after.out]).toEqual([0, 'The topology is the one that wrote the state.\n']);

@@ -7,7 +7,7 @@ import type {
   Stream,
   Topology,
 } from '../engine/index.ts';
-import { dedup, map, process, toJetStream, watermark } from '../operators/index.ts';
+import { dedup, keyedProcess, map, toJetStream, watermark } from '../operators/index.ts';
 
 /** What the simulated topologies read: small, with few keys, so that much of it meets. */
 export interface Happening {
@@ -110,7 +110,7 @@ export function send<A>(items: Stream<A>, name: string): void {
 /** Counts items by what they say: what comes late, or twice, shows in the table. */
 export function tally<A>(items: Stream<A>, name: string): void {
   items.pipe(
-    process<A, never, number>(name, {
+    keyedProcess<A, never, number>(name, {
       keyOf: (item) => JSON.stringify(item),
       initial: () => 0,
       onEvent: (_, { state, setState }) => setState(state + 1),

@@ -1,7 +1,7 @@
 import { stringCodec, topology } from '../engine/index.ts';
 import {
   keyedFacts,
-  process,
+  keyedProcess,
   rateLimit,
   sample,
   sessionize,
@@ -34,27 +34,29 @@ const SLOTS: Readonly<Record<string, readonly number[]>> = { visit: [0], cart: [
 
 /** Sums by key until it is quiet; with a reminder that is set, moved and cleared. */
 const pauses = (cacheRows: number) =>
-  process<Happening, Pause, { readonly sum: number; readonly due_ms: number }, { readonly large: Happening }>(
-    'pauses',
-    {
-      keyOf,
-      timeOf,
-      order: 'time',
-      cacheRows,
-      sides: ['large'],
-      initial: () => ({ sum: 0, due_ms: 0 }),
-      onEvent: (event, { state, time_ms, timers, setState, emitTo }) => {
-        timers.clear(state.due_ms);
-        timers.set(time_ms + QUIET_MS);
-        setState({ sum: state.sum + event.amount, due_ms: time_ms + QUIET_MS });
-        if (event.amount > 35) emitTo('large', event);
-      },
-      onTimer: (at_ms, { key, state, emit, clearState }) => {
-        emit({ key, sum: state.sum, at_ms });
-        clearState();
-      },
+  keyedProcess<
+    Happening,
+    Pause,
+    { readonly sum: number; readonly due_ms: number },
+    { readonly large: Happening }
+  >('pauses', {
+    keyOf,
+    timeOf,
+    order: 'time',
+    cacheRows,
+    sides: ['large'],
+    initial: () => ({ sum: 0, due_ms: 0 }),
+    onEvent: (event, { state, time_ms, timers, setState, emitTo }) => {
+      timers.clear(state.due_ms);
+      timers.set(time_ms + QUIET_MS);
+      setState({ sum: state.sum + event.amount, due_ms: time_ms + QUIET_MS });
+      if (event.amount > 35) emitTo('large', event);
     },
-  );
+    onTimer: (at_ms, { key, state, emit, clearState }) => {
+      emit({ key, sum: state.sum, at_ms });
+      clearState();
+    },
+  });
 
 /** Operators that handle events of a key one after the other, tables, firsts and sinks. */
 export const processes: LibraryCase = {

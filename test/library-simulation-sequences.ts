@@ -4,8 +4,8 @@ import {
   type FunnelChange,
   type FunnelDefinition,
   funnel,
+  keyedProcess,
   pattern,
-  process,
   type SkipStrategy,
 } from '../operators/index.ts';
 import {
@@ -41,7 +41,7 @@ const FUNNELS: Readonly<Record<string, Partial<FunnelDefinition<Happening>>>> = 
 /** Which record of each entity holds: the sum of what came and what was taken back. */
 function standing(changes: Stream<FunnelChange>, name: string): void {
   changes.pipe(
-    process<FunnelChange, never, number>(name, {
+    keyedProcess<FunnelChange, never, number>(name, {
       keyOf: ({ kind: _, ...record }) => JSON.stringify(record),
       initial: () => 0,
       onEvent: ({ kind }, { state, setState, clearState }) => {

@@ -11,9 +11,9 @@ import {
   filter,
   first,
   hopping,
+  keyedProcess,
   last,
   max,
-  process,
   quantiles,
   session,
   sliding,
@@ -91,7 +91,7 @@ const small = {
 /** What came less what was taken back: a retraction of what was never given shows, and one that is missing. */
 function standing(results: Stream<WindowResult<unknown>>, name: string): void {
   results.pipe(
-    process<WindowResult<unknown>, never, number>(name, {
+    keyedProcess<WindowResult<unknown>, never, number>(name, {
       keyOf: ({ key, window: of, value }) => JSON.stringify([key, of, value]),
       initial: () => 0,
       onEvent: ({ kind }, { state, setState, clearState }) => {
@@ -155,7 +155,7 @@ function latest(events: Stream<Happening>, name: string, spec: WindowSpec, limit
     )
     .pipe(
       // What is new each time adds up to the whole; and so do parts of sessions that merge later.
-      process<WindowResult<Totals>, never, Totals>(`${name}-discard-sums`, {
+      keyedProcess<WindowResult<Totals>, never, Totals>(`${name}-discard-sums`, {
         keyOf: ({ key, window: { end_ms } }) => (spec.kind === 'session' ? key : `${key}@${end_ms}`),
         initial: () => ({ events: 0, sum: 0 }),
         onEvent: ({ value }, { state, setState }) =>

@@ -34,6 +34,12 @@ const SHORT = {
   crash_seeds: [1],
   /** How a process ends in the middle of a backfill, one after the other. */
   backfill_ends: ['kill'] as readonly ('kill' | 'terminate')[],
+  /** Simulated runs with corrections, erasures and definitions, with a generation that takes the place of another. */
+  erasure_seeds: 4,
+  /** Kills of a process that erases a person. */
+  erasure_kills: 2,
+  /** Events of a backfill that is interrupted. */
+  backfill_events: 10_000,
   /** Kills of a process that builds a generation of its state. */
   generation_kills: 2,
   /** Simulated runs in which a generation takes the place of another. */
@@ -53,6 +59,8 @@ const SHORT = {
   model_countries: 5,
   /** Events of a stream of which one in a hundred is bad. */
   mended_events: 5_000,
+  /** Rows of an import of orders. */
+  import_rows: 3_000,
 };
 
 const LONG: typeof SHORT = {
@@ -74,6 +82,9 @@ const LONG: typeof SHORT = {
   live_kills: 6,
   crash_seeds: [1, 2, 3, 4, 5, 6, 7],
   backfill_ends: ['kill', 'terminate'],
+  erasure_seeds: 200,
+  erasure_kills: 12,
+  backfill_events: 40_000,
   generation_kills: 20,
   replay_seeds: 200,
   contract_orders: 1_000,
@@ -84,6 +95,7 @@ const LONG: typeof SHORT = {
   model_countries: 25,
   job_events: 150_000,
   mended_events: 100_000,
+  import_rows: 100_000,
 };
 
 export const sizes = process.env.TEST_LONG === '1' ? LONG : SHORT;

@@ -17,13 +17,13 @@ import {
   json,
   type KeyAnswer,
   type KvReader,
+  keyedProcess,
   lift,
   lookup,
   map,
   type Operator,
   type PatternMatch,
   pattern,
-  process,
   quantiles,
   queryTable,
   type RowsAnswer,
@@ -232,7 +232,7 @@ describe('side outputs', () => {
     given((events) => {
       const checked = events.pipe(
         watermark('time', { timeOf: ({ at }) => at, outOfOrderness_ms: 0 }),
-        process<Event, string, number, { readonly large: Order }>('check', {
+        keyedProcess<Event, string, number, { readonly large: Order }>('check', {
           keyOf: ({ type }) => type,
           timeOf: ({ at }) => at,
           sides: ['large'],

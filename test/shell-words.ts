@@ -4,6 +4,8 @@ export interface CurlRequest {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | undefined;
+  /** Fields of a form, those with a `name` being files. */
+  readonly form: readonly { readonly field: string; readonly text: string; readonly name?: string }[];
 }
 
 /** The words of a shell command: quotes, `\'`, and variables outside of single quotes. */
@@ -25,9 +27,13 @@ function wordsOf(command: string, variables: Readonly<Record<string, string>>): 
 
 /** What curl would send. Throws where the command has an option that is not known here. */
 export function curlRequest(command: string, variables: Readonly<Record<string, string>> = {}): CurlRequest {
-  const [name, ...words] = wordsOf(command.trim(), variables);
+  const all = wordsOf(command.trim(), variables);
+  // What is printed into a pipe is the file of its standard input.
+  const input = all[0] === 'printf' ? all[1]?.replaceAll('\\n', '\n') : undefined;
+  const [name, ...words] = input === undefined ? all : all.slice(3);
   if (name !== 'curl') throw new Error(`"${name}" is not curl`);
   const headers: Record<string, string> = {};
+  const form: { field: string; text: string; name?: string }[] = [];
   let [method, url, body]: (string | undefined)[] = [];
   for (let at = 0; at < words.length; at++) {
     const word = words[at] ?? '';
@@ -39,9 +45,14 @@ export function curlRequest(command: string, variables: Readonly<Record<string, 
       const [header = '', ...text] = value().split(': ');
       headers[header.toLowerCase()] = text.join(': ');
     } else if (word === '-d' || word === '--data-binary') body = value();
-    else if (word.startsWith('-')) throw new Error(`curl has the option ${word}`);
+    else if (word === '-F') {
+      const [, field = '', text = ''] = /^(\w+)=(.*)$/.exec(value()) ?? [];
+      const [, file] = /^@-;filename=([^;]+)/.exec(text) ?? [];
+      form.push(file === undefined ? { field, text } : { field, text: input ?? '', name: file });
+    } else if (word.startsWith('-')) throw new Error(`curl has the option ${word}`);
     else url = word;
   }
   if (url === undefined) throw new Error(`"${command}" names no URL`);
-  return { method: method ?? (body === undefined ? 'GET' : 'POST'), url, headers, body };
+  const isPost = body !== undefined || form.length > 0;
+  return { method: method ?? (isPost ? 'POST' : 'GET'), url, headers, body, form };
 }

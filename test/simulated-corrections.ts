@@ -21,7 +21,7 @@ export function correctedSets(set: GeneratedSet, seed: number): CorrectedSets {
   };
   for (const event of set.events) {
     const { event_id } = event.members;
-    if (typeof event_id !== 'string' || !isCorrectable(event) || !random.chance(0.35)) {
+    if (typeof event_id !== 'string' || !random.chance(0.35)) {
       dirty.push(event);
       clean.push(event);
       continue;
@@ -31,7 +31,7 @@ export function correctedSets(set: GeneratedSet, seed: number): CorrectedSets {
     if (random.chance(0.85)) dirty.push(event);
     for (let left = random.int(1, 3); left > 0; left--) {
       if (random.chance(0.6)) {
-        const like = random.pick(set.events.filter(isCorrectable));
+        const like = random.pick(set.events);
         const plain = { ...like, tenant: event.tenant, members: { ...like.members, event_id } };
         dirty.push({ ...plain, members: { ...plain.members, supersedes: true, version: ++version } });
         holds = plain;
@@ -57,9 +57,4 @@ export function correctedSets(set: GeneratedSet, seed: number): CorrectedSets {
 /** The same event, with nothing to take back. */
 function harmless({ members, ...event }: GeneratedEvent): GeneratedEvent {
   return { ...event, members: { ...members, retracts: [`nobody ${members.event_id}`] } };
-}
-
-/** Contents of a correction: whatever it is, but a rate. */
-function isCorrectable({ members }: GeneratedEvent): boolean {
-  return !/^fx/i.test(String(members.type));
 }

@@ -50,7 +50,7 @@ export class TestPayloads implements PayloadSource {
   #at(sequence: number): StoredMessage | null {
     const text = this.messages.get(sequence);
     if (text === undefined || sequence < this.first) return null;
-    return { sequence, data: Buffer.from(text), header: () => undefined };
+    return { sequence, subject: 'events.acme.x', data: Buffer.from(text), header: () => undefined };
   }
 }
 

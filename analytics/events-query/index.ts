@@ -33,6 +33,7 @@ export {
 } from './find-events.ts';
 export { AMOUNT_FIELDS, type AmountField, type EventIds, eventIds, type FoundEvent } from './found-event.ts';
 export { inlineSelector } from './inline-selector.ts';
+export { type Matcher, matcherOf } from './matcher.ts';
 export { parsePath } from './path.ts';
 export type { MissingReason, PartReader, PayloadSource, StoredMessage } from './payloads.ts';
 export type { Order, Position } from './position.ts';

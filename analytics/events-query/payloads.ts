@@ -1,6 +1,7 @@
 /** A message of the stream. `data` is valid until the next one is asked for. */
 export interface StoredMessage {
   readonly sequence: number;
+  readonly subject: string;
   readonly data: Uint8Array;
   /** Names are compared without case. */
   header(name: string): string | undefined;

@@ -29,6 +29,10 @@ export interface Amendment {
   readonly supersedes: boolean;
   /** It supersedes an event whose message is erased: what it was is not kept, and it counts as known. */
   readonly erases: boolean;
+  /** It only says that an event was there, and never counts. */
+  readonly isGone: boolean;
+  /** Of a correction whose message was erased: the hash of what it said, by which it is known. */
+  readonly erased_payload: number | undefined;
   /** Of several corrections of one event the one with the highest version holds. */
   readonly version: number;
   /** UTF-8 of its own id. */
@@ -57,8 +61,6 @@ export function amendmentProblem(
   const version = own(members, 'version');
   if (version != null && !(typeof version === 'number' && Number.isSafeInteger(version) && version >= 0))
     return { path: 'version', message: 'of a correction must be an integer from 0 on' };
-  if (type === T['fx.rate'])
-    return { path: 'supersedes', message: 'a rate cannot be corrected: send another one of a later time' };
   if (type !== T[RETRACTED]) return undefined;
   if (own(members, 'supersedes') === true)
     return { path: 'supersedes', message: 'a retraction is corrected by a retraction that names it' };
@@ -80,10 +82,24 @@ export function amendmentOf(members: Members, row: number, seed: number): Amendm
   return {
     row,
     supersedes,
-    erases: supersedes && own(members, 'erased') === true,
+    ...erasureOf(members, supersedes),
     version: typeof version === 'number' ? version : 1,
     id: encoder.encode(own_id),
     targets: ids.map((id) => targetOf(id, seed)),
+  };
+}
+
+function erasureOf(
+  members: Members,
+  supersedes: boolean,
+): Pick<Amendment, 'erases' | 'isGone' | 'erased_payload'> {
+  const erased = supersedes ? own(members, 'erased') : undefined;
+  const payload = own(members, 'erased_payload');
+  const isGone = erased === 'gone';
+  return {
+    erases: erased === true || isGone,
+    isGone,
+    erased_payload: typeof payload === 'number' && Number.isSafeInteger(payload) ? payload | 0 : undefined,
   };
 }
 

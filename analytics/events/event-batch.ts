@@ -1,6 +1,7 @@
 import { type Columns, type Dictionary, RowBatch, type SourceRecord } from '../../engine/index.ts';
 import { rowSchema } from '../rows/index.ts';
 import type { Amendment, AmendTarget } from './amendment.ts';
+import { correctionOf } from './identity.ts';
 
 /** An exchange rate that an `fx.rate` event announces: `rate` units of `quote` for one of `base`, as decimal text. */
 export interface AnnouncedRate {
@@ -76,10 +77,14 @@ export class EventBatch {
   }
 
   /** Ids of events that are known from the event at `row` on, though it has another identity. */
-  get alsoKnown(): readonly { readonly row: number; readonly target: AmendTarget }[] {
-    return this.amendments.flatMap(({ row, erases, targets }) =>
-      erases ? targets.map((target) => ({ row, target })) : [],
-    );
+  get alsoKnown(): readonly {
+    readonly row: number;
+    readonly target: Pick<AmendTarget, 'id0' | 'id1' | 'id2' | 'isNew'>;
+  }[] {
+    return this.amendments.flatMap(({ row, erases, erased_payload, targets: [target] }) => {
+      if (!erases || target === undefined) return [];
+      return [{ row, target: erased_payload === undefined ? target : correctionOf(target, erased_payload) }];
+    });
   }
 
   clear(records: readonly SourceRecord[]): void {

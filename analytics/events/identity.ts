@@ -1,4 +1,4 @@
-import { fnv1aOfString, murmur128 } from '../../operators/index.ts';
+import { fnv1aOfString, mix32, murmur128 } from '../../operators/index.ts';
 
 /** Room for the UTF-8 of the longest id. */
 const ID_BYTES = 128 * 3;
@@ -44,4 +44,16 @@ export function loOf(words: Uint32Array): number {
 export function eventCode(id0: number): number {
   const code = id0 & 0x7fff_ffff;
   return code === 0 ? 1 : code;
+}
+
+/** By what a correction of the event with these words is known, of what it says by its hash. */
+export function correctionOf(
+  { id0, id1, id2 }: { readonly id0: number; readonly id1: number; readonly id2: number },
+  payload: number,
+): { readonly id0: number; readonly id1: number; readonly id2: number; isNew?: boolean } {
+  return {
+    id0: id0 ^ mix32(payload),
+    id1: id1 ^ mix32(payload + 0x51ed270b),
+    id2: id2 ^ mix32(payload + 0x2545f491),
+  };
 }

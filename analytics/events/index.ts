@@ -9,6 +9,7 @@ export * from './event-schema.ts';
 export * from './event-types.ts';
 export { exactJsonText, isDeeper, type ParsedJson, parseExact } from './exact-json.ts';
 export { eventCode, hashId, idWords, tenantSeed } from './identity.ts';
+export { contentHash } from './member-writer.ts';
 export * from './nearest-type.ts';
 export {
   type Body,

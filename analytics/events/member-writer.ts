@@ -1,7 +1,7 @@
 import { NO_TEXT } from '../../engine/index.ts';
 import { fnv1aOfString, hashInteger, hashJson, hashMember } from '../../operators/index.ts';
 import { CODE, HASH, ITEM_CODE, ITEM_NUMBER, NUMBER, ROW_DIMENSIONS } from '../rows/index.ts';
-import type { GoodEvent } from './check.ts';
+import { checkEventMembers, type GoodEvent } from './check.ts';
 import { isObject, type Members, own } from './cloud-event.ts';
 import type { EventBatch } from './event-batch.ts';
 import { normalType, typeCode } from './event-types.ts';
@@ -107,4 +107,10 @@ function payloadHash(members: Members, time_ms: number): number {
     hash = (hash + hashMember(fnv1aOfString(name), value)) | 0;
   }
   return hash;
+}
+
+/** The hash by which what an event says is told from other contents of its id; undefined where it is none. */
+export function contentHash(flat: Members): number | undefined {
+  const event = checkEventMembers(flat, { now_ms: Number.MAX_SAFE_INTEGER, cut_ms: 0 });
+  return event.ok ? payloadHash(event.members, event.time_ms) : undefined;
 }

@@ -1,9 +1,8 @@
 import type { HashColumn } from '../../engine/index.ts';
-import { mix32 } from '../../operators/index.ts';
 import { CODE, FLAG, HASH } from '../rows/index.ts';
 import type { EventBatch } from './event-batch.ts';
 import { T } from './event-types.ts';
-import { eventCode, hiOf, loOf } from './identity.ts';
+import { correctionOf, eventCode, hiOf, loOf } from './identity.ts';
 
 /** Where the event at hand came from; one object, written anew for each. */
 export interface RowPlace {
@@ -69,10 +68,12 @@ export function setIdentity(batch: EventBatch, row: number, words: Uint32Array):
  * says.
  */
 export function setCorrectionIdentity(batch: EventBatch, row: number): void {
-  const payload = batch.payload[row] as number;
-  batch.id0[row] = (batch.id0[row] as number) ^ mix32(payload);
-  batch.id1[row] = (batch.id1[row] as number) ^ mix32(payload + 0x51ed270b);
-  batch.id2[row] = (batch.id2[row] as number) ^ mix32(payload + 0x2545f491);
+  const [id0, id1, id2] = [batch.id0, batch.id1, batch.id2].map((words) => words[row] as number);
+  const words = { id0: id0 as number, id1: id1 as number, id2: id2 as number };
+  const correction = correctionOf(words, batch.payload[row] as number);
+  batch.id0[row] = correction.id0;
+  batch.id1[row] = correction.id1;
+  batch.id2[row] = correction.id2;
 }
 
 /** `column` is one of HASH; `words` are the hash of an id; undefined: there is none. */

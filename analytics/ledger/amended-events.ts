@@ -15,11 +15,14 @@ export interface CorrectionRank {
   readonly payload: number;
 }
 
-const KINDS = ['superseded', 'retracted', 'erased'] as const;
+const KINDS = ['superseded', 'retracted', 'erased', 'gone'] as const;
 type CorrectionKind = (typeof KINDS)[number];
 
 export interface EventCorrection extends CorrectionRank {
-  /** `erased`: superseded, by what is left of it when its message is erased. */
+  /**
+   * `erased`: superseded, by what is left of it when its message is erased. `gone`: it says that one was there which
+   * counted for nothing when its message was erased, and counts for nothing itself.
+   */
   readonly kind: CorrectionKind;
   readonly sequence: number;
   readonly part: number;
@@ -145,22 +148,29 @@ export function newestOf({ corrections, retracts }: AmendedEvent): number {
 
 /** Whether the event came, or cannot come any more. */
 function isSettled({ original, corrections }: AmendedEvent): boolean {
-  return original !== undefined || corrections.some(({ kind }) => kind === 'erased');
+  return original !== undefined || corrections.some(({ kind }) => kind === 'erased' || kind === 'gone');
 }
 
-/** Forgets what an event was whose message is erased: what is left of it holds in its place. */
-export function forgetContents(amended: AmendedEvent, erased: number): void {
+/**
+ * Forgets what an event was whose message is erased: how it came, or the correction whose hash is given. What is left of
+ * it is another correction.
+ */
+export function forgetContent(amended: AmendedEvent, erased_payload: number | undefined): void {
   const { original, corrections } = amended;
-  if (original !== undefined) amended.original = { ...original, own: NOTHING };
-  const kept = corrections.filter(
-    (correction, index) => index === erased || correction.kind === 'retracted' || index === amended.current,
-  );
+  if (erased_payload === undefined) {
+    if (original !== undefined && amended.current !== ORIGINAL)
+      amended.original = { ...original, own: NOTHING };
+    return;
+  }
   const current = corrections[amended.current];
+  const kept = corrections.filter(
+    (one) => one === current || one.kind !== 'superseded' || (one.payload | 0) !== (erased_payload | 0),
+  );
   corrections.splice(0, corrections.length, ...kept);
   amended.current = current === undefined ? amended.current : corrections.indexOf(current);
 }
 
-const NOTHING = new Uint8Array(0);
+export const NOTHING = new Uint8Array(0);
 
 /** What the set of events decides of all amended events: which corrections there are, and whether the event came. */
 export function* amendedRows(view: KvView, cut_ms: number): Iterable<Uint8Array> {

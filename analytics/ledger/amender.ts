@@ -6,7 +6,8 @@ import {
   compareRanks,
   type EventCorrection,
   type EventWords,
-  forgetContents,
+  forgetContent,
+  NOTHING,
   ORIGINAL,
 } from './amended-events.ts';
 import { CLASS, CLASS_OF } from './kinds.ts';
@@ -23,8 +24,8 @@ export interface LedgerActs {
   /** Counts an event again that was taken back. */
   restore(own: Uint8Array, words: EventWords, id: Uint8Array): void;
   takeBack(own: Uint8Array, words: EventWords): void;
-  /** An event of the log as it was sent; undefined where what its order is without it is not known. */
-  sent(own: OwnRow): Uint8Array | undefined;
+  /** An event of the log as it was sent; undefined where what there is without it is not known. */
+  sent(own: OwnRow, words: EventWords): Uint8Array | undefined;
 }
 
 /** Why a correction is not taken. */
@@ -95,14 +96,14 @@ export class Amender {
     amended.corrections.push({
       ...rankOf(batch, row, amendment),
       ...placeOf(batch, row),
-      kind: amendment.erases ? 'erased' : 'superseded',
+      kind: amendment.isGone ? 'gone' : amendment.erases ? 'erased' : 'superseded',
       by: { id0: 0, id1: 0, id2: 0 },
       by_id: new Uint8Array(0),
-      own: storeOwn(batch, row),
+      own: amendment.isGone ? NOTHING : storeOwn(batch, row),
     });
     const content = amended.corrections.length - 1;
     this.#settle(target, amended, { batch, row, content });
-    if (amendment.erases) forgetContents(amended, content);
+    if (amendment.erases) forgetContent(amended, amendment.erased_payload);
     this.#events.put(target, amended, wasAwaited);
   }
 
@@ -157,9 +158,10 @@ export class Amender {
     }
     const [own] = found;
     if (own === undefined) return this.#unheard(batch, row, target);
-    const sent = isRate(batch, own) ? undefined : this.#acts.sent(own);
+    const sent = this.#acts.sent(own, target);
     if (sent === undefined) {
-      return { code: 'not_correctable', detail: 'A rate, or an order with too many events to be said anew' };
+      const detail = 'An order with too many events to be said anew, or a rate that an earlier version kept';
+      return { code: 'not_correctable', detail };
     }
     return { ...newEvent(target.id), original: { own: sent, sequence: own.sequence, part: own.part } };
   }
@@ -178,7 +180,7 @@ export class Amender {
   #unheard(batch: EventBatch, row: number, target: AmendTarget): AmendedEvent | CorrectionRefusal {
     const { id0, id1, id2 } = target;
     const time_s = Math.floor((batch.own.time_ms[row] as number) / 1_000);
-    const isKnown = target.isNew !== true && batch.known?.has(id0, id1, id2, time_s) === true;
+    const isKnown = !isNewHere(batch, target) && batch.known?.has(id0, id1, id2, time_s) === true;
     if (isKnown && !isBehind(batch, row, target))
       return { code: 'behind_retention', detail: 'The event that it corrects is no longer kept' };
     return newEvent(target.id);
@@ -188,6 +190,7 @@ export class Amender {
   #effective({ corrections, retracts }: AmendedEvent): number {
     let best = ORIGINAL;
     for (const [index, correction] of corrections.entries()) {
+      if (correction.kind === 'gone') continue;
       if (best !== ORIGINAL && compareRanks(correction, corrections[best] as EventCorrection) <= 0) continue;
       if (correction.kind === 'retracted') {
         // Of two retractions that name each other the newer one holds.
@@ -234,7 +237,8 @@ function newEvent(id: Uint8Array): AmendedEvent {
 }
 
 function contentOf({ original, corrections }: AmendedEvent, content: number): Uint8Array | undefined {
-  if (content === ORIGINAL) return original?.own;
+  if (content === ORIGINAL)
+    return original === undefined || original.own.length === 0 ? undefined : original.own;
   const correction = corrections[content];
   return correction === undefined || correction.kind === 'retracted' ? undefined : correction.own;
 }
@@ -248,14 +252,21 @@ function originalOf(batch: EventBatch, row: number): AmendedEvent['original'] {
   return { own: storeOwn(batch, row), ...placeOf(batch, row) };
 }
 
-const rankOf = (batch: EventBatch, row: number, { version }: Amendment) => ({
+const rankOf = (batch: EventBatch, row: number, { version, supersedes, erased_payload }: Amendment) => ({
   version,
   time_ms: batch.own.time_ms[row] as number,
-  payload: (batch.payload[row] as number) >>> 0,
+  // A retraction of which something was erased is the one that it was.
+  payload: ((supersedes ? undefined : erased_payload) ?? (batch.payload[row] as number)) >>> 0,
 });
 
-const isRate = ({ dictionary }: EventBatch, { type }: OwnRow): boolean =>
-  dictionary.textOf(type) === 'fx.rate';
+/** Whether an id was not known before the batch, in which an event says of it that it is erased. */
+function isNewHere({ amendments }: EventBatch, { id0, id1, id2 }: AmendTarget): boolean {
+  return amendments.some(({ targets }) =>
+    targets.some(
+      (other) => other.isNew === true && other.id0 === id0 && other.id1 === id1 && other.id2 === id2,
+    ),
+  );
+}
 
 /** Whether the event itself comes behind a row of the batch. */
 function isBehind(batch: EventBatch, row: number, { id0, id1, id2 }: AmendTarget): boolean {

@@ -123,8 +123,10 @@ export function appendEvent(batch: EventBatch, event: TestEvent, sequence: numbe
     ...{ id0: eventCode(id), id1: eventCode(`${id}x`), id2: 1, event: eventCode(id) },
     id: new TextEncoder().encode(id),
   }));
-  batch.amendments.push({ row, supersedes, erases: false, version: event.version ?? 1, id: bytes, targets });
+  batch.amendments.push({ row, supersedes, ...KEPT, version: event.version ?? 1, id: bytes, targets });
 }
+
+const KEPT = { erases: false, isGone: false, erased_payload: undefined };
 
 /** A row as text: everything that counts, nothing of where it came from. */
 export function rowText(rows: RowBatch, row: number): string {

@@ -67,7 +67,10 @@ export class Run {
     const refuse = (_batch: EventBatch, _row: number, why: CorrectionRefusal): void => {
       throw new Error(why.detail);
     };
-    const amends = { events: new AmendedEvents(this.#store.table('amended')), sources, refuse };
+    const amends = {
+      ...{ events: new AmendedEvents(this.#store.table('amended')), sources, refuse },
+      rates: () => undefined,
+    };
     this.#events = amends.events;
     return new Ledger(this.#heaps, this.batch.dictionary, amends);
   }

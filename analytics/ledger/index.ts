@@ -1,4 +1,5 @@
 export * from './event-rates.ts';
 export * from './event-watermark.ts';
 export * from './ledger-operator.ts';
+export { OrderBegins } from './order-begins.ts';
 export { readEventsAhead, readTenantWatermark } from './tenant-times.ts';

@@ -12,9 +12,11 @@ import {
 } from '../../engine/index.ts';
 import { eventLogView, pendingRowsOf } from '../../operators/index.ts';
 import type { EventBatch } from '../events/index.ts';
+import { RateBook } from '../exchange/index.ts';
 import { rowSchema } from '../rows/index.ts';
 import { AmendedEvents, amendedRows } from './amended-events.ts';
 import type { CorrectionRefusal, RefuseCorrection } from './amender.ts';
+import { rateBookOf } from './event-rates.ts';
 import { Ledger, type LedgerHeaps } from './ledger.ts';
 import { CUT_KEY, CUT_TABLE, readCut, recordRows } from './record-digest.ts';
 import { lastEventOf, RecordHeap } from './record-heap.ts';
@@ -30,6 +32,8 @@ export interface LedgerConfig {
   readonly cache_bytes: number;
   /** The operator that keeps the log, in which events are found that are corrected; absent: none is found. */
   readonly log?: string;
+  /** The operator that keeps rates; absent: none are kept. */
+  readonly rates?: string;
   /** What to send for a correction that is not taken. By default nothing is sent. */
   readonly refused?: (batch: EventBatch, row: number, why: CorrectionRefusal) => OutMessage;
 }
@@ -168,6 +172,10 @@ export const ledger = defineOperator<EventBatch, RowBatch, LedgerConfig, ReturnT
       committed: log === undefined ? undefined : eventLogView(view, log),
       pending,
     };
+    const rates = (): RateBook | undefined => {
+      const book = config.rates === undefined ? undefined : parts.get(rateBookOf(config.rates));
+      return book instanceof RateBook ? book : undefined;
+    };
     let core: Ledger | undefined;
     let storedCut_ms = readCut(state[CUT_TABLE]);
     let cut_ms = storedCut_ms;
@@ -183,7 +191,7 @@ export const ledger = defineOperator<EventBatch, RowBatch, LedgerConfig, ReturnT
           core ??= new Ledger(
             heaps,
             batch.dictionary,
-            { events, sources, refuse },
+            { events, sources, rates, refuse },
             custom,
             retention_days,
             outOfOrderness_ms,

@@ -1,7 +1,8 @@
 import { type Dictionary, RowBatch } from '../../engine/index.ts';
-import { EventBatch } from '../events/index.ts';
+import { EventBatch, T } from '../events/index.ts';
+import { type HeldRate, NOTHING_ANNOUNCED, type RateBook } from '../exchange/index.ts';
 import { CODE, HASH, MARK, NUMBER, ROW_DIMENSIONS, rowSchema } from '../rows/index.ts';
-import type { AmendedEvents } from './amended-events.ts';
+import { type AmendedEvents, type EventWords, keyOfWords } from './amended-events.ts';
 import { Amender, isOfOrder, type LedgerActs, type RefuseCorrection } from './amender.ts';
 import { appendCorrection, appendRow, markDisplaced } from './corrections.ts';
 import { EventRemoval } from './event-removal.ts';
@@ -11,7 +12,7 @@ import { OwnRow } from './own-row.ts';
 import { CLAIM, PairedFirsts, SLOT } from './paired-firsts.ts';
 import type { RecordHeap } from './record-heap.ts';
 import { type LookupSources, RowLookup } from './row-lookup.ts';
-import { fillEvent, loadOwn, storeOwn } from './sent-event.ts';
+import { fillEvent, loadOwn, loadRate, storeOwn } from './sent-event.ts';
 
 /** The records of each kind of entity, by the hash of its id. */
 export interface LedgerHeaps {
@@ -25,6 +26,8 @@ export interface LedgerHeaps {
 export interface LedgerAmends {
   readonly events: AmendedEvents;
   readonly sources: LookupSources;
+  /** Where rates are kept; undefined: nowhere. */
+  readonly rates: () => RateBook | undefined;
   /** Is told of corrections that are not taken. */
   readonly refuse: RefuseCorrection;
 }
@@ -57,6 +60,7 @@ export class Ledger {
   readonly #amended: AmendedEvents;
   readonly #lookup: RowLookup;
   readonly #refuse: RefuseCorrection;
+  readonly #rates: () => RateBook | undefined;
   #amender: Amender | undefined;
   readonly #sessions: PairedFirsts;
   readonly #tickets: PairedFirsts;
@@ -79,6 +83,7 @@ export class Ledger {
     this.#heaps = heaps;
     this.#amended = amends.events;
     this.#refuse = amends.refuse;
+    this.#rates = amends.rates;
     this.#all = Object.values(heaps);
     this.#retention_ms = retention_days * DAY_MS;
     this.#behind_ms = behind_ms;
@@ -154,10 +159,17 @@ export class Ledger {
         appendCorrection(corrections, own, place, true, 0, Number.NaN);
         markDisplaced(corrections, own);
       },
-      takeBack: (bytes, { id0, id1 }) => removal.remove(loadOwn(bytes, this.#dimensions), id0, id1),
+      takeBack: (bytes, words) => {
+        const own = loadOwn(bytes, this.#dimensions);
+        removal.remove(own, words.id0, words.id1);
+        if (own.kind !== T['fx.rate']) return;
+        const held = loadRate(bytes, this.#dimensions);
+        this.#rates()?.takeBack({ ...this.#heard(dictionary, words), time_ms: own.time_ms, held });
+      },
       restore: (bytes, { id0, id1, id2 }, id) => {
         const own = loadOwn(bytes, this.#dimensions);
         fillEvent(scratch, own, place.scope);
+        if (own.kind === T['fx.rate']) hold(scratch, loadRate(bytes, this.#dimensions));
         scratch.id0[0] = id0;
         scratch.id1[0] = id1;
         scratch.id2[0] = id2;
@@ -166,12 +178,15 @@ export class Ledger {
         appendRow(corrections, scratch.own, place);
         markDisplaced(corrections, own);
       },
-      sent: (own) => {
+      sent: (own, words) => {
+        const held = own.kind === T['fx.rate'] ? this.#rates()?.find(keyOfWords(words)) : NOTHING_ANNOUNCED;
+        if (held === undefined) return undefined;
         if (isOfOrder(own)) {
           if (this.#orders.isUnknownWithout(own)) return undefined;
           this.#orders.sentAs(own);
         }
         fillEvent(scratch, own, place.scope);
+        hold(scratch, held);
         return storeOwn(scratch, 0);
       },
     };
@@ -203,10 +218,29 @@ export class Ledger {
         this.#responded(batch, row);
         return;
       default: {
+        if (kind === T['fx.rate']) this.#rate(batch, row);
         const always = ALWAYS[kind + 1] as number;
         if (always !== 0) (batch.columns.codes[CODE.marks] as Int32Array)[row] = always;
       }
     }
+  }
+
+  /** Of an event that says something of the event with these words. */
+  #heard(dictionary: Dictionary, words: EventWords) {
+    const { scope, sequence } = this.#place;
+    return { tenant: dictionary.textOf(scope), sequence, id: keyOfWords(words) };
+  }
+
+  #rate(batch: EventBatch, row: number): void {
+    const rates = this.#rates();
+    if (rates === undefined) return;
+    const words = {
+      id0: batch.id0[row] as number,
+      id1: batch.id1[row] as number,
+      id2: batch.id2[row] as number,
+    };
+    const held = batch.rates.find((rate) => rate.row === row) ?? NOTHING_ANNOUNCED;
+    rates.count({ ...this.#heard(batch.dictionary, words), time_ms: batch.own.time_ms[row] as number, held });
   }
 
   /** A session counts at the first of its events of a kind. */
@@ -284,4 +318,9 @@ export class Ledger {
     (batch.columns.numbers[NUMBER.value] as Float64Array)[row] = time_ms - opened_ms;
     tickets.put(hi, lo, SLOT.response, batch, row);
   }
+}
+
+/** Has the one event of a batch announce a rate. */
+function hold(batch: EventBatch, held: HeldRate): void {
+  if (held.rate !== '') batch.rates.push({ ...held, row: 0 });
 }

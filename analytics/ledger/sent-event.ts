@@ -1,5 +1,6 @@
 import type { HashColumn } from '../../engine/index.ts';
 import type { EventBatch } from '../events/index.ts';
+import type { HeldRate } from '../exchange/index.ts';
 import { CODE, FLAG, HASH, ITEM_CODE, ITEM_NUMBER, NUMBER } from '../rows/index.ts';
 import { ENTRY_HEAD_BYTES, OwnRow, readOwn, writeOwn } from './own-row.ts';
 import { RecordReader, RecordWriter } from './record-bytes.ts';
@@ -58,13 +59,25 @@ function fillItems({ own: rows }: EventBatch, row: number, own: OwnRow): void {
   }
 }
 
-/** An event of a batch as bytes: its ticket (two u32), then as `writeOwn` writes it. */
+/** An event of a batch as bytes: its ticket (two u32), as `writeOwn` writes it, then the rate that it announces. */
 export function storeOwn(batch: EventBatch, row: number): Uint8Array {
   const writer = new RecordWriter();
   writer.u32(batch.ticket_hi[row] as number);
   writer.u32(batch.ticket_lo[row] as number);
   writeOwn(writer, batch, row);
-  return writer.bytes.slice(0, writer.length);
+  const own = writer.bytes.slice(0, writer.length);
+  const rate = batch.rates.find((announced) => announced.row === row);
+  if (rate === undefined) return own;
+  return Buffer.concat([own, Buffer.from([rate.base, rate.quote, rate.rate].join(' '))]);
+}
+
+/** The rate that stored bytes of an event say it announces. */
+export function loadRate(bytes: Uint8Array, dimensions: number): HeldRate {
+  const reader = new RecordReader();
+  reader.open(bytes, TICKET_BYTES + ENTRY_HEAD_BYTES);
+  readOwn(reader, new OwnRow(dimensions));
+  const [base = '', quote = '', rate = ''] = Buffer.from(bytes.subarray(reader.at)).toString().split(' ');
+  return { base, quote, rate };
 }
 
 export function loadOwn(bytes: Uint8Array, dimensions: number): OwnRow {

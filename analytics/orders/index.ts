@@ -10,3 +10,4 @@ export { NEW_STATUS, PAYMENT_KINDS, PAYMENT_STATUSES, statusText } from './order
 export { orderVersions } from './order-versions.ts';
 export { OUTCOMES_KIND, type OutcomesShared, outcomesKind } from './outcomes-kind.ts';
 export { type OutcomesQuery, outcomesSchemaOf } from './outcomes-schema.ts';
+export { changeProblem, statusChange } from './status-change.ts';

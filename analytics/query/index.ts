@@ -5,7 +5,7 @@ export { readLines, writeLine } from './json-lines.ts';
 export * from './json-text.ts';
 export { saysKnownMembers } from './known-members.ts';
 export * from './query-error.ts';
-export { addRate, rateAt } from './rate-history.ts';
+export { addRate, rateAt, setRate } from './rate-history.ts';
 export { type RelativeOptions, relativeRange, relativeRangeSchema } from './relative-range.ts';
 export { scanLog } from './scan-log.ts';
 export * from './time.ts';

@@ -1,9 +1,10 @@
 import { ByteReader, ByteWriter } from '../../engine/index.ts';
 
 /**
- * What was announced of a pair of currencies for one time: the first rate, and each greater one that came later,
- * with the sequence of its event. A value is a list of [sequence (varint), decimal text]. So the newest is the
- * greatest, whatever the order of arrival, and what was known at an earlier position stays.
+ * What was announced of a pair of currencies for one time: the first rate, each greater one that came later, and what
+ * stands since one was taken back (''  where none does), with the sequence of its event. A value is a list of [sequence
+ * (varint), decimal text]. So the newest is the greatest of what counts, whatever the order of arrival, and what was
+ * known at an earlier position stays.
  */
 export function addRate(
   value: Uint8Array | undefined,
@@ -17,12 +18,21 @@ export function addRate(
   return writer.varint(sequence).string(rate).copy();
 }
 
-/** The rate as it was known at a sequence: decimal text; undefined when it had not been announced. */
+/** From a sequence on another rate stands, or none, for what announced the former was taken back. */
+export function setRate(value: Uint8Array, sequence: number, rate: string | undefined): Uint8Array {
+  return new ByteWriter()
+    .bytes(value)
+    .varint(sequence)
+    .string(rate ?? '')
+    .copy();
+}
+
+/** The rate as it was known at a sequence: decimal text; undefined when none was announced, or was taken back. */
 export function rateAt(value: Uint8Array, sequence: number): string | undefined {
   const reader = new ByteReader(value);
   let known: string | undefined;
   while (reader.position < value.length && reader.varint() <= sequence) known = reader.string();
-  return known;
+  return known === '' ? undefined : known;
 }
 
 /** Equal numbers in other words (1.1, 1.10) must not depend on which came first either. */

@@ -5,6 +5,7 @@ import { MillraceError } from '../../engine/index.ts';
 import type { Settings } from '../../runtime/index.ts';
 import { ApiError, PROBLEM_TYPE, problemOf } from '../http/index.ts';
 import { Connections } from './connections.ts';
+import { upgrade } from './web-socket.ts';
 
 /** How long running requests may take once the server is closing. */
 export const DRAIN_MS = 8_000;
@@ -49,6 +50,9 @@ export async function serve(
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.on('clientError', refuse);
+  server.on('upgrade', (request, socket, head) => {
+    upgrade(app.fetch, request, socket, head).catch(() => socket.destroy());
+  });
   await listen(server, settings);
   const { address, port, family } = server.address() as AddressInfo;
   const host = family === 'IPv6' ? `[${address}]` : address;

@@ -4,6 +4,7 @@ import {
   type Answer,
   type Cursors,
   type Example,
+  type Face,
   listQuery,
   type Permission,
   type ProblemCode,
@@ -25,6 +26,8 @@ export interface DefinitionRoutesSpec {
   /** Member of the list's answer; default: the noun with an s. */
   readonly collection?: string;
   readonly tag: string;
+  /** The API that they are of; default: the first one. */
+  readonly face?: Face;
   /** What the kind is for and what may be said of it, Markdown. */
   readonly description: string;
   /** Bodies of a `POST`, by name: `name` beside the members of the kind's schema. The first one is shown as an answer. */
@@ -179,6 +182,9 @@ function exampleOf<T>({ kind }: KindDefinitions<T>, { examples, shown }: Definit
   };
 }
 
+const faceOf = ({ face }: DefinitionRoutesSpec): { readonly face?: Face } =>
+  face === undefined ? {} : { face };
+
 const readerOf = ({ permissions }: DefinitionRoutesSpec): Permission =>
   permissions?.read ?? 'definitions:read';
 const writerOf = ({ permissions }: DefinitionRoutesSpec): Permission =>
@@ -198,7 +204,7 @@ function createRoute<T>(
     id: idOf(alias ?? 'create', spec),
     method: 'POST',
     path,
-    tag: spec.tag,
+    ...{ tag: spec.tag, ...faceOf(spec) },
     summary:
       alias === undefined
         ? `Define ${one(spec.noun)}`
@@ -238,7 +244,7 @@ function listRoute<T>(definitions: KindDefinitions<T>, cursors: Cursors, spec: D
     id: idOf('list', spec, 's'),
     method: 'GET',
     path: spec.path,
-    tag: spec.tag,
+    ...{ tag: spec.tag, ...faceOf(spec) },
     summary: `List the ${many(spec)} of the tenant, oldest first`,
     permission: readerOf(spec),
     query: z.strictObject(listQuery),
@@ -315,7 +321,7 @@ function getRoute<T>(definitions: KindDefinitions<T>, spec: DefinitionRoutesSpec
     id: idOf('get', spec),
     method: 'GET',
     path: `${spec.path}/{id}`,
-    tag: spec.tag,
+    ...{ tag: spec.tag, ...faceOf(spec) },
     summary: `One ${spec.noun}`,
     permission: readerOf(spec),
     params,
@@ -338,7 +344,7 @@ function patchRoute<T>(definitions: KindDefinitions<T>, spec: DefinitionRoutesSp
     id: idOf('update', spec),
     method: 'PATCH',
     path: `${spec.path}/{id}`,
-    tag: spec.tag,
+    ...{ tag: spec.tag, ...faceOf(spec) },
     summary: `Change ${one(spec.noun)}`,
     description:
       'A JSON merge patch (RFC 7396) of `name` and the members of the body: null removes a member. With ' +
@@ -383,7 +389,7 @@ function deleteRoute<T>(definitions: KindDefinitions<T>, spec: DefinitionRoutesS
     id: idOf('delete', spec),
     method: 'DELETE',
     path: `${spec.path}/{id}`,
-    tag: spec.tag,
+    ...{ tag: spec.tag, ...faceOf(spec) },
     summary: `Delete ${one(spec.noun)}`,
     permission: writerOf(spec),
     params,

@@ -1,1 +1,2 @@
 export { dialectRoutes } from './dialect-routes.ts';
+export { OrderHooks } from './orders-hooks/index.ts';

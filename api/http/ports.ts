@@ -102,7 +102,6 @@ export interface AnomalyFeed {
 
 /** A message of the stream of dead letters. */
 export interface LetterMessage extends StoredMessage {
-  readonly subject: string;
   /** When the stream stored it, ms; absent where a header says it. */
   readonly stored_ms?: number;
 }
@@ -191,7 +190,7 @@ export interface ApiPorts {
   /** Builds the state anew; undefined where this process cannot. */
   readonly backfill?: BackfillPort;
   /** Archives events that are old; undefined where this process cannot. */
-  readonly archive?: Pick<ArchiveKeeper, 'run' | 'status' | 'eraseCustomer'>;
+  readonly archive?: Pick<ArchiveKeeper, 'run' | 'status' | 'erase' | 'samples'>;
   /** Deletes messages, their bytes overwritten; undefined where this process cannot. */
   readonly eraser?: { readonly events: MessageEraser; readonly letters: MessageEraser };
   /** What was told of anomalies; undefined where this process cannot read it. */

@@ -5,6 +5,8 @@ export interface ChannelMessage {
   /** One line. */
   readonly title: string;
   readonly text: string;
+  /** The text for mails that are read as HTML; absent: they have the text alone. */
+  readonly html?: string | undefined;
   readonly severity: 'info' | 'warning' | 'error' | 'critical';
   /** Names what it is about: the end of something has the name of its begin. */
   readonly about: string;

@@ -16,6 +16,8 @@ export interface Mail {
   readonly to: readonly string[];
   readonly subject: string;
   readonly text: string;
+  /** The text as HTML, beside it. */
+  readonly html?: string | undefined;
   readonly attachment?: { readonly name: string; readonly media_type: string; readonly content: Uint8Array };
   /** Names the mail: the same in every try, so that a repeat is known as one. */
   readonly id: string;
@@ -41,13 +43,13 @@ export class Mailer {
    * Resolves when the server has taken it for all recipients. Throws `mail_failed`: retriable unless the server said
    * that it will never take it.
    */
-  async send({ to, subject, text, id, attachment }: Mail): Promise<void> {
+  async send({ to, subject, text, html, id, attachment }: Mail): Promise<void> {
     this.#transport ??= transportOf(this.#settings);
     const { from } = this.#settings;
     const domain = /@([\w.-]+)/.exec(from)?.[1] ?? 'millrace';
     const messageId = `<${id.replaceAll(/[^\w.-]/g, '_')}@${domain}>`;
     try {
-      const mail = { from, to: [...to], subject, text, messageId };
+      const mail = { from, to: [...to], subject, text, messageId, ...(html === undefined ? {} : { html }) };
       const attachments =
         attachment === undefined
           ? []

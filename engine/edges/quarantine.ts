@@ -26,11 +26,26 @@ export interface GraphFailure {
   readonly isOfTime: boolean;
 }
 
-/** The error that ends a task: what has no code of its own says which operator threw it. */
-export function errorOf({ error, operator }: GraphFailure): MillraceError {
+/** What was pushed through the graph when it failed. */
+interface Pushed {
+  readonly node: string;
+  readonly records: readonly SourceRecord[];
+}
+
+/** The error that ends a task: what a record is to blame for says which operator threw it, and at which records. */
+export function errorOf({ error, operator, isOfTime }: GraphFailure, pushed?: Pushed): MillraceError {
   const named = asMillraceError(error);
-  if (named.code !== 'internal' || operator === undefined) return named;
-  return new MillraceError(named.code, named.message, { cause: named.cause, operator });
+  const { code, cause } = named;
+  if (!CODES_OF_RECORDS.includes(code) || operator === undefined) return named;
+  const place = isOfTime || pushed === undefined ? '' : placeOf(pushed);
+  return new MillraceError(code, `${named.message}${place}`, { cause, operator });
+}
+
+function placeOf({ node, records }: Pushed): string {
+  const [first, last] = [records[0], records.at(-1)];
+  if (first === undefined || last === undefined) return '';
+  if (first === last) return ` (record ${first.sequence} of "${node}", subject "${first.subject}")`;
+  return ` (one of the records ${first.sequence} to ${last.sequence} of "${node}", subject "${first.subject}" and on)`;
 }
 
 const MAX_IN_A_ROW = 100;
@@ -160,7 +175,8 @@ export class Quarantine {
       );
     }
     input.failing.set(last.sequence, { operator, message });
-    return again(`Record ${last.sequence} of "${node}" fails in "${operator}"`, message, error);
+    const which = `Record ${last.sequence} of "${node}" (subject "${last.subject}")`;
+    return again(`${which} fails in "${operator}"`, message, error);
   }
 
   /** Forgets what is committed. */

@@ -163,14 +163,14 @@ export type AnswerTo<Q extends TableQuery, V> = FailedAnswer | Answers<V>[Q['kin
 export interface QueryableTable<V> {
   /**
    * `<operator>/rows` (`toTable`), `<operator>/windows` (`toWindowTable`), or any other map table with
-   * string keys and no TTL, such as `<operator>/state` of `process`. The name of an operator is its `rows`
+   * string keys and no TTL, such as `<operator>/state` of `keyedProcess`. The name of an operator is its `rows`
    * or, where there are none, its `windows`.
    */
   readonly id: string;
   /** By default JSON. */
   readonly codec?: Codec<V>;
   /**
-   * The scope within the table; '' (all of what `toTable`, `toWindowTable` and `process` write) by default. Where
+   * The scope within the table; '' (all of what `toTable`, `toWindowTable` and `keyedProcess` write) by default. Where
    * an operator has all rows in other scopes, as `window` has, and none is given, the answer is `bad_query`.
    */
   readonly scope?: string;

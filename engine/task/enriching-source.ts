@@ -57,7 +57,7 @@ export interface EnrichingSource extends Source {
  * they are looked up again and the answer may be another one: nothing is lost or doubled, but two readings of
  * one stream may differ, also within the records since the last commit. Where that matters, look up what
  * does not change (a version in the record, a value as of its time), or bring the reference data in as a
- * stream and join it with `process` or a table join.
+ * stream and join it with `keyedProcess` or a table join.
  *
  *     const through = (source: Source) => enrichingSource(source, { enrich: customerOf, max_in_flight: 64, timeout_ms: 500, onTimeout: 'pass' });
  *     t.source(jetstream('ORDERS', { subjects: ['orders.>'], through }));

@@ -342,7 +342,7 @@ export class Task {
     if (failure !== undefined && quarantine !== undefined) {
       throw asMillraceError(quarantine.blame(input.node, admitted, failure));
     }
-    this.#raise();
+    if (failure !== undefined) throw errorOf(failure, { node: input.node, records: admitted });
     if (this.#options.stateChecks === 'always') for (const flushable of this.#flushables) flushable.check?.();
     const took_ms = performance.now() - pushed_ms;
     this.#batch_max = adaptedBatch(this.#limits, this.#batch_max, records.length, took_ms);

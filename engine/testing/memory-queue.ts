@@ -26,16 +26,26 @@ interface Shared {
 
 const FAILED_AGAIN_MS = 10;
 
-/** A queue in memory, for tests: what one process may expect of a real one, without leases. */
+/** Runs something after a while, ms. */
+type Later = (after_ms: number, run: () => void) => void;
+
+const realLater: Later = (after_ms, run) => void setTimeout(run, after_ms).unref();
+
+/**
+ * A queue in memory, for tests: what one process may expect of a real one, without leases. `later` is when a message
+ * comes again; by default the machine's time decides.
+ */
 export class MemoryMessageQueue implements MessageQueue {
   readonly #clock: Clock;
+  readonly #later: Later;
   readonly #messages = new Map<number, QueuedMessage>();
   readonly #ids = new Map<string, number>();
   readonly #works = new Map<string, Shared>();
   #sequence = 0;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, later: Later = realLater) {
     this.#clock = clock;
+    this.#later = later;
   }
 
   async append({
@@ -92,7 +102,7 @@ export class MemoryMessageQueue implements MessageQueue {
     const shared = this.#works.get(spec.name) ?? this.#begun(spec);
     this.#works.set(spec.name, shared);
     shared.subjects = spec.subjects;
-    const work = new MemoryWork(shared, spec, handle);
+    const work = new MemoryWork(shared, spec, handle, this.#later);
     shared.workers.add(work);
     work.take();
     return work;
@@ -118,8 +128,10 @@ class MemoryWork implements Work {
   readonly #handle: Handle;
   readonly #cut = new AbortController();
   readonly #held = new Set<Promise<void>>();
+  readonly #later: Later;
 
-  constructor(shared: Shared, spec: WorkSpec, handle: Handle) {
+  constructor(shared: Shared, spec: WorkSpec, handle: Handle, later: Later) {
+    this.#later = later;
     this.#shared = shared;
     this.#spec = spec;
     this.#handle = handle;
@@ -154,11 +166,11 @@ class MemoryWork implements Work {
       this.#shared.unfinished -= 1;
       return;
     }
-    setTimeout(() => {
+    this.#later(outcome.again_ms, () => {
       this.#shared.unfinished -= 1;
       this.#shared.waiting.push({ message, attempt: attempt + 1 });
       wake(this.#shared);
-    }, outcome.again_ms).unref();
+    });
   }
 
   async #outcomeOf(item: WorkItem): Promise<WorkOutcome> {

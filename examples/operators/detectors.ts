@@ -1,4 +1,4 @@
-import { createDetector, process, TestDriver } from '../../index.ts';
+import { createDetector, keyedProcess, TestDriver } from '../../index.ts';
 
 interface Orders {
   readonly shop: string;
@@ -10,7 +10,7 @@ const HOUR_MS = 3_600_000;
 const detector = createDetector({ method: 'zscore', sensitivity: 0.99, window_ms: HOUR_MS });
 
 /** Judges the closed hours of each shop in the order of time. */
-const anomalies = process<Orders, string, Uint8Array | undefined>('anomalies', {
+const anomalies = keyedProcess<Orders, string, Uint8Array | undefined>('anomalies', {
   keyOf: ({ shop }) => shop,
   timeOf: ({ hour_ms }) => hour_ms,
   order: 'time',

@@ -1,4 +1,4 @@
-import { process, type Stream, TestDriver } from '../../index.ts';
+import { keyedProcess, type Stream, TestDriver } from '../../index.ts';
 
 interface Order {
   readonly customer: string;
@@ -14,7 +14,7 @@ interface Spent {
 /** The program of last week: what a customer has spent. */
 const before = (orders: Stream<Order>) =>
   orders.pipe(
-    process<Order, never, number>('spent', {
+    keyedProcess<Order, never, number>('spent', {
       keyOf: (order) => order.customer,
       initial: () => 0,
       onEvent: (order, { state, setState }) => setState(state + order.cents),
@@ -24,7 +24,7 @@ const before = (orders: Stream<Order>) =>
 /** Today's also counts orders: its state is another one, so its version is higher, and `migrate` makes it of the old. */
 const after = (orders: Stream<Order>) =>
   orders.pipe(
-    process<Order, string, Spent>('spent', {
+    keyedProcess<Order, string, Spent>('spent', {
       keyOf: (order) => order.customer,
       version: 2,
       migrate: (old) => ({ cents: old as number, orders: undefined }),

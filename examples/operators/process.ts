@@ -1,4 +1,4 @@
-import { process, TestDriver } from '../../index.ts';
+import { keyedProcess, TestDriver } from '../../index.ts';
 
 interface OrderEvent {
   readonly order: string;
@@ -9,7 +9,7 @@ interface OrderEvent {
 const HOUR_MS = 3_600_000;
 
 /** Orders that are not paid within an hour. */
-const unpaid = process<OrderEvent, string, 'open' | 'paid'>('unpaid', {
+const unpaid = keyedProcess<OrderEvent, string, 'open' | 'paid'>('unpaid', {
   keyOf: ({ order }) => order,
   timeOf: ({ time_ms }) => time_ms,
   order: 'time',

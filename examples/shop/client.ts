@@ -22,8 +22,12 @@ async function send(
 ): Promise<{ readonly status: number; readonly json: Json }> {
   const response = await fetch(`${url}${path}`, {
     method,
-    headers: { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    headers: {
+      Authorization: `Bearer ${key}`,
+      // A form says itself what it is.
+      ...(body instanceof FormData ? {} : { 'Content-Type': 'application/json' }),
+    },
+    ...(body === undefined ? {} : { body: body instanceof FormData ? body : JSON.stringify(body) }),
   });
   return { status: response.status, json: (await response.json()) as Json };
 }
@@ -45,7 +49,7 @@ export async function ensure(
   list: string,
   body: Json & { readonly name: string },
 ): Promise<string> {
-  const { status, json } = await send(service, 'POST', `${BASE}${path}`, body);
+  const { status, json } = await send(service, 'POST', path, body);
   if (status < 300) return String(json.id);
   if (status !== NAME_TAKEN || json.code !== 'name_taken') throw refused(`POST ${path}`, status, json);
   const found = await byName(service, path, list, body.name);
@@ -63,7 +67,7 @@ export async function byName(
   let cursor: string | null = null;
   do {
     const search = new URLSearchParams({ limit: '1000', ...(cursor === null ? {} : { cursor }) });
-    const page: Json = await ask(service, 'GET', `${BASE}${path}?${search}`);
+    const page: Json = await ask(service, 'GET', `${path}?${search}`);
     const found = (page[list] as readonly Json[]).find((one) => one.name === name);
     if (found !== undefined) return String(found.id ?? found.model_id);
     cursor = (page.next_cursor as string | null | undefined) ?? null;

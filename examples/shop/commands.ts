@@ -1,5 +1,6 @@
-import { BASE, BUSINESS, ECOMMERCE, ORDER_ANALYTICS, VOUCHERS } from './endpoints.ts';
+import { BASE, BUSINESS, ECOMMERCE, ORDER_ANALYTICS, ORDERS, VOUCHERS } from './endpoints.ts';
 import { orderAnalyticsRequests } from './order-analytics-requests.ts';
+import { ordersRequests } from './orders-requests.ts';
 import { otherRequests } from './other-requests.ts';
 import { curlOf, type ShopRequest, type Subjects } from './request.ts';
 
@@ -17,6 +18,7 @@ export const SECTIONS: readonly { readonly title: string; readonly endpoints: re
   },
   { title: 'E-commerce: /analytics', endpoints: ECOMMERCE },
   { title: 'Business: /api/analytics', endpoints: BUSINESS },
+  { title: 'Orders: /api/v1', endpoints: ORDERS },
   { title: 'Vouchers: /analytics', endpoints: VOUCHERS },
 ];
 
@@ -27,6 +29,7 @@ export function commandsOf(subjects: Subjects): readonly Section[] {
   const requests: Readonly<Record<string, ShopRequest>> = {
     ...orderAnalyticsRequests(subjects),
     ...otherRequests(subjects),
+    ...ordersRequests(subjects),
   };
   return SECTIONS.map(({ title, endpoints }) => ({
     title,

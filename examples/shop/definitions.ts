@@ -1,6 +1,7 @@
 import { ask, byName, ensure, type Service, untilDone } from './client.ts';
 import { BASE } from './endpoints.ts';
-import { DAY_MS, dateOf, MINUTE_MS, timeOf } from './event.ts';
+import { CURRENCY, DAY_MS, dateOf, MINUTE_MS, type ShopEvent, timeOf } from './event.ts';
+import { ORDER_RULE, ORDERS_CSV } from './orders-requests.ts';
 import type { Subject, Subjects } from './request.ts';
 
 const SPARE = 'shop: to be deleted';
@@ -16,7 +17,7 @@ export interface Span {
 export async function subjectsOf(
   service: Service,
   { now_ms, days }: Span,
-  event_id: string,
+  events: readonly ShopEvent[],
 ): Promise<Subjects> {
   const day = Math.floor(now_ms / DAY_MS);
   const dates = {
@@ -24,20 +25,25 @@ export async function subjectsOf(
     until: timeOf(Math.ceil(now_ms / MINUTE_MS) * MINUTE_MS),
   };
   const range = { start: `${dates.first}T00:00:00Z`, end: `${dates.today}T00:00:00Z` };
+  const created = events.filter(({ type }) => type === 'order.created').toReversed();
+  const orders = created.slice(0, 3).map(({ order_id }) => String(order_id));
   const ids = {
-    event: event_id,
+    event: created[0]?.event_id ?? '',
     ...(await defined(service, `${dates.middle}T00:00:00Z`)),
     ...(await computed(service, range, dates.until)),
+    ...(await ofOrders(service)),
   };
-  return { now_ms, ...dates, ids };
+  return { now_ms, ...dates, orders, ids };
 }
 
-type Defined = Exclude<Subject, 'event' | 'model' | 'export' | 'voucherExport'>;
+type Computed = 'model' | 'export' | 'voucherExport';
+type OfOrders = 'import' | 'orderRule';
+type Defined = Exclude<Subject, 'event' | Computed | OfOrders>;
 
 /** Definitions, each with a name of its own. */
 async function defined(service: Service, since: string): Promise<Record<Defined, string>> {
   const make = (path: string, list: string, name: string, body: object): Promise<string> =>
-    ensure(service, path, list, { name, ...body });
+    ensure(service, `${BASE}${path}`, list, { name, ...body });
   const steps = ['visit', 'add_to_cart', 'checkout_initiated', 'order.created'].map((event) => ({ event }));
   const rule = { metric: 'revenue', window: '1d', method: 'zscore', sensitivity: 0.95, since };
   const report = { ...KPIS, range: 'previous_week', schedule: '0 6 * * 1', format: 'csv' };
@@ -70,7 +76,7 @@ async function computed(
   service: Service,
   range: { readonly start: string; readonly end: string },
   until: string,
-): Promise<Record<'model' | 'export' | 'voucherExport', string>> {
+): Promise<Record<Computed, string>> {
   const orders = { query: { field: 'type', eq: 'order.created' }, from: range.start };
   const exported = await ask(service, 'POST', `${BASE}/exports`, { query: orders, format: 'csv' });
   const vouchers = await ask(service, 'POST', '/analytics/export', {
@@ -78,7 +84,7 @@ async function computed(
     time_period: { start: range.start, end: until },
   });
   const jobs = { export: String(exported.job_id), voucherExport: String(vouchers.export_id) };
-  const model = (await byName(service, '/models', 'models', MODEL)) ?? (await trained(service, range));
+  const model = (await byName(service, `${BASE}/models`, 'models', MODEL)) ?? (await trained(service, range));
   for (const job_id of Object.values(jobs)) await untilDone(service, job_id);
   return { ...jobs, model };
 }
@@ -89,4 +95,19 @@ async function trained(service: Service, range: object): Promise<string> {
   const { job_id } = await ask(service, 'POST', `${BASE}/models/train`, body);
   const { result } = await untilDone(service, String(job_id));
   return String((result as { readonly model_id: unknown }).model_id);
+}
+
+/** Of the orders API: a rule that tells people, and orders of a file. */
+async function ofOrders(service: Service): Promise<Record<OfOrders, string>> {
+  const rule = { name: 'shop shipped', ...ORDER_RULE };
+  const form = new FormData();
+  form.set('source', 'csv-import');
+  form.set('currency', CURRENCY);
+  form.set('file', new File([ORDERS_CSV], 'orders.csv', { type: 'text/csv' }));
+  const { import_id } = await ask(service, 'POST', '/api/v1/orders/bulk/import', form);
+  await untilDone(service, String(import_id));
+  return {
+    import: String(import_id),
+    orderRule: await ensure(service, '/api/v1/order-notification-rules', 'data', rule),
+  };
 }

@@ -6,8 +6,12 @@ export interface ShopRequest {
   readonly json?: unknown;
   /** Instead of `json`: a body as it is. */
   readonly body?: { readonly type: string; readonly text: string };
-  /** Instead of `json`: a form with one file. */
-  readonly form?: { readonly file: string; readonly fields: Readonly<Record<string, string>> };
+  /** Instead of `json`: a form with the text of one file. */
+  readonly form?: {
+    readonly name: string;
+    readonly text: string;
+    readonly fields: Readonly<Record<string, string>>;
+  };
 }
 
 /** What requests name, and what they ask about. */
@@ -20,6 +24,8 @@ export interface Subjects {
   readonly today: string;
   /** In the middle of both. */
   readonly middle: string;
+  /** Ids of the newest orders. */
+  readonly orders: readonly string[];
   /** Of things that are defined by the example. */
   readonly ids: Readonly<Record<Subject, string>>;
 }
@@ -37,6 +43,8 @@ export type Subject =
   | 'model'
   | 'export'
   | 'voucherExport'
+  | 'import'
+  | 'orderRule'
   | 'spareRule'
   | 'spareDashboard'
   | 'spareReport'
@@ -52,16 +60,14 @@ const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 export function curlOf({ method, path, json, body, form }: ShopRequest): string {
   const text = json === undefined ? body?.text : JSON.stringify(json);
   const type = body?.type ?? (method === 'PATCH' ? 'application/merge-patch+json' : 'application/json');
-  const parts = [
-    `curl -s${method === 'GET' || (method === 'POST' && text !== undefined) || form !== undefined ? '' : ` -X ${method}`} "$BASE${path}"`,
-    '-H "Authorization: Bearer $KEY"',
+  // curl takes the method from the rest.
+  const isPlain = method === (text === undefined && form === undefined ? 'GET' : 'POST');
+  return [
+    // As `printf` takes it: one line.
+    ...(form === undefined ? [] : [`printf ${quoted(form.text.replaceAll('\n', '\\n'))} |`]),
+    `curl -s${isPlain ? '' : ` -X ${method}`} "$BASE${path}" -H "Authorization: Bearer $KEY"`,
     ...(text === undefined ? [] : [`-H 'Content-Type: ${type}'`, `--data-binary ${quoted(text)}`]),
-    ...(form === undefined
-      ? []
-      : [
-          `-F file=@${quoted(form.file)}`,
-          ...Object.entries(form.fields).map(([name, value]) => `-F ${quoted(`${name}=${value}`)}`),
-        ]),
-  ];
-  return parts.join(' ');
+    ...(form === undefined ? [] : [`-F 'file=@-;filename=${form.name};type=text/csv'`]),
+    ...Object.entries(form?.fields ?? {}).map(([name, value]) => `-F ${quoted(`${name}=${value}`)}`),
+  ].join(' ');
 }

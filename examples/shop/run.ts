@@ -6,7 +6,7 @@ import { progressBar } from '../online-retail/progress.ts';
 import type { Service } from './client.ts';
 import { commandsOf } from './commands.ts';
 import { subjectsOf } from './definitions.ts';
-import { DAY_MS } from './event.ts';
+import { DAY_MS, type ShopEvent } from './event.ts';
 import { shopEvents } from './generator.ts';
 import { publishShop } from './publish.ts';
 import { SESSION_EVERY_MINUTES } from './sales.ts';
@@ -101,8 +101,7 @@ async function show(service: Service, { shop }: Options): Promise<number> {
   );
   await publishShop(service, events, progressBar(events.length, process.stdout));
   say('Defining a funnel, a rule, a dashboard, …; training a model');
-  const newest = events.findLast(({ type }) => type === 'order.created') ?? events[0];
-  const subjects = await subjectsOf(service, { now_ms, days }, newest?.event_id ?? '');
+  const subjects = await subjectsOf(service, { now_ms, days }, events);
   say(`\nA command for each endpoint. First, where it is:\n\nBASE=${service.url} KEY=${service.key}`);
   for (const { title, commands } of commandsOf(subjects)) say(`\n# ${title}\n\n${commands.join('\n')}`);
   return now_ms;
@@ -116,14 +115,24 @@ async function goOn(
   end: AbortSignal,
 ): Promise<void> {
   let done_ms = from_ms;
+  let known_ms = from_ms;
+  let coming: readonly ShopEvent[] = [];
   while (!end.aborted) {
     await sleep(LIVE_PAUSE_MS, undefined, { signal: end }).catch(() => {});
     if (end.aborted) return;
     const now_ms = Date.now();
-    // What follows from the last days happens now.
-    const days = Math.ceil((now_ms - done_ms) / DAY_MS) + LONGEST_LIFE_DAYS;
-    const since = shopEvents({ ...shop, days, now_ms }).filter(({ time }) => Date.parse(time) > done_ms);
-    await publishShop(service, since);
+    if (now_ms >= known_ms) {
+      known_ms = now_ms + DAY_MS;
+      // What follows from the last days happens now.
+      const days = Math.ceil((known_ms - done_ms) / DAY_MS) + LONGEST_LIFE_DAYS;
+      coming = shopEvents({ ...shop, days, now_ms: known_ms });
+    }
+    const isDue = ({ time }: ShopEvent): boolean => Date.parse(time) <= now_ms;
+    await publishShop(
+      service,
+      coming.filter((event) => isDue(event) && Date.parse(event.time) > done_ms),
+    );
+    coming = coming.filter((event) => !isDue(event));
     done_ms = now_ms;
   }
 }

@@ -12,7 +12,7 @@ import {
   TopologyTestDriver,
   topology,
 } from '../../engine/index.ts';
-import { type ProcessContext, process } from '../process/index.ts';
+import { keyedProcess, type ProcessContext } from '../process/index.ts';
 import { tableOf, toTable, toWindowTable, windowTableOf } from '../views/index.ts';
 import { json } from './json.ts';
 import { watermark } from './watermark.ts';
@@ -30,7 +30,7 @@ interface Common {
 
 /** The first program: the state is a number of visits, told in a timer; events wait in the order of time. */
 const counting = (config: Common = {}) =>
-  process<Visit, string, number>('visits', {
+  keyedProcess<Visit, string, number>('visits', {
     keyOf: ({ user }) => user,
     timeOf: ({ at_ms }) => at_ms,
     order: 'time',
@@ -52,8 +52,8 @@ interface Page extends Visit {
 }
 
 /** The next one: visits have pages. */
-const paging = (config: Partial<Parameters<typeof process<Page, string, Seen>>[1]>) =>
-  process<Page, string, Seen>('visits', {
+const paging = (config: Partial<Parameters<typeof keyedProcess<Page, string, Seen>>[1]>) =>
+  keyedProcess<Page, string, Seen>('visits', {
     keyOf: ({ user }) => user,
     timeOf: ({ at_ms }) => at_ms,
     order: 'time',
@@ -65,7 +65,7 @@ const paging = (config: Partial<Parameters<typeof process<Page, string, Seen>>[1
     onTimer: (_, { key, state, emit }: ProcessContext<Seen, string>) =>
       emit(`${key} ${JSON.stringify(state)}`),
     ...config,
-  } as Parameters<typeof process<Page, string, Seen>>[1]);
+  } as Parameters<typeof keyedProcess<Page, string, Seen>>[1]);
 
 /** One visit of each of two users in the state, with timers, and one that waits. */
 async function written(config: Common = {}): Promise<TestSnapshot> {
@@ -116,7 +116,7 @@ describe('a process of the next version', () => {
   it('may turn its waiting events alone', async () => {
     const build = (input: Stream<Visit>) =>
       input.pipe(
-        process<Visit, string, number>('visits', {
+        keyedProcess<Visit, string, number>('visits', {
           keyOf: ({ user }) => user,
           timeOf: ({ at_ms }) => at_ms,
           order: 'time',
@@ -193,7 +193,7 @@ describe('a process of the next version', () => {
   it('reads what another codec wrote with that', async () => {
     const counted = (codec: Codec<number>) => (input: Stream<Visit>) =>
       input.pipe(
-        process<Visit, string, number>('visits', {
+        keyedProcess<Visit, string, number>('visits', {
           keyOf: ({ user }) => user,
           initial: () => 0,
           codec,
@@ -206,7 +206,7 @@ describe('a process of the next version', () => {
     const codecs: Readonly<Record<number, Codec<unknown>>> = { 1: intCodec as Codec<unknown> };
     const next = (input: Stream<Visit>) =>
       input.pipe(
-        process<Visit, string, number>('visits', {
+        keyedProcess<Visit, string, number>('visits', {
           keyOf: ({ user }) => user,
           initial: () => 0,
           codec: floatCodec,

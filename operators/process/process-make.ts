@@ -19,7 +19,7 @@ import { migrationOf } from '../core/index.ts';
 import type { LateEvents, ProcessConfig } from './process.ts';
 import { ProcessRun, type ProcessTables, sortedByBytes } from './process-run.ts';
 
-/** `process`, and the operators that are composed of it under a name of their own. */
+/** `keyedProcess`, and the operators that are composed of it under a name of their own. */
 export const makeProcess = <A, B, S, O extends Sides>(
   doc: Pick<OperatorDoc, 'kind' | 'summary'>,
   /** Absent: what becomes of items that take others back is the function's matter. */

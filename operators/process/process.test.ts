@@ -3,7 +3,7 @@ import { type Stream, TestDriver, uintKey } from '../../engine/index.ts';
 import { fc } from '../../test/property.ts';
 import { map } from '../core/index.ts';
 import { rowsOf, runAnyWay } from '../fixture-any-way.ts';
-import { process } from './process.ts';
+import { keyedProcess } from './process.ts';
 
 interface Click {
   readonly user: string;
@@ -16,7 +16,7 @@ const keyOf = ({ user }: Click): string => user;
 const timeOf = ({ time_ms }: Click): number => time_ms;
 
 /** Counts a user's clicks and says so when there was none for 100 ms. */
-const quiet = process<Click, string, { count: number; last_ms: number }>('quiet', {
+const quiet = keyedProcess<Click, string, { count: number; last_ms: number }>('quiet', {
   keyOf,
   timeOf,
   initial: () => ({ count: 0, last_ms: 0 }),
@@ -67,7 +67,7 @@ describe('process', () => {
   it('timers set by timers fire in the same turn, in the order of time', async () => {
     const driver = await TestDriver.start<Click, string>((input) =>
       input.pipe(
-        process<Click, string, undefined>('tick', {
+        keyedProcess<Click, string, undefined>('tick', {
           keyOf,
           timeOf,
           onEvent: (_, { time_ms, timers }) => timers.set(time_ms + 10),
@@ -89,7 +89,7 @@ describe('process', () => {
   it('a timer for a time that has passed fires with the next watermark, with and without a restart', async () => {
     const build = (input: Stream<Click>) =>
       input.pipe(
-        process<Click, string, number>('past', {
+        keyedProcess<Click, string, number>('past', {
           keyOf,
           initial: () => 0,
           onEvent: (_, context) => {
@@ -114,7 +114,7 @@ describe('process', () => {
   it('emits to typed side outputs, and without initial the state may be undefined', async () => {
     const build = (input: Stream<Click>) => {
       const firsts = input.pipe(
-        process<Click, string, number, { again: Click }>('first', {
+        keyedProcess<Click, string, number, { again: Click }>('first', {
           keyOf,
           sides: ['again'],
           codec: uintKey,
@@ -138,7 +138,7 @@ describe('process', () => {
   it('infers the event from the stream that it is put into', () => {
     const build = (input: Stream<Click>) =>
       input.pipe(
-        process('inferred', {
+        keyedProcess('inferred', {
           keyOf: (event) => event.user,
           initial: () => ({ pages: 0 }),
           onEvent: (event, context) => {
@@ -152,7 +152,9 @@ describe('process', () => {
 
   it('refuses the state of another order: its timers lie at other times', async () => {
     const ordered = (order: 'arrival' | 'time') => (input: Stream<Click>) =>
-      input.pipe(process<Click, never, undefined>('x', { keyOf, timeOf, order, onEvent: () => undefined }));
+      input.pipe(
+        keyedProcess<Click, never, undefined>('x', { keyOf, timeOf, order, onEvent: () => undefined }),
+      );
     const driver = await TestDriver.start(ordered('time'));
     const snapshot = driver.snapshot();
     await expect(TestDriver.start(ordered('arrival'), { snapshot })).rejects.toMatchObject({
@@ -163,9 +165,9 @@ describe('process', () => {
 
   it('refuses the order of time without a time, and times that are none', async () => {
     const config = { keyOf, onEvent: () => undefined } as const;
-    expect(() => process<Click, never, undefined>('x', { ...config, order: 'time' })).toThrow('timeOf');
+    expect(() => keyedProcess<Click, never, undefined>('x', { ...config, order: 'time' })).toThrow('timeOf');
     const driver = await TestDriver.start<Click, never>((input) =>
-      input.pipe(process<Click, never, undefined>('x', { ...config, order: 'time', timeOf })),
+      input.pipe(keyedProcess<Click, never, undefined>('x', { ...config, order: 'time', timeOf })),
     );
     await expect(driver.push(click('a', 1.5))).rejects.toMatchObject({ code: 'bad_event_time' });
   });
@@ -174,7 +176,7 @@ describe('process', () => {
 /** Everything that it sees, as text; depends on the order as much as anything can. */
 const trace = (input: Stream<Click>) =>
   input.pipe(
-    process<Click, string, string>('trace', {
+    keyedProcess<Click, string, string>('trace', {
       keyOf,
       timeOf,
       order: 'time',
@@ -264,7 +266,7 @@ describe('process in the order of time', () => {
   it('keeps nothing of 20,000 keys that have come and gone', async () => {
     const driver = await TestDriver.start<Click, string>((input) =>
       input.pipe(
-        process<Click, string, number>('many', {
+        keyedProcess<Click, string, number>('many', {
           keyOf,
           timeOf,
           order: 'time',

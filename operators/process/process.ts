@@ -88,18 +88,18 @@ export const processDoc: OperatorDoc = {
 
 /**
  * A keyed process function: typed state for each key and event-time timers. Type arguments are the event,
- * what is emitted, the state, and the side outputs by name, e.g. `process<Click, Alert, number>`.
+ * what is emitted, the state, and the side outputs by name, e.g. `keyedProcess<Click, Alert, number>`.
  * Throws `bad_config` for `order: 'time'` without `timeOf`, and for `migrateEvent` without `eventVersion`.
  */
-export function process<A, B, S, O extends Sides = NoSides>(
+export function keyedProcess<A, B, S, O extends Sides = NoSides>(
   name: string,
   config: ProcessConfig<A, B, S, O>,
 ): Operator<A, B, O & LateEvents<A>>;
-export function process<A, B, S, O extends Sides = NoSides>(
+export function keyedProcess<A, B, S, O extends Sides = NoSides>(
   name: string,
   config: ProcessConfigWithoutInitial<A, B, S, O>,
 ): Operator<A, B, O & LateEvents<A>>;
-export function process<A, B, S, O extends Sides>(
+export function keyedProcess<A, B, S, O extends Sides>(
   name: string,
   config: ProcessConfig<A, B, S, O> | ProcessConfigWithoutInitial<A, B, S, O>,
 ): Operator<A, B, O & LateEvents<A>> {

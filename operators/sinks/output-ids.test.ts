@@ -9,7 +9,7 @@ import {
 import { fc } from '../../test/property.ts';
 import { count } from '../aggregates/index.ts';
 import { branch, flatMap, json, map, watermark } from '../core/index.ts';
-import { process } from '../process/index.ts';
+import { keyedProcess } from '../process/index.ts';
 import { tumbling, window } from '../windows/index.ts';
 import { toCallback } from './to-callback.ts';
 import { toJetStream } from './to-jetstream.ts';
@@ -54,7 +54,7 @@ const everything = (filter?: string) =>
       .pipe(toJetStream('closed', { subject: 'closed' }));
     timed
       .pipe(
-        process<Event, string, number>('in-order', {
+        keyedProcess<Event, string, number>('in-order', {
           keyOf: ({ key }) => key,
           timeOf: ({ at }) => at,
           order: 'time',
@@ -152,7 +152,7 @@ describe('ids of what is sent', () => {
         .pipe(json('parse', { parse: (value) => value as Event }))
         .pipe(watermark('time', { timeOf: ({ at }) => at, outOfOrderness_ms: 0 }))
         .pipe(
-          process<Event, string, number>('again', {
+          keyedProcess<Event, string, number>('again', {
             keyOf: ({ key }) => key,
             timeOf: ({ at }) => at,
             initial: () => 0,

@@ -1,7 +1,16 @@
-import { systemClock } from '../../engine/index.ts';
+import { type MetricSample, systemClock } from '../../engine/index.ts';
 import type { Archive } from './archive.ts';
+import type { ArchiveMetrics } from './archive-metrics.ts';
 import { type ArchivedStream, type ArchiveReport, archiveOld } from './archive-run.ts';
-import { type ErasableArchive, type ErasedInArchive, type EraseRewrite, eraseCustomer } from './erase.ts';
+import {
+  type ErasableArchive,
+  type Erased,
+  type ErasedInArchive,
+  type ErasedRanges,
+  type EraseRewrite,
+  eraseInArchive,
+} from './erase.ts';
+import { encodeSegment } from './segment.ts';
 
 export interface ArchiveKeeperOptions {
   readonly archive: Archive;
@@ -10,6 +19,7 @@ export interface ArchiveKeeperOptions {
   readonly applied: () => number | undefined;
   /** A state is being built from the stream. */
   readonly isBuilding: () => boolean;
+  readonly metrics?: ArchiveMetrics;
 }
 
 export interface ArchiveRequest {
@@ -31,12 +41,49 @@ export interface ArchiveOutcome extends ArchiveReport {
   readonly held_back: TrimHold | null;
 }
 
+/** How long the end of the archive is taken for known by metrics, ms. */
+const END_KNOWN_MS = 30_000;
+
+/** Whether ranges cover a span that is not empty. */
+function isCovered(
+  { from, to }: { readonly from: number; readonly to: number },
+  ranges: ReturnType<ErasedRanges>,
+): boolean {
+  let next = from;
+  for (const { first, last } of ranges.toSorted((a, b) => a.first - b.first))
+    if (first <= next && last >= next) next = last + 1;
+  return from <= to && next > to;
+}
+
 /** Archives old messages, and removes from the stream what is archived and committed. */
 export class ArchiveKeeper implements ErasableArchive {
   readonly #options: ArchiveKeeperOptions;
+  /** The last one that writes, or waits for that. */
+  #writing: Promise<unknown> = Promise.resolve();
+  #looked_at_ms = Number.NEGATIVE_INFINITY;
 
   constructor(options: ArchiveKeeperOptions) {
     this.#options = options;
+  }
+
+  /** What this process does with the archive, and where that ends, as it was known a moment ago. */
+  samples(): readonly MetricSample[] {
+    const { metrics } = this.#options;
+    if (metrics === undefined) return [];
+    if (performance.now() - this.#looked_at_ms > END_KNOWN_MS) {
+      this.#looked_at_ms = performance.now();
+      // What fails is counted.
+      void this.#tellEnd().catch(() => undefined);
+    }
+    return metrics.samples();
+  }
+
+  async #tellEnd(): Promise<void> {
+    const { archive, metrics } = this.#options;
+    const last = (await archive.segments()).at(-1);
+    if (last === undefined) return;
+    const { stored_to_ms, messages } = await archive.manifest(last);
+    metrics?.endsAt({ position: last.to, stored_ms: messages === 0 ? undefined : stored_to_ms });
   }
 
   /** What is archived now; null: nothing. */
@@ -46,15 +93,58 @@ export class ArchiveKeeper implements ErasableArchive {
     return coverage === undefined ? null : { url: archive.folder.url, from: coverage.from, to: coverage.to };
   }
 
-  async eraseCustomer(tenant: string, customer_id: string, rewrite?: EraseRewrite): Promise<ErasedInArchive> {
-    const of = { tenant, customer_id, now_ms: systemClock.now() };
-    return await eraseCustomer(this.#options.archive, of, rewrite);
+  erase(whose: Erased, rewrite?: EraseRewrite, gone?: ErasedRanges): Promise<ErasedInArchive> {
+    return this.#alone(async () => {
+      const now_ms = systemClock.now();
+      const erased = await eraseInArchive(this.#options.archive, whose, now_ms, rewrite);
+      if (gone !== undefined) await this.#cover(gone, now_ms);
+      return erased;
+    });
+  }
+
+  /**
+   * Messages behind the archive's end that were erased before they were archived: where the stream does not begin there
+   * any more because of them, the archive says so in an empty segment, and nobody takes them for lost.
+   */
+  async #cover(gone: ErasedRanges, now_ms: number): Promise<void> {
+    const { archive, stream } = this.#options;
+    const coverage = await archive.coverage(true);
+    if (coverage === undefined) return;
+    const source = stream.open();
+    try {
+      const facts = await source.facts();
+      const span = { from: coverage.to + 1, to: facts.firstSequence - 1 };
+      if (facts.incarnation !== coverage.incarnation || !isCovered(span, gone(facts.incarnation))) return;
+      const erased = Array.from({ length: span.to - span.from + 1 }, (_, at) => span.from + at);
+      await archive.write(await encodeSegment(facts, span, [], { now_ms, erased }), []);
+    } finally {
+      await source.stop();
+    }
+  }
+
+  /** One at a time: what is being archived was read before somebody was erased from the stream. */
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#writing.then(work);
+    this.#writing = done.catch(() => undefined);
+    return done;
   }
 
   /** Throws `archive_of_another_stream`, `archive_damaged`, `disk_full`, `s3_failed`, and the signal's reason. */
-  async run(request: ArchiveRequest): Promise<ArchiveOutcome> {
+  run(request: ArchiveRequest): Promise<ArchiveOutcome> {
+    return this.#alone(() => this.#run(request));
+  }
+
+  async #run(request: ArchiveRequest): Promise<ArchiveOutcome> {
     const { archive, stream, applied, isBuilding } = this.#options;
-    const report = await archiveOld({ archive, stream, ...request });
+    const { metrics } = this.#options;
+    let told: ArchiveReport | undefined;
+    const onProgress = (now: ArchiveReport): void => {
+      metrics?.wrote(told, now);
+      told = now;
+      request.onProgress(now);
+    };
+    const report = await archiveOld({ archive, stream, ...request, onProgress });
+    await this.#tellEnd();
     const outcome = (held_back: TrimHold | null, trimmed_through: number | null = null): ArchiveOutcome => ({
       ...report,
       trimmed_through,

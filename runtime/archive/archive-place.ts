@@ -9,6 +9,7 @@ import {
 import type { Source } from '../../engine/index.ts';
 import { Archive } from './archive.ts';
 import { ArchiveKeeper, type ArchiveKeeperOptions } from './archive-keeper.ts';
+import type { ArchiveMetrics } from './archive-metrics.ts';
 import { ArchivedSource } from './archived-source.ts';
 
 /** Where the archive lies. Plain data, for threads. */
@@ -18,7 +19,10 @@ export interface ArchivePlace {
   readonly s3: S3Settings | undefined;
 }
 
-export const openArchive = ({ url, s3 }: ArchivePlace): Archive => new Archive(openBlobStore(url, s3));
+export const openArchive = ({ url, s3 }: ArchivePlace, metrics?: ArchiveMetrics): Archive => {
+  const folder = openBlobStore(url, s3);
+  return new Archive(metrics === undefined ? folder : metrics.watch(folder));
+};
 
 /**
  * The source of a stream with what the archive has of it; only events are archived. `position`: where the state stands
@@ -37,13 +41,13 @@ export function withArchive(
 /** Archives the stream of events there. */
 export function openArchiveKeeper(
   link: NatsLink,
-  place: ArchivePlace,
-  live: Pick<ArchiveKeeperOptions, 'applied' | 'isBuilding'>,
+  archive: Archive,
+  live: Pick<ArchiveKeeperOptions, 'applied' | 'isBuilding' | 'metrics'>,
 ): ArchiveKeeper {
   const { name: stream } = EVENTS_STREAM;
   return new ArchiveKeeper({
     ...live,
-    archive: openArchive(place),
+    archive,
     stream: {
       open: () => new JetStreamSource({ link, stream, partition: 'archive', gaps: 'count' }),
       trim: async (before) => {

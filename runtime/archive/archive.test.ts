@@ -11,7 +11,7 @@ import { ArchiveKeeper } from './archive-keeper.ts';
 import { archiveOld } from './archive-run.ts';
 import { ArchivedPayloads } from './archived-payloads.ts';
 import { ArchivedSource } from './archived-source.ts';
-import { eraseCustomer } from './erase.ts';
+import { type Erased, eraseInArchive } from './erase.ts';
 import { KilledFolder, ListedStream } from './fixture-archive.ts';
 
 const T0 = Date.UTC(2025, 2, 1);
@@ -224,6 +224,11 @@ describe('a run', () => {
 });
 
 describe('somebody who is erased', () => {
+  const C1: Erased = {
+    tenant: 'a',
+    owns: ({ customer_id }) => customer_id === 'c1',
+    mentions: (bytes) => Buffer.from(bytes).includes('"c1"'),
+  };
   const keeper = (): ArchiveKeeper =>
     new ArchiveKeeper({
       ...{ archive, stream: new ListedStream([]), applied: () => 0, isBuilding: () => false },
@@ -240,7 +245,7 @@ describe('somebody who is erased', () => {
   it('is in no file any more; what others have done is as it was', async () => {
     const messages = [...orders(9), list(10)];
     await run(new ListedStream(messages), archive);
-    expect(await keeper().eraseCustomer('a', 'c1')).toEqual({ messages: 4, segments: 2 });
+    expect(await keeper().erase(C1)).toEqual({ messages: 4, segments: 2 });
     const left = await all(archive);
     // Orders 1, 4 and 7 are of tenant a and the customer; those of tenant b are another one's.
     expect(left.map(({ sequence }) => sequence)).toEqual([2, 3, 5, 6, 8, 9, 10]);
@@ -255,13 +260,13 @@ describe('somebody who is erased', () => {
     expect(erased.flat()).toEqual([1, 4, 7, 10]);
     expect(await bytesOfAll(archive.folder)).not.toContain('"c1"');
     await requireNoOrphans(archive.folder, archive);
-    expect(await keeper().eraseCustomer('a', 'c1')).toEqual({ messages: 0, segments: 0 });
+    expect(await keeper().erase(C1)).toEqual({ messages: 0, segments: 0 });
   });
 
   it('may leave events under another name, so that numbers stay', async () => {
     await run(new ListedStream(orders(9)), archive);
     const rewrite = (one: object) => ({ ...one, customer_id: 'somebody' });
-    expect(await keeper().eraseCustomer('a', 'c1', rewrite)).toMatchObject({ messages: 3 });
+    expect(await keeper().erase(C1, rewrite)).toMatchObject({ messages: 3 });
     const left = await all(archive);
     expect(left.length).toBe(9);
     expect(JSON.parse(Buffer.from(left[3]?.data ?? []).toString())).toMatchObject({
@@ -274,12 +279,11 @@ describe('somebody who is erased', () => {
       const local = openBlobStore(join(folder, `erase-${step}`), undefined);
       await run(new ListedStream(orders(9)), new Archive(local));
       const killed = new KilledFolder(local, Math.floor(step / 2), step % 2 === 1);
-      const of = { tenant: 'a', customer_id: 'c1', now_ms: LATER_MS };
-      await eraseCustomer(new Archive(killed), of).catch((error: unknown) => {
+      await eraseInArchive(new Archive(killed), C1, LATER_MS).catch((error: unknown) => {
         if (!killed.isKilled) throw error;
       });
       const next = new Archive(local);
-      await eraseCustomer(next, of);
+      await eraseInArchive(next, C1, LATER_MS);
       expect(
         (await all(next)).map(({ sequence }) => sequence),
         `step ${step}`,
@@ -363,7 +367,9 @@ describe('what has left the stream', () => {
     await stream.trim(20);
     const of = (sequence: number) => {
       const found = stream.messages.find((one) => one.sequence === sequence);
-      return found === undefined ? null : { sequence, data: found.data, header: () => undefined };
+      return found === undefined
+        ? null
+        : { sequence, subject: found.subject, data: found.data, header: () => undefined };
     };
     const payloads = new ArchivedPayloads(
       {

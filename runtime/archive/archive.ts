@@ -38,8 +38,11 @@ export interface Coverage {
  */
 export class Archive {
   readonly folder: BlobStore;
-  readonly #manifests = new Map<string, SegmentManifest>();
-  readonly #messages = new Map<string, Promise<readonly ArchivedMessage[]>>();
+  readonly #manifests = new Map<
+    string,
+    { readonly manifest: SegmentManifest; readonly read_at_ms: number }
+  >();
+  readonly #messages = new Map<string, CachedMessages>();
   #refs: readonly SegmentRef[] = [];
   #known_at_ms = Number.NEGATIVE_INFINITY;
 
@@ -66,23 +69,29 @@ export class Archive {
 
   async manifest(ref: SegmentRef): Promise<SegmentManifest> {
     const known = this.#manifests.get(ref.name);
-    if (known !== undefined) return known;
+    // Whoever erases replaces it, in another process too.
+    if (known !== undefined && performance.now() - known.read_at_ms < KNOWN_MS) return known.manifest;
     const manifest = readManifest(ref, await this.folder.get(ref.name));
-    this.#manifests.set(ref.name, manifest);
+    this.#knows(ref.name, manifest);
     return manifest;
+  }
+
+  #knows(name: string, manifest: SegmentManifest): void {
+    this.#manifests.set(name, { manifest, read_at_ms: performance.now() });
   }
 
   /** The messages of a segment, in order of their sequences. */
   async messages(ref: SegmentRef): Promise<readonly ArchivedMessage[]> {
+    const content = contentOf(await this.manifest(ref));
     const known = this.#messages.get(ref.name);
-    if (known !== undefined) {
+    if (known?.content === content) {
       // The least recently used one goes.
       this.#messages.delete(ref.name);
       this.#messages.set(ref.name, known);
-      return await known;
+      return await known.reading;
     }
     const reading = this.#read(ref);
-    this.#messages.set(ref.name, reading);
+    this.#messages.set(ref.name, { content, reading });
     const oldest = this.#messages.size > CACHED_MAX_SEGMENTS ? this.#messages.keys().next().value : undefined;
     if (oldest !== undefined) this.#messages.delete(oldest);
     try {
@@ -147,7 +156,7 @@ export class Archive {
       throw damaged(manifest.files[0]?.name ?? name, 'what was read back differs');
     await this.#requireNext(manifest);
     await this.folder.put(name, Buffer.from(JSON.stringify(manifest)));
-    this.#manifests.set(name, manifest);
+    this.#knows(name, manifest);
     this.#messages.delete(name);
     this.#known_at_ms = Number.NEGATIVE_INFINITY;
     await this.tidy();
@@ -182,6 +191,15 @@ export class Archive {
     return this.folder.close();
   }
 }
+
+interface CachedMessages {
+  /** Of what its manifest named. */
+  readonly content: string;
+  readonly reading: Promise<readonly ArchivedMessage[]>;
+}
+
+const contentOf = ({ files }: SegmentManifest): string =>
+  sha256Of(Buffer.from(files.map(({ sha256 }) => sha256).join()));
 
 interface PendingWrite {
   readonly manifest: string;

@@ -85,6 +85,6 @@ function* within(
 }
 
 function storedOf(message: ArchivedMessage): StoredMessage {
-  const { sequence, data, headers } = message;
-  return { sequence, data, header: (name) => headerOf(message, name), headers: () => headers };
+  const { sequence, subject, data, headers } = message;
+  return { sequence, subject, data, header: (name) => headerOf(message, name), headers: () => headers };
 }

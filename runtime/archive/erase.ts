@@ -1,22 +1,31 @@
 import {
   type ArchivedMessage,
   exactJsonText,
-  flatten,
   headerOf,
-  isObject,
   type Members,
-  own,
-  partOf,
-  splitBody,
+  messageParts,
   tenantOfSubject,
-  valueOfPart,
 } from '../../analytics/index.ts';
 import type { Archive } from './archive.ts';
 import type { SegmentManifest, SegmentRef } from './manifest.ts';
-import { encodeSegment } from './segment.ts';
+import { digestOf, encodeSegment } from './segment.ts';
 
 /** What an event of somebody who is erased becomes; null: it goes. */
 export type EraseRewrite = (event: Members) => Members | null;
+
+/** Whose events are erased. */
+export interface Erased {
+  readonly tenant: string;
+  /** Whether an event is theirs, by its members. */
+  owns(event: Members): boolean;
+  /** Whether bytes that are no event speak of them. */
+  mentions(bytes: Uint8Array): boolean;
+}
+
+/** Of an incarnation of the stream the sequences that were erased, both ends inclusive. */
+export type ErasedRanges = (
+  incarnation: string,
+) => readonly { readonly first: number; readonly last: number }[];
 
 export interface ErasedInArchive {
   /** Messages of which something was taken away. */
@@ -27,31 +36,31 @@ export interface ErasedInArchive {
 /** Where events of a customer can be erased that have left the stream. */
 export interface ErasableArchive {
   /**
-   * Takes the events of a customer away, or puts in their place what `rewrite` makes of them. It may be called again
-   * after it was interrupted. Throws `archive_damaged`, and what the store throws.
+   * Takes the events of a person away, or puts in their place what `rewrite` makes of them. It may be called again
+   * after it was interrupted. `gone`: what was erased from the stream. Throws `archive_damaged`, and what the store
+   * throws.
    */
-  eraseCustomer(tenant: string, customer_id: string, rewrite?: EraseRewrite): Promise<ErasedInArchive>;
+  erase(whose: Erased, rewrite?: EraseRewrite, gone?: ErasedRanges): Promise<ErasedInArchive>;
 }
 
 const NOTHING: EraseRewrite = () => null;
+const SUFFIX_CHARS = 16;
 
 /** Erases in all segments that have files of the tenant, one after the other. */
-export async function eraseCustomer(
+export async function eraseInArchive(
   archive: Archive,
-  {
-    tenant,
-    customer_id,
-    now_ms,
-  }: { readonly tenant: string; readonly customer_id: string; readonly now_ms: number },
+  whose: Erased,
+  now_ms: number,
   rewrite: EraseRewrite = NOTHING,
 ): Promise<ErasedInArchive> {
+  const { tenant } = whose;
   await archive.tidy();
   let [messages, segments] = [0, 0];
   for (const ref of await archive.segments(true)) {
     const manifest = await archive.manifest(ref);
     if (!manifest.files.some((file) => file.tenant === tenant)) continue;
     const changed = await changedIn(archive, ref, (message) =>
-      tenantOfSubject(message.subject) === tenant ? without(message, customer_id, rewrite) : message,
+      tenantOfSubject(message.subject) === tenant ? without(message, whose, rewrite) : message,
     );
     messages += changed.size;
     if (changed.size === 0) continue;
@@ -89,39 +98,37 @@ async function replace(
     return next === undefined ? [message] : next === null ? [] : [next];
   });
   const erased = [...new Set([...manifest.erased, ...changed.keys()])].sort((a, b) => a - b);
-  const segment = await encodeSegment(manifest, ref, kept, { now_ms, erased, suffix: `-${erased.length}` });
+  // A name that the former files do not have: they are there until the manifest names the new ones.
+  const suffix = `-${digestOf(kept).slice(0, SUFFIX_CHARS)}`;
+  const segment = await encodeSegment(manifest, ref, kept, { now_ms, erased, suffix });
   await archive.write(segment, kept);
 }
 
-/** A message without the events of a customer; the same one where it has none, null where it has no others. */
-function without(
-  message: ArchivedMessage,
-  customer_id: string,
-  rewrite: EraseRewrite,
-): ArchivedMessage | null {
-  const source = { header: (name: string) => headerOf(message, name), headers: () => message.headers };
-  const body = splitBody(message.data, source);
-  const count = (body?.ranges.length ?? 0) / 2;
-  const parts: string[] = [];
+/** A message without the events of a person; the same one where it has none, null where it has no others. */
+function without(message: ArchivedMessage, whose: Erased, rewrite: EraseRewrite): ArchivedMessage | null {
+  const { data } = message;
+  const header = (name: string): string | undefined => headerOf(message, name);
+  const { form, parts } = messageParts({ data, header, headers: () => message.headers });
+  const left: string[] = [];
   let isChanged = false;
-  for (let part = 0; part < count; part++) {
-    const bytes = body === undefined ? undefined : partOf(message.data, body, part);
-    if (bytes === undefined) continue;
-    const parsed = valueOfPart(source, bytes);
-    const flat = parsed.ok ? flatten(parsed.value) : undefined;
-    if (!isObject(flat) || own(flat, 'customer_id') !== customer_id) {
-      parts.push(Buffer.from(bytes).toString());
+  for (const { bytes, members } of parts) {
+    if (members === undefined ? !whose.mentions(bytes) : !whose.owns(members)) {
+      left.push(Buffer.from(bytes).toString());
       continue;
     }
     isChanged = true;
-    const next = rewrite(flat);
-    if (next !== null) parts.push(exactJsonText(next));
+    const next = members === undefined ? null : rewrite(members);
+    if (next !== null) left.push(exactJsonText(next));
   }
   if (!isChanged) return message;
-  const [first] = parts;
+  const [first] = left;
   if (first === undefined) return null;
   // What headers said of the body may be said in it now, and is not repeated.
   const headers = message.headers.filter(([name]) => !/^(ce-.*|content-type)$/i.test(name));
-  const text = body?.form === 'list' || body?.form === 'lines' ? `[${parts.join()}]` : first;
-  return { ...message, headers, data: Buffer.from(text) };
+  if (form !== 'list' && form !== 'lines') return { ...message, headers, data: Buffer.from(first) };
+  // Of lines one may be no JSON, and a list with it would be none.
+  if (form === 'list') return { ...message, headers, data: Buffer.from(`[${left.join()}]`) };
+  return { ...message, headers: [...headers, LINES], data: Buffer.from(left.join('\n')) };
 }
+
+const LINES = ['Content-Type', 'application/x-ndjson'] as const;

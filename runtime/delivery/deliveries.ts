@@ -222,6 +222,25 @@ export class Deliveries {
     };
   }
 
+  /** Writes into the log that a notice reaches nobody. A repeat is there once, for some minutes. */
+  async refuse(
+    { tenant, name }: Pick<Endpoint, 'tenant' | 'name'>,
+    notice: StoredNotice,
+    error: NonNullable<LogEntry['error']>,
+  ): Promise<void> {
+    const message_id = messageIdOf(notice);
+    const delivery_id = deliveryIdOf(tenant, name, message_id);
+    await this.log.append(tenant, name, delivery_id, {
+      ...{ delivery_id, message_id, type: notice.type, sequence: null, status: 'failed', error },
+      ...{
+        response_status: null,
+        duration_ms: 0,
+        at_ms: this.#options.clock.now(),
+        next_attempt_at_ms: null,
+      },
+    });
+  }
+
   /**
    * Has a delivery tried again, with the ids that it had. Undefined where the notice is not kept any more. `token`
    * names the wish.

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   DEFAULT_OUTBOX_LIMITS,
+  type KvStore,
   META_TABLE,
   OUTBOX_TABLE,
   Outbox,
@@ -21,6 +22,19 @@ export async function drainOutbox(
   requireGoingOn: () => void,
 ): Promise<void> {
   const store = openLmdbStore(statePath);
+  try {
+    await drainStore(store, publisher, requireGoingOn);
+  } finally {
+    await store.close();
+  }
+}
+
+/** The same of a state that is open. */
+export async function drainStore(
+  store: KvStore,
+  publisher: Publisher,
+  requireGoingOn: () => void,
+): Promise<void> {
   const next = readProgress(store.table(META_TABLE))?.outbox_next ?? 0;
   // What the receiver refuses for good is left out, as the task does.
   const outbox = new Outbox(store.table(OUTBOX_TABLE), publisher, next, DEFAULT_OUTBOX_LIMITS, {
@@ -34,6 +48,5 @@ export async function drainOutbox(
     }
   } finally {
     outbox.stop();
-    await store.close();
   }
 }

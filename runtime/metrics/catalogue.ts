@@ -1,3 +1,4 @@
+import { ARCHIVE_METRICS } from './archive-metrics.ts';
 import { CONNECTOR_METRICS } from './connector-metrics.ts';
 import { ENGINE_METRICS } from './engine-metrics.ts';
 import { JOB_METRICS } from './job-metrics.ts';
@@ -10,6 +11,7 @@ export const METRIC_GROUPS: readonly MetricGroup[] = [
   ...ENGINE_METRICS,
   ...OPERATOR_METRICS,
   ...JOB_METRICS,
+  ...ARCHIVE_METRICS,
   ...OUTBOUND_METRICS,
   ...CONNECTOR_METRICS,
 ];

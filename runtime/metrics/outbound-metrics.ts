@@ -44,6 +44,25 @@ export const OUTBOUND_METRICS: readonly MetricGroup[] = [
     ],
   },
   {
+    title: 'Order webhooks and notification rules',
+    about: 'Of `start`.',
+    metrics: [
+      counter(
+        'millrace.order_hooks.events',
+        '{event}',
+        'Order events that were looked at for order webhooks and notification rules',
+      ),
+      counter('millrace.order_hooks.look.time', 's', 'Time that reading the events of their orders took'),
+      counter(
+        'millrace.order_hooks.told',
+        '{notice}',
+        'Notices for order webhooks, and messages of notification rules',
+        'to',
+      ),
+      counter('millrace.order_hooks.left_out', '{event}', 'Order events that nobody was told of', 'reason'),
+    ],
+  },
+  {
     title: 'Alerts',
     about: 'Of `start`.',
     metrics: [

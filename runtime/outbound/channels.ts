@@ -16,7 +16,8 @@ import type { Attempted } from '../delivery/index.ts';
 const MAX_RECIPIENTS = 50;
 const PHONE = /^\+[1-9]\d{6,14}$/;
 
-const phone = z.string().regex(PHONE, 'is a number such as +447700900123');
+/** A number of a telephone, as providers take it. */
+export const phoneSchema = z.string().regex(PHONE, 'is a number such as +447700900123');
 
 /** A secret as it is stored begins with it. */
 export const SEALED = 'sealed:';
@@ -41,8 +42,8 @@ export const channelSchema = z.discriminatedUnion('type', [
       .union([z.string().regex(/^[A-Za-z0-9]{32}$/, 'is the integration key: 32 letters and digits'), sealed])
       .describe('The integration key; it is stored encrypted and not shown again'),
   }),
-  z.strictObject({ type: z.literal('sms'), to: phone }),
-  z.strictObject({ type: z.literal('whatsapp'), to: phone }),
+  z.strictObject({ type: z.literal('sms'), to: phoneSchema }),
+  z.strictObject({ type: z.literal('whatsapp'), to: phoneSchema }),
 ]);
 export type Channel = z.output<typeof channelSchema>;
 export type PeopleChannel = Exclude<Channel, { type: 'webhook' }>;
@@ -70,19 +71,23 @@ export class ChannelError extends MillraceError {
   }
 }
 
-/** Throws `channel_not_configured` for what the installation has no settings for. */
-export function requireConfigured(channel: Channel, { mailer, sms }: ChannelSettings, path: string): void {
+/** Throws `channel_not_configured` for a type of channel that the installation has no settings for. */
+export function requireConfigured(
+  type: Channel['type'],
+  { mailer, sms }: Pick<ChannelSettings, 'mailer' | 'sms'>,
+  path: string,
+): void {
   const missing =
-    channel.type === 'email' && mailer === undefined
+    type === 'email' && mailer === undefined
       ? 'SMTP_URL and MAIL_FROM'
-      : (channel.type === 'sms' || channel.type === 'whatsapp') && sms === undefined
+      : (type === 'sms' || type === 'whatsapp') && sms === undefined
         ? 'SMS_PROVIDER_URL, SMS_PROVIDER_USER, SMS_PROVIDER_PASSWORD and SMS_FROM'
         : undefined;
   if (missing === undefined) return;
   throw new ChannelError(
     'channel_not_configured',
     path,
-    `This installation does not send by ${channel.type}: its settings ${missing} are absent.`,
+    `This installation does not send by ${type}: its settings ${missing} are absent.`,
   );
 }
 
@@ -101,7 +106,8 @@ export async function sendTo(
   const took_ms = (): number => Math.round(performance.now() - began_ms);
   try {
     if (channel.type === 'email') {
-      await mailerOf(settings).send({ to: channel.to, subject: message.title, text: message.text, id });
+      const { title: subject, text, html } = message;
+      await mailerOf(settings).send({ to: channel.to, subject, text, html, id });
       return { verdict: 'succeeded', status: null, error: null, duration_ms: took_ms() };
     }
     const reply = await settings.http.post({ ...postOf(channel, message, settings), signal });

@@ -19,7 +19,7 @@ import { HttpReceiver } from '../../test/http-receiver.ts';
 import { startTestNats, type TestNats } from '../../test/nats.ts';
 import { type Definition, Definitions, type KindDefinitions } from '../definitions/index.ts';
 import type { LogEntry } from '../delivery/index.ts';
-import { WEBHOOKS, type WebhookBody } from '../webhooks/index.ts';
+import { ORDER_WEBHOOKS, WEBHOOKS, type WebhookBody } from '../webhooks/index.ts';
 import { Outbound, type OutboundPorts } from './outbound.ts';
 
 /** A server, a receiver and processes that tell it things. For tests. */
@@ -83,10 +83,11 @@ export class Scene {
     const store = await openKeyValueStore(own, 'defs');
     const definitions = new Definitions({ store, clock: systemClock, log });
     const webhooks = definitions.kind(WEBHOOKS);
+    const orderWebhooks = definitions.kind(ORDER_WEBHOOKS);
     await definitions.open();
     const ports = { ...(await this.#ports(own)), ...more };
     const secret = Buffer.alloc(32, 7);
-    const outbound = new Outbound({ ports, webhooks, secret, clock: systemClock, log });
+    const outbound = new Outbound({ ports, webhooks, orderWebhooks, secret, clock: systemClock, log });
     outbound.start();
     let made = 0;
     const process: Process = {

@@ -4,8 +4,9 @@
  * definition, and `outbound.requireChannels` refuses those that cannot be used.
  */
 
+export type { ChannelMessage } from '../../connectors/index.ts';
 export { shownChannel } from './channel-secrets.ts';
-export { type Channel, ChannelError, channelSchema } from './channels.ts';
+export { type Channel, ChannelError, channelSchema, type PeopleChannel, phoneSchema } from './channels.ts';
 export {
   type Destination,
   destinationSchema,
@@ -15,3 +16,4 @@ export {
 } from './destinations.ts';
 export { Outbound, type OutboundOptions, type OutboundPorts, type Told } from './outbound.ts';
 export type { NoticeSources } from './relays.ts';
+export { TenantEvents } from './tenant-events.ts';

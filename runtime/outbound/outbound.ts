@@ -1,10 +1,11 @@
 import type { Logger } from 'pino';
 import type { ChannelMessage, HttpSender, Mailer, S3Store, SmsProvider } from '../../connectors/index.ts';
-import type { Clock, MessageQueue, MetricSample } from '../../engine/index.ts';
+import { type Clock, type MessageQueue, type MetricSample, Metrics } from '../../engine/index.ts';
 import type { KindDefinitions } from '../definitions/index.ts';
 import {
   ALL_DIRECT,
   Deliveries,
+  type DeliveryView,
   endpointOf,
   hashOf,
   messageIdOf,
@@ -12,9 +13,16 @@ import {
   type RetryPolicy,
 } from '../delivery/index.ts';
 import type { SigningSecret } from '../trust/index.ts';
-import { type WebhookBody, Webhooks } from '../webhooks/index.ts';
+import { ORDER_FORM, type WebhookBody, Webhooks } from '../webhooks/index.ts';
 import { ChannelSecrets } from './channel-secrets.ts';
-import { type Channel, ChannelError, type ChannelSettings, requireConfigured, targetOf } from './channels.ts';
+import {
+  type Channel,
+  ChannelError,
+  type ChannelSettings,
+  type PeopleChannel,
+  requireConfigured,
+  targetOf,
+} from './channels.ts';
 import { channelTypeOf, endpointName, PeopleEndpoint, type PeopleExtra } from './people-endpoint.ts';
 import { type NoticeSources, Relays } from './relays.ts';
 
@@ -39,6 +47,8 @@ export interface OutboundPorts {
 export interface OutboundOptions {
   readonly ports: OutboundPorts;
   readonly webhooks: KindDefinitions<WebhookBody>;
+  /** Those of the orders API. */
+  readonly orderWebhooks: KindDefinitions<WebhookBody>;
   /** Of the installation: webhooks' secrets are encrypted with it. */
   readonly secret: SigningSecret;
   readonly clock: Clock;
@@ -57,21 +67,28 @@ export interface Told {
  */
 export class Outbound {
   readonly webhooks: Webhooks;
+  /** Of the orders API: told of what `tell` names them for. */
+  readonly orderWebhooks: Webhooks;
   readonly deliveries: Deliveries;
   readonly #options: OutboundOptions;
   readonly #channels: ChannelSettings;
   readonly #relays: Relays;
   readonly #secrets: ChannelSecrets;
+  readonly #metrics = new Metrics();
   #looking: NodeJS.Timeout | undefined;
 
   constructor(options: OutboundOptions) {
     this.#options = options;
-    const { ports, webhooks, secret, clock, log } = options;
+    const { ports, webhooks, orderWebhooks, secret, clock, log } = options;
     const { notices, timeout_ms, http, retry, mailer, sms, pagerDutyUrl } = ports;
     this.#secrets = new ChannelSecrets(secret);
     this.#channels = { http, mailer, sms, pagerDutyUrl };
     this.deliveries = new Deliveries({ notices, log: ports.deliveries, clock, logger: log, timeout_ms });
-    this.webhooks = new Webhooks({ webhooks, deliveries: this.deliveries, http, secret, retry, clock, log });
+    const parts = {
+      ...{ deliveries: this.deliveries, http, secret, retry, clock, log, metrics: this.#metrics },
+    };
+    this.webhooks = new Webhooks({ ...parts, webhooks });
+    this.orderWebhooks = new Webhooks({ ...parts, webhooks: orderWebhooks, form: ORDER_FORM });
     this.#relays = new Relays({
       ...{ sources: ports.sources, clock, log },
       store: (notice) => this.deliveries.store(notice),
@@ -83,6 +100,7 @@ export class Outbound {
   /** Begins; the definitions are loaded. */
   start(): void {
     this.webhooks.start();
+    this.orderWebhooks.start();
     this.webhooks.onWishes(() => this.#relays.follow());
     this.#relays.start();
     const look = (): void => {
@@ -98,6 +116,7 @@ export class Outbound {
     clearInterval(this.#looking);
     await this.#relays.close();
     await this.webhooks.close();
+    await this.orderWebhooks.close();
     await this.deliveries.stop();
     this.#options.ports.mailer?.close?.();
     await this.#options.ports.s3?.close();
@@ -111,7 +130,44 @@ export class Outbound {
   async notify(tenant: string, type: string, id: string, payload: unknown, told?: Told): Promise<void> {
     const notice = { tenant, type, id, time_ms: told?.message.time_ms ?? this.#options.clock.now(), payload };
     await this.deliveries.store(notice);
-    for (const channel of told?.channels ?? []) await this.#tell(notice, channel, told?.message);
+    await this.tell(notice, told?.channels ?? [], told?.message);
+  }
+
+  /** Tells these channels alone: webhooks of any API by their id, and people in the words of the message. */
+  async tell(notice: Notice, channels: readonly Channel[], message?: ChannelMessage): Promise<void> {
+    for (const channel of channels) await this.#tell(notice, channel, message);
+  }
+
+  /** Tells people now, once, and says what became of it. */
+  async tellNow(
+    notice: Notice,
+    channel: PeopleChannel,
+    message: ChannelMessage,
+    signal: AbortSignal,
+  ): Promise<DeliveryView> {
+    const sealed = this.#secrets.sealed(notice.tenant, channel);
+    const endpoint = this.#endpointOf(notice.tenant, channel.type);
+    return this.deliveries.deliverNow(endpoint, { ...notice, extra: { channel: sealed, message } }, signal);
+  }
+
+  /** Writes into the log of a type of channel that nobody could be told. */
+  async untold(
+    notice: Notice,
+    channel: PeopleChannel['type'],
+    error: { readonly code: string; readonly message: string },
+  ): Promise<void> {
+    await this.deliveries.refuse({ tenant: notice.tenant, name: endpointName(channel) }, notice, error);
+  }
+
+  /** What people of a tenant were told through a type of channel under a type of notice, the newest first. */
+  async told(tenant: string, channel: PeopleChannel['type'], type: string): Promise<readonly DeliveryView[]> {
+    const all = await this.deliveries.log.deliveries(tenant, endpointName(channel));
+    return all.filter((one) => one.type === type);
+  }
+
+  /** Throws `channel_not_configured` (422) where the installation has no settings for a type of channel. */
+  requireChannel(type: Channel['type'], path: string): void {
+    requireConfigured(type, this.#channels, path);
   }
 
   /**
@@ -122,7 +178,7 @@ export class Outbound {
     for (const [at, given] of channels.entries()) {
       const place = `${path}.${at}`;
       const channel = this.#secrets.opened(tenant, given, place);
-      requireConfigured(channel, this.#channels, place);
+      requireConfigured(channel.type, this.#channels, place);
       if (channel.type !== 'webhook') continue;
       if (this.#options.webhooks.get(tenant, channel.webhook_id) !== undefined) continue;
       const message = `There is no webhook with the id ${channel.webhook_id}.`;
@@ -136,7 +192,7 @@ export class Outbound {
   }
 
   samples(): MetricSample[] {
-    return [...this.deliveries.samples(), ...this.webhooks.samples()];
+    return [...this.deliveries.samples(), ...this.#metrics.samples()];
   }
 
   async #tell(notice: Notice, channel: Channel, message: ChannelMessage | undefined): Promise<void> {
@@ -158,9 +214,11 @@ export class Outbound {
   }
 
   #open(tenant: string, type: string): void {
-    this.deliveries.open(
-      new PeopleEndpoint(tenant, type, this.#channels, this.#options.ports.retry, this.#secrets),
-    );
+    this.deliveries.open(this.#endpointOf(tenant, type));
+  }
+
+  #endpointOf(tenant: string, type: string): PeopleEndpoint {
+    return new PeopleEndpoint(tenant, type, this.#channels, this.#options.ports.retry, this.#secrets);
   }
 
   /** What was told by a process that is gone is told by those that are there. */

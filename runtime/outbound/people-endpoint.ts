@@ -18,6 +18,7 @@ const extraSchema = z.object({
   message: z.object({
     title: z.string(),
     text: z.string(),
+    html: z.string().optional(),
     severity: z.enum(['info', 'warning', 'error', 'critical']),
     about: z.string(),
     isResolved: z.boolean(),

@@ -10,15 +10,12 @@ import {
 } from '../../engine/index.ts';
 import { NOTICE_TYPES, type Notice } from '../delivery/index.ts';
 import { orderNotices } from './order-events.ts';
+import { TenantEvents } from './tenant-events.ts';
 
 /** Messages of a source that a process turns into notices at once. */
 const HELD_MAX = 64;
 const UNFINISHED_MAX = 1_024;
 const LEASE_MS = 30_000;
-/** An order event so much older than the wish for it is told as well, so that none is missed, ms. */
-const LOOK_BACK_MS = 60_000;
-/** So long after nobody asks for order events any more the place in the stream is given up, ms. */
-const IDLE_MS = 60_000;
 
 const ANOMALIES = 'relay-anomalies';
 const JOBS = 'relay-jobs';
@@ -51,12 +48,15 @@ interface RelayParts {
 export class Relays {
   readonly #parts: RelayParts;
   readonly #works: Work[] = [];
-  #orders: Work | undefined;
-  #idle: NodeJS.Timeout | undefined;
-  #changes: Promise<void> = Promise.resolve();
+  readonly #orders: TenantEvents;
 
   constructor(parts: RelayParts) {
     this.#parts = parts;
+    const { sources, clock, log, orderTenants, isWanted } = parts;
+    this.#orders = new TenantEvents({
+      ...{ events: sources.events, name: ORDERS, held_max: HELD_MAX, tenants: orderTenants, clock, log },
+      handle: (item) => this.#relay(orderNotices(item, clock.now(), isWanted)),
+    });
   }
 
   start(): void {
@@ -84,41 +84,7 @@ export class Relays {
 
   /** Reads the events of those tenants whose order events are asked for now. */
   follow(): void {
-    this.#changes = this.#changes
-      .then(() => this.#follow())
-      .catch((error: unknown) => {
-        this.#parts.log.warn({ err: error }, 'order events are not read for webhooks now');
-      });
-  }
-
-  async #follow(): Promise<void> {
-    const { sources, clock, orderTenants } = this.#parts;
-    const { events } = sources;
-    if (events === undefined) return;
-    const tenants = orderTenants();
-    if (tenants.size === 0) {
-      if (this.#orders !== undefined) {
-        await this.#orders.stop();
-        this.#orders = undefined;
-        // Another process may know of a wish that this one has not heard of yet.
-        this.#idle = setTimeout(() => this.#giveUp(events), IDLE_MS).unref();
-      }
-      return;
-    }
-    clearTimeout(this.#idle);
-    const subjects = [...tenants.keys()].sort().map((tenant) => `events.${tenant}.>`);
-    if (this.#orders !== undefined) return this.#orders.change(subjects);
-    const from_ms = Math.max(Math.min(...tenants.values()), clock.now() - LOOK_BACK_MS);
-    const spec = { name: ORDERS, subjects, from_ms, held_max: HELD_MAX };
-    this.#orders = events.work({ ...spec, unfinished_max: UNFINISHED_MAX, lease_ms: LEASE_MS }, (item) =>
-      this.#relay(orderNotices(item, clock.now(), this.#parts.isWanted)),
-    );
-  }
-
-  #giveUp(events: MessageQueue): void {
-    this.#changes = this.#changes.then(async () => {
-      if (this.#orders === undefined) await events.forget(ORDERS).catch(() => undefined);
-    });
+    this.#orders.follow();
   }
 
   async #relay(notices: readonly Notice[]): Promise<WorkOutcome> {
@@ -136,9 +102,8 @@ export class Relays {
   }
 
   async close(): Promise<void> {
-    clearTimeout(this.#idle);
-    await this.#changes;
-    await Promise.all([...this.#works, this.#orders].map((work) => work?.stop()));
+    await this.#orders.close();
+    await Promise.all(this.#works.map((work) => work.stop()));
   }
 }
 

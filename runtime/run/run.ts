@@ -3,26 +3,24 @@ import {
   JetStreamPublisher,
   jetstreamInputs,
   type NatsLink,
-  type NatsServer,
   openManager,
   streamFacts,
   toldPublisher,
 } from '../../connectors/index.ts';
 import {
-  deadLetterQuarantine,
   type KvReader,
   type MetricSample,
   MillraceError,
   openDataFolder,
-  openLmdbStore,
   systemClock,
   type Topology,
 } from '../../engine/index.ts';
-import { currentState, inline, PartitionHost, WHOLE_STREAM } from '../host/index.ts';
 import { type Cause, diagnose, gatherFacts, type HostFacts, hostFacts, SendWatch } from '../why/index.ts';
+import { HostedState } from './hosted-state.ts';
 import { sayLoudly } from './loud.ts';
 import type { RunOptions } from './run-options.ts';
 import { makeStreams, serverOf } from './surroundings.ts';
+import { throughReconnects } from './through-reconnects.ts';
 
 /** A topology that runs. */
 export interface RunningTopology {
@@ -42,7 +40,10 @@ export interface RunningTopology {
   facts(): HostFacts;
   /** Why nothing comes out, or not of all parts: empty where all is well. Asks the server, for 2 s at most. */
   why(): Promise<readonly Cause[]>;
-  /** Resolves when everything that is in the stream now is committed; rejects after `timeout_ms`. */
+  /**
+   * Resolves when everything that is in the stream now is committed, also through a reconnect; rejects after
+   * `timeout_ms`.
+   */
   caughtUp(timeout_ms: number): Promise<void>;
   /**
    * Resolves when the stream (of the topology's) is committed up to the sequence that a publish was acknowledged
@@ -75,52 +76,60 @@ export async function run(topology: Topology, options: RunOptions): Promise<Runn
     const manager = await openManager(link);
     await makeStreams(link, manager, inputs, options, log);
     const sends = new SendWatch();
-    const host = hostOf(
-      { topology, inputs, options, sends, link, nats: server.server, log, fail: end.fail },
-      opened,
+    const jetStream = new JetStreamPublisher(link);
+    const publisher = sends.over(
+      toldPublisher(options.publisher?.(jetStream) ?? jetStream, systemClock, log),
     );
-    const reader = host.reader();
-    if (reader === undefined) throw new MillraceError('no_state', `There is no state in ${host.statePath}.`);
-    host.start();
+    const state = new HostedState({
+      ...{ topology, inputs, options, publisher, link, log },
+      ...{ nats: server.server, fail: end.fail },
+    });
+    opened.push(() => state.close());
+    const { reader } = state;
+    state.start();
     const unwatch = link.onStatus((status) => {
       if (status === 'disconnected') log(`NATS at ${link.url} is away; the task goes on when it is back`);
       if (status === 'connected') log(`NATS at ${link.url} is back`);
     });
     opened.push(() => Promise.resolve(unwatch()));
-    const loud = sayLoudly(() => host.metrics, log);
+    const loud = sayLoudly(() => state.host.metrics, log);
     opened.push(() => Promise.resolve(loud.stop()));
     return {
       url: link.url,
       link,
       reader,
       ended: end.promise,
-      metrics: () => host.metrics,
-      facts: () => hostFacts(host, sends.failures),
+      metrics: () => state.host.metrics,
+      facts: () => hostFacts(state.host, sends.failures),
       why: async () => {
-        const progress = host.progress();
+        const progress = state.host.progress();
         return diagnose(
           await gatherFacts({
             topology,
             inputs,
-            host: hostFacts(host, sends.failures),
+            host: hostFacts(state.host, sends.failures),
             progress,
             nats: link,
           }),
         );
       },
       caughtUp: async (timeout_ms) => {
-        const facts = await Promise.all(inputs.map(({ stream }) => streamFacts(manager, stream)));
+        const until_ms = Date.now() + timeout_ms;
+        const left_ms = (): number => Math.max(1, until_ms - Date.now());
+        const facts = await Promise.all(
+          inputs.map(({ stream }) => throughReconnects(left_ms, () => streamFacts(manager, stream))),
+        );
         // An empty stream has nothing to catch up with.
         const wanted = facts.filter(({ firstSequence, lastSequence }) => firstSequence <= lastSequence);
-        await host.committed(
+        await state.committed(
           wanted.map(({ stream, lastSequence }) => [stream, lastSequence]),
-          timeout_ms,
+          left_ms(),
         );
       },
       applied: async (stream, sequence, timeout_ms) => {
         const streams = inputs.map((input) => input.stream);
         if (!streams.includes(stream)) throw notRead(stream, streams);
-        await host.committed([[stream, sequence]], timeout_ms);
+        await state.committed([[stream, sequence]], timeout_ms);
       },
       stop: async () => {
         await close();
@@ -131,55 +140,6 @@ export async function run(topology: Topology, options: RunOptions): Promise<Runn
     await close();
     throw error;
   }
-}
-
-interface HostParts {
-  readonly topology: Topology;
-  readonly inputs: ReturnType<typeof jetstreamInputs>;
-  readonly options: RunOptions;
-  readonly sends: SendWatch;
-  readonly link: NatsLink;
-  readonly nats: NatsServer;
-  readonly log: (line: string) => void;
-  readonly fail: (error: MillraceError) => void;
-}
-
-/** The host of the topology's current generation; what has to be closed goes to `opened`. */
-function hostOf(parts: HostParts, opened: (() => Promise<void>)[]): PartitionHost {
-  const { topology, inputs, options, sends, link, nats, log, fail } = parts;
-  const { generation, partitionPath } = currentState(options.dataDir, topology.name);
-  const statePath = partitionPath(WHOLE_STREAM);
-  const store = openLmdbStore(statePath);
-  opened.push(() => store.close());
-  const quarantine = options.failingRecords === 'deadLetter' ? deadLetterQuarantine() : undefined;
-  const jetStream = new JetStreamPublisher(link);
-  const host = new PartitionHost({
-    partition: WHOLE_STREAM,
-    generation,
-    statePath,
-    place: inline({
-      topology,
-      store,
-      inputs,
-      nats,
-      partition: WHOLE_STREAM,
-      publisher: sends.over(toldPublisher(options.publisher?.(jetStream) ?? jetStream, systemClock, log)),
-      allowTopologyChange: options.allowTopologyChange ?? false,
-      ...(options.onGap === undefined ? {} : { onGap: options.onGap }),
-      ...(options.limits === undefined ? {} : { limits: options.limits }),
-      ...(quarantine === undefined ? {} : { quarantine }),
-    }),
-    onTopologyChange: (changes) => {
-      for (const { text } of changes) log(`the topology changed: ${text}`);
-      options.onTopologyChange?.(changes);
-    },
-    onChange: (state, error) => {
-      log(error === undefined ? state : `${state}: ${error.code}: ${error.message}`);
-      if (state === 'failed' && error !== undefined) fail(error);
-    },
-  });
-  opened.push(() => host.close());
-  return host;
 }
 
 /** A promise with its ends outside; nobody has to listen. */

@@ -1,3 +1,4 @@
+export { csvLines } from '../../connectors/index.ts';
 export { type RowFormat, type RowText, rowText } from './row-text.ts';
 export type { AnswerTable, Cell, Column, ColumnType } from './table.ts';
 export {

@@ -1,4 +1,3 @@
-import { normalType, toJsonText } from '../../analytics/index.ts';
 import type { HttpSender } from '../../connectors/index.ts';
 import { asMillraceError, type Clock } from '../../engine/index.ts';
 import type { Definition, KindDefinitions } from '../definitions/index.ts';
@@ -7,13 +6,13 @@ import {
   directSubject,
   type Endpoint,
   messageIdOf,
-  patternSubject,
   type RetryPolicy,
   type StoredNotice,
 } from '../delivery/index.ts';
 import type { Seal } from './seal.ts';
 import { signatureHeaders } from './signature.ts';
-import { asksFor, type WebhookBody } from './webhook-kind.ts';
+import type { WebhookForm } from './webhook-form.ts';
+import type { WebhookBody } from './webhook-kind.ts';
 
 export interface WebhookParts {
   readonly webhooks: KindDefinitions<WebhookBody>;
@@ -22,6 +21,7 @@ export interface WebhookParts {
   readonly clock: Clock;
   /** Of webhooks without one of their own. */
   readonly retry: RetryPolicy;
+  readonly form: WebhookForm;
   /** Called when a delivery has failed for good. */
   failed(webhook: Definition<WebhookBody>, attempted: Attempted): Promise<void>;
 }
@@ -30,7 +30,7 @@ export interface WebhookParts {
 const NEVER = ['target_forbidden', 'target_invalid'];
 const GONE = 410;
 /** The server's clock, by which notices are stored, may be so far behind: rather one too much than one too few, ms. */
-const SKEW_MS = 5_000;
+export const SKEW_MS = 5_000;
 
 /** A webhook as one that is told of notices. It is always as its definition is now. */
 export class WebhookEndpoint implements Endpoint {
@@ -52,16 +52,14 @@ export class WebhookEndpoint implements Endpoint {
   }
 
   subjects(): readonly string[] {
-    const patterns = this.#webhook?.body.events ?? [];
-    return [
-      directSubject(this.tenant, this.name),
-      ...patterns.map((pattern) => patternSubject(this.tenant, pattern)),
-    ];
+    const body = this.#webhook?.body;
+    const own = directSubject(this.tenant, this.name);
+    return body === undefined ? [own] : [own, ...this.#parts.form.subjectsOf(this.tenant, body)];
   }
 
   wants({ type }: StoredNotice): boolean {
     const webhook = this.#webhook;
-    return webhook !== undefined && asksFor(webhook.body, type);
+    return webhook !== undefined && this.#parts.form.wants(webhook.body, type);
   }
 
   isOpen(): boolean {
@@ -89,7 +87,7 @@ export class WebhookEndpoint implements Endpoint {
         'The secret cannot be read: KEY_SIGNING_SECRET is another one than when it was set. Set it anew.';
       return refused('secret_unreadable', message);
     }
-    const body = bodyOf(webhook.body, notice);
+    const body = this.#parts.form.bodyOf(webhook.body, notice);
     const signed = signatureHeaders(secret, { id: messageIdOf(notice), time_ms: clock.now(), body });
     const began_ms = performance.now();
     const took_ms = (): number => Math.round(performance.now() - began_ms);
@@ -120,12 +118,4 @@ function answered(status: number): Pick<Attempted, 'verdict' | 'error'> {
   const redirected = status >= 300 && status < 400 ? ' Redirects are not followed.' : '';
   const error = { code: 'unexpected_status', message: `The answer was ${status}.${redirected}` };
   return { verdict: status === GONE ? 'gone' : 'failed', error };
-}
-
-/** What is posted: Standard Webhooks' `type`, `timestamp` and `data`, and the id of what happened. */
-function bodyOf({ events }: WebhookBody, { id, type, time_ms, payload }: StoredNotice): string {
-  // A type has the spelling under which it was asked for.
-  const asked = events.find((event) => normalType(event) === type);
-  const timestamp = new Date(time_ms).toISOString();
-  return toJsonText({ id, type: asked ?? type, timestamp, data: payload });
 }

@@ -55,9 +55,8 @@ export const webhookMembers = {
   retry: retrySchema.optional(),
 };
 
-/** A webhook as it is stored. */
-const webhookSchema = z.strictObject({
-  ...webhookMembers,
+/** What is stored of a webhook beside what its tenant says. */
+export const storedMembers = {
   /** Encrypted. */
   sealed_secret: z.string().max(2_048),
   /** Why nothing is sent although it is active. */
@@ -67,7 +66,10 @@ const webhookSchema = z.strictObject({
     .default(null),
   /** When it was enabled again; failures of before do not count. */
   enabled_at_ms: z.number().nullable().default(null),
-});
+};
+
+/** A webhook as it is stored. */
+const webhookSchema = z.strictObject({ ...webhookMembers, ...storedMembers });
 export type WebhookBody = z.output<typeof webhookSchema>;
 
 export const WEBHOOKS: DefinitionKind<WebhookBody> = {

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { HttpSender } from '../../connectors/index.ts';
-import { type Clock, type Counter, type MetricSample, Metrics } from '../../engine/index.ts';
+import type { Clock, Counter, Metrics } from '../../engine/index.ts';
 import {
   type Definition,
   type DefinitionChange,
@@ -19,7 +19,8 @@ import {
 import type { SigningSecret } from '../trust/index.ts';
 import { Seal } from './seal.ts';
 import { newSecret } from './signature.ts';
-import { WebhookEndpoint, type WebhookParts } from './webhook-endpoint.ts';
+import { SKEW_MS, WebhookEndpoint, type WebhookParts } from './webhook-endpoint.ts';
+import { NOTICE_FORM, type WebhookForm } from './webhook-form.ts';
 import { asksFor, asksForOrders, type WebhookBody } from './webhook-kind.ts';
 
 /** So many deliveries in a row that failed disable a webhook. */
@@ -35,6 +36,10 @@ export interface WebhooksOptions {
   readonly retry: RetryPolicy;
   readonly clock: Clock;
   readonly log: Logger;
+  /** How they are told; default: as those of the first API. */
+  readonly form?: WebhookForm;
+  /** Shared by the webhooks of all APIs. */
+  readonly metrics: Metrics;
 }
 
 /** The webhooks of all tenants, told of what they asked for. */
@@ -42,7 +47,6 @@ export class Webhooks {
   readonly #options: WebhooksOptions;
   readonly #seal: Seal;
   readonly #parts: WebhookParts;
-  readonly #metrics = new Metrics();
   readonly #listeners = new Set<() => void>();
   #unlisten: (() => void) | undefined;
   /** Changes are made one after the other. */
@@ -50,16 +54,16 @@ export class Webhooks {
 
   constructor(options: WebhooksOptions) {
     this.#options = options;
-    const { webhooks, http, clock, retry } = options;
+    const { webhooks, http, clock, retry, form = NOTICE_FORM } = options;
     this.#seal = new Seal(options.secret);
     for (const reason of ['gone', 'failing'] as const) this.#disabled(reason);
     const failed = this.#failed.bind(this);
-    this.#parts = { webhooks, http, seal: this.#seal, clock, retry, failed };
+    this.#parts = { webhooks, http, seal: this.#seal, clock, retry, form, failed };
   }
 
   #disabled(reason: 'gone' | 'failing'): Counter {
     const what = 'Webhooks that this process disabled';
-    return this.#metrics.counter('millrace.webhooks.disabled', what, { reason });
+    return this.#options.metrics.counter('millrace.webhooks.disabled', what, { reason });
   }
 
   /** Begins to tell them; the definitions are loaded. */
@@ -98,6 +102,31 @@ export class Webhooks {
     return this.#options.webhooks.list(tenant).some(({ body }) => this.#isTold(body) && asksFor(body, type));
   }
 
+  /** Tenants with webhooks that are told, each with the time since when. */
+  toldTenants(): ReadonlyMap<string, number> {
+    const { webhooks } = this.#options;
+    const since = new Map<string, number>();
+    for (const tenant of webhooks.tenants()) {
+      for (const { body, created_at_ms } of webhooks.list(tenant)) {
+        if (this.#isTold(body))
+          since.set(tenant, Math.min(since.get(tenant) ?? created_at_ms, created_at_ms));
+      }
+    }
+    return since;
+  }
+
+  /** The webhooks of a tenant that are told of what was stored at a time, if it is of a type that they asked for. */
+  askersOf(tenant: string, type: string, stored_at_ms: number): readonly string[] {
+    const { wants } = this.#parts.form;
+    return this.#options.webhooks
+      .list(tenant)
+      .filter(({ body, created_at_ms }) => {
+        const since_ms = (body.enabled_at_ms ?? created_at_ms) - SKEW_MS;
+        return this.#isTold(body) && wants(body, type) && stored_at_ms >= since_ms;
+      })
+      .map(({ id }) => id);
+  }
+
   /** Throws `target_forbidden`, `target_invalid`. */
   check(url: string): Promise<void> {
     return this.#options.http.check(url);
@@ -129,7 +158,7 @@ export class Webhooks {
     const time_ms = clock.now();
     const notice = {
       ...{ tenant: webhook.tenant, type: 'webhook.test', id: `test_${ulid(time_ms, systemRandom)}`, time_ms },
-      payload: { webhook_id: webhook.id, message: 'This is a test.' },
+      payload: this.#parts.form.testOf(webhook.id),
     };
     return deliveries.deliverNow(new WebhookEndpoint(webhook, this.#parts), notice, signal);
   }
@@ -152,10 +181,6 @@ export class Webhooks {
     const { deliveries } = this.#options;
     await deliveries.forget({ tenant, name: id });
     await deliveries.log.purge(tenant, id);
-  }
-
-  samples(): MetricSample[] {
-    return this.#metrics.samples();
   }
 
   #changed(change: DefinitionChange<WebhookBody>): void {

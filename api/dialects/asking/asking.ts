@@ -69,6 +69,11 @@ class Surroundings {
 
 /** Where answers of other APIs are made. */
 export class Inquiries extends Surroundings {
+  /** For an answer whose pages name the state that they are of. */
+  asking(): Asking {
+    return new Asking(this.parts);
+  }
+
   /**
    * One answer that is made of several: all of one state. Where events came in between, so that they were of two,
    * everything is asked once more as of the newest of them.

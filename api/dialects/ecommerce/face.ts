@@ -9,6 +9,10 @@ const locOf = (path: string): readonly string[] => [
   ...path.split('.').filter((part) => part !== ''),
 ];
 
+/** What is wrong, never nothing: not every problem has a place in the request. */
+const listed = (errors: Problem['errors'], detail: string) =>
+  errors === undefined || errors.length === 0 ? [{ path: '', message: detail }] : errors;
+
 /** Errors as callers of FastAPI services know them: `detail` is a sentence, of a 422 a list. */
 export const ECOMMERCE: Face = {
   base: '/analytics',
@@ -23,7 +27,7 @@ export const ECOMMERCE: Face = {
     json: {
       detail:
         status === 422
-          ? (errors ?? [{ path: '', message: detail }]).map(({ path, message }) => ({
+          ? listed(errors, detail).map(({ path, message }) => ({
               ...{ loc: locOf(path), msg: message, type: code },
             }))
           : detail,

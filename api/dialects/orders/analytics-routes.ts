@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { type RawCall, type Route, route } from '../../http/index.ts';
 import { type Asking, type Inquiries, totalsOf } from '../asking/index.ts';
-import { ORDERS } from './face.ts';
+import { ORDERS } from '../orders-hooks/index.ts';
 import {
   ASKED_PROBLEMS,
   CONTINUOUS,

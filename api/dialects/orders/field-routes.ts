@@ -3,7 +3,7 @@ import { asMillraceError } from '../../../engine/index.ts';
 import { definitionRoutes } from '../../definitions/index.ts';
 import type { Cursors, Route } from '../../http/index.ts';
 import type { TenantFields } from '../../tenants/index.ts';
-import { ORDERS } from './face.ts';
+import { ORDERS } from '../orders-hooks/index.ts';
 
 const PRIORITY = {
   field_key: 'priority_level',

@@ -113,7 +113,7 @@ describe('custom fields of orders', () => {
     const [bad, good] = [order({ priority_level: 'never' }), order({ priority_level: 'low' })];
     await test.ports.events.publishAll(
       [bad, good].map((event) => ({
-        ...{ subject: 'events.default.x', payload: bytes(event), msgId: String(event.event_id) },
+        ...{ subject: 'events.default.x', payload: bytes(event), id: String(event.event_id) },
       })),
     );
     await test.apply();

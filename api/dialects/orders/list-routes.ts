@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ApiError, listQuery, type RawCall, type Route, route } from '../../http/index.ts';
 import { type Asking, type Inquiries, newestEventWith } from '../asking/index.ts';
-import { ORDERS } from './face.ts';
+import { ORDERS } from '../orders-hooks/index.ts';
 import { ASKED_PROBLEMS, CONTINUOUS, metaSchema } from './order-api-route.ts';
 import {
   FILTER_MEMBERS,
@@ -101,8 +101,9 @@ export async function ordersOf(
   asking: Asking,
   call: RawCall,
   order_ids: readonly string[],
+  wish: { readonly force_fresh?: boolean } = {},
 ): Promise<readonly FoundOrder[]> {
-  return (await search(asking, call, { ...EVER, order_ids, limit: order_ids.length })).orders;
+  return (await search(asking, call, { ...EVER, ...wish, order_ids, limit: order_ids.length })).orders;
 }
 
 function oneRoute(inquiries: Inquiries): Route {

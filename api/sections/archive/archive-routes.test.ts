@@ -22,7 +22,8 @@ const port: NonNullable<ApiPorts['archive']> = {
     return OUTCOME;
   },
   status: () => Promise.resolve({ url: 's3://lake/x', from: 1, to: 20 }),
-  eraseCustomer: () => Promise.resolve({ messages: 0, segments: 0 }),
+  samples: () => [],
+  erase: () => Promise.resolve({ messages: 0, segments: 0 }),
 };
 
 beforeEach(() => {

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import type { FinderParts } from '../../../analytics/index.ts';
+import { type FinderParts, type Members, messageParts } from '../../../analytics/index.ts';
 import { MillraceError } from '../../../engine/index.ts';
 import { derived, type JobKind, type RunningJob, Seal } from '../../../runtime/index.ts';
 import { type ApiPorts, awaitFreshness, type EventMessage, type FreshnessTracker } from '../../http/index.ts';
 import type { ErasedMessages } from '../health/index.ts';
 import { subjectToken } from '../ingest/index.ts';
-import { inForce, messagesOf, type Person } from './person-events.ts';
-import { membersOf, pseudonymOf, replacementOf, withoutPerson } from './remains.ts';
+import { inForce, messagesOf, ownOf, type Person, type PersonsOwn } from './person-events.ts';
+import { archivedRemains, type Counting, pseudonymOf, replacementsOf, withoutPerson } from './remains.ts';
 
 export const ERASE_JOB = 'customer_erasure';
 const UNIT = 'messages';
@@ -75,17 +75,25 @@ class Erasure {
   async run(): ReturnType<JobKind['run']> {
     const finder = this.#finder();
     const person = await this.#person();
-    const messages = await this.#patiently(() => messagesOf(finder, person, this.#job.signal));
-    const sequences = [...messages.keys()].sort((a, b) => a - b);
+    const { signal } = this.#job;
+    const whose = await this.#patiently(() => ownOf(finder, person, this.#counting(), signal));
+    const sequences = await this.#patiently(() => messagesOf(finder, whose, person.upTo, signal));
     for (let at = 0; at < sequences.length; at += SLICE) {
       const slice = sequences.slice(at, at + SLICE);
-      await this.#patiently(() => this.#slice(finder, person, slice, messages));
+      await this.#patiently(() => this.#slice(finder, person, slice, whose));
       this.#advance(sequences.length);
     }
-    await this.#patiently(() => this.#letters());
-    await this.#archive();
+    await this.#patiently(() => this.#letters(whose));
+    await this.#patiently(() => this.#archive(whose));
     this.#advance(sequences.length);
     return { result: this.#report() };
+  }
+
+  /** As the generation counts that is current now. */
+  #counting(): Counting {
+    const { customDimensions: custom, dimensionPaths } = this.#parts.ports.settings;
+    const paths = Object.hasOwn(dimensionPaths, this.#tenant) ? dimensionPaths[this.#tenant] : undefined;
+    return { custom, paths: Object.values(paths ?? {}) };
   }
 
   #finder(): FinderParts {
@@ -99,14 +107,14 @@ class Erasure {
     const { ports, tracker } = this.#parts;
     const { sequence: upTo } = await this.#patiently(() => ports.stream.head());
     await this.#patiently(() => awaitFreshness(ports, tracker, { force_fresh: false, min_sequence: upTo }));
-    return { tenant: this.#tenant, customer_id: this.#customer, upTo };
+    return { tenant: this.#tenant, customer_id: this.#customer, pseudonym: this.#pseudonym, upTo };
   }
 
   async #slice(
     finder: FinderParts,
     person: Person,
     sequences: readonly number[],
-    own: ReadonlyMap<number, ReadonlySet<number>>,
+    whose: PersonsOwn,
   ): Promise<void> {
     const { ports, erased } = this.#parts;
     const { signal } = this.#job;
@@ -116,15 +124,13 @@ class Erasure {
     let [events, others] = [0, 0];
     for (const [sequence, message] of found) {
       if (message === null) continue;
-      const textOf = finder.reader(message);
-      for (let part = 0; ; part++) {
-        const text = textOf(part);
-        if (text === undefined) break;
-        if (counts.get(`${sequence}/${part}`) !== true) continue;
-        const isOwn = own.get(sequence)?.has(part) === true;
-        const copy = this.#copyOf(text, isOwn);
-        if (copy === undefined) continue;
-        copies.push(copy);
+      for (const { part, members } of messageParts(message).parts) {
+        const counting = counts.get(`${sequence}/${part}`);
+        // A repeat, or what was rejected, has no row: nothing takes its place.
+        if (members === undefined || counting === undefined) continue;
+        const isOwn = whose.owns(members);
+        copies.push(...this.#copiesOf(members, isOwn, counting));
+        if (!counting) continue;
         if (isOwn) events++;
         else others++;
       }
@@ -144,45 +150,40 @@ class Erasure {
     };
   }
 
-  #copyOf(text: string, isOwn: boolean): EventMessage | undefined {
-    const members = membersOf(text);
-    if (members === undefined) return undefined;
-    const { customDimensions } = this.#parts.ports.settings;
-    const left = isOwn ? withoutPerson(members, this.#pseudonym, customDimensions) : members;
-    const payload = Buffer.from(replacementOf(left));
+  #copiesOf(members: Members, isOwn: boolean, isCounting: boolean): readonly EventMessage[] {
+    const left = isOwn ? withoutPerson(members, this.#pseudonym, this.#counting()) : members;
     const { customer_id, order_id } = left;
     const key = [customer_id, order_id].find((id) => typeof id === 'string' && id !== '');
-    return {
-      subject: `events.${this.#tenant}.${subjectToken(typeof key === 'string' ? key : '')}`,
-      payload,
-      id: createHash('sha256').update(`${this.#tenant}\0`).update(payload).digest('hex'),
-    };
+    return replacementsOf(members, left, isCounting).map((text) => {
+      const payload = Buffer.from(text);
+      return {
+        subject: `events.${this.#tenant}.${subjectToken(typeof key === 'string' ? key : '')}`,
+        payload,
+        id: createHash('sha256').update(`${this.#tenant}\0`).update(payload).digest('hex'),
+      };
+    });
   }
 
-  /** Dead letters that name the person. */
-  async #letters(): Promise<void> {
+  /** Dead letters of the person. */
+  async #letters(whose: PersonsOwn): Promise<void> {
     const { deadLetters, eraser } = this.#parts.ports;
     if (deadLetters === undefined || eraser === undefined) return;
     const { sequence: end } = await deadLetters.end();
     const first = await deadLetters.letters.firstSequence();
-    const needle = JSON.stringify(this.#customer).slice(1, -1);
-    for await (const { sequence, data } of deadLetters.letters.read(
-      first,
-      end,
-      this.#tenant,
-      this.#job.signal,
-    )) {
-      if (!Buffer.from(data).includes(needle)) continue;
-      if (await eraser.letters.erase(sequence))
+    for await (const letter of deadLetters.letters.read(first, end, this.#tenant, this.#job.signal)) {
+      if (!whose.quotes(letter.data) && !whose.isIn(letter)) continue;
+      if (await eraser.letters.erase(letter.sequence))
         this.#state = { ...this.#state, letters: this.#state.letters + 1 };
     }
   }
 
-  async #archive(): Promise<void> {
-    const { archive, settings } = this.#parts.ports;
+  async #archive(whose: PersonsOwn): Promise<void> {
+    const { archive } = this.#parts.ports;
     if (archive === undefined) return;
-    const { messages } = await archive.eraseCustomer(this.#tenant, this.#customer, (event) =>
-      withoutPerson(event, this.#pseudonym, settings.customDimensions),
+    const { messages } = await archive.erase(
+      whose,
+      (event) => archivedRemains(event, withoutPerson(event, this.#pseudonym, this.#counting())),
+      (incarnation) => this.#parts.erased.resolved.filter((range) => range.incarnation === incarnation),
     );
     this.#state = { ...this.#state, archived: this.#state.archived + messages };
   }
@@ -214,7 +215,7 @@ class Erasure {
       try {
         return await work();
       } catch (error) {
-        const isPassing = error instanceof MillraceError ? error.retriable : isUnmet(error);
+        const isPassing = isUnmet(error) || (error instanceof MillraceError && error.retriable);
         if (!isPassing) throw error;
         this.#parts.ports.log.warn({ err: error, job_id: record.job_id }, 'an erasure waits');
         await sleep(PAUSE_MS, undefined, { signal });

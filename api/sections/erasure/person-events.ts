@@ -1,57 +1,139 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import {
   type Condition,
   type FinderParts,
   type FoundEvent,
   fieldIn,
   findEvents,
+  type Members,
+  messageParts,
+  own,
+  type StoredMessage,
+  tenantOfSubject,
 } from '../../../analytics/index.ts';
+import type { Erased } from '../../../runtime/index.ts';
+import { type Counting, isBare } from './remains.ts';
 
-/** Events of a page, and values of a condition. */
+/** Events of a page. */
 const PAGE = 500;
-const VALUES = 500;
+/** Characters of an id that is looked for as a word. */
+const WORD_MIN_CHARS = 4;
+/** Messages that are looked at before others have their turn. */
+const TURN_MESSAGES = 500;
 
 export interface Person {
   readonly tenant: string;
   readonly customer_id: string;
+  /** What they are called where they were erased already. */
+  readonly pseudonym: string;
   /** The last sequence that is looked at. */
   readonly upTo: number;
 }
 
+const isOfWord = (byte: number | undefined): boolean =>
+  byte !== undefined && /[\w.-]/.test(String.fromCharCode(byte));
+
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
+
 /**
- * The messages with events of a person: those that name the customer, and those of their orders and sessions that name
- * no other; whatever a correction says of them. By sequence the parts that are the person's.
+ * What belongs to a person: events that name them, and events of their orders and sessions that name nobody and say more
+ * than what numbers are made of.
  */
-export async function messagesOf(
+export class PersonsOwn implements Erased {
+  readonly tenant: string;
+  readonly #customer_id: string;
+  readonly #quoted: string;
+  readonly #orders: ReadonlySet<string>;
+  readonly #sessions: ReadonlySet<string>;
+  readonly #counting: Counting;
+
+  constructor(
+    { tenant, customer_id }: Person,
+    entities: { readonly orders: ReadonlySet<string>; readonly sessions: ReadonlySet<string> },
+    counting: Counting,
+  ) {
+    this.tenant = tenant;
+    this.#customer_id = customer_id;
+    this.#quoted = JSON.stringify(customer_id);
+    this.#orders = entities.orders;
+    this.#sessions = entities.sessions;
+    this.#counting = counting;
+  }
+
+  owns(event: Members): boolean {
+    const named = own(event, 'customer_id');
+    // What is no text is no valid id, but may be theirs all the same.
+    if (named != null && named !== '') return String(named) === this.#customer_id;
+    const isLinked =
+      this.#orders.has(textOf(own(event, 'order_id'))) ||
+      this.#sessions.has(textOf(own(event, 'session_id')));
+    return isLinked && !isBare(event, this.#counting);
+  }
+
+  /** By the id as a word; one of a few characters only where it stands in quotes, for it may mean anything. */
+  mentions(bytes: Uint8Array): boolean {
+    if (this.quotes(bytes)) return true;
+    const id = this.#quoted.slice(1, -1);
+    if (id.length < WORD_MIN_CHARS) return false;
+    const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    for (let at = all.indexOf(id); at >= 0; at = all.indexOf(id, at + 1))
+      if (!isOfWord(all[at - 1]) && !isOfWord(all[at + Buffer.byteLength(id)])) return true;
+    return false;
+  }
+
+  /** Whether the id stands in quotes. */
+  quotes(bytes: Uint8Array): boolean {
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes(this.#quoted);
+  }
+
+  /** Whether something of a message is theirs. */
+  isIn(message: Pick<StoredMessage, 'data' | 'header' | 'headers'>): boolean {
+    return messageParts(message).parts.some(({ bytes, members }) =>
+      members === undefined ? this.mentions(bytes) : this.owns(members),
+    );
+  }
+}
+
+/**
+ * What is a person's, by the events that the log knows: those that name the customer, and those that name what they are
+ * called since they were erased. So an erasure that was interrupted finds the orders whose first events it has replaced.
+ */
+export async function ownOf(
   finder: FinderParts,
   person: Person,
+  counting: Counting,
   signal: AbortSignal,
-): Promise<ReadonlyMap<number, ReadonlySet<number>>> {
-  const messages = new Map<number, Set<number>>();
-  const take = ({ sequence, part }: FoundEvent): void => {
-    const parts = messages.get(sequence) ?? new Set<number>();
-    messages.set(sequence, parts.add(part));
-  };
+): Promise<PersonsOwn> {
   const [orders, sessions] = [new Set<string>(), new Set<string>()];
-  const named = fieldIn('customer_id', ['customer_id'], [person.customer_id]);
+  const named = fieldIn('customer_id', ['customer_id'], [person.customer_id, person.pseudonym]);
   for await (const event of eventsOf(finder, person, named, signal)) {
-    take(event);
     const { order_id, session_id } = event.ids;
-    if (typeof order_id === 'string' && order_id !== '') orders.add(order_id);
-    if (typeof session_id === 'string' && session_id !== '') sessions.add(session_id);
+    if (textOf(order_id) !== '') orders.add(textOf(order_id));
+    if (textOf(session_id) !== '') sessions.add(textOf(session_id));
   }
-  for (const [field, ids] of [
-    ['order_id', [...orders]],
-    ['session_id', [...sessions]],
-  ] as const) {
-    for (let at = 0; at < ids.length; at += VALUES) {
-      const condition = fieldIn(field, [field], ids.slice(at, at + VALUES));
-      for await (const event of eventsOf(finder, person, condition, signal)) {
-        const { customer_id } = event.ids;
-        if (customer_id == null || customer_id === '') take(event);
-      }
-    }
+  return new PersonsOwn(person, { orders, sessions }, counting);
+}
+
+/**
+ * The messages with something of a person. The whole stream is read, and what the archive has of it: repeats,
+ * conflicting ones and rubbish are in no log.
+ */
+export async function messagesOf(
+  { payloads }: FinderParts,
+  whose: PersonsOwn,
+  upTo: number,
+  signal: AbortSignal,
+): Promise<readonly number[]> {
+  const found: number[] = [];
+  let looks = 0;
+  const first = await payloads.firstSequence({ fresh: true });
+  if (first > upTo) return found;
+  for await (const message of payloads.read(first, upTo, undefined, signal)) {
+    if (tenantOfSubject(message.subject) === whose.tenant && whose.isIn(message))
+      found.push(message.sequence);
+    if (++looks % TURN_MESSAGES === 0) await turn();
   }
-  return messages;
+  return found;
 }
 
 /** Events whose payloads are there. */

@@ -1,23 +1,31 @@
 import { createHmac } from 'node:crypto';
 import {
+  contentHash,
+  type DimensionPath,
   exactJsonText,
   isObject,
   type Members,
   own,
-  parseExact,
   ROW_DIMENSIONS,
+  TIME_ALIASES,
   typeCode,
 } from '../../../analytics/index.ts';
 
-const DEPTH_MAX = 64;
 const MEMBERS = [
-  ...['event_id', 'type', 'time', 'source', 'order_id', 'session_id', 'currency'],
-  ...['amount', 'discount', 'shipping', 'tax', 'ticket_id', 'supersedes', 'version', 'retracts'],
+  ...['event_id', 'type', 'source', 'order_id', 'session_id', 'currency'],
+  ...['amount', 'discount', 'shipping', 'tax', 'ticket_id', 'supersedes', 'version'],
   ...ROW_DIMENSIONS,
 ];
 const ITEM_MEMBERS = ['sku', 'category', 'quantity', 'unit_price'];
-/** Types that nothing supersedes. */
-const PLAIN = new Set(['event.retracted', 'fx.rate'].map(typeCode));
+/** What only some types count by, in the event or its `data`, by how these begin. */
+const OF_TYPES: Readonly<Record<string, readonly string[]>> = {
+  subscription: ['subscription_id', 'plan_amount', 'interval'],
+  lead: ['lead_id', 'stage', 'new_stage', 'value'],
+  employee: ['employee_id', 'department', 'present'],
+  ticket: ['sla_minutes'],
+  fx: ['base', 'quote', 'rate'],
+};
+const RETRACTION = typeCode('event.retracted');
 const HEX_DIGITS = 32;
 
 /** What a customer is called from an erasure on: the same each time, and of no use without the installation's key. */
@@ -26,24 +34,80 @@ export function pseudonymOf(key: Uint8Array, tenant: string, customer_id: string
   return `erased_${mac.slice(0, HEX_DIGITS)}`;
 }
 
+/** What counts in the events of a tenant beside the members that all have. */
+export interface Counting {
+  /** Declared dimensions. */
+  readonly custom: readonly string[];
+  /** Where those lie that are not the member of their name. */
+  readonly paths: readonly DimensionPath[];
+}
+
 /**
  * What is left of a person's event: what numbers are made of, with a pseudonym in place of the customer. Everything
  * else goes: names, addresses, `data`.
  */
-export function withoutPerson(event: Members, pseudonym: string, custom: readonly string[]): Members {
+export function withoutPerson(event: Members, pseudonym: string, { custom, paths }: Counting): Members {
   const data = own(event, 'data');
   const inData = isObject(data) ? data : {};
   const left: Record<string, unknown> = {};
   for (const name of MEMBERS) if (own(event, name) != null) left[name] = own(event, name);
-  for (const name of ['ticket_id', ...custom]) {
+  const time = ['time', ...TIME_ALIASES].find((name) => own(event, name) != null);
+  if (time !== undefined) left.time = own(event, time);
+  const type = typeof event.type === 'string' ? event.type.toLowerCase() : '';
+  const ofType = Object.entries(OF_TYPES).find(([prefix]) => type.startsWith(prefix))?.[1] ?? [];
+  for (const name of ['ticket_id', ...ofType, ...custom]) {
     const value = own(event, name) ?? own(inData, name);
     if (value != null && typeof value !== 'object') left[name] = value;
   }
+  const retracts = own(event, 'retracts') ?? own(inData, 'retracts');
+  if (retracts != null && type.startsWith('event')) left.retracts = retracts;
   if (own(event, 'customer_id') != null) left.customer_id = pseudonym;
   const items = own(event, 'items');
   if (Array.isArray(items)) left.items = items.map(itemOf);
+  for (const path of paths) keepAt(left, event, path);
   return left;
 }
+
+/** Keeps what lies at the path of a dimension, there or in `data`, where nothing else of the event is left. */
+function keepAt(left: Record<string, unknown>, event: Members, path: DimensionPath): void {
+  const steps = valueAt(event, path) == null ? ['data', ...path] : path;
+  const value = valueAt(event, steps);
+  const [first] = steps;
+  const isOther = first === 'customer_id' || (first !== 'data' && Object.hasOwn(left, String(first)));
+  if (value == null || typeof value === 'object' || isOther || steps.includes('__proto__')) return;
+  let holder: Record<string | number, unknown> | unknown[] = left;
+  for (const [at, step] of steps.entries()) {
+    const next = steps[at + 1];
+    const child =
+      next === undefined ? value : (Reflect.get(holder, step) ?? (typeof next === 'number' ? [] : {}));
+    Reflect.set(holder, step, child);
+    if (next !== undefined) holder = child as typeof holder;
+  }
+}
+
+function valueAt(root: unknown, path: DimensionPath): unknown {
+  let value = root;
+  for (const step of path) {
+    if (typeof step === 'number') value = Array.isArray(value) ? value[step] : undefined;
+    else value = isObject(value) ? own(value, step) : undefined;
+  }
+  return value;
+}
+
+/** Whether an event that names nobody says nothing more than what numbers are made of. */
+export function isBare(event: Members, counting: Counting): boolean {
+  const { erased: _, erased_payload: __, ...said } = event;
+  return sortedText(withoutPerson(event, '', counting)) === sortedText(said);
+}
+
+const sortedText = (members: Members): string =>
+  exactJsonText(
+    Object.fromEntries(
+      Object.entries(members)
+        .filter(([, value]) => value != null)
+        .sort(([a], [b]) => (a < b ? -1 : 1)),
+    ),
+  );
 
 function itemOf(item: unknown): unknown {
   if (!isObject(item)) return item;
@@ -52,19 +116,51 @@ function itemOf(item: unknown): unknown {
   );
 }
 
-/** The members of an event's JSON; undefined where it is none. */
-export function membersOf(text: string): Members | undefined {
-  const parsed = parseExact(Buffer.from(text), DEPTH_MAX);
-  return parsed.ok && isObject(parsed.value) ? parsed.value : undefined;
+/**
+ * What is put into the stream in the place of an event that is erased, as JSON: what is left of it, which supersedes
+ * whatever its id was before, and of one that counts for nothing, or is a correction, that it was there: to a state that
+ * is built without it that is known then.
+ */
+export function replacementsOf(event: Members, left: Members, isCounting: boolean): readonly string[] {
+  const type = own(event, 'type');
+  const payload = contentHash(event);
+  // Nothing supersedes these.
+  if (typeof type === 'string' && typeCode(type) === RETRACTION) return [retractionOf(event, left)];
+  const isCorrection = own(event, 'supersedes') === true;
+  const of = isCorrection ? { erased_payload: payload } : {};
+  // Weaker than any correction of an event that has none.
+  const version = isCorrection ? versionOf(event) + 1 : 0;
+  const remains = { ...left, supersedes: true, version, erased: true, ...of };
+  const gone = goneOf(event);
+  return [
+    ...(isCounting ? [exactJsonText(remains)] : []),
+    ...(isCounting && !isCorrection ? [] : [exactJsonText(gone)]),
+  ];
 }
 
-/** The event that is put into an erased one's place, as JSON: it supersedes whatever its id was before. */
-export function replacementOf(members: Members): string {
-  const type = own(members, 'type');
-  if (typeof type !== 'string' || PLAIN.has(typeCode(type))) return exactJsonText(members);
+/** What is left of an event in the archive; what counts of a correction is in the stream. */
+export function archivedRemains(event: Members, left: Members): Members {
+  const type = own(event, 'type');
+  if (typeof type === 'string' && typeCode(type) === RETRACTION)
+    return { ...left, erased_payload: own(event, 'erased_payload') ?? contentHash(event) };
+  return own(event, 'supersedes') === true ? goneOf(event) : left;
+}
+
+/** A retraction is known by its id, and stays the one that it was. */
+const retractionOf = (event: Members, left: Members): string =>
+  exactJsonText({ ...left, erased_payload: own(event, 'erased_payload') ?? contentHash(event) });
+
+function goneOf(event: Members): Members {
+  const isCorrection = own(event, 'supersedes') === true;
+  const time = ['time', ...TIME_ALIASES].find((name) => own(event, name) != null) ?? 'time';
+  return {
+    ...{ event_id: own(event, 'event_id'), type: own(event, 'type'), time: own(event, time) },
+    ...{ supersedes: true, version: 0, erased: 'gone' },
+    ...(isCorrection ? { erased_payload: contentHash(event) } : {}),
+  };
+}
+
+function versionOf(members: Members): number {
   const version = own(members, 'version');
-  const former = typeof version === 'number' ? version : 1;
-  // Weaker than any correction of an event that has none.
-  const next = own(members, 'supersedes') === true ? former + 1 : 0;
-  return exactJsonText({ ...members, supersedes: true, version: next, erased: true });
+  return typeof version === 'number' ? version : 1;
 }

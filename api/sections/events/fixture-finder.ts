@@ -55,7 +55,9 @@ export class FinderFixture {
   get parts(): FinderParts {
     const at = (sequence: number): StoredMessage | null => {
       const text = this.messages.get(sequence);
-      return text === undefined ? null : { sequence, data: Buffer.from(text), header: () => undefined };
+      return text === undefined
+        ? null
+        : { sequence, subject: 'events.acme.x', data: Buffer.from(text), header: () => undefined };
     };
     const messages = this.messages;
     return {

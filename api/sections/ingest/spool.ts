@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -209,6 +210,11 @@ export class Spool {
   async remove(id: string): Promise<void> {
     this.#onDisk.delete(id);
     await rm(this.#path(id), { force: true });
+  }
+
+  /** The bytes [start, end) of an upload. */
+  bytes(id: string, start: number, end: number): AsyncIterable<Uint8Array> {
+    return createReadStream(this.#path(id), { start, end: Math.max(start, end) - 1 });
   }
 
   /** The lines of an upload, or the items of the array that it is, from an offset on. */

@@ -4,7 +4,15 @@ export { createJob, type JobMaking } from './create-job.ts';
 export { generationRoutes } from './generation-routes.ts';
 export { fileAnswer } from './job-file.ts';
 export { type JobParts, jobRoutes } from './job-routes.ts';
-export { JOB_EXAMPLE, jobLocation, jobSchema, jobView, requireReader } from './job-view.ts';
+export {
+  JOB_EXAMPLE,
+  jobLocation,
+  jobSchema,
+  jobView,
+  maySee,
+  requireOwn,
+  requireReader,
+} from './job-view.ts';
 export { patiently } from './patience.ts';
 export { rollupKind, rollupRoute } from './rollup.ts';
 export { storedAnswer } from './stored-answer.ts';

@@ -10,6 +10,7 @@ import { requireDefinition } from '../../definitions/index.ts';
 import {
   ApiError,
   type Cursors,
+  type Face,
   listQuery,
   type ProblemCode,
   pageOf,
@@ -21,17 +22,28 @@ import {
 } from '../../http/index.ts';
 import { deliverySchema, deliveryView, EXAMPLE_DELIVERY, EXAMPLE_ID } from './webhook-face.ts';
 
-interface DeliveryRouteParts {
+export interface DeliveryRouteParts {
   readonly webhooks: KindDefinitions<WebhookBody>;
   readonly outbound: Pick<Outbound, 'webhooks'>;
   readonly cursors: Cursors;
+  /** The API that the webhooks are of; default: the first one. */
+  readonly served?: ServedWebhooks;
+}
+
+/** Where the webhooks of an API are. */
+export interface ServedWebhooks {
+  readonly path: string;
+  readonly tag: string;
+  readonly face?: Face;
+  /** Part of the operations' ids. */
+  readonly noun: string;
+  readonly test_text: string;
 }
 
 /** Webhooks that are tested at once. */
 const TESTED_MAX = 20;
 const TEST_MAX_BYTES = 4_096;
 
-const COMMON = { tag: 'Webhooks', permission: 'webhooks:manage' } as const;
 const params = z.object({ id: z.string().max(128) });
 const tested = z.object({ webhook_id: z.string(), delivery: deliverySchema });
 const testBody = z.strictObject({
@@ -44,21 +56,28 @@ const EXAMPLE_TEST = {
 
 /** What was sent to webhooks, again, and as a test. */
 export function deliveryRoutes(parts: DeliveryRouteParts): readonly Route[] {
-  return [testAllRoute(parts), testRoute(parts), deliveriesRoute(parts), redeliverRoute(parts)];
+  const single = [testRoute(parts), deliveriesRoute(parts), redeliverRoute(parts)];
+  return parts.served === undefined ? [testAllRoute(parts), ...single] : single;
 }
 
 const TEST_TEXT =
   'Posts `{"id", "type": "webhook.test", "timestamp", "data"}` now, once, and says what became of it. It is signed like ' +
   'any other, is in the log of deliveries, and disables nothing.';
 
-function testRoute({ webhooks, outbound }: DeliveryRouteParts): Route {
+const OWN: ServedWebhooks = { path: '/webhooks', tag: 'Webhooks', noun: 'Webhook', test_text: TEST_TEXT };
+
+function common({ tag, face }: ServedWebhooks) {
+  return { tag, permission: 'webhooks:manage', ...(face === undefined ? {} : { face }) } as const;
+}
+
+function testRoute({ webhooks, outbound, served = OWN }: DeliveryRouteParts): Route {
   return route({
-    ...COMMON,
-    id: 'testWebhook',
+    ...common(served),
+    id: `test${served.noun}`,
     method: 'POST',
-    path: '/webhooks/{id}/test',
+    path: `${served.path}/{id}/test`,
     summary: 'Send a test to a webhook',
-    description: TEST_TEXT,
+    description: served.test_text,
     params,
     answers: { 200: { description: 'What became of it', schema: deliverySchema, example: EXAMPLE_TEST } },
     problems: ['not_found', 'queue_unavailable'],
@@ -72,7 +91,7 @@ function testRoute({ webhooks, outbound }: DeliveryRouteParts): Route {
 
 function testAllRoute({ webhooks, outbound }: DeliveryRouteParts): Route {
   return route({
-    ...COMMON,
+    ...common(OWN),
     id: 'testWebhooks',
     method: 'POST',
     path: '/webhooks/test',
@@ -117,12 +136,12 @@ function testAllRoute({ webhooks, outbound }: DeliveryRouteParts): Route {
   });
 }
 
-function deliveriesRoute({ webhooks, outbound, cursors }: DeliveryRouteParts): Route {
+function deliveriesRoute({ webhooks, outbound, cursors, served = OWN }: DeliveryRouteParts): Route {
   return route({
-    ...COMMON,
-    id: 'listDeliveries',
+    ...common(served),
+    id: served === OWN ? 'listDeliveries' : `list${served.noun}Deliveries`,
     method: 'GET',
-    path: '/webhooks/{id}/deliveries',
+    path: `${served.path}/{id}/deliveries`,
     summary: 'What was sent to a webhook, newest first',
     description: 'The last 1,000 tries of a webhook are kept, for 30 days.',
     params,
@@ -142,12 +161,22 @@ function deliveriesRoute({ webhooks, outbound, cursors }: DeliveryRouteParts): R
       const { id } = call.params;
       const { status, ...page } = call.query;
       const all = await outbound.webhooks.deliveries(requireDefinition(webhooks, call, id));
-      const wanted = all.filter((one) => status === undefined || one.status === status).sort(byAge);
+      const wanted = all.filter((one) => status === undefined || one.status === status);
       const filter = { list: 'deliveries', tenant: call.tenant, id, status: status ?? null };
-      const { items, next_cursor } = pageOf(cursors, wanted, sortKey, filter, page);
-      return { status: 200, json: { deliveries: items.map(deliveryView), next_cursor } };
+      return { status: 200, json: deliveryPage(cursors, wanted, filter, page) };
     },
   });
+}
+
+/** A page of deliveries, the newest first. `filter` is what its cursor is bound to. */
+export function deliveryPage(
+  cursors: Cursors,
+  deliveries: readonly DeliveryView[],
+  filter: unknown,
+  page: Parameters<typeof pageOf>[4],
+) {
+  const { items, next_cursor } = pageOf(cursors, [...deliveries].sort(byAge), sortKey, filter, page);
+  return { deliveries: items.map(deliveryView), next_cursor };
 }
 
 const sortKey = ({ created_at_ms, delivery_id }: DeliveryView): readonly [number, string] => [
@@ -158,12 +187,12 @@ const sortKey = ({ created_at_ms, delivery_id }: DeliveryView): readonly [number
 const byAge = (a: DeliveryView, b: DeliveryView): number =>
   b.created_at_ms - a.created_at_ms || (a.delivery_id < b.delivery_id ? -1 : 1);
 
-function redeliverRoute({ webhooks, outbound }: DeliveryRouteParts): Route {
+function redeliverRoute({ webhooks, outbound, served = OWN }: DeliveryRouteParts): Route {
   return route({
-    ...COMMON,
-    id: 'redeliver',
+    ...common(served),
+    id: served === OWN ? 'redeliver' : `redeliver${served.noun}`,
     method: 'POST',
-    path: '/webhooks/{id}/deliveries/{delivery}/redeliver',
+    path: `${served.path}/{id}/deliveries/{delivery}/redeliver`,
     summary: 'Send a delivery again, with the ids that it had',
     description: 'What it tells of is kept for 7 days; a test is not.',
     params: params.extend({ delivery: z.string().max(128) }),

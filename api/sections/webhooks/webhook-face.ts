@@ -12,7 +12,7 @@ import {
 import { DEFINITION_MEMBERS } from '../../definitions/index.ts';
 import { timestamp, timeText, timeTextOrNull } from '../../http/index.ts';
 
-const secretSchema = z
+export const secretSchema = z
   .string()
   .regex(/^[\x20-\x7e]{1,512}$/, 'has 1 to 512 printable ASCII characters')
   .describe('Signs what is sent; `whsec_` and base64 is the form of Standard Webhooks. Never shown again');

@@ -70,7 +70,10 @@ function answerOf(status: 200 | 201, webhook: Definition<WebhookBody>, more: obj
 }
 
 /** 422 for a URL that a request to would be refused. */
-async function requireAllowed({ outbound }: WebhookRouteParts, url: string): Promise<void> {
+export async function requireAllowed(
+  { outbound }: { readonly outbound: { readonly webhooks: Pick<Outbound['webhooks'], 'check'> } },
+  url: string,
+): Promise<void> {
   try {
     await outbound.webhooks.check(url);
   } catch (error) {

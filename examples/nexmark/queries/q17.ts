@@ -1,4 +1,4 @@
-import { type Codec, filter, process } from '../../../index.ts';
+import { type Codec, filter, keyedProcess } from '../../../index.ts';
 import { RANK2_FROM, RANK3_FROM } from '../bid-statistics.ts';
 import { memoLast } from '../memo-last.ts';
 import type { Bid, NexmarkEvent } from '../model.ts';
@@ -73,7 +73,7 @@ export const q17: NexmarkQuery<AuctionStatistics> = {
   build: (events) =>
     events.pipe(
       filter<NexmarkEvent, Bid>('bids', (event): event is Bid => event.kind === 'bid'),
-      process<Bid, AuctionStatistics, Statistics, { readonly afterDay: Bid }>('statistics', {
+      keyedProcess<Bid, AuctionStatistics, Statistics, { readonly afterDay: Bid }>('statistics', {
         sides: ['afterDay'],
         keyOf: ({ auction, dateTime }) => `${Math.floor(dateTime / DAY_MS)} ${auction}`,
         timeOf: ({ dateTime }) => dateTime,

@@ -1,4 +1,4 @@
-import { filter, process } from '../../../index.ts';
+import { filter, keyedProcess } from '../../../index.ts';
 import { bidCodec, listCodec } from '../codecs.ts';
 import { type Bid, compareBids, type NexmarkEvent } from '../model.ts';
 import { BIDS, type NexmarkQuery } from '../query.ts';
@@ -27,7 +27,7 @@ export const q19: NexmarkQuery<RankedBid> = {
   build: (events) =>
     events.pipe(
       filter<NexmarkEvent, Bid>('bids', (event): event is Bid => event.kind === 'bid'),
-      process<Bid, RankedBid, readonly Bid[]>('top-bids', {
+      keyedProcess<Bid, RankedBid, readonly Bid[]>('top-bids', {
         keyOf: ({ auction }) => String(auction),
         initial: () => [],
         codec: listCodec(bidCodec),

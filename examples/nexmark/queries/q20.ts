@@ -1,4 +1,4 @@
-import { type Codec, filter, process } from '../../../index.ts';
+import { type Codec, filter, keyedProcess } from '../../../index.ts';
 import { auctionCodec, bidCodec, listCodec } from '../codecs.ts';
 import { EVERYTHING, type Projection } from '../messages.ts';
 import type { Auction, Bid, NexmarkEvent } from '../model.ts';
@@ -83,7 +83,7 @@ export const q20: NexmarkQuery<ExpandedBid> = {
   build: (events) =>
     events.pipe(
       filter('auctions-and-bids', isWanted),
-      process<Auction | Bid, ExpandedBid, Known>('expanded', {
+      keyedProcess<Auction | Bid, ExpandedBid, Known>('expanded', {
         keyOf: (event) => String(event.kind === 'bid' ? event.auction : event.id),
         initial: () => NOTHING_YET,
         codec: knownCodec,

@@ -1,4 +1,4 @@
-import { process } from '../../../index.ts';
+import { keyedProcess } from '../../../index.ts';
 import type { Projection } from '../messages.ts';
 import type { NexmarkQuery } from '../query.ts';
 import { type Raise, winningBids } from '../winning-bids.ts';
@@ -27,7 +27,7 @@ export const q4: NexmarkQuery<CategoryPrice> = {
       .pipe(winningBids('winning-bids'))
       .side('raised')
       .pipe(
-        process<Raise, CategoryPrice, Prices>('category-prices', {
+        keyedProcess<Raise, CategoryPrice, Prices>('category-prices', {
           keyOf: ({ category }) => String(category),
           initial: () => ({ sum: 0, auctions: 0 }),
           onEvent: ({ category, before, after }, context) => {

@@ -1,4 +1,4 @@
-import { process } from '../../../index.ts';
+import { keyedProcess } from '../../../index.ts';
 import type { Projection } from '../messages.ts';
 import type { NexmarkQuery } from '../query.ts';
 import { type WonAuction, winningBids } from '../winning-bids.ts';
@@ -22,7 +22,7 @@ export const q6: NexmarkQuery<SellerPrice> = {
   build: (events) =>
     events.pipe(
       winningBids('winning-bids'),
-      process<WonAuction, SellerPrice, readonly number[]>('seller-prices', {
+      keyedProcess<WonAuction, SellerPrice, readonly number[]>('seller-prices', {
         keyOf: ({ auction }) => String(auction.seller),
         initial: () => [],
         onEvent: ({ auction, bid }, context) => {

@@ -1,4 +1,4 @@
-import { filter, process, windowJoin } from '../../../index.ts';
+import { filter, keyedProcess, windowJoin } from '../../../index.ts';
 import { auctionCodec, personCodec } from '../codecs.ts';
 import type { Projection } from '../messages.ts';
 import type { Auction, NexmarkEvent, Person } from '../model.ts';
@@ -42,7 +42,7 @@ export const q8: NexmarkQuery<NewSeller> = {
       )
       .pipe(
         // A match for each auction of the seller: the first one counts.
-        process<NewSeller, NewSeller, boolean>('first-sales', {
+        keyedProcess<NewSeller, NewSeller, boolean>('first-sales', {
           keyOf: ({ id, starttime }) => `${id} ${starttime}`,
           onEvent: (seller, context) => {
             if (context.state === true) return;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Face, Problem } from '../../http/index.ts';
 
-/** Errors as callers of Laravel services know them: `errors` has the sentences of each member; `code` is stable. */
+/** Errors as `{message, code, errors}`, `errors` by member. */
 export const ORDERS: Face = {
   base: '/api/v1',
   media_type: 'application/json; charset=utf-8',
@@ -11,8 +11,9 @@ export const ORDERS: Face = {
     errors: z.record(z.string(), z.array(z.string())).optional().describe('What is wrong, by member'),
   }),
   errorOf: ({ status, code, detail, errors }: Problem) => {
-    const by: Record<string, string[]> = {};
-    for (const { path, message } of errors ?? []) by[path] = [...(by[path] ?? []), message];
-    return { status, json: { message: detail, code, ...(errors === undefined ? {} : { errors: by }) } };
+    const by = new Map<string, string[]>();
+    for (const { path, message } of errors ?? []) by.set(path, [...(by.get(path) ?? []), message]);
+    const members = errors === undefined ? {} : { errors: Object.fromEntries(by) };
+    return { status, json: { message: detail, code, ...members } };
   },
 };

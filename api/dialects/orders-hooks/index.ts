@@ -1,0 +1,2 @@
+export { ORDERS } from './face.ts';
+export { OrderHooks } from './order-hooks.ts';

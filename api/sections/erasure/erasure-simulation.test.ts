@@ -1,0 +1,136 @@
+import { expect, it } from 'vitest';
+import {
+  DICTIONARY_TABLE,
+  EVENT_TERMS,
+  type FinderParts,
+  headerOf,
+  inlineSelector,
+  messageParts,
+  OPERATORS,
+  openEvents,
+  readParts,
+  rowSchema,
+  type StoredMessage,
+} from '../../../analytics/index.ts';
+import { Dictionary, SeededRandom, type SimulatedMessage } from '../../../engine/index.ts';
+import { sizes } from '../../../test/long.ts';
+import { correctedSets } from '../../../test/simulated-corrections.ts';
+import { simulatedDefinitions } from '../../../test/simulated-definitions.ts';
+import { type ErasableStream, Installation } from '../../../test/simulated-installation.ts';
+import { type GeneratedSet, generate, publish, TENANTS } from '../../../test/simulated-orders.ts';
+import { inForce, messagesOf, ownOf } from './person-events.ts';
+import { pseudonymOf, replacementsOf, withoutPerson } from './remains.ts';
+
+const ALWAYS = new AbortController().signal;
+const COUNTING = { custom: [], paths: [] };
+/** Of the messages that are deleted between two steps. */
+const SLICE = 3;
+
+const stored = (message: SimulatedMessage, sequence: number): StoredMessage => {
+  const headers = Object.entries(message.headers ?? {}).map(
+    ([name, value]) => [name, String(value)] as const,
+  );
+  const { subject, data } = message;
+  return { sequence, subject, data, header: (name) => headerOf({ headers }, name), headers: () => headers };
+};
+
+function finderOf({ messages, table }: ErasableStream): FinderParts {
+  const at = (sequence: number): StoredMessage | null => {
+    const message = messages[sequence - 1];
+    return message === undefined ? null : stored(message, sequence);
+  };
+  return {
+    selector: inlineSelector(() => {
+      const dictionary = new Dictionary(Number.POSITIVE_INFINITY);
+      dictionary.follow(table(DICTIONARY_TABLE));
+      const log = { segments: table(`${OPERATORS.log}/segments`), chunks: table(`${OPERATORS.log}/chunks`) };
+      return openEvents(log, rowSchema([]), dictionary);
+    }),
+    payloads: {
+      fetch: async (sequences) => new Map(sequences.map((sequence) => [sequence, at(sequence)])),
+      async *read(from, to) {
+        for (let sequence = from; sequence <= to; sequence++) {
+          const message = at(sequence);
+          if (message !== null) yield message;
+        }
+      },
+      firstSequence: async () => 1,
+    },
+    reader: readParts,
+    terms: EVENT_TERMS,
+  };
+}
+
+/** The steps of a job, with a process that may die between them. */
+async function erase(stream: ErasableStream, people: readonly Customer[]): Promise<void> {
+  for (const { tenant, customer_id } of people) {
+    const finder = finderOf(stream);
+    const pseudonym = pseudonymOf(Buffer.from('key'), tenant, customer_id);
+    const person = { tenant, customer_id, pseudonym, upTo: stream.messages.length };
+    const whose = await ownOf(finder, person, COUNTING, ALWAYS);
+    const sequences = await messagesOf(finder, whose, person.upTo, ALWAYS);
+    for (let at = 0; at < sequences.length; at += SLICE) {
+      const slice = sequences.slice(at, at + SLICE);
+      const counts = await inForce(finder, person, slice, ALWAYS);
+      const copies = slice.flatMap((sequence) => {
+        const message = stream.messages[sequence - 1];
+        if (message === undefined) return [];
+        return messageParts(stored(message, sequence)).parts.flatMap(({ part, members }) => {
+          const counting = counts.get(`${sequence}/${part}`);
+          if (members === undefined || counting === undefined) return [];
+          const left = whose.owns(members) ? withoutPerson(members, pseudonym, COUNTING) : members;
+          return replacementsOf(members, left, counting);
+        });
+      });
+      stream.step();
+      stream.publish(copies.map((text) => ({ subject: `events.${tenant}.x`, data: Buffer.from(text) })));
+      for (const sequence of slice) {
+        stream.step();
+        stream.delete(sequence);
+      }
+    }
+  }
+}
+
+interface Customer {
+  readonly tenant: string;
+  readonly customer_id: string;
+}
+
+/** One of each tenant. */
+function somebody({ events }: GeneratedSet, random: SeededRandom): readonly Customer[] {
+  return TENANTS.map((tenant) => {
+    const ids = events.flatMap((event) => (event.tenant === tenant ? [event.members.customer_id] : []));
+    return { tenant, customer_id: random.pick(ids.filter((id) => typeof id === 'string')) };
+  });
+}
+
+/** Some events once more under their ids, and other content. */
+function withConflicts(messages: readonly SimulatedMessage[], random: SeededRandom): SimulatedMessage[] {
+  return messages.flatMap((message) => {
+    const text = Buffer.from(message.data).toString();
+    if (!random.chance(0.1) || !/"amount":\d/.test(text)) return [message];
+    return [message, { ...message, data: Buffer.from(text.replace(/"amount":\d/, '"amount":4')) }];
+  });
+}
+
+it('late, duplicate, conflicting, corrected and erased events, and definitions that come and go: what is built from zero is the live state', async () => {
+  let crashes = 0;
+  for (let seed = 0; seed < sizes.erasure_seeds; seed++) {
+    const { dirty } = correctedSets(generate({ seed: 500 + seed, orders: 5, ties: true }), seed);
+    const random = new SeededRandom(seed);
+    const messages = withConflicts(publish(dirty, random, true).messages, random);
+    const definitions = simulatedDefinitions(random, 10);
+    const people = somebody(dirty, random);
+    const live = new Installation({
+      ...{ seed, messages, definitions, isFaulty: true },
+      erase: (stream) => erase(stream, people),
+    });
+    const digest = await live.run(true);
+    expect(live.messages.filter((message) => message === undefined).length).toBeGreaterThan(0);
+    const fresh = new Installation({ seed, messages: live.messages, definitions, isFaulty: false });
+    expect(digest, `seed ${seed}`).toEqual(await fresh.run(false));
+    crashes += live.crashes;
+  }
+  expect(crashes).toBeGreaterThan(sizes.erasure_seeds / 2);
+});
