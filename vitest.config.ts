@@ -34,6 +34,7 @@ const LONG = [
   'test/dimensions-live.test.ts',
   'test/online-retail-customers.test.ts',
   'test/connectors-queues.test.ts',
+  'test/bi.test.ts',
   'test/connectors.test.ts',
   'test/two-writers.test.ts',
   'test/contract-numbers.test.ts',

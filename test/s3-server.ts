@@ -1,6 +1,6 @@
 import type { Server } from 'node:http';
 import { createRequire } from 'node:module';
-import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 
 /** What is used of the package `s3rver`. */
 interface S3Server {
@@ -52,14 +52,34 @@ export class TestS3 {
     return { S3_ENDPOINT: this.endpoint, S3_ACCESS_KEY_ID: S3_KEY, S3_SECRET_ACCESS_KEY: S3_KEY };
   }
 
-  async put(bucket: string, key: string, body: string | Uint8Array): Promise<void> {
+  put(bucket: string, key: string, body: string | Uint8Array): Promise<void> {
+    return this.#asked(async (client) => {
+      await client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: body }));
+    });
+  }
+
+  /** Keys with their content, in order. */
+  objects(bucket: string): Promise<ReadonlyMap<string, Uint8Array>> {
+    return this.#asked(async (client) => {
+      const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: bucket }));
+      const found = new Map<string, Uint8Array>();
+      for (const { Key } of Contents) {
+        const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key }));
+        found.set(Key ?? '', (await Body?.transformToByteArray()) ?? new Uint8Array());
+      }
+      return found;
+    });
+  }
+
+  async #asked<T>(work: (client: S3Client) => Promise<T>): Promise<T> {
     const client = new S3Client({
       ...{ endpoint: this.endpoint, region: 'us-east-1', forcePathStyle: true },
       credentials: { accessKeyId: S3_KEY, secretAccessKey: S3_KEY },
       requestChecksumCalculation: 'WHEN_REQUIRED',
+      responseChecksumValidation: 'WHEN_REQUIRED',
     });
     try {
-      await client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: body }));
+      return await work(client);
     } finally {
       client.destroy();
     }

@@ -1,5 +1,5 @@
 export * from './event-rates.ts';
 export * from './event-watermark.ts';
 export * from './ledger-operator.ts';
-export { OrderBegins } from './order-begins.ts';
+export { OrderBegins } from './order-entries.ts';
 export { readEventsAhead, readTenantWatermark } from './tenant-times.ts';

@@ -4,7 +4,8 @@ import { z } from 'zod';
 import { MillraceError } from '../../engine/index.ts';
 import type { SourceRecord } from '../intake/index.ts';
 import { csvRows } from './csv-rows.ts';
-import { LINE_MAX_BYTES, linesOf } from './lines.ts';
+import { documentOf, jsonValuesOf } from './json-values.ts';
+import { LINE_MAX_BYTES, type Line, linesOf } from './lines.ts';
 import { parquetRows } from './parquet-rows.ts';
 
 /** A record of a file, and the number of its line or row, from 1. */
@@ -64,16 +65,26 @@ export async function* fileRecords(
     yield* parquetRows(name, chunks);
     return;
   }
-  for await (const { bytes: value, number, isCut } of linesOf(chunks)) {
+  for await (const { bytes: value, number, isCut } of valuesIn(name, chunks)) {
     if (isBlank(value)) continue;
     if (!isCut) yield { value, number };
     else
       yield {
         value,
         number,
-        problem: { code: 'too_large', detail: `The line has more than ${LINE_MAX_BYTES} bytes.` },
+        problem: { code: 'too_large', detail: `The record has more than ${LINE_MAX_BYTES} bytes.` },
       };
   }
+}
+
+/** A value a line; of a `.json` that is one document its elements, or itself. */
+async function* valuesIn(name: string, bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Line> {
+  if (!/\.json(?:\.gz)?$/i.test(name)) {
+    yield* linesOf(bytes);
+    return;
+  }
+  const { isDocument, chunks } = await documentOf(bytes);
+  yield* isDocument ? jsonValuesOf(chunks) : linesOf(chunks);
 }
 
 const isBlank = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0x20 || byte === 0x09);

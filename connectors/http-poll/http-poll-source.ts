@@ -16,6 +16,8 @@ import { elementsOf, type Range, scalarAt, valueAt } from './json-slices.ts';
 /** The largest answer that is taken. */
 const ANSWER_MAX_BYTES = 8_388_608;
 const HASH_CHARS = 32;
+/** Records of a page that are known again at the next look. */
+const KNOWN_MAX_RECORDS = 100_000;
 
 interface Page {
   readonly records: readonly SourceRecord[];
@@ -39,11 +41,15 @@ export class HttpPollSource implements RecordSource {
   async *read(position: JsonValue | undefined, signal: AbortSignal): AsyncGenerator<SourceBatch> {
     let at = httpPollPosition.safeParse(position).data ?? {};
     let kept = 'none';
+    // An answer that says the same again is no news: not to the stream, and not to the dead letters.
+    let known: ReadonlySet<string> = new Set();
     while (!signal.aborted) {
       this.#wake = new AbortController();
       const page = await this.#page(at, signal);
       const isLast = page.cursor === undefined || page.cursor === at.cursor || page.records.length === 0;
-      for (const records of batches(page.records)) yield { records, position: { ...at } };
+      const news = page.records.filter(({ place }) => !known.has(place));
+      for (const records of batches(news)) yield { records, position: { ...at } };
+      if (isLast) known = new Set(page.records.slice(0, KNOWN_MAX_RECORDS).map(({ place }) => place));
       at = behind(at, page, isLast, this.#config.since !== undefined);
       if (JSON.stringify(at) !== kept) yield { records: [], position: { ...at } };
       kept = JSON.stringify(at);

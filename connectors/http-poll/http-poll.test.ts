@@ -82,6 +82,32 @@ describe('an HTTP API that is polled', () => {
     expect(ids).toEqual([2, 3, 4]);
   });
 
+  it('gives what an answer says again once while it runs', async () => {
+    const source = new HttpPollSource(
+      httpPollConfig.parse({ url: base, records: 'data.orders', interval_s: 3_600 }),
+      new HttpSender({ allowPrivate: true }),
+    );
+    const stop = new AbortController();
+    const ids: number[] = [];
+    const looks = async (count: number): Promise<void> => {
+      while (asked.length < count) {
+        source.wake();
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    };
+    const reading = (async () => {
+      for await (const { records } of source.read(undefined, stop.signal))
+        ids.push(...records.map(({ value }) => (JSON.parse(Buffer.from(value).toString()) as Order).id));
+    })();
+    await looks(3);
+    expect(ids).toEqual([0, 1]);
+    orders.splice(1, 1, { id: 9, at: '2025-03-09' });
+    await looks(6);
+    stop.abort();
+    await reading;
+    expect(ids).toEqual([0, 1, 9]);
+  });
+
   it.each([
     [401, {}, 'http_refused'],
     [500, {}, 'http_unavailable'],

@@ -11,13 +11,16 @@ const MAX_CONNECTORS = 100;
 
 const presetNames = [...PRESETS.keys()] as [string, ...string[]];
 
-const mappingChoice = z.union([
-  z.strictObject({
-    preset: z.enum(presetNames).describe('A source whose payloads and signatures are known'),
-    include_test: z.boolean().optional().describe('Orders that the source says are tests count too'),
-  }),
-  mappingSchema,
-]);
+const mappingChoice = z.union(
+  [
+    z.strictObject({
+      preset: z.enum(presetNames).describe('A source whose payloads and signatures are known'),
+      include_test: z.boolean().optional().describe('Orders that the source says are tests count too'),
+    }),
+    mappingSchema,
+  ],
+  { error: `must have \`rules\`, or a \`preset\` of ${presetNames.join(', ')}` },
+);
 export type MappingChoice = z.output<typeof mappingChoice>;
 
 export const connectorMapping = mappingChoice.describe(

@@ -104,6 +104,20 @@ describe('a connector', () => {
     expect(test.stream.messages).toEqual([]);
   });
 
+  it.each([
+    [{ preset: 'magento' }, 'mapping', /`preset` of shopify, /],
+    [{ rules: [] }, 'mapping.rules', /./],
+  ])('says what is wrong with a mapping: %j', async (mapping, path, message) => {
+    const answer = await test.send('/connectors', {
+      key: await test.key('admin'),
+      json: { ...SHOPIFY, mapping },
+    });
+    expect(answer.status).toBe(422);
+    expect(await answer.json()).toMatchObject({
+      errors: [{ path, message: expect.stringMatching(message) }],
+    });
+  });
+
   it('takes a key in place of a signature, of its tenant and role', async () => {
     const { id } = await sent('/connectors', SHOPIFY);
     const bearer = async (role: string, tenant = 'default'): Promise<Record<string, string>> => ({

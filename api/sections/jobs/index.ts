@@ -13,6 +13,7 @@ export {
   requireOwn,
   requireReader,
 } from './job-view.ts';
+export { Looking } from './looking.ts';
 export { patiently } from './patience.ts';
 export { rollupKind, rollupRoute } from './rollup.ts';
 export { storedAnswer } from './stored-answer.ts';

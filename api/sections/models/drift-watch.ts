@@ -1,6 +1,7 @@
 import { asMillraceError, type MetricSample, Metrics } from '../../../engine/index.ts';
 import type { Definition } from '../../../runtime/index.ts';
 import { type AnswerParts, analyticsOf, runQuery, wishOf } from '../../answers/index.ts';
+import { Looking } from '../jobs/index.ts';
 import { historyQuery } from './forecast-queries.ts';
 import type { ModelContents } from './model-contents.ts';
 import type { ForecastContent, ModelBody } from './model-schema.ts';
@@ -42,8 +43,7 @@ export class DriftWatch {
     { readonly model: Model; readonly drift: Drift; readonly at_ms: number }
   >();
   readonly #metrics = new Metrics();
-  #timer: NodeJS.Timeout | undefined;
-  #looking: Promise<void> | undefined;
+  readonly #looking = new Looking(() => this.#look(), LOOK_MS);
 
   constructor(parts: DriftParts) {
     this.#parts = parts;
@@ -52,16 +52,11 @@ export class DriftWatch {
   }
 
   start(): void {
-    this.#timer = setInterval(() => {
-      this.#looking ??= this.#look().finally(() => {
-        this.#looking = undefined;
-      });
-    }, LOOK_MS).unref();
+    this.#looking.start();
   }
 
-  async close(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.#looking;
+  close(): Promise<void> {
+    return this.#looking.close();
   }
 
   /** Promoted forecasts that drift, as they were last looked at. */

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { asMillraceError } from '../../../engine/index.ts';
 import type { Definition, Jobs } from '../../../runtime/index.ts';
 import type { ApiPorts } from '../../http/index.ts';
+import { Looking } from '../jobs/index.ts';
 import { dueAt, nextRun } from '../reports/index.ts';
 import type { ModelBody, Retraining } from './model-schema.ts';
 import type { ModelVersions } from './model-versions.ts';
@@ -27,24 +28,18 @@ export class RetrainWatch {
   readonly #parts: RetrainParts;
   /** By the id of a version that was seen to, when there is something again. */
   readonly #seen = new Map<string, number>();
-  #timer: NodeJS.Timeout | undefined;
-  #looking: Promise<void> | undefined;
+  readonly #looking = new Looking(() => this.look(), LOOK_MS);
 
   constructor(parts: RetrainParts) {
     this.#parts = parts;
   }
 
   start(): void {
-    this.#timer = setInterval(() => {
-      this.#looking ??= this.look().finally(() => {
-        this.#looking = undefined;
-      });
-    }, LOOK_MS).unref();
+    this.#looking.start();
   }
 
-  async close(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.#looking;
+  close(): Promise<void> {
+    return this.#looking.close();
   }
 
   /** The newest version of a name says when the next one is due. */

@@ -1,3 +1,4 @@
+export { analystFor } from './analyst.ts';
 export {
   isSchedule,
   nextRun,
@@ -10,3 +11,4 @@ export {
 } from './report-kind.ts';
 export { reportRoutes } from './report-routes.ts';
 export { dueAt, ReportWatch, runId } from './report-watch.ts';
+export { runRoutes } from './run-routes.ts';

@@ -110,6 +110,23 @@ describe('a report', () => {
     await runs(skipped.id, 1);
   });
 
+  it('runs once at a time that comes twice, over a restart between the two, and at one that is left out', async () => {
+    const BERLIN = { timezone: 'Europe/Berlin', schedule: '30 2 * * *' };
+    const { id } = await send('/reports', { ...HOURLY, ...BERLIN, name: 'nightly' });
+    const to = (time: string): void => test.clock.advance(Date.parse(time) - test.clock.now());
+    const dueOf = async (count: number): Promise<unknown> => (await runs(id, count))[0]?.due_at;
+    to('2025-10-26T00:31:00Z');
+    expect(await dueOf(1)).toBe('2025-10-26T00:30:00.000Z');
+    test = await test.restart();
+    // 02:30 comes again an hour later.
+    to('2025-10-26T12:00:00Z');
+    test = await test.restart();
+    to('2025-10-27T01:31:00Z');
+    expect(await dueOf(2)).toBe('2025-10-27T01:30:00.000Z');
+    to('2026-03-29T01:01:00Z');
+    expect(await dueOf(3)).toBe('2026-03-29T01:00:00.000Z');
+  });
+
   it('is of a saved query, runs now, and sees no more than an analyst', async () => {
     const saved = await send('/queries', {
       ...{ name: 'scores', type: 'rfm', query: { limit: 1 } },

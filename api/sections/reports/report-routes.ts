@@ -1,19 +1,11 @@
 import { z } from 'zod';
 import type { Definition, Jobs, KindDefinitions } from '../../../runtime/index.ts';
-import { definitionRoutes, requireDefinition } from '../../definitions/index.ts';
-import {
-  type Cursors,
-  listQuery,
-  type ProblemCode,
-  pageOf,
-  type Route,
-  route,
-  timeTextOrNull,
-} from '../../http/index.ts';
-import { JOB_EXAMPLE, jobLocation, jobSchema, jobView } from '../jobs/index.ts';
+import { definitionRoutes } from '../../definitions/index.ts';
+import { type Cursors, type ProblemCode, type Route, timeTextOrNull } from '../../http/index.ts';
 import { SAVED_RUN_PROBLEMS } from '../queries/index.ts';
 import { nextRun, type Report } from './report-kind.ts';
 import type { ReportWatch } from './report-watch.ts';
+import { runRoutes } from './run-routes.ts';
 
 interface ReportRouteParts {
   readonly reports: KindDefinitions<Report>;
@@ -32,7 +24,6 @@ const EXAMPLE = {
   format: 'xlsx',
 };
 
-const params = z.object({ id: z.string().max(128) });
 const PROBLEMS = ['channel_not_configured', ...SAVED_RUN_PROBLEMS] as const satisfies readonly ProblemCode[];
 
 /** Section 10: reports, which are exports by a schedule. */
@@ -42,69 +33,21 @@ export function reportRoutes({ reports, reporting, jobs, cursors }: ReportRouteP
     return timeTextOrNull((report.enabled ? nextRun(report, reporting.now_ms) : undefined) ?? null);
   };
   return [
-    route({
-      id: 'runReport',
-      method: 'POST',
-      path: '/reports/{id}/run',
-      tag: 'Exports',
-      summary: 'Run a report now',
-      description: 'Makes the export job of the report, beside its schedule.',
-      permission: 'exports:create',
-      params,
-      answers: {
-        202: {
-          description: 'The job',
-          schema: jobSchema,
-          headers: { Location: 'The job' },
-          example: JOB_EXAMPLE,
+    ...runRoutes(
+      reports,
+      { jobs, cursors },
+      {
+        ...{ path: '/reports', tag: 'Exports' },
+        run: {
+          id: 'runReport',
+          summary: 'Run a report now',
+          description: 'Makes the export job of the report, beside its schedule.',
+          problems: PROBLEMS,
+          make: (tenant, report) => reporting.run(tenant, report, reporting.now_ms),
         },
+        list: { id: 'listReportRuns', summary: 'The runs of a report of the last 30 days, newest first' },
       },
-      problems: [...PROBLEMS, 'not_found', 'too_many_jobs', 'kv_unavailable'],
-      handle: async (call) => {
-        const report = requireDefinition(reports, call, call.params.id);
-        const record = await reporting.runNow(call.tenant, report);
-        return {
-          status: 202,
-          json: jobView(record),
-          headers: { Location: jobLocation(call.base, record.job_id) },
-        };
-      },
-    }),
-    route({
-      id: 'listReportRuns',
-      method: 'GET',
-      path: '/reports/{id}/runs',
-      tag: 'Exports',
-      summary: 'The runs of a report of the last 30 days, newest first',
-      permission: 'jobs:read',
-      params,
-      query: z.strictObject(listQuery),
-      answers: {
-        200: {
-          description: 'A page of export jobs',
-          schema: z.object({
-            runs: z.array(jobSchema.extend({ due_at: z.string().describe('When it was due') })),
-            next_cursor: z.string().nullable(),
-          }),
-        },
-      },
-      problems: ['not_found', 'invalid_cursor', 'cursor_mismatch', 'kv_unavailable'],
-      handle: (call) => {
-        const { id } = requireDefinition(reports, call, call.params.id);
-        const runs = jobs.list(call.tenant).filter(({ report }) => report?.id === id);
-        const filter = { list: 'report_runs', tenant: call.tenant, id };
-        const sortKey = (job: (typeof runs)[number]): readonly [number, string] => [
-          -job.created_at_ms,
-          job.job_id,
-        ];
-        const { items, next_cursor } = pageOf(cursors, runs, sortKey, filter, call.query);
-        const views = items.map((job) => ({
-          ...jobView(job),
-          due_at: timeTextOrNull(job.report?.due_ms ?? null),
-        }));
-        return { status: 200, json: { runs: views, next_cursor } };
-      },
-    }),
+    ),
     ...definitionRoutes(reports, cursors, {
       ...{ path: '/reports', noun: 'report', tag: 'Exports', also: '/reports/schedule' },
       description:

@@ -1,8 +1,10 @@
 import { asMillraceError } from '../../../engine/index.ts';
 import type { Definition, JobRecord, Jobs, KindDefinitions } from '../../../runtime/index.ts';
-import { type ApiPorts, ROLE_RULES } from '../../http/index.ts';
+import type { ApiPorts } from '../../http/index.ts';
 import { EXPORT_JOB, type ExportMaking, hashOf, type SeamChain } from '../exports/index.ts';
+import { Looking } from '../jobs/index.ts';
 import type { FamilyAsker } from '../queries/index.ts';
+import { analystFor } from './analyst.ts';
 import { cronOf, nextRun, type Report, type Schedule } from './report-kind.ts';
 
 /** How often it is looked for what is due, ms. */
@@ -28,49 +30,29 @@ export class ReportWatch {
   readonly #parts: ReportParts;
   /** By the report's id what was seen to of its last revision, and when there is something again. */
   readonly #seen = new Map<string, { readonly revision: number; readonly next_ms: number }>();
-  #timer: NodeJS.Timeout | undefined;
-  #looking: Promise<void> | undefined;
+  readonly #looking = new Looking(() => this.#look(), LOOK_MS);
 
   constructor(parts: ReportParts) {
     this.#parts = parts;
   }
 
   start(): void {
-    this.#timer = setInterval(() => {
-      this.#looking ??= this.#look().finally(() => {
-        this.#looking = undefined;
-      });
-    }, LOOK_MS).unref();
+    this.#looking.start();
   }
 
-  async close(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.#looking;
+  close(): Promise<void> {
+    return this.#looking.close();
   }
 
   get now_ms(): number {
     return this.#parts.ports.clock.now();
   }
 
-  /** Makes the export of a report beside its schedule. */
-  runNow(tenant: string, report: Definition<Report>): Promise<JobRecord> {
-    return this.run(tenant, report, this.now_ms);
-  }
-
   /** Makes the export of a report, once for each time that it is due. */
   async run(tenant: string, report: Definition<Report>, due_ms: number): Promise<JobRecord> {
     const { exporting, jobs, ports } = this.#parts;
     const { id, name, body, created_by } = report;
-    const asker: FamilyAsker = {
-      ...{ request_id: id, tenant, base: '/v1/order-analytics', log: ports.log },
-      // Nobody is there to be asked: a report sees what an analyst sees.
-      principal: {
-        ...{ kind: 'api_key', key_id: created_by, name, role: 'analyst', tenant, tenants: 'own' },
-        permissions: ROLE_RULES.analyst.permissions,
-        ...{ scopes: null, rate_limit: null, expires_at_ms: null },
-      },
-      signal: AbortSignal.timeout(60_000),
-    };
+    const asker = analystFor(tenant, report, ports);
     const run = { id, name, due_ms };
     const input = body.seam
       ? await this.#seamInput(asker, report)

@@ -1,9 +1,9 @@
 import { asMillraceError } from '../../../engine/index.ts';
 import type { Definition, JobRecord, Jobs, KindDefinitions } from '../../../runtime/index.ts';
-import { type ApiPorts, ROLE_RULES } from '../../http/index.ts';
+import type { ApiPorts } from '../../http/index.ts';
 import type { ExportMaking, SeamChain } from '../exports/index.ts';
-import type { FamilyAsker } from '../queries/index.ts';
-import { dueAt, runId } from '../reports/index.ts';
+import { Looking } from '../jobs/index.ts';
+import { analystFor, dueAt, runId } from '../reports/index.ts';
 import { SINK_JOB } from './sink-job.ts';
 import type { Sink } from './sink-kind.ts';
 
@@ -25,24 +25,18 @@ export class SinkWatch {
   readonly #parts: SinkWatchParts;
   /** By sink and revision up to which time it was seen to. */
   readonly #seen = new Map<string, number>();
-  #timer: NodeJS.Timeout | undefined;
-  #looking: Promise<void> | undefined;
+  readonly #looking = new Looking(() => this.#look(), LOOK_MS);
 
   constructor(parts: SinkWatchParts) {
     this.#parts = parts;
   }
 
   start(): void {
-    this.#timer = setInterval(() => {
-      this.#looking ??= this.#look().finally(() => {
-        this.#looking = undefined;
-      });
-    }, LOOK_MS).unref();
+    this.#looking.start();
   }
 
-  async close(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.#looking;
+  close(): Promise<void> {
+    return this.#looking.close();
   }
 
   get now_ms(): number {
@@ -86,25 +80,17 @@ export class SinkWatch {
   /** Makes the run of a time, once for it; undefined where nothing has changed since the last one. */
   async run(
     tenant: string,
-    { id, name, body, created_by, revision }: Definition<Sink>,
+    sink: Definition<Sink>,
     due_ms: number,
     isWanted: boolean,
   ): Promise<JobRecord | undefined> {
     const { exporting, jobs, chain, ports } = this.#parts;
+    const { id, name, body, created_by, revision } = sink;
     if (!('query' in body.source)) return undefined;
     const { query, seam } = chain.next({ tenant, id, revision, query: body.source.query });
     const isSame = JSON.stringify(seam.after?.position) === JSON.stringify(seam.to);
     if (isSame && !isWanted) return undefined;
-    const asker: FamilyAsker = {
-      ...{ request_id: id, tenant, base: '/v1/order-analytics', log: ports.log },
-      // Nobody is there to be asked: a sink sees what an analyst sees.
-      principal: {
-        ...{ kind: 'api_key', key_id: created_by, name, role: 'analyst', tenant, tenants: 'own' },
-        permissions: ROLE_RULES.analyst.permissions,
-        ...{ scopes: null, rate_limit: null, expires_at_ms: null },
-      },
-      signal: AbortSignal.timeout(60_000),
-    };
+    const asker = analystFor(tenant, sink, ports);
     const target = { format: 'parquet', compression: false } as const;
     const saved = exporting.savedOf(tenant, { type: 'kpis', query });
     const made = await exporting.input(asker, target, saved);
