@@ -3,7 +3,7 @@ import { SeededRandom } from '../engine/index.ts';
 import { fc } from '../test/property.ts';
 import { count, sumExact } from './aggregates/index.ts';
 import { runAnyWay, runCrashedAnywhere, runFromEverySnapshot } from './fixture-any-way.ts';
-import { anyWay, outcomeOf, planOf, straight, trialsOf } from './fixture-properties.ts';
+import { anyWay, type Item, multiset, outcomeOf, planOf, straight, trialsOf } from './fixture-properties.ts';
 import { JOIN_CASES } from './fixture-properties-joins.ts';
 import { LOG_CASES } from './fixture-properties-log.ts';
 import { OTHER_CASES } from './fixture-properties-others.ts';
@@ -57,6 +57,22 @@ describe.each(CASES)('$name', (of) => {
       for await (const run of runCrashedAnywhere(of.build, planOf(trial), new SeededRandom(trial.seed))) {
         expect(outcomeOf(of, run), `until ${trial.end_ms}`).toEqual(wanted);
       }
+    }
+  });
+});
+
+/** Instances that have the items of their keys, and nobody else's. */
+const SHARES: readonly ((item: Item) => boolean)[] = [({ key }) => key === 'a', ({ key }) => key !== 'a'];
+const DIVIDED = CASES.filter(({ final }) => final !== null);
+
+describe.each(DIVIDED)('instances of $name side by side', (of) => {
+  it('give together what one gives', async () => {
+    for (const trial of trialsOf(of, 1, 20)) {
+      const shares = SHARES.map((share) => anyWay({ ...trial, items: trial.items.filter(share) }));
+      const outcomes = await Promise.all(shares);
+      const together = outcomes.flatMap(({ final }) => final as readonly unknown[]);
+      const alone = (await straight(trial)).final as readonly unknown[];
+      expect(multiset(together).toSorted(), `seed ${trial.seed}`).toEqual(multiset(alone).toSorted());
     }
   });
 });

@@ -72,7 +72,7 @@ export const tableCases: readonly BoundedCase[] = [
         toTable<TableItem>('op', { keyOf, timeOf, value: (item) => (item.isGone ? undefined : item) }),
       ),
     step_ms: 1,
-    rest_rows: 0,
+    rest_rows: 1,
   },
   {
     name: 'to-window-table',

@@ -60,6 +60,8 @@ export function defineOperator<
       ...(spec.namesResults === undefined ? {} : { namesResults: spec.namesResults }),
       ...(spec.ownsWatermark === undefined ? {} : { ownsWatermark: spec.ownsWatermark }),
       ...(spec.needsWatermark?.(config) === true ? { needsWatermark: true } : {}),
+      ...(spec.retractions === undefined ? {} : { retractions: spec.retractions(config) }),
+      ...(spec.changes === undefined ? {} : { changes: spec.changes(config) }),
       bind: (runtime) => bind(spec, name, config, specs, runtime),
     };
   };

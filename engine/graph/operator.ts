@@ -4,6 +4,7 @@ import type { ControlHandlers } from '../control/index.ts';
 import type { FailureWatch, OutMessage } from '../edges/index.ts';
 import type { Flushable, KvStore, KvView, StateChecks, TableSpecs, TablesOf } from '../state/index.ts';
 import type { NameOf, OutputIds } from './origins.ts';
+import type { OutputChanges, RetractionRule } from './retractions.ts';
 
 /** Anything that checks and types an input; a zod schema is one. */
 export interface Schema<T> {
@@ -153,6 +154,10 @@ export interface OperatorSpec<A, B, C, S extends TableSpecs, O extends Sides = N
   readonly makesIds?: (config: C) => boolean;
   /** All that it gives to its main output it names, see `emit`. */
   readonly namesResults?: true;
+  /** What it does with items that change what earlier ones said; absent: they may lose their mark in it. */
+  readonly retractions?: (config: C) => RetractionRule;
+  /** Of the outputs that hold such items of its own. */
+  readonly changes?: (config: C) => readonly OutputChanges[];
   /** It gives on exactly the items that came, in one batch: what they come from is known without looking at each. */
   readonly keepsItems?: true;
   start(context: OperatorContext<C, S, B, O>): Handlers<A>;
@@ -172,6 +177,8 @@ export interface Operator<A, B, O extends Sides = NoSides> {
   readonly namesResults?: true;
   readonly ownsWatermark?: true;
   readonly needsWatermark?: boolean;
+  readonly retractions?: RetractionRule;
+  readonly changes?: readonly OutputChanges[];
   /** Says the types of the side outputs to the type checker; never there. */
   readonly sideTypes?: O;
   /** Batches of side outputs come tagged with their name. */

@@ -1,11 +1,14 @@
 import { type Observable, type OperatorFunction, Subject, tap } from 'rxjs';
 import { type Either, invariant, MillraceError, type Signal } from '../base/index.ts';
-import type { Source, SourceRecord } from '../edges/index.ts';
+import type { SourceRecord } from '../edges/index.ts';
 import { describeTable, type TableDescription, type TableSpecs } from '../state/index.ts';
+import { MAIN_OUTPUT } from './define-operator.ts';
 import { mergeSignals, outputOf, tagged } from './merge.ts';
 import type { Definition, NoSides, Operator, Runtime, Sides } from './operator.ts';
 import { trackedNodes } from './origins.ts';
 import { Piped } from './pipe.ts';
+import { checkRetractions, mergedRetractions, type Retractions, retractionsOf } from './retractions.ts';
+import type { SourceSpec } from './source-spec.ts';
 import { drawTopology } from './topology-drawing.ts';
 import { duplicateName, otherTopology } from './topology-errors.ts';
 import { requireWatermarks } from './watermark-reach.ts';
@@ -27,19 +30,6 @@ export interface TopologyDescription {
   readonly nodes: readonly NodeDescription[];
 }
 
-/** Where the records of a source come from. What the options mean is the connector's business. */
-export interface SourceSpec {
-  /** Of the node. */
-  readonly name: string;
-  /** Of the connector, e.g. `jetstream`. */
-  readonly kind: string;
-  readonly options: Readonly<Record<string, unknown>>;
-  /** What of the stream is read, where it is not all: a start that reads something else is refused, see `changesFrom`. */
-  readonly definition?: Definition;
-  /** What stands between the connector's source and the graph, e.g. an `enrichingSource`. */
-  readonly through?: (source: Source) => Source;
-}
-
 interface Node extends Omit<NodeDescription, 'state'> {
   readonly state: TableSpecs;
   /** Its output carries batches of side outputs too. */
@@ -48,6 +38,8 @@ interface Node extends Omit<NodeDescription, 'state'> {
   readonly namesResults?: boolean;
   readonly ownsWatermark?: boolean;
   readonly needsWatermark?: boolean;
+  /** By output: whether items of it may take earlier ones back. */
+  retractionsOf?(output: string): Retractions | undefined;
   /** How the node's inputs become its output, once bound to a runtime. */
   connect(runtime: Runtime, inputs: readonly Observable<Signal<unknown>>[]): Observable<Signal<unknown>>;
 }
@@ -108,6 +100,7 @@ export class Stream<T, O extends Sides = NoSides> extends Piped<T> {
       inputs: [this.name],
       state: {},
       hasSides: false,
+      retractionsOf: () => this.#builder.retractionsOf(this.name, side),
       connect: (_, [input]) => {
         invariant(input !== undefined, `side output ${name} has an input`);
         return outputOf(input, side);
@@ -150,6 +143,15 @@ export class Builder {
     this.nodes.push(node);
   }
 
+  /** Whether items of an output of a node may take earlier ones back. */
+  retractionsOf(node: string, output: string = MAIN_OUTPUT): Retractions | undefined {
+    return this.nodes.find(({ name }) => name === node)?.retractionsOf?.(output);
+  }
+
+  #retractionsIn(inputs: readonly string[]): Retractions | undefined {
+    return mergedRetractions(inputs.map((input) => this.retractionsOf(input)));
+  }
+
   /** `join` makes one input of the streams named. */
   addOperator(
     operator: Operator<never, unknown, Sides>,
@@ -158,6 +160,8 @@ export class Builder {
   ): void {
     const { name, kind, summary, state, definition, definedTables, sides, makesIds, namesResults } = operator;
     const { ownsWatermark = false, needsWatermark = false } = operator;
+    const coming = this.#retractionsIn(inputs);
+    checkRetractions(operator, coming);
     this.add({
       name,
       kind,
@@ -171,6 +175,7 @@ export class Builder {
       needsWatermark,
       inputs,
       hasSides: sides.length > 0,
+      retractionsOf: (output) => retractionsOf(operator, coming, output, output !== MAIN_OUTPUT),
       connect: (runtime, all) => {
         const bound = operator.bind(runtime) as OperatorFunction<Signal<unknown>, Signal<unknown>>;
         return join(all).pipe(bound);
@@ -212,6 +217,7 @@ export class Builder {
       inputs,
       state: {},
       hasSides: false,
+      retractionsOf: () => this.#retractionsIn(inputs),
       connect: (_, all) => mergeSignals(all),
     });
     return new Stream(this, name);

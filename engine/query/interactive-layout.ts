@@ -30,10 +30,13 @@ export interface TableRow<V> {
   readonly time_ms: number | undefined;
   /** undefined: deleted, and remembered so that an older value does not bring it back. */
   readonly value: V | undefined;
+  /** Of several of one time the largest wins; absent where the table takes no notice of it. */
+  readonly tie?: number;
 }
 
 const HAS_TIME = 1;
 const HAS_VALUE = 2;
+const HAS_TIE = 4;
 
 /** A codec of rows knows that of their values: who reads a topology of others has only the first. */
 interface TableRowCodec<V> extends Codec<TableRow<V>> {
@@ -49,14 +52,18 @@ export function tableRowCodec<V>(value: Codec<V>): TableRowCodec<V> {
   return {
     content: value,
     write: (writer, row) => {
-      writer.u8((row.time_ms === undefined ? 0 : HAS_TIME) | (row.value === undefined ? 0 : HAS_VALUE));
-      if (row.time_ms !== undefined) writer.f64(row.time_ms);
+      const { time_ms, value: content, tie } = row;
+      const flag = (member: unknown, bit: number): number => (member === undefined ? 0 : bit);
+      writer.u8(flag(time_ms, HAS_TIME) | flag(content, HAS_VALUE) | flag(tie, HAS_TIE));
+      if (time_ms !== undefined) writer.f64(time_ms);
+      if (tie !== undefined) writer.f64(tie);
       if (row.value !== undefined) value.write(writer, row.value);
     },
     read: (reader) => {
       const flags = reader.u8();
       const time_ms = (flags & HAS_TIME) === 0 ? undefined : reader.f64();
-      return { time_ms, value: (flags & HAS_VALUE) === 0 ? undefined : value.read(reader) };
+      const tie = (flags & HAS_TIE) === 0 ? {} : { tie: reader.f64() };
+      return { time_ms, value: (flags & HAS_VALUE) === 0 ? undefined : value.read(reader), ...tie };
     },
   };
 }

@@ -62,6 +62,7 @@ const make = <A, O extends Sides>(branches: Branches<A>) =>
     summary: branchDoc.summary,
     // The names of the branches are those of the side outputs.
     sides: Object.keys(branches) as (keyof O & string)[],
+    retractions: () => 'passes',
     start: ({ name, metrics, emit, emitTo }) => {
       const ways = Object.entries(branches);
       const unmatched = metrics.counter('millrace.branch.unmatched', 'Items that no branch takes', {

@@ -18,6 +18,7 @@ const make = <A>() =>
   defineOperator<A, A, (item: A) => boolean>({
     kind: 'filter',
     summary: filterDoc.summary,
+    retractions: () => 'passes',
     start: ({ name, config: predicate, metrics, emit }) => {
       const dropped = metrics.counter('millrace.filter.dropped', 'Items that a filter left out', {
         operator: name,

@@ -9,7 +9,7 @@ import {
 import { decode } from './decode.ts';
 import { type Bigints, jsonParser } from './json-numbers.ts';
 
-export interface JsonConfig<T> {
+export interface JsonConfig<T, D = never> {
   /**
    * Checks and types the parsed value: a schema (a zod schema is one), or a function that also gets the
    * record (its subject, headers, sequence). What it throws makes the record a dead letter.
@@ -23,6 +23,12 @@ export interface JsonConfig<T> {
    * with the reason `invalid_json`.
    */
   readonly bigints?: Bigints;
+  /**
+   * What a message without content stands for: a key of a KV bucket that was deleted or purged, or what a change data
+   * capture writes after a deletion. `toTable` deletes the row of an item with `kind: 'tombstone'`. Without it such a
+   * message is malformed (`invalid_json`).
+   */
+  readonly tombstone?: (record: SourceRecord) => D;
 }
 
 export const jsonDoc: OperatorDoc = {
@@ -35,23 +41,28 @@ export const jsonDoc: OperatorDoc = {
  * sends them (subject `deadletter.<tenant>`), with the reasons `invalid_utf8`, `invalid_json` and
  * `invalid_value`. No state.
  */
-export function json<T>(name: string, config: JsonConfig<T>): Operator<SourceRecord, T> {
-  const { parse, tenantOf = () => 'default', bigints = 'round' } = config;
+export function json<T, D = never>(name: string, config: JsonConfig<T, D>): Operator<SourceRecord, T | D> {
+  const { parse, tenantOf = () => 'default', bigints = 'round', tombstone } = config;
   if (typeof parse === 'function') refuseAsync(parse, `json "${name}"`);
   const read = jsonParser(name, bigints);
   const check = typeof parse === 'function' ? parse : (value: unknown) => parse.parse(value);
-  const operator = decode<T>(name, {
+  const operator = decode<T | D>(name, {
     decoder: () => {
       const utf8 = new TextDecoder('utf-8', { fatal: true });
       return (record, _, out) => {
         let code = 'invalid_utf8';
-        let event: T;
+        let event: T | D;
         try {
-          const text = utf8.decode(record.data);
-          code = 'invalid_json';
-          const value = read(text);
-          code = 'invalid_value';
-          event = check(value, record);
+          if (tombstone !== undefined && record.data.length === 0) {
+            code = 'invalid_value';
+            event = tombstone(record);
+          } else {
+            const text = utf8.decode(record.data);
+            code = 'invalid_json';
+            const value = read(text);
+            code = 'invalid_value';
+            event = check(value, record);
+          }
         } catch (error) {
           const why = { code, detail: messageOf(error) };
           out.reject({ tenant: tenantOf(record), record, part: 0 }, why, record.data);

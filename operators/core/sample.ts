@@ -1,5 +1,6 @@
 import { defineOperator, MillraceError, type Operator, type OperatorDoc } from '../../engine/index.ts';
 import { fnv1aOfString, mix32 } from './hash.ts';
+import { checkedKey } from './valid-time.ts';
 
 export interface SampleConfig<A> {
   /** The share of ids that is passed on, 0 to 1. */
@@ -29,6 +30,7 @@ const make = <A>() =>
   defineOperator<A, A, SampleConfig<A>>({
     kind: sampleDoc.kind,
     summary: sampleDoc.summary,
+    retractions: () => 'passes',
     start: ({ name, config: { rate, idOf }, metrics, emit }) => {
       const below = rate * HASHES;
       const dropped = metrics.counter('millrace.sample.dropped', 'Items that a sample left out', {
@@ -36,7 +38,7 @@ const make = <A>() =>
       });
       return {
         onBatch: (items) => {
-          const kept = items.filter((item) => mix32(fnv1aOfString(idOf(item))) >>> 0 < below);
+          const kept = items.filter((item) => mix32(fnv1aOfString(checkedKey(idOf(item)))) >>> 0 < below);
           dropped.add(items.length - kept.length);
           emit(kept);
         },

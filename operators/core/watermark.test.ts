@@ -99,7 +99,7 @@ describe('watermark', () => {
     expect(fired).toEqual(['t0@60000', 't5@60005']);
   });
 
-  it('does not believe infinite times, nor those too far ahead of the clock', async () => {
+  it('does not believe times too far ahead of the clock', async () => {
     const start_ms = 1_000_000;
     const build = (max_ahead_ms?: number) => (times: Stream<number>) =>
       times.pipe(
@@ -110,13 +110,14 @@ describe('watermark', () => {
         }),
       );
     const driver = await TestDriver.start(build(500), { start_ms });
-    await driver.push(Number.POSITIVE_INFINITY, Number.NaN, start_ms + 501, start_ms + 500);
-    expect(driver.out.length).toBe(4);
+    await driver.push(start_ms + 501, start_ms + 500);
+    expect(driver.out.length).toBe(2);
     expect(driver.watermarks.at(-1)).toBe(start_ms + 490);
-    expect(driver.counter('millrace.watermark.ahead')).toBe(2);
+    expect(driver.counter('millrace.watermark.ahead')).toBe(1);
     const believing = await TestDriver.start(build(), { start_ms });
-    await believing.push(Number.POSITIVE_INFINITY, start_ms + 501);
+    await believing.push(start_ms + 501);
     expect(believing.watermarks.at(-1)).toBe(start_ms + 491);
+    await expect(believing.push(Number.POSITIVE_INFINITY)).rejects.toMatchObject({ code: 'bad_event_time' });
   });
 
   it('takes a time in µs or ns for no time, and leaves those after it in time', async () => {

@@ -1,5 +1,5 @@
 import { defineOperator, MillraceError, type Operator, type OperatorDoc } from '../../engine/index.ts';
-import { TIME_END_MS } from './valid-time.ts';
+import { TIME_END_MS, wholeTime } from './valid-time.ts';
 
 export interface WatermarkConfig<E> {
   readonly timeOf: (event: E) => number;
@@ -53,6 +53,7 @@ const make = <E>() =>
     summary: 'Event time from the events themselves; follows the clock while the source is idle',
     ownsWatermark: true,
     keepsItems: true,
+    retractions: () => 'passes',
     start: ({ name, config, clock, metrics, emit, emitWatermark, initialWatermark_ms, notice }) => {
       const { timeOf, outOfOrderness_ms, idle_ms = DEFAULT_IDLE_MS, max_ahead_ms, late } = config;
       let current_ms = initialWatermark_ms ?? Number.NEGATIVE_INFINITY;
@@ -93,7 +94,7 @@ const make = <E>() =>
           const ahead_ms = max_ahead_ms === undefined ? TIME_END_MS : clock.now() + max_ahead_ms;
           const believed_ms = Math.min(ahead_ms, TIME_END_MS);
           for (const event of events) {
-            const time_ms = timeOf(event);
+            const time_ms = wholeTime(timeOf(event), name);
             if (time_ms < reached_ms) {
               lateEvents.add();
               if (isIdle && time_ms >= byEvents_ms) lateByIdle.add();

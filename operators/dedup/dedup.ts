@@ -6,6 +6,7 @@ import {
   type OperatorDoc,
   type OutMessage,
 } from '../../engine/index.ts';
+import { wholeTime } from '../core/index.ts';
 import { idTables } from './id-tables.ts';
 import { identify } from './identify.ts';
 import { KnownIds } from './known-ids.ts';
@@ -63,10 +64,10 @@ export interface DedupSides<E> {
 const DEFAULT_MEMORY_IDS = 1_000_000;
 const DEFAULT_RETAIN_MS = 7 * 86_400_000;
 
-function identification<E>(config: DedupConfig<E>): (event: E) => Identified {
+function identification<E>(config: DedupConfig<E>, name: string): (event: E) => Identified {
   if ('identify' in config) return config.identify;
   const { idOf, timeOf, contentOf = () => null } = config;
-  return (event) => ({ ...identify(idOf(event), contentOf(event)), time_ms: timeOf(event) });
+  return (event) => ({ ...identify(idOf(event), contentOf(event)), time_ms: wholeTime(timeOf(event), name) });
 }
 
 export const dedupDoc: OperatorDoc = {
@@ -100,10 +101,11 @@ const make = <E>() =>
     summary: 'The first event of each id; conflicts to the dead letters',
     state: idTables,
     sides: ['duplicates', 'conflicts'],
+    retractions: () => 'refuses',
     start: ({ name, config, state, metrics, emit, emitTo, send, notice, requestBarrier }) => {
       const { memory_ids = DEFAULT_MEMORY_IDS, retain_ms = DEFAULT_RETAIN_MS, conflict } = config;
       const { describe = () => ({ scope: name, sequence: 0, detail: {} }) } = config;
-      const identified = identification(config);
+      const identified = identification(config, name);
       const known = new KnownIds(state, memory_ids);
       const { duplicates, conflicts } = known.observe(metrics, name);
 

@@ -61,6 +61,7 @@ const make = <L, R, Out>() =>
       bucket_ms,
     }),
     definedTables: JOIN_ROWS,
+    retractions: () => 'refuses',
     start: (context) => {
       const { config } = context;
       const { lower_ms, upper_ms, allowedLateness_ms = 0 } = config;

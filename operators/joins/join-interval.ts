@@ -1,5 +1,5 @@
 import type { Counter, Either, Handlers, OperatorContext } from '../../engine/index.ts';
-import { checkedTime } from '../core/index.ts';
+import { checkedKey, checkedTime } from '../core/index.ts';
 import { type JoinBuffer, type JoinState, joinBuffers, type Reached } from './join-buffer.ts';
 import {
   byTimeAndKey,
@@ -98,7 +98,7 @@ export class IntervalJoiner<L, R, Out> implements Handlers<Either<L, R>> {
     const time_ms = checkedTime(left.timeOf(value), this.#context.name);
     const first = this.#bucketOf(time_ms + lower_ms);
     if (first < this.#rightFloor) return true;
-    const key = left.keyOf(value);
+    const key = checkedKey(left.keyOf(value));
     let matched = false;
     const own = { time_ms, place: this.#placeIn(this.#left, this.#leftFloor, time_ms, key) };
     this.#right.visit(first, this.#bucketOf(time_ms + upper_ms), key, (other, place) => {
@@ -123,7 +123,7 @@ export class IntervalJoiner<L, R, Out> implements Handlers<Either<L, R>> {
     const time_ms = checkedTime(right.timeOf(value), this.#context.name);
     const first = this.#bucketOf(time_ms - upper_ms);
     if (first < this.#leftFloor) return true;
-    const key = right.keyOf(value);
+    const key = checkedKey(right.keyOf(value));
     let matched = false;
     const own = { time_ms, place: this.#placeIn(this.#right, this.#rightFloor, time_ms, key) };
     this.#left.visit(first, this.#bucketOf(time_ms - lower_ms), key, (other, place) => {

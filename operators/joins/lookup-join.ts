@@ -6,7 +6,7 @@ import {
   type OperatorDoc,
   stringKey,
 } from '../../engine/index.ts';
-import { checkedTime } from '../core/index.ts';
+import { checkedKey, checkedTime } from '../core/index.ts';
 import {
   byVersion,
   checkedSetting,
@@ -69,6 +69,7 @@ const make = <L, R, Out>() =>
     // Rows that expire are stored with a day; for how long they stay may change.
     definition: ({ retain_ms }) => ({ retention: retain_ms === undefined ? 'for ever' : 'retain_ms' }),
     definedTables: ['rows'],
+    retractions: () => 'refuses',
     start: ({ name, config, state, metrics, emit }) => {
       const { left, right, type } = config;
       const join = config.join as JoinFunction<L, R, Out>;
@@ -84,7 +85,7 @@ const make = <L, R, Out>() =>
       });
       const isGone = right.isDeletion ?? (() => false);
       const update = (value: R): void => {
-        const key = right.keyOf(value);
+        const key = checkedKey(right.keyOf(value));
         const version = { time_ms: checkedTime(right.timeOf(value), name), value };
         const known = rows.get(key);
         if (known === undefined || byVersion(version, known, codec) > 0) rows.set(key, version);
@@ -98,7 +99,7 @@ const make = <L, R, Out>() =>
               update(item.value);
               continue;
             }
-            const version = rows.get(left.keyOf(item.value));
+            const version = rows.get(checkedKey(left.keyOf(item.value)));
             const row = version === undefined || isGone(version.value) ? undefined : version.value;
             if (row !== undefined || type === 'left') out.push(join(item.value, row));
             else missing.add();

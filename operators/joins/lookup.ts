@@ -1,4 +1,5 @@
 import { defineOperator, type OperatorDoc } from '../../engine/index.ts';
+import { checkedKey } from '../core/index.ts';
 import type { JoinFunction } from './join-common.ts';
 import type { EnrichMode } from './join-config.ts';
 
@@ -39,7 +40,7 @@ const make = <A, R, Out>() =>
         onBatch: (items) => {
           const out: Out[] = [];
           for (const item of items) {
-            const row = rowOf(keyOf(item));
+            const row = rowOf(checkedKey(keyOf(item)));
             if (row !== undefined || type === 'left') out.push(join(item, row));
             else missing.add();
           }

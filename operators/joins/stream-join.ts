@@ -59,6 +59,7 @@ const make = <L, R, Out>() =>
     state: ({ left, right, cache_rows }) => joinState(codecOf(left), codecOf(right), cache_rows),
     definition: ({ ttl_ms }) => ({ ttl_ms: ttl_ms ?? 'for ever' }),
     definedTables: JOIN_ROWS,
+    retractions: () => 'refuses',
     start: (context) => {
       const { config } = context;
       const common = {

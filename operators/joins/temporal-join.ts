@@ -11,7 +11,7 @@ import {
   type ScopedMap,
   stringKey,
 } from '../../engine/index.ts';
-import { checkedTime } from '../core/index.ts';
+import { checkedKey, checkedTime } from '../core/index.ts';
 import {
   type BufferEntry,
   JOIN_ROWS,
@@ -95,6 +95,7 @@ const make = <L, R, Out>() =>
     state: stateOf,
     definition: ({ bucket_ms = DEFAULT_BUCKET_MS }) => ({ bucket_ms }),
     definedTables: JOIN_ROWS,
+    retractions: () => 'refuses',
     start: (context) => new TemporalJoin(context),
   });
 
@@ -177,7 +178,7 @@ class TemporalJoin<L, R, Out> implements Handlers<Either<L, R>> {
     const time_ms = checkedTime(left.timeOf(value), this.#context.name);
     const bucket = Math.floor(time_ms / this.#bucket_ms);
     if (bucket < this.#closed) return true;
-    this.#left.append(bucket, left.keyOf(value), { time_ms, value, matched: false });
+    this.#left.append(bucket, checkedKey(left.keyOf(value)), { time_ms, value, matched: false });
     return false;
   }
 
@@ -186,7 +187,7 @@ class TemporalJoin<L, R, Out> implements Handlers<Either<L, R>> {
     const { right } = this.#context.config;
     const time_ms = checkedTime(right.timeOf(value), this.#context.name);
     const bucket = Math.floor(time_ms / this.#bucket_ms);
-    const key = right.keyOf(value);
+    const key = checkedKey(right.keyOf(value));
     if (bucket < this.#closed) {
       this.#advance(key, { time_ms, value }, Number.NEGATIVE_INFINITY);
       return true;

@@ -7,7 +7,7 @@ import {
   type OperatorContext,
   type OperatorDoc,
 } from '../../engine/index.ts';
-import { checkedTime } from '../core/index.ts';
+import { checkedKey, checkedTime } from '../core/index.ts';
 import {
   type BufferEntry,
   JOIN_ROWS,
@@ -79,6 +79,7 @@ const make = <L, R, Out>() =>
     state: ({ left, right, cache_rows }) => joinState(codecOf(left), codecOf(right), cache_rows),
     definition: ({ size_ms, offset_ms }) => ({ size_ms, offset_ms: offsetIn(size_ms, offset_ms) }),
     definedTables: JOIN_ROWS,
+    retractions: () => 'refuses',
     start: (context) => new WindowJoin(context),
   });
 
@@ -161,7 +162,7 @@ class WindowJoin<L, R, Out> implements Handlers<Either<L, R>> {
     const time_ms = checkedTime(left.timeOf(value), this.#context.name);
     const number = this.#numberOf(time_ms);
     if (number < this.#closed) return true;
-    const key = left.keyOf(value);
+    const key = checkedKey(left.keyOf(value));
     const window = this.#windowOf(number);
     const own = { time_ms, place: this.#output.isNamed ? this.#left.count(number, key) : -1 };
     this.#right.visit(number, number, key, (other, place) => {
@@ -179,7 +180,7 @@ class WindowJoin<L, R, Out> implements Handlers<Either<L, R>> {
     const time_ms = checkedTime(right.timeOf(value), this.#context.name);
     const number = this.#numberOf(time_ms);
     if (number < this.#closed) return true;
-    const key = right.keyOf(value);
+    const key = checkedKey(right.keyOf(value));
     const window = this.#windowOf(number);
     const own = { time_ms, place: this.#output.isNamed ? this.#right.count(number, key) : -1 };
     this.#left.visit(number, number, key, (other, place) => {

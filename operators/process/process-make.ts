@@ -9,6 +9,7 @@ import {
   mapTable,
   type Operator,
   type OperatorDoc,
+  type RetractionRule,
   rawTable,
   type Sides,
   stringKey,
@@ -19,7 +20,11 @@ import type { LateEvents, ProcessConfig } from './process.ts';
 import { ProcessRun, type ProcessTables, sortedByBytes } from './process-run.ts';
 
 /** `keyedProcess`, and the operators that are composed of it under a name of their own. */
-export const makeProcess = <A, B, S, O extends Sides>(doc: Pick<OperatorDoc, 'kind' | 'summary'>) => {
+export const makeProcess = <A, B, S, O extends Sides>(
+  doc: Pick<OperatorDoc, 'kind' | 'summary'>,
+  /** Absent: what becomes of items that take others back is the function's matter. */
+  rule?: RetractionRule,
+) => {
   type Config = ProcessConfig<A, B, S, O>;
   type Tables = ProcessTables<A, Exclude<S, undefined>>;
   return (name: string, config: Config): Operator<A, B, O & LateEvents<A>> => {
@@ -41,6 +46,7 @@ export const makeProcess = <A, B, S, O extends Sides>(doc: Pick<OperatorDoc, 'ki
       // In the order of time a timer is kept for the ms after its own.
       definition: ({ order = 'arrival' }) => ({ order }),
       sides: ['late', ...(config.sides ?? [])],
+      ...(rule === undefined ? {} : { retractions: () => rule }),
       start: (context) => {
         const run = new ProcessRun<A, B, S, O>(doc.kind, config, context);
         return {

@@ -8,14 +8,13 @@ import {
   type Metrics,
   type RawSpec,
   refusePromise,
-  requireText,
   type ScopedMap,
   type Sides,
   type TablesOf,
   type Timers,
   trustedJsonCodec,
 } from '../../engine/index.ts';
-import { checkedTime } from '../core/index.ts';
+import { checkedKey, checkedSignedTime, checkedTime } from '../core/index.ts';
 import type { LateEvents, ProcessConfig, ProcessContext } from './process.ts';
 import { type Due, DueTimers } from './process-timers.ts';
 
@@ -127,9 +126,8 @@ export class ProcessRun<A, B, S, O extends Sides> implements ProcessContext<S, B
 
   onBatch(events: readonly A[]): void {
     for (const event of events) {
-      const time_ms = this.#config.timeOf === undefined ? Number.NaN : this.#config.timeOf(event);
-      const key = this.#config.keyOf(event);
-      requireText(key);
+      const time_ms = this.#timeOf(event);
+      const key = checkedKey(this.#config.keyOf(event));
       if (this.#config.order !== 'time') this.#handle(event, time_ms, key);
       else if (time_ms < this.watermark_ms) {
         this.#late.add();
@@ -143,8 +141,13 @@ export class ProcessRun<A, B, S, O extends Sides> implements ProcessContext<S, B
     refusePromise(given, `process "${this.#world.name}"`);
   }
 
+  #timeOf(event: A): number {
+    const { timeOf, order } = this.#config;
+    if (timeOf === undefined) return Number.NaN;
+    return (order === 'time' ? checkedTime : checkedSignedTime)(timeOf(event), this.#world.name);
+  }
+
   #wait(event: A, time_ms: number, key: string): void {
-    checkedTime(time_ms, this.#world.name);
     const row = rowOf(time_ms, key);
     const others = this.#waiting.get(row);
     if (others === undefined) {

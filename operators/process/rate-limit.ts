@@ -56,7 +56,7 @@ export function rateLimit<A>(
   }
   const limits = { max_events, per_ms };
   const usedAt = algorithm === 'window' ? usedInWindow(limits) : usedOfBucket(limits);
-  return makeProcess<A, A, Used | undefined, RateLimitSides<A>>(rateLimitDoc)(name, {
+  return makeProcess<A, A, Used | undefined, RateLimitSides<A>>(rateLimitDoc, 'refuses')(name, {
     keyOf,
     timeOf,
     order: 'time',

@@ -129,6 +129,17 @@ function isDecided({ stages }: Pattern<Tick, string>): boolean {
   return last?.kind.startsWith('not') !== true;
 }
 
+/** A pattern like it, of conditions that take nothing but the event. */
+export function blind(of: Pattern<Tick, string>): Pattern<Tick, string> {
+  const nothing = { s0: [], s1: [], s2: [], s3: [] };
+  const stages = of.stages.map(({ where, until, ...stage }) => ({
+    ...stage,
+    where: (event: Tick) => where(event, nothing),
+    ...(until === undefined ? {} : { until: (event: Tick) => until(event, nothing) }),
+  }));
+  return Object.assign(Object.create(Object.getPrototypeOf(of)), of, { stages });
+}
+
 export const anySkip = fc.constantFrom<Skip>(
   'noSkip',
   'noSkip',

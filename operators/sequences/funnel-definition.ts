@@ -1,4 +1,5 @@
 import { MillraceError } from '../../engine/index.ts';
+import { checkedKey, wholeTime } from '../core/index.ts';
 
 export interface FunnelStep<E> {
   readonly name: string;
@@ -118,7 +119,7 @@ const MAX_EXCLUSIONS = 32;
  * Checks a definition and splits it into its rules and the reader of its events.
  * Throws `bad_funnel` with the member that is wrong.
  */
-export function compileFunnel<E>(definition: FunnelDefinition<E>): CompiledFunnel<E> {
+export function compileFunnel<E>(definition: FunnelDefinition<E>, name = 'funnel'): CompiledFunnel<E> {
   const { timeOf, idOf, steps, exclusions = [], holdConstant = [], groupBy } = definition;
   const rules: FunnelRules = {
     steps: steps.length,
@@ -140,15 +141,15 @@ export function compileFunnel<E>(definition: FunnelDefinition<E>): CompiledFunne
       const stepBits = bitsOf(steps, event);
       const exclusionBits = bitsOf(exclusions, event);
       if (stepBits === 0 && exclusionBits === 0 && !takesAll) return undefined;
-      const time_ms = timeOf(event);
+      const time_ms = wholeTime(timeOf(event), name);
       if (time_ms < rules.start_ms || time_ms > until_ms) return undefined;
       return {
         time_ms,
-        id: idOf?.(event) ?? '',
+        id: idOf === undefined ? '' : checkedKey(idOf(event)),
         steps: stepBits,
         exclusions: exclusionBits,
         hold: holdConstant.length === 0 ? '' : JSON.stringify(holdConstant.map((value) => value(event))),
-        group: groupBy?.value(event) ?? '',
+        group: checkedKey(groupBy?.value(event) ?? ''),
       };
     },
   };

@@ -2,6 +2,7 @@ import {
   ByteReader,
   type Counter,
   defineOperator,
+  MAIN_OUTPUT,
   MillraceError,
   mapTable,
   type NameOf,
@@ -122,6 +123,8 @@ const make = <E>() =>
     state: tablesOf,
     sides: ['timeout', 'late'],
     definition: funnelInWords,
+    retractions: () => 'refuses',
+    changes: () => [MAIN_OUTPUT, 'timeout'].map((output) => ({ output, takesBack: true, givesAgain: false })),
     start: (context) => new Entities(context),
   });
 
@@ -143,7 +146,7 @@ class Entities<E> extends Sequences<E, FunnelEvent, FunnelRow> {
 
   constructor(context: Context<E>) {
     const { name, config, state, timers, metrics, initialWatermark_ms } = context;
-    const { rules, read } = compileFunnel(config);
+    const { rules, read } = compileFunnel(config, name);
     const lateness_ms = config.allowed_lateness_ms ?? DAY_MS;
     const maxEvents = config.max_events_per_key ?? DEFAULT_MAX_EVENTS_PER_KEY;
     checkLimits(lateness_ms, maxEvents, config.retain_ms);

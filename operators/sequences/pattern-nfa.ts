@@ -1,26 +1,8 @@
-import { isNegated, type Pattern, type PatternStage } from './pattern-builder.ts';
-import { type Skip, staysAfter } from './pattern-skip.ts';
-
-interface Beginning {
-  readonly start_ms: number;
-  readonly picks: PartialMatch['picks'];
-}
-
-/** Picks of a match that is not decided yet. Plain data: it is part of the state. */
-export interface PartialMatch {
-  readonly start_ms: number;
-  /** The events picked, by their number in the key's order, and the stage of each. */
-  readonly picks: readonly (readonly [event: number, stage: number])[];
-  /** How many picks the last one's stage has. */
-  readonly count: number;
-  /** Bit t: stage t can no longer be the next one; bit `stages`: the end. */
-  dead: number;
-  /** No event has come since the last pick. */
-  isFresh: boolean;
-  isComplete: boolean;
-  /** A longer match has been made of it. */
-  isExtended: boolean;
-}
+import type { Pattern, PatternStage } from './pattern-builder.ts';
+import { PatternConditions } from './pattern-conditions.ts';
+import { dropOutdone, type Foresight } from './pattern-given-up.ts';
+import { compareMatches, type PartialMatch, type Pick } from './pattern-partial.ts';
+import { type Skip, Taken } from './pattern-skip.ts';
 
 /** A match that is decided, or one whose time is over. */
 export interface Outcome {
@@ -30,31 +12,42 @@ export interface Outcome {
   readonly kind: 'match' | 'timeout';
 }
 
-/** The stages that can come after a stage, with the negations on the way. */
-interface Target<E> {
+/** A stage that can come after a stage, with the negations on the way. */
+interface Target {
   /** The number of stages stands for the end. */
   readonly stage: number;
-  readonly notNext: readonly PatternStage<E>[];
-  readonly notFollowedBy: readonly PatternStage<E>[];
+  readonly notNext: readonly number[];
+  readonly notFollowedBy: readonly number[];
+}
+
+/** Where a match may go from a stage that has too few events, enough, or as many as it may have. */
+interface Ways {
+  readonly tooFew: readonly Target[];
+  readonly enough: readonly Target[];
+  readonly full: readonly Target[];
 }
 
 /**
- * A nondeterministic automaton over the events of one key: each partial match is a state with its own picks
- * (after SASE, Wu et al. 2006, and Flink CEP). Each event is offered to every partial match, which may ignore it, be
- * extended by it (the old one stays where another event could extend it too), or die.
+ * A nondeterministic automaton over the events of one key: each partial match is a state, its picks lie in a buffer
+ * that all share (after SASE, Wu et al. 2006, its SASE+, Agrawal et al. 2008, and Flink CEP). Each event is offered to
+ * every partial match, which may ignore it, be extended by it (the old one stays where another event could extend it
+ * too), or die. What an event costs grows with the number of partial matches, not with their length.
+ *
+ * `partials` lie in the order of `compareUndecided`, and stay so: a longer match goes before the one that it was made of.
  */
 export class PatternNfa<E> {
   readonly #stages: readonly PatternStage<E>[];
   readonly #within_ms: number;
   readonly #hasSteps: boolean;
   readonly #skip: Skip;
-  /** By stage; the last entry is that of the beginning. */
-  readonly #targets: readonly (readonly Target<E>[])[];
+  readonly #foresight: Foresight<E>;
+  readonly #beginnings: readonly Target[];
+  readonly #ways: readonly Ways[];
+  readonly #conditions: PatternConditions<E>;
   readonly #eventOf: (event: number) => E;
   readonly #timeOf: (event: E) => number;
-  /** Derived from the picks; made when a condition first asks. */
-  readonly #matched = new WeakMap<PartialMatch, Readonly<Record<string, readonly E[]>>>();
-  readonly #nothing: Readonly<Record<string, readonly E[]>>;
+  /** Of the event that is offered: what was picked of it, by stage. */
+  #picked: (Pick | undefined)[] = [];
 
   constructor(
     pattern: Pattern<E, string>,
@@ -62,36 +55,46 @@ export class PatternNfa<E> {
     eventOf: (event: number) => E,
     timeOf: (event: E) => number,
   ) {
-    this.#stages = pattern.stages;
-    this.#within_ms = pattern.within_ms ?? Number.POSITIVE_INFINITY;
-    this.#hasSteps = pattern.stages.some(({ withinPrevious_ms }) => withinPrevious_ms !== undefined);
+    const { stages, within_ms = Number.POSITIVE_INFINITY } = pattern;
+    this.#stages = stages;
+    this.#within_ms = within_ms;
+    this.#hasSteps = stages.some(({ withinPrevious_ms }) => withinPrevious_ms !== undefined);
     this.#skip = skip;
     this.#eventOf = eventOf;
     this.#timeOf = timeOf;
-    this.#targets = [...this.#stages.keys(), -1].map((stage) => targetsAfter(this.#stages, stage));
-    this.#nothing = this.#byStage([]);
+    this.#conditions = new PatternConditions(stages, eventOf);
+    this.#foresight = {
+      skip,
+      stages,
+      areBlind: this.#conditions.areBlind,
+      hasLimit: this.#hasSteps || within_ms < Number.POSITIVE_INFINITY,
+      hasSteps: this.#hasSteps,
+    };
+    this.#beginnings = targetsAfter(stages, -1);
+    this.#ways = stages.map((_, stage) => waysFrom(stages, stage));
   }
 
   /** Offers an event, later than all before it; `partials` becomes what is then undecided. */
   offer(partials: PartialMatch[], event: number, time_ms: number): Outcome[] {
     const outcomes = this.expire(partials, time_ms);
-    const value = this.#eventOf(event);
+    this.#conditions.about(this.#eventOf(event));
+    this.#picked = [];
     const completed: PartialMatch[] = [];
     const next: PartialMatch[] = [];
     for (const partial of partials) {
-      const longer = this.#extend(partial, event, value, time_ms, completed);
+      const longer = this.#extend(partial, event, time_ms, next, completed);
       if (this.#isAlive(partial)) next.push(partial);
-      next.push(...longer.filter((match) => this.#isAlive(match)));
+      else if (longer !== undefined) this.#conditions.inherit(partial, longer);
     }
-    for (const { stage } of this.#targetsFrom(-1)) {
-      const of = this.#stages[stage];
-      if (of === undefined || !takes(of, value, this.#nothing)) continue;
-      const match = this.#pick({ start_ms: time_ms, picks: [] }, event, stage, 1, completed);
-      if (this.#isAlive(match)) next.push(match);
-      if (of.isGreedy) break;
+    for (const { stage } of this.#beginnings) {
+      if (stage === this.#stages.length || !this.#conditions.takes(stage, undefined)) continue;
+      const last = this.#picked[stage] ?? { event, stage, before: undefined };
+      this.#begun(undecided(time_ms, event, last, 1, 1), next, completed);
+      if (this.#stages[stage]?.isGreedy === true) break;
     }
     replace(partials, next);
     this.#take(completed, time_ms, partials, outcomes);
+    dropOutdone(partials, this.#foresight);
     return outcomes;
   }
 
@@ -123,8 +126,8 @@ export class PatternNfa<E> {
   /** Closes the ways whose time ends now; true if the end was among them, which makes the match complete. */
   #passTargets(match: PartialMatch, at_ms: number): boolean {
     let isThere = false;
-    for (const target of this.#openTargets(match)) {
-      if (this.#end_ms(match, target) > at_ms) continue;
+    for (const target of this.#targetsOf(match)) {
+      if (isDead(match, target.stage) || this.#end_ms(match, target) > at_ms) continue;
       kill(match, target.stage);
       if (target.stage === this.#stages.length) isThere = true;
     }
@@ -135,128 +138,118 @@ export class PatternNfa<E> {
   /** The time after which something is decided by time alone; Infinity for never. */
   due_ms(match: PartialMatch): number {
     if (!this.#hasSteps) return match.start_ms + this.#within_ms;
-    const ends_ms = this.#openTargets(match).map((target) => this.#end_ms(match, target));
-    return Math.min(...ends_ms);
+    let due_ms = Number.POSITIVE_INFINITY;
+    for (const target of this.#targetsOf(match)) {
+      if (!isDead(match, target.stage)) due_ms = Math.min(due_ms, this.#end_ms(match, target));
+    }
+    return due_ms;
   }
 
   /** The time after which a match cannot go there; to the end: after which it is there. */
-  #end_ms(match: PartialMatch, { stage, notFollowedBy }: Target<E>): number {
+  #end_ms(match: PartialMatch, { stage, notFollowedBy }: Target): number {
     const within_ms = match.start_ms + this.#within_ms;
     if (!this.#hasSteps) return within_ms;
-    const of = this.#stages[stage];
-    if (of !== undefined) return Math.min(within_ms, this.#stepEnd_ms(match, of));
+    if (stage < this.#stages.length) return Math.min(within_ms, this.#stepEnd_ms(match, stage));
     const lasts_ms = notFollowedBy.map((negation) => this.#stepEnd_ms(match, negation));
     return lasts_ms.length === 0 ? within_ms : Math.min(within_ms, Math.max(...lasts_ms));
   }
 
   /** The end of a stage's own limit. */
-  #stepEnd_ms({ picks }: PartialMatch, { withinPrevious_ms }: PatternStage<E>): number {
+  #stepEnd_ms({ last }: PartialMatch, stage: number): number {
+    const withinPrevious_ms = this.#stages[stage]?.withinPrevious_ms;
     if (withinPrevious_ms === undefined) return Number.POSITIVE_INFINITY;
-    return this.#timeOf(this.#eventOf(picks.at(-1)?.[0] as number)) + withinPrevious_ms;
+    return this.#timeOf(this.#eventOf(last.event)) + withinPrevious_ms;
   }
 
   /** The events of a match by stage; negations have no entry. */
   eventsOf(match: PartialMatch): Readonly<Record<string, readonly E[]>> {
-    let matched = this.#matched.get(match);
-    if (matched === undefined) {
-      matched = this.#byStage(match.picks);
-      this.#matched.set(match, matched);
-    }
-    return matched;
+    return this.#conditions.eventsOf(match);
   }
 
-  #byStage(picks: PartialMatch['picks']): Readonly<Record<string, readonly E[]>> {
-    const byName: Record<string, E[]> = {};
-    for (const [index, stage] of this.#stages.entries()) {
-      if (isNegated(stage)) continue;
-      byName[stage.name] = picks.filter(([, of]) => of === index).map(([event]) => this.#eventOf(event));
+  #isHit(negations: readonly number[], match: PartialMatch, time_ms: number): boolean {
+    for (const negation of negations) {
+      if (this.#conditions.fits(negation, match) && this.#stepEnd_ms(match, negation) >= time_ms) return true;
     }
-    return byName;
+    return false;
   }
 
-  /** What an event makes of a partial match: the longer ones; those that are complete also go to `completed`. */
+  /**
+   * What an event makes of a partial match: the longer ones, of which it gives the last; those that are complete also go
+   * to `completed`.
+   */
   #extend(
     match: PartialMatch,
     event: number,
-    value: E,
     time_ms: number,
+    longer: PartialMatch[],
     completed: PartialMatch[],
-  ): PartialMatch[] {
-    const longer: PartialMatch[] = [];
-    const matched = this.eventsOf(match);
-    const last = match.picks.at(-1)?.[1];
-    const isHit = (negations: readonly PatternStage<E>[]): boolean =>
-      negations.some(
-        (negation) => negation.where(value, matched) && this.#stepEnd_ms(match, negation) >= time_ms,
-      );
+  ): PartialMatch | undefined {
+    const conditions = this.#conditions;
+    let made: PartialMatch | undefined;
     let isTaken = false;
-    for (const { stage, notNext, notFollowedBy } of this.#openTargets(match)) {
+    for (const { stage, notNext, notFollowedBy } of this.#targetsOf(match)) {
+      if (isDead(match, stage)) continue;
       const of = this.#stages[stage];
-      if (isTaken || (match.isFresh && isHit(notNext))) kill(match, stage);
+      if (isTaken || (match.isFresh && this.#isHit(notNext, match, time_ms))) kill(match, stage);
       else if (of === undefined) {
-        if (isHit(notFollowedBy)) kill(match, stage);
+        if (this.#isHit(notFollowedBy, match, time_ms)) kill(match, stage);
         else if (notFollowedBy.length === 0) {
           kill(match, stage);
           match.isComplete = true;
           completed.push(match);
         }
       } else {
-        const kind = stage === last ? of.loop : of.kind;
-        const fits = takes(of, value, matched);
+        const kind = stage === match.last.stage ? of.loop : of.kind;
+        const fits = conditions.takes(stage, match);
         if (fits) {
           match.isExtended = true;
-          longer.push(this.#pick(match, event, stage, stage === last ? match.count + 1 : 1, completed));
+          made = this.#longer(match, event, stage);
+          this.#begun(made, longer, completed);
           isTaken = of.isGreedy;
         }
-        const isOver =
-          kind === 'next' || (kind === 'followedBy' && fits) || of.until?.(value, matched) === true;
-        if (isOver || isHit(notFollowedBy)) kill(match, stage);
+        const isOver = kind === 'next' || (kind === 'followedBy' && fits) || conditions.ends(stage, match);
+        if (isOver || this.#isHit(notFollowedBy, match, time_ms)) kill(match, stage);
       }
     }
     match.isFresh = false;
-    return longer;
+    return made;
   }
 
-  #pick(
-    { start_ms, picks }: Beginning,
+  #longer(
+    { start_ms, first, last: before, length, count }: PartialMatch,
     event: number,
     stage: number,
-    count: number,
-    completed: PartialMatch[],
   ): PartialMatch {
-    const match: PartialMatch = {
-      start_ms,
-      picks: [...picks, [event, stage]],
-      count,
-      dead: 0,
-      isFresh: true,
-      isComplete: false,
-      isExtended: false,
-    };
-    const end = this.#openTargets(match).find((target) => target.stage === this.#stages.length);
-    if (end !== undefined && end.notNext.length + end.notFollowedBy.length === 0) {
-      match.dead |= 1 << end.stage;
+    const known = this.#picked[stage];
+    const last = known?.before === before ? known : { event, stage, before };
+    // The first of a stage is also what a match that begins with the event has.
+    this.#picked[stage] = last;
+    const more = stage === before.stage ? count + 1 : 1;
+    return undecided(start_ms, first, last, length + 1, more);
+  }
+
+  /** A match that an event has begun or made longer: complete, or still to be decided, or both. */
+  #begun(match: PartialMatch, undecided: PartialMatch[], completed: PartialMatch[]): void {
+    const end = this.#stages.length;
+    for (const { stage, notNext, notFollowedBy } of this.#targetsOf(match)) {
+      if (stage !== end || notNext.length + notFollowedBy.length > 0) continue;
+      kill(match, end);
       match.isComplete = true;
       completed.push(match);
     }
-    return match;
+    if (this.#isAlive(match)) undecided.push(match);
   }
 
-  #targetsFrom(stage: number): readonly Target<E>[] {
-    return this.#targets.at(stage) as readonly Target<E>[];
-  }
-
-  /** Where the match may go: once more into its stage, or on. */
-  #openTargets({ picks, count, dead }: PartialMatch): Target<E>[] {
-    const stage = picks.at(-1)?.[1] ?? -1;
-    const { min, max } = this.#stages[stage] as PatternStage<E>;
-    const targets: Target<E>[] = count < max ? [{ stage, notNext: [], notFollowedBy: [] }] : [];
-    if (count >= min) targets.push(...this.#targetsFrom(stage));
-    return targets.filter((target) => ((dead >>> target.stage) & 1) === 0);
+  /** Where the match may go, unless that is dead: once more into its stage, or on. */
+  #targetsOf({ last, count }: PartialMatch): readonly Target[] {
+    const { min, max } = this.#stages[last.stage] as PatternStage<E>;
+    const { tooFew, enough, full } = this.#ways[last.stage] as Ways;
+    return count < min ? tooFew : count < max ? enough : full;
   }
 
   #isAlive(match: PartialMatch): boolean {
-    return this.#openTargets(match).length > 0;
+    for (const { stage } of this.#targetsOf(match)) if (!isDead(match, stage)) return true;
+    return false;
   }
 
   /** Matches decided at the same moment, by their first event, then the next ones; skips as the strategy says. */
@@ -267,14 +260,39 @@ export class PatternNfa<E> {
     outcomes: Outcome[],
     waiting: PartialMatch[] = [],
   ) {
-    completed.sort(compareMatches);
-    for (let match = completed.shift(); match !== undefined; match = completed.shift()) {
+    const taken = new Taken(this.#skip, this.#stages);
+    for (const match of completed.sort(compareMatches)) {
+      if (!taken.leaves(match)) continue;
       outcomes.push({ match, at_ms, kind: 'match' });
-      if (this.#skip === 'noSkip') continue;
-      const stays = staysAfter(match, this.#skip, this.#stages);
-      for (const list of [completed, partials, waiting]) replace(list, list.filter(stays));
+      taken.add(match);
+    }
+    if (this.#skip === 'noSkip' || completed.length === 0) return;
+    for (const list of [partials, waiting]) {
+      replace(
+        list,
+        list.filter((match) => taken.leaves(match)),
+      );
     }
   }
+}
+
+/** Written out, since it is made for each match and event: a spread costs ten times as much. */
+function undecided(start_ms: number, first: number, last: Pick, length: number, count: number): PartialMatch {
+  return {
+    start_ms,
+    first,
+    last,
+    length,
+    count,
+    dead: 0,
+    isFresh: true,
+    isComplete: false,
+    isExtended: false,
+  };
+}
+
+function isDead({ dead }: PartialMatch, stage: number): boolean {
+  return ((dead >>> stage) & 1) === 1;
 }
 
 /** No event can make the match go there any more. */
@@ -282,39 +300,26 @@ function kill(match: PartialMatch, stage: number): void {
   match.dead |= 1 << stage;
 }
 
-function takes<E>(
-  { where, until }: PatternStage<E>,
-  value: E,
-  matched: Readonly<Record<string, readonly E[]>>,
-): boolean {
-  return where(value, matched) && until?.(value, matched) !== true;
+function waysFrom<E>(stages: readonly PatternStage<E>[], stage: number): Ways {
+  const again: Target = { stage, notNext: [], notFollowedBy: [] };
+  const full = targetsAfter(stages, stage);
+  return { tooFew: [again], enough: [again, ...full], full };
 }
 
-function targetsAfter<E>(stages: readonly PatternStage<E>[], after: number): Target<E>[] {
-  const targets: Target<E>[] = [];
-  const notNext: PatternStage<E>[] = [];
-  const notFollowedBy: PatternStage<E>[] = [];
+function targetsAfter<E>(stages: readonly PatternStage<E>[], after: number): Target[] {
+  const targets: Target[] = [];
+  const notNext: number[] = [];
+  const notFollowedBy: number[] = [];
   for (let stage = after + 1; stage <= stages.length; stage++) {
     const at = stages[stage];
-    if (at?.kind === 'notNext') notNext.push(at);
-    else if (at?.kind === 'notFollowedBy') notFollowedBy.push(at);
+    if (at?.kind === 'notNext') notNext.push(stage);
+    else if (at?.kind === 'notFollowedBy') notFollowedBy.push(stage);
     else {
       targets.push({ stage, notNext: notNext.slice(), notFollowedBy: notFollowedBy.slice() });
       if (at?.isOptional !== true) break;
     }
   }
   return targets;
-}
-
-/** By first event, then pick by pick the earlier event and the earlier stage; of two of which one begins the other, that one. */
-export function compareMatches(a: PartialMatch, b: PartialMatch): number {
-  for (let at = 0; at < Math.min(a.picks.length, b.picks.length); at++) {
-    const [eventA, stageA] = a.picks[at] as readonly [number, number];
-    const [eventB, stageB] = b.picks[at] as readonly [number, number];
-    if (eventA !== eventB) return eventA - eventB;
-    if (stageA !== stageB) return stageA - stageB;
-  }
-  return a.picks.length - b.picks.length;
 }
 
 function insert<T>(list: T[], item: T, compare: (a: T, b: T) => number): void {

@@ -1,6 +1,6 @@
 import { MillraceError } from '../../engine/index.ts';
 import { isNegated, type PatternStage } from './pattern-builder.ts';
-import type { PartialMatch } from './pattern-nfa.ts';
+import { type PartialMatch, picksOf } from './pattern-partial.ts';
 
 export type SkipStrategy = 'noSkip' | 'skipPastLast' | 'skipToNext';
 
@@ -9,29 +9,36 @@ export type SkipTo<N extends string> = { readonly toFirst: N } | { readonly toLa
 
 export type Skip = SkipStrategy | SkipTo<string>;
 
-/** Whether another match may stay after one that was taken. */
-export function staysAfter<E>(
-  match: PartialMatch,
-  skip: Skip,
-  stages: readonly PatternStage<E>[],
-): (other: PartialMatch) => boolean {
-  if (skip === 'noSkip') return () => true;
-  const start = startOf(match);
-  if (skip === 'skipToNext') return (other) => startOf(other) !== start;
-  const from = targetOf(match, skip, stages);
-  return (other) => startOf(other) >= from;
+/** Which other matches may stay after those that were taken. */
+export class Taken<E> {
+  readonly #skip: Skip;
+  readonly #stages: readonly PatternStage<E>[];
+  /** The first event that a match may begin with. */
+  #from = Number.NEGATIVE_INFINITY;
+  readonly #starts = new Set<number>();
+
+  constructor(skip: Skip, stages: readonly PatternStage<E>[]) {
+    this.#skip = skip;
+    this.#stages = stages;
+  }
+
+  add(match: PartialMatch): void {
+    if (this.#skip === 'noSkip') return;
+    if (this.#skip === 'skipToNext') this.#starts.add(match.first);
+    else this.#from = Math.max(this.#from, targetOf(match, this.#skip, this.#stages));
+  }
+
+  leaves({ first }: PartialMatch): boolean {
+    return first >= this.#from && !this.#starts.has(first);
+  }
 }
 
 /** The first event that another match may begin with. */
-function targetOf<E>({ picks }: PartialMatch, skip: Skip, stages: readonly PatternStage<E>[]): number {
-  if (typeof skip === 'string') return (picks.at(-1)?.[0] as number) + 1;
-  const ofStage = picks.filter(([, stage]) => stages[stage]?.name === stageOf(skip));
+function targetOf<E>(match: PartialMatch, skip: Skip, stages: readonly PatternStage<E>[]): number {
+  if (typeof skip === 'string') return match.last.event + 1;
+  const ofStage = picksOf(match).filter(({ stage }) => stages[stage]?.name === stageOf(skip));
   const target = 'toFirst' in skip ? ofStage.at(0) : ofStage.at(-1);
-  return target?.[0] ?? Number.NEGATIVE_INFINITY;
-}
-
-function startOf({ picks }: PartialMatch): number {
-  return picks[0]?.[0] as number;
+  return target?.event ?? Number.NEGATIVE_INFINITY;
 }
 
 function stageOf(skip: SkipTo<string>): string {

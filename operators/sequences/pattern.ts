@@ -10,7 +10,9 @@ import {
   stringKey,
   trustedJsonCodec,
 } from '../../engine/index.ts';
+import { checkedKey } from '../core/index.ts';
 import { checkPattern, type Matched, type Pattern, patternInWords } from './pattern-builder.ts';
+import { giveUp } from './pattern-given-up.ts';
 import { type Outcome, PatternNfa } from './pattern-nfa.ts';
 import {
   bufferEvent,
@@ -19,8 +21,9 @@ import {
   newPatternRow,
   type PatternRow,
   patternRowCodec,
+  readFormerPatternRow,
 } from './pattern-row.ts';
-import { checkSkip, type SkipStrategy, type SkipTo, skipInWords } from './pattern-skip.ts';
+import { checkSkip, type Skip, type SkipStrategy, type SkipTo, skipInWords } from './pattern-skip.ts';
 import { Sequences } from './sequence.ts';
 
 export interface PatternMatch<E, N extends string> {
@@ -48,7 +51,10 @@ export interface PatternConfig<E, N extends string> {
    * (Flink holds a match back while one that began earlier is undecided; here none waits.)
    */
   readonly skip?: SkipStrategy | SkipTo<N>;
-  /** Undecided matches of one key, at most; by default 1,000. Beyond it the oldest are given up. */
+  /**
+   * Undecided matches of one key, at most; by default 1,000. What goes beyond it is given up: the oldest without `skip`,
+   * which wants all; with it those that the skip would take last. So `skipPastLast` keeps those that began first.
+   */
   readonly max_partial_matches?: number;
   /** Events of one key that wait for the watermark, at most; by default 10,000. */
   readonly max_buffered_events?: number;
@@ -68,6 +74,8 @@ type PatternSides<E, N extends string> = {
 
 const DEFAULT_MAX_PARTIAL_MATCHES = 1_000;
 const DEFAULT_MAX_BUFFERED_EVENTS = 10_000;
+/** Of a key, in a notice. */
+const MAX_TOLD_CHARS = 200;
 /** A table has one scope: the keys are the rows'. */
 const SCOPE = '';
 
@@ -91,12 +99,14 @@ export const patternDoc: OperatorDoc = {
 };
 
 function tablesOf<E, N extends string>({ codec, cacheRows }: PatternConfig<E, N>) {
+  const events = codec ?? trustedJsonCodec<E>();
   return {
     keys: mapTable<string, PatternRow<E>>({
       changesInPlace: true,
       key: stringKey,
-      value: patternRowCodec(codec ?? trustedJsonCodec<E>()),
-      version: 1,
+      value: patternRowCodec(events),
+      version: 2,
+      migrate: (bytes) => readFormerPatternRow(bytes, events),
       logical: logicalPatternRow,
       ...(cacheRows === undefined ? {} : { cacheRows }),
     }),
@@ -123,6 +133,7 @@ const make = <E, N extends string>() =>
       pattern: patternInWords(sought),
       skip: skipInWords(skip),
     }),
+    retractions: () => 'refuses',
     start: (context) => new Matcher(context),
   });
 
@@ -144,6 +155,7 @@ interface Waiting {
 class Matcher<E, N extends string> extends Sequences<E, Waiting, PatternRow<E>> {
   readonly #context: Context<E, N>;
   readonly #nfa: PatternNfa<E>;
+  readonly #skip: Skip;
   readonly #maxPartials: number;
   readonly #maxBuffered: number;
   readonly #overflowed: Counter;
@@ -169,6 +181,7 @@ class Matcher<E, N extends string> extends Sequences<E, Waiting, PatternRow<E>> 
       late: (events) => context.emitTo('late', events),
     });
     this.#context = context;
+    this.#skip = skip;
     this.#nfa = new PatternNfa<E>(sought, skip, (event) => this.#picked.get(event) as E, timeOf);
     this.#maxPartials = limit('max_partial_matches', config.max_partial_matches, DEFAULT_MAX_PARTIAL_MATCHES);
     this.#maxBuffered = limit('max_buffered_events', config.max_buffered_events, DEFAULT_MAX_BUFFERED_EVENTS);
@@ -197,7 +210,7 @@ class Matcher<E, N extends string> extends Sequences<E, Waiting, PatternRow<E>> 
       this.#overflow.push(event);
       return;
     }
-    bufferEvent(row, { time_ms, id: idOf(event), event });
+    bufferEvent(row, { time_ms, id: checkedKey(idOf(event)), event });
     this.#wakeAfter(key, row, time_ms);
     this.rows.set(key, row);
   }
@@ -237,27 +250,33 @@ class Matcher<E, N extends string> extends Sequences<E, Waiting, PatternRow<E>> 
     const report = (outcomes: readonly Outcome[]): void => {
       for (const { match, at_ms, kind } of outcomes) {
         const events = this.#nfa.eventsOf(match) as Matched<E, N>;
-        const last = match.picks.at(-1)?.[0] as number;
-        const end_ms = this.#context.config.timeOf(picked.get(last) as E);
+        const end_ms = this.#context.config.timeOf(picked.get(match.last.event) as E);
         found.push({ match: { key, start_ms: match.start_ms, end_ms, events }, at_ms, kind });
       }
     };
     let done = 0;
+    let givenUp = 0;
     for (const { time_ms, event } of buffer) {
       if (time_ms >= this.watermark_ms) break;
       done++;
       const number = row.next++;
       picked.set(number, event);
       report(this.#nfa.offer(partials, number, time_ms));
-      const excess = partials.length - this.#maxPartials;
-      if (excess > 0) {
-        partials.splice(0, excess);
-        this.#givenUp.add(excess);
-      }
+      givenUp += giveUp(partials, this.#maxPartials, this.#skip);
     }
+    if (givenUp > 0) this.#sayGivenUp(key, givenUp);
     buffer.splice(0, done);
     report(this.#nfa.expire(partials, this.watermark_ms));
     dropUnpicked(row);
+  }
+
+  #sayGivenUp(key: string, matches: number): void {
+    this.#givenUp.add(matches);
+    const { name } = this.#context;
+    const of = { operator: name, key: key.slice(0, MAX_TOLD_CHARS) };
+    const detail = { ...of, matches, max_partial_matches: this.#maxPartials };
+    // Counts are kept by scope: keys would be too many of them.
+    this.#context.notice({ kind: 'pattern_given_up', scope: 'default', sequence: 0, detail });
   }
 
   /** Writes the row and sees to it that it is looked at in time; or lets it go. */

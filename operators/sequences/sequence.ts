@@ -1,5 +1,5 @@
 import type { Counter, Handlers, Metrics, ScopedMap, Timers } from '../../engine/index.ts';
-import { checkedSignedTime, TIME_END_MS } from '../core/index.ts';
+import { checkedKey, checkedSignedTime, TIME_END_MS } from '../core/index.ts';
 import { byKey } from '../windows/index.ts';
 
 /** What is kept of a key. */
@@ -73,7 +73,7 @@ export abstract class Sequences<E, Step extends { readonly time_ms: number }, R 
       const step = this.read(event);
       if (step === undefined) continue;
       checkedSignedTime(step.time_ms, name);
-      const key = keyOf(event);
+      const key = checkedKey(keyOf(event));
       if (key === '') this.#keyless.add();
       else if (step.time_ms < this.horizon_ms) late.push(event);
       else this.offer(key, step, event);

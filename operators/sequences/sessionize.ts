@@ -49,27 +49,30 @@ export function sessionize<A>(
 ): Operator<A, InSession<A>, LateEvents<A>> {
   const { keyOf, timeOf, gap_ms, codec } = config;
   requireGap(name, gap_ms);
-  return makeProcess<A, InSession<A>, Open | undefined, Record<never, never>>(sessionizeDoc)(name, {
-    keyOf,
-    timeOf,
-    order: 'time',
-    initial: () => undefined,
-    ...(codec === undefined ? {} : { eventCodec: codec }),
-    onEvent: (event, { key, state, time_ms, timers, setState, emit }) => {
-      // One that was opened with a longer gap may be over before its timer.
-      const open = state !== undefined && time_ms - state.last_ms <= gap_ms ? state : undefined;
-      const { start_ms, last_ms, count } = open ?? { start_ms: time_ms, last_ms: time_ms, count: 0 };
-      setState({ start_ms, last_ms: time_ms, count: count + 1 });
-      if (count === 0 || time_ms > last_ms) {
-        if (state !== undefined) timers.clear(state.last_ms + gap_ms);
-        timers.set(time_ms + gap_ms);
-      }
-      emit({ event, key, session: `${key}@${start_ms}`, start_ms, index: count });
+  return makeProcess<A, InSession<A>, Open | undefined, Record<never, never>>(sessionizeDoc, 'refuses')(
+    name,
+    {
+      keyOf,
+      timeOf,
+      order: 'time',
+      initial: () => undefined,
+      ...(codec === undefined ? {} : { eventCodec: codec }),
+      onEvent: (event, { key, state, time_ms, timers, setState, emit }) => {
+        // One that was opened with a longer gap may be over before its timer.
+        const open = state !== undefined && time_ms - state.last_ms <= gap_ms ? state : undefined;
+        const { start_ms, last_ms, count } = open ?? { start_ms: time_ms, last_ms: time_ms, count: 0 };
+        setState({ start_ms, last_ms: time_ms, count: count + 1 });
+        if (count === 0 || time_ms > last_ms) {
+          if (state !== undefined) timers.clear(state.last_ms + gap_ms);
+          timers.set(time_ms + gap_ms);
+        }
+        emit({ event, key, session: `${key}@${start_ms}`, start_ms, index: count });
+      },
+      onTimer: (time_ms, { state, timers, clearState }) => {
+        if (state === undefined || state.last_ms + gap_ms <= time_ms) clearState();
+        // Set for a shorter gap.
+        else timers.set(state.last_ms + gap_ms);
+      },
     },
-    onTimer: (time_ms, { state, timers, clearState }) => {
-      if (state === undefined || state.last_ms + gap_ms <= time_ms) clearState();
-      // Set for a shorter gap.
-      else timers.set(state.last_ms + gap_ms);
-    },
-  });
+  );
 }

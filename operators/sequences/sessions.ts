@@ -48,7 +48,7 @@ export function sessions<A>(name: string, config: SessionsConfig<A>): Operator<A
   if (!Number.isSafeInteger(max_events) || max_events < 1) {
     throw new MillraceError('bad_config', `"${name}" needs a positive whole number as max_events.`);
   }
-  return makeProcess<A, Session<A>, Open<A> | undefined, Record<never, never>>(sessionsDoc)(name, {
+  return makeProcess<A, Session<A>, Open<A> | undefined, Record<never, never>>(sessionsDoc, 'refuses')(name, {
     keyOf,
     timeOf,
     order: 'time',

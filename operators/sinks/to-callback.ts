@@ -35,6 +35,7 @@ const make = <A>(subject: string) =>
     state: outputTables,
     sides: ['refused'],
     makesIds: ({ idOf }) => idOf === undefined,
+    retractions: () => 'takes',
     start: (context) => {
       const owe = oweBy(context, () => subject);
       const refusals = context.metrics.counter(

@@ -58,6 +58,7 @@ const make = <A>() =>
     state: outputTables,
     sides: ['refused'],
     makesIds: ({ idOf }) => idOf === undefined,
+    retractions: () => 'takes',
     start: (context) => {
       const { subject, order } = context.config;
       const unordered = order === 'none' ? { unordered: true as const } : {};

@@ -1,7 +1,14 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
-import { QUERYABLE_KINDS, queryTable, type Stream, stringCodec, TestDriver } from '../../engine/index.ts';
+import {
+  QUERYABLE_KINDS,
+  queryTable,
+  type SourceRecord,
+  type Stream,
+  stringCodec,
+  TestDriver,
+} from '../../engine/index.ts';
 import { fc } from '../../test/property.ts';
-import { map } from '../core/index.ts';
+import { json, map } from '../core/index.ts';
 import { rowsOf, runAnyWay } from '../fixture-any-way.ts';
 import { type TableChange, tableOf, toTable, toTableDoc } from './to-table.ts';
 import { toWindowTableDoc, windowTableOf } from './to-window-table.ts';
@@ -75,7 +82,7 @@ describe('toTable', () => {
     ]);
     const answer = queryTable(driver.disk.reader(), tableOf<string>('prices'), { kind: 'key', key: 'a' });
     expect(answer).toMatchObject({ ok: true, value: '3' });
-    expect(rowsOf(driver, 'prices')).toEqual({ rows: 1 });
+    expect(rowsOf(driver, 'prices').rows).toBe(1);
   });
 
   it('the item is the value where nothing else is said', async () => {
@@ -108,10 +115,134 @@ describe('toTable', () => {
     expect(rowsOf(driver, 'prices').rows).toBe(1);
     await driver.advanceTo(21);
     driver.commit();
-    expect(rowsOf(driver, 'prices')).toEqual({ rows: 0, timers: 0 });
-    await driver.push(price('a', 15, 'back'), price('b', 21, 'in time'));
-    expect(driver.out).toEqual(['a']);
-    expect(driver.counter('millrace.to_table.late')).toBe(1);
+    expect(rowsOf(driver, 'prices')).toEqual({ rows: 0, timers: 0, forgotten: 1 });
+    // A deletion at 20 was forgotten: it may have been one of b.
+    await driver.push(price('a', 15, 'back'), price('b', 20, 'late'), price('b', 21, 'in time'));
+    expect(driver.out).toEqual(['a', 'b']);
+    expect(driver.counter('millrace.to_table.late')).toBe(2);
+  });
+
+  it('takes rows far behind the watermark where nothing was deleted, in whatever batches they come', async () => {
+    const old = [1, 2, 3, 4].map((day) => price(`s${day}`, day * 86_400_000, String(day)));
+    for (const batches of [[old], old.map((one) => [one])]) {
+      let driver = await TestDriver.start(timed);
+      for (const batch of [[price('now', 1_700_000_000_000, 'x')], ...batches]) {
+        await driver.push(...batch);
+        await driver.advanceTo(1_700_000_000_000);
+        driver.commit();
+        driver = await driver.restart();
+      }
+      expect(tableIn(driver)).toEqual({ now: 'x', s1: '1', s2: '2', s3: '3', s4: '4' });
+    }
+  });
+
+  it('remembers deletions for as long as it is told to, also over restarts', async () => {
+    const remembering = (rememberDeletions_ms: number) => (input: Stream<Price>) =>
+      input.pipe(
+        toTable<Price, string>('prices', {
+          keyOf: ({ sku }) => sku,
+          timeOf: ({ time_ms }) => time_ms,
+          value: (item) => item.price,
+          rememberDeletions_ms,
+          codec: stringCodec,
+        }),
+      );
+    for (const [remember_ms, expected] of [
+      [Number.POSITIVE_INFINITY, { b: 'old', c: 'x' }],
+      [100, { b: 'old', c: 'x' }],
+      [0, { c: 'x' }],
+    ] as const) {
+      const first = await TestDriver.start(remembering(remember_ms));
+      await first.push(price('a', 10, 'x'), price('a', 20), price('c', 10, 'x'));
+      await first.advanceTo(50);
+      first.commit();
+      const driver = await first.restart();
+      await driver.push(price('a', 15, 'back'), price('b', 15, 'old'));
+      driver.commit();
+      expect(tableIn(driver)).toEqual(expected);
+    }
+    expect(() => toTable('t', { keyOf: String, rememberDeletions_ms: 5 })).toThrow('timeOf');
+    expect(() => toTable('t', { keyOf: String, timeOf: Number, rememberDeletions_ms: -1 })).toThrow(
+      '0 or more',
+    );
+    expect(() => toTable('t', { keyOf: String, tieOf: Number })).toThrow('timeOf');
+  });
+
+  it('takes state of before it was kept what was forgotten: what the watermark had passed stays refused', async () => {
+    const first = await TestDriver.start(timed);
+    await first.push(price('a', 10, 'x'));
+    await first.advanceTo(50);
+    const snapshot = first.snapshot();
+    const store = snapshot.disk.open();
+    store.transaction(() => store.table('prices/forgotten').removeRange({}));
+    const driver = await TestDriver.start(timed, { snapshot });
+    await driver.push(price('b', 20, 'perhaps deleted'), price('c', 51, 'new'));
+    driver.commit();
+    expect(tableIn(driver)).toEqual({ a: 'x', c: 'new' });
+  });
+
+  it('of one ms the item that is later in the stream wins where tieOf says so, a deletion too', async () => {
+    interface Change extends Price {
+      readonly sequence: number;
+    }
+    const byStream = (input: Stream<Change>) =>
+      input.pipe(
+        toTable<Change, string>('prices', {
+          keyOf: ({ sku }) => sku,
+          timeOf: ({ time_ms }) => time_ms,
+          tieOf: ({ sequence }) => sequence,
+          value: (item) => item.price,
+          codec: stringCodec,
+        }),
+      );
+    const changes: Change[] = [
+      { ...price('a', 5, '10'), sequence: 1 },
+      { ...price('a', 5, '9'), sequence: 2 },
+      { ...price('b', 5), sequence: 3 },
+      { ...price('b', 5, 'again'), sequence: 4 },
+    ];
+    for (const order of [changes, changes.toReversed()]) {
+      let driver = await TestDriver.start<Change, TableChange<string>>(byStream);
+      for (const change of order) {
+        await driver.push(change);
+        driver.commit();
+        driver = await driver.restart();
+      }
+      expect(tableIn(driver as unknown as Driver)).toEqual({ a: '9', b: 'again' });
+    }
+    const driver = await TestDriver.start<Change, TableChange<string>>(byStream);
+    const bad = { ...price('a', 5, 'x'), sequence: '7' as unknown as number };
+    await expect(driver.push(bad)).rejects.toMatchObject({ code: 'bad_event_time' });
+  });
+
+  it('deletes the row of a message without content', async () => {
+    const record = (sequence: number, id: string, text: string): SourceRecord => ({
+      sequence,
+      subject: `$KV.products.${id}`,
+      data: Buffer.from(text),
+      hasHeaders: false,
+      header: () => undefined,
+    });
+    const idOf = ({ subject }: SourceRecord): string => subject.slice('$KV.products.'.length);
+    const build = (input: Stream<SourceRecord>) =>
+      input.pipe(
+        json('parse', {
+          parse: (value, of) => ({ id: idOf(of), name: String(value) }),
+          tombstone: (of) => ({ kind: 'tombstone' as const, id: idOf(of) }),
+        }),
+        toTable('products', { keyOf: ({ id }) => id }),
+      );
+    const driver = await TestDriver.start(build);
+    await driver.push(
+      record(1, 'a', '"tea"'),
+      record(2, 'b', '"jam"'),
+      record(3, 'a', ''),
+      record(4, 'c', ''),
+    );
+    driver.commit();
+    const answer = queryTable(driver.disk.reader(), tableOf('products'), { kind: 'range', limit: 9 });
+    expect(answer).toMatchObject({ ok: true, values: [{ key: 'b', value: { id: 'b', name: 'jam' } }] });
+    expect(driver.sent).toEqual([]);
   });
 
   it('may be kept by arrival after a restart, or by time again', async () => {
@@ -180,6 +311,6 @@ describe('toTable', () => {
       await driver.advanceTo(first + 2);
       driver.commit();
     }
-    expect(rowsOf(driver, 'prices')).toEqual({ rows: 0, timers: 0 });
+    expect(rowsOf(driver, 'prices')).toEqual({ rows: 0, timers: 0, forgotten: 1 });
   });
 });

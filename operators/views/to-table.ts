@@ -2,7 +2,9 @@ import {
   ByteWriter,
   type Codec,
   defineOperator,
+  type KvView,
   type MapSpec,
+  MillraceError,
   mapTable,
   type Operator,
   type OperatorDoc,
@@ -10,10 +12,19 @@ import {
   ROWS_TABLE,
   stringKey,
   type TableRow,
+  type TableSpecs,
   tableRowCodec,
   trustedJsonCodec,
 } from '../../engine/index.ts';
-import { checkedTime, isRetraction, migrationOf } from '../core/index.ts';
+import {
+  checkedKey,
+  checkedTie,
+  checkedTime,
+  isRetraction,
+  isTombstone,
+  migrationOf,
+} from '../core/index.ts';
+import { Deletions, forgottenTable } from './deletions.ts';
 
 export interface TableOptions<V> {
   /** How values are stored. By default JSON, trusted to be what was written. */
@@ -31,12 +42,22 @@ export interface TableOptions<V> {
 export interface ToTableConfig<A, V = A> extends TableOptions<V> {
   readonly keyOf: (item: A) => string;
   /**
-   * What the item puts into its key's row; undefined deletes the row. By default the item itself; without `timeOf`
-   * an item with `kind: 'retract'` then deletes the row.
+   * What the item puts into its key's row; undefined deletes the row. By default the item itself; one with
+   * `kind: 'tombstone'`, and without `timeOf` one with `kind: 'retract'`, then deletes the row.
    */
   readonly value?: (item: A) => V | undefined;
   /** With it the newest by event time wins, whatever the order of arrival; without it the last to arrive. */
   readonly timeOf?: (item: A) => number;
+  /**
+   * Of items of one time the one with the largest number wins, e.g. with its sequence in the stream the last to be
+   * published. Without it a deletion wins, then the one whose stored bytes are larger.
+   */
+  readonly tieOf?: (item: A) => number;
+  /**
+   * How long after the watermark has passed a deletion it is remembered, so that an older item does not bring its key
+   * back, ms; Infinity: for ever. Default 0. Once one is forgotten, items of new keys that are not newer go to `late`.
+   */
+  readonly rememberDeletions_ms?: number;
 }
 
 /** A row became another one. */
@@ -50,6 +71,11 @@ export interface TableChange<V> {
 
 /** What may be older than a deletion that is no longer remembered. */
 type Late<A> = { readonly late: A };
+
+interface Tables<V> extends TableSpecs {
+  readonly [ROWS_TABLE]: MapSpec<string, TableRow<V>>;
+  readonly forgotten: MapSpec<string, number>;
+}
 
 export const toTableDoc: OperatorDoc = {
   kind: 'to-table',
@@ -72,7 +98,16 @@ export function toTable<A, V = A>(
   name: string,
   config: ToTableConfig<A, V>,
 ): Operator<A, TableChange<V>, Late<A>> {
+  const { timeOf, tieOf, rememberDeletions_ms = 0 } = config;
+  if (timeOf === undefined && (tieOf !== undefined || rememberDeletions_ms !== 0)) {
+    throw bad(name, 'has tieOf or rememberDeletions_ms, which say something of times: give it timeOf.');
+  }
+  if (!(rememberDeletions_ms >= 0)) throw bad(name, 'needs ms, 0 or more, as rememberDeletions_ms.');
   return make<A, V>()(name, config);
+}
+
+function bad(name: string, what: string): MillraceError {
+  return new MillraceError('bad_config', `"${name}" ${what}`);
 }
 
 /** The table that `toTable` of this name writes, for `queryTable`; with a version it is refused where it has another one. */
@@ -96,39 +131,37 @@ function specOf<V>(options: TableOptions<V>): MapSpec<string, TableRow<V>> {
 }
 
 const make = <A, V>() =>
-  defineOperator<
-    A,
-    TableChange<V>,
-    ToTableConfig<A, V>,
-    { readonly [ROWS_TABLE]: MapSpec<string, TableRow<V>> },
-    Late<A>
-  >({
+  defineOperator<A, TableChange<V>, ToTableConfig<A, V>, Tables<V>, Late<A>>({
     kind: toTableDoc.kind,
     summary: toTableDoc.summary,
-    state: (config) => ({ [ROWS_TABLE]: specOf(config) }),
+    state: (config) => ({ [ROWS_TABLE]: specOf(config), forgotten: forgottenTable() }),
     sides: ['late'],
-    start: ({ name, config, state, metrics, timers, initialWatermark_ms, emit, emitTo }) => {
-      const { keyOf, value: valueFrom, timeOf } = config;
+    // By time a retraction and what follows it would have no order.
+    retractions: ({ value, timeOf }) => (value === undefined && timeOf !== undefined ? 'refuses' : 'takes'),
+    start: ({ name, config, state, view, metrics, timers, initialWatermark_ms, emit, emitTo }) => {
+      const { keyOf, value: valueFrom, timeOf, tieOf } = config;
       const rows = state[ROWS_TABLE].scope('');
       const toValue = valueFrom ?? itself<A, V>(timeOf === undefined);
       const isNewer = newerBy(config.codec ?? trustedJsonCodec<V>());
       const lateItems = metrics.counter(
         'millrace.to_table.late',
-        'Items behind the watermark without a row',
-        {
-          operator: name,
-        },
+        'Items that may be older than a forgotten deletion',
+        { operator: name },
       );
-      let watermark_ms = initialWatermark_ms ?? Number.NEGATIVE_INFINITY;
+      const deletions = new Deletions(
+        { rows, forgotten: state.forgotten.scope(''), timers },
+        config.rememberDeletions_ms ?? 0,
+        initialWatermark_ms ?? Number.NEGATIVE_INFINITY,
+      );
+      // State of before it was kept: any deletion that the watermark has passed may have been forgotten.
+      if (timeOf !== undefined) deletions.begin(() => !hasRows(view(`${name}/${ROWS_TABLE}`)));
 
-      const remember = (key: string, row: TableRow<V>): void => {
-        if (row.value !== undefined) rows.set(key, row);
-        else if (row.time_ms === undefined || row.time_ms < watermark_ms) rows.delete(key);
-        else {
-          rows.set(key, row);
-          // A deletion can be forgotten when no item of its time or before can come.
-          timers.set(row.time_ms + 1, key);
-        }
+      const rowOf = (item: A): TableRow<V> => {
+        const time_ms = timeOf === undefined ? undefined : checkedTime(timeOf(item), name);
+        const value = toValue(item);
+        return tieOf === undefined
+          ? { time_ms, value }
+          : { time_ms, value, tie: checkedTie(tieOf(item), name) };
       };
 
       return {
@@ -136,40 +169,39 @@ const make = <A, V>() =>
           const changes: TableChange<V>[] = [];
           const late: A[] = [];
           for (const item of items) {
-            const key = keyOf(item);
-            const time_ms = timeOf?.(item);
-            if (time_ms !== undefined) checkedTime(time_ms, name);
-            const value = toValue(item);
-            const row: TableRow<V> = { time_ms, value };
+            const key = checkedKey(keyOf(item));
+            const row = rowOf(item);
             const known = rows.get(key);
-            if (known === undefined && time_ms !== undefined && time_ms < watermark_ms) {
+            if (known === undefined && deletions.mayHaveForgotten(row)) {
               late.push(item);
               continue;
             }
             if (known !== undefined && !isNewer(row, known)) continue;
-            remember(key, row);
-            if (known?.value !== undefined || value !== undefined) {
-              changes.push({ key, before: known?.value, after: value });
+            if (row.value === undefined) deletions.remember(key, row);
+            else rows.set(key, row);
+            if (known?.value !== undefined || row.value !== undefined) {
+              changes.push({ key, before: known?.value, after: row.value });
             }
           }
           lateItems.add(late.length);
           emitTo('late', late);
           emit(changes);
         },
-        onTimer: (time_ms, key) => {
-          const row = rows.get(key);
-          if (row !== undefined && row.value === undefined && row.time_ms === time_ms - 1) rows.delete(key);
-        },
-        onWatermark: (time_ms) => {
-          watermark_ms = Math.max(watermark_ms, time_ms);
-        },
+        onTimer: (time_ms, key) => deletions.onTimer(time_ms, key),
+        onWatermark: (time_ms) => deletions.onWatermark(time_ms),
       };
     },
   });
 
+function hasRows(rows: KvView): boolean {
+  for (const _ of rows.scan()) return true;
+  return false;
+}
+
 /** Without `value` the item is the value. By time a retraction and what follows it would have no order. */
 function itself<A, V>(deletesRetracted: boolean): (item: A) => V | undefined {
-  return (item) => (deletesRetracted && isRetraction(item) ? undefined : (item as unknown as V));
+  const isDeletion = (item: A): boolean => isTombstone(item) || (deletesRetracted && isRetraction(item));
+  return (item) => (isDeletion(item) ? undefined : (item as unknown as V));
 }
 
 /** Whether a row replaces the known one; an equal one does not. */
@@ -183,6 +215,8 @@ function newerBy<V>(codec: Codec<V>): (row: TableRow<V>, known: TableRow<V>) => 
     // A table may have been kept by time before, and by arrival from now on, or the other way round.
     const isSameTime = row.time_ms === undefined || row.time_ms === known.time_ms;
     if (!isSameTime) return known.time_ms === undefined || (row.time_ms as number) > known.time_ms;
+    // Rows that were written without one are before all others.
+    if (row.tie !== undefined && row.tie !== known.tie) return row.tie > (known.tie ?? -Number.MAX_VALUE);
     if (known.value === undefined) return row.time_ms === undefined && row.value !== undefined;
     if (row.value === undefined) return true;
     const order = Buffer.compare(bytesOf(row.value), bytesOf(known.value));

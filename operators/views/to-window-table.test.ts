@@ -126,7 +126,7 @@ describe('toWindowTable', () => {
 
   it('refuses a window and a retention that are none', async () => {
     const driver = await TestDriver.start(build);
-    await expect(driver.push(result('x', Number.NaN, 1))).rejects.toMatchObject({ code: 'bad_window' });
+    await expect(driver.push(result('x', Number.NaN, 1))).rejects.toMatchObject({ code: 'bad_event_time' });
     for (const retain_ms of [-1, Number.NaN, 0.5]) {
       await expect(TestDriver.start(retained(retain_ms))).rejects.toMatchObject({ code: 'bad_config' });
     }

@@ -15,7 +15,7 @@ import {
   windowRow,
   windowRowKey,
 } from '../../engine/index.ts';
-import { isRetraction, migrationOf, TIME_END_MS } from '../core/index.ts';
+import { checkedKey, isRetraction, migrationOf, TIME_END_MS } from '../core/index.ts';
 
 export interface ToWindowTableConfig<A, V = A> {
   readonly keyOf: (item: A) => string;
@@ -107,6 +107,7 @@ const make = <A, V>() =>
     summary: toWindowTableDoc.summary,
     state: (config) => ({ [WINDOWS_TABLE]: specOf(config) }),
     sides: ['late', 'refused'],
+    retractions: () => 'takes',
     start: ({ name, config, state, metrics, timers, initialWatermark_ms, emit, emitTo }) => {
       const { keyOf, windowOf, value: valueFrom, retain_ms } = config;
       const windows = state[WINDOWS_TABLE].scope('');
@@ -127,7 +128,7 @@ const make = <A, V>() =>
           const late: A[] = [];
           const refused: A[] = [];
           for (const item of items) {
-            const key = keyOf(item);
+            const key = checkedKey(keyOf(item));
             const { start_ms, end_ms } = windowOf(item);
             requireWindow(start_ms, end_ms, name);
             if (start_ms < 0 || start_ms >= WINDOW_START_END_MS || end_ms >= TIME_END_MS) {
@@ -171,7 +172,7 @@ const make = <A, V>() =>
 function requireWindow(start_ms: number, end_ms: number, name: string): void {
   if (Number.isInteger(start_ms) && Number.isInteger(end_ms) && start_ms <= end_ms) return;
   throw new MillraceError(
-    'bad_window',
+    'bad_event_time',
     `"${name}" was given a window from ${start_ms} to ${end_ms}: bounds are whole ms, the start first.`,
   );
 }

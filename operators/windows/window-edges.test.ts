@@ -193,14 +193,3 @@ describe('accumulators', () => {
     }
   });
 });
-
-describe('sliding windows', () => {
-  it('end at their bounds also when times are no whole ms', async () => {
-    const driver = await TestDriver.start(observe({ window: sliding({ before_ms: 1, after_ms: 0 }) }));
-    await driver.push(at(0, 1), at(0.5, 2), at(1, 4), at(1.5, 8));
-    await driver.advanceTo(100);
-    expect(told(driver.out)).toEqual([
-      ...['a [-1, 1) 1', 'a [-0.5, 1.5) 3', 'a [0, 2) 7', 'a [0.5, 2.5) 14'],
-    ]);
-  });
-});

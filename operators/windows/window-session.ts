@@ -20,43 +20,55 @@ interface Session extends PanedRow {
   end_ms: number;
 }
 
-/** The sessions of a key that may still change, apart by at least the gap and sorted. */
+/** What is kept of a key. */
 export interface SessionRow extends WakingRow {
+  /** Those that may still change, apart by at least the gap and sorted. */
   sessions: Session[];
+  /** No closed session ends after it, forgotten ones included: an event before it might belong to one. */
+  closed_ms: number;
 }
 
 export function sessionRowCodec(accumulator: Codec<unknown>, renew?: RenewBytes): Codec<SessionRow> {
   const paned = panedRowCodec(accumulator, renew);
   return {
-    write: (writer: ByteWriter, { sessions, wake_ms }) => {
+    write: (writer: ByteWriter, { sessions, wake_ms, closed_ms }) => {
       writer.f64(wake_ms).varint(sessions.length);
       for (const session of sessions) {
         writer.f64(session.start_ms).f64(session.end_ms);
         paned.write(writer, session);
       }
+      writer.f64(closed_ms);
     },
     read: (reader: ByteReader) => {
-      const row: SessionRow = { wake_ms: reader.f64(), sessions: [] };
+      const row: SessionRow = { ...newRow(), wake_ms: reader.f64() };
       for (let left = reader.varint(); left > 0; left--) {
         const start_ms = reader.f64();
         const end_ms = reader.f64();
         row.sessions.push({ start_ms, end_ms, ...paned.read(reader) });
       }
+      // Rows that were written before it was kept end here.
+      if (reader.remaining > 0) row.closed_ms = reader.f64();
       return row;
     },
   };
 }
 
+function newRow(): SessionRow {
+  return { wake_ms: Number.POSITIVE_INFINITY, sessions: [], closed_ms: Number.NEGATIVE_INFINITY };
+}
+
 /** When it is looked at, and how often its sessions have fired, is a matter of the way. */
 export function logicalSessions({ sessions }: SessionRow, mode: WindowMode): SessionRow {
-  const wake_ms = Number.POSITIVE_INFINITY;
-  return { wake_ms, sessions: sessions.map((session) => logicalPane(session, mode)) };
+  return { ...newRow(), sessions: sessions.map((session) => logicalPane(session, mode)) };
 }
 
 /**
  * Sessions: events of a key less than a gap apart. One row a key with its open sessions. An event between two
  * sessions merges them. What was given of a session that has grown or merged since is taken back before its next
  * result, other than with `discard`, where results add up.
+ *
+ * A closed session stays as it was given: an event less than a gap from it is late, also where a session of that
+ * event alone would still be open. Else the two would overlap.
  */
 export class SessionWindows<E> extends KeyedWindows<E, SessionWindow, SessionRow> implements Handlers<E> {
   onBatch(events: readonly E[]): void {
@@ -69,10 +81,13 @@ export class SessionWindows<E> extends KeyedWindows<E, SessionWindow, SessionRow
     for (const event of events) {
       const key = keyOf(event);
       const time_ms = timeOf(event);
-      const row = this.rows.get(key) ?? { sessions: [], wake_ms: Number.POSITIVE_INFINITY };
+      const row = this.rows.get(key) ?? newRow();
+      // What is forgotten had ended a gap before.
+      if (row.sessions.length === 0) row.closed_ms = Math.max(row.closed_ms, openAfter_ms - gap_ms);
       const touched = touchedBy(row.sessions, time_ms, gap_ms);
       const isNew = touched.length === 0;
-      if (!isTime(time_ms) || (isNew && isClosed(time_ms + gap_ms, openAfter_ms))) {
+      const isOver = time_ms < row.closed_ms || (isNew && isClosed(time_ms + gap_ms, openAfter_ms));
+      if (!isTime(time_ms) || isOver) {
         late.push(event);
         continue;
       }
@@ -106,13 +121,29 @@ export class SessionWindows<E> extends KeyedWindows<E, SessionWindow, SessionRow
         this.#fire(key, session, firing.kind, results);
         fired.push({ at_ms: firing.at_ms, key, results });
       }
-      row.sessions = row.sessions.filter(({ end_ms }) => end_ms + this.plan.allowedLateness_ms > time_ms);
+      this.#close(row, time_ms);
+      const until_ms = row.closed_ms + this.plan.window.gap_ms + this.plan.allowedLateness_ms;
+      if (row.sessions.length === 0 && until_ms <= time_ms) {
+        this.rows.delete(key);
+        continue;
+      }
       for (const session of row.sessions) this.wakes.at(this.#wakeOf(session), key, row);
-      if (row.sessions.length === 0) this.rows.delete(key);
-      else this.rows.set(key, row);
+      if (row.sessions.length === 0) this.wakes.at(until_ms, key, row);
+      this.rows.set(key, row);
     }
     fired.sort((a, b) => a.at_ms - b.at_ms || byKey([a.key, a], [b.key, b]));
     this.output.emit(fired.flatMap(({ results }) => results));
+  }
+
+  /** Lets go of the sessions that take no more events. */
+  #close(row: SessionRow, time_ms: number): void {
+    const { allowedLateness_ms } = this.plan;
+    const open: Session[] = [];
+    for (const session of row.sessions) {
+      if (session.end_ms + allowedLateness_ms > time_ms) open.push(session);
+      else row.closed_ms = Math.max(row.closed_ms, session.end_ms);
+    }
+    row.sessions = open;
   }
 
   /** The session that an event belongs to: a new one, one that grows, or one merged from several. */

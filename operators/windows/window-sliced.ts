@@ -77,6 +77,10 @@ export class SlicedWindows<E> implements Handlers<E> {
     const results: WindowResult<unknown>[] = [];
     for (const event of events) {
       const time_ms = timeOf(event);
+      if (!isTime(time_ms)) {
+        late.push(event);
+        continue;
+      }
       const start_ms = sliceOf(this.#windows, time_ms);
       let slice = this.#current;
       if (slice?.start_ms !== start_ms) {

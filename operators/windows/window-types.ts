@@ -1,4 +1,4 @@
-import type { ByteReader, ByteWriter, Codec } from '../../engine/index.ts';
+import type { ByteReader, ByteWriter, Codec, RetractionRule } from '../../engine/index.ts';
 import type { AggregateSpec, ResolvedAggregate } from '../aggregates/index.ts';
 import type { Trigger } from './trigger.ts';
 import type { TimeWindow, WindowSpec } from './windows.ts';
@@ -39,6 +39,12 @@ export type WindowSides<E> = {
 };
 
 export interface WindowConfig<E, S extends AggregateSpec<E>> {
+  /**
+   * Which events take an earlier, equal one back (it is subtracted). By default those with `kind: 'retract'`, as windows
+   * and funnels give them; behind a `map` say it of what that hands on. Only windows with bounds of their own (tumbling,
+   * hopping, cumulate, global) of aggregates that have `retract` take them: `count`, `sum`, `sumExact`, `avg`, `variance`.
+   */
+  readonly isRetraction?: (event: E) => boolean;
   /** '' for all events together. */
   readonly keyOf: (event: E) => string;
   /** Event time in ms since the epoch; may be negative. */
@@ -71,8 +77,9 @@ export interface WindowConfig<E, S extends AggregateSpec<E>> {
 
 /** A configuration with its defaults filled in. */
 export interface WindowPlan<E, W extends WindowSpec = WindowSpec>
-  extends Omit<Required<WindowConfig<E, never>>, 'aggregate' | 'window'> {
+  extends Omit<Required<WindowConfig<E, never>>, 'aggregate' | 'window' | 'isRetraction'> {
   readonly window: W;
+  readonly retractions: RetractionRule;
   readonly aggregate: ResolvedAggregate<E, unknown, unknown>;
 }
 

@@ -15,12 +15,14 @@ import {
   type Timers,
   trustedJsonCodec,
 } from '../../engine/index.ts';
-import { type AggregateSpec, type ResultOf, resolveAggregate } from '../aggregates/index.ts';
+import type { AggregateSpec, ResultOf } from '../aggregates/index.ts';
+import { checkedKey } from '../core/index.ts';
 import { onWatermark, type Trigger } from './trigger.ts';
 import { controlTable, WindowControl } from './window-control.ts';
 import { type CountRow, CountWindows, countRowCodec } from './window-count.ts';
 import { logicalPane, type PanedRow, panedRowCodec, type RenewBytes } from './window-pane.ts';
 import { PanedWindows } from './window-paned.ts';
+import { changesOf, takingBack } from './window-retractions.ts';
 import { logicalSessions, type SessionRow, SessionWindows, sessionRowCodec } from './window-session.ts';
 import { SlicedWindows } from './window-sliced.ts';
 import { logicalInstants, type SlidingRow, SlidingWindows, slidingRowCodec } from './window-sliding.ts';
@@ -55,17 +57,17 @@ export function window<E, S extends AggregateSpec<E>>(
   name: string,
   config: WindowConfig<E, S>,
 ): Operator<E, WindowResult<ResultOf<S>>, WindowSides<E>> {
-  const plan = planOf(config);
+  const plan = planOf(name, config);
   // The results of the resolved aggregate are those of its specification.
   return operatorOf(name, plan) as Operator<E, WindowResult<ResultOf<S>>, WindowSides<E>>;
 }
 
-function planOf<E, S extends AggregateSpec<E>>(config: WindowConfig<E, S>): WindowPlan<E> {
+function planOf<E, S extends AggregateSpec<E>>(name: string, config: WindowConfig<E, S>): WindowPlan<E> {
+  const { keyOf } = config;
   const plan: WindowPlan<E> = {
-    keyOf: config.keyOf,
-    timeOf: config.timeOf,
+    keyOf: (event) => checkedKey(keyOf(event)),
+    ...takingBack(name, config),
     window: config.window,
-    aggregate: resolveAggregate<E, S>(config.aggregate),
     allowedLateness_ms: config.allowedLateness_ms ?? 0,
     trigger: config.trigger ?? onWatermark(),
     mode: config.mode ?? 'accumulate',
@@ -203,6 +205,8 @@ function make<E, W extends WindowSpec, V>(
     kind: windowDoc.kind,
     summary: windowDoc.summary,
     sides: ['late', 'overflow'],
+    retractions: ({ retractions }) => retractions,
+    changes: (plan) => [changesOf(plan)],
     namesResults: true,
     // A global one never ends: where events are counted it gives results without time.
     needsWatermark: ({ window: spec, trigger }) => spec.kind !== 'global' || trigger.kind !== 'events',

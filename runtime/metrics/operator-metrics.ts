@@ -105,7 +105,7 @@ const viewsAndSinks: MetricGroup = {
   title: 'Tables, the event log, cubes and sinks',
   about: 'By operator, for each kind that is in the topology.',
   metrics: [
-    count('to_table.late', '{item}', 'Items behind the watermark without a row'),
+    count('to_table.late', '{item}', 'Items that may be older than a forgotten deletion'),
     count('to_window_table.late', '{item}', 'Items of windows that are gone'),
     count('to_window_table.refused', '{item}', 'Items of windows before 1970 or after the year 10854'),
     count('to_jetstream.refused', '{item}', 'Items without a subject, an id or a header'),

@@ -40,7 +40,7 @@ const INITIAL_SCRATCH_BYTES = 512;
 export type Claim = 'new' | 'earlier' | 'later';
 
 /** Throws `invariant_broken` for what a fact cannot have as its time. */
-export function requireTime(time_ms: number): void {
+function requireTime(time_ms: number): void {
   invariant(time_ms >= 0 && time_ms < END_MS && time_ms % 1 === 0, 'the time of a fact is a time in ms');
 }
 

@@ -158,14 +158,14 @@ describe('keyedFacts', () => {
   it('stops at a time that is none', async () => {
     for (const time_ms of [-1, 0.5, Number.NaN, 2 ** 48]) {
       const pipeline = await Pipeline.start(build());
-      await expect(pipeline.push(event('created', time_ms, 1))).rejects.toThrow('time in ms');
+      await expect(pipeline.push(event('created', time_ms, 1))).rejects.toThrow('whole ms');
     }
     // Whatever came before it.
     for (const [time_ms, id, why] of [
-      [Number.NaN, 2, 'time in ms'],
-      [10.5, 2, 'time in ms'],
-      [2 ** 48, 2, 'time in ms'],
-      [10, Number.NaN, 'the tie'],
+      [Number.NaN, 2, 'whole ms'],
+      [10.5, 2, 'whole ms'],
+      [2 ** 48, 2, 'whole ms'],
+      [10, Number.NaN, 'tieOf'],
     ] as const) {
       const pipeline = await Pipeline.start(build());
       await pipeline.push(event('created', 10, 1));

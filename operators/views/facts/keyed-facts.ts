@@ -2,13 +2,13 @@ import {
   ByteWriter,
   type Codec,
   defineOperator,
-  invariant,
   type OperatorDoc,
   type RawSpec,
 } from '../../../engine/index.ts';
+import { checkedKey, checkedTie, checkedTime } from '../../core/index.ts';
 import { factDescriber } from './describe-facts.ts';
 import { FactKey } from './fact-key.ts';
-import { type Fact, FactTable, factTableSpec, MAX_SLOTS, requireTime } from './fact-table.ts';
+import { type Fact, FactTable, factTableSpec, MAX_SLOTS } from './fact-table.ts';
 
 export type { Fact } from './fact-table.ts';
 export type FactRecord<P> = (Fact<P> | undefined)[];
@@ -111,6 +111,7 @@ const make = <E, P>() =>
     kind: 'keyed-facts',
     summary: 'The earliest event of each kind for each entity, with retractions',
     state: tablesOf,
+    retractions: () => 'refuses',
     start: ({ name: operator, config, state, metrics, emit, requestBarrier, initialWatermark_ms }) => {
       const { entities, payloadCodec, retain_ms, cacheRows, scopeOf } = config;
       const tables = entities.map(({ name, slots }) => {
@@ -128,7 +129,7 @@ const make = <E, P>() =>
       });
       const key = new FactKey();
       const claimsOf = claimsReader(config, tables);
-      const changesOf = changesReader(config, key, () => displaced.add());
+      const changesOf = changesReader(config, key, operator, () => displaced.add());
       let watermark_ms = initialWatermark_ms ?? 0;
       return {
         onWatermark: (time_ms) => {
@@ -194,6 +195,7 @@ function claimsReader<E, P>(
 function changesReader<E, P>(
   { timeOf, tieOf, payloadOf, payloadCodec }: KeyedFactsConfig<E, P>,
   key: FactKey,
+  operator: string,
   displaced: () => void,
 ): (event: E, claims: readonly Claims<E, P>[]) => readonly FactChange<P>[] {
   const payload = new ByteWriter();
@@ -207,9 +209,9 @@ function changesReader<E, P>(
       const name = keyOf(event);
       if (name === '') continue;
       // Also where it changes nothing: whether it does depends on what came before.
-      requireTime(time_ms);
-      invariant(!Number.isNaN(tie), 'the tie of a fact is a number');
-      key.set(name);
+      checkedTime(time_ms, operator);
+      checkedTie(tie, operator);
+      key.set(checkedKey(name));
       table.open(key);
       for (const slot of slots) {
         const claim = table.claim(slot, time_ms, tie);
