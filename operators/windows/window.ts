@@ -10,6 +10,7 @@ import {
   mapTable,
   type Operator,
   type OperatorDoc,
+  refuseAsync,
   stringKey,
   type TableSpecs,
   type Timers,
@@ -57,6 +58,8 @@ export function window<E, S extends AggregateSpec<E>>(
   name: string,
   config: WindowConfig<E, S>,
 ): Operator<E, WindowResult<ResultOf<S>>, WindowSides<E>> {
+  // The plan has functions around those that are given.
+  refuseAsync(config, `window "${name}"`);
   const plan = planOf(name, config);
   // The results of the resolved aggregate are those of its specification.
   return operatorOf(name, plan) as Operator<E, WindowResult<ResultOf<S>>, WindowSides<E>>;
