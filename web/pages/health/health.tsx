@@ -6,7 +6,6 @@ import {
   Empty,
   Figure,
   formatTime,
-  sheetOf,
   Table,
   Tile,
 } from '../../parts/index.ts';
