@@ -55,7 +55,7 @@ function statefulKinds(): string[] {
       if (kind !== undefined) kinds.add(kind);
     }
     // Those that are composed of `process` have its tables.
-    for (const [, doc] of text.matchAll(/\bmakeProcess<[^()]*>\((\w+Doc)\)/g)) {
+    for (const [, doc] of text.matchAll(/\bmakeProcess<[^()]*>\((\w+Doc)\b/g)) {
       const kind = kindIn(doc as string);
       if (kind !== undefined) kinds.add(kind);
     }

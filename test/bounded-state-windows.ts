@@ -14,7 +14,7 @@ import {
   type WindowSpec,
   window,
 } from '../operators/index.ts';
-import { type BoundedCase, FEWER_KEYS, keyOf, LIVE, type Tick, timeOf } from './bounded-state.ts';
+import { type BoundedCase, FEWER_KEYS, KEYS, keyOf, LIVE, type Tick, timeOf } from './bounded-state.ts';
 
 type Windowed = WindowConfig<Tick, ReturnType<typeof count>>;
 
@@ -34,12 +34,21 @@ function windowCase(
   };
 }
 
+/** A session that has closed is remembered for one more gap: what touches it is late. */
+const SESSION_MAX_ROWS = 4 * LIVE + 1_000;
+
 /** A kind of windows cannot be added without a case. */
 const windowsByKind: Readonly<Record<WindowSpec['kind'], BoundedCase>> = {
   tumbling: windowCase('tumbling', tumbling({ size_ms: LIVE }), {}),
   hopping: windowCase('hopping', hopping({ size_ms: LIVE, hop_ms: LIVE / 4 }), {}, { keys: FEWER_KEYS }),
   cumulate: windowCase('cumulate', cumulate({ size_ms: LIVE, step_ms: LIVE / 2 }), {}, { keys: FEWER_KEYS }),
-  session: windowCase('session', session({ gap_ms: LIVE }), {}),
+  session: windowCase(
+    'session',
+    session({ gap_ms: LIVE }),
+    {},
+    // A third of the keys fills both gaps: from then on the state file does not grow.
+    { max_rows: SESSION_MAX_ROWS, keys: Math.max(KEYS, 7 * LIVE) },
+  ),
   sliding: windowCase('sliding', sliding({ before_ms: LIVE / 2, after_ms: 0 }), {}, { keys: FEWER_KEYS }),
   count: windowCase('count', countWindow({ count: 10, idle_ms: LIVE }), {}, { keys: FEWER_KEYS }),
   // It has no end: what bounds its state is the number of keys.
@@ -63,7 +72,7 @@ export const windowCases: readonly BoundedCase[] = [
     'session, early results, retractions',
     session({ gap_ms: LIVE }),
     { trigger: earlyEvery(LIVE / 2), mode: 'retract' },
-    { keys: FEWER_KEYS },
+    { keys: FEWER_KEYS, max_rows: SESSION_MAX_ROWS },
   ),
   {
     name: 'window: tumbling, half of the events late',
