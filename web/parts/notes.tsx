@@ -38,11 +38,22 @@ export function Empty({ children, line }: { readonly children: ComponentChildren
   );
 }
 
+/** Whether a text came to the clipboard; pages that came without TLS from another host may not write to it. */
+export async function copyText(text: string): Promise<boolean> {
+  const clipboard = navigator.clipboard as Clipboard | undefined;
+  return clipboard === undefined
+    ? false
+    : clipboard.writeText(text).then(
+        () => true,
+        () => false,
+      );
+}
+
 /** A line for a shell with a button that copies it. */
 export function Copyable({ text }: { readonly text: string }) {
   const copied = useSignal(false);
   const copy = async (): Promise<void> => {
-    await navigator.clipboard.writeText(text);
+    if (!(await copyText(text))) return;
     copied.value = true;
     setTimeout(() => {
       copied.value = false;

@@ -6,7 +6,7 @@ import { now, range } from '../state/index.ts';
 import { type Sheet, saveCsv, savePng } from './download.ts';
 import { formatAge, formatTime } from './format.ts';
 import { Menu } from './menu.tsx';
-import { Problem } from './notes.tsx';
+import { Copyable, copyText, Problem } from './notes.tsx';
 
 interface TileProps<T> {
   readonly title: string;
@@ -44,6 +44,8 @@ export function Tile<T>({
 }: TileProps<T>) {
   const frame = useRef<HTMLElement>(null);
   const copied = useSignal(false);
+  /** A text that could not be copied is shown, to be copied by hand. */
+  const uncopied = useSignal<string | undefined>(undefined);
   const data = answer?.data;
   const items = [
     ...(hasPicture === true
@@ -58,7 +60,10 @@ export function Tile<T>({
     ...(answer === undefined ? [] : [{ title: 'Ask again', act: answer.again }]),
   ];
   const copy = async (text: string): Promise<void> => {
-    await navigator.clipboard.writeText(text);
+    if (!(await copyText(text))) {
+      uncopied.value = text;
+      return;
+    }
     copied.value = true;
     setTimeout(() => {
       copied.value = false;
@@ -74,6 +79,7 @@ export function Tile<T>({
         {items.length > 0 && <Menu label={`${title}: more`} items={items} />}
       </header>
       {answer?.problem !== undefined && <Problem problem={answer.problem} again={answer.again} />}
+      {uncopied.value !== undefined && <Copyable text={uncopied.value} />}
       {isFirst ? <div class="waiting" role="status" aria-label={`${title} is loading`} /> : shown}
       {answer !== undefined && data !== undefined && <Freshness answer={answer} meta={metaOf(data)} />}
     </section>

@@ -6,6 +6,7 @@ import { ASKED_PROBLEMS, CONTINUOUS, metaSchema } from './order-api-route.ts';
 import {
   FILTER_MEMBERS,
   type FieldDimension,
+  FOLLOW_UP,
   invalid,
   type OrderFilters,
   searchOf,
@@ -83,7 +84,7 @@ function filtersOf(query: Readonly<Record<string, unknown>>): OrderFilters {
   for (const [name, value] of Object.entries(query)) {
     const field = CUSTOM_FIELD.exec(name)?.[1];
     if (field !== undefined) custom_fields[field] = String(value);
-    else if (name in FILTER_MEMBERS) known[name] = value;
+    else if (Object.hasOwn(FILTER_MEMBERS, name)) known[name] = value;
     else
       throw invalid(
         name,
@@ -94,7 +95,7 @@ function filtersOf(query: Readonly<Record<string, unknown>>): OrderFilters {
 }
 
 /** Longer than any history: what became of an order counts whenever it happened. */
-const EVER = { start: '2000-01-01T00:00:00Z', end: '2100-01-01T00:00:00Z', follow_up: '3660d' };
+const EVER = { start: '2000-01-01T00:00:00Z', end: '2100-01-01T00:00:00Z', follow_up: FOLLOW_UP };
 
 /** Orders by their ids, of which some may not be there. */
 export async function ordersOf(

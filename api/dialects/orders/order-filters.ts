@@ -5,6 +5,8 @@ import { type Asking, dayOf, spoken } from '../asking/index.ts';
 
 /** Before and after every event. */
 const ALL_TIME = { start: '2000-01-01T00:00:00Z', end: '2100-01-01T00:00:00Z' } as const;
+/** What comes of an order for so long after it counts: the longest that can be asked for. */
+export const FOLLOW_UP = '3660d';
 const MAX_VALUES = 100;
 
 const date = (what: string) => z.string().max(10).optional().describe(`${what}, YYYY-MM-DD, included`);
@@ -54,6 +56,8 @@ export function searchOf(
   };
   return {
     ...rangeOf(surroundings, tenant, filters),
+    // An order is as it is now, whenever that came about.
+    follow_up: FOLLOW_UP,
     ...(status === undefined ? {} : { statuses: valuesOf('status', status) }),
     ...(payment_status === undefined ? {} : { payment_statuses: paymentsOf(payment_status) }),
     ...(customer_id === undefined ? {} : { customer_ids: [customer_id] }),

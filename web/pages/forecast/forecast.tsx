@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import { type KpiAnswer, metricIn, metricOptions, useMetrics } from '../../answers/index.ts';
+import { type KpiAnswer, keyText, metricIn, metricOptions, useMetrics } from '../../answers/index.ts';
 import { type AnswerMeta, may, useAnswer } from '../../api/index.ts';
 import {
   Chart,
@@ -8,6 +8,7 @@ import {
   Form,
   formatValue,
   Input,
+  Problem,
   Select,
   Tile,
   useAction,
@@ -22,7 +23,13 @@ interface Model {
   readonly version: number;
   readonly status: string;
   readonly promoted: boolean;
-  readonly dataset: { readonly metric?: string; readonly granularity?: string; readonly currency?: string };
+  readonly dataset: {
+    readonly metric?: string;
+    readonly granularity?: string;
+    readonly currency?: string;
+    readonly group_by?: readonly string[];
+    readonly filters?: Readonly<Record<string, unknown>>;
+  };
 }
 
 interface Prediction {
@@ -46,6 +53,9 @@ interface Prediction {
   }[];
   readonly meta?: AnswerMeta;
 }
+
+/** Groups of the past that are asked for: as many as a model may have on a page. */
+const GROUPS_MAX = 1_000;
 
 /** What will probably come, with intervals, and what would change it. */
 export function Forecast() {
@@ -91,7 +101,7 @@ function Predicted({ model }: { readonly model: Model }) {
   const metric = model.dataset.metric ?? 'orders_count';
   const isReady = model.status === 'ready';
   const future = useAnswer<Prediction>(isReady ? { path: `/models/${model.id}/predict`, body: {} } : null);
-  const { granularity = '1d', currency } = model.dataset;
+  const { granularity = '1d', currency, group_by = [], filters = {} } = model.dataset;
   const past = useAnswer<KpiAnswer>(
     isReady
       ? {
@@ -100,14 +110,20 @@ function Predicted({ model }: { readonly model: Model }) {
             ...headOf(range.value),
             metrics: [metric],
             granularity,
+            ...{ group_by, filters, ...(group_by.length === 0 ? {} : { limit: GROUPS_MAX }) },
             ...(currency === undefined ? {} : { currency }),
           },
         }
       : null,
   );
   if (!isReady) return <Empty>The model is {model.status}. Reports and jobs show how far it is.</Empty>;
-  const [group] = future.data?.groups ?? [];
-  const buckets = past.data?.groups[0]?.buckets ?? [];
+  const problem = future.problem ?? past.problem;
+  if (problem !== undefined) return <Problem problem={problem} again={future.again} />;
+  const groups = future.data?.groups ?? [];
+  const group = groups.find(({ key }) => keyText(key) === place.value.params.group) ?? groups[0];
+  // What was and what is expected are of the same group, or nothing of what was is shown.
+  const buckets =
+    past.data?.groups.find(({ key }) => group && keyText(key) === keyText(group.key))?.buckets ?? [];
   if (group === undefined || past.data === undefined) return <div class="waiting" />;
   const begins = Date.parse(group.points[0]?.time ?? '');
   const known = buckets.filter(({ time }) => Date.parse(time) < begins);
@@ -116,6 +132,14 @@ function Predicted({ model }: { readonly model: Model }) {
   const { back_test, warnings, points } = group;
   return (
     <>
+      {groups.length > 1 && (
+        <Select
+          title="Group"
+          value={keyText(group.key)}
+          options={groups.map(({ key }) => [keyText(key), keyText(key)] as const)}
+          choose={(value) => setParams({ group: value })}
+        />
+      )}
       <Chart
         label={`${metric}: what was and what is expected, with the interval of 95 %`}
         zone={zone.value}

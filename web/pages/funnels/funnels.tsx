@@ -44,6 +44,8 @@ interface Stored {
 }
 
 interface Entities {
+  /** The member that `id` is of, e.g. `session_id`. */
+  readonly entity: string;
   readonly entities: readonly {
     readonly id: string | null;
     readonly key: string;
@@ -247,7 +249,7 @@ function People({
                   id === null ? (
                     key
                   ) : (
-                    <Link to="/events" params={{ customer_id: id }}>
+                    <Link to="/events" params={{ [data.entity]: id }}>
                       {id}
                     </Link>
                   ),

@@ -173,13 +173,13 @@ function Begin() {
 }
 
 function Backfills() {
-  const request = { path: '/jobs', params: { limit: 50 } };
+  const request = { path: '/jobs', params: { lane: 'backfill', limit: 50 } };
   const answer = useAnswer<{ readonly jobs: readonly Backfill[] }>(request, { refresh_ms: AGAIN_MS });
   const chosen = useSignal<string | null>(null);
   return (
     <Tile title="Backfills" answer={answer} request={request}>
       {({ jobs }) => {
-        const own = jobs.filter(({ type }) => type.includes('backfill') || type === 'rollup');
+        const own = jobs;
         const one = own.find(({ job_id }) => job_id === chosen.value);
         if (own.length === 0) return <Empty>None was begun.</Empty>;
         return (

@@ -44,7 +44,7 @@ export function DeadLetters() {
   const answer = useAnswer<Groups>(request);
   const action = useAction<{ readonly job_id?: string }>();
   const sending = useSignal<Group | null>(null);
-  const columns: readonly Column<Group>[] = !may('jobs:manage')
+  const columns: readonly Column<Group>[] = !may('events:write')
     ? COLUMNS
     : [
         ...COLUMNS,

@@ -1,14 +1,5 @@
 import { useAnswer } from '../../api/index.ts';
-import {
-  Badge,
-  Bars,
-  type Column,
-  Empty,
-  Figure,
-  formatTime,
-  Table,
-  Tile,
-} from '../../parts/index.ts';
+import { Badge, Bars, type Column, Empty, Figure, formatTime, Table, Tile } from '../../parts/index.ts';
 import { zone } from '../../state/index.ts';
 import { DeadLetters } from './dead-letters.tsx';
 import { Topology, type TopologyNode } from './topology.tsx';

@@ -1,4 +1,5 @@
 import { useSignal } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
 import { type KpiAnswer, keyText, metricIn, type SummaryAnswer, useMetrics } from '../../answers/index.ts';
 import { useAnswer, useLive } from '../../api/index.ts';
 import {
@@ -141,6 +142,10 @@ function useLiveAnswers(again: () => void): { readonly isOpen: boolean; readonly
   const newest = useSignal<string | null>(null);
   const asked_ms = useSignal(0);
   const seen = useSignal<number | null>(null);
+  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
+  const latest = useRef(again);
+  latest.current = again;
+  useEffect(() => () => clearTimeout(timer.current), []);
   useLive(
     { path: '/position/stream' },
     ({ data }) => {
@@ -152,9 +157,14 @@ function useLiveAnswers(again: () => void): { readonly isOpen: boolean; readonly
       const isFirst = seen.value === null;
       const isNew = seen.value !== sequence;
       seen.value = sequence;
-      if (isFirst || !isNew || Date.now() - asked_ms.value < AGAIN_MS) return;
-      asked_ms.value = Date.now();
-      again();
+      if (isFirst || !isNew || timer.current !== undefined) return;
+      // One that comes soon after another waits its turn, and takes those between with it.
+      const wait_ms = Math.max(0, asked_ms.value + AGAIN_MS - Date.now());
+      timer.current = setTimeout(() => {
+        timer.current = undefined;
+        asked_ms.value = Date.now();
+        latest.current();
+      }, wait_ms);
     },
     (is) => {
       isOpen.value = is;
