@@ -52,6 +52,17 @@ export function isAmendment(members: AmendMembers): boolean {
   return typeof type === 'string' && typeCode(type) === T[RETRACTED];
 }
 
+/**
+ * Whether it stands in the place of an event that was erased, or moved by an erasure: that one was accepted, and what a
+ * rule asks for in `data` may be gone. Anybody can say so of an event: it excuses from rules of custom fields alone.
+ */
+export function isOfErasure(members: Members): boolean {
+  const erased = own(members, 'erased');
+  // In the archive it stays where it was, and supersedes nothing.
+  if (erased === 'archived') return true;
+  return own(members, 'supersedes') === true && (erased === true || erased === 'gone');
+}
+
 /** What is wrong with a correction; undefined where nothing is. */
 export function amendmentProblem(
   members: AmendMembers,

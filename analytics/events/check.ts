@@ -1,5 +1,5 @@
 import type { FieldRules } from '../custom-fields/index.ts';
-import { amendmentProblem } from './amendment.ts';
+import { amendmentProblem, isOfErasure } from './amendment.ts';
 import { isObject, type Members, own } from './cloud-event.ts';
 import {
   type EventInput,
@@ -10,7 +10,7 @@ import {
   TIME_ALIASES,
   TIME_FORMS,
 } from './event-schema.ts';
-import { OTHER_TYPE, T, typeCode } from './event-types.ts';
+import { T, typeCode } from './event-types.ts';
 import { isDeeper } from './exact-json.ts';
 import type { RejectCode, Rejection } from './rejection.ts';
 import { parseEventTime } from './rfc3339.ts';
@@ -74,15 +74,20 @@ export function checkEventMembers(value: unknown, limits: TimeLimits): GoodEvent
   const time_ms = parseEventTime(bytes, 0, bytes.length);
   const problem = timeProblem(time_ms, limits, time);
   if (problem !== undefined) return bad(members, problem[0], 'time', problem[1]);
-  const field = limits.fields;
-  const kind = field === undefined ? OTHER_TYPE : typeCode(parsed.data.type);
-  const isOfOrder = kind === T['order.created'] || kind === T['order.updated'];
-  const wrong =
-    field !== undefined && isOfOrder && limits.now_ms >= field.since_ms
-      ? field.problemOf(members, kind === T['order.created'])
-      : undefined;
+  const wrong = fieldProblem(members, parsed.data.type, limits);
   if (wrong !== undefined) return bad(members, 'bad_custom_field', wrong.path, wrong.message);
   return { ok: true, members, input: parsed.data, time_ms };
+}
+
+function fieldProblem(
+  members: Members,
+  type: string,
+  { fields, now_ms }: TimeLimits,
+): FieldIssue | undefined {
+  if (fields === undefined || now_ms < fields.since_ms || isOfErasure(members)) return undefined;
+  const kind = typeCode(type);
+  if (kind !== T['order.created'] && kind !== T['order.updated']) return undefined;
+  return fields.problemOf(members, kind === T['order.created']);
 }
 
 function missingFields(members: Members, missing: readonly string[]): BadEvent {

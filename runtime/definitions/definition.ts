@@ -23,6 +23,8 @@ export interface Definition<T> {
   readonly revision: number;
   readonly created_at_ms: number;
   readonly updated_at_ms: number;
+  /** When it was enabled again, of a kind with `isEnabled`. */
+  readonly enabled_at_ms?: number | undefined;
   /** The key or token that made it. */
   readonly created_by: string;
   /** What it says, of its kind's schema. */
@@ -55,6 +57,8 @@ export interface DefinitionKind<T> {
   readonly limit?: number;
   /** Throws a `DefinitionError` for what the schema alone can not see, such as a reference to nothing. */
   readonly check?: (candidate: Candidate<T>, others: KindDefinitions<T>) => void;
+  /** Whether it does something now. Of one that is enabled again `enabled_at_ms` is kept. */
+  readonly isEnabled?: (body: T) => boolean;
   /** The body as it is stored: its secrets encrypted. The schema takes that too. */
   readonly sealed?: (tenant: string, body: T) => T;
   /** Throws a `DefinitionError` for one that may not go now, such as one that another refers to. */
@@ -94,6 +98,7 @@ export const recordSchema = z.object({
   name: z.string(),
   created_at_ms: z.number(),
   updated_at_ms: z.number(),
+  enabled_at_ms: z.number().optional(),
   created_by: z.string(),
   body: z.unknown(),
 });

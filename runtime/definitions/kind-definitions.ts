@@ -135,11 +135,14 @@ export class KindDefinitions<T> {
         unknown
       >;
       const candidate = this.#checked({ tenant, id, name, body });
+      const { isEnabled } = this.kind;
+      const updated_at_ms = Math.max(this.#parts.clock.now(), current.updated_at_ms);
       const record: DefinitionRecord = {
         ...recordOf(current),
-        name: candidate.name,
-        body: candidate.body,
-        updated_at_ms: Math.max(this.#parts.clock.now(), current.updated_at_ms),
+        ...{ name: candidate.name, body: candidate.body, updated_at_ms },
+        ...(isEnabled?.(candidate.body) === true && !isEnabled(current.body)
+          ? { enabled_at_ms: updated_at_ms }
+          : {}),
       };
       if (
         JSON.stringify({ ...record, updated_at_ms: current.updated_at_ms }) ===

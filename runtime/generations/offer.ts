@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Beside the generations: the number of one that the process is to take over. */
@@ -15,10 +15,18 @@ export function offerGeneration(root: string, topology: string, generation: numb
 
 /** The generation that is offered; undefined: none. */
 export function offeredGeneration(root: string, topology: string): number | undefined {
-  const path = pathOf(root, topology);
-  if (!existsSync(path)) return undefined;
-  const generation = Number(readFileSync(path, 'utf8'));
+  const generation = Number(offerIn(pathOf(root, topology)));
   return Number.isSafeInteger(generation) && generation > 0 ? generation : undefined;
+}
+
+function offerIn(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    // There is none, or it was withdrawn this moment.
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
 }
 
 /** Takes the offer away: it was taken, or cannot be. */

@@ -56,6 +56,7 @@ export class PartitionHost {
   readonly #heads = new Map<string, SeenHead>();
   #reader: KvReader | undefined;
   #isStopped = false;
+  #isClosed = false;
 
   constructor(options: PartitionHostOptions) {
     const { partition, generation, statePath, clock = systemClock } = options;
@@ -121,9 +122,9 @@ export class PartitionHost {
     return this.#heads.get(node);
   }
 
-  /** What was committed; undefined before there is a state. Closed by `close`. */
+  /** What was committed; undefined before there is a state, and once `close` has let go of it. */
   reader(): KvReader | undefined {
-    if (this.#reader === undefined && hasState(this.statePath)) {
+    if (this.#reader === undefined && !this.#isClosed && hasState(this.statePath)) {
       this.#reader = openLmdbReader(this.statePath, { sharedWithWriter: true });
     }
     return this.#reader;
@@ -136,11 +137,12 @@ export class PartitionHost {
 
   /**
    * Resolves when each of these streams is committed up to its sequence. Rejects with what has ended the task for
-   * good, and after `timeout_ms` (`not_caught_up`).
+   * good, and after `timeout_ms` (`not_caught_up`), which is a part of `told_ms` where the caller waits in parts.
    */
   async committed(
     wanted: readonly (readonly [stream: string, sequence: number])[],
     timeout_ms: number,
+    told_ms = timeout_ms,
   ): Promise<void> {
     const until_ms = this.#clock.now() + timeout_ms;
     for (;;) {
@@ -152,7 +154,7 @@ export class PartitionHost {
       const { state, error } = this.status;
       if (state === 'failed' && error !== undefined) throw error;
       const [stream, sequence] = behind;
-      if (this.#clock.now() >= until_ms) throw notCaughtUp(stream, reached(stream), sequence, timeout_ms);
+      if (this.#clock.now() >= until_ms) throw notCaughtUp(stream, reached(stream), sequence, told_ms);
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
   }
@@ -166,7 +168,9 @@ export class PartitionHost {
   /** Stops, and lets go of the state. */
   async close(): Promise<void> {
     await this.stop();
-    await this.#reader?.close();
+    this.#isClosed = true;
+    const reader = this.#reader;
     this.#reader = undefined;
+    await reader?.close();
   }
 }

@@ -38,6 +38,8 @@ import type { RunOptions } from './run-options.ts';
 const LOOK_MS = 500;
 /** What is owed to the outside is sent before a change, for so long at most, ms. */
 const DRAIN_MAX_MS = 60_000;
+/** Whoever waits for a commit looks so often whether another generation is current, ms. */
+const WAIT_SLICE_MS = 500;
 
 export interface HostedParts {
   readonly topology: Topology;
@@ -102,25 +104,46 @@ export class HostedState {
     const until_ms = performance.now() + timeout_ms;
     for (;;) {
       const { host } = this.#now;
+      const left_ms = Math.max(0, until_ms - performance.now());
       try {
-        await host.committed(wanted, Math.max(0, until_ms - performance.now()));
+        await host.committed(wanted, Math.min(left_ms, WAIT_SLICE_MS), timeout_ms);
         return;
       } catch (error) {
-        if (host === this.#now.host) throw error;
+        if (host !== this.#now.host) continue;
+        if (left_ms <= WAIT_SLICE_MS || asMillraceError(error).code !== 'not_caught_up') throw error;
       }
     }
   }
 
   start(): void {
     this.#now.host.start();
-    const { name } = this.#parts.topology;
     this.#timer = setInterval(() => {
-      const generation = offeredGeneration(this.#root, name);
-      if (generation === undefined || this.#changing !== undefined) return;
-      this.#changing = this.#takeOver(generation).finally(() => {
-        this.#changing = undefined;
-      });
+      if (this.#changing !== undefined) return;
+      this.#changing = this.#takeOffered()
+        // Neither generation goes on: whoever waits for the end of the topology hears of it.
+        .catch((error: unknown) => {
+          clearInterval(this.#timer);
+          this.#parts.fail(asMillraceError(error));
+        })
+        .finally(() => {
+          this.#changing = undefined;
+        });
     }, LOOK_MS).unref();
+  }
+
+  async #takeOffered(): Promise<void> {
+    const generation = this.#offered();
+    if (generation !== undefined) await this.#takeOver(generation);
+  }
+
+  /** An offer that cannot be read is none. */
+  #offered(): number | undefined {
+    try {
+      return offeredGeneration(this.#root, this.#parts.topology.name);
+    } catch (error) {
+      this.#parts.log(`what generation is offered cannot be read: ${asMillraceError(error).message}`);
+      return undefined;
+    }
   }
 
   async close(): Promise<void> {
@@ -169,8 +192,8 @@ export class HostedState {
       return;
     }
     log(`going on with generation ${generation} of the state`);
-    await former.host.stop();
     try {
+      await former.host.stop();
       await drainStore(former.store, this.#parts.publisher, this.#patience());
       await this.#catchUp(layout);
       makeRebuiltCurrent(this.#root, name, layout);
@@ -181,14 +204,27 @@ export class HostedState {
       withdrawOffer(this.#root, name);
       return;
     }
-    this.#now = this.#open(layout);
-    if (!this.#isClosing) this.#now.host.start();
-    withdrawOffer(this.#root, name);
+    try {
+      this.#now = this.#open(layout);
+      if (!this.#isClosing) this.#now.host.start();
+    } finally {
+      withdrawOffer(this.#root, name);
+    }
     log(`generation ${generation} of the state is current`);
-    // Whoever began to read it has had his snapshot: those are synchronous.
-    await former.host.close();
-    await former.store.close();
-    await rm(former.layout.path, { recursive: true, force: true, maxRetries: 5 });
+    await this.#remove(former);
+  }
+
+  /** What is left of a former generation is in nobody's way. */
+  async #remove({ layout, store, host }: Current): Promise<void> {
+    try {
+      // Whoever began to read it has had his snapshot: those are synchronous.
+      await host.close();
+      await store.close();
+      await rm(layout.path, { recursive: true, force: true, maxRetries: 5 });
+    } catch (error) {
+      const { message } = asMillraceError(error);
+      this.#parts.log(`generation ${layout.generation} was not removed: ${message}; remove ${layout.path}`);
+    }
   }
 
   #patience(): () => void {

@@ -6,7 +6,7 @@ import { filled, PLACEHOLDERS, type TemplateValues } from './rule-template.ts';
 /** In-app notifications of a tenant that the stream keeps. */
 export const INBOX_MAX = 1_000;
 
-const pickedSchema = z.object({ value: z.string(), path: z.array(z.string()) });
+const pickedSchema = z.object({ value: z.string(), paths: z.array(z.array(z.string())) });
 const entrySchema = z.object({
   id: z.string(),
   rule_id: z.string(),
@@ -57,9 +57,15 @@ export function shownEntry(
   mask: PiiMask,
 ): { readonly order_id: string; readonly text: string } {
   const values: TemplateValues = Object.fromEntries(
-    Object.entries(entry.values).map(([name, picked]) => [name, masked(mask, picked.path, picked.value)]),
+    Object.entries(entry.values).map(([name, picked]) => [name, maskedAny(mask, picked.paths, picked.value)]),
   );
   return { order_id: masked(mask, ['order_id'], entry.order_id), text: filled(entry.template, values) };
+}
+
+/** A value that several members make is masked where one of them is. */
+function maskedAny(mask: PiiMask, paths: readonly (readonly string[])[], value: string): string {
+  const left = paths.map((path) => masked(mask, path, value));
+  return left.find((text) => text !== value) ?? value;
 }
 
 /** A value as the mask leaves it where it lies in an event. */

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { PATIENTLY, startTestApi, type TestApi } from '../../fixture-api.ts';
-import { type Json, jsonOf, make, postedTo, say } from './fixture-hooks.ts';
+import { at, type Json, jsonOf, MINUTE_MS, make, postedTo, say } from './fixture-hooks.ts';
 
 let test: TestApi;
 let key: string;
@@ -177,6 +177,40 @@ describe('what is told in the application', () => {
     expect(await inbox()).toMatchObject([{ order_id: 'o1', text: 'Ann ORD-1 shipped' }]);
     expect(await inbox(await test.key('admin', { tenant: 'other' }))).toEqual([]);
     expect((await test.send(INBOX, { key: await test.key('ingest') })).status).toBe(403);
+  });
+
+  it('masks what several members make where one of them is masked', async () => {
+    await make(test, key, RULES, { ...IN_APP, template: '{{customer_name}} owes {{total}}' });
+    const names = { customer_first_name: 'Ann', customer_last_name: 'Secret' };
+    const money = { amount: 5_000, shipping: 400, currency: 'EUR' };
+    await say(test, key, ['e1', 'order.created', 0, { ...money, data: names }], ['e2', 'order.shipped', 1]);
+    await inboxOf(1);
+    const settings = { key, method: 'PATCH', json: { pii_fields: ['customer_last_name', 'shipping'] } };
+    expect((await test.send('/settings', settings)).status).toBe(200);
+    expect(await inbox(await test.key('viewer'))).toMatchObject([{ text: '*** owes ***' }]);
+    expect(await inbox()).toMatchObject([{ text: 'Ann Secret owes 54.00 EUR' }]);
+  });
+});
+
+describe('a rule that is activated', () => {
+  const DAY_MS = 86_400_000;
+
+  it('tells nothing of before, nor of what it reads more than a day late', async () => {
+    const template = '{{order_number}}';
+    const rule = await make(test, key, RULES, { ...IN_APP, template, is_active: false });
+    await say(test, key, ['e1', 'order.shipped', 0, { order_id: 'before' }]);
+    test.clock.advance(1_000);
+    const activated = { key, method: 'PATCH', json: { is_active: true } };
+    expect((await test.send(`${RULES}/${String(rule.id)}`, activated)).status).toBe(200);
+    const late = { event_id: 'e2', type: 'order.shipped', time: at(1), order_id: 'late' };
+    // In the stream, and not in the state yet.
+    expect((await test.send('/ingest', { key, json: [late] })).status).toBeLessThan(300);
+    test.clock.advance(2 * DAY_MS);
+    const minute = (2 * DAY_MS) / MINUTE_MS;
+    await say(test, key, ['e3', 'order.shipped', minute, { order_id: 'new' }]);
+    await inboxOf(1);
+    await say(test, key, ['e4', 'order.shipped', minute, { order_id: 'newest' }]);
+    expect(await inboxOf(2)).toMatchObject([{ text: 'newest' }, { text: 'new' }]);
   });
 });
 

@@ -25,6 +25,7 @@ import {
 } from '../../../runtime/index.ts';
 import type { ApiPorts } from '../../http/index.ts';
 import { BeginReader } from './begin-reader.ts';
+import { Failures } from './failures.ts';
 import type { Inbox } from './inbox.ts';
 import { type Candidate, candidatesOf } from './order-candidates.ts';
 import { type OrderEvent, orderHistory } from './order-history.ts';
@@ -37,9 +38,7 @@ import { orderNumberOf, valuesOf } from './rule-values.ts';
 const HELD_MAX = 8;
 /** An event that the state of this process does not have yet is looked for again. */
 const STATE_AGAIN_MS = 250;
-/** What fails again and again, and not because something is away, is left out. */
-const ATTEMPTS_MAX = 20;
-/** People are not told of what lies so far back: history that is being imported, ms. */
+/** People are not told of what lies so far back: history that is imported, or read late, ms. */
 const RULE_MAX_AGE_MS = 86_400_000;
 
 export interface OrderWatchParts {
@@ -68,6 +67,7 @@ export class OrderWatch {
   readonly #events: TenantEvents;
   readonly #teller: RuleTeller;
   readonly #begins: BeginReader;
+  readonly #failures = new Failures();
   readonly #matchers = new WeakMap<RuleBody, Matcher>();
   #unlisten: (() => void) | undefined;
 
@@ -103,8 +103,8 @@ export class OrderWatch {
     const { outbound, rules } = this.#parts;
     const since = new Map(outbound.orderWebhooks.toldTenants());
     for (const tenant of rules.tenants()) {
-      for (const { body, created_at_ms } of rules.list(tenant)) {
-        if (body.is_active) since.set(tenant, Math.min(since.get(tenant) ?? created_at_ms, created_at_ms));
+      for (const rule of rules.list(tenant)) {
+        if (rule.body.is_active) since.set(tenant, Math.min(since.get(tenant) ?? Infinity, sinceOf(rule)));
       }
     }
     return since;
@@ -124,12 +124,13 @@ export class OrderWatch {
         await this.#look(place, candidate, finder, signal);
       } catch (error) {
         signal.throwIfAborted();
-        if (asMillraceError(error).retriable || item.attempt < ATTEMPTS_MAX) throw error;
-        const { event_id } = candidate;
+        const { event_id, part } = candidate;
+        if (asMillraceError(error).retriable || !this.#failures.isLast(item.sequence, part)) throw error;
         this.#parts.ports.log.error({ err: error, tenant, event_id }, 'an order event is told to nobody');
         this.#metrics.leftOut('failed');
       }
     }
+    this.#failures.forget(item.sequence);
     return 'done';
   }
 
@@ -152,8 +153,8 @@ export class OrderWatch {
     return this.#parts.rules
       .list(tenant)
       .filter(
-        ({ body, created_at_ms }) =>
-          body.is_active && toldType(body.event) === type && item.stored_at_ms >= created_at_ms,
+        (rule) =>
+          rule.body.is_active && toldType(rule.body.event) === type && item.stored_at_ms >= sinceOf(rule),
       );
   }
 
@@ -201,7 +202,11 @@ export class OrderWatch {
     const rules = this.#rulesOf(place, type).filter(({ body }) => this.#fits(body, event));
     if (rules.length === 0) return;
     if (isLate) return this.#metrics.leftOut('late');
-    if (place.item.stored_at_ms - time_ms > RULE_MAX_AGE_MS) return this.#metrics.leftOut('old');
+    const { stored_at_ms } = place.item;
+    const isOld =
+      stored_at_ms - time_ms > RULE_MAX_AGE_MS ||
+      this.#parts.ports.clock.now() - stored_at_ms > RULE_MAX_AGE_MS;
+    if (isOld) return this.#metrics.leftOut('old');
     const told: RuleEvent = {
       ...{ order_id, event_id, type, time_ms },
       values: valuesOf(event, history, new_status),
@@ -224,3 +229,7 @@ export class OrderWatch {
     return matches(text, time_ms);
   }
 }
+
+/** What was stored before is none of a rule's: it was not there, or not active. */
+const sinceOf = ({ created_at_ms, enabled_at_ms }: Definition<RuleBody>): number =>
+  enabled_at_ms ?? created_at_ms;

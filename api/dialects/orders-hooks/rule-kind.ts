@@ -51,6 +51,7 @@ export function ruleKind(outbound: () => Pick<Outbound, 'requireChannel'>): Defi
   return {
     kind: 'order_notification_rule',
     schema: ruleSchema,
+    isEnabled: ({ is_active }) => is_active,
     check: ({ body }) => {
       requireTemplate('template', body.template);
       if (body.subject !== undefined) requireTemplate('subject', body.subject);

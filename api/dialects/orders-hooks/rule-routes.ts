@@ -57,8 +57,8 @@ const params = z.object({ id: z.string().max(128) });
 const DESCRIPTION = `A rule tells people when an order changes: \`sms\` and \`whatsapp\` by the installation's provider, \`email\`
 by its mail server, \`in_app\` in \`GET /order-notifications\`. An unknown placeholder of the template is a 422, and so is a
 channel that the installation has no settings for (\`channel_not_configured\`). What an event says is text wherever it
-stands. Events that were stored more than a day after they happened, and those that come after what follows from them,
-tell nobody.`;
+stands. Events that were stored more than a day after they happened or before they are read, those of before the rule was
+activated, and those that come after what follows from them, tell nobody.`;
 
 const EXAMPLE_RULE = {
   name: 'Order shipped in app',
@@ -179,7 +179,7 @@ async function tested(
       time_ms,
     },
     values: Object.fromEntries(
-      PLACEHOLDERS.map((name) => [name, { value: values[name] ?? SAMPLE[name], path: [name] }]),
+      PLACEHOLDERS.map((name) => [name, { value: values[name] ?? SAMPLE[name], paths: [[name]] }]),
     ),
   };
   const notice = noticeOf(rule, told);

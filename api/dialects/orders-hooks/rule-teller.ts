@@ -79,7 +79,10 @@ export const entryOf = (rule: Rule, notice: Notice, told: RuleEvent, isTest = fa
   time_ms: told.time_ms,
   template: rule.body.template,
   values: Object.fromEntries(
-    Object.entries(told.values).map(([name, { value, path }]) => [name, { value, path: [...path] }]),
+    Object.entries(told.values).map(([name, { value, paths }]) => [
+      name,
+      { value, paths: paths.map((path) => [...path]) },
+    ]),
   ),
   isTest,
 });

@@ -1,11 +1,11 @@
-import { minorUnitExponent } from '../../../analytics/index.ts';
+import { AMOUNT_FIELDS, minorUnitExponent } from '../../../analytics/index.ts';
 import { type Members, memberOf, type OrderEvent, totalOf } from './order-history.ts';
 import { fitText, fitUrl, PLACEHOLDERS, type Placeholder } from './rule-template.ts';
 
-/** A value of a template, and the member of the event that says it. */
+/** A value of a template, and the members of events that say it together. */
 export interface Picked {
   readonly value: string;
-  readonly path: readonly string[];
+  readonly paths: readonly (readonly string[])[];
 }
 export type PickedValues = Readonly<Partial<Record<Placeholder, Picked>>>;
 
@@ -16,6 +16,7 @@ const PATHS = {
   return_number: [['return_number'], ['return_id']],
 } as const;
 const LAST_NAME = ['customer_last_name'];
+const TOTAL_PATHS = AMOUNT_FIELDS.map((field) => [field]);
 const PHONES = [['customer_phone'], ['customer', 'phone'], ['phone']];
 const EMAILS = [['customer_email'], ['customer', 'email'], ['email']];
 
@@ -36,8 +37,9 @@ export function valuesOf(
     const asText = name === 'tracking_url' ? fitUrl : fitText;
     for (const path of PATHS[name]) {
       for (const { members } of events) {
-        const value = path[0] === 'customer_first_name' ? fullName(members) : asText(memberOf(members, path));
-        if (value !== '') return { value, path };
+        const isFirstName = path[0] === 'customer_first_name';
+        const value = isFirstName ? fullName(members) : asText(memberOf(members, path));
+        if (value !== '') return { value, paths: isFirstName ? [path, LAST_NAME] : [path] };
       }
     }
     return undefined;
@@ -46,8 +48,8 @@ export function valuesOf(
   const all: Record<Placeholder, Picked | undefined> = {
     order_number: find('order_number'),
     customer_name: find('customer_name'),
-    total: total === undefined ? undefined : { value: moneyText(total), path: ['amount'] },
-    status: status === null ? undefined : { value: fitText(status), path: ['status'] },
+    total: total === undefined ? undefined : { value: moneyText(total), paths: TOTAL_PATHS },
+    status: status === null ? undefined : { value: fitText(status), paths: [['status']] },
     tracking_url: find('tracking_url'),
     return_number: find('return_number'),
   };

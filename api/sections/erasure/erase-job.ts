@@ -73,14 +73,17 @@ class Erasure {
   }
 
   async run(): ReturnType<JobKind['run']> {
-    const finder = this.#finder();
     const person = await this.#person();
     const { signal } = this.#job;
-    const whose = await this.#patiently(() => ownOf(finder, person, this.#counting(), signal));
-    const sequences = await this.#patiently(() => messagesOf(finder, whose, person.upTo, signal));
+    const whose = await this.#patiently(async () =>
+      ownOf(await this.#finder(person), person, this.#counting(), signal),
+    );
+    const sequences = await this.#patiently(async () =>
+      messagesOf(await this.#finder(person), whose, person.upTo, signal),
+    );
     for (let at = 0; at < sequences.length; at += SLICE) {
       const slice = sequences.slice(at, at + SLICE);
-      await this.#patiently(() => this.#slice(finder, person, slice, whose));
+      await this.#patiently(() => this.#slice(person, slice, whose));
       this.#advance(sequences.length);
     }
     await this.#patiently(() => this.#letters(whose));
@@ -96,7 +99,10 @@ class Erasure {
     return { custom, paths: Object.values(paths ?? {}) };
   }
 
-  #finder(): FinderParts {
+  /** Of the generation that is current now, once it has what the job is about: another one may have come since. */
+  async #finder({ upTo }: Person): Promise<FinderParts> {
+    const { ports, tracker } = this.#parts;
+    await awaitFreshness(ports, tracker, { force_fresh: false, min_sequence: upTo });
     const finder = this.#parts.ports.finder?.();
     if (finder !== undefined && this.#parts.ports.eraser !== undefined) return finder;
     throw new MillraceError('state_not_ready', 'The events cannot be read yet.', { retriable: true });
@@ -110,14 +116,10 @@ class Erasure {
     return { tenant: this.#tenant, customer_id: this.#customer, pseudonym: this.#pseudonym, upTo };
   }
 
-  async #slice(
-    finder: FinderParts,
-    person: Person,
-    sequences: readonly number[],
-    whose: PersonsOwn,
-  ): Promise<void> {
+  async #slice(person: Person, sequences: readonly number[], whose: PersonsOwn): Promise<void> {
     const { ports, erased } = this.#parts;
     const { signal } = this.#job;
+    const finder = await this.#finder(person);
     const found = await finder.payloads.fetch(sequences, signal);
     const counts = await inForce(finder, person, sequences, signal);
     const copies: EventMessage[] = [];
@@ -228,6 +230,8 @@ const isUnmet = (error: unknown): boolean =>
   error instanceof Error && 'status' in error && error.status === 503;
 
 const REMAINS = [
+  'in-app notifications of rules, and the log of deliveries, for up to 30 days',
+  'notices to people and to webhooks, for up to 7 days',
   'state: 64-bit hashes of the ids in rows that were taken back, and texts of dimensions, until the state is built anew',
   'snapshots and exports that were made before; the audit log and the access log, which name the request',
 ];

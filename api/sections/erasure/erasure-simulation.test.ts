@@ -1,7 +1,10 @@
 import { expect, it } from 'vitest';
 import {
+  CUSTOM_FIELD_KIND,
+  checkEventMembers,
   DICTIONARY_TABLE,
   EVENT_TERMS,
+  FieldRulesOfTenants,
   type FinderParts,
   headerOf,
   inlineSelector,
@@ -17,9 +20,9 @@ import { sizes } from '../../../test/long.ts';
 import { correctedSets } from '../../../test/simulated-corrections.ts';
 import { simulatedDefinitions } from '../../../test/simulated-definitions.ts';
 import { type ErasableStream, Installation } from '../../../test/simulated-installation.ts';
-import { type GeneratedSet, generate, publish, TENANTS } from '../../../test/simulated-orders.ts';
+import { type GeneratedSet, generate, publish, START_MS, TENANTS } from '../../../test/simulated-orders.ts';
 import { inForce, messagesOf, ownOf } from './person-events.ts';
-import { pseudonymOf, replacementsOf, withoutPerson } from './remains.ts';
+import { archivedRemains, pseudonymOf, replacementsOf, withoutPerson } from './remains.ts';
 
 const ALWAYS = new AbortController().signal;
 const COUNTING = { custom: [], paths: [] };
@@ -133,4 +136,51 @@ it('late, duplicate, conflicting, corrected and erased events, and definitions t
     crashes += live.crashes;
   }
   expect(crashes).toBeGreaterThan(sizes.erasure_seeds / 2);
+});
+
+it('orders whose custom fields are required are there after an erasure, and in a state that is built anew', async () => {
+  const [tenant] = TENANTS;
+  const body = { field_key: 'note', field_type: 'text', is_required: true, since_ms: 0 };
+  const order = (event_id: string, customer_id: string, custom_fields: object) => ({
+    ...{
+      event_id,
+      type: 'order.created',
+      time: new Date(START_MS).toISOString(),
+      order_id: `of-${event_id}`,
+    },
+    ...{ customer_id, amount: 900, currency: 'EUR', data: { custom_fields } },
+  });
+  const note = { note: 'Ring twice' };
+  const lists = [
+    [order('a', 'person-1', note), order('b', 'c-2', note)],
+    [order('c', 'c-2', note), order('d', 'c-3', {})],
+    [order('e', 'person-1', note)],
+    [{ ...order('e', 'person-1', note), amount: 800, supersedes: true, version: 2 }],
+  ];
+  const messages = lists.map((list) => ({
+    ...{ subject: `events.${tenant}.x`, data: Buffer.from(JSON.stringify(list)) },
+  }));
+  const definitions = [{ kind: CUSTOM_FIELD_KIND, scope: String(tenant), id: 'note', body }];
+  const parts = { seed: 1, definitions, isFaulty: false };
+  const people = [{ tenant: String(tenant), customer_id: 'person-1' }];
+  const live = new Installation({ ...parts, messages, erase: (stream) => erase(stream, people) });
+  const digest = await live.run(false);
+  expect(live.messages.filter((message) => message === undefined)).toHaveLength(3);
+  const fresh = new Installation({ ...parts, messages: live.messages });
+  expect(await fresh.run(false)).toEqual(digest);
+  // The one without its field is a dead letter of both, and of nobody else.
+  expect([...live.sent.keys()]).toHaveLength(1);
+  expect([...fresh.sent.keys()]).toEqual([...live.sent.keys()]);
+
+  // What others' events have was accepted by earlier rules; an event that only looks erased is judged.
+  const rules = new FieldRulesOfTenants();
+  rules.define(String(tenant), 'note', body);
+  const limits = { now_ms: START_MS, cut_ms: 0, fields: rules.of(String(tenant)) };
+  const bad = order('f', 'c-2', { note: 7 });
+  const left = withoutPerson(bad, 'erased_1', COUNTING);
+  const texts = [...replacementsOf(bad, bad, true), ...replacementsOf(bad, left, false)];
+  for (const members of [...texts.map((text) => JSON.parse(text)), archivedRemains(bad, left)])
+    expect(checkEventMembers(members, limits)).toMatchObject({ ok: true });
+  for (const members of [bad, { ...bad, erased: true }, { ...bad, supersedes: true }])
+    expect(checkEventMembers(members, limits)).toMatchObject({ ok: false, code: 'bad_custom_field' });
 });

@@ -138,12 +138,12 @@ export function replacementsOf(event: Members, left: Members, isCounting: boolea
   ];
 }
 
-/** What is left of an event in the archive; what counts of a correction is in the stream. */
+/** What is left of an event in the archive, marked for the rules of custom fields; what counts of a correction is in the stream. */
 export function archivedRemains(event: Members, left: Members): Members {
   const type = own(event, 'type');
   if (typeof type === 'string' && typeCode(type) === RETRACTION)
     return { ...left, erased_payload: own(event, 'erased_payload') ?? contentHash(event) };
-  return own(event, 'supersedes') === true ? goneOf(event) : left;
+  return own(event, 'supersedes') === true ? goneOf(event) : { ...left, erased: 'archived' };
 }
 
 /** A retraction is known by its id, and stays the one that it was. */

@@ -1,8 +1,15 @@
+import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { StreamGap } from '../../../engine/index.ts';
+import { ManualClock, type StreamGap } from '../../../engine/index.ts';
+import { Definitions, openKeyTrust } from '../../../runtime/index.ts';
 import { fc } from '../../../test/property.ts';
+import { Scratch } from '../../../test/scratch.ts';
 import { codeOf, startTestApi, type TestApi } from '../../fixture-api.ts';
-import { openGaps } from './gap-resolution.ts';
+import { MemoryKeyValueStore } from '../../fixture-memory.ts';
+import { ErasedMessages, erasedKind, openGaps } from './gap-resolution.ts';
+
+const scratch = new Scratch();
+afterAll(() => scratch.clean());
 
 const OF = { stream: 'EVENTS', incarnation: 'i1' };
 
@@ -54,6 +61,42 @@ describe('gaps that were resolved', () => {
     expect(openGaps([wide], [done(20, 50, 7)])).toEqual([wide]);
     expect(openGaps([wide], [])).toEqual([wide]);
   });
+});
+
+it('erased messages fill few records, in however many calls, also of two processes', async () => {
+  const store = new MemoryKeyValueStore();
+  const [clock, trust] = [new ManualClock(1_000), openKeyTrust(await scratch.dir('trust'), undefined, false)];
+  const processes = Array.from({ length: 2 }, () => {
+    const definitions = new Definitions({ store, clock, log: pino({ level: 'silent' }) });
+    const records = definitions.kind(erasedKind(trust));
+    return { definitions, records, erased: new ErasedMessages(records) };
+  });
+  for (const { definitions } of processes) await definitions.open();
+  // Every third sequence: none meets another.
+  const all = Array.from({ length: 2_500 }, (_, at) => 3 * at + 1);
+  for (let at = 0; at < all.length; at += 100)
+    await Promise.all(
+      processes.map(({ erased }, of) =>
+        erased.add(
+          'i1',
+          all.slice(at, at + 100).filter((_, index) => index % 2 === of),
+        ),
+      ),
+    );
+  const [one] = processes;
+  if (one === undefined) throw new Error('There are two');
+  await one.erased.add('i1', [2, 3]);
+  await one.erased.add('i2', [5]);
+  // Once more, as after a crash.
+  await one.erased.add('i1', all.slice(-100));
+  for (const { definitions } of processes) await definitions.close();
+  const known = new Definitions({ store, clock, log: pino({ level: 'silent' }) });
+  const records = known.kind(erasedKind(trust));
+  await known.open();
+  const kept = new ErasedMessages(records).resolved.filter(({ incarnation }) => incarnation === 'i1');
+  expect([...new Set(sequencesOf(kept))].sort((a, b) => a - b)).toEqual([...all, 2, 3].sort((a, b) => a - b));
+  expect(records.list('default').length).toBeLessThan(7);
+  await known.close();
 });
 
 describe('over HTTP', () => {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { readAwaitedEvents } from '../../../analytics/index.ts';
 import {
@@ -5,11 +6,12 @@ import {
   isExact,
   type KvView,
   META_TABLE,
+  MillraceError,
   readGaps,
   type SequenceRange,
   type StreamGap,
 } from '../../../engine/index.ts';
-import type { DefinitionKind, KeyTrust, KindDefinitions } from '../../../runtime/index.ts';
+import type { Definition, DefinitionKind, KeyTrust, KindDefinitions } from '../../../runtime/index.ts';
 import { type ApiPorts, DEFAULT_TENANT, EVENTS_STREAM } from '../../http/index.ts';
 
 /** Gaps that were resolved, of all tenants: records of an installation. */
@@ -54,20 +56,35 @@ export class ErasedMessages {
     this.#records = records;
   }
 
-  /** Of one incarnation of the stream; repeats are harmless. Throws `limit_reached`, `kv_unavailable`. */
+  /**
+   * Of one incarnation of the stream; repeats are harmless. The newest record with room is filled, so that records do
+   * not grow with calls. Throws `limit_reached`, `kv_unavailable`.
+   */
   async add(incarnation: string, sequences: readonly number[]): Promise<void> {
-    const ranges: [number, number][] = [];
-    for (const sequence of sequences.toSorted((a, b) => a - b)) {
-      const last = ranges.at(-1);
-      if (last !== undefined && last[1] >= sequence - 1) last[1] = sequence;
-      else ranges.push([sequence, sequence]);
+    let left = mergedRanges(sequences.map((sequence) => [sequence, sequence]));
+    while (left.length > 0) {
+      const room = this.#records
+        .list(DEFAULT_TENANT)
+        .findLast(({ body }) => body.incarnation === incarnation && body.ranges.length < RANGES_MAX);
+      const before = room?.body.ranges ?? [];
+      const some = left.slice(0, RANGES_MAX - before.length);
+      const ranges = mergedRanges([...before, ...some]);
+      if (room === undefined) {
+        const body = { stream: EVENTS_STREAM, incarnation, ranges };
+        await this.#records.create(DEFAULT_TENANT, { name: randomUUID(), body, created_by: 'erasure' });
+      } else if (!(await this.#changed(room, ranges))) continue;
+      left = left.slice(some.length);
     }
-    for (let at = 0; at < ranges.length; at += RANGES_MAX) {
-      const own = ranges.slice(at, at + RANGES_MAX);
-      const name = `${EVENTS_STREAM} ${incarnation} ${own[0]?.[0]}-${own.at(-1)?.[1]}-${own.length}`;
-      const body = { stream: EVENTS_STREAM, incarnation, ranges: own };
-      const known = this.#records.list(DEFAULT_TENANT).some((record) => record.name === name);
-      if (!known) await this.#records.create(DEFAULT_TENANT, { name, body, created_by: 'erasure' });
+  }
+
+  /** False where somebody else has changed the record meanwhile: nothing of theirs may be lost. */
+  async #changed({ id, revision }: Definition<ErasedRanges>, ranges: Range[]): Promise<boolean> {
+    try {
+      await this.#records.patch(DEFAULT_TENANT, id, { ranges }, revision);
+      return true;
+    } catch (error) {
+      if (error instanceof MillraceError && error.code === 'revision_conflict') return false;
+      throw error;
     }
   }
 
@@ -79,6 +96,19 @@ export class ErasedMessages {
         ranges.map(([first, last]) => ({ ...stream, first, last, messages: last - first + 1 })),
       );
   }
+}
+
+type Range = ErasedRanges['ranges'][number];
+
+/** By sequence, those that overlap or meet as one. */
+function mergedRanges(ranges: readonly Range[]): Range[] {
+  const merged: Range[] = [];
+  for (const [first, end] of ranges.toSorted(([a], [b]) => a - b)) {
+    const last = merged.at(-1);
+    if (last !== undefined && last[1] >= first - 1) last[1] = Math.max(last[1], end);
+    else merged.push([first, end]);
+  }
+  return merged;
 }
 
 type Resolved = Omit<GapResolution, 'note'>;
