@@ -275,7 +275,9 @@ export const fails = topology('fails', (t) => {
   await service.untilSaid('No stream takes the subject "nowhere.to.go"');
   await publisher.publishAll([{ subject: 'fails.x', payload: Buffer.from('"bad"') }]);
   expect(await service.exited).toBe(1);
-  expect(service.output).toContain('millrace: cannot take it (record 2 of "fails", subject "fails.x") [internal]');
+  expect(service.output).toContain(
+    'millrace: cannot take it (record 2 of "fails", subject "fails.x") [internal]',
+  );
   expect(service.output).toContain('It came from a function of the operator "picky"');
   expect(service.output).toMatch(/TypeError: cannot take it\n +at .*fails\.mjs:6/);
   expect(service.output).toContain('--failing-records deadletters');
