@@ -52,6 +52,12 @@ export const statusEvent = (status: string | null): string | undefined =>
 /** The status that an event of a type, in normal form, puts its order into; undefined: its members say. */
 export const meantStatus = (type: string): string | undefined => MEANT.get(type);
 
+/** The status with an event of its own that a text stands for, `shipped` of `Fulfilled`; undefined: none of them. */
+export function standardStatus(text: string): string | undefined {
+  const event = statusEvent(text);
+  return event === undefined ? undefined : meantStatus(event);
+}
+
 /** Whether events of a type, however spelt, are looked at. */
 export function isOrderChangeType(type: string): boolean {
   const normal = normalType(type);

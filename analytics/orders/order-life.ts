@@ -1,3 +1,4 @@
+import { standardStatus } from '../order-changes/index.ts';
 import type { OrderRow } from '../returns/index.ts';
 import { LIFE_BITS, typeBit } from './life-bits.ts';
 
@@ -54,11 +55,8 @@ const [STATUS, METHOD] = [0, 1] as const;
 const ON_ITS_WAY = new Set(['shipped', 'delivered', 'rto']);
 const COD = new Set(['cod', 'cashondelivery']);
 
-/** A status as it is compared: lower case, with one l in no `canceled`. */
-export function statusText(text: string): string {
-  const plain = text.trim().toLowerCase();
-  return plain === 'canceled' ? 'cancelled' : plain;
-}
+/** A status as it is compared: one of those with an event of their own by any of its names, else in lower case. */
+export const statusText = (text: string): string => standardStatus(text) ?? text.trim().toLowerCase();
 
 /** Cash on delivery by any of its usual names; every other method is paid before. */
 export function paymentKind(method: string): PaymentKind {
