@@ -23,7 +23,7 @@ describe('the default topology', () => {
       decode: ['dictionary', 'retention'],
       dedup: ['log', 'blocks', 'directory', 'awaited'],
       watermark: ['tenants'],
-      'fx-rates': ['rates'],
+      'fx-rates': ['rates', 'events', 'sources'],
       ledger: ['cut', 'orders', 'customers', 'sessions', 'tickets', 'amended'],
       log: ['segments', 'chunks'],
       cubes: ['cells', 'definitions', 'days'],

@@ -177,6 +177,8 @@ describe('a source of Kinesis', () => {
     const seen = nothing();
     await readOn(sourceOf('again'), seen, () => seen.records.size === 5);
     await kinesis.client.send(new DeleteStreamCommand({ StreamName: 'again' }));
+    // A stream's age is told in seconds: one that is made again within one looks like the first.
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
     await vi.waitFor(() => made('again', 1), { timeout: PATIENTLY_MS, interval: 1_100 });
     await put('again', 5, 5);
     const reading = readOn(sourceOf('again'), seen, () => false);
