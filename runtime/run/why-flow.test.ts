@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Builder, type Stream, topology } from '../../engine/index.ts';
+import { type Builder, defineOperator, type Stream, topology } from '../../engine/index.ts';
 import {
   branch,
   dedup,
@@ -26,11 +26,19 @@ afterAll(async () => {
   await nats.stop();
 });
 
+/** An operator of somebody's own that says it moves event time, and does not. */
+const promises = defineOperator<Thing, Thing>({
+  kind: 'promises',
+  summary: 'Things as they came',
+  ownsWatermark: true,
+  start: ({ emit }) => ({ onBatch: (batch) => emit(batch) }),
+});
+
 /** Several ways from one source, each of which ends in another way. */
 const WAYS = topology('ways', (t) => {
   const things = events(t, 'WAYS');
   table(things.pipe(filter('none', () => false)));
-  things.pipe(hourly('timeless'));
+  things.pipe(promises('promises', undefined)).pipe(hourly('timeless'));
   timed(things).pipe(hourly('open'));
   const believed = { timeOf: ({ at }: Thing) => at + 1e13, outOfOrderness_ms: 0, max_ahead_ms: HOUR_MS };
   things.pipe(watermark('ahead', believed)).pipe(hourly('unbelieved'));

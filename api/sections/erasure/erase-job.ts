@@ -73,6 +73,9 @@ class Erasure {
   }
 
   async run(): ReturnType<JobKind['run']> {
+    // That does not pass by waiting, as a state does that is not ready.
+    if (this.#parts.ports.eraser === undefined)
+      throw new MillraceError('not_supported', 'This process cannot delete messages of the stream.');
     const person = await this.#person();
     const { signal } = this.#job;
     const whose = await this.#patiently(async () =>
@@ -104,7 +107,7 @@ class Erasure {
     const { ports, tracker } = this.#parts;
     await awaitFreshness(ports, tracker, { force_fresh: false, min_sequence: upTo });
     const finder = this.#parts.ports.finder?.();
-    if (finder !== undefined && this.#parts.ports.eraser !== undefined) return finder;
+    if (finder !== undefined) return finder;
     throw new MillraceError('state_not_ready', 'The events cannot be read yet.', { retriable: true });
   }
 
