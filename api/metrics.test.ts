@@ -145,4 +145,11 @@ describe('what is exported', () => {
     const http = ALL.filter(({ name }) => !name.startsWith('millrace.')).map(prometheusName);
     expect(http.filter((name) => !names.includes(name))).toEqual([]);
   });
+
+  it('has what the alert rules of the order analytics name', () => {
+    const rules = readFileSync(join(ROOT, 'examples/operations/alerts-order-analytics.yml'), 'utf8');
+    const named = rules.match(/\bmillrace_[a-z_]+\b/g) ?? [];
+    expect(named.length).toBeGreaterThan(0);
+    expect(named.filter((name) => !namesIn(exported).includes(name))).toEqual([]);
+  });
 });
