@@ -207,6 +207,8 @@ class Erasure {
       stream: { messages_deleted: messages, events_replaced: events, events_of_others_moved: others },
       dead_letters: { messages_deleted: letters },
       archive: { messages_changed: archived },
+      // What an attempt did in its last second before a crash is in no count.
+      counts_are: this.#job.record.attempt > 1 ? 'at_least' : 'exact',
       at: new Date(this.#parts.ports.clock.now()).toISOString(),
       remains: REMAINS,
     };
