@@ -175,6 +175,9 @@ describe('the import of orders', () => {
     expect(await refused('order_number,item_name\nA,b')).toEqual([422, 'validation_failed', ['file']]);
     expect(await refused(`${HEAD},color\nA,a@b,c,1,1,,,red`)).toEqual([422, 'validation_failed', ['file']]);
     expect(await refused(HEAD)).toEqual([422, 'validation_failed', ['file']]);
+    // Nothing, a quote in the wrong place, one that never ends, and bytes that are no text.
+    for (const rubbish of ['', 'q"x,y\n1,2', `${HEAD}\nA,a@b,"c,1,1,,`, '\0\u0001"\uFFFD\n'])
+      expect(await refused(rubbish), rubbish).toEqual([422, 'validation_failed', ['file']]);
     expect(await refused(`${HEAD}\nA,a@b,c,1,1,,`, { currency: 'euros' })).toEqual([
       ...[422, 'validation_failed'],
       ['currency'],
