@@ -166,47 +166,6 @@ describe('the import of orders', () => {
     expect(await one('A2')).toMatchObject({ subtotal: '11.97', status: 'delivered' });
   });
 
-  it('pays, and refunds, what is owing when a row says more than before', async () => {
-    const row = (price: number, payment: string) =>
-      `${HEAD}\nM1,bob@example.com,Socks,1,${price},${payment},`;
-    const money = async () => {
-      const { total, payment_status, paid, refunded } = await one('M1');
-      return `${total} ${payment_status} ${paid} ${refunded}`;
-    };
-    const seen: string[] = [];
-    for (const csv of [
-      row(20, 'paid'),
-      row(30, 'paid'),
-      row(35, 'paid'),
-      row(20, 'paid'),
-      row(40, 'refunded'),
-    ]) {
-      expect(await imported(csv)).toMatchObject({ status: 'succeeded', rejected: 0 });
-      seen.push(await money());
-      const events = test.stream.messages.length;
-      expect(await imported(csv)).toMatchObject({ unchanged: 1 });
-      expect(test.stream.messages.length).toBe(events);
-    }
-    expect(seen).toEqual([
-      '20.00 paid 20.00 0.00',
-      '30.00 paid 30.00 0.00',
-      '35.00 paid 35.00 0.00',
-      '20.00 paid 35.00 0.00',
-      '40.00 refunded 35.00 35.00',
-    ]);
-    // What somebody else has paid, and given back, of it counts.
-    await imported(`${HEAD}\nM2,bob@example.com,Socks,1,20,,`);
-    const said = { order_id: 'M2', currency: 'EUR', time: new Date(test.clock.now()).toISOString() };
-    const json = [
-      { ...said, event_id: 'm2-p', type: 'payment.succeeded', amount: 500 },
-      { ...said, event_id: 'm2-r', type: 'refund.issued', amount: 200 },
-    ];
-    expect((await test.send('/ingest', { key: await test.key('ingest'), json })).status).toBe(202);
-    await settled();
-    await imported(`${HEAD}\nM2,bob@example.com,Socks,1,20,refunded,`);
-    expect(await one('M2')).toMatchObject({ payment_status: 'refunded', paid: '5.00', refunded: '5.00' });
-  });
-
   it('refuses what is no such file', async () => {
     const refused = async (csv: string, fields: Readonly<Record<string, string>> = {}) => {
       const response = await post(form(csv, fields));
