@@ -44,9 +44,11 @@ export function planLives(
   context: Pick<QueryContext, 'scope'>,
   query: { readonly follow_up: Parameters<typeof followUpMs>[0] },
   { range, upTo, position }: Pick<PreparedHead, 'range' | 'upTo' | 'position'>,
+  /** No order that is asked for is older. */
+  begin_ms: number = range.start_ms,
 ) {
   const scanned = {
-    start_ms: range.start_ms - LOOK_BACK_MS,
+    start_ms: Math.min(Math.max(range.start_ms, begin_ms), MAX_RANGE_MS) - LOOK_BACK_MS,
     end_ms: Math.min(MAX_RANGE_MS, range.end_ms + followUpMs(query.follow_up)),
   };
   const { segments, ...plan } = planOrders(sources, context, scanned, upTo);
@@ -92,6 +94,24 @@ export function visitLives(
       ? [order]
       : rows.filter((row) => row.time_ms >= time_ms - LOOK_BACK_MS && row.time_ms < time_ms + follow_ms);
     visit(orderLife(order, near, textOf), order);
+  });
+}
+
+/** Visits the rows at which orders of the range that pass the filters count, without their other events. */
+export function visitCounted(
+  sources: FamilySources & { readonly dictionary: LogTexts },
+  work: EntityWork,
+  { range, filters, custom }: Pick<LivesSpec, 'range' | 'filters' | 'custom'>,
+  cancel: Parameters<typeof visitOrders>[3],
+  visit: (order: OrderRow) => void,
+): void {
+  const { conditions } = rowFilters(filters, custom, sources.dictionary);
+  const tests: RowTest[] = [[marked('orders')], [marked('orders'), ...conditions]];
+  visitOrders(sources, work, { tests, dimensions: [] }, cancel, (rows) => {
+    for (const row of rows) {
+      const isInside = row.time_ms >= range.start_ms && row.time_ms < range.end_ms;
+      if (isInside && (row.bits & LIFE_BITS.counted) !== 0) visit(row);
+    }
   });
 }
 
