@@ -92,7 +92,7 @@ function specOf(query: OrdersQuery, tenant: string, custom: readonly string[]): 
   const customers = customer_ids === undefined ? undefined : hashesOf(tenant, customer_ids);
   const wanted = statuses === undefined ? undefined : new Set(statuses.map(statusText));
   return {
-    lives: { follow_ms: followUpMs(follow_up), filters, dimensions: [], custom },
+    lives: { follow_ms: followUpMs(follow_up), filters, dimensions: [], custom, items: false },
     isOfCustomer: ({ hi, lo }) => customers?.has(hi, lo) ?? true,
     passes: ({ status, payment_status }) =>
       wanted?.has(status) !== false && payment_statuses?.includes(payment_status) !== false,

@@ -36,6 +36,8 @@ export interface LivesSpec {
   readonly custom: readonly string[];
   /** Only orders of these hashes; default: all. */
   readonly orders?: (hi: number, lo: number) => boolean;
+  /** false: `items` of rows are not looked at. */
+  readonly items?: boolean;
 }
 
 /** The plan of a query over the lives of the orders of a range. */
@@ -64,7 +66,7 @@ export function planLives(
 export function visitLives(
   sources: FamilySources & { readonly dictionary: LogTexts },
   work: EntityWork,
-  { range, follow_ms, filters, dimensions, custom, orders }: LivesSpec,
+  { range, follow_ms, filters, dimensions, custom, orders, items = true }: LivesSpec,
   cancel: Parameters<typeof visitOrders>[3],
   visit: (life: OrderLife, order: OrderRow) => void,
 ): void {
@@ -80,6 +82,7 @@ export function visitLives(
   const own = OWN_DIMENSIONS.map((name) => columnOf(name, custom) ?? { column: CODE.type, item: -1 });
   const spec = {
     tests,
+    items,
     dimensions: [...own, ...columnsOf(dimensions, custom)],
     ...(orders === undefined ? {} : { orders }),
   };
@@ -107,7 +110,7 @@ export function visitCounted(
 ): void {
   const { conditions } = rowFilters(filters, custom, sources.dictionary);
   const tests: RowTest[] = [[marked('orders')], [marked('orders'), ...conditions]];
-  visitOrders(sources, work, { tests, dimensions: [] }, cancel, (rows) => {
+  visitOrders(sources, work, { tests, dimensions: [], items: false }, cancel, (rows) => {
     for (const row of rows) {
       const isInside = row.time_ms >= range.start_ms && row.time_ms < range.end_ms;
       if (isInside && (row.bits & LIFE_BITS.counted) !== 0) visit(row);

@@ -57,6 +57,8 @@ export interface OrderScanSpec {
   readonly dimensions: readonly DimensionColumn[];
   /** Only orders of these hashes; default: all. */
   readonly orders?: (hi: number, lo: number) => boolean;
+  /** false: nobody looks at the items of rows, which cost as much as all else. */
+  readonly items?: boolean;
 }
 
 /**
@@ -66,13 +68,14 @@ export interface OrderScanSpec {
 export function visitOrders(
   sources: FamilySources,
   { plan, share }: EntityWork,
-  { tests, dimensions, orders }: OrderScanSpec,
+  { tests, dimensions, orders, items = true }: OrderScanSpec,
   cancel: Cancel,
   visit: (rows: readonly OrderRow[], isLoner: boolean) => void,
 ): void {
   const lists = new ItemLists();
   const rows = new EntityRows({
-    ...{ entity: HASH.order, share, tests, request: plan.request, loners: true, derived: [lists.write] },
+    ...{ entity: HASH.order, share, tests, request: plan.request, loners: true },
+    derived: items ? [lists.write] : [],
     codes: [CODE.currency, ...dimensions.map(({ column }) => column)],
     hashes: [HASH.order, HASH.customer],
     numbers: [NUMBER.amount, NUMBER.discount, NUMBER.shipping, NUMBER.tax],
@@ -85,7 +88,8 @@ export function visitOrders(
   rows.visit(
     (table, order, from, to) => {
       const found: OrderRow[] = [];
-      for (let at = from; at < to; at++) found.push(new TableRow(table, order[at] as number, lists));
+      for (let at = from; at < to; at++)
+        found.push(new TableRow(table, order[at] as number, items ? lists : undefined));
       const { hi, lo } = (found[0] as OrderRow).order;
       visit(found, (hi | lo) === 0);
     },
@@ -97,9 +101,9 @@ export function visitOrders(
 class TableRow implements OrderRow {
   readonly #table: RowTable;
   readonly #row: number;
-  readonly #lists: ItemLists;
+  readonly #lists: ItemLists | undefined;
 
-  constructor(table: RowTable, row: number, lists: ItemLists) {
+  constructor(table: RowTable, row: number, lists: ItemLists | undefined) {
     this.#table = table;
     this.#row = row;
     this.#lists = lists;
@@ -127,10 +131,12 @@ class TableRow implements OrderRow {
     return this.#code(0);
   }
   get codes(): readonly number[] {
-    return this.#table.codes.slice(1, -1).map((column) => column[this.#row] as number);
+    const { codes } = this.#table;
+    const end = this.#lists === undefined ? codes.length : codes.length - 1;
+    return codes.slice(1, end).map((column) => column[this.#row] as number);
   }
   get items(): ItemList | undefined {
-    return this.#lists.listOf(this.#code(this.#table.codes.length - 1));
+    return this.#lists?.listOf(this.#code(this.#table.codes.length - 1));
   }
   get order(): HashWords {
     return this.#hash(0);
