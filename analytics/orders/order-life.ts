@@ -1,6 +1,6 @@
-import { standardStatus } from '../order-changes/index.ts';
+import { normalStatus, stepOf } from '../order-names/index.ts';
 import type { OrderRow } from '../returns/index.ts';
-import { LIFE_BITS, typeBit } from './life-bits.ts';
+import { LIFE_BITS, NAMES_STATUS, typeBit } from './life-bits.ts';
 
 /** The status of an order that nothing says anything of. */
 export const NEW_STATUS = 'pending';
@@ -46,7 +46,6 @@ const SAYS = [
   [typeBit('order.rto'), 'rto'],
 ] as const;
 const SHIPPED = typeBit('order.shipped');
-const STATUS_CHANGED = typeBit('order.status.changed');
 const FAILED = typeBit('payment.failed');
 
 /** Place of the status and of the payment method among the codes of a row. */
@@ -55,8 +54,8 @@ const [STATUS, METHOD] = [0, 1] as const;
 const ON_ITS_WAY = new Set(['shipped', 'delivered', 'rto']);
 const COD = new Set(['cod', 'cashondelivery']);
 
-/** A status as it is compared: one of those with an event of their own by any of its names, else in lower case. */
-export const statusText = (text: string): string => standardStatus(text) ?? text.trim().toLowerCase();
+/** A status as it is compared: one of those with an event of their own by any of its names, else in normal form. */
+export const statusText = (text: string): string => stepOf(text) ?? normalStatus(text);
 
 /** Cash on delivery by any of its usual names; every other method is paid before. */
 export function paymentKind(method: string): PaymentKind {
@@ -148,11 +147,10 @@ function statusOf(
 }
 
 function saidBy({ bits, codes }: OrderRow, textOf: (code: number) => string): string | undefined {
-  if ((bits & STATUS_CHANGED) !== 0) {
-    const code = codes[STATUS] as number;
-    return code === 0 ? undefined : statusText(textOf(code));
-  }
-  return SAYS.find(([bit]) => (bits & bit) !== 0)?.[1];
+  const [, meant] = SAYS.find(([bit]) => (bits & bit) !== 0) ?? [];
+  // A version's status is the order's own; it is looked at with the versions.
+  if (meant !== undefined || (bits & NAMES_STATUS) === 0 || (bits & VERSION) !== 0) return meant;
+  return statusText(textOf(codes[STATUS] as number));
 }
 
 function paymentStatus(

@@ -1,5 +1,6 @@
 import type { QueryContext } from '../../engine/index.ts';
 import type { EntityWork, RowTest } from '../entity-rows/index.ts';
+import { normalType } from '../events/index.ts';
 import { columnOf, type Filters, type LogTexts } from '../filters/index.ts';
 import { DAY_MS, MAX_RANGE_MS, type TimeRange } from '../query/index.ts';
 import type { FamilySources, PreparedHead } from '../query-head/index.ts';
@@ -15,7 +16,7 @@ import {
   rowFilters,
   visitOrders,
 } from '../returns/index.ts';
-import { CODE } from '../rows/index.ts';
+import { CODE, ROW_DIMENSIONS } from '../rows/index.ts';
 import { LIFE_BITS, LIFE_TYPES } from './life-bits.ts';
 import { type OrderLife, orderLife } from './order-life.ts';
 
@@ -24,6 +25,13 @@ export const LOOK_BACK_MS = DAY_MS;
 
 /** Places of the dimensions that every life is made of, among the codes of a row. */
 const OWN_DIMENSIONS = ['status', 'payment_method'] as const;
+
+const STATUS_COLUMN = CODE.dimensions + ROW_DIMENSIONS.indexOf('status');
+
+const isOfOrderType = (dictionary: LogTexts): RowTest[number] => ({
+  code: CODE.type,
+  accepts: (code) => normalType(dictionary.textOf(code)).startsWith('order.'),
+});
 
 /** Which orders, and what of them. */
 export interface LivesSpec {
@@ -78,6 +86,7 @@ export function visitLives(
     [marked('payment')],
     [marked('refund')],
     ...LIFE_TYPES.map((type) => [ofType(type, dictionary)]),
+    [isOfOrderType(dictionary), { code: STATUS_COLUMN, accepts: (code) => code !== 0 }],
   ];
   const own = OWN_DIMENSIONS.map((name) => columnOf(name, custom) ?? { column: CODE.type, item: -1 });
   const spec = {
