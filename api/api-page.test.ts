@@ -18,7 +18,7 @@ afterAll(() => api.close());
 
 describe('the page of the five APIs', () => {
   it('is what the routes say; UPDATE_EXAMPLES=1 writes it', () => {
-    const { path, text } = apiPage(api.api.routes);
+    const { path, text } = apiPage(ROOT, api.api.routes);
     if (process.env.UPDATE_EXAMPLES === '1') writeFileSync(join(ROOT, path), text);
     expect(readFileSync(join(ROOT, path), 'utf8')).toBe(text);
   });

@@ -107,9 +107,13 @@ async function measure(load: Load): Promise<LoadFigures> {
           state_bytes_an_event: run.state_bytes / EVENTS,
           rss_mib: run.rss_bytes / 2 ** 20,
         });
-        process.stdout.write(
-          `${load}: baseline ${Math.round(bare)}/s, pipeline ${Math.round(run.rate)}/s, ratio ${(run.rate / bare).toFixed(3)}, ${run.commits} commits, ${Math.round(run.commit_share * 100)} % of the time in them, ${(run.state_bytes / EVENTS).toFixed(1)} bytes of state an event\n`,
-        );
+        const found = [
+          `${load}: baseline ${Math.round(bare)}/s, pipeline ${Math.round(run.rate)}/s`,
+          `ratio ${(run.rate / bare).toFixed(3)}, ${run.commits} commits`,
+          `${Math.round(run.commit_share * 100)} % of the time in them`,
+          `${(run.state_bytes / EVENTS).toFixed(1)} bytes of state an event`,
+        ];
+        process.stdout.write(`${found.join(', ')}\n`);
       }
       const of = (figure: keyof LoadFigures, digits: number): number =>
         Number(median(runs.map((run) => run[figure])).toFixed(digits));

@@ -92,7 +92,12 @@ export function traffic({ seed, start_ms, step_ms, disorder_ms }: TrafficOptions
   const open = (): Session => {
     const id = sessions++;
     const country = pick(COUNTRIES);
-    const base = `"customer_id":"c-${Math.floor(next() * next() * 2_000_000)}","session_id":"s-${id}","channel":"${pick(CHANNELS)}","country":"${country}","currency":"${CURRENCY_OF.get(country) ?? 'EUR'}","campaign":"cmp-${Math.floor(next() * next() * CAMPAIGNS)}"`;
+    // The order of the draws is part of what a seed gives.
+    const base = [
+      `"customer_id":"c-${Math.floor(next() * next() * 2_000_000)}","session_id":"s-${id}"`,
+      `"channel":"${pick(CHANNELS)}","country":"${country}","currency":"${CURRENCY_OF.get(country) ?? 'EUR'}"`,
+      `"campaign":"cmp-${Math.floor(next() * next() * CAMPAIGNS)}"`,
+    ].join(',');
     return { id, base, step: 0, order: next() < 0.35, sku: Math.floor(next() * next() * SKUS) };
   };
   while (active.length < ACTIVE_SESSIONS) active.push(open());
@@ -131,7 +136,11 @@ export function orders({ seed, start_ms, step_ms }: TrafficOptions): () => strin
     if (number % 2 === 1) return `{${id},"type":"payment.succeeded",${payment}`;
     const country = pick(COUNTRIES);
     const order = `"order_id":"o-${(number / 2).toString().padStart(9, '0')}","customer_id":"c-${Math.floor(next() * 300_000)}"`;
-    payment = `${order},"country":"${country}","currency":"${CURRENCY_OF.get(country) ?? 'EUR'}","amount":${500 + Math.floor(next() * 20_000)},"payment_method":"${pick(METHODS)}","channel":"${pick(CHANNELS)}"}`;
+    const amount = 500 + Math.floor(next() * 20_000);
+    payment = [
+      ...[order, `"country":"${country}"`, `"currency":"${CURRENCY_OF.get(country) ?? 'EUR'}"`],
+      ...[`"amount":${amount}`, `"payment_method":"${pick(METHODS)}"`, `"channel":"${pick(CHANNELS)}"}`],
+    ].join(',');
     return `{${id},"type":"order.created","sku":"SKU-${Math.floor(next() * next() * SKUS)}","campaign":"cmp-${Math.floor(next() * CAMPAIGNS)}",${payment}`;
   };
 }

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { BASE, BUSINESS, ECOMMERCE, ORDER_ANALYTICS, ORDERS, VOUCHERS } from '../examples/shop/endpoints.ts';
 import { testOf } from './api-tests.ts';
 import type { Page } from './operator-pages.ts';
@@ -53,13 +55,6 @@ export function apiTables(routes: readonly Served[]): readonly ApiTable[] {
   }));
 }
 
-const INTRODUCTION = `# The five APIs, endpoint by endpoint
-
-Every endpoint that the documents of the five APIs describe, with the operation of \`/openapi.json\` that serves it and a test of what it answers. All are below \`/v1/order-analytics\` in the first table; the others name their whole paths ([dialects.md](dialects.md) says what they are made of). Beside that, \`test/example-shop.test.ts\` sends a request to each against a running service, and \`api/examples.test.ts\`, \`api/matrix.test.ts\` and \`api/fuzz.test.ts\` go through all operations. There are more operations than these: \`GET /\` lists them all.
-
-This page is made by \`UPDATE_EXAMPLES=1 npx vitest run api/api-page.test.ts\`.
-`;
-
 function tableText({ title, rows }: ApiTable): string {
   const lines = rows.map(({ endpoint, route, test }) => {
     const served =
@@ -71,8 +66,9 @@ function tableText({ title, rows }: ApiTable): string {
 
 const testLink = (test: string): string => `[${test.split('/').at(-1)}](../${test})`;
 
-/** `docs/api.md`. */
-export function apiPage(routes: readonly Served[]): Page {
+/** `docs/api.md`: what `scripts/api-page.md` says, and the tables. */
+export function apiPage(root: string, routes: readonly Served[]): Page {
+  const introduction = readFileSync(join(root, 'scripts', 'api-page.md'), 'utf8').trimEnd();
   const tables = apiTables(routes).map(tableText);
-  return { path: 'docs/api.md', text: `${[INTRODUCTION.trimEnd(), ...tables].join('\n\n')}\n` };
+  return { path: 'docs/api.md', text: `${[introduction, ...tables].join('\n\n')}\n` };
 }

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import * as connectors from '../connectors/index.ts';
 import * as engine from '../engine/index.ts';
 import * as operators from '../operators/index.ts';
-import type { Guide } from './guide.ts';
+import { type Guide, guideText } from './guide.ts';
 import { guides } from './guides.ts';
 
 /** A page of the documentation, by its path from the root. */
@@ -140,12 +140,11 @@ function pageOf(root: string, doc: engine.OperatorDoc): Page {
   return { path: `docs/operators/${doc.kind}.md`, text: `${parts.join('\n\n')}\n` };
 }
 
-function guideOf(root: string, { name, title, summary, parts }: Guide): Page {
+function guideOf(root: string, guide: Guide): Page {
+  const { name } = guide;
   const more = exampleNames(root).filter((example) => example !== name && kindOf(example) === name);
   const text = [
-    `# ${title}`,
-    `${summary}.`,
-    ...parts,
+    guideText(root, guide).text,
     '## Example',
     ...[name, ...more].flatMap((example) => exampleParts(root, example)),
     `Example: [\`examples/operators/${name}.ts\`](../../examples/operators/${name}.ts).`,
@@ -157,11 +156,15 @@ function guideOf(root: string, { name, title, summary, parts }: Guide): Page {
 export function operatorPages(root: string): readonly Page[] {
   const docs = operatorDocs();
   const list = docs.map(({ kind, summary }) => `| [${kind}](${kind}.md) | ${summary} |`);
-  const overviews = guides.map(({ name, title, summary }) => `| [${title}](${name}.md) | ${summary} |`);
+  const overviews = guides.map((guide) => {
+    const { title, summary } = guideText(root, guide);
+    return `| [${title}](${guide.name}.md) | ${summary} |`;
+  });
   const index = [
     '# Operators',
-    'Every operator of the library, and what brings streams together and apart, each with an example that the tests run. The pages are made by `npm run docs` from the Markdown ' +
-      'beside the operators, their configuration and their examples.',
+    'Every operator of the library, and what brings streams together and apart, each with an example that the ' +
+      'tests run. The pages are made by `npm run docs` from the Markdown beside the operators, their ' +
+      'configuration and their examples.',
     `| operator | what it does |\n|---|---|\n${list.join('\n')}`,
     '## Overviews',
     `| page | what it is about |\n|---|---|\n${overviews.join('\n')}`,

@@ -221,7 +221,9 @@ it('an erasure that is killed at any step goes on: every number stays, and nothi
       await service.kill();
       service = await scratch.start({ dataDir, env });
     }
-    expect(await ended(service, made.json.job_id)).toMatchObject({ status: 'succeeded', error: null });
+    expect(await ended(service, made.json.job_id)).toMatchObject({
+      ...{ status: 'succeeded', error: null, result: { counts_are: 'at_least' } },
+    });
     expect(await numbers(service)).toEqual(before);
     await service.untilOk();
     expect((await service.request('GET', '/gaps')).json).toMatchObject({ messages_missing: 0 });
@@ -232,7 +234,10 @@ it('an erasure that is killed at any step goes on: every number stays, and nothi
     // A second one finds nothing, and changes nothing.
     const again = await service.request('POST', `/customers/${PERSON}/erase`, { tenant: TENANT });
     expect(await ended(service, again.json.job_id)).toMatchObject({
-      result: { stream: { messages_deleted: 0, events_replaced: 0 }, archive: { messages_changed: 0 } },
+      result: {
+        ...{ stream: { messages_deleted: 0, events_replaced: 0 }, archive: { messages_changed: 0 } },
+        counts_are: 'exact',
+      },
     });
 
     // What others do later still finds their orders, and a state from nothing is the live one.

@@ -93,6 +93,20 @@ const isOver = ({ status }: Job): boolean => ['succeeded', 'failed', 'cancelled'
 const isUnderWay = (job: Job): boolean => job.status === 'running' && (job.progress.done ?? 0) > 0;
 const ended = (one: Millrace, job_id: string): Promise<Job> => jobWhere(one, job_id, isOver, 'ends');
 
+/** An export that was not over before the other process could see it. */
+async function exportUnderWay(
+  first: Millrace,
+  second: Millrace,
+  body: object = { query: {} },
+): Promise<string> {
+  for (let attempt = 0; attempt < 20; attempt++) {
+    const job_id = await make(first, '/exports', JSON.stringify(body));
+    const seen = await jobWhere(second, job_id, (job) => isUnderWay(job) || isOver(job), 'is under way');
+    if (!isOver(seen)) return job_id;
+  }
+  throw new Error('every export was over before it could be seen under way');
+}
+
 async function textOf(response: Promise<Response>): Promise<string> {
   const given = await response;
   const text = await given.text();
@@ -116,8 +130,7 @@ it('an upload, an export and a query go on after kill -9, each event once, no fi
   await one.untilApplied(PATIENCE_MS);
   expect(await one.totals('default', ORDERS)).toEqual({ orders_count: EVENTS, revenue: 100 * EVENTS });
 
-  const exported = await make(one, '/exports', JSON.stringify({ query: {}, format: 'csv' }));
-  await jobWhere(one, exported, isUnderWay, 'is under way');
+  const exported = await exportUnderWay(one, one, { query: {}, format: 'csv' });
   const early = await call(one, 'GET', `/jobs/${exported}/result`);
   expect([early.status, ((await early.json()) as { code: string }).code]).toEqual([409, 'wrong_state']);
   const asked = await make(one, '/kpis/query?async=true', JSON.stringify(ORDERS));
@@ -152,8 +165,7 @@ itLong(
     for (const one of [first, second]) await one.untilApplied(PATIENCE_MS);
     const link = await connectNats({ url: nats.url, name: 'jobs-test' });
     const records = await openKeyValueStore(link, 'millrace-jobs');
-    const exported = await make(first, '/exports', JSON.stringify({ query: {} }));
-    await jobWhere(second, exported, isUnderWay, 'is under way');
+    const exported = await exportUnderWay(first, second);
     const entry = await records.get(`job.default.${exported}`);
     const claimed = entry?.value as { readonly owner: { readonly disk: string } } | undefined;
     const isFirst = claimed?.owner.disk === (await readFile(join(dirs[0], 'disk-id'), 'utf8')).trim();

@@ -27,6 +27,7 @@ interface Import {
   readonly created: number;
   readonly unchanged: number;
   readonly rejected: number;
+  readonly resumed: boolean;
   readonly progress: { readonly processed_rows: number };
 }
 
@@ -96,7 +97,10 @@ it(
     const address = `${url.replace('http', 'ws')}/api/v1/orders/bulk/import/${id}/events`;
     const socket = webSocket(address, AUTHORIZATION);
     const [events, closed, done] = await Promise.all([serverSent(one, id), socket.closed, ended(one, id)]);
-    expect(done).toMatchObject({ status: 'succeeded', rejected: BAD, progress: { processed_rows: ROWS } });
+    expect(done).toMatchObject({
+      ...{ status: 'succeeded', rejected: BAD, resumed: true },
+      progress: { processed_rows: ROWS },
+    });
     expect(done.created + done.unchanged).toBe(ROWS - BAD);
     const messages = closed.messages.map((text) => JSON.parse(text) as Import);
     for (const seen of [events, messages]) {
@@ -118,6 +122,7 @@ it(
       created: 0,
       unchanged: orders,
       rejected: BAD,
+      resumed: false,
     });
     const nobody = webSocket(address, {});
     expect(await nobody.head).toContain('HTTP/1.1 401 ');

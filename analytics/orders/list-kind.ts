@@ -1,19 +1,16 @@
-import { defineKind, type QueryContext, type QueryKind } from '../../engine/index.ts';
+import type { QueryContext, QueryKind } from '../../engine/index.ts';
 import type { EntityWork } from '../entity-rows/index.ts';
 import { idWords } from '../events/index.ts';
 import type { EventPlace } from '../events-query/index.ts';
-import { formatUtc, readLines, type TimeRange, writeLine } from '../query/index.ts';
+import type { TimeRange } from '../query/index.ts';
 import {
   type FamilyAnswer,
-  type FamilyShared,
+  type FamilySources,
   type OpenFamily,
-  ofSegments,
   prepareHead,
-  provenanceOf,
   type QuerySettings,
 } from '../query-head/index.ts';
-import { followUpMs, type HashWords, type OrderRow } from '../returns/index.ts';
-import { LIFE_TYPES } from './life-bits.ts';
+import { followUpMs, type HashWords, type OrderRow, type OrderShared, orderKind } from '../returns/index.ts';
 import { type OrdersPlace, type OrdersQuery, ordersSchemaOf } from './list-schema.ts';
 import { type OrderLife, statusText } from './order-life.ts';
 import { planLives, visitLives } from './order-rows.ts';
@@ -23,10 +20,8 @@ export const ORDERS_KIND = 'orders.list';
 const MAX_VERSIONS = 20;
 
 /** What the parts of a plan share. Plain data. */
-export interface OrdersShared extends FamilyShared<OrdersQuery> {
-  readonly query_id: string;
+export interface OrdersShared extends OrderShared<OrdersQuery> {
   readonly range: TimeRange;
-  readonly warnings: readonly string[];
 }
 
 /** An order of a list. Money in minor units; plain data. */
@@ -66,14 +61,12 @@ export function ordersKind(
   settings: QuerySettings,
   open: OpenFamily,
 ): QueryKind<OrdersQuery, OrdersShared, EntityWork, FamilyAnswer> {
-  return defineKind<OrdersQuery, OrdersShared, EntityWork, FamilyAnswer>({
+  return orderKind<OrdersQuery, OrdersShared, Found>(settings, open, {
     name: ORDERS_KIND,
     schema: ordersSchemaOf(settings.custom),
-    plan: (context, query) => planOrdersList(context, open, query, settings),
-    partial: (context, { shared }, work, cancel) => {
-      const { query, range } = shared;
+    plan: (sources, context, query) => planOrdersList(sources, context, query, settings),
+    find: (sources, { query, range }, work, cancel, context) => {
       const { custom } = settings;
-      const sources = ofSegments(open(context), query, custom);
       const { dictionary } = sources;
       const { filters, follow_up, order_ids, customer_ids, statuses, payment_statuses } = query;
       const named = hashesOf(context.scope, order_ids);
@@ -89,36 +82,22 @@ export function ordersKind(
         if (customers?.has(keyOf(row.customer)) === false) return;
         page.add(life, row, () => dictionary.textOf(row.currency));
       });
-      return writeLine(page.found);
+      return page.found;
     },
-    merge: (a, b) => Buffer.concat([a, b]),
-    finish: (_context, { shared, explain, source }, bytes) => {
-      const { query, header, query_id, warnings } = shared;
-      const body = listBody(readLines<Found>(bytes), query);
-      return { query_id, header, source, body, warnings, ...(query.explain === true ? { explain } : {}) };
-    },
+    body: (found, { query }) => listBody(found, query),
   });
 }
 
 function planOrdersList(
+  sources: FamilySources,
   context: QueryContext,
-  open: OpenFamily,
   query: OrdersQuery,
   settings: QuerySettings,
 ) {
-  const sources = ofSegments(open(context), query, settings.custom);
-  const { range, upTo, header, query_id, position } = prepareHead(query, settings, context);
-  const follow_ms = followUpMs(query.follow_up);
-  const { warnings, segments, scanned, ...plan } = planLives(sources, context, range, follow_ms, upTo);
-  const explain = {
-    ...{ source: 'scan', entity: 'order_id', basis: 'order', parts: plan.parts.length, segments },
-    ...{ rows: plan.rows, until: formatUtc(scanned.end_ms) },
-    ...provenanceOf(query, position, {
-      ...scanned,
-      types: [...LIFE_TYPES, 'payment.succeeded', 'refund.issued'],
-    }),
-  };
-  return { kind: ORDERS_KIND, ...plan, explain, shared: { query, header, query_id, range, warnings } };
+  const head = prepareHead(query, settings, context);
+  const { warnings, ...plan } = planLives(sources, context, query, head);
+  const { range, header, query_id } = head;
+  return { ...plan, shared: { query, header, query_id, range, warnings } };
 }
 
 function hashesOf(tenant: string, ids: readonly string[] | undefined): ReadonlySet<string> | undefined {

@@ -2,9 +2,11 @@ import type { QueryContext } from '../../engine/index.ts';
 import type { EntityWork, RowTest } from '../entity-rows/index.ts';
 import { columnOf, type Filters, type LogTexts } from '../filters/index.ts';
 import { DAY_MS, MAX_RANGE_MS, type TimeRange } from '../query/index.ts';
-import type { FamilySources } from '../query-head/index.ts';
+import type { FamilySources, PreparedHead } from '../query-head/index.ts';
 import {
   columnsOf,
+  explainOrders,
+  followUpMs,
   type ItemFilter,
   marked,
   type OrderRow,
@@ -40,15 +42,17 @@ export interface LivesSpec {
 export function planLives(
   sources: FamilySources,
   context: Pick<QueryContext, 'scope'>,
-  { start_ms, end_ms }: TimeRange,
-  follow_ms: number,
-  upTo: number | undefined,
+  query: { readonly follow_up: Parameters<typeof followUpMs>[0] },
+  { range, upTo, position }: Pick<PreparedHead, 'range' | 'upTo' | 'position'>,
 ) {
   const scanned = {
-    start_ms: start_ms - LOOK_BACK_MS,
-    end_ms: Math.min(MAX_RANGE_MS, end_ms + follow_ms),
+    start_ms: range.start_ms - LOOK_BACK_MS,
+    end_ms: Math.min(MAX_RANGE_MS, range.end_ms + followUpMs(query.follow_up)),
   };
-  return { scanned, ...planOrders(sources, context, scanned, upTo) };
+  const { segments, ...plan } = planOrders(sources, context, scanned, upTo);
+  const types = [...LIFE_TYPES, 'payment.succeeded', 'refund.issued'];
+  const explain = explainOrders({ ...plan, segments }, 'order', query, position, { ...scanned, types });
+  return { ...plan, explain };
 }
 
 /**

@@ -1,19 +1,24 @@
-import { defineKind, type QueryContext, type QueryKind } from '../../engine/index.ts';
+import type { QueryContext, QueryKind } from '../../engine/index.ts';
 import type { EntityWork } from '../entity-rows/index.ts';
 import { type RatesByCurrency, readDayRates } from '../exchange/index.ts';
 import { bySegment } from '../filters/index.ts';
-import { DAY_MS, formatUtc, readLines, type TimeRange, writeLine } from '../query/index.ts';
+import { DAY_MS, type TimeRange } from '../query/index.ts';
 import {
   type FamilyAnswer,
-  type FamilyShared,
+  type FamilySources,
   type OpenFamily,
-  ofSegments,
   prepareHead,
-  provenanceOf,
   type QuerySettings,
 } from '../query-head/index.ts';
-import { columnsOf, followUpMs, RowGroups, Tallies, type Tally } from '../returns/index.ts';
-import { LIFE_TYPES } from './life-bits.ts';
+import {
+  columnsOf,
+  followUpMs,
+  type OrderShared,
+  orderKind,
+  RowGroups,
+  Tallies,
+  type Tally,
+} from '../returns/index.ts';
 import { itemFilters, planLives, visitLives } from './order-rows.ts';
 import { outcomesBody, SUMS, VIEWS } from './outcomes-body.ts';
 import { type OutcomesQuery, outcomesSchemaOf } from './outcomes-schema.ts';
@@ -21,11 +26,9 @@ import { type OutcomesQuery, outcomesSchemaOf } from './outcomes-schema.ts';
 export const OUTCOMES_KIND = 'orders.outcomes';
 
 /** What the parts of a plan share. Plain data. */
-export interface OutcomesShared extends FamilyShared<OutcomesQuery> {
-  readonly query_id: string;
+export interface OutcomesShared extends OrderShared<OutcomesQuery> {
   readonly range: TimeRange;
   readonly rates: RatesByCurrency;
-  readonly warnings: readonly string[];
 }
 
 /** What became of the orders of a range: by status, payment, and how they were to be paid. */
@@ -33,15 +36,13 @@ export function outcomesKind(
   settings: QuerySettings,
   open: OpenFamily,
 ): QueryKind<OutcomesQuery, OutcomesShared, EntityWork, FamilyAnswer> {
-  return defineKind<OutcomesQuery, OutcomesShared, EntityWork, FamilyAnswer>({
+  return orderKind<OutcomesQuery, OutcomesShared, readonly Tally[]>(settings, open, {
     name: OUTCOMES_KIND,
     schema: outcomesSchemaOf(settings.custom),
-    plan: (context, query) => planOutcomes(context, open, query, settings),
-    partial: (context, { shared }, work, cancel) => {
-      const { query, range } = shared;
+    plan: (sources, context, query) => planOutcomes(sources, context, query, settings),
+    find: (sources, { query, range }, work, cancel) => {
       const { filters, group_by, follow_up, currency: target } = query;
       const { custom } = settings;
-      const sources = ofSegments(open(context), query, custom);
       const { dictionary } = sources;
       const items = itemFilters(filters, custom, dictionary);
       const [whole, grouped] = [new RowGroups([], items), new RowGroups(columnsOf(group_by, custom), items)];
@@ -70,41 +71,22 @@ export function outcomesKind(
             tallies.add(['group', JSON.stringify(own), currency, day], sums);
         }
       });
-      return writeLine(tallies.all);
+      return tallies.all;
     },
-    merge: (a, b) => Buffer.concat([a, b]),
-    finish: (_context, { shared, explain, source }, bytes) => {
-      const { query, header, query_id, rates, warnings } = shared;
-      const body = outcomesBody(readLines<Tally[]>(bytes).flat(), query, rates);
-      return { query_id, header, source, body, warnings, ...(query.explain === true ? { explain } : {}) };
-    },
+    body: (found, { query, rates }) => outcomesBody(found.flat(), query, rates),
   });
 }
 
 function planOutcomes(
+  sources: FamilySources,
   context: QueryContext,
-  open: OpenFamily,
   query: OutcomesQuery,
   settings: QuerySettings,
 ) {
-  const sources = ofSegments(open(context), query, settings.custom);
-  const { range, upTo, header, query_id, position } = prepareHead(query, settings, context);
-  const follow_ms = followUpMs(query.follow_up);
-  const { warnings, segments, scanned, ...plan } = planLives(sources, context, range, follow_ms, upTo);
+  const head = prepareHead(query, settings, context);
+  const { warnings, ...plan } = planLives(sources, context, query, head);
+  const { range, upTo, header, query_id } = head;
   const { start_ms, end_ms } = range;
   const rates = readDayRates(sources.rates, context.scope, query.currency, start_ms, end_ms, upTo);
-  const explain = {
-    ...{ source: 'scan', entity: 'order_id', basis: 'order', parts: plan.parts.length, segments },
-    ...{ rows: plan.rows, until: formatUtc(scanned.end_ms) },
-    ...provenanceOf(query, position, {
-      ...scanned,
-      types: [...LIFE_TYPES, 'payment.succeeded', 'refund.issued'],
-    }),
-  };
-  return {
-    kind: OUTCOMES_KIND,
-    ...plan,
-    explain,
-    shared: { query, header, query_id, range, rates, warnings },
-  };
+  return { ...plan, shared: { query, header, query_id, range, rates, warnings } };
 }

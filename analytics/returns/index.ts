@@ -1,6 +1,7 @@
 export { FRAUD_KIND, type FraudShared, fraudKind } from './fraud-kind.ts';
 export { type FraudQuery, fraudSchemaOf, MAX_CLUSTER_EVENTS } from './fraud-schema.ts';
 export { CLUSTER_TYPES, type IpCluster, IpClusters } from './ip-clusters.ts';
+export { explainOrders, type OrderShared, orderKind } from './order-kind.ts';
 export {
   columnsOf,
   type HashWords,

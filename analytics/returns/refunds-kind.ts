@@ -1,25 +1,16 @@
-import { defineKind, type QueryContext, type QueryKind } from '../../engine/index.ts';
+import type { QueryContext, QueryKind } from '../../engine/index.ts';
 import type { EntityWork } from '../entity-rows/index.ts';
 import { type RatesByCurrency, readDayRates } from '../exchange/index.ts';
 import { bySegment, type LogTexts } from '../filters/index.ts';
-import {
-  DAY_MS,
-  formatUtc,
-  MAX_RANGE_MS,
-  rangeBefore,
-  readLines,
-  type TimeRange,
-  writeLine,
-} from '../query/index.ts';
+import { DAY_MS, formatUtc, MAX_RANGE_MS, rangeBefore, type TimeRange } from '../query/index.ts';
 import {
   type FamilyAnswer,
-  type FamilyShared,
+  type FamilySources,
   type OpenFamily,
-  ofSegments,
   prepareHead,
-  provenanceOf,
   type QuerySettings,
 } from '../query-head/index.ts';
+import { explainOrders, type OrderShared, orderKind } from './order-kind.ts';
 import { columnsOf, marked, type OrderRow, planOrders, rowFilters, visitOrders } from './order-scan.ts';
 import { refundsBody } from './refunds-body.ts';
 import { followUpMs, type RefundsQuery, refundsSchemaOf } from './refunds-schema.ts';
@@ -29,12 +20,10 @@ import { Tallies, type Tally } from './tallies.ts';
 export const REFUNDS_KIND = 'refunds.impact';
 
 /** What the parts of a plan share. Plain data. */
-export interface RefundsShared extends FamilyShared<RefundsQuery> {
-  readonly query_id: string;
+export interface RefundsShared extends OrderShared<RefundsQuery> {
   /** The range, then the one that it is compared with. */
   readonly periods: readonly TimeRange[];
   readonly rates: RatesByCurrency;
-  readonly warnings: readonly string[];
 }
 
 const IS_ORDER = 1;
@@ -47,13 +36,11 @@ export function refundsKind(
   settings: QuerySettings,
   open: OpenFamily,
 ): QueryKind<RefundsQuery, RefundsShared, EntityWork, FamilyAnswer> {
-  return defineKind<RefundsQuery, RefundsShared, EntityWork, FamilyAnswer>({
+  return orderKind<RefundsQuery, RefundsShared, readonly Tally[]>(settings, open, {
     name: REFUNDS_KIND,
     schema: refundsSchemaOf(settings.custom),
-    plan: (context, query) => planRefunds(context, open, query, settings),
-    partial: (context, { shared }, work, cancel) => {
-      const { query, periods } = shared;
-      const sources = ofSegments(open(context), query, settings.custom);
+    plan: (sources, context, query) => planRefunds(sources, context, query, settings),
+    find: (sources, { query, periods }, work, cancel) => {
       const { dictionary } = sources;
       const { conditions, items } = rowFilters(query.filters, settings.custom, dictionary);
       const tests = [
@@ -68,19 +55,18 @@ export function refundsKind(
       visitOrders(sources, work, { tests, dimensions }, cancel, (rows, isLoner) =>
         counter.add(rows, isLoner),
       );
-      return writeLine(counter.tallies.all);
+      return counter.tallies.all;
     },
-    merge: (a, b) => Buffer.concat([a, b]),
-    finish: (_context, { shared, explain, source }, bytes) => {
-      const { query, header, query_id, periods, rates, warnings } = shared;
-      const body = refundsBody(readLines<Tally[]>(bytes), query, periods, rates);
-      return { query_id, header, source, body, warnings, ...(query.explain === true ? { explain } : {}) };
-    },
+    body: (found, { query, periods, rates }) => refundsBody(found, query, periods, rates),
   });
 }
 
-function planRefunds(context: QueryContext, open: OpenFamily, query: RefundsQuery, settings: QuerySettings) {
-  const sources = ofSegments(open(context), query, settings.custom);
+function planRefunds(
+  sources: FamilySources,
+  context: QueryContext,
+  query: RefundsQuery,
+  settings: QuerySettings,
+) {
   const { range, zone, upTo, header, query_id, position } = prepareHead(query, settings, context);
   const periods = query.compare === undefined ? [range] : [range, rangeBefore(range, query.compare, zone)];
   const start_ms = Math.min(...periods.map((period) => period.start_ms));
@@ -89,21 +75,15 @@ function planRefunds(context: QueryContext, open: OpenFamily, query: RefundsQuer
   const { warnings, segments, ...plan } = planOrders(sources, context, { start_ms, end_ms }, upTo);
   const { scope } = context;
   const rates = readDayRates(sources.rates, scope, query.currency, start_ms, end_ms, upTo);
+  const behind = { start_ms, end_ms, types: ['order.created', 'refund.issued'] };
   const explain = {
-    ...{ source: 'scan', entity: 'order_id', basis: query.basis, parts: plan.parts.length, segments },
-    ...{ rows: plan.rows, until: formatUtc(end_ms) },
-    ...provenanceOf(query, position, { start_ms, end_ms, types: ['order.created', 'refund.issued'] }),
+    ...explainOrders({ ...plan, segments }, query.basis, query, position, behind),
     periods: periods.map((period) => ({
       start: formatUtc(period.start_ms),
       end: formatUtc(period.end_ms),
     })),
   };
-  return {
-    kind: REFUNDS_KIND,
-    ...plan,
-    explain,
-    shared: { query, header, query_id, periods, rates, warnings },
-  };
+  return { ...plan, explain, shared: { query, header, query_id, periods, rates, warnings } };
 }
 
 /** How long behind a range its orders are followed. */

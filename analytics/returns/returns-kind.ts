@@ -1,15 +1,14 @@
-import { defineKind, type QueryContext, type QueryKind } from '../../engine/index.ts';
+import type { QueryContext, QueryKind } from '../../engine/index.ts';
 import type { EntityWork } from '../entity-rows/index.ts';
-import { formatUtc, MAX_RANGE_MS, readLines, type TimeRange, writeLine } from '../query/index.ts';
+import { MAX_RANGE_MS, type TimeRange } from '../query/index.ts';
 import {
   type FamilyAnswer,
-  type FamilyShared,
+  type FamilySources,
   type OpenFamily,
-  ofSegments,
   prepareHead,
-  provenanceOf,
   type QuerySettings,
 } from '../query-head/index.ts';
+import { explainOrders, type OrderShared, orderKind } from './order-kind.ts';
 import { columnsOf, marked, ofType, planOrders, rowFilters, visitOrders } from './order-scan.ts';
 import { followUpMs } from './refunds-schema.ts';
 import { returnsBody } from './returns-body.ts';
@@ -20,10 +19,8 @@ import { RowGroups } from './row-groups.ts';
 export const RETURNS_KIND = 'returns.summary';
 
 /** What the parts of a plan share. Plain data. */
-export interface ReturnsShared extends FamilyShared<ReturnsQuery> {
-  readonly query_id: string;
+export interface ReturnsShared extends OrderShared<ReturnsQuery> {
   readonly range: TimeRange;
-  readonly warnings: readonly string[];
 }
 
 /** Which goods come back, why, and how long that takes. */
@@ -31,13 +28,11 @@ export function returnsKind(
   settings: QuerySettings,
   open: OpenFamily,
 ): QueryKind<ReturnsQuery, ReturnsShared, EntityWork, FamilyAnswer> {
-  return defineKind<ReturnsQuery, ReturnsShared, EntityWork, FamilyAnswer>({
+  return orderKind<ReturnsQuery, ReturnsShared, ReturnFindings>(settings, open, {
     name: RETURNS_KIND,
     schema: returnsSchemaOf(settings.custom),
-    plan: (context, query) => planReturns(context, open, query, settings),
-    partial: (context, { shared }, work, cancel) => {
-      const { query, range } = shared;
-      const sources = ofSegments(open(context), query, settings.custom);
+    plan: (sources, context, query) => planReturns(sources, context, query, settings),
+    find: (sources, { query, range }, work, cancel) => {
       const { dictionary } = sources;
       const { conditions, items } = rowFilters(query.filters, settings.custom, dictionary);
       const tests = RETURN_BITS.map((name) => {
@@ -59,35 +54,25 @@ export function returnsKind(
       visitOrders(sources, work, { tests, dimensions }, cancel, (rows, isLoner) =>
         counter.add(rows, isLoner),
       );
-      return writeLine(counter.findings);
+      return counter.findings;
     },
-    merge: (a, b) => Buffer.concat([a, b]),
-    finish: (_context, { shared, explain, source }, bytes) => {
-      const { query, header, query_id, warnings } = shared;
-      const body = returnsBody(readLines<ReturnFindings>(bytes), query);
-      return { query_id, header, source, body, warnings, ...(query.explain === true ? { explain } : {}) };
-    },
+    body: (found, { query }) => returnsBody(found, query),
   });
 }
 
-function planReturns(context: QueryContext, open: OpenFamily, query: ReturnsQuery, settings: QuerySettings) {
+function planReturns(
+  sources: FamilySources,
+  context: QueryContext,
+  query: ReturnsQuery,
+  settings: QuerySettings,
+) {
   const { range, upTo, header, query_id, position } = prepareHead(query, settings, context);
   // A request is finished by what comes behind the range.
   const end_ms = Math.min(MAX_RANGE_MS, range.end_ms + followUpMs(query.follow_up));
   const scanned = { start_ms: range.start_ms, end_ms };
-  const { warnings, segments, ...plan } = planOrders(
-    ofSegments(open(context), query, settings.custom),
-    context,
-    scanned,
-    upTo,
-  );
-  const explain = {
-    ...{ source: 'scan', entity: 'order_id', basis: query.basis, parts: plan.parts.length, segments },
-    ...{ rows: plan.rows, until: formatUtc(end_ms) },
-    ...provenanceOf(query, position, {
-      ...scanned,
-      types: ['order.created', 'return.requested', 'return.received', 'refund.issued'],
-    }),
-  };
-  return { kind: RETURNS_KIND, ...plan, explain, shared: { query, header, query_id, range, warnings } };
+  const { warnings, segments, ...plan } = planOrders(sources, context, scanned, upTo);
+  const types = ['order.created', 'return.requested', 'return.received', 'refund.issued'];
+  const behind = { ...scanned, types };
+  const explain = explainOrders({ ...plan, segments }, query.basis, query, position, behind);
+  return { ...plan, explain, shared: { query, header, query_id, range, warnings } };
 }

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { parse } from 'csv-parse';
+import { CsvError, parse } from 'csv-parse';
 import { asMillraceError, MillraceError } from '../../engine/index.ts';
 
 /** A row of a CSV file, its head among them. */
@@ -10,6 +10,8 @@ export interface CsvLine {
 }
 
 const RECORD_MAX_CHARS = 65_536;
+/** What the parser says quotes the field, which may be all of a file that is none. */
+const MESSAGE_MAX_CHARS = 200;
 
 /** The rows of a CSV file (RFC 4180, UTF-8) with their places. Throws MillraceError `csv_invalid` where it is none. */
 export async function* csvLines(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<CsvLine> {
@@ -27,10 +29,14 @@ export async function* csvLines(bytes: AsyncIterable<Uint8Array>): AsyncGenerato
     }>)
       yield { line: row.info.lines, cells: row.record };
   } catch (thrown) {
-    if (thrown instanceof Error && 'code' in thrown && String(thrown.code).startsWith('CSV_'))
-      throw new MillraceError('csv_invalid', `The file cannot be read as CSV: ${thrown.message}`, {
-        cause: thrown,
-      });
+    if (thrown instanceof CsvError)
+      throw new MillraceError(
+        'csv_invalid',
+        `The file cannot be read as CSV: ${thrown.message.slice(0, MESSAGE_MAX_CHARS)}`,
+        {
+          cause: thrown,
+        },
+      );
     throw asMillraceError(thrown);
   } finally {
     source.destroy();

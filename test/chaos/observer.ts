@@ -46,7 +46,6 @@ export class Observer {
   /** Answers that were compared. */
   answers = 0;
   readonly #world: World;
-  readonly #started_ms = Date.now();
   /** When a minute of a tenant was first said to be complete. */
   readonly #complete = new Map<string, { readonly tenant: string; minute_ms: number; claimed_ms: number }>();
   readonly #running: Promise<void>;
@@ -83,7 +82,7 @@ export class Observer {
       new Date(Math.floor(time_ms / MINUTE_MS) * MINUTE_MS).toISOString();
     const body = {
       metrics: ['orders_count', 'revenue'],
-      ...{ start: minute(this.#started_ms), end: minute(Date.now() + 26 * HOUR_MS) },
+      ...{ start: minute(this.#world.started_ms), end: minute(Date.now() + 26 * HOUR_MS) },
       granularity: '1m',
       ...more,
     };

@@ -18,6 +18,8 @@ const STATE_FILE = 'state/order-analytics';
 export class World {
   readonly ledger = new Ledger(TENANTS);
   readonly random: SeededRandom;
+  /** Nothing was sent before. */
+  readonly started_ms = Date.now();
   readonly #scratch = new Scratch();
   readonly #disk: string | undefined;
   readonly dataDir: string;

@@ -1,12 +1,11 @@
 import { useSignal } from '@preact/signals';
-import { ApiProblem, type ApiRequest, may, useAnswer } from '../api/index.ts';
+import { type ApiRequest, may, useAnswer } from '../api/index.ts';
 import {
-  Area,
   type Column,
-  Confirm,
+  ConfirmOne,
   Dialog,
   Empty,
-  Form,
+  JsonForm,
   Problem,
   sheetOf,
   Table,
@@ -47,15 +46,6 @@ interface DefinitionsProps {
   /** What to say where there is none. */
   readonly none: string;
   readonly span?: 6 | 8 | 12;
-}
-
-/** What one may send: the body as it stands, or a problem that says where it is no JSON. */
-function parsed(text: string): { readonly body: unknown } | { readonly problem: ApiProblem } {
-  try {
-    return { body: JSON.parse(text) as unknown };
-  } catch (error) {
-    return { problem: new ApiProblem('not_json', 0, `This is not JSON: ${String(error)}`) };
-  }
 }
 
 /** A list of definitions with what can be done with each, and a dialog that makes another from JSON. */
@@ -147,19 +137,12 @@ function List(props: DefinitionsProps) {
               }}
             />
           )}
-          {removing.value !== null && (
-            <Confirm
-              question={`Delete ${removing.value.name}?`}
-              act="Delete"
-              close={() => {
-                removing.value = null;
-              }}
-              confirm={() => {
-                if (removing.value !== null)
-                  void act({ method: 'DELETE', path: `${path}/${removing.value.id}` });
-              }}
-            />
-          )}
+          <ConfirmOne
+            of={removing}
+            question={({ name }) => `Delete ${name}?`}
+            act="Delete"
+            confirm={({ id }) => void act({ method: 'DELETE', path: `${path}/${id}` })}
+          />
         </>
       )}
     </Tile>
@@ -174,31 +157,21 @@ interface MakeProps {
 }
 
 function Make({ title, path, template, close }: MakeProps) {
-  const text = useSignal(JSON.stringify(template, null, 2));
   const action = useAction<unknown>();
-  const wrong = useSignal<ApiProblem | undefined>(undefined);
-  const send = async (): Promise<void> => {
-    const read = parsed(text.value);
-    wrong.value = 'problem' in read ? read.problem : undefined;
-    if ('body' in read && (await action.run({ path, body: read.body })) !== undefined) close();
+  const send = async (body: unknown): Promise<void> => {
+    if ((await action.run({ path, body })) !== undefined) close();
   };
   return (
     <Dialog title={`${title}: a new one`} close={close}>
-      <Form
+      <JsonForm
         act="Make"
-        action={{ isRunning: action.isRunning, problem: wrong.value ?? action.problem }}
+        title="Definition"
+        hint={`The body of POST ${path}; /docs says what it takes.`}
+        rows={14}
+        value={template}
+        action={action}
         send={send}
-      >
-        <Area
-          title="Definition"
-          hint={`The body of POST ${path}; /docs says what it takes.`}
-          value={text.value}
-          rows={14}
-          change={(value) => {
-            text.value = value;
-          }}
-        />
-      </Form>
+      />
     </Dialog>
   );
 }

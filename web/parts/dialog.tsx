@@ -1,3 +1,4 @@
+import type { Signal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 
@@ -59,5 +60,29 @@ export function Confirm({ question, act, close, confirm }: ConfirmProps) {
         </button>
       </div>
     </Dialog>
+  );
+}
+
+interface ConfirmOneProps<T> {
+  /** What is asked about; null: nothing is asked. */
+  readonly of: Signal<T | null>;
+  readonly question: (one: T) => string;
+  readonly act: string | ((one: T) => string);
+  readonly confirm: (one: T) => void;
+}
+
+/** Asks about the one of a list that the reader has chosen. */
+export function ConfirmOne<T>({ of, question, act, confirm }: ConfirmOneProps<T>) {
+  const one = of.value;
+  if (one === null) return null;
+  return (
+    <Confirm
+      question={question(one)}
+      act={typeof act === 'string' ? act : act(one)}
+      close={() => {
+        of.value = null;
+      }}
+      confirm={() => confirm(one)}
+    />
   );
 }

@@ -1,7 +1,7 @@
 export { type Action, Form, useAction } from './action.tsx';
 export { type Bar, Bars } from './bars.tsx';
 export { Chart, LINE_COLOURS, type Series } from './chart.tsx';
-export { Confirm, Dialog } from './dialog.tsx';
+export { Confirm, ConfirmOne, Dialog } from './dialog.tsx';
 export { type Sheet, saveCsv } from './download.ts';
 export { Area, Check, Fields, Input, type Options, Select } from './field.tsx';
 export { Figure } from './figure.tsx';
@@ -15,8 +15,10 @@ export {
   money,
   type Unit,
 } from './format.ts';
+export { JsonForm } from './json-form.tsx';
 export { Link } from './link.tsx';
 export { Menu } from './menu.tsx';
+export { NameDialog } from './name-dialog.tsx';
 export { Badge, Copyable, Empty, Problem } from './notes.tsx';
 export { type Column, sheetOf, Table } from './table.tsx';
 export { Tile } from './tile.tsx';

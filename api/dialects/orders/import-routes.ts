@@ -24,7 +24,7 @@ import {
   timeTextOrNull,
 } from '../../http/index.ts';
 import type { Spool } from '../../sections/ingest/index.ts';
-import { maySee, requireOwn, storedAnswer } from '../../sections/jobs/index.ts';
+import { isResumed, maySee, RESUMED, requireOwn, storedAnswer } from '../../sections/jobs/index.ts';
 import {
   boundaryOf,
   CHUNK_ROWS,
@@ -63,6 +63,7 @@ const importSchema = z.object({
   ...{ created: z.int(), updated: z.int(), unchanged: z.int().describe('They were that already') },
   superseded: z.int().describe('Rows of an order that a later row of the file says anew'),
   rejected: z.int(),
+  resumed: z.boolean().describe(RESUMED),
   errors: z
     .array(z.object({ line: z.int().nullable(), order_number: z.string().nullable(), message: z.string() }))
     .describe(`The first ${LISTED_ERRORS}, by line; the job of this id has more`),
@@ -77,7 +78,7 @@ const EXAMPLE = {
   ...{ import_id: 'job_5f0c6a1f0a6b4f0f9b7a2f6f3a1c9d42', status: 'running' as const },
   ...{ filename: 'orders.csv', source: 'csv-import' },
   progress: { processed_rows: 1_500, total_rows: 3_000, percent: 50 },
-  ...{ created: 1_480, updated: 15, unchanged: 0, superseded: 3, rejected: 2 },
+  ...{ created: 1_480, updated: 15, unchanged: 0, superseded: 3, rejected: 2, resumed: false },
   errors: [{ line: 7, order_number: 'ORD-7', message: 'invalid_row: item_name is required' }],
   ...{ error: null, position: { EVENTS: { 0: 18_234 } }, created_at: '2025-08-01T12:00:00.000Z' },
   ...{ started_at: '2025-08-01T12:00:00.100Z', finished_at: null },
@@ -322,7 +323,7 @@ function importView(record: JobRecord, errors: readonly JobItemError[], isHidden
       percent: total === null || total === 0 ? null : Math.floor((1_000 * done) / total) / 10,
     },
     ...{ created: count('created'), updated: count('updated'), unchanged: count('unchanged') },
-    ...{ superseded: count('superseded'), rejected: count('rejected') },
+    ...{ superseded: count('superseded'), rejected: count('rejected'), resumed: isResumed(record) },
     errors: errors.map(({ line, event_id, reason }) => ({
       line,
       order_number: event_id,

@@ -7,6 +7,7 @@ import { derived, type JobKind, type RunningJob, Seal } from '../../../runtime/i
 import { type ApiPorts, awaitFreshness, type EventMessage, type FreshnessTracker } from '../../http/index.ts';
 import type { ErasedMessages } from '../health/index.ts';
 import { subjectToken } from '../ingest/index.ts';
+import { isResumed } from '../jobs/index.ts';
 import { inForce, messagesOf, ownOf, type Person, type PersonsOwn } from './person-events.ts';
 import { archivedRemains, type Counting, pseudonymOf, replacementsOf, withoutPerson } from './remains.ts';
 
@@ -207,6 +208,8 @@ class Erasure {
       stream: { messages_deleted: messages, events_replaced: events, events_of_others_moved: others },
       dead_letters: { messages_deleted: letters },
       archive: { messages_changed: archived },
+      // What an attempt did in its last second before a crash is in no count.
+      counts_are: isResumed(this.#job.record) ? 'at_least' : 'exact',
       at: new Date(this.#parts.ports.clock.now()).toISOString(),
       remains: REMAINS,
     };

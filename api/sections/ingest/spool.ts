@@ -214,7 +214,7 @@ export class Spool {
 
   /** The bytes [start, end) of an upload. */
   bytes(id: string, start: number, end: number): AsyncIterable<Uint8Array> {
-    return createReadStream(this.#path(id), { start, end: Math.max(start, end) - 1 });
+    return start < end ? createReadStream(this.#path(id), { start, end: end - 1 }) : Readable.from([]);
   }
 
   /** The lines of an upload, or the items of the array that it is, from an offset on. */

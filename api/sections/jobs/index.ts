@@ -5,11 +5,13 @@ export { generationRoutes } from './generation-routes.ts';
 export { fileAnswer } from './job-file.ts';
 export { type JobParts, jobRoutes } from './job-routes.ts';
 export {
+  isResumed,
   JOB_EXAMPLE,
   jobLocation,
   jobSchema,
   jobView,
   maySee,
+  RESUMED,
   requireOwn,
   requireReader,
 } from './job-view.ts';

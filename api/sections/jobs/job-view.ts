@@ -25,6 +25,10 @@ const fileSchema = z.object({
   expires_at: timestamp('When it is not served any more'),
 });
 
+export const RESUMED =
+  'It was begun more than once. What an attempt did in its last second before a crash is in no count, or counts as ' +
+  'what was so before: totals of rows and events are right, how many of them it changed is at least what it says';
+
 export const jobSchema = z.object({
   job_id: z.string(),
   type: z.string(),
@@ -41,6 +45,7 @@ export const jobSchema = z.object({
     .describe('Items that could not be taken; GET …/errors lists the first of them'),
   file: fileSchema.nullable().describe('What GET …/result gives'),
   error: z.object({ code: z.string(), message: z.string() }).nullable(),
+  resumed: z.boolean().describe(RESUMED),
   created_by: z.string().describe('Id of the key or token'),
   created_at: timestamp('When it was created'),
   started_at: z.string().nullable(),
@@ -72,11 +77,15 @@ export const JOB_EXAMPLE = {
   errors: { count: 2, listed: 2 },
   file: null,
   error: null,
+  resumed: false,
   created_by: 'k_01',
   created_at: '2025-08-01T12:00:00.000Z',
   started_at: '2025-08-01T12:00:00.100Z',
   finished_at: null,
 };
+
+/** Whether an earlier attempt ended before the job did. */
+export const isResumed = ({ attempt }: Pick<JobRecord, 'attempt'>): boolean => attempt > 1;
 
 /** A job as callers see it. */
 export function jobView(record: JobRecord): z.input<typeof jobSchema> {
@@ -96,6 +105,7 @@ export function jobView(record: JobRecord): z.input<typeof jobSchema> {
       expires_at: timeText(file.expires_at_ms),
     },
     error,
+    resumed: isResumed(record),
     created_by: record.created_by,
     created_at: timeText(record.created_at_ms),
     started_at: timeTextOrNull(record.started_at_ms),

@@ -1,8 +1,10 @@
+import { findMetric, type KpiQuery, type KpiResult } from '../../../analytics/index.ts';
 import { asMillraceError, type MetricSample, Metrics } from '../../../engine/index.ts';
 import type { Definition } from '../../../runtime/index.ts';
 import { type AnswerParts, analyticsOf, runQuery, wishOf } from '../../answers/index.ts';
 import { Looking } from '../jobs/index.ts';
-import { historyQuery } from './forecast-queries.ts';
+import { isWhole } from './forecast-history.ts';
+import { historyQuery, totalQuery } from './forecast-queries.ts';
 import type { ModelContents } from './model-contents.ts';
 import type { ForecastContent, ModelBody } from './model-schema.ts';
 import type { ModelVersions } from './model-versions.ts';
@@ -102,19 +104,15 @@ export class DriftWatch {
       request: { signal: AbortSignal.timeout(QUERY_DEADLINE_MS) },
       ...{ tenant: model.tenant, principal: { key_id: model.created_by } },
     };
-    const { answer } = await runQuery(answers, asker, queries.kpis, query, {
-      wish: wishOf({}),
-      deadline_ms: QUERY_DEADLINE_MS,
-    });
-    const actual = new Map<string, ReadonlyMap<string, number>>();
-    for (const { key, buckets } of answer.groups) {
-      const whole = buckets.filter(({ incomplete, partial }) => incomplete !== true && partial !== true);
-      const values = whole.map(
-        (bucket) => [bucket.time, Number(bucket[String(model.body.dataset.metric)] ?? 0)] as const,
-      );
-      actual.set(keyOf(key), new Map(values));
-    }
-    return driftOf(content, actual, answer.groups[0]?.buckets.length ?? 0);
+    const run = async (asked: KpiQuery): Promise<KpiResult> => {
+      const wish = { wish: wishOf({}), deadline_ms: QUERY_DEADLINE_MS };
+      return (await runQuery(answers, asker, queries.kpis, asked, wish)).answer;
+    };
+    const answer = await run(query);
+    // Where nothing has come at all, the whole still has the steps.
+    const { groups } = answer.groups.length > 0 ? answer : await run(totalQuery(query));
+    const whole = new Set(groups[0]?.buckets.filter(isWhole).map(({ time }) => time));
+    return driftOf(content, new Actual(answer, query, String(model.body.dataset.metric), whole));
   }
 
   async #look(): Promise<void> {
@@ -141,19 +139,50 @@ const NOTHING: Drift = { compared: 0, mase: null, mase_back_test: null, in_95: n
 const keyOf = (key: Readonly<Record<string, string | null>>): string =>
   JSON.stringify(Object.entries(key).sort(([a], [b]) => (a < b ? -1 : 1)));
 
-function driftOf(
-  { groups, times }: ForecastContent,
-  actual: ReadonlyMap<string, ReadonlyMap<string, number>>,
-  steps: number,
-): Drift {
+/** What came of each group of a forecast. */
+class Actual {
+  readonly #values = new Map<string, ReadonlyMap<string, number>>();
+  readonly #whole: ReadonlySet<string>;
+  readonly #isSum: boolean;
+  readonly #isTruncated: boolean;
+  readonly #byCurrency: boolean;
+  readonly #isSplit: boolean;
+
+  /** `whole` are the starts of the complete steps. */
+  constructor(answer: KpiResult, { group_by }: KpiQuery, metric: string, whole: ReadonlySet<string>) {
+    this.#whole = whole;
+    this.#isSum = findMetric(metric)?.formula.kind === 'sum';
+    this.#isTruncated = answer.truncated;
+    this.#byCurrency = group_by.includes('currency');
+    this.#isSplit = !this.#byCurrency && answer.groups.some(({ key }) => key.currency !== undefined);
+    for (const { key, buckets } of answer.groups) {
+      const values = buckets
+        .filter(isWhole)
+        .map((bucket) => [bucket.time, Number(bucket[metric] ?? 0)] as const);
+      this.#values.set(keyOf(key), new Map(values));
+      // Groups are told apart by currency only while there are several.
+      if (!this.#byCurrency && !this.#isSplit)
+        this.#values.set(keyOf({ ...key, currency: answer.currency ?? null }), new Map(values));
+    }
+  }
+
+  /** undefined: not known. A group that is no more had nothing, where nothing is 0 and no group was left out. */
+  of(key: Readonly<Record<string, string | null>>, time: string): number | undefined {
+    const values = this.#values.get(keyOf(key));
+    if (values !== undefined) return values.get(time);
+    const isOther = this.#isSplit && key.currency === undefined;
+    return this.#isSum && !this.#isTruncated && !isOther && this.#whole.has(time) ? 0 : undefined;
+  }
+}
+
+function driftOf({ groups, times }: ForecastContent, actual: Actual): Drift {
   let [errors, tested, compared, inside, most] = [0, 0, 0, 0, 0];
   for (const { key, points, scale, back_test } of groups) {
     if (scale === null || back_test?.mase === null || back_test === null) continue;
-    const values = actual.get(keyOf(key));
     let own = 0;
-    for (const [at, time] of times.slice(0, steps).entries()) {
+    for (const [at, time] of times.entries()) {
       const [mean = 0, , , lower = 0, upper = 0] = points[at] ?? [];
-      const value = values?.get(time);
+      const value = actual.of(key, time);
       if (value === undefined) continue;
       errors += Math.abs(value - mean) / scale;
       tested += back_test.mase;

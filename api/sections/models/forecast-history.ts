@@ -35,7 +35,7 @@ export interface Histories {
 }
 
 /** Complete steps only: what can still change, or is cut by the range, is not learnt from. */
-const isWhole = (bucket: KpiGroup['buckets'][number]): boolean =>
+export const isWhole = (bucket: KpiGroup['buckets'][number]): boolean =>
   bucket.incomplete !== true && bucket.partial !== true;
 
 /** Runs the queries of a model's history. Throws ApiError `currency_required` where spend is of several currencies. */

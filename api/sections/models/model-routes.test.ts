@@ -185,6 +185,36 @@ describe('models', () => {
     expect(metrics).toMatch(/millrace_models_drifting(\{[^}]*\})? 1/);
   });
 
+  it('see that demand has ended: of a group, and of all', async () => {
+    await fill();
+    const dataset = { start: timeOf(0), end: timeOf(DAYS - 14) };
+    const body = { params: { method: 'auto', horizon: 14 } };
+    const driftOf = async (id: string): Promise<Json> =>
+      (await jsonOf(at.test.send(`/models/${id}`, { key: at.admin }))).drift as Json;
+    await send(noise());
+    const days = Array.from({ length: 15 }, (_, day) => DAYS - 14 + day);
+    const takeBack = async (country: string, ...others: string[]): Promise<void> => {
+      const ids = days.map((day) => [0, 1, 2, 3, 4, 5].map((at) => `${country.toLowerCase()}-${day}-${at}`));
+      const noises = days.map((day) => [0, 1, 2].map((at) => `noise-${country}-${day}-${at}`));
+      const events = [ids.flat(), [...noises.flat(), ...others]].map((retracts, at) => ({
+        ...{ event_id: `back-${country}-${at}`, type: 'event.retracted', time: timeOf(DAYS), retracts },
+      }));
+      await send(events);
+      at.test.clock.advance(3_600_000);
+    };
+    const [by_country, whole] = [
+      await trained(dataset, body),
+      await trained({ ...dataset, group_by: [] }, body),
+    ];
+    expect(await driftOf(by_country)).toMatchObject({ compared: 28, is_drifting: false });
+    // From then on there are no orders of a country, and then none at all.
+    await takeBack('FR');
+    expect(await driftOf(by_country)).toMatchObject({ compared: 28, is_drifting: true });
+    await takeBack('GB', 'last');
+    expect(await driftOf(by_country)).toMatchObject({ compared: 28, is_drifting: true });
+    expect(await driftOf(whole)).toMatchObject({ compared: 14, is_drifting: true });
+  });
+
   it('whose content is gone or changed say so', async () => {
     await fill();
     const id = await trained();

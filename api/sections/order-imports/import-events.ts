@@ -20,8 +20,11 @@ export interface KnownOrder {
   readonly event_id: string | null;
   /** The hash of the row that its newest version was imported from, if it was. */
   readonly hash: string | null;
-  readonly payment_status: ListedOrder['payment_status'];
+  readonly money: KnownMoney;
 }
+
+/** What is known of the money of an order, in minor units of its currency. */
+type KnownMoney = Pick<ListedOrder, 'payment_status' | 'currency' | 'total' | 'paid' | 'refunded'>;
 
 export interface EventsOfOrder {
   readonly change: 'created' | 'updated' | 'unchanged';
@@ -61,7 +64,7 @@ export async function knownOrders(
   const texts = await orderVersions(finder, tenant, newest, signal);
   const known = new Map<string, KnownOrder>();
   const byKey = new Map(order_numbers.map((id) => [keyOf(finder.terms.idHash(tenant, id)), id]));
-  for (const [at, { key, version_ms, payment_status }] of orders.entries()) {
+  for (const [at, { key, version_ms, ...money }] of orders.entries()) {
     const order_number = byKey.get(key);
     const [text] = texts[at] ?? [];
     const event = Object(text === undefined ? {} : parseEventJson(text)) as {
@@ -71,7 +74,7 @@ export async function knownOrders(
     const { hash } = Object(event.data?.import) as { readonly hash?: unknown };
     if (order_number === undefined) continue;
     known.set(order_number, {
-      ...{ version_ms, payment_status },
+      ...{ version_ms, money },
       event_id: typeof event.event_id === 'string' ? event.event_id : null,
       hash: typeof hash === 'string' ? hash : null,
     });
@@ -103,8 +106,9 @@ export function eventsOf(
     ...{ time: timeText(time_ms), source, ...own },
     data: { ...data, import: { hash } },
   };
-  const payments = paymentsOf(order, known?.payment_status).map(({ type, amount }, at) => ({
-    event_id: `imp_${hashOf([order_number, type])}`,
+  // Imports that overlap know of the same money, and pay once. An order that had none has the id without it.
+  const payments = paymentsOf(order, known?.money).map(({ type, amount, had }, at) => ({
+    event_id: `imp_${hashOf([order_number, type, ...(had === 0 ? [] : [had])])}`,
     ...{ type, time: timeText(time_ms + at + 1), source, order_id: order_number },
     ...{ currency: order.currency, ...(amount === undefined ? {} : { amount }) },
   }));
@@ -114,23 +118,37 @@ export function eventsOf(
 const hashOf = (parts: readonly unknown[]): string =>
   createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 40);
 
-type Paying = { readonly type: string; readonly amount?: number };
+interface Paying {
+  readonly type: string;
+  readonly amount?: number;
+  /** What was paid, or refunded, before. */
+  readonly had: number;
+}
+
+const NO_MONEY = { payment_status: 'pending', total: 0, paid: 0, refunded: 0 } as const;
 
 /** The events of money that lead from what is known of an order to what its row says. */
 function paymentsOf(
-  { payment, total }: ImportedOrder,
-  now: KnownOrder['payment_status'] = 'pending',
+  { payment, total, currency }: ImportedOrder,
+  known: KnownMoney = { ...NO_MONEY, currency },
 ): readonly Paying[] {
-  const paid: Paying = { type: 'payment.succeeded', amount: total };
+  const { payment_status: now } = known;
+  // A payment in another currency, or without an amount, counts as the whole.
+  const isByAmounts = known.currency === currency && !(now === 'paid' && known.paid < known.total);
+  const [paid, refunded] = isByAmounts ? [known.paid, known.refunded] : [0, 0];
   const isUnpaid = now === 'pending' || now === 'failed';
+  const isRefunded = now === 'refunded' || now === 'partially_refunded';
+  const isOwing = isUnpaid || (isByAmounts && !isRefunded && paid < total);
+  const paying: Paying = { type: 'payment.succeeded', amount: total - paid, had: paid };
+  // Without a payment all of the order goes back.
+  const back = isByAmounts && !isUnpaid && (paid > 0 || !isRefunded) ? paid : total;
+  const isToRefund = now === 'partially_refunded' ? isByAmounts && refunded < back : now !== 'refunded';
+  const refunding: Paying = { type: 'refund.issued', amount: back - refunded, had: refunded };
   const wanted: Readonly<Record<ImportPayment, readonly Paying[]>> = {
     pending: [],
-    failed: now === 'pending' ? [{ type: 'payment.failed' }] : [],
-    paid: isUnpaid ? [paid] : [],
-    refunded:
-      now === 'refunded' || now === 'partially_refunded'
-        ? []
-        : [...(isUnpaid ? [paid] : []), { type: 'refund.issued', amount: total }],
+    failed: now === 'pending' ? [{ type: 'payment.failed', had: 0 }] : [],
+    paid: isOwing ? [paying] : [],
+    refunded: isToRefund ? [...(isUnpaid ? [paying] : []), refunding] : [],
   };
   return payment === undefined ? [] : wanted[payment];
 }

@@ -26,8 +26,7 @@ export interface DeliveryRouteParts {
   readonly webhooks: KindDefinitions<WebhookBody>;
   readonly outbound: Pick<Outbound, 'webhooks'>;
   readonly cursors: Cursors;
-  /** The API that the webhooks are of; default: the first one. */
-  readonly served?: ServedWebhooks;
+  readonly served: ServedWebhooks;
 }
 
 /** Where the webhooks of an API are. */
@@ -57,22 +56,26 @@ const EXAMPLE_TEST = {
 /** What was sent to webhooks, again, and as a test. */
 export function deliveryRoutes(parts: DeliveryRouteParts): readonly Route[] {
   const single = [testRoute(parts), deliveriesRoute(parts), redeliverRoute(parts)];
-  return parts.served === undefined ? [testAllRoute(parts), ...single] : single;
+  return parts.served === OWN_WEBHOOKS ? [testAllRoute(parts), ...single] : single;
 }
 
 const TEST_TEXT =
   'Posts `{"id", "type": "webhook.test", "timestamp", "data"}` now, once, and says what became of it. It is signed like ' +
   'any other, is in the log of deliveries, and disables nothing.';
 
-const OWN: ServedWebhooks = { path: '/webhooks', tag: 'Webhooks', noun: 'Webhook', test_text: TEST_TEXT };
+/** Those of the first API. */
+export const OWN_WEBHOOKS: ServedWebhooks = {
+  ...{ path: '/webhooks', tag: 'Webhooks', noun: 'Webhook', test_text: TEST_TEXT },
+};
 
-function common({ tag, face }: ServedWebhooks) {
+/** What the routes of the webhooks of an API have in common. */
+export function commonOf({ tag, face }: ServedWebhooks) {
   return { tag, permission: 'webhooks:manage', ...(face === undefined ? {} : { face }) } as const;
 }
 
-function testRoute({ webhooks, outbound, served = OWN }: DeliveryRouteParts): Route {
+function testRoute({ webhooks, outbound, served }: DeliveryRouteParts): Route {
   return route({
-    ...common(served),
+    ...commonOf(served),
     id: `test${served.noun}`,
     method: 'POST',
     path: `${served.path}/{id}/test`,
@@ -91,7 +94,7 @@ function testRoute({ webhooks, outbound, served = OWN }: DeliveryRouteParts): Ro
 
 function testAllRoute({ webhooks, outbound }: DeliveryRouteParts): Route {
   return route({
-    ...common(OWN),
+    ...commonOf(OWN_WEBHOOKS),
     id: 'testWebhooks',
     method: 'POST',
     path: '/webhooks/test',
@@ -136,10 +139,10 @@ function testAllRoute({ webhooks, outbound }: DeliveryRouteParts): Route {
   });
 }
 
-function deliveriesRoute({ webhooks, outbound, cursors, served = OWN }: DeliveryRouteParts): Route {
+function deliveriesRoute({ webhooks, outbound, cursors, served }: DeliveryRouteParts): Route {
   return route({
-    ...common(served),
-    id: served === OWN ? 'listDeliveries' : `list${served.noun}Deliveries`,
+    ...commonOf(served),
+    id: served === OWN_WEBHOOKS ? 'listDeliveries' : `list${served.noun}Deliveries`,
     method: 'GET',
     path: `${served.path}/{id}/deliveries`,
     summary: 'What was sent to a webhook, newest first',
@@ -187,10 +190,10 @@ const sortKey = ({ created_at_ms, delivery_id }: DeliveryView): readonly [number
 const byAge = (a: DeliveryView, b: DeliveryView): number =>
   b.created_at_ms - a.created_at_ms || (a.delivery_id < b.delivery_id ? -1 : 1);
 
-function redeliverRoute({ webhooks, outbound, served = OWN }: DeliveryRouteParts): Route {
+function redeliverRoute({ webhooks, outbound, served }: DeliveryRouteParts): Route {
   return route({
-    ...common(served),
-    id: served === OWN ? 'redeliver' : `redeliver${served.noun}`,
+    ...commonOf(served),
+    id: served === OWN_WEBHOOKS ? 'redeliver' : `redeliver${served.noun}`,
     method: 'POST',
     path: `${served.path}/{id}/deliveries/{delivery}/redeliver`,
     summary: 'Send a delivery again, with the ids that it had',

@@ -1,10 +1,10 @@
-export { deliveryPage, deliveryRoutes, type ServedWebhooks } from './delivery-routes.ts';
+export { deliveryPage } from './delivery-routes.ts';
 export {
   deliverySchema,
   deliveryView,
   EXAMPLE_DELIVERY,
-  nameFor,
   secretSchema,
   webhookView,
 } from './webhook-face.ts';
-export { requireAllowed, webhookRoutes } from './webhook-routes.ts';
+export { type WebhookKindFace, webhookKindRoutes } from './webhook-kind-routes.ts';
+export { webhookRoutes } from './webhook-routes.ts';

@@ -1,15 +1,15 @@
 import { useSignal } from '@preact/signals';
 import { may, useAnswer } from '../../api/index.ts';
 import {
-  Area,
   Badge,
   type Column,
-  Confirm,
+  ConfirmOne,
   Copyable,
   Fields,
   Form,
   formatTime,
   Input,
+  JsonForm,
   Problem,
   Select,
   sheetOf,
@@ -145,18 +145,12 @@ function Keys() {
               <Copyable text={made.value} />
             </div>
           )}
-          {revoking.value !== null && (
-            <Confirm
-              question={`Revoke the key ${revoking.value.name}?`}
-              act="Revoke"
-              close={() => {
-                revoking.value = null;
-              }}
-              confirm={() => {
-                if (revoking.value !== null) void revoke(revoking.value);
-              }}
-            />
-          )}
+          <ConfirmOne
+            of={revoking}
+            question={(key) => `Revoke the key ${key.name}?`}
+            act="Revoke"
+            confirm={(key) => void revoke(key)}
+          />
         </>
       )}
     </Tile>
@@ -195,38 +189,17 @@ function Settings() {
   const request = { path: '/settings' };
   const answer = useAnswer<Readonly<Record<string, unknown>>>(request);
   const action = useAction<unknown>();
-  const text = useSignal<string | null>(null);
-  const wrong = useSignal('');
-  const save = async (): Promise<void> => {
-    wrong.value = '';
-    let body: unknown;
-    try {
-      body = JSON.parse(text.value ?? '{}');
-    } catch (error) {
-      wrong.value = `This is not JSON: ${String(error)}`;
-      return;
-    }
-    await action.run({ method: 'PATCH', path: '/settings', body });
+  const save = async (body: unknown, isTouched: boolean): Promise<void> => {
+    await action.run({ method: 'PATCH', path: '/settings', body: isTouched ? body : {} });
     answer.again();
   };
   return (
     <Tile title="Settings of the tenant" answer={answer} request={request}>
       {(data) => {
         const own = Object.fromEntries(Object.entries(data).filter(([name]) => !FIXED.has(name)));
-        const shown = text.value ?? JSON.stringify(own, null, 2);
-        if (!may('settings:write')) return <Copyable text={shown} />;
-        return (
-          <Form act="Save" action={action} send={save}>
-            <Area
-              title="Zone, week, currency, retention, personal data"
-              value={shown}
-              change={(value) => {
-                text.value = value;
-              }}
-            />
-            {wrong.value !== '' && <p role="alert">{wrong.value}</p>}
-          </Form>
-        );
+        if (!may('settings:write')) return <Copyable text={JSON.stringify(own, null, 2)} />;
+        const title = 'Zone, week, currency, retention, personal data';
+        return <JsonForm act="Save" title={title} value={own} action={action} send={save} />;
       }}
     </Tile>
   );

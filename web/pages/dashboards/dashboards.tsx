@@ -2,13 +2,14 @@ import { useSignal } from '@preact/signals';
 import { useMetrics } from '../../answers/index.ts';
 import { may, useAnswer } from '../../api/index.ts';
 import {
-  Area,
   Confirm,
   Copyable,
   Dialog,
   Form,
   formatTime,
   Input,
+  JsonForm,
+  NameDialog,
   Problem,
   Select,
   Tile,
@@ -158,64 +159,44 @@ interface OpenProps {
 }
 
 function Copy({ board, close, done }: OpenProps) {
-  const name = useSignal(`${board.name}, mine`);
   const action = useAction<Board>();
-  const send = async (): Promise<void> => {
-    const made = await action.run({
-      path: '/dashboards',
-      body: { name: name.value, widgets: board.widgets },
-    });
+  const send = async (name: string): Promise<void> => {
+    const made = await action.run({ path: '/dashboards', body: { name, widgets: board.widgets } });
     if (made === undefined) return;
     done();
     close();
     setParams({ dashboard: made.id });
   };
   return (
-    <Dialog title="A copy that you can change" close={close}>
-      <Form act="Make it" action={action} send={send}>
-        <Input
-          title="Name"
-          value={name.value}
-          isRequired
-          change={(value) => {
-            name.value = value;
-          }}
-        />
-      </Form>
-    </Dialog>
+    <NameDialog
+      title="A copy that you can change"
+      act="Make it"
+      name={`${board.name}, mine`}
+      action={action}
+      send={send}
+      close={close}
+    />
   );
 }
 
 function Edit({ board, close, done }: OpenProps) {
-  const text = useSignal(JSON.stringify({ name: board.name, widgets: board.widgets }, null, 2));
-  const wrong = useSignal('');
+  const { id, name, widgets } = board;
   const action = useAction<Board>();
-  const send = async (): Promise<void> => {
-    wrong.value = '';
-    let body: unknown;
-    try {
-      body = JSON.parse(text.value);
-    } catch (error) {
-      wrong.value = `This is not JSON: ${String(error)}`;
-      return;
-    }
-    if ((await action.run({ method: 'PATCH', path: `/dashboards/${board.id}`, body })) === undefined) return;
+  const send = async (body: unknown): Promise<void> => {
+    if ((await action.run({ method: 'PATCH', path: `/dashboards/${id}`, body })) === undefined) return;
     done();
     close();
   };
   return (
     <Dialog title="Widgets" close={close}>
-      <Form act="Save" action={action} send={send}>
-        <Area
-          title="Name and widgets"
-          value={text.value}
-          rows={18}
-          change={(value) => {
-            text.value = value;
-          }}
-        />
-        {wrong.value !== '' && <p role="alert">{wrong.value}</p>}
-      </Form>
+      <JsonForm
+        act="Save"
+        title="Name and widgets"
+        rows={18}
+        value={{ name, widgets }}
+        action={action}
+        send={send}
+      />
     </Dialog>
   );
 }

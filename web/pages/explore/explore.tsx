@@ -12,13 +12,12 @@ import {
   Chart,
   Check,
   type Column,
-  Dialog,
   Empty,
   Fields,
-  Form,
   formatChange,
   formatValue,
   Input,
+  NameDialog,
   Select,
   type Series,
   type Sheet,
@@ -232,27 +231,12 @@ function Save({
   readonly title: string;
   readonly close: () => void;
 }) {
-  const name = useSignal(title);
   const action = useAction<{ readonly id: string }>();
-  const send = async (): Promise<void> => {
-    const made = await action.run({
-      path: '/queries',
-      body: { name: name.value, type: 'kpis', query: body },
-    });
+  const send = async (name: string): Promise<void> => {
+    const made = await action.run({ path: '/queries', body: { name, type: 'kpis', query: body } });
     if (made !== undefined) close();
   };
   return (
-    <Dialog title="Save the question" close={close}>
-      <Form act="Save" action={action} send={send}>
-        <Input
-          title="Name"
-          value={name.value}
-          isRequired
-          change={(value) => {
-            name.value = value;
-          }}
-        />
-      </Form>
-    </Dialog>
+    <NameDialog title="Save the question" act="Save" name={title} action={action} send={send} close={close} />
   );
 }

@@ -5,11 +5,11 @@ import {
   Dialog,
   Empty,
   Fields,
-  Form,
   formatTime,
   formatValue,
   Input,
   Link,
+  NameDialog,
   Problem,
   Select,
   Table,
@@ -269,27 +269,16 @@ function People({
 }
 
 function Save({ body, close }: { readonly body: unknown; readonly close: () => void }) {
-  const name = useSignal('');
   const action = useAction<{ readonly id: string }>();
-  const send = async (): Promise<void> => {
-    const made = await action.run({ path: '/funnels', body: { name: name.value, ...(body as object) } });
+  const send = async (name: string): Promise<void> => {
+    const made = await action.run({ path: '/funnels', body: { name, ...(body as object) } });
     if (made === undefined) return;
     close();
     setParams({ funnel: made.id, steps: undefined });
   };
   return (
-    <Dialog title="Save the funnel" close={close}>
-      <Form act="Save" action={action} send={send}>
-        <Input
-          title="Name"
-          value={name.value}
-          isRequired
-          change={(value) => {
-            name.value = value;
-          }}
-        />
-      </Form>
+    <NameDialog title="Save the funnel" act="Save" name="" action={action} send={send} close={close}>
       <Copyable text={JSON.stringify(body)} />
-    </Dialog>
+    </NameDialog>
   );
 }

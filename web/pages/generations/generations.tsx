@@ -3,7 +3,7 @@ import { may, useAnswer } from '../../api/index.ts';
 import {
   Badge,
   type Column,
-  Confirm,
+  ConfirmOne,
   Copyable,
   Empty,
   Fields,
@@ -36,6 +36,12 @@ interface Backfill {
   readonly created_at: string;
 }
 
+/** What the reader wants done with a generation. */
+interface Asked {
+  readonly one: Generation;
+  readonly act: 'activate' | 'remove';
+}
+
 const AGAIN_MS = 2_000;
 const MIB = 1_048_576;
 
@@ -46,11 +52,9 @@ export function Generations() {
     refresh_ms: AGAIN_MS,
   });
   const action = useAction<unknown>();
-  const asked = useSignal<{ readonly one: Generation; readonly act: 'activate' | 'remove' } | null>(null);
+  const asked = useSignal<Asked | null>(null);
   const mayChange = may('backfills:create');
-  const act = async (): Promise<void> => {
-    if (asked.value === null) return;
-    const { one, act: what } = asked.value;
+  const act = async ({ one, act: what }: Asked): Promise<void> => {
     const path = `/generations/${one.generation}`;
     await action.run(
       what === 'activate' ? { method: 'POST', path: `${path}/activate` } : { method: 'DELETE', path },
@@ -110,16 +114,14 @@ export function Generations() {
               rows={generations}
               keyOf={({ generation }) => String(generation)}
             />
-            {asked.value !== null && (
-              <Confirm
-                question={`${asked.value.act === 'activate' ? 'Answer from' : 'Delete'} generation ${asked.value.one.generation}?`}
-                act={asked.value.act === 'activate' ? 'Activate' : 'Delete'}
-                close={() => {
-                  asked.value = null;
-                }}
-                confirm={() => void act()}
-              />
-            )}
+            <ConfirmOne
+              of={asked}
+              question={({ one, act: what }) =>
+                `${what === 'activate' ? 'Answer from' : 'Delete'} generation ${one.generation}?`
+              }
+              act={({ act: what }) => (what === 'activate' ? 'Activate' : 'Delete')}
+              confirm={(chosen) => void act(chosen)}
+            />
           </>
         )}
       </Tile>

@@ -2,7 +2,7 @@ import { useSignal } from '@preact/signals';
 import { may, useAnswer } from '../../api/index.ts';
 import {
   type Column,
-  Confirm,
+  ConfirmOne,
   Empty,
   formatTime,
   Problem,
@@ -81,18 +81,12 @@ export function DeadLetters() {
           ) : (
             <Table label="Dead letters" columns={columns} rows={groups} keyOf={({ group }) => group} />
           )}
-          {sending.value !== null && (
-            <Confirm
-              question={`Send all letters of ${sending.value.reason} again?`}
-              act="Send again"
-              close={() => {
-                sending.value = null;
-              }}
-              confirm={() => {
-                if (sending.value !== null) void send(sending.value);
-              }}
-            />
-          )}
+          <ConfirmOne
+            of={sending}
+            question={({ reason }) => `Send all letters of ${reason} again?`}
+            act="Send again"
+            confirm={(group) => void send(group)}
+          />
         </>
       )}
     </Tile>

@@ -4,7 +4,7 @@ import { type ApiRequest, ask, asProblem, may, useAnswer } from '../../api/index
 import {
   Badge,
   type Column,
-  Confirm,
+  ConfirmOne,
   Empty,
   Fields,
   Form,
@@ -121,19 +121,12 @@ export function Jobs() {
             ) : (
               <Table label="Jobs" columns={columns} rows={jobs} keyOf={({ job_id }) => job_id} />
             )}
-            {cancelling.value !== null && (
-              <Confirm
-                question={`Cancel this ${cancelling.value.type.replaceAll('_', ' ')}?`}
-                act="Cancel it"
-                close={() => {
-                  cancelling.value = null;
-                }}
-                confirm={() => {
-                  if (cancelling.value !== null)
-                    void act({ method: 'POST', path: `/jobs/${cancelling.value.job_id}/cancel` });
-                }}
-              />
-            )}
+            <ConfirmOne
+              of={cancelling}
+              question={({ type }) => `Cancel this ${type.replaceAll('_', ' ')}?`}
+              act="Cancel it"
+              confirm={({ job_id }) => void act({ method: 'POST', path: `/jobs/${job_id}/cancel` })}
+            />
           </>
         )}
       </Tile>
