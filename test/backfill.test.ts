@@ -120,124 +120,112 @@ const generationsOf = async (service: Millrace): Promise<readonly [number, strin
   ]);
 };
 
-itLong(
-  'leaves a generation ready, goes there, goes back, and counts wrong cells of a range again',
-  {
-    timeout: TIMEOUT_MS,
-  },
-  async () => {
-    const dataDir = await scratch.dir('backfill-manual');
-    const server = await startTestNats({ storeDir: await scratch.dir('backfill-manual-nats') });
-    try {
-      const service = await scratch.start({ dataDir, env: { NATS_URL: server.url } });
-      await publish(server.url, ORDERS);
+it('leaves a generation ready, goes there, goes back, and counts wrong cells of a range again', {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  const dataDir = await scratch.dir('backfill-manual');
+  const server = await startTestNats({ storeDir: await scratch.dir('backfill-manual-nats') });
+  try {
+    const service = await scratch.start({ dataDir, env: { NATS_URL: server.url } });
+    await publish(server.url, ORDERS);
+    await service.untilApplied();
+    const backfill = (body: object, tenant = 'acme') =>
+      service.request('POST', '/jobs/backfill', { body, tenant });
+    const ask = async () => {
       await service.untilApplied();
-      const backfill = (body: object, tenant = 'acme') =>
-        service.request('POST', '/jobs/backfill', { body, tenant });
-      const ask = async () => {
-        await service.untilApplied();
-        const { groups, meta } = await service.kpis('acme', {
-          ...RANGE,
-          metrics: ['orders_count', 'revenue'],
-        });
-        return [meta.generation, groups[0]?.totals.orders_count, groups[0]?.totals.revenue];
-      };
-      const { json: dry } = await backfill({ dry_run: true });
-      expect(dry).toMatchObject({ dry_run: true, plan: { mode: 'shadow', rows: ORDERS } });
+      const { groups, meta } = await service.kpis('acme', { ...RANGE, metrics: ['orders_count', 'revenue'] });
+      return [meta.generation, groups[0]?.totals.orders_count, groups[0]?.totals.revenue];
+    };
+    const { json: dry } = await backfill({ dry_run: true });
+    expect(dry).toMatchObject({ dry_run: true, plan: { mode: 'shadow', rows: ORDERS } });
 
-      const made = await backfill({ activate: 'manual' });
-      // One at a time, of all tenants.
-      expect([(await backfill({}, 'other')).json.code]).toEqual(['backfill_running']);
-      expect(await finished(service, made, 'acme')).toMatchObject({
-        status: 'succeeded',
-        result: {
-          generation: 2,
-          active: false,
-          tables_different: [],
-          cells: { changed: 0, added: 0, gone: 0 },
-        },
-      });
-      expect(await generationsOf(service)).toEqual([
-        [1, 'current'],
-        [2, 'ready'],
-      ]);
-      await publish(server.url, ORDERS + 50);
-      expect(await ask()).toEqual([1, ORDERS + 50, 100 * (ORDERS + 50)]);
+    const made = await backfill({ activate: 'manual' });
+    // One at a time, of all tenants.
+    expect([(await backfill({}, 'other')).json.code]).toEqual(['backfill_running']);
+    expect(await finished(service, made, 'acme')).toMatchObject({
+      status: 'succeeded',
+      result: {
+        generation: 2,
+        active: false,
+        tables_different: [],
+        cells: { changed: 0, added: 0, gone: 0 },
+      },
+    });
+    expect(await generationsOf(service)).toEqual([
+      [1, 'current'],
+      [2, 'ready'],
+    ]);
+    await publish(server.url, ORDERS + 50);
+    expect(await ask()).toEqual([1, ORDERS + 50, 100 * (ORDERS + 50)]);
 
-      const activate = (generation: number) => service.request('POST', `/generations/${generation}/activate`);
-      expect(await finished(service, await activate(2))).toMatchObject({ status: 'succeeded' });
-      expect(await ask()).toEqual([2, ORDERS + 50, 100 * (ORDERS + 50)]);
-      await publish(server.url, ORDERS + 90);
-      expect(await ask()).toEqual([2, ORDERS + 90, 100 * (ORDERS + 90)]);
-      expect(await finished(service, await activate(1))).toMatchObject({ status: 'succeeded' });
-      expect(await ask()).toEqual([1, ORDERS + 90, 100 * (ORDERS + 90)]);
-      expect(await generationsOf(service)).toEqual([
-        [1, 'current'],
-        [2, 'former'],
-      ]);
-      const codes = await Promise.all(
-        [1, 9].map(async (n) => (await service.request('DELETE', `/generations/${n}`)).json.code),
-      );
-      expect(codes).toEqual(['wrong_state', 'not_found']);
-      expect((await service.request('DELETE', '/generations/2')).status).toBe(204);
-      expect(await generationsOf(service)).toEqual([[1, 'current']]);
+    const activate = (generation: number) => service.request('POST', `/generations/${generation}/activate`);
+    expect(await finished(service, await activate(2))).toMatchObject({ status: 'succeeded' });
+    expect(await ask()).toEqual([2, ORDERS + 50, 100 * (ORDERS + 50)]);
+    await publish(server.url, ORDERS + 90);
+    expect(await ask()).toEqual([2, ORDERS + 90, 100 * (ORDERS + 90)]);
+    expect(await finished(service, await activate(1))).toMatchObject({ status: 'succeeded' });
+    expect(await ask()).toEqual([1, ORDERS + 90, 100 * (ORDERS + 90)]);
+    expect(await generationsOf(service)).toEqual([
+      [1, 'current'],
+      [2, 'former'],
+    ]);
+    const codes = await Promise.all(
+      [1, 9].map(async (n) => (await service.request('DELETE', `/generations/${n}`)).json.code),
+    );
+    expect(codes).toEqual(['wrong_state', 'not_found']);
+    expect((await service.request('DELETE', '/generations/2')).status).toBe(204);
+    expect(await generationsOf(service)).toEqual([[1, 'current']]);
 
-      // A cell that says what no event said.
-      const statePath = join(dataDir, STATES, 'g1', 'p0');
-      breakCells(statePath);
-      expect((await ask())[2]).toBe(100 * (ORDERS + 90) + 12_345);
-      const range = { ...RANGE, mode: 'range' };
-      const wrong = { changed: 1, added: 0, gone: 0 };
-      const { json: plan } = await backfill({ ...range, dry_run: true });
-      expect(plan).toMatchObject({ plan: { mode: 'range', cells: wrong } });
-      const traffic = publish(server.url, ORDERS + 2_000);
-      const fixed = await finished(service, await backfill(range), 'acme');
-      await traffic;
-      expect(fixed).toMatchObject({ status: 'succeeded', result: { mode: 'range', fixed: 1, cells: wrong } });
-      const [example] = (fixed.result as { cells: { examples: Readonly<Record<string, unknown>>[] } }).cells
-        .examples;
-      expect(example).toMatchObject({
-        tenant: 'acme',
-        key: {},
-        currency: 'EUR',
-        time: '2025-03-10T00:00:00Z',
-      });
-      expect(example?.messages).toMatchObject([{ event_ids: ['e0'] }, {}, {}, {}, {}]);
-      expect(await ask()).toEqual([1, ORDERS + 2_000, 100 * (ORDERS + 2_000)]);
-      expect(await finished(service, await backfill(range), 'acme')).toMatchObject({
-        result: { fixed: 0, cells: { changed: 0, added: 0, gone: 0 } },
-      });
+    // A cell that says what no event said.
+    const statePath = join(dataDir, STATES, 'g1', 'p0');
+    breakCells(statePath);
+    expect((await ask())[2]).toBe(100 * (ORDERS + 90) + 12_345);
+    const range = { ...RANGE, mode: 'range' };
+    const wrong = { changed: 1, added: 0, gone: 0 };
+    const { json: plan } = await backfill({ ...range, dry_run: true });
+    expect(plan).toMatchObject({ plan: { mode: 'range', cells: wrong } });
+    const traffic = publish(server.url, ORDERS + 2_000);
+    const fixed = await finished(service, await backfill(range), 'acme');
+    await traffic;
+    expect(fixed).toMatchObject({ status: 'succeeded', result: { mode: 'range', fixed: 1, cells: wrong } });
+    const [example] = (fixed.result as { cells: { examples: Readonly<Record<string, unknown>>[] } }).cells
+      .examples;
+    expect(example).toMatchObject({ tenant: 'acme', key: {}, currency: 'EUR', time: '2025-03-10T00:00:00Z' });
+    expect(example?.messages).toMatchObject([{ event_ids: ['e0'] }, {}, {}, {}, {}]);
+    expect(await ask()).toEqual([1, ORDERS + 2_000, 100 * (ORDERS + 2_000)]);
+    expect(await finished(service, await backfill(range), 'acme')).toMatchObject({
+      result: { fixed: 0, cells: { changed: 0, added: 0, gone: 0 } },
+    });
 
-      // While clients ask: whatever generation answers, the numbers are the same.
-      const before = await service.kpis('acme', { ...RANGE, metrics: ['orders_count'] });
-      const job = await backfill({ reason: 'a test' });
-      const different: unknown[] = [];
-      await until(
-        async () => {
-          const { groups, meta } = await service.kpis('acme', { ...RANGE, metrics: ['orders_count'] });
-          if (!isDeepStrictEqual(groups, before.groups)) different.push(groups);
-          return meta.generation === 1 ? undefined : true;
-        },
-        () => `the new generation answers: ${service.output}`,
-        240_000,
-      );
-      expect(different).toEqual([]);
-      const built = await finished(service, job, 'acme');
-      const current = Number(await readFile(join(dataDir, STATES, 'CURRENT'), 'utf8'));
-      expect(built).toMatchObject({ status: 'succeeded', result: { generation: current } });
-      await service.untilOk();
-      await service.terminate();
-      // Exactly what the stream says, in every table.
-      const fresh = await scratch.dir('backfill-fresh');
-      const other = await scratch.start({ dataDir: fresh, env: { NATS_URL: server.url } });
-      await other.untilApplied();
-      await other.terminate();
-      expect(await stateDigestOf(dataDir)).toEqual(await stateDigestOf(fresh));
-    } finally {
-      await server.stop();
-    }
-  },
-);
+    // While clients ask: whatever generation answers, the numbers are the same.
+    const before = await service.kpis('acme', { ...RANGE, metrics: ['orders_count'] });
+    const job = await backfill({ reason: 'a test' });
+    const different: unknown[] = [];
+    await until(
+      async () => {
+        const { groups, meta } = await service.kpis('acme', { ...RANGE, metrics: ['orders_count'] });
+        if (!isDeepStrictEqual(groups, before.groups)) different.push(groups);
+        return meta.generation === 1 ? undefined : true;
+      },
+      () => `the new generation answers: ${service.output}`,
+      240_000,
+    );
+    expect(different).toEqual([]);
+    const built = await finished(service, job, 'acme');
+    const current = Number(await readFile(join(dataDir, STATES, 'CURRENT'), 'utf8'));
+    expect(built).toMatchObject({ status: 'succeeded', result: { generation: current } });
+    await service.untilOk();
+    await service.terminate();
+    // Exactly what the stream says, in every table.
+    const fresh = await scratch.dir('backfill-fresh');
+    const other = await scratch.start({ dataDir: fresh, env: { NATS_URL: server.url } });
+    await other.untilApplied();
+    await other.terminate();
+    expect(await stateDigestOf(dataDir)).toEqual(await stateDigestOf(fresh));
+  } finally {
+    await server.stop();
+  }
+});
 
 /** Adds to the sums of one cell what no event has said. */
 function breakCells(statePath: string): void {
