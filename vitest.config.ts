@@ -92,7 +92,12 @@ export default defineConfig({
       // Loading the modules once for many files takes a third of the time. A test leaves nothing behind in its process.
       {
         extends: true,
-        test: { name: 'shared', include: ['**/*.test.ts'], exclude: [...OUTSIDE, ...PRODUCT], isolate: false },
+        test: {
+          name: 'shared',
+          include: ['**/*.test.ts'],
+          exclude: [...OUTSIDE, ...PRODUCT],
+          isolate: false,
+        },
       },
       {
         extends: true,
