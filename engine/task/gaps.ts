@@ -105,11 +105,14 @@ export class GapBoard {
     this.add({ ...range, stream, incarnation, noticed_at_ms, kind: 'removed', node, messages });
   }
 
-  /** Looks for messages that have the events of removed ones again; gives a notice of each. */
-  noteResent(source: string, records: readonly SourceRecord[]): readonly Notice[] {
+  /**
+   * Looks for messages that have the events of removed ones again; gives a notice of each. Where a `subject` is given
+   * only its messages are believed: who may publish to it decides who may say so.
+   */
+  noteResent(source: string, records: readonly SourceRecord[], subject?: string): readonly Notice[] {
     if (!this.#hasRemoved) return [];
     return records
-      .filter(({ hasHeaders }) => hasHeaders)
+      .filter((record) => record.hasHeaders && (subject === undefined || record.subject === subject))
       .flatMap((record) => resentRanges(record.header(RESENDS_HEADER)).map((range) => ({ record, range })))
       .flatMap(({ record: { subject: scope, sequence }, range }) => {
         const messages = this.resent(source, range);
