@@ -55,6 +55,7 @@ import {
 import { backfillPort } from './backfill-port.ts';
 import { openBroker } from './broker.ts';
 import { type CommandArguments, type CommandContext, type Running, UsageError } from './command.ts';
+import { eraserPort } from './eraser-port.ts';
 import { keepStatus } from './keep-status.ts';
 import { connectorPorts, outboundPorts, sinkPorts } from './outbound-ports.ts';
 import { serviceNeeds } from './service-needs.ts';
@@ -130,13 +131,7 @@ async function ports(
     },
     generations,
     backfill: backfillPort(generations, link, generations.settings.backfill.share),
-    eraser: {
-      events: eventPayloads(link),
-      letters: new StreamPayloads({
-        ...{ link, stream: DEADLETTER_STREAM.name },
-        subjectOf: (tenant) => `deadletter.${tenant}`,
-      }),
-    },
+    eraser: await eraserPort(link),
     archive: openArchiveKeeper(link, archive, {
       metrics,
       applied: () => generations.host.progress()?.sequence,

@@ -37,7 +37,9 @@ const SHORT = {
   /** Simulated runs with corrections, erasures and definitions, with a generation that takes the place of another. */
   erasure_seeds: 4,
   /** Kills of a process that erases a person. */
-  erasure_kills: 2,
+  erasure_kills: 3,
+  /** Where the archive lies that somebody is erased from. */
+  erasure_archives: ['bucket'],
   /** Events of a backfill that is interrupted. */
   backfill_events: 10_000,
   /** Kills of a process that builds a generation of its state. */
@@ -84,6 +86,7 @@ const LONG: typeof SHORT = {
   backfill_ends: ['kill', 'terminate'],
   erasure_seeds: 200,
   erasure_kills: 12,
+  erasure_archives: ['bucket', 'folder'],
   backfill_events: 40_000,
   generation_kills: 20,
   replay_seeds: 200,

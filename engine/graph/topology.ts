@@ -8,6 +8,7 @@ import type { Definition, NoSides, Operator, Runtime, Sides } from './operator.t
 import { trackedNodes } from './origins.ts';
 import { Piped } from './pipe.ts';
 import { checkRetractions, mergedRetractions, type Retractions, retractionsOf } from './retractions.ts';
+import { type SentSubject, type SentTo, sentSubjects } from './sent-subjects.ts';
 import type { SourceSpec } from './source-spec.ts';
 import { drawTopology } from './topology-drawing.ts';
 import { duplicateName, otherTopology } from './topology-errors.ts';
@@ -34,6 +35,7 @@ interface Node extends Omit<NodeDescription, 'state'> {
   readonly state: TableSpecs;
   /** Its output carries batches of side outputs too. */
   readonly hasSides: boolean;
+  readonly sendsTo?: readonly SentTo[];
   readonly makesIds?: boolean;
   readonly namesResults?: boolean;
   readonly ownsWatermark?: boolean;
@@ -160,7 +162,8 @@ export class Builder {
     inputs: readonly string[],
     join: (inputs: readonly Observable<Signal<unknown>>[]) => Observable<Signal<unknown>>,
   ): void {
-    const { name, kind, summary, state, definition, definedTables, sides, makesIds, namesResults } = operator;
+    const { name, kind, summary, state, definition, definedTables, sides, sendsTo } = operator;
+    const { makesIds, namesResults } = operator;
     const { ownsWatermark = false, needsWatermark = false } = operator;
     const coming = this.#retractionsIn(inputs);
     checkRetractions(operator, coming);
@@ -171,6 +174,7 @@ export class Builder {
       state,
       ...(definition === undefined ? {} : { definition }),
       ...(definedTables === undefined ? {} : { definedTables }),
+      ...(sendsTo === undefined ? {} : { sendsTo }),
       ...(makesIds === undefined ? {} : { makesIds }),
       ...(namesResults === undefined ? {} : { namesResults }),
       ownsWatermark,
@@ -289,6 +293,11 @@ export class Topology {
     return this.#nodes.flatMap(({ name, state }) =>
       Object.entries(state).map(([table, spec]) => ({ id: `${name}/${table}`, spec })),
     );
+  }
+
+  /** Where its messages go, as far as its operators say it. */
+  sends(): readonly SentSubject[] {
+    return sentSubjects(this.#nodes);
   }
 
   /** A Mermaid flowchart. */
