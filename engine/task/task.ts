@@ -315,8 +315,7 @@ export class Task {
     const { graph, outputs } = this.#opened();
     const { quarantine, topology, clock } = this.#options;
     input.note(records, (range) => this.#gaps.removed(input, range, clock.now()));
-    const resent = this.#gaps.noteResent(input.node, records, topology.resendsOn(input.node));
-    for (const notice of resent) this.#notices.add(notice);
+    for (const notice of this.#gaps.noteResent(input.node, records, topology)) this.#notices.add(notice);
     invariant((records[0]?.sequence ?? 0) > input.sequence, 'the source never repeats what was taken');
     input.sequence = last;
     this.#uncommitted += records.length;
