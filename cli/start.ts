@@ -55,9 +55,8 @@ import {
 import { backfillPort } from './backfill-port.ts';
 import { openBroker } from './broker.ts';
 import { type CommandArguments, type CommandContext, type Running, UsageError } from './command.ts';
-import { eraserPort } from './eraser-port.ts';
 import { keepStatus } from './keep-status.ts';
-import { connectorPorts, outboundPorts, sinkPorts } from './outbound-ports.ts';
+import { connectorPorts, eraserPort, outboundPorts, sinkPorts } from './outbound-ports.ts';
 import { serviceNeeds } from './service-needs.ts';
 
 const DAY_MS = 86_400_000;

@@ -8,7 +8,7 @@ import { SeededRandom } from '../engine/index.ts';
 import { sizes } from './long.ts';
 import { startTestNats } from './nats.ts';
 import { ADMIN_KEY, type Millrace, until } from './process.ts';
-import { S3_KEY, TestS3 } from './s3-server.ts';
+import { TestS3 } from './s3-server.ts';
 import { Scratch } from './scratch.ts';
 
 /** A person is erased from stream, dead letters and archive by a process that is killed meanwhile. */
@@ -201,11 +201,10 @@ async function inFolder(): Promise<Place> {
 }
 
 /** Of a server that keeps each object as a file, and its bytes as they are. */
-function inBucket(folder: string, { endpoint }: TestS3): Place {
+function inBucket(folder: string, { env }: TestS3): Place {
   const root = join(folder, 'lake', 'millrace');
-  const keys = { S3_ACCESS_KEY_ID: S3_KEY, S3_SECRET_ACCESS_KEY: S3_KEY };
   return {
-    env: { ARCHIVE_URL: 's3://lake/millrace', S3_ENDPOINT: endpoint, ...keys },
+    env: { ARCHIVE_URL: 's3://lake/millrace', ...env },
     folder,
     files: `${root}/events/**/*.parquet._S3rver_object`,
     pending: join(root, 'pending.json._S3rver_object'),
