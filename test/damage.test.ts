@@ -10,6 +10,7 @@ import {
   stateFileProblems,
 } from '../engine/index.ts';
 import { millrace } from './command.ts';
+import { itLong } from './it-long.ts';
 import { startTestNats, type TestNats } from './nats.ts';
 import { stateDigestOf } from './process.ts';
 import { publishRetrying } from './retrying-publisher.ts';
@@ -126,7 +127,7 @@ describe('a state that is damaged', () => {
     expect((await service.terminate()).code).toBe(0);
   });
 
-  it('by rollups that are not those of the rows: verify adds both up', async () => {
+  itLong('by rollups that are not those of the rows: verify adds both up', async () => {
     const dataDir = await copyOfState('totals');
     const store = openLmdbStore(join(dataDir, STATE));
     const cells = store.table('cubes/cells');
@@ -161,7 +162,7 @@ describe('a state that is damaged', () => {
     expect((await again.terminate()).code).toBe(0);
   });
 
-  it('where only queries read it: the query and the health name it', async () => {
+  itLong('where only queries read it: the query and the health name it', async () => {
     const dataDir = await copyOfState('row');
     const bytes = readFileSync(fileOf(dataDir));
     const env = { NATS_URL: nats.url };

@@ -253,6 +253,14 @@ describe('sources', () => {
     expect(matching(/\b(it|test|describe)\.(skip|only|todo)\b/)).toEqual([]);
   });
 
+  it('say in docs/testing.md what runs in the long form alone', () => {
+    const page = read('docs/testing.md');
+    const unnamed = files.filter(
+      ({ path, text }) => /^\s*itLong\(/m.test(text) && !page.includes(`\n| \`${path}\` | `),
+    );
+    expect(unnamed.map(({ path }) => path)).toEqual([]);
+  });
+
   it(`have at most ${MAX_LINE_CHARS} characters a line in the rooms`, () => {
     const long = files
       .filter(({ room, forTests }) => room in ROOMS && !forTests)
