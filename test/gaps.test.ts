@@ -10,8 +10,8 @@ import { publishRetrying } from './retrying-publisher.ts';
 import { Scratch } from './scratch.ts';
 
 const QUERY = { metrics: ['orders_count'], start: '2025-08-01T00:00:00Z', end: '2025-08-02T00:00:00Z' };
-/** Within which health has to tell of lost messages. */
-const TOLD_MS = 10_000;
+/** Health tells of lost messages within 10 s; a machine that is busy with other tests is waited for. */
+const TOLD_MS = 60_000;
 
 const scratch = new Scratch();
 const servers = new Set<TestNats>();
@@ -234,9 +234,10 @@ describe('a stream that loses what was not read', () => {
       const resend = (sequences: string, ids: readonly string[]): Promise<void> =>
         publishRetrying(
           [
+            { subject: 'events.default.x', payload: Buffer.from(JSON.stringify(ids.map(orderOf))) },
             {
-              subject: 'events.default.x',
-              payload: Buffer.from(JSON.stringify(ids.map(orderOf))),
+              subject: 'events._resends',
+              payload: new Uint8Array(),
               headers: { 'Millrace-Resends': sequences },
             },
           ],

@@ -168,6 +168,11 @@ export interface OperatorSpec<A, B, C, S extends TableSpecs, O extends Sides = N
 
 /** A named operator, ready to be put into a topology. */
 export interface Operator<A, B, O extends Sides = NoSides> {
+  /**
+   * Says to the type checker what it takes; never there. First, so that where an item does not fit the error says of
+   * which member, and not how the types of RxJS differ.
+   */
+  readonly takes?: (item: A) => void;
   readonly name: string;
   readonly kind: string;
   readonly summary: string;
