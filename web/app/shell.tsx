@@ -10,6 +10,17 @@ import { Shortcuts } from './shortcuts.tsx';
 
 const THEMES = { auto: 'light', light: 'dark', dark: 'auto' } as const;
 
+const WAVE = 'c2.2-2.2 4.3-2.2 6.5 0s4.3 2.2 6.5 0';
+const BRAND = `M1.5 4.5${WAVE}M1.5 8.5${WAVE}M1.5 12.5${WAVE}`;
+
+function Sign({ lines }: { readonly lines: string }) {
+  return (
+    <svg class="icon line" viewBox="0 0 16 16" aria-hidden="true">
+      <path d={lines} />
+    </svg>
+  );
+}
+
 function Group({ title, current }: { readonly title: Page['group']; readonly current: Page | undefined }) {
   const pages = PAGES.filter(({ group, permission }) => group === title && may(permission));
   if (pages.length === 0) return null;
@@ -20,6 +31,7 @@ function Group({ title, current }: { readonly title: Page['group']; readonly cur
         {pages.map((page) => (
           <li key={page.path}>
             <Link to={page.path} isCurrent={page === current}>
+              <Sign lines={page.sign} />
               {page.title}
             </Link>
           </li>
@@ -74,6 +86,7 @@ export function Shell() {
       </a>
       <nav aria-label="Pages" id="menu">
         <Link to="/" class="brand">
+          <Sign lines={BRAND} />
           Millrace
         </Link>
         <Group title="Look" current={page} />
@@ -96,7 +109,7 @@ export function Shell() {
           <h1 ref={title} tabindex={-1}>
             {page?.title ?? 'Not found'}
           </h1>
-          <RangePicker />
+          <RangePicker hasRange={page?.hasRange ?? false} />
         </header>
         <main id="main" tabindex={-1}>
           {page === undefined ? (

@@ -52,7 +52,7 @@ const SUBSYSTEMS: readonly Column<Subsystem>[] = [
     ...{ title: 'State', value: ([, { status }]: Subsystem) => status },
     show: ([, { status }]) => <Badge kind={kindOf(status)}>{status}</Badge>,
   },
-  { title: 'Why', value: ([, { message }]) => message ?? '' },
+  { title: 'Why', isWide: true, value: ([, { message }]) => message ?? '' },
 ];
 
 /** How the service is, what it set aside, and what nothing counts. */
@@ -62,12 +62,19 @@ export function Health() {
   const gaps = useAnswer<Gaps>({ path: '/gaps' });
   return (
     <div class="grid">
-      <Tile title="Service" answer={health} request={{ path: '/health' }} span={6}>
-        {({ status, subsystems, why }) => (
+      <Tile
+        title="Service"
+        answer={health}
+        request={{ path: '/health' }}
+        span={6}
+        actions={
+          health.data !== undefined && (
+            <Badge kind={kindOf(health.data.status)}>all together: {health.data.status}</Badge>
+          )
+        }
+      >
+        {({ subsystems, why }) => (
           <>
-            <p>
-              All together: <Badge kind={kindOf(status)}>{status}</Badge>
-            </p>
             <Table
               label="Parts of the service"
               columns={SUBSYSTEMS}
