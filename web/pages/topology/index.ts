@@ -1,0 +1,1 @@
+export { TopologyPage as default } from './topology-page.tsx';
