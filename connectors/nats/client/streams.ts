@@ -11,7 +11,14 @@ import { nanos } from 'nats';
 import { MillraceError, type StreamFacts } from '../../../engine/index.ts';
 import { jetStreamOptions, placed, placementOf, type StreamPlacement } from './access.ts';
 import type { NatsLink } from './connection.ts';
-import { describe, isNameInUse, isStreamNotFound, isSubjectsOverlap } from './nats-errors.ts';
+import {
+  describe,
+  isNameInUse,
+  isRefusedRequest,
+  isStreamNotFound,
+  isSubjectsOverlap,
+} from './nats-errors.ts';
+import { covers, requirePatterns, requireStreamName } from './subjects.ts';
 
 export interface StreamSpec extends Pick<StreamPlacement, 'placement'> {
   readonly name: string;
@@ -124,11 +131,16 @@ export async function ensureStreams(
   return { events: await ensure(events), deadletter: await ensure(deadletter), warnings };
 }
 
-/** One stream, created if it is not there. Throws `stream_conflict` when an existing one cannot be read from. */
+/**
+ * One stream, created if it is not there. Throws `stream_conflict` when an existing one cannot be read from,
+ * `bad_stream_name` and `bad_subject` for what no stream can have, and `stream_refused` where the server does not make it.
+ */
 export async function ensureStream(
   manager: JetStreamManager,
   spec: StreamSpec,
 ): Promise<{ readonly facts: StreamFacts; readonly warnings: readonly string[] }> {
+  requireStreamName(spec.name);
+  requirePatterns(`the stream "${spec.name}"`, spec.subjects);
   const info = await findOrCreate(manager, spec);
   return { facts: factsOf(info), warnings: checkStream(info.config, spec) };
 }
@@ -163,18 +175,28 @@ async function findOrCreate(manager: JetStreamManager, spec: StreamSpec): Promis
         error,
       );
     }
+    if (isRefusedRequest(error)) {
+      throw new MillraceError(
+        'stream_refused',
+        `The server does not make the stream "${spec.name}" for ${spec.subjects.join(', ')}: ${describe(error)}. ` +
+          'Correct its subjects or the limits of the account, or make it on the server.',
+        { cause: error },
+      );
+    }
     throw error;
   }
 }
 
 /**
  * What `ensureStream` would find, without making anything: undefined where the stream is missing and can be made,
- * else its warnings. Throws `stream_conflict`.
+ * else its warnings. Throws `stream_conflict`, `bad_stream_name`, `bad_subject`.
  */
 export async function inspectStream(
   manager: JetStreamManager,
   spec: StreamSpec,
 ): Promise<readonly string[] | undefined> {
+  requireStreamName(spec.name);
+  requirePatterns(`the stream "${spec.name}"`, spec.subjects);
   try {
     return checkStream((await manager.streams.info(spec.name)).config, spec);
   } catch (error) {
@@ -233,19 +255,6 @@ const conflict = (name: string, what: string, cause?: unknown): MillraceError =>
     `Stream "${name}" cannot be used: ${what}. Change the stream on the server, or configure another name.`,
     { cause },
   );
-
-/** Whether subject pattern `outer` matches everything that `inner` matches. */
-export function covers(outer: string, inner: string): boolean {
-  const wide = outer.split('.');
-  const narrow = inner.split('.');
-  for (const [index, token] of wide.entries()) {
-    const other = narrow[index];
-    if (token === '>') return other !== undefined;
-    if (other === undefined || other === '>') return false;
-    if (token !== '*' && token !== other) return false;
-  }
-  return wide.length === narrow.length;
-}
 
 /** Creates a stream if it is not there; false when it is, however it is set. */
 export async function createStream(
