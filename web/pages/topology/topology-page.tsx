@@ -59,7 +59,7 @@ function Task({ health, operators }: { readonly health: Health; readonly operato
       </div>
       <div class="figures">
         <Figure title="Waiting in the streams" unit="count" value={operators?.lag} />
-        <Figure title="Put aside" unit="count" value={Object.values(notices).reduce((a, b) => a + b, 0)} />
+        <Figure title="Notices" unit="count" value={Object.values(notices).reduce((a, b) => a + b, 0)} />
         {Object.entries(notices).map(([kind, count]) => (
           <Figure key={kind} title={kind.replaceAll('_', ' ')} unit="count" value={count} />
         ))}
