@@ -1,1 +1,1 @@
-export { TopologyPage as default } from './topology-page.tsx';
+export { Operate as default } from './topology-page.tsx';

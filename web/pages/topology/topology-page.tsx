@@ -27,7 +27,7 @@ const AGAIN_MS = 2_000;
 const KIND = { ok: 'good', starting: 'quiet', degraded: 'warn', failed: 'bad' } as const;
 
 /** A topology of one's own: how its task stands, and its operators. */
-export function TopologyPage() {
+export function Operate() {
   const health = useAnswer<Health>({ path: '/health' }, { refresh_ms: AGAIN_MS });
   const described = useAnswer<Described>({ path: '/topology' });
   const request = { path: '/operators' };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { levelFor, levelsOf, placeOf } from '../web/parts/chart-levels.ts';
+import { levelFor, levelsOf, placeOf } from './chart-levels.ts';
 
 const POINTS = 100_000;
 const times = Array.from({ length: POINTS }, (_, at) => at * 60);
