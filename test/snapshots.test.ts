@@ -22,7 +22,7 @@ import { stateDigestOf, until } from './process.ts';
 import { Scratch } from './scratch.ts';
 
 const ORDERS = 2_000;
-const PACKAGE = pathToFileURL(resolve(import.meta.dirname, '../dist/index.js')).href;
+const PACKAGE = pathToFileURL(resolve(import.meta.dirname, '../dist/bundle/index.js')).href;
 
 const scratch = new Scratch();
 let nats: TestNats;

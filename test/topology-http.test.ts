@@ -12,7 +12,7 @@ import { startTestNats, type TestNats } from './nats.ts';
 import { until } from './process.ts';
 import { Scratch } from './scratch.ts';
 
-const PACKAGE = pathToFileURL(resolve(import.meta.dirname, '../dist/index.js')).href;
+const PACKAGE = pathToFileURL(resolve(import.meta.dirname, '../dist/bundle/index.js')).href;
 const TIMEOUT_MS = 120_000;
 const TOKEN = 'a-token-of-this-test';
 const HOUR_MS = 3_600_000;
