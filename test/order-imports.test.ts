@@ -8,10 +8,10 @@ import { webSocket } from './web-socket.ts';
 
 /** An import of orders into a real process that is killed in the middle, watched by both kinds of clients. */
 
-const PATIENCE_MS = 300_000;
 const ROWS = sizes.import_rows;
 /** A file of so many rows can be over before a test has looked. */
 const FEW_ROWS = 20_000;
+const PATIENCE_MS = ROWS > FEW_ROWS ? 1_800_000 : 300_000;
 
 const scratch = new Scratch();
 let nats: TestNats;

@@ -1,4 +1,5 @@
 import type { ComponentType } from 'preact';
+import { isOfTopology } from '../api/index.ts';
 
 /** A page of the dashboard. */
 export interface Page {
@@ -24,8 +25,8 @@ const page = (group: Page['group'], path: string, title: string, rest: Rest): Pa
   ...rest,
 });
 
-/** All pages in the order of the menu. Each is loaded when it is first opened. */
-export const PAGES: readonly Page[] = [
+/** Of the order analytics. */
+const ANALYTICS: readonly Page[] = [
   page('Look', '/', 'Overview', {
     shortcut: 'o',
     sign: 'M2.5 2.5h4.5v5H2.5zM9 2.5h4.5v3H9zM9 8h4.5v5.5H9zM2.5 10h4.5v3.5H2.5z',
@@ -116,6 +117,25 @@ export const PAGES: readonly Page[] = [
     load: () => import('../pages/access/index.ts'),
   }),
 ];
+
+/** Of a topology of one's own. */
+const TOPOLOGY: readonly Page[] = [
+  page('Operate', '/', 'Topology', {
+    permission: 'none',
+    shortcut: 't',
+    sign: 'M2 5.5h4v5H2zM10.5 2h3.5v4h-3.5zM10.5 10h3.5v4h-3.5zM6 8h2.2M10.5 4H8.2v8h2.3',
+    load: () => import('../pages/topology/index.ts'),
+  }),
+  page('Operate', '/tables', 'Tables', {
+    permission: 'none',
+    shortcut: 'b',
+    sign: 'M2 3h12v10H2zM2 6.5h12M2 10h12M6.5 3v10',
+    load: () => import('../pages/tables/index.ts'),
+  }),
+];
+
+/** All pages in the order of the menu. Each is loaded when it is first opened. */
+export const PAGES: readonly Page[] = isOfTopology ? TOPOLOGY : ANALYTICS;
 
 /** What a signed link opens; it needs no key. */
 export const SHARED: Page = page('Look', '/shared', 'Shared', {

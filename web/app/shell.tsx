@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { keepSession, may, session, signIn } from '../api/index.ts';
+import { isOfTopology, keepSession, may, session, signIn } from '../api/index.ts';
 import { Empty, Input, Link } from '../parts/index.ts';
 import { path, setTheme, theme } from '../state/index.ts';
 import { LazyPage } from './lazy-page.tsx';
@@ -51,16 +51,16 @@ function Account() {
   return (
     <div class="account">
       {who.isForAll ? <Input title="Tenant" value={who.tenant} change={choose} /> : <p>{who.tenant}</p>}
-      <p>
-        {who.name} · {who.role}
-      </p>
+      <p>{isOfTopology ? `topology ${who.name}` : `${who.name} · ${who.role}`}</p>
       <div class="row">
         <button type="button" class="plain" onClick={() => setTheme(THEMES[theme.value])}>
           Theme: {theme.value}
         </button>
-        <button type="button" class="plain" onClick={() => keepSession(null)}>
-          Sign out
-        </button>
+        {who.key !== '' && (
+          <button type="button" class="plain" onClick={() => keepSession(null)}>
+            Sign out
+          </button>
+        )}
       </div>
     </div>
   );

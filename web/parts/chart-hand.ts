@@ -1,5 +1,6 @@
 import type uPlot from 'uplot';
 import { colour } from '../state/index.ts';
+import { placeOf } from './chart-levels.ts';
 import {
   type ChartProps,
   type Current,
@@ -27,6 +28,12 @@ const seenOf = (plot: uPlot): Span => [plot.scales.x?.min ?? 0, plot.scales.x?.m
 export function isNear(plot: uPlot): boolean {
   const [[from, to], [min, max]] = [wholeOf(plot), seenOf(plot)];
   return min > from || max < to;
+}
+
+/** How much of the whole is seen, 0 to 1. */
+export function shareOf(plot: uPlot): number {
+  const [[from, to], [min, max]] = [wholeOf(plot), seenOf(plot)];
+  return to > from ? Math.min(1, (max - min) / (to - from)) : 1;
 }
 
 /** Shows a span of the whole, moved inside where it lies beyond an end. */
@@ -114,13 +121,12 @@ function rowsOf({ series }: ChartProps, plot: uPlot, at: number): HTMLElement[] 
 }
 
 function fill(tip: HTMLElement, plot: uPlot, props: ChartProps): void {
-  const at = plot.cursor.idx;
-  const [time, left] = [
-    at === null || at === undefined ? undefined : plot.data[0][at],
-    plot.cursor.left ?? -1,
-  ];
+  const { idx, left = -1 } = plot.cursor;
+  const time = idx === null || idx === undefined ? undefined : plot.data[0][idx];
   tip.hidden = time === undefined || left < 0;
-  if (tip.hidden || at === null || at === undefined || time === undefined) return;
+  if (tip.hidden || time === undefined) return;
+  // What is drawn may be coarser than what there is.
+  const at = placeOf(props.times, time);
   const head = document.createElement('strong');
   // Of a bucket that begins with its day, the day is enough.
   head.textContent = props.place?.(time) ?? formatTime(time * 1_000, props.zone).replace(/, 00:00$/, '');

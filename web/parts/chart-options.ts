@@ -1,5 +1,6 @@
 import uPlot from 'uplot';
 import { colour } from '../state/index.ts';
+import { FEW_POINTS } from './chart-levels.ts';
 import { currencyDigits, formatValue, type Unit } from './format.ts';
 
 /** One line, or a band between two. */
@@ -72,12 +73,12 @@ export function placesOf(
 }
 
 /** What of the properties makes another picture, rather than other numbers in the same one. */
-export const formOf = ({ series, zone, kind, place, height }: ChartProps): string =>
+export const formOf = ({ series, zone, kind, place, height, times }: ChartProps): string =>
   JSON.stringify([
     series.map(({ label, unit, currency, colour: own, isDashed, band }) => [
       ...[label, unit, currency, own, isDashed, band !== undefined],
     ]),
-    ...[zone, kind, place !== undefined, height],
+    ...[zone, kind, place !== undefined, height, times.length > FEW_POINTS],
   ]);
 
 /** The properties as they are now: the picture outlives the numbers that it began with. */
@@ -86,6 +87,8 @@ export type Current = () => ChartProps;
 function seriesOf(one: Series, index: number, count: number, kind: ChartProps['kind'], now: Current) {
   const stroke = lineColour(colourOf(one, index));
   const marksNow = (): readonly number[] => now().series[index]?.marks ?? [];
+  // To paint many lines that cross a picture is what takes the time: they are thin, and nothing is filled.
+  const isDense = now().times.length > FEW_POINTS;
   const isBars = kind === 'bars' && one.isDashed !== true;
   const isAlone =
     count === 1 ||
@@ -96,9 +99,9 @@ function seriesOf(one: Series, index: number, count: number, kind: ChartProps['k
   const line: uPlot.Series = {
     label: one.label,
     stroke,
-    width: 1.75,
+    width: isDense ? 1 : 1.75,
     ...(one.isDashed === true ? { dash: [4, 5], width: 1.5 } : {}),
-    ...(isAlone && !isBars && one.band === undefined ? { fill: `${stroke}14` } : {}),
+    ...(isAlone && !isBars && !isDense && one.band === undefined ? { fill: `${stroke}14` } : {}),
     ...(isBars
       ? { fill: stroke, paths: uPlot.paths.bars?.({ size: [0.7, 48] }) as uPlot.Series.PathBuilder }
       : {}),

@@ -3,7 +3,8 @@ import { useLayoutEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { colours } from '../state/index.ts';
-import { hand, isNear, onKey } from './chart-hand.ts';
+import { hand, isNear, onKey, shareOf } from './chart-hand.ts';
+import { levelFor, levelsOf } from './chart-levels.ts';
 import {
   type ChartProps,
   colourOf,
@@ -23,6 +24,12 @@ const HEIGHTS = [
 ] as const;
 
 const heightOf = (width: number): number => HEIGHTS.find(([below]) => width < below)?.[1] ?? 0;
+
+/** Marks are places among all points: a line that has them is drawn as it is. */
+const levelsIn = (props: ChartProps): readonly uPlot.AlignedData[] =>
+  props.kind === 'bars' || props.series.some(({ marks }) => marks !== undefined)
+    ? [columnsOf(props)]
+    : levelsOf(columnsOf(props));
 
 /** Names of the lines; a click takes one away or brings it again. */
 function Legend({
@@ -75,6 +82,15 @@ export function Chart(props: ChartProps) {
   const { times, series, label, height } = props;
   const painted = colours.value;
   const form = formOf(props);
+  const levels = useRef<readonly uPlot.AlignedData[]>([]);
+  const drawn = useRef<readonly number[]>([]);
+  const refine = (of: uPlot): void => {
+    const next = levelFor(levels.current, shareOf(of), of.width);
+    if (next === undefined || next === of.data || plot.current !== of) return;
+    const { min, max } = of.scales.x ?? {};
+    of.setData(next, false);
+    if (min !== undefined && max !== undefined) of.setScale('x', { min, max });
+  };
   useLayoutEffect(() => {
     const element = holder.current;
     if (element === null) return;
@@ -83,10 +99,14 @@ export function Chart(props: ChartProps) {
     const first = sizeOf(element.clientWidth || 600);
     const moved = (of: uPlot): void => {
       isPart.value = isNear(of);
+      // Not while it is being moved.
+      queueMicrotask(() => refine(of));
     };
+    levels.current = levelsIn(now());
+    drawn.current = now().times;
     const made = new uPlot(
       optionsOf(now, first.width, first.height, hand(now, moved)),
-      columnsOf(now()),
+      levelFor(levels.current, 1, first.width) ?? columnsOf(now()),
       element,
     );
     plot.current = made;
@@ -104,10 +124,12 @@ export function Chart(props: ChartProps) {
   }, [form, painted]);
   useLayoutEffect(() => {
     const made = plot.current;
-    if (made === null || made.data[0] === times) return;
-    const isSame = made.data[0][0] === times[0] && made.data[0].at(-1) === times.at(-1);
+    if (made === null || drawn.current === times) return;
+    const isSame = drawn.current[0] === times[0] && drawn.current.at(-1) === times.at(-1);
     const span = isSame && isNear(made) ? { ...made.scales.x } : undefined;
-    made.setData(columnsOf(current.current));
+    levels.current = levelsIn(current.current);
+    drawn.current = times;
+    made.setData(levelFor(levels.current, 1, made.width) ?? columnsOf(current.current));
     if (span?.min !== undefined && span.max !== undefined)
       made.setScale('x', { min: span.min, max: span.max });
   }, [times, series]);
