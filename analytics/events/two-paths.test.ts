@@ -129,7 +129,8 @@ const members = fc.record(
       { weight: 40, arbitrary: fc.dictionary(ascii, json, { maxKeys: 4 }) },
       {
         weight: 40,
-        arbitrary: fc.record({ loyalty: scalar, gift: scalar, ticket_id: scalar, status: scalar, new_status: scalar },
+        arbitrary: fc.record(
+          { loyalty: scalar, gift: scalar, ticket_id: scalar, status: scalar, new_status: scalar },
           { requiredKeys: [] },
         ),
       },

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type ShopEvent, ShopState } from '../fixture-shop.ts';
 import { normalType } from '../events/index.ts';
+import { type ShopEvent, ShopState } from '../fixture-shop.ts';
 import { orderChanges } from '../order-changes/index.ts';
 import { type ListedOrder, statusText } from '../orders/index.ts';
 import { namedStatus, ORDER_STEPS } from './index.ts';
