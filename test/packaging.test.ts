@@ -31,7 +31,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   api: {
     rooms: ['engine', 'analytics', 'runtime'],
     packages: [
-      ...['hono', '@hono/node-server', '@hono/zod-openapi', 'zod'],
+      ...['hono', '@hono/node-server', '@hono/zod-openapi', 'ws', 'zod'],
       ...['croner', 'pino', 'prom-client', 'jose'],
     ],
   },
