@@ -106,32 +106,36 @@ describe('a damaged file', () => {
     expect(found.named).toBeGreaterThan(30);
   });
 
-  it('shows each flipped bit of a branch page, or it changes nothing that is read', async () => {
-    const whole = await read(join(folder, 'whole'));
-    const bytes = readFileSync(FILE);
-    const branches = Array.from({ length: bytes.length / PAGE_BYTES }, (_unused, page) => page).filter(
-      (page) => page > 1 && bytes.readUInt16LE(page * PAGE_BYTES + 18) === 1,
-    );
-    expect(branches.length).toBeGreaterThan(0);
-    const random = new SeededRandom(3);
-    const path = mkdtempSync(join(folder, 'branch-'));
-    const found = { named: 0, unused: 0 };
-    for (let run = 0; run < BRANCH_FLIPS; run++) {
-      const start = (branches[random.int(0, branches.length - 1)] as number) * PAGE_BYTES;
-      // The header with the directory, or the rows; between them nothing is in use.
-      const [lower, upper] = [20, 22].map((at) => bytes.readUInt16LE(start + at) + 24) as [number, number];
-      const within = run % 2 === 0 ? random.int(0, lower - 1) : random.int(upper, PAGE_BYTES - 1);
-      const flipped = Buffer.from(bytes);
-      flipped[start + within] = (flipped[start + within] as number) ^ (1 << random.int(0, 7));
-      writeFileSync(join(path, 'data.mdb'), flipped);
-      if (stateFileProblems(path).length > 0) found.named++;
-      else {
-        expect(await read(path)).toBe(whole);
-        found.unused++;
+  it(
+    'shows each flipped bit of a branch page, or it changes nothing that is read',
+    async () => {
+      const whole = await read(join(folder, 'whole'));
+      const bytes = readFileSync(FILE);
+      const branches = Array.from({ length: bytes.length / PAGE_BYTES }, (_unused, page) => page).filter(
+        (page) => page > 1 && bytes.readUInt16LE(page * PAGE_BYTES + 18) === 1,
+      );
+      expect(branches.length).toBeGreaterThan(0);
+      const random = new SeededRandom(3);
+      const path = mkdtempSync(join(folder, 'branch-'));
+      const found = { named: 0, unused: 0 };
+      for (let run = 0; run < BRANCH_FLIPS; run++) {
+        const start = (branches[random.int(0, branches.length - 1)] as number) * PAGE_BYTES;
+        // The header with the directory, or the rows; between them nothing is in use.
+        const [lower, upper] = [20, 22].map((at) => bytes.readUInt16LE(start + at) + 24) as [number, number];
+        const within = run % 2 === 0 ? random.int(0, lower - 1) : random.int(upper, PAGE_BYTES - 1);
+        const flipped = Buffer.from(bytes);
+        flipped[start + within] = (flipped[start + within] as number) ^ (1 << random.int(0, 7));
+        writeFileSync(join(path, 'data.mdb'), flipped);
+        if (stateFileProblems(path).length > 0) found.named++;
+        else {
+          expect(await read(path)).toBe(whole);
+          found.unused++;
+        }
       }
-    }
-    expect(found.named).toBeGreaterThan(BRANCH_FLIPS / 4);
-  }, LONG_MS);
+      expect(found.named).toBeGreaterThan(BRANCH_FLIPS / 4);
+    },
+    LONG_MS,
+  );
 
   it('is told from one that is written to while it is looked at', async () => {
     const path = copyOf('live', () => undefined);
