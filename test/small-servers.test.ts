@@ -1,11 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { DiscardPolicy } from '@nats-io/jetstream';
-import { expect, it } from 'vitest';
+import { afterAll, expect, it } from 'vitest';
 import { connectNats, EventPublisher, jetstream, type NatsLink, openManager } from '../connectors/index.ts';
-import { configured } from '../connectors/nats/client/fixture-configured.ts';
 import { topology } from '../engine/index.ts';
 import { json, subjectOf, toJetStream, toTable } from '../operators/index.ts';
 import { type RunningTopology, type RunOptions, run } from '../runtime/index.ts';
+import { configured } from './configured-nats.ts';
 import { until } from './process.ts';
 import { fc } from './property.ts';
 import { Scratch } from './scratch.ts';
@@ -18,6 +17,9 @@ interface Row {
   readonly key: string;
   readonly text: string;
 }
+
+const scratch = new Scratch();
+afterAll(() => scratch.clean());
 
 /** Sends each row on, twice as long: what fits into a message of the source may not fit into one of the sink. */
 const doubling = topology('doubling', (t) => {
@@ -67,7 +69,6 @@ async function on<T>(
     });
   } finally {
     for (const app of apps) await app.stop();
-    await scratch.clean();
   }
 }
 
@@ -124,7 +125,7 @@ it('a topology is exact on a server of small limits, with an output that is alwa
         publisher.publishAll(of.map((payload, at) => ({ subject: `in.${at}`, payload })));
       const taken: { subject: string; id: string }[] = [];
       await on(url, async (start) => {
-        const dataDir = await new Scratch().dir('small-servers-state');
+        const dataDir = await scratch.dir('small-servers');
         const first = await start(doubling, { dataDir });
         await publish([...messages.slice(0, half), rubbish]);
         await first.caughtUp(PATIENCE_MS);
@@ -205,7 +206,6 @@ it('a start on a server with little room makes smaller streams, and says so', {
   const lines: string[] = [];
   await on(url, async (start) => {
     const app = await start(reading('little', 'LITTLE'), { log: (line) => void lines.push(line) });
-    await sleep(0);
     expect(lines).toEqual(
       expect.arrayContaining([expect.stringMatching(/"DEADLETTER" keeps 32 MiB, less than the 1024 MiB/)]),
     );

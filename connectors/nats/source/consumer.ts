@@ -1,5 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { AckPolicy, type ConsumerConfig, DeliverPolicy, type JetStreamManager, ReplayPolicy } from '@nats-io/jetstream';
+import {
+  AckPolicy,
+  type ConsumerConfig,
+  DeliverPolicy,
+  type JetStreamManager,
+  ReplayPolicy,
+} from '@nats-io/jetstream';
 import { nanos } from 'nats';
 import { isInactiveTooLong } from '../client/index.ts';
 
