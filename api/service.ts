@@ -218,7 +218,14 @@ export async function createApp(given: ApiPorts): Promise<Api> {
     importKind({ ports, answers, spool, fields: () => tenants.fields }),
     models.jobKind,
     resendKind({ ports, reader: letters }),
-    eraseKind({ ports, tracker, erased }),
+    eraseKind({
+      ...{ ports, tracker, erased },
+      told: {
+        mayHold: async (first, last) =>
+          (await outbound.mayHold(first, last)) || (await orderHooks.mayHold(first, last)),
+        withdraw: (tenant, notices) => outbound.withdraw(tenant, notices),
+      },
+    }),
     sinking.jobKind(exportParts, files),
     ...(ports.archive === undefined ? [] : [archiveKind(ports.archive, clock)]),
   ]);

@@ -33,6 +33,7 @@ import {
   ArchivedPayloads,
   ArchiveMetrics,
   DEFINITIONS_BUCKET,
+  derived,
   diagnose,
   Generations,
   gatherFacts,
@@ -55,7 +56,7 @@ import { backfillPort } from './backfill-port.ts';
 import { openBroker } from './broker.ts';
 import { type CommandArguments, type CommandContext, type Running, UsageError } from './command.ts';
 import { keepStatus } from './keep-status.ts';
-import { connectorPorts, outboundPorts, sinkPorts } from './outbound-ports.ts';
+import { connectorPorts, eraserPort, outboundPorts, sinkPorts } from './outbound-ports.ts';
 import { serviceNeeds } from './service-needs.ts';
 
 const DAY_MS = 86_400_000;
@@ -129,13 +130,7 @@ async function ports(
     },
     generations,
     backfill: backfillPort(generations, link, generations.settings.backfill.share),
-    eraser: {
-      events: eventPayloads(link),
-      letters: new StreamPayloads({
-        ...{ link, stream: DEADLETTER_STREAM.name },
-        subjectOf: (tenant) => `deadletter.${tenant}`,
-      }),
-    },
+    eraser: await eraserPort(link),
     archive: openArchiveKeeper(link, archive, {
       metrics,
       applied: () => generations.host.progress()?.sequence,
@@ -146,7 +141,7 @@ async function ports(
     log,
     reader: () => states.current(),
     finder: () => states.current()?.finder,
-    events: new KnownStreamPublisher(link, EVENTS_STREAM.name),
+    events: new KnownStreamPublisher(link, EVENTS_STREAM.name, derived(keyTrust.secret, 'message-ids')),
     anomalies: anomalyFeed(link),
     deadLetters: await deadLetters(link),
     sinks: await sinkPorts(link, generations.settings),

@@ -7,7 +7,8 @@ import { connectNats, EventPublisher, openManager } from '../connectors/index.ts
 import { SeededRandom } from '../engine/index.ts';
 import { sizes } from './long.ts';
 import { startTestNats } from './nats.ts';
-import { type Millrace, until } from './process.ts';
+import { ADMIN_KEY, type Millrace, until } from './process.ts';
+import { TestS3 } from './s3-server.ts';
 import { Scratch } from './scratch.ts';
 
 /** A person is erased from stream, dead letters and archive by a process that is killed meanwhile. */
@@ -148,15 +149,25 @@ async function filesWith(folders: readonly string[], texts: readonly string[]): 
   return found;
 }
 
-/** Rows of the archive with one of the texts: files are compressed. */
-async function archivedWith(archive: string): Promise<unknown> {
+/** Rows of Parquet files with one of the texts: files are compressed. */
+async function archivedWith(files: string): Promise<unknown> {
   const connection = await (await DuckDBInstance.create()).connect();
   const where = TEXTS.map((text) => `contains(to_json(t)::text, '${text}')`).join(' or ');
-  const sql = `select count(*)::int as n from read_parquet('${archive}/events/**/*.parquet') t where ${where}`;
+  const sql = `select count(*)::int as n from read_parquet('${files}') t where ${where}`;
   const rows = await connection.runAndReadAll(sql);
   connection.closeSync();
   return (rows.getRowObjects()[0] as { n: unknown }).n;
 }
+
+/** An order of now, which rules tell of. */
+function ofToday(): Buffer {
+  const ids = { event_id: 'today', order_id: 'o-today', customer_id: PERSON };
+  const order = { ...ids, type: 'order.created', time: new Date().toISOString(), amount: 5, currency: 'EUR' };
+  return Buffer.from(JSON.stringify({ ...order, data: { customer_name: MAIL } }));
+}
+
+const notifications = async (service: Millrace): Promise<string> =>
+  await (await orders(service, '/order-notifications')).text();
 
 const soon = (): string => new Date(Date.now() + 3_600_000).toISOString();
 
@@ -173,44 +184,109 @@ async function archived(service: Millrace): Promise<void> {
   );
 }
 
-/** Where a process is killed: while messages go from the stream, or while the archive is written again. */
-const MOMENTS = ['stream', 'archive'] as const;
+/** Where the archive lies, as the service is told, and as its files are found. */
+interface Place {
+  readonly env: Readonly<Record<string, string>>;
+  readonly folder: string;
+  /** Parquet files, as DuckDB finds them. */
+  readonly files: string;
+  /** There while something of it is written again. */
+  readonly pending: string;
+}
 
-it('an erasure that is killed at any step goes on: every number stays, and nothing of the person', {
-  timeout: 600_000,
-}, async () => {
+async function inFolder(): Promise<Place> {
+  const folder = await scratch.dir('erasure-archive');
+  const files = `${folder}/events/**/*.parquet`;
+  return { env: { ARCHIVE_URL: folder }, folder, files, pending: join(folder, 'pending.json') };
+}
+
+/** Of a server that keeps each object as a file, and its bytes as they are. */
+function inBucket(folder: string, { env }: TestS3): Place {
+  const root = join(folder, 'lake', 'millrace');
+  return {
+    env: { ARCHIVE_URL: 's3://lake/millrace', ...env },
+    folder,
+    files: `${root}/events/**/*.parquet._S3rver_object`,
+    pending: join(root, 'pending.json._S3rver_object'),
+  };
+}
+
+/** Asks the orders API. */
+async function orders(service: Millrace, path: string, body?: unknown): Promise<Response> {
+  const { url } = await service.listening;
+  const headers = { Authorization: `Bearer ${ADMIN_KEY}`, 'X-Tenant-ID': TENANT };
+  return await fetch(`${url}/api/v1${path}`, {
+    ...{ method: body === undefined ? 'GET' : 'POST' },
+    headers: { ...headers, 'Content-Type': 'application/json' },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+}
+
+/** What is told of the person: a webhook that nobody answers, and notifications in the application. */
+async function toldTo(service: Millrace): Promise<string> {
+  const body = { url: 'http://127.0.0.1:9/hook', events: ['order.created'] };
+  const { status, json } = await service.request('POST', '/webhooks', { tenant: TENANT, body });
+  expect(status).toBe(201);
+  const rule = { name: 'told', event: 'order.created', channel: 'in_app' };
+  const template = 'For {{customer_name}}';
+  const made = await orders(service, '/order-notification-rules', { ...rule, template });
+  expect([made.status, await made.text()]).toEqual([201, expect.any(String)]);
+  return `/webhooks/${String(json.id)}/deliveries`;
+}
+
+/** Where a process is killed: while messages go from the stream, or notices, or while the archive is written again. */
+const MOMENTS = ['stream', 'notices', 'archive'] as const;
+type Moment = (typeof MOMENTS)[number];
+
+async function erasedAcrossKills({ env: place, folder: archive, files, pending }: Place): Promise<void> {
   const storeDir = await scratch.dir('erasure-nats');
   const server = await startTestNats({ storeDir });
   const link = await connectNats({ url: server.url, name: 'erasure-test' });
   const dataDir = await scratch.dir('erasure');
-  const archive = await scratch.dir('erasure-archive');
-  const env = { NATS_URL: server.url, ARCHIVE_URL: archive, KEY_SIGNING_SECRET: 's'.repeat(32) };
+  const env = {
+    ...{ NATS_URL: server.url, KEY_SIGNING_SECRET: 's'.repeat(32), WEBHOOK_ALLOW_PRIVATE: '1' },
+    // Nothing is given up before it is erased.
+    WEBHOOK_RETRY_DELAY: '1h',
+    ...place,
+  };
   const random = new SeededRandom(11);
-  const state = async () => (await (await openManager(link)).streams.info('EVENTS')).state;
-  const isAt = async (moment: (typeof MOMENTS)[number], deleted: number): Promise<boolean> => {
-    if (moment === 'archive') return existsSync(join(archive, 'pending.json'));
-    return ((await state()).num_deleted ?? 0) >= deleted;
+  const manager = await openManager(link);
+  const streamOf = async (name: string) => (await manager.streams.info(name)).state;
+  const goneOf = async (name: string): Promise<number> => (await streamOf(name)).num_deleted ?? 0;
+  const isAt = async (moment: Moment, before: number, random: number): Promise<boolean> => {
+    if (moment === 'archive') return existsSync(pending);
+    return (await goneOf(moment === 'stream' ? 'EVENTS' : 'NOTICES')) >= before + random;
   };
   try {
     let service = await scratch.start({ dataDir, env });
+    const deliveries = await toldTo(service);
     await new EventPublisher(link).publishAll(traffic(1, false));
     await service.untilApplied();
     await archived(service);
     await new EventPublisher(link).publishAll(traffic(2, true));
+    await new EventPublisher(link).publishAll([{ subject: `events.${TENANT}.x`, payload: ofToday() }]);
     const before = await numbers(service);
     expect(JSON.stringify(before)).toContain('"customers_new":3');
-    expect(await archivedWith(archive)).toBeGreaterThan(ORDERS);
-    expect(await filesWith([storeDir], TEXTS)).not.toEqual([]);
+    expect(await archivedWith(files)).toBeGreaterThan(ORDERS);
+    await until(
+      async () => ((await notifications(service)).includes(MAIL) ? true : undefined),
+      () => `the notification is there: ${service.output}`,
+      PATIENTLY_MS,
+    );
+    const toldFiles = async (): Promise<number> =>
+      (await filesWith([storeDir], TEXTS)).filter((path) => /streams.(NOTICES|DELIVERIES)/.test(path)).length;
+    expect(await toldFiles()).toBeGreaterThan(1);
 
     const made = await service.request('POST', `/customers/${PERSON}/erase`, { tenant: TENANT });
     expect(made.status).toBe(202);
     for (let kill = 0; kill < sizes.erasure_kills; kill++) {
-      const moment = MOMENTS[kill % MOMENTS.length] as (typeof MOMENTS)[number];
-      const gone = ((await state()).num_deleted ?? 0) + random.int(1, 120);
+      const moment = MOMENTS[kill % MOMENTS.length] as Moment;
+      const gone = await goneOf(moment === 'notices' ? 'NOTICES' : 'EVENTS');
+      const more = random.int(1, moment === 'notices' ? 5 : 120);
       await until(
         async () => {
           const { json } = await service.request('GET', `/jobs/${made.json.job_id}`, { tenant: TENANT });
-          return ['succeeded', 'failed'].includes(String(json.status)) || (await isAt(moment, gone))
+          return ['succeeded', 'failed'].includes(String(json.status)) || (await isAt(moment, gone, more))
             ? true
             : undefined;
         },
@@ -227,15 +303,19 @@ it('an erasure that is killed at any step goes on: every number stays, and nothi
     expect(await numbers(service)).toEqual(before);
     await service.untilOk();
     expect((await service.request('GET', '/gaps')).json).toMatchObject({ messages_missing: 0 });
-    expect(await archivedWith(archive)).toBe(0);
+    expect(await archivedWith(files)).toBe(0);
     const folders = [archive, join(dataDir, 'state'), storeDir];
     expect(await filesWith(folders, TEXTS)).toEqual([]);
+    expect(await notifications(service)).not.toContain(MAIL);
+    const told = (await service.request('GET', deliveries, { tenant: TENANT })).json;
+    expect(JSON.stringify(told)).toContain('"code":"erased"');
 
     // A second one finds nothing, and changes nothing.
     const again = await service.request('POST', `/customers/${PERSON}/erase`, { tenant: TENANT });
     expect(await ended(service, again.json.job_id)).toMatchObject({
       result: {
         ...{ stream: { messages_deleted: 0, events_replaced: 0 }, archive: { messages_changed: 0 } },
+        ...{ told: { notices_deleted: 0, in_app_deleted: 0, sink_messages_deleted: 0 } },
         counts_are: 'exact',
       },
     });
@@ -251,4 +331,20 @@ it('an erasure that is killed at any step goes on: every number stays, and nothi
     await link.close();
     await server.stop();
   }
-});
+}
+
+it.each(sizes.erasure_archives)(
+  'an erasure that is killed at any step goes on: every number stays, and nothing of the person (archive in a %s)',
+  { timeout: 900_000 },
+  async (archive) => {
+    if (archive === 'folder') return await erasedAcrossKills(await inFolder());
+    const folder = await scratch.dir('erasure-bucket');
+    const s3 = new TestS3(folder, ['lake']);
+    await s3.start();
+    try {
+      await erasedAcrossKills(inBucket(folder, s3));
+    } finally {
+      await s3.stop();
+    }
+  },
+);

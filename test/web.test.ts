@@ -260,6 +260,61 @@ describe.skipIf(path === undefined)('the dashboard, in a browser', () => {
     expect([most > 0, most <= 6]).toEqual([true, true]);
   });
 
+  it('asks for 200 things at most six at once', async () => {
+    const WIDGETS = 200;
+    let [running, most, all] = [0, 0, 0];
+    const connectors = Array.from({ length: WIDGETS }, (_, at) => ({
+      ...{ id: `connector_${at}`, name: `c ${at}`, type: 'webhook', enabled: true },
+    }));
+    await page.route('**/order-analytics/connectors?**', (route) => route.fulfill({ json: { connectors } }));
+    await page.route('**/order-analytics/connectors/*/status', async (route) => {
+      most = Math.max(most, ++running);
+      all++;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      running--;
+      const counts = { in: 1, accepted: 1, dead: 0 };
+      await route.fulfill({ json: { health: 'ok', lag: 0, counts, last_record_at: null, error: null } });
+    });
+    await page.goto(url('/connectors'));
+    for (let shown = 20; shown < WIDGETS; shown += 80) {
+      await page.getByRole('button', { name: `Show more of ${WIDGETS} rows` }).click();
+    }
+    await page.getByRole('row').filter({ hasText: 'c 199' }).getByText('ok', { exact: true }).waitFor();
+    await page.unrouteAll({ behavior: 'wait' });
+    expect([all >= WIDGETS, most]).toEqual([true, 6]);
+  });
+
+  it('draws 100,000 points, of which the pointer reads each, and moves them by keys', async () => {
+    const POINTS = 100_000;
+    const first_ms = Date.UTC(2015, 0, 1);
+    const peak = 77_777;
+    const buckets = Array.from({ length: POINTS }, (_, at) => ({
+      time: new Date(first_ms + at * 3_600_000).toISOString(),
+      orders_count: at === peak ? 9_999_999 : at % 100,
+    }));
+    const groups = [{ key: {}, buckets, totals: { orders_count: 1 } }];
+    const json = { query_id: 'q', groups, groups_total: 1, truncated: false, meta: {} };
+    await page.route('**/kpis/query', (route) => route.fulfill({ json }));
+    await open('/explore');
+    const chart = page.locator('.chart');
+    const tip = page.locator('.tip');
+    // Where the peak is drawn, it is read, though the others around it are left out.
+    const { width = 0, height = 0 } = (await chart.locator('.u-over').boundingBox()) ?? {};
+    const position = { x: Math.round((peak / POINTS) * width), y: height / 2 };
+    await chart.locator('.u-over').hover({ position });
+    const whole = await tip.locator('strong').innerText();
+    await chart.focus();
+    for (let times = 0; times < 40; times++) await page.keyboard.press('+');
+    await page.getByRole('button', { name: 'Show all' }).waitFor();
+    await page.keyboard.press('ArrowLeft');
+    await chart.locator('.u-over').hover({ position: { ...position, x: width / 2 } });
+    const near = await tip.locator('strong').innerText();
+    expect(near).not.toBe(whole);
+    await page.getByRole('button', { name: 'Show all' }).click();
+    await page.getByRole('button', { name: 'Show all' }).waitFor({ state: 'detached' });
+    await page.unrouteAll({ behavior: 'wait' });
+  });
+
   it('comes again after a kill -9 of the service, and shows what came meanwhile', async () => {
     await open('/');
     const live = page.getByText(/^live/);

@@ -136,6 +136,18 @@ export interface MessageEraser {
   erase(sequence: number): Promise<boolean>;
 }
 
+/** A stream whose messages can be found and deleted. */
+export interface ErasableStream extends MessageEraser {
+  /** What the stream has of a tenant from one sequence to another. Throws as `DeadLetterPort.letters` does. */
+  read(from: number, to: number, tenant: string, signal: AbortSignal): AsyncIterable<StoredMessage>;
+  /** The first sequence that the stream still has. */
+  firstSequence(): Promise<number>;
+  end(): Promise<StreamEnd>;
+}
+
+/** What was told to the outside and to people, and is kept: notices, in-app notifications, what sinks told. */
+export type ToldStreams = Readonly<Record<'notices' | 'in_app' | 'sinks', ErasableStream>>;
+
 /** Where sinks send to, beside files. */
 export interface SinkPorts {
   /** Resolves when the stream SINKS has stored them. Throws a retriable MillraceError when that is not known. */
@@ -192,7 +204,11 @@ export interface ApiPorts {
   /** Archives events that are old; undefined where this process cannot. */
   readonly archive?: Pick<ArchiveKeeper, 'run' | 'status' | 'erase' | 'samples'>;
   /** Deletes messages, their bytes overwritten; undefined where this process cannot. */
-  readonly eraser?: { readonly events: MessageEraser; readonly letters: MessageEraser };
+  readonly eraser?: {
+    readonly events: MessageEraser;
+    readonly letters: MessageEraser;
+    readonly told: ToldStreams;
+  };
   /** What was told of anomalies; undefined where this process cannot read it. */
   readonly anomalies?: AnomalyFeed;
   /** What could not be processed; undefined where this process cannot read it. */

@@ -77,6 +77,11 @@ export interface MessageQueue {
   purge(subject: string): Promise<void>;
   /** Begins to work, or to share the work of its name. `signal` is aborted when the work is stopped. */
   work(spec: WorkSpec, handle: (item: WorkItem, signal: AbortSignal) => Promise<WorkOutcome>): Work;
+  /**
+   * Whether some process may have a message in its hands, by the work of a name, whose sequence is from `first` to
+   * `last`. What is not in the stream any more is handed to nobody again.
+   */
+  isHeld(name: string, first: number, last: number): Promise<boolean>;
   /** Ends the work of a name for all processes. */
   forget(name: string): Promise<void>;
 }

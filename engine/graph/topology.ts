@@ -138,6 +138,8 @@ export class Stream<T, O extends Sides = NoSides> extends Piped<T> {
 export class Builder {
   readonly nodes: Node[] = [];
   readonly sources: SourceSpec[] = [];
+  /** By the name of the source. */
+  readonly resendSubjects = new Map<string, string>();
 
   add(node: Node): void {
     const other = this.nodes.find(({ name }) => name === node.name);
@@ -187,9 +189,16 @@ export class Builder {
     });
   }
 
-  /** Where records of one stream enter. A topology may have several sources. */
-  source(input: string | SourceSpec): Stream<SourceRecord> {
+  /**
+   * Where records of one stream enter. A topology may have several sources. `resendsOn` is the only subject whose
+   * messages may say which removed ones were sent again; without it those of all subjects may.
+   */
+  source(
+    input: string | SourceSpec,
+    { resendsOn }: { readonly resendsOn?: string } = {},
+  ): Stream<SourceRecord> {
     const { name, ...spec } = typeof input === 'string' ? { name: input } : input;
+    if (resendsOn !== undefined) this.resendSubjects.set(name, resendsOn);
     if ('kind' in spec) this.sources.push({ name, ...spec });
     this.add({
       name,
@@ -245,11 +254,23 @@ export class Topology {
   /** Those that say where their records come from. */
   readonly sources: readonly SourceSpec[];
   readonly #nodes: readonly Node[];
+  readonly #resendSubjects: ReadonlyMap<string, string>;
 
-  constructor(name: string, nodes: readonly Node[], sources: readonly SourceSpec[] = []) {
+  constructor(
+    name: string,
+    nodes: readonly Node[],
+    sources: readonly SourceSpec[] = [],
+    resendSubjects: ReadonlyMap<string, string> = new Map(),
+  ) {
     this.name = name;
     this.#nodes = nodes;
     this.sources = sources;
+    this.#resendSubjects = resendSubjects;
+  }
+
+  /** The only subject of a source whose messages may say which removed ones were sent again; undefined: all may. */
+  resendsOn(source: string): string | undefined {
+    return this.#resendSubjects.get(source);
   }
 
   describe(): TopologyDescription {
@@ -363,5 +384,5 @@ export function topology(name: string, build: (builder: Builder) => void): Topol
   const builder = new Builder();
   build(builder);
   requireWatermarks(builder.nodes);
-  return new Topology(name, builder.nodes, builder.sources);
+  return new Topology(name, builder.nodes, builder.sources, builder.resendSubjects);
 }

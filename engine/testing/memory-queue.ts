@@ -116,6 +116,11 @@ export class MemoryMessageQueue implements MessageQueue {
     return { subjects, waiting, workers: new Set(), unfinished: 0 };
   }
 
+  async isHeld(name: string, first: number, last: number): Promise<boolean> {
+    const workers = [...(this.#works.get(name)?.workers ?? [])];
+    return workers.some((worker) => worker.sequences.some((one) => one >= first && one <= last));
+  }
+
   async forget(name: string): Promise<void> {
     this.#works.delete(name);
   }
@@ -127,7 +132,7 @@ class MemoryWork implements Work {
   readonly #spec: WorkSpec;
   readonly #handle: Handle;
   readonly #cut = new AbortController();
-  readonly #held = new Set<Promise<void>>();
+  readonly #held = new Map<Promise<void>, number>();
   readonly #later: Later;
 
   constructor(shared: Shared, spec: WorkSpec, handle: Handle, later: Later) {
@@ -139,6 +144,11 @@ class MemoryWork implements Work {
 
   get held(): number {
     return this.#held.size;
+  }
+
+  /** Of what it holds. */
+  get sequences(): readonly number[] {
+    return [...this.#held.values()];
   }
 
   change(subjects: readonly string[]): void {
@@ -156,7 +166,7 @@ class MemoryWork implements Work {
         this.#held.delete(working);
         wake(this.#shared);
       });
-      this.#held.add(working);
+      this.#held.set(working, next.message.sequence);
     }
   }
 
@@ -185,7 +195,7 @@ class MemoryWork implements Work {
   async stop(): Promise<void> {
     this.#shared.workers.delete(this);
     this.#cut.abort();
-    await Promise.all(this.#held);
+    await Promise.all(this.#held.keys());
   }
 }
 

@@ -13,6 +13,7 @@ import {
   DeliveryLog,
   type DeliveryView,
   deliveryIdOf,
+  ERASED,
   isOver,
   type LogEntry,
   triesOf,
@@ -239,6 +240,28 @@ export class Deliveries {
         next_attempt_at_ms: null,
       },
     });
+  }
+
+  /**
+   * Writes that what was to be told an endpoint of some notices, by their places in the stream, is told no more: they
+   * are about to be erased. What is over stays as it was.
+   */
+  async withdraw(
+    { tenant, name }: Pick<Endpoint, 'tenant' | 'name'>,
+    sequences: ReadonlySet<number>,
+  ): Promise<void> {
+    for (const { delivery_id, message_id, type, sequence, status } of await this.log.deliveries(
+      tenant,
+      name,
+    )) {
+      const isWaiting = status === 'retrying' || status === 'pending';
+      if (sequence === null || !sequences.has(sequence) || !isWaiting) continue;
+      await this.log.append(tenant, name, `erased/${delivery_id}`, {
+        ...{ delivery_id, message_id, type, sequence, status: 'failed', error: ERASED },
+        ...{ response_status: null, duration_ms: 0, at_ms: this.#options.clock.now() },
+        next_attempt_at_ms: null,
+      });
+    }
   }
 
   /**

@@ -116,9 +116,15 @@ export function isOver(entries: readonly LogEntry[], delivery_id: string): boole
   return last?.status === 'succeeded' || last?.status === 'failed';
 }
 
-/** Deliveries that failed for good in a row, up to now, since a time; tests do not count. */
+/** Why nobody is told of something any more that was about somebody who was erased. */
+export const ERASED = {
+  code: 'erased',
+  message: 'The customer was erased, and what was to be told with them.',
+};
+
+/** Deliveries that failed for good in a row, up to now, since a time; tests and what was erased do not count. */
 export function failuresInRow(all: readonly LogEntry[], since_ms: number): number {
-  const entries = all.filter(({ sequence }) => sequence !== null);
+  const entries = all.filter(({ sequence, error }) => sequence !== null && error?.code !== ERASED.code);
   const last = entries.findLastIndex(({ status, at_ms }) => status === 'succeeded' || at_ms < since_ms);
   return entries.slice(last + 1).filter(({ status }) => status === 'failed').length;
 }

@@ -3,6 +3,7 @@ export { type DeliveryView, failuresInRow, type LogEntry } from './delivery-log.
 export type { Attempted, Endpoint, RetryPolicy, Verdict } from './endpoint.ts';
 export {
   ALL_DIRECT,
+  directEndpoint,
   directSubject,
   endpointOf,
   hashOf,

@@ -90,6 +90,12 @@ export const broadcastSubject = ({ tenant, type }: Pick<Notice, 'tenant' | 'type
 /** The subject of notices for one endpoint alone. */
 export const directSubject = (tenant: string, endpoint: string): string => `notices.${tenant}.to.${endpoint}`;
 
+/** Whom a notice is for alone; undefined: for all that want its type. */
+export function directEndpoint(tenant: string, subject: string): string | undefined {
+  const prefix = directSubject(tenant, '');
+  return subject.startsWith(prefix) ? subject.slice(prefix.length) : undefined;
+}
+
 /** All of those, whoever they are for. */
 export const ALL_DIRECT = 'notices.*.to.*';
 

@@ -113,14 +113,30 @@ export async function sendTo(
     const reply = await settings.http.post({ ...postOf(channel, message, settings), signal });
     const { status, text } = reply;
     if (isTaken(reply)) return { verdict: 'succeeded', status, error: null, duration_ms: took_ms() };
-    const error = { code: 'unexpected_status', message: `The answer was ${status}: ${text.slice(0, 200)}` };
+    const said = withoutAddresses(channel, text.slice(0, 200));
+    const error = { code: 'unexpected_status', message: `The answer was ${status}: ${said}` };
     return { verdict: 'failed', status, error, duration_ms: took_ms() };
   } catch (thrown) {
     signal.throwIfAborted();
     const { code, message: why, retriable } = asMillraceError(thrown);
     const verdict = retriable ? 'failed' : 'refused';
-    return { verdict, status: null, error: { code, message: why }, duration_ms: took_ms() };
+    return {
+      verdict,
+      status: null,
+      error: { code, message: withoutAddresses(channel, why) },
+      duration_ms: took_ms(),
+    };
   }
+}
+
+/** Servers repeat the addresses that they refuse: the log of deliveries keeps none. */
+function withoutAddresses(channel: PeopleChannel, text: string): string {
+  if (!('to' in channel)) return text;
+  const addresses = typeof channel.to === 'string' ? [channel.to] : channel.to;
+  return addresses.reduce((left, address) => {
+    const any = new RegExp(address.replaceAll(/[^\w@]/g, '\\$&'), 'gi');
+    return left.replaceAll(any, '…');
+  }, text);
 }
 
 function postOf(

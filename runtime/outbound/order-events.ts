@@ -2,6 +2,7 @@ import {
   checkEventMembers,
   flatten,
   normalType,
+  own,
   partOf,
   splitBody,
   toJsonText,
@@ -33,7 +34,8 @@ export function orderNotices(
     if (!parsed.ok) continue;
     const limits = { now_ms, cut_ms: Number.NEGATIVE_INFINITY };
     const event = checkEventMembers(flatten(parsed.value), limits);
-    if (!event.ok) continue;
+    // What takes the place of an erased event was told when that came.
+    if (!event.ok || own(event.members, 'erased') != null) continue;
     const { event_id, order_id, customer_id, time } = event.input;
     const type = normalType(event.input.type);
     if (!type.startsWith('order.') || !isWanted(tenant, type)) continue;

@@ -6,6 +6,7 @@ import {
   ALL_DIRECT,
   Deliveries,
   type DeliveryView,
+  directEndpoint,
   endpointOf,
   hashOf,
   messageIdOf,
@@ -189,6 +190,32 @@ export class Outbound {
   /** Channels as a definition keeps them: their secrets encrypted. */
   sealed(tenant: string, channels: readonly Channel[]): readonly Channel[] {
     return channels.map((channel) => this.#secrets.sealed(tenant, channel));
+  }
+
+  /** Whether some process may still make notices of events of these sequences, both inclusive. */
+  mayHold(first: number, last: number): Promise<boolean> {
+    return this.#relays.mayHold(first, last);
+  }
+
+  /**
+   * Has the log say of notices, by their places in the stream, that nobody is told of them any more where somebody
+   * still was to be. Call it before they are deleted.
+   */
+  async withdraw(
+    tenant: string,
+    notices: readonly { readonly sequence: number; readonly subject: string }[],
+  ): Promise<void> {
+    const { webhooks, orderWebhooks } = this.#options;
+    const all = [...webhooks.list(tenant), ...orderWebhooks.list(tenant)].map(({ id }) => id);
+    const byEndpoint = new Map<string, Set<number>>();
+    for (const { sequence, subject } of notices) {
+      const to = directEndpoint(tenant, subject);
+      for (const endpoint of to === undefined ? all : [to]) {
+        const sequences = byEndpoint.get(endpoint) ?? new Set();
+        byEndpoint.set(endpoint, sequences.add(sequence));
+      }
+    }
+    for (const [name, sequences] of byEndpoint) await this.deliveries.withdraw({ tenant, name }, sequences);
   }
 
   samples(): MetricSample[] {

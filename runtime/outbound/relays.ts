@@ -87,6 +87,11 @@ export class Relays {
     this.#orders.follow();
   }
 
+  /** Whether some process may still make notices of events of these sequences, both inclusive. */
+  mayHold(first: number, last: number): Promise<boolean> {
+    return this.#orders.mayHold(first, last);
+  }
+
   async #relay(notices: readonly Notice[]): Promise<WorkOutcome> {
     for (const notice of notices) {
       try {

@@ -69,6 +69,12 @@ export class TenantEvents {
     });
   }
 
+  /** Whether some process may still turn an event of these sequences, both inclusive, into something. */
+  async mayHold(first: number, last: number): Promise<boolean> {
+    const { events, name } = this.#options;
+    return (await events?.isHeld(name, first, last)) ?? false;
+  }
+
   async close(): Promise<void> {
     clearTimeout(this.#idle);
     await this.#changes;

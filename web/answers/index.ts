@@ -1,11 +1,15 @@
 export { type Metric, metricOptions, useDimensions, useMetrics } from './catalogue.ts';
 export { type Definition, type DefinitionAct, Definitions } from './definitions.tsx';
 export {
+  isOther,
   type KpiAnswer,
   type KpiBucket,
   type KpiGroup,
   keyText,
   metricIn,
+  openSince,
   type SummaryAnswer,
   type Summed,
 } from './kpis.ts';
+export type { OperatorState, TopologyNode } from './operators.ts';
+export { Topology } from './topology.tsx';

@@ -4,6 +4,8 @@ import { useId } from 'preact/hooks';
 interface FieldProps {
   readonly title: string;
   readonly hint?: string;
+  /** Takes the room that is left beside others. */
+  readonly isWide?: boolean;
 }
 
 /** Choices of a select: value and title. */
@@ -16,10 +18,10 @@ interface SelectProps extends FieldProps {
 }
 
 /** One of several. */
-export function Select({ title, hint, value, options, choose }: SelectProps) {
+export function Select({ title, hint, isWide, value, options, choose }: SelectProps) {
   const id = useId();
   return (
-    <div class="field">
+    <div class={isWide === true ? 'field wide' : 'field'}>
       <label for={id}>{title}</label>
       <select id={id} value={value} onChange={(event) => choose(event.currentTarget.value)}>
         {options.map(([key, text]) => (
@@ -40,6 +42,8 @@ interface InputProps extends FieldProps {
   /** Values that are offered. */
   readonly offers?: readonly string[];
   readonly isRequired?: boolean;
+  /** A few letters. */
+  readonly isShort?: boolean;
   readonly change: (value: string) => void;
 }
 
@@ -47,6 +51,8 @@ interface InputProps extends FieldProps {
 export function Input({
   title,
   hint,
+  isWide,
+  isShort,
   value,
   type = 'text',
   placeholder,
@@ -60,7 +66,7 @@ export function Input({
     onChange: (event: TargetedEvent<HTMLInputElement>) => change(event.currentTarget.value),
   };
   return (
-    <div class="field">
+    <div class={`field${isWide === true ? ' wide' : ''}${isShort === true ? ' short' : ''}`}>
       <label for={id}>{title}</label>
       {offers === undefined ? (
         // The types of attributes know one kind of input at a time; these members are in all of them.
@@ -90,7 +96,7 @@ interface AreaProps extends FieldProps {
 export function Area({ title, hint, value, rows = 8, change }: AreaProps) {
   const id = useId();
   return (
-    <div class="field wide">
+    <div class="field full">
       <label for={id}>{title}</label>
       <textarea
         id={id}

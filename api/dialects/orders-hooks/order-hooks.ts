@@ -58,6 +58,11 @@ export class OrderHooks {
     return this.#watch?.samples() ?? [];
   }
 
+  /** Whether some process may still tell of events of these sequences, both inclusive. */
+  async mayHold(first: number, last: number): Promise<boolean> {
+    return (await this.#watch?.mayHold(first, last)) ?? false;
+  }
+
   async close(): Promise<void> {
     await this.#watch?.close();
   }

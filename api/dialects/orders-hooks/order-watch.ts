@@ -94,6 +94,10 @@ export class OrderWatch {
     this.#events.follow();
   }
 
+  mayHold(first: number, last: number): Promise<boolean> {
+    return this.#events.mayHold(first, last);
+  }
+
   async close(): Promise<void> {
     this.#unlisten?.();
     await this.#events.close();

@@ -18,7 +18,7 @@ it('an erasure goes on with the generation that takes the place of the one that 
   let generation = 1;
   const erase = async (sequence: number): Promise<boolean> => erased.push(sequence) > 0;
   Object.assign(test.ports, {
-    eraser: { events: { erase }, letters: { erase } },
+    eraser: { events: { erase }, letters: { erase }, told: undefined },
     finder: () => {
       const finder = given?.();
       if (finder === undefined) return undefined;

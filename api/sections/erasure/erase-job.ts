@@ -10,6 +10,7 @@ import { subjectToken } from '../ingest/index.ts';
 import { isResumed } from '../jobs/index.ts';
 import { inForce, messagesOf, ownOf, type Person, type PersonsOwn } from './person-events.ts';
 import { archivedRemains, type Counting, pseudonymOf, replacementsOf, withoutPerson } from './remains.ts';
+import { eraseTold, type ToldParts, untilTold } from './told-texts.ts';
 
 export const ERASE_JOB = 'customer_erasure';
 const UNIT = 'messages';
@@ -25,6 +26,9 @@ const stateSchema = z.object({
   others: z.number().default(0),
   letters: z.number().default(0),
   archived: z.number().default(0),
+  notices: z.number().default(0),
+  in_app: z.number().default(0),
+  sinks: z.number().default(0),
 });
 type EraseState = z.infer<typeof stateSchema>;
 
@@ -32,6 +36,8 @@ export interface ErasureParts {
   readonly ports: ApiPorts;
   readonly tracker: FreshnessTracker;
   readonly erased: ErasedMessages;
+  /** How what was told is found. */
+  readonly told: Omit<ToldParts, 'streams'>;
 }
 
 /** Whom a job is about, as it is kept: only the installation can read it. */
@@ -90,6 +96,8 @@ class Erasure {
       await this.#patiently(() => this.#slice(person, slice, whose));
       this.#advance(sequences.length);
     }
+    await this.#patiently(() => this.#told(person, whose, sequences[0] ?? person.upTo));
+    this.#advance(sequences.length);
     await this.#patiently(() => this.#letters(whose));
     await this.#patiently(() => this.#archive(whose));
     this.#advance(sequences.length);
@@ -170,6 +178,18 @@ class Erasure {
     });
   }
 
+  /** What was told of them, once nobody can make more of it of what has left the stream. */
+  async #told({ upTo }: Person, whose: PersonsOwn, first: number): Promise<void> {
+    const streams = this.#parts.ports.eraser?.told;
+    if (streams === undefined) return;
+    const { signal } = this.#job;
+    const told: ToldParts = { ...this.#parts.told, streams };
+    await untilTold(told, first, upTo, signal);
+    await eraseTold(told, whose, signal, (stream, messages) => {
+      this.#state = { ...this.#state, [stream]: this.#state[stream] + messages };
+    });
+  }
+
   /** Dead letters of the person. */
   async #letters(whose: PersonsOwn): Promise<void> {
     const { deadLetters, eraser } = this.#parts.ports;
@@ -202,12 +222,13 @@ class Erasure {
   }
 
   #report(): object {
-    const { messages, events, others, letters, archived } = this.#state;
+    const { messages, events, others, letters, archived, notices, in_app, sinks } = this.#state;
     return {
       pseudonym: this.#pseudonym,
       stream: { messages_deleted: messages, events_replaced: events, events_of_others_moved: others },
       dead_letters: { messages_deleted: letters },
       archive: { messages_changed: archived },
+      told: { notices_deleted: notices, in_app_deleted: in_app, sink_messages_deleted: sinks },
       // What an attempt did in its last second before a crash is in no count.
       counts_are: isResumed(this.#job.record) ? 'at_least' : 'exact',
       at: new Date(this.#parts.ports.clock.now()).toISOString(),
@@ -236,8 +257,7 @@ const isUnmet = (error: unknown): boolean =>
   error instanceof Error && 'status' in error && error.status === 503;
 
 const REMAINS = [
-  'in-app notifications of rules, and the log of deliveries, for up to 30 days',
-  'notices to people and to webhooks, for up to 7 days',
-  'state: 64-bit hashes of the ids in rows that were taken back, and texts of dimensions, until the state is built anew',
+  'what people, webhooks, sinks and connectors were told already, where they keep it',
+  'state: 64-bit hashes of the ids in rows that were taken back, texts of dimensions, and in free pages bytes of dead letters, until the state is built anew',
   'snapshots and exports that were made before; the audit log and the access log, which name the request',
 ];

@@ -14,7 +14,7 @@ export function eraseRoute(parts: JobMaking & { readonly ports: ApiPorts }): Rou
     description:
       'A job: each message with an event of the customer, or of an order or session of theirs that names no other ' +
       'customer, is replaced by what numbers are made of, under a pseudonym, and deleted from the stream, its bytes ' +
-      'overwritten; dead letters and archive likewise. Its result is the report.',
+      'overwritten; dead letters, archive, and what was told of them likewise. Its result is the report.',
     permission: 'customers:erase',
     params: z.object({ customerId: z.string().min(1).max(128).describe('`customer_id`, percent-encoded') }),
     answers: { 202: { description: 'The job', schema: jobSchema, example: JOB_EXAMPLE } },

@@ -64,10 +64,12 @@ export class PersonsOwn implements Erased {
     const named = own(event, 'customer_id');
     // What is no text is no valid id, but may be theirs all the same.
     if (named != null && named !== '') return String(named) === this.#customer_id;
-    const isLinked =
-      this.#orders.has(textOf(own(event, 'order_id'))) ||
-      this.#sessions.has(textOf(own(event, 'session_id')));
-    return isLinked && !isBare(event, this.#counting);
+    return this.isLinked(event) && !isBare(event, this.#counting);
+  }
+
+  /** Whether something is about an order or a session of theirs. */
+  isLinked(of: Members): boolean {
+    return this.#orders.has(textOf(own(of, 'order_id'))) || this.#sessions.has(textOf(own(of, 'session_id')));
   }
 
   /** By the id as a word; one of a few characters only where it stands in quotes, for it may mean anything. */

@@ -147,6 +147,19 @@ class NatsMessageQueue implements MessageQueue {
     return new SharedWork(this.#link, this.#name, spec, handle);
   }
 
+  async isHeld(name: string, first: number, last: number): Promise<boolean> {
+    return await this.#reaching(async () => {
+      const manager = await openManager(this.#link);
+      try {
+        const { num_ack_pending, ack_floor, delivered } = await manager.consumers.info(this.#name, name);
+        return num_ack_pending > 0 && ack_floor.stream_seq < last && delivered.stream_seq >= first;
+      } catch (error) {
+        if (isConsumerNotFound(error) || isStreamNotFound(error)) return false;
+        throw error;
+      }
+    });
+  }
+
   async forget(name: string): Promise<void> {
     await this.#reaching(async () => {
       const manager = await openManager(this.#link);

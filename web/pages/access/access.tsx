@@ -166,8 +166,8 @@ interface Role {
 
 const ROLES: readonly Column<Role>[] = [
   { title: 'Role', value: ({ role, name }) => role ?? name },
-  { title: 'What it may', value: ({ summary }) => summary },
-  { title: 'Permissions', value: ({ permissions }) => permissions.join(', ') },
+  { title: 'What it may', isWide: true, value: ({ summary }) => summary },
+  { title: 'Permissions', isWide: true, value: ({ permissions }) => permissions.join(', ') },
 ];
 
 function Roles() {

@@ -57,7 +57,7 @@ export function Anomalies() {
       ...{ title: 'Severity', value: ({ severity }) => severity },
       show: ({ severity }) => <Badge kind={KIND[severity]}>{severity}</Badge>,
     },
-    { title: 'What', value: ({ text }) => text, show: ({ text }) => <span class="long">{text}</span> },
+    { title: 'What', isWide: true, value: ({ text }) => text },
     {
       ...{ title: 'Change', isNumber: true, value: ({ change_percent }) => change_percent },
       show: ({ change_percent }) => formatValue(change_percent, 'percent'),

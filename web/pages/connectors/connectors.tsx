@@ -26,7 +26,7 @@ export function Connectors() {
         none="Nothing is read from other systems. A connector reads Kafka, Kinesis, a bucket, a folder, a URL or webhooks."
         columns={[
           { title: 'Type', value: ({ type }) => String(type) },
-          { ...{ title: 'State', value: () => '' }, show: (one) => <State one={one} /> },
+          { ...{ title: 'State', isWide: true, value: () => '' }, show: (one) => <State one={one} /> },
         ]}
         acts={[
           { title: 'Run now', request: ({ id }) => ({ method: 'POST', path: `/connectors/${id}/run` }) },

@@ -4,6 +4,7 @@ import {
   keyText,
   metricIn,
   metricOptions,
+  openSince,
   useDimensions,
   useMetrics,
 } from '../../answers/index.ts';
@@ -98,16 +99,18 @@ export function Explore() {
             choose={(value) => setParams({ granularity: value })}
           />
           <Input
+            title="Currency"
+            isShort
+            value={params.currency ?? ''}
+            placeholder="any"
+            change={(value) => setParams({ currency: value.toUpperCase() })}
+          />
+          <Input
             title="Filters"
+            isWide
             value={params.filters ?? ''}
             placeholder="country=DE,FR; channel!=email"
             change={(value) => setParams({ filters: value })}
-          />
-          <Input
-            title="Currency"
-            value={params.currency ?? ''}
-            placeholder="as the orders"
-            change={(value) => setParams({ currency: value.toUpperCase() })}
           />
         </Fields>
         <div class="actions">
@@ -126,8 +129,10 @@ export function Explore() {
               Save …
             </button>
           )}
+          {found?.description !== undefined && (
+            <p class="hint">Counts {found.description.replaceAll('`', '')}</p>
+          )}
         </div>
-        {found?.description !== undefined && <p class="hint">{found.description}</p>}
       </Tile>
       <Tile
         title={title}
@@ -178,7 +183,7 @@ function Result({ data, metric, unit, title }: ResultProps) {
   const columns: Column<KpiAnswer['groups'][number]>[] = [
     { title: 'Group', value: ({ key }) => keyText(key) },
     {
-      ...{ title: 'Whole range', isNumber: true, value: ({ totals }) => totals[metric] },
+      ...{ title: 'Whole range', isNumber: true, hasBar: true, value: ({ totals }) => totals[metric] },
       show: ({ totals }) => formatValue(totals[metric], unit, data.currency),
     },
   ];
@@ -196,7 +201,13 @@ function Result({ data, metric, unit, title }: ResultProps) {
   }
   return (
     <>
-      <Chart label={`${title} over time`} zone={zone.value} times={times} series={lines} height={320} />
+      <Chart
+        label={`${title} over time`}
+        zone={zone.value}
+        times={times}
+        series={lines}
+        {...openSince(first.buckets)}
+      />
       <Table
         label={`${title} by group`}
         columns={columns}

@@ -173,7 +173,7 @@ function Progress({ job: { progress, status } }: { readonly job: Job }) {
   return (
     <span class="progress">
       <progress max={1} value={share} aria-label={`${Math.round(share * 100)} %`} />
-      {formatValue(done, 'count')} {unit}
+      {formatValue(done, 'count')} {unit.replaceAll('_', ' ')}
       {status === 'running' && time_left_s !== null && `, ${formatValue(time_left_s, 'seconds')} left`}
     </span>
   );
