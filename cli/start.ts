@@ -50,6 +50,7 @@ import {
   type Settings,
   sayLoudly,
   WhyWatch,
+  WriterLock,
 } from '../runtime/index.ts';
 import { backfillPort } from './backfill-port.ts';
 import { openBroker } from './broker.ts';
@@ -132,6 +133,7 @@ async function ports(
     eraser: await eraserPort(link),
     archive: openArchiveKeeper(link, archive, {
       metrics,
+      lock: new WriterLock(await openKeyValueStore(link, 'millrace-locks')),
       applied: () => generations.host.progress()?.sequence,
       isBuilding: () => generations.list().some(({ state }) => state === 'building'),
     }),
