@@ -13,10 +13,9 @@ import { ArchiveWriter } from './archive-writer.ts';
 import { ArchivedPayloads } from './archived-payloads.ts';
 import { ArchivedSource } from './archived-source.ts';
 import { type Erased, eraseInArchive } from './erase.ts';
-import { KilledFolder, ListedStream } from './fixture-archive.ts';
+import { event, KilledFolder, ListedStream, message, orders, T0 } from './fixture-archive.ts';
 import { WriterLock } from './writer-lock.ts';
 
-const T0 = Date.UTC(2025, 2, 1);
 const ALWAYS = new AbortController().signal;
 const LATER_MS = T0 + 1e12;
 
@@ -29,31 +28,6 @@ beforeEach(() => {
   locks = new MemoryKeyValueStore();
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
-
-const event = (at: number, more: object = {}): string =>
-  JSON.stringify({
-    ...{ event_id: `e${at}`, type: 'order.created', time: new Date(T0 + at * 7_200_000).toISOString() },
-    ...{ order_id: `o${at}`, customer_id: `c${at % 3}`, amount: 100 + at, currency: 'EUR', ...more },
-  });
-
-function message(
-  sequence: number,
-  data: string | Uint8Array,
-  more: Partial<ArchivedMessage> = {},
-): ArchivedMessage {
-  const subject = `events.${sequence % 3 === 0 ? 'b' : 'a'}.x`;
-  return {
-    sequence,
-    stored_ms: T0 + sequence * 1_000,
-    subject,
-    data: Buffer.from(data),
-    headers: [],
-    ...more,
-  };
-}
-
-const orders = (count: number): ArchivedMessage[] =>
-  Array.from({ length: count }, (_, at) => message(at + 1, event(at + 1)));
 
 /** As values that can be compared. */
 const plain = (messages: readonly ArchivedMessage[]) =>

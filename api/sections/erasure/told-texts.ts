@@ -25,9 +25,6 @@ export interface ToldParts {
   ) => Promise<void>;
 }
 
-/** How many messages of each stream were erased. */
-export type ToldErased = Readonly<Record<keyof ToldStreams, number>>;
-
 /**
  * Erases what was told of a person: notices that say an event of theirs, or that speak to people about their orders,
  * notifications in the application about their orders, and what sinks told with the id in it. Which orders are theirs is
