@@ -15,4 +15,4 @@ RUN mkdir /data && chown node /data
 USER node
 VOLUME /data
 EXPOSE 8080
-CMD ["node", "dist/main.js"]
+CMD ["node", "dist/bundle/main.js"]

@@ -68,7 +68,7 @@ class LongestFirst extends BaseSequencer {
     const rank = ({ moduleId, project }: TestSpecification): number => {
       const at = LONG.findIndex((name) => moduleId.endsWith(name));
       // Files that share processes one after the other: another kind between them would end the process.
-      return at < 0 ? LONG.length + (project.name === 'shared' ? 1 : 0) : at;
+      return at < 0 ? LONG.length + ['alone', 'product', 'shared'].indexOf(project.name) : at;
     };
     const rest = await super.sort(files);
     return rest.sort((a, b) => rank(a) - rank(b));
@@ -76,8 +76,8 @@ class LongestFirst extends BaseSequencer {
 }
 
 const OUTSIDE = ['node_modules/**', 'dist/**'];
-/** Those of the whole product have a process each. */
-const ALONE = ['test/**/*.test.ts'];
+/** Those of the whole product, which drive processes. */
+const PRODUCT = ['test/**/*.test.ts'];
 
 export default defineConfig({
   test: {
@@ -92,9 +92,18 @@ export default defineConfig({
       // Loading the modules once for many files takes a third of the time. A test leaves nothing behind in its process.
       {
         extends: true,
-        test: { name: 'shared', include: ['**/*.test.ts'], exclude: [...OUTSIDE, ...ALONE], isolate: false },
+        test: {
+          name: 'shared',
+          include: ['**/*.test.ts'],
+          exclude: [...OUTSIDE, ...PRODUCT],
+          isolate: false,
+        },
       },
-      { extends: true, test: { name: 'alone', include: ALONE, exclude: OUTSIDE } },
+      {
+        extends: true,
+        test: { name: 'product', include: PRODUCT, exclude: [...OUTSIDE, ...MEMORY], isolate: false },
+      },
+      { extends: true, test: { name: 'alone', include: MEMORY, exclude: OUTSIDE } },
     ],
   },
 });

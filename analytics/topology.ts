@@ -34,7 +34,13 @@ import {
   RULE_COLUMNS,
   RULE_KIND,
 } from './anomalies/index.ts';
-import { type DimensionPaths, decodeEvents, type EventBatch, rawOf } from './events/index.ts';
+import {
+  type DimensionPaths,
+  decodeEvents,
+  type EventBatch,
+  RESENDS_SUBJECT,
+  rawOf,
+} from './events/index.ts';
 import { keptFunnels } from './funnels/index.ts';
 import { type KeptLimits, keptEvents } from './kept-events/index.ts';
 import { eventRates, eventWatermark, ledger, readEventsAhead, readTenantWatermark } from './ledger/index.ts';
@@ -163,7 +169,7 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
   const retention = retention_days === undefined ? {} : { retention_days };
   const columns = new RowContribution().columns;
   return topology(TOPOLOGY_NAME, (t) => {
-    const rows = t.source('events').pipe(
+    const rows = t.source('events', { resendsOn: RESENDS_SUBJECT }).pipe(
       decodeEvents(OPERATORS.decode, {
         custom: config.custom,
         paths: config.dimension_paths,

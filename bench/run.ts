@@ -4,6 +4,7 @@ import { anomalyQualityBench } from './anomaly-quality.ts';
 import { anomalySpeedBench } from './anomaly-speed.ts';
 import { churnBench } from './churn.ts';
 import { cubesBench } from './cubes.ts';
+import { dashboardBench } from './dashboard.ts';
 import { decodeBench } from './decode.ts';
 import { dedupBench } from './dedup.ts';
 import { definitionsBench } from './definitions.ts';
@@ -30,6 +31,7 @@ const BENCHES: Readonly<Record<string, () => Promise<object>>> = {
   'anomaly-speed': anomalySpeedBench,
   decode: decodeBench,
   cubes: cubesBench,
+  dashboard: dashboardBench,
   dedup: dedupBench,
   definitions: definitionsBench,
   export: exportBench,

@@ -324,7 +324,8 @@ const doctor: Command = {
   name: 'doctor',
   summary: 'Checks what millrace needs: node, nats-server, JetStream, the data folder, disk and port',
   details: [
-    'With --topology also that its module loads, that its state fits, and that its streams take its subjects.',
+    'With --topology also that its module loads, that its state fits, and that filters and subjects fit its streams:',
+    'give it the --stream and --failing-records of the start.',
     'On a server that runs also what the service may do there, and that a publisher may not do more than publish.',
     'Fetches a nats-server where none is found, as a start would. Exit code 1: something failed.',
   ],
@@ -333,6 +334,7 @@ const doctor: Command = {
     ...PLACE_OPTIONS,
     ...JSON_OPTION,
     ...STREAM_OPTION,
+    ...FAILING_OPTION,
     publisher: {
       type: 'string',
       value: 'FILE',

@@ -7,6 +7,7 @@ import {
   openKeyValueStore,
   openManager,
   placed,
+  StreamPayloads,
 } from '../connectors/index.ts';
 import { type KeyValueStore, MillraceError, type SourceRecord, systemClock } from '../engine/index.ts';
 import { type CommandArguments, type CommandContext, type ExitCode, UsageError } from './command.ts';
@@ -18,6 +19,7 @@ const DEFAULT_LIMIT = 100;
 const TAKE_MAX_RECORDS = 500;
 const TAKE_WAIT_MS = 1_000;
 const SHOWN_CHARS = 80;
+const ORIGINAL_MS = 10_000;
 
 interface DeadLetter {
   /** In the dead-letter stream. */
@@ -139,7 +141,6 @@ export async function retry(args: CommandArguments, context: CommandContext): Pr
     isSelected(letter) && (named.size === 0 || named.has(letter.sequence));
   return await withNats(folderOf(context.env), context, async (link) => {
     const retries = await openRetries(link);
-    const publisher = new EventPublisher(link);
     const isDry = args.flag('dry-run');
     const counts = { sent: 0, skipped: 0 };
     const missing = new Set(named);
@@ -154,7 +155,7 @@ export async function retry(args: CommandArguments, context: CommandContext): Pr
         counts.skipped++;
         continue;
       }
-      if (!isDry) await sendAgain(letter, before, publisher, retries);
+      if (!isDry) await sendAgain(link, letter, before, retries);
       context.print(`${letter.sequence} -> ${letter.original_subject}`);
       counts.sent++;
     }
@@ -171,21 +172,21 @@ export async function retry(args: CommandArguments, context: CommandContext): Pr
 async function completed(link: NatsLink, letter: DeadLetter): Promise<DeadLetter> {
   const { truncated_from, original_stream, original_sequence, original_part } = letter;
   if (truncated_from === undefined || original_stream === '' || original_part !== 0) return letter;
-  const manager = await openManager(link);
-  const message = await manager.streams
-    .getMessage(original_stream, { seq: original_sequence })
-    .catch(() => null);
+  const message = await originalOf(link, original_stream, original_sequence).catch(() => null);
   if (message === null || message.data.length !== truncated_from) return letter;
-  const headers = [...(message.header ?? [])].flatMap(([name, values]) =>
-    /^nats-/i.test(name) ? [] : values.map((value) => [name, value] as const),
-  );
   return {
     ...letter,
     payload: message.data,
-    original_headers: headers,
+    original_headers: [...(message.headers?.() ?? [])].filter(([name]) => !/^nats-/i.test(name)),
     truncated_from: undefined,
     omitted_headers: 0,
   };
+}
+
+async function originalOf(link: NatsLink, stream: string, sequence: number): Promise<SourceRecord | null> {
+  const subjectOf = (tenant: string): string => tenant;
+  const payloads = new StreamPayloads({ link, stream, subjectOf });
+  return (await payloads.fetch([sequence], AbortSignal.timeout(ORIGINAL_MS))).get(sequence) ?? null;
 }
 
 function sequenceOf(text: string): number {
@@ -207,22 +208,30 @@ function problemOf(letter: DeadLetter): string | undefined {
   return malformed === undefined ? undefined : `its header "${malformed[0]}" has no valid name`;
 }
 
+/**
+ * Ids are known by the stream, whoever sent them: what is taken for a repeat may be another publisher's message, and is
+ * sent once more then.
+ */
+async function publishAgain(link: NatsLink, letter: DeadLetter, id: string): Promise<number> {
+  const publisher = new EventPublisher(link);
+  const { original_subject: subject, original_stream: stream, payload } = letter;
+  const message = { subject, payload, headers: headersOf(letter) };
+  const { lastSequence, duplicates } = await publisher.publishAll([{ ...message, id }]);
+  if (duplicates === 0 || stream === '') return lastSequence;
+  const known = await originalOf(link, stream, lastSequence);
+  if (known === null || known.subject === subject) return lastSequence;
+  return (await publisher.publishAll([message])).lastSequence;
+}
+
 async function sendAgain(
+  link: NatsLink,
   letter: DeadLetter,
   before: Retry | undefined,
-  publisher: EventPublisher,
   retries: KeyValueStore,
 ): Promise<void> {
   const attempts = (before?.attempts ?? 0) + 1;
   const message_id = `deadletter-retry-${letter.sequence}-${attempts}`;
-  const { lastSequence } = await publisher.publishAll([
-    {
-      subject: letter.original_subject,
-      payload: letter.payload,
-      id: message_id,
-      headers: headersOf(letter),
-    },
-  ]);
+  const lastSequence = await publishAgain(link, letter, message_id);
   const retry: Retry = {
     attempts,
     at: new Date(systemClock.now()).toISOString(),

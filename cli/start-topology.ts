@@ -78,7 +78,8 @@ export async function start(args: CommandArguments, context: CommandContext): Pr
   if (nats === undefined) print(publisherHelp(app.link.url, topology, dataDir));
   print(`  data    ${dataDir}`);
   const server = served === undefined ? undefined : await serveTopology(served, topology, app);
-  if (server !== undefined) print(`  http    ${server.url}  (health, metrics, tables)`);
+  if (server !== undefined)
+    print(`  http    ${server.url}  (health, metrics, tables; to look: ${server.url}/app)`);
   const status = keepStatus({
     dataDir,
     topology: topology.name,

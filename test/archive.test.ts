@@ -5,6 +5,7 @@ import { DuckDBInstance } from '@duckdb/node-api';
 import { headers as newHeaders } from 'nats';
 import { afterAll, expect, it } from 'vitest';
 import { connectNats, EventPublisher, type NatsLink, openManager } from '../connectors/index.ts';
+import { itLong } from './it-long.ts';
 import { startTestNats } from './nats.ts';
 import { type Millrace, stateDigestOf, until } from './process.ts';
 import { TestS3 } from './s3-server.ts';
@@ -249,7 +250,7 @@ it('a job that is killed with kill -9 goes on, and every message is in the files
   }
 });
 
-it('an archive in a bucket gives back the state', async () => {
+itLong('an archive in a bucket gives back the state', async () => {
   const s3 = new TestS3(await scratch.dir('archive-s3'), ['lake']);
   await s3.start();
   const server = await startTestNats({ storeDir: await scratch.dir('archive-s3-nats') });

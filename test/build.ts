@@ -7,16 +7,20 @@ const ROOT = resolve(import.meta.dirname, '..');
 const BUILT = join(ROOT, 'dist/.tsbuildinfo');
 /** What the pages of the API load, copied from packages. */
 const PAGES = join(ROOT, 'dist/api/app/pages/LICENSES.txt');
+const BUNDLE = join(ROOT, 'dist/bundle/main.js');
+const BUNDLER = join(ROOT, 'dist/scripts/bundle.js');
 const PAGE_ASSETS = join(ROOT, 'dist/scripts/page-assets.js');
 const OUTSIDE = new Set(['node_modules', 'dist', 'docs', 'coverage']);
 const SOURCE = /\.ts$|^package\.json$|^tsconfig\.json$/;
 
 /**
- * Vitest's global setup: threads and processes of tests run what is built in `dist`, so it is built again where a
+ * Vitest's global setup: threads and processes of tests run what is built in `dist` and bundled there, so it is built again where a
  * source is newer, also before a single file is tested. What the types say against is printed, and stops nothing.
  */
 export default async function buildIfOlder(): Promise<void> {
   await compileIfOlder();
+  if ((await modified(BUNDLE)) < (await modified(BUILT)))
+    spawnSync(process.execPath, [BUNDLER], { cwd: ROOT, stdio: 'inherit' });
   if ((await modified(PAGES)) === 0)
     spawnSync(process.execPath, [PAGE_ASSETS], { cwd: ROOT, stdio: 'inherit' });
 }

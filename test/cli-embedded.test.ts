@@ -11,7 +11,7 @@ import { until } from './process.ts';
 import { Scratch } from './scratch.ts';
 
 /** The package as it was built, as a user's module imports it. */
-const PACKAGE = pathToFileURL(resolve(import.meta.dirname, '../dist/index.js')).href;
+const PACKAGE = pathToFileURL(resolve(import.meta.dirname, '../dist/bundle/index.js')).href;
 const TIMEOUT_MS = 120_000;
 const PUBLISH = /publish nats pub -s (\S+) --nkey (\S+) (\S+) /;
 const MODULE = `

@@ -12,7 +12,7 @@ import { until } from './process.ts';
 import { Scratch } from './scratch.ts';
 
 /** The package as it was built, as a user's module imports it. */
-const PACKAGE = pathToFileURL(resolve(import.meta.dirname, '../dist/index.js')).href;
+const PACKAGE = pathToFileURL(resolve(import.meta.dirname, '../dist/bundle/index.js')).href;
 const TIMEOUT_MS = 120_000;
 
 /** A module that keeps the last amount of each order in a table of this name, and sends each order on. */
@@ -27,6 +27,18 @@ export const orders = topology('orders', (t) => {
   parsed.pipe(toJetStream('seen', { subject: 'seen' }));
 });
 export const empty = topology('empty', (t) => void t.source('nothing'));
+`;
+
+/** What of its subjects and its streams does not fit. */
+const UNFIT = `
+import { jetstream, toJetStream, topology } from ${JSON.stringify(PACKAGE)};
+
+export default topology('unfit', (t) => {
+  const loops = t.source(jetstream('LOOPS', { subjects: ['loops.>'] }));
+  loops.pipe(toJetStream('out', { subject: 'loops.x' }));
+  loops.pipe(toJetStream('lost', { subject: 'lost.x' }));
+  t.source(jetstream('APART', { subjects: ['apart.>'], filter: ['a-part.x'] }));
+});
 `;
 
 /** A process that runs a topology. */
@@ -305,6 +317,26 @@ describe('what keeps a topology from being loaded', () => {
     const example = resolve(import.meta.dirname, '../examples/word-count/topology.ts');
     const { code, out } = await millrace(['topology', 'describe', '--topology', example]);
     expect([code, out]).toEqual([0, expect.stringContaining('counts (window) <- words')]);
+  });
+
+  it('doctor prints what a start refuses, and what would only wait, each with its code', async () => {
+    await writeFile(file('unfit.mjs'), UNFIT);
+    const args = ['--topology', file('unfit.mjs'), '--data-dir', file('none'), '--nats-url', nats.url];
+    const { code, out } = await millrace(['doctor', ...args]);
+    const failed = out.split('\n').filter((line) => line.startsWith('failed'));
+    expect([code, failed]).toEqual([
+      1,
+      [
+        expect.stringMatching(/source "apart".*a-part\.x.*\[filter_outside_stream\]$/),
+        expect.stringMatching(/operator "out".*loops\.x.*\[subject_loop\]$/),
+        expect.stringMatching(/operator "lost".*lost\.x.*--stream NAME=lost\.x.*\[no_stream_for_subject\]$/),
+      ],
+    ]);
+    expect((await millrace(['doctor', ...args, '--stream', 'LOST=lost.>'])).out).not.toContain('lost.x');
+    expect(await millrace(['start', ...args])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('[filter_outside_stream]'),
+    });
   });
 
   it('doctor says it among the other findings', async () => {

@@ -11,6 +11,7 @@ import {
   openManager,
   resolveNatsServer,
 } from '../connectors/index.ts';
+import { isLong } from './long.ts';
 import { until } from './process.ts';
 import { publishRetrying } from './retrying-publisher.ts';
 import { Scratch } from './scratch.ts';
@@ -18,7 +19,14 @@ import { Scratch } from './scratch.ts';
 const PATIENTLY_MS = 120_000;
 const TEST_MS = 600_000;
 const SERVERS = 3;
-const QUERY = { metrics: ['orders_count'], start: '2025-08-01T00:00:00Z', end: '2025-08-02T00:00:00Z' };
+const PLACEMENT = { NATS_PLACEMENT_CLUSTER: 'three', NATS_PLACEMENT_TAGS: 'orders' };
+/** Orders that are published while a server ends. */
+const DURING = isLong ? 20_000 : 400;
+const QUERY = {
+  metrics: ['orders_count', 'revenue'],
+  start: '2025-08-01T00:00:00Z',
+  end: '2025-08-02T00:00:00Z',
+};
 
 const scratch = new Scratch();
 const servers: { readonly url: string; readonly process: ChildProcess }[] = [];
@@ -46,6 +54,7 @@ beforeAll(async () => {
     await writeFile(
       file,
       `server_name: s${at}
+server_tags: [orders]
 listen: "127.0.0.1:${port}"
 jetstream { store_dir: "${join(dir, `store-${at}`)}" }
 cluster { name: three, listen: "127.0.0.1:${route}", routes: [${routes.join(', ')}] }
@@ -66,13 +75,14 @@ afterAll(async () => {
 });
 
 /** What a server that is there says of the stream of events, when the cluster has a leader. */
-const replicasOf = (url: string): Promise<{ readonly wanted: number; readonly others: number }> =>
+const replicasOf = (url: string): Promise<object> =>
   until(
     async () => {
       const link = await connectNats({ url, name: 'cluster-test' });
       try {
         const { config, cluster } = await (await openManager(link)).streams.info(EVENTS_STREAM.name);
-        return { wanted: config.num_replicas, others: cluster?.replicas?.length ?? 0 };
+        const { num_replicas: wanted, placement } = config;
+        return { wanted, others: cluster?.replicas?.length ?? 0, placement };
       } finally {
         await link.close();
       }
@@ -103,7 +113,10 @@ it(
     const dataDir = await scratch.dir('cluster-data');
     const service = await until(
       async () => {
-        const launched = scratch.launch({ dataDir, env: { NATS_URL: first, NATS_REPLICAS: '3' } });
+        const launched = scratch.launch({
+          dataDir,
+          env: { NATS_URL: first, NATS_REPLICAS: '3', ...PLACEMENT },
+        });
         await launched.listening;
         return launched;
       },
@@ -112,16 +125,37 @@ it(
     );
     await publish(first, 'before', 30);
     await service.untilApplied();
-    expect(await replicasOf(first)).toEqual({ wanted: 3, others: 2 });
+    expect(await replicasOf(first)).toEqual({
+      ...{ wanted: 3, others: 2 },
+      placement: { cluster: 'three', tags: ['orders'] },
+    });
 
+    // It ends while messages come in, and is the server that both the publisher and the service speak to.
     const [own] = servers;
-    own?.process.kill('SIGKILL');
-    await publish(second, 'after', 30);
+    let target = first;
+    // Without message ids: what is published again is stored again, and the pipeline knows it.
+    const orders = ordersOf('during', DURING).map(({ subject, payload }) => ({ subject, payload }));
+    await publishRetrying(orders, {
+      ...{ target: () => Promise.resolve({ url: target }), chunk: DURING / 20, pause_ms: 20 },
+      onProgress: (published) => {
+        if (target !== first || published < DURING / 2) return;
+        target = second;
+        // With the next messages on their way.
+        setTimeout(() => own?.process.kill('SIGKILL'), 25);
+      },
+    });
+    expect(target).toBe(second);
+    // What was confirmed is there, and what was published twice, for it was not confirmed, counts once.
+    const total = 30 + DURING;
     await until(
-      async () => ((await service.totals('default', QUERY)).orders_count === 60 ? true : undefined),
-      () => `all 60 orders are counted: ${service.output}`,
+      async () => ((await service.totals('default', QUERY)).orders_count === total ? true : undefined),
+      () => `all ${total} orders are counted: ${service.output}`,
       PATIENTLY_MS,
     );
+    expect(await service.totals('default', QUERY)).toMatchObject({
+      orders_count: total,
+      revenue: 100 * total,
+    });
     await service.untilOk(PATIENTLY_MS);
     const forced = await service.request('POST', '/kpis/query', { body: { ...QUERY, force_fresh: true } });
     expect(forced.status).toBe(200);

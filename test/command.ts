@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { resolve } from 'node:path';
 
-export const MAIN = resolve(import.meta.dirname.replace(/\/dist\/test$/, '/test'), '../dist/main.js');
+export const MAIN = resolve(import.meta.dirname.replace(/\/dist\/test$/, '/test'), '../dist/bundle/main.js');
 
 export interface Run {
   readonly code: number;

@@ -1,8 +1,16 @@
+import { createHash } from 'node:crypto';
 import { cpSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openLmdbStore, SeededRandom, type StateDigest } from '../engine/index.ts';
+import {
+  openLmdbReader,
+  openLmdbStore,
+  SeededRandom,
+  type StateDigest,
+  stateFileProblems,
+} from '../engine/index.ts';
 import { millrace } from './command.ts';
+import { itLong } from './it-long.ts';
 import { startTestNats, type TestNats } from './nats.ts';
 import { stateDigestOf } from './process.ts';
 import { publishRetrying } from './retrying-publisher.ts';
@@ -11,7 +19,10 @@ import { generate, publish } from './simulated-orders.ts';
 
 const STATE = join('state', 'order-analytics', 'g1', 'p0');
 /** As many processes are started; on a busy machine each takes seconds. */
-const STATES = process.env.TEST_LONG === '1' ? 20 : 6;
+const STATES = process.env.TEST_LONG === '1' ? 20 : 4;
+/** Single bits of branch pages; of those that no check names the whole state is read. */
+const BRANCH_FLIPS = process.env.TEST_LONG === '1' ? 1_000 : 100;
+const PAGE_BYTES = 4_096;
 const YEAR = { metrics: ['orders_count'], start: '2025-01-01T00:00:00Z', end: '2025-12-31T00:00:00Z' };
 
 const scratch = new Scratch();
@@ -69,7 +80,54 @@ describe('a state that is damaged', () => {
     expect(verdicts.filter((verdict) => verdict === 'problems').length).toBeGreaterThan(STATES / 2);
   });
 
-  it('by rollups that are not those of the rows: verify adds both up', async () => {
+  it('in branch pages: each flipped bit is named, or nothing that is read is another thing', async () => {
+    const dataDir = await copyOfState('branches');
+    const bytes = readFileSync(fileOf(dataDir));
+    const written = await allOf(dataDir);
+    const pages = branchesOf(bytes);
+    expect(pages.length).toBeGreaterThan(0);
+    const random = new SeededRandom(11);
+    let named = 0;
+    for (let run = 0; run < BRANCH_FLIPS; run++) {
+      const start = (pages[random.int(0, pages.length - 1)] as number) * PAGE_BYTES;
+      const [lower, upper] = [20, 22].map((at) => bytes.readUInt16LE(start + at) + 24) as [number, number];
+      const at = start + (run % 2 === 0 ? random.int(0, lower - 1) : random.int(upper, PAGE_BYTES - 1));
+      const flipped = Buffer.from(bytes);
+      flipped[at] = (flipped[at] as number) ^ (1 << random.int(0, 7));
+      writeFileSync(fileOf(dataDir), flipped);
+      if (stateFileProblems(join(dataDir, STATE)).length > 0) named++;
+      else expect(await allOf(dataDir)).toBe(written);
+    }
+    expect(named).toBeGreaterThan(BRANCH_FLIPS / 4);
+  }, 900_000);
+
+  it('where a branch leads searches past rows: verify names it, and a service that runs serves nothing from it', async () => {
+    const dataDir = await copyOfState('past');
+    const bytes = readFileSync(fileOf(dataDir));
+    // The first key of a branch's second row: those that are searched by it lie elsewhere now.
+    const isNamed = branchesOf(bytes).some((page) => {
+      const row = page * PAGE_BYTES + bytes.readUInt16LE(page * PAGE_BYTES + 26) + 24;
+      const at = row + 8 + bytes.readUInt16LE(row + 6) - 1;
+      bytes[at] = (bytes[at] as number) ^ 0x80;
+      writeFileSync(fileOf(dataDir), bytes);
+      if (stateFileProblems(join(dataDir, STATE)).length > 0) return true;
+      bytes[at] = (bytes[at] as number) ^ 0x80;
+      return false;
+    });
+    expect(isNamed).toBe(true);
+    const { code, out } = await millrace(['state', 'verify', '--data-dir', dataDir]);
+    expect([code, out]).toEqual([1, expect.stringMatching(/order of keys|does not lead to/)]);
+    const service = await scratch.start({ dataDir, env: { NATS_URL: nats.url, PAGE_CHECK_INTERVAL: '1s' } });
+    await service.untilHealth(
+      ({ subsystems }) => subsystems.query_engine?.code === 'state_damaged',
+      'the pages are gone through',
+    );
+    const answer = await service.request('POST', '/kpis/query', { body: YEAR });
+    expect(answer).toMatchObject({ status: 503, json: { code: 'state_damaged' } });
+    expect((await service.terminate()).code).toBe(0);
+  });
+
+  itLong('by rollups that are not those of the rows: verify adds both up', async () => {
     const dataDir = await copyOfState('totals');
     const store = openLmdbStore(join(dataDir, STATE));
     const cells = store.table('cubes/cells');
@@ -104,7 +162,7 @@ describe('a state that is damaged', () => {
     expect((await again.terminate()).code).toBe(0);
   });
 
-  it('where only queries read it: the query and the health name it', async () => {
+  itLong('where only queries read it: the query and the health name it', async () => {
     const dataDir = await copyOfState('row');
     const bytes = readFileSync(fileOf(dataDir));
     const env = { NATS_URL: nats.url };
@@ -121,6 +179,32 @@ describe('a state that is damaged', () => {
     await service.terminate();
   });
 });
+
+/** The branch pages that are there, in use or not. */
+function branchesOf(bytes: Buffer): number[] {
+  const pages = Array.from({ length: bytes.length / PAGE_BYTES }, (_unused, page) => page);
+  return pages.filter((page) => {
+    const at = page * PAGE_BYTES;
+    return page > 1 && bytes.readUInt16LE(at + 18) === 1 && Number(bytes.readBigUInt64LE(at)) === page;
+  });
+}
+
+/** All that a state says, as a hash. */
+async function allOf(dataDir: string): Promise<string> {
+  const reader = openLmdbReader(join(dataDir, STATE));
+  try {
+    const hash = createHash('sha256');
+    for (const name of reader.tableNames()) {
+      hash.update(name);
+      reader.snapshot((table) => {
+        for (const { key, value } of table(name).scan()) hash.update(key).update(value);
+      });
+    }
+    return hash.digest('hex');
+  } finally {
+    await reader.close();
+  }
+}
 
 /** Flips a bit in a large value of the log's chunks; where. */
 function damageLog(dataDir: string, bytes: Buffer): number {

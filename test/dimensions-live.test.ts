@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
 import { connectNats, EventPublisher, type NatsLink } from '../connectors/index.ts';
+import { itLong } from './it-long.ts';
 import { startTestNats, type TestNats } from './nats.ts';
 import { type HttpAnswer, type Millrace, until } from './process.ts';
 import { Scratch } from './scratch.ts';
@@ -95,7 +96,7 @@ async function exampleOf(service: Millrace): Promise<Readonly<Record<string, unk
   return (example as { value: Readonly<Record<string, unknown>> }).value;
 }
 
-it(
+itLong(
   'a dimension defined while it runs is refused until it is built, through a kill, and is its tenant’s alone',
   async () => {
     const dataDir = await scratch.dir('dimensions');

@@ -28,6 +28,7 @@ import {
   systemClock,
   Task,
 } from '../engine/index.ts';
+import { itLong } from './it-long.ts';
 import { startTestNats, type TestNats } from './nats.ts';
 import { stateDigestOf, until } from './process.ts';
 import { publishRetrying } from './retrying-publisher.ts';
@@ -196,7 +197,7 @@ describe('a full disk', () => {
   );
 
   // Runs everywhere: the same engine and store, with commits that end in LMDB's errors.
-  it('is a named error to the supervisor, and nothing is applied in part', async () => {
+  itLong('is a named error to the supervisor, and nothing is applied in part', async () => {
     const link = await connectNats({ url: nats.url, name: 'test-task' });
     await ensureStreams(link);
     const failing = await supervise(link, 'failing');

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import * as library from '../index.ts';
+import { apiReference } from '../scripts/api-reference.ts';
 import { guides } from '../scripts/guides.ts';
 import { exampleNames, kindOf, operatorDocs, operatorPages, proseOf } from '../scripts/operator-pages.ts';
 
@@ -24,6 +25,37 @@ describe('a custom operator', () => {
   it('takes twenty lines, and its test fifteen', () => {
     expect(lines('moved.ts')).toBeLessThanOrEqual(20);
     expect(lines('moved.test.ts')).toBeLessThanOrEqual(15);
+  });
+});
+
+describe('the API reference', () => {
+  // Of the declaration files in `dist`, which are built before.
+  it('is what `npm run docs` makes of the exports: each in one page, none stale, every link with its end', {
+    timeout: 120_000,
+  }, () => {
+    const pages = new Map(apiReference(ROOT).map(({ path, text }) => [path, text]));
+    for (const [path, text] of pages) {
+      const file = join(ROOT, path);
+      expect(existsSync(file) ? readFileSync(file, 'utf8') : '', `${path} is stale: npm run docs`).toBe(text);
+    }
+    const folder = join('docs', 'reference');
+    expect(readdirSync(join(ROOT, folder)).filter((name) => !pages.has(join(folder, name)))).toEqual([]);
+    const all = [...pages.values()].join('\n');
+    const listed = readFileSync(join(ROOT, 'test', 'public-api.txt'), 'utf8')
+      .trim()
+      .split('\n');
+    const names = listed.map((name) => name.replace(/^type /, ''));
+    expect(names.filter((name) => all.split(`\n## ${name}\n`).length !== 2)).toEqual([]);
+    const headings = new Set(
+      [...pages].flatMap(([path, text]) =>
+        [...text.matchAll(/^## (\w+)$/gm)].map(
+          ([, name = '']) => `${path.split('/').at(-1)}#${name.toLowerCase()}`,
+        ),
+      ),
+    );
+    const links = [...all.matchAll(/\]\(([\w-]+\.md#\w+)(?:-1)?\)/g)].map(([, link = '']) => link);
+    expect(links.length).toBeGreaterThan(names.length);
+    expect(links.filter((link) => !headings.has(link))).toEqual([]);
   });
 });
 

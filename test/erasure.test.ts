@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ContractService } from './contract-service.ts';
+import { itLong } from './it-long.ts';
 import { until } from './process.ts';
 import { Scratch } from './scratch.ts';
 
@@ -153,27 +154,31 @@ describe('the erasure of a person', () => {
       ).toBe(0);
   });
 
-  it('is not lost events, and survives a state built anew from the stream', {
-    timeout: LIMIT_MS,
-  }, async () => {
-    const before = await numbers();
-    const made = await service.post(TENANT, '/jobs/backfill', { mode: 'shadow', activate: 'auto' });
-    expect(made.status).toBe(202);
-    const { job_id } = made.json as { job_id: string };
-    let job: Record<string, unknown> = {};
-    await until(
-      async () => {
-        job = (await service.get(TENANT, `/jobs/${job_id}`)).json as Record<string, unknown>;
-        return ['succeeded', 'failed'].includes(String(job.status)) || undefined;
-      },
-      () => 'the backfill ends',
-      LIMIT_MS,
-    );
-    expect(job).toMatchObject({ status: 'succeeded', error: null });
-    expect(await numbers()).toEqual(before);
-    const gaps = (await service.get(TENANT, '/gaps')).json as { gaps: unknown[] };
-    expect(gaps.gaps).toEqual([]);
-  });
+  itLong(
+    'is not lost events, and survives a state built anew from the stream',
+    {
+      timeout: LIMIT_MS,
+    },
+    async () => {
+      const before = await numbers();
+      const made = await service.post(TENANT, '/jobs/backfill', { mode: 'shadow', activate: 'auto' });
+      expect(made.status).toBe(202);
+      const { job_id } = made.json as { job_id: string };
+      let job: Record<string, unknown> = {};
+      await until(
+        async () => {
+          job = (await service.get(TENANT, `/jobs/${job_id}`)).json as Record<string, unknown>;
+          return ['succeeded', 'failed'].includes(String(job.status)) || undefined;
+        },
+        () => 'the backfill ends',
+        LIMIT_MS,
+      );
+      expect(job).toMatchObject({ status: 'succeeded', error: null });
+      expect(await numbers()).toEqual(before);
+      const gaps = (await service.get(TENANT, '/gaps')).json as { gaps: unknown[] };
+      expect(gaps.gaps).toEqual([]);
+    },
+  );
 });
 
 /** Files of the stream of events: deleted bytes are overwritten when the server writes the block. */

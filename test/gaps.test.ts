@@ -3,14 +3,15 @@ import type { JetStreamManager } from '@nats-io/jetstream';
 import { afterAll, describe, expect, it } from 'vitest';
 import { connectNats, EVENTS_STREAM, type EventMessage, openManager } from '../connectors/index.ts';
 import { millrace } from './command.ts';
+import { itLong } from './it-long.ts';
 import { startTestNats, type TestNats } from './nats.ts';
 import { type HttpAnswer, type Millrace, until } from './process.ts';
 import { publishRetrying } from './retrying-publisher.ts';
 import { Scratch } from './scratch.ts';
 
 const QUERY = { metrics: ['orders_count'], start: '2025-08-01T00:00:00Z', end: '2025-08-02T00:00:00Z' };
-/** Within which health has to tell of lost messages. */
-const TOLD_MS = 10_000;
+/** Health tells of lost messages within 10 s; a machine that is busy with other tests is waited for. */
+const TOLD_MS = 60_000;
 
 const scratch = new Scratch();
 const servers = new Set<TestNats>();
@@ -215,47 +216,52 @@ describe('a stream that loses what was not read', () => {
     expect(await ordersOf(service)).toBe(20);
   }, 120_000);
 
-  it('and is told by the publisher which of them it sends again: the list goes empty by itself', async () => {
-    const dataDir = await scratch.dir('gaps-resent');
-    const own = await serverOn();
-    const first = await scratch.start({ dataDir, env: { NATS_URL: own.url } });
-    await publish(own.url, 'read', 5);
-    await first.untilApplied();
-    await first.terminate();
-    await publish(own.url, 'unread', 10);
-    await withManager(own.url, async (manager) => {
-      for (const seq of [7, 8, 9, 12]) await manager.streams.deleteMessage(EVENTS_STREAM.name, seq);
-    });
-    const reader = await scratch.start({ dataDir, env: { NATS_URL: own.url } });
-    await untilTold(reader, 4);
-    const resend = (sequences: string, ids: readonly string[]): Promise<void> =>
-      publishRetrying(
-        [
-          {
-            subject: 'events.default.x',
-            payload: Buffer.from(JSON.stringify(ids.map(orderOf))),
-            headers: { 'Millrace-Resends': sequences },
-          },
-        ],
-        { target: () => Promise.resolve({ url: own.url }), chunk: 1, pause_ms: 0 },
-      );
-    await resend('7-8', ['unread-1', 'unread-2']);
-    await untilTold(reader, 2);
-    await reader.terminate();
-    // A state that is built anew finds the gaps again, and what was sent for them.
-    const { code } = await millrace(['state', 'rebuild', '--data-dir', dataDir, '--nats-url', own.url]);
-    expect(code).toBe(0);
-    const again = await scratch.start({ dataDir, env: { NATS_URL: own.url } });
-    await untilTold(again, 2);
-    const gaps = [9, 12].map((seq) => expect.objectContaining({ kind: 'removed', first: seq, last: seq }));
-    expect((await gapsOf(again)).gaps).toEqual(gaps);
-    await resend('9, 12', ['unread-3', 'unread-6']);
-    await again.untilApplied();
-    await again.untilOk();
-    expect(await gapsOf(again)).toEqual({ messages_missing: 0, messages_resolved: 0, gaps: [] });
-    expect(await ordersOf(again)).toBe(15);
-    await again.terminate();
-  }, 240_000);
+  itLong(
+    'and is told by the publisher which of them it sends again: the list goes empty by itself',
+    async () => {
+      const dataDir = await scratch.dir('gaps-resent');
+      const own = await serverOn();
+      const first = await scratch.start({ dataDir, env: { NATS_URL: own.url } });
+      await publish(own.url, 'read', 5);
+      await first.untilApplied();
+      await first.terminate();
+      await publish(own.url, 'unread', 10);
+      await withManager(own.url, async (manager) => {
+        for (const seq of [7, 8, 9, 12]) await manager.streams.deleteMessage(EVENTS_STREAM.name, seq);
+      });
+      const reader = await scratch.start({ dataDir, env: { NATS_URL: own.url } });
+      await untilTold(reader, 4);
+      const resend = (sequences: string, ids: readonly string[]): Promise<void> =>
+        publishRetrying(
+          [
+            { subject: 'events.default.x', payload: Buffer.from(JSON.stringify(ids.map(orderOf))) },
+            {
+              subject: 'events._resends',
+              payload: new Uint8Array(),
+              headers: { 'Millrace-Resends': sequences },
+            },
+          ],
+          { target: () => Promise.resolve({ url: own.url }), chunk: 1, pause_ms: 0 },
+        );
+      await resend('7-8', ['unread-1', 'unread-2']);
+      await untilTold(reader, 2);
+      await reader.terminate();
+      // A state that is built anew finds the gaps again, and what was sent for them.
+      const { code } = await millrace(['state', 'rebuild', '--data-dir', dataDir, '--nats-url', own.url]);
+      expect(code).toBe(0);
+      const again = await scratch.start({ dataDir, env: { NATS_URL: own.url } });
+      await untilTold(again, 2);
+      const gaps = [9, 12].map((seq) => expect.objectContaining({ kind: 'removed', first: seq, last: seq }));
+      expect((await gapsOf(again)).gaps).toEqual(gaps);
+      await resend('9, 12', ['unread-3', 'unread-6']);
+      await again.untilApplied();
+      await again.untilOk();
+      expect(await gapsOf(again)).toEqual({ messages_missing: 0, messages_resolved: 0, gaps: [] });
+      expect(await ordersOf(again)).toBe(15);
+      await again.terminate();
+    },
+    240_000,
+  );
 
   it('and a server that stands still: a forced read is refused by name', async () => {
     const codes = new Set<unknown>();

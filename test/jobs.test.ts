@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { connectNats, openKeyValueStore } from '../connectors/index.ts';
+import { itLong } from './it-long.ts';
 import { sizes } from './long.ts';
 import { startTestNats, type TestNats } from './nats.ts';
 import { ADMIN_KEY, type HttpAnswer, type Millrace, until } from './process.ts';
@@ -156,29 +157,32 @@ it('an upload, an export and a query go on after kill -9, each event once, no fi
   await one.terminate();
 });
 
-it('two processes: what one leaves when it stands still the other goes on with, and the first finds it gone', async () => {
-  const dirs = [await scratch.dir('jobs-1'), await scratch.dir('jobs-2')] as const;
-  const [first, second] = [await start(dirs[0]), await start(dirs[1])];
-  for (const one of [first, second]) await one.untilApplied(PATIENCE_MS);
-  const link = await connectNats({ url: nats.url, name: 'jobs-test' });
-  const records = await openKeyValueStore(link, 'millrace-jobs');
-  const exported = await exportUnderWay(first, second);
-  const entry = await records.get(`job.default.${exported}`);
-  const claimed = entry?.value as { readonly owner: { readonly disk: string } } | undefined;
-  const isFirst = claimed?.owner.disk === (await readFile(join(dirs[0], 'disk-id'), 'utf8')).trim();
-  const [owner, other] = isFirst ? [first, second] : [second, first];
-  process.kill(owner.pid, 'SIGSTOP');
-  const over = await ended(other, exported);
-  expect(over).toMatchObject({ status: 'succeeded', result: { rows: EVENTS } });
-  const rows = (await textOf(call(other, 'GET', `/jobs/${exported}/result`))).trimEnd().split('\n');
-  expect(new Set(rows.map((row) => (JSON.parse(row) as { event_id: string }).event_id)).size).toBe(EVENTS);
-  expect(rows).toHaveLength(EVENTS);
-  process.kill(owner.pid, 'SIGCONT');
-  expect(await ended(owner, exported)).toEqual(over);
-  const elsewhere = await call(owner, 'GET', `/jobs/${exported}/result`);
-  expect([elsewhere.status, ((await elsewhere.json()) as { code: string }).code]).toEqual([
-    409,
-    'file_elsewhere',
-  ]);
-  await link.close();
-});
+itLong(
+  'two processes: what one leaves when it stands still the other goes on with, and the first finds it gone',
+  async () => {
+    const dirs = [await scratch.dir('jobs-1'), await scratch.dir('jobs-2')] as const;
+    const [first, second] = [await start(dirs[0]), await start(dirs[1])];
+    for (const one of [first, second]) await one.untilApplied(PATIENCE_MS);
+    const link = await connectNats({ url: nats.url, name: 'jobs-test' });
+    const records = await openKeyValueStore(link, 'millrace-jobs');
+    const exported = await exportUnderWay(first, second);
+    const entry = await records.get(`job.default.${exported}`);
+    const claimed = entry?.value as { readonly owner: { readonly disk: string } } | undefined;
+    const isFirst = claimed?.owner.disk === (await readFile(join(dirs[0], 'disk-id'), 'utf8')).trim();
+    const [owner, other] = isFirst ? [first, second] : [second, first];
+    process.kill(owner.pid, 'SIGSTOP');
+    const over = await ended(other, exported);
+    expect(over).toMatchObject({ status: 'succeeded', result: { rows: EVENTS } });
+    const rows = (await textOf(call(other, 'GET', `/jobs/${exported}/result`))).trimEnd().split('\n');
+    expect(new Set(rows.map((row) => (JSON.parse(row) as { event_id: string }).event_id)).size).toBe(EVENTS);
+    expect(rows).toHaveLength(EVENTS);
+    process.kill(owner.pid, 'SIGCONT');
+    expect(await ended(owner, exported)).toEqual(over);
+    const elsewhere = await call(owner, 'GET', `/jobs/${exported}/result`);
+    expect([elsewhere.status, ((await elsewhere.json()) as { code: string }).code]).toEqual([
+      409,
+      'file_elsewhere',
+    ]);
+    await link.close();
+  },
+);

@@ -12,23 +12,23 @@ const SHORT = {
   /** Rows while they come, at most: what is live, and what the commits that sweep are behind. */
   bounded_max_rows: 30_000,
   /** Simulated runs of the order analytics. */
-  simulation_seeds: 70,
+  simulation_seeds: 30,
   /** Of these, compared with plain maps over the events as well. */
-  oracle_seeds: 6,
+  oracle_seeds: 4,
   /** Simulated runs of each topology of library operators, to each of its own number. */
-  library_seeds_factor: 1,
+  library_seeds_factor: 0.5,
   /** Runs of each property, to what its test asks for. */
-  property_runs_factor: 0.5,
+  property_runs_factor: 0.3,
   /** Random sets of events that the ledger is compared with a model over, at the end and at each sequence. */
-  ledger_runs: 80,
-  ledger_prefix_runs: 25,
+  ledger_runs: 50,
+  ledger_prefix_runs: 15,
   /** Simulated runs in which definitions come and go. */
-  definition_seeds: 8,
+  definition_seeds: 5,
   /** Definitions made while events come in, and how many those are at most. */
-  live_definitions: 6,
+  live_definitions: 4,
   /** Of these, dimensions: each costs a build of the state. */
   live_dimensions: 1,
-  live_max_events: 20_000,
+  live_max_events: 8_000,
   live_kills: 1,
   /** Processes killed with SIGKILL while events are published. */
   crash_seeds: [1],
@@ -37,30 +37,30 @@ const SHORT = {
   /** Simulated runs with corrections, erasures and definitions, with a generation that takes the place of another. */
   erasure_seeds: 4,
   /** Kills of a process that erases a person. */
-  erasure_kills: 3,
+  erasure_kills: 2,
   /** Where the archive lies that somebody is erased from. */
   erasure_archives: ['bucket'],
   /** Events of a backfill that is interrupted. */
-  backfill_events: 10_000,
+  backfill_events: 6_000,
   /** Kills of a process that builds a generation of its state. */
   generation_kills: 2,
   /** Simulated runs in which a generation takes the place of another. */
-  replay_seeds: 10,
+  replay_seeds: 6,
   /** Orders of the traffic that SQL is asked about too, and queries of it. */
-  contract_orders: 300,
-  contract_queries: 80,
+  contract_orders: 200,
+  contract_queries: 50,
   /** Random definitions of metrics, and queries of them. */
   custom_metric_queries: 80,
   /** Events of a log that is asked for all of them. */
   query_events: 300_000,
   /** Random funnels that are compared with every sequence of events. */
-  random_funnels: 40,
+  random_funnels: 30,
   /** Events of the jobs that processes are killed in the middle of. */
-  job_events: 20_000,
+  job_events: 12_000,
   /** Countries whose orders models are trained on while processes are killed. */
   model_countries: 5,
   /** Events of a stream of which one in a hundred is bad. */
-  mended_events: 5_000,
+  mended_events: 2_500,
   /** Rows of an import of orders. */
   import_rows: 3_000,
 };
@@ -101,4 +101,7 @@ const LONG: typeof SHORT = {
   import_rows: 100_000,
 };
 
-export const sizes = process.env.TEST_LONG === '1' ? LONG : SHORT;
+/** Whether this is `npm run test:long`. */
+export const isLong = process.env.TEST_LONG === '1';
+
+export const sizes = isLong ? LONG : SHORT;

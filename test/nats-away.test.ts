@@ -8,6 +8,7 @@ import {
   ensureStreams,
   openManager,
 } from '../connectors/index.ts';
+import { itLong } from './it-long.ts';
 import { startTestNats, type TestNats } from './nats.ts';
 import { type Millrace, stateDigestOf, until } from './process.ts';
 import { publishRetrying } from './retrying-publisher.ts';
@@ -151,7 +152,7 @@ describe('a NATS server that goes away', () => {
 });
 
 describe('a stream that does not fit the state', () => {
-  it('deleted and created again under a running instance: stream_recreated', async () => {
+  itLong('deleted and created again under a running instance: stream_recreated', async () => {
     const { instance, dataDir, nats } = await instanceWith('recreated', 200);
     const link = await connectNats({ url: nats.url, name: 'test' });
     const manager = await openManager(link);
@@ -166,7 +167,7 @@ describe('a stream that does not fit the state', () => {
     expect((await again.terminate()).code).toBe(0);
   });
 
-  it('restored from an older backup: position_ahead_of_stream', async () => {
+  itLong('restored from an older backup: position_ahead_of_stream', async () => {
     const { instance, dataDir, nats } = await instanceWith('ahead', 100);
     const backup = await scratch.dir('backup');
     await instance.terminate();

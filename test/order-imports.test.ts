@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { itLong } from './it-long.ts';
 import { sizes } from './long.ts';
 import { startTestNats, type TestNats } from './nats.ts';
 import { ADMIN_KEY, type Millrace, until } from './process.ts';
@@ -129,7 +130,7 @@ it(
   2 * PATIENCE_MS,
 );
 
-it(
+itLong(
   'a filterable custom field filters the list of orders once it is built',
   async () => {
     const one = await start(await scratch.dir('fields'));

@@ -11,7 +11,7 @@ import { startTestNats, type TestNats } from './nats.ts';
 const TIMEOUT_MS = 60_000;
 /** As many as may be in flight at once. */
 const WINDOW = 256;
-const PACKAGE = resolve(import.meta.dirname, '../dist/index.js');
+const PACKAGE = resolve(import.meta.dirname, '../dist/bundle/index.js');
 const TOPOLOGY = `
 import { jetstream, json, toJetStream, topology } from ${JSON.stringify(PACKAGE)};
 export default topology('waiting', (t) => {

@@ -254,6 +254,14 @@ describe('sources', () => {
     expect(matching(/\b(it|test|describe)\.(skip|only|todo)\b/)).toEqual([]);
   });
 
+  it('say in docs/testing.md what runs in the long form alone', () => {
+    const page = read('docs/testing.md');
+    const unnamed = files.filter(
+      ({ path, text }) => /^\s*itLong\(/m.test(text) && !page.includes(`\n| \`${path}\` | `),
+    );
+    expect(unnamed.map(({ path }) => path)).toEqual([]);
+  });
+
   it(`have at most ${MAX_LINE_CHARS} characters a line in the rooms`, () => {
     const long = files
       .filter(({ room, forTests }) => room in ROOMS && !forTests)
@@ -309,14 +317,12 @@ describe('packaging', () => {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
     const [packed] = JSON.parse(output) as [{ readonly size: number; readonly files: { path: string }[] }];
-    const ends = ['.js', '.d.ts'];
+    const bundled = ['index.ts', 'main.ts', ...WORKERS];
     const pages = ['swagger-ui.css', 'swagger-ui-bundle.js', 'favicon-32x32.png', 'redoc.standalone.js'];
     const wanted = reachableFrom(['index.ts', 'main.ts', ...WORKERS])
-      .flatMap((path) =>
-        path.endsWith('.ts')
-          ? ends.map((end) => `dist/${path.slice(0, -'.ts'.length)}${end}`)
-          : [`dist/${path}`],
-      )
+      .filter((path) => path.endsWith('.ts') && path !== 'main.ts')
+      .map((path) => `dist/${path.slice(0, -'.ts'.length)}.d.ts`)
+      .concat(bundled.map((path) => `dist/bundle/${path.slice(0, -'.ts'.length)}.js`))
       .concat('package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md')
       .concat(
         [...pages.map((name) => `${name}.gz`), 'LICENSES.txt'].map((name) => `dist/api/app/pages/${name}`),
@@ -370,7 +376,7 @@ describe('packaging', () => {
 
   it('every script of package.json has what it runs', () => {
     const commands = Object.values(manifest.scripts).join('\n');
-    const missing = [...commands.matchAll(/dist\/(\S+)\.js/g)]
+    const missing = [...commands.matchAll(/dist\/(?:bundle\/)?(\S+)\.js/g)]
       .map(([, path]) => `${path}.ts`)
       .filter((path) => !files.some((file) => file.path === path));
     expect(missing).toEqual([]);

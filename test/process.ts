@@ -7,7 +7,7 @@ import { embeddedServer, type NatsServer } from '../connectors/index.ts';
 import type { StateDigest } from '../engine/index.ts';
 
 /** The built product: what `npm start` runs; also for programs that are built themselves. */
-const MAIN = resolve(import.meta.dirname.replace(/\/dist\/test$/, '/test'), '../dist/main.js');
+const MAIN = resolve(import.meta.dirname.replace(/\/dist\/test$/, '/test'), '../dist/bundle/main.js');
 export const ADMIN_KEY = 'acceptance-admin-key-0123456789';
 const BASE = '/v1/order-analytics';
 const LISTENING_TIMEOUT_MS = 120_000;
@@ -286,7 +286,7 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** What `node dist/main.js state digest` prints for a data folder, running or not. */
+/** What `node dist/bundle/main.js state digest` prints for a data folder, running or not. */
 export async function stateDigestOf(dataDir: string): Promise<StateDigest> {
   const run = promisify(execFile);
   const { stdout } = await run(process.execPath, [MAIN, 'state', 'digest'], { env: environment(dataDir) });

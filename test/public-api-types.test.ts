@@ -1,91 +1,36 @@
 import { pairwise } from 'rxjs';
 import { describe, expectTypeOf, it } from 'vitest';
 import {
-  begin,
   branch,
-  collect,
   count,
   dedup,
   defineOperator,
   type Either,
-  type FunnelChange,
   filter,
   flatMap,
-  funnel,
-  intervalJoin,
   jetstream,
   json,
-  type KeyAnswer,
-  type KvReader,
   keyedProcess,
   lift,
-  lookup,
   map,
   type Operator,
-  type PatternMatch,
-  pattern,
-  quantiles,
-  queryTable,
-  type RowsAnswer,
   rateLimit,
   type SourceRecord,
   type Stream,
   sample,
-  session,
   sessionize,
   sessions,
   sum,
-  sumExact,
   type TableChange,
-  tableOf,
-  temporalJoin,
   toJetStream,
-  topK,
   topology,
   toTable,
-  toWindowTable,
   tumbling,
-  type WindowedValue,
   type WindowResult,
-  type WindowsAnswer,
   watermark,
   window,
-  windowJoin,
-  windowTableOf,
 } from '../index.ts';
-
-interface Order {
-  readonly type: 'order';
-  readonly id: string;
-  readonly cents: number;
-  readonly at: number;
-}
-interface Payment {
-  readonly type: 'payment';
-  readonly order: string;
-  readonly via: string;
-  readonly at: number;
-}
-type Event = Order | Payment;
-type ItemOf<S> = S extends Stream<infer T, infer _> ? T : never;
-
-/** What the compiler says of a topology; building it shows that it can be built too. */
-const given = (build: (events: Stream<Event>, orders: Stream<Order>, payments: Stream<Payment>) => void) =>
-  void topology('types', (t) => {
-    const source = <T>(name: string): Stream<T> =>
-      t
-        .source(name)
-        .pipe(
-          json(`${name}-parse`, { parse: (value) => value as T }),
-          watermark(`${name}-time`, { timeOf: () => 0, outOfOrderness_ms: 0 }),
-        );
-    build(source('events'), source('orders'), source('payments'));
-  });
-
-const keys = {
-  left: { keyOf: ({ id }: Order) => id, timeOf: ({ at }: Order) => at },
-  right: { keyOf: ({ order }: Payment) => order, timeOf: ({ at }: Payment) => at },
-};
+import { type Event, given, type ItemOf, type Order, type Payment } from './typed-streams.ts';
 
 describe('the type of the items flows', () => {
   it('past functions that take less than an item', () =>
@@ -128,9 +73,9 @@ describe('the type of the items flows', () => {
       ).toExtend<Operator<Order, Order>>();
     }));
 
-  it('through a pipe of nine operators', () =>
-    void topology('nine', (t) => {
-      const nine = t.source(jetstream('ORDERS', { subjects: ['orders.>'] })).pipe(
+  it('through a pipe of twelve operators', () =>
+    void topology('twelve', (t) => {
+      const twelve = t.source(jetstream('ORDERS', { subjects: ['orders.>'] })).pipe(
         json('parse', { parse: (value, record) => ({ value: value as number, subject: record.subject }) }),
         map('one', ({ value, subject }) => `${subject} ${value}`),
         map('two', (text) => text.length),
@@ -145,26 +90,35 @@ describe('the type of the items flows', () => {
           window: tumbling({ size_ms: 1_000 }),
           aggregate: count(),
         }),
+        map('nine', ({ key, value }) => ({ key, value })),
+        map('ten', ({ key }) => ({ day: new Date(key), at: Date.parse(key) })),
+        dedup('eleven', { idOf: ({ day }) => day.toISOString(), timeOf: ({ at }) => at }),
       );
-      expectTypeOf(nine).toExtend<Stream<WindowResult<number>>>();
-      expectTypeOf(nine.side('late')).toEqualTypeOf<Stream<Date>>();
+      expectTypeOf<ItemOf<typeof twelve>>().toEqualTypeOf<{ day: Date; at: number }>();
+      expectTypeOf(twelve.side('duplicates')).toEqualTypeOf<Stream<{ day: Date; at: number }>>();
     }));
 
-  it('through a pipe of any number of operators', () =>
+  it('through a pipe of any number of operators, from the 13th on by the types that they say', () =>
     given((_, orders) => {
       const same = (name: string) => filter(name, (order: Order) => order.cents > 0);
-      const twelve = orders.pipe(
-        ...([same('a'), same('b'), same('c'), same('d'), same('e'), same('f'), same('g')] as const),
-        ...([same('h'), same('i')] as const),
+      const six = [same('a'), same('b'), same('c'), same('d'), same('e'), same('f')] as const;
+      const more = [same('g'), same('h'), same('i'), same('j'), same('k'), same('l')] as const;
+      const fifteen = orders.pipe(
+        ...six,
+        ...more,
         map('cents', (order: Order) => order.cents),
         map('text', (cents: number) => `${cents}`),
-        filter('long', (text: string) => text.length > 1),
+        toJetStream('out', { subject: (text: string) => text }),
       );
-      expectTypeOf(twelve).toExtend<Stream<string>>();
-      const nine = [same('j'), same('k'), same('l'), same('m'), same('n'), same('o'), same('p')] as const;
-      const rest = [same('q'), same('r'), map('s', (order: Order) => order.id), same('t')] as const;
+      expectTypeOf(fifteen).toExtend<Stream<never>>();
+      expectTypeOf(fifteen.side('refused')).toEqualTypeOf<Stream<string>>();
+      const last = (name: string) => [map(`${name}-id`, (order: Order) => order.id), same(name)] as const;
       // @ts-expect-error the last takes no text
-      orders.pipe(...nine, ...rest);
+      orders.pipe(...last('m'));
+      const again = [same('n'), same('o'), same('p'), same('q'), same('r'), same('s')] as const;
+      const others = [same('t'), same('u'), same('v'), same('w'), same('x'), same('y')] as const;
+      // @ts-expect-error nor as the 14th
+      orders.pipe(...again, ...others, ...last('z'));
     }));
 
   it('and what does not fit is an error', () =>
@@ -180,6 +134,79 @@ describe('the type of the items flows', () => {
       // @ts-expect-error orders have no shop
       orders.pipe(map('shop', ({ shop }) => shop));
     }));
+
+  it('and the error of a wrong time or key is at the function that gives it', () => {
+    interface Row {
+      readonly id: string;
+      readonly at: string;
+      readonly shop?: string;
+    }
+    const timeOf = ({ at }: Row): number => Date.parse(at);
+    const keyOf = ({ id }: Row): string => id;
+    const wrong = (rows: Stream<Row>): unknown[] => [
+      rows.pipe(
+        watermark('time', {
+          // @ts-expect-error a text is no time
+          timeOf: ({ at }) => at,
+          outOfOrderness_ms: 0,
+        }),
+      ),
+      rows.pipe(
+        dedup('once', {
+          idOf: keyOf,
+          // @ts-expect-error a text is no time
+          timeOf: ({ at }) => at,
+        }),
+      ),
+      rows.pipe(
+        window('hours', {
+          // @ts-expect-error there may be no shop
+          keyOf: ({ shop }) => shop,
+          timeOf,
+          window: tumbling({ size_ms: 1 }),
+          aggregate: count(),
+        }),
+      ),
+      rows.pipe(
+        toTable('rows', {
+          keyOf,
+          // @ts-expect-error a text is no time
+          timeOf: ({ at }) => at,
+        }),
+      ),
+      rows.pipe(
+        sessionize('in', {
+          keyOf,
+          // @ts-expect-error a text is no time
+          timeOf: ({ at }) => at,
+          gap_ms: 1,
+        }),
+      ),
+      rows.pipe(
+        rateLimit('limit', {
+          keyOf,
+          // @ts-expect-error rows have no such member
+          timeOf: ({ time }) => time,
+          max_events: 1,
+          per_ms: 1,
+        }),
+      ),
+    ];
+    expectTypeOf(wrong).returns.toEqualTypeOf<unknown[]>();
+  });
+
+  it('and of an operator that takes other items the type says which member differs', () => {
+    type Takes<T> = T extends { readonly takes?: (item: infer A) => void } ? A : never;
+    const byDate = watermark('time', {
+      timeOf: ({ at }: { readonly at: Date }) => at.getTime(),
+      outOfOrderness_ms: 0,
+    });
+    expectTypeOf<Takes<typeof byDate>>().toEqualTypeOf<{ readonly at: Date }>();
+    given((_, orders) => {
+      // @ts-expect-error the time of an order is a number
+      orders.pipe(byDate);
+    });
+  });
 
   it('through filters and branches, narrowed by their guards', () =>
     given((events) => {
@@ -255,150 +282,6 @@ describe('side outputs', () => {
       const sink = checked.pipe(toJetStream('sink', { subject: 'out' }));
       expectTypeOf(sink).toExtend<Stream<never>>();
       expectTypeOf(sink.side('refused')).toEqualTypeOf<Stream<string>>();
-    }));
-});
-
-describe('windows', () => {
-  it('give results of the shape of their aggregates', () =>
-    given((_, orders) => {
-      const result = orders.pipe(
-        window('hours', {
-          keyOf: ({ id }) => id,
-          timeOf: ({ at }) => at,
-          window: session({ gap_ms: 1 }),
-          aggregate: {
-            orders: count(),
-            money: { cents: sumExact(({ cents }) => cents), mean: sum(({ cents }) => cents) },
-            spread: quantiles(({ cents }) => cents, [0.5, 0.9]),
-            best: topK(3, ({ cents }) => cents),
-            all: collect<Order>(10),
-          },
-        }),
-      );
-      type Hour = {
-        orders: number;
-        money: { cents: bigint; mean: number };
-        spread: number[];
-        best: Order[];
-        all: Order[];
-      };
-      expectTypeOf(result).toExtend<Stream<WindowResult<Hour>>>();
-      result.pipe(map('hour', ({ value }) => void expectTypeOf(value).toEqualTypeOf<Hour>()));
-      expectTypeOf(result.side('overflow')).toEqualTypeOf<Stream<Order>>();
-    }));
-});
-
-describe('joins', () => {
-  it('say which side may be missing', () =>
-    given((_, orders, payments) => {
-      const interval = { ...keys, lower_ms: 0, upper_ms: 1_000 };
-      const inner = orders.connect(
-        payments,
-        intervalJoin('inner', {
-          ...interval,
-          type: 'inner',
-          join: (order: Order, payment: Payment) => {
-            expectTypeOf(order).toEqualTypeOf<Order>();
-            expectTypeOf(payment).toEqualTypeOf<Payment>();
-            return `${order.id} ${payment.via}`;
-          },
-        }),
-      );
-      expectTypeOf(inner).toExtend<Stream<string>>();
-      expectTypeOf(inner.side('late')).toEqualTypeOf<Stream<Either<Order, Payment>>>();
-      type Left = Extract<Parameters<typeof intervalJoin<Order, Payment, string>>[1], { type: 'left' }>;
-      expectTypeOf<Left['join']>().parameter(0).toEqualTypeOf<Order>();
-      expectTypeOf<Left['join']>().parameter(1).toEqualTypeOf<Payment | undefined>();
-      type Outer = Extract<Parameters<typeof windowJoin<Order, Payment, string>>[1], { type: 'outer' }>;
-      expectTypeOf<Outer['join']>().parameter(0).toEqualTypeOf<Order | undefined>();
-      expectTypeOf<Outer['join']>().parameter(1).toEqualTypeOf<Payment | undefined>();
-      orders.connect(
-        payments,
-        windowJoin('left', {
-          ...keys,
-          size_ms: 1_000,
-          type: 'left',
-          // @ts-expect-error there may be no payment
-          join: (order: Order, payment: Payment | undefined) => `${order.id} ${payment.via}`,
-        }),
-      );
-      orders.connect(
-        payments,
-        temporalJoin('as-of', {
-          ...keys,
-          // @ts-expect-error a left row is always there: no outer join
-          type: 'outer',
-          join: (order: Order, payment: Payment | undefined) => `${order.id} ${payment?.via}`,
-        }),
-      );
-      const looked = orders.pipe(
-        lookup<Order, number, string>('table', {
-          keyOf: ({ id }) => id,
-          table: new Map([['a', 1]]),
-          type: 'left',
-          join: (order, row) => {
-            expectTypeOf(row).toEqualTypeOf<number | undefined>();
-            return order.id;
-          },
-        }),
-      );
-      expectTypeOf(looked).toExtend<Stream<string>>();
-    }));
-});
-
-describe('sequences', () => {
-  it('give changes of funnels, and matches with the stages of their pattern', () =>
-    given((events) => {
-      const bought = events.pipe(
-        funnel<Event>('bought', {
-          keyOf: ({ type }) => type,
-          timeOf: ({ at }) => at,
-          steps: [
-            { name: 'ordered', matches: ({ type }) => type === 'order' },
-            { name: 'paid', matches: ({ type }) => type === 'payment' },
-          ],
-          window_ms: 1_000,
-          retain_ms: 2_000,
-        }),
-      );
-      expectTypeOf(bought).toExtend<Stream<FunnelChange>>();
-      const stages = begin<Event, 'order'>('order', ({ type }) => type === 'order')
-        .followedBy('payment', ({ type }, { order }) => type === 'payment' && order.length === 1)
-        .within(1_000);
-      const matches = events.pipe(
-        pattern('settled', { keyOf: ({ type }) => type, timeOf: ({ at }) => at, pattern: stages }),
-      );
-      expectTypeOf(matches).toExtend<Stream<PatternMatch<Event, 'order' | 'payment'>>>();
-    }));
-});
-
-describe('tables', () => {
-  it('have the types of what is put in, and answers that of the query', () =>
-    given((_, orders) => {
-      const changes = orders.pipe(toTable('cents', { keyOf: ({ id }) => id, value: ({ cents }) => cents }));
-      expectTypeOf(changes).toExtend<Stream<TableChange<number>>>();
-      const windows = orders.pipe(
-        toWindowTable('by-hour', {
-          keyOf: ({ id }) => id,
-          windowOf: ({ at }) => ({ start_ms: at, end_ms: at + 1 }),
-          retain_ms: 1,
-        }),
-      );
-      expectTypeOf(windows).toExtend<Stream<WindowedValue<Order | undefined>>>();
-      const asks = (reader: KvReader) => ({
-        key: queryTable(reader, tableOf<number>('cents'), { kind: 'key', key: 'o1' }),
-        rows: queryTable(reader, tableOf<number>('cents'), { kind: 'prefix', prefix: 'o', limit: 1 }),
-        windows: queryTable(reader, windowTableOf<Order>('by-hour'), {
-          kind: 'window',
-          key: 'o1',
-          start_ms: 0,
-          end_ms: 1,
-        }),
-      });
-      type Answers = ReturnType<typeof asks>;
-      expectTypeOf<Extract<Answers['key'], { ok: true }>>().toEqualTypeOf<KeyAnswer<number>>();
-      expectTypeOf<Extract<Answers['rows'], { ok: true }>>().toEqualTypeOf<RowsAnswer<number>>();
-      expectTypeOf<Extract<Answers['windows'], { ok: true }>>().toEqualTypeOf<WindowsAnswer<Order>>();
     }));
 });
 

@@ -16,12 +16,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectNats, EventPublisher } from '../connectors/index.ts';
 import { restoreSnapshot, verifySnapshot } from '../runtime/index.ts';
 import { environment, MAIN, millrace } from './command.ts';
+import { itLong } from './it-long.ts';
 import { startTestNats, type TestNats } from './nats.ts';
 import { stateDigestOf, until } from './process.ts';
 import { Scratch } from './scratch.ts';
 
 const ORDERS = 2_000;
-const PACKAGE = pathToFileURL(resolve(import.meta.dirname, '../dist/index.js')).href;
+const PACKAGE = pathToFileURL(resolve(import.meta.dirname, '../dist/bundle/index.js')).href;
 
 const scratch = new Scratch();
 let nats: TestNats;
@@ -187,7 +188,7 @@ describe('snapshots of a running service', () => {
   });
 });
 
-it('a topology of the user has snapshots too', async () => {
+itLong('a topology of the user has snapshots too', async () => {
   const dir = await scratch.dir('snapshots-topology');
   const module = join(dir, 'orders.mjs');
   await writeFile(

@@ -7,12 +7,13 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectNats, EventPublisher, type NatsLink } from '../connectors/index.ts';
 import { METRIC_GROUPS, prometheusName } from '../runtime/index.ts';
+import { browserPath, complaintsOf, findingsOf, launch } from './browser.ts';
 import { environment, MAIN, millrace } from './command.ts';
 import { startTestNats, type TestNats } from './nats.ts';
 import { until } from './process.ts';
 import { Scratch } from './scratch.ts';
 
-const PACKAGE = pathToFileURL(resolve(import.meta.dirname, '../dist/index.js')).href;
+const PACKAGE = pathToFileURL(resolve(import.meta.dirname, '../dist/bundle/index.js')).href;
 const TIMEOUT_MS = 120_000;
 const TOKEN = 'a-token-of-this-test';
 const HOUR_MS = 3_600_000;
@@ -140,6 +141,45 @@ describe('start --topology --http', () => {
     ]);
     expect(await pages('/tables/by-hour?key=ber&limit=2')).toHaveLength(3);
     expect(await pages('/tables/by-hour?key=ber&limit=2&reverse=true')).toHaveLength(3);
+  });
+
+  it('says how each operator stands', async () => {
+    const { body } = await ask('/operators');
+    expect(body).toMatchObject({
+      lag: 0,
+      watermark: new Date(T0_MS + 3 * HOUR_MS).toISOString(),
+      operators: [
+        { name: 'sales', emitted: 8, watermark: null },
+        { name: 'parse', received: 8, emitted: 8, counts: { 'decode.accepted': 8 } },
+        { name: 'latest', received: 8, rows: 8 },
+        { name: 'names', received: 8, rows: 8 },
+        { name: 'time', emitted: 8, counts: { 'watermark.late': expect.any(Number) } },
+        { name: 'hourly', received: 8, watermark: body.watermark },
+        { name: 'by-hour', rows: 6, watermark: body.watermark },
+      ],
+    });
+    const { operators } = body as { operators: { name: string; size_bytes: number }[] };
+    expect(operators.find(({ name }) => name === 'latest')?.size_bytes).toBeGreaterThan(0);
+  });
+
+  it.skipIf(browserPath() === undefined)('shows operators and tables in a browser', async () => {
+    const browser = await launch(browserPath() ?? '');
+    const page = await browser.newPage({ viewport: { width: 1_280, height: 900 } });
+    page.setDefaultTimeout(TIMEOUT_MS);
+    await page.goto(`${url}/app`);
+    await page.getByLabel('Token').fill(TOKEN);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByRole('row').filter({ hasText: 'to-window-table' }).waitFor();
+    const complaints = complaintsOf(page);
+    const findings = [...(await findingsOf(page))];
+    await page.getByRole('link', { name: 'Tables' }).click();
+    const row = page.getByRole('row').filter({ has: page.getByRole('cell', { name: 'a3', exact: true }) });
+    await row.getByRole('cell', { name: '300' }).waitFor();
+    await page.getByLabel('Table', { exact: true }).selectOption('by-hour');
+    await page.getByRole('cell', { name: 'par', exact: true }).first().waitFor();
+    findings.push(...(await findingsOf(page)));
+    await browser.close();
+    expect([findings, complaints]).toEqual([[], []]);
   });
 
   it.each([

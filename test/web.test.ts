@@ -9,7 +9,17 @@ import { Scratch } from './scratch.ts';
 
 const PAGES = [
   ...['/', '/explore', '/funnels', '/retention', '/customers', '/attribution', '/returns', '/anomalies'],
-  ...['/forecast', '/dashboards', '/jobs', '/health', '/events', '/connectors', '/generations', '/access'],
+  ...[
+    '/forecast',
+    '/dashboards',
+    '/jobs',
+    '/health',
+    '/events',
+    '/connectors',
+    '/generations',
+    '/restatements',
+    '/access',
+  ],
 ];
 const HOSTILE = '<img src=x onerror=alert(1)>"\'`{{7*7}}</script>';
 const DAY_MS = 86_400_000;
@@ -164,6 +174,25 @@ describe.skipIf(path === undefined)('the dashboard, in a browser', () => {
     await page.getByRole('dialog').getByText('in all').waitFor();
     await page.getByRole('button', { name: 'Close' }).click();
 
+    await open('/anomalies');
+    await tile('Rules').getByRole('button', { name: 'New …' }).click();
+    await page.getByLabel('Name').fill('made by form');
+    await page.getByLabel('Window').selectOption('1d');
+    await page.getByRole('button', { name: 'Make' }).click();
+    const made = tile('Rules').getByRole('row').filter({ hasText: 'made by form' });
+    await made.getByRole('button', { name: 'Edit' }).click();
+    await page.getByLabel('Method').selectOption('zscore');
+    await page.getByRole('dialog').getByRole('button', { name: 'As JSON' }).click();
+    expect(await page.getByLabel('Definition').inputValue()).toContain('"method": "zscore"');
+    await page.getByRole('button', { name: 'Change', exact: true }).click();
+    await made.getByText('zscore').waitFor();
+    const { rules } = (await service.get('default', '/anomalies/rules')).json as {
+      rules: { name: string }[];
+    };
+    expect(rules.find(({ name }) => name === 'made by form')).toMatchObject({
+      ...{ metric: 'revenue_gross', group_by: ['country'], window: '1d', method: 'zscore' },
+    });
+
     await open('/dashboards');
     await page.getByRole('button', { name: 'Make a copy …' }).click();
     await page.getByRole('button', { name: 'Make it' }).click();
@@ -227,7 +256,7 @@ describe.skipIf(path === undefined)('the dashboard, in a browser', () => {
     for (const to of PAGES) {
       await open(to, viewer);
       const forbidden = viewer.getByRole('button', {
-        name: /^(New …|Save|Save …|Delete|Export|Run now|Revoke|Make a key|Acknowledge|Begin|Train|Send again)$/,
+        name: /^(New …|Save|Save …|Edit|Delete|Export|Run now|Revoke|Make a key|Acknowledge|Begin|Train|Send again)$/,
       });
       expect([to, await forbidden.allInnerTexts()]).toEqual([to, []]);
     }
@@ -258,6 +287,61 @@ describe.skipIf(path === undefined)('the dashboard, in a browser', () => {
     await open('/');
     await page.unroute('**/v1/order-analytics/**');
     expect([most > 0, most <= 6]).toEqual([true, true]);
+  });
+
+  it('asks for 200 things at most six at once', async () => {
+    const WIDGETS = 200;
+    let [running, most, all] = [0, 0, 0];
+    const connectors = Array.from({ length: WIDGETS }, (_, at) => ({
+      ...{ id: `connector_${at}`, name: `c ${at}`, type: 'webhook', enabled: true },
+    }));
+    await page.route('**/order-analytics/connectors?**', (route) => route.fulfill({ json: { connectors } }));
+    await page.route('**/order-analytics/connectors/*/status', async (route) => {
+      most = Math.max(most, ++running);
+      all++;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      running--;
+      const counts = { in: 1, accepted: 1, dead: 0 };
+      await route.fulfill({ json: { health: 'ok', lag: 0, counts, last_record_at: null, error: null } });
+    });
+    await page.goto(url('/connectors'));
+    for (let shown = 20; shown < WIDGETS; shown += 80) {
+      await page.getByRole('button', { name: `Show more of ${WIDGETS} rows` }).click();
+    }
+    await page.getByRole('row').filter({ hasText: 'c 199' }).getByText('ok', { exact: true }).waitFor();
+    await page.unrouteAll({ behavior: 'wait' });
+    expect([all >= WIDGETS, most]).toEqual([true, 6]);
+  });
+
+  it('draws 100,000 points, of which the pointer reads each, and moves them by keys', async () => {
+    const POINTS = 100_000;
+    const first_ms = Date.UTC(2015, 0, 1);
+    const peak = 77_777;
+    const buckets = Array.from({ length: POINTS }, (_, at) => ({
+      time: new Date(first_ms + at * 3_600_000).toISOString(),
+      orders_count: at === peak ? 9_999_999 : at % 100,
+    }));
+    const groups = [{ key: {}, buckets, totals: { orders_count: 1 } }];
+    const json = { query_id: 'q', groups, groups_total: 1, truncated: false, meta: {} };
+    await page.route('**/kpis/query', (route) => route.fulfill({ json }));
+    await open('/explore');
+    const chart = page.locator('.chart');
+    const tip = page.locator('.tip');
+    // Where the peak is drawn, it is read, though the others around it are left out.
+    const { width = 0, height = 0 } = (await chart.locator('.u-over').boundingBox()) ?? {};
+    const position = { x: Math.round((peak / POINTS) * width), y: height / 2 };
+    await chart.locator('.u-over').hover({ position });
+    const whole = await tip.locator('strong').innerText();
+    await chart.focus();
+    for (let times = 0; times < 40; times++) await page.keyboard.press('+');
+    await page.getByRole('button', { name: 'Show all' }).waitFor();
+    await page.keyboard.press('ArrowLeft');
+    await chart.locator('.u-over').hover({ position: { ...position, x: width / 2 } });
+    const near = await tip.locator('strong').innerText();
+    expect(near).not.toBe(whole);
+    await page.getByRole('button', { name: 'Show all' }).click();
+    await page.getByRole('button', { name: 'Show all' }).waitFor({ state: 'detached' });
+    await page.unrouteAll({ behavior: 'wait' });
   });
 
   it('comes again after a kill -9 of the service, and shows what came meanwhile', async () => {

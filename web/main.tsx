@@ -3,6 +3,7 @@ import { App } from './app/index.ts';
 import { show } from './state/index.ts';
 import './base.css';
 import './parts.css';
+import './pictures.css';
 
 show();
 const root = document.getElementById('app');

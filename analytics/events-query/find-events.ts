@@ -71,8 +71,11 @@ export interface FoundPage {
   readonly kept_from: string | undefined;
 }
 
-/** Rows of the first look at the log, and how much more the next one may take. */
-const FIRST_ROWS = 1 << 16;
+/**
+ * Rows of the first look at the log, and how much more the next one may take. The newest page of all events is in its
+ * first chunk, which is read in the API's thread: in a scan thread it would wait for the scans that run there.
+ */
+const FIRST_ROWS = 1 << 12;
 const ROWS_GROWTH = 8;
 /** Candidates of the first batch whose payloads are read, and of later ones. */
 const FIRST_CANDIDATES = 512;

@@ -7,7 +7,7 @@ import { flatten, valueOfPart } from './cloud-event.ts';
 import { type DimensionPaths, PathColumns } from './dimension-paths.ts';
 import type { EventBatch } from './event-batch.ts';
 import { EventScan } from './event-scan.ts';
-import { MAX_MESSAGE_BYTES, MAX_TENANT_CHARS } from './event-schema.ts';
+import { MAX_MESSAGE_BYTES, MAX_TENANT_CHARS, RESENDS_SUBJECT, RESENDS_TENANT } from './event-schema.ts';
 import { T } from './event-types.ts';
 import { checkCustom, SLOT } from './fields.ts';
 import { tenantSeed } from './identity.ts';
@@ -153,6 +153,8 @@ export class ColumnDecoder {
     const start = region === undefined ? 0 : region.start;
     const end = region === undefined ? bytes.length : region.end;
     const place = this.#place;
+    // It only says what was sent again.
+    if (place.tenant === RESENDS_TENANT && start === end) return;
     const why = refusal(place.tenant, end - start);
     if (why !== undefined) {
       const tenant = place.tenant.slice(0, MAX_TENANT_CHARS);
@@ -266,6 +268,10 @@ export class ColumnDecoder {
 
 /** Why a message is not looked at. */
 function refusal(tenant: string, size_bytes: number): Rejection | undefined {
+  if (tenant === RESENDS_TENANT) {
+    const detail = `${RESENDS_SUBJECT} takes no events: messages there have a header Millrace-Resends, and no payload`;
+    return { code: 'bad_subject', detail };
+  }
   if (tenant.length > MAX_TENANT_CHARS) {
     const detail = `The tenant in the subject has ${tenant.length} characters; at most ${MAX_TENANT_CHARS} are taken`;
     return { code: 'bad_subject', detail };

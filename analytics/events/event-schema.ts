@@ -35,6 +35,13 @@ export const MAX_QUANTITY = 1_000_000_000;
 export const MAX_NESTING = 64;
 /** A tenant is part of every key of the state. */
 export const MAX_TENANT_CHARS = 128;
+/** In the place of the tenant: no tenant has such a name. */
+export const RESENDS_TENANT = '_resends';
+/**
+ * Where whoever may publish for all tenants says which removed messages were sent again. A tenant's publisher may not:
+ * whose a removed message was nobody knows.
+ */
+export const RESENDS_SUBJECT = `events.${RESENDS_TENANT}`;
 
 export const itemSchema = z
   .object({

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Draws } from '../../bench/draws.ts';
 import { baseOf } from './base.ts';
-import type { Regressor } from './effects.ts';
+import { demandOf, type Regressor } from './effects.ts';
 import { forecastSeries } from './forecast.ts';
 
 const SEED = 15;
@@ -111,6 +111,13 @@ describe('regressors', () => {
     // What was not sold is no error of a forecast either.
     expect(with_?.back_test?.smape ?? 99).toBeLessThan(20);
     expect(with_?.points.every(({ lower_95, upper_95 }) => upper_95 - lower_95 < 700)).toBe(true);
+  });
+
+  it('give back what sold-out days would have brought, never less than they did', () => {
+    const censored = [false, false, false, false, true, true, true, false];
+    const values = [10, 20, 10, 20, 0, null, 15, 20];
+    expect(demandOf({ values, period: 2, censored })).toEqual([10, 20, 10, 20, 10, null, 15, 20]);
+    expect(demandOf({ values, period: 2 })).toEqual(values);
   });
 
   it('need a value for each step', () => {

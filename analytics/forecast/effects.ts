@@ -78,6 +78,30 @@ export function viewAt(explained: Explained, at: number, horizon: number): View 
 }
 
 /**
+ * What a series would have been without its censored steps: at each of them as much as at the same places of the seasons
+ * before, and never less than what there was.
+ */
+export function demandOf({
+  values,
+  period,
+  censored = [],
+}: {
+  readonly values: readonly (number | null)[];
+  readonly period: number;
+  readonly censored?: readonly boolean[];
+}): readonly (number | null)[] {
+  const used = values.map((value, at) => value !== null && censored[at] !== true);
+  const usual = filled(
+    values.map((value) => value ?? 0),
+    used,
+    period,
+  );
+  return values.map((value, at) =>
+    value === null || censored[at] !== true ? value : Math.max(value, usual[at] ?? value),
+  );
+}
+
+/**
  * Least squares on level, trend, season and regressors, with errors that go on as a first-order autoregression says
  * (Prais & Winsten 1954): a level that wanders is not taken for an effect.
  */

@@ -1,6 +1,6 @@
 export { originsBeforeEnd } from './back-test.ts';
 export { type Base, baseOf, type Effect, type ForecastWish } from './base.ts';
-export type { Regressor } from './effects.ts';
+export { demandOf, type Regressor } from './effects.ts';
 export { type Accuracy, type Forecast, type ForecastPoint, forecastSeries } from './forecast.ts';
 export { type Hierarchy, reconciled } from './hierarchy.ts';
 export {

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import type { App } from './app.ts';
+import type { Env, Hono } from 'hono';
 
 const compress = promisify(gzip);
 
@@ -37,11 +37,14 @@ function builtFolder(): string | undefined {
 /** Whether the dashboard was built, so that it can be named at the start. */
 export const hasDashboard = (): boolean => builtFolder() !== undefined;
 
+/** What a server has to show: the order analytics, or a topology of one's own. */
+export type Shown = 'analytics' | 'topology';
+
 /**
  * Serves the dashboard at `/app`: its files, and its first page at every other path below, for paths there are places
- * within the dashboard.
+ * within the dashboard. The first page says what is shown.
  */
-export function addDashboard(app: App): void {
+export function addDashboard<E extends Env>(app: Hono<E>, shown: Shown = 'analytics'): void {
   const folder = builtFolder();
   if (folder === undefined) return;
   // Only what the build made can be asked for; a path of a request never reaches the disk.
@@ -55,8 +58,9 @@ export function addDashboard(app: App): void {
     ),
   );
   const held = new Map<string, Promise<Held>>();
+  const first = join(folder, 'index.html');
   const serve = async (file: string, request: Request, cache: string): Promise<Response> => {
-    const ready = held.get(file) ?? load(file);
+    const ready = held.get(file) ?? load(file, file === first ? shown : undefined);
     held.set(file, ready);
     const { plain, gzipped } = await ready;
     const takesGzip = /\bgzip\b/.test(request.headers.get('accept-encoding') ?? '');
@@ -71,7 +75,6 @@ export function addDashboard(app: App): void {
       },
     });
   };
-  const first = join(folder, 'index.html');
   const page = (request: Request): Promise<Response> => serve(first, request, 'no-cache');
   app.get(DASHBOARD_PATH, ({ req }) => page(req.raw));
   app.get(`${DASHBOARD_PATH}/*`, ({ req }, next) => {
@@ -85,7 +88,11 @@ export function addDashboard(app: App): void {
   });
 }
 
-async function load(file: string): Promise<Held> {
-  const plain = Uint8Array.from(await readFile(file));
+async function load(file: string, shown: Shown | undefined): Promise<Held> {
+  const bytes = await readFile(file);
+  const plain = Uint8Array.from(shown === undefined ? bytes : Buffer.from(marked(bytes.toString(), shown)));
   return { plain, gzipped: Uint8Array.from(await compress(plain)) };
 }
+
+const marked = (page: string, shown: Shown): string =>
+  page.replace('<html lang="en"', `<html lang="en" data-shown="${shown}"`);

@@ -26,6 +26,7 @@ export {
 } from './freshness.ts';
 export * from './idempotency.ts';
 export { parseJson, tryParseJson } from './json-body.ts';
+export { operatorSchema, operatorStates } from './operators.ts';
 export { pageOf } from './page.ts';
 export * from './permissions.ts';
 export * from './ports.ts';

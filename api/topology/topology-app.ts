@@ -11,8 +11,16 @@ import {
   type Topology,
 } from '../../engine/index.ts';
 import { type Cause, PROMETHEUS_TYPE } from '../../runtime/index.ts';
-import { HttpMetrics } from '../app/index.ts';
-import { ApiError, Cursors, PROBLEM_TYPE, problemOf, timeText } from '../http/index.ts';
+import { addDashboard, DASHBOARD_PATH, HttpMetrics } from '../app/index.ts';
+import {
+  ApiError,
+  Cursors,
+  operatorStates,
+  PROBLEM_TYPE,
+  problemOf,
+  timeText,
+  timeTextOrNull,
+} from '../http/index.ts';
 import { tableParamsOf } from './table-query.ts';
 import { answerTable, type ServedTable, servedTables } from './tables.ts';
 
@@ -67,6 +75,7 @@ export function createTopologyApp(ports: TopologyPorts): Hono<{ Variables: Varia
   get(app, '/topology', () => {
     return json({ ...ports.topology.describe(), mermaid: ports.topology.draw() });
   });
+  get(app, '/operators', () => json(operators(ports)));
   get(app, '/tables', () => json({ tables: [...tables.values()].map(shown) }));
   get(app, '/tables/:name', async (context) => {
     const table = tableOf(tables, context.req.param('name') ?? '');
@@ -75,10 +84,11 @@ export function createTopologyApp(ports: TopologyPorts): Hono<{ Variables: Varia
     if (!found) throw new ApiError('not_found', `The table "${table.name}" has no row of this key.`);
     return json(body);
   });
+  addDashboard(app, 'topology');
   return app;
 }
 
-const ROUTES = ['/health', '/metrics', '/topology', '/tables', '/tables/{name}'];
+const ROUTES = ['/health', '/metrics', '/topology', '/operators', '/tables', '/tables/{name}'];
 
 function get(
   app: Hono<{ Variables: Variables }>,
@@ -129,6 +139,19 @@ async function health(ports: TopologyPorts): Promise<Response> {
   return json(body, status === 'ok' ? 200 : 503);
 }
 
+/** How each operator stands, as of the last commit. */
+function operators({ topology, ...ports }: TopologyPorts) {
+  const reader = ports.reader();
+  const samples = ports.metrics();
+  const progress = reader.snapshot((table) => readProgress(table(META_TABLE)));
+  return {
+    time: timeText(Date.now()),
+    watermark: timeTextOrNull(progress?.watermark_ms ?? null),
+    lag: samples.find(({ name }) => name === 'millrace.task.lag')?.value ?? null,
+    operators: operatorStates(topology.describe(), samples, reader.tableSizes?.()),
+  };
+}
+
 /** What was not simply processed, since the state was made, by kind. */
 function noticesOf(reader: KvReader): Record<string, number> {
   const progress = reader.snapshot((table) => readProgress(table(META_TABLE)));
@@ -168,7 +191,10 @@ function authorise(token: string | undefined) {
   const wanted = token === undefined ? undefined : hash(`Bearer ${token}`);
   return async (context: TopologyContext, next: () => Promise<void>): Promise<void> => {
     // Probes have no secrets.
-    const isOpen = wanted === undefined || context.req.path === '/health';
+    const { path } = context.req;
+    // Nor has the dashboard: what it shows is asked for with the token.
+    const isPage = path === DASHBOARD_PATH || path.startsWith(`${DASHBOARD_PATH}/`);
+    const isOpen = wanted === undefined || path === '/health' || isPage;
     if (!isOpen && !timingSafeEqual(hash(context.req.header('authorization') ?? ''), wanted)) {
       throw new ApiError('unauthorized', 'Send the token of HTTP_TOKEN: "Authorization: Bearer TOKEN".', {
         headers: { 'WWW-Authenticate': 'Bearer' },

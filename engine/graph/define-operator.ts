@@ -56,6 +56,7 @@ export function defineOperator<
       ...(spec.definition === undefined ? {} : { definition: spec.definition(config) }),
       ...(spec.definedTables === undefined ? {} : { definedTables: spec.definedTables }),
       sides: spec.sides ?? [],
+      ...(spec.sendsTo === undefined ? {} : { sendsTo: spec.sendsTo(config) }),
       ...(spec.makesIds?.(config) === true ? { makesIds: true } : {}),
       ...(spec.namesResults === undefined ? {} : { namesResults: spec.namesResults }),
       ...(spec.ownsWatermark === undefined ? {} : { ownsWatermark: spec.ownsWatermark }),

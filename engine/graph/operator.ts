@@ -5,6 +5,7 @@ import type { FailureWatch, OutMessage } from '../edges/index.ts';
 import type { Flushable, KvStore, KvView, StateChecks, TableSpecs, TablesOf } from '../state/index.ts';
 import type { NameOf, OutputIds } from './origins.ts';
 import type { OutputChanges, RetractionRule } from './retractions.ts';
+import type { SentTo } from './sent-subjects.ts';
 
 /** Anything that checks and types an input; a zod schema is one. */
 export interface Schema<T> {
@@ -150,6 +151,8 @@ export interface OperatorSpec<A, B, C, S extends TableSpecs, O extends Sides = N
   readonly ownsWatermark?: true;
   /** With this configuration it gives nothing until a watermark comes: a topology where none does is refused. */
   readonly needsWatermark?: (config: C) => boolean;
+  /** Where its messages go, as far as the configuration says: a start sees whether a stream takes them. */
+  readonly sendsTo?: (config: C) => readonly SentTo[];
   /** It asks for `outputId`: each item then comes alone. */
   readonly makesIds?: (config: C) => boolean;
   /** All that it gives to its main output it names, see `emit`. */
@@ -165,6 +168,11 @@ export interface OperatorSpec<A, B, C, S extends TableSpecs, O extends Sides = N
 
 /** A named operator, ready to be put into a topology. */
 export interface Operator<A, B, O extends Sides = NoSides> {
+  /**
+   * Says to the type checker what it takes; never there. First, so that where an item does not fit the error says of
+   * which member, and not how the types of RxJS differ.
+   */
+  readonly takes?: (item: A) => void;
   readonly name: string;
   readonly kind: string;
   readonly summary: string;
@@ -173,6 +181,7 @@ export interface Operator<A, B, O extends Sides = NoSides> {
   readonly definition?: Definition;
   readonly definedTables?: readonly string[];
   readonly sides: readonly string[];
+  readonly sendsTo?: readonly SentTo[];
   readonly makesIds?: boolean;
   readonly namesResults?: true;
   readonly ownsWatermark?: true;

@@ -8,6 +8,7 @@ import type { Definition, NoSides, Operator, Runtime, Sides } from './operator.t
 import { trackedNodes } from './origins.ts';
 import { Piped } from './pipe.ts';
 import { checkRetractions, mergedRetractions, type Retractions, retractionsOf } from './retractions.ts';
+import { type SentSubject, type SentTo, sentSubjects } from './sent-subjects.ts';
 import type { SourceSpec } from './source-spec.ts';
 import { drawTopology } from './topology-drawing.ts';
 import { duplicateName, otherTopology } from './topology-errors.ts';
@@ -34,6 +35,7 @@ interface Node extends Omit<NodeDescription, 'state'> {
   readonly state: TableSpecs;
   /** Its output carries batches of side outputs too. */
   readonly hasSides: boolean;
+  readonly sendsTo?: readonly SentTo[];
   readonly makesIds?: boolean;
   readonly namesResults?: boolean;
   readonly ownsWatermark?: boolean;
@@ -136,6 +138,8 @@ export class Stream<T, O extends Sides = NoSides> extends Piped<T> {
 export class Builder {
   readonly nodes: Node[] = [];
   readonly sources: SourceSpec[] = [];
+  /** By the name of the source. */
+  readonly resendSubjects = new Map<string, string>();
 
   add(node: Node): void {
     const other = this.nodes.find(({ name }) => name === node.name);
@@ -158,7 +162,8 @@ export class Builder {
     inputs: readonly string[],
     join: (inputs: readonly Observable<Signal<unknown>>[]) => Observable<Signal<unknown>>,
   ): void {
-    const { name, kind, summary, state, definition, definedTables, sides, makesIds, namesResults } = operator;
+    const { name, kind, summary, state, definition, definedTables, sides, sendsTo } = operator;
+    const { makesIds, namesResults } = operator;
     const { ownsWatermark = false, needsWatermark = false } = operator;
     const coming = this.#retractionsIn(inputs);
     checkRetractions(operator, coming);
@@ -169,6 +174,7 @@ export class Builder {
       state,
       ...(definition === undefined ? {} : { definition }),
       ...(definedTables === undefined ? {} : { definedTables }),
+      ...(sendsTo === undefined ? {} : { sendsTo }),
       ...(makesIds === undefined ? {} : { makesIds }),
       ...(namesResults === undefined ? {} : { namesResults }),
       ownsWatermark,
@@ -183,9 +189,16 @@ export class Builder {
     });
   }
 
-  /** Where records of one stream enter. A topology may have several sources. */
-  source(input: string | SourceSpec): Stream<SourceRecord> {
+  /**
+   * Where records of one stream enter. A topology may have several sources. `resendsOn` is the only subject whose
+   * messages may say which removed ones were sent again; without it those of all subjects may.
+   */
+  source(
+    input: string | SourceSpec,
+    { resendsOn }: { readonly resendsOn?: string } = {},
+  ): Stream<SourceRecord> {
     const { name, ...spec } = typeof input === 'string' ? { name: input } : input;
+    if (resendsOn !== undefined) this.resendSubjects.set(name, resendsOn);
     if ('kind' in spec) this.sources.push({ name, ...spec });
     this.add({
       name,
@@ -241,11 +254,23 @@ export class Topology {
   /** Those that say where their records come from. */
   readonly sources: readonly SourceSpec[];
   readonly #nodes: readonly Node[];
+  readonly #resendSubjects: ReadonlyMap<string, string>;
 
-  constructor(name: string, nodes: readonly Node[], sources: readonly SourceSpec[] = []) {
+  constructor(
+    name: string,
+    nodes: readonly Node[],
+    sources: readonly SourceSpec[] = [],
+    resendSubjects: ReadonlyMap<string, string> = new Map(),
+  ) {
     this.name = name;
     this.#nodes = nodes;
     this.sources = sources;
+    this.#resendSubjects = resendSubjects;
+  }
+
+  /** The only subject of a source whose messages may say which removed ones were sent again; undefined: all may. */
+  resendsOn(source: string): string | undefined {
+    return this.#resendSubjects.get(source);
   }
 
   describe(): TopologyDescription {
@@ -268,6 +293,11 @@ export class Topology {
     return this.#nodes.flatMap(({ name, state }) =>
       Object.entries(state).map(([table, spec]) => ({ id: `${name}/${table}`, spec })),
     );
+  }
+
+  /** Where its messages go, as far as its operators say it. */
+  sends(): readonly SentSubject[] {
+    return sentSubjects(this.#nodes);
   }
 
   /** A Mermaid flowchart. */
@@ -354,5 +384,5 @@ export function topology(name: string, build: (builder: Builder) => void): Topol
   const builder = new Builder();
   build(builder);
   requireWatermarks(builder.nodes);
-  return new Topology(name, builder.nodes, builder.sources);
+  return new Topology(name, builder.nodes, builder.sources, builder.resendSubjects);
 }

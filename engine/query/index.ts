@@ -5,7 +5,7 @@ export * from './interactive.ts';
 export * from './interactive-layout.ts';
 export * from './kind.ts';
 export { DEFAULT_QUERY_LIMITS, INLINE_MAX_CELLS, INLINE_MAX_ROWS, type QueryLimits } from './limits.ts';
-export { builtModule } from './module-thread.ts';
+export { builtModule, startModuleThread } from './module-thread.ts';
 export * from './registry.ts';
 export { PlanStale, QueryRunError, type QueryRunErrorCode } from './run-error.ts';
 export { DEFAULT_SCAN_THREADS } from './scan-pool.ts';

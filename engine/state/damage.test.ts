@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { asMillraceError, SeededRandom } from '../base/index.ts';
 import { RowChecksums, shortHash } from './checksum.ts';
 import type { KvStore } from './kv.ts';
-import { requireWholeFile, stateFileProblems } from './lmdb-file.ts';
+import { livePageProblems, requireWholeFile, stateFileProblems } from './lmdb-file.ts';
 import { openLmdbReader, openLmdbStore } from './store-lmdb.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-damage-'));
@@ -13,6 +13,8 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const FILE = join(folder, 'whole', 'data.mdb');
 const PAGE_BYTES = 4_096;
+const BRANCH_FLIPS = process.env.TEST_LONG === '1' ? 2_000 : 120;
+const LONG_MS = 900_000;
 const key = (row: number): Uint8Array => Buffer.from(`row ${String(row).padStart(6, '0')}`);
 
 function fill(store: KvStore, from: number, to: number): void {
@@ -102,6 +104,59 @@ describe('a damaged file', () => {
       }
     }
     expect(found.named).toBeGreaterThan(30);
+  });
+
+  it(
+    'shows each flipped bit of a branch page, or it changes nothing that is read',
+    async () => {
+      const whole = await read(join(folder, 'whole'));
+      const bytes = readFileSync(FILE);
+      const branches = Array.from({ length: bytes.length / PAGE_BYTES }, (_unused, page) => page).filter(
+        (page) => page > 1 && bytes.readUInt16LE(page * PAGE_BYTES + 18) === 1,
+      );
+      expect(branches.length).toBeGreaterThan(0);
+      const random = new SeededRandom(3);
+      const path = mkdtempSync(join(folder, 'branch-'));
+      const found = { named: 0, unused: 0 };
+      for (let run = 0; run < BRANCH_FLIPS; run++) {
+        const start = (branches[random.int(0, branches.length - 1)] as number) * PAGE_BYTES;
+        // The header with the directory, or the rows; between them nothing is in use.
+        const [lower, upper] = [20, 22].map((at) => bytes.readUInt16LE(start + at) + 24) as [number, number];
+        const within = run % 2 === 0 ? random.int(0, lower - 1) : random.int(upper, PAGE_BYTES - 1);
+        const flipped = Buffer.from(bytes);
+        flipped[start + within] = (flipped[start + within] as number) ^ (1 << random.int(0, 7));
+        writeFileSync(join(path, 'data.mdb'), flipped);
+        if (stateFileProblems(path).length > 0) found.named++;
+        else {
+          expect(await read(path)).toBe(whole);
+          found.unused++;
+        }
+      }
+      expect(found.named).toBeGreaterThan(BRANCH_FLIPS / 4);
+    },
+    LONG_MS,
+  );
+
+  it('is told from one that is written to while it is looked at', async () => {
+    const path = copyOf('live', () => undefined);
+    const [store, reader] = [
+      openLmdbStore(path, { durable: false }),
+      openLmdbReader(path, { sharedWithWriter: true }),
+    ];
+    let [pages, commits] = [0, 0];
+    const look = (): readonly string[] =>
+      livePageProblems(path, () => {
+        if (++pages % 3 !== 0) return;
+        const from = (commits++ % 20) * 50;
+        store.transaction(() => store.table('long').removeRange({ start: key(from), end: key(from + 50) }));
+        fill(store, from, from + 50);
+      });
+    expect(reader.snapshot(look)).toEqual([]);
+    expect(commits).toBeGreaterThan(3);
+    await reader.close();
+    // Nothing keeps in place what this one sees.
+    expect(look()).not.toEqual([]);
+    await store.close();
   });
 
   it('with two values that have changed places is named', async () => {

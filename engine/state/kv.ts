@@ -52,11 +52,19 @@ export interface KvStore {
   close(): Promise<void>;
 }
 
+/** How much of a table there is: its rows, and the pages of the file that they take, bytes. */
+export interface TableSize {
+  readonly rows: number;
+  readonly size_bytes: number;
+}
+
 /** The readers' side: each snapshot is one committed state. */
 export interface KvReader {
   /** `work` is synchronous and must not keep views of values beyond its return. */
   snapshot<T>(work: (table: (name: string) => KvView) => T): T;
   tableNames(): readonly string[];
+  /** By table, without reading their rows. Not there where a store cannot tell. */
+  tableSizes?(): ReadonlyMap<string, TableSize>;
   close(): Promise<void>;
 }
 

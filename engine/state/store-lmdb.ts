@@ -3,7 +3,15 @@ import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { asMillraceError, diskFull, invariant, MillraceError, PRIVATE_FILE_MODE } from '../base/index.ts';
 import { RowChecksums } from './checksum.ts';
-import { checkKey, type KvEntry, type KvReader, type KvStore, type KvTable, type KvView } from './kv.ts';
+import {
+  checkKey,
+  type KvEntry,
+  type KvReader,
+  type KvStore,
+  type KvTable,
+  type KvView,
+  type TableSize,
+} from './kv.ts';
 import { DATA_FILE, requireWholeFile } from './lmdb-file.ts';
 import {
   HEAD_BYTES,
@@ -309,6 +317,25 @@ export function openLmdbReader(path: string, options: LmdbReaderOptions = {}): K
       renew();
       return listTables(root);
     },
+    tableSizes: () => {
+      renew();
+      return new Map(listTables(root).map((name) => [name, sizeOf(root.openDB(name, TABLE_OPTIONS))]));
+    },
     close: () => root.close(),
   };
+}
+
+/** What lmdb says of a table: its types know nothing of it. */
+interface TableStats {
+  readonly entryCount: number;
+  readonly pageSize: number;
+  readonly treeBranchPageCount: number;
+  readonly treeLeafPageCount: number;
+  readonly overflowPages: number;
+}
+
+function sizeOf(db: Db): TableSize {
+  const stats = db.getStats() as TableStats;
+  const pages = stats.treeBranchPageCount + stats.treeLeafPageCount + stats.overflowPages;
+  return { rows: stats.entryCount, size_bytes: pages * stats.pageSize };
 }

@@ -240,6 +240,14 @@ describe.each(STORE_KINDS)('the %s store', (kind) => {
     fill(store, 'later', ['a', 'b']);
     expect(count()).toBe(2);
     expect(reader.tableNames()).toEqual(['first', 'later']);
+    const sizes = reader.tableSizes?.();
+    if (sizes !== undefined) {
+      expect([...sizes].map(([name, { rows }]) => [name, rows])).toEqual([
+        ['first', 1],
+        ['later', 2],
+      ]);
+      expect(sizes.get('later')?.size_bytes).toBeGreaterThan(0);
+    }
   });
 
   it('keeps what was committed when it is opened again', async () => {

@@ -149,6 +149,12 @@ describe('removed messages that are sent again', () => {
     expect(flush(openStore(), board)).toEqual([]);
   });
 
+  it('are believed of one subject where one is named', () => {
+    const board = new GapBoard([gap('removed', 3, 5)]);
+    expect(board.noteResent('events', [record('3-5')], { resendsOn: () => 'events._resends' })).toEqual([]);
+    expect(board.noteResent('events', [record('3-5')], { resendsOn: () => 'events.a' })).toHaveLength(1);
+  });
+
   it('go as a whole where their gap stands for several', () => {
     const several = { ...gap('removed', 10, 20), messages: 4 };
     const board = new GapBoard([several]);

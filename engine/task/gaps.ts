@@ -1,6 +1,6 @@
 import { ByteWriter } from '../base/index.ts';
 import type { SequenceRange, SourceRecord, StreamFacts } from '../edges/index.ts';
-import type { Notice } from '../graph/index.ts';
+import type { Notice, Topology } from '../graph/index.ts';
 import { type KvTable, type KvView, prefixEnd } from '../state/index.ts';
 
 /**
@@ -105,11 +105,19 @@ export class GapBoard {
     this.add({ ...range, stream, incarnation, noticed_at_ms, kind: 'removed', node, messages });
   }
 
-  /** Looks for messages that have the events of removed ones again; gives a notice of each. */
-  noteResent(source: string, records: readonly SourceRecord[]): readonly Notice[] {
+  /**
+   * Looks for messages that have the events of removed ones again; gives a notice of each. Where a topology names a
+   * subject for that only its messages are believed: who may publish to it decides who may say so.
+   */
+  noteResent(
+    source: string,
+    records: readonly SourceRecord[],
+    topology?: Pick<Topology, 'resendsOn'>,
+  ): readonly Notice[] {
     if (!this.#hasRemoved) return [];
+    const subject = topology?.resendsOn(source);
     return records
-      .filter(({ hasHeaders }) => hasHeaders)
+      .filter((record) => record.hasHeaders && (subject === undefined || record.subject === subject))
       .flatMap((record) => resentRanges(record.header(RESENDS_HEADER)).map((range) => ({ record, range })))
       .flatMap(({ record: { subject: scope, sequence }, range }) => {
         const messages = this.resent(source, range);

@@ -313,9 +313,9 @@ export class Task {
 
   #push(input: Input, records: readonly SourceRecord[], last: number): void {
     const { graph, outputs } = this.#opened();
-    const { quarantine } = this.#options;
-    input.note(records, (range) => this.#gaps.removed(input, range, this.#options.clock.now()));
-    for (const notice of this.#gaps.noteResent(input.node, records)) this.#notices.add(notice);
+    const { quarantine, topology, clock } = this.#options;
+    input.note(records, (range) => this.#gaps.removed(input, range, clock.now()));
+    for (const notice of this.#gaps.noteResent(input.node, records, topology)) this.#notices.add(notice);
     invariant((records[0]?.sequence ?? 0) > input.sequence, 'the source never repeats what was taken');
     input.sequence = last;
     this.#uncommitted += records.length;

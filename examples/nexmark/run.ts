@@ -8,16 +8,11 @@ import {
   EventPublisher,
   jetstream,
   MillraceError,
-  openLmdbStore,
-  type Publisher,
   run,
   type Stream,
-  systemClock,
-  Task,
   type Topology,
 } from '../../index.ts';
 import { DEFAULT_GENERATOR, disordered, NexmarkGenerator } from './generator.ts';
-import { MemorySource, packMessages } from './memory-source.ts';
 import { encodeEvent } from './messages.ts';
 import type { NexmarkEvent } from './model.ts';
 import { QUERIES } from './queries/index.ts';
@@ -33,12 +28,12 @@ const HELP = `Nexmark: one query of the benchmark over generated events.
   --seed N       other events (default: 1)
   --disorder MS  how far behind newer ones an event may come, 0 to 4,000 (default: 2,000)
   --rows N       rows of the result that are printed (default: 20)
-  --stream       the events go through a stream of a NATS server that is started for it, instead of memory
   --draw         prints the topology as a Mermaid flowchart, and runs nothing
   --help         this text
 
-The events go as JSON messages through a task with state in a scratch folder, which is removed at the end. Windows
-that the events do not close stay open, as in a stream that goes on.
+The events are published as JSON messages to a stream of a NATS server that is started for it, and read from there
+with state in a scratch folder; both are removed at the end. Windows that the events do not close stay open, as in a
+stream that goes on.
 `;
 
 interface Options {
@@ -49,7 +44,6 @@ interface Options {
   readonly disorder_ms: number;
   readonly rows: number;
   readonly draw: boolean;
-  readonly stream: boolean;
 }
 
 function numberOf(
@@ -76,7 +70,7 @@ function readOptions(args: readonly string[]): Options | undefined {
     allowPositionals: true,
     options: {
       ...{ events: number, rate: number, seed: number, disorder: number, rows: number },
-      ...{ draw: flag, stream: flag, help: { ...flag, short: 'h' } },
+      ...{ draw: flag, help: { ...flag, short: 'h' } },
     },
   });
   if (values.help === true) return undefined;
@@ -94,7 +88,6 @@ function readOptions(args: readonly string[]): Options | undefined {
     disorder_ms: numberOf('disorder', values.disorder, 2_000, 0, OUT_OF_ORDERNESS_MS),
     rows: numberOf('rows', values.rows, 20, 0, 1_000_000),
     draw: values.draw === true,
-    stream: values.stream === true,
   };
 }
 
@@ -121,10 +114,6 @@ class Result {
   }
 }
 
-const nothingToSend: Publisher = {
-  publish: ({ id }) => Promise.reject(new MillraceError('unexpected_message', `Nobody takes "${id}".`)),
-};
-
 const PUBLISHED_AT_ONCE = 5_000;
 const CATCH_UP_MS = 3_600_000;
 
@@ -135,23 +124,12 @@ interface Ran {
   readonly state_bytes: number;
 }
 
-async function fromMemory(topology: Topology, events: readonly NexmarkEvent[], folder: string): Promise<Ran> {
-  const source = new MemorySource(packMessages(events));
-  const store = openLmdbStore(join(folder, 'state'));
-  const task = new Task({ topology, source, store, publisher: nothingToSend, clock: systemClock });
-  const started_ms = performance.now();
-  await task.open();
-  for (let taken = 0; taken < events.length; ) taken += await task.step(0);
-  task.commit();
-  const elapsed_ms = performance.now() - started_ms;
-  task.close();
-  const state_bytes = store.sizeBytes();
-  await store.close();
-  return { elapsed_ms, state_bytes };
-}
-
 /** Published and read at once, as a topology of one's own is run: what a query takes includes both. */
-async function fromStream(topology: Topology, events: readonly NexmarkEvent[], folder: string): Promise<Ran> {
+async function publishAndRead(
+  topology: Topology,
+  events: readonly NexmarkEvent[],
+  folder: string,
+): Promise<Ran> {
   const app = await run(topology, { dataDir: join(folder, 'data') });
   try {
     const publisher = new EventPublisher(app.link);
@@ -191,16 +169,12 @@ async function answer(options: Options, folder: string): Promise<void> {
     (rows: Stream<object>) => {
       rows.pipe(collect('result', undefined));
     },
-    options.stream ? jetstream('NEXMARK', { subjects: ['nexmark.>'] }) : undefined,
+    jetstream('NEXMARK', { subjects: ['nexmark.>'] }),
   );
   if (options.draw) return say(topology.draw());
   const generator = new NexmarkGenerator({ seed, events_per_s: rate });
   const arriving = disordered([...generator.events(events)], seed, disorder_ms);
-  const { elapsed_ms, state_bytes } = await (options.stream ? fromStream : fromMemory)(
-    topology,
-    arriving,
-    folder,
-  );
+  const { elapsed_ms, state_bytes } = await publishAndRead(topology, arriving, folder);
   for (const row of result.rows) say(JSON.stringify(row));
   const rows = query.keyOf === undefined ? 'rows' : 'changes of rows';
   say(

@@ -1,4 +1,4 @@
-import { TestDriver, toJetStream } from '../../index.ts';
+import { subjectOf, TestDriver, toJetStream } from '../../index.ts';
 
 interface Alert {
   readonly shop: string;
@@ -10,7 +10,7 @@ export default async function example(): Promise<unknown[]> {
   const driver = await TestDriver.start<Alert, never>((alerts) =>
     alerts.pipe(
       toJetStream('fraud', {
-        subject: ({ shop }) => `alerts.fraud.${shop}`,
+        subject: subjectOf`alerts.fraud.${({ shop }: Alert) => shop}`,
         headers: ({ risk }) => ({ Priority: risk > 0.9 ? 'high' : 'normal' }),
         // An alert of an order is one alert, also when the state is rebuilt from the stream.
         idOf: ({ order }) => `fraud-${order}`,

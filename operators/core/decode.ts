@@ -37,6 +37,8 @@ const make = <E>() =>
   defineOperator<SourceRecord, E, DecodeConfig<E>>({
     kind: 'decode',
     summary: 'Records to events; what is malformed to the dead letters',
+    // The decoder says whose they are.
+    sendsTo: () => [{ subject: 'deadletter.>' }],
     start: ({ name, config, clock, metrics, emit, send, notice }) => {
       const run = config.decoder();
       const accepted = metrics.counter('millrace.decode.accepted', 'Events decoded', { operator: name });

@@ -9,6 +9,8 @@ import {
 import { decode } from './decode.ts';
 import { type Bigints, jsonParser } from './json-numbers.ts';
 
+const DEFAULT_TENANT = 'default';
+
 export interface JsonConfig<T, D = never> {
   /**
    * Checks and types the parsed value: a schema (a zod schema is one), or a function that also gets the
@@ -42,7 +44,7 @@ export const jsonDoc: OperatorDoc = {
  * `invalid_value`. No state.
  */
 export function json<T, D = never>(name: string, config: JsonConfig<T, D>): Operator<SourceRecord, T | D> {
-  const { parse, tenantOf = () => 'default', bigints = 'round', tombstone } = config;
+  const { parse, tenantOf = () => DEFAULT_TENANT, bigints = 'round', tombstone } = config;
   if (typeof parse === 'function') refuseAsync(parse, `json "${name}"`);
   const read = jsonParser(name, bigints);
   const check = typeof parse === 'function' ? parse : (value: unknown) => parse.parse(value);
@@ -72,5 +74,6 @@ export function json<T, D = never>(name: string, config: JsonConfig<T, D>): Oper
       };
     },
   });
-  return { ...operator, kind: jsonDoc.kind, summary: jsonDoc.summary };
+  const letters = `deadletter.${config.tenantOf === undefined ? DEFAULT_TENANT : '>'}`;
+  return { ...operator, kind: jsonDoc.kind, summary: jsonDoc.summary, sendsTo: [{ subject: letters }] };
 }

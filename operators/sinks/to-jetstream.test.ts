@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Stream, TestDriver } from '../../engine/index.ts';
 import { fc } from '../../test/property.ts';
+import { subjectOf } from './subject-of.ts';
 import { toJetStream } from './to-jetstream.ts';
 
 interface Alert {
@@ -42,6 +43,22 @@ describe('toJetStream', () => {
     expect(driver.sent).toEqual([
       { id: 'a/7', subject: 'alerts.a', headers: { Level: '7' }, payload: Uint8Array.of(7) },
     ]);
+  });
+
+  it('puts parts of the item into the subject, and takes no item whose part is no token', async () => {
+    const subject = subjectOf`alerts.of-${({ shop }: Alert) => shop}.${({ level }) => level}`;
+    expect(subject.pattern).toBe('alerts.*.*');
+    const driver = await TestDriver.start<Alert, Alert>((input) =>
+      input.pipe(toJetStream<Alert>('alerts', { subject })).side('refused'),
+    );
+    const bad = ['', 'a.b', 'a b', '*', '>', '\n'].map((shop) => alert(shop));
+    await driver.push(...bad, alert('a', 7));
+    driver.commit();
+    expect(driver.sent.map((message) => message.subject)).toEqual(['alerts.of-a.7']);
+    expect(driver.out).toEqual(bad);
+    for (const broken of [() => subjectOf`a..${String}`, () => subjectOf`a.*.${String}`, () => subjectOf``]) {
+      expect(broken).toThrow(expect.objectContaining({ code: 'bad_subject' }));
+    }
   });
 
   it('may give up the order of a subject for many messages in flight', async () => {

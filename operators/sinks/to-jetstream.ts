@@ -1,5 +1,6 @@
 import { defineOperator, MillraceError, type Operator, type OperatorDoc } from '../../engine/index.ts';
 import { isSubject, type OutputTables, outputTables, oweBy, type RefusedOutput } from './output.ts';
+import type { SubjectTemplate } from './subject-of.ts';
 
 export type { RefusedOutput } from './output.ts';
 
@@ -19,7 +20,13 @@ export interface OutputConfig<A> {
 }
 
 export interface ToJetStreamConfig<A> extends OutputConfig<A> {
-  readonly subject: string | ((item: A) => string);
+  /** A fixed one, one with parts of the item (`subjectOf`), or a function, of which nothing is known before items come. */
+  readonly subject: string | SubjectTemplate<A> | ((item: A) => string);
+  /**
+   * The topology may read what it sends here: the operators before it see to it that this has an end (a number of
+   * tries, say). Else a start refuses a subject that a source before it reads (`subject_loop`); default: false.
+   */
+  readonly feedback?: boolean;
   /**
    * `subject`, the default: messages of one subject are stored in the order of the items, one for each round
    * trip to the server. `none`: many are in flight at once, and one that has to be repeated may come after
@@ -57,6 +64,10 @@ const make = <A>() =>
     summary: toJetStreamDoc.summary,
     state: outputTables,
     sides: ['refused'],
+    sendsTo: ({ subject, feedback: isFeedback = false }) => {
+      if (typeof subject === 'string') return [{ subject, isFeedback }];
+      return 'pattern' in subject ? [{ subject: subject.pattern, isFeedback }] : [];
+    },
     makesIds: ({ idOf }) => idOf === undefined,
     retractions: () => 'takes',
     start: (context) => {

@@ -1,8 +1,8 @@
-import { ByteReader, ByteWriter, type Codec, type Handlers } from '../../engine/index.ts';
-import { isTime } from '../core/index.ts';
+import { ByteReader, ByteWriter, type Codec } from '../../engine/index.ts';
 import { KeyedWindows } from './window-keyed.ts';
-import { byKey, resultOf, type WindowResult } from './window-types.ts';
+import { byKey, resultOf, type WindowOutput, type WindowResult } from './window-types.ts';
 import type { WakingRow } from './window-wakes.ts';
+import type { Taken, Windower } from './windower.ts';
 import type { CountWindow } from './windows.ts';
 
 interface Waiting {
@@ -65,40 +65,26 @@ function byPlace(a: Waiting, b: Waiting): number {
  * Every n events of a key, in the order of (event time, stored bytes). Events wait until they are older than the
  * watermark by more than the allowed lateness; so their place is final, and each window has one result.
  */
-export class CountWindows<E> extends KeyedWindows<E, CountWindow, CountRow> implements Handlers<E> {
-  onBatch(events: readonly E[]): void {
-    const { keyOf, timeOf, codec, allowedLateness_ms, max_open_per_key } = this.plan;
-    const final_ms = this.control.closed_ms;
-    const late: E[] = [];
-    const overflow: E[] = [];
-    for (const event of events) {
-      const key = keyOf(event);
-      const time_ms = timeOf(event);
-      if (!isTime(time_ms) || time_ms < final_ms) {
-        late.push(event);
-        continue;
-      }
-      const row = this.rows.get(key) ?? {
-        waiting: [],
-        filling: undefined,
-        wake_ms: Number.POSITIVE_INFINITY,
-      };
-      if (row.waiting.length >= max_open_per_key) {
-        overflow.push(event);
-        continue;
-      }
-      const writer = new ByteWriter();
-      codec.write(writer, event);
-      row.waiting.push({ time_ms, bytes: writer.copy() });
-      this.wakes.at(time_ms + allowedLateness_ms + 1, key, row);
-      this.rows.set(key, row);
-    }
-    this.finish(late, overflow);
+export class CountWindows<E> extends KeyedWindows<E, CountWindow, CountRow> implements Windower<E> {
+  add(event: E, time_ms: number): Taken {
+    const { keyOf, codec, allowedLateness_ms, max_open_per_key } = this.plan;
+    const key = keyOf(event);
+    if (time_ms < this.control.closed_ms) return 'late';
+    const row = this.rows.get(key) ?? {
+      waiting: [],
+      filling: undefined,
+      wake_ms: Number.POSITIVE_INFINITY,
+    };
+    if (row.waiting.length >= max_open_per_key) return 'overflow';
+    const writer = new ByteWriter();
+    codec.write(writer, event);
+    row.waiting.push({ time_ms, bytes: writer.copy() });
+    this.wakes.at(time_ms + allowedLateness_ms + 1, key, row);
+    this.rows.set(key, row);
+    return 'taken';
   }
 
-  onWatermark(reached_ms: number): void {
-    if (!this.isFurther(reached_ms)) return;
-    const time_ms = this.control.advance(reached_ms);
+  advance(_: number, time_ms: number, emit: WindowOutput<E>['emit']): void {
     const { allowedLateness_ms } = this.plan;
     const { idle_ms } = this.plan.window;
     const final_ms = this.control.closed_ms;
@@ -117,7 +103,7 @@ export class CountWindows<E> extends KeyedWindows<E, CountWindow, CountRow> impl
       else this.rows.set(key, row);
     }
     results.sort((a, b) => a.window.end_ms - b.window.end_ms || byKey([a.key, a], [b.key, b]));
-    this.output.emit(results);
+    emit(results);
   }
 
   #fill(key: string, row: CountRow, { time_ms, bytes }: Waiting, results: WindowResult<unknown>[]): void {

@@ -1,8 +1,8 @@
-import type { Handlers, MapTable, ScopedMap } from '../../engine/index.ts';
-import { isTime } from '../core/index.ts';
+import type { MapTable, ScopedMap } from '../../engine/index.ts';
 import type { WindowControl } from './window-control.ts';
 import { firePane, newPanedRow, type PanedRow } from './window-pane.ts';
 import { byKey, isClosed, type WindowOutput, type WindowPlan, type WindowResult } from './window-types.ts';
+import type { Taken, Windower } from './windower.ts';
 import {
   type AlignedSpec,
   type AlignedWindows,
@@ -31,69 +31,43 @@ const WINDOWS = 'windows';
  * Aligned windows with early results: a row for each window and key, which knows what was given already. An
  * event goes into every window that it is in.
  */
-export class PanedWindows<E> implements Handlers<E> {
+export class PanedWindows<E> implements Windower<E> {
   readonly #plan: WindowPlan<E, AlignedSpec>;
   readonly #windows: AlignedWindows;
   readonly #rows: MapTable<string, PanedRow>;
   readonly #control: WindowControl;
-  readonly #output: WindowOutput<E>;
   /** By end. */
   readonly #open = new Map<number, OpenWindow>();
 
-  constructor(
-    plan: WindowPlan<E, AlignedSpec>,
-    rows: MapTable<string, PanedRow>,
-    control: WindowControl,
-    output: WindowOutput<E>,
-  ) {
+  constructor(plan: WindowPlan<E, AlignedSpec>, rows: MapTable<string, PanedRow>, control: WindowControl) {
     this.#plan = plan;
     this.#windows = alignedWindows(plan.window);
     this.#rows = rows;
     this.#control = control;
-    this.#output = output;
     for (const end_ms of control.times(WINDOWS)) this.#opened(end_ms, undefined);
   }
 
-  onBatch(events: readonly E[]): void {
-    const { keyOf, timeOf, max_open_windows } = this.#plan;
-    const late: E[] = [];
-    const overflow: E[] = [];
-    const results: WindowResult<unknown>[] = [];
+  add(event: E, time_ms: number, results: WindowResult<unknown>[]): Taken {
     const openAfter_ms = this.#control.closed_ms;
-    for (const event of events) {
-      const time_ms = timeOf(event);
-      const slice_ms = sliceOf(this.#windows, time_ms);
-      const last_ms = this.#windows.lastEnd(slice_ms);
-      if (!isTime(time_ms) || isClosed(last_ms, openAfter_ms)) {
-        late.push(event);
-        continue;
-      }
-      const ends: number[] = [];
-      for (let end = this.#windows.firstEnd(slice_ms); end <= last_ms; end += this.#windows.every_ms) {
-        if (end > openAfter_ms) ends.push(end);
-      }
-      const created = ends.filter((end) => !this.#open.has(end));
-      if (this.#open.size + created.length > max_open_windows) {
-        overflow.push(event);
-        continue;
-      }
-      for (const end of created) {
-        this.#control.add(WINDOWS, end);
-        this.#opened(end, new Set());
-      }
-      const key = keyOf(event);
-      for (const end of ends) this.#add(end, key, event, time_ms, results);
+    const slice_ms = sliceOf(this.#windows, time_ms);
+    const last_ms = this.#windows.lastEnd(slice_ms);
+    if (isClosed(last_ms, openAfter_ms)) return 'late';
+    const ends: number[] = [];
+    for (let end = this.#windows.firstEnd(slice_ms); end <= last_ms; end += this.#windows.every_ms) {
+      if (end > openAfter_ms) ends.push(end);
     }
-    this.#output.emit(results);
-    this.#output.late(late);
-    this.#output.overflow(overflow);
-    if (this.#rows.dirtyRows > this.#plan.max_uncommitted_rows) this.#output.requestBarrier();
+    const created = ends.filter((end) => !this.#open.has(end));
+    if (this.#open.size + created.length > this.#plan.max_open_windows) return 'overflow';
+    for (const end of created) {
+      this.#control.add(WINDOWS, end);
+      this.#opened(end, new Set());
+    }
+    const key = this.#plan.keyOf(event);
+    for (const end of ends) this.#add(end, key, event, time_ms, results);
+    return 'taken';
   }
 
-  onWatermark(reached_ms: number): void {
-    const before_ms = this.#control.watermark_ms;
-    if (reached_ms <= before_ms) return;
-    const time_ms = this.#control.advance(reached_ms);
+  advance(before_ms: number, time_ms: number, emit: WindowOutput<E>['emit']): void {
     const firings: Firing[] = [];
     for (const open of this.#open.values()) {
       const firing = this.#firingOf(open, before_ms, time_ms);
@@ -107,7 +81,7 @@ export class PanedWindows<E> implements Handlers<E> {
         if (firePane(this.#plan, { key, window, row }, kind, results)) rows.set(key, row);
       }
       open.fresh = new Set();
-      this.#output.emit(results);
+      emit(results);
     }
     this.#expire(time_ms);
   }

@@ -1,5 +1,4 @@
-import type { ByteReader, ByteWriter, Codec, Handlers } from '../../engine/index.ts';
-import { isTime } from '../core/index.ts';
+import type { ByteReader, ByteWriter, Codec } from '../../engine/index.ts';
 import { KeyedWindows } from './window-keyed.ts';
 import {
   firePane,
@@ -9,8 +8,16 @@ import {
   panedRowCodec,
   type RenewBytes,
 } from './window-pane.ts';
-import { byKey, isClosed, type PaneKind, type WindowMode, type WindowResult } from './window-types.ts';
+import {
+  byKey,
+  isClosed,
+  type PaneKind,
+  type WindowMode,
+  type WindowOutput,
+  type WindowResult,
+} from './window-types.ts';
 import type { WakingRow } from './window-wakes.ts';
+import type { Taken, Windower } from './windower.ts';
 import type { SessionWindow, TimeWindow } from './windows.ts';
 
 interface Session extends PanedRow {
@@ -70,44 +77,27 @@ export function logicalSessions({ sessions }: SessionRow, mode: WindowMode): Ses
  * A closed session stays as it was given: an event less than a gap from it is late, also where a session of that
  * event alone would still be open. Else the two would overlap.
  */
-export class SessionWindows<E> extends KeyedWindows<E, SessionWindow, SessionRow> implements Handlers<E> {
-  onBatch(events: readonly E[]): void {
-    const { keyOf, timeOf, max_open_per_key } = this.plan;
+export class SessionWindows<E> extends KeyedWindows<E, SessionWindow, SessionRow> implements Windower<E> {
+  add(event: E, time_ms: number, results: WindowResult<unknown>[]): Taken {
+    const { keyOf, max_open_per_key } = this.plan;
     const { gap_ms } = this.plan.window;
     const openAfter_ms = this.control.closed_ms;
-    const late: E[] = [];
-    const overflow: E[] = [];
-    const results: WindowResult<unknown>[] = [];
-    for (const event of events) {
-      const key = keyOf(event);
-      const time_ms = timeOf(event);
-      const row = this.rows.get(key) ?? newRow();
-      // What is forgotten had ended a gap before.
-      if (row.sessions.length === 0) row.closed_ms = Math.max(row.closed_ms, openAfter_ms - gap_ms);
-      const touched = touchedBy(row.sessions, time_ms, gap_ms);
-      const isNew = touched.length === 0;
-      const isOver = time_ms < row.closed_ms || (isNew && isClosed(time_ms + gap_ms, openAfter_ms));
-      if (!isTime(time_ms) || isOver) {
-        late.push(event);
-        continue;
-      }
-      if (isNew && row.sessions.length >= max_open_per_key) {
-        overflow.push(event);
-        continue;
-      }
-      const session = this.#sessionOf(row, touched, time_ms);
-      this.#add(key, session, event, time_ms, results);
-      this.wakes.at(this.#wakeOf(session), key, row);
-      this.rows.set(key, row);
-    }
-    this.output.emit(results);
-    this.finish(late, overflow);
+    const key = keyOf(event);
+    const row = this.rows.get(key) ?? newRow();
+    // What is forgotten had ended a gap before.
+    if (row.sessions.length === 0) row.closed_ms = Math.max(row.closed_ms, openAfter_ms - gap_ms);
+    const touched = touchedBy(row.sessions, time_ms, gap_ms);
+    const isNew = touched.length === 0;
+    if (time_ms < row.closed_ms || (isNew && isClosed(time_ms + gap_ms, openAfter_ms))) return 'late';
+    if (isNew && row.sessions.length >= max_open_per_key) return 'overflow';
+    const session = this.#sessionOf(row, touched, time_ms);
+    this.#add(key, session, event, time_ms, results);
+    this.wakes.at(this.#wakeOf(session), key, row);
+    this.rows.set(key, row);
+    return 'taken';
   }
 
-  onWatermark(reached_ms: number): void {
-    if (!this.isFurther(reached_ms)) return;
-    const before_ms = this.control.watermark_ms;
-    const time_ms = this.control.advance(reached_ms);
+  advance(before_ms: number, time_ms: number, emit: WindowOutput<E>['emit']): void {
     const fired: {
       readonly at_ms: number;
       readonly key: string;
@@ -132,7 +122,7 @@ export class SessionWindows<E> extends KeyedWindows<E, SessionWindow, SessionRow
       this.rows.set(key, row);
     }
     fired.sort((a, b) => a.at_ms - b.at_ms || byKey([a.key, a], [b.key, b]));
-    this.output.emit(fired.flatMap(({ results }) => results));
+    emit(fired.flatMap(({ results }) => results));
   }
 
   /** Lets go of the sessions that take no more events. */

@@ -1,4 +1,4 @@
-import type { Handlers, MapTable, ScopedMap } from '../../engine/index.ts';
+import type { MapTable, ScopedMap } from '../../engine/index.ts';
 import { isTime } from '../core/index.ts';
 import { AMENDED, type WindowControl } from './window-control.ts';
 import {
@@ -9,6 +9,7 @@ import {
   type WindowPlan,
   type WindowResult,
 } from './window-types.ts';
+import type { Taken, Windower } from './windower.ts';
 import {
   type AlignedSpec,
   type AlignedWindows,
@@ -39,12 +40,11 @@ function amendedOf(end_ms: number): string {
  * of time that it is in; a window is the merge of its slices when it fires. After that, within the allowed
  * lateness, each event fires the windows that it is in again, for its key.
  */
-export class SlicedWindows<E> implements Handlers<E> {
+export class SlicedWindows<E> implements Windower<E> {
   readonly #plan: WindowPlan<E, AlignedSpec>;
   readonly #windows: AlignedWindows;
   readonly #rows: MapTable<string, unknown>;
   readonly #control: WindowControl;
-  readonly #output: WindowOutput<E>;
   readonly #slices = new Map<number, Slice>();
   readonly #amendedEnds: Set<number>;
   #current: Slice | undefined;
@@ -52,75 +52,49 @@ export class SlicedWindows<E> implements Handlers<E> {
   /** Nothing fires and nothing expires before the watermark is here. */
   #next_ms = Number.POSITIVE_INFINITY;
 
-  constructor(
-    plan: WindowPlan<E, AlignedSpec>,
-    rows: MapTable<string, unknown>,
-    control: WindowControl,
-    output: WindowOutput<E>,
-  ) {
+  constructor(plan: WindowPlan<E, AlignedSpec>, rows: MapTable<string, unknown>, control: WindowControl) {
     this.#plan = plan;
     this.#windows = alignedWindows(plan.window);
     this.#rows = rows;
     this.#control = control;
-    this.#output = output;
     this.#amendedEnds = new Set(control.times(AMENDED));
     for (const start_ms of control.times(SLICES)) this.#open(start_ms);
     // With less allowed lateness than before some are closed already.
     this.#expire(control.watermark_ms);
   }
 
-  onBatch(events: readonly E[]): void {
-    const { keyOf, timeOf, aggregate, allowedLateness_ms, max_open_windows } = this.#plan;
-    const watermark_ms = this.#control.watermark_ms;
-    const late: E[] = [];
-    const overflow: E[] = [];
-    const results: WindowResult<unknown>[] = [];
-    for (const event of events) {
-      const time_ms = timeOf(event);
-      if (!isTime(time_ms)) {
-        late.push(event);
-        continue;
-      }
-      const start_ms = sliceOf(this.#windows, time_ms);
-      let slice = this.#current;
-      if (slice?.start_ms !== start_ms) {
-        slice = this.#slices.get(start_ms);
-        if (slice === undefined) {
-          const last_ms = this.#windows.lastEnd(start_ms);
-          if (!isTime(start_ms) || isClosed(last_ms, this.#control.closed_ms)) {
-            late.push(event);
-            continue;
-          }
-          if (this.#slices.size >= max_open_windows) {
-            overflow.push(event);
-            continue;
-          }
-          slice = this.#open(start_ms);
-          this.#control.add(SLICES, start_ms);
-        }
-        this.#current = slice;
-      }
-      const key = keyOf(event);
-      if (slice.firstEnd_ms <= watermark_ms && allowedLateness_ms > 0) {
-        this.#amend(slice, key, event, time_ms, results);
-      } else {
-        const acc = slice.rows.get(key);
-        slice.rows.set(key, aggregate.add(acc === undefined ? aggregate.init() : acc, event, time_ms));
-        if (slice.read !== undefined) this.#forget(slice);
-      }
+  add(event: E, time_ms: number, results: WindowResult<unknown>[]): Taken {
+    const { keyOf, aggregate, allowedLateness_ms } = this.#plan;
+    const start_ms = sliceOf(this.#windows, time_ms);
+    const slice = this.#current?.start_ms === start_ms ? this.#current : this.#sliceAt(start_ms);
+    if (typeof slice === 'string') return slice;
+    this.#current = slice;
+    const key = keyOf(event);
+    if (slice.firstEnd_ms <= this.#control.watermark_ms && allowedLateness_ms > 0) {
+      this.#amend(slice, key, event, time_ms, results);
+    } else {
+      const acc = slice.rows.get(key);
+      slice.rows.set(key, aggregate.add(acc === undefined ? aggregate.init() : acc, event, time_ms));
+      if (slice.read !== undefined) this.#forget(slice);
     }
-    this.#output.emit(results);
-    this.#output.late(late);
-    this.#output.overflow(overflow);
-    if (this.#rows.dirtyRows > this.#plan.max_uncommitted_rows) this.#output.requestBarrier();
+    return 'taken';
   }
 
-  onWatermark(reached_ms: number): void {
-    const before_ms = this.#control.watermark_ms;
-    if (reached_ms <= before_ms) return;
-    const time_ms = this.#control.advance(reached_ms);
+  /** The slice that begins there, a new one if need be; or why it takes no events. */
+  #sliceAt(start_ms: number): Slice | 'late' | 'overflow' {
+    const open = this.#slices.get(start_ms);
+    if (open !== undefined) return open;
+    const last_ms = this.#windows.lastEnd(start_ms);
+    if (!isTime(start_ms) || isClosed(last_ms, this.#control.closed_ms)) return 'late';
+    if (this.#slices.size >= this.#plan.max_open_windows) return 'overflow';
+    this.#control.add(SLICES, start_ms);
+    return this.#open(start_ms);
+  }
+
+  advance(before_ms: number, time_ms: number, emit: WindowOutput<E>['emit']): void {
     if (time_ms < this.#next_ms) return;
-    for (let end = this.#endAfter(before_ms); end <= time_ms; end = this.#endAfter(end)) this.#fire(end);
+    for (let end = this.#endAfter(before_ms); end <= time_ms; end = this.#endAfter(end))
+      this.#fire(end, emit);
     this.#expire(time_ms);
   }
 
@@ -175,13 +149,13 @@ export class SlicedWindows<E> implements Handlers<E> {
     return found.sort((a, b) => a.start_ms - b.start_ms);
   }
 
-  #fire(end_ms: number): void {
+  #fire(end_ms: number, emit: WindowOutput<E>['emit']): void {
     const window: TimeWindow = { start_ms: this.#windows.startOf(end_ms), end_ms };
     const { aggregate, mode } = this.#plan;
     const kind = mode === 'retract' ? 'insert' : undefined;
     const pane = { kind: 'onTime', index: 0 } as const;
     const merged = this.#merged(this.#slicesOf(window), end_ms);
-    this.#output.emit(merged.map(([key, acc]) => resultOf(key, window, aggregate.result(acc), pane, kind)));
+    emit(merged.map(([key, acc]) => resultOf(key, window, aggregate.result(acc), pane, kind)));
   }
 
   /** The accumulators of some slices by key, sorted. */

@@ -1,8 +1,8 @@
-import type { ByteReader, ByteWriter, Codec, Handlers } from '../../engine/index.ts';
-import { isTime } from '../core/index.ts';
+import type { ByteReader, ByteWriter, Codec } from '../../engine/index.ts';
 import { KeyedWindows } from './window-keyed.ts';
-import { byKey, isClosed, resultOf, type WindowResult } from './window-types.ts';
+import { byKey, isClosed, resultOf, type WindowOutput, type WindowResult } from './window-types.ts';
 import type { WakingRow } from './window-wakes.ts';
+import type { Taken, Windower } from './windower.ts';
 import type { SlidingWindow, TimeWindow } from './windows.ts';
 
 /** The events of a key at one time. */
@@ -52,39 +52,21 @@ export function logicalInstants({ instants }: SlidingRow): SlidingRow {
  * A window around each event. One row a key with an accumulator for each time at which it has events, kept as
  * long as a window that may still be given reaches back to it. A result is the merge of the accumulators in it.
  */
-export class SlidingWindows<E> extends KeyedWindows<E, SlidingWindow, SlidingRow> implements Handlers<E> {
-  onBatch(events: readonly E[]): void {
-    const { keyOf, timeOf, max_open_per_key } = this.plan;
-    const openAfter_ms = this.control.closed_ms;
-    const late: E[] = [];
-    const overflow: E[] = [];
-    const results: WindowResult<unknown>[] = [];
-    for (const event of events) {
-      const key = keyOf(event);
-      const time_ms = timeOf(event);
-      if (!isTime(time_ms) || isClosed(this.#windowOf(time_ms).end_ms, openAfter_ms)) {
-        late.push(event);
-        continue;
-      }
-      const row = this.rows.get(key) ?? { instants: [], wake_ms: Number.POSITIVE_INFINITY };
-      const at = lowerBound(row.instants, time_ms);
-      const isNew = row.instants[at]?.time_ms !== time_ms;
-      if (isNew && row.instants.length >= max_open_per_key) {
-        overflow.push(event);
-        continue;
-      }
-      this.#add(key, row, { at, isNew, event, time_ms }, results);
-      this.wakes.at(this.#wakeOf(row.instants[at] as Instant), key, row);
-      this.rows.set(key, row);
-    }
-    this.output.emit(results);
-    this.finish(late, overflow);
+export class SlidingWindows<E> extends KeyedWindows<E, SlidingWindow, SlidingRow> implements Windower<E> {
+  add(event: E, time_ms: number, results: WindowResult<unknown>[]): Taken {
+    const key = this.plan.keyOf(event);
+    if (isClosed(this.#windowOf(time_ms).end_ms, this.control.closed_ms)) return 'late';
+    const row = this.rows.get(key) ?? { instants: [], wake_ms: Number.POSITIVE_INFINITY };
+    const at = lowerBound(row.instants, time_ms);
+    const isNew = row.instants[at]?.time_ms !== time_ms;
+    if (isNew && row.instants.length >= this.plan.max_open_per_key) return 'overflow';
+    this.#add(key, row, { at, isNew, event, time_ms }, results);
+    this.wakes.at(this.#wakeOf(row.instants[at] as Instant), key, row);
+    this.rows.set(key, row);
+    return 'taken';
   }
 
-  onWatermark(reached_ms: number): void {
-    if (!this.isFurther(reached_ms)) return;
-    const before_ms = this.control.watermark_ms;
-    const time_ms = this.control.advance(reached_ms);
+  advance(before_ms: number, time_ms: number, emit: WindowOutput<E>['emit']): void {
     const results: WindowResult<unknown>[] = [];
     for (const [key, row] of this.wakes.take(time_ms)) {
       for (const instant of row.instants) {
@@ -100,7 +82,7 @@ export class SlidingWindows<E> extends KeyedWindows<E, SlidingWindow, SlidingRow
       else this.rows.set(key, row);
     }
     results.sort((a, b) => a.window.end_ms - b.window.end_ms || byKey([a.key, a], [b.key, b]));
-    this.output.emit(results);
+    emit(results);
   }
 
   /** Both bounds belong to the window: it ends just after the last of its times. */

@@ -3,7 +3,6 @@ import {
   type Codec,
   decodeRow,
   defineOperator,
-  type Handlers,
   type MapSpec,
   type MapTable,
   MillraceError,
@@ -35,6 +34,7 @@ import type {
   WindowResult,
   WindowSides,
 } from './window-types.ts';
+import { type Windower, Windowing } from './windower.ts';
 import type { AlignedSpec, CountWindow, SessionWindow, SlidingWindow, WindowSpec } from './windows.ts';
 
 export const windowDoc: OperatorDoc = {
@@ -160,14 +160,13 @@ interface Tables<V> extends TableSpecs {
   readonly control: MapSpec<string, number>;
 }
 
-/** What handles one kind of windows. */
-type WindowHandlers<E, W extends WindowSpec, V> = new (
+/** One kind of windows. */
+type WindowKind<E, W extends WindowSpec, V> = new (
   plan: WindowPlan<E, W>,
   rows: MapTable<string, V>,
   control: WindowControl,
-  output: WindowOutput<E>,
   timers: Pick<Timers, 'set' | 'clear'>,
-) => Handlers<E>;
+) => Windower<E>;
 
 /** How rows lie around accumulators, and what becomes of accumulators that lie in them as bytes. */
 type RowCodecOf<V> = (accumulator: Codec<unknown>, renew?: RenewBytes) => Codec<V>;
@@ -200,7 +199,7 @@ const revisionOf = ({ key, window, pane, kind }: WindowResult<unknown>): string 
 function make<E, W extends WindowSpec, V>(
   layout: keyof typeof LAYOUTS,
   rowCodec: RowCodecOf<V>,
-  Windows: WindowHandlers<E, W, V>,
+  Windows: WindowKind<E, W, V>,
   /** What of a row is content, for the digest. */
   logical?: (row: V, mode: WindowMode) => V,
 ) {
@@ -258,13 +257,9 @@ function make<E, W extends WindowSpec, V>(
         },
         requestBarrier,
       };
-      return new Windows(
-        config,
-        state.rows,
-        new WindowControl(state.control, name, definition, config.allowedLateness_ms),
-        output,
-        timers,
-      );
+      const control = new WindowControl(state.control, name, definition, config.allowedLateness_ms);
+      const windower = new Windows(config, state.rows, control, timers);
+      return new Windowing(config, state.rows, control, windower, output);
     },
   });
 }

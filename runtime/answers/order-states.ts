@@ -16,6 +16,7 @@ import {
 } from '../../engine/index.ts';
 import type { PartitionHost } from '../host/index.ts';
 import type { Settings } from '../settings/index.ts';
+import { PageWatch } from './page-watch.ts';
 
 /** One generation of the state, to ask. */
 export interface OrderState {
@@ -24,6 +25,10 @@ export interface OrderState {
   readonly queries: QueryExecutor;
   /** Finds events in it. */
   readonly finder: FinderParts;
+}
+
+interface OpenState extends OrderState {
+  readonly pages: PageWatch;
 }
 
 export interface OrderStatesOptions {
@@ -48,7 +53,7 @@ export function analyticsSettings({
 /** The committed states that queries are answered from: the current one, and replaced ones until nothing reads them. */
 export class OrderStates {
   readonly #options: OrderStatesOptions;
-  readonly #opened = new Map<PartitionHost, OrderState>();
+  readonly #opened = new Map<PartitionHost, OpenState>();
   readonly #waiting = new Set<() => void>();
   #isClosed = false;
 
@@ -56,10 +61,11 @@ export class OrderStates {
     this.#options = options;
   }
 
-  /** The current state; undefined before there is one. */
+  /** The current state; undefined before there is one. Throws `state_damaged` where its pages do not fit together. */
   current(): OrderState | undefined {
     const { host, settings } = this.#options.current();
     const opened = this.#opened.get(host);
+    if (opened?.pages.damage !== undefined) throw opened.pages.damage;
     if (opened !== undefined) return opened;
     const reader = this.#isClosed ? undefined : host.reader();
     if (reader === undefined) return undefined;
@@ -68,7 +74,7 @@ export class OrderStates {
     return state;
   }
 
-  #open(host: PartitionHost, reader: KvReader, settings: Settings): OrderState {
+  #open(host: PartitionHost, reader: KvReader, settings: Settings): OpenState {
     const config = analyticsSettings(settings);
     const queries = new QueryExecutor({
       reader,
@@ -84,7 +90,8 @@ export class OrderStates {
       },
     });
     const finder = eventFinder(queries, orderQueries(config), this.#options.payloads);
-    return { generation: host.generation, reader, queries, finder };
+    const pages = new PageWatch(host.statePath, settings.pageCheckInterval_ms);
+    return { generation: host.generation, reader, queries, finder, pages };
   }
 
   /** Resolves when nothing reads from the state of a host any more that was replaced; its threads have ended then. */
@@ -93,6 +100,7 @@ export class OrderStates {
     await this.#pause(this.#options.release_after_ms ?? 2 * DEFAULT_QUERY_DEADLINE_MS);
     const state = this.#opened.get(host);
     this.#opened.delete(host);
+    await state?.pages.close();
     await state?.queries.idle();
     await state?.queries.close();
   }
@@ -116,6 +124,6 @@ export class OrderStates {
     for (const done of [...this.#waiting]) done();
     const states = [...this.#opened.values()];
     this.#opened.clear();
-    await Promise.all(states.map(({ queries }) => queries.close()));
+    await Promise.all(states.flatMap(({ queries, pages }) => [queries.close(), pages.close()]));
   }
 }

@@ -13,6 +13,7 @@ import {
   openManager,
   StreamPayloads,
 } from '../../connectors/index.ts';
+import { itLong } from '../../test/it-long.ts';
 import { startTestNats, type TestNats } from '../../test/nats.ts';
 import { OrderStates } from '../answers/index.ts';
 import { DEFINITIONS_BUCKET } from '../definitions/index.ts';
@@ -189,7 +190,7 @@ describe('generations', () => {
     expect(await ordersIn(again.states.current(), ['store'])).toHaveLength(STORES);
   });
 
-  it('cancels a build, and removes it', async () => {
+  itLong('cancels a build, and removes it', async () => {
     const { generations, states } = await start();
     await publish(500);
     await settled(generations);
@@ -234,7 +235,7 @@ describe('generations', () => {
     expect([await foldersOf(), generations.interrupted()]).toEqual([['g1', 'g2'], []]);
   });
 
-  it('builds the same where a tenant has forgotten more than the stream, and gives it back', async () => {
+  itLong('builds the same where a tenant has forgotten more than the stream, and gives it back', async () => {
     const { generations, states } = await start();
     const bucket = await openKeyValueStore(link, DEFINITIONS_BUCKET);
     const set = async (body: object): Promise<void> => {
@@ -272,7 +273,7 @@ describe('generations', () => {
     expect(await byWarehouse()).toEqual([101]);
   });
 
-  it('goes on in a hurried thread where the patient one was, and stays cancelled', async () => {
+  itLong('goes on in a hurried thread where the patient one was, and stays cancelled', async () => {
     const { generations } = await start();
     await publish(1_000);
     await settled(generations);

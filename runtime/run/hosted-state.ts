@@ -89,6 +89,7 @@ export class HostedState {
   readonly reader: KvReader = {
     snapshot: (work) => this.#reader().snapshot(work),
     tableNames: () => this.#reader().tableNames(),
+    tableSizes: () => this.#reader().tableSizes?.() ?? new Map(),
     close: () => Promise.resolve(),
   };
 

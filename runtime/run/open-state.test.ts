@@ -44,7 +44,7 @@ afterAll(async () => {
 /** Asks as another process does, which only knows the folder and the name. */
 async function askElsewhere(key: string): Promise<unknown> {
   const script = `
-    import { openState } from ${JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)};
+    import { openState } from ${JSON.stringify(new URL('../../dist/bundle/index.js', import.meta.url).href)};
     const state = openState(${JSON.stringify(dataDir)}, 'prices');
     const answer = state.query('price', { kind: 'key', key: ${JSON.stringify(key)} });
     console.log(JSON.stringify({ ...answer, generation: state.generation, tables: state.tables() }));

@@ -19,7 +19,7 @@ import { type Cause, diagnose, gatherFacts, type HostFacts, hostFacts, SendWatch
 import { HostedState } from './hosted-state.ts';
 import { sayLoudly } from './loud.ts';
 import type { RunOptions } from './run-options.ts';
-import { makeStreams, serverOf } from './surroundings.ts';
+import { checkEdges, makeStreams, serverOf } from './surroundings.ts';
 import { throughReconnects } from './through-reconnects.ts';
 
 /** A topology that runs. */
@@ -57,8 +57,9 @@ export interface RunningTopology {
 /**
  * Runs a topology on JetStream until stopped: makes the streams that are missing, keeps the state under
  * `dataDir`, goes on from the last commit, and after a failure that may pass starts again from there.
- * Throws `no_source` for a topology without a `jetstream(…)` source, `data_dir_unusable`, and what keeps the
- * streams from being made. A task that fails later fails `ended`.
+ * Throws `no_source` for a topology without a `jetstream(…)` source, `data_dir_unusable`,
+ * `filter_outside_stream` and `subject_loop` for what can never work between it and its streams, and what keeps
+ * those from being made. A task that fails later fails `ended`.
  */
 export async function run(topology: Topology, options: RunOptions): Promise<RunningTopology> {
   const log = options.log ?? (() => undefined);
@@ -74,6 +75,7 @@ export async function run(topology: Topology, options: RunOptions): Promise<Runn
     const link = await connectNats({ ...server.server, name: `millrace-${topology.name}` });
     opened.push(() => link.close());
     const manager = await openManager(link);
+    await checkEdges({ topology, inputs, link, options }, log);
     await makeStreams(link, manager, inputs, options, log);
     const sends = new SendWatch();
     const jetStream = new JetStreamPublisher(link);

@@ -9,7 +9,9 @@ import {
   placed,
   startEmbeddedNats,
 } from '../../connectors/index.ts';
-import { MillraceError } from '../../engine/index.ts';
+import { asMillraceError, MillraceError } from '../../engine/index.ts';
+import { type EdgeProblem, edgeProblems } from './edge-problems.ts';
+import { type EdgePlace, lookAtEdges } from './look-at-edges.ts';
 import type { RunOptions } from './run-options.ts';
 
 export async function serverOf(
@@ -55,5 +57,24 @@ export async function makeStreams(
   for (const spec of [...wanted, DEADLETTER_STREAM]) {
     const { warnings } = await ensureStream(manager, placed(link, spec));
     for (const warning of warnings) log(warning);
+  }
+}
+
+/**
+ * Throws the first thing that can never work between the topology and its streams (`filter_outside_stream`,
+ * `subject_loop`), and logs what only waits. What the server does not say now is not refused.
+ */
+export async function checkEdges(place: EdgePlace, log: (line: string) => void): Promise<void> {
+  let problems: readonly EdgeProblem[];
+  try {
+    problems = edgeProblems(await lookAtEdges(place));
+  } catch (thrown) {
+    log(`whether sinks and filters fit the streams is not known: ${asMillraceError(thrown).message}`);
+    return;
+  }
+  for (const { code, place: where, sentence, next, stops } of problems) {
+    const text = `${where}: ${sentence} ${next}`;
+    if (stops) throw new MillraceError(code, text);
+    log(`${text} [${code}]`);
   }
 }

@@ -61,7 +61,12 @@ const CASES: readonly Case[] = [
     place: 'stream FILTER_OUTSIDE_STREAM',
     says: /reads elsewhere\.\*.*takes only filter_outside_stream\.>/,
     seed: async (stream) => {
+      // A start refuses a filter that is outside from the first; the stream may be changed while it runs.
+      const manager = await openManager(bench.link);
+      const subjects = [`${stream.toLowerCase()}.>`];
+      await manager.streams.add({ name: stream, subjects: [...subjects, 'elsewhere.*'] });
       const app = await bench.start(topology('outside', (t) => table(events(t, stream, ['elsewhere.*']))));
+      await manager.streams.update(stream, { subjects });
       await bench.publish(`${stream.toLowerCase()}.x`, thing('a'));
       return app;
     },

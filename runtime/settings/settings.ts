@@ -135,6 +135,9 @@ const fields = z.object({
     'How far the watermark stays behind the newest event time',
   ),
   ...trafficFields,
+  PAGE_CHECK_INTERVAL: duration('10m', 7 * 86_400_000).describe(
+    'How often the pages of the state are gone through while it is served; 0s: never',
+  ),
   SCAN_THREADS: integer(DEFAULT_SCAN_THREADS, 1, 64).describe(
     'Threads that run queries which are too dear for the API thread',
   ),
@@ -209,6 +212,8 @@ export interface Settings extends HostSettings, TrafficSettings {
   readonly log_max_bytes: number | undefined;
   readonly allowedOutOfOrderness_ms: number;
   readonly scanThreads: number;
+  /** 0: never. */
+  readonly pageCheckInterval_ms: number;
   readonly backfill: {
     /** Of one core, while live traffic waits. */
     readonly share: number;
@@ -283,6 +288,7 @@ export function readSettings(env: Env): Settings {
     allowedOutOfOrderness_ms: s.ALLOWED_OUT_OF_ORDERNESS,
     ...trafficOf(s),
     scanThreads: s.SCAN_THREADS,
+    pageCheckInterval_ms: s.PAGE_CHECK_INTERVAL,
     backfill: { share: s.BACKFILL_SHARE, kept_max_generations: s.GENERATIONS_KEPT },
     jobs: {
       queued_max: s.JOBS_MAX_QUEUED,

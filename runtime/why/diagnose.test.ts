@@ -5,7 +5,6 @@ import type { StreamLook } from '../../connectors/index.ts';
 import { type MetricSample, type Progress, topology } from '../../engine/index.ts';
 import { diagnose } from './diagnose.ts';
 import type { HostFacts, WhyFacts } from './facts.ts';
-import { overlap } from './stream-causes.ts';
 
 const LOOK: StreamLook & { readonly kind: 'there' } = {
   kind: 'there',
@@ -13,6 +12,7 @@ const LOOK: StreamLook & { readonly kind: 'there' } = {
   messages: 5,
   lastSequence: 5,
   subjects: ['clicks.>'],
+  isFed: false,
   matching: undefined,
   paused: [],
 };
@@ -179,20 +179,5 @@ describe('the page of causes', () => {
     const page = readFileSync(join(folder, '../../docs/why.md'), 'utf8');
     expect(codes.size).toBeGreaterThan(30);
     expect([...codes].filter((code) => !page.includes(`\`${code}\``))).toEqual([]);
-  });
-});
-
-describe('overlap', () => {
-  it.each([
-    ['a.*', '*.b', true],
-    ['a.>', 'a', false],
-    ['a.>', 'a.b.c', true],
-    ['>', 'x', true],
-    ['a.b', 'a.c', false],
-    ['a.b', 'a.b.c', false],
-    ['a.*.c', 'a.b.>', true],
-  ])('of %s and %s is %s', (a, b, expected) => {
-    expect(overlap(a, b)).toBe(expected);
-    expect(overlap(b, a)).toBe(expected);
   });
 });

@@ -1,4 +1,4 @@
-import type { StreamLook } from '../../connectors/index.ts';
+import { overlap, type StreamLook } from '../../connectors/index.ts';
 import { type InputPosition, inputPositions, type Progress } from '../../engine/index.ts';
 import type { Counts } from './counts.ts';
 import type { Cause, InputFacts, WhyFacts } from './facts.ts';
@@ -61,7 +61,8 @@ function lookCause({ node, stream, filter, look }: InputFacts, counts: Counts): 
 
 function filterCause(filter: readonly string[], look: StreamLook & { kind: 'there' }): Told | undefined {
   if (look.matching !== 0 || look.messages === 0) return undefined;
-  const isOutside = filter.every((wanted) => look.subjects.every((subject) => !overlap(wanted, subject)));
+  const isOutside =
+    !look.isFed && filter.every((wanted) => look.subjects.every((subject) => !overlap(wanted, subject)));
   const shown = filter.join(', ');
   return isOutside
     ? {
@@ -142,17 +143,4 @@ function heldCause(progress: Progress | undefined, lag: number): Cause {
     sentence: `A source is paused with ${lag} messages to read: it is ahead in event time of ${by}.`,
     next: 'Publish to the source that is behind, or give its watermark a shorter idle_ms.',
   };
-}
-
-/** Whether some subject matches both patterns. */
-export function overlap(a: string, b: string): boolean {
-  const left = a.split('.');
-  const right = b.split('.');
-  for (let at = 0; at < Math.max(left.length, right.length); at++) {
-    const [one, other] = [left[at], right[at]];
-    if (one === '>' || other === '>') return one !== undefined && other !== undefined;
-    if (one === undefined || other === undefined) return false;
-    if (one !== '*' && other !== '*' && one !== other) return false;
-  }
-  return true;
 }

@@ -37,10 +37,22 @@ export function metricIn(
   return typeof value === 'number' ? value : null;
 }
 
+/** Since where buckets of a chart are not over; nothing where all are. */
+export function openSince(buckets: readonly KpiBucket[]): { readonly openSince?: number } {
+  const at = buckets.findIndex(({ incomplete }) => incomplete === true);
+  return at === -1 ? {} : { openSince: at };
+}
+
+/** The value of groups that a limit has added up. */
+const OTHER = '__other__';
+
+/** Whether a group is all that a limit left out, and no value of its own. */
+export const isOther = (key: KpiGroup['key']): boolean => Object.values(key).includes(OTHER);
+
 /** Values of a dimension as a reader sees them: `DE / email`; `(none)` for what has none. */
 export const keyText = (key: KpiGroup['key']): string =>
   Object.values(key)
-    .map((value) => value ?? '(none)')
+    .map((value) => (value === OTHER ? 'all others' : (value ?? '(none)')))
     .join(' / ') || 'All';
 
 /** Answer of `GET /kpis/summary`. */

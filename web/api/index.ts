@@ -1,5 +1,16 @@
 export { type Answered, type AnswerMeta, asProblem, forgetAnswers, useAnswer } from './answers.ts';
 export { eventsIn, type LiveEvent, useLive } from './live.ts';
 export { ApiProblem, type FieldProblem, problemOf } from './problem.ts';
-export { type ApiRequest, asCurl, ask, BASE, type Method, send, signIn, urlOf } from './request.ts';
+export {
+  type ApiRequest,
+  asCurl,
+  ask,
+  BASE,
+  isOfTopology,
+  type Method,
+  send,
+  signIn,
+  signInToTopology,
+  urlOf,
+} from './request.ts';
 export { keepSession, may, type Session, session } from './session.ts';

@@ -15,7 +15,10 @@ export interface ApiRequest {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-export const BASE = '/v1/order-analytics';
+/** What this server has to show: the order analytics, or a topology of one's own, which is only read. */
+export const isOfTopology =
+  typeof document !== 'undefined' && document.documentElement.dataset.shown === 'topology';
+export const BASE = isOfTopology ? '' : '/v1/order-analytics';
 /** Requests under way at once; the others wait in order. */
 const REQUESTS_MAX = 6;
 
@@ -89,6 +92,16 @@ export async function ask<T>(request: ApiRequest, signal?: AbortSignal): Promise
   } finally {
     free();
   }
+}
+
+/** Signs in to a topology: with its token, or without one where it asks for none. Throws ApiProblem. */
+export async function signInToTopology(key: string): Promise<Session> {
+  const made = { key, name: '', role: 'reads', tenant: '', isForAll: false, permissions: [] };
+  const response = await send({ path: '/topology' }, undefined, made);
+  const { name } = (await response.json()) as { readonly name: string };
+  const known = { ...made, name };
+  keepSession(known);
+  return known;
 }
 
 /** Signs in with a key or token, for a tenant where the key is for all. Throws ApiProblem. */

@@ -36,7 +36,7 @@ export function keepSession(value: Session | null): void {
   }
 }
 
-/** Whether the role allows it; unknown until signed in. */
+/** Whether the role allows it; unknown until signed in. `none`: everybody may. */
 export function may(permission: string): boolean {
-  return session.value?.permissions.includes(permission) ?? false;
+  return (permission === 'none' || session.value?.permissions.includes(permission)) ?? false;
 }

@@ -1,8 +1,8 @@
 import { useEffect } from 'preact/hooks';
-import { ask, forgetAnswers, session } from '../api/index.ts';
+import { ask, forgetAnswers, isOfTopology, session, signInToTopology } from '../api/index.ts';
 import { newest, now, path, tenantZone } from '../state/index.ts';
 import { LazyPage } from './lazy-page.tsx';
-import { SHARED } from './pages.ts';
+import { pageOf, SHARED } from './pages.ts';
 import { Shell } from './shell.tsx';
 import { SignIn } from './sign-in.tsx';
 
@@ -20,6 +20,11 @@ async function learn(signal: AbortSignal): Promise<void> {
   newest.value = watermark === null ? null : Date.parse(watermark);
 }
 
+/** Where a topology asks for no token, nobody has to give one. */
+async function lookAround(): Promise<void> {
+  await signInToTopology('').catch(() => undefined);
+}
+
 /** The dashboard: sign in first, then the pages. */
 export function App() {
   const who = session.value;
@@ -33,7 +38,16 @@ export function App() {
   useEffect(() => {
     forgetAnswers();
     newest.value = undefined;
+    if (isOfTopology) {
+      newest.value = null;
+      if (name === '') void lookAround();
+      return;
+    }
     if (name === '') return;
+    // The page's script comes while its range is asked for; a page that cannot be loaded says so itself.
+    pageOf(path.value)
+      ?.load()
+      .catch(() => undefined);
     const left = new AbortController();
     learn(left.signal).catch(() => {
       // Pages say themselves what cannot be asked.

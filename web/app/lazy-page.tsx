@@ -11,7 +11,7 @@ export function LazyPage({ page }: { readonly page: Page }) {
   const [, setTurn] = useState(0);
   const [problem, setProblem] = useState<ApiProblem | undefined>(undefined);
   const [failure, forget] = useErrorBoundary((error: unknown) => console.error(error));
-  const isAllowed = page.permission === 'none' || may(page.permission);
+  const isAllowed = may(page.permission);
   useEffect(() => {
     setProblem(undefined);
     forget();

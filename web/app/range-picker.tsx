@@ -67,42 +67,46 @@ function Custom({ close }: { readonly close: () => void }) {
 }
 
 /** The range that all pages show; days are those of the zone. */
-export function RangePicker() {
+export function RangePicker({ hasRange }: { readonly hasRange: boolean }) {
   const isOpen = useSignal(false);
   const { preset, isOfPast, start_ms, end_ms } = range.value;
   const choose = (next: Preset): void => setParams({ range: next, start: undefined, end: undefined });
   return (
     <div class="range">
-      {isOfPast && typeof newest.value === 'number' && (
+      {hasRange && isOfPast && typeof newest.value === 'number' && (
         <span class="hint">counts back from the newest event, {formatTime(newest.value, zone.value)}</span>
       )}
-      {/* biome-ignore lint/a11y/useSemanticElements: a fieldset cannot be laid out in a row by every browser */}
-      <div class="presets" role="group" aria-label="Range">
-        {Object.entries(PRESETS).map(([name, { title }]) => (
+      {hasRange && (
+        // biome-ignore lint/a11y/useSemanticElements: a fieldset cannot be laid out in a row by every browser
+        <div class="presets" role="group" aria-label="Range">
+          {Object.entries(PRESETS).map(([name, { title, days }]) => (
+            <button
+              key={name}
+              type="button"
+              title={days === 1 ? title : `${days} days`}
+              aria-pressed={preset === name}
+              onClick={() => choose(name as Preset)}
+            >
+              {title}
+            </button>
+          ))}
           <button
-            key={name}
             type="button"
-            aria-pressed={preset === name}
-            onClick={() => choose(name as Preset)}
+            aria-pressed={preset === 'custom'}
+            onClick={() => {
+              isOpen.value = true;
+            }}
           >
-            {title}
+            {preset === 'custom'
+              ? `${dateText(start_ms, zone.value)} to ${dateText(end_ms - 1, zone.value)}`
+              : 'Other …'}
           </button>
-        ))}
-        <button
-          type="button"
-          aria-pressed={preset === 'custom'}
-          onClick={() => {
-            isOpen.value = true;
-          }}
-        >
-          {preset === 'custom'
-            ? `${dateText(start_ms, zone.value)} to ${dateText(end_ms - 1, zone.value)}`
-            : 'Other …'}
-        </button>
-      </div>
+        </div>
+      )}
       <button
         type="button"
         class="plain zone"
+        aria-label={`Time zone: ${zone.value}`}
         onClick={() => {
           isOpen.value = true;
         }}

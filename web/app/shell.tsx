@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { keepSession, may, session, signIn } from '../api/index.ts';
+import { isOfTopology, keepSession, may, session, signIn } from '../api/index.ts';
 import { Empty, Input, Link } from '../parts/index.ts';
 import { path, setTheme, theme } from '../state/index.ts';
 import { LazyPage } from './lazy-page.tsx';
@@ -9,6 +9,17 @@ import { RangePicker } from './range-picker.tsx';
 import { Shortcuts } from './shortcuts.tsx';
 
 const THEMES = { auto: 'light', light: 'dark', dark: 'auto' } as const;
+
+const WAVE = 'c2.2-2.2 4.3-2.2 6.5 0s4.3 2.2 6.5 0';
+const BRAND = `M1.5 4.5${WAVE}M1.5 8.5${WAVE}M1.5 12.5${WAVE}`;
+
+function Sign({ lines }: { readonly lines: string }) {
+  return (
+    <svg class="icon line" viewBox="0 0 16 16" aria-hidden="true">
+      <path d={lines} />
+    </svg>
+  );
+}
 
 function Group({ title, current }: { readonly title: Page['group']; readonly current: Page | undefined }) {
   const pages = PAGES.filter(({ group, permission }) => group === title && may(permission));
@@ -20,6 +31,7 @@ function Group({ title, current }: { readonly title: Page['group']; readonly cur
         {pages.map((page) => (
           <li key={page.path}>
             <Link to={page.path} isCurrent={page === current}>
+              <Sign lines={page.sign} />
               {page.title}
             </Link>
           </li>
@@ -39,16 +51,16 @@ function Account() {
   return (
     <div class="account">
       {who.isForAll ? <Input title="Tenant" value={who.tenant} change={choose} /> : <p>{who.tenant}</p>}
-      <p>
-        {who.name} · {who.role}
-      </p>
+      <p>{isOfTopology ? `topology ${who.name}` : `${who.name} · ${who.role}`}</p>
       <div class="row">
         <button type="button" class="plain" onClick={() => setTheme(THEMES[theme.value])}>
           Theme: {theme.value}
         </button>
-        <button type="button" class="plain" onClick={() => keepSession(null)}>
-          Sign out
-        </button>
+        {who.key !== '' && (
+          <button type="button" class="plain" onClick={() => keepSession(null)}>
+            Sign out
+          </button>
+        )}
       </div>
     </div>
   );
@@ -74,6 +86,7 @@ export function Shell() {
       </a>
       <nav aria-label="Pages" id="menu">
         <Link to="/" class="brand">
+          <Sign lines={BRAND} />
           Millrace
         </Link>
         <Group title="Look" current={page} />
@@ -96,7 +109,7 @@ export function Shell() {
           <h1 ref={title} tabindex={-1}>
             {page?.title ?? 'Not found'}
           </h1>
-          <RangePicker />
+          <RangePicker hasRange={page?.hasRange ?? false} />
         </header>
         <main id="main" tabindex={-1}>
           {page === undefined ? (

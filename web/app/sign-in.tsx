@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import { type ApiProblem, asProblem, signIn } from '../api/index.ts';
+import { type ApiProblem, asProblem, isOfTopology, signIn, signInToTopology } from '../api/index.ts';
 import { Form, Input } from '../parts/index.ts';
 
 /** Asks for a key or token; it is kept until the tab is closed. */
@@ -11,7 +11,7 @@ export function SignIn() {
     isRunning.value = true;
     problem.value = undefined;
     try {
-      await signIn(key.value.trim());
+      await (isOfTopology ? signInToTopology : signIn)(key.value.trim());
     } catch (error) {
       problem.value = asProblem(error);
     } finally {
@@ -23,7 +23,7 @@ export function SignIn() {
       <h1>Millrace</h1>
       <Form act="Sign in" action={{ isRunning: isRunning.value, problem: problem.value }} send={send}>
         <Input
-          title="API key or token"
+          title={isOfTopology ? 'Token' : 'API key or token'}
           type="password"
           value={key.value}
           isRequired
@@ -34,8 +34,16 @@ export function SignIn() {
         />
       </Form>
       <p class="hint">
-        The first start prints the first key: <q>admin API key of tenant "default"</q>. A key for others is
-        made under Access.
+        {isOfTopology ? (
+          <>
+            The process was started with it as <code>HTTP_TOKEN</code>.
+          </>
+        ) : (
+          <>
+            The first start prints the first key: <q>admin API key of tenant "default"</q>. A key for others
+            is made under Access.
+          </>
+        )}
       </p>
     </main>
   );

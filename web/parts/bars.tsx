@@ -1,4 +1,5 @@
 import type { ComponentChildren } from 'preact';
+import { Link } from './link.tsx';
 
 /** One bar: its length is `value` of the longest. */
 export interface Bar {
@@ -7,7 +8,8 @@ export interface Bar {
   readonly value: number;
   /** The value as text. */
   readonly text: string;
-  readonly href?: string;
+  /** The page that it opens: its path and parameters. */
+  readonly to?: readonly [path: string, params: Readonly<Record<string, string>>];
 }
 
 /** Values side by side as bars of one scale. */
@@ -15,12 +17,25 @@ export function Bars({ bars, label }: { readonly bars: readonly Bar[]; readonly 
   const most = Math.max(0, ...bars.map(({ value }) => Math.abs(value))) || 1;
   return (
     <ul class="bars" aria-label={label}>
-      {bars.map(({ key, title, value, text, href }) => (
+      {bars.map(({ key, title, value, text, to }) => (
         <li key={key}>
-          <span class="name">{href === undefined ? title : <a href={href}>{title}</a>}</span>
-          <svg class="bar" preserveAspectRatio="none" viewBox="0 0 100 10" aria-hidden="true">
-            <rect class={value < 0 ? 'negative' : ''} width={(Math.abs(value) / most) * 100} height="10" />
+          <svg class="bar" aria-hidden="true">
+            <rect
+              class={value < 0 ? 'negative' : ''}
+              width={`${(Math.abs(value) / most) * 100}%`}
+              height="100%"
+              rx="5"
+            />
           </svg>
+          <span class="name">
+            {to === undefined ? (
+              title
+            ) : (
+              <Link to={to[0]} params={to[1]}>
+                {title}
+              </Link>
+            )}
+          </span>
           <span class="text">{text}</span>
         </li>
       ))}

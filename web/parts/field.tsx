@@ -1,9 +1,12 @@
+import { useSignal } from '@preact/signals';
 import type { ComponentChildren, TargetedEvent } from 'preact';
 import { useId } from 'preact/hooks';
 
 interface FieldProps {
   readonly title: string;
   readonly hint?: string;
+  /** Takes the room that is left beside others. */
+  readonly isWide?: boolean;
 }
 
 /** Choices of a select: value and title. */
@@ -16,10 +19,10 @@ interface SelectProps extends FieldProps {
 }
 
 /** One of several. */
-export function Select({ title, hint, value, options, choose }: SelectProps) {
+export function Select({ title, hint, isWide, value, options, choose }: SelectProps) {
   const id = useId();
   return (
-    <div class="field">
+    <div class={isWide === true ? 'field wide' : 'field'}>
       <label for={id}>{title}</label>
       <select id={id} value={value} onChange={(event) => choose(event.currentTarget.value)}>
         {options.map(([key, text]) => (
@@ -40,13 +43,34 @@ interface InputProps extends FieldProps {
   /** Values that are offered. */
   readonly offers?: readonly string[];
   readonly isRequired?: boolean;
+  /** A few letters. */
+  readonly isShort?: boolean;
   readonly change: (value: string) => void;
+}
+
+type TextEvent = TargetedEvent<HTMLInputElement | HTMLTextAreaElement>;
+
+/** What is being written stays, though the page is drawn anew meanwhile; it counts when the reader leaves it. */
+function useDraft(value: string, change: (value: string) => void) {
+  const draft = useSignal<string | null>(null);
+  return {
+    value: draft.value ?? value,
+    onInput: (event: TextEvent) => {
+      draft.value = event.currentTarget.value;
+    },
+    onChange: (event: TextEvent) => {
+      draft.value = null;
+      change(event.currentTarget.value);
+    },
+  };
 }
 
 /** A line of text, a number or a date; it changes when the reader leaves it or presses Enter. */
 export function Input({
   title,
   hint,
+  isWide,
+  isShort,
   value,
   type = 'text',
   placeholder,
@@ -55,12 +79,12 @@ export function Input({
   change,
 }: InputProps) {
   const id = useId();
+  const draft = useDraft(value, change);
   const all = {
-    ...{ id, value, placeholder: placeholder ?? '', required: isRequired ?? false, spellcheck: false },
-    onChange: (event: TargetedEvent<HTMLInputElement>) => change(event.currentTarget.value),
+    ...{ id, ...draft, placeholder: placeholder ?? '', required: isRequired ?? false, spellcheck: false },
   };
   return (
-    <div class="field">
+    <div class={`field${isWide === true ? ' wide' : ''}${isShort === true ? ' short' : ''}`}>
       <label for={id}>{title}</label>
       {offers === undefined ? (
         // The types of attributes know one kind of input at a time; these members are in all of them.
@@ -89,16 +113,11 @@ interface AreaProps extends FieldProps {
 /** Several lines, e.g. JSON. */
 export function Area({ title, hint, value, rows = 8, change }: AreaProps) {
   const id = useId();
+  const draft = useDraft(value, change);
   return (
-    <div class="field wide">
+    <div class="field full">
       <label for={id}>{title}</label>
-      <textarea
-        id={id}
-        rows={rows}
-        spellcheck={false}
-        value={value}
-        onChange={(event) => change(event.currentTarget.value)}
-      />
+      <textarea id={id} rows={rows} spellcheck={false} {...draft} />
       {hint !== undefined && <small>{hint}</small>}
     </div>
   );

@@ -125,3 +125,15 @@ export function formatAge(ms: number): string {
   if (s < 3_600) return `${Math.round(s / 60)} min`;
   return s < 86_400 ? `${Math.round(s / 3_600)} h` : `${Math.round(s / 86_400)} d`;
 }
+
+const BYTES = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
+
+/** Bytes with their unit: `4.2 MiB`. */
+export function formatBytes(bytes: number): string {
+  const at = Math.min(BYTES.length - 1, Math.max(0, Math.floor(Math.log2(Math.max(1, bytes)) / 10)));
+  return `${number(bytes / 1_024 ** at, at === 0 ? 0 : 1)} ${BYTES[at]}`;
+}
+
+/** How many in a second: `1.2K/s`. */
+export const formatRate = (per_s: number): string =>
+  `${per_s >= 1_000 ? short(per_s) : number(per_s, per_s < 10 ? 1 : 0)}/s`;

@@ -1,6 +1,7 @@
 export { type Action, Form, useAction } from './action.tsx';
 export { type Bar, Bars } from './bars.tsx';
-export { Chart, LINE_COLOURS, type Series } from './chart.tsx';
+export { Chart } from './chart.tsx';
+export { LINE_COLOURS, type Series } from './chart-options.ts';
 export { Confirm, ConfirmOne, Dialog } from './dialog.tsx';
 export { type Sheet, saveCsv } from './download.ts';
 export { Area, Check, Fields, Input, type Options, Select } from './field.tsx';
@@ -9,7 +10,9 @@ export {
   currencyDigits,
   formatAge,
   formatBucket,
+  formatBytes,
   formatChange,
+  formatRate,
   formatTime,
   formatValue,
   money,
@@ -22,3 +25,4 @@ export { NameDialog } from './name-dialog.tsx';
 export { Badge, Copyable, Empty, Problem } from './notes.tsx';
 export { type Column, sheetOf, Table } from './table.tsx';
 export { Tile } from './tile.tsx';
+export { useWidth } from './width.ts';

@@ -9,6 +9,10 @@ export interface Column<R> {
   /** Default: the value itself. */
   readonly show?: (row: R) => ComponentChildren;
   readonly isNumber?: boolean;
+  /** A number with a bar beside it, as long as it is of the largest of the column. */
+  readonly hasBar?: boolean;
+  /** Text that may take several lines. */
+  readonly isWide?: boolean;
 }
 
 interface TableProps<R> {
@@ -21,7 +25,7 @@ interface TableProps<R> {
   readonly most?: number;
 }
 
-const MOST_ROWS = 50;
+const MOST_ROWS = 20;
 
 /** The same rows as they are saved. */
 export function sheetOf<R>(columns: readonly Column<R>[], rows: readonly R[]): Sheet {
@@ -45,6 +49,37 @@ function inOrder<R>(rows: readonly R[], { value }: Column<R>, isDown: boolean): 
   });
 }
 
+const classOf = ({ isNumber, isWide }: Column<never>): string =>
+  isNumber === true ? 'number' : isWide === true ? 'wide' : '';
+
+/** A value with a bar of its share of `most`. */
+function WithBar({
+  value,
+  most,
+  children,
+}: {
+  readonly value: string | number | null | undefined;
+  readonly most: number;
+  readonly children: ComponentChildren;
+}) {
+  const share = typeof value === 'number' && most > 0 ? Math.max(0, value / most) : 0;
+  return (
+    <div class="with-bar">
+      <span>{children}</span>
+      <svg aria-hidden="true">
+        <rect class="rest" width="100%" height="100%" rx="2" />
+        <rect width={`${share * 100}%`} height="100%" rx="2" />
+      </svg>
+    </div>
+  );
+}
+
+/** The largest value of each column that has bars. */
+const mostOf = <R,>(columns: readonly Column<R>[], rows: readonly R[]): readonly number[] =>
+  columns.map(({ hasBar, value }) =>
+    hasBar === true ? rows.reduce((most, row) => Math.max(most, Number(value(row)) || 0), 0) : 0,
+  );
+
 /** Rows in columns that sort by a click on their title. */
 export function Table<R>({ columns, rows, keyOf, label, most = MOST_ROWS }: TableProps<R>) {
   const order = useSignal<{ readonly at: number; readonly isDown: boolean } | null>(null);
@@ -52,6 +87,7 @@ export function Table<R>({ columns, rows, keyOf, label, most = MOST_ROWS }: Tabl
   const by = order.value === null ? undefined : columns[order.value.at];
   const sorted = by === undefined ? rows : inOrder(rows, by, order.value?.isDown ?? false);
   const shown = sorted.slice(0, shownMax.value);
+  const largest = mostOf(columns, rows);
   const turn = (at: number): void => {
     const isSame = order.value?.at === at;
     order.value = { at, isDown: isSame ? !order.value?.isDown : (columns[at]?.isNumber ?? false) };
@@ -78,11 +114,20 @@ export function Table<R>({ columns, rows, keyOf, label, most = MOST_ROWS }: Tabl
         <tbody>
           {shown.map((row, at) => (
             <tr key={keyOf(row, at)}>
-              {columns.map((column) => (
-                <td key={column.title} class={column.isNumber === true ? 'number' : ''}>
-                  {column.show === undefined ? (column.value(row) ?? '–') : column.show(row)}
-                </td>
-              ))}
+              {columns.map((column, of) => {
+                const text = column.show === undefined ? (column.value(row) ?? '–') : column.show(row);
+                return (
+                  <td key={column.title} class={classOf(column)}>
+                    {column.hasBar === true ? (
+                      <WithBar value={column.value(row)} most={largest[of] ?? 0}>
+                        {text}
+                      </WithBar>
+                    ) : (
+                      text
+                    )}
+                  </td>
+                );
+              })}
             </tr>
           ))}
         </tbody>

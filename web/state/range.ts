@@ -7,10 +7,10 @@ const DAY_MS = 86_400_000;
 /** Ranges by days, today the last of them. */
 export const PRESETS = {
   today: { title: 'Today', days: 1 },
-  last_7d: { title: '7 days', days: 7 },
-  last_30d: { title: '30 days', days: 30 },
-  last_90d: { title: '90 days', days: 90 },
-  last_365d: { title: '365 days', days: 365 },
+  last_7d: { title: '7d', days: 7 },
+  last_30d: { title: '30d', days: 30 },
+  last_90d: { title: '90d', days: 90 },
+  last_365d: { title: '1y', days: 365 },
 } as const;
 export type Preset = keyof typeof PRESETS;
 const DEFAULT: Preset = 'last_30d';

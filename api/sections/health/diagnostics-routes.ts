@@ -25,6 +25,8 @@ import {
   type ApiPorts,
   EVENTS_STREAM,
   type Freshness,
+  operatorSchema,
+  operatorStates,
   PARTITION,
   type RawCall,
   type Route,
@@ -114,6 +116,7 @@ const diagnosticsSchema = z.object({
     nats: z.object({ connected: z.boolean() }),
   }),
   topology: z.unknown().describe('Nodes, inputs and state tables'),
+  operators: z.array(operatorSchema).describe('How each node stands, of all tenants'),
   topology_mermaid: z.string(),
 });
 
@@ -184,6 +187,7 @@ function diagnose(
   const now_ms = ports.clock.now();
   const sample = (name: string): number =>
     pipeline.metrics.filter((metric) => metric.name === name).reduce((sum, { value }) => sum + value, 0);
+  const sizes = reader.tableSizes?.();
   return reader.snapshot((table) => {
     const meta = table(META_TABLE);
     const progress = readProgress(meta);
@@ -220,6 +224,7 @@ function diagnose(
         nats: { connected: pipeline.nats.connected },
       },
       topology: pipeline.topology,
+      operators: [...operatorStates(pipeline.topology, pipeline.metrics, sizes)],
       topology_mermaid: pipeline.mermaid,
     };
   });

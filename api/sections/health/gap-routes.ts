@@ -98,8 +98,9 @@ export function gapRoutes(ports: ApiPorts, gaps: Gaps): readonly Route[] {
         'By their sequences in the stream, of all tenants: what was removed before it was read, and what was applied ' +
         'and is not in the stream any more. `lost` and `replaced` go when the stream fits the state again; a state that ' +
         'is rebuilt has what of them is still missing as `not_rebuilt`, which goes as its events come again, by their ' +
-        'ids. What was in `removed` ones nobody knows: they go when a message says that it has their events again ' +
-        '(header `Millrace-Resends: 18235-18237`), or when POST /gaps/resolve says that they are dealt with.',
+        'ids. What was in `removed` ones nobody knows: they go when a message on the subject `events._resends` says that ' +
+        'their events were sent again (header `Millrace-Resends: 18235-18237`), or when POST /gaps/resolve says that ' +
+        'they are dealt with.',
       permission: 'diagnostics:read',
       query: z.strictObject({}),
       answers: {

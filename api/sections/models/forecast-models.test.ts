@@ -110,6 +110,36 @@ describe('forecasts as models', () => {
     expect(await codeOf(await months)).toBe('validation_failed');
   });
 
+  it('count in the total what a sold-out group would have sold', async () => {
+    const [first, end] = [70, DAYS];
+    const [gb, fr] = [(day: number) => WEEK[day % 7] as number, () => 2];
+    const events = Array.from({ length: DAYS }, (_, day) => [
+      ...Array.from({ length: day < first ? gb(day) : 0 }, (__, at) =>
+        orderEvent(`gb-${day}-${at}`, { time: timeOf(day, 8) }),
+      ),
+      ...Array.from({ length: fr() }, (__, at) =>
+        orderEvent(`fr-${day}-${at}`, { time: timeOf(day, 9), country: 'FR' }),
+      ),
+    ]).flat();
+    await send([...events, orderEvent('end', { time: timeOf(end, 1) })]);
+    const dayOf = (day: number): string => timeOf(day).slice(0, 10);
+    const out = (country: string): Json => ({
+      ...{ key: { country }, first_day: dayOf(first), last_day: dayOf(end - 1) },
+    });
+    const params = { method: 'theta', horizon: 7, regressors: { stock_outs: [out('GB'), out('XX')] } };
+    const id = await trained({ end: timeOf(end) }, { params });
+    const prediction = (await jsonOf(predict(id))) as unknown as Prediction;
+    requireSums(prediction);
+    for (const [step, { mean }] of (prediction.totals[0]?.points ?? []).entries()) {
+      expect(Math.abs(mean / (gb(end + step) + fr()) - 1)).toBeLessThan(0.2);
+    }
+    const { warnings } = await jsonOf(at.test.send(`/models/${id}`, { key: at.admin }));
+    expect(warnings).toContain('No group has {"country":"XX"}: its stock-out changes nothing.');
+    const refused = await train({ group_by: [], end: timeOf(end) }, { params });
+    expect(refused.status).toBe(422);
+    expect(await refused.text()).toContain('params.regressors.stock_outs.0.key.country');
+  });
+
   it('say what they make of zeros, a constant, losses and a gap of months', async () => {
     // Two orders a day for five weeks, nothing for three months, and seven weeks again; much of it is sent back.
     const days = [

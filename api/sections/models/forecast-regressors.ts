@@ -54,8 +54,11 @@ export type RegressorsWish = z.output<typeof regressorsSchema>;
 const OF_DAYS: readonly GranularityName[] = ['1d'];
 const WITHIN_DAYS: readonly GranularityName[] = ['1m', '5m', '15m', '1h', '1d'];
 
-/** Throws ApiError `validation_failed` for what steps of that length cannot tell. */
-export function requireFitting(wish: RegressorsWish | undefined, granularity: GranularityName): void {
+/** Throws ApiError `validation_failed` for what steps of that length cannot tell, or no group has. */
+export function requireFitting(
+  wish: RegressorsWish | undefined,
+  { granularity, group_by }: { readonly granularity: GranularityName; readonly group_by: readonly string[] },
+): void {
   if (wish === undefined) return;
   const refuse = (member: string, message: string): ApiError => {
     const path = `params.regressors.${member}`;
@@ -69,6 +72,11 @@ export function requireFitting(wish: RegressorsWish | undefined, granularity: Gr
   }
   const turned = wish.stock_outs.findIndex(({ first_day, last_day }) => last_day < first_day);
   if (turned >= 0) throw refuse(`stock_outs.${turned}.last_day`, 'is before first_day');
+  for (const [at, { key }] of wish.stock_outs.entries()) {
+    const other = Object.keys(key).find((name) => name !== 'currency' && !group_by.includes(name));
+    if (other === undefined) continue;
+    throw refuse(`stock_outs.${at}.key.${other}`, 'is in no group: add it to dataset.group_by');
+  }
 }
 
 const DAY_MS = 86_400_000;
@@ -154,15 +162,28 @@ function plannedOf(
   });
 }
 
+type Key = Readonly<Record<string, string | null>>;
+
+const isOf = (key: Key, group: Key): boolean =>
+  Object.entries(key).every(([name, value]) => group[name] === value);
+
+/** Stock-outs of groups that are not there, in words. */
+export function unusedStockOuts(
+  wish: RegressorsWish | undefined,
+  groups: readonly { readonly key: Key }[],
+): readonly string[] {
+  return (wish?.stock_outs ?? [])
+    .filter(({ key }) => !groups.some((group) => isOf(key, group.key)))
+    .map(({ key }) => `No group has ${JSON.stringify(key)}: its stock-out changes nothing.`);
+}
+
 /** Whether nothing is learnt from each step of a group's history. */
 export function censoredOf(
   wish: RegressorsWish,
-  key: Readonly<Record<string, string | null>>,
+  key: Key,
   times: readonly string[],
 ): NonNullable<ForecastSeries['censored']> {
-  const own = wish.stock_outs.filter((one) =>
-    Object.entries(one.key).every(([name, value]) => key[name] === value),
-  );
+  const own = wish.stock_outs.filter((one) => isOf(one.key, key));
   return times.map((time) => {
     const at = time.slice(0, 10);
     return own.some(({ first_day, last_day }) => at >= first_day && at <= last_day);

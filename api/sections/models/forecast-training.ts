@@ -1,4 +1,5 @@
 import {
+  demandOf,
   FORECAST_VERSION,
   type ForecastSeries,
   forecastProblem,
@@ -18,7 +19,7 @@ import { positionOf } from '../../http/index.ts';
 import { keptGroup, keptTotal, scaleOf, scoreOf, timesAfter } from './forecast-content.ts';
 import { type GroupHistory, type Histories, isPartOf, readHistories } from './forecast-history.ts';
 import { wholeParams } from './forecast-queries.ts';
-import { censoredOf, regressorsOf } from './forecast-regressors.ts';
+import { censoredOf, regressorsOf, unusedStockOuts } from './forecast-regressors.ts';
 import type { ForecastContent, KeptGroup, ModelBody, Trained } from './model-schema.ts';
 
 /** What training of any type gives: what is said of it, and what a prediction needs. */
@@ -54,7 +55,7 @@ export async function trainForecast(
       history: { first: steps[0] ?? '', last },
       groups_left_out: answer.groups_total - answer.groups.length,
       score: scoreOf(groups),
-      warnings: [...warnings],
+      warnings: [...warnings, ...unusedStockOuts(wholeParams.parse(model.params).regressors, groups)],
     },
   };
 }
@@ -170,11 +171,25 @@ function wholeOf(
     const isNew = at === parts.length && forecastProblem(task.series) !== undefined;
     return isNew ? taskOf(part, true) : task;
   });
-  const whole = taskOf(total);
+  const whole = taskOf({ ...total, values: demandOfTotal(total, series) });
   if ([whole, ...series].some((task) => forecastProblem(task.series) !== undefined)) return undefined;
   return { total, parts: all, places, hierarchy: { total: whole, groups: series } };
 }
 const EQUAL = 1e-9;
+
+/** What the total would have been if no part had been sold out: its other parts sold on meanwhile. */
+function demandOfTotal({ values }: GroupHistory, parts: readonly ForecastTask[]): GroupHistory['values'] {
+  const found = [...values];
+  for (const { series } of parts) {
+    if (series.censored?.includes(true) !== true) continue;
+    const before = values.length - series.values.length;
+    for (const [step, demand] of demandOf(series).entries()) {
+      const value = found[before + step] ?? null;
+      if (value !== null) found[before + step] = value + (demand ?? 0) - (series.values[step] ?? 0);
+    }
+  }
+  return found;
+}
 
 const keptOf = (
   outcome: ModelOutcome<'forecast'>,

@@ -90,7 +90,7 @@ function inputOf({ name, retrain, ...body }: TrainBody): TrainingInput {
   if (body.type !== 'demand_forecast') return { ...body, ...shared };
   const { season, horizon } = STEPS[body.dataset.granularity];
   const { params: given } = body;
-  requireFitting(given.regressors, body.dataset.granularity);
+  requireFitting(given.regressors, body.dataset);
   const params = { ...given, season: given.season ?? season, horizon: given.horizon ?? horizon };
   return { ...body, params, ...shared };
 }

@@ -14,6 +14,8 @@ export {
 export * from './connection.ts';
 export {
   describe,
+  isConsumersFull,
+  isInactiveTooLong,
   isNoMessage,
   isStreamNotFound,
   isUnanswered,
@@ -32,11 +34,10 @@ export {
   sayPermission,
   servicePermissions,
 } from './permissions.ts';
-export { lookAtStream, type StreamLook } from './stream-look.ts';
+export { isStreamTaking, lookAtStream, type StreamLook } from './stream-look.ts';
 export {
   ANOMALIES_STREAM,
   checkServerVersion,
-  covers,
   createStream,
   DEADLETTER_STREAM,
   type EnsuredStreams,
@@ -50,3 +51,4 @@ export {
   streamEnd,
   streamFacts,
 } from './streams.ts';
+export { covers, overlap, requirePatterns, requireStreamName } from './subjects.ts';

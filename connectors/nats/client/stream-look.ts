@@ -17,6 +17,8 @@ export type StreamLook =
       /** Of the newest message; 0 of a stream that never had one. */
       readonly lastSequence: number;
       readonly subjects: readonly string[];
+      /** It also takes messages of other streams, or renames what it takes: it holds more than its subjects say. */
+      readonly isFed: boolean;
       /** Messages that the filter takes; undefined where it takes all. */
       readonly matching: number | undefined;
       /** Consumers of Millrace that somebody has paused, by name. */
@@ -46,6 +48,7 @@ export async function lookAtStream(
       messages: info.state.messages,
       lastSequence: info.state.last_seq,
       subjects: info.config.subjects ?? [],
+      isFed: isFed(info),
       matching,
       paused: await pausedOf(link, stream),
     };
@@ -55,6 +58,20 @@ export async function lookAtStream(
     throw error;
   }
 }
+
+/** Whether a stream takes some subject of a pattern; undefined where the credentials may not ask. */
+export async function isStreamTaking(link: NatsLink, pattern: string): Promise<boolean | undefined> {
+  try {
+    const manager = await openManager(link);
+    return (await manager.streams.names(pattern).next()).length > 0;
+  } catch (error) {
+    if (isForbidden(error)) return undefined;
+    throw error;
+  }
+}
+
+const isFed = ({ config: { mirror, sources = [], subject_transform } }: StreamInfo): boolean =>
+  mirror !== undefined || sources.length > 0 || subject_transform !== undefined;
 
 async function matchingOf(
   link: NatsLink,

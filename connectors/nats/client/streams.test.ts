@@ -2,7 +2,8 @@ import { type JetStreamManager, jetstream } from '@nats-io/jetstream';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startTestNats, type TestNats } from '../../../test/nats.ts';
 import { connectNats, type NatsLink } from './connection.ts';
-import { checkServerVersion, covers, ensureStreams, openManager, streamFacts } from './streams.ts';
+import { checkServerVersion, ensureStreams, openManager, streamFacts } from './streams.ts';
+import { covers } from './subjects.ts';
 
 let nats: TestNats;
 let link: NatsLink;

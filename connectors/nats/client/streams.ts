@@ -11,7 +11,15 @@ import { nanos } from 'nats';
 import { MillraceError, type StreamFacts } from '../../../engine/index.ts';
 import { jetStreamOptions, placed, placementOf, type StreamPlacement } from './access.ts';
 import type { NatsLink } from './connection.ts';
-import { describe, isNameInUse, isStreamNotFound, isSubjectsOverlap } from './nats-errors.ts';
+import {
+  describe,
+  isNameInUse,
+  isNoRoom,
+  isRefusedRequest,
+  isStreamNotFound,
+  isSubjectsOverlap,
+} from './nats-errors.ts';
+import { covers, requirePatterns, requireStreamName } from './subjects.ts';
 
 export interface StreamSpec extends Pick<StreamPlacement, 'placement'> {
   readonly name: string;
@@ -68,6 +76,8 @@ export interface EnsuredStreams {
   readonly warnings: readonly string[];
 }
 
+/** A stream is not made smaller than this for want of room, bytes. */
+const MIN_STREAM_BYTES = 1024 ** 2;
 /** Bound of one request to the JetStream API, ms. */
 export const API_TIMEOUT_MS = 5_000;
 const MINIMUM_SERVER = [2, 10] as const;
@@ -124,15 +134,21 @@ export async function ensureStreams(
   return { events: await ensure(events), deadletter: await ensure(deadletter), warnings };
 }
 
-/** One stream, created if it is not there. Throws `stream_conflict` when an existing one cannot be read from. */
+/**
+ * One stream, created if it is not there. Throws `stream_conflict` when an existing one cannot be read from,
+ * `bad_stream_name` and `bad_subject` for what no stream can have, and `stream_refused` where the server does not make it.
+ */
 export async function ensureStream(
   manager: JetStreamManager,
   spec: StreamSpec,
 ): Promise<{ readonly facts: StreamFacts; readonly warnings: readonly string[] }> {
+  requireStreamName(spec.name);
+  requirePatterns(`the stream "${spec.name}"`, spec.subjects);
   const info = await findOrCreate(manager, spec);
   return { facts: factsOf(info), warnings: checkStream(info.config, spec) };
 }
 
+/** As `spec` says; where the server has no room for so many bytes, of half as many, and so on. */
 async function findOrCreate(manager: JetStreamManager, spec: StreamSpec): Promise<StreamInfo> {
   try {
     return await manager.streams.info(spec.name);
@@ -163,18 +179,32 @@ async function findOrCreate(manager: JetStreamManager, spec: StreamSpec): Promis
         error,
       );
     }
+    if (isNoRoom(error) && spec.max_bytes > MIN_STREAM_BYTES) {
+      const max_bytes = Math.max(MIN_STREAM_BYTES, Math.floor(spec.max_bytes / 2));
+      return await findOrCreate(manager, { ...spec, max_bytes });
+    }
+    if (isRefusedRequest(error) || isNoRoom(error)) {
+      throw new MillraceError(
+        'stream_refused',
+        `The server does not make the stream "${spec.name}" for ${spec.subjects.join(', ')}: ${describe(error)}. ` +
+          'Correct its subjects or the limits of the account, or make it on the server.',
+        { cause: error },
+      );
+    }
     throw error;
   }
 }
 
 /**
  * What `ensureStream` would find, without making anything: undefined where the stream is missing and can be made,
- * else its warnings. Throws `stream_conflict`.
+ * else its warnings. Throws `stream_conflict`, `bad_stream_name`, `bad_subject`.
  */
 export async function inspectStream(
   manager: JetStreamManager,
   spec: StreamSpec,
 ): Promise<readonly string[] | undefined> {
+  requireStreamName(spec.name);
+  requirePatterns(`the stream "${spec.name}"`, spec.subjects);
   try {
     return checkStream((await manager.streams.info(spec.name)).config, spec);
   } catch (error) {
@@ -212,6 +242,14 @@ function checkStream(config: StreamConfig, spec: StreamSpec): string[] {
       `has ${config.num_replicas} replicas, and ${spec.replicas} are asked for: "nats stream edit" changes it.`,
     );
   }
+  if (config.max_bytes > 0 && config.max_bytes < spec.max_bytes) {
+    const [has, asked] = [config.max_bytes, spec.max_bytes].map(
+      (bytes) => `${Math.floor(bytes / 1024 ** 2)} MiB`,
+    );
+    warn(
+      `keeps ${has}, less than the ${asked} asked for: give the server more room, then "nats stream edit".`,
+    );
+  }
   if (config.max_msgs_per_subject > 0) {
     warn(`keeps only ${config.max_msgs_per_subject} messages a subject: older ones go before they are read.`);
   }
@@ -233,19 +271,6 @@ const conflict = (name: string, what: string, cause?: unknown): MillraceError =>
     `Stream "${name}" cannot be used: ${what}. Change the stream on the server, or configure another name.`,
     { cause },
   );
-
-/** Whether subject pattern `outer` matches everything that `inner` matches. */
-export function covers(outer: string, inner: string): boolean {
-  const wide = outer.split('.');
-  const narrow = inner.split('.');
-  for (const [index, token] of wide.entries()) {
-    const other = narrow[index];
-    if (token === '>') return other !== undefined;
-    if (other === undefined || other === '>') return false;
-    if (token !== '*' && token !== other) return false;
-  }
-  return wide.length === narrow.length;
-}
 
 /** Creates a stream if it is not there; false when it is, however it is set. */
 export async function createStream(

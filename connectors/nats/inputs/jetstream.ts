@@ -5,6 +5,7 @@ import {
   type StreamFacts,
   type Topology,
 } from '../../../engine/index.ts';
+import { requirePatterns, requireStreamName } from '../client/index.ts';
 
 export type GapChoice = 'stop' | 'skip';
 
@@ -33,9 +34,14 @@ export interface JetStreamInputOptions {
   readonly through?: (source: Source) => Source;
 }
 
-/** A JetStream stream as a source of a topology: `t.source(jetstream('ORDERS', { subjects: ['orders.>'] }))`. */
+/**
+ * A JetStream stream as a source of a topology: `t.source(jetstream('ORDERS', { subjects: ['orders.>'] }))`. Throws
+ * `bad_stream_name` and `bad_subject` for what NATS does not take, and `bad_config`.
+ */
 export function jetstream(stream: string, options: JetStreamInputOptions): SourceSpec {
   const { name, subjects, filter = [], onGap, compacted, through } = options;
+  requireStreamName(stream);
+  requirePatterns(`the source of "${stream}"`, [...subjects, ...filter]);
   if (compacted === true && onGap !== undefined) {
     throw new MillraceError(
       'bad_config',

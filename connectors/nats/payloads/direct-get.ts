@@ -89,7 +89,10 @@ class DirectRequest {
     const place = Number(message.subject.slice(this.#inbox.length + 1));
     const sequence = this.#sequences[place];
     if (sequence === undefined) return;
-    const { code } = readStatus(message);
+    const record = readRecord(sequence, message);
+    // The server adds it to every message. What a publisher wrote into the first line of its headers is no word of it.
+    const isMessage = record.header('Nats-Sequence') !== undefined;
+    const code = isMessage ? 0 : readStatus(message).code;
     if (code === 503) {
       // Nobody listens to the subject: the stream does not allow it, or is not there.
       this.#end();
@@ -100,7 +103,7 @@ class DirectRequest {
       this.fail(unavailable(new Error(`the server answered ${code}`)));
       return;
     }
-    this.#found.set(sequence, code === 404 ? null : readRecord(sequence, message));
+    this.#found.set(sequence, code === 404 ? null : record);
     if (this.#found.size < this.#sequences.length) this.#send();
     else {
       this.#end();

@@ -1,8 +1,9 @@
 import type { JetStreamManager } from '@nats-io/jetstream';
-import { MillraceError, type SourceRecord } from '../../../engine/index.ts';
+import { MillraceError } from '../../../engine/index.ts';
 import { isNoMessage, type NatsLink, openManager, streamFacts } from '../client/index.ts';
 import { DEFAULT_PULL_LIMITS, JetStreamSource, type NatsRecord } from '../source/index.ts';
 import { getDirect, unavailable } from './direct-get.ts';
+import { getOfLeader } from './leader-get.ts';
 
 export interface StreamPayloadsOptions {
   readonly link: NatsLink;
@@ -38,7 +39,7 @@ export class StreamPayloads {
   async fetch(
     sequences: readonly number[],
     signal: AbortSignal,
-  ): Promise<ReadonlyMap<number, NatsRecord | SourceRecord | null>> {
+  ): Promise<ReadonlyMap<number, NatsRecord | null>> {
     const { link, stream } = this.#options;
     const direct = this.#isDirect ? await getDirect(link, stream, sequences, signal) : undefined;
     if (direct === undefined) {
@@ -47,7 +48,7 @@ export class StreamPayloads {
       this.#isDirect = false;
       return await this.#fetchOfLeader(sequences, signal);
     }
-    const found = new Map<number, NatsRecord | SourceRecord | null>(direct);
+    const found = new Map<number, NatsRecord | null>(direct);
     const absent = sequences.filter((sequence) => direct.get(sequence) === null);
     if (absent.length === 0) return found;
     // A follower that is behind answers direct requests, too; only the leader knows what is not there.
@@ -60,8 +61,8 @@ export class StreamPayloads {
   async #fetchOfLeader(
     sequences: readonly number[],
     signal: AbortSignal,
-  ): Promise<ReadonlyMap<number, SourceRecord | null>> {
-    const found = new Map<number, SourceRecord | null>();
+  ): Promise<ReadonlyMap<number, NatsRecord | null>> {
+    const found = new Map<number, NatsRecord | null>();
     for (let at = 0; at < sequences.length; at += LEADER_REQUESTS) {
       signal.throwIfAborted();
       const slice = sequences.slice(at, at + LEADER_REQUESTS);
@@ -71,24 +72,9 @@ export class StreamPayloads {
     return found;
   }
 
-  async #getOfLeader(sequence: number): Promise<SourceRecord | null> {
+  async #getOfLeader(sequence: number): Promise<NatsRecord | null> {
     try {
-      const manager = await this.#open();
-      const message = await manager.streams.getMessage(this.#options.stream, { seq: sequence });
-      if (message === null) return null;
-      const { subject, data, header } = message;
-      const names = header.keys();
-      return {
-        sequence,
-        subject,
-        data,
-        hasHeaders: names.length > 0,
-        header: (wanted) => {
-          const name = names.find((each) => each.toLowerCase() === wanted.toLowerCase());
-          return name === undefined ? undefined : header.get(name);
-        },
-        headers: () => names.map((name) => [name, header.get(name)] as const),
-      };
+      return await getOfLeader(this.#options.link, this.#options.stream, sequence);
     } catch (error) {
       throw error instanceof MillraceError ? error : unavailable(error);
     }

@@ -81,7 +81,12 @@ export function Attribution() {
     },
     ...all.map(
       (method): Column<Row> => ({
-        ...{ title: titleOf(method), isNumber: true, value: (row: Row) => row.methods[method]?.[shown] },
+        ...{
+          title: titleOf(method),
+          isNumber: true,
+          hasBar: true,
+          value: (row: Row) => row.methods[method]?.[shown],
+        },
         show: (row) => formatValue(row.methods[method]?.[shown], UNITS[shown], currency),
       }),
     ),

@@ -2,6 +2,7 @@ import { type Definition, Definitions } from '../../answers/index.ts';
 import { useAnswer } from '../../api/index.ts';
 import { Badge, formatTime, formatValue } from '../../parts/index.ts';
 import { zone } from '../../state/index.ts';
+import { CONNECTOR, CONNECTOR_FIELDS, WEBHOOK, WEBHOOK_FIELDS } from './connector-fields.ts';
 
 interface Status {
   readonly health: 'starting' | 'ok' | 'waiting' | 'failed' | 'paused';
@@ -26,7 +27,7 @@ export function Connectors() {
         none="Nothing is read from other systems. A connector reads Kafka, Kinesis, a bucket, a folder, a URL or webhooks."
         columns={[
           { title: 'Type', value: ({ type }) => String(type) },
-          { ...{ title: 'State', value: () => '' }, show: (one) => <State one={one} /> },
+          { ...{ title: 'State', isWide: true, value: () => '' }, show: (one) => <State one={one} /> },
         ]}
         acts={[
           { title: 'Run now', request: ({ id }) => ({ method: 'POST', path: `/connectors/${id}/run` }) },
@@ -39,12 +40,8 @@ export function Connectors() {
             request: ({ id }) => ({ method: 'POST', path: `/connectors/${id}/resume` }),
           },
         ]}
-        template={{
-          name: 'Shopify',
-          type: 'webhook',
-          config: { secret: '' },
-          mapping: { preset: 'shopify' },
-        }}
+        template={CONNECTOR}
+        fields={CONNECTOR_FIELDS}
       />
       <Definitions
         title="Sinks"
@@ -69,7 +66,8 @@ export function Connectors() {
           { title: 'State', value: ({ status }) => String(status) },
         ]}
         acts={[{ title: 'Test', request: ({ id }) => ({ method: 'POST', path: `/webhooks/${id}/test` }) }]}
-        template={{ name: 'Alarm', url: 'https://example.com/hook', events: ['anomaly.detected'] }}
+        template={WEBHOOK}
+        fields={WEBHOOK_FIELDS}
       />
     </div>
   );

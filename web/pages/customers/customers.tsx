@@ -12,7 +12,7 @@ import {
   Tile,
 } from '../../parts/index.ts';
 import { headOf, place, range, setParams, zone } from '../../state/index.ts';
-import { type RfmBucket, RfmGrid } from './rfm-grid.tsx';
+import { type Against, type RfmBucket, RfmGrid } from './rfm-grid.tsx';
 
 interface Segment {
   readonly segment: string;
@@ -63,6 +63,7 @@ const MEANING: Readonly<Record<string, string>> = {
 export function Customers() {
   const { params } = place.value;
   const bucket = params.bucket ?? 'month';
+  const against: Against = params.against === 'm' ? 'm' : 'f';
   const head = headOf(range.value);
   const rfm = { path: '/customers/rfm', body: head };
   const ltv = { path: '/customers/ltv', body: { ...head, bucket } };
@@ -70,9 +71,34 @@ export function Customers() {
   const valued = useAnswer<LtvAnswer>(ltv);
   return (
     <div class="grid">
-      <Tile title="Recency and frequency" answer={scored} request={rfm} hasPicture span={6}>
+      <Tile
+        title={against === 'f' ? 'Recency and frequency' : 'Recency and money'}
+        answer={scored}
+        request={rfm}
+        hasPicture
+        span={6}
+        sheet={({ buckets }) => ({
+          columns: ['recency', 'frequency', 'money', 'customers'],
+          rows: buckets.map(({ r, f, m, customers }) => [r, f, m, customers]),
+        })}
+        actions={
+          <Select
+            title="Against"
+            value={against}
+            options={[
+              ['f', 'frequency'],
+              ['m', 'money'],
+            ]}
+            choose={(value) => setParams({ against: value === 'm' ? 'm' : undefined })}
+          />
+        }
+      >
         {({ buckets, customers_total }) =>
-          customers_total === 0 ? <Empty>Nobody ordered in this range.</Empty> : <RfmGrid buckets={buckets} />
+          customers_total === 0 ? (
+            <Empty>Nobody ordered in this range.</Empty>
+          ) : (
+            <RfmGrid buckets={buckets} against={against} />
+          )
         }
       </Tile>
       <Tile
@@ -132,12 +158,19 @@ export function Customers() {
 
 function segmentColumns(currency: string | null): readonly Column<Segment>[] {
   return [
-    { title: 'Segment', value: ({ segment }) => segment.replaceAll('_', ' ') },
-    { title: 'Who', value: ({ segment }) => MEANING[segment] ?? '' },
+    {
+      ...{ title: 'Segment', value: ({ segment }) => segment.replaceAll('_', ' ') },
+      show: ({ segment }) => (
+        <>
+          {segment.replaceAll('_', ' ')}
+          <small>{MEANING[segment]}</small>
+        </>
+      ),
+    },
     { title: 'Customers', isNumber: true, value: ({ customers }) => customers },
     {
-      ...{ title: 'Share', isNumber: true, value: ({ share }) => share },
-      show: ({ share }) => formatValue(share, 'ratio'),
+      ...{ title: 'Share', isNumber: true, hasBar: true, value: ({ share }) => share },
+      show: ({ share }) => formatValue(share, 'ratio', null, true),
     },
     {
       ...{ title: 'Spent', isNumber: true, value: ({ monetary }) => monetary },
@@ -154,13 +187,17 @@ function Values({ data, bucket }: { readonly data: LtvAnswer; readonly bucket: s
   const columns: Column<Row>[] = [
     {
       ...{ title: 'First order', value: ({ cohort }) => cohort },
-      show: ({ cohort }) => formatBucket(cohort, zone.value, bucket === 'month' ? '1M' : '1w'),
+      show: ({ cohort }) => formatBucket(cohort, zone.value, bucket === 'month' ? '1M' : '1d'),
     },
     { title: 'Customers', isNumber: true, value: ({ size }) => size },
     ...Array.from(
       { length: ages },
       (_, at): Column<Row> => ({
-        ...{ title: `Month ${at}`, isNumber: true, value: ({ ages: all }: Row) => all[at]?.ltv },
+        ...{
+          title: `${bucket === 'week' ? 'Week' : 'Month'} ${at}`,
+          isNumber: true,
+          value: ({ ages: all }: Row) => all[at]?.ltv,
+        },
         show: ({ ages: all }) => {
           const one = all[at];
           return one?.ltv === null || one === undefined

@@ -72,14 +72,6 @@ function List() {
     { title: 'Time', value: ({ time }) => time, show: ({ time }) => formatTime(time, zone.value, true) },
     { title: 'Type', value: ({ type }) => type },
     {
-      ...{ title: 'Event', value: ({ event_id }) => event_id },
-      show: ({ event_id }) => (
-        <Link to="/events" params={{ id: event_id }}>
-          {event_id}
-        </Link>
-      ),
-    },
-    {
       ...{ title: 'Order', value: ({ order_id }) => order_id },
       show: ({ order_id }) =>
         order_id ? (
@@ -97,6 +89,14 @@ function List() {
     },
     { title: 'Country', value: ({ dimensions }) => dimensions?.country },
     { title: 'Channel', value: ({ dimensions }) => dimensions?.channel },
+    {
+      ...{ title: 'Event', value: ({ event_id }) => event_id },
+      show: ({ event_id }) => (
+        <Link to="/events" params={{ id: event_id }}>
+          {event_id}
+        </Link>
+      ),
+    },
   ];
   return (
     <Tile title="Events" answer={answer} request={request} sheet={({ events }) => sheetOf(columns, events)}>
@@ -105,7 +105,13 @@ function List() {
           <Empty>No event of this range is so. Choose another range, or fewer filters.</Empty>
         ) : (
           <>
-            <Table label="Events" columns={columns} rows={events} keyOf={({ event_id }) => event_id} />
+            <Table
+              label="Events"
+              columns={columns}
+              rows={events}
+              keyOf={({ event_id }) => event_id}
+              most={PAGE_ROWS}
+            />
             <div class="actions">
               {params.cursor !== undefined && (
                 <button type="button" onClick={() => setParams({ cursor: undefined })}>

@@ -101,7 +101,7 @@ function Answer({ answer }: { readonly answer: WhatIfAnswer }) {
   const spanOf = ({ mean, lower, upper }: Span, unit: string): string =>
     `${formatValue(mean, unit, currency)} (between ${formatValue(lower, unit, currency)} and ${formatValue(upper, unit, currency)})`;
   return (
-    <div role="status">
+    <div role="status" class="answer">
       <p>
         Without the change: {formatValue(baseline.revenue, 'money', currency)},{' '}
         {formatValue(baseline.units, 'count')} units.

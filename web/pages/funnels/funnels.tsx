@@ -5,6 +5,7 @@ import {
   Dialog,
   Empty,
   Fields,
+  Figure,
   formatTime,
   formatValue,
   Input,
@@ -101,11 +102,12 @@ export function Funnels() {
             <>
               <Input
                 title="Steps"
+                isWide
                 hint="Types of events, with > between them"
                 value={text}
                 change={(value) => setParams({ steps: value })}
               />
-              <Input title="Within" value={window} change={(value) => setParams({ window: value })} />
+              <Input title="Within" isShort value={window} change={(value) => setParams({ window: value })} />
               <Select
                 title="Of each"
                 value={entity}
@@ -118,19 +120,19 @@ export function Funnels() {
               />
             </>
           )}
+          {id === undefined && may('definitions:write') && (
+            <div class="actions">
+              <button
+                type="button"
+                onClick={() => {
+                  isSaving.value = true;
+                }}
+              >
+                Save …
+              </button>
+            </div>
+          )}
         </Fields>
-        {id === undefined && may('definitions:write') && (
-          <div class="actions">
-            <button
-              type="button"
-              onClick={() => {
-                isSaving.value = true;
-              }}
-            >
-              Save …
-            </button>
-          </div>
-        )}
       </Tile>
       <Tile
         title="Steps"
@@ -172,16 +174,17 @@ export function Funnels() {
       <Tile title="Time to convert" answer={answer} span={4}>
         {({ time_to_convert_histogram: { p50, p90, p99 }, time_between_steps }) => (
           <>
-            <p>
-              Half within {formatValue(p50, 'seconds')}, 90 % within {formatValue(p90, 'seconds')}, 99 %
-              within {formatValue(p99, 'seconds')}.
-            </p>
+            <div class="figures small">
+              <Figure title="Half within" unit="seconds" value={p50} />
+              <Figure title="90 % within" unit="seconds" value={p90} />
+              <Figure title="99 % within" unit="seconds" value={p99} />
+            </div>
             <Table<FunnelAnswer['time_between_steps'][number]>
               label="Time between steps"
               rows={time_between_steps}
               keyOf={({ from, to }) => `${from} ${to}`}
               columns={[
-                { title: 'Between', value: ({ from, to }) => `${from} → ${to}` },
+                { title: 'To', value: ({ to }) => to },
                 {
                   ...{ title: 'Half', isNumber: true, value: ({ p50: v }) => v },
                   show: ({ p50: v }) => formatValue(v, 'seconds'),

@@ -1,8 +1,8 @@
+import { type OperatorState, Topology, type TopologyNode } from '../../answers/index.ts';
 import { useAnswer } from '../../api/index.ts';
 import { Badge, Bars, type Column, Empty, Figure, formatTime, Table, Tile } from '../../parts/index.ts';
 import { zone } from '../../state/index.ts';
 import { DeadLetters } from './dead-letters.tsx';
-import { Topology, type TopologyNode } from './topology.tsx';
 
 interface HealthAnswer {
   readonly status: string;
@@ -30,7 +30,9 @@ interface Diagnostics {
       readonly suggestion?: string;
     }[];
   } | null;
+  readonly time: string;
   readonly topology: { readonly name: string; readonly nodes: readonly TopologyNode[] };
+  readonly operators: readonly OperatorState[];
 }
 
 interface Gaps {
@@ -52,22 +54,29 @@ const SUBSYSTEMS: readonly Column<Subsystem>[] = [
     ...{ title: 'State', value: ([, { status }]: Subsystem) => status },
     show: ([, { status }]) => <Badge kind={kindOf(status)}>{status}</Badge>,
   },
-  { title: 'Why', value: ([, { message }]) => message ?? '' },
+  { title: 'Why', isWide: true, value: ([, { message }]) => message ?? '' },
 ];
 
 /** How the service is, what it set aside, and what nothing counts. */
 export function Health() {
   const health = useAnswer<HealthAnswer>({ path: '/health' }, { refresh_ms: AGAIN_MS });
-  const found = useAnswer<Diagnostics>({ path: '/diagnostics' }, { refresh_ms: AGAIN_MS * 3 });
+  const found = useAnswer<Diagnostics>({ path: '/diagnostics' }, { refresh_ms: AGAIN_MS * 2 });
   const gaps = useAnswer<Gaps>({ path: '/gaps' });
   return (
     <div class="grid">
-      <Tile title="Service" answer={health} request={{ path: '/health' }} span={6}>
-        {({ status, subsystems, why }) => (
+      <Tile
+        title="Service"
+        answer={health}
+        request={{ path: '/health' }}
+        span={6}
+        actions={
+          health.data !== undefined && (
+            <Badge kind={kindOf(health.data.status)}>all together: {health.data.status}</Badge>
+          )
+        }
+      >
+        {({ subsystems, why }) => (
           <>
-            <p>
-              All together: <Badge kind={kindOf(status)}>{status}</Badge>
-            </p>
             <Table
               label="Parts of the service"
               columns={SUBSYSTEMS}
@@ -86,7 +95,9 @@ export function Health() {
         {(data) => <Counts data={data} />}
       </Tile>
       <Tile title="Topology" answer={found} hasPicture>
-        {({ topology }) => <Topology nodes={topology.nodes} />}
+        {({ topology, operators, time }) => (
+          <Topology nodes={topology.nodes} states={operators} time={time} />
+        )}
       </Tile>
       <DeadLetters />
       <Tile title="Types that no metric counts" answer={found} span={6}>

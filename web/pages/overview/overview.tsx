@@ -1,6 +1,14 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { type KpiAnswer, keyText, metricIn, type SummaryAnswer, useMetrics } from '../../answers/index.ts';
+import {
+  isOther,
+  type KpiAnswer,
+  keyText,
+  metricIn,
+  openSince,
+  type SummaryAnswer,
+  useMetrics,
+} from '../../answers/index.ts';
 import { useAnswer, useLive } from '../../api/index.ts';
 import {
   type Bar,
@@ -10,11 +18,10 @@ import {
   Figure,
   formatTime,
   formatValue,
-  Select,
   type Sheet,
   Tile,
 } from '../../parts/index.ts';
-import { addressOf, granularityFor, headOf, range, zone } from '../../state/index.ts';
+import { granularityFor, headOf, place, range, setParams, zone } from '../../state/index.ts';
 
 /** Metrics of the first row; of several currencies the money stands under each. */
 const COUNTS = ['orders_count', 'customers_active', 'customers_new', 'conversion_rate'] as const;
@@ -34,37 +41,45 @@ function sheetOfSummary({ kpis, currencies }: SummaryAnswer): Sheet {
   return { columns: ['metric', 'currency', 'current', 'previous'], rows };
 }
 
-/** The range against the span before it, by day and by where it comes from; live. */
+/** Dimensions of the lists below the curve, with their titles. */
+const LISTS = [
+  ['country', 'Country'],
+  ['channel', 'Channel'],
+  ['sku', 'Product'],
+] as const;
+const LIST_ROWS = 8;
+
+/** The range against the span before it, by day and by where it comes from; live. A figure chooses what is drawn. */
 export function Overview() {
+  const { params } = place.value;
   const { metrics } = useMetrics();
-  const by = useSignal('country');
   const { start, end } = range.value;
-  const granularity = granularityFor(range.value);
   const summed = {
     path: '/kpis/summary',
     params: { start, end, timezone: zone.value, metrics: [...COUNTS, ...MONEY].join(',') },
   };
   const summary = useAnswer<SummaryAnswer>(summed);
-  const currency = summary.data?.currencies[0]?.currency;
-  const head = { ...headOf(range.value), ...(currency === undefined ? {} : { currency }) };
+  const currencies = summary.data?.currencies ?? [];
+  const chosen = currencies.find((one) => one.currency === params.currency) ?? currencies[0];
   // Without a currency there is no money to add up.
-  const metric = currency === undefined ? 'orders_count' : 'revenue_gross';
+  const all: readonly string[] = chosen === undefined ? COUNTS : [...COUNTS, ...MONEY];
+  const fallback = chosen === undefined ? 'orders_count' : 'revenue_gross';
+  const metric = all.includes(params.metric ?? '') ? (params.metric ?? fallback) : fallback;
+  const currency = chosen === undefined ? {} : { currency: chosen.currency };
+  const head = { ...headOf(range.value), ...currency };
   const daily = {
     path: '/kpis/query',
-    body: { ...head, metrics: [metric, 'orders_count'], granularity, compare: 'previous_period' },
-  };
-  const grouped = {
-    path: '/kpis/query',
     body: {
-      ...{ ...head, metrics: [metric], group_by: [by.value], limit: 8, other: true },
-      order_by: { metric, direction: 'desc' },
+      ...{ ...head, metrics: [...new Set([metric, 'orders_count'])], compare: 'previous_period' },
+      granularity: granularityFor(range.value),
     },
   };
-  const isKnown = summary.data !== undefined;
-  const series = useAnswer<KpiAnswer>(isKnown ? daily : null);
-  const groups = useAnswer<KpiAnswer>(isKnown ? grouped : null);
+  const series = useAnswer<KpiAnswer>(summary.data === undefined ? null : daily);
+  const turn = useSignal(0);
   const connection = useLiveAnswers(() => {
-    for (const answer of [summary, series, groups]) answer.again();
+    summary.again();
+    series.again();
+    turn.value++;
   });
   const unit = metrics.get(metric)?.unit ?? 'count';
   const title = metrics.get(metric)?.title ?? metric;
@@ -77,62 +92,82 @@ export function Overview() {
         sheet={sheetOfSummary}
         actions={<Live {...connection} />}
       >
-        {(data) => <Figures data={data} metrics={metrics} />}
+        {(data) => (
+          <Figures data={data} metrics={metrics} chosen={metric} currency={chosen?.currency ?? null} />
+        )}
       </Tile>
       <Tile
         title={`${title} over time`}
         answer={series}
         request={daily}
         hasPicture
-        span={8}
-        sheet={(data) => sheetOfBuckets(data, [metric, 'orders_count'])}
+        sheet={(data) => sheetOfBuckets(data, [...new Set([metric, 'orders_count'])])}
       >
-        {(data) => (
-          <OverTime data={data} metric={metric} unit={unit} title={title} granularity={granularity} />
-        )}
+        {(data) => <OverTime data={data} metric={metric} unit={unit} title={title} />}
       </Tile>
-      <Tile
-        title={`${title} by`}
-        answer={groups}
-        request={grouped}
-        span={4}
-        sheet={(data) => ({
-          columns: [by.value, metric],
-          rows: data.groups.map(({ key, totals }) => [keyText(key), totals[metric]]),
-        })}
-        actions={
-          <Select
-            title="Group by"
-            value={by.value}
-            options={[
-              ['country', 'Country'],
-              ['channel', 'Channel'],
-              ['campaign', 'Campaign'],
-              ['sku', 'Product'],
-              ['payment_method', 'Payment method'],
-            ]}
-            choose={(value) => {
-              by.value = value;
-            }}
-          />
-        }
-      >
-        {(data) => (
+      {summary.data !== undefined &&
+        LISTS.map(([by, name]) => (
+          <Most key={by} {...{ by, name, metric, unit, title, head }} turn={turn.value} />
+        ))}
+    </div>
+  );
+}
+
+interface MostProps {
+  readonly by: string;
+  readonly name: string;
+  readonly metric: string;
+  readonly unit: string;
+  readonly title: string;
+  readonly head: ReturnType<typeof headOf>;
+  /** Another number asks again. */
+  readonly turn: number;
+}
+
+/** The values of a dimension that have the most of a metric. */
+function Most({ by, name, metric, unit, title, head, turn }: MostProps) {
+  const request = {
+    path: '/kpis/query',
+    body: {
+      ...{ ...head, metrics: [metric], group_by: [by], limit: LIST_ROWS, other: true },
+      order_by: { metric, direction: 'desc' },
+    },
+  };
+  const answer = useAnswer<KpiAnswer>(request);
+  useEffect(() => {
+    if (turn > 0) answer.again();
+  }, [turn]);
+  return (
+    <Tile
+      title={`${title} by ${name.toLowerCase()}`}
+      answer={answer}
+      request={request}
+      span={4}
+      sheet={(data) => ({
+        columns: [by, metric],
+        rows: data.groups.map(({ key, totals }) => [keyText(key), totals[metric]]),
+      })}
+    >
+      {(data) =>
+        data.groups.length === 0 ? (
+          <Empty>No event of this range has one.</Empty>
+        ) : (
           <Bars
-            label={`${title} by ${by.value}`}
+            label={`${title} by ${by}`}
             bars={data.groups.map(
               ({ key, totals }): Bar => ({
                 key: keyText(key),
                 title: keyText(key),
-                value: totals[metric] ?? 0,
+                // What is left over is no part to be compared.
+                value: isOther(key) ? 0 : (totals[metric] ?? 0),
                 text: formatValue(totals[metric], unit, data.currency),
-                href: addressOf('/explore', { metric, by: by.value }),
+                to: ['/explore', { metric, by }],
               }),
             )}
           />
-        )}
-      </Tile>
-    </div>
+        )
+      }
+    </Tile>
   );
 }
 
@@ -182,13 +217,15 @@ function Live({ isOpen, newest }: { readonly isOpen: boolean; readonly newest: s
   );
 }
 
-function Figures({
-  data,
-  metrics,
-}: {
+interface FiguresProps {
   readonly data: SummaryAnswer;
   readonly metrics: ReturnType<typeof useMetrics>['metrics'];
-}) {
+  /** The metric that is drawn below, and the currency of its money. */
+  readonly chosen: string;
+  readonly currency: string | null;
+}
+
+function Figures({ data, metrics, chosen, currency: drawn }: FiguresProps) {
   const counted = Object.values(data.kpis).some(({ current }) => (current ?? 0) > 0);
   if (!counted && data.currencies.length === 0) return <NoEvents />;
   const figure = (name: string, currency: string | null) => {
@@ -206,14 +243,18 @@ function Figures({
         change_pct={one?.delta_pct ?? null}
         currency={currency}
         isBadUp={IS_BAD_UP.has(name)}
+        isChosen={name === chosen && (currency === null || currency === drawn)}
+        choose={() =>
+          setParams(currency === null ? { metric: name } : { metric: name, currency }, { replace: true })
+        }
       />
     );
   };
   return (
     <>
-      <div class="figures">{COUNTS.map((name) => figure(name, null))}</div>
+      <div class="figures choose">{COUNTS.map((name) => figure(name, null))}</div>
       {data.currencies.map(({ currency }) => (
-        <div key={currency} class="figures">
+        <div key={currency} class="figures choose">
           {MONEY.map((name) => figure(name, currency))}
         </div>
       ))}
@@ -247,7 +288,6 @@ interface OverTimeProps {
   readonly metric: string;
   readonly unit: string;
   readonly title: string;
-  readonly granularity: string;
 }
 
 function OverTime({ data, metric, unit, title }: OverTimeProps) {
@@ -266,6 +306,7 @@ function OverTime({ data, metric, unit, title }: OverTimeProps) {
           values: buckets.map(({ previous }) => metricIn(previous, metric)),
         },
       ]}
+      {...openSince(buckets)}
     />
   );
 }

@@ -1,5 +1,15 @@
 import { type AnswerMeta, useAnswer } from '../../api/index.ts';
-import { Chart, Empty, Fields, formatBucket, formatValue, Input, Select, Tile } from '../../parts/index.ts';
+import {
+  Chart,
+  Empty,
+  Fields,
+  formatBucket,
+  formatValue,
+  Input,
+  Select,
+  Tile,
+  useWidth,
+} from '../../parts/index.ts';
 import { headOf, place, range, setParams, zone } from '../../state/index.ts';
 
 interface Cohort {
@@ -23,12 +33,9 @@ interface RetentionAnswer {
   readonly meta: AnswerMeta;
 }
 
-const CELL_WIDTH = 58;
+const [CELL_MIN_WIDTH, CELL_MAX_WIDTH] = [58, 110];
 const CELL_HEIGHT = 30;
 const HEAD_WIDTH = 170;
-const DAY_S = 86_400;
-/** A period as days, for the axis of the curves: they are drawn from a moment that means nothing. */
-const DAYS = { day: 1, week: 7, month: 30 } as const;
 
 /** How many of those who began come again: by cohort as a heat map, and all together as a curve. */
 export function Retention() {
@@ -103,16 +110,25 @@ const PERIODS = [
   ['month', 'month'],
 ] as const;
 
+/** Periods that any cohort has reached. */
+const periodsOf = (cohorts: readonly Cohort[]): number =>
+  Math.max(
+    1,
+    ...cohorts.map(({ periods }) => periods.findLastIndex(({ retention }) => retention !== null) + 1),
+  );
+
 function HeatMap({ cohorts, bucket }: { readonly cohorts: readonly Cohort[]; readonly bucket: string }) {
-  const columns = Math.max(...cohorts.map(({ periods }) => periods.length));
+  const { element, width } = useWidth<HTMLElement>();
+  const columns = periodsOf(cohorts);
+  const cell = Math.min(CELL_MAX_WIDTH, Math.max(CELL_MIN_WIDTH, (width - HEAD_WIDTH) / columns));
   const granularity = bucket === 'month' ? '1M' : '1d';
   const nameOf = ({ cohort }: Cohort): string =>
     cohort === null ? 'All' : formatBucket(cohort, zone.value, granularity);
   return (
-    <section class="scroll" tabindex={0} aria-label="Heat map of cohorts">
+    <section class="scroll" tabindex={0} aria-label="Heat map of cohorts" ref={element}>
       <svg
         class="picture heat"
-        width={HEAD_WIDTH + columns * CELL_WIDTH}
+        width={HEAD_WIDTH + columns * cell}
         height={(cohorts.length + 1) * CELL_HEIGHT}
         role="img"
       >
@@ -127,7 +143,7 @@ function HeatMap({ cohorts, bucket }: { readonly cohorts: readonly Cohort[]; rea
           <text
             key={String(at)}
             class="quiet"
-            x={HEAD_WIDTH + at * CELL_WIDTH + CELL_WIDTH / 2}
+            x={HEAD_WIDTH + at * cell + cell / 2}
             y={20}
             text-anchor="middle"
           >
@@ -144,15 +160,15 @@ function HeatMap({ cohorts, bucket }: { readonly cohorts: readonly Cohort[]; rea
               retention === null ? null : (
                 <g key={period} class={incomplete === true ? 'open' : ''}>
                   <rect
-                    x={HEAD_WIDTH + period * CELL_WIDTH + 1}
+                    x={HEAD_WIDTH + period * cell + 1}
                     y={(row + 1) * CELL_HEIGHT + 1}
-                    width={CELL_WIDTH - 2}
+                    width={cell - 2}
                     height={CELL_HEIGHT - 2}
                     rx="4"
                     fill-opacity={0.06 + (retention / 100) * 0.5}
                   />
                   <text
-                    x={HEAD_WIDTH + period * CELL_WIDTH + CELL_WIDTH / 2}
+                    x={HEAD_WIDTH + period * cell + cell / 2}
                     y={(row + 1) * CELL_HEIGHT + 20}
                     text-anchor="middle"
                   >
@@ -174,14 +190,14 @@ function Curve({ means, period }: { readonly means: RetentionAnswer['means']; re
   if (means.every(({ weighted }) => weighted === null)) {
     return <Empty>No period is over for a whole cohort yet. Choose a longer range or shorter periods.</Empty>;
   }
-  const days = DAYS[period as keyof typeof DAYS] ?? 1;
+  const known = means.slice(0, means.findLastIndex(({ weighted }) => weighted !== null) + 1);
   return (
     <Chart
       label="Mean retention by period"
       zone="UTC"
-      times={means.map(({ period: at }) => at * days * DAY_S)}
-      series={[{ label: 'Came again', unit: 'percent', values: means.map(({ weighted }) => weighted) }]}
-      place={(seconds) => `${Math.round(seconds / (days * DAY_S))}`}
+      times={known.map(({ period: at }) => at)}
+      series={[{ label: 'Came again', unit: 'percent', values: known.map(({ weighted }) => weighted) }]}
+      place={(at) => `${period} ${at}`}
     />
   );
 }

@@ -83,7 +83,12 @@ const SKUS: readonly Column<Sku>[] = [
   { title: 'Sold', isNumber: true, value: ({ units_sold }) => units_sold },
   { title: 'Returned', isNumber: true, value: ({ units_returned }) => units_returned },
   {
-    ...{ title: 'Rate', isNumber: true, value: ({ unit_return_rate }: Sku) => unit_return_rate },
+    ...{
+      title: 'Rate',
+      isNumber: true,
+      hasBar: true,
+      value: ({ unit_return_rate }: Sku) => unit_return_rate,
+    },
     show: ({ unit_return_rate }) => formatValue(unit_return_rate, 'ratio'),
   },
 ];
@@ -107,16 +112,22 @@ export function Returns() {
   const fraud = useAnswer<FraudAnswer>(flagged);
   return (
     <div class="grid">
-      <Tile title="Returns" answer={returns} request={returned} sheet={({ skus }) => sheetOf(SKUS, skus)}>
-        {({ totals, skus, reasons }) => (
-          <>
-            <div class="figures">
-              <Figure title="Orders" unit="count" value={totals.orders} />
-              <Figure title="Units sold" unit="count" value={totals.units_sold} />
-              <Figure title="Units returned" unit="count" value={totals.units_returned} />
-              <Figure title="Of units" unit="ratio" value={totals.unit_return_rate} />
-              <Figure title="Of orders" unit="ratio" value={totals.order_return_rate} />
-            </div>
+      <Tile title="Returns" answer={returns} request={returned}>
+        {({ totals }) => (
+          <div class="figures">
+            <Figure title="Orders" unit="count" value={totals.orders} />
+            <Figure title="Units sold" unit="count" value={totals.units_sold} />
+            <Figure title="Units returned" unit="count" value={totals.units_returned} />
+            <Figure title="Of units" unit="ratio" value={totals.unit_return_rate} />
+            <Figure title="Of orders" unit="ratio" value={totals.order_return_rate} />
+          </div>
+        )}
+      </Tile>
+      <Tile title="Why it comes back" answer={returns} span={4}>
+        {({ reasons }) =>
+          reasons.length === 0 ? (
+            <Empty>Nothing came back in this range.</Empty>
+          ) : (
             <Bars
               label="Reasons"
               bars={reasons.map(({ reason, returns: count }) => ({
@@ -126,8 +137,18 @@ export function Returns() {
                 text: formatValue(count, 'count'),
               }))}
             />
-            <Table label="Products" columns={SKUS} rows={skus} keyOf={({ sku }) => sku ?? ''} />
-          </>
+          )
+        }
+      </Tile>
+      <Tile
+        title="What comes back"
+        answer={returns}
+        request={returned}
+        span={8}
+        sheet={({ skus }) => sheetOf(SKUS, skus)}
+      >
+        {({ skus }) => (
+          <Table label="Products" columns={SKUS} rows={skus} most={10} keyOf={({ sku }) => sku ?? ''} />
         )}
       </Tile>
       <Tile
@@ -196,6 +217,7 @@ export function Returns() {
                   label="Addresses"
                   columns={CLUSTERS}
                   rows={ip_clusters.clusters}
+                  most={10}
                   keyOf={({ ip }) => ip}
                 />
               )}

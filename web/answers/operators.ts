@@ -1,0 +1,76 @@
+import { useRef } from 'preact/hooks';
+
+/** An operator of a topology, as it is described. */
+export interface TopologyNode {
+  readonly name: string;
+  readonly kind: string;
+  readonly summary: string;
+  readonly inputs: readonly string[];
+  readonly state: Readonly<Record<string, unknown>>;
+}
+
+/** How an operator stands; counts begin at 0 with each run of its task. */
+export interface OperatorState {
+  readonly name: string;
+  readonly received: number;
+  readonly emitted: number;
+  readonly watermark: string | null;
+  readonly rows: number | null;
+  readonly size_bytes: number | null;
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+/** An operator with what is known of it. */
+export interface Operator extends TopologyNode {
+  readonly of: OperatorState | undefined;
+  /** Items that it gave in a second, between the last two answers; undefined before the second. */
+  readonly rate: number | undefined;
+  /** What it put aside, by kind. */
+  readonly aside: readonly (readonly [kind: string, count: number])[];
+}
+
+/** Counts that say that something was not simply handled. */
+const ASIDE =
+  /(^|[._])(late|rejected|ahead|overflow|conflicts?|missing|limited|given_up|unmatched|invalid|frozen)$/;
+
+/** What was put aside of what an operator counts. */
+export const asideOf = (counts: OperatorState['counts']): Operator['aside'] =>
+  Object.entries(counts)
+    .filter(([name, count]) => count > 0 && ASIDE.test(name))
+    .map(([name, count]) => [name.replace(/^.*\./, '').replaceAll('_', ' '), count] as const);
+
+interface Seen {
+  readonly time_ms: number;
+  readonly emitted: ReadonlyMap<string, number>;
+}
+
+const seenOf = (time: string, states: readonly OperatorState[]): Seen => ({
+  time_ms: Date.parse(time),
+  emitted: new Map(states.map(({ name, received, emitted }) => [name, Math.max(received, emitted)])),
+});
+
+/** Items a second between two answers; undefined where the task began anew between them. */
+function rateOf(name: string, before: Seen, now: Seen): number | undefined {
+  const [from, to] = [before.emitted.get(name), now.emitted.get(name)];
+  if (from === undefined || to === undefined || to < from) return undefined;
+  return ((to - from) / (now.time_ms - before.time_ms)) * 1_000;
+}
+
+/** The operators with their rates: each answer is compared with the one before it. */
+export function useOperators(
+  nodes: readonly TopologyNode[],
+  states: readonly OperatorState[],
+  time: string,
+): readonly Operator[] {
+  const seen = useRef<readonly [before: Seen | undefined, now: Seen] | undefined>(undefined);
+  if (seen.current?.[1].time_ms !== Date.parse(time)) {
+    seen.current = [seen.current?.[1], seenOf(time, states)];
+  }
+  const [before, now] = seen.current ?? [];
+  const by = new Map(states.map((state) => [state.name, state]));
+  return nodes.map((node) => {
+    const of = by.get(node.name);
+    const rate = before === undefined || now === undefined ? undefined : rateOf(node.name, before, now);
+    return { ...node, of, rate, aside: of === undefined ? [] : asideOf(of.counts) };
+  });
+}

@@ -1,0 +1,1 @@
+export { Operate as default } from './topology-page.tsx';
