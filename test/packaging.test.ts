@@ -132,6 +132,7 @@ const WORKERS = [
   'connectors/nats/source/source-thread.ts',
   'engine/query/scan-thread.ts',
   'runtime/models/model-thread.ts',
+  'runtime/table-files/table-thread.ts',
   'runtime/generations/build-thread.ts',
   'runtime/generations/recount-thread.ts',
   'runtime/host/task-thread.ts',
