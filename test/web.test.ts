@@ -9,7 +9,17 @@ import { Scratch } from './scratch.ts';
 
 const PAGES = [
   ...['/', '/explore', '/funnels', '/retention', '/customers', '/attribution', '/returns', '/anomalies'],
-  ...['/forecast', '/dashboards', '/jobs', '/health', '/events', '/connectors', '/generations', '/access'],
+  ...[
+    '/forecast',
+    '/dashboards',
+    '/jobs',
+    '/health',
+    '/events',
+    '/connectors',
+    '/generations',
+    '/restatements',
+    '/access',
+  ],
 ];
 const HOSTILE = '<img src=x onerror=alert(1)>"\'`{{7*7}}</script>';
 const DAY_MS = 86_400_000;
@@ -164,6 +174,25 @@ describe.skipIf(path === undefined)('the dashboard, in a browser', () => {
     await page.getByRole('dialog').getByText('in all').waitFor();
     await page.getByRole('button', { name: 'Close' }).click();
 
+    await open('/anomalies');
+    await tile('Rules').getByRole('button', { name: 'New …' }).click();
+    await page.getByLabel('Name').fill('made by form');
+    await page.getByLabel('Window').selectOption('1d');
+    await page.getByRole('button', { name: 'Make' }).click();
+    const made = tile('Rules').getByRole('row').filter({ hasText: 'made by form' });
+    await made.getByRole('button', { name: 'Edit' }).click();
+    await page.getByLabel('Method').selectOption('zscore');
+    await page.getByRole('dialog').getByRole('button', { name: 'As JSON' }).click();
+    expect(await page.getByLabel('Definition').inputValue()).toContain('"method": "zscore"');
+    await page.getByRole('button', { name: 'Change', exact: true }).click();
+    await made.getByText('zscore').waitFor();
+    const { rules } = (await service.get('default', '/anomalies/rules')).json as {
+      rules: { name: string }[];
+    };
+    expect(rules.find(({ name }) => name === 'made by form')).toMatchObject({
+      ...{ metric: 'revenue_gross', group_by: ['country'], window: '1d', method: 'zscore' },
+    });
+
     await open('/dashboards');
     await page.getByRole('button', { name: 'Make a copy …' }).click();
     await page.getByRole('button', { name: 'Make it' }).click();
@@ -227,7 +256,7 @@ describe.skipIf(path === undefined)('the dashboard, in a browser', () => {
     for (const to of PAGES) {
       await open(to, viewer);
       const forbidden = viewer.getByRole('button', {
-        name: /^(New …|Save|Save …|Delete|Export|Run now|Revoke|Make a key|Acknowledge|Begin|Train|Send again)$/,
+        name: /^(New …|Save|Save …|Edit|Delete|Export|Run now|Revoke|Make a key|Acknowledge|Begin|Train|Send again)$/,
       });
       expect([to, await forbidden.allInnerTexts()]).toEqual([to, []]);
     }

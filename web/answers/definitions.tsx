@@ -5,13 +5,14 @@ import {
   ConfirmOne,
   Dialog,
   Empty,
-  JsonForm,
   Problem,
   sheetOf,
   Table,
   Tile,
   useAction,
 } from '../parts/index.ts';
+import { type Body, patchOf } from './body.ts';
+import { DefinitionForm, type FormField } from './definition-form.tsx';
 
 /** What every stored definition has. */
 export interface Definition {
@@ -42,7 +43,9 @@ interface DefinitionsProps {
   readonly columns?: readonly Column<Definition>[];
   readonly acts?: readonly DefinitionAct[];
   /** A new one to begin with; undefined where none is made here. */
-  readonly template?: unknown;
+  readonly template?: Body;
+  /** Of the form in which one is made and changed; without any it is JSON. */
+  readonly fields?: readonly FormField[];
   /** What to say where there is none. */
   readonly none: string;
   readonly span?: 6 | 8 | 12;
@@ -54,12 +57,24 @@ export function Definitions(props: DefinitionsProps) {
 }
 
 function List(props: DefinitionsProps) {
-  const { title, path, member, permission, columns = [], acts = [], template, none, span } = props;
+  const {
+    title,
+    path,
+    member,
+    permission,
+    columns = [],
+    acts = [],
+    template,
+    none,
+    span,
+    fields = [],
+  } = props;
   const request = { path, params: { limit: 200 } };
   const answer = useAnswer<Readonly<Record<string, readonly Definition[]>>>(request);
   const action = useAction<unknown>();
   const removing = useSignal<Definition | null>(null);
-  const isMaking = useSignal(false);
+  /** What is made or changed in the dialog; null: nothing. */
+  const open = useSignal<Definition | 'new' | null>(null);
   const mayChange = may(permission);
   const act = async (one: ApiRequest): Promise<void> => {
     await action.run(one);
@@ -80,6 +95,16 @@ function List(props: DefinitionsProps) {
                 {name}
               </button>
             ))}
+          {template !== undefined && (
+            <button
+              type="button"
+              onClick={() => {
+                open.value = one;
+              }}
+            >
+              Edit
+            </button>
+          )}
           <button
             type="button"
             onClick={() => {
@@ -105,7 +130,7 @@ function List(props: DefinitionsProps) {
           <button
             type="button"
             onClick={() => {
-              isMaking.value = true;
+              open.value = 'new';
             }}
           >
             New …
@@ -126,13 +151,13 @@ function List(props: DefinitionsProps) {
               keyOf={({ id }) => id}
             />
           )}
-          {isMaking.value && (
-            <Make
-              title={title}
-              path={path}
+          {open.value !== null && template !== undefined && (
+            <Write
+              {...{ title, path, fields }}
               template={template}
+              one={open.value === 'new' ? undefined : open.value}
               close={() => {
-                isMaking.value = false;
+                open.value = null;
                 answer.again();
               }}
             />
@@ -149,28 +174,38 @@ function List(props: DefinitionsProps) {
   );
 }
 
-interface MakeProps {
+interface WriteProps {
   readonly title: string;
   readonly path: string;
-  readonly template: unknown;
+  readonly template: Body;
+  readonly fields: readonly FormField[];
+  /** Undefined: a new one. */
+  readonly one: Definition | undefined;
   readonly close: () => void;
 }
 
-function Make({ title, path, template, close }: MakeProps) {
+/** Members that nobody writes. */
+const FIXED: ReadonlySet<string> = new Set(['id', 'revision', 'created_at', 'updated_at', 'created_by']);
+
+const ownOf = (one: Definition): Body =>
+  Object.fromEntries(Object.entries(one).filter(([name]) => !FIXED.has(name)));
+
+/** Makes a definition, or changes one: only what was changed is sent, and the rest stays. */
+function Write({ title, path, template, fields, one, close }: WriteProps) {
   const action = useAction<unknown>();
-  const send = async (body: unknown): Promise<void> => {
-    if ((await action.run({ path, body })) !== undefined) close();
+  const value = one === undefined ? template : ownOf(one);
+  const send = async (body: Body): Promise<void> => {
+    const changed = { method: 'PATCH', path: `${path}/${one?.id}`, body: patchOf(value, body) } as const;
+    const request: ApiRequest = one === undefined ? { path, body } : changed;
+    if ((await action.run(request)) !== undefined) close();
   };
   return (
-    <Dialog title={`${title}: a new one`} close={close}>
-      <JsonForm
-        act="Make"
-        title="Definition"
-        hint={`The body of POST ${path}; /docs says what it takes.`}
-        rows={14}
-        value={template}
-        action={action}
-        send={send}
+    <Dialog title={one === undefined ? `${title}: a new one` : one.name} close={close}>
+      <DefinitionForm
+        {...{ fields, value, action, send }}
+        act={one === undefined ? 'Make' : 'Change'}
+        isThere={one !== undefined}
+        request={`${one === undefined ? 'POST' : 'PATCH'} ${path}`}
       />
     </Dialog>
   );

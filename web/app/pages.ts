@@ -110,6 +110,12 @@ const ANALYTICS: readonly Page[] = [
     sign: 'M8 2l6 3-6 3-6-3zM2 8l6 3 6-3M2 11l6 3 6-3',
     load: () => import('../pages/generations/index.ts'),
   }),
+  page('Operate', '/restatements', 'Restatements', {
+    hasRange: true,
+    shortcut: 'm',
+    sign: 'M8 4.5V8l2.5 1.5M2.5 8a5.5 5.5 0 1 1 1.6 3.9M2 13v-2.5h2.5',
+    load: () => import('../pages/restatements/index.ts'),
+  }),
   page('Operate', '/access', 'Access and settings', {
     permission: 'definitions:read',
     shortcut: 's',

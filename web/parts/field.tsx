@@ -1,3 +1,4 @@
+import { useSignal } from '@preact/signals';
 import type { ComponentChildren, TargetedEvent } from 'preact';
 import { useId } from 'preact/hooks';
 
@@ -47,6 +48,23 @@ interface InputProps extends FieldProps {
   readonly change: (value: string) => void;
 }
 
+type TextEvent = TargetedEvent<HTMLInputElement | HTMLTextAreaElement>;
+
+/** What is being written stays, though the page is drawn anew meanwhile; it counts when the reader leaves it. */
+function useDraft(value: string, change: (value: string) => void) {
+  const draft = useSignal<string | null>(null);
+  return {
+    value: draft.value ?? value,
+    onInput: (event: TextEvent) => {
+      draft.value = event.currentTarget.value;
+    },
+    onChange: (event: TextEvent) => {
+      draft.value = null;
+      change(event.currentTarget.value);
+    },
+  };
+}
+
 /** A line of text, a number or a date; it changes when the reader leaves it or presses Enter. */
 export function Input({
   title,
@@ -61,9 +79,9 @@ export function Input({
   change,
 }: InputProps) {
   const id = useId();
+  const draft = useDraft(value, change);
   const all = {
-    ...{ id, value, placeholder: placeholder ?? '', required: isRequired ?? false, spellcheck: false },
-    onChange: (event: TargetedEvent<HTMLInputElement>) => change(event.currentTarget.value),
+    ...{ id, ...draft, placeholder: placeholder ?? '', required: isRequired ?? false, spellcheck: false },
   };
   return (
     <div class={`field${isWide === true ? ' wide' : ''}${isShort === true ? ' short' : ''}`}>
@@ -95,16 +113,11 @@ interface AreaProps extends FieldProps {
 /** Several lines, e.g. JSON. */
 export function Area({ title, hint, value, rows = 8, change }: AreaProps) {
   const id = useId();
+  const draft = useDraft(value, change);
   return (
     <div class="field full">
       <label for={id}>{title}</label>
-      <textarea
-        id={id}
-        rows={rows}
-        spellcheck={false}
-        value={value}
-        onChange={(event) => change(event.currentTarget.value)}
-      />
+      <textarea id={id} rows={rows} spellcheck={false} {...draft} />
       {hint !== undefined && <small>{hint}</small>}
     </div>
   );

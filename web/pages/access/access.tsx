@@ -5,6 +5,7 @@ import {
   type Column,
   ConfirmOne,
   Copyable,
+  Empty,
   Fields,
   Form,
   formatTime,
@@ -17,7 +18,7 @@ import {
   Tile,
   useAction,
 } from '../../parts/index.ts';
-import { zone } from '../../state/index.ts';
+import { place, setParams, zone } from '../../state/index.ts';
 
 interface Key {
   readonly id: string;
@@ -205,12 +206,49 @@ function Settings() {
   );
 }
 
+const ACTIONS = [
+  ['', 'everything'],
+  ['change', 'changes'],
+  ['export', 'exports'],
+  ['erase', 'erasures'],
+  ['ingest', 'ingestion'],
+  ['read', 'reads'],
+] as const;
+
 function Audit() {
-  const request = { path: '/audit', params: { limit: 200 } };
+  const { actor, action, resource } = place.value.params;
+  const request = { path: '/audit', params: { limit: 200, actor, action, resource } };
   const answer = useAnswer<{ readonly entries: readonly Entry[] }>(request);
   return (
     <Tile title="Audit" answer={answer} request={request} sheet={({ entries }) => sheetOf(AUDIT, entries)}>
-      {({ entries }) => <Table label="Audit" columns={AUDIT} rows={entries} keyOf={({ id }) => id} />}
+      {({ entries }) => (
+        <>
+          <Fields>
+            <Select
+              title="What was done"
+              value={action ?? ''}
+              options={ACTIONS}
+              choose={(value) => setParams({ action: value })}
+            />
+            <Input
+              title="By whom"
+              value={actor ?? ''}
+              change={(value) => setParams({ actor: value.trim() })}
+            />
+            <Input
+              title="To what"
+              placeholder="/keys"
+              value={resource ?? ''}
+              change={(value) => setParams({ resource: value.trim() })}
+            />
+          </Fields>
+          {entries.length === 0 ? (
+            <Empty>Nothing that was done is so.</Empty>
+          ) : (
+            <Table label="Audit" columns={AUDIT} rows={entries} keyOf={({ id }) => id} />
+          )}
+        </>
+      )}
     </Tile>
   );
 }

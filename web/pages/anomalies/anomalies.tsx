@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import { Definitions } from '../../answers/index.ts';
+import { type Definition, Definitions, metricOptions, useMetrics } from '../../answers/index.ts';
 import { type AnswerMeta, may, useAnswer, useLive } from '../../api/index.ts';
 import {
   Badge,
@@ -15,17 +15,14 @@ import {
   useAction,
 } from '../../parts/index.ts';
 import { place, setParams, zone } from '../../state/index.ts';
-import { Cause } from './cause.tsx';
+import { Cause, type Found } from './cause.tsx';
+import { ALERT, alertFields, RULE, ruleFields } from './rule-fields.ts';
 import { RuleSeries } from './rule-series.tsx';
 
 /** An anomaly as `GET /anomalies` gives it. */
-interface Anomaly {
-  readonly id: string;
-  readonly rule_id: string | null;
-  readonly metric: string | null;
+interface Anomaly extends Found {
   readonly severity: 'low' | 'medium' | 'high';
   readonly text: string;
-  readonly start: string;
   readonly state: string;
   readonly status: string;
   readonly change_percent: number | null;
@@ -39,7 +36,14 @@ export function Anomalies() {
   const request = { path: '/anomalies', params: { limit: 100, severity: params.severity } };
   const answer = useAnswer<{ readonly anomalies: readonly Anomaly[]; readonly meta?: AnswerMeta }>(request);
   const action = useAction<unknown>();
+  const looked = answer.data?.anomalies.find(({ id }) => id === params.anomaly);
   const isLive = useSignal(false);
+  const options = metricOptions(useMetrics().metrics);
+  const stored = useAnswer<{ readonly rules: readonly Definition[] }>({
+    path: '/anomalies/rules',
+    params: { limit: 200 },
+  });
+  const rules = (stored.data?.rules ?? []).map(({ id, name }) => [id, name] as const);
   useLive(
     { path: '/anomalies/stream' },
     () => answer.again(),
@@ -123,7 +127,7 @@ export function Anomalies() {
           </>
         )}
       </Tile>
-      {params.anomaly !== undefined && <Cause anomaly={params.anomaly} />}
+      {looked !== undefined && <Cause key={looked.id} found={looked} />}
       <RuleSeries />
       <Definitions
         title="Rules"
@@ -137,7 +141,8 @@ export function Anomalies() {
           { title: 'Window', value: ({ window }) => String(window) },
           { title: 'Method', value: ({ method }) => String(method) },
         ]}
-        template={{ name: 'Revenue by country', metric: 'revenue', group_by: ['country'], window: '1h' }}
+        template={RULE}
+        fields={ruleFields(options)}
       />
       <Definitions
         title="Alerts"
@@ -146,6 +151,12 @@ export function Anomalies() {
         seen="webhooks:manage"
         permission="webhooks:manage"
         none="Nobody is told. An alert sends anomalies or thresholds to a webhook, mail, Slack, PagerDuty or a phone."
+        columns={[
+          { title: 'When', value: ({ condition }) => Object.keys(condition ?? {}).join(', ') },
+          { title: 'State', value: ({ enabled }) => (enabled === false ? 'off' : 'on') },
+        ]}
+        template={ALERT}
+        fields={alertFields(options, rules)}
       />
     </div>
   );

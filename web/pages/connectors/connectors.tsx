@@ -2,6 +2,7 @@ import { type Definition, Definitions } from '../../answers/index.ts';
 import { useAnswer } from '../../api/index.ts';
 import { Badge, formatTime, formatValue } from '../../parts/index.ts';
 import { zone } from '../../state/index.ts';
+import { CONNECTOR, CONNECTOR_FIELDS, WEBHOOK, WEBHOOK_FIELDS } from './connector-fields.ts';
 
 interface Status {
   readonly health: 'starting' | 'ok' | 'waiting' | 'failed' | 'paused';
@@ -39,12 +40,8 @@ export function Connectors() {
             request: ({ id }) => ({ method: 'POST', path: `/connectors/${id}/resume` }),
           },
         ]}
-        template={{
-          name: 'Shopify',
-          type: 'webhook',
-          config: { secret: '' },
-          mapping: { preset: 'shopify' },
-        }}
+        template={CONNECTOR}
+        fields={CONNECTOR_FIELDS}
       />
       <Definitions
         title="Sinks"
@@ -69,7 +66,8 @@ export function Connectors() {
           { title: 'State', value: ({ status }) => String(status) },
         ]}
         acts={[{ title: 'Test', request: ({ id }) => ({ method: 'POST', path: `/webhooks/${id}/test` }) }]}
-        template={{ name: 'Alarm', url: 'https://example.com/hook', events: ['anomaly.detected'] }}
+        template={WEBHOOK}
+        fields={WEBHOOK_FIELDS}
       />
     </div>
   );

@@ -1,5 +1,8 @@
 import { useSignal } from '@preact/signals';
 import {
+  Definitions,
+  filtersOf,
+  filtersText,
   type KpiAnswer,
   keyText,
   metricIn,
@@ -28,23 +31,11 @@ import {
 } from '../../parts/index.ts';
 import { GRANULARITIES, granularityFor, headOf, place, range, setParams, zone } from '../../state/index.ts';
 
+import { METRIC, METRIC_FIELDS } from './metric-fields.ts';
+
 /** Lines of a chart; the others are in the table. */
 const LINES_MAX = 8;
 const GROUPS_MAX = 50;
-
-/** `country=DE,FR; channel!=email` as the filters of a query; what cannot be read is left out by the reader's own fault. */
-export function filtersOf(text: string): Readonly<Record<string, unknown>> {
-  const filters: Record<string, unknown> = {};
-  for (const part of text.split(';')) {
-    const match = /^\s*([\w.]+)\s*(!?=)\s*(.*?)\s*$/.exec(part);
-    if (match === null) continue;
-    const [, name = '', sign, list = ''] = match;
-    const values = list.split(',').map((one) => (one.trim() === '' ? null : one.trim()));
-    const value = values.length === 1 ? values[0] : values;
-    filters[name] = sign === '!=' ? { not: value } : value;
-  }
-  return filters;
-}
 
 /** What the address asks: the address is the query. */
 function queryOf(params: Readonly<Record<string, string>>) {
@@ -143,6 +134,21 @@ export function Explore() {
       >
         {(data) => <Result data={data} metric={metric} unit={unit} title={title} />}
       </Tile>
+      <Definitions
+        title="Metrics of your own"
+        path="/metrics-catalog"
+        member="metrics"
+        seen="definitions:read"
+        permission="definitions:write"
+        none="None is defined. A metric of your own counts, adds up or divides events that you choose; it is answered from history at once."
+        columns={[
+          { title: 'Type', value: ({ type }) => String(type) },
+          { title: 'Event', value: ({ event }) => [event].flat().join(', ') },
+          { title: 'Filters', value: ({ filters }) => filtersText(filters) },
+        ]}
+        template={METRIC}
+        fields={METRIC_FIELDS}
+      />
       {isSaving.value && (
         <Save
           body={body}

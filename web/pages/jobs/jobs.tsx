@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import { Definitions } from '../../answers/index.ts';
+import { type Definition, Definitions } from '../../answers/index.ts';
 import { type ApiRequest, ask, asProblem, may, useAnswer } from '../../api/index.ts';
 import {
   Badge,
@@ -18,6 +18,7 @@ import {
   useAction,
 } from '../../parts/index.ts';
 import { range, zone } from '../../state/index.ts';
+import { REPORT, reportFields } from './report-fields.ts';
 
 interface Job {
   readonly job_id: string;
@@ -47,6 +48,10 @@ export function Jobs() {
   const action = useAction<unknown>();
   const failed = useSignal<ReturnType<typeof asProblem> | undefined>(undefined);
   const cancelling = useSignal<Job | null>(null);
+  const saved = useAnswer<{ readonly queries: readonly Definition[] }>(
+    may('definitions:read') ? { path: '/queries', params: { limit: 200 } } : null,
+  );
+  const queries = (saved.data?.queries ?? []).map(({ id, name }) => [id, name] as const);
   const act = async (one: ApiRequest): Promise<void> => {
     await action.run(one);
     answer.again();
@@ -152,16 +157,8 @@ export function Jobs() {
           },
         ]}
         acts={[{ title: 'Run now', request: ({ id }) => ({ method: 'POST', path: `/reports/${id}/run` }) }]}
-        template={{
-          ...{
-            name: 'Weekly revenue',
-            type: 'kpis',
-            range: 'previous_week',
-            format: 'xlsx',
-            schedule: '0 6 * * 1',
-          },
-          query: { metrics: ['revenue_net', 'orders_count'], granularity: '1d' },
-        }}
+        template={REPORT}
+        fields={reportFields(queries)}
       />
     </div>
   );

@@ -1,0 +1,1 @@
+export { Restatements as default } from './restatements.tsx';
