@@ -1,6 +1,14 @@
 #!/usr/bin/env node
-import { runCli } from './cli/index.ts';
-import { letHeapsGrow, PRIVATE_UMASK } from './engine/index.ts';
+import { nodeProblem } from './node-version.ts';
+
+const problem = nodeProblem(process.versions.node);
+if (problem !== undefined) {
+  process.stderr.write(`millrace: ${problem}\n`);
+  process.exit(1);
+}
+// Not before: a version without something that they import would only say that it is missing.
+const { runCli } = await import('./cli/index.ts');
+const { letHeapsGrow, PRIVATE_UMASK } = await import('./engine/index.ts');
 
 // Whatever this process and its children write is its owner's alone.
 process.umask(PRIVATE_UMASK);

@@ -15,13 +15,14 @@ import {
   kpiKind,
   kpiSummaryKind,
 } from './kpis/index.ts';
-import { ordersKind, outcomesKind } from './orders/index.ts';
+import { OrderBegins } from './ledger/index.ts';
+import { type BeginOf, ordersKind, outcomesKind } from './orders/index.ts';
 import { logSource } from './query-head/index.ts';
 import { restatementsKind } from './restatements/index.ts';
 import { fraudKind, refundsKind, returnsKind } from './returns/index.ts';
 import { rowSchema } from './rows/index.ts';
 import { segmentKind } from './segments/index.ts';
-import { DICTIONARY_TABLE, OPERATORS, RATES_TABLE, readCompleteUntil } from './topology.ts';
+import { DICTIONARY_TABLE, OPERATORS, ORDERS_TABLE, RATES_TABLE, readCompleteUntil } from './topology.ts';
 
 /** What the kinds of query need to know: plain data, which goes to the scan threads. */
 export type AnalyticsSettings = KpiSettings;
@@ -69,10 +70,24 @@ export function orderQueries(settings: AnalyticsSettings) {
     refunds: refundsKind(settings, open),
     fraud: fraudKind(settings, open),
     outcomes: outcomesKind(settings, open),
-    orders: ordersKind(settings, open),
+    orders: ordersKind(settings, open, orderBegins()),
     restatements: restatementsKind(settings, open),
     causes: causeKind(settings, (context) => ({ ...open(context), dictionary })),
     anomalies: scanKind(settings, (context) => ({ ...open(context), dictionary })),
+  };
+}
+
+/** Since when there are events of orders, of one snapshot after the other. */
+function orderBegins(): (context: QueryContext) => BeginOf {
+  let begins: OrderBegins | undefined;
+  return ({ table }) => {
+    let isRead = false;
+    return (words) => {
+      if (!isRead && begins !== undefined) begins.follow(table(ORDERS_TABLE));
+      begins ??= new OrderBegins(table(ORDERS_TABLE));
+      isRead = true;
+      return begins.of(words);
+    };
   };
 }
 

@@ -14,6 +14,7 @@ import { forecastBench } from './forecast.ts';
 import { funnelsBench } from './funnels.ts';
 import { logBench } from './log.ts';
 import { nexmarkBench } from './nexmark.ts';
+import { ordersBench } from './orders.ts';
 import { pipelineBench } from './pipeline.ts';
 import { queryBench } from './query.ts';
 import { queryLatencyBench } from './query-latency.ts';
@@ -40,6 +41,7 @@ const BENCHES: Readonly<Record<string, () => Promise<object>>> = {
   log: logBench,
   'events-search': eventsSearchBench,
   nexmark: nexmarkBench,
+  orders: ordersBench,
   pipeline: pipelineBench,
   query: queryBench,
   'query-latency': queryLatencyBench,

@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { embeddedServer, openManager, resolveNatsServer } from '../connectors/index.ts';
 import { asMillraceError } from '../engine/index.ts';
+import { nodeProblem } from '../node-version.ts';
 import type { CommandArguments, CommandContext, ExitCode } from './command.ts';
 import { checkNatsPermissions } from './doctor-permissions.ts';
 import { checkTopology } from './doctor-topology.ts';
@@ -10,14 +11,12 @@ import { type Finding, failed, ok } from './findings.ts';
 import { connect } from './nats.ts';
 import { type Folder, folderOf, settingOf } from './place.ts';
 
-const MIN_NODE = [20, 19] as const;
 const MIN_FREE_BYTES = 1024 ** 3;
 
 function nodeVersion(): Finding {
-  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-  const isNew = major > MIN_NODE[0] || (major === MIN_NODE[0] && minor >= MIN_NODE[1]);
-  const text = `node ${process.versions.node}`;
-  return isNew ? ok('node', text) : failed('node', `${text}: install ${MIN_NODE.join('.')} or newer.`);
+  const { node } = process.versions;
+  const problem = nodeProblem(node);
+  return problem === undefined ? ok('node', `node ${node}`) : failed('node', problem);
 }
 
 async function natsServer(folder: Folder, { env, note }: CommandContext): Promise<Finding> {

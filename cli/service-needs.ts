@@ -33,6 +33,7 @@ export const SERVICE_NEEDS: ServiceNeeds = {
     'millrace-job-errors',
     'millrace-connectors',
     'millrace-deadletter-marks',
+    'millrace-locks',
   ],
 };
 

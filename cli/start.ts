@@ -51,6 +51,7 @@ import {
   type Settings,
   sayLoudly,
   WhyWatch,
+  WriterLock,
 } from '../runtime/index.ts';
 import { backfillPort } from './backfill-port.ts';
 import { openBroker } from './broker.ts';
@@ -133,6 +134,7 @@ async function ports(
     eraser: await eraserPort(link),
     archive: openArchiveKeeper(link, archive, {
       metrics,
+      lock: new WriterLock(await openKeyValueStore(link, 'millrace-locks')),
       applied: () => generations.host.progress()?.sequence,
       isBuilding: () => generations.list().some(({ state }) => state === 'building'),
     }),

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
@@ -190,14 +190,14 @@ interface Place {
   readonly folder: string;
   /** Parquet files, as DuckDB finds them. */
   readonly files: string;
-  /** There while something of it is written again. */
+  /** Where a `pending-…` is while something of it is written again. */
   readonly pending: string;
 }
 
 async function inFolder(): Promise<Place> {
   const folder = await scratch.dir('erasure-archive');
   const files = `${folder}/events/**/*.parquet`;
-  return { env: { ARCHIVE_URL: folder }, folder, files, pending: join(folder, 'pending.json') };
+  return { env: { ARCHIVE_URL: folder }, folder, files, pending: join(folder, 'manifests') };
 }
 
 /** Of a server that keeps each object as a file, and its bytes as they are. */
@@ -207,7 +207,7 @@ function inBucket(folder: string, { env }: TestS3): Place {
     env: { ARCHIVE_URL: 's3://lake/millrace', ...env },
     folder,
     files: `${root}/events/**/*.parquet._S3rver_object`,
-    pending: join(root, 'pending.json._S3rver_object'),
+    pending: join(root, 'manifests'),
   };
 }
 
@@ -254,7 +254,8 @@ async function erasedAcrossKills({ env: place, folder: archive, files, pending }
   const streamOf = async (name: string) => (await manager.streams.info(name)).state;
   const goneOf = async (name: string): Promise<number> => (await streamOf(name)).num_deleted ?? 0;
   const isAt = async (moment: Moment, before: number, random: number): Promise<boolean> => {
-    if (moment === 'archive') return existsSync(pending);
+    if (moment === 'archive')
+      return existsSync(pending) && readdirSync(pending).some((name) => name.startsWith('pending-'));
     return (await goneOf(moment === 'stream' ? 'EVENTS' : 'NOTICES')) >= before + random;
   };
   try {

@@ -132,6 +132,7 @@ const WORKERS = [
   'connectors/nats/source/source-thread.ts',
   'engine/query/scan-thread.ts',
   'runtime/models/model-thread.ts',
+  'runtime/table-files/table-thread.ts',
   'runtime/generations/build-thread.ts',
   'runtime/generations/recount-thread.ts',
   'runtime/host/task-thread.ts',
@@ -319,7 +320,8 @@ describe('packaging', () => {
     const bundled = ['index.ts', 'main.ts', ...WORKERS];
     const pages = ['swagger-ui.css', 'swagger-ui-bundle.js', 'favicon-32x32.png', 'redoc.standalone.js'];
     const wanted = reachableFrom(['index.ts', 'main.ts', ...WORKERS])
-      .filter((path) => path.endsWith('.ts') && path !== 'main.ts')
+      // At the root the face alone is for those who import it.
+      .filter((path) => path.endsWith('.ts') && (path === 'index.ts' || path.includes('/')))
       .map((path) => `dist/${path.slice(0, -'.ts'.length)}.d.ts`)
       .concat(bundled.map((path) => `dist/bundle/${path.slice(0, -'.ts'.length)}.js`))
       .concat('package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md')

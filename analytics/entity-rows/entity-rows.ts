@@ -60,6 +60,8 @@ export class EntityRows {
   }
 
   add(chunk: Chunk): void {
+    if (this.#config.entities !== undefined && !this.#oursOf(chunk.hash(this.#config.entity)).includes(1))
+      return;
     const bits = this.#tests.of(chunk);
     if (bits === undefined) return;
     const count = this.#select(chunk, bits);

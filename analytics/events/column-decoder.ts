@@ -193,6 +193,7 @@ export class ColumnDecoder {
     const type = this.#types.find(b, at, scan.stop[SLOT.type] as number, scan.fnvs[SLOT.type] as number);
     const kind = this.#types.kindAt(type);
     if (kind === T['fx.rate'] || kind === T['event.retracted']) return false;
+    if (scan.mayNameStatus && this.#types.isOfOrderAt(type)) return false;
     if (this.#limits.fields !== undefined && (kind === T['order.created'] || kind === T['order.updated']))
       return false;
     if (kind === T['refund.issued'] && scan.has(SLOT.amount) && (scan.amounts[0] as number) < 0) return false;

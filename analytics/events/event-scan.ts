@@ -1,4 +1,5 @@
 import { fnv1a, hashInteger, hashMember } from '../../operators/index.ts';
+import { STATUS_MEMBERS } from '../order-names/index.ts';
 import { MAX_TEXT_CHARS } from './event-schema.ts';
 import { type Field, fieldsByName, KIND, SLOT, scalarNames } from './fields.ts';
 import { ItemScan } from './item-scan.ts';
@@ -11,6 +12,9 @@ const NULL = 0x6e;
 const IS_NULL = -1;
 const DATA_DEPTH = 2;
 const encoder = new TextEncoder();
+const STATUS_HASHES: ReadonlySet<number> = new Set(
+  STATUS_MEMBERS.status_changed.map((name) => fnv1a(encoder.encode(name))),
+);
 
 /**
  * Reads a flat event where its bytes lie, along the layout of those before it, and says where each field is: no
@@ -29,6 +33,8 @@ export class EventScan extends ItemScan {
   readonly amounts = new Float64Array(4);
   readonly time_ms = new Float64Array(1);
   payload = 0;
+  /** A status may stand where no column has it from: in `data`, or under another name. */
+  mayNameStatus = false;
   readonly #layout: Layout;
   readonly #scalars: readonly Uint8Array[];
   readonly #scalarHashes: Int32Array;
@@ -82,6 +88,7 @@ export class EventScan extends ItemScan {
       if ((b[at] as number) <= 0x20) at = this.skipSpace(b, at);
       const { field } = node;
       if (field === undefined) {
+        if (STATUS_HASHES.has(node.name)) this.mayNameStatus = true;
         if (!this.remember(node.name, 0) || !this.value(b, at, end, DATA_DEPTH)) return false;
       } else {
         if (this.#filled[field.slot] === this.#event) return false;
@@ -113,6 +120,7 @@ export class EventScan extends ItemScan {
     this.#unsure = false;
     this.itemCount = 0;
     this.presentCount = 0;
+    this.mayNameStatus = false;
     if (this.#event === 0x7fff_ffff) {
       this.#event = 0;
       this.#filled.fill(0);
@@ -214,6 +222,7 @@ export class EventScan extends ItemScan {
 
   protected override member(b: Uint8Array, name: number, from: number, to: number, at: number): void {
     if (!this.#inData) return;
+    if (STATUS_HASHES.has(name)) this.mayNameStatus = true;
     const hashes = this.#scalarHashes;
     for (let scalar = 0; scalar < hashes.length; scalar++) {
       if (hashes[scalar] !== name || !isName(b, from, to, this.#scalars[scalar] as Uint8Array)) continue;

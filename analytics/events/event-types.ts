@@ -1,3 +1,5 @@
+import { ORDER_STEPS } from '../order-names/index.ts';
+
 /** The event types that the default analytics understand, in their normal form. */
 export const EVENT_TYPES = [
   'visit',
@@ -49,19 +51,25 @@ export const T = Object.fromEntries(EVENT_TYPES.map((name, index) => [name, inde
 export const OTHER_TYPE = -1;
 
 /** Other names of known types, in normal form. */
-const ALIASES: ReadonlyMap<string, EventType> = new Map([
-  ['order.canceled', 'order.cancelled'],
+const ALIASES: ReadonlyMap<string, EventType> = new Map<string, EventType>([
   ['order.placed', 'order.created'],
   ['order.completed', 'order.created'],
+  ...ORDER_STEPS.flatMap(({ status, names }) =>
+    names.map((name) => [`order.${plainOf(name)}`, `order.${status}`] as const),
+  ),
 ]);
 
 /**
  * The one name of a type: `payment_succeeded`, `Payment.Succeeded` and `payment-succeeded` are
- * `payment.succeeded`, and `order.placed` is `order.created`.
+ * `payment.succeeded`, `order.placed` is `order.created`, and `order.fulfilled` is `order.shipped`.
  */
 export function normalType(type: string): string {
-  const plain = type.toLowerCase().replaceAll(/[_-]/g, '.');
+  const plain = plainOf(type);
   return ALIASES.get(plain) ?? plain;
+}
+
+function plainOf(type: string): string {
+  return type.toLowerCase().replaceAll(/[_-]/g, '.');
 }
 
 const codes = new Map<string, number>(EVENT_TYPES.map((name, index) => [name, index]));

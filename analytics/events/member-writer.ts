@@ -1,5 +1,6 @@
 import { NO_TEXT } from '../../engine/index.ts';
 import { fnv1aOfString, hashInteger, hashJson, hashMember } from '../../operators/index.ts';
+import { namedStatus } from '../order-names/index.ts';
 import { CODE, HASH, ITEM_CODE, ITEM_NUMBER, NUMBER, ROW_DIMENSIONS } from '../rows/index.ts';
 import { checkEventMembers, type GoodEvent } from './check.ts';
 import { isObject, type Members, own } from './cloud-event.ts';
@@ -12,6 +13,7 @@ import { isTicket, isVersion, newRow, type RowPlace, setHash, setIdentity, setTi
 const NO_MEMBERS: Members = Object.freeze(Object.create(null) as Members);
 const AMOUNTS = ['amount', 'discount', 'shipping', 'tax'] as const;
 const encoder = new TextEncoder();
+const STATUS = CODE.dimensions + ROW_DIMENSIONS.indexOf('status');
 const words = new Uint32Array(4);
 
 /** `data` of an event, empty where it has none. */
@@ -58,6 +60,8 @@ export function writeMembers(
   const currency = input.currency?.toUpperCase() ?? '';
   (codes[CODE.currency] as Int32Array)[row] = currency === '' ? NO_TEXT : dictionary.ownCodeOf(currency);
   for (const [index, name] of ROW_DIMENSIONS.entries()) set(CODE.dimensions + index, input[name]);
+  const status = textOfScalar(namedStatus(normalType(input.type), members));
+  if (status !== '') set(STATUS, status);
   for (const [index, name] of custom.entries())
     set(CODE.dimensions + ROW_DIMENSIONS.length + index, scalarText(members, data, name));
   // Zero without a sign, as it is in the bytes of every column.

@@ -11,6 +11,8 @@ interface Spelling {
   /** Index in EVENT_TYPES, or -1. */
   readonly kind: number;
   readonly normal: string;
+  /** An event of an order: it may name a status in more than one way. */
+  readonly isOfOrder: boolean;
   /** The dictionary's, of the normal form; -1 until an event with it is taken. */
   code: number;
 }
@@ -38,6 +40,10 @@ export class TypeCodes {
     return (this.#slots[place] as Spelling).kind;
   }
 
+  isOfOrderAt(place: number): boolean {
+    return (this.#slots[place] as Spelling).isOfOrder;
+  }
+
   codeAt(place: number): number {
     const spelling = this.#slots[place] as Spelling;
     if (spelling.code < 0) spelling.code = this.#dictionary.codeOf(spelling.normal);
@@ -51,7 +57,9 @@ export class TypeCodes {
     }
     this.#count++;
     const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
-    this.#slots[slot] = { bytes, kind: typeCode(text), normal: normalType(text), code: -1 };
+    const normal = normalType(text);
+    const isOfOrder = normal.startsWith('order.');
+    this.#slots[slot] = { bytes, kind: typeCode(text), normal, isOfOrder, code: -1 };
     return slot;
   }
 }

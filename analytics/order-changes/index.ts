@@ -1,2 +1,2 @@
 export { type OrderChange, type OrderFact, orderChanges } from './order-changes.ts';
-export { isOrderChangeType, standardStatus, statusEvent } from './order-status.ts';
+export { isOrderChangeType, statusEvent } from './order-status.ts';

@@ -1,4 +1,5 @@
 export { type ListedOrder, ORDERS_KIND, type OrdersShared, ordersKind } from './list-kind.ts';
+export type { BeginOf } from './list-plan.ts';
 export {
   MAX_NAMED_ORDERS,
   type OrdersPlace,

@@ -14,6 +14,9 @@ export const LIFE_TYPES = [
 export const LIFE_BITS = { order: 1, counted: 2, payment: 4, refund: 8 } as const;
 const FIRST_TYPE_BIT = 4;
 
+/** An event of an order, of whatever type, that names a status. */
+export const NAMES_STATUS = 1 << (FIRST_TYPE_BIT + LIFE_TYPES.length);
+
 export function typeBit(type: (typeof LIFE_TYPES)[number]): number {
   return 1 << (FIRST_TYPE_BIT + LIFE_TYPES.indexOf(type));
 }

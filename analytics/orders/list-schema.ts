@@ -28,7 +28,12 @@ export function ordersMembersOf(custom: readonly string[] = []) {
 }
 
 /** Where a page begins: behind the order of this time and name. */
-const placeSchema = z.object({ time_ms: z.number(), key: z.string() });
+const placeSchema = z.object({
+  time_ms: z.number(),
+  key: z.string(),
+  /** How many orders fit in all, where that is known. */
+  total: z.int().exactOptional(),
+});
 export type OrdersPlace = z.output<typeof placeSchema>;
 
 /** What the kind takes. */

@@ -1,6 +1,6 @@
-import { standardStatus } from '../order-changes/index.ts';
+import { normalStatus, stepOf } from '../order-names/index.ts';
 import type { OrderRow } from '../returns/index.ts';
-import { LIFE_BITS, typeBit } from './life-bits.ts';
+import { LIFE_BITS, NAMES_STATUS, typeBit } from './life-bits.ts';
 
 /** The status of an order that nothing says anything of. */
 export const NEW_STATUS = 'pending';
@@ -46,7 +46,6 @@ const SAYS = [
   [typeBit('order.rto'), 'rto'],
 ] as const;
 const SHIPPED = typeBit('order.shipped');
-const STATUS_CHANGED = typeBit('order.status.changed');
 const FAILED = typeBit('payment.failed');
 
 /** Place of the status and of the payment method among the codes of a row. */
@@ -55,8 +54,8 @@ const [STATUS, METHOD] = [0, 1] as const;
 const ON_ITS_WAY = new Set(['shipped', 'delivered', 'rto']);
 const COD = new Set(['cod', 'cashondelivery']);
 
-/** A status as it is compared: one of those with an event of their own by any of its names, else in lower case. */
-export const statusText = (text: string): string => standardStatus(text) ?? text.trim().toLowerCase();
+/** A status as it is compared: one of those with an event of their own by any of its names, else in normal form. */
+export const statusText = (text: string): string => stepOf(text) ?? normalStatus(text);
 
 /** Cash on delivery by any of its usual names; every other method is paid before. */
 export function paymentKind(method: string): PaymentKind {
@@ -70,32 +69,58 @@ export function orderLife(
   rows: readonly OrderRow[],
   textOf: (code: number) => string,
 ): OrderLife {
-  const versions = rows.filter(({ bits }) => (bits & VERSION) !== 0);
+  const versions: OrderRow[] = [];
+  const payments = new MoneySum(order);
+  const refunds = new MoneySum(order);
+  let updated_ms = order.time_ms;
+  let seen = 0;
+  for (const row of rows) {
+    const { bits, time_ms } = row;
+    seen |= bits;
+    if (time_ms > updated_ms) updated_ms = time_ms;
+    if ((bits & VERSION) !== 0) versions.push(row);
+    if ((bits & LIFE_BITS.payment) !== 0) payments.add(row);
+    if ((bits & LIFE_BITS.refund) !== 0) refunds.add(row);
+  }
   const { status, status_ms } = statusOf(order, rows, versions, textOf);
-  const none = (value: number): number => (Number.isNaN(value) ? 0 : value);
   const total = none(order.amount) - none(order.discount) + none(order.shipping) + none(order.tax);
-  const moneyOf = (bit: number): OrderRow[] => rows.filter(({ bits }) => (bits & bit) !== 0);
-  const [payments, refunds] = [moneyOf(LIFE_BITS.payment), moneyOf(LIFE_BITS.refund)];
-  const sumOf = (some: readonly OrderRow[]): number =>
-    some.reduce((sum, { amount, currency }) => sum + (currency === order.currency ? none(amount) : 0), 0);
-  const [paid, refunded] = [sumOf(payments), sumOf(refunds)];
+  // A spread of members costs more than all else, and there are orders by the million.
   return {
     created_ms: order.time_ms,
-    updated_ms: rows.reduce((last, { time_ms }) => Math.max(last, time_ms), order.time_ms),
-    ...{ status, status_ms, paid, refunded, total, versions },
-    isShipped: rows.some(({ bits }) => (bits & SHIPPED) !== 0) || ON_ITS_WAY.has(status),
-    payment_status: paymentStatus({
-      ...{ paid, refunded, total },
-      // What has no amount, or one in another currency, is taken for the whole.
-      isPaidWhole: payments.some(
-        ({ amount, currency }) => Number.isNaN(amount) || currency !== order.currency,
-      ),
-      isRefundedWhole: refunds.some(({ amount }) => Number.isNaN(amount)),
-      ...{ hasPayment: payments.length > 0, hasRefund: refunds.length > 0 },
-      hasFailure: rows.some(({ bits }) => (bits & FAILED) !== 0),
-    }),
+    updated_ms,
+    status,
+    status_ms,
+    isShipped: (seen & SHIPPED) !== 0 || ON_ITS_WAY.has(status),
+    payment_status: paymentStatus(payments, refunds, total, (seen & FAILED) !== 0),
     payment_kind: paymentKind(textOf(order.codes[METHOD] as number)),
+    paid: payments.sum,
+    refunded: refunds.sum,
+    total,
+    versions,
   };
+}
+
+const none = (value: number): number => (Number.isNaN(value) ? 0 : value);
+
+/** Payments, or refunds, of an order. */
+class MoneySum {
+  /** In the order's currency. */
+  sum = 0;
+  isAny = false;
+  hasNoAmount = false;
+  hasOtherCurrency = false;
+  readonly #currency: number;
+
+  constructor({ currency }: OrderRow) {
+    this.#currency = currency;
+  }
+
+  add({ amount, currency }: OrderRow): void {
+    this.isAny = true;
+    if (Number.isNaN(amount)) this.hasNoAmount = true;
+    if (currency !== this.#currency) this.hasOtherCurrency = true;
+    else this.sum += none(amount);
+  }
 }
 
 /** The newest of what says one: the order's versions, whose status is that of the newest which has one, and events. */
@@ -122,30 +147,24 @@ function statusOf(
 }
 
 function saidBy({ bits, codes }: OrderRow, textOf: (code: number) => string): string | undefined {
-  if ((bits & STATUS_CHANGED) !== 0) {
-    const code = codes[STATUS] as number;
-    return code === 0 ? undefined : statusText(textOf(code));
-  }
-  return SAYS.find(([bit]) => (bits & bit) !== 0)?.[1];
+  const [, meant] = SAYS.find(([bit]) => (bits & bit) !== 0) ?? [];
+  // A version's status is the order's own; it is looked at with the versions.
+  if (meant !== undefined || (bits & NAMES_STATUS) === 0 || (bits & VERSION) !== 0) return meant;
+  return statusText(textOf(codes[STATUS] as number));
 }
 
-interface Payments {
-  readonly paid: number;
-  readonly refunded: number;
-  readonly total: number;
-  readonly hasPayment: boolean;
-  readonly hasRefund: boolean;
-  readonly hasFailure: boolean;
-  readonly isPaidWhole: boolean;
-  readonly isRefundedWhole: boolean;
-}
-
-function paymentStatus(all: Payments): PaymentStatus {
-  const { paid, refunded, total, isPaidWhole, isRefundedWhole } = all;
-  if (all.hasRefund) {
-    const whole = all.hasPayment && !isPaidWhole ? paid : total;
-    return isRefundedWhole || refunded >= whole ? 'refunded' : 'partially_refunded';
+function paymentStatus(
+  payments: MoneySum,
+  refunds: MoneySum,
+  total: number,
+  hasFailure: boolean,
+): PaymentStatus {
+  // What has no amount, or one in another currency, is taken for the whole.
+  const isPaidWhole = payments.hasNoAmount || payments.hasOtherCurrency;
+  if (refunds.isAny) {
+    const whole = payments.isAny && !isPaidWhole ? payments.sum : total;
+    return refunds.hasNoAmount || refunds.sum >= whole ? 'refunded' : 'partially_refunded';
   }
-  if (all.hasPayment) return isPaidWhole || paid >= total ? 'paid' : 'partially_paid';
-  return all.hasFailure ? 'failed' : 'pending';
+  if (payments.isAny) return isPaidWhole || payments.sum >= total ? 'paid' : 'partially_paid';
+  return hasFailure ? 'failed' : 'pending';
 }

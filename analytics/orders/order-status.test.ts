@@ -11,7 +11,7 @@ it('takes a status by any of its names for what order webhooks take it for', () 
     'RTO',
     'Out for Delivery',
   ];
-  expect(texts.map(statusText)).toEqual(['shipped', 'rto', 'rto', 'cancelled', 'rto', 'out for delivery']);
+  expect(texts.map(statusText)).toEqual(['shipped', 'rto', 'rto', 'cancelled', 'rto', 'out_for_delivery']);
   expect(statusText(NEW_STATUS)).toBe('pending');
   expect(statusChange('fulfilled')).toEqual({ type: 'order.shipped' });
 });

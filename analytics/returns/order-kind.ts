@@ -22,33 +22,28 @@ export interface OrderShared<Q> extends FamilyShared<Q> {
 }
 
 /** What is a kind's own; the sources have the segments of the query laid over them. */
-export interface OrderKindParts<Q, S, F> {
+export interface OrderKindParts<Q, S, F, W extends EntityWork = EntityWork> {
   readonly name: string;
   readonly schema: { parse(input: unknown): Q };
-  readonly plan: (
-    sources: FamilySources,
-    context: QueryContext,
-    query: Q,
-  ) => Omit<Plan<S, EntityWork>, 'kind'>;
+  readonly plan: (sources: FamilySources, context: QueryContext, query: Q) => Omit<Plan<S, W>, 'kind'>;
   /** What a part finds, plain data. */
-  readonly find: (
-    sources: FamilySources,
-    shared: S,
-    work: EntityWork,
-    cancel: Cancel,
-    context: QueryContext,
-  ) => F;
+  readonly find: (sources: FamilySources, shared: S, work: W, cancel: Cancel, context: QueryContext) => F;
   /** The members of the answer, of what all parts found. */
   readonly body: (found: readonly F[], shared: S) => FamilyAnswer['body'];
 }
 
 /** A kind of query over orders: each part sees all events of its orders, and finds something of its own. */
-export function orderKind<Q extends QueryHead, S extends OrderShared<Q>, F>(
+export function orderKind<
+  Q extends QueryHead,
+  S extends OrderShared<Q>,
+  F,
+  W extends EntityWork = EntityWork,
+>(
   { custom }: QuerySettings,
   open: OpenFamily,
-  { name, schema, plan, find, body }: OrderKindParts<Q, S, F>,
-): QueryKind<Q, S, EntityWork, FamilyAnswer> {
-  return defineKind<Q, S, EntityWork, FamilyAnswer>({
+  { name, schema, plan, find, body }: OrderKindParts<Q, S, F, W>,
+): QueryKind<Q, S, W, FamilyAnswer> {
+  return defineKind<Q, S, W, FamilyAnswer>({
     name,
     schema,
     plan: (context, query) => ({

@@ -1,5 +1,13 @@
 import type { Cancel, QueryContext } from '../../engine/index.ts';
-import { EntityRows, type EntityWork, entityParts, type RowTest, scanFacts } from '../entity-rows/index.ts';
+import {
+  EntityRows,
+  type EntityWork,
+  entityParts,
+  type RowHashes,
+  type RowTable,
+  type RowTest,
+  scanFacts,
+} from '../entity-rows/index.ts';
 import { normalType } from '../events/index.ts';
 import type { EventPlace } from '../events-query/index.ts';
 import {
@@ -49,6 +57,8 @@ export interface OrderScanSpec {
   readonly dimensions: readonly DimensionColumn[];
   /** Only orders of these hashes; default: all. */
   readonly orders?: (hi: number, lo: number) => boolean;
+  /** false: nobody looks at the items of rows, which cost as much as all else. */
+  readonly items?: boolean;
 }
 
 /**
@@ -58,13 +68,14 @@ export interface OrderScanSpec {
 export function visitOrders(
   sources: FamilySources,
   { plan, share }: EntityWork,
-  { tests, dimensions, orders }: OrderScanSpec,
+  { tests, dimensions, orders, items = true }: OrderScanSpec,
   cancel: Cancel,
   visit: (rows: readonly OrderRow[], isLoner: boolean) => void,
 ): void {
   const lists = new ItemLists();
   const rows = new EntityRows({
-    ...{ entity: HASH.order, share, tests, request: plan.request, loners: true, derived: [lists.write] },
+    ...{ entity: HASH.order, share, tests, request: plan.request, loners: true },
+    derived: items ? [lists.write] : [],
     codes: [CODE.currency, ...dimensions.map(({ column }) => column)],
     hashes: [HASH.order, HASH.customer],
     numbers: [NUMBER.amount, NUMBER.discount, NUMBER.shipping, NUMBER.tax],
@@ -76,34 +87,77 @@ export function visitOrders(
   });
   rows.visit(
     (table, order, from, to) => {
-      const { time_ms, bits, codes, numbers, hashes } = table;
-      const [amount, discount, shipping, tax] = numbers as [
-        ...[Float64Array, Float64Array],
-        ...[Float64Array, Float64Array],
-      ];
-      const wordsOf = (column: number, row: number): HashWords => ({
-        hi: hashes[column]?.hi[row] as number,
-        lo: hashes[column]?.lo[row] as number,
-      });
       const found: OrderRow[] = [];
-      for (let at = from; at < to; at++) {
-        const row = order[at] as number;
-        const values = codes.map((column) => column[row] as number);
-        found.push({
-          ...{ time_ms: time_ms[row] as number, bits: bits[row] as number },
-          ...{ amount: amount[row] as number, discount: discount[row] as number },
-          ...{ currency: values[0] as number, codes: values.slice(1, -1) },
-          items: lists.listOf(values.at(-1) as number),
-          ...{ shipping: shipping[row] as number, tax: tax[row] as number },
-          ...{ order: wordsOf(0, row), customer: wordsOf(1, row) },
-          places: () => table.placesOf(row),
-        });
-      }
-      const first = order[from] as number;
-      visit(found, hashes[0]?.hi[first] === 0 && hashes[0].lo[first] === 0);
+      for (let at = from; at < to; at++)
+        found.push(new TableRow(table, order[at] as number, items ? lists : undefined));
+      const { hi, lo } = (found[0] as OrderRow).order;
+      visit(found, (hi | lo) === 0);
     },
     () => cancel.check(),
   );
+}
+
+/** A row where it lies: a query looks at most of its rows for a few columns only. */
+class TableRow implements OrderRow {
+  readonly #table: RowTable;
+  readonly #row: number;
+  readonly #lists: ItemLists | undefined;
+
+  constructor(table: RowTable, row: number, lists: ItemLists | undefined) {
+    this.#table = table;
+    this.#row = row;
+    this.#lists = lists;
+  }
+
+  get time_ms(): number {
+    return this.#table.time_ms[this.#row] as number;
+  }
+  get bits(): number {
+    return this.#table.bits[this.#row] as number;
+  }
+  get amount(): number {
+    return this.#number(0);
+  }
+  get discount(): number {
+    return this.#number(1);
+  }
+  get shipping(): number {
+    return this.#number(2);
+  }
+  get tax(): number {
+    return this.#number(3);
+  }
+  get currency(): number {
+    return this.#code(0);
+  }
+  get codes(): readonly number[] {
+    const { codes } = this.#table;
+    const end = this.#lists === undefined ? codes.length : codes.length - 1;
+    return codes.slice(1, end).map((column) => column[this.#row] as number);
+  }
+  get items(): ItemList | undefined {
+    return this.#lists?.listOf(this.#code(this.#table.codes.length - 1));
+  }
+  get order(): HashWords {
+    return this.#hash(0);
+  }
+  get customer(): HashWords {
+    return this.#hash(1);
+  }
+  places(): readonly EventPlace[] {
+    return this.#table.placesOf(this.#row);
+  }
+
+  #code(column: number): number {
+    return this.#table.codes[column]?.[this.#row] as number;
+  }
+  #number(column: number): number {
+    return this.#table.numbers[column]?.[this.#row] as number;
+  }
+  #hash(column: number): HashWords {
+    const { hi, lo } = this.#table.hashes[column] as RowHashes;
+    return { hi: hi[this.#row] as number, lo: lo[this.#row] as number };
+  }
 }
 
 /** The plan of a query over orders; every part sees all rows of its orders. */

@@ -1,14 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { nkeys } from 'nats';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import {
-  certificates,
-  configured,
-  fileOf,
-  freePort,
-  operatorMode,
-  seedOf,
-} from './client/fixture-configured.ts';
+import { configured } from '../../test/configured-nats.ts';
+import { certificates, fileOf, freePort, operatorMode, seedOf } from './client/fixture-credentials.ts';
 import { connectNats, ensureStreams, type NatsServer, openManager } from './client/index.ts';
 import { openKeyValueStore } from './kv/index.ts';
 import { StreamPayloads } from './payloads/index.ts';

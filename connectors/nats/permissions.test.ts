@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { configured } from './client/fixture-configured.ts';
+import { configured } from '../../test/configured-nats.ts';
 import {
   canAimAnswers,
   checkPermissions,

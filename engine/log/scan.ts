@@ -76,6 +76,26 @@ export function splitPlan(plan: ScanPlan, parts: number): ScanPlan[] {
   return split;
 }
 
+/** What of a plan lies in [start_ms, end_ms). */
+export function narrowPlan(plan: ScanPlan, start_ms: number, end_ms: number): ScanPlan {
+  const request = {
+    ...plan.request,
+    start_ms: Math.max(start_ms, plan.request.start_ms),
+    end_ms: Math.min(end_ms, plan.request.end_ms),
+  };
+  const chunks: ChunkPlace[] = [];
+  for (const chunk of plan.chunks) {
+    const { min_ms = Number.NEGATIVE_INFINITY, max_ms = Number.POSITIVE_INFINITY } = chunk;
+    if (max_ms < request.start_ms || min_ms >= request.end_ms) continue;
+    const isInside = min_ms >= request.start_ms && max_ms < request.end_ms;
+    chunks.push({ ...chunk, isWhole: chunk.isWhole && isInside });
+  }
+  const rows = chunks.reduce((sum, chunk) => sum + chunk.rows, 0);
+  const segments = new Set(chunks.map(({ segment }) => segment)).size;
+  const bytes = plan.rows === 0 ? 0 : Math.round((plan.bytes * rows) / plan.rows);
+  return { request, chunks, segments, rows, bytes };
+}
+
 /**
  * Shows each chunk of a plan to `visit`, until it says false. What a chunk gives is valid until the next one.
  * Columns of `schema` that a segment does not have are none. Throws `log_segment_gone` when the plan is of another

@@ -5,7 +5,15 @@ import { Admission, type AdmissionLimits, type Caller, DEFAULT_ADMISSION, type T
 import { type BegunLimits, BegunQueries, DEFAULT_BEGUN_MAX } from './begun.ts';
 import { CancelFlag, QueryStop } from './cancel.ts';
 import type { Plan, PlanHead, QueryContext, QueryKind } from './kind.ts';
-import { checkLimits, DEFAULT_QUERY_LIMITS, isCheap, laneOf, placeOf, type QueryLimits } from './limits.ts';
+import {
+  checkLimits,
+  DEFAULT_QUERY_LIMITS,
+  isCheap,
+  laneOf,
+  placeOf,
+  type QueryLimits,
+  URGENT_MAX_MS,
+} from './limits.ts';
 import { QueryMetrics } from './query-metrics.ts';
 import type { KindRegistry } from './registry.ts';
 import { QueryRunError } from './run-error.ts';
@@ -82,8 +90,10 @@ export class QueryExecutor {
   readonly #clock: Clock;
   readonly #kinds: KindRegistry;
   readonly #limits: QueryLimits;
-  readonly #pool: ScanPool | undefined;
+  readonly #pools: readonly ScanPool[];
   readonly #runs: ThreadRuns | undefined;
+  /** For short queries that run in one snapshot. */
+  readonly #urgent: ThreadRuns | undefined;
   readonly #admission: Admission;
   readonly #begun: BegunQueries;
   readonly #metrics: QueryMetrics;
@@ -99,14 +109,17 @@ export class QueryExecutor {
     this.#admission = new Admission(admission ?? DEFAULT_ADMISSION, pool?.threads ?? DEFAULT_SCAN_THREADS);
     this.#begun = new BegunQueries(begun_max ?? DEFAULT_BEGUN_MAX);
     const onBusy = (kind: string, busy_ms: number): void => this.#metrics.busy(kind, busy_ms);
-    this.#pool = pool === undefined ? undefined : new ScanPool({ ...pool, onBusy });
-    this.#runs = this.#pool === undefined ? undefined : new ThreadRuns(this.#pool);
+    this.#pools =
+      pool === undefined
+        ? []
+        : [new ScanPool({ ...pool, onBusy }), new ScanPool({ ...pool, onBusy, threads: 1, isUrgent: true })];
+    [this.#runs, this.#urgent] = this.#pools.map((each) => new ThreadRuns(each));
     this.#metrics = new QueryMetrics({
       begun: () => this.#begun.count,
       running: () => this.#admission.running,
       waiting: () => this.#admission.waiting,
-      threads: () => this.#pool?.threads ?? 0,
-      busyThreads: () => this.#pool?.busyThreads ?? 0,
+      threads: () => this.#pools.reduce((sum, { threads }) => sum + threads, 0),
+      busyThreads: () => this.#pools.reduce((sum, { busyThreads }) => sum + busyThreads, 0),
     });
   }
 
@@ -202,7 +215,7 @@ export class QueryExecutor {
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const stop of [...this.#active]) stop.stop(stopped());
-    await this.#pool?.close();
+    await Promise.all(this.#pools.map((pool) => pool.close()));
   }
 
   #asked(name: string, query: unknown, options: QueryRunOptions, stop: QueryStop): Asked {
@@ -219,8 +232,8 @@ export class QueryExecutor {
     if (begun.is === 'answered') return begun.answer;
     const ticket =
       begun.is === 'planned' ? begun.ticket : await this.#admission.enter(begun.caller, asked.stop);
-    const runs = this.#runs;
-    invariant(runs !== undefined, 'without threads everything runs inline');
+    const [runs, urgent] = [this.#runs, this.#urgent];
+    invariant(runs !== undefined && urgent !== undefined, 'without threads everything runs inline');
     try {
       for (let attempt = 1; attempt <= MAX_SPLIT_ATTEMPTS; attempt++) {
         // Planned while it waited, or overtaken by a merge: again.
@@ -235,10 +248,9 @@ export class QueryExecutor {
           this.#metrics.stale(asked.kind.name);
         }
       }
-      return await this.#finish(
-        asked,
-        await runs.whole(asked, begun.is === 'planned' ? begun.planned.head : undefined),
-      );
+      const head = begun.is === 'planned' ? begun.planned.head : undefined;
+      const isUrgent = head !== undefined && head.cost_ms <= URGENT_MAX_MS;
+      return await this.#finish(asked, await (isUrgent ? urgent : runs).whole(asked, head));
     } finally {
       // Its threads are its own until they have stopped.
       void Promise.all(asked.jobs.map(({ ended }) => ended)).then(() => ticket.leave());
@@ -284,7 +296,7 @@ export class QueryExecutor {
   }
 
   #runsInline(plan: Plan): boolean {
-    return this.#pool === undefined || isCheap(plan);
+    return this.#runs === undefined || isCheap(plan);
   }
 
   #snapshot<T>(scope: string, now_ms: number, work: (context: QueryContext) => T): T {

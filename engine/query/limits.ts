@@ -35,6 +35,12 @@ export const QUICK_QUERY_MAX_MS = 50;
 /** A unit of a quicker query of at most this much runs between the chunks of another one, where no thread is free. */
 export const BETWEEN_MAX_MS = 100;
 
+/**
+ * A query of at most this much that has to run in one snapshot, as those of what is kept do, has a thread of its own with
+ * the priority of an ordinary one: with a lower one it takes several times as long while events come in.
+ */
+export const URGENT_MAX_MS = 100;
+
 export type Lane = 'short' | 'long';
 
 export function laneOf(plan: PlanHead): Lane {

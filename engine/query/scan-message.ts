@@ -12,6 +12,8 @@ export interface ScanThreadOrder {
   readonly modules: readonly string[];
   /** Plain data for `queryKinds`. */
   readonly config: unknown;
+  /** Its units are short, and somebody waits for them: it has the priority of an ordinary thread. Default: a lower one. */
+  readonly isUrgent?: boolean;
 }
 
 /** What a thread gets from its pool, beside the order. */

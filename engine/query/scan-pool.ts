@@ -146,9 +146,12 @@ export class ScanPool {
   }
 
   #start(): Thread {
-    const { path, reader, modules, config } = this.#options;
+    const { path, reader, modules, config, isUrgent = false } = this.#options;
     const calls = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
-    const order: ScanThreadData = { path, reader, modules: modules.map(builtModule), config, calls };
+    const order: ScanThreadData = {
+      ...{ path, reader, modules: modules.map(builtModule), config, isUrgent },
+      calls,
+    };
     const worker = startModuleThread(THREAD, {
       workerData: order,
       name: 'scan',

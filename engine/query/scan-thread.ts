@@ -188,11 +188,12 @@ class UnitRunner {
   }
 }
 
-async function scanThread({ path, reader, modules, config, calls }: ScanThreadData): Promise<void> {
+async function scanThread(order: ScanThreadData): Promise<void> {
+  const { path, reader, modules, config, calls } = order;
   const options = { ...reader, checksOnce: true };
   const port = parentPort;
   invariant(port !== null, 'scans run in a worker thread');
-  stepBack();
+  if (order.isUrgent !== true) stepBack();
   const kinds = await loadKinds(modules, config);
   const readers = [openLmdbReader(path, options)] as [KvReader, ...KvReader[]];
   let between: ScanThread | undefined;

@@ -2,6 +2,7 @@ import { type MetricSample, systemClock } from '../../engine/index.ts';
 import type { Archive } from './archive.ts';
 import type { ArchiveMetrics } from './archive-metrics.ts';
 import { type ArchivedStream, type ArchiveReport, archiveOld } from './archive-run.ts';
+import { ArchiveWriter } from './archive-writer.ts';
 import {
   type ErasableArchive,
   type Erased,
@@ -11,9 +12,12 @@ import {
   eraseInArchive,
 } from './erase.ts';
 import { encodeSegment } from './segment.ts';
+import type { WriterLock } from './writer-lock.ts';
 
 export interface ArchiveKeeperOptions {
   readonly archive: Archive;
+  /** Of all processes that write it. */
+  readonly lock: Pick<WriterLock, 'hold'>;
   readonly stream: ArchivedStream;
   /** The last sequence that the live state has committed; undefined: none. */
   readonly applied: () => number | undefined;
@@ -94,10 +98,10 @@ export class ArchiveKeeper implements ErasableArchive {
   }
 
   erase(whose: Erased, rewrite?: EraseRewrite, gone?: ErasedRanges): Promise<ErasedInArchive> {
-    return this.#alone(async () => {
+    return this.#alone(undefined, async (writer) => {
       const now_ms = systemClock.now();
-      const erased = await eraseInArchive(this.#options.archive, whose, now_ms, rewrite);
-      if (gone !== undefined) await this.#cover(gone, now_ms);
+      const erased = await eraseInArchive(writer, whose, now_ms, rewrite);
+      if (gone !== undefined) await this.#cover(writer, gone, now_ms);
       return erased;
     });
   }
@@ -106,7 +110,7 @@ export class ArchiveKeeper implements ErasableArchive {
    * Messages behind the archive's end that were erased before they were archived: where the stream does not begin there
    * any more because of them, the archive says so in an empty segment, and nobody takes them for lost.
    */
-  async #cover(gone: ErasedRanges, now_ms: number): Promise<void> {
+  async #cover(writer: ArchiveWriter, gone: ErasedRanges, now_ms: number): Promise<void> {
     const { archive, stream } = this.#options;
     const coverage = await archive.coverage(true);
     if (coverage === undefined) return;
@@ -116,25 +120,37 @@ export class ArchiveKeeper implements ErasableArchive {
       const span = { from: coverage.to + 1, to: facts.firstSequence - 1 };
       if (facts.incarnation !== coverage.incarnation || !isCovered(span, gone(facts.incarnation))) return;
       const erased = Array.from({ length: span.to - span.from + 1 }, (_, at) => span.from + at);
-      await archive.write(await encodeSegment(facts, span, [], { now_ms, erased }), []);
+      const id = writer.next();
+      const { suffix } = id;
+      await writer.write(id, await encodeSegment(facts, span, [], { now_ms, erased, suffix }), []);
     } finally {
       await source.stop();
     }
   }
 
-  /** One at a time: what is being archived was read before somebody was erased from the stream. */
-  #alone<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#writing.then(work);
+  /**
+   * One at a time, of this process and of all: what is being archived was read before somebody was erased from the
+   * stream.
+   */
+  #alone<T>(signal: AbortSignal | undefined, work: (writer: ArchiveWriter) => Promise<T>): Promise<T> {
+    const { archive, lock } = this.#options;
+    const done = this.#writing.then(() =>
+      lock.hold(
+        signal,
+        () => ArchiveWriter.lastEpoch(archive),
+        async (lease) => await work(await ArchiveWriter.open(archive, lease)),
+      ),
+    );
     this.#writing = done.catch(() => undefined);
     return done;
   }
 
-  /** Throws `archive_of_another_stream`, `archive_damaged`, `disk_full`, `s3_failed`, and the signal's reason. */
+  /** Throws `archive_has_another_writer`, `archive_of_another_stream`, `archive_damaged`, `disk_full`, `s3_failed`, and the signal's reason. */
   run(request: ArchiveRequest): Promise<ArchiveOutcome> {
-    return this.#alone(() => this.#run(request));
+    return this.#alone(request.signal, (writer) => this.#run(request, writer));
   }
 
-  async #run(request: ArchiveRequest): Promise<ArchiveOutcome> {
+  async #run(request: ArchiveRequest, writer: ArchiveWriter): Promise<ArchiveOutcome> {
     const { archive, stream, applied, isBuilding } = this.#options;
     const { metrics } = this.#options;
     let told: ArchiveReport | undefined;
@@ -143,7 +159,7 @@ export class ArchiveKeeper implements ErasableArchive {
       told = now;
       request.onProgress(now);
     };
-    const report = await archiveOld({ archive, stream, ...request, onProgress });
+    const report = await archiveOld({ writer, stream, ...request, onProgress });
     await this.#tellEnd();
     const outcome = (held_back: TrimHold | null, trimmed_through: number | null = null): ArchiveOutcome => ({
       ...report,
@@ -158,6 +174,8 @@ export class ArchiveKeeper implements ErasableArchive {
     const committed = applied() ?? 0;
     const through = Math.min(coverage.to, committed);
     request.signal.throwIfAborted();
+    // What the archive says here it says for whoever writes it next, so it may leave the stream, also much later.
+    await writer.confirm();
     if (through >= coverage.from) await stream.trim(through + 1);
     return outcome(through < coverage.to ? 'not_committed' : null, through >= coverage.from ? through : null);
   }

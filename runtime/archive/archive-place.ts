@@ -42,7 +42,7 @@ export function withArchive(
 export function openArchiveKeeper(
   link: NatsLink,
   archive: Archive,
-  live: Pick<ArchiveKeeperOptions, 'applied' | 'isBuilding' | 'metrics'>,
+  live: Pick<ArchiveKeeperOptions, 'applied' | 'isBuilding' | 'metrics' | 'lock'>,
 ): ArchiveKeeper {
   const { name: stream } = EVENTS_STREAM;
   return new ArchiveKeeper({

@@ -1,6 +1,7 @@
 import type { ArchivedMessage } from '../../analytics/index.ts';
 import { MillraceError, type Source, type SourceRecord } from '../../engine/index.ts';
 import type { Archive } from './archive.ts';
+import type { ArchiveWriter } from './archive-writer.ts';
 import { encodeSegment } from './segment.ts';
 
 /** Messages of one segment: it is read, and rebuilt from, in memory. */
@@ -19,7 +20,7 @@ export interface ArchivedStream {
 }
 
 export interface ArchiveRunOptions {
-  readonly archive: Archive;
+  readonly writer: ArchiveWriter;
   readonly stream: ArchivedStream;
   /** Messages that were stored before are archived, ms. */
   readonly before_ms: number;
@@ -46,11 +47,12 @@ export interface ArchiveReport {
 
 /**
  * Archives messages that are old enough, a segment at a time, each complete or not there. Goes on behind the last
- * segment, so a run that was interrupted loses nothing and doubles nothing. Throws `archive_of_another_stream`.
+ * segment, so a run that was interrupted loses nothing and doubles nothing. Throws `archive_of_another_stream`,
+ * and what the writer throws.
  */
 export async function archiveOld(options: ArchiveRunOptions): Promise<ArchiveReport> {
-  const { archive, stream, signal } = options;
-  await archive.tidy();
+  const { writer, stream, signal } = options;
+  const { archive } = writer;
   const source = stream.open();
   try {
     const facts = await source.facts();
@@ -74,9 +76,11 @@ export async function archiveOld(options: ArchiveRunOptions): Promise<ArchiveRep
       const found = await reader.next();
       if (found === undefined) return report;
       const { span, messages } = found;
-      const segment = await encodeSegment(facts, span, messages, { now_ms: options.now_ms });
+      const id = writer.next();
+      const { suffix } = id;
+      const segment = await encodeSegment(facts, span, messages, { now_ms: options.now_ms, suffix });
       signal.throwIfAborted();
-      await archive.write(segment, messages);
+      await writer.write(id, segment, messages);
       const { files, rows } = segment.manifest;
       report = {
         ...report,

@@ -3,53 +3,31 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ArchivedMessage } from '../../analytics/index.ts';
-import { type BlobStore, openBlobStore } from '../../connectors/index.ts';
+import { type BlobStore, MemoryKeyValueStore, openBlobStore } from '../../connectors/index.ts';
 import type { SourceRecord } from '../../engine/index.ts';
 import { fc } from '../../test/property.ts';
 import { Archive } from './archive.ts';
 import { ArchiveKeeper } from './archive-keeper.ts';
 import { archiveOld } from './archive-run.ts';
+import { ArchiveWriter } from './archive-writer.ts';
 import { ArchivedPayloads } from './archived-payloads.ts';
 import { ArchivedSource } from './archived-source.ts';
 import { type Erased, eraseInArchive } from './erase.ts';
-import { KilledFolder, ListedStream } from './fixture-archive.ts';
+import { event, KilledFolder, ListedStream, message, orders, T0 } from './fixture-archive.ts';
+import { WriterLock } from './writer-lock.ts';
 
-const T0 = Date.UTC(2025, 2, 1);
 const ALWAYS = new AbortController().signal;
 const LATER_MS = T0 + 1e12;
 
 let folder: string;
 let archive: Archive;
+let locks: MemoryKeyValueStore;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'millrace-archive-'));
   archive = new Archive(openBlobStore(folder, undefined));
+  locks = new MemoryKeyValueStore();
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
-
-const event = (at: number, more: object = {}): string =>
-  JSON.stringify({
-    ...{ event_id: `e${at}`, type: 'order.created', time: new Date(T0 + at * 7_200_000).toISOString() },
-    ...{ order_id: `o${at}`, customer_id: `c${at % 3}`, amount: 100 + at, currency: 'EUR', ...more },
-  });
-
-function message(
-  sequence: number,
-  data: string | Uint8Array,
-  more: Partial<ArchivedMessage> = {},
-): ArchivedMessage {
-  const subject = `events.${sequence % 3 === 0 ? 'b' : 'a'}.x`;
-  return {
-    sequence,
-    stored_ms: T0 + sequence * 1_000,
-    subject,
-    data: Buffer.from(data),
-    headers: [],
-    ...more,
-  };
-}
-
-const orders = (count: number): ArchivedMessage[] =>
-  Array.from({ length: count }, (_, at) => message(at + 1, event(at + 1)));
 
 /** As values that can be compared. */
 const plain = (messages: readonly ArchivedMessage[]) =>
@@ -61,10 +39,15 @@ async function all(from: Archive): Promise<ArchivedMessage[]> {
   return found;
 }
 
-const run = (stream: ListedStream, to: Archive, more: object = {}) =>
+let epoch = 0;
+/** An owner that nobody takes the archive from. */
+const writerOf = (to: Archive): Promise<ArchiveWriter> =>
+  ArchiveWriter.open(to, { epoch: ++epoch, confirm: async () => undefined });
+
+const run = async (stream: ListedStream, to: Archive, more: object = {}) =>
   archiveOld({
     ...{
-      archive: to,
+      writer: await writerOf(to),
       stream,
       before_ms: LATER_MS,
       now_ms: LATER_MS,
@@ -81,7 +64,8 @@ async function requireNoOrphans(of: BlobStore, from: Archive): Promise<void> {
   for (const ref of await from.segments(true))
     named.push(...(await from.manifest(ref)).files.map(({ name }) => name));
   expect([...(await of.list('events/'))]).toEqual(named.sort());
-  expect(await of.get('pending.json')).toBeUndefined();
+  const others = (await of.list('manifests/')).filter((name) => !/\/\d/.test(name));
+  expect(others).toEqual([expect.stringMatching(/^manifests\/fence-\d{16}\.json$/)]);
 }
 
 describe('messages of any kind', () => {
@@ -144,11 +128,11 @@ describe('messages of any kind', () => {
     const [ref] = await archive.segments();
     const { files, rows } = await archive.manifest(ref ?? { name: '', from: 0, to: 0 });
     expect(files.map(({ name, rows: count }) => [name, count])).toEqual([
-      ['events/tenant=a/day=2025-03-01/0000000000000001-0000000000000004.parquet', 2],
-      ['events/tenant=a/day=2025-03-02/0000000000000001-0000000000000004.parquet', 1],
-      ['events/tenant=a/day=2025-03-05/0000000000000001-0000000000000004.parquet', 1],
-      ['events/tenant=a/day=2025-03-06/0000000000000001-0000000000000004.parquet', 1],
-      ['events/tenant=b/day=2025-03-01/0000000000000001-0000000000000004.parquet', 1],
+      [`events/tenant=a/day=2025-03-01/0000000000000001-0000000000000004-${epoch}.1.parquet`, 2],
+      [`events/tenant=a/day=2025-03-02/0000000000000001-0000000000000004-${epoch}.1.parquet`, 1],
+      [`events/tenant=a/day=2025-03-05/0000000000000001-0000000000000004-${epoch}.1.parquet`, 1],
+      [`events/tenant=a/day=2025-03-06/0000000000000001-0000000000000004-${epoch}.1.parquet`, 1],
+      [`events/tenant=b/day=2025-03-01/0000000000000001-0000000000000004-${epoch}.1.parquet`, 1],
     ]);
     expect(rows).toBe(6);
     const read = async (at: number) => (files[at] === undefined ? [] : await archive.rows(files[at]));
@@ -231,8 +215,15 @@ describe('somebody who is erased', () => {
   };
   const keeper = (): ArchiveKeeper =>
     new ArchiveKeeper({
-      ...{ archive, stream: new ListedStream([]), applied: () => 0, isBuilding: () => false },
+      ...{
+        archive,
+        lock: new WriterLock(locks),
+        stream: new ListedStream([]),
+        applied: () => 0,
+        isBuilding: () => false,
+      },
     });
+  const erase = async (from: Archive) => await eraseInArchive(await writerOf(from), C1, LATER_MS);
   const list = (sequence: number): ArchivedMessage =>
     message(sequence, `[${event(1)},${event(2)},{"customer_id":"c1"}, {"big":12345678901234567890}]`, {
       subject: 'events.a.x',
@@ -279,11 +270,11 @@ describe('somebody who is erased', () => {
       const local = openBlobStore(join(folder, `erase-${step}`), undefined);
       await run(new ListedStream(orders(9)), new Archive(local));
       const killed = new KilledFolder(local, Math.floor(step / 2), step % 2 === 1);
-      await eraseInArchive(new Archive(killed), C1, LATER_MS).catch((error: unknown) => {
+      await erase(new Archive(killed)).catch((error: unknown) => {
         if (!killed.isKilled) throw error;
       });
       const next = new Archive(local);
-      await eraseInArchive(next, C1, LATER_MS);
+      await erase(next);
       expect(
         (await all(next)).map(({ sequence }) => sequence),
         `step ${step}`,
@@ -297,7 +288,13 @@ describe('somebody who is erased', () => {
 
 describe('what has left the stream', () => {
   const keeperOf = (stream: ListedStream, applied: number, isBuilding = false): ArchiveKeeper =>
-    new ArchiveKeeper({ archive, stream, applied: () => applied, isBuilding: () => isBuilding });
+    new ArchiveKeeper({
+      archive,
+      lock: new WriterLock(locks),
+      stream,
+      applied: () => applied,
+      isBuilding: () => isBuilding,
+    });
   const request = { before_ms: LATER_MS, now_ms: LATER_MS, signal: ALWAYS, onProgress: () => undefined };
 
   it('is archived and committed: no more goes, and nothing while a state is built', async () => {

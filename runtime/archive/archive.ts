@@ -1,21 +1,21 @@
 import { type ArchivedMessage, MESSAGE_COLUMNS, messageOf } from '../../analytics/index.ts';
 import type { BlobStore } from '../../connectors/index.ts';
-import { MillraceError } from '../../engine/index.ts';
 import {
   type ArchivedFile,
   damaged,
+  type Fence,
+  fenceName,
+  fencesOf,
   MANIFEST_PREFIX,
-  manifestName,
+  readFence,
   readManifest,
   type SegmentManifest,
   type SegmentRef,
-  segmentRefs,
+  segmentsOf,
 } from './manifest.ts';
 import { decodeRows } from './parquet.ts';
-import { digestOf, type EncodedSegment, sha256Of } from './segment.ts';
+import { sha256Of } from './segment.ts';
 
-/** Names the files of a segment that is being written or replaced: what is listed there and not in a manifest goes. */
-const PENDING = 'pending.json';
 /** Segments whose messages are kept in memory: each has at most `SEGMENT_MAX_BYTES` of payloads. */
 const CACHED_MAX_SEGMENTS = 2;
 /** How long the list of segments is taken for known, ms. */
@@ -32,7 +32,7 @@ export interface Coverage {
 
 /**
  * Messages that have left the stream, or may: segments of consecutive sequences, each some Parquet files and a manifest
- * that is written last. What no manifest names is not part of it. One process writes at a time.
+ * that is written last. What no manifest names is not part of it. One process writes at a time: `ArchiveWriter`.
  *
  * Throws `archive_damaged` where a file is not as it was written, and what the folder throws.
  */
@@ -43,6 +43,7 @@ export class Archive {
     { readonly manifest: SegmentManifest; readonly read_at_ms: number }
   >();
   readonly #messages = new Map<string, CachedMessages>();
+  #fence: Fence | undefined;
   #refs: readonly SegmentRef[] = [];
   #known_at_ms = Number.NEGATIVE_INFINITY;
 
@@ -53,9 +54,23 @@ export class Archive {
   /** All segments, in order. */
   async segments(isFresh = false): Promise<readonly SegmentRef[]> {
     if (!isFresh && performance.now() - this.#known_at_ms < KNOWN_MS) return this.#refs;
-    this.#refs = segmentRefs(await this.folder.list(MANIFEST_PREFIX));
+    const names = await this.folder.list(MANIFEST_PREFIX);
+    this.#refs = segmentsOf(names, await this.fence(names)).refs;
     this.#known_at_ms = performance.now();
     return this.#refs;
+  }
+
+  /** The fence that holds, of the names in the folder of manifests. */
+  async fence(names: readonly string[]): Promise<Fence | undefined> {
+    const name = fencesOf(names).at(-1);
+    if (name === undefined) return undefined;
+    if (this.#fence === undefined || fenceName(this.#fence.epoch) !== name) {
+      const bytes = await this.folder.get(name);
+      // Removed meanwhile by an owner that came after it.
+      if (bytes === undefined) return await this.fence(await this.folder.list(MANIFEST_PREFIX));
+      this.#fence = readFence(name, bytes);
+    }
+    return this.#fence;
   }
 
   /** undefined: nothing is archived. */
@@ -71,13 +86,18 @@ export class Archive {
     const known = this.#manifests.get(ref.name);
     // Whoever erases replaces it, in another process too.
     if (known !== undefined && performance.now() - known.read_at_ms < KNOWN_MS) return known.manifest;
-    const manifest = readManifest(ref, await this.folder.get(ref.name));
-    this.#knows(ref.name, manifest);
+    const bytes = await this.folder.get(ref.name);
+    const next = bytes === undefined ? await this.#replacementOf(ref) : undefined;
+    if (next !== undefined) return await this.manifest(next);
+    const manifest = readManifest(ref, bytes);
+    this.#manifests.set(ref.name, { manifest, read_at_ms: performance.now() });
     return manifest;
   }
 
-  #knows(name: string, manifest: SegmentManifest): void {
-    this.#manifests.set(name, { manifest, read_at_ms: performance.now() });
+  /** What has the sequences of a segment whose manifest is gone. */
+  async #replacementOf({ name, from, to }: SegmentRef): Promise<SegmentRef | undefined> {
+    const refs = await this.segments(true);
+    return refs.find((one) => one.name !== name && one.from === from && one.to === to);
   }
 
   /** The messages of a segment, in order of their sequences. */
@@ -104,18 +124,19 @@ export class Archive {
 
   async #read(ref: SegmentRef): Promise<readonly ArchivedMessage[]> {
     try {
-      return await this.#readFiles(await this.manifest(ref));
+      return await this.messagesOf(await this.manifest(ref));
     } catch (error) {
       // Somebody may have replaced its files meanwhile.
       this.#manifests.delete(ref.name);
-      const manifest = await this.manifest(ref);
-      return await this.#readFiles(manifest).catch(() => {
+      const manifest = await this.manifest((await this.#replacementOf(ref)) ?? ref);
+      return await this.messagesOf(manifest).catch(() => {
         throw error;
       });
     }
   }
 
-  async #readFiles({ files, messages: count }: SegmentManifest): Promise<readonly ArchivedMessage[]> {
+  /** Read from the files that a manifest names, in order. */
+  async messagesOf({ files, messages: count }: SegmentManifest): Promise<readonly ArchivedMessage[]> {
     const messages: ArchivedMessage[] = [];
     for (const file of files) {
       for (const row of await this.rows(file, MESSAGE_COLUMNS)) {
@@ -123,7 +144,7 @@ export class Archive {
         if (message !== undefined) messages.push(message);
       }
     }
-    if (messages.length !== count) throw damaged(files[0]?.name ?? PENDING, 'messages are missing');
+    if (messages.length !== count) throw damaged(files[0]?.name ?? MANIFEST_PREFIX, 'messages are missing');
     return messages.sort((a, b) => a.sequence - b.sequence);
   }
 
@@ -138,53 +159,11 @@ export class Archive {
     return await decodeRows(bytes, columns);
   }
 
-  /**
-   * Writes a segment, or replaces the one of these sequences: its files, then its manifest, then what it replaces goes.
-   * Reads back what was written and compares it with `messages`. A crash leaves the archive as it was before, or as it
-   * is after, with files that no manifest names: `tidy` removes them.
-   */
-  async write(segment: EncodedSegment, messages: readonly ArchivedMessage[]): Promise<void> {
-    const { manifest, files } = segment;
-    const name = manifestName(manifest.from, manifest.to);
-    const former = await this.folder.get(name);
-    const old = former === undefined ? [] : readManifest({ name }, former).files.map((file) => file.name);
-    const pending = [...new Set([...files.keys(), ...old])];
-    await this.folder.put(PENDING, Buffer.from(JSON.stringify({ manifest: name, files: pending })));
-    for (const [path, bytes] of files) await this.folder.put(path, bytes);
-    const read = await this.#readFiles(manifest);
-    if (digestOf(read) !== digestOf(messages))
-      throw damaged(manifest.files[0]?.name ?? name, 'what was read back differs');
-    await this.#requireNext(manifest);
-    await this.folder.put(name, Buffer.from(JSON.stringify(manifest)));
-    this.#knows(name, manifest);
-    this.#messages.delete(name);
+  /** What was written is known from now on. */
+  knows(ref: SegmentRef, manifest: SegmentManifest): void {
+    this.#manifests.set(ref.name, { manifest, read_at_ms: performance.now() });
+    this.#messages.delete(ref.name);
     this.#known_at_ms = Number.NEGATIVE_INFINITY;
-    await this.tidy();
-  }
-
-  /** Another process may have written on meanwhile, while this one stood still. */
-  async #requireNext({ from, to }: SegmentManifest): Promise<void> {
-    const refs = await this.segments(true);
-    const isThere = refs.some((ref) => ref.from === from && ref.to === to);
-    const last = refs.at(-1);
-    if (isThere || last === undefined || last.to < from) return;
-    throw new MillraceError(
-      'archive_has_another_writer',
-      `Another process has archived up to ${last.to} meanwhile; this one gives up.`,
-    );
-  }
-
-  /** Removes what an interrupted write has left, or one that is done does not need any more. */
-  async tidy(): Promise<void> {
-    const bytes = await this.folder.get(PENDING);
-    if (bytes === undefined) return;
-    const { manifest: name, files } = JSON.parse(Buffer.from(bytes).toString()) as PendingWrite;
-    const manifest = await this.folder.get(name);
-    const kept = new Set(
-      manifest === undefined ? [] : readManifest({ name }, manifest).files.map((one) => one.name),
-    );
-    for (const file of files) if (!kept.has(file)) await this.folder.remove(file);
-    await this.folder.remove(PENDING);
   }
 
   close(): Promise<void> {
@@ -200,8 +179,3 @@ interface CachedMessages {
 
 const contentOf = ({ files }: SegmentManifest): string =>
   sha256Of(Buffer.from(files.map(({ sha256 }) => sha256).join()));
-
-interface PendingWrite {
-  readonly manifest: string;
-  readonly files: readonly string[];
-}

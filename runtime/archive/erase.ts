@@ -7,8 +7,9 @@ import {
   tenantOfSubject,
 } from '../../analytics/index.ts';
 import type { Archive } from './archive.ts';
+import type { ArchiveWriter } from './archive-writer.ts';
 import type { SegmentManifest, SegmentRef } from './manifest.ts';
-import { digestOf, encodeSegment } from './segment.ts';
+import { encodeSegment } from './segment.ts';
 
 /** What an event of somebody who is erased becomes; null: it goes. */
 export type EraseRewrite = (event: Members) => Members | null;
@@ -44,17 +45,16 @@ export interface ErasableArchive {
 }
 
 const NOTHING: EraseRewrite = () => null;
-const SUFFIX_CHARS = 16;
 
 /** Erases in all segments that have files of the tenant, one after the other. */
 export async function eraseInArchive(
-  archive: Archive,
+  writer: ArchiveWriter,
   whose: Erased,
   now_ms: number,
   rewrite: EraseRewrite = NOTHING,
 ): Promise<ErasedInArchive> {
   const { tenant } = whose;
-  await archive.tidy();
+  const { archive } = writer;
   let [messages, segments] = [0, 0];
   for (const ref of await archive.segments(true)) {
     const manifest = await archive.manifest(ref);
@@ -65,7 +65,7 @@ export async function eraseInArchive(
     messages += changed.size;
     if (changed.size === 0) continue;
     segments += 1;
-    await replace(archive, ref, manifest, changed, now_ms);
+    await replace(writer, ref, manifest, changed, now_ms);
   }
   return { messages, segments };
 }
@@ -87,21 +87,21 @@ async function changedIn(
 }
 
 async function replace(
-  archive: Archive,
+  writer: ArchiveWriter,
   ref: SegmentRef,
   manifest: SegmentManifest,
   changed: Changed,
   now_ms: number,
 ): Promise<void> {
-  const kept = (await archive.messages(ref)).flatMap((message) => {
+  const kept = (await writer.archive.messages(ref)).flatMap((message) => {
     const next = changed.get(message.sequence);
     return next === undefined ? [message] : next === null ? [] : [next];
   });
   const erased = [...new Set([...manifest.erased, ...changed.keys()])].sort((a, b) => a - b);
-  // A name that the former files do not have: they are there until the manifest names the new ones.
-  const suffix = `-${digestOf(kept).slice(0, SUFFIX_CHARS)}`;
+  const id = writer.next();
+  const { suffix } = id;
   const segment = await encodeSegment(manifest, ref, kept, { now_ms, erased, suffix });
-  await archive.write(segment, kept);
+  await writer.write(id, segment, kept);
 }
 
 /** A message without the events of a person; the same one where it has none, null where it has no others. */

@@ -2,7 +2,35 @@ import type { ArchivedMessage } from '../../analytics/index.ts';
 import type { BlobStore } from '../../connectors/index.ts';
 import { MillraceError, type Source, type SourceRecord } from '../../engine/index.ts';
 
-/** A stream in memory, and folders that fail. For tests. */
+/** Messages, a stream in memory, and folders that fail. For tests. */
+
+/** When the first message was stored, ms. */
+export const T0 = Date.UTC(2025, 2, 1);
+
+export const event = (at: number, more: object = {}): string =>
+  JSON.stringify({
+    ...{ event_id: `e${at}`, type: 'order.created', time: new Date(T0 + at * 7_200_000).toISOString() },
+    ...{ order_id: `o${at}`, customer_id: `c${at % 3}`, amount: 100 + at, currency: 'EUR', ...more },
+  });
+
+export function message(
+  sequence: number,
+  data: string | Uint8Array,
+  more: Partial<ArchivedMessage> = {},
+): ArchivedMessage {
+  const subject = `events.${sequence % 3 === 0 ? 'b' : 'a'}.x`;
+  return {
+    sequence,
+    stored_ms: T0 + sequence * 1_000,
+    subject,
+    data: Buffer.from(data),
+    headers: [],
+    ...more,
+  };
+}
+
+export const orders = (count: number): ArchivedMessage[] =>
+  Array.from({ length: count }, (_, at) => message(at + 1, event(at + 1)));
 
 export class ListedStream {
   messages: readonly ArchivedMessage[];

@@ -6,3 +6,4 @@ export { type ArchivedStream, type ArchiveReport, archiveOld } from './archive-r
 export { ArchivedPayloads } from './archived-payloads.ts';
 export { ArchivedSource } from './archived-source.ts';
 export type { ErasableArchive, Erased, ErasedInArchive, EraseRewrite } from './erase.ts';
+export { WriterLock } from './writer-lock.ts';

@@ -4,7 +4,7 @@ import { MillraceError } from '../../engine/index.ts';
 /** Digits of a sequence in a name, so that names lie in the order of sequences. */
 const SEQUENCE_DIGITS = 16;
 const MANIFESTS = 'manifests/';
-const NAME = /^manifests\/(\d{16})-(\d{16})\.json$/;
+const NAME = /^manifests\/(\d{16})-(\d{16})(?:-(\d+)\.(\d+))?\.json$/;
 export const MANIFEST_VERSION = 1;
 
 const fileSchema = z.object({
@@ -42,6 +42,14 @@ const manifestSchema = z.object({
 });
 export type SegmentManifest = z.infer<typeof manifestSchema>;
 
+/** Which write of which owner of the archive a name is of; names of versions without owners have none. */
+export interface WriteId {
+  /** Of the owner: each has one more than the one before it. */
+  readonly epoch: number;
+  /** Of the owner's writes, this one. */
+  readonly write: number;
+}
+
 /** A segment of the archive, by the sequences that it covers. */
 export interface SegmentRef {
   readonly name: string;
@@ -53,25 +61,80 @@ const pad = (sequence: number): string => String(sequence).padStart(SEQUENCE_DIG
 
 export const spanName = (from: number, to: number): string => `${pad(from)}-${pad(to)}`;
 
-export const manifestName = (from: number, to: number): string => `${MANIFESTS}${spanName(from, to)}.json`;
+/** Ends the names of what a write makes: no other write has it, of whatever process. */
+export const writeSuffix = ({ epoch, write }: WriteId): string => `-${epoch}.${write}`;
+
+export const manifestName = (from: number, to: number, id: WriteId): string =>
+  `${MANIFESTS}${spanName(from, to)}${writeSuffix(id)}.json`;
+
+/** What the owner of an epoch found when it began: manifests of owners before it that it does not name do not count. */
+const fenceSchema = z.object({ epoch: z.int(), manifests: z.array(z.string()) });
+export type Fence = z.infer<typeof fenceSchema>;
+
+const FENCE = /^manifests\/fence-(\d{16})\.json$/;
+
+export const fenceName = (epoch: number): string => `${MANIFESTS}fence-${pad(epoch)}.json`;
+
+/** Names the files of a segment that an owner is writing or replacing. */
+export const pendingName = (epoch: number): string => `${MANIFESTS}pending-${pad(epoch)}.json`;
+
+export const isPending = (name: string): boolean => name.startsWith(`${MANIFESTS}pending-`);
+
+/** Of the names in the folder of manifests those that are fences, the one that holds last. */
+export const fencesOf = (names: readonly string[]): readonly string[] =>
+  names.filter((name) => FENCE.test(name)).sort();
+
+export function readFence(name: string, bytes: Uint8Array | undefined): Fence {
+  if (bytes === undefined) throw damaged(name, 'it is gone');
+  try {
+    return fenceSchema.parse(JSON.parse(Buffer.from(bytes).toString()));
+  } catch (error) {
+    throw damaged(name, 'it cannot be read', error);
+  }
+}
+
+/** The manifests of a folder. */
+export interface Segments {
+  /** Those that count, in the order of their sequences. */
+  readonly refs: readonly SegmentRef[];
+  /** Those that do not: of owners that had lost the archive, or replaced. */
+  readonly stale: readonly SegmentRef[];
+}
 
 /**
- * Of the names in the folder of manifests those that are some, in the order of their sequences. Throws
- * `archive_damaged` where two of them cover the same sequences.
+ * Of the names in the folder of manifests those that are some. Of an owner that was replaced while it stood still only
+ * those count that the fence names; of several of the same sequences the last one. Throws `archive_damaged` where two
+ * cover some sequences twice.
  */
-export function segmentRefs(names: readonly string[]): SegmentRef[] {
-  const refs = names
-    .flatMap((name) => {
-      const match = NAME.exec(name);
-      return match === null ? [] : [{ name, from: Number(match[1]), to: Number(match[2]) }];
-    })
-    .sort((a, b) => a.from - b.from || a.to - b.to);
-  for (const [at, ref] of refs.entries()) {
-    const before = refs[at - 1];
-    if (before !== undefined && ref.from <= before.to)
+export function segmentsOf(names: readonly string[], fence: Fence | undefined): Segments {
+  const named = new Set(fence?.manifests);
+  const all = names.flatMap((name) => {
+    const ref = refOf(name);
+    return ref === undefined ? [] : [ref];
+  });
+  const counts = ({ name, id }: NamedRef): boolean =>
+    fence === undefined || id.epoch === fence.epoch || named.has(name);
+  const refs: NamedRef[] = [];
+  for (const ref of all.filter(counts).sort(byPlace)) {
+    const before = refs.at(-1);
+    if (before?.from === ref.from && before.to === ref.to) refs.pop();
+    else if (before !== undefined && ref.from <= before.to)
       throw damaged(ref.name, `it covers sequences of ${before.name} again; keep one of them with its files`);
+    refs.push(ref);
   }
-  return refs;
+  return { refs, stale: all.filter((ref) => !refs.includes(ref)) };
+}
+
+type NamedRef = SegmentRef & { readonly id: WriteId };
+
+const byPlace = (a: NamedRef, b: NamedRef): number =>
+  a.from - b.from || a.to - b.to || a.id.epoch - b.id.epoch || a.id.write - b.id.write;
+
+function refOf(name: string): NamedRef | undefined {
+  const match = NAME.exec(name);
+  if (match === null) return undefined;
+  const [, from, to, epoch = 0, write = 0] = match;
+  return { name, from: Number(from), to: Number(to), id: { epoch: Number(epoch), write: Number(write) } };
 }
 
 export const MANIFEST_PREFIX = MANIFESTS;

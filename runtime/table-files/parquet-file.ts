@@ -1,6 +1,7 @@
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import type { Cell, Column, ColumnType } from './table.ts';
-import type { TableFileWriter, TableSink } from './table-file.ts';
+import type { TableSink } from './table-file.ts';
+import type { TableEncoder } from './thread-messages.ts';
 
 /** Rows of a row group: held in memory until it is written, while everything else in the thread waits. */
 const GROUP_ROWS = 10_000;
@@ -34,8 +35,7 @@ const ELEMENTS: Record<ColumnType, Omit<SchemaElement, 'name'>> = {
  * Writes a table as Apache Parquet (format 2.x, Snappy): a row group at a time, so that memory does not grow with the
  * rows. Times are UTC milliseconds, money is DECIMAL(38, 4) in major units, texts are UTF-8.
  */
-export class ParquetFile implements TableFileWriter {
-  readonly media_type = 'application/vnd.apache.parquet';
+export class ParquetFile implements TableEncoder {
   readonly #columns: readonly Column[];
   readonly #sink: TableSink;
   readonly #bytes = new ByteWriter();

@@ -1,9 +1,10 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
 import ExcelJS from 'exceljs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openEncoder } from './encoder.ts';
 import type { Cell, Column } from './table.ts';
 import { openTableFile, type TableFormat } from './table-file.ts';
 
@@ -34,6 +35,7 @@ async function write(
   const writer = await openTableFile(format, columns, sink);
   for (const row of rows) await writer.write(row);
   await writer.finish();
+  await writer.close();
   const path = join(folder, `table.${format}`);
   await writeFile(path, Buffer.concat(parts));
   return path;
@@ -127,14 +129,68 @@ describe('a table as CSV', () => {
   });
 });
 
-it('a sink that fails ends the writing', async () => {
+it('a sink that fails ends the writing, here and in a thread', async () => {
   for (const format of ['csv', 'parquet', 'xlsx'] as const) {
     const sink = { write: () => Promise.reject(new Error('disk full')) };
-    const failing = async (): Promise<void> => {
+    const failing = async (rows: number): Promise<void> => {
       const writer = await openTableFile(format, COLUMNS, sink);
-      for (let at = 0; at < 60_000; at++) await writer.write(ROWS[0] ?? []);
-      await writer.finish();
+      try {
+        for (let at = 0; at < rows; at++) await writer.write(ROWS[0] ?? []);
+        await writer.finish();
+      } finally {
+        await writer.close();
+      }
     };
-    await expect(failing(), format).rejects.toThrow('disk full');
+    await expect(failing(60_000), format).rejects.toThrow('disk full');
+    await expect(failing(1), format).rejects.toThrow('disk full');
   }
+});
+
+describe('a table of many rows', () => {
+  const MANY = 12_345;
+  const rowsOf = function* (): Generator<readonly Cell[]> {
+    for (let at = 0; at < MANY; at++)
+      yield [
+        `\ud83d\ude00 ${at}\n"`,
+        '2025-08-02T00:00:00.250Z',
+        number(String(at)),
+        number('0.01'),
+        null,
+        true,
+      ];
+  };
+
+  it('is encoded in a thread, to the bytes that it is encoded to here', async () => {
+    const parts: Uint8Array[] = [];
+    const sink = { write: async (part: Uint8Array | string) => void parts.push(Buffer.from(part)) };
+    const here = await openEncoder('parquet', COLUMNS, sink);
+    for (const row of rowsOf()) await here.write(row);
+    await here.finish();
+    expect((await readFile(await write('parquet', rowsOf()))).equals(Buffer.concat(parts))).toBe(true);
+    const book = new ExcelJS.Workbook();
+    await book.xlsx.readFile(await write('xlsx', rowsOf()));
+    const [sheet] = book.worksheets;
+    expect(sheet?.rowCount).toBe(MANY + 1);
+    const last = (sheet?.getRow(MANY + 1).values ?? []) as unknown[];
+    expect(last.slice(1, 4)).toEqual([
+      `\ud83d\ude00 ${MANY - 1}\n"`,
+      new Date('2025-08-02T00:00:00.250Z'),
+      MANY - 1,
+    ]);
+  });
+
+  it('that is given up ends its thread, and nothing is written any more', async () => {
+    let written = 0;
+    const sink = {
+      write: async (part: Uint8Array | string) => {
+        written += part.length;
+      },
+    };
+    const writer = await openTableFile('xlsx', COLUMNS, sink);
+    for (const row of rowsOf()) await writer.write(row);
+    await writer.close();
+    const before = written;
+    await expect(writer.finish()).rejects.toMatchObject({ code: 'table_thread_ended' });
+    expect(written).toBe(before);
+  });
 });

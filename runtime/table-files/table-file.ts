@@ -1,5 +1,6 @@
 import { type RowFormat, rowText } from './row-text.ts';
 import type { Cell, Column } from './table.ts';
+import { ThreadedFile } from './threaded-file.ts';
 
 /** Where the bytes of a file go, in order. */
 export interface TableSink {
@@ -13,6 +14,8 @@ export interface TableFileWriter {
   write(cells: readonly Cell[]): Promise<void>;
   /** Once, after the last row. */
   finish(): Promise<void>;
+  /** Whatever became of it: nothing is written any more. */
+  close(): Promise<void>;
 }
 
 export const TABLE_FORMATS = ['ndjson', 'csv', 'parquet', 'xlsx'] as const;
@@ -23,15 +26,13 @@ export function isText(format: TableFormat): format is RowFormat {
   return format === 'ndjson' || format === 'csv';
 }
 
-/** A writer of a table file. */
+/** A writer of a table file. Close it. */
 export async function openTableFile(
   format: TableFormat,
   columns: readonly Column[],
   sink: TableSink,
 ): Promise<TableFileWriter> {
-  // Loaded when they are needed: a service that writes no such file does not pay for them.
-  if (format === 'parquet') return new (await import('./parquet-file.ts')).ParquetFile(columns, sink);
-  if (format === 'xlsx') return new (await import('./xlsx-file.ts')).XlsxFile(columns, sink);
+  if (!isText(format)) return new ThreadedFile(format, columns, sink);
   const text = rowText(
     format,
     columns.map(({ name }) => name),
@@ -41,5 +42,6 @@ export async function openTableFile(
     media_type: text.media_type,
     write: (cells) => sink.write(text.line(cells)),
     finish: () => Promise.resolve(),
+    close: () => Promise.resolve(),
   };
 }

@@ -1,7 +1,8 @@
 import { PassThrough } from 'node:stream';
 import ExcelJS from 'exceljs';
 import type { Cell, Column, ColumnType } from './table.ts';
-import type { TableFileWriter, TableSink } from './table-file.ts';
+import type { TableSink } from './table-file.ts';
+import type { TableEncoder } from './thread-messages.ts';
 
 /** Rows of a sheet, its head included: the format has no more. */
 const SHEET_ROWS = 1_048_576;
@@ -19,8 +20,7 @@ const FORMATS: Partial<Record<ColumnType, string>> = {
  * Writes a table as an Office Open XML workbook, row by row: numbers, booleans and times (in UTC) are typed cells, texts
  * are texts, whatever they begin with. A table of more rows than a sheet has goes on in the next sheet.
  */
-export class XlsxFile implements TableFileWriter {
-  readonly media_type = 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet';
+export class XlsxFile implements TableEncoder {
   readonly #columns: readonly Column[];
   readonly #stream = new PassThrough();
   readonly #book: ExcelJS.stream.xlsx.WorkbookWriter;

@@ -5,8 +5,6 @@ import type { WebhookForm } from './webhook-form.ts';
 import { storedMembers, type WebhookBody, webhookMembers } from './webhook-kind.ts';
 
 const MAX_EVENTS = 50;
-/** What is told where an order is shipped has two names. */
-const OTHER_NAMES: ReadonlyMap<string, string> = new Map([['order.fulfilled', 'order.shipped']]);
 const FAMILIES = ['*', 'order.*'];
 
 /** Events of orders by the names that the orders API has for them. */
@@ -29,10 +27,7 @@ export const ORDER_EVENTS = [
 ] as const;
 
 /** The type under which an event is told, however it is spelt: `order.shipped` of `order_fulfilled`. */
-export function toldType(event: string): string {
-  const normal = normalType(event);
-  return OTHER_NAMES.get(normal) ?? normal;
-}
+export const toldType = normalType;
 
 const NAMES: ReadonlyMap<string, string> = new Map(
   [...ORDER_EVENTS].reverse().map((name) => [toldType(name), name] as const),

@@ -5,6 +5,7 @@ import {
   type FoundEvent,
   findEvents,
   isOrderChangeType,
+  namedStatus,
   type OrderFact,
   parseCondition,
   parseEventJson,
@@ -15,7 +16,6 @@ const ORDER_EVENTS_MAX = 1_000;
 const PAYLOADS_MAX = 10_000;
 /** So long before an order's first version or payment nothing is said of it that matters any more, ms. */
 const BEFORE_MS = 7 * 86_400_000;
-const OWN_STATUS = ['new_status', 'status'];
 
 /** An event about an order, with what it says. */
 export interface OrderEvent extends OrderFact {
@@ -32,16 +32,6 @@ export type Members = Readonly<Record<string, unknown>>;
 
 const isObject = (value: unknown): value is Members =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
-
-/** A member of an event, or of its `data` where the event has none. */
-export function memberOf(members: Members, path: readonly string[]): unknown {
-  const at = (from: unknown): unknown =>
-    path.reduce<unknown>(
-      (value, name) => (isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined),
-      from,
-    );
-  return at(members) ?? at(members.data);
-}
 
 /** The events of an order that are in force at a place in the stream, the last of them the one that lies there. */
 export async function orderHistory(
@@ -89,13 +79,7 @@ function read(event: FoundEvent): OrderEvent {
 function statusIn({ type, text, dimensions }: FoundEvent, members: Members): string | undefined {
   if (!type.startsWith('order.')) return undefined;
   // Without the event itself its column says it.
-  if (text === null) return dimensions.status;
-  const names = type === 'order.status.changed' ? OWN_STATUS : OWN_STATUS.slice(1);
-  for (const name of names) {
-    const status = memberOf(members, [name]);
-    if (typeof status === 'string' && status.trim() !== '') return status;
-  }
-  return undefined;
+  return text === null ? dimensions.status : namedStatus(type, members);
 }
 
 /** What an order's newest versions say of its amounts, minor units; undefined where none says any. */

@@ -1,5 +1,5 @@
-import { AMOUNT_FIELDS, minorUnitExponent } from '../../../analytics/index.ts';
-import { type Members, memberOf, type OrderEvent, totalOf } from './order-history.ts';
+import { AMOUNT_FIELDS, memberOf, minorUnitExponent, ORDER_MEMBERS } from '../../../analytics/index.ts';
+import { type Members, type OrderEvent, totalOf } from './order-history.ts';
 import { fitText, fitUrl, PLACEHOLDERS, type Placeholder } from './rule-template.ts';
 
 /** A value of a template, and the members of events that say it together. */
@@ -9,16 +9,10 @@ export interface Picked {
 }
 export type PickedValues = Readonly<Partial<Record<Placeholder, Picked>>>;
 
-const PATHS = {
-  order_number: [['order_number'], ['order_id']],
-  customer_name: [['customer_name'], ['customer', 'name'], ['customer_first_name']],
-  tracking_url: [['tracking_url'], ['tracking', 'url']],
-  return_number: [['return_number'], ['return_id']],
-} as const;
-const LAST_NAME = ['customer_last_name'];
+type Path = readonly string[];
+type Paths = readonly Path[];
+
 const TOTAL_PATHS = AMOUNT_FIELDS.map((field) => [field]);
-const PHONES = [['customer_phone'], ['customer', 'phone'], ['phone']];
-const EMAILS = [['customer_email'], ['customer', 'email'], ['email']];
 
 /** An event before what was said earlier of its order, the newest of that first. */
 function fromNewest(event: OrderEvent, history: readonly OrderEvent[]): readonly OrderEvent[] {
@@ -33,38 +27,55 @@ export function valuesOf(
   status: string | null,
 ): PickedValues {
   const events = fromNewest(event, history);
-  const find = (name: keyof typeof PATHS): Picked | undefined => {
-    const asText = name === 'tracking_url' ? fitUrl : fitText;
-    for (const path of PATHS[name]) {
+  const find = (paths: Paths, asText = fitText): Picked | undefined => {
+    for (const path of paths)
       for (const { members } of events) {
-        const isFirstName = path[0] === 'customer_first_name';
-        const value = isFirstName ? fullName(members) : asText(memberOf(members, path));
-        if (value !== '') return { value, paths: isFirstName ? [path, LAST_NAME] : [path] };
+        const value = asText(memberOf(members, path));
+        if (value !== '') return { value, paths: [path] };
       }
-    }
     return undefined;
   };
+  const { order_number, customer_name, tracking_url, return_number } = ORDER_MEMBERS;
   const total = totalOf(history);
   const all: Record<Placeholder, Picked | undefined> = {
-    order_number: find('order_number'),
-    customer_name: find('customer_name'),
+    order_number: find([...order_number, ['order_id']]),
+    customer_name: find(customer_name) ?? firstFound(events, ({ members }) => fullName(members)),
     total: total === undefined ? undefined : { value: moneyText(total), paths: TOTAL_PATHS },
     status: status === null ? undefined : { value: fitText(status), paths: [['status']] },
-    tracking_url: find('tracking_url'),
-    return_number: find('return_number'),
+    tracking_url: find(tracking_url, fitUrl),
+    return_number: find(return_number),
   };
   return Object.fromEntries(
     PLACEHOLDERS.flatMap((name) => (all[name] === undefined ? [] : [[name, all[name]]])),
   );
 }
 
-const fullName = (members: Members): string =>
-  fitText(`${fitText(memberOf(members, PATHS.customer_name[2]))} ${fitText(memberOf(members, LAST_NAME))}`);
+function firstFound<T, R>(all: readonly T[], of: (one: T) => R | undefined): R | undefined {
+  for (const one of all) {
+    const found = of(one);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** First and last name, where there is a first one. */
+function fullName(members: Members): Picked | undefined {
+  const named = (paths: Paths): readonly [path: Path, text: string] | undefined =>
+    firstFound(paths, (path) => {
+      const text = fitText(memberOf(members, path));
+      return text === '' ? undefined : ([path, text] as const);
+    });
+  const first = named(ORDER_MEMBERS.first_name);
+  if (first === undefined) return undefined;
+  const last = named(ORDER_MEMBERS.last_name);
+  const paths = [first[0], last?.[0] ?? ORDER_MEMBERS.last_name[0]];
+  return { value: fitText(`${first[1]} ${last?.[1] ?? ''}`), paths };
+}
 
 /** The number of an order as people know it; its id where it has none. */
 export function orderNumberOf(event: OrderEvent, history: readonly OrderEvent[], order_id: string): string {
   for (const { members } of fromNewest(event, history)) {
-    const number = memberOf(members, PATHS.order_number[0]);
+    const number = memberOf(members, ORDER_MEMBERS.order_number[0]);
     if (typeof number === 'string' && number !== '') return number;
     if (typeof number === 'number') return String(number);
   }
@@ -77,7 +88,7 @@ export function customerTexts(
   history: readonly OrderEvent[],
   by: 'phone' | 'email',
 ): readonly string[] {
-  const paths = by === 'phone' ? PHONES : EMAILS;
+  const paths: Paths = ORDER_MEMBERS[by];
   return fromNewest(event, history).flatMap(({ members }) =>
     paths.flatMap((path) => {
       const text = memberOf(members, path);

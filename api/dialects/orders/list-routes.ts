@@ -117,7 +117,7 @@ function oneRoute(inquiries: Inquiries): Route {
     summary: 'One order, by its id or its order number',
     description:
       'The id is the `order_id` of its events, which is the order number of what was imported. Another ' +
-      '`data.order_number` is looked for in the events themselves, the newest first, which takes longer.',
+      '`order_number` is looked for in the events themselves, the newest first, which takes longer.',
     permission: 'events:read',
     audited: 'read',
     params: z.object({ order: z.string().min(1).max(128) }),
@@ -138,7 +138,7 @@ async function oneOrder(asking: Asking, call: RawCall, name: string): Promise<Fo
   const query = {
     and: [
       { field: 'type', in: ['order.created', 'order.updated'] },
-      { field: 'data.order_number', eq: name },
+      { or: ['order_number', 'data.order_number'].map((field) => ({ field, eq: name })) },
     ],
   };
   const id = (await newestEventWith(asking, call, query))?.order_id;

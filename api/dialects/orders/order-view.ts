@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { memberOf, ORDER_MEMBERS } from '../../../analytics/index.ts';
 import { currencyMember, money, moneyText } from './order-api-route.ts';
 
 /** An order as the first API shows it. */
@@ -17,7 +18,7 @@ const text = z.string().nullable();
 
 export const orderSchema = z.object({
   id: text.describe('The `order_id` of its events; null: they are not in the stream any more'),
-  order_number: text.describe('`data.order_number` of its events, else its id'),
+  order_number: text.describe('`order_number` of its events, else its id'),
   ...{ status: z.string(), payment_status: z.string(), payment_method: text, source: text },
   currency: currencyMember,
   ...{ total: money('Subtotal less discount, with shipping and tax'), subtotal: money('Of the lines') },
@@ -41,16 +42,19 @@ const textOf = (value: unknown): string | null =>
 export function orderView(order: FoundOrder): OrderView {
   const members = objectOf(order.members);
   const data = objectOf(members.data);
-  const customer = objectOf(data.customer);
   const { currency } = order;
   const amountOf = (value: unknown): string | null =>
     typeof value === 'number' ? moneyText(value, currency) : textOf(value);
-  const named = (name: string): unknown => customer[name] ?? data[`customer_${name}`];
-  const full = [named('first_name'), named('last_name')].map(textOf).filter((part) => part !== null);
+  const said = (name: keyof typeof ORDER_MEMBERS): string | null =>
+    ORDER_MEMBERS[name].reduce<string | null>(
+      (found, path) => found ?? textOf(memberOf(members, path)),
+      null,
+    );
+  const full = [said('first_name'), said('last_name')].filter((part) => part !== null);
   const items = Array.isArray(members.items) ? members.items.map(objectOf) : [];
   return {
     id: order.order_id,
-    order_number: textOf(data.order_number ?? members.order_number) ?? order.order_id,
+    order_number: said('order_number') ?? order.order_id,
     ...{ status: order.status, payment_status: order.payment_status },
     payment_method: textOf(members.payment_method),
     source: textOf(members.source),
@@ -60,8 +64,8 @@ export function orderView(order: FoundOrder): OrderView {
     ...{ paid: amountOf(order.paid), refunded: amountOf(order.refunded) },
     customer: {
       id: order.customer_id,
-      name: textOf(named('name')) ?? (full.length === 0 ? null : full.join(' ')),
-      ...{ email: textOf(named('email')), phone: textOf(named('phone')) },
+      name: said('customer_name') ?? (full.length === 0 ? null : full.join(' ')),
+      ...{ email: said('email'), phone: said('phone') },
     },
     items: items.map(({ sku, name, quantity, unit_price }) => ({
       ...{ sku: textOf(sku), name: textOf(name) },

@@ -172,8 +172,8 @@ export async function writeTables(
   const name = fileName(job, input);
   const { signal, record } = job;
   const file = await ExportFile.open(files, name, { from: undefined, isPacked: isPacked(input) });
+  const writer = await openTableFile(input.format, first.columns, file);
   try {
-    const writer = await openTableFile(input.format, first.columns, file);
     let rows = 0;
     for (let table: AnswerTable | undefined = first; table !== undefined; table = await next()) {
       for (const cells of table.rows) {
@@ -194,6 +194,7 @@ export async function writeTables(
     await files.remove(name);
     throw error;
   } finally {
+    await writer.close();
     await file.close();
   }
 }

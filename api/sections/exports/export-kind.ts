@@ -84,7 +84,7 @@ async function exportEvents(
     from,
     isPacked: isPacked(input),
   });
-  const { media_type, write, finish } = await eventWriter(
+  const { media_type, write, finish, close } = await eventWriter(
     format,
     columns,
     file,
@@ -135,6 +135,7 @@ async function exportEvents(
     const shows = { masked: [...mask.fields], dimensions: [] };
     return { result, file: { ...(await file.finish(media_type)), shows } };
   } finally {
+    await close();
     await file.close();
   }
 }
@@ -145,17 +146,19 @@ async function eventWriter(
   columns: readonly string[],
   file: ExportFile,
   isGoneOn: boolean,
-): Promise<Pick<TableFileWriter, 'media_type' | 'write' | 'finish'>> {
+): Promise<TableFileWriter> {
   if (!isGoneOn || !isText(format)) {
     const writer = await openTableFile(format, typedEventColumns(columns), file);
     return {
       media_type: writer.media_type,
       write: (cells) => writer.write(cells),
       finish: () => writer.finish(),
+      close: () => writer.close(),
     };
   }
   const { media_type, line } = rowText(format, columns);
-  return { media_type, write: (cells) => file.write(line(cells)), finish: () => Promise.resolve() };
+  const nothing = (): Promise<void> => Promise.resolve();
+  return { media_type, write: (cells) => file.write(line(cells)), finish: nothing, close: nothing };
 }
 
 /** The events of a query as of one position, page by page. */

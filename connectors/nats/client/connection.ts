@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type ConnectionOptions, connect, errors, type NatsConnection, type Status } from 'nats';
 import { MillraceError } from '../../../engine/index.ts';
 import { accessOptions, type NatsAccess, type NatsServer } from './access.ts';
+import { refusedWith } from './first-word.ts';
 import { describe } from './nats-errors.ts';
 
 export type LinkStatus = 'connected' | 'disconnected' | 'closed';
@@ -50,8 +51,8 @@ const LASTING: ConnectionOptions = {
 
 /**
  * Connects. Throws `nats_url_invalid`, `nats_credentials_unreadable`, `nats_tls_unreadable`,
- * `nats_unauthorized` and `nats_tls_failed` at once, and `nats_unreachable` when no server answered within
- * `connect_timeout_ms`.
+ * `nats_unauthorized` and `nats_tls_failed` at once, and, when no server let it in within `connect_timeout_ms`,
+ * `nats_connections_full` where one has as many connections as it may, else `nats_unreachable`.
  */
 export async function connectNats(options: LinkOptions): Promise<NatsLink> {
   const { servers, shown, credentials } = parseUrls(options.url);
@@ -88,6 +89,7 @@ export async function connectNats(options: LinkOptions): Promise<NatsLink> {
         );
       }
       if (performance.now() + RETRY_PAUSE_MS >= deadline_ms) {
+        if (await isFull(servers)) throw connectionsFull(shown, error);
         throw new MillraceError(
           'nats_unreachable',
           `No NATS server answered at ${shown} within ${limit_ms} ms (${describe(error)}). Start one ` +
@@ -99,6 +101,20 @@ export async function connectNats(options: LinkOptions): Promise<NatsLink> {
     }
   }
 }
+
+/** Whether a server is there, and takes no more connections. */
+async function isFull(servers: readonly string[]): Promise<boolean> {
+  const said = await Promise.all(servers.map(refusedWith));
+  return said.some((text) => text !== undefined && /maximum .*connections/i.test(text));
+}
+
+const connectionsFull = (shown: string, cause: unknown): MillraceError =>
+  new MillraceError(
+    'nats_connections_full',
+    `The NATS server at ${shown} takes no more connections. Raise its max_connections, or end other clients: a process ` +
+      'needs one, and one more for each stream that it reads. It is tried again.',
+    { cause, retriable: true },
+  );
 
 /** The client does not say which address it means, and then the certificate would have to be of `localhost`. */
 function namedTls({ tls }: ConnectionOptions, servers: readonly string[]): ConnectionOptions {

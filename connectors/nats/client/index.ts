@@ -14,6 +14,8 @@ export {
 export * from './connection.ts';
 export {
   describe,
+  isConsumersFull,
+  isInactiveTooLong,
   isNoMessage,
   isStreamNotFound,
   isUnanswered,

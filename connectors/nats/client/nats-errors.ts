@@ -12,6 +12,8 @@ const API_CODES = {
   resourcesExceeded: 10023,
   /** Of status 500, though the server will never take it. */
   invalidConfig: 10052,
+  consumersFull: 10026,
+  inactiveTooLong: 10153,
   nameInUse: 10058,
   subjectsOverlap: 10065,
   /** Its number is not among the stream's messages: asked for, and to be deleted. */
@@ -38,6 +40,16 @@ export const isSubjectsOverlap = (thrown: unknown): boolean => hasCode(thrown, A
 /** A request that the server will not take later either: what is asked for is wrong, or more than the account may have. */
 export const isRefusedRequest = (thrown: unknown): boolean =>
   hasCode(thrown, API_CODES.invalidConfig) || (thrown instanceof JetStreamApiError && thrown.status < 500);
+
+/** The server has no room for so large a stream. */
+export const isNoRoom = (thrown: unknown): boolean =>
+  hasCode(thrown, API_CODES.storageExceeded, API_CODES.memoryExceeded, API_CODES.resourcesExceeded);
+
+/** A stream or an account has as many consumers as it may. */
+export const isConsumersFull = (thrown: unknown): boolean => hasCode(thrown, API_CODES.consumersFull);
+
+/** A stream lets its consumers be unused for less time than was asked for. */
+export const isInactiveTooLong = (thrown: unknown): boolean => hasCode(thrown, API_CODES.inactiveTooLong);
 
 /** A compare-and-set that lost: somebody else wrote the subject since the expected sequence. */
 export const isWrongLastSequence = (thrown: unknown): boolean =>

@@ -14,6 +14,7 @@ import type { NatsLink } from './connection.ts';
 import {
   describe,
   isNameInUse,
+  isNoRoom,
   isRefusedRequest,
   isStreamNotFound,
   isSubjectsOverlap,
@@ -75,6 +76,8 @@ export interface EnsuredStreams {
   readonly warnings: readonly string[];
 }
 
+/** A stream is not made smaller than this for want of room, bytes. */
+const MIN_STREAM_BYTES = 1024 ** 2;
 /** Bound of one request to the JetStream API, ms. */
 export const API_TIMEOUT_MS = 5_000;
 const MINIMUM_SERVER = [2, 10] as const;
@@ -145,6 +148,7 @@ export async function ensureStream(
   return { facts: factsOf(info), warnings: checkStream(info.config, spec) };
 }
 
+/** As `spec` says; where the server has no room for so many bytes, of half as many, and so on. */
 async function findOrCreate(manager: JetStreamManager, spec: StreamSpec): Promise<StreamInfo> {
   try {
     return await manager.streams.info(spec.name);
@@ -175,7 +179,11 @@ async function findOrCreate(manager: JetStreamManager, spec: StreamSpec): Promis
         error,
       );
     }
-    if (isRefusedRequest(error)) {
+    if (isNoRoom(error) && spec.max_bytes > MIN_STREAM_BYTES) {
+      const max_bytes = Math.max(MIN_STREAM_BYTES, Math.floor(spec.max_bytes / 2));
+      return await findOrCreate(manager, { ...spec, max_bytes });
+    }
+    if (isRefusedRequest(error) || isNoRoom(error)) {
       throw new MillraceError(
         'stream_refused',
         `The server does not make the stream "${spec.name}" for ${spec.subjects.join(', ')}: ${describe(error)}. ` +
@@ -232,6 +240,14 @@ function checkStream(config: StreamConfig, spec: StreamSpec): string[] {
   if (config.num_replicas < spec.replicas) {
     warn(
       `has ${config.num_replicas} replicas, and ${spec.replicas} are asked for: "nats stream edit" changes it.`,
+    );
+  }
+  if (config.max_bytes > 0 && config.max_bytes < spec.max_bytes) {
+    const [has, asked] = [config.max_bytes, spec.max_bytes].map(
+      (bytes) => `${Math.floor(bytes / 1024 ** 2)} MiB`,
+    );
+    warn(
+      `keeps ${has}, less than the ${asked} asked for: give the server more room, then "nats stream edit".`,
     );
   }
   if (config.max_msgs_per_subject > 0) {

@@ -1,9 +1,17 @@
 import { JetStreamApiError } from '@nats-io/jetstream';
 import { MillraceError } from '../../../engine/index.ts';
-import { describe } from '../client/index.ts';
+import { describe, isConsumersFull } from '../client/index.ts';
 
 /** What the server has not answered it may answer later; what it has refused is for a person to look at. */
 export function named(error: unknown, stream: string): unknown {
+  if (isConsumersFull(error)) {
+    return new MillraceError(
+      'stream_consumers_full',
+      `Stream "${stream}", or its account, has as many consumers as it may (max_consumers): raise the limit, or remove ` +
+        'those that nobody reads ("nats consumer ls"). Those of a process that was killed go after 5 minutes; it is tried again.',
+      { cause: error, retriable: true },
+    );
+  }
   if (error instanceof MillraceError || (error instanceof JetStreamApiError && error.status < 500))
     return error;
   const message = `Stream "${stream}" cannot be read at the moment: ${describe(error)}. It is tried again; see whether the server is there.`;

@@ -186,6 +186,7 @@ function Roles() {
 /** Members of the settings that somebody else sets. */
 const FIXED: ReadonlySet<string> = new Set(['revision', 'updated_at']);
 
+const WEEK = ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'];
 const SETTINGS: readonly FormField[] = [
   {
     path: 'timezone',
@@ -194,10 +195,10 @@ const SETTINGS: readonly FormField[] = [
   },
   {
     ...{ path: 'week_start', title: 'The week begins on' },
-    options: ['monday', 'sunday', 'saturday'].map((day) => [day, day] as const),
+    options: WEEK.map((day) => [day, day] as const),
   },
   { path: 'fiscal_month_start', title: 'First month of the year', kind: 'number' },
-  { path: 'currency', title: 'Currency', hint: 'Of totals of several' },
+  { path: 'currency', title: 'Currency', hint: 'Money is converted to it' },
   { path: 'retention_days', title: 'Days that are kept', kind: 'number', hint: 'None: all' },
   { path: 'pii_fields', title: 'Personal data', kind: 'list', isWide: true, hint: 'Members, with commas' },
 ];
