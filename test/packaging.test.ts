@@ -131,6 +131,7 @@ function problemOf({ path, room, forTests }: SourceFile, specifier: string): str
 const WORKERS = [
   'connectors/nats/source/source-thread.ts',
   'engine/query/scan-thread.ts',
+  'runtime/answers/page-thread.ts',
   'runtime/models/model-thread.ts',
   'runtime/table-files/table-thread.ts',
   'runtime/generations/build-thread.ts',

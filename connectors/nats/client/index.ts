@@ -15,6 +15,7 @@ export * from './connection.ts';
 export {
   describe,
   isConsumersFull,
+  isForbidden,
   isInactiveTooLong,
   isNoMessage,
   isStreamNotFound,

@@ -98,7 +98,7 @@ export function refusal(thrown: unknown, subject: string): MillraceError | undef
       { cause: thrown },
     );
   }
-  if (thrown instanceof errors.PermissionViolationError || isPermissionCause(thrown)) {
+  if (isForbidden(thrown)) {
     return new MillraceError(
       'nats_forbidden',
       `The server does not let these credentials publish to "${subject}". Grant the permission, or use others.`,
@@ -136,5 +136,7 @@ function isOverMaxPayload(thrown: unknown): boolean {
   return message.includes('max_payload size exceeded') || message.includes('Maximum Payload Violation');
 }
 
-const isPermissionCause = (thrown: unknown): boolean =>
-  thrown instanceof Error && thrown.cause instanceof errors.PermissionViolationError;
+/** The credentials do not let do what was asked for. */
+export const isForbidden = (thrown: unknown): boolean =>
+  thrown instanceof errors.PermissionViolationError ||
+  (thrown instanceof Error && thrown.cause !== undefined && isForbidden(thrown.cause));

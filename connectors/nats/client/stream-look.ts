@@ -1,7 +1,6 @@
 import type { StreamInfo } from '@nats-io/jetstream';
-import { errors } from 'nats';
 import type { NatsLink } from './connection.ts';
-import { describe, isStreamNotFound } from './nats-errors.ts';
+import { describe, isForbidden, isStreamNotFound } from './nats-errors.ts';
 import { openManager } from './streams.ts';
 
 /** What the server says of a stream. */
@@ -98,7 +97,3 @@ async function pausedOf(link: NatsLink, stream: string): Promise<string[]> {
   }
   return paused;
 }
-
-const isForbidden = (thrown: unknown): boolean =>
-  thrown instanceof errors.PermissionViolationError ||
-  (thrown instanceof Error && thrown.cause !== undefined && isForbidden(thrown.cause));

@@ -1,6 +1,7 @@
 import { jetstream } from '@nats-io/jetstream';
 import { headers } from 'nats';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { configured } from '../../../test/configured-nats.ts';
 import { startTestNats, type TestNats } from '../../../test/nats.ts';
 import { connectNats, ensureStreams, type NatsLink, openManager } from '../client/index.ts';
 import { StreamPayloads } from './stream-payloads.ts';
@@ -122,4 +123,20 @@ describe('StreamPayloads', () => {
     const missing = new StreamPayloads({ link, stream: 'NONE', subjectOf: () => 'none' });
     await expect(missing.fetch([1], SIGNAL)).rejects.toMatchObject({ code: 'stream_missing' });
   });
+});
+
+it('what may not be deleted is refused by name', async () => {
+  const subjects = ['"events.>"', '"$JS.API.INFO"', '"$JS.API.STREAM.INFO.>"'].join(', ');
+  const few = `{ user: few, password: p, permissions: { publish: [${subjects}], subscribe: "_INBOX.>" } }`;
+  const url = await configured(`authorization { users: [{ user: all, password: p }, ${few}] }`);
+  const linkOf = (user: string): Promise<NatsLink> =>
+    connectNats({ url, name: 'test', credentials: { kind: 'user', user, password: 'p' } });
+  const [all, some] = [await linkOf('all'), await linkOf('few')];
+  await ensureStreams(all);
+  const subjectOf = (): string => 'events.>';
+  const erasing = new StreamPayloads({ link: some, stream: 'EVENTS', subjectOf });
+  await expect(erasing.erase(1)).rejects.toMatchObject({ code: 'nats_permission_denied', retriable: false });
+  expect(await new StreamPayloads({ link: all, stream: 'EVENTS', subjectOf }).erase(1)).toBe(false);
+  await all.close();
+  await some.close();
 });

@@ -1,6 +1,6 @@
 import type { JetStreamManager } from '@nats-io/jetstream';
 import { MillraceError } from '../../../engine/index.ts';
-import { isNoMessage, type NatsLink, openManager, streamFacts } from '../client/index.ts';
+import { isForbidden, isNoMessage, type NatsLink, openManager, streamFacts } from '../client/index.ts';
 import { DEFAULT_PULL_LIMITS, JetStreamSource, type NatsRecord } from '../source/index.ts';
 import { getDirect, unavailable } from './direct-get.ts';
 import { getOfLeader } from './leader-get.ts';
@@ -146,13 +146,14 @@ export class StreamPayloads {
 
   /**
    * Deletes a message; the server overwrites its bytes. False where the stream does not have it. Throws
-   * `stream_unavailable` (retriable).
+   * `stream_unavailable` (retriable), and `nats_permission_denied`, which names what is missing.
    */
   async erase(sequence: number): Promise<boolean> {
     try {
       return await (await this.#open()).streams.deleteMessage(this.#options.stream, sequence, true);
     } catch (error) {
       if (isNoMessage(error)) return false;
+      if (isForbidden(error)) throw forbidden(this.#options.stream, error);
       throw error instanceof MillraceError ? error : unavailable(error);
     }
   }
@@ -162,3 +163,11 @@ export class StreamPayloads {
     return this.#manager;
   }
 }
+
+const forbidden = (stream: string, cause: unknown): MillraceError =>
+  new MillraceError(
+    'nats_permission_denied',
+    `The NATS server does not let these credentials delete messages of the stream ${stream}: grant ` +
+      `STREAM.MSG.DELETE.${stream} of its API (docs/nats.md).`,
+    { cause },
+  );
