@@ -74,6 +74,7 @@ const DIALECTS: readonly (readonly [pattern: RegExp, test: string])[] = [
   [/ \/analytics\/(vouchers|export)/, 'api/dialects/vouchers/vouchers.test.ts'],
   [/ \/api\/v1\/orders\/analytics\//, 'api/dialects/orders/analytics.test.ts'],
   [/ \/api\/v1\/order-custom-fields/, 'api/dialects/orders/fields.test.ts'],
+  [/ \/api\/v1\/orders\/bulk\/import/, 'api/dialects/orders/import.test.ts'],
   [/ \/api\/v1\/orders\/bulk\//, 'api/dialects/orders/bulk.test.ts'],
   [/ \/api\/v1\/orders/, 'api/dialects/orders/list.test.ts'],
   [/ \/analytics\/| \/$/, 'api/dialects/ecommerce/ecommerce.test.ts'],
