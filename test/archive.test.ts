@@ -284,7 +284,7 @@ itLong('an archive in a bucket gives back the state', async () => {
   }
 });
 
-it('two processes on one bucket: what one leaves when it stands still the other archives, and nothing is lost', {
+itLong('two processes on one bucket: what one leaves when it stands still the other archives, and nothing is lost', {
   timeout: 600_000,
 }, async () => {
   const folder = await scratch.dir('archive-two-s3');
