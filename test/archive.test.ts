@@ -284,72 +284,76 @@ itLong('an archive in a bucket gives back the state', async () => {
   }
 });
 
-it('two processes on one bucket: what one leaves when it stands still the other archives, and nothing is lost', {
-  timeout: 600_000,
-}, async () => {
-  const folder = await scratch.dir('archive-two-s3');
-  const s3 = new TestS3(folder, ['lake']);
-  await s3.start();
-  const server = await startTestNats({ storeDir: await scratch.dir('archive-two-nats') });
-  const link = await connectNats({ url: server.url, name: 'archive-test' });
-  const env = {
-    ...{ NATS_URL: server.url, ARCHIVE_URL: 's3://lake/millrace', KEY_SIGNING_SECRET: 's'.repeat(32) },
-    ...s3.env,
-  };
-  const manifests = join(folder, 'lake', 'millrace', 'manifests');
-  const named = (pattern: RegExp): readonly string[] =>
-    existsSync(manifests) ? readdirSync(manifests).filter((name) => pattern.test(name)) : [];
-  try {
-    const first = await scratch.start({ dataDir: await scratch.dir('archive-two-a'), env });
-    await new EventPublisher(link).publishAll(
-      Array.from({ length: MANY }, (_, at) => sent('acme', order(at))),
-    );
-    await first.untilApplied();
-    const { json } = await first.request('POST', '/jobs/archive', { body: { before: soon() } });
-    // It stands still while it writes a segment, and the other one takes its place.
-    await until(
-      () => (named(/^pending-/).length > 0 ? true : undefined),
-      () => `a segment is being written: ${first.output}`,
-      PATIENTLY_MS,
-      1,
-    );
-    process.kill(first.pid, 'SIGSTOP');
-    const second = await scratch.start({ dataDir: await scratch.dir('archive-two-b'), env });
-    expect(await finished(second, json.job_id)).toMatchObject({
-      status: 'succeeded',
-      result: { archived_through: MANY },
-    });
-    process.kill(first.pid, 'SIGCONT');
-    await first.untilOk();
-    // More than either has read is archived by whichever takes the job; what was late is gone then.
-    await new EventPublisher(link).publishAll(
-      Array.from({ length: 500 }, (_, at) => sent('acme', order(MANY + at))),
-    );
-    for (const service of [first, second]) await service.untilApplied();
-    const more = await first.request('POST', '/jobs/archive', { body: { before: soon() } });
-    expect(await finished(first, more.json.job_id)).toMatchObject({
-      status: 'succeeded',
-      result: { archived_through: MANY + 500, trimmed_through: MANY + 500, missed: null },
-    });
-    const [counted] = await query(
-      `select count(*)::int as rows, count(distinct sequence)::int as messages
+itLong(
+  'two processes on one bucket: what one leaves when it stands still the other archives, and nothing is lost',
+  {
+    timeout: 600_000,
+  },
+  async () => {
+    const folder = await scratch.dir('archive-two-s3');
+    const s3 = new TestS3(folder, ['lake']);
+    await s3.start();
+    const server = await startTestNats({ storeDir: await scratch.dir('archive-two-nats') });
+    const link = await connectNats({ url: server.url, name: 'archive-test' });
+    const env = {
+      ...{ NATS_URL: server.url, ARCHIVE_URL: 's3://lake/millrace', KEY_SIGNING_SECRET: 's'.repeat(32) },
+      ...s3.env,
+    };
+    const manifests = join(folder, 'lake', 'millrace', 'manifests');
+    const named = (pattern: RegExp): readonly string[] =>
+      existsSync(manifests) ? readdirSync(manifests).filter((name) => pattern.test(name)) : [];
+    try {
+      const first = await scratch.start({ dataDir: await scratch.dir('archive-two-a'), env });
+      await new EventPublisher(link).publishAll(
+        Array.from({ length: MANY }, (_, at) => sent('acme', order(at))),
+      );
+      await first.untilApplied();
+      const { json } = await first.request('POST', '/jobs/archive', { body: { before: soon() } });
+      // It stands still while it writes a segment, and the other one takes its place.
+      await until(
+        () => (named(/^pending-/).length > 0 ? true : undefined),
+        () => `a segment is being written: ${first.output}`,
+        PATIENTLY_MS,
+        1,
+      );
+      process.kill(first.pid, 'SIGSTOP');
+      const second = await scratch.start({ dataDir: await scratch.dir('archive-two-b'), env });
+      expect(await finished(second, json.job_id)).toMatchObject({
+        status: 'succeeded',
+        result: { archived_through: MANY },
+      });
+      process.kill(first.pid, 'SIGCONT');
+      await first.untilOk();
+      // More than either has read is archived by whichever takes the job; what was late is gone then.
+      await new EventPublisher(link).publishAll(
+        Array.from({ length: 500 }, (_, at) => sent('acme', order(MANY + at))),
+      );
+      for (const service of [first, second]) await service.untilApplied();
+      const more = await first.request('POST', '/jobs/archive', { body: { before: soon() } });
+      expect(await finished(first, more.json.job_id)).toMatchObject({
+        status: 'succeeded',
+        result: { archived_through: MANY + 500, trimmed_through: MANY + 500, missed: null },
+      });
+      const [counted] = await query(
+        `select count(*)::int as rows, count(distinct sequence)::int as messages
        from read_parquet('${join(folder, 'lake', 'millrace')}/events/**/*.parquet._S3rver_object')`,
-    );
-    expect(counted).toMatchObject({ rows: MANY + 500, messages: MANY + 500 });
-    expect(named(/^fence-.*_object$/)).toHaveLength(1);
-    expect(named(/^pending-/)).toEqual([]);
-    await first.terminate();
-    await second.terminate();
-    // A state of the files alone has them all.
-    const third = await scratch.start({ dataDir: await scratch.dir('archive-two-c'), env });
-    await third.untilApplied();
-    expect(await third.totals('acme', { ...RANGE, metrics: ['orders_count'] })).toMatchObject({
-      orders_count: MANY + 500,
-    });
-    await third.terminate();
-  } finally {
-    await link.close();
-    await server.stop();
-    await s3.stop();
-  }
-});
+      );
+      expect(counted).toMatchObject({ rows: MANY + 500, messages: MANY + 500 });
+      expect(named(/^fence-.*_object$/)).toHaveLength(1);
+      expect(named(/^pending-/)).toEqual([]);
+      await first.terminate();
+      await second.terminate();
+      // A state of the files alone has them all.
+      const third = await scratch.start({ dataDir: await scratch.dir('archive-two-c'), env });
+      await third.untilApplied();
+      expect(await third.totals('acme', { ...RANGE, metrics: ['orders_count'] })).toMatchObject({
+        orders_count: MANY + 500,
+      });
+      await third.terminate();
+    } finally {
+      await link.close();
+      await server.stop();
+      await s3.stop();
+    }
+  },
+);

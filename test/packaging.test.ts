@@ -135,6 +135,7 @@ const WORKERS = [
   'runtime/models/model-thread.ts',
   'runtime/table-files/table-thread.ts',
   'runtime/generations/build-thread.ts',
+  'runtime/answers/page-thread.ts',
   'runtime/generations/recount-thread.ts',
   'runtime/host/task-thread.ts',
 ];

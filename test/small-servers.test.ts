@@ -157,6 +157,52 @@ it('a topology is exact on a server of small limits, with an output that is alwa
   );
 });
 
+it('two instances side by side store each result once, in order, into an output that is always full', {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  await fc.assert(
+    fc.asyncProperty(worlds, fc.array(fc.boolean(), { maxLength: 4 }), async ({ room, sizes }, restarts) => {
+      const url = await configured('max_connections: 6', 'max_file_store: 64MB');
+      const link = await connectNats({ url, name: 'small-servers' });
+      const manager = await openManager(link);
+      await manager.streams.add({ name: 'OUT', subjects: ['out.>'], discard: DiscardPolicy.New, ...room });
+      const rows = sizes.map((share, at): Row => {
+        return { id: `r${at}`, key: `k${at % 3}`, text: 'x'.repeat(Math.floor(share * 500)) };
+      });
+      const taken: { subject: string; id: string }[] = [];
+      await on(url, async (start) => {
+        const dataDirs = [await scratch.dir('small-servers'), await scratch.dir('small-servers')];
+        const apps = await Promise.all(dataDirs.map((dataDir) => start(doubling, { dataDir })));
+        const publisher = new EventPublisher(link);
+        for (const [at, row] of rows.entries()) {
+          await publisher.publishAll([{ subject: `in.${at}`, payload: Buffer.from(JSON.stringify(row)) }]);
+          const turn = restarts[at];
+          if (turn === undefined) continue;
+          const which = turn ? 1 : 0;
+          await apps[which]?.stop();
+          apps[which] = await start(doubling, { dataDir: dataDirs[which] ?? '' });
+        }
+        for (const app of apps) await app.caughtUp(PATIENCE_MS);
+        await until(
+          async () => {
+            await drain(link, 'OUT', taken);
+            return apps.every((app) => countOf(app, 'millrace.outbox.owed') === 0) ? true : undefined;
+          },
+          () => `all is sent; taken are ${JSON.stringify(taken)}`,
+          PATIENCE_MS,
+        );
+        await drain(link, 'OUT', taken);
+      });
+      for (const key of ['k0', 'k1', 'k2']) {
+        const wanted = rows.filter((row) => row.key === key).map(({ id }) => id);
+        expect(taken.filter(({ subject }) => subject === `out.${key}`).map(({ id }) => id)).toEqual(wanted);
+      }
+      await link.close();
+    }),
+    { numRuns: 2 },
+  );
+});
+
 it('a second reader of a stream of one consumer waits with a reason, and reads when the first has ended', {
   timeout: TIMEOUT_MS,
 }, async () => {

@@ -1,6 +1,6 @@
-export { type Body, filtersOf, filtersText } from './body.ts';
+export { type Body, filtersOf, filtersText, patchOf } from './body.ts';
 export { type Metric, metricOptions, useDimensions, useMetrics } from './catalogue.ts';
-export type { FormField } from './definition-form.tsx';
+export { DefinitionForm, type FormField } from './definition-form.tsx';
 export { type Definition, type DefinitionAct, Definitions } from './definitions.tsx';
 export {
   isOther,

@@ -18,6 +18,8 @@ interface TileProps<T> {
   readonly sheet?: (data: T) => Sheet;
   /** Whether it has a picture to save. */
   readonly hasPicture?: boolean;
+  /** Whether it will be about as high as a picture: its place is kept until it is there. */
+  readonly isTall?: boolean;
   /** Columns of the grid of 12 that it takes. */
   readonly span?: 3 | 4 | 6 | 8 | 12;
   readonly actions?: ComponentChildren;
@@ -38,6 +40,7 @@ export function Tile<T>({
   request,
   sheet,
   hasPicture,
+  isTall,
   span = 12,
   actions,
   children,
@@ -80,7 +83,15 @@ export function Tile<T>({
       </header>
       {answer?.problem !== undefined && <Problem problem={answer.problem} again={answer.again} />}
       {uncopied.value !== undefined && <Copyable text={uncopied.value} />}
-      {isFirst ? <div class="waiting" role="status" aria-label={`${title} is loading`} /> : shown}
+      {isFirst ? (
+        <div
+          class={hasPicture === true || isTall === true ? 'waiting tall' : 'waiting'}
+          role="status"
+          aria-label={`${title} is loading`}
+        />
+      ) : (
+        shown
+      )}
       {answer !== undefined && data !== undefined && <Freshness answer={answer} meta={metaOf(data)} />}
     </section>
   );

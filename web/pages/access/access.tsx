@@ -1,4 +1,5 @@
 import { useSignal } from '@preact/signals';
+import { type Body, DefinitionForm, type FormField, patchOf } from '../../answers/index.ts';
 import { may, useAnswer } from '../../api/index.ts';
 import {
   Badge,
@@ -10,7 +11,6 @@ import {
   Form,
   formatTime,
   Input,
-  JsonForm,
   Problem,
   Select,
   sheetOf,
@@ -186,12 +186,29 @@ function Roles() {
 /** Members of the settings that somebody else sets. */
 const FIXED: ReadonlySet<string> = new Set(['revision', 'updated_at']);
 
+const WEEK = ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'];
+const SETTINGS: readonly FormField[] = [
+  {
+    path: 'timezone',
+    title: 'Time zone',
+    offers: ['UTC', 'Europe/Berlin', 'Europe/London', 'America/New_York'],
+  },
+  {
+    ...{ path: 'week_start', title: 'The week begins on' },
+    options: WEEK.map((day) => [day, day] as const),
+  },
+  { path: 'fiscal_month_start', title: 'First month of the year', kind: 'number' },
+  { path: 'currency', title: 'Currency', hint: 'Money is converted to it' },
+  { path: 'retention_days', title: 'Days that are kept', kind: 'number', hint: 'None: all' },
+  { path: 'pii_fields', title: 'Personal data', kind: 'list', isWide: true, hint: 'Members, with commas' },
+];
+
 function Settings() {
   const request = { path: '/settings' };
   const answer = useAnswer<Readonly<Record<string, unknown>>>(request);
   const action = useAction<unknown>();
-  const save = async (body: unknown, isTouched: boolean): Promise<void> => {
-    await action.run({ method: 'PATCH', path: '/settings', body: isTouched ? body : {} });
+  const save = async (before: Body, body: Body): Promise<void> => {
+    await action.run({ method: 'PATCH', path: '/settings', body: patchOf(before, body) });
     answer.again();
   };
   return (
@@ -199,8 +216,16 @@ function Settings() {
       {(data) => {
         const own = Object.fromEntries(Object.entries(data).filter(([name]) => !FIXED.has(name)));
         if (!may('settings:write')) return <Copyable text={JSON.stringify(own, null, 2)} />;
-        const title = 'Zone, week, currency, retention, personal data';
-        return <JsonForm act="Save" title={title} value={own} action={action} send={save} />;
+        return (
+          <DefinitionForm
+            {...{ fields: SETTINGS, value: own, action }}
+            key={String(data.revision)}
+            act="Save"
+            isThere
+            request="PATCH /settings"
+            send={(body) => save(own, body)}
+          />
+        );
       }}
     </Tile>
   );

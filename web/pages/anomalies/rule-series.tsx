@@ -33,6 +33,14 @@ export function RuleSeries() {
       ? null
       : { path: '/anomalies/preview', body: { rule_id: rule.id, days: DAYS, scores: true } };
   const answer = useAnswer<Preview>(request);
+  // Its place is kept while nobody knows whether there is a rule.
+  if (rules.data === undefined) {
+    return (
+      <Tile title="What a rule sees" answer={rules} hasPicture>
+        {null}
+      </Tile>
+    );
+  }
   if (rule === undefined) return null;
   const metric = metrics.get(String(rule.metric));
   return (

@@ -68,6 +68,7 @@ export function Health() {
         title="Service"
         answer={health}
         request={{ path: '/health' }}
+        isTall
         span={6}
         actions={
           health.data !== undefined && (
@@ -91,7 +92,7 @@ export function Health() {
           </>
         )}
       </Tile>
-      <Tile title="Events" answer={found} request={{ path: '/diagnostics' }} span={6}>
+      <Tile title="Events" answer={found} request={{ path: '/diagnostics' }} isTall span={6}>
         {(data) => <Counts data={data} />}
       </Tile>
       <Tile title="Topology" answer={found} hasPicture>
