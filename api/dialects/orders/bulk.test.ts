@@ -10,7 +10,10 @@ import {
   settled,
   stateOf,
   test,
+  useImports,
 } from './fixture-imports.ts';
+
+useImports();
 
 describe('changes of many orders', () => {
   const act = async (path: string, json: unknown, key = admin) => {

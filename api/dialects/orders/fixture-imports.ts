@@ -45,19 +45,27 @@ export async function settled(): Promise<void> {
   await step();
 }
 
-beforeAll(async () => {
+/** A service for the tests of a file. */
+export function useImports(): void {
+  beforeAll(begin);
+  afterAll(end);
+}
+
+async function begin(): Promise<void> {
+  applied = 0;
   test = await startTestApi({ RATE_LIMIT_RPS: '1000000', RATE_LIMIT_BURST: '1000000' });
   admin = await test.key('admin');
   await test.send('/settings', { key: admin, method: 'PATCH', json: { currency: 'EUR' } });
   pump = setInterval(() => {
     if (test.stream.messages.length > applied) void step();
   }, 5);
-});
-afterAll(async () => {
+}
+
+async function end(): Promise<void> {
   clearInterval(pump);
   await vi.waitFor(() => expect(isPumping).toBe(false), PATIENTLY);
   await test.close();
-});
+}
 
 export const HEAD = 'order_number,customer_email,item_name,item_quantity,item_price,payment_status,status';
 

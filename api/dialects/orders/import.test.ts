@@ -15,7 +15,10 @@ import {
   stateOf,
   status,
   test,
+  useImports,
 } from './fixture-imports.ts';
+
+useImports();
 
 describe('the import of orders', () => {
   it('creates orders, updates them, and says what is wrong by line', async () => {
