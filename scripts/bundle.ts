@@ -1,4 +1,4 @@
-import { chmodSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, relative, resolve, sep } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 
@@ -19,6 +19,8 @@ function entriesIn(folder: string): string[] {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) return entriesIn(path);
     if (!entry.name.endsWith('.js') || /\.test\.js$|^fixture-/.test(entry.name)) return [];
+    // What the compiler made of a source that is gone may still lie there.
+    if (!existsSync(join(DIST, '..', relative(DIST, path)).replace(/\.js$/, '.ts'))) return [];
     return entry.name.endsWith('-thread.js') || BY_URL.test(readFileSync(path, 'utf8')) ? [path] : [];
   });
 }
