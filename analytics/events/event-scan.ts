@@ -1,5 +1,6 @@
 import { fnv1a, hashInteger, hashMember } from '../../operators/index.ts';
 import { STATUS_MEMBERS } from '../order-names/index.ts';
+import { ROW_DIMENSIONS } from '../rows/index.ts';
 import { MAX_TEXT_CHARS } from './event-schema.ts';
 import { type Field, fieldsByName, KIND, SLOT, scalarNames } from './fields.ts';
 import { ItemScan } from './item-scan.ts';
@@ -15,6 +16,8 @@ const encoder = new TextEncoder();
 const STATUS_HASHES: ReadonlySet<number> = new Set(
   STATUS_MEMBERS.status_changed.map((name) => fnv1a(encoder.encode(name))),
 );
+
+const STATUS_SLOT = SLOT.dimensions + ROW_DIMENSIONS.indexOf('status');
 
 /**
  * Reads a flat event where its bytes lie, along the layout of those before it, and says where each field is: no
@@ -87,8 +90,9 @@ export class EventScan extends ItemScan {
       // Another producer writes the same name with a space behind its colon.
       if ((b[at] as number) <= 0x20) at = this.skipSpace(b, at);
       const { field } = node;
+      // A dimension of one's own may have such a name, too.
+      if (STATUS_HASHES.has(node.name) && field?.slot !== STATUS_SLOT) this.mayNameStatus = true;
       if (field === undefined) {
-        if (STATUS_HASHES.has(node.name)) this.mayNameStatus = true;
         if (!this.remember(node.name, 0) || !this.value(b, at, end, DATA_DEPTH)) return false;
       } else {
         if (this.#filled[field.slot] === this.#event) return false;

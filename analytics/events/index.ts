@@ -1,4 +1,4 @@
-export type { Amendment, AmendTarget } from './amendment.ts';
+export { type Amendment, type AmendTarget, isOfErasure } from './amendment.ts';
 export * from './check.ts';
 export { flatten, isObject, type Members, own, structuredOf, valueOfPart } from './cloud-event.ts';
 export * from './column-decoder.ts';

@@ -10,7 +10,7 @@ import { decoding, NOW_MS, recordOf, rowOf } from './fixture-columns.ts';
 import { tenantSeed } from './identity.ts';
 import { writeMembers } from './member-writer.ts';
 
-const CUSTOM = ['loyalty', 'gift', 'ticket_id'];
+const CUSTOM = ['loyalty', 'gift', 'ticket_id', 'new_status'];
 const limits = { now_ms: NOW_MS, cut_ms: Date.UTC(2001) };
 
 const batch = new EventBatch(new Dictionary(), CUSTOM);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { ScanPlan } from '../../engine/index.ts';
-import { type ShopEvent, ShopState } from '../fixture-shop.ts';
+import { META_TABLE, readProgress, type ScanPlan } from '../../engine/index.ts';
+import { SHOP, type ShopEvent, ShopState } from '../fixture-shop.ts';
 import { type ListedOrder, type OrdersPlace, PAYMENT_STATUSES } from './index.ts';
 import { listWindows } from './list-window.ts';
 
@@ -72,6 +72,22 @@ const FILTERS: readonly object[] = [
 ];
 
 describe('pages of orders', () => {
+  it('by status are planned with all that they may have to look at', async () => {
+    const inOrder = events().sort((a, b) => (a.time < b.time ? -1 : 1));
+    const state = await ShopState.of(inOrder, { commit_events: 57 });
+    const planned = (wish: object): number =>
+      state.driver.disk.reader().snapshot((table) => {
+        const progress = readProgress(table(META_TABLE));
+        if (progress === undefined) throw new Error('nothing is committed');
+        const query = state.kinds.orders.schema.parse({ ...ALL, limit: 2, ...wish });
+        return state.kinds.orders.plan({ table, scope: SHOP, now_ms: START, progress }, query).rows;
+      });
+    const { next: after } = await listOf(state, { statuses: ['pending'], limit: 2 });
+    const some = planned({ after: (await listOf(state, { limit: 2 })).next });
+    expect(planned({ statuses: ['pending'], after })).toBeGreaterThanOrEqual(inOrder.length);
+    expect(some).toBeLessThan(inOrder.length);
+  });
+
   it('are what all orders looked at together say, also as of an earlier state', async () => {
     const state = await ShopState.of(events(), { shuffle: 3, commit_events: 57 });
     const whole = { payment_statuses: PAYMENT_STATUSES, limit: 1_000 };

@@ -86,14 +86,22 @@ function isPaged({ order_ids, statuses, payment_statuses, after }: OrdersQuery):
 /** Finds the orders of the page, window by window, and looks at what follows for their events. */
 function pagePart(plan: ScanPlan, { range, query }: OrdersShared): PlanPart<ListWork> {
   const [window] = listWindows(plan, range, query);
-  const start_ms = (window?.start_ms ?? range.start_ms) - LOOK_BACK_MS;
-  const read = narrowPlan(plan, start_ms, plan.request.end_ms);
-  const own = narrowPlan(plan, start_ms, window?.end_ms ?? range.end_ms);
+  const first_ms = isJudged(query) ? range.start_ms : (window?.start_ms ?? range.start_ms);
+  const last_ms = isJudged(query) ? range.end_ms : (window?.end_ms ?? range.end_ms);
+  const read = narrowPlan(plan, first_ms - LOOK_BACK_MS, plan.request.end_ms);
+  const own = narrowPlan(plan, first_ms - LOOK_BACK_MS, last_ms);
   return {
     ...{ reads: 'immutable', rows: read.rows, work: { plan, share: WHOLE, does: 'page' } },
     cost_ms: (read.rows * PASSED_NS + own.rows * DEFAULT_COST.looked_ns) / 1e6,
   };
 }
+
+/** Whether orders are looked at that may not be of the list: a page may need all of them then. */
+const isJudged = ({ statuses, payment_statuses, customer_ids, filters }: OrdersQuery): boolean =>
+  statuses !== undefined ||
+  payment_statuses !== undefined ||
+  customer_ids !== undefined ||
+  Object.keys(filters).length > 0;
 
 function countParts(plan: ScanPlan, { range, query }: OrdersShared): readonly PlanPart<ListWork>[] {
   if (query.after?.total !== undefined) return [];

@@ -51,13 +51,21 @@ export async function serve(
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.on('clientError', refuse);
   server.on('upgrade', (request, socket, head) => {
-    upgrade(app.fetch, request, socket, head).catch(() => socket.destroy());
+    upgrade(app.fetch, noUpgrade, request, socket, head).catch(() => socket.destroy());
   });
   await listen(server, settings);
   const { address, port, family } = server.address() as AddressInfo;
   const host = family === 'IPv6' ? `[${address}]` : address;
   return { url: `http://${host}:${port}`, close: () => drain(server) };
 }
+
+const noUpgrade = (): Response =>
+  problemResponse(
+    new ApiError(
+      'malformed_request',
+      'Send the request without the header Upgrade: this server speaks HTTP/1.1, and WebSocket for streams.',
+    ),
+  );
 
 function problemResponse(error: ApiError): Response {
   const { problem } = problemOf(error, 'unparsed');

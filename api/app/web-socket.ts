@@ -27,6 +27,8 @@ const sockets = new WebSocketServer({
  */
 export async function upgrade(
   fetch: Fetch,
+  /** For a request that can only be answered without an upgrade. */
+  refusal: () => Response,
   incoming: IncomingMessage,
   socket: Duplex,
   /** What the client has sent behind its request. */
@@ -36,11 +38,17 @@ export async function upgrade(
   // Without a listener an error of a connection would end the process.
   socket.on('error', () => gone.abort());
   socket.on('close', () => gone.abort());
-  const response = await fetch(requestOf(incoming, gone.signal), { incoming });
   const isSocket = incoming.headers.upgrade?.toLowerCase() === 'websocket';
+  // The bodies of others are not read here: Java's client asks for HTTP/2 so with every method.
+  if (incoming.method !== 'GET') return await plainAnswer(refusal(), socket);
+  const response = await fetch(requestOf(incoming, gone.signal), { incoming });
   const { body } = response;
   const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') === true;
-  if (!isSocket || !isStream || response.status !== 200 || body === null)
+  if (!isSocket && isStream) {
+    await body?.cancel();
+    return await plainAnswer(refusal(), socket);
+  }
+  if (!isStream || !isSocket || response.status !== 200 || body === null)
     return await plainAnswer(response, socket);
   const opened = handshake(incoming, socket, head);
   // It has said to the client what is wrong.

@@ -1,8 +1,8 @@
 import {
   checkEventMembers,
   flatten,
+  isOfErasure,
   normalType,
-  own,
   partOf,
   splitBody,
   toJsonText,
@@ -35,7 +35,7 @@ export function orderNotices(
     const limits = { now_ms, cut_ms: Number.NEGATIVE_INFINITY };
     const event = checkEventMembers(flatten(parsed.value), limits);
     // What takes the place of an erased event was told when that came.
-    if (!event.ok || own(event.members, 'erased') != null) continue;
+    if (!event.ok || isOfErasure(event.members)) continue;
     const { event_id, order_id, customer_id, time } = event.input;
     const type = normalType(event.input.type);
     if (!type.startsWith('order.') || !isWanted(tenant, type)) continue;

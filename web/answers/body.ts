@@ -47,9 +47,37 @@ export function filtersOf(text: string): Body {
   return filters;
 }
 
-/** Filters as a reader writes them; the other way of `filtersOf`. */
+/**
+ * Filters of a definition as they are sent. What cannot be read is sent as it is written, and refused there; a value that
+ * is absent is a list of it, since in a change a lone null takes the filter away.
+ */
+export function writtenFilters(text: string): unknown {
+  if (text.trim().startsWith('{')) {
+    try {
+      return JSON.parse(text) as unknown;
+    } catch {
+      return text;
+    }
+  }
+  const parts = text.split(';').filter((part) => part.trim() !== '');
+  const filters = filtersOf(text);
+  if (Object.keys(filters).length !== parts.length) return text;
+  return Object.fromEntries(
+    Object.entries(filters).map(([name, value]) => {
+      if (value === null) return [name, [null]];
+      return [name, isBody(value) && value.not === null ? { not: [null] } : value];
+    }),
+  );
+}
+
+const isPlain = (value: unknown): boolean =>
+  [isBody(value) ? value.not : value].flat().every((one) => !/[,;]/.test(String(one ?? '')));
+
+/** Filters as a reader writes them; the other way of `writtenFilters`. Those that cannot be written so are JSON. */
 export function filtersText(filters: unknown): string {
+  if (typeof filters === 'string') return filters;
   if (!isBody(filters)) return '';
+  if (!Object.values(filters).every(isPlain)) return JSON.stringify(filters);
   const listOf = (value: unknown): string =>
     [value]
       .flat()

@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { ApiProblem } from '../api/index.ts';
 import { type Action, Area, Check, Fields, Form, Input, type Options, Select } from '../parts/index.ts';
-import { type Body, filtersOf, filtersText, memberOf, withMember } from './body.ts';
+import { type Body, filtersText, memberOf, withMember, writtenFilters } from './body.ts';
 
 /** How a member of a definition is written in a form. */
 export interface FormField {
@@ -46,9 +46,10 @@ function written(field: FormField, body: Body, text: string): Body {
   if (field.write !== undefined) return field.write(body, text);
   const value = text.trim();
   const of = {
-    number: Number(value),
+    // What is no number is sent as it is written: the API says what is wrong with it.
+    number: Number.isFinite(Number(value)) ? Number(value) : value,
     list: list(value),
-    filters: filtersOf(value),
+    filters: writtenFilters(value),
     text: value,
     check: value,
   };

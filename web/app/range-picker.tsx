@@ -27,7 +27,13 @@ function Custom({ close }: { readonly close: () => void }) {
     else if (start === undefined || end === undefined || start > end)
       wrong.value = 'The first day comes after the last.';
     else {
-      setParams({ start: from.value, end: to.value, zone: wanted.value, range: undefined });
+      setParams({
+        start: from.value,
+        end: to.value,
+        zone: wanted.value,
+        range: undefined,
+        cursor: undefined,
+      });
       close();
     }
   };
@@ -70,7 +76,8 @@ function Custom({ close }: { readonly close: () => void }) {
 export function RangePicker({ hasRange }: { readonly hasRange: boolean }) {
   const isOpen = useSignal(false);
   const { preset, isOfPast, start_ms, end_ms } = range.value;
-  const choose = (next: Preset): void => setParams({ range: next, start: undefined, end: undefined });
+  const choose = (next: Preset): void =>
+    setParams({ range: next, start: undefined, end: undefined, cursor: undefined });
   return (
     <div class="range">
       {hasRange && isOfPast && typeof newest.value === 'number' && (

@@ -22,9 +22,12 @@ export async function reportFile(
     },
   };
   const writer = await openTableFile(format, columns, sink);
-  for (const row of rows) await writer.write(names.map((name) => cellOf(row[name])));
-  await writer.finish();
-  await writer.close();
+  try {
+    for (const row of rows) await writer.write(names.map((name) => cellOf(row[name])));
+    await writer.finish();
+  } finally {
+    await writer.close();
+  }
   const stream = new ReadableStream<Uint8Array>({
     start: (controller) => {
       for (const part of parts) controller.enqueue(part);

@@ -132,13 +132,21 @@ function oneRoute(inquiries: Inquiries): Route {
   });
 }
 
+/** A number of an order may be a text or a number in its events. */
+const numbered = (name: string): readonly (string | number)[] =>
+  /^[1-9]\d{0,14}$/.test(name) ? [name, Number(name)] : [name];
+
 async function oneOrder(asking: Asking, call: RawCall, name: string): Promise<FoundOrder> {
   const [byId] = await ordersOf(asking, call, [name]);
   if (byId !== undefined) return byId;
   const query = {
     and: [
       { field: 'type', in: ['order.created', 'order.updated'] },
-      { or: ['order_number', 'data.order_number'].map((field) => ({ field, eq: name })) },
+      {
+        or: ['order_number', 'data.order_number'].flatMap((field) =>
+          numbered(name).map((eq) => ({ field, eq })),
+        ),
+      },
     ],
   };
   const id = (await newestEventWith(asking, call, query))?.order_id;

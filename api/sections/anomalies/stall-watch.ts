@@ -88,14 +88,15 @@ export class StallWatch {
   async #causeOf(): Promise<string | undefined> {
     const { stream, pipeline, reader } = this.#ports;
     const before = this.#sequence;
-    const progress = reader()?.reader.snapshot((table) => readProgress(table(META_TABLE)));
-    const sequence = progress?.sequence ?? 0;
-    this.#sequence = sequence;
-    if (before !== undefined && sequence > before) return undefined;
-    const { state, error, nats } = pipeline();
-    if (state === 'failed' || state === 'restarting') return error?.message ?? `The pipeline is ${state}.`;
-    if (!nats.connected) return 'The NATS server cannot be reached.';
     try {
+      // A state that is damaged is not read.
+      const progress = reader()?.reader.snapshot((table) => readProgress(table(META_TABLE)));
+      const sequence = progress?.sequence ?? 0;
+      this.#sequence = sequence;
+      if (before !== undefined && sequence > before) return undefined;
+      const { state, error, nats } = pipeline();
+      if (state === 'failed' || state === 'restarting') return error?.message ?? `The pipeline is ${state}.`;
+      if (!nats.connected) return 'The NATS server cannot be reached.';
       const waiting = (await stream.head()).sequence - sequence;
       return waiting > 0 ? `${waiting} messages wait, and none is applied.` : undefined;
     } catch (thrown) {

@@ -5,6 +5,8 @@ import {
   exactJsonText,
   isObject,
   type Members,
+  namedStatus,
+  normalType,
   own,
   ROW_DIMENSIONS,
   TIME_ALIASES,
@@ -51,6 +53,9 @@ export function withoutPerson(event: Members, pseudonym: string, { custom, paths
   const inData = isObject(data) ? data : {};
   const left: Record<string, unknown> = {};
   for (const name of MEMBERS) if (own(event, name) != null) left[name] = own(event, name);
+  // What the columns have as the status of an order may have another name, and lie in its data.
+  const status = namedStatus(normalType(typeof event.type === 'string' ? event.type : ''), event);
+  if (status !== undefined) left.status = status;
   const time = ['time', ...TIME_ALIASES].find((name) => own(event, name) != null);
   if (time !== undefined) left.time = own(event, time);
   const type = typeof event.type === 'string' ? event.type.toLowerCase() : '';

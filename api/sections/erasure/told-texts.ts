@@ -86,10 +86,12 @@ async function matching(
 }
 
 function isNoticeOf(whose: PersonsOwn, data: Uint8Array): boolean {
-  if (whose.quotes(data)) return true;
   const notice = noticeSchema.safeParse(jsonOf(data)).data;
   const payload = recordSchema.safeParse(notice?.payload).data;
-  if (notice === undefined || payload === undefined) return false;
+  if (notice === undefined || payload === undefined) return whose.quotes(data);
+  // An event of somebody else may name the id, as the stream's own events may.
+  if (notice.extra === undefined && typeof payload.customer_id === 'string') return whose.owns(payload);
+  if (whose.quotes(data)) return true;
   // What people are told has names and addresses in it, whatever the event has.
   return whose.owns(payload) || (notice.extra !== undefined && whose.isLinked(payload));
 }

@@ -1,7 +1,13 @@
 import { setImmediate as yieldTurn } from 'node:timers/promises';
 import { type KpiQuery, OwnMetrics } from '../../../analytics/index.ts';
 import { asMillraceError } from '../../../engine/index.ts';
-import { type AnswerTable, type JobOutcome, openTableFile, type RunningJob } from '../../../runtime/index.ts';
+import {
+  type AnswerTable,
+  type JobOutcome,
+  openTableFile,
+  type RunningJob,
+  type TableFileWriter,
+} from '../../../runtime/index.ts';
 import { analyticsOf, dimensionsIn, runQuery, wishOf } from '../../answers/index.ts';
 import { type Principal, positionOf } from '../../http/index.ts';
 import { answerTable, kpiRows } from '../../tables/index.ts';
@@ -172,8 +178,9 @@ export async function writeTables(
   const name = fileName(job, input);
   const { signal, record } = job;
   const file = await ExportFile.open(files, name, { from: undefined, isPacked: isPacked(input) });
-  const writer = await openTableFile(input.format, first.columns, file);
+  let writer: TableFileWriter | undefined;
   try {
+    writer = await openTableFile(input.format, first.columns, file);
     let rows = 0;
     for (let table: AnswerTable | undefined = first; table !== undefined; table = await next()) {
       for (const cells of table.rows) {
@@ -194,7 +201,7 @@ export async function writeTables(
     await files.remove(name);
     throw error;
   } finally {
-    await writer.close();
+    await writer?.close();
     await file.close();
   }
 }

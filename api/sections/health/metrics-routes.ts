@@ -26,6 +26,15 @@ const metricsSchema = z.object({
   ),
 });
 
+/** Of the queries; none while the state is damaged, which health names: the other numbers are wanted all the more. */
+function querySamples(ports: ApiPorts): readonly MetricSample[] {
+  try {
+    return ports.reader()?.queries?.samples() ?? [];
+  } catch {
+    return [];
+  }
+}
+
 /** Section 16: numbers about the service itself. */
 export function metricsRoutes(
   ports: ApiPorts,
@@ -51,8 +60,7 @@ export function metricsRoutes(
       },
       problems: [],
       handle: async ({ request }): Promise<Answer> => {
-        const queries = ports.reader()?.queries?.samples() ?? [];
-        const samples = [...ports.pipeline().metrics, ...queries, ...own()];
+        const samples = [...ports.pipeline().metrics, ...querySamples(ports), ...own()];
         const accept = request.headers.get('accept') ?? '';
         if (accept.includes('application/json')) {
           return { status: 200, json: { pipeline: samples, http: await http.latencies() } };

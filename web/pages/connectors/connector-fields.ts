@@ -30,6 +30,7 @@ const CONFIGS: Readonly<
   kafka: [
     ['brokers', 'Brokers', 'list'],
     ['topics', 'Topics', 'list'],
+    ['sasl.mechanism', 'SASL: plain, scram-sha-256, scram-sha-512'],
     ['sasl.username', 'User'],
     ['sasl.password', 'Password'],
   ],
