@@ -227,7 +227,7 @@ export async function createApp(given: ApiPorts): Promise<Api> {
       },
     }),
     sinking.jobKind(exportParts, files),
-    ...(ports.archive === undefined ? [] : [archiveKind(ports.archive, clock)]),
+    ...(ports.archive === undefined ? [] : [archiveKind({ port: ports.archive, clock, log: ports.log })]),
   ]);
   const dependsOn = (tenant: string, metrics: readonly string[]): unknown => [
     ...[tenants.defaultsOf(tenant), tenants.metricsOf(tenant, metrics), ports.settings.customDimensions],

@@ -7,8 +7,10 @@ import {
   fenceName,
   fencesOf,
   isPending,
+  isWithoutOwner,
   MANIFEST_PREFIX,
   manifestName,
+  type NamedRef,
   pendingName,
   readManifest,
   type SegmentManifest,
@@ -60,8 +62,7 @@ export class ArchiveWriter {
   /** Begins to own the archive: what owners before it write from now on counts for nobody. */
   static async open(archive: Archive, lease: WriterLease): Promise<ArchiveWriter> {
     const { folder } = archive;
-    const names = await folder.list(MANIFEST_PREFIX);
-    const { refs } = segmentsOf(names, await archive.fence(names));
+    const { refs } = await archive.listed();
     const fence: Fence = { epoch: lease.epoch, manifests: refs.map(({ name }) => name) };
     await folder.put(fenceName(lease.epoch), Buffer.from(JSON.stringify(fence)));
     const writer = new ArchiveWriter(archive, lease, fence);
@@ -168,6 +169,23 @@ export class ArchiveWriter {
     for (const name of gone) await this.archive.folder.remove(name);
   }
 
+  /**
+   * A version without owners does not see what owners have written, so it may have archived another stream there, which
+   * is nowhere else.
+   */
+  async #requireSameStream(
+    ref: NamedRef,
+    { incarnation }: SegmentManifest,
+    refs: readonly SegmentRef[],
+  ): Promise<void> {
+    if (!isWithoutOwner(ref)) return;
+    for (const one of refs) {
+      if (one.from > ref.to || one.to < ref.from) continue;
+      if ((await this.#read(one)).incarnation !== incarnation)
+        throw damaged(ref.name, `it is of another stream than ${one.name}; keep one of them with its files`);
+    }
+  }
+
   async #leftOver(): Promise<readonly string[]> {
     const { folder } = this.archive;
     const { names, refs, stale } = await this.#look();
@@ -181,12 +199,13 @@ export class ArchiveWriter {
       gone.push(...files.filter((file) => !kept.has(file)), last);
     };
     for (const ref of stale) {
-      const manifest = await this.#read(ref);
-      await left(
-        ref,
-        manifest.files.map(({ name }) => name),
-        ref.name,
-      );
+      const bytes = await folder.get(ref.name);
+      // Removed meanwhile by the owner that had replaced it.
+      if (bytes === undefined) continue;
+      const manifest = readManifest(ref, bytes);
+      await this.#requireSameStream(ref, manifest, refs);
+      const files = manifest.files.map(({ name }) => name);
+      await left(ref, files, ref.name);
     }
     for (const name of [...names.filter(isPending), EARLIER_PENDING]) {
       const bytes = await folder.get(name);

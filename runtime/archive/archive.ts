@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type ArchivedMessage, MESSAGE_COLUMNS, messageOf } from '../../analytics/index.ts';
 import type { BlobStore } from '../../connectors/index.ts';
+import { MillraceError } from '../../engine/index.ts';
 import {
   type ArchivedFile,
   damaged,
@@ -11,7 +13,10 @@ import {
   readManifest,
   type SegmentManifest,
   type SegmentRef,
+  type Segments,
   segmentsOf,
+  spanName,
+  spanOf,
 } from './manifest.ts';
 import { decodeRows } from './parquet.ts';
 import { sha256Of } from './segment.ts';
@@ -20,6 +25,18 @@ import { sha256Of } from './segment.ts';
 const CACHED_MAX_SEGMENTS = 2;
 /** How long the list of segments is taken for known, ms. */
 const KNOWN_MS = 2_000;
+
+/** More names than this may be listed in several steps, and one be replaced between two of them. */
+const LISTED_AT_ONCE = 200;
+const LIST_TRIES = 20;
+/** Between two tries, ms. */
+const LIST_PAUSE_MS = 10;
+
+/** The folder of manifests as it was at one time. */
+export interface Listed extends Segments {
+  readonly names: readonly string[];
+  readonly fence: Fence | undefined;
+}
 
 /** What the archive covers of its stream. */
 export interface Coverage {
@@ -34,7 +51,7 @@ export interface Coverage {
  * Messages that have left the stream, or may: segments of consecutive sequences, each some Parquet files and a manifest
  * that is written last. What no manifest names is not part of it. One process writes at a time: `ArchiveWriter`.
  *
- * Throws `archive_damaged` where a file is not as it was written, and what the folder throws.
+ * Throws `archive_damaged` where a file is not as it was written, `archive_changing`, and what the folder throws.
  */
 export class Archive {
   readonly folder: BlobStore;
@@ -54,23 +71,45 @@ export class Archive {
   /** All segments, in order. */
   async segments(isFresh = false): Promise<readonly SegmentRef[]> {
     if (!isFresh && performance.now() - this.#known_at_ms < KNOWN_MS) return this.#refs;
-    const names = await this.folder.list(MANIFEST_PREFIX);
-    this.#refs = segmentsOf(names, await this.fence(names)).refs;
+    this.#refs = (await this.listed()).refs;
     this.#known_at_ms = performance.now();
     return this.#refs;
   }
 
-  /** The fence that holds, of the names in the folder of manifests. */
-  async fence(names: readonly string[]): Promise<Fence | undefined> {
-    const name = fencesOf(names).at(-1);
-    if (name === undefined) return undefined;
-    if (this.#fence === undefined || fenceName(this.#fence.epoch) !== name) {
-      const bytes = await this.folder.get(name);
-      // Removed meanwhile by an owner that came after it.
-      if (bytes === undefined) return await this.fence(await this.folder.list(MANIFEST_PREFIX));
-      this.#fence = readFence(name, bytes);
+  /**
+   * The names in the folder of manifests and the fence that holds, of the same list. A list that may have been made
+   * while a manifest was replaced is taken when the next one has the same segments. Throws `archive_changing`.
+   */
+  async listed(): Promise<Listed> {
+    let seen: string | undefined;
+    for (let tries = 0; tries < LIST_TRIES; tries++) {
+      if (tries > 0) await sleep(LIST_PAUSE_MS);
+      const listed = await this.#list();
+      if (listed === undefined) continue;
+      const segments = [listed.fence?.epoch, ...listed.refs.map(({ from, to }) => spanName(from, to))].join();
+      if (segments === seen || isWhole(listed)) return listed;
+      seen = segments;
     }
-    return this.#fence;
+    throw new MillraceError(
+      'archive_changing',
+      `The manifests of the archive ${this.folder.url} changed each time they were listed. Try again.`,
+      { retriable: true },
+    );
+  }
+
+  /** undefined: the fence of the list was removed by an owner that came after it, so the list is old. */
+  async #list(): Promise<Listed | undefined> {
+    const names = await this.folder.list(MANIFEST_PREFIX);
+    const name = fencesOf(names).at(-1);
+    if (name === undefined) return { names, fence: undefined, ...segmentsOf(names, undefined) };
+    let fence = this.#fence;
+    if (fence === undefined || fenceName(fence.epoch) !== name) {
+      const bytes = await this.folder.get(name);
+      if (bytes === undefined) return undefined;
+      fence = readFence(name, bytes);
+      this.#fence = fence;
+    }
+    return { names, fence, ...segmentsOf(names, fence) };
   }
 
   /** undefined: nothing is archived. */
@@ -179,3 +218,11 @@ interface CachedMessages {
 
 const contentOf = ({ files }: SegmentManifest): string =>
   sha256Of(Buffer.from(files.map(({ sha256 }) => sha256).join()));
+
+/** Whether a list has nothing of a moment at which a manifest was replaced: it is short, and no sequences are missing. */
+function isWhole({ names, fence, refs }: Listed): boolean {
+  const isFollowed = refs.every(({ from }, at) => at === 0 || from === (refs[at - 1]?.to ?? 0) + 1);
+  const spans = new Set(refs.map(({ from, to }) => spanName(from, to)));
+  const isNamed = (fence?.manifests ?? []).every((name) => spans.has(spanOf(name)));
+  return names.length <= LISTED_AT_ONCE && isFollowed && isNamed;
+}

@@ -61,6 +61,9 @@ const pad = (sequence: number): string => String(sequence).padStart(SEQUENCE_DIG
 
 export const spanName = (from: number, to: number): string => `${pad(from)}-${pad(to)}`;
 
+/** What `spanName` is in the name of a manifest. */
+export const spanOf = (name: string): string => /\d+-\d+/.exec(name)?.[0] ?? '';
+
 /** Ends the names of what a write makes: no other write has it, of whatever process. */
 export const writeSuffix = ({ epoch, write }: WriteId): string => `-${epoch}.${write}`;
 
@@ -96,15 +99,16 @@ export function readFence(name: string, bytes: Uint8Array | undefined): Fence {
 /** The manifests of a folder. */
 export interface Segments {
   /** Those that count, in the order of their sequences. */
-  readonly refs: readonly SegmentRef[];
+  readonly refs: readonly NamedRef[];
   /** Those that do not: of owners that had lost the archive, or replaced. */
-  readonly stale: readonly SegmentRef[];
+  readonly stale: readonly NamedRef[];
 }
 
 /**
  * Of the names in the folder of manifests those that are some. Of an owner that was replaced while it stood still only
- * those count that the fence names; of several of the same sequences the last one. Throws `archive_damaged` where two
- * cover some sequences twice.
+ * those count that the fence names; of several of the same sequences the last one. One of a version without owners
+ * counts as well where it has sequences that no other one has: that version may have written on behind the fence, and
+ * the stream has them no more. Throws `archive_damaged` where two cover some sequences twice.
  */
 export function segmentsOf(names: readonly string[], fence: Fence | undefined): Segments {
   const named = new Set(fence?.manifests);
@@ -114,8 +118,9 @@ export function segmentsOf(names: readonly string[], fence: Fence | undefined): 
   });
   const counts = ({ name, id }: NamedRef): boolean =>
     fence === undefined || id.epoch === fence.epoch || named.has(name);
+  const counted = all.filter(counts).sort(byPlace);
   const refs: NamedRef[] = [];
-  for (const ref of all.filter(counts).sort(byPlace)) {
+  for (const ref of all.filter((one) => counts(one) || isNeeded(one, counted)).sort(byPlace)) {
     const before = refs.at(-1);
     if (before?.from === ref.from && before.to === ref.to) refs.pop();
     else if (before !== undefined && ref.from <= before.to)
@@ -125,7 +130,18 @@ export function segmentsOf(names: readonly string[], fence: Fence | undefined): 
   return { refs, stale: all.filter((ref) => !refs.includes(ref)) };
 }
 
-type NamedRef = SegmentRef & { readonly id: WriteId };
+export type NamedRef = SegmentRef & { readonly id: WriteId };
+
+/** Whether a name is of a version without owners. */
+export const isWithoutOwner = ({ id }: NamedRef): boolean => id.epoch === 0;
+
+/** Of a version without owners, with sequences that none of `counted` has: they lie in order. */
+function isNeeded(ref: NamedRef, counted: readonly NamedRef[]): boolean {
+  if (!isWithoutOwner(ref)) return false;
+  let next = ref.from;
+  for (const { from, to } of counted) if (from <= next && to >= next) next = to + 1;
+  return next <= ref.to;
+}
 
 const byPlace = (a: NamedRef, b: NamedRef): number =>
   a.from - b.from || a.to - b.to || a.id.epoch - b.id.epoch || a.id.write - b.id.write;

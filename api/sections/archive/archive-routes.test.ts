@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { MillraceError } from '../../../engine/index.ts';
 import type { ArchiveOutcome, ArchiveRequest } from '../../../runtime/index.ts';
 import { codeOf, PATIENTLY, startTestApi, type TestApi } from '../../fixture-api.ts';
 import type { ApiPorts } from '../../http/index.ts';
@@ -11,6 +12,8 @@ const OUTCOME: ArchiveOutcome = {
 
 let test: TestApi;
 let asked: ArchiveRequest[];
+/** What runs fail with, one after the other. */
+let failing: Error[];
 /** Held, until a test lets it go. */
 let gate: Promise<void>;
 
@@ -18,6 +21,8 @@ const port: NonNullable<ApiPorts['archive']> = {
   run: async (request) => {
     asked.push(request);
     request.onProgress({ ...OUTCOME, segments: 1, messages: 20 });
+    const error = failing.shift();
+    if (error !== undefined) throw error;
     await gate;
     return OUTCOME;
   },
@@ -28,6 +33,7 @@ const port: NonNullable<ApiPorts['archive']> = {
 
 beforeEach(() => {
   asked = [];
+  failing = [];
   gate = Promise.resolve();
 });
 afterEach(() => test.close());
@@ -60,6 +66,29 @@ describe('POST /jobs/archive', () => {
     open();
     await vi.waitFor(async () => expect((await jobs(key))[0]?.status).toBe('succeeded'), PATIENTLY);
     expect((await jobs(key))[0]?.result).toEqual(OUTCOME);
+  });
+
+  it('goes on behind what passes, with what was done before, and can be cancelled while it waits', async () => {
+    test = await startTestApi({}, undefined, port);
+    const key = await test.key('admin', { tenants: '*' });
+    const passing = new MillraceError('archive_has_another_writer', 'It passes.', { retriable: true });
+    const json = { before: '2025-06-01T00:00:00Z' };
+    failing = [passing];
+    await test.send('/jobs/archive', { key, json });
+    await vi.waitFor(async () => expect((await jobs(key))[0]?.status).toBe('succeeded'), PATIENTLY);
+    expect((await jobs(key))[0]?.result).toMatchObject({ segments: 3, messages: 50 });
+    failing = Array.from({ length: 1_000 }, () => passing);
+    const made = await test.send('/jobs/archive', { key, json });
+    const { job_id } = (await made.json()) as { job_id: string };
+    await vi.waitFor(() => expect(asked.length).toBe(3), PATIENTLY);
+    await test.send(`/jobs/${job_id}/cancel`, { key, json: {} });
+    await vi.waitFor(
+      async () =>
+        expect(await (await test.send(`/jobs/${job_id}`, { key })).json()).toMatchObject({
+          status: 'cancelled',
+        }),
+      PATIENTLY,
+    );
   });
 
   it('asks for a time where no setting says one, and for a key of all tenants', async () => {
