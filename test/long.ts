@@ -56,7 +56,7 @@ const SHORT = {
   /** Random funnels that are compared with every sequence of events. */
   random_funnels: 30,
   /** Events of the jobs that processes are killed in the middle of. */
-  job_events: 12_000,
+  job_events: 20_000,
   /** Countries whose orders models are trained on while processes are killed. */
   model_countries: 5,
   /** Events of a stream of which one in a hundred is bad. */

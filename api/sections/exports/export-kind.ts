@@ -92,9 +92,10 @@ async function exportEvents(
   );
   try {
     const pages = await EventPages.open(parts, job, input.query, mask, known);
+    const before = from !== undefined && file.mark.size_bytes > 0 ? from : undefined;
     let at: State =
-      from !== undefined && file.mark.size_bytes > 0
-        ? { ...from, ...file.mark }
+      before !== undefined
+        ? { ...before, ...file.mark }
         : {
             ...file.mark,
             rows: 0,
@@ -105,7 +106,9 @@ async function exportEvents(
             columns: [...columns],
           };
     const rowOf = eventRow(columns, mask);
-    for await (const { events, next, scanned } of pages.from(at.after)) {
+    // A state is kept behind a page: one that says no place to go on from is that of the last one.
+    const isWhole = before !== undefined && before.after === null;
+    for await (const { events, next, scanned } of isWhole ? [] : pages.from(at.after)) {
       for (const [index, event] of events.entries()) {
         if (index % ROWS_A_TURN === ROWS_A_TURN - 1) await yieldTurn();
         await write(rowOf(event));
