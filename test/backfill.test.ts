@@ -200,8 +200,11 @@ it('leaves a generation ready, goes there, goes back, and counts wrong cells of 
     // While clients ask: whatever generation answers, the numbers are the same.
     const before = await service.kpis('acme', { ...RANGE, metrics: ['orders_count'] });
     const job = await backfill({ reason: 'a test' });
-    // Whether a bucket is complete changes with the clock, where nothing comes any more.
-    const numbersOf = ({ groups }: KpiAnswer): unknown => groups.map(({ key, totals }) => [key, totals]);
+    // Whether a bucket is complete changes with the clock, where nothing comes any more; all else stays.
+    const numbersOf = ({ groups }: KpiAnswer): unknown =>
+      JSON.parse(
+        JSON.stringify(groups, (name, value: unknown) => (name === 'incomplete' ? undefined : value)),
+      );
     const different: unknown[] = [];
     await until(
       async () => {

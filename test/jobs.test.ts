@@ -76,6 +76,7 @@ async function jobWhere(
   job_id: string,
   is: (job: Job) => boolean,
   what: string,
+  poll_ms = 50,
 ): Promise<Job> {
   let last: HttpAnswer['json'] | undefined;
   return until(
@@ -86,6 +87,7 @@ async function jobWhere(
     },
     () => `job ${job_id} ${what}; it was ${JSON.stringify(last)}`,
     PATIENCE_MS,
+    poll_ms,
   );
 }
 
@@ -101,9 +103,9 @@ async function exportUnderWay(
 ): Promise<string> {
   for (let attempt = 0; attempt < 20; attempt++) {
     const job_id = await make(first, '/exports', JSON.stringify(body));
-    const isBegun = ({ status }: Job): boolean => status !== 'queued';
-    const { status } = await jobWhere(second, job_id, isBegun, 'is under way');
-    const early = status === 'running' ? await call(second, 'GET', `/jobs/${job_id}/result`) : undefined;
+    const isSeen = (job: Job): boolean => isUnderWay(job) || isOver(job);
+    const seen = await jobWhere(second, job_id, isSeen, 'is under way', 5);
+    const early = isUnderWay(seen) ? await call(second, 'GET', `/jobs/${job_id}/result`) : undefined;
     // It may be over by now, which is no fault.
     const code = early?.status === 409 ? ((await early.json()) as { code: string }).code : undefined;
     if (code === 'wrong_state') return job_id;

@@ -37,7 +37,7 @@ const SHORT = {
   /** Simulated runs with corrections, erasures and definitions, with a generation that takes the place of another. */
   erasure_seeds: 4,
   /** Kills of a process that erases a person. */
-  erasure_kills: 2,
+  erasure_kills: 3,
   /** Where the archive lies that somebody is erased from. */
   erasure_archives: ['bucket'],
   /** Events of a backfill that is interrupted. */

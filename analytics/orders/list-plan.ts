@@ -7,10 +7,11 @@ import {
 } from '../../engine/index.ts';
 import { DEFAULT_COST, type EntityWork } from '../entity-rows/index.ts';
 import { idWords } from '../events/index.ts';
+import type { TimeRange } from '../query/index.ts';
 import { type FamilySources, prepareHead, type QuerySettings } from '../query-head/index.ts';
 import type { OrdersShared } from './list-kind.ts';
 import type { OrdersQuery } from './list-schema.ts';
-import { listWindows } from './list-window.ts';
+import { listWindows, ROWS_TO_AN_ORDER } from './list-window.ts';
 import { LOOK_BACK_MS, planLives } from './order-rows.ts';
 
 /** Since when there are events of an order of a tenant, ms, by the hash of its id; undefined: there are none. */
@@ -86,14 +87,22 @@ function isPaged({ order_ids, statuses, payment_statuses, after }: OrdersQuery):
 /** Finds the orders of the page, window by window, and looks at what follows for their events. */
 function pagePart(plan: ScanPlan, { range, query }: OrdersShared): PlanPart<ListWork> {
   const [window] = listWindows(plan, range, query);
-  const first_ms = isJudged(query) ? range.start_ms : (window?.start_ms ?? range.start_ms);
-  const last_ms = isJudged(query) ? range.end_ms : (window?.end_ms ?? range.end_ms);
+  const isWide = isJudged(query) || isSparse(plan, range, query);
+  const first_ms = isWide ? range.start_ms : (window?.start_ms ?? range.start_ms);
+  const last_ms = isWide ? range.end_ms : (window?.end_ms ?? range.end_ms);
   const read = narrowPlan(plan, first_ms - LOOK_BACK_MS, plan.request.end_ms);
   const own = narrowPlan(plan, first_ms - LOOK_BACK_MS, last_ms);
   return {
     ...{ reads: 'immutable', rows: read.rows, work: { plan, share: WHOLE, does: 'page' } },
     cost_ms: (read.rows * PASSED_NS + own.rows * DEFAULT_COST.looked_ns) / 1e6,
   };
+}
+
+/** Whether so few of the rows are orders of the list that the first window has no page of them. */
+function isSparse(plan: ScanPlan, range: TimeRange, { after, limit }: OrdersQuery): boolean {
+  if (after?.total === undefined) return false;
+  const { rows } = narrowPlan(plan, range.start_ms, range.end_ms);
+  return rows > ROWS_TO_AN_ORDER * Math.max(after.total, limit);
 }
 
 /** Whether orders are looked at that may not be of the list: a page may need all of them then. */

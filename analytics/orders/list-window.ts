@@ -3,7 +3,7 @@ import type { TimeRange } from '../query/index.ts';
 import type { OrdersQuery } from './list-schema.ts';
 
 /** Rows that the first window of a page has, to the orders of the page. */
-const ROWS_TO_AN_ORDER = 32;
+export const ROWS_TO_AN_ORDER = 32;
 /** A window that has too few orders is followed by a larger one. */
 const GROWTH = 4;
 const MAX_ROWS = 2_000_000;
