@@ -78,9 +78,10 @@ describe('a WebSocket', () => {
     const before = left;
     const key = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n';
     const old = await answerTo(
-      `GET /open HTTP/1.1\r\nHost: x\r\n${WISH}${key}Sec-WebSocket-Version: 7\r\n\r\n`,
+      `GET /open HTTP/1.1\r\nHost: x\r\n${WISH}${key}Sec-WebSocket-Version: 8\r\n\r\n`,
     );
-    expect(old).toMatch(/^HTTP\/1.1 4(00|26) /);
+    expect(old).toMatch(/^HTTP\/1.1 426 /);
+    expect(old.toLowerCase()).toContain('sec-websocket-version: 13\r\n');
     await vi.waitFor(() => expect(left).toBe(before + 1), PATIENTLY);
     const open = webSocket(urlOf('/open'));
     await open.message(0);
@@ -94,5 +95,13 @@ describe('a WebSocket', () => {
     );
     expect(text).toContain('HTTP/1.1 403 ');
     expect(text).toContain('{"plain":true}');
+    const asking = 'Host: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n';
+    // No other method is answered as if it were a GET, and a stream has no end to wait for.
+    const posted = await answerTo(`POST /plain HTTP/1.1\r\n${asking}Content-Length: 2\r\n\r\n{}`);
+    const streamed = await answerTo(`GET /open HTTP/1.1\r\n${asking}\r\n`);
+    for (const refused of [posted, streamed]) {
+      expect(refused).toMatch(/^HTTP\/1.1 400 /);
+      expect(refused).toContain('Send the request without the header Upgrade');
+    }
   });
 });

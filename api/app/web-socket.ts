@@ -7,6 +7,8 @@ const TOKEN_PROTOCOL = 'bearer';
 const CLIENT_MESSAGE_MAX_BYTES = 4_096;
 /** How long a client may take to close its side, ms. */
 const LINGER_MS = 2_000;
+/** The one version that is spoken. */
+const VERSION = '13';
 const CLOSE = { normal: 1_000, internal: 1_011 } as const;
 
 type Fetch = (request: Request, env?: object) => Response | Promise<Response>;
@@ -50,6 +52,12 @@ export async function upgrade(
   }
   if (!isStream || !isSocket || response.status !== 200 || body === null)
     return await plainAnswer(response, socket);
+  if (incoming.headers['sec-websocket-version'] !== VERSION) {
+    await body.cancel();
+    // RFC 6455, section 4.4.
+    const headers = { 'Sec-WebSocket-Version': VERSION };
+    return await plainAnswer(new Response(null, { status: 426, headers }), socket);
+  }
   const opened = handshake(incoming, socket, head);
   // It has said to the client what is wrong.
   if (opened === undefined) return await body.cancel();
