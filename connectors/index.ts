@@ -92,6 +92,7 @@ export {
   openMessageQueue,
   SINKS_STREAM,
 } from './nats/queue/index.ts';
+export { NatsRequests, type Served, type ServeOptions } from './nats/requests/index.ts';
 export {
   DEFAULT_PULL_LIMITS,
   JetStreamSource,

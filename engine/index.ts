@@ -27,6 +27,7 @@ export {
 } from './columns/index.ts';
 export * from './control/index.ts';
 export * from './edges/index.ts';
+export * from './gather/index.ts';
 export * from './graph/index.ts';
 export * from './log/index.ts';
 export * from './query/index.ts';

@@ -1,5 +1,6 @@
 export * from './answers/index.ts';
 export * from './archive/index.ts';
+export * from './asks/index.ts';
 export * from './audit/index.ts';
 export * from './connectors/index.ts';
 export * from './definitions/index.ts';

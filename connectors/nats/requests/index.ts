@@ -1,0 +1,1 @@
+export { NatsRequests, type Served, type ServeOptions } from './nats-requests.ts';

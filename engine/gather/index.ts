@@ -1,0 +1,2 @@
+export * from './merge-parts.ts';
+export * from './part.ts';
