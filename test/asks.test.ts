@@ -66,7 +66,7 @@ async function startMembers(url: string): Promise<ReadonlyMap<string, Member>> {
     const having = (of: Readonly<Record<string, readonly string[]>>, partition: string): readonly string[] =>
       Object.keys(of).filter((member) => of[member]?.includes(partition));
     const service = new AskService({
-      ...{ link, topology: TOPOLOGY, member: id, limits: { hedge_ms: 30 } },
+      ...{ link, topology: TOPOLOGY, member: id, limits: { hedge_ms: 1_500 } },
       places: {
         stageOf: (table) => (table.split('/')[0] === 'totals' ? 'main' : undefined),
         partitionsOf: () => PARTITIONS,
@@ -86,7 +86,7 @@ describe('tables of a topology over several processes', () => {
     const members = await startMembers(nats.url);
     const ask = async (request: unknown): Promise<Record<string, unknown>> => {
       const payload = typeof request === 'string' ? request : JSON.stringify(request);
-      const reply = await client.connection.request(askSubject(TOPOLOGY), payload, { timeout: 5_000 });
+      const reply = await client.connection.request(askSubject(TOPOLOGY), payload, { timeout: 30_000 });
       const code = reply.headers?.get('Millrace-Error');
       return code === undefined || code === '' ? reply.json() : { code, message: reply.string() };
     };
@@ -157,7 +157,7 @@ describe('tables of a topology over several processes', () => {
       b?.service.stop();
       const hung = b?.link.connection.subscribe(`${askSubject(TOPOLOGY)}.b`, { callback: () => undefined });
       await b?.link.connection.flush();
-      const hedged = await ask({ table: 'totals', query: range, partitions: ['2', '3'] });
+      const hedged = await ask({ table: 'totals', query: range, partitions: ['2', '3'], timeout_ms: 20_000 });
       expect(hedged).toMatchObject({ missing: [] });
       expect(members.get('c')?.service.counts.hedged).toBeGreaterThan(0);
       hung?.unsubscribe();

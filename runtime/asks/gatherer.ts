@@ -261,11 +261,9 @@ class Question {
 
   #answer(): GatheredAnswer {
     const answers = this.#asked.flatMap(({ answer }) => (answer === undefined ? [] : [answer]));
-    const missing = this.#left().map(({ partition, failure, open }): MissingPart => {
-      const silent = `No process has answered for partition ${partition} in time.`;
-      return open.size > 0 || failure === undefined
-        ? { partition, reason: 'no_answer', message: silent }
-        : failure;
+    const missing = this.#left().map(({ partition, failure }): MissingPart => {
+      const message = `No process has answered for partition ${partition} in time.`;
+      return failure ?? { partition, reason: 'no_answer', message };
     });
     return mergeParts(this.#request.query, answers, missing.sort(byPartition));
   }
