@@ -2,6 +2,7 @@ export * from './answers/index.ts';
 export * from './archive/index.ts';
 export * from './asks/index.ts';
 export * from './audit/index.ts';
+export * from './cluster/index.ts';
 export * from './connectors/index.ts';
 export * from './definitions/index.ts';
 export * from './delivery/index.ts';
