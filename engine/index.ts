@@ -25,6 +25,7 @@ export {
   type RowsView,
   roomFor,
 } from './columns/index.ts';
+export * from './channels/index.ts';
 export * from './control/index.ts';
 export * from './edges/index.ts';
 export * from './gather/index.ts';

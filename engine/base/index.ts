@@ -4,6 +4,7 @@ export * from './codec.ts';
 export * from './errors.ts';
 export * from './metrics.ts';
 export * from './no-async.ts';
+export * from './partition.ts';
 export * from './private-files.ts';
 export * from './random.ts';
 export * from './signal.ts';

@@ -1,4 +1,5 @@
 export * from './dead-letter.ts';
+export { Fifo } from './fifo.ts';
 export { LetterAllowance, type LetterLimits } from './letter-allowance.ts';
 export * from './message-queue.ts';
 export * from './original-headers.ts';
