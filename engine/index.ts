@@ -1,4 +1,5 @@
 export * from './base/index.ts';
+export * from './channels/index.ts';
 // What lies in a log, and how rows are handed to it; the encodings are the engine's own.
 export {
   type Chunk,
@@ -25,7 +26,6 @@ export {
   type RowsView,
   roomFor,
 } from './columns/index.ts';
-export * from './channels/index.ts';
 export * from './control/index.ts';
 export * from './edges/index.ts';
 export * from './gather/index.ts';
