@@ -30,7 +30,7 @@ describe('the default topology', () => {
       anomalies: [
         ...['cells', 'definitions', 'days', 'series', 'snapshots', 'progress', 'silent', 'anomalies'],
       ],
-      funnels: ['definitions', 'entities'],
+      funnels: ['attempts', 'definitions', 'entities'],
     });
   });
 

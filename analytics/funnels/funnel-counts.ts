@@ -84,6 +84,32 @@ export class FunnelCounter {
     if (furthest === this.#steps) (counts.times[0] as Durations).add(last_ms - entry_ms);
   }
 
+  /**
+   * Likewise, of an attempt that began at `entry_ms`: `durations` has the time from each step reached to the next one,
+   * from `at` on.
+   */
+  addDurations(
+    entry_ms: number,
+    furthest: number,
+    durations: Uint32Array | Float64Array,
+    at: number,
+    openAfter_ms: number,
+  ): void {
+    this.#only ??= groupOf(this.#groups, '', this.#steps);
+    const counts = this.#only;
+    const isOpen = furthest < this.#steps && entry_ms > openAfter_ms;
+    count(counts, furthest, isOpen);
+    if (this.#buckets !== undefined)
+      count(bucketOf(counts, bucketAt(this.#buckets, entry_ms), this.#steps), furthest, isOpen);
+    let total_ms = 0;
+    for (let step = 1; step < furthest; step++) {
+      const apart_ms = durations[at + step - 1] as number;
+      (counts.times[step] as Durations).add(apart_ms);
+      total_ms += apart_ms;
+    }
+    if (furthest === this.#steps) (counts.times[0] as Durations).add(total_ms);
+  }
+
   /** Of a funnel without groups: where `FurthestAttempts` puts the times of the entities that `addReached` gets. */
   get times(): readonly Durations[] {
     return groupOf(this.#groups, '', this.#steps).times;

@@ -10,10 +10,10 @@ import {
 import { approximateTimes, funnelBody, totalOf } from './funnel-body.ts';
 import { bySegments, FunnelCounter, joinCounts, mergeCounts } from './funnel-counts.ts';
 import { countFunnel } from './funnel-labels.ts';
-import { type FunnelShared, planFunnel, planOfQuery } from './funnel-scan.ts';
+import { type FunnelShared, planFunnel } from './funnel-scan.ts';
 import { adhocFunnelSchemaOf, type FunnelQuery, windowMs } from './funnel-schema.ts';
 import { type FunnelWork, type OpenKept, planKept } from './kept-plan.ts';
-import { visitKept } from './kept-visit.ts';
+import { countKept } from './kept-visit.ts';
 
 export const FUNNEL_KIND = 'funnels.query';
 
@@ -48,10 +48,7 @@ export function funnelKind(
     partial: (context, { shared }, work, cancel) => {
       const counter = new FunnelCounter(shared.query.steps.length, trendOf(shared.query));
       if ('kept' in work) {
-        const { query, watermark_ms } = shared;
-        const records = openKept(context).open(work.kept);
-        const read = { records, info: work.kept, from_ms: work.from_ms, plan: planOfQuery(query) };
-        visitKept({ ...read, query, watermark_ms, cancel }, counter);
+        countKept({ shared, work, cancel, kept: openKept(context) }, counter);
         return counter.bytes();
       }
       const { custom } = settings;

@@ -24,6 +24,7 @@ function planned(rows: number, records: number, asked = stored) {
   } satisfies Plan<FunnelShared, EntityWork>;
   const kept = {
     find: () => info,
+    attempts: () => undefined,
     open: () => ({ recordCount: records, stored_bytes: records * 100 }) as RunView,
   };
   const { source, explain, parts } = planKept(scan, asked, {

@@ -1,6 +1,7 @@
 import { controlKey, type Plan, type PlanPart, type QueryContext } from '../../engine/index.ts';
 import type { EntityWork } from '../entity-rows/index.ts';
 import type { KeptInfo, KeptView } from '../kept-events/index.ts';
+import { parseRange } from '../query/index.ts';
 import type { FunnelShared } from './funnel-scan.ts';
 import type { FunnelQuery } from './funnel-schema.ts';
 import { FUNNEL_DEFINITION, keptFunnelOf } from './kept-funnel.ts';
@@ -16,6 +17,8 @@ export interface KeptWork {
   readonly kept: KeptInfo;
   /** Events before it are no longer kept, or are not asked for. */
   readonly from_ms: number;
+  /** What its attempts mean, where these are read in place of its entities. */
+  readonly attempts?: string;
 }
 
 interface KeptParts {
@@ -37,6 +40,8 @@ const RECORD_NS = 36;
 const BYTE_NS = { plain: 2, object: 42 } as const;
 /** Bytes of an event that is kept, about. */
 const EVENT_BYTES = 8;
+/** Likewise of an attempt, with its durations; of a block of them. */
+const ATTEMPT_NS = 30;
 /** What is read in a moment is read, whatever a scan would take. */
 const ALWAYS_MAX_MS = 2;
 /** So many parts of a scan run at once; what is kept is read in one thread. */
@@ -58,21 +63,48 @@ export function planKept(
   const from_ms = first?.work.plan.request.start_ms ?? Number.POSITIVE_INFINITY;
   const found = keptOf(query, from_ms, parts);
   if ('why' in found) return scanned(scan, found);
+  const read = { kept: found, from_ms };
+  const scan_ms = scan.cost_ms / Math.max(1, Math.min(scan.parts.length, SCAN_THREADS));
+  const most_ms = Math.max(ALWAYS_MAX_MS, scan_ms);
+  const { attempts } = keptFunnelOf(query, parts.custom);
+  const view = parts.kept.attempts(found, attempts.meaning);
+  if (view !== undefined) {
+    const { end_ms } = parseRange(query.start, query.end);
+    const rows = view.countIn(from_ms, end_ms);
+    const cost_ms = (rows * ATTEMPT_NS) / 1e6;
+    if (cost_ms <= most_ms)
+      return incremental(scan, { ...read, attempts: attempts.meaning }, { attempts: rows, cost_ms });
+  }
   const { recordCount: cells, stored_bytes: bytes } = parts.kept.open(found);
   // Every entity is looked at, and of the events those in the range.
   const read_bytes = Math.min(bytes, scan.rows * EVENT_BYTES);
   const byte_ns = OrderedAttempts.takes(query, query.hold_constant) ? BYTE_NS.plain : BYTE_NS.object;
   const cost_ms = (cells * RECORD_NS + read_bytes * byte_ns) / 1e6;
-  const scan_ms = scan.cost_ms / Math.max(1, Math.min(scan.parts.length, SCAN_THREADS));
-  if (cost_ms > Math.max(ALWAYS_MAX_MS, scan_ms))
-    return scanned(scan, { why: 'a scan of this range takes less' });
+  if (cost_ms > most_ms) return scanned(scan, { why: 'a scan of this range takes less' });
+  return incremental(scan, read, { records: cells, cost_ms, bytes });
+}
+
+/** What is read of what is kept: attempts, or records of entities. */
+interface KeptSize {
+  readonly cost_ms: number;
+  readonly attempts?: number;
+  readonly records?: number;
+  readonly bytes?: number;
+}
+
+function incremental(
+  scan: Plan<FunnelShared, EntityWork>,
+  work: KeptWork,
+  { cost_ms, bytes = 0, ...read }: KeptSize,
+): Plan<FunnelShared, FunnelWork> {
   const { way: _, why: __, ...explain } = scan.explain;
   // It reads what the next commit changes, so it is one part, in the snapshot of the plan.
-  const part: PlanPart<KeptWork> = { reads: 'mutable', rows: 0, cost_ms, work: { kept: found, from_ms } };
+  const part: PlanPart<KeptWork> = { reads: 'mutable', rows: 0, cost_ms, work };
   const { kind, narrow, shared } = scan;
+  const cells = read.records ?? 0;
   return {
     ...{ kind, narrow, shared, cost_ms, rows: 0, bytes, cells, source: INCREMENTAL, parts: [part] },
-    explain: { ...explain, source: INCREMENTAL, parts: 1, rows: 0, records: cells },
+    explain: { ...explain, source: INCREMENTAL, parts: 1, rows: 0, ...read },
   };
 }
 

@@ -1,19 +1,16 @@
-import type { Cancel, RunView } from '../../engine/index.ts';
-import {
-  compareFunnelEvents,
-  evaluateFunnel,
-  type FunnelEvent,
-  type FunnelResult,
-} from '../../operators/index.ts';
-import { KeptEvents, type KeptInfo, type KeptSpan, KeptTimes } from '../kept-events/index.ts';
+import { type Cancel, invariant, type RunView } from '../../engine/index.ts';
+import { compareFunnelEvents, evaluateFunnel, type FunnelResult } from '../../operators/index.ts';
+import { KeptEvents, type KeptInfo, type KeptSpan, KeptTimes, type KeptView } from '../kept-events/index.ts';
+import { visitAttempts } from './attempt-visit.ts';
 import type { FunnelCounter } from './funnel-counts.ts';
 import type { FunnelPlan } from './funnel-plan.ts';
+import { type FunnelShared, planOfQuery } from './funnel-scan.ts';
 import type { FunnelQuery } from './funnel-schema.ts';
-import { filledBy } from './funnel-tests.ts';
+import { FilledBy, KeptFunnelEvents } from './kept-funnel-events.ts';
+import type { KeptWork } from './kept-plan.ts';
 import { OrderedAttempts } from './ordered-attempts.ts';
 
 const ENTITIES_A_CHECK = 1_024;
-const FEW_BITS = 256;
 
 interface KeptVisit {
   readonly records: RunView;
@@ -27,8 +24,33 @@ interface KeptVisit {
   readonly cancel: Cancel;
 }
 
+interface KeptCount {
+  readonly shared: FunnelShared;
+  readonly work: KeptWork;
+  readonly kept: KeptView;
+  readonly cancel: Cancel;
+}
+
+/** Counts the entities of a stored funnel: by the attempts that are kept of them, or by their events. */
+export function countKept({ shared, work, kept, cancel }: KeptCount, counter: FunnelCounter): void {
+  const { query, watermark_ms } = shared;
+  const { kept: info, from_ms } = work;
+  const plan = planOfQuery(query);
+  if (work.attempts === undefined) {
+    const records = kept.open(info);
+    visitKept({ records, info, from_ms, plan, query, watermark_ms, cancel }, counter);
+    return;
+  }
+  const attempts = kept.attempts(info, work.attempts);
+  invariant(attempts !== undefined, 'what a plan reads is there in its snapshot');
+  const { end_ms, window_ms } = plan.rules;
+  if (from_ms >= end_ms) return;
+  const openAfter_ms = (watermark_ms ?? Number.NEGATIVE_INFINITY) - window_ms;
+  visitAttempts({ attempts, start_ms: from_ms, end_ms, openAfter_ms, cancel }, counter);
+}
+
 /** Each entity of a kept funnel that is in it, by the events that are kept of it: what a scan finds. */
-export function visitKept(visit: KeptVisit, counter: Pick<FunnelCounter, 'add' | 'addAttempt'>): void {
+function visitKept(visit: KeptVisit, counter: Pick<FunnelCounter, 'add' | 'addAttempt'>): void {
   const { records, plan, query, cancel } = visit;
   const isPlain = OrderedAttempts.takes(plan.rules, query.hold_constant);
   const general = new GeneralAttempts(visit);
@@ -67,14 +89,12 @@ class PlainAttempts {
     // Who has no event in the range does not enter in it.
     if (!times.read(bytes, start, end, this.#span)) return true;
     const { time_ms, bits, from } = times;
-    const { few } = this.#steps;
     let before_ms = Number.NaN;
     for (let at = from; at < times.end; at++) {
       const at_ms = time_ms[at] as number;
       if (at_ms === before_ms) return false;
       before_ms = at_ms;
-      const own = bits[at] as number;
-      bits[at] = own < FEW_BITS ? (few[own] as number) : this.#steps.of(own);
+      bits[at] = this.#steps.of(bits[at] as number);
     }
     const ordered = this.#ordered;
     ordered.times_ms = time_ms;
@@ -90,15 +110,13 @@ class GeneralAttempts {
   readonly #visit: KeptVisit;
   readonly #events: KeptEvents;
   readonly #watermark_ms: number;
-  readonly #steps: FilledBy;
-  readonly #exclusions: FilledBy;
+  readonly #read: KeptFunnelEvents;
 
   constructor(visit: KeptVisit) {
     this.#visit = visit;
     this.#events = new KeptEvents(visit.info);
     this.#watermark_ms = visit.watermark_ms ?? Number.NEGATIVE_INFINITY;
-    this.#steps = new FilledBy(visit.plan.stepsOf);
-    this.#exclusions = new FilledBy(visit.plan.exclusionsOf);
+    this.#read = new KeptFunnelEvents(visit.plan);
   }
 
   of(bytes: Uint8Array, start: number, end: number): FunnelResult | undefined {
@@ -108,42 +126,7 @@ class GeneralAttempts {
     if (!events.mayHave(bytes, start, Math.max(from_ms, rules.start_ms), rules.end_ms)) return undefined;
     events.clear();
     events.read(bytes, start, end, from_ms, scan.end_ms);
-    const { count, time_ms, bits, held, words } = events;
-    const read: FunnelEvent[] = [];
-    for (let at = 0; at < count; at++) {
-      const own = bits[at] as number;
-      read.push({
-        time_ms: time_ms[at] as number,
-        id: '',
-        steps: this.#steps.of(own),
-        exclusions: this.#exclusions.of(own),
-        // Equal where the held values are.
-        hold: words === 0 ? '' : held.subarray(at * words, (at + 1) * words).join(),
-        group: '',
-      });
-    }
+    const read = this.#read.all(events);
     return evaluateFunnel(read.sort(compareFunnelEvents), rules, this.#watermark_ms);
-  }
-}
-
-/** The steps, or exclusions, that an event fills, by the tests that it passes. */
-class FilledBy {
-  /** Where these are among the first. */
-  readonly few: Uint32Array;
-  readonly #byTest: readonly number[];
-  readonly #known = new Map<number, number>();
-
-  constructor(byTest: readonly number[]) {
-    this.#byTest = byTest;
-    this.few = Uint32Array.from({ length: FEW_BITS }, (_, bits) => filledBy(byTest, bits));
-  }
-
-  of(bits: number): number {
-    if (bits < FEW_BITS) return this.few[bits] as number;
-    const known = this.#known.get(bits);
-    if (known !== undefined) return known;
-    const filled = filledBy(this.#byTest, bits);
-    this.#known.set(bits, filled);
-    return filled;
   }
 }

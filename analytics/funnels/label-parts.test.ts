@@ -12,6 +12,7 @@ type Kind = QueryKind<FunnelQuery, FunnelShared, FunnelWork, FamilyAnswer>;
 
 const nothingKept = () => ({
   find: () => undefined,
+  attempts: () => undefined,
   open: () => {
     throw new Error('nothing is kept');
   },

@@ -1,6 +1,8 @@
 import type { BackfillSlot } from '../../operators/index.ts';
 import type { RowTest } from '../entity-rows/index.ts';
 import type { LogTexts } from '../filters/index.ts';
+import type { AttemptForm, AttemptsOf } from '../kept-attempts/index.ts';
+import type { KeptEvents } from './kept-record.ts';
 
 /** Which events are kept of each entity for a definition, and what of them. Columns by place among their kind. */
 export interface KeptSpec {
@@ -19,7 +21,33 @@ export interface KeptDefinition {
   /** Of all that decides what is kept: another one is built anew. */
   readonly meaning: string;
   readonly spec: KeptSpec;
+  readonly attempts: KeptAttempts;
 }
+
+/** Which attempts the events of an entity make. */
+export interface KeptAttempts {
+  /** Of all that decides it beside the events: another one is built anew, from the events that are kept. */
+  readonly meaning: string;
+  readonly form: AttemptForm;
+  /** What finds them, with memory of its own. */
+  readonly finder: () => AttemptsOf<KeptEvents>;
+}
+
+/** The attempts that are stored of a definition. Plain data. */
+export interface KeptAttemptsInfo {
+  readonly meaning: string;
+  /** They are those of entities whose high word, unsigned, is below it; or one of `BUILT_TO`. */
+  readonly built_to: number;
+}
+
+export const BUILT_TO = {
+  /** An entity has so many events that to keep its attempts up to date would take too long. */
+  leftOut: -2,
+  /** What is stored means something else, and goes with the next commit. */
+  stale: -1,
+  none: 0,
+  all: 2 ** 32,
+} as const;
 
 /** Definitions whose events are kept. */
 export interface KeptKind {
@@ -36,6 +64,8 @@ export interface KeptInfo extends BackfillSlot {
   /** Words of a carried value: how wide the events' rows are. */
   readonly codes: number;
   readonly hashes: number;
+  /** Absent: of a version that stored none. */
+  readonly attempts?: KeptAttemptsInfo;
   /** It would take more than a limit allows: nothing is kept. */
   readonly full?: KeptLimit;
 }
@@ -55,6 +85,8 @@ export interface KeptLimits {
   readonly pending_max_events: number;
   /** Rows of the log that are read in a commit for new definitions, about. */
   readonly build_max_rows: number;
+  /** Bytes of records that are read in a commit to build the attempts of a definition, about. */
+  readonly attempts_max_bytes: number;
   /** Rows of what is kept no more that are removed in a commit. */
   readonly drop_max_rows: number;
 }
@@ -66,6 +98,7 @@ export const DEFAULT_KEPT_LIMITS: KeptLimits = {
   open_max_definitions: 256,
   pending_max_events: 200_000,
   build_max_rows: 20_000,
+  attempts_max_bytes: 262_144,
   drop_max_rows: 1_000,
 };
 

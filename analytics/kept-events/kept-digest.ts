@@ -8,7 +8,8 @@ import {
   runRows,
 } from '../../engine/index.ts';
 import { type RowHistory, readSlots } from '../../operators/index.ts';
-import type { KeptInfo } from './kept-definition.ts';
+import { logicalAttempts } from '../kept-attempts/index.ts';
+import { BUILT_TO, type KeptInfo } from './kept-definition.ts';
 import { KeptEvents } from './kept-record.ts';
 import { PrefixedView } from './prefixed-table.ts';
 
@@ -31,8 +32,7 @@ export function* logicalKept(views: KeptViews): Iterable<Uint8Array> {
   const texts = new Dictionary(Number.MAX_SAFE_INTEGER);
   texts.follow(views.dictionary);
   views.history.refresh();
-  const slots = readSlots<KeptInfo>(views.definitions).filter(({ isDropped }) => !isDropped);
-  for (const slot of slots.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+  for (const slot of liveSlots(views.definitions)) {
     const { name, scope, meaning, full = '' } = slot;
     const cut_ms = views.history.start_ms(scope);
     // Complete is complete, whether or not the log had a start when it was built.
@@ -60,6 +60,28 @@ function textOf(events: KeptEvents, { codes }: KeptInfo, texts: Dictionary): str
     return JSON.stringify([time, events.bits[event], ...words]);
   });
   return lines.sort().join('\n');
+}
+
+/** The attempts of each definition, by name, where they are those of all its entities. */
+export function* logicalKeptAttempts(
+  views: Pick<KeptViews, 'definitions' | 'history'> & { readonly attempts: KvView },
+): Iterable<Uint8Array> {
+  views.history.refresh();
+  for (const { id, name, scope, attempts } of liveSlots(views.definitions)) {
+    if (attempts?.built_to !== BUILT_TO.all) continue;
+    yield new ByteWriter().string(name).string(attempts.meaning).copy();
+    yield* logicalAttempts(views.attempts, id, views.history.start_ms(scope));
+  }
+}
+
+function liveSlots(definitions: KvView): readonly KeptInfo[] {
+  const slots = readSlots<KeptInfo>(definitions).filter(({ isDropped }) => !isDropped);
+  return slots.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** A block of attempts, or how many there are of each day. */
+export function describeAttempts({ key, value }: KvEntry): DescribedRow {
+  return { key: `definition ${new ByteReader(key).u32()}`, value: { size_bytes: value.length } };
 }
 
 /** A row of the runs of a definition. */

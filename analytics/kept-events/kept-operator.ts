@@ -1,10 +1,16 @@
 import { defineOperator, type RowBatch, rawTable } from '../../engine/index.ts';
 import { DEFAULT_KEPT_LIMITS } from './kept-definition.ts';
-import { describeRecord, logicalKept } from './kept-digest.ts';
+import { describeAttempts, describeRecord, logicalKept, logicalKeptAttempts } from './kept-digest.ts';
 import { type KeptEventsConfig, KeptTables } from './kept-tables.ts';
 
 function tables({ dictionaryTable, history }: KeptEventsConfig) {
   return {
+    attempts: rawTable({
+      version: 1,
+      describeRow: describeAttempts,
+      logicalRows: (attempts, _, table) =>
+        logicalKeptAttempts({ attempts, definitions: table('definitions'), history: history(table) }),
+    }),
     definitions: rawTable({ version: 1, logicalRows: () => [] }),
     entities: rawTable({
       version: 1,
@@ -55,7 +61,7 @@ export const keptEvents = defineOperator<RowBatch, never, KeptEventsConfig, Retu
         kept.settle();
         kept.commit();
         // The rest follows at once, also while no rows come.
-        if (kept.incomplete > 0) requestBarrier();
+        if (kept.incomplete > 0 || kept.isBuilding) requestBarrier();
       },
       definitions: {
         kinds: [config.kind.kind],

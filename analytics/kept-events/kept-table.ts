@@ -1,7 +1,10 @@
 import { ByteWriter, type KvTable, RecordArena, RunTable } from '../../engine/index.ts';
 import type { Backfilled } from '../../operators/index.ts';
+import { AttemptKeeper, clearAttempts } from '../kept-attempts/index.ts';
 import {
+  BUILT_TO,
   heldWords,
+  type KeptAttempts,
   type KeptInfo,
   type KeptLimit,
   type KeptLimits,
@@ -19,6 +22,7 @@ const HEAD_WORDS = 4;
 /** What the tables of an operator write with, one after the other. */
 export interface KeptWriting {
   readonly entities: KvTable;
+  readonly attempts: KvTable;
   readonly limits: KeptLimits;
   readonly writer: ByteWriter;
   readonly arena: RecordArena;
@@ -26,7 +30,9 @@ export interface KeptWriting {
   readonly missing: (scope: string, time_ms: number) => void;
 }
 
-export const keptWriting = (parts: Pick<KeptWriting, 'entities' | 'limits' | 'missing'>): KeptWriting => ({
+export const keptWriting = (
+  parts: Pick<KeptWriting, 'entities' | 'attempts' | 'limits' | 'missing'>,
+): KeptWriting => ({
   ...parts,
   ...{ writer: new ByteWriter(), arena: new RecordArena() },
 });
@@ -44,6 +50,8 @@ export class KeptTable implements Backfilled<KeptInfo> {
   readonly #events: KeptEvents;
   readonly #words: number;
   #runs: RunTable | undefined;
+  #attempts: KeptAttempts | undefined;
+  #keeper: AttemptKeeper<KeptEvents> | undefined;
   #stored_bytes = 0;
   #pending = 0;
   #time_ms = new Float64Array(INITIAL_PENDING);
@@ -68,9 +76,32 @@ export class KeptTable implements Backfilled<KeptInfo> {
     return this.#stored_bytes;
   }
 
-  /** Lets go of the memory that it writes with, about 110 KB, until there is something to write. */
+  /** Its attempts are to be found from the events that are kept. */
+  get isBuilding(): boolean {
+    return this.full === undefined && this.#built_to !== BUILT_TO.leftOut && this.#built_to < BUILT_TO.all;
+  }
+
+  get #built_to(): number {
+    return this.slot.attempts?.built_to ?? BUILT_TO.stale;
+  }
+
+  /** From here on its entities have these attempts. */
+  follow(attempts: KeptAttempts): void {
+    this.#attempts = attempts;
+    if (this.slot.attempts?.meaning === attempts.meaning) return;
+    this.#keeper = undefined;
+    this.#setBuilt(BUILT_TO.stale);
+  }
+
+  #setBuilt(built_to: number): void {
+    const { meaning = '' } = this.#attempts ?? {};
+    this.slot = { ...this.slot, attempts: { meaning, built_to } };
+  }
+
+  /** Lets go of the memory that it writes with, about 150 KB, until there is something to write. */
   close(): void {
     this.#runs = undefined;
+    this.#keeper = undefined;
   }
 
   /**
@@ -102,13 +133,16 @@ export class KeptTable implements Backfilled<KeptInfo> {
     this.#columns.set(columns);
   }
 
-  /** Inside a commit: brings what came into the records. */
+  /** Inside a commit: brings what came into the records, and into the attempts that there are. */
   commit(): void {
     if (this.#pending === 0) return;
     this.#runs ??= this.#open();
+    const keeper = this.#kept();
     const order = this.#byEntity();
-    for (let from = 0; from < order.length && this.full === undefined; )
-      from = this.#commitEntity(this.#runs, order, from);
+    for (let from = 0; from < order.length && this.full === undefined; ) {
+      from = this.#commitEntity(this.#runs, keeper, order, from);
+      if (keeper?.isTooMuch === false) keeper.applyMany(this.cut_ms);
+    }
     const { arena, limits } = this.#writing;
     this.#pending = 0;
     if (this.#time_ms.length > ROOM_MAX_EVENTS) {
@@ -119,6 +153,66 @@ export class KeptTable implements Backfilled<KeptInfo> {
     arena.clear();
     this.#stored_bytes = this.#runs.stored_bytes;
     if (this.#stored_bytes > limits.definition_max_bytes) this.full ??= 'definition_max_bytes';
+    this.#apply(keeper);
+  }
+
+  /** Inside a commit: goes on to find the attempts of those entities that are not asked yet. */
+  build(): void {
+    if (!this.isBuilding || this.#attempts === undefined) return;
+    if (this.#built_to < BUILT_TO.none) {
+      this.#clearAttempts();
+      this.#setBuilt(BUILT_TO.none);
+    }
+    this.#runs ??= this.#open();
+    const [from, events] = [this.#built_to, this.#events];
+    const share = this.#writing.limits.attempts_max_bytes / Math.max(1, this.#runs.stored_bytes);
+    const to = Math.min(BUILT_TO.all, from + Math.ceil(share * BUILT_TO.all));
+    this.#setBuilt(to);
+    const keeper = this.#kept();
+    keeper?.was(undefined);
+    this.#runs.scan(
+      (_hi, _lo, bytes, start, end) => {
+        events.clear();
+        events.read(bytes, start, end);
+        keeper?.is(events);
+      },
+      from,
+      to,
+    );
+    this.#apply(keeper);
+  }
+
+  /** Inside a commit: what lies before a time is forgotten, the attempts' blocks at once. */
+  forgetBefore(cut_ms: number): void {
+    if (cut_ms === this.cut_ms) return;
+    this.cut_ms = cut_ms;
+    (this.#keeper ?? this.#keeperOf(this.#attempts))?.forgetBefore(cut_ms);
+  }
+
+  /** What keeps the attempts of those entities whose are stored. */
+  #kept(): AttemptKeeper<KeptEvents> | undefined {
+    this.#keeper ??= this.#keeperOf(this.#attempts);
+    return this.#keeper;
+  }
+
+  #keeperOf(attempts: KeptAttempts | undefined): AttemptKeeper<KeptEvents> | undefined {
+    if (attempts === undefined || this.#built_to <= BUILT_TO.none || this.full !== undefined)
+      return undefined;
+    return new AttemptKeeper(this.#writing.attempts, this.slot.id, attempts.form, attempts.finder());
+  }
+
+  #apply(keeper: AttemptKeeper<KeptEvents> | undefined): void {
+    if (keeper === undefined || this.full !== undefined) return;
+    if (!keeper.isTooMuch) keeper.apply(this.cut_ms);
+    else {
+      this.#clearAttempts();
+      this.#setBuilt(BUILT_TO.leftOut);
+    }
+  }
+
+  #clearAttempts(): void {
+    this.#keeper = undefined;
+    clearAttempts(this.#writing.attempts, this.slot.id);
   }
 
   #open(): RunTable {
@@ -137,7 +231,12 @@ export class KeptTable implements Backfilled<KeptInfo> {
   }
 
   /** The entity of the event at `order[from]`; gives the place of the next one's. */
-  #commitEntity(runs: RunTable, order: Uint32Array, from: number): number {
+  #commitEntity(
+    runs: RunTable,
+    keeper: AttemptKeeper<KeptEvents> | undefined,
+    order: Uint32Array,
+    from: number,
+  ): number {
     const { writer, arena, limits, missing } = this.#writing;
     const [columns, words, events] = [this.#columns, this.#words, this.#events];
     const first = (order[from] as number) * words;
@@ -145,6 +244,8 @@ export class KeptTable implements Backfilled<KeptInfo> {
     const stored = runs.find(hi, lo);
     events.clear();
     if (stored !== undefined) events.read(stored, 0, stored.length);
+    const own = hi >>> 0 < this.#built_to ? keeper : undefined;
+    own?.was(stored === undefined ? undefined : events);
     let to = from;
     for (; to < order.length; to++) {
       const at = (order[to] as number) * words;
@@ -156,6 +257,7 @@ export class KeptTable implements Backfilled<KeptInfo> {
         events.held[place + word] = columns[at + HEAD_WORDS + word] as number;
     }
     events.settle(this.cut_ms, (time_ms) => missing(this.slot.scope, time_ms));
+    own?.is(events);
     if (events.count > limits.entity_max_events) this.full = 'entity_max_events';
     else if (events.count > 0) {
       events.write(writer.reset());

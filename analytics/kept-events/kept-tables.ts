@@ -21,6 +21,7 @@ import {
   type WantedSlot,
 } from '../../operators/index.ts';
 import {
+  BUILT_TO,
   DEFAULT_KEPT_LIMITS,
   type KeptDefinition,
   type KeptInfo,
@@ -48,7 +49,7 @@ export interface KeptEventsConfig {
 interface Context {
   readonly name: string;
   readonly config: KeptEventsConfig;
-  readonly state: Readonly<Record<'definitions' | 'entities', KvTable>>;
+  readonly state: Readonly<Record<'definitions' | 'entities' | 'attempts', KvTable>>;
   readonly view: (table: string) => KvView;
   readonly metrics: Metrics;
   notice(notice: Notice): void;
@@ -85,6 +86,7 @@ export class KeptTables {
     this.#history = config.history(view);
     this.#writing = keptWriting({
       entities: state.entities,
+      attempts: state.attempts,
       limits: this.#limits,
       missing: (scope, time_ms) => this.#requireForgotten(scope, time_ms),
     });
@@ -95,7 +97,7 @@ export class KeptTables {
     );
     this.#slots = new Slots<KeptInfo, KeptTable>({
       slots: state.definitions,
-      rows: [state.entities],
+      rows: [state.entities, state.attempts],
       drop_max_rows: this.#limits.drop_max_rows,
       open: (info) => new KeptTable(info, this.#writing),
     });
@@ -110,6 +112,11 @@ export class KeptTables {
 
   get incomplete(): number {
     return this.#backfill.incomplete;
+  }
+
+  /** Attempts of definitions are to be found from the events that are kept. */
+  get isBuilding(): boolean {
+    return this.live.some(({ isBuilding }) => isBuilding);
   }
 
   get pending(): number {
@@ -140,12 +147,14 @@ export class KeptTables {
     this.#history.refresh();
     // A definition that has outgrown a limit stays out until it says something else.
     const full = new Map(this.live.map(({ slot, full: limit }) => [`${slot.name} ${slot.meaning}`, limit]));
-    const wanted = this.#wanted().map(({ definition, meaning, spec }): WantedSlot<KeptInfo> => {
+    const wanted = this.#wanted().map(({ definition, meaning, spec, attempts }): WantedSlot<KeptInfo> => {
       const name = controlKey(definition);
       const limit = full.get(`${name} ${meaning}`);
       return {
         ...{ name, scope: definition.scope, meaning },
         ...{ codes: spec.codes.length, hashes: spec.hashes.length },
+        // It has no events yet, so all of their attempts.
+        attempts: { meaning: attempts.meaning, built_to: BUILT_TO.all },
         ...(limit === undefined ? {} : { full: limit }),
       };
     });
@@ -156,7 +165,11 @@ export class KeptTables {
     );
     const live = new Set(this.live);
     for (const table of this.#open) if (!live.has(table)) this.#open.delete(table);
-    for (const table of this.live) table.spec = this.#defined.get(table.slot.name)?.spec;
+    for (const table of this.live) {
+      const defined = this.#defined.get(table.slot.name);
+      table.spec = defined?.spec;
+      if (defined !== undefined) table.follow(defined.attempts);
+    }
     this.#backfill.follow(this.live.filter(({ full: limit }) => limit === undefined));
     this.#matcher = undefined;
   }
@@ -194,7 +207,7 @@ export class KeptTables {
   }
 
   #forget(): void {
-    for (const table of this.live) table.cut_ms = this.#startOf(table.slot.scope);
+    for (const table of this.live) table.forgetBefore(this.#startOf(table.slot.scope));
   }
 
   #startOf(scope: string): number {
@@ -204,11 +217,16 @@ export class KeptTables {
   }
 
   #write(): void {
+    let hasBuilt = false;
     for (const table of this.live) {
-      if (table.pending === 0) continue;
+      const builds: boolean = !hasBuilt && table.isBuilding;
+      if (table.pending === 0 && !builds) continue;
       // The one that was written last is the last of them.
       this.#open.delete(table);
       table.commit();
+      // One definition a commit.
+      if (builds) table.build();
+      hasBuilt ||= builds;
       this.#open.add(table);
       for (const oldest of this.#open) {
         if (this.#open.size <= this.#limits.open_max_definitions) break;

@@ -1,6 +1,7 @@
 import { type KvView, RunView } from '../../engine/index.ts';
 import { ALL_TIME_MS, completeFrom, NEVER_MS, readSlots, SlotReader } from '../../operators/index.ts';
-import type { KeptInfo, KeptLimit } from './kept-definition.ts';
+import { AttemptView } from '../kept-attempts/index.ts';
+import { BUILT_TO, type KeptInfo, type KeptLimit } from './kept-definition.ts';
 import { PrefixedView } from './prefixed-table.ts';
 
 /** What is kept of stored definitions, in a snapshot. */
@@ -9,6 +10,8 @@ export interface KeptView {
   find(name: string): KeptInfo | undefined;
   /** The records of its entities. */
   open(info: KeptInfo): RunView;
+  /** Their attempts; undefined: not those of all its entities, or other ones. */
+  attempts(info: KeptInfo, meaning: string): AttemptView | undefined;
 }
 
 /** `infos` is kept by who asks often. */
@@ -21,6 +24,10 @@ export function keptView(
     find: (name) =>
       infos.read(table(`${operator}/definitions`)).find((info) => info.name === name && !info.isDropped),
     open: ({ id }) => new RunView(new PrefixedView(table(`${operator}/entities`), id)),
+    attempts: ({ id, attempts }, meaning) =>
+      attempts?.meaning === meaning && attempts.built_to === BUILT_TO.all
+        ? new AttemptView(table(`${operator}/attempts`), id)
+        : undefined,
   };
 }
 

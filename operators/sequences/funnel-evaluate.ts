@@ -95,6 +95,41 @@ export function bestAttempt(
   return { attempt: attemptOf(best, events, rules), dropsUser: false };
 }
 
+/** The attempt of the entries of one time. */
+export interface EntryAttempt {
+  readonly entry_ms: number;
+  /** When its steps were filled; undefined: an exclusion takes it out. */
+  readonly times_ms: readonly number[] | undefined;
+  /** An exclusion takes the entity out altogether. */
+  readonly dropsUser: boolean;
+}
+
+/**
+ * Of each time at which there are entries the attempt that counts where no other entries do; in order. `events` as
+ * `evaluateFunnel` takes them.
+ */
+export function attemptsByEntry(events: readonly FunnelEvent[], rules: FunnelRules): EntryAttempt[] {
+  const finder = new AttemptFinder(events, rules);
+  const excluded = new ExclusionTimes(events, rules);
+  const found: EntryAttempt[] = [];
+  for (let index = 0; index < events.length; ) {
+    const entry_ms = timeAt(events, index);
+    let [best, isEntered, dropsUser] = [undefined as readonly number[] | undefined, false, false];
+    for (; index < events.length && timeAt(events, index) === entry_ms; index++) {
+      if (!isEntry(events[index] as FunnelEvent, rules)) continue;
+      isEntered = true;
+      const picks = finder.from(index);
+      const effect = excluded.effectOn(picks.map((pick) => timeAt(events, pick)));
+      if (effect === 'drop_user') dropsUser = true;
+      if (effect === undefined && (best === undefined || isBetter(picks, best, events))) best = picks;
+    }
+    if (!isEntered) continue;
+    const times_ms = dropsUser ? undefined : best?.map((pick) => timeAt(events, pick));
+    found.push({ entry_ms, times_ms, dropsUser });
+  }
+  return found;
+}
+
 function entriesOf(events: readonly FunnelEvent[], rules: FunnelRules, before_ms: number): number[] {
   const entries: number[] = [];
   for (let index = 0; index < events.length; index++) {
