@@ -31,7 +31,18 @@ export const eventWatermark = defineOperator<
   summary: 'Event time of batches of events; follows the clock while the source is idle',
   ownsWatermark: true,
   state: tenantTimeTables,
-  start: ({ name, config, state, clock, metrics, emit, emitWatermark, initialWatermark_ms, notice }) => {
+  start: ({
+    name,
+    config,
+    state,
+    clock,
+    ordered,
+    metrics,
+    emit,
+    emitWatermark,
+    initialWatermark_ms,
+    notice,
+  }) => {
     const { outOfOrderness_ms, idle_ms } = config;
     let current_ms = initialWatermark_ms ?? Number.NEGATIVE_INFINITY;
     const tenants = new TenantTimes(state.tenants, config, initialWatermark_ms ?? null);
@@ -83,6 +94,12 @@ export const eventWatermark = defineOperator<
       }
       return Math.min(event_ms, stored_ms) - outOfOrderness_ms;
     };
+    const passIdle = (time: { readonly idle_ms: number; readonly now_ms: number }): void => {
+      if (time.idle_ms < idle_ms) return;
+      const time_ms = time.now_ms - outOfOrderness_ms;
+      tenants.idleTo(time_ms);
+      moveTo(time_ms);
+    };
     return {
       // The committed watermark at start: tables and timers downstream go on from it.
       onWatermark: (time_ms) => {
@@ -111,13 +128,10 @@ export const eventWatermark = defineOperator<
         moveTo(reached_ms);
       },
       onBarrier: (barrier) => {
-        if (barrier.idle_ms >= idle_ms) {
-          const time_ms = barrier.now_ms - outOfOrderness_ms;
-          tenants.idleTo(time_ms);
-          moveTo(time_ms);
-        }
+        if (!ordered) passIdle(barrier);
         tenants.flush();
       },
+      onTick: (tick) => passIdle(tick),
     };
   },
 });

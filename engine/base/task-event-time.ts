@@ -17,6 +17,7 @@ export interface StoredEventTime {
 interface Place {
   readonly name: string;
   readonly inputs: readonly string[];
+  readonly ownsWatermark?: boolean;
 }
 
 /**
@@ -30,6 +31,8 @@ export class EventTime {
   readonly #delayed_ms = new Map<string, number>();
   /** The committed watermark at the input of each node of the graph. */
   readonly #initial_ms = new Map<string, number | null>();
+  /** Nodes to which a watermark comes. */
+  readonly #behindOwner = new Set<string>();
   #task_ms: number | null;
 
   constructor(stored: StoredEventTime = { watermark_ms: null }) {
@@ -57,7 +60,12 @@ export class EventTime {
   follow(nodes: readonly Place[]): void {
     const { watermarks, delayed, watermark_ms } = this.#stored;
     const behind_ms = new Map<string, number | null>();
+    const owners = new Set(
+      nodes.filter(({ ownsWatermark }) => ownsWatermark === true).map(({ name }) => name),
+    );
     for (const { name, inputs } of nodes) {
+      if (inputs.some((input) => owners.has(input) || this.#behindOwner.has(input)))
+        this.#behindOwner.add(name);
       const times = inputs.map((input) => behind_ms.get(input) ?? null);
       const least_ms = times.includes(null) ? null : Math.min(...(times as number[]));
       const initial_ms = inputs.length === 0 ? watermark_ms : least_ms;
@@ -65,6 +73,11 @@ export class EventTime {
       const passed_ms = delayed?.[name];
       behind_ms.set(name, watermarks?.[name] ?? (passed_ms === undefined ? initial_ms : passed_ms));
     }
+  }
+
+  /** Whether something before a node makes the watermark that comes to it. */
+  isBehindOwner(node: string): boolean {
+    return this.#behindOwner.has(node);
   }
 
   /** The committed watermark that an operator begins with: its own, or the one that comes to it. */

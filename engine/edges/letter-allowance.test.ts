@@ -7,7 +7,12 @@ const opened = (limits: Partial<LetterLimits>, disk = new MemoryDisk()) => {
   const store = disk.open();
   const all = { per_min: 1_000, bytes_per_h: 1_000_000, bytes_per_30d: 1_000_000, ...limits };
   const allowance = new LetterAllowance(all, store.table('meta'));
-  const commit = (now_ms = 0) => store.transaction(() => allowance.summaries(now_ms));
+  const commit = (now_ms = 0) =>
+    store.transaction(() => {
+      const letters = allowance.summaries(now_ms);
+      allowance.flush();
+      return letters;
+    });
   return { allowance, commit, disk };
 };
 

@@ -69,7 +69,7 @@ function letterOf(tenant: string, { first, rejected, reasons, ranges }: Summary)
 
 /**
  * Bounds the dead letters of a tenant, which all tenants' dead letters share their stream and their sending with. What
- * is beyond becomes one letter a commit, which says how many there were, why, and where in the stream: the messages
+ * is beyond becomes one letter a commit (in an ordered task, a minute of the log), which says how many there were, why, and where in the stream: the messages
  * themselves are there. One an hour where the bytes of 30 days are used up: so a tenant has its share of the stream
  * for days too, whatever it sends and however often the process starts.
  */
@@ -124,12 +124,14 @@ export class LetterAllowance {
     return month_bytes >= this.#limits.bytes_per_30d;
   }
 
-  /** Inside the commit: the summaries that are due of what was not taken. */
+  /** The summaries that are due of what was not taken. */
   summaries(now_ms: number): OutMessage[] {
     const letters = [...this.#summaries].flatMap(([tenant, summary]) => {
+      // What only looks leaves nothing behind: when that is follows from commits.
+      const { told_ms = Number.NEGATIVE_INFINITY, ...seen } = this.#usedAt(tenant, now_ms);
+      const isUsedUp = this.#isUsedUp(seen);
+      if (isUsedUp && now_ms - told_ms < HOUR_MS) return [];
       const use = this.#useOf(tenant, now_ms);
-      const isUsedUp = this.#isUsedUp(use);
-      if (isUsedUp && now_ms - (use.told_ms ?? Number.NEGATIVE_INFINITY) < HOUR_MS) return [];
       if (isUsedUp) use.told_ms = now_ms;
       this.#summaries.delete(tenant);
       this.#changed.add(tenant);
@@ -137,9 +139,13 @@ export class LetterAllowance {
       use.month_bytes += bytesOf(letter);
       return [letter];
     });
+    return letters;
+  }
+
+  /** Inside the commit, behind the summaries that are part of it. */
+  flush(): void {
     for (const tenant of this.#changed) this.#write(tenant);
     this.#changed.clear();
-    return letters;
   }
 
   #write(tenant: string): void {
@@ -151,13 +157,24 @@ export class LetterAllowance {
   }
 
   /** What the tenant has used: less and less as time passes. */
-  #useOf(tenant: string, now_ms: number): Use {
+  #usedAt(tenant: string, now_ms: number): Use {
     const use = this.#uses.get(tenant) ?? { letters: 0, bytes: 0, month_bytes: 0, at_ms: now_ms };
     const passed_ms = Math.max(0, now_ms - use.at_ms);
-    use.letters = Math.max(0, use.letters - (passed_ms / MIN_MS) * this.#limits.per_min);
-    use.bytes = Math.max(0, use.bytes - (passed_ms / HOUR_MS) * this.#limits.bytes_per_h);
-    use.month_bytes = Math.max(0, use.month_bytes - (passed_ms / MONTH_MS) * this.#limits.bytes_per_30d);
-    use.at_ms = now_ms;
+    const left = (used: number, span_ms: number, limit: number): number =>
+      Math.max(0, used - (passed_ms / span_ms) * limit);
+    const { per_min, bytes_per_h, bytes_per_30d } = this.#limits;
+    return {
+      ...use,
+      letters: left(use.letters, MIN_MS, per_min),
+      bytes: left(use.bytes, HOUR_MS, bytes_per_h),
+      month_bytes: left(use.month_bytes, MONTH_MS, bytes_per_30d),
+      at_ms: now_ms,
+    };
+  }
+
+  /** The same, to be added to. */
+  #useOf(tenant: string, now_ms: number): Use {
+    const use = this.#usedAt(tenant, now_ms);
     this.#uses.delete(tenant);
     this.#uses.set(tenant, use);
     const [oldest] = this.#uses.keys();

@@ -11,7 +11,8 @@ import {
 } from '../base/index.ts';
 import { MapTable, openTables, type TableSpecs } from '../state/index.ts';
 import { observeDue } from './observe-due.ts';
-import type { NoSides, Operator, OperatorSpec, Runtime, Sides } from './operator.ts';
+import type { NoSides, Operator, OperatorContext, OperatorSpec, Runtime, Sides } from './operator.ts';
+import { commitBound } from './order.ts';
 import { OriginTrail } from './origins.ts';
 import { partsOf } from './task-parts.ts';
 
@@ -47,6 +48,7 @@ export function defineOperator<
     refuseAsync(given, `${spec.kind} "${name}"`);
     const config = spec.config === undefined ? given : spec.config.parse(given);
     const specs = spec.state?.(config) ?? ({} as S);
+    const unordered = spec.unordered?.(config);
     return {
       name,
       kind: spec.kind,
@@ -61,6 +63,8 @@ export function defineOperator<
       ...(spec.namesResults === undefined ? {} : { namesResults: spec.namesResults }),
       ...(spec.ownsWatermark === undefined ? {} : { ownsWatermark: spec.ownsWatermark }),
       ...(spec.needsWatermark?.(config) === true ? { needsWatermark: true } : {}),
+      ...(unordered === undefined ? {} : { unordered }),
+      ...(spec.takesDefinitions?.(config) === true ? { takesDefinitions: true } : {}),
       ...(spec.retractions === undefined ? {} : { retractions: spec.retractions(config) }),
       ...(spec.changes === undefined ? {} : { changes: spec.changes(config) }),
       bind: (runtime) => bind(spec, name, config, specs, runtime),
@@ -77,12 +81,14 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
 ): OperatorFunction<Signal<A>, Signal<B>> {
   return (input) =>
     new Observable<Signal<B>>((output) => {
-      const state = openTables(runtime.store, name, specs, runtime.stateChecks);
+      const { ordered } = runtime;
+      const state = openTables(runtime.store, name, specs, runtime.stateChecks, ordered);
       const said = `${spec.kind} "${name}"`;
       const maps: MapTable<string | number, unknown>[] = [];
       // Behind an operator that holds the watermark back the task is further: rows expire by what has come here.
       const initial_ms = runtime.eventTime.initialOf(name);
-      let reached_ms = initial_ms ?? Number.POSITIVE_INFINITY;
+      const isBehindOwner = runtime.eventTime.isBehindOwner(name);
+      let reached_ms = (isBehindOwner ? initial_ms : null) ?? Number.POSITIVE_INFINITY;
       for (const table of Object.values(state)) {
         if (table instanceof MapTable) {
           maps.push(table);
@@ -111,7 +117,8 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
             output.next(signal),
           )
         : undefined;
-      const handlers = spec.start({
+      let isCommitting = false;
+      const context: OperatorContext<C, S, B, O> = {
         name,
         config,
         state,
@@ -119,6 +126,8 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
         parts: partsOf(runtime.store),
         clock: runtime.clock,
         metrics: runtime.metrics,
+        ordered,
+        cursor: runtime.cursor,
         topology: runtime.topology,
         partition: runtime.partition,
         timers,
@@ -151,7 +160,14 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
         send: (message) => runtime.send(outputs.place(message, name)),
         notice: runtime.notice,
         requestBarrier: runtime.requestBarrier,
-      });
+      };
+      const handlers = spec.start(
+        ordered
+          ? outsideCommits(context, () => {
+              if (isCommitting) throw commitBound(name, spec.kind);
+            })
+          : context,
+      );
       const onTimer = handlers.onTimer?.bind(handlers);
       if (onTimer !== undefined || handlers.nextDue_ms !== undefined) {
         const read_ms = (): number | undefined => handlers.nextDue_ms?.() ?? timers.next();
@@ -176,9 +192,12 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
         else trail.during(nameOf(), work);
       };
       const pass = (watermark_ms: number): void => {
-        reached_ms = watermark_ms;
+        if (isBehindOwner) reached_ms = watermark_ms;
         for (const map of maps) map.advance(watermark_ms);
-        if (onTimer !== undefined) {
+        // The committed watermark after a restart: without the restart nothing would be due now.
+        const isRepeated = ordered && watermark_ms <= timed_ms;
+        if (isRepeated && !owns) return;
+        if (onTimer !== undefined && !isRepeated) {
           for (const { time_ms, key } of timers.due(watermark_ms)) {
             during(
               () => timerName(time_ms, key, timed_ms, watermark_ms),
@@ -192,10 +211,10 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
         );
         timed_ms = Math.max(timed_ms, watermark_ms);
       };
-      const onWatermark = (time_ms: number): void => {
+      const atTime = (work: () => void): void => {
         failures.enterTime();
         try {
-          pass(time_ms);
+          work();
         } catch (error) {
           failures.report(name, error);
           throw error;
@@ -203,6 +222,17 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
           failures.leaveTime();
         }
       };
+      const onWatermark = (time_ms: number): void => atTime(() => pass(time_ms));
+      if (ordered && handlers.onTick !== undefined) {
+        const onTick = handlers.onTick.bind(handlers);
+        runtime.onTick((tick) => {
+          try {
+            atTime(() => refusePromise(onTick(tick), said));
+          } catch (error) {
+            output.error(error);
+          }
+        });
+      }
       const { delayWatermark_ms: delay_ms = 0 } = handlers;
       if (!owns && delay_ms > 0) eventTime.expectDelay(name);
       let passed_ms = Number.NEGATIVE_INFINITY;
@@ -217,6 +247,8 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
         switch (signal.kind) {
           case 'batch':
             received.add(signal.items.length);
+            // Before the operator that makes the watermark rows expire by the task's.
+            if (ordered && !isBehindOwner) advanceTo(maps, eventTime.watermark_ms);
             if (trail === undefined) onBatch(signal.items);
             else trail.handle(signal.items, signal.origins, onBatch);
             break;
@@ -234,7 +266,9 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
             break;
           case 'barrier':
             trail?.committing(signal.commit);
+            isCommitting = true;
             refusePromise(handlers.onBarrier?.(signal), said);
+            isCommitting = false;
             output.next(signal);
             break;
         }
@@ -253,4 +287,35 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
         complete: () => output.complete(),
       });
     });
+}
+
+function advanceTo(maps: readonly MapTable<string | number, unknown>[], watermark_ms: number | null): void {
+  if (watermark_ms === null) return;
+  for (const map of maps) map.advance(watermark_ms);
+}
+
+/** The context of an operator that `check` stops from giving anything while a commit passes. */
+function outsideCommits<C, S extends TableSpecs, B, O extends Sides>(
+  context: OperatorContext<C, S, B, O>,
+  check: () => void,
+): OperatorContext<C, S, B, O> {
+  return {
+    ...context,
+    emit: (items, nameOf) => {
+      if (items.length > 0) check();
+      context.emit(items, nameOf);
+    },
+    emitTo: (side, items, nameOf) => {
+      if (items.length > 0) check();
+      context.emitTo(side, items, nameOf);
+    },
+    emitWatermark: (time_ms) => {
+      check();
+      context.emitWatermark(time_ms);
+    },
+    outputId: (text, bytes) => {
+      check();
+      return context.outputId(text, bytes);
+    },
+  };
 }

@@ -3,6 +3,7 @@ import type { Barrier, Clock, EventTime, Metrics, Signal } from '../base/index.t
 import type { ControlHandlers } from '../control/index.ts';
 import type { FailureWatch, OutMessage } from '../edges/index.ts';
 import type { Flushable, KvStore, KvView, StateChecks, TableSpecs, TablesOf } from '../state/index.ts';
+import type { Cursor, Tick } from './order.ts';
 import type { NameOf, OutputIds } from './origins.ts';
 import type { OutputChanges, RetractionRule } from './retractions.ts';
 import type { SentTo } from './sent-subjects.ts';
@@ -32,6 +33,11 @@ export interface Runtime {
   readonly topology: string;
   readonly partition: string;
   readonly outputs: OutputIds;
+  /** What leaves the task follows from its log alone: see `TaskOptions.ordered`. */
+  readonly ordered: boolean;
+  readonly cursor: Cursor;
+  /** Ticks of the log go to the operator from here on; only in an ordered task. */
+  onTick(hear: (tick: Tick) => void): void;
   /** Owes a message to the outside: sent after the commit, exactly once for who honours ids. */
   send(message: OutMessage): void;
   /** Counts it (part of the commit) and keeps the newest of each kind (a bounded ring). */
@@ -70,8 +76,12 @@ export interface OperatorContext<C, S extends TableSpecs, B, O extends Sides = N
   readonly view: (table: string) => KvView;
   /** What operators of one task show each other in memory, by a name of the one that gives it. */
   readonly parts: Map<string, unknown>;
+  /** In an ordered task it reads the log: the newest time at which a record was stored. */
   readonly clock: Clock;
   readonly metrics: Metrics;
+  /** What it gives must follow from the log alone: see `TaskOptions.ordered`. */
+  readonly ordered: boolean;
+  readonly cursor: Cursor;
   /** Its name: two topologies may have operators of one name that send to one stream. */
   readonly topology: string;
   readonly partition: string;
@@ -117,8 +127,10 @@ export interface Handlers<A> {
   onTimer?(time_ms: number, key: string): void;
   /** At which watermark it has something to give next, where no timer says so; undefined where nothing waits. */
   nextDue_ms?(): number | undefined;
-  /** Inside the commit's transaction: raw tables may be written here. */
+  /** Inside the commit's transaction: raw tables may be written here. In an ordered task nothing may come out of it. */
   onBarrier?(barrier: Barrier): void;
+  /** In an ordered task: time has passed in the log, and may move event time. */
+  onTick?(tick: Tick): void;
   /**
    * How far behind the watermark the event times of what comes out may lie, ms: the watermark that is passed on
    * stays back by it, so that nothing that comes out is late behind the operator. Never moves back, even where
@@ -161,6 +173,13 @@ export interface OperatorSpec<A, B, C, S extends TableSpecs, O extends Sides = N
   readonly retractions?: (config: C) => RetractionRule;
   /** Of the outputs that hold such items of its own. */
   readonly changes?: (config: C) => readonly OutputChanges[];
+  /**
+   * Why it cannot be in a partitioned topology: what it gives would follow from more than its log. Undefined, and
+   * absent: it can.
+   */
+  readonly unordered?: (config: C) => string | undefined;
+  /** It takes definitions: such an operator cannot stand before a cut. */
+  readonly takesDefinitions?: (config: C) => boolean;
   /** It gives on exactly the items that came, in one batch: what they come from is known without looking at each. */
   readonly keepsItems?: true;
   start(context: OperatorContext<C, S, B, O>): Handlers<A>;
@@ -186,6 +205,8 @@ export interface Operator<A, B, O extends Sides = NoSides> {
   readonly namesResults?: true;
   readonly ownsWatermark?: true;
   readonly needsWatermark?: boolean;
+  readonly unordered?: string;
+  readonly takesDefinitions?: boolean;
   readonly retractions?: RetractionRule;
   readonly changes?: readonly OutputChanges[];
   /** Says the types of the side outputs to the type checker; never there. */

@@ -5,6 +5,7 @@ import { describeTable, type TableDescription, type TableSpecs } from '../state/
 import { MAIN_OUTPUT } from './define-operator.ts';
 import { mergeSignals, outputOf, tagged } from './merge.ts';
 import type { Definition, NoSides, Operator, Runtime, Sides } from './operator.ts';
+import { requireOneLog, requireOrder } from './order.ts';
 import { trackedNodes } from './origins.ts';
 import { Piped } from './pipe.ts';
 import { checkRetractions, mergedRetractions, type Retractions, retractionsOf } from './retractions.ts';
@@ -40,6 +41,8 @@ interface Node extends Omit<NodeDescription, 'state'> {
   readonly namesResults?: boolean;
   readonly ownsWatermark?: boolean;
   readonly needsWatermark?: boolean;
+  readonly unordered?: string;
+  readonly takesDefinitions?: boolean;
   /** By output: whether items of it may take earlier ones back. */
   retractionsOf?(output: string): Retractions | undefined;
   /** How the node's inputs become its output, once bound to a runtime. */
@@ -164,7 +167,7 @@ export class Builder {
   ): void {
     const { name, kind, summary, state, definition, definedTables, sides, sendsTo } = operator;
     const { makesIds, namesResults } = operator;
-    const { ownsWatermark = false, needsWatermark = false } = operator;
+    const { ownsWatermark = false, needsWatermark = false, unordered, takesDefinitions } = operator;
     const coming = this.#retractionsIn(inputs);
     checkRetractions(operator, coming);
     this.add({
@@ -179,6 +182,8 @@ export class Builder {
       ...(namesResults === undefined ? {} : { namesResults }),
       ownsWatermark,
       needsWatermark,
+      ...(unordered === undefined ? {} : { unordered }),
+      ...(takesDefinitions === undefined ? {} : { takesDefinitions }),
       inputs,
       hasSides: sides.length > 0,
       retractionsOf: (output) => retractionsOf(operator, coming, output, output !== MAIN_OUTPUT),
@@ -286,6 +291,13 @@ export class Topology {
         ...(definedTables === undefined ? {} : { definedTables }),
       })),
     };
+  }
+
+  /** Throws for what an ordered task cannot have: see `TaskOptions.ordered`. */
+  requireOrder(): void {
+    const sources = this.#nodes.filter(({ kind }) => kind === 'source').map(({ name }) => name);
+    requireOneLog(this.name, sources);
+    requireOrder(this.name, this.#nodes, this.sources);
   }
 
   /** Every state table with its id in the store, for the digest and other readers of state. */

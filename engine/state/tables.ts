@@ -4,7 +4,7 @@ import { migrateRows } from './migration.ts';
 import { checkVersion } from './schema-version.ts';
 import { type StateChecks, TableChecks } from './table-checks.ts';
 import type { MapSpec, RawSpec, TableSpecs } from './table-specs.ts';
-import { expiryOf, TTL_PREFIX_BYTES, TtlSweep, ttlDay } from './ttl.ts';
+import { expiryOf, expiryOfDay, TTL_PREFIX_BYTES, TtlSweep, ttlDay } from './ttl.ts';
 
 export type TablesOf<S> = {
   readonly [N in keyof S]: S[N] extends MapSpec<infer K, infer V>
@@ -24,6 +24,14 @@ interface Row<K, V> {
   stored: boolean;
   /** Watermark beyond which the value has expired. */
   until_ms: number;
+  /** Of the watermark when it was set, where that counts. */
+  day: number;
+}
+
+interface MapTableOptions {
+  readonly id: string;
+  readonly checks: StateChecks;
+  readonly ordered?: boolean;
 }
 
 interface Scope<K, V> {
@@ -64,13 +72,28 @@ export class MapTable<K extends string | number, V> implements Flushable {
   #watermark_ms = 0;
   readonly #sweep: TtlSweep | undefined;
   readonly #checks: TableChecks<V>;
+  /** Rows are of the day on which they are set, and else of that on which they are written. */
+  readonly #ordered: boolean;
+  /** The day of what is set now, and until when it is there. */
+  #day = 0;
+  #until_ms = Number.POSITIVE_INFINITY;
 
-  constructor(spec: MapSpec<K, V>, table: KvTable, { id, checks }: { id: string; checks: StateChecks }) {
+  constructor(spec: MapSpec<K, V>, table: KvTable, { id, checks, ordered = false }: MapTableOptions) {
+    this.#ordered = ordered;
     this.#checks = new TableChecks(id, spec.value, checks, spec.changesInPlace === true);
     this.#spec = spec;
     this.#table = table;
     this.#sweep = spec.ttl === undefined ? undefined : new TtlSweep(table, spec.ttl);
     this.#limit_rows = Math.max(1, Math.floor((spec.cacheRows ?? DEFAULT_CACHE_ROWS) / 2));
+    this.#turnDay();
+  }
+
+  /** In an ordered task how long a row is there must not depend on the commit that writes it. */
+  #turnDay(): void {
+    const { ttl } = this.#spec;
+    if (!this.#ordered || ttl === undefined) return;
+    this.#day = ttlDay(this.#watermark_ms);
+    this.#until_ms = expiryOfDay(this.#day, ttl);
   }
 
   /** The part of the table that belongs to `name`. A handle may be kept: it is good for the table's life. */
@@ -168,6 +191,7 @@ export class MapTable<K extends string | number, V> implements Flushable {
         dirty: false,
         stored: bytes !== undefined,
         until_ms: bytes === undefined ? Number.POSITIVE_INFINITY : this.#until(bytes),
+        day: 0,
       };
     } else {
       scope.old.delete(key);
@@ -189,7 +213,8 @@ export class MapTable<K extends string | number, V> implements Flushable {
     const row = this.#row(scope, key);
     row.value = value;
     this.#checks.set(row);
-    row.until_ms = Number.POSITIVE_INFINITY;
+    row.until_ms = this.#until_ms;
+    row.day = this.#day;
     if (!row.dirty) {
       row.dirty = true;
       this.#dirty.push(row);
@@ -232,6 +257,7 @@ export class MapTable<K extends string | number, V> implements Flushable {
   /** Time moves before the operator's next batch, never within one: expiry must not depend on arrival. */
   advance(watermark_ms: number): void {
     this.#watermark_ms = watermark_ms;
+    this.#turnDay();
   }
 
   /** Throws `state_changed_in_place` for what was given out and changed, where that is looked at. */
@@ -247,7 +273,9 @@ export class MapTable<K extends string | number, V> implements Flushable {
     const { ttl } = this.#spec;
     // The branches of a topology may be further than the task.
     this.#watermark_ms = Math.max(this.#watermark_ms, watermark_ms);
-    const day = ttlDay(this.#watermark_ms);
+    this.#turnDay();
+    const today = ttlDay(this.#watermark_ms);
+    let oldest = today;
     for (const scope of this.#dropped) this.#table.removeRange(rangeOf(scope, this.#spec.key));
     for (const row of dirty) {
       // Of a scope that was dropped since.
@@ -260,7 +288,11 @@ export class MapTable<K extends string | number, V> implements Flushable {
         if (!row.scope.young.delete(row.key)) row.scope.old.delete(row.key);
       } else {
         valueWriter.reset();
-        if (ttl !== undefined) valueWriter.u8(day >> 8).u8(day & 0xff);
+        if (ttl !== undefined) {
+          const day = this.#ordered ? row.day : today;
+          if (day < oldest) oldest = day;
+          valueWriter.u8(day >> 8).u8(day & 0xff);
+        }
         this.#checks.write(valueWriter, row, row.value);
         const bytes = valueWriter.view();
         row.until_ms = this.#until(bytes);
@@ -274,7 +306,7 @@ export class MapTable<K extends string | number, V> implements Flushable {
     for (const scope of this.#dropped) this.#release(scope);
     this.#dropped.clear();
     this.#last = undefined;
-    if (this.#sweep?.run(watermark_ms, written) === true) this.#forgetExpired();
+    if (this.#sweep?.run(watermark_ms, written, oldest) === true) this.#forgetExpired();
   }
 
   /** What the sweep removes from the store goes from the cache too. */
@@ -314,6 +346,7 @@ export function openTables<S extends TableSpecs>(
   operator: string,
   specs: S,
   checks: StateChecks = 'first',
+  ordered = false,
 ): TablesOf<S> {
   const tables: Record<string, unknown> = {};
   for (const [name, spec] of Object.entries(specs)) {
@@ -323,7 +356,7 @@ export function openTables<S extends TableSpecs>(
     const canMigrate = map?.migrate !== undefined;
     const migrate = canMigrate ? (from: number) => migrateRows(id, table, map, from) : undefined;
     checkVersion(store, id, spec.version, migrate);
-    tables[name] = map === undefined ? table : new MapTable(map, table, { id, checks });
+    tables[name] = map === undefined ? table : new MapTable(map, table, { id, checks, ordered });
   }
   return tables as TablesOf<S>;
 }

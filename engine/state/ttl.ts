@@ -21,8 +21,12 @@ export function ttlDay(watermark_ms: number): number {
 }
 
 /** The watermark beyond which a stored row with a TTL is forgotten. */
-export function expiryOf(row: Uint8Array, { retain_ms }: Ttl): number {
-  const day = dayOf(row);
+export function expiryOf(row: Uint8Array, ttl: Ttl): number {
+  return expiryOfDay(dayOf(row), ttl);
+}
+
+/** The same of a row that is written on a day. */
+export function expiryOfDay(day: number, { retain_ms }: Ttl): number {
   return day === LAST_DAY ? Number.POSITIVE_INFINITY : (day + 1) * TTL_DAY_MS + retain_ms;
 }
 
@@ -66,16 +70,22 @@ export class TtlSweep {
     this.#ttl = ttl;
   }
 
-  /** Inside the commit, which has written this many rows, all of `watermark_ms` or later. Whether a pass begins. */
-  run(watermark_ms: number, written: number): boolean {
+  /**
+   * Inside the commit, which has written this many rows, all of `oldestWritten`'s day or later: by default that of the
+   * watermark. Whether a pass begins.
+   */
+  run(watermark_ms: number, written: number, oldestWritten: number = ttlDay(watermark_ms)): boolean {
     const begins = this.#from === undefined;
     const oldest = oldestDay(watermark_ms, this.#ttl);
+    if (this.#oldest !== undefined && oldestWritten < this.#oldest) this.#oldest = oldestWritten;
     if (this.#from === undefined) {
       if (this.#oldest !== undefined && oldest <= this.#oldest) return false;
-      this.#left = ttlDay(watermark_ms);
+      this.#left = Math.min(ttlDay(watermark_ms), oldestWritten);
       this.#hasMet = this.#oldest !== undefined;
       this.#from = FIRST_KEY;
     }
+    // Those that are written behind the pass are not met by it.
+    if (oldestWritten < this.#left) this.#left = oldestWritten;
     const limit = this.#hasMet
       ? Math.max(MIN_ROWS_PER_COMMIT, written * ROWS_PER_WRITE)
       : MIN_ROWS_PER_COMMIT;

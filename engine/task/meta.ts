@@ -1,8 +1,9 @@
 import { ByteWriter, MillraceError, type StoredEventTime } from '../base/index.ts';
 import { GAP_CHOICE, type StreamFacts, StreamGapError, type StreamMark } from '../edges/index.ts';
 import type { Notice } from '../graph/index.ts';
-import { type KvTable, type KvView, prefixEnd } from '../state/index.ts';
+import { type KvStore, type KvTable, type KvView, prefixEnd } from '../state/index.ts';
 import type { ControlPosition } from './control-state.ts';
+import type { LogTime } from './log-order.ts';
 
 /** The name of the engine's own table, beside those of the operators. */
 export const META_TABLE = 'meta';
@@ -30,6 +31,8 @@ export interface Progress extends StoredEventTime, InputPosition {
   readonly others?: Readonly<Record<string, InputPosition>>;
   /** The definitions that the state is of; absent where a task was given none. */
   readonly control?: ControlPosition;
+  /** Of an ordered task. */
+  readonly log?: LogTime;
   /** The outbox's next row number. */
   readonly outbox_next: number;
   readonly notices: NoticeCounts;
@@ -54,6 +57,17 @@ export function readProgress(meta: KvView): Progress | undefined {
 
 export function writeProgress(meta: KvTable, progress: Progress): void {
   writeJson(meta, PROGRESS_KEY, progress);
+}
+
+/** Two tasks on one state would each undo the other's work: the second to commit stops. */
+export function requireSoleWriter(store: KvStore, commit: number): void {
+  const committed = readProgress(store.table(META_TABLE))?.commit ?? 0;
+  if (committed === commit) return;
+  throw new MillraceError(
+    'state_has_another_writer',
+    `The state is at commit ${committed}, this task at ${commit}: another process writes to the ` +
+      'same state folder. Stop one of them, or give each its own DATA_DIR.',
+  );
 }
 
 /** How many notices of each scope and kind can be read back; the counters count all. */

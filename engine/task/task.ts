@@ -7,66 +7,47 @@ import {
   Metrics,
   MillraceError,
 } from '../base/index.ts';
-import type { ControlInput } from '../control/index.ts';
 import {
   errorOf,
   FailureWatch,
   LetterAllowance,
   OUTBOX_TABLE,
   Outbox,
-  type Publisher,
-  type Quarantine,
-  type Source,
   type SourceRecord,
   TraceFollower,
 } from '../edges/index.ts';
 import {
+  type Cursor,
+  definitionsBeforeCut,
   emittedBy,
   type Graph,
-  type Listen,
+  leadingToCuts,
   type Notice,
   OutputIds,
   type Runtime,
-  type Topology,
-  type TopologyChange,
 } from '../graph/index.ts';
-import type { Flushable, KvStore, StateChecks } from '../state/index.ts';
+import type { Flushable } from '../state/index.ts';
 import { ControlState, describeControl } from './control-state.ts';
 import { GapBoard, readGaps } from './gaps.ts';
-import { type Input, Inputs, type InputsOptions, type Sources, watermarkOwners } from './inputs.ts';
-import { META_TABLE, NoticeBoard, type Progress, readProgress, writeProgress } from './meta.ts';
+import { type Input, Inputs, type InputsOptions, watermarkOwners } from './inputs.ts';
+import { LogOrder } from './log-order.ts';
+import {
+  META_TABLE,
+  NoticeBoard,
+  type Progress,
+  readProgress,
+  requireSoleWriter,
+  writeProgress,
+} from './meta.ts';
 import { namingGaps } from './naming-gaps.ts';
 import { adaptedBatch, DEFAULT_TASK_LIMITS, type TaskLimits } from './task-limits.ts';
 import { TaskMetrics } from './task-metrics.ts';
+import type { TaskOptions } from './task-options.ts';
 import { TimerService } from './timers.ts';
 import { readTopology, upgradeTopology, writeTopology } from './upgrade.ts';
 
-export interface TaskOptions {
-  readonly topology: Topology;
-  /** One, or one for each source node of the topology, by name. */
-  readonly source: Source | Sources;
-  readonly store: KvStore;
-  readonly publisher: Publisher;
-  /** Definitions that change while it runs. Default: none come, and those of the last commit stay. */
-  readonly control?: ControlInput;
-  readonly clock: Clock;
-  readonly limits?: Partial<TaskLimits>;
-  readonly onCommit?: (progress: Progress) => void;
-  /** Starts also where the topology changed so that state is given up, and deletes that state. Default: false. */
-  readonly allowTopologyChange?: boolean;
-  /** Hears what is different from the topology that wrote the state. */
-  readonly onTopologyChange?: (changes: readonly TopologyChange[]) => void;
-  /** Hears every batch that leaves a node: for tests and inspection. */
-  readonly listen?: Listen;
-  /**
-   * How closely state is looked at for what a restart would lose: `first`, the default, at the first rows of each table;
-   * `always`, as tests do, at every row, and at values that are changed in place without being set.
-   */
-  readonly stateChecks?: StateChecks;
-  /** Puts records aside whose processing throws; to be handed to every run of the task. Default: they stop it. */
-  readonly quarantine?: Quarantine;
-}
-
+/** Where a task is that is not ordered. */
+const NOWHERE: Cursor = { sequence: 0 };
 /** In the ids of its dead letters, where others have the operator; no operator has such a name. */
 const QUARANTINE = '.quarantine';
 const MS_PER_SECOND = 1_000;
@@ -94,6 +75,7 @@ export class Task {
   readonly #failures = new FailureWatch();
   readonly #traces = new TraceFollower();
   readonly #letters: LetterAllowance | undefined;
+  #order: LogOrder | undefined;
   #commit = 0;
   #eventTime = new EventTime();
   #uncommitted = 0;
@@ -124,6 +106,7 @@ export class Task {
     const { store, source, topology, publisher, clock } = this.#options;
     const allow = this.#options.allowTopologyChange === true;
     const described = topology.describe();
+    if (this.#options.ordered === true) topology.requireOrder();
     const inputs = new Inputs(source, described);
     const meta = store.table(META_TABLE);
     const progress = readProgress(meta);
@@ -134,6 +117,7 @@ export class Task {
     const changes = upgradeTopology(store, described, allow);
     if (changes.length > 0) this.#options.onTopologyChange?.(changes);
     this.#commit = progress?.commit ?? 0;
+    if (this.#options.ordered === true) this.#order = new LogOrder(progress?.log, progress?.sequence);
     this.#eventTime = new EventTime(progress);
     this.#notices = new NoticeBoard(progress?.notices ?? {});
     this.#outbox = new Outbox(
@@ -204,11 +188,16 @@ export class Task {
   }
 
   #runtime(partition: string, outputs: OutputIds): Runtime {
-    const { store, clock, stateChecks = 'first' } = this.#options;
+    const { store, stateChecks = 'first' } = this.#options;
+    const order = this.#order;
+    const clock = this.#clock;
     return {
       store,
       stateChecks,
       clock,
+      ordered: order !== undefined,
+      cursor: order?.cursor ?? NOWHERE,
+      onTick: (hear) => order?.onTick(hear),
       metrics: this.metrics,
       topology: this.#options.topology.name,
       partition,
@@ -223,7 +212,10 @@ export class Task {
       },
       eventTime: this.#eventTime,
       failures: this.#failures,
-      control: (operator, handlers) => this.#control?.register(operator, handlers),
+      control: (operator, handlers) => {
+        if (order !== undefined) this.#requireBehindCuts(operator);
+        this.#control?.register(operator, handlers);
+      },
       register: (_, flushable) => this.#flushables.push(flushable),
       timers: (operator) => {
         const id = `${operator}/timers`;
@@ -232,6 +224,22 @@ export class Task {
         return timers;
       },
     };
+  }
+
+  /** The time by which results may be decided. */
+  get #clock(): Clock {
+    return this.#order?.clock ?? this.#options.clock;
+  }
+
+  /** Of an ordered task: where it is at work. */
+  get cursor(): Cursor {
+    return this.#order?.cursor ?? NOWHERE;
+  }
+
+  #requireBehindCuts(operator: string): void {
+    const { name, nodes } = this.#options.topology.describe();
+    if (!leadingToCuts(nodes).has(operator)) return;
+    throw definitionsBeforeCut(name, operator, nodes.find((node) => node.name === operator)?.kind ?? '');
   }
 
   #opened(): { graph: Graph; outbox: Outbox; inputs: Inputs; control: ControlState; outputs: OutputIds } {
@@ -331,14 +339,16 @@ export class Task {
     emittedBy(this.metrics, input.node).add(records.length);
     if (admitted.length > 0) {
       for (const run of this.#traces.runs(admitted)) {
-        outputs.begin(input.node);
-        graph.push({ ...batch(run), origins: run }, input.node);
+        if (this.#order === undefined) {
+          outputs.begin(input.node);
+          graph.push({ ...batch(run), origins: run }, input.node);
+        } else this.#pushInOrder(this.#order, input.node, run);
         if (this.#failures.first !== undefined) break;
       }
     }
     const failure = this.#failures.first;
     // No record is to blame for what another process wrote under its operator.
-    if (failure !== undefined) this.#requireSoleWriter();
+    if (failure !== undefined) requireSoleWriter(this.#options.store, this.#commit);
     if (failure !== undefined && quarantine !== undefined) {
       throw asMillraceError(quarantine.blame(input.node, admitted, failure));
     }
@@ -346,6 +356,22 @@ export class Task {
     if (this.#options.stateChecks === 'always') for (const flushable of this.#flushables) flushable.check?.();
     const took_ms = performance.now() - pushed_ms;
     this.#batch_max = adaptedBatch(this.#limits, this.#batch_max, records.length, took_ms);
+  }
+
+  #pushInOrder(order: LogOrder, node: string, records: readonly SourceRecord[]): void {
+    const { graph, outputs } = this.#opened();
+    for (const record of records) {
+      outputs.begin(node);
+      const { minute } = order;
+      if (order.begin(record)) graph.push({ kind: 'batch', items: [record], origins: [record] }, node);
+      if (this.#failures.first !== undefined) return;
+      if (order.minute > minute) this.#sumLetters(order.clock.now());
+    }
+  }
+
+  /** What was too much for letters of its own. */
+  #sumLetters(now_ms: number): void {
+    for (const summary of this.#letters?.summaries(now_ms) ?? []) this.#opened().outbox.stage(summary);
   }
 
   readonly #alignment: InputsOptions;
@@ -369,6 +395,7 @@ export class Task {
     const { graph, outbox, inputs, control, outputs } = this.#opened();
     const started_ms = performance.now();
     const now_ms = clock.now();
+    const order = this.#order;
     const commit = this.#commit + 1;
     const before = graph.arrivals();
     // Before the barrier: an operator with more to do may ask for the next one while this one passes.
@@ -376,21 +403,25 @@ export class Task {
     const { progress, sending } = store.transaction(() => {
       const meta = store.table(META_TABLE);
       // First: an operator that meets what another process wrote would fail in ways that hide why.
-      this.#requireSoleWriter();
+      requireSoleWriter(this.#options.store, this.#commit);
       const { watermark_ms } = this.#eventTime.committed;
       // Before the barrier: what an operator begins for a definition, it stores as the barrier passes.
       control.apply();
       for (const input of inputs.all) {
-        const idle_ms = input.idle_ms(now_ms);
+        const time =
+          order === undefined
+            ? { now_ms, idle_ms: input.idle_ms(now_ms) }
+            : { now_ms: order.clock.now(), idle_ms: 0 };
         outputs.begin(input.node);
-        graph.push({ kind: 'barrier', commit, now_ms, idle_ms, watermark_ms }, input.node);
+        graph.push({ kind: 'barrier', commit, ...time, watermark_ms }, input.node);
       }
       this.#raise();
       invariant(graph.arrivals() - before === graph.ends, 'a barrier reaches every end of the graph');
       const eventTime = this.#eventTime.committed;
       for (const flushable of this.#flushables) flushable.flush(eventTime.watermark_ms ?? 0);
       for (const timers of this.#timers) timers.flush();
-      for (const summary of this.#letters?.summaries(now_ms) ?? []) outbox.stage(summary);
+      if (order === undefined) this.#sumLetters(now_ms);
+      this.#letters?.flush();
       const flushed = outbox.flush();
       this.#notices.flush(meta);
       this.#gaps.flush(meta);
@@ -400,6 +431,7 @@ export class Task {
         ...(inputs.all.length > 1 ? { others: inputs.others } : {}),
         ...eventTime,
         ...(control.position === undefined ? {} : { control: control.position }),
+        ...(order === undefined ? {} : { log: order.time }),
         committed_at_ms: now_ms,
         outbox_next: outbox.next,
         notices: this.#notices.counts(),
@@ -421,17 +453,6 @@ export class Task {
     this.#counts.commit_s.add((performance.now() - started_ms) / MS_PER_SECOND);
     sending.sendCommitted();
     onCommit?.(progress);
-  }
-
-  /** Two tasks on one state would each undo the other's work: the second to commit stops. */
-  #requireSoleWriter(): void {
-    const committed = readProgress(this.#options.store.table(META_TABLE))?.commit ?? 0;
-    if (committed === this.#commit) return;
-    throw new MillraceError(
-      'state_has_another_writer',
-      `The state is at commit ${committed}, this task at ${this.#commit}: another process writes to the ` +
-        'same state folder. Stop one of them, or give each its own DATA_DIR.',
-    );
   }
 
   /** Lets go of the graph; the store stays open, it is the caller's. */

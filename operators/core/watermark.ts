@@ -16,11 +16,17 @@ export interface WatermarkConfig<E> {
    * year 10889: so times in µs or ns are not.
    */
   readonly max_ahead_ms?: number;
+  /**
+   * In a partitioned topology the watermark rises in steps: to multiples of this, ms; by default 1,000. With less it moves,
+   * and what is behind it looks for what is due, with more records. Elsewhere without meaning.
+   */
+  readonly step_ms?: number;
   /** Describes a late event for the diagnostics; without it late events are only counted. */
   readonly late?: (event: E) => { scope: string; sequence: number; detail: Record<string, string | number> };
 }
 
 const DEFAULT_IDLE_MS = 60_000;
+const DEFAULT_STEP_MS = 1_000;
 
 export const watermarkDoc: OperatorDoc = {
   kind: 'watermark',
@@ -31,18 +37,22 @@ export const watermarkDoc: OperatorDoc = {
  * Bounded out-of-orderness: the watermark is the largest event time seen minus the allowance. It never
  * moves back and is part of the commit. A late event is passed on like any other (downstream state is
  * a function of the set of events); it is counted and listed. Whether an event is late is judged
- * event by event, so the cut into batches makes no difference. State: one number. Throws `bad_config`.
+ * event by event, so the cut into batches makes no difference. In an ordered task it rises in steps of `step_ms`, at the
+ * record that raises it, and by ticks of the log instead of the clock. State: one number. Throws `bad_config`.
  */
 export function watermark<E>(name: string, config: WatermarkConfig<NoInfer<E>>): Operator<E, E>;
 export function watermark<E>(name: string, config: WatermarkConfig<E>): Operator<E, E>;
 export function watermark<E>(name: string, config: WatermarkConfig<E>): Operator<E, E> {
-  const { outOfOrderness_ms, idle_ms = DEFAULT_IDLE_MS, max_ahead_ms = 0 } = config;
+  const { outOfOrderness_ms, idle_ms = DEFAULT_IDLE_MS, max_ahead_ms = 0, step_ms = 1 } = config;
   const isBounded = outOfOrderness_ms < Number.POSITIVE_INFINITY;
   if (!isBounded || !(outOfOrderness_ms >= 0) || !(idle_ms >= 0) || !(max_ahead_ms >= 0)) {
     throw new MillraceError(
       'bad_config',
       `"${name}" needs ms from 0 on as outOfOrderness_ms, idle_ms and max_ahead_ms, the first of them finite.`,
     );
+  }
+  if (!(step_ms > 0) || step_ms === Number.POSITIVE_INFINITY) {
+    throw new MillraceError('bad_config', `"${name}" needs ms above 0 as step_ms, not ${step_ms}.`);
   }
   return make<E>()(name, config);
 }
@@ -54,8 +64,11 @@ const make = <E>() =>
     ownsWatermark: true,
     keepsItems: true,
     retractions: () => 'passes',
-    start: ({ name, config, clock, metrics, emit, emitWatermark, initialWatermark_ms, notice }) => {
+    start: ({ name, config, clock, ordered, metrics, emit, emitWatermark, initialWatermark_ms, notice }) => {
       const { timeOf, outOfOrderness_ms, idle_ms = DEFAULT_IDLE_MS, max_ahead_ms, late } = config;
+      const { step_ms = DEFAULT_STEP_MS } = config;
+      const levelOf = (time_ms: number): number =>
+        ordered ? Math.floor(time_ms / step_ms) * step_ms : time_ms;
       let current_ms = initialWatermark_ms ?? Number.NEGATIVE_INFINITY;
       const labels = { operator: name };
       const lateEvents = metrics.counter(
@@ -82,6 +95,28 @@ const make = <E>() =>
           emitWatermark(time_ms);
         }
       };
+      /** Events behind a watermark; gives the one that they bring. */
+      const judge = (events: readonly E[], from_ms: number): number => {
+        let reached_ms = from_ms;
+        const ahead_ms = max_ahead_ms === undefined ? TIME_END_MS : clock.now() + max_ahead_ms;
+        const believed_ms = Math.min(ahead_ms, TIME_END_MS);
+        for (const event of events) {
+          const time_ms = wholeTime(timeOf(event), name);
+          if (time_ms < reached_ms) {
+            lateEvents.add();
+            if (isIdle && time_ms >= byEvents_ms) lateByIdle.add();
+            if (late !== undefined) notice({ kind: 'late', ...late(event) });
+          } else if (time_ms > believed_ms) ahead.add();
+          else if (time_ms - outOfOrderness_ms > reached_ms) reached_ms = time_ms - outOfOrderness_ms;
+        }
+        return reached_ms;
+      };
+      const passIdle = (time: { readonly idle_ms: number; readonly now_ms: number }): void => {
+        if (time.idle_ms < idle_ms) return;
+        const to_ms = levelOf(time.now_ms - outOfOrderness_ms);
+        isIdle ||= to_ms > current_ms;
+        moveTo(to_ms);
+      };
       return {
         // The committed watermark at start: tables and timers downstream go on from it.
         onWatermark: (time_ms) => {
@@ -91,17 +126,10 @@ const make = <E>() =>
         },
         onBatch: (events) => {
           let reached_ms = current_ms;
-          const ahead_ms = max_ahead_ms === undefined ? TIME_END_MS : clock.now() + max_ahead_ms;
-          const believed_ms = Math.min(ahead_ms, TIME_END_MS);
-          for (const event of events) {
-            const time_ms = wholeTime(timeOf(event), name);
-            if (time_ms < reached_ms) {
-              lateEvents.add();
-              if (isIdle && time_ms >= byEvents_ms) lateByIdle.add();
-              if (late !== undefined) notice({ kind: 'late', ...late(event) });
-            } else if (time_ms > believed_ms) ahead.add();
-            else if (time_ms - outOfOrderness_ms > reached_ms) reached_ms = time_ms - outOfOrderness_ms;
-          }
+          if (!ordered) reached_ms = judge(events, reached_ms);
+          else
+            for (const event of events)
+              reached_ms = Math.max(reached_ms, levelOf(judge([event], reached_ms)));
           emit(events);
           if (reached_ms > current_ms) {
             byEvents_ms = reached_ms;
@@ -110,10 +138,9 @@ const make = <E>() =>
           moveTo(reached_ms);
         },
         onBarrier: (barrier) => {
-          if (barrier.idle_ms < idle_ms) return;
-          isIdle ||= barrier.now_ms - outOfOrderness_ms > current_ms;
-          moveTo(barrier.now_ms - outOfOrderness_ms);
+          if (!ordered) passIdle(barrier);
         },
+        onTick: (tick) => passIdle(tick),
       };
     },
   });
