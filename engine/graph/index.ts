@@ -1,7 +1,7 @@
 export * from './define-operator.ts';
 export * from './merge.ts';
 export * from './operator.ts';
-export { type Cursor, definitionsBeforeCut, leadingToCuts, requireOrder, type Tick } from './order.ts';
+export { type Cursor, requireBehindCuts, type Tick } from './order.ts';
 export { type NameOf, type OriginInput, OutputIds } from './origins.ts';
 export type { OutputChanges, RetractionRule } from './retractions.ts';
 export type { SentSubject, SentTo } from './sent-subjects.ts';

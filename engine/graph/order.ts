@@ -57,8 +57,17 @@ export function requireOrder(
   }
 }
 
+/** Throws `definitions_before_cut` for an operator that takes definitions, where something comes from it to a cut. */
+export function requireBehindCuts(
+  { name, nodes }: { readonly name: string; readonly nodes: readonly OrderNode[] },
+  operator: string,
+): void {
+  const node = nodes.find((each) => each.name === operator);
+  if (leadingToCuts(nodes).has(operator)) throw definitionsBeforeCut(name, operator, node?.kind ?? '');
+}
+
 /** The nodes from which something comes to a cut. */
-export function leadingToCuts(nodes: readonly OrderNode[]): ReadonlySet<string> {
+function leadingToCuts(nodes: readonly OrderNode[]): ReadonlySet<string> {
   const leading = new Set<string>();
   for (const { name, kind, inputs } of nodes.toReversed()) {
     if (CUTS.has(kind) || leading.has(name)) for (const input of inputs) leading.add(input);
@@ -74,7 +83,7 @@ function notOrdered(topology: string, why: string): MillraceError {
   );
 }
 
-export function definitionsBeforeCut(topology: string, node: string, kind: string): MillraceError {
+function definitionsBeforeCut(topology: string, node: string, kind: string): MillraceError {
   return new MillraceError(
     'definitions_before_cut',
     `"${node}" (${kind}) in "${topology}" takes definitions that users make while it runs, and stands before a cut: ` +

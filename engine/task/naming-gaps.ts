@@ -1,7 +1,9 @@
 import type { Clock } from '../base/index.ts';
 import { StreamGapError } from '../edges/index.ts';
+import type { Notice } from '../graph/index.ts';
 import type { KvStore } from '../state/index.ts';
 import { GapBoard, type GapKind, readGaps } from './gaps.ts';
+import type { Inputs } from './inputs.ts';
 import { META_TABLE, readProgress } from './meta.ts';
 
 /** What an error of the stream says of the messages that it names. */
@@ -38,4 +40,14 @@ function writeGap({ store, clock, node }: GapPlace, { code, gap }: StreamGapErro
     noticed_at_ms: clock.now(),
   });
   store.transaction(() => board.flush(store.table(META_TABLE)));
+}
+
+/** What of the inputs was gone before this start. */
+export function gapNotices(inputs: Inputs): readonly Notice[] {
+  return inputs.all.flatMap(({ node, facts, gap }) => {
+    if (gap === undefined) return [];
+    const { from, through, messages } = gap;
+    const detail = { source: node, from, through, messages };
+    return [{ kind: 'gap_skipped', scope: facts.stream, sequence: through, detail }];
+  });
 }

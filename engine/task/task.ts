@@ -18,13 +18,12 @@ import {
 } from '../edges/index.ts';
 import {
   type Cursor,
-  definitionsBeforeCut,
   emittedBy,
   type Graph,
-  leadingToCuts,
   type Notice,
   OutputIds,
   type Runtime,
+  requireBehindCuts,
 } from '../graph/index.ts';
 import type { Flushable } from '../state/index.ts';
 import { ControlState, describeControl } from './control-state.ts';
@@ -39,7 +38,8 @@ import {
   requireSoleWriter,
   writeProgress,
 } from './meta.ts';
-import { namingGaps } from './naming-gaps.ts';
+import { gapNotices, namingGaps } from './naming-gaps.ts';
+import { outboxEvents } from './outbox-events.ts';
 import { adaptedBatch, DEFAULT_TASK_LIMITS, type TaskLimits } from './task-limits.ts';
 import { TaskMetrics } from './task-metrics.ts';
 import type { TaskOptions } from './task-options.ts';
@@ -125,18 +125,7 @@ export class Task {
       publisher,
       progress?.outbox_next ?? 0,
       this.#limits.outbox,
-      {
-        refused: ({ id, subject }, { code }) => {
-          this.#counts.refused.add();
-          const { sequence } = inputs.first;
-          this.#notices.add({ kind: 'outbox_refused', scope: subject, sequence, detail: { id, code } });
-        },
-        duplicate: ({ id, subject }) => {
-          this.#counts.duplicates.add();
-          const { sequence } = inputs.first;
-          this.#notices.add({ kind: 'outbox_duplicate', scope: subject, sequence, detail: { id } });
-        },
-      },
+      outboxEvents(this.#counts, inputs, this.#notices),
     );
     this.#control = new ControlState(store, this.#options.control, progress?.control, this.#limits.control);
     const failed = (error: unknown): void => this.#failures.reportUnknown(error);
@@ -159,7 +148,8 @@ export class Task {
       );
     }
     describeControl(this.metrics, this.#control);
-    this.#noteGaps(inputs);
+    // What was gone before this start is part of the next commit, for good.
+    for (const notice of gapNotices(inputs)) this.#notices.add(notice);
     this.#counts.observe({
       store,
       inputs,
@@ -171,20 +161,6 @@ export class Task {
     await inputs.start();
     this.#barrier_at_ms = clock.now();
     this.#outbox.pump();
-  }
-
-  /** What was gone before this start is part of the next commit, for good. */
-  #noteGaps(inputs: Inputs): void {
-    for (const { node, facts, gap } of inputs.all) {
-      if (gap === undefined) continue;
-      const { from, through, messages } = gap;
-      this.#notices.add({
-        kind: 'gap_skipped',
-        scope: facts.stream,
-        sequence: through,
-        detail: { source: node, from, through, messages },
-      });
-    }
   }
 
   #runtime(partition: string, outputs: OutputIds): Runtime {
@@ -213,7 +189,7 @@ export class Task {
       eventTime: this.#eventTime,
       failures: this.#failures,
       control: (operator, handlers) => {
-        if (order !== undefined) this.#requireBehindCuts(operator);
+        if (order !== undefined) requireBehindCuts(this.#options.topology.describe(), operator);
         this.#control?.register(operator, handlers);
       },
       register: (_, flushable) => this.#flushables.push(flushable),
@@ -234,12 +210,6 @@ export class Task {
   /** Of an ordered task: where it is at work. */
   get cursor(): Cursor {
     return this.#order?.cursor ?? NOWHERE;
-  }
-
-  #requireBehindCuts(operator: string): void {
-    const { name, nodes } = this.#options.topology.describe();
-    if (!leadingToCuts(nodes).has(operator)) return;
-    throw definitionsBeforeCut(name, operator, nodes.find((node) => node.name === operator)?.kind ?? '');
   }
 
   #opened(): { graph: Graph; outbox: Outbox; inputs: Inputs; control: ControlState; outputs: OutputIds } {
