@@ -1,11 +1,13 @@
 import {
   bufferCount,
   delay,
+  from,
   mergeMap,
   pairwise,
   pipe,
   map as rxMap,
   scan,
+  share,
   startWith,
   take,
   throwError,
@@ -89,5 +91,46 @@ describe('lift', () => {
     const second = await first.restart();
     await second.push(3);
     expect(second.out).toEqual([3]);
+  });
+
+  it('takes operators of another copy of RxJS than the one in the built package', async () => {
+    const built = await import('millrace');
+    expect(built.TestDriver).not.toBe(TestDriver);
+    const driver = await built.TestDriver.start<number, string>((input) =>
+      input.pipe(
+        built.lift(
+          'twice',
+          pipe(
+            mergeMap((n: number) => from([n, n])),
+            share(),
+            pairwise(),
+          ),
+        ),
+        built.lift(
+          'told',
+          pipe(
+            rxMap((pair) => String(pair)),
+            startWith('first'),
+            take(4),
+          ),
+        ),
+      ),
+    );
+    await driver.push(1, 2);
+    await driver.push(3);
+    expect(driver.out).toEqual(['first', '1,1', '1,2', '2,2']);
+    expect(driver.counter('millrace.lift.ignored')).toBe(2);
+    const fails = built.lift(
+      'fails',
+      mergeMap((n: number) => throwError(() => new Error(`no ${n}`))),
+    );
+    const failing = await built.TestDriver.start<number, number>((input) => input.pipe(fails));
+    await expect(failing.push(7)).rejects.toThrow('no 7');
+    const late = await built.TestDriver.start<number, number>((input) =>
+      input.pipe(built.lift('late', delay(1))),
+    );
+    await late.push(1);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(() => late.commit()).toThrow(expect.objectContaining({ code: 'asynchronous_emission' }));
   });
 });

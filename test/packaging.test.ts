@@ -330,7 +330,7 @@ describe('packaging', () => {
       .concat(
         [...pages.map((name) => `${name}.gz`), 'LICENSES.txt'].map((name) => `dist/api/app/pages/${name}`),
       )
-      .concat('Dockerfile', 'docker-compose.yml', 'dist/web/index.html');
+      .concat('Dockerfile', 'docker-compose.yml', 'dist/web/index.html', 'dist/bundle/LICENSES.txt');
     expect(wanted.length).toBeGreaterThan(300);
     const paths = packed.files.map(({ path }) => path);
     expect(wanted.filter((path) => !paths.includes(path))).toEqual([]);
