@@ -169,6 +169,21 @@ export class ClusterBoard implements ClusterView {
     return { member: own.record.member, epoch: epochOf(own.record, own.revision) };
   }
 
+  /**
+   * The member that has a task. Undefined where nobody has it, or a process that ended: its name has said since that
+   * it is another one.
+   */
+  holder(task: TaskKey): string | undefined {
+    const own = this.#owns.get(task);
+    if (own === undefined || own.record.state !== 'owned') return undefined;
+    const member = this.#members.get(own.record.member);
+    const isReplaced =
+      member !== undefined &&
+      member.revision > own.revision &&
+      member.record.incarnation !== own.record.incarnation;
+    return isReplaced ? undefined : own.record.member;
+  }
+
   members(): readonly ClusterMember[] {
     const owned = new Map<string, OwnedTask[]>();
     for (const key of this.#owns.keys()) {

@@ -68,6 +68,8 @@ const member = z.object({
   /** Makes each renewal another value. */
   renewal: z.int(),
   tasks: z.record(taskName, taskReport),
+  /** It is about to end: others go on with what it gives up. */
+  leaving: z.literal(true).optional(),
 });
 /** What a process says of itself, each second. */
 export type MemberRecord = z.infer<typeof member>;
