@@ -2,6 +2,7 @@ import { ByteReader, ByteWriter } from '../../engine/index.ts';
 import { type EntityRows, type RowTest, readPlaces, writePlaces } from '../entity-rows/index.ts';
 import type { EventPlace } from '../events-query/index.ts';
 import type { RowMoney } from '../exchange/index.ts';
+import { type LogTexts, SEGMENT_COLUMN } from '../filters/index.ts';
 import { CODE, MARK, NUMBER } from '../rows/index.ts';
 
 /** What a range of time says of one customer. */
@@ -16,15 +17,17 @@ export interface CustomerTotals {
   readonly last_ms: number;
   /** Σ amount − discount of orders − refunds, minor units. */
   readonly net: number;
+  /** The segments of the customer, as `segmentText`; '' where nobody asks for them. */
+  readonly segments: string;
   /** Where the customer's id may be read. */
   readonly places: readonly EventPlace[];
 }
 
 /** Columns that `EntityRows` carries for totals, in this order. */
-export const TOTALS_COLUMNS = {
-  codes: [CODE.currency],
+export const totalsColumns = (withSegments: boolean) => ({
+  codes: [CODE.currency, ...(withSegments ? [SEGMENT_COLUMN] : [])],
   numbers: [NUMBER.amount, NUMBER.discount],
-} as const;
+});
 const ORDER_BIT = 1;
 const REFUND_BIT = 2;
 
@@ -38,11 +41,16 @@ export function totalsTests(conditions: RowTest): readonly RowTest[] {
 }
 
 /** The totals of each entity with an order, in order of hashes. `check` may throw. */
-export function totalsOf(rows: EntityRows, money: RowMoney, check: () => void): CustomerTotals[] {
+export function totalsOf(
+  rows: EntityRows,
+  money: RowMoney,
+  texts: LogTexts,
+  check: () => void,
+): CustomerTotals[] {
   const all: CustomerTotals[] = [];
   rows.visit((table, order, from, to) => {
     const { time_ms, bits, entity } = table;
-    const [currency] = table.codes as [Int32Array];
+    const [currency, segments] = table.codes as [Int32Array, Int32Array?];
     const [amount, discount] = table.numbers as [Float64Array, Float64Array];
     let [orders, first, last] = [0, 0, 0];
     for (let at = from; at < to; at++) {
@@ -62,6 +70,7 @@ export function totalsOf(rows: EntityRows, money: RowMoney, check: () => void): 
     all.push({
       ...{ hi: entity.hi[last] as number, lo: entity.lo[last] as number, orders, net },
       ...{ first_ms: time_ms[first] as number, last_ms: time_ms[last] as number },
+      segments: segments === undefined ? '' : texts.textOf(segments[last] as number),
       places: table.placesOf(last),
     });
   }, check);
@@ -71,14 +80,14 @@ export function totalsOf(rows: EntityRows, money: RowMoney, check: () => void): 
 /** Totals as bytes, with the currency of their money; `readTotals` takes several of these one after the other. */
 export function writeTotals(totals: readonly CustomerTotals[], currency: string | undefined): Uint8Array {
   const writer = new ByteWriter().string(currency ?? '\0').varint(totals.length);
-  for (const { hi, lo, orders, first_ms, last_ms, net, places } of totals) {
+  for (const { hi, lo, orders, first_ms, last_ms, net, segments, places } of totals) {
     writer
       .u32(hi >>> 0)
       .u32(lo >>> 0)
       .varint(orders)
       .u48(first_ms)
       .u48(last_ms);
-    writePlaces(writer.f64(net), places);
+    writePlaces(writer.f64(net).string(segments), places);
   }
   return writer.copy();
 }
@@ -100,7 +109,7 @@ export function readTotals(bytes: Uint8Array | undefined): ReadTotals {
     for (let left = reader.varint(); left > 0; left--) {
       totals.push({
         ...{ hi: reader.u32() | 0, lo: reader.u32() | 0, orders: reader.varint() },
-        ...{ first_ms: reader.u48(), last_ms: reader.u48(), net: reader.f64() },
+        ...{ first_ms: reader.u48(), last_ms: reader.u48(), net: reader.f64(), segments: reader.string() },
         places: readPlaces(reader),
       });
     }

@@ -1,7 +1,7 @@
 import { defineKind, type QueryKind } from '../../engine/index.ts';
 import { EntityRows, type EntityWork, entityParts, scanFacts } from '../entity-rows/index.ts';
 import { oneCurrency, type RatesByCurrency, RowMoney, readDayRates } from '../exchange/index.ts';
-import { filterConditions } from '../filters/index.ts';
+import { filterConditions, SEGMENT, segmentLabels } from '../filters/index.ts';
 import { DAY_MS } from '../query/index.ts';
 import {
   type FamilyAnswer,
@@ -15,7 +15,7 @@ import {
   type StreamPosition,
 } from '../query-head/index.ts';
 import { HASH } from '../rows/index.ts';
-import { readTotals, TOTALS_COLUMNS, totalsOf, totalsTests, writeTotals } from './customer-totals.ts';
+import { readTotals, totalsColumns, totalsOf, totalsTests, writeTotals } from './customer-totals.ts';
 import { type RfmQuery, rfmSchemaOf } from './rfm-schema.ts';
 import { type ScoredCustomer, scoreCustomers } from './rfm-scores.ts';
 
@@ -63,13 +63,14 @@ export function rfmKind(
       const sources = ofSegments(open(context), shared.query, settings.custom);
       const tests = totalsTests(filterConditions(shared.query.filters, settings.custom, sources.dictionary));
       const { request } = plan;
-      const rows = new EntityRows({ entity: HASH.customer, share, tests, request, ...TOTALS_COLUMNS });
+      const columns = totalsColumns(shared.query.group_by.length > 0);
+      const rows = new EntityRows({ entity: HASH.customer, share, tests, request, ...columns });
       sources.scan(plan, (chunk) => {
         cancel.check();
         rows.add(chunk);
       });
       const money = new RowMoney(shared.query.currency, shared.rates, sources.dictionary);
-      const totals = totalsOf(rows, money, () => cancel.check());
+      const totals = totalsOf(rows, money, sources.dictionary, () => cancel.check());
       return writeTotals(totals, money.currency);
     },
     merge: (a, b) => Buffer.concat([a, b]),
@@ -94,18 +95,32 @@ function compareScored(a: ScoredCustomer, b: ScoredCustomer): number {
 
 function rfmBody(
   scored: readonly ScoredCustomer[],
-  { scoring, limit, offset }: RfmQuery,
+  { scoring, group_by, limit, offset }: RfmQuery,
   end_ms: number,
 ): Readonly<Record<string, unknown>> {
+  const page = scored.toSorted(compareScored).slice(offset, offset + limit);
+  return {
+    scoring,
+    ...distribution(scored),
+    ...(group_by.length === 0 ? {} : { group_by, groups: groupsOf(scored) }),
+    customers: page.map(({ hi, lo, r, f, m, segment, last_ms, first_ms, orders, net, places }) => ({
+      ...{ customer: { hi, lo, events: places }, r, f, m, score: `${r}${f}${m}`, segment },
+      recency_days: Math.floor((end_ms - last_ms) / DAY_MS),
+      ...{ frequency: orders, monetary: net },
+      ...{ first_order: new Date(first_ms).toISOString(), last_order: new Date(last_ms).toISOString() },
+    })),
+  };
+}
+
+/** How many customers there are of each score and named segment. */
+function distribution(scored: readonly ScoredCustomer[]): Readonly<Record<string, unknown>> {
   const segments = new Map<string, Group>();
   const buckets = new Map<string, Group>();
   for (const { r, f, m, segment, net, orders } of scored) {
     addTo(segments, segment, net, orders);
     addTo(buckets, `${r}${f}${m}`, net, orders);
   }
-  const page = scored.toSorted(compareScored).slice(offset, offset + limit);
   return {
-    scoring,
     customers_total: scored.length,
     segments: listed(segments).map(([segment, group]) => ({
       ...{ segment, ...group },
@@ -115,13 +130,23 @@ function rfmBody(
       const [r, f, m] = [...score].map(Number);
       return { ...{ r, f, m }, ...group };
     }),
-    customers: page.map(({ hi, lo, r, f, m, segment, last_ms, first_ms, orders, net, places }) => ({
-      ...{ customer: { hi, lo, events: places }, r, f, m, score: `${r}${f}${m}`, segment },
-      recency_days: Math.floor((end_ms - last_ms) / DAY_MS),
-      ...{ frequency: orders, monetary: net },
-      ...{ first_order: new Date(first_ms).toISOString(), last_order: new Date(last_ms).toISOString() },
-    })),
   };
+}
+
+/** By stored segment, the largest first; null: in none of them. Scores are those among all customers. */
+function groupsOf(scored: readonly ScoredCustomer[]): readonly object[] {
+  const groups = new Map<string, ScoredCustomer[]>();
+  for (const customer of scored) {
+    const texts = customer.segments === '' ? [''] : segmentLabels(customer.segments);
+    for (const name of texts) {
+      const own = groups.get(name);
+      if (own === undefined) groups.set(name, [customer]);
+      else own.push(customer);
+    }
+  }
+  return [...groups]
+    .sort(([a, x], [b, y]) => y.length - x.length || (a < b ? -1 : 1))
+    .map(([name, own]) => ({ key: { [SEGMENT]: name === '' ? null : name }, ...distribution(own) }));
 }
 
 interface Group {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { segmentFiltersSchemaOf } from '../filters/index.ts';
+import { SEGMENT, segmentFiltersSchemaOf } from '../filters/index.ts';
 import { HEAD_MEMBERS } from '../query-head/index.ts';
 import { DEFAULT_SEGMENTS } from './rfm-segments.ts';
 
@@ -51,6 +51,11 @@ export function rfmMembersOf(custom: readonly string[] = []) {
       .max(MAX_SEGMENTS)
       .default([...DEFAULT_SEGMENTS])
       .describe('Named segments: the first whose scores fit; without any: `other`'),
+    group_by: z
+      .array(z.enum([SEGMENT]))
+      .max(custom.includes(SEGMENT) ? 0 : 1)
+      .default([])
+      .describe('`segment`: also by the segments that `filters` names, else by all that are stored'),
     limit: z.int().min(0).max(MAX_CUSTOMERS_A_PAGE).default(DEFAULT_CUSTOMERS).describe('Customers a page'),
     offset: z.int().min(0).max(100_000_000).default(0).describe('Customers to pass over'),
   });

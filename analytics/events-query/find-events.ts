@@ -148,7 +148,9 @@ class Search {
     this.#isSure = prefilterOf(condition, tenant, terms).isExact && words.length === 0;
     const first = firstSelection(terms, this.#request);
     this.#isOwn = first.tests.every(isOwnTest);
-    const judging = await this.#judging(first);
+    // It is not needed before the first events are there.
+    const judging = this.#judging(first);
+    judging.catch(() => undefined);
     this.#after = first.after;
     let { limit, rows_max } = first;
     for (;;) {
@@ -163,7 +165,7 @@ class Search {
       const selection = await selector.select(tenant, asked, this.#signal);
       this.#rows += selection.scanned_rows;
       const { more } = selection;
-      const judged = await this.#take(selection, judging);
+      const judged = await this.#take(selection, await judging);
       if (judged.end !== undefined) return this.#page(judged.end, this.#after);
       if (more === undefined) return this.#page('complete', undefined);
       if (more !== 'limited') {
@@ -205,9 +207,9 @@ class Search {
     judging: JudgeParts,
   ): Promise<{ readonly end?: 'complete' | 'full' | 'cut'; readonly cost: number }> {
     if (selection.length === 0) return { cost: 0 };
-    const { verdicts, texts, messages_read, cost } = await judge(selection, judging);
+    const [judged, displaced] = await Promise.all([judge(selection, judging), this.#displaced(selection)]);
+    const { verdicts, texts, messages_read, cost } = judged;
     this.#read += messages_read;
-    const displaced = await this.#displaced(selection);
     const taken: number[] = [];
     let end: 'complete' | 'full' | 'cut' | undefined;
     let seen = 0;

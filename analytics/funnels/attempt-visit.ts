@@ -15,15 +15,11 @@ interface AttemptVisit {
 /** Each entity that enters a kept funnel in a range, by its attempt that counts there: what a scan finds. */
 export function visitAttempts(
   { attempts, start_ms, end_ms, openAfter_ms, cancel }: AttemptVisit,
-  counter: Pick<FunnelCounter, 'addDurations'>,
+  counter: Pick<FunnelCounter, 'addSelected'>,
 ): void {
   for (const block of attempts.blocks(start_ms, end_ms)) {
     cancel.check();
-    while (block.next()) {
-      const { time_ms } = block;
-      if (time_ms < start_ms || block.after_ms >= start_ms || block.until_ms < end_ms) continue;
-      if (time_ms >= end_ms) break;
-      counter.addDurations(time_ms, block.reached, block.durations, block.durationsAt, openAfter_ms);
-    }
+    block.select(start_ms, end_ms);
+    counter.addSelected(block, openAfter_ms);
   }
 }

@@ -1,4 +1,4 @@
-import type { ByteReader, ByteWriter } from '../../engine/index.ts';
+import { type ByteReader, type ByteWriter, invariant } from '../../engine/index.ts';
 import { binOf, valueOfBin } from '../../operators/index.ts';
 import { selectRanks } from './select-rank.ts';
 
@@ -9,8 +9,13 @@ export const PERCENTILES = { p50: 0.5, p90: 0.9, p99: 0.99 } as const;
 export type Percentiles = Readonly<Record<keyof typeof PERCENTILES, number | null>>;
 
 /** How times are written. */
-const FORM = { words: 0, sketch: 1, doubles: 2 } as const;
+const FORM = { words: 0, sketch: 1, doubles: 2, ranks: 3 } as const;
 const MAX_WORD = 2 ** 32 - 1;
+
+interface Ranks {
+  readonly isExact: boolean;
+  readonly times_ms: readonly number[];
+}
 
 /** Times of a group and a pair of steps that are kept one by one; more of them are a DDSketch. */
 export function maxExactTimes(steps: number): number {
@@ -31,13 +36,29 @@ export class Durations {
   readonly #max: number;
   #exact = new Float64Array(0);
   #bins: Map<number, number> | undefined;
+  /** Of times that are known by their percentiles alone: nothing can be added. */
+  #ranks: Ranks | undefined;
 
   constructor(max: number) {
     this.#max = max;
   }
 
   get isExact(): boolean {
-    return this.#bins === undefined;
+    return this.#ranks?.isExact ?? this.#bins === undefined;
+  }
+
+  /**
+   * Where to write up to `most` times more, from `count` on, before `took` says how many there were; undefined: they are
+   * to be added one by one.
+   */
+  room(most: number): Float64Array | undefined {
+    if (this.#bins !== undefined || this.count + most > this.#max) return undefined;
+    this.#makeRoom(this.count + most);
+    return this.#exact;
+  }
+
+  took(count: number): void {
+    this.count += count;
   }
 
   add(time_ms: number): void {
@@ -51,6 +72,7 @@ export class Durations {
   }
 
   addAll(other: Durations): void {
+    invariant(other.#ranks === undefined && this.#ranks === undefined, 'percentiles are not added up');
     if (other.#bins === undefined) {
       this.#addTimes(other.#exact.subarray(0, other.count));
       return;
@@ -62,16 +84,28 @@ export class Durations {
 
   /** Nearest rank, seconds: the smallest time that is not below the given part of all. */
   percentiles(): Percentiles {
-    const ranks = Object.values(PERCENTILES).map((part) => Math.ceil(part * this.count));
-    const found =
-      this.count === 0
-        ? ranks.map(() => null)
-        : this.isExact
-          ? selectRanks(this.#exact.subarray(0, this.count), ranks)
-          : ranks.map((rank) => this.#sketched(rank));
+    const found = this.#ranks?.times_ms ?? this.#found();
     const names = Object.keys(PERCENTILES);
     const shown = names.map((name, at) => [name, seconds(found[at] ?? null)] as const);
     return Object.fromEntries(shown) as Percentiles;
+  }
+
+  /** ms; none of no times. */
+  #found(): readonly number[] {
+    if (this.count === 0) return [];
+    const ranks = Object.values(PERCENTILES).map((part) => Math.ceil(part * this.count));
+    return this.isExact
+      ? selectRanks(this.#exact.subarray(0, this.count), ranks)
+      : ranks.map((rank) => this.#sketched(rank));
+  }
+
+  /** What `percentiles` needs, where nothing will be added. */
+  writeRanks(writer: ByteWriter): void {
+    writer
+      .u8(FORM.ranks)
+      .varint(this.count)
+      .u8(this.isExact ? 1 : 0);
+    for (const time_ms of this.#found()) writer.varint(time_ms);
   }
 
   write(writer: ByteWriter): void {
@@ -94,6 +128,15 @@ export class Durations {
   addWritten(reader: ByteReader): void {
     const form = reader.u8();
     const count = reader.varint();
+    if (form === FORM.ranks) {
+      invariant(this.count === 0 && this.#ranks === undefined, 'percentiles are not added up');
+      const isExact = reader.u8() === 1;
+      const times_ms = Object.keys(PERCENTILES).flatMap(() => (count === 0 ? [] : reader.varint()));
+      this.#ranks = { isExact, times_ms };
+      this.count = count;
+      return;
+    }
+    invariant(this.#ranks === undefined, 'percentiles are not added up');
     if (form === FORM.sketch) {
       this.#sketch();
       for (let left = reader.varint(); left > 0; left--) this.#addToBin(reader.varint(), reader.varint());

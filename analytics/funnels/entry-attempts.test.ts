@@ -77,7 +77,7 @@ it.each([
 ])(`say for every range which attempt counts: $ofWhat (seed ${seed})`, ({ isPlain, hasTies }) => {
   const random = new SeededRandom(seed);
   let [entered, without] = [0, 0];
-  for (let run = 0; run < sizes.random_funnels * 10; run++) {
+  for (let run = 0; run < sizes.random_funnels * 4; run++) {
     const plan = randomPlan(random, isPlain);
     const isHeld = !isPlain && random.int(0, 1) === 1;
     const attempts = new EntryAttempts(plan, isHeld);

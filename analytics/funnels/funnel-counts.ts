@@ -1,6 +1,7 @@
 import { ByteReader, ByteWriter, type FurthestReached } from '../../engine/index.ts';
 import type { FunnelResult } from '../../operators/index.ts';
 import { bySegment, SEGMENT } from '../filters/index.ts';
+import type { SelectedAttempts } from '../kept-attempts/index.ts';
 import { bucketAt, QueryError, type TimeBuckets } from '../query/index.ts';
 import { Durations, maxExactTimes } from './durations.ts';
 
@@ -84,30 +85,21 @@ export class FunnelCounter {
     if (furthest === this.#steps) (counts.times[0] as Durations).add(last_ms - entry_ms);
   }
 
-  /**
-   * Likewise, of an attempt that began at `entry_ms`: `durations` has the time from each step reached to the next one,
-   * from `at` on.
-   */
-  addDurations(
-    entry_ms: number,
-    furthest: number,
-    durations: Uint32Array | Float64Array,
-    at: number,
-    openAfter_ms: number,
-  ): void {
+  /** Likewise, attempts that are kept. */
+  addSelected(attempts: SelectedAttempts, openAfter_ms: number): void {
     this.#only ??= groupOf(this.#groups, '', this.#steps);
     const counts = this.#only;
-    const isOpen = furthest < this.#steps && entry_ms > openAfter_ms;
-    count(counts, furthest, isOpen);
-    if (this.#buckets !== undefined)
-      count(bucketOf(counts, bucketAt(this.#buckets, entry_ms), this.#steps), furthest, isOpen);
-    let total_ms = 0;
-    for (let step = 1; step < furthest; step++) {
-      const apart_ms = durations[at + step - 1] as number;
-      (counts.times[step] as Durations).add(apart_ms);
-      total_ms += apart_ms;
+    const [steps, buckets] = [this.#steps, this.#buckets];
+    const { selected, entry_ms, reached } = attempts;
+    for (let row = 0; row < selected; row++) {
+      const furthest = reached[row] as number;
+      const began_ms = entry_ms[row] as number;
+      const isOpen = furthest < steps && began_ms > openAfter_ms;
+      count(counts, furthest, isOpen);
+      if (buckets !== undefined)
+        count(bucketOf(counts, bucketAt(buckets, began_ms), steps), furthest, isOpen);
     }
-    if (furthest === this.#steps) (counts.times[0] as Durations).add(total_ms);
+    for (let step = 0; step < steps; step++) addTimes(counts.times[step] as Durations, step, steps, attempts);
   }
 
   /** Of a funnel without groups: where `FurthestAttempts` puts the times of the entities that `addReached` gets. */
@@ -129,19 +121,44 @@ export class FunnelCounter {
     }
   }
 
-  bytes(): Uint8Array {
-    return bytesOf([...this.#groups.values()], this.#steps);
+  /** `isAll`: there is no other part of the answer, so that percentiles say all of the times. */
+  bytes(isAll = false): Uint8Array {
+    return bytesOf([...this.#groups.values()], this.#steps, isAll);
   }
 }
 
-function bytesOf(groups: readonly GroupCounts[], steps: number): Uint8Array {
+/** Adds the times from a step to the next one; 0: from the entry to the last step. */
+function addTimes(
+  times: Durations,
+  step: number,
+  steps: number,
+  { selected, reached, durations, durationsAt }: SelectedAttempts,
+): void {
+  const [first, end] = step === 0 ? [0, steps - 1] : [step - 1, step];
+  const into = times.room(selected);
+  let at = times.count;
+  for (let row = 0; row < selected; row++) {
+    if ((reached[row] as number) <= end) continue;
+    const from = durationsAt[row] as number;
+    let time_ms = durations[from + first] as number;
+    for (let further = first + 1; further < end; further++) time_ms += durations[from + further] as number;
+    if (into === undefined) times.add(time_ms);
+    else into[at++] = time_ms;
+  }
+  if (into !== undefined) times.took(at - times.count);
+}
+
+function bytesOf(groups: readonly GroupCounts[], steps: number, isAll = false): Uint8Array {
   const writer = new ByteWriter().varint(steps).varint(groups.length);
   for (const { key, furthest, in_progress, buckets, times } of groups) {
     writer.string(key);
     writeCounts(writer, { furthest, in_progress });
     writer.varint(buckets.size);
     for (const [bucket, counts] of buckets) writeCounts(writer.varint(bucket), counts);
-    for (const durations of times) durations.write(writer);
+    for (const durations of times) {
+      if (isAll) durations.writeRanks(writer);
+      else durations.write(writer);
+    }
   }
   return writer.copy();
 }

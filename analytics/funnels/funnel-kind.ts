@@ -49,7 +49,8 @@ export function funnelKind(
       const counter = new FunnelCounter(shared.query.steps.length, trendOf(shared.query));
       if ('kept' in work) {
         countKept({ shared, work, cancel, kept: openKept(context) }, counter);
-        return counter.bytes();
+        // The only part of its plan.
+        return counter.bytes(true);
       }
       const { custom } = settings;
       const sources = ofSegments(open(context), shared.query, custom);

@@ -40,8 +40,8 @@ const RECORD_NS = 36;
 const BYTE_NS = { plain: 2, object: 42 } as const;
 /** Bytes of an event that is kept, about. */
 const EVENT_BYTES = 8;
-/** Likewise of an attempt, with its durations; of a block of them. */
-const ATTEMPT_NS = 30;
+/** Likewise of an attempt, with its durations and their percentiles. */
+const ATTEMPT_NS = 25;
 /** What is read in a moment is read, whatever a scan would take. */
 const ALWAYS_MAX_MS = 2;
 /** So many parts of a scan run at once; what is kept is read in one thread. */

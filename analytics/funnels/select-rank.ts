@@ -4,7 +4,7 @@ const DIGITS = 1 << DIGIT_BITS;
 const FEW = 2_048;
 
 /**
- * The values of some ranks (from 1, ascending) among whole numbers that are not negative. Values are counted by their
+ * The values of some ranks (from 1, ascending, at most 255) among whole numbers that are not negative. Values are counted by their
  * first bits, and only those that share these with a wanted one are looked at again: two passes over them, where to sort
  * takes about as many as their number has bits.
  */
@@ -30,27 +30,43 @@ export function selectRanks(values: Float64Array, ranks: readonly number[]): num
     digits[at] = digit;
     counts[digit] = (counts[digit] as number) + 1;
   }
-  const found: number[] = [];
+  const wanted = wantedDigits(counts, ranks);
+  gather(values, digits, wanted);
+  return wanted.flatMap(({ values: own, ranks: within }) => selectRanks(own, within));
+}
+
+/** Values of a digit, and which ranks among them are wanted. */
+interface WantedDigit {
+  readonly digit: number;
+  readonly values: Float64Array;
+  readonly ranks: readonly number[];
+}
+
+function wantedDigits(counts: Uint32Array, ranks: readonly number[]): WantedDigit[] {
+  const wanted: WantedDigit[] = [];
   let digit = 0;
   let before = 0;
   for (let at = 0; at < ranks.length; ) {
     while (before + (counts[digit] as number) < (ranks[at] as number)) before += counts[digit++] as number;
-    const own = valuesOf(values, digits, digit, counts[digit] as number);
-    const end = ranks.findLastIndex((rank) => rank <= before + own.length) + 1;
-    found.push(
-      ...selectRanks(
-        own,
-        ranks.slice(at, end).map((rank) => rank - before),
-      ),
-    );
+    const count = counts[digit] as number;
+    const end = ranks.findLastIndex((rank) => rank <= before + count) + 1;
+    const within = ranks.slice(at, end).map((rank) => rank - before);
+    wanted.push({ digit, values: new Float64Array(count), ranks: within });
     at = end;
   }
-  return found;
+  return wanted;
 }
 
-function valuesOf(values: Float64Array, digits: Uint16Array, digit: number, count: number): Float64Array {
-  const own = new Float64Array(count);
-  let taken = 0;
-  for (let at = 0; taken < count; at++) if (digits[at] === digit) own[taken++] = values[at] as number;
-  return own;
+/** In one pass. */
+function gather(values: Float64Array, digits: Uint16Array, wanted: readonly WantedDigit[]): void {
+  const places = new Uint8Array(DIGITS);
+  for (const [at, { digit }] of wanted.entries()) places[digit] = at + 1;
+  const taken = new Uint32Array(wanted.length);
+  for (let at = 0; at < values.length; at++) {
+    const place = places[digits[at] as number] as number;
+    if (place === 0) continue;
+    const own = (wanted[place - 1] as WantedDigit).values;
+    own[taken[place - 1] as number] = values[at] as number;
+    taken[place - 1] = (taken[place - 1] as number) + 1;
+  }
 }

@@ -24,6 +24,7 @@ const HAS_UNTIL = 128;
 const REACHED = HAS_AFTER - 1;
 const HEAD_BYTES = 32;
 const BASE_BYTES = 24;
+const INITIAL_SELECTED = 2_048;
 
 /** Bytes that a row takes in a block. */
 export function attemptBytes(values: Float64Array, at: number, isWide: boolean): number {
@@ -96,17 +97,25 @@ export class AttemptBlockWriter {
   }
 }
 
-/** The attempts of a block, one after the other: `next` moves on to the first, and then to the one behind. */
-export class AttemptBlockReader {
-  time_ms = 0;
-  after_ms = 0;
-  until_ms = 0;
-  reached = 0;
-  /** Durations of the row: `reached` less 1 of them, from `durationsAt` on. */
+/** Attempts of a block that count in a range. Arrays may be others after the next one. */
+export interface SelectedAttempts {
+  readonly selected: number;
+  readonly entry_ms: Float64Array;
+  readonly reached: Uint8Array;
+  /** The times between steps of all, and from where on those of an attempt are. */
+  readonly durations: Uint32Array | Float64Array;
+  readonly durationsAt: Uint32Array;
+}
+
+/** The attempts of a block: all of them, one after the other, or those that count in a range. */
+export class AttemptBlockReader implements SelectedAttempts {
+  selected = 0;
+  entry_ms = new Float64Array(INITIAL_SELECTED);
+  reached = new Uint8Array(INITIAL_SELECTED);
+  durationsAt = new Uint32Array(INITIAL_SELECTED);
   durations: Uint32Array | Float64Array = new Uint32Array(0);
-  durationsAt = 0;
   #room = roomOf(2 * ATTEMPT_BLOCK_MAX_BYTES);
-  #left = 0;
+  #rows = 0;
   #base_ms = 0;
   #after = 0;
   #until = 0;
@@ -126,7 +135,7 @@ export class AttemptBlockReader {
       words[3] as number,
     ];
     const isWide = words[4] === 1;
-    this.#left = rows;
+    this.#rows = rows;
     this.#base_ms = doubles[BASE_BYTES / 8] as number;
     this.#after = HEAD_BYTES / 8;
     this.#until = this.#after + afters;
@@ -138,19 +147,57 @@ export class AttemptBlockReader {
     this.durations = isWide ? doubles : words;
   }
 
-  /** False behind the last one. */
-  next(): boolean {
-    if (this.#left === 0) return false;
-    this.#left--;
+  /** Those that count in [start_ms, end_ms), in place of those before. */
+  select(start_ms: number, end_ms: number): void {
+    const rows = this.#rows;
+    if (rows > this.reached.length) {
+      this.entry_ms = new Float64Array(rows * 2);
+      this.reached = new Uint8Array(rows * 2);
+      this.durationsAt = new Uint32Array(rows * 2);
+    }
+    const { entry_ms, reached, durationsAt } = this;
     const { bytes, words, doubles } = this.#room;
-    const flags = bytes[this.#flag++] as number;
-    this.time_ms = this.#base_ms + (words[this.#time++] as number);
-    this.after_ms = (flags & HAS_AFTER) === 0 ? Number.NEGATIVE_INFINITY : (doubles[this.#after++] as number);
-    this.until_ms = (flags & HAS_UNTIL) === 0 ? Number.POSITIVE_INFINITY : (doubles[this.#until++] as number);
-    this.reached = flags & REACHED;
-    this.durationsAt = this.#duration;
-    this.#duration += this.reached - 1;
-    return true;
+    const base_ms = this.#base_ms;
+    let [after, until, duration, selected] = [this.#after, this.#until, this.#duration, 0];
+    const [time, flag] = [this.#time, this.#flag];
+    for (let row = 0; row < rows; row++) {
+      const flags = bytes[flag + row] as number;
+      const time_ms = base_ms + (words[time + row] as number);
+      const steps = flags & REACHED;
+      let counts = time_ms >= start_ms && time_ms < end_ms;
+      if ((flags & HAS_AFTER) !== 0 && (doubles[after++] as number) >= start_ms) counts = false;
+      if ((flags & HAS_UNTIL) !== 0 && (doubles[until++] as number) < end_ms) counts = false;
+      if (counts) {
+        entry_ms[selected] = time_ms;
+        reached[selected] = steps;
+        durationsAt[selected++] = duration;
+      }
+      duration += steps - 1;
+    }
+    this.selected = selected;
+  }
+
+  /** Appends those that begin at `from_ms` or later, in order. */
+  readInto(into: AttemptRows, from_ms: number): void {
+    const { bytes, words, doubles } = this.#room;
+    const { durations } = this;
+    let [after, until, duration] = [this.#after, this.#until, this.#duration];
+    for (let row = 0; row < this.#rows; row++) {
+      const flags = bytes[this.#flag + row] as number;
+      const time_ms = this.#base_ms + (words[this.#time + row] as number);
+      const reached = flags & REACHED;
+      const after_ms = (flags & HAS_AFTER) === 0 ? Number.NEGATIVE_INFINITY : (doubles[after++] as number);
+      const until_ms = (flags & HAS_UNTIL) === 0 ? Number.POSITIVE_INFINITY : (doubles[until++] as number);
+      if (time_ms >= from_ms) {
+        const at = into.append(time_ms, reached);
+        const { values } = into;
+        values[at + ATTEMPT.after] = after_ms;
+        values[at + ATTEMPT.until] = until_ms;
+        for (let step = 0; step < reached - 1; step++)
+          values[at + ATTEMPT.durations + step] = durations[duration + step] as number;
+      }
+      duration += reached - 1;
+    }
   }
 }
 

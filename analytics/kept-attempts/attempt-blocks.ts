@@ -9,7 +9,7 @@ import {
 import type { AttemptChanges, NetChanges } from './attempt-changes.ts';
 import { dayOf, daysBytes, readDays } from './attempt-days.ts';
 import { blockKey, blockRange, daysKey, timeOfKey } from './attempt-keys.ts';
-import { ATTEMPT, AttemptRows, compareAttempts } from './attempt-rows.ts';
+import { AttemptRows, compareAttempts } from './attempt-rows.ts';
 
 /** How attempts of a definition are stored. */
 export interface AttemptForm {
@@ -149,16 +149,7 @@ export class AttemptBlocks {
     rows.clear();
     if (block === undefined) return rows;
     reader.open(block);
-    while (reader.next()) {
-      const { time_ms, after_ms, until_ms, reached, durations, durationsAt } = reader;
-      if (time_ms < cut_ms) continue;
-      const at = rows.append(time_ms, reached);
-      const { values } = rows;
-      values[at + ATTEMPT.after] = after_ms;
-      values[at + ATTEMPT.until] = until_ms;
-      for (let step = 0; step < reached - 1; step++)
-        values[at + ATTEMPT.durations + step] = durations[durationsAt + step] as number;
-    }
+    reader.readInto(rows, cut_ms);
     return rows;
   }
 

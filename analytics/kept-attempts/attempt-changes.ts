@@ -52,7 +52,10 @@ export class AttemptChanges {
       sign[at / stride] = reached < 0 ? -1 : 1;
       values[at + ATTEMPT.reached] = Math.abs(reached);
     }
-    order.sort((a, b) => compareAttempts(values, a, values, b, stride));
+    order.sort(
+      (a, b) =>
+        (values[a] as number) - (values[b] as number) || compareAttempts(values, a, values, b, stride),
+    );
     const net: NetChanges = { values, at: [], times: [] };
     for (let from = 0; from < order.length; ) {
       const first = order[from] as number;

@@ -1,5 +1,9 @@
 import { ByteWriter, type KvView } from '../../engine/index.ts';
+import { ATTEMPT, AttemptRows } from './attempt-rows.ts';
 import { AttemptView } from './attempt-view.ts';
+
+/** Of any definition. */
+const MAX_DURATIONS = 31;
 
 /**
  * The attempts of a definition that begin at `cut_ms` or later, as bytes: a function of the multiset of them. Entries
@@ -9,16 +13,19 @@ export function* logicalAttempts(table: KvView, id: number, cut_ms: number): Ite
   let at_ms = Number.NaN;
   let tied: string[] = [];
   for (const block of new AttemptView(table, id).blocks(Math.max(cut_ms, 0), Number.POSITIVE_INFINITY)) {
-    while (block.next()) {
-      const { time_ms, after_ms, until_ms, reached, durations, durationsAt } = block;
-      if (time_ms < cut_ms) continue;
+    const rows = new AttemptRows(MAX_DURATIONS);
+    block.readInto(rows, cut_ms);
+    const { values, stride } = rows;
+    for (let at = 0; at < rows.count * stride; at += stride) {
+      const [time_ms, after_ms, until_ms, reached] = values.subarray(at, at + ATTEMPT.durations);
       if (time_ms !== at_ms) {
         yield* sorted(tied);
         tied = [];
-        at_ms = time_ms;
+        at_ms = time_ms as number;
       }
-      const steps = Array.from(durations.subarray(durationsAt, durationsAt + reached - 1));
-      tied.push(JSON.stringify([time_ms, after_ms < cut_ms ? null : after_ms, until_ms, steps]));
+      const steps = values.subarray(at + ATTEMPT.durations, at + ATTEMPT.durations + (reached as number) - 1);
+      const after = (after_ms as number) < cut_ms ? null : after_ms;
+      tied.push(JSON.stringify([time_ms, after, until_ms, ...steps]));
     }
   }
   yield* sorted(tied);

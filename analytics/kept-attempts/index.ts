@@ -1,4 +1,4 @@
-export type { AttemptBlockReader } from './attempt-block.ts';
+export type { SelectedAttempts } from './attempt-block.ts';
 export type { AttemptForm } from './attempt-blocks.ts';
 export { logicalAttempts } from './attempt-digest.ts';
 export { AttemptKeeper, type AttemptsOf } from './attempt-keeper.ts';

@@ -144,6 +144,38 @@ describe(`segments in other queries (seed ${SEED})`, () => {
       expect(await inGroup(group)).toMatchObject({ total: each[at]?.converted as number });
   });
 
+  it('are groups of RFM: each as it is with the filter, with the scores among all', async () => {
+    interface Answer {
+      readonly customers_total: number;
+      readonly segments: readonly object[];
+      readonly groups?: readonly (Keyed & Omit<Answer, 'groups'>)[];
+    }
+    const thresholds = { recency_days: [10, 20, 40, 80], frequency: [1, 2, 3, 4] };
+    // Fixed scores do not depend on who else is asked about.
+    const query = {
+      ...{ scoring: 'fixed', limit: 0 },
+      thresholds: { ...thresholds, monetary: [5_000, 20_000, 40_000, 60_000] },
+    };
+    const grouped = await ask<Answer>('rfm', { ...query, ...grouping });
+    const whole = await ask<Answer>('rfm', query);
+    expect(grouped).toMatchObject(whole);
+    expect(whole.groups).toBeUndefined();
+    const each = await filtered<Answer>('rfm', query);
+    for (const [at, group] of bySegment(grouped.groups ?? []).entries()) {
+      const { key: _, ...counts } = group as Keyed;
+      expect(each[at]).toMatchObject(counts);
+      expect(each[at]?.segments.length).toBeGreaterThan(0);
+    }
+    const quintiles = await ask<Answer>('rfm', { limit: 0, ...grouping });
+    const sizes = (answer: Answer) =>
+      answer.groups?.map(({ key, customers_total }) => [key, customers_total]);
+    expect(sizes(quintiles)).toEqual(sizes(grouped));
+    const named = await ask<Answer>('rfm', { ...query, ...grouping, filters: { segment: ['big'] } });
+    expect(named.customers_total).toBe(each[0]?.customers_total);
+    expect(state.kinds.rfm.schema.parse({ ...RANGE, ...grouping }).group_by).toEqual(['segment']);
+    expect(() => state.kinds.rfm.schema.parse({ ...RANGE, group_by: ['country'] })).toThrow(/group_by/);
+  });
+
   it('are groups of lifetime value', async () => {
     interface Answer {
       readonly customers_total: number;

@@ -20,10 +20,13 @@ export const DEFAULT_QUERY_LIMITS: QueryLimits = {
   partial_bytes_max: 64 * MIB,
 };
 
-/** What runs at once in the API's thread, blocking it: a few milliseconds. All three have to hold. */
+/** What runs at once in the API's thread, blocking it: a few milliseconds. All of them have to hold. */
 export const INLINE_MAX_COST_MS = 4;
 export const INLINE_MAX_ROWS = 65_536;
 export const INLINE_MAX_CELLS = 10_000;
+/** So many rows where all of them take a millisecond at most. */
+const QUICK_MAX_COST_MS = 1;
+const QUICK_MAX_ROWS = 4 * INLINE_MAX_ROWS;
 /** Partial answers that are merged and finished in the API's thread, bytes. */
 export const FINISH_IN_API_MAX_BYTES = 262_144;
 /** A plan of at most this much CPU is short: it goes before the long ones and has places of its own. */
@@ -72,7 +75,8 @@ function check({ rows, bytes, cells, narrow }: PlanHead, of: string, found: numb
 
 /** Whether a plan is cheap enough for the API's thread. */
 export function isCheap({ cost_ms, rows, cells = 0 }: Pick<PlanHead, 'cost_ms' | 'rows' | 'cells'>): boolean {
-  return cost_ms <= INLINE_MAX_COST_MS && rows <= INLINE_MAX_ROWS && cells <= INLINE_MAX_CELLS;
+  const max_rows = cost_ms <= QUICK_MAX_COST_MS ? QUICK_MAX_ROWS : INLINE_MAX_ROWS;
+  return cost_ms <= INLINE_MAX_COST_MS && rows <= max_rows && cells <= INLINE_MAX_CELLS;
 }
 
 /**

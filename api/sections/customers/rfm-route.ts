@@ -12,12 +12,21 @@ import { customerPage, pageQuery } from './customer-page.ts';
 const score = z.int().min(1).max(5);
 const group = { customers: z.int(), orders: z.int(), monetary: z.int().describe('Minor units') };
 
-const answerSchema = z.object({
-  currency: z.string().optional().describe('Of the money; absent where there is none'),
-  scoring: z.enum(['quintile', 'ntile', 'fixed']),
+const distribution = {
   customers_total: z.int(),
   segments: z.array(z.object({ segment: z.string(), ...group, share: z.number() })),
   buckets: z.array(z.object({ r: score, f: score, m: score, ...group })),
+};
+
+const answerSchema = z.object({
+  currency: z.string().optional().describe('Of the money; absent where there is none'),
+  scoring: z.enum(['quintile', 'ntile', 'fixed']),
+  ...distribution,
+  group_by: z.array(z.string()).optional(),
+  groups: z
+    .array(z.object({ key: z.object({ segment: z.string().nullable() }), ...distribution }))
+    .optional()
+    .describe('By stored segment; a customer of several counts in each, and scores are those among all'),
   customers: z.array(
     z.object({
       customer_id: z.string().nullable().describe('null: no event that says it is in the stream any more'),
