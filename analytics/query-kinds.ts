@@ -51,30 +51,46 @@ export function orderQueries(settings: AnalyticsSettings) {
     dictionary.follow(table(DICTIONARY_TABLE));
     return openEvents(eventLogView(table, OPERATORS.log), schema, dictionary);
   };
-  return {
-    kpis: kpiKind(settings, open),
-    batch: kpiBatchKind(settings, open),
-    summary: kpiSummaryKind(settings, open),
-    events: selectEvents(openLog),
-    displaced: displacedEvents(openLog),
-    types: countTypes(openLog),
-    retention: retentionKind(settings, open),
-    rfm: rfmKind(settings, open),
-    ltv: ltvKind(settings, open),
-    customerModel: customerModelKind(settings, open),
-    segment: segmentKind(settings, open),
-    attribution: attributionKind(settings, open),
-    funnel: funnelKind(settings, open, ({ table }) => keptView(table, OPERATORS.funnels, keptInfos)),
-    funnelEntities: funnelEntitiesKind(settings, open),
-    returns: returnsKind(settings, open),
-    refunds: refundsKind(settings, open),
-    fraud: fraudKind(settings, open),
-    outcomes: outcomesKind(settings, open),
-    orders: ordersKind(settings, open, orderBegins()),
-    restatements: restatementsKind(settings, open),
-    causes: causeKind(settings, (context) => ({ ...open(context), dictionary })),
-    anomalies: scanKind(settings, (context) => ({ ...open(context), dictionary })),
-  };
+  return lazily({
+    kpis: () => kpiKind(settings, open),
+    batch: () => kpiBatchKind(settings, open),
+    summary: () => kpiSummaryKind(settings, open),
+    events: () => selectEvents(openLog),
+    displaced: () => displacedEvents(openLog),
+    types: () => countTypes(openLog),
+    retention: () => retentionKind(settings, open),
+    rfm: () => rfmKind(settings, open),
+    ltv: () => ltvKind(settings, open),
+    customerModel: () => customerModelKind(settings, open),
+    segment: () => segmentKind(settings, open),
+    attribution: () => attributionKind(settings, open),
+    funnel: () => funnelKind(settings, open, ({ table }) => keptView(table, OPERATORS.funnels, keptInfos)),
+    funnelEntities: () => funnelEntitiesKind(settings, open),
+    returns: () => returnsKind(settings, open),
+    refunds: () => refundsKind(settings, open),
+    fraud: () => fraudKind(settings, open),
+    outcomes: () => outcomesKind(settings, open),
+    orders: () => ordersKind(settings, open, orderBegins()),
+    restatements: () => restatementsKind(settings, open),
+    causes: () => causeKind(settings, (context) => ({ ...open(context), dictionary })),
+    anomalies: () => scanKind(settings, (context) => ({ ...open(context), dictionary })),
+  });
+}
+
+/** Members that are made when they are first asked for: each builds the schemas of its query. */
+function lazily<T extends Readonly<Record<string, () => unknown>>>(
+  makers: T,
+): { readonly [K in keyof T]: ReturnType<T[K]> } {
+  const made: { [K in keyof T]?: ReturnType<T[K]> } = {};
+  for (const name of Object.keys(makers)) {
+    const get = (): unknown => {
+      const value = makers[name]?.();
+      Object.defineProperty(made, name, { enumerable: true, value });
+      return value;
+    };
+    Object.defineProperty(made, name, { enumerable: true, configurable: true, get });
+  }
+  return made as { readonly [K in keyof T]: ReturnType<T[K]> };
 }
 
 /** Since when there are events of orders, of one snapshot after the other. */

@@ -37,22 +37,102 @@ function entriesIn(folder: string): string[] {
   });
 }
 
+/** One statement that takes names of another module of the program, as the compiler writes it. */
+const FROM = /^(import|export)\s+(?:\{([^}]*)\}|\*)\s+from\s+(['"])(\.[^'"]+)\3;/gm;
+
+interface Names {
+  /** Names of its own. */
+  readonly own: ReadonlySet<string>;
+  /** Names of other modules that it hands on: where from, and what they are called there. */
+  readonly handedOn: ReadonlyMap<string, readonly [path: string, name: string]>;
+  /** Modules of which it hands on everything. */
+  readonly all: readonly string[];
+}
+
+const known = new Map<string, Names>();
+
+function pairsOf(list: string): readonly (readonly [there: string, here: string])[] {
+  return list
+    .split(',')
+    .map((text) => text.trim())
+    .filter((text) => text !== '')
+    .map((text) => {
+      const [there = '', here = there] = text.split(/\s+as\s+/);
+      return [there, here] as const;
+    });
+}
+
+function namesOf(path: string): Names {
+  const found = known.get(path);
+  if (found !== undefined) return found;
+  const text = readFileSync(path, 'utf8');
+  const own = [...text.matchAll(/^export (?:async )?(?:function\*?|class|const|let) (\w+)/gm)].flatMap(
+    ([, name]) => name ?? [],
+  );
+  const handedOn = new Map<string, readonly [string, string]>();
+  const all: string[] = [];
+  for (const [, word, list, , from = ''] of text.matchAll(FROM)) {
+    if (word !== 'export') continue;
+    const to = resolve(path, '..', from);
+    if (list === undefined) all.push(to);
+    else for (const [there, here] of pairsOf(list)) handedOn.set(here, [to, there]);
+  }
+  const names = { own: new Set(own), handedOn, all };
+  known.set(path, names);
+  return names;
+}
+
+/** The module that defines what another calls `name`; undefined where the text does not say so. */
+function definedIn(path: string, name: string): readonly [path: string, name: string] | undefined {
+  const { own, handedOn, all } = namesOf(path);
+  if (own.has(name)) return [path, name];
+  const next = handedOn.get(name);
+  if (next !== undefined) return definedIn(...next) ?? next;
+  for (const to of all) {
+    const found = definedIn(to, name);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/**
+ * Takes each name from the module that defines it, past the `index.js` of folders: a thread or a command then loads
+ * what it uses, and not all that lies in the rooms that it uses something of. Modules define, and do nothing else.
+ */
+function direct(path: string, text: string): string {
+  return text.replaceAll(FROM, (statement, word: string, list: string | undefined, _, from: string) => {
+    if (word !== 'import' || list === undefined || !from.endsWith('.js')) return statement;
+    const to = resolve(path, '..', from);
+    return pairsOf(list)
+      .map(([there, here]) => {
+        const [place, name] = definedIn(to, there) ?? [to, there];
+        return `import { ${name} as ${here} } from ${JSON.stringify(place)};`;
+      })
+      .join(' ');
+  });
+}
+
 /**
  * A module asks for its own place: as a URL it is told the place in `dist/bundle`, where threads lie as they do in
  * `dist`; as a folder that in `dist`, where the files lie that it reads.
  */
 const places: Plugin = {
   name: 'places',
-  setup({ onLoad }) {
+  setup({ onLoad, onResolve }) {
+    onResolve({ filter: /^[./]/ }, ({ path, resolveDir, kind }) => {
+      const place = resolve(resolveDir, path);
+      const isOwn = kind !== 'entry-point' && place.startsWith(DIST + sep) && existsSync(place);
+      return isOwn ? { path: place, sideEffects: false } : undefined;
+    });
     onLoad({ filter: /\.js$/ }, ({ path }) => {
       if (!path.startsWith(DIST + sep)) return undefined;
       const place = JSON.stringify(relative(DIST, path).replaceAll(sep, '/'));
       const text = readFileSync(path, 'utf8');
-      const contents = text
+      const contents = direct(path, text)
         .replaceAll('import.meta.url', `new URL(${place}, bundleUrl(import.meta.url)).href`)
         .replaceAll('import.meta.dirname', `dirOf(new URL('../' + ${place}, bundleUrl(import.meta.url)))`);
-      if (contents === text) return undefined;
-      return { contents: `${HEAD}\n${contents}`, loader: 'js', resolveDir: join(path, '..') };
+      const head = contents.includes('bundleUrl(') ? `${HEAD}\n` : '';
+      return { contents: head + contents, loader: 'js', resolveDir: join(path, '..') };
     });
   },
 };

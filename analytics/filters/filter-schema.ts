@@ -15,16 +15,33 @@ const filterSchema = z
   .describe('A value, a list of accepted values, or {not: …} of refused ones; null is "has none"');
 export type Filter = z.output<typeof filterSchema>;
 
+const NONE: readonly string[] = [];
+/** By the list that they are of: dozens of queries take the same. */
+const filtersSchemas = new WeakMap<readonly string[], ReturnType<typeof makeFiltersSchema>>();
+const segmentFiltersSchemas = new WeakMap<readonly string[], ReturnType<typeof makeSegmentFiltersSchema>>();
+
 /** Filters by dimension, where `custom` dimensions are declared. */
-export function filtersSchemaOf(custom: readonly string[] = []) {
+export function filtersSchemaOf(custom: readonly string[] = NONE) {
+  const schema = filtersSchemas.get(custom) ?? makeFiltersSchema(custom);
+  filtersSchemas.set(custom, schema);
+  return schema;
+}
+
+/** Filters of queries that segments can be laid over, too. */
+export function segmentFiltersSchemaOf(custom: readonly string[] = NONE) {
+  const schema = segmentFiltersSchemas.get(custom) ?? makeSegmentFiltersSchema(custom);
+  segmentFiltersSchemas.set(custom, schema);
+  return schema;
+}
+
+function makeFiltersSchema(custom: readonly string[]) {
   const names: readonly string[] = [...KPI_DIMENSIONS, ...custom];
   return z
     .strictObject(Object.fromEntries(names.map((name) => [name, filterSchema.optional()])))
     .describe('By dimension; an event must pass all of them');
 }
 
-/** Filters of queries that segments can be laid over, too. */
-export function segmentFiltersSchemaOf(custom: readonly string[] = []) {
+function makeSegmentFiltersSchema(custom: readonly string[]) {
   const segment = filterSchema
     .optional()
     .describe('Names or ids of segments: the customer is in any of them');
