@@ -51,6 +51,8 @@ import {
   cubeOfBody,
   DEFAULT_ROW_CUBES,
   HASH,
+  LOG_UPKEEP_KIND,
+  logUpkeepOf,
   RowContribution,
   retentionDaysOf,
   rowSchema,
@@ -203,6 +205,7 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
       eventLog(OPERATORS.log, {
         ...{ schema, limits, dictionaryTable: DICTIONARY_TABLE },
         scopeRetention: { kind: SETTINGS_KIND_NAME, daysOf: retentionDaysOf },
+        upkeep: { kind: LOG_UPKEEP_KIND, read: logUpkeepOf },
       }),
     );
     rows.pipe(

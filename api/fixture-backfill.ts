@@ -30,6 +30,7 @@ export function fakeBackfill(over: Partial<BackfillPort> = {}): BackfillPort {
       { ...info, generation: 2, state: 'former' },
     ],
     activate: (generation) => Promise.resolve({ generation, ...built, records: 0, same: true, pause_ms: 1 }),
+    shrink: () => Promise.resolve({ generation: 2, ...built, records: 0, same: true, pause_ms: 1 }),
     remove: () => Promise.resolve(),
     recount: () => Promise.resolve({ generation: 1, cells: NOTHING, fixed: 0, rows: 0, days: 0 }),
     ...over,

@@ -58,7 +58,7 @@ import {
   StallWatch,
   scanJobKind,
 } from './sections/anomalies/index.ts';
-import { ArchiveWatch, archiveKind, archiveRoutes } from './sections/archive/index.ts';
+import { archiveKind, archiveRoutes, archiveSchedule } from './sections/archive/index.ts';
 import { attributionRoutes } from './sections/attribution/index.ts';
 import { auditRoutes } from './sections/audit/index.ts';
 import { catalogRoutes } from './sections/catalog/index.ts';
@@ -116,6 +116,7 @@ import { restatementsRoute } from './sections/restatements/index.ts';
 import { fraudRoute, returnRoutes } from './sections/returns/index.ts';
 import { SinkSection } from './sections/sinks/index.ts';
 import { settingsRoutes } from './sections/tenant-settings/index.ts';
+import { UPKEEP_REQUESTS, upkeepKinds, upkeepRoutes, upkeepSchedules } from './sections/upkeep/index.ts';
 import { webhookRoutes } from './sections/webhooks/index.ts';
 import { whatifRoute } from './sections/whatif/index.ts';
 import { Tenants } from './tenants/index.ts';
@@ -159,6 +160,7 @@ export async function createApp(given: ApiPorts): Promise<Api> {
   const cubes = definitions.kind(cubeKind(ports));
   const rules = definitions.kind(ruleKind(ports, tenants));
   const marks = definitions.kind(MARKS);
+  const upkeep = { ports, tenants, requests: definitions.kind(UPKEEP_REQUESTS) };
   const erased = new ErasedMessages(definitions.kind(erasedKind(ports.keyTrust)));
   const gaps = new Gaps(ports, definitions.kind(resolutionKind(ports.keyTrust)), erased);
   const webhooks = definitions.kind(WEBHOOKS);
@@ -228,6 +230,7 @@ export async function createApp(given: ApiPorts): Promise<Api> {
     }),
     sinking.jobKind(exportParts, files),
     ...(ports.archive === undefined ? [] : [archiveKind({ port: ports.archive, clock, log: ports.log })]),
+    ...upkeepKinds(upkeep),
   ]);
   const dependsOn = (tenant: string, metrics: readonly string[]): unknown => [
     ...[tenants.defaultsOf(tenant), tenants.metricsOf(tenant, metrics), ports.settings.customDimensions],
@@ -245,7 +248,7 @@ export async function createApp(given: ApiPorts): Promise<Api> {
   const alertLog = new AlertLog(ports.outbound.deliveries);
   const { anomalies } = ports.outbound.sources;
   const alerting = new AlertWatch({ ports, alerts, outbound, log: alertLog, anomalies });
-  const archiving = new ArchiveWatch({ ports, jobs });
+  const schedules = [archiveSchedule(ports, jobs), ...upkeepSchedules(upkeep, jobs)];
   const streams = new EventStreams();
   const making = { jobs, once };
   const { rateLimit: limit } = settings;
@@ -288,6 +291,7 @@ export async function createApp(given: ApiPorts): Promise<Api> {
       ...generationRoutes(backfills),
       rollupRoute(backfills, ports),
       ...archiveRoutes({ making, port: ports.archive, settings: settings.archive, now: () => clock.now() }),
+      ...upkeepRoutes({ ...upkeep, making }),
       ...jobRoutes({ jobs, cursors, streams, now: () => clock.now(), maskOf: (call) => search.maskOf(call) }),
       rfmRoute(answers, cursors),
       ltvRoute(answers, cursors),
@@ -385,7 +389,7 @@ export async function createApp(given: ApiPorts): Promise<Api> {
   models.start(jobs);
   sinking.start(exporting, jobs, chain);
   explaining.start();
-  archiving.start();
+  for (const schedule of schedules) schedule.start();
   await connectors.start(connected);
   tenants.dimensions.start(() => definitions.readAgain());
   return {
@@ -402,7 +406,7 @@ export async function createApp(given: ApiPorts): Promise<Api> {
       await stalls.close();
       tracker.close();
       tenants.dimensions.close();
-      await archiving.close();
+      for (const schedule of schedules) await schedule.close();
       await connectors.close();
       await reporting.close();
       await models.close();

@@ -11,7 +11,7 @@ const ASSUMED_RATE_PER_S = 100_000;
 
 type Builder = Pick<
   Generations,
-  'build' | 'interrupted' | 'discard' | 'list' | 'activate' | 'remove' | 'recount'
+  'build' | 'interrupted' | 'discard' | 'list' | 'activate' | 'remove' | 'recount' | 'shrink'
 >;
 
 /** Does `work` when it is its turn: while a dimension is built, or NATS is away, what was built stays. */
@@ -66,6 +66,8 @@ export function backfillPort(
     list: () => generations.list(),
     activate: (generation, request = {}) =>
       inTurn(request.signal ?? new AbortController().signal, () => generations.activate(generation, request)),
+    shrink: (request) =>
+      inTurn(request.signal ?? new AbortController().signal, () => generations.shrink(request)),
     remove: (generation) => generations.remove(generation),
     recount: (request) =>
       inTurn(request.signal ?? new AbortController().signal, () => generations.recount(request)),

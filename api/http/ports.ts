@@ -239,7 +239,7 @@ export interface BackfillPlan {
 }
 
 /** Builds the state anew, beside the live one, and changes which generation of it is current. */
-export interface BackfillPort extends Pick<Generations, 'list' | 'activate' | 'remove'> {
+export interface BackfillPort extends Pick<Generations, 'list' | 'activate' | 'remove' | 'shrink'> {
   /**
    * Resolves when the generation that it built is current, or ready where it is not to become current. Throws the
    * signal's reason when that is aborted. What it built then stays, as after a crash: the same reason goes on with it,

@@ -5,4 +5,11 @@ export { DEFAULT_LOG_LIMITS, type LogCommit, type LogLimits, LogWriter } from '.
 export * from './scan.ts';
 export * from './scan-types.ts';
 export type { LogTables } from './segment-merge.ts';
+export {
+  type LogUpkeep,
+  type LogUpkeepMode,
+  logUpkeepPlan,
+  type ScopeUpkeep,
+  type UpkeepLimits,
+} from './upkeep.ts';
 export { type VerifiedLog, verifyLog } from './verify-log.ts';

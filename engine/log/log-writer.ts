@@ -22,6 +22,7 @@ import { type ChunkRows, SegmentEncoder } from './segment-encoder.ts';
 import { type LogTables, type MergeContext, mergeSegments } from './segment-merge.ts';
 import { StoredSchemas } from './stored-schemas.ts';
 import { dueMerge, type TierLimits } from './tiers.ts';
+import { type LogUpkeep, UpkeepWork } from './upkeep.ts';
 
 export interface LogLimits extends TierLimits {
   /** Segments of so many rows are sorted by (UTC day, `sortBy`, time); smaller ones stay as they came. */
@@ -51,6 +52,8 @@ export interface LogCommit {
   readonly tails: number;
   readonly merges: number;
   readonly merged: number;
+  /** A piece of upkeep was done. */
+  readonly hasKeptUp: boolean;
 }
 
 /**
@@ -74,6 +77,7 @@ export class LogWriter {
   readonly #cuts = new Map<string, number>();
   /** Days that scopes keep behind their newest one. */
   readonly #keptDays = new Map<string, number>();
+  readonly #upkeep = new UpkeepWork();
   #firstDay = NO_CUT;
   #isCut = false;
 
@@ -157,10 +161,28 @@ export class LogWriter {
   }
 
   /**
-   * Inside the transaction of the commit. `now_ms` is the event time that was reached: a row that is ahead of it
-   * makes no day of `keepDays` go.
+   * From the next commit on does this beside what is due, a piece a commit, to the segments that are there now. Called
+   * again under the same id it begins anew.
    */
-  commit(tables: LogTables, now_ms = Number.POSITIVE_INFINITY): LogCommit {
+  beginUpkeep(id: string, upkeep: LogUpkeep): void {
+    this.#upkeep.begin(id, upkeep, this.#scopes.values());
+  }
+
+  /** What is done stays; the rest is not done. */
+  endUpkeep(id: string): void {
+    this.#upkeep.end(id);
+  }
+
+  /** There is more of it to do. */
+  get hasUpkeep(): boolean {
+    return this.#upkeep.next(this.#limits) !== undefined;
+  }
+
+  /**
+   * Inside the transaction of the commit. `now_ms` is the event time that was reached: a row that is ahead of it
+   * makes no day of `keepDays` go. `isUrgent`: upkeep waits.
+   */
+  commit(tables: LogTables, now_ms = Number.POSITIVE_INFINITY, isUrgent = false): LogCommit {
     let dropped = this.#cut(tables);
     const appended = this.#buffer.rows;
     const tails = appended === 0 ? { count: 0, dropped: 0 } : this.#writeTails(tables);
@@ -176,7 +198,10 @@ export class LogWriter {
       for (const scope of this.#due)
         dropped += cutScope(tables, scope, dayBySize(tables, scope, scope_max_bytes));
     }
-    return { appended, dropped, tails: tails.count, ...this.#merge(tables) };
+    const merged = this.#merge(tables);
+    // A piece of upkeep is as large as a merge: one or the other in a commit.
+    const keptUp = merged.merges > 0 || isUrgent ? undefined : this.#keepUp(tables);
+    return { appended, dropped, tails: tails.count, ...(keptUp ?? merged), hasKeptUp: keptUp !== undefined };
   }
 
   #cut(tables: LogTables): number {
@@ -282,11 +307,8 @@ export class LogWriter {
 
   #merge(tables: LogTables): { readonly merges: number; readonly merged: number } {
     if (this.#due.size === 0) return { merges: 0, merged: 0 };
-    const { merge_max_rows, sort_min_rows } = this.#limits;
-    const context: MergeContext = {
-      ...{ tables, schema: this.#schema, schemas: this.#schemas },
-      ...{ own: this.#ownSchema(tables), encoder: this.#encoder, sort_min_rows },
-    };
+    const { merge_max_rows } = this.#limits;
+    const context = this.#mergeContext(tables);
     let merges = 0;
     let merged = 0;
     let cost_rows = 0;
@@ -304,6 +326,23 @@ export class LogWriter {
       this.#due.delete(scope);
     }
     return { merges, merged };
+  }
+
+  /** One piece of upkeep. */
+  #keepUp(tables: LogTables): { readonly merges: number; readonly merged: number } | undefined {
+    const next = this.#upkeep.next(this.#limits);
+    if (next === undefined) return undefined;
+    const { scope, merge } = next;
+    mergeSegments(this.#mergeContext(tables), scope, merge.from, merge.to);
+    return { merges: 1, merged: merge.rows };
+  }
+
+  #mergeContext(tables: LogTables): MergeContext {
+    const { sort_min_rows } = this.#limits;
+    return {
+      ...{ tables, schema: this.#schema, schemas: this.#schemas },
+      ...{ own: this.#ownSchema(tables), encoder: this.#encoder, sort_min_rows },
+    };
   }
 }
 

@@ -27,6 +27,11 @@ export class ScopeSegments {
     this.scope = scope;
   }
 
+  /** No segment that is there has this id or a larger one. */
+  get nextId(): number {
+    return this.#nextId;
+  }
+
   restore({ firstDay, nextId }: ScopeState): void {
     this.firstDay = firstDay;
     this.#nextId = Math.max(this.#nextId, nextId);

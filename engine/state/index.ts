@@ -1,7 +1,7 @@
 export { stateDamaged } from './checksum.ts';
 export * from './generation.ts';
 export * from './kv.ts';
-export { livePageProblems, stateFileProblems } from './lmdb-file.ts';
+export { DATA_FILE, livePageProblems, stateFileProblems } from './lmdb-file.ts';
 export { HEAD_BYTES } from './long-keys.ts';
 export * from './long-value.ts';
 export { decodeRow } from './migration.ts';

@@ -235,10 +235,14 @@ function storedTables(root: RootDatabase<Buffer, Buffer>): string[] {
 
 /**
  * Copies an environment, as one read transaction sees it, into a folder that is there and empty; from any process,
- * while the writer goes on. Pages that are free are left out.
+ * while the writer goes on. Pages that are free are left out. `sharedWithWriter` as of a reader.
  */
-export async function copyLmdbState(path: string, into: string): Promise<void> {
-  const root = openRoot(path, true, true);
+export async function copyLmdbState(
+  path: string,
+  into: string,
+  { sharedWithWriter = false }: Pick<LmdbReaderOptions, 'sharedWithWriter'> = {},
+): Promise<void> {
+  const root = openRoot(path, !sharedWithWriter, true);
   try {
     await root.backup(into, true);
   } finally {

@@ -185,6 +185,48 @@ it.each(WORKS)(
   },
 );
 
+it('an erasure that waits for another owner, or for another work of its process, is given up when it is aborted', async () => {
+  const blobs = openBlobStore(join(folder, 'waiting'), undefined);
+  const [locks, stream] = [new MemoryKeyValueStore(), new ListedStream(orders())];
+  const keeper = keeperOf(blobs, locks, stream);
+  await archive(T0 + 1e9)(keeper);
+  const given = async (): Promise<unknown> => {
+    const cancel = new AbortController();
+    const erasing = keeper.erase(PERSON, undefined, undefined, cancel.signal);
+    const waited = await Promise.race([
+      erasing.catch(() => 'failed'),
+      new Promise((resolve) => setTimeout(() => resolve('waits'), 3 * TIMES.look_ms)),
+    ]);
+    cancel.abort(new Error('cancelled'));
+    return [waited, await erasing.catch((error: unknown) => error)];
+  };
+  const cancelled = ['waits', expect.objectContaining({ message: 'cancelled' })];
+  let end = (): void => undefined;
+  const gate = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  const owned = new WriterLock(locks, TIMES).hold(
+    undefined,
+    async () => 0,
+    () => gate,
+  );
+  await expect
+    .poll(async () => (await locks.get('archive'))?.value)
+    .toMatchObject({ owner: expect.any(String) });
+  expect(await given()).toEqual(cancelled);
+  // The next one of this process waits for the owner, and one behind it for that one.
+  const first = erase(keeper);
+  expect(await given()).toEqual(cancelled);
+  const last = archive(T0 + 2e9)(keeper);
+  end();
+  await owned;
+  expect(await first).toEqual({ messages: expect.any(Number), segments: expect.any(Number) });
+  await last;
+  expect(await sequencesOf(new Archive(blobs))).toEqual(
+    orders().flatMap(({ sequence }) => (sequence % 3 === 1 ? [] : [sequence])),
+  );
+});
+
 it('one waits for the other, and is the owner when that has ended', async () => {
   const locks = new MemoryKeyValueStore();
   const [one, two] = [new WriterLock(locks, TIMES), new WriterLock(locks, TIMES)];

@@ -59,6 +59,20 @@ function isCovered(
   return from <= to && next > to;
 }
 
+/** Waits for what never rejects. Throws the signal's reason. */
+async function untilAborted(turn: Promise<unknown>, signal: AbortSignal | undefined): Promise<void> {
+  if (signal === undefined) return void (await turn);
+  signal.throwIfAborted();
+  let wake: () => void = () => undefined;
+  const aborted = new Promise<void>((resolve) => {
+    wake = resolve;
+  });
+  signal.addEventListener('abort', wake, { once: true });
+  await Promise.race([turn, aborted]);
+  signal.removeEventListener('abort', wake);
+  signal.throwIfAborted();
+}
+
 /** Archives old messages, and removes from the stream what is archived and committed. */
 export class ArchiveKeeper implements ErasableArchive {
   readonly #options: ArchiveKeeperOptions;
@@ -97,10 +111,15 @@ export class ArchiveKeeper implements ErasableArchive {
     return coverage === undefined ? null : { url: archive.folder.url, from: coverage.from, to: coverage.to };
   }
 
-  erase(whose: Erased, rewrite?: EraseRewrite, gone?: ErasedRanges): Promise<ErasedInArchive> {
-    return this.#alone(undefined, async (writer) => {
+  erase(
+    whose: Erased,
+    rewrite?: EraseRewrite,
+    gone?: ErasedRanges,
+    signal?: AbortSignal,
+  ): Promise<ErasedInArchive> {
+    return this.#alone(signal, async (writer) => {
       const now_ms = systemClock.now();
-      const erased = await eraseInArchive(writer, whose, now_ms, rewrite);
+      const erased = await eraseInArchive(writer, whose, now_ms, rewrite, signal);
       if (gone !== undefined) await this.#cover(writer, gone, now_ms);
       return erased;
     });
@@ -130,18 +149,19 @@ export class ArchiveKeeper implements ErasableArchive {
 
   /**
    * One at a time, of this process and of all: what is being archived was read before somebody was erased from the
-   * stream.
+   * stream. Who waits for its turn and is aborted waits no longer, and the next one still waits for who has it.
    */
   #alone<T>(signal: AbortSignal | undefined, work: (writer: ArchiveWriter) => Promise<T>): Promise<T> {
     const { archive, lock } = this.#options;
-    const done = this.#writing.then(() =>
+    const turn = this.#writing;
+    const done = untilAborted(turn, signal).then(() =>
       lock.hold(
         signal,
         () => ArchiveWriter.lastEpoch(archive),
         async (lease) => await work(await ArchiveWriter.open(archive, lease)),
       ),
     );
-    this.#writing = done.catch(() => undefined);
+    this.#writing = Promise.all([turn, done.catch(() => undefined)]);
     return done;
   }
 

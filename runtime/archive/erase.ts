@@ -38,10 +38,15 @@ export interface ErasedInArchive {
 export interface ErasableArchive {
   /**
    * Takes the events of a person away, or puts in their place what `rewrite` makes of them. It may be called again
-   * after it was interrupted. `gone`: what was erased from the stream. Throws `archive_damaged`, and what the store
-   * throws.
+   * after it was interrupted. `gone`: what was erased from the stream. Throws `archive_damaged`, what the store throws,
+   * and the signal's reason: while it waits for another writer, and between two segments.
    */
-  erase(whose: Erased, rewrite?: EraseRewrite, gone?: ErasedRanges): Promise<ErasedInArchive>;
+  erase(
+    whose: Erased,
+    rewrite?: EraseRewrite,
+    gone?: ErasedRanges,
+    signal?: AbortSignal,
+  ): Promise<ErasedInArchive>;
 }
 
 const NOTHING: EraseRewrite = () => null;
@@ -52,11 +57,13 @@ export async function eraseInArchive(
   whose: Erased,
   now_ms: number,
   rewrite: EraseRewrite = NOTHING,
+  signal?: AbortSignal,
 ): Promise<ErasedInArchive> {
   const { tenant } = whose;
   const { archive } = writer;
   let [messages, segments] = [0, 0];
   for (const ref of await archive.segments(true)) {
+    signal?.throwIfAborted();
     const manifest = await archive.manifest(ref);
     if (!manifest.files.some((file) => file.tenant === tenant)) continue;
     const changed = await changedIn(archive, ref, (message) =>

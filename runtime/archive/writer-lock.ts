@@ -83,7 +83,7 @@ export class WriterLock {
           entry === undefined ? await store.create(KEY, next) : await store.update(KEY, next, entry.revision);
         if (written.ok) return new HeldLease(store, next, written.revision);
       }
-      await sleep(look_ms, undefined, { signal });
+      await sleep(look_ms, undefined, { signal }).catch(() => signal?.throwIfAborted());
     }
   }
 

@@ -1,7 +1,18 @@
-import { rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { TOPOLOGY_NAME } from '../../analytics/index.ts';
-import { type GenerationLayout, listGenerations, makeCurrent, nextGeneration } from '../../engine/index.ts';
+import {
+  copyLmdbState,
+  DATA_FILE,
+  type GenerationLayout,
+  listGenerations,
+  makeCurrent,
+  nextGeneration,
+  PRIVATE_FOLDER_MODE,
+} from '../../engine/index.ts';
+import { WHOLE_STREAM } from '../host/index.ts';
 import type { OrderOptions } from '../orders/index.ts';
 import { noSuchGeneration, notABuild } from './errors.ts';
 import { type GenerationRecord, readRecord, writeRecord } from './generation-record.ts';
@@ -94,6 +105,25 @@ export class GenerationFolders {
     return { layout, record: { state: 'building', reason, options, started_at_ms } };
   }
 
+  /**
+   * Copies the state that lies in a folder, whose task may run in this process, without its free pages. What is there
+   * of an attempt before is whole, or is made anew.
+   */
+  async copyInto({ path }: GenerationLayout, from: string): Promise<void> {
+    const to = join(path, `p${WHOLE_STREAM}`);
+    if (existsSync(join(to, DATA_FILE))) return;
+    const part = join(path, 'copy');
+    await rm(part, { recursive: true, force: true });
+    await mkdir(part, { mode: PRIVATE_FOLDER_MODE });
+    await copyLmdbState(from, part, { sharedWithWriter: true });
+    await rm(join(part, 'lock.mdb'), { force: true });
+    await synced(join(part, DATA_FILE));
+    await synced(part);
+    await rm(to, { recursive: true, force: true });
+    await rename(part, to);
+    await synced(path);
+  }
+
   write({ path }: GenerationLayout, record: GenerationRecord): void {
     writeRecord(path, record);
   }
@@ -107,5 +137,14 @@ export class GenerationFolders {
   async remove(generation: number): Promise<void> {
     const left = listGenerations(this.#root, TOPOLOGY_NAME).find((one) => one.generation === generation);
     if (left !== undefined) await rm(left.path, { recursive: true, force: true });
+  }
+}
+
+async function synced(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
   }
 }

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +13,7 @@ import {
   openManager,
   StreamPayloads,
 } from '../../connectors/index.ts';
+import { openLmdbStore } from '../../engine/index.ts';
 import { itLong } from '../../test/it-long.ts';
 import { startTestNats, type TestNats } from '../../test/nats.ts';
 import { OrderStates } from '../answers/index.ts';
@@ -188,6 +189,38 @@ describe('generations', () => {
     expect(rebuilt).toMatchObject({ generation: 3, replaced: 2, same: true, different: [] });
     await settled(again.generations);
     expect(await ordersIn(again.states.current(), ['store'])).toHaveLength(STORES);
+  });
+
+  it('gives back free pages by a copy that catches up, with the same content, while events come', async () => {
+    const { generations, states } = await start();
+    await publish(3_000);
+    await settled(generations);
+    const path = (generation: number) => join(dataDir, 'state', 'order-analytics', `g${generation}`, 'p0');
+    const store = openLmdbStore(generations.host.statePath);
+    const secret = Buffer.alloc(200_000, 'somebody@example.com ');
+    store.transaction(() => store.table('odd').put(Buffer.from('k'), secret));
+    store.transaction(() => store.table('odd').removeRange({}));
+    await store.close();
+    // Pages that are free keep what was in them.
+    expect(readFileSync(join(path(1), 'data.mdb')).includes('somebody@example.com')).toBe(true);
+    const before = statSync(join(path(1), 'data.mdb')).size;
+    const cancel = AbortSignal.abort();
+    await expect(generations.shrink({ reason: 'x', signal: cancel })).rejects.toMatchObject({
+      code: 'build_cancelled',
+    });
+    const shrinking = generations.shrink({ reason: 'pages' });
+    await expect(generations.shrink({ reason: 'two' })).rejects.toMatchObject({ code: 'build_running' });
+    await publish(100);
+    expect(await shrinking).toMatchObject({ generation: 2, replaced: 1, isActive: true });
+    await publish(100);
+    await settled(generations);
+    expect(await ordersIn(states.current(), [])).toEqual([3_200]);
+    await expect.poll(foldersOf, { timeout: HANG_MS }).toEqual(['g2']);
+    const file = readFileSync(join(path(2), 'data.mdb'));
+    expect([file.includes('somebody@example.com'), file.length < before]).toEqual([false, true]);
+    // It is the state that a build from the stream gives.
+    expect(await generations.build({ options: {}, reason: 'backfill' })).toMatchObject({ same: true });
+    expect(generations.interrupted()).toEqual([]);
   });
 
   itLong('cancels a build, and removes it', async () => {

@@ -1,5 +1,3 @@
-import { statSync } from 'node:fs';
-import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { TOPOLOGY_NAME } from '../../analytics/index.ts';
 import { JetStreamPublisher, type NatsLink } from '../../connectors/index.ts';
@@ -32,9 +30,8 @@ import {
 import { GenerationFolders, type InterruptedBuild } from './folders.ts';
 import type { GenerationRecord } from './generation-record.ts';
 import { comparedTables, independentOf } from './independent-tables.ts';
-import { appliedBy, distance, type Live, type LiveOptions, liveOf } from './live.ts';
-import { Pace } from './pace.ts';
-import { recountIn } from './recount.ts';
+import { appliedBy, distance, type Live, type LiveOptions, liveOf, paceOf, sizeOf } from './live.ts';
+import { Recounts } from './recount.ts';
 import type { RecountOutcome, RecountRequest } from './recount-message.ts';
 import { type ReleaseOptions, ReplacedGenerations } from './replaced.ts';
 
@@ -48,7 +45,8 @@ export interface GenerationsOptions extends LiveOptions, ReleaseOptions {
 
 /** A build, or the way of another generation to the place of the current one, that is under way. */
 interface Running {
-  readonly builder: Builder;
+  /** Absent while a state is copied. */
+  readonly builder?: Builder;
   readonly generation: number;
   readonly done: Promise<unknown>;
 }
@@ -74,7 +72,7 @@ export class Generations {
   /** Since when no generation applies anything, because one takes the place of another. */
   #changing_since_ms: number | undefined;
   #building: Running | undefined;
-  #recounting: { readonly cancel: () => void; readonly done: Promise<unknown> } | undefined;
+  readonly #recounts = new Recounts();
   readonly #replaced: ReplacedGenerations;
   #isClosing = false;
 
@@ -189,9 +187,47 @@ export class Generations {
     const current = this.#live.layout.generation;
     const wanted = { reason: request.reason, options: { ...this.#live.options, ...request.options } };
     const { layout, record } = this.#folders.folderFor(current, wanted, this.#clock.now());
+    return await this.#inFolder(layout, record, request, () =>
+      this.#work(layout, record, request, (builder, parts) => this.#run(builder, parts)),
+    );
+  }
+
+  /**
+   * Gives back the pages of the current state that are free, and what they held: a copy without them catches up and
+   * takes its place; the former file is removed once nothing reads from it. `reason` says which attempt goes on.
+   *
+   * Throws `build_running`, `build_cancelled`, `no_state`, `disk_full` (the copy is removed). What an aborted one has
+   * copied stays, to go on with, until `discard`.
+   */
+  async shrink(asked: Pick<BuildRequest, 'reason' | 'signal' | 'onProgress'>): Promise<BuiltGeneration> {
+    this.#requireFree(asked);
+    const { layout: current, options, host } = this.#live;
+    const request = { ...asked, options, keepAborted: true };
+    const { layout, record } = this.#folders.folderFor(current.generation, request, this.#clock.now());
+    const { generation } = layout;
+    return await this.#inFolder(layout, record, request, async () => {
+      const copied = this.#folders.copyInto(layout, host.statePath);
+      this.#building = { generation, done: copied.catch(() => undefined) };
+      await copied.finally(() => {
+        this.#building = undefined;
+      });
+      if (this.#isClosing || request.signal?.aborted === true) throw buildCancelled();
+      return await this.#work(layout, record, request, (builder, parts) =>
+        this.#takePlace(builder, parts, { same: true, different: [], cells: null }),
+      );
+    });
+  }
+
+  /** Work that fills the folder of a generation. The folder goes where the work has failed for good. */
+  async #inFolder<T>(
+    layout: GenerationLayout,
+    record: GenerationRecord,
+    request: Pick<BuildRequest, 'signal' | 'keepAborted'>,
+    work: () => Promise<T>,
+  ): Promise<T> {
     try {
       this.#folders.write(layout, record);
-      return await this.#work(layout, record, request, (builder, parts) => this.#run(builder, parts));
+      return await work();
     } catch (thrown) {
       const error = asMillraceError(thrown);
       const isKept = request.keepAborted === true && request.signal?.aborted === true;
@@ -235,28 +271,8 @@ export class Generations {
    * while events go on coming in. Throws `build_running` while another one counts, `build_cancelled`.
    */
   async recount(request: RecountRequest): Promise<RecountOutcome> {
-    if (this.#recounting !== undefined || this.#isClosing) throw buildRunning();
-    if (request.signal?.aborted === true) throw buildCancelled();
-    if (this.host.progress() === undefined) throw nothingToReplace();
-    const { host, settings, layout } = this.#live;
-    const pace = paceOf(this.#options, this.#live);
-    const closing = new AbortController();
-    const { signal = closing.signal } = request;
-    pace.start();
-    const work = recountIn(
-      {
-        ...{ of: request.of, isDry: request.isDry, statePath: host.statePath },
-        ...{ custom: settings.customDimensions, nats: this.#options.nats, pace: pace.shared },
-      },
-      { ...request, signal: AbortSignal.any([signal, closing.signal]) },
-    );
-    this.#recounting = { cancel: () => closing.abort(), done: work.catch(() => undefined) };
-    try {
-      return { generation: layout.generation, ...(await work) };
-    } finally {
-      pace.stop();
-      this.#recounting = undefined;
-    }
+    if (this.#isClosing) throw buildRunning();
+    return await this.#recounts.run(this.#live, this.#options, request);
   }
 
   #requireFree({ signal }: Pick<BuildRequest, 'signal'>): void {
@@ -413,24 +429,11 @@ export class Generations {
   /** Interrupts a build, which stays to go on with, and ends the task. What was committed can be read until then. */
   async close(): Promise<void> {
     this.#isClosing = true;
-    this.#building?.builder.cancel();
-    this.#recounting?.cancel();
+    this.#building?.builder?.cancel();
+    const recounted = this.#recounts.cancel();
     await this.#building?.done;
-    await this.#recounting?.done;
+    await recounted;
     await this.#live.host.close();
     await this.#replaced.settled();
   }
-}
-
-/** What works beside a generation has. */
-function paceOf({ settings }: Pick<LiveOptions, 'settings'>, { host }: Live): Pace {
-  return new Pace(settings.backfill.share, {
-    applied: () => host.progress()?.sequence ?? 0,
-    head: () => host.head(ORDER_INPUT.node)?.sequence ?? 0,
-  });
-}
-
-/** Of the file of a state. */
-function sizeOf({ path }: GenerationLayout): number {
-  return statSync(join(path, `p${WHOLE_STREAM}`, 'data.mdb'), { throwIfNoEntry: false })?.size ?? 0;
 }

@@ -1,14 +1,18 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import type { NatsServer } from '../../connectors/index.ts';
-import type {
-  Clock,
-  GenerationLayout,
-  MillraceError,
-  SupervisedState,
-  TopologyChange,
+import {
+  type Clock,
+  DATA_FILE,
+  type GenerationLayout,
+  type MillraceError,
+  type SupervisedState,
+  type TopologyChange,
 } from '../../engine/index.ts';
 import { inThread, PartitionHost, WHOLE_STREAM } from '../host/index.ts';
 import { ORDER_ANALYTICS_MODULE, ORDER_INPUT, type OrderOptions, withOptions } from '../orders/index.ts';
 import type { Settings } from '../settings/index.ts';
+import { Pace } from './pace.ts';
 
 /** What a host of the order analytics needs, and tells. */
 export interface LiveOptions {
@@ -72,3 +76,16 @@ export const distance = (
   from: Readonly<Record<string, number>>,
   to: Readonly<Record<string, number>>,
 ): number => Object.entries(to).reduce((sum, [node, sequence]) => sum + sequence - (from[node] ?? 0), 0);
+
+/** What works beside a generation has. */
+export function paceOf({ settings }: Pick<LiveOptions, 'settings'>, { host }: Live): Pace {
+  return new Pace(settings.backfill.share, {
+    applied: () => host.progress()?.sequence ?? 0,
+    head: () => host.head(ORDER_INPUT.node)?.sequence ?? 0,
+  });
+}
+
+/** Of the file of a state. */
+export function sizeOf({ path }: GenerationLayout): number {
+  return statSync(join(path, `p${WHOLE_STREAM}`, DATA_FILE), { throwIfNoEntry: false })?.size ?? 0;
+}

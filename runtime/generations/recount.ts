@@ -1,5 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { builtModule, MillraceError, TASK_THREAD_LIMITS } from '../../engine/index.ts';
+import { buildCancelled, buildRunning, nothingToReplace } from './errors.ts';
+import { type Live, type LiveOptions, paceOf } from './live.ts';
 import type {
   RecountOrder,
   RecountOutcome,
@@ -12,7 +14,7 @@ const NAME = import.meta.url.endsWith('.ts') ? './recount-thread.ts' : './recoun
 const THREAD = new URL(builtModule(new URL(NAME, import.meta.url).href));
 
 /** Runs a recount in a thread of its own. Throws `build_cancelled`, and what broke it. */
-export async function recountIn(
+async function recountIn(
   order: RecountOrder,
   { signal, onProgress }: Pick<RecountRequest, 'signal' | 'onProgress'>,
 ): Promise<Omit<RecountOutcome, 'generation'>> {
@@ -41,5 +43,41 @@ export async function recountIn(
   } finally {
     signal?.removeEventListener('abort', cancel);
     await exited;
+  }
+}
+
+/** The recounts of a process, one at a time. */
+export class Recounts {
+  #running: { readonly cancel: () => void; readonly done: Promise<unknown> } | undefined;
+
+  /** Throws `build_running` while another one counts, `build_cancelled`, `no_state`. */
+  async run(live: Live, options: LiveOptions, request: RecountRequest): Promise<RecountOutcome> {
+    if (this.#running !== undefined) throw buildRunning();
+    if (request.signal?.aborted === true) throw buildCancelled();
+    const { host, settings, layout } = live;
+    if (host.progress() === undefined) throw nothingToReplace();
+    const pace = paceOf(options, live);
+    const closing = new AbortController();
+    const { signal = closing.signal } = request;
+    pace.start();
+    const work = recountIn(
+      {
+        ...{ of: request.of, isDry: request.isDry, statePath: host.statePath },
+        ...{ custom: settings.customDimensions, nats: options.nats, pace: pace.shared },
+      },
+      { ...request, signal: AbortSignal.any([signal, closing.signal]) },
+    );
+    this.#running = { cancel: () => closing.abort(), done: work.catch(() => undefined) };
+    try {
+      return { generation: layout.generation, ...(await work) };
+    } finally {
+      pace.stop();
+      this.#running = undefined;
+    }
+  }
+
+  async cancel(): Promise<void> {
+    this.#running?.cancel();
+    await this.#running?.done;
   }
 }

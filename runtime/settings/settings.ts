@@ -18,6 +18,7 @@ import { checkNats, type NatsSettings, natsFields, natsOf } from './nats-setting
 import { checkOutbound, type OutboundSettings, outboundFields, outboundOf } from './outbound-settings.ts';
 import { duration, integer } from './setting-fields.ts';
 import { type TrafficSettings, trafficFields, trafficOf } from './traffic-settings.ts';
+import { type UpkeepSettings, upkeepFields, upkeepOf } from './upkeep-settings.ts';
 
 type CubeDefinition = ReturnType<typeof cubeOf>;
 
@@ -168,6 +169,7 @@ const fields = z.object({
     'Size of the audit log, where its stream is made; beyond it the oldest entries go',
   ),
   ...archiveFields,
+  ...upkeepFields,
   ...outboundFields,
   ...jwtFields,
 });
@@ -227,6 +229,7 @@ export interface Settings extends HostSettings, TrafficSettings {
   };
   /** Where events go that leave the stream. */
   readonly archive: ArchiveSettings;
+  readonly upkeep: UpkeepSettings;
   /** Of the audit log's stream, where it is made. */
   readonly audit: { readonly max_age_ms: number; readonly max_bytes: number };
   /** What is told to the outside, and with what. */
@@ -296,6 +299,7 @@ export function readSettings(env: Env): Settings {
       files_max_bytes: s.JOB_FILES_MAX_BYTES,
     },
     archive: archiveOf(s, resolve(s.DATA_DIR), outboundOf(s).s3),
+    upkeep: upkeepOf(s),
     audit: { max_age_ms: s.AUDIT_MAX_AGE, max_bytes: s.AUDIT_MAX_BYTES },
     outbound: outboundOf(s),
     jwt: jwtOf(s),

@@ -1,3 +1,3 @@
 export { archiveKind } from './archive-job.ts';
 export { archiveRoutes } from './archive-routes.ts';
-export { ArchiveWatch } from './archive-watch.ts';
+export { archiveSchedule } from './archive-watch.ts';

@@ -211,6 +211,7 @@ class Erasure {
       whose,
       (event) => archivedRemains(event, withoutPerson(event, this.#pseudonym, this.#counting())),
       (incarnation) => this.#parts.erased.resolved.filter((range) => range.incarnation === incarnation),
+      this.#job.signal,
     );
     this.#state = { ...this.#state, archived: this.#state.archived + messages };
   }
@@ -259,6 +260,6 @@ const isUnmet = (error: unknown): boolean =>
 
 const REMAINS = [
   'what people, webhooks, sinks and connectors were told already, where they keep it',
-  'state: 64-bit hashes of the ids in rows that were taken back, texts of dimensions, and in free pages bytes of dead letters, until the state is built anew',
+  'state: 64-bit hashes of the ids in rows that were taken back, texts of dimensions, and in free pages bytes of dead letters, until POST /jobs/compaction with min_free_share gives them back, or the state is built anew',
   'snapshots and exports that were made before; the audit log and the access log, which name the request',
 ];

@@ -4,6 +4,7 @@ export { createJob, type JobMaking } from './create-job.ts';
 export { generationRoutes } from './generation-routes.ts';
 export { fileAnswer } from './job-file.ts';
 export { type JobParts, jobRoutes } from './job-routes.ts';
+export { JobSchedule, type ScheduleParts } from './job-schedule.ts';
 export {
   isResumed,
   JOB_EXAMPLE,

@@ -7,6 +7,7 @@ import {
   type KvView,
   type LogLimits,
   type LogSchema,
+  type LogUpkeep,
   type LogView,
   LogWriter,
   logDigestRows,
@@ -28,6 +29,8 @@ export interface EventLogConfig {
   readonly retention_days?: number;
   /** Definitions that say how many days a scope keeps. */
   readonly scopeRetention?: ScopeRetention;
+  /** Definitions that ask for work on segments beside what each commit does by itself. */
+  readonly upkeep?: LogUpkeepRequests;
   /** Rows between two commits before a barrier is asked for: bounds memory. */
   readonly pending_max_rows?: number;
   readonly limits?: Partial<LogLimits>;
@@ -41,7 +44,16 @@ export interface ScopeRetention {
   readonly daysOf: (body: unknown) => number | undefined;
 }
 
+/** Requests for upkeep: each is about the segments that are there when it comes, and is done with when they are. */
+export interface LogUpkeepRequests {
+  readonly kind: string;
+  /** Throws for a body that says none of it. */
+  readonly read: (body: unknown) => LogUpkeep;
+}
+
 const DAY_MS = 86_400_000;
+/** While rows come in, upkeep rests for so many times as long as a piece of it took. */
+const UPKEEP_RESTS = 3;
 const DEFAULT_PENDING_MAX_ROWS = 250_000;
 
 export const eventLogDoc: OperatorDoc = {
@@ -83,12 +95,13 @@ export const eventLog = defineOperator<RowBatch, never, EventLogConfig, ReturnTy
   kind: eventLogDoc.kind,
   summary: eventLogDoc.summary,
   state: tables,
-  start: ({ name: operator, config, state, parts, metrics, requestBarrier, initialWatermark_ms }) => {
-    const { schema, limits, retention_days, scopeRetention } = config;
+  start: ({ name: operator, config, state, parts, clock, metrics, requestBarrier, initialWatermark_ms }) => {
+    const { schema, limits, retention_days, scopeRetention, upkeep } = config;
     const { pending_max_rows = DEFAULT_PENDING_MAX_ROWS } = config;
     const writer = new LogWriter(state, schema, limits);
     parts.set(pendingRowsOf(operator), (): RowsView => writer.pending);
     let cut_ms = 0;
+    let rested_ms = Number.NEGATIVE_INFINITY;
     let watermark_ms = initialWatermark_ms ?? Number.NEGATIVE_INFINITY;
     const labels = { operator };
     const counter = (name: string, help: string) =>
@@ -115,20 +128,30 @@ export const eventLog = defineOperator<RowBatch, never, EventLogConfig, ReturnTy
         if (retention_days !== undefined && watermark_ms !== Number.NEGATIVE_INFINITY)
           writer.dropAllBefore(watermark_ms - retention_days * DAY_MS);
         if (cut_ms > 0) writer.dropAllBefore(cut_ms);
-        const done = writer.commit(state, watermark_ms);
+        const started_ms = clock.now();
+        const done = writer.commit(state, watermark_ms, writer.pendingRows > 0 && started_ms < rested_ms);
+        const ended_ms = clock.now();
+        if (done.hasKeptUp) rested_ms = ended_ms + (ended_ms - started_ms) * UPKEEP_RESTS;
         appended.add(done.appended);
         dropped.add(done.dropped);
         merges.add(done.merges);
         merged.add(done.merged);
+        // While rows come in the next commit comes soon by itself.
+        if (done.appended === 0 && writer.hasUpkeep) requestBarrier();
       },
-      ...(scopeRetention === undefined
+      ...(scopeRetention === undefined && upkeep === undefined
         ? {}
         : {
             definitions: {
-              kinds: [scopeRetention.kind],
-              define: ({ scope, body }: ControlDefinition) =>
-                writer.keepDays(scope, scopeRetention.daysOf(body)),
-              forget: ({ scope }: ControlDefinition) => writer.keepDays(scope, undefined),
+              kinds: [scopeRetention, upkeep].flatMap((taken) => (taken === undefined ? [] : [taken.kind])),
+              define: ({ kind, scope, id, body }: ControlDefinition) => {
+                if (kind === upkeep?.kind) writer.beginUpkeep(id, upkeep.read(body));
+                else writer.keepDays(scope, scopeRetention?.daysOf(body));
+              },
+              forget: ({ kind, scope, id }: ControlDefinition) => {
+                if (kind === upkeep?.kind) writer.endUpkeep(id);
+                else writer.keepDays(scope, undefined);
+              },
             },
           }),
     };
