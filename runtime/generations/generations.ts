@@ -204,13 +204,10 @@ export class Generations {
     const { layout: current, options, host } = this.#live;
     const request = { ...asked, options, keepAborted: true };
     const { layout, record } = this.#folders.folderFor(current.generation, request, this.#clock.now());
-    const { generation } = layout;
     return await this.#inFolder(layout, record, request, async () => {
       const copied = this.#folders.copyInto(layout, host.statePath);
-      this.#building = { generation, done: copied.catch(() => undefined) };
-      await copied.finally(() => {
-        this.#building = undefined;
-      });
+      this.#building = { generation: layout.generation, done: copied.catch(() => undefined) };
+      await copied.finally(() => (this.#building = undefined));
       if (this.#isClosing || request.signal?.aborted === true) throw buildCancelled();
       return await this.#work(layout, record, request, (builder, parts) =>
         this.#takePlace(builder, parts, { same: true, different: [], cells: null }),

@@ -260,6 +260,7 @@ const isUnmet = (error: unknown): boolean =>
 
 const REMAINS = [
   'what people, webhooks, sinks and connectors were told already, where they keep it',
-  'state: 64-bit hashes of the ids in rows that were taken back, texts of dimensions, and in free pages bytes of dead letters, until POST /jobs/compaction with min_free_share gives them back, or the state is built anew',
+  'state: 64-bit hashes of the ids in rows that were taken back, and texts of dimensions, until the state is built anew',
+  'free pages of the state: bytes of dead letters, until POST /jobs/compaction with min_free_share gives them back',
   'snapshots and exports that were made before; the audit log and the access log, which name the request',
 ];
