@@ -79,11 +79,13 @@ export class EventBatch {
   /** Ids of events that are known from the event at `row` on, though it has another identity. */
   get alsoKnown(): readonly {
     readonly row: number;
+    readonly payload: number | undefined;
     readonly target: Pick<AmendTarget, 'id0' | 'id1' | 'id2' | 'isNew'>;
   }[] {
     return this.amendments.flatMap(({ row, erases, erased_payload, targets: [target] }) => {
       if (!erases || target === undefined) return [];
-      return [{ row, target: erased_payload === undefined ? target : correctionOf(target, erased_payload) }];
+      const known = erased_payload === undefined ? target : correctionOf(target, erased_payload);
+      return [{ row, payload: erased_payload, target: known }];
     });
   }
 

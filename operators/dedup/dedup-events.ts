@@ -10,6 +10,20 @@ import { idTables } from './id-tables.ts';
 import { KnownIds } from './known-ids.ts';
 import { TOUCHED_IDS } from './recent-ids.ts';
 
+/** An id that is known, too, once the event at `row` goes on. */
+interface AlsoKnown {
+  readonly row: number;
+  /** What it said, where that is known; else a repeat of it is a conflict. */
+  readonly payload?: number | undefined;
+  readonly target: {
+    readonly id0: number;
+    readonly id1: number;
+    readonly id2: number;
+    /** Set here: the id was not known before. */
+    isNew?: boolean;
+  };
+}
+
 /** What the operator needs of a batch of events in columns. */
 export interface IdentifiedColumns {
   readonly length: number;
@@ -25,17 +39,7 @@ export interface IdentifiedColumns {
   readonly own: { readonly time_ms: Float64Array };
   /** Events before it are no longer kept, ms: the beginning of a UTC day. Absent: as the configuration says. */
   readonly cut_ms?: number;
-  /** Ids that are known, too, once the event at `row` goes on. */
-  readonly alsoKnown?: readonly {
-    readonly row: number;
-    readonly target: {
-      readonly id0: number;
-      readonly id1: number;
-      readonly id2: number;
-      /** Set here: the id was not known before. */
-      isNew?: boolean;
-    };
-  }[];
+  readonly alsoKnown?: readonly AlsoKnown[];
   /** Set for the operators behind: the ids that are known. */
   known?: Pick<KnownIds, 'has' | 'timeOf'> | undefined;
 }
@@ -118,7 +122,12 @@ const make = <B extends IdentifiedColumns>() =>
       const judge = (batch: B, from_ms: number): void => {
         const { id0, id1, id2, payload, live, length } = batch;
         const { time_ms } = batch.own;
+        const alsoKnown = [...(batch.alsoKnown ?? [])].sort((a, b) => a.row - b.row);
+        let also = 0;
         for (let row = 0; row < length; row++) {
+          // What a row says of other ids holds for the rows behind it, in this batch as in the next one.
+          while (also < alsoKnown.length && (alsoKnown[also] as AlsoKnown).row < row)
+            learn(batch, alsoKnown[also++] as AlsoKnown);
           if (row % TOUCHED_IDS === 0) known.touch(id0, row, Math.min(TOUCHED_IDS, length - row));
           const time = time_ms[row] as number;
           if (live[row] === 0 || time < from_ms) continue;
@@ -133,6 +142,14 @@ const make = <B extends IdentifiedColumns>() =>
           if (first >= 0) refuse(batch, row, first !== own >>> 0);
           else if (awaited.size > 0) awaited.meet(id0[row] as number, id1[row] as number, id2[row] as number);
         }
+        while (also < alsoKnown.length) learn(batch, alsoKnown[also++] as AlsoKnown);
+      };
+
+      const learn = (batch: B, { row, payload = batch.payload[row], target }: AlsoKnown): void => {
+        if (batch.live[row] !== 1) return;
+        const { id0, id1, id2 } = target;
+        const time_s = Math.floor((batch.own.time_ms[row] as number) / 1_000) >>> 0;
+        target.isNew = known.meet(id0, id1, id2, payload as number, time_s) < 0;
       };
 
       return {
@@ -140,12 +157,6 @@ const make = <B extends IdentifiedColumns>() =>
           for (const batch of batches) {
             batchCut_ms = Math.max(batchCut_ms, batch.cut_ms ?? batchCut_ms);
             judge(batch, cutDay_ms());
-            for (const { row, target } of batch.alsoKnown ?? []) {
-              if (batch.live[row] !== 1) continue;
-              const { id0, id1, id2 } = target;
-              const time_s = Math.floor((batch.own.time_ms[row] as number) / 1_000) >>> 0;
-              target.isNew = known.meet(id0, id1, id2, batch.payload[row] as number, time_s) < 0;
-            }
             batch.known = known;
           }
           if (known.isCommitDue) requestBarrier();

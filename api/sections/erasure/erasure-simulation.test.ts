@@ -11,11 +11,17 @@ import {
   messageParts,
   OPERATORS,
   openEvents,
+  orderAnalytics,
   readParts,
   rowSchema,
   type StoredMessage,
 } from '../../../analytics/index.ts';
-import { Dictionary, SeededRandom, type SimulatedMessage } from '../../../engine/index.ts';
+import {
+  Dictionary,
+  SeededRandom,
+  type SimulatedMessage,
+  TopologyTestDriver,
+} from '../../../engine/index.ts';
 import { sizes } from '../../../test/long.ts';
 import { correctedSets } from '../../../test/simulated-corrections.ts';
 import { simulatedDefinitions } from '../../../test/simulated-definitions.ts';
@@ -136,6 +142,25 @@ it('late, duplicate, conflicting, corrected and erased events, and definitions t
     crashes += live.crashes;
   }
   expect(crashes).toBeGreaterThan(sizes.erasure_seeds / 2);
+});
+
+it('a correction that comes again behind its erasure is a repeat, also in the batch with that', async () => {
+  const [tenant = ''] = TENANTS;
+  const subject = `events.${tenant}.x`;
+  const of = { event_id: 'e1', type: 'order.created', time: new Date(START_MS).toISOString() };
+  const first = { ...of, order_id: 'o1', customer_id: 'somebody', amount: 100, currency: 'EUR' };
+  const correction = { ...first, amount: 200, supersedes: true, version: 2 };
+  const left = replacementsOf(correction, withoutPerson(correction, 'erased_1', COUNTING), true);
+  const messages = [...left, JSON.stringify(correction), JSON.stringify(first)];
+  const outcome = async (batches: readonly (readonly string[])[]): Promise<unknown> => {
+    const driver = await TopologyTestDriver.start(orderAnalytics(), { start_ms: START_MS });
+    for (const batch of batches) await driver.push(...batch.map((data) => ({ subject, data })));
+    driver.commit();
+    return [driver.digest(), driver.notices];
+  };
+  const single = await outcome(messages.map((message) => [message]));
+  expect(single).toEqual([expect.any(String), { [tenant]: expect.objectContaining({ duplicate: 1 }) }]);
+  expect(await outcome([messages])).toEqual(single);
 });
 
 it('orders whose custom fields are required are there after an erasure, and in a state that is built anew', async () => {
