@@ -21,10 +21,13 @@ const NAIVE_LOSS = 0.9;
 /** By how much a smaller error makes a member weigh more. */
 const LOSS_POWER = 2;
 
+/** A shop that is closed on Sundays has a season, and no demand that comes now and then. */
+export const hasIntermittentDemand = (history: readonly number[], period: number): boolean =>
+  isIntermittent(history) && !hasSeason(history, period);
+
 /** Methods that `auto` tries on a history. */
 export function candidatesOf(history: readonly number[], period: number): readonly MemberMethod[] {
-  // A shop that is closed on Sundays has a season, and no demand that comes now and then.
-  const base = isIntermittent(history) && !hasSeason(history, period) ? INTERMITTENT : REGULAR;
+  const base = hasIntermittentDemand(history, period) ? INTERMITTENT : REGULAR;
   return [...base, 'naive', ...(period > 1 ? (['seasonal_naive'] as const) : [])];
 }
 

@@ -1,5 +1,5 @@
 import { MillraceError } from '../../engine/index.ts';
-import { blend, candidatesOf, chooseMembers, type Member } from './auto.ts';
+import { blend, candidatesOf, chooseMembers, hasIntermittentDemand, type Member } from './auto.ts';
 import { type Origin, originAt, originsOf, runMember, sizeOf, viewed } from './back-test.ts';
 import { viewAt } from './effects.ts';
 import { cleanHistory, explained, type ForecastSeries, HORIZON_MAX_STEPS } from './history.ts';
@@ -45,6 +45,8 @@ export interface Base {
   readonly isRelative: boolean;
   /** No value was ever below 0. */
   readonly isNonNegative: boolean;
+  /** Demand that comes now and then: most steps may have none. */
+  readonly isIntermittent: boolean;
   /** The mean squared change from step to step. */
   readonly change: number;
   readonly history: { readonly steps: number; readonly filled: number; readonly left_out: number };
@@ -109,6 +111,7 @@ export function baseOf(series: ForecastSeries, { method, horizon, also_at = [] }
     size: sizeOf(values, period),
     isRelative: isPositive(values),
     isNonNegative,
+    isIntermittent: hasIntermittentDemand(values, period),
     change: meanOf(values.slice(1).map((value, at) => (value - (values[at] as number)) ** 2)),
     history: { steps: values.length, filled: clean.filled, left_out: clean.left_out },
     warnings: warningsOf(values, period, clean),

@@ -1,7 +1,7 @@
 import type { Member } from './auto.ts';
 import { type Base, baseOf, type Effect, type ForecastWish, type Tested } from './base.ts';
 import type { ForecastSeries } from './history.ts';
-import { type Spread, spreadsOf, walkSpread } from './intervals.ts';
+import { demandEndsOf, type Spread, spreadsOf, walkSpread } from './intervals.ts';
 import { smapeOf } from './measures.ts';
 import type { ForecastMethod } from './methods.ts';
 import { meanOf } from './point-method.ts';
@@ -74,9 +74,17 @@ export function spreadOf({ tested, means, size, isRelative, change }: Base): rea
 }
 
 function pointsOf(base: Base): readonly ForecastPoint[] {
+  const { means, tested, size, isIntermittent } = base;
+  if (isIntermittent && tested.length >= MIN_ORIGINS) {
+    const ends = demandEndsOf(tested, means, size);
+    return means.map((mean, at) => {
+      const { upper_80, upper_95 } = ends[at] ?? { upper_80: mean, upper_95: mean };
+      return { mean, lower_80: 0, upper_80, lower_95: 0, upper_95 };
+    });
+  }
   const floor = base.isNonNegative ? 0 : Number.NEGATIVE_INFINITY;
   const spreads = spreadOf(base);
-  return base.means.map((mean, at) => {
+  return means.map((mean, at) => {
     const { half_80, half_95 } = spreads[at] ?? { half_80: 0, half_95: 0 };
     return {
       mean,

@@ -12,7 +12,7 @@ const T_95 = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.
 const NORMAL_80 = 1.282;
 const NORMAL_95 = 1.96;
 /** With so many pooled errors their own quantile counts for half; the errors of an origin resemble each other. */
-const HALF_TRUST_80_ERRORS = 30;
+const HALF_TRUST_80_ERRORS = 12;
 const HALF_TRUST_95_ERRORS = 200;
 /** Steps on both sides, as a share of a step's own distance, whose errors are taken together. */
 const POOLED_REACH = 0.35;
@@ -106,6 +106,39 @@ function scalesOf(errors: readonly (readonly number[])[]): readonly number[] {
     }
   }
   return scales;
+}
+
+/** Forecasts below this share of the size of a series are taken for as large, where demand is divided by them. */
+const LEAST_SHARE = 0.05;
+
+/**
+ * The upper ends of intervals of demand that comes now and then. A step without any is among the 80 of 100, so they begin
+ * at 0, and end at a quantile of what came ÷ what was said (conformal, by the nearest rank): what came is no symmetric
+ * error around a mean, and its values are few, so that the quantile of sizes of errors holds more than it says.
+ */
+export function demandEndsOf(
+  origins: readonly Tested[],
+  means: readonly number[],
+  size: number,
+): readonly { readonly upper_80: number; readonly upper_95: number }[] {
+  const ratios = origins
+    .flatMap(({ actual, forecast, size: before }) =>
+      actual.flatMap((value, at) =>
+        Number.isNaN(value)
+          ? []
+          : [value / Math.max(forecast[at] ?? 0, LEAST_SHARE * before, Number.MIN_VALUE)],
+      ),
+    )
+    .sort((a, b) => a - b);
+  const nearest = (share: number): number => {
+    const place = Math.min(Math.max(Math.round(share * (ratios.length + 1)), 1), ratios.length);
+    return Math.max(ratios[place - 1] ?? 1, 1);
+  };
+  const [q80, q95] = [nearest(0.8), nearest(0.95)];
+  return means.map((mean) => {
+    const unit = Math.max(mean, LEAST_SHARE * size);
+    return { upper_80: Math.max(q80 * unit, mean), upper_95: Math.max(q95 * unit, mean) };
+  });
 }
 
 /** Without a back-test: as a random walk whose mean squared change from step to step is `change`. */

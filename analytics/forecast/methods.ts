@@ -20,7 +20,7 @@ const POINT_METHODS = {
 } as const satisfies Readonly<Record<string, PointMethod>>;
 
 /** Grows when any method gives other numbers. */
-export const FORECAST_VERSION = 3;
+export const FORECAST_VERSION = 4;
 
 export type MemberMethod = keyof typeof POINT_METHODS;
 export const MEMBER_METHODS = Object.keys(POINT_METHODS) as readonly MemberMethod[];
