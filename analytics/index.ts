@@ -22,7 +22,7 @@ export { OrderBegins } from './ledger/index.ts';
 export * from './mapping/index.ts';
 export { Distributions } from './numeric/index.ts';
 export * from './order-changes/index.ts';
-export { memberOf, namedStatus, ORDER_MEMBERS } from './order-names/index.ts';
+export { memberOf, namedStatus, ORDER_MEMBERS, STATUS_PATTERN } from './order-names/index.ts';
 export * from './orders/index.ts';
 export * from './query/index.ts';
 export * from './query-head/index.ts';

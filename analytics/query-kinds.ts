@@ -4,6 +4,7 @@ import { causeKind, scanKind } from './anomalies/index.ts';
 import { attributionKind } from './attribution/index.ts';
 import { retentionKind } from './cohorts/index.ts';
 import { customerModelKind, ltvKind, rfmKind } from './customers/index.ts';
+import { hasOlderNames } from './events/index.ts';
 import { countTypes, displacedEvents, openEvents, selectEvents } from './events-query/index.ts';
 import { funnelEntitiesKind, funnelKind } from './funnels/index.ts';
 import { type KeptInfo, keptView } from './kept-events/index.ts';
@@ -22,7 +23,14 @@ import { restatementsKind } from './restatements/index.ts';
 import { fraudKind, refundsKind, returnsKind } from './returns/index.ts';
 import { rowSchema } from './rows/index.ts';
 import { segmentKind } from './segments/index.ts';
-import { DICTIONARY_TABLE, OPERATORS, ORDERS_TABLE, RATES_TABLE, readCompleteUntil } from './topology.ts';
+import {
+  DICTIONARY_TABLE,
+  OPERATORS,
+  ORDERS_TABLE,
+  RATES_TABLE,
+  RETENTION_TABLE,
+  readCompleteUntil,
+} from './topology.ts';
 
 /** What the kinds of query need to know: plain data, which goes to the scan threads. */
 export type AnalyticsSettings = KpiSettings;
@@ -44,6 +52,7 @@ export function orderQueries(settings: AnalyticsSettings) {
       ...logSource(eventLogView(table, OPERATORS.log), schema, scope),
       ...cubeSource(cubeViews(table, OPERATORS.cubes), scope, infos),
       rates: table(RATES_TABLE),
+      hasOlderNames: () => hasOlderNames(table(RETENTION_TABLE)),
       complete_until_ms: readCompleteUntil(table, scope),
     };
   };

@@ -46,6 +46,15 @@ export function readRetentionCut(retention: Pick<KvView, 'get'>): number {
   return stored === undefined ? 0 : new ByteReader(stored).u48();
 }
 
+/** Grows when types and statuses of orders are read by other names: 1 knows `fulfilled`, `new_status` and those in `data`. */
+const NAMES_VERSION = 1;
+const NAMES_KEY = Uint8Array.of(2);
+
+/** Whether a state with events was begun by a version that read fewer names, by the table `retention`. */
+export function hasOlderNames(retention: Pick<KvView, 'get'>): boolean {
+  return (retention.get(NAMES_KEY)?.[0] ?? 0) < NAMES_VERSION;
+}
+
 const tables = () => ({
   dictionary: rawTable({ version: 1, logicalRows: () => [] }),
   retention: rawTable({ version: 1, logicalRows: () => [] }),
@@ -67,7 +76,10 @@ export const decodeEvents = defineOperator<
   start: ({ name, config, state, clock, metrics, emit, send, notice }) => {
     const { custom = [], paths = {}, retention_days, dictionaryTexts = DEFAULT_DICTIONARY_TEXTS } = config;
     const dictionary = new Dictionary(dictionaryTexts);
+    const none = dictionary.size;
     dictionary.follow(state.dictionary);
+    // Of events that are there already it is not known.
+    let isNew = dictionary.size === none && hasOlderNames(state.retention);
     let cut_ms = readRetentionCut(state.retention);
     const most = config.rejections_max === undefined ? {} : { rejections_max: config.rejections_max };
     const fields = new FieldRulesOfTenants();
@@ -116,6 +128,8 @@ export const decodeEvents = defineOperator<
       },
       onBarrier: ({ watermark_ms }) => {
         dictionary.flush(state.dictionary);
+        if (isNew) state.retention.put(NAMES_KEY, Uint8Array.of(NAMES_VERSION));
+        isNew = false;
         if (retention_days === undefined || watermark_ms === undefined || watermark_ms === null) return;
         const day_ms = Math.floor(watermark_ms / DAY_MS - retention_days) * DAY_MS;
         if (day_ms <= cut_ms) return;

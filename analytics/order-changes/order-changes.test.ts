@@ -7,7 +7,7 @@ type Said = readonly [type: string, minute: number, status?: string | undefined]
 
 const factsOf = (said: readonly Said[]): OrderFact[] =>
   said.map(([type, minute, status], at) => ({
-    ...{ sequence: at + 1, part: 0, time_ms: 60_000 * minute, type, status },
+    ...{ sequence: at + 1, part: 0, time_ms: 60_000 * minute, event_id: `e${at}`, type, status },
   }));
 
 /** What each event tells, as `type old>new`, in the order of the stream. */

@@ -1,3 +1,4 @@
+import { holdsOver } from '../order-names/index.ts';
 import { FIRST_STATUS, isSameStatus, meantStatus, statusEvent } from './order-status.ts';
 
 /** An event about an order. */
@@ -5,6 +6,8 @@ export interface OrderFact {
   readonly sequence: number;
   readonly part: number;
   readonly time_ms: number;
+  /** Of two versions of one time, that with the greater one is the newer; '' where it is not known. */
+  readonly event_id: string;
   /** In normal form. */
   readonly type: string;
   /** The status that it names itself; undefined: none. */
@@ -66,37 +69,50 @@ function unmoved(
 
 const isCreated = ({ type }: OrderFact): boolean => type === CREATED;
 
-/** The status by event time, of events in the order of the stream; null before anything says one. */
+/**
+ * The status by event time; null before anything says one. It is that of the newest version which has one, else what a
+ * new order is; an event of that time or later holds over it, and of two events of one time what `holdsOver` says. The
+ * lives of orders (`analytics/orders`) have the same.
+ */
 function statusOf(facts: readonly OrderFact[]): string | null {
-  let newest: OrderFact | undefined;
-  let status: string | null = null;
-  const first = firstCreated(facts);
+  let { status, time_ms } = statusOfVersions(facts);
+  let isEvents = false;
   for (const fact of facts) {
-    const said = saidBy(fact, first);
-    if (said === undefined || (newest !== undefined && isBefore(fact, newest))) continue;
-    newest = fact;
+    const said = isVersion(fact) ? undefined : (meantStatus(fact.type) ?? fact.status);
+    if (said === undefined || fact.time_ms < time_ms) continue;
+    if (isEvents && fact.time_ms === time_ms && status !== null && !holdsOver(said, status)) continue;
     status = said;
+    time_ms = fact.time_ms;
+    isEvents = true;
   }
   return status;
 }
 
-/** Its earliest version begins an order; a version that says no status leaves it as it is. */
-function saidBy(fact: OrderFact, first: OrderFact | undefined): string | undefined {
-  return meantStatus(fact.type) ?? fact.status ?? (fact === first ? FIRST_STATUS : undefined);
+const isVersion = ({ type }: OrderFact): boolean => type === CREATED || type === UPDATED;
+
+/** What versions say: not before the order was created. */
+function statusOfVersions(facts: readonly OrderFact[]): {
+  readonly status: string | null;
+  readonly time_ms: number;
+} {
+  let newest: OrderFact | undefined;
+  let created_ms = Number.POSITIVE_INFINITY;
+  for (const fact of facts.filter(isVersion)) {
+    if (isCreated(fact)) created_ms = Math.min(created_ms, fact.time_ms);
+    if (fact.status !== undefined && (newest === undefined || isNewer(fact, newest))) newest = fact;
+  }
+  const isThere = created_ms !== Number.POSITIVE_INFINITY;
+  const time_ms = Math.max(
+    newest?.time_ms ?? Number.NEGATIVE_INFINITY,
+    isThere ? created_ms : Number.NEGATIVE_INFINITY,
+  );
+  return { status: newest?.status ?? (isThere ? FIRST_STATUS : null), time_ms };
 }
 
-const firstCreated = (facts: readonly OrderFact[]): OrderFact | undefined =>
-  facts
-    .filter(isCreated)
-    .reduce<OrderFact | undefined>(
-      (first, fact) => (first === undefined || fact.time_ms < first.time_ms ? fact : first),
-      undefined,
-    );
-
-/** At one time an order is created first; of others the later in the stream is the later one. */
-function isBefore(fact: OrderFact, other: OrderFact): boolean {
-  if (fact.time_ms !== other.time_ms) return fact.time_ms < other.time_ms;
-  return isCreated(fact) && !isCreated(other);
+/** By event time, then by event id, as the ledger orders versions. */
+function isNewer(fact: OrderFact, other: OrderFact): boolean {
+  if (fact.time_ms !== other.time_ms) return fact.time_ms > other.time_ms;
+  return Buffer.compare(Buffer.from(fact.event_id), Buffer.from(other.event_id)) > 0;
 }
 
 const byPlace = (a: OrderFact, b: OrderFact): number => a.sequence - b.sequence || a.part - b.part;

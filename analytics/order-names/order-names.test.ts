@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { fc, propertySeed } from '../../test/property.ts';
 import { normalType } from '../events/index.ts';
 import { type ShopEvent, ShopState } from '../fixture-shop.ts';
 import { orderChanges } from '../order-changes/index.ts';
 import { type ListedOrder, statusText } from '../orders/index.ts';
+import { RETENTION_TABLE } from '../topology.ts';
 import { namedStatus, ORDER_STEPS } from './index.ts';
 
 const at = (minute: number): string => new Date(Date.UTC(2025, 2, 1, 10, minute)).toISOString();
@@ -42,8 +44,8 @@ describe('what orders are called', () => {
     const state = await ShopState.of(SAYINGS.flatMap(eventsOf));
     for (const [n, saying] of SAYINGS.entries()) {
       const changes = orderChanges(
-        eventsOf(saying, n).map(({ type, time, ...members }, part) => ({
-          ...{ sequence: n, part, time_ms: Date.parse(time), type: normalType(type) },
+        eventsOf(saying, n).map(({ type, time, event_id, ...members }, part) => ({
+          ...{ sequence: n, part, time_ms: Date.parse(time), event_id, type: normalType(type) },
           status: namedStatus(normalType(type), members),
         })),
       );
@@ -54,6 +56,87 @@ describe('what orders are called', () => {
     }
     const { totals } = (await state.ask(state.kinds.outcomes, ALL)).body as { totals: { rto: number } };
     expect(totals.rto).toBe(8);
+  });
+
+  it('is one status for lists and webhooks also where several are said at one time, whatever came first', async () => {
+    const statuses = [
+      'pending',
+      'confirmed',
+      'packed',
+      'on_hold',
+      'fulfilled',
+      'delivered',
+      'rto',
+      'cancelled',
+    ];
+    const saying = fc.tuple(
+      fc.constantFrom(
+        'order.created',
+        'order.updated',
+        'order.status_changed',
+        'order.shipped',
+        'order.delivered',
+      ),
+      fc.option(fc.constantFrom(...statuses), { nil: undefined }),
+      fc.nat(2),
+    );
+    // Ids in another order than that of their arrival.
+    const orders = fc.sample(fc.array(saying, { minLength: 1, maxLength: 7 }), {
+      numRuns: 150,
+      seed: propertySeed,
+    });
+    const lives = orders.map((life, n) => [
+      ...life.map(
+        ([type, status, minute], i): ShopEvent => ({
+          ...{
+            event_id: `${(i * 5) % 7}-${n}`,
+            type,
+            time: at(minute),
+            order_id: `o${n}`,
+            amount: 1,
+            currency: 'EUR',
+          },
+          ...(status === undefined ? {} : { status }),
+        }),
+      ),
+      {
+        event_id: `z${n}`,
+        type: 'order.created',
+        time: at(1),
+        order_id: `o${n}`,
+        amount: 1,
+        currency: 'EUR',
+      } as ShopEvent,
+    ]);
+    const state = await ShopState.of(lives.flat());
+    const wrong: unknown[] = [];
+    for (const [n, life] of lives.entries()) {
+      const facts = life.map(({ type, time, event_id, ...members }, part) => ({
+        ...{ sequence: n, part, time_ms: Date.parse(time), event_id, type: normalType(type) },
+        status: namedStatus(normalType(type), members),
+      }));
+      const told = orderChanges(facts.slice(0, 1)).concat(
+        ...facts.slice(1).map((_, i) => orderChanges(facts.slice(0, i + 2))),
+      );
+      const { body } = await state.ask(state.kinds.orders, { ...ALL, order_ids: [`o${n}`] });
+      const [order] = (body as unknown as { readonly orders: readonly ListedOrder[] }).orders;
+      const last = told.at(-1)?.new_status ?? 'pending';
+      if (order?.status !== statusText(last)) wrong.push([order?.status, last, life]);
+      // As if they had come the other way round.
+      const backwards = facts.toReversed().map((fact, part) => ({ ...fact, part }));
+      const again = backwards.flatMap((_, i) => orderChanges(backwards.slice(0, i + 1))).at(-1)?.new_status;
+      if (statusText(again ?? 'pending') !== order?.status) wrong.push([again, order?.status, life]);
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  it('is in doubt in a state that a version without these names has begun', async () => {
+    const state = await ShopState.of(eventsOf(['order.fulfilled', {}], 1));
+    const warnings = async () => (await state.ask(state.kinds.orders, ALL)).warnings;
+    expect(await warnings()).toEqual([]);
+    const store = state.driver.disk.open();
+    store.transaction(() => store.table(RETENTION_TABLE).remove(Uint8Array.of(2)));
+    expect(await warnings()).toEqual([expect.stringContaining('A backfill puts it right')]);
   });
 
   it('counts an event of another name as what it means', async () => {

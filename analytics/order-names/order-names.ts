@@ -30,6 +30,9 @@ export const ORDER_MEMBERS = {
   return_number: [['return_number'], ['return_id']],
 } as const satisfies Readonly<Record<string, readonly (readonly string[])[]>>;
 
+/** What callers may name a status: blanks and signs alone are none. */
+export const STATUS_PATTERN: RegExp = /[\p{L}\p{N}]/u;
+
 /** A status as it is compared: in lower case, its words parted by `_`. */
 export const normalStatus = (status: string): string =>
   status
@@ -55,6 +58,25 @@ export function memberOf(members: Members, path: readonly string[]): unknown {
       from,
     );
   return at(members) ?? at(Object.hasOwn(members, 'data') ? members.data : undefined);
+}
+
+/** How far a status is in the life of an order; every other one lies between what is confirmed and what was shipped. */
+const RANKS: ReadonlyMap<string, number> = new Map(
+  ['pending', 'confirmed', undefined, 'shipped', 'delivered', 'rto', 'cancelled'].flatMap((status, rank) =>
+    status === undefined ? [] : [[status, rank] as const],
+  ),
+);
+const OTHER_RANK = 2;
+const rankOf = (status: string): number => RANKS.get(status) ?? OTHER_RANK;
+
+/**
+ * Of two statuses that events give an order at one time, whether the first holds: the one later in its life, of two names
+ * of no known place the greater. So the status of an order does not depend on which came first.
+ */
+export function holdsOver(status: string, other: string): boolean {
+  const [a, b] = [status, other].map((text) => stepOf(text) ?? normalStatus(text)) as [string, string];
+  const difference = rankOf(a) - rankOf(b);
+  return difference === 0 ? a > b : difference > 0;
 }
 
 /** The status that an event names, by its type in normal form; undefined: none, or it is no event of an order. */

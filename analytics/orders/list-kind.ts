@@ -110,10 +110,11 @@ function listBody(found: readonly Found[], query: OrdersQuery): Readonly<Record<
   );
   const orders = all.slice(0, query.limit);
   const last = orders.at(-1);
-  const orders_total = query.after?.total ?? found.reduce((sum, { total }) => sum + total, 0);
+  const counted = query.after?.total ?? found.reduce((sum, { total }) => sum + total, 0);
+  const orders_total = query.count ? counted : null;
   const isMore = all.length > orders.length && last !== undefined;
   const next: OrdersPlace | null = isMore
-    ? { time_ms: last.created_ms, key: last.key, total: orders_total }
+    ? { time_ms: last.created_ms, key: last.key, ...(orders_total === null ? {} : { total: orders_total }) }
     : null;
   return { orders_total, orders, next };
 }

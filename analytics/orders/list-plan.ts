@@ -78,9 +78,10 @@ function beginOfNamed(
   );
 }
 
-/** Whether the page is looked for by itself: how many orders fit is known, or the orders themselves tell it. */
-function isPaged({ order_ids, statuses, payment_statuses, after }: OrdersQuery): boolean {
+/** Whether the page is looked for by itself: how many orders fit is known, nobody asks, or the orders themselves tell it. */
+function isPaged({ order_ids, statuses, payment_statuses, after, count }: OrdersQuery): boolean {
   if (order_ids !== undefined) return false;
+  if (!count) return true;
   return after?.total !== undefined || (statuses === undefined && payment_statuses === undefined);
 }
 
@@ -113,7 +114,7 @@ const isJudged = ({ statuses, payment_statuses, customer_ids, filters }: OrdersQ
   Object.keys(filters).length > 0;
 
 function countParts(plan: ScanPlan, { range, query }: OrdersShared): readonly PlanPart<ListWork>[] {
-  if (query.after?.total !== undefined) return [];
+  if (query.after?.total !== undefined || !query.count) return [];
   const own = narrowPlan(plan, range.start_ms, range.end_ms);
   const parts = Math.max(1, Math.ceil((own.rows * COUNT_NS) / 1e6 / COUNT_PART_MS));
   return splitPlan(own, parts).map((part) => ({

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { MAX_TEXT_CHARS } from '../events/index.ts';
 import { segmentFiltersSchemaOf } from '../filters/index.ts';
+import { STATUS_PATTERN } from '../order-names/index.ts';
 import { HEAD_MEMBERS, type TenantDefaults } from '../query-head/index.ts';
 import { followUpMember } from '../returns/index.ts';
 import { PAYMENT_STATUSES } from './order-life.ts';
@@ -18,12 +19,21 @@ export function ordersMembersOf(custom: readonly string[] = []) {
     ...HEAD_MEMBERS,
     filters: segmentFiltersSchemaOf(custom).default({}).describe('Of the orders, as they are now'),
     follow_up: followUpMember.describe('How long after its creation the events of an order count'),
-    statuses: z.array(id).min(1).max(MAX_NAMES).optional().describe('Only orders that have one of them now'),
+    statuses: z
+      .array(id.regex(STATUS_PATTERN, 'must have a letter or a digit'))
+      .min(1)
+      .max(MAX_NAMES)
+      .optional()
+      .describe('Only orders that have one of them now'),
     payment_statuses: z.array(z.enum(PAYMENT_STATUSES)).min(1).max(MAX_NAMES).optional(),
     order_ids: z.array(id).min(1).max(MAX_NAMED_ORDERS).optional().describe('Only these'),
     customer_ids: z.array(id).min(1).max(MAX_NAMES).optional().describe('Only orders of these'),
     order: z.enum(['asc', 'desc']).default('desc').describe('By the time of creation'),
     limit: z.int().min(1).max(MAX_NAMED_ORDERS).default(DEFAULT_PAGE),
+    count: z
+      .boolean()
+      .default(true)
+      .describe('false: `orders_total` is null, and a first page by statuses reads no more than it needs'),
   });
 }
 

@@ -1,4 +1,4 @@
-import { normalStatus, stepOf } from '../order-names/index.ts';
+import { holdsOver, normalStatus, stepOf } from '../order-names/index.ts';
 import type { OrderRow } from '../returns/index.ts';
 import { LIFE_BITS, NAMES_STATUS, typeBit } from './life-bits.ts';
 
@@ -123,7 +123,10 @@ class MoneySum {
   }
 }
 
-/** The newest of what says one: the order's versions, whose status is that of the newest which has one, and events. */
+/**
+ * The newest of what says one: the order's versions, whose status is that of the newest which has one, and events. At one
+ * time an event holds over a version, and of two events what `holdsOver` says. `analytics/order-changes` does the same.
+ */
 function statusOf(
   order: OrderRow,
   rows: readonly OrderRow[],
@@ -136,12 +139,15 @@ function statusOf(
   if (own !== 0)
     for (const { codes, time_ms } of versions)
       if (codes[STATUS] !== 0 && time_ms > status_ms) status_ms = time_ms;
+  let isEvents = false;
   for (const row of rows) {
     if (row.time_ms < status_ms) continue;
     const said = saidBy(row, textOf);
     if (said === undefined) continue;
+    if (isEvents && row.time_ms === status_ms && !holdsOver(said, status)) continue;
     status = said;
     status_ms = row.time_ms;
+    isEvents = true;
   }
   return { status, status_ms };
 }

@@ -28,6 +28,10 @@ const OWN_DIMENSIONS = ['status', 'payment_method'] as const;
 
 const STATUS_COLUMN = CODE.dimensions + ROW_DIMENSIONS.indexOf('status');
 
+const OLDER_NAMES =
+  'The state was begun by a version that knew fewer names of statuses (fulfilled, returned_to_origin, new_status, those in ' +
+  'data): orders may have an earlier status here than their events say. A backfill puts it right.';
+
 const isOfOrderType = (dictionary: LogTexts): RowTest[number] => ({
   code: CODE.type,
   accepts: (code) => normalType(dictionary.textOf(code)).startsWith('order.'),
@@ -62,9 +66,11 @@ export function planLives(
     end_ms: Math.min(MAX_RANGE_MS, range.end_ms + followUpMs(query.follow_up)),
   };
   const { segments, ...plan } = planOrders(sources, context, scanned, upTo);
+  const isOld = sources.complete_until_ms !== null && sources.hasOlderNames?.() === true;
+  const warnings = isOld ? [...plan.warnings, OLDER_NAMES] : plan.warnings;
   const types = [...LIFE_TYPES, 'payment.succeeded', 'refund.issued'];
   const explain = explainOrders({ ...plan, segments }, 'order', query, position, { ...scanned, types });
-  return { ...plan, explain };
+  return { ...plan, explain, warnings };
 }
 
 /**

@@ -12,6 +12,8 @@ export interface FamilySources {
   readonly rates: KvView;
   /** The log has no rows before it: retention; undefined where nothing was forgotten. */
   cut_ms(): number | undefined;
+  /** The state was begun by a version that knew fewer names of types and statuses of orders. */
+  hasOlderNames?(): boolean;
   /** null before the tenant's first event. */
   readonly complete_until_ms: number | null;
 }

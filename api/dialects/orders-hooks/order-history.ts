@@ -66,11 +66,12 @@ interface Place {
 }
 
 function read(event: FoundEvent): OrderEvent {
-  const { sequence, part, time_ms, type, text, amounts, currency } = event;
+  const { sequence, part, time_ms, type, text, amounts, currency, ids } = event;
   const parsed: unknown = text === null ? undefined : parseEventJson(text);
   const members = isObject(parsed) ? parsed : {};
   return {
     ...{ sequence, part, time_ms, type, text, members, amounts, currency },
+    event_id: typeof ids.event_id === 'string' ? ids.event_id : '',
     status: statusIn(event, members),
   };
 }

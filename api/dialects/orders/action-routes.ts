@@ -1,6 +1,12 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { changeProblem, MAX_NAMED_ORDERS, statusChange, statusText } from '../../../analytics/index.ts';
+import {
+  changeProblem,
+  MAX_NAMED_ORDERS,
+  STATUS_PATTERN,
+  statusChange,
+  statusText,
+} from '../../../analytics/index.ts';
 import { BODY_PROBLEMS } from '../../answers/index.ts';
 import { type ApiPorts, positionOf, type RawCall, type Route, route, timeText } from '../../http/index.ts';
 import { checkAll, prepare, timeLimits } from '../../sections/ingest/index.ts';
@@ -88,7 +94,11 @@ export function actionRoutes(inquiries: Inquiries, ports: ApiPorts): readonly Ro
     action({
       ...{ id: 'ordersBulkStatus', path: 'status', summary: 'Give orders a status' },
       description: `Publishes \`order.confirmed\` and so on, or \`order.status_changed\` for a status of your own. ${how}`,
-      body: z.strictObject({ order_ids: ids, status: id, reason }),
+      body: z.strictObject({
+        order_ids: ids,
+        status: id.regex(STATUS_PATTERN, 'must have a letter or a digit'),
+        reason,
+      }),
       example: { order_ids: ['ORD-1', 'ORD-2'], status: 'confirmed' },
       changesOf: (body) =>
         body.order_ids.map((order_id) => ({ order_id, to: body.status, reason: body.reason })),

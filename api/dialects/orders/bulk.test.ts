@@ -86,6 +86,10 @@ describe('changes of many orders', () => {
     expect(await act('/api/v1/orders/bulk/status', { order_ids: [], status: 'x' })).toMatchObject({
       ...{ status: 422, json: { code: 'validation_failed' } },
     });
+    for (const status of ['   ', '\u00a0', '--'])
+      expect(await act('/api/v1/orders/bulk/status', { order_ids: ['B1'], status })).toMatchObject({
+        ...{ status: 422, json: { errors: { status: ['must have a letter or a digit'] } } },
+      });
     expect((await act('/api/v1/orders/bulk/cancel', { order_ids: ['B1'] })).status).toBe(422);
     const url = { shipments: [{ order_id: 'B1', tracking_number: '1', tracking_url: 'no url' }] };
     expect((await act('/api/v1/orders/bulk/ship', url)).status).toBe(422);

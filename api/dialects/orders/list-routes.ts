@@ -14,7 +14,7 @@ import {
 import { type FoundOrder, foundOrderSchema, orderSchema, orderView } from './order-view.ts';
 
 const foundSchema = z.looseObject({
-  orders_total: z.int(),
+  orders_total: z.int().nullable(),
   orders: z.array(foundOrderSchema),
   next_cursor: z.string().nullable(),
 });
@@ -27,6 +27,11 @@ export function listRoutes(inquiries: Inquiries, dimensionOf: FieldDimension): r
 
 const CUSTOM_FIELD = /^custom_fields\[([a-z][a-z0-9_]*)\]$/;
 const { limit, cursor } = listQuery;
+
+const count = z
+  .enum(['true', 'false'])
+  .default('true')
+  .describe('false: `total` is null, and a first page by status reads no more than it needs');
 
 function listRoute(inquiries: Inquiries, dimensionOf: FieldDimension): Route {
   return route({
@@ -42,7 +47,7 @@ function listRoute(inquiries: Inquiries, dimensionOf: FieldDimension): Route {
     permission: 'events:read',
     audited: 'read',
     query: z
-      .object({ ...FILTER_MEMBERS, order: z.enum(['asc', 'desc']).default('desc'), limit, cursor })
+      .object({ ...FILTER_MEMBERS, order: z.enum(['asc', 'desc']).default('desc'), limit, cursor, count })
       .catchall(z.string().max(128)),
     query_example: { status: 'delivered', date_from: '2025-08-01', date_to: '2025-08-31', limit: '10' },
     answers: {
@@ -50,7 +55,7 @@ function listRoute(inquiries: Inquiries, dimensionOf: FieldDimension): Route {
         description: 'A page of orders',
         schema: z.object({
           data: z.array(orderSchema),
-          total: z.int().describe('All that fit'),
+          total: z.int().nullable().describe('All that fit; null with `count=false`'),
           next_cursor: z.string().nullable(),
           meta: metaSchema,
         }),
@@ -58,9 +63,15 @@ function listRoute(inquiries: Inquiries, dimensionOf: FieldDimension): Route {
     },
     problems: PROBLEMS,
     handle: async (call) => {
-      const { order, limit: size, cursor: after, ...rest } = call.query;
+      const { order, limit: size, cursor: after, count: isCounted, ...rest } = call.query;
       const asked = searchOf(inquiries, call, filtersOf(rest), dimensionOf);
-      const body = { ...asked, order, limit: size, ...(after === undefined ? {} : { cursor: after }) };
+      const body = {
+        ...asked,
+        order,
+        limit: size,
+        count: isCounted === 'true',
+        ...(after === undefined ? {} : { cursor: after }),
+      };
       const { answer, meta } = await inquiries.answered((asking) => search(asking, call, body));
       const { orders_total, orders, next_cursor } = answer;
       return {

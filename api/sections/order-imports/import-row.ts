@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type CustomField, MappingError, minorUnits } from '../../../analytics/index.ts';
+import { type CustomField, MappingError, minorUnits, STATUS_PATTERN } from '../../../analytics/index.ts';
 
 /** Columns of an import, beside `custom_fields.<field_key>`. */
 export const COLUMNS = [
@@ -117,6 +117,8 @@ function orderOf(
   const asked = optional('total');
   const total = asked === undefined ? amount : money('total', asked);
   const status = optional('status')?.toLowerCase();
+  if (status !== undefined && !STATUS_PATTERN.test(status))
+    throw new RowError('status must have a letter or a digit');
   const payment = paymentOf(optional('payment_status'));
   const custom_fields = customFieldsOf(record, typeOf);
   const members = {

@@ -41,7 +41,7 @@ export async function orderPage(
   { query_id, body }: Pick<FamilyAnswer, 'query_id' | 'body'>,
 ): Promise<Readonly<Record<string, unknown>>> {
   const { orders_total, orders, next } = body as {
-    readonly orders_total: number;
+    readonly orders_total: number | null;
     readonly orders: readonly ListedOrder[];
     readonly next: OrdersPlace | null;
   };

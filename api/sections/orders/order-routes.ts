@@ -68,7 +68,7 @@ const orderSchema = z.object({
 });
 
 const listAnswer = z.object({
-  orders_total: z.int().describe('All that fit'),
+  orders_total: z.int().nullable().describe('All that fit; null with `count: false`'),
   orders: z.array(orderSchema),
   next_cursor: z.string().nullable(),
 });
