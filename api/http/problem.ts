@@ -32,6 +32,7 @@ export const PROBLEMS = {
   backfill_running: [409, 'Another backfill is under way'],
   dimension_failed: [409, 'The dimension could not be built'],
   wrong_state: [409, 'The state does not allow this'],
+  model_outdated: [409, 'The model was trained by an older version'],
   file_elsewhere: [409, 'Another host has the file'],
   export_failed: [409, 'The file could not be made'],
   expired: [410, 'It was kept for a while, which is over'],

@@ -1,10 +1,16 @@
 import { createHash } from 'node:crypto';
 import { MillraceError, type ObjectStore } from '../../../engine/index.ts';
 import type { Definition } from '../../../runtime/index.ts';
+import { ApiError } from '../../http/index.ts';
 import { contentSchema, type ModelBody, type ModelContent, type Trained } from './model-schema.ts';
 
 /** Contents in memory; the least recently used goes first. */
 const CACHE_MAX_BYTES = 32 * 1024 * 1024;
+
+/** It is what training wrote, and that was written in another form than this version reads. */
+const OUTDATED =
+  'The model was trained by a version that stored it in another form. Train it again: POST /models/train with its name, ' +
+  'type, dataset and params, as GET /models/{modelId} says them.';
 
 /** What models were trained to, in the object store: written once for each version, and never changed. */
 export class ModelContents {
@@ -22,7 +28,7 @@ export class ModelContents {
     return { name, sha256, size_bytes };
   }
 
-  /** Throws `objects_unavailable` (retriable), and `object_damaged` where it is not what training wrote. */
+  /** Throws `objects_unavailable` (retriable), `object_damaged` where it is not what training wrote, `model_outdated`. */
   async get({ object: { name, sha256 } }: Trained): Promise<ModelContent> {
     const kept = this.#kept.get(sha256);
     if (kept !== undefined) {
@@ -36,7 +42,8 @@ export class ModelContents {
       const message = `What the model was trained to ${what}: the object "${name}". Train it again.`;
       throw new MillraceError('object_damaged', message, { retriable: true });
     }
-    const content = contentSchema.parse(JSON.parse(Buffer.from(bytes).toString()));
+    const { data: content } = contentSchema.safeParse(JSON.parse(Buffer.from(bytes).toString()));
+    if (content === undefined) throw new ApiError('model_outdated', OUTDATED);
     this.#keep(sha256, content, bytes.length);
     return content;
   }

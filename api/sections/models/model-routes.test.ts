@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it, vi } from 'vitest';
 import { codeOf, orderEvent, PATIENTLY } from '../../fixture-api.ts';
 import {
@@ -223,6 +224,30 @@ describe('models', () => {
     expect(await codeOf(await predict(id))).toBe('object_damaged');
     await at.test.ports.models.delete(`default/${id}.json`);
     expect(await codeOf(await predict(id))).toBe('object_damaged');
+  });
+
+  it('that an older version has stored in another form say so, and how to train them again', async () => {
+    await fill();
+    const id = await trained();
+    // As that version has written and signed it.
+    const old = Buffer.from(JSON.stringify({ kind: 'forecast', points: [] }));
+    await at.test.ports.models.put(`default/${id}.json`, old);
+    const key = (await at.test.definitions.list()).find(({ value }) =>
+      JSON.stringify(value).includes(`default/${id}.json`),
+    );
+    const text = JSON.stringify(key?.value).replace(
+      /"sha256":"[0-9a-f]{64}"/,
+      `"sha256":"${createHash('sha256').update(old).digest('hex')}"`,
+    );
+    await at.test.definitions.update(key?.key ?? '', JSON.parse(text), key?.revision ?? 0);
+    at.test = await at.test.restart();
+    const answer = await predict(id);
+    expect([answer.status, await codeOf(answer)]).toEqual([409, 'model_outdated']);
+    const shown = await at.test.send(`/models/${id}`, { key: at.admin });
+    expect([shown.status, await shown.json()]).toMatchObject([
+      200,
+      { id, type: 'demand_forecast', groups: [], warnings: [expect.stringContaining('POST /models/train')] },
+    ]);
   });
 
   it('say what training would read, and train nothing', async () => {

@@ -76,7 +76,15 @@ function getRoute(parts: ModelRouteParts): Route {
       const model = parts.versions.find(call.tenant, call.params.modelId);
       requireSeen(parts, call, model);
       const { trained } = model.body;
-      const content = trained === null ? undefined : await parts.contents.get(trained);
+      let outdated: string | undefined;
+      const content = await (trained === null ? undefined : parts.contents.get(trained))?.catch(
+        (error: unknown) => {
+          // What it was trained on has to be known to train it again.
+          if (!(error instanceof ApiError) || error.code !== 'model_outdated') throw error;
+          outdated = error.message;
+          return undefined;
+        },
+      );
       const forecast = content?.kind === 'forecast' ? content : { groups: [], totals: [] };
       const [groups, totals] = [forecast.groups, forecast.totals].map((all) =>
         all.map(({ points: _, ...group }) => group),
@@ -88,7 +96,8 @@ function getRoute(parts: ModelRouteParts): Route {
         return null;
       });
       const view = await viewOf(parts, model);
-      return { status: 200, json: { ...view, groups, totals, test, drift } };
+      const warnings = [...(outdated === undefined ? [] : [outdated]), ...view.warnings];
+      return { status: 200, json: { ...view, warnings, groups, totals, test, drift } };
     },
   });
 }

@@ -61,7 +61,7 @@ export async function statusOf(jobs: Jobs, { tenant, body }: Definition<ModelBod
 export async function viewOf(
   { jobs, versions, drifts }: ModelRouteParts,
   model: Definition<ModelBody>,
-): Promise<Record<string, unknown>> {
+): Promise<Record<string, unknown> & { readonly warnings: readonly string[] }> {
   const { trained, family, ...body } = model.body;
   const { object: ___, ...said } = trained === null ? { object: null, ...UNTRAINED } : trained;
   return {

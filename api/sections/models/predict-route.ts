@@ -109,7 +109,13 @@ export function predictRoute(parts: ModelRouteParts): Route {
       ...new Set([
         ...[...BODY_PROBLEMS, ...HEAD_PROBLEMS],
         ...(['not_found', 'wrong_state', 'invalid_cursor', 'cursor_mismatch'] as const),
-        ...(['objects_unavailable', 'object_damaged', 'currency_required', 'fx_rate_missing'] as const),
+        ...([
+          'objects_unavailable',
+          'object_damaged',
+          'model_outdated',
+          'currency_required',
+          'fx_rate_missing',
+        ] as const),
       ]),
     ],
     handle: async (call) => {
