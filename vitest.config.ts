@@ -83,7 +83,8 @@ export default defineConfig({
   test: {
     // Two cores, and files that wait for processes and servers a good part of their time.
     maxWorkers: 3,
-    globalSetup: ['test/build.ts'],
+    globalSetup: ['test/build.ts', 'test/requests-record.ts'],
+    setupFiles: ['test/record-requests.ts'],
     sequence: { sequencer: LongestFirst },
     // Bounds for what hangs: a shared machine may be slow, or stand still for seconds.
     testTimeout: 180_000,

@@ -1,62 +1,82 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SECTIONS } from '../examples/shop/commands.ts';
 import { type ApiTable, apiPage, apiTables } from '../scripts/api-page.ts';
-import { asks, EVERY_ENDPOINT } from '../scripts/api-tests.ts';
+import { Operations, readRecord, testsOf, writeRecord } from '../test/requests-made.ts';
 import { startTestApi, type TestApi } from './fixture-api.ts';
+import { COMPARED, ELSEWHERE, NONE, numbersOf } from './numbers/fixture-catalogue.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
+const isUpdate = process.env.UPDATE_EXAMPLES === '1';
+const record = readRecord();
+const FIRST = '/v1/order-analytics';
 
 let api: TestApi;
 let tables: readonly ApiTable[];
 beforeAll(async () => {
   api = await startTestApi();
-  tables = apiTables(api.api.routes);
+  const tested = { test: (id: string) => testsOf(record, id)[0], numbers: numbersOf };
+  tables = apiTables(api.api.routes, tested);
 });
 afterAll(() => api.close());
 
 describe('the page of the five APIs', () => {
-  it('is what the routes say; UPDATE_EXAMPLES=1 writes it', () => {
-    const { path, text } = apiPage(ROOT, api.api.routes);
-    if (process.env.UPDATE_EXAMPLES === '1') writeFileSync(join(ROOT, path), text);
+  it('is what the routes and the record of requests say; UPDATE_EXAMPLES=1 writes it', () => {
+    const { path, text } = apiPage(ROOT, tables);
+    if (isUpdate) writeFileSync(join(ROOT, path), text);
     expect(readFileSync(join(ROOT, path), 'utf8')).toBe(text);
   });
 
-  it('has a route for every endpoint', () => {
+  it('has a route for every endpoint, a test that has executed it, and one of its numbers', () => {
     const rows = tables.flatMap((table) => table.rows);
-    expect(rows.length).toBeGreaterThan(110);
-    const missing = rows.filter(({ route }) => route === undefined).map(({ endpoint }) => endpoint);
+    expect(rows.length).toBe(116);
+    const missing = rows.flatMap(({ endpoint, route, test, numbers }) =>
+      route !== undefined && test !== undefined && numbers !== undefined
+        ? []
+        : [[endpoint, route === undefined, test === undefined, numbers === undefined]],
+    );
     expect(missing).toEqual([]);
   });
 
-  it('names a test that is there and sends a request to the endpoint', () => {
-    const shown = new Set(SECTIONS.flatMap(({ endpoints }) => endpoints));
-    const untested = tables.flatMap(({ rows }) =>
-      rows.flatMap(({ endpoint, route, test }) => {
-        if (route === undefined) return [];
-        const file = join(ROOT, test);
-        const whole = `${route.method} ${route.face?.base ?? '/v1/order-analytics'}${route.path}`;
-        // That one asks what it lists, and says so itself.
-        const isAsked =
-          test === EVERY_ENDPOINT
-            ? shown.has(whole)
-            : existsSync(file) && asks(readFileSync(file, 'utf8'), endpoint);
-        return isAsked ? [] : [`${endpoint}: ${test}`];
-      }),
+  it('names files that are there, and tests of numbers that have executed what they compare', () => {
+    const rows = tables.flatMap((table) => table.rows);
+    const wrong = rows.flatMap(({ endpoint, route, test = '', numbers }) => {
+      const compared = numbers !== undefined && 'test' in numbers ? numbers.test : test;
+      const hasAsked = testsOf(record, route?.id ?? '').includes(compared);
+      return existsSync(join(ROOT, test)) && hasAsked ? [] : [`${endpoint}: ${test}, ${compared}`];
+    });
+    expect(wrong).toEqual([]);
+    for (const { test, named } of Object.values(ELSEWHERE))
+      expect([test, readFileSync(join(ROOT, test), 'utf8').includes(named)]).toEqual([test, true]);
+    const listed = [
+      ...Object.values(COMPARED).flatMap((all) =>
+        all.map(([endpoint]) => endpoint.replace(` ${FIRST}`, ' ')),
+      ),
+      ...[...Object.keys(ELSEWHERE), ...Object.values(NONE).flat()],
+    ];
+    expect(listed.toSorted()).toEqual(rows.map(({ endpoint }) => endpoint).toSorted());
+  });
+});
+
+describe('the record of requests', () => {
+  it('knows all operations; UPDATE_EXAMPLES=1 writes them', () => {
+    const operations = Object.fromEntries(
+      api.api.routes.map(({ id, method, face, path }) => [id, `${method} ${(face?.base ?? FIRST) + path}`]),
     );
-    expect(untested).toEqual([]);
+    if (isUpdate) writeRecord({ operations, files: record.files });
+    expect(readRecord().operations).toEqual(operations);
   });
 
-  it('knows a request from a mention', () => {
-    const text =
-      "await test.send(`/funnels/funnel_1/query`, { json }); send('/jobs'); send('/roles/x', { method: 'DELETE' })";
-    expect(asks(text, 'POST /funnels/{id}/query')).toBe(true);
-    expect(asks(text, 'GET /jobs')).toBe(true);
-    expect(asks(text, 'DELETE /roles/{id}')).toBe(true);
-    expect(asks(text, 'PATCH /roles/{id}')).toBe(false);
-    expect(asks(text, 'POST /funnels/{id}')).toBe(false);
-    expect(asks('// GET /jobs lists jobs', 'GET /jobs')).toBe(false);
+  it('takes a request for the most exact of the paths that it fits', () => {
+    const operations = new Operations({
+      ...{ one: 'GET /v1/order-analytics/jobs/{jobId}', lanes: 'GET /v1/order-analytics/jobs/lanes' },
+      ...{ root: 'GET /', make: 'POST /v1/order-analytics/jobs/{jobId}' },
+    });
+    expect(operations.find('GET', '/v1/order-analytics/jobs/job_1')).toBe('one');
+    expect(operations.find('GET', '/v1/a/order-analytics/jobs/lanes')).toBe('lanes');
+    expect(operations.find('GET', '/')).toBe('root');
+    expect(operations.find('POST', '/v1/order-analytics/jobs/job_1')).toBe('make');
+    expect(operations.find('GET', '/v1/order-analytics/jobs/job_1/events')).toBeUndefined();
   });
 });
 

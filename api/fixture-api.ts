@@ -17,6 +17,7 @@ import {
   Task,
 } from '../engine/index.ts';
 import { analyticsSettings, ControlFeed, openKeyTrust, readSettings } from '../runtime/index.ts';
+import { requestsMade } from '../test/requests-made.ts';
 import { KeyRing, type NewKey } from './access/index.ts';
 import { MemoryLetters } from './fixture-letters.ts';
 import { MemoryFeed, MemoryHttp, MemoryKeyValueStore, MemoryStream } from './fixture-memory.ts';
@@ -246,7 +247,10 @@ async function build(parts: Parts): Promise<TestApi> {
         ? path
         : `/v1/order-analytics${path}`;
       const method = init.method ?? (body === undefined || body === null ? 'GET' : 'POST');
-      return api.app.request(url, { ...init, method, headers, ...(body === undefined ? {} : { body }) });
+      const request = { ...init, method, headers, ...(body === undefined ? {} : { body }) };
+      const response = await api.app.request(url, request);
+      requestsMade.add(method, url, response.status);
+      return response;
     },
     restart: async () => {
       await api.close();

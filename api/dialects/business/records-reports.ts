@@ -7,7 +7,10 @@ import { type Asked, lower, type Report } from './asked.ts';
 const OVERSTOCK_DAYS = 180;
 /** What is promised where a ticket says nothing of its own. */
 const SLA_MINUTES = 24 * 60;
+/** Campaigns that are listed. */
 const CAMPAIGNS = 100;
+/** Campaigns that are asked for: what no campaign has brought is a group among them. */
+const CAMPAIGNS_ASKED = 1_000;
 
 /** Leads that were created in the span, by the stages that they reached. */
 export async function salesReport({ asking, call, span }: Asked): Promise<Report> {
@@ -103,7 +106,12 @@ export async function marketingReport({ asking, call, span: { query } }: Asked):
   const [messages, all, roi] = await Promise.all([
     asking.kpis(call, { start, end, metrics: names, group_by: ['campaign'], limit: CAMPAIGNS }),
     asking.kpis(call, { start, end, metrics: names }).then(totalsOf),
-    asking.ask(call, '/marketing/roi', { ...query, group_by: ['campaign'], limit: CAMPAIGNS }, roiSchema),
+    asking.ask(
+      call,
+      '/marketing/roi',
+      { ...query, group_by: ['campaign'], limit: CAMPAIGNS_ASKED },
+      roiSchema,
+    ),
   ]);
   const campaigns = new Map<string, { sent: number; opened: number; clicked: number }>();
   for (const { key, totals } of messages.groups) {
@@ -111,12 +119,15 @@ export async function marketingReport({ asking, call, span: { query } }: Asked):
     if (key.campaign !== null && key.campaign !== undefined && sent + opened + clicked > 0)
       campaigns.set(key.campaign, { sent, opened, clicked });
   }
-  const money = new Map(roi.results.map((result) => [result.key.campaign ?? '', result]));
-  const rows = [...new Set([...money.keys(), ...campaigns.keys()])].map((campaign) => {
+  const isNamed = ({ key }: (typeof roi.results)[number]): boolean => typeof key.campaign === 'string';
+  const money = new Map(roi.results.filter(isNamed).map((result) => [result.key.campaign ?? '', result]));
+  // Of touches without a campaign: it is no campaign's.
+  const nobodys = roi.results.find((result) => !isNamed(result))?.revenue ?? 0;
+  const named = [...new Set([...money.keys(), ...campaigns.keys()])].map((campaign) => {
     const { sent, opened, clicked } = campaigns.get(campaign) ?? { sent: 0, opened: 0, clicked: 0 };
     const { revenue = 0, spend = 0, roas = null } = money.get(campaign) ?? {};
     return {
-      ...{ campaign: campaign === '' ? null : campaign, spend: spend ?? 0, sent, opened, clicked },
+      ...{ campaign, spend: spend ?? 0, sent, opened, clicked },
       ...{ openRate: shareOf(opened, sent), clickRate: shareOf(clicked, sent) },
       ...{ attributedRevenue: revenue, roas },
     };
@@ -124,7 +135,13 @@ export async function marketingReport({ asking, call, span: { query } }: Asked):
   // Of all campaigns, also where there are more than are listed.
   const [sent = 0, opened = 0, clicked = 0] = names.map((name) => all.now[name] ?? 0);
   const { spend } = roi.totals;
-  const revenue = roi.totals.revenue - roi.unattributed.revenue;
+  const revenue = roi.totals.revenue - roi.unattributed.revenue - nobodys;
+  if (roi.groups_total > CAMPAIGNS_ASKED) {
+    asking.warn(
+      `There are more than ${CAMPAIGNS_ASKED} campaigns: attributedRevenue and roas of all may have revenue of touches without one.`,
+    );
+  }
+  const rows = named.slice(0, CAMPAIGNS);
   return {
     json: {
       summary: {

@@ -186,6 +186,20 @@ describe('a dashboard', () => {
     expect((await test.send('/dashboards/dashboard_overview', change)).status).toBe(404);
   });
 
+  it('is changed and deleted by who may define things', async () => {
+    const { id } = await send('/dashboards', { name: 'sales', description: 'old' }, 201);
+    const change = { method: 'PATCH', json: { description: 'What the shop sells' } };
+    const changed = await test.send(`/dashboards/${id}`, { key: analyst, ...change });
+    expect([changed.status, await changed.json()]).toMatchObject([
+      200,
+      { id, name: 'sales', description: 'What the shop sells' },
+    ]);
+    const viewer = await test.key('viewer');
+    expect((await test.send(`/dashboards/${id}`, { key: viewer, method: 'DELETE' })).status).toBe(403);
+    expect((await test.send(`/dashboards/${id}`, { key: analyst, method: 'DELETE' })).status).toBe(204);
+    expect((await test.send(`/dashboards/${id}`, { key: analyst })).status).toBe(404);
+  });
+
   it('that is private is known to who made it and to admins', async () => {
     const { id } = await send('/dashboards', { name: 'mine', sharing: 'private' }, 201);
     const [other, admin] = [await test.key('analyst'), await test.key('admin')];

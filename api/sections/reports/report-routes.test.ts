@@ -145,6 +145,16 @@ describe('a report', () => {
     expect(new Date(TEST_NOW_MS).toISOString()).toBe(run?.due_at);
   });
 
+  it('is shown, and deleted', async () => {
+    const { id } = await send('/reports/schedule', { ...HOURLY, format: 'csv' });
+    expect(await send(`/reports/${id}`, undefined, 200)).toMatchObject({
+      ...{ id, name: 'hourly', schedule: '0 * * * *', format: 'csv', query: QUERY },
+      next_run_at: new Date(TEST_NOW_MS + 3_600_000).toISOString(),
+    });
+    expect((await test.send(`/reports/${id}`, { key: analyst, method: 'DELETE' })).status).toBe(204);
+    expect((await test.send(`/reports/${id}`, { key: analyst })).status).toBe(404);
+  });
+
   it.each([
     [{ ...HOURLY, schedule: 'x' }, 'validation_failed'],
     [{ ...HOURLY, timezone: 'Moon/Base' }, 'validation_failed'],

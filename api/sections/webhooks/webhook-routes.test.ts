@@ -52,6 +52,9 @@ it('tells of an anomaly, shows its secret once, and keeps it where nobody reads 
   });
   expect(made.name).toMatch(/^hooks\.example\.com [0-9a-f]{6}$/);
   expect(await json(await test.send(`/webhooks/${String(made.id)}`, { key }))).not.toHaveProperty('secret');
+  expect((await json(await test.send('/webhooks', { key }))).webhooks).toEqual([
+    expect.objectContaining({ id: made.id, url: URL_1 }),
+  ]);
   const stored = JSON.stringify(await test.definitions.list());
   expect(stored).toContain('sealed_secret');
   expect(stored).not.toContain('s3cret');
