@@ -156,7 +156,7 @@ export async function createApp(given: ApiPorts): Promise<Api> {
   const definitions = new Definitions({ store: ports.definitions, clock, log });
   const tenants = new Tenants(definitions, ports);
   const cohorts = definitions.kind(cohortKind(ports));
-  const funnels = definitions.kind(funnelDefinitionKind(ports));
+  const funnels = definitions.kind(funnelDefinitionKind(ports, tenants));
   const cubes = definitions.kind(cubeKind(ports));
   const rules = definitions.kind(ruleKind(ports, tenants));
   const marks = definitions.kind(MARKS);

@@ -1,10 +1,5 @@
 import { z } from 'zod';
-import {
-  dimensionsSchemaOf,
-  filtersSchemaOf,
-  KPI_DIMENSIONS,
-  segmentFiltersSchemaOf,
-} from '../filters/index.ts';
+import { dimensionsSchemaOf, KPI_DIMENSIONS, segmentFiltersSchemaOf } from '../filters/index.ts';
 import { GRANULARITY_INPUTS } from '../query/index.ts';
 import { HEAD_MEMBERS } from '../query-head/index.ts';
 
@@ -48,7 +43,8 @@ function namesOf(custom: readonly string[]) {
 
 const isWithoutRepetition = (given: readonly string[]): boolean => new Set(given).size === given.length;
 
-function shapeOf(custom: readonly string[], filters: ReturnType<typeof filtersSchemaOf>) {
+function shapeOf(custom: readonly string[]) {
+  const filters = segmentFiltersSchemaOf(custom);
   const step = z.strictObject({
     event: eventMember,
     name: z.string().min(1).max(128).optional().describe('Default: the type of the event'),
@@ -103,9 +99,9 @@ function checkSpans({ value, issues }: z.core.ParsePayload<Spanned>): void {
   }
 }
 
-/** What a stored funnel says: its steps go by events alone, who asks it may filter by segment. */
+/** What a stored funnel says. Who is in a segment that a step names is found out when it is asked. */
 export function funnelDefinitionSchemaOf(custom: readonly string[] = []) {
-  return z.strictObject(shapeOf(custom, filtersSchemaOf(custom))).check(checkSpans);
+  return z.strictObject(shapeOf(custom)).check(checkSpans);
 }
 
 export type FunnelCriteria = z.output<ReturnType<typeof funnelDefinitionSchemaOf>>;
@@ -136,8 +132,7 @@ export function funnelMembersOf(custom: readonly string[] = []) {
 
 /** The body of a query of a funnel that is not stored. */
 export function adhocFunnelSchemaOf(custom: readonly string[] = []) {
-  const shape = shapeOf(custom, segmentFiltersSchemaOf(custom));
-  return z.strictObject({ ...shape, ...funnelMembersOf(custom) }).check(checkSpans);
+  return z.strictObject({ ...shapeOf(custom), ...funnelMembersOf(custom) }).check(checkSpans);
 }
 
 /** A validated query. */

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
+import { MillraceError } from '../../engine/index.ts';
 import { requireColumn } from '../filters/index.ts';
 import type { KeptDefinition, KeptKind } from '../kept-events/index.ts';
+import { askedSegments } from '../query-head/index.ts';
 import { EntryAttempts } from './entry-attempts.ts';
 import { ENTITY_HASH } from './funnel-events.ts';
 import { type FunnelPlan, funnelPlan } from './funnel-plan.ts';
@@ -68,5 +70,17 @@ function hashOf(meaning: readonly unknown[]): string {
 /** Stored funnels as definitions whose events are kept. */
 export function keptFunnels(custom: readonly string[]): KeptKind {
   const schema = funnelDefinitionSchemaOf(custom);
-  return { kind: FUNNEL_DEFINITION, read: (body) => keptFunnelOf(schema.parse(body), custom) };
+  return {
+    kind: FUNNEL_DEFINITION,
+    read: (body) => {
+      const criteria = schema.parse(body);
+      if (askedSegments(criteria, custom) !== undefined) throw ofSegments();
+      return keptFunnelOf(criteria, custom);
+    },
+  };
+}
+
+function ofSegments(): MillraceError {
+  const message = 'Its steps go by segments, whose customers are found when it is asked: scans answer it.';
+  return new MillraceError('segments_not_kept', message);
 }

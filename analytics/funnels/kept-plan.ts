@@ -2,6 +2,7 @@ import { controlKey, type Plan, type PlanPart, type QueryContext } from '../../e
 import type { EntityWork } from '../entity-rows/index.ts';
 import type { KeptInfo, KeptView } from '../kept-events/index.ts';
 import { parseRange } from '../query/index.ts';
+import { askedSegments } from '../query-head/index.ts';
 import type { FunnelShared } from './funnel-scan.ts';
 import type { FunnelQuery } from './funnel-schema.ts';
 import { FUNNEL_DEFINITION, keptFunnelOf } from './kept-funnel.ts';
@@ -127,6 +128,7 @@ function keptOf(
   if (funnel === undefined) return { why: 'the funnel is not stored' };
   if (group_by.length > 0) return { why: 'group_by' };
   if (Object.keys(filters ?? {}).length > 0) return { why: 'filters of the query' };
+  if (askedSegments(criteria, custom) !== undefined) return { why: 'its steps go by segments' };
   if (as_of !== undefined) return { why: 'as_of' };
   const info = kept.find(controlKey({ kind: FUNNEL_DEFINITION, scope: context.scope, id: funnel.id }));
   if (info === undefined || info.meaning !== keptFunnelOf(criteria, custom).meaning)

@@ -15,7 +15,7 @@ import { ATTEMPT, type AttemptRows } from './attempt-rows.ts';
  * | durations, where they are not wide | as above | u32 |
  * | steps reached, and bits for `after` and `until` | rows | u8 |
  */
-export const ATTEMPT_BLOCK_MAX_BYTES = 8_100;
+export const ATTEMPT_BLOCK_MAX_BYTES = 4_000;
 /** Of the times in a block. */
 export const BLOCK_MAX_SPAN_MS = 2 ** 32 - 1;
 /** Steps reached are below it. */

@@ -19,6 +19,9 @@ export interface AttemptForm {
   readonly isWide: boolean;
 }
 
+/** Blocks whose next ones are in memory. */
+const KNOWN_MAX_BLOCKS = 8_192;
+
 interface StoredBlock {
   readonly key: Uint8Array;
   readonly value: Uint8Array;
@@ -33,6 +36,8 @@ export class AttemptBlocks {
   readonly #id: number;
   readonly #isWide: boolean;
   readonly #days: Map<number, number>;
+  /** Where the next block begins, by where one does. */
+  readonly #next = new Map<number, number>();
   readonly #reader = new AttemptBlockReader();
   readonly #writer: AttemptBlockWriter;
   /** Of the block at hand: as it was, and as it will be. */
@@ -56,11 +61,11 @@ export class AttemptBlocks {
     for (let from = 0; from < at.length; ) {
       const time_ms = values[at[from] as number] as number;
       const block = this.#blockOf(time_ms);
-      const next_ms = this.#nextOf(block === undefined ? time_ms : timeOfKey(block.key), time_ms);
+      const next_ms = block === undefined ? Number.POSITIVE_INFINITY : this.#nextOf(timeOfKey(block.key));
       let to = from + 1;
       while (to < at.length && (values[at[to] as number] as number) < next_ms) to++;
       this.#merge(block?.value, net, { from, to }, cut_ms);
-      this.#write(block?.key, next_ms === Number.POSITIVE_INFINITY);
+      this.#write(block?.key, next_ms);
       from = to;
     }
     for (const [place, row] of at.entries()) {
@@ -81,6 +86,7 @@ export class AttemptBlocks {
     );
     if (!(first < dayOf(cut_ms))) return;
     const kept = this.#blockOf(cut_ms);
+    this.#next.clear();
     if (kept !== undefined) this.#table.removeRange(blockRange(this.#id, 0, timeOfKey(kept.key)));
     for (const day of this.#days.keys()) if (day < dayOf(cut_ms)) this.#days.delete(day);
     this.#table.put(daysKey(this.#id), daysBytes(this.#days));
@@ -95,12 +101,20 @@ export class AttemptBlocks {
     return undefined;
   }
 
-  /** Where the block behind the one with a key begins. */
-  #nextOf(key_ms: number, time_ms: number): number {
-    const from_ms = Math.max(key_ms, time_ms) + 1;
-    for (const { key } of this.#table.scan({ ...blockRange(this.#id, from_ms), limit: 1 }))
-      return timeOfKey(key);
-    return Number.POSITIVE_INFINITY;
+  /** Where the block behind one begins. */
+  #nextOf(key_ms: number): number {
+    const known = this.#next.get(key_ms);
+    if (known !== undefined) return known;
+    let next_ms = Number.POSITIVE_INFINITY;
+    for (const { key } of this.#table.scan({ ...blockRange(this.#id, key_ms + 1), limit: 1 }))
+      next_ms = timeOfKey(key);
+    this.#knowNext(key_ms, next_ms);
+    return next_ms;
+  }
+
+  #knowNext(key_ms: number, next_ms: number): void {
+    if (this.#next.size >= KNOWN_MAX_BLOCKS) this.#next.clear();
+    this.#next.set(key_ms, next_ms);
   }
 
   /** Puts the rows of a block, with the changes [from, to), into `#now`. */
@@ -153,16 +167,20 @@ export class AttemptBlocks {
     return rows;
   }
 
-  /** Writes `#now` in the place of the block `key`. */
-  #write(key: Uint8Array | undefined, isLast: boolean): void {
+  /** Writes `#now` in the place of the block `key`, before the one that begins at `next_ms`. */
+  #write(key: Uint8Array | undefined, next_ms: number): void {
     const { count, values, stride } = this.#now;
     const first_ms = values[0] as number;
     // One that rows were put before begins earlier.
     const isOlder = key !== undefined && count > 0 && first_ms < timeOfKey(key);
-    if (key !== undefined && (count === 0 || isOlder)) this.#table.remove(key);
+    if (key !== undefined && (count === 0 || isOlder)) {
+      this.#table.remove(key);
+      this.#next.clear();
+    }
     if (count === 0) return;
     // The last block is full where it is cut: time goes on. Others are cut evenly: both halves grow.
-    const max_bytes = isLast ? ATTEMPT_BLOCK_MAX_BYTES : this.#evenBytes();
+    const max_bytes = next_ms === Number.POSITIVE_INFINITY ? ATTEMPT_BLOCK_MAX_BYTES : this.#evenBytes();
+    let key_ms = key === undefined || isOlder ? first_ms : timeOfKey(key);
     let [from, size] = [0, 0];
     for (let row = 0; row < count; row++) {
       const own = attemptBytes(values, row * stride, this.#isWide);
@@ -171,20 +189,17 @@ export class AttemptBlocks {
         size + own > max_bytes || time_ms - (values[from * stride] as number) > BLOCK_MAX_SPAN_MS;
       // Rows of one time stay together: a block is found by it.
       if (isFull && row > from && time_ms !== values[(row - 1) * stride]) {
-        this.#put(from === 0 && !isOlder ? key : undefined, from, row);
-        [from, size] = [row, 0];
+        this.#put(key_ms, from, row, time_ms);
+        [key_ms, from, size] = [time_ms, row, 0];
       }
       size += own;
     }
-    this.#put(from === 0 && !isOlder ? key : undefined, from, count);
+    this.#put(key_ms, from, count, next_ms);
   }
 
-  #put(key: Uint8Array | undefined, from: number, to: number): void {
-    const { values, stride } = this.#now;
-    this.#table.put(
-      key ?? blockKey(this.#id, values[from * stride] as number),
-      this.#writer.write(this.#now, from, to),
-    );
+  #put(key_ms: number, from: number, to: number, next_ms: number): void {
+    this.#table.put(blockKey(this.#id, key_ms), this.#writer.write(this.#now, from, to));
+    this.#knowNext(key_ms, next_ms);
   }
 
   /** The largest a block may get so that all are about as large. */

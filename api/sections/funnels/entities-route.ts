@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import {
   adhocFunnelSchemaOf,
+  askedSegments,
   type EntityPlace,
   type FunnelCriteria,
   type FunnelEntitiesQuery,
@@ -69,7 +70,8 @@ export function entitiesRoute(
       const bound = { ...filter, funnel: [found.id, found.revision] };
       const place = cursor === undefined ? {} : (cursors.decode(bound, cursor) as Place);
       // Customers are in a segment at a time: now, where none is said.
-      const end = asked.group_by === SEGMENT ? endOfMinute(parts.ports.clock.now()) : ALL_TIME.end;
+      const bySegments = asked.group_by === SEGMENT || askedSegments(found.body, custom) !== undefined;
+      const end = bySegments ? endOfMinute(parts.ports.clock.now()) : ALL_TIME.end;
       const head = checked(schema, { ...found.body, end, ...membersOf(asked) });
       const { id, name, revision } = found;
       const query: FunnelEntitiesQuery = {

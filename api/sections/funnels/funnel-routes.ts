@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import {
   adhocFunnelSchemaOf,
+  askedSegments,
   FUNNEL_DEFINITION,
   type FunnelCriteria,
   type FunnelQuery,
@@ -10,7 +11,7 @@ import {
   keptProgress,
   OPERATORS,
 } from '../../../analytics/index.ts';
-import type { DefinitionKind, KindDefinitions } from '../../../runtime/index.ts';
+import { type DefinitionKind, invalidMember, type KindDefinitions } from '../../../runtime/index.ts';
 import { type AnswerParts, analyticsOf, queryRoute } from '../../answers/index.ts';
 import { builtStates, definitionRoutes } from '../../definitions/index.ts';
 import {
@@ -21,16 +22,26 @@ import {
   type ProblemCode,
   type Route,
 } from '../../http/index.ts';
+import type { Tenants } from '../../tenants/index.ts';
 import { entitiesRoute } from './entities-route.ts';
 import { FUNNEL_EXAMPLE, funnelAnswer } from './funnel-schemas.ts';
 
 /** Stored funnels. */
-export function funnelDefinitionKind(ports: Pick<ApiPorts, 'settings'>): DefinitionKind<FunnelCriteria> {
+export function funnelDefinitionKind(
+  ports: Pick<ApiPorts, 'settings'>,
+  { segments }: Pick<Tenants, 'segments'>,
+): DefinitionKind<FunnelCriteria> {
   const schema = byDimensions(ports, funnelDefinitionSchemaOf);
   return {
     kind: FUNNEL_DEFINITION,
     get schema() {
       return schema();
+    },
+    check: ({ tenant, body }) => {
+      const { names = [] } = askedSegments(body, ports.settings.customDimensions) ?? {};
+      for (const name of names)
+        if (segments.byName(tenant, name) === undefined && segments.get(tenant, name) === undefined)
+          throw invalidMember('steps', `name a segment "${name}", which there is not`);
     },
   };
 }
