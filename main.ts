@@ -7,8 +7,7 @@ if (problem !== undefined) {
   process.exit(1);
 }
 // Not before: a version without something that they import would only say that it is missing.
-const { runCli } = await import('./cli/index.ts');
-const { letHeapsGrow, PRIVATE_UMASK } = await import('./engine/index.ts');
+const { letHeapsGrow, PRIVATE_UMASK, runCli } = await import('./cli/index.ts');
 
 // Whatever this process and its children write is its owner's alone.
 process.umask(PRIVATE_UMASK);

@@ -1,6 +1,7 @@
 import { type CommandContext, type ExitCode, type Running, runCommand } from './command.ts';
 import { COMMANDS } from './commands.ts';
 
+export { letHeapsGrow, PRIVATE_UMASK } from '../engine/index.ts';
 export { COMMANDS } from './commands.ts';
 
 function interruptible(): AbortSignal {

@@ -101,12 +101,12 @@ function definedIn(path: string, name: string): readonly [path: string, name: st
  */
 function direct(path: string, text: string): string {
   return text.replaceAll(FROM, (statement, word: string, list: string | undefined, _, from: string) => {
-    if (word !== 'import' || list === undefined || !from.endsWith('.js')) return statement;
+    if (list === undefined || !from.endsWith('.js')) return statement;
     const to = resolve(path, '..', from);
     return pairsOf(list)
       .map(([there, here]) => {
         const [place, name] = definedIn(to, there) ?? [to, there];
-        return `import { ${name} as ${here} } from ${JSON.stringify(place)};`;
+        return `${word} { ${name} as ${here} } from ${JSON.stringify(place)};`;
       })
       .join(' ');
   });

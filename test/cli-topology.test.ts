@@ -93,15 +93,20 @@ const start = (name: string, env: Readonly<Record<string, string>> = {}): Servic
 };
 const rows = async (table = 'latest'): Promise<string[]> =>
   (await run('state', 'get', `${table}/rows`)).out.split('\n').filter((line) => line !== '');
-const untilRows = (count: number): Promise<string[]> =>
-  until(
-    async () => {
-      const found = await rows();
-      return found.length === count ? found : undefined;
-    },
+/** Until the command shows so many rows. It is not asked before `sent` messages are in SEEN: each time is a process. */
+async function untilRows(count: number, sent: number): Promise<void> {
+  const manager = await openManager(link);
+  await until(
+    async () => ((await streamFacts(manager, 'SEEN')).lastSequence >= sent ? true : undefined),
+    () => `${sent} messages are sent`,
+    TIMEOUT_MS,
+  );
+  await until(
+    async () => ((await rows()).length === count ? true : undefined),
     () => `${count} rows`,
     TIMEOUT_MS,
   );
+}
 const order = (...ids: string[]) =>
   new EventPublisher(link).publishAll(
     ids.map((id) => ({ subject: 'orders.x', payload: Buffer.from(JSON.stringify({ id, cents: 100 })) })),
@@ -128,11 +133,11 @@ describe('a topology of the user, from the command line', () => {
     await first.untilSaid('running');
     expect(first.output).toContain('reads   ORDERS (orders.>)');
     await order('a', 'b');
-    await untilRows(2);
+    await untilRows(2, 2);
     await first.end('SIGKILL');
     await order('c', 'b', 'd');
     const second = start('orders.mjs');
-    await untilRows(4);
+    await untilRows(4, 5);
     expect(await second.end('SIGTERM')).toBe(0);
     expect(second.output).toContain('stopped at ORDERS 5 of 5');
 
@@ -180,11 +185,11 @@ describe('a topology of the user, from the command line', () => {
     expect(readFileSync(join(root, 'CURRENT'), 'utf8')).toBe('2');
     expect(existsSync(join(root, 'NEXT'))).toBe(false);
     await order('a', 'f');
-    await untilRows(5);
+    await untilRows(5, 7);
     await service.end('SIGKILL');
     const again = start('orders.mjs');
     await order('g');
-    await untilRows(6);
+    await untilRows(6, 8);
     expect(await again.end('SIGTERM')).toBe(0);
     expect((await streamFacts(await openManager(link), 'SEEN')).lastSequence).toBe(8);
     expect(existsSync(join(root, 'g1'))).toBe(false);
