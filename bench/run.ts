@@ -14,6 +14,7 @@ import { forecastBench } from './forecast.ts';
 import { funnelsBench } from './funnels.ts';
 import { logBench } from './log.ts';
 import { nexmarkBench } from './nexmark.ts';
+import { orderedBench } from './ordered.ts';
 import { ordersBench } from './orders.ts';
 import { pipelineBench } from './pipeline.ts';
 import { queryBench } from './query.ts';
@@ -41,6 +42,7 @@ const BENCHES: Readonly<Record<string, () => Promise<object>>> = {
   log: logBench,
   'events-search': eventsSearchBench,
   nexmark: nexmarkBench,
+  ordered: orderedBench,
   orders: ordersBench,
   pipeline: pipelineBench,
   query: queryBench,

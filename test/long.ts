@@ -63,6 +63,9 @@ const SHORT = {
   mended_events: 2_500,
   /** Rows of an import of orders. */
   import_rows: 3_000,
+  /** Logs for each ordered task, and disturbed runs of each. */
+  ordered_logs: 1,
+  ordered_seeds: 2,
 };
 
 const LONG: typeof SHORT = {
@@ -99,6 +102,8 @@ const LONG: typeof SHORT = {
   job_events: 150_000,
   mended_events: 100_000,
   import_rows: 100_000,
+  ordered_logs: 6,
+  ordered_seeds: 40,
 };
 
 /** Whether this is `npm run test:long`. */

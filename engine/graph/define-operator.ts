@@ -86,8 +86,10 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
       const said = `${spec.kind} "${name}"`;
       const maps: MapTable<string | number, unknown>[] = [];
       // Behind an operator that holds the watermark back the task is further: rows expire by what has come here.
-      const initial_ms = runtime.eventTime.initialOf(name);
       const isBehindOwner = runtime.eventTime.isBehindOwner(name);
+      // Before the operator that makes the watermark there is none: that of the task would come after restarts alone.
+      const isTimeless = ordered && !isBehindOwner && spec.ownsWatermark !== true;
+      const initial_ms = isTimeless ? null : runtime.eventTime.initialOf(name);
       let reached_ms = (isBehindOwner ? initial_ms : null) ?? Number.POSITIVE_INFINITY;
       for (const table of Object.values(state)) {
         if (table instanceof MapTable) {
@@ -257,6 +259,10 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
               // A task that has none yet begins: who generates one and has one goes on from it.
               if (!owns) output.next(signal);
               else if (initial_ms !== null) onWatermark(initial_ms);
+              break;
+            }
+            if (isTimeless) {
+              output.next(signal);
               break;
             }
             // A task begins with the smallest of its watermarks; who generates one goes on from its own.

@@ -1,4 +1,5 @@
 export * from './memory-queue.ts';
+export * from './ordered-outputs.ts';
 export type { TestHeaders } from './pushed-source.ts';
 export * from './simulate-seeds.ts';
 export * from './simulated-chains.ts';

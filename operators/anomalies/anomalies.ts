@@ -86,6 +86,9 @@ export const anomalies = defineOperator<RowBatch, RowBatch, AnomaliesConfig, Ret
   kind: 'anomalies',
   summary: 'Windows of sums judged as they close, and again when they are corrected',
   state: tables,
+  unordered: () =>
+    'windows are judged while commits pass, so what is told of them, and how often, goes by commits',
+  takesDefinitions: () => true,
   start: (context) => {
     const { config, emit, requestBarrier, initialWatermark_ms } = context;
     const set = new RuleSet(context);

@@ -23,6 +23,7 @@ const make = <A, B>() =>
   defineOperator<A, B, OperatorFunction<A, B>>({
     kind: liftDoc.kind,
     summary: liftDoc.summary,
+    unordered: () => 'what an RxJS operator remembers is gone behind a restart. Use `keyedProcess`',
     start: ({ name, config, metrics, emit }) => {
       const rx = new SynchronousRx(config, name);
       const ignored = metrics.counter('millrace.lift.ignored', 'Items after an RxJS operator has completed', {

@@ -98,10 +98,10 @@ const make = <B extends IdentifiedColumns>() =>
     kind: 'dedup-events',
     summary: dedupEventsDoc.summary,
     state: tables,
-    start: ({ name, config, state, metrics, emit, send, notice, requestBarrier }) => {
+    start: ({ name, config, state, ordered, metrics, emit, send, notice, requestBarrier }) => {
       const { memory_ids = DEFAULT_MEMORY_IDS, cut_ms = () => Number.NEGATIVE_INFINITY, conflict } = config;
       const { describe = () => ({ scope: name, sequence: 0, detail: {} }) } = config;
-      const known = new KnownIds(state, memory_ids);
+      const known = new KnownIds(state, memory_ids, ordered);
       const { duplicates, conflicts } = known.observe(metrics, name);
       const awaited = new AwaitedIds(state.awaited);
       const awaitedHelp = 'Ids of events that the state before this one had, and that have not come again';

@@ -26,7 +26,10 @@ export interface Identified {
 export interface DedupLimits<E> {
   /** Ids kept in memory at a commit, newest first to stay; about 25 bytes each. By default 1,000,000. */
   readonly memory_ids?: number;
-  /** How long an id is remembered after it left memory, by the clock, ms; 0 or more. By default 7 days. */
+  /**
+   * How long an id is remembered after it left memory, by the clock, ms; 0 or more, Infinity: for ever, as it has to be in
+   * a partitioned topology. By default 7 days.
+   */
   readonly retain_ms?: number;
   /** What the notice of a dropped item says. By default that the operator dropped it. */
   readonly describe?: (event: E) => {
@@ -42,7 +45,10 @@ export interface DedupLimits<E> {
 export interface ByIdConfig<E> extends DedupLimits<E> {
   /** Unique: put the tenant into it where ids are a tenant's own. */
   readonly idOf: (event: E) => string;
-  /** Event time, ms: that of a repeat must be the same once its id has left memory. */
+  /**
+   * Event time, ms: that of a repeat must be the same once its id has left memory. In a partitioned topology an id is one
+   * of its UTC day, always.
+   */
   readonly timeOf: (event: E) => number;
   /** What a repeat has to say again, as JSON; a known id with other content is a conflict. By default nothing. */
   readonly contentOf?: (event: E) => unknown;
@@ -102,11 +108,15 @@ const make = <E>() =>
     state: idTables,
     sides: ['duplicates', 'conflicts'],
     retractions: () => 'refuses',
-    start: ({ name, config, state, metrics, emit, emitTo, send, notice, requestBarrier }) => {
+    unordered: ({ retain_ms }) =>
+      retain_ms === Number.POSITIVE_INFINITY
+        ? undefined
+        : 'ids are forgotten by the clock, while commits pass, and what is forgotten passes again. Say `retain_ms: Infinity`',
+    start: ({ name, config, state, ordered, metrics, emit, emitTo, send, notice, requestBarrier }) => {
       const { memory_ids = DEFAULT_MEMORY_IDS, retain_ms = DEFAULT_RETAIN_MS, conflict } = config;
       const { describe = () => ({ scope: name, sequence: 0, detail: {} }) } = config;
       const identified = identification(config, name);
-      const known = new KnownIds(state, memory_ids);
+      const known = new KnownIds(state, memory_ids, ordered);
       const { duplicates, conflicts } = known.observe(metrics, name);
 
       const refuse = (event: E, isConflict: boolean): void => {

@@ -28,7 +28,8 @@ interface LogRow {
 
 /**
  * The ids that were seen: the newest in memory, found by id alone, with a log of them that is read back at start;
- * older ones on disk (`OldIds`), found by id and event time. Each id is in exactly one of the two.
+ * older ones on disk (`OldIds`), found by id and event time. Each id is in exactly one of the two. When it goes from one
+ * to the other follows from commits: where nothing may (`byDay`), it is found by id and UTC day of event time in both.
  */
 export class KnownIds {
   readonly #log: KvTable;
@@ -49,14 +50,18 @@ export class KnownIds {
   #isTailChanged = false;
   /** No id of an earlier event time is known, s. */
   #cut_s = 0;
+  /** An id is one of a UTC day, in memory too. */
+  readonly #byDay: boolean;
 
   constructor(
     tables: { readonly log: KvTable; readonly blocks: KvTable; readonly directory: KvTable },
     memory_ids: number,
+    byDay = false,
   ) {
+    this.#byDay = byDay;
     this.#log = tables.log;
     this.#memory_ids = memory_ids;
-    this.#old = new OldIds(tables.blocks, tables.directory);
+    this.#old = new OldIds(tables.blocks, tables.directory, byDay);
     const limit = Math.floor(memory_ids / LOG_ROWS_MIN);
     this.#codec = new IdRows(Math.max(1, Math.min(IdRows.maxIds, limit)));
     this.#restore();
@@ -100,11 +105,12 @@ export class KnownIds {
 
   /** The payload's hash of a known id, 0..2^32-1; or -1, and from now on the id is known. `time_s` is a 32-bit word. */
   meet(id0: number, id1: number, id2: number, payload: number, time_s: number): number {
-    const recent = this.#recent.find(id0, id1, id2);
+    const own2 = this.#byDay ? ofDay(id2, time_s) : id2;
+    const recent = this.#recent.find(id0, id1, own2);
     if (recent >= 0) return recent;
     const old = this.#old.find(id0, id1, id2, time_s);
     if (old >= 0) return old;
-    this.#recent.addMissed(id0 | 0, id1 | 0, id2 | 0, payload | 0);
+    this.#recent.addMissed(id0 | 0, id1 | 0, own2 | 0, payload | 0);
     const tail = this.#tailOf(this.#tailIds + 1);
     const at = this.#tailIds++ * ID_WORDS;
     tail[at] = id0;
@@ -119,12 +125,14 @@ export class KnownIds {
 
   /** Whether an id is known; `time_s` as in `meet`. */
   has(id0: number, id1: number, id2: number, time_s: number): boolean {
-    return this.#recent.find(id0, id1, id2) >= 0 || this.#old.find(id0, id1, id2, time_s) >= 0;
+    const own2 = this.#byDay ? ofDay(id2, time_s) : id2;
+    return this.#recent.find(id0, id1, own2) >= 0 || this.#old.find(id0, id1, id2, time_s) >= 0;
   }
 
   /** The event time of an id in memory, s; undefined for one that is not. Reads the log. */
   timeOf(id0: number, id1: number, id2: number): number | undefined {
-    if (this.#recent.find(id0, id1, id2) < 0) return undefined;
+    // Where ids are those of days nobody knows which day to look for: the log says it.
+    if (!this.#byDay && this.#recent.find(id0, id1, id2) < 0) return undefined;
     const found = timeIn(this.#tail, this.#tailIds, id0, id1, id2);
     if (found !== undefined) return found;
     const entries = new Int32Array(IdRows.maxIds * ID_WORDS);
@@ -137,8 +145,9 @@ export class KnownIds {
 
   /** Whether an id of an event of this UTC day is known. */
   knows(id0: number, id1: number, id2: number, time_s: number): boolean {
+    const own2 = this.#byDay ? ofDay(id2, time_s) : id2;
     return (
-      this.#recent.find(id0, id1, id2) >= 0 || this.#old.knows(id0, id1, id2, Math.floor(time_s / DAY_S))
+      this.#recent.find(id0, id1, own2) >= 0 || this.#old.knows(id0, id1, id2, Math.floor(time_s / DAY_S))
     );
   }
 
@@ -218,8 +227,17 @@ export class KnownIds {
   }
 
   #forget(entries: Int32Array, ids: number): void {
-    for (let at = 0; at < ids * ID_WORDS; at += ID_WORDS)
-      this.#recent.remove(entries[at] as number, entries[at + 1] as number, entries[at + 2] as number);
+    for (let at = 0; at < ids * ID_WORDS; at += ID_WORDS) this.#forgetEntry(entries, at);
+  }
+
+  #forgetEntry(entries: Int32Array, at: number): void {
+    this.#recent.remove(entries[at] as number, entries[at + 1] as number, this.#lastWord(entries, at));
+  }
+
+  /** The third word by which an entry is found in memory. */
+  #lastWord(entries: Int32Array, at: number): number {
+    const id2 = entries[at + 2] as number;
+    return this.#byDay ? ofDay(id2, (entries[at + 4] as number) >>> 0) : id2;
   }
 
   /** Inside the commit: forgets ids that have been on disk since before `time_s`, a day's at most. */
@@ -263,7 +281,7 @@ export class KnownIds {
     let left = 0;
     for (let at = 0; at < ids * ID_WORDS; at += ID_WORDS) {
       if ((entries[at + 4] as number) >>> 0 < cut_s) {
-        this.#recent.remove(entries[at] as number, entries[at + 1] as number, entries[at + 2] as number);
+        this.#forgetEntry(entries, at);
       } else {
         entries.copyWithin(left * ID_WORDS, at, at + ID_WORDS);
         left++;
@@ -309,9 +327,14 @@ export class KnownIds {
     recent.touch(entries, from * ID_WORDS, to - from, ID_WORDS);
     for (let at = from * ID_WORDS; at < to * ID_WORDS; at += ID_WORDS) {
       const id0 = entries[at] as number;
-      recent.add(id0, entries[at + 1] as number, entries[at + 2] as number, entries[at + 3] as number);
+      recent.add(id0, entries[at + 1] as number, this.#lastWord(entries, at), entries[at + 3] as number);
     }
   }
+}
+
+/** The third word of an id, as it is one of a UTC day. */
+function ofDay(id2: number, time_s: number): number {
+  return id2 ^ Math.imul(Math.floor(time_s / DAY_S), 0x9e3779b1);
 }
 
 function timeIn(entries: Int32Array, ids: number, id0: number, id1: number, id2: number): number | undefined {

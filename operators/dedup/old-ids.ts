@@ -33,10 +33,13 @@ export class OldIds {
   readonly #blocks: KvTable;
   readonly #directory: KvTable;
   readonly #days = new Map<number, Run[]>();
+  /** An id is found by its day, whatever its time of day. */
+  readonly #byDay: boolean;
   /** Blocks read so far, for the metrics. */
   blocksRead = 0;
 
-  constructor(blocks: KvTable, directory: KvTable) {
+  constructor(blocks: KvTable, directory: KvTable, byDay = false) {
+    this.#byDay = byDay;
     this.#blocks = blocks;
     this.#directory = directory;
     for (const run of readDirectory(directory)) this.#runs(run.day).push(run);
@@ -62,7 +65,7 @@ export class OldIds {
     const runs = this.#days.get(Math.floor(time_s / DAY_S));
     if (runs === undefined) return -1;
     for (const run of runs) {
-      if (time_s < run.min_s || time_s > run.max_s) continue;
+      if (!this.#byDay && (time_s < run.min_s || time_s > run.max_s)) continue;
       const found = this.#findIn(run, id0, id1, id2);
       if (found >= 0) return found;
     }

@@ -147,6 +147,8 @@ export class JoinBuffer<V> {
   readonly #limit: number;
   readonly #operator: string;
   readonly #live = new Map<number, Bucket<V>>();
+  /** Their numbers in order, while none comes or goes: a restart must not change the order of matches. */
+  #sorted: readonly number[] | undefined;
   #oldest = Number.POSITIVE_INFINITY;
 
   constructor(
@@ -165,6 +167,7 @@ export class JoinBuffer<V> {
     const open = this.#table.scope(openScope(bucket));
     const rows = { open, full: this.#table.scope(fullScope(bucket)), hasFull };
     this.#live.set(bucket, rows);
+    this.#sorted = undefined;
     if (bucket < this.#oldest) this.#oldest = bucket;
     return rows;
   }
@@ -236,8 +239,11 @@ export class JoinBuffer<V> {
   visit(first: number, last: number, key: string, visit: Visit<V>): void {
     if (this.#live.size === 0) return;
     if (last - first >= this.#live.size) {
-      for (const [bucket, rows] of this.#live)
-        if (bucket >= first && bucket <= last) visitKey(rows, key, visit);
+      this.#sorted ??= [...this.#live.keys()].sort((a, b) => a - b);
+      for (const bucket of this.#sorted) {
+        const rows = this.#live.get(bucket);
+        if (rows !== undefined && bucket >= first && bucket <= last) visitKey(rows, key, visit);
+      }
       return;
     }
     for (let bucket = first; bucket <= last; bucket++) {
@@ -269,6 +275,7 @@ export class JoinBuffer<V> {
     const rows = this.#live.get(bucket);
     if (rows === undefined) return;
     this.#live.delete(bucket);
+    this.#sorted = undefined;
     this.#registry.delete(String(bucket));
     this.#table.drop(openScope(bucket));
     if (rows.hasFull) this.#table.drop(fullScope(bucket));

@@ -53,6 +53,7 @@ export const cubes = defineOperator<RowBatch, RowBatch, CubesConfig, ReturnType<
     },
   },
   state: tables,
+  takesDefinitions: ({ defined }) => defined !== undefined,
   start: (context) => {
     const { config, emit, requestBarrier } = context;
     const { touched_max_cells = DEFAULT_TOUCHED_CELLS } = config;

@@ -26,7 +26,10 @@ class Subject {
   /** What is not committed is lost. */
   restart(): void {
     this.#store = this.disk.open();
-    this.table = new FactTable(this.#store.table('t'), stringCodec, RETAIN_MS, this.#cacheRows);
+    this.table = new FactTable(this.#store.table('t'), stringCodec, {
+      retain_ms: RETAIN_MS,
+      cacheRows: this.#cacheRows,
+    });
     this.table.advance(this.watermark_ms);
   }
 
@@ -166,7 +169,7 @@ describe('FactTable', () => {
       remove: ignore,
       removeRange: ignore,
     };
-    const table = new FactTable(nowhere, stringCodec, RETAIN_MS, 10_000);
+    const table = new FactTable(nowhere, stringCodec, { retain_ms: RETAIN_MS, cacheRows: 10_000 });
     const key = new FactKey();
     const payload = new ByteWriter().string('payload');
     key.scope('s');

@@ -57,19 +57,29 @@ function* liveRows(view: KvView, watermark_ms: number, retain_ms: number): Itera
   }
 }
 
+interface FactTableOptions {
+  readonly retain_ms: number;
+  readonly cacheRows: number;
+  /** In an ordered task how long a row is there must not depend on the commit that writes it. */
+  readonly ordered?: boolean;
+}
+
 /**
  * The facts of the entities of one kind, a row an entity. Rows are kept as the bytes that are stored, so
  * that nothing of them is an object: two bytes of the day (as in front of every row with a TTL), then the
  * facts by slot: slot (1 byte), time (6), tie (8), length of the payload (varint), payload.
  * A write-back cache of two generations: when the young one is full it becomes the old one, and the clean
  * rows of the former old one go. Rows changed since the last commit are never dropped. A row is forgotten
- * `retain_ms` after its last commit, by the watermark, to the day.
+ * `retain_ms` after its last commit (in an ordered task, its last change), by the watermark, to the day.
  */
 export class FactTable<P> {
   readonly #table: KvTable;
   readonly #payload: Codec<P>;
   readonly #retain_ms: number;
   readonly #limit_rows: number;
+  /** Rows are of the day on which they are changed, and else of that on which they are written. */
+  readonly #ordered: boolean;
+  #day = 0;
   #young = new FactRows();
   #old = new FactRows();
   /** Rows of the old generation that have come into the young one. */
@@ -88,7 +98,12 @@ export class FactTable<P> {
   readonly #keyScratch = new Scratch(INITIAL_SCRATCH_BYTES);
   readonly #valueScratch = new Scratch(INITIAL_SCRATCH_BYTES);
 
-  constructor(table: KvTable, payload: Codec<P>, retain_ms: number, cacheRows: number) {
+  constructor(
+    table: KvTable,
+    payload: Codec<P>,
+    { retain_ms, cacheRows, ordered = false }: FactTableOptions,
+  ) {
+    this.#ordered = ordered;
     this.#table = table;
     this.#payload = payload;
     this.#retain_ms = retain_ms;
@@ -113,6 +128,7 @@ export class FactTable<P> {
   /** Time moves between batches, never within one: expiry must not depend on arrival. */
   advance(watermark_ms: number): void {
     this.#oldest_day = oldestDay(watermark_ms, { retain_ms: this.#retain_ms });
+    this.#day = ttlDay(watermark_ms);
   }
 
   /** Goes to the entity of a key; what follows is about it. The key must stay until then. */
@@ -122,8 +138,9 @@ export class FactTable<P> {
     const young = this.#young;
     let row = young.find(key);
     if (row === NO_ROW) row = this.#fetch(key);
-    // Not for rows that wait for the commit: it writes them with a day of its own.
-    if (row !== NO_ROW && !young.isDirty(row) && this.#isForgotten(young.bytes, young.valueAt(row))) {
+    // Not for rows that wait for a commit which writes them with a day of its own.
+    const hasDay = this.#ordered || !young.isDirty(row);
+    if (row !== NO_ROW && hasDay && this.#isForgotten(young.bytes, young.valueAt(row))) {
       young.truncate(row, TTL_PREFIX_BYTES);
     }
     this.#row = row;
@@ -218,6 +235,7 @@ export class FactTable<P> {
     for (; left >= 128; left >>>= 7) bytes[to++] = (left & 127) | 128;
     bytes[to++] = left;
     payload.copyTo(bytes, to);
+    if (this.#ordered) view.setUint16(rows.valueAt(this.#row), this.#day);
     this.#changed_bytes += rows.valueLength(this.#row);
     rows.markDirty(this.#row);
   }
@@ -237,17 +255,19 @@ export class FactTable<P> {
   flush(watermark_ms: number): void {
     const day = ttlDay(watermark_ms);
     let written = 0;
+    let oldest = day;
     for (const rows of [this.#old, this.#young]) {
       rows.drain((row) => {
         written++;
-        rows.view.setUint16(rows.valueAt(row), day);
+        if (this.#ordered) oldest = Math.min(oldest, rows.view.getUint16(rows.valueAt(row)));
+        else rows.view.setUint16(rows.valueAt(row), day);
         const key = copied(rows, rows.keyAt(row), rows.keyLength(row), this.#keyScratch);
         this.#table.put(key, copied(rows, rows.valueAt(row), rows.valueLength(row), this.#valueScratch));
       });
     }
     this.#changed_bytes = 0;
     this.#row = NO_ROW;
-    this.#sweep.run(watermark_ms, written);
+    this.#sweep.run(watermark_ms, written, oldest);
   }
 }
 

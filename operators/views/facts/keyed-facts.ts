@@ -112,13 +112,22 @@ const make = <E, P>() =>
     summary: 'The earliest event of each kind for each entity, with retractions',
     state: tablesOf,
     retractions: () => 'refuses',
-    start: ({ name: operator, config, state, metrics, emit, requestBarrier, initialWatermark_ms }) => {
+    start: ({
+      name: operator,
+      config,
+      state,
+      ordered,
+      metrics,
+      emit,
+      requestBarrier,
+      initialWatermark_ms,
+    }) => {
       const { entities, payloadCodec, retain_ms, cacheRows, scopeOf } = config;
       const tables = entities.map(({ name, slots }) => {
         const stored = state[name];
         if (stored === undefined) throw new Error(`no table for entity ${name}`);
         if (slots.length > MAX_SLOTS) throw new Error(`entity ${name} has more than ${MAX_SLOTS} slots`);
-        const table = new FactTable(stored, payloadCodec, retain_ms, cacheRows);
+        const table = new FactTable(stored, payloadCodec, { retain_ms, cacheRows, ordered });
         const label = { operator, entity: name };
         metrics.gauge('millrace.facts.cached', 'Entities in memory', () => table.cachedRows, label);
         metrics.gauge('millrace.facts.memory.usage', 'Memory for entities', () => table.memory_bytes, label);
@@ -130,7 +139,8 @@ const make = <E, P>() =>
       const key = new FactKey();
       const claimsOf = claimsReader(config, tables);
       const changesOf = changesReader(config, key, operator, () => displaced.add());
-      let watermark_ms = initialWatermark_ms ?? 0;
+      let watermark_ms = Math.max(0, initialWatermark_ms ?? 0);
+      for (const table of tables) table.advance(watermark_ms);
       return {
         onWatermark: (time_ms) => {
           // Rows are written with the day of it, counted from 1970.

@@ -95,6 +95,7 @@ export const eventLog = defineOperator<RowBatch, never, EventLogConfig, ReturnTy
   kind: eventLogDoc.kind,
   summary: eventLogDoc.summary,
   state: tables,
+  takesDefinitions: ({ scopeRetention }) => scopeRetention !== undefined,
   start: ({ name: operator, config, state, parts, clock, metrics, requestBarrier, initialWatermark_ms }) => {
     const { schema, limits, retention_days, scopeRetention, upkeep } = config;
     const { pending_max_rows = DEFAULT_PENDING_MAX_ROWS } = config;
