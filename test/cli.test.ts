@@ -100,12 +100,16 @@ describe('the binary beside a running service', () => {
       .filter((line) => line !== '')
       .map((line) => JSON.parse(line) as { sequence: number; reason: string });
   }
-  const untilLetters = (count: number) =>
-    until(
-      async () => ((await letters()).length === count ? true : undefined),
+  /** The command is asked once they are in their stream: each time is a process. */
+  async function untilLetters(count: number): Promise<void> {
+    const manager = await openManager(link);
+    await until(
+      async () => ((await streamFacts(manager, 'DEADLETTER')).lastSequence >= count ? true : undefined),
       () => `${count} dead letters`,
       20_000,
     );
+    expect(await letters()).toHaveLength(count);
+  }
 
   it('lists dead letters with their reasons, and sends one again, once', async () => {
     expect((await letters()).map(({ reason }) => reason)).toEqual([
