@@ -24,10 +24,17 @@ const SWEEPS = new Set([
 
 export const readRecord = (): RequestRecord => JSON.parse(readFileSync(RECORD, 'utf8')) as RequestRecord;
 
-/** Where the tests of an operation lie: those that ask little else come first. */
-export function testsOf({ files }: RequestRecord, operation: string): readonly string[] {
-  const rank = (file: string): number =>
-    (file.startsWith('api/') ? 0 : 1_000) + (files[file] ?? '').split(' ').length;
+/**
+ * Where the tests of an operation lie. Those in a folder that its path names come first (`api/sections/ingest` of
+ * `POST /ingest`), then those of the API, and of these the ones that ask little else.
+ */
+export function testsOf({ operations, files }: RequestRecord, operation: string): readonly string[] {
+  const segments = (operations[operation] ?? '').split('/');
+  const rank = (file: string): number => {
+    const isOwn = segments.includes(file.split('/').at(-2) ?? '');
+    const place = isOwn ? 0 : file.startsWith('api/') ? 1_000 : 2_000;
+    return place + (files[file] ?? '').split(' ').length;
+  };
   return Object.keys(files)
     .filter((file) => !SWEEPS.has(file) && files[file]?.split(' ').includes(operation))
     .sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
