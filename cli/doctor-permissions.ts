@@ -12,6 +12,7 @@ import {
   servicePermissions,
 } from '../connectors/index.ts';
 import { asMillraceError } from '../engine/index.ts';
+import { messageIdFinding } from './doctor-message-ids.ts';
 import { type Finding, failed, ok } from './findings.ts';
 import { connect } from './nats.ts';
 import type { Folder } from './place.ts';
@@ -31,7 +32,11 @@ export async function checkNatsPermissions(
     try {
       const denied = await deniedOf(link, servicePermissions(server, SERVICE_NEEDS));
       const service = found('permissions', denied, 'the service may do what it needs', 'it may not');
-      return [service, ...(publisher === undefined ? [] : [await publisherFinding(link, publisher)])];
+      const ids = await messageIdFinding(link);
+      return [
+        ...[service, ...(ids === undefined ? [] : [ids])],
+        ...(publisher === undefined ? [] : [await publisherFinding(link, publisher)]),
+      ];
     } finally {
       await link.close();
     }

@@ -5,6 +5,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { messageIdFinding } from '../cli/doctor-message-ids.ts';
 import { connectNats, EVENTS_STREAM, openManager, resolveNatsServer } from '../connectors/index.ts';
 import { type HttpAnswer, type Millrace, until } from './process.ts';
 import { Scratch } from './scratch.ts';
@@ -156,6 +157,22 @@ it('what a publisher writes into its headers changes nothing of another tenant, 
   expect(posted.json.accepted).toBe(1);
   await service.untilApplied();
   expect(await ordersOf(service, 'b')).toBe(3);
+  // Ids of publishers are the stream's: the second tenant's message is not stored, and doctor says that this may be.
+  const number = blockOf({ 'Nats-Msg-Id': 'order-1' });
+  expect(await publish('a', [sent('a', 'numbered-a', number)])).not.toMatchObject([{ duplicate: true }]);
+  expect(await publish('b', [sent('b', 'numbered-b', number)])).toMatchObject([{ duplicate: true }]);
+  const visit = JSON.stringify({ event_id: 'v1', type: 'visit', time: '2025-08-01T12:00:00Z' });
+  const visited = { subject: 'events.b.x', block: blockOf({ 'Nats-Msg-Id': 'visit-1' }), payload: visit };
+  expect(await publish('b', [visited])).not.toMatchObject([{ duplicate: true }]);
+  const link = await connectNats({
+    ...{ url: `nats://127.0.0.1:${port}`, name: 'test' },
+    credentials: { kind: 'user', user: 'service', password: 'service' },
+  });
+  expect(await messageIdFinding(link)).toMatchObject({
+    ...{ check: 'message ids', ok: true },
+    text: expect.stringMatching(/2 min.* of 2 tenants, .*docs\/access\.md/),
+  });
+  await link.close();
   await service.terminate();
 }, 240_000);
 

@@ -49,6 +49,23 @@ it('leaves what it follows when the client leaves, whether it waits or not, and 
   expect(open()).toBe(0);
 });
 
+it('leaves a client that takes nothing, and no other', async () => {
+  const streams = new EventStreams({ heartbeat_ms: 10 });
+  const slow = follower();
+  const stalled = streams.stream('k', slow.follow).getReader();
+  const reader = streams.stream('k', follower().follow).getReader();
+  const sample = (name: string): number | undefined =>
+    streams.samples().find((one) => one.name === name)?.value;
+  await vi.waitFor(async () => {
+    await reader.read();
+    expect(sample('millrace.http.event_streams.dropped')).toBe(1);
+  });
+  expect(sample('millrace.http.event_streams')).toBe(1);
+  await expect(stalled.closed).rejects.toThrow('takes nothing');
+  expect((await reader.read()).done).toBe(false);
+  await reader.cancel();
+});
+
 it('gives a sign of life while there is nothing to say, and ends when the service stops', async () => {
   const streams = new EventStreams({ heartbeat_ms: 5 });
   const stream = streams.stream('k', async function* (signal) {

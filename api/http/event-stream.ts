@@ -1,4 +1,4 @@
-import { type MetricSample, Metrics } from '../../engine/index.ts';
+import { type Counter, type MetricSample, Metrics } from '../../engine/index.ts';
 import { ApiError } from './problem.ts';
 
 /** Streams of events that are open at once: of all callers, and of one key. */
@@ -6,6 +6,8 @@ const STREAMS_MAX = 5_000;
 export const STREAMS_OF_KEY_MAX = 20;
 /** Between two signs of life on a stream that has nothing to say, ms. */
 const HEARTBEAT_MS = 15_000;
+/** Signs of life that a client does not take before it is dropped: a minute. Nothing is buffered for it meanwhile. */
+const STALLED_HEARTBEATS = 4;
 /** When a client may come again after its stream broke, ms. */
 const RETRY_MS = 2_000;
 
@@ -24,6 +26,7 @@ export class EventStreams {
   readonly #stop = new AbortController();
   readonly #heartbeat_ms: number;
   readonly #metrics = new Metrics();
+  readonly #dropped: Counter;
   #all = 0;
 
   constructor({ heartbeat_ms = HEARTBEAT_MS }: { readonly heartbeat_ms?: number } = {}) {
@@ -31,6 +34,8 @@ export class EventStreams {
     this.#metrics.gauge('millrace.http.event_streams', 'Event streams that are open', () => this.#all);
     const most = 'Event streams that may be open at once';
     this.#metrics.gauge('millrace.http.event_streams.limit', most, () => STREAMS_MAX);
+    const help = 'Event streams that were closed because their client took nothing';
+    this.#dropped = this.#metrics.counter('millrace.http.event_streams.dropped', help);
   }
 
   samples(): MetricSample[] {
@@ -44,7 +49,8 @@ export class EventStreams {
 
   /**
    * The body of a stream of what `follow` yields, until that ends, the client leaves or the service stops. One event
-   * is made at a time, when the client has taken the former. 429 `too_many_streams`.
+   * is made at a time, when the client has taken the former; one that takes none for a minute is left, and may come
+   * again. 429 `too_many_streams`.
    */
   stream(
     key: string,
@@ -66,6 +72,7 @@ export class EventStreams {
     const events = follow(AbortSignal.any([left.signal, this.#stop.signal]));
     let heartbeat: NodeJS.Timeout | undefined;
     let isOpen = true;
+    let stalled = 0;
     const end = (): void => {
       if (!isOpen) return;
       isOpen = false;
@@ -79,11 +86,20 @@ export class EventStreams {
       start: (controller) => {
         controller.enqueue(utf8.encode(`retry: ${RETRY_MS}\n\n`));
         heartbeat = setInterval(() => {
-          // A client that takes nothing gets no more signs of life either.
-          if ((controller.desiredSize ?? 0) > 0) controller.enqueue(utf8.encode(': alive\n\n'));
+          if ((controller.desiredSize ?? 0) > 0) {
+            stalled = 0;
+            controller.enqueue(utf8.encode(': alive\n\n'));
+            return;
+          }
+          // A client that takes nothing gets no more signs of life either; its place is for others.
+          if (++stalled < STALLED_HEARTBEATS) return;
+          this.#dropped.add();
+          end();
+          controller.error(new Error('The client of an event stream takes nothing.'));
         }, this.#heartbeat_ms).unref();
       },
       pull: async (controller) => {
+        stalled = 0;
         try {
           const { done, value } = await events.next();
           if (!isOpen) return;

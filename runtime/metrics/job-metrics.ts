@@ -53,6 +53,11 @@ export const JOB_METRICS: readonly MetricGroup[] = [
       counter('millrace.jobs.takeovers', '{job}', 'Jobs that this process took from owners that were gone'),
       gauge('millrace.http.event_streams', '{stream}', 'Event streams that are open'),
       gauge('millrace.http.event_streams.limit', '{stream}', 'Event streams that may be open at once'),
+      counter(
+        'millrace.http.event_streams.dropped',
+        '{stream}',
+        'Event streams that were closed because their client took nothing',
+      ),
     ],
   },
 ];
