@@ -8,11 +8,11 @@ import {
   type NatsServer,
   oneOf,
   type Permission,
+  publishersIds,
   sayPermission,
   servicePermissions,
 } from '../connectors/index.ts';
 import { asMillraceError } from '../engine/index.ts';
-import { messageIdFinding } from './doctor-message-ids.ts';
 import { type Finding, failed, ok } from './findings.ts';
 import { connect } from './nats.ts';
 import type { Folder } from './place.ts';
@@ -55,6 +55,30 @@ function publisherOf({ url, tls }: NatsServer, file: string): NatsServer {
     ...(tls === undefined ? {} : { tls }),
     credentials: { kind: isCreds ? 'creds' : 'nkey', file },
   };
+}
+
+/** Messages that are looked at, the newest. */
+const LOOKED_AT = 100;
+/** A window in which a guess hardly meets what it is for, ms. */
+const SHORT_MS = 1_000;
+
+/** Whether ids of publishers of several tenants could meet; undefined where there are none. */
+async function messageIdFinding(link: Awaited<ReturnType<typeof connect>>): Promise<Finding | undefined> {
+  const { name } = EVENTS_STREAM;
+  try {
+    const { window_ms, messages, tenants } = await publishersIds(link, name, LOOKED_AT);
+    if (messages === 0) return undefined;
+    const what =
+      `${name} knows a Nats-Msg-Id for ${window_ms / 1_000} s, whoever sent it; ${messages} of its newest ${LOOKED_AT} ` +
+      `messages, of ${tenants.length} tenants, have one of their own`;
+    const isShared = tenants.length > 1 && window_ms > SHORT_MS;
+    const advice =
+      "one that a tenant knows or guesses keeps another's event from being stored. Leave the header out (docs/access.md)";
+    return ok('message ids', isShared ? `${what}: ${advice}` : what);
+  } catch (thrown) {
+    const { code, message } = asMillraceError(thrown);
+    return code === 'stream_missing' ? undefined : failed('message ids', message);
+  }
 }
 
 async function publisherFinding(

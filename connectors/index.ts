@@ -71,6 +71,7 @@ export {
 export { type KeyValueOptions, openKeyValueStore } from './nats/kv/index.ts';
 export { openObjectStore } from './nats/objects/index.ts';
 export {
+  publishersIds,
   StreamPayloads,
   type StreamPayloadsOptions,
   SubjectFeed,
